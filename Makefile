@@ -1,0 +1,88 @@
+# make: builds build/<hash of the flags>/findna and links it as ./findna.   make help: the other targets.
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+MPICC ?= mpicc
+CFLAGS ?= -O3 -g
+PREFIX ?= /usr/local
+SAN ?= 0
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto lapacke openblas
+
+# A fresh machine: install what is missing, then start again with a make that finds it.
+ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
+$(info findna: some packages are missing)
+$(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(error packages are missing: see the line above))
+endif
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
+override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override LDLIBS += $(PKG_LIBS) -lm
+ifeq ($(SAN),1)
+override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=address,undefined
+endif
+
+# The CPU kernels are compiled once for each set of instructions and chosen at run time.
+ISA_generic =
+ISA_avx2 = -mavx2 -mfma -mprefer-vector-width=256
+ISA_avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+ISAS = generic $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
+
+B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)
+SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(ISAS:%=$(B)/src/cpu/kernels_%.o)
+TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+
+all: findna
+findna: $(B)/findna
+	$(Q)ln -sfn $< $@
+$(B)/findna: $(B)/src/main.o $(B)/libfindna.a
+	@echo "  link $@"
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+$(B)/build_version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
+$(B)/src/base/version.o: $(B)/build_version.h
+$(B)/src/base/version.o: override CPPFLAGS += -I$(B)
+$(B)/libfindna.a: $(OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	$(Q)$(if $(filter mpi/%,$<),OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC),$(CC)) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/src/cpu/kernels_%.o: src/cpu/kernels.c
+	@mkdir -p $(@D)
+	@echo "  cc $< ($*)"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA_$*) -DFD_ISA=$* -MMD -MP -c -o $@ $<
+$(B)/tests/%: tests/%.c $(B)/libfindna.a
+	@mkdir -p $(@D)
+	@echo "  test $<"
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $(B)/libfindna.a $(LDFLAGS) $(LDLIBS) -lcmocka
+
+test: findna $(TESTS)
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" tests/run.sh
+demo: findna
+	$(Q)launch/demo.sh
+bench: findna $(B)/tests/bench/bench
+	$(Q)BENCH=$(B)/tests/bench/bench tests/bench/bench.sh
+install: findna
+	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
+	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+docs: findna
+	./findna config --markdown > docs/options.md
+clean:
+	rm -rf build findna
+help:
+	@echo "all demo test bench install docs format clean; SAN=1 sanitizers, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
+.PHONY: FORCE all findna test demo bench install docs format clean help
+.SECONDARY:
+-include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(B)/tests/bench/bench.d)
+FORCE:

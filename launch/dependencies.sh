@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the build needs, and the packages given as arguments, on Debian or Ubuntu: as root or by sudo; otherwise prints the one
+# line to run.
+set -eu
+packages="gcc make git pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev libopenblas-dev liblapacke-dev libcmocka-dev xz-utils procps $*"
+missing=""
+for p in $packages; do
+  dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+if ! command -v apt-get >/dev/null; then
+  echo "findna needs, under the names of Debian:$missing" >&2
+  exit 1
+fi
+install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
+if [ "$(id -u)" = 0 ]; then run="sh -c"
+elif sudo -n true 2>/dev/null; then run="sudo sh -c"
+else
+  echo "Please run this line, then start again:" >&2
+  echo "  sudo sh -c '$install'" >&2
+  exit 1
+fi
+echo "installing:$missing" >&2
+$run "$install" >/dev/null || { echo "could not install:$missing" >&2; exit 1; }

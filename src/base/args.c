@@ -1,0 +1,127 @@
+/* Command-line options from a table. */
+#include "base/args.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int edit_distance(const char *a, const char *b) {
+  enum { MAX = 63 };
+  int row[MAX + 1], m = (int)strlen(a), n = (int)strlen(b);
+  if (m > MAX || n > MAX) return MAX;
+  for (int j = 0; j <= n; j++) row[j] = j;
+  for (int i = 1; i <= m; i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (int j = 1; j <= n; j++) {
+      int best = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+const char *fd_nearest(const char *word, const char *const *names, int count) {
+  const char *best = NULL;
+  int best_distance = (int)strlen(word) / 3 + 2;
+  for (int i = 0; i < count; i++) {
+    int distance = edit_distance(word, names[i]);
+    if (distance < best_distance) best_distance = distance, best = names[i];
+  }
+  return best;
+}
+
+static void print_help(const fd_args *args) {
+  printf("usage: findna %s %s\n\n%s\n", args->command, args->usage, args->about);
+  if (args->table->name) printf("\noptions:\n");
+  for (const fd_arg *a = args->table; a->name; a++) {
+    char left[64], value[64] = "";
+    snprintf(left, sizeof left, "--%s%s%s", a->name, a->kind == FD_ARG_FLAG ? "" : " ",
+             a->kind == FD_ARG_FLAG ? "" : a->placeholder);
+    if (a->kind == FD_ARG_INT) snprintf(value, sizeof value, " (default %lld)", (long long)*(int64_t *)a->value);
+    if (a->kind == FD_ARG_REAL) snprintf(value, sizeof value, " (default %g)", *(double *)a->value);
+    const char *text = a->kind == FD_ARG_TEXT ? *(const char **)a->value : NULL;
+    if (text) snprintf(value, sizeof value, " (default %s)", text);
+    printf("  %-26s %s%s\n", left, a->help, value);
+  }
+}
+
+static fd_status unknown_option(const fd_args *args, const char *name) {
+  const char *names[128];
+  int count = 0;
+  for (const fd_arg *a = args->table; a->name && count < 128; a++) names[count++] = a->name;
+  const char *near = fd_nearest(name, names, count);
+  return fd_fail(FD_USAGE, "findna %s: unknown option --%s%s%s%s; see findna %s --help", args->command, name,
+                 near ? " (did you mean --" : "", near ? near : "", near ? "?)" : "", args->command);
+}
+
+static fd_status set_number(const fd_args *args, const fd_arg *a, const char *text) {
+  char *end;
+  errno = 0;
+  double number = a->kind == FD_ARG_INT ? (double)strtoll(text, &end, 10) : strtod(text, &end);
+  if (end == text || *end || errno || !(number >= a->min && number <= a->max))
+    return fd_fail(FD_USAGE, "findna %s: --%s %s: expected %s from %.15g to %.15g", args->command, a->name, text,
+                   a->kind == FD_ARG_INT ? "a whole number" : "a number", a->min, a->max);
+  if (a->kind == FD_ARG_INT) *(int64_t *)a->value = strtoll(text, &end, 10);
+  else *(double *)a->value = number;
+  return FD_OK;
+}
+
+static fd_status add_items(const fd_args *args, const fd_arg *a, char *text) {
+  fd_list *list = a->value;
+  for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
+    if (list->count == FD_LIST_MAX)
+      return fd_fail(FD_USAGE, "findna %s: --%s takes at most %d items", args->command, a->name, FD_LIST_MAX);
+    list->item[list->count++] = item;
+  }
+  return FD_OK;
+}
+
+static fd_status set_value(const fd_args *args, const fd_arg *a, char *text) {
+  switch (a->kind) {
+    case FD_ARG_INT:
+    case FD_ARG_REAL: return set_number(args, a, text);
+    case FD_ARG_TEXT: *(const char **)a->value = text; return FD_OK;
+    case FD_ARG_LIST: return add_items(args, a, text);
+    case FD_ARG_FLAG: break;
+  }
+  return FD_OK;
+}
+
+fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count, int *helped) {
+  *count = 0;
+  *helped = 0;
+  for (int i = 1; i < argc; i++) {
+    char *word = argv[i];
+    if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+      print_help(args);
+      *helped = 1;
+      return FD_OK;
+    }
+    if (strncmp(word, "--", 2)) {
+      if (*count == max)
+        return fd_fail(FD_USAGE, "findna %s: unexpected argument '%s'; usage: findna %s %s", args->command, word, args->command,
+                       args->usage);
+      positional[(*count)++] = word;
+      continue;
+    }
+    char *name = word + 2, *equals = strchr(name, '='), *text = equals ? equals + 1 : NULL;
+    if (equals) *equals = '\0';
+    const fd_arg *a = args->table;
+    while (a->name && strcmp(a->name, name)) a++;
+    if (!a->name) return unknown_option(args, name);
+    if (a->kind == FD_ARG_FLAG) {
+      if (text) return fd_fail(FD_USAGE, "findna %s: --%s takes no value", args->command, name);
+      *(int *)a->value = 1;
+      continue;
+    }
+    if (!text && i + 1 == argc)
+      return fd_fail(FD_USAGE, "findna %s: --%s needs a value (%s)", args->command, name, a->placeholder);
+    FD_TRY(set_value(args, a, text ? text : argv[++i]));
+  }
+  return FD_OK;
+}

@@ -1,0 +1,44 @@
+/* Command-line options of a subcommand, from one table that also makes its --help. */
+#ifndef FD_BASE_ARGS_H
+#define FD_BASE_ARGS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef enum fd_arg_kind { FD_ARG_FLAG, FD_ARG_INT, FD_ARG_REAL, FD_ARG_TEXT, FD_ARG_LIST } fd_arg_kind;
+
+enum { FD_LIST_MAX = 1024 };
+
+/* A comma-separated or repeated option; the texts are borrowed from argv or the list's own copy. */
+typedef struct fd_list {
+  int count;
+  const char *item[FD_LIST_MAX];
+} fd_list;
+
+/* One option. `value` points to an int (FLAG), int64_t (INT), double (REAL), const char * (TEXT) or fd_list (LIST) that holds
+ * the default; INT and REAL are checked against [min, max]. */
+typedef struct fd_arg {
+  const char *name; /* without the leading "--" */
+  fd_arg_kind kind;
+  void *value;
+  double min, max;
+  const char *placeholder; /* shown in --help: N, FILE, ... */
+  const char *help;
+} fd_arg;
+
+/* What a subcommand takes; `usage` is the line after "findna NAME", `about` a paragraph. The table ends with a NULL name. */
+typedef struct fd_args {
+  const char *command, *usage, *about;
+  const fd_arg *table;
+} fd_args;
+
+/* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). A bad or unknown option is
+ * FD_USAGE with the nearest known one. --help prints the help and sets *helped to 1. */
+fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
+                        int *helped) FD_MUST_CHECK;
+
+/* The nearest of `count` names to `word` by edit distance, or NULL when none is near: "did you mean ...?". */
+const char *fd_nearest(const char *word, const char *const *names, int count);
+
+#endif

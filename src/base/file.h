@@ -1,0 +1,61 @@
+/* Files: whole reads, atomic and durable writes, folders, locks.
+ *
+ * Durable means: written to a temporary name beside the target, fsynced, renamed, and the folder fsynced. Nobody ever sees a
+ * half-written target. After a failed fsync the file is abandoned, never fsynced again (the kernel may have dropped the pages).
+ */
+#ifndef FD_BASE_FILE_H
+#define FD_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { FD_PATH_MAX = 4096 };
+
+/* Opens /dev/null in the place of a closed standard input, output or error, so that no file of ours takes their number and
+ * receives log lines. Called first of all. */
+void fd_open_standard(void);
+
+/* Joins up to three parts with '/'; NULL parts are left out. Fails when the result is longer than FD_PATH_MAX. */
+fd_status fd_path(char out[FD_PATH_MAX], const char *a, const char *b, const char *c) FD_MUST_CHECK;
+
+/* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
+ * anything is read; devices, pipes and folders are refused. */
+fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) FD_MUST_CHECK;
+
+/* Writes a whole file durably. Replaces an existing one. */
+fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUST_CHECK;
+
+/* write() until all is written (short writes, EINTR). */
+fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
+
+/* Makes a folder and its parents; existing ones are fine. */
+fd_status fd_make_folder(const char *path) FD_MUST_CHECK;
+
+/* fsync of a folder: makes renames and new names in it durable. */
+fd_status fd_sync_folder(const char *path) FD_MUST_CHECK;
+
+/* fsync of a closed file by name. */
+fd_status fd_sync_file(const char *path) FD_MUST_CHECK;
+
+/* Renames a finished temporary onto `path` and makes the name durable. */
+fd_status fd_commit_rename(const char *temporary, const char *path) FD_MUST_CHECK;
+
+/* Removes a folder with the plain files and folders in it; no error when it is absent. */
+fd_status fd_remove_folder(const char *path) FD_MUST_CHECK;
+
+/* 1 when the name exists (any kind), else 0. */
+int fd_exists(const char *path);
+
+/* FD_BUSY when writing `output` would replace the file `input`. */
+fd_status fd_check_output(const char *output, const char *input) FD_MUST_CHECK;
+
+/* Size in bytes of a regular file. */
+fd_status fd_file_size(const char *path, uint64_t *bytes) FD_MUST_CHECK;
+
+/* Takes the exclusive lock file `path` for the life of *fd (close releases it). A second owner gets FD_BUSY with the host and
+ * process of the first. */
+fd_status fd_lock(const char *path, int *fd) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* Checked allocation. */
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+fd_status fd_alloc(void *out, size_t count, size_t size, const char *what) {
+  void *block = NULL;
+  memcpy(out, &block, sizeof block);
+  if (size && count > (SIZE_MAX - ALIGNMENT) / size)
+    return fd_fail(FD_MEMORY, "%s: %zu elements of %zu bytes are more than this machine can address", what, count, size);
+  size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  if (bytes == 0) bytes = ALIGNMENT;
+  block = aligned_alloc(ALIGNMENT, bytes);
+  if (!block) return fd_fail(FD_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+  memset(block, 0, bytes);
+  memcpy(out, &block, sizeof block);
+  return FD_OK;
+}
+
+fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const char *what) {
+  if (count <= *capacity) return FD_OK;
+  size_t wanted = *capacity + *capacity / 2 + 16;
+  if (wanted < count) wanted = count;
+  void *block;
+  memcpy(&block, out, sizeof block);
+  if (wanted > SIZE_MAX / size) return fd_fail(FD_MEMORY, "%s: too many elements (%zu)", what, count);
+  void *grown = realloc(block, wanted * size);
+  if (!grown) return fd_fail(FD_MEMORY, "out of memory: %zu bytes for %s", wanted * size, what);
+  memcpy(out, &grown, sizeof grown);
+  *capacity = wanted;
+  return FD_OK;
+}
+
+fd_status fd_copy_text(char **out, const char *text) {
+  *out = strdup(text);
+  return *out ? FD_OK : fd_fail(FD_MEMORY, "out of memory: %zu bytes for a text", strlen(text) + 1);
+}

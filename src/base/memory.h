@@ -1,0 +1,20 @@
+/* Checked allocation. */
+#ifndef FD_BASE_MEMORY_H
+#define FD_BASE_MEMORY_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* Sets *out to `count` zeroed elements of `size` bytes, aligned to 64; on failure logs what the bytes were for and sets NULL.
+ * Released with free(). A count of 0 gives a valid pointer. */
+fd_status fd_alloc(void *out, size_t count, size_t size, const char *what) FD_MUST_CHECK;
+
+/* Grows *out (from fd_grow, or NULL) to hold at least `count` elements of `size` bytes, keeping the contents; *capacity is
+ * the number of elements it holds. Released with free(). */
+fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const char *what) FD_MUST_CHECK;
+
+/* A copy of `text`, released with free(). */
+fd_status fd_copy_text(char **out, const char *text) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,12 @@
+/* The subcommands: one line in commands.def and one file each. */
+#ifndef FD_COMMANDS_COMMAND_H
+#define FD_COMMANDS_COMMAND_H
+
+#include "comm/comm.h"
+
+/* argv[0] is the subcommand's name. Returns the exit code as a status. */
+#define COMMAND(name, help) fd_status fd_command_##name(fd_comm *comm, int argc, char **argv);
+#include "commands/commands.def"
+#undef COMMAND
+
+#endif

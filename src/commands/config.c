@@ -1,0 +1,55 @@
+/* findna config: all options with defaults and help, or the resolved form of a config file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/file.h"
+#include "commands/command.h"
+#include "config/config.h"
+
+static void print_markdown(const fd_config *defaults) {
+  printf(
+      "# Options\n\nEvery option of a config file, made by `findna config --markdown`. On the command line of `findna pretrain` "
+      "an option is written\n"
+      "`section.key=value`; frozen options define the result and may not differ at a resume, free ones may.\n");
+  fd_config_print(stdout, defaults, FD_CONFIG_MARKDOWN);
+}
+
+/* The config of a file, or the defaults where `name` is NULL, with the overrides. */
+static fd_status resolve(fd_config *config, const char *name, char *const *overrides, int count) {
+  char path[FD_PATH_MAX] = "command line", *text = NULL;
+  size_t bytes = 0;
+  if (name) FD_TRY(fd_config_read(name, path, &text, &bytes));
+  fd_status status = fd_config_parse(config, text ? text : "", bytes, path, overrides, count);
+  free(text);
+  return status;
+}
+
+fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
+  const char *words[FD_LIST_MAX];
+  int count, helped, markdown = 0;
+  fd_config config;
+  const fd_arg table[] = {
+      {"markdown", FD_ARG_FLAG, &markdown, 0, 0, NULL, "all options as a page of documentation"},
+      {0},
+  };
+  const fd_args args = {"config", "[CONFIG] [section.key=value ...] [options]",
+                        "Without arguments: all options with defaults and help, as YAML. With CONFIG (a YAML file or the name of "
+                        "one in configs/) or with\n"
+                        "overrides: what a run with them would use.",
+                        table};
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
+  if (helped) return FD_OK;
+  if (markdown && count) return fd_fail(FD_USAGE, "findna config: --markdown describes the options; it takes no CONFIG");
+  fd_config_defaults(&config);
+  if (markdown) {
+    print_markdown(&config);
+    return FD_OK;
+  }
+  int file = count && !strchr(words[0], '=');
+  if (count) FD_TRY(resolve(&config, file ? words[0] : NULL, (char *const *)(words + file), count - file));
+  fd_config_print(stdout, &config, count ? FD_CONFIG_YAML : FD_CONFIG_YAML_HELP);
+  return FD_OK;
+}

@@ -1,0 +1,220 @@
+/* findna doctor: what this build and this machine have, and what is missing. */
+#include <cblas.h>
+#include <dirent.h>
+#include <errno.h>
+#include <hdf5.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <lzma.h>
+#include <openssl/crypto.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <yaml.h>
+#include <zlib.h>
+
+#include "base/args.h"
+#include "base/file.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "config/config.h"
+#include "device/device.h"
+
+enum { MISSING_MAX = 8 };
+
+static const uint64_t disk_needed = (uint64_t)1 << 30; /* a demo's shards, checkpoints and report fit in it */
+
+/* What is missing, and what to do about it. */
+typedef struct diagnosis {
+  int count;
+  char text[MISSING_MAX][512];
+} diagnosis;
+
+static void FD_PRINTF(2, 3) miss(diagnosis *d, const char *fmt, ...) {
+  va_list args;
+  if (d->count == MISSING_MAX) return;
+  va_start(args, fmt);
+  vsnprintf(d->text[d->count++], sizeof d->text[0], fmt, args);
+  va_end(args);
+}
+
+static void FD_PRINTF(2, 3) show(const char *name, const char *fmt, ...) {
+  va_list args;
+  printf("  %-16s ", name);
+  va_start(args, fmt);
+  vprintf(fmt, args);
+  va_end(args);
+  putchar('\n');
+}
+
+static void show_versions(const fd_comm *comm) {
+  unsigned major, minor, release;
+  H5get_libversion(&major, &minor, &release);
+  printf("program\n");
+  show("findna", "%s", fd_version());
+#ifdef __clang__
+  show("compiler", "clang %s", __clang_version__);
+#else
+  show("compiler", "gcc %s", __VERSION__);
+#endif
+  show("communication", "%s, %d rank%s (%d on this machine)", comm->ops->name, comm->size, comm->size > 1 ? "s" : "",
+       comm->local_size);
+  show("HDF5", "%u.%u.%u", major, minor, release);
+  show("libyaml", "%s", yaml_get_version_string());
+  show("jansson", "%s", jansson_version_str());
+  show("zlib", "%s", zlibVersion());
+  show("liblzma", "%s", lzma_version_string());
+  show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
+  show("BLAS", "%s", openblas_get_config());
+  show("CUDA", "this build has no CUDA plugin");
+}
+
+/* The text behind `key :` in a file such as /proc/cpuinfo; "unknown" where there is none. */
+static void find_in_file(const char *path, const char *key, char *out, size_t room) {
+  char line[512];
+  FILE *in = fopen(path, "re");
+  snprintf(out, room, "unknown");
+  while (in && fgets(line, sizeof line, in)) {
+    char *colon = strchr(line, ':');
+    if (strncmp(line, key, strlen(key)) || !colon) continue;
+    colon += 1 + strspn(colon + 1, " \t");
+    colon[strcspn(colon, "\n")] = '\0';
+    snprintf(out, room, "%s", colon);
+    break;
+  }
+  if (in) fclose(in);
+}
+
+static double memory_gigabytes(const char *key) {
+  char text[64];
+  find_in_file("/proc/meminfo", key, text, sizeof text);
+  return strtod(text, NULL) * 1024e-9;
+}
+
+static fd_status show_machine(const fd_comm *comm) {
+  char model[256], host[256] = "";
+  cpu_set_t set;
+  fd_config config;
+  fd_device *dev;
+  gethostname(host, sizeof host - 1);
+  find_in_file("/proc/cpuinfo", "model name", model, sizeof model);
+  printf("machine\n");
+  show("host", "%s", host);
+  show("CPU", "%s", model);
+  int usable = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
+  show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
+  fd_config_defaults(&config);
+  FD_TRY(fd_device_open(&dev, &config, comm->local_size));
+  show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", fd_device_simd(), dev->simd, dev->threads,
+       dev->threads > 1 ? "s" : "");
+  fd_device_close(&dev);
+  show("memory", "%.1f GB, of which %.1f GB are free to use", memory_gigabytes("MemTotal"), memory_gigabytes("MemAvailable"));
+  return FD_OK;
+}
+
+static void check_disk(diagnosis *d) {
+  struct statvfs disk;
+  char folder[FD_PATH_MAX];
+  if (!getcwd(folder, sizeof folder)) snprintf(folder, sizeof folder, ".");
+  if (statvfs(".", &disk)) {
+    miss(d, "the current folder cannot be examined: %s", strerror(errno));
+    return;
+  }
+  uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+  int writable = !access(".", W_OK);
+  show("disk", "%.1f GB free in %s, %s", (double)room * 1e-9, folder, writable ? "writable" : "NOT writable");
+  if (!writable) miss(d, "%s is not writable: start findna in a folder of yours, or give run.folder a writable place", folder);
+  if (room < disk_needed)
+    miss(d, "less than %.1f GB are free in %s: make room, or give run.folder another disk", (double)disk_needed * 1e-9, folder);
+  if (!statvfs("/dev/shm", &disk))
+    show("shared memory", "%.2f GB free in /dev/shm (messages between the ranks of a machine)",
+         (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
+}
+
+static void show_limit(const char *name, int which, const char *note) {
+  struct rlimit limit;
+  if (getrlimit(which, &limit)) return;
+  if (limit.rlim_cur == RLIM_INFINITY) show(name, "no limit");
+  else show(name, "%" PRIu64 "%s", (uint64_t)limit.rlim_cur, note);
+}
+
+static void show_limits(void) {
+  show_limit("open files", RLIMIT_NOFILE, "");
+  show_limit("file size", RLIMIT_FSIZE, " bytes: a larger checkpoint or shard cannot be written (ulimit -f)");
+  show_limit("locked memory", RLIMIT_MEMLOCK, " bytes; InfiniBand wants 'unlimited' (ulimit -l)");
+}
+
+static int on_path(const char *program, char found[FD_PATH_MAX]) {
+  const char *folders = getenv("PATH");
+  char part[FD_PATH_MAX];
+  for (const char *at = folders; at && *at; at += strcspn(at, ":"), at += *at == ':') {
+    snprintf(part, sizeof part, "%.*s", (int)strcspn(at, ":"), at);
+    if (*part && fd_path(found, part, program, NULL) == FD_OK && !access(found, X_OK)) return 1;
+  }
+  return 0;
+}
+
+static void check_mpirun(diagnosis *d) {
+  char path[FD_PATH_MAX];
+  if (!on_path("mpirun", path)) {
+    show("mpirun", "not on PATH");
+    miss(d, "mpirun is not on PATH, so only one rank can be started: install openmpi-bin, or load your cluster's MPI module");
+    return;
+  }
+  show("mpirun", "%s%s", path, geteuid() == 0 ? " (you are root: Open MPI wants --allow-run-as-root; launch/run gives it)" : "");
+}
+
+static int is_yaml(const struct dirent *entry) {
+  const char *dot = strrchr(entry->d_name, '.');
+  return dot && dot != entry->d_name && !strcmp(dot, ".yaml");
+}
+
+static int list_configs(const char *folder) {
+  struct dirent **entries;
+  int n = scandir(folder, &entries, is_yaml, alphasort);
+  if (n < 0) return 0;
+  if (n) printf("  %-16s %s:", "configs", folder);
+  for (int i = 0; i < n; i++) {
+    printf(" %.*s", (int)(strlen(entries[i]->d_name) - strlen(".yaml")), entries[i]->d_name);
+    free(entries[i]);
+  }
+  if (n) putchar('\n');
+  free(entries);
+  return n;
+}
+
+static void check_configs(diagnosis *d) {
+  char folder[FD_PATH_MAX];
+  int found = 0;
+  for (int i = 0; !found && fd_config_folder(i, folder); i++) found = list_configs(folder);
+  if (!found) miss(d, "no configs are found: run 'make install', or give config files by path");
+}
+
+fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
+  int count, helped;
+  diagnosis d = {0};
+  const fd_arg table[] = {{0}};
+  const fd_args args = {"doctor", "",
+                        "Versions, cores, instructions in use, memory, disk and limits of this machine, and what is missing with "
+                        "what to do about it.",
+                        table};
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_args_parse(&args, argc, argv, NULL, 0, &count, &helped));
+  if (helped) return FD_OK;
+  show_versions(comm);
+  FD_TRY(show_machine(comm));
+  check_disk(&d);
+  show_limits();
+  printf("tools\n");
+  check_mpirun(&d);
+  check_configs(&d);
+  for (int i = 0; i < d.count; i++) printf("missing: %s\n", d.text[i]);
+  if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
+  printf("nothing is missing\n");
+  return FD_OK;
+}

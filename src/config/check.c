@@ -1,0 +1,50 @@
+/* Conditions between options: what the schema's ranges cannot say. */
+#include <string.h>
+
+#include "config/options.h"
+
+static int check_operations(const char *name, const char *key, const char *letters) {
+  int seen[128] = {0};
+  for (const char *at = letters; *at; at++) {
+    if (!strchr("DITMNR", *at))
+      return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are D, I, T, M, N, R", name, key, letters, *at),
+             0;
+    if (seen[(unsigned char)*at]++) return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': %c stands twice", name, key, letters, *at), 0;
+  }
+  return 1;
+}
+
+/* Noise is added on the device, when all else is done; T and R commute with it. */
+static int check_noise_last(const char *name, const char *key, const char *letters) {
+  const char *noise = strchr(letters, 'N');
+  if (!noise || !strpbrk(noise, "DIM")) return 1;
+  return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': noise (N) comes after deletion, insertion and masking (D, I, M)", name, key,
+                       letters),
+         0;
+}
+
+fd_status fd_config_check(const fd_config *c, const char *name) {
+  int good = 1;
+#define NEED(condition, ...) \
+  if (!(condition)) good = 0, (void)fd_fail(FD_CONFIG, __VA_ARGS__)
+  int64_t v = c->train.virtual_ranks;
+  NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
+  NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
+       (long long)c->train.batch, (long long)v);
+  good &= check_operations(name, "aug.student", c->aug.student);
+  good &= check_operations(name, "aug.teacher", c->aug.teacher);
+  good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
+  NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
+  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0, "%s: objective: both weights are 0; nothing to learn", name);
+  NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
+       "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
+       c->objective.mnm_weight);
+  NEED(c->objective.cl_weight == 0 || c->teacher.kind != FD_TEACHER_NONE,
+       "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
+       c->objective.cl_weight);
+  NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
+       "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
+  NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
+#undef NEED
+  return good ? FD_OK : FD_CONFIG;
+}

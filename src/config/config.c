@@ -1,0 +1,274 @@
+/* The option table, value checks and printing. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/args.h"
+#include "base/file.h"
+#include "config/options.h"
+
+enum { FREE, FROZEN };
+
+const fd_option fd_options[] = {
+#define SECTION(section)
+#define END(section)
+#define AT(section, name) offsetof(fd_config, section.name)
+#define INT(section, name, value, min, max, change, help) \
+  {#section, #name, FD_OPTION_INT, AT(section, name), value, NULL, min, max, NULL, change == FROZEN, help},
+#define REAL(section, name, value, min, max, change, help) \
+  {#section, #name, FD_OPTION_REAL, AT(section, name), value, NULL, min, max, NULL, change == FROZEN, help},
+#define BOOL(section, name, value, change, help) \
+  {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", change == FROZEN, help},
+#define TEXT(section, name, value, change, help) \
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, change == FROZEN, help},
+#define CHOICE(section, name, value, choices, change, help) \
+  {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, change == FROZEN, help},
+#include "config/schema.def"
+};
+
+const int fd_option_count = sizeof fd_options / sizeof *fd_options;
+
+static void store_number(fd_config *config, const fd_option *o, double number, int64_t whole) {
+  char *at = (char *)config + o->offset;
+  if (o->kind == FD_OPTION_INT) memcpy(at, &whole, sizeof whole);
+  else if (o->kind == FD_OPTION_REAL) memcpy(at, &number, sizeof number);
+  else memcpy(at, &(int){(int)whole}, sizeof(int));
+}
+
+void fd_config_defaults(fd_config *config) {
+  memset(config, 0, sizeof *config);
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    if (o->kind == FD_OPTION_TEXT) snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", o->text);
+    else store_number(config, o, o->number, (int64_t)o->number);
+  }
+}
+
+/* The index of `text` in "a|b|c", or -1. */
+static int choice_index(const char *choices, const char *text) {
+  size_t length = strlen(text);
+  int index = 0;
+  for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL, index++)
+    if (length == strcspn(at, "|") && !strncmp(at, text, length)) return index;
+  return -1;
+}
+
+/* The text of choice `index`, with its length. */
+static const char *choice_text(const char *choices, int index, int *length) {
+  while (index-- > 0) choices = strchr(choices, '|') + 1;
+  *length = (int)strcspn(choices, "|");
+  return choices;
+}
+
+/* What is no UTF-8 could not be read back from the file that a run writes. */
+static int is_utf8(const char *text) {
+  json_t *copy = json_string(text);
+  json_decref(copy);
+  return copy != NULL;
+}
+
+static int bad_value(char *why, size_t room, const fd_option *o, const char *text) {
+  if (o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_BOOL)
+    snprintf(why, room, "%s.%s: '%.80s' is not one of %s", o->section, o->name, text, o->choices);
+  else
+    snprintf(why, room, "%s.%s: '%.80s' is not %s from %.15g to %.15g", o->section, o->name, text,
+             o->kind == FD_OPTION_INT ? "a whole number" : "a number", o->min, o->max);
+  return 0;
+}
+
+int fd_option_set(fd_config *config, const fd_option *o, const char *text, char *why, size_t room) {
+  char *end;
+  errno = 0;
+  if (o->kind == FD_OPTION_TEXT) {
+    if (strlen(text) >= FD_TEXT_MAX)
+      return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
+    if (!is_utf8(text)) return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
+    snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", text);
+    return 1;
+  }
+  if (o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_BOOL) {
+    int index = choice_index(o->choices, text);
+    if (index < 0) return bad_value(why, room, o, text);
+    store_number(config, o, 0, index);
+    return 1;
+  }
+  if (!*text || text[strspn(text, "+-.0123456789eE")]) return bad_value(why, room, o, text); /* no hex, nan, inf or spaces */
+  int64_t whole = o->kind == FD_OPTION_INT ? strtoll(text, &end, 10) : 0;
+  double number = o->kind == FD_OPTION_INT ? (double)whole : strtod(text, &end);
+  if (*end || errno || !isfinite(number) || number < o->min || number > o->max) return bad_value(why, room, o, text);
+  store_number(config, o, number, whole);
+  return 1;
+}
+
+const fd_option *fd_option_find(const char *section, const char *name) {
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++)
+    if (!strcmp(o->section, section) && !strcmp(o->name, name)) return o;
+  return NULL;
+}
+
+/* A text is quoted unless it is of characters that mean nothing in YAML. */
+static void print_text(FILE *out, const char *text) {
+  static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+  if (*text && *text != '-' && !text[strspn(text, safe)]) {
+    fprintf(out, "%s", text);
+    return;
+  }
+  fputc('"', out);
+  for (; *text; text++) {
+    unsigned char byte = (unsigned char)*text;
+    if (byte == '"' || byte == '\\') fprintf(out, "\\%c", byte);
+    else if (byte < 0x20 || byte == 0x7f) fprintf(out, "\\x%02x", byte);
+    else fputc(byte, out);
+  }
+  fputc('"', out);
+}
+
+void fd_option_print(FILE *out, const fd_config *config, const fd_option *o) {
+  const char *at = (const char *)config + o->offset;
+  int index, length;
+  int64_t whole;
+  double number;
+  switch (o->kind) {
+    case FD_OPTION_INT:
+      memcpy(&whole, at, sizeof whole);
+      fprintf(out, "%lld", (long long)whole);
+      break;
+    case FD_OPTION_REAL: {
+      char text[40];
+      memcpy(&number, at, sizeof number);
+      for (int digits = 6; digits <= 17; digits++) { /* the shortest text that reads back as the same number */
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number) break;
+      }
+      fprintf(out, "%s", text);
+      break;
+    }
+    case FD_OPTION_TEXT: print_text(out, at); break;
+    case FD_OPTION_BOOL:
+    case FD_OPTION_CHOICE:
+      memcpy(&index, at, sizeof index);
+      at = choice_text(o->choices, index, &length);
+      fprintf(out, "%.*s", length, at);
+      break;
+  }
+}
+
+static void print_markdown_row(FILE *out, const fd_config *config, const fd_option *o) {
+  fprintf(out, "| `%s.%s` | `", o->section, o->name);
+  fd_option_print(out, config, o);
+  fprintf(out, "` | ");
+  if (o->choices) {
+    for (const char *c = o->choices; *c; c++) fprintf(out, *c == '|' ? ", " : "%c", *c);
+  } else if (o->kind == FD_OPTION_TEXT) {
+    fprintf(out, "text");
+  } else {
+    fprintf(out, "%.15g to %.15g", o->min, o->max);
+  }
+  fprintf(out, " | %s | %s |\n", o->frozen ? "frozen" : "free", o->help);
+}
+
+void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) {
+  const char *section = "";
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    int fresh = strcmp(section, o->section) != 0;
+    section = o->section;
+    if (style == FD_CONFIG_FROZEN) {
+      if (!o->frozen) continue;
+      fprintf(out, "%s.%s=", o->section, o->name);
+      fd_option_print(out, config, o);
+      fprintf(out, "\n");
+    } else if (style == FD_CONFIG_MARKDOWN) {
+      if (fresh) fprintf(out, "\n## %s\n\n| option | default | values | at resume | meaning |\n|---|---|---|---|---|\n", section);
+      print_markdown_row(out, config, o);
+    } else {
+      if (fresh) fprintf(out, "%s%s:\n", o == fd_options ? "" : "\n", section);
+      if (style == FD_CONFIG_YAML_HELP) fprintf(out, "  # %s\n", o->help);
+      fprintf(out, "  %s: ", o->name);
+      fd_option_print(out, config, o);
+      if (style == FD_CONFIG_YAML_HELP && o->kind == FD_OPTION_CHOICE) fprintf(out, "  # %s", o->choices);
+      fprintf(out, "\n");
+    }
+  }
+}
+
+fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
+  char *text = NULL;
+  size_t bytes = 0;
+  unsigned char digest[FD_SHA256_BYTES];
+  FILE *out = open_memstream(&text, &bytes);
+  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  fd_config_print(out, config, FD_CONFIG_FROZEN);
+  fclose(out);
+  fd_sha256_of(text, bytes, digest);
+  fd_hex(hex, digest);
+  free(text);
+  return FD_OK;
+}
+
+fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {
+  fd_status status = FD_OK;
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    size_t bytes = o->kind == FD_OPTION_TEXT   ? strlen((const char *)saved + o->offset) + 1
+                   : o->kind <= FD_OPTION_REAL ? 8
+                                               : sizeof(int);
+    if (!o->frozen || !memcmp((const char *)saved + o->offset, (const char *)now + o->offset, bytes)) continue;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (!out) return fd_fail_errno("cannot open", "a memory stream");
+    fd_option_print(out, saved, o);
+    fprintf(out, " (checkpoint) -> ");
+    fd_option_print(out, now, o);
+    fclose(out);
+    status = fd_fail(FD_CONFIG, "%s.%s: %s (now); this key is frozen: a resumed run must keep it", o->section, o->name, text);
+    free(text);
+  }
+  return status;
+}
+
+#ifndef FD_SHARE_FOLDER
+#define FD_SHARE_FOLDER "/usr/local/share/findna"
+#endif
+
+/* The folder of the running program, from which its own files are found wherever it was moved to. */
+static int program_folder(char folder[FD_PATH_MAX]) {
+  ssize_t n = readlink("/proc/self/exe", folder, FD_PATH_MAX - 1);
+  if (n <= 0) return 0;
+  folder[n] = '\0';
+  *strrchr(folder, '/') = '\0';
+  return 1;
+}
+
+int fd_config_folder(int i, char folder[]) {
+  static const char *const beside[] = {"../../configs",
+                                       "../share/findna/configs"}; /* of a build in the source folder; installed */
+  char program[FD_PATH_MAX];
+  *folder = '\0';
+  if (i > 3) return 0;
+  fd_status status = i == 0   ? fd_path(folder, "configs", NULL, NULL)
+                     : i == 3 ? fd_path(folder, FD_SHARE_FOLDER, "configs", NULL)
+                              : FD_OK;
+  if ((i == 1 || i == 2) && program_folder(program)) status = fd_path(folder, program, beside[i - 1], NULL);
+  if (status != FD_OK) *folder = '\0';
+  return 1;
+}
+
+fd_status fd_config_read(const char *name, char path[], char **text, size_t *bytes) {
+  char folder[FD_PATH_MAX], file[FD_PATH_MAX];
+  if (!*name || strpbrk(name, "/.")) {
+    FD_TRY(fd_path(path, name, NULL, NULL));
+    return fd_read_file(path, FD_CONFIG_FILE_MAX, text, bytes);
+  }
+  snprintf(file, sizeof file, "%.255s.yaml", name);
+  for (int i = 0; fd_config_folder(i, folder); i++) {
+    if (!*folder) continue;
+    FD_TRY(fd_path(path, folder, file, NULL));
+    if (fd_exists(path)) return fd_read_file(path, FD_CONFIG_FILE_MAX, text, bytes);
+  }
+  return fd_fail(FD_MISSING, "no config '%s': neither configs/%s nor %s is there; a file is given by its path, such as ./%s",
+                 name, file, path, file);
+}

@@ -1,0 +1,79 @@
+/* The configuration of a run: a struct made from schema.def, read from YAML and command-line overrides. */
+#ifndef FD_CONFIG_CONFIG_H
+#define FD_CONFIG_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+/* The choices of schema.def, in its order. */
+enum { FD_TRANS_BREAK, FD_TRANS_SHIFT };
+enum { FD_REFRESH_EPOCH, FD_REFRESH_ONCE };
+enum { FD_MNM_CE, FD_MNM_BCE };
+enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
+enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
+enum { FD_AXIS_K, FD_AXIS_D };
+enum { FD_SPACE_HEAD, FD_SPACE_LATENT };
+enum { FD_TEACHER_EMA, FD_TEACHER_NONE };
+enum { FD_EMA_AFTER, FD_EMA_BEFORE };
+enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT };
+enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };
+enum { FD_SIMD_AUTO, FD_SIMD_AVX512, FD_SIMD_AVX2, FD_SIMD_GENERIC };
+enum { FD_REDUCTION_REPRODUCIBLE, FD_REDUCTION_FAST };
+
+enum { FD_TEXT_MAX = 1024, FD_CONFIG_FILE_MAX = 65536 };
+
+typedef struct fd_config {
+#define SECTION(section) struct {
+#define END(section) \
+  }                  \
+  section;
+#define INT(section, name, value, min, max, change, help) int64_t name;
+#define REAL(section, name, value, min, max, change, help) double name;
+#define BOOL(section, name, value, change, help) int name;
+#define TEXT(section, name, value, change, help) char name[FD_TEXT_MAX];
+#define CHOICE(section, name, value, choices, change, help) int name;
+#include "config/schema.def"
+#undef SECTION
+#undef END
+#undef INT
+#undef REAL
+#undef BOOL
+#undef TEXT
+#undef CHOICE
+} fd_config;
+
+/* How the configuration is printed. */
+typedef enum fd_config_style { FD_CONFIG_YAML, FD_CONFIG_YAML_HELP, FD_CONFIG_MARKDOWN, FD_CONFIG_FROZEN } fd_config_style;
+
+/* All defaults. */
+void fd_config_defaults(fd_config *config);
+
+/* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"
+ * and checks the values against the schema and each other. All errors are logged, as name:line:column, before FD_CONFIG returns.
+ */
+fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
+                          int count) FD_MUST_CHECK;
+
+/* Finds the config file: a path (with a '/' or '.'), or the bare name of one in the folders of fd_config_folder. Reads its text
+ * (released with free()) and gives its path [FD_PATH_MAX]. */
+fd_status fd_config_read(const char *name, char path[], char **text, size_t *bytes) FD_MUST_CHECK;
+
+/* Folder i = 0, 1, ... where configs are looked for: here, beside the program, installed; "" when it is not known. Returns 0
+ * after the last. */
+int fd_config_folder(int i, char folder[]);
+
+/* Prints the configuration; FD_CONFIG_FROZEN prints the frozen keys alone, one "section.key=value" a line. */
+void fd_config_print(FILE *out, const fd_config *config, fd_config_style style);
+
+/* SHA-256 (hex) of the frozen keys: two runs with the same hash and data are the same experiment. */
+fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
+
+/* Logs every frozen key in which the two differ ("optim.lr: 0.001 (checkpoint) -> 0.002 (now)") and returns FD_CONFIG, or FD_OK
+ * when they agree. */
+fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/* The option table behind the config struct; private to src/config and the tests. */
+#ifndef FD_CONFIG_OPTIONS_H
+#define FD_CONFIG_OPTIONS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "config/config.h"
+
+typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_OPTION_CHOICE, FD_OPTION_TEXT } fd_option_kind;
+
+typedef struct fd_option {
+  const char *section, *name;
+  fd_option_kind kind;
+  size_t offset;    /* in fd_config */
+  double number;    /* default of INT, REAL, BOOL, CHOICE */
+  const char *text; /* default of TEXT */
+  double min, max;
+  const char *choices; /* "a|b|c" */
+  int frozen;
+  const char *help;
+} fd_option;
+
+extern const fd_option fd_options[];
+extern const int fd_option_count;
+
+/* The option section.name, or NULL. */
+const fd_option *fd_option_find(const char *section, const char *name);
+
+/* Sets an option from text; on failure writes what would be right to `why` and returns 0. */
+int fd_option_set(fd_config *config, const fd_option *option, const char *text, char *why, size_t room);
+
+/* Prints the value as YAML. */
+void fd_option_print(FILE *out, const fd_config *config, const fd_option *option);
+
+/* Checks values against each other; logs every conflict (`name` is the config file) and returns FD_CONFIG, or FD_OK. */
+fd_status fd_config_check(const fd_config *config, const char *name) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,49 @@
+/* The CPU back end's own state, shared by its files. */
+#ifndef FD_CPU_BACKEND_H
+#define FD_CPU_BACKEND_H
+
+#include "cpu/kernels.h"
+#include "cpu/pool.h"
+#include "device/device.h"
+
+/* Scratch buffers by use; each grows to the largest size asked for and stays. */
+typedef enum fd_cpu_slot {
+  FD_SLOT_W1,
+  FD_SLOT_W2,
+  FD_SLOT_TILE,
+  FD_SLOT_DM,
+  FD_SLOT_DA,
+  FD_SLOT_G,
+  FD_SLOT_PANEL,
+  FD_SLOT_SUMS,
+  FD_SLOTS
+} fd_cpu_slot;
+
+typedef struct fd_cpu {
+  fd_device device; /* first: a fd_device * of this kind is a fd_cpu * */
+  const fd_cpu_kernels *kernels;
+  fd_pool *pool;
+  float *scratch[FD_SLOTS];
+  size_t scratch_size[FD_SLOTS];
+  fd_status failed; /* the first failure of an operation; reported by sync */
+} fd_cpu;
+
+static inline fd_cpu *fd_cpu_of(fd_device *dev) { return (fd_cpu *)dev; }
+
+/* A scratch buffer of at least `floats`, or NULL after a failure (recorded: the operation just returns). */
+float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats);
+
+/* Opens the CPU device with `threads` threads; `simd` is a choice of device.simd. */
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd) FD_MUST_CHECK;
+
+/* The values of device.simd that this processor can use, separated by commas. */
+const char *fd_cpu_simd(void);
+
+/* n rounded up to a multiple of `unit`. */
+static inline int fd_round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+
+#define OP(name, args) void fd_cpu_##name args;
+#include "device/ops.def"
+#undef OP
+
+#endif

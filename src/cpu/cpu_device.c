@@ -1,0 +1,94 @@
+/* The CPU as a device: choice of instructions, memory, scratch. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cpu/backend.h"
+
+#if defined(__x86_64__)
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+static int has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#else
+static int has_avx2(void) { return 0; }
+static int has_avx512(void) { return 0; }
+#endif
+
+static const fd_cpu_kernels *choose_kernels(int simd) {
+#if defined(__x86_64__)
+  if (has_avx512() && (simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX512)) return &fd_cpu_kernels_avx512;
+  if (has_avx2() && (simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX2)) return &fd_cpu_kernels_avx2;
+#endif
+  return simd == FD_SIMD_AUTO || simd == FD_SIMD_GENERIC ? &fd_cpu_kernels_generic : NULL;
+}
+
+const char *fd_cpu_simd(void) { return has_avx512() ? "generic, avx2, avx512" : has_avx2() ? "generic, avx2" : "generic"; }
+
+float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats) {
+  if (floats > cpu->scratch_size[slot]) {
+    free(cpu->scratch[slot]);
+    cpu->scratch_size[slot] = 0;
+    fd_status status = fd_alloc(&cpu->scratch[slot], floats, sizeof(float), "scratch memory of the CPU kernels");
+    if (status != FD_OK && cpu->failed == FD_OK) cpu->failed = status;
+    if (status != FD_OK) return NULL;
+    cpu->scratch_size[slot] = floats;
+  }
+  return cpu->scratch[slot];
+}
+
+static fd_status cpu_alloc(fd_device *dev, void *out, size_t bytes, const char *what) {
+  (void)dev;
+  return fd_alloc(out, bytes, 1, what);
+}
+
+static void cpu_release(fd_device *dev, void *buffer) {
+  (void)dev;
+  free(buffer);
+}
+
+static fd_status cpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
+  (void)dev;
+  memcpy(to, from, bytes);
+  return FD_OK;
+}
+
+static fd_status cpu_sync(fd_device *dev) { return fd_cpu_of(dev)->failed; }
+
+static void cpu_destroy(fd_device *dev) {
+  fd_cpu *cpu = fd_cpu_of(dev);
+  fd_pool_destroy(&cpu->pool);
+  for (int i = 0; i < FD_SLOTS; i++) free(cpu->scratch[i]);
+  free(cpu);
+}
+
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd) {
+  fd_cpu *cpu;
+  *dev = NULL;
+  FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
+  cpu->kernels = choose_kernels(simd);
+  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads)
+                                  : fd_fail(FD_CONFIG, "device.simd: this CPU has no %s; use auto",
+                                            simd == FD_SIMD_AVX512 ? "AVX-512" : "AVX2 with FMA");
+  cpu->device = (fd_device){.kind = "cpu",
+                            .threads = threads,
+                            .alloc = cpu_alloc,
+                            .release = cpu_release,
+                            .copy = cpu_copy,
+                            .sync = cpu_sync,
+                            .destroy = cpu_destroy,
+                            .ops = {
+#define OP(name, args) .name = fd_cpu_##name,
+#include "device/ops.def"
+#undef OP
+                            }};
+  if (status != FD_OK) {
+    cpu_destroy(&cpu->device);
+    return status;
+  }
+  cpu->device.simd = cpu->kernels->name;
+  *dev = &cpu->device;
+  return FD_OK;
+}

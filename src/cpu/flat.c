@@ -1,0 +1,82 @@
+/* Operations over flat buffers on the CPU: sums, the optimizer, the moving average. */
+#include <string.h>
+
+#include "cpu/backend.h"
+
+enum { BLOCK = 1 << 14 };
+
+typedef struct flat_call {
+  const fd_cpu_kernels *kernels;
+  size_t n;
+  const float *a, *b;
+  float *out, *m, *v, *t;
+  double *sums;
+  float lambda;
+  const fd_adamw *hyper;
+} flat_call;
+
+static int blocks_of(size_t n) { return (int)((n + BLOCK - 1) / BLOCK); }
+
+static size_t block_size(const flat_call *c, size_t at) { return c->n - at < BLOCK ? c->n - at : BLOCK; }
+
+static void add_item(void *context, int item, int thread) {
+  (void)thread;
+  flat_call *c = context;
+  size_t at = (size_t)item * BLOCK;
+  c->kernels->add(block_size(c, at), c->a + at, c->b + at, c->out + at);
+}
+
+void fd_cpu_add(fd_device *dev, size_t n, const float *a, const float *b, float *out) {
+  flat_call call = {.kernels = fd_cpu_of(dev)->kernels, .n = n, .a = a, .b = b, .out = out};
+  fd_pool_run(fd_cpu_of(dev)->pool, blocks_of(n), add_item, &call);
+}
+
+static void square_item(void *context, int item, int thread) {
+  (void)thread;
+  flat_call *c = context;
+  size_t at = (size_t)item * BLOCK;
+  c->sums[item] = c->kernels->sum_squares(block_size(c, at), c->a + at);
+}
+
+void fd_cpu_sum_squares(fd_device *dev, size_t n, const float *x, double *sum) {
+  fd_cpu *cpu = fd_cpu_of(dev);
+  int blocks = blocks_of(n);
+  flat_call call = {
+      .kernels = cpu->kernels, .n = n, .a = x, .sums = (double *)fd_cpu_scratch(cpu, FD_SLOT_SUMS, 2 * (size_t)blocks)};
+  *sum = 0;
+  if (!call.sums) return;
+  fd_pool_run(cpu->pool, blocks, square_item, &call);
+  for (int i = 0; i < blocks; i++) *sum += call.sums[i];
+}
+
+static void adamw_item(void *context, int item, int thread) {
+  (void)thread;
+  flat_call *c = context;
+  size_t at = (size_t)item * BLOCK, n = block_size(c, at);
+  c->kernels->adamw(n, c->hyper, c->a + at, c->out + at, c->m + at, c->v + at);
+  if (c->t) c->kernels->ema(n, c->lambda, c->out + at, c->t + at);
+}
+
+void fd_cpu_adamw(fd_device *dev, size_t n, const fd_adamw *h, const float *g, float *w, float *m, float *v, float *t,
+                  float lambda) {
+  flat_call call = {
+      .kernels = fd_cpu_of(dev)->kernels, .n = n, .a = g, .out = w, .m = m, .v = v, .t = t, .lambda = lambda, .hyper = h};
+  fd_pool_run(fd_cpu_of(dev)->pool, blocks_of(n), adamw_item, &call);
+}
+
+static void ema_item(void *context, int item, int thread) {
+  (void)thread;
+  flat_call *c = context;
+  size_t at = (size_t)item * BLOCK;
+  c->kernels->ema(block_size(c, at), c->lambda, c->a + at, c->t + at);
+}
+
+void fd_cpu_ema(fd_device *dev, size_t n, float lambda, const float *s, float *t) {
+  flat_call call = {.kernels = fd_cpu_of(dev)->kernels, .n = n, .a = s, .t = t, .lambda = lambda};
+  fd_pool_run(fd_cpu_of(dev)->pool, blocks_of(n), ema_item, &call);
+}
+
+void fd_cpu_zero(fd_device *dev, size_t n, float *x) {
+  (void)dev;
+  memset(x, 0, n * sizeof *x);
+}

@@ -1,0 +1,183 @@
+/* Inner loops; compiled once for each instruction set (FD_ISA). */
+#include "cpu/kernels.h"
+
+#include "cpu/vector.h"
+
+enum { PANEL = 2 * LANES };
+
+#define PASTE2(a, b) a##b
+#define PASTE(a, b) PASTE2(a, b)
+#define TEXT2(a) #a
+#define TEXT(a) TEXT2(a)
+
+/* The register tile: kept out of line for each number of rows, so that nothing but the accumulators competes for registers. */
+#define TILE(M)                                                                                                         \
+  static __attribute__((noinline)) void tile_##M(int k, const float *a, size_t row_step, size_t k_step, const float *b, \
+                                                 float *c, size_t ldc, int add) {                                       \
+    vfloat acc[M][2];                                                                                                   \
+    for (int i = 0; i < M; i++) acc[i][0] = acc[i][1] = (vfloat){0};                                                    \
+    for (; k > 0; k--, a += k_step, b += PANEL) {                                                                       \
+      vfloat b0 = v_load(b), b1 = v_load(b + LANES);                                                                    \
+      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                                            \
+        vfloat x = v_set(a[(size_t)i * row_step]);                                                                      \
+        acc[i][0] = v_fma(x, b0, acc[i][0]);                                                                            \
+        acc[i][1] = v_fma(x, b1, acc[i][1]);                                                                            \
+      }                                                                                                                 \
+    }                                                                                                                   \
+    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++, c += ldc) {                                                    \
+      v_store(c, add ? v_load(c) + acc[i][0] : acc[i][0]);                                                              \
+      v_store(c + LANES, add ? v_load(c + LANES) + acc[i][1] : acc[i][1]);                                              \
+    }                                                                                                                   \
+  }
+
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5) TILE(6)
+#if defined(__AVX512F__)
+    TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+#endif
+
+        typedef void tile_function(int k, const float *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc,
+                                   int add);
+
+static tile_function *const tiles[ROWS + 1] = {
+    NULL,   tile_1, tile_2, tile_3,  tile_4,  tile_5,  tile_6,
+#if defined(__AVX512F__)
+    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
+#endif
+};
+
+static void gemm_panel(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc,
+                       int add) {
+  for (; m >= ROWS; m -= ROWS, a += ROWS * row_step, c += ROWS * ldc) tiles[ROWS](k, a, row_step, k_step, b, c, ldc, add);
+  if (m) tiles[m](k, a, row_step, k_step, b, c, ldc, add);
+}
+
+static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
+  if (transposed) {
+    for (int j = 0; j < columns; j++)
+      for (int p = 0; p < k; p++) to[(size_t)p * PANEL + (size_t)j] = from[(size_t)j * ld + (size_t)p];
+  } else {
+    for (int p = 0; p < k; p++) memcpy(to + (size_t)p * PANEL, from + (size_t)p * ld, (size_t)columns * sizeof(float));
+  }
+  for (int p = 0; p < k && columns < PANEL; p++)
+    memset(to + (size_t)p * PANEL + columns, 0, (size_t)(PANEL - columns) * sizeof(float));
+}
+
+/* Phi(x), the normal distribution function: 1/2 + x P(s), s = 2 x^2 / 5.5^2 - 1, on |x| <= 5.5, beyond which it is 0 or 1 in
+ * fp32. P interpolates (Phi(x) - 1/2) / x at the 16 Chebyshev points; the error is below 1.2e-7. */
+INLINE vfloat normal_cdf(vfloat x) {
+  static const float p[16] = {0.1285519301891327f,   -0.06417232751846313f,   0.047737784683704376f,  -0.0387934073805809f,
+                              0.0320674292743206f,   -0.026040369644761086f,  0.020383572205901146f,  -0.015042350627481937f,
+                              0.01016775518655777f,  -0.006700172089040279f,  0.004718356300145388f,  -0.0025937105529010296f,
+                              0.000643707811832428f, -0.0004001957713626325f, 0.0006551481783390045f, -0.00027406602748669684f};
+  x = v_max(v_min(x, v_set(5.5f)), v_set(-5.5f));
+  vfloat s = v_fma(x * x, v_set(2.0f / 30.25f), v_set(-1.0f)), sum = v_set(p[15]);
+  for (int i = 14; i >= 0; i--) sum = v_fma(sum, s, v_set(p[i]));
+  return v_fma(x, sum, v_set(0.5f));
+}
+
+/* 2^t for t <= 0; 0 below -126. */
+INLINE vfloat exp2_negative(vfloat t) {
+  static const float c[8] = {1.0f,
+                             0.6931471805599453f,
+                             0.2402265069591007f,
+                             0.05550410866482158f,
+                             0.00961812910762848f,
+                             0.001333355814642844f,
+                             0.0001540353039338161f,
+                             1.525273380405984e-05f};
+  const vfloat magic = v_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to a whole number held in the low bits */
+  t = v_max(t, v_set(-126.0f));
+  vfloat shifted = t + magic, f = t - (shifted - magic), sum = v_set(c[7]);
+  for (int i = 6; i >= 0; i--) sum = v_fma(sum, f, v_set(c[i]));
+  return (vfloat)((vint)sum + (((vint)shifted - (vint)magic) << 23));
+}
+
+/* GELU'(x) = Phi(x) + x phi(x), given Phi(x). */
+INLINE vfloat gelu_slope(vfloat x, vfloat cdf) {
+  vfloat density = exp2_negative(x * x * v_set(-0.7213475204444817f)) * v_set(0.3989422804014327f);
+  return v_fma(x, density, cdf);
+}
+
+static void bias_gelu(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h) {
+  for (int i = 0; i < rows; i++, z += ld, h += ld) {
+    int j = 0;
+    for (; j + LANES <= n; j += LANES) {
+      vfloat x = v_load(z + j) + v_load(bias + j);
+      v_store(z + j, x);
+      v_store(h + j, x * normal_cdf(x));
+    }
+    if (j < n) {
+      vfloat x = v_load_part(z + j, n - j) + v_load_part(bias + j, n - j);
+      v_store_part(z + j, x, n - j);
+      v_store_part(h + j, x * normal_cdf(x), n - j);
+    }
+    if (keep) memcpy(keep + (size_t)i * (size_t)n, z, (size_t)n * sizeof(float));
+  }
+}
+
+static void gelu_backward(int rows, int n, size_t ld, const float *z, const float *dh, float *g, float *da) {
+  for (int i = 0; i < rows; i++, z += n, dh += ld, g += ld, da += ld) {
+    int j = 0;
+    for (; j + LANES <= n; j += LANES) {
+      vfloat x = v_load(z + j), cdf = normal_cdf(x);
+      v_store(g + j, x * cdf);
+      v_store(da + j, v_load(dh + j) * gelu_slope(x, cdf));
+    }
+    if (j < n) {
+      vfloat x = v_load_part(z + j, n - j), cdf = normal_cdf(x);
+      v_store_part(g + j, x * cdf, n - j);
+      v_store_part(da + j, v_load_part(dh + j, n - j) * gelu_slope(x, cdf), n - j);
+    }
+    memset(g + n, 0, (ld - (size_t)n) * sizeof(float));
+    memset(da + n, 0, (ld - (size_t)n) * sizeof(float));
+  }
+}
+
+static void add(size_t n, const float *a, const float *b, float *out) {
+  for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+static double sum_squares(size_t n, const float *x) {
+  enum { WAYS = 8 };
+  double sum[WAYS] = {0}, total = 0;
+  size_t i = 0;
+  for (; i + WAYS <= n; i += WAYS)
+    for (size_t j = 0; j < WAYS; j++) sum[j] += (double)x[i + j] * (double)x[i + j];
+  for (; i < n; i++) sum[i % WAYS] += (double)x[i] * (double)x[i];
+  for (int j = 0; j < WAYS; j++) total += sum[j];
+  return total;
+}
+
+INLINE void adamw_vector(const fd_adamw *h, vfloat g, vfloat *w, vfloat *m, vfloat *v) {
+  g = g * v_set(h->clip);
+  *m = v_fma(v_set(h->beta1), *m, v_set(h->rest1) * g);
+  *v = v_fma(v_set(h->beta2), *v, v_set(h->rest2) * (g * g));
+  vfloat root = v_sqrt(*v / v_set(h->c2)) + v_set(h->epsilon);
+  *w = *w * v_set(1.0f - h->decay) - v_set(h->lr) * (*m / v_set(h->c1) / root);
+}
+
+static void adamw(size_t n, const fd_adamw *h, const float *g, float *w, float *m, float *v) {
+  for (size_t i = 0; i < n; i += LANES) {
+    int part = n - i < LANES ? (int)(n - i) : LANES;
+    vfloat wi = v_load_part(w + i, part), mi = v_load_part(m + i, part), vi = v_load_part(v + i, part);
+    adamw_vector(h, v_load_part(g + i, part), &wi, &mi, &vi);
+    v_store_part(w + i, wi, part);
+    v_store_part(m + i, mi, part);
+    v_store_part(v + i, vi, part);
+  }
+}
+
+static void ema(size_t n, float lambda, const float *s, float *t) {
+  for (size_t i = 0; i < n; i += LANES) {
+    int part = n - i < LANES ? (int)(n - i) : LANES;
+    v_store_part(t + i, v_fma(v_set(lambda), v_load_part(t + i, part), v_set(1.0f - lambda) * v_load_part(s + i, part)), part);
+  }
+}
+
+const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
+    TEXT(FD_ISA), ROWS, PANEL, gemm_panel, pack, bias_gelu, gelu_backward, add, sum_squares, adamw, ema,
+};

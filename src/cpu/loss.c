@@ -1,0 +1,92 @@
+/* The loss terms on the CPU: small tensors, plain loops in double, one thread and one order. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu/backend.h"
+
+/* log-softmax of n values `step` apart, divided by tau, into out[0..n-1]. */
+static void log_softmax(int n, const float *x, const float *centre, size_t step, double tau, double *out) {
+  double largest = -INFINITY, sum = 0;
+  for (int i = 0; i < n; i++) {
+    out[i] = ((double)x[(size_t)i * step] - (centre ? (double)centre[(size_t)i * step] : 0.0)) / tau;
+    if (out[i] > largest) largest = out[i];
+  }
+  for (int i = 0; i < n; i++) sum += exp(out[i] - largest);
+  double shift = largest + log(sum);
+  for (int i = 0; i < n; i++) out[i] -= shift;
+}
+
+static double cross_entropy_row(const float *z, int label, double tau, double scale, float *dz) {
+  double logp[FD_SYMBOLS];
+  log_softmax(FD_SYMBOLS, z, NULL, 1, tau, logp);
+  for (int c = 0; c < FD_SYMBOLS; c++) dz[c] += (float)(scale / tau * (exp(logp[c]) - (c == label)));
+  return -logp[label];
+}
+
+static double binary_row(const float *z, int label, const uint8_t *mask, size_t step, double tau, double scale, float *dz) {
+  double sum = 0;
+  for (size_t c = 0; c < FD_SYMBOLS; c++) {
+    if (!mask[c * step]) continue;
+    double x = (double)z[c] / tau, target = (int)c == label;
+    sum += (x > 0 ? x : 0) + log1p(exp(-fabs(x))) - target * x;
+    dz[c] += (float)(scale / tau * (1 / (1 + exp(-x)) - target));
+  }
+  return sum;
+}
+
+void fd_cpu_mnm_loss(fd_device *dev, const fd_seqs *seqs, const float *logits, const uint8_t *labels, const uint8_t *mask,
+                     int entry_mask, int bce, float tau, float scale, float *dlogits, double *sum) {
+  (void)dev;
+  *sum = 0;
+  for (int r = 0; r < fd_seqs_rows(seqs); r++) {
+    const float *z = logits + (size_t)r * FD_SYMBOLS;
+    float *dz = dlogits + (size_t)r * FD_SYMBOLS;
+    if (labels[r] >= FD_SYMBOLS) continue;
+    if (bce)
+      *sum += binary_row(z, labels[r], entry_mask ? mask + (size_t)r * FD_SYMBOLS : mask + r, entry_mask, (double)tau,
+                         (double)scale, dz);
+    else if (mask[r]) *sum += cross_entropy_row(z, labels[r], (double)tau, (double)scale, dz);
+  }
+}
+
+/* One distribution over n values `step` apart: the teacher's q-hat against the student's log p-hat. */
+static double distillation(int n, size_t step, const float *p, const float *q, const float *centre, double tau_s, double tau_t,
+                           double scale, float *dp, float *logp_out, float *prob_out) {
+  double logp[n], logq[n], sum = 0;
+  log_softmax(n, p, NULL, step, tau_s, logp);
+  log_softmax(n, q, centre, step, tau_t, logq);
+  for (int i = 0; i < n; i++) {
+    double prob = exp(logq[i]);
+    sum -= prob * logp[i];
+    dp[(size_t)i * step] += (float)(scale / tau_s * (exp(logp[i]) - prob));
+    if (logp_out) logp_out[(size_t)i * step] = (float)logp[i];
+    if (prob_out) prob_out[(size_t)i * step] = (float)prob;
+  }
+  return sum;
+}
+
+void fd_cpu_cl_loss(fd_device *dev, const fd_seqs *seqs, int width, const float *p, const float *q, const float *centre,
+                    int axis_d, float tau_s, float tau_t, float scale, float *dp, float *logp, float *prob, double *sum) {
+  (void)dev;
+  int cls = seqs->cls, n = axis_d ? width : cls, distributions = axis_d ? cls : width;
+  size_t step = axis_d ? 1 : (size_t)width, next = axis_d ? (size_t)width : 1;
+  *sum = 0;
+  for (int s = 0; s < seqs->count; s++) {
+    size_t at = (size_t)(seqs->start[s + 1] - cls) * (size_t)width, out = (size_t)s * (size_t)cls * (size_t)width;
+    for (int i = 0; i < distributions; i++) {
+      size_t o = (size_t)i * next;
+      *sum += distillation(n, step, p + at + o, q + at + o, centre + o, (double)tau_s, (double)tau_t, (double)scale, dp + at + o,
+                           logp ? logp + out + o : NULL, prob ? prob + out + o : NULL);
+    }
+  }
+}
+
+void fd_cpu_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, const float *q, double *sum) {
+  (void)dev;
+  size_t n = (size_t)seqs->cls * (size_t)width;
+  memset(sum, 0, n * sizeof *sum);
+  for (int s = 0; s < seqs->count; s++) {
+    const float *rows = q + (size_t)(seqs->start[s + 1] - seqs->cls) * (size_t)width;
+    for (size_t i = 0; i < n; i++) sum[i] += (double)rows[i];
+  }
+}

@@ -1,0 +1,43 @@
+/* A device: memory and the tensor operations of ops.def. src/ owns this interface; cpu/ (and later cuda/) implement it. */
+#ifndef FD_DEVICE_DEVICE_H
+#define FD_DEVICE_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "config/config.h"
+#include "device/tensors.h"
+
+typedef struct fd_device fd_device;
+
+/* The table made from ops.def. */
+typedef struct fd_ops {
+#define OP(name, args) void(*name) args;
+#include "device/ops.def"
+#undef OP
+} fd_ops;
+
+struct fd_device {
+  const char *kind; /* "cpu" or "cuda" */
+  const char *simd; /* instructions in use, for the log */
+  int threads;
+  fd_ops ops;
+  fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
+  void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
+  fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);   /* host or device, both ways */
+  fd_status (*sync)(fd_device *dev);                                             /* waits; reports failures of past operations */
+  void (*destroy)(fd_device *dev);
+};
+
+/* Opens the device that the config asks for. `local_size` ranks share this machine (for the number of threads). */
+fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) FD_MUST_CHECK;
+
+/* The instructions that this machine's processor can use, such as "generic, avx2". */
+const char *fd_device_simd(void);
+
+/* Releases the device and sets the pointer to NULL. */
+void fd_device_close(fd_device **dev);
+
+#endif

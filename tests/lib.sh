@@ -1,0 +1,32 @@
+# Helpers of the shell tests: a scratch folder, tiny shards, runs on several ranks, and checks. Sourced.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+FINDNA=${FINDNA:-$root/findna}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+ok() { echo "ok - $*"; }
+not_ok() { echo "not ok - $*"; }
+# check NAME COMMAND...: ok when the command succeeds
+check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name"; fi; }
+# expect NAME CODE PATTERN COMMAND...: the exit code, and a line of the output that matches
+expect() {
+  local name=$1 code=$2 pattern=$3 got=0
+  shift 3
+  timeout 120 "$@" >out.log 2>&1 </dev/null || got=$?
+  if [ $got -ne "$code" ]; then not_ok "$name: exit code $got, expected $code"; sed 's/^/    /' out.log | tail -5
+  elif ! grep -qE -- "$pattern" out.log; then not_ok "$name: no line matches '$pattern'"; sed 's/^/    /' out.log | tail -5
+  else ok "$name"; fi
+}
+# ranks N ARGUMENTS...: findna on N ranks of this machine; one rank runs without mpirun. Open MPI leaks, so leaks are looked for on one.
+ranks() {
+  local n=$1; shift
+  if [ "$n" = 1 ]; then timeout 120 "$FINDNA" "$@"; else ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 120 mpirun -n "$n" --oversubscribe --bind-to none "$FINDNA" "$@"; fi
+}
+# tiny_shards FOLDER: 512 training and 64 held-out windows of 61 nucleotides of the shipped human slice
+tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
+# state_of RUN: the state_id of its newest checkpoint
+state_of() { grep -h '^state_id' "$(ls -d "$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }

@@ -1,0 +1,94 @@
+/* The operations once more, as plainly as their formulas and in double: the oracle of every fast version, and what finite
+ * differences are taken of. */
+#ifndef FD_TESTS_PLAIN_H
+#define FD_TESTS_PLAIN_H
+
+#include "check.h"
+#include "device/device.h"
+
+static inline double plain_gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2.0))); }
+
+static inline double plain_gelu_slope(double x) {
+  return 0.5 * (1 + erf(x / sqrt(2.0))) + x * exp(-x * x / 2) / sqrt(2 * acos(-1.0));
+}
+
+typedef struct plain_block {
+  int d, h, track;
+  const double *w1, *b1, *w2, *b2;
+} plain_block;
+
+/* y = x + ROT(W2 GELU(W1 x + b1) + b2) for one pack of sequences. */
+static inline void plain_mixer(const fd_seqs *seqs, const plain_block *p, const double *x, double *y) {
+  double *hidden = malloc(sizeof(double) * (size_t)p->h);
+  memcpy(y, x, sizeof(double) * (size_t)(fd_seqs_rows(seqs) * p->d));
+  for (int s = 0; s < seqs->count; s++) {
+    int T = seqs->start[s + 1] - seqs->start[s];
+    for (int t = 0; t < T; t++) {
+      const double *row = x + (seqs->start[s] + t) * p->d;
+      for (int j = 0; j < p->h; j++) {
+        double z = p->b1[j];
+        for (int c = 0; c < p->d; c++) z += p->w1[j * p->d + c] * row[c];
+        hidden[j] = plain_gelu(z);
+      }
+      for (int c = 0; c < p->d; c++) {
+        double m = p->b2[c];
+        for (int j = 0; j < p->h; j++) m += p->w2[c * p->h + j] * hidden[j];
+        int i = c / p->track;
+        long shift = i ? (1L << (i - 1)) % T : 0; /* y[t] = m[(t + shift) mod T] */
+        y[(seqs->start[s] + (int)((t - shift + T) % T)) * p->d + c] += m;
+      }
+    }
+  }
+  free(hidden);
+}
+
+static inline void plain_linear(int rows, int in, int out, const double *x, const double *w, const double *b, double *y) {
+  for (int r = 0; r < rows; r++)
+    for (int o = 0; o < out; o++) {
+      y[r * out + o] = b[o];
+      for (int i = 0; i < in; i++) y[r * out + o] += x[r * in + i] * w[o * in + i];
+    }
+}
+
+/* -log softmax(z / tau)[label] over n values `step` apart. */
+static inline double plain_nll(int n, const double *z, int step, double tau, int label) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += exp((z[i * step] - z[label * step]) / tau);
+  return log(sum);
+}
+
+/* Masked-nucleotide loss, summed. mask: one a row, or one an entry. */
+static inline double plain_mnm(const fd_seqs *seqs, const double *z, const uint8_t *labels, const uint8_t *mask, int entry_mask,
+                               int bce, double tau) {
+  double sum = 0;
+  for (int r = 0; r < fd_seqs_rows(seqs); r++) {
+    if (labels[r] >= FD_SYMBOLS) continue;
+    if (!bce && mask[r]) sum += plain_nll(FD_SYMBOLS, z + r * FD_SYMBOLS, 1, tau, labels[r]);
+    for (int c = 0; bce && c < FD_SYMBOLS; c++) {
+      double x = z[r * FD_SYMBOLS + c] / tau;
+      if (entry_mask ? mask[r * FD_SYMBOLS + c] : mask[r]) sum += log(1 + exp(x)) - (labels[r] == c) * x;
+    }
+  }
+  return sum;
+}
+
+/* [CLS] self-distillation loss, summed (Eq. 4-8). */
+static inline double plain_cl(const fd_seqs *seqs, int width, const double *p, const double *q, const double *centre, int axis_d,
+                              double tau_s, double tau_t) {
+  int K = seqs->cls, n = axis_d ? width : K, distributions = axis_d ? K : width, step = axis_d ? 1 : width;
+  double sum = 0;
+  for (int s = 0; s < seqs->count; s++)
+    for (int i = 0; i < distributions; i++) {
+      int at = (seqs->start[s + 1] - K) * width + i * (axis_d ? width : 1);
+      double total = 0;
+      for (int k = 0; k < n; k++)
+        total += exp((q[at + k * step] - centre[at - (seqs->start[s + 1] - K) * width + k * step]) / tau_t);
+      for (int k = 0; k < n; k++) {
+        double weight = exp((q[at + k * step] - centre[at - (seqs->start[s + 1] - K) * width + k * step]) / tau_t) / total;
+        sum += weight * plain_nll(n, p + at, step, tau_s, k);
+      }
+    }
+  return sum;
+}
+
+#endif

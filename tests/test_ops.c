@@ -1,0 +1,377 @@
+/* Every operation of every set of CPU instructions against its plain version, over random shapes, with poisoned outputs; backward
+ * passes against finite differences; bits against the number of threads. */
+#include "check.h"
+#include "plain.h"
+
+#include "base/random.h"
+
+enum { MAX_DEVICES = 4 };
+static fd_device *devices[MAX_DEVICES];
+static int device_count;
+static uint64_t counter;
+
+static uint32_t word(void) {
+  uint32_t out[4];
+  fd_philox(out, fd_rng_key_of(7, FD_RNG_TEST), 0, counter++);
+  return out[0];
+}
+
+static int between(int lo, int hi) { return lo + (int)fd_below(word(), (uint32_t)(hi - lo + 1)); }
+
+static float *random_floats(size_t n, float scale) {
+  float *x = malloc((n + 1) * sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = scale * (2 * fd_unit(word()) - 1);
+  return x;
+}
+
+static float *poison(size_t n) {
+  float *x = malloc((n + 1) * sizeof *x);
+  for (size_t i = 0; i <= n; i++) x[i] = NAN;
+  return x;
+}
+
+static double *widen(const float *x, size_t n) {
+  double *d = malloc((n + 1) * sizeof *d);
+  for (size_t i = 0; i < n; i++) d[i] = (double)x[i];
+  return d;
+}
+
+/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written behind them. */
+static void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
+  double largest = 1; /* sums of values around 1 cancel: the bound is relative to their size, not the result's */
+  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
+      fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
+  if (!isnan(fast[n])) fail_msg("%s: written behind its end", what);
+}
+
+static fd_seqs random_seqs(int cls, int longest) {
+  int count = between(1, 5), *start = calloc((size_t)count + 1, sizeof *start);
+  for (int i = 0; i < count; i++) start[i + 1] = start[i] + cls + between(1, longest);
+  return (fd_seqs){count, cls, start};
+}
+
+/* A random block with its gradients and everything in double. */
+typedef struct mixer_case {
+  fd_seqs seqs;
+  int d, h, rows;
+  float *x, *w1, *b1, *w2, *b2, *dy;
+  double *xd, *w1d, *b1d, *w2d, *b2d, *dyd;
+  fd_mixer block;
+  plain_block plain;
+} mixer_case;
+
+static mixer_case random_mixer(int d_max, int h_max, int longest) {
+  mixer_case c = {.seqs = random_seqs(between(1, 3), longest), .d = between(1, d_max), .h = between(1, h_max)};
+  size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.rows = fd_seqs_rows(&c.seqs));
+  int track = between((c.d + 11) / 12, c.d);
+  c.x = random_floats(rows * d, 2), c.dy = random_floats(rows * d, 1);
+  c.w1 = random_floats(h * d, 1), c.b1 = random_floats(h, 1), c.w2 = random_floats(d * h, 1), c.b2 = random_floats(d, 1);
+  c.xd = widen(c.x, rows * d), c.dyd = widen(c.dy, rows * d);
+  c.w1d = widen(c.w1, h * d), c.b1d = widen(c.b1, h), c.w2d = widen(c.w2, d * h), c.b2d = widen(c.b2, d);
+  c.block = (fd_mixer){c.d, c.h, track, c.w1, c.b1, c.w2, c.b2};
+  c.plain = (plain_block){c.d, c.h, track, c.w1d, c.b1d, c.w2d, c.b2d};
+  return c;
+}
+
+static void free_mixer(mixer_case *c) {
+  void *all[] = {(void *)c->seqs.start, c->x, c->w1, c->b1, c->w2, c->b2, c->dy, c->xd, c->w1d, c->b1d, c->w2d, c->b2d, c->dyd};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void mixer_forward_equals_plain(void **state) {
+  (void)state;
+  for (int n = 0; n < 300; n++) {
+    mixer_case c = random_mixer(n % 3 ? 40 : 130, n % 3 ? 50 : 150, n % 5 ? 30 : 200);
+    size_t size = (size_t)(c.rows * c.d), z_size = (size_t)(c.rows * c.h);
+    double *expected = malloc(size * sizeof *expected);
+    plain_mixer(&c.seqs, &c.plain, c.xd, expected);
+    float *y = poison(size), *z = poison(z_size), *again = poison(size);
+    fd_device *dev = devices[n % device_count];
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, z, y);
+    compare("y", y, expected, size, 2e-6);
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, NULL, again);
+    assert_memory_equal(y, again, size * sizeof *y);
+    assert_true(isnan(z[z_size]) && isfinite(z[z_size - 1]));
+    free(expected), free(y), free(z), free(again);
+    free_mixer(&c);
+  }
+}
+
+/* The loss of a block is sum(dy * y); its derivative by the i-th of n values, by central differences of the plain version. */
+static double slope(mixer_case *c, double *values, int i) {
+  double loss[2], step = 1e-5, kept = values[i];
+  size_t size = (size_t)(c->rows * c->d);
+  double *y = malloc(size * sizeof *y);
+  for (int side = 0; side < 2; side++) {
+    values[i] = kept + (side ? step : -step);
+    plain_mixer(&c->seqs, &c->plain, c->xd, y);
+    loss[side] = 0;
+    for (size_t j = 0; j < size; j++) loss[side] += y[j] * c->dyd[j];
+  }
+  values[i] = kept;
+  free(y);
+  return (loss[1] - loss[0]) / (2 * step);
+}
+
+static void check_slopes(const char *what, mixer_case *c, double *values, const float *gradient, int n) {
+  double largest = 1e-3;
+  for (int i = 0; i < n; i++) largest = fmax(largest, fabs((double)gradient[i]));
+  for (int k = 0; k < 12; k++) {
+    int i = between(0, n - 1);
+    double expected = slope(c, values, i);
+    if (!(fabs((double)gradient[i] - expected) <= 1e-5 * largest + 1e-6))
+      fail_msg("%s[%d] = %.9g, finite difference %.9g", what, i, (double)gradient[i], expected);
+  }
+  if (!isnan(gradient[n])) fail_msg("%s: written behind its end", what);
+}
+
+static void mixer_backward_equals_finite_differences(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    mixer_case c = random_mixer(n % 4 ? 20 : 70, n % 4 ? 24 : 70, n % 6 ? 12 : 120);
+    size_t size = (size_t)(c.rows * c.d), w = (size_t)(c.d * c.h);
+    fd_device *dev = devices[n % device_count];
+    float *y = poison(size), *z = poison((size_t)(c.rows * c.h)), *dx = poison(size);
+    fd_mixer_grads g = {poison(w), poison((size_t)c.h), poison(w), poison((size_t)c.d)};
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, z, y);
+    dev->ops.mixer_backward(dev, &c.seqs, &c.block, c.x, z, c.dy, dx, &g);
+    check_slopes("dx", &c, c.xd, dx, (int)size);
+    check_slopes("dw1", &c, c.w1d, g.w1, (int)w);
+    check_slopes("dw2", &c, c.w2d, g.w2, (int)w);
+    check_slopes("db1", &c, c.b1d, g.b1, c.h);
+    check_slopes("db2", &c, c.b2d, g.b2, c.d);
+    free(y), free(z), free(dx), free(g.w1), free(g.b1), free(g.w2), free(g.b2);
+    free_mixer(&c);
+  }
+}
+
+static void gelu_is_exact_to_fp32(void **state) {
+  (void)state;
+  for (int i = 0; i < device_count; i++) {
+    /* One channel, one hidden unit, weights 1: y - x is GELU itself. */
+    int start[2] = {0, 4001};
+    fd_seqs seqs = {1, 1, start};
+    float one = 1, zero = 0, *x = malloc(4001 * sizeof *x), *y = poison(4001), *z = poison(4001), *dy = malloc(4001 * sizeof *dy),
+          *dx = poison(4001), g[4];
+    for (int k = 0; k < 4001; k++) x[k] = (float)(k - 2000) * 0.005f, dy[k] = 1;
+    fd_mixer block = {1, 1, 1, &one, &zero, &one, &zero};
+    fd_mixer_grads grads = {g, g + 1, g + 2, g + 3};
+    devices[i]->ops.mixer_forward(devices[i], &seqs, &block, x, z, y);
+    devices[i]->ops.mixer_backward(devices[i], &seqs, &block, x, z, dy, dx, &grads);
+    for (int k = 0; k < 4001; k++) {
+      double v = (double)x[k];
+      assert_near((double)y[k] - v, plain_gelu(v), 2.5e-7 * fmax(1, fabs(v)));
+      assert_near((double)dx[k] - 1, plain_gelu_slope(v), 4e-7);
+    }
+    free(x), free(y), free(z), free(dy), free(dx);
+  }
+}
+
+static void linear_equals_plain_and_finite_differences(void **state) {
+  (void)state;
+  for (int n = 0; n < 200; n++) {
+    int rows = between(1, 150), in = between(1, n % 2 ? 5 : 90), out = between(1, n % 2 ? 90 : 5);
+    size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
+    float *x = random_floats(xs, 1), *w = random_floats(ws, 1), *b = random_floats((size_t)out, 1), *dy = random_floats(ys, 1);
+    float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
+    double *xd = widen(x, xs), *wd = widen(w, ws), *bd = widen(b, (size_t)out), *yd = malloc(ys * sizeof *yd);
+    fd_device *dev = devices[n % device_count];
+    plain_linear(rows, in, out, xd, wd, bd, yd);
+    dev->ops.linear_forward(dev, rows, in, out, x, w, b, y);
+    compare("y", y, yd, ys, 1e-6);
+    dev->ops.linear_backward(dev, rows, in, out, x, w, dy, dx, dw, db);
+    double *dxd = calloc(xs, sizeof *dxd), *dwd = calloc(ws, sizeof *dwd), *dbd = calloc((size_t)out, sizeof *dbd);
+    for (int r = 0; r < rows; r++)
+      for (int o = 0; o < out; o++) {
+        dbd[o] += (double)dy[r * out + o];
+        for (int i = 0; i < in; i++)
+          dxd[r * in + i] += (double)dy[r * out + o] * wd[o * in + i],
+              dwd[o * in + i] += (double)dy[r * out + o] * xd[r * in + i];
+      }
+    compare("dx", dx, dxd, xs, 1e-6);
+    compare("dw", dw, dwd, ws, 3e-6);
+    compare("db", db, dbd, (size_t)out, 3e-6);
+    void *all[] = {x, w, b, dy, y, dx, dw, db, xd, wd, bd, yd, dxd, dwd, dbd};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
+static void losses_equal_plain_and_finite_differences(void **state) {
+  (void)state;
+  fd_device *dev = devices[0];
+  for (int n = 0; n < 80; n++) {
+    fd_seqs seqs = random_seqs(between(1, 6), 12);
+    int rows = fd_seqs_rows(&seqs), bce = n % 2, entry = bce && n % 4 == 1, axis_d = n % 3 == 0;
+    int zs = rows * FD_SYMBOLS;
+    float *z = random_floats((size_t)zs, 3), *q = random_floats((size_t)zs, 1),
+          *centre = random_floats((size_t)(seqs.cls * FD_SYMBOLS), 1), *dz = calloc((size_t)zs, sizeof *dz);
+    double *zd = widen(z, (size_t)zs), *qd = widen(q, (size_t)zs), *cd = widen(centre, (size_t)(seqs.cls * FD_SYMBOLS)), mnm, cl,
+           cls_sum[64];
+    uint8_t *labels = malloc((size_t)rows), *mask = malloc((size_t)zs);
+    for (int i = 0; i < zs; i++) mask[i] = (uint8_t)between(0, 1);
+    for (int s = 0; s < seqs.count; s++)
+      for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
+        labels[r] = r < seqs.start[s + 1] - seqs.cls ? (uint8_t)between(0, 4) : FD_CLS;
+    dev->ops.mnm_loss(dev, &seqs, z, labels, mask, entry, bce, 0.7f, 0.3f, dz, &mnm);
+    dev->ops.cl_loss(dev, &seqs, FD_SYMBOLS, z, q, centre, axis_d, 0.5f, 0.3f, 0.9f, dz, NULL, NULL, &cl);
+    assert_near(mnm, plain_mnm(&seqs, zd, labels, mask, entry, bce, (double)0.7f), 1e-6 * (1 + fabs(mnm)));
+    assert_near(cl, plain_cl(&seqs, FD_SYMBOLS, zd, qd, cd, axis_d, (double)0.5f, (double)0.3f), 1e-6 * (1 + fabs(cl)));
+    for (int k = 0; k < 20; k++) {
+      int i = between(0, zs - 1);
+      double loss[2], kept = zd[i], step = 1e-5;
+      for (int side = 0; side < 2; side++) {
+        zd[i] = kept + (side ? step : -step);
+        loss[side] = (double)0.3f * plain_mnm(&seqs, zd, labels, mask, entry, bce, (double)0.7f) +
+                     (double)0.9f * plain_cl(&seqs, FD_SYMBOLS, zd, qd, cd, axis_d, (double)0.5f, (double)0.3f);
+      }
+      zd[i] = kept;
+      assert_near((double)dz[i], (loss[1] - loss[0]) / (2 * step), 1e-5);
+    }
+    dev->ops.cls_sum(dev, &seqs, FD_SYMBOLS, q, cls_sum);
+    for (int i = 0; i < seqs.cls * FD_SYMBOLS; i++) {
+      double sum = 0;
+      for (int s = 0; s < seqs.count; s++) sum += qd[(seqs.start[s + 1] - seqs.cls) * FD_SYMBOLS + i];
+      assert_near(cls_sum[i], sum, 1e-12);
+    }
+    void *all[] = {(void *)seqs.start, z, q, centre, dz, zd, qd, cd, labels, mask};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
+static void flat_operations_equal_plain(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    size_t size = n % 6 ? (size_t)between(1, 200) : (size_t)between(16000, 50000);
+    fd_device *dev = devices[n % device_count];
+    float *g = random_floats(size, 1), *w = random_floats(size + 1, 1), *m = random_floats(size + 1, 0.1f),
+          *v = random_floats(size + 1, 0.01f), *t = random_floats(size + 1, 1);
+    double sum, expected = 0, *wd = malloc(size * sizeof *wd), *td = malloc(size * sizeof *td);
+    fd_adamw h = {1e-3f, 1e-4f, 1e-8f, 0.9f, 0.1f, 0.999f, 0.001f, 0.1f, 0.001f, 0.5f};
+    for (size_t i = 0; i < size; i++) {
+      v[i] = fabsf(v[i]);
+      double gi = (double)g[i] * 0.5, mi = 0.9 * (double)m[i] + 0.1 * gi, vi = 0.999 * (double)v[i] + 0.001 * gi * gi;
+      wd[i] = (double)w[i] * (1 - 1e-4) - 1e-3 * (mi / 0.1) / (sqrt(vi / 0.001) + 1e-8);
+      td[i] = 0.99 * (double)t[i] + 0.01 * wd[i];
+      expected += (double)g[i] * (double)g[i];
+    }
+    w[size] = t[size] = NAN;
+    dev->ops.adamw(dev, size, &h, g, w, m, v, t, 0.99f);
+    compare("w", w, wd, size, 1e-6);
+    compare("t", t, td, size, 1e-6);
+    dev->ops.sum_squares(dev, size, g, &sum);
+    assert_near(sum, expected, 1e-9 * expected);
+    free(g), free(w), free(m), free(v), free(t), free(wd), free(td);
+  }
+}
+
+static void bits_do_not_depend_on_threads(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  for (int n = 0; n < 12; n++) {
+    mixer_case c = random_mixer(90, 120, 150);
+    size_t size = (size_t)(c.rows * c.d), w = (size_t)(c.d * c.h), total = 2 * size + 2 * w + (size_t)(c.d + c.h);
+    float *result[4];
+    const int threads[4] = {1, 2, 3, 8};
+    for (int i = 0; i < 4; i++) {
+      fd_device *dev;
+      config.device.threads = threads[i];
+      assert_ok(fd_device_open(&dev, &config, 1));
+      float *y = result[i] = poison(total), *dx = y + size, *z = poison((size_t)(c.rows * c.h));
+      fd_mixer_grads g = {dx + size, dx + size + 2 * w, dx + size + w, dx + size + 2 * w + c.h};
+      dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, z, y);
+      dev->ops.mixer_backward(dev, &c.seqs, &c.block, c.x, z, c.dy, dx, &g);
+      fd_device_close(&dev);
+      free(z);
+      assert_memory_equal(result[i], result[0], total * sizeof(float));
+    }
+    for (int i = 0; i < 4; i++) free(result[i]);
+    free_mixer(&c);
+  }
+}
+
+/* A row's result does not depend on its place: rolled input gives rolled output, bit for bit; nor on what else is in the pack. */
+static void circular_equivariance_and_batch_independence(void **state) {
+  (void)state;
+  for (int n = 0; n < 40; n++) {
+    fd_device *dev = devices[n % device_count];
+    mixer_case c = random_mixer(60, 60, 90);
+    size_t d = (size_t)c.d, bytes = d * sizeof(float);
+    int last = c.seqs.count - 1, start = c.seqs.start[last], T = c.seqs.start[last + 1] - start, k = between(0, T - 1),
+        alone_start[2] = {0, T};
+    fd_seqs alone = {1, c.seqs.cls, alone_start};
+    float *y = poison((size_t)c.rows * d), *rolled = malloc((size_t)T * bytes), *y_rolled = poison((size_t)T * d);
+    for (int t = 0; t < T; t++) memcpy(rolled + (size_t)t * d, c.x + (size_t)(start + (t + k) % T) * d, bytes);
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, NULL, y);
+    dev->ops.mixer_forward(dev, &alone, &c.block, rolled, NULL, y_rolled);
+    for (int t = 0; t < T; t++) assert_memory_equal(y_rolled + (size_t)t * d, y + (size_t)(start + (t + k) % T) * d, bytes);
+    free(y), free(rolled), free(y_rolled);
+    free_mixer(&c);
+  }
+}
+
+static void noise_is_normal_and_keyed(void **state) {
+  (void)state;
+  fd_device *dev = devices[0];
+  enum { T = 203, N = 40 };
+  static uint8_t tokens[T * N];
+  static float x[T * N * FD_SYMBOLS + 1], y[T * N * FD_SYMBOLS + 1];
+  int start[N + 1];
+  uint64_t draws[N];
+  for (int i = 0; i <= N; i++) start[i] = i * T;
+  for (int i = 0; i < N; i++) draws[i] = (uint64_t)i / 2; /* pairs share a draw, hence their noise */
+  for (int i = 0; i < T * N; i++) tokens[i] = i % T >= T - 3 ? FD_CLS : (uint8_t)(i % 6);
+  fd_seqs seqs = {N, 3, start};
+  fd_rng_key key = fd_rng_key_of(3, FD_RNG_NOISE);
+  double sum = 0, squares = 0, count = 0;
+  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, draws, 1, x);
+  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, draws, 0, y);
+  for (int i = 0; i < T * N; i++)
+    for (int c = 0; c < FD_SYMBOLS; c++) {
+      double e = (double)x[i * FD_SYMBOLS + c] - (tokens[i] == c);
+      if (tokens[i] == FD_CLS) assert_true(x[i * FD_SYMBOLS + c] == 0);
+      else sum += e, squares += e * e, count++;
+    }
+  assert_near(sum / count, 0, 0.005);
+  assert_near(sqrt(squares / count), 0.2, 0.005);
+  /* window 1 is window 0 shifted by T mod 6 symbols: same draw, same noise */
+  for (int i = 0; i < 50; i++)
+    assert_near((double)x[i * 5] - (tokens[i] == 0), (double)x[(T + i) * 5] - (tokens[T + i] == 0), 1e-6);
+  assert_true(memcmp(x, y, sizeof x) != 0);
+}
+
+static int open_devices(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  const int sets[] = {FD_SIMD_GENERIC, FD_SIMD_AVX2, FD_SIMD_AVX512};
+  for (int i = 0; i < 3; i++) {
+    config.device.simd = sets[i];
+    config.device.threads = 1 + i % 2;
+    if (fd_device_open(&devices[device_count], &config, 1) == FD_OK) device_count++;
+  }
+  return device_count == 0;
+}
+
+static int close_devices(void **state) {
+  (void)state;
+  while (device_count) fd_device_close(&devices[--device_count]);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mixer_forward_equals_plain),
+      cmocka_unit_test(mixer_backward_equals_finite_differences),
+      cmocka_unit_test(gelu_is_exact_to_fp32),
+      cmocka_unit_test(linear_equals_plain_and_finite_differences),
+      cmocka_unit_test(losses_equal_plain_and_finite_differences),
+      cmocka_unit_test(flat_operations_equal_plain),
+      cmocka_unit_test(bits_do_not_depend_on_threads),
+      cmocka_unit_test(circular_equivariance_and_batch_independence),
+      cmocka_unit_test(noise_is_normal_and_keyed),
+  };
+  return cmocka_run_group_tests(tests, open_devices, close_devices);
+}
