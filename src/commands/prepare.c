@@ -1,0 +1,90 @@
+/* findna prepare: shards from FASTA or 2bit files, or the verification of shards. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "commands/command.h"
+#include "data/ingest.h"
+
+static fd_status verify(fd_comm *comm, const char *folder) {
+  fd_manifest m;
+  FD_TRY(fd_manifest_read(folder, &m));
+  fd_status status = fd_manifest_verify(&m, comm);
+  int64_t windows = 0;
+  for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
+  if (status == FD_OK && comm->rank == 0)
+    printf("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
+           m.dataset_id);
+  fd_manifest_free(&m);
+  return status;
+}
+
+static fd_status check_options(const fd_ingest_options *o) {
+  if (!o->stride && o->count + o->val_count + o->test_count == 0)
+    return fd_fail(FD_USAGE, "findna prepare: give --count N (random windows) or --stride S");
+  if (o->stride && o->count + o->val_count + o->test_count)
+    return fd_fail(FD_USAGE, "findna prepare: --stride and --count, --val-count, --test-count exclude each other");
+  if (o->bed && o->holdout.count) return fd_fail(FD_USAGE, "findna prepare: --bed and --holdout exclude each other");
+  if (strcmp(o->sampling, "length") && strcmp(o->sampling, "uniform"))
+    return fd_fail(FD_USAGE, "findna prepare: --sampling %s: expected length or uniform", o->sampling);
+  if (o->val_count && !o->bed && !o->holdout.count)
+    return fd_fail(FD_USAGE, "findna prepare: --val-count needs held-out sequence: --holdout CONTIG or --bed FILE");
+  return FD_OK;
+}
+
+/* The new folder's name without '/' at its end. */
+static fd_status clean_output(const char *given, char output[FD_PATH_MAX]) {
+  FD_TRY(fd_path(output, given, NULL, NULL));
+  for (size_t n = strlen(output); n > 1 && output[n - 1] == '/'; n--) output[n - 1] = '\0';
+  const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
+  if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+    return fd_fail(FD_USAGE, "findna prepare: OUT '%s' is not the name of a new folder", given);
+  return FD_OK;
+}
+
+fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
+  fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};
+  int check = 0, count, helped;
+  const char *words[FD_LIST_MAX];
+  const fd_arg table[] = {
+      {"window", FD_ARG_INT, &o.window, 1, 1 << 24, "L", "nucleotides of a window"},
+      {"count", FD_ARG_INT, &o.count, 0, 1e12, "N", "random training windows"},
+      {"val-count", FD_ARG_INT, &o.val_count, 0, 1e12, "N", "random held-out windows"},
+      {"test-count", FD_ARG_INT, &o.test_count, 0, 1e12, "N", "random test windows (with --bed)"},
+      {"stride", FD_ARG_INT, &o.stride, 0, 1e9, "S", "instead of random windows: one every S nucleotides"},
+      {"sampling", FD_ARG_TEXT, &o.sampling, 0, 0, "HOW",
+       "random windows: contigs by 'length', or all alike ('uniform', the authors' way)"},
+      {"max-n", FD_ARG_REAL, &o.max_n, 0, 1, "SHARE", "largest share of N in a window; 1: no filter"},
+      {"contigs", FD_ARG_LIST, &o.contigs, 0, 0, "A,B",
+       "use these sequences (default: chromosomes 1-22, X, Y of a human assembly, else all); chr1 = 1"},
+      {"holdout", FD_ARG_LIST, &o.holdout, 0, 0, "A,B", "these sequences are the held-out split 'val'"},
+      {"bed", FD_ARG_TEXT, &o.bed, 0, 0, "FILE",
+       "splits by intervals: contig, start, end, split (train, val, test); a window lies wholly inside one"},
+      {"assembly", FD_ARG_TEXT, &o.assembly, 0, 0, "NAME",
+       "recorded in the shards; GRCh38 (or hg38) checks names and lengths of the chromosomes"},
+      {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random places"},
+      {"shard-windows", FD_ARG_INT, &o.shard_windows, 1, 65536, "N", "windows of a shard"},
+      {"verify", FD_ARG_FLAG, &check, 0, 0, NULL,
+       "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
+      {0},
+  };
+  const fd_args args = {
+      "prepare", "[options] OUT FILE...",
+      "Cuts windows from FASTA (plain, gzip, bgzip) or 2bit files into HDF5 shards and a manifest in the new folder OUT. A "
+      "record\n"
+      "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
+      "same bits for any number of ranks.",
+      table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
+  if (helped) return FD_OK;
+  if (check && count == 1) return verify(comm, words[0]);
+  if (check || count < 2)
+    return fd_fail(FD_USAGE, "findna prepare: give OUT and at least one FILE (or --verify OUT); see findna prepare --help");
+  char output[FD_PATH_MAX];
+  FD_TRY(clean_output(words[0], output));
+  o.output = output;
+  if (!strcasecmp(o.assembly, "GRCh38") || !strcasecmp(o.assembly, "hg38")) o.assembly = "GRCh38";
+  for (int i = 1; i < count; i++) o.files.item[o.files.count++] = words[i];
+  FD_TRY(check_options(&o));
+  return fd_ingest_run(&o, comm);
+}

@@ -1,0 +1,21 @@
+/* Letters of DNA and their symbols. */
+#include "data/alphabet.h"
+
+#include <string.h>
+
+#define X FD_NO_LETTER
+#define ROW16 X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X
+/* @ A B C D E F G H I J K L M N O, then P Q R S T U V W X Y Z [ \ ] ^ _ */
+#define LETTERS                                                                                                              \
+  X, FD_A, FD_N, FD_C, FD_N, X, X, FD_G, FD_N, X, X, FD_N, X, FD_N, FD_N, X, X, X, FD_N, FD_N, FD_T, FD_T, FD_N, FD_N, FD_N, \
+      FD_N, X, X, X, X, X, X
+
+const uint8_t fd_symbol_of[256] = {ROW16, ROW16, ROW16, ROW16, LETTERS, LETTERS, ROW16,
+                                   ROW16, ROW16, ROW16, ROW16, ROW16,   ROW16,   ROW16};
+
+const char *fd_bare_contig(const char *name) {
+  if (!strncmp(name, "chr", 3)) name += 3;
+  return strcmp(name, "MT") ? name : "M";
+}
+
+int fd_same_contig(const char *a, const char *b) { return !strcmp(fd_bare_contig(a), fd_bare_contig(b)); }

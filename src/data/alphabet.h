@@ -1,0 +1,21 @@
+/* Letters of DNA and their symbols. */
+#ifndef FD_DATA_ALPHABET_H
+#define FD_DATA_ALPHABET_H
+
+#include <stdint.h>
+
+#include "device/tensors.h"
+
+enum { FD_NO_LETTER = 255 };
+
+/* Symbol of each byte: A, C, G, T (U) in either case; N for every other IUPAC letter; FD_NO_LETTER for what is no letter of DNA.
+ */
+extern const uint8_t fd_symbol_of[256];
+
+/* A contig's name without "chr", and MT as M; points into `name`, or to a constant. */
+const char *fd_bare_contig(const char *name);
+
+/* 1 when two contig names mean the same: equal, or equal after "chr" (chr1 = 1, chrM = MT). */
+int fd_same_contig(const char *a, const char *b);
+
+#endif

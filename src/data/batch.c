@@ -1,0 +1,152 @@
+/* Micro-batches: training draws and held-out windows. */
+#include "data/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/augment.h"
+
+/* Staging of labels, mask and the teacher's tokens, of entry masks, and twice a window with the longest random DNA. */
+enum { SCRATCH_PER_ROW = 3 + FD_SYMBOLS + 2, SCRATCH_MORE = 2 * 65536 };
+
+fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) {
+  fd_status status = FD_OK;
+  size_t n = (size_t)rows;
+  FD_TRY(fd_alloc(batch, 1, sizeof **batch, "micro-batch"));
+  fd_batch *b = *batch;
+  b->dev = dev;
+  FD_GO(fd_alloc(&b->start, (size_t)count + 1, sizeof *b->start, "micro-batch"));
+  FD_GO(fd_alloc(&b->draws, (size_t)count, sizeof *b->draws, "micro-batch"));
+  FD_GO(fd_alloc(&b->tokens, n, 1, "micro-batch"));
+  FD_GO(fd_alloc(&b->scratch, SCRATCH_PER_ROW * n + SCRATCH_MORE, 1, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->labels, n, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->mask, n * FD_SYMBOLS, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->student, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->teacher, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
+  b->seqs = (fd_seqs){0, cls, b->start};
+done:
+  if (status != FD_OK) fd_batch_destroy(batch);
+  return status;
+}
+
+void fd_batch_destroy(fd_batch **batch) {
+  fd_batch *b = *batch;
+  if (!b) return;
+  b->dev->release(b->dev, b->labels);
+  b->dev->release(b->dev, b->mask);
+  b->dev->release(b->dev, b->student);
+  b->dev->release(b->dev, b->teacher);
+  free(b->start);
+  free(b->draws);
+  free(b->tokens);
+  free(b->scratch);
+  free(b);
+  *batch = NULL;
+}
+
+void fd_loader_init(fd_loader *loader, const fd_config *config, const fd_windows *windows) {
+  uint64_t seed = (uint64_t)config->run.seed;
+  *loader = (fd_loader){config, windows, fd_rng_key_of(seed, FD_RNG_AUGMENT), fd_rng_key_of(seed, FD_RNG_NOISE)};
+}
+
+uint64_t fd_loader_window(const fd_loader *loader, uint64_t draw) {
+  uint64_t n = (uint64_t)loader->windows->count;
+  return fd_permute((uint64_t)loader->config->run.seed, draw / n, n, draw % n);
+}
+
+/* What the augmentation's draws are keyed by: the draw itself, or with aug.refresh: once the window. */
+static uint64_t key_draw(const fd_loader *loader, uint64_t draw) {
+  return loader->config->aug.refresh == FD_REFRESH_ONCE ? fd_loader_window(loader, draw) : draw;
+}
+
+void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, uint8_t *labels, uint8_t *mask, uint8_t *teacher,
+                     uint8_t *scratch) {
+  int length = loader->windows->length;
+  const uint8_t *window = loader->windows->symbols + fd_loader_window(loader, draw) * (uint64_t)length;
+  uint64_t key = key_draw(loader, draw);
+  fd_augment_view(loader->config, loader->augment, key, FD_VIEW_STUDENT, window, length, student, labels, mask, scratch);
+  fd_augment_view(loader->config, loader->augment, key, FD_VIEW_TEACHER, window, length, teacher, NULL, NULL, scratch);
+}
+
+/* The sequences of a batch of equal windows. */
+static void equal_rows(fd_batch *batch, int count, int length) {
+  batch->seqs.count = count;
+  for (int i = 0; i <= count; i++) batch->start[i] = i * (length + batch->seqs.cls);
+  batch->rows = batch->start[count];
+  batch->masked = 0;
+  batch->entry_mask = 0;
+}
+
+void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entries, int length) {
+  int positions = batch->seqs.count * length, stride = length + batch->seqs.cls;
+  memset(entries, 0, (size_t)batch->rows * FD_SYMBOLS);
+  for (int e = 0; e < positions * FD_SYMBOLS; e++) {
+    int from = e % positions, to = e / FD_SYMBOLS;
+    entries[(to / length * stride + to % length) * FD_SYMBOLS + e % FD_SYMBOLS] = mask[from / length * stride + from % length];
+  }
+}
+
+fd_status fd_loader_fill(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  fd_loader *loader = context;
+  fd_device *dev = batch->dev;
+  int length = loader->windows->length, cls = batch->seqs.cls;
+  size_t rows = (size_t)count * (size_t)(length + cls);
+  uint8_t *labels = batch->scratch, *mask = labels + rows, *teacher = mask + rows, *entries = teacher + rows;
+  equal_rows(batch, count, length);
+  memset(labels, FD_CLS, rows);
+  memset(mask, 0, rows);
+  memset(batch->tokens, FD_CLS, rows);
+  memset(teacher, FD_CLS, rows);
+  for (int i = 0; i < count; i++) {
+    uint64_t draw = first_draw + (uint64_t)i;
+    int at = batch->start[i];
+    fd_loader_views(loader, draw, batch->tokens + at, labels + at, mask + at, teacher + at, entries + rows * FD_SYMBOLS);
+    batch->draws[i] = key_draw(loader, draw);
+    for (int t = 0; t < length; t++) batch->masked += mask[at + t];
+  }
+  FD_TRY(dev->copy(dev, batch->labels, labels, rows));
+  batch->entry_mask = loader->config->objective.mask_layout == FD_MASK_SCRAMBLED;
+  if (batch->entry_mask) fd_batch_scramble(batch, mask, entries, length);
+  FD_TRY(dev->copy(dev, batch->mask, batch->entry_mask ? entries : mask, batch->entry_mask ? rows * FD_SYMBOLS : rows));
+  dev->ops.expand(dev, &batch->seqs, batch->tokens, fd_augment_noise(loader->config, FD_VIEW_STUDENT), loader->noise,
+                  batch->draws, FD_VIEW_STUDENT, batch->student);
+  dev->ops.expand(dev, &batch->seqs, teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, batch->draws,
+                  FD_VIEW_TEACHER, batch->teacher);
+  return FD_OK;
+}
+
+void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask) {
+  fd_rng_key key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_EVAL);
+  uint32_t word[4];
+  for (int t = 0; t < windows->length; t++) {
+    if (t % 4 == 0) fd_philox(word, key, (uint64_t)window, (uint64_t)(t / 4));
+    mask[t] = fd_unit(word[t % 4]) < (float)config->aug.mask_rate;
+  }
+}
+
+fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_windows *windows, int64_t first, int count) {
+  fd_device *dev = batch->dev;
+  int length = windows->length;
+  size_t rows = (size_t)count * (size_t)(length + batch->seqs.cls);
+  uint8_t *labels = batch->scratch, *mask = labels + rows;
+  equal_rows(batch, count, length);
+  memset(labels, FD_CLS, rows);
+  memset(mask, 0, rows);
+  memset(batch->tokens, FD_CLS, rows);
+  for (int i = 0; i < count; i++) {
+    int at = batch->start[i];
+    memcpy(labels + at, windows->symbols + (first + i) * length, (size_t)length);
+    fd_held_out_mask(config, windows, first + i, mask + at);
+    for (int t = at; t < at + length; t++) {
+      batch->tokens[t] = mask[t] ? FD_ZERO : labels[t];
+      mask[t] = mask[t] && labels[t] != FD_N; /* an N is nothing to predict */
+      batch->masked += mask[t];
+    }
+  }
+  FD_TRY(dev->copy(dev, batch->labels, labels, rows));
+  FD_TRY(dev->copy(dev, batch->mask, mask, rows));
+  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), batch->draws, 0, batch->student);
+  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), batch->draws, 0, batch->teacher);
+  return FD_OK;
+}

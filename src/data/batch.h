@@ -1,0 +1,65 @@
+/* A micro-batch in the device's memory, and where micro-batches come from. */
+#ifndef FD_DATA_BATCH_H
+#define FD_DATA_BATCH_H
+
+#include "config/config.h"
+#include "data/shards.h"
+#include "device/device.h"
+
+/* Rows are the tokens of the packed sequences, [CLS] rows included. */
+typedef struct fd_batch {
+  fd_device *dev;
+  fd_seqs seqs;
+  int *start; /* host, behind seqs */
+  int rows;
+  uint8_t *labels; /* [rows] symbols before masking; FD_CLS on [CLS] rows */
+  uint8_t *mask;   /* [rows], or [rows, 5] with entry_mask */
+  int entry_mask;
+  float *student, *teacher;  /* [rows, 5] the two views */
+  int64_t masked;            /* positions to predict */
+  uint8_t *tokens, *scratch; /* staging: [rows] */
+  uint64_t *draws;           /* [count] */
+} fd_batch;
+
+/* A micro-batch of up to `count` sequences and `rows` tokens in all. */
+fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) FD_MUST_CHECK;
+void fd_batch_destroy(fd_batch **batch);
+
+/* The authors' reshaped mask, for comparison: entry e of [count, length, 5] is selected when position e mod (count * length) is.
+ * mask: [rows] -> entries: [rows, 5]; host memory; windows of equal length. */
+void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entries, int length);
+
+/* Fills a batch with the windows of the draws first, first + 1, ...: seqs, views, labels, masks, `masked`. */
+typedef struct fd_source {
+  void *context;
+  fd_status (*fill)(void *context, uint64_t first_draw, int count, fd_batch *batch);
+} fd_source;
+
+/* The training windows in the order of the run: draw g is epoch g / N, position g mod N of that epoch's permutation. */
+typedef struct fd_loader {
+  const fd_config *config;
+  const fd_windows *windows;
+  fd_rng_key augment, noise;
+} fd_loader;
+
+void fd_loader_init(fd_loader *loader, const fd_config *config, const fd_windows *windows);
+
+/* The window of draw g. */
+uint64_t fd_loader_window(const fd_loader *loader, uint64_t draw);
+
+fd_status fd_loader_fill(void *loader, uint64_t first_draw, int count, fd_batch *batch) FD_MUST_CHECK;
+
+/* The token views of one draw, without noise: [length] each. Used by the loader, and by the data-path benchmark and statistics.
+ */
+void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, uint8_t *labels, uint8_t *mask, uint8_t *teacher,
+                     uint8_t *scratch);
+
+/* Held-out windows first .. first + count - 1: unaugmented, masked at aug.mask_rate with masks that depend on the window's number
+ * alone; both views are the masked window. */
+fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_windows *windows, int64_t first,
+                            int count) FD_MUST_CHECK;
+
+/* The same masks on the host: mask [count, length] for windows 0 .. count-1. */
+void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask);
+
+#endif

@@ -1,0 +1,85 @@
+/* Sequences in FASTA (plain, gzip, bgzip) and 2bit files. A scan finds the records, their lengths and runs of N without keeping
+ * the sequence; reading then gives one record at a time, so memory holds one sequence, never a genome. */
+#ifndef FD_DATA_GENOME_H
+#define FD_DATA_GENOME_H
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "data/shards.h"
+
+typedef struct fd_run_of_n {
+  int64_t begin, end; /* 0-based in the record, end exclusive */
+  int64_t before;     /* N in all runs before this one */
+} fd_run_of_n;
+
+typedef struct fd_record {
+  char contig[FD_CONTIG_NAME]; /* first word of the header, without a suffix :first-last (1-based, inclusive) */
+  int64_t first;               /* place of the record in its contig, 0-based: 0, or what the suffix says */
+  int64_t region;              /* bases that the suffix promises; 0: no suffix */
+  int64_t length;
+  int64_t offset; /* of its sequence in the (uncompressed) file */
+  int file;
+  size_t runs, runs_capacity;
+  fd_run_of_n *run;
+} fd_record;
+
+typedef struct fd_source_file {
+  char path[FD_PATH_MAX], sha256[FD_SHA256_HEX];
+  uint64_t bytes;
+  int twobit;
+} fd_source_file;
+
+/* What was read, for the report. */
+typedef struct fd_read_counts {
+  int64_t bases, n, lower, iupac[26]; /* n: all that are N; iupac: those of them that were other letters, by letter */
+} fd_read_counts;
+
+typedef struct fd_genome {
+  int files, records;
+  fd_source_file *file;
+  fd_record *record;
+  size_t file_capacity, record_capacity;
+  fd_read_counts counts;
+} fd_genome;
+
+/* Appends the records of a file. Wrong content is FD_DATA with file:line:column and what would be right. */
+fd_status fd_genome_scan(fd_genome *genome, const char *path) FD_MUST_CHECK;
+void fd_genome_free(fd_genome *genome);
+
+/* Refuses a sequence that two records hold (FD_DATA naming both files). */
+fd_status fd_genome_check_names(const fd_genome *genome) FD_MUST_CHECK;
+
+/* N among the symbols [begin, end) of a record. */
+int64_t fd_record_count_n(const fd_record *record, int64_t begin, int64_t end);
+
+/* Reads records; keeps the file of the last one open, and goes forwards for free: gzip has no way back. */
+typedef struct fd_genome_reader fd_genome_reader;
+fd_status fd_genome_reader_open(const fd_genome *genome, fd_genome_reader **reader) FD_MUST_CHECK;
+void fd_genome_reader_close(fd_genome_reader **reader);
+
+/* Symbols 0..4 of one record: [length]. FD_DATA when the file is no longer what was scanned. */
+fd_status fd_genome_read(fd_genome_reader *reader, int record, uint8_t *symbols) FD_MUST_CHECK;
+
+/* --- for the readers of each format ---------------------------------------------------------------------------------- */
+
+/* A new record; its length is the last record's, and grows as it is read. `where` is "file" or "file:line". */
+fd_status fd_genome_add_record(fd_genome *genome, const char *where, const char *name, int64_t offset) FD_MUST_CHECK;
+
+/* N at [begin, end) of the newest record. */
+fd_status fd_genome_add_n(fd_genome *genome, int64_t begin, int64_t end) FD_MUST_CHECK;
+
+/* Checks the newest record, which is complete. */
+fd_status fd_genome_end_record(fd_genome *genome, const char *where) FD_MUST_CHECK;
+
+/* Each format: the scan of the newest file, and reading. A FASTA file stays open between records. */
+typedef struct fd_fasta fd_fasta;
+fd_status fd_fasta_scan(fd_genome *genome) FD_MUST_CHECK;
+fd_status fd_fasta_open(const char *path, fd_fasta **fasta) FD_MUST_CHECK;
+fd_status fd_fasta_read(fd_fasta *fasta, const fd_record *record, uint8_t *symbols) FD_MUST_CHECK;
+void fd_fasta_close(fd_fasta **fasta);
+
+int fd_twobit_detect(const char *path);
+fd_status fd_twobit_scan(fd_genome *genome) FD_MUST_CHECK;
+fd_status fd_twobit_read(const char *path, const fd_record *record, uint8_t *symbols) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,34 @@
+/* The parts of an ingest, shared by its files. */
+#ifndef FD_DATA_INGEST_PARTS_H
+#define FD_DATA_INGEST_PARTS_H
+
+#include "data/ingest.h"
+
+/* One shard to write: windows first .. first + count - 1 of a split. */
+typedef struct fd_shard_plan {
+  char file[64];
+  int split;
+  int64_t first, count;
+} fd_shard_plan;
+
+typedef struct fd_ingest {
+  const fd_ingest_options *options;
+  fd_genome genome;
+  int *used; /* [records] */
+  fd_intervals intervals;
+  fd_places places[FD_SPLITS];
+  int shards;
+  fd_shard_plan *shard;
+} fd_ingest;
+
+/* Pass 1: the records of all files, on all ranks. Collective. */
+fd_status fd_ingest_scan(const fd_list *files, fd_comm *comm, fd_genome *genome) FD_MUST_CHECK;
+
+/* Pass 2: writes the shards into `folder`; entries[shards], zeroed, are filled on all ranks. Collective. */
+fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm, fd_shard_entry *entries) FD_MUST_CHECK;
+
+/* The manifest's text (released with free()), and the same content as a report for people on stdout. */
+fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest, char **text) FD_MUST_CHECK;
+void fd_ingest_report(const fd_ingest *in, const fd_manifest *manifest);
+
+#endif

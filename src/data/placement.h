@@ -1,0 +1,64 @@
+/* Where windows lie: from lengths and runs of N alone, so that nothing of the sequence is needed and every window is placed by
+ * itself. */
+#ifndef FD_DATA_PLACEMENT_H
+#define FD_DATA_PLACEMENT_H
+
+#include "data/genome.h"
+
+enum { FD_TRAIN, FD_VAL, FD_TEST, FD_SPLITS };
+extern const char *const fd_split_names[FD_SPLITS];
+
+/* A stretch of a record that belongs to a split; 0-based in the record, end exclusive. */
+typedef struct fd_interval {
+  int record, split;
+  int64_t begin, end;
+  int64_t before; /* bases in all intervals of the split before this one */
+} fd_interval;
+
+/* Split s owns item[of[s]] .. item[of[s + 1] - 1], sorted by record and place. */
+typedef struct fd_intervals {
+  int count, of[FD_SPLITS + 1];
+  fd_interval *item;
+  size_t capacity;
+} fd_intervals;
+
+/* A window: which record, where in it, and where the interval that holds it ends. */
+typedef struct fd_place {
+  int record;
+  int64_t start, end;
+} fd_place;
+
+typedef struct fd_places {
+  int64_t count;
+  fd_place *item;
+  size_t capacity;
+  int64_t crossed, too_many_n; /* places refused, by reason */
+} fd_places;
+
+typedef struct fd_placement {
+  int window;
+  double max_n; /* largest share of N in a window */
+  int uniform;  /* count mode: contigs uniformly (the authors' way), not by length */
+  uint64_t seed;
+} fd_placement;
+
+/* Appends the intervals of a BED file (contig start end split; further columns are ignored; train, val or valid, test), in the
+ * records that are used[record]. Errors name file:line; a file without any interval in the sequences is FD_DATA. */
+fd_status fd_bed_read(const char *path, const fd_genome *genome, const int *used, fd_intervals *intervals) FD_MUST_CHECK;
+
+/* Appends one interval. */
+fd_status fd_intervals_add(fd_intervals *intervals, int record, int split, int64_t begin, int64_t end) FD_MUST_CHECK;
+
+/* Sorts the intervals and joins those of a split that touch; FD_DATA when two splits share a base. Needed before placing. */
+fd_status fd_intervals_close(fd_intervals *intervals, const fd_genome *genome) FD_MUST_CHECK;
+
+/* Places `count` random windows in the intervals of a split; each depends on (seed, split, its number) alone. Sorted by record
+ * and start. */
+fd_status fd_place_random(const fd_placement *p, const fd_genome *genome, const fd_intervals *intervals, int split, int64_t count,
+                          fd_places *places) FD_MUST_CHECK;
+
+/* Places windows of a split every `stride` nucleotides of each of its intervals. Sorted by record and start. */
+fd_status fd_place_strided(const fd_placement *p, const fd_genome *genome, const fd_intervals *intervals, int split,
+                           int64_t stride, fd_places *places) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,73 @@
+/* Sets of windows on disk: HDF5 shards and the manifest that names them. The only user of hdf5.h is shards.c.
+ *
+ * A shard (serial HDF5, latest format) has the datasets
+ *   windows [n, L] uint8, the symbols 0..4 = A C G T N, chunked, Fletcher32
+ *   contig  [n] uint16, index into the attribute "contigs"
+ *   start   [n] int64, 0-based position of the window in its contig
+ * and the attributes format, split, window, contigs, assembly, source_sha256. The folder's manifest.json holds format, window,
+ * the options used, the report of what was read and kept, and for each shard: file, split, windows, bytes, sha256. A shard's hash
+ * is checked before libhdf5 opens it. */
+#ifndef FD_DATA_SHARDS_H
+#define FD_DATA_SHARDS_H
+
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "comm/comm.h"
+
+enum { FD_CONTIG_NAME = 64 };
+
+typedef struct fd_shard_entry {
+  char file[256], split[16], sha256[FD_SHA256_HEX];
+  int64_t windows;
+  uint64_t bytes;
+} fd_shard_entry;
+
+typedef struct fd_manifest {
+  char folder[4096];
+  int window;                     /* nucleotides of a window */
+  char dataset_id[FD_SHA256_HEX]; /* SHA-256 over the window length and the ordered (split, windows, sha256) of all shards */
+  int shards;
+  fd_shard_entry *shard;
+} fd_manifest;
+
+/* The windows of one split in memory. */
+typedef struct fd_windows {
+  int64_t count;
+  int length;
+  uint8_t *symbols; /* [count, length] */
+} fd_windows;
+
+/* Reads and checks folder/manifest.json. Shard names are plain file names in the folder. */
+fd_status fd_manifest_read(const char *folder, fd_manifest *manifest) FD_MUST_CHECK;
+void fd_manifest_free(fd_manifest *manifest);
+
+/* The dataset_id of a manifest's window and shards. */
+fd_status fd_dataset_id(const fd_manifest *manifest, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
+
+/* Verifies size and SHA-256 of every shard: rank r takes shards r, r + size, ... Collective; all ranks return the same status. */
+fd_status fd_manifest_verify(const fd_manifest *manifest, fd_comm *comm) FD_MUST_CHECK;
+
+/* Loads all windows of a split ("train", "val", "test"), in the manifest's order; the shards have been verified. Symbols outside
+ * 0..4, wrong types, shapes or attributes are FD_DATA. An absent split gives count 0. */
+fd_status fd_windows_load(const fd_manifest *manifest, const char *split, fd_windows *windows) FD_MUST_CHECK;
+void fd_windows_free(fd_windows *windows);
+
+/* What fd_shard_write stores. */
+typedef struct fd_shard {
+  int64_t count;
+  int length, contigs;
+  const char *split, *assembly, *source_sha256;
+  const char (*contig_name)[FD_CONTIG_NAME];
+  const uint8_t *symbols; /* [count, length] */
+  const uint16_t *contig; /* [count] */
+  const int64_t *start;   /* [count] */
+} fd_shard;
+
+/* Writes one shard durably at `path`, the same bytes for the same content. */
+fd_status fd_shard_write(const char *path, const fd_shard *shard) FD_MUST_CHECK;
+
+/* Prints a description of one shard file to stdout (for 'findna inspect'). */
+fd_status fd_shard_print(const char *path) FD_MUST_CHECK;
+
+#endif

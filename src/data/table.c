@@ -1,0 +1,207 @@
+/* Reads labelled sequences from CSV and TSV files. */
+#include "data/table.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/alphabet.h"
+#include "data/unpack.h"
+
+enum { HEADER_MAX = 4096, COLUMNS_MAX = 256, CLASSES_MAX = 65536, NEAR = 40 };
+static const size_t table_max = (size_t)8 << 30;
+
+typedef struct field {
+  char *text;
+  size_t length;
+} field;
+
+typedef struct reader {
+  const char *path;
+  char *at, *end;
+  int64_t row; /* line in the file, from 1 */
+  char separator;
+  int columns, sequence, label;
+  field item[COLUMNS_MAX];
+} reader;
+
+/* The next line without its end (LF or CRLF), NUL-terminated; NULL at the end of the file. */
+static char *next_line(reader *r, size_t *length) {
+  if (r->at >= r->end) return NULL;
+  char *line = r->at, *stop = memchr(line, '\n', (size_t)(r->end - line));
+  if (!stop) stop = r->end;
+  r->at = stop + 1;
+  r->row++;
+  if (stop > line && stop[-1] == '\r') stop--;
+  *stop = '\0';
+  *length = (size_t)(stop - line);
+  return line;
+}
+
+/* Takes the quotes off a quoted field in place; *at moves to what follows the closing quote. */
+static fd_status take_quoted(const reader *r, char **at, const char *end, field *out) {
+  char *from = *at + 1, *to = from;
+  *out = (field){from, 0};
+  for (;; from++) {
+    if (from >= end) return fd_fail(FD_DATA, "%s:%lld: a quote is opened but not closed on its line", r->path, (long long)r->row);
+    if (*from == '"' && from + 1 < end && from[1] == '"') from++; /* "" is a quote */
+    else if (*from == '"') break;
+    *to++ = *from;
+  }
+  out->length = (size_t)(to - out->text);
+  *at = from + 1;
+  return FD_OK;
+}
+
+/* Cuts a line into r->item; *count is the number of fields, also beyond COLUMNS_MAX. */
+static fd_status split(reader *r, char *line, size_t length, int *count) {
+  char *at = line, *end = line + length;
+  *count = 0;
+  for (;;) {
+    field out = {at, 0};
+    if (at < end && *at == '"') FD_TRY(take_quoted(r, &at, end, &out));
+    else {
+      char *stop = memchr(at, r->separator, (size_t)(end - at));
+      at = stop ? stop : end;
+      out.length = (size_t)(at - out.text);
+    }
+    if (at < end && *at != r->separator)
+      return fd_fail(FD_DATA, "%s:%lld: text after a closing quote; expected a %s", r->path, (long long)r->row,
+                     r->separator == '\t' ? "tab" : "comma");
+    if (*count < COLUMNS_MAX) r->item[*count] = out;
+    ++*count;
+    if (at >= end) return FD_OK;
+    at++;
+  }
+}
+
+static int is_name(const field *item, const char *name) {
+  return item->length == strlen(name) && !strncasecmp(item->text, name, item->length);
+}
+
+static fd_status read_header(reader *r) {
+  size_t length;
+  int count;
+  if (r->end - r->at >= 3 && !memcmp(r->at, "\xef\xbb\xbf", 3)) r->at += 3; /* the mark that spreadsheets write */
+  char *line = next_line(r, &length);
+  if (!line) return fd_fail(FD_DATA, "%s: is empty; expected a header line 'sequence,label' and rows", r->path);
+  if (length > HEADER_MAX)
+    return fd_fail(FD_DATA, "%s:1: the first line has %zu bytes; expected a header such as 'sequence,label'", r->path, length);
+  r->separator = memchr(line, '\t', length) ? '\t' : ',';
+  FD_TRY(split(r, line, length, &count));
+  if (count > COLUMNS_MAX) return fd_fail(FD_DATA, "%s:1: %d columns; at most %d are read", r->path, count, COLUMNS_MAX);
+  r->columns = count;
+  r->sequence = r->label = -1;
+  for (int i = 0; i < count; i++) {
+    int *column = is_name(&r->item[i], "label")                                     ? &r->label
+                  : is_name(&r->item[i], "sequence") || is_name(&r->item[i], "seq") ? &r->sequence
+                                                                                    : NULL;
+    if (column && *column >= 0)
+      return fd_fail(FD_DATA, "%s:1: the column '%.*s' is there twice", r->path, (int)r->item[i].length, r->item[i].text);
+    if (column) *column = i;
+  }
+  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 ? "label" : NULL;
+  if (missing)
+    return fd_fail(FD_DATA,
+                   "%s:1: no column '%s' in the header '%.*s'; expected 'sequence' and 'label', separated by comma or tab",
+                   r->path, missing, NEAR, line);
+  return FD_OK;
+}
+
+static fd_status add_sequence(const reader *r, const field *sequence, uint8_t *to) {
+  if (sequence->length == 0) return fd_fail(FD_DATA, "%s:%lld: the sequence is empty", r->path, (long long)r->row);
+  if (sequence->length > INT_MAX / 2)
+    return fd_fail(FD_DATA, "%s:%lld: the sequence has %zu letters; at most %d are read", r->path, (long long)r->row,
+                   sequence->length, INT_MAX / 2);
+  for (size_t i = 0; i < sequence->length; i++) {
+    unsigned char letter = (unsigned char)sequence->text[i];
+    to[i] = fd_symbol_of[letter];
+    if (to[i] != FD_NO_LETTER) continue;
+    char shown[16];
+    snprintf(shown, sizeof shown, isprint(letter) ? "'%c'" : "byte %d", letter);
+    return fd_fail(FD_DATA,
+                   "%s:%lld: %s at letter %zu of the sequence is no nucleotide; expected A, C, G, T, N or another IUPAC letter",
+                   r->path, (long long)r->row, shown, i + 1);
+  }
+  return FD_OK;
+}
+
+static fd_status read_label(const reader *r, const field *text, int *label) {
+  int value = 0, good = text->length > 0 && text->length < 8;
+  for (size_t i = 0; i < text->length && good; i++) {
+    good = isdigit((unsigned char)text->text[i]);
+    value = value * 10 + (text->text[i] - '0');
+  }
+  if (!good || value >= CLASSES_MAX)
+    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a whole number from 0 to %d", r->path, (long long)r->row,
+                   (int)(text->length < NEAR ? text->length : NEAR), text->text, CLASSES_MAX - 1);
+  *label = value;
+  return FD_OK;
+}
+
+static fd_status read_rows(reader *r, fd_table *table) {
+  size_t rows = 0, starts = 0, labels = 0, length;
+  FD_TRY(fd_alloc(&table->symbols, (size_t)(r->end - r->at) + 1, 1, "sequences of a table"));
+  FD_TRY(fd_grow(&table->start, &starts, 1, sizeof *table->start, "rows of a table"));
+  table->start[0] = 0;
+  for (char *line; (line = next_line(r, &length));) {
+    int count;
+    if (length == 0 && r->at >= r->end) break; /* an empty last line */
+    FD_TRY(split(r, line, length, &count));
+    if (count != r->columns)
+      return fd_fail(FD_DATA, "%s:%lld: %d field%s; the header has %d columns", r->path, (long long)r->row, count,
+                     count == 1 ? "" : "s", r->columns);
+    if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, (long long)r->row, INT_MAX - 1);
+    FD_TRY(fd_grow(&table->start, &starts, rows + 2, sizeof *table->start, "rows of a table"));
+    FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
+    FD_TRY(add_sequence(r, &r->item[r->sequence], table->symbols + table->start[rows]));
+    FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    table->start[rows + 1] = table->start[rows] + (int64_t)r->item[r->sequence].length;
+    rows++;
+  }
+  table->rows = (int)rows;
+  return rows ? FD_OK : fd_fail(FD_DATA, "%s: has a header but no rows", r->path);
+}
+
+static fd_status count_classes(const reader *r, fd_table *table) {
+  char *seen;
+  for (int i = 0; i < table->rows; i++)
+    if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
+  FD_TRY(fd_alloc(&seen, (size_t)table->classes, 1, "classes of a table"));
+  for (int i = 0; i < table->rows; i++) seen[table->label[i]] = 1;
+  const char *hole = memchr(seen, 0, (size_t)table->classes);
+  fd_status status = hole ? fd_fail(FD_DATA, "%s: labels reach %d but none is %d; number the classes 0, 1, 2, ... without holes",
+                                    r->path, table->classes - 1, (int)(hole - seen))
+                          : FD_OK;
+  free(seen);
+  return status;
+}
+
+fd_status fd_table_read(const char *path, fd_table *table) {
+  char *text;
+  size_t bytes;
+  memset(table, 0, sizeof *table);
+  FD_TRY(fd_unpack_file(path, table_max, &text, &bytes));
+  reader *r = NULL;
+  fd_status status = FD_OK;
+  FD_GO(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
+  r->path = path, r->at = text, r->end = text + bytes;
+  FD_GO(read_header(r));
+  FD_GO(read_rows(r, table));
+  FD_GO(count_classes(r, table));
+done:
+  free(r);
+  free(text);
+  if (status != FD_OK) fd_table_free(table);
+  return status;
+}
+
+void fd_table_free(fd_table *table) {
+  free(table->start);
+  free(table->symbols);
+  free(table->label);
+  memset(table, 0, sizeof *table);
+}

@@ -1,0 +1,243 @@
+/* Augmentations: exact operations against given draws, statistics of the views, labels and masks that follow every permutation.
+ */
+#include "check.h"
+
+#include <jansson.h>
+
+#include "data/augment.h"
+#include "data/batch.h"
+
+enum { L = 60, SIZE = 20 };
+
+static int symbol_of(char c) { return (int)(strchr("ACGTN", c) - "ACGTN"); }
+
+static void to_symbols(const char *text, uint8_t *x) {
+  for (; *text; text++) *x++ = (uint8_t)symbol_of(*text);
+}
+
+static const char *text_of(const json_t *c, const char *key) { return json_string_value(json_object_get(c, key)); }
+
+static int number_of(const json_t *c, const char *key) { return (int)json_integer_value(json_object_get(c, key)); }
+
+static void operations_equal_given_cases(void **state) {
+  (void)state;
+  json_t *root = json_load_file("tests/golden/augment_golden.json", 0, NULL), *c;
+  size_t i;
+  int cases = 0;
+  json_array_foreach(json_object_get(root, "cases"), i, c) {
+    uint8_t x[L], random[SIZE], y[L], expected[L];
+    const char *op = text_of(c, "op");
+    to_symbols(json_string_value(json_array_get(json_object_get(root, "inputs"), (size_t)number_of(c, "seq"))), x);
+    to_symbols(text_of(c, strcmp(op, "insertion") ? "out" : "out_cut"), expected);
+    if (!strcmp(op, "deletion") || !strcmp(op, "insertion")) to_symbols(text_of(c, *op == 'd' ? "pad" : "ins"), random);
+    if (!strcmp(op, "deletion")) fd_augment_deletion(x, L, number_of(c, "n"), number_of(c, "at"), random, SIZE, y);
+    if (!strcmp(op, "insertion")) fd_augment_insertion(x, L, number_of(c, "n"), number_of(c, "at"), random, SIZE, y);
+    if (!strcmp(op, "translocation")) fd_augment_roll(x, L, number_of(c, "shift"), y);
+    if (!strcmp(op, "revcomp")) fd_augment_revcomp(x, L, y);
+    for (int t = 0; t < L; t++) y[t] &= 7;
+    assert_memory_equal(y, expected, L);
+    cases++;
+  }
+  assert_int_equal(cases, 24);
+  json_decref(root);
+}
+
+/* 1,000 windows of 200 random nucleotides, one in ten all N. */
+enum { WINDOWS = 1000, LENGTH = 200 };
+
+static fd_windows make_windows(void) {
+  fd_windows w = {WINDOWS, LENGTH, malloc((size_t)WINDOWS * LENGTH)};
+  fd_rng_key key = fd_rng_key_of(5, FD_RNG_TEST);
+  for (int i = 0; i < WINDOWS * LENGTH; i++) {
+    uint32_t word[4];
+    fd_philox(word, key, 0, (uint64_t)i);
+    w.symbols[i] = i / LENGTH % 10 == 0 ? FD_N : (uint8_t)fd_below(word[0], 4);
+  }
+  return w;
+}
+
+typedef struct view_set {
+  uint8_t student[LENGTH], labels[LENGTH], mask[LENGTH], teacher[LENGTH], scratch[4 * LENGTH];
+} view_set;
+
+static fd_config config_of(const char *student, const char *teacher) {
+  fd_config config;
+  fd_config_defaults(&config);
+  snprintf(config.aug.student, sizeof config.aug.student, "%s", student);
+  snprintf(config.aug.teacher, sizeof config.aug.teacher, "%s", teacher);
+  return config;
+}
+
+/* Mean over positions of KL(softmax(u) || softmax(v)) of the two views' rows, noise included (Eq. 10). */
+static double dissimilarity(const fd_config *config) {
+  fd_windows windows = make_windows();
+  fd_loader loader;
+  fd_device *dev;
+  view_set *v = calloc(1, sizeof *v);
+  double kl = 0;
+  fd_loader_init(&loader, config, &windows);
+  assert_ok(fd_device_open(&dev, config, 1));
+  static float u[LENGTH * 5], t[LENGTH * 5];
+  int start[2] = {0, LENGTH};
+  fd_seqs seqs = {1, 0, start};
+  for (uint64_t g = 0; g < WINDOWS; g++) {
+    fd_loader_views(&loader, g, v->student, v->labels, v->mask, v->teacher, v->scratch);
+    dev->ops.expand(dev, &seqs, v->student, fd_augment_noise(config, FD_VIEW_STUDENT), loader.noise, &g, FD_VIEW_STUDENT, u);
+    dev->ops.expand(dev, &seqs, v->teacher, fd_augment_noise(config, FD_VIEW_TEACHER), loader.noise, &g, FD_VIEW_TEACHER, t);
+    for (int i = 0; i < LENGTH; i++) {
+      double zu = 0, zt = 0;
+      for (int c = 0; c < 5; c++) zu += exp((double)u[i * 5 + c]), zt += exp((double)t[i * 5 + c]);
+      for (int c = 0; c < 5; c++) {
+        double p = exp((double)u[i * 5 + c]) / zu, q = exp((double)t[i * 5 + c]) / zt;
+        kl += p * log(p / q) / (LENGTH * WINDOWS);
+      }
+    }
+  }
+  fd_device_close(&dev);
+  free(v);
+  free(windows.symbols);
+  return kl;
+}
+
+static void dissimilarity_of_table_4(void **state) {
+  (void)state;
+  const struct {
+    const char *student, *teacher;
+    double kl;
+  } rows[] = {{"M", "", 0.029}, {"M", "DIT", 0.151}, {"DTM", "DIT", 0.152}, {"DTM", "NR", 0.168}};
+  for (int i = 0; i < 4; i++) {
+    fd_config config = config_of(rows[i].student, rows[i].teacher);
+    config.aug.trans = FD_TRANS_SHIFT; /* the parameters with which the paper's values can be reached */
+    config.aug.random_n = 1;
+    assert_near(dissimilarity(&config), rows[i].kl, 0.02);
+  }
+}
+
+static void rates_and_symbols(void **state) {
+  (void)state;
+  fd_windows windows = make_windows();
+  fd_config config = config_of("DITM", "NR");
+  fd_loader loader;
+  view_set *v = calloc(1, sizeof *v);
+  double masked = 0, reversed = 0, total = 0, n_windows = 0, n_symbols = 0;
+  fd_loader_init(&loader, &config, &windows);
+  for (uint64_t g = 0; g < WINDOWS; g++) {
+    const uint8_t *window = windows.symbols + fd_loader_window(&loader, g) * LENGTH;
+    fd_loader_views(&loader, g, v->student, v->labels, v->mask, v->teacher, v->scratch);
+    int all_n = window[0] == FD_N;
+    for (int t = 0; t < LENGTH; t++) {
+      assert_true(v->labels[t] < FD_SYMBOLS);
+      assert_true(v->student[t] == (v->mask[t] ? FD_ZERO : v->labels[t])); /* labels are the view before masking */
+      masked += v->mask[t];
+      if (all_n) n_symbols += v->labels[t] == FD_N;
+      else assert_true(v->labels[t] != FD_N); /* random DNA is A, C, G, T */
+    }
+    total += LENGTH, n_windows += all_n;
+    int same = !memcmp(v->teacher, window, LENGTH), complement = 1;
+    for (int t = 0; t < LENGTH; t++)
+      complement = complement && v->teacher[t] == (window[LENGTH - 1 - t] == FD_N ? FD_N : 3 - window[LENGTH - 1 - t]);
+    assert_true(same || complement);
+    if (!all_n) reversed += !same;
+  }
+  assert_near(masked / total, 0.3, 0.005);
+  assert_near(reversed / (WINDOWS - n_windows), 0.5, 0.06);
+  assert_true(n_symbols < n_windows * LENGTH && n_symbols > 0.8 * n_windows * LENGTH); /* D and I bring in at most 40 */
+  free(v);
+  free(windows.symbols);
+}
+
+static void labels_and_masks_follow_the_reverse_complement(void **state) {
+  (void)state;
+  fd_windows windows = make_windows();
+  fd_config plain = config_of("M", ""), turned = config_of("MR", "");
+  turned.aug.revcomp = 1;
+  fd_loader a, b;
+  view_set *u = calloc(2, sizeof *u), *v = u + 1;
+  fd_loader_init(&a, &plain, &windows);
+  fd_loader_init(&b, &turned, &windows);
+  for (uint64_t g = 0; g < 50; g++) {
+    fd_loader_views(&a, g, u->student, u->labels, u->mask, u->teacher, u->scratch);
+    fd_loader_views(&b, g, v->student, v->labels, v->mask, v->teacher, v->scratch);
+    for (int t = 0; t < LENGTH; t++) {
+      int from = LENGTH - 1 - t;
+      assert_int_equal(v->mask[t], u->mask[from]);
+      assert_int_equal(v->labels[t], u->labels[from] == FD_N ? FD_N : 3 - u->labels[from]);
+    }
+  }
+  free(u);
+  free(windows.symbols);
+}
+
+static void bert_masking_has_its_three_kinds(void **state) {
+  (void)state;
+  fd_windows windows = make_windows();
+  fd_config config = config_of("M", "");
+  config.aug.mask_bert = 1;
+  fd_loader loader;
+  view_set *v = calloc(1, sizeof *v);
+  double masked = 0, zero = 0, same = 0;
+  fd_loader_init(&loader, &config, &windows);
+  for (uint64_t g = 0; g < WINDOWS; g++) {
+    fd_loader_views(&loader, g, v->student, v->labels, v->mask, v->teacher, v->scratch);
+    for (int t = 0; t < LENGTH; t++) {
+      if (!v->mask[t]) assert_int_equal(v->student[t], v->labels[t]);
+      masked += v->mask[t], zero += v->mask[t] && v->student[t] == FD_ZERO, same += v->mask[t] && v->student[t] == v->labels[t];
+    }
+  }
+  assert_near(zero / masked, 0.8, 0.01);
+  assert_near(same / masked, 0.1 + 0.1 / 5, 0.01);
+  free(v);
+  free(windows.symbols);
+}
+
+static void views_depend_on_the_draw_alone(void **state) {
+  (void)state;
+  fd_windows windows = make_windows();
+  fd_config config = config_of("DITM", "NR");
+  fd_loader loader;
+  view_set *v = calloc(3, sizeof *v);
+  fd_loader_init(&loader, &config, &windows);
+  fd_loader_views(&loader, 7, v[0].student, v[0].labels, v[0].mask, v[0].teacher, v[0].scratch);
+  fd_loader_views(&loader, 1234567890123u, v[1].student, v[1].labels, v[1].mask, v[1].teacher, v[1].scratch);
+  fd_loader_views(&loader, 7, v[2].student, v[2].labels, v[2].mask, v[2].teacher, v[2].scratch);
+  assert_memory_equal(v[0].student, v[2].student, 4 * LENGTH);
+  assert_true(memcmp(v[0].student, v[1].student, LENGTH) != 0);
+  /* a new epoch brings new views, unless they are frozen */
+  uint64_t later = 0;
+  while (fd_loader_window(&loader, WINDOWS + later) != fd_loader_window(&loader, 7)) later++;
+  fd_loader_views(&loader, WINDOWS + later, v[1].student, v[1].labels, v[1].mask, v[1].teacher, v[1].scratch);
+  assert_true(memcmp(v[0].student, v[1].student, LENGTH) != 0);
+  config.aug.refresh = FD_REFRESH_ONCE;
+  fd_loader_views(&loader, 7, v[0].student, v[0].labels, v[0].mask, v[0].teacher, v[0].scratch);
+  fd_loader_views(&loader, WINDOWS + later, v[1].student, v[1].labels, v[1].mask, v[1].teacher, v[1].scratch);
+  assert_memory_equal(v[0].student, v[1].student, 4 * LENGTH);
+  free(v);
+  free(windows.symbols);
+}
+
+static void every_epoch_is_a_permutation(void **state) {
+  (void)state;
+  fd_windows windows = make_windows();
+  fd_config config = config_of("M", "");
+  fd_loader loader;
+  fd_loader_init(&loader, &config, &windows);
+  for (uint64_t epoch = 0; epoch < 3; epoch++) {
+    uint8_t seen[WINDOWS] = {0};
+    for (uint64_t p = 0; p < WINDOWS; p++) seen[fd_loader_window(&loader, epoch * WINDOWS + p)]++;
+    for (int i = 0; i < WINDOWS; i++) assert_int_equal(seen[i], 1);
+  }
+  free(windows.symbols);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(operations_equal_given_cases),
+      cmocka_unit_test(dissimilarity_of_table_4),
+      cmocka_unit_test(rates_and_symbols),
+      cmocka_unit_test(labels_and_masks_follow_the_reverse_complement),
+      cmocka_unit_test(bert_masking_has_its_three_kinds),
+      cmocka_unit_test(views_depend_on_the_draw_alone),
+      cmocka_unit_test(every_epoch_is_a_permutation),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

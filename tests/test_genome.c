@@ -1,0 +1,378 @@
+/* Sequence files against what was written into them: every format, odd line ends and letters, any order of reading; and where
+ * windows are placed. */
+#include "check.h"
+#include "scratch.h"
+
+#include <ctype.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/random.h"
+#include "data/alphabet.h"
+#include "data/placement.h"
+
+static uint64_t counter;
+
+static uint32_t draw(uint32_t n) {
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(3, FD_RNG_TEST), 0, counter++);
+  return fd_below(word[0], n);
+}
+
+static char path[FD_PATH_MAX];
+
+static void write_bytes(const char *name, const void *data, size_t bytes) {
+  assert_ok(fd_path(path, folder, name, NULL));
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(data, 1, bytes, out), bytes);
+  assert_int_equal(fclose(out), 0);
+}
+
+enum { RECORDS = 7 };
+
+/* What the files hold: letters, and the symbols they mean. */
+typedef struct sample {
+  int length[RECORDS];
+  char *letters[RECORDS];
+} sample;
+
+static sample make_sample(void) {
+  static const int lengths[RECORDS] = {1, 60, 61, 1000, 300000, 17, 262144};
+  static const char odd[] = "acgtnNRYSWKMBDHVryswkmbdhvUu";
+  sample s;
+  for (int r = 0; r < RECORDS; r++) {
+    s.length[r] = lengths[r];
+    s.letters[r] = malloc((size_t)lengths[r] + 1);
+    int run = 0;
+    for (int i = 0; i < lengths[r]; i++) {
+      if (draw(2000) == 0) run = (int)draw(400);
+      s.letters[r][i] = run-- > 0 ? 'N' : draw(20) ? "ACGT"[draw(4)] : odd[draw(sizeof odd - 1)];
+    }
+    s.letters[r][lengths[r]] = '\0';
+  }
+  return s;
+}
+
+static void free_sample(sample *s) {
+  for (int r = 0; r < RECORDS; r++) free(s->letters[r]);
+}
+
+static uint8_t plain_symbol(char letter) {
+  const char *at = strchr("ACGT", toupper((unsigned char)letter));
+  return toupper((unsigned char)letter) == 'U' ? FD_T : at ? (uint8_t)(at - "ACGT") : FD_N;
+}
+
+/* The FASTA text: line lengths, line ends and blank lines at random; `style` 0 is the tidy one. */
+static char *make_fasta(const sample *s, int style, size_t *bytes) {
+  char *text;
+  FILE *out = open_memstream(&text, bytes);
+  const char *end = style & 1 ? "\r\n" : "\n";
+  if (style & 2) fprintf(out, "%s  %s", end, end);
+  for (int r = 0; r < RECORDS; r++) {
+    fprintf(out, ">%ssequence%d%s%s", style & 4 ? " " : "", r, style & 2 ? " some words > and\tmore" : "", end);
+    for (int i = 0; i < s->length[r];) {
+      int line = style & 2 ? 1 + (int)draw(5000) : 60;
+      if (line > s->length[r] - i) line = s->length[r] - i;
+      fprintf(out, "%.*s", line, s->letters[r] + i);
+      i += line;
+      if (i < s->length[r] || r < RECORDS - 1 || !(style & 4)) fprintf(out, "%s%s", style & 2 && draw(8) == 0 ? "  " : "", end);
+      if (style & 2 && draw(8) == 0 && i < s->length[r]) fputs(end, out);
+    }
+  }
+  fclose(out);
+  return text;
+}
+
+/* Reads every record, forwards, backwards and at random, and compares. */
+static void check_file(const sample *s, int lower_kept) {
+  fd_genome g = {0};
+  fd_genome_reader *reader;
+  int64_t bases = 0, n = 0, lower = 0;
+  assert_ok(fd_genome_scan(&g, path));
+  assert_int_equal(g.records, RECORDS);
+  uint8_t *symbols = malloc(300000);
+  assert_ok(fd_genome_reader_open(&g, &reader));
+  for (int k = 0; k < 3 * RECORDS; k++) {
+    int r = k < RECORDS ? k : k < 2 * RECORDS ? 2 * RECORDS - 1 - k : (int)draw(RECORDS);
+    assert_int_equal(g.record[r].length, s->length[r]);
+    memset(symbols, 0xee, 300000);
+    assert_ok(fd_genome_read(reader, r, symbols));
+    for (int i = 0; i < s->length[r]; i++)
+      if (symbols[i] != plain_symbol(s->letters[r][i])) fail_msg("%s: record %d, base %d", path, r, i);
+  }
+  for (int r = 0; r < RECORDS; r++) {
+    int64_t here = 0;
+    for (int i = 0; i < s->length[r]; i++)
+      here += plain_symbol(s->letters[r][i]) == FD_N, lower += islower((unsigned char)s->letters[r][i]) != 0;
+    assert_int_equal(fd_record_count_n(&g.record[r], 0, s->length[r]), here);
+    for (int k = 0; k < 200; k++) {
+      int from = (int)draw((uint32_t)s->length[r]), to = from + (int)draw((uint32_t)(s->length[r] - from) + 1), count = 0;
+      for (int i = from; i < to; i++) count += plain_symbol(s->letters[r][i]) == FD_N;
+      assert_int_equal(fd_record_count_n(&g.record[r], from, to), count);
+    }
+    bases += s->length[r], n += here;
+  }
+  assert_int_equal(g.counts.bases, bases);
+  assert_int_equal(g.counts.n, n);
+  if (lower_kept) assert_int_equal(g.counts.lower, lower);
+  fd_genome_reader_close(&reader);
+  fd_genome_free(&g);
+  free(symbols);
+}
+
+static void fasta_in_every_style(void **state) {
+  (void)state;
+  for (int style = 0; style < 8; style++) {
+    sample s = make_sample();
+    size_t bytes;
+    char *text = make_fasta(&s, style, &bytes);
+    write_bytes("plain.fa", text, bytes);
+    check_file(&s, 1);
+    free(text);
+    free_sample(&s);
+  }
+}
+
+/* One gzip member; with `bgzip`, the extra field that marks its blocks. */
+static size_t pack(const char *text, size_t bytes, int bgzip, unsigned char *to, size_t room) {
+  z_stream z = {0};
+  unsigned char extra[6] = {'B', 'C', 2, 0, 0, 0};
+  gz_header header = {.extra = extra, .extra_len = sizeof extra};
+  assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  if (bgzip) deflateSetHeader(&z, &header);
+  z.next_in = (unsigned char *)text, z.avail_in = (uInt)bytes, z.next_out = to, z.avail_out = (uInt)room;
+  assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+  size_t size = z.total_out;
+  deflateEnd(&z);
+  return size;
+}
+
+static void gzip_and_bgzip(void **state) {
+  (void)state;
+  static const unsigned char end[28] = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 6, 0, 'B', 'C', 2, 0, 0x1b, 0, 3};
+  for (int kind = 0; kind < 3; kind++) { /* one member; several; bgzip */
+    sample s = make_sample();
+    size_t bytes, size = 0;
+    char *text = make_fasta(&s, kind, &bytes);
+    unsigned char *packed = malloc(2 * bytes + 65536);
+    for (size_t at = 0, step = kind ? 60000 : bytes; at < bytes; at += step)
+      size += pack(text + at, at + step < bytes ? step : bytes - at, kind == 2, packed + size, 2 * bytes + 65536 - size);
+    if (kind == 2) memcpy(packed + size, end, sizeof end), size += sizeof end;
+    write_bytes("packed.fa.gz", packed, size);
+    check_file(&s, 1);
+    fd_genome g = {0};
+    write_bytes("packed.fa.gz", packed, kind == 2 ? size - sizeof end : size - 9);
+    assert_int_equal(fd_genome_scan(&g, path), FD_DATA); /* cut off, for bgzip between two members */
+    fd_genome_free(&g);
+    free(packed);
+    free(text);
+    free_sample(&s);
+  }
+}
+
+static void put_word(FILE *out, uint32_t word, int swapped) {
+  if (swapped) word = word >> 24 | (word >> 8 & 0xff00u) | (word << 8 & 0xff0000u) | word << 24;
+  fwrite(&word, sizeof word, 1, out);
+}
+
+/* A 2bit file of the sample, in either byte order; its letters lose all but A, C, G, T, N. */
+static char *make_twobit(const sample *s, int swapped, size_t *bytes) {
+  char *text, name[32];
+  FILE *out = open_memstream(&text, bytes);
+  put_word(out, 0x1A412743u, swapped), put_word(out, 0, swapped), put_word(out, RECORDS, swapped), put_word(out, 0, swapped);
+  uint32_t offset[RECORDS] = {0};
+  for (int pass = 0; pass < 2; pass++) {
+    fseek(out, 16, SEEK_SET);
+    for (int r = 0; r < RECORDS; r++) {
+      int n = sprintf(name, "sequence%d", r);
+      fputc(n, out), fputs(name, out), put_word(out, offset[r], swapped);
+    }
+    for (int r = 0; r < RECORDS; r++) {
+      offset[r] = (uint32_t)ftell(out);
+      uint32_t runs = 0;
+      const char *x = s->letters[r];
+      for (int i = 0; i < s->length[r]; i++) runs += plain_symbol(x[i]) == FD_N && (i == 0 || plain_symbol(x[i - 1]) != FD_N);
+      put_word(out, (uint32_t)s->length[r], swapped), put_word(out, runs, swapped);
+      for (int i = 0; i < s->length[r]; i++)
+        if (plain_symbol(x[i]) == FD_N && (i == 0 || plain_symbol(x[i - 1]) != FD_N)) put_word(out, (uint32_t)i, swapped);
+      for (int i = 0, from = 0; i < s->length[r]; i++) {
+        if (plain_symbol(x[i]) != FD_N) continue;
+        if (i == 0 || plain_symbol(x[i - 1]) != FD_N) from = i;
+        if (i + 1 == s->length[r] || plain_symbol(x[i + 1]) != FD_N) put_word(out, (uint32_t)(i + 1 - from), swapped);
+      }
+      put_word(out, 0, swapped), put_word(out, 0, swapped);
+      for (int i = 0; i < s->length[r]; i += 4) {
+        int byte = 0;
+        for (int k = 0; k < 4; k++) {
+          uint8_t symbol = i + k < s->length[r] ? plain_symbol(x[i + k]) : FD_T;
+          byte = byte << 2 | (symbol == FD_N ? 0 : (int)(strchr("TCAG", "ACGT"[symbol]) - "TCAG"));
+        }
+        fputc(byte, out);
+      }
+    }
+  }
+  fclose(out);
+  return text;
+}
+
+static void twobit_in_both_byte_orders(void **state) {
+  (void)state;
+  for (int swapped = 0; swapped < 2; swapped++) {
+    sample s = make_sample();
+    size_t bytes;
+    char *text = make_twobit(&s, swapped, &bytes);
+    write_bytes("x.2bit", text, bytes);
+    check_file(&s, 0);
+    for (int k = 0; k < 300; k++) { /* damaged ones are refused or read, never a crash */
+      char *bad = malloc(bytes);
+      memcpy(bad, text, bytes);
+      for (int i = 0; i < 4; i++) bad[4 + draw(draw(2) ? 300 : (uint32_t)bytes - 4)] ^= (char)(1 << draw(8));
+      write_bytes("bad.2bit", bad, draw(4) ? bytes : draw((uint32_t)bytes));
+      fd_genome g = {0};
+      freopen("/dev/null", "w", stderr);
+      fd_status status = fd_genome_scan(&g, path);
+      assert_true(status == FD_OK || status == FD_DATA || status == FD_MEMORY);
+      fd_genome_free(&g);
+      free(bad);
+    }
+    free(text);
+    free_sample(&s);
+  }
+}
+
+static void regions_and_names(void **state) {
+  (void)state;
+  fd_genome g = {0};
+  write_bytes("a.fa", ">chr7:101-104\nACGT\n>MT\nAC\n>HLA-A*01:01:01:01\nACG\n", 49);
+  assert_ok(fd_genome_scan(&g, path));
+  assert_string_equal(g.record[0].contig, "chr7");
+  assert_int_equal(g.record[0].first, 100);
+  assert_string_equal(g.record[2].contig, "HLA-A*01:01:01:01");
+  assert_ok(fd_genome_check_names(&g));
+  write_bytes("b.fa", ">7:105-106\nAC\n", 14); /* beside the first: fine */
+  assert_ok(fd_genome_scan(&g, path));
+  assert_ok(fd_genome_check_names(&g));
+  write_bytes("c.fa", ">7:104-105\nAC\n", 14); /* one base of it twice */
+  assert_ok(fd_genome_scan(&g, path));
+  assert_int_equal(fd_genome_check_names(&g), FD_DATA);
+  fd_genome_free(&g);
+  assert_true(fd_same_contig("chrM", "MT") && fd_same_contig("1", "chr1") && !fd_same_contig("chr1", "chr11"));
+}
+
+/* --- placement ------------------------------------------------------------------------------------------------------- */
+
+/* Two contigs of 10,000 and 1,000 bases; the first has N in [2000, 3000). */
+static fd_genome small_genome(void) {
+  fd_genome g = {.records = 2};
+  g.record = calloc(2, sizeof *g.record);
+  g.record[0].length = 10000, g.record[1].length = 1000;
+  g.record[0].run = calloc(1, sizeof *g.record[0].run);
+  g.record[0].run[0] = (fd_run_of_n){2000, 3000, 0};
+  g.record[0].runs = 1;
+  return g;
+}
+
+static fd_intervals small_intervals(const fd_genome *g) {
+  fd_intervals v = {0};
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 6000, 10000));
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 0, 5000));
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 4000, 5000)); /* inside another: joined */
+  assert_ok(fd_intervals_add(&v, 0, FD_VAL, 5000, 6000));
+  assert_ok(fd_intervals_add(&v, 1, FD_TRAIN, 0, 1000));
+  assert_ok(fd_intervals_close(&v, g));
+  assert_int_equal(v.count, 4);
+  return v;
+}
+
+static void random_places(void **state) {
+  (void)state;
+  fd_genome g = small_genome();
+  fd_intervals v = small_intervals(&g);
+  for (int uniform = 0; uniform < 2; uniform++) {
+    fd_placement p = {100, 0.2, uniform, 9};
+    fd_places all = {0}, fewer = {0}, held_out = {0};
+    int in_second = 0;
+    assert_ok(fd_place_random(&p, &g, &v, FD_TRAIN, 4000, &all));
+    assert_ok(fd_place_random(&p, &g, &v, FD_TRAIN, 100, &fewer));
+    assert_ok(fd_place_random(&p, &g, &v, FD_VAL, 50, &held_out));
+    assert_int_equal(all.count, 4000);
+    for (int i = 0; i < all.count; i++) {
+      fd_place at = all.item[i];
+      in_second += at.record == 1;
+      assert_true(at.start >= 0 && at.start + 100 <= g.record[at.record].length);
+      assert_true(at.record == 1 || at.start + 100 <= 5000 || at.start >= 6000);
+      assert_true(fd_record_count_n(&g.record[at.record], at.start, at.start + 100) <= 20);
+      if (i) assert_true(at.record > all.item[i - 1].record || at.start >= all.item[i - 1].start);
+    }
+    for (int i = 0; i < held_out.count; i++)
+      assert_true(held_out.item[i].record == 0 && held_out.item[i].start >= 5000 && held_out.item[i].start <= 5900);
+    for (int i = 0, j = 0; i < fewer.count; i++) { /* a window does not depend on how many there are */
+      while (j < all.count && (all.item[j].record != fewer.item[i].record || all.item[j].start != fewer.item[i].start)) j++;
+      assert_true(j++ < all.count);
+    }
+    /* Places that are good: 4900 - 1060 + 3901 in the first contig, 901 in the second; uniform: what each attempt's half gives.
+     */
+    double first = 7741, second = 901,
+           share = uniform ? second / 1000 / (first / 9000 + second / 1000) : second / (first + second);
+    assert_near(in_second / 4000.0, share, 4 * sqrt(share * (1 - share) / 4000));
+    free(all.item);
+    free(fewer.item);
+    free(held_out.item);
+  }
+  fd_placement impossible = {1001, 0, 0, 1};
+  fd_places none = {0};
+  assert_int_equal(fd_place_random(&impossible, &g, &v, FD_VAL, 1, &none), FD_DATA);
+  assert_int_equal(fd_place_random(&impossible, &g, &v, FD_TEST, 1, &none), FD_DATA);
+  free(none.item);
+  free(v.item);
+  fd_genome_free(&g);
+}
+
+static void strided_places(void **state) {
+  (void)state;
+  fd_genome g = small_genome();
+  fd_intervals v = small_intervals(&g);
+  fd_placement p = {100, 0.2, 0, 9};
+  fd_places at = {0};
+  assert_ok(fd_place_strided(&p, &g, &v, FD_TRAIN, 30, &at));
+  int n = 0, refused = 0;
+  const int begin[3] = {0, 6000, 0}, end[3] = {5000, 10000, 1000}, record[3] = {0, 0, 1};
+  for (int k = 0; k < 3; k++)
+    for (int s = begin[k]; s + 100 <= end[k]; s += 30) {
+      int good = record[k] == 1 || fd_record_count_n(&g.record[0], s, s + 100) <= 20;
+      refused += !good;
+      if (good) assert_true(n < at.count && at.item[n].record == record[k] && at.item[n].start == s);
+      n += good;
+    }
+  assert_int_equal(n, at.count);
+  assert_int_equal(refused, at.too_many_n);
+  free(at.item);
+  free(v.item);
+  fd_genome_free(&g);
+}
+
+static void splits_must_not_overlap(void **state) {
+  (void)state;
+  fd_genome g = small_genome();
+  fd_intervals v = {0};
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 0, 5000));
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 100, 200));
+  assert_ok(fd_intervals_add(&v, 0, FD_VAL, 4999, 6000));
+  assert_int_equal(fd_intervals_close(&v, &g), FD_DATA);
+  free(v.item);
+  fd_genome_free(&g);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fasta_in_every_style),
+      cmocka_unit_test(gzip_and_bgzip),
+      cmocka_unit_test(regions_and_names),
+      cmocka_unit_test(random_places),
+      cmocka_unit_test(strided_places),
+      cmocka_unit_test(splits_must_not_overlap),
+      cmocka_unit_test(twobit_in_both_byte_orders),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

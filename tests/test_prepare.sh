@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# findna prepare: the same bits on any number of ranks, options, verification, and every kind of bad input.
+source "$(dirname "$0")/lib.sh"
+slice=$root/datasets/human_chr20_slice.2bit bed=$root/datasets/human_chr20_slice.bed
+
+# A small genome of two contigs, with N, lower case and CRLF.
+dna() { awk -v seed="$1" -v n="$2" 'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%s", substr("ACGTacgt", int(8 * rand()) + 1, 1) }'; }
+{ echo '>chr1 first'; dna 1 30000 | fold -w 70; echo; echo '>chr2'; dna 2 9000 | fold -w 61 | sed 's/$/\r/'; printf 'NNNNNNNNNNNRYK\r\n'; } > small.fa
+
+for n in 1 2 4; do
+  ranks $n prepare --window 100 --count 3000 --val-count 200 --bed "$bed" --shard-windows 333 --max-n 0.1 --seed 5 bits$n "$slice" > bits$n.log 2>&1
+  ranks $n prepare --window 64 --stride 7 --shard-windows 1000 --holdout chr2 stride$n small.fa > stride$n.log 2>&1
+done
+for n in 2 4; do
+  check "$n ranks write the bits of one" diff -r bits1 bits$n
+  check "$n ranks, strided: the bits of one" diff -r stride1 stride$n
+done
+check "the report is the same" diff <(grep -v written bits1.log | grep -v shard) <(grep -v written bits4.log | grep -v shard)
+check "it says what was read" grep -q '39014 bases in 2 sequences of 1 file; 14 N (3 of them other IUPAC letters)' stride1.log
+check "it says what was written" grep -qE 'written +5556 windows in 7 shards' stride1.log
+gzip -k small.fa
+expect "gzip" 0 "39014 bases" "$FINDNA" prepare --window 64 --stride 7 --shard-windows 1000 --holdout chr2 packed small.fa.gz
+check "gzip gives the windows of the plain file: shards differ in the source's hash alone" test "$(cmp -l packed/train-00002.h5 stride1/train-00002.h5 | wc -l)" -lt 90
+sed -n '/chr1/,/chr2/p' small.fa | grep -v chr2 > one.fa; sed -n '/chr2/,$p' small.fa > two.fa
+ranks 2 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files2 one.fa two.fa >/dev/null 2>&1
+ranks 1 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files1 one.fa two.fa >/dev/null 2>&1
+check "several files, shared between ranks" diff -r files1 files2
+
+expect "verify" 0 "are whole; dataset_id" "$FINDNA" prepare --verify bits1
+check "verify on 2 ranks" ranks 2 prepare --verify bits1
+expect "an existing folder is not touched" 73 "exists already" "$FINDNA" prepare --window 100 --count 10 bits1 small.fa
+check "and is as it was" diff -r bits1 bits2
+expect "a slash behind OUT" 0 written "$FINDNA" prepare --window 100 --count 10 slash/ small.fa
+check "makes OUT" test -f slash/manifest.json
+expect "OUT that is no name" 64 "not the name of a new folder" "$FINDNA" prepare --window 100 --count 10 slash/.. small.fa
+mkdir mine.tmp-prepare && touch mine.tmp-prepare/file
+expect "a folder that is in the way is not touched" 73 "is in the way" "$FINDNA" prepare --window 100 --count 10 mine small.fa
+check "and is as it was" test -f mine.tmp-prepare/file
+mkdir held.tmp-prepare && (flock -n 9; sleep 2) 9>held.tmp-prepare/prepare.lock & sleep 0.3
+expect "two at once" 73 "in use" "$FINDNA" prepare --window 100 --count 10 held small.fa
+wait
+expect "after the other has ended" 0 written "$FINDNA" prepare --window 100 --count 10 held small.fa
+check "no lock stays" test -z "$(ls held | grep lock)"
+expect "aliases: 1 is chr1" 0 "left out +chr2" "$FINDNA" prepare --window 100 --count 10 --contigs 1 alias small.fa
+expect "another assembly is noticed" 65 "chr1 has 30000 bases, but GRCh38's has 248956422" "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 no small.fa
+printf '>foo\nACGTACGTACGT\n' > foo.fa
+expect "hg38 is GRCh38" 65 "chr1 has 30000 bases" "$FINDNA" prepare --window 100 --count 10 --assembly hg38 no small.fa
+expect "an assembly without a known name" 65 "no sequence has the name of a chromosome" "$FINDNA" prepare --window 5 --count 10 --assembly GRCh38 no foo.fa
+printf '>chr20:1-12\nACGTACGTACGT\n' > begin.fa
+expect "a region from the first base on" 0 written "$FINDNA" prepare --window 5 --count 10 --assembly GRCh38 begin begin.fa
+expect "the slice is of GRCh38's coordinates" 0 written "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 yes "$slice"
+
+# Bad sequence files.
+bad() { # name, exit code, pattern, file: refused, and nothing written
+  expect "$1" "$2" "$3" "$FINDNA" prepare --window 10 --count 5 out "$4"
+  check "$1: nothing is left behind" test -z "$(ls -d out out.tmp* 2>/dev/null)"
+}
+printf '' > empty.fa;                               bad "FASTA: empty" 65 "empty.fa: is empty" empty.fa
+printf 'ACGTACGTACGT\n' > bare.fa;                  bad "FASTA: no header" 65 "bare.fa:1:1: expected '>'" bare.fa
+printf '>a\nACGTACGTACGT\n\n>b\n\n>c\nACGT\n' > hole.fa; bad "FASTA: empty record" 65 "hole.fa:4: the record 'b' has no sequence" hole.fa
+printf '>a\nACGTACGTACGT\n>b' > last.fa;            bad "FASTA: empty last record" 65 "last.fa:3: the record 'b' has no sequence" last.fa
+printf '>\nACGTACGTACGT\n' > nameless.fa;           bad "FASTA: no name" 65 "nameless.fa:1: the record has no name" nameless.fa
+printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is none" 65 "letter.fa:3:4: 'Q' is no letter of DNA" letter.fa
+printf '>a\nACGT\0ACGTACGT\n' > nul.fa;             bad "FASTA: binary" 65 "nul.fa:2:5: byte 0x00" nul.fa
+head -c 3000 "$FINDNA" > binary.fa;                 bad "FASTA: a program" 65 "binary.fa:1:1" binary.fa
+printf '>a\nACGTACGTAACC\n>b\nACGTACGTAACC\n>a\nTTTTTTTTTTTTTT\n' > twice.fa; bad "FASTA: a name twice" 65 "'a' is there twice" twice.fa
+expect "FASTA: a name in two files" 65 "'chr1' is there twice: in small.fa and in one.fa" "$FINDNA" prepare --window 10 --count 5 out small.fa one.fa
+printf '>chr1:11-30\nACGTACGTAACC\n' > region.fa;   bad "FASTA: a region of another length" 65 "bases 11 to 30 of chr1, but the record has 12" region.fa
+head -c 5000 small.fa.gz > cut.fa.gz;               bad "FASTA: truncated gzip" 65 "cut.fa.gz.*the gzip file is cut off" cut.fa.gz
+cp small.fa.gz flip.fa.gz; printf 'XYZ' | dd of=flip.fa.gz bs=1 seek=7000 conv=notrunc status=none
+bad "FASTA: damaged gzip" 65 "flip.fa.gz" flip.fa.gz
+bad "missing" 66 "No such file" absent.fa
+bad "a folder" 65 "regular file" bits1
+head -c 1000 "$slice" > cut.2bit;                   bad "2bit: cut off" 65 "cut.2bit.*cut off" cut.2bit
+{ head -c 8 "$slice"; printf '\377\377\377\377'; tail -c +13 "$slice" | head -c 1000; } > count.2bit; bad "2bit: impossible count" 65 "count.2bit" count.2bit
+expect "a window longer than every sequence" 65 "40000 is longer than every sequence" "$FINDNA" prepare --window 40000 --count 5 out small.fa
+printf '>a\nNNNNNNNNNNNNNNNNNNNNNNNN\n' > n.fa
+expect "nothing but N" 65 "found no place in .* had more N than --max-n 0.5" "$FINDNA" prepare --window 10 --count 5 --max-n 0.5 out n.fa
+
+# Bad splits.
+splits() { expect "$1" 65 "$2" "$FINDNA" prepare --window 10 --count 5 --val-count 2 --bed splits.bed out small.fa; }
+printf 'chr1\t0\t100\ttrain\nchr1\t50\t200\tval\n' > splits.bed; splits "BED: splits that overlap" "train and val share bases of chr1 from 50 on"
+printf 'chr1\t0\t100\n' > splits.bed;                             splits "BED: no split" "splits.bed:1: expected contig, start, end and split"
+printf '# x\nchr1\t0\t100\ttrial\n' > splits.bed;                 splits "BED: unknown split" "splits.bed:2: split 'trial' is not one of"
+printf 'chr1\t100\t100\ttrain\n' > splits.bed;                    splits "BED: empty interval" "splits.bed:1: interval 100 to 100"
+printf 'chr1\t0\t99999\ttrain\n' > splits.bed;                    splits "BED: beyond the end" "splits.bed:1: chr1 has 30000 bases, but the interval ends at 99999"
+printf 'chr9\t0\t100\ttrain\n' > splits.bed;                      splits "BED: other contigs" "no interval lies in the sequences"
+printf 'chr1\t0\t100\ttrain\n' > splits.bed;                      splits "BED: an empty split" "the split val has no sequence"
+
+# Bad command lines.
+expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
+expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
+expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
+expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
+expect "everything held out" 65 "the split train has no sequence" "$FINDNA" prepare --window 10 --count 5 --holdout chr1,chr2 out small.fa
+expect "an unknown option" 64 "did you mean --window" "$FINDNA" prepare --windw 10 out small.fa
+check "nothing is left behind" test -z "$(ls -d out out.tmp* 2>/dev/null)"
+
+# Shards: what verification finds.
+shard() { # name, exit code, pattern: `broken` has been damaged
+  expect "shards: $1" "$2" "$3" "$FINDNA" prepare --verify broken
+  expect "shards: $1, on 2 ranks" "$2" "$3" mpirun -n 2 --oversubscribe "$FINDNA" prepare --verify broken
+}
+fresh() { rm -rf broken && cp -a bits1 broken; }
+fresh; truncate -s -1 broken/train-00003.h5;      shard "cut off" 65 "train-00003.h5.*bytes"
+fresh; printf x | dd of=broken/val-00000.h5 bs=1 seek=5000 conv=notrunc status=none; shard "a byte changed" 65 "val-00000.h5.*SHA-256"
+fresh; rm broken/train-00001.h5;                  shard "missing" 66 "train-00001.h5"
+fresh; cp broken/train-00001.h5 broken/train-00002.h5; shard "replaced since the manifest" 65 "train-00002.h5"
+fresh; sed -i 's/"windows": 333/"windows": 334/' broken/manifest.json; shard "another manifest" 65 "manifest.json|dataset_id"
+fresh; head -c 500 bits1/manifest.json > broken/manifest.json; shard "half a manifest" 65 "manifest.json"
+fresh; sed -i 's|"train-00001.h5"|"../train-00001.h5"|' broken/manifest.json; shard "a path out of the folder" 65 "plain file name"
+
+# A stop in the middle leaves nothing; a run that was killed is cleaned up by the next.
+(timeout -s KILL 0.15 "$FINDNA" prepare --window 1000 --count 60000 --shard-windows 500 killed "$slice") >/dev/null 2>&1
+check "killed: no folder" test ! -e killed
+check "and the next run makes it" "$FINDNA" prepare --window 1000 --count 600 --shard-windows 500 killed "$slice"
+check "without remains" test -z "$(ls -d killed.* 2>/dev/null)"
+if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=300k tmpfs disk 2>/dev/null; then
+  expect "a full disk" 74 "could not write the shard .disk full" "$FINDNA" prepare --window 1000 --count 6000 disk/out "$slice"
+  check "a full disk: nothing is left behind" test -z "$(ls -A disk)"
+  umount disk
+else
+  echo "skipped - full disk: needs root and tmpfs"
+fi

@@ -1,0 +1,175 @@
+/* Shards: what is written is read, the same bytes for the same content; and files that HDF5 opens but that are no shards of ours,
+ * with hashes that agree, are refused by what is wrong in them. */
+#include "check.h"
+#include "scratch.h"
+
+#include <hdf5.h>
+#include <unistd.h>
+
+#include "data/shards.h"
+#include "device/tensors.h"
+
+enum { WINDOWS = 40, LENGTH = 25 };
+
+static uint8_t symbols[WINDOWS * LENGTH];
+static char path[FD_PATH_MAX];
+
+static void write_good(const char *name) {
+  static const char contigs[2][FD_CONTIG_NAME] = {"chr1", "chr2"};
+  static uint16_t contig[WINDOWS];
+  static int64_t start[WINDOWS];
+  for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = (uint8_t)(i * 7 % 13 % FD_SYMBOLS);
+  for (int i = 0; i < WINDOWS; i++) contig[i] = i > 20, start[i] = (int64_t)i << 33;
+  fd_shard shard = {WINDOWS, LENGTH, 2, "train", "GRCh38", "0123", contigs, symbols, contig, start};
+  assert_ok(fd_path(path, folder, name, NULL));
+  assert_ok(fd_shard_write(path, &shard));
+}
+
+/* A manifest that is right about whatever lies at `path`. */
+static void write_manifest(const char *file) {
+  char text[1024], to[FD_PATH_MAX];
+  fd_shard_entry entry = {.split = "train", .windows = WINDOWS};
+  fd_manifest m = {.window = LENGTH, .shards = 1, .shard = &entry};
+  snprintf(entry.file, sizeof entry.file, "%s", file);
+  assert_ok(fd_sha256_file(path, entry.sha256, &entry.bytes));
+  assert_ok(fd_dataset_id(&m, m.dataset_id));
+  int n = snprintf(text, sizeof text,
+                   "{\"format\": \"findna-shards 1\", \"window\": %d, \"dataset_id\": \"%s\", \"shards\": [{\"file\": \"%s\", "
+                   "\"split\": \"train\", \"windows\": %d, \"bytes\": %llu, \"sha256\": \"%s\"}]}",
+                   LENGTH, m.dataset_id, file, WINDOWS, (unsigned long long)entry.bytes, entry.sha256);
+  assert_ok(fd_path(to, folder, "manifest.json", NULL));
+  assert_ok(fd_write_file(to, text, (size_t)n));
+}
+
+static fd_status load(fd_windows *windows) {
+  fd_manifest m;
+  assert_ok(fd_manifest_read(folder, &m));
+  assert_ok(fd_manifest_verify(&m, fd_comm_self()));
+  fd_status status = fd_windows_load(&m, "train", windows);
+  fd_manifest_free(&m);
+  return status;
+}
+
+static void written_and_read(void **state) {
+  (void)state;
+  fd_windows windows;
+  char first[FD_SHA256_HEX], second[FD_SHA256_HEX];
+  uint64_t bytes;
+  write_good("a.h5");
+  assert_ok(fd_sha256_file(path, first, &bytes));
+  sleep(1); /* a time stamp in the file would show */
+  write_good("b.h5");
+  assert_ok(fd_sha256_file(path, second, &bytes));
+  assert_string_equal(first, second);
+  write_manifest("b.h5");
+  assert_ok(load(&windows));
+  assert_int_equal(windows.count, WINDOWS);
+  assert_int_equal(windows.length, LENGTH);
+  assert_memory_equal(windows.symbols, symbols, sizeof symbols);
+  fd_windows_free(&windows);
+}
+
+static void set_text(hid_t file, const char *name, const char *text) {
+  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+  if (H5Aexists(file, name) > 0) H5Adelete(file, name);
+  H5Tset_size(type, strlen(text) + 1);
+  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  assert_true(H5Awrite(attribute, type, text) >= 0);
+  H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+}
+
+/* "windows" anew, of another type, shape or storage. */
+static void replace_windows(hid_t file, hid_t type, hsize_t rows, hsize_t columns, int fletcher, int fill) {
+  hsize_t shape[2] = {rows, columns}, chunk[2] = {rows < 8 ? rows : 8, columns};
+  hid_t space = H5Screate_simple(2, shape, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
+  if (fletcher >= 0) H5Pset_chunk(create, 2, chunk);
+  if (fletcher == 1) H5Pset_fletcher32(create);
+  H5Ldelete(file, "windows", H5P_DEFAULT);
+  hid_t set = H5Dcreate2(file, "windows", type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+  uint8_t *data = malloc(rows * columns);
+  memset(data, fill, rows * columns);
+  assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+  free(data);
+  H5Dclose(set);
+  H5Pclose(create);
+  H5Sclose(space);
+}
+
+static void damage(hid_t file, int kind) {
+  switch (kind) {
+    case 0: set_text(file, "format", "findna-shard 2"); break;
+    case 1: H5Adelete(file, "format"); break;
+    case 2: set_text(file, "window", "26"); break;
+    case 3: set_text(file, "split", "val"); break;
+    case 4: H5Ldelete(file, "windows", H5P_DEFAULT); break;
+    case 5: replace_windows(file, H5T_STD_U16LE, WINDOWS, LENGTH, 1, 1); break;
+    case 6: replace_windows(file, H5T_STD_I8LE, WINDOWS, LENGTH, 1, 1); break;
+    case 7: replace_windows(file, H5T_STD_U8LE, WINDOWS - 1, LENGTH, 1, 1); break;
+    case 8: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH + 1, 1, 1); break;
+    case 9: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 0, 1); break;   /* without checksums */
+    case 10: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, -1, 1); break; /* contiguous */
+    case 11: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 5); break;  /* a symbol that is none */
+    case 12:
+      H5Ldelete(file, "windows", H5P_DEFAULT);
+      H5Lcreate_external("/etc/passwd", "windows", file, "windows", H5P_DEFAULT, H5P_DEFAULT);
+      break;
+    case 13: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 4); break; /* a good one, to show that the others are not */
+  }
+}
+
+static void wrong_content(void **state) {
+  (void)state;
+  enum { KINDS = 14 };
+  for (int kind = 0; kind < KINDS; kind++) {
+    fd_windows windows;
+    write_good("c.h5");
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, access);
+    assert_true(file >= 0);
+    damage(file, kind);
+    H5Fclose(file);
+    H5Pclose(access);
+    write_manifest("c.h5");
+    fd_status status = load(&windows);
+    if (status != (kind == KINDS - 1 ? FD_OK : FD_DATA)) fail_msg("kind %d: status %d", kind, (int)status);
+    fd_windows_free(&windows);
+  }
+}
+
+/* libhdf5 itself loses memory on damaged files; the leak checker is told so. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
+
+/* Any bit of a shard may be wrong while its hash agrees: never a crash. */
+static void flipped_bits(void **state) {
+  (void)state;
+  char *text;
+  size_t bytes;
+  write_good("d.h5");
+  assert_ok(fd_read_file(path, 1 << 20, &text, &bytes));
+  for (size_t k = 0; k < 400; k++) {
+    fd_windows windows;
+    size_t at = k * 2654435761u % bytes;
+    text[at] ^= (char)(1 << k % 8);
+    assert_ok(fd_write_file(path, text, bytes));
+    text[at] ^= (char)(1 << k % 8);
+    write_manifest("d.h5");
+    fd_status status = load(&windows);
+    assert_true(status == FD_OK || status == FD_DATA || status == FD_MEMORY);
+    if (status == FD_OK) assert_memory_equal(windows.symbols, symbols, sizeof symbols);
+    fd_windows_free(&windows);
+  }
+  free(text);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(written_and_read),
+      cmocka_unit_test(wrong_content),
+      cmocka_unit_test(flipped_bits),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
