@@ -1,0 +1,217 @@
+/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest or a safetensors file, and verifies it.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/args.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "commands/command.h"
+#include "data/shards.h"
+#include "output/safetensors.h"
+#include "train/checkpoint_format.h"
+
+/* What can be said of a tensor's values. */
+typedef struct summary {
+  double min, mean, max;
+  size_t finite, not_finite;
+} summary;
+
+/* Reads one value as a double; 0 for types without statistics. */
+static int value_of(const fd_tensor *t, size_t i, double *value) {
+  if (!strcmp(t->dtype, "F32")) *value = (double)((const float *)t->data)[i];
+  else if (!strcmp(t->dtype, "F64")) *value = ((const double *)t->data)[i];
+  else if (!strcmp(t->dtype, "I64")) *value = (double)((const int64_t *)t->data)[i];
+  else if (!strcmp(t->dtype, "U64")) *value = (double)((const uint64_t *)t->data)[i];
+  else if (!strcmp(t->dtype, "I32")) *value = (double)((const int32_t *)t->data)[i];
+  else if (!strcmp(t->dtype, "U8")) *value = (double)((const uint8_t *)t->data)[i];
+  else return 0;
+  return 1;
+}
+
+static size_t elements(const fd_tensor *t) {
+  size_t n = 1;
+  for (int d = 0; d < t->dims; d++) n *= (size_t)t->shape[d];
+  return n;
+}
+
+static summary summarize(const fd_tensor *t) {
+  summary s = {INFINITY, 0, -INFINITY, 0, 0};
+  size_t n = elements(t);
+  double value;
+  for (size_t i = 0; i < n && value_of(t, i, &value); i++) {
+    if (!isfinite(value)) {
+      s.not_finite++;
+      continue;
+    }
+    s.min = fmin(s.min, value);
+    s.max = fmax(s.max, value);
+    s.mean += (value - s.mean) / (double)++s.finite;
+  }
+  return s;
+}
+
+/* Text from a file, with control characters as '?': it must not steer the terminal. */
+static void print_clean(const char *text) {
+  for (; *text; text++) putchar((unsigned char)*text < 0x20 && *text != '\n' ? '?' : *text);
+}
+
+static void print_tensor(const fd_tensor *t) {
+  char shape[128] = "", name[FD_TENSOR_NAME];
+  int at = 0;
+  summary s = summarize(t);
+  for (int i = 0; i < FD_TENSOR_NAME; i++) name[i] = t->name[i] && (unsigned char)t->name[i] < 0x20 ? '?' : t->name[i];
+  for (int d = 0; d < t->dims; d++)
+    at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%" PRId64, d ? ", " : "", t->shape[d]);
+  printf("%-44s %-4s [%s]%*s", name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
+  if (s.finite) printf("  %12.5g %12.5g %12.5g %10zu\n", s.min, s.mean, s.max, s.not_finite);
+  else printf("  %12s %12s %12s %10zu\n", "-", "-", "-", s.not_finite);
+}
+
+static fd_status inspect_safetensors(const char *path) {
+  fd_safetensors file;
+  size_t values = 0, not_finite = 0;
+  FD_TRY(fd_safetensors_read(path, &file));
+  printf("%-44s %-4s %-16s  %12s %12s %12s %10s\n", "tensor", "type", "shape", "min", "mean", "max", "non-finite");
+  for (int i = 0; i < file.count; i++) {
+    print_tensor(&file.tensor[i]);
+    values += elements(&file.tensor[i]);
+    not_finite += summarize(&file.tensor[i]).not_finite;
+  }
+  printf("%d tensors, %zu values, %zu not finite\n", file.count, values, not_finite);
+  fd_safetensors_free(&file);
+  return FD_OK;
+}
+
+/* One file of a checkpoint against its MANIFEST. */
+static fd_status check_file(const char *folder, const fd_slice *s) {
+  char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
+  uint64_t bytes;
+  FD_TRY(fd_path(path, folder, s->name, NULL));
+  FD_TRY(fd_sha256_file(path, hex, &bytes));
+  int good = bytes == s->bytes && !strcmp(hex, s->sha256);
+  printf("  %-28s %12" PRIu64 " bytes  %.16s...  %s\n", s->name, bytes, hex, good ? "ok" : "WRONG");
+  if (good) return FD_OK;
+  return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes with SHA-256 %.16s..., but MANIFEST says %" PRIu64 " bytes and %.16s...", path,
+                 bytes, hex, s->bytes, s->sha256);
+}
+
+static fd_status inspect_checkpoint(const char *folder) {
+  fd_checkpoint_info info;
+  fd_slice *slices;
+  char path[FD_PATH_MAX], *text = NULL;
+  size_t bytes;
+  int count, bad = 0;
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  fd_status status = fd_manifest_parse(folder, &info, slices, &count);
+  if (status == FD_OK) status = fd_path(path, folder, "MANIFEST", NULL);
+  if (status == FD_OK) status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);
+  if (status == FD_OK) {
+    printf("checkpoint %s\n  step     %" PRId64 "\n  state_id %s\nMANIFEST (its own hash is right):\n", folder, info.step,
+           info.state_id);
+    print_clean(text);
+    printf("files:\n");
+    for (int i = 0; i < count; i++) bad += check_file(folder, &slices[i]) != FD_OK;
+    if (bad)
+      status =
+          fd_fail(FD_DATA, "%s: %d of %d files are missing or damaged; a resume takes an older checkpoint", folder, bad, count);
+    else printf("all %d files are as written\n", count);
+  }
+  free(text);
+  free(slices);
+  return status;
+}
+
+static fd_status inspect_run(const char *folder) {
+  char path[FD_PATH_MAX];
+  int64_t *steps, taken = -1;
+  int count, bad = 0;
+  fd_checkpoint_info info;
+  FD_TRY(fd_checkpoint_list(folder, &steps, &count));
+  printf("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
+  for (int i = 0; i < count; i++) {
+    if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
+    int good = fd_checkpoint_verify(path, 1, &info) == FD_OK;
+    if (good && taken < 0) taken = steps[i];
+    bad += !good;
+    if (good)
+      printf("  step %-12" PRId64 " ok       state_id %s%s\n", steps[i], info.state_id,
+             taken == steps[i] ? "  <- a resume takes this one" : "");
+    else printf("  step %-12" PRId64 " DAMAGED  %s\n", steps[i], path);
+  }
+  free(steps);
+  if (!count) printf("  'findna pretrain' begins at step 0\n");
+  if (bad && taken < 0)
+    return fd_fail(FD_DATA, "%s: no checkpoint is whole; a resume is refused, --restart begins again", folder);
+  return bad ? fd_fail(FD_DATA, "%s: %d of %d checkpoints are damaged", folder, bad, count) : FD_OK;
+}
+
+static fd_status inspect_shards(const char *folder) {
+  fd_manifest m;
+  FD_TRY(fd_manifest_read(folder, &m));
+  printf("shards %s\n  dataset_id %s\n  windows of %d nucleotides\n", folder, m.dataset_id, m.window);
+  for (int i = 0; i < m.shards; i++)
+    printf("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
+           m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
+  fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* the root works alone: no collective with other ranks */
+  if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
+  fd_manifest_free(&m);
+  return status;
+}
+
+static int has(const char *folder, const char *name) {
+  char path[FD_PATH_MAX];
+  return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
+}
+
+static int begins_with(const char *path, const char *bytes, size_t count) {
+  char head[16] = "";
+  FILE *in = fopen(path, "re");
+  size_t n = in ? fread(head, 1, count, in) : 0;
+  if (in) fclose(in);
+  return n == count && !memcmp(head, bytes, count);
+}
+
+/* Tells by content what a path is. */
+static fd_status inspect(const char *path) {
+  struct stat info;
+  char folder[FD_PATH_MAX];
+  if (stat(path, &info)) return fd_fail_errno("cannot open", path);
+  if (S_ISDIR(info.st_mode)) {
+    if (has(path, "MANIFEST")) return inspect_checkpoint(path);
+    if (has(path, "manifest.json")) return inspect_shards(path);
+    if (has(path, "ckpt") || has(path, "metrics.jsonl")) return inspect_run(path);
+    return fd_fail(FD_DATA,
+                   "%s: is neither a checkpoint (MANIFEST), nor shards (manifest.json), nor a run folder (ckpt, metrics.jsonl)",
+                   path);
+  }
+  FD_TRY(fd_path(folder, path, NULL, NULL));
+  char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+  int checkpoint = !strcmp(name, "MANIFEST"), shards = !strcmp(name, "manifest.json");
+  if (slash) *slash = '\0';
+  const char *parent = !slash ? "." : *folder ? folder : "/";
+  if (checkpoint) return inspect_checkpoint(parent);
+  if (shards) return inspect_shards(parent);
+  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return fd_shard_print(path);
+  return inspect_safetensors(path);
+}
+
+fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
+  const char *path;
+  int count, helped;
+  const fd_arg table[] = {{0}};
+  const fd_args args = {"inspect", "PATH",
+                        "Shows what is in PATH and verifies every hash: a .safetensors file, a checkpoint folder, a run folder "
+                        "(its checkpoints, and which\n"
+                        "one a resume takes), a shard (.h5), or a folder of shards. Exit code 65 when something is damaged.",
+                        table};
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));
+  if (helped) return FD_OK;
+  if (!count) return fd_fail(FD_USAGE, "findna inspect: which PATH? For example: findna inspect runs/demo");
+  return inspect(path);
+}

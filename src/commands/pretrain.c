@@ -1,0 +1,335 @@
+/* findna pretrain CONFIG: sets up a run and trains, or resumes it. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/args.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "tasks/context.h"
+#include "train/schedule.h"
+#include "train/session.h"
+
+typedef struct options {
+  int restart;
+  const char *init_from;
+  const char *config_name;
+  char **overrides;
+  int override_count;
+} options;
+
+/* Everything that a run holds, released in one place. */
+typedef struct pretraining {
+  fd_config config;
+  fd_manifest manifest;
+  fd_windows train, held_out;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_loader loader;
+  fd_trainer *trainer;
+  fd_checkpointer *checkpointer;
+  fd_metrics *metrics;
+  fd_run run;
+  int64_t steps;
+  int lock;
+  int fresh;       /* no checkpoint was found */
+  int checkpoints; /* in the run folder, valid or not */
+} pretraining;
+
+/* Root reads the config file once; everybody parses the same text. */
+static fd_status read_config(fd_comm *comm, const options *o, fd_config *config) {
+  char path[FD_PATH_MAX] = "", *text = NULL;
+  size_t bytes = 0;
+  if (comm->rank == 0) {
+    FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
+    fd_status status = fd_config_parse(config, text, bytes, path, o->overrides, o->override_count);
+    if (status == FD_OK) status = fd_trainer_check_ranks(config, comm->size);
+    if (status == FD_OK && config->objective.mask_layout != FD_MASK_OK)
+      status =
+          fd_fail(FD_CONFIG, "objective.mask_layout: scrambled repeats a defect for comparisons; only findna trace takes it");
+    if (status != FD_OK) {
+      free(text);
+      return status; /* root alone says what is wrong; main ends the job */
+    }
+  }
+  FD_TRY(fd_comm_share_text(comm, &text, &bytes));
+  FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
+  fd_status status = fd_config_parse(config, text, bytes, path, o->overrides, o->override_count);
+  free(text);
+  return status;
+}
+
+static fd_status load_data(fd_comm *comm, pretraining *p) {
+  const char *folder = p->config.data.shards;
+  if (comm->rank == 0) {
+    if (!*folder)
+      return fd_fail(FD_CONFIG, "data.shards: give the folder made by 'findna prepare', for example data.shards=shards");
+    FD_TRY(fd_manifest_read(folder, &p->manifest));
+  }
+  FD_TRY(comm->ops->barrier(comm));
+  if (comm->rank) FD_TRY(fd_manifest_read(folder, &p->manifest));
+  FD_TRY(fd_manifest_verify(&p->manifest, comm));
+  FD_TRY(fd_windows_load(&p->manifest, "train", &p->train));
+  FD_TRY(fd_windows_load(&p->manifest, "val", &p->held_out));
+  if (p->train.count == 0) return fd_fail(FD_DATA, "%s: has no training windows", folder);
+  if (p->held_out.count == 0 && comm->rank == 0)
+    fd_warn("%s has no held-out windows (split val): nothing will be evaluated", folder);
+  p->steps = fd_schedule_steps(&p->config, p->train.count);
+  if (p->steps < 1)
+    return fd_fail(FD_CONFIG, "%s: %" PRId64 " windows and train.epochs %" PRId64 " give no step of train.batch %" PRId64, folder,
+                   p->train.count, p->config.train.epochs, p->config.train.batch);
+  return FD_OK;
+}
+
+static fd_status build(fd_comm *comm, pretraining *p) {
+  const fd_config *c = &p->config;
+  int window = p->manifest.window, cls = (int)c->model.cls;
+  int64_t micro = c->train.batch / c->train.virtual_ranks, tokens = micro * (window + cls);
+  if (tokens > INT_MAX / 16)
+    return fd_fail(FD_CONFIG,
+                   "a micro-batch of %" PRId64 " windows has %" PRId64 " tokens, more than %d; use more train.virtual_ranks",
+                   micro, tokens, INT_MAX / 16);
+  int rows = (int)tokens;
+  FD_TRY(fd_device_open(&p->dev, c, comm->local_size));
+  FD_TRY(fd_network_create(&p->network, c, window));
+  fd_info("model: %zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", p->network->params.size,
+          c->model.networks, p->network->blocks, window, cls);
+  fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
+          " micro-batches",
+          p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
+  double plan =
+      (double)fd_trainer_memory(c, p->network, comm->size, rows) + (double)(p->train.count + p->held_out.count) * window;
+  fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
+          comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
+  if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
+  FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
+  fd_loader_init(&p->loader, c, &p->train);
+  FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, (fd_source){&p->loader, fd_loader_fill}, p->state, p->steps,
+                           rows));
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id};
+  return FD_OK;
+}
+
+/* --restart: what the folder holds is moved aside, never deleted. */
+static fd_status move_aside(const char *folder) {
+  static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
+                                      "probe.json", "report.html"};
+  char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
+  int n = 1;
+  do {
+    snprintf(aside, sizeof aside, "before-restart-%d", n++);
+    FD_TRY(fd_path(to, folder, aside, NULL));
+  } while (fd_exists(to));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    FD_TRY(fd_path(from, folder, names[i], NULL));
+    if (!fd_exists(from)) continue;
+    FD_TRY(fd_path(to, folder, aside, NULL));
+    FD_TRY(fd_make_folder(to));
+    FD_TRY(fd_path(to, folder, aside, names[i]));
+    if (rename(from, to)) return fd_fail_errno("cannot move aside", from);
+    fd_info("moved %s to %s", from, to);
+  }
+  return FD_OK;
+}
+
+static fd_status count_checkpoints(fd_comm *comm, pretraining *p) {
+  int64_t *steps = NULL;
+  if (comm->rank == 0) FD_TRY(fd_checkpoint_list(p->config.run.folder, &steps, &p->checkpoints));
+  free(steps);
+  return comm->ops->broadcast(comm, &p->checkpoints, sizeof p->checkpoints, 0);
+}
+
+static fd_status take_run_folder(fd_comm *comm, pretraining *p, const options *o) {
+  char path[FD_PATH_MAX];
+  p->lock = -1;
+  if (comm->rank == 0) {
+    FD_TRY(fd_make_folder(p->config.run.folder));
+    FD_TRY(fd_path(path, p->config.run.folder, "run.lock", NULL));
+    FD_TRY(fd_lock(path, &p->lock));
+    FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
+    if (!o->restart && !p->checkpoints && fd_exists(path))
+      fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", p->config.run.folder);
+    if (o->restart || !p->checkpoints) FD_TRY(move_aside(p->config.run.folder));
+  }
+  return comm->ops->barrier(comm);
+}
+
+static fd_status write_used_config(const pretraining *p) {
+  char path[FD_PATH_MAX], *text = NULL;
+  size_t bytes;
+  FILE *out = open_memstream(&text, &bytes);
+  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  fprintf(out, "# What this run used; 'findna pretrain' on this file repeats it.\n");
+  fd_config_print(out, &p->config, FD_CONFIG_YAML_HELP);
+  fclose(out);
+  fd_status status = fd_path(path, p->config.run.folder, "config.used.yaml", NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, bytes);
+  free(text);
+  return status;
+}
+
+static fd_status write_environment(const pretraining *p, const fd_comm *comm) {
+  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64];
+  time_t now = time(NULL);
+  gethostname(host, sizeof host - 1);
+  for (char *at = host; *at; at++)
+    if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) *at = '?';
+  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+  int n = snprintf(text, sizeof text,
+                   "{\"version\": \"%s\", \"host\": \"%s\", \"started\": \"%s\", \"ranks\": %d, \"threads_per_rank\": %d, "
+                   "\"device\": \"%s\", \"simd\": \"%s\", \"communication\": \"%s\", "
+                   "\"parameters\": %zu, \"blocks_per_network\": %d, \"window\": %d, \"training_windows\": %" PRId64
+                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\"}\n",
+                   fd_version(), host, when, comm->size, p->dev->threads, p->dev->kind, p->dev->simd, comm->ops->name,
+                   p->network->params.size, p->network->blocks, p->manifest.window, p->train.count, p->held_out.count, p->steps,
+                   p->manifest.dataset_id);
+  FD_TRY(fd_path(path, p->config.run.folder, "environment.json", NULL));
+  return fd_write_file(path, text, (size_t)n);
+}
+
+/* Start values from another run's weights. */
+static fd_status take_weights(pretraining *p, const char *from) {
+  fd_config other;
+  int window;
+  float *student, *teacher;
+  char folder[FD_PATH_MAX];
+  fd_network *network = NULL;
+  FD_TRY(fd_checkpoint_open_weights(from, &other, &window, &student, &teacher, folder));
+  fd_status status = fd_network_create(&network, &other, window);
+  size_t bytes = p->network->params.size * sizeof(float);
+  if (status == FD_OK && (network->params.size != p->network->params.size || network->layers != p->network->layers ||
+                          network->channels != p->network->channels))
+    status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
+                     folder, network->params.size, p->network->params.size);
+  if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
+  if (status == FD_OK && p->state->array[FD_TEACHER])
+    status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
+  if (status == FD_OK) fd_info("weights taken from %s", folder);
+  fd_network_destroy(&network);
+  free(student);
+  free(teacher);
+  return status;
+}
+
+static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o) {
+  fd_checkpoint_info info;
+  int found = 0;
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_checkpointer_create(&p->checkpointer, &p->run, p->state));
+  FD_TRY(fd_checkpoint_resume(&p->run, p->state, &info, &found));
+  p->fresh = !found;
+  if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
+  if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
+  if (comm->rank || p->state->step >= p->steps) return FD_OK;
+  FD_TRY(write_used_config(p));
+  FD_TRY(write_environment(p, comm));
+  FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
+  FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
+  if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
+  return FD_OK;
+}
+
+/* Root: how far plain counting gets on the same masked positions, from the training windows alone. */
+static fd_status score_context_tables(pretraining *p) {
+  static const int reaches[] = {0, 1, 4};
+  fd_windows held_out = p->held_out;
+  uint8_t *mask;
+  if (held_out.count > p->config.eval.windows) held_out.count = p->config.eval.windows;
+  if (held_out.count == 0) return FD_OK;
+  FD_TRY(fd_alloc(&mask, (size_t)held_out.count * (size_t)held_out.length, 1, "context tables"));
+  for (int64_t w = 0; w < held_out.count; w++) fd_held_out_mask(&p->config, &held_out, w, mask + w * held_out.length);
+  fd_status status = FD_OK;
+  for (size_t i = 0; i < sizeof reaches / sizeof *reaches && status == FD_OK; i++) {
+    fd_context_table *table = NULL;
+    double loss, accuracy;
+    int64_t masked;
+    status = fd_context_table_fit(&table, &p->train, reaches[i]);
+    if (status == FD_OK) status = fd_context_table_score(table, &held_out, mask, &loss, &accuracy, &masked);
+    if (status == FD_OK) {
+      fd_info("baseline: counts with %s%d neighbours: held-out loss %.4f nats, accuracy %.2f %%", reaches[i] ? "±" : "",
+              reaches[i], loss, 100 * accuracy);
+      fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
+                      (const double[]){reaches[i], loss, accuracy, (double)masked});
+    }
+    fd_context_table_free(&table);
+  }
+  free(mask);
+  return status;
+}
+
+static void release(pretraining *p) {
+  fd_metrics_close(&p->metrics);
+  fd_checkpointer_destroy(&p->checkpointer);
+  fd_trainer_destroy(&p->trainer);
+  fd_state_destroy(&p->state);
+  fd_network_destroy(&p->network);
+  fd_device_close(&p->dev);
+  fd_windows_free(&p->train);
+  fd_windows_free(&p->held_out);
+  fd_manifest_free(&p->manifest);
+  if (p->lock > 0) close(p->lock);
+}
+
+static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
+  FD_TRY(read_config(comm, o, &p->config));
+  FD_TRY(load_data(comm, p));
+  FD_TRY(build(comm, p));
+  FD_TRY(count_checkpoints(comm, p));
+  if (o->init_from && (o->restart || !p->checkpoints)) FD_TRY(take_weights(p, o->init_from));
+  FD_TRY(take_run_folder(comm, p, o)); /* last: what is refused leaves no folder */
+  FD_TRY(resume_or_begin(comm, p, o));
+  if (p->state->step >= p->steps) {
+    fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
+    return FD_OK;
+  }
+  if (p->fresh && comm->rank == 0) FD_TRY(score_context_tables(p));
+  fd_session session = {&p->run, p->trainer, p->checkpointer, &p->held_out, p->metrics, NULL};
+  fd_status status = fd_session_run(&session);
+  const char *same = o->restart ? "without --restart" : "again";
+  if (status == FD_RETRY)
+    fd_info("stopped by a signal at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+  if (status == FD_STOPPED)
+    fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+  if (status == FD_OK)
+    fd_info("finished: %s/ckpt/step_%09" PRId64 "; metrics in %s/metrics.jsonl; 'findna report %s' draws them",
+            p->config.run.folder, p->state->step, p->config.run.folder, p->config.run.folder);
+  return status;
+}
+
+fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
+  options o = {0};
+  int resume = 0, helped, count;
+  const char *words[FD_LIST_MAX];
+  const fd_arg table[] = {
+      {"resume", FD_ARG_FLAG, &resume, 0, 0, NULL, "go on from the newest valid checkpoint of the run folder (the default)"},
+      {"restart", FD_ARG_FLAG, &o.restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
+      {"init-from", FD_ARG_TEXT, &o.init_from, 0, 0, "PATH", "start from the weights of another run or checkpoint"},
+      {0},
+  };
+  const fd_args args = {
+      "pretrain", "CONFIG [section.key=value ...] [options]",
+      "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm);\n"
+      "'findna config' lists all options. Started again, the same command resumes; a signal (TERM, INT, USR1, USR2) stops the\n"
+      "run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
+      table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
+  if (helped) return FD_OK;
+  if (count == 0) return fd_fail(FD_USAGE, "findna pretrain: which CONFIG? For example: findna pretrain demo data.shards=shards");
+  if (resume && o.restart) return fd_fail(FD_USAGE, "findna pretrain: --resume and --restart exclude each other");
+  o.config_name = words[0];
+  o.overrides = (char **)(words + 1);
+  o.override_count = count - 1;
+  pretraining *p;
+  FD_TRY(fd_alloc(&p, 1, sizeof *p, "pretraining"));
+  fd_status status = pretrain(comm, &o, p);
+  release(p);
+  free(p);
+  return status;
+}

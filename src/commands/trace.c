@@ -1,0 +1,300 @@
+/* findna trace: training steps on given weights and views, with every value written out, to compare with another program. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "commands/command.h"
+#include "output/safetensors.h"
+#include "train/trainer.h"
+
+enum { SCALARS = 7, TENSORS_MAX = 65536 };
+
+static const char *const scalar_names[SCALARS] = {"loss", "mnm", "cl", "grad_norm", "clip_coef", "lr", "ema_lambda"};
+
+typedef struct trace {
+  fd_config config;
+  fd_safetensors input;
+  const char *prefix;
+  int cls, sequences, *lengths; /* nucleotides of each sequence */
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_trainer *trainer;
+  int64_t steps;
+  double *scalars; /* [SCALARS, steps] */
+  fd_tensor *output;
+  int outputs;
+  fd_status failed; /* at a probe point, which cannot return it */
+} trace;
+
+/* A tensor of the input: of this type, with `count` elements (0: any). */
+static fd_status take(const trace *t, const char *name, const char *dtype, size_t count, const fd_tensor **tensor) {
+  *tensor = fd_safetensors_find(&t->input, name);
+  if (!*tensor) return fd_fail(FD_DATA, "the input has no tensor '%s'", name);
+  size_t size = !strcmp(dtype, "F32") ? 4 : 1;
+  if (strcmp((*tensor)->dtype, dtype))
+    return fd_fail(FD_DATA, "input tensor '%s' is %s (expected %s)", name, (*tensor)->dtype, dtype);
+  if (count && (*tensor)->bytes != count * size)
+    return fd_fail(FD_DATA, "input tensor '%s' has %zu elements (expected %zu)", name, (*tensor)->bytes / size, count);
+  return FD_OK;
+}
+
+static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims, const float *from) {
+  size_t n = 1;
+  float *copy;
+  fd_tensor *tensor = &t->output[t->outputs];
+  if (t->outputs == TENSORS_MAX) return fd_fail(FD_USAGE, "more than %d tensors to write; fewer --steps", TENSORS_MAX);
+  *tensor = (fd_tensor){.dtype = "F32", .dims = dims};
+  snprintf(tensor->name, sizeof tensor->name, "%s", name);
+  for (int i = 0; i < dims; i++) n *= (size_t)(tensor->shape[i] = shape[i]);
+  FD_TRY(fd_alloc(&copy, n, sizeof *copy, "trace"));
+  tensor->data = copy;
+  tensor->bytes = n * sizeof *copy;
+  t->outputs++;
+  return t->dev->copy(t->dev, copy, from, tensor->bytes);
+}
+
+/* All parameters of a flat buffer as PREFIX.what.NAME. */
+static fd_status emit_parameters(trace *t, const char *what, const float *values) {
+  for (int i = 0; i < t->network->params.count; i++) {
+    const fd_param *p = &t->network->params.item[i];
+    char name[FD_TENSOR_NAME];
+    snprintf(name, sizeof name, "%s.%s.%s", t->prefix, what, p->name);
+    FD_TRY(emit(t, name, (const int64_t[]){p->shape[0], p->shape[1]}, p->dims, values + p->offset));
+  }
+  return FD_OK;
+}
+
+/* The probe points of step 0. */
+static void on_outputs(void *context, const fd_outputs *o) {
+  trace *t = context;
+  if (t->state->step) return;
+  int64_t rows = o->batch->rows, rest = t->sequences, equal = 1;
+  for (int i = 1; i < t->sequences; i++) equal = equal && t->lengths[i] == t->lengths[0];
+  int64_t logits[3] = {equal ? rest : rows, equal ? rows / rest : FD_SYMBOLS, FD_SYMBOLS},
+          latent[3] = {logits[0], equal ? logits[1] : t->network->channels, t->network->channels};
+  int64_t cls[3] = {rest, t->cls, o->width};
+  int dims = equal ? 3 : 2;
+  char name[FD_TENSOR_NAME];
+  fd_status status = emit(t, "student_out", logits, dims, o->student->logits);
+  if (status == FD_OK) status = emit(t, "student_latent", latent, dims, o->student->latent);
+  if (status == FD_OK && o->teacher) status = emit(t, "teacher_out", logits, dims, o->teacher->logits);
+  snprintf(name, sizeof name, "%s.q", t->prefix);
+  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, o->prob);
+  snprintf(name, sizeof name, "%s.logp", t->prefix);
+  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, o->logp);
+  t->failed = status;
+}
+
+static void on_gradient(void *context, const float *gradient) {
+  trace *t = context;
+  if (t->state->step == 0 && t->failed == FD_OK) t->failed = emit_parameters(t, "grad", gradient);
+}
+
+/* A micro-batch of given views. */
+static fd_status fill(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  trace *t = context;
+  (void)count;
+  int64_t step = (int64_t)(first_draw / (uint64_t)t->sequences);
+  const fd_tensor *student, *teacher, *labels, *mask;
+  const struct {
+    const char *name, *dtype;
+    const fd_tensor **tensor;
+    int rows, per_row;
+  } wanted[] = {{"student_view", "F32", &student, 1, FD_SYMBOLS},
+                {"teacher_view", "F32", &teacher, 1, FD_SYMBOLS},
+                {"labels", "U8", &labels, 0, 1},
+                {"mask", "U8", &mask, 0, 1}};
+  size_t bases = 0, rows;
+  batch->seqs.count = t->sequences;
+  for (int i = 0; i < t->sequences; i++)
+    batch->start[i + 1] = batch->start[i] + t->lengths[i] + t->cls, bases += (size_t)t->lengths[i];
+  rows = (size_t)(batch->rows = batch->start[t->sequences]);
+  for (int i = 0; i < 4; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "in%" PRId64 ".%s", step, wanted[i].name);
+    FD_TRY(take(t, name, wanted[i].dtype, (wanted[i].rows ? rows : bases) * (size_t)wanted[i].per_row, wanted[i].tensor));
+  }
+  uint8_t *label_rows = batch->scratch, *mask_rows = label_rows + rows;
+  memset(label_rows, FD_CLS, rows);
+  memset(mask_rows, 0, rows);
+  batch->masked = 0;
+  for (int i = 0, from = 0; i < t->sequences; from += t->lengths[i++]) {
+    memcpy(label_rows + batch->start[i], (const uint8_t *)labels->data + from, (size_t)t->lengths[i]);
+    memcpy(mask_rows + batch->start[i], (const uint8_t *)mask->data + from, (size_t)t->lengths[i]);
+  }
+  for (size_t r = 0; r < rows; r++) batch->masked += mask_rows[r] != 0;
+  batch->entry_mask = t->config.objective.mask_layout == FD_MASK_SCRAMBLED;
+  uint8_t *entries = mask_rows + rows;
+  if (batch->entry_mask) fd_batch_scramble(batch, mask_rows, entries, t->lengths[0]);
+  FD_TRY(t->dev->copy(t->dev, batch->labels, label_rows, rows));
+  FD_TRY(
+      t->dev->copy(t->dev, batch->mask, batch->entry_mask ? entries : mask_rows, batch->entry_mask ? rows * FD_SYMBOLS : rows));
+  FD_TRY(t->dev->copy(t->dev, batch->student, student->data, student->bytes));
+  return t->dev->copy(t->dev, batch->teacher, teacher->data, teacher->bytes);
+}
+
+/* The lengths of the sequences: from in0.labels [B, L], or the comma-separated list of --lengths. */
+static fd_status read_lengths(trace *t, const fd_list *list) {
+  const fd_tensor *labels;
+  FD_TRY(take(t, "in0.labels", "U8", 0, &labels));
+  if (!list->count && labels->dims != 2)
+    return fd_fail(FD_DATA, "in0.labels has %d dimensions (expected [batch, length], or give --lengths)", labels->dims);
+  t->sequences = list->count ? list->count : (int)labels->shape[0];
+  if (t->sequences < 1) return fd_fail(FD_DATA, "in0.labels holds no sequence");
+  FD_TRY(fd_alloc(&t->lengths, (size_t)t->sequences, sizeof *t->lengths, "trace"));
+  for (int i = 0; i < t->sequences; i++) {
+    t->lengths[i] = list->count ? atoi(list->item[i]) : (int)labels->shape[1];
+    if (t->lengths[i] < 1) return fd_fail(FD_USAGE, "--lengths: '%s' is not a length", list->count ? list->item[i] : "0");
+  }
+  return FD_OK;
+}
+
+/* Copies weights given as WHAT.NAME into an array of the state. */
+static fd_status take_weights(trace *t, const char *what, float *to) {
+  for (int i = 0; i < t->network->params.count; i++) {
+    const fd_param *p = &t->network->params.item[i];
+    const fd_tensor *tensor;
+    char name[FD_TENSOR_NAME];
+    snprintf(name, sizeof name, "%s.%s", what, p->name);
+    FD_TRY(take(t, name, "F32", p->size, &tensor));
+    FD_TRY(t->dev->copy(t->dev, to + p->offset, tensor->data, tensor->bytes));
+  }
+  return FD_OK;
+}
+
+static fd_status build(trace *t, fd_comm *comm) {
+  int longest = 0, rows = 0;
+  char name[FD_TENSOR_NAME];
+  const fd_tensor *centre;
+  for (int i = 0; i < t->sequences; i++) {
+    if (t->lengths[i] > longest) longest = t->lengths[i];
+    rows += t->lengths[i] + t->cls;
+  }
+  t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
+  t->config.train.virtual_ranks = 1;
+  FD_TRY(fd_device_open(&t->dev, &t->config, comm->local_size));
+  FD_TRY(fd_network_create(&t->network, &t->config, longest));
+  FD_TRY(fd_state_create(&t->state, &t->config, t->network, t->dev));
+  FD_TRY(take_weights(t, "student0", t->state->array[FD_STUDENT]));
+  if (t->state->array[FD_TEACHER]) {
+    FD_TRY(take_weights(t, "teacher0", t->state->array[FD_TEACHER]));
+    snprintf(name, sizeof name, "%s.center0", t->prefix);
+    FD_TRY(take(t, name, "F32", t->state->size[FD_CENTRE], &centre));
+    FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
+  }
+  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, fill}, t->state,
+                           t->config.train.steps ? t->config.train.steps : t->steps, rows);
+}
+
+static fd_status run_steps(trace *t) {
+  const fd_probe_points points = {t, on_outputs, on_gradient};
+  size_t distributions = (size_t)t->sequences * t->state->size[FD_CENTRE];
+  FD_TRY(fd_alloc(&t->trainer->logp, distributions, sizeof(float), "trace"));
+  FD_TRY(fd_alloc(&t->trainer->prob, distributions, sizeof(float), "trace"));
+  FD_TRY(fd_alloc(&t->scalars, SCALARS * (size_t)t->steps, sizeof *t->scalars, "trace"));
+  t->trainer->points = &points;
+  for (int64_t k = 1; k <= t->steps; k++) {
+    fd_step r;
+    char what[32], name[FD_TENSOR_NAME];
+    FD_TRY(fd_trainer_step(t->trainer, &r));
+    FD_TRY(t->failed);
+    const double values[SCALARS] = {r.loss, r.term[FD_TERM_mnm], r.term[FD_TERM_cl], r.grad_norm, r.clip, r.lr, r.momentum};
+    for (int i = 0; i < SCALARS; i++) t->scalars[(size_t)i * (size_t)t->steps + (size_t)k - 1] = values[i];
+    fd_info("step %" PRId64 ": loss %.9g  mnm %.9g  cl %.9g  grad_norm %.9g", r.step, r.loss, r.term[FD_TERM_mnm],
+            r.term[FD_TERM_cl], r.grad_norm);
+    snprintf(what, sizeof what, "student%" PRId64, k);
+    FD_TRY(emit_parameters(t, what, t->state->array[FD_STUDENT]));
+    if (!t->state->array[FD_TEACHER]) continue;
+    snprintf(what, sizeof what, "teacher%" PRId64, k);
+    FD_TRY(emit_parameters(t, what, t->state->array[FD_TEACHER]));
+    snprintf(name, sizeof name, "%s.center%" PRId64, t->prefix, k);
+    FD_TRY(emit(t, name, (const int64_t[]){t->cls, t->state->width}, 2, t->state->array[FD_CENTRE]));
+  }
+  t->trainer->points = NULL;
+  return FD_OK;
+}
+
+static fd_status write_output(trace *t, const char *path) {
+  for (int i = 0; i < SCALARS; i++) {
+    fd_tensor *tensor = &t->output[i];
+    *tensor = (fd_tensor){.dtype = "F64",
+                          .dims = 1,
+                          .shape = {t->steps},
+                          .data = t->scalars + (size_t)i * (size_t)t->steps,
+                          .bytes = (size_t)t->steps * sizeof(double)};
+    snprintf(tensor->name, sizeof tensor->name, "%s.%s", t->prefix, scalar_names[i]);
+  }
+  return fd_safetensors_write(path, t->output, t->outputs);
+}
+
+static fd_status run_trace(trace *t, fd_comm *comm, const char *config_name, char **overrides, int count, const char *input,
+                           const char *output, const fd_list *lengths) {
+  char path[FD_PATH_MAX], *text = NULL;
+  size_t bytes;
+  FD_TRY(fd_config_read(config_name, path, &text, &bytes));
+  fd_status status = fd_config_parse(&t->config, text, bytes, path, overrides, count);
+  free(text);
+  FD_TRY(status);
+  t->cls = (int)t->config.model.cls;
+  FD_TRY(fd_alloc(&t->output, TENSORS_MAX, sizeof *t->output, "trace"));
+  t->outputs = SCALARS; /* first, since their type is the widest: every tensor is aligned */
+  FD_TRY(fd_check_output(output, input));
+  FD_TRY(fd_safetensors_read(input, &t->input));
+  FD_TRY(read_lengths(t, lengths));
+  FD_TRY(build(t, comm));
+  FD_TRY(run_steps(t));
+  return write_output(t, output);
+}
+
+static void release(trace *t) {
+  if (t->trainer) {
+    free(t->trainer->logp);
+    free(t->trainer->prob);
+  }
+  fd_trainer_destroy(&t->trainer);
+  fd_state_destroy(&t->state);
+  fd_network_destroy(&t->network);
+  fd_device_close(&t->dev);
+  for (int i = SCALARS; i < t->outputs; i++) free((void *)t->output[i].data);
+  free(t->output);
+  free(t->scalars);
+  free(t->lengths);
+  fd_safetensors_free(&t->input);
+}
+
+fd_status fd_command_trace(fd_comm *comm, int argc, char **argv) {
+  trace t = {.prefix = "paper", .steps = 1};
+  const char *words[FD_LIST_MAX], *input = NULL, *output = NULL;
+  fd_list lengths = {0};
+  int count, helped;
+  const fd_arg table[] = {
+      {"input", FD_ARG_TEXT, &input, 0, 0, "FILE",
+       "safetensors: student0.*, teacher0.*, PREFIX.center0, in0.student_view, in0.teacher_view, in0.labels, in0.mask, in1...."},
+      {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
+       "safetensors to write: outputs, loss terms, gradients of step 0, student, teacher and centre after each step"},
+      {"steps", FD_ARG_INT, &t.steps, 1, 10000, "K", "steps to run; step t takes the views in{t}.*"},
+      {"prefix", FD_ARG_TEXT, &t.prefix, 0, 0, "NAME", "first part of the names of objective-dependent tensors"},
+      {"lengths", FD_ARG_LIST, &lengths, 0, 0, "L1,L2,...",
+       "lengths of the sequences, without [CLS], when the views are concatenated without padding"},
+      {0},
+  };
+  const fd_args args = {"trace", "CONFIG [section.key=value ...] --input IN --output OUT [options]",
+                        "Runs training steps on given weights and given views and writes every value, so that anyone can compare "
+                        "them with another\n"
+                        "program. train.steps is the length of the schedules; the batch is what the input holds.",
+                        table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
+  if (helped) return FD_OK;
+  if (!count || !input || !output)
+    return fd_fail(FD_USAGE, "findna trace: give CONFIG, --input and --output; see findna trace --help");
+  if (comm->size > 1) return fd_fail(FD_USAGE, "findna trace: runs in one process; start it without mpirun");
+  fd_status status = run_trace(&t, comm, words[0], (char **)(words + 1), count - 1, input, output, &lengths);
+  release(&t);
+  return status;
+}

@@ -1,0 +1,35 @@
+/* A layer: parameters, a forward and a backward function. A new kind is one line in layers.def and one file. */
+#ifndef FD_MODEL_LAYER_H
+#define FD_MODEL_LAYER_H
+
+#include "device/device.h"
+#include "model/params.h"
+
+typedef struct fd_layer fd_layer;
+
+typedef struct fd_layer_kind {
+  const char *name;
+  /* Declares the parameters under `prefix` and remembers their offsets. */
+  fd_status (*declare)(fd_layer *layer, const char *prefix, fd_params *params);
+  /* Floats a token that the forward pass saves for the backward pass, besides its input. */
+  size_t (*saved)(const fd_layer *layer);
+  /* x: [rows, in] -> y: [rows, out]; saved may be NULL (no backward pass follows). */
+  void (*forward)(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x, float *saved,
+                  float *y);
+  /* dy -> dx (NULL: not wanted) and all gradients of the layer. */
+  void (*backward)(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
+                   const float *saved, const float *dy, float *dx, float *grads);
+} fd_layer_kind;
+
+struct fd_layer {
+  const fd_layer_kind *kind;
+  int in, out, hidden, track;
+  size_t offset[4]; /* of its parameters */
+};
+
+/* The kinds of layers.def: fd_layer_linear, fd_layer_chordmixer. */
+#define LAYER(name) extern const fd_layer_kind fd_layer_##name;
+#include "model/layers.def"
+#undef LAYER
+
+#endif

@@ -1,0 +1,38 @@
+/* Named parameters in one flat fp32 buffer. Student, gradients, both moments and the teacher share this layout, so averaging,
+ * clipping, the optimizer, reductions and checkpoints are loops over flat memory. */
+#ifndef FD_MODEL_PARAMS_H
+#define FD_MODEL_PARAMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { FD_NAME_MAX = 64 };
+
+typedef struct fd_param {
+  char name[FD_NAME_MAX]; /* encoder.0.3.fc1.weight */
+  int dims;               /* 1 or 2 */
+  int shape[2];           /* weights are [out, in] */
+  size_t offset, size;    /* in floats */
+  int fan_in;             /* of the layer: start values are uniform in +-1/sqrt(fan_in) */
+} fd_param;
+
+typedef struct fd_params {
+  int count;
+  fd_param *item;
+  size_t size, capacity; /* floats in all; capacity of item */
+} fd_params;
+
+/* Appends a parameter; returns its offset through *offset. */
+fd_status fd_params_add(fd_params *params, const char *name, int rows, int columns, int fan_in, size_t *offset) FD_MUST_CHECK;
+
+/* The parameter of that name, or NULL. */
+const fd_param *fd_params_find(const fd_params *params, const char *name);
+
+/* Start values U(+-1/sqrt(fan_in)) for weights and biases, from (seed, tensor, element). `values` is host memory. */
+void fd_params_init(const fd_params *params, uint64_t seed, float *values);
+
+void fd_params_free(fd_params *params);
+
+#endif

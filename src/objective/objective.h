@@ -1,0 +1,64 @@
+/* Objectives are weighted sums of terms between the outputs of student and teacher. A new term is one line in terms.def and one
+ * file. */
+#ifndef FD_OBJECTIVE_OBJECTIVE_H
+#define FD_OBJECTIVE_OBJECTIVE_H
+
+#include "data/batch.h"
+#include "model/network.h"
+
+/* What the terms see of one micro-batch. */
+typedef struct fd_outputs {
+  const fd_batch *batch;
+  const fd_activations *student, *teacher; /* teacher: NULL without one */
+  const float *centre;                     /* [cls, width], device */
+  int width;                               /* columns of the centre: 5 or the channels */
+  float *logp, *prob;                      /* NULL, or [count, cls, width] for a trace */
+} fd_outputs;
+
+/* Gradients by the student's outputs; terms add to them. dlatent is NULL when no term needs it. */
+typedef struct fd_output_grads {
+  float *dlogits, *dlatent;
+} fd_output_grads;
+
+/* Counts over the whole batch, all ranks: what sums are divided by. */
+typedef struct fd_totals {
+  double sequences, masked;
+} fd_totals;
+
+typedef struct fd_term {
+  const char *name;
+  double (*weight)(const fd_config *config);
+  /* The number by which the term's sum over the batch is divided. */
+  double (*divisor)(const fd_config *config, const fd_totals *totals, int width);
+  /* Adds scale * gradient; *sum is the term's sum over this micro-batch. */
+  void (*run)(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, const fd_output_grads *grads,
+              double *sum);
+} fd_term;
+
+/* The terms of terms.def, by index. */
+enum {
+#define TERM(name) FD_TERM_##name,
+#include "objective/terms.def"
+#undef TERM
+  FD_TERMS
+};
+extern const fd_term *const fd_terms[FD_TERMS];
+
+#define TERM(name) extern const fd_term fd_term_##name;
+#include "objective/terms.def"
+#undef TERM
+
+/* Columns of the centre: where the [CLS] term looks. */
+int fd_objective_width(const fd_config *config);
+
+/* Whether a term takes gradients by the latents. */
+int fd_objective_latent(const fd_config *config);
+
+/* Runs all terms with a weight: sums[FD_TERMS] of this micro-batch, and the gradient of the whole loss. */
+void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, const fd_totals *totals,
+                      const fd_output_grads *grads, double *sums);
+
+/* The loss from the terms' sums over the batch: values[i] = sum / divisor, returns the weighted total. */
+double fd_objective_loss(const fd_config *config, const fd_totals *totals, const double *sums, double *values);
+
+#endif

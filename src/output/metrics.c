@@ -1,0 +1,111 @@
+/* Writes metrics.jsonl, line by line. */
+#include "output/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+struct fd_metrics {
+  int fd;
+  int64_t lost; /* lines that could not be written */
+  char path[FD_PATH_MAX];
+};
+
+/* Whether a line comes before a resume at `resume_step`: that step itself is done again, but evaluations at it are not. */
+static int is_before(const json_t *object, json_int_t step, int64_t resume_step) {
+  const char *kind = json_string_value(json_object_get(object, "kind"));
+  return step < resume_step || (step == resume_step && kind && strcmp(kind, "step"));
+}
+
+/* Copies the whole lines before `resume_step`; what is no metrics line was damaged by a full disk and is dropped. */
+static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resume_step) {
+  char *line = NULL;
+  size_t room = 0;
+  int64_t damaged = 0;
+  for (ssize_t n; (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
+    json_t *object = json_loadb(line, (size_t)n, 0, NULL), *step = json_object_get(object, "step");
+    if (!json_is_integer(step)) damaged++;
+    else if (is_before(object, json_integer_value(step), resume_step)) fwrite(line, 1, (size_t)n, out);
+    json_decref(object);
+  }
+  free(line);
+  if (damaged) fd_warn("%s: %" PRId64 " lines are damaged and were dropped", path, damaged);
+  return ferror(in) ? fd_fail_errno("cannot read", path) : FD_OK;
+}
+
+static fd_status cut_back(const char *path, int64_t resume_step) {
+  char temporary[FD_PATH_MAX + 32];
+  FILE *in = fopen(path, "re");
+  if (!in) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open", path);
+  snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
+  FILE *out = fopen(temporary, "we");
+  fd_status status = out ? copy_lines(in, out, path, resume_step) : fd_fail_errno("cannot create", temporary);
+  if (status == FD_OK && (fflush(out) || ferror(out) || fsync(fileno(out)))) status = fd_fail_errno("cannot write", temporary);
+  if (out && fclose(out) && status == FD_OK) status = fd_fail_errno("cannot close", temporary);
+  if (status == FD_OK) status = fd_commit_rename(temporary, path);
+  if (status != FD_OK) unlink(temporary);
+  fclose(in);
+  return status;
+}
+
+fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) {
+  int begin = resume_step < 0 ? O_TRUNC : 0;
+  *metrics = NULL;
+  if (!begin) FD_TRY(cut_back(path, resume_step));
+  fd_metrics *m;
+  FD_TRY(fd_alloc(&m, 1, sizeof *m, "metrics"));
+  snprintf(m->path, sizeof m->path, "%s", path);
+  m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | begin, 0644);
+  if (m->fd < 0) {
+    free(m);
+    return fd_fail_errno("cannot open", path);
+  }
+  *metrics = m;
+  return FD_OK;
+}
+
+/* One write a line; what a full disk left of a line is taken back, so that the next line starts clean. */
+static int append(int fd, const char *line, size_t bytes) {
+  struct stat before;
+  if (fstat(fd, &before)) return 0;
+  ssize_t n = write(fd, line, bytes);
+  if (n == (ssize_t)bytes) return 1;
+  int code = n < 0 ? errno : ENOSPC;
+  if (n > 0 && ftruncate(fd, before.st_size)) code = errno;
+  errno = code;
+  return 0;
+}
+
+void fd_metrics_step(fd_metrics *m, const char *kind, int64_t step, int count, const char *const *names, const double *values) {
+  char line[4096];
+  if (!m) return;
+  int at = snprintf(line, sizeof line, "{\"kind\":\"%s\",\"step\":%" PRId64, kind, step);
+  for (int i = 0; i < count && at < (int)sizeof line; i++) {
+    size_t room = sizeof line - (size_t)at;
+    if (isfinite(values[i])) at += snprintf(line + at, room, ",\"%s\":%.9g", names[i], values[i]);
+    else at += snprintf(line + at, room, ",\"%s\":null", names[i]);
+  }
+  if (at < (int)sizeof line) at += snprintf(line + at, sizeof line - (size_t)at, "}\n");
+  errno = EMSGSIZE;
+  if (at < (int)sizeof line && append(m->fd, line, (size_t)at)) return;
+  if (m->lost++ == 0) fd_warn("%s: cannot write a line of metrics: %s; training goes on without it", m->path, strerror(errno));
+}
+
+void fd_metrics_close(fd_metrics **metrics) {
+  if (!*metrics) return;
+  if ((*metrics)->lost) fd_warn("%s: %" PRId64 " lines of metrics were lost", (*metrics)->path, (*metrics)->lost);
+  close((*metrics)->fd);
+  free(*metrics);
+  *metrics = NULL;
+}

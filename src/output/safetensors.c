@@ -1,0 +1,226 @@
+/* Reads and writes the safetensors format: 8 bytes of length, a JSON header, then the data. */
+#include "output/safetensors.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { HEADER_LIMIT = 100 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
+
+static size_t element_bytes(const char *dtype) {
+  static const struct {
+    const char *name;
+    size_t bytes;
+  } types[] = {{"F32", 4}, {"F64", 8}, {"U8", 1},  {"I64", 8}, {"U64", 8}, {"F16", 2}, {"BF16", 2},
+               {"I32", 4}, {"U32", 4}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"BOOL", 1}};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (!strcmp(types[i].name, dtype)) return types[i].bytes;
+  return 0;
+}
+
+static uint64_t read_length(const char *buffer) {
+  uint64_t n = 0;
+  for (int i = 0; i < LENGTH_BYTES; i++) n |= (uint64_t)(unsigned char)buffer[i] << (8 * i);
+  return n;
+}
+
+/* Shape times type; 0 when the shape is not one of up to FD_TENSOR_DIMS sizes or the product does not fit. */
+static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
+  t->dims = (int)json_array_size(shape);
+  if (!json_is_array(shape) || json_array_size(shape) > FD_TENSOR_DIMS) return 0;
+  t->bytes = element;
+  for (int i = 0; i < t->dims; i++) {
+    json_t *size = json_array_get(shape, (size_t)i);
+    t->shape[i] = json_integer_value(size);
+    if (!json_is_integer(size) || t->shape[i] < 0) return 0;
+    if (__builtin_mul_overflow(t->bytes, (size_t)t->shape[i], &t->bytes)) return 0;
+  }
+  return 1;
+}
+
+/* One entry of the header; `data` has `size` bytes. */
+static fd_status take_entry(const char *name, const char *key, json_t *entry, const char *data, size_t size, fd_tensor *t) {
+  const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+  json_t *span = json_object_get(entry, "data_offsets"), *begin = json_array_get(span, 0), *end = json_array_get(span, 1);
+  if (!*key || strlen(key) >= FD_TENSOR_NAME)
+    return fd_fail(FD_DATA, "%s: the tensor name '%.40s' is not of 1 to %d bytes", name, key, FD_TENSOR_NAME - 1);
+  snprintf(t->name, sizeof t->name, "%s", key);
+  if (!dtype || !element_bytes(dtype))
+    return fd_fail(FD_DATA, "%s: tensor '%s': dtype is missing or unknown; expected F32, F64, ...", name, key);
+  snprintf(t->dtype, sizeof t->dtype, "%s", dtype);
+  if (!take_shape(json_object_get(entry, "shape"), element_bytes(dtype), t))
+    return fd_fail(FD_DATA, "%s: tensor '%s': shape is not a list of up to %d sizes", name, key, FD_TENSOR_DIMS);
+  if (json_array_size(span) != 2 || !json_is_integer(begin) || !json_is_integer(end))
+    return fd_fail(FD_DATA, "%s: tensor '%s': data_offsets are not [begin, end]", name, key);
+  int64_t from = json_integer_value(begin), to = json_integer_value(end);
+  if (from < 0 || to < from || (uint64_t)to > size)
+    return fd_fail(FD_DATA,
+                   "%s: tensor '%s': data_offsets [%" PRId64 ", %" PRId64
+                   "] are outside the %zu bytes of data; the file may be cut off",
+                   name, key, from, to, size);
+  if ((size_t)(to - from) != t->bytes)
+    return fd_fail(FD_DATA, "%s: tensor '%s': %" PRId64 " bytes of data, but its shape needs %zu", name, key, to - from,
+                   t->bytes);
+  if ((size_t)from % element_bytes(dtype))
+    return fd_fail(FD_DATA,
+                   "%s: tensor '%s': its data are not aligned to its type; expected wider types first, as the safetensors "
+                   "library writes them",
+                   name, key);
+  t->data = data + from;
+  return FD_OK;
+}
+
+static int by_position(const void *a, const void *b) {
+  const fd_tensor *x = a, *y = b;
+  const char *at = x->data, *bt = y->data;
+  if (at != bt) return at < bt ? -1 : 1;
+  return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* The tensors tile the data: sorted by place, each begins where the one before ends. */
+static fd_status check_tiling(const char *name, const fd_safetensors *file, const char *data, size_t size) {
+  const char *at = data;
+  for (int i = 0; i < file->count; i++) {
+    if ((const char *)file->tensor[i].data != at)
+      return fd_fail(FD_DATA, "%s: tensor '%s': a hole or an overlap before its data", name, file->tensor[i].name);
+    at += file->tensor[i].bytes;
+  }
+  if (at != data + size) return fd_fail(FD_DATA, "%s: %zu bytes behind the last tensor", name, (size_t)(data + size - at));
+  return FD_OK;
+}
+
+/* Data that follow a header of odd length move down to an aligned place (the header is no longer needed there). */
+static char *align_data(char *buffer, size_t begin, size_t size) {
+  size_t aligned = begin / ALIGNMENT * ALIGNMENT;
+  if (aligned != begin) memmove(buffer + aligned, buffer + begin, size - begin);
+  return buffer + aligned;
+}
+
+static fd_status take_header(const char *name, json_t *header, const char *data, size_t size, fd_safetensors *file) {
+  const char *key;
+  json_t *entry;
+  FD_TRY(fd_alloc(&file->tensor, json_object_size(header), sizeof *file->tensor, name));
+  json_object_foreach(header, key, entry) {
+    if (!strcmp(key, "__metadata__")) continue;
+    if (!json_is_object(entry)) return fd_fail(FD_DATA, "%s: header entry '%.60s' is not an object", name, key);
+    FD_TRY(take_entry(name, key, entry, data, size, &file->tensor[file->count]));
+    file->count++;
+  }
+  qsort(file->tensor, (size_t)file->count, sizeof *file->tensor, by_position);
+  return check_tiling(name, file, data, size);
+}
+
+fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) {
+  fd_status status = FD_OK;
+  json_error_t error;
+  json_t *header = NULL;
+  *file = (fd_safetensors){.buffer = buffer};
+  uint64_t length = size < LENGTH_BYTES ? 0 : read_length(buffer);
+  if (size < LENGTH_BYTES + 2) {
+    status = fd_fail(FD_DATA, "%s: %zu bytes are no safetensors file", name, size);
+  } else if (length > HEADER_LIMIT || length > size - LENGTH_BYTES) {
+    status = fd_fail(FD_DATA, "%s: no safetensors file, or cut off: its header claims %" PRIu64 " bytes, %zu follow", name,
+                     length, size - LENGTH_BYTES);
+  } else if (!(header = json_loadb(buffer + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error)) ||
+             !json_is_object(header)) {
+    status = fd_fail(FD_DATA, "%s: the header is not a JSON object: %s", name, header ? "another JSON value" : error.text);
+  } else {
+    size_t begin = LENGTH_BYTES + (size_t)length;
+    status = take_header(name, header, align_data(buffer, begin, size), size - begin, file);
+  }
+  json_decref(header);
+  if (status != FD_OK) fd_safetensors_free(file);
+  return status;
+}
+
+fd_status fd_safetensors_read(const char *path, fd_safetensors *file) {
+  char *buffer;
+  size_t size;
+  *file = (fd_safetensors){0};
+  FD_TRY(fd_read_file(path, (size_t)1 << FILE_LIMIT_SHIFT, &buffer, &size));
+  return fd_safetensors_parse(buffer, size, path, file);
+}
+
+const fd_tensor *fd_safetensors_find(const fd_safetensors *file, const char *name) {
+  for (int i = 0; i < file->count; i++)
+    if (!strcmp(file->tensor[i].name, name)) return &file->tensor[i];
+  return NULL;
+}
+
+void fd_safetensors_free(fd_safetensors *file) {
+  free(file->tensor);
+  free(file->buffer);
+  *file = (fd_safetensors){0};
+}
+
+static fd_status describe(const fd_tensor *tensors, int count, json_t *header) {
+  size_t at = 0;
+  for (int i = 0; i < count; i++) {
+    const fd_tensor *t = &tensors[i];
+    size_t elements = 1;
+    json_t *shape = json_array();
+    for (int d = 0; d < t->dims; d++) {
+      elements *= (size_t)t->shape[d];
+      json_array_append_new(shape, json_integer(t->shape[d]));
+    }
+    if (json_object_get(header, t->name) || elements * element_bytes(t->dtype) != t->bytes) {
+      json_decref(shape);
+      return fd_fail(FD_BUG, "safetensors: '%s' is there twice, or its size is not that of its shape", t->name);
+    }
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", t->dtype, "shape", shape, "data_offsets", (json_int_t)at,
+                              (json_int_t)(at + t->bytes));
+    if (json_object_set_new(header, t->name, entry))
+      return fd_fail(FD_MEMORY, "out of memory, or a name that is not UTF-8: '%s'", t->name);
+    at += t->bytes;
+  }
+  return FD_OK;
+}
+
+fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **header, size_t *bytes) {
+  char *text = NULL;
+  json_t *object = json_object();
+  *header = NULL;
+  fd_status status = describe(tensors, count, object);
+  if (status == FD_OK && !(text = json_dumps(object, JSON_COMPACT)))
+    status = fd_fail(FD_MEMORY, "out of memory for a safetensors header");
+  if (status == FD_OK) {
+    size_t length = strlen(text), padded = (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *bytes = LENGTH_BYTES + padded;
+    status = fd_alloc(header, *bytes, 1, "a safetensors header");
+    for (int i = 0; i < LENGTH_BYTES && *header; i++) (*header)[i] = (char)((uint64_t)padded >> (8 * i) & 255);
+    if (*header) memcpy(memset(*header + LENGTH_BYTES, ' ', padded), text, length);
+  }
+  free(text);
+  json_decref(object);
+  return status;
+}
+
+fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int count) {
+  char temporary[FD_PATH_MAX + 32], *header;
+  size_t bytes;
+  FD_TRY(fd_safetensors_header(tensors, count, &header, &bytes));
+  snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  fd_status status = fd < 0 ? fd_fail_errno("cannot create", temporary) : fd_write_all(fd, header, bytes, temporary);
+  for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(fd, tensors[i].data, tensors[i].bytes, temporary);
+  if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", temporary);
+  if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", temporary);
+  if (status == FD_OK) status = fd_commit_rename(temporary, path);
+  if (status != FD_OK && fd >= 0) unlink(temporary);
+  free(header);
+  return status;
+}
+
+fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data) {
+  fd_tensor t = {.dtype = "F32", .dims = columns ? 2 : 1, .shape = {rows, columns}, .data = data};
+  snprintf(t.name, sizeof t.name, "%s", name);
+  t.bytes = (size_t)rows * (size_t)(columns ? columns : 1) * sizeof(float);
+  return t;
+}

@@ -1,0 +1,286 @@
+/* Writing checkpoints behind the training. */
+#include "train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "output/safetensors.h"
+#include "train/checkpoint_format.h"
+
+struct fd_checkpointer {
+  fd_run run;
+  fd_slice *slice;
+  int slices;
+  float **snapshot; /* [slices], those of this rank */
+  uint64_t *report; /* [slices, 6]: bytes, four words of the hash, status; each filled by one rank */
+  fd_checkpoint_info info;
+  char temporary[FD_PATH_MAX];
+  int cls, width;
+  int busy, failed_in_a_row;
+  fd_status failure;
+  int64_t durable_step; /* -1: none yet */
+  pthread_t writer;
+  atomic_int ready;
+};
+
+enum { REPORT_BYTES, REPORT_HASH, REPORT_STATUS = REPORT_HASH + 4, REPORT_WORDS };
+
+static int mine(const fd_checkpointer *c, int slice) { return slice % c->run.comm->size == c->run.comm->rank; }
+
+/* Unfinished folders of earlier processes. The run's lock is held, so nobody is writing them. */
+static fd_status remove_unfinished(const char *ckpt) {
+  DIR *folder = opendir(ckpt);
+  if (!folder) return fd_fail_errno("cannot open folder", ckpt);
+  fd_status status = FD_OK;
+  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+    char path[FD_PATH_MAX];
+    if (strncmp(entry->d_name, ".tmp-", 5) && strncmp(entry->d_name, ".trash-", 7)) continue;
+    status = fd_path(path, ckpt, entry->d_name, NULL);
+    if (status == FD_OK) status = fd_remove_folder(path);
+  }
+  closedir(folder);
+  return status;
+}
+
+fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *run, const fd_state *state) {
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(checkpointer, 1, sizeof **checkpointer, "checkpoint"));
+  fd_checkpointer *c = *checkpointer;
+  c->run = *run;
+  c->durable_step = -1;
+  c->cls = state->cls;
+  c->width = state->width;
+  FD_GO(fd_checkpoint_plan(&run->network->params, state->size, &c->slice, &c->slices));
+  FD_GO(fd_alloc(&c->snapshot, (size_t)c->slices, sizeof *c->snapshot, "checkpoint"));
+  FD_GO(fd_alloc(&c->report, (size_t)c->slices * REPORT_WORDS, sizeof *c->report, "checkpoint"));
+  for (int i = 0; i < c->slices; i++)
+    if (mine(c, i)) FD_GO(fd_alloc(&c->snapshot[i], c->slice[i].size, sizeof(float), "snapshot for checkpoints"));
+  if (run->comm->rank == 0) {
+    char ckpt[FD_PATH_MAX];
+    FD_GO(fd_path(ckpt, run->folder, "ckpt", NULL));
+    FD_GO(fd_make_folder(ckpt));
+    FD_GO(remove_unfinished(ckpt));
+  }
+done:
+  if (status != FD_OK) fd_checkpointer_destroy(checkpointer);
+  return status;
+}
+
+void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
+  fd_checkpointer *c = *checkpointer;
+  if (!c) return;
+  if (c->busy) pthread_join(c->writer, NULL);
+  for (int i = 0; c->snapshot && i < c->slices; i++) free(c->snapshot[i]);
+  free(c->snapshot);
+  free(c->report);
+  free(c->slice);
+  free(c);
+  *checkpointer = NULL;
+}
+
+/* The tensors of a slice, over its snapshot. Released with free(). */
+static fd_status describe(const fd_checkpointer *c, int slice, fd_tensor **tensors, int *count) {
+  const fd_slice *s = &c->slice[slice];
+  *count = s->array == FD_CENTRE ? 1 : s->count;
+  FD_TRY(fd_alloc(tensors, (size_t)*count, sizeof **tensors, "checkpoint"));
+  if (s->array == FD_CENTRE) (*tensors)[0] = fd_tensor_f32("centre", c->cls, c->width, c->snapshot[slice]);
+  for (int i = 0; s->array != FD_CENTRE && i < s->count; i++) {
+    const fd_param *p = &c->run.network->params.item[s->first + i];
+    (*tensors)[i] =
+        fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, c->snapshot[slice] + (p->offset - s->offset));
+  }
+  return FD_OK;
+}
+
+/* Writes, hashes and syncs a file that did not exist. */
+static fd_status write_hashed(const char *path, const void *const parts[2], const size_t bytes[2],
+                              unsigned char digest[FD_SHA256_BYTES]) {
+  fd_sha256 *hash;
+  FD_TRY(fd_sha256_begin(&hash));
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  fd_status status = fd < 0 ? fd_fail_errno("cannot create", path) : FD_OK;
+  for (int i = 0; i < 2; i++) {
+    fd_sha256_add(hash, parts[i], bytes[i]);
+    if (status == FD_OK) status = fd_write_all(fd, parts[i], bytes[i], path);
+  }
+  fd_sha256_end(&hash, digest);
+  if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", path);
+  if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", path);
+  return status;
+}
+
+static fd_status write_slice(fd_checkpointer *c, int i) {
+  char path[FD_PATH_MAX], *header = NULL;
+  unsigned char digest[FD_SHA256_BYTES];
+  fd_tensor *tensors = NULL;
+  int count;
+  size_t bytes[2] = {0, c->slice[i].size * sizeof(float)};
+  fd_status status = FD_OK;
+  FD_GO(describe(c, i, &tensors, &count));
+  FD_GO(fd_safetensors_header(tensors, count, &header, &bytes[0]));
+  FD_GO(fd_path(path, c->temporary, c->slice[i].name, NULL));
+  const void *parts[2] = {header, c->snapshot[i]};
+  FD_GO(write_hashed(path, parts, bytes, digest));
+  uint64_t *report = c->report + (size_t)i * REPORT_WORDS;
+  report[REPORT_BYTES] = bytes[0] + bytes[1];
+  memcpy(report + REPORT_HASH, digest, sizeof digest);
+done:
+  free(tensors);
+  free(header);
+  return status;
+}
+
+static void *write_slices(void *argument) {
+  fd_checkpointer *c = argument;
+  for (int i = 0; i < c->slices; i++) {
+    if (!mine(c, i)) continue;
+    c->report[(size_t)i * REPORT_WORDS + REPORT_STATUS] = write_slice(c, i);
+  }
+  atomic_store(&c->ready, 1);
+  return NULL;
+}
+
+fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
+  fd_checkpoint_info *info = &c->info;
+  *info = (fd_checkpoint_info){.step = state->step,
+                               .updates = state->updates,
+                               .skipped = state->skipped,
+                               .bad_in_row = state->bad_in_row,
+                               .draws = state->draws,
+                               .window = c->run.window,
+                               .virtual_ranks = (int)c->run.config->train.virtual_ranks};
+  snprintf(info->reduction, sizeof info->reduction, "%s",
+           c->run.config->comm.reduction == FD_REDUCTION_FAST ? "fast" : "reproducible");
+  snprintf(info->dataset_id, sizeof info->dataset_id, "%s", c->run.dataset_id);
+  snprintf(info->version, sizeof info->version, "%s", fd_version());
+  FD_TRY(fd_config_hash(c->run.config, info->config_hash));
+  char name[64];
+  snprintf(name, sizeof name, "ckpt/.tmp-step_%09" PRId64, state->step);
+  FD_TRY(fd_path(c->temporary, c->run.folder, name, NULL));
+  memset(c->report, 0, (size_t)c->slices * REPORT_WORDS * sizeof *c->report);
+  for (int i = 0; i < c->slices; i++)
+    if (mine(c, i))
+      FD_TRY(state->dev->copy(state->dev, c->snapshot[i], state->array[c->slice[i].array] + c->slice[i].offset,
+                              c->slice[i].size * sizeof(float)));
+  FD_TRY(state->dev->sync(state->dev));
+  if (c->run.comm->rank == 0) {
+    /* A folder that cannot be made fails every file in it: reported by finish, like a full disk. */
+    fd_status ignored = fd_remove_folder(c->temporary);
+    if (ignored == FD_OK) ignored = fd_make_folder(c->temporary);
+    (void)ignored;
+  }
+  FD_TRY(c->run.comm->ops->barrier(c->run.comm));
+  atomic_store(&c->ready, 0);
+  if (pthread_create(&c->writer, NULL, write_slices, c))
+    return fd_fail(FD_MEMORY, "cannot start the thread that writes checkpoints");
+  c->busy = 1;
+  return FD_OK;
+}
+
+int fd_checkpointer_busy(const fd_checkpointer *c) { return c->busy; }
+
+int fd_checkpointer_ready(const fd_checkpointer *c) { return c->busy && atomic_load(&c->ready); }
+
+/* Takes a checkpoint out of the candidates by one rename: half a removed folder must not be one. */
+static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char trash[FD_PATH_MAX]) {
+  char path[FD_PATH_MAX], name[64];
+  snprintf(name, sizeof name, "ckpt/.trash-%" PRId64, step);
+  FD_TRY(fd_path(trash, c->run.folder, name, NULL));
+  FD_TRY(fd_checkpoint_folder(path, c->run.folder, step));
+  return rename(path, trash) ? fd_fail_errno("cannot rename", path) : FD_OK;
+}
+
+/* Root: config.yaml and MANIFEST, then the rename that commits. */
+static fd_status commit(fd_checkpointer *c) {
+  char path[FD_PATH_MAX], final[FD_PATH_MAX], ckpt[FD_PATH_MAX], trash[FD_PATH_MAX] = "", *text = NULL, *config = NULL,
+                                                                 hex[FD_SHA256_HEX];
+  unsigned char digest[FD_SHA256_BYTES];
+  size_t bytes, config_bytes;
+  fd_status status = FD_OK;
+  FILE *out = open_memstream(&config, &config_bytes);
+  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  fd_config_print(out, c->run.config, FD_CONFIG_YAML);
+  fclose(out);
+  fd_sha256_of(config, config_bytes, digest);
+  fd_hex(hex, digest);
+  FD_GO(fd_path(path, c->temporary, "config.yaml", NULL));
+  FD_GO(fd_write_file(path, config, config_bytes));
+  FD_GO(fd_manifest_text(&c->info, c->slice, c->slices, config_bytes, hex, &text, &bytes));
+  FD_GO(fd_path(path, c->temporary, "MANIFEST", NULL));
+  FD_GO(fd_write_file(path, text, bytes));
+  FD_GO(fd_sync_folder(c->temporary));
+  FD_GO(fd_checkpoint_folder(final, c->run.folder, c->info.step));
+  FD_GO(fd_path(ckpt, c->run.folder, "ckpt", NULL));
+  if (fd_exists(final)) FD_GO(move_to_trash(c, c->info.step, trash)); /* an invalid one that a resume passed over */
+  FD_GO(fd_commit_rename(c->temporary, final));
+  if (*trash) FD_GO(fd_remove_folder(trash));
+done:
+  free(text);
+  free(config);
+  return status;
+}
+
+/* Root: of the committed checkpoints the newest checkpoint.keep stay, and those divisible by checkpoint.keep_every. */
+static fd_status prune(const fd_checkpointer *c) {
+  int64_t *steps, every = c->run.config->checkpoint.keep_every;
+  int count, kept = 0;
+  FD_TRY(fd_checkpoint_list(c->run.folder, &steps, &count));
+  fd_status status = FD_OK;
+  for (int i = 0; i < count && status == FD_OK; i++) {
+    char trash[FD_PATH_MAX];
+    if (steps[i] > c->info.step || kept++ < c->run.config->checkpoint.keep || (every && steps[i] % every == 0)) continue;
+    status = move_to_trash(c, steps[i], trash);
+    if (status == FD_OK) status = fd_remove_folder(trash);
+  }
+  free(steps);
+  return status;
+}
+
+fd_status fd_checkpointer_finish(fd_checkpointer *c, int *durable, char state_id[FD_SHA256_HEX]) {
+  uint64_t good = 1;
+  fd_status failure = FD_OK;
+  *durable = 0;
+  pthread_join(c->writer, NULL);
+  c->busy = 0;
+  FD_TRY(c->run.comm->ops->sum_u64(c->run.comm, c->report, (size_t)c->slices * REPORT_WORDS));
+  for (int i = 0; i < c->slices; i++) {
+    uint64_t *report = c->report + (size_t)i * REPORT_WORDS;
+    c->slice[i].bytes = report[REPORT_BYTES];
+    fd_hex(c->slice[i].sha256, (unsigned char *)(report + REPORT_HASH));
+    if (report[REPORT_STATUS]) failure = (fd_status)report[REPORT_STATUS];
+  }
+  if (c->run.comm->rank == 0 && failure == FD_OK) failure = commit(c);
+  good = failure == FD_OK;
+  FD_TRY(c->run.comm->ops->broadcast(c->run.comm, &good, sizeof good, 0));
+  FD_TRY(c->run.comm->ops->broadcast(c->run.comm, c->info.state_id, sizeof c->info.state_id, 0));
+  if (state_id) memcpy(state_id, c->info.state_id, FD_SHA256_HEX);
+  c->failed_in_a_row = good ? 0 : c->failed_in_a_row + 1;
+  c->failure = good ? FD_OK : failure != FD_OK ? failure : FD_IO;
+  if (good) c->durable_step = c->info.step;
+  if (!good && c->run.comm->rank == 0) {
+    char last[64] = "none of this process";
+    if (c->durable_step >= 0) snprintf(last, sizeof last, "step %" PRId64, c->durable_step);
+    fd_warn("checkpoint of step %" PRId64 " failed; training goes on, older checkpoints stay (last durable: %s)", c->info.step,
+            last);
+    if (fd_remove_folder(c->temporary) != FD_OK) fd_warn("could not remove %s", c->temporary);
+  }
+  if (good && c->run.comm->rank == 0 && prune(c) != FD_OK) fd_warn("could not remove old checkpoints of %s", c->run.folder);
+  *durable = (int)good;
+  return FD_OK;
+}
+
+fd_status fd_checkpointer_failure(const fd_checkpointer *c, int *in_a_row) {
+  *in_a_row = c->failed_in_a_row;
+  return c->failure;
+}

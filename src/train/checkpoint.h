@@ -1,0 +1,73 @@
+/* Checkpoints: a folder a step, committed by one rename, verified at load, written behind the training.
+ *
+ *   RUN/ckpt/step_000001000/  student-00.safetensors teacher-00... adam_m-00... adam_v-00... centre.safetensors config.yaml
+ * MANIFEST RUN/ckpt/.tmp-...         unfinished; never read, removed at the next start
+ *
+ * An array is cut into files of whole tensors, independent of the number of ranks; file i is written by rank i mod size. MANIFEST
+ * holds text lines "key value", the bytes and SHA-256 of every file, and last the SHA-256 of all lines before. `state_id` is the
+ * SHA-256 over the files' hashes and the counters: two runs are equal if and only if it is. */
+#ifndef FD_TRAIN_CHECKPOINT_H
+#define FD_TRAIN_CHECKPOINT_H
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "comm/comm.h"
+#include "train/state.h"
+
+/* What a MANIFEST says. */
+typedef struct fd_checkpoint_info {
+  char folder[FD_PATH_MAX];
+  int64_t step, updates, skipped, bad_in_row;
+  uint64_t draws;
+  int window, virtual_ranks;
+  char reduction[16], state_id[FD_SHA256_HEX], config_hash[FD_SHA256_HEX], dataset_id[FD_SHA256_HEX], version[64];
+} fd_checkpoint_info;
+
+/* What does not change during a run. All borrowed. */
+typedef struct fd_run {
+  const char *folder; /* of the run */
+  const fd_config *config;
+  const fd_network *network;
+  fd_comm *comm;
+  int window;
+  const char *dataset_id;
+} fd_run;
+
+typedef struct fd_checkpointer fd_checkpointer;
+
+/* Prepares writing: removes unfinished folders (root) and allocates the snapshot. */
+fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *run, const fd_state *state) FD_MUST_CHECK;
+void fd_checkpointer_destroy(fd_checkpointer **checkpointer);
+
+/* Starts writing the state behind the training: returns after the snapshot is taken. Collective. */
+fd_status fd_checkpointer_begin(fd_checkpointer *checkpointer, const fd_state *state) FD_MUST_CHECK;
+
+/* Whether one is being written, and whether this rank's part of it is done. */
+int fd_checkpointer_busy(const fd_checkpointer *checkpointer);
+int fd_checkpointer_ready(const fd_checkpointer *checkpointer);
+
+/* Waits for this rank's part and commits. Collective. *durable is set when the checkpoint is on disk. A failure to write (disk
+ * full) is a warning, *durable stays 0 and older checkpoints stay; the status is only about the communication. `state_id` may be
+ * NULL. */
+fd_status fd_checkpointer_finish(fd_checkpointer *checkpointer, int *durable, char state_id[FD_SHA256_HEX]) FD_MUST_CHECK;
+
+/* The status of the last failed write, FD_OK if none failed since the last durable one; how many failed in a row. */
+fd_status fd_checkpointer_failure(const fd_checkpointer *checkpointer, int *in_a_row);
+
+/* Loads the newest valid checkpoint of the run into `state`, falling back to older ones with a warning that names both.
+ * Collective. *found is 0 when the run has no checkpoint at all; none valid is FD_DATA; one of another dataset or with other
+ * frozen keys is refused with the difference. */
+fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) FD_MUST_CHECK;
+
+/* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too. */
+fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) FD_MUST_CHECK;
+
+/* The steps of a run folder's checkpoints, newest first; released with free(). */
+fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count) FD_MUST_CHECK;
+
+/* For using a model: the config, window length and weights (host memory, the network's layout, released with free(); *teacher is
+ * NULL without one) of a checkpoint folder, or of the newest valid one of a run folder. `resolved` is the folder taken. */
+fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, int *window, float **student, float **teacher,
+                                     char resolved[FD_PATH_MAX]) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,33 @@
+/* The files of a checkpoint and the text of its MANIFEST; shared by writing and loading. */
+#ifndef FD_TRAIN_CHECKPOINT_FORMAT_H
+#define FD_TRAIN_CHECKPOINT_FORMAT_H
+
+#include "train/checkpoint.h"
+
+enum { FD_CHECKPOINT_FILES_MAX = 512, FD_MANIFEST_MAX = 1 << 20 };
+
+/* One file: whole tensors first .. first + count - 1 of an array. */
+typedef struct fd_slice {
+  char name[64];
+  fd_array array;
+  int first, count;    /* parameters; the centre has no parameters */
+  size_t offset, size; /* floats */
+  uint64_t bytes;      /* of the file, known after writing or from the MANIFEST */
+  char sha256[FD_SHA256_HEX];
+} fd_slice;
+
+/* The slices of a state, in order; the same on every rank and for every number of ranks. Released with free(). */
+fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAYS], fd_slice **slices, int *count) FD_MUST_CHECK;
+
+/* The MANIFEST's text with its last line; config_bytes and config_sha256 are of config.yaml. Sets info->state_id. Released with
+ * free(). */
+fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int count, uint64_t config_bytes,
+                           const char *config_sha256, char **text, size_t *bytes) FD_MUST_CHECK;
+
+/* Reads and checks a MANIFEST; the files it names go to slices[*count] (name, bytes, sha256), config.yaml among them. */
+fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) FD_MUST_CHECK;
+
+/* RUN/ckpt/step_000001000 */
+fd_status fd_checkpoint_folder(char out[FD_PATH_MAX], const char *run_folder, int64_t step) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,259 @@
+/* Finding, verifying and loading checkpoints. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "output/safetensors.h"
+#include "train/checkpoint_format.h"
+
+static int newer_first(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count) {
+  char path[FD_PATH_MAX];
+  size_t capacity = 0;
+  fd_status status = FD_OK;
+  *steps = NULL;
+  *count = 0;
+  FD_TRY(fd_path(path, run_folder, "ckpt", NULL));
+  DIR *folder = opendir(path);
+  if (!folder) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open folder", path);
+  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+    int64_t step;
+    int length = 0;
+    if (sscanf(entry->d_name, "step_%18" SCNd64 "%n", &step, &length) != 1 || entry->d_name[length]) continue;
+    status = fd_grow(steps, &capacity, (size_t)*count + 1, sizeof **steps, "checkpoints");
+    if (status == FD_OK) (*steps)[(*count)++] = step;
+  }
+  closedir(folder);
+  if (*count) qsort(*steps, (size_t)*count, sizeof **steps, newer_first);
+  return status;
+}
+
+/* Reads a file of the MANIFEST, and checks its size and hash. */
+static fd_status read_verified(const char *folder, const fd_slice *s, char **text) {
+  char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
+  unsigned char digest[FD_SHA256_BYTES];
+  size_t bytes;
+  uint64_t size;
+  *text = NULL;
+  FD_TRY(fd_path(path, folder, s->name, NULL));
+  FD_TRY(fd_file_size(path, &size));
+  if (size != s->bytes) return fd_fail(FD_DATA, "%s: has %" PRIu64 " bytes (expected %" PRIu64 ")", path, size, s->bytes);
+  FD_TRY(fd_read_file(path, (size_t)s->bytes, text, &bytes));
+  fd_sha256_of(*text, bytes, digest);
+  fd_hex(hex, digest);
+  if (!strcmp(hex, s->sha256)) return FD_OK;
+  free(*text);
+  *text = NULL;
+  return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (expected %.12s...): the file is damaged", path, hex, s->sha256);
+}
+
+fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) {
+  fd_slice *slices;
+  int count;
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  fd_status status = fd_manifest_parse(folder, info, slices, &count);
+  for (int i = 0; files && i < count && status == FD_OK; i++) {
+    char *text;
+    status = read_verified(folder, &slices[i], &text);
+    free(text);
+  }
+  free(slices);
+  return status;
+}
+
+/* Copies the tensors of one file to their places in `values`, the whole array on the host. */
+static fd_status take_tensors(const fd_safetensors *file, const char *name, const fd_params *params, float *values, size_t size) {
+  for (int i = 0; i < file->count; i++) {
+    const fd_tensor *t = &file->tensor[i];
+    const fd_param *p = params ? fd_params_find(params, t->name) : NULL;
+    size_t wanted = p ? p->size : size;
+    int shape = !p || (t->dims == p->dims && t->shape[0] == p->shape[0] && (p->dims == 1 || t->shape[1] == p->shape[1]));
+    if ((params && !p) || strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
+      return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model or has another shape", name, t->name);
+    memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
+  }
+  return FD_OK;
+}
+
+/* The array that a file belongs to by its name, or FD_ARRAYS. */
+static fd_array array_of(const char *name) {
+  for (int i = 0; i < FD_ARRAYS; i++) {
+    size_t n = strlen(fd_array_names[i]);
+    if (!strncmp(name, fd_array_names[i], n) && (name[n] == '-' || name[n] == '.')) return (fd_array)i;
+  }
+  return FD_ARRAYS;
+}
+
+/* Loads the arrays with a place in `host` (NULL: not wanted) from a verified MANIFEST's files, verifying each. */
+static fd_status load_arrays(const char *folder, const fd_slice *slices, int count, const fd_params *params,
+                             float *const host[FD_ARRAYS], const size_t size[FD_ARRAYS]) {
+  size_t seen[FD_ARRAYS] = {0};
+  for (int i = 0; i < count; i++) {
+    fd_array array = array_of(slices[i].name);
+    if (array == FD_ARRAYS || !host[array]) continue;
+    fd_safetensors file = {0, NULL, NULL};
+    char *text;
+    FD_TRY(read_verified(folder, &slices[i], &text));
+    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, slices[i].name, &file));
+    fd_status status = take_tensors(&file, slices[i].name, array == FD_CENTRE ? NULL : params, host[array], size[array]);
+    for (int j = 0; j < file.count; j++) seen[array] += file.tensor[j].bytes / sizeof(float);
+    fd_safetensors_free(&file);
+    FD_TRY(status);
+  }
+  for (int i = 0; i < FD_ARRAYS; i++)
+    if (host[i] && seen[i] != size[i])
+      return fd_fail(FD_DATA, "%s: %s has %zu values (expected %zu)", folder, fd_array_names[i], seen[i], size[i]);
+  return FD_OK;
+}
+
+static fd_status load_config(const char *folder, const fd_slice *slices, int count, fd_config *config) {
+  for (int i = 0; i < count; i++) {
+    char *text;
+    if (strcmp(slices[i].name, "config.yaml")) continue;
+    FD_TRY(read_verified(folder, &slices[i], &text));
+    fd_status status = fd_config_parse(config, text, (size_t)slices[i].bytes, "the checkpoint's config.yaml", NULL, 0);
+    free(text);
+    return status;
+  }
+  return fd_fail(FD_DATA, "%s: MANIFEST names no config.yaml", folder);
+}
+
+/* Same experiment? Differences in frozen keys or data are not damage: they refuse the resume. */
+static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved) {
+  if (fd_config_compare_frozen(saved, run->config) != FD_OK)
+    return fd_fail(
+        FD_CONFIG,
+        "%s: was made with another configuration; resume with the same, or start anew with --restart or another run.folder",
+        info->folder);
+  if (strcmp(info->dataset_id, run->dataset_id))
+    return fd_fail(FD_CONFIG,
+                   "%s: was made from other shards (dataset %.12s..., now %.12s...); use the same shards, or another run.folder",
+                   info->folder, info->dataset_id, run->dataset_id);
+  return FD_OK;
+}
+
+/* Root: one checkpoint into `host`. FD_CONFIG: it is valid but of another experiment. */
+static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_info *info, float *const host[FD_ARRAYS],
+                          const size_t size[FD_ARRAYS]) {
+  fd_slice *slices;
+  fd_config saved;
+  int count;
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  fd_status status = fd_manifest_parse(folder, info, slices, &count);
+  if (status == FD_OK) status = load_config(folder, slices, count, &saved);
+  if (status == FD_OK) status = check_experiment(run, info, &saved);
+  if (status == FD_OK) status = load_arrays(folder, slices, count, &run->network->params, host, size);
+  free(slices);
+  return status;
+}
+
+/* Root: the newest valid checkpoint. */
+static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float *const host[FD_ARRAYS],
+                             const size_t size[FD_ARRAYS], int *found) {
+  int64_t *steps;
+  int count;
+  char bad[FD_PATH_MAX] = "", folder[FD_PATH_MAX];
+  fd_status status = fd_checkpoint_list(run->folder, &steps, &count);
+  *found = 0;
+  for (int i = 0; i < count && status == FD_OK && !*found; i++) {
+    FD_GO(fd_checkpoint_folder(folder, run->folder, steps[i]));
+    fd_status loaded = load_one(run, folder, info, host, size);
+    if (loaded == FD_OK) *found = 1;
+    else if (loaded != FD_DATA && loaded != FD_MISSING) status = loaded; /* a disk that fails for now is no damage */
+    else if (!*bad) memcpy(bad, folder, sizeof bad);
+  }
+  if (*found && *bad) fd_warn("%s is damaged; taking the older checkpoint %s", bad, folder);
+  if (status == FD_OK && count && !*found)
+    status = fd_fail(FD_DATA,
+                     "%s: none of its %d checkpoints is valid; nothing was changed. Restore one, or start anew with --restart",
+                     run->folder, count);
+done:
+  free(steps);
+  return status;
+}
+
+fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) {
+  float *host[FD_ARRAYS] = {NULL};
+  fd_comm *comm = run->comm;
+  fd_status status = FD_OK;
+  memset(info, 0, sizeof *info);
+  for (int i = 0; i < FD_ARRAYS; i++)
+    if (state->size[i]) FD_GO(fd_alloc(&host[i], state->size[i], sizeof(float), "loading a checkpoint"));
+  if (comm->rank == 0) FD_GO(load_newest(run, info, host, state->size, found)); /* a failure here ends the whole job */
+  FD_GO(comm->ops->broadcast(comm, found, sizeof *found, 0));
+  if (!*found) goto done;
+  FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
+  for (int i = 0; i < FD_ARRAYS; i++) {
+    if (!host[i]) continue;
+    FD_GO(comm->ops->broadcast(comm, host[i], state->size[i] * sizeof(float), 0));
+    FD_GO(state->dev->copy(state->dev, state->array[i], host[i], state->size[i] * sizeof(float)));
+  }
+  state->step = info->step;
+  state->updates = info->updates;
+  state->skipped = info->skipped;
+  state->bad_in_row = info->bad_in_row;
+  state->draws = info->draws;
+done:
+  for (int i = 0; i < FD_ARRAYS; i++) free(host[i]);
+  return status;
+}
+
+/* The folder to take: `path` itself when it has a MANIFEST, else the newest valid checkpoint of the run folder `path`. */
+static fd_status resolve(const char *path, char resolved[FD_PATH_MAX]) {
+  int64_t *steps = NULL;
+  int count;
+  fd_checkpoint_info info;
+  FD_TRY(fd_path(resolved, path, "MANIFEST", NULL));
+  if (fd_exists(resolved)) return fd_path(resolved, path, NULL, NULL);
+  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
+  fd_status status = fd_checkpoint_list(path, &steps, &count);
+  for (int i = 0; i < count && status == FD_OK; i++) {
+    status = fd_checkpoint_folder(resolved, path, steps[i]);
+    if (status == FD_OK && fd_checkpoint_verify(resolved, 1, &info) == FD_OK) goto done;
+    if (status == FD_OK) fd_warn("%s is damaged; looking for an older one", resolved);
+  }
+  if (status == FD_OK) status = fd_fail(FD_MISSING, "%s: holds no valid checkpoint (expected ckpt/step_.../MANIFEST)", path);
+done:
+  free(steps);
+  return status;
+}
+
+fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, int *window, float **student, float **teacher,
+                                     char resolved[FD_PATH_MAX]) {
+  fd_slice *slices = NULL;
+  fd_network *network = NULL;
+  fd_checkpoint_info info;
+  int count;
+  fd_status status = FD_OK;
+  *student = *teacher = NULL;
+  FD_TRY(resolve(path, resolved));
+  FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  FD_GO(fd_manifest_parse(resolved, &info, slices, &count));
+  FD_GO(load_config(resolved, slices, count, config));
+  *window = info.window;
+  FD_GO(fd_network_create(&network, config, info.window));
+  size_t n = network->params.size;
+  FD_GO(fd_alloc(student, n, sizeof(float), "weights"));
+  if (config->teacher.kind != FD_TEACHER_NONE) FD_GO(fd_alloc(teacher, n, sizeof(float), "weights"));
+  float *const host[FD_ARRAYS] = {*student, *teacher};
+  const size_t size[FD_ARRAYS] = {n, *teacher ? n : 0};
+  FD_GO(load_arrays(resolved, slices, count, &network->params, host, size));
+done:
+  fd_network_destroy(&network);
+  free(slices);
+  if (status != FD_OK) {
+    free(*student);
+    free(*teacher);
+    *student = *teacher = NULL;
+  }
+  return status;
+}

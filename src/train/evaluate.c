@@ -1,0 +1,74 @@
+/* Held-out loss and accuracy. Windows are taken in chunks of a micro-batch; every rank gets all chunks' sums and adds them in
+ * order. */
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+typedef struct chunk_sums {
+  double loss, correct, masked;
+} chunk_sums;
+
+/* Loss, hits and count over the masked rows of a batch; logits over tau, as the network is trained. */
+static void score_rows(const fd_batch *batch, double tau, const float *logits, const uint8_t *labels, const uint8_t *mask,
+                       chunk_sums *sums) {
+  for (int r = 0; r < batch->rows; r++) {
+    if (!mask[r]) continue;
+    const float *z = logits + (size_t)r * FD_SYMBOLS;
+    double total = 0;
+    int best = 0;
+    for (int c = 0; c < FD_SYMBOLS; c++) {
+      total += exp(((double)z[c] - (double)z[labels[r]]) / tau);
+      if (z[c] > z[best]) best = c;
+    }
+    sums->loss += log(total);
+    sums->correct += best == labels[r];
+    sums->masked++;
+  }
+}
+
+static fd_status score_chunk(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
+                             chunk_sums *sums) {
+  fd_batch *batch = t->batch[0];
+  uint8_t *labels = NULL;
+  float *logits = NULL;
+  fd_status status = FD_OK;
+  FD_GO(fd_batch_held_out(batch, t->config, windows, first, count));
+  size_t rows = (size_t)batch->rows;
+  FD_GO(fd_alloc(&labels, 2 * rows, 1, "evaluation"));
+  FD_GO(fd_alloc(&logits, rows * FD_SYMBOLS, sizeof *logits, "evaluation"));
+  fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[array], batch->student, t->student);
+  FD_GO(t->dev->copy(t->dev, logits, t->student->logits, rows * FD_SYMBOLS * sizeof *logits));
+  FD_GO(t->dev->copy(t->dev, labels, batch->labels, rows));
+  FD_GO(t->dev->copy(t->dev, labels + rows, batch->mask, rows));
+  FD_GO(t->dev->sync(t->dev));
+  score_rows(batch, t->config->objective.mnm_tau, logits, labels, labels + rows, sums);
+done:
+  free(labels);
+  free(logits);
+  return status;
+}
+
+fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t count, fd_held_out *result) {
+  fd_comm *comm = t->comm;
+  if (count > windows->count) count = windows->count;
+  int64_t size = t->micro_size, chunks = (count + size - 1) / size;
+  chunk_sums *sums;
+  FD_TRY(fd_alloc(&sums, (size_t)chunks, sizeof *sums, "evaluation"));
+  fd_status status = FD_OK;
+  for (int64_t i = comm->rank; i < chunks && status == FD_OK; i += comm->size)
+    status = score_chunk(t, array, windows, i * size, (int)(count - i * size < size ? count - i * size : size), &sums[i]);
+  /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
+  if (status == FD_OK)
+    status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));
+  chunk_sums total = {0, 0, 0};
+  for (int64_t i = 0; i < chunks; i++)
+    total.loss += sums[i].loss, total.correct += sums[i].correct, total.masked += sums[i].masked;
+  double n = total.masked > 0 ? total.masked : 1;
+  *result = (fd_held_out){total.loss / n, total.correct / n, (int64_t)total.masked};
+  free(sums);
+  return status;
+}

@@ -1,0 +1,179 @@
+/* The loop around the step. */
+#include "train/session.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "train/evaluate.h"
+
+/* What the ranks agree on after each step; counts over the ranks. */
+enum { WANT_RETRY, WANT_STOP, WANT_CHECKPOINT, WRITER_READY, WISHES };
+
+enum { FAILED_CHECKPOINTS_MAX = 3 };
+
+/* Times of the session; the root's clock decides. */
+typedef struct clocks {
+  double start, checkpoint, step_start;
+  int64_t first_step;
+  uint64_t step_bytes; /* sent before this step */
+} clocks;
+
+static fd_status agree(const fd_session *s, const clocks *clock, uint64_t wish[WISHES]) {
+  const fd_config *c = s->run->config;
+  char stop[FD_PATH_MAX];
+  wish[WANT_RETRY] = fd_signals_stop() != 0;
+  wish[WANT_STOP] = wish[WANT_CHECKPOINT] = 0;
+  if (s->run->comm->rank == 0) {
+    FD_TRY(fd_path(stop, s->run->folder, "stop", NULL));
+    wish[WANT_STOP] = (uint64_t)fd_exists(stop);
+    wish[WANT_CHECKPOINT] = c->checkpoint.minutes > 0 && fd_seconds() - clock->checkpoint > 60 * c->checkpoint.minutes;
+  }
+  wish[WRITER_READY] = (uint64_t)fd_checkpointer_ready(s->checkpointer);
+  return s->run->comm->ops->sum_u64(s->run->comm, wish, WISHES);
+}
+
+/* Commits the checkpoint that is being written. */
+static fd_status finish_checkpoint(fd_session *s) {
+  char state_id[FD_SHA256_HEX];
+  int durable, in_a_row;
+  if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
+  FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
+  fd_status failure = fd_checkpointer_failure(s->checkpointer, &in_a_row);
+  if (in_a_row >= FAILED_CHECKPOINTS_MAX)
+    return fd_fail(failure, "%d checkpoints in a row could not be written to %s; make room and resume", in_a_row, s->run->folder);
+  return FD_OK;
+}
+
+/* Begins a checkpoint; with `wait` also commits it, and then a failure is one of the run. */
+static fd_status checkpoint(fd_session *s, clocks *clock, int wait) {
+  char state_id[FD_SHA256_HEX];
+  int durable = 1, in_a_row;
+  FD_TRY(finish_checkpoint(s));
+  clock->checkpoint = fd_seconds();
+  FD_TRY(fd_checkpointer_begin(s->checkpointer, s->trainer->state));
+  if (!wait) return FD_OK;
+  FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
+  if (!durable)
+    return fd_fail(fd_checkpointer_failure(s->checkpointer, &in_a_row),
+                   "the last checkpoint could not be written to %s; make room and resume", s->run->folder);
+  fd_info("checkpoint of step %" PRId64 " is durable; state_id %s", s->trainer->state->step, state_id);
+  return FD_OK;
+}
+
+static fd_status evaluate(fd_session *s) {
+  fd_trainer *t = s->trainer;
+  const fd_config *c = s->run->config;
+  int64_t step = t->state->step;
+  fd_held_out student, teacher;
+  fd_monitor m;
+  if (!s->held_out->count) return FD_OK;
+  FD_TRY(fd_evaluate_held_out(t, FD_STUDENT, s->held_out, c->eval.windows, &student));
+  if (!isfinite(student.loss) && s->run->comm->rank == 0)
+    fd_warn("step %" PRId64 ": the held-out loss is not finite: the training has diverged; try a smaller optim.lr", step);
+  if (t->teacher) {
+    FD_TRY(fd_evaluate_held_out(t, FD_TEACHER, s->held_out, c->eval.windows, &teacher));
+    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% (teacher %.4f, %.2f %%) over %" PRId64
+            " masked nucleotides",
+            step, student.loss, 100 * student.accuracy, teacher.loss, 100 * teacher.accuracy, student.masked);
+    fd_metrics_step(s->metrics, "eval", step, 5,
+                    (const char *const[]){"student_loss", "student_accuracy", "teacher_loss", "teacher_accuracy", "masked"},
+                    (const double[]){student.loss, student.accuracy, teacher.loss, teacher.accuracy, (double)student.masked});
+  } else {
+    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " masked nucleotides", step, student.loss,
+            100 * student.accuracy, student.masked);
+    fd_metrics_step(s->metrics, "eval", step, 3, (const char *const[]){"student_loss", "student_accuracy", "masked"},
+                    (const double[]){student.loss, student.accuracy, (double)student.masked});
+  }
+  if (!t->teacher || c->objective.cl_weight == 0 || c->eval.monitor_windows == 0) return FD_OK;
+  FD_TRY(fd_evaluate_monitor(t, s->held_out, c->eval.monitor_windows, &m));
+  fd_metrics_step(s->metrics, "monitor", step, 9,
+                  (const char *const[]){"teacher_entropy", "entropy_limit", "mutual_information", "cross_entropy", "gain",
+                                        "correlation", "centre_norm", "windows", "warning"},
+                  (const double[]){m.entropy, m.entropy_limit, m.mutual_information, m.cross_entropy, m.gain, m.correlation,
+                                   m.centre_norm, (double)m.windows, m.warning != NULL});
+  if (step == 0 && m.windows < FD_MONITOR_WINDOWS)
+    fd_info("the collapse monitor measures but does not judge: it has %" PRId64 " held-out windows, and needs %d", m.windows,
+            FD_MONITOR_WINDOWS);
+  if (m.warning && m.warning != s->warned && step > 0 && s->run->comm->rank == 0)
+    fd_warn("step %" PRId64
+            ": [CLS] term: %s. Teacher entropy %.3f of %.3f, mutual information %.3f, gain %.3f nats, correlation of the views "
+            "%.3f (%" PRId64 " windows)",
+            step, m.warning, m.entropy, m.entropy_limit, m.mutual_information, m.gain, m.correlation, m.windows);
+  if (step > 0) s->warned = m.warning;
+  return FD_OK;
+}
+
+static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
+  const fd_trainer *t = s->trainer;
+  double now = fd_seconds(), seconds = now - clock->step_start, elapsed = now - clock->start,
+         batch = (double)t->config->train.batch;
+  int64_t done = t->state->step - clock->first_step, left = t->steps - t->state->step;
+  double rate = (double)done * batch / elapsed, remaining = (double)left * elapsed / (double)done;
+  if (r->step % t->config->log.every == 0)
+    fd_metrics_step(s->metrics, "step", r->step, 13,
+                    (const char *const[]){"loss", "mnm", "cl", "lr", "lambda", "grad_norm", "clip", "masked", "skipped", "draws",
+                                          "seconds", "sequences_per_second", "bytes_sent"},
+                    (const double[]){r->loss, r->term[FD_TERM_mnm], r->term[FD_TERM_cl], r->lr, r->momentum, r->grad_norm,
+                                     r->clip, r->masked, r->skipped, (double)t->state->draws, seconds, batch / seconds,
+                                     (double)(s->run->comm->bytes_sent - clock->step_bytes)});
+  if (r->skipped)
+    fd_warn("step %" PRId64 ": the gradients are not finite; nothing was updated (%" PRId64 " in a row)", r->step,
+            t->state->bad_in_row);
+  fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  mnm %.4f  cl %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left",
+              t->state->step, t->steps, r->loss, r->term[FD_TERM_mnm], r->term[FD_TERM_cl], r->lr, rate, (int)remaining / 3600,
+              (int)remaining / 60 % 60, (int)remaining % 60);
+}
+
+/* After a step: evaluation and checkpoints by their intervals; sets *stop when a stop was agreed. */
+static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
+  const fd_config *c = s->run->config;
+  int64_t step = s->trainer->state->step;
+  uint64_t wish[WISHES];
+  char path[FD_PATH_MAX];
+  FD_TRY(agree(s, clock, wish));
+  if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
+    FD_TRY(evaluate(s)); /* before a stop: no resume repeats it */
+  if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
+  if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
+    *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
+    FD_TRY(checkpoint(s, clock, 1));
+    if (wish[WANT_STOP] && s->run->comm->rank == 0) {
+      FD_TRY(fd_path(path, s->run->folder, "stop", NULL));
+      unlink(path); /* obeyed; it must not stop the resumed run */
+    }
+    return s->run->comm->ops->barrier(s->run->comm);
+  }
+  if (step < s->trainer->steps && (wish[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
+    FD_TRY(checkpoint(s, clock, 0));
+  return FD_OK;
+}
+
+fd_status fd_session_run(fd_session *s) {
+  fd_trainer *t = s->trainer;
+  double now = fd_seconds();
+  clocks clock = {now, now, now, t->state->step, 0};
+  fd_status stop = FD_OK;
+  fd_step step;
+  if (t->state->step == 0) FD_TRY(evaluate(s));
+  clock.start = fd_seconds();
+  while (t->state->step < t->steps) {
+    clock.step_start = fd_seconds();
+    clock.step_bytes = s->run->comm->bytes_sent;
+    FD_TRY(fd_trainer_step(t, &step));
+    report(s, &step, &clock);
+    if (t->state->bad_in_row >= t->config->train.max_bad_steps)
+      return fd_fail(FD_NUMERIC,
+                     "step %" PRId64 ": %" PRId64
+                     " steps in a row without finite gradients; try a smaller optim.lr or resume from an older checkpoint",
+                     step.step, t->state->bad_in_row);
+    FD_TRY(after_step(s, &clock, &stop));
+    if (stop != FD_OK) return stop;
+  }
+  FD_TRY(evaluate(s));
+  return checkpoint(s, &clock, 1);
+}

@@ -1,0 +1,22 @@
+/* A pretraining session: the loop around the step, with evaluation, metrics, checkpoints and orderly stops. */
+#ifndef FD_TRAIN_SESSION_H
+#define FD_TRAIN_SESSION_H
+
+#include "output/metrics.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+typedef struct fd_session {
+  const fd_run *run;
+  fd_trainer *trainer;
+  fd_checkpointer *checkpointer;
+  const fd_windows *held_out; /* count 0: no evaluation */
+  fd_metrics *metrics;        /* root's; NULL on other ranks */
+  const char *warned;         /* the monitor's last warning: said once, not at every evaluation */
+} fd_session;
+
+/* Trains from the state's step to the end, or until a stop is asked for: by a signal to any rank (checkpoint, FD_RETRY) or by a
+ * file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks stop at the same step with the same status. */
+fd_status fd_session_run(fd_session *session) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,44 @@
+/* The training state. */
+#include "train/state.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "objective/objective.h"
+
+const char *const fd_array_names[FD_ARRAYS] = {"student", "teacher", "adam_m", "adam_v", "centre"};
+
+fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) {
+  fd_status status = FD_OK;
+  float *start = NULL;
+  FD_TRY(fd_alloc(state, 1, sizeof **state, "training state"));
+  fd_state *s = *state;
+  size_t n = network->params.size;
+  s->dev = dev;
+  s->cls = (int)config->model.cls;
+  s->width = fd_objective_width(config);
+  int teacher = config->teacher.kind != FD_TEACHER_NONE;
+  const size_t sizes[FD_ARRAYS] = {n, teacher ? n : 0, n, n, teacher ? (size_t)(s->cls * s->width) : 0};
+  FD_GO(fd_alloc(&start, n, sizeof *start, "start values"));
+  fd_params_init(&network->params, (uint64_t)config->run.seed, start);
+  for (int i = 0; i < FD_ARRAYS; i++) {
+    s->size[i] = sizes[i];
+    if (!sizes[i]) continue;
+    FD_GO(dev->alloc(dev, &s->array[i], sizes[i] * sizeof(float), fd_array_names[i]));
+    dev->ops.zero(dev, sizes[i], s->array[i]);
+  }
+  FD_GO(dev->copy(dev, s->array[FD_STUDENT], start, n * sizeof *start));
+  if (teacher) FD_GO(dev->copy(dev, s->array[FD_TEACHER], start, n * sizeof *start));
+done:
+  free(start);
+  if (status != FD_OK) fd_state_destroy(state);
+  return status;
+}
+
+void fd_state_destroy(fd_state **state) {
+  fd_state *s = *state;
+  if (!s) return;
+  for (int i = 0; i < FD_ARRAYS; i++) s->dev->release(s->dev, s->array[i]);
+  free(s);
+  *state = NULL;
+}

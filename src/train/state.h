@@ -1,0 +1,28 @@
+/* The training state: everything that a checkpoint holds and that two equal runs share bit for bit. */
+#ifndef FD_TRAIN_STATE_H
+#define FD_TRAIN_STATE_H
+
+#include "model/network.h"
+
+/* The arrays of the state, all in the parameters' layout but the centre. */
+typedef enum fd_array { FD_STUDENT, FD_TEACHER, FD_ADAM_M, FD_ADAM_V, FD_CENTRE, FD_ARRAYS } fd_array;
+
+extern const char *const fd_array_names[FD_ARRAYS];
+
+typedef struct fd_state {
+  fd_device *dev;
+  float *array[FD_ARRAYS]; /* device; NULL when the run has none (no teacher) */
+  size_t size[FD_ARRAYS];  /* floats */
+  int cls, width;          /* shape of the centre */
+  int64_t step;            /* steps done */
+  int64_t updates;         /* of them, those that changed the parameters: AdamW's t */
+  int64_t skipped;         /* steps without an update: gradients were not finite */
+  int64_t bad_in_row;
+  uint64_t draws; /* windows consumed: the whole position in the data */
+} fd_state;
+
+/* A state with start values from the seed: the teacher is a copy of the student, moments and centre are zero. */
+fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) FD_MUST_CHECK;
+void fd_state_destroy(fd_state **state);
+
+#endif

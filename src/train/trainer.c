@@ -1,0 +1,182 @@
+/* One training step, top to bottom: views, teacher, student, loss, backward, sum, clip, AdamW, moving average, centre. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "train/gradients.h"
+#include "train/schedule.h"
+
+/* Statistics of a micro-batch, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
+static size_t statistics_size(const fd_state *state) { return FD_TERMS + state->size[FD_CENTRE]; }
+
+fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) {
+  int64_t v = config->train.virtual_ranks;
+  if (v % ranks == 0) return FD_OK;
+  return fd_fail(
+      FD_CONFIG,
+      "%d ranks do not divide train.virtual_ranks (%lld): use 1, 2, 4, ... up to %lld ranks, or another train.virtual_ranks",
+      ranks, (long long)v, (long long)v);
+}
+
+fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,
+                            const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) {
+  fd_status status = FD_OK;
+  *trainer = NULL;
+  FD_TRY(fd_trainer_check_ranks(config, comm->size));
+  FD_TRY(fd_alloc(trainer, 1, sizeof **trainer, "trainer"));
+  fd_trainer *t = *trainer;
+  *t = (fd_trainer){
+      .config = config, .comm = comm, .dev = dev, .network = network, .source = source, .state = state, .steps = steps};
+  t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
+  t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
+  size_t n = (size_t)rows, channels = (size_t)network->channels;
+  FD_GO(fd_alloc(&t->batch, (size_t)t->micro_batches, sizeof *t->batch, "micro-batches"));
+  for (int i = 0; i < t->micro_batches; i++)
+    FD_GO(fd_batch_create(&t->batch[i], dev, t->micro_size, rows, (int)config->model.cls));
+  FD_GO(fd_activations_create(&t->student, network, dev, rows, 1));
+  if (state->size[FD_TEACHER]) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
+  FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
+  if (fd_objective_latent(config)) FD_GO(dev->alloc(dev, &t->grads.dlatent, n * channels * sizeof(float), "output gradients"));
+  FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->micro_batches, network->params.size, statistics_size(state),
+                            config->comm.reduction == FD_REDUCTION_FAST));
+done:
+  if (status != FD_OK) fd_trainer_destroy(trainer);
+  return status;
+}
+
+void fd_trainer_destroy(fd_trainer **trainer) {
+  fd_trainer *t = *trainer;
+  if (!t) return;
+  for (int i = 0; t->batch && i < t->micro_batches; i++) fd_batch_destroy(&t->batch[i]);
+  free(t->batch);
+  fd_activations_destroy(&t->student);
+  fd_activations_destroy(&t->teacher);
+  t->dev->release(t->dev, t->grads.dlogits);
+  t->dev->release(t->dev, t->grads.dlatent);
+  fd_gradients_destroy(&t->gradients);
+  free(t);
+  *trainer = NULL;
+}
+
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int ranks, int rows) {
+  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
+  for (int n = 1; n < own; n *= 2) buffers++;
+  size_t floats =
+      (size_t)buffers * network->params.size + fd_activations_size(network, rows, 1) + fd_activations_size(network, rows, 0);
+  return floats * sizeof(float) + (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
+}
+
+/* The views of all micro-batches of this rank, and the counts of the whole batch that the loss is divided by. */
+static fd_status make_views(fd_trainer *t, fd_totals *totals) {
+  uint64_t count[2] = {0, 0};
+  for (int i = 0; i < t->micro_batches; i++) {
+    uint64_t virtual_rank = (uint64_t)t->comm->rank * (uint64_t)t->micro_batches + (uint64_t)i;
+    FD_TRY(
+        t->source.fill(t->source.context, t->state->draws + virtual_rank * (uint64_t)t->micro_size, t->micro_size, t->batch[i]));
+    count[0] += (uint64_t)t->batch[i]->seqs.count;
+    count[1] += (uint64_t)t->batch[i]->masked;
+  }
+  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 2));
+  *totals = (fd_totals){(double)count[0], (double)count[1]};
+  return FD_OK;
+}
+
+/* Gradient and statistics of one micro-batch, into the tree. */
+static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
+  const fd_config *config = t->config;
+  const fd_state *s = t->state;
+  fd_device *dev = t->dev;
+  double *statistics;
+  float *gradient = fd_gradients_leaf(t->gradients, &statistics);
+  size_t rows = (size_t)batch->rows;
+  if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
+  fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
+  dev->ops.zero(dev, rows * FD_SYMBOLS, t->grads.dlogits);
+  if (t->grads.dlatent) dev->ops.zero(dev, rows * (size_t)t->network->channels, t->grads.dlatent);
+  fd_outputs outputs = {batch, t->student, t->teacher, s->array[FD_CENTRE], s->width, t->logp, t->prob};
+  fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
+  if (t->points) t->points->outputs(t->points->context, &outputs);
+  if (t->teacher)
+    dev->ops.cls_sum(dev, &batch->seqs, s->width,
+                     config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : t->teacher->logits,
+                     statistics + FD_TERMS);
+  fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
+                      t->grads.dlatent, gradient);
+  fd_gradients_add(t->gradients);
+}
+
+static int all_finite(const fd_step *r) {
+  int good = isfinite(r->loss) && isfinite(r->grad_norm);
+  for (int i = 0; i < FD_TERMS; i++) good = good && isfinite(r->term[i]);
+  return good;
+}
+
+/* Clipped AdamW on the student, and the teacher's average before or after it (Eq. 9). */
+static void update_networks(fd_trainer *t, const fd_step *r, const float *gradient) {
+  const fd_config *c = t->config;
+  fd_state *s = t->state;
+  float lambda = (float)r->momentum, *teacher = s->array[FD_TEACHER];
+  double updates = (double)++s->updates;
+  double b1 = c->optim.beta1, b2 = c->optim.beta2;
+  fd_adamw h = {(float)r->lr,
+                (float)(r->lr * c->optim.weight_decay),
+                (float)c->optim.epsilon,
+                (float)b1,
+                (float)(1 - b1),
+                (float)b2,
+                (float)(1 - b2),
+                (float)(1 - pow(b1, updates)),
+                (float)(1 - pow(b2, updates)),
+                (float)r->clip};
+  int before = teacher && c->teacher.order == FD_EMA_BEFORE;
+  if (before) t->dev->ops.ema(t->dev, s->size[FD_STUDENT], lambda, s->array[FD_STUDENT], teacher);
+  t->dev->ops.adamw(t->dev, s->size[FD_STUDENT], &h, gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V],
+                    before ? NULL : teacher, lambda);
+}
+
+/* xi = beta xi + (1 - beta) mean of the teacher's [CLS] rows (Eq. 6). */
+static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const double *cls_sum) {
+  fd_state *s = t->state;
+  size_t n = s->size[FD_CENTRE];
+  float *centre;
+  FD_TRY(fd_alloc(&centre, n, sizeof *centre, "centre"));
+  fd_status status = t->dev->copy(t->dev, centre, s->array[FD_CENTRE], n * sizeof *centre);
+  double beta = t->config->teacher.centre_momentum;
+  for (size_t i = 0; i < n; i++) centre[i] = (float)(beta * (double)centre[i] + (1 - beta) * cls_sum[i] / totals->sequences);
+  if (status == FD_OK) status = t->dev->copy(t->dev, s->array[FD_CENTRE], centre, n * sizeof *centre);
+  free(centre);
+  return status;
+}
+
+fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
+  fd_state *s = t->state;
+  fd_totals totals;
+  float *gradient;
+  double *statistics, squares, max_norm = t->config->optim.clip;
+
+  FD_TRY(make_views(t, &totals));
+  for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, t->batch[i], &totals);
+  FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
+  if (t->points) t->points->gradient(t->points->context, gradient);
+
+  *r = (fd_step){.step = s->step, .masked = totals.masked};
+  r->loss = fd_objective_loss(t->config, &totals, statistics, r->term);
+  r->lr = fd_schedule_lr(t->config, s->step, t->steps);
+  r->momentum = fd_schedule_momentum(t->config, s->step, t->steps);
+  t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], gradient, &squares);
+  r->grad_norm = sqrt(squares);
+  r->clip = max_norm > 0 ? fmin(1, max_norm / (r->grad_norm + 1e-6)) : 1;
+  r->skipped = !all_finite(r);
+
+  if (!r->skipped) {
+    update_networks(t, r, gradient);
+    if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
+  }
+  s->skipped += r->skipped;
+  s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
+  s->step++;
+  s->draws += (uint64_t)t->config->train.batch;
+  return t->dev->sync(t->dev);
+}

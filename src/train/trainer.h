@@ -1,0 +1,57 @@
+/* One training step, in the paper's order. */
+#ifndef FD_TRAIN_TRAINER_H
+#define FD_TRAIN_TRAINER_H
+
+#include "comm/comm.h"
+#include "objective/objective.h"
+#include "train/state.h"
+
+/* What a step reports: the same on every rank. */
+typedef struct fd_step {
+  int64_t step; /* number of this step, from 0 */
+  double loss, term[FD_TERMS], lr, momentum, grad_norm, clip, masked;
+  int skipped; /* the gradients were not finite: nothing was updated */
+} fd_step;
+
+/* What a trace looks at in the middle of a step: outputs before the backward pass, the reduced gradient before clipping. */
+typedef struct fd_probe_points {
+  void *context;
+  void (*outputs)(void *context, const fd_outputs *outputs);
+  void (*gradient)(void *context, const float *gradient);
+} fd_probe_points;
+
+typedef struct fd_trainer {
+  const fd_config *config;
+  fd_comm *comm;
+  fd_device *dev;
+  const fd_network *network;
+  fd_source source;
+  fd_state *state;
+  int64_t steps;     /* of the whole run: what the schedules refer to */
+  int micro_size;    /* sequences of a micro-batch */
+  int micro_batches; /* of this rank */
+  fd_batch **batch;  /* [micro_batches] */
+  fd_activations *student, *teacher;
+  fd_output_grads grads;
+  struct fd_gradients *gradients;
+  const fd_probe_points *points; /* NULL, or a trace's */
+  float *logp, *prob;            /* for a trace */
+} fd_trainer;
+
+/* FD_CONFIG unless `ranks` divides train.virtual_ranks. */
+fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) FD_MUST_CHECK;
+
+/* Builds a trainer for micro-batches of up to `rows` tokens. Refuses a number of ranks that does not divide train.virtual_ranks,
+ * naming those that do. Borrows everything it is given; `state` may be replaced by a checkpoint's content before the first step.
+ */
+fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,
+                            const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) FD_MUST_CHECK;
+void fd_trainer_destroy(fd_trainer **trainer);
+
+/* Bytes of device memory that the trainer of such a config takes, gradients and state included. */
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int ranks, int rows);
+
+/* One step. */
+fd_status fd_trainer_step(fd_trainer *trainer, fd_step *report) FD_MUST_CHECK;
+
+#endif

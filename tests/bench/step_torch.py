@@ -1,0 +1,68 @@
+"""The same training step in PyTorch, eager fp32: step_torch.py THREADS BATCH REPEATS prints "step_seconds S" a step."""
+import math
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+threads, batch, repeats = map(int, sys.argv[1:4])
+torch.set_num_threads(threads)
+torch.manual_seed(1)
+LENGTH, CLS, CHANNELS, HIDDEN, TRACK, NETWORKS, BLOCKS = 1000, 10, 308, 512, 28, 4, 10
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = torch.nn.Linear(CHANNELS, HIDDEN)
+        self.fc2 = torch.nn.Linear(HIDDEN, CHANNELS)
+
+    def forward(self, x):
+        tracks = torch.split(self.fc2(F.gelu(self.fc1(x))), TRACK, 2)
+        return x + torch.cat([t if i == 0 else torch.roll(t, -(1 << (i - 1)), 1) for i, t in enumerate(tracks)], 2)
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = torch.nn.Linear(5, CHANNELS)
+        self.encoder = torch.nn.Sequential(*[Block() for _ in range(NETWORKS * BLOCKS)])
+        self.head = torch.nn.Linear(CHANNELS, 5)
+
+    def forward(self, x):
+        return self.head(self.encoder(self.embedding(x)))
+
+
+student, teacher = Network(), Network()
+teacher.load_state_dict(student.state_dict())
+optimizer = torch.optim.AdamW(student.parameters(), lr=3e-4, weight_decay=3e-4, foreach=True)
+centre = torch.zeros(CLS, 5)
+
+
+def step():
+    global centre
+    labels = torch.randint(0, 4, (batch, LENGTH))
+    mask = (torch.rand(batch, LENGTH) < 0.3).float()
+    rows, zero = F.one_hot(labels, 5).float(), torch.zeros(batch, CLS, 5)
+    with torch.no_grad():
+        q = teacher(torch.cat([rows + 0.2 * torch.randn_like(rows), zero], 1))[:, LENGTH:]
+    z = student(torch.cat([rows * (1 - mask[:, :, None]), zero], 1))
+    mnm = (F.cross_entropy(z[:, :LENGTH].transpose(1, 2), labels, reduction="none") * mask).sum() / batch
+    cl = -(F.softmax((q - centre) / 0.04, 1) * F.log_softmax(z[:, LENGTH:] / 0.1, 1)).sum() / batch
+    optimizer.zero_grad(set_to_none=True)
+    (0.5 * mnm + 0.5 * cl).backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 0.5)
+    optimizer.step()
+    with torch.no_grad():
+        t, s = list(teacher.parameters()), list(student.parameters())
+        torch._foreach_mul_(t, 0.996)
+        torch._foreach_add_(t, s, alpha=0.004)
+        centre = 0.996 * centre + 0.004 * q.mean(0)
+
+
+step()
+for _ in range(repeats):
+    start = time.perf_counter()
+    step()
+    print(f"step_seconds {time.perf_counter() - start:.6f}", flush=True)

@@ -1,0 +1,208 @@
+/* The reproducible reduction: ranks are threads here, so that 1 to 64 of them run anywhere. Bits against the explicit balanced
+ * tree, buffers held, and bytes on the wire. */
+#include "check.h"
+
+#include <pthread.h>
+
+#include "comm/comm.h"
+#include "train/gradients.h"
+
+enum { RANKS_MAX = 64 };
+
+/* A world of threads: what a rank sends lies here between two barriers. */
+typedef struct world {
+  int size;
+  pthread_barrier_t barrier;
+  const void *sent[RANKS_MAX];
+} world;
+
+typedef struct thread_comm {
+  fd_comm comm;
+  world *world;
+} thread_comm;
+
+static fd_status exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
+  world *w = ((thread_comm *)(void *)comm)->world;
+  comm->bytes_sent += send_bytes;
+  w->sent[comm->rank] = send;
+  pthread_barrier_wait(&w->barrier);
+  memcpy(receive, w->sent[peer], receive_bytes);
+  pthread_barrier_wait(&w->barrier);
+  return FD_OK;
+}
+
+static fd_status sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
+  world *w = ((thread_comm *)(void *)comm)->world;
+  uint64_t *sum = calloc(count, sizeof *sum);
+  w->sent[comm->rank] = data;
+  pthread_barrier_wait(&w->barrier);
+  for (int r = 0; r < w->size; r++)
+    for (size_t i = 0; i < count; i++) sum[i] += ((const uint64_t *)w->sent[r])[i];
+  pthread_barrier_wait(&w->barrier);
+  memcpy(data, sum, count * sizeof *sum);
+  free(sum);
+  return FD_OK;
+}
+
+static const fd_comm_ops thread_ops = {.name = "threads", .exchange = exchange, .sum_u64 = sum_u64};
+
+/* Runs `work` as every rank of a world. */
+typedef struct job {
+  thread_comm comm;
+  void (*work)(fd_comm *comm, void *context);
+  void *context;
+  pthread_t thread;
+} job;
+
+static void *run_job(void *argument) {
+  job *j = argument;
+  j->work(&j->comm.comm, j->context);
+  return NULL;
+}
+
+/* Returns the most bytes that a rank sent. */
+static uint64_t run_world(int size, void (*work)(fd_comm *, void *), void *context) {
+  static job jobs[RANKS_MAX];
+  world w = {.size = size};
+  uint64_t most = 0;
+  pthread_barrier_init(&w.barrier, NULL, (unsigned)size);
+  for (int r = 0; r < size; r++) {
+    jobs[r] = (job){{{.rank = r, .size = size, .local_rank = r, .local_size = size, .ops = &thread_ops}, &w}, work, context, 0};
+    assert_int_equal(pthread_create(&jobs[r].thread, NULL, run_job, &jobs[r]), 0);
+  }
+  for (int r = 0; r < size; r++) {
+    pthread_join(jobs[r].thread, NULL);
+    if (jobs[r].comm.comm.bytes_sent > most) most = jobs[r].comm.comm.bytes_sent;
+  }
+  pthread_barrier_destroy(&w.barrier);
+  return most;
+}
+
+/* A value of micro-batch m whose sums depend on their order. */
+static float value_of(int m, size_t i) {
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(11, FD_RNG_TEST), (uint64_t)m, i);
+  return (fd_unit(word[0]) - 0.5f) * ldexpf(1, (int)(word[1] % 24));
+}
+
+/* The balanced tree, written out. */
+static float plain_tree(int first, int count, size_t i) {
+  return count == 1 ? value_of(first, i) : plain_tree(first, count / 2, i) + plain_tree(first + count / 2, count / 2, i);
+}
+
+typedef struct reduction {
+  size_t count;
+  float *result[RANKS_MAX];
+  int failed[RANKS_MAX];
+} reduction;
+
+static void tree_sum(fd_comm *comm, void *context) {
+  reduction *r = context;
+  float *scratch = malloc((r->count / 2 + 1) * sizeof *scratch);
+  double half[2], pair[3] = {comm->rank, 1, 0.5};
+  for (size_t i = 0; i < r->count; i++) r->result[comm->rank][i] = value_of(comm->rank, i);
+  r->failed[comm->rank] = fd_comm_tree_sum_f32(comm, r->result[comm->rank], r->count, scratch) != FD_OK;
+  uint64_t sent = comm->bytes_sent;
+  r->failed[comm->rank] |= fd_comm_tree_sum_f64(comm, pair, 3, half) != FD_OK;
+  r->failed[comm->rank] |= pair[0] != comm->size * (comm->size - 1) / 2.0 || pair[1] != comm->size || pair[2] != comm->size * 0.5;
+  comm->bytes_sent = sent;
+  free(scratch);
+}
+
+/* Every rank ends with the bits of the tree, whatever the remainder of the halving; each sends what a ring would. */
+static void tree_sums(void **state) {
+  (void)state;
+  static const size_t counts[] = {1, 2, 3, 5, 7, 64, 65, 127, 1000, 4097};
+  for (int size = 1; size <= RANKS_MAX; size *= 2)
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+      reduction r = {.count = counts[c]};
+      for (int k = 0; k < size; k++) r.result[k] = malloc(counts[c] * sizeof(float));
+      uint64_t most = run_world(size, tree_sum, &r);
+      for (int k = 0; k < size; k++) {
+        assert_false(r.failed[k]);
+        for (size_t i = 0; i < counts[c]; i++) assert_true(r.result[k][i] == plain_tree(0, size, i));
+        free(r.result[k]);
+      }
+      double ring = 2.0 * (size - 1) / size * (double)counts[c] * sizeof(float), rounding = 2.0 * RANKS_MAX * sizeof(float);
+      assert_true((double)most <= ring + rounding);
+      if (counts[c] >= 1000) assert_true((double)most >= ring - rounding);
+    }
+}
+
+enum { MICRO_BATCHES = 64, SIZE = 203, STATISTICS = 5 };
+
+typedef struct accumulation {
+  float sum[RANKS_MAX][SIZE];
+  double statistics[RANKS_MAX][STATISTICS];
+  int buffers[RANKS_MAX];
+} accumulation;
+
+static void accumulate(fd_comm *comm, void *context) {
+  accumulation *a = context;
+  fd_config config;
+  fd_device *dev;
+  fd_gradients *g;
+  int mine = MICRO_BATCHES / comm->size;
+  float *sum = NULL;
+  double *statistics = NULL;
+  fd_config_defaults(&config);
+  config.device.threads = 1;
+  if (fd_device_open(&dev, &config, 1) != FD_OK) return;
+  if (fd_gradients_create(&g, dev, comm, mine, SIZE, STATISTICS, 0) != FD_OK) return;
+  for (int step = 0; step < 2; step++) { /* the second step reuses the buffers */
+    for (int m = 0; m < mine; m++) {
+      float *leaf = fd_gradients_leaf(g, &statistics);
+      for (size_t i = 0; i < SIZE; i++) leaf[i] = value_of(comm->rank * mine + m, i);
+      for (size_t i = 0; i < STATISTICS; i++) statistics[i] = (double)value_of(comm->rank * mine + m, 1000 + i);
+      fd_gradients_add(g);
+    }
+    if (fd_gradients_finish(g, &sum, &statistics) != FD_OK) return;
+  }
+  memcpy(a->sum[comm->rank], sum, sizeof a->sum[0]);
+  memcpy(a->statistics[comm->rank], statistics, sizeof a->statistics[0]);
+  a->buffers[comm->rank] = fd_gradients_buffers(g);
+  fd_gradients_destroy(&g);
+  fd_device_close(&dev);
+}
+
+/* 64 micro-batches on 1 to 64 ranks: the same bits, log2(V / ranks) + 2 buffers at most, a ring's volume on the wire. */
+static void gradients(void **state) {
+  (void)state;
+  static accumulation a, one;
+  run_world(1, accumulate, &one);
+  for (size_t i = 0; i < SIZE; i++) assert_true(one.sum[0][i] == plain_tree(0, MICRO_BATCHES, i));
+  for (int size = 1; size <= RANKS_MAX; size *= 2) {
+    memset(&a, 0xff, sizeof a);
+    uint64_t most = run_world(size, accumulate, &a);
+    for (int r = 0; r < size; r++) {
+      assert_memory_equal(a.sum[r], one.sum[0], sizeof one.sum[0]);
+      assert_memory_equal(a.statistics[r], one.statistics[0], sizeof one.statistics[0]);
+      assert_true(a.buffers[r] <= log2((double)MICRO_BATCHES / size) + 2);
+    }
+    double ring = 2.0 * (size - 1) / size * (SIZE * sizeof(float) + STATISTICS * sizeof(double));
+    assert_true((double)most <= 2 * (ring + 2.0 * RANKS_MAX * sizeof(double)));
+  }
+}
+
+static void agree(fd_comm *comm, void *context) {
+  int *seen = context;
+  seen[comm->rank] = (int)fd_comm_agree(comm, comm->rank == 5 ? FD_DATA : comm->rank == 6 ? FD_IO : FD_OK);
+}
+
+static void one_failure_is_everybodys(void **state) {
+  (void)state;
+  int seen[RANKS_MAX] = {0};
+  run_world(4, agree, seen);
+  for (int r = 0; r < 4; r++) assert_int_equal(seen[r], FD_OK);
+  run_world(8, agree, seen);
+  for (int r = 0; r < 8; r++) assert_int_equal(seen[r], FD_IO);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(tree_sums),
+      cmocka_unit_test(gradients),
+      cmocka_unit_test(one_failure_is_everybodys),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

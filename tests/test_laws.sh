@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The laws: same bits on any number of ranks and threads, after a resume, after kill -9 at any instant. Compared by state_id.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+tiny=$root/tests/tiny.yaml
+train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain "$tiny" run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+
+train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }
+for n in 2 4; do
+  train $n ranks$n
+  check "$n ranks end in the bits of 1 rank" same one ranks$n
+done
+train 1 threads device.threads=2
+check "2 threads end in the bits of 1" same one threads
+train 2 both device.threads=2
+check "2 ranks of 2 threads end in the bits of 1" same one both
+ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA timeout 120 "$root/launch/run" -n 4 pretrain "$tiny" run.folder=launched >launched.log 2>&1
+check "launch/run, more ranks than cores: the bits of 1" same one launched
+check "and it says what it runs" grep -q '^+ mpirun -n 4 .*pretrain' launched.log
+for simd in generic avx2; do
+  grep -q "$simd" <("$FINDNA" doctor) || { echo "skipped - $simd: not on this processor"; continue; }
+  train 1 one_$simd device.simd=$simd
+  train 4 ranks_$simd device.simd=$simd device.threads=2
+  check "$simd: 4 ranks of 2 threads end in the bits of 1" same one_$simd ranks_$simd
+done
+check "metrics of 4 ranks are those of 1" diff <(grep -v '"resume"' one/metrics.jsonl | sed 's/, *"seconds.*//; s/"seconds":.*//') <(sed 's/, *"seconds.*//; s/"seconds":.*//' ranks4/metrics.jsonl)
+
+train 1 v64 train.virtual_ranks=64 train.steps=4
+train 4 v64r4 train.virtual_ranks=64 train.steps=4
+check "64 virtual ranks: 4 ranks end in the bits of 1" same v64 v64r4
+train 1 changed run.seed=4
+check "another seed ends elsewhere" test "$(state_of one)" != "$(state_of changed)"
+
+# A stop file after some steps, then a resume on another number of ranks.
+mkdir stopped && touch stopped/stop
+train 4 stopped; code=$?
+check "a stop file ends the run with 85" test $code = 85
+check "the stop file is gone" test ! -e stopped/stop
+grep -q 'stopped by the file' stopped.log && ok "the stop is said" || not_ok "the stop is said"
+train 2 stopped
+check "stopped on 4 ranks, resumed on 2: the bits of an uninterrupted run" same one stopped
+grep -q 'resuming from stopped/ckpt/step_' stopped.log && ok "the resume names its checkpoint" || not_ok "the resume names its checkpoint"
+check "the metrics are those of an uninterrupted run, evaluations too" diff <(sed 's/"seconds":.*//' one/metrics.jsonl) <(grep -v '"resume"' stopped/metrics.jsonl | sed 's/"seconds":.*//')
+cp stopped/metrics.jsonl before.jsonl; train 1 stopped
+check "a finished run is left as it is" cmp before.jsonl stopped/metrics.jsonl
+check "metrics have each step once" test "$(grep -c '"kind": *"step"' stopped/metrics.jsonl)" = 12
+
+# Signals: TERM to one rank stops all of them at the same step with 75.
+longer="train.steps=400 checkpoint.every=50 eval.every=0"
+train 1 long $longer
+(train 2 signalled $longer) & pid=$!
+until grep -qs '"step": *20[,}]' signalled/metrics.jsonl; do sleep 0.05; kill -0 $pid 2>/dev/null || break; done
+pkill -TERM -f "run.folder=signalled" -n
+wait $pid; code=$?
+check "a signal to one rank ends the job with 75" test $code = 75
+train 4 signalled $longer
+check "signalled and resumed on 4 ranks: same bits" same long signalled
+
+# TERM to launch/run, as a scheduler or a terminal sends it.
+(ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA exec "$root/launch/run" -n 2 pretrain "$tiny" run.folder=termed $longer >termed.log 2>&1) & pid=$!
+until grep -qs '"step": *20[,}]' termed/metrics.jsonl; do sleep 0.05; kill -0 $pid 2>/dev/null || break; done
+kill -TERM $pid
+wait $pid; code=$?
+check "TERM to launch/run: a checkpoint and 75" test $code = 75
+train 1 termed $longer
+check "and resumed: same bits" same long termed
+
+# kill -9 at random instants, steps and checkpoints alike; at the end the same bits.
+mkdir killed
+for i in $(seq 1 12); do
+  (train $((1 << (i % 3))) killed $longer checkpoint.every=7) & pid=$!
+  sleep 0.$((RANDOM % 8 + 3))
+  pkill -KILL -f "run.folder=killed"
+  wait $pid 2>/dev/null
+done
+train 2 killed $longer checkpoint.every=7
+check "killed 12 times at random instants, on 1, 2 and 4 ranks: same bits" same long killed
+check "no unfinished checkpoint stays" test -z "$(ls -A killed/ckpt | grep '^\.')"
+check "each step stands once in the metrics" test "$(grep '"kind": *"step"' killed/metrics.jsonl | sed 's/.*"step": *\([0-9]*\).*/\1/' | sort -n | uniq -d | wc -l)" = 0
+
+expect "3 ranks are refused with what would be right" 78 "3 ranks do not divide train.virtual_ranks \(4\)" mpirun -n 3 --oversubscribe "$FINDNA" pretrain "$tiny" run.folder=three
+train 2 fast comm.reduction=fast
+check "the fast reduction says so in its checkpoint" grep -q '^reduction fast' fast/ckpt/step_000000012/MANIFEST
+
+# Bytes on the wire: the gradient as a ring would send it, and little else.
+parameters=$(sed 's/.*"parameters": *\([0-9]*\).*/\1/' ranks4/environment.json)
+for n in 2 4; do
+  sent=$(grep '"kind":"step"' ranks$n/metrics.jsonl | tail -1 | sed 's/.*"bytes_sent":\([0-9]*\).*/\1/')
+  ring=$((2 * (n - 1) * parameters * 4 / n))
+  check "$n ranks send a ring's volume a step: $sent bytes, the gradient makes $ring" test "$sent" -ge "$ring" -a "$sent" -le $((ring + 8192))
+done

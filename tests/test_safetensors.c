@@ -1,0 +1,202 @@
+/* The safetensors reader and writer: round trips, known bytes, and files that lie. */
+#include "check.h"
+#include "scratch.h"
+
+#include <unistd.h>
+
+#include "output/safetensors.h"
+
+/* A file in memory: the header's length, the header, `bytes` of data counting up from 0. */
+static char *compose(const char *header, size_t bytes, size_t *size) {
+  size_t length = strlen(header);
+  char *file = malloc(8 + length + bytes + 1);
+  for (int i = 0; i < 8; i++) file[i] = (char)((uint64_t)length >> (8 * i) & 255);
+  memcpy(file + 8, header, length);
+  for (size_t i = 0; i < bytes; i++) file[8 + length + i] = (char)i;
+  *size = 8 + length + bytes;
+  return file;
+}
+
+static fd_status parse(const char *header, size_t bytes) {
+  fd_safetensors file;
+  size_t size;
+  char *text = compose(header, bytes, &size);
+  fd_status status = fd_safetensors_parse(text, size, "test", &file);
+  if (status == FD_OK) fd_safetensors_free(&file);
+  else assert_null(file.buffer);
+  return status;
+}
+
+static void write_read(void **state) {
+  (void)state;
+  char path[FD_PATH_MAX];
+  float matrix[6] = {1, 2, 3, -4, 5.5f, NAN}, vector[2] = {7, 8};
+  double scalar = 3.25;
+  uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 255};
+  int64_t whole[1] = {-9};
+  fd_tensor t[] = {fd_tensor_f32("encoder.0.fc1.weight", 2, 3, matrix),
+                   fd_tensor_f32("µ \"quoted\"", 2, 0, vector),
+                   {.name = "scalar", .dtype = "F64", .data = &scalar, .bytes = 8},
+                   {.name = "whole", .dtype = "I64", .dims = 1, .shape = {1}, .data = whole, .bytes = 8},
+                   {.name = "none", .dtype = "F32", .dims = 2, .shape = {0, 5}, .data = matrix, .bytes = 0},
+                   {.name = "bytes", .dtype = "U8", .dims = 3, .shape = {2, 2, 2}, .data = bytes, .bytes = 8}};
+  enum { COUNT = sizeof t / sizeof *t };
+  fd_safetensors file;
+  assert_ok(fd_path(path, folder, "a.safetensors", NULL));
+  assert_ok(fd_safetensors_write(path, t, COUNT));
+  assert_ok(fd_safetensors_read(path, &file));
+  assert_int_equal(file.count, COUNT);
+  for (int i = 0; i < COUNT; i++) {
+    const fd_tensor *r = fd_safetensors_find(&file, t[i].name);
+    assert_non_null(r);
+    assert_string_equal(r->dtype, t[i].dtype);
+    assert_int_equal(r->dims, t[i].dims);
+    for (int d = 0; d < r->dims; d++) assert_int_equal(r->shape[d], t[i].shape[d]);
+    assert_int_equal(r->bytes, t[i].bytes);
+    if (r->bytes) assert_memory_equal(r->data, t[i].data, r->bytes);
+    assert_int_equal((uintptr_t)r->data % 4, 0);
+  }
+  assert_null(fd_safetensors_find(&file, "absent"));
+  fd_safetensors_free(&file);
+}
+
+static void header_bytes(void **state) {
+  (void)state;
+  float x[2] = {0, 0};
+  fd_tensor t = fd_tensor_f32("w", 2, 0, x);
+  const char expected[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+  char *header;
+  size_t bytes;
+  assert_ok(fd_safetensors_header(&t, 1, &header, &bytes));
+  assert_int_equal(bytes % 8, 0);
+  assert_int_equal((unsigned char)header[0], bytes - 8);
+  assert_memory_equal(header + 1, "\0\0\0\0\0\0\0", 7);
+  assert_memory_equal(header + 8, expected, strlen(expected));
+  for (size_t i = 8 + strlen(expected); i < bytes; i++) assert_int_equal(header[i], ' ');
+  free(header);
+  fd_tensor twice[2] = {t, t};
+  assert_int_equal(fd_safetensors_header(twice, 2, &header, &bytes), FD_BUG);
+  t.bytes = 4;
+  assert_int_equal(fd_safetensors_header(&t, 1, &header, &bytes), FD_BUG);
+}
+
+static void others_files(void **state) {
+  (void)state;
+  fd_safetensors file;
+  size_t size;
+  /* As other programs write it: metadata, another order of keys, a header whose length is no multiple of 8. */
+  char *text = compose(
+      "{\"__metadata__\":{\"format\":\"pt\"}, \"b\":{\"data_offsets\":[8,10],\"shape\":[1],\"dtype\":\"F16\"},"
+      "\"a\":{\"shape\":[1,2],\"data_offsets\":[0,8],\"dtype\":\"F32\"}} ",
+      10, &size);
+  assert_int_not_equal((size - 10) % 8, 0);
+  assert_ok(fd_safetensors_parse(text, size, "test", &file));
+  assert_int_equal(file.count, 2);
+  assert_string_equal(file.tensor[0].name, "a");
+  assert_int_equal((uintptr_t)file.tensor[0].data % 4, 0);
+  assert_memory_equal(file.tensor[0].data, "\0\1\2\3\4\5\6\7", 8);
+  assert_memory_equal(fd_safetensors_find(&file, "b")->data, "\10\11", 2);
+  fd_safetensors_free(&file);
+  assert_ok(parse("{}", 0));
+}
+
+static void refuses_headers(void **state) {
+  (void)state;
+  static const char *const bad[] = {
+      "[]",
+      "1",
+      "{",
+      "{\"a\":1}",
+      "{\"a\":{}}",
+      "not json",
+      "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}",                                       /* no dtype */
+      "{\"a\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}",                     /* unknown dtype */
+      "{\"a\":{\"dtype\":4,\"shape\":[2],\"data_offsets\":[0,8]}}",                           /* dtype not text */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}",                       /* shape not a list */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}",                    /* negative */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}",                   /* not whole */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}",             /* five dimensions */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", /* product overflows to 0 */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", /* reversed */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}",
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,16]}}", /* beyond the end */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}",  /* span against shape */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",  /* bytes behind */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",  /* hole before */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
+      "4,8]}}", /* overlap */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":["
+      "0,8]}}", /* twice */
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[5,"
+      "8]},"
+      "\"c\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}", /* not aligned to its type */
+      "{\"\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+      "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aaaaaaaaaaaaaaa\":"
+      "{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"};
+  assert_ok(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (parse(bad[i], 8) != FD_DATA) fail_msg("taken: %s", bad[i]);
+}
+
+static void refuses_lengths(void **state) {
+  (void)state;
+  static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, 1ull << 63, 100000001, 4096, 57};
+  const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}";
+  fd_safetensors file;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    size_t size;
+    char *text = compose(header, 8, &size);
+    if (lengths[i] == strlen(header)) continue;
+    for (int k = 0; k < 8; k++) text[k] = (char)(lengths[i] >> (8 * k) & 255);
+    assert_int_equal(fd_safetensors_parse(text, size, "test", &file), FD_DATA);
+  }
+}
+
+/* Every truncation is refused; every flipped byte of the header is refused or read, never more. */
+static void survives_damage(void **state) {
+  (void)state;
+  const char header[] =
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":["
+      "8,9]}}";
+  fd_safetensors file;
+  size_t size, n = 8 + strlen(header) + 9;
+  for (size_t keep = 0; keep < n; keep++) {
+    char *whole = compose(header, 9, &size), *cut = malloc(keep + 1);
+    memcpy(cut, whole, keep);
+    free(whole);
+    assert_int_equal(fd_safetensors_parse(cut, keep, "test", &file), FD_DATA);
+  }
+  for (size_t i = 0; i < 8 + strlen(header); i++)
+    for (int bit = 0; bit < 8; bit++) {
+      char *text = compose(header, 9, &size);
+      text[i] = (char)(text[i] ^ 1 << bit);
+      fd_status status = fd_safetensors_parse(text, size, "test", &file);
+      assert_true(status == FD_OK || status == FD_DATA);
+      if (status == FD_OK) fd_safetensors_free(&file);
+    }
+}
+
+static void refuses_files(void **state) {
+  (void)state;
+  char path[FD_PATH_MAX];
+  float x = 1;
+  fd_tensor t = fd_tensor_f32("x", 1, 0, &x);
+  fd_safetensors file;
+  assert_ok(fd_path(path, folder, "absent.safetensors", NULL));
+  assert_int_equal(fd_safetensors_read(path, &file), FD_MISSING);
+  assert_int_equal(fd_safetensors_read(folder, &file), FD_DATA);
+  assert_ok(fd_path(path, folder, "absent", "a.safetensors"));
+  assert_int_equal(fd_safetensors_write(path, &t, 1), FD_MISSING);
+  assert_int_equal(fd_safetensors_write("/dev/full/a", &t, 1), FD_MISSING);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(write_read),      cmocka_unit_test(header_bytes),    cmocka_unit_test(others_files),
+      cmocka_unit_test(refuses_headers), cmocka_unit_test(refuses_lengths), cmocka_unit_test(survives_damage),
+      cmocka_unit_test(refuses_files),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,259 @@
+/* Networks and training without golden files: invariants of the model, the tree of sums, schedules, skipped steps, and that a
+ * small model learns a known source. */
+#include "check.h"
+
+#include <jansson.h>
+
+#include "train/evaluate.h"
+#include "train/gradients.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+/* A small run in one process over given windows. */
+typedef struct small_run {
+  fd_config config;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_loader loader;
+  fd_trainer *trainer;
+} small_run;
+
+static void open_run(small_run *r, const fd_windows *windows) {
+  int rows = (int)(r->config.train.batch / r->config.train.virtual_ranks) * (windows->length + (int)r->config.model.cls);
+  assert_ok(fd_device_open(&r->dev, &r->config, 1));
+  assert_ok(fd_network_create(&r->network, &r->config, windows->length));
+  assert_ok(fd_state_create(&r->state, &r->config, r->network, r->dev));
+  fd_loader_init(&r->loader, &r->config, windows);
+  assert_ok(fd_trainer_create(&r->trainer, &r->config, fd_comm_self(), r->dev, r->network,
+                              (fd_source){&r->loader, fd_loader_fill}, r->state, fd_schedule_steps(&r->config, windows->count),
+                              rows));
+}
+
+static void close_run(small_run *r) {
+  fd_trainer_destroy(&r->trainer);
+  fd_state_destroy(&r->state);
+  fd_network_destroy(&r->network);
+  fd_device_close(&r->dev);
+}
+
+static fd_config small_config(int channels, int hidden, int track, int networks) {
+  fd_config c;
+  fd_config_defaults(&c);
+  c.model.channels = channels, c.model.hidden = hidden, c.model.track = track, c.model.networks = networks;
+  c.device.threads = 1;
+  return c;
+}
+
+/* Latents of one sequence of one-hot rows with `cls` zero rows at the end. */
+static float *latents(small_run *r, const float *params, int T, const float *x) {
+  int start[2] = {0, T};
+  fd_seqs seqs = {1, 1, start};
+  fd_activations *acts;
+  float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
+  assert_ok(fd_activations_create(&acts, r->network, r->dev, T, 0));
+  fd_network_forward(r->network, r->dev, &seqs, params, x, acts);
+  memcpy(out, acts->latent, (size_t)T * (size_t)r->network->channels * sizeof *out);
+  fd_activations_destroy(&acts);
+  return out;
+}
+
+static float *random_rows(int T) {
+  float *x = calloc((size_t)T * FD_SYMBOLS, sizeof *x);
+  for (int t = 0; t < T; t++) {
+    uint32_t word[4];
+    fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 9, (uint64_t)t);
+    x[t * FD_SYMBOLS + (int)fd_below(word[0], 4)] = 1;
+  }
+  return x;
+}
+
+static fd_windows one_window(int length) { return (fd_windows){1, length, calloc((size_t)length, 1)}; }
+
+/* f(roll(x, k)) = roll(f(x), k) for whole networks, bit for bit, [CLS] rows included; also with shifts beyond the length. */
+static void networks_are_circular(void **state) {
+  (void)state;
+  const int lengths[] = {128, 130, 37};
+  for (int i = 0; i < 3; i++) {
+    int T = lengths[i], k = 11;
+    small_run r = {.config = small_config(33, 40, 3, 2)};
+    r.config.model.blocks = 10; /* 11 tracks: shifts up to 512 */
+    r.config.train.batch = r.config.train.virtual_ranks = 1;
+    r.config.model.cls = 10;
+    fd_windows w = one_window(T - 10);
+    open_run(&r, &w);
+    size_t d = (size_t)r.network->channels;
+    float *x = random_rows(T), *rolled = malloc((size_t)T * FD_SYMBOLS * sizeof *rolled);
+    for (int t = 0; t < T; t++)
+      memcpy(rolled + (size_t)t * FD_SYMBOLS, x + (size_t)((t + k) % T) * FD_SYMBOLS, FD_SYMBOLS * sizeof *x);
+    float *y = latents(&r, r.state->array[FD_STUDENT], T, x), *y_rolled = latents(&r, r.state->array[FD_STUDENT], T, rolled);
+    for (int t = 0; t < T; t++) assert_memory_equal(y_rolled + (size_t)t * d, y + (size_t)((t + k) % T) * d, d * sizeof *y);
+    free(x), free(rolled), free(y), free(y_rolled), free(w.symbols);
+    close_run(&r);
+  }
+}
+
+/* One network of ceil(log2 T) blocks with enough tracks: every output sees every input. One block fewer does not. */
+static void every_output_sees_every_input(void **state) {
+  (void)state;
+  const int lengths[] = {64, 130};
+  for (int i = 0; i < 2; i++) {
+    for (int missing = 0; missing < 2; missing++) {
+      int T = lengths[i], blocks = i ? 8 : 6, unseen = 0;
+      small_run r = {.config = small_config((blocks + 1) * 2, 24, 2, 1)};
+      r.config.model.blocks = blocks - missing;
+      r.config.train.batch = r.config.train.virtual_ranks = 1;
+      fd_windows w = one_window(T - 10);
+      open_run(&r, &w);
+      size_t d = (size_t)r.network->channels;
+      /* Large weights, so that what passes many blocks does not vanish below rounding. */
+      for (size_t j = 0; j < r.network->params.size; j++) r.state->array[FD_STUDENT][j] *= 2;
+      float *x = random_rows(T), *y = latents(&r, r.state->array[FD_STUDENT], T, x);
+      x[0] += 0.5f; /* input position 0 alone changes; outputs are relative to it by circularity */
+      float *changed = latents(&r, r.state->array[FD_STUDENT], T, x);
+      for (int t = 0; t < T; t++) unseen += !memcmp(y + (size_t)t * d, changed + (size_t)t * d, d * sizeof *y);
+      if (!missing) assert_int_equal(unseen, 0);
+      else if (T == 64) assert_int_equal(unseen, 1); /* the distance 63 = 1 + 2 + 4 + 8 + 16 + 32 takes six blocks */
+      free(x), free(y), free(changed), free(w.symbols);
+      close_run(&r);
+    }
+  }
+}
+
+static void paper_model_has_its_parameters(void **state) {
+  (void)state;
+  fd_config c;
+  fd_config_defaults(&c);
+  fd_network *network;
+  assert_ok(fd_network_create(&network, &c, 1000));
+  assert_int_equal(network->blocks, 10);
+  assert_int_equal(network->params.size, 12651873);
+  fd_network_destroy(&network);
+}
+
+static void tree_of_sums_is_balanced_and_bounded(void **state) {
+  (void)state;
+  fd_config c = small_config(4, 4, 2, 1);
+  fd_device *dev;
+  assert_ok(fd_device_open(&dev, &c, 1));
+  for (int n = 1; n <= 64; n *= 2) {
+    fd_gradients *g;
+    float leaf[64], *sum;
+    double *statistics;
+    assert_ok(fd_gradients_create(&g, dev, fd_comm_self(), n, 1, 1, 0));
+    int log2n = 0;
+    while (1 << log2n < n) log2n++;
+    assert_true(fd_gradients_buffers(g) <= log2n + 2);
+    for (int round = 0; round < 2; round++) {
+      for (int i = 0; i < n; i++) {
+        float *out = fd_gradients_leaf(g, &statistics);
+        *out = leaf[i] = 1.0f / (float)(3 * i + round + 1);
+        *statistics = i;
+        fd_gradients_add(g);
+      }
+      for (int width = n; width > 1; width /= 2) /* neighbours pairwise */
+        for (int i = 0; i < width / 2; i++) leaf[i] = leaf[2 * i] + leaf[2 * i + 1];
+      assert_ok(fd_gradients_finish(g, &sum, &statistics));
+      assert_true(*sum == leaf[0]);
+      assert_near(*statistics, n * (n - 1) / 2.0, 0);
+    }
+    fd_gradients_destroy(&g);
+  }
+  fd_device_close(&dev);
+}
+
+static void schedules_equal_given_values(void **state) {
+  (void)state;
+  json_t *root = json_load_file("tests/golden/schedules.json", 0, NULL);
+  fd_config c;
+  fd_config_defaults(&c);
+  for (int t = 0; t < 100; t++) {
+    assert_near(fd_schedule_lr(&c, t, 100), json_number_value(json_array_get(json_object_get(root, "lr"), (size_t)t)), 1e-15);
+    assert_near(fd_schedule_momentum(&c, t, 100), json_number_value(json_array_get(json_object_get(root, "ema"), (size_t)t)),
+                1e-15);
+  }
+  assert_int_equal(fd_schedule_steps(&c, 100000), 50 * 100000 / 64);
+  json_decref(root);
+}
+
+/* An order-2 chain: the next symbol is a function of the last two with probability 0.9. */
+static fd_windows chain_windows(int count, int length, uint64_t seed) {
+  static const uint8_t next[4][4] = {{3, 1, 2, 0}, {2, 3, 0, 1}, {3, 1, 0, 2}, {3, 0, 1, 2}};
+  fd_windows w = {count, length, malloc((size_t)(count * length))};
+  for (int i = 0; i < count * length; i++) {
+    uint32_t word[4];
+    fd_philox(word, fd_rng_key_of(seed, FD_RNG_TEST), 1, (uint64_t)i);
+    int t = i % length;
+    w.symbols[i] = t >= 2 && fd_unit(word[0]) < 0.9f ? next[w.symbols[i - 2]][w.symbols[i - 1]] : (uint8_t)fd_below(word[1], 4);
+  }
+  return w;
+}
+
+static void learning_happens(void **state) {
+  (void)state;
+  fd_windows train = chain_windows(2400, 118, 1), held_out = chain_windows(128, 118, 2);
+  small_run r = {.config = small_config(32, 64, 4, 1)};
+  r.config.train.batch = r.config.train.virtual_ranks = 8;
+  r.config.train.steps = 300;
+  r.config.optim.lr = 3e-3;
+  open_run(&r, &train);
+  fd_held_out before, after;
+  fd_monitor monitor;
+  fd_step step;
+  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, &before));
+  assert_ok(fd_evaluate_monitor(r.trainer, &held_out, 128, &monitor));
+  assert_true(monitor.entropy > 0 && monitor.entropy <= monitor.entropy_limit && fabs(monitor.correlation) <= 1);
+  for (int t = 0; t < 300; t++) {
+    assert_ok(fd_trainer_step(r.trainer, &step));
+    assert_false(step.skipped);
+  }
+  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, &after));
+  printf("# held-out accuracy %.1f %% -> %.1f %%, %.3f nats\n", 100 * before.accuracy, 100 * after.accuracy, after.loss);
+  assert_true(before.accuracy < 0.45);
+  assert_true(after.accuracy >= 0.65);
+  assert_true(after.loss < 1.0);
+  close_run(&r);
+  free(train.symbols), free(held_out.symbols);
+}
+
+/* A gradient that is not finite changes nothing but the position in the data. */
+static void steps_without_finite_gradients_are_skipped(void **state) {
+  (void)state;
+  fd_windows train = chain_windows(64, 54, 1);
+  small_run r = {.config = small_config(12, 16, 2, 1)};
+  r.config.train.batch = r.config.train.virtual_ranks = 4;
+  r.config.train.steps = 10;
+  open_run(&r, &train);
+  fd_step step;
+  size_t n = r.network->params.size * sizeof(float), c = r.state->size[FD_CENTRE] * sizeof(float);
+  assert_ok(fd_trainer_step(r.trainer, &step));
+  float *teacher = malloc(n), *m = malloc(n), *centre = malloc(c);
+  memcpy(teacher, r.state->array[FD_TEACHER], n), memcpy(m, r.state->array[FD_ADAM_M], n),
+      memcpy(centre, r.state->array[FD_CENTRE], c);
+  float kept = r.state->array[FD_STUDENT][3];
+  r.state->array[FD_STUDENT][3] = INFINITY;
+  assert_ok(fd_trainer_step(r.trainer, &step));
+  assert_true(step.skipped);
+  assert_memory_equal(teacher, r.state->array[FD_TEACHER], n);
+  assert_memory_equal(m, r.state->array[FD_ADAM_M], n);
+  assert_memory_equal(centre, r.state->array[FD_CENTRE], c);
+  assert_true(r.state->step == 2 && r.state->skipped == 1 && r.state->updates == 1 && r.state->draws == 8);
+  r.state->array[FD_STUDENT][3] = kept;
+  assert_ok(fd_trainer_step(r.trainer, &step));
+  assert_true(!step.skipped && r.state->bad_in_row == 0);
+  free(teacher), free(m), free(centre), free(train.symbols);
+  close_run(&r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(networks_are_circular),
+      cmocka_unit_test(every_output_sees_every_input),
+      cmocka_unit_test(paper_model_has_its_parameters),
+      cmocka_unit_test(tree_of_sums_is_balanced_and_bounded),
+      cmocka_unit_test(schedules_equal_given_values),
+      cmocka_unit_test(learning_happens),
+      cmocka_unit_test(steps_without_finite_gradients_are_skipped),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
