@@ -1,0 +1,327 @@
+/* findna probe CHECKPOINT: a linear probe on a labelled table, beside an untrained encoder and k-mer counts. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "tasks/probe.h"
+#include "train/checkpoint.h"
+
+enum { ENCODERS_MAX = 2 };
+
+typedef struct options {
+  const char *checkpoint, *train, *test, *features, *simd, *output;
+  fd_list encoder, baseline, kmer;
+  int64_t seeds, limit, threads;
+  double selection;
+  fd_probe_options probe;
+  int want_teacher, want_student; /* both 0: whatever the checkpoint has */
+} options;
+
+/* Everything that a probe holds, released in one place. */
+typedef struct probing {
+  fd_config config;
+  int window;
+  float *student, *teacher;
+  char folder[FD_PATH_MAX];
+  fd_table train, test;
+  fd_device *dev;
+  fd_network *network;
+  fd_encoder encoder[ENCODERS_MAX], untrained;
+  int encoders;
+  fd_probe_result result;
+} probing;
+
+static int index_of(const char *word, const char *const *names, int count) {
+  for (int i = 0; i < count; i++)
+    if (!strcmp(word, names[i])) return i;
+  return -1;
+}
+
+static fd_status read_kmers(options *o) {
+  fd_probe_options *p = &o->probe;
+  if (o->kmer.count == 0)
+    for (p->ks = 0; p->ks < 6; p->ks++) p->k[p->ks] = p->ks + 1;
+  for (int i = 0; i < o->kmer.count; i++) {
+    const char *text = o->kmer.item[i];
+    if (text[0] < '1' || text[0] > '0' + FD_KMER_MAX || text[1] || i == FD_KMER_MAX)
+      return fd_fail(FD_USAGE, "findna probe: --kmer %s: expected up to %d whole numbers from 1 to %d", text, FD_KMER_MAX,
+                     FD_KMER_MAX);
+    p->k[p->ks++] = text[0] - '0';
+  }
+  return FD_OK;
+}
+
+static fd_status read_lists(options *o) {
+  static const char *const encoders[] = {"teacher", "student"}, *const baselines[] = {"untrained", "kmer", "none"};
+  int kmer = o->baseline.count == 0;
+  o->probe.untrained = o->baseline.count == 0;
+  for (int i = 0; i < o->encoder.count; i++) {
+    int which = index_of(o->encoder.item[i], encoders, 2);
+    if (which < 0) return fd_fail(FD_USAGE, "findna probe: --encoder %s: expected teacher, student or both", o->encoder.item[i]);
+    *(which ? &o->want_student : &o->want_teacher) = 1;
+  }
+  for (int i = 0; i < o->baseline.count; i++) {
+    int which = index_of(o->baseline.item[i], baselines, 3);
+    if (which < 0)
+      return fd_fail(FD_USAGE, "findna probe: --baseline %s: expected untrained, kmer, both, or none", o->baseline.item[i]);
+    if (which == 2 && o->baseline.count > 1) return fd_fail(FD_USAGE, "findna probe: --baseline none excludes others");
+    if (which < 2) *(which ? &kmer : &o->probe.untrained) = 1;
+  }
+  return kmer ? read_kmers(o) : FD_OK;
+}
+
+static fd_status read_options(int argc, char **argv, options *o, int *helped) {
+  static const char *const features[] = {"tokens", "cls", "both"};
+  const fd_arg table[] = {
+      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE",
+       "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
+      {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored on, the same form"},
+      {"features", FD_ARG_TEXT, &o->features, 0, 0, "KIND",
+       "tokens (mean of the nucleotides), cls (mean of appended [CLS] tokens) or both"},
+      {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST", "teacher, student (default: what the checkpoint has)"},
+      {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
+      {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
+      {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N", "splits for choosing lambda and k, and untrained encoders"},
+      {"selection", FD_ARG_REAL, &o->selection, 0.01, 0.9, "SHARE", "share of the training rows that choose"},
+      {"limit", FD_ARG_INT, &o->limit, 0, 1e9, "N", "take N training rows, drawn at random but always the same; 0: all"},
+      {"threads", FD_ARG_INT, &o->threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"},
+      {"simd", FD_ARG_TEXT, &o->simd, 0, 0, "KIND", "instructions: auto, avx512, avx2, generic"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the scores as JSON, too"},
+      {0},
+  };
+  const fd_args args = {
+      "probe", "CHECKPOINT --train FILE --test FILE [options]",
+      "Freezes the encoder and fits a regularised linear classifier to its features; CHECKPOINT is a run folder (its newest "
+      "valid\n"
+      "checkpoint) or a checkpoint folder. Features are whitened; lambda (and k) are chosen on a held-out share of the training\n"
+      "rows, which the seed draws; the test rows are scored once a seed. Scores are mean and standard deviation over the seeds.",
+      table};
+  int count;
+  FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));
+  if (*helped) return FD_OK;
+  if (count == 0 || !o->train || !o->test)
+    return fd_fail(FD_USAGE, "findna probe: give CHECKPOINT, --train FILE and --test FILE; see findna probe --help");
+  int kind = index_of(o->features, features, 3);
+  if (kind < 0) return fd_fail(FD_USAGE, "findna probe: --features %s: expected tokens, cls or both", o->features);
+  o->probe.features = (fd_features)kind;
+  o->probe.seeds = (int)o->seeds;
+  o->probe.selection = o->selection;
+  return read_lists(o);
+}
+
+/* Keeps `limit` rows, drawn at random, in the file's order. */
+static fd_status limit_rows(fd_table *table, int limit) {
+  int *order, held_out, rows = table->rows;
+  if (limit == 0 || limit >= rows) return FD_OK;
+  FD_TRY(fd_alloc(&order, 2 * (size_t)rows, sizeof *order, "--limit"));
+  fd_status status = fd_probe_split(rows, FD_PROBE_SEEDS, 0.5, order, &held_out); /* a seed that no split uses */
+  int *keep = order + rows, kept = 0;
+  for (int i = 0; i < limit && status == FD_OK; i++) keep[order[i]] = 1;
+  for (int row = 0; row < rows && status == FD_OK; row++) {
+    if (!keep[row]) continue;
+    int64_t length = table->start[row + 1] - table->start[row];
+    memmove(table->symbols + table->start[kept], table->symbols + table->start[row], (size_t)length);
+    table->label[kept] = table->label[row];
+    table->start[kept + 1] = table->start[kept] + length;
+    kept++;
+  }
+  table->rows = kept;
+  free(order);
+  return status;
+}
+
+/* Root reads first: what is wrong is said once. */
+static fd_status load(fd_comm *comm, const options *o, probing *p) {
+  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(fd_check_output(o->output, o->train));
+  FD_TRY(fd_check_output(o->output, o->test));
+  FD_TRY(fd_table_read(o->train, &p->train));
+  FD_TRY(fd_table_read(o->test, &p->test));
+  FD_TRY(fd_checkpoint_open_weights(o->checkpoint, &p->config, &p->window, &p->student, &p->teacher, p->folder));
+  if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(limit_rows(&p->train, (int)o->limit));
+  if (o->want_teacher && !p->teacher)
+    return fd_fail(FD_USAGE, "findna probe: --encoder teacher: %s has no teacher; use --encoder student", p->folder);
+  return FD_OK;
+}
+
+static fd_status build(fd_comm *comm, const options *o, probing *p) {
+  static const char *const simd[] = {"auto", "avx512", "avx2", "generic"};
+  int kind = index_of(o->simd, simd, 4), any = o->want_teacher || o->want_student;
+  if (kind < 0) return fd_fail(FD_USAGE, "findna probe: --simd %s: expected auto, avx512, avx2 or generic", o->simd);
+  p->config.device.kind = FD_DEVICE_CPU; /* wherever the run was */
+  p->config.device.threads = o->threads;
+  p->config.device.simd = kind;
+  FD_TRY(fd_device_open(&p->dev, &p->config, comm->local_size));
+  FD_TRY(fd_network_create(&p->network, &p->config, p->window));
+  fd_encoder encoder = {.network = p->network, .dev = p->dev, .cls = (int)p->config.model.cls};
+  p->untrained = encoder;
+  p->untrained.name = "untrained";
+  if (p->teacher && (o->want_teacher || !any)) {
+    encoder.name = "teacher", encoder.params = p->teacher;
+    p->encoder[p->encoders++] = encoder;
+  }
+  if (o->want_student || !any) {
+    encoder.name = "student", encoder.params = p->student;
+    p->encoder[p->encoders++] = encoder;
+  }
+  return FD_OK;
+}
+
+/* Rows of the test table whose sequence is also a training row. */
+typedef struct sequence {
+  const uint8_t *symbols;
+  int64_t length;
+} sequence;
+
+static int compare_sequences(const void *a, const void *b) {
+  const sequence *x = a, *y = b;
+  if (x->length != y->length) return x->length < y->length ? -1 : 1;
+  return memcmp(x->symbols, y->symbols, (size_t)x->length);
+}
+
+static sequence sequence_at(const fd_table *table, int row) {
+  return (sequence){table->symbols + table->start[row], table->start[row + 1] - table->start[row]};
+}
+
+static fd_status count_shared(const fd_table *train, const fd_table *test, int *shared) {
+  sequence *sorted;
+  FD_TRY(fd_alloc(&sorted, (size_t)train->rows, sizeof *sorted, "a table's rows"));
+  for (int row = 0; row < train->rows; row++) sorted[row] = sequence_at(train, row);
+  qsort(sorted, (size_t)train->rows, sizeof *sorted, compare_sequences);
+  *shared = 0;
+  for (int row = 0; row < test->rows; row++) {
+    sequence key = sequence_at(test, row);
+    *shared += bsearch(&key, sorted, (size_t)train->rows, sizeof *sorted, compare_sequences) != NULL;
+  }
+  free(sorted);
+  return FD_OK;
+}
+
+/* One of accuracy, f1, mcc over the seeds: {"mean", "sd", "seeds"}. */
+static json_t *json_of_scores(const double *value, int seeds) {
+  enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
+  double mean, sd;
+  fd_mean_sd(value, seeds, STRIDE, &mean, &sd);
+  json_t *list = json_array();
+  for (int i = 0; i < seeds; i++) json_array_append_new(list, json_real(value[i * STRIDE]));
+  return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", sd, "seeds", list);
+}
+
+static json_t *json_of_item(const fd_probe_item *item, int seeds) {
+  json_t *lambda = json_array(), *k = json_array(), *dims = json_array();
+  const fd_probe_score *s = item->score;
+  for (int i = 0; i < seeds; i++) {
+    json_array_append_new(lambda, json_real(s[i].lambda));
+    json_array_append_new(dims, json_integer((json_int_t)s[i].dims));
+    if (s[i].k > 0) json_array_append_new(k, json_integer((json_int_t)s[i].k));
+  }
+  json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
+                             json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
+                             json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
+  if (json_array_size(k)) json_object_set(object, "k", k);
+  json_decref(k);
+  return object;
+}
+
+static fd_status write_json(const options *o, const probing *p, int shared) {
+  json_t *results = json_array();
+  for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
+  json_t *root =
+      json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint", p->folder,
+                "train", o->train, "test", o->test, "train_rows", p->train.rows, "test_rows", p->test.rows, "test_rows_in_train",
+                shared, "classes", p->train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+  fd_status status = text ? fd_write_file(o->output, text, strlen(text))
+                          : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
+  free(text);
+  json_decref(root);
+  return status;
+}
+
+static void print_number(const double *value, int seeds, double scale, int digits) {
+  double mean, sd;
+  fd_mean_sd(value, seeds, sizeof(fd_probe_score) / sizeof(double), &mean, &sd);
+  printf("  %6.*f ± %-5.*f", digits, scale * mean, digits, scale * sd);
+}
+
+/* The distinct values of a choice over the seeds, as "1e-04, 1e-03". */
+static void print_choices(const double *value, int seeds, const char *format) {
+  enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
+  for (int i = 0, shown = 0; i < seeds; i++) {
+    int seen = 0;
+    for (int j = 0; j < i; j++) seen |= value[j * STRIDE] == value[i * STRIDE];
+    if (seen) continue;
+    if (shown++) printf(", ");
+    printf(format, value[i * STRIDE]);
+  }
+}
+
+static void print_table(const options *o, const probing *p, int shared) {
+  int seeds = p->result.seeds;
+  printf("checkpoint  %s\n", p->folder);
+  printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", o->train, p->train.rows, o->test, p->test.rows,
+         p->train.classes);
+  if (shared) printf("            %d of the test sequences are also training sequences\n", shared);
+  printf("            mean ± sd over %d seed%s: lambda and k chosen on %g %% of the training rows\n\n", seeds,
+         seeds > 1 ? "s" : "", 100 * o->selection);
+  printf("%-10s %-8s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "dims", "lambda");
+  for (int i = 0; i < p->result.items; i++) {
+    const fd_probe_item *item = &p->result.item[i];
+    const fd_probe_score *s = item->score;
+    printf("%-10s %-8s", item->name, item->features);
+    print_number(&s->accuracy, seeds, 100, 2);
+    print_number(&s->f1, seeds, 100, 2);
+    print_number(&s->mcc, seeds, 1, 4);
+    printf("  %7.0f  ", s->dims);
+    print_choices(&s->lambda, seeds, "%.0e");
+    if (s->k > 0) printf("  (k = "), print_choices(&s->k, seeds, "%.0f"), printf(")");
+    printf("\n");
+  }
+}
+
+static void release(probing *p) {
+  fd_network_destroy(&p->network);
+  fd_device_close(&p->dev);
+  fd_table_free(&p->train);
+  fd_table_free(&p->test);
+  free(p->student);
+  free(p->teacher);
+}
+
+static fd_status probe(fd_comm *comm, options *o, probing *p) {
+  int shared = 0;
+  double start = fd_seconds();
+  FD_TRY(load(comm, o, p));
+  FD_TRY(build(comm, o, p));
+  o->probe.run_seed = (uint64_t)p->config.run.seed;
+  fd_probe_task task = {comm, &p->train, &p->test, p->encoders, p->encoder, &p->untrained};
+  FD_TRY(fd_probe_run(&o->probe, &task, &p->result));
+  if (comm->rank) return FD_OK;
+  FD_TRY(count_shared(&p->train, &p->test, &shared));
+  fd_info("probe: %.1f s", fd_seconds() - start);
+  print_table(o, p, shared);
+  return o->output ? write_json(o, p, shared) : FD_OK;
+}
+
+fd_status fd_command_probe(fd_comm *comm, int argc, char **argv) {
+  options o = {.features = "tokens", .simd = "auto", .seeds = 3, .selection = 0.2};
+  int helped;
+  FD_TRY(read_options(argc, argv, &o, &helped));
+  if (helped) return FD_OK;
+  probing *p;
+  FD_TRY(fd_alloc(&p, 1, sizeof *p, "probing"));
+  fd_status status = probe(comm, &o, p);
+  release(p);
+  free(p);
+  return status;
+}

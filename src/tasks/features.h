@@ -1,0 +1,30 @@
+/* What a frozen encoder says about labelled sequences: pooled latent rows, unaugmented, of any length without padding. */
+#ifndef FD_TASKS_FEATURES_H
+#define FD_TASKS_FEATURES_H
+
+#include "comm/comm.h"
+#include "data/table.h"
+#include "model/network.h"
+
+/* tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean over the latents of the [CLS]
+ * rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one after the other. */
+typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
+
+/* An encoder to take features from. All borrowed; `name` is for messages. */
+typedef struct fd_encoder {
+  const char *name;
+  const fd_network *network;
+  const float *params; /* host memory, the network's layout */
+  fd_device *dev;
+  int cls; /* [CLS] rows that the model was trained with */
+} fd_encoder;
+
+/* Width of a row of features. */
+int fd_features_width(const fd_network *network, fd_features kind);
+
+/* out [table->rows, width] on every rank. Collective: each rank computes a share of the rows; the result has the same bits for
+ * any number of ranks. */
+fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const fd_table *table, fd_comm *comm,
+                              float *out) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,92 @@
+/* Sparse standardised k-mer counts. */
+#include "tasks/kmer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "device/tensors.h"
+
+/* Roots of the counts of one row; *used grows by the number of k-mers that occur. `count` [4^k] is zero before and after. */
+static void count_row(const fd_table *table, int row, int k, int *count, int *column, float *value, int64_t *used) {
+  int64_t first = *used;
+  uint32_t code = 0, mask = (1u << 2 * k) - 1;
+  int run = 0;
+  for (int64_t i = table->start[row]; i < table->start[row + 1]; i++) {
+    uint8_t symbol = table->symbols[i];
+    run = symbol < FD_N ? run + 1 : 0;
+    code = (code << 2 | (symbol & 3u)) & mask;
+    if (run < k) continue;
+    if (count[code]++ == 0) column[(*used)++] = (int)code;
+  }
+  for (int64_t i = first; i < *used; i++) {
+    value[i] = sqrtf((float)count[column[i]]);
+    count[column[i]] = 0;
+  }
+}
+
+static fd_status count_table(fd_kmers *m, int which, const fd_table *table, int k) {
+  size_t most = (size_t)table->start[table->rows]; /* a row has no more k-mers than letters */
+  int *count;
+  FD_TRY(fd_alloc(&m->start[which], (size_t)table->rows + 1, sizeof *m->start[which], "k-mer counts"));
+  FD_TRY(fd_alloc(&m->column[which], most, sizeof *m->column[which], "k-mer counts"));
+  FD_TRY(fd_alloc(&m->value[which], most, sizeof *m->value[which], "k-mer counts"));
+  FD_TRY(fd_alloc(&count, (size_t)1 << 2 * k, sizeof *count, "k-mer counts"));
+  int64_t used = 0;
+  for (int row = 0; row < table->rows; row++) {
+    count_row(table, row, k, count, m->column[which], m->value[which], &used);
+    m->start[which][row + 1] = used;
+  }
+  free(count);
+  return FD_OK;
+}
+
+/* Divides by the training rows' standard deviation; the shift is what the mean becomes. */
+static fd_status standardise(fd_kmers *m, int rows, int dims) {
+  double *scale;
+  FD_TRY(fd_alloc(&m->shift, (size_t)dims, sizeof *m->shift, "k-mer counts"));
+  FD_TRY(fd_alloc(&scale, (size_t)dims, sizeof *scale, "k-mer counts"));
+  for (int64_t i = 0; i < m->start[0][rows]; i++) {
+    m->shift[m->column[0][i]] += m->value[0][i];
+    scale[m->column[0][i]] += (double)m->value[0][i] * (double)m->value[0][i];
+  }
+  for (int c = 0; c < dims; c++) {
+    double mean = m->shift[c] / rows, variance = scale[c] / rows - mean * mean;
+    scale[c] = variance > 1e-12 ? 1 / sqrt(variance) : 0;
+    m->shift[c] = mean * scale[c];
+  }
+  const fd_design *design[2] = {&m->train, &m->test};
+  for (int which = 0; which < 2; which++)
+    for (int64_t i = 0; i < m->start[which][design[which]->rows]; i++) m->value[which][i] *= (float)scale[m->column[which][i]];
+  free(scale);
+  return FD_OK;
+}
+
+fd_status fd_kmers_create(fd_kmers **kmers, const fd_table *train, const fd_table *test, int k) {
+  const fd_table *table[2] = {train, test};
+  fd_status status = FD_OK;
+  int dims = 1 << 2 * k;
+  FD_TRY(fd_alloc(kmers, 1, sizeof **kmers, "k-mer counts"));
+  fd_kmers *m = *kmers;
+  for (int which = 0; which < 2; which++) FD_GO(count_table(m, which, table[which], k));
+  m->train = (fd_design){.rows = train->rows, .dims = dims, .start = m->start[0], .column = m->column[0], .value = m->value[0]};
+  m->test = (fd_design){.rows = test->rows, .dims = dims, .start = m->start[1], .column = m->column[1], .value = m->value[1]};
+  FD_GO(standardise(m, train->rows, dims));
+  m->train.shift = m->test.shift = m->shift;
+done:
+  if (status != FD_OK) fd_kmers_free(kmers);
+  return status;
+}
+
+void fd_kmers_free(fd_kmers **kmers) {
+  if (!*kmers) return;
+  for (int which = 0; which < 2; which++) {
+    free((*kmers)->start[which]);
+    free((*kmers)->column[which]);
+    free((*kmers)->value[which]);
+  }
+  free((*kmers)->shift);
+  free(*kmers);
+  *kmers = NULL;
+}

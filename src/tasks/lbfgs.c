@@ -1,0 +1,106 @@
+/* L-BFGS with a backtracking line search. */
+#include "tasks/lbfgs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { PAIRS = 10, HALVINGS = 50 };
+
+typedef struct lbfgs {
+  int n, pairs, newest;  /* pairs that are stored; where the newest is */
+  double *step[PAIRS];   /* x[k+1] - x[k] */
+  double *change[PAIRS]; /* g[k+1] - g[k] */
+  double inverse[PAIRS]; /* 1 / (step . change) */
+  double *g, *direction, *x_next, *g_next;
+} lbfgs;
+
+static double dot(int n, const double *a, const double *b) {
+  double sum[4] = {0};
+  int i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int j = 0; j < 4; j++) sum[j] += a[i + j] * b[i + j];
+  for (; i < n; i++) sum[0] += a[i] * b[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static double largest(int n, const double *g) {
+  double most = 0;
+  for (int i = 0; i < n; i++) most = fmax(most, fabs(g[i]));
+  return most;
+}
+
+/* direction = -H g with H from the stored pairs (the two-loop recursion). */
+static void find_direction(lbfgs *s) {
+  double alpha[PAIRS], *d = s->direction;
+  for (int i = 0; i < s->n; i++) d[i] = -s->g[i];
+  for (int k = 0; k < s->pairs; k++) {
+    int p = (s->newest + PAIRS - k) % PAIRS;
+    alpha[p] = s->inverse[p] * dot(s->n, s->step[p], d);
+    for (int i = 0; i < s->n; i++) d[i] -= alpha[p] * s->change[p][i];
+  }
+  double scale = 1 / fmax(1, sqrt(dot(s->n, s->g, s->g)));
+  if (s->pairs) scale = 1 / (s->inverse[s->newest] * dot(s->n, s->change[s->newest], s->change[s->newest]));
+  for (int i = 0; i < s->n; i++) d[i] *= scale;
+  for (int k = s->pairs - 1; k >= 0; k--) {
+    int p = (s->newest + PAIRS - k) % PAIRS;
+    double beta = s->inverse[p] * dot(s->n, s->change[p], d);
+    for (int i = 0; i < s->n; i++) d[i] += (alpha[p] - beta) * s->step[p][i];
+  }
+}
+
+/* Halves the step until the value falls enough (Armijo). Returns 0 when it never does. */
+static int search(lbfgs *s, fd_function f, void *context, const double *x, double *value) {
+  double slope = dot(s->n, s->g, s->direction), length = 1;
+  for (int i = 0; slope < 0 && i < HALVINGS; i++, length /= 2) {
+    for (int j = 0; j < s->n; j++) s->x_next[j] = x[j] + length * s->direction[j];
+    double next = f(context, s->x_next, s->g_next);
+    if (next <= *value + 1e-4 * length * slope) {
+      *value = next;
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Moves to x_next and remembers the pair, unless its curvature is lost in rounding. */
+static void accept(lbfgs *s, double *x) {
+  int p = (s->newest + 1) % PAIRS;
+  for (int i = 0; i < s->n; i++) {
+    s->step[p][i] = s->x_next[i] - x[i];
+    s->change[p][i] = s->g_next[i] - s->g[i];
+  }
+  double curvature = dot(s->n, s->step[p], s->change[p]);
+  if (curvature > 1e-14 * dot(s->n, s->step[p], s->step[p])) {
+    s->inverse[p] = 1 / curvature;
+    s->newest = p;
+    if (s->pairs < PAIRS) s->pairs++;
+  }
+  memcpy(x, s->x_next, (size_t)s->n * sizeof *x);
+  memcpy(s->g, s->g_next, (size_t)s->n * sizeof *x);
+}
+
+fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolerance, int most, fd_lbfgs_end *end) {
+  lbfgs s = {.n = n, .newest = -1 + PAIRS};
+  double *memory;
+  FD_TRY(fd_alloc(&memory, (size_t)(2 * PAIRS + 4) * (size_t)n, sizeof *memory, "L-BFGS"));
+  double *at = memory;
+  for (int p = 0; p < PAIRS; p++) s.step[p] = at, s.change[p] = at + n, at += 2 * (size_t)n;
+  s.g = at, s.direction = at + n, s.x_next = at + 2 * (size_t)n, s.g_next = at + 3 * (size_t)n;
+  *end = (fd_lbfgs_end){.value = f(context, x, s.g)};
+  while (!(end->converged = largest(n, s.g) <= tolerance) && end->iterations < most) {
+    find_direction(&s);
+    if (!search(&s, f, context, x, &end->value)) {
+      if (s.pairs == 0) break;
+      s.pairs = 0; /* the memory may mislead near the limit of rounding: once more along the gradient */
+      continue;
+    }
+    accept(&s, x);
+    end->iterations++;
+  }
+  end->gradient = largest(n, s.g);
+  free(memory);
+  return FD_OK;
+}

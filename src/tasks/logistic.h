@@ -1,0 +1,43 @@
+/* L2-regularised logistic regression, solved to convergence in double precision. */
+#ifndef FD_TASKS_LOGISTIC_H
+#define FD_TASKS_LOGISTIC_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Rows of features, borrowed: dense, or sparse where every row is less the same `shift` (so that standardised counts stay
+ * sparse). */
+typedef struct fd_design {
+  int rows, dims;
+  const double *dense;  /* [rows, dims]; NULL: sparse */
+  const int64_t *start; /* [rows + 1] into column and value */
+  const int *column;
+  const float *value;
+  const double *shift; /* [dims] */
+} fd_design;
+
+/* Two classes have one output (the log odds of class 1), more have one each (softmax). Each output has `dims` weights and a bias.
+ */
+typedef struct fd_logistic {
+  int classes, dims, outputs;
+  double *weight; /* [outputs, dims + 1] */
+} fd_logistic;
+
+fd_status fd_logistic_create(fd_logistic **model, int classes, int dims) FD_MUST_CHECK;
+void fd_logistic_free(fd_logistic **model);
+
+/* Minimises, over the rows row[0..count-1] (all `count` rows when NULL), the mean negative log likelihood + lambda / 2 * the sum
+ * of squared weights (biases are free), from the weights that the model has; lambda > 0. *gradient (may be NULL) is the largest
+ * entry of the gradient at the end; a warning says when it is not within 1e-6. */
+fd_status fd_logistic_fit(fd_logistic *model, const fd_design *x, const int *label, const int *row, int count, double lambda,
+                          double *gradient) FD_MUST_CHECK;
+
+/* Mean negative log likelihood (nats) over rows. */
+fd_status fd_logistic_loss(const fd_logistic *model, const fd_design *x, const int *label, const int *row, int count,
+                           double *loss) FD_MUST_CHECK;
+
+/* The likeliest class of every row; a tie goes to the smaller one. predicted: [x->rows]. */
+fd_status fd_logistic_predict(const fd_logistic *model, const fd_design *x, int *predicted) FD_MUST_CHECK;
+
+#endif

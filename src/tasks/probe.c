@@ -1,0 +1,200 @@
+/* Runs the linear probe on encoders and baselines. */
+#include "tasks/probe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "tasks/whiten.h"
+
+const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3,
+                                                   1e-4}; /* falling: each fit starts near the last one's end */
+
+static const char *const feature_names[] = {"tokens", "cls", "both"};
+
+fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) {
+  fd_rng_key key = fd_rng_key_of(seed, FD_RNG_PROBE);
+  for (int i = 0; i < rows; i++) order[i] = i;
+  for (int i = rows - 1; i > 0; i--) {
+    uint32_t word[4];
+    fd_philox(word, key, 0, (uint64_t)i);
+    int other = (int)fd_below(word[0], (uint32_t)i + 1), mine = order[i];
+    order[i] = order[other];
+    order[other] = mine;
+  }
+  *held_out = (int)lround(share * rows);
+  if (*held_out >= 1 && *held_out < rows) return FD_OK;
+  return fd_fail(FD_DATA, "%d training rows are too few to choose lambda on a share of %g of them", rows, share);
+}
+
+fd_status fd_probe_select(const fd_design *train, const int *label, int classes, const int *order, int held_out, double *lambda,
+                          double *loss) {
+  fd_logistic *model;
+  FD_TRY(fd_logistic_create(&model, classes, train->dims));
+  fd_status status = FD_OK;
+  *loss = INFINITY;
+  for (int i = 0; i < FD_PROBE_LAMBDAS; i++) {
+    double here;
+    FD_GO(fd_logistic_fit(model, train, label, order + held_out, train->rows - held_out, fd_probe_lambdas[i], NULL));
+    FD_GO(fd_logistic_loss(model, train, label, order, held_out, &here));
+    if (!(here < *loss)) continue;
+    *loss = here;
+    *lambda = fd_probe_lambdas[i];
+  }
+done:
+  fd_logistic_free(&model);
+  return status;
+}
+
+/* Chooses lambda on the training rows. */
+static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, const fd_design *train, int seed, double *lambda,
+                        double *loss) {
+  int *order, held_out;
+  FD_TRY(fd_alloc(&order, (size_t)train->rows, sizeof *order, "the split of a probe"));
+  fd_status status = fd_probe_split(train->rows, (uint64_t)seed, o->selection, order, &held_out);
+  if (status == FD_OK) status = fd_probe_select(train, task->train->label, task->train->classes, order, held_out, lambda, loss);
+  free(order);
+  return status;
+}
+
+/* Fits all training rows with the chosen lambda and scores the test rows. */
+static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, fd_probe_score *score) {
+  fd_logistic *model = NULL;
+  fd_scores s;
+  int *predicted;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&predicted, (size_t)test->rows, sizeof *predicted, "predictions"));
+  FD_GO(fd_logistic_create(&model, task->train->classes, train->dims));
+  FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, score->lambda, NULL));
+  FD_GO(fd_logistic_predict(model, test, predicted));
+  FD_GO(fd_scores_of(test->rows, task->test->label, predicted, task->train->classes, &s));
+  score->accuracy = s.accuracy, score->f1 = s.f1, score->mcc = s.mcc;
+  score->dims = train->dims;
+done:
+  fd_logistic_free(&model);
+  free(predicted);
+  return status;
+}
+
+/* The seeds of an item are shared out over the ranks; a rank leaves zeros where another one works. */
+static int is_mine(const fd_probe_task *task, int seed) { return seed % task->comm->size == task->comm->rank; }
+
+/* Whitened features of both tables. */
+static fd_status whitened_features(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder,
+                                   fd_design *train, fd_design *test) {
+  const fd_table *table[2] = {task->train, task->test};
+  fd_design *design[2] = {train, test};
+  fd_whitening *whitening = NULL;
+  float *raw = NULL;
+  fd_status status = FD_OK;
+  for (int i = 0; i < 2; i++) {
+    int width = fd_features_width(encoder->network, o->features);
+    double *white = NULL;
+    FD_GO(fd_alloc(&raw, (size_t)table[i]->rows * (size_t)width, sizeof *raw, "features"));
+    FD_GO(fd_features_compute(encoder, o->features, table[i], task->comm, raw));
+    if (i == 0) FD_GO(fd_whitening_fit(&whitening, raw, table[i]->rows, width));
+    if (i == 0)
+      fd_info("%s: %d %s features, %d directions after whitening", encoder->name, width, feature_names[o->features],
+              whitening->kept);
+    FD_GO(fd_alloc(&white, (size_t)table[i]->rows * (size_t)whitening->kept, sizeof *white, "features"));
+    *design[i] = (fd_design){.rows = table[i]->rows, .dims = whitening->kept, .dense = white};
+    FD_GO(fd_whitening_apply(whitening, raw, table[i]->rows, white));
+    free(raw);
+    raw = NULL;
+  }
+done:
+  free(raw);
+  fd_whitening_free(&whitening);
+  return status;
+}
+
+/* Probes an encoder with the seeds first .. last-1. */
+static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder, int first,
+                               int last, fd_probe_item *item) {
+  fd_design train = {0}, test = {0};
+  fd_status status = whitened_features(o, task, encoder, &train, &test);
+  item->features = feature_names[o->features];
+  for (int seed = first; seed < last && status == FD_OK; seed++) {
+    fd_probe_score *score = &item->score[seed];
+    if (!is_mine(task, seed)) continue;
+    status = choose(o, task, &train, seed, &score->lambda, &score->selection_loss);
+    if (status == FD_OK) status = finish(task, &train, &test, score);
+  }
+  free((double *)train.dense);
+  free((double *)test.dense);
+  return status;
+}
+
+static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task *task, fd_probe_item *item) {
+  float *params;
+  fd_status status = FD_OK;
+  fd_encoder encoder = *task->untrained;
+  FD_TRY(fd_alloc(&params, encoder.network->params.size, sizeof *params, "an untrained encoder"));
+  encoder.params = params;
+  for (int seed = 0; seed < o->seeds && status == FD_OK; seed++) {
+    fd_params_init(&encoder.network->params, o->run_seed + (uint64_t)seed, params);
+    status = probe_encoder(o, task, &encoder, seed, seed + 1, item);
+  }
+  free(params);
+  return status;
+}
+
+/* One seed of the k-mer baseline: k and lambda together by the split, then the test rows once. */
+static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, int seed, fd_probe_score *score) {
+  fd_kmers *kmers;
+  score->selection_loss = INFINITY;
+  for (int i = 0; i < o->ks; i++) {
+    double lambda, loss;
+    FD_TRY(fd_kmers_create(&kmers, task->train, task->test, o->k[i]));
+    fd_status status = choose(o, task, &kmers->train, seed, &lambda, &loss);
+    fd_kmers_free(&kmers);
+    FD_TRY(status);
+    fd_progress(0, "k-mers: seed %d, k = %d: loss %.4f on the held-out training rows", seed, o->k[i], loss);
+    if (!(loss < score->selection_loss)) continue;
+    score->selection_loss = loss, score->lambda = lambda, score->k = o->k[i];
+  }
+  FD_TRY(fd_kmers_create(&kmers, task->train, task->test, (int)score->k));
+  fd_status status = finish(task, &kmers->train, &kmers->test, score);
+  fd_kmers_free(&kmers);
+  return status;
+}
+
+static fd_status check_tables(const fd_probe_task *task) {
+  if (task->train->classes < 2)
+    return fd_fail(FD_DATA, "the training rows have one class only: there is nothing to learn; expected at least two labels");
+  if (task->test->classes > task->train->classes)
+    return fd_fail(FD_DATA, "the test rows have the label %d, which no training row has; expected 0 to %d",
+                   task->test->classes - 1, task->train->classes - 1);
+  return FD_OK;
+}
+
+static fd_probe_item *add_item(fd_probe_result *result, const char *name) {
+  fd_probe_item *item = &result->item[result->items++];
+  snprintf(item->name, sizeof item->name, "%s", name);
+  return item;
+}
+
+/* Every score is zero on all ranks but one: the sum of the bits gathers them. */
+static fd_status gather(fd_comm *comm, fd_probe_item *item, int seeds) {
+  return comm->ops->sum_u64(comm, (uint64_t *)(void *)item->score, (size_t)seeds * sizeof *item->score / sizeof(uint64_t));
+}
+
+fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *task, fd_probe_result *result) {
+  memset(result, 0, sizeof *result);
+  result->seeds = options->seeds;
+  FD_TRY(check_tables(task));
+  for (int e = 0; e < task->encoders; e++)
+    FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, add_item(result, task->encoder[e].name)));
+  if (options->untrained) FD_TRY(probe_untrained(options, task, add_item(result, "untrained")));
+  if (options->ks) {
+    fd_probe_item *item = add_item(result, "kmer");
+    item->features = "kmer";
+    for (int seed = 0; seed < options->seeds; seed++)
+      if (is_mine(task, seed)) FD_TRY(probe_kmers(options, task, seed, &item->score[seed]));
+  }
+  for (int i = 0; i < result->items; i++) FD_TRY(gather(task->comm, &result->item[i], options->seeds));
+  return FD_OK;
+}

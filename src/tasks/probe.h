@@ -1,0 +1,66 @@
+/* The linear probe: a logistic regression on frozen features, beside an untrained encoder and k-mer counts.
+ *
+ * A seed makes the split of the training rows on which lambda (and k) are chosen by loss; the model is then fitted again on all
+ * training rows from there, and only then sees the test rows, once. Features are whitened by the training rows. */
+#ifndef FD_TASKS_PROBE_H
+#define FD_TASKS_PROBE_H
+
+#include "tasks/features.h"
+#include "tasks/kmer.h"
+#include "tasks/logistic.h"
+#include "tasks/scores.h"
+
+enum { FD_PROBE_SEEDS = 64, FD_PROBE_ITEMS = 4, FD_PROBE_LAMBDAS = 5 };
+
+/* What lambda is chosen from: the penalty lambda / 2 |w|^2 beside the mean loss of a row, on features of variance 1. */
+extern const double fd_probe_lambdas[FD_PROBE_LAMBDAS];
+
+typedef struct fd_probe_options {
+  fd_features features;
+  int seeds;        /* 0 .. seeds-1 make the splits */
+  double selection; /* share of the training rows that choose */
+  int untrained;    /* add an encoder with start values of the seeds run_seed + 0, 1, ... */
+  uint64_t run_seed;
+  int ks, k[FD_KMER_MAX]; /* k-mers to choose from; 0: no k-mer baseline */
+} fd_probe_options;
+
+/* One seed of one item. Every member has 8 bytes, so that ranks can add their bits. */
+typedef struct fd_probe_score {
+  double accuracy, f1, mcc;
+  double lambda, selection_loss; /* the choice, and its mean loss on the rows that chose */
+  double k, dims;                /* k of a k-mer model, else 0; features after whitening */
+} fd_probe_score;
+
+typedef struct fd_probe_item {
+  char name[32];        /* teacher, student, untrained, kmer */
+  const char *features; /* tokens, cls, both, kmer */
+  fd_probe_score score[FD_PROBE_SEEDS];
+} fd_probe_item;
+
+typedef struct fd_probe_result {
+  int items, seeds;
+  fd_probe_item item[FD_PROBE_ITEMS];
+} fd_probe_result;
+
+/* Everything that a probe looks at. All borrowed. `untrained` gives network, dev and cls of the untrained encoder. */
+typedef struct fd_probe_task {
+  fd_comm *comm;
+  const fd_table *train, *test;
+  int encoders;
+  const fd_encoder *encoder;
+  const fd_encoder *untrained; /* params are ignored */
+} fd_probe_task;
+
+/* Runs the probe. Collective; the fits are shared out over the ranks, and every rank gets the same result for any number of them.
+ * Training rows of one class only, and test labels beyond them, are FD_DATA. */
+fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *task, fd_probe_result *result) FD_MUST_CHECK;
+
+/* The split of a seed: an order of the rows 0 .. rows-1; its first *held_out choose, the others fit. */
+fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) FD_MUST_CHECK;
+
+/* Chooses lambda by loss on the held-out share of the training rows; the larger one when equal. The test rows are not known here.
+ */
+fd_status fd_probe_select(const fd_design *train, const int *label, int classes, const int *order, int held_out, double *lambda,
+                          double *loss) FD_MUST_CHECK;
+
+#endif

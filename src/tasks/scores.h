@@ -1,0 +1,19 @@
+/* How good predicted classes are: accuracy, macro F1 and Matthews' correlation, for any number of classes. */
+#ifndef FD_TASKS_SCORES_H
+#define FD_TASKS_SCORES_H
+
+#include "base/error.h"
+
+/* f1: unweighted mean over the classes that occur among the labels or the predictions, 2 tp / (2 tp + fp + fn) each.
+ * mcc: Gorodkin's R_K (Matthews' correlation for two classes); 0 where it is 0 / 0. */
+typedef struct fd_scores {
+  double accuracy, f1, mcc;
+} fd_scores;
+
+/* label, predicted: [count], 0 .. classes-1. */
+fd_status fd_scores_of(int count, const int *label, const int *predicted, int classes, fd_scores *scores) FD_MUST_CHECK;
+
+/* Mean and sample standard deviation (0 for a single value) of n values `stride` doubles apart. */
+void fd_mean_sd(const double *value, int n, int stride, double *mean, double *sd);
+
+#endif

@@ -1,0 +1,99 @@
+/* Principal components of features by LAPACK's symmetric eigensolver. */
+#include "tasks/whiten.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum { CHUNK = 512 }; /* rows that are centred at a time: a fixed tile of every sum */
+
+static const double smallest = 1e-10;
+
+static int centre(const fd_whitening *w, const float *x, int rows, double *to) {
+  for (int r = 0; r < rows; r++)
+    for (int i = 0; i < w->dims; i++)
+      to[(size_t)r * (size_t)w->dims + (size_t)i] = (double)x[(size_t)r * (size_t)w->dims + (size_t)i] - w->mean[i];
+  return rows;
+}
+
+static int chunk_at(int rows, int first) { return rows - first < CHUNK ? rows - first : CHUNK; }
+
+/* The upper triangle (row-major) of the covariance. */
+static void covariance(const fd_whitening *w, const float *x, int rows, double *tile, double *c) {
+  for (int first = 0; first < rows; first += CHUNK) {
+    int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, w->dims, n, 1.0 / rows, tile, w->dims, 1, c, w->dims);
+  }
+}
+
+/* From eigenvectors (row i of `vector`, ascending variance) to the map, largest variance first. */
+static fd_status make_map(fd_whitening *w, const double *vector, const double *variance) {
+  int dims = w->dims;
+  double largest = variance[dims - 1];
+  if (!(largest > 0)) return fd_fail(FD_DATA, "all sequences have the same features: there is nothing to learn from them");
+  while (w->kept < dims && variance[dims - 1 - w->kept] > smallest * largest) w->kept++;
+  FD_TRY(fd_alloc(&w->map, (size_t)dims * (size_t)w->kept, sizeof *w->map, "whitening"));
+  for (int k = 0; k < w->kept; k++) {
+    const double *v = vector + (size_t)(dims - 1 - k) * (size_t)dims;
+    for (int i = 0; i < dims; i++) w->map[(size_t)i * (size_t)w->kept + (size_t)k] = v[i] / sqrt(variance[dims - 1 - k]);
+  }
+  return FD_OK;
+}
+
+static fd_status find_mean(fd_whitening *w, const float *x, int rows) {
+  for (int r = 0; r < rows; r++)
+    for (int i = 0; i < w->dims; i++) w->mean[i] += x[(size_t)r * (size_t)w->dims + (size_t)i];
+  for (int i = 0; i < w->dims; i++) {
+    w->mean[i] /= rows;
+    if (!isfinite(w->mean[i]))
+      return fd_fail(FD_NUMERIC, "feature %d is not finite: the encoder's weights are damaged or diverged", i);
+  }
+  return FD_OK;
+}
+
+fd_status fd_whitening_fit(fd_whitening **whitening, const float *x, int rows, int dims) {
+  double *work = NULL;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(whitening, 1, sizeof **whitening, "whitening"));
+  fd_whitening *w = *whitening;
+  w->dims = dims;
+  size_t square = (size_t)dims * (size_t)dims;
+  FD_GO(fd_alloc(&w->mean, (size_t)dims, sizeof *w->mean, "whitening"));
+  FD_GO(fd_alloc(&work, square + (size_t)(CHUNK + 1) * (size_t)dims, sizeof *work, "whitening"));
+  double *c = work, *variance = work + square, *tile = variance + dims;
+  openblas_set_num_threads(1); /* the library's sums depend on its number of threads */
+  FD_GO(find_mean(w, x, rows));
+  covariance(w, x, rows, tile, c);
+  /* The upper triangle row by row is the lower one column by column: no copy, and eigenvectors come as rows. */
+  int code = (int)LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', dims, c, dims, variance);
+  if (code) status = fd_fail(FD_NUMERIC, "no principal components: LAPACK's dsyevd ended with %d", code);
+  if (status == FD_OK) status = make_map(w, c, variance);
+done:
+  free(work);
+  if (status != FD_OK) fd_whitening_free(whitening);
+  return status;
+}
+
+void fd_whitening_free(fd_whitening **whitening) {
+  if (!*whitening) return;
+  free((*whitening)->mean);
+  free((*whitening)->map);
+  free(*whitening);
+  *whitening = NULL;
+}
+
+fd_status fd_whitening_apply(const fd_whitening *w, const float *x, int rows, double *y) {
+  double *tile;
+  FD_TRY(fd_alloc(&tile, (size_t)CHUNK * (size_t)w->dims, sizeof *tile, "whitening"));
+  openblas_set_num_threads(1);
+  for (int first = 0; first < rows; first += CHUNK) {
+    int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, w->kept, w->dims, 1, tile, w->dims, w->map, w->kept, 0,
+                y + (size_t)first * (size_t)w->kept, w->kept);
+  }
+  free(tile);
+  return FD_OK;
+}

@@ -1,0 +1,24 @@
+/* Whitening by principal components: afterwards features are uncorrelated with variance 1, so that a regularised classifier sees
+ * directions that the encoder scales down by a factor of a thousand as well as any other. */
+#ifndef FD_TASKS_WHITEN_H
+#define FD_TASKS_WHITEN_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct fd_whitening {
+  int dims, kept;
+  double *mean; /* [dims] */
+  double *map;  /* [dims, kept] */
+} fd_whitening;
+
+/* Fits on x [rows, dims]. Directions with less than 1e-10 of the largest variance are dropped: they are rounding. Features that
+ * are not finite are FD_NUMERIC, constant ones FD_DATA. */
+fd_status fd_whitening_fit(fd_whitening **whitening, const float *x, int rows, int dims) FD_MUST_CHECK;
+void fd_whitening_free(fd_whitening **whitening);
+
+/* y [rows, kept] = (x - mean) map. */
+fd_status fd_whitening_apply(const fd_whitening *whitening, const float *x, int rows, double *y) FD_MUST_CHECK;
+
+#endif

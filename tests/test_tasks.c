@@ -1,0 +1,431 @@
+/* The parts of the probe against plain versions: tables, k-mers, scores, whitening, the classifier and its optimum, splits,
+ * features of any length; and the context tables. */
+#include "check.h"
+
+#include <lzma.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "data/table.h"
+#include "tasks/context.h"
+#include "tasks/probe.h"
+#include "tasks/whiten.h"
+
+static uint64_t counter;
+
+static uint32_t draw(uint32_t n) {
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 0, counter++);
+  return fd_below(word[0], n);
+}
+
+static double normal(void) {
+  float pair[2];
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(17, FD_RNG_TEST), 1, counter++);
+  fd_normal_pair(pair, word[0], word[1]);
+  return (double)pair[0];
+}
+
+/* --- tables ---------------------------------------------------------------------------------------------------------- */
+
+static char path[] = "/tmp/findna-table-XXXXXX";
+
+static void write_table(const void *data, size_t bytes) {
+  FILE *out = fopen(path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(data, 1, bytes, out), bytes);
+  assert_int_equal(fclose(out), 0);
+}
+
+/* Reads `text` and checks two rows: ACGTNN 1, then ttg 0. */
+static void check_table(const char *text) {
+  static const uint8_t symbols[] = {FD_A, FD_C, FD_G, FD_T, FD_N, FD_N, FD_T, FD_T, FD_G};
+  fd_table t;
+  write_table(text, strlen(text));
+  assert_ok(fd_table_read(path, &t));
+  assert_int_equal(t.rows, 2);
+  assert_int_equal(t.classes, 2);
+  assert_int_equal(t.start[1], 6);
+  assert_int_equal(t.start[2], 9);
+  assert_memory_equal(t.symbols, symbols, sizeof symbols);
+  assert_true(t.label[0] == 1 && t.label[1] == 0);
+  fd_table_free(&t);
+}
+
+static void tables_in_every_form(void **state) {
+  (void)state;
+  check_table("sequence,label\nACGTNR,1\nttg,0\n");
+  check_table("sequence\tlabel\r\nACGTNR\t1\r\nttg\t0");
+  check_table("label,id,seq\n1,\"a, \"\"b\"\"\",ACGTNN\n0,,ttg\n");
+  check_table("\xef\xbb\xbfSequence,Label\n\"ACGUNN\",\"1\"\nttg,0\n\n");
+}
+
+static void refuse_table(const void *text, size_t bytes) {
+  fd_table t;
+  write_table(text, bytes);
+  assert_int_equal(fd_table_read(path, &t), FD_DATA);
+  assert_null(t.symbols);
+}
+
+static void bad_tables(void **state) {
+  (void)state;
+  static const char *const bad[] = {"",
+                                    "sequence,label\n",
+                                    "seq,lab\nACGT,1\n",
+                                    "sequence,label\nACGT\n",
+                                    "sequence,label\nACGT,1,2\n",
+                                    "sequence,label\nACGT,one\n",
+                                    "sequence,label\nACGT,-1\n",
+                                    "sequence,label\nACGT,1\nACGT,3\n",
+                                    "sequence,label\n,1\n",
+                                    "sequence,label\nAC!T,1\n",
+                                    "sequence,label\n\"ACGT,1\n",
+                                    "sequence,label\n\"ACGT\"x,1\n",
+                                    "sequence,sequence,label\nACGT,ACGT,1\n",
+                                    "sequence,label\nACGT,99999999999999999999\n"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse_table(bad[i], strlen(bad[i]));
+}
+
+/* Packed tables read as plain ones do; every truncation is refused. */
+static void packed_tables(void **state) {
+  (void)state;
+  char *text;
+  size_t bytes, used = 0;
+  FILE *out = open_memstream(&text, &bytes);
+  fprintf(out, "sequence,label\n");
+  for (int i = 0; i < 400; i++) {
+    for (int k = 0; k < 30; k++) fputc("ACGT"[draw(4)], out);
+    fprintf(out, ",%d\n", i % 3);
+  }
+  fclose(out);
+  unsigned char *packed = malloc(bytes + 4096);
+  for (int kind = 0; kind < 2; kind++) {
+    used = 0;
+    if (kind == 0) {
+      assert_int_equal(
+          lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, bytes, packed, &used, bytes + 4096), LZMA_OK);
+    } else {
+      z_stream z = {
+          .next_in = (unsigned char *)text, .avail_in = (uInt)bytes, .next_out = packed, .avail_out = (uInt)bytes + 4096};
+      assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+      assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+      used = z.total_out;
+      deflateEnd(&z);
+    }
+    fd_table t;
+    write_table(packed, used);
+    assert_ok(fd_table_read(path, &t));
+    assert_int_equal(t.rows, 400);
+    assert_int_equal(t.classes, 3);
+    fd_table_free(&t);
+    for (int k = 0; k < 20; k++) refuse_table(packed, 20 + draw((uint32_t)used - 20));
+  }
+  free(packed);
+  free(text);
+}
+
+/* --- scores, whitening, classifier ----------------------------------------------------------------------------------- */
+
+static void scores_against_counting(void **state) {
+  (void)state;
+  for (int trial = 0; trial < 200; trial++) {
+    int label[60], predicted[60], n = 5 + (int)draw(55), classes = 2 + (int)draw(3);
+    double hits = 0, f1 = 0, seen = 0, cov_xy = 0, cov_xx = 0, cov_yy = 0;
+    for (int i = 0; i < n; i++)
+      label[i] = (int)draw((uint32_t)classes), predicted[i] = draw(2) ? label[i] : (int)draw((uint32_t)classes);
+    for (int i = 0; i < n; i++) hits += label[i] == predicted[i];
+    for (int c = 0; c < classes; c++) {
+      double tp = 0, fp = 0, fn = 0;
+      for (int i = 0; i < n; i++)
+        tp += label[i] == c && predicted[i] == c, fp += label[i] != c && predicted[i] == c,
+            fn += label[i] == c && predicted[i] != c;
+      seen += tp + fp + fn > 0;
+      f1 += tp + fp + fn > 0 ? 2 * tp / (2 * tp + fp + fn) : 0;
+      double p = (tp + fp) / n, t = (tp + fn) / n; /* R_K is the correlation of the one-hot matrices */
+      cov_xy += tp / n - p * t, cov_xx += p - p * p, cov_yy += t - t * t;
+    }
+    fd_scores s;
+    assert_ok(fd_scores_of(n, label, predicted, classes, &s));
+    assert_near(s.accuracy, hits / n, 1e-12);
+    assert_near(s.f1, f1 / seen, 1e-12);
+    assert_near(s.mcc, cov_xx > 1e-12 && cov_yy > 1e-12 ? cov_xy / sqrt(cov_xx * cov_yy) : 0, 1e-9);
+  }
+}
+
+/* Directions of scale 1, 1e-2 and 1e-4, mixed: afterwards the covariance is the identity. */
+static void whitening_gives_the_identity(void **state) {
+  (void)state;
+  enum { ROWS = 500, DIMS = 5 };
+  static float x[ROWS * DIMS];
+  static double y[ROWS * DIMS];
+  fd_whitening *w;
+  double mix[DIMS][DIMS];
+  for (int i = 0; i < DIMS; i++)
+    for (int j = 0; j < DIMS; j++) mix[i][j] = normal() * (i == 0 ? 1 : i == 1 ? 1e-2 : i == 2 ? 1e-4 : 0.3);
+  for (int r = 0; r < ROWS; r++) {
+    double z[DIMS];
+    for (int i = 0; i < DIMS; i++) z[i] = normal();
+    for (int j = 0; j < DIMS; j++) {
+      double sum = 3;
+      for (int i = 0; i < DIMS; i++) sum += z[i] * mix[i][j];
+      x[r * DIMS + j] = (float)sum;
+    }
+  }
+  assert_ok(fd_whitening_fit(&w, x, ROWS, DIMS));
+  assert_int_equal(w->kept, DIMS);
+  assert_ok(fd_whitening_apply(w, x, ROWS, y));
+  for (int i = 0; i < DIMS; i++)
+    for (int j = 0; j < DIMS; j++) {
+      double sum = 0, mean = 0;
+      for (int r = 0; r < ROWS; r++) sum += y[r * DIMS + i] * y[r * DIMS + j], mean += y[r * DIMS + i];
+      assert_near(mean / ROWS, 0, 1e-4);
+      assert_near(sum / ROWS, i == j, 0.01);
+    }
+  fd_whitening_free(&w);
+  for (int r = 0; r < ROWS; r++) x[r * DIMS + 2] = x[r * DIMS + 1]; /* a copy adds no direction */
+  assert_ok(fd_whitening_fit(&w, x, ROWS, DIMS));
+  assert_int_equal(w->kept, DIMS - 1);
+  fd_whitening_free(&w);
+  x[7] = NAN;
+  assert_int_equal(fd_whitening_fit(&w, x, ROWS, DIMS), FD_NUMERIC);
+}
+
+/* The objective, written out. */
+static double plain_objective(const fd_design *x, const int *label, int classes, const double *weight, double lambda) {
+  int outputs = classes == 2 ? 1 : classes, stride = x->dims + 1;
+  double loss = 0, penalty = 0;
+  for (int r = 0; r < x->rows; r++) {
+    double logit[8] = {0}, sum = 0;
+    for (int o = 0; o < outputs; o++) {
+      logit[outputs == 1 ? 1 : o] = weight[o * stride + x->dims];
+      for (int c = 0; c < x->dims; c++) logit[outputs == 1 ? 1 : o] += weight[o * stride + c] * x->dense[r * x->dims + c];
+    }
+    for (int c = 0; c < classes; c++) sum += exp(logit[c]);
+    loss += log(sum) - logit[label[r]];
+  }
+  for (int o = 0; o < outputs; o++)
+    for (int c = 0; c < x->dims; c++) penalty += weight[o * stride + c] * weight[o * stride + c];
+  return loss / x->rows + lambda / 2 * penalty;
+}
+
+/* At the end no small step in any direction makes the objective smaller: it is convex, so this is the minimum. */
+static void classifier_finds_the_minimum(void **state) {
+  (void)state;
+  enum { ROWS = 200, DIMS = 6 };
+  static double x[ROWS * DIMS];
+  int label[ROWS];
+  for (int classes = 2; classes <= 3; classes++)
+    for (int l = 0; l < FD_PROBE_LAMBDAS; l++) {
+      for (int i = 0; i < ROWS * DIMS; i++) x[i] = normal();
+      for (int r = 0; r < ROWS; r++)
+        label[r] = draw(4) ? (x[r * DIMS] > 0.4) + (classes == 3 && x[r * DIMS + 1] > 0) : (int)draw((uint32_t)classes);
+      fd_design design = {.rows = ROWS, .dims = DIMS, .dense = x};
+      fd_logistic *m;
+      double gradient, lambda = fd_probe_lambdas[l];
+      assert_ok(fd_logistic_create(&m, classes, DIMS));
+      assert_ok(fd_logistic_fit(m, &design, label, NULL, ROWS, lambda, &gradient));
+      assert_true(gradient <= 1e-6);
+      double best = plain_objective(&design, label, classes, m->weight, lambda);
+      for (int i = 0; i < m->outputs * (DIMS + 1); i++)
+        for (int sign = -1; sign <= 1; sign += 2) {
+          m->weight[i] += sign * 1e-3;
+          assert_true(plain_objective(&design, label, classes, m->weight, lambda) >= best - 1e-9);
+          m->weight[i] -= sign * 1e-3;
+        }
+      double loss;
+      assert_ok(fd_logistic_loss(m, &design, label, NULL, ROWS, &loss));
+      assert_near(loss, plain_objective(&design, label, classes, m->weight, 0), 1e-10);
+      fd_logistic_free(&m);
+    }
+}
+
+static fd_table random_table(int rows, int length_max) {
+  fd_table t = {.rows = rows, .classes = 2};
+  t.start = calloc((size_t)rows + 1, sizeof *t.start);
+  t.symbols = malloc((size_t)rows * (size_t)length_max);
+  t.label = calloc((size_t)rows, sizeof *t.label);
+  for (int r = 0; r < rows; r++) {
+    int length = 1 + (int)draw((uint32_t)length_max);
+    for (int i = 0; i < length; i++) t.symbols[t.start[r] + i] = draw(30) ? (uint8_t)draw(4) : FD_N;
+    t.start[r + 1] = t.start[r] + length;
+    t.label[r] = (int)draw(2);
+  }
+  return t;
+}
+
+/* Dense standardised roots of counts, by string search; sparse and dense fits agree. */
+static void kmers_against_counting(void **state) {
+  (void)state;
+  enum { ROWS = 60, K = 2, DIMS = 16 };
+  fd_table train = random_table(ROWS, 80), test = random_table(20, 80);
+  const fd_table *table[2] = {&train, &test};
+  static double dense[2][ROWS * DIMS];
+  double mean[DIMS] = {0}, square[DIMS] = {0};
+  for (int w = 0; w < 2; w++)
+    for (int r = 0; r < table[w]->rows; r++) {
+      double *row = dense[w] + r * DIMS;
+      memset(row, 0, DIMS * sizeof *row);
+      for (int64_t i = table[w]->start[r]; i + 1 < table[w]->start[r + 1]; i++)
+        if (table[w]->symbols[i] < FD_N && table[w]->symbols[i + 1] < FD_N)
+          row[table[w]->symbols[i] * 4 + table[w]->symbols[i + 1]]++;
+      for (int c = 0; c < DIMS; c++) row[c] = sqrt(row[c]);
+    }
+  for (int c = 0; c < DIMS; c++) {
+    for (int r = 0; r < ROWS; r++) mean[c] += dense[0][r * DIMS + c] / ROWS;
+    for (int r = 0; r < ROWS; r++) square[c] += pow(dense[0][r * DIMS + c] - mean[c], 2) / ROWS;
+    for (int w = 0; w < 2; w++)
+      for (int r = 0; r < table[w]->rows; r++) dense[w][r * DIMS + c] = (dense[w][r * DIMS + c] - mean[c]) / sqrt(square[c]);
+  }
+  fd_kmers *kmers;
+  assert_ok(fd_kmers_create(&kmers, &train, &test, K));
+  for (int w = 0; w < 2; w++) {
+    const fd_design *d = w ? &kmers->test : &kmers->train;
+    for (int r = 0; r < d->rows; r++) {
+      double row[DIMS];
+      for (int c = 0; c < DIMS; c++) row[c] = -d->shift[c];
+      for (int64_t i = d->start[r]; i < d->start[r + 1]; i++) row[d->column[i]] += (double)d->value[i];
+      for (int c = 0; c < DIMS; c++) assert_near(row[c], dense[w][r * DIMS + c], 1e-5);
+    }
+  }
+  fd_design plain = {.rows = ROWS, .dims = DIMS, .dense = dense[0]};
+  fd_logistic *a, *b;
+  assert_ok(fd_logistic_create(&a, 2, DIMS));
+  assert_ok(fd_logistic_create(&b, 2, DIMS));
+  assert_ok(fd_logistic_fit(a, &kmers->train, train.label, NULL, ROWS, 0.1, NULL));
+  assert_ok(fd_logistic_fit(b, &plain, train.label, NULL, ROWS, 0.1, NULL));
+  for (int i = 0; i <= DIMS; i++) assert_near(a->weight[i], b->weight[i], 1e-4);
+  fd_logistic_free(&a);
+  fd_logistic_free(&b);
+  fd_kmers_free(&kmers);
+  fd_table_free(&train);
+  fd_table_free(&test);
+}
+
+static void splits_are_permutations(void **state) {
+  (void)state;
+  int order[3][101], seen[101], held_out;
+  for (int s = 0; s < 3; s++) {
+    memset(seen, 0, sizeof seen);
+    assert_ok(fd_probe_split(101, (uint64_t)(s % 2), 0.2, order[s], &held_out));
+    assert_int_equal(held_out, 20);
+    for (int i = 0; i < 101; i++) assert_int_equal(seen[order[s][i]]++, 0);
+  }
+  assert_memory_equal(order[0], order[2], sizeof order[0]);
+  assert_true(memcmp(order[0], order[1], sizeof order[0]) != 0);
+  assert_int_equal(fd_probe_split(2, 0, 0.2, order[0], &held_out), FD_DATA);
+}
+
+/* --- features -------------------------------------------------------------------------------------------------------- */
+
+/* Each row of a table of mixed lengths has the bits that it has alone, whatever its neighbours are. */
+static void features_know_no_padding(void **state) {
+  (void)state;
+  fd_config c;
+  fd_device *dev;
+  fd_network *network;
+  fd_config_defaults(&c);
+  c.model.channels = 20, c.model.hidden = 24, c.model.track = 4, c.model.networks = 1, c.model.cls = 3;
+  c.device.threads = 2;
+  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_network_create(&network, &c, 100));
+  float *params = calloc(network->params.size, sizeof *params);
+  fd_params_init(&network->params, 5, params);
+  fd_encoder encoder = {"test", network, params, dev, 3};
+  fd_table table = random_table(300, 150);
+  for (int kind = FD_FEATURES_TOKENS; kind <= FD_FEATURES_BOTH; kind++) {
+    int width = fd_features_width(network, (fd_features)kind);
+    float *all = malloc(300 * (size_t)width * sizeof *all), *alone = malloc((size_t)width * sizeof *alone);
+    memset(all, 0xff, 300 * (size_t)width * sizeof *all);
+    assert_ok(fd_features_compute(&encoder, (fd_features)kind, &table, fd_comm_self(), all));
+    for (int r = 0; r < 300; r += 7) {
+      fd_table one = {.rows = 1,
+                      .classes = 2,
+                      .start = (int64_t[]){0, table.start[r + 1] - table.start[r]},
+                      .symbols = table.symbols + table.start[r],
+                      .label = table.label};
+      assert_ok(fd_features_compute(&encoder, (fd_features)kind, &one, fd_comm_self(), alone));
+      assert_memory_equal(all + (size_t)r * (size_t)width, alone, (size_t)width * sizeof *alone);
+    }
+    for (int i = 0; i < 300 * width; i++) assert_true(isfinite(all[i]));
+    free(all);
+    free(alone);
+  }
+  fd_table_free(&table);
+  free(params);
+  fd_network_destroy(&network);
+  fd_device_close(&dev);
+}
+
+/* --- context tables -------------------------------------------------------------------------------------------------- */
+
+/* Counts of the middle of 2 * reach + 1 nucleotides, where some neighbours are hidden: by going over all windows each time. */
+static void plain_context(const fd_windows *train, const fd_windows *test, const uint8_t *mask, int reach, double *loss,
+                          double *accuracy) {
+  int n = 0, hits = 0;
+  *loss = 0;
+  for (int64_t w = 0; w < test->count; w++)
+    for (int t = 0; t < test->length; t++) {
+      const uint8_t *x = test->symbols + w * test->length, *hidden = mask + w * test->length;
+      double count[4] = {0};
+      if (!hidden[t] || x[t] >= FD_N) continue;
+      for (int64_t v = 0; v < train->count; v++)
+        for (int s = reach; s + reach < train->length; s++) {
+          const uint8_t *y = train->symbols + v * train->length;
+          int fits = y[s] < FD_N;
+          for (int d = -reach; d <= reach && fits; d++) {
+            int at = t + d, known = d && at >= 0 && at < test->length && !hidden[at] && x[at] < FD_N;
+            fits = y[s + d] < FD_N && (!known || y[s + d] == x[at]);
+          }
+          if (fits) count[y[s]]++;
+        }
+      int best = 0;
+      for (int c = 1; c < 4; c++) best = count[c] > count[best] ? c : best;
+      *loss -= log((count[x[t]] + 1) / (count[0] + count[1] + count[2] + count[3] + 4));
+      hits += best == x[t];
+      n++;
+    }
+  *loss /= n;
+  *accuracy = (double)hits / n;
+}
+
+static void context_tables(void **state) {
+  (void)state;
+  enum { LENGTH = 30, TRAIN = 40, TEST = 6 };
+  static uint8_t symbols[2][TRAIN * LENGTH], mask[TEST * LENGTH];
+  for (int i = 0; i < TRAIN * LENGTH; i++)
+    for (int k = 0; k < 2; k++) symbols[k][i] = draw(15) ? (uint8_t)draw(draw(2) ? 2 : 4) : FD_N;
+  for (int i = 0; i < TEST * LENGTH; i++) mask[i] = draw(3) == 0;
+  fd_windows train = {TRAIN, LENGTH, symbols[0]}, test = {TEST, LENGTH, symbols[1]};
+  for (int reach = 0; reach <= 3; reach++) {
+    fd_context_table *table;
+    double loss, accuracy, plain_loss, plain_accuracy;
+    int64_t masked;
+    assert_ok(fd_context_table_fit(&table, &train, reach));
+    assert_ok(fd_context_table_score(table, &test, mask, &loss, &accuracy, &masked));
+    plain_context(&train, &test, mask, reach, &plain_loss, &plain_accuracy);
+    assert_true(masked > 20);
+    assert_near(loss, plain_loss, 1e-9);
+    assert_near(accuracy, plain_accuracy, 1e-12);
+    fd_context_table_free(&table);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(tables_in_every_form),
+      cmocka_unit_test(bad_tables),
+      cmocka_unit_test(packed_tables),
+      cmocka_unit_test(scores_against_counting),
+      cmocka_unit_test(whitening_gives_the_identity),
+      cmocka_unit_test(classifier_finds_the_minimum),
+      cmocka_unit_test(kmers_against_counting),
+      cmocka_unit_test(splits_are_permutations),
+      cmocka_unit_test(features_know_no_padding),
+      cmocka_unit_test(context_tables),
+  };
+  close(mkstemp(path));
+  int code = cmocka_run_group_tests(tests, NULL, NULL);
+  unlink(path);
+  return code;
+}
