@@ -1,0 +1,150 @@
+/* Gathers what a report is made from, and puts the page together. */
+#include "output/report.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "output/report_parts.h"
+#include "output/svg.h"
+
+enum { JSON_FILE_MAX = 16 << 20 };
+
+double fd_report_last(const fd_report *r, const char *kind, const char *name) {
+  const fd_metrics_table *t = fd_metrics_find(&r->log, kind);
+  const double *value = fd_metrics_column(t, name);
+  for (size_t i = value ? t->rows : 0; i > 0; i--)
+    if (isfinite(value[i - 1])) return value[i - 1];
+  return NAN;
+}
+
+const char *fd_report_setting(const fd_report *r, const char *name) {
+  return json_string_value(json_object_get(r->environment, name));
+}
+
+double fd_report_number(const fd_report *r, const char *name) {
+  json_t *value = json_object_get(r->environment, name);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* A JSON object of a file; *object is NULL when there is no such file. */
+static fd_status read_object(const char *path, json_t **object) {
+  char *text;
+  size_t bytes;
+  json_error_t error;
+  *object = NULL;
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_read_file(path, JSON_FILE_MAX, &text, &bytes));
+  *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  free(text);
+  if (!*object) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  return json_is_object(*object) ? FD_OK : fd_fail(FD_DATA, "%s: not a JSON object", path);
+}
+
+/* The config is shown as text where this build does not understand it. */
+static fd_status read_config(fd_report *r) {
+  char path[FD_PATH_MAX];
+  size_t bytes;
+  FD_TRY(fd_path(path, r->folder, "config.used.yaml", NULL));
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_read_file(path, FD_CONFIG_FILE_MAX, &r->config_text, &bytes));
+  r->config_known = fd_config_parse(&r->config, r->config_text, bytes, path, NULL, 0) == FD_OK;
+  if (!r->config_known) fd_warn("%s: is not a config of this version; the report shows its text", path);
+  return FD_OK;
+}
+
+static int is_probe(const struct dirent *entry) {
+  size_t n = strlen(entry->d_name);
+  return n > 5 && !strncmp(entry->d_name, "probe", 5) && !strcmp(entry->d_name + n - 5, ".json");
+}
+
+static fd_status read_probes(fd_report *r) {
+  char path[FD_PATH_MAX];
+  struct dirent **entries = NULL;
+  fd_status status = FD_OK;
+  int n = scandir(r->folder, &entries, is_probe, alphasort);
+  if (n < 0) return fd_fail_errno("cannot open folder", r->folder);
+  if (n > FD_REPORT_PROBES) fd_warn("%s: has %d probes; the report shows the first %d", r->folder, n, FD_REPORT_PROBES);
+  for (int i = 0; i < n && i < FD_REPORT_PROBES && status == FD_OK; i++) {
+    snprintf(r->probe_name[i], sizeof r->probe_name[i], "%s", entries[i]->d_name);
+    status = fd_path(path, r->folder, entries[i]->d_name, NULL);
+    if (status == FD_OK) status = read_object(path, &r->probe[i]);
+    r->probes = i + 1;
+  }
+  for (int i = 0; i < n; i++) free(entries[i]);
+  free(entries);
+  return status;
+}
+
+static void take_contexts(fd_report *r) {
+  const fd_metrics_table *t = fd_metrics_find(&r->log, "context");
+  const double *reach = fd_metrics_column(t, "reach"), *loss = fd_metrics_column(t, "loss"),
+               *accuracy = fd_metrics_column(t, "accuracy");
+  for (size_t i = 0; reach && loss && accuracy && i < t->rows && r->contexts < FD_REPORT_CONTEXTS; i++) {
+    if (!(reach[i] >= 0 && reach[i] <= 1000) || !isfinite(loss[i])) continue;
+    fd_report_context *c = &r->context[r->contexts++];
+    *c = (fd_report_context){.reach = (int)reach[i], .loss = loss[i], .accuracy = accuracy[i]};
+    if (c->reach) snprintf(c->name, sizeof c->name, "±%d neighbours", c->reach);
+    else snprintf(c->name, sizeof c->name, "composition");
+  }
+}
+
+static fd_status gather(fd_report *r) {
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, r->folder, "metrics.jsonl", NULL));
+  FD_TRY(fd_metrics_read(path, &r->log));
+  take_contexts(r);
+  FD_TRY(read_config(r));
+  FD_TRY(fd_path(path, r->folder, "environment.json", NULL));
+  FD_TRY(read_object(path, &r->environment));
+  return read_probes(r);
+}
+
+static void release(fd_report *r) {
+  fd_metrics_log_free(&r->log);
+  json_decref(r->environment);
+  for (int i = 0; i < r->probes; i++) json_decref(r->probe[i]);
+  free(r->config_text);
+}
+
+static void print_page(FILE *out, const fd_report *r) {
+  char title[512];
+  const char *slash = strrchr(r->folder, '/');
+  snprintf(title, sizeof title, "FinDNA pretraining: %.400s", slash && slash[1] ? slash + 1 : r->folder);
+  fd_report_head(out, title);
+  fd_report_summary(out, r);
+  fd_report_charts(out, r);
+  fd_report_probes(out, r);
+  fd_report_tables(out, r);
+  fprintf(out, "<footer>made by findna %s from the files of ", fd_version());
+  fd_html_text(out, r->folder);
+  fprintf(out, "</footer>\n</main></body></html>\n");
+}
+
+fd_status fd_report_write(const char *run_folder, const char *output) {
+  fd_report *r;
+  char *text = NULL;
+  size_t bytes = 0;
+  FILE *out = NULL;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&r, 1, sizeof *r, "report"));
+  r->folder = run_folder;
+  FD_GO(gather(r));
+  if (!(out = open_memstream(&text, &bytes))) {
+    status = fd_fail_errno("cannot open", "a memory stream");
+    goto done;
+  }
+  print_page(out, r);
+  if (fclose(out)) status = fd_fail(FD_MEMORY, "out of memory for the report of %s", run_folder);
+  if (status == FD_OK) status = fd_write_file(output, text, bytes);
+done:
+  free(text);
+  release(r);
+  free(r);
+  return status;
+}

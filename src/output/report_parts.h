@@ -1,0 +1,51 @@
+/* The parts of a report; private to src/output. */
+#ifndef FD_OUTPUT_REPORT_PARTS_H
+#define FD_OUTPUT_REPORT_PARTS_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "config/config.h"
+#include "output/metrics.h"
+
+enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
+
+/* What plain counting of a nucleotide given `reach` neighbours on either side gets on the same masked positions. */
+typedef struct fd_report_context {
+  int reach;
+  double loss, accuracy;
+  char name[24];
+} fd_report_context;
+
+/* Everything that a report is made from. */
+typedef struct fd_report {
+  const char *folder;
+  fd_metrics_log log;
+  char *config_text; /* NULL: absent */
+  int config_known;  /* `config` was read from the text */
+  fd_config config;
+  json_t *environment; /* NULL: absent */
+  int probes, contexts;
+  char probe_name[FD_REPORT_PROBES][256];
+  json_t *probe[FD_REPORT_PROBES];
+  fd_report_context context[FD_REPORT_CONTEXTS]; /* by reach */
+} fd_report;
+
+/* The last finite value of a column, or NAN. */
+double fd_report_last(const fd_report *report, const char *kind, const char *name);
+
+/* An entry of environment.json as text (borrowed), or NULL; a number, or NAN. */
+const char *fd_report_setting(const fd_report *report, const char *name);
+double fd_report_number(const fd_report *report, const char *name);
+
+extern const char fd_report_style[];
+
+/* The page, part by part, in its order. */
+void fd_report_head(FILE *out, const char *title);
+void fd_report_summary(FILE *out, const fd_report *report);
+void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the summary for each probe */
+void fd_report_charts(FILE *out, const fd_report *report);
+void fd_report_probes(FILE *out, const fd_report *report);
+void fd_report_tables(FILE *out, const fd_report *report);
+
+#endif

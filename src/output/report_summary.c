@@ -1,0 +1,154 @@
+/* The top of a report: its head, the numbers that matter, and what they mean in words. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/report_parts.h"
+#include "output/svg.h"
+
+void fd_report_head(FILE *out, const char *title) {
+  fprintf(out,
+          "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+          "content=\"width=device-width,initial-scale=1\">\n<title>");
+  fd_html_text(out, title);
+  fprintf(out, "</title>\n<style>\n%s</style></head>\n<body><main>\n<h1>", fd_report_style);
+  fd_html_text(out, title);
+  fprintf(out, "</h1>\n");
+}
+
+/* A card: the number, what it is, and what to hold it against. */
+static void open_card(FILE *out, const char *label) { fprintf(out, "<div class=\"card\"><span>%s</span><b>", label); }
+
+static void absent_card(FILE *out, const char *label, const char *why) {
+  open_card(out, label);
+  fprintf(out, "–</b><span>%s</span></div>\n", why);
+}
+
+static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
+  const char *label = accuracy ? "held-out accuracy" : "held-out masked-nucleotide loss";
+  double scale = accuracy ? 100 : 1, student = scale * fd_report_last(r, "eval", accuracy ? "student_accuracy" : "student_loss");
+  double teacher = scale * fd_report_last(r, "eval", accuracy ? "teacher_accuracy" : "teacher_loss");
+  if (!isfinite(student)) {
+    absent_card(out, label, "no evaluation on held-out windows");
+    return;
+  }
+  open_card(out, label);
+  fprintf(out, accuracy ? "%.2f %%</b><span>student" : "%.4f nats</b><span>student", student);
+  if (isfinite(teacher)) fprintf(out, accuracy ? "; teacher %.2f %%" : "; teacher %.4f", teacher);
+  fprintf(out, "</span><span>%s", r->contexts ? "counting alone: " : "no context tables to compare with");
+  for (int i = 0; i < r->contexts; i++) {
+    const fd_report_context *c = &r->context[i];
+    if (c->reach) fprintf(out, "%s±%d ", i ? ", " : "", c->reach);
+    else fprintf(out, "composition ");
+    fprintf(out, accuracy ? "%.2f" : "%.4f", accuracy ? 100 * c->accuracy : c->loss);
+  }
+  fprintf(out, "</span></div>\n");
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(const double *value, size_t rows) {
+  double *sorted = malloc((rows + 1) * sizeof *sorted), middle = NAN;
+  size_t n = 0;
+  for (size_t i = 0; sorted && value && i < rows; i++)
+    if (isfinite(value[i])) sorted[n++] = value[i];
+  if (n) qsort(sorted, n, sizeof *sorted, by_value), middle = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+  free(sorted);
+  return middle;
+}
+
+static void speed_cards(FILE *out, const fd_report *r) {
+  const fd_metrics_table *t = fd_metrics_find(&r->log, "step"), *resumes = fd_metrics_find(&r->log, "resume");
+  const double *seconds = fd_metrics_column(t, "seconds");
+  double rate = median(fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
+  double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"), total = 0,
+         done = fd_report_last(r, "step", "step") + 1;
+  if (!isfinite(done)) {
+    absent_card(out, "training", "no step was recorded");
+    return;
+  }
+  open_card(out, "throughput");
+  fprintf(out, "%.*f sequences/s</b><span>median over the steps", rate < 100 ? 1 : 0, rate);
+  if (ranks > 0) fprintf(out, "; %.0f rank%s", ranks, ranks > 1 ? "s" : "");
+  if (threads > 0) fprintf(out, " of %.0f thread%s", threads, threads > 1 ? "s" : "");
+  fprintf(out, "</span></div>\n");
+  open_card(out, "steps done");
+  fprintf(out, "%.0f", done);
+  if (steps > 0) fprintf(out, " of %.0f", steps);
+  for (size_t i = 0; seconds && i < t->rows; i++) total += isfinite(seconds[i]) ? seconds[i] : 0;
+  if (r->config_known) total *= (double)r->config.log.every;
+  fprintf(out, "</b><span>%d:%02d:%02d h in training steps", (int)(total / 3600), (int)(total / 60) % 60, (int)total % 60);
+  if (resumes) fprintf(out, "; resumed %zu time%s", resumes->rows, resumes->rows > 1 ? "s" : "");
+  fprintf(out, "</span></div>\n");
+}
+
+/* Which of the tables the student beats, in words. */
+static void say_held_out(FILE *out, const fd_report *r) {
+  double loss = fd_report_last(r, "eval", "student_loss");
+  const fd_report_context *beaten = NULL, *ahead = NULL;
+  if (!isfinite(loss) || !r->contexts) return;
+  for (int i = 0; i < r->contexts; i++) {
+    const fd_report_context *c = &r->context[i];
+    if (loss < c->loss && (!beaten || c->loss < beaten->loss)) beaten = c;
+    if (loss >= c->loss && (!ahead || c->loss > ahead->loss)) ahead = c;
+  }
+  fprintf(out, "<li>The student predicts masked nucleotides of windows it never saw ");
+  if (!beaten)
+    fprintf(out, "<span class=\"warn\">no better than counting does</span> (%.4f nats): it has not learned from context yet",
+            loss);
+  else if (beaten->reach)
+    fprintf(out, "better than counts given ±%d neighbours (%.4f against %.4f nats)", beaten->reach, loss, beaten->loss);
+  else fprintf(out, "better than base composition alone (%.4f against %.4f nats)", loss, beaten->loss);
+  if (ahead && ahead->reach) fprintf(out, "; counts given ±%d neighbours are still ahead (%.4f)", ahead->reach, ahead->loss);
+  fprintf(out, ".</li>\n");
+}
+
+static void say_monitor(FILE *out, const fd_report *r) {
+  const fd_metrics_table *t = fd_metrics_find(&r->log, "monitor");
+  const double *warning = fd_metrics_column(t, "warning");
+  size_t warned = 0;
+  double windows = fd_report_last(r, "monitor", "windows");
+  if (!t) return;
+  for (size_t i = 0; warning && i < t->rows; i++) warned += warning[i] > 0;
+  if (warning && warning[t->rows - 1] > 0)
+    fprintf(out,
+            "<li><span class=\"warn\">The [CLS] self-distillation term carries almost no signal at the end</span>: the collapse "
+            "monitor warned in %zu of %zu evaluations. "
+            "What the model has learned comes from the masked nucleotides; see the charts of the [CLS] term.</li>\n",
+            warned, t->rows);
+  else
+    fprintf(out, "<li>The collapse monitor of the [CLS] term is quiet at the end (it warned in %zu of %zu evaluations).</li>\n",
+            warned, t->rows);
+  if (windows < 512)
+    fprintf(out, "<li>The monitor saw %.0f windows; below 512 its mutual information is biased up and its gain down.</li>\n",
+            windows);
+}
+
+void fd_report_summary(FILE *out, const fd_report *r) {
+  static const char *const settings[] = {"started", "host", "version"};
+  const char *between = "";
+  fprintf(out, "<p class=\"lead-in\">");
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    const char *text = fd_report_setting(r, settings[i]);
+    if (!text) continue;
+    fprintf(out, "%s%s ", between, settings[i]);
+    fd_html_text(out, text);
+    between = " · ";
+  }
+  double parameters = fd_report_number(r, "parameters"), windows = fd_report_number(r, "training_windows"),
+         length = fd_report_number(r, "window");
+  if (parameters > 0) fprintf(out, "%s%.3g million parameters", between, parameters * 1e-6);
+  if (windows > 0 && length > 0) fprintf(out, " · %.0f training windows of %.0f nucleotides", windows, length);
+  fprintf(out, "</p>\n<div class=\"cards\">\n");
+  held_out_card(out, r, 0);
+  held_out_card(out, r, 1);
+  speed_cards(out, r);
+  fprintf(out, "</div>\n<ul class=\"says\">\n");
+  say_held_out(out, r);
+  say_monitor(out, r);
+  fd_report_say_probes(out, r);
+  fprintf(out, "</ul>\n");
+}

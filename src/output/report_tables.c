@@ -1,0 +1,206 @@
+/* The probes of a report with their baselines, and its tables of config and environment. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/report_parts.h"
+#include "output/svg.h"
+
+enum { BARS_MAX = 32, SEEDS_MAX = 64 };
+
+static const char *text_of(json_t *object, const char *key, const char *otherwise) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text ? text : otherwise;
+}
+
+static double number_of(json_t *object, const char *key) {
+  json_t *value = json_object_get(object, key);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* Pretrained networks in colour, what they are held against in grey. */
+static int color_of(const char *name) { return strstr(name, "student") ? 1 : strstr(name, "teacher") ? 2 : 0; }
+
+static void draw_scores(FILE *out, json_t *results, const char *score, const char *label, double base) {
+  fd_bar bar[BARS_MAX];
+  static const char between[] = ", ";
+  char name[BARS_MAX][96];
+  double seeds[BARS_MAX][SEEDS_MAX];
+  int count = 0;
+  size_t index, k;
+  json_t *result, *value;
+  json_array_foreach(results, index, result) {
+    json_t *s = json_object_get(result, score);
+    if (count == BARS_MAX) break;
+    const char *features = text_of(result, "features", "");
+    snprintf(name[count], sizeof name[count], "%.50s%s%.30s", text_of(result, "name", "?"), *features ? between : "", features);
+    fd_bar *b = &bar[count];
+    *b = (fd_bar){.name = name[count], .mean = 100 * number_of(s, "mean"), .sd = 100 * number_of(s, "sd"), .seed = seeds[count]};
+    b->color = color_of(name[count]);
+    json_array_foreach(json_object_get(s, "seeds"), k, value) if (json_is_number(value) && b->seeds < SEEDS_MAX)
+        seeds[count][b->seeds++] = 100 * json_number_value(value);
+    count++;
+  }
+  fd_svg_bars(out, &(fd_bars){.title = label, .x_label = label, .base = base, .count = count, .bar = bar});
+}
+
+static void score_cell(FILE *out, json_t *score) {
+  double mean = number_of(score, "mean"), sd = number_of(score, "sd");
+  if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
+  else if (!isfinite(sd)) fprintf(out, "<td class=\"n\">%.2f</td>", 100 * mean);
+  else fprintf(out, "<td class=\"n\">%.2f ± %.2f</td>", 100 * mean, 100 * sd);
+}
+
+static void score_table(FILE *out, json_t *results) {
+  size_t index;
+  json_t *result;
+  fprintf(out,
+          "<div class=\"scroll\"><table><tr><th>encoder</th><th>features</th><th class=\"n\">accuracy %%</th><th class=\"n\">F1 "
+          "%%</th><th class=\"n\">MCC %%</th>"
+          "<th class=\"n\">dimensions</th><th class=\"n\">seeds</th></tr>\n");
+  json_array_foreach(results, index, result) {
+    double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list: one for each seed */
+    fprintf(out, "<tr><td>");
+    fd_html_text(out, text_of(result, "name", "?"));
+    fprintf(out, "</td><td>");
+    fd_html_text(out, text_of(result, "features", ""));
+    fprintf(out, "</td>");
+    score_cell(out, json_object_get(result, "accuracy"));
+    score_cell(out, json_object_get(result, "f1"));
+    score_cell(out, json_object_get(result, "mcc"));
+    fprintf(out, dims > 0 ? "<td class=\"n\">%.0f</td>" : "<td class=\"n\">–</td>", dims);
+    fprintf(out, "<td class=\"n\">%zu</td></tr>\n",
+            json_array_size(json_object_get(json_object_get(result, "accuracy"), "seeds")));
+  }
+  fprintf(out, "</table></div>\n");
+}
+
+static void print_probe(FILE *out, const char *file, json_t *probe) {
+  json_t *results = json_object_get(probe, "results");
+  double classes = number_of(probe, "classes"), base = classes >= 2 ? 100 / classes : 0;
+  char label[96] = "accuracy, %";
+  fprintf(out, "<figure class=\"wide\"><h3>");
+  fd_html_text(out, text_of(probe, "test", file));
+  fprintf(out, "</h3>\n");
+  if (!json_array_size(results)) {
+    fprintf(out, "<p class=\"absent\">%s has no results</p></figure>\n", "this probe");
+    return;
+  }
+  if (base > 0) snprintf(label, sizeof label, "accuracy, %%; bars begin at %.4g, one of %.0f classes", base, classes);
+  draw_scores(out, results, "accuracy", label, base);
+  draw_scores(out, results, "mcc", "Matthews correlation, %; bars begin at 0", 0);
+  fprintf(out,
+          "<figcaption>A linear classifier on frozen, whitened features of unaugmented sequences; its regularisation is chosen "
+          "on held-out training rows, the test "
+          "rows are scored once a seed. Bars: mean, whiskers: one standard deviation over the seeds, dots: the seeds. Colour: "
+          "the pretrained networks. "
+          "Grey: what they must beat to be of use: the same network before training, and logistic regression on k-mer counts.");
+  fprintf(out, " Trained on ");
+  fd_html_text(out, text_of(probe, "train", "?"));
+  fprintf(out, " (");
+  fd_html_text(out, file);
+  fprintf(out, ").</figcaption></figure>\n");
+  score_table(out, results);
+}
+
+void fd_report_say_probes(FILE *out, const fd_report *r) {
+  for (int i = 0; i < r->probes; i++) {
+    json_t *results = json_object_get(r->probe[i], "results"), *result;
+    size_t index;
+    if (!json_array_size(results)) continue;
+    fprintf(out, "<li>Linear probe on ");
+    fd_html_text(out, text_of(r->probe[i], "test", r->probe_name[i]));
+    fprintf(out, ", accuracy: ");
+    json_array_foreach(results, index, result) {
+      double mean = 100 * number_of(json_object_get(result, "accuracy"), "mean");
+      fprintf(out, "%s", index ? ", " : "");
+      fd_html_text(out, text_of(result, "name", "?"));
+      fprintf(out, isfinite(mean) ? " %.2f %%" : " –", mean);
+    }
+    fprintf(out, ".</li>\n");
+  }
+}
+
+void fd_report_probes(FILE *out, const fd_report *r) {
+  fprintf(out, "<h2>Linear probes</h2>\n");
+  if (!r->probes)
+    fprintf(out,
+            "<p class=\"absent\">absent: no probe*.json in the run folder; 'findna probe ... --output RUN/probe.json' makes "
+            "one</p>\n");
+  for (int i = 0; i < r->probes; i++) print_probe(out, r->probe_name[i], r->probe[i]);
+}
+
+/* One line "  name: value" of a printed config, beside the same line of the defaults; `line` and `other` are NUL-terminated. */
+static void config_row(FILE *out, const char *section, char *line, const char *other) {
+  char *colon = strchr(line, ':');
+  int changed = strcmp(line, other) != 0;
+  if (!colon) return;
+  *colon = '\0';
+  fprintf(out, "<tr><td><code>%s.%s</code></td><td%s>", section, line + strspn(line, " "), changed ? " class=\"changed\"" : "");
+  fd_html_text(out, colon[1] ? colon + 2 : "");
+  fprintf(out, "</td><td>");
+  const char *value = strchr(other, ':');
+  if (changed && value) fd_html_text(out, value[1] ? value + 2 : "");
+  fprintf(out, "</td></tr>\n");
+}
+
+static char *printed(const fd_config *config) {
+  char *text = NULL;
+  size_t bytes;
+  FILE *out = open_memstream(&text, &bytes);
+  if (!out) return NULL;
+  fd_config_print(out, config, FD_CONFIG_YAML);
+  fclose(out);
+  return text;
+}
+
+/* Both configs print the same keys in the same order, so their lines go together. */
+static void config_table(FILE *out, const fd_config *config) {
+  fd_config defaults;
+  char section[64] = "", *rest, *rest_default;
+  fd_config_defaults(&defaults);
+  char *text = printed(config), *other = printed(&defaults);
+  char *line = text && other ? strtok_r(text, "\n", &rest) : NULL, *same = line ? strtok_r(other, "\n", &rest_default) : NULL;
+  fprintf(out, "<div class=\"columns\">");
+  for (; line && same; line = strtok_r(NULL, "\n", &rest), same = strtok_r(NULL, "\n", &rest_default)) {
+    if (*line == ' ') {
+      config_row(out, section, line, same);
+      continue;
+    }
+    if (*section) fprintf(out, "</table>");
+    snprintf(section, sizeof section, "%.*s", (int)strcspn(line, ":"), line);
+    fprintf(out, "<table><tr><th>%s</th><th>value</th><th>default, if changed</th></tr>\n", section);
+  }
+  fprintf(out, "%s</div>\n", *section ? "</table>" : "");
+  free(text);
+  free(other);
+}
+
+static void environment_table(FILE *out, json_t *environment) {
+  const char *key;
+  json_t *value;
+  fprintf(out, "<table>\n");
+  json_object_foreach(environment, key, value) {
+    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    fprintf(out, "<tr><td>");
+    fd_html_text(out, key);
+    fprintf(out, "</td><td>");
+    fd_html_text(out, json_is_string(value) ? json_string_value(value) : text ? text : "");
+    fprintf(out, "</td></tr>\n");
+    free(text);
+  }
+  fprintf(out, "</table>\n");
+}
+
+void fd_report_tables(FILE *out, const fd_report *r) {
+  fprintf(out, "<h2>Environment</h2>\n");
+  if (r->environment) environment_table(out, r->environment);
+  else fprintf(out, "<p class=\"absent\">absent: no environment.json in the run folder</p>\n");
+  fprintf(out, "<h2>Configuration</h2>\n");
+  if (r->config_known) config_table(out, &r->config);
+  else if (r->config_text) {
+    fprintf(out, "<p class=\"note\">This version of findna does not understand the file; its text:</p><pre>");
+    fd_html_text(out, r->config_text);
+    fprintf(out, "</pre>\n");
+  } else fprintf(out, "<p class=\"absent\">absent: no config.used.yaml in the run folder</p>\n");
+}

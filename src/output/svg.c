@@ -1,0 +1,246 @@
+/* Line charts as inline SVG. */
+#include "output/svg.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  WIDTH = 560,
+  HEIGHT = 290,
+  LEFT = 58,
+  TOP = 30,
+  BOTTOM = 38,
+  RIGHT = 14,
+  RIGHT_NAMED = 122,
+  LABEL_DISTANCE = 13,
+  REFERENCES_MAX = 8
+};
+
+/* The plot inside the chart, and how values become pixels of it. */
+typedef struct plot {
+  double width, height;
+  double x0, x1, y0, y1; /* values at the edges; logarithms with log_y */
+  int log_y;
+} plot;
+
+void fd_html_text(FILE *out, const char *text) {
+  for (; *text; text++) {
+    if (*text == '&') fputs("&amp;", out);
+    else if (*text == '<') fputs("&lt;", out);
+    else if (*text == '>') fputs("&gt;", out);
+    else if (*text == '"') fputs("&quot;", out);
+    else if (*text == '\'') fputs("&#39;", out);
+    else if ((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') fputc('?', out);
+    else fputc(*text, out);
+  }
+}
+
+void fd_svg_ticks(double low, double high, int wanted, double *first, double *step) {
+  static const double nice[] = {1, 2, 2.5, 5, 10};
+  double rough = (high - low) / wanted, power = pow(10, floor(log10(rough)));
+  int i = 0;
+  while (i < 4 && nice[i] * power < rough * (1 - 1e-9)) i++;
+  *step = nice[i] * power;
+  *first = ceil(low / *step - 1e-9) * *step;
+}
+
+void fd_svg_tick_text(char out[32], double value, double step) {
+  double size = fmax(fabs(value), step);
+  if (fabs(value) < step * 1e-6) snprintf(out, 32, "0");
+  else if (size >= 1e6) snprintf(out, 32, "%gM", round(value / 1e3) / 1e3);
+  else if (size >= 1e4) snprintf(out, 32, "%gk", round(value) / 1e3);
+  else if (step < 1e-3 && size < 0.1) {
+    int power = (int)floor(log10(fabs(value)) + 1e-9);
+    snprintf(out, 32, "%ge%d", round(value / pow(10, power) * 1e3) / 1e3, power);
+  } else {
+    int digits = 0; /* enough for the step: 0.25 needs two, 0.5 one */
+    while (digits < 9 && fabs(step * pow(10, digits) - round(step * pow(10, digits))) > 1e-6) digits++;
+    snprintf(out, 32, "%.*f", digits, value);
+  }
+}
+
+static int usable(const plot *p, double x, double y) { return isfinite(x) && isfinite(y) && (!p->log_y || y > 0); }
+
+static double pixel_x(const plot *p, double x) { return (x - p->x0) / (p->x1 - p->x0) * p->width; }
+
+static double pixel_y(const plot *p, double y) {
+  return p->height - ((p->log_y ? log10(y) : y) - p->y0) / (p->y1 - p->y0) * p->height;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Widens [low, high] by the values that should be seen: those from range_from on; of a faint series all but the outer 1 %. */
+static void widen_by_series(const plot *p, const fd_series *s, double *low, double *high) {
+  double *sorted = malloc((s->count + 1) * sizeof *sorted);
+  size_t n = 0;
+  for (size_t i = 0; sorted && i < s->count; i++)
+    if (usable(p, s->x[i], s->y[i]) && s->x[i] >= s->range_from) sorted[n++] = s->y[i];
+  if (n) {
+    qsort(sorted, n, sizeof *sorted, by_value);
+    size_t outer = s->faint ? n / 100 : 0;
+    *low = fmin(*low, sorted[outer]);
+    *high = fmax(*high, sorted[n - 1 - outer]);
+  }
+  free(sorted);
+}
+
+/* Sets the value range; 0 when there is nothing to draw. */
+static int find_range(const fd_chart *chart, plot *p) {
+  double low = INFINITY, high = -INFINITY;
+  p->x0 = INFINITY, p->x1 = -INFINITY;
+  for (int i = 0; i < chart->series_count; i++) {
+    const fd_series *s = &chart->series[i];
+    widen_by_series(p, s, &low, &high);
+    for (size_t k = 0; k < s->count; k++)
+      if (usable(p, s->x[k], s->y[k])) p->x0 = fmin(p->x0, s->x[k]), p->x1 = fmax(p->x1, s->x[k]);
+  }
+  if (low > high) return 0;
+  for (int i = 0; i < chart->reference_count; i++)
+    if (usable(p, 0, chart->reference[i].y)) low = fmin(low, chart->reference[i].y), high = fmax(high, chart->reference[i].y);
+  if (chart->from_zero) low = fmin(low, 0);
+  if (p->log_y) low = log10(low), high = log10(high);
+  if (high - low < 1e-9 * fmax(fabs(high), 1e-30)) {
+    double around = fabs(high) > 0 && !p->log_y ? 0.1 * fabs(high) : 0.5;
+    low -= around, high += around;
+  }
+  double margin = 0.06 * (high - low);
+  p->y0 = chart->from_zero && low >= 0 ? 0 : low - margin;
+  p->y1 = high + margin;
+  if (p->x1 <= p->x0) p->x0 -= 1, p->x1 += 1;
+  return 1;
+}
+
+static void draw_y_tick(FILE *out, const plot *p, double value, double step) {
+  char text[32];
+  double y = TOP + pixel_y(p, value);
+  fd_svg_tick_text(text, value, step);
+  fprintf(
+      out,
+      "<line class=\"grid\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t e\" x=\"%d\" y=\"%.1f\">%s</text>\n",
+      LEFT, LEFT + p->width, y, y, LEFT - 6, y + 3.5, text);
+}
+
+static void draw_axes(FILE *out, const fd_chart *chart, const plot *p) {
+  double first, step;
+  char text[32];
+  if (p->log_y) {
+    int fine = p->y1 - p->y0 < 2.5;
+    for (double decade = floor(p->y0); decade <= p->y1; decade++)
+      for (int m = 1; m < 10; m += m == 1 ? 1 : m == 2 ? 3 : 9) {
+        double value = m * pow(10, decade);
+        if ((m == 1 || fine) && log10(value) >= p->y0 && log10(value) <= p->y1) draw_y_tick(out, p, value, value);
+      }
+  } else {
+    fd_svg_ticks(p->y0, p->y1, 5, &first, &step);
+    for (int i = 0; first + i * step <= p->y1 + 1e-9 * step; i++) draw_y_tick(out, p, first + i * step, step);
+  }
+  fd_svg_ticks(p->x0, p->x1, 6, &first, &step);
+  for (int i = 0; first + i * step <= p->x1 + 1e-9 * step; i++) {
+    double x = LEFT + pixel_x(p, first + i * step);
+    fd_svg_tick_text(text, first + i * step, step);
+    fprintf(out,
+            "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t m\" x=\"%.1f\" "
+            "y=\"%.1f\">%s</text>\n",
+            x, x, TOP + p->height, TOP + p->height + 4, x, TOP + p->height + 16, text);
+  }
+  fprintf(
+      out,
+      "<line class=\"axis\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t m\" x=\"%.1f\" y=\"%d\">step</text>\n",
+      LEFT, LEFT + p->width, TOP + p->height, TOP + p->height, LEFT + p->width / 2, HEIGHT - 6);
+  fprintf(out, "<text class=\"t m\" transform=\"translate(11 %.1f) rotate(-90)\">", TOP + p->height / 2);
+  fd_html_text(out, chart->y_label);
+  fprintf(out, "</text>\n");
+}
+
+/* Named dashed lines; names that would lie on each other are moved apart. */
+static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
+  double at[REFERENCES_MAX];
+  const fd_reference *order[REFERENCES_MAX];
+  int n = 0;
+  for (int i = 0; i < chart->reference_count && n < REFERENCES_MAX; i++) {
+    const fd_reference *r = &chart->reference[i];
+    if (!usable(p, 0, r->y)) continue;
+    int k = n++;
+    for (; k > 0 && order[k - 1]->y < r->y; k--) order[k] = order[k - 1];
+    order[k] = r;
+  }
+  for (int i = 0; i < n; i++) at[i] = fmax(pixel_y(p, order[i]->y), i ? at[i - 1] + LABEL_DISTANCE : 4);
+  for (int i = n - 1; i >= 0; i--) at[i] = fmin(at[i], i == n - 1 ? p->height - 2 : at[i + 1] - LABEL_DISTANCE);
+  for (int i = 0; i < n; i++) {
+    double y = TOP + pixel_y(p, order[i]->y), x = LEFT + p->width;
+    fprintf(
+        out,
+        "<line class=\"ref\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><path class=\"lead\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
+        LEFT, x, y, y, x, y, x + 7, TOP + at[i]);
+    fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", x + 9, TOP + at[i] + 3.5);
+    fd_html_text(out, order[i]->name);
+    fprintf(out, "</text>\n");
+  }
+}
+
+/* A long series is drawn by the lowest and highest value of each pixel column: spikes stay visible, the file stays small. */
+static void draw_path(FILE *out, const fd_series *s, const plot *p) {
+  size_t columns = (size_t)p->width, group = s->count > 4 * columns ? s->count / (2 * columns) : 1;
+  int open = 0;
+  fprintf(out, "<path class=\"s c%d%s\" d=\"", s->color, s->faint ? " faint" : "");
+  for (size_t first = 0; first < s->count; first += group) {
+    size_t end = first + group < s->count ? first + group : s->count, low = end, high = end;
+    for (size_t i = first; i < end; i++) {
+      if (!usable(p, s->x[i], s->y[i])) continue;
+      if (low == end || s->y[i] < s->y[low]) low = i;
+      if (high == end || s->y[i] > s->y[high]) high = i;
+    }
+    size_t pick[2] = {low < high ? low : high, low < high ? high : low};
+    for (int k = pick[0] == pick[1]; k < 2; k++) {
+      if (pick[k] < end) fprintf(out, "%c%.1f %.1f", open ? 'L' : 'M', pixel_x(p, s->x[pick[k]]), pixel_y(p, s->y[pick[k]]));
+      open = pick[k] < end;
+    }
+  }
+  fprintf(out, "\"/>\n");
+  for (size_t i = 0; i < s->count && s->dots; i++)
+    if (usable(p, s->x[i], s->y[i]))
+      fprintf(out, "<circle class=\"d c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>", s->color, pixel_x(p, s->x[i]),
+              pixel_y(p, s->y[i]));
+}
+
+static void draw_legend(FILE *out, const fd_chart *chart) {
+  double x = LEFT;
+  for (int i = 0; i < chart->series_count; i++) {
+    const fd_series *s = &chart->series[i];
+    if (!s->name) continue;
+    fprintf(out, "<line class=\"s c%d%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"13\" y2=\"13\"/><text class=\"t\" x=\"%.1f\" y=\"17\">",
+            s->color, s->faint ? " faint" : "", x, x + 18, x + 23);
+    fd_html_text(out, s->name);
+    fprintf(out, "</text>\n");
+    x += 23 + 6.3 * (double)strlen(s->name) + 18;
+  }
+}
+
+void fd_svg_chart(FILE *out, const fd_chart *chart) {
+  plot p = {.width = WIDTH - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT),
+            .height = HEIGHT - TOP - BOTTOM,
+            .log_y = chart->log_y};
+  if (!find_range(chart, &p)) {
+    fprintf(out, "<p class=\"absent\">no data</p>\n");
+    return;
+  }
+  fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", WIDTH, HEIGHT);
+  fd_html_text(out, chart->title);
+  fprintf(out, "</title>\n");
+  draw_axes(out, chart, &p);
+  draw_references(out, chart, &p);
+  fprintf(out, "<svg x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%.0f\" overflow=\"hidden\">\n", LEFT, TOP, p.width, p.height);
+  for (size_t i = 0; i < chart->event_count; i++)
+    if (chart->event[i] >= p.x0 && chart->event[i] <= p.x1)
+      fprintf(out, "<line class=\"event\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"%.0f\"/>", pixel_x(&p, chart->event[i]),
+              pixel_x(&p, chart->event[i]), p.height);
+  for (int i = 0; i < chart->series_count; i++) draw_path(out, &chart->series[i], &p);
+  fprintf(out, "</svg>\n");
+  draw_legend(out, chart);
+  fprintf(out, "</svg>\n");
+}

@@ -1,0 +1,504 @@
+/* metrics.jsonl, the report made from it, and inspection of what a run leaves. */
+#include "check.h"
+#include "scratch.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "commands/command.h"
+#include "output/metrics.h"
+#include "output/report.h"
+#include "output/safetensors.h"
+#include "output/svg.h"
+
+/* A path below the test's folder; valid until many more were made. */
+static const char *below(const char *a, const char *b) {
+  static char buffer[32][FD_PATH_MAX];
+  static int next;
+  char *out = buffer[next++ % 32];
+  assert_ok(fd_path(out, folder, a, b));
+  return out;
+}
+
+static void put(const char *path, const char *text) { assert_ok(fd_write_file(path, text, strlen(text))); }
+
+static char *get(const char *path) {
+  char *text;
+  size_t bytes;
+  assert_ok(fd_read_file(path, 64 << 20, &text, &bytes));
+  return text;
+}
+
+static int count_of(const char *text, const char *part) {
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) n++;
+  return n;
+}
+
+/* What is written to standard output between the two calls. */
+static int old_stdout;
+
+static void capture_begin(void) {
+  fflush(stdout);
+  old_stdout = dup(STDOUT_FILENO);
+  int fd = open(below("stdout", NULL), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  dup2(fd, STDOUT_FILENO);
+  close(fd);
+}
+
+static char *capture_end(void) {
+  fflush(stdout);
+  dup2(old_stdout, STDOUT_FILENO);
+  close(old_stdout);
+  return get(below("stdout", NULL));
+}
+
+static const char *const names[] = {"loss", "seconds"};
+
+static void step(fd_metrics *m, int64_t number, double loss) {
+  fd_metrics_step(m, "step", number, 2, names, (const double[]){loss, 0.25});
+}
+
+static void metrics_round_trip(void **state) {
+  (void)state;
+  const char *path = below("m.jsonl", NULL);
+  fd_metrics *m;
+  fd_metrics_log log;
+  assert_ok(fd_metrics_open(path, -1, &m));
+  step(m, 0, 1.0 / 3);
+  step(m, 1, NAN);
+  step(m, 2, INFINITY);
+  fd_metrics_step(m, "eval", 2, 1, (const char *const[]){"student_loss"}, (const double[]){1.25});
+  fd_metrics_step(NULL, "step", 3, 0, NULL, NULL);
+  fd_metrics_close(&m);
+  assert_null(m);
+  char *text = get(path);
+  assert_non_null(strstr(text, "{\"kind\":\"step\",\"step\":0,\"loss\":0.333333333,\"seconds\":0.25}\n"));
+  assert_non_null(strstr(text, "\"step\":1,\"loss\":null,"));
+  free(text);
+  assert_ok(fd_metrics_read(path, &log));
+  assert_int_equal(log.tables, 2);
+  const fd_metrics_table *t = fd_metrics_find(&log, "step");
+  assert_int_equal(t->rows, 3);
+  assert_near(fd_metrics_column(t, "loss")[0], 1.0 / 3, 1e-9);
+  assert_true(isnan(fd_metrics_column(t, "loss")[1]) && isnan(fd_metrics_column(t, "loss")[2]));
+  assert_true(fd_metrics_column(t, "step")[2] == 2);
+  assert_null(fd_metrics_column(t, "absent"));
+  assert_null(fd_metrics_find(&log, "absent"));
+  assert_null(fd_metrics_column(NULL, "loss"));
+  fd_metrics_log_free(&log);
+}
+
+/* Resumed is as uninterrupted: the step itself and what lies after it, a partial line and damaged lines go; an evaluation at the
+ * step stays. */
+static void metrics_are_cut_back(void **state) {
+  (void)state;
+  const char *path = below("cut.jsonl", NULL);
+  fd_metrics *m;
+  assert_ok(fd_metrics_open(path, -1, &m));
+  for (int i = 0; i < 5; i++) {
+    step(m, i, i);
+    if (i == 2) fd_metrics_step(m, "eval", 3, 0, NULL, NULL);
+  }
+  fd_metrics_close(&m);
+  char *whole = get(path);
+  assert_ok(fd_metrics_open(path, 3, &m));
+  for (int i = 3; i < 5; i++) step(m, i, i);
+  fd_metrics_close(&m);
+  char *resumed = get(path);
+  assert_string_equal(whole, resumed);
+  free(resumed);
+  int fd = open(path, O_WRONLY | O_APPEND);
+  assert_int_equal(write(fd, "garbage\n{\"kind\":\"step\"}\n{\"kind\":\"step\",\"step\":3,\"lo", 50), 50);
+  close(fd);
+  assert_ok(fd_metrics_open(path, 5, &m));
+  fd_metrics_close(&m);
+  resumed = get(path);
+  assert_string_equal(whole, resumed);
+  free(resumed);
+  assert_ok(fd_metrics_open(path, -1, &m));
+  fd_metrics_close(&m);
+  resumed = get(path);
+  assert_string_equal(resumed, "");
+  free(resumed);
+  free(whole);
+  assert_ok(fd_metrics_open(below("new.jsonl", NULL), 7, &m)); /* a resumed run that lost its metrics */
+  fd_metrics_close(&m);
+  assert_int_equal(fd_metrics_open(below("absent", "m.jsonl"), -1, &m), FD_MISSING);
+  assert_null(m);
+}
+
+static void metrics_survive_a_full_disk(void **state) {
+  (void)state;
+  fd_metrics *m;
+  assert_ok(fd_metrics_open("/dev/full", -1, &m));
+  for (int i = 0; i < 3; i++) step(m, i, i);
+  fd_metrics_close(&m);
+}
+
+static void bad_metrics(void **state) {
+  (void)state;
+  static const char *const bad[] = {"x\n",
+                                    "[]\n",
+                                    "{}\n",
+                                    "{\"kind\":1,\"step\":1}\n",
+                                    "{\"kind\":\"step\"}\n",
+                                    "{\"kind\":\"step\",\"step\":1.5}\n",
+                                    "{\"kind\":\"step\",\"step\":1}\n\n",
+                                    "\0\n"};
+  const char *path = below("bad.jsonl", NULL);
+  fd_metrics_log log;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    put(path, *bad[i] ? bad[i] : "\n");
+    if (fd_metrics_read(path, &log) != FD_DATA) fail_msg("taken: %s", bad[i]);
+  }
+  put(path, "");
+  assert_ok(fd_metrics_read(path, &log));
+  assert_int_equal(log.tables, 0);
+  fd_metrics_log_free(&log);
+  put(path, "{\"kind\":\"step\",\"step\":1}\n{\"kind\":\"st");
+  assert_ok(fd_metrics_read(path, &log)); /* the last line is being written */
+  assert_int_equal(fd_metrics_find(&log, "step")->rows, 1);
+  fd_metrics_log_free(&log);
+}
+
+/* A column that appears late has no values before. */
+static void ragged_metrics(void **state) {
+  (void)state;
+  const char *path = below("ragged.jsonl", NULL);
+  fd_metrics_log log;
+  fd_metrics *m;
+  assert_ok(fd_metrics_open(path, -1, &m));
+  for (int i = 0; i < 1000; i++) fd_metrics_step(m, "step", i, i < 500 ? 1 : 2, names, (const double[]){i, -i});
+  fd_metrics_close(&m);
+  assert_ok(fd_metrics_read(path, &log));
+  const fd_metrics_table *t = fd_metrics_find(&log, "step");
+  for (int i = 0; i < 1000; i++) {
+    assert_true(fd_metrics_column(t, "loss")[i] == i);
+    assert_true(i < 500 ? isnan(fd_metrics_column(t, "seconds")[i]) : fd_metrics_column(t, "seconds")[i] == -i);
+  }
+  fd_metrics_log_free(&log);
+}
+
+static void ticks(void **state) {
+  (void)state;
+  double first, distance;
+  char text[32];
+  fd_svg_ticks(0, 1000, 6, &first, &distance);
+  assert_true(first == 0 && distance == 200);
+  fd_svg_ticks(1.29, 1.42, 5, &first, &distance);
+  assert_near(first, 1.3, 1e-9);
+  assert_near(distance, 0.05, 1e-9);
+  static const struct {
+    double value, step;
+    const char *text;
+  } known[] = {{0, 0.5, "0"},
+               {1.5, 0.5, "1.5"},
+               {2, 0.5, "2.0"},
+               {-0.1, 0.1, "-0.1"},
+               {20000, 5000, "20k"},
+               {1500000, 500000, "1.5M"},
+               {7.5e-4, 2.5e-4, "7.5e-4"},
+               {0.9965, 0.0005, "0.9965"},
+               {300, 100, "300"}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    fd_svg_tick_text(text, known[i].value, known[i].step);
+    assert_string_equal(text, known[i].text);
+  }
+}
+
+/* A run folder as a short run leaves it. */
+static void make_run(const char *name, int steps) {
+  fd_metrics *m;
+  char text[2048];
+  assert_ok(fd_make_folder(below(name, NULL)));
+  assert_ok(fd_metrics_open(below(name, "metrics.jsonl"), -1, &m));
+  fd_metrics_step(m, "context", 0, 3, (const char *const[]){"reach", "loss", "accuracy"}, (const double[]){0, 1.3796, 0.2878});
+  fd_metrics_step(m, "context", 0, 3, (const char *const[]){"reach", "loss", "accuracy"}, (const double[]){1, 1.3275, 0.3162});
+  for (int i = 0; i < steps; i++) {
+    if (i % (steps / 4 + 1) == 0) {
+      fd_metrics_step(m, "eval", i, 4,
+                      (const char *const[]){"student_loss", "student_accuracy", "teacher_loss", "teacher_accuracy"},
+                      (const double[]){1.36 - 0.01 * i / steps, 0.33, 1.37, 0.32});
+      fd_metrics_step(m, "monitor", i, 8,
+                      (const char *const[]){"teacher_entropy", "entropy_limit", "mutual_information", "cross_entropy", "gain",
+                                            "correlation", "centre_norm", "warning"},
+                      (const double[]){2.2, log(10), 0.05, 2.3, -0.1, 0.01, 1, 1});
+    }
+    fd_metrics_step(
+        m, "step", i, 9,
+        (const char *const[]){"loss", "mnm", "cl", "lr", "lambda", "grad_norm", "clip", "seconds", "sequences_per_second"},
+        (const double[]){50 + sin(i), i == 3 ? NAN : 100, 11, 1e-3, 0.996, 10 + i % 7, 0.1, 0.1, 160});
+  }
+  fd_metrics_close(&m);
+  put(below(name, "config.used.yaml"), "optim:\n  lr: 0.00123\nrun:\n  folder: \"<script>alert(1)</script>\"\n");
+  put(below(name, "environment.json"),
+      "{\"host\": \"<b>&\\\"'\", \"ranks\": 2, \"threads_per_rank\": 1, \"steps\": 100, \"nested\": {\"a\": [1, null]}}");
+  snprintf(text, sizeof text, "{\"train\": \"tr\", \"test\": \"te<i>st\", \"classes\": 2, \"results\": [%s, %s, %s]}",
+           "{\"name\": \"teacher\", \"features\": \"tokens\", \"accuracy\": {\"mean\": 0.8077, \"sd\": 0.003, \"seeds\": [0.80, "
+           "0.81, 0.813]}, \"f1\": {\"mean\": 0.8}, \"mcc\": {\"mean\": 0.6, \"sd\": 0.01}}",
+           "{\"name\": \"untrained<>\", \"accuracy\": {\"mean\": 0.78, \"sd\": 0.01, \"seeds\": []}}",
+           "{\"name\": \"a name that is much longer than its column é é é é\"}");
+  put(below(name, "probe.json"), text);
+}
+
+/* Every opened element is closed in order, attributes are quoted: enough of a parser for pages of ours. */
+static void check_markup(const char *page) {
+  char open[64][16];
+  int depth = 0;
+  for (const char *at = page; (at = strchr(at, '<')); at++) {
+    char name[16];
+    if (at[1] == '!') continue;
+    int closing = at[1] == '/';
+    assert_int_equal(sscanf(at + 1 + closing, "%15[a-z0-9]", name), 1);
+    const char *end = strchr(at, '>');
+    assert_non_null(end);
+    if (closing) {
+      if (!depth || strcmp(open[depth - 1], name)) fail_msg("</%s> closes <%s>: %.60s", name, depth ? open[depth - 1] : "", at);
+      depth--;
+    } else if (end[-1] != '/' && strcmp(name, "meta")) {
+      assert_true(depth < 64);
+      snprintf(open[depth++], sizeof open[0], "%s", name);
+    }
+  }
+  assert_int_equal(depth, 0);
+}
+
+/* Nothing is loaded, nothing runs, no coordinate is lost. */
+static void check_page(const char *page) {
+  check_markup(page);
+  assert_null(strstr(page, "<script"));
+  assert_null(strstr(page, "http"));
+  assert_null(strstr(page, "src="));
+  static const char *const lost[] = {"\"nan", "\"-nan", "Mnan", "Lnan", " nan", "\"inf", "\"-inf", " inf\""};
+  for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
+    if (strstr(page, lost[i])) fail_msg("%s: %.80s", lost[i], strstr(page, lost[i]));
+}
+
+static void report_of_a_run(void **state) {
+  (void)state;
+  make_run("run", 100);
+  char *argv[] = {(char *)"report", (char *)below("run", NULL)};
+  assert_ok(fd_command_report(fd_comm_self(), 2, argv));
+  char *page = get(below("run", "report.html"));
+  check_page(page);
+  static const char *const expected[] = {"better than base composition alone",
+                                         "counts given ±1 neighbours are still ahead",
+                                         "carries almost no signal",
+                                         "1.3796",
+                                         "&lt;script&gt;alert(1)",
+                                         "&lt;b&gt;&amp;&quot;&#39;",
+                                         "te&lt;i&gt;st",
+                                         "untrained&lt;&gt;",
+                                         "80.77 ± 0.30",
+                                         "<code>optim.lr</code></td><td class=\"changed\">0.00123</td><td>0.0003</td>",
+                                         "160 sequences/s",
+                                         "100 of 100",
+                                         "{&quot;a&quot;:[1,null]}",
+                                         "0.97 ln n",
+                                         "prefers-color-scheme: dark",
+                                         "@media print"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  assert_int_equal(count_of(page, "role=\"img\""), 16); /* 14 curves, 2 groups of bars */
+  assert_null(strstr(page, "<p class=\"absent\">"));
+  free(page);
+}
+
+static void report_says_what_is_absent(void **state) {
+  (void)state;
+  assert_ok(fd_make_folder(below("bare", NULL)));
+  put(below("bare", "metrics.jsonl"), "{\"kind\":\"step\",\"step\":0,\"loss\":1}\n");
+  assert_ok(fd_report_write(below("bare", NULL), below("bare.html", NULL)));
+  char *page = get(below("bare.html", NULL));
+  check_page(page);
+  assert_non_null(strstr(page, "no evaluation on held-out windows"));
+  assert_non_null(strstr(page, "absent: no probe*.json"));
+  assert_non_null(strstr(page, "absent: no environment.json"));
+  assert_non_null(strstr(page, "absent: no config.used.yaml"));
+  free(page);
+  put(below("bare", "metrics.jsonl"), "");
+  put(below("bare", "config.used.yaml"), "future:\n  option: <1>\n");
+  put(below("bare", "probe-a.json"), "{\"results\": []}");
+  assert_ok(fd_report_write(below("bare", NULL), below("bare.html", NULL)));
+  page = get(below("bare.html", NULL));
+  check_page(page);
+  assert_non_null(strstr(page, "option: &lt;1&gt;"));
+  assert_non_null(strstr(page, "no results"));
+  free(page);
+}
+
+static void report_refuses(void **state) {
+  (void)state;
+  make_run("broken", 10);
+  const char *output = below("kept.html", NULL);
+  put(output, "old");
+  put(below("broken", "probe2.json"), "{\"results\": [");
+  assert_int_equal(fd_report_write(below("broken", NULL), output), FD_DATA);
+  put(below("broken", "probe2.json"), "[]");
+  assert_int_equal(fd_report_write(below("broken", NULL), output), FD_DATA);
+  assert_ok(fd_remove_folder(below("empty", NULL)));
+  assert_ok(fd_make_folder(below("empty", NULL)));
+  assert_int_equal(fd_report_write(below("empty", NULL), output), FD_MISSING);
+  assert_int_equal(fd_report_write(below("absent", NULL), output), FD_MISSING);
+  char *text = get(output);
+  assert_string_equal(text, "old");
+  free(text);
+  char *none[] = {(char *)"report"};
+  assert_int_equal(fd_command_report(fd_comm_self(), 1, none), FD_USAGE);
+}
+
+/* A long run makes no large page. */
+static void report_of_a_long_run(void **state) {
+  (void)state;
+  make_run("long", 50000);
+  assert_ok(fd_report_write(below("long", NULL), below("long.html", NULL)));
+  char *page = get(below("long.html", NULL));
+  check_page(page);
+  assert_true(strlen(page) < 600000);
+  free(page);
+}
+
+static fd_status inspect(const char *path, char **said) {
+  char *argv[] = {(char *)"inspect", (char *)path};
+  capture_begin();
+  fd_status status = fd_command_inspect(fd_comm_self(), 2, argv);
+  *said = capture_end();
+  return status;
+}
+
+/* A checkpoint of two files with a right MANIFEST. */
+static void make_checkpoint(int64_t number) {
+  char name[64], path[FD_PATH_MAX], hex[FD_SHA256_HEX], text[2048];
+  unsigned char digest[FD_SHA256_BYTES];
+  uint64_t bytes;
+  float values[4] = {-1, 0, 2, NAN};
+  fd_tensor t = fd_tensor_f32("head.weight", 2, 2, values);
+  snprintf(name, sizeof name, "run/ckpt/step_%09" PRId64, number);
+  assert_ok(fd_make_folder(below(name, NULL)));
+  assert_ok(fd_path(path, below(name, NULL), "student-00.safetensors", NULL));
+  assert_ok(fd_safetensors_write(path, &t, 1));
+  assert_ok(fd_sha256_file(path, hex, &bytes));
+  int n = snprintf(text, sizeof text,
+                   "file student-00.safetensors %" PRIu64 " %s\nstep %" PRId64
+                   "\ndraws 64\nstate_id %064d\nformat findna-checkpoint-1\n",
+                   bytes, hex, number, 7);
+  fd_sha256_of(text, (size_t)n, digest);
+  fd_hex(hex, digest);
+  snprintf(text + n, sizeof text - (size_t)n, "sha256 %s\n", hex);
+  put(below(name, "MANIFEST"), text);
+}
+
+static void inspects_checkpoints(void **state) {
+  (void)state;
+  char *said;
+  const char *file;
+  assert_ok(fd_make_folder(below("run", NULL)));
+  make_checkpoint(100);
+  make_checkpoint(200);
+  assert_ok(inspect(below("run/ckpt/step_000000200", NULL), &said));
+  assert_non_null(strstr(said, "step     200"));
+  assert_non_null(strstr(said, "all 1 files are as written"));
+  free(said);
+  assert_ok(inspect(below("run/ckpt/step_000000200", "MANIFEST"), &said));
+  free(said);
+  assert_ok(inspect(below("run/ckpt/step_000000200", "student-00.safetensors"), &said));
+  assert_non_null(strstr(said, "head.weight"));
+  assert_non_null(strstr(said, "[2, 2]"));
+  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
+  free(said);
+  assert_ok(inspect(below("run", NULL), &said));
+  assert_int_equal(count_of(said, " ok "), 2);
+  assert_int_equal(count_of(said, "a resume takes this one"), 1);
+  assert_true(strstr(said, "a resume takes") < strstr(said, "step 100 "));
+  free(said);
+  file = below("run/ckpt/step_000000200", "student-00.safetensors");
+  int fd = open(file, O_WRONLY);
+  assert_int_equal(pwrite(fd, "x", 1, 100), 1);
+  close(fd);
+  assert_int_equal(inspect(below("run/ckpt/step_000000200", NULL), &said), FD_DATA);
+  assert_non_null(strstr(said, "WRONG"));
+  free(said);
+  assert_int_equal(inspect(below("run", NULL), &said), FD_DATA);
+  assert_non_null(strstr(said, "step 200          DAMAGED"));
+  assert_true(strstr(said, "a resume takes this one") > strstr(said, "step 100 "));
+  free(said);
+  assert_int_equal(truncate(below("run/ckpt/step_000000100", "MANIFEST"), 90), 0);
+  assert_int_equal(inspect(below("run/ckpt/step_000000100", NULL), &said), FD_DATA);
+  free(said);
+  assert_int_equal(inspect(below("run", NULL), &said), FD_DATA);
+  assert_null(strstr(said, "a resume takes this one"));
+  free(said);
+}
+
+static void inspects_other_paths(void **state) {
+  (void)state;
+  char *said, *none[] = {(char *)"inspect"};
+  put(below("text", NULL), "this is not a file of ours\n");
+  assert_int_equal(inspect(below("text", NULL), &said), FD_DATA);
+  free(said);
+  assert_int_equal(inspect(below("nothing", NULL), &said), FD_MISSING);
+  free(said);
+  assert_ok(fd_make_folder(below("strange", NULL)));
+  assert_int_equal(inspect(below("strange", NULL), &said), FD_DATA);
+  free(said);
+  assert_ok(fd_make_folder(below("fresh/ckpt", NULL)));
+  assert_ok(inspect(below("fresh", NULL), &said));
+  assert_non_null(strstr(said, "0 checkpoints"));
+  free(said);
+  assert_int_equal(fd_command_inspect(fd_comm_self(), 1, none), FD_USAGE);
+}
+
+static void config_and_doctor(void **state) {
+  (void)state;
+  char *markdown[] = {(char *)"config", (char *)"--markdown"}, *overridden[] = {(char *)"config", (char *)"train.batch=128"},
+       *wrong[] = {(char *)"config", (char *)"train.batch=0"};
+  char *doctor[] = {(char *)"doctor"};
+  capture_begin();
+  fd_status status = fd_command_config(fd_comm_self(), 2, markdown);
+  char *said = capture_end();
+  assert_int_equal(status, FD_OK);
+  assert_int_equal(strncmp(said, "# Options\n\n", 11), 0);
+  assert_non_null(strstr(said, "| `train.batch` | `64` |"));
+  if (fd_exists("docs/options.md")) {
+    char *page = get("docs/options.md");
+    assert_string_equal(said, page); /* 'make docs' writes it anew */
+    free(page);
+  }
+  free(said);
+  capture_begin();
+  status = fd_command_config(fd_comm_self(), 2, overridden);
+  said = capture_end();
+  assert_int_equal(status, FD_OK);
+  assert_non_null(strstr(said, "\n  batch: 128\n"));
+  free(said);
+  assert_int_equal(fd_command_config(fd_comm_self(), 2, wrong), FD_CONFIG);
+  capture_begin();
+  status = fd_command_doctor(fd_comm_self(), 1, doctor);
+  said = capture_end();
+  assert_true(status == FD_OK ? strstr(said, "nothing is missing") != NULL
+                              : status == FD_MISSING && strstr(said, "missing: ") != NULL);
+  assert_non_null(strstr(said, "device.simd: auto takes"));
+  free(said);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(metrics_round_trip),
+      cmocka_unit_test(metrics_are_cut_back),
+      cmocka_unit_test(metrics_survive_a_full_disk),
+      cmocka_unit_test(bad_metrics),
+      cmocka_unit_test(ragged_metrics),
+      cmocka_unit_test(ticks),
+      cmocka_unit_test(report_of_a_run),
+      cmocka_unit_test(report_refuses),
+      cmocka_unit_test(report_says_what_is_absent),
+      cmocka_unit_test(report_of_a_long_run),
+      cmocka_unit_test(inspects_checkpoints),
+      cmocka_unit_test(inspects_other_paths),
+      cmocka_unit_test(config_and_doctor),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
