@@ -39,7 +39,6 @@ typedef struct pretraining {
   fd_run run;
   int64_t steps;
   int lock;
-  int fresh;       /* no checkpoint was found */
   int checkpoints; /* in the run folder, valid or not */
 } pretraining;
 
@@ -117,7 +116,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
-/* --restart: what the folder holds is moved aside, never deleted. */
+/* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
   static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
                                       "probe.json", "report.html"};
@@ -139,11 +138,12 @@ static fd_status move_aside(const char *folder) {
   return FD_OK;
 }
 
-static fd_status count_checkpoints(fd_comm *comm, pretraining *p) {
+/* Root. */
+static fd_status count_checkpoints(pretraining *p) {
   int64_t *steps = NULL;
-  if (comm->rank == 0) FD_TRY(fd_checkpoint_list(p->config.run.folder, &steps, &p->checkpoints));
+  fd_status status = fd_checkpoint_list(p->config.run.folder, &steps, &p->checkpoints);
   free(steps);
-  return comm->ops->broadcast(comm, &p->checkpoints, sizeof p->checkpoints, 0);
+  return status;
 }
 
 static fd_status take_run_folder(fd_comm *comm, pretraining *p, const options *o) {
@@ -153,6 +153,7 @@ static fd_status take_run_folder(fd_comm *comm, pretraining *p, const options *o
     FD_TRY(fd_make_folder(p->config.run.folder));
     FD_TRY(fd_path(path, p->config.run.folder, "run.lock", NULL));
     FD_TRY(fd_lock(path, &p->lock));
+    FD_TRY(count_checkpoints(p)); /* again: until the lock was ours, another run may have written here */
     FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
     if (!o->restart && !p->checkpoints && fd_exists(path))
       fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", p->config.run.folder);
@@ -224,7 +225,6 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   char path[FD_PATH_MAX];
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &p->run, p->state));
   FD_TRY(fd_checkpoint_resume(&p->run, p->state, &info, &found));
-  p->fresh = !found;
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
   if (comm->rank || p->state->step >= p->steps) return FD_OK;
@@ -281,7 +281,8 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(read_config(comm, o, &p->config));
   FD_TRY(load_data(comm, p));
   FD_TRY(build(comm, p));
-  FD_TRY(count_checkpoints(comm, p));
+  if (comm->rank == 0) FD_TRY(count_checkpoints(p));
+  FD_TRY(comm->ops->broadcast(comm, &p->checkpoints, sizeof p->checkpoints, 0));
   if (o->init_from && (o->restart || !p->checkpoints)) FD_TRY(take_weights(p, o->init_from));
   FD_TRY(take_run_folder(comm, p, o)); /* last: what is refused leaves no folder */
   FD_TRY(resume_or_begin(comm, p, o));
@@ -289,7 +290,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
   }
-  if (p->fresh && comm->rank == 0) FD_TRY(score_context_tables(p));
+  if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
   fd_session session = {&p->run, p->trainer, p->checkpointer, &p->held_out, p->metrics, NULL};
   fd_status status = fd_session_run(&session);
   const char *same = o->restart ? "without --restart" : "again";
