@@ -26,14 +26,3 @@ fd_status fd_fail_errno(const char *doing, const char *path) {
   if (code == EEXIST) status = FD_BUSY;
   return fd_fail(status, "%s %s: %s", doing, path, strerror(code));
 }
-
-const char *fd_status_meaning(int status) {
-  switch (status) {
-#define STATUS(name, code, meaning) \
-  case code:                        \
-    return meaning;
-#include "base/status.def"
-#undef STATUS
-  }
-  return "unknown";
-}

@@ -19,9 +19,6 @@ fd_status fd_fail(fd_status status, const char *fmt, ...) FD_PRINTF(2, 3);
  * `doing` is a verb phrase such as "cannot open". */
 fd_status fd_fail_errno(const char *doing, const char *path);
 
-/* The meaning of a status, one line, never NULL. */
-const char *fd_status_meaning(int status);
-
 /* Passes a failure up to the caller. */
 #define FD_TRY(call)                      \
   do {                                    \

@@ -34,8 +34,3 @@ fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const 
   *capacity = wanted;
   return FD_OK;
 }
-
-fd_status fd_copy_text(char **out, const char *text) {
-  *out = strdup(text);
-  return *out ? FD_OK : fd_fail(FD_MEMORY, "out of memory: %zu bytes for a text", strlen(text) + 1);
-}

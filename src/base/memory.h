@@ -14,7 +14,4 @@ fd_status fd_alloc(void *out, size_t count, size_t size, const char *what) FD_MU
  * the number of elements it holds. Released with free(). */
 fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const char *what) FD_MUST_CHECK;
 
-/* A copy of `text`, released with free(). */
-fd_status fd_copy_text(char **out, const char *text) FD_MUST_CHECK;
-
 #endif
