@@ -31,11 +31,15 @@ endif
 ISA_generic =
 ISA_avx2 = -mavx2 -mfma -mprefer-vector-width=256
 ISA_avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
-ISAS = generic $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
+ISA_avx512bf16 = $(ISA_avx512) -mavx512bf16
+# ISAS=generic leaves the others out, as on a processor that has none of them.
+ISAS ?= generic $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512bf16)
+override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
 
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
-OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(ISAS:%=$(B)/src/cpu/kernels_%.o)
+KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
+OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
 TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
 all: findna
@@ -65,6 +69,9 @@ $(B)/tests/%: tests/%.c $(B)/libfindna.a
 	@echo "  test $<"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $(B)/libfindna.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
+# The objects of the CPU kernels alone; prints their names (tests/test_registers.sh looks at their code).
+kernels: $(KERNELS)
+	@echo $^
 test: findna $(TESTS)
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" tests/run.sh
 demo: findna
@@ -81,8 +88,8 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test bench install docs format clean; SAN=1 sanitizers, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna test demo bench install docs format clean help
+	@echo "all demo test bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
+.PHONY: FORCE all findna kernels test demo bench install docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(B)/tests/bench/bench.d)
 FORCE:

@@ -12,41 +12,103 @@ static inline double plain_gelu_slope(double x) {
   return 0.5 * (1 + erf(x / sqrt(2.0))) + x * exp(-x * x / 2) / sqrt(2 * acos(-1.0));
 }
 
+/* The nearest bf16 value, ties to even. */
+static inline double plain_bf16(double x) {
+  float f = (float)x;
+  uint32_t bits;
+  memcpy(&bits, &f, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  memcpy(&f, &bits, sizeof f);
+  return (double)f;
+}
+
+static inline double plain_same(double x) { return x; }
+
+/* What a device does to the operands of a product: plain_same or plain_bf16. */
+typedef double plain_operand(double x);
+
 typedef struct plain_block {
   int d, h, track;
   const double *w1, *b1, *w2, *b2;
+  plain_operand *operand;
 } plain_block;
+
+/* Where the rotation puts channel c of token t of a sequence of T: y[t] = m[(t + shift) mod T]. */
+static inline int plain_rotated(int t, int c, int track, int T) {
+  int i = c / track;
+  long shift = i ? (1L << (i - 1)) % T : 0;
+  return (int)((t - shift + T) % T);
+}
+
+/* z = W1 x + b1 of one token. */
+static inline void plain_hidden(const plain_block *p, const double *row, double *z) {
+  for (int j = 0; j < p->h; j++) {
+    z[j] = p->b1[j];
+    for (int c = 0; c < p->d; c++) z[j] += p->operand(p->w1[j * p->d + c]) * p->operand(row[c]);
+  }
+}
 
 /* y = x + ROT(W2 GELU(W1 x + b1) + b2) for one pack of sequences. */
 static inline void plain_mixer(const fd_seqs *seqs, const plain_block *p, const double *x, double *y) {
-  double *hidden = malloc(sizeof(double) * (size_t)p->h);
+  double *z = malloc(sizeof(double) * (size_t)p->h);
   memcpy(y, x, sizeof(double) * (size_t)(fd_seqs_rows(seqs) * p->d));
   for (int s = 0; s < seqs->count; s++) {
     int T = seqs->start[s + 1] - seqs->start[s];
     for (int t = 0; t < T; t++) {
-      const double *row = x + (seqs->start[s] + t) * p->d;
-      for (int j = 0; j < p->h; j++) {
-        double z = p->b1[j];
-        for (int c = 0; c < p->d; c++) z += p->w1[j * p->d + c] * row[c];
-        hidden[j] = plain_gelu(z);
-      }
+      plain_hidden(p, x + (seqs->start[s] + t) * p->d, z);
       for (int c = 0; c < p->d; c++) {
         double m = p->b2[c];
-        for (int j = 0; j < p->h; j++) m += p->w2[c * p->h + j] * hidden[j];
-        int i = c / p->track;
-        long shift = i ? (1L << (i - 1)) % T : 0; /* y[t] = m[(t + shift) mod T] */
-        y[(seqs->start[s] + (int)((t - shift + T) % T)) * p->d + c] += m;
+        for (int j = 0; j < p->h; j++) m += p->operand(p->w2[c * p->h + j]) * p->operand(plain_gelu(z[j]));
+        y[(seqs->start[s] + plain_rotated(t, c, p->track, T)) * p->d + c] += m;
       }
     }
   }
-  free(hidden);
+  free(z);
 }
 
-static inline void plain_linear(int rows, int in, int out, const double *x, const double *w, const double *b, double *y) {
+/* The gradients of sum(dy * y) by x, w1, b1, w2 and b2. */
+typedef struct plain_gradients {
+  double *x, *w1, *b1, *w2, *b2;
+} plain_gradients;
+
+static inline void plain_mixer_backward(const fd_seqs *seqs, const plain_block *p, const double *x, const double *dy,
+                                        plain_gradients *g) {
+  size_t d = (size_t)p->d, h = (size_t)p->h, rows = (size_t)fd_seqs_rows(seqs);
+  double *z = malloc(sizeof(double) * (2 * h + d)), *da = z + h, *dm = da + h;
+  *g = (plain_gradients){malloc(sizeof(double) * rows * d), calloc(h * d, sizeof(double)), calloc(h, sizeof(double)),
+                         calloc(h * d, sizeof(double)), calloc(d, sizeof(double))};
+  memcpy(g->x, dy, sizeof(double) * rows * d);
+  for (int s = 0; s < seqs->count; s++) {
+    int start = seqs->start[s], T = seqs->start[s + 1] - start;
+    for (int t = 0; t < T; t++) {
+      const double *row = x + (start + t) * p->d;
+      plain_hidden(p, row, z);
+      for (int c = 0; c < p->d; c++) g->b2[c] += dm[c] = dy[(start + plain_rotated(t, c, p->track, T)) * p->d + c];
+      for (int j = 0; j < p->h; j++) {
+        double dh = 0;
+        for (int c = 0; c < p->d; c++) {
+          dh += p->operand(dm[c]) * p->operand(p->w2[c * p->h + j]);
+          g->w2[c * p->h + j] += p->operand(dm[c]) * p->operand(plain_gelu(z[j]));
+        }
+        g->b1[j] += da[j] = dh * plain_gelu_slope(z[j]);
+        for (int c = 0; c < p->d; c++) {
+          g->w1[j * p->d + c] += p->operand(da[j]) * p->operand(row[c]);
+          g->x[(start + t) * p->d + c] += p->operand(da[j]) * p->operand(p->w1[j * p->d + c]);
+        }
+      }
+    }
+  }
+  free(z);
+}
+
+static inline void plain_free_gradients(plain_gradients *g) { free(g->x), free(g->w1), free(g->b1), free(g->w2), free(g->b2); }
+
+static inline void plain_linear(plain_operand *operand, int rows, int in, int out, const double *x, const double *w,
+                                const double *b, double *y) {
   for (int r = 0; r < rows; r++)
     for (int o = 0; o < out; o++) {
       y[r * out + o] = b[o];
-      for (int i = 0; i < in; i++) y[r * out + o] += x[r * in + i] * w[o * in + i];
+      for (int i = 0; i < in; i++) y[r * out + o] += operand(x[r * in + i]) * operand(w[o * in + i]);
     }
 }
 

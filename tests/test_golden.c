@@ -177,7 +177,7 @@ static void exact_tracks_other_instructions(void **state) {
   golden g = exact;
   g.model[4] = "device.simd=generic";
   check_file(&g, 4);
-#ifdef __x86_64__
+#ifdef FD_WITH_avx2
   g.model[4] = "device.simd=avx2";
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check_file(&g, 4);
 #endif

@@ -19,11 +19,19 @@ ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA timeout 120 "$root/launch/run" -n 4 p
 check "launch/run, more ranks than cores: the bits of 1" same one launched
 check "and it says what it runs" grep -q '^+ mpirun -n 4 .*pretrain' launched.log
 for simd in generic avx2; do
-  grep -q "$simd" <("$FINDNA" doctor) || { echo "skipped - $simd: not on this processor"; continue; }
+  grep -qE "instructions .*\<$simd\>.*;" <("$FINDNA" doctor) || { echo "skipped - $simd: not on this processor"; continue; }
   train 1 one_$simd device.simd=$simd
   train 4 ranks_$simd device.simd=$simd device.threads=2
   check "$simd: 4 ranks of 2 threads end in the bits of 1" same one_$simd ranks_$simd
 done
+if grep -q avx512bf16 <("$FINDNA" doctor); then
+  train 1 one_bf16 device.precision=bf16
+  train 4 ranks_bf16 device.precision=bf16 device.threads=2
+  check "bf16 operands: 4 ranks of 2 threads end in the bits of 1" same one_bf16 ranks_bf16
+  check "and not in those of fp32" test "$(state_of one)" != "$(state_of one_bf16)"
+else echo "skipped - bf16 operands: not on this processor"; fi
+train 2 recomputed model.recompute=true
+check "model.recompute: 2 ranks end in the bits of 1 without it" same one recomputed
 check "metrics of 4 ranks are those of 1" diff <(grep -v '"resume"' one/metrics.jsonl | sed 's/, *"seconds.*//; s/"seconds":.*//') <(sed 's/, *"seconds.*//; s/"seconds":.*//' ranks4/metrics.jsonl)
 
 train 1 v64 train.virtual_ranks=64 train.steps=4

@@ -97,7 +97,7 @@ static double memory_gigabytes(const char *key) {
 }
 
 static fd_status show_machine(const fd_comm *comm) {
-  char model[256], host[256] = "";
+  char model[256], host[256] = "", simd[128];
   cpu_set_t set;
   fd_config config;
   fd_device *dev;
@@ -110,7 +110,8 @@ static fd_status show_machine(const fd_comm *comm) {
   show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
   fd_config_defaults(&config);
   FD_TRY(fd_device_open(&dev, &config, comm->local_size));
-  show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", fd_device_simd(), dev->simd, dev->threads,
+  fd_device_simd(simd, sizeof simd);
+  show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
        dev->threads > 1 ? "s" : "");
   fd_device_close(&dev);
   show("memory", "%.1f GB, of which %.1f GB are free to use", memory_gigabytes("MemTotal"), memory_gigabytes("MemAvailable"));

@@ -161,6 +161,7 @@ static fd_status build(fd_comm *comm, const options *o, probing *p) {
   p->config.device.kind = FD_DEVICE_CPU; /* wherever the run was */
   p->config.device.threads = o->threads;
   p->config.device.simd = kind;
+  p->config.device.precision = FD_PRECISION_FP32; /* scores do not depend on what this machine has */
   FD_TRY(fd_device_open(&p->dev, &p->config, comm->local_size));
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
   fd_encoder encoder = {.network = p->network, .dev = p->dev, .cls = (int)p->config.model.cls};

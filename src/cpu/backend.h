@@ -14,7 +14,7 @@ typedef enum fd_cpu_slot {
   FD_SLOT_DM,
   FD_SLOT_DA,
   FD_SLOT_G,
-  FD_SLOT_PANEL,
+  FD_SLOT_STRIP,
   FD_SLOT_SUMS,
   FD_SLOTS
 } fd_cpu_slot;
@@ -33,11 +33,11 @@ static inline fd_cpu *fd_cpu_of(fd_device *dev) { return (fd_cpu *)dev; }
 /* A scratch buffer of at least `floats`, or NULL after a failure (recorded: the operation just returns). */
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats);
 
-/* Opens the CPU device with `threads` threads; `simd` is a choice of device.simd. */
-fd_status fd_cpu_open(fd_device **dev, int threads, int simd) FD_MUST_CHECK;
+/* Opens the CPU device with `threads` threads; `simd` and `precision` are choices of device.simd and device.precision. */
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int precision) FD_MUST_CHECK;
 
-/* The values of device.simd that this processor can use, separated by commas. */
-const char *fd_cpu_simd(void);
+/* The names of the kernels that this processor can use, such as "generic, avx2", into text[size]. */
+void fd_cpu_simd(char *text, size_t size);
 
 /* n rounded up to a multiple of `unit`. */
 static inline int fd_round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }

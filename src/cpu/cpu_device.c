@@ -1,31 +1,63 @@
 /* The CPU as a device: choice of instructions, memory, scratch. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cpu/backend.h"
 
+static int always(void) { return 1; }
 #if defined(__x86_64__)
-static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static inline int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-static int has_avx512(void) {
+static inline int has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
-#else
-static int has_avx2(void) { return 0; }
-static int has_avx512(void) { return 0; }
+
+static inline int has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
-static const fd_cpu_kernels *choose_kernels(int simd) {
-#if defined(__x86_64__)
-  if (has_avx512() && (simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX512)) return &fd_cpu_kernels_avx512;
-  if (has_avx2() && (simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX2)) return &fd_cpu_kernels_avx2;
+/* What this build has (ISAS of the Makefile), the best first. */
+static const struct kernel_set {
+  int simd, precision;
+  const fd_cpu_kernels *kernels;
+  int (*usable)(void);
+} sets[] = {
+#ifdef FD_WITH_avx512bf16
+    {FD_SIMD_AVX512, FD_PRECISION_BF16, &fd_cpu_kernels_avx512bf16, has_avx512bf16},
 #endif
-  return simd == FD_SIMD_AUTO || simd == FD_SIMD_GENERIC ? &fd_cpu_kernels_generic : NULL;
+#ifdef FD_WITH_avx512
+    {FD_SIMD_AVX512, FD_PRECISION_FP32, &fd_cpu_kernels_avx512, has_avx512},
+#endif
+#ifdef FD_WITH_avx2
+    {FD_SIMD_AVX2, FD_PRECISION_FP32, &fd_cpu_kernels_avx2, has_avx2},
+#endif
+    {FD_SIMD_GENERIC, FD_PRECISION_FP32, &fd_cpu_kernels_generic, always},
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+static const fd_cpu_kernels *choose_kernels(int simd, int precision) {
+  for (int i = 0; i < SETS; i++)
+    if ((simd == FD_SIMD_AUTO || simd == sets[i].simd) && precision == sets[i].precision && sets[i].usable())
+      return sets[i].kernels;
+  return NULL;
 }
 
-const char *fd_cpu_simd(void) { return has_avx512() ? "generic, avx2, avx512" : has_avx2() ? "generic, avx2" : "generic"; }
+static fd_status refuse(int simd, int precision) {
+  if (precision == FD_PRECISION_BF16)
+    return fd_fail(FD_CONFIG, "device.precision: bf16 needs AVX512_BF16%s; use fp32",
+                   simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX512 ? ", which this CPU or this build has not"
+                                                                  : " and device.simd: auto or avx512");
+  return fd_fail(FD_CONFIG, "device.simd: this CPU or this build has no %s; use auto",
+                 simd == FD_SIMD_AVX512 ? "AVX-512" : "AVX2 with FMA");
+}
+
+void fd_cpu_simd(char *text, size_t size) {
+  int n = 0;
+  for (int i = SETS - 1; i >= 0; i--)
+    if (sets[i].usable()) n += snprintf(text + n, size - (size_t)n, "%s%s", n ? ", " : "", sets[i].kernels->name);
+}
 
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats) {
   if (floats > cpu->scratch_size[slot]) {
@@ -64,14 +96,12 @@ static void cpu_destroy(fd_device *dev) {
   free(cpu);
 }
 
-fd_status fd_cpu_open(fd_device **dev, int threads, int simd) {
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int precision) {
   fd_cpu *cpu;
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
-  cpu->kernels = choose_kernels(simd);
-  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads)
-                                  : fd_fail(FD_CONFIG, "device.simd: this CPU has no %s; use auto",
-                                            simd == FD_SIMD_AVX512 ? "AVX-512" : "AVX2 with FMA");
+  cpu->kernels = choose_kernels(simd, precision);
+  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, precision);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,
                             .alloc = cpu_alloc,

@@ -3,68 +3,16 @@
 
 #include "cpu/vector.h"
 
-enum { PANEL = 2 * LANES };
-
 #define PASTE2(a, b) a##b
 #define PASTE(a, b) PASTE2(a, b)
 #define TEXT2(a) #a
 #define TEXT(a) TEXT2(a)
 
-/* The register tile: kept out of line for each number of rows, so that nothing but the accumulators competes for registers. */
-#define TILE(M)                                                                                                         \
-  static __attribute__((noinline)) void tile_##M(int k, const float *a, size_t row_step, size_t k_step, const float *b, \
-                                                 float *c, size_t ldc, int add) {                                       \
-    vfloat acc[M][2];                                                                                                   \
-    for (int i = 0; i < M; i++) acc[i][0] = acc[i][1] = (vfloat){0};                                                    \
-    for (; k > 0; k--, a += k_step, b += PANEL) {                                                                       \
-      vfloat b0 = v_load(b), b1 = v_load(b + LANES);                                                                    \
-      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                                            \
-        vfloat x = v_set(a[(size_t)i * row_step]);                                                                      \
-        acc[i][0] = v_fma(x, b0, acc[i][0]);                                                                            \
-        acc[i][1] = v_fma(x, b1, acc[i][1]);                                                                            \
-      }                                                                                                                 \
-    }                                                                                                                   \
-    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++, c += ldc) {                                                    \
-      v_store(c, add ? v_load(c) + acc[i][0] : acc[i][0]);                                                              \
-      v_store(c + LANES, add ? v_load(c + LANES) + acc[i][1] : acc[i][1]);                                              \
-    }                                                                                                                   \
-  }
-
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
-TILE(5) TILE(6)
-#if defined(__AVX512F__)
-    TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+#if defined(__AVX512BF16__)
+#include "cpu/gemm_bf16.h"
+#else
+#include "cpu/gemm_fp32.h"
 #endif
-
-        typedef void tile_function(int k, const float *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc,
-                                   int add);
-
-static tile_function *const tiles[ROWS + 1] = {
-    NULL,   tile_1, tile_2, tile_3,  tile_4,  tile_5,  tile_6,
-#if defined(__AVX512F__)
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
-#endif
-};
-
-static void gemm_panel(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc,
-                       int add) {
-  for (; m >= ROWS; m -= ROWS, a += ROWS * row_step, c += ROWS * ldc) tiles[ROWS](k, a, row_step, k_step, b, c, ldc, add);
-  if (m) tiles[m](k, a, row_step, k_step, b, c, ldc, add);
-}
-
-static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  if (transposed) {
-    for (int j = 0; j < columns; j++)
-      for (int p = 0; p < k; p++) to[(size_t)p * PANEL + (size_t)j] = from[(size_t)j * ld + (size_t)p];
-  } else {
-    for (int p = 0; p < k; p++) memcpy(to + (size_t)p * PANEL, from + (size_t)p * ld, (size_t)columns * sizeof(float));
-  }
-  for (int p = 0; p < k && columns < PANEL; p++)
-    memset(to + (size_t)p * PANEL + columns, 0, (size_t)(PANEL - columns) * sizeof(float));
-}
 
 /* Phi(x), the normal distribution function: 1/2 + x P(s), s = 2 x^2 / 5.5^2 - 1, on |x| <= 5.5, beyond which it is 0 or 1 in
  * fp32. P interpolates (Phi(x) - 1/2) / x at the 16 Chebyshev points; the error is below 1.2e-7. */
@@ -119,8 +67,8 @@ static void bias_gelu(int rows, int n, size_t ld, const float *bias, float *z, f
   }
 }
 
-static void gelu_backward(int rows, int n, size_t ld, const float *z, const float *dh, float *g, float *da) {
-  for (int i = 0; i < rows; i++, z += n, dh += ld, g += ld, da += ld) {
+static void gelu_backward(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da) {
+  for (int i = 0; i < rows; i++, z += z_ld, dh += ld, g += ld, da += ld) {
     int j = 0;
     for (; j + LANES <= n; j += LANES) {
       vfloat x = v_load(z + j), cdf = normal_cdf(x);
@@ -179,5 +127,5 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS, PANEL, gemm_panel, pack, bias_gelu, gelu_backward, add, sum_squares, adamw, ema,
+    TEXT(FD_ISA), ROWS, PANEL, WIDE, gemm, pack, bias_gelu, gelu_backward, add, sum_squares, adamw, ema,
 };

@@ -10,23 +10,26 @@
 enum { FD_PANEL_MAX = 32 };
 
 typedef struct fd_cpu_kernels {
-  const char *name;
-  int rows;  /* rows of the register tile: tiles of a multiple of it waste nothing */
-  int panel; /* columns of a packed panel of B */
+  const char *name; /* avx512bf16: gemm rounds its operands to bf16 */
+  int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
+  int panel;        /* columns of a packed panel of B */
+  int wide;         /* panels that a gemm should get at once where there is a choice */
 
-  /* C[m, panel] = (or, with `add`, +=) A[m, k] B[k, panel]. A's element (i, p) is a[i * row_step + p * k_step]; B is packed,
-   * k rows of `panel` floats; C has rows of `ldc` floats. */
-  void (*gemm_panel)(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc, int add);
+  /* C[m, panels * panel] = (or, with `add`, +=) A[m, k] B. A's element (i, p) is a[i * row_step + p * k_step], one of the steps
+   * being 1; B is packed, its panels k * panel floats apart; C has rows of `ldc` floats. */
+  void (*gemm)(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
+               int add);
 
-  /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel of k rows,
-   * padded with zeros. */
+  /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
+   * that gemm reads, at most k rows of `panel` floats, padded with zeros. */
   void (*pack)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
 
   /* z += bias; h = GELU(z); rows of `ld` floats with `n` used; z also goes to keep[i * n] when keep is not NULL. */
   void (*bias_gelu)(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h);
 
-  /* g = GELU(z), da = dh * GELU'(z); z has rows of n floats, the others of `ld`; columns n..ld-1 of g and da become zero. */
-  void (*gelu_backward)(int rows, int n, size_t ld, const float *z, const float *dh, float *g, float *da);
+  /* g = GELU(z), da = dh * GELU'(z); z has rows of `z_ld` floats, the others of `ld`, with n used; columns n..ld-1 of g and da
+   * become zero. */
+  void (*gelu_backward)(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da);
 
   void (*add)(size_t n, const float *a, const float *b, float *out);
   double (*sum_squares)(size_t n, const float *x);
@@ -34,6 +37,6 @@ typedef struct fd_cpu_kernels {
   void (*ema)(size_t n, float lambda, const float *s, float *t);
 } fd_cpu_kernels;
 
-extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512;
+extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;
 
 #endif

@@ -20,8 +20,8 @@ static void forward_item(void *context, int item, int thread) {
   float *tile = c->tiles + (size_t)thread * (size_t)(ROWS_PER_ITEM * panel);
   for (int n = 0; n < c->out; n += panel) {
     int columns = c->out - n < panel ? c->out - n : panel;
-    c->kernels->gemm_panel(rows, c->in, c->x + (size_t)first * (size_t)c->in, (size_t)c->in, 1,
-                           c->packed + (size_t)n * (size_t)c->in, tile, (size_t)panel, 0);
+    c->kernels->gemm(rows, c->in, c->x + (size_t)first * (size_t)c->in, (size_t)c->in, 1, c->packed + (size_t)n * (size_t)c->in,
+                     1, tile, (size_t)panel, 0);
     for (int r = 0; r < rows; r++) {
       float *y = c->y + (size_t)(first + r) * (size_t)c->out + n;
       for (int j = 0; j < columns; j++) y[j] = tile[r * panel + j] + c->b[n + j];

@@ -14,12 +14,13 @@ typedef struct mixer_call {
   const float *x, *z, *dy;
   float *z_out, *y, *dx;
   const fd_mixer_grads *grads;
-  float *w1, *w2; /* packed weights */
-  float *tiles;   /* scratch of each thread */
+  float *w1, *w2;  /* packed weights of the two products */
+  float *w1_again; /* those of x W1^T, for a backward pass that computes z again */
+  float *tiles;    /* scratch of each thread */
   size_t tile_floats;
   float *dm, *da, *g; /* [rows, channels], [rows, hidden_padded] twice */
-  float *panels;      /* scratch of each thread for weight gradients */
-  size_t panel_floats;
+  float *strips;      /* scratch of each thread for weight gradients */
+  size_t strip_floats;
 } mixer_call;
 
 static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block) {
@@ -31,42 +32,51 @@ static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *blo
   call.hidden_padded = fd_round_up(block->hidden, k->panel);
   call.tracks = (block->channels + block->track - 1) / block->track;
   call.tile_floats = (size_t)call.tile * (size_t)(2 * call.hidden_padded + call.channels_padded);
-  call.w1 =
-      fd_cpu_scratch(cpu, FD_SLOT_W1,
-                     (size_t)block->channels * (size_t)call.hidden_padded + (size_t)block->hidden * (size_t)call.channels_padded);
-  call.w2 = call.w1 ? call.w1 + (size_t)block->channels * (size_t)call.hidden_padded : NULL;
+  size_t wide = (size_t)block->channels * (size_t)call.hidden_padded;
+  call.w1 = fd_cpu_scratch(cpu, FD_SLOT_W1, 2 * wide + (size_t)block->hidden * (size_t)call.channels_padded);
+  call.w1_again = call.w1 ? call.w1 + wide : NULL;
+  call.w2 = call.w1 ? call.w1_again + wide : NULL;
   call.tiles = fd_cpu_scratch(cpu, FD_SLOT_TILE, call.tile_floats * (size_t)fd_pool_threads(cpu->pool));
   return call;
 }
 
-/* Packs one panel of both weight matrices. `forward`: x W1^T and h W2^T; else dm W2 and da W1. */
-static void pack_item(mixer_call *call, int item, int forward) {
-  const fd_mixer *b = call->block;
-  const fd_cpu_kernels *k = call->cpu->kernels;
-  int hidden_panels = call->hidden_padded / k->panel, wide = item < hidden_panels;
-  int first = (wide ? item : item - hidden_panels) * k->panel, inner = wide ? b->channels : b->hidden,
-      outer = wide ? b->hidden : b->channels;
-  int columns = outer - first < k->panel ? outer - first : k->panel;
-  float *to = (wide ? call->w1 : call->w2) + (size_t)first * (size_t)inner;
-  if (forward) k->pack(inner, columns, (wide ? b->w1 : b->w2) + (size_t)first * (size_t)inner, (size_t)inner, 1, to);
-  else k->pack(inner, columns, (wide ? b->w2 : b->w1) + first, (size_t)outer, 0, to);
+/* Packs the panel of columns first.. of W^T (`transposed`; W is [n, k]) or of W [k, n]. */
+static void pack_panel(const mixer_call *call, const float *w, int k, int n, int first, int transposed, float *packed) {
+  const fd_cpu_kernels *kernels = call->cpu->kernels;
+  int columns = n - first < kernels->panel ? n - first : kernels->panel;
+  kernels->pack(k, columns, transposed ? w + (size_t)first * (size_t)k : w + first, (size_t)(transposed ? k : n), transposed,
+                packed + (size_t)first * (size_t)k);
 }
 
+static int hidden_panels(const mixer_call *call) { return call->hidden_padded / call->cpu->kernels->panel; }
+
+static int panels_of(const mixer_call *call) { return (call->hidden_padded + call->channels_padded) / call->cpu->kernels->panel; }
+
+/* One panel of x W1^T or h W2^T. */
 static void pack_forward(void *context, int item, int thread) {
   (void)thread;
-  pack_item(context, item, 1);
+  const mixer_call *call = context;
+  const fd_mixer *b = call->block;
+  int panel = call->cpu->kernels->panel, wide = hidden_panels(call);
+  if (item < wide) pack_panel(call, b->w1, b->channels, b->hidden, item * panel, 1, call->w1);
+  else pack_panel(call, b->w2, b->hidden, b->channels, (item - wide) * panel, 1, call->w2);
 }
 
+/* One panel of dm W2, of da W1, or of x W1^T. */
 static void pack_backward(void *context, int item, int thread) {
   (void)thread;
-  pack_item(context, item, 0);
+  const mixer_call *call = context;
+  const fd_mixer *b = call->block;
+  int panel = call->cpu->kernels->panel, wide = hidden_panels(call), both = panels_of(call);
+  if (item < wide) pack_panel(call, b->w2, b->channels, b->hidden, item * panel, 0, call->w1);
+  else if (item < both) pack_panel(call, b->w1, b->hidden, b->channels, (item - wide) * panel, 0, call->w2);
+  else pack_panel(call, b->w1, b->channels, b->hidden, (item - both) * panel, 1, call->w1_again);
 }
 
 /* c[m, n] = a[m, k] times packed panels. */
 static void multiply(const fd_cpu_kernels *kernels, int m, int k, int n_padded, const float *a, size_t lda, const float *packed,
                      float *c) {
-  for (int n = 0; n < n_padded; n += kernels->panel)
-    kernels->gemm_panel(m, k, a, lda, 1, packed + (size_t)n * (size_t)k, c + n, (size_t)n_padded, 0);
+  kernels->gemm(m, k, a, lda, 1, packed, n_padded / kernels->panel, c, (size_t)n_padded, 0);
 }
 
 /* The sequence that holds a row. */
@@ -133,8 +143,6 @@ static void forward_tile(void *context, int item, int thread) {
   for_tracks(call, first, first + rows, m, call->channels_padded, scatter);
 }
 
-static int panels_of(const mixer_call *call) { return (call->hidden_padded + call->channels_padded) / call->cpu->kernels->panel; }
-
 static int tiles_of(const mixer_call *call) { return (call->rows + call->tile - 1) / call->tile; }
 
 void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, const float *x, float *z, float *y) {
@@ -147,17 +155,23 @@ void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *b
   fd_pool_run(call.cpu->pool, tiles_of(&call), forward_tile, &call);
 }
 
-/* First pass: dm, dh, g = GELU(z), da = dh GELU'(z), dx = dy + da W1. */
+/* First pass: z unless it was kept, dm, dh, g = GELU(z), da = dh GELU'(z), dx = dy + da W1. */
 static void backward_tile(void *context, int item, int thread) {
   mixer_call *call = context;
   const fd_cpu_kernels *k = call->cpu->kernels;
   const fd_mixer *b = call->block;
   int first = item * call->tile, rows = call->rows - first < call->tile ? call->rows - first : call->tile;
   size_t channels = (size_t)b->channels, hidden = (size_t)call->hidden_padded, at = (size_t)first;
-  float *dh = call->tiles + (size_t)thread * call->tile_floats, *dx = dh + (size_t)call->tile * hidden;
+  float *dh = call->tiles + (size_t)thread * call->tile_floats, *again = dh + (size_t)call->tile * hidden,
+        *dx = again + (size_t)call->tile * hidden, *g = call->g + at * hidden;
+  const float *z = call->z ? call->z + at * (size_t)b->hidden : again;
+  if (!call->z) {
+    multiply(k, rows, b->channels, call->hidden_padded, call->x + at * channels, channels, call->w1_again, again);
+    k->bias_gelu(rows, b->hidden, hidden, b->b1, again, NULL, g);
+  }
   for_tracks(call, first, first + rows, NULL, 0, gather);
   multiply(k, rows, b->channels, call->hidden_padded, call->dm + at * channels, channels, call->w1, dh);
-  k->gelu_backward(rows, b->hidden, hidden, call->z + at * (size_t)b->hidden, dh, call->g + at * hidden, call->da + at * hidden);
+  k->gelu_backward(rows, b->hidden, hidden, z, call->z ? (size_t)b->hidden : hidden, dh, g, call->da + at * hidden);
   multiply(k, rows, b->hidden, call->channels_padded, call->da + at * hidden, hidden, call->w2, dx);
   for (int r = 0; r < rows; r++)
     k->add(channels, call->dy + (at + (size_t)r) * channels, dx + (size_t)r * (size_t)call->channels_padded,
@@ -170,33 +184,41 @@ static void column_sums(int rows, size_t ld, int columns, const float *from, flo
     for (int c = 0; c < columns; c++) sums[c] += from[c];
 }
 
-/* One panel of columns of dw[m, n] = a[rows, m]^T b[rows, n]. Tokens are added in chunks of a fixed length, in their order. */
-static void weight_panel(mixer_call *call, int thread, int first, int m, int n, const float *a, size_t lda, const float *b,
+/* A strip of columns of dw[m, n] = a[rows, m]^T b[rows, n]. Tokens are added in chunks of a fixed length, in their order. */
+static void weight_strip(mixer_call *call, int thread, int first, int m, int n, const float *a, size_t lda, const float *b,
                          size_t ldb, float *dw) {
   const fd_cpu_kernels *k = call->cpu->kernels;
-  float *packed = call->panels + (size_t)thread * call->panel_floats, *sum = packed + (size_t)CHUNK * (size_t)k->panel;
-  int columns = n - first < k->panel ? n - first : k->panel;
+  int strip = k->wide * k->panel, columns = n - first < strip ? n - first : strip, panels = (columns + k->panel - 1) / k->panel;
+  float *packed = call->strips + (size_t)thread * call->strip_floats, *sum = packed + (size_t)CHUNK * (size_t)strip;
   for (int row = 0; row < call->rows; row += CHUNK) {
     int chunk = call->rows - row < CHUNK ? call->rows - row : CHUNK;
-    k->pack(chunk, columns, b + (size_t)row * ldb + first, ldb, 0, packed);
-    k->gemm_panel(m, chunk, a + (size_t)row * lda, 1, lda, packed, sum, (size_t)k->panel, row > 0);
+    for (int p = 0; p < panels; p++)
+      k->pack(chunk, columns - p * k->panel < k->panel ? columns - p * k->panel : k->panel,
+              b + (size_t)row * ldb + first + p * k->panel, ldb, 0, packed + (size_t)p * (size_t)chunk * (size_t)k->panel);
+    k->gemm(m, chunk, a + (size_t)row * lda, 1, lda, packed, panels, sum, (size_t)strip, row > 0);
   }
   for (int i = 0; i < m; i++)
-    memcpy(dw + (size_t)i * (size_t)n + first, sum + (size_t)i * (size_t)k->panel, (size_t)columns * sizeof(float));
+    memcpy(dw + (size_t)i * (size_t)n + first, sum + (size_t)i * (size_t)strip, (size_t)columns * sizeof(float));
 }
 
-/* Second pass: the panels of dw2 and dw1, and the two bias gradients. */
+static int strips_of(const mixer_call *call, int columns) {
+  int strip = call->cpu->kernels->wide * call->cpu->kernels->panel;
+  return (columns + strip - 1) / strip;
+}
+
+/* Second pass: the strips of dw2 and dw1, and the two bias gradients. */
 static void backward_weights(void *context, int item, int thread) {
   mixer_call *call = context;
   const fd_mixer *b = call->block;
-  int panel = call->cpu->kernels->panel, hidden_panels = call->hidden_padded / panel;
+  int strip = call->cpu->kernels->wide * call->cpu->kernels->panel, of_w2 = strips_of(call, b->hidden),
+      all = of_w2 + strips_of(call, b->channels);
   size_t channels = (size_t)b->channels, hidden = (size_t)call->hidden_padded;
-  if (item < hidden_panels)
-    weight_panel(call, thread, item * panel, b->channels, b->hidden, call->dm, channels, call->g, hidden, call->grads->w2);
-  else if (item < panels_of(call))
-    weight_panel(call, thread, (item - hidden_panels) * panel, b->hidden, b->channels, call->da, hidden, call->x, channels,
+  if (item < of_w2)
+    weight_strip(call, thread, item * strip, b->channels, b->hidden, call->dm, channels, call->g, hidden, call->grads->w2);
+  else if (item < all)
+    weight_strip(call, thread, (item - of_w2) * strip, b->hidden, b->channels, call->da, hidden, call->x, channels,
                  call->grads->w1);
-  else if (item == panels_of(call)) column_sums(call->rows, channels, b->channels, call->dm, call->grads->b2);
+  else if (item == all) column_sums(call->rows, channels, b->channels, call->dm, call->grads->b2);
   else column_sums(call->rows, hidden, b->hidden, call->da, call->grads->b1);
 }
 
@@ -213,10 +235,10 @@ void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   call.dm = fd_cpu_scratch(cpu, FD_SLOT_DM, rows * (size_t)block->channels);
   call.da = fd_cpu_scratch(cpu, FD_SLOT_DA, rows * (size_t)call.hidden_padded);
   call.g = fd_cpu_scratch(cpu, FD_SLOT_G, rows * (size_t)call.hidden_padded);
-  call.panel_floats = (size_t)cpu->kernels->panel * (CHUNK + larger);
-  call.panels = fd_cpu_scratch(cpu, FD_SLOT_PANEL, call.panel_floats * (size_t)fd_pool_threads(cpu->pool));
-  if (!call.w1 || !call.tiles || !call.dm || !call.da || !call.g || !call.panels) return;
-  fd_pool_run(cpu->pool, panels_of(&call), pack_backward, &call);
+  call.strip_floats = (size_t)(cpu->kernels->wide * cpu->kernels->panel) * (CHUNK + larger);
+  call.strips = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call.strip_floats * (size_t)fd_pool_threads(cpu->pool));
+  if (!call.w1 || !call.tiles || !call.dm || !call.da || !call.g || !call.strips) return;
+  fd_pool_run(cpu->pool, panels_of(&call) + (z ? 0 : hidden_panels(&call)), pack_backward, &call);
   fd_pool_run(cpu->pool, tiles_of(&call), backward_tile, &call);
-  fd_pool_run(cpu->pool, panels_of(&call) + 2, backward_weights, &call);
+  fd_pool_run(cpu->pool, strips_of(&call, block->hidden) + strips_of(&call, block->channels) + 2, backward_weights, &call);
 }

@@ -63,7 +63,12 @@ INLINE vfloat v_sqrt(vfloat a) {
 #endif
 }
 
-/* The first n < LANES elements; the others are zero. */
+/* The first n <= LANES elements; the others are zero, or left as they are. */
+#if defined(__AVX512F__)
+INLINE vfloat v_load_part(const float *p, int n) { return (vfloat)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+
+INLINE void v_store_part(float *p, vfloat v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+#else
 INLINE vfloat v_load_part(const float *p, int n) {
   vfloat v = {0};
   memcpy(&v, p, (size_t)n * sizeof(float));
@@ -71,5 +76,6 @@ INLINE vfloat v_load_part(const float *p, int n) {
 }
 
 INLINE void v_store_part(float *p, vfloat v, int n) { memcpy(p, &v, (size_t)n * sizeof(float)); }
+#endif
 
 #endif

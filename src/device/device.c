@@ -14,7 +14,7 @@ static int fair_threads(int local_size) {
   return usable < share ? usable : (int)share;
 }
 
-const char *fd_device_simd(void) { return fd_cpu_simd(); }
+void fd_device_simd(char *text, size_t size) { fd_cpu_simd(text, size); }
 
 fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) {
   *dev = NULL;
@@ -22,7 +22,7 @@ fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_siz
     return fd_fail(FD_CONFIG, "device.kind: cuda: this build has no CUDA plugin; use device.kind=cpu");
   int threads = (int)config->device.threads;
   if (threads == 0) threads = fair_threads(local_size);
-  return fd_cpu_open(dev, threads, config->device.simd);
+  return fd_cpu_open(dev, threads, config->device.simd, config->device.precision);
 }
 
 void fd_device_close(fd_device **dev) {

@@ -34,8 +34,8 @@ struct fd_device {
 /* Opens the device that the config asks for. `local_size` ranks share this machine (for the number of threads). */
 fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) FD_MUST_CHECK;
 
-/* The instructions that this machine's processor can use, such as "generic, avx2". */
-const char *fd_device_simd(void);
+/* The instructions that this machine's processor can use, such as "generic, avx2", into text[size]. */
+void fd_device_simd(char *text, size_t size);
 
 /* Releases the device and sets the pointer to NULL. */
 void fd_device_close(fd_device **dev);

@@ -16,7 +16,7 @@ static fd_status declare(fd_layer *layer, const char *prefix, fd_params *params)
   return FD_OK;
 }
 
-static size_t saved(const fd_layer *layer) { return (size_t)layer->hidden; }
+static size_t saved(const fd_layer *layer) { return layer->recompute ? 0 : (size_t)layer->hidden; }
 
 static fd_mixer block_of(const fd_layer *layer, const float *params) {
   return (fd_mixer){layer->in,

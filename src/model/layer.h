@@ -13,10 +13,10 @@ typedef struct fd_layer_kind {
   fd_status (*declare)(fd_layer *layer, const char *prefix, fd_params *params);
   /* Floats a token that the forward pass saves for the backward pass, besides its input. */
   size_t (*saved)(const fd_layer *layer);
-  /* x: [rows, in] -> y: [rows, out]; saved may be NULL (no backward pass follows). */
+  /* x: [rows, in] -> y: [rows, out]; saved is NULL when nothing is to be saved. */
   void (*forward)(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x, float *saved,
                   float *y);
-  /* dy -> dx (NULL: not wanted) and all gradients of the layer. */
+  /* dy -> dx (NULL: not wanted) and all gradients of the layer; saved as the forward pass had it. */
   void (*backward)(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
                    const float *saved, const float *dy, float *dx, float *grads);
 } fd_layer_kind;
@@ -24,6 +24,7 @@ typedef struct fd_layer_kind {
 struct fd_layer {
   const fd_layer_kind *kind;
   int in, out, hidden, track;
+  int recompute;    /* save nothing that can be computed again */
   size_t offset[4]; /* of its parameters */
 };
 

@@ -16,7 +16,12 @@ static int log2_ceiling(int n) {
 static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, int out, const fd_config *config,
                            const char *prefix) {
   fd_layer *layer = &net->layer[net->layers++];
-  *layer = (fd_layer){.kind = kind, .in = in, .out = out, .hidden = (int)config->model.hidden, .track = (int)config->model.track};
+  *layer = (fd_layer){.kind = kind,
+                      .in = in,
+                      .out = out,
+                      .hidden = (int)config->model.hidden,
+                      .track = (int)config->model.track,
+                      .recompute = config->model.recompute};
   return kind->declare(layer, prefix, &net->params);
 }
 

@@ -1,0 +1,102 @@
+/* Part of kernels.c: products of packed panels whose operands are rounded to bf16, with sums in fp32 (AVX512_BF16). Operands
+ * travel as pairs along k, the earlier one in the low half: vdpbf16ps adds the products of a pair to an fp32 sum. An odd k is
+ * filled up with a zero. */
+#ifndef FD_CPU_GEMM_BF16_H
+#define FD_CPU_GEMM_BF16_H
+
+#include "cpu/vector.h"
+
+typedef int32_t factor; /* a pair */
+
+INLINE vfloat v_spread(factor x) { return (vfloat)(x - (vint){0}); }
+
+INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
+  return (vfloat)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)b);
+}
+
+#include "cpu/tile.h"
+
+/* Rows and pairs of a block of A, which is rounded once for WIDE panels or more; it lies on the stack. */
+enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256 };
+
+/* 32 floats as 16 pairs of neighbours. */
+INLINE vint pairs_along(vfloat first, vfloat second) { return (vint)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
+
+/* 16 pairs of the elements of two vectors. */
+INLINE vint pairs_across(vfloat low, vfloat high) {
+  __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)low)),
+          h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)high));
+  return (vint)_mm512_or_si512(_mm512_slli_epi32(h, 16), l);
+}
+
+INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }
+
+/* Rounds the 32 floats of a row from p on, of k in all. */
+INLINE vint pairs_at(const float *row, int p, int k) {
+  int rest = k - p, low = rest < LANES ? rest : LANES, high = rest - low < LANES ? rest - low : LANES;
+  return pairs_along(v_load_part(row + p, low), v_load_part(row + p + low, high));
+}
+
+/* Rounds rows of A that lie one behind the other (k_step 1): pairs[i][p]. */
+static void pair_rows(int m, int k, const float *a, size_t row_step, factor pairs[BLOCK_ROWS][PAIRS]) {
+  for (int i = 0; i < m; i++, a += row_step)
+    for (int p = 0; p < k; p += 2 * LANES) store_pairs(&pairs[i][p / 2], pairs_at(a, p, k));
+}
+
+/* Rounds rows of A that are columns of a matrix (row_step 1): pairs[p][i], for the rows of a register tile. */
+static void pair_columns(int m, int k, const float *a, size_t k_step, factor pairs[PAIRS][LANES]) {
+  for (int p = 0; p < k; p += 2, a += 2 * k_step)
+    store_pairs(pairs[p / 2], pairs_across(v_load_part(a, m), p + 1 < k ? v_load_part(a + k_step, m) : (vfloat){0}));
+}
+
+/* A block of at most BLOCK_ROWS rows and PAIRS pairs of k. */
+static void gemm_block(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step, int panels,
+                       float *c, size_t ldc, int add) {
+  union {
+    factor rows[BLOCK_ROWS][PAIRS], columns[BLOCK][PAIRS][LANES];
+  } pairs;
+  if (k_step == 1) pair_rows(m, k, a, row_step, pairs.rows);
+  for (int i = 0; k_step != 1 && i < m; i += ROWS)
+    pair_columns(m - i < ROWS ? m - i : ROWS, k, a + i, k_step, pairs.columns[i / ROWS]);
+  for (int panel = 0; panel < panels; panel++, b += b_step, c += PANEL) {
+    for (int i = 0; i < m; i += ROWS) {
+      int rows = m - i < ROWS ? m - i : ROWS;
+      float *to = c + (size_t)i * ldc;
+      if (k_step == 1) tiles[rows]((k + 1) / 2, pairs.rows[i], PAIRS, 1, b, to, ldc, add);
+      else tiles[rows]((k + 1) / 2, pairs.columns[i / ROWS][0], 1, LANES, b, to, ldc, add);
+    }
+  }
+}
+
+static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
+                 int add) {
+  for (int i = 0; i < m; i += BLOCK_ROWS)
+    for (int p = 0; p < k; p += 2 * PAIRS)
+      gemm_block(m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS, k - p < 2 * PAIRS ? k - p : 2 * PAIRS,
+                 a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * PANEL, (size_t)k * PANEL,
+                 panels, c + (size_t)i * ldc, ldc, add || p);
+}
+
+static void pack_columns(int k, int columns, const float *from, size_t ld, float *to) {
+  factor pairs[LANES];
+  memset(to, 0, (size_t)((k + 1) / 2) * PANEL * sizeof(float));
+  for (int j = 0; j < columns; j++, from += ld)
+    for (int p = 0; p < k; p += 2 * LANES) {
+      store_pairs(pairs, pairs_at(from, p, k));
+      for (int i = 0; i < LANES && p + 2 * i < k; i++) memcpy(to + (size_t)(p / 2 + i) * PANEL + j, &pairs[i], sizeof *pairs);
+    }
+}
+
+static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
+  if (transposed) {
+    pack_columns(k, columns, from, ld, to);
+    return;
+  }
+  for (int p = 0; p < k; p += 2, from += 2 * ld, to += PANEL)
+    for (int j = 0; j < PANEL; j += LANES) {
+      int n = columns - j < 0 ? 0 : columns - j < LANES ? columns - j : LANES;
+      v_store(to + j, (vfloat)pairs_across(v_load_part(from + j, n), p + 1 < k ? v_load_part(from + ld + j, n) : (vfloat){0}));
+    }
+}
+
+#endif
