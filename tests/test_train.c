@@ -9,6 +9,36 @@
 #include "train/schedule.h"
 #include "train/trainer.h"
 
+/* Counts the allocations of the program. The sanitizers bring an allocator of their own. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#include <stdatomic.h>
+#define COUNTS_ALLOCATIONS 1
+static atomic_int allocations;
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *block, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+void *malloc(size_t bytes) {
+  allocations++;
+  return __libc_malloc(bytes);
+}
+void *calloc(size_t count, size_t bytes) {
+  allocations++;
+  return __libc_calloc(count, bytes);
+}
+void *realloc(void *block, size_t bytes) {
+  allocations++;
+  return __libc_realloc(block, bytes);
+}
+void *aligned_alloc(size_t alignment, size_t bytes) {
+  allocations++;
+  return __libc_memalign(alignment, bytes);
+}
+#else
+#define COUNTS_ALLOCATIONS 0
+static int allocations;
+#endif
+
 /* A small run in one process over given windows. */
 typedef struct small_run {
   fd_config config;
@@ -25,9 +55,8 @@ static void open_run(small_run *r, const fd_windows *windows) {
   assert_ok(fd_network_create(&r->network, &r->config, windows->length));
   assert_ok(fd_state_create(&r->state, &r->config, r->network, r->dev));
   fd_loader_init(&r->loader, &r->config, windows);
-  assert_ok(fd_trainer_create(&r->trainer, &r->config, fd_comm_self(), r->dev, r->network,
-                              (fd_source){&r->loader, fd_loader_fill}, r->state, fd_schedule_steps(&r->config, windows->count),
-                              rows));
+  assert_ok(fd_trainer_create(&r->trainer, &r->config, fd_comm_self(), r->dev, r->network, fd_loader_source(&r->loader), r->state,
+                              fd_schedule_steps(&r->config, windows->count), rows));
 }
 
 static void close_run(small_run *r) {
@@ -241,8 +270,69 @@ static void steps_without_finite_gradients_are_skipped(void **state) {
   r.state->array[FD_STUDENT][3] = kept;
   assert_ok(fd_trainer_step(r.trainer, &step));
   assert_true(!step.skipped && r.state->bad_in_row == 0);
-  free(teacher), free(m), free(centre), free(train.symbols);
   close_run(&r);
+  free(teacher), free(m), free(centre), free(train.symbols);
+}
+
+static fd_windows many_windows(int count, int length) {
+  fd_windows w = {count, length, malloc((size_t)count * (size_t)length)};
+  for (int i = 0; i < count * length; i++) {
+    uint32_t word[4];
+    fd_philox(word, fd_rng_key_of(2, FD_RNG_TEST), 1, (uint64_t)i);
+    w.symbols[i] = (uint8_t)fd_below(word[0], 4);
+  }
+  return w;
+}
+
+static fd_config busy_config(void) {
+  fd_config c = small_config(24, 32, 6, 2);
+  c.train.batch = 8, c.train.virtual_ranks = 4, c.train.steps = 12;
+  c.device.threads = 2;
+  return c;
+}
+
+static void a_step_allocates_nothing(void **state) {
+  (void)state;
+  if (!COUNTS_ALLOCATIONS) skip();
+  fd_windows windows = many_windows(40, 50);
+  small_run r = {.config = busy_config()};
+  fd_step step;
+  open_run(&r, &windows);
+  for (int i = 0; i < 3; i++) assert_ok(fd_trainer_step(r.trainer, &step));
+  int before = allocations;
+  assert_true(before > 100); /* the count works */
+  for (int i = 0; i < 9; i++) assert_ok(fd_trainer_step(r.trainer, &step));
+  assert_int_equal(allocations, before);
+  close_run(&r);
+  free(windows.symbols);
+}
+
+/* model.recompute, and views that were not made ahead (after the position was moved as a checkpoint does), change no bit. */
+static void ways_to_the_same_bits(void **state) {
+  (void)state;
+  fd_windows windows = many_windows(40, 50);
+  small_run plain = {.config = busy_config()}, other = plain;
+  fd_step a, b;
+  other.config.model.recompute = 1;
+  open_run(&plain, &windows);
+  open_run(&other, &windows);
+  size_t bytes = plain.network->params.size * sizeof(float);
+  for (int i = 0; i < 6; i++) {
+    assert_ok(fd_trainer_step(plain.trainer, &a));
+    assert_ok(fd_trainer_step(other.trainer, &b));
+    assert_true(a.loss == b.loss);
+    if (i != 2) continue;
+    assert_ok(fd_trainer_step(other.trainer, &b)); /* one further, and back: its next views are not the wanted ones */
+    for (int k = 0; k < FD_ARRAYS; k++)
+      if (plain.state->size[k]) memcpy(other.state->array[k], plain.state->array[k], plain.state->size[k] * sizeof(float));
+    other.state->step = plain.state->step, other.state->draws = plain.state->draws, other.state->updates = plain.state->updates;
+  }
+  assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
+  assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
+  assert_true(fd_activations_size(other.network, 100, 1) < 0.55 * (double)fd_activations_size(plain.network, 100, 1));
+  close_run(&plain);
+  close_run(&other);
+  free(windows.symbols);
 }
 
 int main(void) {
@@ -254,6 +344,8 @@ int main(void) {
       cmocka_unit_test(schedules_equal_given_values),
       cmocka_unit_test(learning_happens),
       cmocka_unit_test(steps_without_finite_gradients_are_skipped),
+      cmocka_unit_test(a_step_allocates_nothing),
+      cmocka_unit_test(ways_to_the_same_bits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,8 +110,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_loader_init(&p->loader, c, &p->train);
-  FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, (fd_source){&p->loader, fd_loader_fill}, p->state, p->steps,
-                           rows));
+  FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));
   p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id};
   return FD_OK;
 }

@@ -96,11 +96,16 @@ static void on_gradient(void *context, const float *gradient) {
   if (t->state->step == 0 && t->failed == FD_OK) t->failed = emit_parameters(t, "grad", gradient);
 }
 
+static fd_status remember_draw(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  (void)context, (void)count;
+  batch->draws[0] = first_draw;
+  return FD_OK;
+}
+
 /* A micro-batch of given views. */
-static fd_status fill(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+static fd_status upload(void *context, fd_batch *batch) {
   trace *t = context;
-  (void)count;
-  int64_t step = (int64_t)(first_draw / (uint64_t)t->sequences);
+  int64_t step = (int64_t)(batch->draws[0] / (uint64_t)t->sequences);
   const fd_tensor *student, *teacher, *labels, *mask;
   const struct {
     const char *name, *dtype;
@@ -188,7 +193,7 @@ static fd_status build(trace *t, fd_comm *comm) {
     FD_TRY(take(t, name, "F32", t->state->size[FD_CENTRE], &centre));
     FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
   }
-  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, fill}, t->state,
+  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, remember_draw, upload}, t->state,
                            t->config.train.steps ? t->config.train.steps : t->steps, rows);
 }
 

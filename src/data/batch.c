@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/augment.h"
 
-/* Staging of labels, mask and the teacher's tokens, of entry masks, and twice a window with the longest random DNA. */
+/* Labels, mask and the teacher's tokens, entry masks, and twice a window with the longest random DNA. */
 enum { SCRATCH_PER_ROW = 3 + FD_SYMBOLS + 2, SCRATCH_MORE = 2 * 65536 };
 
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) {
@@ -87,34 +87,54 @@ void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entr
   }
 }
 
-fd_status fd_loader_fill(void *context, uint64_t first_draw, int count, fd_batch *batch) {
-  fd_loader *loader = context;
-  fd_device *dev = batch->dev;
-  int length = loader->windows->length, cls = batch->seqs.cls;
-  size_t rows = (size_t)count * (size_t)(length + cls);
-  uint8_t *labels = batch->scratch, *mask = labels + rows, *teacher = mask + rows, *entries = teacher + rows;
+/* The parts of a batch's scratch memory between make and upload. */
+typedef struct staging {
+  uint8_t *labels, *mask, *teacher, *entries, *rest;
+} staging;
+
+static staging staging_of(const fd_batch *batch) {
+  size_t rows = (size_t)batch->rows;
+  uint8_t *at = batch->scratch;
+  return (staging){at, at + rows, at + 2 * rows, at + 3 * rows, at + (3 + FD_SYMBOLS) * rows};
+}
+
+static fd_status make_views(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  const fd_loader *loader = context;
+  int length = loader->windows->length;
   equal_rows(batch, count, length);
-  memset(labels, FD_CLS, rows);
-  memset(mask, 0, rows);
+  staging s = staging_of(batch);
+  size_t rows = (size_t)batch->rows;
+  memset(s.labels, FD_CLS, rows);
+  memset(s.mask, 0, rows);
   memset(batch->tokens, FD_CLS, rows);
-  memset(teacher, FD_CLS, rows);
+  memset(s.teacher, FD_CLS, rows);
   for (int i = 0; i < count; i++) {
     uint64_t draw = first_draw + (uint64_t)i;
     int at = batch->start[i];
-    fd_loader_views(loader, draw, batch->tokens + at, labels + at, mask + at, teacher + at, entries + rows * FD_SYMBOLS);
+    fd_loader_views(loader, draw, batch->tokens + at, s.labels + at, s.mask + at, s.teacher + at, s.rest);
     batch->draws[i] = key_draw(loader, draw);
-    for (int t = 0; t < length; t++) batch->masked += mask[at + t];
+    for (int t = 0; t < length; t++) batch->masked += s.mask[at + t];
   }
-  FD_TRY(dev->copy(dev, batch->labels, labels, rows));
   batch->entry_mask = loader->config->objective.mask_layout == FD_MASK_SCRAMBLED;
-  if (batch->entry_mask) fd_batch_scramble(batch, mask, entries, length);
-  FD_TRY(dev->copy(dev, batch->mask, batch->entry_mask ? entries : mask, batch->entry_mask ? rows * FD_SYMBOLS : rows));
+  if (batch->entry_mask) fd_batch_scramble(batch, s.mask, s.entries, length);
+  return FD_OK;
+}
+
+static fd_status upload_views(void *context, fd_batch *batch) {
+  const fd_loader *loader = context;
+  fd_device *dev = batch->dev;
+  staging s = staging_of(batch);
+  size_t rows = (size_t)batch->rows;
+  FD_TRY(dev->copy(dev, batch->labels, s.labels, rows));
+  FD_TRY(dev->copy(dev, batch->mask, batch->entry_mask ? s.entries : s.mask, batch->entry_mask ? rows * FD_SYMBOLS : rows));
   dev->ops.expand(dev, &batch->seqs, batch->tokens, fd_augment_noise(loader->config, FD_VIEW_STUDENT), loader->noise,
                   batch->draws, FD_VIEW_STUDENT, batch->student);
-  dev->ops.expand(dev, &batch->seqs, teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, batch->draws,
+  dev->ops.expand(dev, &batch->seqs, s.teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, batch->draws,
                   FD_VIEW_TEACHER, batch->teacher);
   return FD_OK;
 }
+
+fd_source fd_loader_source(fd_loader *loader) { return (fd_source){loader, make_views, upload_views}; }
 
 void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask) {
   fd_rng_key key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_EVAL);

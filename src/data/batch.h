@@ -1,4 +1,4 @@
-/* A micro-batch in the device's memory, and where micro-batches come from. */
+/* A micro-batch, in host memory and then the device's, and where micro-batches come from. */
 #ifndef FD_DATA_BATCH_H
 #define FD_DATA_BATCH_H
 
@@ -29,10 +29,14 @@ void fd_batch_destroy(fd_batch **batch);
  * mask: [rows] -> entries: [rows, 5]; host memory; windows of equal length. */
 void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entries, int length);
 
-/* Fills a batch with the windows of the draws first, first + 1, ...: seqs, views, labels, masks, `masked`. */
+/* Where micro-batches come from. */
 typedef struct fd_source {
   void *context;
-  fd_status (*fill)(void *context, uint64_t first_draw, int count, fd_batch *batch);
+  /* Takes the windows of the draws first, first + 1, ... and makes their views in host memory: seqs, tokens, labels, masks,
+   * `masked`. Touches no device: a thread of its own may do it while the device is busy. */
+  fd_status (*make)(void *context, uint64_t first_draw, int count, fd_batch *batch);
+  /* Then brings them to the device. */
+  fd_status (*upload)(void *context, fd_batch *batch);
 } fd_source;
 
 /* The training windows in the order of the run: draw g is epoch g / N, position g mod N of that epoch's permutation. */
@@ -47,7 +51,8 @@ void fd_loader_init(fd_loader *loader, const fd_config *config, const fd_windows
 /* The window of draw g. */
 uint64_t fd_loader_window(const fd_loader *loader, uint64_t draw);
 
-fd_status fd_loader_fill(void *loader, uint64_t first_draw, int count, fd_batch *batch) FD_MUST_CHECK;
+/* The loader as a source; borrowed. */
+fd_source fd_loader_source(fd_loader *loader);
 
 /* The token views of one draw, without noise: [length] each. Used by the loader, and by the data-path benchmark and statistics.
  */

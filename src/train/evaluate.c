@@ -32,7 +32,7 @@ static void score_rows(const fd_batch *batch, double tau, const float *logits, c
 
 static fd_status score_chunk(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
                              chunk_sums *sums) {
-  fd_batch *batch = t->batch[0];
+  fd_batch *batch = t->held_out;
   uint8_t *labels = NULL;
   float *logits = NULL;
   fd_status status = FD_OK;

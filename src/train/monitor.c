@@ -21,11 +21,13 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
   fd_loader_init(&loader, t->config, windows);
   loader.augment = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR);
   loader.noise = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR_NOISE);
+  fd_source source = fd_loader_source(&loader);
   int64_t size = t->micro_size, chunks = (rows->windows + size - 1) / size;
   for (int64_t i = t->comm->rank; i < chunks; i += t->comm->size) {
     int count = (int)(rows->windows - i * size < size ? rows->windows - i * size : size);
-    fd_batch *batch = t->batch[0];
-    FD_TRY(fd_loader_fill(&loader, (uint64_t)(i * size), count, batch));
+    fd_batch *batch = t->held_out;
+    FD_TRY(source.make(source.context, (uint64_t)(i * size), count, batch));
+    FD_TRY(source.upload(source.context, batch));
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_TEACHER], batch->teacher, t->teacher);
     for (int s = 0; s < count; s++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "data/ahead.h"
 #include "train/gradients.h"
 #include "train/schedule.h"
 
@@ -27,14 +28,15 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   FD_TRY(fd_trainer_check_ranks(config, comm->size));
   FD_TRY(fd_alloc(trainer, 1, sizeof **trainer, "trainer"));
   fd_trainer *t = *trainer;
-  *t = (fd_trainer){
-      .config = config, .comm = comm, .dev = dev, .network = network, .source = source, .state = state, .steps = steps};
+  *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
   size_t n = (size_t)rows, channels = (size_t)network->channels;
-  FD_GO(fd_alloc(&t->batch, (size_t)t->micro_batches, sizeof *t->batch, "micro-batches"));
-  for (int i = 0; i < t->micro_batches; i++)
-    FD_GO(fd_batch_create(&t->batch[i], dev, t->micro_size, rows, (int)config->model.cls));
+  int cls = (int)config->model.cls;
+  uint64_t batch = (uint64_t)config->train.batch;
+  FD_GO(fd_ahead_create(&t->ahead, source, dev, t->micro_batches, t->micro_size, rows, cls, batch, batch * (uint64_t)steps));
+  FD_GO(fd_batch_create(&t->held_out, dev, t->micro_size, rows, cls));
+  if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_activations_create(&t->student, network, dev, rows, 1));
   if (state->size[FD_TEACHER]) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
@@ -49,8 +51,9 @@ done:
 void fd_trainer_destroy(fd_trainer **trainer) {
   fd_trainer *t = *trainer;
   if (!t) return;
-  for (int i = 0; t->batch && i < t->micro_batches; i++) fd_batch_destroy(&t->batch[i]);
-  free(t->batch);
+  fd_ahead_destroy(&t->ahead);
+  fd_batch_destroy(&t->held_out);
+  free(t->centre);
   fd_activations_destroy(&t->student);
   fd_activations_destroy(&t->teacher);
   t->dev->release(t->dev, t->grads.dlogits);
@@ -65,18 +68,16 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int
   for (int n = 1; n < own; n *= 2) buffers++;
   size_t floats =
       (size_t)buffers * network->params.size + fd_activations_size(network, rows, 1) + fd_activations_size(network, rows, 0);
-  return floats * sizeof(float) + (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
+  return floats * sizeof(float) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
 }
 
 /* The views of all micro-batches of this rank, and the counts of the whole batch that the loss is divided by. */
-static fd_status make_views(fd_trainer *t, fd_totals *totals) {
-  uint64_t count[2] = {0, 0};
+static fd_status take_views(fd_trainer *t, fd_batch ***batches, fd_totals *totals) {
+  uint64_t count[2] = {0, 0}, mine = (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
+  FD_TRY(fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches));
   for (int i = 0; i < t->micro_batches; i++) {
-    uint64_t virtual_rank = (uint64_t)t->comm->rank * (uint64_t)t->micro_batches + (uint64_t)i;
-    FD_TRY(
-        t->source.fill(t->source.context, t->state->draws + virtual_rank * (uint64_t)t->micro_size, t->micro_size, t->batch[i]));
-    count[0] += (uint64_t)t->batch[i]->seqs.count;
-    count[1] += (uint64_t)t->batch[i]->masked;
+    count[0] += (uint64_t)(*batches)[i]->seqs.count;
+    count[1] += (uint64_t)(*batches)[i]->masked;
   }
   FD_TRY(t->comm->ops->sum_u64(t->comm, count, 2));
   *totals = (fd_totals){(double)count[0], (double)count[1]};
@@ -140,24 +141,22 @@ static void update_networks(fd_trainer *t, const fd_step *r, const float *gradie
 static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const double *cls_sum) {
   fd_state *s = t->state;
   size_t n = s->size[FD_CENTRE];
-  float *centre;
-  FD_TRY(fd_alloc(&centre, n, sizeof *centre, "centre"));
-  fd_status status = t->dev->copy(t->dev, centre, s->array[FD_CENTRE], n * sizeof *centre);
   double beta = t->config->teacher.centre_momentum;
-  for (size_t i = 0; i < n; i++) centre[i] = (float)(beta * (double)centre[i] + (1 - beta) * cls_sum[i] / totals->sequences);
-  if (status == FD_OK) status = t->dev->copy(t->dev, s->array[FD_CENTRE], centre, n * sizeof *centre);
-  free(centre);
-  return status;
+  FD_TRY(t->dev->copy(t->dev, t->centre, s->array[FD_CENTRE], n * sizeof *t->centre));
+  for (size_t i = 0; i < n; i++)
+    t->centre[i] = (float)(beta * (double)t->centre[i] + (1 - beta) * cls_sum[i] / totals->sequences);
+  return t->dev->copy(t->dev, s->array[FD_CENTRE], t->centre, n * sizeof *t->centre);
 }
 
 fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_state *s = t->state;
   fd_totals totals;
+  fd_batch **batches;
   float *gradient;
   double *statistics, squares, max_norm = t->config->optim.clip;
 
-  FD_TRY(make_views(t, &totals));
-  for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, t->batch[i], &totals);
+  FD_TRY(take_views(t, &batches, &totals));
+  for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
   if (t->points) t->points->gradient(t->points->context, gradient);
 

@@ -25,15 +25,16 @@ typedef struct fd_trainer {
   fd_comm *comm;
   fd_device *dev;
   const fd_network *network;
-  fd_source source;
   fd_state *state;
   int64_t steps;     /* of the whole run: what the schedules refer to */
   int micro_size;    /* sequences of a micro-batch */
   int micro_batches; /* of this rank */
-  fd_batch **batch;  /* [micro_batches] */
+  struct fd_ahead *ahead;
+  fd_batch *held_out; /* for evaluations */
   fd_activations *student, *teacher;
   fd_output_grads grads;
   struct fd_gradients *gradients;
+  float *centre;                 /* host copy, while it is updated */
   const fd_probe_points *points; /* NULL, or a trace's */
   float *logp, *prob;            /* for a trace */
 } fd_trainer;

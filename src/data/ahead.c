@@ -1,0 +1,111 @@
+/* A thread that makes views, and the two sets of batches that it and the step take turns with. */
+#include "data/ahead.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+typedef enum progress { NOTHING, ASKED, MADE } progress;
+
+struct fd_ahead {
+  fd_source source;
+  int micro_batches, size;
+  uint64_t stride, end;
+  fd_batch **set[2];
+  int making; /* the set that the thread works on */
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  /* Under the lock: */
+  progress progress;
+  uint64_t first;   /* draw of the set asked for or made */
+  fd_status status; /* of making it */
+  int started, stop;
+};
+
+static void *work(void *argument) {
+  fd_ahead *a = argument;
+  pthread_mutex_lock(&a->lock);
+  while (!a->stop) {
+    if (a->progress != ASKED) {
+      pthread_cond_wait(&a->changed, &a->lock);
+      continue;
+    }
+    pthread_mutex_unlock(&a->lock);
+    fd_status status = FD_OK;
+    for (int i = 0; i < a->micro_batches && status == FD_OK; i++)
+      status = a->source.make(a->source.context, a->first + (uint64_t)i * (uint64_t)a->size, a->size, a->set[a->making][i]);
+    pthread_mutex_lock(&a->lock);
+    a->status = status;
+    a->progress = MADE;
+    pthread_cond_broadcast(&a->changed);
+  }
+  pthread_mutex_unlock(&a->lock);
+  return NULL;
+}
+
+/* With the lock held. */
+static void ask(fd_ahead *a, uint64_t first) {
+  a->first = first;
+  a->progress = ASKED;
+  pthread_cond_broadcast(&a->changed);
+}
+
+static void wait_until_made(fd_ahead *a) {
+  while (a->progress == ASKED) pthread_cond_wait(&a->changed, &a->lock);
+}
+
+fd_status fd_ahead_create(fd_ahead **ahead, fd_source source, fd_device *dev, int micro_batches, int size, int rows, int cls,
+                          uint64_t stride, uint64_t end) {
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(ahead, 1, sizeof **ahead, "views made ahead"));
+  fd_ahead *a = *ahead;
+  *a = (fd_ahead){.source = source, .micro_batches = micro_batches, .size = size, .stride = stride, .end = end};
+  pthread_mutex_init(&a->lock, NULL);
+  pthread_cond_init(&a->changed, NULL);
+  for (int s = 0; s < 2; s++) {
+    FD_GO(fd_alloc(&a->set[s], (size_t)micro_batches, sizeof *a->set[s], "micro-batches"));
+    for (int i = 0; i < micro_batches; i++) FD_GO(fd_batch_create(&a->set[s][i], dev, size, rows, cls));
+  }
+  a->started = !pthread_create(&a->thread, NULL, work, a);
+  if (!a->started) status = fd_fail(FD_MEMORY, "cannot start the thread that makes views");
+done:
+  if (status != FD_OK) fd_ahead_destroy(ahead);
+  return status;
+}
+
+void fd_ahead_destroy(fd_ahead **ahead) {
+  fd_ahead *a = *ahead;
+  if (!a) return;
+  pthread_mutex_lock(&a->lock);
+  a->stop = 1;
+  pthread_cond_broadcast(&a->changed);
+  pthread_mutex_unlock(&a->lock);
+  if (a->started) pthread_join(a->thread, NULL);
+  pthread_mutex_destroy(&a->lock);
+  pthread_cond_destroy(&a->changed);
+  for (int s = 0; s < 2; s++) {
+    for (int i = 0; a->set[s] && i < a->micro_batches; i++) fd_batch_destroy(&a->set[s][i]);
+    free(a->set[s]);
+  }
+  free(a);
+  *ahead = NULL;
+}
+
+fd_status fd_ahead_take(fd_ahead *a, uint64_t first, fd_batch ***batches) {
+  pthread_mutex_lock(&a->lock);
+  wait_until_made(a);
+  if (a->progress != MADE || a->first != first) { /* the first step, or the state was replaced */
+    ask(a, first);
+    wait_until_made(a);
+  }
+  fd_status status = a->status;
+  *batches = a->set[a->making];
+  a->making = !a->making;
+  a->progress = NOTHING;
+  if (status == FD_OK && first + a->stride < a->end) ask(a, first + a->stride);
+  pthread_mutex_unlock(&a->lock);
+  for (int i = 0; i < a->micro_batches && status == FD_OK; i++) status = a->source.upload(a->source.context, (*batches)[i]);
+  return status;
+}
