@@ -72,12 +72,21 @@ $(B)/tests/%: tests/%.c $(B)/libfindna.a
 # The objects of the CPU kernels alone; prints their names (tests/test_registers.sh looks at their code).
 kernels: $(KERNELS)
 	@echo $^
+BENCH = $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/peak.c,$(wildcard tests/bench/*.c))) $(ISAS:%=$(B)/tests/bench/peak_%.o)
+$(BENCH): override CPPFLAGS += -Itests/bench
+$(B)/tests/bench/peak_%.o: tests/bench/peak.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA_$*) -DFD_ISA=$* -MMD -MP -c -o $@ $<
+$(B)/bench: $(BENCH) $(B)/libfindna.a
+	@echo "  link $@"
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 test: findna $(TESTS)
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" tests/run.sh
 demo: findna
 	$(Q)launch/demo.sh
-bench: findna $(B)/tests/bench/bench
-	$(Q)BENCH=$(B)/tests/bench/bench tests/bench/bench.sh
+bench: findna $(B)/bench
+	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
 install: findna
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
@@ -91,5 +100,5 @@ help:
 	@echo "all demo test bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
 .PHONY: FORCE all findna kernels test demo bench install docs format clean help
 .SECONDARY:
--include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(B)/tests/bench/bench.d)
+-include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

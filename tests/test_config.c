@@ -243,9 +243,9 @@ static char *print(const fd_config *config, fd_config_style style, size_t *bytes
 /* Texts that YAML would read as something else come back as they were. */
 static void print_and_parse(void **state) {
   (void)state;
-  static const char *const folders[] = {"runs/a", "a: b",   "#x",  "- a",  "true",       "'q'", "\"q\"", "a\\b",
-                                        "a #b",   " lead", "trail ", "é",   "~",    "null",       "[a]", "%x",    "a\tb",
-                                        "1e3",    "*a",    "a\nb",   "? a", "a\rb", "a\x01\x7fz", "\\",  "日本 😀"};
+  static const char *const folders[] = {"runs/a", "a: b",   "#x",  "- a",  "true",       "'q'", "\"q\"", "a\\b", "a #b",
+                                        " lead",  "trail ", "é",   "~",    "null",       "[a]", "%x",    "a\tb", "1e3",
+                                        "*a",     "a\nb",   "? a", "a\rb", "a\x01\x7fz", "\\",  "日本 😀"};
   fd_config config, back;
   ear e;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)

@@ -1,34 +1,128 @@
 #!/usr/bin/env bash
-# make bench: our training step and PyTorch's (eager fp32, same model, batch and cores), interleaved in one run, and the data path.
-# TORCH=0 leaves PyTorch out; else it is set up in a virtual environment of its own. THREADS and BATCH may be given.
+# make bench: our block against the processor's peak, our training step and inference against PyTorch's (fp32, same model, batch and cores),
+# memory, threads against ranks, and the data path. All programs stay alive and take turns in one run.
+#   TORCH=0 leaves PyTorch out, else it is set up in a virtual environment of its own; COMPILE=0 leaves torch.compile out (it takes minutes
+#   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given.
 set -eu
 cd "$(dirname "$0")/../.."
-threads=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-5}
-bench=$BENCH
-log=$(mktemp) && folder=$(mktemp -d) && trap 'rm -rf "$log" "$log".* "$folder"' EXIT
-# summary FILE: median, smallest and largest of the numbers in the second column
-summary() { sort -g -k2 "$1" | awk '{v[NR]=$2} END {m=NR%2?v[(NR+1)/2]:(v[NR/2]+v[NR/2+1])/2; printf "%.4g %.4g %.4g %d\n", m, v[1], v[NR], NR}'; }
-torch=${TORCH:-1}
+all=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-9} torch=${TORCH:-1} compile=${COMPILE:-1} full=${FULL:-1}
+work=$(mktemp -d)
+declare -A to from pid dead
+trap 'for p in "${pid[@]}"; do kill "$p" 2>/dev/null || true; done; wait; rm -rf "$work"' EXIT
+names=()
+# start NAME COMMAND...: a program that measures once for each line it reads; left out when it does not start
+start() {
+  local name=$1; shift
+  mkfifo "$work/$name.in" "$work/$name.out"
+  "$@" <"$work/$name.in" >"$work/$name.out" 2>"$work/$name.err" &
+  pid[$name]=$!
+  exec {to[$name]}>"$work/$name.in" {from[$name]}<"$work/$name.out"
+  names+=("$name")
+}
+# ask NAME: one measurement, kept
+ask() {
+  local line
+  echo >&"${to[$1]}"
+  if read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
+  else echo "$1 stopped: $(tail -1 "$work/$1.err")" >&2; dead[$1]=1; fi
+}
+have() { [ -s "$work/$1" ]; }
+# summary NAME COLUMN: median, smallest and largest of a column, number of lines
+summary() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -g | awk '{ v[NR] = $1 } END { m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf "%.4g %.4g %.4g %d\n", m, v[1], v[NR], NR }'; }
+row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s\n' "$1" $(summary "$2" "${3:-1}"); fi; }
+# ratio TEXT NAME NAME [COLUMN]: of the medians
+ratio() { if have "$2" && have "$3"; then awk -v a="$(summary "$2" "${4:-1}" | cut -d' ' -f1)" -v b="$(summary "$3" "${4:-1}" | cut -d' ' -f1)" -v text="$1" 'BEGIN { printf "%-58s %9.2f\n", text, a / b }'; fi; }
+
 python=build/bench-venv/bin/python
 if [ "$torch" != 0 ] && ! $python -c 'import torch' 2>/dev/null; then
   echo "setting up PyTorch in build/bench-venv (TORCH=0 leaves it out)" >&2
   python3 -c 'import ensurepip' 2>/dev/null || launch/dependencies.sh python3-venv || true
   python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
 fi
-for round in $(seq "$rounds"); do
-  printf '\rround %d of %d' "$round" "$rounds" >&2
-  "$bench" step "$threads" "$batch" 2 >> "$log.ours"
-  [ "$torch" = 0 ] || $python -W ignore tests/bench/step_torch.py "$threads" "$batch" 2 >> "$log.torch"
-  "$bench" data 2 >> "$log.data"
-  "$bench" prepare "$folder" 2>&1 >/dev/null | tee >(grep mb_per >> "$log.prepare") | grep bytes_per >> "$log.memory"
+if [ "$torch" != 0 ] && [ "$compile" != 0 ] && ! command -v g++ >/dev/null; then launch/dependencies.sh g++ python3-dev || compile=0; fi
+counts=$all
+[ "$full" = 0 ] || [ "$all" = 1 ] || counts="1 $all"
+mpi="mpirun -n 2 --bind-to none --oversubscribe"
+[ "$(id -u)" = 0 ] && mpi="$mpi --allow-run-as-root"
+for t in $counts; do
+  start block$t "$BENCH" block device.threads=$t
+  start bf16_$t "$BENCH" block device.threads=$t device.precision=bf16
+  start step$t "$BENCH" step device.threads=$t train.batch=$batch
+  start infer$t "$BENCH" infer device.threads=$t train.batch=$batch
+  [ "$torch" = 0 ] || start torch_step$t $python -W ignore tests/bench/torch_step.py step "$t" "$batch"
+  [ "$torch" = 0 ] || start torch_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch"
 done
+[ "$torch" = 0 ] || [ "$compile" = 0 ] || start torch_compile$all $python -W ignore tests/bench/torch_step.py compile "$all" "$batch"
+start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
+start data "$BENCH" data
+if [ "$full" != 0 ]; then
+  start stages "$BENCH" stages
+  start one_rank "$BENCH" step device.threads=2 train.batch=4 train.virtual_ranks=2
+  start two_ranks $mpi "$BENCH" step device.threads=1 train.batch=4 train.virtual_ranks=2
+  start prepare "$BENCH" prepare run.folder="$work"
+fi
+for round in $(seq "$rounds"); do
+  for name in "${names[@]}"; do
+    printf '\rround %d of %d: %-20s' "$round" "$rounds" "$name" >&2
+    [ -z "${dead[$name]-}" ] || continue
+    [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another takes a core
+    ask "$name"
+    [ "$name" = two_ranks ] && pkill -STOP -P "${pid[two_ranks]}"
+  done
+done
+for name in "${names[@]}"; do
+  [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}"
+  exec {to[$name]}>&-
+done
+if [ "$full" != 0 ]; then # memory: programs of their own, after one step
+  for name in "memory device.threads=$all" "recompute device.threads=$all model.recompute=true"; do
+    start ${name%% *} "$BENCH" step train.batch=8 ${name#* }
+    ask ${name%% *}
+  done
+  [ "$torch" = 0 ] || { start torch_memory $python -W ignore tests/bench/torch_step.py step "$all" 8; ask torch_memory; }
+fi
 echo >&2
-echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores; $(date -u +%F); findna $(./findna --version | cut -d' ' -f2); batch $batch, $threads threads"
-echo "measurement                                   median  smallest   largest     n"
-row() { printf '%-42s %9s %9s %9s %5s\n' "$1" $(summary "$2"); }
-row "findna, training step (s)" "$log.ours"
-[ "$torch" = 0 ] || row "PyTorch $($python -c 'import torch; print(torch.__version__)') eager fp32, step (s)" "$log.torch"
-row "data path, one core (windows/s)" "$log.data"
-row "prepare, one core (MB of FASTA/s)" "$log.prepare"
-row "prepare, memory (bytes/base)" "$log.memory"
-[ "$torch" = 0 ] || awk -v a="$(summary "$log.torch" | cut -d' ' -f1)" -v b="$(summary "$log.ours" | cut -d' ' -f1)" 'BEGIN {printf "findna is %.2f times as fast as PyTorch (medians of interleaved runs)\n", a / b}'
+echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores; $(./findna doctor | sed -n 's/^ *instructions *//p'); $(date -u +%F); $(./findna --version); batch $batch"
+[ "$torch" = 0 ] || echo "PyTorch $($python -c 'import torch; print(torch.__version__)'), fp32"
+printf '%-58s %9s %9s %9s %4s\n' measurement median smallest largest n
+for t in $counts; do
+  row "peak of multiply-adds on registers, $t threads (GFLOP/s)" block$t 1
+  row "block forward, $t threads (% of that peak)" block$t 4
+  row "block backward, $t threads (% of that peak)" block$t 5
+  row "block forward with bf16 operands, $t threads (GFLOP/s)" bf16_$t 2
+  row "block backward with bf16 operands, $t threads (GFLOP/s)" bf16_$t 3
+  row "training step, $t threads (s)" step$t
+  row "training step, PyTorch eager, $t threads (s)" torch_step$t
+  row "inference, $t threads (s)" infer$t
+  row "inference, PyTorch eager, $t threads (s)" torch_infer$t
+done
+row "training step, PyTorch torch.compile, $all threads (s)" torch_compile$all
+row "training step with bf16 operands, $all threads (s)" bf16_step$all
+row "training step, 1 rank of 2 threads (s)" one_rank
+row "training step, 2 ranks of 1 thread (s)" two_ranks
+row "memory of a training step, batch 8 (MB)" memory 2
+row "memory of a training step, batch 8, model.recompute (MB)" recompute 2
+row "memory of a training step, batch 8, PyTorch eager (MB)" torch_memory 2
+row "data path, one core (windows/s)" data
+row "prepare, one core (MB of FASTA/s)" prepare 1
+row "prepare, memory (bytes/base)" prepare 2
+if have stages; then
+  echo "one block, 1 thread, batch 4: ms of the forward and of the backward pass"
+  row "  its operations at the peak (forward)" stages 1
+  row "  its operations in register tiles alone (forward)" stages 2
+  for i in 1 2 3 4 5; do
+    what=$(sed -n ${i}p <<<$'whole\nwithout the products\nwithout packing\nwithout GELU\nwithout all three')
+    row "  $what, forward" stages $((2 * i + 1)); row "  $what, backward" stages $((2 * i + 2))
+  done
+fi
+echo "ratios of the medians"
+for t in $counts; do
+  ratio "  training step, PyTorch eager / findna, $t threads" torch_step$t step$t
+  ratio "  inference, PyTorch eager / findna, $t threads" torch_infer$t infer$t
+done
+ratio "  training step, torch.compile / findna, $all threads" torch_compile$all step$all
+ratio "  training step, fp32 / bf16 operands, $all threads" step$all bf16_step$all
+[ "$all" = 1 ] || ratio "  training step, 1 thread / $all threads" step1 step$all
+ratio "  training step, 1 rank of 2 threads / 2 ranks of 1" one_rank two_ranks
+ratio "  memory, findna / PyTorch" memory torch_memory 2
+ratio "  memory, findna with model.recompute / PyTorch" recompute torch_memory 2

@@ -1,15 +1,20 @@
-"""The same training step in PyTorch, eager fp32: step_torch.py THREADS BATCH REPEATS prints "step_seconds S" a step."""
-import math
+"""PyTorch's side of the benchmark: torch_step.py step|compile|infer THREADS BATCH. The same model in fp32; measures once for each line on
+standard input and prints seconds and the MB of memory that the process took beyond what importing PyTorch takes."""
+import resource
 import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
-threads, batch, repeats = map(int, sys.argv[1:4])
+kind, threads, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 LENGTH, CLS, CHANNELS, HIDDEN, TRACK, NETWORKS, BLOCKS = 1000, 10, 308, 512, 28, 4, 10
+
+
+def memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-6
 
 
 class Block(torch.nn.Module):
@@ -34,10 +39,12 @@ class Network(torch.nn.Module):
         return self.head(self.encoder(self.embedding(x)))
 
 
+before = memory()
 student, teacher = Network(), Network()
 teacher.load_state_dict(student.state_dict())
 optimizer = torch.optim.AdamW(student.parameters(), lr=3e-4, weight_decay=3e-4, foreach=True)
 centre = torch.zeros(CLS, 5)
+run_student, run_teacher = (torch.compile(student), torch.compile(teacher)) if kind == "compile" else (student, teacher)
 
 
 def step():
@@ -46,8 +53,8 @@ def step():
     mask = (torch.rand(batch, LENGTH) < 0.3).float()
     rows, zero = F.one_hot(labels, 5).float(), torch.zeros(batch, CLS, 5)
     with torch.no_grad():
-        q = teacher(torch.cat([rows + 0.2 * torch.randn_like(rows), zero], 1))[:, LENGTH:]
-    z = student(torch.cat([rows * (1 - mask[:, :, None]), zero], 1))
+        q = run_teacher(torch.cat([rows + 0.2 * torch.randn_like(rows), zero], 1))[:, LENGTH:]
+    z = run_student(torch.cat([rows * (1 - mask[:, :, None]), zero], 1))
     mnm = (F.cross_entropy(z[:, :LENGTH].transpose(1, 2), labels, reduction="none") * mask).sum() / batch
     cl = -(F.softmax((q - centre) / 0.04, 1) * F.log_softmax(z[:, LENGTH:] / 0.1, 1)).sum() / batch
     optimizer.zero_grad(set_to_none=True)
@@ -61,8 +68,17 @@ def step():
         centre = 0.996 * centre + 0.004 * q.mean(0)
 
 
-step()
-for _ in range(repeats):
+x = F.one_hot(torch.randint(0, 4, (batch, LENGTH + CLS)), 5).float()
+
+
+@torch.inference_mode()
+def infer():
+    student(x)
+
+
+measured = infer if kind == "infer" else step
+measured()
+for _ in sys.stdin:
     start = time.perf_counter()
-    step()
-    print(f"step_seconds {time.perf_counter() - start:.6f}", flush=True)
+    measured()
+    print(f"{time.perf_counter() - start:.6f} {memory() - before:.1f}", flush=True)

@@ -1,0 +1,28 @@
+/* What the parts of the benchmark program share. A measurement prepares itself, then measures once for each line on standard
+ * input, so that a script can let several programs take turns, and prints a line of numbers each time. */
+#ifndef FD_BENCH_H
+#define FD_BENCH_H
+
+#include <stdio.h>
+
+#include "comm/comm.h"
+#include "config/config.h"
+
+typedef struct fd_bench {
+  fd_comm *comm;
+  FILE *out;        /* for the numbers; standard output goes where the errors go */
+  fd_config config; /* of the paper's model, with the overrides of the command line */
+} fd_bench;
+
+/* Waits for the next line on the root's standard input; 0 at its end. Collective. */
+int fd_bench_next(fd_bench *bench);
+
+/* The kinds of measurement; each returns at the end of the input. */
+fd_status fd_bench_step(fd_bench *bench);    /* seconds of a training step, MB of memory so far */
+fd_status fd_bench_infer(fd_bench *bench);   /* seconds of a forward pass */
+fd_status fd_bench_block(fd_bench *bench);   /* GFLOP/s: multiply-adds in registers, block forward, block backward */
+fd_status fd_bench_stages(fd_bench *bench);  /* ms of a block's forward and backward pass: whole, then without one stage each */
+fd_status fd_bench_data(fd_bench *bench);    /* windows per second of one core */
+fd_status fd_bench_prepare(fd_bench *bench); /* MB of FASTA per second of one core, bytes of memory per base */
+
+#endif

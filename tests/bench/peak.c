@@ -1,0 +1,31 @@
+/* The processor's peak: multiply-adds (or, for the bf16 kernels, their dot products) on registers alone. Compiled once for each
+ * instruction set, like kernels.c. */
+#include "cpu/kernels.h"
+#include "cpu/vector.h"
+#include "peak.h"
+
+#if defined(__AVX512BF16__)
+#define STEP(sum) sum = (vfloat)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)x, (__m512bh)y)
+enum { FLOPS = 4 * LANES };
+#else
+#define STEP(sum) sum = v_fma(sum, x, y)
+enum { FLOPS = 2 * LANES };
+#endif
+
+enum { SUMS = 2 * ROWS - 2 }; /* with the two factors, and a temporary where there is no fused instruction, all in registers */
+
+static double peak(long rounds) {
+  vfloat sum[SUMS], x = v_set(0.999f), y = v_set(1e-6f), total = {0};
+  for (int i = 0; i < SUMS; i++) sum[i] = v_set((float)i);
+  for (long n = 0; n < rounds; n++) {
+    _Pragma("GCC unroll 32") for (int i = 0; i < SUMS; i++) STEP(sum[i]);
+  }
+  for (int i = 0; i < SUMS; i++) total += sum[i];
+  volatile float keep = total[0];
+  (void)keep;
+  return (double)rounds * SUMS * FLOPS;
+}
+
+#define PASTE2(a, b) a##b
+#define PASTE(a, b) PASTE2(a, b)
+double PASTE(fd_peak_, FD_ISA)(long rounds) { return peak(rounds); }
