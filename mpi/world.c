@@ -4,8 +4,11 @@
 #include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
+#include "mpi/watchdog.h"
 
 /* Any of these says that a launcher started this process as one of several. */
 static int launched(void) {
@@ -15,15 +18,28 @@ static int launched(void) {
   return 0;
 }
 
-static fd_status check(int code, const char *what) {
+typedef struct mpi_world {
+  fd_comm comm; /* first: a fd_comm * of this kind is a mpi_world * */
+  fd_watchdog *watchdog;
+} mpi_world;
+
+/* Before and after a call that waits for other ranks. */
+static void enter(fd_comm *comm, const char *what) {
+  atomic_store(&comm->watch.waiting_since, fd_seconds());
+  atomic_store(&comm->watch.waiting, what);
+}
+
+static fd_status leave(fd_comm *comm, int code) {
+  const char *what = atomic_exchange(&comm->watch.waiting, NULL);
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
+  comm->watch.waited += fd_seconds() - atomic_load(&comm->watch.waiting_since);
   if (code == MPI_SUCCESS) return FD_OK;
   MPI_Error_string(code, text, &length);
   return fd_fail(FD_LOST, "%s failed: %.*s", what, length, text);
 }
 
-enum { CHUNK = 1 << 30 }; /* counts of MPI-3 are ints */
+enum { CHUNK = 1 << 30 /* counts of MPI-3 are ints */, SILENT_SECONDS = 30 /* until a config says otherwise */ };
 
 static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
   const char *from = send;
@@ -31,8 +47,8 @@ static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t 
   comm->bytes_sent += send_bytes;
   while (send_bytes || receive_bytes) {
     int out = send_bytes > CHUNK ? CHUNK : (int)send_bytes, in = receive_bytes > CHUNK ? CHUNK : (int)receive_bytes;
-    FD_TRY(check(MPI_Sendrecv(from, out, MPI_BYTE, peer, 0, to, in, MPI_BYTE, peer, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
-                 "MPI_Sendrecv"));
+    enter(comm, "MPI_Sendrecv");
+    FD_TRY(leave(comm, MPI_Sendrecv(from, out, MPI_BYTE, peer, 0, to, in, MPI_BYTE, peer, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE)));
     from += out, to += in;
     send_bytes -= (size_t)out, receive_bytes -= (size_t)in;
   }
@@ -43,7 +59,8 @@ static fd_status mpi_broadcast(fd_comm *comm, void *data, size_t bytes, int root
   if (comm->rank == root) comm->bytes_sent += bytes;
   for (char *at = data; bytes;) {
     int n = bytes > CHUNK ? CHUNK : (int)bytes;
-    FD_TRY(check(MPI_Bcast(at, n, MPI_BYTE, root, MPI_COMM_WORLD), "MPI_Bcast"));
+    enter(comm, "MPI_Bcast");
+    FD_TRY(leave(comm, MPI_Bcast(at, n, MPI_BYTE, root, MPI_COMM_WORLD)));
     at += n, bytes -= (size_t)n;
   }
   return FD_OK;
@@ -53,7 +70,8 @@ static fd_status mpi_sum(fd_comm *comm, void *data, size_t count, size_t size, M
   comm->bytes_sent += count * size;
   for (char *at = data; count;) {
     int n = count > CHUNK / 8 ? CHUNK / 8 : (int)count;
-    FD_TRY(check(MPI_Allreduce(MPI_IN_PLACE, at, n, type, MPI_SUM, MPI_COMM_WORLD), "MPI_Allreduce"));
+    enter(comm, "MPI_Allreduce");
+    FD_TRY(leave(comm, MPI_Allreduce(MPI_IN_PLACE, at, n, type, MPI_SUM, MPI_COMM_WORLD)));
     at += (size_t)n * size, count -= (size_t)n;
   }
   return FD_OK;
@@ -68,8 +86,8 @@ static fd_status mpi_sum_f32(fd_comm *comm, float *data, size_t count) {
 }
 
 static fd_status mpi_barrier(fd_comm *comm) {
-  (void)comm;
-  return check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+  enter(comm, "MPI_Barrier");
+  return leave(comm, MPI_Barrier(MPI_COMM_WORLD));
 }
 
 static void mpi_abort(fd_comm *comm, int code) {
@@ -78,7 +96,9 @@ static void mpi_abort(fd_comm *comm, int code) {
 }
 
 static void mpi_finish(fd_comm *comm) {
+  fd_watchdog_stop(&((mpi_world *)(void *)comm)->watchdog);
   MPI_Finalize();
+  free(comm->host);
   free(comm);
 }
 
@@ -96,18 +116,28 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
     return FD_OK;
   }
   int provided;
-  FD_TRY(check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread"));
-  fd_comm *world;
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
+  mpi_world *world;
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
-  world->ops = &ops;
-  MPI_Comm_rank(MPI_COMM_WORLD, &world->rank);
-  MPI_Comm_size(MPI_COMM_WORLD, &world->size);
+  fd_comm *c = &world->comm;
+  c->ops = &ops;
+  MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &c->size);
+  fd_log_set_rank(c->rank, c->size);
   MPI_Comm local;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
-  MPI_Comm_rank(local, &world->local_rank);
-  MPI_Comm_size(local, &world->local_size);
+  MPI_Comm_rank(local, &c->local_rank);
+  MPI_Comm_size(local, &c->local_size);
   MPI_Comm_free(&local);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call above is checked */
-  *comm = world;
+  char host[FD_HOST_MAX] = "";
+  FD_TRY(fd_alloc(&c->host, (size_t)c->size, sizeof *c->host, "the ranks' hosts"));
+  gethostname(host, sizeof host - 1);
+  MPI_Allgather(host, sizeof host, MPI_CHAR, c->host, sizeof host, MPI_CHAR, MPI_COMM_WORLD);
+  c->watch.limit = SILENT_SECONDS;
+  fd_comm_phase(c, -1, "start");
+  if (provided == MPI_THREAD_MULTIPLE && c->size > 1) FD_TRY(fd_watchdog_start(&world->watchdog, c));
+  else if (c->size > 1) fd_warn("this MPI has no MPI_THREAD_MULTIPLE: no watchdog; a rank that stops will not be noticed");
+  *comm = c;
   return FD_OK;
 }

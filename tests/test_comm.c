@@ -6,6 +6,7 @@
 
 #include "comm/comm.h"
 #include "train/gradients.h"
+#include "train/synchrony.h"
 
 enum { RANKS_MAX = 64 };
 
@@ -44,7 +45,12 @@ static fd_status sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
   return FD_OK;
 }
 
-static const fd_comm_ops thread_ops = {.name = "threads", .exchange = exchange, .sum_u64 = sum_u64};
+static fd_status barrier(fd_comm *comm) {
+  pthread_barrier_wait(&((thread_comm *)(void *)comm)->world->barrier);
+  return FD_OK;
+}
+
+static const fd_comm_ops thread_ops = {.name = "threads", .exchange = exchange, .sum_u64 = sum_u64, .barrier = barrier};
 
 /* Runs `work` as every rank of a world. */
 typedef struct job {
@@ -198,11 +204,74 @@ static void one_failure_is_everybodys(void **state) {
   for (int r = 0; r < 8; r++) assert_int_equal(seen[r], FD_IO);
 }
 
+enum { TRIALS = 1000 };
+
+/* What came out of a trial on each rank. */
+typedef struct flips {
+  fd_status status[RANKS_MAX][TRIALS];
+  int differs[RANKS_MAX][TRIALS][RANKS_MAX];
+  fd_status equal[RANKS_MAX];
+} flips;
+
+/* Flips one bit of one array of one rank, compares, and flips it back. */
+static void flip_and_check(fd_comm *comm, void *context) {
+  flips *f = context;
+  fd_config config;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  int unused[RANKS_MAX];
+  fd_config_defaults(&config);
+  config.device.threads = 1;
+  config.model.channels = 12, config.model.hidden = 16, config.model.track = 3, config.model.networks = 1;
+  if (fd_device_open(&dev, &config, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
+      fd_state_create(&state, &config, network, dev) != FD_OK)
+    return;
+  f->equal[comm->rank] = fd_synchrony_check(comm, state, unused);
+  for (int t = 0; t < TRIALS; t++) {
+    uint32_t word[4], bits;
+    fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)t, 0);
+    int victim = (int)fd_below(word[0], (uint32_t)comm->size), array = t % FD_ARRAYS;
+    float *at = state->array[array] + fd_below(word[1], (uint32_t)state->size[array]), kept = *at;
+    if (comm->rank == victim) {
+      memcpy(&bits, at, sizeof bits);
+      bits ^= 1u << (word[2] & 31);
+      memcpy(at, &bits, sizeof bits);
+    }
+    f->status[comm->rank][t] = fd_synchrony_check(comm, state, f->differs[comm->rank][t]);
+    if (comm->rank == victim) *at = kept;
+  }
+  fd_state_destroy(&state);
+  fd_network_destroy(&network);
+  fd_device_close(&dev);
+}
+
+/* 1,000 of 1,000 flipped bits are found on all ranks, and with more than two ranks the right one is named. */
+static void a_flipped_bit_is_found(void **state) {
+  (void)state;
+  static flips f;
+  for (int size = 2; size <= 8; size *= 2) {
+    memset(&f, 0, sizeof f);
+    run_world(size, flip_and_check, &f);
+    for (int r = 0; r < size; r++) {
+      assert_int_equal(f.equal[r], FD_OK);
+      for (int t = 0; t < TRIALS; t++) {
+        uint32_t word[4];
+        fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)t, 0);
+        int victim = (int)fd_below(word[0], (uint32_t)size);
+        assert_int_equal(f.status[r][t], FD_LOST);
+        for (int k = 0; k < size; k++) assert_int_equal(f.differs[r][t][k], size == 2 || k == victim);
+      }
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tree_sums),
       cmocka_unit_test(gradients),
       cmocka_unit_test(one_failure_is_everybodys),
+      cmocka_unit_test(a_flipped_bit_is_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,11 @@
 #ifndef FD_COMM_COMM_H
 #define FD_COMM_COMM_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 typedef struct fd_comm fd_comm;
@@ -27,12 +29,37 @@ typedef struct fd_comm_ops {
   void (*finish)(fd_comm *comm);
 } fd_comm_ops;
 
+/* What a rank is doing: written by its main thread, told to the other ranks by its watchdog. */
+typedef struct fd_watch {
+  _Atomic double limit,
+      stall;                 /* seconds without a sign of life, and of waiting for a rank that lives, that end the job; 0: none */
+  _Atomic int64_t step;      /* -1: not in a step */
+  const char *_Atomic phase; /* lives for ever; NULL: none */
+  const char *_Atomic waiting; /* the collective that it is in, or NULL */
+  _Atomic double phase_since, waiting_since;
+  double waited; /* seconds in collectives so far */
+} fd_watch;
+
+enum { FD_HOST_MAX = 64 };
+
 struct fd_comm {
   int rank, size;
+  char (*host)[FD_HOST_MAX];  /* [size] names of the ranks' machines; NULL: all are this one */
   int local_rank, local_size; /* among the ranks of this machine */
   uint64_t bytes_sent;        /* payload that this rank sent, for tests and the report */
+  fd_watch watch;
   const fd_comm_ops *ops;
 };
+
+/* Says what this rank does from now on, for messages: "step 12 in backward". `phase` is a text that lives for ever. */
+static inline void fd_comm_phase(fd_comm *comm, int64_t step, const char *phase) {
+  atomic_store(&comm->watch.step, step);
+  atomic_store(&comm->watch.phase, phase);
+  atomic_store(&comm->watch.phase_since, fd_seconds());
+}
+
+/* The machine of a rank, for messages. */
+static inline const char *fd_comm_host(const fd_comm *comm, int rank) { return comm->host ? comm->host[rank] : "this machine"; }
 
 /* The communicator of a single process. */
 fd_comm *fd_comm_self(void);

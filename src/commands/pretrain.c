@@ -38,6 +38,7 @@ typedef struct pretraining {
   fd_metrics *metrics;
   fd_run run;
   int64_t steps;
+  double started; /* fd_seconds at the start of the command */
   int lock;
   int checkpoints; /* in the run folder, valid or not */
 } pretraining;
@@ -111,7 +112,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_loader_init(&p->loader, c, &p->train);
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id};
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started};
   return FD_OK;
 }
 
@@ -278,6 +279,9 @@ static void release(pretraining *p) {
 
 static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(read_config(comm, o, &p->config));
+  comm->watch.limit = p->config.comm.limit;
+  comm->watch.stall = p->config.comm.stall;
+  fd_comm_phase(comm, -1, "reading the shards");
   FD_TRY(load_data(comm, p));
   FD_TRY(build(comm, p));
   if (comm->rank == 0) FD_TRY(count_checkpoints(p));
@@ -294,7 +298,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   fd_status status = fd_session_run(&session);
   const char *same = o->restart ? "without --restart" : "again";
   if (status == FD_RETRY)
-    fd_info("stopped by a signal at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
   if (status == FD_STOPPED)
     fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
   if (status == FD_OK)
@@ -328,6 +332,7 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   o.override_count = count - 1;
   pretraining *p;
   FD_TRY(fd_alloc(&p, 1, sizeof *p, "pretraining"));
+  p->started = fd_seconds();
   fd_status status = pretrain(comm, &o, p);
   release(p);
   free(p);

@@ -11,6 +11,7 @@ typedef struct flat_call {
   const float *a, *b;
   float *out, *m, *v, *t;
   double *sums;
+  uint64_t *hashes;
   float lambda;
   const fd_adamw *hyper;
 } flat_call;
@@ -47,6 +48,36 @@ void fd_cpu_sum_squares(fd_device *dev, size_t n, const float *x, double *sum) {
   if (!call.sums) return;
   fd_pool_run(cpu->pool, blocks, square_item, &call);
   for (int i = 0; i < blocks; i++) *sum += call.sums[i];
+}
+
+/* The finalizer of splitmix64 (Steele, Lea and Flood, 2014): a bijection. */
+static uint64_t mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+static void hash_item(void *context, int item, int thread) {
+  (void)thread;
+  flat_call *c = context;
+  size_t at = (size_t)item * BLOCK, n = block_size(c, at);
+  uint64_t sum = 0;
+  for (size_t i = at; i < at + n; i++) {
+    uint32_t bits;
+    memcpy(&bits, c->a + i, sizeof bits);
+    sum += mix((uint64_t)i << 32 | bits);
+  }
+  c->hashes[item] = sum;
+}
+
+void fd_cpu_hash(fd_device *dev, size_t n, const float *x, uint64_t *hash) {
+  fd_cpu *cpu = fd_cpu_of(dev);
+  int blocks = blocks_of(n);
+  flat_call call = {.n = n, .a = x, .hashes = (uint64_t *)(void *)fd_cpu_scratch(cpu, FD_SLOT_SUMS, 2 * (size_t)blocks)};
+  *hash = 0;
+  if (!call.hashes) return;
+  fd_pool_run(cpu->pool, blocks, hash_item, &call);
+  for (int i = 0; i < blocks; i++) *hash += call.hashes[i];
 }
 
 static void adamw_item(void *context, int item, int thread) {

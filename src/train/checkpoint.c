@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/version.h"
@@ -80,6 +81,7 @@ done:
 void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   fd_checkpointer *c = *checkpointer;
   if (!c) return;
+  if (c->busy && !atomic_load(&c->ready)) return; /* stuck on a disk that does not answer; the process ends, and it with it */
   if (c->busy) pthread_join(c->writer, NULL);
   for (int i = 0; c->snapshot && i < c->slices; i++) free(c->snapshot[i]);
   free(c->snapshot);
@@ -191,6 +193,14 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
 int fd_checkpointer_busy(const fd_checkpointer *c) { return c->busy; }
 
 int fd_checkpointer_ready(const fd_checkpointer *c) { return c->busy && atomic_load(&c->ready); }
+
+fd_status fd_checkpointer_wait(fd_checkpointer *c, double seconds, int *ready) {
+  uint64_t done;
+  for (double start = fd_seconds(); !(done = atomic_load(&c->ready)) && fd_seconds() - start < seconds;) usleep(2000);
+  FD_TRY(c->run.comm->ops->sum_u64(c->run.comm, &done, 1));
+  *ready = done == (uint64_t)c->run.comm->size;
+  return FD_OK;
+}
 
 /* Takes a checkpoint out of the candidates by one rename: half a removed folder must not be one. */
 static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char trash[FD_PATH_MAX]) {

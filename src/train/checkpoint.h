@@ -31,6 +31,7 @@ typedef struct fd_run {
   fd_comm *comm;
   int window;
   const char *dataset_id;
+  double started; /* fd_seconds at the start of the process, for run.minutes */
 } fd_run;
 
 typedef struct fd_checkpointer fd_checkpointer;
@@ -45,6 +46,9 @@ fd_status fd_checkpointer_begin(fd_checkpointer *checkpointer, const fd_state *s
 /* Whether one is being written, and whether this rank's part of it is done. */
 int fd_checkpointer_busy(const fd_checkpointer *checkpointer);
 int fd_checkpointer_ready(const fd_checkpointer *checkpointer);
+
+/* Waits until all ranks' parts are done, at most `seconds`. *ready: whether they are. Collective. */
+fd_status fd_checkpointer_wait(fd_checkpointer *checkpointer, double seconds, int *ready) FD_MUST_CHECK;
 
 /* Waits for this rank's part and commits. Collective. *durable is set when the checkpoint is on disk. A failure to write (disk
  * full) is a warning, *durable stays 0 and older checkpoints stay; the status is only about the communication. `state_id` may be

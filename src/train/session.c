@@ -8,8 +8,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "train/evaluate.h"
+#include "train/straggler.h"
+#include "train/synchrony.h"
 
 /* What the ranks agree on after each step; counts over the ranks. */
 enum { WANT_RETRY, WANT_STOP, WANT_CHECKPOINT, WRITER_READY, WISHES };
@@ -21,6 +24,9 @@ typedef struct clocks {
   double start, checkpoint, step_start;
   int64_t first_step;
   uint64_t step_bytes; /* sent before this step */
+  double step_waited;  /* in collectives before this step */
+  int gave_up;         /* waiting for the checkpoint that is being written */
+  fd_times times;
 } clocks;
 
 static fd_status agree(const fd_session *s, const clocks *clock, uint64_t wish[WISHES]) {
@@ -31,6 +37,7 @@ static fd_status agree(const fd_session *s, const clocks *clock, uint64_t wish[W
   if (s->run->comm->rank == 0) {
     FD_TRY(fd_path(stop, s->run->folder, "stop", NULL));
     wish[WANT_STOP] = (uint64_t)fd_exists(stop);
+    wish[WANT_RETRY] += c->run.minutes > 0 && fd_seconds() - s->run->started > 60 * c->run.minutes;
     wish[WANT_CHECKPOINT] = c->checkpoint.minutes > 0 && fd_seconds() - clock->checkpoint > 60 * c->checkpoint.minutes;
   }
   wish[WRITER_READY] = (uint64_t)fd_checkpointer_ready(s->checkpointer);
@@ -49,19 +56,65 @@ static fd_status finish_checkpoint(fd_session *s) {
   return FD_OK;
 }
 
-/* Begins a checkpoint; with `wait` also commits it, and then a failure is one of the run. */
-static fd_status checkpoint(fd_session *s, clocks *clock, int wait) {
-  char state_id[FD_SHA256_HEX];
-  int durable = 1, in_a_row;
-  FD_TRY(finish_checkpoint(s));
+/* Makes room for a new checkpoint: *free unless an earlier one is still being written after the limit. */
+static fd_status make_room(fd_session *s, clocks *clock, int *free) {
+  double limit = s->run->config->checkpoint.limit;
+  *free = 1;
+  if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
+  FD_TRY(fd_checkpointer_wait(s->checkpointer, clock->gave_up ? 0 : limit, free));
+  clock->gave_up = !*free;
+  return *free ? finish_checkpoint(s) : FD_OK;
+}
+
+/* The states are compared first: one that is not the same on all ranks is never saved. */
+static fd_status compare_states(fd_session *s) {
+  int *differs;
+  if (s->run->comm->size == 1) return FD_OK;
+  FD_TRY(fd_alloc(&differs, (size_t)s->run->comm->size, sizeof *differs, "comparison of the ranks"));
+  fd_status status = fd_synchrony_check(s->run->comm, s->trainer->state, differs);
+  free(differs);
+  return status;
+}
+
+/* Begins a checkpoint, unless a slow disk still has the one before. */
+static fd_status checkpoint(fd_session *s, clocks *clock) {
+  int free;
+  fd_comm_phase(s->run->comm, s->trainer->state->step, "a checkpoint");
+  FD_TRY(make_room(s, clock, &free));
   clock->checkpoint = fd_seconds();
-  FD_TRY(fd_checkpointer_begin(s->checkpointer, s->trainer->state));
-  if (!wait) return FD_OK;
+  if (!free) {
+    if (s->run->comm->rank == 0)
+      fd_warn("checkpoint of step %" PRId64 " dropped: the one before it is still being written after %g s (a slow disk?)",
+              s->trainer->state->step, s->run->config->checkpoint.limit);
+    return FD_OK;
+  }
+  FD_TRY(compare_states(s));
+  return fd_checkpointer_begin(s->checkpointer, s->trainer->state);
+}
+
+/* The checkpoint of a stop or of the end, with its commit: its failure is one of the run. */
+static fd_status last_checkpoint(fd_session *s, clocks *clock) {
+  char state_id[FD_SHA256_HEX];
+  int64_t step = s->trainer->state->step;
+  int durable = 0, in_a_row, free, ready = 0;
+  FD_TRY(make_room(s, clock, &free));
+  if (free) {
+    FD_TRY(checkpoint(s, clock));
+    FD_TRY(fd_checkpointer_wait(s->checkpointer, s->run->config->checkpoint.limit, &ready));
+  }
+  if (!ready) {
+    if (s->run->comm->rank == 0)
+      (void)fd_fail(
+          FD_IO, "the checkpoint of step %" PRId64 " could not be written to %s within %g s (checkpoint.limit); older ones stay",
+          step, s->run->folder, s->run->config->checkpoint.limit);
+    FD_TRY(s->run->comm->ops->barrier(s->run->comm));
+    return FD_IO;
+  }
   FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
   if (!durable)
     return fd_fail(fd_checkpointer_failure(s->checkpointer, &in_a_row),
                    "the last checkpoint could not be written to %s; make room and resume", s->run->folder);
-  fd_info("checkpoint of step %" PRId64 " is durable; state_id %s", s->trainer->state->step, state_id);
+  fd_info("checkpoint of step %" PRId64 " is durable; state_id %s", step, state_id);
   return FD_OK;
 }
 
@@ -72,6 +125,7 @@ static fd_status evaluate(fd_session *s) {
   fd_held_out student, teacher;
   fd_monitor m;
   if (!s->held_out->count) return FD_OK;
+  fd_comm_phase(s->run->comm, step, "the evaluation");
   FD_TRY(fd_evaluate_held_out(t, FD_STUDENT, s->held_out, c->eval.windows, &student));
   if (!isfinite(student.loss) && s->run->comm->rank == 0)
     fd_warn("step %" PRId64 ": the held-out loss is not finite: the training has diverged; try a smaller optim.lr", step);
@@ -135,13 +189,18 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
   int64_t step = s->trainer->state->step;
   uint64_t wish[WISHES];
   char path[FD_PATH_MAX];
+  fd_comm_phase(s->run->comm, step, "the agreement after the step");
   FD_TRY(agree(s, clock, wish));
+  if (c->comm.check_every && step % c->comm.check_every == 0) {
+    FD_TRY(compare_states(s));
+    FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
+  }
   if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
     FD_TRY(evaluate(s)); /* before a stop: no resume repeats it */
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
     *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
-    FD_TRY(checkpoint(s, clock, 1));
+    FD_TRY(last_checkpoint(s, clock));
     if (wish[WANT_STOP] && s->run->comm->rank == 0) {
       FD_TRY(fd_path(path, s->run->folder, "stop", NULL));
       unlink(path); /* obeyed; it must not stop the resumed run */
@@ -149,14 +208,22 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     return s->run->comm->ops->barrier(s->run->comm);
   }
   if (step < s->trainer->steps && (wish[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
-    FD_TRY(checkpoint(s, clock, 0));
+    FD_TRY(checkpoint(s, clock));
   return FD_OK;
+}
+
+static void add_times(clocks *clock, const fd_comm *comm, const fd_step *r) {
+  double wait = comm->watch.waited - clock->step_waited;
+  clock->times.data += r->data_seconds;
+  clock->times.wait += wait;
+  clock->times.compute += fd_seconds() - clock->step_start - wait - r->data_seconds;
+  clock->times.steps++;
 }
 
 fd_status fd_session_run(fd_session *s) {
   fd_trainer *t = s->trainer;
   double now = fd_seconds();
-  clocks clock = {now, now, now, t->state->step, 0};
+  clocks clock = {.start = now, .checkpoint = now, .step_start = now, .first_step = t->state->step};
   fd_status stop = FD_OK;
   fd_step step;
   if (t->state->step == 0) FD_TRY(evaluate(s));
@@ -164,7 +231,9 @@ fd_status fd_session_run(fd_session *s) {
   while (t->state->step < t->steps) {
     clock.step_start = fd_seconds();
     clock.step_bytes = s->run->comm->bytes_sent;
+    clock.step_waited = s->run->comm->watch.waited;
     FD_TRY(fd_trainer_step(t, &step));
+    add_times(&clock, s->run->comm, &step);
     report(s, &step, &clock);
     if (t->state->bad_in_row >= t->config->train.max_bad_steps)
       return fd_fail(FD_NUMERIC,
@@ -175,5 +244,5 @@ fd_status fd_session_run(fd_session *s) {
     if (stop != FD_OK) return stop;
   }
   FD_TRY(evaluate(s));
-  return checkpoint(s, &clock, 1);
+  return last_checkpoint(s, &clock);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/ahead.h"
 #include "train/gradients.h"
@@ -71,13 +72,18 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int
   return floats * sizeof(float) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
 }
 
-/* The views of all micro-batches of this rank, and the counts of the whole batch that the loss is divided by. */
-static fd_status take_views(fd_trainer *t, fd_batch ***batches, fd_totals *totals) {
-  uint64_t count[2] = {0, 0}, mine = (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
-  FD_TRY(fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches));
+/* The views of all micro-batches of this rank. */
+static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
+  uint64_t mine = (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
+  return fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches);
+}
+
+/* The counts of the whole batch that the loss is divided by. */
+static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
+  uint64_t count[2] = {0, 0};
   for (int i = 0; i < t->micro_batches; i++) {
-    count[0] += (uint64_t)(*batches)[i]->seqs.count;
-    count[1] += (uint64_t)(*batches)[i]->masked;
+    count[0] += (uint64_t)batches[i]->seqs.count;
+    count[1] += (uint64_t)batches[i]->masked;
   }
   FD_TRY(t->comm->ops->sum_u64(t->comm, count, 2));
   *totals = (fd_totals){(double)count[0], (double)count[1]};
@@ -155,12 +161,19 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   float *gradient;
   double *statistics, squares, max_norm = t->config->optim.clip;
 
-  FD_TRY(take_views(t, &batches, &totals));
+  double start = fd_seconds();
+  fd_comm_phase(t->comm, s->step, "the views");
+  FD_TRY(take_views(t, &batches));
+  double data_seconds = fd_seconds() - start;
+  fd_comm_phase(t->comm, s->step, "forward and backward");
+  FD_TRY(count_batch(t, batches, &totals));
   for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
+  fd_comm_phase(t->comm, s->step, "the sum of gradients");
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
   if (t->points) t->points->gradient(t->points->context, gradient);
 
-  *r = (fd_step){.step = s->step, .masked = totals.masked};
+  fd_comm_phase(t->comm, s->step, "the update");
+  *r = (fd_step){.step = s->step, .masked = totals.masked, .data_seconds = data_seconds};
   r->loss = fd_objective_loss(t->config, &totals, statistics, r->term);
   r->lr = fd_schedule_lr(t->config, s->step, t->steps);
   r->momentum = fd_schedule_momentum(t->config, s->step, t->steps);

@@ -1,0 +1,217 @@
+/* The heartbeat between the ranks, and who is to blame when it stops. */
+#include "mpi/watchdog.h"
+
+#include <mpi.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum { PERIOD_MS = 500, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
+
+/* What a rank says of itself. Durations, not times: clocks of machines differ. */
+typedef struct beat {
+  int64_t step;
+  char phase[WORD], waiting[WORD]; /* waiting: the collective that it is in, or "" */
+  double phase_seconds, waiting_seconds;
+  int leaving;
+} beat;
+
+typedef struct peer {
+  beat said, sending;
+  double heard;        /* when */
+  MPI_Request request; /* of the beat on its way to it */
+  int busy, warned;
+} peer;
+
+struct fd_watchdog {
+  fd_comm *comm;
+  MPI_Comm beats;
+  peer *peer;         /* [size]; ranks other than the root use peer[0] alone */
+  double last, quiet; /* time of the last round; nobody is judged before */
+  atomic_int stop;
+  pthread_t thread;
+};
+
+static void copy_word(char to[WORD], const char *from) { snprintf(to, WORD, "%s", from ? from : ""); }
+
+static beat own_beat(const fd_watchdog *w) {
+  const fd_watch *a = &w->comm->watch;
+  double now = fd_seconds();
+  beat b = {.step = atomic_load(&a->step), .leaving = atomic_load(&w->stop)};
+  copy_word(b.phase, atomic_load(&a->phase));
+  copy_word(b.waiting, atomic_load(&a->waiting));
+  b.phase_seconds = now - atomic_load(&a->phase_since);
+  b.waiting_seconds = *b.waiting ? now - atomic_load(&a->waiting_since) : 0;
+  return b;
+}
+
+static void receive(fd_watchdog *w, double now) {
+  for (int there = 1; there;) {
+    MPI_Status status;
+    beat b;
+    MPI_Iprobe(MPI_ANY_SOURCE, 0, w->beats, &there, &status);
+    if (!there) return;
+    MPI_Recv(&b, sizeof b, MPI_BYTE, status.MPI_SOURCE, 0, w->beats, MPI_STATUS_IGNORE);
+    w->peer[status.MPI_SOURCE].said = b;
+    w->peer[status.MPI_SOURCE].heard = now;
+  }
+}
+
+/* One beat at a time is on its way to a peer: to one that is stopped no more are sent. */
+static void send(fd_watchdog *w, int rank, const beat *b) {
+  peer *p = &w->peer[rank];
+  int done = 1;
+  if (p->busy) MPI_Test(&p->request, &done, MPI_STATUS_IGNORE);
+  if (!done) return;
+  p->sending = *b;
+  MPI_Isend(&p->sending, sizeof *b, MPI_BYTE, rank, 0, w->beats, &p->request);
+  p->busy = 1;
+}
+
+static void exit_now(int number) {
+  (void)number;
+  _exit(FD_LOST);
+}
+
+/* Says why, and ends the job. MPI_Abort may hang on a broken network: then this process at least ends. */
+static void end_job(const char *text) {
+  signal(SIGALRM, exit_now);
+  alarm(ABORT_SECONDS);
+  (void)fd_fail(FD_LOST, "%s; the job ends with code %d: the same command goes on from the last checkpoint", text, FD_LOST);
+  MPI_Abort(MPI_COMM_WORLD, FD_LOST);
+  _exit(FD_LOST);
+}
+
+static int describe(const fd_watchdog *w, int rank, const beat *b, char *text, size_t size) {
+  int n = snprintf(text, size, "rank %d (%s)", rank, fd_comm_host(w->comm, rank));
+  if (b->step >= 0) n += snprintf(text + n, size - (size_t)n, " at step %lld", (long long)b->step);
+  if (*b->phase) n += snprintf(text + n, size - (size_t)n, " in %s for %.0f s", b->phase, b->phase_seconds);
+  if (*b->waiting) n += snprintf(text + n, size - (size_t)n, ", waiting in %s for %.0f s", b->waiting, b->waiting_seconds);
+  return n;
+}
+
+/* The ranks of a kind, the first few by name. */
+static void list(const fd_watchdog *w, const int *ranks, int count, char *text, size_t size) {
+  int n = 0;
+  for (int i = 0; i < count && i < NAMED_MAX; i++) {
+    n += snprintf(text + n, size - (size_t)n, "%s", i ? "; " : "");
+    n += describe(w, ranks[i], &w->peer[ranks[i]].said, text + n, size - (size_t)n);
+  }
+  if (count > NAMED_MAX) snprintf(text + n, size - (size_t)n, "; and %d more", count - NAMED_MAX);
+}
+
+/* Ranks of which nothing was heard for the limit. */
+static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) {
+  char names[NAMED_MAX * 256];
+  int count = 0;
+  for (int r = 1; r < w->comm->size; r++)
+    if (!w->peer[r].said.leaving && now - w->peer[r].heard > limit) ranks[count++] = r;
+  if (!count) return;
+  char text[sizeof names + 128];
+  list(w, ranks, count, names, sizeof names);
+  snprintf(text, sizeof text, "no sign of life for %.0f s, stopped or cut off; last heard of: %s", limit, names);
+  end_job(text);
+}
+
+/* Ranks that are alive: all wait for each other, or some for one that is busy. */
+static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks) {
+  char names[NAMED_MAX * 256], text[sizeof names + 128];
+  double longest = 0, shortest = 1e30;
+  int busy = 0;
+  for (int r = 0; r < w->comm->size; r++) {
+    const beat *b = &w->peer[r].said;
+    if (b->leaving) return;
+    if (b->waiting_seconds > longest) longest = b->waiting_seconds;
+    if (b->waiting_seconds < shortest) shortest = b->waiting_seconds;
+    if (!*b->waiting) ranks[busy++] = r;
+  }
+  if (shortest > limit) {
+    for (int r = 0; r < w->comm->size; r++) ranks[r] = r;
+    list(w, ranks, w->comm->size, names, sizeof names);
+    snprintf(text, sizeof text, "all ranks wait for each other for %.0f s, a link between them may be cut: %s", limit, names);
+    end_job(text);
+  }
+  if (!busy || longest <= limit) return;
+  list(w, ranks, busy, names, sizeof names);
+  if (stall > 0 && longest > stall) {
+    snprintf(text, sizeof text, "the others have waited %.0f s for: %s", longest, names);
+    end_job(text);
+  }
+  if (!w->peer[ranks[0]].warned) fd_warn("the other ranks have waited %.0f s for: %s", longest, names);
+  w->peer[ranks[0]].warned = 1;
+}
+
+/* One round; 0 when everybody has taken leave. */
+static int beat_once(fd_watchdog *w, int *ranks) {
+  double now = fd_seconds(), gap = now - w->last - 1, limit = atomic_load(&w->comm->watch.limit),
+         stall = atomic_load(&w->comm->watch.stall);
+  beat own = own_beat(w);
+  int root = w->comm->rank == 0, all_leave = own.leaving, later = w->comm->rank < 5 ? w->comm->rank - 1 : 4;
+  w->last = now;
+  for (int r = 0; r < w->comm->size && gap > 0; r++) w->peer[r].heard += gap; /* it was this process that slept */
+  if (gap > 0) w->quiet = now + 4e-3 * PERIOD_MS;
+  receive(w, now);
+  if (root) {
+    w->peer[0].said = own;
+    for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].said.leaving;
+    own.leaving = all_leave;
+    for (int r = 1; r < w->comm->size; r++) send(w, r, &own);
+    if (limit <= 0 || now < w->quiet) return !all_leave;
+    judge_silence(w, now, limit, ranks);
+    judge_waiting(w, limit, stall, ranks);
+    return !all_leave;
+  }
+  send(w, 0, &own);
+  /* The lowest rank speaks first: its word ends the others too. */
+  if (limit > 0 && now > w->quiet && now - w->peer[0].heard > limit + later * 1.2e-3 * PERIOD_MS) {
+    char name[256], text[sizeof name + 128];
+    describe(w, 0, &w->peer[0].said, name, sizeof name);
+    snprintf(text, sizeof text, "no sign of life for %.0f s, stopped or cut off; last heard of: %s", limit, name);
+    end_job(text);
+  }
+  return !w->peer[0].said.leaving;
+}
+
+static void *watch(void *argument) {
+  fd_watchdog *w = argument;
+  int ranks[w->comm->size];
+  w->last = fd_seconds();
+  for (int r = 0; r < w->comm->size; r++) w->peer[r].heard = w->last;
+  while (beat_once(w, ranks))
+    for (int i = 0; i < PERIOD_MS / 10; i++) {
+      usleep(10000);
+      if (atomic_load(&w->stop)) break;
+    }
+  for (int r = 0; r < w->comm->size; r++)
+    if (w->peer[r].busy) MPI_Wait(&w->peer[r].request, MPI_STATUS_IGNORE);
+  return NULL;
+}
+
+fd_status fd_watchdog_start(fd_watchdog **watchdog, fd_comm *comm) {
+  FD_TRY(fd_alloc(watchdog, 1, sizeof **watchdog, "watchdog"));
+  fd_watchdog *w = *watchdog;
+  w->comm = comm;
+  FD_TRY(fd_alloc(&w->peer, (size_t)comm->size, sizeof *w->peer, "watchdog"));
+  MPI_Comm_dup(MPI_COMM_WORLD, &w->beats);
+  if (pthread_create(&w->thread, NULL, watch, w)) return fd_fail(FD_MEMORY, "cannot start the watchdog's thread");
+  return FD_OK;
+}
+
+void fd_watchdog_stop(fd_watchdog **watchdog) {
+  fd_watchdog *w = *watchdog;
+  if (!w) return;
+  atomic_store(&w->stop, 1);
+  pthread_join(w->thread, NULL);
+  MPI_Comm_free(&w->beats);
+  free(w->peer);
+  free(w);
+  *watchdog = NULL;
+}
