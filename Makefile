@@ -83,6 +83,11 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 
 test: findna $(TESTS)
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" tests/run.sh
+# Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
+test-chaos: findna $(B)/tests/chaos/writer
+	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
@@ -97,8 +102,8 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna kernels test demo bench install docs format clean help
+	@echo "all demo test test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
+.PHONY: FORCE all findna kernels test test-chaos demo bench install docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

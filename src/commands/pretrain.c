@@ -10,6 +10,7 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "tasks/context.h"
@@ -36,6 +37,7 @@ typedef struct pretraining {
   fd_trainer *trainer;
   fd_checkpointer *checkpointer;
   fd_metrics *metrics;
+  FILE *window_log;
   fd_run run;
   int64_t steps;
   double started; /* fd_seconds at the start of the command */
@@ -119,7 +121,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
 /* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
   static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
-                                      "probe.json", "report.html"};
+                                      "probe.json", "report.html",   "windows"};
   char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
   int n = 1;
   do {
@@ -165,11 +167,11 @@ static fd_status take_run_folder(fd_comm *comm, pretraining *p, const options *o
 static fd_status write_used_config(const pretraining *p) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
-  FILE *out = open_memstream(&text, &bytes);
-  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
   fprintf(out, "# What this run used; 'findna pretrain' on this file repeats it.\n");
   fd_config_print(out, &p->config, FD_CONFIG_YAML_HELP);
-  fclose(out);
+  FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_path(path, p->config.run.folder, "config.used.yaml", NULL);
   if (status == FD_OK) status = fd_write_file(path, text, bytes);
   free(text);
@@ -217,6 +219,28 @@ static fd_status take_weights(pretraining *p, const char *from) {
   free(student);
   free(teacher);
   return status;
+}
+
+/* RUN/windows/start-0003-rank-1: this rank's windows since the third start. */
+static fd_status open_window_log(fd_comm *comm, pretraining *p) {
+  char folder[FD_PATH_MAX], path[FD_PATH_MAX], name[64];
+  int start = 0;
+  FD_TRY(fd_path(folder, p->config.run.folder, "windows", NULL));
+  if (comm->rank == 0) {
+    FD_TRY(fd_make_folder(folder));
+    do {
+      snprintf(name, sizeof name, "start-%04d-rank-0", ++start);
+      FD_TRY(fd_path(path, folder, name, NULL));
+    } while (fd_exists(path));
+  }
+  FD_TRY(comm->ops->broadcast(comm, &start, sizeof start, 0));
+  snprintf(name, sizeof name, "start-%04d-rank-%d", start, comm->rank);
+  FD_TRY(fd_path(path, folder, name, NULL));
+  p->window_log = fopen(path, "w");
+  if (!p->window_log) return fd_fail_errno("cannot open", path);
+  setlinebuf(p->window_log);
+  p->trainer->window_log = p->window_log;
+  return FD_OK;
 }
 
 static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o) {
@@ -268,6 +292,7 @@ static void release(pretraining *p) {
   fd_metrics_close(&p->metrics);
   fd_checkpointer_destroy(&p->checkpointer);
   fd_trainer_destroy(&p->trainer);
+  if (p->window_log) fclose(p->window_log);
   fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);
@@ -293,12 +318,14 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
   }
+  if (p->config.log.windows) FD_TRY(open_window_log(comm, p));
   if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
   fd_session session = {&p->run, p->trainer, p->checkpointer, &p->held_out, p->metrics, NULL};
   fd_status status = fd_session_run(&session);
   const char *same = o->restart ? "without --restart" : "again";
   if (status == FD_RETRY)
-    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there",
+            p->state->step, same);
   if (status == FD_STOPPED)
     fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
   if (status == FD_OK)

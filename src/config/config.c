@@ -10,6 +10,7 @@
 
 #include "base/args.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "config/options.h"
 
 enum { FREE, FROZEN };
@@ -199,10 +200,10 @@ fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
   char *text = NULL;
   size_t bytes = 0;
   unsigned char digest[FD_SHA256_BYTES];
-  FILE *out = open_memstream(&text, &bytes);
-  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
   fd_config_print(out, config, FD_CONFIG_FROZEN);
-  fclose(out);
+  FD_TRY(fd_text_close(out, &text));
   fd_sha256_of(text, bytes, digest);
   fd_hex(hex, digest);
   free(text);
@@ -218,12 +219,12 @@ fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now)
     if (!o->frozen || !memcmp((const char *)saved + o->offset, (const char *)now + o->offset, bytes)) continue;
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (!out) return fd_fail_errno("cannot open", "a memory stream");
+    FILE *out;
+    FD_TRY(fd_text_open(&out, &text, &length));
     fd_option_print(out, saved, o);
     fprintf(out, " (checkpoint) -> ");
     fd_option_print(out, now, o);
-    fclose(out);
+    FD_TRY(fd_text_close(out, &text));
     status = fd_fail(FD_CONFIG, "%s.%s: %s (now); this key is frozen: a resumed run must keep it", o->section, o->name, text);
     free(text);
   }

@@ -119,18 +119,20 @@ static int take_event(reader *r, place at) {
   return AT_VALUE;
 }
 
-static void read_events(reader *r, const char *text, size_t bytes) {
+/* FD_MEMORY, or FD_OK with r->errors. */
+static fd_status read_events(reader *r, const char *text, size_t bytes) {
   yaml_parser_t parser;
   yaml_event_t event;
   int at = AT_START, finished = 0;
-  if (!yaml_parser_initialize(&parser)) {
-    r->errors++;
-    return;
-  }
+  if (!yaml_parser_initialize(&parser)) return fd_fail(FD_MEMORY, "%s: out of memory", r->name);
   yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
   while (!finished && at >= 0 && r->errors < MAX_ERRORS) {
     if (!yaml_parser_parse(&parser, &event)) {
+      if (parser.error == YAML_MEMORY_ERROR) {
+        yaml_parser_delete(&parser);
+        return fd_fail(FD_MEMORY, "%s: out of memory", r->name);
+      }
       const yaml_mark_t *mark = &parser.problem_mark;
       (void)fd_fail(FD_CONFIG, "%s:%zu:%zu: not YAML: %s%s", r->name, mark->line + 1, mark->column + 1,
                     parser.problem ? parser.problem : "cannot be parsed",
@@ -144,6 +146,7 @@ static void read_events(reader *r, const char *text, size_t bytes) {
     yaml_event_delete(&event);
   }
   yaml_parser_delete(&parser);
+  return FD_OK;
 }
 
 static void apply_override(reader *r, const char *override) {
@@ -179,9 +182,10 @@ fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, con
   reader r = {.config = config, .name = name};
   FD_TRY(fd_alloc(&r.seen, (size_t)fd_option_count, 1, "config"));
   fd_config_defaults(config);
-  read_events(&r, text, bytes);
+  fd_status status = read_events(&r, text, bytes);
   for (int i = 0; i < count && r.errors < MAX_ERRORS; i++) apply_override(&r, overrides[i]);
   free(r.seen);
+  FD_TRY(status);
   if (r.errors > MAX_ERRORS) (void)fd_fail(FD_CONFIG, "%s: %d errors in all", name, r.errors);
   if (r.errors) return FD_CONFIG;
   return fd_config_check(config, name);

@@ -18,6 +18,7 @@ fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows,
   b->dev = dev;
   FD_GO(fd_alloc(&b->start, (size_t)count + 1, sizeof *b->start, "micro-batch"));
   FD_GO(fd_alloc(&b->draws, (size_t)count, sizeof *b->draws, "micro-batch"));
+  FD_GO(fd_alloc(&b->windows, (size_t)count, sizeof *b->windows, "micro-batch"));
   FD_GO(fd_alloc(&b->tokens, n, 1, "micro-batch"));
   FD_GO(fd_alloc(&b->scratch, SCRATCH_PER_ROW * n + SCRATCH_MORE, 1, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->labels, n, "micro-batch"));
@@ -39,6 +40,7 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->teacher);
   free(b->start);
   free(b->draws);
+  free(b->windows);
   free(b->tokens);
   free(b->scratch);
   free(b);
@@ -113,6 +115,7 @@ static fd_status make_views(void *context, uint64_t first_draw, int count, fd_ba
     int at = batch->start[i];
     fd_loader_views(loader, draw, batch->tokens + at, s.labels + at, s.mask + at, s.teacher + at, s.rest);
     batch->draws[i] = key_draw(loader, draw);
+    batch->windows[i] = fd_loader_window(loader, draw);
     for (int t = 0; t < length; t++) batch->masked += s.mask[at + t];
   }
   batch->entry_mask = loader->config->objective.mask_layout == FD_MASK_SCRAMBLED;

@@ -18,7 +18,7 @@ typedef struct fd_batch {
   float *student, *teacher;  /* [rows, 5] the two views */
   int64_t masked;            /* positions to predict */
   uint8_t *tokens, *scratch; /* staging: [rows] */
-  uint64_t *draws;           /* [count] */
+  uint64_t *draws, *windows; /* [count] what random numbers are keyed by; numbers of the windows */
 } fd_batch;
 
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */

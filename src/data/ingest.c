@@ -9,14 +9,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "data/alphabet.h"
 #include "data/ingest_parts.h"
 
 /* --- pass 1: files are shared between the ranks, and what was found is shared back ------------------------------------ */
 
 static fd_status pack_scan(const fd_genome *g, char **text, size_t *bytes) {
-  FILE *out = open_memstream(text, bytes);
-  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  FILE *out;
+  FD_TRY(fd_text_open(&out, text, bytes));
   fwrite(&g->records, sizeof g->records, 1, out);
   fwrite(&g->counts, sizeof g->counts, 1, out);
   fwrite(g->file, sizeof *g->file, 1, out);
@@ -24,7 +25,7 @@ static fd_status pack_scan(const fd_genome *g, char **text, size_t *bytes) {
     fwrite(&g->record[i], sizeof *g->record, 1, out);
     if (g->record[i].runs) fwrite(g->record[i].run, sizeof *g->record[i].run, g->record[i].runs, out);
   }
-  return fclose(out) ? fd_fail(FD_MEMORY, "out of memory for the table of sequences") : FD_OK;
+  return fd_text_close(out, text);
 }
 
 static void add_counts(fd_read_counts *to, const fd_read_counts *from) {

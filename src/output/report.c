@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
@@ -135,13 +136,10 @@ fd_status fd_report_write(const char *run_folder, const char *output) {
   FD_TRY(fd_alloc(&r, 1, sizeof *r, "report"));
   r->folder = run_folder;
   FD_GO(gather(r));
-  if (!(out = open_memstream(&text, &bytes))) {
-    status = fd_fail_errno("cannot open", "a memory stream");
-    goto done;
-  }
+  FD_GO(fd_text_open(&out, &text, &bytes));
   print_page(out, r);
-  if (fclose(out)) status = fd_fail(FD_MEMORY, "out of memory for the report of %s", run_folder);
-  if (status == FD_OK) status = fd_write_file(output, text, bytes);
+  FD_GO(fd_text_close(out, &text));
+  status = fd_write_file(output, text, bytes);
 done:
   free(text);
   release(r);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "output/report_parts.h"
+#include "base/text.h"
 #include "output/svg.h"
 
 enum { BARS_MAX = 32, SEEDS_MAX = 64 };
@@ -145,13 +146,12 @@ static void config_row(FILE *out, const char *section, char *line, const char *o
 }
 
 static char *printed(const fd_config *config) {
-  char *text = NULL;
+  char *text;
   size_t bytes;
-  FILE *out = open_memstream(&text, &bytes);
-  if (!out) return NULL;
+  FILE *out;
+  if (fd_text_open(&out, &text, &bytes) != FD_OK) return NULL;
   fd_config_print(out, config, FD_CONFIG_YAML);
-  fclose(out);
-  return text;
+  return fd_text_close(out, &text) == FD_OK ? text : NULL;
 }
 
 /* Both configs print the same keys in the same order, so their lines go together. */

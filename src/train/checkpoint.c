@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
@@ -32,7 +33,7 @@ struct fd_checkpointer {
   fd_status failure;
   int64_t durable_step; /* -1: none yet */
   pthread_t writer;
-  atomic_int ready;
+  atomic_int ready, abandoned;
 };
 
 enum { REPORT_BYTES, REPORT_HASH, REPORT_STATUS = REPORT_HASH + 4, REPORT_WORDS };
@@ -78,10 +79,18 @@ done:
   return status;
 }
 
+/* Whether this rank's part is done within so many seconds. */
+static int wait_ready(fd_checkpointer *c, double seconds) {
+  for (double start = fd_seconds(); !atomic_load(&c->ready) && fd_seconds() - start < seconds;) usleep(2000);
+  return atomic_load(&c->ready);
+}
+
 void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   fd_checkpointer *c = *checkpointer;
   if (!c) return;
-  if (c->busy && !atomic_load(&c->ready)) return; /* stuck on a disk that does not answer; the process ends, and it with it */
+  atomic_store(&c->abandoned, 1);
+  if (c->busy && !wait_ready(c, c->run.config->checkpoint.limit))
+    return; /* stuck on a disk that does not answer, until the process ends */
   if (c->busy) pthread_join(c->writer, NULL);
   for (int i = 0; c->snapshot && i < c->slices; i++) free(c->snapshot[i]);
   free(c->snapshot);
@@ -146,7 +155,7 @@ done:
 static void *write_slices(void *argument) {
   fd_checkpointer *c = argument;
   for (int i = 0; i < c->slices; i++) {
-    if (!mine(c, i)) continue;
+    if (!mine(c, i) || atomic_load(&c->abandoned)) continue;
     c->report[(size_t)i * REPORT_WORDS + REPORT_STATUS] = write_slice(c, i);
   }
   atomic_store(&c->ready, 1);
@@ -195,8 +204,7 @@ int fd_checkpointer_busy(const fd_checkpointer *c) { return c->busy; }
 int fd_checkpointer_ready(const fd_checkpointer *c) { return c->busy && atomic_load(&c->ready); }
 
 fd_status fd_checkpointer_wait(fd_checkpointer *c, double seconds, int *ready) {
-  uint64_t done;
-  for (double start = fd_seconds(); !(done = atomic_load(&c->ready)) && fd_seconds() - start < seconds;) usleep(2000);
+  uint64_t done = (uint64_t)wait_ready(c, seconds);
   FD_TRY(c->run.comm->ops->sum_u64(c->run.comm, &done, 1));
   *ready = done == (uint64_t)c->run.comm->size;
   return FD_OK;
@@ -218,10 +226,10 @@ static fd_status commit(fd_checkpointer *c) {
   unsigned char digest[FD_SHA256_BYTES];
   size_t bytes, config_bytes;
   fd_status status = FD_OK;
-  FILE *out = open_memstream(&config, &config_bytes);
-  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &config, &config_bytes));
   fd_config_print(out, c->run.config, FD_CONFIG_YAML);
-  fclose(out);
+  FD_TRY(fd_text_close(out, &config));
   fd_sha256_of(config, config_bytes, digest);
   fd_hex(hex, digest);
   FD_GO(fd_path(path, c->temporary, "config.yaml", NULL));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static const size_t slice_floats = (size_t)64 << 18; /* 64 MiB: frozen, since the cut points are part of state_id */
 
@@ -42,12 +43,12 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
                            const char *config_sha256, char **text, size_t *bytes) {
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
-  FILE *out = open_memstream(text, bytes);
-  if (!out) return fd_fail_errno("cannot open", "a memory stream");
+  FILE *out;
+  FD_TRY(fd_text_open(&out, text, bytes));
   for (int i = 0; i < count; i++) fprintf(out, "file %s %" PRIu64 " %s\n", slices[i].name, slices[i].bytes, slices[i].sha256);
   fprintf(out, "step %" PRId64 "\nupdates %" PRId64 "\nskipped %" PRId64 "\nbad_in_row %" PRId64 "\ndraws %" PRIu64 "\n",
           info->step, info->updates, info->skipped, info->bad_in_row, info->draws);
-  fflush(out);
+  if (fd_text_flush(out, text) != FD_OK) return fd_text_close(out, text);
   fd_sha256_of(*text, *bytes, digest); /* so far only state: no time, host or number of ranks */
   fd_hex(info->state_id, digest);
   fprintf(out,
@@ -55,12 +56,11 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
           " %s\nwindow %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n",
           info->state_id, config_bytes, config_sha256, info->window, info->virtual_ranks, info->reduction, info->config_hash,
           info->dataset_id, info->version);
-  fflush(out);
+  if (fd_text_flush(out, text) != FD_OK) return fd_text_close(out, text);
   fd_sha256_of(*text, *bytes, digest);
   fd_hex(hex, digest);
   fprintf(out, "sha256 %s\n", hex);
-  if (fclose(out)) return fd_fail(FD_MEMORY, "out of memory for a checkpoint's MANIFEST");
-  return FD_OK;
+  return fd_text_close(out, text);
 }
 
 /* Cuts off and checks the last line. */

@@ -154,6 +154,13 @@ static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const dou
   return t->dev->copy(t->dev, s->array[FD_CENTRE], t->centre, n * sizeof *t->centre);
 }
 
+static void log_windows(fd_trainer *t, fd_batch **batches) {
+  fprintf(t->window_log, "%lld", (long long)t->state->step);
+  for (int i = 0; i < t->micro_batches; i++)
+    for (int k = 0; k < batches[i]->seqs.count; k++) fprintf(t->window_log, " %llu", (unsigned long long)batches[i]->windows[k]);
+  fprintf(t->window_log, "\n");
+}
+
 fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_state *s = t->state;
   fd_totals totals;
@@ -186,6 +193,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
     update_networks(t, r, gradient);
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
+  if (t->window_log) log_windows(t, batches);
   s->skipped += r->skipped;
   s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
   s->step++;

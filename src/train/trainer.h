@@ -2,6 +2,8 @@
 #ifndef FD_TRAIN_TRAINER_H
 #define FD_TRAIN_TRAINER_H
 
+#include <stdio.h>
+
 #include "comm/comm.h"
 #include "objective/objective.h"
 #include "train/state.h"
@@ -36,6 +38,7 @@ typedef struct fd_trainer {
   fd_output_grads grads;
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */
+  FILE *window_log;              /* NULL, or where the numbers of this rank's windows go, a line a step; borrowed */
   const fd_probe_points *points; /* NULL, or a trace's */
   float *logp, *prob;            /* for a trace */
 } fd_trainer;
