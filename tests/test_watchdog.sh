@@ -28,7 +28,7 @@ stopped 2
 stopped 0
 kill -KILL $(pgrep -f "findna pretrain .*run.folder=stopped") 2>/dev/null
 
-check "ranks that work pass undisturbed with short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=1 comm.stall=1
+check "ranks that work pass undisturbed with short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=2 comm.stall=2
 code=0; ranks 2 pretrain $endless run.folder=timed run.minutes=0.02 >timed.log 2>&1 || code=$?
 check "run.minutes stops with 75" test $code = 75
 check "and a checkpoint to go on from" test -n "$(state_of timed)"
@@ -37,9 +37,9 @@ if ldd "$FINDNA" | grep -q asan; then echo "skipped - slow disks: the fault libr
 ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
 # faulty FAULT FOLDER ARGUMENTS...: four ranks, of which the root meets the fault
 faulty() { local fault=$1 folder=$2; shift 2; timeout 60 mpirun -n 4 --oversubscribe --bind-to none -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK=0 -x FAULT="$fault" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder="$folder" "$@" >"$folder.log" 2>&1; }
-code=0; faulty fsync:1:sleep=8:config.used stalled comm.limit=1 comm.stall=2 || code=$?
+code=0; faulty fsync:1:sleep=12:config.used stalled comm.limit=2 comm.stall=3 || code=$?
 check "a rank that is alive but keeps the others waiting: 76 after comm.stall" test $code = 76
-check "and its line names rank and phase" grep -q 'the others have waited [23] s for: rank 0 .* in ' stalled.log
-faulty fsync:1+:sleep=4:student slow train.steps=60 checkpoint.every=20 checkpoint.limit=1 comm.limit=2
+check "and its line names rank and phase" grep -q 'the others have waited [345] s for: rank 0 .* in setting up the run' stalled.log
+faulty fsync:1+:sleep=4:student slow train.steps=60 checkpoint.every=20 checkpoint.limit=1 comm.limit=3
 check "a slow disk: checkpoints are dropped, and it says so" grep -q 'checkpoint of step 60 .* within 1 s\|checkpoint of step 40 dropped: the one before it is still being written after 1 s' slow.log
 check "and nothing else ends the training" grep -q 'step 60/60' slow.log

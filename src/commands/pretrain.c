@@ -308,6 +308,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   comm->watch.stall = p->config.comm.stall;
   fd_comm_phase(comm, -1, "reading the shards");
   FD_TRY(load_data(comm, p));
+  fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, p));
   if (comm->rank == 0) FD_TRY(count_checkpoints(p));
   FD_TRY(comm->ops->broadcast(comm, &p->checkpoints, sizeof p->checkpoints, 0));
