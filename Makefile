@@ -3,7 +3,9 @@ MAKEFLAGS += --no-builtin-rules
 ifeq ($(origin CC),default)
 CC = gcc
 endif
-MPICC ?= mpicc
+# MPI=mpich (or openmpi) takes that one where several are installed.
+MPI ?=
+MPICC ?= mpicc$(if $(MPI),.$(MPI))
 CFLAGS ?= -O3 -g
 PREFIX ?= /usr/local
 SAN ?= 0
@@ -69,6 +71,9 @@ $(B)/tests/%: tests/%.c $(B)/libfindna.a
 	@echo "  test $<"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $(B)/libfindna.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
+# The program under its full name, for a test that builds one with other flags.
+program: $(B)/findna
+	@echo $<
 # The objects of the CPU kernels alone; prints their names (tests/test_registers.sh looks at their code).
 kernels: $(KERNELS)
 	@echo $^
@@ -103,7 +108,7 @@ clean:
 	rm -rf build findna
 help:
 	@echo "all demo test test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna kernels test test-chaos demo bench install docs format clean help
+.PHONY: FORCE all findna program kernels test test-chaos demo bench install docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

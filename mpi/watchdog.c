@@ -65,12 +65,12 @@ static void receive(fd_watchdog *w, double now) {
   }
 }
 
-/* One beat at a time is on its way to a peer: to one that is stopped no more are sent. */
+/* One beat at a time is on its way to a peer: to one that is stopped no more are sent. A leave is taken once. */
 static void send(fd_watchdog *w, int rank, const beat *b) {
   peer *p = &w->peer[rank];
   int done = 1;
   if (p->busy) MPI_Test(&p->request, &done, MPI_STATUS_IGNORE);
-  if (!done) return;
+  if (!done || (p->busy && p->sending.leaving)) return;
   p->sending = *b;
   MPI_Isend(&p->sending, sizeof *b, MPI_BYTE, rank, 0, w->beats, &p->request);
   p->busy = 1;
@@ -164,6 +164,7 @@ static int beat_once(fd_watchdog *w, int *ranks) {
     for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].said.leaving;
     own.leaving = all_leave;
     for (int r = 1; r < w->comm->size; r++) send(w, r, &own);
+    for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].sending.leaving;
     if (limit <= 0 || now < w->quiet) return !all_leave;
     judge_silence(w, now, limit, ranks);
     judge_waiting(w, limit, stall, ranks);

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# A build with MPICH: the same bits as one rank, the watchdog, an orderly end.
+source "$(dirname "$0")/lib.sh"
+command -v mpicc.mpich >/dev/null || { echo "skipped - MPICH: mpicc.mpich is not installed"; exit 0; }
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - MPICH: tested without sanitizers"; exit 0; fi
+program=$root/$(make -s -C "$root" --no-print-directory MPI=mpich SAN=0 program 2>make.log | tail -1)
+[ -x "$program" ] || { not_ok "a build with MPI=mpich"; tail -5 make.log; exit 1; }
+tiny_shards shards
+tiny=$root/tests/tiny.yaml
+"$FINDNA" pretrain "$tiny" run.folder=one >one.log 2>&1
+timeout 120 mpirun.mpich -n 4 "$program" pretrain "$tiny" run.folder=four >four.log 2>&1
+check "4 ranks of MPICH end in the bits of 1 rank" test "$(state_of one)" = "$(state_of four)"
+check "and leave no message behind" sh -c '! grep -q unexpected four.log'
+code=0; timeout 120 mpirun.mpich -n 2 "$program" pretrain "$tiny" run.folder=timed train.steps=1000000 run.minutes=0.02 >timed.log 2>&1 || code=$?
+check "a stop passes 75 on" test $code = 75
