@@ -40,6 +40,12 @@ check "64 virtual ranks: 4 ranks end in the bits of 1" same v64 v64r4
 train 1 changed run.seed=4
 check "another seed ends elsewhere" test "$(state_of one)" != "$(state_of changed)"
 
+ranks 2 doctor --net "$tiny" --window 61 >net.log 2>&1
+check "doctor --net: the bytes on the wire and the share of a step" grep -qE 'each rank sends 2 \(n-1\)/n of it, 0\.0 MB' net.log
+check "and how fast the ranks add" grep -qE 'reproducible sum +[0-9.]+ ms, [0-9.]+ GB/s a rank' net.log
+code=0; "$FINDNA" doctor --net >net1.log 2>&1 || code=$?
+check "doctor --net on one rank is refused with the line to run" test $code = 64 -a "$(grep -c 'mpirun -n 2 findna doctor --net' net1.log)" = 1
+
 # A stop file after some steps, then a resume on another number of ranks.
 mkdir stopped && touch stopped/stop
 train 4 stopped; code=$?

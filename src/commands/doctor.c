@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "commands/doctor_net.h"
 #include "config/config.h"
 #include "device/device.h"
 
@@ -196,17 +197,36 @@ static void check_configs(diagnosis *d) {
   if (!found) miss(d, "no configs are found: run 'make install', or give config files by path");
 }
 
+static fd_status measure_net(fd_comm *comm, const char *config_name, char **overrides, int count, int window) {
+  char path[FD_PATH_MAX], *text = NULL;
+  size_t bytes;
+  fd_config config;
+  FD_TRY(fd_config_read(config_name, path, &text, &bytes));
+  fd_status status = fd_config_parse(&config, text, bytes, path, overrides, count);
+  free(text);
+  return status == FD_OK ? fd_doctor_net(comm, &config, window) : status;
+}
+
 fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
-  int count, helped;
+  int count, helped, net = 0;
+  int64_t window = 1000;
+  const char *words[FD_LIST_MAX];
   diagnosis d = {0};
-  const fd_arg table[] = {{0}};
-  const fd_args args = {"doctor", "",
+  const fd_arg table[] = {
+      {"net", FD_ARG_FLAG, &net, 0, 0, NULL,
+       "time the sum of a model's gradients over the ranks of this job, beside a step's computing"},
+      {"window", FD_ARG_INT, &window, 1, 1 << 30, "L", "with --net: nucleotides of a window"},
+      {0},
+  };
+  const fd_args args = {"doctor", "[--net [CONFIG [section.key=value ...]]]",
                         "Versions, cores, instructions in use, memory, disk and limits of this machine, and what is missing with "
                         "what to do about it.",
                         table};
-  if (comm->rank) return FD_OK;
-  FD_TRY(fd_args_parse(&args, argc, argv, NULL, 0, &count, &helped));
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
+  if (net) return measure_net(comm, count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0, (int)window);
+  if (count) return fd_fail(FD_USAGE, "findna doctor: '%s': takes no arguments without --net", words[0]);
+  if (comm->rank) return FD_OK;
   show_versions(comm);
   FD_TRY(show_machine(comm));
   check_disk(&d);
