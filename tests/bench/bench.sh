@@ -86,18 +86,18 @@ echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(np
 [ "$torch" = 0 ] || echo "PyTorch $($python -c 'import torch; print(torch.__version__)'), fp32"
 printf '%-58s %9s %9s %9s %4s\n' measurement median smallest largest n
 for t in $counts; do
-  row "peak of multiply-adds on registers, $t threads (GFLOP/s)" block$t 1
-  row "block forward, $t threads (% of that peak)" block$t 4
-  row "block backward, $t threads (% of that peak)" block$t 5
-  row "block forward with bf16 operands, $t threads (GFLOP/s)" bf16_$t 2
-  row "block backward with bf16 operands, $t threads (GFLOP/s)" bf16_$t 3
-  row "training step, $t threads (s)" step$t
-  row "training step, PyTorch eager, $t threads (s)" torch_step$t
-  row "inference, $t threads (s)" infer$t
-  row "inference, PyTorch eager, $t threads (s)" torch_infer$t
+  row "peak of multiply-adds on registers, threads: $t (GFLOP/s)" block$t 1
+  row "block forward, threads: $t (% of that peak)" block$t 4
+  row "block backward, threads: $t (% of that peak)" block$t 5
+  row "block forward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 2
+  row "block backward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 3
+  row "training step, threads: $t (s)" step$t
+  row "training step, PyTorch eager, threads: $t (s)" torch_step$t
+  row "inference, threads: $t (s)" infer$t
+  row "inference, PyTorch eager, threads: $t (s)" torch_infer$t
 done
-row "training step, PyTorch torch.compile, $all threads (s)" torch_compile$all
-row "training step with bf16 operands, $all threads (s)" bf16_step$all
+row "training step, PyTorch torch.compile, threads: $all (s)" torch_compile$all
+row "training step with bf16 operands, threads: $all (s)" bf16_step$all
 row "training step, 1 rank of 2 threads (s)" one_rank
 row "training step, 2 ranks of 1 thread (s)" two_ranks
 row "memory of a training step, batch 8 (MB)" memory 2
@@ -117,11 +117,11 @@ if have stages; then
 fi
 echo "ratios of the medians"
 for t in $counts; do
-  ratio "  training step, PyTorch eager / findna, $t threads" torch_step$t step$t
-  ratio "  inference, PyTorch eager / findna, $t threads" torch_infer$t infer$t
+  ratio "  training step, PyTorch eager / findna, threads: $t" torch_step$t step$t
+  ratio "  inference, PyTorch eager / findna, threads: $t" torch_infer$t infer$t
 done
-ratio "  training step, torch.compile / findna, $all threads" torch_compile$all step$all
-ratio "  training step, fp32 / bf16 operands, $all threads" step$all bf16_step$all
+ratio "  training step, torch.compile / findna, threads: $all" torch_compile$all step$all
+ratio "  training step, fp32 / bf16 operands, threads: $all" step$all bf16_step$all
 [ "$all" = 1 ] || ratio "  training step, 1 thread / $all threads" step1 step$all
 ratio "  training step, 1 rank of 2 threads / 2 ranks of 1" one_rank two_ranks
 ratio "  memory, findna / PyTorch" memory torch_memory 2
