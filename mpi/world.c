@@ -18,6 +18,12 @@ static int launched(void) {
   return 0;
 }
 
+/* Of the job step that this process belongs to; a batch script itself is in none. */
+static int tasks_of_srun(void) {
+  const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+  return tasks ? atoi(tasks) : 1;
+}
+
 typedef struct mpi_world {
   fd_comm comm; /* first: a fd_comm * of this kind is a mpi_world * */
   fd_watchdog *watchdog;
@@ -102,42 +108,58 @@ static void mpi_finish(fd_comm *comm) {
   free(comm);
 }
 
+static fd_status learn_place(fd_comm *c) {
+  MPI_Comm local;
+  char host[FD_HOST_MAX] = "";
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
+  MPI_Comm_rank(local, &c->local_rank);
+  MPI_Comm_size(local, &c->local_size);
+  MPI_Comm_free(&local);
+  FD_TRY(fd_alloc(&c->host, (size_t)c->size, sizeof *c->host, "the ranks' hosts"));
+  gethostname(host, sizeof host - 1);
+  MPI_Allgather(host, sizeof host, MPI_CHAR, c->host, sizeof host, MPI_CHAR, MPI_COMM_WORLD);
+  return FD_OK;
+}
+
+static fd_status begin_watch(mpi_world *world, int threads) {
+  fd_comm *c = &world->comm;
+  c->watch.limit = SILENT_SECONDS;
+  fd_comm_phase(c, -1, "start");
+  if (c->size == 1) return FD_OK;
+  if (threads == MPI_THREAD_MULTIPLE) return fd_watchdog_start(&world->watchdog, c);
+  if (c->rank == 0) fd_warn("this MPI has no MPI_THREAD_MULTIPLE: no watchdog; a rank that stops will not be noticed");
+  return FD_OK;
+}
+
 fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
   static const fd_comm_ops ops = {"mpi",       mpi_exchange, mpi_broadcast, mpi_sum_u64,
                                   mpi_sum_f32, mpi_barrier,  mpi_abort,     mpi_finish};
+  int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
+  mpi_world *world;
   *comm = fd_comm_self();
   if (!launched()) {
-    const char *tasks = getenv("SLURM_STEP_NUM_TASKS"); /* of srun; a batch script itself has none */
-    if (tasks && atoi(tasks) > 1)
+    if (tasks_of_srun() > 1)
       return fd_fail(FD_USAGE,
-                     "srun started %s separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
+                     "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
                      "--mpi=list shows what this cluster has)",
-                     tasks);
+                     tasks_of_srun());
     return FD_OK;
   }
-  int provided;
-  if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
-  mpi_world *world;
+  if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &threads)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
   fd_comm *c = &world->comm;
   c->ops = &ops;
   MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &c->size);
+  if (by_srun && c->size == 1 && tasks_of_srun() > 1)
+    return fd_fail(FD_USAGE,
+                   "srun started %d processes, but each is alone: the MPI that findna is built with does not speak this --mpi of "
+                   "srun; try another (srun --mpi=list; MPICH wants pmi2) or mpirun",
+                   tasks_of_srun());
   fd_log_set_rank(c->rank, c->size);
-  MPI_Comm local;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
-  MPI_Comm_rank(local, &c->local_rank);
-  MPI_Comm_size(local, &c->local_size);
-  MPI_Comm_free(&local);
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call above is checked */
-  char host[FD_HOST_MAX] = "";
-  FD_TRY(fd_alloc(&c->host, (size_t)c->size, sizeof *c->host, "the ranks' hosts"));
-  gethostname(host, sizeof host - 1);
-  MPI_Allgather(host, sizeof host, MPI_CHAR, c->host, sizeof host, MPI_CHAR, MPI_COMM_WORLD);
-  c->watch.limit = SILENT_SECONDS;
-  fd_comm_phase(c, -1, "start");
-  if (provided == MPI_THREAD_MULTIPLE && c->size > 1) FD_TRY(fd_watchdog_start(&world->watchdog, c));
-  else if (c->size > 1) fd_warn("this MPI has no MPI_THREAD_MULTIPLE: no watchdog; a rank that stops will not be noticed");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call from here on is checked */
+  FD_TRY(learn_place(c));
+  FD_TRY(begin_watch(world, threads));
   *comm = c;
   return FD_OK;
 }
