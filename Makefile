@@ -87,7 +87,9 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 test: findna $(TESTS)
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" tests/run.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
+test-cluster: findna
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
 # Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
 test-chaos: findna $(B)/tests/chaos/writer
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
@@ -107,8 +109,9 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, CC=clang, V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna program kernels test test-chaos demo bench install docs format clean help
+	@echo "all demo test test-cluster test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "V=1 full command lines, PREFIX, DESTDIR"
+.PHONY: FORCE all findna program kernels test test-cluster test-chaos demo bench install docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:
