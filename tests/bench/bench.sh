@@ -22,6 +22,7 @@ start() {
 # ask NAME: one measurement, kept
 ask() {
   local line
+  sleep 0.2 # PyTorch's threads spin for a while after their turn
   echo >&"${to[$1]}"
   if read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
   else echo "$1 stopped: $(tail -1 "$work/$1.err")" >&2; dead[$1]=1; fi

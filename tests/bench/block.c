@@ -9,7 +9,7 @@
 #include "cpu/backend.h"
 #include "peak.h"
 
-enum { TOKENS = 1010, PEAK_ROUNDS = 300000 };
+enum { TOKENS = 1010, PEAK_ROUNDS = 300000, ROUNDS = 5, COLUMNS = 5 };
 
 typedef struct block_bench {
   fd_device *dev;
@@ -90,19 +90,34 @@ static void peak_item(void *context, int item, int thread) {
   peak(PEAK_ROUNDS);
 }
 
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The median of a column of `rounds` rows, the first of which was a warm-up. */
+static double median(double (*rows)[COLUMNS], int column) {
+  double value[ROUNDS];
+  for (int i = 0; i < ROUNDS; i++) value[i] = rows[i + 1][column];
+  qsort(value, ROUNDS, sizeof *value, ascending);
+  return value[ROUNDS / 2];
+}
+
 fd_status fd_bench_block(fd_bench *bench) {
   block_bench b;
   FD_TRY(prepare(bench, &b)); /* the program ends with the measurement: nothing is released */
   fd_pool *pool = fd_cpu_of(b.dev)->pool;
   int threads = fd_pool_threads(pool);
-  double (*peak)(long) = peak_of(b.dev->simd), flops = peak(1000) / 1000 * PEAK_ROUNDS * threads;
-  forward(&b), backward(&b);
+  double (*peak)(long) = peak_of(b.dev->simd), flops = peak(1000) / 1000 * PEAK_ROUNDS * threads, row[ROUNDS + 1][COLUMNS];
   while (fd_bench_next(bench)) {
-    double start = fd_seconds();
-    fd_pool_run(pool, threads, peak_item, (void *)&peak);
-    double best = flops / (fd_seconds() - start) * 1e-9;
-    double there = b.flops / forward(&b) * 1e-9, back = 2 * b.flops / backward(&b) * 1e-9;
-    fprintf(bench->out, "%.1f %.1f %.1f %.1f %.1f\n", best, there, back, 100 * there / best, 100 * back / best);
+    for (int i = 0; i <= ROUNDS; i++) {
+      double start = fd_seconds();
+      fd_pool_run(pool, threads, peak_item, (void *)&peak);
+      double best = flops / (fd_seconds() - start) * 1e-9, there = b.flops / forward(&b) * 1e-9,
+             back = 2 * b.flops / backward(&b) * 1e-9;
+      memcpy(row[i], (double[COLUMNS]){best, there, back, 100 * there / best, 100 * back / best}, sizeof row[i]);
+    }
+    for (int c = 0; c < COLUMNS; c++) fprintf(bench->out, "%.1f%s", median(row, c), c + 1 < COLUMNS ? " " : "\n");
   }
   return FD_OK;
 }
