@@ -99,7 +99,7 @@ demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
-install: findna
+install: $(B)/findna # ./findna stays what it was
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 format:
