@@ -56,14 +56,14 @@ static fd_status finish_checkpoint(fd_session *s) {
   return FD_OK;
 }
 
-/* Makes room for a new checkpoint: *free unless an earlier one is still being written after the limit. */
-static fd_status make_room(fd_session *s, clocks *clock, int *free) {
+/* Makes room for a new checkpoint: *room unless an earlier one is still being written after the limit. */
+static fd_status make_room(fd_session *s, clocks *clock, int *room) {
   double limit = s->run->config->checkpoint.limit;
-  *free = 1;
+  *room = 1;
   if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
-  FD_TRY(fd_checkpointer_wait(s->checkpointer, clock->gave_up ? 0 : limit, free));
-  clock->gave_up = !*free;
-  return *free ? finish_checkpoint(s) : FD_OK;
+  FD_TRY(fd_checkpointer_wait(s->checkpointer, clock->gave_up ? 0 : limit, room));
+  clock->gave_up = !*room;
+  return *room ? finish_checkpoint(s) : FD_OK;
 }
 
 /* The states are compared first: one that is not the same on all ranks is never saved. */
@@ -78,37 +78,38 @@ static fd_status compare_states(fd_session *s) {
 
 /* Begins a checkpoint, unless a slow disk still has the one before. */
 static fd_status checkpoint(fd_session *s, clocks *clock) {
-  int free;
+  int room;
   fd_comm_phase(s->run->comm, s->trainer->state->step, "a checkpoint");
-  FD_TRY(make_room(s, clock, &free));
+  FD_TRY(make_room(s, clock, &room));
   clock->checkpoint = fd_seconds();
-  if (!free) {
+  if (!room) {
     if (s->run->comm->rank == 0)
       fd_warn("checkpoint of step %" PRId64 " dropped: the one before it is still being written after %g s (a slow disk?)",
               s->trainer->state->step, s->run->config->checkpoint.limit);
     return FD_OK;
   }
   FD_TRY(compare_states(s));
+  clock->gave_up = 0;
   return fd_checkpointer_begin(s->checkpointer, s->trainer->state);
 }
 
-/* The checkpoint of a stop or of the end, with its commit: its failure is one of the run. */
-static fd_status last_checkpoint(fd_session *s, clocks *clock) {
+/* The checkpoint of a stop or of the end, with its commit: its failure is one of the run. Only a slow disk does not fail a stop.
+ */
+static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
   char state_id[FD_SHA256_HEX];
   int64_t step = s->trainer->state->step;
-  int durable = 0, in_a_row, free, ready = 0;
-  FD_TRY(make_room(s, clock, &free));
-  if (free) {
+  int durable = 0, in_a_row, room, ready = 0;
+  FD_TRY(make_room(s, clock, &room));
+  if (room) {
     FD_TRY(checkpoint(s, clock));
     FD_TRY(fd_checkpointer_wait(s->checkpointer, s->run->config->checkpoint.limit, &ready));
   }
   if (!ready) {
     if (s->run->comm->rank == 0)
-      (void)fd_fail(
-          FD_IO, "the checkpoint of step %" PRId64 " could not be written to %s within %g s (checkpoint.limit); older ones stay",
-          step, s->run->folder, s->run->config->checkpoint.limit);
+      fd_warn("the checkpoint of step %" PRId64 " could not be written to %s within %g s (checkpoint.limit); older ones stay",
+              step, s->run->folder, s->run->config->checkpoint.limit);
     FD_TRY(s->run->comm->ops->barrier(s->run->comm));
-    return FD_IO;
+    return stopping ? FD_OK : FD_IO;
   }
   FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
   if (!durable)
@@ -200,7 +201,7 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
     *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
-    FD_TRY(last_checkpoint(s, clock));
+    FD_TRY(last_checkpoint(s, clock, 1));
     if (wish[WANT_STOP] && s->run->comm->rank == 0) {
       FD_TRY(fd_path(path, s->run->folder, "stop", NULL));
       unlink(path); /* obeyed; it must not stop the resumed run */
@@ -244,5 +245,5 @@ fd_status fd_session_run(fd_session *s) {
     if (stop != FD_OK) return stop;
   }
   FD_TRY(evaluate(s));
-  return last_checkpoint(s, &clock);
+  return last_checkpoint(s, &clock, 0);
 }

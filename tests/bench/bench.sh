@@ -62,10 +62,11 @@ if [ "$full" != 0 ]; then
   start two_ranks $mpi "$BENCH" step device.threads=1 train.batch=4 train.virtual_ranks=2
   start prepare "$BENCH" prepare run.folder="$work"
 fi
-for round in $(seq "$rounds"); do
+for round in $(seq 0 "$rounds"); do # round 0 is not kept: while some programs still start, others cannot be timed
   for name in "${names[@]}"; do
     printf '\rround %d of %d: %-20s' "$round" "$rounds" "$name" >&2
     [ -z "${dead[$name]-}" ] || continue
+    [ "$round" != 1 ] || rm -f "$work/$name"
     [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another takes a core
     ask "$name"
     [ "$name" = two_ranks ] && pkill -STOP -P "${pid[two_ranks]}"
