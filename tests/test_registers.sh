@@ -31,7 +31,7 @@ inner_loops() {
 if [ "$(uname -m)" != x86_64 ]; then echo "skipped - registers of inner loops: this test reads x86-64 code"; exit 0; fi
 for cc in gcc clang; do
   command -v $cc >/dev/null || { echo "skipped - inner loops by $cc: not installed"; continue; }
-  objects=$(cd "$root" && make -s --no-print-directory CC=$cc SAN=0 kernels 2>make.log | tail -1)
+  objects=$(cd "$root" && make -s --no-print-directory CC=$cc SAN=0 kernels 2>/dev/null | tail -1)
   for object in $objects; do
     isa=$(basename "$object" .o); isa=${isa#kernels_}
     inner_loops "$root/$object" >loops
