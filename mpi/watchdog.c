@@ -54,12 +54,12 @@ static beat own_beat(const fd_watchdog *w) {
 }
 
 static void receive(fd_watchdog *w, double now) {
-  for (int there = 1; there;) {
+  for (;;) { /* an error is silence, and judged as such */
     MPI_Status status;
     beat b;
-    MPI_Iprobe(MPI_ANY_SOURCE, 0, w->beats, &there, &status);
-    if (!there) return;
-    MPI_Recv(&b, sizeof b, MPI_BYTE, status.MPI_SOURCE, 0, w->beats, MPI_STATUS_IGNORE);
+    int there;
+    if (MPI_Iprobe(MPI_ANY_SOURCE, 0, w->beats, &there, &status) || !there) return;
+    if (MPI_Recv(&b, sizeof b, MPI_BYTE, status.MPI_SOURCE, 0, w->beats, MPI_STATUS_IGNORE)) return;
     w->peer[status.MPI_SOURCE].said = b;
     w->peer[status.MPI_SOURCE].heard = now;
   }
@@ -69,25 +69,30 @@ static void receive(fd_watchdog *w, double now) {
 static void send(fd_watchdog *w, int rank, const beat *b) {
   peer *p = &w->peer[rank];
   int done = 1;
-  if (p->busy) MPI_Test(&p->request, &done, MPI_STATUS_IGNORE);
+  if (p->busy && MPI_Test(&p->request, &done, MPI_STATUS_IGNORE)) return;
   if (!done || (p->busy && p->sending.leaving)) return;
   p->sending = *b;
-  MPI_Isend(&p->sending, sizeof *b, MPI_BYTE, rank, 0, w->beats, &p->request);
-  p->busy = 1;
+  p->busy = !MPI_Isend(&p->sending, sizeof *b, MPI_BYTE, rank, 0, w->beats, &p->request);
 }
+
+static volatile sig_atomic_t exit_code;
 
 static void exit_now(int number) {
   (void)number;
-  _exit(FD_LOST);
+  _exit(exit_code);
 }
 
-/* Says why, and ends the job. MPI_Abort may hang on a broken network: then this process at least ends. */
-static void end_job(const char *text) {
+void fd_end_job(int code) {
+  exit_code = code;
   signal(SIGALRM, exit_now);
   alarm(ABORT_SECONDS);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  _exit(code);
+}
+
+static void end_job(const char *text) {
   (void)fd_fail(FD_LOST, "%s; the job ends with code %d: the same command goes on from the last checkpoint", text, FD_LOST);
-  MPI_Abort(MPI_COMM_WORLD, FD_LOST);
-  _exit(FD_LOST);
+  fd_end_job(FD_LOST);
 }
 
 static int describe(const fd_watchdog *w, int rank, const beat *b, char *text, size_t size) {
@@ -139,6 +144,7 @@ static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks
     snprintf(text, sizeof text, "all ranks wait for each other for %.0f s, a link between them may be cut: %s", limit, names);
     end_job(text);
   }
+  for (int r = 0; r < w->comm->size; r++) w->peer[r].warned &= longest > limit && !*w->peer[r].said.waiting;
   if (!busy || longest <= limit) return;
   list(w, ranks, busy, names, sizeof names);
   if (stall > 0 && longest > stall) {
@@ -149,15 +155,26 @@ static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks
   w->peer[ranks[0]].warned = 1;
 }
 
+/* This process slept so long, and perhaps the whole job did: that is nobody's silence and nobody's waiting. */
+static void forgive(fd_watchdog *w, double now, double gap) {
+  fd_watch *own = &w->comm->watch;
+  _Atomic double *since[] = {&own->phase_since, &own->waiting_since};
+  for (int r = 0; r < w->comm->size; r++) w->peer[r].heard += gap;
+  for (int i = 0; i < 2; i++) {
+    double was = atomic_load(since[i]);
+    if (was < now - gap) atomic_compare_exchange_strong(since[i], &was, was + gap); /* not if it has just begun anew */
+  }
+  w->quiet = now + 4e-3 * PERIOD_MS;
+}
+
 /* One round; 0 when everybody has taken leave. */
 static int beat_once(fd_watchdog *w, int *ranks) {
   double now = fd_seconds(), gap = now - w->last - 1, limit = atomic_load(&w->comm->watch.limit),
          stall = atomic_load(&w->comm->watch.stall);
+  if (gap > 0) forgive(w, now, gap);
   beat own = own_beat(w);
   int root = w->comm->rank == 0, all_leave = own.leaving, later = w->comm->rank < 5 ? w->comm->rank - 1 : 4;
   w->last = now;
-  for (int r = 0; r < w->comm->size && gap > 0; r++) w->peer[r].heard += gap; /* it was this process that slept */
-  if (gap > 0) w->quiet = now + 4e-3 * PERIOD_MS;
   receive(w, now);
   if (root) {
     w->peer[0].said = own;
@@ -201,7 +218,7 @@ fd_status fd_watchdog_start(fd_watchdog **watchdog, fd_comm *comm) {
   fd_watchdog *w = *watchdog;
   w->comm = comm;
   FD_TRY(fd_alloc(&w->peer, (size_t)comm->size, sizeof *w->peer, "watchdog"));
-  MPI_Comm_dup(MPI_COMM_WORLD, &w->beats);
+  if (MPI_Comm_dup(MPI_COMM_WORLD, &w->beats)) return fd_fail(FD_LOST, "MPI_Comm_dup failed");
   if (pthread_create(&w->thread, NULL, watch, w)) return fd_fail(FD_MEMORY, "cannot start the watchdog's thread");
   return FD_OK;
 }

@@ -11,6 +11,9 @@ typedef struct fd_watchdog fd_watchdog;
 /* Starts the thread; needs MPI_THREAD_MULTIPLE. Collective. The limits are those of comm->watch, at any time. */
 fd_status fd_watchdog_start(fd_watchdog **watchdog, fd_comm *comm) FD_MUST_CHECK;
 
+/* MPI_Abort with an exit code. It may hang on a broken network: then at least this process ends, three seconds later. */
+_Noreturn void fd_end_job(int code);
+
 /* Takes leave of the other watchdogs and stops the thread. Collective; before MPI_Finalize. */
 void fd_watchdog_stop(fd_watchdog **watchdog);
 

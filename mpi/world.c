@@ -45,7 +45,10 @@ static fd_status leave(fd_comm *comm, int code) {
   return fd_fail(FD_LOST, "%s failed: %.*s", what, length, text);
 }
 
-enum { CHUNK = 1 << 30 /* counts of MPI-3 are ints */, SILENT_SECONDS = 30 /* until a config says otherwise */ };
+enum {
+  CHUNK = 1 << 26 /* bytes of a call: on a slow network each must end within comm.limit */,
+  SILENT_SECONDS = 30 /* until a config says otherwise */
+};
 
 static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
   const char *from = send;
@@ -98,7 +101,7 @@ static fd_status mpi_barrier(fd_comm *comm) {
 
 static void mpi_abort(fd_comm *comm, int code) {
   (void)comm;
-  MPI_Abort(MPI_COMM_WORLD, code);
+  fd_end_job(code);
 }
 
 static void mpi_finish(fd_comm *comm) {

@@ -45,6 +45,8 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
        "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
+  NEED(c->comm.limit == 0 || c->comm.limit >= 2,
+       "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks say twice a second that they live", name, c->comm.limit);
 #undef NEED
   return good ? FD_OK : FD_CONFIG;
 }
