@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,12 +25,14 @@ struct fd_checkpointer {
   fd_run run;
   fd_slice *slice;
   int slices;
-  float **snapshot; /* [slices], those of this rank */
+  float **snapshot; /* [slices], those of this rank; NULL elsewhere */
+  char **header;    /* [slices], of the files that they become */
+  size_t *header_bytes;
   uint64_t *report; /* [slices, 6]: bytes, four words of the hash, status; each filled by one rank */
   fd_checkpoint_info info;
   char temporary[FD_PATH_MAX];
   int cls, width;
-  int busy, failed_in_a_row;
+  int busy, late, failed_in_a_row; /* late: still being written after a limit */
   fd_status failure;
   int64_t durable_step; /* -1: none yet */
   pthread_t writer;
@@ -37,8 +40,6 @@ struct fd_checkpointer {
 };
 
 enum { REPORT_BYTES, REPORT_HASH, REPORT_STATUS = REPORT_HASH + 4, REPORT_WORDS };
-
-static int mine(const fd_checkpointer *c, int slice) { return slice % c->run.comm->size == c->run.comm->rank; }
 
 /* Unfinished folders of earlier processes. The run's lock is held, so nobody is writing them. */
 static fd_status remove_unfinished(const char *ckpt) {
@@ -55,6 +56,23 @@ static fd_status remove_unfinished(const char *ckpt) {
   return status;
 }
 
+/* The header of a slice's file. Made once: a writer that is stuck must not need what the run has released. */
+static fd_status describe(fd_checkpointer *c, int slice) {
+  const fd_slice *s = &c->slice[slice];
+  int count = s->array == FD_CENTRE ? 1 : s->count;
+  fd_tensor *tensors;
+  FD_TRY(fd_alloc(&tensors, (size_t)count, sizeof *tensors, "checkpoint"));
+  if (s->array == FD_CENTRE) tensors[0] = fd_tensor_f32("centre", c->cls, c->width, c->snapshot[slice]);
+  for (int i = 0; s->array != FD_CENTRE && i < s->count; i++) {
+    const fd_param *p = &c->run.network->params.item[s->first + i];
+    tensors[i] =
+        fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, c->snapshot[slice] + (p->offset - s->offset));
+  }
+  fd_status status = fd_safetensors_header(tensors, count, &c->header[slice], &c->header_bytes[slice]);
+  free(tensors);
+  return status;
+}
+
 fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *run, const fd_state *state) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(checkpointer, 1, sizeof **checkpointer, "checkpoint"));
@@ -65,9 +83,13 @@ fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *r
   c->width = state->width;
   FD_GO(fd_checkpoint_plan(&run->network->params, state->size, &c->slice, &c->slices));
   FD_GO(fd_alloc(&c->snapshot, (size_t)c->slices, sizeof *c->snapshot, "checkpoint"));
+  FD_GO(fd_alloc(&c->header, (size_t)c->slices, sizeof *c->header, "checkpoint"));
+  FD_GO(fd_alloc(&c->header_bytes, (size_t)c->slices, sizeof *c->header_bytes, "checkpoint"));
   FD_GO(fd_alloc(&c->report, (size_t)c->slices * REPORT_WORDS, sizeof *c->report, "checkpoint"));
-  for (int i = 0; i < c->slices; i++)
-    if (mine(c, i)) FD_GO(fd_alloc(&c->snapshot[i], c->slice[i].size, sizeof(float), "snapshot for checkpoints"));
+  for (int i = run->comm->rank; i < c->slices; i += run->comm->size) {
+    FD_GO(fd_alloc(&c->snapshot[i], c->slice[i].size, sizeof(float), "snapshot for checkpoints"));
+    FD_GO(describe(c, i));
+  }
   if (run->comm->rank == 0) {
     char ckpt[FD_PATH_MAX];
     FD_GO(fd_path(ckpt, run->folder, "ckpt", NULL));
@@ -77,6 +99,10 @@ fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *r
 done:
   if (status != FD_OK) fd_checkpointer_destroy(checkpointer);
   return status;
+}
+
+double fd_checkpoint_patience(const fd_config *config) {
+  return config->checkpoint.limit > 0 ? config->checkpoint.limit : INFINITY;
 }
 
 /* Whether this rank's part is done within so many seconds. */
@@ -89,29 +115,18 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   fd_checkpointer *c = *checkpointer;
   if (!c) return;
   atomic_store(&c->abandoned, 1);
-  if (c->busy && !wait_ready(c, c->run.config->checkpoint.limit))
+  if (c->busy && !wait_ready(c, c->late ? 0 : fd_checkpoint_patience(c->run.config)))
     return; /* stuck on a disk that does not answer, until the process ends */
   if (c->busy) pthread_join(c->writer, NULL);
   for (int i = 0; c->snapshot && i < c->slices; i++) free(c->snapshot[i]);
+  for (int i = 0; c->header && i < c->slices; i++) free(c->header[i]);
   free(c->snapshot);
+  free(c->header);
+  free(c->header_bytes);
   free(c->report);
   free(c->slice);
   free(c);
   *checkpointer = NULL;
-}
-
-/* The tensors of a slice, over its snapshot. Released with free(). */
-static fd_status describe(const fd_checkpointer *c, int slice, fd_tensor **tensors, int *count) {
-  const fd_slice *s = &c->slice[slice];
-  *count = s->array == FD_CENTRE ? 1 : s->count;
-  FD_TRY(fd_alloc(tensors, (size_t)*count, sizeof **tensors, "checkpoint"));
-  if (s->array == FD_CENTRE) (*tensors)[0] = fd_tensor_f32("centre", c->cls, c->width, c->snapshot[slice]);
-  for (int i = 0; s->array != FD_CENTRE && i < s->count; i++) {
-    const fd_param *p = &c->run.network->params.item[s->first + i];
-    (*tensors)[i] =
-        fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, c->snapshot[slice] + (p->offset - s->offset));
-  }
-  return FD_OK;
 }
 
 /* Writes, hashes and syncs a file that did not exist. */
@@ -132,30 +147,22 @@ static fd_status write_hashed(const char *path, const void *const parts[2], cons
 }
 
 static fd_status write_slice(fd_checkpointer *c, int i) {
-  char path[FD_PATH_MAX], *header = NULL;
+  char path[FD_PATH_MAX];
   unsigned char digest[FD_SHA256_BYTES];
-  fd_tensor *tensors = NULL;
-  int count;
-  size_t bytes[2] = {0, c->slice[i].size * sizeof(float)};
-  fd_status status = FD_OK;
-  FD_GO(describe(c, i, &tensors, &count));
-  FD_GO(fd_safetensors_header(tensors, count, &header, &bytes[0]));
-  FD_GO(fd_path(path, c->temporary, c->slice[i].name, NULL));
-  const void *parts[2] = {header, c->snapshot[i]};
-  FD_GO(write_hashed(path, parts, bytes, digest));
+  const void *const parts[2] = {c->header[i], c->snapshot[i]};
+  const size_t bytes[2] = {c->header_bytes[i], c->slice[i].size * sizeof(float)};
+  FD_TRY(fd_path(path, c->temporary, c->slice[i].name, NULL));
+  FD_TRY(write_hashed(path, parts, bytes, digest));
   uint64_t *report = c->report + (size_t)i * REPORT_WORDS;
   report[REPORT_BYTES] = bytes[0] + bytes[1];
   memcpy(report + REPORT_HASH, digest, sizeof digest);
-done:
-  free(tensors);
-  free(header);
-  return status;
+  return FD_OK;
 }
 
 static void *write_slices(void *argument) {
   fd_checkpointer *c = argument;
   for (int i = 0; i < c->slices; i++) {
-    if (!mine(c, i) || atomic_load(&c->abandoned)) continue;
+    if (!c->snapshot[i] || atomic_load(&c->abandoned)) continue;
     c->report[(size_t)i * REPORT_WORDS + REPORT_STATUS] = write_slice(c, i);
   }
   atomic_store(&c->ready, 1);
@@ -181,7 +188,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   FD_TRY(fd_path(c->temporary, c->run.folder, name, NULL));
   memset(c->report, 0, (size_t)c->slices * REPORT_WORDS * sizeof *c->report);
   for (int i = 0; i < c->slices; i++)
-    if (mine(c, i))
+    if (c->snapshot[i])
       FD_TRY(state->dev->copy(state->dev, c->snapshot[i], state->array[c->slice[i].array] + c->slice[i].offset,
                               c->slice[i].size * sizeof(float)));
   FD_TRY(state->dev->sync(state->dev));
@@ -195,11 +202,13 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   atomic_store(&c->ready, 0);
   if (pthread_create(&c->writer, NULL, write_slices, c))
     return fd_fail(FD_MEMORY, "cannot start the thread that writes checkpoints");
-  c->busy = 1;
+  c->busy = 1, c->late = 0;
   return FD_OK;
 }
 
 int fd_checkpointer_busy(const fd_checkpointer *c) { return c->busy; }
+
+int fd_checkpointer_late(const fd_checkpointer *c) { return c->late; }
 
 int fd_checkpointer_ready(const fd_checkpointer *c) { return c->busy && atomic_load(&c->ready); }
 
@@ -207,6 +216,7 @@ fd_status fd_checkpointer_wait(fd_checkpointer *c, double seconds, int *ready) {
   uint64_t done = (uint64_t)wait_ready(c, seconds);
   FD_TRY(c->run.comm->ops->sum_u64(c->run.comm, &done, 1));
   *ready = done == (uint64_t)c->run.comm->size;
+  c->late = !*ready;
   return FD_OK;
 }
 

@@ -47,6 +47,12 @@ fd_status fd_checkpointer_begin(fd_checkpointer *checkpointer, const fd_state *s
 int fd_checkpointer_busy(const fd_checkpointer *checkpointer);
 int fd_checkpointer_ready(const fd_checkpointer *checkpointer);
 
+/* Seconds that training waits for one that is being written: checkpoint.limit, or INFINITY for its 0. */
+double fd_checkpoint_patience(const fd_config *config);
+
+/* Whether the last wait for the one that is being written was in vain. */
+int fd_checkpointer_late(const fd_checkpointer *checkpointer);
+
 /* Waits until all ranks' parts are done, at most `seconds`. *ready: whether they are. Collective. */
 fd_status fd_checkpointer_wait(fd_checkpointer *checkpointer, double seconds, int *ready) FD_MUST_CHECK;
 

@@ -2,7 +2,6 @@
 #include "train/session.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -10,7 +9,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "train/evaluate.h"
 #include "train/straggler.h"
 #include "train/synchrony.h"
 
@@ -25,7 +23,6 @@ typedef struct clocks {
   int64_t first_step;
   uint64_t step_bytes; /* sent before this step */
   double step_waited;  /* in collectives before this step */
-  int gave_up;         /* waiting for the checkpoint that is being written */
   fd_times times;
 } clocks;
 
@@ -56,13 +53,11 @@ static fd_status finish_checkpoint(fd_session *s) {
   return FD_OK;
 }
 
-/* Makes room for a new checkpoint: *room unless an earlier one is still being written after the limit. */
-static fd_status make_room(fd_session *s, clocks *clock, int *room) {
-  double limit = s->run->config->checkpoint.limit;
+/* Makes room for a new checkpoint: *room unless an earlier one is still being written after `seconds`. */
+static fd_status make_room(fd_session *s, double seconds, int *room) {
   *room = 1;
   if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
-  FD_TRY(fd_checkpointer_wait(s->checkpointer, clock->gave_up ? 0 : limit, room));
-  clock->gave_up = !*room;
+  FD_TRY(fd_checkpointer_wait(s->checkpointer, seconds, room));
   return *room ? finish_checkpoint(s) : FD_OK;
 }
 
@@ -76,38 +71,43 @@ static fd_status compare_states(fd_session *s) {
   return status;
 }
 
-/* Begins a checkpoint, unless a slow disk still has the one before. */
+static fd_status begin_checkpoint(fd_session *s, clocks *clock) {
+  FD_TRY(compare_states(s));
+  clock->checkpoint = fd_seconds();
+  return fd_checkpointer_begin(s->checkpointer, s->trainer->state);
+}
+
+/* A checkpoint behind the training, unless a slow disk still has the one before. That one is waited for once. */
 static fd_status checkpoint(fd_session *s, clocks *clock) {
+  const fd_config *c = s->run->config;
   int room;
   fd_comm_phase(s->run->comm, s->trainer->state->step, "a checkpoint");
-  FD_TRY(make_room(s, clock, &room));
+  FD_TRY(make_room(s, fd_checkpointer_late(s->checkpointer) ? 0 : fd_checkpoint_patience(c), &room));
+  if (room) return begin_checkpoint(s, clock);
   clock->checkpoint = fd_seconds();
-  if (!room) {
-    if (s->run->comm->rank == 0)
-      fd_warn("checkpoint of step %" PRId64 " dropped: the one before it is still being written after %g s (a slow disk?)",
-              s->trainer->state->step, s->run->config->checkpoint.limit);
-    return FD_OK;
-  }
-  FD_TRY(compare_states(s));
-  clock->gave_up = 0;
-  return fd_checkpointer_begin(s->checkpointer, s->trainer->state);
+  if (s->run->comm->rank == 0)
+    fd_warn("checkpoint of step %" PRId64 " dropped: the one before it is still being written after %g s (a slow disk?)",
+            s->trainer->state->step, c->checkpoint.limit);
+  return FD_OK;
 }
 
 /* The checkpoint of a stop or of the end, with its commit: its failure is one of the run. Only a slow disk does not fail a stop.
  */
 static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
   char state_id[FD_SHA256_HEX];
+  double limit = fd_checkpoint_patience(s->run->config), start = fd_seconds();
   int64_t step = s->trainer->state->step;
-  int durable = 0, in_a_row, room, ready = 0;
-  FD_TRY(make_room(s, clock, &room));
-  if (room) {
-    FD_TRY(checkpoint(s, clock));
-    FD_TRY(fd_checkpointer_wait(s->checkpointer, s->run->config->checkpoint.limit, &ready));
+  int durable = 0, in_a_row, ready;
+  fd_comm_phase(s->run->comm, step, "the last checkpoint");
+  FD_TRY(make_room(s, limit, &ready));
+  if (ready) {
+    FD_TRY(begin_checkpoint(s, clock));
+    FD_TRY(fd_checkpointer_wait(s->checkpointer, limit - (fd_seconds() - start), &ready));
   }
   if (!ready) {
     if (s->run->comm->rank == 0)
       fd_warn("the checkpoint of step %" PRId64 " could not be written to %s within %g s (checkpoint.limit); older ones stay",
-              step, s->run->folder, s->run->config->checkpoint.limit);
+              step, s->run->folder, limit);
     FD_TRY(s->run->comm->ops->barrier(s->run->comm));
     return stopping ? FD_OK : FD_IO;
   }
@@ -116,50 +116,6 @@ static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
     return fd_fail(fd_checkpointer_failure(s->checkpointer, &in_a_row),
                    "the last checkpoint could not be written to %s; make room and resume", s->run->folder);
   fd_info("checkpoint of step %" PRId64 " is durable; state_id %s", step, state_id);
-  return FD_OK;
-}
-
-static fd_status evaluate(fd_session *s) {
-  fd_trainer *t = s->trainer;
-  const fd_config *c = s->run->config;
-  int64_t step = t->state->step;
-  fd_held_out student, teacher;
-  fd_monitor m;
-  if (!s->held_out->count) return FD_OK;
-  fd_comm_phase(s->run->comm, step, "the evaluation");
-  FD_TRY(fd_evaluate_held_out(t, FD_STUDENT, s->held_out, c->eval.windows, &student));
-  if (!isfinite(student.loss) && s->run->comm->rank == 0)
-    fd_warn("step %" PRId64 ": the held-out loss is not finite: the training has diverged; try a smaller optim.lr", step);
-  if (t->teacher) {
-    FD_TRY(fd_evaluate_held_out(t, FD_TEACHER, s->held_out, c->eval.windows, &teacher));
-    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% (teacher %.4f, %.2f %%) over %" PRId64
-            " masked nucleotides",
-            step, student.loss, 100 * student.accuracy, teacher.loss, 100 * teacher.accuracy, student.masked);
-    fd_metrics_step(s->metrics, "eval", step, 5,
-                    (const char *const[]){"student_loss", "student_accuracy", "teacher_loss", "teacher_accuracy", "masked"},
-                    (const double[]){student.loss, student.accuracy, teacher.loss, teacher.accuracy, (double)student.masked});
-  } else {
-    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " masked nucleotides", step, student.loss,
-            100 * student.accuracy, student.masked);
-    fd_metrics_step(s->metrics, "eval", step, 3, (const char *const[]){"student_loss", "student_accuracy", "masked"},
-                    (const double[]){student.loss, student.accuracy, (double)student.masked});
-  }
-  if (!t->teacher || c->objective.cl_weight == 0 || c->eval.monitor_windows == 0) return FD_OK;
-  FD_TRY(fd_evaluate_monitor(t, s->held_out, c->eval.monitor_windows, &m));
-  fd_metrics_step(s->metrics, "monitor", step, 9,
-                  (const char *const[]){"teacher_entropy", "entropy_limit", "mutual_information", "cross_entropy", "gain",
-                                        "correlation", "centre_norm", "windows", "warning"},
-                  (const double[]){m.entropy, m.entropy_limit, m.mutual_information, m.cross_entropy, m.gain, m.correlation,
-                                   m.centre_norm, (double)m.windows, m.warning != NULL});
-  if (step == 0 && m.windows < FD_MONITOR_WINDOWS)
-    fd_info("the collapse monitor measures but does not judge: it has %" PRId64 " held-out windows, and needs %d", m.windows,
-            FD_MONITOR_WINDOWS);
-  if (m.warning && m.warning != s->warned && step > 0 && s->run->comm->rank == 0)
-    fd_warn("step %" PRId64
-            ": [CLS] term: %s. Teacher entropy %.3f of %.3f, mutual information %.3f, gain %.3f nats, correlation of the views "
-            "%.3f (%" PRId64 " windows)",
-            step, m.warning, m.entropy, m.entropy_limit, m.mutual_information, m.gain, m.correlation, m.windows);
-  if (step > 0) s->warned = m.warning;
   return FD_OK;
 }
 
@@ -197,7 +153,7 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
   }
   if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
-    FD_TRY(evaluate(s)); /* before a stop: no resume repeats it */
+    FD_TRY(fd_session_evaluate(s)); /* before a stop: no resume repeats it */
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
     *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
@@ -227,7 +183,7 @@ fd_status fd_session_run(fd_session *s) {
   clocks clock = {.start = now, .checkpoint = now, .step_start = now, .first_step = t->state->step};
   fd_status stop = FD_OK;
   fd_step step;
-  if (t->state->step == 0) FD_TRY(evaluate(s));
+  if (t->state->step == 0) FD_TRY(fd_session_evaluate(s));
   clock.start = fd_seconds();
   while (t->state->step < t->steps) {
     clock.step_start = fd_seconds();
@@ -244,6 +200,6 @@ fd_status fd_session_run(fd_session *s) {
     FD_TRY(after_step(s, &clock, &stop));
     if (stop != FD_OK) return stop;
   }
-  FD_TRY(evaluate(s));
+  FD_TRY(fd_session_evaluate(s));
   return last_checkpoint(s, &clock, 0);
 }

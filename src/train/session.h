@@ -19,4 +19,7 @@ typedef struct fd_session {
  * file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks stop at the same step with the same status. */
 fd_status fd_session_run(fd_session *session) FD_MUST_CHECK;
 
+/* Evaluates on the held-out windows, with the collapse monitor: log and metrics. Collective. */
+fd_status fd_session_evaluate(fd_session *session) FD_MUST_CHECK;
+
 #endif
