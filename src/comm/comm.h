@@ -73,6 +73,9 @@ fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double
 /* Root's text to everyone: on other ranks *text is allocated (released with free()). */
 fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) FD_MUST_CHECK;
 
+/* rows[size][words]: each rank has filled its own row; afterwards all have all of them. */
+fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) FD_MUST_CHECK;
+
 /* The largest status over the ranks: all ranks learn whether one of them failed. */
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine);
 

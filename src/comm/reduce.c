@@ -45,6 +45,14 @@ fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) {
   return comm->ops->broadcast(comm, *text, *bytes, 0);
 }
 
+/* With zeroes in the other rows, adding the bits gathers them. */
+fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) {
+  uint64_t(*all)[words] = rows;
+  for (int r = 0; r < comm->size; r++)
+    if (r != comm->rank) memset(all[r], 0, sizeof *all);
+  return comm->ops->sum_u64(comm, rows, (size_t)comm->size * words);
+}
+
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine) {
   /* A sum cannot carry a maximum, but one slot a status can: exit codes are small. */
   uint64_t seen[128];

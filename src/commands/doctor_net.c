@@ -8,15 +8,11 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "model/network.h"
 #include "train/trainer.h"
 
 enum { ROUNDS = 7, SMALL_ROUNDS = 200 };
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 /* Median seconds of a sum of `count` floats, the same way as the training's. */
 static fd_status time_sums(fd_comm *comm, int fast, float *data, float *scratch, size_t count, double *seconds) {
@@ -27,24 +23,24 @@ static fd_status time_sums(fd_comm *comm, int fast, float *data, float *scratch,
     FD_TRY(fast ? comm->ops->sum_f32(comm, data, count) : fd_comm_tree_sum_f32(comm, data, count, scratch));
     if (i >= 0) took[i] = fd_seconds() - start;
   }
-  qsort(took, ROUNDS, sizeof *took, ascending);
+  fd_sort(took, ROUNDS);
   *seconds = took[ROUNDS / 2];
   return FD_OK;
 }
 
-/* Seconds of this rank for teacher, student and backward pass of one micro-batch. */
-static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int sequences, int tokens, int cls, float *params,
+/* Seconds of this rank for teacher, student and backward pass of one micro-batch of `rows` tokens. */
+static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int sequences, int cls, int rows, float *params,
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
   fd_activations *student = NULL, *teacher = NULL;
-  int rows = sequences * tokens, *start = NULL;
+  int *start = NULL;
   float *x = NULL, *dlogits = NULL;
   FD_GO(fd_activations_create(&student, net, dev, rows, 1));
   FD_GO(fd_activations_create(&teacher, net, dev, rows, 0));
   FD_GO(fd_alloc(&start, (size_t)sequences + 1, sizeof *start, "timing"));
   FD_GO(dev->alloc(dev, &x, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
   FD_GO(dev->alloc(dev, &dlogits, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
-  for (int i = 0; i <= sequences; i++) start[i] = i * tokens;
+  for (int i = 0; i <= sequences; i++) start[i] = i * (rows / sequences);
   fd_seqs seqs = {sequences, cls, start};
   dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, x);
   dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, dlogits);
@@ -64,34 +60,54 @@ done:
   return status;
 }
 
-/* The largest value over the ranks: each fills its place beside zeros, so adding the bits gathers them. */
+/* The largest value over the ranks. */
 static fd_status slowest(fd_comm *comm, double *value) {
   double all[comm->size];
-  for (int r = 0; r < comm->size; r++) all[r] = r == comm->rank ? *value : 0;
-  FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)all, (size_t)comm->size));
+  all[comm->rank] = *value;
+  FD_TRY(fd_comm_gather_rows(comm, all, 1));
   for (int r = 0; r < comm->size; r++)
     if (all[r] > *value) *value = all[r];
   return FD_OK;
 }
 
-static void print(const fd_comm *comm, size_t count, double latency, double exact, double fast, double computing) {
-  double bytes = (double)count * sizeof(float), wire = 2.0 * (comm->size - 1) / comm->size * bytes;
+typedef struct timings {
+  double latency, exact, fast, computing; /* seconds */
+} timings;
+
+static int hosts_of(const fd_comm *comm) {
   int hosts = 0;
   for (int r = 0; r < comm->size; r++) {
     int known = 0;
-    for (int other = 0; other < r && comm->host; other++) known |= !strcmp(comm->host[r], comm->host[other]);
+    for (int other = 0; other < r; other++) known |= !strcmp(fd_comm_host(comm, r), fd_comm_host(comm, other));
     hosts += !known;
   }
+  return hosts;
+}
+
+static void print(const fd_comm *comm, size_t count, const timings *t) {
+  double bytes = (double)count * sizeof(float), wire = 2.0 * (comm->size - 1) / comm->size * bytes,
+         share = t->exact / (t->exact + t->computing);
+  int hosts = hosts_of(comm);
   printf("network\n");
   printf("  %-16s %d on %d host%s\n", "ranks", comm->size, hosts, hosts > 1 ? "s" : "");
-  printf("  %-16s %.1f us (a sum of one number)\n", "latency", latency * 1e6);
+  printf("  %-16s %.1f us (a sum of one number)\n", "latency", t->latency * 1e6);
   printf("  %-16s %.1f MB: each rank sends 2 (n-1)/n of it, %.1f MB, a step\n", "gradient", bytes * 1e-6, wire * 1e-6);
-  printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "reproducible sum", exact * 1e3, wire / exact * 1e-9);
-  printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "fast sum", fast * 1e3, wire / fast * 1e-9);
-  printf("  %-16s %.2f ms a step on the slowest rank\n", "computing", computing * 1e3);
-  double share = exact / (exact + computing);
+  printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "reproducible sum", t->exact * 1e3, wire / t->exact * 1e-9);
+  printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "fast sum", t->fast * 1e3, wire / t->fast * 1e-9);
+  printf("  %-16s %.2f ms a step on the slowest rank\n", "computing", t->computing * 1e3);
   printf("  %-16s %.1f %% of a step%s\n", "the sum takes", 100 * share,
          share < 0.1 ? "" : ": a larger train.batch, fewer ranks or a faster network would pay");
+}
+
+static fd_status time_network(fd_comm *comm, float *data, float *scratch, size_t count, timings *t) {
+  uint64_t one = 1;
+  FD_TRY(time_sums(comm, 0, data, scratch, count, &t->exact));
+  FD_TRY(time_sums(comm, 1, data, scratch, count, &t->fast));
+  FD_TRY(comm->ops->barrier(comm));
+  double start = fd_seconds();
+  for (int i = 0; i < SMALL_ROUNDS; i++) FD_TRY(comm->ops->sum_u64(comm, &one, 1));
+  t->latency = (fd_seconds() - start) / SMALL_ROUNDS;
+  return FD_OK;
 }
 
 fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
@@ -99,13 +115,12 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   fd_device *dev = NULL;
   fd_network *net = NULL;
   float *params = NULL, *gradient = NULL, *scratch = NULL;
-  uint64_t one = 1;
-  double exact, fast, computing = 0, latency;
+  timings t = {0};
+  int rows;
   if (comm->size < 2)
     return fd_fail(FD_USAGE, "findna doctor --net: needs several ranks: mpirun -n 2 findna doctor --net (or srun)");
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
-  int own = (int)(c->train.virtual_ranks / comm->size), size = (int)(c->train.batch / c->train.virtual_ranks),
-      cls = (int)c->model.cls;
+  FD_TRY(fd_trainer_rows(c, window, &rows));
   FD_GO(fd_device_open(&dev, c, comm->local_size));
   FD_GO(fd_network_create(&net, c, window));
   size_t n = net->params.size;
@@ -113,18 +128,14 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   FD_GO(dev->alloc(dev, &gradient, n * sizeof *gradient, "timing"));
   FD_GO(fd_alloc(&scratch, n / 2 + 1, sizeof *scratch, "timing"));
   dev->ops.zero(dev, n, params);
+  dev->ops.zero(dev, n, gradient);
   fd_comm_phase(comm, -1, "the timing of a micro-batch");
-  FD_GO(time_micro_batch(dev, net, size, window + cls, cls, params, gradient, &computing));
-  computing *= own;
+  FD_GO(time_micro_batch(dev, net, rows / (window + (int)c->model.cls), (int)c->model.cls, rows, params, gradient, &t.computing));
+  t.computing *= (double)(c->train.virtual_ranks / comm->size);
+  FD_GO(slowest(comm, &t.computing));
   fd_comm_phase(comm, -1, "the timing of sums");
-  FD_GO(time_sums(comm, 0, gradient, scratch, n, &exact));
-  FD_GO(time_sums(comm, 1, gradient, scratch, n, &fast));
-  FD_GO(comm->ops->barrier(comm));
-  latency = fd_seconds();
-  for (int i = 0; i < SMALL_ROUNDS; i++) FD_GO(comm->ops->sum_u64(comm, &one, 1));
-  latency = (fd_seconds() - latency) / SMALL_ROUNDS;
-  FD_GO(slowest(comm, &computing));
-  if (comm->rank == 0) print(comm, n, latency, exact, fast, computing);
+  FD_GO(time_network(comm, gradient, scratch, n, &t));
+  if (comm->rank == 0) print(comm, n, &t);
 done:
   if (dev) dev->release(dev, params), dev->release(dev, gradient);
   free(scratch);

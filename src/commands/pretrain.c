@@ -1,6 +1,5 @@
 /* findna pretrain CONFIG: sets up a run and trains, or resumes it. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,13 +91,8 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
 
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
-  int window = p->manifest.window, cls = (int)c->model.cls;
-  int64_t micro = c->train.batch / c->train.virtual_ranks, tokens = micro * (window + cls);
-  if (tokens > INT_MAX / 16)
-    return fd_fail(FD_CONFIG,
-                   "a micro-batch of %" PRId64 " windows has %" PRId64 " tokens, more than %d; use more train.virtual_ranks",
-                   micro, tokens, INT_MAX / 16);
-  int rows = (int)tokens;
+  int window = p->manifest.window, cls = (int)c->model.cls, rows;
+  FD_TRY(fd_trainer_rows(c, window, &rows));
   FD_TRY(fd_device_open(&p->dev, c, comm->local_size));
   FD_TRY(fd_network_create(&p->network, c, window));
   fd_info("model: %zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", p->network->params.size,
@@ -247,10 +241,12 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   fd_checkpoint_info info;
   int found = 0;
   char path[FD_PATH_MAX];
+  fd_comm_phase(comm, -1, "the search for a checkpoint");
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &p->run, p->state));
   FD_TRY(fd_checkpoint_resume(&p->run, p->state, &info, &found));
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
+  fd_comm_phase(comm, p->state->step, "setting up the run");
   if (comm->rank || p->state->step >= p->steps) return FD_OK;
   FD_TRY(write_used_config(p));
   FD_TRY(write_environment(p, comm));
@@ -320,6 +316,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
     return FD_OK;
   }
   if (p->config.log.windows) FD_TRY(open_window_log(comm, p));
+  fd_comm_phase(comm, p->state->step, "counting for the baselines");
   if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
   fd_session session = {&p->run, p->trainer, p->checkpointer, &p->held_out, p->metrics, NULL};
   fd_status status = fd_session_run(&session);

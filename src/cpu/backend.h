@@ -9,7 +9,6 @@
 /* Scratch buffers by use; each grows to the largest size asked for and stays. */
 typedef enum fd_cpu_slot {
   FD_SLOT_W1,
-  FD_SLOT_W2,
   FD_SLOT_TILE,
   FD_SLOT_DM,
   FD_SLOT_DA,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 
@@ -45,17 +46,12 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   fprintf(out, "</span></div>\n");
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double median(const double *value, size_t rows) {
   double *sorted = malloc((rows + 1) * sizeof *sorted), middle = NAN;
   size_t n = 0;
   for (size_t i = 0; sorted && value && i < rows; i++)
     if (isfinite(value[i])) sorted[n++] = value[i];
-  if (n) qsort(sorted, n, sizeof *sorted, by_value), middle = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+  if (n) fd_sort(sorted, n), middle = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
   free(sorted);
   return middle;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
+
 enum {
   WIDTH = 560,
   HEIGHT = 290,
@@ -69,11 +71,6 @@ static double pixel_y(const plot *p, double y) {
   return p->height - ((p->log_y ? log10(y) : y) - p->y0) / (p->y1 - p->y0) * p->height;
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Widens [low, high] by the values that should be seen: those from range_from on; of a faint series all but the outer 1 %. */
 static void widen_by_series(const plot *p, const fd_series *s, double *low, double *high) {
   double *sorted = malloc((s->count + 1) * sizeof *sorted);
@@ -81,7 +78,7 @@ static void widen_by_series(const plot *p, const fd_series *s, double *low, doub
   for (size_t i = 0; sorted && i < s->count; i++)
     if (usable(p, s->x[i], s->y[i]) && s->x[i] >= s->range_from) sorted[n++] = s->y[i];
   if (n) {
-    qsort(sorted, n, sizeof *sorted, by_value);
+    fd_sort(sorted, n);
     size_t outer = s->faint ? n / 100 : 0;
     *low = fmin(*low, sorted[outer]);
     *high = fmax(*high, sorted[n - 1 - outer]);

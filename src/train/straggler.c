@@ -6,13 +6,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sort.h"
 
 enum { DATA, COMPUTE, WAIT, PARTS, WARN_SECONDS = 600 };
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static void warn_of_slowest(const fd_comm *comm, fd_times *t, int64_t step, double (*all)[PARTS], double *sorted) {
   int slowest = 0;
@@ -21,7 +17,7 @@ static void warn_of_slowest(const fd_comm *comm, fd_times *t, int64_t step, doub
     if (sorted[r] > all[slowest][DATA] + all[slowest][COMPUTE]) slowest = r;
   }
   double worst = sorted[slowest], now = fd_seconds();
-  qsort(sorted, (size_t)comm->size, sizeof *sorted, ascending);
+  fd_sort(sorted, (size_t)comm->size);
   double median = sorted[(comm->size - 1) / 2];
   if (worst <= 1.5 * median || (t->warned > 0 && now - t->warned < WARN_SECONDS)) return;
   t->warned = now;
@@ -35,8 +31,7 @@ fd_status fd_straggler_report(fd_comm *comm, fd_times *t, int64_t step, fd_metri
   double(*all)[PARTS], steps = t->steps > 0 ? (double)t->steps : 1;
   FD_TRY(fd_alloc(&all, (size_t)comm->size * 2, sizeof *all, "times of the ranks"));
   all[comm->rank][DATA] = t->data / steps, all[comm->rank][COMPUTE] = t->compute / steps, all[comm->rank][WAIT] = t->wait / steps;
-  /* A row is filled by one rank and zero elsewhere: adding the bits gathers it. */
-  fd_status status = comm->ops->sum_u64(comm, (uint64_t *)(void *)all, (size_t)comm->size * PARTS);
+  fd_status status = fd_comm_gather_rows(comm, all, PARTS);
   for (int r = 0; status == FD_OK && comm->rank == 0 && r < comm->size; r++)
     fd_metrics_step(metrics, "rank", step, 1 + PARTS, (const char *const[]){"rank", "data", "compute", "wait"},
                     (const double[]){r, all[r][DATA], all[r][COMPUTE], all[r][WAIT]});

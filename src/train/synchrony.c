@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -15,15 +16,22 @@ static uint64_t counters_of(const fd_state *s) {
   return hash;
 }
 
-static void hash_state(const fd_state *s, uint64_t hash[WORDS]) {
+static fd_status hash_state(const fd_state *s, uint64_t hash[WORDS]) {
   for (int i = 0; i < FD_ARRAYS; i++)
     if (s->size[i]) s->dev->ops.hash(s->dev, s->size[i], s->array[i], &hash[i]);
   hash[COUNTERS] = counters_of(s);
+  return s->dev->sync(s->dev);
 }
 
 static int same(const uint64_t *a, const uint64_t *b) {
   for (int i = 0; i < WORDS; i++)
     if (a[i] != b[i]) return 0;
+  return 1;
+}
+
+static int all_same(int size, uint64_t (*all)[WORDS]) {
+  for (int r = 1; r < size; r++)
+    if (!same(all[r], all[0])) return 0;
   return 1;
 }
 
@@ -60,26 +68,25 @@ static fd_status refuse(const fd_comm *comm, int64_t step, uint64_t (*all)[WORDS
   return fd_fail(FD_LOST,
                  "step %" PRId64
                  ": the ranks' states are not the same: %s differs from %s %d (%s)%s. A bit may have flipped in memory: "
-                 "check that machine; the same command goes on from the last checkpoint, which was the same on all ranks",
+                 "check that machine; the same command goes on from the last checkpoint",
                  step, text, reference < 0 ? "rank" : "the others, such as rank", against, fd_comm_host(comm, against),
                  reference < 0 ? ", and no majority says who is right" : "");
 }
 
 fd_status fd_synchrony_check(fd_comm *comm, const fd_state *state, int *differs) {
   uint64_t(*all)[WORDS];
-  int any = 0;
+  fd_status status = FD_OK;
+  memset(differs, 0, (size_t)comm->size * sizeof *differs);
   if (comm->size == 1) return FD_OK;
   FD_TRY(fd_alloc(&all, (size_t)comm->size, sizeof *all, "comparison of the ranks"));
-  hash_state(state, all[comm->rank]);
-  /* A row is filled by one rank and zero elsewhere: adding gathers it. */
-  fd_status status = comm->ops->sum_u64(comm, all[0], (size_t)comm->size * WORDS);
-  if (status == FD_OK) {
-    int reference = compare(comm->size, all, differs);
-    for (int r = 0; r < comm->size; r++) any |= differs[r];
-    if (any && comm->rank == 0) status = refuse(comm, state->step, all, reference, differs);
-  }
-  free(all);
-  if (!any) return status;
+  FD_GO(hash_state(state, all[comm->rank]));
+  FD_GO(fd_comm_gather_rows(comm, all, WORDS));
+  if (all_same(comm->size, all)) goto done;
+  int reference = compare(comm->size, all, differs);
+  status = comm->rank ? FD_LOST : refuse(comm, state->step, all, reference, differs);
   fd_status said = comm->ops->barrier(comm); /* nobody ends the job before the root has said why */
-  return status != FD_OK ? status : said != FD_OK ? said : FD_LOST;
+  if (said != FD_OK) status = said;
+done:
+  free(all);
+  return status;
 }

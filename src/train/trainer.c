@@ -1,6 +1,8 @@
 /* One training step, top to bottom: views, teacher, student, loss, backward, sum, clip, AdamW, moving average, centre. */
 #include "train/trainer.h"
 
+#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -20,6 +22,16 @@ fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) {
       FD_CONFIG,
       "%d ranks do not divide train.virtual_ranks (%lld): use 1, 2, 4, ... up to %lld ranks, or another train.virtual_ranks",
       ranks, (long long)v, (long long)v);
+}
+
+fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
+  int64_t micro = config->train.batch / config->train.virtual_ranks, tokens = micro * (window + config->model.cls);
+  if (tokens > INT_MAX / 16)
+    return fd_fail(FD_CONFIG,
+                   "a micro-batch of %" PRId64 " windows has %" PRId64 " tokens, more than %d; use more train.virtual_ranks",
+                   micro, tokens, INT_MAX / 16);
+  *rows = (int)tokens;
+  return FD_OK;
 }
 
 fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,

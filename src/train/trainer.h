@@ -46,6 +46,9 @@ typedef struct fd_trainer {
 /* FD_CONFIG unless `ranks` divides train.virtual_ranks. */
 fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) FD_MUST_CHECK;
 
+/* The tokens of a micro-batch of such windows; FD_CONFIG when they are too many for an int's arithmetic. */
+fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) FD_MUST_CHECK;
+
 /* Builds a trainer for micro-batches of up to `rows` tokens. Refuses a number of ranks that does not divide train.virtual_ranks,
  * naming those that do. Borrows everything it is given; `state` may be replaced by a checkpoint's content before the first step.
  */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "bench.h"
 #include "cpu/backend.h"
 #include "peak.h"
@@ -90,16 +91,11 @@ static void peak_item(void *context, int item, int thread) {
   peak(PEAK_ROUNDS);
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* The median of a column of `rounds` rows, the first of which was a warm-up. */
 static double median(double (*rows)[COLUMNS], int column) {
   double value[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) value[i] = rows[i + 1][column];
-  qsort(value, ROUNDS, sizeof *value, ascending);
+  fd_sort(value, ROUNDS);
   return value[ROUNDS / 2];
 }
 

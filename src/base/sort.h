@@ -1,0 +1,10 @@
+/* Sorts numbers. */
+#ifndef FD_BASE_SORT_H
+#define FD_BASE_SORT_H
+
+#include <stddef.h>
+
+/* In place, ascending. No value may be NaN. */
+void fd_sort(double *values, size_t count);
+
+#endif
