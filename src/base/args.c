@@ -35,15 +35,25 @@ const char *fd_nearest(const char *word, const char *const *names, int count) {
   return best;
 }
 
+/* Word number `index` of "a|b|c"; NULL behind the last one. */
+static const char *word_of(const fd_arg *a, int index, char out[32]) {
+  const char *at = a->placeholder;
+  for (; index > 0 && at; index--) at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL;
+  if (at) snprintf(out, 32, "%.*s", (int)strcspn(at, "|"), at);
+  return at ? out : NULL;
+}
+
 static void print_help(const fd_args *args) {
   printf("usage: findna %s %s\n\n%s\n", args->command, args->usage, args->about);
   if (args->table->name) printf("\noptions:\n");
   for (const fd_arg *a = args->table; a->name; a++) {
-    char left[64], value[64] = "";
+    char left[64], value[64] = "", word[32];
     snprintf(left, sizeof left, "--%s%s%s", a->name, a->kind == FD_ARG_FLAG ? "" : " ",
              a->kind == FD_ARG_FLAG ? "" : a->placeholder);
     if (a->kind == FD_ARG_INT) snprintf(value, sizeof value, " (default %lld)", (long long)*(int64_t *)a->value);
     if (a->kind == FD_ARG_REAL) snprintf(value, sizeof value, " (default %g)", *(double *)a->value);
+    if (a->kind == FD_ARG_CHOICE && *(int *)a->value >= 0)
+      snprintf(value, sizeof value, " (default %s)", word_of(a, *(int *)a->value, word));
     const char *text = a->kind == FD_ARG_TEXT ? *(const char **)a->value : NULL;
     if (text) snprintf(value, sizeof value, " (default %s)", text);
     printf("  %-26s %s%s\n", left, a->help, value);
@@ -81,11 +91,25 @@ static fd_status add_items(const fd_args *args, const fd_arg *a, char *text) {
   return FD_OK;
 }
 
+static fd_status set_choice(const fd_args *args, const fd_arg *a, const char *text) {
+  char word[32], next[32], expected[256] = "";
+  for (int i = 0; word_of(a, i, word); i++) {
+    if (!strcmp(text, word)) {
+      *(int *)a->value = i;
+      return FD_OK;
+    }
+    size_t used = strlen(expected);
+    snprintf(expected + used, sizeof expected - used, "%s%s", !i ? "" : word_of(a, i + 1, next) ? ", " : " or ", word);
+  }
+  return fd_fail(FD_USAGE, "findna %s: --%s %s: expected %s", args->command, a->name, text, expected);
+}
+
 static fd_status set_value(const fd_args *args, const fd_arg *a, char *text) {
   switch (a->kind) {
     case FD_ARG_INT:
     case FD_ARG_REAL: return set_number(args, a, text);
     case FD_ARG_TEXT: *(const char **)a->value = text; return FD_OK;
+    case FD_ARG_CHOICE: return set_choice(args, a, text);
     case FD_ARG_LIST: return add_items(args, a, text);
     case FD_ARG_FLAG: break;
   }

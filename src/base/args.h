@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-typedef enum fd_arg_kind { FD_ARG_FLAG, FD_ARG_INT, FD_ARG_REAL, FD_ARG_TEXT, FD_ARG_LIST } fd_arg_kind;
+typedef enum fd_arg_kind { FD_ARG_FLAG, FD_ARG_INT, FD_ARG_REAL, FD_ARG_TEXT, FD_ARG_LIST, FD_ARG_CHOICE } fd_arg_kind;
 
 enum { FD_LIST_MAX = 1024 };
 
@@ -17,7 +17,8 @@ typedef struct fd_list {
 } fd_list;
 
 /* One option. `value` points to an int (FLAG), int64_t (INT), double (REAL), const char * (TEXT) or fd_list (LIST) that holds
- * the default; INT and REAL are checked against [min, max]. */
+ * the default; INT and REAL are checked against [min, max]. A CHOICE is an int, the index of a word in `placeholder` ("a|b|c"),
+ * whose default may be -1: none. */
 typedef struct fd_arg {
   const char *name; /* without the leading "--" */
   fd_arg_kind kind;

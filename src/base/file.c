@@ -89,6 +89,37 @@ fd_status fd_write_file(const char *path, const void *data, size_t bytes) {
   return status;
 }
 
+fd_status fd_output_begin(fd_output *o, const char *path) {
+  o->stream = NULL;
+  FD_TRY(fd_path(o->path, path, NULL, NULL));
+  snprintf(o->temporary, sizeof o->temporary, "%s.tmp-%ld", path, (long)getpid());
+  int fd = open(o->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd < 0) return fd_fail_errno("cannot create", o->temporary);
+  o->stream = fdopen(fd, "w");
+  if (o->stream) return FD_OK;
+  close(fd);
+  unlink(o->temporary);
+  return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
+}
+
+fd_status fd_output_commit(fd_output *o) {
+  fd_status status = FD_OK;
+  if (fflush(o->stream) || ferror(o->stream)) status = fd_fail_errno("cannot write", o->path);
+  if (status == FD_OK && fsync(fileno(o->stream))) status = fd_fail_errno("cannot sync", o->path);
+  if (fclose(o->stream) && status == FD_OK) status = fd_fail_errno("cannot close", o->path);
+  o->stream = NULL;
+  if (status == FD_OK) status = fd_commit_rename(o->temporary, o->path);
+  if (status != FD_OK) unlink(o->temporary);
+  return status;
+}
+
+void fd_output_abandon(fd_output *o) {
+  if (!o->stream) return;
+  fclose(o->stream);
+  o->stream = NULL;
+  unlink(o->temporary);
+}
+
 fd_status fd_make_folder(const char *path) {
   char part[FD_PATH_MAX];
   FD_TRY(fd_path(part, path, NULL, NULL));

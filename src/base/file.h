@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -29,6 +30,17 @@ fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUS
 
 /* write() until all is written (short writes, EINTR). */
 fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
+
+/* A file that is written piece by piece, and seen only when it is whole. Write to `stream`, unchecked: commit checks. */
+typedef struct fd_output {
+  FILE *stream;
+  char path[FD_PATH_MAX], temporary[FD_PATH_MAX + 32];
+} fd_output;
+fd_status fd_output_begin(fd_output *output, const char *path) FD_MUST_CHECK;
+/* Makes it durable and visible; after a failed write nothing is. Either way the output is closed. */
+fd_status fd_output_commit(fd_output *output) FD_MUST_CHECK;
+/* Closes and removes what was not committed; no harm after a commit, or on zeroes. */
+void fd_output_abandon(fd_output *output);
 
 /* Makes a folder and its parents; existing ones are fine. */
 fd_status fd_make_folder(const char *path) FD_MUST_CHECK;

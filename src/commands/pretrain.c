@@ -194,21 +194,20 @@ static fd_status write_environment(const pretraining *p, const fd_comm *comm) {
 /* Start values from another run's weights. */
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
-  int window;
+  fd_checkpoint_info info;
   float *student, *teacher;
-  char folder[FD_PATH_MAX];
   fd_network *network = NULL;
-  FD_TRY(fd_checkpoint_open_weights(from, &other, &window, &student, &teacher, folder));
-  fd_status status = fd_network_create(&network, &other, window);
+  FD_TRY(fd_checkpoint_open_weights(from, &other, &info, &student, &teacher));
+  fd_status status = fd_network_create(&network, &other, info.window);
   size_t bytes = p->network->params.size * sizeof(float);
   if (status == FD_OK && (network->params.size != p->network->params.size || network->layers != p->network->layers ||
                           network->channels != p->network->channels))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
-                     folder, network->params.size, p->network->params.size);
+                     info.folder, network->params.size, p->network->params.size);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
-  if (status == FD_OK) fd_info("weights taken from %s", folder);
+  if (status == FD_OK) fd_info("weights taken from %s", info.folder);
   fd_network_destroy(&network);
   free(student);
   free(teacher);

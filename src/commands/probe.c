@@ -12,15 +12,17 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "tasks/pretrained.h"
 #include "tasks/probe.h"
-#include "train/checkpoint.h"
 
 enum { ENCODERS_MAX = 2 };
 
 typedef struct options {
-  const char *checkpoint, *train, *test, *features, *simd, *output;
+  const char *checkpoint, *train, *test, *output;
   fd_list encoder, baseline, kmer;
-  int64_t seeds, limit, threads;
+  int64_t seeds, limit;
+  int features;
+  fd_use use;
   double selection;
   fd_probe_options probe;
   int want_teacher, want_student; /* both 0: whatever the checkpoint has */
@@ -28,13 +30,8 @@ typedef struct options {
 
 /* Everything that a probe holds, released in one place. */
 typedef struct probing {
-  fd_config config;
-  int window;
-  float *student, *teacher;
-  char folder[FD_PATH_MAX];
+  fd_pretrained model;
   fd_table train, test;
-  fd_device *dev;
-  fd_network *network;
   fd_encoder encoder[ENCODERS_MAX], untrained;
   int encoders;
   fd_probe_result result;
@@ -80,21 +77,19 @@ static fd_status read_lists(options *o) {
 }
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
-  static const char *const features[] = {"tokens", "cls", "both"};
   const fd_arg table[] = {
       {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE",
        "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
       {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored on, the same form"},
-      {"features", FD_ARG_TEXT, &o->features, 0, 0, "KIND",
-       "tokens (mean of the nucleotides), cls (mean of appended [CLS] tokens) or both"},
+      {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
+       "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST", "teacher, student (default: what the checkpoint has)"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N", "splits for choosing lambda and k, and untrained encoders"},
       {"selection", FD_ARG_REAL, &o->selection, 0.01, 0.9, "SHARE", "share of the training rows that choose"},
       {"limit", FD_ARG_INT, &o->limit, 0, 1e9, "N", "take N training rows, drawn at random but always the same; 0: all"},
-      {"threads", FD_ARG_INT, &o->threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"},
-      {"simd", FD_ARG_TEXT, &o->simd, 0, 0, "KIND", "instructions: auto, avx512, avx2, generic"},
+      FD_USE_DEVICE_ARGS(o->use),
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the scores as JSON, too"},
       {0},
   };
@@ -110,9 +105,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count == 0 || !o->train || !o->test)
     return fd_fail(FD_USAGE, "findna probe: give CHECKPOINT, --train FILE and --test FILE; see findna probe --help");
-  int kind = index_of(o->features, features, 3);
-  if (kind < 0) return fd_fail(FD_USAGE, "findna probe: --features %s: expected tokens, cls or both", o->features);
-  o->probe.features = (fd_features)kind;
+  o->probe.features = (fd_features)o->features;
   o->probe.seeds = (int)o->seeds;
   o->probe.selection = o->selection;
   return read_lists(o);
@@ -146,35 +139,19 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   FD_TRY(fd_check_output(o->output, o->test));
   FD_TRY(fd_table_read(o->train, &p->train));
   FD_TRY(fd_table_read(o->test, &p->test));
-  FD_TRY(fd_checkpoint_open_weights(o->checkpoint, &p->config, &p->window, &p->student, &p->teacher, p->folder));
   if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
   FD_TRY(limit_rows(&p->train, (int)o->limit));
-  if (o->want_teacher && !p->teacher)
-    return fd_fail(FD_USAGE, "findna probe: --encoder teacher: %s has no teacher; use --encoder student", p->folder);
-  return FD_OK;
+  return fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm);
 }
 
-static fd_status build(fd_comm *comm, const options *o, probing *p) {
-  static const char *const simd[] = {"auto", "avx512", "avx2", "generic"};
-  int kind = index_of(o->simd, simd, 4), any = o->want_teacher || o->want_student;
-  if (kind < 0) return fd_fail(FD_USAGE, "findna probe: --simd %s: expected auto, avx512, avx2 or generic", o->simd);
-  p->config.device.kind = FD_DEVICE_CPU; /* wherever the run was */
-  p->config.device.threads = o->threads;
-  p->config.device.simd = kind;
-  p->config.device.precision = FD_PRECISION_FP32; /* scores do not depend on what this machine has */
-  FD_TRY(fd_device_open(&p->dev, &p->config, comm->local_size));
-  FD_TRY(fd_network_create(&p->network, &p->config, p->window));
-  fd_encoder encoder = {.network = p->network, .dev = p->dev, .cls = (int)p->config.model.cls};
-  p->untrained = encoder;
+/* The encoders asked for; without a wish, all that the checkpoint has. */
+static fd_status take_encoders(const options *o, probing *p) {
+  int any = o->want_teacher || o->want_student,
+      want[] = {any ? o->want_teacher : p->model.teacher != NULL, o->want_student || !any};
+  for (int which = FD_ENCODER_TEACHER; which <= FD_ENCODER_STUDENT; which++)
+    if (want[which]) FD_TRY(fd_pretrained_encoder(&p->model, which, &p->encoder[p->encoders++]));
+  p->untrained = p->encoder[0];
   p->untrained.name = "untrained";
-  if (p->teacher && (o->want_teacher || !any)) {
-    encoder.name = "teacher", encoder.params = p->teacher;
-    p->encoder[p->encoders++] = encoder;
-  }
-  if (o->want_student || !any) {
-    encoder.name = "student", encoder.params = p->student;
-    p->encoder[p->encoders++] = encoder;
-  }
   return FD_OK;
 }
 
@@ -237,10 +214,10 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
 static fd_status write_json(const options *o, const probing *p, int shared) {
   json_t *results = json_array();
   for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root =
-      json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint", p->folder,
-                "train", o->train, "test", o->test, "train_rows", p->train.rows, "test_rows", p->test.rows, "test_rows_in_train",
-                shared, "classes", p->train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint",
+                           p->model.info.folder, "state_id", p->model.info.state_id, "train", o->train, "test", o->test,
+                           "train_rows", p->train.rows, "test_rows", p->test.rows, "test_rows_in_train", shared, "classes",
+                           p->train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_write_file(o->output, text, strlen(text))
                           : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
@@ -269,7 +246,7 @@ static void print_choices(const double *value, int seeds, const char *format) {
 
 static void print_table(const options *o, const probing *p, int shared) {
   int seeds = p->result.seeds;
-  printf("checkpoint  %s\n", p->folder);
+  printf("checkpoint  %s\n", p->model.info.folder);
   printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", o->train, p->train.rows, o->test, p->test.rows,
          p->train.classes);
   if (shared) printf("            %d of the test sequences are also training sequences\n", shared);
@@ -291,20 +268,17 @@ static void print_table(const options *o, const probing *p, int shared) {
 }
 
 static void release(probing *p) {
-  fd_network_destroy(&p->network);
-  fd_device_close(&p->dev);
+  fd_pretrained_close(&p->model);
   fd_table_free(&p->train);
   fd_table_free(&p->test);
-  free(p->student);
-  free(p->teacher);
 }
 
 static fd_status probe(fd_comm *comm, options *o, probing *p) {
   int shared = 0;
   double start = fd_seconds();
   FD_TRY(load(comm, o, p));
-  FD_TRY(build(comm, o, p));
-  o->probe.run_seed = (uint64_t)p->config.run.seed;
+  FD_TRY(take_encoders(o, p));
+  o->probe.run_seed = (uint64_t)p->model.config.run.seed;
   fd_probe_task task = {comm, &p->train, &p->test, p->encoders, p->encoder, &p->untrained};
   FD_TRY(fd_probe_run(&o->probe, &task, &p->result));
   if (comm->rank) return FD_OK;
@@ -315,7 +289,7 @@ static fd_status probe(fd_comm *comm, options *o, probing *p) {
 }
 
 fd_status fd_command_probe(fd_comm *comm, int argc, char **argv) {
-  options o = {.features = "tokens", .simd = "auto", .seeds = 3, .selection = 0.2};
+  options o = {.features = FD_FEATURES_TOKENS, .seeds = 3, .selection = 0.2};
   int helped;
   FD_TRY(read_options(argc, argv, &o, &helped));
   if (helped) return FD_OK;

@@ -13,6 +13,12 @@
 const uint8_t fd_symbol_of[256] = {ROW16, ROW16, ROW16, ROW16, LETTERS, LETTERS, ROW16,
                                    ROW16, ROW16, ROW16, ROW16, ROW16,   ROW16,   ROW16};
 
+const uint8_t fd_complement[8] = {FD_T, FD_G, FD_C, FD_A, FD_N, FD_ZERO, FD_CLS, 7};
+
+void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out) {
+  for (int64_t i = 0; i < length; i++) out[i] = fd_complement[symbols[length - 1 - i]];
+}
+
 const char *fd_bare_contig(const char *name) {
   if (!strncmp(name, "chr", 3)) name += 3;
   return strcmp(name, "MT") ? name : "M";

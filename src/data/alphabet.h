@@ -12,6 +12,12 @@ enum { FD_NO_LETTER = 255 };
  */
 extern const uint8_t fd_symbol_of[256];
 
+/* The complementary nucleotide; N, masked and [CLS] stay. */
+extern const uint8_t fd_complement[8];
+
+/* out[i] = complement of symbols[length - 1 - i]; not in place. */
+void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out);
+
 /* A contig's name without "chr", and MT as M; points into `name`, or to a constant. */
 const char *fd_bare_contig(const char *name);
 

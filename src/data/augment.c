@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "data/alphabet.h"
 #include "device/tensors.h"
 
 /* A position: token in bits 0-2, label in bits 3-5, mask in bit 6. */
@@ -46,10 +47,10 @@ void fd_augment_roll(const uint8_t *x, int length, int shift, uint8_t *y) {
 }
 
 void fd_augment_revcomp(const uint8_t *x, int length, uint8_t *y) {
-  static const uint8_t complement[8] = {FD_T, FD_G, FD_C, FD_A, FD_N, FD_ZERO, FD_CLS, 7};
   for (int i = 0; i < length; i++) {
     uint8_t p = x[length - 1 - i];
-    y[i] = (uint8_t)(complement[p & SYMBOL_BITS] | complement[p >> LABEL_SHIFT & SYMBOL_BITS] << LABEL_SHIFT | (p & MASK_BIT));
+    y[i] =
+        (uint8_t)(fd_complement[p & SYMBOL_BITS] | fd_complement[p >> LABEL_SHIFT & SYMBOL_BITS] << LABEL_SHIFT | (p & MASK_BIT));
   }
 }
 

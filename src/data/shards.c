@@ -1,4 +1,4 @@
-/* Shards in HDF5, and the manifest that names them. The only user of hdf5.h. */
+/* Shards in HDF5, and the manifest that names them. */
 #include "data/shards.h"
 
 #include <hdf5.h>

@@ -1,4 +1,4 @@
-/* Sets of windows on disk: HDF5 shards and the manifest that names them. The only user of hdf5.h is shards.c.
+/* Sets of windows on disk: HDF5 shards and the manifest that names them.
  *
  * A shard (serial HDF5, latest format) has the datasets
  *   windows [n, L] uint8, the symbols 0..4 = A C G T N, chunked, Fletcher32

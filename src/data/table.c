@@ -1,4 +1,4 @@
-/* Reads labelled sequences from CSV and TSV files. */
+/* Reads sequences, their labels and names from CSV and TSV files. */
 #include "data/table.h"
 
 #include <ctype.h>
@@ -24,7 +24,8 @@ typedef struct reader {
   char *at, *end;
   int64_t row; /* line in the file, from 1 */
   char separator;
-  int columns, sequence, label;
+  int labelled; /* the column `label` must be there */
+  int columns, sequence, label, id;
   field item[COLUMNS_MAX];
 } reader;
 
@@ -94,20 +95,20 @@ static fd_status read_header(reader *r) {
   FD_TRY(split(r, line, length, &count));
   if (count > COLUMNS_MAX) return fd_fail(FD_DATA, "%s:1: %d columns; at most %d are read", r->path, count, COLUMNS_MAX);
   r->columns = count;
-  r->sequence = r->label = -1;
+  r->sequence = r->label = r->id = -1;
   for (int i = 0; i < count; i++) {
     int *column = is_name(&r->item[i], "label")                                     ? &r->label
                   : is_name(&r->item[i], "sequence") || is_name(&r->item[i], "seq") ? &r->sequence
+                  : is_name(&r->item[i], "id") || is_name(&r->item[i], "name")      ? &r->id
                                                                                     : NULL;
     if (column && *column >= 0)
       return fd_fail(FD_DATA, "%s:1: the column '%.*s' is there twice", r->path, (int)r->item[i].length, r->item[i].text);
     if (column) *column = i;
   }
-  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 ? "label" : NULL;
+  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labelled ? "label" : NULL;
   if (missing)
-    return fd_fail(FD_DATA,
-                   "%s:1: no column '%s' in the header '%.*s'; expected 'sequence' and 'label', separated by comma or tab",
-                   r->path, missing, NEAR, line);
+    return fd_fail(FD_DATA, "%s:1: no column '%s' in the header '%.*s'; expected %s, separated by comma or tab", r->path, missing,
+                   NEAR, line, r->labelled ? "'sequence' and 'label'" : "'sequence'");
   return FD_OK;
 }
 
@@ -143,7 +144,7 @@ static fd_status read_label(const reader *r, const field *text, int *label) {
 }
 
 static fd_status read_rows(reader *r, fd_table *table) {
-  size_t rows = 0, starts = 0, labels = 0, length;
+  size_t rows = 0, starts = 0, labels = 0, ids = 0, length;
   FD_TRY(fd_alloc(&table->symbols, (size_t)(r->end - r->at) + 1, 1, "sequences of a table"));
   FD_TRY(fd_grow(&table->start, &starts, 1, sizeof *table->start, "rows of a table"));
   table->start[0] = 0;
@@ -156,9 +157,11 @@ static fd_status read_rows(reader *r, fd_table *table) {
                      count == 1 ? "" : "s", r->columns);
     if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, (long long)r->row, INT_MAX - 1);
     FD_TRY(fd_grow(&table->start, &starts, rows + 2, sizeof *table->start, "rows of a table"));
-    FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
+    if (r->labelled) FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
+    if (r->id >= 0) FD_TRY(fd_grow(&table->id, &ids, rows + 1, sizeof *table->id, "rows of a table"));
     FD_TRY(add_sequence(r, &r->item[r->sequence], table->symbols + table->start[rows]));
-    FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    if (r->labelled) FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    if (r->id >= 0) (table->id[rows] = r->item[r->id].text)[r->item[r->id].length] = '\0';
     table->start[rows + 1] = table->start[rows] + (int64_t)r->item[r->sequence].length;
     rows++;
   }
@@ -180,7 +183,7 @@ static fd_status count_classes(const reader *r, fd_table *table) {
   return status;
 }
 
-fd_status fd_table_read(const char *path, fd_table *table) {
+static fd_status read_table(const char *path, int labelled, fd_table *table) {
   char *text;
   size_t bytes;
   memset(table, 0, sizeof *table);
@@ -188,20 +191,27 @@ fd_status fd_table_read(const char *path, fd_table *table) {
   reader *r = NULL;
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
-  r->path = path, r->at = text, r->end = text + bytes;
+  r->path = path, r->at = text, r->end = text + bytes, r->labelled = labelled;
+  table->text = text;
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
-  FD_GO(count_classes(r, table));
+  if (labelled) FD_GO(count_classes(r, table));
 done:
   free(r);
-  free(text);
+  if (status == FD_OK && !table->id) free(text), table->text = NULL;
   if (status != FD_OK) fd_table_free(table);
   return status;
 }
+
+fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, 1, table); }
+
+fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, 0, table); }
 
 void fd_table_free(fd_table *table) {
   free(table->start);
   free(table->symbols);
   free(table->label);
+  free(table->id);
+  free(table->text);
   memset(table, 0, sizeof *table);
 }

@@ -4,23 +4,23 @@
 
 #include "comm/comm.h"
 #include "data/table.h"
-#include "model/network.h"
+#include "tasks/encoder.h"
 
 /* tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean over the latents of the [CLS]
  * rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one after the other. */
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 
-/* An encoder to take features from. All borrowed; `name` is for messages. */
-typedef struct fd_encoder {
-  const char *name;
-  const fd_network *network;
-  const float *params; /* host memory, the network's layout */
-  fd_device *dev;
-  int cls; /* [CLS] rows that the model was trained with */
-} fd_encoder;
+/* Their names; ends with NULL. */
+extern const char *const fd_features_names[];
 
 /* Width of a row of features. */
 int fd_features_width(const fd_network *network, fd_features kind);
+
+/* [CLS] rows that the encoder's sequences need for this kind. */
+int fd_features_cls(const fd_encoder *encoder, fd_features kind);
+
+/* The features of sequence i of a pass that was run with latents: out [width]. */
+void fd_features_pool(const fd_encoding *encoding, int i, fd_features kind, float *out);
 
 /* out [table->rows, width] on every rank. Collective: each rank computes a share of the rows; the result has the same bits for
  * any number of ranks. */

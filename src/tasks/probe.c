@@ -13,8 +13,6 @@
 const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3,
                                                    1e-4}; /* falling: each fit starts near the last one's end */
 
-static const char *const feature_names[] = {"tokens", "cls", "both"};
-
 fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) {
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_PROBE);
   for (int i = 0; i < rows; i++) order[i] = i;
@@ -97,7 +95,7 @@ static fd_status whitened_features(const fd_probe_options *o, const fd_probe_tas
     FD_GO(fd_features_compute(encoder, o->features, table[i], task->comm, raw));
     if (i == 0) FD_GO(fd_whitening_fit(&whitening, raw, table[i]->rows, width));
     if (i == 0)
-      fd_info("%s: %d %s features, %d directions after whitening", encoder->name, width, feature_names[o->features],
+      fd_info("%s: %d %s features, %d directions after whitening", encoder->name, width, fd_features_names[o->features],
               whitening->kept);
     FD_GO(fd_alloc(&white, (size_t)table[i]->rows * (size_t)whitening->kept, sizeof *white, "features"));
     *design[i] = (fd_design){.rows = table[i]->rows, .dims = whitening->kept, .dense = white};
@@ -116,7 +114,7 @@ static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *t
                                int last, fd_probe_item *item) {
   fd_design train = {0}, test = {0};
   fd_status status = whitened_features(o, task, encoder, &train, &test);
-  item->features = feature_names[o->features];
+  item->features = fd_features_names[o->features];
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
     if (!is_mine(task, seed)) continue;

@@ -75,9 +75,9 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
 /* The steps of a run folder's checkpoints, newest first; released with free(). */
 fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count) FD_MUST_CHECK;
 
-/* For using a model: the config, window length and weights (host memory, the network's layout, released with free(); *teacher is
- * NULL without one) of a checkpoint folder, or of the newest valid one of a run folder. `resolved` is the folder taken. */
-fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, int *window, float **student, float **teacher,
-                                     char resolved[FD_PATH_MAX]) FD_MUST_CHECK;
+/* For using a model: the config, MANIFEST and weights (host memory, the network's layout, released with free(); *teacher is NULL
+ * without one) of a checkpoint folder, or of the newest valid one of a run folder; info->folder is the one taken. */
+fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student,
+                                     float **teacher) FD_MUST_CHECK;
 
 #endif

@@ -227,26 +227,25 @@ done:
   return status;
 }
 
-fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, int *window, float **student, float **teacher,
-                                     char resolved[FD_PATH_MAX]) {
+fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student,
+                                     float **teacher) {
+  char folder[FD_PATH_MAX];
   fd_slice *slices = NULL;
   fd_network *network = NULL;
-  fd_checkpoint_info info;
   int count;
   fd_status status = FD_OK;
   *student = *teacher = NULL;
-  FD_TRY(resolve(path, resolved));
+  FD_TRY(resolve(path, folder));
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  FD_GO(fd_manifest_parse(resolved, &info, slices, &count));
-  FD_GO(load_config(resolved, slices, count, config));
-  *window = info.window;
-  FD_GO(fd_network_create(&network, config, info.window));
+  FD_GO(fd_manifest_parse(folder, info, slices, &count));
+  FD_GO(load_config(folder, slices, count, config));
+  FD_GO(fd_network_create(&network, config, info->window));
   size_t n = network->params.size;
   FD_GO(fd_alloc(student, n, sizeof(float), "weights"));
   if (config->teacher.kind != FD_TEACHER_NONE) FD_GO(fd_alloc(teacher, n, sizeof(float), "weights"));
   float *const host[FD_ARRAYS] = {*student, *teacher};
   const size_t size[FD_ARRAYS] = {n, *teacher ? n : 0};
-  FD_GO(load_arrays(resolved, slices, count, &network->params, host, size));
+  FD_GO(load_arrays(folder, slices, count, &network->params, host, size));
 done:
   fd_network_destroy(&network);
   free(slices);

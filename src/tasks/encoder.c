@@ -1,0 +1,88 @@
+/* Packed passes of a frozen encoder. */
+#include "tasks/encoder.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { TOKENS_PER_PASS = 1 << 13 };
+
+static int64_t tokens_of(int cls, int64_t longest) {
+  return longest + cls > TOKENS_PER_PASS ? longest + cls : TOKENS_PER_PASS;
+}
+
+size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
+  size_t tokens = (size_t)tokens_of(cls, longest), channels = (size_t)encoder->network->channels;
+  size_t floats = fd_activations_size(encoder->network, (int)tokens, 0) + tokens * FD_SYMBOLS + encoder->network->params.size;
+  if (want & FD_WANT_LATENT) floats += tokens * channels;
+  if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
+  return floats * sizeof(float) + 2 * tokens;
+}
+
+fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want) {
+  fd_status status = FD_OK;
+  fd_device *dev = encoder->dev;
+  size_t weights = encoder->network->params.size * sizeof(float), channels = (size_t)encoder->network->channels;
+  *encoding = NULL;
+  if (longest > INT_MAX / 16)
+    return fd_fail(FD_DATA, "a sequence of %lld nucleotides is too long for one pass; at most %d are read", (long long)longest,
+                   INT_MAX / 16);
+  size_t tokens = (size_t)tokens_of(cls, longest);
+  FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
+  fd_encoding *e = *encoding;
+  *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .seqs.cls = cls};
+  FD_GO(fd_alloc(&e->start, TOKENS_PER_PASS + 2, sizeof *e->start, "an encoder"));
+  FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
+  if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
+  if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
+  FD_GO(fd_activations_create(&e->acts, encoder->network, dev, (int)tokens, 0));
+  FD_GO(dev->alloc(dev, &e->device_tokens, tokens, "an encoder"));
+  FD_GO(dev->alloc(dev, &e->x, tokens * FD_SYMBOLS * sizeof(float), "an encoder"));
+  FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
+  FD_GO(dev->copy(dev, e->params, encoder->params, weights));
+  e->seqs.start = e->start;
+done:
+  if (status != FD_OK) fd_encoding_close(encoding);
+  return status;
+}
+
+void fd_encoding_close(fd_encoding **encoding) {
+  fd_encoding *e = *encoding;
+  if (!e) return;
+  fd_device *dev = e->encoder->dev;
+  dev->release(dev, e->params);
+  dev->release(dev, e->x);
+  dev->release(dev, e->device_tokens);
+  fd_activations_destroy(&e->acts);
+  free(e->logits);
+  free(e->latent);
+  free(e->tokens);
+  free(e->start);
+  free(e);
+  *encoding = NULL;
+}
+
+uint8_t *fd_encoding_add(fd_encoding *e, int length) {
+  int used = e->start[e->seqs.count], all = length + e->seqs.cls;
+  if (e->seqs.count > TOKENS_PER_PASS || used + all > (e->seqs.count ? TOKENS_PER_PASS : e->tokens_max)) return NULL;
+  memset(e->tokens + used + length, FD_ZERO, (size_t)e->seqs.cls);
+  e->start[++e->seqs.count] = used + all;
+  return e->tokens + used;
+}
+
+fd_status fd_encoding_run(fd_encoding *e) {
+  const fd_network *net = e->encoder->network;
+  fd_device *dev = e->encoder->dev;
+  size_t rows = (size_t)fd_seqs_rows(&e->seqs);
+  FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
+  dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, NULL, 0, e->x);
+  fd_network_forward(net, dev, &e->seqs, e->params, e->x, e->acts);
+  FD_TRY(dev->sync(dev));
+  if (e->latent) FD_TRY(dev->copy(dev, e->latent, e->acts->latent, rows * (size_t)net->channels * sizeof(float)));
+  if (e->logits) FD_TRY(dev->copy(dev, e->logits, e->acts->logits, rows * FD_SYMBOLS * sizeof(float)));
+  return FD_OK;
+}
+
+void fd_encoding_clear(fd_encoding *e) { e->seqs.count = 0; }

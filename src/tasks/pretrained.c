@@ -1,0 +1,42 @@
+/* From a checkpoint to an encoder on a device. */
+#include "tasks/pretrained.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *use, fd_comm *comm) {
+  memset(m, 0, sizeof *m);
+  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(fd_checkpoint_open_weights(path, &m->config, &m->info, &m->student, &m->teacher));
+  if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
+  m->config.device.kind = FD_DEVICE_CPU;
+  m->config.device.threads = use->threads;
+  m->config.device.simd = use->simd;
+  m->config.device.precision = FD_PRECISION_FP32;
+  FD_TRY(fd_device_open(&m->dev, &m->config, comm->local_size));
+  return fd_network_create(&m->network, &m->config, m->info.window);
+}
+
+void fd_pretrained_close(fd_pretrained *m) {
+  fd_network_destroy(&m->network);
+  fd_device_close(&m->dev);
+  free(m->student);
+  free(m->teacher);
+  m->student = m->teacher = NULL;
+}
+
+double fd_pretrained_memory(const fd_pretrained *m) {
+  return (double)(m->network->params.size * sizeof(float)) * (m->teacher ? 2 : 1);
+}
+
+fd_status fd_pretrained_encoder(const fd_pretrained *m, int which, fd_encoder *encoder) {
+  int teacher = which == FD_ENCODER_TEACHER || (which < 0 && m->teacher);
+  if (teacher && !m->teacher)
+    return fd_fail(FD_USAGE, "--encoder teacher: %s has no teacher; use --encoder student", m->info.folder);
+  *encoder = (fd_encoder){.name = teacher ? "teacher" : "student",
+                          .network = m->network,
+                          .params = teacher ? m->teacher : m->student,
+                          .dev = m->dev,
+                          .cls = (int)m->config.model.cls};
+  return FD_OK;
+}

@@ -1,0 +1,44 @@
+/* A pretrained model, opened for use: the weights of a checkpoint, its network, and a device to run it on. */
+#ifndef FD_TASKS_PRETRAINED_H
+#define FD_TASKS_PRETRAINED_H
+
+#include "base/args.h"
+#include "tasks/encoder.h"
+#include "train/checkpoint.h"
+
+/* How commands that use a model run it. */
+typedef struct fd_use {
+  int64_t threads; /* of a rank; 0: its share of the cores */
+  int simd, encoder;
+} fd_use;
+
+enum { FD_ENCODER_TEACHER, FD_ENCODER_STUDENT };
+
+/* Lines of a command's table of options for a fd_use `use`, whose defaults are {0, 0, -1}. */
+#define FD_USE_DEVICE_ARGS(use)                                                                                              \
+  {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"},     \
+  {"simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"}
+#define FD_USE_ENCODER_ARG(use) \
+  {"encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, "teacher|student", "which network (default: the teacher if there is one)"}
+
+typedef struct fd_pretrained {
+  fd_config config;
+  fd_checkpoint_info info; /* info.folder: the checkpoint that was taken */
+  float *student, *teacher; /* host memory; no teacher: NULL */
+  fd_network *network;
+  fd_device *dev;
+} fd_pretrained;
+
+/* Opens a checkpoint folder, or the newest valid checkpoint of a run folder. Collective: the root reads first, so that what is
+ * wrong is said once. The device is a CPU with fp32 operands, wherever the run was: results do not depend on this machine's
+ * extras. */
+fd_status fd_pretrained_open(fd_pretrained *model, const char *path, const fd_use *use, fd_comm *comm) FD_MUST_CHECK;
+void fd_pretrained_close(fd_pretrained *model);
+
+/* Bytes of the weights in host memory. */
+double fd_pretrained_memory(const fd_pretrained *model);
+
+/* The teacher or student as an encoder; -1 takes the teacher if there is one. FD_USAGE when it is missing. */
+fd_status fd_pretrained_encoder(const fd_pretrained *model, int which, fd_encoder *encoder) FD_MUST_CHECK;
+
+#endif
