@@ -1,0 +1,133 @@
+/* findna embed CHECKPOINT SEQUENCES: the encoder's embeddings of sequences, as HDF5, NumPy or text. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "tasks/embed.h"
+#include "tasks/pretrained.h"
+
+typedef struct options {
+  const char *words[2]; /* checkpoint, sequences */
+  const char *output, *genome;
+  int pool;
+  int64_t window, stride;
+  int both_strands;
+  fd_use use;
+} options;
+
+enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1 };
+
+typedef struct embedding {
+  fd_pretrained model;
+  fd_sequences *sequences;
+  fd_matrix *matrix;
+} embedding;
+
+static fd_status read_options(int argc, char **argv, options *o, int *helped) {
+  const fd_arg table[] = {
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
+      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
+      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions",
+       "mean over the nucleotides, over appended [CLS] tokens, both, or a row for each nucleotide"},
+      {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
+      {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
+       "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
+      {"stride", FD_ARG_INT, &o->stride, 0, 1e8, "S", "from window to window; 0: half a window"},
+      FD_USE_ENCODER_ARG(o->use),
+      FD_USE_DEVICE_ARGS(o->use),
+      {0},
+  };
+  const fd_args args = {
+      "embed", "CHECKPOINT SEQUENCES --output FILE [options]",
+      "Embeddings of sequences by a pretrained encoder, unaugmented, one row a sequence, in the input's order. CHECKPOINT is a\n"
+      "run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES is FASTA or 2bit (a row a record), NAME.csv or\n"
+      "NAME.tsv with a column 'sequence' (and 'id', if there), or NAME.bed with --genome. Of longer sequences than the window the\n"
+      "mean over overlapping windows is taken.",
+      table};
+  int count;
+  FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));
+  if (*helped) return FD_OK;
+  if (count < 2 || !o->output)
+    return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
+  return FD_OK;
+}
+
+static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
+  int64_t window = o->window < 0 ? m->info.window : o->window;
+  *e = (fd_embed_options){.positions = o->pool == POOL_POSITIONS,
+                          .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS : (fd_features)o->pool,
+                          .window = window,
+                          .stride = o->stride ? o->stride : (window + 1) / 2,
+                          .both_strands = o->both_strands};
+  if (window && e->stride > window)
+    return fd_fail(FD_USAGE, "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
+                   e->stride, window);
+  return FD_OK;
+}
+
+/* What the file says of itself. */
+static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
+  static const char *const pools[] = {"mean over the nucleotides", "mean over the [CLS] tokens",
+                                      "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide"};
+  const fd_sequences *s = all->sequences;
+  char window[32], stride[32];
+  snprintf(window, sizeof window, "%" PRId64, e->window);
+  snprintf(stride, sizeof stride, "%" PRId64, e->stride);
+  const fd_note notes[] = {{"format", "findna-embedding 1"}, {"findna", fd_version()},
+                           {"checkpoint", all->model.info.folder}, {"state_id", all->model.info.state_id},
+                           {"encoder", encoder->name}, {"pooling", pools[o->pool]},
+                           {"strands", e->both_strands ? "mean of both" : "as given"}, {"window", window}, {"stride", stride},
+                           {"sequences", o->words[1]}};
+  const fd_matrix_info info = {.items = fd_sequences_count(s),
+                               .rows = e->positions ? fd_sequences_bases(s) : fd_sequences_count(s),
+                               .width = fd_embed_width(e, encoder->network),
+                               .many = e->positions,
+                               .notes = sizeof notes / sizeof *notes,
+                               .note = notes};
+  FD_TRY(fd_check_output(o->output, o->words[1]));
+  if (o->genome) FD_TRY(fd_check_output(o->output, o->genome));
+  fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)", info.items,
+          fd_sequences_bases(s), fd_sequences_longest(s), info.width, pools[o->pool]);
+  fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,
+          (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
+  return fd_matrix_begin(&all->matrix, o->output, &info);
+}
+
+static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
+  fd_embed_options e;
+  fd_encoder encoder;
+  double start = fd_seconds();
+  FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
+  FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
+  FD_TRY(embed_options(o, &all->model, &e));
+  if (comm->rank == 0) {
+    FD_TRY(fd_sequences_open(&all->sequences, o->words[1], o->genome));
+    FD_TRY(begin_output(o, &e, &encoder, all));
+  }
+  FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_matrix_commit(all->matrix));
+  fd_info("wrote %s in %.1f s", o->output, fd_seconds() - start);
+  return FD_OK;
+}
+
+fd_status fd_command_embed(fd_comm *comm, int argc, char **argv) {
+  options o = {.window = -1, .use.encoder = -1};
+  int helped;
+  FD_TRY(read_options(argc, argv, &o, &helped));
+  if (helped) return FD_OK;
+  embedding *all;
+  FD_TRY(fd_alloc(&all, 1, sizeof *all, "embeddings"));
+  fd_status status = embed(comm, &o, all);
+  fd_matrix_end(&all->matrix);
+  fd_sequences_close(&all->sequences);
+  fd_pretrained_close(&all->model);
+  free(all);
+  return status;
+}

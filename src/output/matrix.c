@@ -1,0 +1,54 @@
+/* Chooses the format by the file's name, and counts. */
+#include "output/matrix.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "output/matrix_formats.h"
+
+static const fd_matrix_format *format_of(const char *path) {
+  static const fd_matrix_format *const formats[] = {&fd_matrix_h5, &fd_matrix_npy, &fd_matrix_tsv};
+  const char *dot = strrchr(path, '.');
+  for (size_t i = 0; dot && i < sizeof formats / sizeof *formats; i++)
+    if (!strcmp(dot, formats[i]->ending)) return formats[i];
+  return NULL;
+}
+
+fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) {
+  const fd_matrix_format *format = format_of(path);
+  *matrix = NULL;
+  if (!format) return fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy or .tsv: that is the format", path);
+  FD_TRY(fd_alloc(matrix, 1, sizeof **matrix, "a matrix"));
+  fd_matrix *m = *matrix;
+  m->format = format, m->info = *info;
+  fd_status status = fd_path(m->path, path, NULL, NULL);
+  if (status == FD_OK) status = format->begin(m);
+  if (status != FD_OK) fd_matrix_end(matrix);
+  return status;
+}
+
+fd_status fd_matrix_append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
+  if (m->items == m->info.items || m->rows + rows > m->info.rows)
+    return fd_fail(FD_BUG, "%s: more than the %" PRId64 " items that were promised", m->path, m->info.items);
+  FD_TRY(m->format->append(m, id, rows, values));
+  m->items++;
+  m->rows += rows;
+  return FD_OK;
+}
+
+fd_status fd_matrix_commit(fd_matrix *m) {
+  if (m->items != m->info.items || m->rows != m->info.rows)
+    return fd_fail(FD_BUG, "%s: %" PRId64 " items instead of %" PRId64, m->path, m->items, m->info.items);
+  return m->format->commit(m);
+}
+
+void fd_matrix_end(fd_matrix **matrix) {
+  fd_matrix *m = *matrix;
+  if (!m) return;
+  m->format->end(m);
+  free(m->own);
+  free(m);
+  *matrix = NULL;
+}

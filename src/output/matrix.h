@@ -1,0 +1,43 @@
+/* A matrix with named items, written piece by piece in one of three formats: HDF5 (.h5), NumPy (.npy) or text (.tsv). It is seen
+ * only when it is whole.
+ *
+ *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows;
+ *          the notes are attributes of the file
+ *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many
+ *   .tsv   a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which read back to the
+ *          same bits */
+#ifndef FD_OUTPUT_MATRIX_H
+#define FD_OUTPUT_MATRIX_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct fd_note {
+  const char *name, *text;
+} fd_note;
+
+typedef struct fd_matrix_info {
+  int64_t items, rows;
+  int width;
+  int many; /* an item has many rows, else one */
+  int notes;
+  const fd_note *note;
+} fd_matrix_info;
+
+typedef struct fd_matrix fd_matrix;
+
+/* Begins a file whose format its name's ending says; another ending is FD_USAGE. The notes are
+ * borrowed for this call. */
+fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) FD_MUST_CHECK;
+
+/* Appends an item of `rows` rows: values [rows, width]. */
+fd_status fd_matrix_append(fd_matrix *matrix, const char *id, int64_t rows, const float *values) FD_MUST_CHECK;
+
+/* Makes the file durable and visible. */
+fd_status fd_matrix_commit(fd_matrix *matrix) FD_MUST_CHECK;
+
+/* Releases; what was not committed is removed. */
+void fd_matrix_end(fd_matrix **matrix);
+
+#endif

@@ -1,0 +1,26 @@
+/* What a format of a matrix provides; private to the files matrix*.c. */
+#ifndef FD_OUTPUT_MATRIX_FORMATS_H
+#define FD_OUTPUT_MATRIX_FORMATS_H
+
+#include "base/file.h"
+#include "output/matrix.h"
+
+typedef struct fd_matrix_format {
+  const char *ending;
+  fd_status (*begin)(fd_matrix *m);
+  fd_status (*append)(fd_matrix *m, const char *id, int64_t rows, const float *values);
+  fd_status (*commit)(fd_matrix *m);
+  void (*end)(fd_matrix *m);
+} fd_matrix_format;
+
+struct fd_matrix {
+  const fd_matrix_format *format;
+  fd_matrix_info info;
+  char path[FD_PATH_MAX];
+  int64_t items, rows; /* so far */
+  void *own;           /* of the format */
+};
+
+extern const fd_matrix_format fd_matrix_h5, fd_matrix_npy, fd_matrix_tsv;
+
+#endif

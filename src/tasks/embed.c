@@ -1,0 +1,267 @@
+/* The root reads a chunk of sequences, every rank embeds a share of it, the root writes it; and the next. */
+#include "tasks/embed.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/alphabet.h"
+
+/* A chunk is full when it has so many nucleotides or values; it has at least one sequence. */
+enum { CHUNK_BASES = 1 << 22, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
+
+/* Sequences in memory, on every rank. */
+typedef struct chunk {
+  int count;
+  int64_t *start;   /* [count + 1] */
+  uint8_t *symbols; /* [start[count]] */
+  char **id;        /* root: [count] */
+  float *values;    /* rows of the sequences, one after the other */
+  size_t starts, room, ids;
+} chunk;
+
+/* A piece of a sequence in a pass. */
+typedef struct piece {
+  int item, minus;
+  int64_t from;
+} piece;
+
+typedef struct work {
+  const fd_embed_options *options;
+  const fd_encoder *encoder;
+  fd_comm *comm;
+  int width;
+  chunk c;
+  fd_encoding *e;
+  int64_t longest; /* that `e` is made for */
+  piece *pending;  /* of the pass */
+  size_t pieces_room;
+  float *row;      /* [width] */
+} work;
+
+int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
+  return o->positions ? network->channels : fd_features_width(network, o->kind);
+}
+
+static int cls_of(const fd_embed_options *o, const fd_encoder *encoder) {
+  return o->positions ? 0 : fd_features_cls(encoder, o->kind);
+}
+
+static int64_t length_of(const chunk *c, int i) { return c->start[i + 1] - c->start[i]; }
+
+static int64_t piece_length(const fd_embed_options *o, int64_t length) {
+  return o->window && length > o->window ? o->window : length;
+}
+
+/* Pieces of a sequence on one strand. */
+static int64_t pieces_of(const fd_embed_options *o, int64_t length) {
+  return o->window && length > o->window ? 1 + (length - o->window + o->stride - 1) / o->stride : 1;
+}
+
+static int64_t place_of(const fd_embed_options *o, int64_t length, int64_t piece) {
+  int64_t from = piece * o->stride, last = length - piece_length(o, length);
+  return from < last ? from : last;
+}
+
+/* Rows before sequence i in the chunk. */
+static int64_t row_of(const work *w, int i) { return w->options->positions ? w->c.start[i] : i; }
+
+double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, const fd_sequences *s) {
+  int64_t longest = fd_sequences_longest(s), bases = fd_sequences_bases(s), rows = o->positions ? bases : fd_sequences_count(s);
+  double values = (double)rows * fd_embed_width(o, encoder->network),
+         one = (o->positions ? (double)longest : 1) * fd_embed_width(o, encoder->network);
+  if (values > CHUNK_VALUES + one) values = CHUNK_VALUES + one;
+  if (bases > CHUNK_BASES + longest) bases = CHUNK_BASES + longest;
+  return (double)fd_encoding_memory(encoder, cls_of(o, encoder), piece_length(o, longest), FD_WANT_LATENT) +
+         values * sizeof(float) + (double)bases;
+}
+
+/* Root: the next sequences, until the chunk is full. */
+static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
+  chunk *c = &w->c;
+  c->count = 0;
+  FD_TRY(fd_grow(&c->start, &c->starts, 1, sizeof *c->start, "sequences"));
+  c->start[0] = 0;
+  while (*left && c->count < CHUNK_SEQUENCES && c->start[c->count] < CHUNK_BASES &&
+         row_of(w, c->count) * w->width < CHUNK_VALUES) {
+    fd_sequence next;
+    FD_TRY(fd_sequences_next(s, &next));
+    size_t used = (size_t)c->start[c->count], n = (size_t)c->count;
+    FD_TRY(fd_grow(&c->start, &c->starts, n + 2, sizeof *c->start, "sequences"));
+    FD_TRY(fd_grow(&c->symbols, &c->room, used + (size_t)next.length, 1, "sequences"));
+    FD_TRY(fd_grow(&c->id, &c->ids, n + 1, sizeof *c->id, "names"));
+    memcpy(c->symbols + used, next.symbols, (size_t)next.length);
+    if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
+    c->start[n + 1] = (int64_t)used + next.length;
+    c->count++;
+    --*left;
+  }
+  return FD_OK;
+}
+
+/* Everybody gets the root's chunk. */
+static fd_status share_chunk(work *w) {
+  chunk *c = &w->c;
+  fd_comm *comm = w->comm;
+  FD_TRY(comm->ops->broadcast(comm, &c->count, sizeof c->count, 0));
+  if (!c->count) return FD_OK;
+  size_t n = (size_t)c->count;
+  FD_TRY(fd_grow(&c->start, &c->starts, n + 1, sizeof *c->start, "sequences"));
+  FD_TRY(comm->ops->broadcast(comm, c->start, (n + 1) * sizeof *c->start, 0));
+  FD_TRY(fd_grow(&c->symbols, &c->room, (size_t)c->start[n], 1, "sequences"));
+  return comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0);
+}
+
+static void put_symbols(const work *w, const piece *p, int length, uint8_t *to) {
+  const uint8_t *from = w->c.symbols + w->c.start[p->item] + p->from;
+  if (p->minus) fd_reverse_complement(from, length, to);
+  else memcpy(to, from, (size_t)length);
+}
+
+/* Adds the latents of a piece to the rows of its positions. */
+static void add_positions(work *w, int slot, const piece *p) {
+  int first = w->e->start[slot], length = w->e->start[slot + 1] - first;
+  float *out = w->c.values + (size_t)(row_of(w, p->item) + p->from) * (size_t)w->width;
+  for (int t = 0; t < length; t++) {
+    const float *row = w->e->latent + (size_t)(first + (p->minus ? length - 1 - t : t)) * (size_t)w->width;
+    for (int c = 0; c < w->width; c++) out[(size_t)t * (size_t)w->width + (size_t)c] += row[c];
+  }
+}
+
+/* Runs the pass and adds its pieces to their sequences, in order. */
+static fd_status run_pass(work *w) {
+  const fd_embed_options *o = w->options;
+  FD_TRY(fd_encoding_run(w->e));
+  for (int i = 0; i < w->e->seqs.count; i++) {
+    const piece *p = &w->pending[i];
+    if (o->positions) {
+      add_positions(w, i, p);
+      continue;
+    }
+    float *out = w->c.values + (size_t)p->item * (size_t)w->width;
+    double share = 1.0 / (double)(pieces_of(o, length_of(&w->c, p->item)) * (o->both_strands ? 2 : 1));
+    fd_features_pool(w->e, i, o->kind, w->row);
+    for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * w->row[c]);
+  }
+  fd_encoding_clear(w->e);
+  return FD_OK;
+}
+
+static fd_status add_piece(work *w, const piece *p) {
+  int length = (int)piece_length(w->options, length_of(&w->c, p->item));
+  uint8_t *to = fd_encoding_add(w->e, length);
+  if (!to) {
+    FD_TRY(run_pass(w));
+    to = fd_encoding_add(w->e, length);
+  }
+  size_t slot = (size_t)w->e->seqs.count - 1;
+  FD_TRY(fd_grow(&w->pending, &w->pieces_room, slot + 1, sizeof *w->pending, "pieces"));
+  w->pending[slot] = *p;
+  put_symbols(w, p, length, to);
+  return FD_OK;
+}
+
+/* Positions were added once for every piece that holds them. */
+static void divide_positions(work *w, int item) {
+  const fd_embed_options *o = w->options;
+  int64_t length = length_of(&w->c, item), size = piece_length(o, length), pieces = pieces_of(o, length);
+  int64_t first = 0, behind = 0; /* the pieces first .. behind-1 hold position t */
+  for (int64_t t = 0; t < length; t++) {
+    while (behind < pieces && place_of(o, length, behind) <= t) behind++;
+    while (place_of(o, length, first) + size <= t) first++;
+    float share = 1.0f / (float)((behind - first) * (o->both_strands ? 2 : 1));
+    float *row = w->c.values + (size_t)(row_of(w, item) + t) * (size_t)w->width;
+    for (int c = 0; c < w->width; c++) row[c] *= share;
+  }
+}
+
+/* This rank's sequences of the chunk: those that begin in its share of the nucleotides. */
+static fd_status embed_share(work *w) {
+  chunk *c = &w->c;
+  const fd_embed_options *o = w->options;
+  int64_t all = c->start[c->count];
+  for (int i = 0; i < c->count; i++) {
+    if ((int64_t)((double)c->start[i] / (double)all * w->comm->size) != w->comm->rank) continue;
+    int64_t length = length_of(c, i);
+    for (int64_t k = 0; k < pieces_of(o, length); k++)
+      for (int minus = 0; minus <= o->both_strands; minus++)
+        FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
+  }
+  if (w->e->seqs.count) FD_TRY(run_pass(w));
+  for (int i = 0; i < c->count && o->positions; i++) divide_positions(w, i);
+  return FD_OK;
+}
+
+/* Grows the encoder's buffers to the longest piece of the chunk. */
+static fd_status fit_encoder(work *w) {
+  int64_t longest = 0;
+  for (int i = 0; i < w->c.count; i++) {
+    int64_t n = piece_length(w->options, length_of(&w->c, i));
+    if (n > longest) longest = n;
+  }
+  if (w->e && longest <= w->longest) return FD_OK;
+  fd_encoding_close(&w->e);
+  w->longest = longest;
+  return fd_encoding_open(&w->e, w->encoder, cls_of(w->options, w->encoder), longest, FD_WANT_LATENT);
+}
+
+static fd_status embed_chunk(work *w) {
+  size_t values = (size_t)row_of(w, w->c.count) * (size_t)w->width, pairs = (values + 1) / 2;
+  FD_TRY(fd_alloc(&w->c.values, pairs, 2 * sizeof(float), "embeddings"));
+  FD_TRY(fit_encoder(w));
+  FD_TRY(embed_share(w));
+  /* Every value is zero on all ranks but one: the sum of the bits is the value. */
+  return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)w->c.values, pairs);
+}
+
+/* Root. */
+static fd_status write_chunk(work *w, fd_matrix *matrix) {
+  for (int i = 0; i < w->c.count; i++)
+    FD_TRY(fd_matrix_append(matrix, w->c.id[i], row_of(w, i + 1) - row_of(w, i),
+                            w->c.values + (size_t)row_of(w, i) * (size_t)w->width));
+  return FD_OK;
+}
+
+static void empty_chunk(chunk *c) {
+  for (int i = 0; c->id && i < c->count; i++) free(c->id[i]);
+  free(c->values);
+  c->values = NULL;
+  c->count = 0;
+}
+
+static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
+  int root = w->comm->rank == 0;
+  int64_t count = root ? fd_sequences_count(s) : 0, left = count, bases = root ? fd_sequences_bases(s) : 0, done = 0;
+  double start = fd_seconds();
+  FD_TRY(fd_alloc(&w->row, (size_t)w->width, sizeof *w->row, "embeddings"));
+  for (;;) {
+    if (root) FD_TRY(read_chunk(w, s, &left));
+    FD_TRY(share_chunk(w));
+    if (!w->c.count) return FD_OK;
+    FD_TRY(embed_chunk(w));
+    if (root) FD_TRY(write_chunk(w, matrix));
+    done += w->c.start[w->c.count];
+    double seconds = fd_seconds() - start;
+    fd_progress(root && left == 0, "%" PRId64 " of %" PRId64 " sequences, %.1f %% of the nucleotides, %.0f nucleotides/s, %.0f s left",
+                count - left, count, root ? 100.0 * (double)done / (double)bases : 0, (double)done / seconds,
+                root ? (double)(bases - done) * seconds / (double)done : 0);
+    empty_chunk(&w->c);
+  }
+}
+
+fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, fd_matrix *matrix) {
+  work w = {.options = o, .encoder = encoder, .comm = comm, .width = fd_embed_width(o, encoder->network)};
+  fd_status status = run(&w, s, matrix);
+  empty_chunk(&w.c);
+  free(w.c.id);
+  free(w.c.start);
+  free(w.c.symbols);
+  free(w.pending);
+  free(w.row);
+  fd_encoding_close(&w.e);
+  return status;
+}

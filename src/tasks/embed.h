@@ -1,0 +1,31 @@
+/* Embeddings of many sequences, one after the other, in any number of ranks. */
+#ifndef FD_TASKS_EMBED_H
+#define FD_TASKS_EMBED_H
+
+#include "comm/comm.h"
+#include "data/sequences.h"
+#include "output/matrix.h"
+#include "tasks/features.h"
+
+/* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at its end; 0: never. Pooled
+ * features are the mean over the windows; a position is the mean over the windows that hold it. With `both_strands` the mean
+ * with those of the reverse complement, read backwards. */
+typedef struct fd_embed_options {
+  int positions;       /* the latents of all nucleotides instead of pooled features */
+  fd_features kind;    /* of pooled features */
+  int64_t window, stride;
+  int both_strands;
+} fd_embed_options;
+
+/* Width of a row. */
+int fd_embed_width(const fd_embed_options *options, const fd_network *network);
+
+/* Bytes that a rank's buffers take for these sequences. */
+double fd_embed_memory(const fd_embed_options *options, const fd_encoder *encoder, const fd_sequences *sequences);
+
+/* Reads all of `sequences` and appends them to `matrix` in their order; both are the root's, NULL elsewhere. Collective; the
+ * result has the same bits for any number of ranks and threads. */
+fd_status fd_embed_run(const fd_embed_options *options, const fd_encoder *encoder, fd_comm *comm, fd_sequences *sequences,
+                       fd_matrix *matrix) FD_MUST_CHECK;
+
+#endif

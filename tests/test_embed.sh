@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# findna embed: the same bytes on any number of ranks, the same values from any kind of file, strands, windows, and what it refuses.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+genome=$root/datasets/human_chr20_slice.2bit
+contig=$(awk 'NR == 2 { print $1 }' "$root/datasets/human_chr20_slice.bed")
+read -r contig first _ < <(grep -v '^#' "$root/datasets/human_chr20_slice.bed" | head -1)
+
+embed() { "$FINDNA" embed run "$@" >out.log 2>&1 || { tail -3 out.log; return 1; }; }
+# close A B: two tables hold the same numbers, up to rounding; names aside
+close() { paste <(tail -n +2 "$1" | cut -f2-) <(tail -n +2 "$2" | cut -f2-) | awk '{ n = NF / 2; for (i = 1; i <= n; i++) { d = $i - $(i + n); if (d < 0) d = -d; if (d > 2e-6) bad++ } rows++ } END { exit bad || !rows }'; }
+turn() { rev | tr ACGT TGCA; }
+
+awk 'BEGIN { srand(7); for (s = 0; s < 40; s++) { t = ""; for (i = 0; i < 20 + s * 7 % 90; i++) t = t substr("ACGTN", 1 + int(rand() * 4.1), 1); print ">s" s " a note\n" t } }' >x.fa
+awk '/^>/ { id = substr($1, 2); next } { print id "," $0 }' x.fa | sed '1i id,sequence' | gzip >x.csv.gz
+for kind in tsv npy h5; do
+  for n in 1 2 4; do ranks $n embed run x.fa --output r$n.$kind >out.log 2>&1 || tail -3 out.log; done
+  check "$kind: 2 ranks write the bytes of one" cmp r1.$kind r2.$kind
+  check "$kind: 4 ranks, too" cmp r1.$kind r4.$kind
+done
+check "ids and their order are the input's" diff <(grep '^>' x.fa | sed 's/>\([^ ]*\).*/\1/') <(tail -n +2 r1.tsv | cut -f1)
+check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
+check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"
+embed x.csv.gz --output table.tsv && check "a table gives what FASTA gives" cmp table.tsv r1.tsv
+
+# Strands: the reverse complement of an interval is its own '-' strand; both strands together do not know which one was given.
+printf '%s\t%d\t%d\tone\t0\t+\n%s\t%d\t%d\ttwo\t0\t-\n' $contig $((first + 1000)) $((first + 1090)) $contig $((first + 1000)) $((first + 1090)) >i.bed
+embed i.bed --genome "$genome" --output i.tsv && embed i.bed --genome "$genome" --output both.tsv --both-strands
+check "an interval has the name it is given" test "$(cut -f1 i.tsv | xargs)" = "id one two"
+check "the strands of an interval differ" bash -c '! cmp -s <(sed -n 2p i.tsv | cut -f2-) <(sed -n 3p i.tsv | cut -f2-)'
+sed -n '1,2p' both.tsv >b1 && sed -n '1p;3p' both.tsv >b2
+check "--both-strands: the same for both" close b1 b2
+awk -v CONVFMT=%.9g 'NR == 1 { print; next } NR == 2 { split($0, a) } NR == 3 { line = "m"; for (i = 2; i <= NF; i++) line = line "\t" (a[i] + $i) / 2; print line }' i.tsv >mean.tsv
+check "--both-strands: their mean" close b1 mean.tsv
+cut -f1-3 i.bed | head -1 >plain.bed && embed plain.bed --genome "$genome" --output plain.tsv
+check "an interval without a name is named by its place" grep -q "^$contig:$((first + 1000))-$((first + 1090))" plain.tsv
+
+# Positions: their mean is the pooled row.
+embed x.fa --output pos.tsv --pool positions --window 0 && embed x.fa --output whole.tsv --window 0
+awk -v CONVFMT=%.9g 'NR == 1 { next } { if ($1 != id) { flush(); id = $1; n = 0; split("", s) } n++; w = NF; for (i = 3; i <= NF; i++) s[i] += $i } function flush(  i, line) { if (n) { line = id; for (i = 3; i <= w; i++) line = line "\t" s[i] / n; print line } } BEGIN { print "id" } END { flush() }' pos.tsv >pooled.tsv
+check "the mean of the positions is the pooled row" close pooled.tsv whole.tsv
+check "positions are counted from 1, and all are there" test "$(awk '$1 == "s0" { n++; if ($2 != n) bad = 1 } END { print n, bad + 0 }' pos.tsv)" = "$(awk 'f { print length($0), 0; exit } /^>s0 / { f = 1 }' x.fa)"
+embed x.fa --output cls.tsv --pool cls && embed x.fa --output two.tsv --pool both
+check "cls, and both as wide as the two" test "$(awk 'NR == 1 { print NF }' cls.tsv) $(awk 'NR == 1 { print NF }' two.tsv)" = "19 37"
+
+# Windows: the mean over windows is the mean of the intervals that they are.
+printf '%s\t%d\t%d\n' $contig $((first + 5000)) $((first + 5150)) >long.bed
+for from in 0 40 80 90; do printf '%s\t%d\t%d\n' $contig $((first + 5000 + from)) $((first + 5060 + from)); done >pieces.bed
+embed long.bed --genome "$genome" --output long.tsv --window 60 --stride 40 && embed pieces.bed --genome "$genome" --output pieces.tsv
+awk -v CONVFMT=%.9g 'NR == 1 { print; next } { for (i = 2; i <= NF; i++) s[i] += $i; w = NF } END { line = "m"; for (i = 2; i <= w; i++) line = line "\t" s[i] / 4; print line }' pieces.tsv >mean.tsv
+check "a long sequence is the mean of its windows, the last one at its end" close long.tsv mean.tsv
+embed long.bed --genome "$genome" --output longpos.tsv --window 60 --stride 40 --pool positions && embed pieces.bed --genome "$genome" --output piecepos.tsv --pool positions
+awk -v CONVFMT=%.9g 'NR > 1 { split($1, a, "[:-]"); at = a[2] + $2 - 1; n[at]++; for (i = 3; i <= NF; i++) s[at, i] += $i; w = NF } END { print "id"; for (at = '$((first + 5000))'; at < '$((first + 5150))'; at++) { line = "m\t" ++k; for (i = 3; i <= w; i++) line = line "\t" s[at, i] / n[at]; print line } }' piecepos.tsv >meanpos.tsv
+check "and a position the mean of the windows that hold it" close longpos.tsv meanpos.tsv
+printf '%s\t%d\t%d\n' $contig $first $((first + 131072)) >huge.bed
+expect "131,072 nucleotides at once, with the memory stated" 0 "about [0-9]+ MB of memory a rank" "$FINDNA" embed run huge.bed --genome "$genome" --window 0 --output huge.npy
+
+printf 'old' >old.tsv
+printf '>a\nACGT!\n' >bad.fa && expect "a letter that is none" 65 "bad.fa:2:5" "$FINDNA" embed run bad.fa --output old.tsv
+check "and the output is what it was" test "$(cat old.tsv)" = old
+check "and nothing half-written lies about" bash -c '! ls | grep -q tmp-'
+expect "an output that is the input" 73 "would be overwritten" "$FINDNA" embed run x.csv.gz --output ./x.csv.gz
+expect "an unknown format" 64 "ends with .h5, .npy or .tsv" "$FINDNA" embed run x.fa --output out.pkl
+expect "no genome" 64 "give the genome" "$FINDNA" embed run i.bed --output o.tsv
+printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.bed:1: interval 10 to 5" "$FINDNA" embed run bad.bed --genome "$genome" --output o.tsv
+printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval of another assembly" 65 "of another assembly" "$FINDNA" embed run far.bed --genome "$genome" --output o.tsv
+printf 'chr99\t1\t5\n' >none.bed && expect "a contig that is not there" 65 "no sequence 'chr99'" "$FINDNA" embed run none.bed --genome "$genome" --output o.tsv
+printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no column 'sequence'" "$FINDNA" embed run nosequence.csv --output o.tsv
+expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
+expect "unknown pooling" 64 "expected tokens, cls, both or positions" "$FINDNA" embed run x.fa --output o.tsv --pool max
+expect "no checkpoint" 66 "nowhere" "$FINDNA" embed nowhere x.fa --output o.tsv
