@@ -31,7 +31,8 @@ typedef struct embedding {
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
+       "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
       {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions",
        "mean over the nucleotides, over appended [CLS] tokens, both, or a row for each nucleotide"},
@@ -46,8 +47,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_args args = {
       "embed", "CHECKPOINT SEQUENCES --output FILE [options]",
       "Embeddings of sequences by a pretrained encoder, unaugmented, one row a sequence, in the input's order. CHECKPOINT is a\n"
-      "run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES is FASTA or 2bit (a row a record), NAME.csv or\n"
-      "NAME.tsv with a column 'sequence' (and 'id', if there), or NAME.bed with --genome. Of longer sequences than the window the\n"
+      "run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES is FASTA or 2bit (a row a record), NAME.csv "
+      "or\n"
+      "NAME.tsv with a column 'sequence' (and 'id', if there), or NAME.bed with --genome. Of longer sequences than the window "
+      "the\n"
       "mean over overlapping windows is taken.",
       table};
   int count;
@@ -66,7 +69,8 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
                           .stride = o->stride ? o->stride : (window + 1) / 2,
                           .both_strands = o->both_strands};
   if (window && e->stride > window)
-    return fd_fail(FD_USAGE, "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
+    return fd_fail(FD_USAGE,
+                   "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
                    e->stride, window);
   return FD_OK;
 }
@@ -79,10 +83,15 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
   char window[32], stride[32];
   snprintf(window, sizeof window, "%" PRId64, e->window);
   snprintf(stride, sizeof stride, "%" PRId64, e->stride);
-  const fd_note notes[] = {{"format", "findna-embedding 1"}, {"findna", fd_version()},
-                           {"checkpoint", all->model.info.folder}, {"state_id", all->model.info.state_id},
-                           {"encoder", encoder->name}, {"pooling", pools[o->pool]},
-                           {"strands", e->both_strands ? "mean of both" : "as given"}, {"window", window}, {"stride", stride},
+  const fd_note notes[] = {{"format", "findna-embedding 1"},
+                           {"findna", fd_version()},
+                           {"checkpoint", all->model.info.folder},
+                           {"state_id", all->model.info.state_id},
+                           {"encoder", encoder->name},
+                           {"pooling", pools[o->pool]},
+                           {"strands", e->both_strands ? "mean of both" : "as given"},
+                           {"window", window},
+                           {"stride", stride},
                            {"sequences", o->words[1]}};
   const fd_matrix_info info = {.items = fd_sequences_count(s),
                                .rows = e->positions ? fd_sequences_bases(s) : fd_sequences_count(s),

@@ -30,7 +30,7 @@ struct fd_sequences {
   char *bed;
   int whole; /* the items are the records */
   int64_t count, bases, longest, next;
-  int loaded;         /* record in `symbols`; -1: none */
+  int loaded; /* record in `symbols`; -1: none */
   uint8_t *symbols, *turned;
   char id[ID_MAX];
 };
@@ -82,8 +82,10 @@ static fd_status find_record(const fd_genome *g, const char *where, const char *
   if (!near)
     return fd_fail(FD_DATA, "%s: %s has no sequence '%s'; its first one is '%s'", where, g->file[0].path, contig,
                    g->record[0].contig);
-  return fd_fail(FD_DATA, "%s: %s has bases %" PRId64 " to %" PRId64 " of %s, but the interval is %" PRId64 " to %" PRId64
-                 ": of another assembly?", where, g->file[0].path, near->first, near->first + near->length, contig, begin, end);
+  return fd_fail(FD_DATA,
+                 "%s: %s has bases %" PRId64 " to %" PRId64 " of %s, but the interval is %" PRId64 " to %" PRId64
+                 ": of another assembly?",
+                 where, g->file[0].path, near->first, near->first + near->length, contig, begin, end);
 }
 
 static fd_status read_interval(const fd_sequences *s, const char *where, char *line, interval *out) {
@@ -190,14 +192,16 @@ fd_status fd_sequences_next(fd_sequences *s, fd_sequence *out) {
   int64_t i = s->next++;
   if (s->table.rows) {
     if (!s->table.id) snprintf(s->id, sizeof s->id, "%" PRId64, i + 1);
-    *out = (fd_sequence){s->table.id ? s->table.id[i] : s->id, s->table.symbols + s->table.start[i],
-                         s->table.start[i + 1] - s->table.start[i]};
+    const char *id = s->table.id ? s->table.id[i] : s->id;
+    *out = (fd_sequence){id, s->table.symbols + s->table.start[i], s->table.start[i + 1] - s->table.start[i], id, 0, 0};
     return FD_OK;
   }
   const interval *item = &s->item[i];
   FD_TRY(load(s, item->record));
   name(s, item);
-  *out = (fd_sequence){s->id, s->symbols + item->begin, item->end - item->begin};
+  const fd_record *record = &s->genome.record[item->record];
+  *out = (fd_sequence){s->id,          s->symbols + item->begin,    item->end - item->begin,
+                       record->contig, record->first + item->begin, item->minus};
   if (!item->minus) return FD_OK;
   free(s->turned);
   FD_TRY(fd_alloc(&s->turned, (size_t)out->length, 1, "a reverse complement"));

@@ -7,9 +7,13 @@
 #include "base/error.h"
 
 typedef struct fd_sequence {
-  const char *id; /* the record's first word, the table's id or row number, the interval's name or contig:start-end */
+  const char *id;         /* the record's first word, the table's id or row number, the interval's name or contig:start-end */
   const uint8_t *symbols; /* [length] 0..4 */
   int64_t length;
+  const char
+      *contig; /* where it lies: [start, start + length) of a contig, or of its reverse complement; of a table: the id, 0 */
+  int64_t start;
+  int minus;
 } fd_sequence;
 
 typedef struct fd_sequences fd_sequences;

@@ -19,9 +19,9 @@ static fd_status begin(fd_matrix *m) {
   snprintf(path, sizeof path, "%.*s.ids.txt", (int)(sizeof path - sizeof ".ids.txt"), m->path);
   FD_TRY(fd_output_begin(&f->values, m->path));
   FD_TRY(fd_output_begin(&f->ids, path));
-  int n = snprintf(header, sizeof header,
-                   "\x93NUMPY\x01%c%c%c{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %d), }", 0, HEADER - 10, 0,
-                   m->info.rows, m->info.width);
+  int n =
+      snprintf(header, sizeof header, "\x93NUMPY\x01%c%c%c{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %d), }",
+               0, HEADER - 10, 0, m->info.rows, m->info.width);
   memset(header + n, ' ', (size_t)(HEADER - n));
   header[HEADER - 1] = '\n';
   fwrite(header, 1, HEADER, f->values.stream);

@@ -40,7 +40,7 @@ typedef struct work {
   int64_t longest; /* that `e` is made for */
   piece *pending;  /* of the pass */
   size_t pieces_room;
-  float *row;      /* [width] */
+  float *row; /* [width] */
 } work;
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
@@ -188,8 +188,7 @@ static fd_status embed_share(work *w) {
     if ((int64_t)((double)c->start[i] / (double)all * w->comm->size) != w->comm->rank) continue;
     int64_t length = length_of(c, i);
     for (int64_t k = 0; k < pieces_of(o, length); k++)
-      for (int minus = 0; minus <= o->both_strands; minus++)
-        FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
+      for (int minus = 0; minus <= o->both_strands; minus++) FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
   }
   if (w->e->seqs.count) FD_TRY(run_pass(w));
   for (int i = 0; i < c->count && o->positions; i++) divide_positions(w, i);
@@ -246,8 +245,9 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
     if (root) FD_TRY(write_chunk(w, matrix));
     done += w->c.start[w->c.count];
     double seconds = fd_seconds() - start;
-    fd_progress(root && left == 0, "%" PRId64 " of %" PRId64 " sequences, %.1f %% of the nucleotides, %.0f nucleotides/s, %.0f s left",
-                count - left, count, root ? 100.0 * (double)done / (double)bases : 0, (double)done / seconds,
+    fd_progress(root && left == 0,
+                "%" PRId64 " of %" PRId64 " sequences, %.1f %% of the nucleotides, %.0f nucleotides/s, %.0f s left", count - left,
+                count, root ? 100.0 * (double)done / (double)bases : 0, (double)done / seconds,
                 root ? (double)(bases - done) * seconds / (double)done : 0);
     empty_chunk(&w->c);
   }

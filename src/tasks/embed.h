@@ -11,8 +11,8 @@
  * features are the mean over the windows; a position is the mean over the windows that hold it. With `both_strands` the mean
  * with those of the reverse complement, read backwards. */
 typedef struct fd_embed_options {
-  int positions;       /* the latents of all nucleotides instead of pooled features */
-  fd_features kind;    /* of pooled features */
+  int positions;    /* the latents of all nucleotides instead of pooled features */
+  fd_features kind; /* of pooled features */
   int64_t window, stride;
   int both_strands;
 } fd_embed_options;

@@ -9,9 +9,7 @@
 
 enum { TOKENS_PER_PASS = 1 << 13 };
 
-static int64_t tokens_of(int cls, int64_t longest) {
-  return longest + cls > TOKENS_PER_PASS ? longest + cls : TOKENS_PER_PASS;
-}
+static int64_t tokens_of(int cls, int64_t longest) { return longest + cls > TOKENS_PER_PASS ? longest + cls : TOKENS_PER_PASS; }
 
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(cls, longest), channels = (size_t)encoder->network->channels;

@@ -15,15 +15,16 @@ typedef struct fd_use {
 enum { FD_ENCODER_TEACHER, FD_ENCODER_STUDENT };
 
 /* Lines of a command's table of options for a fd_use `use`, whose defaults are {0, 0, -1}. */
-#define FD_USE_DEVICE_ARGS(use)                                                                                              \
-  {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"},     \
-  {"simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"}
+#define FD_USE_DEVICE_ARGS(use)                                                                                            \
+  {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, { \
+    "simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"                \
+  }
 #define FD_USE_ENCODER_ARG(use) \
-  {"encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, "teacher|student", "which network (default: the teacher if there is one)"}
+  { "encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, "teacher|student", "which network (default: the teacher if there is one)" }
 
 typedef struct fd_pretrained {
   fd_config config;
-  fd_checkpoint_info info; /* info.folder: the checkpoint that was taken */
+  fd_checkpoint_info info;  /* info.folder: the checkpoint that was taken */
   float *student, *teacher; /* host memory; no teacher: NULL */
   fd_network *network;
   fd_device *dev;

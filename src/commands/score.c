@@ -1,0 +1,229 @@
+/* findna score CHECKPOINT INPUT: scores of variants, or of every nucleotide of sequences. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "tasks/pretrained.h"
+#include "tasks/score.h"
+#include "tasks/track.h"
+
+typedef struct options {
+  const char *words[2]; /* checkpoint, input */
+  const char *output, *genome;
+  int64_t window, every;
+  int one_strand, scores, track;
+  double mismatches;
+  fd_use use;
+} options;
+
+enum { SCORES_BOTH, SCORES_LLR, SCORES_DISTANCE };
+
+typedef struct scoring {
+  fd_pretrained model;
+  fd_encoder encoder;
+  fd_genome genome;
+  fd_variants variants;
+  fd_variant_scores scores;
+  fd_sequences *sequences;
+  fd_output output;
+} scoring;
+
+static int ends_with(const char *path, const char *end) {
+  size_t n = strlen(path), m = strlen(end);
+  return n > m && !strcmp(path + n - m, end);
+}
+
+static fd_status read_options(int argc, char **argv, options *o, int *helped) {
+  const fd_arg table[] = {
+      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit that variants or intervals lie in"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "NAME.vcf or NAME.tsv for variants, NAME.bedgraph for nucleotides"},
+      {"window", FD_ARG_INT, &o->window, 0, 1e8, "L", "nucleotides around a place; 0: as in pretraining"},
+      {"one-strand", FD_ARG_FLAG, &o->one_strand, 0, 0, NULL, "leave out the reverse complement; half the time"},
+      {"scores", FD_ARG_CHOICE, &o->scores, 0, 0, "both|llr|distance",
+       "for variants: log-likelihood ratio of the masked nucleotides, distance of the embeddings"},
+      {"mismatches", FD_ARG_REAL, &o->mismatches, 0, 1, "SHARE", "of variants whose REF may differ from the genome"},
+      {"track", FD_ARG_CHOICE, &o->track, 0, 0, "logp|entropy",
+       "for nucleotides: log p of the one that is there, or the entropy of p, in nats"},
+      {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th at a time; K passes"},
+      FD_USE_ENCODER_ARG(o->use),
+      FD_USE_DEVICE_ARGS(o->use),
+      {0},
+  };
+  const fd_args args = {
+      "score", "CHECKPOINT INPUT --output FILE [--genome FILE] [options]",
+      "What a pretrained model expects. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns chrom, pos, ref, alt (plain, gzip\n"
+      "or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's, masked in their window of the genome, and the\n"
+      "distance between the embeddings of the two windows. Or INPUT is sequences (NAME.bed with --genome, FASTA, 2bit): each\n"
+      "nucleotide gets its log-probability given all others around it. Both strands are averaged.",
+      table};
+  int count;
+  FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));
+  if (*helped) return FD_OK;
+  if (count < 2 || !o->output)
+    return fd_fail(FD_USAGE, "findna score: give CHECKPOINT, INPUT and --output FILE; see findna score --help");
+  if (!ends_with(o->output, ".vcf") && !ends_with(o->output, ".tsv") && !ends_with(o->output, ".bedgraph"))
+    return fd_fail(FD_USAGE, "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
+                   o->output);
+  FD_TRY(fd_check_output(o->output, o->words[1]));
+  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
+}
+
+/* --- variants ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *const info_names[2] = {"FINDNA_LLR", "FINDNA_DIST"};
+
+static void print_number(FILE *out, double value, const char *none) {
+  if (isnan(value)) fputs(none, out);
+  else fprintf(out, "%.6g", value);
+}
+
+static double part(const fd_allele_score *score, int which) { return which ? score->distance : score->llr; }
+
+static int wanted(const options *o, int which) { return o->scores == SCORES_BOTH || o->scores == (which ? SCORES_DISTANCE : SCORES_LLR); }
+
+static void write_vcf_header(const options *o, const scoring *s, FILE *out) {
+  static const char *const texts[2] = {
+      "Masked-nucleotide log-likelihood ratio of ALT against REF (nats; above 0: ALT is likelier)",
+      "Euclidean distance between the mean embeddings of the windows with ALT and with REF"};
+  for (int i = 0; i + 1 < s->variants.headers; i++) fprintf(out, "%s\n", s->variants.header[i]);
+  for (int which = 0; which < 2; which++)
+    if (wanted(o, which))
+      fprintf(out, "##INFO=<ID=%s,Number=A,Type=Float,Description=\"%s\",Source=\"findna\",Version=\"%s\">\n", info_names[which],
+              texts[which], fd_version());
+  fprintf(out, "##findna_model=<state_id=%s,encoder=%s,window=%d,strands=%s>\n%s\n", s->model.info.state_id, s->encoder.name,
+          (int)o->window, o->one_strand ? "forward" : "both", s->variants.header[s->variants.headers - 1]);
+}
+
+static void write_vcf_line(const options *o, const scoring *s, int64_t i, FILE *out) {
+  const fd_variant *v = &s->variants.item[i];
+  const int64_t *first = &s->scores.first[i];
+  int shown = strcmp(v->rest[2], ".") && *v->rest[2];
+  fprintf(out, "%s\t%" PRId64 "\t%s\t%s\t%s\t%s\t%s\t%s", v->contig, v->position + 1, v->id, v->ref, v->alt, v->rest[0],
+          v->rest[1], shown ? v->rest[2] : "");
+  for (int which = 0; which < 2; which++) {
+    if (!wanted(o, which)) continue;
+    fprintf(out, "%s%s=", shown++ ? ";" : "", info_names[which]);
+    for (int64_t a = first[0]; a < first[1]; a++) {
+      if (a > first[0]) fputc(',', out);
+      print_number(out, part(&s->scores.score[a], which), ".");
+    }
+  }
+  fprintf(out, "%s%s\n", v->samples ? "\t" : "", v->samples ? v->samples : "");
+}
+
+static void write_table(const options *o, const scoring *s, FILE *out) {
+  fprintf(out, "chrom\tpos\tid\tref\talt%s%s\n", wanted(o, 0) ? "\tllr" : "", wanted(o, 1) ? "\tdistance" : "");
+  for (int64_t i = 0; i < s->variants.count; i++) {
+    const fd_variant *v = &s->variants.item[i];
+    const char *alt = v->alt;
+    for (int64_t a = s->scores.first[i]; a < s->scores.first[i + 1]; a++) {
+      int length = (int)strcspn(alt, ",");
+      fprintf(out, "%s\t%" PRId64 "\t%s\t%s\t%.*s", v->contig, v->position + 1, v->id, v->ref, length, alt);
+      for (int which = 0; which < 2; which++)
+        if (wanted(o, which)) fputc('\t', out), print_number(out, part(&s->scores.score[a], which), "");
+      fputc('\n', out);
+      alt += length + 1;
+    }
+  }
+}
+
+static fd_status refuse_scored(const char *path, const fd_variants *all) {
+  for (int i = 0; i < all->headers; i++)
+    for (int which = 0; which < 2; which++)
+      if (strstr(all->header[i], info_names[which]))
+        return fd_fail(FD_DATA, "%s:%d: has %s already; score the original file", path, i + 1, info_names[which]);
+  return FD_OK;
+}
+
+static fd_status load_variants(const options *o, scoring *s) {
+  int vcf = ends_with(o->output, ".vcf");
+  if (!o->genome) return fd_fail(FD_USAGE, "findna score: variants lie in a genome: give --genome FILE (FASTA or 2bit)");
+  FD_TRY(fd_variants_read(o->words[1], &s->variants));
+  if (vcf && !s->variants.vcf)
+    return fd_fail(FD_USAGE, "findna score: %s is no VCF file, so the output is a table: --output NAME.tsv", o->words[1]);
+  if (vcf) FD_TRY(refuse_scored(o->words[1], &s->variants));
+  FD_TRY(fd_output_begin(&s->output, o->output));
+  FD_TRY(fd_genome_scan(&s->genome, o->genome));
+  return fd_genome_check_names(&s->genome);
+}
+
+static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
+  const fd_score_options how = {.window = (int)o->window,
+                                .both_strands = !o->one_strand,
+                                .llr = wanted(o, 0),
+                                .distance = wanted(o, 1),
+                                .mismatches = o->mismatches,
+                                .tau = s->model.config.objective.mnm_tau};
+  int root = comm->rank == 0;
+  if (root) FD_TRY(load_variants(o, s));
+  FD_TRY(fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
+  if (!root) return FD_OK;
+  fd_info("%" PRId64 " of %" PRId64 " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
+          s->scores.scored, s->scores.alleles);
+  if (ends_with(o->output, ".tsv")) {
+    write_table(o, s, s->output.stream);
+    return FD_OK;
+  }
+  write_vcf_header(o, s, s->output.stream);
+  for (int64_t i = 0; i < s->variants.count; i++) write_vcf_line(o, s, i, s->output.stream);
+  return FD_OK;
+}
+
+/* --- nucleotides --------------------------------------------------------------------------------------------------------------- */
+
+static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) {
+  const fd_track_options how = {.window = (int)o->window,
+                                .every = (int)o->every,
+                                .both_strands = !o->one_strand,
+                                .kind = o->track,
+                                .tau = s->model.config.objective.mnm_tau};
+  if (comm->rank == 0) {
+    FD_TRY(fd_sequences_open(&s->sequences, o->words[1], o->genome));
+    FD_TRY(fd_output_begin(&s->output, o->output));
+    fd_info("%" PRId64 " nucleotides in %" PRId64 " sequences; about %.0f MB of memory a rank", fd_sequences_bases(s->sequences),
+            fd_sequences_count(s->sequences),
+            1e-6 * ((double)fd_encoding_memory(&s->encoder, 0, o->window, FD_WANT_LOGITS) + fd_pretrained_memory(&s->model) +
+                    17 * (double)fd_sequences_longest(s->sequences)));
+    fprintf(s->output.stream, "track type=bedGraph name=\"findna %s\" description=\"state_id %.16s, %s encoder\"\n",
+            o->track == FD_TRACK_LOGP ? "log p" : "entropy", s->model.info.state_id, s->encoder.name);
+  }
+  return fd_track_run(&how, &s->encoder, comm, s->sequences, s->output.stream);
+}
+
+static fd_status score(fd_comm *comm, options *o, scoring *s) {
+  double start = fd_seconds();
+  FD_TRY(fd_pretrained_open(&s->model, o->words[0], &o->use, comm));
+  FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &s->encoder));
+  if (!o->window) o->window = s->model.info.window;
+  FD_TRY(ends_with(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_output_commit(&s->output));
+  fd_info("wrote %s in %.1f s", o->output, fd_seconds() - start);
+  return FD_OK;
+}
+
+fd_status fd_command_score(fd_comm *comm, int argc, char **argv) {
+  options o = {.every = 8, .mismatches = 0.01, .use.encoder = -1};
+  int helped;
+  FD_TRY(read_options(argc, argv, &o, &helped));
+  if (helped) return FD_OK;
+  scoring *s;
+  FD_TRY(fd_alloc(&s, 1, sizeof *s, "scores"));
+  fd_status status = score(comm, &o, s);
+  fd_output_abandon(&s->output);
+  fd_sequences_close(&s->sequences);
+  fd_variant_scores_free(&s->scores);
+  fd_variants_free(&s->variants);
+  fd_genome_free(&s->genome);
+  fd_pretrained_close(&s->model);
+  free(s);
+  return status;
+}

@@ -1,0 +1,33 @@
+/* Variants of a VCF file, or of a table with the columns chrom, pos, ref, alt (and id); plain, gzip or xz. */
+#ifndef FD_DATA_VARIANTS_H
+#define FD_DATA_VARIANTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct fd_variant {
+  int64_t line;           /* in the file, from 1 */
+  const char *contig, *id; /* id: "." without one */
+  int64_t position;       /* of REF's first base, from 0 */
+  const char *ref, *alt;  /* letters; alt: alleles separated by commas */
+  const char *rest[3];    /* VCF: QUAL, FILTER, INFO */
+  const char *samples;    /* VCF: what follows INFO behind a tab, or NULL */
+} fd_variant;
+
+typedef struct fd_variants {
+  int vcf;
+  char *text; /* of the file, cut into the fields */
+  const char **header; /* VCF: [headers] lines; the last one begins with #CHROM */
+  int headers;
+  int64_t count;
+  fd_variant *item;
+  size_t header_capacity, item_capacity;
+} fd_variants;
+
+/* Reads all variants. REF is letters of A, C, G, T, N (else FD_DATA with file:line); what ALT may be is for the user of it. */
+fd_status fd_variants_read(const char *path, fd_variants *variants) FD_MUST_CHECK;
+void fd_variants_free(fd_variants *variants);
+
+#endif

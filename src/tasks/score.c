@@ -1,0 +1,361 @@
+/* Variants are scored in the order of the genome, whose sequences are read one at a time. The root makes jobs (a window with REF
+ * and one with ALT), every rank does a share of them. */
+#include "tasks/score.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/alphabet.h"
+#include "tasks/features.h"
+
+enum { JOBS = 512 };
+
+/* One allele to score: its windows lie in `symbols`, first that with REF. */
+typedef struct job {
+  int64_t allele;
+  int ref_window, alt_window; /* lengths */
+  int at, ref, alt;           /* place of the alleles in the windows, and their lengths */
+} job;
+
+typedef struct pass_item {
+  int job, minus;
+  enum { MASKED, WITH_REF, WITH_ALT } kind;
+} pass_item;
+
+typedef struct work {
+  const fd_score_options *options;
+  const fd_encoder *encoder;
+  fd_comm *comm;
+  const char *path;
+  const fd_variants *variants;
+  const fd_genome *genome;
+  fd_variant_scores *scores;
+  /* root */
+  int64_t *order; /* [variants] by place in the genome */
+  int *record;    /* [variants]; -1: REF is not the genome's */
+  int64_t first_line; /* of those that are refused */
+  fd_genome_reader *reader;
+  uint8_t *contig; /* symbols of record `loaded` */
+  int loaded;
+  /* everybody */
+  int jobs;
+  job *job;                /* [JOBS] */
+  uint8_t *symbols;        /* [JOBS, 2, window] */
+  fd_allele_score *result; /* [JOBS] */
+  fd_encoding *e;
+  pass_item *pending;
+  size_t pending_room;
+  float *row, *ref_row; /* [channels] pooled latents; ref_row of the job whose ALT comes next */
+} work;
+
+/* --- the root: which variants, in which order ------------------------------------------------------------------------------ */
+
+static int holds(const fd_record *r, const fd_variant *v) {
+  return fd_same_contig(r->contig, v->contig) && v->position >= r->first &&
+         v->position + (int64_t)strlen(v->ref) <= r->first + r->length;
+}
+
+/* The record that holds the variant's REF, or -1; `near` is looked at first. */
+static int record_of(const fd_genome *g, const fd_variant *v, int near) {
+  if (near >= 0 && holds(&g->record[near], v)) return near;
+  for (int r = 0; r < g->records; r++)
+    if (holds(&g->record[r], v)) return r;
+  return -1;
+}
+
+static fd_status load(work *w, int record) {
+  if (w->loaded == record) return FD_OK;
+  free(w->contig);
+  w->loaded = -1;
+  FD_TRY(fd_alloc(&w->contig, (size_t)w->genome->record[record].length, 1, "a sequence"));
+  FD_TRY(fd_genome_read(w->reader, record, w->contig));
+  w->loaded = record;
+  return FD_OK;
+}
+
+static int64_t place_of(const work *w, const fd_variant *v, int record) { return v->position - w->genome->record[record].first; }
+
+static int by_place(const void *a, const void *b, void *context) {
+  const work *w = context;
+  int64_t i = *(const int64_t *)a, j = *(const int64_t *)b;
+  int x = w->record[i], y = w->record[j];
+  if (x != y) return (x > y) - (x < y);
+  int64_t p = w->variants->item[i].position, q = w->variants->item[j].position;
+  return p != q ? (p > q) - (p < q) : (i > j) - (i < j);
+}
+
+/* A variant that does not lie on the genome; of these the first line is described in `first`. */
+static void refuse(work *w, int64_t variant, const char *there, char *first, size_t size) {
+  const fd_variant *v = &w->variants->item[variant];
+  w->record[variant] = -1;
+  if (w->scores->mismatches++ && v->line > w->first_line) return;
+  w->first_line = v->line;
+  if (there)
+    snprintf(first, size, "%s:%" PRId64 ": REF is %.20s, the genome has %s at %s:%" PRId64, w->path, v->line, v->ref, there,
+             v->contig, v->position + 1);
+  else
+    snprintf(first, size, "%s:%" PRId64 ": the genome has no %s:%" PRId64, w->path, v->line, v->contig, v->position + 1);
+}
+
+static fd_status compare_references(work *w, char *first, size_t size) {
+  for (int64_t k = 0; k < w->variants->count; k++) {
+    int64_t i = w->order[k];
+    const fd_variant *v = &w->variants->item[i];
+    char there[24] = "";
+    int same = 1;
+    if (w->record[i] < 0) {
+      refuse(w, i, NULL, first, size);
+      continue;
+    }
+    FD_TRY(load(w, w->record[i]));
+    const uint8_t *genome = w->contig + place_of(w, v, w->record[i]);
+    for (size_t c = 0; v->ref[c]; c++) {
+      same &= fd_symbol_of[(unsigned char)v->ref[c]] == genome[c];
+      if (c < sizeof there - 1) there[c] = "ACGTN"[genome[c]];
+    }
+    if (!same) refuse(w, i, there, first, size);
+  }
+  return FD_OK;
+}
+
+static fd_status check_references(work *w) {
+  const fd_variants *all = w->variants;
+  char first[512] = "";
+  FD_TRY(fd_alloc(&w->order, (size_t)all->count, sizeof *w->order, "variants"));
+  FD_TRY(fd_alloc(&w->record, (size_t)all->count, sizeof *w->record, "variants"));
+  FD_TRY(fd_genome_reader_open(w->genome, &w->reader));
+  for (int64_t i = 0; i < all->count; i++) {
+    w->order[i] = i;
+    w->record[i] = record_of(w->genome, &all->item[i], i ? w->record[i - 1] : -1);
+  }
+  qsort_r(w->order, (size_t)all->count, sizeof *w->order, by_place, w);
+  FD_TRY(compare_references(w, first, sizeof first));
+  int64_t wrong = w->scores->mismatches;
+  if (!wrong) return FD_OK;
+  if ((double)wrong > w->options->mismatches * (double)all->count)
+    return fd_fail(FD_DATA,
+                   "%" PRId64 " of %" PRId64 " variants do not lie on this genome, the first is %s. Is it of another assembly? "
+                   "(--mismatches %g allows a share)",
+                   wrong, all->count, first, w->options->mismatches);
+  fd_warn("%" PRId64 " of %" PRId64 " variants do not lie on this genome and get no score; the first is %s", wrong, all->count,
+          first);
+  return FD_OK;
+}
+
+/* Counts the alleles of every variant. */
+static fd_status number_alleles(work *w) {
+  const fd_variants *all = w->variants;
+  fd_variant_scores *s = w->scores;
+  FD_TRY(fd_alloc(&s->first, (size_t)all->count + 1, sizeof *s->first, "scores"));
+  for (int64_t i = 0; i < all->count; i++) {
+    s->first[i] = s->alleles++;
+    for (const char *c = all->item[i].alt; *c; c++) s->alleles += *c == ',';
+  }
+  s->first[all->count] = s->alleles;
+  FD_TRY(fd_alloc(&s->score, (size_t)s->alleles, sizeof *s->score, "scores"));
+  for (int64_t i = 0; i < s->alleles; i++) s->score[i] = (fd_allele_score){NAN, NAN};
+  return FD_OK;
+}
+
+/* --- the root: jobs ---------------------------------------------------------------------------------------------------------- */
+
+/* Writes the symbols of an allele; 0 when it is not of A, C, G, T alone (symbolic, missing, N). */
+static int take_allele(const char *text, size_t length, uint8_t *to) {
+  for (size_t i = 0; i < length; i++)
+    if ((to[i] = fd_symbol_of[(unsigned char)text[i]]) >= FD_N) return 0;
+  return length > 0;
+}
+
+/* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
+static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
+  const fd_variant *v = &w->variants->item[variant];
+  int64_t length = w->genome->record[w->loaded].length, place = place_of(w, v, w->loaded);
+  int window = w->options->window, ref = (int)strlen(v->ref);
+  if (window > length) window = (int)length;
+  if (ref > window / 2 || alt_length > (size_t)window / 2) return 0;
+  int64_t from = place - window / 2;
+  if (from + window > length) from = length - window;
+  if (from < 0) from = 0;
+  *out = (job){.ref_window = window, .at = (int)(place - from), .ref = ref, .alt = (int)alt_length};
+  if (out->at + ref > window) return 0;
+  uint8_t *with_ref = symbols, *with_alt = symbols + w->options->window;
+  memcpy(with_ref, w->contig + from, (size_t)window);
+  for (int i = 0; i < ref; i++)
+    if (with_ref[out->at + i] >= FD_N) return 0;
+  memcpy(with_alt, with_ref, (size_t)out->at);
+  if (!take_allele(alt, alt_length, with_alt + out->at)) return 0;
+  int64_t behind = place + ref, tail = window - out->at - out->alt;
+  if (tail > length - behind) tail = length - behind;
+  memcpy(with_alt + out->at + out->alt, w->contig + behind, (size_t)tail);
+  out->alt_window = out->at + out->alt + (int)tail;
+  return 1;
+}
+
+/* The next jobs, from variant number *next of the order on; an allele's place in it is *skip. */
+static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
+  for (w->jobs = 0; *next < w->variants->count; ++*next, *skip = 0) {
+    int64_t i = w->order[*next], number = 0;
+    if (w->record[i] < 0) continue;
+    FD_TRY(load(w, w->record[i]));
+    for (const char *alt = w->variants->item[i].alt; alt; alt = strchr(alt, ',') ? strchr(alt, ',') + 1 : NULL, number++) {
+      if (number < *skip) continue;
+      if (w->jobs == JOBS) {
+        *skip = number;
+        return FD_OK;
+      }
+      job *j = &w->job[w->jobs];
+      if (!make_job(w, i, alt, strcspn(alt, ","), j, w->symbols + (size_t)w->jobs * 2 * (size_t)w->options->window)) continue;
+      j->allele = w->scores->first[i] + number;
+      w->jobs++;
+    }
+  }
+  return FD_OK;
+}
+
+/* --- everybody: passes -------------------------------------------------------------------------------------------------------- */
+
+static const uint8_t *window_of(const work *w, int j, int with_alt) {
+  return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
+}
+
+/* log p(alt) - log p(ref) over the masked positions of a pass. */
+static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
+  const job *j = &w->job[p->job];
+  const uint8_t *ref = window_of(w, p->job, 0) + j->at, *alt = window_of(w, p->job, 1) + j->at;
+  double sum = 0;
+  for (int i = 0; i < j->ref; i++) {
+    int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
+    const float *z = w->e->logits + (size_t)(w->e->start[slot] + t) * FD_SYMBOLS;
+    uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
+    sum += ((double)z[a] - (double)z[r]) / w->options->tau;
+  }
+  return sum;
+}
+
+static double distance(const float *a, const float *b, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+  return sqrt(sum);
+}
+
+static fd_status run_pass(work *w) {
+  double share = w->options->both_strands ? 0.5 : 1;
+  int channels = w->encoder->network->channels;
+  FD_TRY(fd_encoding_run(w->e));
+  for (int i = 0; i < w->e->seqs.count; i++) {
+    const pass_item *p = &w->pending[i];
+    fd_allele_score *result = &w->result[p->job];
+    if (p->kind == MASKED) result->llr += share * likelihood_ratio(w, i, p);
+    if (p->kind == WITH_REF) fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->ref_row);
+    if (p->kind == WITH_ALT) {
+      fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->row);
+      result->distance += share * distance(w->row, w->ref_row, channels);
+    }
+  }
+  fd_encoding_clear(w->e);
+  return FD_OK;
+}
+
+static fd_status add(work *w, pass_item p) {
+  const job *j = &w->job[p.job];
+  int length = p.kind == WITH_ALT ? j->alt_window : j->ref_window, from = p.minus ? length - j->at - j->ref : j->at;
+  const uint8_t *symbols = window_of(w, p.job, p.kind == WITH_ALT);
+  uint8_t *to = fd_encoding_add(w->e, length);
+  if (!to) {
+    FD_TRY(run_pass(w));
+    to = fd_encoding_add(w->e, length);
+  }
+  size_t slot = (size_t)w->e->seqs.count - 1;
+  FD_TRY(fd_grow(&w->pending, &w->pending_room, slot + 1, sizeof *w->pending, "scores"));
+  w->pending[slot] = p;
+  if (p.minus) fd_reverse_complement(symbols, length, to);
+  else memcpy(to, symbols, (size_t)length);
+  if (p.kind == MASKED) memset(to + from, FD_ZERO, (size_t)j->ref);
+  return FD_OK;
+}
+
+/* This rank's jobs. */
+static fd_status do_share(work *w) {
+  const fd_score_options *o = w->options;
+  int first = (int)((int64_t)w->jobs * w->comm->rank / w->comm->size),
+      last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
+  memset(w->result, 0, JOBS * sizeof *w->result);
+  for (int i = first; i < last; i++) {
+    int comparable = o->llr && w->job[i].ref == w->job[i].alt;
+    for (int minus = 0; minus <= o->both_strands; minus++) {
+      if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
+      if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
+      if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_ALT}));
+    }
+    if (!comparable) w->result[i].llr = NAN;
+    if (!o->distance) w->result[i].distance = NAN;
+  }
+  return w->e->seqs.count ? run_pass(w) : FD_OK;
+}
+
+static fd_status do_jobs(work *w) {
+  fd_comm *comm = w->comm;
+  size_t window = (size_t)w->options->window;
+  FD_TRY(comm->ops->broadcast(comm, &w->jobs, sizeof w->jobs, 0));
+  if (!w->jobs) return FD_OK;
+  FD_TRY(comm->ops->broadcast(comm, w->job, (size_t)w->jobs * sizeof *w->job, 0));
+  FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->jobs * 2 * window, 0));
+  FD_TRY(do_share(w));
+  /* Every value is zero on all ranks but one: the sum of the bits is the value. */
+  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t));
+}
+
+static fd_status run(work *w) {
+  int root = w->comm->rank == 0, want = (w->options->llr ? FD_WANT_LOGITS : 0) | (w->options->distance ? FD_WANT_LATENT : 0);
+  size_t channels = (size_t)w->encoder->network->channels;
+  int64_t next = 0, skip = 0, *scored = &w->scores->scored;
+  if (root) FD_TRY(check_references(w));
+  if (root) FD_TRY(number_alleles(w));
+  FD_TRY(fd_alloc(&w->job, JOBS, sizeof *w->job, "scores"));
+  FD_TRY(fd_alloc(&w->symbols, JOBS, 2 * (size_t)w->options->window, "scores"));
+  FD_TRY(fd_alloc(&w->result, JOBS, sizeof *w->result, "scores"));
+  FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
+  FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
+  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want));
+  for (double start = fd_seconds();;) {
+    if (root) FD_TRY(make_jobs(w, &next, &skip));
+    FD_TRY(do_jobs(w));
+    if (!w->jobs) return FD_OK;
+    for (int i = 0; i < w->jobs && root; i++) w->scores->score[w->job[i].allele] = w->result[i];
+    *scored += w->jobs;
+    fd_progress(root && next == w->variants->count, "%" PRId64 " alleles scored, %" PRId64 " of %" PRId64 " variants, %.1f alleles/s",
+                *scored, next, root ? w->variants->count : 0, (double)*scored / (fd_seconds() - start));
+  }
+}
+
+fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder, fd_comm *comm, const char *path,
+                            const fd_variants *variants, const fd_genome *genome, fd_variant_scores *scores) {
+  memset(scores, 0, sizeof *scores);
+  work w = {.options = o, .encoder = encoder, .comm = comm, .path = path, .variants = variants, .genome = genome, .scores = scores,
+            .loaded = -1};
+  fd_status status = run(&w);
+  fd_encoding_close(&w.e);
+  fd_genome_reader_close(&w.reader);
+  free(w.order);
+  free(w.record);
+  free(w.contig);
+  free(w.job);
+  free(w.symbols);
+  free(w.result);
+  free(w.pending);
+  free(w.row);
+  free(w.ref_row);
+  if (status != FD_OK) fd_variant_scores_free(scores);
+  return status;
+}
+
+void fd_variant_scores_free(fd_variant_scores *scores) {
+  free(scores->first);
+  free(scores->score);
+  memset(scores, 0, sizeof *scores);
+}

@@ -1,0 +1,168 @@
+/* One sequence at a time: the root reads it, every rank does a share of its passes, the root writes its lines. */
+#include "tasks/track.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/alphabet.h"
+
+/* A window on one strand with one phase of the mask; [first, last) of the sequence is scored. */
+typedef struct task {
+  int64_t from, first, last;
+  int length, phase, minus;
+} task;
+
+typedef struct work {
+  const fd_track_options *options;
+  const fd_encoder *encoder;
+  fd_comm *comm;
+  int64_t length, room;
+  uint8_t *symbols; /* [length] of the sequence */
+  float *value;     /* [length, 4] probabilities */
+  fd_encoding *e;
+  task *pending;
+  size_t pending_room;
+} work;
+
+static int64_t windows_of(const work *w) {
+  int64_t size = w->options->window, step = (size + 1) / 2;
+  return w->length <= size ? 1 : 1 + (w->length - size + step - 1) / step;
+}
+
+/* Window k, and the part of the sequence that it scores: these parts are next to each other. */
+static task window_at(const work *w, int64_t k) {
+  int64_t size = w->options->window, step = (size + 1) / 2, count = windows_of(w), quarter = (size - step) / 2;
+  task t = {.length = (int)(w->length < size ? w->length : size)};
+  t.from = k * step < w->length - t.length ? k * step : w->length - t.length;
+  t.first = k ? k * step + quarter : 0;
+  t.last = k + 1 < count ? (k + 1) * step + quarter : w->length;
+  return t;
+}
+
+/* Adds the probabilities of a pass's masked nucleotides. */
+static void take(const work *w, int slot) {
+  const task *t = &w->pending[slot];
+  double share = w->options->both_strands ? 0.5 : 1;
+  for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
+    int row = (int)(at - t->from);
+    if (t->minus) row = t->length - 1 - row;
+    const float *z = w->e->logits + (size_t)(w->e->start[slot] + row) * FD_SYMBOLS;
+    double p[FD_N], most = z[0], sum = 0;
+    for (int c = 1; c < FD_N; c++) most = z[c] > most ? z[c] : most;
+    for (int c = 0; c < FD_N; c++) sum += p[c] = exp(((double)z[c] - most) / w->options->tau);
+    float *out = w->value + (size_t)at * FD_N;
+    for (int c = 0; c < FD_N; c++) {
+      int base = t->minus ? fd_complement[c] : c;
+      out[base] = (float)(out[base] + share * p[c] / sum);
+    }
+  }
+}
+
+static fd_status run_pass(work *w) {
+  FD_TRY(fd_encoding_run(w->e));
+  for (int i = 0; i < w->e->seqs.count; i++) take(w, i);
+  fd_encoding_clear(w->e);
+  return FD_OK;
+}
+
+static fd_status add(work *w, const task *t) {
+  uint8_t *to = fd_encoding_add(w->e, t->length);
+  if (!to) {
+    FD_TRY(run_pass(w));
+    to = fd_encoding_add(w->e, t->length);
+  }
+  size_t slot = (size_t)w->e->seqs.count - 1;
+  FD_TRY(fd_grow(&w->pending, &w->pending_room, slot + 1, sizeof *w->pending, "a track"));
+  w->pending[slot] = *t;
+  if (t->minus) fd_reverse_complement(w->symbols + t->from, t->length, to);
+  else memcpy(to, w->symbols + t->from, (size_t)t->length);
+  for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
+    int64_t row = at - t->from;
+    to[t->minus ? t->length - 1 - row : row] = FD_ZERO;
+  }
+  return FD_OK;
+}
+
+/* This rank's windows of the sequence. */
+static fd_status do_share(work *w) {
+  int64_t count = windows_of(w), first = count * w->comm->rank / w->comm->size, last = count * (w->comm->rank + 1) / w->comm->size;
+  for (int64_t k = first; k < last; k++)
+    for (int phase = 0; phase < w->options->every; phase++)
+      for (int minus = 0; minus <= w->options->both_strands; minus++) {
+        task t = window_at(w, k);
+        t.phase = phase, t.minus = minus;
+        FD_TRY(add(w, &t));
+      }
+  return w->e->seqs.count ? run_pass(w) : FD_OK;
+}
+
+/* The sequence is on every rank afterwards, and then its probabilities. */
+static fd_status do_sequence(work *w, const fd_sequence *sequence) {
+  fd_comm *comm = w->comm;
+  if (comm->rank == 0) w->length = sequence->length;
+  FD_TRY(comm->ops->broadcast(comm, &w->length, sizeof w->length, 0));
+  if (w->length > w->room) {
+    free(w->symbols);
+    free(w->value);
+    w->value = NULL;
+    FD_TRY(fd_alloc(&w->symbols, (size_t)w->length, 1, "a sequence"));
+    FD_TRY(fd_alloc(&w->value, (size_t)w->length, FD_N * sizeof *w->value, "a track"));
+    w->room = w->length;
+  }
+  if (comm->rank == 0) memcpy(w->symbols, sequence->symbols, (size_t)w->length);
+  memset(w->value, 0, (size_t)w->length * FD_N * sizeof *w->value);
+  FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->length, 0));
+  FD_TRY(do_share(w));
+  /* A window's values are zero on all ranks but one: the sum of the bits is the value. */
+  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t));
+}
+
+static double value_at(const work *w, int64_t at) {
+  const float *p = w->value + (size_t)at * FD_N;
+  double sum = 0;
+  if (w->options->kind == FD_TRACK_LOGP) return log(p[w->symbols[at]]);
+  for (int c = 0; c < FD_N; c++) sum -= p[c] > 0 ? p[c] * log(p[c]) : 0;
+  return sum;
+}
+
+static void write_sequence(const work *w, const fd_sequence *s, FILE *out) {
+  for (int64_t i = 0; i < s->length; i++) {
+    int64_t at = s->minus ? s->length - 1 - i : i;
+    if (w->symbols[at] >= FD_N) continue;
+    fprintf(out, "%s\t%" PRId64 "\t%" PRId64 "\t%.6g\n", s->contig, s->start + i, s->start + i + 1, value_at(w, at));
+  }
+}
+
+static fd_status run(work *w, fd_sequences *s, FILE *out) {
+  int root = w->comm->rank == 0;
+  int64_t count = root ? fd_sequences_count(s) : 0, bases = root ? fd_sequences_bases(s) : 0, done = 0;
+  fd_sequence next = {0};
+  FD_TRY(w->comm->ops->broadcast(w->comm, &count, sizeof count, 0));
+  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, FD_WANT_LOGITS));
+  double start = fd_seconds();
+  for (int64_t i = 0; i < count; i++) {
+    if (root) FD_TRY(fd_sequences_next(s, &next));
+    FD_TRY(do_sequence(w, &next));
+    if (root) write_sequence(w, &next, out);
+    done += w->length;
+    double seconds = fd_seconds() - start;
+    fd_progress(root && i + 1 == count, "%" PRId64 " of %" PRId64 " nucleotides, %.0f nucleotides/s, %.0f s left", done, bases,
+                (double)done / seconds, (double)(bases - done) * seconds / (double)done);
+  }
+  return FD_OK;
+}
+
+fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, FILE *out) {
+  work w = {.options = o, .encoder = encoder, .comm = comm};
+  fd_status status = run(&w, s, out);
+  free(w.symbols);
+  free(w.value);
+  free(w.pending);
+  fd_encoding_close(&w.e);
+  return status;
+}

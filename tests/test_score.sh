@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# findna score: VCF and tables in and out, the same bytes on any number of ranks, and what it refuses. test_score.c has the values.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+awk 'BEGIN { srand(3); for (k = 1; k <= 3; k++) { print ">chr" k; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
+
+# variants [PREFIX]: SNVs, an indel, two ALTs, a symbolic one, in no order of place; contigs are named PREFIX1, ...
+variants() {
+  printf '##fileformat=VCFv4.2\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\n'
+  awk -v prefix="$1" '/^>/ { k++; next } { s[k] = s[k] $0 } END { srand(5); split("T A C G", to, " "); for (i = 0; i < 60; i++) { c = 1 + i % 3; p = 1 + int(rand() * 1990); r = substr(s[c], p, 1); n = 1 + int(rand() * 4); a = to[n] == r ? to[n % 4 + 1] : to[n]; info = i % 4 ? "DP=" i ";X" : "."
+    if (i == 7) a = a r; if (i == 8) a = "<DEL>"; if (i == 9) a = "*," a; if (i == 10) { r = substr(s[c], p, 3); a = "A" }
+    print prefix c "\t" p "\trs" i "\t" (i % 2 ? tolower(r) : r) "\t" a "\t50\tPASS\t" info "\tGT\t0/1\t1|1" } }' genome.fa
+}
+variants chr >v.vcf
+score() { local n=$1; shift; ranks "$n" score run "$@" >out.log 2>&1 || { tail -2 out.log; return 1; }; }
+for n in 1 2 4; do score $n v.vcf --genome genome.fa --output o$n.vcf; done
+check "2 ranks write the bytes of one" cmp o1.vcf o2.vcf
+check "4 ranks, too" cmp o1.vcf o4.vcf
+check "all variants in their order, the other columns as they were" diff <(grep -v '^#' v.vcf | cut -f1-7,9-) <(grep -v '^#' o1.vcf | cut -f1-7,9-)
+check "INFO is kept, and added to" test "$(grep -v '^#' o1.vcf | cut -f8 | sed -n 2p | grep -cE '^DP=1;X;FINDNA_LLR=-?[0-9.e-]+;FINDNA_DIST=[0-9.e-]+$')" = 1
+check "an INFO of '.' is replaced" test "$(grep -v '^#' o1.vcf | cut -f8 | sed -n 1p | grep -cE '^FINDNA_LLR=')" = 1
+check "the header says what the numbers are" test "$(grep -cE '^##INFO=<ID=FINDNA_(LLR|DIST),Number=A' o1.vcf)" = 2
+check "an insertion has a distance and no ratio" grep -qE 'rs7.*FINDNA_LLR=\.;FINDNA_DIST=[0-9]' o1.vcf
+check "a symbolic allele has neither" grep -qE 'rs8.*FINDNA_LLR=\.;FINDNA_DIST=\.' o1.vcf
+check "of two ALTs each has its own" grep -qE 'rs9.*FINDNA_LLR=\.,-?[0-9.e-]+;FINDNA_DIST=\.,[0-9]' o1.vcf
+variants "" | gzip >bare.vcf.gz; score 1 bare.vcf.gz --genome genome.fa --output bare.tsv && score 1 v.vcf --genome genome.fa --output v.tsv
+check "contigs without chr are the same ones" diff <(cut -f2- bare.tsv) <(cut -f2- v.tsv)
+check "a table has a line for each ALT" test "$(wc -l <v.tsv)" = 62
+awk 'BEGIN { print "id,alt,note,ref,pos,chrom" } !/^#/ { split($5, a, ","); for (i in a) print $3 "," a[i] ",x," $4 "," $2 "," $1 }' v.vcf >v.csv
+score 1 v.csv --genome genome.fa --output csv.tsv
+check "a table of variants gives the numbers of the VCF" diff <(sort v.tsv) <(sort csv.tsv)
+score 1 v.vcf --genome genome.fa --output llr.tsv --scores llr --one-strand
+check "one score alone" test "$(head -1 llr.tsv)" = "$(printf 'chrom\tpos\tid\tref\talt\tllr')"
+"$FINDNA" score run v.vcf --genome genome.fa --output t3.vcf --threads 3 >/dev/null 2>&1
+check "3 threads give the bytes of one" cmp t3.vcf o1.vcf
+
+printf 'chr2\t10\t400\nchr1\t100\t260\tname\t0\t-\n' >r.bed
+for n in 1 2; do score $n r.bed --genome genome.fa --output t$n.bedgraph; done
+check "a track: 2 ranks write the bytes of one" cmp t1.bedgraph t2.bedgraph
+check "every nucleotide of the intervals, at its place" test "$(grep -v track t1.bedgraph | awk '{ n++; if ($3 != $2 + 1 || $4 >= 0) bad++ } END { print n, bad + 0 }')" = "550 0"
+printf 'chr1\t100\t160\n' >plus.bed && score 1 plus.bed --genome genome.fa --output plus.bedgraph --mask-every 60 && printf 'chr1\t100\t160\tx\t0\t-\n' >minus.bed && score 1 minus.bed --genome genome.fa --output minus.bedgraph --mask-every 60
+check "the strand of an interval moves no value" bash -c 'paste plus.bedgraph minus.bedgraph | awk "!/track/ { n++; d = \$4 - \$8; if (\$2 != \$6 || d * d > 1e-10) bad++ } END { exit bad || n != 60 }"'
+score 1 plus.bed --genome genome.fa --output entropy.bedgraph --track entropy
+check "an entropy is between 0 and ln 4" awk '!/track/ { n++; if ($4 < 0 || $4 > 1.38630) bad++ } END { exit bad || n != 60 }' entropy.bedgraph
+
+sed 's/^chr1/chr9/' v.vcf >wrong.vcf
+expect "a contig that the genome has not" 65 "20 of 60 variants do not lie on this genome.*wrong.vcf:4: the genome has no chr9" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf
+awk '/^>/ { print; next } { print substr($0, 2) substr($0, 1, 1) }' genome.fa >other.fa
+expect "another genome" 65 "REF is [ACGTacgt]+, the genome has [ACGT]+ at chr.*another assembly" "$FINDNA" score run v.vcf --genome other.fa --output w.vcf
+check "and nothing is written" bash -c '! ls | grep -qE "^w.vcf|tmp-"'
+expect "--mismatches 1 scores what lies there" 0 "20 of 60 variants do not lie on this genome and get no score" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --mismatches 1
+check "and the others are '.'" test "$(grep -cE '^chr9.*FINDNA_LLR=[.,]+;FINDNA_DIST=[.,]+' w.vcf)" = 20
+expect "a scored file" 65 "has FINDNA_LLR already" "$FINDNA" score run o1.vcf --genome genome.fa --output again.vcf
+expect "no genome" 64 "give --genome" "$FINDNA" score run v.vcf --output w.vcf
+expect "a table as VCF" 64 "is no VCF file" "$FINDNA" score run v.csv --genome genome.fa --output w.vcf
+expect "an unknown output" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score run v.vcf --genome genome.fa --output w.txt
+expect "the output is the genome" 64 "expected NAME.vcf" "$FINDNA" score run v.vcf --genome genome.fa --output genome.fa
+expect "the output is the input" 73 "would be overwritten" "$FINDNA" score run v.vcf --genome genome.fa --output ./v.vcf
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t5\t.\tQ\tA\t.\t.\t.\n' >q.vcf
+expect "a REF that is no nucleotide" 65 "q.vcf:3: REF 'Q'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\tx\t.\tA\tA\t.\t.\t.\n' >q.vcf
+expect "a position that is no number" 65 "q.vcf:3: position 'x'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+printf '##fileformat=VCFv4.2\nchr1\t5\t.\tA\tA\t.\t.\t.\n' >q.vcf
+expect "a VCF without its header line" 65 "q.vcf:2: no line '#CHROM" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+printf 'chrom,pos,alt\n1,5,A\n' >q.csv
+expect "a table without ref" 65 "no column 'ref'" "$FINDNA" score run q.csv --genome genome.fa --output w2.tsv
+head -c 400 bare.vcf.gz >cut.vcf.gz
+expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
