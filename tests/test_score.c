@@ -81,7 +81,8 @@ static void turn(uint8_t *symbols, int length) {
 }
 
 /* The scores of one allele, on one strand. */
-static void plain_score(int contig, int place, const char *ref, const char *alt, double tau, int minus, double *llr, double *distance) {
+static void plain_score(int contig, int place, const char *ref, const char *alt, double tau, int minus, double *llr,
+                        double *distance) {
   uint8_t a[WINDOW], b[2 * WINDOW];
   float z[WINDOW * FD_SYMBOLS];
   double mean[2][CHANNELS];
@@ -123,7 +124,8 @@ static int write_variants(expected *want, int count) {
   fprintf(out, "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
   for (int i = 0; i < count; i++) {
     static const int places[] = {0, 1, 29, 30, 31, 296, 270, 268};
-    int contig = (int)draw(2), place = i < 16 ? places[i % 8] : (int)draw(LENGTH - 4), n = 1 + (int)draw(3), many = 1 + (int)draw(2);
+    int contig = (int)draw(2), place = i < 16 ? places[i % 8] : (int)draw(LENGTH - 4), n = 1 + (int)draw(3),
+        many = 1 + (int)draw(2);
     char ref[8], alts[2][8];
     snprintf(ref, sizeof ref, "%.*s", n, genome_text[contig] + place);
     for (int k = 0; k < many; k++) {
@@ -153,7 +155,8 @@ static void variants_against_one_at_a_time(void **state) {
   assert_ok(fd_variants_read("v.vcf", &variants));
   assert_ok(fd_genome_scan(&genome, "genome.fa"));
   for (int both = 0; both < 2; both++) {
-    fd_score_options o = {.window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .mismatches = 0, .tau = both ? 0.7 : 1};
+    fd_score_options o = {
+        .window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .mismatches = 0, .tau = both ? 0.7 : 1};
     assert_ok(fd_score_variants(&o, &encoder, fd_comm_self(), "v.vcf", &variants, &genome, &scores));
     assert_int_equal(scores.alleles, alleles);
     assert_int_equal(scores.first[COUNT], alleles);

@@ -59,8 +59,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   };
   const fd_args args = {
       "score", "CHECKPOINT INPUT --output FILE [--genome FILE] [options]",
-      "What a pretrained model expects. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns chrom, pos, ref, alt (plain, gzip\n"
-      "or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's, masked in their window of the genome, and the\n"
+      "What a pretrained model expects. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns chrom, pos, ref, alt (plain, "
+      "gzip\n"
+      "or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's, masked in their window of the genome, "
+      "and the\n"
       "distance between the embeddings of the two windows. Or INPUT is sequences (NAME.bed with --genome, FASTA, 2bit): each\n"
       "nucleotide gets its log-probability given all others around it. Both strands are averaged.",
       table};
@@ -70,13 +72,15 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna score: give CHECKPOINT, INPUT and --output FILE; see findna score --help");
   if (!ends_with(o->output, ".vcf") && !ends_with(o->output, ".tsv") && !ends_with(o->output, ".bedgraph"))
-    return fd_fail(FD_USAGE, "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
+    return fd_fail(FD_USAGE,
+                   "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
                    o->output);
   FD_TRY(fd_check_output(o->output, o->words[1]));
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
 
-/* --- variants ------------------------------------------------------------------------------------------------------------------ */
+/* --- variants ------------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const info_names[2] = {"FINDNA_LLR", "FINDNA_DIST"};
 
@@ -87,7 +91,9 @@ static void print_number(FILE *out, double value, const char *none) {
 
 static double part(const fd_allele_score *score, int which) { return which ? score->distance : score->llr; }
 
-static int wanted(const options *o, int which) { return o->scores == SCORES_BOTH || o->scores == (which ? SCORES_DISTANCE : SCORES_LLR); }
+static int wanted(const options *o, int which) {
+  return o->scores == SCORES_BOTH || o->scores == (which ? SCORES_DISTANCE : SCORES_LLR);
+}
 
 static void write_vcf_header(const options *o, const scoring *s, FILE *out) {
   static const char *const texts[2] = {
@@ -164,9 +170,11 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
                                 .tau = s->model.config.objective.mnm_tau};
   int root = comm->rank == 0;
   if (root) FD_TRY(load_variants(o, s));
-  FD_TRY(fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
+  FD_TRY(
+      fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
   if (!root) return FD_OK;
-  fd_info("%" PRId64 " of %" PRId64 " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
+  fd_info("%" PRId64 " of %" PRId64
+          " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
           s->scores.scored, s->scores.alleles);
   if (ends_with(o->output, ".tsv")) {
     write_table(o, s, s->output.stream);
@@ -177,7 +185,8 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
   return FD_OK;
 }
 
-/* --- nucleotides --------------------------------------------------------------------------------------------------------------- */
+/* --- nucleotides ---------------------------------------------------------------------------------------------------------------
+ */
 
 static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) {
   const fd_track_options how = {.window = (int)o->window,

@@ -8,17 +8,17 @@
 #include "base/error.h"
 
 typedef struct fd_variant {
-  int64_t line;           /* in the file, from 1 */
+  int64_t line;            /* in the file, from 1 */
   const char *contig, *id; /* id: "." without one */
-  int64_t position;       /* of REF's first base, from 0 */
-  const char *ref, *alt;  /* letters; alt: alleles separated by commas */
-  const char *rest[3];    /* VCF: QUAL, FILTER, INFO */
-  const char *samples;    /* VCF: what follows INFO behind a tab, or NULL */
+  int64_t position;        /* of REF's first base, from 0 */
+  const char *ref, *alt;   /* letters; alt: alleles separated by commas */
+  const char *rest[3];     /* VCF: QUAL, FILTER, INFO */
+  const char *samples;     /* VCF: what follows INFO behind a tab, or NULL */
 } fd_variant;
 
 typedef struct fd_variants {
   int vcf;
-  char *text; /* of the file, cut into the fields */
+  char *text;          /* of the file, cut into the fields */
   const char **header; /* VCF: [headers] lines; the last one begins with #CHROM */
   int headers;
   int64_t count;

@@ -36,8 +36,8 @@ typedef struct work {
   const fd_genome *genome;
   fd_variant_scores *scores;
   /* root */
-  int64_t *order; /* [variants] by place in the genome */
-  int *record;    /* [variants]; -1: REF is not the genome's */
+  int64_t *order;     /* [variants] by place in the genome */
+  int *record;        /* [variants]; -1: REF is not the genome's */
   int64_t first_line; /* of those that are refused */
   fd_genome_reader *reader;
   uint8_t *contig; /* symbols of record `loaded` */
@@ -98,8 +98,7 @@ static void refuse(work *w, int64_t variant, const char *there, char *first, siz
   if (there)
     snprintf(first, size, "%s:%" PRId64 ": REF is %.20s, the genome has %s at %s:%" PRId64, w->path, v->line, v->ref, there,
              v->contig, v->position + 1);
-  else
-    snprintf(first, size, "%s:%" PRId64 ": the genome has no %s:%" PRId64, w->path, v->line, v->contig, v->position + 1);
+  else snprintf(first, size, "%s:%" PRId64 ": the genome has no %s:%" PRId64, w->path, v->line, v->contig, v->position + 1);
 }
 
 static fd_status compare_references(work *w, char *first, size_t size) {
@@ -139,7 +138,8 @@ static fd_status check_references(work *w) {
   if (!wrong) return FD_OK;
   if ((double)wrong > w->options->mismatches * (double)all->count)
     return fd_fail(FD_DATA,
-                   "%" PRId64 " of %" PRId64 " variants do not lie on this genome, the first is %s. Is it of another assembly? "
+                   "%" PRId64 " of %" PRId64
+                   " variants do not lie on this genome, the first is %s. Is it of another assembly? "
                    "(--mismatches %g allows a share)",
                    wrong, all->count, first, w->options->mismatches);
   fd_warn("%" PRId64 " of %" PRId64 " variants do not lie on this genome and get no score; the first is %s", wrong, all->count,
@@ -162,7 +162,8 @@ static fd_status number_alleles(work *w) {
   return FD_OK;
 }
 
-/* --- the root: jobs ---------------------------------------------------------------------------------------------------------- */
+/* --- the root: jobs ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Writes the symbols of an allele; 0 when it is not of A, C, G, T alone (symbolic, missing, N). */
 static int take_allele(const char *text, size_t length, uint8_t *to) {
@@ -217,7 +218,8 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
   return FD_OK;
 }
 
-/* --- everybody: passes -------------------------------------------------------------------------------------------------------- */
+/* --- everybody: passes --------------------------------------------------------------------------------------------------------
+ */
 
 static const uint8_t *window_of(const work *w, int j, int with_alt) {
   return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
@@ -328,15 +330,22 @@ static fd_status run(work *w) {
     if (!w->jobs) return FD_OK;
     for (int i = 0; i < w->jobs && root; i++) w->scores->score[w->job[i].allele] = w->result[i];
     *scored += w->jobs;
-    fd_progress(root && next == w->variants->count, "%" PRId64 " alleles scored, %" PRId64 " of %" PRId64 " variants, %.1f alleles/s",
-                *scored, next, root ? w->variants->count : 0, (double)*scored / (fd_seconds() - start));
+    fd_progress(root && next == w->variants->count,
+                "%" PRId64 " alleles scored, %" PRId64 " of %" PRId64 " variants, %.1f alleles/s", *scored, next,
+                root ? w->variants->count : 0, (double)*scored / (fd_seconds() - start));
   }
 }
 
 fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder, fd_comm *comm, const char *path,
                             const fd_variants *variants, const fd_genome *genome, fd_variant_scores *scores) {
   memset(scores, 0, sizeof *scores);
-  work w = {.options = o, .encoder = encoder, .comm = comm, .path = path, .variants = variants, .genome = genome, .scores = scores,
+  work w = {.options = o,
+            .encoder = encoder,
+            .comm = comm,
+            .path = path,
+            .variants = variants,
+            .genome = genome,
+            .scores = scores,
             .loaded = -1};
   fd_status status = run(&w);
   fd_encoding_close(&w.e);

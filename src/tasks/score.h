@@ -16,8 +16,8 @@ typedef struct fd_score_options {
 } fd_score_options;
 
 /* Of one allele; NAN: not scored.
- *   llr       sum over REF's positions, all of them masked in the genome's window, of log p(alt) - log p(ref); alleles of REF's length
- *   distance  Euclidean distance between the mean nucleotide latents of the windows with ALT and with REF */
+ *   llr       sum over REF's positions, all of them masked in the genome's window, of log p(alt) - log p(ref); alleles of REF's
+ * length distance  Euclidean distance between the mean nucleotide latents of the windows with ALT and with REF */
 typedef struct fd_allele_score {
   double llr, distance;
 } fd_allele_score;
@@ -29,9 +29,9 @@ typedef struct fd_variant_scores {
   fd_allele_score *score;
 } fd_variant_scores;
 
-/* Scores all variants. `variants` and `genome` are the root's (NULL elsewhere), `path` is their file's name for messages. More than the
- * allowed share of REFs that are not the genome's is FD_DATA before anything is computed. Collective; the same bits for any number
- * of ranks; `scores` is filled on the root. */
+/* Scores all variants. `variants` and `genome` are the root's (NULL elsewhere), `path` is their file's name for messages. More
+ * than the allowed share of REFs that are not the genome's is FD_DATA before anything is computed. Collective; the same bits for
+ * any number of ranks; `scores` is filled on the root. */
 fd_status fd_score_variants(const fd_score_options *options, const fd_encoder *encoder, fd_comm *comm, const char *path,
                             const fd_variants *variants, const fd_genome *genome, fd_variant_scores *scores) FD_MUST_CHECK;
 void fd_variant_scores_free(fd_variant_scores *scores);

@@ -90,7 +90,8 @@ static fd_status add(work *w, const task *t) {
 
 /* This rank's windows of the sequence. */
 static fd_status do_share(work *w) {
-  int64_t count = windows_of(w), first = count * w->comm->rank / w->comm->size, last = count * (w->comm->rank + 1) / w->comm->size;
+  int64_t count = windows_of(w), first = count * w->comm->rank / w->comm->size,
+          last = count * (w->comm->rank + 1) / w->comm->size;
   for (int64_t k = first; k < last; k++)
     for (int phase = 0; phase < w->options->every; phase++)
       for (int minus = 0; minus <= w->options->both_strands; minus++) {

@@ -1,0 +1,90 @@
+"""A model that `findna export` wrote, in plain PyTorch: ChordMixer over packed one-hot rows (arXiv 2405.08538, section 3).
+
+    model = FinDNA.load("exported")             # a folder with model.safetensors and config.json
+    x = model.embed(["ACGTTGCA", "GATTACA"])    # [2, channels]: mean of the nucleotides' latents, as `findna embed` gives them
+    latents, logits = model(one_hot("ACGT")[None])
+
+Needs torch alone. As a script: findna_torch.py FOLDER < sequences, a line each, prints the embeddings as tab-separated values.
+"""
+import json
+import math
+import os
+import sys
+
+import torch
+from torch import nn
+
+ALPHABET = "ACGTN"  # the order of the rows and columns; every other letter is N
+
+
+def one_hot(sequence, cls=0):
+    """[length + cls, 5]: a row a nucleotide, then zero rows for the [CLS] tokens. '.' is a masked nucleotide: a zero row."""
+    x = torch.zeros(len(sequence) + cls, len(ALPHABET))
+    for i, letter in enumerate(sequence.upper().replace("U", "T")):
+        if letter != ".":
+            x[i, ALPHABET.find(letter) if letter in ALPHABET else 4] = 1
+    return x
+
+
+def read_safetensors(path):
+    """The tensors of a float32 file: 8 bytes of length, a JSON header, then the values."""
+    with open(path, "rb") as file:
+        raw = file.read()
+    size = int.from_bytes(raw[:8], "little")
+    header, data = json.loads(raw[8 : 8 + size]), bytearray(raw[8 + size :])
+    return {name: torch.frombuffer(data, dtype=torch.float32, offset=entry["data_offsets"][0],
+                                   count=math.prod(entry["shape"])).reshape(entry["shape"]).clone()
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+class Block(nn.Module):
+    """x + ROT(W2 GELU(W1 x + b1) + b2): track i > 0 of the channels takes what stands 2^(i-1) tokens later, in a circle."""
+
+    def __init__(self, channels, hidden, track):
+        super().__init__()
+        self.fc1, self.fc2, self.track = nn.Linear(channels, hidden), nn.Linear(hidden, channels), track
+
+    def forward(self, x):
+        tracks = self.fc2(nn.functional.gelu(self.fc1(x))).split(self.track, dim=-1)
+        return x + torch.cat([t if i == 0 else t.roll(-((1 << (i - 1)) % x.shape[1]), dims=1) for i, t in enumerate(tracks)], dim=-1)
+
+
+class FinDNA(nn.Module):
+    def __init__(self, channels, hidden, track, networks, blocks, cls):
+        super().__init__()
+        self.cls = cls
+        self.embedding = nn.Linear(len(ALPHABET), channels)
+        self.encoder = nn.ModuleList(nn.ModuleList(Block(channels, hidden, track) for _ in range(blocks)) for _ in range(networks))
+        self.head = nn.Linear(channels, len(ALPHABET))
+
+    @classmethod
+    def load(cls, folder):
+        with open(os.path.join(folder, "config.json")) as file:
+            config = json.load(file)
+        if config["format"] != "findna-model 1" or config["alphabet"] != ALPHABET:
+            raise ValueError(f"{folder}: not a findna-model 1 with the alphabet {ALPHABET}")
+        model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")))
+        model.load_state_dict(read_safetensors(os.path.join(folder, "model.safetensors")))
+        return model.eval()
+
+    def forward(self, x):
+        """x [batch, tokens, 5] -> latents [batch, tokens, channels], logits [batch, tokens, 5]. Tokens include the [CLS] rows."""
+        x = self.embedding(x)
+        for network in self.encoder:
+            for block in network:
+                x = block(x)
+        return x, self.head(x)
+
+    @torch.no_grad()
+    def embed(self, sequences, pool="tokens"):
+        """[sequences, channels]: pool is tokens (mean over the nucleotides) or cls (mean over appended [CLS] rows)."""
+        rows = []
+        for sequence in sequences:  # one at a time: lengths differ, and padding would change the rotation
+            latents = self(one_hot(sequence, 0 if pool == "tokens" else self.cls)[None])[0][0]
+            rows.append((latents if pool == "tokens" else latents[-self.cls :]).mean(dim=0))
+        return torch.stack(rows)
+
+
+if __name__ == "__main__":
+    for row in FinDNA.load(sys.argv[1]).embed([line.strip() for line in sys.stdin]):
+        print("\t".join(f"{value:.9g}" for value in row.tolist()))

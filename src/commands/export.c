@@ -1,0 +1,38 @@
+/* findna export CHECKPOINT FOLDER: the weights of one network for PyTorch and other programs. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "commands/command.h"
+#include "tasks/model_file.h"
+
+#include <stdlib.h>
+
+static fd_status export(fd_comm *comm, const char *const words[2], const fd_use *use, fd_pretrained *model) {
+  fd_encoder encoder;
+  FD_TRY(fd_pretrained_open(model, words[0], use, comm));
+  FD_TRY(fd_pretrained_encoder(model, use->encoder, &encoder));
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_model_write(words[1], model, &encoder));
+  fd_info("wrote the %s of %s (%zu parameters) to %s: model.safetensors, config.json", encoder.name, model->info.folder,
+          model->network->params.size, words[1]);
+  return FD_OK;
+}
+
+fd_status fd_command_export(fd_comm *comm, int argc, char **argv) {
+  const char *words[2];
+  fd_use use = {.threads = 1, .encoder = -1};
+  int count, helped;
+  const fd_arg table[] = {FD_USE_ENCODER_ARG(use), {0}};
+  const fd_args args = {"export", "CHECKPOINT FOLDER [options]",
+                        "Writes FOLDER/model.safetensors (float32; the names are in docs/using.md) and FOLDER/config.json.\n"
+                        "launch/torch/findna_torch.py is a PyTorch module that reads them.",
+                        table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
+  if (helped) return FD_OK;
+  if (count < 2) return fd_fail(FD_USAGE, "findna export: give CHECKPOINT and FOLDER; see findna export --help");
+  fd_pretrained *model;
+  FD_TRY(fd_alloc(&model, 1, sizeof *model, "an export"));
+  fd_status status = export(comm, words, &use, model);
+  fd_pretrained_close(model);
+  free(model);
+  return status;
+}

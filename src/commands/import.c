@@ -1,0 +1,71 @@
+/* findna import FOLDER RUN: makes a run folder whose checkpoint holds the weights of an exported or converted model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "commands/command.h"
+#include "tasks/model_file.h"
+
+typedef struct import_parts {
+  fd_config config;
+  int window;
+  float *weights;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_checkpointer *checkpointer;
+} import_parts;
+
+/* Step 0 of a run that was trained on no shards of ours. */
+static fd_status write_checkpoint(const char *folder, import_parts *p) {
+  static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
+  const fd_run run = {folder, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
+  int durable;
+  char state_id[FD_SHA256_HEX];
+  FD_TRY(fd_make_folder(folder));
+  FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
+  FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
+  FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
+  if (!durable) return fd_fail(FD_IO, "%s: the checkpoint could not be written", folder);
+  fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
+  return FD_OK;
+}
+
+static fd_status import(const char *const words[2], import_parts *p) {
+  if (fd_exists(words[1])) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", words[1]);
+  FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights));
+  snprintf(p->config.run.folder, sizeof p->config.run.folder, "%s", words[1]);
+  p->config.device.threads = 1;
+  FD_TRY(fd_device_open(&p->dev, &p->config, 1));
+  FD_TRY(fd_network_create(&p->network, &p->config, p->window));
+  FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
+  FD_TRY(p->dev->copy(p->dev, p->state->array[FD_STUDENT], p->weights, p->network->params.size * sizeof(float)));
+  return write_checkpoint(words[1], p);
+}
+
+fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
+  const char *words[2];
+  int count, helped;
+  const fd_arg table[] = {{0}};
+  const fd_args args = {"import", "FOLDER RUN",
+                        "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, or launch/torch/convert_pt.py from a\n"
+                        "PyTorch checkpoint. RUN is a new run folder with one checkpoint, for probe, embed, score, and pretrain --init-from.",
+                        table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
+  if (helped) return FD_OK;
+  if (count < 2) return fd_fail(FD_USAGE, "findna import: give FOLDER and RUN; see findna import --help");
+  if (comm->size > 1) return fd_fail(FD_USAGE, "findna import: takes one process");
+  import_parts *p;
+  FD_TRY(fd_alloc(&p, 1, sizeof *p, "an import"));
+  fd_status status = import(words, p);
+  fd_checkpointer_destroy(&p->checkpointer);
+  fd_state_destroy(&p->state);
+  fd_network_destroy(&p->network);
+  fd_device_close(&p->dev);
+  free(p->weights);
+  free(p);
+  return status;
+}

@@ -1,0 +1,139 @@
+/* Writes and reads model.safetensors and config.json. */
+#include "tasks/model_file.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "output/safetensors.h"
+
+static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
+enum { JSON_MAX = 1 << 20 };
+
+static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
+  const fd_config *c = &m->config;
+  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:I, s:I, s:s}", "format", format,
+                   "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels", (json_int_t)c->model.channels,
+                   "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track, "networks",
+                   (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls, "window",
+                   m->info.window, "mnm_tau", c->objective.mnm_tau, "weights_of", encoder->name, "state_id", m->info.state_id, "step",
+                   (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size, "findna", fd_version());
+}
+
+static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
+  char path[FD_PATH_MAX];
+  json_t *root = describe(m, encoder);
+  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+  fd_status status = text ? fd_path(path, folder, "config.json", NULL) : fd_fail(FD_MEMORY, "no memory for config.json");
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  free(text);
+  json_decref(root);
+  return status;
+}
+
+fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
+  const fd_params *params = &m->network->params;
+  char path[FD_PATH_MAX];
+  fd_tensor *tensors;
+  if (fd_exists(folder)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", folder);
+  FD_TRY(fd_make_folder(folder));
+  FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
+  FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
+  for (int i = 0; i < params->count; i++) {
+    const fd_param *p = &params->item[i];
+    tensors[i] = fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, encoder->params + p->offset);
+  }
+  fd_status status = fd_safetensors_write(path, tensors, params->count);
+  free(tensors);
+  return status == FD_OK ? write_config(folder, m, encoder) : status;
+}
+
+/* The model's shape as YAML: the options' own ranges then check it. */
+static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
+  static const char *const keys[] = {"channels", "hidden", "track", "networks", "blocks", "cls"};
+  char text[1024];
+  int n = snprintf(text, sizeof text, "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
+                                      "  teacher: \"\"\nmodel:\n",
+                   json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    const json_t *value = json_object_get(root, keys[i]);
+    if (!json_is_integer(value)) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, keys[i]);
+    n += snprintf(text + n, sizeof text - (size_t)n, "  %s: %" JSON_INTEGER_FORMAT "\n", keys[i], json_integer_value(value));
+  }
+  json_int_t length = json_integer_value(json_object_get(root, "window"));
+  if (length < 1 || length > 1 << 30)
+    return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
+  *window = (int)length;
+  return fd_config_parse(config, text, (size_t)n, path, NULL, 0) == FD_OK ? FD_OK : FD_DATA;
+}
+
+static fd_status read_config(const char *folder, fd_config *config, int *window) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  json_error_t error;
+  FD_TRY(fd_path(path, folder, "config.json", NULL));
+  FD_TRY(fd_read_file(path, JSON_MAX, &text, &bytes));
+  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  free(text);
+  if (!root) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  const char *found = json_string_value(json_object_get(root, "format")),
+             *letters = json_string_value(json_object_get(root, "alphabet"));
+  fd_status status = FD_OK;
+  if (!found || strcmp(found, format))
+    status = fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, found ? found : "(none)", format);
+  else if (!letters || strcmp(letters, alphabet))
+    status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
+                     letters ? letters : "(none)", alphabet);
+  else status = read_shape(path, root, config, window);
+  json_decref(root);
+  return status;
+}
+
+static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
+  const fd_tensor *t = fd_safetensors_find(file, p->name);
+  if (!t) return fd_fail(FD_DATA, "%s: no tensor '%s'", path, p->name);
+  if (strcmp(t->dtype, "F32")) return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32)", path, p->name, t->dtype);
+  if (t->dims != p->dims || t->shape[0] != p->shape[0] || (p->dims == 2 && t->shape[1] != p->shape[1]))
+    return fd_fail(FD_DATA, "%s: tensor '%s': shape [%lld, %lld] (config.json says [%d, %d])", path, p->name,
+                   (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0], p->dims == 2 ? p->shape[1] : 0);
+  memcpy(weights + p->offset, t->data, p->size * sizeof *weights);
+  for (size_t i = 0; i < p->size; i++)
+    if (!isfinite(weights[p->offset + i]))
+      return fd_fail(FD_DATA, "%s: tensor '%s': element %zu is not finite", path, p->name, i);
+  return FD_OK;
+}
+
+static fd_status read_weights(const char *folder, const fd_params *params, float **weights) {
+  char path[FD_PATH_MAX];
+  fd_safetensors file;
+  fd_status status = FD_OK;
+  FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
+  FD_TRY(fd_safetensors_read(path, &file));
+  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights"));
+  for (int i = 0; i < params->count; i++) FD_GO(take_tensor(path, &params->item[i], &file, *weights));
+  if (file.count != params->count)
+    for (int i = 0; i < file.count; i++)
+      if (!fd_params_find(params, file.tensor[i].name))
+        FD_GO(fd_fail(FD_DATA, "%s: tensor '%s' is none of this model", path, file.tensor[i].name));
+done:
+  fd_safetensors_free(&file);
+  if (status != FD_OK) free(*weights), *weights = NULL;
+  return status;
+}
+
+fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) {
+  fd_network *network;
+  *weights = NULL;
+  if (!fd_exists(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
+  FD_TRY(read_config(folder, config, window));
+  FD_TRY(fd_network_create(&network, config, *window));
+  fd_status status = read_weights(folder, &network->params, weights);
+  fd_network_destroy(&network);
+  return status;
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# findna export and import: there and back are the same weights, PyTorch gives the same embeddings, and what is refused.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+awk 'BEGIN { srand(9); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 4; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
+for which in teacher student; do
+  expect "export: the $which" 0 "wrote the $which" "$FINDNA" export run $which --encoder $which
+  expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import $which back-$which
+  "$FINDNA" embed run x.fa --encoder $which --output a.tsv >/dev/null 2>&1; "$FINDNA" embed back-$which x.fa --output b.tsv >/dev/null 2>&1
+  check "$which: there and back, the embeddings have the same bytes" cmp a.tsv b.tsv
+done
+expect "an imported run is a run" 0 "a resume takes this one" "$FINDNA" inspect back-teacher
+expect "and starts another" 0 "weights taken from" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=next train.steps=2 --init-from back-teacher
+"$FINDNA" export back-student again >/dev/null 2>&1
+check "exported again: the same file" cmp again/model.safetensors student/model.safetensors
+
+python=${PYTHON:-python3}
+if "$python" -c 'import torch' 2>/dev/null; then
+  "$FINDNA" embed run x.fa --output ours.tsv --window 0 >/dev/null 2>&1
+  grep -v '>' x.fa | "$python" "$root/launch/torch/findna_torch.py" teacher >theirs.tsv 2>torch.log || tail -2 torch.log
+  check "the PyTorch module gives the same embeddings" bash -c 'paste <(tail -n +2 ours.tsv | cut -f2-) theirs.tsv | awk "{ n = NF / 2; for (i = 1; i <= n; i++) { d = \$i - \$(i + n); if (d < 0) d = -d; if (d > 1e-5) bad++ } rows++ } END { exit bad || rows != 12 }"'
+  cat >make_pt.py <<'P'
+import sys, torch
+sys.path.insert(0, sys.argv[1] + "/launch/torch")
+from findna_torch import FinDNA
+model = FinDNA.load("teacher")
+order = ["ACGTN".index(c) for c in "GTNAC"]
+state = {"module." + k.replace("encoder", "layers").replace("fc", "mlp.dense"): v for k, v in model.state_dict().items()}
+state["module.embedding.weight"] = state["module.embedding.weight"][:, order]
+state["module.head.weight"], state["module.head.bias"] = state["module.head.weight"][order], state["module.head.bias"][order]
+torch.save({"Teacher": state, "EPOCHS_RUN": 3}, "other.pt")
+P
+  "$python" make_pt.py "$root" && "$python" "$root/launch/torch/convert_pt.py" other.pt converted --window 61 --networks 1 --track 3 --cls 3 --order GTNAC >convert.log 2>&1 || tail -3 convert.log
+  expect "a PyTorch checkpoint of other names and letters is converted and imported" 0 "use it as CHECKPOINT" "$FINDNA" import converted from-pt
+  "$FINDNA" export from-pt from-pt-again >/dev/null 2>&1
+  check "to the same weights" cmp from-pt-again/model.safetensors teacher/model.safetensors
+  expect "a conversion that does not fit is refused" 1 "expected an embedding" "$python" "$root/launch/torch/convert_pt.py" other.pt no --window 61 --networks 4 --track 3
+else
+  echo "skipped - PyTorch's side of export: no torch for $python (PYTHON=...)"
+fi
+
+expect "export: a folder that is there" 73 "exists already" "$FINDNA" export run teacher
+expect "import: a folder that is there" 73 "exists already" "$FINDNA" import teacher run
+expect "import: nothing" 66 "nowhere" "$FINDNA" import nowhere new
+edit() { rm -rf bad && cp -r teacher bad && sed -i "$1" bad/config.json; }
+edit 's/ACGTN/ACGNT/' && expect "another alphabet" 65 "alphabet 'ACGNT' .expected 'ACGTN'" "$FINDNA" import bad new
+edit 's/"hidden": [0-9]*/"hidden": 21/' && expect "a shape that is not the file's" 65 "encoder.0.0.fc1.weight': shape \[20, 18\] .config.json says \[21, 18\]" "$FINDNA" import bad new
+edit 's/"blocks": [0-9]*/"blocks": 5/' && expect "tensors of more blocks" 65 "encoder.0.5.fc1.* is none of this model" "$FINDNA" import bad new
+edit 's/"blocks": [0-9]*/"blocks": 9/' && expect "tensors that are not there" 65 "no tensor 'encoder.0" "$FINDNA" import bad new
+edit 's/"channels": [0-9]*/"channels": 0/' && expect "channels out of range" 65 "channels" "$FINDNA" import bad new
+edit 's/findna-model 1/other/' && expect "another format" 65 "format 'other'" "$FINDNA" import bad new
+edit 's/{//' && expect "no JSON" 65 "not JSON" "$FINDNA" import bad new
+rm -rf bad && cp -r teacher bad && truncate -s -4 bad/model.safetensors && expect "a truncated file" 65 "model.safetensors" "$FINDNA" import bad new
+check "and nothing was made" bash -c '! [ -e new ]'
