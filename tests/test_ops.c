@@ -288,6 +288,73 @@ static void losses_equal_plain_and_finite_differences(void **state) {
   }
 }
 
+/* What a task's head is made of; its gradients are those of test_finetune.c. */
+static void head_operations_equal_plain(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    fd_device *dev = devices[n % device_count].dev;
+    int cls = between(1, 4), channels = between(1, 70), stride = channels + between(0, 5), which = n % 2;
+    fd_seqs seqs = random_seqs(cls, 30);
+    size_t rows = (size_t)fd_seqs_rows(&seqs), size = rows * (size_t)channels, outs = (size_t)(seqs.count * stride);
+    float *x = random_floats(size, 1), *out = poison(outs), *dout = random_floats(outs, 1), *dx = random_floats(size + 1, 1),
+          *y = poison(size), *gx = poison(size);
+    double *dxd = widen(dx, size), *yd = malloc(size * sizeof *yd), *gd = malloc(size * sizeof *gd);
+    dx[size] = NAN;
+    dev->ops.pool_mean(dev, &seqs, channels, which, x, (size_t)stride, out);
+    dev->ops.pool_mean_backward(dev, &seqs, channels, which, dout, (size_t)stride, dx);
+    for (int s = 0; s < seqs.count; s++) {
+      int middle = seqs.start[s + 1] - cls, first = which ? middle : seqs.start[s], last = which ? seqs.start[s + 1] : middle;
+      for (int c = 0; c < channels; c++) {
+        double sum = 0;
+        for (int r = first; r < last; r++) {
+          sum += (double)x[r * channels + c];
+          dxd[r * channels + c] += (double)dout[s * stride + c] / (last - first);
+        }
+        assert_near((double)out[s * stride + c], sum / (last - first), 1e-6);
+      }
+      for (int c = channels; c < stride; c++) assert_true(isnan(out[s * stride + c])); /* not its to write */
+    }
+    compare("dx", dx, dxd, size, 1e-6);
+    dev->ops.gelu_forward(dev, size, x, y);
+    dev->ops.gelu_backward(dev, size, x, dx, gx);
+    for (size_t i = 0; i < size; i++) {
+      yd[i] = plain_gelu((double)x[i]);
+      gd[i] = (double)dx[i] * plain_gelu_slope((double)x[i]);
+    }
+    compare("gelu", y, yd, size, 1e-7);
+    compare("gelu backward", gx, gd, size, 1e-6);
+    void *all[] = {(void *)seqs.start, x, out, dout, dx, y, gx, dxd, yd, gd};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
+static void task_losses_equal_plain_and_finite_differences(void **state) {
+  (void)state;
+  fd_device *dev = devices[0].dev;
+  for (int n = 0; n < 60; n++) {
+    int count = between(1, 20), classes = between(2, 9), size = count * classes;
+    float *z = random_floats((size_t)size, n % 3 ? 3 : 60), *target = malloc((size_t)count * sizeof *target),
+          *weight = random_floats((size_t)count, 1), *dz = poison((size_t)size), *dv = poison((size_t)count);
+    double sum, values, expected = 0, expected_values = 0;
+    for (int i = 0; i < count; i++) target[i] = (float)between(0, classes - 1), weight[i] = fabsf(weight[i]);
+    dev->ops.class_loss(dev, count, classes, z, target, weight, 0.3f, dz, &sum);
+    dev->ops.value_loss(dev, count, z, target, 0.3f, dv, &values);
+    for (int i = 0; i < count; i++) {
+      double total = 0, *p = malloc((size_t)classes * sizeof *p), error = (double)z[i] - (double)target[i];
+      for (int c = 0; c < classes; c++) total += p[c] = exp((double)z[i * classes + c]);
+      expected += (double)weight[i] * (log(total) - (double)z[i * classes + (int)target[i]]);
+      for (int c = 0; c < classes; c++)
+        assert_near((double)dz[i * classes + c], (double)0.3f * (double)weight[i] * (p[c] / total - (c == (int)target[i])), 1e-6);
+      expected_values += error * error;
+      assert_near((double)dv[i], 2 * (double)0.3f * error, 1e-6 * (1 + fabs(error)));
+      free(p);
+    }
+    assert_near(sum, expected, 1e-9 * (1 + expected));
+    assert_near(values, expected_values, 1e-9 * (1 + expected_values));
+    free(z), free(target), free(weight), free(dz), free(dv);
+  }
+}
+
 static void flat_operations_equal_plain(void **state) {
   (void)state;
   for (int n = 0; n < 60; n++) {
@@ -393,6 +460,43 @@ static void noise_is_normal_and_keyed(void **state) {
   assert_true(memcmp(x, y, sizeof x) != 0);
 }
 
+/* Entries are left out at the rate, the mean stays, and what is drawn depends on draw, layer, position and channel alone. */
+static void dropout_is_fair_and_keyed(void **state) {
+  (void)state;
+  enum { ROWS = 400, CHANNELS = 45, SIZE = ROWS * CHANNELS };
+  const float rate = 0.3f;
+  fd_rng_key key = fd_rng_key_of(3, FD_RNG_DROPOUT);
+  int start[] = {0, 150, 300, ROWS}, swapped[] = {0, 150, 250, ROWS};
+  uint64_t draws[] = {5, 5, 6}, other[] = {5, 6, 5};
+  fd_seqs seqs = {3, 2, start}, turned = {3, 2, swapped};
+  for (int d = 0; d < device_count; d++) {
+    fd_device *dev = devices[d].dev;
+    float *x = random_floats(SIZE, 1), *y = random_floats(SIZE, 1), *old = malloc(SIZE * sizeof *old), *masked = poison(SIZE),
+          *rest = poison(SIZE), *dy = random_floats(SIZE, 1), *again = poison(SIZE), *rest_again = poison(SIZE);
+    double zeros = 0;
+    memcpy(old, y, SIZE * sizeof *old);
+    dev->ops.dropout_forward(dev, &seqs, CHANNELS, rate, key, draws, 7, x, y);
+    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, draws, 7, dy, masked, rest);
+    for (int i = 0; i < SIZE; i++) {
+      double factor = masked[i] == 0 ? 0 : 1 / (1 - (double)rate);
+      zeros += masked[i] == 0;
+      assert_near((double)masked[i], factor * (double)dy[i], 1e-6);
+      assert_near((double)rest[i], (double)dy[i] * (1 - factor), 1e-6);
+      assert_near((double)y[i], (double)x[i] + factor * ((double)old[i] - (double)x[i]), 1e-5);
+    }
+    assert_near(zeros / SIZE, (double)rate, 0.02);
+    for (int i = 0; i < 150 * CHANNELS; i++) assert_true((masked[i] == 0) == (masked[150 * CHANNELS + i] == 0)); /* same draw */
+    dev->ops.dropout_backward(dev, &turned, CHANNELS, rate, key, other, 7, dy, again, rest_again);
+    for (int i = 0; i < 100 * CHANNELS; i++) assert_true((again[150 * CHANNELS + i] == 0) == (masked[300 * CHANNELS + i] == 0));
+    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, draws, 8, dy, again, rest_again);
+    double same = 0;
+    for (int i = 0; i < SIZE; i++) same += (again[i] == 0) == (masked[i] == 0);
+    assert_near(same / SIZE, 0.58, 0.03); /* another layer: 0.3^2 + 0.7^2 agree by chance */
+    void *all[] = {x, y, old, masked, rest, dy, again, rest_again};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
 static int open_devices(void **state) {
   (void)state;
   fd_config config;
@@ -424,10 +528,13 @@ int main(void) {
       cmocka_unit_test(gelu_is_exact_to_fp32),
       cmocka_unit_test(linear_equals_plain_and_finite_differences),
       cmocka_unit_test(losses_equal_plain_and_finite_differences),
+      cmocka_unit_test(head_operations_equal_plain),
+      cmocka_unit_test(task_losses_equal_plain_and_finite_differences),
       cmocka_unit_test(flat_operations_equal_plain),
       cmocka_unit_test(bits_do_not_depend_on_threads),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(noise_is_normal_and_keyed),
+      cmocka_unit_test(dropout_is_fair_and_keyed),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -4,7 +4,7 @@
     x = model.embed(["ACGTTGCA", "GATTACA"])    # [2, channels]: mean of the nucleotides' latents, as `findna embed` gives them
     latents, logits = model(one_hot("ACGT")[None])
 
-Needs torch alone. As a script: findna_torch.py FOLDER < sequences, a line each, prints the embeddings as tab-separated values.
+Needs torch alone. As a script: findna_torch.py FOLDER [embed|predict] < sequences, a line each, prints a row for each as tab-separated values.
 """
 import json
 import math
@@ -50,12 +50,16 @@ class Block(nn.Module):
 
 
 class FinDNA(nn.Module):
-    def __init__(self, channels, hidden, track, networks, blocks, cls):
+    def __init__(self, channels, hidden, track, networks, blocks, cls, task=None):
         super().__init__()
-        self.cls = cls
+        self.cls, self.task_config = cls, task
         self.embedding = nn.Linear(len(ALPHABET), channels)
         self.encoder = nn.ModuleList(nn.ModuleList(Block(channels, hidden, track) for _ in range(blocks)) for _ in range(networks))
         self.head = nn.Linear(channels, len(ALPHABET))
+        if task:  # of a fine-tuned model
+            width = channels * (2 if task["features"] == "both" else 1)
+            layers = {"hidden": nn.Linear(width, task["hidden"])} if task["hidden"] else {}
+            self.task = nn.ModuleDict({**layers, "out": nn.Linear(task["hidden"] or width, task["outputs"])})
 
     @classmethod
     def load(cls, folder):
@@ -63,7 +67,7 @@ class FinDNA(nn.Module):
             config = json.load(file)
         if config["format"] != "findna-model 1" or config["alphabet"] != ALPHABET:
             raise ValueError(f"{folder}: not a findna-model 1 with the alphabet {ALPHABET}")
-        model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")))
+        model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")), task=config.get("task"))
         model.load_state_dict(read_safetensors(os.path.join(folder, "model.safetensors")))
         return model.eval()
 
@@ -84,7 +88,22 @@ class FinDNA(nn.Module):
             rows.append((latents if pool == "tokens" else latents[-self.cls :]).mean(dim=0))
         return torch.stack(rows)
 
+    @torch.no_grad()
+    def predict(self, sequences):
+        """[sequences, outputs] of a fine-tuned model: probabilities of the classes, or values, as `findna embed --pool task` gives them."""
+        pools = {"tokens": ["tokens"], "cls": ["cls"], "both": ["tokens", "cls"]}[self.task_config["features"]]
+        rows = []
+        for sequence in sequences:
+            latents = self(one_hot(sequence, 0 if pools == ["tokens"] else self.cls)[None])[0][0]
+            parts = {"tokens": latents[: len(sequence)], "cls": latents[len(sequence) :]}
+            rows.append(torch.cat([parts[pool].mean(dim=0) for pool in pools]))
+        x = torch.stack(rows)
+        if self.task_config["hidden"]:
+            x = nn.functional.gelu(self.task["hidden"](x))
+        z = self.task["out"](x)
+        return z.softmax(dim=-1) if self.task_config["kind"] == "classes" else z
+
 
 if __name__ == "__main__":
-    for row in FinDNA.load(sys.argv[1]).embed([line.strip() for line in sys.stdin]):
+    for row in getattr(FinDNA.load(sys.argv[1]), (sys.argv + ["embed"])[2])([line.strip() for line in sys.stdin]):
         print("\t".join(f"{value:.9g}" for value in row.tolist()))

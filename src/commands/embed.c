@@ -21,7 +21,7 @@ typedef struct options {
   fd_use use;
 } options;
 
-enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1 };
+enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1, POOL_TASK };
 
 typedef struct embedding {
   fd_pretrained model;
@@ -34,8 +34,9 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
-      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions",
-       "mean over the nucleotides, over appended [CLS] tokens, both, or a row for each nucleotide"},
+      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
+       "mean over the nucleotides, over appended [CLS] tokens, both; a row for each nucleotide; or what a fine-tuned head "
+       "predicts"},
       {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
       {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
@@ -64,10 +65,16 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
   int64_t window = o->window < 0 ? m->info.window : o->window;
   *e = (fd_embed_options){.positions = o->pool == POOL_POSITIONS,
-                          .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS : (fd_features)o->pool,
+                          .task = o->pool == POOL_TASK,
+                          .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS
+                                  : o->pool == POOL_TASK    ? (fd_features)m->network->task.features
+                                                            : (fd_features)o->pool,
                           .window = window,
                           .stride = o->stride ? o->stride : (window + 1) / 2,
                           .both_strands = o->both_strands};
+  if (e->task && !m->network->task.outputs)
+    return fd_fail(FD_USAGE, "findna embed: --pool task: %s has no task's head; it is for checkpoints of 'findna finetune'",
+                   m->info.folder);
   if (window && e->stride > window)
     return fd_fail(FD_USAGE,
                    "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
@@ -78,7 +85,8 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
 /* What the file says of itself. */
 static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
   static const char *const pools[] = {"mean over the nucleotides", "mean over the [CLS] tokens",
-                                      "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide"};
+                                      "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide",
+                                      "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
   char window[32], stride[32];
   snprintf(window, sizeof window, "%" PRId64, e->window);

@@ -50,10 +50,11 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const char *words[2];
   int count, helped;
   const fd_arg table[] = {{0}};
-  const fd_args args = {"import", "FOLDER RUN",
-                        "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, or launch/torch/convert_pt.py from a\n"
-                        "PyTorch checkpoint. RUN is a new run folder with one checkpoint, for probe, embed, score, and pretrain --init-from.",
-                        table};
+  const fd_args args = {
+      "import", "FOLDER RUN",
+      "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, or launch/torch/convert_pt.py from a\n"
+      "PyTorch checkpoint. RUN is a new run folder with one checkpoint, for probe, embed, score, and pretrain --init-from.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;
   if (count < 2) return fd_fail(FD_USAGE, "findna import: give FOLDER and RUN; see findna import --help");

@@ -3,16 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/args.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
-#include "base/version.h"
 #include "commands/command.h"
 #include "tasks/context.h"
+#include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/session.h"
 
@@ -41,7 +39,6 @@ typedef struct pretraining {
   int64_t steps;
   double started; /* fd_seconds at the start of the command */
   int lock;
-  int checkpoints; /* in the run folder, valid or not */
 } pretraining;
 
 /* Root reads the config file once; everybody parses the same text. */
@@ -55,6 +52,8 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
     if (status == FD_OK && config->objective.mask_layout != FD_MASK_OK)
       status =
           fd_fail(FD_CONFIG, "objective.mask_layout: scrambled repeats a defect for comparisons; only findna trace takes it");
+    if (status == FD_OK && (config->task.outputs || config->teacher.kind == FD_TEACHER_BEST))
+      status = fd_fail(FD_CONFIG, "%s: task.outputs and teacher.kind: best belong to 'findna finetune'", path);
     if (status != FD_OK) {
       free(text);
       return status; /* root alone says what is wrong; main ends the job */
@@ -112,85 +111,6 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
-/* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
-static fd_status move_aside(const char *folder) {
-  static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
-                                      "probe.json", "report.html",   "windows"};
-  char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
-  int n = 1;
-  do {
-    snprintf(aside, sizeof aside, "before-restart-%d", n++);
-    FD_TRY(fd_path(to, folder, aside, NULL));
-  } while (fd_exists(to));
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    FD_TRY(fd_path(from, folder, names[i], NULL));
-    if (!fd_exists(from)) continue;
-    FD_TRY(fd_path(to, folder, aside, NULL));
-    FD_TRY(fd_make_folder(to));
-    FD_TRY(fd_path(to, folder, aside, names[i]));
-    if (rename(from, to)) return fd_fail_errno("cannot move aside", from);
-    fd_info("moved %s to %s", from, to);
-  }
-  return FD_OK;
-}
-
-/* Root. */
-static fd_status count_checkpoints(pretraining *p) {
-  int64_t *steps = NULL;
-  fd_status status = fd_checkpoint_list(p->config.run.folder, &steps, &p->checkpoints);
-  free(steps);
-  return status;
-}
-
-static fd_status take_run_folder(fd_comm *comm, pretraining *p, const options *o) {
-  char path[FD_PATH_MAX];
-  p->lock = -1;
-  if (comm->rank == 0) {
-    FD_TRY(fd_make_folder(p->config.run.folder));
-    FD_TRY(fd_path(path, p->config.run.folder, "run.lock", NULL));
-    FD_TRY(fd_lock(path, &p->lock));
-    FD_TRY(count_checkpoints(p)); /* again: until the lock was ours, another run may have written here */
-    FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
-    if (!o->restart && !p->checkpoints && fd_exists(path))
-      fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", p->config.run.folder);
-    if (o->restart || !p->checkpoints) FD_TRY(move_aside(p->config.run.folder));
-  }
-  return comm->ops->barrier(comm);
-}
-
-static fd_status write_used_config(const pretraining *p) {
-  char path[FD_PATH_MAX], *text = NULL;
-  size_t bytes;
-  FILE *out;
-  FD_TRY(fd_text_open(&out, &text, &bytes));
-  fprintf(out, "# What this run used; 'findna pretrain' on this file repeats it.\n");
-  fd_config_print(out, &p->config, FD_CONFIG_YAML_HELP);
-  FD_TRY(fd_text_close(out, &text));
-  fd_status status = fd_path(path, p->config.run.folder, "config.used.yaml", NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, bytes);
-  free(text);
-  return status;
-}
-
-static fd_status write_environment(const pretraining *p, const fd_comm *comm) {
-  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64];
-  time_t now = time(NULL);
-  gethostname(host, sizeof host - 1);
-  for (char *at = host; *at; at++)
-    if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) *at = '?';
-  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-  int n = snprintf(text, sizeof text,
-                   "{\"version\": \"%s\", \"host\": \"%s\", \"started\": \"%s\", \"ranks\": %d, \"threads_per_rank\": %d, "
-                   "\"device\": \"%s\", \"simd\": \"%s\", \"communication\": \"%s\", "
-                   "\"parameters\": %zu, \"blocks_per_network\": %d, \"window\": %d, \"training_windows\": %" PRId64
-                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\"}\n",
-                   fd_version(), host, when, comm->size, p->dev->threads, p->dev->kind, p->dev->simd, comm->ops->name,
-                   p->network->params.size, p->network->blocks, p->manifest.window, p->train.count, p->held_out.count, p->steps,
-                   p->manifest.dataset_id);
-  FD_TRY(fd_path(path, p->config.run.folder, "environment.json", NULL));
-  return fd_write_file(path, text, (size_t)n);
-}
-
 /* Start values from another run's weights. */
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
@@ -214,28 +134,6 @@ static fd_status take_weights(pretraining *p, const char *from) {
   return status;
 }
 
-/* RUN/windows/start-0003-rank-1: this rank's windows since the third start. */
-static fd_status open_window_log(fd_comm *comm, pretraining *p) {
-  char folder[FD_PATH_MAX], path[FD_PATH_MAX], name[64];
-  int start = 0;
-  FD_TRY(fd_path(folder, p->config.run.folder, "windows", NULL));
-  if (comm->rank == 0) {
-    FD_TRY(fd_make_folder(folder));
-    do {
-      snprintf(name, sizeof name, "start-%04d-rank-0", ++start);
-      FD_TRY(fd_path(path, folder, name, NULL));
-    } while (fd_exists(path));
-  }
-  FD_TRY(comm->ops->broadcast(comm, &start, sizeof start, 0));
-  snprintf(name, sizeof name, "start-%04d-rank-%d", start, comm->rank);
-  FD_TRY(fd_path(path, folder, name, NULL));
-  p->window_log = fopen(path, "w");
-  if (!p->window_log) return fd_fail_errno("cannot open", path);
-  setlinebuf(p->window_log);
-  p->trainer->window_log = p->window_log;
-  return FD_OK;
-}
-
 static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o) {
   fd_checkpoint_info info;
   int found = 0;
@@ -247,8 +145,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
   fd_comm_phase(comm, p->state->step, "setting up the run");
   if (comm->rank || p->state->step >= p->steps) return FD_OK;
-  FD_TRY(write_used_config(p));
-  FD_TRY(write_environment(p, comm));
+  FD_TRY(fd_run_folder_describe(&p->run, p->dev, &(fd_run_size){p->train.count, p->held_out.count, p->steps}));
   FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
@@ -298,6 +195,7 @@ static void release(pretraining *p) {
 }
 
 static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
+  int checkpoints = 0;
   FD_TRY(read_config(comm, o, &p->config));
   comm->watch.limit = p->config.comm.limit;
   comm->watch.stall = p->config.comm.stall;
@@ -305,19 +203,24 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(load_data(comm, p));
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, p));
-  if (comm->rank == 0) FD_TRY(count_checkpoints(p));
-  FD_TRY(comm->ops->broadcast(comm, &p->checkpoints, sizeof p->checkpoints, 0));
-  if (o->init_from && (o->restart || !p->checkpoints)) FD_TRY(take_weights(p, o->init_from));
-  FD_TRY(take_run_folder(comm, p, o)); /* last: what is refused leaves no folder */
+  FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
+  if (o->init_from && (o->restart || !checkpoints)) FD_TRY(take_weights(p, o->init_from));
+  FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
   FD_TRY(resume_or_begin(comm, p, o));
   if (p->state->step >= p->steps) {
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
   }
-  if (p->config.log.windows) FD_TRY(open_window_log(comm, p));
+  if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
+  p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");
   if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
-  fd_session session = {&p->run, p->trainer, p->checkpointer, &p->held_out, p->metrics, NULL};
+  fd_session session = {.run = &p->run,
+                        .trainer = p->trainer,
+                        .checkpointer = p->checkpointer,
+                        .held_out = &p->held_out,
+                        .metrics = p->metrics,
+                        .evaluate = fd_session_evaluate};
   fd_status status = fd_session_run(&session);
   const char *same = o->restart ? "without --restart" : "again";
   if (status == FD_RETRY)

@@ -111,23 +111,23 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   return read_lists(o);
 }
 
+static int ascending(const void *a, const void *b) {
+  int x = *(const int *)a, y = *(const int *)b;
+  return (x > y) - (x < y);
+}
+
 /* Keeps `limit` rows, drawn at random, in the file's order. */
 static fd_status limit_rows(fd_table *table, int limit) {
   int *order, held_out, rows = table->rows;
   if (limit == 0 || limit >= rows) return FD_OK;
-  FD_TRY(fd_alloc(&order, 2 * (size_t)rows, sizeof *order, "--limit"));
+  FD_TRY(fd_alloc(&order, (size_t)rows, sizeof *order, "--limit"));
   fd_status status = fd_probe_split(rows, FD_PROBE_SEEDS, 0.5, order, &held_out); /* a seed that no split uses */
-  int *keep = order + rows, kept = 0;
-  for (int i = 0; i < limit && status == FD_OK; i++) keep[order[i]] = 1;
-  for (int row = 0; row < rows && status == FD_OK; row++) {
-    if (!keep[row]) continue;
-    int64_t length = table->start[row + 1] - table->start[row];
-    memmove(table->symbols + table->start[kept], table->symbols + table->start[row], (size_t)length);
-    table->label[kept] = table->label[row];
-    table->start[kept + 1] = table->start[kept] + length;
-    kept++;
+  if (status == FD_OK) {
+    qsort(order, (size_t)limit, sizeof *order, ascending); /* the file's order */
+    fd_table all = *table;
+    status = fd_table_pick(&all, order, limit, table);
+    fd_table_free(&all);
   }
-  table->rows = kept;
   free(order);
   return status;
 }

@@ -35,15 +35,20 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   good &= check_operations(name, "aug.teacher", c->aug.teacher);
   good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
   NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
-  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0, "%s: objective: both weights are 0; nothing to learn", name);
+  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0,
+       "%s: objective: both weights are 0; nothing to learn", name);
   NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
        "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
        c->objective.mnm_weight);
-  NEED(c->objective.cl_weight == 0 || c->teacher.kind != FD_TEACHER_NONE,
-       "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
-       c->objective.cl_weight);
+  NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
+       "%s: teacher.kind: %s, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
+       c->teacher.kind == FD_TEACHER_NONE ? "none" : "best", c->objective.cl_weight);
   NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
        "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
+  NEED(c->task.kind == FD_TASK_CLASSES || c->task.outputs <= 1, "%s: task.outputs: %lld; values have 1", name,
+       (long long)c->task.outputs);
+  NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
+       name);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
   NEED(c->comm.limit == 0 || c->comm.limit >= 2,
        "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks say twice a second that they live", name, c->comm.limit);

@@ -49,6 +49,10 @@ void fd_config_defaults(fd_config *config) {
   }
 }
 
+int fd_config_cls(const fd_config *c) {
+  return c->task.outputs && c->task.features == FD_FEATURES_TOKENS ? 0 : (int)c->model.cls;
+}
+
 /* The index of `text` in "a|b|c", or -1. */
 static int choice_index(const char *choices, const char *text) {
   size_t length = strlen(text);

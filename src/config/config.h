@@ -17,8 +17,11 @@ enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
 enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
 enum { FD_AXIS_K, FD_AXIS_D };
 enum { FD_SPACE_HEAD, FD_SPACE_LATENT };
-enum { FD_TEACHER_EMA, FD_TEACHER_NONE };
+enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST };
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
+enum { FD_TASK_CLASSES, FD_TASK_VALUES };
+typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
+enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT };
 enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };
 enum { FD_SIMD_AUTO, FD_SIMD_AVX512, FD_SIMD_AVX2, FD_SIMD_GENERIC };
@@ -52,6 +55,9 @@ typedef enum fd_config_style { FD_CONFIG_YAML, FD_CONFIG_YAML_HELP, FD_CONFIG_MA
 
 /* All defaults. */
 void fd_config_defaults(fd_config *config);
+
+/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone. */
+int fd_config_cls(const fd_config *config);
 
 /* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"
  * and checks the values against the schema and each other. All errors are logged, as name:line:column, before FD_CONFIG returns.

@@ -25,6 +25,9 @@ fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows,
   FD_GO(dev->alloc(dev, &b->mask, n * FD_SYMBOLS, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->student, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
   FD_GO(dev->alloc(dev, &b->teacher, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
+  FD_GO(fd_alloc(&b->host_target, 2 * (size_t)count, sizeof *b->host_target, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->target, (size_t)count * sizeof *b->target, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->weight, (size_t)count * sizeof *b->weight, "micro-batch"));
   b->seqs = (fd_seqs){0, cls, b->start};
 done:
   if (status != FD_OK) fd_batch_destroy(batch);
@@ -38,6 +41,9 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->mask);
   b->dev->release(b->dev, b->student);
   b->dev->release(b->dev, b->teacher);
+  b->dev->release(b->dev, b->target);
+  b->dev->release(b->dev, b->weight);
+  free(b->host_target);
   free(b->start);
   free(b->draws);
   free(b->windows);

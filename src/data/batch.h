@@ -19,6 +19,8 @@ typedef struct fd_batch {
   int64_t masked;            /* positions to predict */
   uint8_t *tokens, *scratch; /* staging: [rows] */
   uint64_t *draws, *windows; /* [count] what random numbers are keyed by; numbers of the windows */
+  float *target, *weight;    /* [count] of a task, on the device */
+  float *host_target;        /* [2, count] of both, staging */
 } fd_batch;
 
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ typedef struct reader {
   char *at, *end;
   int64_t row; /* line in the file, from 1 */
   char separator;
-  int labelled; /* the column `label` must be there */
+  enum { NO_LABELS, CLASSES, VALUES } labels;
   int columns, sequence, label, id;
   field item[COLUMNS_MAX];
 } reader;
@@ -105,10 +106,10 @@ static fd_status read_header(reader *r) {
       return fd_fail(FD_DATA, "%s:1: the column '%.*s' is there twice", r->path, (int)r->item[i].length, r->item[i].text);
     if (column) *column = i;
   }
-  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labelled ? "label" : NULL;
+  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labels ? "label" : NULL;
   if (missing)
     return fd_fail(FD_DATA, "%s:1: no column '%s' in the header '%.*s'; expected %s, separated by comma or tab", r->path, missing,
-                   NEAR, line, r->labelled ? "'sequence' and 'label'" : "'sequence'");
+                   NEAR, line, r->labels ? "'sequence' and 'label'" : "'sequence'");
   return FD_OK;
 }
 
@@ -143,6 +144,15 @@ static fd_status read_label(const reader *r, const field *text, int *label) {
   return FD_OK;
 }
 
+static fd_status read_value(const reader *r, field *text, float *value) {
+  char *end;
+  text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
+  *value = strtof(text->text, &end);
+  if (end == text->text || *end || !isfinite(*value))
+    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a finite number", r->path, (long long)r->row, NEAR, text->text);
+  return FD_OK;
+}
+
 static fd_status read_rows(reader *r, fd_table *table) {
   size_t rows = 0, starts = 0, labels = 0, ids = 0, length;
   FD_TRY(fd_alloc(&table->symbols, (size_t)(r->end - r->at) + 1, 1, "sequences of a table"));
@@ -157,10 +167,12 @@ static fd_status read_rows(reader *r, fd_table *table) {
                      count == 1 ? "" : "s", r->columns);
     if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, (long long)r->row, INT_MAX - 1);
     FD_TRY(fd_grow(&table->start, &starts, rows + 2, sizeof *table->start, "rows of a table"));
-    if (r->labelled) FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
+    if (r->labels == CLASSES) FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
+    if (r->labels == VALUES) FD_TRY(fd_grow(&table->value, &labels, rows + 1, sizeof *table->value, "rows of a table"));
     if (r->id >= 0) FD_TRY(fd_grow(&table->id, &ids, rows + 1, sizeof *table->id, "rows of a table"));
     FD_TRY(add_sequence(r, &r->item[r->sequence], table->symbols + table->start[rows]));
-    if (r->labelled) FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    if (r->labels == CLASSES) FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    if (r->labels == VALUES) FD_TRY(read_value(r, &r->item[r->label], &table->value[rows]));
     if (r->id >= 0) (table->id[rows] = r->item[r->id].text)[r->item[r->id].length] = '\0';
     table->start[rows + 1] = table->start[rows] + (int64_t)r->item[r->sequence].length;
     rows++;
@@ -183,7 +195,7 @@ static fd_status count_classes(const reader *r, fd_table *table) {
   return status;
 }
 
-static fd_status read_table(const char *path, int labelled, fd_table *table) {
+static fd_status read_table(const char *path, int labels, fd_table *table) {
   char *text;
   size_t bytes;
   memset(table, 0, sizeof *table);
@@ -191,11 +203,11 @@ static fd_status read_table(const char *path, int labelled, fd_table *table) {
   reader *r = NULL;
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
-  r->path = path, r->at = text, r->end = text + bytes, r->labelled = labelled;
+  r->path = path, r->at = text, r->end = text + bytes, r->labels = labels;
   table->text = text;
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
-  if (labelled) FD_GO(count_classes(r, table));
+  if (labels == CLASSES) FD_GO(count_classes(r, table));
 done:
   free(r);
   if (status == FD_OK && !table->id) free(text), table->text = NULL;
@@ -203,14 +215,38 @@ done:
   return status;
 }
 
-fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, 1, table); }
+fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, table); }
 
-fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, 0, table); }
+fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, table); }
+
+fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, table); }
+
+fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_table *to) {
+  fd_status status = FD_OK;
+  int64_t bases = 0;
+  *to = (fd_table){.rows = count, .classes = from->classes};
+  for (int i = 0; i < count; i++) bases += from->start[rows[i] + 1] - from->start[rows[i]];
+  FD_GO(fd_alloc(&to->start, (size_t)count + 1, sizeof *to->start, "rows of a table"));
+  FD_GO(fd_alloc(&to->symbols, (size_t)bases, 1, "rows of a table"));
+  if (from->label) FD_GO(fd_alloc(&to->label, (size_t)count, sizeof *to->label, "rows of a table"));
+  if (from->value) FD_GO(fd_alloc(&to->value, (size_t)count, sizeof *to->value, "rows of a table"));
+  for (int i = 0; i < count; i++) {
+    int64_t first = from->start[rows[i]], length = from->start[rows[i] + 1] - first;
+    memcpy(to->symbols + to->start[i], from->symbols + first, (size_t)length);
+    to->start[i + 1] = to->start[i] + length;
+    if (from->label) to->label[i] = from->label[rows[i]];
+    if (from->value) to->value[i] = from->value[rows[i]];
+  }
+done:
+  if (status != FD_OK) fd_table_free(to);
+  return status;
+}
 
 void fd_table_free(fd_table *table) {
   free(table->start);
   free(table->symbols);
   free(table->label);
+  free(table->value);
   free(table->id);
   free(table->text);
   memset(table, 0, sizeof *table);

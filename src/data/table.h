@@ -10,7 +10,8 @@ typedef struct fd_table {
   int rows, classes;
   int64_t *start;   /* [rows + 1] into symbols */
   uint8_t *symbols; /* 0..4 */
-  int *label;       /* [rows], 0 .. classes-1; NULL when labels were not asked for */
+  int *label;       /* [rows], 0 .. classes-1; NULL when classes were not asked for */
+  float *value;     /* [rows]; NULL when values were not asked for */
   char **id;        /* [rows] of the column `id` or `name`; NULL without one */
   char *text;       /* behind the ids */
 } fd_table;
@@ -20,8 +21,12 @@ typedef struct fd_table {
  * name file:row and what would be right. */
 fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
 
-/* The same for sequences alone: the header needs no `label`, and one that is there is not read. */
+/* The same where labels are finite numbers (a regression), and for sequences alone: then the header needs no `label`. */
+fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
 fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;
+
+/* Copies `count` rows in the given order, without ids. */
+fd_status fd_table_pick(const fd_table *table, const int *rows, int count, fd_table *picked) FD_MUST_CHECK;
 void fd_table_free(fd_table *table);
 
 #endif

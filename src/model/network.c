@@ -31,6 +31,8 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
   fd_network *net = *network;
   int networks = (int)config->model.networks;
   net->channels = (int)config->model.channels;
+  net->dropout = config->task.outputs ? (float)config->task.dropout : 0;
+  net->dropout_key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT);
   net->blocks = config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + (int)config->model.cls);
   FD_GO(fd_alloc(&net->layer, (size_t)(networks * net->blocks) + 2, sizeof *net->layer, "network"));
   FD_GO(add_layer(net, &fd_layer_linear, FD_SYMBOLS, net->channels, config, "embedding"));
@@ -42,6 +44,7 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
     }
   }
   FD_GO(add_layer(net, &fd_layer_linear, net->channels, FD_SYMBOLS, config, "head"));
+  FD_GO(fd_task_head_create(&net->task, config, &net->params));
 done:
   if (status != FD_OK) fd_network_destroy(network);
   return status;
@@ -56,9 +59,10 @@ void fd_network_destroy(fd_network **network) {
 }
 
 /* Buffers of one row: without `keep` two that alternate, else the input of every layer after the first, what it saves, and two
- * gradients. Both have the logits. */
+ * gradients (four with dropout). Both have the logits. */
 static size_t floats_per_row(const fd_network *net, int keep) {
   size_t channels = (size_t)net->channels, floats = FD_SYMBOLS + 2 * channels;
+  if (keep && net->dropout > 0) floats += 2 * channels;
   for (int i = 1; keep && i < net->layers; i++) floats += channels + net->layer[i].kind->saved(&net->layer[i]);
   return floats;
 }
@@ -82,6 +86,7 @@ fd_status fd_activations_create(fd_activations **acts, const fd_network *network
   a->gradient[0] = at;
   a->gradient[1] = at + channels * n;
   at += 2 * channels * n;
+  for (int i = 0; i < 2 && keep && network->dropout > 0; i++, at += channels * n) a->dropped[i] = at;
   a->logits = at;
   at += FD_SYMBOLS * n;
   for (int i = 1; i < a->layers; i++) {
@@ -107,12 +112,20 @@ void fd_activations_destroy(fd_activations **acts) {
   *acts = NULL;
 }
 
+/* Whether a layer's output is thinned out in this pass. */
+static int drops(const fd_network *network, const fd_activations *acts, int layer) {
+  return network->dropout > 0 && acts->draws && network->layer[layer].kind == &fd_layer_chordmixer;
+}
+
 void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
                         fd_activations *acts) {
   for (int i = 0; i < network->layers; i++) {
     const fd_layer *layer = &network->layer[i];
     float *y = i + 1 < network->layers ? acts->x[i + 1] : acts->logits;
     layer->kind->forward(layer, dev, seqs, params, i ? acts->x[i] : x, acts->saved[i], y);
+    if (drops(network, acts, i))
+      dev->ops.dropout_forward(dev, seqs, network->channels, network->dropout, network->dropout_key, acts->draws, i, acts->x[i],
+                               y);
   }
 }
 
@@ -122,9 +135,16 @@ void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seq
   for (int i = network->layers - 1; i >= 0; i--) {
     const fd_layer *layer = &network->layer[i];
     float *dx = i ? acts->gradient[i % 2] : NULL;
+    size_t size = (size_t)fd_seqs_rows(seqs) * (size_t)network->channels;
+    int dropped = drops(network, acts, i);
+    if (dropped) {
+      dev->ops.dropout_backward(dev, seqs, network->channels, network->dropout, network->dropout_key, acts->draws, i, dy,
+                                acts->dropped[0], acts->dropped[1]);
+      dy = acts->dropped[0];
+    }
     layer->kind->backward(layer, dev, seqs, params, i ? acts->x[i] : x, acts->saved[i], dy, dx, grads);
-    if (dlatent && i == network->layers - 1)
-      dev->ops.add(dev, (size_t)fd_seqs_rows(seqs) * (size_t)network->channels, dx, dlatent, dx);
+    if (dropped) dev->ops.add(dev, size, dx, acts->dropped[1], dx);
+    if (dlatent && i == network->layers - 1) dev->ops.add(dev, size, dx, dlatent, dx);
     dy = dx;
   }
 }

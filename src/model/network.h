@@ -6,11 +6,15 @@
 #include "device/device.h"
 #include "model/layer.h"
 #include "model/params.h"
+#include "model/task_head.h"
 
 typedef struct fd_network {
   int layers; /* the last one is the head */
   fd_layer *layer;
   fd_params params;
+  fd_task_head task; /* behind the latents, when there is a task */
+  float dropout;     /* of the blocks' outputs, in passes with draws */
+  fd_rng_key dropout_key;
   int channels; /* of a latent row */
   int blocks;   /* per ChordMixer network */
 } fd_network;
@@ -20,11 +24,13 @@ typedef struct fd_activations {
   fd_device *dev;
   int rows_max, keep; /* capacity; whether everything needed by the backward pass is kept */
   int layers;
-  float **x, **saved; /* input of each layer; what its backward pass needs */
-  float *pool;        /* the memory behind them */
-  float *latent;      /* [rows, channels]: input of the head */
-  float *logits;      /* [rows, 5] */
-  float *gradient[2]; /* [rows, channels] each, for the backward pass (keep only) */
+  float **x, **saved;    /* input of each layer; what its backward pass needs */
+  float *pool;           /* the memory behind them */
+  float *latent;         /* [rows, channels]: input of the head */
+  float *logits;         /* [rows, 5] */
+  float *gradient[2];    /* [rows, channels] each, for the backward pass (keep only) */
+  float *dropped[2];     /* the same, with dropout */
+  const uint64_t *draws; /* [count] of the pass's sequences, for dropout; NULL: none. Borrowed */
 } fd_activations;
 
 /* Builds the layers for windows of `window` nucleotides (the number of blocks depends on it unless the config says). */

@@ -8,7 +8,7 @@ const fd_term *const fd_terms[FD_TERMS] = {
 };
 
 int fd_objective_latent(const fd_config *config) {
-  return config->objective.cl_space == FD_SPACE_LATENT && config->objective.cl_weight > 0;
+  return config->task.outputs > 0 || (config->objective.cl_space == FD_SPACE_LATENT && config->objective.cl_weight > 0);
 }
 
 int fd_objective_width(const fd_config *config) {

@@ -9,15 +9,19 @@
 /* What the terms see of one micro-batch. */
 typedef struct fd_outputs {
   const fd_batch *batch;
+  const fd_network *network;
+  const float *params;                     /* the student's */
   const fd_activations *student, *teacher; /* teacher: NULL without one */
   const float *centre;                     /* [cls, width], device */
   int width;                               /* columns of the centre: 5 or the channels */
+  fd_task_pass *task;                      /* NULL without a task */
   float *logp, *prob;                      /* NULL, or [count, cls, width] for a trace */
 } fd_outputs;
 
-/* Gradients by the student's outputs; terms add to them. dlatent is NULL when no term needs it. */
+/* Gradients by the student's outputs; terms add to them. dlatent is NULL when no term needs it. `params` is the gradient by the
+ * parameters: the task's term writes the head's part of it. */
 typedef struct fd_output_grads {
-  float *dlogits, *dlatent;
+  float *dlogits, *dlatent, *params;
 } fd_output_grads;
 
 /* Counts over the whole batch, all ranks: what sums are divided by. */

@@ -44,6 +44,7 @@ typedef struct work {
 } work;
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
+  if (o->task) return network->task.outputs;
   return o->positions ? network->channels : fd_features_width(network, o->kind);
 }
 
@@ -132,6 +133,15 @@ static void add_positions(work *w, int slot, const piece *p) {
   }
 }
 
+/* The head's prediction in the place of the features. */
+static void predict(const work *w) {
+  const fd_task_head *head = &w->encoder->network->task;
+  double z[head->outputs];
+  fd_task_head_apply(head, w->encoder->params, w->row, z);
+  fd_task_head_predict(head, z);
+  for (int o = 0; o < head->outputs; o++) w->row[o] = (float)z[o];
+}
+
 /* Runs the pass and adds its pieces to their sequences, in order. */
 static fd_status run_pass(work *w) {
   const fd_embed_options *o = w->options;
@@ -145,6 +155,7 @@ static fd_status run_pass(work *w) {
     float *out = w->c.values + (size_t)p->item * (size_t)w->width;
     double share = 1.0 / (double)(pieces_of(o, length_of(&w->c, p->item)) * (o->both_strands ? 2 : 1));
     fd_features_pool(w->e, i, o->kind, w->row);
+    if (o->task) predict(w);
     for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * w->row[c]);
   }
   fd_encoding_clear(w->e);
@@ -236,7 +247,8 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
   int root = w->comm->rank == 0;
   int64_t count = root ? fd_sequences_count(s) : 0, left = count, bases = root ? fd_sequences_bases(s) : 0, done = 0;
   double start = fd_seconds();
-  FD_TRY(fd_alloc(&w->row, (size_t)w->width, sizeof *w->row, "embeddings"));
+  int features = fd_features_width(w->encoder->network, w->options->kind);
+  FD_TRY(fd_alloc(&w->row, (size_t)(features > w->width ? features : w->width), sizeof *w->row, "embeddings"));
   for (;;) {
     if (root) FD_TRY(read_chunk(w, s, &left));
     FD_TRY(share_chunk(w));

@@ -11,6 +11,7 @@
  * features are the mean over the windows; a position is the mean over the windows that hold it. With `both_strands` the mean
  * with those of the reverse complement, read backwards. */
 typedef struct fd_embed_options {
+  int task;         /* what a fine-tuned head predicts from its features: probabilities of classes, or the value */
   int positions;    /* the latents of all nucleotides instead of pooled features */
   fd_features kind; /* of pooled features */
   int64_t window, stride;

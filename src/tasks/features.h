@@ -6,11 +6,9 @@
 #include "data/table.h"
 #include "tasks/encoder.h"
 
-/* tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean over the latents of the [CLS]
- * rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one after the other. */
-typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
-
-/* Their names; ends with NULL. */
+/* The kinds of fd_features. tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean
+ * over the latents of the [CLS] rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one
+ * after the other. Their names end with NULL. */
 extern const char *const fd_features_names[];
 
 /* Width of a row of features. */

@@ -19,16 +19,24 @@ enum { JSON_MAX = 1 << 20 };
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   const fd_config *c = &m->config;
   return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:I, s:I, s:s}", "format", format,
-                   "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels", (json_int_t)c->model.channels,
-                   "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track, "networks",
-                   (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls, "window",
-                   m->info.window, "mnm_tau", c->objective.mnm_tau, "weights_of", encoder->name, "state_id", m->info.state_id, "step",
-                   (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size, "findna", fd_version());
+                   "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
+                   (json_int_t)c->model.channels, "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track,
+                   "networks", (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls,
+                   "window", m->info.window, "mnm_tau", c->objective.mnm_tau, "weights_of", encoder->name, "state_id",
+                   m->info.state_id, "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size,
+                   "findna", fd_version());
 }
+
+static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
 
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
   char path[FD_PATH_MAX];
   json_t *root = describe(m, encoder);
+  const fd_task_head *task = &m->network->task;
+  if (root && task->outputs)
+    json_object_set_new(root, "task",
+                        json_pack("{s:i, s:i, s:s, s:s}", "outputs", task->outputs, "hidden", task->hidden, "kind",
+                                  kinds[task->kind], "features", features[task->features]));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
   fd_status status = text ? fd_path(path, folder, "config.json", NULL) : fd_fail(FD_MEMORY, "no memory for config.json");
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
@@ -54,18 +62,31 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   return status == FD_OK ? write_config(folder, m, encoder) : status;
 }
 
+static const char *word_of(const json_t *object, const char *key) {
+  const char *word = json_string_value(json_object_get(object, key));
+  return word ? word : "missing";
+}
+
 /* The model's shape as YAML: the options' own ranges then check it. */
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
   static const char *const keys[] = {"channels", "hidden", "track", "networks", "blocks", "cls"};
   char text[1024];
-  int n = snprintf(text, sizeof text, "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
-                                      "  teacher: \"\"\nmodel:\n",
+  int n = snprintf(text, sizeof text,
+                   "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
+                   "  teacher: \"\"\nmodel:\n",
                    json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const json_t *value = json_object_get(root, keys[i]);
     if (!json_is_integer(value)) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, keys[i]);
     n += snprintf(text + n, sizeof text - (size_t)n, "  %s: %" JSON_INTEGER_FORMAT "\n", keys[i], json_integer_value(value));
   }
+  const json_t *task = json_object_get(root, "task");
+  if (task)
+    n += snprintf(text + n, sizeof text - (size_t)n,
+                  "task:\n  outputs: %" JSON_INTEGER_FORMAT "\n  hidden: %" JSON_INTEGER_FORMAT
+                  "\n  kind: %.20s\n  features: %.20s\n",
+                  json_integer_value(json_object_get(task, "outputs")), json_integer_value(json_object_get(task, "hidden")),
+                  word_of(task, "kind"), word_of(task, "features"));
   json_int_t length = json_integer_value(json_object_get(root, "window"));
   if (length < 1 || length > 1 << 30)
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
@@ -101,7 +122,8 @@ static fd_status take_tensor(const char *path, const fd_param *p, const fd_safet
   if (strcmp(t->dtype, "F32")) return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32)", path, p->name, t->dtype);
   if (t->dims != p->dims || t->shape[0] != p->shape[0] || (p->dims == 2 && t->shape[1] != p->shape[1]))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape [%lld, %lld] (config.json says [%d, %d])", path, p->name,
-                   (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0], p->dims == 2 ? p->shape[1] : 0);
+                   (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0],
+                   p->dims == 2 ? p->shape[1] : 0);
   memcpy(weights + p->offset, t->data, p->size * sizeof *weights);
   for (size_t i = 0; i < p->size; i++)
     if (!isfinite(weights[p->offset + i]))

@@ -1,9 +1,10 @@
-/* A model in files that other programs read: FOLDER/model.safetensors with the weights of one network, and FOLDER/config.json with
- * its shape.
+/* A model in files that other programs read: FOLDER/model.safetensors with the weights of one network, and FOLDER/config.json
+ * with its shape.
  *
- * Tensors, float32, weights [out, in]: embedding.{weight,bias} [channels, 5], encoder.N.B.fc1.{weight,bias} [hidden, channels] and
- * encoder.N.B.fc2.{weight,bias} [channels, hidden] of network N, block B, head.{weight,bias} [5, channels]. Columns of the embedding and
- * rows of the head are A, C, G, T, N. */
+ * Tensors, float32, weights [out, in]: embedding.{weight,bias} [channels, 5], encoder.N.B.fc1.{weight,bias} [hidden, channels]
+ * and encoder.N.B.fc2.{weight,bias} [channels, hidden] of network N, block B, head.{weight,bias} [5, channels]. Columns of the
+ * embedding and rows of the head are A, C, G, T, N. A fine-tuned model has task.out.{weight,bias} and, with a hidden layer,
+ * task.hidden.{weight,bias} besides. */
 #ifndef FD_TASKS_MODEL_FILE_H
 #define FD_TASKS_MODEL_FILE_H
 
@@ -13,7 +14,8 @@
 fd_status fd_model_write(const char *folder, const fd_pretrained *model, const fd_encoder *encoder) FD_MUST_CHECK;
 
 /* Reads such a folder: a config with that model and without a teacher, the window length, and the weights in the network's layout
- * (released with free()). Another alphabet, missing, unknown or differently shaped tensors, and values that are not finite are FD_DATA. */
+ * (released with free()). Another alphabet, missing, unknown or differently shaped tensors, and values that are not finite are
+ * FD_DATA. */
 fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) FD_MUST_CHECK;
 
 #endif

@@ -35,6 +35,42 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
   return FD_OK;
 }
 
+typedef struct ranked {
+  double score;
+  int positive;
+} ranked;
+
+static int by_score(const void *a, const void *b) {
+  double x = ((const ranked *)a)->score, y = ((const ranked *)b)->score;
+  return (x > y) - (x < y);
+}
+
+/* Of one class against the rest: by the sum of the positives' ranks, the mean rank where scores are equal. */
+static double area_of(ranked *rows, int count) {
+  double positives = 0, ranks = 0;
+  qsort(rows, (size_t)count, sizeof *rows, by_score);
+  for (int i = 0, end; i < count; i = end) {
+    double here = 0;
+    for (end = i; end < count && rows[end].score == rows[i].score; end++) here += rows[end].positive;
+    ranks += here * (i + 1 + end) / 2;
+    positives += here;
+  }
+  return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
+}
+
+fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) {
+  ranked *rows;
+  FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
+  int first = classes == 2 ? 1 : 0;
+  *area = 0;
+  for (int c = first; c < classes; c++) {
+    for (int i = 0; i < count; i++) rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t)c], label[i] == c};
+    *area += area_of(rows, count) / (classes - first);
+  }
+  free(rows);
+  return FD_OK;
+}
+
 void fd_mean_sd(const double *value, int n, int stride, double *mean, double *sd) {
   double sum = 0, squares = 0;
   for (int i = 0; i < n; i++) sum += value[i * stride];

@@ -175,6 +175,8 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
                                .updates = state->updates,
                                .skipped = state->skipped,
                                .bad_in_row = state->bad_in_row,
+                               .best_step = state->best_step,
+                               .best_score = state->best_score,
                                .draws = state->draws,
                                .window = c->run.window,
                                .virtual_ranks = (int)c->run.config->train.virtual_ranks};

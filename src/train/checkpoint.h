@@ -17,7 +17,8 @@
 /* What a MANIFEST says. */
 typedef struct fd_checkpoint_info {
   char folder[FD_PATH_MAX];
-  int64_t step, updates, skipped, bad_in_row;
+  int64_t step, updates, skipped, bad_in_row, best_step;
+  double best_score;
   uint64_t draws;
   int window, virtual_ranks;
   char reduction[16], state_id[FD_SHA256_HEX], config_hash[FD_SHA256_HEX], dataset_id[FD_SHA256_HEX], version[64];

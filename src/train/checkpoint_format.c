@@ -48,6 +48,7 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
   for (int i = 0; i < count; i++) fprintf(out, "file %s %" PRIu64 " %s\n", slices[i].name, slices[i].bytes, slices[i].sha256);
   fprintf(out, "step %" PRId64 "\nupdates %" PRId64 "\nskipped %" PRId64 "\nbad_in_row %" PRId64 "\ndraws %" PRIu64 "\n",
           info->step, info->updates, info->skipped, info->bad_in_row, info->draws);
+  if (info->best_step >= 0) fprintf(out, "best_step %" PRId64 "\nbest_score %.17g\n", info->best_step, info->best_score);
   if (fd_text_flush(out, text) != FD_OK) return fd_text_close(out, text);
   fd_sha256_of(*text, *bytes, digest); /* so far only state: no time, host or number of ranks */
   fd_hex(info->state_id, digest);
@@ -96,6 +97,8 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
               {"updates ", "%" SCNd64, &info->updates},
               {"skipped ", "%" SCNd64, &info->skipped},
               {"bad_in_row ", "%" SCNd64, &info->bad_in_row},
+              {"best_step ", "%" SCNd64, &info->best_step},
+              {"best_score ", "%lf", &info->best_score},
               {"draws ", "%" SCNu64, &info->draws},
               {"window ", "%d", &info->window},
               {"virtual_ranks ", "%d", &info->virtual_ranks},
@@ -116,7 +119,7 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
 fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) {
   char path[FD_PATH_MAX], *text = NULL, *rest;
   size_t bytes;
-  memset(info, 0, sizeof *info);
+  *info = (fd_checkpoint_info){.best_step = -1};
   *count = 0;
   FD_TRY(fd_path(info->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "MANIFEST", NULL));

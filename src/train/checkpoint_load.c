@@ -136,7 +136,7 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
         info->folder);
   if (strcmp(info->dataset_id, run->dataset_id))
     return fd_fail(FD_CONFIG,
-                   "%s: was made from other shards (dataset %.12s..., now %.12s...); use the same shards, or another run.folder",
+                   "%s: was made from other data (dataset %.12s..., now %.12s...); use the same, or another run.folder",
                    info->folder, info->dataset_id, run->dataset_id);
   return FD_OK;
 }
@@ -197,6 +197,8 @@ fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint
     FD_GO(comm->ops->broadcast(comm, host[i], state->size[i] * sizeof(float), 0));
     FD_GO(state->dev->copy(state->dev, state->array[i], host[i], state->size[i] * sizeof(float)));
   }
+  state->best_step = info->best_step;
+  state->best_score = info->best_score;
   state->step = info->step;
   state->updates = info->updates;
   state->skipped = info->skipped;

@@ -135,6 +135,11 @@ static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
   if (r->skipped)
     fd_warn("step %" PRId64 ": the gradients are not finite; nothing was updated (%" PRId64 " in a row)", r->step,
             t->state->bad_in_row);
+  if (t->task) {
+    fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left", t->state->step,
+                t->steps, r->loss, r->lr, rate, (int)remaining / 3600, (int)remaining / 60 % 60, (int)remaining % 60);
+    return;
+  }
   fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  mnm %.4f  cl %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left",
               t->state->step, t->steps, r->loss, r->term[FD_TERM_mnm], r->term[FD_TERM_cl], r->lr, rate, (int)remaining / 3600,
               (int)remaining / 60 % 60, (int)remaining % 60);
@@ -153,7 +158,8 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
   }
   if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
-    FD_TRY(fd_session_evaluate(s)); /* before a stop: no resume repeats it */
+    FD_TRY(s->evaluate(s)); /* before a stop: no resume repeats it */
+  if (s->enough) return FD_OK;
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
     *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
@@ -183,7 +189,7 @@ fd_status fd_session_run(fd_session *s) {
   clocks clock = {.start = now, .checkpoint = now, .step_start = now, .first_step = t->state->step};
   fd_status stop = FD_OK;
   fd_step step;
-  if (t->state->step == 0) FD_TRY(fd_session_evaluate(s));
+  if (t->state->step == 0) FD_TRY(s->evaluate(s));
   clock.start = fd_seconds();
   while (t->state->step < t->steps) {
     clock.step_start = fd_seconds();
@@ -199,7 +205,8 @@ fd_status fd_session_run(fd_session *s) {
                      step.step, t->state->bad_in_row);
     FD_TRY(after_step(s, &clock, &stop));
     if (stop != FD_OK) return stop;
+    if (s->enough) return last_checkpoint(s, &clock, 0);
   }
-  FD_TRY(fd_session_evaluate(s));
+  FD_TRY(s->evaluate(s));
   return last_checkpoint(s, &clock, 0);
 }

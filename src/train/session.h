@@ -6,17 +6,22 @@
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 
-typedef struct fd_session {
+typedef struct fd_session fd_session;
+struct fd_session {
   const fd_run *run;
   fd_trainer *trainer;
   fd_checkpointer *checkpointer;
-  const fd_windows *held_out; /* count 0: no evaluation */
-  fd_metrics *metrics;        /* root's; NULL on other ranks */
-  const char *warned;         /* the monitor's last warning: said once, not at every evaluation */
-} fd_session;
+  const fd_windows *held_out;                 /* count 0: no evaluation */
+  fd_metrics *metrics;                        /* root's; NULL on other ranks */
+  const char *warned;                         /* the monitor's last warning: said once, not at every evaluation */
+  fd_status (*evaluate)(fd_session *session); /* collective; fd_session_evaluate, or a task's */
+  void *task;                                 /* for a task's */
+  int enough;                                 /* set by an evaluation on all ranks: training ends here */
+};
 
-/* Trains from the state's step to the end, or until a stop is asked for: by a signal to any rank (checkpoint, FD_RETRY) or by a
- * file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks stop at the same step with the same status. */
+/* Trains from the state's step to the end, or until an evaluation says that it is enough, or until a stop is asked for: by a
+ * signal to any rank (checkpoint, FD_RETRY) or by a file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks
+ * stop at the same step with the same status. */
 fd_status fd_session_run(fd_session *session) FD_MUST_CHECK;
 
 /* Evaluates on the held-out windows, with the collapse monitor: log and metrics. Collective. */

@@ -15,10 +15,11 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
   fd_state *s = *state;
   size_t n = network->params.size;
   s->dev = dev;
+  s->best_step = -1;
   s->cls = (int)config->model.cls;
   s->width = fd_objective_width(config);
-  int teacher = config->teacher.kind != FD_TEACHER_NONE;
-  const size_t sizes[FD_ARRAYS] = {n, teacher ? n : 0, n, n, teacher ? (size_t)(s->cls * s->width) : 0};
+  int teacher = config->teacher.kind != FD_TEACHER_NONE, centre = config->teacher.kind == FD_TEACHER_EMA;
+  const size_t sizes[FD_ARRAYS] = {n, teacher ? n : 0, n, n, centre ? (size_t)(s->cls * s->width) : 0};
   FD_GO(fd_alloc(&start, n, sizeof *start, "start values"));
   fd_params_init(&network->params, (uint64_t)config->run.seed, start);
   for (int i = 0; i < FD_ARRAYS; i++) {

@@ -11,7 +11,15 @@
 enum { COUNTERS = FD_ARRAYS, WORDS };
 
 static uint64_t counters_of(const fd_state *s) {
-  uint64_t word[] = {(uint64_t)s->step, (uint64_t)s->updates, (uint64_t)s->skipped, (uint64_t)s->bad_in_row, s->draws}, hash = 0;
+  uint64_t word[] = {(uint64_t)s->step,
+                     (uint64_t)s->updates,
+                     (uint64_t)s->skipped,
+                     (uint64_t)s->bad_in_row,
+                     s->draws,
+                     (uint64_t)s->best_step,
+                     0},
+           hash = 0;
+  memcpy(&word[6], &s->best_score, sizeof s->best_score);
   for (size_t i = 0; i < sizeof word / sizeof *word; i++) hash = (hash ^ word[i]) * 0x9E3779B97F4A7C15u;
   return hash;
 }

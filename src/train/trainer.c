@@ -25,7 +25,7 @@ fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) {
 }
 
 fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
-  int64_t micro = config->train.batch / config->train.virtual_ranks, tokens = micro * (window + config->model.cls);
+  int64_t micro = config->train.batch / config->train.virtual_ranks, tokens = micro * (window + fd_config_cls(config));
   if (tokens > INT_MAX / 16)
     return fd_fail(FD_CONFIG,
                    "a micro-batch of %" PRId64 " windows has %" PRId64 " tokens, more than %d; use more train.virtual_ranks",
@@ -45,13 +45,14 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
   size_t n = (size_t)rows, channels = (size_t)network->channels;
-  int cls = (int)config->model.cls;
+  int cls = fd_config_cls(config);
   uint64_t batch = (uint64_t)config->train.batch;
   FD_GO(fd_ahead_create(&t->ahead, source, dev, t->micro_batches, t->micro_size, rows, cls, batch, batch * (uint64_t)steps));
   FD_GO(fd_batch_create(&t->held_out, dev, t->micro_size, rows, cls));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_activations_create(&t->student, network, dev, rows, 1));
-  if (state->size[FD_TEACHER]) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
+  if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
+  if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
   if (fd_objective_latent(config)) FD_GO(dev->alloc(dev, &t->grads.dlatent, n * channels * sizeof(float), "output gradients"));
   FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->micro_batches, network->params.size, statistics_size(state),
@@ -69,6 +70,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   free(t->centre);
   fd_activations_destroy(&t->student);
   fd_activations_destroy(&t->teacher);
+  fd_task_pass_destroy(&t->task);
   t->dev->release(t->dev, t->grads.dlogits);
   t->dev->release(t->dev, t->grads.dlatent);
   fd_gradients_destroy(&t->gradients);
@@ -111,10 +113,21 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
+  t->student->draws = batch->draws;
   fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
   dev->ops.zero(dev, rows * FD_SYMBOLS, t->grads.dlogits);
   if (t->grads.dlatent) dev->ops.zero(dev, rows * (size_t)t->network->channels, t->grads.dlatent);
-  fd_outputs outputs = {batch, t->student, t->teacher, s->array[FD_CENTRE], s->width, t->logp, t->prob};
+  fd_outputs outputs = {.batch = batch,
+                        .network = t->network,
+                        .params = s->array[FD_STUDENT],
+                        .student = t->student,
+                        .teacher = t->teacher,
+                        .centre = s->array[FD_CENTRE],
+                        .width = s->width,
+                        .task = t->task,
+                        .logp = t->logp,
+                        .prob = t->prob};
+  t->grads.params = gradient;
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
   if (t->points) t->points->outputs(t->points->context, &outputs);
   if (t->teacher)
@@ -136,7 +149,7 @@ static int all_finite(const fd_step *r) {
 static void update_networks(fd_trainer *t, const fd_step *r, const float *gradient) {
   const fd_config *c = t->config;
   fd_state *s = t->state;
-  float lambda = (float)r->momentum, *teacher = s->array[FD_TEACHER];
+  float lambda = (float)r->momentum, *teacher = t->teacher ? s->array[FD_TEACHER] : NULL;
   double updates = (double)++s->updates;
   double b1 = c->optim.beta1, b2 = c->optim.beta2;
   fd_adamw h = {(float)r->lr,

@@ -33,8 +33,9 @@ typedef struct fd_trainer {
   int micro_size;    /* sequences of a micro-batch */
   int micro_batches; /* of this rank */
   struct fd_ahead *ahead;
-  fd_batch *held_out; /* for evaluations */
-  fd_activations *student, *teacher;
+  fd_batch *held_out;                /* for evaluations */
+  fd_activations *student, *teacher; /* teacher: of a moving average alone */
+  fd_task_pass *task;                /* NULL without a task */
   fd_output_grads grads;
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */

@@ -1,0 +1,407 @@
+/* findna finetune CHECKPOINT: trains encoder and head on a table, selects on held-out rows, and scores the test rows once. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "commands/command.h"
+#include "data/rows.h"
+#include "tasks/finetune.h"
+#include "tasks/pretrained.h"
+#include "tasks/probe.h"
+#include "train/run_folder.h"
+#include "train/schedule.h"
+
+enum { MODEL_KEYS = 8, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
+
+typedef struct options {
+  const char *checkpoint, *train, *valid, *test, *task, *config_name;
+  char found[3][FD_PATH_MAX]; /* of --task: train, valid, test */
+  int untrained, values, restart, encoder;
+  char **overrides;
+  int override_count;
+} options;
+
+/* Everything that a run holds, released in one place. */
+typedef struct tuning {
+  fd_pretrained model;
+  fd_config config;
+  char sizes[MODEL_KEYS][64]; /* "model.channels=308", of the checkpoint */
+  char *override[OVERRIDES];
+  fd_table train, valid, test;
+  char dataset_id[FD_SHA256_HEX];
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_rows rows;
+  float *class_weight, *weights;
+  fd_trainer *trainer;
+  fd_checkpointer *checkpointer;
+  fd_metrics *metrics;
+  fd_selection selection;
+  fd_run run;
+  int64_t steps;
+  double started;
+  FILE *window_log;
+  int lock;
+} tuning;
+
+/* --- options and rows ---------------------------------------------------------------------------------------------------------- */
+
+/* The files of a folder in GUE's layout: train.csv, dev.csv, test.csv. */
+static fd_status find_files(options *o) {
+  static const char *const names[3] = {"train.csv", "dev.csv", "test.csv"};
+  const char **file[3] = {&o->train, &o->valid, &o->test};
+  if (o->train || o->valid || o->test) return fd_fail(FD_USAGE, "findna finetune: --task gives the files; leave out --train, --valid, --test");
+  for (int i = 0; i < 3; i++) {
+    FD_TRY(fd_path(o->found[i], o->task, names[i], NULL));
+    if (fd_exists(o->found[i])) *file[i] = o->found[i];
+  }
+  if (!o->train) return fd_fail(FD_MISSING, "%s: has no train.csv; expected a folder with train.csv, dev.csv and test.csv", o->task);
+  return FD_OK;
+}
+
+static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
+  const fd_arg table[] = {
+      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE", "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
+      {"valid", FD_ARG_TEXT, &o->valid, 0, 0, "FILE", "rows that select the best weights; without: a share of the training rows (task.selection)"},
+      {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored once, with the selected weights"},
+      {"task", FD_ARG_TEXT, &o->task, 0, 0, "FOLDER", "train.csv, dev.csv and test.csv of a folder, as GUE has them"},
+      {"values", FD_ARG_FLAG, &o->values, 0, 0, NULL, "labels are numbers: a regression"},
+      {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL, "begin with random weights of the checkpoint's model: the baseline"},
+      {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
+      {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
+      {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, "teacher|student", "which network to begin with (default: the teacher if there is one)"},
+      {0},
+  };
+  const fd_args args = {
+      "finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
+      "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed without padding. The run folder,\n"
+      "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that select are kept as the\n"
+      "checkpoint's teacher, so probe, embed, score and export take them. Scores go to RUN/finetune.json.",
+      table};
+  int count;
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, helped));
+  if (*helped) return FD_OK;
+  if (count == 0) return fd_fail(FD_USAGE, "findna finetune: give CHECKPOINT and --train FILE; see findna finetune --help");
+  o->checkpoint = words[0];
+  o->overrides = (char **)(words + 1);
+  o->override_count = count - 1;
+  if (o->task) FD_TRY(find_files(o));
+  return o->train ? FD_OK : fd_fail(FD_USAGE, "findna finetune: which rows? --train FILE, or --task FOLDER");
+}
+
+static fd_status read_table(const options *o, const char *path, fd_table *table) {
+  return o->values ? fd_table_read_values(path, table) : fd_table_read(path, table);
+}
+
+static fd_status check_classes(const tuning *t, const char *path, const fd_table *table) {
+  if (table->classes <= t->train.classes) return FD_OK;
+  return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", path, table->classes - 1,
+                 t->train.classes - 1);
+}
+
+/* Root reads first: what is wrong is said once. */
+static fd_status load_tables(fd_comm *comm, const options *o, tuning *t) {
+  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(read_table(o, o->train, &t->train));
+  if (!o->values && t->train.classes < 2)
+    return fd_fail(FD_DATA, "%s: its rows have one class only: there is nothing to learn; expected at least two labels", o->train);
+  if (o->valid) FD_TRY(read_table(o, o->valid, &t->valid));
+  if (o->test) FD_TRY(read_table(o, o->test, &t->test));
+  if (o->valid) FD_TRY(check_classes(t, o->valid, &t->valid));
+  if (o->test) FD_TRY(check_classes(t, o->test, &t->test));
+  return comm->rank ? FD_OK : comm->ops->barrier(comm);
+}
+
+/* --- the config ---------------------------------------------------------------------------------------------------------------- */
+
+/* The model's sizes come from the checkpoint, the outputs from the rows; what the user says comes last. */
+static int collect_overrides(const options *o, tuning *t) {
+  const fd_config *c = &t->model.config;
+  const struct {
+    const char *key;
+    int64_t value;
+  } keys[MODEL_KEYS] = {{"model.cls", c->model.cls},           {"model.channels", c->model.channels}, {"model.hidden", c->model.hidden},
+                        {"model.track", c->model.track},       {"model.networks", c->model.networks}, {"model.blocks", t->model.network->blocks},
+                        {"task.outputs", o->values ? 1 : t->train.classes}};
+  int n = 0;
+  for (int i = 0; i < MODEL_KEYS && keys[i].key; i++) {
+    snprintf(t->sizes[i], sizeof t->sizes[i], "%s=%" PRId64, keys[i].key, keys[i].value);
+    t->override[n++] = t->sizes[i];
+  }
+  snprintf(t->sizes[MODEL_KEYS - 1], sizeof t->sizes[0], "task.kind=%s", o->values ? "values" : "classes");
+  t->override[n++] = t->sizes[MODEL_KEYS - 1];
+  for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
+  return n;
+}
+
+static fd_status check_config(const tuning *t, const char *path) {
+  const fd_config *c = &t->config;
+  if (c->task.outputs != (t->train.value ? 1 : t->train.classes) || (c->task.kind == FD_TASK_VALUES) != (t->train.value != NULL))
+    return fd_fail(FD_CONFIG, "%s: task.outputs and task.kind follow from the training rows: leave them out (--values makes a regression)",
+                   path);
+  if (c->teacher.kind != FD_TEACHER_BEST || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
+    return fd_fail(FD_CONFIG,
+                   "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
+                   path);
+  if (c->model.channels != t->model.config.model.channels && !t->model.config.task.outputs)
+    fd_warn("model.channels is not the checkpoint's: nothing of its weights fits");
+  return FD_OK;
+}
+
+/* Root reads the config file once; everybody parses the same text. */
+static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
+  char path[FD_PATH_MAX] = "", *text = NULL;
+  size_t bytes = 0;
+  int count = collect_overrides(o, t);
+  if (comm->rank == 0) {
+    FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
+    fd_status status = fd_config_parse(&t->config, text, bytes, path, t->override, count);
+    if (status == FD_OK) status = check_config(t, path);
+    if (status == FD_OK) status = fd_trainer_check_ranks(&t->config, comm->size);
+    if (status != FD_OK) {
+      free(text);
+      return status; /* root alone says what is wrong; main ends the job */
+    }
+  }
+  FD_TRY(fd_comm_share_text(comm, &text, &bytes));
+  FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
+  fd_status status = fd_config_parse(&t->config, text, bytes, path, t->override, count);
+  free(text);
+  return status;
+}
+
+/* --- setting up ---------------------------------------------------------------------------------------------------------------- */
+
+/* Without a file for them, the rows that select are a share of the training rows, drawn by the seed. */
+static fd_status split_rows(tuning *t) {
+  fd_table all = t->train;
+  int *order, held_out;
+  FD_TRY(fd_alloc(&order, (size_t)all.rows, sizeof *order, "split"));
+  fd_status status = fd_probe_split(all.rows, (uint64_t)t->config.run.seed, t->config.task.selection, order, &held_out);
+  if (status == FD_OK) status = fd_table_pick(&all, order, held_out, &t->valid);
+  if (status == FD_OK) status = fd_table_pick(&all, order + held_out, all.rows - held_out, &t->train);
+  if (status == FD_OK) fd_table_free(&all);
+  free(order);
+  return status;
+}
+
+static void hash_table(fd_sha256 *hash, const fd_table *table) {
+  size_t rows = (size_t)table->rows;
+  fd_sha256_add(hash, table->start, (rows + 1) * sizeof *table->start);
+  fd_sha256_add(hash, table->symbols, (size_t)table->start[rows]);
+  if (table->label) fd_sha256_add(hash, table->label, rows * sizeof *table->label);
+  if (table->value) fd_sha256_add(hash, table->value, rows * sizeof *table->value);
+}
+
+/* What the result depends on beside the config: the rows, and what the weights begin with. */
+static fd_status identify(const options *o, tuning *t, const char *encoder) {
+  unsigned char digest[FD_SHA256_BYTES];
+  char line[256];
+  fd_sha256 *hash;
+  FD_TRY(fd_sha256_begin(&hash));
+  hash_table(hash, &t->train);
+  hash_table(hash, &t->valid);
+  fd_sha256_add(hash, line, (size_t)snprintf(line, sizeof line, "%s %s", o->untrained ? "untrained" : t->model.info.state_id,
+                                             o->untrained ? "" : encoder));
+  fd_sha256_end(&hash, digest);
+  fd_hex(t->dataset_id, digest);
+  return FD_OK;
+}
+
+/* Weights are matched by name: a longer input's further blocks and the head stay as they were drawn. */
+static fd_status take_weights(const options *o, tuning *t, const fd_encoder *encoder) {
+  const fd_params *to = &t->network->params, *from = &t->model.network->params;
+  int taken = 0, fresh = 0;
+  if (o->untrained) {
+    fd_info("untrained: random weights of the checkpoint's model");
+    return FD_OK;
+  }
+  fd_params_init(to, (uint64_t)t->config.run.seed, t->weights);
+  for (int i = 0; i < to->count; i++) {
+    const fd_param *p = &to->item[i], *q = fd_params_find(from, p->name);
+    int fits = q && q->dims == p->dims && q->shape[0] == p->shape[0] && (p->dims == 1 || q->shape[1] == p->shape[1]);
+    int of_task = !strncmp(p->name, "task.", 5);
+    if (fits && !of_task) memcpy(t->weights + p->offset, encoder->params + q->offset, p->size * sizeof(float));
+    taken += fits && !of_task, fresh += !fits && !of_task;
+  }
+  fd_info("%d tensors taken from the %s of %s, %d new beside the head", taken, encoder->name, t->model.info.folder, fresh);
+  if (!taken) return fd_fail(FD_CONFIG, "%s: none of its weights fits the model of this config", t->model.info.folder);
+  return t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, to->size * sizeof(float));
+}
+
+static int longest_of(const tuning *t) {
+  const fd_table *tables[] = {&t->train, &t->valid, &t->test};
+  int longest = 0;
+  for (int i = 0; i < 3; i++)
+    if (fd_rows_longest(tables[i]) > longest) longest = fd_rows_longest(tables[i]);
+  return longest;
+}
+
+static fd_status build(fd_comm *comm, const options *o, tuning *t) {
+  fd_config *c = &t->config;
+  fd_encoder encoder;
+  int rows, longest = longest_of(t);
+  FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
+  if (!o->valid) FD_TRY(split_rows(t));
+  FD_TRY(identify(o, t, encoder.name));
+  FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->train), &rows));
+  FD_TRY(fd_device_open(&t->dev, c, comm->local_size));
+  FD_TRY(fd_network_create(&t->network, c, longest));
+  FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
+  FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));
+  FD_TRY(take_weights(o, t, &encoder));
+  t->steps = fd_schedule_steps(c, t->train.rows);
+  if (t->steps < 1) return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64, t->train.rows, c->train.epochs, c->train.batch);
+  if (!c->eval.every) c->eval.every = (t->train.rows + c->train.batch - 1) / c->train.batch;
+  if (c->task.balance && t->train.label) {
+    FD_TRY(fd_alloc(&t->class_weight, (size_t)t->train.classes, sizeof *t->class_weight, "class weights"));
+    fd_selection_class_weights(&t->train, t->class_weight);
+  }
+  t->rows = (fd_rows){c, &t->train, t->class_weight};
+  FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
+  t->selection = (fd_selection){c, &t->valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
+  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
+  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows", t->train.rows,
+          t->valid.rows, t->test.rows, longest, t->steps, c->train.batch);
+  fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
+          comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
+          1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model)));
+  return FD_OK;
+}
+
+static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
+  fd_checkpoint_info info;
+  char path[FD_PATH_MAX];
+  int found = 0;
+  FD_TRY(fd_checkpointer_create(&t->checkpointer, &t->run, t->state));
+  FD_TRY(fd_checkpoint_resume(&t->run, t->state, &info, &found));
+  if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->train.rows, t->valid.rows, t->steps}));
+  FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
+  FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
+  if (found) fd_metrics_step(t->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
+  return FD_OK;
+}
+
+/* --- results ------------------------------------------------------------------------------------------------------------------- */
+
+static json_t *json_of(const fd_task_scores *scores) {
+  json_t *object = json_object();
+  double values[FD_TASK_SCORES];
+  memcpy(values, scores, sizeof values);
+  for (int i = 0; i < FD_TASK_SCORES; i++)
+    if (!isnan(values[i])) json_object_set_new(object, fd_task_score_names[i], json_real(values[i]));
+  return object;
+}
+
+static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test) {
+  char path[FD_PATH_MAX];
+  json_t *root = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
+                           t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
+                           o->train, "valid", o->valid, "test", o->test, "train_rows", t->train.rows, "valid_rows", t->valid.rows,
+                           "test_rows", t->test.rows, "best_step", (json_int_t)t->state->best_step, "seed",
+                           (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
+  if (root && o->test) json_object_set_new(root, "test_scores", json_of(test));
+  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+  fd_status status = text ? fd_path(path, t->run.folder, "finetune.json", NULL)
+                          : fd_fail(FD_DATA, "cannot write finetune.json: a file name is not UTF-8");
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  free(text);
+  json_decref(root);
+  return status;
+}
+
+static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
+  if (table->value) printf("%-10s %8d  %10.5g  %8.4f  %11.4f\n", name, table->rows, s->loss, s->r2, s->correlation);
+  else
+    printf("%-10s %8d  %10.4f  %10.2f  %10.2f  %8.4f  %8.4f\n", name, table->rows, s->loss, 100 * s->accuracy, 100 * s->f1, s->mcc,
+           s->auroc);
+}
+
+/* With the selected weights: the rows that selected them, and once the test rows. */
+static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
+  fd_task_scores valid, test = {0};
+  const fd_state *s = t->state;
+  if (s->best_step < 0) return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
+  FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_TEACHER], s->size[FD_TEACHER] * sizeof(float)));
+  FD_TRY(fd_selection_score(&t->selection, comm, &t->valid, &valid));
+  if (o->test) FD_TRY(fd_selection_score(&t->selection, comm, &t->test, &test));
+  if (comm->rank) return FD_OK;
+  FD_TRY(write_results(o, t, &valid, &test));
+  printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", s->best_step, s->step, t->run.folder);
+  printf(t->train.value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
+         t->train.value ? "R2" : "accuracy %", t->train.value ? "correlation" : "macro F1 %", "MCC", "AUROC");
+  print_row("selecting", &t->valid, &valid);
+  if (o->test) print_row("test", &t->test, &test);
+  return FD_OK;
+}
+
+static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
+  FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
+  fd_comm_phase(comm, -1, "reading the rows");
+  FD_TRY(load_tables(comm, o, t));
+  FD_TRY(read_config(comm, o, t));
+  comm->watch.limit = t->config.comm.limit;
+  comm->watch.stall = t->config.comm.stall;
+  fd_comm_phase(comm, -1, "setting up the run");
+  FD_TRY(build(comm, o, t));
+  FD_TRY(fd_run_folder_take(comm, t->config.run.folder, o->restart, &t->lock)); /* last: what is refused leaves no folder */
+  FD_TRY(resume_or_begin(comm, t));
+  if (t->config.log.windows) FD_TRY(fd_run_folder_window_log(&t->run, &t->window_log));
+  t->trainer->window_log = t->window_log;
+  if (t->state->step < t->steps && !fd_selection_is_over(&t->selection, t->state)) {
+    fd_session session = {.run = &t->run,
+                          .trainer = t->trainer,
+                          .checkpointer = t->checkpointer,
+                          .metrics = t->metrics,
+                          .evaluate = fd_selection_evaluate,
+                          .task = &t->selection};
+    fd_status status = fd_session_run(&session);
+    if (status == FD_RETRY || status == FD_STOPPED)
+      fd_info("stopped at step %" PRId64 "; the same command goes on from there", t->state->step);
+    FD_TRY(status);
+  } else fd_info("the run in %s is finished; --restart begins it again", t->config.run.folder);
+  return finish(comm, o, t);
+}
+
+static void release(tuning *t) {
+  fd_metrics_close(&t->metrics);
+  fd_checkpointer_destroy(&t->checkpointer);
+  fd_trainer_destroy(&t->trainer);
+  if (t->window_log) fclose(t->window_log);
+  fd_state_destroy(&t->state);
+  fd_network_destroy(&t->network);
+  fd_device_close(&t->dev);
+  fd_table_free(&t->train);
+  fd_table_free(&t->valid);
+  fd_table_free(&t->test);
+  free(t->class_weight);
+  free(t->weights);
+  fd_pretrained_close(&t->model);
+  if (t->lock > 0) close(t->lock);
+}
+
+fd_status fd_command_finetune(fd_comm *comm, int argc, char **argv) {
+  options o = {.config_name = "finetune", .encoder = -1};
+  const char *words[FD_LIST_MAX];
+  int helped;
+  FD_TRY(read_options(argc, argv, &o, words, &helped));
+  if (helped) return FD_OK;
+  tuning *t;
+  FD_TRY(fd_alloc(&t, 1, sizeof *t, "fine-tuning"));
+  t->started = fd_seconds();
+  fd_status status = finetune(comm, &o, t);
+  release(t);
+  free(t);
+  return status;
+}

@@ -1,0 +1,63 @@
+/* Dropout on the CPU: masks are drawn again where they are needed, never stored. */
+#include "cpu/backend.h"
+
+enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */ };
+
+typedef struct dropout_call {
+  const fd_seqs *seqs;
+  int channels, layer;
+  float rate;
+  fd_rng_key key;
+  const uint64_t *draws;
+  const float *x, *dy;
+  float *y, *masked, *rest;
+} dropout_call;
+
+/* The factors of PER_DRAW channels from number 8 * group on. */
+static void draw_factors(const dropout_call *c, uint64_t draw, int position, int group, float factor[PER_DRAW]) {
+  uint32_t word[4], limit = (uint32_t)((double)c->rate * 65536);
+  float kept = 1 / (1 - c->rate);
+  fd_philox(word, c->key, draw, (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16 | (uint64_t)group);
+  for (int i = 0; i < PER_DRAW; i++) factor[i] = (word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept;
+}
+
+static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at) {
+  for (int first = 0; first < c->channels; first += PER_DRAW) {
+    float factor[PER_DRAW];
+    int count = c->channels - first < PER_DRAW ? c->channels - first : PER_DRAW;
+    draw_factors(c, draw, position, first / PER_DRAW, factor);
+    for (int i = 0; i < count; i++) {
+      size_t k = at + (size_t)(first + i);
+      if (c->y) c->y[k] = c->x[k] + factor[i] * (c->y[k] - c->x[k]);
+      else c->masked[k] = factor[i] * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
+    }
+  }
+}
+
+static void dropout_item(void *context, int item, int thread) {
+  (void)thread;
+  const dropout_call *c = context;
+  int first = item * ROWS_PER_ITEM, last = first + ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs), i = 0;
+  if (last > rows) last = rows;
+  for (int r = first; r < last; r++) {
+    while (r >= c->seqs->start[i + 1]) i++;
+    do_row(c, c->draws[i], r - c->seqs->start[i], (size_t)r * (size_t)c->channels);
+  }
+}
+
+static void run(fd_device *dev, dropout_call *call) {
+  fd_pool_run(fd_cpu_of(dev)->pool, (fd_seqs_rows(call->seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, dropout_item, call);
+}
+
+void fd_cpu_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
+                            int layer, const float *x, float *y) {
+  dropout_call call = {.seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .x = x, .y = y};
+  run(dev, &call);
+}
+
+void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
+                             int layer, const float *dy, float *masked, float *rest) {
+  dropout_call call = {.seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .dy = dy,
+                       .masked = masked, .rest = rest};
+  run(dev, &call);
+}

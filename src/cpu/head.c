@@ -1,0 +1,93 @@
+/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values. Small tensors, plain loops. */
+#include <math.h>
+
+#include "cpu/backend.h"
+
+typedef struct pool_call {
+  const fd_seqs *seqs;
+  int channels, cls;
+  size_t stride;
+  const float *x, *dout;
+  float *out, *dx;
+} pool_call;
+
+/* The rows [*first, *last) of a sequence that its mean is taken over. */
+static void rows_of(const pool_call *c, int i, int *first, int *last) {
+  int middle = c->seqs->start[i + 1] - c->seqs->cls;
+  *first = c->cls ? middle : c->seqs->start[i];
+  *last = c->cls ? c->seqs->start[i + 1] : middle;
+}
+
+static void mean_item(void *context, int i, int thread) {
+  (void)thread;
+  pool_call *c = context;
+  int first, last;
+  rows_of(c, i, &first, &last);
+  for (int k = 0; k < c->channels; k++) {
+    double sum = 0;
+    for (int r = first; r < last; r++) sum += (double)c->x[(size_t)r * (size_t)c->channels + (size_t)k];
+    c->out[(size_t)i * c->stride + (size_t)k] = (float)(sum / (last - first));
+  }
+}
+
+void fd_cpu_pool_mean(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *x, size_t stride, float *out) {
+  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .x = x, .out = out};
+  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, mean_item, &call);
+}
+
+static void spread_item(void *context, int i, int thread) {
+  (void)thread;
+  pool_call *c = context;
+  int first, last;
+  rows_of(c, i, &first, &last);
+  const float *dout = c->dout + (size_t)i * c->stride;
+  float share = 1.0f / (float)(last - first);
+  for (int r = first; r < last; r++) {
+    float *dx = c->dx + (size_t)r * (size_t)c->channels;
+    for (int k = 0; k < c->channels; k++) dx[k] += dout[k] * share;
+  }
+}
+
+void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *dout, size_t stride,
+                               float *dx) {
+  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx};
+  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, spread_item, &call);
+}
+
+void fd_cpu_gelu_forward(fd_device *dev, size_t n, const float *x, float *y) {
+  (void)dev;
+  for (size_t i = 0; i < n; i++) y[i] = (float)(0.5 * (double)x[i] * (1 + erf((double)x[i] * M_SQRT1_2)));
+}
+
+void fd_cpu_gelu_backward(fd_device *dev, size_t n, const float *x, const float *dy, float *dx) {
+  (void)dev;
+  for (size_t i = 0; i < n; i++) {
+    double v = (double)x[i], slope = 0.5 * (1 + erf(v * M_SQRT1_2)) + v * exp(-0.5 * v * v) * (0.5 * M_2_SQRTPI * M_SQRT1_2);
+    dx[i] = (float)((double)dy[i] * slope);
+  }
+}
+
+void fd_cpu_class_loss(fd_device *dev, int count, int classes, const float *z, const float *target, const float *weight,
+                       float scale, float *dz, double *sum) {
+  (void)dev;
+  *sum = 0;
+  for (int i = 0; i < count; i++, z += classes, dz += classes) {
+    double largest = (double)z[0], total = 0, w = (double)weight[i];
+    int label = (int)target[i];
+    for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
+    for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
+    *sum += w * (largest + log(total) - (double)z[label]);
+    for (int c = 0; c < classes; c++)
+      dz[c] = (float)((double)scale * w * (exp((double)z[c] - largest) / total - (c == label)));
+  }
+}
+
+void fd_cpu_value_loss(fd_device *dev, int count, const float *z, const float *target, float scale, float *dz, double *sum) {
+  (void)dev;
+  *sum = 0;
+  for (int i = 0; i < count; i++) {
+    double error = (double)z[i] - (double)target[i];
+    *sum += error * error;
+    dz[i] = (float)(2 * (double)scale * error);
+  }
+}

@@ -1,0 +1,45 @@
+/* Packs rows of a table. */
+#include "data/rows.h"
+
+#include <string.h>
+
+int fd_rows_longest(const fd_table *table) {
+  int64_t longest = 0;
+  for (int i = 0; i < table->rows; i++)
+    if (table->start[i + 1] - table->start[i] > longest) longest = table->start[i + 1] - table->start[i];
+  return (int)longest;
+}
+
+static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  const fd_rows *rows = context;
+  const fd_table *table = rows->table;
+  uint64_t n = (uint64_t)table->rows, seed = (uint64_t)rows->config->run.seed;
+  batch->seqs.count = count;
+  batch->masked = 0;
+  for (int i = 0, at = 0; i < count; i++) {
+    uint64_t draw = first_draw + (uint64_t)i, row = fd_permute(seed, draw / n, n, draw % n);
+    int length = (int)(table->start[row + 1] - table->start[row]);
+    memcpy(batch->tokens + at, table->symbols + table->start[row], (size_t)length);
+    memset(batch->tokens + at + length, FD_CLS, (size_t)batch->seqs.cls);
+    batch->start[i] = at;
+    batch->start[i + 1] = at += length + batch->seqs.cls;
+    batch->draws[i] = draw;
+    batch->windows[i] = row;
+    batch->host_target[i] = table->value ? table->value[row] : (float)table->label[row];
+    batch->host_target[count + i] = rows->class_weight ? rows->class_weight[table->label[row]] : 1;
+  }
+  batch->rows = batch->start[count];
+  return FD_OK;
+}
+
+static fd_status upload_rows(void *context, fd_batch *batch) {
+  (void)context;
+  fd_device *dev = batch->dev;
+  size_t count = (size_t)batch->seqs.count;
+  FD_TRY(dev->copy(dev, batch->target, batch->host_target, count * sizeof *batch->target));
+  FD_TRY(dev->copy(dev, batch->weight, batch->host_target + count, count * sizeof *batch->weight));
+  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, (fd_rng_key){{0, 0}}, batch->draws, 0, batch->student);
+  return FD_OK;
+}
+
+fd_source fd_rows_source(fd_rows *rows) { return (fd_source){rows, make_rows, upload_rows}; }

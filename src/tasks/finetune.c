@@ -1,0 +1,120 @@
+/* Scores rows by pooled features and the head, on the host; keeps the best weights. */
+#include "tasks/finetune.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "tasks/features.h"
+#include "tasks/scores.h"
+
+const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss", "accuracy", "f1", "mcc", "auroc", "r2", "correlation"};
+
+static fd_status score_classes(const fd_table *table, int classes, const double *z, fd_task_scores *s) {
+  int *predicted;
+  fd_scores scores;
+  FD_TRY(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
+  s->loss = 0;
+  for (int i = 0; i < table->rows; i++, z += classes) {
+    double total = 0;
+    for (int c = 1; c < classes; c++)
+      if (z[c] > z[predicted[i]]) predicted[i] = c;
+    for (int c = 0; c < classes; c++) total += exp(z[c] - z[predicted[i]]);
+    s->loss += (log(total) + z[predicted[i]] - z[table->label[i]]) / table->rows;
+  }
+  fd_status status = fd_scores_of(table->rows, table->label, predicted, classes, &scores);
+  if (status == FD_OK) status = fd_auroc(table->rows, table->label, z - (size_t)table->rows * (size_t)classes, classes, &s->auroc);
+  if (status == FD_OK) s->accuracy = scores.accuracy, s->f1 = scores.f1, s->mcc = scores.mcc;
+  free(predicted);
+  return status;
+}
+
+static void score_values(const fd_table *table, const double *z, fd_task_scores *s) {
+  double n = table->rows, mean_z = 0, mean_t = 0, zz = 0, tt = 0, zt = 0;
+  s->loss = 0;
+  for (int i = 0; i < table->rows; i++) mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
+  for (int i = 0; i < table->rows; i++) {
+    double a = z[i] - mean_z, b = (double)table->value[i] - mean_t, error = z[i] - (double)table->value[i];
+    zz += a * a, tt += b * b, zt += a * b;
+    s->loss += error * error / n;
+  }
+  s->r2 = 1 - s->loss * n / tt;
+  s->correlation = zt / sqrt(zz * tt);
+}
+
+fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_table *table, fd_task_scores *s) {
+  const fd_task_head *head = &sel->encoder.network->task;
+  size_t width = (size_t)head->width, outputs = (size_t)head->outputs;
+  fd_status status = FD_OK;
+  float *features = NULL;
+  double *z = NULL;
+  *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  FD_GO(fd_alloc(&features, (size_t)table->rows * width, sizeof *features, "features"));
+  FD_GO(fd_alloc(&z, (size_t)table->rows * outputs, sizeof *z, "scores"));
+  FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, features));
+  for (int i = 0; i < table->rows; i++)
+    fd_task_head_apply(head, sel->weights, features + (size_t)i * width, z + (size_t)i * outputs);
+  if (sel->config->task.kind == FD_TASK_VALUES) score_values(table, z, s);
+  else FD_GO(score_classes(table, head->outputs, z, s));
+done:
+  free(features);
+  free(z);
+  return status;
+}
+
+/* Larger is better. */
+static double merit(const fd_config *c, const fd_task_scores *s) {
+  const double by[] = {-s->loss, s->accuracy, s->f1, s->mcc};
+  return by[c->task.select];
+}
+
+int fd_selection_is_over(const fd_selection *sel, const fd_state *state) {
+  int64_t patience = sel->config->task.patience;
+  return patience && state->best_step >= 0 && state->step - state->best_step >= patience * sel->every;
+}
+
+static fd_status keep(fd_state *state, double score) {
+  state->best_step = state->step;
+  state->best_score = score;
+  return state->dev->copy(state->dev, state->array[FD_TEACHER], state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float));
+}
+
+fd_status fd_selection_evaluate(fd_session *session) {
+  fd_selection *sel = session->task;
+  fd_state *state = session->trainer->state;
+  fd_comm *comm = session->run->comm;
+  fd_task_scores s;
+  double values[FD_TASK_SCORES + 1];
+  const char *names[FD_TASK_SCORES + 1];
+  fd_comm_phase(comm, state->step, "the evaluation");
+  FD_TRY(state->dev->copy(state->dev, sel->weights, state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float)));
+  FD_TRY(fd_selection_score(sel, comm, sel->rows, &s));
+  double score = merit(sel->config, &s);
+  int better = isfinite(s.loss) && (state->best_step < 0 || score > state->best_score);
+  if (!isfinite(s.loss) && comm->rank == 0)
+    fd_warn("step %" PRId64 ": the loss is not finite: the training has diverged; try a smaller optim.lr", state->step);
+  if (better) FD_TRY(keep(state, score));
+  if (sel->config->task.kind == FD_TASK_CLASSES)
+    fd_info("step %" PRId64 ": rows that select: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
+            s.mcc, better ? " (best)" : "");
+  else fd_info("step %" PRId64 ": rows that select: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
+  memcpy(values, &s, sizeof s);
+  memcpy(names, fd_task_score_names, sizeof fd_task_score_names);
+  values[FD_TASK_SCORES] = better, names[FD_TASK_SCORES] = "best";
+  fd_metrics_step(session->metrics, "select", state->step, FD_TASK_SCORES + 1, names, values);
+  session->enough = fd_selection_is_over(sel, state);
+  if (session->enough)
+    fd_info("step %" PRId64 ": no better one for %" PRId64 " evaluations: training ends", state->step, sel->config->task.patience);
+  return FD_OK;
+}
+
+void fd_selection_class_weights(const fd_table *table, float *weights) {
+  for (int c = 0; c < table->classes; c++) {
+    int count = 0;
+    for (int i = 0; i < table->rows; i++) count += table->label[i] == c;
+    weights[c] = (float)((double)table->rows / ((double)table->classes * count));
+  }
+}

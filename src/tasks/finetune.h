@@ -1,0 +1,39 @@
+/* Fine-tuning: evaluation of a task's rows, and selection of the best weights while training. */
+#ifndef FD_TASKS_FINETUNE_H
+#define FD_TASKS_FINETUNE_H
+
+#include "data/table.h"
+#include "tasks/encoder.h"
+#include "train/session.h"
+
+/* Over the rows of a table. Classes: mean cross-entropy (nats), and the rest of scores.h; values: mean squared error, 1 - error /
+ * variance (R squared) and Pearson's correlation. What does not belong to the kind of task is NAN. */
+typedef struct fd_task_scores {
+  double loss, accuracy, f1, mcc, auroc, r2, correlation;
+} fd_task_scores;
+enum { FD_TASK_SCORES = sizeof(fd_task_scores) / sizeof(double) };
+extern const char *const fd_task_score_names[FD_TASK_SCORES];
+
+/* What is selected, and on which rows. All borrowed but `weights`. */
+typedef struct fd_selection {
+  const fd_config *config;
+  const fd_table *rows;
+  fd_encoder encoder; /* network, device and cls; params: `weights` */
+  float *weights;     /* host memory, the network's layout: what is evaluated */
+  int64_t every;      /* steps between evaluations */
+} fd_selection;
+
+/* Scores of the weights in selection->weights on a table. Collective; the same bits on every rank, for any number of them. */
+fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores) FD_MUST_CHECK;
+
+/* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in the teacher array, and ends the training
+ * after task.patience evaluations without a better one. */
+fd_status fd_selection_evaluate(fd_session *session) FD_MUST_CHECK;
+
+/* Whether a state has trained on for task.patience evaluations in vain. */
+int fd_selection_is_over(const fd_selection *selection, const fd_state *state);
+
+/* weights[classes], normalised to a mean of 1 over the rows: each class counts the same (task.balance). */
+void fd_selection_class_weights(const fd_table *table, float *weights);
+
+#endif

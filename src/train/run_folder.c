@@ -1,0 +1,123 @@
+/* Lock, move aside, describe. */
+#include "train/run_folder.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+
+/* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
+static fd_status move_aside(const char *folder) {
+  static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
+                                      "probe.json", "report.html",   "windows", "finetune.json"};
+  char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
+  int n = 1;
+  do {
+    snprintf(aside, sizeof aside, "before-restart-%d", n++);
+    FD_TRY(fd_path(to, folder, aside, NULL));
+  } while (fd_exists(to));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    FD_TRY(fd_path(from, folder, names[i], NULL));
+    if (!fd_exists(from)) continue;
+    FD_TRY(fd_path(to, folder, aside, NULL));
+    FD_TRY(fd_make_folder(to));
+    FD_TRY(fd_path(to, folder, aside, names[i]));
+    if (rename(from, to)) return fd_fail_errno("cannot move aside", from);
+    fd_info("moved %s to %s", from, to);
+  }
+  return FD_OK;
+}
+
+/* Root. */
+static fd_status count(const char *folder, int *checkpoints) {
+  int64_t *steps = NULL;
+  fd_status status = fd_checkpoint_list(folder, &steps, checkpoints);
+  free(steps);
+  return status;
+}
+
+fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) {
+  if (comm->rank == 0) FD_TRY(count(folder, checkpoints));
+  return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
+}
+
+fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int *lock) {
+  char path[FD_PATH_MAX];
+  int checkpoints;
+  *lock = -1;
+  if (comm->rank == 0) {
+    FD_TRY(fd_make_folder(folder));
+    FD_TRY(fd_path(path, folder, "run.lock", NULL));
+    FD_TRY(fd_lock(path, lock));
+    FD_TRY(count(folder, &checkpoints)); /* now: until the lock was ours, another run may have written here */
+    FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
+    if (!restart && !checkpoints && fd_exists(path))
+      fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", folder);
+    if (restart || !checkpoints) FD_TRY(move_aside(folder));
+  }
+  return comm->ops->barrier(comm);
+}
+
+static fd_status write_used_config(const fd_run *run) {
+  char path[FD_PATH_MAX], *text = NULL;
+  size_t bytes;
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
+  fprintf(out, "# What this run used%s.\n", run->config->task.outputs ? "" : "; 'findna pretrain' on this file repeats it");
+  fd_config_print(out, run->config, FD_CONFIG_YAML_HELP);
+  FD_TRY(fd_text_close(out, &text));
+  fd_status status = fd_path(path, run->folder, "config.used.yaml", NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, bytes);
+  free(text);
+  return status;
+}
+
+static fd_status write_environment(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
+  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64];
+  time_t now = time(NULL);
+  gethostname(host, sizeof host - 1);
+  for (char *at = host; *at; at++)
+    if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) *at = '?';
+  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+  int n = snprintf(text, sizeof text,
+                   "{\"version\": \"%s\", \"host\": \"%s\", \"started\": \"%s\", \"ranks\": %d, \"threads_per_rank\": %d, "
+                   "\"device\": \"%s\", \"simd\": \"%s\", \"communication\": \"%s\", "
+                   "\"parameters\": %zu, \"blocks_per_network\": %d, \"window\": %d, \"training_windows\": %" PRId64
+                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\"}\n",
+                   fd_version(), host, when, run->comm->size, dev->threads, dev->kind, dev->simd, run->comm->ops->name,
+                   run->network->params.size, run->network->blocks, run->window, size->train, size->held_out, size->steps,
+                   run->dataset_id);
+  FD_TRY(fd_path(path, run->folder, "environment.json", NULL));
+  return fd_write_file(path, text, (size_t)n);
+}
+
+fd_status fd_run_folder_describe(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
+  FD_TRY(write_used_config(run));
+  return write_environment(run, dev, size);
+}
+
+fd_status fd_run_folder_window_log(const fd_run *run, FILE **log) {
+  fd_comm *comm = run->comm;
+  char folder[FD_PATH_MAX], path[FD_PATH_MAX], name[64];
+  int start = 0;
+  FD_TRY(fd_path(folder, run->folder, "windows", NULL));
+  if (comm->rank == 0) {
+    FD_TRY(fd_make_folder(folder));
+    do {
+      snprintf(name, sizeof name, "start-%04d-rank-0", ++start);
+      FD_TRY(fd_path(path, folder, name, NULL));
+    } while (fd_exists(path));
+  }
+  FD_TRY(comm->ops->broadcast(comm, &start, sizeof start, 0));
+  snprintf(name, sizeof name, "start-%04d-rank-%d", start, comm->rank);
+  FD_TRY(fd_path(path, folder, name, NULL));
+  *log = fopen(path, "w");
+  if (!*log) return fd_fail_errno("cannot open", path);
+  setlinebuf(*log);
+  return FD_OK;
+}

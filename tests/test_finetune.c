@@ -1,0 +1,202 @@
+/* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and that a network learns a rule. */
+#include "check.h"
+
+#include "base/random.h"
+#include "data/rows.h"
+#include "tasks/finetune.h"
+#include "tasks/scores.h"
+#include "train/trainer.h"
+
+static uint32_t draw(uint32_t below) {
+  static uint64_t count;
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(21, FD_RNG_TEST), 1, count++);
+  return fd_below(word[0], below);
+}
+
+/* Sequences of different lengths; the label says whether there are more G than C, the value how many more. */
+static fd_table make_table(int rows, int longest) {
+  fd_table t = {.rows = rows, .classes = 2, .start = calloc((size_t)rows + 1, sizeof(int64_t))};
+  t.symbols = malloc((size_t)rows * (size_t)longest);
+  t.label = calloc((size_t)rows, sizeof *t.label);
+  t.value = calloc((size_t)rows, sizeof *t.value);
+  for (int i = 0; i < rows; i++) {
+    int length = 5 + (int)draw((uint32_t)longest - 4), more = 0;
+    uint32_t likely = draw(2) ? FD_G : FD_C;
+    t.start[i + 1] = t.start[i] + length;
+    for (int k = 0; k < length; k++) {
+      uint8_t s = (uint8_t)(draw(3) ? draw(5) : likely);
+      t.symbols[t.start[i] + k] = s;
+      more += (s == FD_G) - (s == FD_C);
+    }
+    t.label[i] = more > 0;
+    t.value[i] = (float)more / (float)length;
+  }
+  return t;
+}
+
+typedef struct tuning {
+  fd_config config;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  fd_rows rows;
+  fd_trainer *trainer;
+} tuning;
+
+static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
+  fd_config *c = &t->config;
+  int rows;
+  c->model.channels = 12, c->model.hidden = 14, c->model.track = 3, c->model.networks = 1, c->model.cls = 3, c->model.blocks = 4;
+  c->objective.mnm_weight = c->objective.cl_weight = 0;
+  c->teacher.kind = FD_TEACHER_BEST;
+  c->task.outputs = c->task.kind == FD_TASK_VALUES ? 1 : 2;
+  c->device.threads = 2;
+  assert_ok(fd_device_open(&t->dev, c, 1));
+  assert_ok(fd_network_create(&t->network, c, 40));
+  assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
+  assert_ok(fd_trainer_rows(c, fd_rows_longest(table), &rows));
+  if (c->task.kind == FD_TASK_CLASSES) free(table->value), table->value = NULL;
+  t->rows = (fd_rows){c, table, class_weight};
+  assert_ok(fd_trainer_create(&t->trainer, c, fd_comm_self(), t->dev, t->network, fd_rows_source(&t->rows), t->state, c->train.steps, rows));
+}
+
+static void close_tuning(tuning *t, fd_table *table) {
+  fd_trainer_destroy(&t->trainer);
+  fd_state_destroy(&t->state);
+  fd_network_destroy(&t->network);
+  fd_device_close(&t->dev);
+  fd_table_free(table);
+}
+
+static void keep_gradient(void *context, const float *gradient) {
+  tuning *t = *(tuning **)context;
+  memcpy(((tuning **)context)[1], gradient, t->network->params.size * sizeof *gradient);
+}
+
+static void no_outputs(void *context, const fd_outputs *outputs) { (void)context, (void)outputs; }
+
+/* The loss of the same batch with one parameter moved: the learning rate is 0, so a step changes nothing. */
+static double loss_with(tuning *t, size_t i, float value) {
+  float *w = t->state->array[FD_STUDENT], old = w[i];
+  fd_step step;
+  w[i] = value;
+  t->state->draws = 0, t->state->step = 0;
+  assert_ok(fd_trainer_step(t->trainer, &step));
+  w[i] = old;
+  return step.loss;
+}
+
+static void gradients_equal_finite_differences(void **state) {
+  (void)state;
+  for (int features = FD_FEATURES_TOKENS; features <= FD_FEATURES_BOTH; features++)
+    for (int hidden = 0; hidden <= 9; hidden += 9)
+      for (int kind = FD_TASK_CLASSES; kind <= FD_TASK_VALUES; kind++) {
+        tuning t;
+        fd_table table = make_table(30, 40);
+        const float weights[2] = {0.4f, 1.6f};
+        fd_step step;
+        fd_config_defaults(&t.config);
+        t.config.task.features = features, t.config.task.hidden = hidden, t.config.task.kind = kind;
+        t.config.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same entries */
+        t.config.optim.lr = 0, t.config.optim.schedule = FD_SCHEDULE_CONSTANT;
+        t.config.train.batch = 8, t.config.train.virtual_ranks = 4, t.config.train.steps = 1000;
+        open_tuning(&t, &table, kind == FD_TASK_CLASSES ? weights : NULL);
+        size_t n = t.network->params.size;
+        float *gradient = malloc(n * sizeof *gradient), *w = t.state->array[FD_STUDENT];
+        void *context[2] = {&t, gradient};
+        const fd_probe_points points = {context, no_outputs, keep_gradient};
+        t.trainer->points = &points;
+        assert_ok(fd_trainer_step(t.trainer, &step));
+        t.trainer->points = NULL;
+        double largest = 0;
+        for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)gradient[i]));
+        assert_true(largest > 1e-3);
+        for (int k = 0; k < t.network->params.count; k++) { /* of each tensor one element: the head's, too */
+          const fd_param *p = &t.network->params.item[k];
+          if (!strncmp(p->name, "head", 4)) continue; /* of the masked nucleotides: nothing is masked */
+          size_t i = p->offset + draw((uint32_t)p->size);
+          float h = 0.01f;
+          double slope = (loss_with(&t, i, w[i] + h) - loss_with(&t, i, w[i] - h)) / (2 * (double)h);
+          assert_near((double)gradient[i], slope, 2e-3 * largest + 2e-5);
+        }
+        free(gradient);
+        close_tuning(&t, &table);
+      }
+}
+
+static void a_rule_is_learnt(void **state) {
+  (void)state;
+  for (int kind = FD_TASK_CLASSES; kind <= FD_TASK_VALUES; kind++) {
+    tuning t;
+    fd_table table = make_table(400, 40), test = make_table(200, 60);
+    fd_task_scores before, after;
+    fd_step step;
+    fd_config_defaults(&t.config);
+    t.config.task.kind = kind;
+    t.config.optim.lr = 3e-3, t.config.optim.weight_decay = 0, t.config.optim.warmup = 0.1;
+    t.config.train.batch = 16, t.config.train.virtual_ranks = 2, t.config.train.steps = 150;
+    open_tuning(&t, &table, NULL);
+    fd_selection sel = {&t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 10};
+    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &before));
+    for (int i = 0; i < 150; i++) assert_ok(fd_trainer_step(t.trainer, &step));
+    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &after));
+    assert_true(after.loss < 0.7 * before.loss);
+    if (kind == FD_TASK_CLASSES) assert_true(after.accuracy > 0.85 && after.auroc > 0.93 && isnan(after.r2));
+    else assert_true(after.r2 > 0.7 && after.correlation > 0.85 && isnan(after.accuracy));
+    close_tuning(&t, &table);
+    fd_table_free(&test);
+  }
+}
+
+/* The loss that a step reports is the mean over its rows of what the evaluation gives for them. */
+static void training_and_evaluation_agree(void **state) {
+  (void)state;
+  tuning t;
+  fd_table table = make_table(8, 40);
+  fd_task_scores scores;
+  fd_step step;
+  fd_config_defaults(&t.config);
+  t.config.task.features = FD_FEATURES_BOTH, t.config.task.hidden = 7;
+  t.config.optim.lr = 0;
+  t.config.train.batch = 8, t.config.train.virtual_ranks = 2, t.config.train.steps = 10; /* an epoch is one step */
+  open_tuning(&t, &table, NULL);
+  fd_selection sel = {&t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 1};
+  assert_ok(fd_trainer_step(t.trainer, &step));
+  assert_ok(fd_selection_score(&sel, fd_comm_self(), &table, &scores));
+  assert_near(step.loss, scores.loss, 1e-6);
+  close_tuning(&t, &table);
+}
+
+static void areas_equal_counted_pairs(void **state) {
+  (void)state;
+  enum { ROWS = 60, CLASSES = 3 };
+  for (int classes = 2; classes <= CLASSES; classes++) {
+    int label[ROWS];
+    double score[ROWS * CLASSES], area, want = 0;
+    for (int i = 0; i < ROWS; i++) label[i] = i < classes ? i : (int)draw((uint32_t)classes);
+    for (int i = 0; i < ROWS * classes; i++) score[i] = draw(10); /* many ties */
+    for (int c = classes == 2 ? 1 : 0; c < classes; c++) {
+      double pairs = 0, won = 0;
+      for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < ROWS; j++) {
+          if (label[i] != c || label[j] == c) continue;
+          double a = score[i * classes + c], b = score[j * classes + c];
+          pairs++, won += a > b ? 1 : a == b ? 0.5 : 0;
+        }
+      want += won / pairs / (classes == 2 ? 1 : classes);
+    }
+    assert_ok(fd_auroc(ROWS, label, score, classes, &area));
+    assert_near(area, want, 1e-12);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(gradients_equal_finite_differences),
+      cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),
+      cmocka_unit_test(areas_equal_counted_pairs),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

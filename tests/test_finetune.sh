@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# findna finetune: the laws of pretraining hold for it, the selected weights are used, and what it refuses.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+# Promoters cut to different lengths, so that nothing is aligned.
+cut_rows() { awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }'; }
+xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -401 | cut_rows >train.csv
+xz -dc "$root/datasets/prom_core_notata.test.tsv.xz" | head -301 | cut_rows >test.csv
+small="task.dropout=0.1 train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=3e-3 device.threads=1"
+ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+
+ft 1 one || { not_ok "it finishes"; tail -3 one.log; }
+for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(state_of r$n)" = "$(state_of one)"; done
+check "and give the same scores" diff <(grep -v version one/finetune.json) <(grep -v version r4/finetune.json)
+ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
+ft 1 again model.recompute=true; check "recomputed activations, too" test "$(state_of again)" = "$(state_of one)"
+ft 2 seed run.seed=4; check "another seed does not" test "$(state_of seed)" != "$(state_of one)"
+check "evaluations by epochs" test "$(grep -c '"kind":"select"' one/metrics.jsonl)" = 3
+code=0; ft 2 stopped run.minutes=0.000001 || code=$?
+check "stopped after a step: 75" test $code = 75
+for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
+check "goes on to the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+check "selects the same" test "$(grep best_step stopped/finetune.json)" = "$(grep best_step one/finetune.json)"
+
+for kind in cls both; do ft 1 $kind task.features=$kind task.hidden=10 task.balance=true || tail -2 $kind.log; check "features $kind, a hidden layer, balanced classes" grep -q '"test_scores"' $kind/finetune.json; done
+ft 1 untrained --init-untrained; check "the untrained baseline" grep -q '"untrained": true' untrained/finetune.json
+ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "patience ends the training" grep -q "no better one for 1 evaluations: training ends" patient.log
+ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and it stays ended" grep -q "is finished" patient.log
+sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
+expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test values.csv --values $small run.folder=values
+mkdir task && cp train.csv task/train.csv && cp test.csv task/dev.csv && cp test.csv task/test.csv
+expect "a folder in GUE's layout" 0 "400 training rows, 300 that select, 300 to test" "$FINDNA" finetune run --task task $small run.folder=gue
+expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
+expect "fewer blocks" 0 "0 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
+
+# The fine-tuned run is a model like others, and its teacher is what was selected.
+awk -F, 'NR > 1 { print ">" NR "\n" $1 }' test.csv | head -20 >x.fa
+expect "embed" 0 "teacher encoder of one" "$FINDNA" embed one x.fa --output e.tsv
+expect "predict" 0 "the head's prediction" "$FINDNA" embed both x.fa --pool task --both-strands --output p.tsv
+check "probabilities add up to 1" awk 'NR > 1 { d = $2 + $3 - 1; if (NF != 3 || d * d > 1e-10) bad++ } END { exit bad || NR < 5 }' p.tsv
+expect "a checkpoint without a task predicts nothing" 64 "has no task's head" "$FINDNA" embed run x.fa --pool task --output p.tsv
+"$FINDNA" export both exported >/dev/null 2>&1 && "$FINDNA" import exported imported >/dev/null 2>&1
+"$FINDNA" embed both x.fa --pool task --window 0 --output p1.tsv >/dev/null 2>&1; "$FINDNA" embed imported x.fa --pool task --window 0 --output p2.tsv >/dev/null 2>&1
+check "exported and imported, it predicts the same" cmp p1.tsv p2.tsv
+if ${PYTHON:-python3} -c 'import torch' 2>/dev/null; then
+  grep -v '>' x.fa | ${PYTHON:-python3} "$root/launch/torch/findna_torch.py" exported predict >theirs.tsv 2>&1
+  check "and in PyTorch" bash -c 'paste <(tail -n +2 p1.tsv | cut -f2-) theirs.tsv | awk "{ for (i = 1; i <= 2; i++) { d = \$i - \$(i + 2); if (d * d > 1e-10) bad++ } rows++ } END { exit bad || rows != 10 }"'
+fi
+expect "probe" 0 "teacher" "$FINDNA" probe one --train train.csv --test test.csv --baseline none --seeds 1
+expect "fine-tuned once more" 0 "taken from the teacher of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
+expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
+
+expect "no rows" 64 "which rows" "$FINDNA" finetune run
+expect "no such file" 66 "absent.csv" "$FINDNA" finetune run --train absent.csv
+expect "no such run" 66 "nowhere" "$FINDNA" finetune nowhere --train train.csv
+printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
+expect "one class only" 65 "one.csv: its rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
+printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
+expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
+printf 'sequence\nACGT\n' >nolabel.csv
+expect "labels missing" 65 "no column 'label'" "$FINDNA" finetune run --train nolabel.csv run.folder=bad
+printf 'sequence,label\nACGT,high\n' >words.csv
+expect "values that are words" 65 "words.csv:2: the label 'high' is not a finite number" "$FINDNA" finetune run --train words.csv --values run.folder=bad
+printf 'sequence,label\n,0\nACGT,1\n' >empty.csv
+expect "an empty sequence" 65 "empty.csv:2: the sequence is empty" "$FINDNA" finetune run --train empty.csv run.folder=bad
+expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.csv task.feature=cls run.folder=bad
+expect "a key that follows from the rows" 78 "follow from the training rows" "$FINDNA" finetune run --train train.csv task.outputs=5 run.folder=bad
+expect "too few rows" 78 "give no step" "$FINDNA" finetune run --train train.csv train.batch=100000 train.virtual_ranks=1 train.epochs=1 run.folder=bad
+check "and no folder is made" bash -c '! [ -e bad ]'
+expect "other rows at resume" 78 "made from other data" "$FINDNA" finetune run --train test.csv --test test.csv $small run.folder=one
+expect "other start weights at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one --encoder student
+expect "another learning rate at resume" 78 "optim.lr" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one optim.lr=1e-3
