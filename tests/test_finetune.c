@@ -1,4 +1,5 @@
-/* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and that a network learns a rule. */
+/* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and that a network learns a rule.
+ */
 #include "check.h"
 
 #include "base/random.h"
@@ -58,7 +59,8 @@ static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
   assert_ok(fd_trainer_rows(c, fd_rows_longest(table), &rows));
   if (c->task.kind == FD_TASK_CLASSES) free(table->value), table->value = NULL;
   t->rows = (fd_rows){c, table, class_weight};
-  assert_ok(fd_trainer_create(&t->trainer, c, fd_comm_self(), t->dev, t->network, fd_rows_source(&t->rows), t->state, c->train.steps, rows));
+  assert_ok(fd_trainer_create(&t->trainer, c, fd_comm_self(), t->dev, t->network, fd_rows_source(&t->rows), t->state,
+                              c->train.steps, rows));
 }
 
 static void close_tuning(tuning *t, fd_table *table) {
@@ -137,7 +139,8 @@ static void a_rule_is_learnt(void **state) {
     t.config.optim.lr = 3e-3, t.config.optim.weight_decay = 0, t.config.optim.warmup = 0.1;
     t.config.train.batch = 16, t.config.train.virtual_ranks = 2, t.config.train.steps = 150;
     open_tuning(&t, &table, NULL);
-    fd_selection sel = {&t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 10};
+    fd_selection sel = {
+        &t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 10};
     assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &before));
     for (int i = 0; i < 150; i++) assert_ok(fd_trainer_step(t.trainer, &step));
     assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &after));
@@ -161,7 +164,8 @@ static void training_and_evaluation_agree(void **state) {
   t.config.optim.lr = 0;
   t.config.train.batch = 8, t.config.train.virtual_ranks = 2, t.config.train.steps = 10; /* an epoch is one step */
   open_tuning(&t, &table, NULL);
-  fd_selection sel = {&t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 1};
+  fd_selection sel = {
+      &t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 1};
   assert_ok(fd_trainer_step(t.trainer, &step));
   assert_ok(fd_selection_score(&sel, fd_comm_self(), &table, &scores));
   assert_near(step.loss, scores.loss, 1e-6);

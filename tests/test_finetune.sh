@@ -51,11 +51,31 @@ expect "probe" 0 "teacher" "$FINDNA" probe one --train train.csv --test test.csv
 expect "fine-tuned once more" 0 "taken from the teacher of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
 expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 
+# GenomicBenchmarks: a file a sequence, and intervals of a genome.
+awk -F, 'NR > 1 { d = sprintf("gb/%s/%s", NR % 4 ? "train" : "test", $2 ? "promoter" : "other"); if (!made[d]++) system("mkdir -p " d); f = d "/" NR ".txt"; print $1 >f; close(f) }' train.csv
+expect "GenomicBenchmarks, sequences" 0 "270 training rows, 30 that select, 100 to test" "$FINDNA" finetune run --task gb $small run.folder=gb1
+awk 'BEGIN { srand(1); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
+mkdir -p iv/train iv/test
+for split in train test; do for class in a b; do awk -v class=$class 'BEGIN { srand(class == "a" ? 2 : 3); print "id,region,start,end,strand"; for (i = 0; i < 40; i++) { s = int(rand() * 2900); print i ",chr" 1 + i % 3 "," s "," s + 30 + i "," (i % 2 ? "+" : "-") } }' | gzip >iv/$split/$class.csv.gz; done; done
+expect "GenomicBenchmarks, intervals" 0 "72 training rows, 8 that select, 80 to test; up to 69 nucleotides" "$FINDNA" finetune run --task iv --genome genome.fa $small run.folder=iv1
+# The same rows from a table give the same run.
+rows_of() { for class in a b; do zcat iv/$1/$class.csv.gz | awk -F, -v label=$([ $class = b ]; echo $((1 - $?))) 'NR == FNR { if (/^>/) c = substr($0, 2); else g[c] = $0; next } FNR > 1 { q = substr(g[$2], $3 + 1, $4 - $3); if ($5 == "-") { r = ""; for (i = length(q); i; i--) r = r substr("TGCA", index("ACGT", substr(q, i, 1)), 1); q = r } print q "," label }' genome.fa -; done | sed '1i sequence,label'; }
+rows_of train >iv_train.csv; rows_of test >iv_test.csv
+"$FINDNA" finetune run --train iv_train.csv --test iv_test.csv $small run.folder=iv2 >/dev/null 2>&1
+check "cut out by hand, they give the same run" test "$(state_of iv1)" = "$(state_of iv2)"
+expect "intervals without a genome" 64 "give the genome" "$FINDNA" finetune run --task iv $small run.folder=bad
+grep -A1 'chr[12]' genome.fa | grep -v '^--' >part.fa
+expect "a contig that the genome lacks" 65 "has no sequence 'chr3'" "$FINDNA" finetune run --task iv --genome part.fa $small run.folder=bad
+expect "left out on request" 0 "52 rows left out" "$FINDNA" finetune run --task iv --genome part.fa --partial $small run.folder=partial
+mkdir -p gb/test/third && cp gb/test/other/4.txt gb/test/third/ 2>/dev/null || cp "$(find gb/test/other -name '*.txt' | head -1)" gb/test/third/
+expect "a class folder that train lacks" 65 "the class 'third' is not in gb/train" "$FINDNA" finetune run --task gb $small run.folder=bad
+mkdir nothing; expect "a folder with no task" 66 "has neither train.csv" "$FINDNA" finetune run --task nothing $small run.folder=bad
+
 expect "no rows" 64 "which rows" "$FINDNA" finetune run
 expect "no such file" 66 "absent.csv" "$FINDNA" finetune run --train absent.csv
 expect "no such run" 66 "nowhere" "$FINDNA" finetune nowhere --train train.csv
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
-expect "one class only" 65 "one.csv: its rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
+expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
 printf 'sequence\nACGT\n' >nolabel.csv

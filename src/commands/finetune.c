@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/rows.h"
+#include "data/task_folder.h"
 #include "tasks/finetune.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
@@ -22,9 +23,8 @@
 enum { MODEL_KEYS = 8, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
 
 typedef struct options {
-  const char *checkpoint, *train, *valid, *test, *task, *config_name;
-  char found[3][FD_PATH_MAX]; /* of --task: train, valid, test */
-  int untrained, values, restart, encoder;
+  const char *checkpoint, *train, *valid, *test, *task, *genome, *config_name;
+  int untrained, values, restart, encoder, partial;
   char **overrides;
   int override_count;
 } options;
@@ -53,40 +53,36 @@ typedef struct tuning {
   int lock;
 } tuning;
 
-/* --- options and rows ---------------------------------------------------------------------------------------------------------- */
-
-/* The files of a folder in GUE's layout: train.csv, dev.csv, test.csv. */
-static fd_status find_files(options *o) {
-  static const char *const names[3] = {"train.csv", "dev.csv", "test.csv"};
-  const char **file[3] = {&o->train, &o->valid, &o->test};
-  if (o->train || o->valid || o->test) return fd_fail(FD_USAGE, "findna finetune: --task gives the files; leave out --train, --valid, --test");
-  for (int i = 0; i < 3; i++) {
-    FD_TRY(fd_path(o->found[i], o->task, names[i], NULL));
-    if (fd_exists(o->found[i])) *file[i] = o->found[i];
-  }
-  if (!o->train) return fd_fail(FD_MISSING, "%s: has no train.csv; expected a folder with train.csv, dev.csv and test.csv", o->task);
-  return FD_OK;
-}
+/* --- options and rows ----------------------------------------------------------------------------------------------------------
+ */
 
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
-      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE", "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
-      {"valid", FD_ARG_TEXT, &o->valid, 0, 0, "FILE", "rows that select the best weights; without: a share of the training rows (task.selection)"},
+      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE",
+       "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
+      {"valid", FD_ARG_TEXT, &o->valid, 0, 0, "FILE",
+       "rows that select the best weights; without: a share of the training rows (task.selection)"},
       {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored once, with the selected weights"},
-      {"task", FD_ARG_TEXT, &o->task, 0, 0, "FOLDER", "train.csv, dev.csv and test.csv of a folder, as GUE has them"},
+      {"task", FD_ARG_TEXT, &o->task, 0, 0, "FOLDER",
+       "in the place of these files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},
+      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"},
+      {"partial", FD_ARG_FLAG, &o->partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"},
       {"values", FD_ARG_FLAG, &o->values, 0, 0, NULL, "labels are numbers: a regression"},
-      {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL, "begin with random weights of the checkpoint's model: the baseline"},
+      {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
+       "begin with random weights of the checkpoint's model: the baseline"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
       {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
-      {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, "teacher|student", "which network to begin with (default: the teacher if there is one)"},
+      {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, "teacher|student",
+       "which network to begin with (default: the teacher if there is one)"},
       {0},
   };
-  const fd_args args = {
-      "finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
-      "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed without padding. The run folder,\n"
-      "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that select are kept as the\n"
-      "checkpoint's teacher, so probe, embed, score and export take them. Scores go to RUN/finetune.json.",
-      table};
+  const fd_args args = {"finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
+                        "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed "
+                        "without padding. The run folder,\n"
+                        "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that "
+                        "select are kept as the\n"
+                        "checkpoint's teacher, so probe, embed, score and export take them. Scores go to RUN/finetune.json.",
+                        table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, helped));
   if (*helped) return FD_OK;
@@ -94,12 +90,29 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
-  if (o->task) FD_TRY(find_files(o));
-  return o->train ? FD_OK : fd_fail(FD_USAGE, "findna finetune: which rows? --train FILE, or --task FOLDER");
+  if (!o->train == !o->task) return fd_fail(FD_USAGE, "findna finetune: which rows? Either --train FILE or --task FOLDER");
+  if (o->task && (o->valid || o->test || o->values))
+    return fd_fail(FD_USAGE, "findna finetune: --task gives all rows and their classes; leave out --valid, --test and --values");
+  return FD_OK;
 }
 
 static fd_status read_table(const options *o, const char *path, fd_table *table) {
   return o->values ? fd_table_read_values(path, table) : fd_table_read(path, table);
+}
+
+static fd_status read_folder(const options *o, tuning *t) {
+  fd_task_folder folder;
+  FD_TRY(fd_task_folder_read(o->task, o->genome, o->partial, &folder));
+  t->train = folder.train, t->valid = folder.valid, t->test = folder.test;
+  if (folder.left_out)
+    fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", o->task, folder.left_out, o->genome);
+  return FD_OK;
+}
+
+static fd_status read_files(const options *o, tuning *t) {
+  FD_TRY(read_table(o, o->train, &t->train));
+  if (o->valid) FD_TRY(read_table(o, o->valid, &t->valid));
+  return o->test ? read_table(o, o->test, &t->test) : FD_OK;
 }
 
 static fd_status check_classes(const tuning *t, const char *path, const fd_table *table) {
@@ -111,17 +124,18 @@ static fd_status check_classes(const tuning *t, const char *path, const fd_table
 /* Root reads first: what is wrong is said once. */
 static fd_status load_tables(fd_comm *comm, const options *o, tuning *t) {
   if (comm->rank) FD_TRY(comm->ops->barrier(comm));
-  FD_TRY(read_table(o, o->train, &t->train));
+  FD_TRY(o->task ? read_folder(o, t) : read_files(o, t));
+  const char *train = o->task ? o->task : o->train;
   if (!o->values && t->train.classes < 2)
-    return fd_fail(FD_DATA, "%s: its rows have one class only: there is nothing to learn; expected at least two labels", o->train);
-  if (o->valid) FD_TRY(read_table(o, o->valid, &t->valid));
-  if (o->test) FD_TRY(read_table(o, o->test, &t->test));
-  if (o->valid) FD_TRY(check_classes(t, o->valid, &t->valid));
-  if (o->test) FD_TRY(check_classes(t, o->test, &t->test));
+    return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
+                   train);
+  FD_TRY(check_classes(t, o->valid ? o->valid : train, &t->valid));
+  FD_TRY(check_classes(t, o->test ? o->test : train, &t->test));
   return comm->rank ? FD_OK : comm->ops->barrier(comm);
 }
 
-/* --- the config ---------------------------------------------------------------------------------------------------------------- */
+/* --- the config ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* The model's sizes come from the checkpoint, the outputs from the rows; what the user says comes last. */
 static int collect_overrides(const options *o, tuning *t) {
@@ -129,8 +143,12 @@ static int collect_overrides(const options *o, tuning *t) {
   const struct {
     const char *key;
     int64_t value;
-  } keys[MODEL_KEYS] = {{"model.cls", c->model.cls},           {"model.channels", c->model.channels}, {"model.hidden", c->model.hidden},
-                        {"model.track", c->model.track},       {"model.networks", c->model.networks}, {"model.blocks", t->model.network->blocks},
+  } keys[MODEL_KEYS] = {{"model.cls", c->model.cls},
+                        {"model.channels", c->model.channels},
+                        {"model.hidden", c->model.hidden},
+                        {"model.track", c->model.track},
+                        {"model.networks", c->model.networks},
+                        {"model.blocks", t->model.network->blocks},
                         {"task.outputs", o->values ? 1 : t->train.classes}};
   int n = 0;
   for (int i = 0; i < MODEL_KEYS && keys[i].key; i++) {
@@ -146,12 +164,14 @@ static int collect_overrides(const options *o, tuning *t) {
 static fd_status check_config(const tuning *t, const char *path) {
   const fd_config *c = &t->config;
   if (c->task.outputs != (t->train.value ? 1 : t->train.classes) || (c->task.kind == FD_TASK_VALUES) != (t->train.value != NULL))
-    return fd_fail(FD_CONFIG, "%s: task.outputs and task.kind follow from the training rows: leave them out (--values makes a regression)",
+    return fd_fail(FD_CONFIG,
+                   "%s: task.outputs and task.kind follow from the training rows: leave them out (--values makes a regression)",
                    path);
   if (c->teacher.kind != FD_TEACHER_BEST || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
-    return fd_fail(FD_CONFIG,
-                   "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
-                   path);
+    return fd_fail(
+        FD_CONFIG,
+        "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
+        path);
   if (c->model.channels != t->model.config.model.channels && !t->model.config.task.outputs)
     fd_warn("model.channels is not the checkpoint's: nothing of its weights fits");
   return FD_OK;
@@ -179,7 +199,8 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   return status;
 }
 
-/* --- setting up ---------------------------------------------------------------------------------------------------------------- */
+/* --- setting up ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* Without a file for them, the rows that select are a share of the training rows, drawn by the seed. */
 static fd_status split_rows(tuning *t) {
@@ -210,8 +231,9 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   FD_TRY(fd_sha256_begin(&hash));
   hash_table(hash, &t->train);
   hash_table(hash, &t->valid);
-  fd_sha256_add(hash, line, (size_t)snprintf(line, sizeof line, "%s %s", o->untrained ? "untrained" : t->model.info.state_id,
-                                             o->untrained ? "" : encoder));
+  fd_sha256_add(hash, line,
+                (size_t)snprintf(line, sizeof line, "%s %s", o->untrained ? "untrained" : t->model.info.state_id,
+                                 o->untrained ? "" : encoder));
   fd_sha256_end(&hash, digest);
   fd_hex(t->dataset_id, digest);
   return FD_OK;
@@ -251,7 +273,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_encoder encoder;
   int rows, longest = longest_of(t);
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
-  if (!o->valid) FD_TRY(split_rows(t));
+  if (!t->valid.rows) FD_TRY(split_rows(t));
   FD_TRY(identify(o, t, encoder.name));
   FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->train), &rows));
   FD_TRY(fd_device_open(&t->dev, c, comm->local_size));
@@ -260,7 +282,9 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));
   FD_TRY(take_weights(o, t, &encoder));
   t->steps = fd_schedule_steps(c, t->train.rows);
-  if (t->steps < 1) return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64, t->train.rows, c->train.epochs, c->train.batch);
+  if (t->steps < 1)
+    return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64, t->train.rows,
+                   c->train.epochs, c->train.batch);
   if (!c->eval.every) c->eval.every = (t->train.rows + c->train.batch - 1) / c->train.batch;
   if (c->task.balance && t->train.label) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->train.classes, sizeof *t->class_weight, "class weights"));
@@ -268,10 +292,11 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   }
   t->rows = (fd_rows){c, &t->train, t->class_weight};
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
-  t->selection = (fd_selection){c, &t->valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
+  t->selection =
+      (fd_selection){c, &t->valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
-  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows", t->train.rows,
-          t->valid.rows, t->test.rows, longest, t->steps, c->train.batch);
+  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
+          t->train.rows, t->valid.rows, t->test.rows, longest, t->steps, c->train.batch);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
           1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model)));
@@ -293,7 +318,8 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   return FD_OK;
 }
 
-/* --- results ------------------------------------------------------------------------------------------------------------------- */
+/* --- results -------------------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *json_of(const fd_task_scores *scores) {
   json_t *object = json_object();
@@ -306,12 +332,13 @@ static json_t *json_of(const fd_task_scores *scores) {
 
 static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test) {
   char path[FD_PATH_MAX];
-  json_t *root = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
-                           t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
-                           o->train, "valid", o->valid, "test", o->test, "train_rows", t->train.rows, "valid_rows", t->valid.rows,
-                           "test_rows", t->test.rows, "best_step", (json_int_t)t->state->best_step, "seed",
-                           (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
-  if (root && o->test) json_object_set_new(root, "test_scores", json_of(test));
+  json_t *root =
+      json_pack("{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
+                t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
+                o->task ? o->task : o->train, "valid", o->valid, "test", o->test, "train_rows", t->train.rows, "valid_rows",
+                t->valid.rows, "test_rows", t->test.rows, "best_step", (json_int_t)t->state->best_step, "seed",
+                (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
+  if (root && t->test.rows) json_object_set_new(root, "test_scores", json_of(test));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_path(path, t->run.folder, "finetune.json", NULL)
                           : fd_fail(FD_DATA, "cannot write finetune.json: a file name is not UTF-8");
@@ -324,25 +351,26 @@ static fd_status write_results(const options *o, const tuning *t, const fd_task_
 static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
   if (table->value) printf("%-10s %8d  %10.5g  %8.4f  %11.4f\n", name, table->rows, s->loss, s->r2, s->correlation);
   else
-    printf("%-10s %8d  %10.4f  %10.2f  %10.2f  %8.4f  %8.4f\n", name, table->rows, s->loss, 100 * s->accuracy, 100 * s->f1, s->mcc,
-           s->auroc);
+    printf("%-10s %8d  %10.4f  %10.2f  %10.2f  %8.4f  %8.4f\n", name, table->rows, s->loss, 100 * s->accuracy, 100 * s->f1,
+           s->mcc, s->auroc);
 }
 
 /* With the selected weights: the rows that selected them, and once the test rows. */
 static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   fd_task_scores valid, test = {0};
   const fd_state *s = t->state;
-  if (s->best_step < 0) return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
+  if (s->best_step < 0)
+    return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
   FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_TEACHER], s->size[FD_TEACHER] * sizeof(float)));
   FD_TRY(fd_selection_score(&t->selection, comm, &t->valid, &valid));
-  if (o->test) FD_TRY(fd_selection_score(&t->selection, comm, &t->test, &test));
+  if (t->test.rows) FD_TRY(fd_selection_score(&t->selection, comm, &t->test, &test));
   if (comm->rank) return FD_OK;
   FD_TRY(write_results(o, t, &valid, &test));
   printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", s->best_step, s->step, t->run.folder);
   printf(t->train.value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          t->train.value ? "R2" : "accuracy %", t->train.value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("selecting", &t->valid, &valid);
-  if (o->test) print_row("test", &t->test, &test);
+  if (t->test.rows) print_row("test", &t->test, &test);
   return FD_OK;
 }
 

@@ -51,13 +51,21 @@ static void run(fd_device *dev, dropout_call *call) {
 
 void fd_cpu_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
                             int layer, const float *x, float *y) {
-  dropout_call call = {.seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .x = x, .y = y};
+  dropout_call call = {
+      .seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .x = x, .y = y};
   run(dev, &call);
 }
 
 void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
                              int layer, const float *dy, float *masked, float *rest) {
-  dropout_call call = {.seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .dy = dy,
-                       .masked = masked, .rest = rest};
+  dropout_call call = {.seqs = seqs,
+                       .channels = channels,
+                       .layer = layer,
+                       .rate = rate,
+                       .key = key,
+                       .draws = draws,
+                       .dy = dy,
+                       .masked = masked,
+                       .rest = rest};
   run(dev, &call);
 }

@@ -1,4 +1,5 @@
-/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values. Small tensors, plain loops. */
+/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values. Small tensors, plain loops.
+ */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -77,8 +78,7 @@ void fd_cpu_class_loss(fd_device *dev, int count, int classes, const float *z, c
     for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
     for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
     *sum += w * (largest + log(total) - (double)z[label]);
-    for (int c = 0; c < classes; c++)
-      dz[c] = (float)((double)scale * w * (exp((double)z[c] - largest) / total - (c == label)));
+    for (int c = 0; c < classes; c++) dz[c] = (float)((double)scale * w * (exp((double)z[c] - largest) / total - (c == label)));
   }
 }
 

@@ -58,7 +58,8 @@ void fd_task_head_forward(const fd_task_head *h, fd_device *dev, const fd_seqs *
   size_t width = (size_t)h->width;
   int n = seqs->count;
   if (h->features != FD_FEATURES_CLS) dev->ops.pool_mean(dev, seqs, h->channels, 0, latent, width, p->features);
-  if (h->features != FD_FEATURES_TOKENS) dev->ops.pool_mean(dev, seqs, h->channels, 1, latent, width, p->features + cls_offset(h));
+  if (h->features != FD_FEATURES_TOKENS)
+    dev->ops.pool_mean(dev, seqs, h->channels, 1, latent, width, p->features + cls_offset(h));
   if (h->hidden) {
     dev->ops.linear_forward(dev, n, first->in, first->out, p->features, params + first->offset[WEIGHT],
                             params + first->offset[BIAS], p->hidden);

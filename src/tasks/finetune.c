@@ -26,7 +26,8 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
     s->loss += (log(total) + z[predicted[i]] - z[table->label[i]]) / table->rows;
   }
   fd_status status = fd_scores_of(table->rows, table->label, predicted, classes, &scores);
-  if (status == FD_OK) status = fd_auroc(table->rows, table->label, z - (size_t)table->rows * (size_t)classes, classes, &s->auroc);
+  if (status == FD_OK)
+    status = fd_auroc(table->rows, table->label, z - (size_t)table->rows * (size_t)classes, classes, &s->auroc);
   if (status == FD_OK) s->accuracy = scores.accuracy, s->f1 = scores.f1, s->mcc = scores.mcc;
   free(predicted);
   return status;
@@ -79,7 +80,8 @@ int fd_selection_is_over(const fd_selection *sel, const fd_state *state) {
 static fd_status keep(fd_state *state, double score) {
   state->best_step = state->step;
   state->best_score = score;
-  return state->dev->copy(state->dev, state->array[FD_TEACHER], state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float));
+  return state->dev->copy(state->dev, state->array[FD_TEACHER], state->array[FD_STUDENT],
+                          state->size[FD_STUDENT] * sizeof(float));
 }
 
 fd_status fd_selection_evaluate(fd_session *session) {
@@ -107,7 +109,8 @@ fd_status fd_selection_evaluate(fd_session *session) {
   fd_metrics_step(session->metrics, "select", state->step, FD_TASK_SCORES + 1, names, values);
   session->enough = fd_selection_is_over(sel, state);
   if (session->enough)
-    fd_info("step %" PRId64 ": no better one for %" PRId64 " evaluations: training ends", state->step, sel->config->task.patience);
+    fd_info("step %" PRId64 ": no better one for %" PRId64 " evaluations: training ends", state->step,
+            sel->config->task.patience);
   return FD_OK;
 }
 

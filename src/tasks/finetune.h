@@ -24,10 +24,11 @@ typedef struct fd_selection {
 } fd_selection;
 
 /* Scores of the weights in selection->weights on a table. Collective; the same bits on every rank, for any number of them. */
-fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores) FD_MUST_CHECK;
+fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table,
+                             fd_task_scores *scores) FD_MUST_CHECK;
 
-/* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in the teacher array, and ends the training
- * after task.patience evaluations without a better one. */
+/* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in the teacher array, and ends the
+ * training after task.patience evaluations without a better one. */
 fd_status fd_selection_evaluate(fd_session *session) FD_MUST_CHECK;
 
 /* Whether a state has trained on for task.patience evaluations in vain. */

@@ -7,8 +7,8 @@
 /* How many checkpoints a run folder has, valid or not. Collective: the root looks. */
 fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) FD_MUST_CHECK;
 
-/* Makes the folder and takes its lock (root; *lock is closed at the end, -1 elsewhere). With `restart`, or when there is no checkpoint,
- * what it holds is moved aside, never deleted. Collective. */
+/* Makes the folder and takes its lock (root; *lock is closed at the end, -1 elsewhere). With `restart`, or when there is no
+ * checkpoint, what it holds is moved aside, never deleted. Collective. */
 fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int *lock) FD_MUST_CHECK;
 
 /* What environment.json tells beside the machine. */
