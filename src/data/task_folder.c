@@ -64,7 +64,8 @@ static fd_status begin_row(builder *b, int64_t length, int label, uint8_t **to) 
   return FD_OK;
 }
 
-/* --- a sequence a file --------------------------------------------------------------------------------------------------------- */
+/* --- a sequence a file ---------------------------------------------------------------------------------------------------------
+ */
 
 static fd_status read_sequence(const char *path, int label, builder *b) {
   char *text;
@@ -93,7 +94,8 @@ static fd_status read_class_folder(const char *folder, int label, builder *b) {
   return status;
 }
 
-/* --- intervals of a genome ------------------------------------------------------------------------------------------------------- */
+/* --- intervals of a genome
+ * ------------------------------------------------------------------------------------------------------- */
 
 typedef struct genome_file {
   fd_genome genome;
@@ -129,7 +131,8 @@ static int record_of(const fd_genome *g, const char *contig, int64_t begin, int6
   return found;
 }
 
-static fd_status read_interval(const char *path, int64_t number, char *line, int label, genome_file *g, builder *b, intervals *v) {
+static fd_status read_interval(const char *path, int64_t number, char *line, int label, genome_file *g, builder *b,
+                               intervals *v) {
   char *field[5] = {0}, *end[2];
   uint8_t *to;
   for (int i = 0; i < 5 && line; i++) field[i] = strsep(&line, ",");
@@ -193,7 +196,8 @@ done:
   return status;
 }
 
-/* --- folders -------------------------------------------------------------------------------------------------------------------- */
+/* --- folders
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* The name of a class: a folder's, or a file's without .csv or .csv.gz. */
 static void class_name(const char *entry, char out[256]) {
@@ -203,7 +207,8 @@ static void class_name(const char *entry, char out[256]) {
 }
 
 /* All classes of FOLDER/train or FOLDER/test; those of test must be those of train. */
-static fd_status read_split(const char *folder, const char *split, char classes[][256], int *count, genome_file *g, fd_table *table) {
+static fd_status read_split(const char *folder, const char *split, char classes[][256], int *count, genome_file *g,
+                            fd_table *table) {
   char path[FD_PATH_MAX], part[FD_PATH_MAX];
   names entries = {0};
   intervals v = {0};

@@ -2,7 +2,8 @@
  *
  *   GUE                            FOLDER/train.csv, dev.csv, test.csv, columns sequence, label
  *   GenomicBenchmarks, sequences   FOLDER/train/CLASS/NAME.txt, FOLDER/test/CLASS/NAME.txt: a sequence a file
- *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a genome
+ *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a
+ * genome
  *
  * Labels of classes that are folders or files are their places in the alphabet of their names. */
 #ifndef FD_DATA_TASK_FOLDER_H
@@ -15,8 +16,8 @@ typedef struct fd_task_folder {
   int64_t left_out;            /* rows on contigs that the genome lacks */
 } fd_task_folder;
 
-/* Reads a folder; `genome` is a FASTA or 2bit file for intervals, else NULL. Rows on contigs that it lacks are FD_DATA, or with `partial` left
- * out and counted. */
+/* Reads a folder; `genome` is a FASTA or 2bit file for intervals, else NULL. Rows on contigs that it lacks are FD_DATA, or with
+ * `partial` left out and counted. */
 fd_status fd_task_folder_read(const char *folder, const char *genome, int partial, fd_task_folder *task) FD_MUST_CHECK;
 void fd_task_folder_free(fd_task_folder *task);
 

@@ -18,11 +18,13 @@ typedef struct fd_bench {
 int fd_bench_next(fd_bench *bench);
 
 /* The kinds of measurement; each returns at the end of the input. */
-fd_status fd_bench_step(fd_bench *bench);    /* seconds of a training step, MB of memory so far */
-fd_status fd_bench_infer(fd_bench *bench);   /* seconds of a forward pass */
-fd_status fd_bench_block(fd_bench *bench);   /* GFLOP/s: multiply-adds in registers, block forward, block backward */
-fd_status fd_bench_stages(fd_bench *bench);  /* ms of a block's forward and backward pass: whole, then without one stage each */
-fd_status fd_bench_data(fd_bench *bench);    /* windows per second of one core */
-fd_status fd_bench_prepare(fd_bench *bench); /* MB of FASTA per second of one core, bytes of memory per base */
+fd_status fd_bench_step(fd_bench *bench);     /* seconds of a training step, MB of memory so far */
+fd_status fd_bench_infer(fd_bench *bench);    /* seconds of a forward pass */
+fd_status fd_bench_finetune(fd_bench *bench); /* seconds of a step of fine-tuning */
+fd_status fd_bench_embed(fd_bench *bench);    /* seconds of the embeddings of train.batch sequences */
+fd_status fd_bench_block(fd_bench *bench);    /* GFLOP/s: multiply-adds in registers, block forward, block backward */
+fd_status fd_bench_stages(fd_bench *bench);   /* ms of a block's forward and backward pass: whole, then without one stage each */
+fd_status fd_bench_data(fd_bench *bench);     /* windows per second of one core */
+fd_status fd_bench_prepare(fd_bench *bench);  /* MB of FASTA per second of one core, bytes of memory per base */
 
 #endif

@@ -54,6 +54,9 @@ for t in $counts; do
   [ "$torch" = 0 ] || start torch_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch"
 done
 [ "$torch" = 0 ] || [ "$compile" = 0 ] || start torch_compile$all $python -W ignore tests/bench/torch_step.py compile "$all" "$batch"
+start finetune$all "$BENCH" finetune device.threads=$all train.batch=$batch
+start embed$all "$BENCH" embed device.threads=$all train.batch=$batch
+[ "$torch" = 0 ] || for kind in finetune embed; do start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"; done
 start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
 start data "$BENCH" data
 if [ "$full" != 0 ]; then
@@ -98,6 +101,10 @@ for t in $counts; do
   row "inference, threads: $t (s)" infer$t
   row "inference, PyTorch eager, threads: $t (s)" torch_infer$t
 done
+row "fine-tuning step, 500 nucleotides, threads: $all (s)" finetune$all
+row "fine-tuning step, PyTorch eager, threads: $all (s)" torch_finetune$all
+row "embeddings, 1,000 nucleotides, threads: $all (s)" embed$all
+row "embeddings, PyTorch eager, threads: $all (s)" torch_embed$all
 row "training step, PyTorch torch.compile, threads: $all (s)" torch_compile$all
 row "training step with bf16 operands, threads: $all (s)" bf16_step$all
 row "training step, 1 rank of 2 threads (s)" one_rank
@@ -122,6 +129,8 @@ for t in $counts; do
   ratio "  training step, PyTorch eager / findna, threads: $t" torch_step$t step$t
   ratio "  inference, PyTorch eager / findna, threads: $t" torch_infer$t infer$t
 done
+ratio "  fine-tuning step, PyTorch eager / findna, threads: $all" torch_finetune$all finetune$all
+ratio "  embeddings, PyTorch eager / findna, threads: $all" torch_embed$all embed$all
 ratio "  training step, torch.compile / findna, threads: $all" torch_compile$all step$all
 ratio "  training step, fp32 / bf16 operands, threads: $all" step$all bf16_step$all
 [ "$all" = 1 ] || ratio "  training step, 1 thread / $all threads" step1 step$all

@@ -1,4 +1,4 @@
-"""PyTorch's side of the benchmark: torch_step.py step|compile|infer THREADS BATCH. The same model in fp32; measures once for each line on
+"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed THREADS BATCH. The same model in fp32; measures once for each line on
 standard input and prints seconds and the MB of memory that the process took beyond what importing PyTorch takes."""
 import resource
 import sys
@@ -76,7 +76,25 @@ def infer():
     student(x)
 
 
-measured = infer if kind == "infer" else step
+task = torch.nn.Linear(CHANNELS, 2)
+tuned = torch.optim.AdamW([*student.parameters(), *task.parameters()], lr=5e-4, weight_decay=0.1, foreach=True)
+
+
+def finetune():
+    rows = F.one_hot(torch.randint(0, 4, (batch, 500)), 5).float()
+    z = task(student.encoder(student.embedding(rows)).mean(1))
+    tuned.zero_grad(set_to_none=True)
+    F.cross_entropy(z, torch.arange(batch) % 2).backward()
+    torch.nn.utils.clip_grad_norm_([*student.parameters(), *task.parameters()], 0.5)
+    tuned.step()
+
+
+@torch.inference_mode()
+def embed():
+    student.encoder(student.embedding(x[:, :LENGTH])).mean(1)
+
+
+measured = {"infer": infer, "finetune": finetune, "embed": embed}.get(kind, step)
 measured()
 for _ in sys.stdin:
     start = time.perf_counter()
