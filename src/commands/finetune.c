@@ -13,18 +13,19 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/rows.h"
-#include "data/task_folder.h"
 #include "tasks/finetune.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
+#include "tasks/task_input.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 
 enum { MODEL_KEYS = 8, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
 
 typedef struct options {
-  const char *checkpoint, *train, *valid, *test, *task, *genome, *config_name;
-  int untrained, values, restart, encoder, partial;
+  const char *checkpoint, *config_name;
+  fd_task_input rows;
+  int untrained, restart, encoder;
   char **overrides;
   int override_count;
 } options;
@@ -35,7 +36,7 @@ typedef struct tuning {
   fd_config config;
   char sizes[MODEL_KEYS][64]; /* "model.channels=308", of the checkpoint */
   char *override[OVERRIDES];
-  fd_table train, valid, test;
+  fd_task_folder data;
   char dataset_id[FD_SHA256_HEX];
   fd_device *dev;
   fd_network *network;
@@ -58,16 +59,10 @@ typedef struct tuning {
 
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
-      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE",
-       "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
-      {"valid", FD_ARG_TEXT, &o->valid, 0, 0, "FILE",
+      FD_TASK_INPUT_ARGS(o->rows),
+      {"valid", FD_ARG_TEXT, &o->rows.valid, 0, 0, "FILE",
        "rows that select the best weights; without: a share of the training rows (task.selection)"},
-      {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored once, with the selected weights"},
-      {"task", FD_ARG_TEXT, &o->task, 0, 0, "FOLDER",
-       "in the place of these files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},
-      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"},
-      {"partial", FD_ARG_FLAG, &o->partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"},
-      {"values", FD_ARG_FLAG, &o->values, 0, 0, NULL, "labels are numbers: a regression"},
+      {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
        "begin with random weights of the checkpoint's model: the baseline"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
@@ -90,48 +85,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
-  if (!o->train == !o->task) return fd_fail(FD_USAGE, "findna finetune: which rows? Either --train FILE or --task FOLDER");
-  if (o->task && (o->valid || o->test || o->values))
-    return fd_fail(FD_USAGE, "findna finetune: --task gives all rows and their classes; leave out --valid, --test and --values");
-  return FD_OK;
-}
-
-static fd_status read_table(const options *o, const char *path, fd_table *table) {
-  return o->values ? fd_table_read_values(path, table) : fd_table_read(path, table);
-}
-
-static fd_status read_folder(const options *o, tuning *t) {
-  fd_task_folder folder;
-  FD_TRY(fd_task_folder_read(o->task, o->genome, o->partial, &folder));
-  t->train = folder.train, t->valid = folder.valid, t->test = folder.test;
-  if (folder.left_out)
-    fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", o->task, folder.left_out, o->genome);
-  return FD_OK;
-}
-
-static fd_status read_files(const options *o, tuning *t) {
-  FD_TRY(read_table(o, o->train, &t->train));
-  if (o->valid) FD_TRY(read_table(o, o->valid, &t->valid));
-  return o->test ? read_table(o, o->test, &t->test) : FD_OK;
-}
-
-static fd_status check_classes(const tuning *t, const char *path, const fd_table *table) {
-  if (table->classes <= t->train.classes) return FD_OK;
-  return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", path, table->classes - 1,
-                 t->train.classes - 1);
-}
-
-/* Root reads first: what is wrong is said once. */
-static fd_status load_tables(fd_comm *comm, const options *o, tuning *t) {
-  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
-  FD_TRY(o->task ? read_folder(o, t) : read_files(o, t));
-  const char *train = o->task ? o->task : o->train;
-  if (!o->values && t->train.classes < 2)
-    return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
-                   train);
-  FD_TRY(check_classes(t, o->valid ? o->valid : train, &t->valid));
-  FD_TRY(check_classes(t, o->test ? o->test : train, &t->test));
-  return comm->rank ? FD_OK : comm->ops->barrier(comm);
+  return fd_task_input_check(&o->rows, "finetune");
 }
 
 /* --- the config ----------------------------------------------------------------------------------------------------------------
@@ -149,13 +103,13 @@ static int collect_overrides(const options *o, tuning *t) {
                         {"model.track", c->model.track},
                         {"model.networks", c->model.networks},
                         {"model.blocks", t->model.network->blocks},
-                        {"task.outputs", o->values ? 1 : t->train.classes}};
+                        {"task.outputs", o->rows.values ? 1 : t->data.train.classes}};
   int n = 0;
   for (int i = 0; i < MODEL_KEYS && keys[i].key; i++) {
     snprintf(t->sizes[i], sizeof t->sizes[i], "%s=%" PRId64, keys[i].key, keys[i].value);
     t->override[n++] = t->sizes[i];
   }
-  snprintf(t->sizes[MODEL_KEYS - 1], sizeof t->sizes[0], "task.kind=%s", o->values ? "values" : "classes");
+  snprintf(t->sizes[MODEL_KEYS - 1], sizeof t->sizes[0], "task.kind=%s", o->rows.values ? "values" : "classes");
   t->override[n++] = t->sizes[MODEL_KEYS - 1];
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   return n;
@@ -163,7 +117,8 @@ static int collect_overrides(const options *o, tuning *t) {
 
 static fd_status check_config(const tuning *t, const char *path) {
   const fd_config *c = &t->config;
-  if (c->task.outputs != (t->train.value ? 1 : t->train.classes) || (c->task.kind == FD_TASK_VALUES) != (t->train.value != NULL))
+  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) ||
+      (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
     return fd_fail(FD_CONFIG,
                    "%s: task.outputs and task.kind follow from the training rows: leave them out (--values makes a regression)",
                    path);
@@ -204,12 +159,12 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
 
 /* Without a file for them, the rows that select are a share of the training rows, drawn by the seed. */
 static fd_status split_rows(tuning *t) {
-  fd_table all = t->train;
+  fd_table all = t->data.train;
   int *order, held_out;
   FD_TRY(fd_alloc(&order, (size_t)all.rows, sizeof *order, "split"));
   fd_status status = fd_probe_split(all.rows, (uint64_t)t->config.run.seed, t->config.task.selection, order, &held_out);
-  if (status == FD_OK) status = fd_table_pick(&all, order, held_out, &t->valid);
-  if (status == FD_OK) status = fd_table_pick(&all, order + held_out, all.rows - held_out, &t->train);
+  if (status == FD_OK) status = fd_table_pick(&all, order, held_out, &t->data.valid);
+  if (status == FD_OK) status = fd_table_pick(&all, order + held_out, all.rows - held_out, &t->data.train);
   if (status == FD_OK) fd_table_free(&all);
   free(order);
   return status;
@@ -229,8 +184,8 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   char line[256];
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
-  hash_table(hash, &t->train);
-  hash_table(hash, &t->valid);
+  hash_table(hash, &t->data.train);
+  hash_table(hash, &t->data.valid);
   fd_sha256_add(hash, line,
                 (size_t)snprintf(line, sizeof line, "%s %s", o->untrained ? "untrained" : t->model.info.state_id,
                                  o->untrained ? "" : encoder));
@@ -261,7 +216,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
 }
 
 static int longest_of(const tuning *t) {
-  const fd_table *tables[] = {&t->train, &t->valid, &t->test};
+  const fd_table *tables[] = {&t->data.train, &t->data.valid, &t->data.test};
   int longest = 0;
   for (int i = 0; i < 3; i++)
     if (fd_rows_longest(tables[i]) > longest) longest = fd_rows_longest(tables[i]);
@@ -273,30 +228,30 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_encoder encoder;
   int rows, longest = longest_of(t);
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
-  if (!t->valid.rows) FD_TRY(split_rows(t));
+  if (!t->data.valid.rows) FD_TRY(split_rows(t));
   FD_TRY(identify(o, t, encoder.name));
-  FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->train), &rows));
+  FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_device_open(&t->dev, c, comm->local_size));
   FD_TRY(fd_network_create(&t->network, c, longest));
   FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
   FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));
   FD_TRY(take_weights(o, t, &encoder));
-  t->steps = fd_schedule_steps(c, t->train.rows);
+  t->steps = fd_schedule_steps(c, t->data.train.rows);
   if (t->steps < 1)
-    return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64, t->train.rows,
-                   c->train.epochs, c->train.batch);
-  if (!c->eval.every) c->eval.every = (t->train.rows + c->train.batch - 1) / c->train.batch;
-  if (c->task.balance && t->train.label) {
-    FD_TRY(fd_alloc(&t->class_weight, (size_t)t->train.classes, sizeof *t->class_weight, "class weights"));
-    fd_selection_class_weights(&t->train, t->class_weight);
+    return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64,
+                   t->data.train.rows, c->train.epochs, c->train.batch);
+  if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
+  if (c->task.balance && t->data.train.label) {
+    FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
+    fd_selection_class_weights(&t->data.train, t->class_weight);
   }
-  t->rows = (fd_rows){c, &t->train, t->class_weight};
+  t->rows = (fd_rows){c, &t->data.train, t->class_weight};
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
-  t->selection =
-      (fd_selection){c, &t->valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
+  t->selection = (fd_selection){
+      c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
-          t->train.rows, t->valid.rows, t->test.rows, longest, t->steps, c->train.batch);
+          t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
           1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model)));
@@ -311,7 +266,7 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   FD_TRY(fd_checkpoint_resume(&t->run, t->state, &info, &found));
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (comm->rank) return FD_OK;
-  FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->train.rows, t->valid.rows, t->steps}));
+  FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
   if (found) fd_metrics_step(t->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
@@ -332,13 +287,17 @@ static json_t *json_of(const fd_task_scores *scores) {
 
 static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test) {
   char path[FD_PATH_MAX];
-  json_t *root =
-      json_pack("{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
-                t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
-                o->task ? o->task : o->train, "valid", o->valid, "test", o->test, "train_rows", t->train.rows, "valid_rows",
-                t->valid.rows, "test_rows", t->test.rows, "best_step", (json_int_t)t->state->best_step, "seed",
-                (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
-  if (root && t->test.rows) json_object_set_new(root, "test_scores", json_of(test));
+  int same, turned;
+  FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &same, &turned));
+  if (same + turned)
+    fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", same, turned);
+  json_t *root = json_pack(
+      "{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
+      t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
+      fd_task_input_name(&o->rows), "valid", o->rows.valid, "test", o->rows.test, "train_rows", t->data.train.rows, "valid_rows",
+      t->data.valid.rows, "test_rows", t->data.test.rows, "test_rows_in_train", same, "test_rows_turned_in_train", turned,
+      "best_step", (json_int_t)t->state->best_step, "seed", (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
+  if (root && t->data.test.rows) json_object_set_new(root, "test_scores", json_of(test));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_path(path, t->run.folder, "finetune.json", NULL)
                           : fd_fail(FD_DATA, "cannot write finetune.json: a file name is not UTF-8");
@@ -362,22 +321,22 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   if (s->best_step < 0)
     return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
   FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_TEACHER], s->size[FD_TEACHER] * sizeof(float)));
-  FD_TRY(fd_selection_score(&t->selection, comm, &t->valid, &valid));
-  if (t->test.rows) FD_TRY(fd_selection_score(&t->selection, comm, &t->test, &test));
+  FD_TRY(fd_selection_score(&t->selection, comm, &t->data.valid, &valid));
+  if (t->data.test.rows) FD_TRY(fd_selection_score(&t->selection, comm, &t->data.test, &test));
   if (comm->rank) return FD_OK;
   FD_TRY(write_results(o, t, &valid, &test));
   printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", s->best_step, s->step, t->run.folder);
-  printf(t->train.value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
-         t->train.value ? "R2" : "accuracy %", t->train.value ? "correlation" : "macro F1 %", "MCC", "AUROC");
-  print_row("selecting", &t->valid, &valid);
-  if (t->test.rows) print_row("test", &t->test, &test);
+  printf(t->data.train.value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count",
+         "loss", t->data.train.value ? "R2" : "accuracy %", t->data.train.value ? "correlation" : "macro F1 %", "MCC", "AUROC");
+  print_row("selecting", &t->data.valid, &valid);
+  if (t->data.test.rows) print_row("test", &t->data.test, &test);
   return FD_OK;
 }
 
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
-  FD_TRY(load_tables(comm, o, t));
+  FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   FD_TRY(read_config(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;
@@ -410,9 +369,7 @@ static void release(tuning *t) {
   fd_state_destroy(&t->state);
   fd_network_destroy(&t->network);
   fd_device_close(&t->dev);
-  fd_table_free(&t->train);
-  fd_table_free(&t->valid);
-  fd_table_free(&t->test);
+  fd_task_folder_free(&t->data);
   free(t->class_weight);
   free(t->weights);
   fd_pretrained_close(&t->model);

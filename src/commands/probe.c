@@ -14,11 +14,13 @@
 #include "commands/command.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
+#include "tasks/task_input.h"
 
 enum { ENCODERS_MAX = 2 };
 
 typedef struct options {
-  const char *checkpoint, *train, *test, *output;
+  const char *checkpoint, *output;
+  fd_task_input rows;
   fd_list encoder, baseline, kmer;
   int64_t seeds, limit;
   int features;
@@ -31,7 +33,8 @@ typedef struct options {
 /* Everything that a probe holds, released in one place. */
 typedef struct probing {
   fd_pretrained model;
-  fd_table train, test;
+  fd_task_folder rows;
+  int same, turned; /* test rows that are training rows; whose reverse complements are */
   fd_encoder encoder[ENCODERS_MAX], untrained;
   int encoders;
   fd_probe_result result;
@@ -78,9 +81,7 @@ static fd_status read_lists(options *o) {
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
-      {"train", FD_ARG_TEXT, &o->train, 0, 0, "FILE",
-       "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},
-      {"test", FD_ARG_TEXT, &o->test, 0, 0, "FILE", "rows to be scored on, the same form"},
+      FD_TASK_INPUT_ARGS(o->rows),
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST", "teacher, student (default: what the checkpoint has)"},
@@ -103,8 +104,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));
   if (*helped) return FD_OK;
-  if (count == 0 || !o->train || !o->test)
-    return fd_fail(FD_USAGE, "findna probe: give CHECKPOINT, --train FILE and --test FILE; see findna probe --help");
+  if (count == 0 || (!o->rows.task && (!o->rows.train || !o->rows.test)))
+    return fd_fail(FD_USAGE,
+                   "findna probe: give CHECKPOINT, --train FILE and --test FILE (or --task FOLDER); see findna probe --help");
+  FD_TRY(fd_task_input_check(&o->rows, "probe"));
   o->probe.features = (fd_features)o->features;
   o->probe.seeds = (int)o->seeds;
   o->probe.selection = o->selection;
@@ -132,15 +135,12 @@ static fd_status limit_rows(fd_table *table, int limit) {
   return status;
 }
 
-/* Root reads first: what is wrong is said once. */
 static fd_status load(fd_comm *comm, const options *o, probing *p) {
-  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
-  FD_TRY(fd_check_output(o->output, o->train));
-  FD_TRY(fd_check_output(o->output, o->test));
-  FD_TRY(fd_table_read(o->train, &p->train));
-  FD_TRY(fd_table_read(o->test, &p->test));
-  if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
-  FD_TRY(limit_rows(&p->train, (int)o->limit));
+  if (o->rows.train) FD_TRY(fd_check_output(o->output, o->rows.train));
+  if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
+  FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
+  if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
+  FD_TRY(limit_rows(&p->rows.train, (int)o->limit));
   return fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm);
 }
 
@@ -152,36 +152,6 @@ static fd_status take_encoders(const options *o, probing *p) {
     if (want[which]) FD_TRY(fd_pretrained_encoder(&p->model, which, &p->encoder[p->encoders++]));
   p->untrained = p->encoder[0];
   p->untrained.name = "untrained";
-  return FD_OK;
-}
-
-/* Rows of the test table whose sequence is also a training row. */
-typedef struct sequence {
-  const uint8_t *symbols;
-  int64_t length;
-} sequence;
-
-static int compare_sequences(const void *a, const void *b) {
-  const sequence *x = a, *y = b;
-  if (x->length != y->length) return x->length < y->length ? -1 : 1;
-  return memcmp(x->symbols, y->symbols, (size_t)x->length);
-}
-
-static sequence sequence_at(const fd_table *table, int row) {
-  return (sequence){table->symbols + table->start[row], table->start[row + 1] - table->start[row]};
-}
-
-static fd_status count_shared(const fd_table *train, const fd_table *test, int *shared) {
-  sequence *sorted;
-  FD_TRY(fd_alloc(&sorted, (size_t)train->rows, sizeof *sorted, "a table's rows"));
-  for (int row = 0; row < train->rows; row++) sorted[row] = sequence_at(train, row);
-  qsort(sorted, (size_t)train->rows, sizeof *sorted, compare_sequences);
-  *shared = 0;
-  for (int row = 0; row < test->rows; row++) {
-    sequence key = sequence_at(test, row);
-    *shared += bsearch(&key, sorted, (size_t)train->rows, sizeof *sorted, compare_sequences) != NULL;
-  }
-  free(sorted);
   return FD_OK;
 }
 
@@ -211,13 +181,14 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   return object;
 }
 
-static fd_status write_json(const options *o, const probing *p, int shared) {
+static fd_status write_json(const options *o, const probing *p) {
   json_t *results = json_array();
   for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint",
-                           p->model.info.folder, "state_id", p->model.info.state_id, "train", o->train, "test", o->test,
-                           "train_rows", p->train.rows, "test_rows", p->test.rows, "test_rows_in_train", shared, "classes",
-                           p->train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(),
+                           "checkpoint", p->model.info.folder, "state_id", p->model.info.state_id, "train",
+                           fd_task_input_name(&o->rows), "test", o->rows.test, "train_rows", p->rows.train.rows, "test_rows",
+                           p->rows.test.rows, "test_rows_in_train", p->same, "test_rows_turned_in_train", p->turned, "classes",
+                           p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_write_file(o->output, text, strlen(text))
                           : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
@@ -244,12 +215,14 @@ static void print_choices(const double *value, int seeds, const char *format) {
   }
 }
 
-static void print_table(const options *o, const probing *p, int shared) {
+static void print_table(const options *o, const probing *p) {
   int seeds = p->result.seeds;
   printf("checkpoint  %s\n", p->model.info.folder);
-  printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", o->train, p->train.rows, o->test, p->test.rows,
-         p->train.classes);
-  if (shared) printf("            %d of the test sequences are also training sequences\n", shared);
+  printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
+         o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
+  if (p->same + p->turned)
+    printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",
+           p->same, p->turned);
   printf("            mean ± sd over %d seed%s: lambda and k chosen on %g %% of the training rows\n\n", seeds,
          seeds > 1 ? "s" : "", 100 * o->selection);
   printf("%-10s %-8s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "dims", "lambda");
@@ -269,23 +242,21 @@ static void print_table(const options *o, const probing *p, int shared) {
 
 static void release(probing *p) {
   fd_pretrained_close(&p->model);
-  fd_table_free(&p->train);
-  fd_table_free(&p->test);
+  fd_task_folder_free(&p->rows);
 }
 
 static fd_status probe(fd_comm *comm, options *o, probing *p) {
-  int shared = 0;
   double start = fd_seconds();
   FD_TRY(load(comm, o, p));
   FD_TRY(take_encoders(o, p));
   o->probe.run_seed = (uint64_t)p->model.config.run.seed;
-  fd_probe_task task = {comm, &p->train, &p->test, p->encoders, p->encoder, &p->untrained};
+  fd_probe_task task = {comm, &p->rows.train, &p->rows.test, p->encoders, p->encoder, &p->untrained};
   FD_TRY(fd_probe_run(&o->probe, &task, &p->result));
   if (comm->rank) return FD_OK;
-  FD_TRY(count_shared(&p->train, &p->test, &shared));
+  FD_TRY(fd_task_leakage(&p->rows.train, &p->rows.test, &p->same, &p->turned));
   fd_info("probe: %.1f s", fd_seconds() - start);
-  print_table(o, p, shared);
-  return o->output ? write_json(o, p, shared) : FD_OK;
+  print_table(o, p);
+  return o->output ? write_json(o, p) : FD_OK;
 }
 
 fd_status fd_command_probe(fd_comm *comm, int argc, char **argv) {

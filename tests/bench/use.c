@@ -10,7 +10,8 @@
 enum { ROWS = 64 };
 
 static fd_table random_table(int length) {
-  fd_table t = {ROWS, 2, calloc(ROWS + 1, sizeof(int64_t)), malloc((size_t)(ROWS * length)), calloc(ROWS, sizeof(int)), NULL, NULL, NULL};
+  fd_table t = {ROWS, 2,   calloc(ROWS + 1, sizeof(int64_t)), malloc((size_t)(ROWS * length)), calloc(ROWS, sizeof(int)), NULL,
+                NULL, NULL};
   for (int i = 0; i < ROWS * length; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 1, (uint64_t)i);
@@ -59,7 +60,8 @@ fd_status fd_bench_embed(fd_bench *bench) {
   table.rows = (int)c->train.batch;
   FD_TRY(fd_device_open(&dev, c, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
-  float *params = calloc(network->params.size, sizeof *params), *out = calloc((size_t)(table.rows * network->channels), sizeof *out);
+  float *params = calloc(network->params.size, sizeof *params),
+        *out = calloc((size_t)(table.rows * network->channels), sizeof *out);
   fd_params_init(&network->params, 1, params);
   fd_encoder encoder = {"random", network, params, dev, (int)c->model.cls};
   FD_TRY(fd_features_compute(&encoder, FD_FEATURES_TOKENS, &table, bench->comm, out)); /* warm-up */

@@ -1,0 +1,86 @@
+/* Reads a task's rows; counts what test and training share. */
+#include "tasks/task_input.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "data/alphabet.h"
+#include "data/rows.h"
+
+fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
+  if (!in->train == !in->task)
+    return fd_fail(FD_USAGE, "findna %s: which rows? Either --train FILE (and --test FILE) or --task FOLDER", command);
+  if (in->task && (in->valid || in->test || in->values))
+    return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values", command);
+  return FD_OK;
+}
+
+const char *fd_task_input_name(const fd_task_input *in) { return in->task ? in->task : in->train; }
+
+static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
+  const char *const paths[] = {in->train, in->valid, in->test};
+  fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
+  memset(rows, 0, sizeof *rows);
+  for (int i = 0; i < 3; i++)
+    if (paths[i]) FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i]) : fd_table_read(paths[i], tables[i]));
+  return FD_OK;
+}
+
+static fd_status check_classes(const char *name, const fd_table *train, const fd_table *table) {
+  if (table->classes <= train->classes) return FD_OK;
+  return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", name, table->classes - 1,
+                 train->classes - 1);
+}
+
+fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) {
+  const char *name = fd_task_input_name(in);
+  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(in->task ? fd_task_folder_read(in->task, in->genome, in->partial, rows) : read_files(in, rows));
+  if (!in->values && rows->train.classes < 2)
+    return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels", name);
+  FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
+  FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
+  if (rows->left_out && comm->rank == 0)
+    fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", name, rows->left_out, in->genome);
+  return comm->rank ? FD_OK : comm->ops->barrier(comm);
+}
+
+typedef struct sequence {
+  const uint8_t *symbols;
+  int64_t length;
+} sequence;
+
+static int compare_sequences(const void *a, const void *b) {
+  const sequence *x = a, *y = b;
+  if (x->length != y->length) return x->length < y->length ? -1 : 1;
+  return memcmp(x->symbols, y->symbols, (size_t)x->length);
+}
+
+static sequence sequence_at(const fd_table *table, int row) {
+  return (sequence){table->symbols + table->start[row], table->start[row + 1] - table->start[row]};
+}
+
+fd_status fd_task_leakage(const fd_table *train, const fd_table *test, int *same, int *turned) {
+  sequence *sorted = NULL;
+  uint8_t *other = NULL;
+  fd_status status = FD_OK;
+  *same = *turned = 0;
+  if (!test->rows) return FD_OK;
+  FD_GO(fd_alloc(&sorted, (size_t)train->rows, sizeof *sorted, "a table's rows"));
+  FD_GO(fd_alloc(&other, (size_t)fd_rows_longest(test), 1, "a reverse complement"));
+  for (int row = 0; row < train->rows; row++) sorted[row] = sequence_at(train, row);
+  qsort(sorted, (size_t)train->rows, sizeof *sorted, compare_sequences);
+  for (int row = 0; row < test->rows; row++) {
+    sequence key = sequence_at(test, row), back = {other, key.length};
+    fd_reverse_complement(key.symbols, key.length, other);
+    if (bsearch(&key, sorted, (size_t)train->rows, sizeof *sorted, compare_sequences)) ++*same;
+    else if (bsearch(&back, sorted, (size_t)train->rows, sizeof *sorted, compare_sequences)) ++*turned;
+  }
+done:
+  free(sorted);
+  free(other);
+  return status;
+}
