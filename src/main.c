@@ -47,7 +47,8 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
 
 /* The commands that look for a request to stop; the others end at once. */
 static int stops_in_order(int argc, char **argv) {
-  return argc > 1 && (!strcmp(argv[1], "pretrain") || !strcmp(argv[1], "finetune") || !strcmp(argv[1], "prepare"));
+  return argc > 1 && (!strcmp(argv[1], "pretrain") || !strcmp(argv[1], "finetune") || !strcmp(argv[1], "evaluate") ||
+                      !strcmp(argv[1], "prepare"));
 }
 
 int main(int argc, char **argv) {

@@ -17,6 +17,8 @@ expect "-b cores" 0 "^\+ mpirun -n 2 --map-by slot:PE=3 --bind-to core " "$run" 
 expect "in a job: srun, a rank a task" 0 "^\+ srun -n 6 --mpi=pmix --wait=10 --kill-on-bad-exit=0 --cpu-bind=cores /.*pretrain demo device.threads=1$" $job "$run" pretrain demo
 expect "the CPUs of a task are its threads" 0 "^\+ srun -n 6 .*--cpus-per-task=4 .*probe x --threads=4$" $job SLURM_CPUS_PER_TASK=4 "$run" probe x
 expect "-n, -t and -b in a job" 0 "^\+ srun -n 2 .*--cpu-bind=none --cpus-per-task=3 .*device.threads=3$" $job "$run" -n 2 -t 3 -b none pretrain demo
+expect "fine-tuning's threads" 0 "^\+ srun -n 6 .*finetune runs/first device.threads=[0-9]+$" $job "$run" finetune runs/first
+expect "threads of embed" 0 "^\+ srun -n 6 .*embed runs/first x.fa --threads=[0-9]+$" $job "$run" embed runs/first x.fa
 expect "the user's own threads" 0 "^\+ srun -n 6 .*--cpu-bind=cores /.*pretrain demo device.threads=7$" $job "$run" pretrain demo device.threads=7
 expect "an allocation without tasks: a rank a node" 0 "^\+ srun -n 2 " env SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
 expect "in a step" 0 "^\+ srun -n 6 .*--overlap " $job SLURM_STEP_ID=0 "$run" pretrain demo
@@ -33,6 +35,7 @@ expect "MPICH" 0 "^\+ mpirun -n 2 /.*pretrain demo device.threads=3$" "$run" -n 
 expect "MPICH, -b cores" 0 "^\+ mpirun -n 2 -bind-to core:3 /" "$run" -n 2 -t 3 -b cores pretrain demo
 stand_in mpirun '[ "$1" = --version ] || { trap "exit 75" USR1; while :; do sleep 0.05; done; }'
 for signal in TERM INT USR1 USR2; do
+  : >out.log
   timeout 20 env --default-signal=INT "$run" -n 2 pretrain demo >out.log 2>&1 & pid=$!
   until grep -q '^+' out.log; do sleep 0.05; done
   kill -$signal "$(pgrep -P $pid)"

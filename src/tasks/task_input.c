@@ -14,7 +14,8 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
   if (!in->train == !in->task)
     return fd_fail(FD_USAGE, "findna %s: which rows? Either --train FILE (and --test FILE) or --task FOLDER", command);
   if (in->task && (in->valid || in->test || in->values))
-    return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values", command);
+    return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values",
+                   command);
   return FD_OK;
 }
 
@@ -40,7 +41,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (comm->rank) FD_TRY(comm->ops->barrier(comm));
   FD_TRY(in->task ? fd_task_folder_read(in->task, in->genome, in->partial, rows) : read_files(in, rows));
   if (!in->values && rows->train.classes < 2)
-    return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels", name);
+    return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
+                   name);
   FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
   FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)

@@ -12,14 +12,25 @@ typedef struct fd_task_input {
 } fd_task_input;
 
 /* Lines of a command's table of options for a fd_task_input `in`. */
-#define FD_TASK_INPUT_ARGS(in)                                                                                                        \
-  {"train", FD_ARG_TEXT, &(in).train, 0, 0, "FILE",                                                                                   \
-   "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                          \
-      {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "rows to be scored on, the same form"},                                         \
-      {"task", FD_ARG_TEXT, &(in).task, 0, 0, "FOLDER",                                                                               \
-       "in the place of files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},                                    \
-      {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"},        \
-  {"partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"}
+#define FD_TASK_INPUT_ARGS(in)                                                                                                   \
+  {"train",                                                                                                                      \
+   FD_ARG_TEXT,                                                                                                                  \
+   &(in).train,                                                                                                                  \
+   0,                                                                                                                            \
+   0,                                                                                                                            \
+   "FILE",                                                                                                                       \
+   "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                     \
+      {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "rows to be scored on, the same form"},                                    \
+      {"task",                                                                                                                   \
+       FD_ARG_TEXT,                                                                                                              \
+       &(in).task,                                                                                                               \
+       0,                                                                                                                        \
+       0,                                                                                                                        \
+       "FOLDER",                                                                                                                 \
+       "in the place of files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},                               \
+      {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"}, { \
+    "partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"  \
+  }
 
 /* FD_USAGE unless the rows are named in one way; `command` is for the message. */
 fd_status fd_task_input_check(const fd_task_input *in, const char *command) FD_MUST_CHECK;
@@ -27,8 +38,8 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) FD_M
 /* What the training rows are called: the file or the folder. */
 const char *fd_task_input_name(const fd_task_input *in);
 
-/* Reads all rows and checks that there are two classes (or values) to learn, and none beyond them to be scored. Collective: the root
- * reads first, so that what is wrong is said once. */
+/* Reads all rows and checks that there are two classes (or values) to learn, and none beyond them to be scored. Collective: the
+ * root reads first, so that what is wrong is said once. */
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
 
 /* Test rows whose sequence is also a training row's, and those whose reverse complement (and not itself) is. */

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# findna evaluate: each suite end to end on small copies in the official layouts; going on; one piece alone; ranks.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+rows() { xz -dc "$root/datasets/prom_core_notata.$1.tsv.xz" | awk -F'\t' -v from="$2" -v to="$3" 'NR > from && NR <= to { print $1 "," $2 }' | sed '1i sequence,label'; }
+small="train.batch=16 train.virtual_ranks=4 train.epochs=1 optim.lr=3e-3 device.threads=1"
+
+# GUE: folders of train.csv, dev.csv, test.csv.
+for task in EMP/H3 EMP/H4 virus/covid; do mkdir -p gue/$task; rows train 1 121 >gue/$task/train.csv; rows train 121 161 >gue/$task/dev.csv; rows test 1 101 >gue/$task/test.csv; done
+expect "gue" 0 "fine-tuned untrained +[0-9.]+ ± [0-9.]+ +\(2 seeds\)" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
+check "has the tasks that are there, with the paper's numbers" test "$(grep -cE '^(H3|H4|covid): ' out.log) $(grep -cE '^  fine-tuned  .*paper: (77.81|78.93|74.09)' out.log)" = "3 3"
+check "and says which are not" grep -q "H3K14ac: its rows are not in gue" out.log
+for row in "probe teacher" "probe student" "probe untrained" "probe kmer" "fine-tuned "; do check "$row: a row" test "$(grep -c "^  $row" out.log)" -ge 3; done
+check "one result file" grep -q '"task": "covid"' e1/results.json
+stamp=$(stat -c %Y e1/H3-finetune-0/finetune.json)
+expect "started again, it does nothing twice" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
+check "the files are what they were" test "$(stat -c %Y e1/H3-finetune-0/finetune.json)" = "$stamp"
+rm -r e1/H4-untrained-1 && expect "what is missing is done" 0 "^H4: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
+check "and there again" test -f e1/H4-untrained-1/finetune.json
+ranks 2 evaluate gue run --data gue --seeds 2 --output e2 --tasks H3,covid $small >e2.log 2>&1
+check "2 ranks give the numbers of one" diff <(grep -A3 '"mean"\|"sd"' e2/results.json | grep -E 'mean|sd|name') <(awk '/"task": "H4"/ { skip = 1 } /"task": "covid"/ { skip = 0 } !skip' e1/results.json | grep -A3 '"mean"\|"sd"' | grep -E 'mean|sd|name')
+
+"$FINDNA" evaluate gue run --data gue --seeds 2 --list >list.txt 2>/dev/null
+check "--list numbers the pieces" test "$(wc -l <list.txt) $(tail -1 list.txt | awk '{ print $1 }')" = "55 55"
+piece=$(awk '/H4-untrained-1/ { print $1 }' list.txt)
+expect "one piece alone" 0 "H4: untrained" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e3 --job "$piece" $small
+check "is the only one" test "$(ls e3)" = H4-untrained-1
+check "and the one of the whole" diff <(grep -v version e3/H4-untrained-1/finetune.json) <(grep -v version e1/H4-untrained-1/finetune.json)
+
+# GenomicBenchmarks: a folder a class, a file a sequence; and intervals with a genome.
+for split in train test; do for class in 0 1; do mkdir -p gb/human_nontata_promoters/$split/class$class; rows $split 1 101 | awk -F, -v c=$class -v d="gb/human_nontata_promoters/$split/class$class" 'NR > 1 && $2 == c { f = d "/" NR ".txt"; print $1 >f; close(f) }'; done; done
+expect "genomic-benchmarks" 0 "probe teacher .*paper: 83.55" "$FINDNA" evaluate genomic-benchmarks run --data gb --seeds 1 --output e4 $small task.dropout=0
+mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/prom_core_notata.$s.tsv.xz; done
+expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
+check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-probe\nresults.json')"
+
+expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
+expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
+expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5
+expect "no such method" 64 "expected probe, finetune, untrained" "$FINDNA" evaluate gue run --data gue --methods knn
+expect "no such piece" 64 "there are 55" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e6 --job 56
+printf 'a\tb\n' >bad.tsv && expect "a suite of too few columns" 65 "bad.tsv:1: 2 columns" "$FINDNA" evaluate ./bad.tsv run
+expect "no such checkpoint" 66 "absent" "$FINDNA" evaluate gue absent --data gue --output e7
+for config in "$root"/configs/suites/*.yaml; do "$FINDNA" config "$config" task.outputs=2 >/dev/null 2>config.log || { not_ok "$config is read"; cat config.log; }; done; ok "the suites' configs are read"
