@@ -49,6 +49,9 @@ if ${PYTHON:-python3} -c 'import torch' 2>/dev/null; then
 fi
 expect "probe" 0 "teacher" "$FINDNA" probe one --train train.csv --test test.csv --baseline none --seeds 1
 expect "fine-tuned once more" 0 "taken from the teacher of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
+expect "report" 0 "wrote one/report.html" "$FINDNA" report one
+check "the report shows the scores, and nothing of pretraining" bash -c 'grep -q "FinDNA fine-tuning" one/report.html && grep -q "AUROC 0" one/report.html && ! grep -q "self-distillation" one/report.html'
+expect "report of a regression" 0 "wrote" "$FINDNA" report values
 expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 
 # GenomicBenchmarks: a file a sequence, and intervals of a genome.

@@ -50,7 +50,8 @@ static const struct method {
 } methods[] = {{"probe", NULL, 0}, {"finetune", NULL, 1}, {"untrained", "--init-untrained", 1}};
 enum { METHODS = sizeof methods / sizeof *methods };
 
-/* --- the suite ------------------------------------------------------------------------------------------------------------------- */
+/* --- the suite
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 /* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
@@ -76,8 +77,8 @@ static fd_status parse_suite(const char *path, evaluation *e) {
     for (char *word; (word = strsep(&line, "\t"));)
       if (fields++ < COLUMNS) field[fields - 1] = word;
     if (fields != COLUMNS)
-      return fd_fail(FD_DATA, "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note", path,
-                     number, fields);
+      return fd_fail(FD_DATA, "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note",
+                     path, number, fields);
     if (e->tasks == TASKS_MAX) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, TASKS_MAX);
     e->task[e->tasks++] = (task){field[0], field[1], field[2], field[3], field[4], field[5], field[6]};
   }
@@ -114,12 +115,14 @@ static fd_status check_lists(const evaluation *e) {
   for (int i = 0; i < e->o->methods.count; i++) {
     int known = 0;
     for (int m = 0; m < METHODS; m++) known |= !strcmp(e->o->methods.item[i], methods[m].name);
-    if (!known) return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained", e->o->methods.item[i]);
+    if (!known)
+      return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained", e->o->methods.item[i]);
   }
   return FD_OK;
 }
 
-/* --- pieces of work ---------------------------------------------------------------------------------------------------------------- */
+/* --- pieces of work
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Words of a command line, in memory of their own. */
 typedef struct line {
@@ -166,7 +169,8 @@ static fd_status result_path(const evaluation *e, const task *t, const struct me
   return fd_path(file, folder, m->seeds ? "finetune.json" : "probe.json", NULL);
 }
 
-static fd_status finetune_line(const evaluation *e, const task *t, const struct method *m, int64_t seed, const char *folder, line *l) {
+static fd_status finetune_line(const evaluation *e, const task *t, const struct method *m, int64_t seed, const char *folder,
+                               line *l) {
   char text[2 * FD_PATH_MAX], config[FD_PATH_MAX];
   int there;
   FD_TRY(add_word(l, "finetune"));
@@ -249,7 +253,8 @@ static fd_status do_task(evaluation *e, const task *t) {
   return FD_OK;
 }
 
-/* --- results --------------------------------------------------------------------------------------------------------------------- */
+/* --- results
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 /* A row of the table: mean and standard deviation over the seeds of the task's measure. */
 typedef struct row {
@@ -312,7 +317,9 @@ static fd_status rows_of(const evaluation *e, const task *t, row rows[ROWS_MAX],
 static void print_task(const task *t, const row *rows, int count) {
   printf("%s: %s%s%s\n", t->name, t->measure, *t->note ? "; " : "", t->note);
   for (int i = 0; i < count; i++) {
-    const char *paper = !strncmp(rows[i].name, "probe teacher", 13) ? t->paper_probe : !strcmp(rows[i].name, "fine-tuned") ? t->paper_finetune : "";
+    const char *paper = !strncmp(rows[i].name, "probe teacher", 13) ? t->paper_probe
+                        : !strcmp(rows[i].name, "fine-tuned")       ? t->paper_finetune
+                                                                    : "";
     printf("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", rows[i].name, 100 * rows[i].mean, 100 * rows[i].sd, rows[i].seeds,
            rows[i].seeds > 1 ? "s" : "", *paper ? "   paper: " : "", paper);
   }
@@ -321,8 +328,8 @@ static void print_task(const task *t, const row *rows, int count) {
 static json_t *json_of_task(const task *t, const row *rows, int count) {
   json_t *list = json_array();
   for (int i = 0; i < count; i++)
-    json_array_append_new(list, json_pack("{s:s, s:i, s:f, s:f}", "name", rows[i].name, "seeds", rows[i].seeds, "mean", rows[i].mean,
-                                          "sd", rows[i].sd));
+    json_array_append_new(list, json_pack("{s:s, s:i, s:f, s:f}", "name", rows[i].name, "seeds", rows[i].seeds, "mean",
+                                          rows[i].mean, "sd", rows[i].sd));
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "task", t->name, "measure", t->measure, "note", t->note, "paper_probe",
                    t->paper_probe, "paper_finetune", t->paper_finetune, "results", list);
 }
@@ -343,9 +350,11 @@ static fd_status report(const evaluation *e) {
     print_task(&e->task[i], rows, count);
     json_array_append_new(list, json_of_task(&e->task[i], rows, count));
   }
-  json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "version", fd_version(), "suite", e->o->words[0], "checkpoint", e->o->words[1], "tasks", list);
+  json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "version", fd_version(), "suite", e->o->words[0], "checkpoint", e->o->words[1],
+                           "tasks", list);
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  fd_status status = text ? fd_path(path, e->o->output, "results.json", NULL) : fd_fail(FD_DATA, "cannot write results.json: a name is not UTF-8");
+  fd_status status = text ? fd_path(path, e->o->output, "results.json", NULL)
+                          : fd_fail(FD_DATA, "cannot write results.json: a name is not UTF-8");
   if (status == FD_OK) status = fd_make_folder(e->o->output);
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
   free(text);
@@ -361,7 +370,8 @@ static fd_status evaluate(evaluation *e) {
     else
       for (int m = 0; m < METHODS; m++) e->unit += methods[m].seeds ? e->o->seeds : 1;
   }
-  if (e->o->job > e->unit) return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " (--list shows them)", e->o->job, e->unit);
+  if (e->o->job > e->unit)
+    return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " (--list shows them)", e->o->job, e->unit);
   if (!e->there && !e->o->list)
     return fd_fail(FD_MISSING, "findna evaluate: none of the tasks' rows is in %s: give the folder with --data", e->o->data);
   return e->comm->rank || e->o->list || e->o->job ? FD_OK : report(e);
@@ -382,12 +392,13 @@ fd_status fd_command_evaluate(fd_comm *comm, int argc, char **argv) {
       {"job", FD_ARG_INT, &o.job, 0, 1e9, "N", "do piece N alone, as in a Slurm array; 0: all"},
       {0},
   };
-  const fd_args args = {
-      "evaluate", "SUITE CHECKPOINT [section.key=value ...] [options]",
-      "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, untrained) on every task of a\n"
-      "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is genomic-benchmarks, gue,\n"
-      "local, or a .tsv file like those in configs/suites. Started again, it goes on where it stopped.",
-      table};
+  const fd_args args = {"evaluate", "SUITE CHECKPOINT [section.key=value ...] [options]",
+                        "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, "
+                        "untrained) on every task of a\n"
+                        "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
+                        "genomic-benchmarks, gue,\n"
+                        "local, or a .tsv file like those in configs/suites. Started again, it goes on where it stopped.",
+                        table};
   FD_TRY(fd_args_parse(&args, argc, argv, o.words, FD_LIST_MAX, &o.word_count, &helped));
   if (helped) return FD_OK;
   if (o.word_count < 2) return fd_fail(FD_USAGE, "findna evaluate: give SUITE and CHECKPOINT; see findna evaluate --help");

@@ -103,12 +103,16 @@ static fd_status gather(fd_report *r) {
   FD_TRY(read_config(r));
   FD_TRY(fd_path(path, r->folder, "environment.json", NULL));
   FD_TRY(read_object(path, &r->environment));
+  r->tuned = fd_metrics_find(&r->log, "select") != NULL;
+  FD_TRY(fd_path(path, r->folder, "finetune.json", NULL));
+  FD_TRY(read_object(path, &r->finetune));
   return read_probes(r);
 }
 
 static void release(fd_report *r) {
   fd_metrics_log_free(&r->log);
   json_decref(r->environment);
+  json_decref(r->finetune);
   for (int i = 0; i < r->probes; i++) json_decref(r->probe[i]);
   free(r->config_text);
 }
@@ -116,7 +120,8 @@ static void release(fd_report *r) {
 static void print_page(FILE *out, const fd_report *r) {
   char title[512];
   const char *slash = strrchr(r->folder, '/');
-  snprintf(title, sizeof title, "FinDNA pretraining: %.400s", slash && slash[1] ? slash + 1 : r->folder);
+  snprintf(title, sizeof title, "FinDNA %s: %.400s", r->tuned ? "fine-tuning" : "pretraining",
+           slash && slash[1] ? slash + 1 : r->folder);
   fd_report_head(out, title);
   fd_report_summary(out, r);
   fd_report_charts(out, r);

@@ -107,10 +107,52 @@ static void held_out(FILE *out, const fd_report *r, int accuracy) {
                      "lags early is its moving average at work. The untrained network may lie outside the chart.");
 }
 
+/* A score of the rows that select, against the steps; a dashed line at the weights that were kept. */
+static void selection(FILE *out, const fd_report *r, const char *column, const char *title, const char *y_label, double scale,
+                      const char *caption) {
+  figure f;
+  const fd_metrics_table *t = fd_metrics_find(&r->log, "select");
+  const double *best = fd_metrics_column(t, "best");
+  double kept = NAN;
+  begin(&f, out, r, title, y_label);
+  fd_series *s = add(&f, "select", column, "rows that select", 2);
+  const double *from = s ? s->y : NULL;
+  double *value = s ? own_values(&f, s) : NULL;
+  for (size_t i = 0; value && i < s->count; i++) {
+    value[i] = scale * from[i];
+    if (best && best[i] > 0) kept = value[i];
+  }
+  if (s) s->dots = 1, name_with_last(&f, s, "%.4g");
+  refer(&f, "kept", kept);
+  end(&f, caption);
+}
+
+static void selections(FILE *out, const fd_report *r) {
+  selection(out, r, "loss", "Loss", "loss", 1,
+            "On rows that are not trained on; lower is better. Rising while the training loss falls is overfitting. Dashed: the "
+            "weights that were kept.");
+  if (isfinite(fd_report_last(r, "select", "accuracy"))) {
+    selection(out, r, "accuracy", "Accuracy", "% of the rows", 100, "Higher is better.");
+    selection(out, r, "mcc", "Matthews’ correlation", "MCC", 1,
+              "1: all right; 0: as good as chance, whatever the classes’ sizes.");
+    selection(out, r, "auroc", "Area under the ROC curve", "AUROC", 1,
+              "How well the probabilities order the rows; 0.5 is chance.");
+  } else {
+    selection(out, r, "r2", "R²", "R²", 1, "Share of the variance that is explained; 0 or below is no better than the mean.");
+    selection(out, r, "correlation", "Correlation", "Pearson’s r", 1, "Of the predicted with the true values.");
+  }
+}
+
 static void losses(FILE *out, const fd_report *r) {
   figure f;
   begin(&f, out, r, "Training loss", "loss");
   add_smoothed(&f, "loss", 1);
+  if (r->tuned) {
+    end(&f,
+        "Of the batches, with dropout and class weights if there are any. A jump that does not come back means too high a "
+        "learning rate.");
+    return;
+  }
   end(&f,
       "The weighted sum of the terms that is minimised, on augmented views. It falls with noise; a jump that does not come back "
       "means too high a learning rate.");
@@ -138,9 +180,11 @@ static void optimizer(FILE *out, const fd_report *r) {
   end(&f,
       "A line up to the peak during the warm-up, then half a cosine down to 0 at the last step; with the constant schedule "
       "always the peak.");
-  begin(&f, out, r, "Teacher momentum λ", "λ");
-  add(&f, "step", "lambda", NULL, 3);
-  end(&f, "The teacher keeps this share of itself at every step; it rises to 1 at the end, so that the teacher comes to rest.");
+  if (!r->tuned) {
+    begin(&f, out, r, "Teacher momentum λ", "λ");
+    add(&f, "step", "lambda", NULL, 3);
+    end(&f, "The teacher keeps this share of itself at every step; it rises to 1 at the end, so that the teacher comes to rest.");
+  }
   begin(&f, out, r, "Gradient norm", "norm before clipping");
   f.chart.log_y = 1;
   add_smoothed(&f, "grad_norm", 3);
@@ -221,9 +265,8 @@ static void monitor(FILE *out, const fd_report *r) {
   end(&f, "Should level off. Steady growth means that one answer is being pushed away faster than the teacher changes.");
 }
 
-void fd_report_charts(FILE *out, const fd_report *r) {
+static void pretraining(FILE *out, const fd_report *r) {
   int distils = fd_metrics_find(&r->log, "monitor") != NULL;
-  fprintf(out, "<h2>Does it learn?</h2>\n<div class=\"grid\">\n");
   held_out(out, r, 0);
   held_out(out, r, 1);
   fprintf(out, "</div>\n<h2>The [CLS] term: signal or collapse?</h2>\n");
@@ -236,6 +279,14 @@ void fd_report_charts(FILE *out, const fd_report *r) {
   } else {
     fprintf(out, "<p class=\"absent\">absent: this run has no teacher, or eval.monitor_windows is 0</p>\n");
   }
+}
+
+void fd_report_charts(FILE *out, const fd_report *r) {
+  fprintf(out, "<h2>Does it learn?</h2>\n<div class=\"grid\">\n");
+  if (r->tuned) {
+    selections(out, r);
+    fprintf(out, "</div>\n");
+  } else pretraining(out, r);
   fprintf(out, "<h2>Training</h2>\n<div class=\"grid\">\n");
   losses(out, r);
   optimizer(out, r);

@@ -25,6 +25,8 @@ typedef struct fd_report {
   int config_known;  /* `config` was read from the text */
   fd_config config;
   json_t *environment; /* NULL: absent */
+  int tuned;           /* a fine-tuning: it has evaluations on rows that select */
+  json_t *finetune;    /* its scores; NULL: absent */
   int probes, contexts;
   char probe_name[FD_REPORT_PROBES][256];
   json_t *probe[FD_REPORT_PROBES];

@@ -46,6 +46,43 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   fprintf(out, "</span></div>\n");
 }
 
+/* The score that people ask for first, of the selected weights. */
+static void task_card(FILE *out, const fd_report *r, const char *scores, const char *rows, const char *label) {
+  const json_t *object = json_object_get(r->finetune, scores), *accuracy = json_object_get(object, "accuracy"),
+               *r2 = json_object_get(object, "r2");
+  if (!accuracy && !r2) {
+    absent_card(out, label, r->finetune ? "no such rows" : "the run is not finished");
+    return;
+  }
+  open_card(out, label);
+  if (accuracy)
+    fprintf(out, "%.2f %%</b><span>accuracy; macro F1 %.2f %%, MCC %.4f, AUROC %.4f</span>", 100 * json_number_value(accuracy),
+            100 * json_number_value(json_object_get(object, "f1")), json_number_value(json_object_get(object, "mcc")),
+            json_number_value(json_object_get(object, "auroc")));
+  else
+    fprintf(out, "R² %.4f</b><span>correlation %.4f, squared error %.4g</span>", json_number_value(r2),
+            json_number_value(json_object_get(object, "correlation")), json_number_value(json_object_get(object, "loss")));
+  fprintf(out, "<span>%lld rows</span></div>\n", (long long)json_integer_value(json_object_get(r->finetune, rows)));
+}
+
+static void say_task(FILE *out, const fd_report *r) {
+  long long same = json_integer_value(json_object_get(r->finetune, "test_rows_in_train")),
+            turned = json_integer_value(json_object_get(r->finetune, "test_rows_turned_in_train"));
+  const char *checkpoint = json_string_value(json_object_get(r->finetune, "checkpoint"));
+  if (!checkpoint) return;
+  fprintf(out, "<li>%s ",
+          json_is_true(json_object_get(r->finetune, "untrained")) ? "Random weights of the model of" : "Fine-tuned from");
+  fd_html_text(out, checkpoint);
+  fprintf(out, "; the weights of step %lld were the best on the rows that select, and the test rows saw only these.</li>\n",
+          (long long)json_integer_value(json_object_get(r->finetune, "best_step")));
+  if (same + turned)
+    fprintf(out,
+            "<li><span class=\"warn\">%lld of the test sequences are also training sequences</span>, the reverse complements of "
+            "%lld others are: "
+            "the test score is too good by that.</li>\n",
+            same, turned);
+}
+
 static double median(const double *value, size_t rows) {
   double *sorted = malloc((rows + 1) * sizeof *sorted), middle = NAN;
   size_t n = 0;
@@ -137,12 +174,20 @@ void fd_report_summary(FILE *out, const fd_report *r) {
   double parameters = fd_report_number(r, "parameters"), windows = fd_report_number(r, "training_windows"),
          length = fd_report_number(r, "window");
   if (parameters > 0) fprintf(out, "%s%.3g million parameters", between, parameters * 1e-6);
-  if (windows > 0 && length > 0) fprintf(out, " · %.0f training windows of %.0f nucleotides", windows, length);
+  if (windows > 0 && length > 0)
+    fprintf(out, r->tuned ? " · %.0f training rows of up to %.0f nucleotides" : " · %.0f training windows of %.0f nucleotides",
+            windows, length);
   fprintf(out, "</p>\n<div class=\"cards\">\n");
-  held_out_card(out, r, 0);
-  held_out_card(out, r, 1);
+  if (r->tuned) {
+    task_card(out, r, "test_scores", "test_rows", "test");
+    task_card(out, r, "valid_scores", "valid_rows", "rows that select");
+  } else {
+    held_out_card(out, r, 0);
+    held_out_card(out, r, 1);
+  }
   speed_cards(out, r);
   fprintf(out, "</div>\n<ul class=\"says\">\n");
+  say_task(out, r);
   say_held_out(out, r);
   say_monitor(out, r);
   fd_report_say_probes(out, r);
