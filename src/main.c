@@ -47,8 +47,10 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
 
 /* The commands that look for a request to stop; the others end at once. */
 static int stops_in_order(int argc, char **argv) {
-  return argc > 1 && (!strcmp(argv[1], "pretrain") || !strcmp(argv[1], "finetune") || !strcmp(argv[1], "evaluate") ||
-                      !strcmp(argv[1], "prepare"));
+  static const char *const known[] = {"prepare", "pretrain", "finetune", "evaluate", "embed", "score"};
+  for (size_t i = 0; argc > 1 && i < sizeof known / sizeof *known; i++)
+    if (!strcmp(argv[1], known[i])) return 1;
+  return 0;
 }
 
 int main(int argc, char **argv) {

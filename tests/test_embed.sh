@@ -60,7 +60,8 @@ printf 'old' >old.tsv
 printf '>a\nACGT!\n' >bad.fa && expect "a letter that is none" 65 "bad.fa:2:5" "$FINDNA" embed run bad.fa --output old.tsv
 check "and the output is what it was" test "$(cat old.tsv)" = old
 check "and nothing half-written lies about" bash -c '! ls | grep -q tmp-'
-expect "an output that is the input" 73 "would be overwritten" "$FINDNA" embed run x.csv.gz --output ./x.csv.gz
+printf 'id\tsequence\na\tACGT\n' >rows.tsv
+expect "an output that is the input" 73 "would be overwritten" "$FINDNA" embed run rows.tsv --output ./rows.tsv
 expect "an unknown format" 64 "ends with .h5, .npy or .tsv" "$FINDNA" embed run x.fa --output out.pkl
 expect "no genome" 64 "give the genome" "$FINDNA" embed run i.bed --output o.tsv
 printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.bed:1: interval 10 to 5" "$FINDNA" embed run bad.bed --genome "$genome" --output o.tsv
@@ -70,3 +71,6 @@ printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
 expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max
 expect "no checkpoint" 66 "nowhere" "$FINDNA" embed nowhere x.fa --output o.tsv
+expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" embed run x.fa --output nodir/o.h5
+printf 'track1\t1\t9\n' >t.bed; printf '>track1\nACGTACGTACGTAA\n' >t.fa
+expect "a contig whose name begins with track" 0 "1 sequences of 8 nucleotides" "$FINDNA" embed run t.bed --genome t.fa --output o.tsv

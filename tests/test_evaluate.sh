@@ -33,8 +33,16 @@ for split in train test; do for class in 0 1; do mkdir -p gb/human_nontata_promo
 expect "genomic-benchmarks" 0 "probe teacher .*paper: 83.55" "$FINDNA" evaluate genomic-benchmarks run --data gb --seeds 1 --output e4 $small task.dropout=0
 mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/prom_core_notata.$s.tsv.xz; done
 expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
-check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-probe\nresults.json')"
+check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-probe-seeds-1\nresults.json')"
 
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
+expect "numbers of another checkpoint are not given as this one's" 73 "was made of another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
+expect "nor those of other settings" 73 "was made of another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+expect "the seeds are evaluate's" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
+expect "the folders, too" 64 "folders lie in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
+printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue
+printf 'task\trows\tconfig\tmeasure\tp\tf\tnote\n' >header.tsv; expect "a header without #" 65 "header.tsv:1: rows 'rows'" "$FINDNA" evaluate ./header.tsv run --data gue
+printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expect "settings that are not there" 66 "none.yaml: no such settings" "$FINDNA" evaluate ./config.tsv run --data gue --output e8 --methods finetune
 expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
 expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
 expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5

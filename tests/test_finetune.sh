@@ -91,6 +91,20 @@ expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.c
 expect "a key that follows from the rows" 78 "follow from the training rows" "$FINDNA" finetune run --train train.csv task.outputs=5 run.folder=bad
 expect "too few rows" 78 "give no step" "$FINDNA" finetune run --train train.csv train.batch=100000 train.virtual_ranks=1 train.epochs=1 run.folder=bad
 check "and no folder is made" bash -c '! [ -e bad ]'
+expect "sizes that are not the checkpoint's" 78 "channels, hidden, track and networks are the checkpoint" "$FINDNA" finetune run --train train.csv $small model.channels=12 run.folder=bad
+expect "into the run that it begins with" 78 "is that of the CHECKPOINT" "$FINDNA" finetune run --train train.csv $small run.folder=run
+expect "another interval of evaluations at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one eval.every=5
+printf 'sequence,label\nACGTACGT,0\nACGTACGA,2\n' >hole.csv; sed 's/,1$/,2/; 3s/,[02]$/,1/' train.csv >three_classes.csv
+expect "a class that the test rows lack" 0 "^test" "$FINDNA" finetune run --train three_classes.csv --test hole.csv $small run.folder=hole
+expect "a class that the training rows lack" 65 "hole.csv: labels reach 2 but none is 1" "$FINDNA" finetune run --train hole.csv run.folder=bad
+mkdir -p twice/train twice/test; for s in train test; do cp iv/$s/*.csv.gz twice/$s/; done; zcat twice/train/a.csv.gz >twice/train/a.csv
+expect "a class that is there twice" 65 "the class 'a' is there twice" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
+rm twice/train/a.csv; printf 'id,region,start,end,strand\n2,chr1,,30,x\n' | gzip >twice/train/a.csv.gz
+expect "an interval without a start" 65 "a.csv.gz:2: expected id,region,start,end,strand" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
+head -5 train.csv >leak_test.csv
+expect "test rows that are training rows" 0 "4 of the test sequences are also training sequences" "$FINDNA" finetune run --train train.csv --test leak_test.csv $small run.folder=leak
+expect "a pretraining begins with the encoder of a fine-tuned run" 0 "weights taken from one" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=from_tuned train.steps=2 --init-from one
+echo x >afile; expect "a run folder that is a file" 73 "afile: exists and is not a folder" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=afile
 expect "other rows at resume" 78 "made from other data" "$FINDNA" finetune run --train test.csv --test test.csv $small run.folder=one
 expect "other start weights at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one --encoder student
 expect "another learning rate at resume" 78 "optim.lr" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one optim.lr=1e-3

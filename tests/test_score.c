@@ -92,9 +92,10 @@ static void plain_score(int contig, int place, const char *ref, const char *alt,
   at = place - from;
   char text[2 * LENGTH + 64]; /* the contig with ALT */
   snprintf(text, sizeof text, "%.*s%s%s", place, genome_text[contig], alt, genome_text[contig] + place + n);
-  int b_length = (int)strlen(text + from) < WINDOW ? (int)strlen(text + from) : WINDOW;
+  int over = at + m - WINDOW, b_from = from + (over > 0 ? over : 0); /* at the contig's end ALT's window moves inwards */
+  int b_length = (int)strlen(text + b_from) < WINDOW ? (int)strlen(text + b_from) : WINDOW;
   for (int i = 0; i < WINDOW; i++) a[i] = fd_symbol_of[(unsigned char)genome_text[contig][from + i]];
-  for (int i = 0; i < b_length; i++) b[i] = fd_symbol_of[(unsigned char)text[from + i]];
+  for (int i = 0; i < b_length; i++) b[i] = fd_symbol_of[(unsigned char)text[b_from + i]];
   if (minus) turn(a, WINDOW), turn(b, b_length);
   forward(a, WINDOW, 0, 0, NULL, mean[0]);
   forward(b, b_length, 0, 0, NULL, mean[1]);
@@ -123,10 +124,11 @@ static int write_variants(expected *want, int count) {
   int alleles = 0;
   fprintf(out, "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
   for (int i = 0; i < count; i++) {
-    static const int places[] = {0, 1, 29, 30, 31, 296, 270, 268};
+    static const int places[] = {0, 1, 29, 30, 299, 296, 270, 298};
     int contig = (int)draw(2), place = i < 16 ? places[i % 8] : (int)draw(LENGTH - 4), n = 1 + (int)draw(3),
         many = 1 + (int)draw(2);
     char ref[8], alts[2][8];
+    if (place + n > LENGTH) n = LENGTH - place;
     snprintf(ref, sizeof ref, "%.*s", n, genome_text[contig] + place);
     for (int k = 0; k < many; k++) {
       int m = draw(2) ? n : 1 + (int)draw(4), c = 0;

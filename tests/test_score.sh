@@ -67,3 +67,29 @@ printf 'chrom,pos,alt\n1,5,A\n' >q.csv
 expect "a table without ref" 65 "no column 'ref'" "$FINDNA" score run q.csv --genome genome.fa --output w2.tsv
 head -c 400 bare.vcf.gz >cut.vcf.gz
 expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
+# At a contig's end, and beyond what numbers hold.
+printf '>c1\n%s\n' "$(awk 'NR > 1 && NR < 6 { printf "%s", $0 }' genome.fa)" >short.fa
+last=$(tail -1 short.fa | tail -c 2)
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nc1\t200\t.\t%s\t%sACGTACGTACGTACGTACGT\t.\t.\t.\n' "$last" "$last" >end.vcf
+expect "an insertion at a contig's last base" 0 "wrote end.out.vcf" "$FINDNA" score run end.vcf --genome short.fa --output end.out.vcf
+check "has a distance" grep -qE 'FINDNA_DIST=[0-9]' end.out.vcf
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nc1\t9223372036854775807\t.\tACG\tA\t.\t.\t.\n' >huge.vcf
+expect "a position beyond all contigs" 65 "huge.vcf:3: position '9223372036854775807'" "$FINDNA" score run huge.vcf --genome short.fa --output w2.vcf
+printf '"chrom","pos","ref","alt"\n"chr1","5","%s","%s"\n' "$(sed -n 2p genome.fa | cut -c5)" "$(sed -n 2p genome.fa | cut -c5 | tr ACGT TGCA)" >quoted.csv
+expect "a table with quotes" 0 "wrote" "$FINDNA" score run quoted.csv --genome genome.fa --output quoted.tsv
+: >empty.vcf; expect "an empty file" 65 "empty.vcf: is empty" "$FINDNA" score run empty.vcf --genome genome.fa --output w2.vcf
+expect "intervals as VCF" 64 "intervals give a track" "$FINDNA" score run r.bed --genome genome.fa --output w2.vcf
+expect "variants as a track" 64 "variants give NAME.vcf" "$FINDNA" score run v.vcf --genome genome.fa --output w2.bedgraph
+expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" score run v.vcf --genome genome.fa --output nodir/w.vcf
+mkdir dir.vcf; expect "an output that is a folder" 73 "dir.vcf: is a folder" "$FINDNA" score run v.vcf --genome genome.fa --output dir.vcf
+expect "a window longer than any contig" 0 "wrote" "$FINDNA" score run v.vcf --genome genome.fa --output w3.vcf --window 100000000 --scores llr
+printf 'chr1\t10\t20\nchr1\t15\t30\n' >over.bed; expect "intervals that overlap" 0 "overlap or go backwards" "$FINDNA" score run over.bed --genome genome.fa --output over.bedgraph
+score 1 plus.bed --genome genome.fa --output many.bedgraph --mask-every 1000000
+check "more phases than nucleotides are as many as there are" cmp many.bedgraph plus.bedgraph
+# Asked to stop in the middle: nothing half-written stays.
+for i in 1 2 3 4 5 6 7 8; do grep -v '^#' v.vcf; done | cat <(grep '^#' v.vcf) - >long.vcf
+for i in 1 2 3 4; do grep -v '^#' long.vcf; done >more && for i in 1 2 3 4 5 6; do cat more; done >>long.vcf
+"$FINDNA" score run long.vcf --genome genome.fa --output stopped.vcf >stopped.log 2>&1 & pid=$!
+until grep -q 'MB of memory' stopped.log || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -TERM $pid; code=0; wait $pid || code=$?
+check "TERM: code 75, no file, and it says so" bash -c "[ $code = 75 ] && ! ls | grep -q stopped.vcf && grep -q 'stopped by a signal: stopped.vcf was not written' stopped.log"

@@ -82,6 +82,8 @@ def main():
     parser.add_argument("--networks", type=int, required=True)
     parser.add_argument("--track", type=int, required=True, help="channels of a track")
     parser.add_argument("--cls", type=int, default=10)
+    parser.add_argument("--mnm", choices=["ce", "bce"], default="ce", help="masked-nucleotide loss of the pretraining (the FinDNA authors' code: bce)")
+    parser.add_argument("--mnm-tau", type=float, default=1.0, help="temperature of its logits (the FinDNA authors' code: 0.1)")
     parser.add_argument("--key")
     parser.add_argument("--order", default=OURS, help="letters of the embedding's columns")
     args = parser.parse_args()
@@ -96,7 +98,7 @@ def main():
     os.makedirs(args.folder)
     write_safetensors(os.path.join(args.folder, "model.safetensors"), tensors)
     config = dict(format="findna-model 1", model_type="findna", encoder="chordmixer", alphabet=OURS, track=args.track,
-                  networks=args.networks, cls=args.cls, window=args.window, mnm_tau=1.0, **shape)
+                  networks=args.networks, cls=args.cls, window=args.window, mnm=args.mnm, mnm_tau=args.mnm_tau, **shape)
     with open(os.path.join(args.folder, "config.json"), "w") as file:
         json.dump(config, file, indent=2)
 

@@ -177,6 +177,20 @@ fd_status fd_remove_folder(const char *path) {
   return status;
 }
 
+fd_status fd_check_output_place(const char *output) {
+  struct stat info;
+  char folder[FD_PATH_MAX];
+  if (!output) return FD_OK;
+  FD_TRY(fd_path(folder, output, NULL, NULL));
+  if (!stat(output, &info) && S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: is a folder; give the name of a file", output);
+  char *slash = strrchr(folder, '/');
+  if (!slash) return FD_OK;
+  slash[slash == folder] = '\0';
+  if (stat(folder, &info) || !S_ISDIR(info.st_mode))
+    return fd_fail(FD_MISSING, "%s: the folder %s is not there; make it first (mkdir -p %s)", output, folder, folder);
+  return FD_OK;
+}
+
 int fd_exists(const char *path) {
   struct stat info;
   return lstat(path, &info) == 0;

@@ -60,6 +60,10 @@ fd_status fd_remove_folder(const char *path) FD_MUST_CHECK;
 /* 1 when the name exists (any kind), else 0. */
 int fd_exists(const char *path);
 
+/* Whether a file can be made there, asked before long work: FD_MISSING when its folder is not there, FD_BUSY when it is a folder
+ * itself. */
+fd_status fd_check_output_place(const char *output) FD_MUST_CHECK;
+
 /* FD_BUSY when writing `output` would replace the file `input`. */
 fd_status fd_check_output(const char *output, const char *input) FD_MUST_CHECK;
 

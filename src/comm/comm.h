@@ -76,6 +76,9 @@ fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) FD_MUST_
 /* rows[size][words]: each rank has filled its own row; afterwards all have all of them. */
 fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) FD_MUST_CHECK;
 
+/* FD_RETRY on all ranks when one of them was asked to stop by a signal, else FD_OK. */
+fd_status fd_comm_stop_asked(fd_comm *comm) FD_MUST_CHECK;
+
 /* The largest status over the ranks: all ranks learn whether one of them failed. */
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine);
 

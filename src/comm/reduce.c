@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 #include "comm/comm.h"
 
 /* One level of recursive halving: ranks r and r^distance hold the same part [begin, end); each keeps one half and adds the
@@ -51,6 +52,12 @@ fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) {
   for (int r = 0; r < comm->size; r++)
     if (r != comm->rank) memset(all[r], 0, sizeof *all);
   return comm->ops->sum_u64(comm, rows, (size_t)comm->size * words);
+}
+
+fd_status fd_comm_stop_asked(fd_comm *comm) {
+  uint64_t asked = fd_signals_stop() != 0;
+  FD_TRY(comm->ops->sum_u64(comm, &asked, 1));
+  return asked ? FD_RETRY : FD_OK;
 }
 
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine) {

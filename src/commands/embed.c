@@ -59,7 +59,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
-  return FD_OK;
+  FD_TRY(fd_matrix_check_name(o->output));
+  FD_TRY(fd_check_output_place(o->output));
+  FD_TRY(fd_check_output(o->output, o->words[1]));
+  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
@@ -107,10 +110,11 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                                .many = e->positions,
                                .notes = sizeof notes / sizeof *notes,
                                .note = notes};
-  FD_TRY(fd_check_output(o->output, o->words[1]));
-  if (o->genome) FD_TRY(fd_check_output(o->output, o->genome));
-  fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)", info.items,
-          fd_sequences_bases(s), fd_sequences_longest(s), info.width, pools[o->pool]);
+  fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s%s%s",
+          info.items, fd_sequences_bases(s), fd_sequences_longest(s), info.width, pools[o->pool],
+          e->window && fd_sequences_longest(s) > e->window ? "; longer ones than " : "",
+          e->window && fd_sequences_longest(s) > e->window ? window : "",
+          e->window && fd_sequences_longest(s) > e->window ? " are cut into windows" : "");
   fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,
           (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
   return fd_matrix_begin(&all->matrix, o->output, &info);
@@ -142,6 +146,7 @@ fd_status fd_command_embed(fd_comm *comm, int argc, char **argv) {
   embedding *all;
   FD_TRY(fd_alloc(&all, 1, sizeof *all, "embeddings"));
   fd_status status = embed(comm, &o, all);
+  if (status == FD_RETRY) fd_info("stopped by a signal: %s was not written", o.output);
   fd_matrix_end(&all->matrix);
   fd_sequences_close(&all->sequences);
   fd_pretrained_close(&all->model);

@@ -10,9 +10,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "config/config.h"
+#include "tasks/pretrained.h"
 #include "tasks/scores.h"
 
 enum { TASKS_MAX = 256, COLUMNS = 7, WORDS_MAX = 64, SEEDS_MAX = 64, ROWS_MAX = 8, TEXT_MAX = 1 << 20 };
@@ -38,9 +40,10 @@ typedef struct evaluation {
   char *text; /* of the suite */
   task task[TASKS_MAX];
   int tasks;
-  char folder[FD_PATH_MAX]; /* of the suite's file */
-  int there;                /* tasks whose rows are here */
-  int64_t unit;             /* number of the current piece of work, from 1 */
+  char folder[FD_PATH_MAX];     /* of the suite's file */
+  char state_id[FD_SHA256_HEX]; /* of the checkpoint */
+  int there;                    /* tasks whose rows are here */
+  int64_t unit;                 /* number of the current piece of work, from 1 */
 } evaluation;
 
 /* The methods, in the order in which they run and are printed. `seeds`: one piece of work for each seed. */
@@ -66,6 +69,18 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
   return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue or local", name);
 }
 
+/* The measures that both a probe and a fine-tuning have. */
+static fd_status check_task(const char *path, int number, const char *rows, const char *measure) {
+  static const char *const known[] = {"accuracy", "f1", "mcc"};
+  if (strncmp(rows, "--", 2))
+    return fd_fail(FD_DATA,
+                   "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; lines of words begin with #", path,
+                   number, rows);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (!strcmp(measure, known[i])) return FD_OK;
+  return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1 or mcc", path, number, measure);
+}
+
 static fd_status parse_suite(const char *path, evaluation *e) {
   int number = 0;
   char *rest = e->text;
@@ -80,6 +95,7 @@ static fd_status parse_suite(const char *path, evaluation *e) {
       return fd_fail(FD_DATA, "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note",
                      path, number, fields);
     if (e->tasks == TASKS_MAX) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, TASKS_MAX);
+    FD_TRY(check_task(path, number, field[1], field[3]));
     e->task[e->tasks++] = (task){field[0], field[1], field[2], field[3], field[4], field[5], field[6]};
   }
   return e->tasks ? FD_OK : fd_fail(FD_DATA, "%s: has no tasks", path);
@@ -104,6 +120,24 @@ static int wanted(const fd_list *list, const char *word) {
   for (int i = 0; i < list->count; i++)
     if (!strcmp(list->item[i], word)) return 1;
   return !list->count;
+}
+
+/* The checkpoint that all numbers are of. */
+static fd_status identify(evaluation *e) {
+  fd_pretrained *model;
+  FD_TRY(fd_alloc(&model, 1, sizeof *model, "an evaluation"));
+  fd_status status = fd_pretrained_open(model, e->o->words[1], &(fd_use){.threads = 1}, e->comm);
+  memcpy(e->state_id, model->info.state_id, sizeof e->state_id);
+  fd_pretrained_close(model);
+  free(model);
+  return status;
+}
+
+static fd_status check_overrides(const evaluation *e) {
+  for (int i = 2; i < e->o->word_count; i++)
+    if (!strncmp(e->o->words[i], "run.seed=", 9) || !strncmp(e->o->words[i], "run.folder=", 11))
+      return fd_fail(FD_USAGE, "findna evaluate: %s: seeds are 0 .. N-1 (--seeds), folders lie in --output", e->o->words[i]);
+  return FD_OK;
 }
 
 static fd_status check_lists(const evaluation *e) {
@@ -164,7 +198,8 @@ static fd_status add_rows(const evaluation *e, const task *t, line *l, int *ther
 static fd_status result_path(const evaluation *e, const task *t, const struct method *m, int64_t seed, char folder[FD_PATH_MAX],
                              char file[FD_PATH_MAX]) {
   char name[300];
-  snprintf(name, sizeof name, m->seeds ? "%s-%s-%" PRId64 : "%s-%s", t->name, m->name, seed);
+  snprintf(name, sizeof name, m->seeds ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, t->name, m->name,
+           m->seeds ? seed : e->o->seeds);
   FD_TRY(fd_path(folder, e->o->output, name, NULL));
   return fd_path(file, folder, m->seeds ? "finetune.json" : "probe.json", NULL);
 }
@@ -201,10 +236,45 @@ static fd_status probe_line(const evaluation *e, const task *t, const char *file
   return add_word(l, file);
 }
 
+static int config_word(const line *l) {
+  for (int i = 0; i + 1 < l->count; i++)
+    if (!strcmp(l->word[i], "--config")) return i + 1;
+  return 0;
+}
+
 static void show_line(const evaluation *e, const line *l) {
   printf("%3" PRId64 "  findna", e->unit);
   for (int i = 0; i < l->count; i++) printf(" %s", l->word[i]);
   printf("\n");
+}
+
+/* Writes the words that a piece's numbers come from, with the checkpoint's state, or compares them with those of an earlier
+ * start: numbers of other weights or settings must not stand under this one's name. */
+static fd_status sign(const evaluation *e, const line *l, const char *folder) {
+  char path[FD_PATH_MAX], *text = NULL, *found = NULL;
+  size_t bytes;
+  FILE *out;
+  fd_status status = FD_OK;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
+  fprintf(out, "%s\n", e->state_id);
+  for (int i = 0; i < l->count; i++) fprintf(out, "%s\n", l->word[i]);
+  FD_TRY(fd_text_close(out, &text));
+  FD_GO(fd_path(path, folder, "command.txt", NULL));
+  FD_GO(fd_make_folder(folder));
+  if (!fd_exists(path)) {
+    FD_GO(fd_write_file(path, text, bytes));
+    goto done;
+  }
+  FD_GO(fd_read_file(path, TEXT_MAX, &found, &bytes));
+  if (strcmp(text, found))
+    status = fd_fail(
+        FD_BUSY,
+        "%s: was made of another checkpoint or with other settings (its first line is the state_id); give another --output",
+        path);
+done:
+  free(text);
+  free(found);
+  return status;
 }
 
 /* Does one piece, unless its numbers are there. */
@@ -216,16 +286,18 @@ static fd_status do_unit(evaluation *e, const task *t, const struct method *m, i
   e->unit++;
   if (e->o->job && e->o->job != e->unit) return FD_OK;
   FD_TRY(result_path(e, t, m, seed, folder, file));
-  if (e->comm->rank == 0) done = fd_exists(file);
-  FD_TRY(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
-  if (done && !e->o->list) return FD_OK;
+  FD_TRY(fd_comm_stop_asked(e->comm)); /* between two pieces; within one the commands look themselves */
   FD_GO(m->seeds ? finetune_line(e, t, m, seed, folder, &l) : probe_line(e, t, file, &l));
+  if (e->comm->rank == 0 && m->seeds && !fd_exists(l.word[config_word(&l)]))
+    FD_GO(fd_fail(FD_MISSING, "%s: no such settings (%s of the suite)", l.word[config_word(&l)], t->name));
   if (e->o->list) {
     if (e->comm->rank == 0) show_line(e, &l);
     goto done;
   }
-  if (e->comm->rank == 0 && !m->seeds) FD_GO(fd_make_folder(folder));
-  FD_GO(e->comm->ops->barrier(e->comm));
+  if (e->comm->rank == 0) FD_GO(sign(e, &l, folder));
+  if (e->comm->rank == 0) done = fd_exists(file);
+  FD_GO(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
+  if (done) goto done;
   fd_info("%s: %s%s", t->name, m->name, m->seeds ? "" : " (teacher, student, untrained, k-mers)");
   FD_GO(m->seeds ? fd_command_finetune(e->comm, l.count, l.word) : fd_command_probe(e->comm, l.count, l.word));
 done:
@@ -263,7 +335,16 @@ typedef struct row {
   double mean, sd;
 } row;
 
-static json_t *load(const char *path) { return fd_exists(path) ? json_load_file(path, 0, NULL) : NULL; }
+/* A result of this checkpoint, or NULL. */
+static json_t *load(const evaluation *e, const char *path) {
+  json_t *root = fd_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+  const char *tuned = json_string_value(json_object_get(root, "checkpoint_state_id")),
+             *probed = json_string_value(json_object_get(root, "state_id")), *made_of = tuned ? tuned : probed;
+  if (made_of && !strcmp(made_of, e->state_id)) return root;
+  if (root) fd_warn("%s: is of another checkpoint: left out of the table", path);
+  json_decref(root);
+  return NULL;
+}
 
 static int probe_rows(const json_t *root, const char *measure, row *out) {
   const json_t *results = json_object_get(root, "results");
@@ -287,7 +368,7 @@ static fd_status finetune_row(const evaluation *e, const task *t, const struct m
   *r = (row){.seeds = 0};
   for (int64_t seed = 0; seed < e->o->seeds; seed++) {
     FD_TRY(result_path(e, t, m, seed, folder, file));
-    json_t *root = load(file);
+    json_t *root = load(e, file);
     const json_t *score = json_object_get(json_object_get(root, "test_scores"), t->measure);
     if (score) value[r->seeds++] = json_real_value(score);
     json_decref(root);
@@ -307,7 +388,7 @@ static fd_status rows_of(const evaluation *e, const task *t, row rows[ROWS_MAX],
       continue;
     }
     FD_TRY(result_path(e, t, &methods[i], 0, folder, file));
-    json_t *root = load(file);
+    json_t *root = load(e, file);
     *count += probe_rows(root, t->measure, rows + *count);
     json_decref(root);
   }
@@ -350,8 +431,8 @@ static fd_status report(const evaluation *e) {
     print_task(&e->task[i], rows, count);
     json_array_append_new(list, json_of_task(&e->task[i], rows, count));
   }
-  json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "version", fd_version(), "suite", e->o->words[0], "checkpoint", e->o->words[1],
-                           "tasks", list);
+  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "version", fd_version(), "suite", e->o->words[0], "checkpoint",
+                           e->o->words[1], "state_id", e->state_id, "tasks", list);
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_path(path, e->o->output, "results.json", NULL)
                           : fd_fail(FD_DATA, "cannot write results.json: a name is not UTF-8");
@@ -365,6 +446,8 @@ static fd_status report(const evaluation *e) {
 static fd_status evaluate(evaluation *e) {
   FD_TRY(read_suite(e));
   FD_TRY(check_lists(e));
+  FD_TRY(check_overrides(e));
+  FD_TRY(identify(e));
   for (int i = 0; i < e->tasks; i++) {
     if (wanted(&e->o->tasks, e->task[i].name)) FD_TRY(do_task(e, &e->task[i]));
     else

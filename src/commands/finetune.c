@@ -20,7 +20,7 @@
 #include "train/run_folder.h"
 #include "train/schedule.h"
 
-enum { MODEL_KEYS = 8, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
+enum { MODEL_KEYS = 10, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
 
 typedef struct options {
   const char *checkpoint, *config_name;
@@ -37,6 +37,7 @@ typedef struct tuning {
   char sizes[MODEL_KEYS][64]; /* "model.channels=308", of the checkpoint */
   char *override[OVERRIDES];
   fd_task_folder data;
+  int same, turned; /* test rows that are training rows; whose reverse complements are */
   char dataset_id[FD_SHA256_HEX];
   fd_device *dev;
   fd_network *network;
@@ -97,22 +98,35 @@ static int collect_overrides(const options *o, tuning *t) {
   const struct {
     const char *key;
     int64_t value;
-  } keys[MODEL_KEYS] = {{"model.cls", c->model.cls},
-                        {"model.channels", c->model.channels},
-                        {"model.hidden", c->model.hidden},
-                        {"model.track", c->model.track},
-                        {"model.networks", c->model.networks},
-                        {"model.blocks", t->model.network->blocks},
-                        {"task.outputs", o->rows.values ? 1 : t->data.train.classes}};
+  } keys[] = {{"model.cls", c->model.cls},
+              {"model.channels", c->model.channels},
+              {"model.hidden", c->model.hidden},
+              {"model.track", c->model.track},
+              {"model.networks", c->model.networks},
+              {"model.blocks", t->model.network->blocks},
+              {"task.outputs", o->rows.values ? 1 : t->data.train.classes}};
   int n = 0;
-  for (int i = 0; i < MODEL_KEYS && keys[i].key; i++) {
+  for (int i = 0; i < (int)(sizeof keys / sizeof *keys); i++) {
     snprintf(t->sizes[i], sizeof t->sizes[i], "%s=%" PRId64, keys[i].key, keys[i].value);
     t->override[n++] = t->sizes[i];
   }
-  snprintf(t->sizes[MODEL_KEYS - 1], sizeof t->sizes[0], "task.kind=%s", o->rows.values ? "values" : "classes");
-  t->override[n++] = t->sizes[MODEL_KEYS - 1];
+  snprintf(t->sizes[n], sizeof t->sizes[n], "task.kind=%s", o->rows.values ? "values" : "classes");
+  snprintf(t->sizes[n + 1], sizeof t->sizes[n], "objective.mnm=%s", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce");
+  snprintf(t->sizes[n + 2], sizeof t->sizes[n], "objective.mnm_tau=%.17g", c->objective.mnm_tau); /* for 'findna score' */
+  for (int i = 0; i < 3; i++, n++) t->override[n] = t->sizes[n];
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   return n;
+}
+
+/* Fine-tuning into the run that it begins with would put one in the place of the other. */
+static fd_status check_folder(const tuning *t, const char *path) {
+  char *run = realpath(t->config.run.folder, NULL), *checkpoint = realpath(t->model.info.folder, NULL);
+  size_t n = run ? strlen(run) : 0;
+  int inside = run && checkpoint && !strncmp(checkpoint, run, n) && (checkpoint[n] == '/' || !checkpoint[n]);
+  free(run);
+  free(checkpoint);
+  return inside ? fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, t->config.run.folder)
+                : FD_OK;
 }
 
 static fd_status check_config(const tuning *t, const char *path) {
@@ -127,9 +141,15 @@ static fd_status check_config(const tuning *t, const char *path) {
         FD_CONFIG,
         "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
         path);
-  if (c->model.channels != t->model.config.model.channels && !t->model.config.task.outputs)
-    fd_warn("model.channels is not the checkpoint's: nothing of its weights fits");
-  return FD_OK;
+  const fd_config *m = &t->model.config;
+  if (c->model.channels != m->model.channels || c->model.hidden != m->model.hidden || c->model.track != m->model.track ||
+      c->model.networks != m->model.networks)
+    return fd_fail(FD_CONFIG,
+                   "%s: model.channels, hidden, track and networks are the checkpoint's, or its weights would not fit; of the "
+                   "model, blocks, "
+                   "cls and recompute may differ",
+                   path);
+  return check_folder(t, path);
 }
 
 /* Root reads the config file once; everybody parses the same text. */
@@ -178,7 +198,8 @@ static void hash_table(fd_sha256 *hash, const fd_table *table) {
   if (table->value) fd_sha256_add(hash, table->value, rows * sizeof *table->value);
 }
 
-/* What the result depends on beside the config: the rows, and what the weights begin with. */
+/* What the result depends on beside the config's frozen keys: the rows, what the weights begin with, and when they are evaluated.
+ */
 static fd_status identify(const options *o, tuning *t, const char *encoder) {
   unsigned char digest[FD_SHA256_BYTES];
   char line[256];
@@ -187,8 +208,8 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   hash_table(hash, &t->data.train);
   hash_table(hash, &t->data.valid);
   fd_sha256_add(hash, line,
-                (size_t)snprintf(line, sizeof line, "%s %s", o->untrained ? "untrained" : t->model.info.state_id,
-                                 o->untrained ? "" : encoder));
+                (size_t)snprintf(line, sizeof line, "%" PRId64 " %s %s", t->config.eval.every,
+                                 o->untrained ? "untrained" : t->model.info.state_id, o->untrained ? "" : encoder));
   fd_sha256_end(&hash, digest);
   fd_hex(t->dataset_id, digest);
   return FD_OK;
@@ -229,6 +250,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   int rows, longest = longest_of(t);
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
   if (!t->data.valid.rows) FD_TRY(split_rows(t));
+  if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   FD_TRY(identify(o, t, encoder.name));
   FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_device_open(&t->dev, c, comm->local_size));
@@ -240,7 +262,6 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   if (t->steps < 1)
     return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64,
                    t->data.train.rows, c->train.epochs, c->train.batch);
-  if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   if (c->task.balance && t->data.train.label) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
     fd_selection_class_weights(&t->data.train, t->class_weight);
@@ -287,15 +308,11 @@ static json_t *json_of(const fd_task_scores *scores) {
 
 static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test) {
   char path[FD_PATH_MAX];
-  int same, turned;
-  FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &same, &turned));
-  if (same + turned)
-    fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", same, turned);
   json_t *root = json_pack(
       "{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
       t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
       fd_task_input_name(&o->rows), "valid", o->rows.valid, "test", o->rows.test, "train_rows", t->data.train.rows, "valid_rows",
-      t->data.valid.rows, "test_rows", t->data.test.rows, "test_rows_in_train", same, "test_rows_turned_in_train", turned,
+      t->data.valid.rows, "test_rows", t->data.test.rows, "test_rows_in_train", t->same, "test_rows_turned_in_train", t->turned,
       "best_step", (json_int_t)t->state->best_step, "seed", (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
   if (root && t->data.test.rows) json_object_set_new(root, "test_scores", json_of(test));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
@@ -307,11 +324,25 @@ static fd_status write_results(const options *o, const tuning *t, const fd_task_
   return status;
 }
 
+static void print_number(const char *format, int width, double value) {
+  if (isnan(value)) printf("  %*s", width, "-");
+  else printf(format, value);
+}
+
 static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
-  if (table->value) printf("%-10s %8d  %10.5g  %8.4f  %11.4f\n", name, table->rows, s->loss, s->r2, s->correlation);
-  else
-    printf("%-10s %8d  %10.4f  %10.2f  %10.2f  %8.4f  %8.4f\n", name, table->rows, s->loss, 100 * s->accuracy, 100 * s->f1,
-           s->mcc, s->auroc);
+  printf("%-10s %8d", name, table->rows);
+  if (table->value) {
+    print_number("  %10.5g", 10, s->loss);
+    print_number("  %8.4f", 8, s->r2);
+    print_number("  %11.4f", 11, s->correlation);
+  } else {
+    print_number("  %10.4f", 10, s->loss);
+    print_number("  %10.2f", 10, 100 * s->accuracy);
+    print_number("  %10.2f", 10, 100 * s->f1);
+    print_number("  %8.4f", 8, s->mcc);
+    print_number("  %8.4f", 8, s->auroc);
+  }
+  printf("\n");
 }
 
 /* With the selected weights: the rows that selected them, and once the test rows. */
@@ -337,6 +368,9 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
+  FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
+  if (t->same + t->turned && comm->rank == 0)
+    fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
   FD_TRY(read_config(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;

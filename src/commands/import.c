@@ -63,6 +63,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_alloc(&p, 1, sizeof *p, "an import"));
   fd_status status = import(words, p);
   fd_checkpointer_destroy(&p->checkpointer);
+  if (status != FD_OK && p->state && fd_remove_folder(words[1]) != FD_OK) fd_warn("could not remove %s", words[1]);
   fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);

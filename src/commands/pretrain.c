@@ -117,13 +117,21 @@ static fd_status take_weights(pretraining *p, const char *from) {
   fd_checkpoint_info info;
   float *student, *teacher;
   fd_network *network = NULL;
-  FD_TRY(fd_checkpoint_open_weights(from, &other, &info, &student, &teacher));
+  fd_comm *comm = p->run.comm;
+  char folder[FD_PATH_MAX];
+  snprintf(folder, sizeof folder, "%s", from);
+  if (comm->rank) FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0));
+  FD_TRY(fd_checkpoint_open_weights(folder, &other, &info, &student, &teacher));
+  if (comm->rank == 0) { /* the others take the same one, though the run that it is of may go on */
+    memcpy(folder, info.folder, sizeof folder);
+    FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0));
+  }
   fd_status status = fd_network_create(&network, &other, info.window);
   size_t bytes = p->network->params.size * sizeof(float);
-  if (status == FD_OK && (network->params.size != p->network->params.size || network->layers != p->network->layers ||
+  if (status == FD_OK && (fd_network_core(network) != p->network->params.size || network->layers != p->network->layers ||
                           network->channels != p->network->channels))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
-                     info.folder, network->params.size, p->network->params.size);
+                     info.folder, fd_network_core(network), p->network->params.size);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);

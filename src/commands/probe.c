@@ -136,6 +136,7 @@ static fd_status limit_rows(fd_table *table, int limit) {
 }
 
 static fd_status load(fd_comm *comm, const options *o, probing *p) {
+  FD_TRY(fd_check_output_place(o->output));
   if (o->rows.train) FD_TRY(fd_check_output(o->output, o->rows.train));
   if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));

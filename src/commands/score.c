@@ -75,6 +75,13 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
     return fd_fail(FD_USAGE,
                    "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
                    o->output);
+  int of_variants = !ends_with(o->output, ".bedgraph"),
+      of_intervals = ends_with(o->words[1], ".bed") || ends_with(o->words[1], ".bed.gz"),
+      is_vcf = ends_with(o->words[1], ".vcf") || ends_with(o->words[1], ".vcf.gz");
+  if (of_variants && of_intervals)
+    return fd_fail(FD_USAGE, "findna score: %s: intervals give a track: --output NAME.bedgraph", o->words[1]);
+  if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
+  FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_check_output(o->output, o->words[1]));
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
@@ -167,15 +174,17 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
                                 .llr = wanted(o, 0),
                                 .distance = wanted(o, 1),
                                 .mismatches = o->mismatches,
-                                .tau = s->model.config.objective.mnm_tau};
+                                .tau = s->model.config.objective.mnm_tau,
+                                .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   int root = comm->rank == 0;
   if (root) FD_TRY(load_variants(o, s));
   FD_TRY(
       fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
   if (!root) return FD_OK;
-  fd_info("%" PRId64 " of %" PRId64
-          " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
-          s->scores.scored, s->scores.alleles);
+  if (s->scores.scored < s->scores.alleles)
+    fd_info("%" PRId64 " of %" PRId64
+            " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
+            s->scores.scored, s->scores.alleles);
   if (ends_with(o->output, ".tsv")) {
     write_table(o, s, s->output.stream);
     return FD_OK;
@@ -193,7 +202,8 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
                                 .every = (int)o->every,
                                 .both_strands = !o->one_strand,
                                 .kind = o->track,
-                                .tau = s->model.config.objective.mnm_tau};
+                                .tau = s->model.config.objective.mnm_tau,
+                                .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   if (comm->rank == 0) {
     FD_TRY(fd_sequences_open(&s->sequences, o->words[1], o->genome));
     FD_TRY(fd_output_begin(&s->output, o->output));
@@ -227,6 +237,7 @@ fd_status fd_command_score(fd_comm *comm, int argc, char **argv) {
   scoring *s;
   FD_TRY(fd_alloc(&s, 1, sizeof *s, "scores"));
   fd_status status = score(comm, &o, s);
+  if (status == FD_RETRY) fd_info("stopped by a signal: %s was not written", o.output);
   fd_output_abandon(&s->output);
   fd_sequences_close(&s->sequences);
   fd_variant_scores_free(&s->scores);

@@ -71,7 +71,8 @@ static fd_status open_records(fd_sequences *s) {
 
 /* The record that holds [begin, end) of a contig; -1 and a reason without one. */
 static fd_status find_record(const fd_genome *g, const char *where, const char *contig, int64_t begin, int64_t end, int *record) {
-  const fd_record *near = NULL;
+  const fd_record *near = NULL, *last = &g->record[*record];
+  if (begin >= last->first && end <= last->first + last->length && fd_same_contig(last->contig, contig)) return FD_OK;
   for (int r = 0; r < g->records; r++) {
     const fd_record *a = &g->record[r];
     if (!fd_same_contig(a->contig, contig)) continue;
@@ -107,6 +108,11 @@ static fd_status read_interval(const fd_sequences *s, const char *where, char *l
   return FD_OK;
 }
 
+/* What genome browsers put into BED files beside intervals: a line "track ..." or "browser ...". */
+static int is_line_of_browser(const char *line) {
+  return !strncmp(line, "track ", 6) || !strcmp(line, "track") || !strncmp(line, "browser ", 8);
+}
+
 static fd_status open_bed(fd_sequences *s, const char *path) {
   size_t bytes, capacity = 0;
   int64_t number = 0;
@@ -117,10 +123,10 @@ static fd_status open_bed(fd_sequences *s, const char *path) {
     char where[FD_PATH_MAX];
     line[strcspn(line, "\r")] = '\0';
     snprintf(where, sizeof where, "%.4000s:%" PRId64, path, ++number);
-    if (!line[strspn(line, " \t")] || *line == '#' || !strncmp(line, "track", 5) || !strncmp(line, "browser", 7)) continue;
+    if (!line[strspn(line, " \t")] || *line == '#' || is_line_of_browser(line)) continue;
     FD_TRY(fd_grow(&s->item, &capacity, (size_t)s->count + 1, sizeof *s->item, "intervals"));
     interval *item = &s->item[s->count];
-    *item = (interval){0};
+    *item = (interval){.record = s->count ? item[-1].record : 0}; /* most lie where the one before does */
     FD_TRY(read_interval(s, where, line, item));
     count(s, item->end - item->begin);
   }

@@ -181,15 +181,13 @@ static fd_status read_rows(reader *r, fd_table *table) {
   return rows ? FD_OK : fd_fail(FD_DATA, "%s: has a header but no rows", r->path);
 }
 
-static fd_status count_classes(const reader *r, fd_table *table) {
+fd_status fd_table_check_classes(const fd_table *table, const char *name) {
   char *seen;
-  for (int i = 0; i < table->rows; i++)
-    if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
   FD_TRY(fd_alloc(&seen, (size_t)table->classes, 1, "classes of a table"));
   for (int i = 0; i < table->rows; i++) seen[table->label[i]] = 1;
   const char *hole = memchr(seen, 0, (size_t)table->classes);
   fd_status status = hole ? fd_fail(FD_DATA, "%s: labels reach %d but none is %d; number the classes 0, 1, 2, ... without holes",
-                                    r->path, table->classes - 1, (int)(hole - seen))
+                                    name, table->classes - 1, (int)(hole - seen))
                           : FD_OK;
   free(seen);
   return status;
@@ -207,7 +205,8 @@ static fd_status read_table(const char *path, int labels, fd_table *table) {
   table->text = text;
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
-  if (labels == CLASSES) FD_GO(count_classes(r, table));
+  for (int i = 0; i < table->rows && labels == CLASSES; i++)
+    if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
 done:
   free(r);
   if (status == FD_OK && !table->id) free(text), table->text = NULL;

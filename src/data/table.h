@@ -21,6 +21,9 @@ typedef struct fd_table {
  * name file:row and what would be right. */
 fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
 
+/* FD_DATA unless each of 0 .. classes-1 is the label of a row: asked of rows to learn from. */
+fd_status fd_table_check_classes(const fd_table *table, const char *name) FD_MUST_CHECK;
+
 /* The same where labels are finite numbers (a regression), and for sequences alone: then the header needs no `label`. */
 fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
 fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;

@@ -137,8 +137,10 @@ static fd_status read_interval(const char *path, int64_t number, char *line, int
   uint8_t *to;
   for (int i = 0; i < 5 && line; i++) field[i] = strsep(&line, ",");
   long long from = field[2] ? strtoll(field[2], &end[0], 10) : -1, stop = field[3] ? strtoll(field[3], &end[1], 10) : -1;
-  if (!field[4] || *end[0] || *end[1] || from < 0 || stop <= from)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected id,region,start,end,strand with 0 <= start < end", path, number);
+  if (!field[4] || end[0] == field[2] || *end[0] || end[1] == field[3] || *end[1] || from < 0 || stop <= from ||
+      (strcmp(field[4], "+") && strcmp(field[4], "-") && strcmp(field[4], ".")))
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected id,region,start,end,strand with 0 <= start < end and the strand +, - or .",
+                   path, number);
   int record = record_of(&g->genome, field[1], from, stop);
   if (record == -1 && g->partial) {
     g->left_out++;
@@ -222,13 +224,18 @@ static fd_status read_split(const char *folder, const char *split, char classes[
     char name[256];
     int label = 0;
     class_name(entries.entry[i]->d_name, name);
+    for (int k = 0; first && k < *count; k++)
+      if (!strcmp(classes[k], name)) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is there twice", path, name));
     if (first) memcpy(classes[(*count)++], name, sizeof name);
+    int rows = table->rows;
     while (label < *count && strcmp(classes[label], name)) label++;
     if (label == *count) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is not in %s/train", path, name, folder));
     FD_GO(fd_path(part, path, entries.entry[i]->d_name, NULL));
     if (is_folder(part)) FD_GO(read_class_folder(part, label, &b));
     else if (g->reader) FD_GO(read_class_file(part, label, g, &b, &v));
     else FD_GO(fd_fail(FD_USAGE, "%s: is a list of intervals; give the genome that they lie in: --genome FILE", part));
+    if (first && table->rows == rows)
+      FD_GO(fd_fail(FD_DATA, "%s: has no row%s", part, g->left_out ? " on the genome given" : ""));
   }
   FD_GO(cut_intervals(g, &v, table));
   if (!table->rows) FD_GO(fd_fail(FD_DATA, "%s: has no rows", path));

@@ -10,7 +10,7 @@
 #include "data/alphabet.h"
 #include "data/unpack.h"
 
-enum { COLUMNS_MAX = 64, VCF_COLUMNS = 8 };
+enum { COLUMNS_MAX = 64, VCF_COLUMNS = 8, POSITION_MAX = INT_MAX };
 static const size_t file_max = (size_t)64 << 30;
 
 /* Where a table has its columns; -1: not at all. */
@@ -23,7 +23,7 @@ typedef struct columns {
 static fd_status check(const char *path, const fd_variant *v, const char *position) {
   char *end;
   long long at = strtoll(position, &end, 10);
-  if (end == position || *end || at < 1)
+  if (end == position || *end || at < 1 || at > POSITION_MAX)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": position '%.20s': expected a whole number from 1", path, v->line, position);
   if (!*v->contig) return fd_fail(FD_DATA, "%s:%" PRId64 ": the contig is empty", path, v->line);
   if (!*v->ref) return fd_fail(FD_DATA, "%s:%" PRId64 ": REF is empty; expected the genome's nucleotides", path, v->line);
@@ -50,9 +50,18 @@ static int is(const char *word, const char *a, const char *b, const char *c) {
   return !strcasecmp(word, a) || (b && !strcasecmp(word, b)) || (c && !strcasecmp(word, c));
 }
 
+/* "A" is A; a separator within quotes is not known here, and gives another number of fields. */
+static char *without_quotes(char *word) {
+  size_t n = strlen(word);
+  if (n < 2 || word[0] != '"' || word[n - 1] != '"') return word;
+  word[n - 1] = '\0';
+  return word + 1;
+}
+
 static fd_status read_columns(const char *path, char *line, columns *c) {
   *c = (columns){{strchr(line, '\t') ? '\t' : ',', 0}, 0, -1, -1, -1, -1, -1};
   for (char *word; (word = strsep(&line, c->separator)); c->count++) {
+    word = without_quotes(word);
     if (is(word, "chrom", "chr", "contig")) c->contig = c->count;
     else if (is(word, "pos", "position", NULL)) c->position = c->count;
     else if (is(word, "id", "name", "rsid")) c->id = c->count;
@@ -70,7 +79,7 @@ static fd_status read_table_line(const char *path, int64_t line, char *text, con
   char *field[COLUMNS_MAX];
   int fields = 0;
   for (char *word; (word = strsep(&text, c->separator)); fields++)
-    if (fields < COLUMNS_MAX) field[fields] = word;
+    if (fields < COLUMNS_MAX) field[fields] = without_quotes(word);
   if (fields != c->count)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": %d fields; the header has %d columns", path, line, fields, c->count);
   const char *position = field[c->position];
@@ -90,6 +99,8 @@ static fd_status read_line(const char *path, int64_t number, char *line, fd_vari
     all->header[all->headers++] = line;
     return FD_OK;
   }
+  if (number == 1 && !strncmp(line, "##", 2) && !all->vcf)
+    return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
   if (!all->vcf && number == 1) return read_columns(path, line, c);
   if (!*line) return FD_OK;
   if (all->vcf && (!all->headers || strncmp(all->header[all->headers - 1], "#CHROM\t", 7)))
@@ -105,7 +116,9 @@ fd_status fd_variants_read(const char *path, fd_variants *all) {
   columns c;
   memset(all, 0, sizeof *all);
   FD_TRY(fd_unpack_file(path, file_max, &all->text, &bytes));
-  fd_status status = strlen(all->text) == bytes ? FD_OK : fd_fail(FD_DATA, "%s: has a NUL byte: this is no VCF or table", path);
+  fd_status status = !bytes ? fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path)
+                     : strlen(all->text) == bytes ? FD_OK
+                                                  : fd_fail(FD_DATA, "%s: has a NUL byte: this is no VCF or table", path);
   char *rest = all->text;
   for (char *line; status == FD_OK && (line = strsep(&rest, "\n"));) {
     line[strcspn(line, "\r")] = '\0';

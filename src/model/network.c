@@ -67,6 +67,12 @@ static size_t floats_per_row(const fd_network *net, int keep) {
   return floats;
 }
 
+size_t fd_network_core(const fd_network *network) {
+  for (int i = 0; i < network->params.count; i++)
+    if (!strncmp(network->params.item[i].name, "task.", 5)) return network->params.item[i].offset;
+  return network->params.size;
+}
+
 size_t fd_activations_size(const fd_network *network, int rows, int keep) { return floats_per_row(network, keep) * (size_t)rows; }
 
 fd_status fd_activations_create(fd_activations **acts, const fd_network *network, fd_device *dev, int rows, int keep) {

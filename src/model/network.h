@@ -42,6 +42,9 @@ fd_status fd_activations_create(fd_activations **acts, const fd_network *network
                                 int keep) FD_MUST_CHECK;
 void fd_activations_destroy(fd_activations **acts);
 
+/* Floats of the parameters without those of a task's head, which stand behind them. */
+size_t fd_network_core(const fd_network *network);
+
 /* Floats of device memory that these activations take. */
 size_t fd_activations_size(const fd_network *network, int rows, int keep);
 

@@ -16,10 +16,15 @@ static const fd_matrix_format *format_of(const char *path) {
   return NULL;
 }
 
+fd_status fd_matrix_check_name(const char *path) {
+  return format_of(path) ? FD_OK
+                         : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy or .tsv: that is the format", path);
+}
+
 fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) {
   const fd_matrix_format *format = format_of(path);
   *matrix = NULL;
-  if (!format) return fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy or .tsv: that is the format", path);
+  FD_TRY(fd_matrix_check_name(path));
   FD_TRY(fd_alloc(matrix, 1, sizeof **matrix, "a matrix"));
   fd_matrix *m = *matrix;
   m->format = format, m->info = *info;

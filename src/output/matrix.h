@@ -27,6 +27,9 @@ typedef struct fd_matrix_info {
 
 typedef struct fd_matrix fd_matrix;
 
+/* FD_USAGE unless the name's ending is that of a format. */
+fd_status fd_matrix_check_name(const char *path) FD_MUST_CHECK;
+
 /* Begins a file whose format its name's ending says; another ending is FD_USAGE. The notes are
  * borrowed for this call. */
 fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) FD_MUST_CHECK;

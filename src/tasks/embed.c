@@ -12,7 +12,7 @@
 #include "data/alphabet.h"
 
 /* A chunk is full when it has so many nucleotides or values; it has at least one sequence. */
-enum { CHUNK_BASES = 1 << 22, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
+enum { CHUNK_BASES = 1 << 20, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
 
 /* Sequences in memory, on every rank. */
 typedef struct chunk {
@@ -250,6 +250,7 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
   int features = fd_features_width(w->encoder->network, w->options->kind);
   FD_TRY(fd_alloc(&w->row, (size_t)(features > w->width ? features : w->width), sizeof *w->row, "embeddings"));
   for (;;) {
+    FD_TRY(fd_comm_stop_asked(w->comm));
     if (root) FD_TRY(read_chunk(w, s, &left));
     FD_TRY(share_chunk(w));
     if (!w->c.count) return FD_OK;

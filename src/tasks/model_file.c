@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/version.h"
 #include "output/safetensors.h"
@@ -18,13 +19,13 @@ enum { JSON_MAX = 1 << 20 };
 
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   const fd_config *c = &m->config;
-  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:I, s:I, s:s}", "format", format,
+  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format", format,
                    "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
                    (json_int_t)c->model.channels, "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track,
                    "networks", (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls,
-                   "window", m->info.window, "mnm_tau", c->objective.mnm_tau, "weights_of", encoder->name, "state_id",
-                   m->info.state_id, "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size,
-                   "findna", fd_version());
+                   "window", m->info.window, "mnm_tau", c->objective.mnm_tau, "mnm",
+                   c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id", m->info.state_id,
+                   "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size, "findna", fd_version());
 }
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
@@ -59,7 +60,9 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   }
   fd_status status = fd_safetensors_write(path, tensors, params->count);
   free(tensors);
-  return status == FD_OK ? write_config(folder, m, encoder) : status;
+  if (status == FD_OK) status = write_config(folder, m, encoder);
+  if (status != FD_OK && fd_remove_folder(folder) != FD_OK) fd_warn("could not remove %s", folder);
+  return status;
 }
 
 static const char *word_of(const json_t *object, const char *key) {
@@ -72,8 +75,9 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   static const char *const keys[] = {"channels", "hidden", "track", "networks", "blocks", "cls"};
   char text[1024];
   int n = snprintf(text, sizeof text,
-                   "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
+                   "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm: %.20s\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
                    "  teacher: \"\"\nmodel:\n",
+                   json_object_get(root, "mnm") ? word_of(root, "mnm") : "ce",
                    json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const json_t *value = json_object_get(root, keys[i]);

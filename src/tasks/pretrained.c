@@ -6,9 +6,13 @@
 
 fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *use, fd_comm *comm) {
   memset(m, 0, sizeof *m);
-  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
-  FD_TRY(fd_checkpoint_open_weights(path, &m->config, &m->info, &m->student, &m->teacher));
-  if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
+  char folder[FD_PATH_MAX] = "";
+  if (comm->rank == 0) {
+    FD_TRY(fd_checkpoint_open_weights(path, &m->config, &m->info, &m->student, &m->teacher));
+    memcpy(folder, m->info.folder, sizeof folder);
+  }
+  FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0)); /* a run that goes on has a newer one by now */
+  if (comm->rank) FD_TRY(fd_checkpoint_open_weights(folder, &m->config, &m->info, &m->student, &m->teacher));
   m->config.device.kind = FD_DEVICE_CPU;
   m->config.device.threads = use->threads;
   m->config.device.simd = use->simd;

@@ -13,13 +13,14 @@
 #include "data/alphabet.h"
 #include "tasks/features.h"
 
-enum { JOBS = 512 };
+enum { JOBS = 512, JOBS_BYTES = 1 << 26 };
 
 /* One allele to score: its windows lie in `symbols`, first that with REF. */
 typedef struct job {
   int64_t allele;
   int ref_window, alt_window; /* lengths */
-  int at, ref, alt;           /* place of the alleles in the windows, and their lengths */
+  int at, ref, alt;           /* place of REF in its window, and the alleles' lengths */
+  int alt_place;
 } job;
 
 typedef struct pass_item {
@@ -28,7 +29,7 @@ typedef struct pass_item {
 } pass_item;
 
 typedef struct work {
-  const fd_score_options *options;
+  fd_score_options *options;
   const fd_encoder *encoder;
   fd_comm *comm;
   const char *path;
@@ -43,10 +44,10 @@ typedef struct work {
   uint8_t *contig; /* symbols of record `loaded` */
   int loaded;
   /* everybody */
-  int jobs;
-  job *job;                /* [JOBS] */
-  uint8_t *symbols;        /* [JOBS, 2, window] */
-  fd_allele_score *result; /* [JOBS] */
+  int jobs, jobs_max;
+  job *job;                /* [jobs_max] */
+  uint8_t *symbols;        /* [jobs_max, 2, window] */
+  fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
   pass_item *pending;
   size_t pending_room;
@@ -57,7 +58,7 @@ typedef struct work {
 
 static int holds(const fd_record *r, const fd_variant *v) {
   return fd_same_contig(r->contig, v->contig) && v->position >= r->first &&
-         v->position + (int64_t)strlen(v->ref) <= r->first + r->length;
+         v->position - r->first <= r->length - (int64_t)strlen(v->ref);
 }
 
 /* The record that holds the variant's REF, or -1; `near` is looked at first. */
@@ -188,12 +189,15 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   memcpy(with_ref, w->contig + from, (size_t)window);
   for (int i = 0; i < ref; i++)
     if (with_ref[out->at + i] >= FD_N) return 0;
-  memcpy(with_alt, with_ref, (size_t)out->at);
-  if (!take_allele(alt, alt_length, with_alt + out->at)) return 0;
-  int64_t behind = place + ref, tail = window - out->at - out->alt;
+  int over = out->at + out->alt - window, before = out->at; /* at a contig's end ALT's window moves inwards */
+  if (over > 0) before -= over;
+  memcpy(with_alt, with_ref + out->at - before, (size_t)before);
+  if (!take_allele(alt, alt_length, with_alt + before)) return 0;
+  int64_t behind = place + ref, tail = window - before - out->alt;
   if (tail > length - behind) tail = length - behind;
-  memcpy(with_alt + out->at + out->alt, w->contig + behind, (size_t)tail);
-  out->alt_window = out->at + out->alt + (int)tail;
+  memcpy(with_alt + before + out->alt, w->contig + behind, (size_t)tail);
+  out->alt_place = before;
+  out->alt_window = before + out->alt + (int)tail;
   return 1;
 }
 
@@ -205,7 +209,7 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
     FD_TRY(load(w, w->record[i]));
     for (const char *alt = w->variants->item[i].alt; alt; alt = strchr(alt, ',') ? strchr(alt, ',') + 1 : NULL, number++) {
       if (number < *skip) continue;
-      if (w->jobs == JOBS) {
+      if (w->jobs == w->jobs_max) {
         *skip = number;
         return FD_OK;
       }
@@ -228,15 +232,21 @@ static const uint8_t *window_of(const work *w, int j, int with_alt) {
 /* log p(alt) - log p(ref) over the masked positions of a pass. */
 static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
   const job *j = &w->job[p->job];
-  const uint8_t *ref = window_of(w, p->job, 0) + j->at, *alt = window_of(w, p->job, 1) + j->at;
+  const uint8_t *ref = window_of(w, p->job, 0) + j->at, *alt = window_of(w, p->job, 1) + j->alt_place;
   double sum = 0;
   for (int i = 0; i < j->ref; i++) {
     int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
     const float *z = w->e->logits + (size_t)(w->e->start[slot] + t) * FD_SYMBOLS;
     uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
-    sum += ((double)z[a] - (double)z[r]) / w->options->tau;
+    sum += fd_score_log_weight((double)z[a], w->options->tau, w->options->bce) -
+           fd_score_log_weight((double)z[r], w->options->tau, w->options->bce);
   }
   return sum;
+}
+
+double fd_score_log_weight(double z, double tau, int bce) {
+  double x = z / tau;
+  return !bce ? x : x > 0 ? -log1p(exp(-x)) : x - log1p(exp(x));
 }
 
 static double distance(const float *a, const float *b, int n) {
@@ -286,7 +296,7 @@ static fd_status do_share(work *w) {
   const fd_score_options *o = w->options;
   int first = (int)((int64_t)w->jobs * w->comm->rank / w->comm->size),
       last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
-  memset(w->result, 0, JOBS * sizeof *w->result);
+  memset(w->result, 0, (size_t)w->jobs_max * sizeof *w->result);
   for (int i = first; i < last; i++) {
     int comparable = o->llr && w->job[i].ref == w->job[i].alt;
     for (int minus = 0; minus <= o->both_strands; minus++) {
@@ -316,15 +326,27 @@ static fd_status run(work *w) {
   int root = w->comm->rank == 0, want = (w->options->llr ? FD_WANT_LOGITS : 0) | (w->options->distance ? FD_WANT_LATENT : 0);
   size_t channels = (size_t)w->encoder->network->channels;
   int64_t next = 0, skip = 0, *scored = &w->scores->scored;
+  int64_t longest = 0;
+  for (int r = 0; root && r < w->genome->records; r++)
+    if (w->genome->record[r].length > longest) longest = w->genome->record[r].length;
+  FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
+  if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
   if (root) FD_TRY(check_references(w));
   if (root) FD_TRY(number_alleles(w));
-  FD_TRY(fd_alloc(&w->job, JOBS, sizeof *w->job, "scores"));
-  FD_TRY(fd_alloc(&w->symbols, JOBS, 2 * (size_t)w->options->window, "scores"));
-  FD_TRY(fd_alloc(&w->result, JOBS, sizeof *w->result, "scores"));
+  w->jobs_max = JOBS_BYTES / 2 / w->options->window;
+  if (w->jobs_max > JOBS) w->jobs_max = JOBS;
+  if (w->jobs_max < 1) w->jobs_max = 1;
+  size_t most = (size_t)w->jobs_max;
+  fd_info("about %.0f MB of memory a rank beside the genome's longest sequence",
+          1e-6 * ((double)fd_encoding_memory(w->encoder, 0, w->options->window, want) + 2.0 * (double)most * w->options->window));
+  FD_TRY(fd_alloc(&w->job, most, sizeof *w->job, "scores"));
+  FD_TRY(fd_alloc(&w->symbols, most, 2 * (size_t)w->options->window, "the windows of variants (a smaller --window needs less)"));
+  FD_TRY(fd_alloc(&w->result, most, sizeof *w->result, "scores"));
   FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
   FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want));
   for (double start = fd_seconds();;) {
+    FD_TRY(fd_comm_stop_asked(w->comm));
     if (root) FD_TRY(make_jobs(w, &next, &skip));
     FD_TRY(do_jobs(w));
     if (!w->jobs) return FD_OK;
@@ -339,7 +361,8 @@ static fd_status run(work *w) {
 fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder, fd_comm *comm, const char *path,
                             const fd_variants *variants, const fd_genome *genome, fd_variant_scores *scores) {
   memset(scores, 0, sizeof *scores);
-  work w = {.options = o,
+  fd_score_options own = *o;
+  work w = {.options = &own,
             .encoder = encoder,
             .comm = comm,
             .path = path,

@@ -13,7 +13,11 @@ typedef struct fd_score_options {
   int llr, distance; /* what to compute */
   double mismatches; /* share of variants whose REF is not the genome's beyond which all are refused */
   double tau;        /* temperature of the masked-nucleotide logits (objective.mnm_tau) */
+  int bce;           /* they were trained as separate yes-or-no answers (objective.mnm: bce) */
 } fd_score_options;
+
+/* The logarithm of what p is proportional to: z / tau, or with `bce` log sigmoid(z / tau). */
+double fd_score_log_weight(double z, double tau, int bce);
 
 /* Of one allele; NAN: not scored.
  *   llr       sum over REF's positions, all of them masked in the genome's window, of log p(alt) - log p(ref); alleles of REF's

@@ -46,7 +46,7 @@ static int by_score(const void *a, const void *b) {
 }
 
 /* Of one class against the rest: by the sum of the positives' ranks, the mean rank where scores are equal. */
-static double area_of(ranked *rows, int count) {
+static double area_of(ranked *rows, int count) { /* NAN where a class has all rows or none */
   double positives = 0, ranks = 0;
   qsort(rows, (size_t)count, sizeof *rows, by_score);
   for (int i = 0, end; i < count; i = end) {
@@ -61,12 +61,14 @@ static double area_of(ranked *rows, int count) {
 fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) {
   ranked *rows;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
-  int first = classes == 2 ? 1 : 0;
+  int first = classes == 2 ? 1 : 0, counted = 0;
   *area = 0;
   for (int c = first; c < classes; c++) {
     for (int i = 0; i < count; i++) rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t)c], label[i] == c};
-    *area += area_of(rows, count) / (classes - first);
+    double one = area_of(rows, count);
+    if (!isnan(one)) *area += one, counted++;
   }
+  *area /= counted; /* 0 / 0 is NAN */
   free(rows);
   return FD_OK;
 }

@@ -15,7 +15,8 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
 
 /* Area under the ROC curve: the share of pairs of a row of the class and one that is not where the former has the larger score;
  * ties count half. With more than two classes the mean over the classes (each against the rest); of two, that of class 1. score:
- * [count, classes]. NAN when a class has all rows or none. */
+ * [count, classes]. A class that has all rows or none
+ * is left out; NAN when there is no other. */
 fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) FD_MUST_CHECK;
 
 /* Mean and sample standard deviation (0 for a single value) of n values `stride` doubles apart. */

@@ -43,6 +43,7 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (!in->values && rows->train.classes < 2)
     return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
                    name);
+  if (!in->values) FD_TRY(fd_table_check_classes(&rows->train, name));
   FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
   FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)

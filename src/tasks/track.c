@@ -1,6 +1,7 @@
 /* One sequence at a time: the root reads it, every rank does a share of its passes, the root writes its lines. */
 #include "tasks/track.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
+#include "tasks/score.h"
 
 /* A window on one strand with one phase of the mask; [first, last) of the sequence is scored. */
 typedef struct task {
@@ -18,7 +20,7 @@ typedef struct task {
 } task;
 
 typedef struct work {
-  const fd_track_options *options;
+  fd_track_options *options;
   const fd_encoder *encoder;
   fd_comm *comm;
   int64_t length, room;
@@ -27,6 +29,9 @@ typedef struct work {
   fd_encoding *e;
   task *pending;
   size_t pending_room;
+  char contig[256]; /* root: where the last sequence was */
+  int64_t end;
+  int warned;
 } work;
 
 static int64_t windows_of(const work *w) {
@@ -52,9 +57,10 @@ static void take(const work *w, int slot) {
     int row = (int)(at - t->from);
     if (t->minus) row = t->length - 1 - row;
     const float *z = w->e->logits + (size_t)(w->e->start[slot] + row) * FD_SYMBOLS;
-    double p[FD_N], most = z[0], sum = 0;
-    for (int c = 1; c < FD_N; c++) most = z[c] > most ? z[c] : most;
-    for (int c = 0; c < FD_N; c++) sum += p[c] = exp(((double)z[c] - most) / w->options->tau);
+    double p[FD_N], most = -INFINITY, sum = 0;
+    for (int c = 0; c < FD_N; c++)
+      p[c] = fd_score_log_weight((double)z[c], w->options->tau, w->options->bce), most = fmax(most, p[c]);
+    for (int c = 0; c < FD_N; c++) sum += p[c] = exp(p[c] - most);
     float *out = w->value + (size_t)at * FD_N;
     for (int c = 0; c < FD_N; c++) {
       int base = t->minus ? fd_complement[c] : c;
@@ -96,6 +102,7 @@ static fd_status do_share(work *w) {
     for (int phase = 0; phase < w->options->every; phase++)
       for (int minus = 0; minus <= w->options->both_strands; minus++) {
         task t = window_at(w, k);
+        if (phase >= t.last - t.first) break; /* nothing is left to mask */
         t.phase = phase, t.minus = minus;
         FD_TRY(add(w, &t));
       }
@@ -126,12 +133,17 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
 static double value_at(const work *w, int64_t at) {
   const float *p = w->value + (size_t)at * FD_N;
   double sum = 0;
-  if (w->options->kind == FD_TRACK_LOGP) return log(p[w->symbols[at]]);
+  if (w->options->kind == FD_TRACK_LOGP) return log(fmax(p[w->symbols[at]], FLT_MIN));
   for (int c = 0; c < FD_N; c++) sum -= p[c] > 0 ? p[c] * log(p[c]) : 0;
   return sum;
 }
 
-static void write_sequence(const work *w, const fd_sequence *s, FILE *out) {
+static void write_sequence(work *w, const fd_sequence *s, FILE *out) {
+  if (!strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
+    fd_warn("%s:%" PRId64 ": intervals overlap or go backwards: most programs take a bedGraph only if they are sorted and apart",
+            s->contig, s->start);
+  snprintf(w->contig, sizeof w->contig, "%s", s->contig);
+  w->end = s->start + s->length;
   for (int64_t i = 0; i < s->length; i++) {
     int64_t at = s->minus ? s->length - 1 - i : i;
     if (w->symbols[at] >= FD_N) continue;
@@ -141,12 +153,16 @@ static void write_sequence(const work *w, const fd_sequence *s, FILE *out) {
 
 static fd_status run(work *w, fd_sequences *s, FILE *out) {
   int root = w->comm->rank == 0;
-  int64_t count = root ? fd_sequences_count(s) : 0, bases = root ? fd_sequences_bases(s) : 0, done = 0;
+  int64_t count = root ? fd_sequences_count(s) : 0, bases = root ? fd_sequences_bases(s) : 0, done = 0,
+          longest = root ? fd_sequences_longest(s) : 0;
   fd_sequence next = {0};
   FD_TRY(w->comm->ops->broadcast(w->comm, &count, sizeof count, 0));
+  FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
+  if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, FD_WANT_LOGITS));
   double start = fd_seconds();
   for (int64_t i = 0; i < count; i++) {
+    FD_TRY(fd_comm_stop_asked(w->comm));
     if (root) FD_TRY(fd_sequences_next(s, &next));
     FD_TRY(do_sequence(w, &next));
     if (root) write_sequence(w, &next, out);
@@ -159,7 +175,8 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
 }
 
 fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, FILE *out) {
-  work w = {.options = o, .encoder = encoder, .comm = comm};
+  fd_track_options own = *o;
+  work w = {.options = &own, .encoder = encoder, .comm = comm};
   fd_status status = run(&w, s, out);
   free(w.symbols);
   free(w.value);

@@ -15,6 +15,7 @@ typedef struct fd_track_options {
   int both_strands;                              /* probabilities are the mean with the reverse complement's */
   enum { FD_TRACK_LOGP, FD_TRACK_ENTROPY } kind; /* log p of the nucleotide that is there; entropy of p over A, C, G, T; nats */
   double tau;                                    /* temperature of the masked-nucleotide logits (objective.mnm_tau) */
+  int bce;                                       /* as in score.h */
 } fd_track_options;
 
 /* Writes a bedGraph line for every A, C, G, T of the sequences to `out`, which the caller checks; both are the root's, NULL

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,9 @@ static fd_status count(const char *folder, int *checkpoints) {
 }
 
 fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) {
+  struct stat info;
+  if (comm->rank == 0 && !stat(folder, &info) && !S_ISDIR(info.st_mode))
+    return fd_fail(FD_BUSY, "run.folder %s: exists and is not a folder", folder);
   if (comm->rank == 0) FD_TRY(count(folder, checkpoints));
   return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
 }
