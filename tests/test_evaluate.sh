@@ -16,6 +16,7 @@ check "one result file" grep -q '"task": "covid"' e1/results.json
 stamp=$(stat -c %Y e1/H3-finetune-0/finetune.json)
 expect "started again, it does nothing twice" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
 check "the files are what they were" test "$(stat -c %Y e1/H3-finetune-0/finetune.json)" = "$stamp"
+expect "other threads are not other settings" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small device.threads=2
 rm -r e1/H4-untrained-1 && expect "what is missing is done" 0 "^H4: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
 check "and there again" test -f e1/H4-untrained-1/finetune.json
 ranks 2 evaluate gue run --data gue --seeds 2 --output e2 --tasks H3,covid $small >e2.log 2>&1

@@ -257,7 +257,9 @@ static fd_status sign(const evaluation *e, const line *l, const char *folder) {
   fd_status status = FD_OK;
   FD_TRY(fd_text_open(&out, &text, &bytes));
   fprintf(out, "%s\n", e->state_id);
-  for (int i = 0; i < l->count; i++) fprintf(out, "%s\n", l->word[i]);
+  for (int i = 0; i < l->count; i++)
+    if (!fd_config_is_free(l->word[i]))
+      fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named by the piece */
   FD_TRY(fd_text_close(out, &text));
   FD_GO(fd_path(path, folder, "command.txt", NULL));
   FD_GO(fd_make_folder(folder));

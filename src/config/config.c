@@ -49,6 +49,12 @@ void fd_config_defaults(fd_config *config) {
   }
 }
 
+int fd_config_is_free(const char *override) {
+  char section[64], name[64];
+  const fd_option *option = sscanf(override, "%63[^.=].%63[^=]", section, name) == 2 ? fd_option_find(section, name) : NULL;
+  return option && !option->frozen;
+}
+
 int fd_config_cls(const fd_config *c) {
   return c->task.outputs && c->task.features == FD_FEATURES_TOKENS ? 0 : (int)c->model.cls;
 }

@@ -65,6 +65,9 @@ int fd_config_cls(const fd_config *config);
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) FD_MUST_CHECK;
 
+/* Whether an override "section.key=value" is of a free key: it may change without changing the result. */
+int fd_config_is_free(const char *override);
+
 /* Finds the config file: a path (with a '/' or '.'), or the bare name of one in the folders of fd_config_folder. Reads its text
  * (released with free()) and gives its path [FD_PATH_MAX]. */
 fd_status fd_config_read(const char *name, char path[], char **text, size_t *bytes) FD_MUST_CHECK;
