@@ -258,7 +258,7 @@ static fd_status sign(const evaluation *e, const line *l, const char *folder) {
   FD_TRY(fd_text_open(&out, &text, &bytes));
   fprintf(out, "%s\n", e->state_id);
   for (int i = 0; i < l->count; i++)
-    if (!fd_config_is_free(l->word[i]))
+    if (!fd_config_is_free(l->word[i]) || !strncmp(l->word[i], "eval.", 5))
       fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named by the piece */
   FD_TRY(fd_text_close(out, &text));
   FD_GO(fd_path(path, folder, "command.txt", NULL));
