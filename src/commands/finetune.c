@@ -55,8 +55,7 @@ typedef struct tuning {
   int lock;
 } tuning;
 
-/* --- options and rows ----------------------------------------------------------------------------------------------------------
- */
+/* --- options and rows ------------------------------------------------------------------------------------------------ */
 
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
@@ -89,8 +88,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   return fd_task_input_check(&o->rows, "finetune");
 }
 
-/* --- the config ----------------------------------------------------------------------------------------------------------------
- */
+/* --- the config ------------------------------------------------------------------------------------------------------ */
 
 /* The model's sizes come from the checkpoint, the outputs from the rows; what the user says comes last. */
 static int collect_overrides(const options *o, tuning *t) {
@@ -174,8 +172,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   return status;
 }
 
-/* --- setting up ----------------------------------------------------------------------------------------------------------------
- */
+/* --- setting up ------------------------------------------------------------------------------------------------------ */
 
 /* Without a file for them, the rows that select are a share of the training rows, drawn by the seed. */
 static fd_status split_rows(tuning *t) {
@@ -294,8 +291,7 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   return FD_OK;
 }
 
-/* --- results -------------------------------------------------------------------------------------------------------------------
- */
+/* --- results --------------------------------------------------------------------------------------------------------- */
 
 static json_t *json_of(const fd_task_scores *scores) {
   json_t *object = json_object();

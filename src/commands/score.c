@@ -41,6 +41,23 @@ static int ends_with(const char *path, const char *end) {
   return n > m && !strcmp(path + n - m, end);
 }
 
+/* Input and output must be of one kind, and the output's place be there, before anything is read. */
+static fd_status check_names(const options *o) {
+  if (!ends_with(o->output, ".vcf") && !ends_with(o->output, ".tsv") && !ends_with(o->output, ".bedgraph"))
+    return fd_fail(FD_USAGE,
+                   "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
+                   o->output);
+  int of_variants = !ends_with(o->output, ".bedgraph"),
+      of_intervals = ends_with(o->words[1], ".bed") || ends_with(o->words[1], ".bed.gz"),
+      is_vcf = ends_with(o->words[1], ".vcf") || ends_with(o->words[1], ".vcf.gz");
+  if (of_variants && of_intervals)
+    return fd_fail(FD_USAGE, "findna score: %s: intervals give a track: --output NAME.bedgraph", o->words[1]);
+  if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
+  FD_TRY(fd_check_output_place(o->output));
+  FD_TRY(fd_check_output(o->output, o->words[1]));
+  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit that variants or intervals lie in"},
@@ -71,23 +88,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna score: give CHECKPOINT, INPUT and --output FILE; see findna score --help");
-  if (!ends_with(o->output, ".vcf") && !ends_with(o->output, ".tsv") && !ends_with(o->output, ".bedgraph"))
-    return fd_fail(FD_USAGE,
-                   "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
-                   o->output);
-  int of_variants = !ends_with(o->output, ".bedgraph"),
-      of_intervals = ends_with(o->words[1], ".bed") || ends_with(o->words[1], ".bed.gz"),
-      is_vcf = ends_with(o->words[1], ".vcf") || ends_with(o->words[1], ".vcf.gz");
-  if (of_variants && of_intervals)
-    return fd_fail(FD_USAGE, "findna score: %s: intervals give a track: --output NAME.bedgraph", o->words[1]);
-  if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
-  FD_TRY(fd_check_output_place(o->output));
-  FD_TRY(fd_check_output(o->output, o->words[1]));
-  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
+  return check_names(o);
 }
 
-/* --- variants ------------------------------------------------------------------------------------------------------------------
- */
+/* --- variants -------------------------------------------------------------------------------------------- */
 
 static const char *const info_names[2] = {"FINDNA_LLR", "FINDNA_DIST"};
 
@@ -194,8 +198,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
   return FD_OK;
 }
 
-/* --- nucleotides ---------------------------------------------------------------------------------------------------------------
- */
+/* --- nucleotides ----------------------------------------------------------------------------------------- */
 
 static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) {
   const fd_track_options how = {.window = (int)o->window,

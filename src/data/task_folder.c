@@ -64,8 +64,7 @@ static fd_status begin_row(builder *b, int64_t length, int label, uint8_t **to) 
   return FD_OK;
 }
 
-/* --- a sequence a file ---------------------------------------------------------------------------------------------------------
- */
+/* --- a sequence a file ----------------------------------------------------------------------------------------------- */
 
 static fd_status read_sequence(const char *path, int label, builder *b) {
   char *text;

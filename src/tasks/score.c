@@ -163,8 +163,7 @@ static fd_status number_alleles(work *w) {
   return FD_OK;
 }
 
-/* --- the root: jobs ----------------------------------------------------------------------------------------------------------
- */
+/* --- the root: jobs -------------------------------------------------------------------------------------------------- */
 
 /* Writes the symbols of an allele; 0 when it is not of A, C, G, T alone (symbolic, missing, N). */
 static int take_allele(const char *text, size_t length, uint8_t *to) {
@@ -222,8 +221,7 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
   return FD_OK;
 }
 
-/* --- everybody: passes --------------------------------------------------------------------------------------------------------
- */
+/* --- everybody: passes ----------------------------------------------------------------------------------------------- */
 
 static const uint8_t *window_of(const work *w, int j, int with_alt) {
   return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
