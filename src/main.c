@@ -34,8 +34,12 @@ static fd_status print_help(void) {
 
 static fd_status run(fd_comm *comm, int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help", *names[COMMANDS];
-  if (!strcmp(name, "--help") || !strcmp(name, "-h")) return comm->rank ? FD_OK : print_help();
-  if (!strcmp(name, "--version")) return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
+  if (argc > 2 && !strcmp(name, "help")) { /* findna help COMMAND */
+    argv[1] = argv[2], argv[2] = "--help";
+    name = argv[1], argc = 3;
+  }
+  if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return comm->rank ? FD_OK : print_help();
+  if (!strcmp(name, "--version") || !strcmp(name, "version")) return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
   for (int i = 0; i < COMMANDS; i++) {
     names[i] = commands[i].name;
     if (!strcmp(name, names[i])) return commands[i].run(comm, argc - 1, argv + 1);

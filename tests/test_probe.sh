@@ -52,6 +52,8 @@ expect "report: no run" 66 "nowhere" "$FINDNA" report nowhere
 expect "doctor" 0 "SIMD|simd" "$FINDNA" doctor
 expect "version" 0 "findna" "$FINDNA" --version
 expect "help" 0 "prepare" "$FINDNA" --help
+expect "help of a command" 0 "usage: findna embed" "$FINDNA" help embed
+expect "version, as a word" 0 "^findna " "$FINDNA" version
 expect "an unknown command" 64 "did you mean" "$FINDNA" pretran
 check "docs/options.md is what the program says" diff <("$FINDNA" config --markdown) "$root/docs/options.md"
 for config in demo findna findna-code cm-mnm; do
