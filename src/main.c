@@ -39,7 +39,8 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
     name = argv[1], argc = 3;
   }
   if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return comm->rank ? FD_OK : print_help();
-  if (!strcmp(name, "--version") || !strcmp(name, "version")) return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
+  if (!strcmp(name, "--version") || !strcmp(name, "version"))
+    return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
   for (int i = 0; i < COMMANDS; i++) {
     names[i] = commands[i].name;
     if (!strcmp(name, names[i])) return commands[i].run(comm, argc - 1, argv + 1);

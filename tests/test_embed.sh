@@ -4,7 +4,6 @@ source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
 genome=$root/datasets/human_chr20_slice.2bit
-contig=$(awk 'NR == 2 { print $1 }' "$root/datasets/human_chr20_slice.bed")
 read -r contig first _ < <(grep -v '^#' "$root/datasets/human_chr20_slice.bed" | head -1)
 
 embed() { "$FINDNA" embed run "$@" >out.log 2>&1 || { tail -3 out.log; return 1; }; }

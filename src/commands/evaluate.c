@@ -53,8 +53,7 @@ static const struct method {
 } methods[] = {{"probe", NULL, 0}, {"finetune", NULL, 1}, {"untrained", "--init-untrained", 1}};
 enum { METHODS = sizeof methods / sizeof *methods };
 
-/* --- the suite
- * ------------------------------------------------------------------------------------------------------------------- */
+/* --- the suite ------------------------------------------------------------------------------------------------------- */
 
 /* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
@@ -155,8 +154,7 @@ static fd_status check_lists(const evaluation *e) {
   return FD_OK;
 }
 
-/* --- pieces of work
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- pieces of work -------------------------------------------------------------------------------------------------- */
 
 /* Words of a command line, in memory of their own. */
 typedef struct line {
@@ -327,8 +325,7 @@ static fd_status do_task(evaluation *e, const task *t) {
   return FD_OK;
 }
 
-/* --- results
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- results --------------------------------------------------------------------------------------------------------- */
 
 /* A row of the table: mean and standard deviation over the seeds of the task's measure. */
 typedef struct row {

@@ -220,11 +220,11 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
     fd_info("untrained: random weights of the checkpoint's model");
     return FD_OK;
   }
-  fd_params_init(to, (uint64_t)t->config.run.seed, t->weights);
+  FD_TRY(t->dev->copy(t->dev, t->weights, t->state->array[FD_STUDENT], to->size * sizeof(float)));
   for (int i = 0; i < to->count; i++) {
     const fd_param *p = &to->item[i], *q = fd_params_find(from, p->name);
     int fits = q && q->dims == p->dims && q->shape[0] == p->shape[0] && (p->dims == 1 || q->shape[1] == p->shape[1]);
-    int of_task = !strncmp(p->name, "task.", 5);
+    int of_task = p->offset >= fd_network_core(t->network);
     if (fits && !of_task) memcpy(t->weights + p->offset, encoder->params + q->offset, p->size * sizeof(float));
     taken += fits && !of_task, fresh += !fits && !of_task;
   }

@@ -190,19 +190,24 @@ static void divide_positions(work *w, int item) {
   }
 }
 
-/* This rank's sequences of the chunk: those that begin in its share of the nucleotides. */
+/* A rank has the sequences of the chunk that begin in its share of the nucleotides. */
+static int is_mine(const work *w, int i) {
+  const chunk *c = &w->c;
+  return (int64_t)((double)c->start[i] / (double)c->start[c->count] * w->comm->size) == w->comm->rank;
+}
+
 static fd_status embed_share(work *w) {
   chunk *c = &w->c;
   const fd_embed_options *o = w->options;
-  int64_t all = c->start[c->count];
   for (int i = 0; i < c->count; i++) {
-    if ((int64_t)((double)c->start[i] / (double)all * w->comm->size) != w->comm->rank) continue;
+    if (!is_mine(w, i)) continue;
     int64_t length = length_of(c, i);
     for (int64_t k = 0; k < pieces_of(o, length); k++)
       for (int minus = 0; minus <= o->both_strands; minus++) FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
   }
   if (w->e->seqs.count) FD_TRY(run_pass(w));
-  for (int i = 0; i < c->count && o->positions; i++) divide_positions(w, i);
+  for (int i = 0; i < c->count && o->positions; i++)
+    if (is_mine(w, i)) divide_positions(w, i);
   return FD_OK;
 }
 
