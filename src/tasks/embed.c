@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "data/alphabet.h"
 
 /* A chunk is full when it has so many nucleotides or values; it has at least one sequence. */
 enum { CHUNK_BASES = 1 << 20, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
@@ -38,9 +37,7 @@ typedef struct work {
   chunk c;
   fd_encoding *e;
   int64_t longest; /* that `e` is made for */
-  piece *pending;  /* of the pass */
-  size_t pieces_room;
-  float *row; /* [width] */
+  float *row;      /* [width] */
 } work;
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
@@ -117,12 +114,6 @@ static fd_status share_chunk(work *w) {
   return comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0);
 }
 
-static void put_symbols(const work *w, const piece *p, int length, uint8_t *to) {
-  const uint8_t *from = w->c.symbols + w->c.start[p->item] + p->from;
-  if (p->minus) fd_reverse_complement(from, length, to);
-  else memcpy(to, from, (size_t)length);
-}
-
 /* Adds the latents of a piece to the rows of its positions. */
 static void add_positions(work *w, int slot, const piece *p) {
   int first = w->e->start[slot], length = w->e->start[slot + 1] - first;
@@ -142,38 +133,25 @@ static void predict(const work *w) {
   for (int o = 0; o < head->outputs; o++) w->row[o] = (float)z[o];
 }
 
-/* Runs the pass and adds its pieces to their sequences, in order. */
-static fd_status run_pass(work *w) {
+/* Adds a piece of a pass to its sequence. */
+static void take(void *context, int i, const void *note) {
+  work *w = context;
   const fd_embed_options *o = w->options;
-  FD_TRY(fd_encoding_run(w->e));
-  for (int i = 0; i < w->e->seqs.count; i++) {
-    const piece *p = &w->pending[i];
-    if (o->positions) {
-      add_positions(w, i, p);
-      continue;
-    }
-    float *out = w->c.values + (size_t)p->item * (size_t)w->width;
-    double share = 1.0 / (double)(pieces_of(o, length_of(&w->c, p->item)) * (o->both_strands ? 2 : 1));
-    fd_features_pool(w->e, i, o->kind, w->row);
-    if (o->task) predict(w);
-    for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * w->row[c]);
+  const piece *p = note;
+  if (o->positions) {
+    add_positions(w, i, p);
+    return;
   }
-  fd_encoding_clear(w->e);
-  return FD_OK;
+  float *out = w->c.values + (size_t)p->item * (size_t)w->width;
+  double share = 1.0 / (double)(pieces_of(o, length_of(&w->c, p->item)) * (o->both_strands ? 2 : 1));
+  fd_features_pool(w->e, i, o->kind, w->row);
+  if (o->task) predict(w);
+  for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * w->row[c]);
 }
 
 static fd_status add_piece(work *w, const piece *p) {
   int length = (int)piece_length(w->options, length_of(&w->c, p->item));
-  uint8_t *to = fd_encoding_add(w->e, length);
-  if (!to) {
-    FD_TRY(run_pass(w));
-    to = fd_encoding_add(w->e, length);
-  }
-  size_t slot = (size_t)w->e->seqs.count - 1;
-  FD_TRY(fd_grow(&w->pending, &w->pieces_room, slot + 1, sizeof *w->pending, "pieces"));
-  w->pending[slot] = *p;
-  put_symbols(w, p, length, to);
-  return FD_OK;
+  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p, NULL);
 }
 
 /* Positions were added once for every piece that holds them. */
@@ -205,7 +183,7 @@ static fd_status embed_share(work *w) {
     for (int64_t k = 0; k < pieces_of(o, length); k++)
       for (int minus = 0; minus <= o->both_strands; minus++) FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
   }
-  if (w->e->seqs.count) FD_TRY(run_pass(w));
+  FD_TRY(fd_encoding_flush(w->e));
   for (int i = 0; i < c->count && o->positions; i++)
     if (is_mine(w, i)) divide_positions(w, i);
   return FD_OK;
@@ -221,7 +199,7 @@ static fd_status fit_encoder(work *w) {
   if (w->e && longest <= w->longest) return FD_OK;
   fd_encoding_close(&w->e);
   w->longest = longest;
-  return fd_encoding_open(&w->e, w->encoder, cls_of(w->options, w->encoder), longest, FD_WANT_LATENT);
+  return fd_encoding_open(&w->e, w->encoder, cls_of(w->options, w->encoder), longest, FD_WANT_LATENT, take, w, sizeof(piece));
 }
 
 static fd_status embed_chunk(work *w) {
@@ -278,7 +256,6 @@ fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_
   free(w.c.id);
   free(w.c.start);
   free(w.c.symbols);
-  free(w.pending);
   free(w.row);
   fd_encoding_close(&w.e);
   return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/alphabet.h"
 
 enum { TOKENS_PER_PASS = 1 << 13 };
 
@@ -19,7 +20,8 @@ size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, i
   return floats * sizeof(float) + 2 * tokens;
 }
 
-fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want) {
+fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
+                           fd_encoding_taker *take, void *context, size_t note_bytes) {
   fd_status status = FD_OK;
   fd_device *dev = encoder->dev;
   size_t weights = encoder->network->params.size * sizeof(float), channels = (size_t)encoder->network->channels;
@@ -30,7 +32,8 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   size_t tokens = (size_t)tokens_of(cls, longest);
   FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
   fd_encoding *e = *encoding;
-  *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .seqs.cls = cls};
+  *e = (fd_encoding){
+      .encoder = encoder, .tokens_max = (int)tokens, .seqs.cls = cls, .take = take, .context = context, .note_bytes = note_bytes};
   FD_GO(fd_alloc(&e->start, TOKENS_PER_PASS + 2, sizeof *e->start, "an encoder"));
   FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
@@ -54,6 +57,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
   fd_activations_destroy(&e->acts);
+  free(e->notes);
   free(e->logits);
   free(e->latent);
   free(e->tokens);
@@ -62,7 +66,8 @@ void fd_encoding_close(fd_encoding **encoding) {
   *encoding = NULL;
 }
 
-uint8_t *fd_encoding_add(fd_encoding *e, int length) {
+/* Where the symbols of one more sequence go; NULL when it does not fit any more. */
+static uint8_t *add(fd_encoding *e, int length) {
   int used = e->start[e->seqs.count], all = length + e->seqs.cls;
   if (e->seqs.count > TOKENS_PER_PASS || used + all > (e->seqs.count ? TOKENS_PER_PASS : e->tokens_max)) return NULL;
   memset(e->tokens + used + length, FD_ZERO, (size_t)e->seqs.cls);
@@ -70,17 +75,33 @@ uint8_t *fd_encoding_add(fd_encoding *e, int length) {
   return e->tokens + used;
 }
 
-fd_status fd_encoding_run(fd_encoding *e) {
+fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note, uint8_t **placed) {
+  uint8_t *to = add(e, length);
+  if (!to) {
+    FD_TRY(fd_encoding_flush(e));
+    to = add(e, length);
+  }
+  size_t slot = (size_t)e->seqs.count - 1;
+  FD_TRY(fd_grow(&e->notes, &e->notes_room, slot + 1, e->note_bytes, "notes"));
+  memcpy(e->notes + slot * e->note_bytes, note, e->note_bytes);
+  if (minus) fd_reverse_complement(symbols, length, to);
+  else memcpy(to, symbols, (size_t)length);
+  if (placed) *placed = to;
+  return FD_OK;
+}
+
+fd_status fd_encoding_flush(fd_encoding *e) {
   const fd_network *net = e->encoder->network;
   fd_device *dev = e->encoder->dev;
   size_t rows = (size_t)fd_seqs_rows(&e->seqs);
+  if (!e->seqs.count) return FD_OK;
   FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
   dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, NULL, 0, e->x);
   fd_network_forward(net, dev, &e->seqs, e->params, e->x, e->acts);
   FD_TRY(dev->sync(dev));
   if (e->latent) FD_TRY(dev->copy(dev, e->latent, e->acts->latent, rows * (size_t)net->channels * sizeof(float)));
   if (e->logits) FD_TRY(dev->copy(dev, e->logits, e->acts->logits, rows * FD_SYMBOLS * sizeof(float)));
+  for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
+  e->seqs.count = 0;
   return FD_OK;
 }
-
-void fd_encoding_clear(fd_encoding *e) { e->seqs.count = 0; }

@@ -13,8 +13,13 @@ typedef struct fd_encoder {
   int cls; /* [CLS] rows that the model was trained with */
 } fd_encoder;
 
+typedef struct fd_encoding fd_encoding;
+
+/* Takes what it needs of sequence i of a pass that has been run; `note` is what fd_encoding_put was told of it. */
+typedef void fd_encoding_taker(void *context, int i, const void *note);
+
 /* The sequences of one pass. Sequence i has the rows seqs.start[i] .. seqs.start[i+1]-1 of both results, its [CLS] rows last. */
-typedef struct fd_encoding {
+struct fd_encoding {
   const fd_encoder *encoder;
   fd_seqs seqs;
   int *start, tokens_max;
@@ -23,25 +28,31 @@ typedef struct fd_encoding {
   fd_activations *acts;
   uint8_t *device_tokens;
   float *params, *x; /* device */
-} fd_encoding;
+  fd_encoding_taker *take;
+  void *context;
+  char *notes; /* [sequences of the pass, note_bytes] */
+  size_t note_bytes, notes_room;
+};
 
-/* What fd_encoding_run brings to the host. */
+/* What a pass brings to the host. */
 enum { FD_WANT_LATENT = 1, FD_WANT_LOGITS = 2 };
 
 /* Buffers for passes over sequences of up to `longest` nucleotides with `cls` [CLS] rows behind each: as many sequences at a time
- * as fit a pass of convenient size, a longer one alone. */
-fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want) FD_MUST_CHECK;
+ * as fit a pass of convenient size, a longer one alone. Each is handed to `take` (with `context`) in the order in which they were
+ * put; a note about it has `note_bytes`. */
+fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
+                           fd_encoding_taker *take, void *context, size_t note_bytes) FD_MUST_CHECK;
 void fd_encoding_close(fd_encoding **encoding);
 
 /* Bytes that such buffers take, the weights on the device included. */
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want);
 
-/* Adds a sequence of this length to the pass: the caller writes its symbols (or FD_ZERO where masked) there. NULL when it does
- * not fit any more: run and clear first. */
-uint8_t *fd_encoding_add(fd_encoding *encoding, int length);
+/* Puts a sequence, or with `minus` its reverse complement, and a copy of the note into the pass; a full pass is run and handed
+ * out first. *placed (unless NULL): the symbols in the pass, for FD_ZERO where the caller masks. */
+fd_status fd_encoding_put(fd_encoding *encoding, const uint8_t *symbols, int length, int minus, const void *note,
+                          uint8_t **placed) FD_MUST_CHECK;
 
-/* Runs the pass over what was added. */
-fd_status fd_encoding_run(fd_encoding *encoding) FD_MUST_CHECK;
-void fd_encoding_clear(fd_encoding *encoding);
+/* Runs and hands out what is left. */
+fd_status fd_encoding_flush(fd_encoding *encoding) FD_MUST_CHECK;
 
 #endif

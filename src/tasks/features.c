@@ -33,26 +33,35 @@ void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out)
 
 static int length_of(const fd_table *table, int row) { return (int)(table->start[row + 1] - table->start[row]); }
 
-/* The features of rows first .. last-1, packed into passes. */
+/* Where a table's features go. */
+typedef struct collection {
+  fd_encoding *e;
+  fd_features kind;
+  size_t width;
+  float *out; /* [rows, width] */
+} collection;
+
+static void take_row(void *context, int i, const void *note) {
+  const collection *c = context;
+  fd_features_pool(c->e, i, c->kind, c->out + (size_t) * (const int *)note * c->width);
+}
+
+/* The features of rows first .. last-1. */
 static fd_status compute_share(const fd_encoder *encoder, fd_features kind, const fd_table *table, int first, int last,
                                float *out) {
   fd_status status = FD_OK;
-  fd_encoding *e;
-  int longest = 0, width = fd_features_width(encoder->network, kind);
+  collection c = {.kind = kind, .width = (size_t)fd_features_width(encoder->network, kind), .out = out};
+  int longest = 0;
   for (int row = first; row < last; row++)
     if (length_of(table, row) > longest) longest = length_of(table, row);
-  FD_TRY(fd_encoding_open(&e, encoder, fd_features_cls(encoder, kind), longest, FD_WANT_LATENT));
-  for (int row = first, next = first; row < last; row = next) {
-    uint8_t *to;
-    for (; next < last && (to = fd_encoding_add(e, length_of(table, next))); next++)
-      memcpy(to, table->symbols + table->start[next], (size_t)length_of(table, next));
-    FD_GO(fd_encoding_run(e));
-    for (int i = 0; i < e->seqs.count; i++) fd_features_pool(e, i, kind, out + (size_t)(row + i) * (size_t)width);
-    fd_encoding_clear(e);
-    fd_progress(0, "features of the %s encoder: %d of %d sequences", encoder->name, next - first, last - first);
+  FD_TRY(fd_encoding_open(&c.e, encoder, fd_features_cls(encoder, kind), longest, FD_WANT_LATENT, take_row, &c, sizeof(int)));
+  for (int row = first; row < last; row++) {
+    FD_GO(fd_encoding_put(c.e, table->symbols + table->start[row], length_of(table, row), 0, &row, NULL));
+    fd_progress(0, "features of the %s encoder: %d of %d sequences", encoder->name, row - first, last - first);
   }
+  FD_GO(fd_encoding_flush(c.e));
 done:
-  fd_encoding_close(&e);
+  fd_encoding_close(&c.e);
   return status;
 }
 

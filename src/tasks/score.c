@@ -49,8 +49,6 @@ typedef struct work {
   uint8_t *symbols;        /* [jobs_max, 2, window] */
   fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
-  pass_item *pending;
-  size_t pending_room;
   float *row, *ref_row; /* [channels] pooled latents; ref_row of the job whose ALT comes next */
 } work;
 
@@ -253,39 +251,25 @@ static double distance(const float *a, const float *b, int n) {
   return sqrt(sum);
 }
 
-static fd_status run_pass(work *w) {
+static void take(void *context, int i, const void *note) {
+  work *w = context;
+  const pass_item *p = note;
+  fd_allele_score *result = &w->result[p->job];
   double share = w->options->both_strands ? 0.5 : 1;
-  int channels = w->encoder->network->channels;
-  FD_TRY(fd_encoding_run(w->e));
-  for (int i = 0; i < w->e->seqs.count; i++) {
-    const pass_item *p = &w->pending[i];
-    fd_allele_score *result = &w->result[p->job];
-    if (p->kind == MASKED) result->llr += share * likelihood_ratio(w, i, p);
-    if (p->kind == WITH_REF) fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->ref_row);
-    if (p->kind == WITH_ALT) {
-      fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->row);
-      result->distance += share * distance(w->row, w->ref_row, channels);
-    }
+  if (p->kind == MASKED) result->llr += share * likelihood_ratio(w, i, p);
+  if (p->kind == WITH_REF) fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->ref_row);
+  if (p->kind == WITH_ALT) {
+    fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->row);
+    result->distance += share * distance(w->row, w->ref_row, w->encoder->network->channels);
   }
-  fd_encoding_clear(w->e);
-  return FD_OK;
 }
 
 static fd_status add(work *w, pass_item p) {
   const job *j = &w->job[p.job];
   int length = p.kind == WITH_ALT ? j->alt_window : j->ref_window, from = p.minus ? length - j->at - j->ref : j->at;
-  const uint8_t *symbols = window_of(w, p.job, p.kind == WITH_ALT);
-  uint8_t *to = fd_encoding_add(w->e, length);
-  if (!to) {
-    FD_TRY(run_pass(w));
-    to = fd_encoding_add(w->e, length);
-  }
-  size_t slot = (size_t)w->e->seqs.count - 1;
-  FD_TRY(fd_grow(&w->pending, &w->pending_room, slot + 1, sizeof *w->pending, "scores"));
-  w->pending[slot] = p;
-  if (p.minus) fd_reverse_complement(symbols, length, to);
-  else memcpy(to, symbols, (size_t)length);
-  if (p.kind == MASKED) memset(to + from, FD_ZERO, (size_t)j->ref);
+  uint8_t *placed;
+  FD_TRY(fd_encoding_put(w->e, window_of(w, p.job, p.kind == WITH_ALT), length, p.minus, &p, &placed));
+  if (p.kind == MASKED) memset(placed + from, FD_ZERO, (size_t)j->ref);
   return FD_OK;
 }
 
@@ -305,7 +289,7 @@ static fd_status do_share(work *w) {
     if (!comparable) w->result[i].llr = NAN;
     if (!o->distance) w->result[i].distance = NAN;
   }
-  return w->e->seqs.count ? run_pass(w) : FD_OK;
+  return fd_encoding_flush(w->e);
 }
 
 static fd_status do_jobs(work *w) {
@@ -342,7 +326,7 @@ static fd_status run(work *w) {
   FD_TRY(fd_alloc(&w->result, most, sizeof *w->result, "scores"));
   FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
   FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
-  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want));
+  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want, take, w, sizeof(pass_item)));
   for (double start = fd_seconds();;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
     if (root) FD_TRY(make_jobs(w, &next, &skip));
@@ -377,7 +361,6 @@ fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder
   free(w.job);
   free(w.symbols);
   free(w.result);
-  free(w.pending);
   free(w.row);
   free(w.ref_row);
   if (status != FD_OK) fd_variant_scores_free(scores);

@@ -27,8 +27,6 @@ typedef struct work {
   uint8_t *symbols; /* [length] of the sequence */
   float *value;     /* [length, 4] probabilities */
   fd_encoding *e;
-  task *pending;
-  size_t pending_room;
   char contig[256]; /* root: where the last sequence was */
   int64_t end;
   int warned;
@@ -49,14 +47,15 @@ static task window_at(const work *w, int64_t k) {
   return t;
 }
 
-/* Adds the probabilities of a pass's masked nucleotides. */
-static void take(const work *w, int slot) {
-  const task *t = &w->pending[slot];
+/* Adds the probabilities of the masked nucleotides of a sequence of a pass. */
+static void take(void *context, int i, const void *note) {
+  const work *w = context;
+  const task *t = note;
   double share = w->options->both_strands ? 0.5 : 1;
   for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
     int row = (int)(at - t->from);
     if (t->minus) row = t->length - 1 - row;
-    const float *z = w->e->logits + (size_t)(w->e->start[slot] + row) * FD_SYMBOLS;
+    const float *z = w->e->logits + (size_t)(w->e->start[i] + row) * FD_SYMBOLS;
     double p[FD_N], most = -INFINITY, sum = 0;
     for (int c = 0; c < FD_N; c++)
       p[c] = fd_score_log_weight((double)z[c], w->options->tau, w->options->bce), most = fmax(most, p[c]);
@@ -69,27 +68,12 @@ static void take(const work *w, int slot) {
   }
 }
 
-static fd_status run_pass(work *w) {
-  FD_TRY(fd_encoding_run(w->e));
-  for (int i = 0; i < w->e->seqs.count; i++) take(w, i);
-  fd_encoding_clear(w->e);
-  return FD_OK;
-}
-
 static fd_status add(work *w, const task *t) {
-  uint8_t *to = fd_encoding_add(w->e, t->length);
-  if (!to) {
-    FD_TRY(run_pass(w));
-    to = fd_encoding_add(w->e, t->length);
-  }
-  size_t slot = (size_t)w->e->seqs.count - 1;
-  FD_TRY(fd_grow(&w->pending, &w->pending_room, slot + 1, sizeof *w->pending, "a track"));
-  w->pending[slot] = *t;
-  if (t->minus) fd_reverse_complement(w->symbols + t->from, t->length, to);
-  else memcpy(to, w->symbols + t->from, (size_t)t->length);
+  uint8_t *placed;
+  FD_TRY(fd_encoding_put(w->e, w->symbols + t->from, t->length, t->minus, t, &placed));
   for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
     int64_t row = at - t->from;
-    to[t->minus ? t->length - 1 - row : row] = FD_ZERO;
+    placed[t->minus ? t->length - 1 - row : row] = FD_ZERO;
   }
   return FD_OK;
 }
@@ -106,7 +90,7 @@ static fd_status do_share(work *w) {
         t.phase = phase, t.minus = minus;
         FD_TRY(add(w, &t));
       }
-  return w->e->seqs.count ? run_pass(w) : FD_OK;
+  return fd_encoding_flush(w->e);
 }
 
 /* The sequence is on every rank afterwards, and then its probabilities. */
@@ -159,7 +143,7 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
   FD_TRY(w->comm->ops->broadcast(w->comm, &count, sizeof count, 0));
   FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
   if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
-  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, FD_WANT_LOGITS));
+  FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, FD_WANT_LOGITS, take, w, sizeof(task)));
   double start = fd_seconds();
   for (int64_t i = 0; i < count; i++) {
     FD_TRY(fd_comm_stop_asked(w->comm));
@@ -180,7 +164,6 @@ fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_
   fd_status status = run(&w, s, out);
   free(w.symbols);
   free(w.value);
-  free(w.pending);
   fd_encoding_close(&w.e);
   return status;
 }
