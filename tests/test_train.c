@@ -77,12 +77,12 @@ static fd_config small_config(int channels, int hidden, int track, int networks)
 /* Latents of one sequence of one-hot rows with `cls` zero rows at the end. */
 static float *latents(small_run *r, const float *params, int T, const float *x) {
   int start[2] = {0, T};
-  fd_seqs seqs = {1, 1, start};
+  fd_seqs seqs = {.count = 1, .cls = 1, .start = start};
   fd_activations *acts;
   float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
   assert_ok(fd_activations_create(&acts, r->network, r->dev, T, 0));
   fd_network_forward(r->network, r->dev, &seqs, params, x, acts);
-  memcpy(out, acts->latent, (size_t)T * (size_t)r->network->channels * sizeof *out);
+  memcpy(out, acts->latent.at, (size_t)T * (size_t)r->network->channels * sizeof *out);
   fd_activations_destroy(&acts);
   return out;
 }
@@ -332,7 +332,8 @@ static void ways_to_the_same_bits(void **state) {
   }
   assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
   assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
-  assert_true(fd_activations_size(other.network, 100, 1) < 0.55 * (double)fd_activations_size(plain.network, 100, 1));
+  assert_true(fd_activations_size(other.network, other.dev->form, 100, 1) <
+              0.55 * (double)fd_activations_size(plain.network, plain.dev->form, 100, 1));
   close_run(&plain);
   close_run(&other);
   free(windows.symbols);

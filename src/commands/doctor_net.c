@@ -33,22 +33,23 @@ static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int seq
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
   fd_activations *student = NULL, *teacher = NULL;
-  int *start = NULL;
+  fd_seqs seqs = {0};
   float *x = NULL, *dlogits = NULL;
   FD_GO(fd_activations_create(&student, net, dev, rows, 1));
   FD_GO(fd_activations_create(&teacher, net, dev, rows, 0));
-  FD_GO(fd_alloc(&start, (size_t)sequences + 1, sizeof *start, "timing"));
+  FD_GO(fd_seqs_create(&seqs, dev, sequences, cls));
   FD_GO(dev->alloc(dev, &x, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
   FD_GO(dev->alloc(dev, &dlogits, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
-  for (int i = 0; i <= sequences; i++) start[i] = i * (rows / sequences);
-  fd_seqs seqs = {sequences, cls, start};
-  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, x);
-  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, dlogits);
+  seqs.count = sequences;
+  for (int i = 0; i <= sequences; i++) seqs.start[i] = i * (rows / sequences);
+  FD_GO(fd_seqs_send(&seqs, dev));
+  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, x);
+  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, dlogits);
   for (int i = 0; i < 2; i++) { /* the first one is a warm-up */
     double from = fd_seconds();
     fd_network_forward(net, dev, &seqs, params, x, teacher);
     fd_network_forward(net, dev, &seqs, params, x, student);
-    fd_network_backward(net, dev, &seqs, params, x, student, dlogits, NULL, gradient);
+    fd_network_backward(net, dev, &seqs, params, x, student, dlogits, (fd_mat){0}, gradient);
     FD_GO(dev->sync(dev));
     *seconds = fd_seconds() - from;
   }
@@ -56,7 +57,7 @@ done:
   fd_activations_destroy(&student);
   fd_activations_destroy(&teacher);
   if (dev) dev->release(dev, x), dev->release(dev, dlogits);
-  free(start);
+  fd_seqs_destroy(&seqs, dev);
   return status;
 }
 
@@ -127,8 +128,8 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   FD_GO(dev->alloc(dev, &params, n * sizeof *params, "timing"));
   FD_GO(dev->alloc(dev, &gradient, n * sizeof *gradient, "timing"));
   FD_GO(fd_alloc(&scratch, n / 2 + 1, sizeof *scratch, "timing"));
-  dev->ops.zero(dev, n, params);
-  dev->ops.zero(dev, n, gradient);
+  dev->ops.zero(dev, n * sizeof *params, params);
+  dev->ops.zero(dev, n * sizeof *gradient, gradient);
   fd_comm_phase(comm, -1, "the timing of a micro-batch");
   FD_GO(time_micro_batch(dev, net, rows / (window + (int)c->model.cls), (int)c->model.cls, rows, params, gradient, &t.computing));
   t.computing *= (double)(c->train.virtual_ranks / comm->size);

@@ -272,7 +272,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
-          1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model)));
+          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, comm->size, rows) + fd_pretrained_memory(&t->model)));
   return FD_OK;
 }
 

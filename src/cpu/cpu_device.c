@@ -104,6 +104,7 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int precision) {
   fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, precision);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,
+                            .form = {FD_FP32, 1},
                             .alloc = cpu_alloc,
                             .release = cpu_release,
                             .copy = cpu_copy,

@@ -23,6 +23,8 @@ struct fd_device {
   const char *kind; /* "cpu" or "cuda" */
   const char *simd; /* instructions in use, for the log */
   int threads;
+  int own_memory; /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
+  fd_form form;   /* of activations */
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
@@ -33,6 +35,15 @@ struct fd_device {
 
 /* Opens the device that the config asks for. `local_size` ranks share this machine (for the number of threads). */
 fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) FD_MUST_CHECK;
+
+/* Room for up to `count` sequences with `cls` [CLS] rows each, here and on the device; fd_seqs_send brings what the caller wrote
+ * to start and draws over. */
+fd_status fd_seqs_create(fd_seqs *seqs, fd_device *dev, int count, int cls) FD_MUST_CHECK;
+fd_status fd_seqs_send(const fd_seqs *seqs, fd_device *dev) FD_MUST_CHECK;
+void fd_seqs_destroy(fd_seqs *seqs, fd_device *dev);
+
+/* Rows first .. first + rows - 1 of m as fp32 without padding, into host memory [rows, width]. Waits. */
+fd_status fd_mat_read(fd_device *dev, fd_mat m, int first, int rows, int width, float *to) FD_MUST_CHECK;
 
 /* The instructions that this machine's processor can use, such as "generic, avx2", into text[size]. */
 void fd_device_simd(char *text, size_t size);

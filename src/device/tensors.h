@@ -2,7 +2,33 @@
 #ifndef FD_DEVICE_TENSORS_H
 #define FD_DEVICE_TENSORS_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* Rows in the device's memory, one per token or sequence. A row has `stride` elements; those behind its width are zero. */
+typedef enum fd_type { FD_FP32, FD_BF16 } fd_type;
+typedef struct fd_mat {
+  void *at; /* NULL: there is none */
+  int stride;
+  fd_type type;
+} fd_mat;
+
+/* fp32 rows without padding. */
+static inline fd_mat fd_dense(const float *at, int width) { return (fd_mat){(void *)at, width, FD_FP32}; }
+
+/* How a device stores activations: their type, and what the stride of a row is a multiple of. */
+typedef struct fd_form {
+  fd_type type;
+  int pad;
+} fd_form;
+
+static inline int fd_form_stride(fd_form form, int width) { return (width + form.pad - 1) / form.pad * form.pad; }
+static inline size_t fd_form_row(fd_form form, int width) {
+  return (size_t)fd_form_stride(form, width) * (form.type == FD_BF16 ? 2 : 4);
+}
+static inline fd_mat fd_form_mat(fd_form form, void *at, int width) {
+  return (fd_mat){at, fd_form_stride(form, width), form.type};
+}
 
 /* Symbols of a token: the nucleotides and N are the rows of a one-hot matrix; masked and [CLS] rows are zero. */
 enum { FD_A, FD_C, FD_G, FD_T, FD_N, FD_SYMBOLS, FD_ZERO = FD_SYMBOLS, FD_CLS };
@@ -11,7 +37,10 @@ enum { FD_A, FD_C, FD_G, FD_T, FD_N, FD_SYMBOLS, FD_ZERO = FD_SYMBOLS, FD_CLS };
  * are its [CLS] tokens. */
 typedef struct fd_seqs {
   int count, cls;
-  const int *start; /* [count + 1], start[0] = 0 */
+  int *start;      /* [count + 1], start[0] = 0 */
+  uint64_t *draws; /* [count] what random numbers are keyed by; NULL where none are drawn */
+  int *device_start;
+  uint64_t *device_draws; /* the same for the device (fd_seqs_send) */
 } fd_seqs;
 
 static inline int fd_seqs_rows(const fd_seqs *seqs) { return seqs->start[seqs->count]; }

@@ -16,13 +16,14 @@ void fd_gradients_destroy(fd_gradients **gradients);
 /* Gradient buffers in use, for the memory plan and the test of the bound. */
 int fd_gradients_buffers(const fd_gradients *gradients);
 
-/* The buffers that the next micro-batch writes. */
+/* The buffers that the next micro-batch writes, on the device: the statistics are zero. */
 float *fd_gradients_leaf(fd_gradients *gradients, double **statistics);
 
 /* Takes the leaf into the tree. */
 void fd_gradients_add(fd_gradients *gradients);
 
-/* After all micro-batches: sums over the ranks. Borrowed until the next step. */
+/* After all micro-batches: sums over the ranks, the gradient on the device, the statistics on the host. Borrowed until the next
+ * step. */
 fd_status fd_gradients_finish(fd_gradients *gradients, float **sum, double **statistics) FD_MUST_CHECK;
 
 #endif

@@ -44,7 +44,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
-  size_t n = (size_t)rows, channels = (size_t)network->channels;
+  size_t n = (size_t)rows;
   int cls = fd_config_cls(config);
   uint64_t batch = (uint64_t)config->train.batch;
   FD_GO(fd_ahead_create(&t->ahead, source, dev, t->micro_batches, t->micro_size, rows, cls, batch, batch * (uint64_t)steps));
@@ -54,7 +54,10 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
   if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
-  if (fd_objective_latent(config)) FD_GO(dev->alloc(dev, &t->grads.dlatent, n * channels * sizeof(float), "output gradients"));
+  if (fd_objective_latent(config)) {
+    t->grads.dlatent = fd_form_mat(dev->form, NULL, network->channels);
+    FD_GO(dev->alloc(dev, &t->grads.dlatent.at, n * fd_form_row(dev->form, network->channels), "output gradients"));
+  }
   FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->micro_batches, network->params.size, statistics_size(state),
                             config->comm.reduction == FD_REDUCTION_FAST));
 done:
@@ -72,18 +75,17 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   fd_activations_destroy(&t->teacher);
   fd_task_pass_destroy(&t->task);
   t->dev->release(t->dev, t->grads.dlogits);
-  t->dev->release(t->dev, t->grads.dlatent);
+  t->dev->release(t->dev, t->grads.dlatent.at);
   fd_gradients_destroy(&t->gradients);
   free(t);
   *trainer = NULL;
 }
 
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int ranks, int rows) {
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int ranks, int rows) {
   int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
   for (int n = 1; n < own; n *= 2) buffers++;
-  size_t floats =
-      (size_t)buffers * network->params.size + fd_activations_size(network, rows, 1) + fd_activations_size(network, rows, 0);
-  return floats * sizeof(float) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
+  return (size_t)buffers * network->params.size * sizeof(float) + fd_activations_size(network, form, rows, 1) +
+         fd_activations_size(network, form, rows, 0) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
 }
 
 /* The views of all micro-batches of this rank. */
@@ -113,10 +115,10 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
-  t->student->draws = batch->draws;
+  t->student->dropout = 1;
   fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
-  dev->ops.zero(dev, rows * FD_SYMBOLS, t->grads.dlogits);
-  if (t->grads.dlatent) dev->ops.zero(dev, rows * (size_t)t->network->channels, t->grads.dlatent);
+  dev->ops.zero(dev, rows * FD_SYMBOLS * sizeof(float), t->grads.dlogits);
+  if (t->grads.dlatent.at) dev->ops.zero(dev, rows * fd_form_row(dev->form, t->network->channels), t->grads.dlatent.at);
   fd_outputs outputs = {.batch = batch,
                         .network = t->network,
                         .params = s->array[FD_STUDENT],
@@ -131,9 +133,10 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
   if (t->points) t->points->outputs(t->points->context, &outputs);
   if (t->teacher)
-    dev->ops.cls_sum(dev, &batch->seqs, s->width,
-                     config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : t->teacher->logits,
-                     statistics + FD_TERMS);
+    dev->ops.cls_sum(
+        dev, &batch->seqs, s->width,
+        config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
+        statistics + FD_TERMS);
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
                       t->grads.dlatent, gradient);
   fd_gradients_add(t->gradients);

@@ -72,7 +72,7 @@ fd_status fd_bench_infer(fd_bench *bench) {
   x = calloc((size_t)rows * FD_SYMBOLS, sizeof *x);
   for (int i = 0; i <= c->train.batch; i++) start[i] = i * tokens;
   for (int i = 0; i < rows; i++) x[i * FD_SYMBOLS + i % 4] = 1;
-  fd_seqs seqs = {(int)c->train.batch, (int)c->model.cls, start};
+  fd_seqs seqs = {.count = (int)c->train.batch, .cls = (int)c->model.cls, .start = start};
   fd_network_forward(network, dev, &seqs, state->array[FD_STUDENT], x, acts); /* warm-up */
   while (fd_bench_next(bench)) {
     double from = fd_seconds();
