@@ -76,7 +76,7 @@ static double dissimilarity(const fd_config *config) {
   view_set *v = calloc(1, sizeof *v);
   double kl = 0;
   fd_loader_init(&loader, config, &windows);
-  assert_ok(fd_device_open(&dev, config, 1));
+  assert_ok(fd_device_open(&dev, config, 0, 1));
   static float u[LENGTH * 5], t[LENGTH * 5];
   int start[2] = {0, LENGTH};
   uint64_t g;

@@ -153,7 +153,7 @@ static void accumulate(fd_comm *comm, void *context) {
   double *statistics = NULL;
   fd_config_defaults(&config);
   config.device.threads = 1;
-  if (fd_device_open(&dev, &config, 1) != FD_OK) return;
+  if (fd_device_open(&dev, &config, 0, 1) != FD_OK) return;
   if (fd_gradients_create(&g, dev, comm, mine, SIZE, STATISTICS, 0) != FD_OK) return;
   for (int step = 0; step < 2; step++) { /* the second step reuses the buffers */
     for (int m = 0; m < mine; m++) {
@@ -224,7 +224,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   fd_config_defaults(&config);
   config.device.threads = 1;
   config.model.channels = 12, config.model.hidden = 16, config.model.track = 3, config.model.networks = 1;
-  if (fd_device_open(&dev, &config, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
+  if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
       fd_state_create(&state, &config, network, dev) != FD_OK)
     return;
   f->equal[comm->rank] = fd_synchrony_check(comm, state, unused);

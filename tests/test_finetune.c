@@ -53,7 +53,7 @@ static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
   c->teacher.kind = FD_TEACHER_BEST;
   c->task.outputs = c->task.kind == FD_TASK_VALUES ? 1 : 2;
   c->device.threads = 2;
-  assert_ok(fd_device_open(&t->dev, c, 1));
+  assert_ok(fd_device_open(&t->dev, c, 0, 1));
   assert_ok(fd_network_create(&t->network, c, 40));
   assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
   assert_ok(fd_trainer_rows(c, fd_rows_longest(table), &rows));

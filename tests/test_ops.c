@@ -2,8 +2,7 @@
  * passes against finite differences; bits against the number of threads. */
 #include "check.h"
 #include "plain.h"
-
-#include "base/random.h"
+#include "values.h"
 
 /* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
 enum { MAX_DEVICES = 4 };
@@ -13,50 +12,6 @@ static struct {
   double bound;
 } devices[MAX_DEVICES];
 static int device_count;
-static uint64_t counter;
-
-static uint32_t word(void) {
-  uint32_t out[4];
-  fd_philox(out, fd_rng_key_of(7, FD_RNG_TEST), 0, counter++);
-  return out[0];
-}
-
-static int between(int lo, int hi) { return lo + (int)fd_below(word(), (uint32_t)(hi - lo + 1)); }
-
-static float *random_floats(size_t n, float scale) {
-  float *x = malloc((n + 1) * sizeof *x);
-  for (size_t i = 0; i < n; i++) x[i] = scale * (2 * fd_unit(word()) - 1);
-  return x;
-}
-
-static float *poison(size_t n) {
-  float *x = malloc((n + 1) * sizeof *x);
-  for (size_t i = 0; i <= n; i++) x[i] = NAN;
-  return x;
-}
-
-static double *widen(const float *x, size_t n) {
-  double *d = malloc((n + 1) * sizeof *d);
-  for (size_t i = 0; i < n; i++) d[i] = (double)x[i];
-  return d;
-}
-
-/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written behind them. */
-static void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
-  double largest = 1; /* sums of values around 1 cancel: the bound is relative to their size, not the result's */
-  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
-  for (size_t i = 0; i < n; i++)
-    if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
-      fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
-  if (!isnan(fast[n])) fail_msg("%s: written behind its end", what);
-}
-
-static fd_seqs random_seqs(int cls, int longest) {
-  int count = between(1, 5), *start = calloc((size_t)count + 1, sizeof *start);
-  for (int i = 0; i < count; i++) start[i + 1] = start[i] + cls + between(1, longest);
-  return (fd_seqs){.count = count, .cls = cls, .start = start};
-}
-
 /* A random block with its gradients and everything in double. */
 typedef struct mixer_case {
   fd_seqs seqs;
@@ -399,7 +354,7 @@ static void bits_do_not_depend_on_threads(void **state) {
     for (int i = 0; i < 4; i++) {
       fd_device *dev;
       config.device.threads = threads[i];
-      assert_ok(fd_device_open(&dev, &config, 1));
+      assert_ok(fd_device_open(&dev, &config, 0, 1));
       float *y = result[i] = poison(total), *dx = y + size, *z = poison((size_t)(c.rows * c.h));
       fd_mixer_grads g = {dx + size, dx + size + 2 * w, dx + size + w, dx + size + 2 * w + c.h};
       dev->ops.mixer_forward(dev, &c.seqs, &c.block, fd_dense(c.x, c.d), fd_dense(z, c.h), fd_dense(y, c.d));
@@ -515,7 +470,7 @@ static int open_devices(void **state) {
     config.device.simd = sets[i];
     config.device.precision = bf16 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
     config.device.threads = 1 + i % 2;
-    if (fd_device_open(&devices[device_count].dev, &config, 1) != FD_OK) continue;
+    if (fd_device_open(&devices[device_count].dev, &config, 0, 1) != FD_OK) continue;
     devices[device_count].operand = bf16 ? plain_bf16 : plain_same;
     devices[device_count++].bound = bf16 ? 1e-2 : 0;
   }

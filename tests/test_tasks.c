@@ -331,7 +331,7 @@ static void features_know_no_padding(void **state) {
   fd_config_defaults(&c);
   c.model.channels = 20, c.model.hidden = 24, c.model.track = 4, c.model.networks = 1, c.model.cls = 3;
   c.device.threads = 2;
-  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
   assert_ok(fd_network_create(&network, &c, 100));
   float *params = calloc(network->params.size, sizeof *params);
   fd_params_init(&network->params, 5, params);

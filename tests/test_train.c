@@ -51,7 +51,7 @@ typedef struct small_run {
 
 static void open_run(small_run *r, const fd_windows *windows) {
   int rows = (int)(r->config.train.batch / r->config.train.virtual_ranks) * (windows->length + (int)r->config.model.cls);
-  assert_ok(fd_device_open(&r->dev, &r->config, 1));
+  assert_ok(fd_device_open(&r->dev, &r->config, 0, 1));
   assert_ok(fd_network_create(&r->network, &r->config, windows->length));
   assert_ok(fd_state_create(&r->state, &r->config, r->network, r->dev));
   fd_loader_init(&r->loader, &r->config, windows);
@@ -164,7 +164,7 @@ static void tree_of_sums_is_balanced_and_bounded(void **state) {
   (void)state;
   fd_config c = small_config(4, 4, 2, 1);
   fd_device *dev;
-  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
   for (int n = 1; n <= 64; n *= 2) {
     fd_gradients *g;
     float leaf[64], *sum;

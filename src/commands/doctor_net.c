@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/sort.h"
 #include "model/network.h"
+#include "train/rank_device.h"
 #include "train/trainer.h"
 
 enum { ROUNDS = 7, SMALL_ROUNDS = 200 };
@@ -122,7 +123,7 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
     return fd_fail(FD_USAGE, "findna doctor --net: needs several ranks: mpirun -n 2 findna doctor --net (or srun)");
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, window, &rows));
-  FD_GO(fd_device_open(&dev, c, comm->local_size));
+  FD_GO(fd_rank_device_open(&dev, c, comm));
   FD_GO(fd_network_create(&net, c, window));
   size_t n = net->params.size;
   FD_GO(dev->alloc(dev, &params, n * sizeof *params, "timing"));

@@ -17,6 +17,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 
@@ -250,7 +251,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   FD_TRY(identify(o, t, encoder.name));
   FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->data.train), &rows));
-  FD_TRY(fd_device_open(&t->dev, c, comm->local_size));
+  FD_TRY(fd_rank_device_open(&t->dev, c, comm));
   FD_TRY(fd_network_create(&t->network, c, longest));
   FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
   FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "tasks/context.h"
+#include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/session.h"
@@ -92,7 +93,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, cls = (int)c->model.cls, rows;
   FD_TRY(fd_trainer_rows(c, window, &rows));
-  FD_TRY(fd_device_open(&p->dev, c, comm->local_size));
+  FD_TRY(fd_rank_device_open(&p->dev, c, comm));
   FD_TRY(fd_network_create(&p->network, c, window));
   fd_info("model: %zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", p->network->params.size,
           c->model.networks, p->network->blocks, window, cls);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "output/safetensors.h"
+#include "train/rank_device.h"
 #include "train/trainer.h"
 
 enum { SCALARS = 7, TENSORS_MAX = 65536 };
@@ -186,7 +187,7 @@ static fd_status build(trace *t, fd_comm *comm) {
   }
   t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
   t->config.train.virtual_ranks = 1;
-  FD_TRY(fd_device_open(&t->dev, &t->config, comm->local_size));
+  FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
   FD_TRY(fd_network_create(&t->network, &t->config, longest));
   FD_TRY(fd_state_create(&t->state, &t->config, t->network, t->dev));
   FD_TRY(take_weights(t, "student0", t->state->array[FD_STUDENT]));

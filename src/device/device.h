@@ -23,8 +23,9 @@ struct fd_device {
   const char *kind; /* "cpu" or "cuda" */
   const char *simd; /* instructions in use, for the log */
   int threads;
-  int own_memory; /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
-  fd_form form;   /* of activations */
+  int own_memory;   /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
+  fd_form form;     /* of activations */
+  uint64_t uuid[2]; /* of a GPU; two ranks with the same one share it */
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
@@ -33,8 +34,9 @@ struct fd_device {
   void (*destroy)(fd_device *dev);
 };
 
-/* Opens the device that the config asks for. `local_size` ranks share this machine (for the number of threads). */
-fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) FD_MUST_CHECK;
+/* Opens the device that the config asks for, for rank `local_rank` of `local_size` on this machine: its share of the cores, or
+ * its GPU. */
+fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) FD_MUST_CHECK;
 
 /* Room for up to `count` sequences with `cls` [CLS] rows each, here and on the device; fd_seqs_send brings what the caller wrote
  * to start and draws over. */

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/both.h"
+
 /* Rows in the device's memory, one per token or sequence. A row has `stride` elements; those behind its width are zero. */
 typedef enum fd_type { FD_FP32, FD_BF16 } fd_type;
 typedef struct fd_mat {
@@ -14,7 +16,7 @@ typedef struct fd_mat {
 } fd_mat;
 
 /* fp32 rows without padding. */
-static inline fd_mat fd_dense(const float *at, int width) { return (fd_mat){(void *)at, width, FD_FP32}; }
+FD_BOTH static inline fd_mat fd_dense(const float *at, int width) { return (fd_mat){(void *)at, width, FD_FP32}; }
 
 /* How a device stores activations: their type, and what the stride of a row is a multiple of. */
 typedef struct fd_form {
@@ -57,9 +59,9 @@ typedef struct fd_mixer_grads {
 } fd_mixer_grads;
 
 /* By how many tokens track i of a sequence of T tokens is rotated: y[t] = m[(t + shift) mod T]; track 0 stays. */
-static inline int fd_mixer_shift(int i, int T) {
-  int64_t shift = 1 % T;
-  for (int k = 1; k < i; k++) shift = shift * 2 % T;
+FD_BOTH static inline int fd_mixer_shift(int i, int T) {
+  int64_t shift = (int64_t)(1u << (i > 0 && i < 32 ? i - 1 : 0)) % T;
+  for (int k = 32; k <= i; k++) shift = (k == 32 ? (int64_t)(1u << 31) : shift * 2) % T;
   return i == 0 ? 0 : (int)shift;
 }
 

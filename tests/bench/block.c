@@ -50,7 +50,7 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   int d = (int)c->model.channels, h = (int)c->model.hidden, count = (int)c->train.batch, *start;
   size_t rows = (size_t)count * TOKENS, dn = (size_t)d, hn = (size_t)h;
   float *w1, *w2, *b1, *b2;
-  FD_TRY(fd_device_open(&b->dev, c, 1));
+  FD_TRY(fd_device_open(&b->dev, c, 0, 1));
   FD_TRY(fd_alloc(&start, (size_t)count + 1, sizeof *start, "benchmark"));
   for (int i = 0; i <= count; i++) start[i] = i * TOKENS;
   b->seqs = (fd_seqs){.count = count, .cls = (int)c->model.cls, .start = start};

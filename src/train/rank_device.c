@@ -1,0 +1,28 @@
+/* One GPU a rank. */
+#include "train/rank_device.h"
+
+#include <string.h>
+
+/* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
+static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
+  uint64_t uuid[comm->size][2];
+  memcpy(uuid[comm->rank], dev->uuid, sizeof dev->uuid);
+  FD_TRY(fd_comm_gather_rows(comm, uuid, 2));
+  for (int r = 0; r < comm->size; r++)
+    for (int other = 0; other < r; other++)
+      if (!memcmp(uuid[r], uuid[other], sizeof uuid[r]))
+        return comm->rank
+                   ? FD_CONFIG
+                   : fd_fail(FD_CONFIG,
+                             "ranks %d and %d on %s have the same GPU (%s): give each rank its own (srun --gpus-per-task=1, or "
+                             "one rank a GPU of CUDA_VISIBLE_DEVICES), or set comm.share_gpu=true",
+                             other, r, fd_comm_host(comm, r), dev->simd);
+  return FD_OK;
+}
+
+fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm *comm) {
+  fd_status status = fd_comm_agree(comm, fd_device_open(dev, config, comm->local_rank, comm->local_size));
+  if (status == FD_OK && (*dev)->own_memory && !config->comm.share_gpu) status = check_sharing(*dev, comm);
+  if (status != FD_OK) fd_device_close(dev);
+  return status;
+}
