@@ -17,7 +17,7 @@ declare -A may=(
   [tasks]="train objective model device data comm config base output"
   [commands]="tasks train objective model device data comm config base output"
   [cpu]="device config base"
-  [mpi]="comm base"
+  [mpi]="device comm base"
   [cuda]="device config base"
 )
 

@@ -140,7 +140,8 @@ void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs
 }
 
 void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads) {
+                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads,
+                         const fd_backward_watch *watch) {
   fd_mat dy = fd_dense(dlogits, FD_SYMBOLS);
   for (int i = network->layers - 1; i >= 0; i--) {
     const fd_layer *layer = &network->layer[i];
@@ -154,6 +155,7 @@ void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seq
     layer->kind->backward(layer, dev, seqs, params, i ? acts->x[i] : fd_dense(x, FD_SYMBOLS), acts->saved[i], dy, dx, grads);
     if (dropped) dev->ops.add_rows(dev, rows, dx, acts->dropped[1], dx);
     if (dlatent.at && i == network->layers - 1) dev->ops.add_rows(dev, rows, dx, dlatent, dx);
+    if (watch) watch->ready(watch->context, layer->offset[0]);
     dy = dx;
   }
 }

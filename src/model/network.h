@@ -52,9 +52,16 @@ size_t fd_activations_size(const fd_network *network, fd_form form, int rows, in
 void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
                         fd_activations *acts);
 
+/* Who is told during a backward pass that the gradient is complete from an offset on. */
+typedef struct fd_backward_watch {
+  void *context;
+  void (*ready)(void *context, size_t from);
+} fd_backward_watch;
+
 /* Gradient of the loss by the parameters, written whole to `grads`, from its gradients by the logits and (when there are any) by
- * the latents; after fd_network_forward with `keep` on the same x. */
+ * the latents; after fd_network_forward with `keep` on the same x. `watch` may be NULL. */
 void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads);
+                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads,
+                         const fd_backward_watch *watch);
 
 #endif

@@ -1,7 +1,9 @@
-/* One GPU a rank. */
+/* One GPU a rank, and what carries gradients between them. */
 #include "train/rank_device.h"
 
 #include <string.h>
+
+#include "train/link_comm.h"
 
 /* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
 static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
@@ -25,4 +27,11 @@ fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm 
   if (status == FD_OK && (*dev)->own_memory && !config->comm.share_gpu) status = check_sharing(*dev, comm);
   if (status != FD_OK) fd_device_close(dev);
   return status;
+}
+
+fd_status fd_rank_link_open(fd_link **link, const fd_config *config, fd_comm *comm, fd_device *dev) {
+  (void)config;
+  *link = NULL;
+  if (comm->size == 1) return FD_OK;
+  return comm->ops->link ? comm->ops->link(link, comm, dev) : fd_link_comm_open(link, comm, dev);
 }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "data/ahead.h"
 #include "train/gradients.h"
+#include "train/rank_device.h"
 #include "train/schedule.h"
 
 /* Statistics of a micro-batch, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
@@ -58,8 +59,13 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
     t->grads.dlatent = fd_form_mat(dev->form, NULL, network->channels);
     FD_GO(dev->alloc(dev, &t->grads.dlatent.at, n * fd_form_row(dev->form, network->channels), "output gradients"));
   }
-  FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->micro_batches, network->params.size, statistics_size(state),
-                            config->comm.reduction == FD_REDUCTION_FAST));
+  const fd_gradients_shape shape = {.micro_batches = t->micro_batches,
+                                    .size = network->params.size,
+                                    .statistics = statistics_size(state),
+                                    .bucket = (size_t)(config->comm.bucket * 1e6 / sizeof(float)),
+                                    .fast = config->comm.reduction == FD_REDUCTION_FAST};
+  FD_GO(fd_rank_link_open(&t->link, config, comm, dev));
+  FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->link, &shape));
 done:
   if (status != FD_OK) fd_trainer_destroy(trainer);
   return status;
@@ -77,6 +83,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   t->dev->release(t->dev, t->grads.dlogits);
   t->dev->release(t->dev, t->grads.dlatent.at);
   fd_gradients_destroy(&t->gradients);
+  if (t->link) t->link->close(t->link, t->abandoned);
   free(t);
   *trainer = NULL;
 }
@@ -105,6 +112,8 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
   *totals = (fd_totals){(double)count[0], (double)count[1]};
   return FD_OK;
 }
+
+static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
 /* Gradient and statistics of one micro-batch, into the tree. */
 static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
@@ -137,8 +146,9 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
         dev, &batch->seqs, s->width,
         config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
         statistics + FD_TERMS);
+  const fd_backward_watch watch = {t->gradients, gradient_ready};
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
-                      t->grads.dlatent, gradient);
+                      t->grads.dlatent, gradient, &watch);
   fd_gradients_add(t->gradients);
 }
 
@@ -204,7 +214,9 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   FD_TRY(count_batch(t, batches, &totals));
   for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
-  FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
+  fd_status summed = fd_gradients_finish(t->gradients, &gradient, &statistics);
+  t->abandoned = summed != FD_OK;
+  FD_TRY(summed);
   if (t->points) t->points->gradient(t->points->context, gradient);
 
   fd_comm_phase(t->comm, s->step, "the update");

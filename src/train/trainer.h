@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "comm/comm.h"
+#include "device/link.h"
 #include "objective/objective.h"
 #include "train/state.h"
 
@@ -37,6 +38,8 @@ typedef struct fd_trainer {
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
   fd_task_pass *task;                /* NULL without a task */
   fd_output_grads grads;
+  fd_link *link; /* between the ranks; NULL with one */
+  int abandoned; /* a sum over the ranks failed: the link is in the middle of something */
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */
   FILE *window_log;              /* NULL, or where the numbers of this rank's windows go, a line a step; borrowed */
