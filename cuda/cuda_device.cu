@@ -7,6 +7,7 @@
 #include <new>
 
 #include "cuda/matrix.h"
+#include "cuda/nccl.h"
 
 enum { THREADS = 256, PAD_BF16 = 16, PAD_FP32 = 4 };
 
@@ -195,6 +196,8 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.copy = gpu_copy;
   cuda->device.sync = gpu_sync;
   cuda->device.destroy = gpu_destroy;
+  cuda->device.link_id = fd_nccl_id;
+  cuda->device.link = fd_nccl_link;
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
 #include "device/ops.def"
 #undef OP

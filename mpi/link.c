@@ -187,7 +187,8 @@ static void read_faults(mpi_link *l) {
   char how[8] = "";
   l->fault_rank = -1;
   if (delay) l->delay = 1e-3 * strtod(delay, NULL);
-  if (fault && sscanf(fault, "%d:%llu:%7s", &l->fault_rank, &at, how) >= 2) l->fault_at = at, l->fault_lost = !strcmp(how, "lost");
+  if (fault && sscanf(fault, "%d:%llu:%7s", &l->fault_rank, &at, how) >= 2)
+    l->fault_at = at, l->fault_lost = !strcmp(how, "lost");
 }
 
 fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {

@@ -11,6 +11,8 @@
 #include "device/tensors.h"
 
 typedef struct fd_device fd_device;
+struct fd_link;
+enum { FD_LINK_ID = 128 };
 
 /* The table made from ops.def. */
 typedef struct fd_ops {
@@ -31,6 +33,10 @@ struct fd_device {
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
   fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);   /* host or device, both ways */
   fd_status (*sync)(fd_device *dev);                                             /* waits; reports failures of past operations */
+  /* A link of the device's own kind between ranks (device/link.h): the root makes an id, which all ranks open it with. NULL where
+   * there is none; FD_MISSING, without a message, when its library is not there. `limit`: seconds, 0: none. */
+  fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID]);
+  fd_status (*link)(fd_device *dev, struct fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
   void (*destroy)(fd_device *dev);
 };
 
