@@ -31,6 +31,14 @@ struct square {
   __device__ double operator()(size_t i) const { return (double)x[i] * (double)x[i]; }
 };
 
+struct not_finite {
+  fd_mat m;
+  __device__ double operator()(size_t i) const {
+    uint32_t bits = __float_as_uint(fd_get(m, (int64_t)(i / m.stride), (int)(i % m.stride)));
+    return (bits & 0x7f800000u) == 0x7f800000u;
+  }
+};
+
 /* The finalizer of splitmix64 (Steele, Lea and Flood, 2014): a bijection. */
 struct mix {
   const float *x;
@@ -80,6 +88,12 @@ void fd_cuda_sum_squares(fd_device *dev, size_t n, const float *x, double *sum) 
   fd_cuda *cuda = fd_cuda_of(dev);
   double *device_sum = fd_sum<double>(cuda, n, square{x}, NULL);
   fd_cuda_fetch(cuda, sum, device_sum, sizeof *sum);
+}
+
+void fd_cuda_count_bad(fd_device *dev, int rows, fd_mat m, double *count) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  double *device_count = fd_sum<double>(cuda, (size_t)rows * (size_t)m.stride, not_finite{m}, NULL);
+  fd_cuda_fetch(cuda, count, device_count, sizeof *count);
 }
 
 void fd_cuda_hash(fd_device *dev, size_t n, const float *x, uint64_t *hash) {

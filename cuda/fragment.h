@@ -26,6 +26,9 @@ FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
 FD_BOTH static inline int fd_load_row(int lane) { return lane % 16; }
 FD_BOTH static inline int fd_load_unit(int lane) { return lane / 16; }
 
+/* Rows of one pass through both products of a block's forward pass: its hidden values stay in the L2 cache. */
+enum { FD_ROWS_PER_PASS = 128 * 128 };
+
 /* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */
 enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64, FD_CHUNK_UNIT = 32 };
 FD_BOTH static inline int fd_chunk_rows(int rows) {

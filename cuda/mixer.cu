@@ -1,8 +1,7 @@
 /* The ChordMixer block on the GPU: five products whose epilogues do the rest, and two rotations. */
 #include "cuda/product.h"
 
-/* Rows of one pass through both products of the forward pass: its hidden values stay in the L2 cache. */
-enum { ROWS_PER_PASS = 128 * 128, THREADS = 256 };
+enum { THREADS = 256 };
 
 namespace {
 
@@ -161,12 +160,12 @@ void bias_gradient(fd_cuda *cuda, int rows, int width, fd_mat m, float *db) {
 
 void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  int all = fd_seqs_rows(seqs), most = all < ROWS_PER_PASS ? all : ROWS_PER_PASS;
+  int all = fd_seqs_rows(seqs), most = all < FD_ROWS_PER_PASS ? all : FD_ROWS_PER_PASS;
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels),
          w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden),
          h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
-  for (int first = 0; first < all && h.at; first += ROWS_PER_PASS) {
-    int rows = all - first < ROWS_PER_PASS ? all - first : ROWS_PER_PASS;
+  for (int first = 0; first < all && h.at; first += FD_ROWS_PER_PASS) {
+    int rows = all - first < FD_ROWS_PER_PASS ? all - first : FD_ROWS_PER_PASS;
     fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden, 0},
                              hidden_epilogue{block->b1, block->hidden, first, z, h});
     fd_product<false, false>(cuda, h, w2, {rows, y.stride, block->hidden, block->channels, 0},

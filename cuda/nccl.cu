@@ -1,5 +1,5 @@
-/* The link over NCCL: a stream of its own beside the device's, handed over by events. The library is loaded when ranks need it: one
- * GPU works without. */
+/* The link over NCCL: a stream of its own beside the device's, handed over by events. The library is loaded when ranks need it:
+ * one GPU works without. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <time.h>
@@ -25,9 +25,12 @@ namespace {
 enum { THREADS = 256, POLL_MICROSECONDS = 200 };
 
 /* NCCL's functions, by name. */
-#define FUNCTIONS(X) \
-  X(ncclGetUniqueId) X(ncclCommInitRankConfig) X(ncclCommGetAsyncError) X(ncclGroupStart) X(ncclGroupEnd) X(ncclSend) X(ncclRecv) \
-  X(ncclAllReduce) X(ncclCommAbort) X(ncclCommFinalize) X(ncclCommDestroy) X(ncclGetErrorString)
+#define FUNCTIONS(X)                                                                                              \
+  X(ncclGetUniqueId)                                                                                              \
+  X(ncclCommInitRankConfig)                                                                                       \
+  X(ncclCommGetAsyncError)                                                                                        \
+  X(ncclGroupStart) X(ncclGroupEnd) X(ncclSend) X(ncclRecv) X(ncclAllReduce) X(ncclCommAbort) X(ncclCommFinalize) \
+      X(ncclCommDestroy) X(ncclGetErrorString)
 
 struct library {
 #define POINTER(name) decltype(&::name) name;
@@ -148,7 +151,7 @@ void close_link(fd_link *link, int abandon) {
   delete l;
 }
 
-} // namespace
+}  // namespace
 
 fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID]) {
   ncclUniqueId unique;
@@ -166,8 +169,9 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   *link = NULL;
   if (!nccl())
-    return cuda->host->fail(FD_GPU, "libnccl.so.2 is not on rank %d's machine, but on others: install it everywhere, or set comm.transport=mpi",
-                            rank);
+    return cuda->host->fail(
+        FD_GPU, "libnccl.so.2 is not on rank %d's machine, but on others: install it everywhere, or set comm.transport=mpi",
+        rank);
   nccl_link *l = new (std::nothrow) nccl_link();
   if (!l) return cuda->host->fail(FD_MEMORY, "no memory for the link between GPUs");
   l->link = {"nccl", rank, size, 0, follow, exchange, add, sum, progress, lead, close_link};

@@ -27,7 +27,10 @@ export FINDNA_PLUGIN=$emulated
 expect "no GPU for this process" 69 "no GPU that this process may use" env FINDNA_EMULATED_GPUS=0 "$FINDNA" pretrain gpu.yaml
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
-check "nothing was left behind" test ! -e run
+expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
+expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
+check "nothing was left behind" test ! -e run/ckpt
+rm -rf run
 
 train 1 one || { cat one.log; not_ok "a run on the GPU finishes"; exit 1; }
 check "the log names the GPU" grep -q "device: cuda (GPU 0 (emulated GPU))" one.log
@@ -55,3 +58,6 @@ near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2;
 check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
 check "bf16: every step's loss is the CPU's to 1e-2" near one cpu 1e-2
 check "bf16 and fp32 are not the same" test "$(state_of one)" != "$(state_of fp32)"
+for kind in cpu cuda; do
+  expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30
+done

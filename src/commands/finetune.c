@@ -17,6 +17,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -253,6 +254,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_rank_device_open(&t->dev, c, comm));
   FD_TRY(fd_network_create(&t->network, c, longest));
+  FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, t->network, t->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
   FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));
   FD_TRY(take_weights(o, t, &encoder));

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "tasks/context.h"
+#include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -105,6 +106,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
+  FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_loader_init(&p->loader, c, &p->train);
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));

@@ -1,4 +1,5 @@
 /* Operations over flat buffers on the CPU: sums, the optimizer, the moving average. */
+#include <math.h>
 #include <string.h>
 
 #include "cpu/backend.h"
@@ -39,6 +40,13 @@ void fd_cpu_add_rows(fd_device *dev, int rows, fd_mat a, fd_mat b, fd_mat out) {
 void fd_cpu_add_sums(fd_device *dev, size_t n, double *a, const double *b) {
   (void)dev;
   for (size_t i = 0; i < n; i++) a[i] += b[i];
+}
+
+void fd_cpu_count_bad(fd_device *dev, int rows, fd_mat m, double *count) {
+  (void)dev;
+  const float *x = m.at;
+  *count = 0;
+  for (size_t i = 0; i < (size_t)rows * (size_t)m.stride; i++) *count += !isfinite(x[i]);
 }
 
 static void square_item(void *context, int item, int thread) {

@@ -31,12 +31,18 @@ static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_ra
   return plugin->open(dev, &host, &options);
 }
 
-fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) {
-  *dev = NULL;
-  if (config->device.kind == FD_DEVICE_CUDA) return open_gpu(dev, config, local_rank, local_size);
+static fd_status open_cpu(fd_device **dev, const fd_config *config, int local_size) {
   int threads = (int)config->device.threads;
   if (threads == 0) threads = fair_threads(local_size);
   return fd_cpu_open(dev, threads, config->device.simd, config->device.precision == FD_PRECISION_BF16);
+}
+
+fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) {
+  *dev = NULL;
+  if (config->device.kind == FD_DEVICE_CUDA) FD_TRY(open_gpu(dev, config, local_rank, local_size));
+  else FD_TRY(open_cpu(dev, config, local_size));
+  (*dev)->check = config->device.check;
+  return FD_OK;
 }
 
 void fd_device_close(fd_device **dev) {

@@ -25,9 +25,12 @@ struct fd_device {
   const char *kind; /* "cpu" or "cuda" */
   const char *simd; /* instructions in use, for the log */
   int threads;
-  int own_memory;   /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
-  fd_form form;     /* of activations */
-  uint64_t uuid[2]; /* of a GPU; two ranks with the same one share it */
+  int own_memory;       /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
+  fd_form form;         /* of activations */
+  uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
+  uint64_t free_memory; /* bytes, when it was opened; 0: not known */
+  int check;            /* device.check */
+  fd_status found;      /* what fd_device_check found */
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
@@ -37,6 +40,8 @@ struct fd_device {
    * there is none; FD_MISSING, without a message, when its library is not there. `limit`: seconds, 0: none. */
   fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID]);
   fd_status (*link)(fd_device *dev, struct fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
+  /* Bytes that the kernels of a block take for themselves, at most; NULL: not worth counting. */
+  size_t (*scratch)(fd_device *dev, int rows, int channels, int hidden);
   void (*destroy)(fd_device *dev);
 };
 
@@ -52,6 +57,10 @@ void fd_seqs_destroy(fd_seqs *seqs, fd_device *dev);
 
 /* Rows first .. first + rows - 1 of m as fp32 without padding, into host memory [rows, width]. Waits. */
 fd_status fd_mat_read(fd_device *dev, fd_mat m, int first, int rows, int width, float *to) FD_MUST_CHECK;
+
+/* With device.check: says once that `m` [rows, width], what a pass of a layer left, has values that are not finite; the trainer
+ * ends the run then. */
+void fd_device_check(fd_device *dev, const char *pass, const char *layer, int rows, int width, fd_mat m);
 
 /* The instructions that this machine's processor can use, such as "generic, avx2", into text[size]. */
 void fd_device_simd(char *text, size_t size);

@@ -23,6 +23,7 @@ typedef struct fd_layer_kind {
 
 struct fd_layer {
   const fd_layer_kind *kind;
+  char name[32]; /* the parameters' prefix */
   int in, out, hidden, track;
   int recompute;    /* save nothing that can be computed again */
   size_t offset[4]; /* of its parameters */

@@ -22,6 +22,7 @@ static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, i
                       .hidden = (int)config->model.hidden,
                       .track = (int)config->model.track,
                       .recompute = config->model.recompute};
+  snprintf(layer->name, sizeof layer->name, "%s", prefix);
   return kind->declare(layer, prefix, &net->params);
 }
 
@@ -136,6 +137,7 @@ void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs
     layer->kind->forward(layer, dev, seqs, params, i ? acts->x[i] : fd_dense(x, FD_SYMBOLS), acts->saved[i], y);
     if (drops(network, acts, i))
       dev->ops.dropout_forward(dev, seqs, network->channels, network->dropout, network->dropout_key, i, acts->x[i], y);
+    fd_device_check(dev, "forward pass", layer->name, fd_seqs_rows(seqs), layer->out, y);
   }
 }
 
@@ -155,6 +157,7 @@ void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seq
     layer->kind->backward(layer, dev, seqs, params, i ? acts->x[i] : fd_dense(x, FD_SYMBOLS), acts->saved[i], dy, dx, grads);
     if (dropped) dev->ops.add_rows(dev, rows, dx, acts->dropped[1], dx);
     if (dlatent.at && i == network->layers - 1) dev->ops.add_rows(dev, rows, dx, dlatent, dx);
+    fd_device_check(dev, "backward pass", layer->name, rows, layer->in, dx);
     if (watch) watch->ready(watch->context, layer->offset[0]);
     dy = dx;
   }

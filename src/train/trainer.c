@@ -88,13 +88,6 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   *trainer = NULL;
 }
 
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int ranks, int rows) {
-  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
-  for (int n = 1; n < own; n *= 2) buffers++;
-  return (size_t)buffers * network->params.size * sizeof(float) + fd_activations_size(network, form, rows, 1) +
-         fd_activations_size(network, form, rows, 0) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
-}
-
 /* The views of all micro-batches of this rank. */
 static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
   uint64_t mine = (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
@@ -213,6 +206,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
   for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
+  FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
   fd_status summed = fd_gradients_finish(t->gradients, &gradient, &statistics);
   t->abandoned = summed != FD_OK;

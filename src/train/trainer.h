@@ -60,9 +60,6 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) FD_MUST_CHECK;
 void fd_trainer_destroy(fd_trainer **trainer);
 
-/* Bytes of device memory that the trainer of such a config takes on a device of such a form, gradients and state included. */
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int ranks, int rows);
-
 /* One step. */
 fd_status fd_trainer_step(fd_trainer *trainer, fd_step *report) FD_MUST_CHECK;
 
