@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "commands/command.h"
+#include "output/json_file.h"
 #include "output/metrics.h"
 #include "output/report.h"
 #include "output/safetensors.h"
@@ -361,6 +362,33 @@ static void report_of_a_long_run(void **state) {
   free(page);
 }
 
+/* Lists of numbers on one line, everything else as jansson lays it out; brackets and commas of texts are left alone. */
+static void json_files(void **state) {
+  (void)state;
+  const char *path = below("a.json", NULL);
+  json_t *root = json_pack("{s:s, s:[f,f,i], s:[[i,i],[i]], s:[], s:[s,s], s:{s:[{s:n}]}}", "text", "[\\1,\n \"2]", "list", 0.5,
+                           1.25, 3, "nested", 1, 2, 3, "none", "texts", "a", "]", "object", "list", "null");
+  assert_non_null(root);
+  assert_ok(fd_json_write(path, root));
+  char *text = get(path);
+  assert_non_null(strstr(text, "\"list\": [0.5, 1.25, 3],\n"));
+  assert_non_null(strstr(text, "\"nested\": [\n    [1, 2],\n    [3]\n  ],\n"));
+  assert_non_null(strstr(text, "\"texts\": [\n    \"a\",\n    \"]\"\n  ],\n"));
+  free(text);
+  json_t *again;
+  assert_ok(fd_json_read(path, &again));
+  assert_true(json_equal(root, again));
+  json_decref(again);
+  json_decref(root);
+  assert_int_equal(fd_json_write(path, NULL), FD_DATA);
+  assert_ok(fd_json_read(below("none.json", NULL), &again));
+  assert_null(again);
+  put(path, "[1]");
+  assert_int_equal(fd_json_read(path, &again), FD_DATA);
+  put(path, "{\"a\": 1, \"a\": 2}");
+  assert_int_equal(fd_json_read(path, &again), FD_DATA);
+}
+
 static fd_status inspect(const char *path, char **said) {
   char *argv[] = {(char *)"inspect", (char *)path};
   capture_begin();
@@ -496,6 +524,7 @@ int main(void) {
       cmocka_unit_test(report_refuses),
       cmocka_unit_test(report_says_what_is_absent),
       cmocka_unit_test(report_of_a_long_run),
+      cmocka_unit_test(json_files),
       cmocka_unit_test(inspects_checkpoints),
       cmocka_unit_test(inspects_other_paths),
       cmocka_unit_test(config_and_doctor),

@@ -1,7 +1,5 @@
 /* findna evaluate SUITE CHECKPOINT: probes and fine-tunes on a list of benchmark tasks, and puts the numbers side by side. */
 #include <inttypes.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +9,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "base/version.h"
 #include "commands/command.h"
+#include "commands/suite_results.h"
 #include "config/config.h"
 #include "tasks/pretrained.h"
-#include "tasks/scores.h"
 
-enum { TASKS_MAX = 256, COLUMNS = 7, WORDS_MAX = 64, SEEDS_MAX = 64, ROWS_MAX = 8, TEXT_MAX = 1 << 20 };
-
-/* A line of a suite, cut at its tabs. */
-typedef struct task {
-  const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note;
-} task;
+enum { TASKS_MAX = 256, COLUMNS = 8, WORDS_MAX = 64, TEXT_MAX = 1 << 20 };
 
 typedef struct options {
   const char *words[FD_LIST_MAX]; /* suite, checkpoint, then section.key=value for every fine-tuning */
@@ -38,20 +30,14 @@ typedef struct evaluation {
   const options *o;
   fd_comm *comm;
   char *text; /* of the suite */
-  task task[TASKS_MAX];
+  fd_suite_task task[TASKS_MAX];
   int tasks;
   char folder[FD_PATH_MAX];     /* of the suite's file */
   char state_id[FD_SHA256_HEX]; /* of the checkpoint */
-  int there;                    /* tasks whose rows are here */
-  int64_t unit;                 /* number of the current piece of work, from 1 */
+  fd_suite_results results;
+  int there;    /* tasks whose rows are here */
+  int64_t unit; /* number of the current piece of work, from 1 */
 } evaluation;
-
-/* The methods, in the order in which they run and are printed. `seeds`: one piece of work for each seed. */
-static const struct method {
-  const char *name, *option;
-  int seeds;
-} methods[] = {{"probe", NULL, 0}, {"finetune", NULL, 1}, {"untrained", "--init-untrained", 1}};
-enum { METHODS = sizeof methods / sizeof *methods };
 
 /* --- the suite ------------------------------------------------------------------------------------------------------- */
 
@@ -84,18 +70,24 @@ static fd_status parse_suite(const char *path, evaluation *e) {
   int number = 0;
   char *rest = e->text;
   for (char *line; (line = strsep(&rest, "\n"));) {
-    const char *field[COLUMNS];
+    const char *field[COLUMNS] = {[COLUMNS - 1] = ""};
     int fields = 0;
     number++;
     if (!*line || *line == '#') continue;
     for (char *word; (word = strsep(&line, "\t"));)
       if (fields++ < COLUMNS) field[fields - 1] = word;
-    if (fields != COLUMNS)
-      return fd_fail(FD_DATA, "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note",
+    if (fields != COLUMNS && fields != COLUMNS - 1)
+      return fd_fail(FD_DATA,
+                     "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note, and "
+                     "perhaps the paper's rows",
                      path, number, fields);
     if (e->tasks == TASKS_MAX) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, TASKS_MAX);
-    FD_TRY(check_task(path, number, field[1], field[3]));
-    e->task[e->tasks++] = (task){field[0], field[1], field[2], field[3], field[4], field[5], field[6]};
+    fd_suite_task *t = &e->task[e->tasks++];
+    *t = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], 0, 0};
+    FD_TRY(check_task(path, number, t->rows, t->measure));
+    if (*field[7] && sscanf(field[7], "%d %d", &t->paper_train, &t->paper_test) != 2)
+      return fd_fail(FD_DATA, "%s:%d: the paper's rows '%s': expected two whole numbers, of training and of test rows", path,
+                     number, field[7]);
   }
   return e->tasks ? FD_OK : fd_fail(FD_DATA, "%s: has no tasks", path);
 }
@@ -127,6 +119,7 @@ static fd_status identify(evaluation *e) {
   FD_TRY(fd_alloc(&model, 1, sizeof *model, "an evaluation"));
   fd_status status = fd_pretrained_open(model, e->o->words[1], &(fd_use){.threads = 1}, e->comm);
   memcpy(e->state_id, model->info.state_id, sizeof e->state_id);
+  e->results = (fd_suite_results){e->o->words[0], e->o->words[1], e->state_id, e->o->output, e->o->seeds, e->tasks, e->task};
   fd_pretrained_close(model);
   free(model);
   return status;
@@ -147,7 +140,7 @@ static fd_status check_lists(const evaluation *e) {
   }
   for (int i = 0; i < e->o->methods.count; i++) {
     int known = 0;
-    for (int m = 0; m < METHODS; m++) known |= !strcmp(e->o->methods.item[i], methods[m].name);
+    for (int m = 0; m < FD_SUITE_METHODS; m++) known |= !strcmp(e->o->methods.item[i], fd_suite_methods[m].name);
     if (!known)
       return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained", e->o->methods.item[i]);
   }
@@ -174,7 +167,7 @@ static void free_line(line *l) {
 }
 
 /* The words of a task's rows, {data} replaced; *there: whether all files that they name are. */
-static fd_status add_rows(const evaluation *e, const task *t, line *l, int *there) {
+static fd_status add_rows(const evaluation *e, const fd_suite_task *t, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
   *there = 1;
@@ -192,18 +185,8 @@ static fd_status add_rows(const evaluation *e, const task *t, line *l, int *ther
   return e->o->partial ? add_word(l, "--partial") : FD_OK;
 }
 
-/* Where a piece of work leaves its numbers. */
-static fd_status result_path(const evaluation *e, const task *t, const struct method *m, int64_t seed, char folder[FD_PATH_MAX],
-                             char file[FD_PATH_MAX]) {
-  char name[300];
-  snprintf(name, sizeof name, m->seeds ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, t->name, m->name,
-           m->seeds ? seed : e->o->seeds);
-  FD_TRY(fd_path(folder, e->o->output, name, NULL));
-  return fd_path(file, folder, m->seeds ? "finetune.json" : "probe.json", NULL);
-}
-
-static fd_status finetune_line(const evaluation *e, const task *t, const struct method *m, int64_t seed, const char *folder,
-                               line *l) {
+static fd_status finetune_line(const evaluation *e, const fd_suite_task *t, const fd_suite_method *m, int64_t seed,
+                               const char *folder, line *l) {
   char text[2 * FD_PATH_MAX], config[FD_PATH_MAX];
   int there;
   FD_TRY(add_word(l, "finetune"));
@@ -221,7 +204,7 @@ static fd_status finetune_line(const evaluation *e, const task *t, const struct 
   return FD_OK;
 }
 
-static fd_status probe_line(const evaluation *e, const task *t, const char *file, line *l) {
+static fd_status probe_line(const evaluation *e, const fd_suite_task *t, const char *file, line *l) {
   char seeds[32];
   int there;
   FD_TRY(add_word(l, "probe"));
@@ -278,14 +261,14 @@ done:
 }
 
 /* Does one piece, unless its numbers are there. */
-static fd_status do_unit(evaluation *e, const task *t, const struct method *m, int64_t seed) {
+static fd_status do_unit(evaluation *e, const fd_suite_task *t, const fd_suite_method *m, int64_t seed) {
   char folder[FD_PATH_MAX], file[FD_PATH_MAX];
   line l = {0};
   int done = 0;
   fd_status status = FD_OK;
   e->unit++;
   if (e->o->job && e->o->job != e->unit) return FD_OK;
-  FD_TRY(result_path(e, t, m, seed, folder, file));
+  FD_TRY(fd_suite_result_path(&e->results, t, m, seed, folder, file));
   FD_TRY(fd_comm_stop_asked(e->comm)); /* between two pieces; within one the commands look themselves */
   FD_GO(m->seeds ? finetune_line(e, t, m, seed, folder, &l) : probe_line(e, t, file, &l));
   if (e->comm->rank == 0 && m->seeds && !fd_exists(l.word[config_word(&l)]))
@@ -305,7 +288,7 @@ done:
   return status;
 }
 
-static fd_status do_task(evaluation *e, const task *t) {
+static fd_status do_task(evaluation *e, const fd_suite_task *t) {
   line l = {0};
   int there;
   fd_status status = add_rows(e, t, &l, &there);
@@ -315,131 +298,14 @@ static fd_status do_task(evaluation *e, const task *t) {
   e->there += there;
   there |= e->o->list;
   if (!there && e->comm->rank == 0) fd_warn("%s: its rows are not in %s (%s): left out", t->name, e->o->data, t->rows);
-  for (int i = 0; i < METHODS; i++) {
-    const struct method *m = &methods[i];
+  for (int i = 0; i < FD_SUITE_METHODS; i++) {
+    const fd_suite_method *m = &fd_suite_methods[i];
     for (int64_t seed = 0; seed < (m->seeds ? e->o->seeds : 1); seed++) {
       if (there && wanted(&e->o->methods, m->name)) FD_TRY(do_unit(e, t, m, seed));
       else e->unit++;
     }
   }
   return FD_OK;
-}
-
-/* --- results --------------------------------------------------------------------------------------------------------- */
-
-/* A row of the table: mean and standard deviation over the seeds of the task's measure. */
-typedef struct row {
-  char name[32];
-  int seeds;
-  double mean, sd;
-} row;
-
-/* A result of this checkpoint, or NULL. */
-static json_t *load(const evaluation *e, const char *path) {
-  json_t *root = fd_exists(path) ? json_load_file(path, 0, NULL) : NULL;
-  const char *tuned = json_string_value(json_object_get(root, "checkpoint_state_id")),
-             *probed = json_string_value(json_object_get(root, "state_id")), *made_of = tuned ? tuned : probed;
-  if (made_of && !strcmp(made_of, e->state_id)) return root;
-  if (root) fd_warn("%s: is of another checkpoint: left out of the table", path);
-  json_decref(root);
-  return NULL;
-}
-
-static int probe_rows(const json_t *root, const char *measure, row *out) {
-  const json_t *results = json_object_get(root, "results");
-  int count = 0;
-  for (size_t i = 0; i < json_array_size(results) && count < ROWS_MAX - 2; i++) {
-    const json_t *item = json_array_get(results, i), *score = json_object_get(item, measure);
-    const char *name = json_string_value(json_object_get(item, "name"));
-    if (!name || !score) continue;
-    row *r = &out[count++];
-    snprintf(r->name, sizeof r->name, "probe %.20s", name);
-    r->seeds = (int)json_array_size(json_object_get(score, "seeds"));
-    r->mean = json_real_value(json_object_get(score, "mean"));
-    r->sd = json_real_value(json_object_get(score, "sd"));
-  }
-  return count;
-}
-
-static fd_status finetune_row(const evaluation *e, const task *t, const struct method *m, row *r) {
-  double value[SEEDS_MAX];
-  char folder[FD_PATH_MAX], file[FD_PATH_MAX];
-  *r = (row){.seeds = 0};
-  for (int64_t seed = 0; seed < e->o->seeds; seed++) {
-    FD_TRY(result_path(e, t, m, seed, folder, file));
-    json_t *root = load(e, file);
-    const json_t *score = json_object_get(json_object_get(root, "test_scores"), t->measure);
-    if (score) value[r->seeds++] = json_real_value(score);
-    json_decref(root);
-  }
-  snprintf(r->name, sizeof r->name, m->option ? "fine-tuned untrained" : "fine-tuned");
-  if (r->seeds) fd_mean_sd(value, r->seeds, 1, &r->mean, &r->sd);
-  return FD_OK;
-}
-
-static fd_status rows_of(const evaluation *e, const task *t, row rows[ROWS_MAX], int *count) {
-  char folder[FD_PATH_MAX], file[FD_PATH_MAX];
-  *count = 0;
-  for (int i = 0; i < METHODS; i++) {
-    if (methods[i].seeds) {
-      FD_TRY(finetune_row(e, t, &methods[i], &rows[*count]));
-      *count += rows[*count].seeds > 0;
-      continue;
-    }
-    FD_TRY(result_path(e, t, &methods[i], 0, folder, file));
-    json_t *root = load(e, file);
-    *count += probe_rows(root, t->measure, rows + *count);
-    json_decref(root);
-  }
-  return FD_OK;
-}
-
-static void print_task(const task *t, const row *rows, int count) {
-  printf("%s: %s%s%s\n", t->name, t->measure, *t->note ? "; " : "", t->note);
-  for (int i = 0; i < count; i++) {
-    const char *paper = !strncmp(rows[i].name, "probe teacher", 13) ? t->paper_probe
-                        : !strcmp(rows[i].name, "fine-tuned")       ? t->paper_finetune
-                                                                    : "";
-    printf("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", rows[i].name, 100 * rows[i].mean, 100 * rows[i].sd, rows[i].seeds,
-           rows[i].seeds > 1 ? "s" : "", *paper ? "   paper: " : "", paper);
-  }
-}
-
-static json_t *json_of_task(const task *t, const row *rows, int count) {
-  json_t *list = json_array();
-  for (int i = 0; i < count; i++)
-    json_array_append_new(list, json_pack("{s:s, s:i, s:f, s:f}", "name", rows[i].name, "seeds", rows[i].seeds, "mean",
-                                          rows[i].mean, "sd", rows[i].sd));
-  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "task", t->name, "measure", t->measure, "note", t->note, "paper_probe",
-                   t->paper_probe, "paper_finetune", t->paper_finetune, "results", list);
-}
-
-/* Root: RESULTS of all tasks that have any. */
-static fd_status report(const evaluation *e) {
-  char path[FD_PATH_MAX];
-  json_t *list = json_array();
-  for (int i = 0; i < e->tasks; i++) {
-    row rows[ROWS_MAX];
-    int count;
-    fd_status status = rows_of(e, &e->task[i], rows, &count);
-    if (status != FD_OK) {
-      json_decref(list);
-      return status;
-    }
-    if (!count) continue;
-    print_task(&e->task[i], rows, count);
-    json_array_append_new(list, json_of_task(&e->task[i], rows, count));
-  }
-  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "version", fd_version(), "suite", e->o->words[0], "checkpoint",
-                           e->o->words[1], "state_id", e->state_id, "tasks", list);
-  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  fd_status status = text ? fd_path(path, e->o->output, "results.json", NULL)
-                          : fd_fail(FD_DATA, "cannot write results.json: a name is not UTF-8");
-  if (status == FD_OK) status = fd_make_folder(e->o->output);
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
-  free(text);
-  json_decref(root);
-  return status;
 }
 
 static fd_status evaluate(evaluation *e) {
@@ -450,13 +316,13 @@ static fd_status evaluate(evaluation *e) {
   for (int i = 0; i < e->tasks; i++) {
     if (wanted(&e->o->tasks, e->task[i].name)) FD_TRY(do_task(e, &e->task[i]));
     else
-      for (int m = 0; m < METHODS; m++) e->unit += methods[m].seeds ? e->o->seeds : 1;
+      for (int m = 0; m < FD_SUITE_METHODS; m++) e->unit += fd_suite_methods[m].seeds ? e->o->seeds : 1;
   }
   if (e->o->job > e->unit)
     return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " (--list shows them)", e->o->job, e->unit);
   if (!e->there && !e->o->list)
     return fd_fail(FD_MISSING, "findna evaluate: none of the tasks' rows is in %s: give the folder with --data", e->o->data);
-  return e->comm->rank || e->o->list || e->o->job ? FD_OK : report(e);
+  return e->comm->rank || e->o->list || e->o->job ? FD_OK : fd_suite_results_write(&e->results);
 }
 
 fd_status fd_command_evaluate(fd_comm *comm, int argc, char **argv) {
@@ -467,7 +333,7 @@ fd_status fd_command_evaluate(fd_comm *comm, int argc, char **argv) {
       {"genome", FD_ARG_TEXT, &o.genome, 0, 0, "FILE", "for tasks of intervals: the FASTA or 2bit file that they lie in"},
       {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"},
       {"output", FD_ARG_TEXT, &o.output, 0, 0, "FOLDER", "runs and results; what is there already is not done again"},
-      {"seeds", FD_ARG_INT, &o.seeds, 1, SEEDS_MAX, "N", "of the probe's splits, and of fine-tuning"},
+      {"seeds", FD_ARG_INT, &o.seeds, 1, FD_SUITE_SEEDS, "N", "of the probe's splits, and of fine-tuning"},
       {"tasks", FD_ARG_LIST, &o.tasks, 0, 0, "LIST", "only these"},
       {"methods", FD_ARG_LIST, &o.methods, 0, 0, "LIST", "of probe, finetune, untrained (fine-tuned from random weights)"},
       {"list", FD_ARG_FLAG, &o.list, 0, 0, NULL, "print the pieces of work, numbered, and do nothing"},

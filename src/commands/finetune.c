@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/rows.h"
+#include "output/json_file.h"
 #include "tasks/finetune.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
@@ -308,17 +309,15 @@ static json_t *json_of(const fd_task_scores *scores) {
 static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test) {
   char path[FD_PATH_MAX];
   json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "version", fd_version(), "checkpoint",
-      t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
+      "{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:I, s:I, s:o}", "version", fd_version(),
+      "checkpoint", t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
       fd_task_input_name(&o->rows), "valid", o->rows.valid, "test", o->rows.test, "train_rows", t->data.train.rows, "valid_rows",
       t->data.valid.rows, "test_rows", t->data.test.rows, "test_rows_in_train", t->same, "test_rows_turned_in_train", t->turned,
-      "best_step", (json_int_t)t->state->best_step, "seed", (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
+      "rows_left_out", (json_int_t)t->data.left_out, "classes", t->data.train.classes, "best_step",
+      (json_int_t)t->state->best_step, "seed", (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
   if (root && t->data.test.rows) json_object_set_new(root, "test_scores", json_of(test));
-  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  fd_status status = text ? fd_path(path, t->run.folder, "finetune.json", NULL)
-                          : fd_fail(FD_DATA, "cannot write finetune.json: a file name is not UTF-8");
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
-  free(text);
+  fd_status status = fd_path(path, t->run.folder, "finetune.json", NULL);
+  if (status == FD_OK) status = fd_json_write(path, root);
   json_decref(root);
   return status;
 }

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "output/json_file.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
@@ -185,15 +186,13 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
 static fd_status write_json(const options *o, const probing *p) {
   json_t *results = json_array();
   for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(),
-                           "checkpoint", p->model.info.folder, "state_id", p->model.info.state_id, "train",
-                           fd_task_input_name(&o->rows), "test", o->rows.test, "train_rows", p->rows.train.rows, "test_rows",
-                           p->rows.test.rows, "test_rows_in_train", p->same, "test_rows_turned_in_train", p->turned, "classes",
-                           p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
-  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  fd_status status = text ? fd_write_file(o->output, text, strlen(text))
-                          : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
-  free(text);
+  json_t *root =
+      json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint",
+                p->model.info.folder, "state_id", p->model.info.state_id, "train", fd_task_input_name(&o->rows), "test",
+                o->rows.test, "train_rows", p->rows.train.rows, "test_rows", p->rows.test.rows, "test_rows_in_train", p->same,
+                "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out, "classes",
+                p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  fd_status status = fd_json_write(o->output, root);
   json_decref(root);
   return status;
 }

@@ -42,8 +42,14 @@ double fd_report_number(const fd_report *report, const char *name);
 
 extern const char fd_report_style[];
 
-/* The page, part by part, in its order. */
-void fd_report_head(FILE *out, const char *title);
+/* Writes a page durably: what `print` prints, between a head that it begins with fd_report_title, and the foot. */
+fd_status fd_report_page(const char *output, const char *made_of, void (*print)(FILE *out, const void *context),
+                         const void *context) FD_MUST_CHECK;
+
+/* The head of a page: what it is, and the last part of a folder's name. */
+void fd_report_title(FILE *out, const char *what, const char *folder);
+
+/* The page of a run, part by part, in its order. */
 void fd_report_summary(FILE *out, const fd_report *report);
 void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the summary for each probe */
 void fd_report_charts(FILE *out, const fd_report *report);

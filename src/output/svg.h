@@ -1,5 +1,5 @@
 /* Charts as inline SVG for an HTML page: lines against steps, and bars with error bars. Colours are CSS classes of the page (see
- * report_style.c): c0 is grey, c1 to c3 are told apart by colour-blind readers too. */
+ * report_style.c): c0 is grey, c1 to c3 are told apart by colour-blind readers too; c4 to c8 are further ones. */
 #ifndef FD_OUTPUT_SVG_H
 #define FD_OUTPUT_SVG_H
 
@@ -14,7 +14,7 @@ typedef struct fd_series {
   const char *name;    /* in the legend; NULL: not listed */
   const double *x, *y; /* [count] */
   size_t count;
-  int color;         /* 0 to 3 */
+  int color;         /* 0 to 8 */
   int faint;         /* thin and pale, and its outliers may leave the chart: raw values behind smoothed ones */
   int dots;          /* a dot at every point */
   double range_from; /* steps before this one do not widen the value axis, and may leave the chart */
@@ -48,6 +48,7 @@ typedef struct fd_bar {
   const double *seed; /* [seeds] */
   size_t seeds;
   int color;
+  int hollow; /* an outline: not a number of ours */
 } fd_bar;
 
 typedef struct fd_bars {
