@@ -16,6 +16,7 @@ check "and give the same scores" diff <(grep -v version one/finetune.json) <(gre
 ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
 ft 1 again model.recompute=true; check "recomputed activations, too" test "$(state_of again)" = "$(state_of one)"
 ft 2 seed run.seed=4; check "another seed does not" test "$(state_of seed)" != "$(state_of one)"
+check "with what a report draws" grep -q '"confusion"' one/finetune.json
 check "evaluations by epochs" test "$(grep -c '"kind":"select"' one/metrics.jsonl)" = 3
 code=0; ft 2 stopped run.minutes=0.000001 || code=$?
 check "stopped after a step: 75" test $code = 75

@@ -10,12 +10,13 @@ probe() { local n=$1 output=$2; shift 2; ranks "$n" probe run --train train.tsv 
 for n in 1 2 4; do probe $n p$n.json; done
 check "2 ranks give the scores of one, bit for bit" cmp p1.json p2.json
 check "4 ranks, too" cmp p1.json p4.json
+check "with what a report draws" test "$(grep -c '"confusion"' p1.json) $(grep -c '"pca"' p1.json)" = "4 3"
 check "rows, classes and seeds are told" grep -q '(600 rows) -> test.csv.gz (300 rows), 2 classes' p1.json.log
 for name in teacher student untrained kmer; do check "$name is scored" grep -qE "^$name +.* ± .*" p1.json.log; done
 check "a promoter is told from none better than by chance" awk '/"name"/ { name = $2 } /"mean"/ && !(name in seen) { seen[name] = 1; if ($2 + 0 < 0.6) bad = 1 } END { exit bad || length(seen) != 4 }' p1.json
 for kind in tokens cls both; do check "features: $kind" probe 1 $kind.json --features $kind --seeds 1 --baseline none; done
 check "both is as wide as tokens and cls" grep -qE 'both .* 36 ' both.json.log
-check "one encoder, no baseline" bash -c '[ $(grep -c "\"name\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
+check "one encoder, no baseline" bash -c '[ $(grep -c "\"features\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
 check "a limit takes rows at random, always the same" bash -c '[ "$0" = "$1" ]' "$(probe 1 l1.json --limit 200; cat l1.json)" "$(probe 2 l1.json --limit 200; cat l1.json)"
 check "the limit holds" grep -q '"train_rows": 200' l1.json
 check "a checkpoint folder, too" "$FINDNA" probe run/ckpt/step_000000008 --train train.tsv --test test.csv.gz --baseline none --seeds 1

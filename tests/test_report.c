@@ -351,6 +351,47 @@ static void report_refuses(void **state) {
   assert_int_equal(fd_command_report(fd_comm_self(), 1, none), FD_USAGE);
 }
 
+/* The figures of two classes lie in one chart, of three each method has its own; what is damaged leaves gaps, not a broken page.
+ */
+static void report_of_figures(void **state) {
+  (void)state;
+  static const char binary[] =
+      "{\"name\": \"%s\", \"confusion\": [[5, 1], [0, 7]], \"roc\": [{\"class\": 1, \"area\": 0.9371, \"x\": [0, 0.5, 1], \"y\": "
+      "[0, "
+      "0.75, 1]}], \"pca\": {\"share\": [0.5, 0.25], \"x\": [1, null, 3], \"y\": [4, 5, 6], \"label\": [0, 1, 12]}}";
+  char one[512], two[512], text[4096];
+  make_run("tuned", 20);
+  snprintf(one, sizeof one, binary, "teacher");
+  snprintf(two, sizeof two, binary, "<new>");
+  snprintf(text, sizeof text,
+           "{\"test\": \"t\", \"classes\": 2, \"results\": [{\"name\": \"teacher\", \"accuracy\": {\"mean\": 0.8077, "
+           "\"sd\": 0.003}}], \"figures\": [%s, %s]}",
+           one, two);
+  put(below("tuned", "probe.json"), text);
+  put(below("tuned", "finetune.json"),
+      "{\"test_scores\": {\"accuracy\": 0.5}, \"figures\": [{\"name\": \"fine-tuned\", \"confusion\": [[1, 0, 0], [0, 2, 0], [0, "
+      "0, "
+      "9999999]], \"roc\": [{\"class\": 0, \"x\": [0, 1], \"y\": [0]}, {\"class\": 1}, 3], \"pca\": 3}, {}, 4, {\"name\": \"b\", "
+      "\"confusion\": [], \"scatter\": {\"x\": [1, 2], \"y\": [2, 3]}}]}");
+  assert_ok(fd_report_write(below("tuned", NULL), below("tuned.html", NULL)));
+  char *page = get(below("tuned.html", NULL));
+  check_page(page);
+  static const char *const expected[] = {"probe, teacher 0.9371",
+                                         "&lt;new&gt; 0.9371",
+                                         "Accuracy of the probe: 80.77 ± 0.30",
+                                         "83.3 %",
+                                         "9999999",
+                                         "component 1 (50 % of the variance)",
+                                         "true value",
+                                         "<h2>Test rows</h2>",
+                                         "…"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  assert_int_equal(count_of(page, "class=\"cell\""), 2 * 4 + 9);
+  assert_int_equal(count_of(page, "class=\"point"), 2 * 2 + 2);
+  free(page);
+}
+
 /* A long run makes no large page. */
 static void report_of_a_long_run(void **state) {
   (void)state;
@@ -523,6 +564,7 @@ int main(void) {
       cmocka_unit_test(report_of_a_run),
       cmocka_unit_test(report_refuses),
       cmocka_unit_test(report_says_what_is_absent),
+      cmocka_unit_test(report_of_figures),
       cmocka_unit_test(report_of_a_long_run),
       cmocka_unit_test(json_files),
       cmocka_unit_test(inspects_checkpoints),

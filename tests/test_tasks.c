@@ -186,6 +186,17 @@ static void whitening_gives_the_identity(void **state) {
       assert_near(mean / ROWS, 0, 1e-4);
       assert_near(sum / ROWS, i == j, 0.01);
     }
+  static double plane[ROWS * 2];
+  double variance[3] = {0}, whole = 0; /* of the two components and their product */
+  fd_whitening_plane(w, x, ROWS, plane);
+  for (int r = 0; r < ROWS; r++) {
+    variance[0] += plane[2 * r] * plane[2 * r] / ROWS, variance[1] += plane[2 * r + 1] * plane[2 * r + 1] / ROWS;
+    variance[2] += plane[2 * r] * plane[2 * r + 1] / ROWS;
+    for (int i = 0; i < DIMS; i++)
+      whole += ((double)x[r * DIMS + i] - w->mean[i]) * ((double)x[r * DIMS + i] - w->mean[i]) / ROWS;
+  }
+  assert_true(variance[0] > variance[1] && fabs(variance[2]) < 1e-3 * variance[1]);
+  for (int k = 0; k < 2; k++) assert_near(w->share[k], variance[k] / whole, 1e-4);
   fd_whitening_free(&w);
   for (int r = 0; r < ROWS; r++) x[r * DIMS + 2] = x[r * DIMS + 1]; /* a copy adds no direction */
   assert_ok(fd_whitening_fit(&w, x, ROWS, DIMS));

@@ -56,14 +56,14 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
 
 /* The measures that both a probe and a fine-tuning have. */
 static fd_status check_task(const char *path, int number, const char *rows, const char *measure) {
-  static const char *const known[] = {"accuracy", "f1", "mcc"};
+  static const char *const known[] = {"accuracy", "f1", "mcc", "auroc"};
   if (strncmp(rows, "--", 2))
     return fd_fail(FD_DATA,
                    "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; lines of words begin with #", path,
                    number, rows);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(measure, known[i])) return FD_OK;
-  return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1 or mcc", path, number, measure);
+  return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
 }
 
 static fd_status parse_suite(const char *path, evaluation *e) {

@@ -106,6 +106,10 @@ static void print_run(FILE *out, const void *context) {
   const fd_report *r = context;
   fd_report_title(out, r->tuned ? "FinDNA fine-tuning" : "FinDNA pretraining", r->folder);
   fd_report_summary(out, r);
+  if (json_object_get(r->finetune, "figures")) {
+    fprintf(out, "<h2>Test rows</h2>\n");
+    fd_report_figures(out, &(json_t *){r->finetune}, 1);
+  }
   fd_report_charts(out, r);
   fd_report_probes(out, r);
   fd_report_tables(out, r);

@@ -40,7 +40,7 @@ double fd_report_last(const fd_report *report, const char *kind, const char *nam
 const char *fd_report_setting(const fd_report *report, const char *name);
 double fd_report_number(const fd_report *report, const char *name);
 
-extern const char fd_report_style[];
+extern const char fd_report_style[], fd_report_svg_style[];
 
 /* Writes a page durably: what `print` prints, between a head that it begins with fd_report_title, and the foot. */
 fd_status fd_report_page(const char *output, const char *made_of, void (*print)(FILE *out, const void *context),
@@ -55,5 +55,9 @@ void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the 
 void fd_report_charts(FILE *out, const fd_report *report);
 void fd_report_probes(FILE *out, const fd_report *report);
 void fd_report_tables(FILE *out, const fd_report *report);
+
+/* ROC curves, confusion matrices and embeddings in a plane, of the "figures" of probe.json and finetune.json objects that are of
+ * the same test rows; NULLs are passed over. Nothing where none has figures. */
+void fd_report_figures(FILE *out, json_t *const *results, int count);
 
 #endif

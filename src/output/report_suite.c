@@ -9,7 +9,7 @@
 #include "output/report_parts.h"
 #include "output/svg.h"
 
-enum { SEEDS_MAX = 64 };
+enum { SEEDS_MAX = 64, METHODS = 8 };
 
 /* The rows of a task, in the page's order. A baseline stands there when it is absent, too: a score without it says little. */
 static const struct line {
@@ -177,7 +177,25 @@ static void print_rows(FILE *out, const json_t *task) {
   fprintf(out, ".");
 }
 
-static void print_task(FILE *out, const json_t *task) {
+/* The pictures of the first seeds: of the probe, and of each kind of fine-tuning. A file that is gone has none. */
+static void print_figures(FILE *out, const suite *s, const json_t *task) {
+  const json_t *files = json_object_get(task, "files");
+  json_t *first[METHODS] = {0};
+  int count = 0;
+  for (size_t i = 0; i < json_array_size(files) && count < METHODS; i++) {
+    const char *name = json_string_value(json_array_get(files, i));
+    char path[FD_PATH_MAX];
+    json_t *root = name && fd_path(path, s->folder, name, NULL) == FD_OK ? json_load_file(path, 0, NULL) : NULL;
+    int is_first =
+        json_is_object(root) && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
+    if (is_first) first[count++] = root;
+    else json_decref(root);
+  }
+  fd_report_figures(out, first, count);
+  for (int i = 0; i < count; i++) json_decref(first[i]);
+}
+
+static void print_task(FILE *out, const suite *s, const json_t *task) {
   const json_t *remarks = json_object_get(task, "remarks");
   fprintf(out, "<h2>");
   fd_html_text(out, text_of(task, "task"));
@@ -194,6 +212,7 @@ static void print_task(FILE *out, const json_t *task) {
     fprintf(out, ".</li>\n");
   }
   if (json_array_size(remarks)) fprintf(out, "</ul>\n");
+  print_figures(out, s, task);
 }
 
 static void print_suite(FILE *out, const void *context) {
@@ -213,7 +232,7 @@ static void print_suite(FILE *out, const void *context) {
   }
   print_cards(out, tasks);
   print_overview(out, tasks);
-  for (size_t i = 0; i < json_array_size(tasks); i++) print_task(out, json_array_get(tasks, i));
+  for (size_t i = 0; i < json_array_size(tasks); i++) print_task(out, s, json_array_get(tasks, i));
   fprintf(
       out,
       "<p class=\"note\">Bars: mean over the seeds; whiskers: one standard deviation; dots: the seeds. Colour: the pretrained "

@@ -18,7 +18,7 @@ void fd_report_title(FILE *out, const char *what, const char *folder) {
           "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
           "content=\"width=device-width,initial-scale=1\">\n<title>");
   print_title(out, what, folder);
-  fprintf(out, "</title>\n<style>\n%s</style></head>\n<body><main>\n<h1>", fd_report_style);
+  fprintf(out, "</title>\n<style>\n%s%s</style></head>\n<body><main>\n<h1>", fd_report_style, fd_report_svg_style);
   print_title(out, what, folder);
   fprintf(out, "</h1>\n");
 }

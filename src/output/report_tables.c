@@ -57,7 +57,7 @@ static void score_table(FILE *out, json_t *results) {
   json_t *result;
   fprintf(out,
           "<div class=\"scroll\"><table><tr><th>encoder</th><th>features</th><th class=\"n\">accuracy %%</th><th class=\"n\">F1 "
-          "%%</th><th class=\"n\">MCC %%</th>"
+          "%%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th>"
           "<th class=\"n\">dimensions</th><th class=\"n\">seeds</th></tr>\n");
   json_array_foreach(results, index, result) {
     double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list: one for each seed */
@@ -69,6 +69,7 @@ static void score_table(FILE *out, json_t *results) {
     score_cell(out, json_object_get(result, "accuracy"));
     score_cell(out, json_object_get(result, "f1"));
     score_cell(out, json_object_get(result, "mcc"));
+    score_cell(out, json_object_get(result, "auroc"));
     fprintf(out, dims > 0 ? "<td class=\"n\">%.0f</td>" : "<td class=\"n\">–</td>", dims);
     fprintf(out, "<td class=\"n\">%zu</td></tr>\n",
             json_array_size(json_object_get(json_object_get(result, "accuracy"), "seeds")));
@@ -102,6 +103,7 @@ static void print_probe(FILE *out, const char *file, json_t *probe) {
   fd_html_text(out, file);
   fprintf(out, ").</figcaption></figure>\n");
   score_table(out, results);
+  fd_report_figures(out, &probe, 1);
 }
 
 void fd_report_say_probes(FILE *out, const fd_report *r) {
