@@ -60,5 +60,5 @@ check "docs/options.md is what the program says" diff <("$FINDNA" config --markd
 for config in demo findna findna-code cm-mnm; do
   expect "configs/$config.yaml is read" 66 "nowhere" "$FINDNA" pretrain $config data.shards=nowhere
 done
-mkdir -p dest && expect "make install" 0 "" make -C "$root" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}"
+mkdir -p dest && check "make install" make -C "$root" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}"
 check "an installed program finds its configs" bash -c '[ -x dest/usr/bin/findna ] && [ -f dest/usr/share/findna/configs/findna.yaml ]'
