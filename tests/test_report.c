@@ -392,6 +392,50 @@ static void report_of_figures(void **state) {
   free(page);
 }
 
+/* Curves of both runs in each chart; what differs, and nothing else, in the table. */
+static void comparison_of_runs(void **state) {
+  (void)state;
+  make_run("a", 100);
+  make_run("b", 60);
+  put(below("b", "config.used.yaml"), "optim:\n  lr: 0.5\nrun:\n  folder: other\n");
+  put(below("b", "environment.json"), "{\"host\": \"b&b\", \"ranks\": 2, \"threads_per_rank\": 1}");
+  put(below("b", "finetune.json"), "{\"untrained\": true, \"test_scores\": {\"mcc\": 0.4321}}");
+  assert_ok(fd_report_write_comparison((const char *const[]){below("a", NULL), below("b", NULL)}, 2, below("cmp.html", NULL)));
+  char *page = get(below("cmp.html", NULL));
+  check_page(page);
+  static const char *const expected[] = {"<code>optim.lr</code></td><td>0.00123</td><td>0.5</td>",
+                                         "b&amp;b",
+                                         "0.4321",
+                                         "Held-out loss: student",
+                                         "<code>untrained</code></td><td>–</td><td>true</td>",
+                                         "<code>steps</code></td><td>100</td><td>–</td>"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  static const char *const same[] = {"<code>ranks", "<code>run.folder", "<code>run.seed", "<code>optim.clip",
+                                     "<p class=\"absent"};
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+    if (strstr(page, same[i])) fail_msg("does not differ: %s", same[i]);
+  assert_int_equal(count_of(page, "role=\"img\""),
+                   14 + 3); /* those of one run; student and teacher, information and gain apart */
+  assert_int_equal(count_of(page, "class=\"s c2\" d="), 17);
+  free(page);
+  /* The same last name: the whole path tells them apart. No config at all: said. */
+  assert_ok(fd_make_folder(below("c", "a")));
+  put(below("c", "a/metrics.jsonl"), "{\"kind\":\"step\",\"step\":0,\"loss\":1}\n");
+  assert_ok(fd_report_write_comparison((const char *const[]){below("a", NULL), below("c", "a")}, 2, below("cmp.html", NULL)));
+  page = get(below("cmp.html", NULL));
+  check_page(page);
+  assert_non_null(strstr(page, below("c", "a")));
+  assert_non_null(strstr(page, "A run without a config"));
+  free(page);
+  const char *many[FD_REPORT_COMPARED + 1];
+  for (int i = 0; i <= FD_REPORT_COMPARED; i++) many[i] = below("b", NULL);
+  assert_ok(fd_report_write_comparison(many, FD_REPORT_COMPARED, below("cmp.html", NULL)));
+  assert_int_equal(fd_report_write_comparison(many, FD_REPORT_COMPARED + 1, below("cmp.html", NULL)), FD_USAGE);
+  many[1] = below("absent", NULL);
+  assert_int_equal(fd_report_write_comparison(many, 2, below("cmp.html", NULL)), FD_MISSING);
+}
+
 /* A long run makes no large page. */
 static void report_of_a_long_run(void **state) {
   (void)state;
@@ -555,20 +599,11 @@ static void config_and_doctor(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(metrics_round_trip),
-      cmocka_unit_test(metrics_are_cut_back),
-      cmocka_unit_test(metrics_survive_a_full_disk),
-      cmocka_unit_test(bad_metrics),
-      cmocka_unit_test(ragged_metrics),
-      cmocka_unit_test(ticks),
-      cmocka_unit_test(report_of_a_run),
-      cmocka_unit_test(report_refuses),
-      cmocka_unit_test(report_says_what_is_absent),
-      cmocka_unit_test(report_of_figures),
-      cmocka_unit_test(report_of_a_long_run),
-      cmocka_unit_test(json_files),
-      cmocka_unit_test(inspects_checkpoints),
-      cmocka_unit_test(inspects_other_paths),
+      cmocka_unit_test(metrics_round_trip), cmocka_unit_test(metrics_are_cut_back), cmocka_unit_test(metrics_survive_a_full_disk),
+      cmocka_unit_test(bad_metrics),        cmocka_unit_test(ragged_metrics),       cmocka_unit_test(ticks),
+      cmocka_unit_test(report_of_a_run),    cmocka_unit_test(report_refuses),       cmocka_unit_test(report_says_what_is_absent),
+      cmocka_unit_test(report_of_figures),  cmocka_unit_test(comparison_of_runs),   cmocka_unit_test(report_of_a_long_run),
+      cmocka_unit_test(json_files),         cmocka_unit_test(inspects_checkpoints), cmocka_unit_test(inspects_other_paths),
       cmocka_unit_test(config_and_doctor),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -80,8 +80,9 @@ static void take_contexts(fd_report *r) {
   }
 }
 
-static fd_status gather(fd_report *r) {
+fd_status fd_report_open(fd_report *r, const char *folder) {
   char path[FD_PATH_MAX];
+  *r = (fd_report){.folder = folder};
   FD_TRY(fd_path(path, r->folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_read(path, &r->log));
   take_contexts(r);
@@ -94,7 +95,7 @@ static fd_status gather(fd_report *r) {
   return read_probes(r);
 }
 
-static void release(fd_report *r) {
+void fd_report_close(fd_report *r) {
   fd_metrics_log_free(&r->log);
   json_decref(r->environment);
   json_decref(r->finetune);
@@ -134,10 +135,9 @@ fd_status fd_report_page(const char *output, const char *made_of, void (*print)(
 fd_status fd_report_write(const char *run_folder, const char *output) {
   fd_report *r;
   FD_TRY(fd_alloc(&r, 1, sizeof *r, "report"));
-  r->folder = run_folder;
-  fd_status status = gather(r);
+  fd_status status = fd_report_open(r, run_folder);
   if (status == FD_OK) status = fd_report_page(output, run_folder, print_run, r);
-  release(r);
+  fd_report_close(r);
   free(r);
   return status;
 }

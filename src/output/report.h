@@ -11,4 +11,9 @@ fd_status fd_report_write(const char *run_folder, const char *output) FD_MUST_CH
 /* The same of the output folder of an evaluation: made from its results.json, without which it is FD_MISSING. */
 fd_status fd_report_write_suite(const char *folder, const char *output) FD_MUST_CHECK;
 
+/* Several runs in one page: their numbers side by side, how their configs and environments differ, their curves in the same
+ * charts. At most FD_REPORT_COMPARED. */
+enum { FD_REPORT_COMPARED = 16 };
+fd_status fd_report_write_comparison(const char *const *run_folders, int count, const char *output) FD_MUST_CHECK;
+
 #endif

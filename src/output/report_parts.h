@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "output/metrics.h"
+#include "output/report.h"
 
 enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
 
@@ -33,6 +34,10 @@ typedef struct fd_report {
   fd_report_context context[FD_REPORT_CONTEXTS]; /* by reach */
 } fd_report;
 
+/* Reads a run folder; fd_report_close releases what was read, and may follow a failure. */
+fd_status fd_report_open(fd_report *report, const char *folder) FD_MUST_CHECK;
+void fd_report_close(fd_report *report);
+
 /* The last finite value of a column, or NAN. */
 double fd_report_last(const fd_report *report, const char *kind, const char *name);
 
@@ -53,6 +58,8 @@ void fd_report_title(FILE *out, const char *what, const char *folder);
 void fd_report_summary(FILE *out, const fd_report *report);
 void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the summary for each probe */
 void fd_report_charts(FILE *out, const fd_report *report);
+/* The curves of several runs, each chart with a line a run; without captions. */
+void fd_report_overlays(FILE *out, fd_report *const *runs, const char *const *names, int count);
 void fd_report_probes(FILE *out, const fd_report *report);
 void fd_report_tables(FILE *out, const fd_report *report);
 
