@@ -13,6 +13,7 @@
 #include "output/report.h"
 #include "output/safetensors.h"
 #include "output/svg.h"
+#include "output/tensorboard.h"
 
 /* A path below the test's folder; valid until many more were made. */
 static const char *below(const char *a, const char *b) {
@@ -436,6 +437,54 @@ static void comparison_of_runs(void **state) {
   assert_int_equal(fd_report_write_comparison(many, 2, below("cmp.html", NULL)), FD_MISSING);
 }
 
+static void crc_known_answers(void **state) {
+  (void)state;
+  unsigned char bytes[32] = {0};
+  assert_int_equal(fd_crc32c("", 0), 0);
+  assert_int_equal(fd_crc32c("123456789", 9), 0xE3069283u);
+  assert_int_equal(fd_crc32c(bytes, 32), 0x8A9136AAu); /* RFC 3720, B.4 */
+  memset(bytes, 0xFF, 32);
+  assert_int_equal(fd_crc32c(bytes, 32), 0x62A8AB43u);
+  for (int i = 0; i < 32; i++) bytes[i] = (unsigned char)i;
+  assert_int_equal(fd_crc32c(bytes, 32), 0x46DD794Eu);
+}
+
+/* The records follow each other to the end of the file; made again, the file is the same. tests/test_tensorboard.sh reads what is
+ * in them. */
+static void tensorboard_records(void **state) {
+  (void)state;
+  size_t bytes, again, at = 0;
+  int records = 0;
+  make_run("events", 40);
+  char *argv[] = {(char *)"report", (char *)below("events", NULL), (char *)"--tensorboard"};
+  assert_ok(fd_command_report(fd_comm_self(), 3, argv));
+  const char *path = below("events", "tensorboard/events.out.tfevents.0.findna");
+  char *text, *same;
+  assert_ok(fd_read_file(path, 1 << 20, &text, &bytes));
+  for (; at + 16 <= bytes; records++) {
+    uint64_t length;
+    memcpy(&length, text + at, sizeof length);
+    assert_true(length < 4096);
+    at += 16 + (size_t)length;
+  }
+  assert_int_equal(at, bytes);
+  assert_int_equal(records, 1 + 40 + 4 + 4); /* version, steps, evaluations, monitor */
+  assert_memory_equal(text + 12 + 9,
+                      "\x1a\x0d"
+                      "brain.Event:2",
+                      15);
+  assert_ok(fd_tensorboard_write(below("events", NULL), path));
+  assert_ok(fd_read_file(path, 1 << 20, &same, &again));
+  assert_int_equal(again, bytes);
+  assert_memory_equal(text, same, bytes);
+  free(text);
+  free(same);
+  assert_ok(fd_make_folder(below("no-run", NULL)));
+  char *none[] = {(char *)"report", (char *)below("no-run", NULL), (char *)"--tensorboard"};
+  assert_int_equal(fd_command_report(fd_comm_self(), 3, none), FD_MISSING);
+  assert_false(fd_exists(below("no-run", "tensorboard")));
+}
+
 /* A long run makes no large page. */
 static void report_of_a_long_run(void **state) {
   (void)state;
@@ -604,7 +653,7 @@ int main(void) {
       cmocka_unit_test(report_of_a_run),    cmocka_unit_test(report_refuses),       cmocka_unit_test(report_says_what_is_absent),
       cmocka_unit_test(report_of_figures),  cmocka_unit_test(comparison_of_runs),   cmocka_unit_test(report_of_a_long_run),
       cmocka_unit_test(json_files),         cmocka_unit_test(inspects_checkpoints), cmocka_unit_test(inspects_other_paths),
-      cmocka_unit_test(config_and_doctor),
+      cmocka_unit_test(crc_known_answers),  cmocka_unit_test(tensorboard_records),  cmocka_unit_test(config_and_doctor),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "commands/command.h"
 #include "output/report.h"
+#include "output/tensorboard.h"
 
 /* The page of one folder, whatever left it. */
 static fd_status report_one(const char *folder, const char *output) {
@@ -25,12 +26,27 @@ static fd_status report_several(const char *const *folders, int count, const cha
   return FD_OK;
 }
 
+/* Always the same name: made again, it replaces what TensorBoard would else show beside it. */
+static fd_status write_events(const char *folder) {
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
+  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: there is no such file: --tensorboard is for run folders", path);
+  FD_TRY(fd_path(path, folder, "tensorboard", NULL));
+  FD_TRY(fd_make_folder(path));
+  FD_TRY(fd_path(path, folder, "tensorboard", "events.out.tfevents.0.findna"));
+  FD_TRY(fd_tensorboard_write(folder, path));
+  fd_info("wrote %s", path);
+  return FD_OK;
+}
+
 fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   const char *folders[FD_REPORT_COMPARED], *output = NULL;
-  int count, helped;
+  int count, helped, tensorboard = 0;
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
        "where the page goes; without it FOLDER/report.html, and of several runs comparison.html"},
+      {"tensorboard", FD_ARG_FLAG, &tensorboard, 0, 0, NULL,
+       "write the numbers for TensorBoard, too: FOLDER/tensorboard/events.out.tfevents.0.findna"},
       {0},
   };
   const fd_args args = {
@@ -47,5 +63,6 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));
   if (helped) return FD_OK;
   if (!count) return fd_fail(FD_USAGE, "findna report: which FOLDER? For example: findna report runs/demo");
+  for (int i = 0; i < count && tensorboard; i++) FD_TRY(write_events(folders[i]));
   return count == 1 ? report_one(folders[0], output) : report_several(folders, count, output);
 }
