@@ -388,7 +388,7 @@ static void report_of_figures(void **state) {
                                          "…"};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
     if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
-  assert_int_equal(count_of(page, "class=\"cell\""), 2 * 4 + 9);
+  assert_int_equal(count_of(page, "class=\"cell framed\""), 2 * 4 + 9);
   assert_int_equal(count_of(page, "class=\"point"), 2 * 2 + 2);
   free(page);
 }

@@ -195,8 +195,10 @@ void fd_report_figures(FILE *out, json_t *const *results, int count) {
   if (!n) return;
   fprintf(
       out,
-      "<p class=\"note\">The test rows as the first seed has them. ROC: of class 1, or of each class against the rest, with the "
-      "area after the name; dashed diagonal: chance. Confusion: rows, and their share of the true class. Embeddings: on the "
+      "<p class=\"note\">The test rows; of several seeds, as the first one has them. ROC: of class 1, or of each class against "
+      "the rest, with the "
+      "area after the name; dashed diagonal: chance. Confusion: rows, and their share of the true class (of many classes the "
+      "share alone, in %%). Embeddings: on the "
       "principal components of the training rows (of a fine-tuning: of the test rows), coloured by class; two components do not "
       "show all that a classifier sees.</p>\n<div class=\"grid small\">\n");
   print_curves(out, entries, n);

@@ -31,6 +31,8 @@ const char fd_report_style[] =
   ".grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 26px 30px; margin-top: 14px }\n"
   ".grid.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: 22px 24px }\n"
   "figure { margin: 0; min-width: 0; break-inside: avoid }\n"
+  ".lead-in { overflow-wrap: anywhere }\n"
+  ".small figure { max-width: 340px }\n"
   "figure.wide { max-width: 900px }\n"
   ".scroll { overflow-x: auto }\n"
   "table { border-collapse: collapse; font-size: 13px; margin: 8px 0 }\n"
@@ -75,7 +77,8 @@ const char fd_report_svg_style[] =
   "svg .d, svg .b { fill: var(--c) }\n"
   "svg .b.hollow { fill: none; stroke: var(--soft); stroke-width: 1.4; stroke-dasharray: 4 3 }\n"
   "svg .point { fill: var(--c); opacity: .55 }\n"
-  "svg .cell { fill: var(--c1); stroke: var(--line) }\n"
+  "svg .cell { fill: var(--c1) }\n"
+  "svg .framed { stroke: var(--line) }\n"
   "svg .on { fill: var(--page) }\n"
   "svg .whisker { fill: none; stroke: var(--ink); stroke-width: 1.4 }\n"
   "svg .seed { fill: var(--page); stroke: var(--ink) }\n";

@@ -3,7 +3,7 @@
 
 #include "output/svg.h"
 
-enum { SIZE = 300, LEFT = 46, RIGHT = 10, TOP = 28, BOTTOM = 36, COLORS = 8, CELLS_NAMED = 12 };
+enum { SIZE = 300, LEFT = 46, RIGHT = 10, TOP = 28, BOTTOM = 36, COLORS = 8, CLASSES_NAMED = 12 };
 
 int fd_svg_color(int i) { return 1 + i % COLORS; }
 
@@ -100,34 +100,32 @@ void fd_svg_scatter(FILE *out, const fd_scatter *s) {
 
 /* --- confusion ------------------------------------------------------------------------------------------------------- */
 
-static void draw_cell(FILE *out, double x, double y, double side, double count, double share, int named) {
+/* A small cell has its share alone, the smallest no text. */
+static void draw_cell(FILE *out, double x, double y, double side, double count, double share) {
   char text[32];
-  fprintf(out, "<rect class=\"cell\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill-opacity=\"%.3f\"/>", x, y,
-          side - 1, side - 1, share);
-  if (!named) return;
-  const char *class = share > 0.5 ? "t m on" : "t m v";
+  const char *class = share > 0.7 ? "t m on" : "t m v";
+  double middle = x + side / 2, line = y + side / 2;
+  fprintf(out, "<rect class=\"cell%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill-opacity=\"%.3f\"/>",
+          side > 16 ? " framed" : "", x, y, side - 1, side - 1, share);
+  if (side < 20) return;
+  snprintf(text, sizeof text, side < 44 ? "%.0f" : "%.1f %%", 100 * share);
+  label(out, class, middle, side < 44 ? line + 4 : line + 13, 0, text);
+  if (side < 44) return;
   snprintf(text, sizeof text, "%.0f", count);
-  if (side < 44) {
-    if (count > 0 && 6.5 * (double)snprintf(NULL, 0, "%.0f", count) < side)
-      label(out, class, x + side / 2, y + side / 2 + 4, 0, text);
-    return;
-  }
-  label(out, class, x + side / 2, y + side / 2 - 2, 0, text);
-  snprintf(text, sizeof text, "%.1f %%", 100 * share);
-  label(out, class, x + side / 2, y + side / 2 + 13, 0, text);
+  label(out, class, middle, line - 2, 0, text);
 }
 
 void fd_svg_matrix(FILE *out, const fd_matrix_figure *m) {
   const double edge = SIZE - LEFT - RIGHT, side = edge / m->classes;
   char text[32];
-  int every = 1 + m->classes / (CELLS_NAMED + 1); /* so that the classes' names do not lie on each other */
+  int every = 1 + m->classes / (CLASSES_NAMED + 1); /* so that the classes' names do not lie on each other */
   open_svg(out, m->title, (int)edge + 40);
   for (int r = 0; r < m->classes; r++) {
     double total = 0, y = 4 + r * side;
     for (int c = 0; c < m->classes; c++) total += m->count[r * m->classes + c];
     for (int c = 0; c < m->classes; c++) {
       double count = m->count[r * m->classes + c];
-      draw_cell(out, LEFT + c * side, y, side, count, total > 0 ? count / total : 0, m->classes <= CELLS_NAMED);
+      draw_cell(out, LEFT + c * side, y, side, count, total > 0 ? count / total : 0);
     }
     if (r % every) continue;
     snprintf(text, sizeof text, "%d", r);
