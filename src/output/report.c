@@ -23,14 +23,9 @@ double fd_report_last(const fd_report *r, const char *kind, const char *name) {
   return NAN;
 }
 
-const char *fd_report_setting(const fd_report *r, const char *name) {
-  return json_string_value(json_object_get(r->environment, name));
-}
+const char *fd_report_setting(const fd_report *r, const char *name) { return fd_report_text(r->environment, name, NULL); }
 
-double fd_report_number(const fd_report *r, const char *name) {
-  json_t *value = json_object_get(r->environment, name);
-  return json_is_number(value) ? json_number_value(value) : NAN;
-}
+double fd_report_number(const fd_report *r, const char *name) { return fd_report_value(r->environment, name); }
 
 /* The config is shown as text where this build does not understand it. */
 static fd_status read_config(fd_report *r) {

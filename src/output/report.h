@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-/* Writes the report of a run folder durably to `output`. It is made from metrics.jsonl, config.used.yaml, environment.json and
- * probe*.json; what is absent is said to be absent, what is damaged is FD_DATA. A folder without metrics.jsonl is FD_MISSING. */
+/* Writes the report of a run folder durably to `output`. It is made from metrics.jsonl, config.used.yaml, environment.json,
+ * finetune.json and probe*.json; what is absent is said to be absent, what is damaged is FD_DATA. A folder without metrics.jsonl
+ * is FD_MISSING. */
 fd_status fd_report_write(const char *run_folder, const char *output) FD_MUST_CHECK;
 
 /* The same of the output folder of an evaluation: made from its results.json, without which it is FD_MISSING. */

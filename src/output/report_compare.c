@@ -70,8 +70,7 @@ enum { NUMBERS = sizeof numbers / sizeof *numbers };
 static double number_of(const fd_report *r, const struct number *n) {
   if (!strcmp(n->kind, "environment")) return n->scale * fd_report_number(r, n->name);
   if (!strstr(n->kind, "_scores")) return n->scale * fd_report_last(r, n->kind, n->name);
-  const json_t *value = json_object_get(json_object_get(r->finetune, n->kind), n->name);
-  return json_is_number(value) ? n->scale * json_number_value(value) : NAN;
+  return n->scale * fd_report_value(json_object_get(r->finetune, n->kind), n->name);
 }
 
 static void print_numbers(FILE *out, const comparison *c) {

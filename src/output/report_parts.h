@@ -45,6 +45,10 @@ double fd_report_last(const fd_report *report, const char *kind, const char *nam
 const char *fd_report_setting(const fd_report *report, const char *name);
 double fd_report_number(const fd_report *report, const char *name);
 
+/* A member of a JSON object: its text (borrowed), or `otherwise`; its number, or NAN. */
+const char *fd_report_text(const json_t *object, const char *key, const char *otherwise);
+double fd_report_value(const json_t *object, const char *key);
+
 extern const char fd_report_style[], fd_report_svg_style[];
 
 /* Writes a page durably: what `print` prints, between a head that it begins with fd_report_title, and the foot. */

@@ -31,26 +31,16 @@ typedef struct suite {
   json_t *root;
 } suite;
 
-static const char *text_of(const json_t *object, const char *key) {
-  const char *text = json_string_value(json_object_get(object, key));
-  return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key) {
-  const json_t *value = json_object_get(object, key);
-  return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
 static const json_t *result_of(const json_t *task, const char *name) {
   const json_t *results = json_object_get(task, "results");
   for (size_t i = 0; i < json_array_size(results); i++)
-    if (!strcmp(text_of(json_array_get(results, i), "name"), name)) return json_array_get(results, i);
+    if (!strcmp(fd_report_text(json_array_get(results, i), "name", ""), name)) return json_array_get(results, i);
   return NULL;
 }
 
 /* "83.55 ± 0.17", or a mean alone; NAN without a number. */
 static double paper_number(const json_t *task, const char *key, double *sd) {
-  const char *text = key ? text_of(task, key) : "", *plus = strstr(text, "±");
+  const char *text = key ? fd_report_text(task, key, "") : "", *plus = strstr(text, "±");
   char *end;
   double mean = strtod(text, &end);
   *sd = plus ? strtod(plus + strlen("±"), NULL) : NAN;
@@ -66,7 +56,7 @@ static void compare(const json_t *tasks, const char *name, const char *other, in
     const json_t *task = json_array_get(tasks, i), *a = result_of(task, name), *b = result_of(task, other);
     if (!a || !b) continue;
     ++*both;
-    *above += number_of(a, "mean") > number_of(b, "mean");
+    *above += fd_report_value(a, "mean") > fd_report_value(b, "mean");
   }
 }
 
@@ -97,15 +87,15 @@ static void score_cell(FILE *out, double mean, double sd, int best) {
 
 static void overview_row(FILE *out, const json_t *task) {
   double best = -INFINITY, sd;
-  for (int i = 0; i < LINES; i++) best = fmax(best, number_of(result_of(task, lines[i].name), "mean"));
+  for (int i = 0; i < LINES; i++) best = fmax(best, fd_report_value(result_of(task, lines[i].name), "mean"));
   fprintf(out, "<tr><td class=\"name\">");
-  fd_html_text(out, text_of(task, "task"));
+  fd_html_text(out, fd_report_text(task, "task", ""));
   fprintf(out, "</td><td>");
-  fd_html_text(out, text_of(task, "measure"));
+  fd_html_text(out, fd_report_text(task, "measure", ""));
   fprintf(out, "</td>");
   for (int i = 0; i < LINES; i++) {
     const json_t *r = result_of(task, lines[i].name);
-    score_cell(out, 100 * number_of(r, "mean"), 100 * number_of(r, "sd"), number_of(r, "mean") == best);
+    score_cell(out, 100 * fd_report_value(r, "mean"), 100 * fd_report_value(r, "sd"), fd_report_value(r, "mean") == best);
     if (!lines[i].paper) continue;
     double paper = paper_number(task, lines[i].paper, &sd);
     score_cell(out, paper, sd, 0);
@@ -145,7 +135,7 @@ static double base_of(const char *measure, double classes) {
 
 static void draw_task(FILE *out, const json_t *task) {
   fd_bar bar[BARS];
-  double seeds[LINES][SEEDS_MAX], base = base_of(text_of(task, "measure"), number_of(task, "classes")), sd;
+  double seeds[LINES][SEEDS_MAX], base = base_of(fd_report_text(task, "measure", ""), fd_report_value(task, "classes")), sd;
   char label[96];
   int count = 0;
   for (int i = 0; i < LINES; i++) {
@@ -153,26 +143,27 @@ static void draw_task(FILE *out, const json_t *task) {
     double paper = paper_number(task, lines[i].paper, &sd);
     if (r || lines[i].baseline) {
       bar[count] = (fd_bar){.name = lines[i].label,
-                            .mean = 100 * number_of(r, "mean"),
-                            .sd = 100 * number_of(r, "sd"),
+                            .mean = 100 * fd_report_value(r, "mean"),
+                            .sd = 100 * fd_report_value(r, "sd"),
                             .seed = seeds[i],
                             .color = lines[i].color};
       bar[count++].seeds = (size_t)take_seeds(r, seeds[i]);
     }
     if (isfinite(paper)) bar[count++] = (fd_bar){.name = "the paper’s", .mean = paper, .sd = sd, .hollow = 1};
   }
-  snprintf(label, sizeof label, "%.20s, %%; bars begin at %.4g", text_of(task, "measure"), base);
+  snprintf(label, sizeof label, "%.20s, %%; bars begin at %.4g", fd_report_text(task, "measure", ""), base);
   fd_svg_bars(out, &(fd_bars){.title = label, .x_label = label, .base = base, .count = count, .bar = bar});
 }
 
 static void print_rows(FILE *out, const json_t *task) {
-  double paper_train = number_of(task, "paper_train_rows"), classes = number_of(task, "classes");
-  fprintf(out, "%.0f training and %.0f test rows", number_of(task, "train_rows"), number_of(task, "test_rows"));
+  double paper_train = fd_report_value(task, "paper_train_rows"), classes = fd_report_value(task, "classes");
+  fprintf(out, "%.0f training and %.0f test rows", fd_report_value(task, "train_rows"), fd_report_value(task, "test_rows"));
   if (classes > 0) fprintf(out, " of %.0f classes", classes);
   if (!(paper_train > 0)) fprintf(out, "; the suite’s table does not say how many the paper has");
-  else if (paper_train == number_of(task, "train_rows") && number_of(task, "paper_test_rows") == number_of(task, "test_rows"))
+  else if (paper_train == fd_report_value(task, "train_rows") &&
+           fd_report_value(task, "paper_test_rows") == fd_report_value(task, "test_rows"))
     fprintf(out, ", as many as in the paper");
-  if (number_of(task, "test_rows_in_train") + number_of(task, "test_rows_turned_in_train") == 0)
+  if (fd_report_value(task, "test_rows_in_train") + fd_report_value(task, "test_rows_turned_in_train") == 0)
     fprintf(out, ". No test sequence is also a training sequence, nor is its reverse complement");
   fprintf(out, ".");
 }
@@ -198,7 +189,7 @@ static void print_figures(FILE *out, const suite *s, const json_t *task) {
 static void print_task(FILE *out, const suite *s, const json_t *task) {
   const json_t *remarks = json_object_get(task, "remarks");
   fprintf(out, "<h2>");
-  fd_html_text(out, text_of(task, "task"));
+  fd_html_text(out, fd_report_text(task, "task", ""));
   fprintf(out, "</h2>\n<figure class=\"wide\">");
   draw_task(out, task);
   fprintf(out, "<figcaption>");
@@ -218,13 +209,13 @@ static void print_task(FILE *out, const suite *s, const json_t *task) {
 static void print_suite(FILE *out, const void *context) {
   const suite *s = context;
   const json_t *tasks = json_object_get(s->root, "tasks");
-  fd_report_title(out, "FinDNA suite", text_of(s->root, "suite"));
+  fd_report_title(out, "FinDNA suite", fd_report_text(s->root, "suite", ""));
   fprintf(out, "<p class=\"lead-in\">checkpoint ");
-  fd_html_text(out, text_of(s->root, "checkpoint"));
+  fd_html_text(out, fd_report_text(s->root, "checkpoint", ""));
   fprintf(out, " · state ");
-  fd_html_text(out, text_of(s->root, "state_id"));
+  fd_html_text(out, fd_report_text(s->root, "state_id", ""));
   fprintf(out, " · version ");
-  fd_html_text(out, text_of(s->root, "version"));
+  fd_html_text(out, fd_report_text(s->root, "version", ""));
   fprintf(out, "</p>\n");
   if (!json_array_size(tasks)) {
     fprintf(out, "<p class=\"absent\">no task has a result yet</p>\n");
