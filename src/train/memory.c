@@ -24,7 +24,8 @@ fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd
   const char *other = config->model.recompute ? "" : ", or model.recompute=true";
   if (fits)
     return fd_fail(FD_MEMORY,
-                   "train.batch %" PRId64 " with train.virtual_ranks %" PRId64 " needs %.3g GB on %s, where %.3g GB are free: the "
+                   "train.batch %" PRId64 " with train.virtual_ranks %" PRId64
+                   " needs %.3g GB on %s, where %.3g GB are free: the "
                    "largest batch that fits is %" PRId64 " (or more virtual ranks%s)",
                    config->train.batch, v, gigabytes, dev->simd, free_gigabytes, fits * v, other);
   return fd_fail(FD_MEMORY, "the model needs %.3g GB on %s, where %.3g GB are free: no batch fits; a smaller model%s", gigabytes,
