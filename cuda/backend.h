@@ -23,7 +23,7 @@ struct fd_cuda {
   fd_device device; /* first: a fd_device * of this kind is a fd_cuda * */
   const fd_plugin_host *host;
   cudaStream_t stream;
-  int plain;
+  int products;
   char name[160];
   void *scratch[FD_SLOTS];
   size_t scratch_bytes[FD_SLOTS];

@@ -192,7 +192,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   fd_cuda *cuda = new (std::nothrow) fd_cuda();
   if (!cuda) return host->fail(FD_MEMORY, "no memory for the GPU's device");
   cuda->host = host;
-  cuda->plain = options->plain;
+  cuda->products = options->products;
   snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s)", options->gpu, gpu.name);
   cuda->device.kind = "cuda";
   cuda->device.simd = cuda->name;

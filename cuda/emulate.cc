@@ -214,10 +214,9 @@ void fd_emulate_shuffle(const void *mine, void *theirs, size_t bytes, int from) 
 
 char *fd_shared() { return now.shared_at; }
 
-void fd_copy16(void *shared, const void *global, int valid) {
+void fd_copy16(fd_address shared, const void *global, int valid) {
   if ((uintptr_t)shared % 16 || (valid && (uintptr_t)global % 16)) die("a copy that is not aligned to 16 bytes");
-  if ((char *)shared < now.shared_at || (char *)shared + 16 > now.shared.data() + now.shared.size())
-    die("a copy outside shared memory");
+  if (shared < now.shared_at || shared + 16 > now.shared.data() + now.shared.size()) die("a copy outside shared memory");
   memset(shared, POISON, 16); /* whoever reads it before it has landed gets NaN */
   fiber &f = self();
   if (f.next - f.first == COPIES_MAX) die("more asynchronous copies under way than the emulator keeps");
@@ -236,8 +235,8 @@ void fd_emulate_copy_wait(int newest) {
   }
 }
 
-void fd_load_matrices(uint32_t r[4], const void *row) { load(r, row, 0); }
-void fd_load_transposed(uint32_t r[4], const void *row) { load(r, row, 1); }
+void fd_load_matrices(uint32_t r[4], fd_address row) { load(r, row, 0); }
+void fd_load_transposed(uint32_t r[4], fd_address row) { load(r, row, 1); }
 
 void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
   operands o;

@@ -65,15 +65,18 @@ T __shfl_sync(unsigned, T value, int lane) {
 }
 
 char *fd_shared();
-void fd_copy16(void *shared, const void *global, int valid);
+typedef char *fd_address;
+static inline fd_address fd_shared_address() { return fd_shared(); }
+static inline void fd_store_pair(fd_address at, uint32_t pair) { memcpy(at, &pair, sizeof pair); }
+void fd_copy16(fd_address shared, const void *global, int valid);
 void fd_copy_commit();
 void fd_emulate_copy_wait(int newest);
 template <int N>
 void fd_copy_wait() {
   fd_emulate_copy_wait(N);
 }
-void fd_load_matrices(uint32_t r[4], const void *row);
-void fd_load_transposed(uint32_t r[4], const void *row);
+void fd_load_matrices(uint32_t r[4], fd_address row);
+void fd_load_transposed(uint32_t r[4], fd_address row);
 void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]);
 
 static inline uint32_t fd_emulate_bf16(float value) {

@@ -14,11 +14,11 @@ FD_BOTH static inline int fd_b_column(int lane) { return lane / 4; }
 FD_BOTH static inline int fd_c_row(int lane, int e) { return lane / 4 + e / 2 * 8; }
 FD_BOTH static inline int fd_c_column(int lane, int e) { return lane % 4 * 2 + e % 2; }
 
-/* Shared memory holds tiles as rows of `units` pieces of 16 bytes (8 bf16), units a power of two. Piece u of row r stands at
- * piece fd_swizzle(r, u, units): the eight rows that one matrix load reads lie in different banks. */
+/* Shared memory holds tiles as rows of `units` pieces of 16 bytes (8 bf16), units a multiple of four. Piece u of row r stands at
+ * piece fd_swizzle(r, u, units): the eight rows that one matrix load reads lie in different banks. (The banks are 8 pieces wide:
+ * rows of whole lines begin at the same bank, those of half a line more at two in turn.) */
 FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
-  int rows_per_line = 8 / units; /* rows in the 128 bytes of all banks */
-  return row * units + (unit ^ (row / (rows_per_line > 0 ? rows_per_line : 1)) % (units < 8 ? units : 8));
+  return row * units + (unit ^ (units % 8 == 0 ? row % 8 : row / 2 % 4));
 }
 
 /* Which row and piece a lane names when a warp loads a 16 x 16 tile at (row, unit) as four matrices: those of A's fragments when

@@ -27,6 +27,15 @@ __device__ inline char *fd_shared() {
   return fd_shared_memory;
 }
 
+/* The same as an address of the instructions below: 32 bits that can be added to. */
+typedef uint32_t fd_address;
+__device__ inline fd_address fd_shared_address() { return (uint32_t)__cvta_generic_to_shared(fd_shared()); }
+
+/* Stores two bf16 numbers there. */
+__device__ inline void fd_store_pair(fd_address at, fd_bf16x2 pair) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(pair) : "memory");
+}
+
 __device__ inline fd_bf16x2 fd_bf16_pair(float low, float high) {
   fd_bf16x2 pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
@@ -34,10 +43,8 @@ __device__ inline fd_bf16x2 fd_bf16_pair(float low, float high) {
 }
 
 /* Starts to copy 16 bytes from global to shared memory; with !valid it writes zeros and reads nothing. */
-__device__ inline void fd_copy16(void *shared, const void *global, int valid) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global),
-               "r"(valid ? 16 : 0)
-               : "memory");
+__device__ inline void fd_copy16(fd_address shared, const void *global, int valid) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0) : "memory");
 }
 
 /* Closes the group of copies that this thread has started. */
@@ -51,25 +58,24 @@ __device__ inline void fd_copy_wait() {
 
 /* Four 8 x 8 matrices of bf16 from shared memory: lane l gives the address of row l % 8 of matrix l / 8 and receives of each
  * matrix the elements (l / 4, 2 (l % 4)) and (l / 4, 2 (l % 4) + 1). */
-__device__ inline void fd_load_matrices(uint32_t r[4], const void *row) {
+__device__ inline void fd_load_matrices(uint32_t r[4], fd_address row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"((uint32_t)__cvta_generic_to_shared(row))
+               : "r"(row)
                : "memory");
 }
 
 /* The same of the transposed matrices: the elements (2 (l % 4), l / 4) and (2 (l % 4) + 1, l / 4). */
-__device__ inline void fd_load_transposed(uint32_t r[4], const void *row) {
+__device__ inline void fd_load_transposed(uint32_t r[4], fd_address row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"((uint32_t)__cvta_generic_to_shared(row))
+               : "r"(row)
                : "memory");
 }
 
 /* c[16, 8] += a[16, 16] b[16, 8]: products of bf16, sums of fp32; fragments as in fragment.h. */
 __device__ inline void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }

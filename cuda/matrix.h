@@ -2,6 +2,7 @@
 #ifndef FD_CUDA_MATRIX_H
 #define FD_CUDA_MATRIX_H
 
+#include "base/normal.h"
 #include "cuda/backend.h"
 
 __device__ inline float fd_get(fd_mat m, int64_t row, int column) {
@@ -33,6 +34,16 @@ __device__ inline void fd_put4(fd_mat m, int64_t row, int column, const float v[
   else *(float4 *)((float *)m.at + at) = make_float4(v[0], v[1], v[2], v[3]);
 }
 
+/* Two neighbours of a bf16 matrix; the column is even. */
+__device__ inline void fd_get2(fd_mat m, int64_t row, int column, float v[2]) {
+  uint32_t pair = *(const uint32_t *)((const uint16_t *)m.at + row * m.stride + column);
+  v[0] = fd_bf16_low(pair), v[1] = fd_bf16_high(pair);
+}
+
+__device__ inline void fd_put2(fd_mat m, int64_t row, int column, const float v[2]) {
+  *(uint32_t *)((uint16_t *)m.at + row * m.stride + column) = fd_bf16_pair(v[0], v[1]);
+}
+
 /* What a value becomes when it is stored. */
 __device__ inline float fd_rounded(fd_type type, float value) {
   return type == FD_BF16 ? fd_bf16_low(fd_bf16_pair(value, 0)) : value;
@@ -49,8 +60,15 @@ __device__ inline int fd_sequence_of(const int *start, int count, int row) {
   return lo;
 }
 
-/* GELU and its derivative, exact (erf). */
-__device__ inline float fd_normal_cdf(float x) { return 0.5f + 0.5f * erff(x * 0.70710678118654752f); }
+/* GELU and its derivative, exact (erf) to fp32. */
+__device__ inline float fd_normal_cdf(float x) {
+  const float p[FD_NORMAL_CDF_TERMS] = FD_NORMAL_CDF, end = FD_NORMAL_CDF_END;
+  x = fminf(fmaxf(x, -end), end);
+  float s = fmaf(x * x, 2.0f / (end * end), -1.0f), sum = p[FD_NORMAL_CDF_TERMS - 1];
+#pragma unroll
+  for (int i = FD_NORMAL_CDF_TERMS - 2; i >= 0; i--) sum = fmaf(sum, s, p[i]);
+  return fmaf(x, sum, 0.5f);
+}
 __device__ inline float fd_gelu(float x) { return x * fd_normal_cdf(x); }
 __device__ inline float fd_gelu_slope(float x) { return fmaf(x * 0.39894228040143268f, expf(-0.5f * x * x), fd_normal_cdf(x)); }
 

@@ -1,5 +1,5 @@
-/* The ChordMixer block on the GPU: five products whose epilogues do the rest, and two rotations. */
-#include "cuda/product.h"
+/* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
+#include "cuda/chain.h"
 
 enum { THREADS = 256 };
 
@@ -70,6 +70,36 @@ struct slope_epilogue {
     }
     fd_put4(g, row, column, b);
     fd_put4(da, row, column, d);
+  }
+};
+
+/* The same two, two columns at a time in the middle of a chain; the values become what the second product reads. */
+struct hidden_middle {
+  const float *bias;
+  int hidden;
+  fd_mat z;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2];
+    for (int i = 0; i < 2; i++) {
+      a[i] = fd_rounded(FD_BF16, pair[i] + (column + i < hidden ? bias[column + i] : 0));
+      pair[i] = fd_gelu(a[i]);
+    }
+    if (z.at) fd_put2(z, row, column, a);
+  }
+};
+
+struct slope_middle {
+  int hidden;
+  fd_mat z, g, da;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2], b[2];
+    fd_get2(z, row, column, a);
+    for (int i = 0; i < 2; i++) {
+      b[i] = fd_gelu(a[i]);
+      pair[i] = column + i < hidden ? pair[i] * fd_gelu_slope(a[i]) : 0;
+    }
+    fd_put2(g, row, column, b);
+    fd_put2(da, row, column, pair);
   }
 };
 
@@ -162,8 +192,14 @@ void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   fd_cuda *cuda = fd_cuda_of(dev);
   int all = fd_seqs_rows(seqs), most = all < FD_ROWS_PER_PASS ? all : FD_ROWS_PER_PASS;
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels),
-         w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden),
-         h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
+         w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden);
+  if (fd_chain_fits(cuda, x)) {
+    fd_chain<false>(cuda, x, w1, w2, {all, y.stride, w2.stride, block->channels, block->hidden},
+                    hidden_middle{block->b1, block->hidden, z},
+                    scatter_epilogue{block->b2, block->channels, 0, rotation_of(seqs, block), x, y});
+    return;
+  }
+  fd_mat h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
   for (int first = 0; first < all && h.at; first += FD_ROWS_PER_PASS) {
     int rows = all - first < FD_ROWS_PER_PASS ? all - first : FD_ROWS_PER_PASS;
     fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden, 0},
@@ -187,8 +223,13 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
   }
   FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
             rows, channels, dy, dm);
-  fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0, 0}, slope_epilogue{hidden, z, g, da});
-  fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0, 0}, residual_epilogue{dy, dx});
+  if (fd_chain_fits(cuda, dm)) {
+    fd_chain<true>(cuda, dm, w2, w1, {rows, dx.stride, da.stride, channels, hidden}, slope_middle{hidden, z, g, da},
+                   residual_epilogue{dy, dx});
+  } else {
+    fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0, 0}, slope_epilogue{hidden, z, g, da});
+    fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0, 0}, residual_epilogue{dy, dx});
+  }
   weight_gradient(cuda, rows, channels, hidden, dm, g, grads->w2);
   weight_gradient(cuda, rows, hidden, channels, da, x, grads->w1);
   bias_gradient(cuda, rows, channels, dm, grads->b2);

@@ -25,13 +25,13 @@ namespace {
 enum { THREADS = 256, POLL_MICROSECONDS = 200 };
 
 /* NCCL's functions, by name. */
-#define FUNCTIONS(X)                                                                                               \
-  X(ncclGetUniqueId)                                                                                               \
-  X(ncclCommInitRankConfig)                                                                                        \
-  X(ncclCommGetAsyncError)                                                                                         \
-  X(ncclGroupStart)                                                                                                \
-  X(ncclGroupEnd) X(ncclSend) X(ncclRecv) X(ncclAllReduce) X(ncclCommAbort) X(ncclCommFinalize) X(ncclCommDestroy) \
-      X(ncclGetErrorString)
+#define FUNCTIONS(X)        \
+  X(ncclGetUniqueId)        \
+  X(ncclCommInitRankConfig) \
+  X(ncclCommGetAsyncError)  \
+  X(ncclGroupStart)         \
+  X(ncclGroupEnd)           \
+  X(ncclSend) X(ncclRecv) X(ncclAllReduce) X(ncclCommAbort) X(ncclCommFinalize) X(ncclCommDestroy) X(ncclGetErrorString)
 
 struct library {
 #define POINTER(name) decltype(&::name) name;

@@ -68,7 +68,7 @@ enum {
 
 /* Starts the copies of one operand's tile: 128 rows of 32 k, or transposed 32 k of 128. */
 template <bool T>
-__device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int k_end, char *tile) {
+__device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
   const int units = T ? FD_TILE / 8 : FD_TILE_K / 8;
   for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE_K / 8; n += FD_TILE_THREADS) {
     int r = n / units, u = n % units, row = (T ? k0 : first) + r, column = (T ? first : k0) + u * 8;
@@ -78,29 +78,29 @@ __device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int 
   }
 }
 
-/* The fragments of 16 rows (or columns) by 16 k of a tile: registers in the order of A's fragments; as B's, those of columns 0-7
- * are r[0], r[2] and those of columns 8-15 r[1], r[3]. */
-template <bool T>
-__device__ inline void fd_tile_fragment(const char *tile, int first, int k, uint32_t r[4]) {
+/* The fragments of 16 rows (or columns) by 16 k of a tile of UNITS pieces a row, transposed or not: registers in the order of A's
+ * fragments; as B's, those of columns 0-7 are r[0], r[2] and those of columns 8-15 r[1], r[3]. */
+template <bool T, int UNITS>
+__device__ inline void fd_fragment(fd_address tile, int first, int k, uint32_t r[4]) {
   int lane = (int)threadIdx.x % FD_WARP;
   if (T) {
     uint32_t t[4];
-    fd_load_transposed(t, tile + 16 * fd_swizzle(k + fd_load_row(lane), first / 8 + fd_load_unit(lane), FD_TILE / 8));
+    fd_load_transposed(t, tile + 16 * fd_swizzle(k + fd_load_row(lane), first / 8 + fd_load_unit(lane), UNITS));
     r[0] = t[0], r[1] = t[2], r[2] = t[1], r[3] = t[3];
   } else {
-    fd_load_matrices(r, tile + 16 * fd_swizzle(first + fd_load_row(lane), k / 8 + fd_load_unit(lane), FD_TILE_K / 8));
+    fd_load_matrices(r, tile + 16 * fd_swizzle(first + fd_load_row(lane), k / 8 + fd_load_unit(lane), UNITS));
   }
 }
 
 template <bool A_T, bool B_T>
-__device__ inline void fd_tile_multiply(const char *tile_a, const char *tile_b, int row, int column, float sum[4][4][4]) {
+__device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, int row, int column, float sum[4][4][4]) {
 #pragma unroll
   for (int k = 0; k < FD_TILE_K; k += 16) {
     uint32_t a[4][4], b[2][4];
 #pragma unroll
-    for (int i = 0; i < 4; i++) fd_tile_fragment<A_T>(tile_a, row + 16 * i, k, a[i]);
+    for (int i = 0; i < 4; i++) fd_fragment<A_T, (A_T ? FD_TILE : FD_TILE_K) / 8>(tile_a, row + 16 * i, k, a[i]);
 #pragma unroll
-    for (int j = 0; j < 2; j++) fd_tile_fragment<B_T>(tile_b, column + 16 * j, k, b[j]);
+    for (int j = 0; j < 2; j++) fd_fragment<B_T, (B_T ? FD_TILE : FD_TILE_K) / 8>(tile_b, column + 16 * j, k, b[j]);
 #pragma unroll
     for (int i = 0; i < 4; i++)
 #pragma unroll
@@ -113,7 +113,7 @@ __device__ inline void fd_tile_multiply(const char *tile_a, const char *tile_b, 
 
 template <bool A_T, bool B_T, class E>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
-  char *shared = fd_shared();
+  fd_address shared = fd_shared_address();
   int across = (s.columns + FD_TILE - 1) / FD_TILE, begin, end;
   int row0 = (int)(blockIdx.x / across) * FD_TILE, column0 = (int)(blockIdx.x % across) * FD_TILE;
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
@@ -127,19 +127,19 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a
       __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
     }
     if (n < steps) {
-      char *stage = shared + n % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
+      fd_address stage = shared + n % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
       fd_tile_copy<A_T>(a, row0, s.rows, begin + n * FD_TILE_K, end, stage);
       fd_tile_copy<B_T>(b, column0, s.b_rows, begin + n * FD_TILE_K, end, stage + FD_TILE_BYTES);
     }
     fd_copy_commit();
     if (done >= 0) {
-      const char *stage = shared + done % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
+      fd_address stage = shared + done % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
       fd_tile_multiply<A_T, B_T>(stage, stage + FD_TILE_BYTES, row, column, sum);
     }
   }
   fd_copy_wait<0>();
   __syncthreads();
-  float *lines = (float *)shared; /* the sums pass through shared memory: the epilogue works on whole rows */
+  float *lines = (float *)fd_shared(); /* the sums pass through shared memory: the epilogue works on whole rows */
 #pragma unroll
   for (int i = 0; i < 4; i++)
 #pragma unroll
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a
 
 template <bool A_T, bool B_T, class E>
 void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
-  int plain = cuda->plain || a.type != FD_BF16 || b.type != FD_BF16, tile = FD_TILE;
+  int plain = cuda->products == FD_PRODUCTS_PLAIN || a.type != FD_BF16 || b.type != FD_BF16, tile = FD_TILE;
   if (plain) tile = FD_PLAIN_TILE;
   unsigned tiles = fd_blocks((size_t)s.rows, (size_t)tile) * fd_blocks((size_t)s.columns, (size_t)tile);
   dim3 grid(tiles, 1, s.chunk ? fd_blocks((size_t)s.depth, (size_t)s.chunk) : 1);

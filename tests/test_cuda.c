@@ -10,13 +10,15 @@
 #include "cuda/fragment.h"
 #include "device/plugin.h"
 
-enum { KINDS = 3 };
+enum { KINDS = 4 };
 static const struct {
   const char *name;
   fd_gpu_options options;
   double bound; /* of the largest error of a block's values around 1: z, h and the gradients pass through bf16, 2^-9 of each */
-} kinds[KINDS] = {
-    {"fp32", {.bf16 = 0}, 4e-6}, {"bf16, plain", {.bf16 = 1, .plain = 1}, 3e-2}, {"bf16, tensor cores", {.bf16 = 1}, 3e-2}};
+} kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
+                  {"bf16, plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
+                  {"bf16, single products", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
+                  {"bf16, best", {.bf16 = 1}, 3e-2}};
 static fd_device *gpu[KINDS], *cpu;
 
 static int open_devices(void **state) {
@@ -233,6 +235,18 @@ static void block_equals_cpu_beyond_one_tile(void **state) {
              deep = make_block((fd_seqs){.count = 2, .cls = 1, .start = many}, 12, 20, 4);
   for (int kind = 0; kind < KINDS; kind++) compare_block(&wide, kind), compare_block(&deep, kind);
   free_block(&wide), free_block(&deep);
+}
+
+/* As wide as the chain of products takes, down to where it is not worth it. */
+static void wide_blocks_equal_cpu(void **state) {
+  (void)state;
+  const int widths[] = {308, 320, 171, 160, 250, 321};
+  for (size_t n = 0; n < sizeof widths / sizeof *widths; n++) {
+    int d = widths[n], h = n % 2 ? 70 : 128 + (int)n;
+    block_case c = make_block(random_seqs(2, n % 3 ? 20 : 90), d, h, n == 0 ? 28 : (d + 11) / 12);
+    for (int kind = 0; kind < KINDS; kind++) compare_block(&c, kind);
+    free_block(&c);
+  }
 }
 
 /* A row's result does not depend on its place or on what else is in the pack, bit for bit. */
@@ -493,7 +507,7 @@ static void flat_operations_equal_cpu(void **state) {
 /* Products read a copy of the weights: after every way to write them, the new ones. */
 static void changed_weights_are_seen(void **state) {
   (void)state;
-  fd_device *dev = gpu[2];
+  fd_device *dev = gpu[KINDS - 1];
   int start[2] = {0, 8};
   fd_seqs seqs = {.count = 1, .cls = 1, .start = start}, there = put_seqs(dev, &seqs);
   float one = 1, zero = 0, x[8], *w = put(dev, &one, 4), *w2 = put(dev, &one, 4), *b = put(dev, &zero, 4);
@@ -540,9 +554,11 @@ static void fragments_are_those_of_the_instruction(void **state) {
 /* Every piece has a place of its own, and the eight that one matrix load reads at a time lie in different banks. */
 static void tiles_have_no_bank_conflicts(void **state) {
   (void)state;
-  for (int units = 4; units <= 16; units *= 2) {
+  const int all_units[] = {4, 8, 16, 20, 40};
+  for (int n = 0; n < 5; n++) {
     enum { ROWS = 128 };
-    char taken[ROWS * 16] = {0};
+    int units = all_units[n];
+    char taken[ROWS * 40] = {0};
     for (int row = 0; row < ROWS; row++)
       for (int unit = 0; unit < units; unit++) {
         int at = fd_swizzle(row, unit, units);
@@ -576,6 +592,7 @@ int main(void) {
       cmocka_unit_test(chunks_cover_all_tokens),
       cmocka_unit_test(block_equals_cpu_for_every_remainder),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
+      cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(linear_equals_cpu),
       cmocka_unit_test(losses_equal_cpu),
