@@ -2,9 +2,11 @@
  *
  *   s[i, j] = sum over c of a(i, c) first(j, c);   m = middle(s);   out[i, c] = sum over j of m(i, j) second(c, j)
  *
- * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. Forward the matrices are [j, c] and [c, j], backward
- * (`T`) they are stored transposed. A block has 128 rows; hidden units come in chunks of 64, whose weights pass through three slots of
- * shared memory in four parts: the first product over either half of c, then the second over either half of the chunk. */
+ * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. Forward the matrices are [j, c] and [c, j],
+ * backward
+ * (`T`) they are stored transposed. A block has 128 rows; hidden units come in chunks of 64, whose weights pass through three
+ * slots of shared memory in four parts: the first product over either half of c, then the second over either half of the chunk.
+ */
 #ifndef FD_CUDA_CHAIN_H
 #define FD_CUDA_CHAIN_H
 
@@ -31,7 +33,8 @@ typedef struct fd_chain_shape {
 } fd_chain_shape;
 
 /* Starts the copies of a tile of `units` pieces a row: rows row0 .. of m, of which there are `count`, from a column on. */
-template <int ROWS, int UNITS> __device__ inline void fd_chain_copy(fd_mat m, int row0, int count, int column0, fd_address tile) {
+template <int ROWS, int UNITS>
+__device__ inline void fd_chain_copy(fd_mat m, int row0, int count, int column0, fd_address tile) {
   const uint16_t *from = (const uint16_t *)m.at + (int64_t)row0 * m.stride + column0;
   int rows = count - row0;
 #pragma unroll 1
@@ -42,7 +45,8 @@ template <int ROWS, int UNITS> __device__ inline void fd_chain_copy(fd_mat m, in
 }
 
 /* The weights of one part into its slot. */
-template <bool T> __device__ inline void fd_chain_part(fd_mat first, fd_mat second, fd_chain_shape s, int step, fd_address slots) {
+template <bool T>
+__device__ inline void fd_chain_part(fd_mat first, fd_mat second, fd_chain_shape s, int step, fd_address slots) {
   fd_address slot = slots + step % FD_CHAIN_SLOTS * FD_CHAIN_PART * 2;
   int unit = step / 4 * FD_CHAIN_HIDDEN, half = step % 2;
   if (step % 4 < 2) {
@@ -67,7 +71,8 @@ __device__ inline fd_address fd_chain_next(fd_mat first, fd_mat second, fd_chain
 
 /* sum[2][2 PAIRS] += 32 rows of a tile (from its piece `a_unit` on) times the slot's columns, over k. */
 template <bool T, int A_UNITS, int K, int B_UNITS, int PAIRS>
-__device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_address b, int column, float (*sum)[2 * PAIRS][4]) {
+__device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_address b, int column,
+                                         float (*sum)[2 * PAIRS][4]) {
 #pragma unroll 1
   for (int k = 0; k < K; k += 16) {
     uint32_t x[2][4];
@@ -88,10 +93,11 @@ __device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_a
   }
 }
 
-/* The chunk's sums through `middle`, as bf16 into the tile of the second product. Outside the matrix they are sums of zeros, and stay
- * zero. */
+/* The chunk's sums through `middle`, as bf16 into the tile of the second product. Outside the matrix they are sums of zeros, and
+ * stay zero. */
 template <class M>
-__device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, float sum[2][4][4], fd_address tile) {
+__device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, float sum[2][4][4],
+                                       fd_address tile) {
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
   for (int i = 0; i < 2; i++)
@@ -102,7 +108,8 @@ __device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_
         int row = warp % 4 * 32 + 16 * i + fd_c_row(lane, e), column = warp / 4 * 32 + 8 * j + fd_c_column(lane, e);
         float *pair = sum[i][j] + e;
         if (row0 + row < s.rows && unit0 + column < s.hidden) middle(row0 + row, unit0 + column, pair);
-        fd_store_pair(tile + 16 * fd_swizzle(row, column / 8, FD_CHAIN_HIDDEN / 8) + column % 8 * 2, fd_bf16_pair(pair[0], pair[1]));
+        fd_store_pair(tile + 16 * fd_swizzle(row, column / 8, FD_CHAIN_HIDDEN / 8) + column % 8 * 2,
+                      fd_bf16_pair(pair[0], pair[1]));
       }
 }
 
@@ -134,7 +141,8 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
     }
   }
   fd_copy_wait<0>();
-  float *lines = (float *)fd_shared(); /* either half of the sums passes through shared memory: the epilogue works on whole rows */
+  float *lines =
+      (float *)fd_shared(); /* either half of the sums passes through shared memory: the epilogue works on whole rows */
   for (int half = 0; half < 2; half++) {
     __syncthreads();
     if (across == half) {
@@ -157,7 +165,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
 
 /* Whether such a block is worth the chain: it always computes FD_CHAIN_WIDTH channels. */
 static inline int fd_chain_fits(const fd_cuda *cuda, fd_mat a) {
-  return cuda->products == FD_PRODUCTS_BEST && a.type == FD_BF16 && a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
+  return cuda->products == FD_PRODUCTS_CHAIN && a.type == FD_BF16 && a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
 template <bool T, class M, class E>
