@@ -48,11 +48,11 @@ CUDA ?= auto
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) nvcc)
 NVCCFLAGS ?= -O3 -lineinfo
 GPUS = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=compute_80
-HAVE_CUDA := $(if $(filter 1,$(CUDA)),1,$(if $(filter auto,$(CUDA)),$(shell launch/try_cuda.sh '$(NVCC)')))
+HAVE_CUDA := $(if $(filter 1,$(CUDA)),1,$(if $(filter auto,$(CUDA)),$(shell launch/try_cuda.sh '$(NVCC)' '$(CXX)')))
 PLUGIN = $(B)/libfindna_cuda.so
 KERNEL_SOURCES = $(wildcard cuda/*.cu)
 # Program and plugin share headers: a plugin of others is refused (src/device/plugin.c).
-INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/random.h src/base/error.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
+INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
 KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
@@ -60,6 +60,7 @@ TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
 all: findna
 findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
+	$(Q)$(if $(HAVE_CUDA),,rm -f $(PLUGIN)) # an older one would still be loaded
 	$(Q)ln -sfn $< $@
 $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
@@ -70,11 +71,15 @@ $(B)/build_version.h: FORCE
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
 $(B)/src/base/version.o: $(B)/build_version.h
 $(B)/src/base/version.o: override CPPFLAGS += -I$(B)
-$(B)/src/device/plugin.o: override CPPFLAGS += -DFD_INTERFACE='"$(INTERFACE)"'
+$(B)/build_interface.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define FD_INTERFACE "$(INTERFACE)"' | cmp -s - $@ || echo '#define FD_INTERFACE "$(INTERFACE)"' > $@
+$(B)/src/device/plugin.o $(B)/cuda/cuda_device.o $(B)/emulated/cuda_device.cu.o: $(B)/build_interface.h
+$(B)/src/device/plugin.o: override CPPFLAGS += -I$(B)
 $(B)/cuda/%.o: cuda/%.cu
 	@mkdir -p $(@D)
 	@echo "  nvcc $<"
-	$(Q)$(NVCC) $(NVCCFLAGS) -std=c++17 -ccbin $(CXX) -Isrc -I. $(GPUS) -fmad=false -DFD_INTERFACE='"$(INTERFACE)"' -Xcompiler -fPIC,-fvisibility=hidden -Xptxas -v -MD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.log) 2>&1 || { cat $(@:.o=.log) >&2; exit 1; }
+	$(Q)$(NVCC) $(NVCCFLAGS) -std=c++17 -ccbin $(CXX) -Isrc -I. $(GPUS) -fmad=false -I$(B) -Xcompiler -fPIC,-fvisibility=hidden -Xptxas -v -MD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.log) 2>&1 || { cat $(@:.o=.log) >&2; exit 1; }
 $(PLUGIN): $(KERNEL_SOURCES:%.cu=$(B)/%.o)
 	@echo "  link $@"
 	$(Q)$(NVCC) -ccbin $(CXX) -shared -cudart static -o $@ $^ -Xlinker -z,now
@@ -83,10 +88,15 @@ EMULATED = $(B)/libfindna_emulated.so
 $(B)/emulated/%.o: cuda/%
 	@mkdir -p $(@D)
 	@echo "  c++ $< (emulated)"
-	$(Q)$(CXX) -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -Isrc -I. -DFD_INTERFACE='"$(INTERFACE)"' -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -Isrc -I. -I$(B) -MMD -MP -c -o $@ $<
 $(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(B)/emulated/emulate.cc.o
 	$(Q)$(CXX) -shared -o $@ $^
-emulated: $(EMULATED)
+# What it has for libnccl.so.2.
+FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2
+$(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h
+	@mkdir -p $(@D)
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -o $@ $<
+emulated: $(EMULATED) $(FAKE_NCCL)
 $(B)/libfindna.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/%.o: %.c

@@ -24,6 +24,7 @@ struct fd_cuda {
   const fd_plugin_host *host;
   cudaStream_t stream;
   int products;
+  size_t shared_limit; /* bytes of shared memory that a block may have */
   char name[160];
   void *scratch[FD_SLOTS];
   size_t scratch_bytes[FD_SLOTS];
@@ -56,20 +57,26 @@ void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
 
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
-/* Starts a kernel. `name` is for messages. */
+/* Starts a kernel on a stream. `name` is for messages. */
+template <class... P, class... A>
+inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int threads,
+                         size_t shared, A... arguments) {
+  if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
+  if (shared > 48 * 1024)
+    fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+#ifdef __CUDACC__
+  kernel<<<grid, (unsigned)threads, shared, stream>>>(arguments...);
+#else
+  (void)stream;
+  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
+#endif
+  fd_cuda_check(cuda, cudaGetLastError(), name);
+}
+
 template <class... P, class... A>
 inline void fd_launch(fd_cuda *cuda, const char *name, void (*kernel)(P...), dim3 grid, int threads, size_t shared,
                       A... arguments) {
-  if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
-#ifdef __CUDACC__
-  if (shared > 48 * 1024)
-    fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
-  kernel<<<grid, (unsigned)threads, shared, cuda->stream>>>(arguments...);
-  fd_cuda_check(cuda, cudaGetLastError(), name);
-#else
-  (void)name;
-  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
-#endif
+  fd_launch_on(cuda, cuda->stream, name, kernel, grid, threads, shared, arguments...);
 }
 
 #define FD_LAUNCH(cuda, kernel, ...) fd_launch(cuda, #kernel, kernel, __VA_ARGS__)

@@ -9,6 +9,7 @@
 #include "cuda/fragment.h"
 #include "cuda/matrix.h"
 #include "cuda/nccl.h"
+#include "build_interface.h"
 
 enum { THREADS = 256, PAD_BF16 = 16, PAD_FP32 = 4 };
 
@@ -176,17 +177,28 @@ static int describe(int gpu, fd_gpu *out) {
   out->major = p.major;
   out->minor = p.minor;
   out->memory = total;
+  out->shared = p.sharedMemPerBlockOptin;
   out->free_memory = free_bytes;
   memcpy(out->uuid, p.uuid.bytes, sizeof out->uuid);
   return 0;
 }
 
-static int products_of(int wanted) {
-  static const char *const names[] = {"chain", "single", "warpgroup", "plain"};
+static const char *const product_names[] = {"chain", "single", "warpgroup", "plain"};
+
+/* FINDNA_PRODUCTS, for measurements: the results' last bits depend on it. */
+static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   const char *named = getenv("FINDNA_PRODUCTS");
-  for (int i = 0; named && i < 4; i++)
-    if (!strcmp(named, names[i])) return i;
-  return wanted;
+  cuda->products = wanted;
+  if (named) {
+    int i = 0;
+    while (i < 4 && strcmp(named, product_names[i])) i++;
+    if (i == 4) return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=%s: expected chain, single, warpgroup or plain", named);
+    cuda->products = i;
+  }
+  if (cuda->products == FD_PRODUCTS_WARPGROUP && gpu->major != 9)
+    return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and %s has %d.%d", gpu->name,
+                            gpu->major, gpu->minor);
+  return FD_OK;
 }
 
 static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
@@ -200,14 +212,14 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   fd_cuda *cuda = new (std::nothrow) fd_cuda();
   if (!cuda) return host->fail(FD_MEMORY, "no memory for the GPU's device");
   cuda->host = host;
-  cuda->products = products_of(options->products);
-  if (cuda->products == FD_PRODUCTS_WARPGROUP && gpu.major != 9) {
-    host->fail(FD_CONFIG, "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and %s has %d.%d", gpu.name, gpu.major,
-               gpu.minor);
+  cuda->shared_limit = gpu.shared;
+  fd_status status = choose_products(cuda, &gpu, options->products);
+  if (status != FD_OK) {
     delete cuda;
-    return FD_CONFIG;
+    return status;
   }
-  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s)", options->gpu, gpu.name);
+  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s)", options->gpu, gpu.name, cuda->products ? ", products: " : "",
+           cuda->products ? product_names[cuda->products] : "");
   cuda->device.kind = "cuda";
   cuda->device.simd = cuda->name;
   cuda->device.threads = 1;
@@ -227,7 +239,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
 #include "device/ops.def"
 #undef OP
-  fd_status status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
+  status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {
     gpu_destroy(&cuda->device);
     return status;

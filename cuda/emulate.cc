@@ -66,6 +66,13 @@ struct block_state {
 
 block_state now;
 uint64_t random_state = 1;
+cudaError_t last_error;
+
+/* As on an A100, unless FINDNA_EMULATED_SHARED says otherwise. */
+size_t shared_limit() {
+  const char *limit = getenv("FINDNA_EMULATED_SHARED");
+  return limit ? (size_t)strtoull(limit, nullptr, 10) : 163 * 1024;
+}
 
 unsigned random_below(unsigned n) {
   random_state = random_state * 6364136223846793005u + 1442695040888963407u;
@@ -315,7 +322,7 @@ void fd_emulate_group_wait(int newest) {
 
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread) {
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
-  if (shared > 227 * 1024) die("more shared memory than a GPU has");
+  if (shared > shared_limit()) die("more shared memory than this GPU has");
   if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid that no GPU takes");
   while ((int)now.fibers.size() < threads) {
     now.fibers.emplace_back();
@@ -371,7 +378,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
   p->minor = capability ? atoi(capability) % 10 : 0;
   p->multiProcessorCount = 1;
   p->totalGlobalMem = capacity();
-  p->sharedMemPerBlockOptin = 227 * 1024;
+  p->sharedMemPerBlockOptin = shared_limit();
   return cudaSuccess;
 }
 
@@ -420,5 +427,22 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t) {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) { return *stream = nullptr, cudaSuccess; }
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError() {
+  cudaError_t error = last_error;
+  last_error = cudaSuccess;
+  return error;
+}
+
+cudaError_t fd_emulate_set_shared(int bytes) {
+  return (size_t)bytes <= shared_limit() ? cudaSuccess : last_error = cudaErrorInvalidValue;
+}
+
+/* An event is reached at the third look after it was recorded last. */
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) { return *event = calloc(1, sizeof(int)), cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) { return *(int *)event = 2, cudaSuccess; }
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return (*(int *)event)-- > 0 ? last_error = cudaErrorNotReady : (*(int *)event = 0, cudaSuccess);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return free(event), cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 const char *cudaGetErrorString(cudaError_t error) { return error == cudaErrorMemoryAllocation ? "out of memory" : "error"; }

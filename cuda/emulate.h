@@ -108,8 +108,13 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
 typedef int cudaError_t;
 typedef void *cudaStream_t;
 typedef void *cudaEvent_t;
-enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
-enum { cudaMemcpyDefault = 4, cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600 };
+enum {
+  cudaMemcpyDefault = 4,
+  cudaStreamNonBlocking = 1,
+  cudaEventDisableTiming = 2,
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8
+};
 typedef struct cudaDeviceProp {
   char name[256];
   struct {
@@ -132,9 +137,15 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaGetLastError();
 const char *cudaGetErrorString(cudaError_t error);
+cudaError_t fd_emulate_set_shared(int bytes);
 template <class F>
-cudaError_t cudaFuncSetAttribute(F, int, int) {
-  return cudaSuccess;
+cudaError_t cudaFuncSetAttribute(F, int, int bytes) {
+  return fd_emulate_set_shared(bytes);
 }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 
 #endif

@@ -2,7 +2,7 @@
 #include "cuda/fragment.h"
 #include "cuda/matrix.h"
 
-enum { THREADS = 256, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16 };
+enum { THREADS = 256, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
 
 namespace {
 
@@ -42,19 +42,23 @@ __global__ void backward_rows(int rows, int in, int out, const float *w, fd_mat 
 
 /* partial[chunk, out * in + out]: a chunk's part of dw and db. A block has THREADS * EACH of these numbers; rows pass through
  * shared memory. */
-__global__ void backward_parts(int rows, int in, int out, fd_mat x, fd_mat dy, int chunk, float *partial) {
-  float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + ROWS_AT_A_TIME * out, sum[EACH] = {0};
+__global__ void backward_parts(int rows, int in, int out, fd_mat x, fd_mat dy, int chunk, int at_a_time, int staged,
+                               float *partial) {
+  float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + at_a_time * out, sum[EACH] = {0};
   int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows, all = out * in + out;
   int number = (int)blockIdx.x * THREADS * EACH + (int)threadIdx.x;
-  for (int r0 = first; r0 < last; r0 += ROWS_AT_A_TIME) {
-    int n = last - r0 < ROWS_AT_A_TIME ? last - r0 : ROWS_AT_A_TIME;
+  for (int r0 = first; r0 < last; r0 += at_a_time) {
+    int n = last - r0 < at_a_time ? last - r0 : at_a_time;
     __syncthreads();
-    for (int i = (int)threadIdx.x; i < n * out; i += THREADS) dy_rows[i] = fd_get(dy, r0 + i / out, i % out);
-    for (int i = (int)threadIdx.x; i < n * in; i += THREADS) x_rows[i] = fd_get(x, r0 + i / in, i % in);
+    for (int i = (int)threadIdx.x; staged && i < n * out; i += THREADS) dy_rows[i] = fd_get(dy, r0 + i / out, i % out);
+    for (int i = (int)threadIdx.x; staged && i < n * in; i += THREADS) x_rows[i] = fd_get(x, r0 + i / in, i % in);
     __syncthreads();
     for (int e = 0; e < EACH; e++) {
       int k = number + e * THREADS, o = k < out * in ? k / in : k - out * in, i = k < out * in ? k % in : -1;
-      for (int r = 0; r < n && k < all; r++) sum[e] = fmaf(dy_rows[r * out + o], i < 0 ? 1.0f : x_rows[r * in + i], sum[e]);
+      for (int r = 0; r < n && k < all; r++) {
+        float d = staged ? dy_rows[r * out + o] : fd_get(dy, r0 + r, o);
+        sum[e] = fmaf(d, i < 0 ? 1.0f : staged ? x_rows[r * in + i] : fd_get(x, r0 + r, i), sum[e]);
+      }
     }
   }
   for (int e = 0; e < EACH; e++)
@@ -85,13 +89,15 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x
                              float *db) {
   fd_cuda *cuda = fd_cuda_of(dev);
   int chunk = fd_chunk_rows(rows) / 4, chunks = (rows + chunk - 1) / chunk, all = out * in + out;
-  size_t shared = (size_t)(ROWS_AT_A_TIME * (in + out)) * sizeof(float);
+  int row = (in + out) * (int)sizeof(float), staged = row <= SHARED, most = staged ? SHARED / row : 1,
+      at_a_time = most < ROWS_AT_A_TIME ? most : ROWS_AT_A_TIME;
+  size_t shared = staged ? (size_t)(at_a_time * row) : 0;
   float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)all * sizeof(float));
   if (!partial) return;
   if (dx.at)
     FD_LAUNCH(cuda, backward_rows, dim3(fd_blocks((size_t)rows * (size_t)dx.stride, THREADS)), THREADS, 0, rows, in, out, w, dy,
               dx);
   FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, rows, in, out,
-            x, dy, chunk, partial);
+            x, dy, chunk, at_a_time, staged, partial);
   FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, chunks, in, out, partial, dw, db);
 }

@@ -9,11 +9,14 @@
 
 #include "cuda/nccl.h"
 
-#if defined(__CUDACC__) && defined(__has_include)
-#if __has_include(<nccl.h>)
+#ifndef __CUDACC__
 #define FD_HAVE_NCCL 1
+#define FD_NCCL "libfake_nccl.so.2" /* the real one needs a GPU */
+#include "cuda/emulate_nccl.h"
+#elif __has_include(<nccl.h>)
+#define FD_HAVE_NCCL 1
+#define FD_NCCL "libnccl.so.2"
 #include <nccl.h>
-#endif
 #endif
 
 #ifdef FD_HAVE_NCCL
@@ -22,7 +25,7 @@ static_assert(FD_LINK_ID >= sizeof(ncclUniqueId), "a link's id holds NCCL's");
 
 namespace {
 
-enum { THREADS = 256, POLL_MICROSECONDS = 200 };
+enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120 };
 
 /* NCCL's functions, by name. */
 #define FUNCTIONS(X)        \
@@ -31,7 +34,11 @@ enum { THREADS = 256, POLL_MICROSECONDS = 200 };
   X(ncclCommGetAsyncError)  \
   X(ncclGroupStart)         \
   X(ncclGroupEnd)           \
-  X(ncclSend) X(ncclRecv) X(ncclAllReduce) X(ncclCommAbort) X(ncclCommFinalize) X(ncclCommDestroy) X(ncclGetErrorString)
+  X(ncclSend)               \
+  X(ncclRecv)               \
+  X(ncclAllReduce)          \
+  X(ncclCommAbort)          \
+  X(ncclGetErrorString)
 
 struct library {
 #define POINTER(name) decltype(&::name) name;
@@ -39,25 +46,30 @@ struct library {
 #undef POINTER
 };
 
-const library *nccl() {
+/* NULL, and why, when the library cannot be used. */
+const library *load(const char **why) {
   static library loaded;
-  static int state; /* 0: not tried, 1: there, -1: not */
-  if (state) return state > 0 ? &loaded : NULL;
-  void *handle = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
-  state = handle ? 1 : -1;
+  static const char *missing = "not tried";
+  if (missing && !strcmp(missing, "not tried")) {
+    void *handle = dlopen(FD_NCCL, RTLD_NOW | RTLD_LOCAL);
+    missing = handle ? NULL : FD_NCCL " is not there";
 #define FIND(name) \
-  if (handle && !(loaded.name = (decltype(&::name))dlsym(handle, #name))) state = -1;
-  FUNCTIONS(FIND)
+  if (handle && !(loaded.name = (decltype(&::name))dlsym(handle, #name))) missing = FD_NCCL " is too old: it lacks " #name;
+    FUNCTIONS(FIND)
 #undef FIND
-  return state > 0 ? &loaded : NULL;
+  }
+  if (why) *why = missing;
+  return missing ? NULL : &loaded;
 }
+
+const library *nccl() { return load(NULL); }
 
 struct nccl_link {
   fd_link link; /* first */
   fd_cuda *cuda;
   ncclComm_t comm;
   cudaStream_t stream;
-  cudaEvent_t given, done; /* on the device's stream; on this one */
+  cudaEvent_t given, done; /* on the device's stream; behind the last thing on this one */
   double limit;            /* seconds that NCCL may take to accept something */
 };
 
@@ -70,22 +82,25 @@ double seconds() {
 }
 
 fd_status failed(nccl_link *l, ncclResult_t result, const char *what) {
-  return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL %s: %s", what, nccl()->ncclGetErrorString(result));
+  return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: %s", what, nccl()->ncclGetErrorString(result));
 }
 
 /* Calls do not wait: after one that is under way, until NCCL has taken it. */
 fd_status settle(nccl_link *l, ncclResult_t result, const char *what) {
-  double until = seconds() + l->limit;
+  double start = seconds();
   while (result == ncclInProgress) {
     ncclResult_t asked = nccl()->ncclCommGetAsyncError(l->comm, &result);
+    double waited = seconds() - start;
     if (asked != ncclSuccess) return failed(l, asked, what);
-    if (result != ncclInProgress) break;
-    if (seconds() > until)
-      return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL %s has taken more than comm.limit, %.0f s", what, l->limit);
-    usleep(POLL_MICROSECONDS);
+    if (result == ncclInProgress && waited > l->limit)
+      return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: not taken within %.0f s", what, l->limit);
+    if (result == ncclInProgress && waited > 1e-6 * SPIN_MICROSECONDS) usleep(SLEEP_MICROSECONDS);
   }
   return result == ncclSuccess ? FD_OK : failed(l, result, what);
 }
+
+/* Marks the end of what this stream has been given: progress looks whether it was reached. */
+fd_status mark(nccl_link *l) { return fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"); }
 
 fd_status follow(fd_link *link) {
   nccl_link *l = of(link);
@@ -98,9 +113,13 @@ fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count
   const library *n = nccl();
   link->bytes_sent += send_count * sizeof(float);
   FD_TRY(settle(l, n->ncclGroupStart(), "a group"));
-  if (send_count) FD_TRY(settle(l, n->ncclSend(send, send_count, ncclFloat, peer, l->comm, l->stream), "a message"));
-  if (receive_count) FD_TRY(settle(l, n->ncclRecv(receive, receive_count, ncclFloat, peer, l->comm, l->stream), "a message"));
-  return settle(l, n->ncclGroupEnd(), "a message");
+  ncclResult_t sent = send_count ? n->ncclSend(send, send_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
+  ncclResult_t received = receive_count ? n->ncclRecv(receive, receive_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
+  ncclResult_t ended = n->ncclGroupEnd(); /* also after a failure: an open group would hold back the abort */
+  if (sent != ncclSuccess && sent != ncclInProgress) return failed(l, sent, "a message");
+  if (received != ncclSuccess && received != ncclInProgress) return failed(l, received, "a message");
+  FD_TRY(settle(l, ended, "a message"));
+  return mark(l);
 }
 
 __global__ void add_kernel(size_t n, const float *a, const float *b, float *out) {
@@ -109,43 +128,38 @@ __global__ void add_kernel(size_t n, const float *a, const float *b, float *out)
 
 fd_status add(fd_link *link, size_t count, const float *a, const float *b, float *out) {
   nccl_link *l = of(link);
-  if (!count) return FD_OK;
-  add_kernel<<<fd_blocks(count, THREADS), THREADS, 0, l->stream>>>(count, a, b, out);
-  return fd_cuda_check(l->cuda, cudaGetLastError(), "a sum of gradients");
+  fd_launch_on(l->cuda, l->stream, "a sum of gradients", add_kernel, dim3(fd_blocks(count, THREADS)), THREADS, 0, count, a, b,
+               out);
+  return l->cuda->failed == FD_OK ? mark(l) : l->cuda->failed;
 }
 
 fd_status sum(fd_link *link, float *data, size_t count) {
   nccl_link *l = of(link);
   link->bytes_sent += count * sizeof(float);
-  return settle(l, nccl()->ncclAllReduce(data, data, count, ncclFloat, ncclSum, l->comm, l->stream), "an all-reduce");
+  FD_TRY(settle(l, nccl()->ncclAllReduce(data, data, count, ncclFloat, ncclSum, l->comm, l->stream), "an all-reduce"));
+  return mark(l);
 }
 
 fd_status progress(fd_link *link, int *idle) {
   nccl_link *l = of(link);
-  ncclResult_t state = ncclSuccess;
-  ncclResult_t asked = nccl()->ncclCommGetAsyncError(l->comm, &state);
+  ncclResult_t state = ncclSuccess, asked = nccl()->ncclCommGetAsyncError(l->comm, &state);
   *idle = 0;
   if (asked != ncclSuccess || (state != ncclSuccess && state != ncclInProgress))
-    return failed(l, asked != ncclSuccess ? asked : state, "failed");
-  FD_TRY(fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"));
+    return failed(l, asked != ncclSuccess ? asked : state, "a rank or the network failed");
   cudaError_t there = cudaEventQuery(l->done);
   *idle = there == cudaSuccess;
-  return there == cudaErrorNotReady ? FD_OK : fd_cuda_check(l->cuda, there, "a sum of gradients");
+  if (there != cudaErrorNotReady) return fd_cuda_check(l->cuda, there, "a sum of gradients");
+  cudaGetLastError(); /* not ready is no error: the next launch must not find it */
+  return FD_OK;
 }
 
 fd_status lead(fd_link *link) {
-  nccl_link *l = of(link);
-  FD_TRY(fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"));
-  return fd_cuda_check(l->cuda, cudaStreamWaitEvent(l->cuda->stream, l->done, 0), "an event");
+  return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, of(link)->done, 0), "an event");
 }
 
-void close_link(fd_link *link, int abandon) {
+void close_link(fd_link *link) {
   nccl_link *l = of(link);
-  if (l->comm && abandon) nccl()->ncclCommAbort(l->comm);
-  else if (l->comm) {
-    if (settle(l, nccl()->ncclCommFinalize(l->comm), "the end") == FD_OK) nccl()->ncclCommDestroy(l->comm);
-    else nccl()->ncclCommAbort(l->comm);
-  }
+  if (l->comm) nccl()->ncclCommAbort(l->comm); /* ends what is under way; what is done is not touched */
   if (l->given) cudaEventDestroy(l->given);
   if (l->done) cudaEventDestroy(l->done);
   if (l->stream) cudaStreamDestroy(l->stream);
@@ -154,9 +168,9 @@ void close_link(fd_link *link, int abandon) {
 
 }  // namespace
 
-fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID]) {
+fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID], const char **why) {
   ncclUniqueId unique;
-  if (!nccl()) return FD_MISSING;
+  if (!load(why)) return FD_MISSING;
   ncclResult_t result = nccl()->ncclGetUniqueId(&unique);
   if (result != ncclSuccess)
     return fd_cuda_of(dev)->host->fail(FD_LOST, "NCCL has no id for the ranks: %s", nccl()->ncclGetErrorString(result));
@@ -168,16 +182,15 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   fd_cuda *cuda = fd_cuda_of(dev);
   ncclUniqueId unique;
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  const char *why;
   *link = NULL;
-  if (!nccl())
-    return cuda->host->fail(
-        FD_GPU, "libnccl.so.2 is not on rank %d's machine, but on others: install it everywhere, or set comm.transport=mpi",
-        rank);
+  if (!load(&why))
+    return cuda->host->fail(FD_GPU, "%s on rank %d's machine; install it everywhere, or set comm.transport=mpi", why, rank);
   nccl_link *l = new (std::nothrow) nccl_link();
   if (!l) return cuda->host->fail(FD_MEMORY, "no memory for the link between GPUs");
   l->link = {"nccl", rank, size, 0, follow, exchange, add, sum, progress, lead, close_link};
   l->cuda = cuda;
-  l->limit = limit > 0 ? limit : 1e9;
+  l->limit = limit > (double)START_SECONDS ? limit : (double)START_SECONDS; /* many ranks take their time to meet */
   config.blocking = 0;
   memcpy(&unique, id, sizeof unique);
   fd_status status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking), "a stream");
@@ -185,24 +198,26 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->done, cudaEventDisableTiming), "an event");
   if (status == FD_OK) status = settle(l, nccl()->ncclCommInitRankConfig(&l->comm, size, unique, rank, &config), "the start");
   if (status != FD_OK) {
-    close_link(&l->link, 1);
+    close_link(&l->link);
     return status;
   }
+  l->limit = limit > 0 ? limit : 1e9;
   *link = &l->link;
   return FD_OK;
 }
 
 #else
 
-fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID]) {
+fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID], const char **why) {
   (void)dev, (void)id;
+  *why = "the plugin was built where nccl.h is not";
   return FD_MISSING;
 }
 
 fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit) {
   (void)rank, (void)size, (void)id, (void)limit;
   *link = NULL;
-  return fd_cuda_of(dev)->host->fail(FD_GPU, "this plugin was built without NCCL; set comm.transport=mpi");
+  return fd_cuda_of(dev)->host->fail(FD_GPU, "this plugin was built where nccl.h is not; set comm.transport=mpi");
 }
 
 #endif

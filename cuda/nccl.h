@@ -7,7 +7,7 @@ extern "C" {
 #include "device/link.h"
 }
 
-fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID]);
+fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID], const char **why);
 fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
 
 #endif

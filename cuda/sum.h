@@ -5,7 +5,7 @@
 
 #include "cuda/backend.h"
 
-enum { FD_SUM_THREADS = 256, FD_SUM_EACH = 16, FD_SUM_BLOCK = FD_SUM_THREADS * FD_SUM_EACH };
+enum { FD_SUM_THREADS = 256, FD_SUM_MANY = 16 };
 
 /* The block's sum, in thread 0: a binary tree over the threads. */
 template <class T>
@@ -20,11 +20,11 @@ __device__ inline T fd_sum_block(T mine) {
   return all[0];
 }
 
-template <class T, class F>
+template <int EACH, class T, class F>
 __global__ void fd_sum_terms(size_t n, F term, T *partial) {
-  size_t first = (size_t)blockIdx.x * FD_SUM_BLOCK + threadIdx.x;
+  size_t first = (size_t)blockIdx.x * FD_SUM_THREADS * EACH + threadIdx.x;
   T mine = 0;
-  for (int i = 0; i < FD_SUM_EACH; i++) {
+  for (int i = 0; i < EACH; i++) {
     size_t at = first + (size_t)i * FD_SUM_THREADS;
     if (at < n) mine += term(at);
   }
@@ -40,15 +40,16 @@ __global__ void fd_sum_partial(int count, const T *partial, T *sum) {
   if (threadIdx.x == 0) *sum = all;
 }
 
-/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1); returns it. */
-template <class T, class F>
+/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1); returns it.
+ * A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
+template <class T, int EACH, class F>
 T *fd_sum(fd_cuda *cuda, size_t n, F term, T *sum) {
-  unsigned blocks = fd_blocks(n, FD_SUM_BLOCK);
+  unsigned blocks = fd_blocks(n, FD_SUM_THREADS * EACH);
   T *partial = (T *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, ((size_t)blocks + 1) * sizeof(T));
   if (!partial) return NULL;
   if (!sum) sum = partial + blocks;
-  fd_launch(cuda, "the terms of a sum", fd_sum_terms<T, F>, dim3(blocks), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), n, term,
-            partial);
+  fd_launch(cuda, "the terms of a sum", fd_sum_terms<EACH, T, F>, dim3(blocks), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), n,
+            term, partial);
   fd_launch(cuda, "a sum", fd_sum_partial<T>, dim3(1), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), (int)blocks, partial, sum);
   return sum;
 }

@@ -27,7 +27,6 @@ typedef struct mpi_link {
   fd_link link; /* first */
   fd_comm *comm;
   fd_device *dev;
-  MPI_Comm messages;
   job *queue;
   size_t first, last, room; /* jobs first .. last - 1 are not done */
   int started;              /* the first one's messages are on their way */
@@ -41,6 +40,9 @@ typedef struct mpi_link {
   int fault_rank, fault_lost;
   uint64_t fault_at, done;
 } mpi_link;
+
+/* Of all links, one after the other: freed by MPI_Finalize, since to free it all ranks would have to meet. */
+static MPI_Comm messages = MPI_COMM_NULL;
 
 static mpi_link *of(fd_link *link) { return (mpi_link *)(void *)link; }
 
@@ -63,7 +65,6 @@ static fd_status follow(fd_link *link) { return put(of(link), (job){.kind = FOLL
 
 static fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count, float *receive, size_t receive_count) {
   link->bytes_sent += send_count * sizeof(float);
-  of(link)->comm->bytes_sent += send_count * sizeof(float);
   return put(of(link), (job){EXCHANGE, peer, send_count, receive_count, send, NULL, receive});
 }
 
@@ -73,7 +74,6 @@ static fd_status add(fd_link *link, size_t count, const float *a, const float *b
 
 static fd_status sum(fd_link *link, float *data, size_t count) {
   link->bytes_sent += count * sizeof(float);
-  of(link)->comm->bytes_sent += count * sizeof(float);
   return put(of(link), (job){SUM, 0, 0, count, NULL, NULL, data});
 }
 
@@ -83,8 +83,8 @@ static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int
     int n = count - at < CHUNK ? (int)(count - at) : CHUNK;
     if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
     MPI_Request *request = &l->request[l->requests++];
-    FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, l->messages, request)
-                         : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, l->messages, request),
+    FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
+                         : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
                  receive ? "MPI_Irecv" : "MPI_Isend"));
   }
   return FD_OK;
@@ -111,7 +111,7 @@ static fd_status start_sum(mpi_link *l, const job *j) {
   for (size_t at = 0; at < j->count; at += CHUNK) {
     int n = j->count - at < CHUNK ? (int)(j->count - at) : CHUNK;
     if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
-    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, l->messages, &l->request[l->requests++]),
+    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests++]),
                  "MPI_Iallreduce"));
   }
   return FD_OK;
@@ -173,9 +173,10 @@ static fd_status lead(fd_link *link) {
   return FD_OK;
 }
 
-static void close_link(fd_link *link, int abandon) {
+static void close_link(fd_link *link) {
   mpi_link *l = of(link);
-  if (!abandon) MPI_Comm_free(&l->messages); /* else messages may be under way: the job is about to end */
+  for (int i = 0; i < l->requests && l->started; i++) /* of a job that is about to end */
+    if (l->request[i] != MPI_REQUEST_NULL) MPI_Cancel(&l->request[i]), MPI_Request_free(&l->request[i]);
   free(l->queue);
   free(l->staged);
   free(l);
@@ -200,5 +201,5 @@ fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {
                   .dev = dev};
   read_faults(l);
   *link = &l->link;
-  return check(MPI_Comm_dup(MPI_COMM_WORLD, &l->messages), "MPI_Comm_dup");
+  return messages == MPI_COMM_NULL ? check(MPI_Comm_dup(MPI_COMM_WORLD, &messages), "MPI_Comm_dup") : FD_OK;
 }

@@ -120,7 +120,7 @@ static void tree_sum(fd_comm *comm, void *context) {
   r->failed[comm->rank] |= fd_comm_tree_sum_f64(comm, pair, 3, half) != FD_OK;
   r->failed[comm->rank] |= pair[0] != comm->size * (comm->size - 1) / 2.0 || pair[1] != comm->size || pair[2] != comm->size * 0.5;
   comm->bytes_sent = sent;
-  if (link) link->close(link, 0);
+  if (link) link->close(link);
   fd_device_close(&dev);
   free(scratch);
 }
@@ -181,7 +181,7 @@ static void accumulate(fd_comm *comm, void *context) {
   memcpy(a->statistics[comm->rank], statistics, sizeof a->statistics[0]);
   a->buffers[comm->rank] = fd_gradients_buffers(g);
   fd_gradients_destroy(&g);
-  if (link) link->close(link, 0);
+  if (link) link->close(link);
   fd_device_close(&dev);
 }
 

@@ -41,3 +41,24 @@ FINDNA_LINK_DELAY=3 train 4 gpu4 $gpu
 check "4 ranks that share a GPU, through host memory, messages late: the bits of 1" same gpu1 gpu4
 FINDNA_EMULATED_GPUS=2 FINDNA_LINK_FAULT=1:3:lost train 2 silent ${gpu/share_gpu=true/share_gpu=false} comm.limit=3 comm.stall=5; code=$?
 check "a job that waits for ever names rank, host and GPU" grep -qE 'rank 1 \([^ ]+, GPU 1\) at step' silent.log
+
+# NCCL's place is taken by a library over MPI: every line of its use runs, but not on a GPU.
+export FINDNA_EMULATED_GPUS=4
+nccl() { local n=$1 folder=$2; shift 2; LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_nccl${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} train "$n" "$folder" ${gpu/share_gpu=true/share_gpu=false} comm.transport=nccl "$@"; }
+for n in 2 4; do
+  nccl $n nccl$n
+  check "NCCL between $n GPUs: the bits of 1" same gpu1 nccl$n
+done
+nccl 2 nccl_whole comm.bucket=100 train.virtual_ranks=2
+train 1 gpu1_whole $gpu train.virtual_ranks=2
+check "NCCL, one bucket, one micro-batch a rank: the bits of 1" same gpu1_whole nccl_whole
+nccl 2 nccl_fast comm.reduction=fast
+check "NCCL's own all-reduce finishes, too" grep -q finished nccl_fast.log
+FAKE_NCCL_FAULT=1:5 nccl 2 nccl_failed; code=$?
+check "an asynchronous error of NCCL ends the job with 76" test $code = 76
+check "and is said" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log
+check "no group was left open" sh -c '! grep -q "open group" nccl_failed.log'
+FAKE_NCCL_FAULT=0:5:lost nccl 2 nccl_lost comm.limit=3 comm.stall=8; code=$?
+check "an exchange that NCCL never takes ends the job with 76" test $code = 76
+check "and is said: not taken within the limit" grep -q 'NCCL, a message: not taken within 3 s' nccl_lost.log
+expect "NCCL without its library is refused" 69 "comm.transport: nccl: libfake_nccl.so.2 is not there" env LD_LIBRARY_PATH= mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain "$tiny" run.folder=none $small ${gpu/share_gpu=true/share_gpu=false} comm.transport=nccl

@@ -147,7 +147,7 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   FD_GO(time_network(comm, dev, link, gradient, scratch, n, &t));
   if (comm->rank == 0) print(comm, n, &t);
 done:
-  if (link) link->close(link, status != FD_OK);
+  if (link) link->close(link);
   if (dev) dev->release(dev, params), dev->release(dev, gradient), dev->release(dev, scratch);
   fd_network_destroy(&net);
   fd_device_close(&dev);

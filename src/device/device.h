@@ -38,8 +38,8 @@ struct fd_device {
   fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);   /* host or device, both ways */
   fd_status (*sync)(fd_device *dev);                                             /* waits; reports failures of past operations */
   /* A link of the device's own kind between ranks (device/link.h): the root makes an id, which all ranks open it with. NULL where
-   * there is none; FD_MISSING, without a message, when its library is not there. `limit`: seconds, 0: none. */
-  fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID]);
+   * there is none; FD_MISSING, with the reason in *why, when it cannot be used. `limit`: seconds, 0: none. */
+  fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID], const char **why);
   fd_status (*link)(fd_device *dev, struct fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
   /* Bytes that the kernels of a block take for themselves, at most; NULL: not worth counting. */
   size_t (*scratch)(fd_device *dev, int rows, int channels, int hidden);

@@ -11,7 +11,7 @@ typedef struct fd_link fd_link;
 struct fd_link {
   const char *name;
   int rank, size;
-  uint64_t bytes_sent;
+  uint64_t bytes_sent; /* by itself, not by the communicator's calls */
   /* What is asked for from here on begins after what the device was given so far. */
   fd_status (*follow)(fd_link *link);
   /* Sends `send_count` floats to `peer` while receiving `receive_count` from it. */
@@ -25,8 +25,8 @@ struct fd_link {
   fd_status (*progress)(fd_link *link, int *idle);
   /* What the device is given from here on begins after what was asked for so far; after progress found it idle. */
   fd_status (*lead)(fd_link *link);
-  /* Ends the link; `abandon` also in the middle of something. */
-  void (*close)(fd_link *link, int abandon);
+  /* Ends the link, also in the middle of something. Waits for nobody: the other ranks may be gone. */
+  void (*close)(fd_link *link);
 };
 
 /* Asks for the sum of data[count] over the ranks, in place, along the fixed balanced binary tree over the ranks (recursive

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build_interface.h"
+
 static const char file_name[] = "libfindna_cuda.so";
 
 /* Beside the program, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of the tests). */

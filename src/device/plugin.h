@@ -9,6 +9,7 @@ typedef struct fd_gpu {
   char name[128];
   int major, minor; /* compute capability */
   uint64_t memory, free_memory;
+  uint64_t shared; /* bytes of shared memory that a block may have */
   uint64_t uuid[2];
 } fd_gpu;
 

@@ -60,7 +60,7 @@ typedef struct fd_mixer_grads {
 
 /* By how many tokens track i of a sequence of T tokens is rotated: y[t] = m[(t + shift) mod T]; track 0 stays. */
 FD_BOTH static inline int fd_mixer_shift(int i, int T) {
-  int64_t shift = (int64_t)(1u << (i > 0 && i < 32 ? i - 1 : 0)) % T;
+  int64_t shift = (1u << (i > 0 && i < 32 ? i - 1 : 0)) % (uint32_t)T;
   for (int k = 32; k <= i; k++) shift = (k == 32 ? (int64_t)(1u << 31) : shift * 2) % T;
   return i == 0 ? 0 : (int)shift;
 }

@@ -23,6 +23,7 @@ struct fd_gradients {
   size_t open;                                 /* of the leaf, [0, open) is not in the tree yet */
   float *receive;                              /* device: what a peer sends */
   double *statistics, *receive_statistics;     /* host */
+  uint64_t sent;                               /* bytes by the link that the communicator has counted */
   fd_status failed;                            /* of the link */
 };
 
@@ -143,6 +144,8 @@ static fd_status wait_for_ranks(fd_gradients *g) {
   }
   atomic_store(&watch->waiting, NULL);
   watch->waited += fd_seconds() - since;
+  g->comm->bytes_sent += g->link->bytes_sent - g->sent;
+  g->sent = g->link->bytes_sent;
   return g->failed == FD_OK ? g->link->lead(g->link) : g->failed;
 }
 

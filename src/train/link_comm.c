@@ -20,7 +20,6 @@ static fd_status follow(fd_link *link) { return of(link)->dev->sync(of(link)->de
 static fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count, float *receive, size_t receive_count) {
   comm_link *l = of(link);
   size_t out = send_count * sizeof(float), in = receive_count * sizeof(float);
-  link->bytes_sent += out;
   if (!l->dev->own_memory) return l->comm->ops->exchange(l->comm, peer, send, out, receive, in);
   FD_TRY(fd_grow(&l->staged, &l->room, send_count + receive_count, sizeof(float), "gradients on their way"));
   FD_TRY(l->dev->copy(l->dev, l->staged, send, out));
@@ -53,8 +52,7 @@ static fd_status lead(fd_link *link) {
   return FD_OK;
 }
 
-static void close_link(fd_link *link, int abandon) {
-  (void)abandon;
+static void close_link(fd_link *link) {
   free(of(link)->staged);
   free(link);
 }

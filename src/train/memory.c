@@ -7,7 +7,10 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
   for (int n = 1; n < own; n *= 2) buffers++;
   return (size_t)buffers * network->params.size * sizeof(float) + fd_activations_size(network, form, rows, 1) +
-         fd_activations_size(network, form, rows, 0) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
+         fd_activations_size(network, form, rows, 0) + (ranks > 1 ? network->params.size / 2 * sizeof(float) : 0) +
+         (form.type == FD_BF16 ? 2 * network->params.size * 2 : 0) /* the weights that products read */ +
+         (size_t)rows * fd_form_row(form, network->channels) /* gradients by the latents */ +
+         2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
 }
 
 static size_t needed(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) {

@@ -46,16 +46,17 @@ fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm 
 /* Leaves *link NULL when the root has no library for it and MPI will do. */
 static fd_status open_own(fd_link **link, const fd_config *config, fd_comm *comm, fd_device *dev) {
   char id[FD_LINK_ID] = "";
-  fd_status status = fd_comm_agree(comm, comm->rank == 0 ? dev->link_id(dev, id) : FD_OK);
+  const char *why = "";
+  fd_status status = fd_comm_agree(comm, comm->rank == 0 ? dev->link_id(dev, id, &why) : FD_OK);
   if (status == FD_MISSING && config->comm.transport == FD_TRANSPORT_AUTO) {
-    if (comm->rank == 0) fd_warn("libnccl.so.2 is not there: gradients go through MPI and host memory");
+    if (comm->rank == 0) fd_warn("no NCCL: %s; gradients go through MPI and host memory", why);
     return FD_OK;
   }
-  if (status == FD_MISSING && comm->rank == 0) status = fd_fail(FD_GPU, "comm.transport: nccl: libnccl.so.2 is not there");
+  if (status == FD_MISSING) status = comm->rank ? FD_GPU : fd_fail(FD_GPU, "comm.transport: nccl: %s", why);
   FD_TRY(status);
   FD_TRY(comm->ops->broadcast(comm, id, sizeof id, 0));
   status = fd_comm_agree(comm, dev->link(dev, link, comm->rank, comm->size, id, config->comm.limit));
-  if (status != FD_OK && *link) (*link)->close(*link, 1);
+  if (status != FD_OK && *link) (*link)->close(*link);
   if (status != FD_OK) *link = NULL;
   return status;
 }

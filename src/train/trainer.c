@@ -74,6 +74,7 @@ done:
 void fd_trainer_destroy(fd_trainer **trainer) {
   fd_trainer *t = *trainer;
   if (!t) return;
+  if (t->link) t->link->close(t->link); /* first: nothing may wait for what is on its way */
   fd_ahead_destroy(&t->ahead);
   fd_batch_destroy(&t->held_out);
   free(t->centre);
@@ -83,7 +84,6 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   t->dev->release(t->dev, t->grads.dlogits);
   t->dev->release(t->dev, t->grads.dlatent.at);
   fd_gradients_destroy(&t->gradients);
-  if (t->link) t->link->close(t->link, t->abandoned);
   free(t);
   *trainer = NULL;
 }
@@ -208,9 +208,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
   FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
-  fd_status summed = fd_gradients_finish(t->gradients, &gradient, &statistics);
-  t->abandoned = summed != FD_OK;
-  FD_TRY(summed);
+  FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
   if (t->points) t->points->gradient(t->points->context, gradient);
 
   fd_comm_phase(t->comm, s->step, "the update");

@@ -39,7 +39,6 @@ typedef struct fd_trainer {
   fd_task_pass *task;                /* NULL without a task */
   fd_output_grads grads;
   fd_link *link; /* between the ranks; NULL with one */
-  int abandoned; /* a sum over the ranks failed: the link is in the middle of something */
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */
   FILE *window_log;              /* NULL, or where the numbers of this rank's windows go, a line a step; borrowed */
