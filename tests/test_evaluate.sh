@@ -23,7 +23,7 @@ ranks 2 evaluate gue run --data gue --seeds 2 --output e2 --tasks H3,covid $smal
 check "2 ranks give the numbers of one" diff <(grep -A3 '"mean"\|"sd"' e2/results.json | grep -E 'mean|sd|name') <(awk '/"task": "H4"/ { skip = 1 } /"task": "covid"/ { skip = 0 } !skip' e1/results.json | grep -A3 '"mean"\|"sd"' | grep -E 'mean|sd|name')
 
 "$FINDNA" evaluate gue run --data gue --seeds 2 --list >list.txt 2>/dev/null
-check "--list numbers the pieces" test "$(wc -l <list.txt) $(tail -1 list.txt | awk '{ print $1 }')" = "55 55"
+check "--list numbers the pieces" test "$(wc -l <list.txt) $(tail -1 list.txt | awk '{ print $1 }')" = "66 66"
 piece=$(awk '/H4-untrained-1/ { print $1 }' list.txt)
 expect "one piece alone" 0 "H4: untrained" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e3 --job "$piece" $small
 check "is the only one" test "$(ls e3)" = H4-untrained-1
@@ -34,7 +34,28 @@ for split in train test; do for class in 0 1; do mkdir -p gb/human_nontata_promo
 expect "genomic-benchmarks" 0 "probe teacher .*paper: 83.55" "$FINDNA" evaluate genomic-benchmarks run --data gb --seeds 1 --output e4 $small task.dropout=0
 mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/prom_core_notata.$s.tsv.xz; done
 expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
-check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-probe-seeds-1\nresults.json')"
+check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nresults.json')"
+
+# Ablations: six models of one shape, pretrained by the script, in one table; k-mers and the untrained network are there once.
+expect "launch/ablations" 0 "^findna evaluate SUITE --checkpoint FinDNA=ablations/FinDNA .*--checkpoint MDT\+NR=ablations/MDT\+NR " env FINDNA="$FINDNA" "$root/launch/ablations" -n 1 ablations "$root/tests/tiny.yaml" train.steps=4
+check "who sees what" test "$(cat ablations/{CM-MNM,M+NoAug,MDT+DIT}/ckpt/step_*/config.yaml | grep -E '^  (student|teacher):' | tr -d ' \n"')" = student:DITMteacher:student:Mteacher:student:DTMteacher:DIT
+expect "what is finished is not done again" 0 "the run in ablations/CM-MNM is finished" env FINDNA="$FINDNA" "$root/launch/ablations" -n 1 -o CM-MNM ablations "$root/tests/tiny.yaml" train.steps=4
+expect "no such ablation" 64 "no model 'M\+X'" "$root/launch/ablations" -o M+X ablations "$root/tests/tiny.yaml"
+several="--checkpoint FinDNA=ablations/FinDNA --checkpoint CM-MNM=ablations/CM-MNM --checkpoint M+DIT=ablations/M+DIT"
+expect "several checkpoints in one table" 0 "^ +kmer|^ +probe kmer " "$FINDNA" evaluate genomic-benchmarks $several --data gb --seeds 1 --output e9 $small task.dropout=0
+check "the teacher's and the student's probe, and fine-tuning, of each" test "$(grep -cE '^  (FinDNA|M\+DIT) +probe (teacher|student) |^  CM-MNM +probe student |^  (FinDNA|CM-MNM|M\+DIT) +fine-tuned  ' out.log)" = 8
+check "beside the paper's numbers" test "$(grep -cE 'FinDNA +probe teacher .*paper: 83.55|FinDNA +probe student .*paper: 65.24 \(table 9|CM-MNM +fine-tuned .*paper: 97.13|M\+DIT +probe teacher .*paper: 83.17' out.log)" = 4
+check "k-mers and the untrained network once" test "$(grep -cE '^ +probe kmer' out.log) $(grep -cE '^  [^ ]+ +(probe untrained|fine-tuned untrained)' out.log)" = "2 2" # k-mers also in the last table
+check "a line each with the mean over the tasks" grep -qE '^M\+DIT +probe teacher +([0-9.]+) +\1$' out.log
+check "results.json has the names" grep -q '"model": "M+DIT"' e9/results.json
+numbers() { grep -oE 'probe (teacher|student|untrained|kmer) +[0-9.]+ ± [0-9.]+' | sort; }
+check "the numbers of one checkpoint alone are the same" test "$(grep -E '^  (FinDNA| ) ' out.log | numbers)" = "$("$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e10 --methods probe 2>/dev/null | numbers)"
+expect "k-mers without a wish" 0 "probe kmer" "$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e11 --methods untrained $small
+expect "a checkpoint without a name" 64 "expected NAME=PATH" "$FINDNA" evaluate gue --checkpoint run
+expect "a name that is a path" 64 "expected NAME=PATH" "$FINDNA" evaluate gue --checkpoint a/b=run
+expect "a name twice" 64 "the name is there twice" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint a=second
+expect "one without and one with a name" 64 "unexpected argument 'run'" "$FINDNA" evaluate gue run --checkpoint a=second
+expect "the second one is not there" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
 
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
 expect "numbers of another checkpoint are not given as this one's" 73 "was made of another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
@@ -48,7 +69,7 @@ expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
 expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
 expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5
 expect "no such method" 64 "expected probe, finetune, untrained" "$FINDNA" evaluate gue run --data gue --methods knn
-expect "no such piece" 64 "there are 55" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e6 --job 56
+expect "no such piece" 64 "there are 66" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e6 --job 67
 printf 'a\tb\n' >bad.tsv && expect "a suite of too few columns" 65 "bad.tsv:1: 2 columns" "$FINDNA" evaluate ./bad.tsv run
 expect "no such checkpoint" 66 "absent" "$FINDNA" evaluate gue absent --data gue --output e7
 for config in "$root"/configs/suites/*.yaml; do expect "${config##*/} is read" 0 "outputs: 2" "$FINDNA" config "$config" task.outputs=2; done

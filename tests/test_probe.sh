@@ -16,6 +16,10 @@ check "a promoter is told from none better than by chance" awk '/"name"/ { name 
 for kind in tokens cls both; do check "features: $kind" probe 1 $kind.json --features $kind --seeds 1 --baseline none; done
 check "both is as wide as tokens and cls" grep -qE 'both .* 36 ' both.json.log
 check "one encoder, no baseline" bash -c '[ $(grep -c "\"name\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
+expect "k-mers alone need no checkpoint" 0 "^kmer " "$FINDNA" probe --encoder none --train train.tsv --test test.csv.gz --kmer 1,2,3 --output kmers.json
+check "and have the numbers that they have beside it" diff <(sed -n '/"name": "kmer"/,$p' kmers.json) <(sed -n '/"name": "kmer"/,$p' p1.json)
+expect "the untrained network is a checkpoint's" 64 "which CHECKPOINT" "$FINDNA" probe --encoder none --baseline untrained --train train.tsv --test test.csv.gz
+expect "no checkpoint" 64 "which CHECKPOINT" "$FINDNA" probe --train train.tsv --test test.csv.gz
 check "a limit takes rows at random, always the same" bash -c '[ "$0" = "$1" ]' "$(probe 1 l1.json --limit 200; cat l1.json)" "$(probe 2 l1.json --limit 200; cat l1.json)"
 check "the limit holds" grep -q '"train_rows": 200' l1.json
 check "a checkpoint folder, too" "$FINDNA" probe run/ckpt/step_000000008 --train train.tsv --test test.csv.gz --baseline none --seeds 1

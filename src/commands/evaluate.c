@@ -15,19 +15,66 @@ int fd_evaluation_wants(const fd_list *list, const char *word) {
   return !list->count;
 }
 
-/* The checkpoint that all numbers are of. */
+static fd_status name_model(fd_evaluation *e, const char *text) {
+  static const char *const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
+  fd_evaluation_model *model = &e->model[e->models];
+  const char *equals = strchr(text, '=');
+  size_t n = equals ? (size_t)(equals - text) : 0;
+  if (!n || n >= sizeof model->name || !equals[1] || strspn(text, letters) != n || *text == '.' || *text == '-')
+    return fd_fail(FD_USAGE,
+                   "findna evaluate: --checkpoint %s: expected NAME=PATH, with a name of letters, digits and . _ + - (it names a "
+                   "folder)",
+                   text);
+  if (e->models == FD_EVALUATION_MODELS)
+    return fd_fail(FD_USAGE, "findna evaluate: more than %d checkpoints", FD_EVALUATION_MODELS);
+  memcpy(model->name, text, n);
+  for (int i = 0; i < e->models; i++)
+    if (!strcmp(e->model[i].name, model->name))
+      return fd_fail(FD_USAGE, "findna evaluate: --checkpoint %s: the name is there twice", text);
+  model->path = equals + 1;
+  e->models++;
+  return FD_OK;
+}
+
+/* From the command line: one checkpoint behind the suite, or several with names. */
+static fd_status name_models(fd_evaluation *e) {
+  e->first_override = e->checkpoints.count ? 1 : 2;
+  if (e->word_count < e->first_override)
+    return fd_fail(FD_USAGE,
+                   "findna evaluate: give SUITE and CHECKPOINT, or SUITE and --checkpoint NAME=PATH; see findna evaluate --help");
+  if (!e->checkpoints.count) e->model[e->models++].path = e->words[1];
+  for (int i = 0; i < e->checkpoints.count; i++) FD_TRY(name_model(e, e->checkpoints.item[i]));
+  for (int i = e->first_override; i < e->word_count; i++)
+    if (!strchr(e->words[i], '='))
+      return fd_fail(FD_USAGE,
+                     "findna evaluate: unexpected argument '%s'; several checkpoints are given as --checkpoint NAME=PATH",
+                     e->words[i]);
+  return FD_OK;
+}
+
+/* The state and shape of the checkpoints that the numbers are of. */
 static fd_status identify(fd_evaluation *e) {
-  fd_pretrained *model;
-  FD_TRY(fd_alloc(&model, 1, sizeof *model, "an evaluation"));
-  fd_status status = fd_pretrained_open(model, e->words[1], &(fd_use){.threads = 1}, e->comm);
-  memcpy(e->state_id, model->info.state_id, sizeof e->state_id);
-  fd_pretrained_close(model);
-  free(model);
+  fd_pretrained *opened;
+  FD_TRY(fd_alloc(&opened, 1, sizeof *opened, "an evaluation"));
+  fd_status status = FD_OK;
+  for (int i = 0; i < e->models && status == FD_OK; i++) {
+    fd_evaluation_model *model = &e->model[i];
+    status = fd_pretrained_open(opened, model->path, &(fd_use){.threads = 1}, e->comm);
+    const fd_config *c = &opened->config;
+    memcpy(model->state_id, opened->info.state_id, sizeof model->state_id);
+    if (status == FD_OK)
+      snprintf(model->shape, sizeof model->shape, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d", c->model.cls,
+               c->model.channels, c->model.hidden, c->model.track, c->model.networks, opened->network->blocks);
+    fd_pretrained_close(opened);
+    model->first = 1;
+    for (int j = 0; j < i; j++) model->first &= strcmp(e->model[j].shape, model->shape) != 0;
+  }
+  free(opened);
   return status;
 }
 
 static fd_status check_overrides(const fd_evaluation *e) {
-  for (int i = 2; i < e->word_count; i++)
+  for (int i = e->first_override; i < e->word_count; i++)
     if (!strncmp(e->words[i], "run.seed=", 9) || !strncmp(e->words[i], "run.folder=", 11))
       return fd_fail(FD_USAGE, "findna evaluate: %s: seeds are 0 .. N-1 (--seeds), folders lie in --output", e->words[i]);
   return FD_OK;
@@ -43,7 +90,8 @@ static fd_status check_lists(const fd_evaluation *e) {
     int known = 0;
     for (int m = 0; m < FD_EVALUATION_METHODS; m++) known |= !strcmp(e->methods.item[i], fd_evaluation_methods[m].name);
     if (!known)
-      return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained", e->methods.item[i]);
+      return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained (k-mers are always there)",
+                     e->methods.item[i]);
   }
   return FD_OK;
 }
@@ -53,11 +101,8 @@ static fd_status evaluate(fd_evaluation *e) {
   FD_TRY(check_lists(e));
   FD_TRY(check_overrides(e));
   FD_TRY(identify(e));
-  for (int i = 0; i < e->suite.count; i++) {
-    if (fd_evaluation_wants(&e->tasks, e->suite.task[i].name)) FD_TRY(fd_evaluation_do_task(e, &e->suite.task[i]));
-    else
-      for (int m = 0; m < FD_EVALUATION_METHODS; m++) e->unit += fd_evaluation_methods[m].seeds ? e->seeds : 1;
-  }
+  for (int i = 0; i < e->suite.count; i++)
+    FD_TRY(fd_evaluation_do_task(e, &e->suite.task[i], fd_evaluation_wants(&e->tasks, e->suite.task[i].name)));
   if (e->job > e->unit)
     return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " (--list shows them)", e->job, e->unit);
   if (!e->there && !e->list)
@@ -69,18 +114,23 @@ static fd_status evaluate(fd_evaluation *e) {
 static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
   int helped;
   const fd_arg table[] = {
+      {"checkpoint", FD_ARG_LIST, &e->checkpoints, 0, 0, "NAME=PATH",
+       "several checkpoints in one table, each with a name: give it once for each"},
       {"data", FD_ARG_TEXT, &e->data, 0, 0, "FOLDER", "where the suite's {data} is: the official files, unchanged"},
       {"genome", FD_ARG_TEXT, &e->genome, 0, 0, "FILE", "for tasks of intervals: the FASTA or 2bit file that they lie in"},
       {"partial", FD_ARG_FLAG, &e->partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"},
       {"output", FD_ARG_TEXT, &e->output, 0, 0, "FOLDER", "runs and results; what is there already is not done again"},
       {"seeds", FD_ARG_INT, &e->seeds, 1, FD_EVALUATION_SEEDS, "N", "of the probe's splits, and of fine-tuning"},
       {"tasks", FD_ARG_LIST, &e->tasks, 0, 0, "LIST", "only these"},
-      {"methods", FD_ARG_LIST, &e->methods, 0, 0, "LIST", "of probe, finetune, untrained (fine-tuned from random weights)"},
+      {"methods", FD_ARG_LIST, &e->methods, 0, 0, "LIST",
+       "of probe, finetune, untrained (fine-tuned from random weights); k-mers are always there"},
       {"list", FD_ARG_FLAG, &e->list, 0, 0, NULL, "print the pieces of work, numbered, and do nothing"},
       {"job", FD_ARG_INT, &e->job, 0, 1e9, "N", "do piece N alone, as in a Slurm array; 0: all"},
       {0},
   };
-  const fd_args args = {"evaluate", "SUITE CHECKPOINT [section.key=value ...] [options]",
+  const fd_args args = {"evaluate",
+                        "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
+                        "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
                         "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, "
                         "untrained) on every task of a\n"
                         "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
@@ -89,9 +139,7 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
                         table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;
-  if (!helped && e->word_count < 2)
-    return fd_fail(FD_USAGE, "findna evaluate: give SUITE and CHECKPOINT; see findna evaluate --help");
-  return FD_OK;
+  return helped ? FD_OK : name_models(e);
 }
 
 fd_status fd_command_evaluate(fd_comm *comm, int argc, char **argv) {

@@ -6,38 +6,61 @@
 #include "base/hash.h"
 #include "tasks/suite.h"
 
-enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 3 };
+enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 4, FD_EVALUATION_MODELS = 16 };
+
+/* A checkpoint whose numbers are a part of the table. */
+typedef struct fd_evaluation_model {
+  char name[64]; /* empty where there is one checkpoint, without a name */
+  const char *path;
+  char state_id[FD_SHA256_HEX];
+  char shape[256]; /* of its network: those of one shape share the untrained network */
+  int first;       /* of its shape */
+} fd_evaluation_model;
 
 typedef struct fd_evaluation {
   fd_comm *comm;
-  const char *words[FD_LIST_MAX]; /* suite, checkpoint, then section.key=value for every fine-tuning */
-  int word_count;
+  const char *words[FD_LIST_MAX]; /* suite, checkpoint (without --checkpoint), then section.key=value for every fine-tuning */
+  int word_count, first_override;
   const char *data, *output, *genome;
   int partial, list;
-  fd_list tasks, methods;
+  fd_list checkpoints, tasks, methods;
   int64_t seeds, job;
   fd_suite suite;
-  char state_id[FD_SHA256_HEX]; /* of the checkpoint */
-  int there;                    /* tasks whose rows are here */
-  int64_t unit;                 /* number of the current piece of work, from 1 */
+  int models;
+  fd_evaluation_model model[FD_EVALUATION_MODELS];
+  int there;    /* tasks whose rows are here */
+  int64_t unit; /* number of the current piece of work, from 1 */
 } fd_evaluation;
 
-/* The methods, in the order in which they run and are printed. `seeds`: one piece of work for each seed. */
+/* The methods, in the order in which they run and are printed. `tunes`: a fine-tuning for each seed, else one probe. `models`:
+ * which checkpoints have it. k-mers need none, and nobody leaves them out: a table without them says little. */
 typedef struct fd_evaluation_method {
-  const char *name, *option;
-  int seeds;
+  const char *name;
+  int tunes;
+  enum { FD_OF_EACH, FD_OF_EACH_SHAPE, FD_OF_NONE } models;
 } fd_evaluation_method;
 extern const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS];
+
+/* One piece of work; `model` is the first one where the method needs none. */
+typedef struct fd_evaluation_unit {
+  const fd_suite_task *task;
+  const fd_evaluation_method *method;
+  const fd_evaluation_model *model;
+  int64_t seed;
+} fd_evaluation_unit;
 
 /* Whether a list of --tasks or --methods has the word; an empty one has all. */
 int fd_evaluation_wants(const fd_list *list, const char *word);
 
-/* Does what is missing of a task's pieces of work, or lists them. Collective. */
-fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task) FD_MUST_CHECK;
+/* Whether there is such a piece for this checkpoint. */
+int fd_evaluation_has(const fd_evaluation *e, const fd_evaluation_method *method, const fd_evaluation_model *model);
+
+/* Does what is missing of a task's pieces of work, or lists them; unless it is wanted, they are counted alone. Collective. */
+fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task, int wanted) FD_MUST_CHECK;
 
 /* Where a piece of work leaves its numbers. */
-fd_status fd_evaluation_place(const fd_evaluation *e, const fd_suite_task *task, const fd_evaluation_method *method, int64_t seed,
-                              char folder[FD_PATH_MAX], char file[FD_PATH_MAX]) FD_MUST_CHECK;
+fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *unit, char folder[FD_PATH_MAX],
+                              char file[FD_PATH_MAX]) FD_MUST_CHECK;
 
 /* Root: prints all numbers that are there, and writes them to results.json. */
 fd_status fd_evaluation_report(const fd_evaluation *e) FD_MUST_CHECK;

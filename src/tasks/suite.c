@@ -7,7 +7,7 @@
 
 #include "config/config.h"
 
-enum { COLUMNS = 7, TEXT_MAX = 1 << 20 };
+enum { COLUMNS = 7, COLUMNS_MAX = 8, TEXT_MAX = 1 << 20 };
 
 /* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
@@ -38,18 +38,20 @@ static fd_status parse(fd_suite *s, const char *path) {
   int number = 0;
   char *rest = s->text;
   for (char *line; (line = strsep(&rest, "\n"));) {
-    const char *field[COLUMNS];
+    const char *field[COLUMNS_MAX] = {[COLUMNS] = ""};
     int fields = 0;
     number++;
     if (!*line || *line == '#') continue;
     for (char *word; (word = strsep(&line, "\t"));)
-      if (fields++ < COLUMNS) field[fields - 1] = word;
-    if (fields != COLUMNS)
-      return fd_fail(FD_DATA, "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note",
+      if (fields++ < COLUMNS_MAX) field[fields - 1] = word;
+    if (fields != COLUMNS && fields != COLUMNS_MAX)
+      return fd_fail(FD_DATA,
+                     "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note and, if "
+                     "any, the paper's numbers of others",
                      path, number, fields);
     if (s->count == FD_SUITE_TASKS) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, FD_SUITE_TASKS);
     FD_TRY(check_task(path, number, field[1], field[3]));
-    s->task[s->count++] = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6]};
+    s->task[s->count++] = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], field[7]};
   }
   return s->count ? FD_OK : fd_fail(FD_DATA, "%s: has no tasks", path);
 }
