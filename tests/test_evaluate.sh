@@ -36,6 +36,20 @@ mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/pro
 expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
 check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nresults.json')"
 
+# MTcDNA: FASTA files and folders of classes without a split; three lengths; further blocks than those of the pretraining. Every fifth sequence twice.
+cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed); for (i = 0; i < count; i++) { n = 200 + int(rand() * rand() * 9000); s = ""; for (j = 0; j < n; j++) s = s substr(rand() < rich ? "GC" : "AT", 1 + int(2 * rand()), 1); for (k = 0; k < 1 + (i % 5 == 0); k++) printf ">%s.%d.%d cdna gene:x\n%s\n", seed, i, k, s } }'; }
+mkdir -p mt/mtcdna/turtle && cdna 1 0.6 70 | gzip >mt/mtcdna/mouse.fa.gz && cdna 2 0.4 20 >mt/mtcdna/turtle/abingdonii.fa && cdna 3 0.4 20 >mt/mtcdna/turtle/agassizii.fasta && echo notes >mt/mtcdna/README.txt
+expect "mtcdna" 0 "^  fine-tuned .*paper: 98.82" "$FINDNA" evaluate mtcdna run --data mt --seeds 1 --output m1 $small --methods probe,finetune task.dropout=0
+check "at three lengths, with k-mers" test "$(grep -cE '^  probe kmer' out.log) $(grep -cE 'up to (1024|4096|[4-8][0-9]{3}) nucleotides' out.log)" = "3 3"
+check "with blocks for their length" grep -qE '2 tensors taken|[0-9]+ new beside the head' out.log
+rows_of() { grep -oE "\"(train|valid|test)_rows\": [0-9]+" "m1/mtcdna_$1-finetune-0/finetune.json" | tr -dc '0-9\n' | tr '\n' ' '; }
+check "the same split at each of them, of all rows" test "$(rows_of 1024)" = "$(rows_of 8192)" -a $(($(rows_of 1024 | tr ' ' '+')0)) = 132
+check "equal sequences are on one side" grep -q '"test_rows_in_train": 0' m1/mtcdna_1024-finetune-0/finetune.json
+mkdir one && { echo sequence,label; for c in 0 1; do cdna $c 0.$((3 + 3 * c)) 40 | awk -v c=$c '!/^>/ { print $1 "," c }'; done; } >one/all.csv
+expect "one table without a split" 0 "^kmer " "$FINDNA" probe --encoder none --task one --cut 500 --kmer 2
+mkdir few && head -5 one/all.csv >few/all.csv && expect "too few for a split" 65 "few: 4 sequences are too few: its split" "$FINDNA" probe --encoder none --task few
+mkdir empty && expect "nothing of that" 66 "nor a FASTA file for each class, nor one table" "$FINDNA" probe --encoder none --task empty
+
 # Ablations: six models of one shape, pretrained by the script, in one table; k-mers and the untrained network are there once.
 expect "launch/ablations" 0 "^findna evaluate SUITE --checkpoint FinDNA=ablations/FinDNA .*--checkpoint MDT\+NR=ablations/MDT\+NR " env FINDNA="$FINDNA" "$root/launch/ablations" -n 1 ablations "$root/tests/tiny.yaml" train.steps=4
 check "who sees what" test "$(cat ablations/{CM-MNM,M+NoAug,MDT+DIT}/ckpt/step_*/config.yaml | grep -E '^  (student|teacher):' | tr -d ' \n"')" = student:DITMteacher:student:Mteacher:student:DTMteacher:DIT

@@ -36,14 +36,16 @@ static void free_line(line *l) {
   for (int i = 0; i < l->count; i++) free(l->word[i]);
 }
 
-/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. */
-static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, line *l, int *there) {
+/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. Settings (section.key=value) are
+ * left out where nothing is tuned. */
+static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
     if (!*word) continue;
+    if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
     int of_data = !strncmp(word, "{data}", 6);
     if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
       return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
@@ -71,7 +73,7 @@ static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit 
   int there;
   FD_TRY(add_word(l, "finetune"));
   FD_TRY(add_word(l, u->model->path));
-  FD_TRY(add_rows(e, u->task, l, &there));
+  FD_TRY(add_rows(e, u->task, 1, l, &there));
   FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
   FD_TRY(add_word(l, "--config"));
   FD_TRY(add_word(l, config));
@@ -90,7 +92,7 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   FD_TRY(add_word(l, "probe"));
   FD_TRY(kmers ? add_word(l, "--encoder") : add_word(l, u->model->path));
   if (kmers) FD_TRY(add_word(l, "none"));
-  FD_TRY(add_rows(e, u->task, l, &there));
+  FD_TRY(add_rows(e, u->task, 0, l, &there));
   FD_TRY(add_word(l, "--baseline"));
   FD_TRY(add_word(l, kmers ? "kmer" : u->model->first ? "untrained" : "none"));
   snprintf(seeds, sizeof seeds, "%" PRId64, e->seeds);
@@ -174,7 +176,7 @@ done:
 /* Whether the files of a task's rows are here; the same on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
   line l = {0};
-  fd_status status = add_rows(e, t, &l, there);
+  fd_status status = add_rows(e, t, 0, &l, there);
   free_line(&l);
   FD_TRY(status);
   FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));

@@ -241,6 +241,16 @@ done:
   return status;
 }
 
+void fd_table_cut(fd_table *table, int64_t length) {
+  int64_t first = 0, to = 0;
+  for (int i = 0; i < table->rows; i++) {
+    int64_t kept = table->start[i + 1] - first < length ? table->start[i + 1] - first : length;
+    memmove(table->symbols + to, table->symbols + first, (size_t)kept);
+    first = table->start[i + 1];
+    table->start[i + 1] = to += kept;
+  }
+}
+
 void fd_table_free(fd_table *table) {
   free(table->start);
   free(table->symbols);

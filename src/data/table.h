@@ -30,6 +30,10 @@ fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHE
 
 /* Copies `count` rows in the given order, without ids. */
 fd_status fd_table_pick(const fd_table *table, const int *rows, int count, fd_table *picked) FD_MUST_CHECK;
+
+/* Keeps the first `length` nucleotides of each sequence; shorter ones stay as they are. */
+void fd_table_cut(fd_table *table, int64_t length);
+
 void fd_table_free(fd_table *table);
 
 #endif

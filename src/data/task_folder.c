@@ -13,6 +13,7 @@
 #include "data/alphabet.h"
 #include "data/genome.h"
 #include "data/unpack.h"
+#include "data/unsplit.h"
 
 enum { CLASSES_MAX = 1024 };
 static const size_t file_max = (size_t)1 << 30;
@@ -282,8 +283,7 @@ fd_status fd_task_folder_read(const char *folder, const char *genome, int partia
   if (!is_folder(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
   FD_TRY(fd_path(path, folder, "train", NULL));
   fd_status status = is_folder(path) ? read_classes(folder, genome, partial, task) : read_tables(folder, task);
-  if (status == FD_OK && !task->train.rows)
-    status = fd_fail(FD_MISSING, "%s: has neither train.csv (with dev.csv, test.csv) nor folders train and test", folder);
+  if (status == FD_OK && !task->train.rows) status = fd_unsplit_read(folder, task);
   if (status != FD_OK) fd_task_folder_free(task);
   return status;
 }

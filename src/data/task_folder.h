@@ -5,6 +5,8 @@
  *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a
  * genome
  *
+ *   without a split                FOLDER/CLASS.fa or one table: see unsplit.h
+ *
  * Labels of classes that are folders or files are their places in the alphabet of their names. */
 #ifndef FD_DATA_TASK_FOLDER_H
 #define FD_DATA_TASK_FOLDER_H

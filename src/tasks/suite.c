@@ -19,7 +19,7 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
     FD_TRY(fd_path(path, folder, file, NULL));
     if (fd_exists(path)) return FD_OK;
   }
-  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue or local", name);
+  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna or local", name);
 }
 
 /* The measures that both a probe and a fine-tuning have. */

@@ -7,7 +7,8 @@
 
 enum { FD_SUITE_TASKS = 256 };
 
-/* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune'; `config`: the settings of
+/* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and
+ * settings (section.key=value) for the latter alone; `config`: the settings of
  * fine-tuning, a file beside the suite's; `measure`: accuracy, f1 or mcc; `paper_others`: the paper's numbers of other models
  * than FinDNA, NAME/ROW=NUMBER with ; between (an eighth column that may be missing). */
 typedef struct fd_suite_task {

@@ -40,6 +40,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   const char *name = fd_task_input_name(in);
   if (comm->rank) FD_TRY(comm->ops->barrier(comm));
   FD_TRY(in->task ? fd_task_folder_read(in->task, in->genome, in->partial, rows) : read_files(in, rows));
+  fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
+  for (int i = 0; i < 3 && in->cut; i++) fd_table_cut(tables[i], in->cut);
   if (!in->values && rows->train.classes < 2)
     return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
                    name);

@@ -9,6 +9,7 @@
 typedef struct fd_task_input {
   const char *train, *valid, *test, *task, *genome;
   int partial, values;
+  int64_t cut; /* 0: never */
 } fd_task_input;
 
 /* Lines of a command's table of options for a fd_task_input `in`. */
@@ -27,7 +28,8 @@ typedef struct fd_task_input {
        0,                                                                                                                        \
        0,                                                                                                                        \
        "FOLDER",                                                                                                                 \
-       "in the place of files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},                               \
+       "in the place of files: a task in a published layout, such as those of GUE and GenomicBenchmarks (docs/using.md)"},       \
+      {"cut", FD_ARG_INT, &(in).cut, 0, 1e9, "L", "take the first L nucleotides of longer sequences; 0: all of them"},           \
       {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"}, { \
     "partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"  \
   }
