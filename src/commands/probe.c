@@ -199,6 +199,7 @@ static fd_status write_json(const options *o, const probing *p) {
                 fd_task_input_name(&o->rows), "test", o->rows.test, "train_rows", p->rows.train.rows, "test_rows",
                 p->rows.test.rows, "test_rows_in_train", p->same, "test_rows_turned_in_train", p->turned, "classes",
                 p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  if (root && p->rows.names.count) json_object_set_new(root, "labels", fd_task_labels(&p->rows.names));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   fd_status status = text ? fd_write_file(o->output, text, strlen(text))
                           : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
@@ -230,6 +231,8 @@ static void print_table(const options *o, const probing *p) {
   if (o->checkpoint) printf("checkpoint  %s\n", p->model.info.folder);
   printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
          o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
+  for (int i = 0; i < p->rows.names.count; i++) printf("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
+  if (p->rows.names.count) printf("\n");
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",
            p->same, p->turned);

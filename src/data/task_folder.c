@@ -247,6 +247,7 @@ done:
 
 static fd_status read_classes(const char *folder, const char *genome, int partial, fd_task_folder *task) {
   char(*classes)[256] = NULL;
+  const char *name[CLASSES_MAX];
   genome_file g = {.partial = partial};
   int count = 0;
   fd_status status = FD_OK;
@@ -259,6 +260,8 @@ static fd_status read_classes(const char *folder, const char *genome, int partia
   FD_GO(read_split(folder, "train", classes, &count, &g, &task->train));
   FD_GO(read_split(folder, "test", classes, &count, &g, &task->test));
   task->left_out = g.left_out;
+  for (int i = 0; i < count; i++) name[i] = classes[i];
+  FD_GO(fd_class_names_of(&task->names, folder, name, count));
 done:
   fd_genome_reader_close(&g.reader);
   fd_genome_free(&g.genome);
@@ -272,7 +275,7 @@ static fd_status read_tables(const char *folder, fd_task_folder *task) {
   char path[FD_PATH_MAX];
   for (int i = 0; i < 3; i++) {
     FD_TRY(fd_path(path, folder, files[i], NULL));
-    if (fd_exists(path)) FD_TRY(fd_table_read(path, tables[i]));
+    if (fd_exists(path)) FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
   }
   return FD_OK;
 }
@@ -292,4 +295,5 @@ void fd_task_folder_free(fd_task_folder *task) {
   fd_table_free(&task->train);
   fd_table_free(&task->valid);
   fd_table_free(&task->test);
+  fd_class_names_free(&task->names);
 }

@@ -74,7 +74,7 @@ static fd_status read_fasta(const char *path, int label, fd_table *t) {
     t->label[rows] = label;
   }
   t->rows = (int)rows;
-  t->classes = label + 1;
+  if (label >= t->classes) t->classes = label + 1;
 done:
   fd_genome_reader_close(&reader);
   fd_genome_free(&genome);
@@ -112,14 +112,21 @@ static int class_name(const char *folder, const char *name, char out[256]) {
   return ending || is_folder(path);
 }
 
-static fd_status read_classes(const char *folder, struct dirent **entry, int count, fd_table *table) {
-  char path[FD_PATH_MAX], name[256], last[256] = "";
-  int label = -1;
+static fd_status read_classes(const char *folder, struct dirent **entry, int count, fd_class_names *names, fd_table *table) {
+  char path[FD_PATH_MAX], name[CLASSES_MAX][256];
+  const char *text[CLASSES_MAX];
+  int classes = 0;
   for (int i = 0; i < count; i++) {
-    if (!class_name(folder, entry[i]->d_name, name)) continue;
-    if (label >= 0 && !strcmp(name, last)) return fd_fail(FD_DATA, "%s: the class '%s' is there twice", folder, name);
-    if (++label == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", folder, CLASSES_MAX);
-    memcpy(last, name, sizeof last);
+    if (classes == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", folder, CLASSES_MAX);
+    if (!class_name(folder, entry[i]->d_name, name[classes])) continue;
+    text[classes] = name[classes];
+    classes++;
+  }
+  FD_TRY(fd_class_names_of(names, folder, text, classes));
+  if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
+  for (int i = 0; i < count; i++) {
+    if (!class_name(folder, entry[i]->d_name, name[0])) continue;
+    int label = fd_class_names_find(names, name[0]);
     FD_TRY(fd_path(path, folder, entry[i]->d_name, NULL));
     FD_TRY(is_folder(path) ? read_class_folder(path, label, table) : read_fasta(path, label, table));
   }
@@ -172,9 +179,9 @@ fd_status fd_unsplit_read(const char *folder, fd_task_folder *task) {
   char path[FD_PATH_MAX];
   int count = scandir(folder, &entry, is_visible, alphasort);
   if (count < 0) return fd_fail_errno("cannot open folder", folder);
-  fd_status status = read_classes(folder, entry, count, &all);
+  fd_status status = read_classes(folder, entry, count, &task->names, &all);
   if (status == FD_OK && !all.rows) status = find_table(folder, entry, count, path);
-  if (status == FD_OK && !all.rows) status = fd_table_read(path, &all);
+  if (status == FD_OK && !all.rows) status = fd_table_read_classes(path, &task->names, 1, &all);
   if (status == FD_OK) status = split(folder, &all, task);
   free_names(entry, count);
   fd_table_free(&all);

@@ -23,6 +23,7 @@ typedef struct fd_matrix_info {
   int many; /* an item has many rows, else one */
   int notes;
   const fd_note *note;
+  char *const *column; /* [width] names of the columns of a text; NULL: e0, e1, ... Borrowed until the end */
 } fd_matrix_info;
 
 typedef struct fd_matrix fd_matrix;

@@ -26,7 +26,9 @@ static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
   fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   memset(rows, 0, sizeof *rows);
   for (int i = 0; i < 3; i++)
-    if (paths[i]) FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i]) : fd_table_read(paths[i], tables[i]));
+    if (paths[i])
+      FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i])
+                        : fd_table_read_classes(paths[i], &rows->names, i == 0, tables[i]));
   return FD_OK;
 }
 
@@ -88,4 +90,10 @@ done:
   free(sorted);
   free(other);
   return status;
+}
+
+json_t *fd_task_labels(const fd_class_names *names) {
+  json_t *list = json_array();
+  for (int i = 0; i < names->count; i++) json_array_append_new(list, json_string(names->name[i]));
+  return list;
 }

@@ -2,6 +2,8 @@
 #ifndef FD_TASKS_TASK_INPUT_H
 #define FD_TASKS_TASK_INPUT_H
 
+#include <jansson.h>
+
 #include "base/args.h"
 #include "comm/comm.h"
 #include "data/task_folder.h"
@@ -46,5 +48,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
 
 /* Test rows whose sequence is also a training row's, and those whose reverse complement (and not itself) is. */
 fd_status fd_task_leakage(const fd_table *train, const fd_table *test, int *same, int *turned) FD_MUST_CHECK;
+
+/* The names of the classes for a file of results. */
+json_t *fd_task_labels(const fd_class_names *names);
 
 #endif
