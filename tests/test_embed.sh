@@ -23,6 +23,9 @@ check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
 check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"
 embed x.csv.gz --output table.tsv && check "a table gives what FASTA gives" cmp table.tsv r1.tsv
 
+embed x.fa --output packed.tsv.gz && check "NAME.tsv.gz is NAME.tsv, packed" bash -c 'cmp <(zcat packed.tsv.gz) r1.tsv'
+expect "NumPy is not packed" 64 "ends with .h5, .npy, .tsv or .tsv.gz" "$FINDNA" embed run x.fa --output x.npy.gz
+
 # Strands: the reverse complement of an interval is its own '-' strand; both strands together do not know which one was given.
 printf '%s\t%d\t%d\tone\t0\t+\n%s\t%d\t%d\ttwo\t0\t-\n' $contig $((first + 1000)) $((first + 1090)) $contig $((first + 1000)) $((first + 1090)) >i.bed
 embed i.bed --genome "$genome" --output i.tsv && embed i.bed --genome "$genome" --output both.tsv --both-strands
@@ -61,7 +64,7 @@ check "and the output is what it was" test "$(cat old.tsv)" = old
 check "and nothing half-written lies about" bash -c '! ls | grep -q tmp-'
 printf 'id\tsequence\na\tACGT\n' >rows.tsv
 expect "an output that is the input" 73 "would be overwritten" "$FINDNA" embed run rows.tsv --output ./rows.tsv
-expect "an unknown format" 64 "ends with .h5, .npy or .tsv" "$FINDNA" embed run x.fa --output out.pkl
+expect "an unknown format" 64 "ends with .h5, .npy, .tsv or .tsv.gz" "$FINDNA" embed run x.fa --output out.pkl
 expect "no genome" 64 "give the genome" "$FINDNA" embed run i.bed --output o.tsv
 printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.bed:1: interval 10 to 5" "$FINDNA" embed run bad.bed --genome "$genome" --output o.tsv
 printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval of another assembly" 65 "of another assembly" "$FINDNA" embed run far.bed --genome "$genome" --output o.tsv

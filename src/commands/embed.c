@@ -34,7 +34,7 @@ typedef struct embedding {
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
-       "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
+       "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
       {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
        "mean over the nucleotides, over appended [CLS] tokens, both; a row for each nucleotide; or what a fine-tuned head "

@@ -4,8 +4,8 @@
  *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows;
  *          the notes are attributes of the file
  *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many
- *   .tsv   a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which read back to the
- *          same bits */
+ *   .tsv   (.tsv.gz: packed) a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which
+ * read back to the same bits */
 #ifndef FD_OUTPUT_MATRIX_H
 #define FD_OUTPUT_MATRIX_H
 
