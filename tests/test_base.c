@@ -377,6 +377,8 @@ static void arguments(void **state) {
   assert_string_equal(p.list.item[2], "c");
   assert_int_equal(p.count, 2);
   assert_string_equal(p.positional[1], "two");
+  assert_ok(parse(&p, "--flag --flag --list a --list b --text=x=y"));
+  assert_string_equal(p.text, "x=y");
   assert_ok(parse(&p, ""));
   assert_int_equal(p.whole, 5);
   assert_null(p.text);
@@ -384,9 +386,21 @@ static void arguments(void **state) {
 
 static void bad_arguments(void **state) {
   (void)state;
-  static const char *const bad[] = {
-      "--whole 0",  "--whole 11", "--whole x", "--whole 7x", "--whole",     "--whole 99999999999999999999",
-      "--real nan", "--real 2",   "--flag=1",  "--flog",     "--unknown 1", "a b c"};
+  static const char *const bad[] = {"--whole 0",
+                                    "--whole 11",
+                                    "--whole x",
+                                    "--whole 7x",
+                                    "--whole",
+                                    "--whole 99999999999999999999",
+                                    "--real nan",
+                                    "--real 2",
+                                    "--flag=1",
+                                    "--flog",
+                                    "--unknown 1",
+                                    "a b c",
+                                    "--whole 1 --whole 1",
+                                    "--text a --text=b",
+                                    "--text=a --whole 3 --text a"};
   parsed p;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (parse(&p, bad[i]) != FD_USAGE) fail_msg("taken: %s", bad[i]);

@@ -71,6 +71,7 @@ printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval o
 printf 'chr99\t1\t5\n' >none.bed && expect "a contig that is not there" 65 "no sequence 'chr99'" "$FINDNA" embed run none.bed --genome "$genome" --output o.tsv
 printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no column 'sequence'" "$FINDNA" embed run nosequence.csv --output o.tsv
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
+expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
 expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max
 expect "no checkpoint" 66 "nowhere" "$FINDNA" embed nowhere x.fa --output o.tsv
 expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" embed run x.fa --output nodir/o.h5

@@ -61,6 +61,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
+  if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
+    return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
   FD_TRY(fd_matrix_check_name(o->output));
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_check_output(o->output, o->words[1]));

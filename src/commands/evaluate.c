@@ -39,6 +39,7 @@ static fd_status name_model(fd_evaluation *e, const char *text) {
 /* From the command line: one checkpoint behind the suite, or several with names. */
 static fd_status name_models(fd_evaluation *e) {
   e->first_override = e->checkpoints.count ? 1 : 2;
+  if (e->partial && !e->genome) return fd_fail(FD_USAGE, "findna evaluate: --partial has no effect without --genome");
   if (e->word_count < e->first_override)
     return fd_fail(FD_USAGE,
                    "findna evaluate: give SUITE and CHECKPOINT, or SUITE and --checkpoint NAME=PATH; see findna evaluate --help");

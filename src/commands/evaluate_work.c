@@ -41,19 +41,22 @@ static void free_line(line *l) {
 static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
+  int of_folder = 0;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
     if (!*word) continue;
     if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
+    of_folder |= !strcmp(word, "--task");
     int of_data = !strncmp(word, "{data}", 6);
     if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
       return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
     FD_TRY(add_word(l, of_data ? text : word));
     if (of_data) *there &= fd_exists(text);
   }
-  if (e->genome) FD_TRY(add_word(l, "--genome"));
-  if (e->genome) FD_TRY(add_word(l, e->genome));
+  if (!e->genome || !of_folder) return FD_OK;
+  FD_TRY(add_word(l, "--genome"));
+  FD_TRY(add_word(l, e->genome));
   return e->partial ? add_word(l, "--partial") : FD_OK;
 }
 

@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/rows.h"
+#include "tasks/features.h"
 #include "tasks/finetune.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
@@ -272,12 +273,14 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->selection = (fd_selection){
       c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
+  int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
   if (*t->class_names) fd_info("classes: %s", t->class_names);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
-          1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model)));
+          1e-6 * ((double)fd_trainer_memory(c, t->network, comm->size, rows) + fd_pretrained_memory(&t->model) +
+                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, longest, FD_WANT_LATENT)));
   return FD_OK;
 }
 

@@ -82,6 +82,7 @@ static fd_status read_lists(options *o) {
     return fd_fail(FD_USAGE, "findna probe: which CHECKPOINT? Only --encoder none without the baseline 'untrained' needs none");
   if (o->want_none && !o->probe.untrained && !kmer)
     return fd_fail(FD_USAGE, "findna probe: --encoder none and --baseline none leave nothing to do");
+  if (!kmer && o->kmer.count) return fd_fail(FD_USAGE, "findna probe: --kmer has no effect without the baseline 'kmer'");
   return kmer ? read_kmers(o) : FD_OK;
 }
 

@@ -65,6 +65,19 @@ static fd_status check_names(const options *o) {
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
 
+/* Options of the other kind of output would have no effect. */
+static fd_status check_effect(const fd_args *args, int argc, char **argv, const options *o) {
+  static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches"};
+  int track = is_kind(o->output, ".bedgraph");
+  for (int i = 0; i < 2; i++) {
+    const char *name = track ? of_variants[i] : of_nucleotides[i];
+    if (fd_args_given(args, argc, argv, name))
+      return fd_fail(FD_USAGE, "findna score: --%s is for %s; --output %s has no use for it", name,
+                     track ? "variants" : "nucleotides (--output NAME.bedgraph)", o->output);
+  }
+  return FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit that variants or intervals lie in"},
@@ -96,7 +109,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna score: give CHECKPOINT, INPUT and --output FILE; see findna score --help");
-  return check_names(o);
+  FD_TRY(check_names(o));
+  return check_effect(&args, argc, argv, o);
 }
 
 /* --- variants -------------------------------------------------------------------------------------------- */

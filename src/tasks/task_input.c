@@ -16,6 +16,9 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
   if (in->task && (in->valid || in->test || in->values))
     return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values",
                    command);
+  if (in->genome && !in->task)
+    return fd_fail(FD_USAGE, "findna %s: --genome is for a --task of intervals; files have sequences", command);
+  if (in->partial && !in->genome) return fd_fail(FD_USAGE, "findna %s: --partial has no effect without --genome", command);
   return FD_OK;
 }
 
