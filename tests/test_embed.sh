@@ -26,6 +26,19 @@ embed x.csv.gz --output table.tsv && check "a table gives what FASTA gives" cmp 
 embed x.fa --output packed.tsv.gz && check "NAME.tsv.gz is NAME.tsv, packed" bash -c 'cmp <(zcat packed.tsv.gz) r1.tsv'
 expect "NumPy is not packed" 64 "ends with .h5, .npy, .tsv or .tsv.gz" "$FINDNA" embed run x.fa --output x.npy.gz
 
+# What a file of embeddings holds.
+for kind in h5 npy; do
+  expect "inspect: $kind" 0 "^  rows +40 of 18 values, float32" "$FINDNA" inspect r1.$kind
+  check "its items, their names and values" test "$(grep -cE '^  items +40$|^  ids +s0, s1, s2, \.\.\.$|^  values +-?[0-9.e-]+ to [0-9.e-]+, mean .*; 0 not finite$' out.log)" = 3
+  embed x.fa --output many.$kind --pool positions; expect "inspect: $kind, a row a nucleotide" 0 "^  rows +$(awk '!/^>/ { n += length($0) } END { print n }' x.fa) of 18 values" "$FINDNA" inspect many.$kind
+  head -c 900 r1.$kind >cut.$kind; expect "inspect: a cut $kind" 65 "cut.$kind" "$FINDNA" inspect cut.$kind
+done
+"$FINDNA" inspect r1.h5 >shown.log 2>&1; check "inspect: what was done" test "$(grep -cE '^  (state_id +[0-9a-f]{64}|pooling +mean over the nucleotides|sequences +x.fa|encoder +teacher)$' shown.log)" = 4
+cp r1.npy bare.npy; expect "inspect: names that are not there" 0 "is not beside it" "$FINDNA" inspect bare.npy
+head -5 r1.npy.ids.txt >bare.npy.ids.txt; expect "inspect: names of another matrix" 65 "names of 5 rows, but the matrix has 40" "$FINDNA" inspect bare.npy
+printf '\x93NUMPY\x01\x00\x10\x00{"nothing": 1}  ' >other.npy; expect "inspect: NumPy of something else" 65 "no rows of float32" "$FINDNA" inspect other.npy
+expect "inspect: a shard is still one" 0 "windows +[0-9]+ of 61 nucleotides" "$FINDNA" inspect "$(ls shards/*.h5 | head -1)"
+
 # Strands: the reverse complement of an interval is its own '-' strand; both strands together do not know which one was given.
 printf '%s\t%d\t%d\tone\t0\t+\n%s\t%d\t%d\ttwo\t0\t-\n' $contig $((first + 1000)) $((first + 1090)) $contig $((first + 1000)) $((first + 1090)) >i.bed
 embed i.bed --genome "$genome" --output i.tsv && embed i.bed --genome "$genome" --output both.tsv --both-strands

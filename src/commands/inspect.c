@@ -1,4 +1,5 @@
-/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest or a safetensors file, and verifies it.
+/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest, a safetensors file or embeddings, and
+ * verifies it.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +13,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "data/shards.h"
+#include "output/matrix_show.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
 
@@ -196,6 +198,7 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
+  if (fd_matrix_is_one(path)) return fd_matrix_show(path);
   if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return fd_shard_print(path);
   return inspect_safetensors(path);
 }
@@ -207,7 +210,9 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {"inspect", "PATH",
                         "Shows what is in PATH and verifies every hash: a .safetensors file, a checkpoint folder, a run folder "
                         "(its checkpoints, and which\n"
-                        "one a resume takes), a shard (.h5), or a folder of shards. Exit code 65 when something is damaged.",
+                        "one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy). Exit code "
+                        "65 when something is "
+                        "damaged.",
                         table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));
