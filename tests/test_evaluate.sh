@@ -51,9 +51,9 @@ mkdir few && head -5 one/all.csv >few/all.csv && expect "too few for a split" 65
 mkdir empty && expect "nothing of that" 66 "nor a FASTA file for each class, nor one table" "$FINDNA" probe --encoder none --task empty
 
 # Ablations: six models of one shape, pretrained by the script, in one table; k-mers and the untrained network are there once.
-expect "launch/ablations" 0 "^findna evaluate SUITE --checkpoint FinDNA=ablations/FinDNA .*--checkpoint MDT\+NR=ablations/MDT\+NR " env FINDNA="$FINDNA" "$root/launch/ablations" -n 1 ablations "$root/tests/tiny.yaml" train.steps=4
+expect "launch/ablations" 0 "^findna evaluate SUITE --checkpoint FinDNA=ablations/FinDNA .*--checkpoint MDT\+NR=ablations/MDT\+NR " env ASAN_OPTIONS=detect_leaks=0 FINDNA="$FINDNA" "$root/launch/ablations" -n 1 ablations "$root/tests/tiny.yaml" train.steps=4
 check "who sees what" test "$(cat ablations/{CM-MNM,M+NoAug,MDT+DIT}/ckpt/step_*/config.yaml | grep -E '^  (student|teacher):' | tr -d ' \n"')" = student:DITMteacher:student:Mteacher:student:DTMteacher:DIT
-expect "what is finished is not done again" 0 "the run in ablations/CM-MNM is finished" env FINDNA="$FINDNA" "$root/launch/ablations" -n 1 -o CM-MNM ablations "$root/tests/tiny.yaml" train.steps=4
+expect "what is finished is not done again" 0 "the run in ablations/CM-MNM is finished" env ASAN_OPTIONS=detect_leaks=0 FINDNA="$FINDNA" "$root/launch/ablations" -n 1 -o CM-MNM ablations "$root/tests/tiny.yaml" train.steps=4
 expect "no such ablation" 64 "no model 'M\+X'" "$root/launch/ablations" -o M+X ablations "$root/tests/tiny.yaml"
 several="--checkpoint FinDNA=ablations/FinDNA --checkpoint CM-MNM=ablations/CM-MNM --checkpoint M+DIT=ablations/M+DIT"
 expect "several checkpoints in one table" 0 "^ +kmer|^ +probe kmer " "$FINDNA" evaluate genomic-benchmarks $several --data gb --seeds 1 --output e9 $small task.dropout=0
