@@ -149,22 +149,27 @@ static fd_status read_label(const reader *r, const field *text, int *label) {
   return FD_OK;
 }
 
+static fd_status unknown_name(const reader *r, const field *text) {
+  char known[256] = "";
+  size_t used = 0;
+  for (int i = 0; i < r->names->count && used < sizeof known; i++)
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? "," : "", r->names->name[i]);
+  return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is none that a training row has; expected %s%s", r->path, (long long)r->row,
+                 NEAR, text->text, known, used >= sizeof known ? "..." : "");
+}
+
 /* A label that is a name, or must be one because the first row's is. */
 static fd_status read_name(reader *r, field *text, int row, int *label) {
   text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
+  if (strlen(text->text) != text->length) return fd_fail(FD_DATA, "%s:%lld: a NUL byte in the label", r->path, (long long)r->row);
   if (!fd_class_names_is_name(text->text))
     return fd_fail(
         FD_DATA,
         "%s:%lld: the label '%.*s' is no name, as that of line %lld is; expected names of classes alone, or 0, 1, 2, ...",
         r->path, (long long)r->row, NEAR, text->text, (long long)r->first);
   if (!r->learn) {
-    if ((*label = fd_class_names_find(r->names, text->text)) >= 0) return FD_OK;
-    char known[256];
-    int complete = fd_class_names_join(&(fd_class_names){r->names->count < 8 ? r->names->count : 8, r->names->name}, known,
-                                       sizeof known) == FD_OK;
-    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is none that a training row has; expected %s%s", r->path,
-                   (long long)r->row, NEAR, text->text, complete ? known : "one of theirs",
-                   complete && r->names->count > 8 ? ",..." : "");
+    *label = fd_class_names_find(r->names, text->text);
+    return *label < 0 ? unknown_name(r, text) : FD_OK;
   }
   FD_TRY(fd_grow(&r->text, &r->texts, (size_t)row + 1, sizeof *r->text, "labels of a table"));
   r->text[row] = text->text;
