@@ -3,6 +3,9 @@ MAKEFLAGS += --no-builtin-rules
 ifeq ($(origin CC),default)
 CC = gcc
 endif
+ifeq ($(origin CXX),default)
+CXX = g++
+endif
 # MPI=mpich (or openmpi) takes that one where several are installed.
 MPI ?=
 MPICC ?= mpicc$(if $(MPI),.$(MPI))
@@ -23,7 +26,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
 override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
-override LDLIBS += $(PKG_LIBS) -lm
+override LDLIBS += $(PKG_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=address,undefined
@@ -39,13 +42,24 @@ ISAS ?= generic $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512bf16)
 override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
 
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)
+
+# The CUDA plugin, a library of its own. CUDA=auto builds it where nvcc can; 1: fail where it cannot; 0: leave it out.
+CUDA ?= auto
+NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) nvcc)
+NVCCFLAGS ?= -O3 -lineinfo
+GPUS = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=compute_80
+HAVE_CUDA := $(if $(filter 1,$(CUDA)),1,$(if $(filter auto,$(CUDA)),$(shell launch/try_cuda.sh '$(NVCC)')))
+PLUGIN = $(B)/libfindna_cuda.so
+KERNEL_SOURCES = $(wildcard cuda/*.cu)
+# Program and plugin share headers: a plugin of others is refused (src/device/plugin.c).
+INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/random.h src/base/error.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
 KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
 TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
 all: findna
-findna: $(B)/findna
+findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
 	$(Q)ln -sfn $< $@
 $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
@@ -56,6 +70,23 @@ $(B)/build_version.h: FORCE
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
 $(B)/src/base/version.o: $(B)/build_version.h
 $(B)/src/base/version.o: override CPPFLAGS += -I$(B)
+$(B)/src/device/plugin.o: override CPPFLAGS += -DFD_INTERFACE='"$(INTERFACE)"'
+$(B)/cuda/%.o: cuda/%.cu
+	@mkdir -p $(@D)
+	@echo "  nvcc $<"
+	$(Q)$(NVCC) $(NVCCFLAGS) -std=c++17 -ccbin $(CXX) -Isrc -I. $(GPUS) -fmad=false -DFD_INTERFACE='"$(INTERFACE)"' -Xcompiler -fPIC,-fvisibility=hidden -Xptxas -v -MD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.log) 2>&1 || { cat $(@:.o=.log) >&2; exit 1; }
+$(PLUGIN): $(KERNEL_SOURCES:%.cu=$(B)/%.o)
+	@echo "  link $@"
+	$(Q)$(NVCC) -ccbin $(CXX) -shared -cudart static -o $@ $^ -Xlinker -z,now
+# The same sources as C++ on an emulated GPU, for tests.
+EMULATED = $(B)/libfindna_emulated.so
+$(B)/emulated/%.o: cuda/%
+	@mkdir -p $(@D)
+	@echo "  c++ $< (emulated)"
+	$(Q)$(CXX) -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -Isrc -I. -DFD_INTERFACE='"$(INTERFACE)"' -MMD -MP -c -o $@ $<
+$(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(B)/emulated/emulate.cc.o
+	$(Q)$(CXX) -shared -o $@ $^
+emulated: $(EMULATED)
 $(B)/libfindna.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/%.o: %.c
@@ -86,7 +117,7 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-test: findna $(TESTS)
+test: findna $(TESTS) emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
@@ -104,7 +135,7 @@ install: $(B)/findna # ./findna stays what it was
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna
 	./findna config --markdown > docs/options.md
 clean:
@@ -112,7 +143,7 @@ clean:
 help:
 	@echo "all demo test test-cluster test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna program kernels test test-cluster test-chaos demo bench install docs format clean help
+.PHONY: FORCE all findna emulated program kernels test test-cluster test-chaos demo bench install docs format clean help
 .SECONDARY:
--include $(wildcard $(OBJECTS:.o=.d) $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
+-include $(wildcard $(OBJECTS:.o=.d) $(B)/cuda/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

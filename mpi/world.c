@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "mpi/link.h"
 #include "mpi/watchdog.h"
 
 /* Any of these says that a launcher started this process as one of several. */
@@ -135,8 +136,8 @@ static fd_status begin_watch(mpi_world *world, int threads) {
 }
 
 fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
-  static const fd_comm_ops ops = {"mpi",       mpi_exchange, mpi_broadcast, mpi_sum_u64,
-                                  mpi_sum_f32, mpi_barrier,  mpi_abort,     mpi_finish};
+  static const fd_comm_ops ops = {"mpi",       mpi_exchange,     mpi_broadcast, mpi_sum_u64, mpi_sum_f32,
+                                  mpi_barrier, fd_link_mpi_open, mpi_abort,     mpi_finish};
   int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
   mpi_world *world;
   *comm = fd_comm_self();

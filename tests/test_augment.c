@@ -76,14 +76,15 @@ static double dissimilarity(const fd_config *config) {
   view_set *v = calloc(1, sizeof *v);
   double kl = 0;
   fd_loader_init(&loader, config, &windows);
-  assert_ok(fd_device_open(&dev, config, 1));
+  assert_ok(fd_device_open(&dev, config, 0, 1));
   static float u[LENGTH * 5], t[LENGTH * 5];
   int start[2] = {0, LENGTH};
-  fd_seqs seqs = {1, 0, start};
-  for (uint64_t g = 0; g < WINDOWS; g++) {
+  uint64_t g;
+  fd_seqs seqs = {.count = 1, .start = start, .draws = &g};
+  for (g = 0; g < WINDOWS; g++) {
     fd_loader_views(&loader, g, v->student, v->labels, v->mask, v->teacher, v->scratch);
-    dev->ops.expand(dev, &seqs, v->student, fd_augment_noise(config, FD_VIEW_STUDENT), loader.noise, &g, FD_VIEW_STUDENT, u);
-    dev->ops.expand(dev, &seqs, v->teacher, fd_augment_noise(config, FD_VIEW_TEACHER), loader.noise, &g, FD_VIEW_TEACHER, t);
+    dev->ops.expand(dev, &seqs, v->student, fd_augment_noise(config, FD_VIEW_STUDENT), loader.noise, FD_VIEW_STUDENT, u);
+    dev->ops.expand(dev, &seqs, v->teacher, fd_augment_noise(config, FD_VIEW_TEACHER), loader.noise, FD_VIEW_TEACHER, t);
     for (int i = 0; i < LENGTH; i++) {
       double zu = 0, zt = 0;
       for (int c = 0; c < 5; c++) zu += exp((double)u[i * 5 + c]), zt += exp((double)t[i * 5 + c]);

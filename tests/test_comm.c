@@ -6,6 +6,8 @@
 
 #include "comm/comm.h"
 #include "train/gradients.h"
+#include "train/link_comm.h"
+#include "train/rank_device.h"
 #include "train/synchrony.h"
 
 enum { RANKS_MAX = 64 };
@@ -105,13 +107,21 @@ typedef struct reduction {
 static void tree_sum(fd_comm *comm, void *context) {
   reduction *r = context;
   float *scratch = malloc((r->count / 2 + 1) * sizeof *scratch);
+  fd_device *dev = NULL;
+  fd_link *link = NULL;
+  fd_config config;
+  fd_config_defaults(&config);
+  config.device.threads = 1;
   double half[2], pair[3] = {comm->rank, 1, 0.5};
   for (size_t i = 0; i < r->count; i++) r->result[comm->rank][i] = value_of(comm->rank, i);
-  r->failed[comm->rank] = fd_comm_tree_sum_f32(comm, r->result[comm->rank], r->count, scratch) != FD_OK;
+  r->failed[comm->rank] = fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_link_comm_open(&link, comm, dev) != FD_OK ||
+                          fd_link_tree_sum(link, r->result[comm->rank], r->count, scratch) != FD_OK;
   uint64_t sent = comm->bytes_sent;
   r->failed[comm->rank] |= fd_comm_tree_sum_f64(comm, pair, 3, half) != FD_OK;
   r->failed[comm->rank] |= pair[0] != comm->size * (comm->size - 1) / 2.0 || pair[1] != comm->size || pair[2] != comm->size * 0.5;
   comm->bytes_sent = sent;
+  if (link) link->close(link, 0);
+  fd_device_close(&dev);
   free(scratch);
 }
 
@@ -148,18 +158,21 @@ static void accumulate(fd_comm *comm, void *context) {
   fd_config config;
   fd_device *dev;
   fd_gradients *g;
+  fd_link *link;
   int mine = MICRO_BATCHES / comm->size;
   float *sum = NULL;
   double *statistics = NULL;
   fd_config_defaults(&config);
   config.device.threads = 1;
-  if (fd_device_open(&dev, &config, 1) != FD_OK) return;
-  if (fd_gradients_create(&g, dev, comm, mine, SIZE, STATISTICS, 0) != FD_OK) return;
+  if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_rank_link_open(&link, &config, comm, dev) != FD_OK) return;
+  const fd_gradients_shape shape = {.micro_batches = mine, .size = SIZE, .statistics = STATISTICS, .bucket = 40};
+  if (fd_gradients_create(&g, dev, comm, link, &shape) != FD_OK) return;
   for (int step = 0; step < 2; step++) { /* the second step reuses the buffers */
     for (int m = 0; m < mine; m++) {
       float *leaf = fd_gradients_leaf(g, &statistics);
       for (size_t i = 0; i < SIZE; i++) leaf[i] = value_of(comm->rank * mine + m, i);
       for (size_t i = 0; i < STATISTICS; i++) statistics[i] = (double)value_of(comm->rank * mine + m, 1000 + i);
+      for (size_t from = SIZE; m % 3 && from >= 31;) fd_gradients_ready(g, from -= 31); /* as layers end, now and then */
       fd_gradients_add(g);
     }
     if (fd_gradients_finish(g, &sum, &statistics) != FD_OK) return;
@@ -168,6 +181,7 @@ static void accumulate(fd_comm *comm, void *context) {
   memcpy(a->statistics[comm->rank], statistics, sizeof a->statistics[0]);
   a->buffers[comm->rank] = fd_gradients_buffers(g);
   fd_gradients_destroy(&g);
+  if (link) link->close(link, 0);
   fd_device_close(&dev);
 }
 
@@ -224,7 +238,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   fd_config_defaults(&config);
   config.device.threads = 1;
   config.model.channels = 12, config.model.hidden = 16, config.model.track = 3, config.model.networks = 1;
-  if (fd_device_open(&dev, &config, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
+  if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
       fd_state_create(&state, &config, network, dev) != FD_OK)
     return;
   f->equal[comm->rank] = fd_synchrony_check(comm, state, unused);

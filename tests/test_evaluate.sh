@@ -13,6 +13,15 @@ check "has the tasks that are there, with the paper's numbers" test "$(grep -cE 
 check "and says which are not" grep -q "H3K14ac: its rows are not in gue" out.log
 for row in "probe teacher" "probe student" "probe untrained" "probe kmer" "fine-tuned "; do check "$row: a row" test "$(grep -c "^  $row" out.log)" -ge 3; done
 check "one result file" grep -q '"task": "covid"' e1/results.json
+check "with a list a line" grep -qE '"values": \[0\.[0-9]+, 0\.[0-9]+\]|"values": \[-?[0-9.]+, -?[0-9.]+\]' e1/results.json
+page() { # FILE PATTERN: a page, whole, with the pattern
+  grep -q "$2" "$1" && tail -c 30 "$1" | grep -q '</html>' && ! grep -qE '[ "ML]-?(nan|inf)' "$1"
+}
+check "one page" page e1/report.html 'the same network without pretraining'
+check "with the paper's number" page e1/report.html '>77.81 ± 0.38<'
+check "and a bar a method and a paper's number" test "$(grep -o '<rect class="b' e1/report.html | wc -l)" = 21
+cp e1/report.html first.html && expect "it can be made again" 0 "wrote e1/report.html" "$FINDNA" report e1
+check "the same" cmp first.html e1/report.html
 stamp=$(stat -c %Y e1/H3-finetune-0/finetune.json)
 expect "started again, it does nothing twice" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
 check "the files are what they were" test "$(stat -c %Y e1/H3-finetune-0/finetune.json)" = "$stamp"
@@ -32,9 +41,14 @@ check "and the one of the whole" diff <(grep -v version e3/H4-untrained-1/finetu
 # GenomicBenchmarks: a folder a class, a file a sequence; and intervals with a genome.
 for split in train test; do for class in 0 1; do mkdir -p gb/human_nontata_promoters/$split/class$class; rows $split 1 101 | awk -F, -v c=$class -v d="gb/human_nontata_promoters/$split/class$class" 'NR > 1 && $2 == c { f = d "/" NR ".txt"; print $1 >f; close(f) }'; done; done
 expect "genomic-benchmarks" 0 "probe teacher .*paper: 83.55" "$FINDNA" evaluate genomic-benchmarks run --data gb --seeds 1 --output e4 $small task.dropout=0
+check "says how the rows differ from the paper's" grep -q "100 training and 100 test rows; the paper counts 27097 and 9034" out.log
+check "the page, too" page e4/report.html "100 training and 100 test rows; the paper counts 27097 and 9034"
 mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/prom_core_notata.$s.tsv.xz; done
+mkdir -p half && printf '{"suite": "<b>", "tasks": [{"task": "t", "measure": "mcc", "results": [{"name": "probe teacher", "mean": 0.5, "sd": 0.1}]}]}' >half/results.json
+expect "a page of one number" 0 "wrote half/report.html" "$FINDNA" report half
+check "has the absent baselines" test "$(grep -o '>absent<' half/report.html | wc -l) $(grep -c '&lt;b&gt;' half/report.html)" = "3 2"
 expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
-check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nresults.json')"
+check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nreport.html\nresults.json')"
 
 # MTcDNA: FASTA files and folders of classes without a split; three lengths; further blocks than those of the pretraining. Every fifth sequence twice.
 cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed); for (i = 0; i < count; i++) { n = 200 + int(rand() * rand() * 9000); s = ""; for (j = 0; j < n; j++) s = s substr(rand() < rich ? "GC" : "AT", 1 + int(2 * rand()), 1); for (k = 0; k < 1 + (i % 5 == 0); k++) printf ">%s.%d.%d cdna gene:x\n%s\n", seed, i, k, s } }'; }
@@ -61,6 +75,10 @@ check "the teacher's and the student's probe, and fine-tuning, of each" test "$(
 check "beside the paper's numbers" test "$(grep -cE 'FinDNA +probe teacher .*paper: 83.55|FinDNA +probe student .*paper: 65.24 \(table 9|CM-MNM +fine-tuned .*paper: 97.13|M\+DIT +probe teacher .*paper: 83.17' out.log)" = 4
 check "k-mers and the untrained network once" test "$(grep -cE '^ +probe kmer' out.log) $(grep -cE '^  [^ ]+ +(probe untrained|fine-tuned untrained)' out.log)" = "2 2" # k-mers also in the last table
 check "a line each with the mean over the tasks" grep -qE '^M\+DIT +probe teacher +([0-9.]+) +\1$' out.log
+check "the page, too: of each checkpoint bars, the paper's numbers and pictures" page e9/report.html 'linear probe, teacher · M+DIT'
+check "of the right checkpoint" test "$(grep -oE '>(83.55 ± 0.17|65.24|97.13 ± 0.17|83.17|97.39 ± 0.04)</text>' e9/report.html | sort -u | wc -l)" = 5
+check "a bar each, k-mers and the untrained network once" test "$(grep -o '<rect class="b' e9/report.html | wc -l) $(grep -o '<details>' e9/report.html | wc -l)" = "16 3"
+check "with what stands behind a number" grep -q 'table 9, where the teacher has 65.34' e9/report.html
 check "results.json has the names" grep -q '"model": "M+DIT"' e9/results.json
 numbers() { grep -oE 'probe (teacher|student|untrained|kmer) +[0-9.]+ ± [0-9.]+' | sort; }
 check "the numbers of one checkpoint alone are the same" test "$(grep -E '^  (FinDNA| ) ' out.log | numbers)" = "$("$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e10 --methods probe 2>/dev/null | numbers)"
@@ -77,6 +95,8 @@ expect "nor those of other settings" 73 "was made of another checkpoint or with 
 expect "the seeds are evaluate's" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
 expect "the folders, too" 64 "folders lie in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue
+printf 'a\t--task {data}/EMP/H3\temp.yaml\taccuracy\t\t\t\tmany\n' >rows.tsv; expect "rows of the paper that are no numbers" 65 "rows.tsv:1: the paper's rows 'many'" "$FINDNA" evaluate ./rows.tsv run --data gue
+printf 'a\t--task {data}/EMP/H3\temp.yaml\tmcc\t\t\t\t\tA/fine-tuned=12.5 ± 0.5\n' >nine.tsv; cp "$root/configs/suites/emp.yaml" .; expect "numbers of other models without rows" 0 "--init-untrained run.seed=0" "$FINDNA" evaluate ./nine.tsv --checkpoint A=run --data gue --seeds 1 --list
 printf 'task\trows\tconfig\tmeasure\tp\tf\tnote\n' >header.tsv; expect "a header without #" 65 "header.tsv:1: rows 'rows'" "$FINDNA" evaluate ./header.tsv run --data gue
 printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expect "settings that are not there" 66 "none.yaml: no such settings" "$FINDNA" evaluate ./config.tsv run --data gue --output e8 --methods finetune
 expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "data/rows.h"
+#include "tasks/figures.h"
 #include "tasks/finetune.h"
 #include "tasks/scores.h"
 #include "train/trainer.h"
@@ -53,7 +54,7 @@ static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
   c->teacher.kind = FD_TEACHER_BEST;
   c->task.outputs = c->task.kind == FD_TASK_VALUES ? 1 : 2;
   c->device.threads = 2;
-  assert_ok(fd_device_open(&t->dev, c, 1));
+  assert_ok(fd_device_open(&t->dev, c, 0, 1));
   assert_ok(fd_network_create(&t->network, c, 40));
   assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
   assert_ok(fd_trainer_rows(c, fd_rows_longest(table), &rows));
@@ -141,9 +142,9 @@ static void a_rule_is_learnt(void **state) {
     open_tuning(&t, &table, NULL);
     fd_selection sel = {
         &t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 10};
-    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &before));
+    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &before, NULL));
     for (int i = 0; i < 150; i++) assert_ok(fd_trainer_step(t.trainer, &step));
-    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &after));
+    assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &after, NULL));
     assert_true(after.loss < 0.7 * before.loss);
     if (kind == FD_TASK_CLASSES) assert_true(after.accuracy > 0.85 && after.auroc > 0.93 && isnan(after.r2));
     else assert_true(after.r2 > 0.7 && after.correlation > 0.85 && isnan(after.accuracy));
@@ -167,7 +168,7 @@ static void training_and_evaluation_agree(void **state) {
   fd_selection sel = {
       &t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3}, t.state->array[FD_STUDENT], 1};
   assert_ok(fd_trainer_step(t.trainer, &step));
-  assert_ok(fd_selection_score(&sel, fd_comm_self(), &table, &scores));
+  assert_ok(fd_selection_score(&sel, fd_comm_self(), &table, &scores, NULL));
   assert_near(step.loss, scores.loss, 1e-6);
   close_tuning(&t, &table);
 }
@@ -195,12 +196,96 @@ static void areas_equal_counted_pairs(void **state) {
   }
 }
 
+/* Every point of a curve is what its definition says; the polygon's area is the counted one; long curves stay within their room.
+ */
+static void curves_are_counted_shares(void **state) {
+  (void)state;
+  enum { ROWS = 4000, CLASSES = 3 };
+  static int label[ROWS], predicted[ROWS];
+  static double score[ROWS * CLASSES];
+  for (int rows = 40; rows <= ROWS; rows *= 100) {
+    for (int classes = 2; classes <= CLASSES; classes++) {
+      int confusion[CLASSES * CLASSES], points;
+      fd_roc_point curve[FD_ROC_POINTS];
+      for (int i = 0; i < rows; i++) label[i] = i < classes ? i : (int)draw((uint32_t)classes);
+      for (int i = 0; i < rows * classes; i++) score[i] = rows == 40 ? draw(10) : draw(1u << 30) / 1e6;
+      fd_likeliest(rows, score, classes, predicted);
+      fd_confusion(rows, label, predicted, classes, confusion);
+      for (int i = 0; i < rows; i++) {
+        int best = classes - 1;
+        for (int c = classes - 1; c >= 0; c--)
+          if (score[i * classes + c] >= score[i * classes + best]) best = c;
+        assert_int_equal(predicted[i], best);
+        confusion[label[i] * classes + best]--;
+      }
+      for (int i = 0; i < classes * classes; i++) assert_int_equal(confusion[i], 0);
+      for (int c = 0; c < classes; c++) {
+        double area, polygon = 0, positives = 0;
+        assert_ok(fd_roc(rows, label, score, classes, c, curve, &points, &area));
+        assert_true(points >= 2 && points <= FD_ROC_POINTS);
+        assert_true(curve[0].false_positive == 0 && curve[0].true_positive == 0);
+        assert_true(curve[points - 1].false_positive == 1 && curve[points - 1].true_positive == 1);
+        for (int i = 0; i < rows; i++) positives += label[i] == c;
+        for (int k = 1; k < points; k++) {
+          polygon +=
+              (curve[k].false_positive - curve[k - 1].false_positive) * (curve[k].true_positive + curve[k - 1].true_positive) / 2;
+          int found = 0; /* a threshold that gives the point */
+          for (int t = 0; t < rows && !found && rows == 40; t++) {
+            double right = 0, wrong = 0;
+            for (int i = 0; i < rows; i++)
+              if (score[i * classes + c] >= score[t * classes + c]) *(label[i] == c ? &right : &wrong) += 1;
+            found = fabs(right / positives - curve[k].true_positive) < 1e-12 &&
+                    fabs(wrong / (rows - positives) - curve[k].false_positive) < 1e-12;
+          }
+          if (rows == 40) assert_true(found);
+        }
+        assert_near(polygon, area, rows == 40 ? 1e-12 : 5e-3);
+      }
+    }
+  }
+  int same[3] = {1, 1, 1}, points;
+  double area;
+  fd_roc_point curve[FD_ROC_POINTS];
+  assert_ok(fd_roc(3, same, score, 2, 1, curve, &points, &area));
+  assert_true(points == 0 && isnan(area));
+}
+
+/* What the report draws: of many rows every n-th, numbers that read back, nothing that is not finite. */
+static void figures_are_drawn_from_the_rows(void **state) {
+  (void)state;
+  enum { ROWS = 4001, CLASSES = 3 };
+  static int label[ROWS];
+  static float value[ROWS];
+  static double score[ROWS * CLASSES], plane[ROWS * 2], share[2] = {0.75, 0.125};
+  for (int i = 0; i < ROWS; i++) label[i] = i % CLASSES, value[i] = (float)i, plane[2 * i] = i, plane[2 * i + 1] = -i;
+  for (int i = 0; i < ROWS * CLASSES; i++) score[i] = i % CLASSES == label[i / CLASSES] || draw(4) == 0;
+  fd_table test = {.rows = ROWS, .classes = CLASSES, .label = label};
+  json_t *json;
+  assert_ok(fd_figures_json(&(fd_figures){"a", 7, &test, CLASSES, score, plane, share, "rows"}, &json));
+  int total = 0;
+  for (size_t i = 0; i < CLASSES * CLASSES; i++)
+    total +=
+        (int)json_integer_value(json_array_get(json_array_get(json_object_get(json, "confusion"), i / CLASSES), i % CLASSES));
+  assert_int_equal(total, ROWS);
+  assert_int_equal(json_array_size(json_object_get(json, "roc")), CLASSES);
+  const json_t *pca = json_object_get(json, "pca"), *x = json_object_get(pca, "x"), *labels = json_object_get(pca, "label");
+  assert_int_equal(json_array_size(x), 1334); /* each third */
+  assert_int_equal(json_array_size(labels), 1334);
+  assert_true(json_real_value(json_array_get(x, 2)) == 6 && json_real_value(json_array_get(json_object_get(pca, "y"), 2)) == -6);
+  json_decref(json);
+  test = (fd_table){.rows = 2, .value = value};
+  plane[0] = NAN;
+  assert_ok(fd_figures_json(&(fd_figures){"a", 7, &test, 0, plane, NULL, NULL, NULL}, &json));
+  const json_t *y = json_object_get(json_object_get(json, "scatter"), "y");
+  assert_true(json_is_null(json_array_get(y, 0)) && json_is_number(json_array_get(y, 1)));
+  json_decref(json);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gradients_equal_finite_differences),
-      cmocka_unit_test(a_rule_is_learnt),
-      cmocka_unit_test(training_and_evaluation_agree),
-      cmocka_unit_test(areas_equal_counted_pairs),
+      cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(areas_equal_counted_pairs),
+      cmocka_unit_test(curves_are_counted_shares),          cmocka_unit_test(figures_are_drawn_from_the_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,13 +17,14 @@ declare -A may=(
   [tasks]="train objective model device data comm config base output"
   [commands]="tasks train objective model device data comm config base output"
   [cpu]="device config base"
-  [mpi]="comm base"
+  [mpi]="device comm base"
+  [cuda]="device config base"
 )
 
 # Prints "file: what is wrong" for each include that goes against the directions, of the tree below $1.
 violations() {
   local file folder included target
-  grep -rHoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' "$1/src" "$1/mpi" --include='*.[ch]' --include='*.def' 2>/dev/null |
+  grep -rHoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' "$1/src" "$1/mpi" "$1/cuda" --include='*.[ch]' --include='*.cu' --include='*.cc' --include='*.def' 2>/dev/null |
     sed -E "s|^$1/||; s|:[^\"]*\"|	|; s|\"\$||" | while IFS=$'\t' read -r file included; do
     [ "${included#*/}" = "$included" ] && continue # beside the file itself, such as the version that the build makes
     folder=${file#src/}

@@ -2,8 +2,7 @@
  * passes against finite differences; bits against the number of threads. */
 #include "check.h"
 #include "plain.h"
-
-#include "base/random.h"
+#include "values.h"
 
 /* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
 enum { MAX_DEVICES = 4 };
@@ -13,50 +12,6 @@ static struct {
   double bound;
 } devices[MAX_DEVICES];
 static int device_count;
-static uint64_t counter;
-
-static uint32_t word(void) {
-  uint32_t out[4];
-  fd_philox(out, fd_rng_key_of(7, FD_RNG_TEST), 0, counter++);
-  return out[0];
-}
-
-static int between(int lo, int hi) { return lo + (int)fd_below(word(), (uint32_t)(hi - lo + 1)); }
-
-static float *random_floats(size_t n, float scale) {
-  float *x = malloc((n + 1) * sizeof *x);
-  for (size_t i = 0; i < n; i++) x[i] = scale * (2 * fd_unit(word()) - 1);
-  return x;
-}
-
-static float *poison(size_t n) {
-  float *x = malloc((n + 1) * sizeof *x);
-  for (size_t i = 0; i <= n; i++) x[i] = NAN;
-  return x;
-}
-
-static double *widen(const float *x, size_t n) {
-  double *d = malloc((n + 1) * sizeof *d);
-  for (size_t i = 0; i < n; i++) d[i] = (double)x[i];
-  return d;
-}
-
-/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written behind them. */
-static void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
-  double largest = 1; /* sums of values around 1 cancel: the bound is relative to their size, not the result's */
-  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
-  for (size_t i = 0; i < n; i++)
-    if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
-      fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
-  if (!isnan(fast[n])) fail_msg("%s: written behind its end", what);
-}
-
-static fd_seqs random_seqs(int cls, int longest) {
-  int count = between(1, 5), *start = calloc((size_t)count + 1, sizeof *start);
-  for (int i = 0; i < count; i++) start[i + 1] = start[i] + cls + between(1, longest);
-  return (fd_seqs){count, cls, start};
-}
-
 /* A random block with its gradients and everything in double. */
 typedef struct mixer_case {
   fd_seqs seqs;
@@ -103,8 +58,9 @@ static void compare_mixer(mixer_case *c) {
     c->plain.operand = devices[i].operand;
     plain_mixer(&c->seqs, &c->plain, c->xd, expected);
     plain_mixer_backward(&c->seqs, &c->plain, c->xd, c->dyd, &plain);
-    dev->ops.mixer_forward(dev, &c->seqs, &c->block, c->x, z, y);
-    dev->ops.mixer_backward(dev, &c->seqs, &c->block, c->x, z, c->dy, dx, &g);
+    dev->ops.mixer_forward(dev, &c->seqs, &c->block, fd_dense(c->x, c->d), fd_dense(z, c->h), fd_dense(y, c->d));
+    dev->ops.mixer_backward(dev, &c->seqs, &c->block, fd_dense(c->x, c->d), fd_dense(z, c->h), fd_dense(c->dy, c->d),
+                            fd_dense(dx, c->d), &g);
     compare("y", y, expected, size, 2e-6 + bound);
     compare("dx", dx, plain.x, size, 4e-6 + bound);
     compare("dw1", g.w1, plain.w1, w, 4e-6 + bound);
@@ -112,8 +68,9 @@ static void compare_mixer(mixer_case *c) {
     compare("dw2", g.w2, plain.w2, w, 4e-6 + bound);
     compare("db2", g.b2, plain.b2, d, 4e-6 + bound);
     assert_true(isnan(z[z_size]) && isfinite(z[z_size - 1]));
-    dev->ops.mixer_forward(dev, &c->seqs, &c->block, c->x, NULL, again);
-    dev->ops.mixer_backward(dev, &c->seqs, &c->block, c->x, NULL, c->dy, dx_again, &g_again);
+    dev->ops.mixer_forward(dev, &c->seqs, &c->block, fd_dense(c->x, c->d), (fd_mat){0}, fd_dense(again, c->d));
+    dev->ops.mixer_backward(dev, &c->seqs, &c->block, fd_dense(c->x, c->d), (fd_mat){0}, fd_dense(c->dy, c->d),
+                            fd_dense(dx_again, c->d), &g_again);
     assert_memory_equal(y, again, size * sizeof *y);
     assert_memory_equal(dx, dx_again, size * sizeof *dx);
     assert_memory_equal(g.w1, g_again.w1, w * sizeof *dx);
@@ -132,7 +89,7 @@ static void mixer_equals_plain_for_every_remainder(void **state) {
   for (int n = 0; n < 85; n++) {
     int *start = calloc(2, sizeof *start), d = 1 + n % 33 + (n % 4 ? 0 : 32), h = 1 + n * 5 % 33 + (n % 3 ? 0 : 32);
     start[1] = n + 1;
-    mixer_case c = make_mixer((fd_seqs){1, 1, start}, d, h, between((d + 11) / 12, d));
+    mixer_case c = make_mixer((fd_seqs){.count = 1, .cls = 1, .start = start}, d, h, between((d + 11) / 12, d));
     compare_mixer(&c);
     free_mixer(&c);
   }
@@ -200,14 +157,14 @@ static void gelu_is_exact_to_fp32(void **state) {
     if (devices[i].operand != plain_same) continue;
     /* One channel, one hidden unit, weights 1: y - x is GELU itself. */
     int start[2] = {0, 4001};
-    fd_seqs seqs = {1, 1, start};
+    fd_seqs seqs = {.count = 1, .cls = 1, .start = start};
     float one = 1, zero = 0, *x = malloc(4001 * sizeof *x), *y = poison(4001), *z = poison(4001), *dy = malloc(4001 * sizeof *dy),
           *dx = poison(4001), g[4];
     for (int k = 0; k < 4001; k++) x[k] = (float)(k - 2000) * 0.005f, dy[k] = 1;
     fd_mixer block = {1, 1, 1, &one, &zero, &one, &zero};
     fd_mixer_grads grads = {g, g + 1, g + 2, g + 3};
-    dev->ops.mixer_forward(dev, &seqs, &block, x, z, y);
-    dev->ops.mixer_backward(dev, &seqs, &block, x, z, dy, dx, &grads);
+    dev->ops.mixer_forward(dev, &seqs, &block, fd_dense(x, 1), fd_dense(z, 1), fd_dense(y, 1));
+    dev->ops.mixer_backward(dev, &seqs, &block, fd_dense(x, 1), fd_dense(z, 1), fd_dense(dy, 1), fd_dense(dx, 1), &grads);
     for (int k = 0; k < 4001; k++) {
       double v = (double)x[k];
       assert_near((double)y[k] - v, plain_gelu(v), 2.5e-7 * fmax(1, fabs(v)));
@@ -227,9 +184,9 @@ static void linear_equals_plain_and_finite_differences(void **state) {
     double *xd = widen(x, xs), *wd = widen(w, ws), *bd = widen(b, (size_t)out), *yd = malloc(ys * sizeof *yd);
     fd_device *dev = devices[n % device_count].dev;
     plain_linear(devices[n % device_count].operand, rows, in, out, xd, wd, bd, yd);
-    dev->ops.linear_forward(dev, rows, in, out, x, w, b, y);
+    dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
     compare("y", y, yd, ys, 1e-6);
-    dev->ops.linear_backward(dev, rows, in, out, x, w, dy, dx, dw, db);
+    dev->ops.linear_backward(dev, rows, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
     double *dxd = calloc(xs, sizeof *dxd), *dwd = calloc(ws, sizeof *dwd), *dbd = calloc((size_t)out, sizeof *dbd);
     for (int r = 0; r < rows; r++)
       for (int o = 0; o < out; o++) {
@@ -263,7 +220,8 @@ static void losses_equal_plain_and_finite_differences(void **state) {
       for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
         labels[r] = r < seqs.start[s + 1] - seqs.cls ? (uint8_t)between(0, 4) : FD_CLS;
     dev->ops.mnm_loss(dev, &seqs, z, labels, mask, entry, bce, 0.7f, 0.3f, dz, &mnm);
-    dev->ops.cl_loss(dev, &seqs, FD_SYMBOLS, z, q, centre, axis_d, 0.5f, 0.3f, 0.9f, dz, NULL, NULL, &cl);
+    dev->ops.cl_loss(dev, &seqs, FD_SYMBOLS, fd_dense(z, FD_SYMBOLS), fd_dense(q, FD_SYMBOLS), centre, axis_d, 0.5f, 0.3f, 0.9f,
+                     fd_dense(dz, FD_SYMBOLS), NULL, NULL, &cl);
     assert_near(mnm, plain_mnm(&seqs, zd, labels, mask, entry, bce, (double)0.7f), 1e-6 * (1 + fabs(mnm)));
     assert_near(cl, plain_cl(&seqs, FD_SYMBOLS, zd, qd, cd, axis_d, (double)0.5f, (double)0.3f), 1e-6 * (1 + fabs(cl)));
     for (int k = 0; k < 20; k++) {
@@ -277,7 +235,7 @@ static void losses_equal_plain_and_finite_differences(void **state) {
       zd[i] = kept;
       assert_near((double)dz[i], (loss[1] - loss[0]) / (2 * step), 1e-5);
     }
-    dev->ops.cls_sum(dev, &seqs, FD_SYMBOLS, q, cls_sum);
+    dev->ops.cls_sum(dev, &seqs, FD_SYMBOLS, fd_dense(q, FD_SYMBOLS), cls_sum);
     for (int i = 0; i < seqs.cls * FD_SYMBOLS; i++) {
       double sum = 0;
       for (int s = 0; s < seqs.count; s++) sum += qd[(seqs.start[s + 1] - seqs.cls) * FD_SYMBOLS + i];
@@ -300,8 +258,8 @@ static void head_operations_equal_plain(void **state) {
           *y = poison(size), *gx = poison(size);
     double *dxd = widen(dx, size), *yd = malloc(size * sizeof *yd), *gd = malloc(size * sizeof *gd);
     dx[size] = NAN;
-    dev->ops.pool_mean(dev, &seqs, channels, which, x, (size_t)stride, out);
-    dev->ops.pool_mean_backward(dev, &seqs, channels, which, dout, (size_t)stride, dx);
+    dev->ops.pool_mean(dev, &seqs, channels, which, fd_dense(x, channels), (size_t)stride, out);
+    dev->ops.pool_mean_backward(dev, &seqs, channels, which, dout, (size_t)stride, fd_dense(dx, channels));
     for (int s = 0; s < seqs.count; s++) {
       int middle = seqs.start[s + 1] - cls, first = which ? middle : seqs.start[s], last = which ? seqs.start[s + 1] : middle;
       for (int c = 0; c < channels; c++) {
@@ -396,11 +354,12 @@ static void bits_do_not_depend_on_threads(void **state) {
     for (int i = 0; i < 4; i++) {
       fd_device *dev;
       config.device.threads = threads[i];
-      assert_ok(fd_device_open(&dev, &config, 1));
+      assert_ok(fd_device_open(&dev, &config, 0, 1));
       float *y = result[i] = poison(total), *dx = y + size, *z = poison((size_t)(c.rows * c.h));
       fd_mixer_grads g = {dx + size, dx + size + 2 * w, dx + size + w, dx + size + 2 * w + c.h};
-      dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, z, y);
-      dev->ops.mixer_backward(dev, &c.seqs, &c.block, c.x, z, c.dy, dx, &g);
+      dev->ops.mixer_forward(dev, &c.seqs, &c.block, fd_dense(c.x, c.d), fd_dense(z, c.h), fd_dense(y, c.d));
+      dev->ops.mixer_backward(dev, &c.seqs, &c.block, fd_dense(c.x, c.d), fd_dense(z, c.h), fd_dense(c.dy, c.d),
+                              fd_dense(dx, c.d), &g);
       fd_device_close(&dev);
       free(z);
       assert_memory_equal(result[i], result[0], total * sizeof(float));
@@ -419,11 +378,11 @@ static void circular_equivariance_and_batch_independence(void **state) {
     size_t d = (size_t)c.d, bytes = d * sizeof(float);
     int last = c.seqs.count - 1, start = c.seqs.start[last], T = c.seqs.start[last + 1] - start, k = between(0, T - 1),
         alone_start[2] = {0, T};
-    fd_seqs alone = {1, c.seqs.cls, alone_start};
+    fd_seqs alone = {.count = 1, .cls = c.seqs.cls, .start = alone_start};
     float *y = poison((size_t)c.rows * d), *rolled = malloc((size_t)T * bytes), *y_rolled = poison((size_t)T * d);
     for (int t = 0; t < T; t++) memcpy(rolled + (size_t)t * d, c.x + (size_t)(start + (t + k) % T) * d, bytes);
-    dev->ops.mixer_forward(dev, &c.seqs, &c.block, c.x, NULL, y);
-    dev->ops.mixer_forward(dev, &alone, &c.block, rolled, NULL, y_rolled);
+    dev->ops.mixer_forward(dev, &c.seqs, &c.block, fd_dense(c.x, c.d), (fd_mat){0}, fd_dense(y, c.d));
+    dev->ops.mixer_forward(dev, &alone, &c.block, fd_dense(rolled, c.d), (fd_mat){0}, fd_dense(y_rolled, c.d));
     for (int t = 0; t < T; t++) assert_memory_equal(y_rolled + (size_t)t * d, y + (size_t)(start + (t + k) % T) * d, bytes);
     free(y), free(rolled), free(y_rolled);
     free_mixer(&c);
@@ -441,11 +400,11 @@ static void noise_is_normal_and_keyed(void **state) {
   for (int i = 0; i <= N; i++) start[i] = i * T;
   for (int i = 0; i < N; i++) draws[i] = (uint64_t)i / 2; /* pairs share a draw, hence their noise */
   for (int i = 0; i < T * N; i++) tokens[i] = i % T >= T - 3 ? FD_CLS : (uint8_t)(i % 6);
-  fd_seqs seqs = {N, 3, start};
+  fd_seqs seqs = {.count = N, .cls = 3, .start = start, .draws = draws};
   fd_rng_key key = fd_rng_key_of(3, FD_RNG_NOISE);
   double sum = 0, squares = 0, count = 0;
-  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, draws, 1, x);
-  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, draws, 0, y);
+  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, 1, x);
+  dev->ops.expand(dev, &seqs, tokens, 0.2f, key, 0, y);
   for (int i = 0; i < T * N; i++)
     for (int c = 0; c < FD_SYMBOLS; c++) {
       double e = (double)x[i * FD_SYMBOLS + c] - (tokens[i] == c);
@@ -468,15 +427,17 @@ static void dropout_is_fair_and_keyed(void **state) {
   fd_rng_key key = fd_rng_key_of(3, FD_RNG_DROPOUT);
   int start[] = {0, 150, 300, ROWS}, swapped[] = {0, 150, 250, ROWS};
   uint64_t draws[] = {5, 5, 6}, other[] = {5, 6, 5};
-  fd_seqs seqs = {3, 2, start}, turned = {3, 2, swapped};
+  fd_seqs seqs = {.count = 3, .cls = 2, .start = start, .draws = draws},
+          turned = {.count = 3, .cls = 2, .start = swapped, .draws = other};
   for (int d = 0; d < device_count; d++) {
     fd_device *dev = devices[d].dev;
     float *x = random_floats(SIZE, 1), *y = random_floats(SIZE, 1), *old = malloc(SIZE * sizeof *old), *masked = poison(SIZE),
           *rest = poison(SIZE), *dy = random_floats(SIZE, 1), *again = poison(SIZE), *rest_again = poison(SIZE);
     double zeros = 0;
     memcpy(old, y, SIZE * sizeof *old);
-    dev->ops.dropout_forward(dev, &seqs, CHANNELS, rate, key, draws, 7, x, y);
-    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, draws, 7, dy, masked, rest);
+    dev->ops.dropout_forward(dev, &seqs, CHANNELS, rate, key, 7, fd_dense(x, CHANNELS), fd_dense(y, CHANNELS));
+    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, 7, fd_dense(dy, CHANNELS), fd_dense(masked, CHANNELS),
+                              fd_dense(rest, CHANNELS));
     for (int i = 0; i < SIZE; i++) {
       double factor = masked[i] == 0 ? 0 : 1 / (1 - (double)rate);
       zeros += masked[i] == 0;
@@ -486,9 +447,11 @@ static void dropout_is_fair_and_keyed(void **state) {
     }
     assert_near(zeros / SIZE, (double)rate, 0.02);
     for (int i = 0; i < 150 * CHANNELS; i++) assert_true((masked[i] == 0) == (masked[150 * CHANNELS + i] == 0)); /* same draw */
-    dev->ops.dropout_backward(dev, &turned, CHANNELS, rate, key, other, 7, dy, again, rest_again);
+    dev->ops.dropout_backward(dev, &turned, CHANNELS, rate, key, 7, fd_dense(dy, CHANNELS), fd_dense(again, CHANNELS),
+                              fd_dense(rest_again, CHANNELS));
     for (int i = 0; i < 100 * CHANNELS; i++) assert_true((again[150 * CHANNELS + i] == 0) == (masked[300 * CHANNELS + i] == 0));
-    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, draws, 8, dy, again, rest_again);
+    dev->ops.dropout_backward(dev, &seqs, CHANNELS, rate, key, 8, fd_dense(dy, CHANNELS), fd_dense(again, CHANNELS),
+                              fd_dense(rest_again, CHANNELS));
     double same = 0;
     for (int i = 0; i < SIZE; i++) same += (again[i] == 0) == (masked[i] == 0);
     assert_near(same / SIZE, 0.58, 0.03); /* another layer: 0.3^2 + 0.7^2 agree by chance */
@@ -507,7 +470,7 @@ static int open_devices(void **state) {
     config.device.simd = sets[i];
     config.device.precision = bf16 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
     config.device.threads = 1 + i % 2;
-    if (fd_device_open(&devices[device_count].dev, &config, 1) != FD_OK) continue;
+    if (fd_device_open(&devices[device_count].dev, &config, 0, 1) != FD_OK) continue;
     devices[device_count].operand = bf16 ? plain_bf16 : plain_same;
     devices[device_count++].bound = bf16 ? 1e-2 : 0;
   }

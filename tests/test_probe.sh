@@ -10,14 +10,15 @@ probe() { local n=$1 output=$2 kmer="--kmer 1,2,3"; shift 2; [[ "$*" != *none* ]
 for n in 1 2 4; do probe $n p$n.json; done
 check "2 ranks give the scores of one, bit for bit" cmp p1.json p2.json
 check "4 ranks, too" cmp p1.json p4.json
+check "with what a report draws" test "$(grep -c '"confusion"' p1.json) $(grep -c '"pca"' p1.json)" = "4 3"
 check "rows, classes and seeds are told" grep -q '(600 rows) -> test.csv.gz (300 rows), 2 classes' p1.json.log
 for name in teacher student untrained kmer; do check "$name is scored" grep -qE "^$name +.* ± .*" p1.json.log; done
 check "a promoter is told from none better than by chance" awk '/"name"/ { name = $2 } /"mean"/ && !(name in seen) { seen[name] = 1; if ($2 + 0 < 0.6) bad = 1 } END { exit bad || length(seen) != 4 }' p1.json
 for kind in tokens cls both; do check "features: $kind" probe 1 $kind.json --features $kind --seeds 1 --baseline none; done
 check "both is as wide as tokens and cls" grep -qE 'both .* 36 ' both.json.log
-check "one encoder, no baseline" bash -c '[ $(grep -c "\"name\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
+check "one encoder, no baseline" bash -c '[ $(grep -c "\"features\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
 expect "k-mers alone need no checkpoint" 0 "^kmer " "$FINDNA" probe --encoder none --train train.tsv --test test.csv.gz --kmer 1,2,3 --output kmers.json
-check "and have the numbers that they have beside it" diff <(sed -n '/"name": "kmer"/,$p' kmers.json) <(sed -n '/"name": "kmer"/,$p' p1.json)
+check "and have the numbers that they have beside it" diff <(sed -n '/"name": "kmer"/,/^    }/p' kmers.json) <(sed -n '/"name": "kmer"/,/^    }/p' p1.json)
 expect "the untrained network is a checkpoint's" 64 "which CHECKPOINT" "$FINDNA" probe --encoder none --baseline untrained --train train.tsv --test test.csv.gz
 expect "k without k-mers" 64 "no effect without the baseline" "$FINDNA" probe run --baseline none --kmer 2 --train train.tsv --test test.csv.gz
 expect "no checkpoint" 64 "which CHECKPOINT" "$FINDNA" probe --train train.tsv --test test.csv.gz

@@ -8,10 +8,12 @@
 
 #include "base/hash.h"
 #include "commands/command.h"
+#include "output/json_file.h"
 #include "output/metrics.h"
 #include "output/report.h"
 #include "output/safetensors.h"
 #include "output/svg.h"
+#include "output/tensorboard.h"
 
 /* A path below the test's folder; valid until many more were made. */
 static const char *below(const char *a, const char *b) {
@@ -350,6 +352,139 @@ static void report_refuses(void **state) {
   assert_int_equal(fd_command_report(fd_comm_self(), 1, none), FD_USAGE);
 }
 
+/* The figures of two classes lie in one chart, of three each method has its own; what is damaged leaves gaps, not a broken page.
+ */
+static void report_of_figures(void **state) {
+  (void)state;
+  static const char binary[] =
+      "{\"name\": \"%s\", \"confusion\": [[5, 1], [0, 7]], \"roc\": [{\"class\": 1, \"area\": 0.9371, \"x\": [0, 0.5, 1], \"y\": "
+      "[0, "
+      "0.75, 1]}], \"pca\": {\"share\": [0.5, 0.25], \"x\": [1, null, 3], \"y\": [4, 5, 6], \"label\": [0, 1, 12]}}";
+  char one[512], two[512], text[4096];
+  make_run("tuned", 20);
+  snprintf(one, sizeof one, binary, "teacher");
+  snprintf(two, sizeof two, binary, "<new>");
+  snprintf(text, sizeof text,
+           "{\"test\": \"t\", \"classes\": 2, \"results\": [{\"name\": \"teacher\", \"accuracy\": {\"mean\": 0.8077, "
+           "\"sd\": 0.003}}], \"figures\": [%s, %s]}",
+           one, two);
+  put(below("tuned", "probe.json"), text);
+  put(below("tuned", "finetune.json"),
+      "{\"test_scores\": {\"accuracy\": 0.5}, \"figures\": [{\"name\": \"fine-tuned\", \"confusion\": [[1, 0, 0], [0, 2, 0], [0, "
+      "0, "
+      "9999999]], \"roc\": [{\"class\": 0, \"x\": [0, 1], \"y\": [0]}, {\"class\": 1}, 3], \"pca\": 3}, {}, 4, {\"name\": \"b\", "
+      "\"confusion\": [], \"scatter\": {\"x\": [1, 2], \"y\": [2, 3]}}]}");
+  assert_ok(fd_report_write(below("tuned", NULL), below("tuned.html", NULL)));
+  char *page = get(below("tuned.html", NULL));
+  check_page(page);
+  static const char *const expected[] = {"probe, teacher 0.9371",
+                                         "&lt;new&gt; 0.9371",
+                                         "Accuracy of the probe: 80.77 ± 0.30",
+                                         "83.3 %",
+                                         "9999999",
+                                         "component 1 (50 % of the variance)",
+                                         "true value",
+                                         "<h2>Test rows</h2>",
+                                         "…"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  assert_int_equal(count_of(page, "class=\"cell framed\""), 2 * 4 + 9);
+  assert_int_equal(count_of(page, "class=\"point"), 2 * 2 + 2);
+  free(page);
+}
+
+/* Curves of both runs in each chart; what differs, and nothing else, in the table. */
+static void comparison_of_runs(void **state) {
+  (void)state;
+  make_run("a", 100);
+  make_run("b", 60);
+  put(below("b", "config.used.yaml"), "optim:\n  lr: 0.5\nrun:\n  folder: other\n");
+  put(below("b", "environment.json"), "{\"host\": \"b&b\", \"ranks\": 2, \"threads_per_rank\": 1}");
+  put(below("b", "finetune.json"), "{\"untrained\": true, \"test_scores\": {\"mcc\": 0.4321}}");
+  assert_ok(fd_report_write_comparison((const char *const[]){below("a", NULL), below("b", NULL)}, 2, below("cmp.html", NULL)));
+  char *page = get(below("cmp.html", NULL));
+  check_page(page);
+  static const char *const expected[] = {"<code>optim.lr</code></td><td>0.00123</td><td>0.5</td>",
+                                         "b&amp;b",
+                                         "0.4321",
+                                         "Held-out loss: student",
+                                         "<code>untrained</code></td><td>–</td><td>true</td>",
+                                         "<code>steps</code></td><td>100</td><td>–</td>"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  static const char *const same[] = {"<code>ranks", "<code>run.folder", "<code>run.seed", "<code>optim.clip",
+                                     "<p class=\"absent"};
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+    if (strstr(page, same[i])) fail_msg("does not differ: %s", same[i]);
+  assert_int_equal(count_of(page, "role=\"img\""),
+                   14 + 3); /* those of one run; student and teacher, information and gain apart */
+  assert_int_equal(count_of(page, "class=\"s c2\" d="), 17);
+  free(page);
+  /* The same last name: the whole path tells them apart. No config at all: said. */
+  assert_ok(fd_make_folder(below("c", "a")));
+  put(below("c", "a/metrics.jsonl"), "{\"kind\":\"step\",\"step\":0,\"loss\":1}\n");
+  assert_ok(fd_report_write_comparison((const char *const[]){below("a", NULL), below("c", "a")}, 2, below("cmp.html", NULL)));
+  page = get(below("cmp.html", NULL));
+  check_page(page);
+  assert_non_null(strstr(page, below("c", "a")));
+  assert_non_null(strstr(page, "A run without a config"));
+  free(page);
+  const char *many[FD_REPORT_COMPARED + 1];
+  for (int i = 0; i <= FD_REPORT_COMPARED; i++) many[i] = below("b", NULL);
+  assert_ok(fd_report_write_comparison(many, FD_REPORT_COMPARED, below("cmp.html", NULL)));
+  assert_int_equal(fd_report_write_comparison(many, FD_REPORT_COMPARED + 1, below("cmp.html", NULL)), FD_USAGE);
+  many[1] = below("absent", NULL);
+  assert_int_equal(fd_report_write_comparison(many, 2, below("cmp.html", NULL)), FD_MISSING);
+}
+
+static void crc_known_answers(void **state) {
+  (void)state;
+  unsigned char bytes[32] = {0};
+  assert_int_equal(fd_crc32c("", 0), 0);
+  assert_int_equal(fd_crc32c("123456789", 9), 0xE3069283u);
+  assert_int_equal(fd_crc32c(bytes, 32), 0x8A9136AAu); /* RFC 3720, B.4 */
+  memset(bytes, 0xFF, 32);
+  assert_int_equal(fd_crc32c(bytes, 32), 0x62A8AB43u);
+  for (int i = 0; i < 32; i++) bytes[i] = (unsigned char)i;
+  assert_int_equal(fd_crc32c(bytes, 32), 0x46DD794Eu);
+}
+
+/* The records follow each other to the end of the file; made again, the file is the same. tests/test_tensorboard.sh reads what is
+ * in them. */
+static void tensorboard_records(void **state) {
+  (void)state;
+  size_t bytes, again, at = 0;
+  int records = 0;
+  make_run("events", 40);
+  char *argv[] = {(char *)"report", (char *)below("events", NULL), (char *)"--tensorboard"};
+  assert_ok(fd_command_report(fd_comm_self(), 3, argv));
+  const char *path = below("events", "tensorboard/events.out.tfevents.0.findna");
+  char *text, *same;
+  assert_ok(fd_read_file(path, 1 << 20, &text, &bytes));
+  for (; at + 16 <= bytes; records++) {
+    uint64_t length;
+    memcpy(&length, text + at, sizeof length);
+    assert_true(length < 4096);
+    at += 16 + (size_t)length;
+  }
+  assert_int_equal(at, bytes);
+  assert_int_equal(records, 1 + 40 + 4 + 4); /* version, steps, evaluations, monitor */
+  assert_memory_equal(text + 12 + 9,
+                      "\x1a\x0d"
+                      "brain.Event:2",
+                      15);
+  assert_ok(fd_tensorboard_write(below("events", NULL), path));
+  assert_ok(fd_read_file(path, 1 << 20, &same, &again));
+  assert_int_equal(again, bytes);
+  assert_memory_equal(text, same, bytes);
+  free(text);
+  free(same);
+  assert_ok(fd_make_folder(below("no-run", NULL)));
+  char *none[] = {(char *)"report", (char *)below("no-run", NULL), (char *)"--tensorboard"};
+  assert_int_equal(fd_command_report(fd_comm_self(), 3, none), FD_MISSING);
+  assert_false(fd_exists(below("no-run", "tensorboard")));
+}
+
 /* A long run makes no large page. */
 static void report_of_a_long_run(void **state) {
   (void)state;
@@ -359,6 +494,33 @@ static void report_of_a_long_run(void **state) {
   check_page(page);
   assert_true(strlen(page) < 600000);
   free(page);
+}
+
+/* Lists of numbers on one line, everything else as jansson lays it out; brackets and commas of texts are left alone. */
+static void json_files(void **state) {
+  (void)state;
+  const char *path = below("a.json", NULL);
+  json_t *root = json_pack("{s:s, s:[f,f,i], s:[[i,i],[i]], s:[], s:[s,s], s:{s:[{s:n}]}}", "text", "[\\1,\n \"2]", "list", 0.5,
+                           1.25, 3, "nested", 1, 2, 3, "none", "texts", "a", "]", "object", "list", "null");
+  assert_non_null(root);
+  assert_ok(fd_json_write(path, root));
+  char *text = get(path);
+  assert_non_null(strstr(text, "\"list\": [0.5, 1.25, 3],\n"));
+  assert_non_null(strstr(text, "\"nested\": [\n    [1, 2],\n    [3]\n  ],\n"));
+  assert_non_null(strstr(text, "\"texts\": [\n    \"a\",\n    \"]\"\n  ],\n"));
+  free(text);
+  json_t *again;
+  assert_ok(fd_json_read(path, &again));
+  assert_true(json_equal(root, again));
+  json_decref(again);
+  json_decref(root);
+  assert_int_equal(fd_json_write(path, NULL), FD_DATA);
+  assert_ok(fd_json_read(below("none.json", NULL), &again));
+  assert_null(again);
+  put(path, "[1]");
+  assert_int_equal(fd_json_read(path, &again), FD_DATA);
+  put(path, "{\"a\": 1, \"a\": 2}");
+  assert_int_equal(fd_json_read(path, &again), FD_DATA);
 }
 
 static fd_status inspect(const char *path, char **said) {
@@ -486,19 +648,12 @@ static void config_and_doctor(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(metrics_round_trip),
-      cmocka_unit_test(metrics_are_cut_back),
-      cmocka_unit_test(metrics_survive_a_full_disk),
-      cmocka_unit_test(bad_metrics),
-      cmocka_unit_test(ragged_metrics),
-      cmocka_unit_test(ticks),
-      cmocka_unit_test(report_of_a_run),
-      cmocka_unit_test(report_refuses),
-      cmocka_unit_test(report_says_what_is_absent),
-      cmocka_unit_test(report_of_a_long_run),
-      cmocka_unit_test(inspects_checkpoints),
-      cmocka_unit_test(inspects_other_paths),
-      cmocka_unit_test(config_and_doctor),
+      cmocka_unit_test(metrics_round_trip), cmocka_unit_test(metrics_are_cut_back), cmocka_unit_test(metrics_survive_a_full_disk),
+      cmocka_unit_test(bad_metrics),        cmocka_unit_test(ragged_metrics),       cmocka_unit_test(ticks),
+      cmocka_unit_test(report_of_a_run),    cmocka_unit_test(report_refuses),       cmocka_unit_test(report_says_what_is_absent),
+      cmocka_unit_test(report_of_figures),  cmocka_unit_test(comparison_of_runs),   cmocka_unit_test(report_of_a_long_run),
+      cmocka_unit_test(json_files),         cmocka_unit_test(inspects_checkpoints), cmocka_unit_test(inspects_other_paths),
+      cmocka_unit_test(crc_known_answers),  cmocka_unit_test(tensorboard_records),  cmocka_unit_test(config_and_doctor),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -30,7 +30,7 @@ static int set_up(void **state) {
   fd_config_defaults(&c);
   c.model.channels = CHANNELS, c.model.hidden = 24, c.model.track = 4, c.model.networks = 1, c.model.cls = 3;
   c.device.threads = 2;
-  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
   assert_ok(fd_network_create(&network, &c, WINDOW));
   params = calloc(network->params.size, sizeof *params);
   fd_params_init(&network->params, 5, params);
@@ -55,20 +55,20 @@ static int tear_down(void **state) {
 static void forward(const uint8_t *symbols, int length, int at, int masked, float *logits, double *mean) {
   uint8_t tokens[WINDOW];
   int start[2] = {0, length};
-  fd_seqs seqs = {1, 0, start};
+  fd_seqs seqs = {.count = 1, .start = start};
   fd_activations *acts;
   float *x;
   memcpy(tokens, symbols, (size_t)length);
   memset(tokens + at, FD_ZERO, (size_t)masked);
   assert_ok(fd_activations_create(&acts, network, dev, length, 0));
   assert_ok(dev->alloc(dev, &x, (size_t)length * FD_SYMBOLS * sizeof *x, "test"));
-  dev->ops.expand(dev, &seqs, tokens, 0, (fd_rng_key){{0, 0}}, NULL, 0, x);
+  dev->ops.expand(dev, &seqs, tokens, 0, (fd_rng_key){{0, 0}}, 0, x);
   fd_network_forward(network, dev, &seqs, params, x, acts);
   assert_ok(dev->sync(dev));
   if (logits) memcpy(logits, acts->logits, (size_t)length * FD_SYMBOLS * sizeof *logits);
   for (int c = 0; mean && c < CHANNELS; c++) {
     mean[c] = 0;
-    for (int t = 0; t < length; t++) mean[c] += (double)acts->latent[t * CHANNELS + c] / length;
+    for (int t = 0; t < length; t++) mean[c] += (double)((float *)acts->latent.at)[t * CHANNELS + c] / length;
   }
   dev->release(dev, x);
   fd_activations_destroy(&acts);

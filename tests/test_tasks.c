@@ -224,6 +224,17 @@ static void whitening_gives_the_identity(void **state) {
       assert_near(mean / ROWS, 0, 1e-4);
       assert_near(sum / ROWS, i == j, 0.01);
     }
+  static double plane[ROWS * 2];
+  double variance[3] = {0}, whole = 0; /* of the two components and their product */
+  fd_whitening_plane(w, x, ROWS, plane);
+  for (int r = 0; r < ROWS; r++) {
+    variance[0] += plane[2 * r] * plane[2 * r] / ROWS, variance[1] += plane[2 * r + 1] * plane[2 * r + 1] / ROWS;
+    variance[2] += plane[2 * r] * plane[2 * r + 1] / ROWS;
+    for (int i = 0; i < DIMS; i++)
+      whole += ((double)x[r * DIMS + i] - w->mean[i]) * ((double)x[r * DIMS + i] - w->mean[i]) / ROWS;
+  }
+  assert_true(variance[0] > variance[1] && fabs(variance[2]) < 1e-3 * variance[1]);
+  for (int k = 0; k < 2; k++) assert_near(w->share[k], variance[k] / whole, 1e-4);
   fd_whitening_free(&w);
   for (int r = 0; r < ROWS; r++) x[r * DIMS + 2] = x[r * DIMS + 1]; /* a copy adds no direction */
   assert_ok(fd_whitening_fit(&w, x, ROWS, DIMS));
@@ -369,7 +380,7 @@ static void features_know_no_padding(void **state) {
   fd_config_defaults(&c);
   c.model.channels = 20, c.model.hidden = 24, c.model.track = 4, c.model.networks = 1, c.model.cls = 3;
   c.device.threads = 2;
-  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
   assert_ok(fd_network_create(&network, &c, 100));
   float *params = calloc(network->params.size, sizeof *params);
   fd_params_init(&network->params, 5, params);

@@ -51,7 +51,7 @@ typedef struct small_run {
 
 static void open_run(small_run *r, const fd_windows *windows) {
   int rows = (int)(r->config.train.batch / r->config.train.virtual_ranks) * (windows->length + (int)r->config.model.cls);
-  assert_ok(fd_device_open(&r->dev, &r->config, 1));
+  assert_ok(fd_device_open(&r->dev, &r->config, 0, 1));
   assert_ok(fd_network_create(&r->network, &r->config, windows->length));
   assert_ok(fd_state_create(&r->state, &r->config, r->network, r->dev));
   fd_loader_init(&r->loader, &r->config, windows);
@@ -77,12 +77,12 @@ static fd_config small_config(int channels, int hidden, int track, int networks)
 /* Latents of one sequence of one-hot rows with `cls` zero rows at the end. */
 static float *latents(small_run *r, const float *params, int T, const float *x) {
   int start[2] = {0, T};
-  fd_seqs seqs = {1, 1, start};
+  fd_seqs seqs = {.count = 1, .cls = 1, .start = start};
   fd_activations *acts;
   float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
   assert_ok(fd_activations_create(&acts, r->network, r->dev, T, 0));
   fd_network_forward(r->network, r->dev, &seqs, params, x, acts);
-  memcpy(out, acts->latent, (size_t)T * (size_t)r->network->channels * sizeof *out);
+  memcpy(out, acts->latent.at, (size_t)T * (size_t)r->network->channels * sizeof *out);
   fd_activations_destroy(&acts);
   return out;
 }
@@ -164,12 +164,13 @@ static void tree_of_sums_is_balanced_and_bounded(void **state) {
   (void)state;
   fd_config c = small_config(4, 4, 2, 1);
   fd_device *dev;
-  assert_ok(fd_device_open(&dev, &c, 1));
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
   for (int n = 1; n <= 64; n *= 2) {
     fd_gradients *g;
     float leaf[64], *sum;
     double *statistics;
-    assert_ok(fd_gradients_create(&g, dev, fd_comm_self(), n, 1, 1, 0));
+    assert_ok(fd_gradients_create(&g, dev, fd_comm_self(), NULL,
+                                  &(fd_gradients_shape){.micro_batches = n, .size = 1, .statistics = 1}));
     int log2n = 0;
     while (1 << log2n < n) log2n++;
     assert_true(fd_gradients_buffers(g) <= log2n + 2);
@@ -332,7 +333,8 @@ static void ways_to_the_same_bits(void **state) {
   }
   assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
   assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
-  assert_true(fd_activations_size(other.network, 100, 1) < 0.55 * (double)fd_activations_size(plain.network, 100, 1));
+  assert_true(fd_activations_size(other.network, other.dev->form, 100, 1) <
+              0.55 * (double)fd_activations_size(plain.network, plain.dev->form, 100, 1));
   close_run(&plain);
   close_run(&other);
   free(windows.symbols);

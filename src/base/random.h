@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "base/both.h"
+
 /* What a stream of numbers is for: part of the key, so that streams never meet. Values are frozen: they define results. */
 typedef enum fd_purpose {
   FD_RNG_INIT = 1,    /* counter: tensor index, element */
@@ -30,7 +32,7 @@ typedef struct fd_rng_key {
 fd_rng_key fd_rng_key_of(uint64_t seed, fd_purpose purpose);
 
 /* Four random words for a counter of 128 bits, given as two halves. */
-static inline void fd_philox(uint32_t out[4], fd_rng_key key, uint64_t high, uint64_t low) {
+FD_BOTH static inline void fd_philox(uint32_t out[4], fd_rng_key key, uint64_t high, uint64_t low) {
   uint32_t a = (uint32_t)low, b = (uint32_t)(low >> 32), c = (uint32_t)high, d = (uint32_t)(high >> 32);
   uint32_t k0 = key.word[0], k1 = key.word[1];
   for (int round = 0; round < 10; round++) {
@@ -47,10 +49,10 @@ static inline void fd_philox(uint32_t out[4], fd_rng_key key, uint64_t high, uin
 }
 
 /* Uniform integer in [0, n) from one word; the bias is below n / 2^32. */
-static inline uint32_t fd_below(uint32_t word, uint32_t n) { return (uint32_t)(((uint64_t)word * n) >> 32); }
+FD_BOTH static inline uint32_t fd_below(uint32_t word, uint32_t n) { return (uint32_t)(((uint64_t)word * n) >> 32); }
 
 /* Uniform in [0, 1) with 24 bits, exact in a float. */
-static inline float fd_unit(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
+FD_BOTH static inline float fd_unit(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
 
 /* Two independent standard normal numbers from two words (Box and Muller). */
 void fd_normal_pair(float out[2], uint32_t word1, uint32_t word2);

@@ -11,6 +11,8 @@
 #include "base/error.h"
 
 typedef struct fd_comm fd_comm;
+struct fd_link;   /* device/link.h */
+struct fd_device; /* device/device.h */
 
 /* What an implementation provides. All calls are collective over the ranks (exchange: over the two) and block. */
 typedef struct fd_comm_ops {
@@ -23,6 +25,8 @@ typedef struct fd_comm_ops {
   /* Sum over ranks in place, in whatever order the library likes (comm.reduction: fast). */
   fd_status (*sum_f32)(fd_comm *comm, float *data, size_t count);
   fd_status (*barrier)(fd_comm *comm);
+  /* Opens a link between the ranks' devices; NULL: there is none but these calls. */
+  fd_status (*link)(struct fd_link **link, fd_comm *comm, struct fd_device *dev);
   /* Ends the whole job with this exit code; does not return. */
   void (*abort)(fd_comm *comm, int code);
   /* Orderly end; releases the communicator. */
@@ -64,10 +68,7 @@ static inline const char *fd_comm_host(const fd_comm *comm, int rank) { return c
 /* The communicator of a single process. */
 fd_comm *fd_comm_self(void);
 
-/* Sum over ranks, in place, along the fixed balanced binary tree over the ranks (recursive halving, then doubling): the same bits
- * as adding neighbours pairwise. The number of ranks is a power of two. `scratch` holds count / 2 + 1 elements (may be NULL with
- * one rank). Each rank sends 2 (size - 1) / size of the data, as a ring does. */
-fd_status fd_comm_tree_sum_f32(fd_comm *comm, float *data, size_t count, float *scratch) FD_MUST_CHECK;
+/* Sum over ranks, in place and blocking, along the same tree as fd_link_tree_sum. `scratch` holds count / 2 + 1 elements. */
 fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double *scratch) FD_MUST_CHECK;
 
 /* Root's text to everyone: on other ranks *text is allocated (released with free()). */

@@ -37,8 +37,8 @@ static void self_abort(fd_comm *comm, int code) {
 static void self_finish(fd_comm *comm) { (void)comm; }
 
 fd_comm *fd_comm_self(void) {
-  static const fd_comm_ops ops = {"self",       self_exchange, self_broadcast, self_sum_u64,
-                                  self_sum_f32, self_barrier,  self_abort,     self_finish};
+  static const fd_comm_ops ops = {"self",       self_exchange, self_broadcast, self_sum_u64, self_sum_f32,
+                                  self_barrier, NULL,          self_abort,     self_finish};
   static fd_comm self = {.size = 1, .local_size = 1, .ops = &ops};
   return &self;
 }

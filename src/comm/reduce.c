@@ -6,35 +6,28 @@
 #include "base/signals.h"
 #include "comm/comm.h"
 
-/* One level of recursive halving: ranks r and r^distance hold the same part [begin, end); each keeps one half and adds the
- * other's copy of it. The lower rank's value is the left operand, so the sum is that of the balanced tree. */
-#define TREE_SUM(NAME, TYPE)                                                                                             \
-  fd_status NAME(fd_comm *comm, TYPE *data, size_t count, TYPE *scratch) {                                               \
-    size_t begin[32], end[32];                                                                                           \
-    int level = 0;                                                                                                       \
-    if (comm->size & (comm->size - 1))                                                                                   \
-      return fd_fail(FD_CONFIG, "%d ranks: the reproducible reduction needs a power of two", comm->size);                \
-    begin[0] = 0, end[0] = count;                                                                                        \
-    for (int distance = 1; distance < comm->size; distance *= 2, level++) {                                              \
-      int peer = comm->rank ^ distance, upper = (comm->rank & distance) != 0;                                            \
-      size_t lo = begin[level], hi = end[level], middle = lo + (hi - lo) / 2;                                            \
-      size_t keep = upper ? middle : lo, stop = upper ? hi : middle, give = upper ? lo : middle, n = stop - keep;        \
-      FD_TRY(comm->ops->exchange(comm, peer, data + give, (hi - lo - n) * sizeof(TYPE), scratch, n * sizeof(TYPE)));     \
-      for (size_t i = 0; i < n; i++) data[keep + i] = upper ? scratch[i] + data[keep + i] : data[keep + i] + scratch[i]; \
-      begin[level + 1] = keep, end[level + 1] = stop;                                                                    \
-    }                                                                                                                    \
-    for (int distance = comm->size / 2; distance >= 1; distance /= 2, level--) {                                         \
-      int peer = comm->rank ^ distance;                                                                                  \
-      size_t lo = begin[level], hi = end[level], from = begin[level - 1], to = end[level - 1];                           \
-      size_t other = lo == from ? hi : from, other_end = lo == from ? to : lo;                                           \
-      FD_TRY(comm->ops->exchange(comm, peer, data + lo, (hi - lo) * sizeof(TYPE), data + other,                          \
-                                 (other_end - other) * sizeof(TYPE)));                                                   \
-    }                                                                                                                    \
-    return FD_OK;                                                                                                        \
+/* As in device/link.c. */
+fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double *scratch) {
+  size_t begin[32], end[32];
+  int level = 0;
+  if (comm->size & (comm->size - 1))
+    return fd_fail(FD_CONFIG, "%d ranks: the reproducible reduction needs a power of two", comm->size);
+  begin[0] = 0, end[0] = count;
+  for (int distance = 1; distance < comm->size; distance *= 2, level++) {
+    int peer = comm->rank ^ distance, upper = (comm->rank & distance) != 0;
+    size_t lo = begin[level], hi = end[level], middle = lo + (hi - lo) / 2;
+    size_t keep = upper ? middle : lo, stop = upper ? hi : middle, give = upper ? lo : middle, n = stop - keep;
+    FD_TRY(comm->ops->exchange(comm, peer, data + give, (hi - lo - n) * sizeof *data, scratch, n * sizeof *data));
+    for (size_t i = 0; i < n; i++) data[keep + i] = upper ? scratch[i] + data[keep + i] : data[keep + i] + scratch[i];
+    begin[level + 1] = keep, end[level + 1] = stop;
   }
-
-TREE_SUM(fd_comm_tree_sum_f32, float)
-TREE_SUM(fd_comm_tree_sum_f64, double)
+  for (int distance = comm->size / 2; distance >= 1; distance /= 2, level--) {
+    int peer = comm->rank ^ distance, upper = (comm->rank & distance) != 0;
+    size_t lo = begin[level], hi = end[level], from = upper ? begin[level - 1] : hi, to = upper ? lo : end[level - 1];
+    FD_TRY(comm->ops->exchange(comm, peer, data + lo, (hi - lo) * sizeof *data, data + from, (to - from) * sizeof *data));
+  }
+  return FD_OK;
+}
 
 fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) {
   uint64_t length = comm->rank == 0 ? *bytes : 0;

@@ -110,7 +110,7 @@ static fd_status show_machine(const fd_comm *comm) {
   int usable = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
   show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
   fd_config_defaults(&config);
-  FD_TRY(fd_device_open(&dev, &config, comm->local_size));
+  FD_TRY(fd_device_open(&dev, &config, comm->local_rank, comm->local_size));
   fd_device_simd(simd, sizeof simd);
   show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
        dev->threads > 1 ? "s" : "");

@@ -10,17 +10,23 @@
 #include "base/memory.h"
 #include "base/sort.h"
 #include "model/network.h"
+#include "train/rank_device.h"
 #include "train/trainer.h"
 
 enum { ROUNDS = 7, SMALL_ROUNDS = 200 };
 
 /* Median seconds of a sum of `count` floats, the same way as the training's. */
-static fd_status time_sums(fd_comm *comm, int fast, float *data, float *scratch, size_t count, double *seconds) {
+static fd_status time_sums(fd_comm *comm, fd_device *dev, fd_link *link, int fast, float *data, float *scratch, size_t count,
+                           double *seconds) {
   double took[ROUNDS];
   for (int i = -1; i < ROUNDS; i++) { /* the first one is a warm-up */
     FD_TRY(comm->ops->barrier(comm));
     double start = fd_seconds();
-    FD_TRY(fast ? comm->ops->sum_f32(comm, data, count) : fd_comm_tree_sum_f32(comm, data, count, scratch));
+    FD_TRY(link->follow(link));
+    FD_TRY(fast ? link->sum(link, data, count) : fd_link_tree_sum(link, data, count, scratch));
+    for (int idle = 0; !idle;) FD_TRY(link->progress(link, &idle));
+    FD_TRY(link->lead(link));
+    FD_TRY(dev->sync(dev));
     if (i >= 0) took[i] = fd_seconds() - start;
   }
   fd_sort(took, ROUNDS);
@@ -33,22 +39,23 @@ static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int seq
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
   fd_activations *student = NULL, *teacher = NULL;
-  int *start = NULL;
+  fd_seqs seqs = {0};
   float *x = NULL, *dlogits = NULL;
   FD_GO(fd_activations_create(&student, net, dev, rows, 1));
   FD_GO(fd_activations_create(&teacher, net, dev, rows, 0));
-  FD_GO(fd_alloc(&start, (size_t)sequences + 1, sizeof *start, "timing"));
+  FD_GO(fd_seqs_create(&seqs, dev, sequences, cls));
   FD_GO(dev->alloc(dev, &x, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
   FD_GO(dev->alloc(dev, &dlogits, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
-  for (int i = 0; i <= sequences; i++) start[i] = i * (rows / sequences);
-  fd_seqs seqs = {sequences, cls, start};
-  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, x);
-  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS, dlogits);
+  seqs.count = sequences;
+  for (int i = 0; i <= sequences; i++) seqs.start[i] = i * (rows / sequences);
+  FD_GO(fd_seqs_send(&seqs, dev));
+  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, x);
+  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, dlogits);
   for (int i = 0; i < 2; i++) { /* the first one is a warm-up */
     double from = fd_seconds();
     fd_network_forward(net, dev, &seqs, params, x, teacher);
     fd_network_forward(net, dev, &seqs, params, x, student);
-    fd_network_backward(net, dev, &seqs, params, x, student, dlogits, NULL, gradient);
+    fd_network_backward(net, dev, &seqs, params, x, student, dlogits, (fd_mat){0}, gradient, NULL);
     FD_GO(dev->sync(dev));
     *seconds = fd_seconds() - from;
   }
@@ -56,7 +63,7 @@ done:
   fd_activations_destroy(&student);
   fd_activations_destroy(&teacher);
   if (dev) dev->release(dev, x), dev->release(dev, dlogits);
-  free(start);
+  fd_seqs_destroy(&seqs, dev);
   return status;
 }
 
@@ -99,10 +106,11 @@ static void print(const fd_comm *comm, size_t count, const timings *t) {
          share < 0.1 ? "" : ": a larger train.batch, fewer ranks or a faster network would pay");
 }
 
-static fd_status time_network(fd_comm *comm, float *data, float *scratch, size_t count, timings *t) {
+static fd_status time_network(fd_comm *comm, fd_device *dev, fd_link *link, float *data, float *scratch, size_t count,
+                              timings *t) {
   uint64_t one = 1;
-  FD_TRY(time_sums(comm, 0, data, scratch, count, &t->exact));
-  FD_TRY(time_sums(comm, 1, data, scratch, count, &t->fast));
+  FD_TRY(time_sums(comm, dev, link, 0, data, scratch, count, &t->exact));
+  FD_TRY(time_sums(comm, dev, link, 1, data, scratch, count, &t->fast));
   FD_TRY(comm->ops->barrier(comm));
   double start = fd_seconds();
   for (int i = 0; i < SMALL_ROUNDS; i++) FD_TRY(comm->ops->sum_u64(comm, &one, 1));
@@ -113,6 +121,7 @@ static fd_status time_network(fd_comm *comm, float *data, float *scratch, size_t
 fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   fd_status status = FD_OK;
   fd_device *dev = NULL;
+  fd_link *link = NULL;
   fd_network *net = NULL;
   float *params = NULL, *gradient = NULL, *scratch = NULL;
   timings t = {0};
@@ -121,24 +130,25 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
     return fd_fail(FD_USAGE, "findna doctor --net: needs several ranks: mpirun -n 2 findna doctor --net (or srun)");
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, window, &rows));
-  FD_GO(fd_device_open(&dev, c, comm->local_size));
+  FD_GO(fd_rank_device_open(&dev, c, comm));
   FD_GO(fd_network_create(&net, c, window));
   size_t n = net->params.size;
   FD_GO(dev->alloc(dev, &params, n * sizeof *params, "timing"));
   FD_GO(dev->alloc(dev, &gradient, n * sizeof *gradient, "timing"));
-  FD_GO(fd_alloc(&scratch, n / 2 + 1, sizeof *scratch, "timing"));
-  dev->ops.zero(dev, n, params);
-  dev->ops.zero(dev, n, gradient);
+  FD_GO(dev->alloc(dev, &scratch, (n / 2 + 1) * sizeof *scratch, "timing"));
+  FD_GO(fd_rank_link_open(&link, c, comm, dev));
+  dev->ops.zero(dev, n * sizeof *params, params);
+  dev->ops.zero(dev, n * sizeof *gradient, gradient);
   fd_comm_phase(comm, -1, "the timing of a micro-batch");
   FD_GO(time_micro_batch(dev, net, rows / (window + (int)c->model.cls), (int)c->model.cls, rows, params, gradient, &t.computing));
   t.computing *= (double)(c->train.virtual_ranks / comm->size);
   FD_GO(slowest(comm, &t.computing));
   fd_comm_phase(comm, -1, "the timing of sums");
-  FD_GO(time_network(comm, gradient, scratch, n, &t));
+  FD_GO(time_network(comm, dev, link, gradient, scratch, n, &t));
   if (comm->rank == 0) print(comm, n, &t);
 done:
-  if (dev) dev->release(dev, params), dev->release(dev, gradient);
-  free(scratch);
+  if (link) link->close(link, status != FD_OK);
+  if (dev) dev->release(dev, params), dev->release(dev, gradient), dev->release(dev, scratch);
   fd_network_destroy(&net);
   fd_device_close(&dev);
   return status;

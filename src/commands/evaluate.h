@@ -62,7 +62,7 @@ fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task, int
 fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *unit, char folder[FD_PATH_MAX],
                               char file[FD_PATH_MAX]) FD_MUST_CHECK;
 
-/* Root: prints all numbers that are there, and writes them to results.json. */
+/* Root: prints all numbers that are there, and writes OUTPUT/results.json and OUTPUT/report.html. */
 fd_status fd_evaluation_report(const fd_evaluation *e) FD_MUST_CHECK;
 
 #endif

@@ -39,7 +39,7 @@ static fd_status import(const char *const words[2], import_parts *p) {
   FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights));
   snprintf(p->config.run.folder, sizeof p->config.run.folder, "%s", words[1]);
   p->config.device.threads = 1;
-  FD_TRY(fd_device_open(&p->dev, &p->config, 1));
+  FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
   FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
   FD_TRY(p->dev->copy(p->dev, p->state->array[FD_STUDENT], p->weights, p->network->params.size * sizeof(float)));

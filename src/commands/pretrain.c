@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "tasks/context.h"
+#include "train/memory.h"
+#include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/session.h"
@@ -92,18 +94,19 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, cls = (int)c->model.cls, rows;
   FD_TRY(fd_trainer_rows(c, window, &rows));
-  FD_TRY(fd_device_open(&p->dev, c, comm->local_size));
+  FD_TRY(fd_rank_device_open(&p->dev, c, comm));
   FD_TRY(fd_network_create(&p->network, c, window));
   fd_info("model: %zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", p->network->params.size,
           c->model.networks, p->network->blocks, window, cls);
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
-  double plan =
-      (double)fd_trainer_memory(c, p->network, comm->size, rows) + (double)(p->train.count + p->held_out.count) * window;
+  double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, comm->size, rows) +
+                (double)(p->train.count + p->held_out.count) * window;
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
+  FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_loader_init(&p->loader, c, &p->train);
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));

@@ -12,6 +12,8 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "output/json_file.h"
+#include "tasks/figures.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
@@ -165,7 +167,7 @@ static fd_status take_encoders(const options *o, probing *p) {
   return FD_OK;
 }
 
-/* One of accuracy, f1, mcc over the seeds: {"mean", "sd", "seeds"}. */
+/* One of accuracy, f1, mcc, auroc over the seeds: {"mean", "sd", "seeds"}. */
 static json_t *json_of_scores(const double *value, int seeds) {
   enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
   double mean, sd;
@@ -183,28 +185,41 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
     json_array_append_new(dims, json_integer((json_int_t)s[i].dims));
     if (s[i].k > 0) json_array_append_new(k, json_integer((json_int_t)s[i].k));
   }
-  json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
-                             json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
-                             json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
+  json_t *object =
+      json_pack("{s:s, s:s, s:o, s:o, s:o, s:o*, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
+                json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc", json_of_scores(&s->mcc, seeds),
+                "auroc", isnan(s->auroc) ? NULL : json_of_scores(&s->auroc, seeds), "lambda", lambda, "dims", dims);
   if (json_array_size(k)) json_object_set(object, "k", k);
   json_decref(k);
   return object;
 }
 
+/* What a report draws of the test rows and the first seed. */
+static fd_status figures_of(const probing *p, json_t *list) {
+  for (int i = 0; i < p->result.items; i++) {
+    const fd_probe_item *item = &p->result.item[i];
+    json_t *json;
+    FD_TRY(fd_figures_json(
+        &(fd_figures){item->name, 0, &p->rows.test, p->rows.train.classes, item->test, item->plane, item->share, "training rows"},
+        &json));
+    json_array_append_new(list, json);
+  }
+  return FD_OK;
+}
+
 static fd_status write_json(const options *o, const probing *p) {
-  json_t *results = json_array();
+  json_t *results = json_array(), *figures = json_array();
   for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root =
-      json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "version", fd_version(), "checkpoint",
-                o->checkpoint ? p->model.info.folder : NULL, "state_id", o->checkpoint ? p->model.info.state_id : NULL, "train",
-                fd_task_input_name(&o->rows), "test", o->rows.test, "train_rows", p->rows.train.rows, "test_rows",
-                p->rows.test.rows, "test_rows_in_train", p->same, "test_rows_turned_in_train", p->turned, "classes",
-                p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results", results);
+  json_t *root = json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o, s:o}", "version",
+                           fd_version(), "checkpoint", o->checkpoint ? p->model.info.folder : NULL, "state_id",
+                           o->checkpoint ? p->model.info.state_id : NULL, "train", fd_task_input_name(&o->rows), "test",
+                           o->rows.test, "train_rows", p->rows.train.rows, "test_rows", p->rows.test.rows, "test_rows_in_train",
+                           p->same, "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out,
+                           "classes", p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results",
+                           results, "figures", figures);
   if (root && p->rows.names.count) json_object_set_new(root, "labels", fd_task_labels(&p->rows.names));
-  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  fd_status status = text ? fd_write_file(o->output, text, strlen(text))
-                          : fd_fail(FD_DATA, "cannot write %s as JSON: a file name is not UTF-8", o->output);
-  free(text);
+  fd_status status = root ? figures_of(p, figures) : FD_OK;
+  if (status == FD_OK) status = fd_json_write(o->output, root);
   json_decref(root);
   return status;
 }
@@ -239,7 +254,8 @@ static void print_table(const options *o, const probing *p) {
            p->same, p->turned);
   printf("            mean ± sd over %d seed%s: lambda and k chosen on %g %% of the training rows\n\n", seeds,
          seeds > 1 ? "s" : "", 100 * o->selection);
-  printf("%-10s %-8s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "dims", "lambda");
+  printf("%-10s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
+         "dims", "lambda");
   for (int i = 0; i < p->result.items; i++) {
     const fd_probe_item *item = &p->result.item[i];
     const fd_probe_score *s = item->score;
@@ -247,6 +263,7 @@ static void print_table(const options *o, const probing *p) {
     print_number(&s->accuracy, seeds, 100, 2);
     print_number(&s->f1, seeds, 100, 2);
     print_number(&s->mcc, seeds, 1, 4);
+    print_number(&s->auroc, seeds, 1, 4);
     printf("  %7.0f  ", s->dims);
     print_choices(&s->lambda, seeds, "%.0e");
     if (s->k > 0) printf("  (k = "), print_choices(&s->k, seeds, "%.0f"), printf(")");
@@ -255,6 +272,7 @@ static void print_table(const options *o, const probing *p) {
 }
 
 static void release(probing *p) {
+  fd_probe_result_free(&p->result);
   fd_pretrained_close(&p->model);
   fd_task_folder_free(&p->rows);
 }

@@ -1,33 +1,68 @@
-/* findna report RUN_FOLDER: makes report.html of a run. */
+/* findna report FOLDER ...: makes an HTML page of a run, of an evaluation, or of several runs beside each other. */
 #include "base/args.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "commands/command.h"
 #include "output/report.h"
+#include "output/tensorboard.h"
 
-fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
-  const char *folder = NULL, *output = NULL;
-  char path[FD_PATH_MAX];
-  int count, helped;
-  const fd_arg table[] = {
-      {"output", FD_ARG_TEXT, &output, 0, 0, "FILE", "where the report goes; without it RUN_FOLDER/report.html"},
-      {0},
-  };
-  const fd_args args = {
-      "report", "RUN_FOLDER [options]",
-      "Makes one self-contained HTML file of a run: held-out loss beside what counting gets, the collapse monitor, training "
-      "curves,\n"
-      "probes with their baselines, config and environment. It can be made while the run goes on, and again later.",
-      table};
-  if (comm->rank) return FD_OK;
-  FD_TRY(fd_args_parse(&args, argc, argv, &folder, 1, &count, &helped));
-  if (helped) return FD_OK;
-  if (!count) return fd_fail(FD_USAGE, "findna report: which RUN_FOLDER? For example: findna report runs/demo");
+/* The page of one folder, whatever left it. */
+static fd_status report_one(const char *folder, const char *output) {
+  char path[FD_PATH_MAX], results[FD_PATH_MAX];
   if (!output) {
     FD_TRY(fd_path(path, folder, "report.html", NULL));
     output = path;
   }
-  FD_TRY(fd_report_write(folder, output));
+  FD_TRY(fd_path(results, folder, "results.json", NULL));
+  FD_TRY(fd_exists(results) ? fd_report_write_suite(folder, output) : fd_report_write(folder, output));
   fd_info("wrote %s", output);
   return FD_OK;
+}
+
+static fd_status report_several(const char *const *folders, int count, const char *output) {
+  if (!output) output = "comparison.html";
+  FD_TRY(fd_report_write_comparison(folders, count, output));
+  fd_info("wrote %s", output);
+  return FD_OK;
+}
+
+/* Always the same name: made again, it replaces what TensorBoard would else show beside it. */
+static fd_status write_events(const char *folder) {
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
+  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: there is no such file: --tensorboard is for run folders", path);
+  FD_TRY(fd_path(path, folder, "tensorboard", NULL));
+  FD_TRY(fd_make_folder(path));
+  FD_TRY(fd_path(path, folder, "tensorboard", "events.out.tfevents.0.findna"));
+  FD_TRY(fd_tensorboard_write(folder, path));
+  fd_info("wrote %s", path);
+  return FD_OK;
+}
+
+fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
+  const char *folders[FD_REPORT_COMPARED], *output = NULL;
+  int count, helped, tensorboard = 0;
+  const fd_arg table[] = {
+      {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
+       "where the page goes; without it FOLDER/report.html, and of several runs comparison.html"},
+      {"tensorboard", FD_ARG_FLAG, &tensorboard, 0, 0, NULL,
+       "write the numbers for TensorBoard, too: FOLDER/tensorboard/events.out.tfevents.0.findna"},
+      {0},
+  };
+  const fd_args args = {
+      "report", "FOLDER [FOLDER ...] [options]",
+      "Makes one self-contained HTML file of a run: held-out loss beside what counting gets, the collapse monitor, training "
+      "curves,\n"
+      "probes with their baselines, config and environment. It can be made while the run goes on, and again later. Of the "
+      "output\n"
+      "folder of 'findna evaluate': each task's scores beside the baselines and the paper's. Of several runs: their numbers, "
+      "how\n"
+      "their configs differ, and their curves in the same charts.",
+      table};
+  if (comm->rank) return FD_OK;
+  FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));
+  if (helped) return FD_OK;
+  if (!count) return fd_fail(FD_USAGE, "findna report: which FOLDER? For example: findna report runs/demo");
+  for (int i = 0; i < count && tensorboard; i++) FD_TRY(write_events(folders[i]));
+  return count == 1 ? report_one(folders[0], output) : report_several(folders, count, output);
 }

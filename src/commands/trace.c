@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "output/safetensors.h"
+#include "train/rank_device.h"
 #include "train/trainer.h"
 
 enum { SCALARS = 7, TENSORS_MAX = 65536 };
@@ -44,7 +45,7 @@ static fd_status take(const trace *t, const char *name, const char *dtype, size_
   return FD_OK;
 }
 
-static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims, const float *from) {
+static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims, fd_mat from) {
   size_t n = 1;
   float *copy;
   fd_tensor *tensor = &t->output[t->outputs];
@@ -56,7 +57,8 @@ static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims
   tensor->data = copy;
   tensor->bytes = n * sizeof *copy;
   t->outputs++;
-  return t->dev->copy(t->dev, copy, from, tensor->bytes);
+  int width = (int)shape[dims - 1];
+  return fd_mat_read(t->dev, from, 0, (int)(n / (size_t)width), width, copy);
 }
 
 /* All parameters of a flat buffer as PREFIX.what.NAME. */
@@ -65,7 +67,8 @@ static fd_status emit_parameters(trace *t, const char *what, const float *values
     const fd_param *p = &t->network->params.item[i];
     char name[FD_TENSOR_NAME];
     snprintf(name, sizeof name, "%s.%s.%s", t->prefix, what, p->name);
-    FD_TRY(emit(t, name, (const int64_t[]){p->shape[0], p->shape[1]}, p->dims, values + p->offset));
+    FD_TRY(
+        emit(t, name, (const int64_t[]){p->shape[0], p->shape[1]}, p->dims, fd_dense(values + p->offset, p->shape[p->dims - 1])));
   }
   return FD_OK;
 }
@@ -81,13 +84,13 @@ static void on_outputs(void *context, const fd_outputs *o) {
   int64_t cls[3] = {rest, t->cls, o->width};
   int dims = equal ? 3 : 2;
   char name[FD_TENSOR_NAME];
-  fd_status status = emit(t, "student_out", logits, dims, o->student->logits);
+  fd_status status = emit(t, "student_out", logits, dims, fd_dense(o->student->logits, FD_SYMBOLS));
   if (status == FD_OK) status = emit(t, "student_latent", latent, dims, o->student->latent);
-  if (status == FD_OK && o->teacher) status = emit(t, "teacher_out", logits, dims, o->teacher->logits);
+  if (status == FD_OK && o->teacher) status = emit(t, "teacher_out", logits, dims, fd_dense(o->teacher->logits, FD_SYMBOLS));
   snprintf(name, sizeof name, "%s.q", t->prefix);
-  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, o->prob);
+  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, fd_dense(o->prob, o->width));
   snprintf(name, sizeof name, "%s.logp", t->prefix);
-  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, o->logp);
+  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, fd_dense(o->logp, o->width));
   t->failed = status;
 }
 
@@ -98,14 +101,14 @@ static void on_gradient(void *context, const float *gradient) {
 
 static fd_status remember_draw(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   (void)context, (void)count;
-  batch->draws[0] = first_draw;
+  batch->seqs.draws[0] = first_draw;
   return FD_OK;
 }
 
 /* A micro-batch of given views. */
 static fd_status upload(void *context, fd_batch *batch) {
   trace *t = context;
-  int64_t step = (int64_t)(batch->draws[0] / (uint64_t)t->sequences);
+  int64_t step = (int64_t)(batch->seqs.draws[0] / (uint64_t)t->sequences);
   const fd_tensor *student, *teacher, *labels, *mask;
   const struct {
     const char *name, *dtype;
@@ -118,8 +121,8 @@ static fd_status upload(void *context, fd_batch *batch) {
   size_t bases = 0, rows;
   batch->seqs.count = t->sequences;
   for (int i = 0; i < t->sequences; i++)
-    batch->start[i + 1] = batch->start[i] + t->lengths[i] + t->cls, bases += (size_t)t->lengths[i];
-  rows = (size_t)(batch->rows = batch->start[t->sequences]);
+    batch->seqs.start[i + 1] = batch->seqs.start[i] + t->lengths[i] + t->cls, bases += (size_t)t->lengths[i];
+  rows = (size_t)(batch->rows = batch->seqs.start[t->sequences]);
   for (int i = 0; i < 4; i++) {
     char name[64];
     snprintf(name, sizeof name, "in%" PRId64 ".%s", step, wanted[i].name);
@@ -130,13 +133,14 @@ static fd_status upload(void *context, fd_batch *batch) {
   memset(mask_rows, 0, rows);
   batch->masked = 0;
   for (int i = 0, from = 0; i < t->sequences; from += t->lengths[i++]) {
-    memcpy(label_rows + batch->start[i], (const uint8_t *)labels->data + from, (size_t)t->lengths[i]);
-    memcpy(mask_rows + batch->start[i], (const uint8_t *)mask->data + from, (size_t)t->lengths[i]);
+    memcpy(label_rows + batch->seqs.start[i], (const uint8_t *)labels->data + from, (size_t)t->lengths[i]);
+    memcpy(mask_rows + batch->seqs.start[i], (const uint8_t *)mask->data + from, (size_t)t->lengths[i]);
   }
   for (size_t r = 0; r < rows; r++) batch->masked += mask_rows[r] != 0;
   batch->entry_mask = t->config.objective.mask_layout == FD_MASK_SCRAMBLED;
   uint8_t *entries = mask_rows + rows;
   if (batch->entry_mask) fd_batch_scramble(batch, mask_rows, entries, t->lengths[0]);
+  FD_TRY(fd_seqs_send(&batch->seqs, t->dev));
   FD_TRY(t->dev->copy(t->dev, batch->labels, label_rows, rows));
   FD_TRY(
       t->dev->copy(t->dev, batch->mask, batch->entry_mask ? entries : mask_rows, batch->entry_mask ? rows * FD_SYMBOLS : rows));
@@ -183,7 +187,7 @@ static fd_status build(trace *t, fd_comm *comm) {
   }
   t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
   t->config.train.virtual_ranks = 1;
-  FD_TRY(fd_device_open(&t->dev, &t->config, comm->local_size));
+  FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
   FD_TRY(fd_network_create(&t->network, &t->config, longest));
   FD_TRY(fd_state_create(&t->state, &t->config, t->network, t->dev));
   FD_TRY(take_weights(t, "student0", t->state->array[FD_STUDENT]));
@@ -200,8 +204,8 @@ static fd_status build(trace *t, fd_comm *comm) {
 static fd_status run_steps(trace *t) {
   const fd_probe_points points = {t, on_outputs, on_gradient};
   size_t distributions = (size_t)t->sequences * t->state->size[FD_CENTRE];
-  FD_TRY(fd_alloc(&t->trainer->logp, distributions, sizeof(float), "trace"));
-  FD_TRY(fd_alloc(&t->trainer->prob, distributions, sizeof(float), "trace"));
+  FD_TRY(t->dev->alloc(t->dev, &t->trainer->logp, distributions * sizeof(float), "trace"));
+  FD_TRY(t->dev->alloc(t->dev, &t->trainer->prob, distributions * sizeof(float), "trace"));
   FD_TRY(fd_alloc(&t->scalars, SCALARS * (size_t)t->steps, sizeof *t->scalars, "trace"));
   t->trainer->points = &points;
   for (int64_t k = 1; k <= t->steps; k++) {
@@ -219,7 +223,7 @@ static fd_status run_steps(trace *t) {
     snprintf(what, sizeof what, "teacher%" PRId64, k);
     FD_TRY(emit_parameters(t, what, t->state->array[FD_TEACHER]));
     snprintf(name, sizeof name, "%s.center%" PRId64, t->prefix, k);
-    FD_TRY(emit(t, name, (const int64_t[]){t->cls, t->state->width}, 2, t->state->array[FD_CENTRE]));
+    FD_TRY(emit(t, name, (const int64_t[]){t->cls, t->state->width}, 2, fd_dense(t->state->array[FD_CENTRE], t->state->width)));
   }
   t->trainer->points = NULL;
   return FD_OK;
@@ -259,8 +263,8 @@ static fd_status run_trace(trace *t, fd_comm *comm, const char *config_name, cha
 
 static void release(trace *t) {
   if (t->trainer) {
-    free(t->trainer->logp);
-    free(t->trainer->prob);
+    t->dev->release(t->dev, t->trainer->logp);
+    t->dev->release(t->dev, t->trainer->prob);
   }
   fd_trainer_destroy(&t->trainer);
   fd_state_destroy(&t->state);

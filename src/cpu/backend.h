@@ -32,8 +32,9 @@ static inline fd_cpu *fd_cpu_of(fd_device *dev) { return (fd_cpu *)dev; }
 /* A scratch buffer of at least `floats`, or NULL after a failure (recorded: the operation just returns). */
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats);
 
-/* Opens the CPU device with `threads` threads; `simd` and `precision` are choices of device.simd and device.precision. */
-fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int precision) FD_MUST_CHECK;
+/* Opens the CPU device with `threads` threads; `simd` is a choice of device.simd; `bf16`: operands are
+ * rounded. */
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) FD_MUST_CHECK;
 
 /* The names of the kernels that this processor can use, such as "generic, avx2", into text[size]. */
 void fd_cpu_simd(char *text, size_t size);

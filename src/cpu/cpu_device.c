@@ -20,32 +20,31 @@ static inline int has_avx512bf16(void) { return has_avx512() && __builtin_cpu_su
 
 /* What this build has (ISAS of the Makefile), the best first. */
 static const struct kernel_set {
-  int simd, precision;
+  int simd, bf16;
   const fd_cpu_kernels *kernels;
   int (*usable)(void);
 } sets[] = {
 #ifdef FD_WITH_avx512bf16
-    {FD_SIMD_AVX512, FD_PRECISION_BF16, &fd_cpu_kernels_avx512bf16, has_avx512bf16},
+    {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16},
 #endif
 #ifdef FD_WITH_avx512
-    {FD_SIMD_AVX512, FD_PRECISION_FP32, &fd_cpu_kernels_avx512, has_avx512},
+    {FD_SIMD_AVX512, 0, &fd_cpu_kernels_avx512, has_avx512},
 #endif
 #ifdef FD_WITH_avx2
-    {FD_SIMD_AVX2, FD_PRECISION_FP32, &fd_cpu_kernels_avx2, has_avx2},
+    {FD_SIMD_AVX2, 0, &fd_cpu_kernels_avx2, has_avx2},
 #endif
-    {FD_SIMD_GENERIC, FD_PRECISION_FP32, &fd_cpu_kernels_generic, always},
+    {FD_SIMD_GENERIC, 0, &fd_cpu_kernels_generic, always},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
-static const fd_cpu_kernels *choose_kernels(int simd, int precision) {
+static const fd_cpu_kernels *choose_kernels(int simd, int bf16) {
   for (int i = 0; i < SETS; i++)
-    if ((simd == FD_SIMD_AUTO || simd == sets[i].simd) && precision == sets[i].precision && sets[i].usable())
-      return sets[i].kernels;
+    if ((simd == FD_SIMD_AUTO || simd == sets[i].simd) && bf16 == sets[i].bf16 && sets[i].usable()) return sets[i].kernels;
   return NULL;
 }
 
-static fd_status refuse(int simd, int precision) {
-  if (precision == FD_PRECISION_BF16)
+static fd_status refuse(int simd, int bf16) {
+  if (bf16)
     return fd_fail(FD_CONFIG, "device.precision: bf16 needs AVX512_BF16%s; use fp32",
                    simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX512 ? ", which this CPU or this build has not"
                                                                   : " and device.simd: auto or avx512");
@@ -96,14 +95,15 @@ static void cpu_destroy(fd_device *dev) {
   free(cpu);
 }
 
-fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int precision) {
+fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   fd_cpu *cpu;
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
-  cpu->kernels = choose_kernels(simd, precision);
-  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, precision);
+  cpu->kernels = choose_kernels(simd, bf16);
+  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,
+                            .form = {FD_FP32, 1},
                             .alloc = cpu_alloc,
                             .release = cpu_release,
                             .copy = cpu_copy,

@@ -8,7 +8,6 @@ typedef struct dropout_call {
   int channels, layer;
   float rate;
   fd_rng_key key;
-  const uint64_t *draws;
   const float *x, *dy;
   float *y, *masked, *rest;
 } dropout_call;
@@ -41,7 +40,7 @@ static void dropout_item(void *context, int item, int thread) {
   if (last > rows) last = rows;
   for (int r = first; r < last; r++) {
     while (r >= c->seqs->start[i + 1]) i++;
-    do_row(c, c->draws[i], r - c->seqs->start[i], (size_t)r * (size_t)c->channels);
+    do_row(c, c->seqs->draws[i], r - c->seqs->start[i], (size_t)r * (size_t)c->channels);
   }
 }
 
@@ -49,23 +48,21 @@ static void run(fd_device *dev, dropout_call *call) {
   fd_pool_run(fd_cpu_of(dev)->pool, (fd_seqs_rows(call->seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, dropout_item, call);
 }
 
-void fd_cpu_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
-                            int layer, const float *x, float *y) {
-  dropout_call call = {
-      .seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .draws = draws, .x = x, .y = y};
+void fd_cpu_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, int layer, fd_mat x,
+                            fd_mat y) {
+  dropout_call call = {.seqs = seqs, .channels = channels, .layer = layer, .rate = rate, .key = key, .x = x.at, .y = y.at};
   run(dev, &call);
 }
 
-void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, const uint64_t *draws,
-                             int layer, const float *dy, float *masked, float *rest) {
+void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, int layer, fd_mat dy,
+                             fd_mat masked, fd_mat rest) {
   dropout_call call = {.seqs = seqs,
                        .channels = channels,
                        .layer = layer,
                        .rate = rate,
                        .key = key,
-                       .draws = draws,
-                       .dy = dy,
-                       .masked = masked,
-                       .rest = rest};
+                       .dy = dy.at,
+                       .masked = masked.at,
+                       .rest = rest.at};
   run(dev, &call);
 }

@@ -8,7 +8,6 @@ typedef struct expand_call {
   const uint8_t *tokens;
   float noise;
   fd_rng_key key;
-  const uint64_t *draws;
   int view;
   float *x;
 } expand_call;
@@ -34,11 +33,10 @@ static void expand_item(void *context, int s, int thread) {
   for (int t = 0; t < rows; t++)
     if (c->tokens[start + t] < FD_SYMBOLS) x[t * FD_SYMBOLS + c->tokens[start + t]] = 1;
   for (int t = 0; c->noise > 0 && t < bases; t += 2)
-    add_noise(c, c->draws[s], t / 2, bases - t < 2 ? 1 : 2, x + (size_t)t * FD_SYMBOLS);
+    add_noise(c, c->seqs->draws[s], t / 2, bases - t < 2 ? 1 : 2, x + (size_t)t * FD_SYMBOLS);
 }
 
-void fd_cpu_expand(fd_device *dev, const fd_seqs *seqs, const uint8_t *tokens, float noise, fd_rng_key key, const uint64_t *draws,
-                   int view, float *x) {
-  expand_call call = {seqs, tokens, noise, key, draws, view, x};
+void fd_cpu_expand(fd_device *dev, const fd_seqs *seqs, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) {
+  expand_call call = {seqs, tokens, noise, key, view, x};
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, expand_item, &call);
 }

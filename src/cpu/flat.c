@@ -1,4 +1,5 @@
 /* Operations over flat buffers on the CPU: sums, the optimizer, the moving average. */
+#include <math.h>
 #include <string.h>
 
 #include "cpu/backend.h"
@@ -30,6 +31,22 @@ static void add_item(void *context, int item, int thread) {
 void fd_cpu_add(fd_device *dev, size_t n, const float *a, const float *b, float *out) {
   flat_call call = {.kernels = fd_cpu_of(dev)->kernels, .n = n, .a = a, .b = b, .out = out};
   fd_pool_run(fd_cpu_of(dev)->pool, blocks_of(n), add_item, &call);
+}
+
+void fd_cpu_add_rows(fd_device *dev, int rows, fd_mat a, fd_mat b, fd_mat out) {
+  fd_cpu_add(dev, (size_t)rows * (size_t)a.stride, a.at, b.at, out.at);
+}
+
+void fd_cpu_add_sums(fd_device *dev, size_t n, double *a, const double *b) {
+  (void)dev;
+  for (size_t i = 0; i < n; i++) a[i] += b[i];
+}
+
+void fd_cpu_count_bad(fd_device *dev, int rows, fd_mat m, double *count) {
+  (void)dev;
+  const float *x = m.at;
+  *count = 0;
+  for (size_t i = 0; i < (size_t)rows * (size_t)m.stride; i++) *count += !isfinite(x[i]);
 }
 
 static void square_item(void *context, int item, int thread) {
@@ -107,7 +124,7 @@ void fd_cpu_ema(fd_device *dev, size_t n, float lambda, const float *s, float *t
   fd_pool_run(fd_cpu_of(dev)->pool, blocks_of(n), ema_item, &call);
 }
 
-void fd_cpu_zero(fd_device *dev, size_t n, float *x) {
+void fd_cpu_zero(fd_device *dev, size_t bytes, void *x) {
   (void)dev;
-  memset(x, 0, n * sizeof *x);
+  memset(x, 0, bytes);
 }

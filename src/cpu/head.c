@@ -31,8 +31,8 @@ static void mean_item(void *context, int i, int thread) {
   }
 }
 
-void fd_cpu_pool_mean(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *x, size_t stride, float *out) {
-  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .x = x, .out = out};
+void fd_cpu_pool_mean(fd_device *dev, const fd_seqs *seqs, int channels, int cls, fd_mat x, size_t stride, float *out) {
+  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .x = x.at, .out = out};
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, mean_item, &call);
 }
 
@@ -50,8 +50,8 @@ static void spread_item(void *context, int i, int thread) {
 }
 
 void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *dout, size_t stride,
-                               float *dx) {
-  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx};
+                               fd_mat dx) {
+  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx.at};
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, spread_item, &call);
 }
 

@@ -1,6 +1,7 @@
 /* Inner loops; compiled once for each instruction set (FD_ISA). */
 #include "cpu/kernels.h"
 
+#include "base/normal.h"
 #include "cpu/vector.h"
 
 #define PASTE2(a, b) a##b
@@ -14,16 +15,13 @@
 #include "cpu/gemm_fp32.h"
 #endif
 
-/* Phi(x), the normal distribution function: 1/2 + x P(s), s = 2 x^2 / 5.5^2 - 1, on |x| <= 5.5, beyond which it is 0 or 1 in
- * fp32. P interpolates (Phi(x) - 1/2) / x at the 16 Chebyshev points; the error is below 1.2e-7. */
+/* Phi(x), see base/normal.h. */
 INLINE vfloat normal_cdf(vfloat x) {
-  static const float p[16] = {0.1285519301891327f,   -0.06417232751846313f,   0.047737784683704376f,  -0.0387934073805809f,
-                              0.0320674292743206f,   -0.026040369644761086f,  0.020383572205901146f,  -0.015042350627481937f,
-                              0.01016775518655777f,  -0.006700172089040279f,  0.004718356300145388f,  -0.0025937105529010296f,
-                              0.000643707811832428f, -0.0004001957713626325f, 0.0006551481783390045f, -0.00027406602748669684f};
-  x = v_max(v_min(x, v_set(5.5f)), v_set(-5.5f));
-  vfloat s = v_fma(x * x, v_set(2.0f / 30.25f), v_set(-1.0f)), sum = v_set(p[15]);
-  for (int i = 14; i >= 0; i--) sum = v_fma(sum, s, v_set(p[i]));
+  static const float p[FD_NORMAL_CDF_TERMS] = FD_NORMAL_CDF;
+  x = v_max(v_min(x, v_set(FD_NORMAL_CDF_END)), v_set(-FD_NORMAL_CDF_END));
+  vfloat s = v_fma(x * x, v_set(2.0f / (FD_NORMAL_CDF_END * FD_NORMAL_CDF_END)), v_set(-1.0f)),
+         sum = v_set(p[FD_NORMAL_CDF_TERMS - 1]);
+  for (int i = FD_NORMAL_CDF_TERMS - 2; i >= 0; i--) sum = v_fma(sum, s, v_set(p[i]));
   return v_fma(x, sum, v_set(0.5f));
 }
 

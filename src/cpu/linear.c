@@ -39,9 +39,9 @@ static float *pack_weights(fd_cpu *cpu, const float *w, int k, int n, size_t ld,
   return packed;
 }
 
-void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, const float *x, const float *w, const float *b, float *y) {
+void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  linear_call call = {.rows = rows, .in = in, .out = out, .x = x, .w = w, .b = b, .y = y, .kernels = cpu->kernels};
+  linear_call call = {.rows = rows, .in = in, .out = out, .x = x.at, .w = w, .b = b, .y = y.at, .kernels = cpu->kernels};
   call.packed = pack_weights(cpu, w, in, out, (size_t)in, 1);
   call.tiles =
       fd_cpu_scratch(cpu, FD_SLOT_TILE, (size_t)(ROWS_PER_ITEM * cpu->kernels->panel) * (size_t)fd_pool_threads(cpu->pool));
@@ -83,10 +83,10 @@ static void backward_weights(void *context, int item, int thread) {
   }
 }
 
-void fd_cpu_linear_backward(fd_device *dev, int rows, int in, int out, const float *x, const float *w, const float *dy, float *dx,
-                            float *dw, float *db) {
+void fd_cpu_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
+                            float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  linear_call call = {.rows = rows, .in = in, .out = out, .x = x, .w = w, .dy = dy, .dx = dx, .dw = dw, .db = db};
-  if (dx) fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, backward_rows, &call);
+  linear_call call = {.rows = rows, .in = in, .out = out, .x = x.at, .w = w, .dy = dy.at, .dx = dx.at, .dw = dw, .db = db};
+  if (dx.at) fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, backward_rows, &call);
   fd_pool_run(cpu->pool, (out + OUTPUTS_PER_ITEM - 1) / OUTPUTS_PER_ITEM, backward_weights, &call);
 }

@@ -65,9 +65,11 @@ static double distillation(int n, size_t step, const float *p, const float *q, c
   return sum;
 }
 
-void fd_cpu_cl_loss(fd_device *dev, const fd_seqs *seqs, int width, const float *p, const float *q, const float *centre,
-                    int axis_d, float tau_s, float tau_t, float scale, float *dp, float *logp, float *prob, double *sum) {
+void fd_cpu_cl_loss(fd_device *dev, const fd_seqs *seqs, int width, fd_mat p_rows, fd_mat q_rows, const float *centre, int axis_d,
+                    float tau_s, float tau_t, float scale, fd_mat dp_rows, float *logp, float *prob, double *sum) {
   (void)dev;
+  const float *p = p_rows.at, *q = q_rows.at;
+  float *dp = dp_rows.at;
   int cls = seqs->cls, n = axis_d ? width : cls, distributions = axis_d ? cls : width;
   size_t step = axis_d ? 1 : (size_t)width, next = axis_d ? (size_t)width : 1;
   *sum = 0;
@@ -81,12 +83,12 @@ void fd_cpu_cl_loss(fd_device *dev, const fd_seqs *seqs, int width, const float 
   }
 }
 
-void fd_cpu_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, const float *q, double *sum) {
+void fd_cpu_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, fd_mat q, double *sum) {
   (void)dev;
   size_t n = (size_t)seqs->cls * (size_t)width;
   memset(sum, 0, n * sizeof *sum);
   for (int s = 0; s < seqs->count; s++) {
-    const float *rows = q + (size_t)(seqs->start[s + 1] - seqs->cls) * (size_t)width;
+    const float *rows = (const float *)q.at + (size_t)(seqs->start[s + 1] - seqs->cls) * (size_t)width;
     for (size_t i = 0; i < n; i++) sum[i] += (double)rows[i];
   }
 }

@@ -145,11 +145,11 @@ static void forward_tile(void *context, int item, int thread) {
 
 static int tiles_of(const mixer_call *call) { return (call->rows + call->tile - 1) / call->tile; }
 
-void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, const float *x, float *z, float *y) {
+void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   mixer_call call = begin(dev, seqs, block);
-  call.x = x;
-  call.z_out = z;
-  call.y = y;
+  call.x = x.at;
+  call.z_out = z.at;
+  call.y = y.at;
   if (!call.w1 || !call.tiles) return;
   fd_pool_run(call.cpu->pool, panels_of(&call), pack_forward, &call);
   fd_pool_run(call.cpu->pool, tiles_of(&call), forward_tile, &call);
@@ -222,15 +222,15 @@ static void backward_weights(void *context, int item, int thread) {
   else column_sums(call->rows, hidden, b->hidden, call->da, call->grads->b1);
 }
 
-void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, const float *x, const float *z,
-                           const float *dy, float *dx, const fd_mixer_grads *grads) {
+void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat dy, fd_mat dx,
+                           const fd_mixer_grads *grads) {
   mixer_call call = begin(dev, seqs, block);
   fd_cpu *cpu = call.cpu;
   size_t rows = (size_t)call.rows, larger = (size_t)(block->hidden > block->channels ? block->hidden : block->channels);
-  call.x = x;
-  call.z = z;
-  call.dy = dy;
-  call.dx = dx;
+  call.x = x.at;
+  call.z = z.at;
+  call.dy = dy.at;
+  call.dx = dx.at;
   call.grads = grads;
   call.dm = fd_cpu_scratch(cpu, FD_SLOT_DM, rows * (size_t)block->channels);
   call.da = fd_cpu_scratch(cpu, FD_SLOT_DA, rows * (size_t)call.hidden_padded);
@@ -238,7 +238,7 @@ void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   call.strip_floats = (size_t)(cpu->kernels->wide * cpu->kernels->panel) * (CHUNK + larger);
   call.strips = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call.strip_floats * (size_t)fd_pool_threads(cpu->pool));
   if (!call.w1 || !call.tiles || !call.dm || !call.da || !call.g || !call.strips) return;
-  fd_pool_run(cpu->pool, panels_of(&call) + (z ? 0 : hidden_panels(&call)), pack_backward, &call);
+  fd_pool_run(cpu->pool, panels_of(&call) + (z.at ? 0 : hidden_panels(&call)), pack_backward, &call);
   fd_pool_run(cpu->pool, tiles_of(&call), backward_tile, &call);
   fd_pool_run(cpu->pool, strips_of(&call, block->hidden) + strips_of(&call, block->channels) + 2, backward_weights, &call);
 }

@@ -16,11 +16,11 @@ fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows,
   FD_TRY(fd_alloc(batch, 1, sizeof **batch, "micro-batch"));
   fd_batch *b = *batch;
   b->dev = dev;
-  FD_GO(fd_alloc(&b->start, (size_t)count + 1, sizeof *b->start, "micro-batch"));
-  FD_GO(fd_alloc(&b->draws, (size_t)count, sizeof *b->draws, "micro-batch"));
+  FD_GO(fd_seqs_create(&b->seqs, dev, count, cls));
   FD_GO(fd_alloc(&b->windows, (size_t)count, sizeof *b->windows, "micro-batch"));
   FD_GO(fd_alloc(&b->tokens, n, 1, "micro-batch"));
   FD_GO(fd_alloc(&b->scratch, SCRATCH_PER_ROW * n + SCRATCH_MORE, 1, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->device_tokens, n, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->labels, n, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->mask, n * FD_SYMBOLS, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->student, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
@@ -28,7 +28,6 @@ fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows,
   FD_GO(fd_alloc(&b->host_target, 2 * (size_t)count, sizeof *b->host_target, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->target, (size_t)count * sizeof *b->target, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->weight, (size_t)count * sizeof *b->weight, "micro-batch"));
-  b->seqs = (fd_seqs){0, cls, b->start};
 done:
   if (status != FD_OK) fd_batch_destroy(batch);
   return status;
@@ -37,6 +36,8 @@ done:
 void fd_batch_destroy(fd_batch **batch) {
   fd_batch *b = *batch;
   if (!b) return;
+  fd_seqs_destroy(&b->seqs, b->dev);
+  b->dev->release(b->dev, b->device_tokens);
   b->dev->release(b->dev, b->labels);
   b->dev->release(b->dev, b->mask);
   b->dev->release(b->dev, b->student);
@@ -44,8 +45,6 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->target);
   b->dev->release(b->dev, b->weight);
   free(b->host_target);
-  free(b->start);
-  free(b->draws);
   free(b->windows);
   free(b->tokens);
   free(b->scratch);
@@ -80,10 +79,17 @@ void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, u
 /* The sequences of a batch of equal windows. */
 static void equal_rows(fd_batch *batch, int count, int length) {
   batch->seqs.count = count;
-  for (int i = 0; i <= count; i++) batch->start[i] = i * (length + batch->seqs.cls);
-  batch->rows = batch->start[count];
+  for (int i = 0; i <= count; i++) batch->seqs.start[i] = i * (length + batch->seqs.cls);
+  batch->rows = batch->seqs.start[count];
   batch->masked = 0;
   batch->entry_mask = 0;
+}
+
+fd_status fd_batch_expand(fd_batch *batch, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) {
+  fd_device *dev = batch->dev;
+  FD_TRY(dev->copy(dev, batch->device_tokens, tokens, (size_t)batch->rows));
+  dev->ops.expand(dev, &batch->seqs, batch->device_tokens, noise, key, view, x);
+  return FD_OK;
 }
 
 void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entries, int length) {
@@ -118,9 +124,9 @@ static fd_status make_views(void *context, uint64_t first_draw, int count, fd_ba
   memset(s.teacher, FD_CLS, rows);
   for (int i = 0; i < count; i++) {
     uint64_t draw = first_draw + (uint64_t)i;
-    int at = batch->start[i];
+    int at = batch->seqs.start[i];
     fd_loader_views(loader, draw, batch->tokens + at, s.labels + at, s.mask + at, s.teacher + at, s.rest);
-    batch->draws[i] = key_draw(loader, draw);
+    batch->seqs.draws[i] = key_draw(loader, draw);
     batch->windows[i] = fd_loader_window(loader, draw);
     for (int t = 0; t < length; t++) batch->masked += s.mask[at + t];
   }
@@ -134,13 +140,13 @@ static fd_status upload_views(void *context, fd_batch *batch) {
   fd_device *dev = batch->dev;
   staging s = staging_of(batch);
   size_t rows = (size_t)batch->rows;
+  FD_TRY(fd_seqs_send(&batch->seqs, dev));
   FD_TRY(dev->copy(dev, batch->labels, s.labels, rows));
   FD_TRY(dev->copy(dev, batch->mask, batch->entry_mask ? s.entries : s.mask, batch->entry_mask ? rows * FD_SYMBOLS : rows));
-  dev->ops.expand(dev, &batch->seqs, batch->tokens, fd_augment_noise(loader->config, FD_VIEW_STUDENT), loader->noise,
-                  batch->draws, FD_VIEW_STUDENT, batch->student);
-  dev->ops.expand(dev, &batch->seqs, s.teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, batch->draws,
-                  FD_VIEW_TEACHER, batch->teacher);
-  return FD_OK;
+  FD_TRY(fd_batch_expand(batch, batch->tokens, fd_augment_noise(loader->config, FD_VIEW_STUDENT), loader->noise, FD_VIEW_STUDENT,
+                         batch->student));
+  return fd_batch_expand(batch, s.teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, FD_VIEW_TEACHER,
+                         batch->teacher);
 }
 
 fd_source fd_loader_source(fd_loader *loader) { return (fd_source){loader, make_views, upload_views}; }
@@ -164,7 +170,7 @@ fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_w
   memset(mask, 0, rows);
   memset(batch->tokens, FD_CLS, rows);
   for (int i = 0; i < count; i++) {
-    int at = batch->start[i];
+    int at = batch->seqs.start[i];
     memcpy(labels + at, windows->symbols + (first + i) * length, (size_t)length);
     fd_held_out_mask(config, windows, first + i, mask + at);
     for (int t = at; t < at + length; t++) {
@@ -173,9 +179,9 @@ fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_w
       batch->masked += mask[t];
     }
   }
+  FD_TRY(fd_seqs_send(&batch->seqs, dev));
   FD_TRY(dev->copy(dev, batch->labels, labels, rows));
   FD_TRY(dev->copy(dev, batch->mask, mask, rows));
-  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), batch->draws, 0, batch->student);
-  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), batch->draws, 0, batch->teacher);
-  return FD_OK;
+  FD_TRY(fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->student));
+  return fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->teacher);
 }

@@ -10,7 +10,6 @@
 typedef struct fd_batch {
   fd_device *dev;
   fd_seqs seqs;
-  int *start; /* host, behind seqs */
   int rows;
   uint8_t *labels; /* [rows] symbols before masking; FD_CLS on [CLS] rows */
   uint8_t *mask;   /* [rows], or [rows, 5] with entry_mask */
@@ -18,7 +17,8 @@ typedef struct fd_batch {
   float *student, *teacher;  /* [rows, 5] the two views */
   int64_t masked;            /* positions to predict */
   uint8_t *tokens, *scratch; /* staging: [rows] */
-  uint64_t *draws, *windows; /* [count] what random numbers are keyed by; numbers of the windows */
+  uint8_t *device_tokens;    /* [rows] what is expanded into the views */
+  uint64_t *windows;         /* [count] numbers of the windows */
   float *target, *weight;    /* [count] of a task, on the device */
   float *host_target;        /* [2, count] of both, staging */
 } fd_batch;
@@ -26,6 +26,9 @@ typedef struct fd_batch {
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) FD_MUST_CHECK;
 void fd_batch_destroy(fd_batch **batch);
+
+/* Expands `tokens` (host: [rows]) into a view of noise `noise` with the keys that seqs.draws give, after seqs was sent. */
+fd_status fd_batch_expand(fd_batch *batch, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) FD_MUST_CHECK;
 
 /* The authors' reshaped mask, for comparison: entry e of [count, length, 5] is selected when position e mod (count * length) is.
  * mask: [rows] -> entries: [rows, 5]; host memory; windows of equal length. */

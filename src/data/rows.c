@@ -21,14 +21,14 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
     int length = (int)(table->start[row + 1] - table->start[row]);
     memcpy(batch->tokens + at, table->symbols + table->start[row], (size_t)length);
     memset(batch->tokens + at + length, FD_CLS, (size_t)batch->seqs.cls);
-    batch->start[i] = at;
-    batch->start[i + 1] = at += length + batch->seqs.cls;
-    batch->draws[i] = draw;
+    batch->seqs.start[i] = at;
+    batch->seqs.start[i + 1] = at += length + batch->seqs.cls;
+    batch->seqs.draws[i] = draw;
     batch->windows[i] = row;
     batch->host_target[i] = table->value ? table->value[row] : (float)table->label[row];
     batch->host_target[count + i] = rows->class_weight ? rows->class_weight[table->label[row]] : 1;
   }
-  batch->rows = batch->start[count];
+  batch->rows = batch->seqs.start[count];
   return FD_OK;
 }
 
@@ -36,10 +36,10 @@ static fd_status upload_rows(void *context, fd_batch *batch) {
   (void)context;
   fd_device *dev = batch->dev;
   size_t count = (size_t)batch->seqs.count;
+  FD_TRY(fd_seqs_send(&batch->seqs, dev));
   FD_TRY(dev->copy(dev, batch->target, batch->host_target, count * sizeof *batch->target));
   FD_TRY(dev->copy(dev, batch->weight, batch->host_target + count, count * sizeof *batch->weight));
-  dev->ops.expand(dev, &batch->seqs, batch->tokens, 0, (fd_rng_key){{0, 0}}, batch->draws, 0, batch->student);
-  return FD_OK;
+  return fd_batch_expand(batch, batch->tokens, 0, (fd_rng_key){{0, 0}}, 0, batch->student);
 }
 
 fd_source fd_rows_source(fd_rows *rows) { return (fd_source){rows, make_rows, upload_rows}; }

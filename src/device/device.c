@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cpu/backend.h"
+#include "device/plugin.h"
 
 /* A rank's share of the machine's cores, within those that it is bound to. */
 static int fair_threads(int local_size) {
@@ -16,13 +17,32 @@ static int fair_threads(int local_size) {
 
 void fd_device_simd(char *text, size_t size) { fd_cpu_simd(text, size); }
 
-fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) {
-  *dev = NULL;
-  if (config->device.kind == FD_DEVICE_CUDA)
-    return fd_fail(FD_CONFIG, "device.kind: cuda: this build has no CUDA plugin; use device.kind=cpu");
+/* A rank takes the GPU of its number on this machine, or the only one that it was given. */
+static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_rank, int local_size) {
+  static const fd_plugin_host host = {fd_fail};
+  const fd_plugin *plugin;
+  FD_TRY(fd_plugin_load(&plugin));
+  int count = plugin->count(), bf16 = config->device.precision != FD_PRECISION_FP32;
+  if (count > 1 && local_size > count && !config->comm.share_gpu)
+    return fd_fail(FD_CONFIG,
+                   "%d ranks on this machine and %d GPUs: start one rank a GPU (comm.share_gpu=true lets ranks share them)",
+                   local_size, count);
+  const fd_gpu_options options = {.gpu = local_rank % count, .bf16 = bf16};
+  return plugin->open(dev, &host, &options);
+}
+
+static fd_status open_cpu(fd_device **dev, const fd_config *config, int local_size) {
   int threads = (int)config->device.threads;
   if (threads == 0) threads = fair_threads(local_size);
-  return fd_cpu_open(dev, threads, config->device.simd, config->device.precision);
+  return fd_cpu_open(dev, threads, config->device.simd, config->device.precision == FD_PRECISION_BF16);
+}
+
+fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) {
+  *dev = NULL;
+  if (config->device.kind == FD_DEVICE_CUDA) FD_TRY(open_gpu(dev, config, local_rank, local_size));
+  else FD_TRY(open_cpu(dev, config, local_size));
+  (*dev)->check = config->device.check;
+  return FD_OK;
 }
 
 void fd_device_close(fd_device **dev) {

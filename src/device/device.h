@@ -11,6 +11,8 @@
 #include "device/tensors.h"
 
 typedef struct fd_device fd_device;
+struct fd_link;
+enum { FD_LINK_ID = 128 };
 
 /* The table made from ops.def. */
 typedef struct fd_ops {
@@ -23,16 +25,42 @@ struct fd_device {
   const char *kind; /* "cpu" or "cuda" */
   const char *simd; /* instructions in use, for the log */
   int threads;
+  int own_memory;       /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
+  fd_form form;         /* of activations */
+  uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
+  uint64_t free_memory; /* bytes, when it was opened; 0: not known */
+  int check;            /* device.check */
+  fd_status found;      /* what fd_device_check found */
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
   fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);   /* host or device, both ways */
   fd_status (*sync)(fd_device *dev);                                             /* waits; reports failures of past operations */
+  /* A link of the device's own kind between ranks (device/link.h): the root makes an id, which all ranks open it with. NULL where
+   * there is none; FD_MISSING, without a message, when its library is not there. `limit`: seconds, 0: none. */
+  fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID]);
+  fd_status (*link)(fd_device *dev, struct fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
+  /* Bytes that the kernels of a block take for themselves, at most; NULL: not worth counting. */
+  size_t (*scratch)(fd_device *dev, int rows, int channels, int hidden);
   void (*destroy)(fd_device *dev);
 };
 
-/* Opens the device that the config asks for. `local_size` ranks share this machine (for the number of threads). */
-fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_size) FD_MUST_CHECK;
+/* Opens the device that the config asks for, for rank `local_rank` of `local_size` on this machine: its share of the cores, or
+ * its GPU. */
+fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) FD_MUST_CHECK;
+
+/* Room for up to `count` sequences with `cls` [CLS] rows each, here and on the device; fd_seqs_send brings what the caller wrote
+ * to start and draws over. */
+fd_status fd_seqs_create(fd_seqs *seqs, fd_device *dev, int count, int cls) FD_MUST_CHECK;
+fd_status fd_seqs_send(const fd_seqs *seqs, fd_device *dev) FD_MUST_CHECK;
+void fd_seqs_destroy(fd_seqs *seqs, fd_device *dev);
+
+/* Rows first .. first + rows - 1 of m as fp32 without padding, into host memory [rows, width]. Waits. */
+fd_status fd_mat_read(fd_device *dev, fd_mat m, int first, int rows, int width, float *to) FD_MUST_CHECK;
+
+/* With device.check: says once that `m` [rows, width], what a pass of a layer left, has values that are not finite; the trainer
+ * ends the run then. */
+void fd_device_check(fd_device *dev, const char *pass, const char *layer, int rows, int width, fd_mat m);
 
 /* The instructions that this machine's processor can use, such as "generic, avx2", into text[size]. */
 void fd_device_simd(char *text, size_t size);

@@ -16,7 +16,7 @@ static fd_status declare(fd_layer *layer, const char *prefix, fd_params *params)
   return FD_OK;
 }
 
-static size_t saved(const fd_layer *layer) { return layer->recompute ? 0 : (size_t)layer->hidden; }
+static int saved(const fd_layer *layer) { return layer->recompute ? 0 : layer->hidden; }
 
 static fd_mixer block_of(const fd_layer *layer, const float *params) {
   return (fd_mixer){layer->in,
@@ -28,14 +28,14 @@ static fd_mixer block_of(const fd_layer *layer, const float *params) {
                     params + layer->offset[FC2_BIAS]};
 }
 
-static void forward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                    float *preactivation, float *y) {
+static void forward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat x,
+                    fd_mat preactivation, fd_mat y) {
   fd_mixer block = block_of(layer, params);
   dev->ops.mixer_forward(dev, seqs, &block, x, preactivation, y);
 }
 
-static void backward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                     const float *preactivation, const float *dy, float *dx, float *grads) {
+static void backward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat x,
+                     fd_mat preactivation, fd_mat dy, fd_mat dx, float *grads) {
   fd_mixer block = block_of(layer, params);
   fd_mixer_grads g = {grads + layer->offset[FC1_WEIGHT], grads + layer->offset[FC1_BIAS], grads + layer->offset[FC2_WEIGHT],
                       grads + layer->offset[FC2_BIAS]};

@@ -13,20 +13,20 @@ static fd_status declare(fd_layer *layer, const char *prefix, fd_params *params)
   return fd_params_add(params, name, layer->out, 0, layer->in, &layer->offset[BIAS]);
 }
 
-static size_t saved(const fd_layer *layer) {
+static int saved(const fd_layer *layer) {
   (void)layer;
   return 0;
 }
 
-static void forward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                    float *saved_values, float *y) {
+static void forward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat x,
+                    fd_mat saved_values, fd_mat y) {
   (void)saved_values;
   dev->ops.linear_forward(dev, fd_seqs_rows(seqs), layer->in, layer->out, x, params + layer->offset[WEIGHT],
                           params + layer->offset[BIAS], y);
 }
 
-static void backward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                     const float *saved_values, const float *dy, float *dx, float *grads) {
+static void backward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat x,
+                     fd_mat saved_values, fd_mat dy, fd_mat dx, float *grads) {
   (void)saved_values;
   dev->ops.linear_backward(dev, fd_seqs_rows(seqs), layer->in, layer->out, x, params + layer->offset[WEIGHT], dy, dx,
                            grads + layer->offset[WEIGHT], grads + layer->offset[BIAS]);

@@ -22,6 +22,7 @@ static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, i
                       .hidden = (int)config->model.hidden,
                       .track = (int)config->model.track,
                       .recompute = config->model.recompute};
+  snprintf(layer->name, sizeof layer->name, "%s", prefix);
   return kind->declare(layer, prefix, &net->params);
 }
 
@@ -60,11 +61,11 @@ void fd_network_destroy(fd_network **network) {
 
 /* Buffers of one row: without `keep` two that alternate, else the input of every layer after the first, what it saves, and two
  * gradients (four with dropout). Both have the logits. */
-static size_t floats_per_row(const fd_network *net, int keep) {
-  size_t channels = (size_t)net->channels, floats = FD_SYMBOLS + 2 * channels;
-  if (keep && net->dropout > 0) floats += 2 * channels;
-  for (int i = 1; keep && i < net->layers; i++) floats += channels + net->layer[i].kind->saved(&net->layer[i]);
-  return floats;
+static size_t bytes_per_row(const fd_network *net, fd_form form, int keep) {
+  size_t channels = fd_form_row(form, net->channels), bytes = FD_SYMBOLS * sizeof(float) + 2 * channels;
+  if (keep && net->dropout > 0) bytes += 2 * channels;
+  for (int i = 1; keep && i < net->layers; i++) bytes += channels + fd_form_row(form, net->layer[i].kind->saved(&net->layer[i]));
+  return bytes;
 }
 
 size_t fd_network_core(const fd_network *network) {
@@ -73,35 +74,40 @@ size_t fd_network_core(const fd_network *network) {
   return network->params.size;
 }
 
-size_t fd_activations_size(const fd_network *network, int rows, int keep) { return floats_per_row(network, keep) * (size_t)rows; }
+size_t fd_activations_size(const fd_network *network, fd_form form, int rows, int keep) {
+  return bytes_per_row(network, form, keep) * (size_t)rows;
+}
+
+/* The next `width` values of each row from the pool. */
+static fd_mat take(char **at, fd_form form, int width, int rows) {
+  fd_mat m = fd_form_mat(form, *at, width);
+  *at += fd_form_row(form, width) * (size_t)rows;
+  return m;
+}
 
 fd_status fd_activations_create(fd_activations **acts, const fd_network *network, fd_device *dev, int rows, int keep) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(acts, 1, sizeof **acts, "activations"));
   fd_activations *a = *acts;
-  size_t n = (size_t)rows, channels = (size_t)network->channels;
+  fd_form form = dev->form;
+  int channels = network->channels;
   a->dev = dev;
   a->rows_max = rows;
   a->keep = keep;
   a->layers = network->layers;
   FD_GO(fd_alloc(&a->x, (size_t)a->layers, sizeof *a->x, "activations"));
   FD_GO(fd_alloc(&a->saved, (size_t)a->layers, sizeof *a->saved, "activations"));
-  FD_GO(dev->alloc(dev, &a->pool, floats_per_row(network, keep) * n * sizeof(float),
+  FD_GO(dev->alloc(dev, &a->pool, fd_activations_size(network, form, rows, keep),
                    keep ? "activations of a micro-batch (smaller train.batch / train.virtual_ranks needs less)" : "activations"));
-  float *at = a->pool;
-  a->gradient[0] = at;
-  a->gradient[1] = at + channels * n;
-  at += 2 * channels * n;
-  for (int i = 0; i < 2 && keep && network->dropout > 0; i++, at += channels * n) a->dropped[i] = at;
-  a->logits = at;
-  at += FD_SYMBOLS * n;
+  char *at = a->pool;
+  for (int i = 0; i < 2; i++) a->gradient[i] = take(&at, form, channels, rows);
+  for (int i = 0; i < 2 && keep && network->dropout > 0; i++) a->dropped[i] = take(&at, form, channels, rows);
   for (int i = 1; i < a->layers; i++) {
-    size_t saved = keep ? network->layer[i].kind->saved(&network->layer[i]) : 0;
-    a->x[i] = keep ? at : a->gradient[i % 2];
-    at += keep ? channels * n : 0;
-    a->saved[i] = saved ? at : NULL;
-    at += saved * n;
+    int saved = network->layer[i].kind->saved(&network->layer[i]);
+    a->x[i] = keep ? take(&at, form, channels, rows) : a->gradient[i % 2];
+    if (keep && saved) a->saved[i] = take(&at, form, saved, rows);
   }
+  a->logits = (float *)(void *)at; /* last: the others keep the alignment of the pool */
   a->latent = a->x[a->layers - 1];
 done:
   if (status != FD_OK) fd_activations_destroy(acts);
@@ -120,37 +126,39 @@ void fd_activations_destroy(fd_activations **acts) {
 
 /* Whether a layer's output is thinned out in this pass. */
 static int drops(const fd_network *network, const fd_activations *acts, int layer) {
-  return network->dropout > 0 && acts->draws && network->layer[layer].kind == &fd_layer_chordmixer;
+  return network->dropout > 0 && acts->dropout && network->layer[layer].kind == &fd_layer_chordmixer;
 }
 
 void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
                         fd_activations *acts) {
   for (int i = 0; i < network->layers; i++) {
     const fd_layer *layer = &network->layer[i];
-    float *y = i + 1 < network->layers ? acts->x[i + 1] : acts->logits;
-    layer->kind->forward(layer, dev, seqs, params, i ? acts->x[i] : x, acts->saved[i], y);
+    fd_mat y = i + 1 < network->layers ? acts->x[i + 1] : fd_dense(acts->logits, FD_SYMBOLS);
+    layer->kind->forward(layer, dev, seqs, params, i ? acts->x[i] : fd_dense(x, FD_SYMBOLS), acts->saved[i], y);
     if (drops(network, acts, i))
-      dev->ops.dropout_forward(dev, seqs, network->channels, network->dropout, network->dropout_key, acts->draws, i, acts->x[i],
-                               y);
+      dev->ops.dropout_forward(dev, seqs, network->channels, network->dropout, network->dropout_key, i, acts->x[i], y);
+    fd_device_check(dev, "forward pass", layer->name, fd_seqs_rows(seqs), layer->out, y);
   }
 }
 
 void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                         fd_activations *acts, const float *dlogits, const float *dlatent, float *grads) {
-  const float *dy = dlogits;
+                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads,
+                         const fd_backward_watch *watch) {
+  fd_mat dy = fd_dense(dlogits, FD_SYMBOLS);
   for (int i = network->layers - 1; i >= 0; i--) {
     const fd_layer *layer = &network->layer[i];
-    float *dx = i ? acts->gradient[i % 2] : NULL;
-    size_t size = (size_t)fd_seqs_rows(seqs) * (size_t)network->channels;
-    int dropped = drops(network, acts, i);
+    fd_mat dx = i ? acts->gradient[i % 2] : (fd_mat){0};
+    int rows = fd_seqs_rows(seqs), dropped = drops(network, acts, i);
     if (dropped) {
-      dev->ops.dropout_backward(dev, seqs, network->channels, network->dropout, network->dropout_key, acts->draws, i, dy,
-                                acts->dropped[0], acts->dropped[1]);
+      dev->ops.dropout_backward(dev, seqs, network->channels, network->dropout, network->dropout_key, i, dy, acts->dropped[0],
+                                acts->dropped[1]);
       dy = acts->dropped[0];
     }
-    layer->kind->backward(layer, dev, seqs, params, i ? acts->x[i] : x, acts->saved[i], dy, dx, grads);
-    if (dropped) dev->ops.add(dev, size, dx, acts->dropped[1], dx);
-    if (dlatent && i == network->layers - 1) dev->ops.add(dev, size, dx, dlatent, dx);
+    layer->kind->backward(layer, dev, seqs, params, i ? acts->x[i] : fd_dense(x, FD_SYMBOLS), acts->saved[i], dy, dx, grads);
+    if (dropped) dev->ops.add_rows(dev, rows, dx, acts->dropped[1], dx);
+    if (dlatent.at && i == network->layers - 1) dev->ops.add_rows(dev, rows, dx, dlatent, dx);
+    fd_device_check(dev, "backward pass", layer->name, rows, layer->in, dx);
+    if (watch) watch->ready(watch->context, layer->offset[0]);
     dy = dx;
   }
 }

@@ -13,7 +13,7 @@ typedef struct fd_network {
   fd_layer *layer;
   fd_params params;
   fd_task_head task; /* behind the latents, when there is a task */
-  float dropout;     /* of the blocks' outputs, in passes with draws */
+  float dropout;     /* of the blocks' outputs, in passes that ask for it */
   fd_rng_key dropout_key;
   int channels; /* of a latent row */
   int blocks;   /* per ChordMixer network */
@@ -24,13 +24,13 @@ typedef struct fd_activations {
   fd_device *dev;
   int rows_max, keep; /* capacity; whether everything needed by the backward pass is kept */
   int layers;
-  float **x, **saved;    /* input of each layer; what its backward pass needs */
-  float *pool;           /* the memory behind them */
-  float *latent;         /* [rows, channels]: input of the head */
-  float *logits;         /* [rows, 5] */
-  float *gradient[2];    /* [rows, channels] each, for the backward pass (keep only) */
-  float *dropped[2];     /* the same, with dropout */
-  const uint64_t *draws; /* [count] of the pass's sequences, for dropout; NULL: none. Borrowed */
+  fd_mat *x, *saved;  /* input of each layer; what its backward pass needs */
+  char *pool;         /* the memory behind them */
+  fd_mat latent;      /* [rows, channels]: input of the head */
+  float *logits;      /* [rows, 5] */
+  fd_mat gradient[2]; /* [rows, channels] each, for the backward pass (keep only) */
+  fd_mat dropped[2];  /* the same, with dropout */
+  int dropout;        /* whether blocks' outputs are thinned out in the next passes: by the draws of their sequences */
 } fd_activations;
 
 /* Builds the layers for windows of `window` nucleotides (the number of blocks depends on it unless the config says). */
@@ -45,16 +45,23 @@ void fd_activations_destroy(fd_activations **acts);
 /* Floats of the parameters without those of a task's head, which stand behind them. */
 size_t fd_network_core(const fd_network *network);
 
-/* Floats of device memory that these activations take. */
-size_t fd_activations_size(const fd_network *network, int rows, int keep);
+/* Bytes of device memory that these activations take on a device that stores them so. */
+size_t fd_activations_size(const fd_network *network, fd_form form, int rows, int keep);
 
 /* x: [rows, 5] -> acts->latent, acts->logits. `params` is one flat buffer in the network's layout. */
 void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
                         fd_activations *acts);
 
-/* Gradient of the loss by the parameters, written whole to `grads`, from its gradients by the logits and (when not NULL) by the
- * latents; after fd_network_forward with `keep` on the same x. */
+/* Who is told during a backward pass that the gradient is complete from an offset on. */
+typedef struct fd_backward_watch {
+  void *context;
+  void (*ready)(void *context, size_t from);
+} fd_backward_watch;
+
+/* Gradient of the loss by the parameters, written whole to `grads`, from its gradients by the logits and (when there are any) by
+ * the latents; after fd_network_forward with `keep` on the same x. `watch` may be NULL. */
 void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                         fd_activations *acts, const float *dlogits, const float *dlatent, float *grads);
+                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads,
+                         const fd_backward_watch *watch);
 
 #endif

@@ -52,7 +52,7 @@ void fd_task_pass_destroy(fd_task_pass **pass) {
 /* Where the mean over the [CLS] rows stands in a row of features. */
 static size_t cls_offset(const fd_task_head *h) { return h->features == FD_FEATURES_BOTH ? (size_t)h->channels : 0; }
 
-void fd_task_head_forward(const fd_task_head *h, fd_device *dev, const fd_seqs *seqs, const float *params, const float *latent,
+void fd_task_head_forward(const fd_task_head *h, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat latent,
                           fd_task_pass *p) {
   const fd_layer *first = &h->layer[0], *out = &h->layer[1];
   size_t width = (size_t)h->width;
@@ -61,25 +61,28 @@ void fd_task_head_forward(const fd_task_head *h, fd_device *dev, const fd_seqs *
   if (h->features != FD_FEATURES_TOKENS)
     dev->ops.pool_mean(dev, seqs, h->channels, 1, latent, width, p->features + cls_offset(h));
   if (h->hidden) {
-    dev->ops.linear_forward(dev, n, first->in, first->out, p->features, params + first->offset[WEIGHT],
-                            params + first->offset[BIAS], p->hidden);
+    dev->ops.linear_forward(dev, n, first->in, first->out, fd_dense(p->features, h->width), params + first->offset[WEIGHT],
+                            params + first->offset[BIAS], fd_dense(p->hidden, h->hidden));
     dev->ops.gelu_forward(dev, (size_t)n * (size_t)h->hidden, p->hidden, p->active);
   }
-  dev->ops.linear_forward(dev, n, out->in, out->out, h->hidden ? p->active : p->features, params + out->offset[WEIGHT],
-                          params + out->offset[BIAS], p->z);
+  dev->ops.linear_forward(dev, n, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
+                          params + out->offset[WEIGHT], params + out->offset[BIAS], fd_dense(p->z, h->outputs));
 }
 
 void fd_task_head_backward(const fd_task_head *h, fd_device *dev, const fd_seqs *seqs, const float *params, fd_task_pass *p,
-                           float *dlatent, float *grads) {
+                           fd_mat dlatent, float *grads) {
   const fd_layer *first = &h->layer[0], *out = &h->layer[1];
   size_t width = (size_t)h->width;
   int n = seqs->count;
-  dev->ops.linear_backward(dev, n, out->in, out->out, h->hidden ? p->active : p->features, params + out->offset[WEIGHT], p->dz,
-                           h->hidden ? p->dactive : p->dfeatures, grads + out->offset[WEIGHT], grads + out->offset[BIAS]);
+  dev->ops.linear_backward(dev, n, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
+                           params + out->offset[WEIGHT], fd_dense(p->dz, h->outputs),
+                           fd_dense(h->hidden ? p->dactive : p->dfeatures, out->in), grads + out->offset[WEIGHT],
+                           grads + out->offset[BIAS]);
   if (h->hidden) {
     dev->ops.gelu_backward(dev, (size_t)n * (size_t)h->hidden, p->hidden, p->dactive, p->dhidden);
-    dev->ops.linear_backward(dev, n, first->in, first->out, p->features, params + first->offset[WEIGHT], p->dhidden, p->dfeatures,
-                             grads + first->offset[WEIGHT], grads + first->offset[BIAS]);
+    dev->ops.linear_backward(dev, n, first->in, first->out, fd_dense(p->features, h->width), params + first->offset[WEIGHT],
+                             fd_dense(p->dhidden, h->hidden), fd_dense(p->dfeatures, h->width), grads + first->offset[WEIGHT],
+                             grads + first->offset[BIAS]);
   }
   if (h->features != FD_FEATURES_CLS) dev->ops.pool_mean_backward(dev, seqs, h->channels, 0, p->dfeatures, width, dlatent);
   if (h->features != FD_FEATURES_TOKENS)

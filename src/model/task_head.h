@@ -26,12 +26,12 @@ fd_status fd_task_pass_create(fd_task_pass **pass, const fd_task_head *head, fd_
 void fd_task_pass_destroy(fd_task_pass **pass);
 
 /* latent [rows, channels] -> pass->z. */
-void fd_task_head_forward(const fd_task_head *head, fd_device *dev, const fd_seqs *seqs, const float *params, const float *latent,
+void fd_task_head_forward(const fd_task_head *head, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat latent,
                           fd_task_pass *pass);
 
 /* From pass->dz: adds to dlatent, and writes the head's part of `grads`. */
 void fd_task_head_backward(const fd_task_head *head, fd_device *dev, const fd_seqs *seqs, const float *params, fd_task_pass *pass,
-                           float *dlatent, float *grads);
+                           fd_mat dlatent, float *grads);
 
 /* The same on the host for rows of pooled features: z [outputs] from features [width]; params is host memory. */
 void fd_task_head_apply(const fd_task_head *head, const float *params, const float *features, double *z);

@@ -11,11 +11,12 @@ static double divisor(const fd_config *config, const fd_totals *totals, int widt
 static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, const fd_output_grads *grads,
                 double *sum) {
   int latent = config->objective.cl_space == FD_SPACE_LATENT;
-  dev->ops.cl_loss(dev, &outputs->batch->seqs, outputs->width, latent ? outputs->student->latent : outputs->student->logits,
-                   latent ? outputs->teacher->latent : outputs->teacher->logits, outputs->centre,
+  dev->ops.cl_loss(dev, &outputs->batch->seqs, outputs->width,
+                   latent ? outputs->student->latent : fd_dense(outputs->student->logits, FD_SYMBOLS),
+                   latent ? outputs->teacher->latent : fd_dense(outputs->teacher->logits, FD_SYMBOLS), outputs->centre,
                    config->objective.cl_axis == FD_AXIS_D, (float)config->objective.tau_student,
-                   (float)config->objective.tau_teacher, scale, latent ? grads->dlatent : grads->dlogits, outputs->logp,
-                   outputs->prob, sum);
+                   (float)config->objective.tau_teacher, scale, latent ? grads->dlatent : fd_dense(grads->dlogits, FD_SYMBOLS),
+                   outputs->logp, outputs->prob, sum);
 }
 
 const fd_term fd_term_cl = {"cl", weight, divisor, run};

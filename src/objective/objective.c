@@ -19,7 +19,6 @@ void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs 
                       const fd_output_grads *grads, double *sums) {
   for (int i = 0; i < FD_TERMS; i++) {
     double weight = fd_terms[i]->weight(config);
-    sums[i] = 0;
     if (weight > 0)
       fd_terms[i]->run(config, dev, outputs, (float)(weight / fd_terms[i]->divisor(config, totals, outputs->width)), grads,
                        &sums[i]);

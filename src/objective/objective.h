@@ -18,10 +18,11 @@ typedef struct fd_outputs {
   float *logp, *prob;                      /* NULL, or [count, cls, width] for a trace */
 } fd_outputs;
 
-/* Gradients by the student's outputs; terms add to them. dlatent is NULL when no term needs it. `params` is the gradient by the
- * parameters: the task's term writes the head's part of it. */
+/* Gradients by the student's outputs; terms add to them. There is no dlatent when no term needs it. `params` is the gradient by
+ * the parameters: the task's term writes the head's part of it. */
 typedef struct fd_output_grads {
-  float *dlogits, *dlatent, *params;
+  float *dlogits, *params;
+  fd_mat dlatent;
 } fd_output_grads;
 
 /* Counts over the whole batch, all ranks: what sums are divided by. */
@@ -34,7 +35,7 @@ typedef struct fd_term {
   double (*weight)(const fd_config *config);
   /* The number by which the term's sum over the batch is divided. */
   double (*divisor)(const fd_config *config, const fd_totals *totals, int width);
-  /* Adds scale * gradient; *sum is the term's sum over this micro-batch. */
+  /* Adds scale * gradient; *sum (device) becomes the term's sum over this micro-batch. */
   void (*run)(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, const fd_output_grads *grads,
               double *sum);
 } fd_term;
@@ -58,7 +59,8 @@ int fd_objective_width(const fd_config *config);
 /* Whether a term takes gradients by the latents. */
 int fd_objective_latent(const fd_config *config);
 
-/* Runs all terms with a weight: sums[FD_TERMS] of this micro-batch, and the gradient of the whole loss. */
+/* Runs all terms with a weight: their sums[FD_TERMS] (device, zero before) of this micro-batch, and the gradient of the whole
+ * loss. */
 void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, const fd_totals *totals,
                       const fd_output_grads *grads, double *sums);
 

@@ -21,7 +21,7 @@ void fd_metrics_step(fd_metrics *metrics, const char *kind, int64_t step, int co
 /* Closes, says how many lines were lost if any, and sets the pointer to NULL. */
 void fd_metrics_close(fd_metrics **metrics);
 
-enum { FD_METRICS_NAME = 48 };
+enum { FD_METRICS_NAME = 48, FD_METRICS_COLUMNS = 64 };
 
 /* One quantity of one kind of line. */
 typedef struct fd_column {

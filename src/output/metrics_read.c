@@ -8,14 +8,14 @@
 #include "base/memory.h"
 #include "output/metrics.h"
 
-enum { TABLES_MAX = 32, COLUMNS_MAX = 64 };
+enum { TABLES_MAX = 32 };
 
 static fd_metrics_table *table_of(fd_metrics_log *log, const char *kind) {
   for (int i = 0; i < log->tables; i++)
     if (!strcmp(log->table[i].kind, kind)) return &log->table[i];
   if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME) return NULL;
   fd_metrics_table *t = &log->table[log->tables];
-  if (!(t->column = calloc(COLUMNS_MAX, sizeof *t->column))) return NULL;
+  if (!(t->column = calloc(FD_METRICS_COLUMNS, sizeof *t->column))) return NULL;
   snprintf(t->kind, sizeof t->kind, "%s", kind);
   log->tables++;
   return t;
@@ -24,7 +24,7 @@ static fd_metrics_table *table_of(fd_metrics_log *log, const char *kind) {
 static fd_column *column_of(fd_metrics_table *t, const char *name) {
   for (int i = 0; i < t->columns; i++)
     if (!strcmp(t->column[i].name, name)) return &t->column[i];
-  if (t->columns == COLUMNS_MAX || strlen(name) >= FD_METRICS_NAME) return NULL;
+  if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME) return NULL;
   fd_column *c = &t->column[t->columns];
   if (!(c->value = malloc(t->room * sizeof *c->value))) return NULL;
   for (size_t i = 0; i < t->rows; i++) c->value[i] = NAN; /* earlier lines did not have it */

@@ -11,10 +11,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "output/json_file.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
-
-enum { JSON_FILE_MAX = 16 << 20 };
 
 double fd_report_last(const fd_report *r, const char *kind, const char *name) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, kind);
@@ -24,28 +23,9 @@ double fd_report_last(const fd_report *r, const char *kind, const char *name) {
   return NAN;
 }
 
-const char *fd_report_setting(const fd_report *r, const char *name) {
-  return json_string_value(json_object_get(r->environment, name));
-}
+const char *fd_report_setting(const fd_report *r, const char *name) { return fd_report_text(r->environment, name, NULL); }
 
-double fd_report_number(const fd_report *r, const char *name) {
-  json_t *value = json_object_get(r->environment, name);
-  return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-/* A JSON object of a file; *object is NULL when there is no such file. */
-static fd_status read_object(const char *path, json_t **object) {
-  char *text;
-  size_t bytes;
-  json_error_t error;
-  *object = NULL;
-  if (!fd_exists(path)) return FD_OK;
-  FD_TRY(fd_read_file(path, JSON_FILE_MAX, &text, &bytes));
-  *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-  free(text);
-  if (!*object) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
-  return json_is_object(*object) ? FD_OK : fd_fail(FD_DATA, "%s: not a JSON object", path);
-}
+double fd_report_number(const fd_report *r, const char *name) { return fd_report_value(r->environment, name); }
 
 /* The config is shown as text where this build does not understand it. */
 static fd_status read_config(fd_report *r) {
@@ -74,7 +54,7 @@ static fd_status read_probes(fd_report *r) {
   for (int i = 0; i < n && i < FD_REPORT_PROBES && status == FD_OK; i++) {
     snprintf(r->probe_name[i], sizeof r->probe_name[i], "%s", entries[i]->d_name);
     status = fd_path(path, r->folder, entries[i]->d_name, NULL);
-    if (status == FD_OK) status = read_object(path, &r->probe[i]);
+    if (status == FD_OK) status = fd_json_read(path, &r->probe[i]);
     r->probes = i + 1;
   }
   for (int i = 0; i < n; i++) free(entries[i]);
@@ -95,21 +75,22 @@ static void take_contexts(fd_report *r) {
   }
 }
 
-static fd_status gather(fd_report *r) {
+fd_status fd_report_open(fd_report *r, const char *folder) {
   char path[FD_PATH_MAX];
+  *r = (fd_report){.folder = folder};
   FD_TRY(fd_path(path, r->folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_read(path, &r->log));
   take_contexts(r);
   FD_TRY(read_config(r));
   FD_TRY(fd_path(path, r->folder, "environment.json", NULL));
-  FD_TRY(read_object(path, &r->environment));
+  FD_TRY(fd_json_read(path, &r->environment));
   r->tuned = fd_metrics_find(&r->log, "select") != NULL;
   FD_TRY(fd_path(path, r->folder, "finetune.json", NULL));
-  FD_TRY(read_object(path, &r->finetune));
+  FD_TRY(fd_json_read(path, &r->finetune));
   return read_probes(r);
 }
 
-static void release(fd_report *r) {
+void fd_report_close(fd_report *r) {
   fd_metrics_log_free(&r->log);
   json_decref(r->environment);
   json_decref(r->finetune);
@@ -117,37 +98,41 @@ static void release(fd_report *r) {
   free(r->config_text);
 }
 
-static void print_page(FILE *out, const fd_report *r) {
-  char title[512];
-  const char *slash = strrchr(r->folder, '/');
-  snprintf(title, sizeof title, "FinDNA %s: %.400s", r->tuned ? "fine-tuning" : "pretraining",
-           slash && slash[1] ? slash + 1 : r->folder);
-  fd_report_head(out, title);
+static void print_run(FILE *out, const void *context) {
+  const fd_report *r = context;
+  fd_report_title(out, r->tuned ? "FinDNA fine-tuning" : "FinDNA pretraining", r->folder);
   fd_report_summary(out, r);
+  if (json_object_get(r->finetune, "figures")) {
+    fprintf(out, "<h2>Test rows</h2>\n");
+    fd_report_figures(out, &(json_t *){r->finetune}, 1);
+  }
   fd_report_charts(out, r);
   fd_report_probes(out, r);
   fd_report_tables(out, r);
+}
+
+fd_status fd_report_page(const char *output, const char *made_of, void (*print)(FILE *out, const void *context),
+                         const void *context) {
+  char *text;
+  size_t bytes;
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
+  print(out, context);
   fprintf(out, "<footer>made by findna %s from the files of ", fd_version());
-  fd_html_text(out, r->folder);
+  fd_html_text(out, made_of);
   fprintf(out, "</footer>\n</main></body></html>\n");
+  FD_TRY(fd_text_close(out, &text));
+  fd_status status = fd_write_file(output, text, bytes);
+  free(text);
+  return status;
 }
 
 fd_status fd_report_write(const char *run_folder, const char *output) {
   fd_report *r;
-  char *text = NULL;
-  size_t bytes = 0;
-  FILE *out = NULL;
-  fd_status status = FD_OK;
   FD_TRY(fd_alloc(&r, 1, sizeof *r, "report"));
-  r->folder = run_folder;
-  FD_GO(gather(r));
-  FD_GO(fd_text_open(&out, &text, &bytes));
-  print_page(out, r);
-  FD_GO(fd_text_close(out, &text));
-  status = fd_write_file(output, text, bytes);
-done:
-  free(text);
-  release(r);
+  fd_status status = fd_report_open(r, run_folder);
+  if (status == FD_OK) status = fd_report_page(output, run_folder, print_run, r);
+  fd_report_close(r);
   free(r);
   return status;
 }

@@ -7,13 +7,19 @@
 #include "output/report_parts.h"
 #include "output/svg.h"
 
-void fd_report_head(FILE *out, const char *title) {
+static void print_title(FILE *out, const char *what, const char *folder) {
+  const char *slash = strrchr(folder, '/');
+  fprintf(out, "%s: ", what);
+  fd_html_text(out, slash && slash[1] ? slash + 1 : folder);
+}
+
+void fd_report_title(FILE *out, const char *what, const char *folder) {
   fprintf(out,
           "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
           "content=\"width=device-width,initial-scale=1\">\n<title>");
-  fd_html_text(out, title);
-  fprintf(out, "</title>\n<style>\n%s</style></head>\n<body><main>\n<h1>", fd_report_style);
-  fd_html_text(out, title);
+  print_title(out, what, folder);
+  fprintf(out, "</title>\n<style>\n%s%s</style></head>\n<body><main>\n<h1>", fd_report_style, fd_report_svg_style);
+  print_title(out, what, folder);
   fprintf(out, "</h1>\n");
 }
 

@@ -9,13 +9,13 @@
 
 enum { BARS_MAX = 32, SEEDS_MAX = 64 };
 
-static const char *text_of(json_t *object, const char *key, const char *otherwise) {
+const char *fd_report_text(const json_t *object, const char *key, const char *otherwise) {
   const char *text = json_string_value(json_object_get(object, key));
   return text ? text : otherwise;
 }
 
-static double number_of(json_t *object, const char *key) {
-  json_t *value = json_object_get(object, key);
+double fd_report_value(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
@@ -33,10 +33,14 @@ static void draw_scores(FILE *out, json_t *results, const char *score, const cha
   json_array_foreach(results, index, result) {
     json_t *s = json_object_get(result, score);
     if (count == BARS_MAX) break;
-    const char *features = text_of(result, "features", "");
-    snprintf(name[count], sizeof name[count], "%.50s%s%.30s", text_of(result, "name", "?"), *features ? between : "", features);
+    const char *features = fd_report_text(result, "features", "");
+    snprintf(name[count], sizeof name[count], "%.50s%s%.30s", fd_report_text(result, "name", "?"), *features ? between : "",
+             features);
     fd_bar *b = &bar[count];
-    *b = (fd_bar){.name = name[count], .mean = 100 * number_of(s, "mean"), .sd = 100 * number_of(s, "sd"), .seed = seeds[count]};
+    *b = (fd_bar){.name = name[count],
+                  .mean = 100 * fd_report_value(s, "mean"),
+                  .sd = 100 * fd_report_value(s, "sd"),
+                  .seed = seeds[count]};
     b->color = color_of(name[count]);
     json_array_foreach(json_object_get(s, "seeds"), k, value) if (json_is_number(value) && b->seeds < SEEDS_MAX)
         seeds[count][b->seeds++] = 100 * json_number_value(value);
@@ -46,7 +50,7 @@ static void draw_scores(FILE *out, json_t *results, const char *score, const cha
 }
 
 static void score_cell(FILE *out, json_t *score) {
-  double mean = number_of(score, "mean"), sd = number_of(score, "sd");
+  double mean = fd_report_value(score, "mean"), sd = fd_report_value(score, "sd");
   if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
   else if (!isfinite(sd)) fprintf(out, "<td class=\"n\">%.2f</td>", 100 * mean);
   else fprintf(out, "<td class=\"n\">%.2f ± %.2f</td>", 100 * mean, 100 * sd);
@@ -57,18 +61,19 @@ static void score_table(FILE *out, json_t *results) {
   json_t *result;
   fprintf(out,
           "<div class=\"scroll\"><table><tr><th>encoder</th><th>features</th><th class=\"n\">accuracy %%</th><th class=\"n\">F1 "
-          "%%</th><th class=\"n\">MCC %%</th>"
+          "%%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th>"
           "<th class=\"n\">dimensions</th><th class=\"n\">seeds</th></tr>\n");
   json_array_foreach(results, index, result) {
     double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list: one for each seed */
     fprintf(out, "<tr><td>");
-    fd_html_text(out, text_of(result, "name", "?"));
+    fd_html_text(out, fd_report_text(result, "name", "?"));
     fprintf(out, "</td><td>");
-    fd_html_text(out, text_of(result, "features", ""));
+    fd_html_text(out, fd_report_text(result, "features", ""));
     fprintf(out, "</td>");
     score_cell(out, json_object_get(result, "accuracy"));
     score_cell(out, json_object_get(result, "f1"));
     score_cell(out, json_object_get(result, "mcc"));
+    score_cell(out, json_object_get(result, "auroc"));
     fprintf(out, dims > 0 ? "<td class=\"n\">%.0f</td>" : "<td class=\"n\">–</td>", dims);
     fprintf(out, "<td class=\"n\">%zu</td></tr>\n",
             json_array_size(json_object_get(json_object_get(result, "accuracy"), "seeds")));
@@ -78,10 +83,10 @@ static void score_table(FILE *out, json_t *results) {
 
 static void print_probe(FILE *out, const char *file, json_t *probe) {
   json_t *results = json_object_get(probe, "results");
-  double classes = number_of(probe, "classes"), base = classes >= 2 ? 100 / classes : 0;
+  double classes = fd_report_value(probe, "classes"), base = classes >= 2 ? 100 / classes : 0;
   char label[96] = "accuracy, %";
   fprintf(out, "<figure class=\"wide\"><h3>");
-  fd_html_text(out, text_of(probe, "test", file));
+  fd_html_text(out, fd_report_text(probe, "test", file));
   fprintf(out, "</h3>\n");
   if (!json_array_size(results)) {
     fprintf(out, "<p class=\"absent\">%s has no results</p></figure>\n", "this probe");
@@ -97,11 +102,12 @@ static void print_probe(FILE *out, const char *file, json_t *probe) {
           "the pretrained networks. "
           "Grey: what they must beat to be of use: the same network before training, and logistic regression on k-mer counts.");
   fprintf(out, " Trained on ");
-  fd_html_text(out, text_of(probe, "train", "?"));
+  fd_html_text(out, fd_report_text(probe, "train", "?"));
   fprintf(out, " (");
   fd_html_text(out, file);
   fprintf(out, ").</figcaption></figure>\n");
   score_table(out, results);
+  fd_report_figures(out, &probe, 1);
 }
 
 void fd_report_say_probes(FILE *out, const fd_report *r) {
@@ -110,12 +116,12 @@ void fd_report_say_probes(FILE *out, const fd_report *r) {
     size_t index;
     if (!json_array_size(results)) continue;
     fprintf(out, "<li>Linear probe on ");
-    fd_html_text(out, text_of(r->probe[i], "test", r->probe_name[i]));
+    fd_html_text(out, fd_report_text(r->probe[i], "test", r->probe_name[i]));
     fprintf(out, ", accuracy: ");
     json_array_foreach(results, index, result) {
-      double mean = 100 * number_of(json_object_get(result, "accuracy"), "mean");
+      double mean = 100 * fd_report_value(json_object_get(result, "accuracy"), "mean");
       fprintf(out, "%s", index ? ", " : "");
-      fd_html_text(out, text_of(result, "name", "?"));
+      fd_html_text(out, fd_report_text(result, "name", "?"));
       fprintf(out, isfinite(mean) ? " %.2f %%" : " –", mean);
     }
     fprintf(out, ".</li>\n");

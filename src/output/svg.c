@@ -12,7 +12,8 @@ enum {
   WIDTH = 560,
   HEIGHT = 290,
   LEFT = 58,
-  TOP = 30,
+  LEGEND_TOP = 14,
+  LEGEND_ROW = 16,
   BOTTOM = 38,
   RIGHT = 14,
   RIGHT_NAMED = 122,
@@ -22,7 +23,8 @@ enum {
 
 /* The plot inside the chart, and how values become pixels of it. */
 typedef struct plot {
-  double width, height;
+  double width, height, top; /* its size, and where it begins */
+  int outer_width, outer_height;
   double x0, x1, y0, y1; /* values at the edges; logarithms with log_y */
   int log_y;
 } plot;
@@ -114,7 +116,7 @@ static int find_range(const fd_chart *chart, plot *p) {
 
 static void draw_y_tick(FILE *out, const plot *p, double value, double step) {
   char text[32];
-  double y = TOP + pixel_y(p, value);
+  double y = p->top + pixel_y(p, value);
   fd_svg_tick_text(text, value, step);
   fprintf(
       out,
@@ -143,13 +145,13 @@ static void draw_axes(FILE *out, const fd_chart *chart, const plot *p) {
     fprintf(out,
             "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t m\" x=\"%.1f\" "
             "y=\"%.1f\">%s</text>\n",
-            x, x, TOP + p->height, TOP + p->height + 4, x, TOP + p->height + 16, text);
+            x, x, p->top + p->height, p->top + p->height + 4, x, p->top + p->height + 16, text);
   }
-  fprintf(
-      out,
-      "<line class=\"axis\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t m\" x=\"%.1f\" y=\"%d\">step</text>\n",
-      LEFT, LEFT + p->width, TOP + p->height, TOP + p->height, LEFT + p->width / 2, HEIGHT - 6);
-  fprintf(out, "<text class=\"t m\" transform=\"translate(11 %.1f) rotate(-90)\">", TOP + p->height / 2);
+  fprintf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t m\" x=\"%.1f\" y=\"%d\">",
+          LEFT, LEFT + p->width, p->top + p->height, p->top + p->height, LEFT + p->width / 2, p->outer_height - 6);
+  fd_html_text(out, chart->x_label ? chart->x_label : "step");
+  fprintf(out, "</text>\n");
+  fprintf(out, "<text class=\"t m\" transform=\"translate(11 %.1f) rotate(-90)\">", p->top + p->height / 2);
   fd_html_text(out, chart->y_label);
   fprintf(out, "</text>\n");
 }
@@ -169,12 +171,12 @@ static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
   for (int i = 0; i < n; i++) at[i] = fmax(pixel_y(p, order[i]->y), i ? at[i - 1] + LABEL_DISTANCE : 4);
   for (int i = n - 1; i >= 0; i--) at[i] = fmin(at[i], i == n - 1 ? p->height - 2 : at[i + 1] - LABEL_DISTANCE);
   for (int i = 0; i < n; i++) {
-    double y = TOP + pixel_y(p, order[i]->y), x = LEFT + p->width;
+    double y = p->top + pixel_y(p, order[i]->y), x = LEFT + p->width;
     fprintf(
         out,
         "<line class=\"ref\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><path class=\"lead\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
-        LEFT, x, y, y, x, y, x + 7, TOP + at[i]);
-    fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", x + 9, TOP + at[i] + 3.5);
+        LEFT, x, y, y, x, y, x + 7, p->top + at[i]);
+    fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", x + 9, p->top + at[i] + 3.5);
     fd_html_text(out, order[i]->name);
     fprintf(out, "</text>\n");
   }
@@ -184,7 +186,7 @@ static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
 static void draw_path(FILE *out, const fd_series *s, const plot *p) {
   size_t columns = (size_t)p->width, group = s->count > 4 * columns ? s->count / (2 * columns) : 1;
   int open = 0;
-  fprintf(out, "<path class=\"s c%d%s\" d=\"", s->color, s->faint ? " faint" : "");
+  fprintf(out, "<path class=\"s c%d%s%s\" d=\"", s->color, s->faint ? " faint" : "", s->dashed ? " dashed" : "");
   for (size_t first = 0; first < s->count; first += group) {
     size_t end = first + group < s->count ? first + group : s->count, low = end, high = end;
     for (size_t i = first; i < end; i++) {
@@ -205,39 +207,56 @@ static void draw_path(FILE *out, const fd_series *s, const plot *p) {
               pixel_y(p, s->y[i]));
 }
 
-static void draw_legend(FILE *out, const fd_chart *chart) {
+/* Places the names in rows; draws them where `out` is not NULL. Returns the number of rows. */
+static int lay_legend(FILE *out, const fd_chart *chart, int outer_width) {
   double x = LEFT;
+  int row = 0, any = 0;
   for (int i = 0; i < chart->series_count; i++) {
     const fd_series *s = &chart->series[i];
+    double width = s->name ? 23 + 6.3 * (double)strlen(s->name) : 0;
     if (!s->name) continue;
-    fprintf(out, "<line class=\"s c%d%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"13\" y2=\"13\"/><text class=\"t\" x=\"%.1f\" y=\"17\">",
-            s->color, s->faint ? " faint" : "", x, x + 18, x + 23);
-    fd_html_text(out, s->name);
-    fprintf(out, "</text>\n");
-    x += 23 + 6.3 * (double)strlen(s->name) + 18;
+    if (any && x + width > outer_width) x = LEFT, row++;
+    any = 1;
+    if (out) {
+      double y = LEGEND_TOP - 1 + row * LEGEND_ROW;
+      fprintf(
+          out,
+          "<line class=\"s c%d%s%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t\" x=\"%.1f\" y=\"%.1f\">",
+          s->color, s->faint ? " faint" : "", s->dashed ? " dashed" : "", x, x + 18, y, y, x + 23, y + 4);
+      fd_html_text(out, s->name);
+      fprintf(out, "</text>\n");
+    }
+    x += width + 18;
   }
+  return row + 1;
 }
 
 void fd_svg_chart(FILE *out, const fd_chart *chart) {
-  plot p = {.width = WIDTH - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT),
-            .height = HEIGHT - TOP - BOTTOM,
-            .log_y = chart->log_y};
+  int width = chart->width ? chart->width : WIDTH, height = chart->height ? chart->height : HEIGHT;
+  plot p = {.outer_width = width, .log_y = chart->log_y};
+  p.top = LEGEND_TOP + LEGEND_ROW * lay_legend(NULL, chart, width);
+  p.outer_height = height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of names take nothing from the plot */
+  p.width = width - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT);
+  p.height = p.outer_height - p.top - BOTTOM;
   if (!find_range(chart, &p)) {
     fprintf(out, "<p class=\"absent\">no data</p>\n");
     return;
   }
-  fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", WIDTH, HEIGHT);
+  fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\"><title>", width, p.outer_height);
   fd_html_text(out, chart->title);
   fprintf(out, "</title>\n");
   draw_axes(out, chart, &p);
   draw_references(out, chart, &p);
-  fprintf(out, "<svg x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%.0f\" overflow=\"hidden\">\n", LEFT, TOP, p.width, p.height);
+  fprintf(out, "<svg x=\"%d\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" overflow=\"hidden\">\n", LEFT, p.top, p.width, p.height);
   for (size_t i = 0; i < chart->event_count; i++)
     if (chart->event[i] >= p.x0 && chart->event[i] <= p.x1)
       fprintf(out, "<line class=\"event\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"%.0f\"/>", pixel_x(&p, chart->event[i]),
               pixel_x(&p, chart->event[i]), p.height);
+  if (chart->diagonal)
+    fprintf(out, "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", pixel_x(&p, p.x0), pixel_x(&p, p.x1),
+            pixel_y(&p, p.x0), pixel_y(&p, p.x1));
   for (int i = 0; i < chart->series_count; i++) draw_path(out, &chart->series[i], &p);
   fprintf(out, "</svg>\n");
-  draw_legend(out, chart);
+  lay_legend(out, chart, width);
   fprintf(out, "</svg>\n");
 }

@@ -1,5 +1,5 @@
 /* Charts as inline SVG for an HTML page: lines against steps, and bars with error bars. Colours are CSS classes of the page (see
- * report_style.c): c0 is grey, c1 to c3 are told apart by colour-blind readers too. */
+ * report_style.c): c0 is grey, c1 to c3 are told apart by colour-blind readers too; c4 to c8 are further ones. */
 #ifndef FD_OUTPUT_SVG_H
 #define FD_OUTPUT_SVG_H
 
@@ -14,8 +14,9 @@ typedef struct fd_series {
   const char *name;    /* in the legend; NULL: not listed */
   const double *x, *y; /* [count] */
   size_t count;
-  int color;         /* 0 to 3 */
+  int color;         /* 0 to 8 */
   int faint;         /* thin and pale, and its outliers may leave the chart: raw values behind smoothed ones */
+  int dashed;        /* where there are more lines than colours */
   int dots;          /* a dot at every point */
   double range_from; /* steps before this one do not widen the value axis, and may leave the chart */
 } fd_series;
@@ -27,10 +28,12 @@ typedef struct fd_reference {
 } fd_reference;
 
 typedef struct fd_chart {
-  const char *title;   /* for readers who hear the page */
-  const char *y_label; /* x is the step */
-  int log_y;           /* decades; values that are not positive are left out */
-  int from_zero;       /* the axis begins at 0 or below */
+  const char *title;             /* for readers who hear the page */
+  const char *y_label, *x_label; /* x_label NULL: x is the step */
+  int width, height;             /* in pixels of the picture's own; 0: as a figure of half a page */
+  int diagonal;                  /* a dashed line where y equals x */
+  int log_y;                     /* decades; values that are not positive are left out */
+  int from_zero;                 /* the axis begins at 0 or below */
   int series_count, reference_count;
   const fd_series *series;
   const fd_reference *reference;
@@ -48,6 +51,7 @@ typedef struct fd_bar {
   const double *seed; /* [seeds] */
   size_t seeds;
   int color;
+  int hollow; /* an outline: not a number of ours */
 } fd_bar;
 
 typedef struct fd_bars {
@@ -59,6 +63,30 @@ typedef struct fd_bars {
 
 /* Draws horizontal bars, one below the other, with their numbers. */
 void fd_svg_bars(FILE *out, const fd_bars *bars);
+
+/* Points in a plane, coloured by class. */
+typedef struct fd_scatter {
+  const char *title, *x_label, *y_label;
+  size_t count;
+  const double *x, *y; /* [count] */
+  const int *class;    /* [count], from 0; NULL: all the same */
+} fd_scatter;
+
+/* Draws the points, and a legend of the classes that occur (of the first 8; further ones are grey). Points that are not finite
+ * are left out. */
+void fd_svg_scatter(FILE *out, const fd_scatter *scatter);
+
+/* A confusion matrix: rows are the true classes, columns the predicted ones; count: [classes, classes]. The deeper a cell's
+ * colour, the larger its share of its row. */
+typedef struct fd_matrix_figure {
+  const char *title;
+  int classes;
+  const double *count;
+} fd_matrix_figure;
+void fd_svg_matrix(FILE *out, const fd_matrix_figure *matrix);
+
+/* Colour of class or line i: 1 to 8, then again. */
+int fd_svg_color(int i);
 
 /* Ticks of a linear axis: the first one >= low, their distance; at most about `wanted` in [low, high]. */
 void fd_svg_ticks(double low, double high, int wanted, double *first, double *step);

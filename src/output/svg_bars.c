@@ -44,8 +44,8 @@ static void draw_bar(FILE *out, const fd_bars *bars, int i, double low, double s
     fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%.1f\">absent</text>\n", LEFT + 6, middle + 4);
     return;
   }
-  fprintf(out, "<rect class=\"b c%d\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>", b->color, fmin(base, end),
-          middle - BAR / 2, fmax(fabs(end - base), 0.5), BAR);
+  fprintf(out, "<rect class=\"b c%d%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>", b->color,
+          b->hollow ? " hollow" : "", fmin(base, end), middle - BAR / 2, fmax(fabs(end - base), 0.5), BAR);
   if (isfinite(b->sd) && b->sd > 0) {
     double from = end - b->sd * scale, to = end + b->sd * scale;
     fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fL%.1f %.1fM%.1f %.1fl0 8M%.1f %.1fl0 8\"/>", from, middle, to, middle,

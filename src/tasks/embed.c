@@ -116,7 +116,7 @@ static fd_status share_chunk(work *w) {
 
 /* Adds the latents of a piece to the rows of its positions. */
 static void add_positions(work *w, int slot, const piece *p) {
-  int first = w->e->start[slot], length = w->e->start[slot + 1] - first;
+  int first = w->e->seqs.start[slot], length = w->e->seqs.start[slot + 1] - first;
   float *out = w->c.values + (size_t)(row_of(w, p->item) + p->from) * (size_t)w->width;
   for (int t = 0; t < length; t++) {
     const float *row = w->e->latent + (size_t)(first + (p->minus ? length - 1 - t : t)) * (size_t)w->width;

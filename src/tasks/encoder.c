@@ -14,10 +14,10 @@ static int64_t tokens_of(int cls, int64_t longest) { return longest + cls > TOKE
 
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(cls, longest), channels = (size_t)encoder->network->channels;
-  size_t floats = fd_activations_size(encoder->network, (int)tokens, 0) + tokens * FD_SYMBOLS + encoder->network->params.size;
+  size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
   if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
-  return floats * sizeof(float) + 2 * tokens;
+  return fd_activations_size(encoder->network, encoder->dev->form, (int)tokens, 0) + floats * sizeof(float) + 2 * tokens;
 }
 
 fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
@@ -32,9 +32,8 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   size_t tokens = (size_t)tokens_of(cls, longest);
   FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
   fd_encoding *e = *encoding;
-  *e = (fd_encoding){
-      .encoder = encoder, .tokens_max = (int)tokens, .seqs.cls = cls, .take = take, .context = context, .note_bytes = note_bytes};
-  FD_GO(fd_alloc(&e->start, TOKENS_PER_PASS + 2, sizeof *e->start, "an encoder"));
+  *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .take = take, .context = context, .note_bytes = note_bytes};
+  FD_GO(fd_seqs_create(&e->seqs, dev, TOKENS_PER_PASS + 1, cls));
   FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
   if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
@@ -43,7 +42,6 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(dev->alloc(dev, &e->x, tokens * FD_SYMBOLS * sizeof(float), "an encoder"));
   FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
   FD_GO(dev->copy(dev, e->params, encoder->params, weights));
-  e->seqs.start = e->start;
 done:
   if (status != FD_OK) fd_encoding_close(encoding);
   return status;
@@ -53,6 +51,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   fd_encoding *e = *encoding;
   if (!e) return;
   fd_device *dev = e->encoder->dev;
+  fd_seqs_destroy(&e->seqs, dev);
   dev->release(dev, e->params);
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
@@ -61,17 +60,16 @@ void fd_encoding_close(fd_encoding **encoding) {
   free(e->logits);
   free(e->latent);
   free(e->tokens);
-  free(e->start);
   free(e);
   *encoding = NULL;
 }
 
 /* Where the symbols of one more sequence go; NULL when it does not fit any more. */
 static uint8_t *add(fd_encoding *e, int length) {
-  int used = e->start[e->seqs.count], all = length + e->seqs.cls;
+  int used = e->seqs.start[e->seqs.count], all = length + e->seqs.cls;
   if (e->seqs.count > TOKENS_PER_PASS || used + all > (e->seqs.count ? TOKENS_PER_PASS : e->tokens_max)) return NULL;
   memset(e->tokens + used + length, FD_ZERO, (size_t)e->seqs.cls);
-  e->start[++e->seqs.count] = used + all;
+  e->seqs.start[++e->seqs.count] = used + all;
   return e->tokens + used;
 }
 
@@ -95,11 +93,12 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   fd_device *dev = e->encoder->dev;
   size_t rows = (size_t)fd_seqs_rows(&e->seqs);
   if (!e->seqs.count) return FD_OK;
+  FD_TRY(fd_seqs_send(&e->seqs, dev));
   FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
-  dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, NULL, 0, e->x);
+  dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);
   fd_network_forward(net, dev, &e->seqs, e->params, e->x, e->acts);
   FD_TRY(dev->sync(dev));
-  if (e->latent) FD_TRY(dev->copy(dev, e->latent, e->acts->latent, rows * (size_t)net->channels * sizeof(float)));
+  if (e->latent) FD_TRY(fd_mat_read(dev, e->acts->latent, 0, (int)rows, net->channels, e->latent));
   if (e->logits) FD_TRY(dev->copy(dev, e->logits, e->acts->logits, rows * FD_SYMBOLS * sizeof(float)));
   for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
   e->seqs.count = 0;

@@ -22,7 +22,7 @@ typedef void fd_encoding_taker(void *context, int i, const void *note);
 struct fd_encoding {
   const fd_encoder *encoder;
   fd_seqs seqs;
-  int *start, tokens_max;
+  int tokens_max;
   uint8_t *tokens;
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for */
   fd_activations *acts;

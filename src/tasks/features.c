@@ -26,7 +26,7 @@ static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
 }
 
 void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out) {
-  int first = e->start[i], last = e->start[i + 1], cls = last - e->seqs.cls;
+  int first = e->seqs.start[i], last = e->seqs.start[i + 1], cls = last - e->seqs.cls;
   if (kind != FD_FEATURES_CLS) mean_latent(e, first, cls, out);
   if (kind != FD_FEATURES_TOKENS) mean_latent(e, cls, last, kind == FD_FEATURES_BOTH ? out + e->encoder->network->channels : out);
 }

@@ -17,17 +17,16 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   int *predicted;
   fd_scores scores;
   FD_TRY(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
+  fd_likeliest(table->rows, z, classes, predicted);
   s->loss = 0;
-  for (int i = 0; i < table->rows; i++, z += classes) {
+  for (int i = 0; i < table->rows; i++) {
+    const double *row = z + (size_t)i * (size_t)classes;
     double total = 0;
-    for (int c = 1; c < classes; c++)
-      if (z[c] > z[predicted[i]]) predicted[i] = c;
-    for (int c = 0; c < classes; c++) total += exp(z[c] - z[predicted[i]]);
-    s->loss += (log(total) + z[predicted[i]] - z[table->label[i]]) / table->rows;
+    for (int c = 0; c < classes; c++) total += exp(row[c] - row[predicted[i]]);
+    s->loss += (log(total) + row[predicted[i]] - row[table->label[i]]) / table->rows;
   }
   fd_status status = fd_scores_of(table->rows, table->label, predicted, classes, &scores);
-  if (status == FD_OK)
-    status = fd_auroc(table->rows, table->label, z - (size_t)table->rows * (size_t)classes, classes, &s->auroc);
+  if (status == FD_OK) status = fd_auroc(table->rows, table->label, z, classes, &s->auroc);
   if (status == FD_OK) s->accuracy = scores.accuracy, s->f1 = scores.f1, s->mcc = scores.mcc;
   free(predicted);
   return status;
@@ -46,23 +45,29 @@ static void score_values(const fd_table *table, const double *z, fd_task_scores 
   s->correlation = zt / sqrt(zz * tt);
 }
 
-fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_table *table, fd_task_scores *s) {
+void fd_prediction_free(fd_prediction *p) {
+  free(p->features);
+  free(p->output);
+  *p = (fd_prediction){0};
+}
+
+fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_table *table, fd_task_scores *s,
+                             fd_prediction *prediction) {
   const fd_task_head *head = &sel->encoder.network->task;
   size_t width = (size_t)head->width, outputs = (size_t)head->outputs;
   fd_status status = FD_OK;
-  float *features = NULL;
-  double *z = NULL;
+  fd_prediction p = {0};
   *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-  FD_GO(fd_alloc(&features, (size_t)table->rows * width, sizeof *features, "features"));
-  FD_GO(fd_alloc(&z, (size_t)table->rows * outputs, sizeof *z, "scores"));
-  FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, features));
+  FD_GO(fd_alloc(&p.features, (size_t)table->rows * width, sizeof *p.features, "features"));
+  FD_GO(fd_alloc(&p.output, (size_t)table->rows * outputs, sizeof *p.output, "scores"));
+  FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, p.features));
   for (int i = 0; i < table->rows; i++)
-    fd_task_head_apply(head, sel->weights, features + (size_t)i * width, z + (size_t)i * outputs);
-  if (sel->config->task.kind == FD_TASK_VALUES) score_values(table, z, s);
-  else FD_GO(score_classes(table, head->outputs, z, s));
+    fd_task_head_apply(head, sel->weights, p.features + (size_t)i * width, p.output + (size_t)i * outputs);
+  if (sel->config->task.kind == FD_TASK_VALUES) score_values(table, p.output, s);
+  else FD_GO(score_classes(table, head->outputs, p.output, s));
 done:
-  free(features);
-  free(z);
+  if (prediction) *prediction = p;
+  else fd_prediction_free(&p);
   return status;
 }
 
@@ -93,7 +98,7 @@ fd_status fd_selection_evaluate(fd_session *session) {
   const char *names[FD_TASK_SCORES + 1];
   fd_comm_phase(comm, state->step, "the evaluation");
   FD_TRY(state->dev->copy(state->dev, sel->weights, state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float)));
-  FD_TRY(fd_selection_score(sel, comm, sel->rows, &s));
+  FD_TRY(fd_selection_score(sel, comm, sel->rows, &s, NULL));
   double score = merit(sel->config, &s);
   int better = isfinite(s.loss) && (state->best_step < 0 || score > state->best_score);
   if (!isfinite(s.loss) && comm->rank == 0)

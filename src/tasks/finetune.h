@@ -23,9 +23,17 @@ typedef struct fd_selection {
   int64_t every;      /* steps between evaluations */
 } fd_selection;
 
-/* Scores of the weights in selection->weights on a table. Collective; the same bits on every rank, for any number of them. */
-fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table,
-                             fd_task_scores *scores) FD_MUST_CHECK;
+/* What was said of the rows of a table. */
+typedef struct fd_prediction {
+  float *features; /* [rows, the head's width] */
+  double *output;  /* [rows, outputs]: log odds of the classes, or the value */
+} fd_prediction;
+void fd_prediction_free(fd_prediction *prediction);
+
+/* Scores of the weights in selection->weights on a table, and, where `prediction` is not NULL, what they come from (released with
+ * fd_prediction_free, in any case). Collective; the same bits on every rank, for any number of them. */
+fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores,
+                             fd_prediction *prediction) FD_MUST_CHECK;
 
 /* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in the teacher array, and ends the
  * training after task.patience evaluations without a better one. */

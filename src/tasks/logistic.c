@@ -157,16 +157,14 @@ fd_status fd_logistic_loss(const fd_logistic *model, const fd_design *x, const i
   return FD_OK;
 }
 
-fd_status fd_logistic_predict(const fd_logistic *model, const fd_design *x, int *predicted) {
+fd_status fd_logistic_predict(const fd_logistic *model, const fd_design *x, double *score) {
   problem p = {0};
   FD_TRY(open_problem(&p, model, x));
   set_offsets(&p, model->weight);
-  for (int i = 0; i < x->rows; i++) {
+  for (int i = 0; i < x->rows; i++, score += model->classes) {
     score_row(&p, i, model->weight);
-    int best = 0;
-    for (int o = 1; o < p.outputs; o++)
-      if (p.score[o] > p.score[best]) best = o;
-    predicted[i] = p.outputs == 1 ? p.score[0] > 0 : best;
+    score[0] = 0;
+    memcpy(score + model->classes - p.outputs, p.score, (size_t)p.outputs * sizeof *score);
   }
   free(p.score);
   return FD_OK;

@@ -37,7 +37,7 @@ fd_status fd_logistic_fit(fd_logistic *model, const fd_design *x, const int *lab
 fd_status fd_logistic_loss(const fd_logistic *model, const fd_design *x, const int *label, const int *row, int count,
                            double *loss) FD_MUST_CHECK;
 
-/* The likeliest class of every row; a tie goes to the smaller one. predicted: [x->rows]. */
-fd_status fd_logistic_predict(const fd_logistic *model, const fd_design *x, int *predicted) FD_MUST_CHECK;
+/* The log odds of every row's classes: score [x->rows, classes]; of two classes 0 and those of class 1. */
+fd_status fd_logistic_predict(const fd_logistic *model, const fd_design *x, double *score) FD_MUST_CHECK;
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/rank_device.h"
+
 fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *use, fd_comm *comm) {
   memset(m, 0, sizeof *m);
   char folder[FD_PATH_MAX] = "";
@@ -13,11 +15,11 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   }
   FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0)); /* a run that goes on has a newer one by now */
   if (comm->rank) FD_TRY(fd_checkpoint_open_weights(folder, &m->config, &m->info, &m->student, &m->teacher));
-  m->config.device.kind = FD_DEVICE_CPU;
+  m->config.device.kind = use->device;
   m->config.device.threads = use->threads;
   m->config.device.simd = use->simd;
-  m->config.device.precision = FD_PRECISION_FP32;
-  FD_TRY(fd_device_open(&m->dev, &m->config, comm->local_size));
+  m->config.device.precision = FD_PRECISION_AUTO;
+  FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
   return fd_network_create(&m->network, &m->config, m->info.window);
 }
 

@@ -9,15 +9,16 @@
 /* How commands that use a model run it. */
 typedef struct fd_use {
   int64_t threads; /* of a rank; 0: its share of the cores */
-  int simd, encoder;
+  int device, simd, encoder;
 } fd_use;
 
 enum { FD_ENCODER_TEACHER, FD_ENCODER_STUDENT };
 
-/* Lines of a command's table of options for a fd_use `use`, whose defaults are {0, 0, -1}. */
-#define FD_USE_DEVICE_ARGS(use)                                                                                            \
-  {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, { \
-    "simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"                \
+/* Lines of a command's table of options for a fd_use `use`, whose defaults are {.encoder = -1}. */
+#define FD_USE_DEVICE_ARGS(use)                                                                                                \
+  {"device", FD_ARG_CHOICE, &(use).device, 0, 0, "cpu|cuda", "where the encoder runs; cuda computes in bf16"},                 \
+      {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, { \
+    "simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"                    \
   }
 #define FD_USE_ENCODER_ARG(use) \
   { "encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, "teacher|student", "which network (default: the teacher if there is one)" }
@@ -31,7 +32,7 @@ typedef struct fd_pretrained {
 } fd_pretrained;
 
 /* Opens a checkpoint folder, or the newest valid checkpoint of a run folder. Collective: the root reads first, so that what is
- * wrong is said once. The device is a CPU with fp32 operands, wherever the run was: results do not depend on this machine's
+ * wrong is said once. A CPU computes with fp32 operands, however the run was trained: results do not depend on this machine's
  * extras. */
 fd_status fd_pretrained_open(fd_pretrained *model, const char *path, const fd_use *use, fd_comm *comm) FD_MUST_CHECK;
 void fd_pretrained_close(fd_pretrained *model);

@@ -59,30 +59,45 @@ static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, co
 }
 
 /* Fits all training rows with the chosen lambda and scores the test rows. */
-static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, fd_probe_score *score) {
+static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, int seed, fd_probe_item *item) {
+  fd_probe_score *score = &item->score[seed];
   fd_logistic *model = NULL;
   fd_scores s;
-  int *predicted;
+  int *predicted, classes = task->train->classes;
+  double *odds = NULL;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&predicted, (size_t)test->rows, sizeof *predicted, "predictions"));
-  FD_GO(fd_logistic_create(&model, task->train->classes, train->dims));
+  FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
+  FD_GO(fd_logistic_create(&model, classes, train->dims));
   FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, score->lambda, NULL));
-  FD_GO(fd_logistic_predict(model, test, predicted));
-  FD_GO(fd_scores_of(test->rows, task->test->label, predicted, task->train->classes, &s));
+  FD_GO(fd_logistic_predict(model, test, odds));
+  fd_likeliest(test->rows, odds, classes, predicted);
+  FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes, &s));
+  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc));
   score->accuracy = s.accuracy, score->f1 = s.f1, score->mcc = s.mcc;
   score->dims = train->dims;
+  if (seed == 0) item->test = odds, odds = NULL;
 done:
   fd_logistic_free(&model);
   free(predicted);
+  free(odds);
   return status;
 }
 
 /* The seeds of an item are shared out over the ranks; a rank leaves zeros where another one works. */
 static int is_mine(const fd_probe_task *task, int seed) { return seed % task->comm->size == task->comm->rank; }
 
-/* Whitened features of both tables. */
+/* The test rows on the first two principal components. */
+static fd_status take_plane(const fd_whitening *whitening, const float *raw, int rows, fd_probe_item *item) {
+  FD_TRY(fd_alloc(&item->plane, (size_t)rows * 2, sizeof *item->plane, "principal components"));
+  fd_whitening_plane(whitening, raw, rows, item->plane);
+  memcpy(item->share, whitening->share, sizeof item->share);
+  return FD_OK;
+}
+
+/* Whitened features of both tables, and `item`'s plane if it has none. */
 static fd_status whitened_features(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder,
-                                   fd_design *train, fd_design *test) {
+                                   fd_design *train, fd_design *test, fd_probe_item *item) {
   const fd_table *table[2] = {task->train, task->test};
   fd_design *design[2] = {train, test};
   fd_whitening *whitening = NULL;
@@ -100,6 +115,7 @@ static fd_status whitened_features(const fd_probe_options *o, const fd_probe_tas
     FD_GO(fd_alloc(&white, (size_t)table[i]->rows * (size_t)whitening->kept, sizeof *white, "features"));
     *design[i] = (fd_design){.rows = table[i]->rows, .dims = whitening->kept, .dense = white};
     FD_GO(fd_whitening_apply(whitening, raw, table[i]->rows, white));
+    if (i == 1 && !item->plane && task->comm->rank == 0) FD_GO(take_plane(whitening, raw, table[i]->rows, item));
     free(raw);
     raw = NULL;
   }
@@ -113,13 +129,13 @@ done:
 static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder, int first,
                                int last, fd_probe_item *item) {
   fd_design train = {0}, test = {0};
-  fd_status status = whitened_features(o, task, encoder, &train, &test);
+  fd_status status = whitened_features(o, task, encoder, &train, &test, item);
   item->features = fd_features_names[o->features];
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
     if (!is_mine(task, seed)) continue;
     status = choose(o, task, &train, seed, &score->lambda, &score->selection_loss);
-    if (status == FD_OK) status = finish(task, &train, &test, score);
+    if (status == FD_OK) status = finish(task, &train, &test, seed, item);
   }
   free((double *)train.dense);
   free((double *)test.dense);
@@ -141,7 +157,8 @@ static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task 
 }
 
 /* One seed of the k-mer baseline: k and lambda together by the split, then the test rows once. */
-static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, int seed, fd_probe_score *score) {
+static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, int seed, fd_probe_item *item) {
+  fd_probe_score *score = &item->score[seed];
   fd_kmers *kmers;
   score->selection_loss = INFINITY;
   for (int i = 0; i < o->ks; i++) {
@@ -155,7 +172,7 @@ static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *tas
     score->selection_loss = loss, score->lambda = lambda, score->k = o->k[i];
   }
   FD_TRY(fd_kmers_create(&kmers, task->train, task->test, (int)score->k));
-  fd_status status = finish(task, &kmers->train, &kmers->test, score);
+  fd_status status = finish(task, &kmers->train, &kmers->test, seed, item);
   fd_kmers_free(&kmers);
   return status;
 }
@@ -180,6 +197,14 @@ static fd_status gather(fd_comm *comm, fd_probe_item *item, int seeds) {
   return comm->ops->sum_u64(comm, (uint64_t *)(void *)item->score, (size_t)seeds * sizeof *item->score / sizeof(uint64_t));
 }
 
+void fd_probe_result_free(fd_probe_result *result) {
+  for (int i = 0; i < result->items; i++) {
+    free(result->item[i].test);
+    free(result->item[i].plane);
+  }
+  memset(result, 0, sizeof *result);
+}
+
 fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *task, fd_probe_result *result) {
   memset(result, 0, sizeof *result);
   result->seeds = options->seeds;
@@ -194,7 +219,7 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
     fd_probe_item *item = add_item(result, "kmer");
     item->features = "kmer";
     for (int seed = 0; seed < options->seeds; seed++)
-      if (is_mine(task, seed)) FD_TRY(probe_kmers(options, task, seed, &item->score[seed]));
+      if (is_mine(task, seed)) FD_TRY(probe_kmers(options, task, seed, item));
   }
   for (int i = 0; i < result->items; i++) FD_TRY(gather(task->comm, &result->item[i], options->seeds));
   return FD_OK;

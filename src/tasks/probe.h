@@ -26,15 +26,19 @@ typedef struct fd_probe_options {
 
 /* One seed of one item. Every member has 8 bytes, so that ranks can add their bits. */
 typedef struct fd_probe_score {
-  double accuracy, f1, mcc;
-  double lambda, selection_loss; /* the choice, and its mean loss on the rows that chose */
-  double k, dims;                /* k of a k-mer model, else 0; features after whitening */
+  double accuracy, f1, mcc, auroc; /* auroc: NAN where the test rows have one class */
+  double lambda, selection_loss;   /* the choice, and its mean loss on the rows that chose */
+  double k, dims;                  /* k of a k-mer model, else 0; features after whitening */
 } fd_probe_score;
 
 typedef struct fd_probe_item {
   char name[32];        /* teacher, student, untrained, kmer */
   const char *features; /* tokens, cls, both, kmer */
   fd_probe_score score[FD_PROBE_SEEDS];
+  /* Of the first seed, on the rank that did it (the first): */
+  double *test;    /* [test rows, classes] log odds */
+  double *plane;   /* [test rows, 2] principal components, of the training rows; k-mers: NULL */
+  double share[2]; /* of the training rows' variance that they have */
 } fd_probe_item;
 
 typedef struct fd_probe_result {
@@ -51,9 +55,12 @@ typedef struct fd_probe_task {
   const fd_encoder *untrained; /* params are ignored */
 } fd_probe_task;
 
-/* Runs the probe. Collective; the fits are shared out over the ranks, and every rank gets the same result for any number of them.
- * Training rows of one class only, and test labels beyond them, are FD_DATA. */
+/* Runs the probe; the result, released with fd_probe_result_free in any case, begins as zeroes. Collective; the fits are shared
+ * out over the ranks, and every rank gets the same result for any number of them. Training rows of one class only, and test
+ * labels beyond them, are FD_DATA. */
 fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *task, fd_probe_result *result) FD_MUST_CHECK;
+
+void fd_probe_result_free(fd_probe_result *result);
 
 /* The split of a seed: an order of the rows 0 .. rows-1; its first *held_out choose, the others fit. */
 fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) FD_MUST_CHECK;

@@ -232,7 +232,7 @@ static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
   double sum = 0;
   for (int i = 0; i < j->ref; i++) {
     int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
-    const float *z = w->e->logits + (size_t)(w->e->start[slot] + t) * FD_SYMBOLS;
+    const float *z = w->e->logits + (size_t)(w->e->seqs.start[slot] + t) * FD_SYMBOLS;
     uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
     sum += fd_score_log_weight((double)z[a], w->options->tau, w->options->bce) -
            fd_score_log_weight((double)z[r], w->options->tau, w->options->bce);

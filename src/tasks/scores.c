@@ -1,4 +1,4 @@
-/* Accuracy, macro F1 and Matthews' correlation from predicted classes. */
+/* Accuracy, macro F1 and Matthews' correlation from predicted classes; ROC curves from their scores. */
 #include "tasks/scores.h"
 
 #include <math.h>
@@ -58,17 +58,59 @@ static double area_of(ranked *rows, int count) { /* NAN where a class has all ro
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
 }
 
+static void rank_class(ranked *rows, int count, const int *label, const double *score, int classes, int class) {
+  for (int i = 0; i < count; i++) rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t) class], label[i] == class};
+}
+
 fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) {
   ranked *rows;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
   int first = classes == 2 ? 1 : 0, counted = 0;
   *area = 0;
   for (int c = first; c < classes; c++) {
-    for (int i = 0; i < count; i++) rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t)c], label[i] == c};
+    rank_class(rows, count, label, score, classes, c);
     double one = area_of(rows, count);
     if (!isnan(one)) *area += one, counted++;
   }
   *area /= counted; /* 0 / 0 is NAN */
+  free(rows);
+  return FD_OK;
+}
+
+void fd_likeliest(int count, const double *score, int classes, int *predicted) {
+  for (int i = 0; i < count; i++, score += classes) {
+    predicted[i] = 0;
+    for (int c = 1; c < classes; c++)
+      if (score[c] > score[predicted[i]]) predicted[i] = c;
+  }
+}
+
+void fd_confusion(int count, const int *label, const int *predicted, int classes, int *confusion) {
+  for (int i = 0; i < classes * classes; i++) confusion[i] = 0;
+  for (int i = 0; i < count; i++) confusion[label[i] * classes + predicted[i]]++;
+}
+
+fd_status fd_roc(int count, const int *label, const double *score, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
+                 int *points, double *area) {
+  static const double apart = 0.01; /* along a way of length 2: at most 202 points */
+  ranked *rows;
+  double positives = 0, above = 0, hits = 0;
+  fd_roc_point here = {0, 0};
+  FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
+  rank_class(rows, count, label, score, classes, class);
+  *area = area_of(rows, count);
+  *points = 0;
+  for (int i = 0; i < count; i++) positives += rows[i].positive;
+  if (isnan(*area)) goto done;
+  curve[(*points)++] = here;
+  for (int i = count - 1, end; i >= 0; i = end) { /* area_of has sorted them: the largest come last */
+    for (end = i; end >= 0 && rows[end].score == rows[i].score; end--) above++, hits += rows[end].positive;
+    here = (fd_roc_point){(above - hits) / (count - positives), hits / positives};
+    const fd_roc_point *last = &curve[*points - 1];
+    if (end < 0 || here.false_positive - last->false_positive + here.true_positive - last->true_positive >= apart)
+      curve[(*points)++] = here;
+  }
+done:
   free(rows);
   return FD_OK;
 }

@@ -7,12 +7,14 @@
 
 enum { FD_SUITE_TASKS = 256 };
 
-/* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and
- * settings (section.key=value) for the latter alone; `config`: the settings of
- * fine-tuning, a file beside the suite's; `measure`: accuracy, f1 or mcc; `paper_others`: the paper's numbers of other models
- * than FinDNA, NAME/ROW=NUMBER with ; between (an eighth column that may be missing). */
+/* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value)
+ * for the latter alone; `config`: the settings of fine-tuning, a file beside the suite's; `measure`: accuracy, f1, mcc or auroc.
+ * Two further columns may be missing: the rows that the paper counts, and its numbers of other models than FinDNA,
+ * NAME/ROW=NUMBER with ; between. */
 typedef struct fd_suite_task {
-  const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note, *paper_others;
+  const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note;
+  int paper_train, paper_test; /* 0: not known */
+  const char *paper_others;
 } fd_suite_task;
 
 typedef struct fd_suite {

@@ -55,7 +55,7 @@ static void take(void *context, int i, const void *note) {
   for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
     int row = (int)(at - t->from);
     if (t->minus) row = t->length - 1 - row;
-    const float *z = w->e->logits + (size_t)(w->e->start[i] + row) * FD_SYMBOLS;
+    const float *z = w->e->logits + (size_t)(w->e->seqs.start[i] + row) * FD_SYMBOLS;
     double p[FD_N], most = -INFINITY, sum = 0;
     for (int c = 0; c < FD_N; c++)
       p[c] = fd_score_log_weight((double)z[c], w->options->tau, w->options->bce), most = fmax(most, p[c]);

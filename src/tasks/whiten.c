@@ -36,6 +36,10 @@ static fd_status make_map(fd_whitening *w, const double *vector, const double *v
   if (!(largest > 0)) return fd_fail(FD_DATA, "all sequences have the same features: there is nothing to learn from them");
   while (w->kept < dims && variance[dims - 1 - w->kept] > smallest * largest) w->kept++;
   FD_TRY(fd_alloc(&w->map, (size_t)dims * (size_t)w->kept, sizeof *w->map, "whitening"));
+  double total = 0;
+  for (int k = 0; k < dims; k++) total += variance[k] > 0 ? variance[k] : 0;
+  for (int k = 0; k < 2 && k < w->kept; k++)
+    w->sd[k] = sqrt(variance[dims - 1 - k]), w->share[k] = variance[dims - 1 - k] / total;
   for (int k = 0; k < w->kept; k++) {
     const double *v = vector + (size_t)(dims - 1 - k) * (size_t)dims;
     for (int i = 0; i < dims; i++) w->map[(size_t)i * (size_t)w->kept + (size_t)k] = v[i] / sqrt(variance[dims - 1 - k]);
@@ -96,4 +100,14 @@ fd_status fd_whitening_apply(const fd_whitening *w, const float *x, int rows, do
   }
   free(tile);
   return FD_OK;
+}
+
+void fd_whitening_plane(const fd_whitening *w, const float *x, int rows, double *plane) {
+  for (int r = 0; r < rows; r++, x += w->dims, plane += 2) {
+    plane[0] = plane[1] = 0;
+    for (int k = 0; k < 2 && k < w->kept; k++) {
+      for (int i = 0; i < w->dims; i++) plane[k] += ((double)x[i] - w->mean[i]) * w->map[(size_t)i * (size_t)w->kept + (size_t)k];
+      plane[k] *= w->sd[k];
+    }
+  }
 }

@@ -9,8 +9,10 @@
 
 typedef struct fd_whitening {
   int dims, kept;
-  double *mean; /* [dims] */
-  double *map;  /* [dims, kept] */
+  double *mean;    /* [dims] */
+  double *map;     /* [dims, kept] */
+  double sd[2];    /* along the first two directions */
+  double share[2]; /* of the whole variance that they have */
 } fd_whitening;
 
 /* Fits on x [rows, dims]. Directions with less than 1e-10 of the largest variance are dropped: they are rounding. Features that
@@ -20,5 +22,9 @@ void fd_whitening_free(fd_whitening **whitening);
 
 /* y [rows, kept] = (x - mean) map. */
 fd_status fd_whitening_apply(const fd_whitening *whitening, const float *x, int rows, double *y) FD_MUST_CHECK;
+
+/* The first two principal components: plane [rows, 2] = (x - mean) on the directions of the largest variance, in the units of x;
+ * 0 where there is no second one. */
+void fd_whitening_plane(const fd_whitening *whitening, const float *x, int rows, double *plane);
 
 #endif

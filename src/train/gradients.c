@@ -1,8 +1,8 @@
-/* The tree of sums: a binary counter of buffers within the rank, recursive halving between ranks. */
+/* The tree of sums: a binary counter of buffers within the rank, recursive halving between ranks, a bucket at a time. */
 #include "train/gradients.h"
 
+#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 
@@ -16,33 +16,32 @@ typedef struct node {
 struct fd_gradients {
   fd_device *dev;
   fd_comm *comm;
-  size_t size, statistics;
-  int micro_batches, taken, buffers, free_count, fast;
+  fd_link *link;
+  fd_gradients_shape shape;
+  int taken, buffers, free_count;
   node level[LEVELS], free_node[LEVELS], leaf; /* level[i]: a whole subtree of 2^i micro-batches */
-  float *exchange;                             /* half a gradient, for what a peer sends */
-  double *exchange_statistics;
+  size_t open;                                 /* of the leaf, [0, open) is not in the tree yet */
+  float *receive;                              /* device: what a peer sends */
+  double *statistics, *receive_statistics;     /* host */
+  fd_status failed;                            /* of the link */
 };
 
-fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, int micro_batches, size_t size,
-                              size_t statistics, int fast) {
+fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, fd_link *link,
+                              const fd_gradients_shape *shape) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(gradients, 1, sizeof **gradients, "gradients"));
   fd_gradients *g = *gradients;
-  *g = (fd_gradients){.dev = dev,
-                      .comm = comm,
-                      .size = size,
-                      .statistics = statistics,
-                      .micro_batches = micro_batches,
-                      .fast = fast,
-                      .buffers = 1};
-  while (1 << (g->buffers - 1) < micro_batches) g->buffers++;
+  *g = (fd_gradients){.dev = dev, .comm = comm, .link = link, .shape = *shape, .buffers = 1, .open = shape->size};
+  while (1 << (g->buffers - 1) < shape->micro_batches) g->buffers++;
   for (; g->free_count < g->buffers; g->free_count++) {
     node *n = &g->free_node[g->free_count];
-    FD_GO(dev->alloc(dev, &n->gradient, size * sizeof(float), "gradients"));
-    FD_GO(fd_alloc(&n->statistics, statistics, sizeof(double), "gradients"));
+    FD_GO(dev->alloc(dev, &n->gradient, shape->size * sizeof(float), "gradients"));
+    FD_GO(dev->alloc(dev, &n->statistics, shape->statistics * sizeof(double), "gradients"));
   }
-  if (comm->size > 1 && !fast) FD_GO(fd_alloc(&g->exchange, size / 2 + 1, sizeof(float), "gradients of a peer"));
-  FD_GO(fd_alloc(&g->exchange_statistics, statistics / 2 + 1, sizeof(double), "gradients of a peer"));
+  /* A bucket ends with the layer that fills it: at most all there is. */
+  if (link && !shape->fast) FD_GO(dev->alloc(dev, &g->receive, (shape->size / 2 + 1) * sizeof(float), "gradients of a peer"));
+  FD_GO(fd_alloc(&g->statistics, shape->statistics, sizeof(double), "gradients"));
+  FD_GO(fd_alloc(&g->receive_statistics, shape->statistics / 2 + 1, sizeof(double), "gradients of a peer"));
 done:
   if (status != FD_OK) fd_gradients_destroy(gradients);
   return status;
@@ -50,7 +49,7 @@ done:
 
 static void free_node(fd_gradients *g, node *n) {
   g->dev->release(g->dev, n->gradient);
-  free(n->statistics);
+  g->dev->release(g->dev, n->statistics);
 }
 
 void fd_gradients_destroy(fd_gradients **gradients) {
@@ -61,13 +60,14 @@ void fd_gradients_destroy(fd_gradients **gradients) {
     free_node(g, &g->level[i]);
   }
   free_node(g, &g->leaf);
-  free(g->exchange);
-  free(g->exchange_statistics);
+  g->dev->release(g->dev, g->receive);
+  free(g->statistics);
+  free(g->receive_statistics);
   free(g);
   *gradients = NULL;
 }
 
-int fd_gradients_buffers(const fd_gradients *g) { return g->buffers + (g->exchange != NULL); }
+int fd_gradients_buffers(const fd_gradients *g) { return g->buffers + (g->receive != NULL); }
 
 static node take_free(fd_gradients *g) {
   node n = g->free_node[--g->free_count];
@@ -78,23 +78,72 @@ static node take_free(fd_gradients *g) {
 float *fd_gradients_leaf(fd_gradients *g, double **statistics) {
   if (!g->leaf.gradient) g->leaf = take_free(g);
   *statistics = g->leaf.statistics;
-  memset(*statistics, 0, g->statistics * sizeof(double));
+  g->dev->ops.zero(g->dev, g->shape.statistics * sizeof(double), *statistics);
+  g->open = g->shape.size;
   return g->leaf.gradient;
+}
+
+static int is_last(const fd_gradients *g) { return g->taken == g->shape.micro_batches - 1; }
+
+/* Asks for the sum of data[count] over the ranks. */
+static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
+  int idle;
+  FD_TRY(g->link->follow(g->link));
+  FD_TRY(g->shape.fast ? g->link->sum(g->link, data, count) : fd_link_tree_sum(g->link, data, count, g->receive));
+  return g->link->progress(g->link, &idle);
+}
+
+/* The leaf's values from `from` on into the tree: into the levels whose subtrees it completes, the earlier micro-batches being
+ * the left operand. The last micro-batch completes the rank's tree, and the ranks' sums can start. */
+static void take_part(fd_gradients *g, size_t from) {
+  size_t count = g->open - from;
+  float *sum = g->leaf.gradient + from;
+  int level = 0;
+  for (int n = g->taken; n & 1; n >>= 1, level++) {
+    float *left = g->level[level].gradient + from;
+    g->dev->ops.add(g->dev, count, left, sum, left);
+    sum = left;
+  }
+  g->open = from;
+  if (g->link && is_last(g) && g->failed == FD_OK && count) g->failed = send_bucket(g, sum, count);
+}
+
+void fd_gradients_ready(fd_gradients *g, size_t from) {
+  int idle;
+  if (!g->link || !is_last(g)) return;
+  if (g->open - from >= g->shape.bucket) take_part(g, from);
+  else if (g->failed == FD_OK) g->failed = g->link->progress(g->link, &idle);
 }
 
 void fd_gradients_add(fd_gradients *g) {
   node sum = g->leaf;
   int level = 0;
+  take_part(g, 0);
   g->leaf = (node){NULL, NULL};
   for (int count = g->taken++; count & 1; count >>= 1, level++) {
-    node left = g->level[level]; /* the earlier micro-batches are the left operand */
-    g->dev->ops.add(g->dev, g->size, left.gradient, sum.gradient, left.gradient);
-    for (size_t i = 0; i < g->statistics; i++) left.statistics[i] += sum.statistics[i];
+    node left = g->level[level];
+    g->dev->ops.add_sums(g->dev, g->shape.statistics, left.statistics, sum.statistics);
     g->free_node[g->free_count++] = sum;
     g->level[level] = (node){NULL, NULL};
     sum = left;
   }
   g->level[level] = sum;
+}
+
+/* Until the ranks have exchanged everything. The watchdog ends a wait that has no end. */
+static fd_status wait_for_ranks(fd_gradients *g) {
+  fd_watch *watch = &g->comm->watch;
+  double since = fd_seconds();
+  int idle = 0;
+  atomic_store(&watch->waiting_since, since);
+  atomic_store(&watch->waiting, "the sum of gradients");
+  while (g->failed == FD_OK && !idle) {
+    g->failed = g->link->progress(g->link, &idle);
+    if (!idle) sched_yield();
+  }
+  atomic_store(&watch->waiting, NULL);
+  watch->waited += fd_seconds() - since;
+  return g->failed == FD_OK ? g->link->lead(g->link) : g->failed;
 }
 
 fd_status fd_gradients_finish(fd_gradients *g, float **sum, double **statistics) {
@@ -105,10 +154,10 @@ fd_status fd_gradients_finish(fd_gradients *g, float **sum, double **statistics)
   g->level[top] = (node){NULL, NULL};
   g->free_node[g->free_count++] = result;
   g->taken = 0;
-  FD_TRY(g->dev->sync(g->dev));
   *sum = result.gradient;
-  *statistics = result.statistics;
-  if (g->fast) FD_TRY(g->comm->ops->sum_f32(g->comm, result.gradient, g->size));
-  else FD_TRY(fd_comm_tree_sum_f32(g->comm, result.gradient, g->size, g->exchange));
-  return fd_comm_tree_sum_f64(g->comm, result.statistics, g->statistics, g->exchange_statistics);
+  *statistics = g->statistics;
+  FD_TRY(g->dev->copy(g->dev, g->statistics, result.statistics, g->shape.statistics * sizeof(double)));
+  FD_TRY(g->dev->sync(g->dev));
+  if (g->link) FD_TRY(wait_for_ranks(g));
+  return fd_comm_tree_sum_f64(g->comm, g->statistics, g->shape.statistics, g->receive_statistics);
 }

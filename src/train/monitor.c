@@ -16,7 +16,7 @@ typedef struct cls_rows {
 /* Runs the chunks of this rank; rows of other ranks stay zero, and adding the bits gathers them. */
 static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
   int latent = t->config->objective.cl_space == FD_SPACE_LATENT;
-  size_t row = (size_t)rows->width, each = (size_t)rows->cls * row;
+  size_t each = (size_t)rows->cls * (size_t)rows->width;
   fd_loader loader;
   fd_loader_init(&loader, t->config, windows);
   loader.augment = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR);
@@ -31,12 +31,14 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_TEACHER], batch->teacher, t->teacher);
     for (int s = 0; s < count; s++) {
-      size_t from = (size_t)(batch->start[s + 1] - rows->cls) * row, to = (size_t)(i * size + s) * each;
-      FD_TRY(t->dev->copy(t->dev, rows->p + to, (latent ? t->student->latent : t->student->logits) + from, each * sizeof(float)));
-      FD_TRY(t->dev->copy(t->dev, rows->q + to, (latent ? t->teacher->latent : t->teacher->logits) + from, each * sizeof(float)));
+      int from = batch->seqs.start[s + 1] - rows->cls, width = rows->width;
+      size_t to = (size_t)(i * size + s) * each;
+      fd_mat p = latent ? t->student->latent : fd_dense(t->student->logits, FD_SYMBOLS),
+             q = latent ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS);
+      FD_TRY(fd_mat_read(t->dev, p, from, rows->cls, width, rows->p + to));
+      FD_TRY(fd_mat_read(t->dev, q, from, rows->cls, width, rows->q + to));
     }
   }
-  FD_TRY(t->dev->sync(t->dev));
   size_t words = 2 * (size_t)rows->windows * each / 2; /* p and q lie together; an even number of floats */
   return t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)rows->p, words);
 }

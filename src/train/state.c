@@ -26,7 +26,7 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
     s->size[i] = sizes[i];
     if (!sizes[i]) continue;
     FD_GO(dev->alloc(dev, &s->array[i], sizes[i] * sizeof(float), fd_array_names[i]));
-    dev->ops.zero(dev, sizes[i], s->array[i]);
+    dev->ops.zero(dev, sizes[i] * sizeof(float), s->array[i]);
   }
   FD_GO(dev->copy(dev, s->array[FD_STUDENT], start, n * sizeof *start));
   if (teacher) FD_GO(dev->copy(dev, s->array[FD_TEACHER], start, n * sizeof *start));

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "data/ahead.h"
 #include "train/gradients.h"
+#include "train/rank_device.h"
 #include "train/schedule.h"
 
 /* Statistics of a micro-batch, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
@@ -44,7 +45,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
-  size_t n = (size_t)rows, channels = (size_t)network->channels;
+  size_t n = (size_t)rows;
   int cls = fd_config_cls(config);
   uint64_t batch = (uint64_t)config->train.batch;
   FD_GO(fd_ahead_create(&t->ahead, source, dev, t->micro_batches, t->micro_size, rows, cls, batch, batch * (uint64_t)steps));
@@ -54,9 +55,17 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
   if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
-  if (fd_objective_latent(config)) FD_GO(dev->alloc(dev, &t->grads.dlatent, n * channels * sizeof(float), "output gradients"));
-  FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->micro_batches, network->params.size, statistics_size(state),
-                            config->comm.reduction == FD_REDUCTION_FAST));
+  if (fd_objective_latent(config)) {
+    t->grads.dlatent = fd_form_mat(dev->form, NULL, network->channels);
+    FD_GO(dev->alloc(dev, &t->grads.dlatent.at, n * fd_form_row(dev->form, network->channels), "output gradients"));
+  }
+  const fd_gradients_shape shape = {.micro_batches = t->micro_batches,
+                                    .size = network->params.size,
+                                    .statistics = statistics_size(state),
+                                    .bucket = (size_t)(config->comm.bucket * 1e6 / sizeof(float)),
+                                    .fast = config->comm.reduction == FD_REDUCTION_FAST};
+  FD_GO(fd_rank_link_open(&t->link, config, comm, dev));
+  FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->link, &shape));
 done:
   if (status != FD_OK) fd_trainer_destroy(trainer);
   return status;
@@ -72,18 +81,11 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   fd_activations_destroy(&t->teacher);
   fd_task_pass_destroy(&t->task);
   t->dev->release(t->dev, t->grads.dlogits);
-  t->dev->release(t->dev, t->grads.dlatent);
+  t->dev->release(t->dev, t->grads.dlatent.at);
   fd_gradients_destroy(&t->gradients);
+  if (t->link) t->link->close(t->link, t->abandoned);
   free(t);
   *trainer = NULL;
-}
-
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int ranks, int rows) {
-  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
-  for (int n = 1; n < own; n *= 2) buffers++;
-  size_t floats =
-      (size_t)buffers * network->params.size + fd_activations_size(network, rows, 1) + fd_activations_size(network, rows, 0);
-  return floats * sizeof(float) + 2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
 }
 
 /* The views of all micro-batches of this rank. */
@@ -104,6 +106,8 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
   return FD_OK;
 }
 
+static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
+
 /* Gradient and statistics of one micro-batch, into the tree. */
 static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
   const fd_config *config = t->config;
@@ -113,10 +117,10 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
-  t->student->draws = batch->draws;
+  t->student->dropout = 1;
   fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
-  dev->ops.zero(dev, rows * FD_SYMBOLS, t->grads.dlogits);
-  if (t->grads.dlatent) dev->ops.zero(dev, rows * (size_t)t->network->channels, t->grads.dlatent);
+  dev->ops.zero(dev, rows * FD_SYMBOLS * sizeof(float), t->grads.dlogits);
+  if (t->grads.dlatent.at) dev->ops.zero(dev, rows * fd_form_row(dev->form, t->network->channels), t->grads.dlatent.at);
   fd_outputs outputs = {.batch = batch,
                         .network = t->network,
                         .params = s->array[FD_STUDENT],
@@ -131,11 +135,13 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
   if (t->points) t->points->outputs(t->points->context, &outputs);
   if (t->teacher)
-    dev->ops.cls_sum(dev, &batch->seqs, s->width,
-                     config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : t->teacher->logits,
-                     statistics + FD_TERMS);
+    dev->ops.cls_sum(
+        dev, &batch->seqs, s->width,
+        config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
+        statistics + FD_TERMS);
+  const fd_backward_watch watch = {t->gradients, gradient_ready};
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
-                      t->grads.dlatent, gradient);
+                      t->grads.dlatent, gradient, &watch);
   fd_gradients_add(t->gradients);
 }
 
@@ -200,8 +206,11 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
   for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
+  FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
-  FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
+  fd_status summed = fd_gradients_finish(t->gradients, &gradient, &statistics);
+  t->abandoned = summed != FD_OK;
+  FD_TRY(summed);
   if (t->points) t->points->gradient(t->points->context, gradient);
 
   fd_comm_phase(t->comm, s->step, "the update");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "comm/comm.h"
+#include "device/link.h"
 #include "objective/objective.h"
 #include "train/state.h"
 
@@ -37,6 +38,8 @@ typedef struct fd_trainer {
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
   fd_task_pass *task;                /* NULL without a task */
   fd_output_grads grads;
+  fd_link *link; /* between the ranks; NULL with one */
+  int abandoned; /* a sum over the ranks failed: the link is in the middle of something */
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */
   FILE *window_log;              /* NULL, or where the numbers of this rank's windows go, a line a step; borrowed */
@@ -56,9 +59,6 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) FD_MUS
 fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) FD_MUST_CHECK;
 void fd_trainer_destroy(fd_trainer **trainer);
-
-/* Bytes of device memory that the trainer of such a config takes, gradients and state included. */
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, int ranks, int rows);
 
 /* One step. */
 fd_status fd_trainer_step(fd_trainer *trainer, fd_step *report) FD_MUST_CHECK;

@@ -50,10 +50,10 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   int d = (int)c->model.channels, h = (int)c->model.hidden, count = (int)c->train.batch, *start;
   size_t rows = (size_t)count * TOKENS, dn = (size_t)d, hn = (size_t)h;
   float *w1, *w2, *b1, *b2;
-  FD_TRY(fd_device_open(&b->dev, c, 1));
+  FD_TRY(fd_device_open(&b->dev, c, 0, 1));
   FD_TRY(fd_alloc(&start, (size_t)count + 1, sizeof *start, "benchmark"));
   for (int i = 0; i <= count; i++) start[i] = i * TOKENS;
-  b->seqs = (fd_seqs){count, (int)c->model.cls, start};
+  b->seqs = (fd_seqs){.count = count, .cls = (int)c->model.cls, .start = start};
   FD_TRY(random_floats(&b->x, rows * dn));
   FD_TRY(random_floats(&b->z, rows * hn));
   FD_TRY(random_floats(&b->y, rows * dn));
@@ -75,13 +75,15 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
 /* Seconds of one pass. */
 static double forward(const block_bench *b) {
   double start = fd_seconds();
-  b->dev->ops.mixer_forward(b->dev, &b->seqs, &b->block, b->x, b->z, b->y);
+  b->dev->ops.mixer_forward(b->dev, &b->seqs, &b->block, fd_dense(b->x, b->block.channels), fd_dense(b->z, b->block.hidden),
+                            fd_dense(b->y, b->block.channels));
   return fd_seconds() - start;
 }
 
 static double backward(const block_bench *b) {
   double start = fd_seconds();
-  b->dev->ops.mixer_backward(b->dev, &b->seqs, &b->block, b->x, b->z, b->dy, b->dx, &b->grads);
+  b->dev->ops.mixer_backward(b->dev, &b->seqs, &b->block, fd_dense(b->x, b->block.channels), fd_dense(b->z, b->block.hidden),
+                             fd_dense(b->dy, b->block.channels), fd_dense(b->dx, b->block.channels), &b->grads);
   return fd_seconds() - start;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "train/rank_device.h"
 #include "bench.h"
 #include "train/trainer.h"
 
@@ -36,7 +37,7 @@ fd_status fd_bench_step(fd_bench *bench) {
   fd_step step;
   fd_windows windows = random_windows();
   int micro = (int)(c->train.batch / c->train.virtual_ranks);
-  FD_TRY(fd_device_open(&dev, c, bench->comm->local_size));
+  FD_TRY(fd_rank_device_open(&dev, c, bench->comm));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
   fd_loader_init(&loader, c, &windows);
@@ -64,7 +65,7 @@ fd_status fd_bench_infer(fd_bench *bench) {
   fd_activations *acts;
   int tokens = LENGTH + (int)c->model.cls, rows = (int)c->train.batch * tokens, *start;
   float *x;
-  FD_TRY(fd_device_open(&dev, c, 1));
+  FD_TRY(fd_device_open(&dev, c, 0, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
   FD_TRY(fd_activations_create(&acts, network, dev, rows, 0));
@@ -72,7 +73,7 @@ fd_status fd_bench_infer(fd_bench *bench) {
   x = calloc((size_t)rows * FD_SYMBOLS, sizeof *x);
   for (int i = 0; i <= c->train.batch; i++) start[i] = i * tokens;
   for (int i = 0; i < rows; i++) x[i * FD_SYMBOLS + i % 4] = 1;
-  fd_seqs seqs = {(int)c->train.batch, (int)c->model.cls, start};
+  fd_seqs seqs = {.count = (int)c->train.batch, .cls = (int)c->model.cls, .start = start};
   fd_network_forward(network, dev, &seqs, state->array[FD_STUDENT], x, acts); /* warm-up */
   while (fd_bench_next(bench)) {
     double from = fd_seconds();

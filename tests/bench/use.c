@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "train/rank_device.h"
 #include "bench.h"
 #include "data/rows.h"
 #include "tasks/features.h"
@@ -37,7 +38,7 @@ fd_status fd_bench_finetune(fd_bench *bench) {
   c->objective.mnm_weight = c->objective.cl_weight = 0;
   c->teacher.kind = FD_TEACHER_BEST;
   FD_TRY(fd_trainer_rows(c, LENGTH, &tokens));
-  FD_TRY(fd_device_open(&dev, c, bench->comm->local_size));
+  FD_TRY(fd_rank_device_open(&dev, c, bench->comm));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
   FD_TRY(fd_trainer_create(&trainer, c, bench->comm, dev, network, fd_rows_source(&rows), state, 1000, tokens));
@@ -58,7 +59,7 @@ fd_status fd_bench_embed(fd_bench *bench) {
   fd_network *network;
   fd_table table = random_table(LENGTH);
   table.rows = (int)c->train.batch;
-  FD_TRY(fd_device_open(&dev, c, 1));
+  FD_TRY(fd_device_open(&dev, c, 0, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   float *params = calloc(network->params.size, sizeof *params),
         *out = calloc((size_t)(table.rows * network->channels), sizeof *out);

@@ -25,7 +25,7 @@ static fd_status build(world *w, const char *folder) {
   w->config.model.channels = 18, w->config.model.hidden = 20, w->config.model.track = 3, w->config.model.networks = 1;
   w->config.device.threads = 1;
   w->config.checkpoint.keep = 2;
-  FD_TRY(fd_device_open(&w->dev, &w->config, 1));
+  FD_TRY(fd_device_open(&w->dev, &w->config, 0, 1));
   FD_TRY(fd_network_create(&w->network, &w->config, 61));
   FD_TRY(fd_state_create(&w->state, &w->config, w->network, w->dev));
   w->run = (fd_run){folder, &w->config, w->network, fd_comm_self(), 61, "none", 0};

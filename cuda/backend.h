@@ -1,0 +1,83 @@
+/* The CUDA back end's own state, shared by its files. */
+#ifndef FD_CUDA_BACKEND_H
+#define FD_CUDA_BACKEND_H
+
+#include <vector>
+
+#include "cuda/gpu.h"
+extern "C" {
+#include "device/plugin.h"
+}
+
+/* Scratch buffers by use; each grows to the largest size asked for and stays. */
+enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOTS };
+
+/* The copy of a weight matrix that products read. */
+struct fd_cuda_weight {
+  const float *from;
+  int rows, columns, stale;
+  void *packed;
+};
+
+struct fd_cuda {
+  fd_device device; /* first: a fd_device * of this kind is a fd_cuda * */
+  const fd_plugin_host *host;
+  cudaStream_t stream;
+  int products;
+  char name[160];
+  void *scratch[FD_SLOTS];
+  size_t scratch_bytes[FD_SLOTS];
+  struct allocation {
+    char *at;
+    size_t bytes;
+  };
+  std::vector<allocation> allocations;
+  std::vector<fd_cuda_weight> weights;
+  fd_status failed; /* the first failure of an operation; reported by sync */
+};
+
+static inline fd_cuda *fd_cuda_of(fd_device *dev) { return (fd_cuda *)dev; }
+
+/* Records (and logs, once) that a call of the runtime failed; `what` names it. */
+fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what);
+
+/* A scratch buffer of at least `bytes`, or NULL after a failure. Kernels of one stream use it one after the other. */
+void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
+
+/* Weights w [rows, columns] as products read them: in bf16 with padded rows, converted when they are first used and again after a
+ * write; or as they are. */
+fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
+
+/* To be called by whatever writes memory that may hold weights. */
+void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);
+
+/* Copies a value of the device to the host and waits for it. */
+void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
+
+static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
+
+/* Starts a kernel. `name` is for messages. */
+template <class... P, class... A>
+inline void fd_launch(fd_cuda *cuda, const char *name, void (*kernel)(P...), dim3 grid, int threads, size_t shared,
+                      A... arguments) {
+  if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
+#ifdef __CUDACC__
+  if (shared > 48 * 1024)
+    fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+  kernel<<<grid, (unsigned)threads, shared, cuda->stream>>>(arguments...);
+  fd_cuda_check(cuda, cudaGetLastError(), name);
+#else
+  (void)name;
+  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
+#endif
+}
+
+#define FD_LAUNCH(cuda, kernel, ...) fd_launch(cuda, #kernel, kernel, __VA_ARGS__)
+
+extern "C" {
+#define OP(name, args) void fd_cuda_##name args;
+#include "device/ops.def"
+#undef OP
+}
+
+#endif

@@ -1,0 +1,227 @@
+/* A GPU as a device: what the plugin exports, memory, scratch, the copies of weights. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <new>
+
+#include "cuda/fragment.h"
+#include "cuda/matrix.h"
+#include "cuda/nccl.h"
+
+enum { THREADS = 256, PAD_BF16 = 16, PAD_FP32 = 4 };
+
+fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what) {
+  if (error == cudaSuccess) return FD_OK;
+  fd_status status = cuda->host->fail(error == cudaErrorMemoryAllocation ? FD_MEMORY : FD_GPU, "%s: %s: %s", cuda->name, what,
+                                      cudaGetErrorString(error));
+  if (cuda->failed == FD_OK) cuda->failed = status;
+  return status;
+}
+
+static void forget(fd_cuda *cuda, const void *at, size_t bytes, int release) {
+  const char *first = (const char *)at, *last = first + bytes;
+  for (size_t i = 0; i < cuda->weights.size();) {
+    fd_cuda_weight &w = cuda->weights[i];
+    const char *from = (const char *)w.from, *to = from + (size_t)w.rows * (size_t)w.columns * sizeof(float);
+    int touched = from < last && first < to;
+    if (touched) w.stale = 1;
+    if (touched && release) {
+      cudaFree(w.packed);
+      cuda->weights.erase(cuda->weights.begin() + (long)i);
+    } else {
+      i++;
+    }
+  }
+}
+
+void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes) { forget(cuda, at, bytes, 0); }
+
+static fd_status take(fd_cuda *cuda, void **out, size_t bytes, const char *what) {
+  size_t free_bytes = 0, total = 0;
+  *out = NULL;
+  cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
+  if (error == cudaSuccess) return FD_OK;
+  cudaGetLastError(); /* it was told: the next launch has not failed */
+  *out = NULL;
+  cudaMemGetInfo(&free_bytes, &total);
+  return cuda->host->fail(error == cudaErrorMemoryAllocation ? FD_MEMORY : FD_GPU,
+                          "%s: %.2f GB for %s: %s (%.2f of %.2f GB are free)", cuda->name, 1e-9 * (double)bytes, what,
+                          cudaGetErrorString(error), 1e-9 * (double)free_bytes, 1e-9 * (double)total);
+}
+
+void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes) {
+  if (bytes > cuda->scratch_bytes[slot]) {
+    fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before more scratch memory was needed");
+    cudaFree(cuda->scratch[slot]);
+    cuda->scratch_bytes[slot] = 0;
+    fd_status status = take(cuda, &cuda->scratch[slot], bytes, "scratch memory of the kernels");
+    if (status != FD_OK && cuda->failed == FD_OK) cuda->failed = status;
+    if (status != FD_OK) return NULL;
+    cuda->scratch_bytes[slot] = bytes;
+  }
+  return cuda->scratch[slot];
+}
+
+/* Rows in bf16 whose padding is zero. */
+static __global__ void pack(const float *w, int rows, int columns, fd_mat packed) {
+  for (size_t n = fd_first_item(); n < (size_t)rows * packed.stride; n += fd_all_items()) {
+    int row = (int)(n / packed.stride), column = (int)(n % packed.stride);
+    fd_put(packed, row, column, column < columns ? w[(size_t)row * columns + column] : 0);
+  }
+}
+
+fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns) {
+  fd_form form = cuda->device.form;
+  fd_cuda_weight *found = NULL;
+  if (form.type == FD_FP32) return fd_dense(w, columns);
+  for (fd_cuda_weight &each : cuda->weights)
+    if (each.from == w && each.rows == rows && each.columns == columns) found = &each;
+  if (!found) {
+    fd_cuda_weight fresh = {w, rows, columns, 1, NULL};
+    fd_status status = take(cuda, &fresh.packed, (size_t)rows * fd_form_row(form, columns), "weights in bf16");
+    if (status != FD_OK) {
+      if (cuda->failed == FD_OK) cuda->failed = status;
+      return fd_mat{NULL, 0, FD_BF16};
+    }
+    cuda->weights.push_back(fresh);
+    found = &cuda->weights.back();
+  }
+  fd_mat packed = fd_form_mat(form, found->packed, columns);
+  if (found->stale)
+    FD_LAUNCH(cuda, pack, dim3(fd_blocks((size_t)rows * (size_t)packed.stride, THREADS)), THREADS, 0, w, rows, columns, packed);
+  found->stale = 0;
+  return packed;
+}
+
+void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
+  memset(to, 0, bytes);
+  if (cuda->failed != FD_OK || !from) return;
+  fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy to the host");
+  fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel");
+}
+
+static fd_status gpu_alloc(fd_device *dev, void *out, size_t bytes, const char *what) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  void *memory;
+  fd_status status = take(cuda, &memory, bytes, what);
+  if (status == FD_OK) cuda->allocations.push_back({(char *)memory, bytes});
+  memcpy(out, &memory, sizeof memory);
+  return status;
+}
+
+static void gpu_release(fd_device *dev, void *buffer) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  for (size_t i = 0; buffer && i < cuda->allocations.size(); i++) {
+    if (cuda->allocations[i].at != buffer) continue;
+    forget(cuda, buffer, cuda->allocations[i].bytes, 1);
+    cuda->allocations.erase(cuda->allocations.begin() + (long)i);
+    break;
+  }
+  cudaFree(buffer);
+}
+
+static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  if (cuda->failed != FD_OK) return cuda->failed;
+  fd_cuda_written(cuda, to, bytes);
+  FD_TRY(fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy"));
+  int inside = 0; /* what goes to the host is there when this returns, and what came from it may be overwritten */
+  for (const auto &a : cuda->allocations) inside |= (char *)to >= a.at && (char *)to < a.at + a.bytes;
+  return inside ? FD_OK : fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before a copy");
+}
+
+static fd_status gpu_sync(fd_device *dev) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  if (cuda->failed == FD_OK) fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel");
+  return cuda->failed;
+}
+
+static void gpu_destroy(fd_device *dev) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  for (auto &w : cuda->weights) cudaFree(w.packed);
+  for (void *scratch : cuda->scratch) cudaFree(scratch);
+  if (cuda->stream) cudaStreamDestroy(cuda->stream);
+  delete cuda;
+}
+
+/* As mixer.cu takes them. */
+static size_t gpu_scratch(fd_device *dev, int rows, int channels, int hidden) {
+  size_t n = (size_t)rows, pass = FD_ROWS_PER_PASS, h = fd_form_row(dev->form, hidden);
+  size_t partial = (size_t)fd_chunks(rows) * (size_t)channels * (size_t)(hidden + 4) * sizeof(float);
+  if (n < pass) pass = n;
+  return pass * h + n * (fd_form_row(dev->form, channels) + 2 * h) + partial;
+}
+
+static int driver(void) {
+  int version = 0;
+  return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
+}
+
+static int count(void) {
+  int gpus = 0;
+  return cudaGetDeviceCount(&gpus) == cudaSuccess ? gpus : 0;
+}
+
+static int describe(int gpu, fd_gpu *out) {
+  cudaDeviceProp p;
+  size_t free_bytes = 0, total = 0;
+  cudaError_t error = cudaGetDeviceProperties(&p, gpu);
+  if (error == cudaSuccess) error = cudaSetDevice(gpu);
+  if (error == cudaSuccess) error = cudaMemGetInfo(&free_bytes, &total);
+  memset(out, 0, sizeof *out);
+  if (error != cudaSuccess) return (int)error;
+  snprintf(out->name, sizeof out->name, "%.100s", p.name);
+  out->major = p.major;
+  out->minor = p.minor;
+  out->memory = total;
+  out->free_memory = free_bytes;
+  memcpy(out->uuid, p.uuid.bytes, sizeof out->uuid);
+  return 0;
+}
+
+static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
+  fd_gpu gpu;
+  *dev = NULL;
+  if (describe(options->gpu, &gpu))
+    return host->fail(FD_GPU, "GPU %d cannot be opened: %s", options->gpu, cudaGetErrorString(cudaGetLastError()));
+  if (gpu.major < FD_GPU_MAJOR)
+    return host->fail(FD_CONFIG, "GPU %d (%s) has compute capability %d.%d; the lowest supported is %d.0 (A100)", options->gpu,
+                      gpu.name, gpu.major, gpu.minor, FD_GPU_MAJOR);
+  fd_cuda *cuda = new (std::nothrow) fd_cuda();
+  if (!cuda) return host->fail(FD_MEMORY, "no memory for the GPU's device");
+  cuda->host = host;
+  cuda->products = options->products;
+  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s)", options->gpu, gpu.name);
+  cuda->device.kind = "cuda";
+  cuda->device.simd = cuda->name;
+  cuda->device.threads = 1;
+  cuda->device.own_memory = 1;
+  memcpy(cuda->device.uuid, gpu.uuid, sizeof gpu.uuid);
+  cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16} : fd_form{FD_FP32, PAD_FP32};
+  cuda->device.alloc = gpu_alloc;
+  cuda->device.release = gpu_release;
+  cuda->device.copy = gpu_copy;
+  cuda->device.sync = gpu_sync;
+  cuda->device.destroy = gpu_destroy;
+  cuda->device.link_id = fd_nccl_id;
+  cuda->device.link = fd_nccl_link;
+  cuda->device.scratch = gpu_scratch;
+  cuda->device.free_memory = gpu.free_memory;
+#define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
+#include "device/ops.def"
+#undef OP
+  fd_status status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
+  if (status != FD_OK) {
+    gpu_destroy(&cuda->device);
+    return status;
+  }
+  *dev = &cuda->device;
+  return FD_OK;
+}
+
+extern "C" __attribute__((visibility("default"))) const fd_plugin *fd_plugin_entry(void) {
+  static const fd_plugin plugin = {FD_INTERFACE, driver, count, describe, open_gpu};
+  return &plugin;
+}

@@ -1,0 +1,125 @@
+/* A GPU on the CPU, for tests: runs the sources of the kernels as C++, each thread a fiber. Global memory is poisoned when taken
+ * and fenced behind its end, shared memory is poisoned, asynchronous copies land as late as they may, and between two barriers
+ * the warps run in a random order, each as far as it can: a missing barrier or wait gives wrong results. Not for speed. */
+#ifndef FD_CUDA_EMULATE_H
+#define FD_CUDA_EMULATE_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <functional>
+
+#define __global__
+#define __device__
+#define __host__
+#define __launch_bounds__(...)
+#define __restrict__
+#define __forceinline__ inline
+
+typedef struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+} dim3;
+extern dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+struct uint2 {
+  uint32_t x, y;
+};
+struct uint4 {
+  uint32_t x, y, z, w;
+};
+struct float4 {
+  float x, y, z, w;
+};
+static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+static inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
+
+static inline float __uint_as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+static inline uint32_t __float_as_uint(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/* What kernels call. */
+void __syncthreads();
+void fd_emulate_shuffle(const void *mine, void *theirs, size_t bytes, int lane);
+int fd_emulate_lane();
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+  T other;
+  fd_emulate_shuffle(&value, &other, sizeof value, fd_emulate_lane() ^ mask);
+  return other;
+}
+template <class T>
+T __shfl_sync(unsigned, T value, int lane) {
+  T other;
+  fd_emulate_shuffle(&value, &other, sizeof value, lane);
+  return other;
+}
+
+char *fd_shared();
+typedef char *fd_address;
+static inline fd_address fd_shared_address() { return fd_shared(); }
+static inline void fd_store_pair(fd_address at, uint32_t pair) { memcpy(at, &pair, sizeof pair); }
+void fd_copy16(fd_address shared, const void *global, int valid);
+void fd_copy_commit();
+void fd_emulate_copy_wait(int newest);
+template <int N>
+void fd_copy_wait() {
+  fd_emulate_copy_wait(N);
+}
+void fd_load_matrices(uint32_t r[4], fd_address row);
+void fd_load_transposed(uint32_t r[4], fd_address row);
+void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]);
+
+static inline uint32_t fd_emulate_bf16(float value) {
+  uint32_t bits = __float_as_uint(value);
+  if (isnan(value)) return 0x7fff;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+static inline uint32_t fd_bf16_pair(float low, float high) { return fd_emulate_bf16(low) | fd_emulate_bf16(high) << 16; }
+
+/* Runs a kernel: every thread of every block calls `thread`. */
+void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread);
+
+/* What the back end calls of the runtime. */
+typedef int cudaError_t;
+typedef void *cudaStream_t;
+typedef void *cudaEvent_t;
+enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
+enum { cudaMemcpyDefault = 4, cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+typedef struct cudaDeviceProp {
+  char name[256];
+  struct {
+    unsigned char bytes[16];
+  } uuid;
+  int major, minor, multiProcessorCount, l2CacheSize;
+  size_t totalGlobalMem, sharedMemPerBlockOptin;
+} cudaDeviceProp;
+cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device);
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
+cudaError_t cudaMalloc(void **memory, size_t bytes);
+cudaError_t cudaFree(void *memory);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int kind, cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaGetLastError();
+const char *cudaGetErrorString(cudaError_t error);
+template <class F>
+cudaError_t cudaFuncSetAttribute(F, int, int) {
+  return cudaSuccess;
+}
+
+#endif

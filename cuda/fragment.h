@@ -1,0 +1,41 @@
+/* Index arithmetic of the tensor-core kernels: which element of a matrix a lane holds, where a tile stands in shared memory, and
+ * in which chunks tokens are added. Plain functions that the CPU can call: tests go through all of their arguments. */
+#ifndef FD_CUDA_FRAGMENT_H
+#define FD_CUDA_FRAGMENT_H
+
+#include "base/both.h"
+
+/* Fragments of m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16"): lane l of a warp holds in element e of its 8 of A (two a
+ * register), 4 of B and 4 of C: */
+FD_BOTH static inline int fd_a_row(int lane, int e) { return lane / 4 + (e / 2 % 2) * 8; }
+FD_BOTH static inline int fd_a_k(int lane, int e) { return lane % 4 * 2 + e % 2 + e / 4 * 8; }
+FD_BOTH static inline int fd_b_k(int lane, int e) { return lane % 4 * 2 + e % 2 + e / 2 * 8; }
+FD_BOTH static inline int fd_b_column(int lane) { return lane / 4; }
+FD_BOTH static inline int fd_c_row(int lane, int e) { return lane / 4 + e / 2 * 8; }
+FD_BOTH static inline int fd_c_column(int lane, int e) { return lane % 4 * 2 + e % 2; }
+
+/* Shared memory holds tiles as rows of `units` pieces of 16 bytes (8 bf16), units a multiple of four. Piece u of row r stands at
+ * piece fd_swizzle(r, u, units): the eight rows that one matrix load reads lie in different banks. (The banks are 8 pieces wide:
+ * rows of whole lines begin at the same bank, those of half a line more at two in turn.) */
+FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
+  return row * units + (unit ^ (units % 8 == 0 ? row % 8 : row / 2 % 4));
+}
+
+/* Which row and piece a lane names when a warp loads a 16 x 16 tile at (row, unit) as four matrices: those of A's fragments when
+ * rows are rows of A; those of two B fragments when rows are columns of B; and for transposed loads of tiles whose rows are k. */
+FD_BOTH static inline int fd_load_row(int lane) { return lane % 16; }
+FD_BOTH static inline int fd_load_unit(int lane) { return lane / 16; }
+
+/* Rows of one pass through both products of a block's forward pass: its hidden values stay in the L2 cache. */
+enum { FD_ROWS_PER_PASS = 128 * 128 };
+
+/* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */
+enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64, FD_CHUNK_UNIT = 32 };
+FD_BOTH static inline int fd_chunk_rows(int rows) {
+  int chunk = (rows + FD_CHUNKS_MAX - 1) / FD_CHUNKS_MAX;
+  chunk = (chunk + FD_CHUNK_UNIT - 1) / FD_CHUNK_UNIT * FD_CHUNK_UNIT;
+  return chunk < FD_CHUNK_MIN ? FD_CHUNK_MIN : chunk;
+}
+FD_BOTH static inline int fd_chunks(int rows) { return (rows + fd_chunk_rows(rows) - 1) / fd_chunk_rows(rows); }
+
+#endif

@@ -1,0 +1,97 @@
+/* Small linear layers on the GPU (embedding 5 -> channels, head channels -> 5, a task's head), in fp32. */
+#include "cuda/fragment.h"
+#include "cuda/matrix.h"
+
+enum { THREADS = 256, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16 };
+
+namespace {
+
+/* Few inputs: a thread has one output of a row. */
+__global__ void forward_narrow(int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
+  for (size_t n = fd_first_item(); n < (size_t)rows * y.stride; n += fd_all_items()) {
+    int64_t row = (int64_t)(n / y.stride);
+    int o = (int)(n % y.stride);
+    float sum = 0;
+    for (int i = 0; i < in && o < out; i++) sum = fmaf(fd_get(x, row, i), w[(size_t)o * in + i], sum);
+    fd_put(y, row, o, o < out ? sum + b[o] : 0);
+  }
+}
+
+/* Many inputs: a warp has a row, its lanes share the inputs, and the lanes' sums are added as a tree. */
+__global__ void forward_wide(int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
+  int lane = (int)threadIdx.x % FD_WARP, warps = (int)blockDim.x / FD_WARP;
+  for (int64_t row = (int64_t)blockIdx.x * warps + threadIdx.x / FD_WARP; row < rows; row += (int64_t)gridDim.x * warps) {
+    for (int o = 0; o < y.stride; o++) {
+      float sum = 0;
+      for (int i = lane; i < in && o < out; i += FD_WARP) sum = fmaf(fd_get(x, row, i), w[(size_t)o * in + i], sum);
+      for (int distance = FD_WARP / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+      if (lane == 0) fd_put(y, row, o, o < out ? sum + b[o] : 0);
+    }
+  }
+}
+
+__global__ void backward_rows(int rows, int in, int out, const float *w, fd_mat dy, fd_mat dx) {
+  for (size_t n = fd_first_item(); n < (size_t)rows * dx.stride; n += fd_all_items()) {
+    int64_t row = (int64_t)(n / dx.stride);
+    int i = (int)(n % dx.stride);
+    float sum = 0;
+    for (int o = 0; o < out && i < in; o++) sum = fmaf(fd_get(dy, row, o), w[(size_t)o * in + i], sum);
+    fd_put(dx, row, i, sum);
+  }
+}
+
+/* partial[chunk, out * in + out]: a chunk's part of dw and db. A block has THREADS * EACH of these numbers; rows pass through
+ * shared memory. */
+__global__ void backward_parts(int rows, int in, int out, fd_mat x, fd_mat dy, int chunk, float *partial) {
+  float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + ROWS_AT_A_TIME * out, sum[EACH] = {0};
+  int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows, all = out * in + out;
+  int number = (int)blockIdx.x * THREADS * EACH + (int)threadIdx.x;
+  for (int r0 = first; r0 < last; r0 += ROWS_AT_A_TIME) {
+    int n = last - r0 < ROWS_AT_A_TIME ? last - r0 : ROWS_AT_A_TIME;
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < n * out; i += THREADS) dy_rows[i] = fd_get(dy, r0 + i / out, i % out);
+    for (int i = (int)threadIdx.x; i < n * in; i += THREADS) x_rows[i] = fd_get(x, r0 + i / in, i % in);
+    __syncthreads();
+    for (int e = 0; e < EACH; e++) {
+      int k = number + e * THREADS, o = k < out * in ? k / in : k - out * in, i = k < out * in ? k % in : -1;
+      for (int r = 0; r < n && k < all; r++) sum[e] = fmaf(dy_rows[r * out + o], i < 0 ? 1.0f : x_rows[r * in + i], sum[e]);
+    }
+  }
+  for (int e = 0; e < EACH; e++)
+    if (number + e * THREADS < all) partial[(size_t)blockIdx.y * all + number + e * THREADS] = sum[e];
+}
+
+__global__ void add_parts(int chunks, int in, int out, const float *partial, float *dw, float *db) {
+  int all = out * in + out;
+  for (int n = (int)fd_first_item(); n < all; n += (int)fd_all_items()) {
+    float sum = 0;
+    for (int c = 0; c < chunks; c++) sum += partial[(size_t)c * all + n];
+    if (n < out * in) dw[n] = sum;
+    else db[n - out * in] = sum;
+  }
+}
+
+}  // namespace
+
+void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  if (in <= NARROW)
+    FD_LAUNCH(cuda, forward_narrow, dim3(fd_blocks((size_t)rows * (size_t)y.stride, THREADS)), THREADS, 0, rows, in, out, x, w, b,
+              y);
+  else FD_LAUNCH(cuda, forward_wide, dim3(fd_blocks((size_t)rows, THREADS / FD_WARP)), THREADS, 0, rows, in, out, x, w, b, y);
+}
+
+void fd_cuda_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
+                             float *db) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  int chunk = fd_chunk_rows(rows) / 4, chunks = (rows + chunk - 1) / chunk, all = out * in + out;
+  size_t shared = (size_t)(ROWS_AT_A_TIME * (in + out)) * sizeof(float);
+  float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)all * sizeof(float));
+  if (!partial) return;
+  if (dx.at)
+    FD_LAUNCH(cuda, backward_rows, dim3(fd_blocks((size_t)rows * (size_t)dx.stride, THREADS)), THREADS, 0, rows, in, out, w, dy,
+              dx);
+  FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, rows, in, out,
+            x, dy, chunk, partial);
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, chunks, in, out, partial, dw, db);
+}

@@ -1,0 +1,237 @@
+/* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
+#include "cuda/chain.h"
+
+enum { THREADS = 256 };
+
+namespace {
+
+/* Where track i of a row comes from (or goes to, with the shift's sign turned) within the row's sequence. */
+struct rotation {
+  const int *start;
+  int count, track;
+};
+
+__device__ inline int rotated(const rotation &r, int row, int column) {
+  int s = fd_sequence_of(r.start, r.count, row), first = r.start[s], length = r.start[s + 1] - first;
+  int to = row - fd_mixer_shift(column / r.track, length);
+  return to < first ? to + length : to;
+}
+
+/* z = sum + b1, which the backward pass may want; h = GELU(z). Both as they are stored: what is saved and what is computed again
+ * have the same bits. */
+struct hidden_epilogue {
+  const float *bias;
+  int hidden, first;
+  fd_mat z, h;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float a[4], b[4];
+    for (int i = 0; i < 4; i++) {
+      a[i] = column + i < hidden ? fd_rounded(h.type, sum[i] + bias[column + i]) : 0;
+      b[i] = fd_gelu(a[i]);
+    }
+    if (z.at) fd_put4(z, first + row, column, a);
+    if (h.at) fd_put4(h, row, column, b);
+  }
+};
+
+/* y[t - shift] = x[t - shift] + (sum[t] + b2): each element of y is written by exactly one row. */
+struct scatter_epilogue {
+  const float *bias;
+  int channels, first;
+  rotation turn;
+  fd_mat x, y;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    int from = first + row;
+    if (turn.track % 4 == 0 && column + 4 <= channels) {
+      int to = rotated(turn, from, column);
+      float v[4];
+      fd_get4(x, to, column, v);
+      for (int i = 0; i < 4; i++) v[i] += sum[i] + bias[column + i];
+      fd_put4(y, to, column, v);
+      return;
+    }
+    for (int i = 0; i < 4; i++) {
+      int c = column + i, to = c < channels ? rotated(turn, from, c) : from;
+      fd_put(y, to, c, c < channels ? fd_get(x, to, c) + (sum[i] + bias[c]) : 0);
+    }
+  }
+};
+
+/* sum is dh: da = dh GELU'(z), in place of z if need be; g = GELU(z), for the gradient of W2. */
+struct slope_epilogue {
+  int hidden;
+  fd_mat z, g, da;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float a[4], b[4], d[4];
+    fd_get4(z, row, column, a);
+    for (int i = 0; i < 4; i++) {
+      b[i] = fd_gelu(a[i]);
+      d[i] = column + i < hidden ? sum[i] * fd_gelu_slope(a[i]) : 0;
+    }
+    fd_put4(g, row, column, b);
+    fd_put4(da, row, column, d);
+  }
+};
+
+/* The same two, two columns at a time in the middle of a chain; the values become what the second product reads. */
+struct hidden_middle {
+  const float *bias;
+  int hidden;
+  fd_mat z;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2];
+    for (int i = 0; i < 2; i++) {
+      a[i] = fd_rounded(FD_BF16, pair[i] + (column + i < hidden ? bias[column + i] : 0));
+      pair[i] = fd_gelu(a[i]);
+    }
+    if (z.at) fd_put2(z, row, column, a);
+  }
+};
+
+struct slope_middle {
+  int hidden;
+  fd_mat z, g, da;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2], b[2];
+    fd_get2(z, row, column, a);
+    for (int i = 0; i < 2; i++) {
+      b[i] = fd_gelu(a[i]);
+      pair[i] = column + i < hidden ? pair[i] * fd_gelu_slope(a[i]) : 0;
+    }
+    fd_put2(g, row, column, b);
+    fd_put2(da, row, column, pair);
+  }
+};
+
+/* dx = dy + sum */
+struct residual_epilogue {
+  fd_mat dy, dx;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float v[4];
+    fd_get4(dy, row, column, v);
+    for (int i = 0; i < 4; i++) v[i] += sum[i];
+    fd_put4(dx, row, column, v);
+  }
+};
+
+/* The part of a weight's gradient that a chunk of tokens gives. */
+struct partial_epilogue {
+  float *partial;
+  int rows, stride;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float *to = partial + ((int64_t)blockIdx.z * rows + row) * stride + column;
+    *(float4 *)to = make_float4(sum[0], sum[1], sum[2], sum[3]);
+  }
+};
+
+/* dm[t] = dy[t - shift] */
+__global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
+  int groups = dm.stride / 4;
+  for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
+    int row = (int)(n / groups), column = (int)(n % groups) * 4;
+    float v[4];
+    if (turn.track % 4 == 0 && column + 4 <= channels) fd_get4(dy, rotated(turn, row, column), column, v);
+    else
+      for (int i = 0; i < 4; i++) v[i] = column + i < channels ? fd_get(dy, rotated(turn, row, column + i), column + i) : 0;
+    fd_put4(dm, row, column, v);
+  }
+}
+
+/* out[rows, columns] = the chunks' parts, one after the other. */
+__global__ void add_parts(const float *partial, int chunks, int rows, int columns, int stride, float *out) {
+  for (size_t n = fd_first_item(); n < (size_t)rows * columns; n += fd_all_items()) {
+    const float *from = partial + n / columns * stride + n % columns;
+    float sum = 0;
+    for (int i = 0; i < chunks; i++) sum += from[(int64_t)i * rows * stride];
+    out[n] = sum;
+  }
+}
+
+/* partial[chunk, column] = the sum of a chunk of rows of m: threads are columns. */
+__global__ void column_parts(fd_mat m, int rows, int chunk, float *partial) {
+  int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows;
+  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+  if (column >= m.stride) return;
+  float sum = 0;
+  for (int r = first; r < last; r++) sum += fd_get(m, r, column);
+  partial[(int64_t)blockIdx.y * m.stride + column] = sum;
+}
+
+rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
+
+fd_mat rows_from(fd_mat m, int first) {
+  return m.at ? fd_mat{(char *)m.at + (size_t)first * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type} : m;
+}
+
+fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
+  fd_form form = cuda->device.form;
+  return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
+}
+
+/* dw[m, n] = a[rows, m]^T b[rows, n] */
+void weight_gradient(fd_cuda *cuda, int rows, int m, int n, fd_mat a, fd_mat b, float *dw) {
+  int stride = (n + 3) / 4 * 4, chunk = fd_chunk_rows(rows), chunks = fd_chunks(rows);
+  float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)m * (size_t)stride * sizeof(float));
+  if (!partial) return;
+  fd_product<true, true>(cuda, a, b, {m, stride, rows, 0, chunk}, partial_epilogue{partial, m, stride});
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)m * (size_t)n, THREADS)), THREADS, 0, partial, chunks, m, n, stride, dw);
+}
+
+/* db[width] = column sums of m */
+void bias_gradient(fd_cuda *cuda, int rows, int width, fd_mat m, float *db) {
+  int chunk = fd_chunk_rows(rows) / 8, chunks = (rows + chunk - 1) / chunk;
+  float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)m.stride * sizeof(float));
+  if (!partial) return;
+  FD_LAUNCH(cuda, column_parts, dim3(fd_blocks((size_t)m.stride, 64), (unsigned)chunks), 64, 0, m, rows, chunk, partial);
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)width, THREADS)), THREADS, 0, partial, chunks, 1, width, m.stride, db);
+}
+
+}  // namespace
+
+void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  int all = fd_seqs_rows(seqs), most = all < FD_ROWS_PER_PASS ? all : FD_ROWS_PER_PASS;
+  fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels),
+         w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden);
+  if (fd_chain_fits(cuda, x)) {
+    fd_chain<false>(cuda, x, w1, w2, {all, y.stride, w2.stride, block->channels, block->hidden},
+                    hidden_middle{block->b1, block->hidden, z},
+                    scatter_epilogue{block->b2, block->channels, 0, rotation_of(seqs, block), x, y});
+    return;
+  }
+  fd_mat h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
+  for (int first = 0; first < all && h.at; first += FD_ROWS_PER_PASS) {
+    int rows = all - first < FD_ROWS_PER_PASS ? all - first : FD_ROWS_PER_PASS;
+    fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden, 0},
+                             hidden_epilogue{block->b1, block->hidden, first, z, h});
+    fd_product<false, false>(cuda, h, w2, {rows, y.stride, block->hidden, block->channels, 0},
+                             scatter_epilogue{block->b2, block->channels, first, rotation_of(seqs, block), x, y});
+  }
+}
+
+void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat dy, fd_mat dx,
+                            const fd_mixer_grads *grads) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  int rows = fd_seqs_rows(seqs), channels = block->channels, hidden = block->hidden;
+  fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
+  fd_mat dm = scratch_mat(cuda, FD_SLOT_DM, rows, channels), da = scratch_mat(cuda, FD_SLOT_DA, rows, hidden),
+         g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden), none = {NULL, 0, dm.type};
+  if (!dm.at || !da.at || !g.at) return;
+  if (!z.at) { /* into da, whose elements are read just before they are written */
+    z = da;
+    fd_product<false, false>(cuda, x, w1, {rows, z.stride, channels, hidden, 0}, hidden_epilogue{block->b1, hidden, 0, z, none});
+  }
+  FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
+            rows, channels, dy, dm);
+  if (fd_chain_fits(cuda, dm)) {
+    fd_chain<true>(cuda, dm, w2, w1, {rows, dx.stride, da.stride, channels, hidden}, slope_middle{hidden, z, g, da},
+                   residual_epilogue{dy, dx});
+  } else {
+    fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0, 0}, slope_epilogue{hidden, z, g, da});
+    fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0, 0}, residual_epilogue{dy, dx});
+  }
+  weight_gradient(cuda, rows, channels, hidden, dm, g, grads->w2);
+  weight_gradient(cuda, rows, hidden, channels, da, x, grads->w1);
+  bias_gradient(cuda, rows, channels, dm, grads->b2);
+  bias_gradient(cuda, rows, hidden, da, grads->b1);
+}

@@ -1,0 +1,169 @@
+/* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue four columns at a time. A
+ * transposed operand is stored as [k, i] or [k, j]. The sum over k goes in one order; with `chunk` the k are cut into chunks of
+ * that length, one for each blockIdx.z, and the epilogue gets the sum of each.
+ *
+ * Two versions of one interface: on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies), and a plain
+ * one in fp32 for any type. */
+#ifndef FD_CUDA_PRODUCT_H
+#define FD_CUDA_PRODUCT_H
+
+#include "cuda/fragment.h"
+#include "cuda/matrix.h"
+
+typedef struct fd_product_shape {
+  int rows, columns, depth; /* i, j, k; with columns a multiple of four: those of padding are sums of zeros */
+  int b_rows;               /* of b as stored, if not transposed: what lies behind is zero */
+  int chunk;                /* of k, a multiple of 32; 0: all at once */
+} fd_product_shape;
+
+__device__ inline void fd_product_range(fd_product_shape s, int *begin, int *end) {
+  *begin = s.chunk ? (int)blockIdx.z * s.chunk : 0;
+  *end = s.chunk && *begin + s.chunk < s.depth ? *begin + s.chunk : s.depth;
+}
+
+/* The plain version: 64 x 64 elements a block, 4 x 4 a thread. */
+enum { FD_PLAIN_TILE = 64, FD_PLAIN_K = 16, FD_PLAIN_LINE = FD_PLAIN_TILE + 4, FD_PLAIN_THREADS = 256 };
+
+template <bool T>
+__device__ inline void fd_plain_load(fd_mat m, int first, int count, int k0, int k_end, float *tile) {
+  for (int n = (int)threadIdx.x; n < FD_PLAIN_TILE * FD_PLAIN_K; n += FD_PLAIN_THREADS) {
+    int i = T ? n % FD_PLAIN_TILE : n / FD_PLAIN_K, k = T ? n / FD_PLAIN_TILE : n % FD_PLAIN_K;
+    int inside = first + i < count && k0 + k < k_end;
+    tile[k * FD_PLAIN_LINE + i] = inside ? T ? fd_get(m, k0 + k, first + i) : fd_get(m, first + i, k0 + k) : 0;
+  }
+}
+
+template <bool A_T, bool B_T, class E>
+__global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+  float *tile_a = (float *)fd_shared(), *tile_b = tile_a + FD_PLAIN_K * FD_PLAIN_LINE, sum[4][4] = {{0}};
+  int across = (s.columns + FD_PLAIN_TILE - 1) / FD_PLAIN_TILE, begin, end;
+  int row0 = (int)(blockIdx.x / across) * FD_PLAIN_TILE, column0 = (int)(blockIdx.x % across) * FD_PLAIN_TILE;
+  int row = (int)threadIdx.x / 16 * 4, column = (int)threadIdx.x % 16 * 4;
+  fd_product_range(s, &begin, &end);
+  for (int k0 = begin; k0 < end; k0 += FD_PLAIN_K) {
+    fd_plain_load<A_T>(a, row0, s.rows, k0, end, tile_a);
+    fd_plain_load<B_T>(b, column0, B_T ? b.stride : s.b_rows, k0, end, tile_b);
+    __syncthreads();
+    for (int k = 0; k < FD_PLAIN_K; k++)
+      for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+          sum[i][j] = fmaf(tile_a[k * FD_PLAIN_LINE + row + i], tile_b[k * FD_PLAIN_LINE + column + j], sum[i][j]);
+    __syncthreads();
+  }
+  for (int i = 0; i < 4; i++)
+    if (row0 + row + i < s.rows && column0 + column < s.columns) epilogue(row0 + row + i, column0 + column, sum[i]);
+}
+
+/* The version of tensor cores. */
+enum {
+  FD_TILE = 128,
+  FD_TILE_K = 32,
+  FD_TILE_STAGES = 4,
+  FD_TILE_THREADS = 256, /* 8 warps of 64 x 32 elements: 2 down, 4 across */
+  FD_TILE_BYTES = FD_TILE * FD_TILE_K * 2,
+  FD_TILE_LINE = FD_TILE + 4, /* floats of a row of sums in shared memory */
+  FD_TILE_SHARED = FD_TILE * FD_TILE_LINE * 4 > 2 * FD_TILE_STAGES *FD_TILE_BYTES ? FD_TILE *FD_TILE_LINE * 4
+                                                                                  : 2 * FD_TILE_STAGES *FD_TILE_BYTES
+};
+
+/* Starts the copies of one operand's tile: 128 rows of 32 k, or transposed 32 k of 128. */
+template <bool T>
+__device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
+  const int units = T ? FD_TILE / 8 : FD_TILE_K / 8;
+  for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE_K / 8; n += FD_TILE_THREADS) {
+    int r = n / units, u = n % units, row = (T ? k0 : first) + r, column = (T ? first : k0) + u * 8;
+    int inside = row < (T ? k_end : count) && column < m.stride;
+    const uint16_t *from = (const uint16_t *)m.at + (inside ? (int64_t)row * m.stride + column : 0);
+    fd_copy16(tile + 16 * fd_swizzle(r, u, units), from, inside);
+  }
+}
+
+/* The fragments of 16 rows (or columns) by 16 k of a tile of UNITS pieces a row, transposed or not: registers in the order of A's
+ * fragments; as B's, those of columns 0-7 are r[0], r[2] and those of columns 8-15 r[1], r[3]. */
+template <bool T, int UNITS>
+__device__ inline void fd_fragment(fd_address tile, int first, int k, uint32_t r[4]) {
+  int lane = (int)threadIdx.x % FD_WARP;
+  if (T) {
+    uint32_t t[4];
+    fd_load_transposed(t, tile + 16 * fd_swizzle(k + fd_load_row(lane), first / 8 + fd_load_unit(lane), UNITS));
+    r[0] = t[0], r[1] = t[2], r[2] = t[1], r[3] = t[3];
+  } else {
+    fd_load_matrices(r, tile + 16 * fd_swizzle(first + fd_load_row(lane), k / 8 + fd_load_unit(lane), UNITS));
+  }
+}
+
+template <bool A_T, bool B_T>
+__device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, int row, int column, float sum[4][4][4]) {
+#pragma unroll
+  for (int k = 0; k < FD_TILE_K; k += 16) {
+    uint32_t a[4][4], b[2][4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) fd_fragment<A_T, (A_T ? FD_TILE : FD_TILE_K) / 8>(tile_a, row + 16 * i, k, a[i]);
+#pragma unroll
+    for (int j = 0; j < 2; j++) fd_fragment<B_T, (B_T ? FD_TILE : FD_TILE_K) / 8>(tile_b, column + 16 * j, k, b[j]);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        const uint32_t pair[2] = {b[j / 2][j % 2], b[j / 2][j % 2 + 2]};
+        fd_multiply(sum[i][j], a[i], pair);
+      }
+  }
+}
+
+template <bool A_T, bool B_T, class E>
+__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+  fd_address shared = fd_shared_address();
+  int across = (s.columns + FD_TILE - 1) / FD_TILE, begin, end;
+  int row0 = (int)(blockIdx.x / across) * FD_TILE, column0 = (int)(blockIdx.x % across) * FD_TILE;
+  int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
+  float sum[4][4][4] = {{{0}}};
+  fd_product_range(s, &begin, &end);
+  int steps = (end - begin + FD_TILE_K - 1) / FD_TILE_K;
+  for (int n = 0; n < FD_TILE_STAGES - 1 + steps; n++) {
+    int done = n - (FD_TILE_STAGES - 1); /* the step that is multiplied while step n is copied */
+    if (done >= 0) {
+      fd_copy_wait<FD_TILE_STAGES - 2>();
+      __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
+    }
+    if (n < steps) {
+      fd_address stage = shared + n % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
+      fd_tile_copy<A_T>(a, row0, s.rows, begin + n * FD_TILE_K, end, stage);
+      fd_tile_copy<B_T>(b, column0, s.b_rows, begin + n * FD_TILE_K, end, stage + FD_TILE_BYTES);
+    }
+    fd_copy_commit();
+    if (done >= 0) {
+      fd_address stage = shared + done % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
+      fd_tile_multiply<A_T, B_T>(stage, stage + FD_TILE_BYTES, row, column, sum);
+    }
+  }
+  fd_copy_wait<0>();
+  __syncthreads();
+  float *lines = (float *)fd_shared(); /* the sums pass through shared memory: the epilogue works on whole rows */
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        lines[(row + 16 * i + fd_c_row(lane, e)) * FD_TILE_LINE + column + 8 * j + fd_c_column(lane, e)] = sum[i][j][e];
+  __syncthreads();
+  for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE / 4; n += FD_TILE_THREADS) {
+    int r = n / (FD_TILE / 4), c = n % (FD_TILE / 4) * 4;
+    if (row0 + r < s.rows && column0 + c < s.columns) epilogue(row0 + r, column0 + c, lines + r * FD_TILE_LINE + c);
+  }
+}
+
+template <bool A_T, bool B_T, class E>
+void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+  int plain = cuda->products == FD_PRODUCTS_PLAIN || a.type != FD_BF16 || b.type != FD_BF16, tile = FD_TILE;
+  if (plain) tile = FD_PLAIN_TILE;
+  unsigned tiles = fd_blocks((size_t)s.rows, (size_t)tile) * fd_blocks((size_t)s.columns, (size_t)tile);
+  dim3 grid(tiles, 1, s.chunk ? fd_blocks((size_t)s.depth, (size_t)s.chunk) : 1);
+  if (plain)
+    fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, E>, grid, FD_PLAIN_THREADS,
+              2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), a, b, s, epilogue);
+  else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, E>, grid, FD_TILE_THREADS, FD_TILE_SHARED, a, b, s, epilogue);
+}
+
+#endif

@@ -1,0 +1,164 @@
+/* Operations on rows of tokens on the GPU: views from tokens, dropout, means over sequences, GELU. */
+#include "cuda/matrix.h"
+
+enum { THREADS = 256, PER_DRAW = 8 /* channels of dropout: 16 bits each */ };
+
+namespace {
+
+/* Where an item of a grid over pairs (sequence, index) stands: sequences go along y, and on in steps when there are more. */
+struct seqs_view {
+  const int *start;
+  const uint64_t *draws;
+  int count, cls;
+};
+
+seqs_view view_of(const fd_seqs *seqs) { return {seqs->device_start, seqs->device_draws, seqs->count, seqs->cls}; }
+
+dim3 grid_of(const fd_seqs *seqs, int per_item) {
+  int longest = 0;
+  for (int i = 0; i < seqs->count; i++) {
+    int rows = seqs->start[i + 1] - seqs->start[i];
+    if (rows > longest) longest = rows;
+  }
+  return dim3(fd_blocks((size_t)longest, (size_t)(THREADS * per_item)), seqs->count < 65535 ? (unsigned)seqs->count : 65535);
+}
+
+/* As fd_normal_pair of base/random.c. */
+__device__ inline void normal_pair(float out[2], uint32_t word1, uint32_t word2) {
+  float u = ((float)(word1 >> 8) + 1.0f) * 0x1p-24f, radius = sqrtf(-2.0f * logf(u)),
+        angle = 6.28318530717958647692f * fd_unit(word2);
+  out[0] = radius * cosf(angle);
+  out[1] = radius * sinf(angle);
+}
+
+/* A thread has two positions of a sequence: ten entries, whose noise is five pairs from three counters. */
+__global__ void expand(seqs_view seqs, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) {
+  int pair = (int)fd_first_item();
+  for (int s = (int)blockIdx.y; s < seqs.count; s += (int)gridDim.y) {
+    int first = seqs.start[s], rows = seqs.start[s + 1] - first, bases = rows - seqs.cls, t = 2 * pair;
+    if (t >= rows) continue;
+    float entry[2 * FD_SYMBOLS + 2] = {0};
+    for (int i = 0; i < 3 && noise > 0 && t < bases; i++) {
+      uint32_t word[4];
+      fd_philox(word, key, seqs.draws[s], (uint64_t)view << 56 | (uint64_t)(unsigned)pair << 2 | (uint64_t)i);
+      normal_pair(entry + 4 * i, word[0], word[1]);
+      normal_pair(entry + 4 * i + 2, word[2], word[3]);
+    }
+    for (int r = 0; r < 2 && t + r < rows; r++) {
+      int token = tokens[first + t + r];
+      for (int c = 0; c < FD_SYMBOLS; c++)
+        x[(int64_t)(first + t + r) * FD_SYMBOLS + c] =
+            (token == c ? 1.0f : 0.0f) + (t + r < bases ? noise * entry[r * FD_SYMBOLS + c] : 0.0f);
+    }
+  }
+}
+
+struct dropout_call {
+  seqs_view seqs;
+  int channels, layer;
+  float rate;
+  fd_rng_key key;
+  fd_mat x, y, dy, masked, rest;
+};
+
+/* A thread has PER_DRAW channels of a row: one counter. Padding stays zero: its factor meets zeros. */
+__global__ void dropout(dropout_call c, int rows) {
+  fd_mat shape = c.y.at ? c.y : c.dy;
+  int groups = (shape.stride + PER_DRAW - 1) / PER_DRAW;
+  for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
+    int row = (int)(n / groups), group = (int)(n % groups), s = fd_sequence_of(c.seqs.start, c.seqs.count, row);
+    uint32_t word[4], limit = (uint32_t)((double)c.rate * 65536);
+    float kept = 1 / (1 - c.rate);
+    fd_philox(word, c.key, c.seqs.draws[s],
+              (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)(row - c.seqs.start[s]) << 16 | (uint64_t)group);
+    for (int i = 0; i < PER_DRAW && group * PER_DRAW + i < shape.stride; i++) {
+      int column = group * PER_DRAW + i;
+      float factor = (word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept;
+      if (c.y.at) {
+        float x = fd_get(c.x, row, column);
+        fd_put(c.y, row, column, x + factor * (fd_get(c.y, row, column) - x));
+      } else {
+        float dy = fd_get(c.dy, row, column), masked = factor * dy;
+        fd_put(c.masked, row, column, masked);
+        fd_put(c.rest, row, column, dy - masked);
+      }
+    }
+  }
+}
+
+__device__ inline void rows_of(const seqs_view &seqs, int s, int cls, int *first, int *last) {
+  int middle = seqs.start[s + 1] - seqs.cls;
+  *first = cls ? middle : seqs.start[s];
+  *last = cls ? seqs.start[s + 1] : middle;
+}
+
+__global__ void pool_mean(seqs_view seqs, int channels, int cls, fd_mat x, size_t stride, float *out) {
+  int channel = (int)fd_first_item(), first, last;
+  for (int s = (int)blockIdx.y; s < seqs.count && channel < channels; s += (int)gridDim.y) {
+    double sum = 0;
+    rows_of(seqs, s, cls, &first, &last);
+    for (int r = first; r < last; r++) sum += (double)fd_get(x, r, channel);
+    out[(size_t)s * stride + channel] = (float)(sum / (last - first));
+  }
+}
+
+__global__ void pool_mean_backward(seqs_view seqs, int channels, int cls, const float *dout, size_t stride, fd_mat dx) {
+  int channel = (int)fd_first_item(), first, last;
+  for (int s = (int)blockIdx.y; s < seqs.count && channel < channels; s += (int)gridDim.y) {
+    rows_of(seqs, s, cls, &first, &last);
+    float share = dout[(size_t)s * stride + channel] * (1.0f / (float)(last - first));
+    for (int r = first; r < last; r++) fd_put(dx, r, channel, fd_get(dx, r, channel) + share);
+  }
+}
+
+__global__ void gelu_forward(size_t n, const float *x, float *y) {
+  for (size_t i = fd_first_item(); i < n; i += fd_all_items()) y[i] = fd_gelu(x[i]);
+}
+
+__global__ void gelu_backward(size_t n, const float *x, const float *dy, float *dx) {
+  for (size_t i = fd_first_item(); i < n; i += fd_all_items()) dx[i] = dy[i] * fd_gelu_slope(x[i]);
+}
+
+dim3 channels_grid(const fd_seqs *seqs, int channels) {
+  return dim3(fd_blocks((size_t)channels, 64), seqs->count < 65535 ? (unsigned)seqs->count : 65535);
+}
+
+void run_dropout(fd_device *dev, const fd_seqs *seqs, const dropout_call &call) {
+  int rows = fd_seqs_rows(seqs), stride = call.y.at ? call.y.stride : call.dy.stride;
+  size_t items = (size_t)rows * (size_t)((stride + PER_DRAW - 1) / PER_DRAW);
+  FD_LAUNCH(fd_cuda_of(dev), dropout, dim3(fd_blocks(items, THREADS)), THREADS, 0, call, rows);
+}
+
+}  // namespace
+
+void fd_cuda_expand(fd_device *dev, const fd_seqs *seqs, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) {
+  FD_LAUNCH(fd_cuda_of(dev), expand, grid_of(seqs, 2), THREADS, 0, view_of(seqs), tokens, noise, key, view, x);
+}
+
+void fd_cuda_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, int layer, fd_mat x,
+                             fd_mat y) {
+  run_dropout(dev, seqs, {view_of(seqs), channels, layer, rate, key, x, y, {}, {}, {}});
+}
+
+void fd_cuda_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, int layer, fd_mat dy,
+                              fd_mat masked, fd_mat rest) {
+  run_dropout(dev, seqs, {view_of(seqs), channels, layer, rate, key, {}, {}, dy, masked, rest});
+}
+
+void fd_cuda_pool_mean(fd_device *dev, const fd_seqs *seqs, int channels, int cls, fd_mat x, size_t stride, float *out) {
+  FD_LAUNCH(fd_cuda_of(dev), pool_mean, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, cls, x, stride, out);
+}
+
+void fd_cuda_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *dout, size_t stride,
+                                fd_mat dx) {
+  FD_LAUNCH(fd_cuda_of(dev), pool_mean_backward, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, cls, dout, stride,
+            dx);
+}
+
+void fd_cuda_gelu_forward(fd_device *dev, size_t n, const float *x, float *y) {
+  FD_LAUNCH(fd_cuda_of(dev), gelu_forward, dim3(fd_blocks(n, THREADS)), THREADS, 0, n, x, y);
+}
+
+void fd_cuda_gelu_backward(fd_device *dev, size_t n, const float *x, const float *dy, float *dx) {
+  FD_LAUNCH(fd_cuda_of(dev), gelu_backward, dim3(fd_blocks(n, THREADS)), THREADS, 0, n, x, dy, dx);
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Prints 1 when the CUDA compiler $1 can build a plugin; the answer is kept in build/ until the compiler changes.
+set -u
+nvcc=$(command -v "$1") || exit 0
+answer="build/cuda-$(echo "$nvcc $(stat -Lc %Y "$nvcc")" | cksum | cut -d' ' -f1)"
+if [ ! -e "$answer" ]; then
+  mkdir -p build
+  d=$(mktemp -d)
+  trap 'rm -rf "$d"' EXIT
+  echo '#include <cuda_runtime.h>
+__global__ void kernel(float *x) { x[threadIdx.x] += 1; }
+extern "C" int start(float *x) { kernel<<<1, 32>>>(x); return (int)cudaGetLastError(); }' >"$d/try.cu"
+  if "$nvcc" -std=c++17 -shared -cudart static -Xcompiler -fPIC -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a \
+    -o "$d/try.so" "$d/try.cu" >/dev/null 2>&1; then echo 1 >"$answer"; else : >"$answer"; fi
+fi
+cat "$answer"

@@ -1,0 +1,204 @@
+/* A queue of messages and sums over MPI; its head is moved on whenever somebody asks. */
+#include "mpi/link.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+enum { CHUNK = 1 << 24 /* floats of one message */, REQUESTS = 64 };
+
+typedef enum request_kind { FOLLOW, EXCHANGE, ADD, SUM } request_kind;
+
+/* One thing that was asked for. */
+typedef struct job {
+  request_kind kind;
+  int peer;
+  size_t send_count, count; /* count: to receive, to add or to sum */
+  const float *send, *other;
+  float *to;
+} job;
+
+typedef struct mpi_link {
+  fd_link link; /* first */
+  fd_comm *comm;
+  fd_device *dev;
+  MPI_Comm messages;
+  job *queue;
+  size_t first, last, room; /* jobs first .. last - 1 are not done */
+  int started;              /* the first one's messages are on their way */
+  double not_before;        /* of the first one */
+  MPI_Request request[REQUESTS];
+  int requests;
+  float *staged; /* host copies for a device with memory of its own */
+  size_t staged_room;
+  /* Faults, for tests. */
+  double delay;
+  int fault_rank, fault_lost;
+  uint64_t fault_at, done;
+} mpi_link;
+
+static mpi_link *of(fd_link *link) { return (mpi_link *)(void *)link; }
+
+static fd_status check(int code, const char *what) {
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  if (code == MPI_SUCCESS) return FD_OK;
+  MPI_Error_string(code, text, &length);
+  return fd_fail(FD_LOST, "the sum of gradients: %s failed: %.*s", what, length, text);
+}
+
+static fd_status put(mpi_link *l, job j) {
+  if (l->first == l->last) l->first = l->last = 0;
+  FD_TRY(fd_grow(&l->queue, &l->room, l->last + 1, sizeof *l->queue, "messages"));
+  l->queue[l->last++] = j;
+  return FD_OK;
+}
+
+static fd_status follow(fd_link *link) { return put(of(link), (job){.kind = FOLLOW}); }
+
+static fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count, float *receive, size_t receive_count) {
+  link->bytes_sent += send_count * sizeof(float);
+  of(link)->comm->bytes_sent += send_count * sizeof(float);
+  return put(of(link), (job){EXCHANGE, peer, send_count, receive_count, send, NULL, receive});
+}
+
+static fd_status add(fd_link *link, size_t count, const float *a, const float *b, float *out) {
+  return put(of(link), (job){ADD, 0, 0, count, a, b, out});
+}
+
+static fd_status sum(fd_link *link, float *data, size_t count) {
+  link->bytes_sent += count * sizeof(float);
+  of(link)->comm->bytes_sent += count * sizeof(float);
+  return put(of(link), (job){SUM, 0, 0, count, NULL, NULL, data});
+}
+
+/* Starts the messages of one direction, a chunk at a time. */
+static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int receive) {
+  for (size_t at = 0; at < count; at += CHUNK) {
+    int n = count - at < CHUNK ? (int)(count - at) : CHUNK;
+    if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+    MPI_Request *request = &l->request[l->requests++];
+    FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, l->messages, request)
+                         : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, l->messages, request),
+                 receive ? "MPI_Irecv" : "MPI_Isend"));
+  }
+  return FD_OK;
+}
+
+static fd_status start_exchange(mpi_link *l, const job *j) {
+  float *from = (float *)j->send, *to = j->to;
+  if (l->dev->own_memory) {
+    FD_TRY(fd_grow(&l->staged, &l->staged_room, j->send_count + j->count, sizeof(float), "gradients on their way"));
+    FD_TRY(l->dev->copy(l->dev, l->staged, j->send, j->send_count * sizeof(float)));
+    from = l->staged, to = l->staged + j->send_count;
+  }
+  FD_TRY(start(l, j, to, j->count, 1));
+  return start(l, j, from, j->send_count, 0);
+}
+
+static fd_status start_sum(mpi_link *l, const job *j) {
+  float *data = j->to;
+  if (l->dev->own_memory) {
+    FD_TRY(fd_grow(&l->staged, &l->staged_room, j->count, sizeof(float), "gradients on their way"));
+    FD_TRY(l->dev->copy(l->dev, l->staged, j->to, j->count * sizeof(float)));
+    data = l->staged;
+  }
+  for (size_t at = 0; at < j->count; at += CHUNK) {
+    int n = j->count - at < CHUNK ? (int)(j->count - at) : CHUNK;
+    if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, l->messages, &l->request[l->requests++]),
+                 "MPI_Iallreduce"));
+  }
+  return FD_OK;
+}
+
+/* The tests' faults: a failure, or silence for ever. */
+static fd_status inject(mpi_link *l) {
+  if (l->link.rank != l->fault_rank || l->done++ != l->fault_at) return FD_OK;
+  if (!l->fault_lost) return fd_fail(FD_LOST, "the sum of gradients: an injected failure");
+  l->not_before = 1e300;
+  return FD_OK;
+}
+
+static fd_status start_job(mpi_link *l, const job *j) {
+  l->requests = 0;
+  l->started = 1;
+  switch (j->kind) {
+    case FOLLOW: return l->dev->sync(l->dev);
+    case ADD: l->dev->ops.add(l->dev, j->count, j->send, j->other, j->to); return FD_OK;
+    case EXCHANGE: return start_exchange(l, j);
+    case SUM: return start_sum(l, j);
+  }
+  return FD_OK;
+}
+
+static fd_status end_job(mpi_link *l, const job *j) {
+  l->started = 0;
+  l->first++;
+  if (j->kind == ADD || j->kind == FOLLOW || !l->dev->own_memory) return FD_OK;
+  return l->dev->copy(l->dev, j->to, l->staged + (j->kind == EXCHANGE ? j->send_count : 0), j->count * sizeof(float));
+}
+
+static fd_status progress(fd_link *link, int *idle) {
+  mpi_link *l = of(link);
+  for (*idle = 0; l->first < l->last;) {
+    job j = l->queue[l->first];
+    if (!l->started) {
+      if (!l->not_before && (j.kind == EXCHANGE || j.kind == SUM)) {
+        uint32_t word[4];
+        fd_philox(word, fd_rng_key_of((uint64_t)link->rank, FD_RNG_TEST), l->link.bytes_sent, l->first);
+        l->not_before = l->delay > 0 ? fd_seconds() + l->delay * (double)fd_unit(word[0]) : 1e-300;
+        FD_TRY(inject(l));
+      }
+      if (fd_seconds() < l->not_before) return FD_OK;
+      FD_TRY(start_job(l, &j));
+    }
+    int done = 1;
+    if (l->requests) FD_TRY(check(MPI_Testall(l->requests, l->request, &done, MPI_STATUSES_IGNORE), "a message"));
+    if (!done) return FD_OK;
+    FD_TRY(end_job(l, &j));
+    l->not_before = 0;
+  }
+  *idle = 1;
+  return FD_OK;
+}
+
+static fd_status lead(fd_link *link) {
+  (void)link;
+  return FD_OK;
+}
+
+static void close_link(fd_link *link, int abandon) {
+  mpi_link *l = of(link);
+  if (!abandon) MPI_Comm_free(&l->messages); /* else messages may be under way: the job is about to end */
+  free(l->queue);
+  free(l->staged);
+  free(l);
+}
+
+static void read_faults(mpi_link *l) {
+  const char *delay = getenv("FINDNA_LINK_DELAY"), *fault = getenv("FINDNA_LINK_FAULT");
+  unsigned long long at = 0;
+  char how[8] = "";
+  l->fault_rank = -1;
+  if (delay) l->delay = 1e-3 * strtod(delay, NULL);
+  if (fault && sscanf(fault, "%d:%llu:%7s", &l->fault_rank, &at, how) >= 2)
+    l->fault_at = at, l->fault_lost = !strcmp(how, "lost");
+}
+
+fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {
+  mpi_link *l;
+  *link = NULL;
+  FD_TRY(fd_alloc(&l, 1, sizeof *l, "the link between ranks"));
+  *l = (mpi_link){.link = {"mpi", comm->rank, comm->size, 0, follow, exchange, add, sum, progress, lead, close_link},
+                  .comm = comm,
+                  .dev = dev};
+  read_faults(l);
+  *link = &l->link;
+  return check(MPI_Comm_dup(MPI_COMM_WORLD, &l->messages), "MPI_Comm_dup");
+}

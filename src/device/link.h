@@ -1,0 +1,37 @@
+/* A link moves device memory between the ranks of a job and adds there, asynchronously: calls return at once, and what they ask
+ * for happens in their order. Implemented over MPI (mpi/link.c), by NCCL (cuda/nccl.cu), and at once over a communicator
+ * (train/link_comm.c). */
+#ifndef FD_DEVICE_LINK_H
+#define FD_DEVICE_LINK_H
+
+#include "device/device.h"
+
+typedef struct fd_link fd_link;
+
+struct fd_link {
+  const char *name;
+  int rank, size;
+  uint64_t bytes_sent;
+  /* What is asked for from here on begins after what the device was given so far. */
+  fd_status (*follow)(fd_link *link);
+  /* Sends `send_count` floats to `peer` while receiving `receive_count` from it. */
+  fd_status (*exchange)(fd_link *link, int peer, const float *send, size_t send_count, float *receive, size_t receive_count);
+  /* out = a + b; out may be a or b. */
+  fd_status (*add)(fd_link *link, size_t count, const float *a, const float *b, float *out);
+  /* Sum over the ranks in place, in whatever order the library likes. */
+  fd_status (*sum)(fd_link *link, float *data, size_t count);
+  /* Goes on with what was asked for without waiting: *idle says whether all of it is done, or only waits for the device. FD_LOST
+   * when a rank or the network failed. */
+  fd_status (*progress)(fd_link *link, int *idle);
+  /* What the device is given from here on begins after what was asked for so far; after progress found it idle. */
+  fd_status (*lead)(fd_link *link);
+  /* Ends the link; `abandon` also in the middle of something. */
+  void (*close)(fd_link *link, int abandon);
+};
+
+/* Asks for the sum of data[count] over the ranks, in place, along the fixed balanced binary tree over the ranks (recursive
+ * halving, then doubling): the same bits as adding neighbours pairwise. The number of ranks is a power of two; scratch holds
+ * count / 2 + 1 floats of the device. Each rank sends 2 (size - 1) / size of the data, as a ring does. */
+fd_status fd_link_tree_sum(fd_link *link, float *data, size_t count, float *scratch) FD_MUST_CHECK;
+
+#endif

@@ -1,0 +1,51 @@
+/* What the program and the CUDA plugin know of each other. */
+#ifndef FD_DEVICE_PLUGIN_H
+#define FD_DEVICE_PLUGIN_H
+
+#include "device/device.h"
+
+/* One GPU of this machine. */
+typedef struct fd_gpu {
+  char name[128];
+  int major, minor; /* compute capability */
+  uint64_t memory, free_memory;
+  uint64_t uuid[2];
+} fd_gpu;
+
+/* What the plugin calls of the program. */
+typedef struct fd_plugin_host {
+  fd_status (*fail)(fd_status status, const char *format, ...); /* fd_fail */
+} fd_plugin_host;
+
+/* How products of bf16 are computed: both of a block in one kernel where they fit, one a kernel, or without tensor cores. */
+enum { FD_PRODUCTS_BEST, FD_PRODUCTS_SINGLE, FD_PRODUCTS_PLAIN };
+
+/* How a device is opened. */
+typedef struct fd_gpu_options {
+  int gpu;      /* its number among those visible */
+  int bf16;     /* store activations and multiply in bf16; else all is fp32 */
+  int products; /* FD_PRODUCTS_BEST, or those that tests compare it with */
+} fd_gpu_options;
+
+/* What the plugin exports as fd_plugin_entry(). */
+typedef struct fd_plugin {
+  const char *interface;                 /* the hash of the headers that it was built with (FD_INTERFACE) */
+  int (*driver)(void);                   /* version of the driver, such as 13000; 0: none */
+  int (*count)(void);                    /* GPUs; 0: none that this process may use */
+  int (*describe)(int gpu, fd_gpu *out); /* 0 when it worked */
+  fd_status (*open)(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options);
+} fd_plugin;
+
+typedef const fd_plugin *fd_plugin_entry_function(void);
+
+/* The oldest GPUs that the plugin has kernels for: compute capability 8.0. */
+enum { FD_GPU_MAJOR = 8 };
+
+/* Loads the plugin and checks that it was built with this program; says what is missing (FD_GPU): the plugin, the driver or a
+ * GPU. */
+fd_status fd_plugin_load(const fd_plugin **plugin) FD_MUST_CHECK;
+
+/* The same without a message: NULL, and what is missing in text[size]. */
+const fd_plugin *fd_plugin_try(char *text, size_t size);
+
+#endif

@@ -1,0 +1,57 @@
+/* Reads and writes JSON files of results. */
+#include "output/json_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { BYTES_MAX = 64 << 20 };
+
+fd_status fd_json_read(const char *path, json_t **object) {
+  char *text;
+  size_t bytes;
+  json_error_t error;
+  *object = NULL;
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_read_file(path, BYTES_MAX, &text, &bytes));
+  *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  free(text);
+  if (!*object) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  if (json_is_object(*object)) return FD_OK;
+  json_decref(*object);
+  *object = NULL;
+  return fd_fail(FD_DATA, "%s: not a JSON object", path);
+}
+
+/* Brings lists of plain numbers onto one line, in place: a curve of a hundred points would else fill as many lines. */
+static void join_lists(char *text) {
+  int quoted = 0, joining = 0;
+  char *to = text;
+  for (const char *at = text; *at; at++) {
+    if (*at == '\\' && quoted) {
+      *to++ = *at++;
+      *to++ = *at;
+      continue;
+    }
+    if (*at == '"') quoted = !quoted;
+    if (*at == '[' && !quoted) joining = at[1 + strcspn(at + 1, "[]{}\"")] == ']';
+    if (*at == ']' && !quoted) joining = 0;
+    if (*at == '\n' && joining) {
+      at += strspn(at + 1, " ");
+      if (to[-1] == ',') *to++ = ' ';
+      continue;
+    }
+    *to++ = *at;
+  }
+  *to = '\0';
+}
+
+fd_status fd_json_write(const char *path, const json_t *object) {
+  char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+  if (!text) return fd_fail(FD_DATA, "cannot write %s as JSON: a name is not UTF-8, or a number is not finite", path);
+  join_lists(text);
+  fd_status status = fd_write_file(path, text, strlen(text));
+  free(text);
+  return status;
+}

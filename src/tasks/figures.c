@@ -1,0 +1,100 @@
+/* Makes what a report draws of test rows. */
+#include "tasks/figures.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "tasks/scores.h"
+
+enum { POINTS_MAX = 1500, CLASSES_MAX = 64 };
+
+/* A number for a picture: four digits do. */
+static json_t *drawn(double value) {
+  char text[32];
+  snprintf(text, sizeof text, "%.4g", value);
+  return isfinite(value) ? json_real(strtod(text, NULL)) : json_null();
+}
+
+/* Every n-th row's values, `stride` apart, so that at most POINTS_MAX are drawn. */
+static json_t *thinned(const double *value, int rows, int stride) {
+  json_t *list = json_array();
+  int step = 1 + (rows - 1) / POINTS_MAX;
+  for (int i = 0; i < rows; i += step) json_array_append_new(list, drawn(value[(size_t)i * (size_t)stride]));
+  return list;
+}
+
+static json_t *thinned_labels(const fd_table *test) {
+  json_t *list = json_array();
+  int step = 1 + (test->rows - 1) / POINTS_MAX;
+  for (int i = 0; i < test->rows; i += step) json_array_append_new(list, json_integer(test->label[i]));
+  return list;
+}
+
+static fd_status confusion_of(const fd_figures *f, json_t *out) {
+  int classes = f->classes, *predicted, *confusion;
+  size_t cells = (size_t)classes * (size_t)classes;
+  FD_TRY(fd_alloc(&predicted, (size_t)f->test->rows + cells, sizeof *predicted, "a confusion matrix"));
+  confusion = predicted + f->test->rows;
+  fd_likeliest(f->test->rows, f->score, classes, predicted);
+  fd_confusion(f->test->rows, f->test->label, predicted, classes, confusion);
+  json_t *matrix = json_array();
+  for (int t = 0; t < classes; t++) {
+    json_t *row = json_array();
+    for (int p = 0; p < classes; p++) json_array_append_new(row, json_integer(confusion[t * classes + p]));
+    json_array_append_new(matrix, row);
+  }
+  json_object_set_new(out, "confusion", matrix);
+  free(predicted);
+  return FD_OK;
+}
+
+static fd_status curves_of(const fd_figures *f, json_t *out) {
+  json_t *curves = json_array();
+  json_object_set_new(out, "roc", curves);
+  for (int c = f->classes == 2 ? 1 : 0; c < f->classes; c++) {
+    fd_roc_point point[FD_ROC_POINTS];
+    double area;
+    int points;
+    FD_TRY(fd_roc(f->test->rows, f->test->label, f->score, f->classes, c, point, &points, &area));
+    if (!points) continue;
+    json_t *x = json_array(), *y = json_array();
+    for (int i = 0; i < points; i++) {
+      json_array_append_new(x, drawn(point[i].false_positive));
+      json_array_append_new(y, drawn(point[i].true_positive));
+    }
+    json_array_append_new(curves, json_pack("{s:i, s:f, s:o, s:o}", "class", c, "area", area, "x", x, "y", y));
+  }
+  return FD_OK;
+}
+
+static json_t *plane_of(const fd_figures *f) {
+  json_t *share = json_pack("[o, o]", drawn(f->share[0]), drawn(f->share[1]));
+  return json_pack("{s:s, s:o, s:o, s:o, s:o}", "axes", f->axes, "share", share, "x", thinned(f->plane, f->test->rows, 2), "y",
+                   thinned(f->plane + 1, f->test->rows, 2), "label", thinned_labels(f->test));
+}
+
+/* Predicted against true values. */
+static fd_status scatter_of(const fd_figures *f, json_t *out) {
+  double *truth;
+  FD_TRY(fd_alloc(&truth, (size_t)f->test->rows, sizeof *truth, "a figure"));
+  for (int i = 0; i < f->test->rows; i++) truth[i] = (double)f->test->value[i];
+  json_object_set_new(out, "scatter",
+                      json_pack("{s:o, s:o}", "x", thinned(truth, f->test->rows, 1), "y", thinned(f->score, f->test->rows, 1)));
+  free(truth);
+  return FD_OK;
+}
+
+fd_status fd_figures_json(const fd_figures *f, json_t **json) {
+  fd_status status = FD_OK;
+  json_t *out = *json = json_pack("{s:s, s:I}", "name", f->name, "seed", (json_int_t)f->seed);
+  if (!f->classes) FD_GO(scatter_of(f, out));
+  else if (f->classes <= CLASSES_MAX) { /* more can't be told apart in a picture */ FD_GO(confusion_of(f, out));
+    FD_GO(curves_of(f, out));
+  }
+  if (f->classes && f->plane) json_object_set_new(out, "pca", plane_of(f));
+done:
+  if (status != FD_OK) json_decref(out), *json = NULL;
+  return status;
+}

@@ -1,0 +1,15 @@
+/* How much device memory a training takes, before it starts. */
+#ifndef FD_TRAIN_MEMORY_H
+#define FD_TRAIN_MEMORY_H
+
+#include "model/network.h"
+
+/* Bytes of device memory that the trainer of such a config takes on a device of such a form, gradients and state included;
+ * kernels' scratch memory is the device's own affair (fd_device.scratch). */
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int ranks, int rows);
+
+/* FD_MEMORY when a micro-batch of `rows` tokens does not fit the memory that the device has free, with the largest batch that
+ * does. */
+fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) FD_MUST_CHECK;
+
+#endif

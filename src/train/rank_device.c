@@ -1,0 +1,59 @@
+/* One GPU a rank, and what carries gradients between them. */
+#include "train/rank_device.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "train/link_comm.h"
+
+/* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
+static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
+  uint64_t uuid[comm->size][2];
+  memcpy(uuid[comm->rank], dev->uuid, sizeof dev->uuid);
+  FD_TRY(fd_comm_gather_rows(comm, uuid, 2));
+  for (int r = 0; r < comm->size; r++)
+    for (int other = 0; other < r; other++)
+      if (!memcmp(uuid[r], uuid[other], sizeof uuid[r]))
+        return comm->rank
+                   ? FD_CONFIG
+                   : fd_fail(FD_CONFIG,
+                             "ranks %d and %d on %s have the same GPU (%s): give each rank its own (srun --gpus-per-task=1, or "
+                             "one rank a GPU of CUDA_VISIBLE_DEVICES), or set comm.share_gpu=true",
+                             other, r, fd_comm_host(comm, r), dev->simd);
+  return FD_OK;
+}
+
+fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm *comm) {
+  fd_status status = fd_comm_agree(comm, fd_device_open(dev, config, comm->local_rank, comm->local_size));
+  if (status == FD_OK && (*dev)->own_memory && !config->comm.share_gpu) status = check_sharing(*dev, comm);
+  if (status != FD_OK) fd_device_close(dev);
+  return status;
+}
+
+/* Leaves *link NULL when the root has no library for it and MPI will do. */
+static fd_status open_own(fd_link **link, const fd_config *config, fd_comm *comm, fd_device *dev) {
+  char id[FD_LINK_ID] = "";
+  fd_status status = fd_comm_agree(comm, comm->rank == 0 ? dev->link_id(dev, id) : FD_OK);
+  if (status == FD_MISSING && config->comm.transport == FD_TRANSPORT_AUTO) {
+    if (comm->rank == 0) fd_warn("libnccl.so.2 is not there: gradients go through MPI and host memory");
+    return FD_OK;
+  }
+  if (status == FD_MISSING && comm->rank == 0) status = fd_fail(FD_GPU, "comm.transport: nccl: libnccl.so.2 is not there");
+  FD_TRY(status);
+  FD_TRY(comm->ops->broadcast(comm, id, sizeof id, 0));
+  status = fd_comm_agree(comm, dev->link(dev, link, comm->rank, comm->size, id, config->comm.limit));
+  if (status != FD_OK && *link) (*link)->close(*link, 1);
+  if (status != FD_OK) *link = NULL;
+  return status;
+}
+
+fd_status fd_rank_link_open(fd_link **link, const fd_config *config, fd_comm *comm, fd_device *dev) {
+  int wanted = config->comm.transport, own = dev->link && !config->comm.share_gpu;
+  *link = NULL;
+  if (comm->size == 1) return FD_OK;
+  if (wanted == FD_TRANSPORT_NCCL && !own)
+    return fd_fail(FD_CONFIG, "comm.transport: nccl needs a GPU of its own for each rank (device.kind=cuda, not comm.share_gpu)");
+  if (wanted != FD_TRANSPORT_MPI && own) FD_TRY(open_own(link, config, comm, dev));
+  if (*link) return FD_OK;
+  return comm->ops->link ? comm->ops->link(link, comm, dev) : fd_link_comm_open(link, comm, dev);
+}

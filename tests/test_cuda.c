@@ -1,0 +1,606 @@
+/* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
+ * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. The index arithmetic of its kernels,
+ * exhaustively. */
+#include <libgen.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "values.h"
+
+#include "cuda/fragment.h"
+#include "device/plugin.h"
+
+enum { KINDS = 4 };
+static const struct {
+  const char *name;
+  fd_gpu_options options;
+  double bound; /* of the largest error of a block's values around 1: z, h and the gradients pass through bf16, 2^-9 of each */
+} kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
+                  {"bf16, plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
+                  {"bf16, single products", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
+                  {"bf16, best", {.bf16 = 1}, 3e-2}};
+static fd_device *gpu[KINDS], *cpu;
+
+static int open_devices(void **state) {
+  (void)state;
+  char path[4096] = "", plugin[4200];
+  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
+  snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
+  setenv("FINDNA_PLUGIN", plugin, 0);
+  static const fd_plugin_host host = {fd_fail};
+  const fd_plugin *found;
+  fd_config config;
+  fd_config_defaults(&config);
+  if (fd_device_open(&cpu, &config, 0, 1) != FD_OK || fd_plugin_load(&found) != FD_OK) return 1;
+  for (int i = 0; i < KINDS; i++)
+    if (found->open(&gpu[i], &host, &kinds[i].options) != FD_OK) return 1;
+  return 0;
+}
+
+static int close_devices(void **state) {
+  (void)state;
+  for (int i = 0; i < KINDS; i++) fd_device_close(&gpu[i]);
+  fd_device_close(&cpu);
+  return 0;
+}
+
+/* Values that bf16 has, so that both devices start from the same. */
+static float *random_values(size_t n, float scale) {
+  float *x = random_floats(n, scale);
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(x + i, &bits, sizeof bits);
+  }
+  return x;
+}
+
+/* Memory of the device with these bytes; with NULL, poison. */
+static void *put(fd_device *dev, const void *from, size_t bytes) {
+  void *to, *nan = NULL;
+  if (!from) from = memset(nan = malloc(bytes + 1), 0xff, bytes);
+  assert_ok(dev->alloc(dev, &to, bytes, "a test"));
+  assert_ok(dev->copy(dev, to, from, bytes));
+  free(nan);
+  return to;
+}
+
+/* Rows in the device's form, or with NULL poison. */
+static fd_mat put_rows(fd_device *dev, const float *x, int rows, int width) {
+  fd_form form = dev->form;
+  size_t bytes = (size_t)rows * fd_form_row(form, width), element = form.type == FD_BF16 ? 2 : 4;
+  int stride = fd_form_stride(form, width);
+  char *raw = calloc(bytes + 1, 1);
+  for (int r = 0; x && r < rows; r++)
+    for (int c = 0; c < width; c++) {
+      const char *value = (const char *)(x + (size_t)r * (size_t)width + c) + (form.type == FD_BF16 ? 2 : 0);
+      memcpy(raw + ((size_t)r * (size_t)stride + (size_t)c) * element, value, element);
+    }
+  fd_mat m = fd_form_mat(form, put(dev, x ? raw : NULL, bytes), width);
+  free(raw);
+  return m;
+}
+
+/* The host's copy of rows; their padding must be zero. */
+static float *get_rows(fd_device *dev, fd_mat m, int rows, int width) {
+  float *all = malloc(((size_t)rows * (size_t)m.stride + 1) * sizeof *all),
+        *x = malloc(((size_t)rows * (size_t)width + 1) * sizeof *x);
+  assert_ok(fd_mat_read(dev, m, 0, rows, m.stride, all));
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < m.stride; c++)
+      if (c < width) x[r * width + c] = all[r * m.stride + c];
+      else if (all[r * m.stride + c] != 0) fail_msg("row %d: its padding is not zero", r);
+  x[(size_t)rows * (size_t)width] = NAN;
+  free(all);
+  return x;
+}
+
+static float *get(fd_device *dev, const float *from, size_t n) {
+  float *x = malloc((n + 1) * sizeof *x);
+  assert_ok(dev->copy(dev, x, from, n * sizeof *x));
+  assert_ok(dev->sync(dev));
+  x[n] = NAN;
+  return x;
+}
+
+static double get_sum(fd_device *dev, const double *from) {
+  double sum;
+  assert_ok(dev->copy(dev, &sum, from, sizeof sum));
+  assert_ok(dev->sync(dev));
+  return sum;
+}
+
+/* Fails unless the values are close each, and as a whole: half of the largest error allowed, in the mean square. */
+static void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
+  double *d = widen(expected, n), errors = 0, squares = 0;
+  char name[80];
+  snprintf(name, sizeof name, "%s (%s)", what, kinds[kind].name);
+  compare(name, x, d, n, bound);
+  for (size_t i = 0; i < n; i++) errors += ((double)x[i] - d[i]) * ((double)x[i] - d[i]), squares += d[i] * d[i];
+  if (n > 8 && sqrt(errors / (double)n) > bound / 2 * fmax(1, sqrt(squares / (double)n)))
+    fail_msg("%s: mean error %.3g of %.3g", name, sqrt(errors / (double)n), sqrt(squares / (double)n));
+  free(d);
+}
+
+/* Compares what the GPU has with what the CPU has, and gives the GPU's memory back. */
+static void compare_rows(const char *what, int kind, fd_mat m, int rows, int width, const float *expected, double bound) {
+  float *x = get_rows(gpu[kind], m, rows, width);
+  compare_all(what, kind, x, expected, (size_t)rows * (size_t)width, bound);
+  free(x);
+  gpu[kind]->release(gpu[kind], m.at);
+}
+
+static void compare_flat(const char *what, int kind, float *at, size_t n, const float *expected, double bound) {
+  float *x = get(gpu[kind], at, n);
+  compare_all(what, kind, x, expected, n, bound);
+  free(x);
+  gpu[kind]->release(gpu[kind], at);
+}
+
+/* The same sequences on a device. */
+static fd_seqs put_seqs(fd_device *dev, const fd_seqs *seqs) {
+  fd_seqs there;
+  assert_ok(fd_seqs_create(&there, dev, seqs->count, seqs->cls));
+  there.count = seqs->count;
+  memcpy(there.start, seqs->start, ((size_t)seqs->count + 1) * sizeof *seqs->start);
+  if (seqs->draws) memcpy(there.draws, seqs->draws, (size_t)seqs->count * sizeof *seqs->draws);
+  assert_ok(fd_seqs_send(&there, dev));
+  return there;
+}
+
+typedef struct block_case {
+  fd_seqs seqs;
+  int rows, d, h, track;
+  float *x, *w1, *b1, *w2, *b2, *dy;     /* inputs */
+  float *y, *dx, *dw1, *db1, *dw2, *db2; /* the CPU's results */
+} block_case;
+
+static block_case make_block(fd_seqs seqs, int d, int h, int track) {
+  block_case c = {.seqs = seqs, .rows = fd_seqs_rows(&seqs), .d = d, .h = h, .track = track};
+  size_t size = (size_t)(c.rows * d), w = (size_t)(d * h);
+  c.x = random_values(size, 1), c.dy = random_values(size, 1);
+  c.w1 = random_values(w, 0.5f), c.b1 = random_values((size_t)h, 1), c.w2 = random_values(w, 0.5f),
+  c.b2 = random_values((size_t)d, 1);
+  c.y = poison(size), c.dx = poison(size);
+  c.dw1 = poison(w), c.dw2 = poison(w), c.db1 = poison((size_t)h), c.db2 = poison((size_t)d);
+  fd_mixer block = {d, h, track, c.w1, c.b1, c.w2, c.b2};
+  fd_mixer_grads grads = {c.dw1, c.db1, c.dw2, c.db2};
+  cpu->ops.mixer_forward(cpu, &seqs, &block, fd_dense(c.x, d), (fd_mat){0}, fd_dense(c.y, d));
+  cpu->ops.mixer_backward(cpu, &seqs, &block, fd_dense(c.x, d), (fd_mat){0}, fd_dense(c.dy, d), fd_dense(c.dx, d), &grads);
+  return c;
+}
+
+static void free_block(block_case *c) {
+  void *all[] = {c->seqs.start, c->x, c->w1, c->b1, c->w2, c->b2, c->dy, c->y, c->dx, c->dw1, c->db1, c->dw2, c->db2};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* Forward and backward pass on one kind of device; without z the same bits. */
+static void compare_block(const block_case *c, int kind) {
+  fd_device *dev = gpu[kind];
+  size_t w = (size_t)(c->d * c->h), d = (size_t)c->d, h = (size_t)c->h;
+  double bound = kinds[kind].bound;
+  fd_seqs seqs = put_seqs(dev, &c->seqs);
+  float *weights[4] = {put(dev, c->w1, w * 4), put(dev, c->b1, h * 4), put(dev, c->w2, w * 4), put(dev, c->b2, d * 4)};
+  fd_mixer block = {c->d, c->h, c->track, weights[0], weights[1], weights[2], weights[3]};
+  fd_mat x = put_rows(dev, c->x, c->rows, c->d), dy = put_rows(dev, c->dy, c->rows, c->d);
+  float *bits[2][5];
+  for (int again = 0; again < 2; again++) {
+    fd_mat y = put_rows(dev, NULL, c->rows, c->d), dx = put_rows(dev, NULL, c->rows, c->d),
+           z = again ? (fd_mat){0} : put_rows(dev, NULL, c->rows, c->h);
+    fd_mixer_grads g = {put(dev, NULL, w * 4), put(dev, NULL, h * 4), put(dev, NULL, w * 4), put(dev, NULL, d * 4)};
+    dev->ops.mixer_forward(dev, &seqs, &block, x, z, y);
+    dev->ops.mixer_backward(dev, &seqs, &block, x, z, dy, dx, &g);
+    assert_ok(dev->sync(dev));
+    if (z.at) free(get_rows(dev, z, c->rows, c->h)), dev->release(dev, z.at);
+    bits[again][0] = get_rows(dev, y, c->rows, c->d), bits[again][1] = get_rows(dev, dx, c->rows, c->d);
+    bits[again][2] = get(dev, g.w1, w), bits[again][3] = get(dev, g.w2, w), bits[again][4] = get(dev, g.b1, h);
+    compare_rows("y", kind, y, c->rows, c->d, c->y, bound);
+    compare_rows("dx", kind, dx, c->rows, c->d, c->dx, bound);
+    compare_flat("dw1", kind, g.w1, w, c->dw1, bound);
+    compare_flat("dw2", kind, g.w2, w, c->dw2, bound);
+    compare_flat("db1", kind, g.b1, h, c->db1, bound);
+    compare_flat("db2", kind, g.b2, d, c->db2, bound);
+  }
+  const size_t sizes[5] = {(size_t)(c->rows * c->d), (size_t)(c->rows * c->d), w, w, h};
+  for (int i = 0; i < 5; i++) {
+    assert_memory_equal(bits[0][i], bits[1][i], sizes[i] * sizeof(float));
+    free(bits[0][i]), free(bits[1][i]);
+  }
+  for (int i = 0; i < 4; i++) dev->release(dev, weights[i]);
+  dev->release(dev, x.at), dev->release(dev, dy.at);
+  fd_seqs_destroy(&seqs, dev);
+}
+
+/* Rows by the tiles of 64 and 128, channels and hidden units by the pieces of 4, 8, 16 and 32. */
+static void block_equals_cpu_for_every_remainder(void **state) {
+  (void)state;
+  for (int n = 0; n < 66; n++) {
+    int d = 1 + n % 35, h = 1 + n * 5 % 33 + (n % 3 ? 0 : 32);
+    block_case c =
+        make_block(random_seqs(between(1, 3), n % 11 ? 40 : 150), d, h, n % 2 ? between((d + 11) / 12, d) : (d + 11) / 12 * 4);
+    for (int kind = 0; kind < KINDS; kind++) compare_block(&c, kind);
+    free_block(&c);
+  }
+}
+
+/* More than one tile in every direction, and more tokens than a chunk of the weights' gradients. */
+static void block_equals_cpu_beyond_one_tile(void **state) {
+  (void)state;
+  int *start = calloc(3, sizeof *start), *many = calloc(3, sizeof *many);
+  start[1] = 130, start[2] = 301;
+  many[1] = 1100, many[2] = FD_CHUNK_MIN + 1200;
+  block_case wide = make_block((fd_seqs){.count = 2, .cls = 1, .start = start}, 140, 270, 14),
+             deep = make_block((fd_seqs){.count = 2, .cls = 1, .start = many}, 12, 20, 4);
+  for (int kind = 0; kind < KINDS; kind++) compare_block(&wide, kind), compare_block(&deep, kind);
+  free_block(&wide), free_block(&deep);
+}
+
+/* As wide as the chain of products takes, down to where it is not worth it. */
+static void wide_blocks_equal_cpu(void **state) {
+  (void)state;
+  const int widths[] = {308, 320, 171, 160, 250, 321};
+  for (size_t n = 0; n < sizeof widths / sizeof *widths; n++) {
+    int d = widths[n], h = n % 2 ? 70 : 128 + (int)n;
+    block_case c = make_block(random_seqs(2, n % 3 ? 20 : 90), d, h, n == 0 ? 28 : (d + 11) / 12);
+    for (int kind = 0; kind < KINDS; kind++) compare_block(&c, kind);
+    free_block(&c);
+  }
+}
+
+/* A row's result does not depend on its place or on what else is in the pack, bit for bit. */
+static void circular_equivariance_and_batch_independence(void **state) {
+  (void)state;
+  for (int n = 0; n < 12; n++) {
+    fd_device *dev = gpu[n % KINDS];
+    block_case c = make_block(random_seqs(1, 70), 30, 40, 4);
+    int last = c.seqs.count - 1, first = c.seqs.start[last], T = c.seqs.start[last + 1] - first, k = between(0, T - 1),
+        alone_start[2] = {0, T};
+    size_t row = (size_t)c.d;
+    float *rolled = malloc((size_t)T * row * sizeof *rolled), *result[2];
+    for (int t = 0; t < T; t++) memcpy(rolled + (size_t)t * row, c.x + (size_t)(first + (t + k) % T) * row, row * sizeof *rolled);
+    fd_seqs alone = {.count = 1, .cls = 1, .start = alone_start};
+    float *weights[4] = {put(dev, c.w1, 4800), put(dev, c.b1, 160), put(dev, c.w2, 4800), put(dev, c.b2, 120)};
+    fd_mixer block = {c.d, c.h, c.track, weights[0], weights[1], weights[2], weights[3]};
+    for (int i = 0; i < 2; i++) {
+      int rows = i ? T : c.rows;
+      fd_seqs seqs = put_seqs(dev, i ? &alone : &c.seqs);
+      fd_mat x = put_rows(dev, i ? rolled : c.x, rows, c.d), y = put_rows(dev, NULL, rows, c.d);
+      dev->ops.mixer_forward(dev, &seqs, &block, x, (fd_mat){0}, y);
+      result[i] = get_rows(dev, y, rows, c.d);
+      dev->release(dev, x.at), dev->release(dev, y.at);
+      fd_seqs_destroy(&seqs, dev);
+    }
+    for (int t = 0; t < T; t++)
+      assert_memory_equal(result[1] + (size_t)t * row, result[0] + (size_t)(first + (t + k) % T) * row, row * sizeof(float));
+    for (int i = 0; i < 4; i++) dev->release(dev, weights[i]);
+    free(rolled), free(result[0]), free(result[1]);
+    free_block(&c);
+  }
+}
+
+/* Embedding, head and a task's layers: fp32 rows on either side or on both. */
+static void linear_equals_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    int kind = n % KINDS, rows = between(1, n % 9 ? 70 : 700), form = n / KINDS % 3, in = form == 0 ? 5 : between(1, 90),
+        out = form == 1 ? 5 : between(1, 60);
+    fd_device *dev = gpu[kind];
+    size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
+    float *x = random_values(xs, 1), *w = random_values(ws, 1), *b = random_values((size_t)out, 1), *dy = random_values(ys, 1);
+    float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
+    cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
+    cpu->ops.linear_backward(cpu, rows, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
+    float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)out * 4), *dwg = put(dev, NULL, ws * 4),
+          *dbg = put(dev, NULL, (size_t)out * 4);
+    fd_mat xg = form == 1 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
+           dxg = form == 1 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
+           yg = form == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
+           dyg = form == 0 ? put_rows(dev, dy, rows, out) : fd_dense(put(dev, dy, ys * 4), out);
+    dev->ops.linear_forward(dev, rows, in, out, xg, wg, bg, yg);
+    dev->ops.linear_backward(dev, rows, in, out, xg, wg, dyg, dxg, dwg, dbg);
+    compare_rows("y", kind, yg, rows, out, y, yg.type == FD_BF16 ? 4e-3 : 2e-6);
+    compare_rows("dx", kind, dxg, rows, in, dx, dxg.type == FD_BF16 ? 4e-3 : 2e-6);
+    compare_flat("dw", kind, dwg, ws, dw, 6e-6);
+    compare_flat("db", kind, dbg, (size_t)out, db, 6e-6);
+    dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
+    void *all[] = {x, w, b, dy, y, dx, dw, db};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
+static void losses_equal_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 36; n++) {
+    int kind = n % KINDS, bce = n % 2, entry = n % 4 == 1, axis_d = n / 2 % 2, latent = n / 3 % 2,
+        width = latent ? between(1, 40) : FD_SYMBOLS;
+    fd_device *dev = gpu[kind];
+    fd_seqs seqs = random_seqs(between(1, 6), 30), there = put_seqs(dev, &seqs);
+    int rows = fd_seqs_rows(&seqs), cls = seqs.cls * width;
+    size_t zs = (size_t)(rows * FD_SYMBOLS), ps = (size_t)(rows * width), out = (size_t)(seqs.count * cls);
+    float *z = random_floats(zs, 3), *dz = random_floats(zs + 1, 1), *p = random_values(ps, 2), *q = random_values(ps, 2),
+          *dp = random_values(ps + 1, 1), *centre = random_floats((size_t)cls, 1), *logp = poison(out), *prob = poison(out);
+    uint8_t *labels = malloc((size_t)rows), *mask = malloc(zs);
+    double sums[2], *sum_cls = malloc((size_t)cls * sizeof *sum_cls);
+    for (size_t i = 0; i < zs; i++) mask[i] = (uint8_t)between(0, 1);
+    for (int s = 0; s < seqs.count; s++)
+      for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
+        labels[r] = r < seqs.start[s + 1] - seqs.cls ? (uint8_t)between(0, 4) : FD_CLS;
+    float *zg = put(dev, z, zs * 4), *dzg = put(dev, dz, zs * 4), *cg = put(dev, centre, (size_t)cls * 4),
+          *logpg = put(dev, NULL, out * 4), *probg = put(dev, NULL, out * 4);
+    fd_mat pg = latent ? put_rows(dev, p, rows, width) : fd_dense(put(dev, p, ps * 4), width),
+           qg = latent ? put_rows(dev, q, rows, width) : fd_dense(put(dev, q, ps * 4), width),
+           dpg = latent ? put_rows(dev, dp, rows, width) : fd_dense(put(dev, dp, ps * 4), width);
+    uint8_t *lg = put(dev, labels, (size_t)rows), *mg = put(dev, mask, zs);
+    double *sg = put(dev, NULL, 2 * sizeof(double)), *sum_cls_g = put(dev, NULL, (size_t)cls * sizeof(double));
+    cpu->ops.mnm_loss(cpu, &seqs, z, labels, mask, entry, bce, 0.7f, 0.3f, dz, &sums[0]);
+    cpu->ops.cl_loss(cpu, &seqs, width, fd_dense(p, width), fd_dense(q, width), centre, axis_d, 0.5f, 0.3f, 0.9f,
+                     fd_dense(dp, width), logp, prob, &sums[1]);
+    cpu->ops.cls_sum(cpu, &seqs, width, fd_dense(q, width), sum_cls);
+    dev->ops.mnm_loss(dev, &there, zg, lg, mg, entry, bce, 0.7f, 0.3f, dzg, &sg[0]);
+    dev->ops.cl_loss(dev, &there, width, pg, qg, cg, axis_d, 0.5f, 0.3f, 0.9f, dpg, logpg, probg, &sg[1]);
+    dev->ops.cls_sum(dev, &there, width, qg, sum_cls_g);
+    for (int i = 0; i < 2; i++) assert_near(get_sum(dev, sg + i), sums[i], 1e-9 * (1 + fabs(sums[i])));
+    for (int i = 0; i < cls; i++) assert_near(get_sum(dev, sum_cls_g + i), sum_cls[i], 1e-12);
+    compare_flat("dlogits", kind, dzg, zs, dz, 1e-6);
+    compare_rows("dp", kind, dpg, rows, width, dp, dpg.type == FD_BF16 ? 4e-3 : 1e-6);
+    compare_flat("logp", kind, logpg, out, logp, 1e-6);
+    compare_flat("prob", kind, probg, out, prob, 1e-6);
+    void *device_memory[] = {zg, cg, pg.at, qg.at, lg, mg, sg, sum_cls_g},
+         *all[] = {seqs.start, z, dz, p, q, dp, centre, logp, prob, labels, mask, sum_cls};
+    for (size_t i = 0; i < sizeof device_memory / sizeof *device_memory; i++) dev->release(dev, device_memory[i]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    fd_seqs_destroy(&there, dev);
+  }
+}
+
+static void task_losses_equal_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 12; n++) {
+    fd_device *dev = gpu[n % KINDS];
+    int count = between(1, n % 4 ? 30 : 6000), classes = between(2, 7);
+    size_t size = (size_t)(count * classes), c = (size_t)count;
+    float *z = random_floats(size, 9), *target = malloc(c * sizeof *target), *weight = random_floats(c, 1), *dz = poison(size),
+          *dv = poison(c);
+    double class_sum, value_sum;
+    for (int i = 0; i < count; i++) target[i] = (float)between(0, classes - 1);
+    float *zg = put(dev, z, size * 4), *tg = put(dev, target, c * 4), *wg = put(dev, weight, c * 4),
+          *dzg = put(dev, NULL, size * 4), *dvg = put(dev, NULL, c * 4);
+    double *sums = put(dev, NULL, 2 * sizeof(double));
+    cpu->ops.class_loss(cpu, count, classes, z, target, weight, 0.3f, dz, &class_sum);
+    cpu->ops.value_loss(cpu, count, z, target, 0.3f, dv, &value_sum);
+    dev->ops.class_loss(dev, count, classes, zg, tg, wg, 0.3f, dzg, &sums[0]);
+    dev->ops.value_loss(dev, count, zg, tg, 0.3f, dvg, &sums[1]);
+    assert_near(get_sum(dev, &sums[0]), class_sum, 1e-9 * (1 + fabs(class_sum)));
+    assert_near(get_sum(dev, &sums[1]), value_sum, 1e-9 * (1 + fabs(value_sum)));
+    compare_flat("dz", n % KINDS, dzg, size, dz, 1e-6);
+    compare_flat("dv", n % KINDS, dvg, c, dv, 1e-6);
+    dev->release(dev, zg), dev->release(dev, tg), dev->release(dev, wg), dev->release(dev, sums);
+    free(z), free(target), free(weight), free(dz), free(dv);
+  }
+}
+
+/* Means over sequences, GELU, sums of rows. */
+static void row_operations_equal_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 24; n++) {
+    int kind = n % KINDS, channels = between(1, 70), stride = channels + between(0, 5), which = n % 2;
+    fd_device *dev = gpu[kind];
+    fd_seqs seqs = random_seqs(between(1, 4), 30), there = put_seqs(dev, &seqs);
+    int rows = fd_seqs_rows(&seqs);
+    size_t size = (size_t)(rows * channels), outs = (size_t)(seqs.count * stride);
+    float *x = random_values(size, 1), *out = random_floats(outs + 1, 1), *dout = random_floats(outs, 1),
+          *dx = random_values(size + 1, 1), *y = poison(size), *gx = poison(size), *both = poison(size);
+    float *outg = put(dev, out, outs * 4), *doutg = put(dev, dout, outs * 4), *flat = put(dev, x, size * 4),
+          *flat_d = put(dev, dx, size * 4), *yg = put(dev, NULL, size * 4), *gxg = put(dev, NULL, size * 4);
+    fd_mat xg = put_rows(dev, x, rows, channels), dxg = put_rows(dev, dx, rows, channels),
+           bothg = put_rows(dev, NULL, rows, channels);
+    dev->ops.add_rows(dev, rows, xg, dxg, bothg);
+    cpu->ops.add_rows(cpu, rows, fd_dense(x, channels), fd_dense(dx, channels), fd_dense(both, channels));
+    compare_rows("a + b", kind, bothg, rows, channels, both, xg.type == FD_BF16 ? 4e-3 : 1e-7);
+    dev->ops.gelu_forward(dev, size, flat, yg);
+    cpu->ops.gelu_forward(cpu, size, x, y);
+    compare_flat("gelu", kind, yg, size, y, 5e-7);
+    dev->ops.gelu_backward(dev, size, flat, flat_d, gxg);
+    cpu->ops.gelu_backward(cpu, size, x, dx, gx);
+    compare_flat("gelu backward", kind, gxg, size, gx, 1e-6);
+    dev->ops.pool_mean(dev, &there, channels, which, xg, (size_t)stride, outg);
+    cpu->ops.pool_mean(cpu, &seqs, channels, which, fd_dense(x, channels), (size_t)stride, out);
+    out[outs] = NAN;
+    compare_flat("mean", kind, outg, outs, out, 1e-6); /* behind the channels what was there before */
+    dev->ops.pool_mean_backward(dev, &there, channels, which, doutg, (size_t)stride, dxg);
+    cpu->ops.pool_mean_backward(cpu, &seqs, channels, which, dout, (size_t)stride, fd_dense(dx, channels));
+    compare_rows("mean backward", kind, dxg, rows, channels, dx, dxg.type == FD_BF16 ? 4e-3 : 1e-6);
+    dev->release(dev, doutg), dev->release(dev, flat), dev->release(dev, flat_d), dev->release(dev, xg.at);
+    void *all[] = {seqs.start, x, out, dout, dx, y, gx, both};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    fd_seqs_destroy(&there, dev);
+  }
+}
+
+/* The same numbers from the same keys: views differ in the last bits of sines and logarithms alone, dropped entries not at all.
+ */
+static void random_numbers_equal_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 18; n++) {
+    int kind = n % KINDS, channels = between(1, 40);
+    fd_device *dev = gpu[kind];
+    fd_seqs seqs = random_seqs(between(1, 4), n % 5 ? 30 : 1200);
+    uint64_t draws[8];
+    for (int i = 0; i < 8; i++) draws[i] = (uint64_t)word() << 20 | (uint64_t)i;
+    seqs.draws = draws;
+    fd_seqs there = put_seqs(dev, &seqs);
+    int rows = fd_seqs_rows(&seqs);
+    size_t size = (size_t)(rows * channels), xs = (size_t)(rows * FD_SYMBOLS);
+    uint8_t *tokens = malloc((size_t)rows);
+    for (int i = 0; i < rows; i++) tokens[i] = (uint8_t)between(0, FD_CLS);
+    float *view = poison(xs), *x = random_values(size, 1), *y = random_values(size + 1, 1), *dy = random_values(size, 1),
+          *masked = poison(size), *rest = poison(size);
+    y[size] = NAN;
+    fd_rng_key key = fd_rng_key_of(3, FD_RNG_NOISE);
+    float noise = n % 2 ? 0.2f : 0, *viewg = put(dev, NULL, xs * 4);
+    uint8_t *tokensg = put(dev, tokens, (size_t)rows);
+    fd_mat xg = put_rows(dev, x, rows, channels), yg = put_rows(dev, y, rows, channels), dyg = put_rows(dev, dy, rows, channels),
+           maskedg = put_rows(dev, NULL, rows, channels), restg = put_rows(dev, NULL, rows, channels);
+    cpu->ops.expand(cpu, &seqs, tokens, noise, key, 1, view);
+    dev->ops.expand(dev, &there, tokensg, noise, key, 1, viewg);
+    compare_flat("view", kind, viewg, xs, view, noise > 0 ? 1e-6 : 0);
+    cpu->ops.dropout_forward(cpu, &seqs, channels, 0.3f, key, 7, fd_dense(x, channels), fd_dense(y, channels));
+    cpu->ops.dropout_backward(cpu, &seqs, channels, 0.3f, key, 7, fd_dense(dy, channels), fd_dense(masked, channels),
+                              fd_dense(rest, channels));
+    dev->ops.dropout_forward(dev, &there, channels, 0.3f, key, 7, xg, yg);
+    dev->ops.dropout_backward(dev, &there, channels, 0.3f, key, 7, dyg, maskedg, restg);
+    double bound = dyg.type == FD_BF16 ? 8e-3 : 1e-6;
+    compare_rows("dropped", kind, yg, rows, channels, y, bound);
+    compare_rows("masked", kind, maskedg, rows, channels, masked, bound);
+    compare_rows("rest", kind, restg, rows, channels, rest, bound);
+    dev->release(dev, tokensg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
+    void *all[] = {seqs.start, tokens, view, x, y, dy, masked, rest};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    fd_seqs_destroy(&there, dev);
+  }
+}
+
+static void flat_operations_equal_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 15; n++) {
+    int kind = n % KINDS;
+    fd_device *dev = gpu[kind];
+    size_t size = n % 5 ? (size_t)between(1, 600) : (size_t)between(4000, 20000);
+    fd_adamw h = {1e-3f, 1e-4f, 1e-8f, 0.9f, 0.1f, 0.999f, 0.001f, 0.1f, 0.001f, 0.5f};
+    float *g = random_floats(size, 1), *w = random_floats(size + 1, 1), *m = random_floats(size + 1, 0.1f),
+          *v = random_floats(size + 1, 0.01f), *t = random_floats(size + 1, 1), *sum = poison(size);
+    for (size_t i = 0; i < size; i++) v[i] = fabsf(v[i]);
+    w[size] = m[size] = v[size] = t[size] = NAN;
+    float *gg = put(dev, g, size * 4), *wg = put(dev, w, size * 4), *mg = put(dev, m, size * 4), *vg = put(dev, v, size * 4),
+          *tg = put(dev, t, size * 4), *sumg = put(dev, NULL, size * 4);
+    double squares[2], pair[2] = {0.1, 0.2}, more[2] = {3, 4}, *pairg = put(dev, pair, sizeof pair),
+                       *moreg = put(dev, more, sizeof more);
+    uint64_t hash[2];
+    cpu->ops.add(cpu, size, g, w, sum);
+    dev->ops.add(dev, size, gg, wg, sumg);
+    compare_flat("sum", kind, sumg, size, sum, 0);
+    cpu->ops.hash(cpu, size, g, &hash[0]);
+    dev->ops.hash(dev, size, gg, &hash[1]);
+    assert_true(hash[0] == hash[1]);
+    cpu->ops.sum_squares(cpu, size, g, &squares[0]);
+    dev->ops.sum_squares(dev, size, gg, &squares[1]);
+    assert_near(squares[1], squares[0], 1e-12 * squares[0]);
+    cpu->ops.adamw(cpu, size, &h, g, w, m, v, n % 2 ? t : NULL, 0.99f);
+    dev->ops.adamw(dev, size, &h, gg, wg, mg, vg, n % 2 ? tg : NULL, 0.99f);
+    cpu->ops.ema(cpu, size, 0.9f, w, t);
+    dev->ops.ema(dev, size, 0.9f, wg, tg);
+    compare_flat("w", kind, wg, size, w, 2e-7);
+    compare_flat("m", kind, mg, size, m, 2e-7);
+    compare_flat("v", kind, vg, size, v, 2e-7);
+    compare_flat("t", kind, tg, size, t, 2e-7);
+    dev->ops.add_sums(dev, 2, pairg, moreg);
+    assert_near(get_sum(dev, pairg), 3.1, 1e-15);
+    dev->ops.zero(dev, 9, moreg);
+    assert_true(get_sum(dev, moreg) == 0);
+    dev->release(dev, gg), dev->release(dev, pairg), dev->release(dev, moreg);
+    free(g), free(w), free(m), free(v), free(t), free(sum);
+  }
+}
+
+/* Products read a copy of the weights: after every way to write them, the new ones. */
+static void changed_weights_are_seen(void **state) {
+  (void)state;
+  fd_device *dev = gpu[KINDS - 1];
+  int start[2] = {0, 8};
+  fd_seqs seqs = {.count = 1, .cls = 1, .start = start}, there = put_seqs(dev, &seqs);
+  float one = 1, zero = 0, x[8], *w = put(dev, &one, 4), *w2 = put(dev, &one, 4), *b = put(dev, &zero, 4);
+  for (int i = 0; i < 8; i++) x[i] = 8;
+  fd_mixer block = {1, 1, 1, w, b, w2, b};
+  fd_mat xg = put_rows(dev, x, 8, 1), y = put_rows(dev, NULL, 8, 1);
+  float expected[] = {16, 24, 8, 40, 8};
+  for (int step = 0; step < 5; step++) {
+    float two = 2;
+    fd_adamw h = {-3, 0, 0, 0, 1, 0, 1, 1, 1, 1}; /* w + 3 sign(g) */
+    float *g = put(dev, &one, 4), *m = put(dev, &zero, 4), *v = put(dev, &zero, 4);
+    if (step == 1) assert_ok(dev->copy(dev, w, &two, 4));
+    if (step == 2) dev->ops.zero(dev, 4, w);
+    if (step == 3) dev->ops.adamw(dev, 1, &h, g, w, m, v, NULL, 0), dev->ops.add(dev, 1, w, g, w);
+    if (step == 4) dev->ops.ema(dev, 1, 0, b, w);
+    dev->ops.mixer_forward(dev, &there, &block, xg, (fd_mat){0}, y);
+    float *got = get_rows(dev, y, 8, 1);
+    assert_near((double)got[3], (double)expected[step], 0.01 * (double)expected[step]);
+    free(got);
+    dev->release(dev, g), dev->release(dev, m), dev->release(dev, v);
+  }
+  dev->release(dev, w), dev->release(dev, w2), dev->release(dev, b), dev->release(dev, xg.at), dev->release(dev, y.at);
+  fd_seqs_destroy(&there, dev);
+}
+
+/* Against the tables of the PTX ISA (m16n8k16, .bf16), written out as it does. */
+static void fragments_are_those_of_the_instruction(void **state) {
+  (void)state;
+  for (int lane = 0; lane < 32; lane++) {
+    int group = lane >> 2, in_group = lane % 4;
+    for (int i = 0; i < 8; i++) {
+      assert_int_equal(fd_a_row(lane, i), (0 <= i && i < 2) || (4 <= i && i < 6) ? group : group + 8);
+      assert_int_equal(fd_a_k(lane, i), i < 4 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
+    }
+    for (int i = 0; i < 4; i++) {
+      assert_int_equal(fd_b_k(lane, i), i < 2 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
+      assert_int_equal(fd_b_column(lane), group);
+      assert_int_equal(fd_c_row(lane, i), i < 2 ? group : group + 8);
+      assert_int_equal(fd_c_column(lane, i), in_group * 2 + (i & 1));
+    }
+  }
+}
+
+/* Every piece has a place of its own, and the eight that one matrix load reads at a time lie in different banks. */
+static void tiles_have_no_bank_conflicts(void **state) {
+  (void)state;
+  const int all_units[] = {4, 8, 16, 20, 40};
+  for (int n = 0; n < 5; n++) {
+    enum { ROWS = 128 };
+    int units = all_units[n];
+    char taken[ROWS * 40] = {0};
+    for (int row = 0; row < ROWS; row++)
+      for (int unit = 0; unit < units; unit++) {
+        int at = fd_swizzle(row, unit, units);
+        assert_true(at >= 0 && at < ROWS * units && !taken[at]++);
+      }
+    for (int row = 0; row < ROWS; row += 8)
+      for (int unit = 0; unit < units; unit++) {
+        int banks = 0;
+        for (int i = 0; i < 8; i++) banks |= 1 << fd_swizzle(row + i, unit, units) % 8;
+        assert_int_equal(banks, 0xff);
+      }
+  }
+  for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
+}
+
+static void chunks_cover_all_tokens(void **state) {
+  (void)state;
+  for (int rows = 1; rows < 300000; rows += 1 + rows / 50) {
+    int chunk = fd_chunk_rows(rows), chunks = fd_chunks(rows);
+    assert_true(chunk % FD_CHUNK_UNIT == 0 && chunk >= FD_CHUNK_MIN && chunks <= FD_CHUNKS_MAX);
+    assert_true((int64_t)chunk * chunks >= rows && (int64_t)chunk * (chunks - 1) < rows);
+  }
+  assert_int_equal(fd_chunk_rows(16160), 1024);
+  assert_int_equal(fd_chunk_rows(129280), 2048);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fragments_are_those_of_the_instruction),
+      cmocka_unit_test(tiles_have_no_bank_conflicts),
+      cmocka_unit_test(chunks_cover_all_tokens),
+      cmocka_unit_test(block_equals_cpu_for_every_remainder),
+      cmocka_unit_test(block_equals_cpu_beyond_one_tile),
+      cmocka_unit_test(wide_blocks_equal_cpu),
+      cmocka_unit_test(circular_equivariance_and_batch_independence),
+      cmocka_unit_test(linear_equals_cpu),
+      cmocka_unit_test(losses_equal_cpu),
+      cmocka_unit_test(task_losses_equal_cpu),
+      cmocka_unit_test(row_operations_equal_cpu),
+      cmocka_unit_test(random_numbers_equal_cpu),
+      cmocka_unit_test(flat_operations_equal_cpu),
+      cmocka_unit_test(changed_weights_are_seen),
+  };
+  return cmocka_run_group_tests(tests, open_devices, close_devices);
+}

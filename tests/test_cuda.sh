@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Trainings on the emulated GPU: what is missing is said, the laws hold, and the results are close to the CPU's.
+source "$(dirname "$0")/lib.sh"
+emulated=$(dirname "$FINDNA")/libfindna_emulated.so real=$(dirname "$FINDNA")/libfindna_cuda.so
+tiny_shards shards
+cat >gpu.yaml <<'YAML'
+run: {folder: run, seed: 3}
+data: {shards: shards}
+model: {cls: 3, channels: 18, hidden: 20, track: 3, networks: 1, blocks: 2}
+optim: {lr: 3e-3}
+train: {batch: 8, virtual_ranks: 4, steps: 6}
+eval: {every: 0, windows: 8, monitor_windows: 0}
+checkpoint: {every: 3}
+device: {kind: cuda}
+YAML
+gpu() { FINDNA_PLUGIN=$emulated ranks "$@"; }
+train() { local n=$1 folder=$2; shift 2; gpu "$n" pretrain gpu.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+
+expect "a plugin that is not there" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so "$FINDNA" pretrain gpu.yaml
+if [ -e "$real" ] && ! [ -e /dev/nvidiactl ]; then
+  expect "a machine without a driver" 69 "device.kind: cuda: this machine has no NVIDIA driver; device.kind=cpu runs without" env -u FINDNA_PLUGIN "$FINDNA" pretrain gpu.yaml
+elif ! [ -e "$real" ]; then
+  expect "a build without the plugin" 69 "this build has no CUDA plugin .*make CUDA=1" env -u FINDNA_PLUGIN "$FINDNA" pretrain gpu.yaml
+fi
+export FINDNA_PLUGIN=$emulated
+expect "no GPU for this process" 69 "no GPU that this process may use" env FINDNA_EMULATED_GPUS=0 "$FINDNA" pretrain gpu.yaml
+expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
+expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
+expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
+expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
+check "nothing was left behind" test ! -e run/ckpt
+rm -rf run
+
+train 1 one || { cat one.log; not_ok "a run on the GPU finishes"; exit 1; }
+check "the log names the GPU" grep -q "device: cuda (GPU 0 (emulated GPU))" one.log
+for n in 2 4; do
+  train $n ranks$n comm.share_gpu=true
+  check "$n ranks that share a GPU end in the bits of 1" same one ranks$n
+done
+FINDNA_EMULATED_GPUS=4 train 4 four
+check "4 ranks on 4 GPUs end in the bits of 1" same one four
+train 1 again
+check "a second run has the same bits" same one again
+train 1 recomputed model.recompute=true
+check "model.recompute: the same bits" same one recomputed
+mkdir half && touch half/stop
+train 1 half
+check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
+train 2 half comm.share_gpu=true
+check "and 2 ranks that go on from there end in the same bits" same one half
+train 1 fp32 device.precision=fp32
+timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=cpu device.kind=cpu >cpu.log 2>&1
+# losses RUN: the loss of each step
+losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
+# near A B BOUND: the losses of two runs, step by step, relatively
+near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 6 }'; }
+check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
+check "bf16: every step's loss is the CPU's to 1e-2" near one cpu 1e-2
+check "bf16 and fp32 are not the same" test "$(state_of one)" != "$(state_of fp32)"
+for kind in cpu cuda; do
+  expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30
+done

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Gradients on their way between ranks while the backward pass goes on: late messages, many small buckets, failures, silence.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+tiny=$root/tests/tiny.yaml
+small="train.virtual_ranks=8 train.steps=4 checkpoint.every=4 eval.every=0 eval.monitor_windows=0 comm.bucket=0.002"
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain "$tiny" run.folder="$folder" $small "$@" >"$folder.log" 2>&1; }
+
+train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }
+for n in 2 4 8; do
+  FINDNA_LINK_DELAY=3 train $n late$n
+  check "$n ranks, each message up to 3 ms late: the bits of 1 rank" same one late$n
+done
+train 4 whole comm.bucket=100
+check "4 ranks, all in one bucket: the same bits" same one whole
+FINDNA_LINK_DELAY=2 train 4 fast comm.reduction=fast
+check "comm.reduction=fast finishes, too" grep -q 'finished' fast.log
+check "and its losses are close" test "$(grep -o '"loss": *[0-9.]*' one/metrics.jsonl | cut -c1-13)" = "$(grep -o '"loss": *[0-9.]*' fast/metrics.jsonl | cut -c1-13)"
+
+export FINDNA_LINK_FAULT=1:20
+train 4 failed; code=$?
+check "a message that fails ends the job with 76" test $code = 76
+check "and is said with its rank" grep -q 'rank 1.*the sum of gradients: an injected failure' failed.log
+export FINDNA_LINK_FAULT=2:31:lost
+start=$SECONDS
+train 4 lost comm.limit=3 comm.stall=6; code=$?
+check "a message that never arrives ends the job with 76" test $code = 76
+check "within the limit" test $((SECONDS - start)) -lt 30
+check "and the wait is named" grep -q 'the sum of gradients' lost.log
+unset FINDNA_LINK_FAULT
+for run in failed lost; do
+  train 2 $run
+  check "$run: gone on on 2 ranks, to the same bits" same one $run
+done
+
+export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
+gpu="device.kind=cuda comm.share_gpu=true train.steps=2 train.batch=16 model.blocks=2 eval.windows=4"
+train 1 gpu1 $gpu
+FINDNA_LINK_DELAY=3 train 4 gpu4 $gpu
+check "4 ranks that share a GPU, through host memory, messages late: the bits of 1" same gpu1 gpu4

@@ -1,0 +1,54 @@
+/* Random inputs of the tests of operations, poisoned outputs, and their comparison. */
+#ifndef FD_TESTS_VALUES_H
+#define FD_TESTS_VALUES_H
+
+#include "check.h"
+
+#include "base/random.h"
+#include "device/tensors.h"
+
+static uint64_t counter;
+
+static inline uint32_t word(void) {
+  uint32_t out[4];
+  fd_philox(out, fd_rng_key_of(7, FD_RNG_TEST), 0, counter++);
+  return out[0];
+}
+
+static inline int between(int lo, int hi) { return lo + (int)fd_below(word(), (uint32_t)(hi - lo + 1)); }
+
+static inline float *random_floats(size_t n, float scale) {
+  float *x = malloc((n + 1) * sizeof *x);
+  for (size_t i = 0; i < n; i++) x[i] = scale * (2 * fd_unit(word()) - 1);
+  return x;
+}
+
+static inline float *poison(size_t n) {
+  float *x = malloc((n + 1) * sizeof *x);
+  for (size_t i = 0; i <= n; i++) x[i] = NAN;
+  return x;
+}
+
+static inline double *widen(const float *x, size_t n) {
+  double *d = malloc((n + 1) * sizeof *d);
+  for (size_t i = 0; i < n; i++) d[i] = (double)x[i];
+  return d;
+}
+
+/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written behind them. */
+static inline void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
+  double largest = 1; /* sums of values around 1 cancel: the bound is relative to their size, not the result's */
+  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
+      fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
+  if (!isnan(fast[n])) fail_msg("%s: written behind its end", what);
+}
+
+static inline fd_seqs random_seqs(int cls, int longest) {
+  int count = between(1, 5), *start = calloc((size_t)count + 1, sizeof *start);
+  for (int i = 0; i < count; i++) start[i + 1] = start[i] + cls + between(1, longest);
+  return (fd_seqs){.count = count, .cls = cls, .start = start};
+}
+
+#endif
