@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
 
 /* Whether such a block is worth the chain: it always computes FD_CHAIN_WIDTH channels. */
 static inline int fd_chain_fits(const fd_cuda *cuda, fd_mat a) {
-  return cuda->products == FD_PRODUCTS_BEST && a.type == FD_BF16 && a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
+  return cuda->products == FD_PRODUCTS_CHAIN && a.type == FD_BF16 && a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
 template <bool T, class M, class E>

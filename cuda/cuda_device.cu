@@ -181,6 +181,14 @@ static int describe(int gpu, fd_gpu *out) {
   return 0;
 }
 
+static int products_of(int wanted) {
+  static const char *const names[] = {"chain", "single", "warpgroup", "plain"};
+  const char *named = getenv("FINDNA_PRODUCTS");
+  for (int i = 0; named && i < 4; i++)
+    if (!strcmp(named, names[i])) return i;
+  return wanted;
+}
+
 static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
   fd_gpu gpu;
   *dev = NULL;
@@ -192,7 +200,13 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   fd_cuda *cuda = new (std::nothrow) fd_cuda();
   if (!cuda) return host->fail(FD_MEMORY, "no memory for the GPU's device");
   cuda->host = host;
-  cuda->products = options->products;
+  cuda->products = products_of(options->products);
+  if (cuda->products == FD_PRODUCTS_WARPGROUP && gpu.major != 9) {
+    host->fail(FD_CONFIG, "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and %s has %d.%d", gpu.name, gpu.major,
+               gpu.minor);
+    delete cuda;
+    return FD_CONFIG;
+  }
   snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s)", options->gpu, gpu.name);
   cuda->device.kind = "cuda";
   cuda->device.simd = cuda->name;

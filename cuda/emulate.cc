@@ -16,12 +16,20 @@ dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace {
 
-enum { WARP = 32, STACK_BYTES = 1 << 16, POISON = 0xff, COPIES_MAX = 256 };
+enum { WARP = 32, STACK_BYTES = 1 << 16, POISON = 0xff, COPIES_MAX = 256, PRODUCTS_MAX = 64, ALIGNMENT = 1024 };
 
 struct copy {
   void *shared;
   const void *global;
   int valid;
+};
+
+/* A product of a warpgroup that has not been computed yet. */
+struct product {
+  float (*sum)[4];
+  uint64_t a, b;
+  int a_t, b_t;
+  unsigned group;
 };
 
 struct fiber {
@@ -32,6 +40,9 @@ struct fiber {
   copy copies[COPIES_MAX];                 /* under way: a ring, of which first .. next - 1 have not landed */
   unsigned group[COPIES_MAX], first, next; /* the group of each */
   unsigned groups;                         /* closed */
+  int unpublished;                         /* copies have landed that warpgroups may not see yet */
+  product products[PRODUCTS_MAX];
+  unsigned product_count, product_groups;
 };
 
 /* What the lanes of a warp hand each other: two operations take turns, so that a fast lane does not write what a slow one reads.
@@ -82,6 +93,7 @@ void begin() {
     threadIdx = dim3((unsigned)now.running, 0, 0);
     (*now.thread)();
     self().done = 1;
+    if (self().product_count) die("the kernel ended with products of a warpgroup under way");
     if (self().first < self().next) die("the kernel ended with asynchronous copies under way");
     now.done++;
     if (!_setjmp(self().context)) _longjmp(now.scheduler, 1);
@@ -125,7 +137,9 @@ void run_block() {
   now.barrier_arrived = now.barriers_complete = 0;
   now.done = 0;
   for (auto &w : now.warps) w.arrived[0] = w.arrived[1] = w.complete = 0;
-  for (auto &f : now.fibers) f.done = 0, f.warp_operations = f.barriers = f.first = f.next = f.groups = 0;
+  for (auto &f : now.fibers)
+    f.done = 0, f.warp_operations = f.barriers = f.first = f.next = f.groups = f.product_count = f.product_groups = 0,
+    f.unpublished = 0;
   memset(now.shared.data(), POISON, now.shared.size());
   while (now.done < now.threads) {
     int progress = 0, first = (int)random_below((unsigned)warps), step = 1 + 2 * (int)random_below(4);
@@ -232,6 +246,7 @@ void fd_emulate_copy_wait(int newest) {
     const copy &c = f.copies[f.first % COPIES_MAX];
     if (c.valid) memcpy(c.shared, c.global, 16);
     else memset(c.shared, 0, 16);
+    f.unpublished = 1;
   }
 }
 
@@ -246,6 +261,58 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
   for (int e = 0; e < 4; e++) c[e] += own_warp().result[which][fd_c_row(l, e)][fd_c_column(l, e)];
 }
 
+void fd_group_publish() { self().unpublished = 0; }
+void fd_group_commit() { self().product_groups++; }
+uint32_t fd_shared_offset(fd_address at) { return (uint32_t)(at - now.shared_at); }
+
+void fd_emulate_group_multiply(float sum[16][4], uint64_t a, uint64_t b, int a_t, int b_t) {
+  fiber &f = self();
+  for (int t = 0; t < now.threads; t++)
+    if (now.fibers[(size_t)t].unpublished) die("a warpgroup reads shared memory that was not published");
+  if (f.product_count == PRODUCTS_MAX) die("more products of a warpgroup under way than the emulator keeps");
+  f.products[f.product_count++] = {sum, a, b, a_t, b_t, f.product_groups};
+}
+
+/* An element of a matrix that a descriptor names, k or the other index being contiguous ("MN-major"), in 128-byte swizzling: PTX
+ * ISA, "Matrix descriptor format" and "Strides": 14 bits each of start, leading and stride byte offset in units of 16. */
+static float described(uint64_t d, int mn_major, int i, int k) {
+  uint32_t start = (uint32_t)(d & 0x3fff) << 4, leading = (uint32_t)(d >> 16 & 0x3fff) << 4,
+           stride = (uint32_t)(d >> 32 & 0x3fff) << 4;
+  if (d >> 62 != 1) die("a matrix descriptor without 128-byte swizzling");
+  uint32_t at = mn_major ? start + (uint32_t)(i / 64) * leading + (uint32_t)(k / 8) * stride + (uint32_t)(k % 8) * 128 +
+                               (uint32_t)(i % 64) * 2
+                         : start + (uint32_t)(i / 8) * stride + (uint32_t)(i % 8) * 128 + (uint32_t)k * 2;
+  at ^= (at >> 7 & 7) << 4;
+  uint16_t bits;
+  if (now.shared_at + at + 2 > now.shared.data() + now.shared.size()) die("a matrix descriptor that leads outside shared memory");
+  memcpy(&bits, now.shared_at + at, sizeof bits);
+  return __uint_as_float((uint32_t)bits << 16);
+}
+
+/* Products are computed as late as they may be: memory that was written too early gives wrong results. */
+void fd_emulate_group_wait(int newest) {
+  fiber &f = self();
+  unsigned done = 0;
+  int l = lane(), warp_row = now.running / WARP % 4 * 16;
+  for (; done < f.product_count && f.products[done].group + (unsigned)newest < f.product_groups; done++) {
+    const product &p = f.products[done];
+    float a[2][16], b[16];
+    for (int half = 0; half < 2; half++)
+      for (int k = 0; k < 16; k++) a[half][k] = described(p.a, p.a_t, warp_row + fd_c_row(l, 2 * half), k);
+    for (int j = 0; j < 16; j++)
+      for (int side = 0; side < 2; side++) {
+        for (int k = 0; k < 16; k++) b[k] = described(p.b, p.b_t, 8 * j + fd_c_column(l, side), k);
+        for (int half = 0; half < 2; half++) {
+          float all = 0;
+          for (int k = 0; k < 16; k++) all += a[half][k] * b[k];
+          p.sum[j][2 * half + side] += all;
+        }
+      }
+  }
+  for (unsigned i = done; i < f.product_count; i++) f.products[i - done] = f.products[i];
+  f.product_count -= done;
+}
+
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread) {
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > 227 * 1024) die("more shared memory than a GPU has");
@@ -258,8 +325,8 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
   }
   now.threads = threads;
   now.warps.resize((size_t)(threads / WARP));
-  now.shared.assign(shared + 128, 0);
-  now.shared_at = (char *)(((uintptr_t)now.shared.data() + 127) & ~(uintptr_t)127);
+  now.shared.assign(shared + ALIGNMENT, 0);
+  now.shared_at = (char *)(((uintptr_t)now.shared.data() + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
   now.thread = &thread;
   gridDim = grid;
   blockDim = dim3((unsigned)threads);

@@ -79,6 +79,21 @@ void fd_load_matrices(uint32_t r[4], fd_address row);
 void fd_load_transposed(uint32_t r[4], fd_address row);
 void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]);
 
+void fd_group_publish();
+static inline void fd_group_begin() {}
+void fd_group_commit();
+void fd_emulate_group_wait(int newest);
+template <int N>
+void fd_group_wait() {
+  fd_emulate_group_wait(N);
+}
+uint32_t fd_shared_offset(fd_address at);
+void fd_emulate_group_multiply(float sum[16][4], uint64_t a, uint64_t b, int a_t, int b_t);
+template <bool A_T, bool B_T>
+void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t b) {
+  fd_emulate_group_multiply(sum, a, b, A_T, B_T);
+}
+
 static inline uint32_t fd_emulate_bf16(float value) {
   uint32_t bits = __float_as_uint(value);
   if (isnan(value)) return 0x7fff;

@@ -3,6 +3,8 @@
 #ifndef FD_CUDA_FRAGMENT_H
 #define FD_CUDA_FRAGMENT_H
 
+#include <stdint.h>
+
 #include "base/both.h"
 
 /* Fragments of m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16"): lane l of a warp holds in element e of its 8 of A (two a
@@ -25,6 +27,14 @@ FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
  * rows are rows of A; those of two B fragments when rows are columns of B; and for transposed loads of tiles whose rows are k. */
 FD_BOTH static inline int fd_load_row(int lane) { return lane % 16; }
 FD_BOTH static inline int fd_load_unit(int lane) { return lane / 16; }
+
+/* The descriptor of 64 or 128 rows (or columns) by 16 k, from k on, of a tile for warpgroups at an offset of shared memory (PTX
+ * ISA, "Matrix descriptor format"; 128-byte swizzling). Rows of 64 k are atoms of 8 rows, 1024 bytes apart; transposed, 8 k rows
+ * of 64 columns are one, and the next 64 columns begin after 64 k rows, 8192 bytes on. */
+FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transposed) {
+  uint32_t start = offset + (uint32_t)k * (transposed ? 128 : 2);
+  return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
+}
 
 /* Rows of one pass through both products of a block's forward pass: its hidden values stay in the L2 cache. */
 enum { FD_ROWS_PER_PASS = 128 * 128 };

@@ -111,6 +111,15 @@ __device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, in
   }
 }
 
+/* Hands the tile's sums to the epilogue, a row a warp. */
+template <class E>
+__device__ inline void fd_tile_finish(int row0, int column0, fd_product_shape s, const float *lines, const E &epilogue) {
+  for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE / 4; n += FD_TILE_THREADS) {
+    int r = n / (FD_TILE / 4), c = n % (FD_TILE / 4) * 4;
+    if (row0 + r < s.rows && column0 + c < s.columns) epilogue(row0 + r, column0 + c, lines + r * FD_TILE_LINE + c);
+  }
+}
+
 template <bool A_T, bool B_T, class E>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
   fd_address shared = fd_shared_address();
@@ -148,10 +157,70 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a
       for (int e = 0; e < 4; e++)
         lines[(row + 16 * i + fd_c_row(lane, e)) * FD_TILE_LINE + column + 8 * j + fd_c_column(lane, e)] = sum[i][j][e];
   __syncthreads();
-  for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE / 4; n += FD_TILE_THREADS) {
-    int r = n / (FD_TILE / 4), c = n % (FD_TILE / 4) * 4;
-    if (row0 + r < s.rows && column0 + c < s.columns) epilogue(row0 + r, column0 + c, lines + r * FD_TILE_LINE + c);
+  fd_tile_finish(row0, column0, s, lines, epilogue);
+}
+
+/* The version of warpgroups: two of 64 rows each read their operands from shared memory themselves, in steps of 64 k. */
+enum {
+  FD_GROUP_K = 64,
+  FD_GROUP_STAGES = 3,
+  FD_GROUP_BYTES = FD_TILE * FD_GROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
+  FD_GROUP_SHARED = 2 * FD_GROUP_STAGES * FD_GROUP_BYTES
+};
+
+/* Starts the copies of one operand's tile: 128 rows of 64 k; transposed two blocks of 64 k rows of 64 columns. */
+template <bool T>
+__device__ inline void fd_group_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
+  for (int n = (int)threadIdx.x; n < FD_TILE * FD_GROUP_K / 8; n += FD_TILE_THREADS) {
+    int r = n / 8, u = n % 8, row = T ? k0 + r % FD_GROUP_K : first + r, column = (T ? first + r / FD_GROUP_K * 64 : k0) + u * 8;
+    int inside = row < (T ? k_end : count) && column < m.stride;
+    fd_copy16(tile + 16 * fd_swizzle(r, u, 8), (const uint16_t *)m.at + (inside ? (int64_t)row * m.stride + column : 0), inside);
   }
+}
+
+template <bool A_T, bool B_T, class E>
+__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+  fd_address shared = fd_shared_address();
+  int across = (s.columns + FD_TILE - 1) / FD_TILE, begin, end;
+  int row0 = (int)(blockIdx.x / across) * FD_TILE, column0 = (int)(blockIdx.x % across) * FD_TILE;
+  int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % FD_WARP, row = (int)threadIdx.x / FD_WARP * 16;
+  float sum[16][4] = {{0}};
+  fd_product_range(s, &begin, &end);
+  int steps = (end - begin + FD_GROUP_K - 1) / FD_GROUP_K;
+  for (int n = 0; n < FD_GROUP_STAGES - 1 + steps; n++) {
+    int done = n - (FD_GROUP_STAGES - 1); /* the step that is multiplied while step n is copied */
+    if (done >= 0) {
+      fd_copy_wait<FD_GROUP_STAGES - 2>();
+      fd_group_publish();
+      fd_group_wait<0>();
+      __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
+    }
+    if (n < steps) {
+      fd_address stage = shared + n % FD_GROUP_STAGES * 2 * FD_GROUP_BYTES;
+      fd_group_copy<A_T>(a, row0, s.rows, begin + n * FD_GROUP_K, end, stage);
+      fd_group_copy<B_T>(b, column0, s.b_rows, begin + n * FD_GROUP_K, end, stage + FD_GROUP_BYTES);
+    }
+    fd_copy_commit();
+    if (done >= 0) {
+      uint32_t stage = fd_shared_offset(shared) + (uint32_t)(done % FD_GROUP_STAGES) * 2 * FD_GROUP_BYTES;
+      fd_group_begin();
+#pragma unroll
+      for (int k = 0; k < FD_GROUP_K; k += 16)
+        fd_group_multiply<A_T, B_T>(sum, fd_descriptor(stage + (uint32_t)group * FD_GROUP_BYTES / 2, k, A_T),
+                                    fd_descriptor(stage + FD_GROUP_BYTES, k, B_T));
+      fd_group_commit();
+    }
+  }
+  fd_group_wait<0>();
+  fd_copy_wait<0>();
+  __syncthreads();
+  float *lines = (float *)fd_shared();
+#pragma unroll
+  for (int j = 0; j < 16; j++)
+#pragma unroll
+    for (int e = 0; e < 4; e++) lines[(row + fd_c_row(lane, e)) * FD_TILE_LINE + 8 * j + fd_c_column(lane, e)] = sum[j][e];
+  __syncthreads();
+  fd_tile_finish(row0, column0, s, lines, epilogue);
 }
 
 template <bool A_T, bool B_T, class E>
@@ -163,6 +232,9 @@ void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogu
   if (plain)
     fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, E>, grid, FD_PLAIN_THREADS,
               2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), a, b, s, epilogue);
+  else if (cuda->products == FD_PRODUCTS_WARPGROUP)
+    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, E>, grid, FD_TILE_THREADS, FD_GROUP_SHARED, a, b, s,
+              epilogue);
   else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, E>, grid, FD_TILE_THREADS, FD_TILE_SHARED, a, b, s, epilogue);
 }
 

@@ -10,7 +10,7 @@
 #include "cuda/fragment.h"
 #include "device/plugin.h"
 
-enum { KINDS = 4 };
+enum { KINDS = 5 };
 static const struct {
   const char *name;
   fd_gpu_options options;
@@ -18,7 +18,8 @@ static const struct {
 } kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
                   {"bf16, plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
                   {"bf16, single products", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
-                  {"bf16, best", {.bf16 = 1}, 3e-2}};
+                  {"bf16, warpgroups", {.bf16 = 1, .products = FD_PRODUCTS_WARPGROUP}, 3e-2},
+                  {"bf16, chain", {.bf16 = 1}, 3e-2}};
 static fd_device *gpu[KINDS], *cpu;
 
 static int open_devices(void **state) {
@@ -27,6 +28,7 @@ static int open_devices(void **state) {
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
   snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
   setenv("FINDNA_PLUGIN", plugin, 0);
+  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* it has the instructions of both kinds */
   static const fd_plugin_host host = {fd_fail};
   const fd_plugin *found;
   fd_config config;

@@ -61,3 +61,15 @@ check "bf16 and fp32 are not the same" test "$(state_of one)" != "$(state_of fp3
 for kind in cpu cuda; do
   expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30
 done
+
+# What a pretrained model is used for.
+awk 'BEGIN { srand(1); print "sequence,label"; for (i = 0; i < 24; i++) { s = ""; for (k = 0; k < 30 + i; k++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
+"$FINDNA" embed one rows.csv --output cpu.tsv >/dev/null 2>&1
+expect "embed on the GPU" 0 "wrote gpu.tsv" "$FINDNA" embed one rows.csv --device cuda --output gpu.tsv
+check "embeddings are the CPU's to bf16" awk 'NR == FNR { for (i = 2; i <= NF; i++) a[FNR, i] = $i; next } FNR > 1 { for (i = 2; i <= NF; i++) { d = a[FNR, i] - $i; if (d > 0.02 || d < -0.02) bad = 1; n++ } } END { exit bad || n < 400 }' cpu.tsv gpu.tsv
+tune() { local n=$1 folder=$2; shift 2; gpu "$n" finetune one --train rows.csv run.folder="$folder" train.batch=8 train.virtual_ranks=4 train.steps=6 task.hidden=7 task.dropout=0.1 task.features=both device.threads=1 "$@" >"$folder.log" 2>&1; }
+tune 1 tuned_cpu
+tune 1 tuned device.kind=cuda
+tune 2 tuned2 device.kind=cuda comm.share_gpu=true
+check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
+check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2

@@ -17,14 +17,16 @@ typedef struct fd_plugin_host {
   fd_status (*fail)(fd_status status, const char *format, ...); /* fd_fail */
 } fd_plugin_host;
 
-/* How products of bf16 are computed: both of a block in one kernel where they fit, one a kernel, or without tensor cores. */
-enum { FD_PRODUCTS_BEST, FD_PRODUCTS_SINGLE, FD_PRODUCTS_PLAIN };
+/* How products of bf16 are computed: both of a block in one kernel where they fit (the default), one a kernel, one a kernel by
+ * the warpgroups of compute capability 9.0, or without tensor cores. FINDNA_PRODUCTS=chain|single|warpgroup|plain chooses, for
+ * measurements. */
+enum { FD_PRODUCTS_CHAIN, FD_PRODUCTS_SINGLE, FD_PRODUCTS_WARPGROUP, FD_PRODUCTS_PLAIN };
 
 /* How a device is opened. */
 typedef struct fd_gpu_options {
   int gpu;      /* its number among those visible */
   int bf16;     /* store activations and multiply in bf16; else all is fp32 */
-  int products; /* FD_PRODUCTS_BEST, or those that tests compare it with */
+  int products; /* FD_PRODUCTS_... */
 } fd_gpu_options;
 
 /* What the plugin exports as fd_plugin_entry(). */
