@@ -96,7 +96,8 @@ static void end_job(const char *text) {
 }
 
 static int describe(const fd_watchdog *w, int rank, const beat *b, char *text, size_t size) {
-  int n = snprintf(text, size, "rank %d (%s)", rank, fd_comm_host(w->comm, rank));
+  char place[FD_PLACE_MAX];
+  int n = snprintf(text, size, "rank %d (%s)", rank, fd_comm_place(w->comm, rank, place));
   if (b->step >= 0) n += snprintf(text + n, size - (size_t)n, " at step %lld", (long long)b->step);
   if (*b->phase) n += snprintf(text + n, size - (size_t)n, " in %s for %.0f s", b->phase, b->phase_seconds);
   if (*b->waiting) n += snprintf(text + n, size - (size_t)n, ", waiting in %s for %.0f s", b->waiting, b->waiting_seconds);

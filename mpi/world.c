@@ -109,6 +109,7 @@ static void mpi_finish(fd_comm *comm) {
   fd_watchdog_stop(&((mpi_world *)(void *)comm)->watchdog);
   MPI_Finalize();
   free(comm->host);
+  free(comm->gpu);
   free(comm);
 }
 

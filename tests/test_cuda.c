@@ -8,6 +8,7 @@
 #include "values.h"
 
 #include "cuda/fragment.h"
+#include "device/link.h"
 #include "device/plugin.h"
 
 enum { KINDS = 5 };
@@ -535,6 +536,33 @@ static void changed_weights_are_seen(void **state) {
   fd_seqs_destroy(&there, dev);
 }
 
+/* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
+static void nccl_link_of_one_rank(void **state) {
+  (void)state;
+  fd_device *dev = gpu[KINDS - 1];
+  char id[FD_LINK_ID];
+  fd_link *link;
+  fd_status there = dev->link_id(dev, id);
+  if (there == FD_MISSING) {
+    puts("skipped - NCCL: not on this machine");
+    skip();
+  }
+  assert_ok(there);
+  assert_ok(dev->link(dev, &link, 0, 1, id, 30));
+  enum { N = 100000 };
+  float *x = random_floats(N, 1), *at = put(dev, x, N * sizeof *x), *twice = put(dev, NULL, N * sizeof *x);
+  assert_ok(link->follow(link));
+  assert_ok(link->sum(link, at, N));
+  assert_ok(link->add(link, N, at, at, twice));
+  for (int idle = 0; !idle;) assert_ok(link->progress(link, &idle));
+  assert_ok(link->lead(link));
+  float *same = get(dev, at, N), *sum = get(dev, twice, N);
+  for (int i = 0; i < N; i++) assert_true(same[i] == x[i] && sum[i] == x[i] + x[i]);
+  link->close(link, 0);
+  dev->release(dev, at), dev->release(dev, twice);
+  free(x), free(same), free(sum);
+}
+
 /* Against the tables of the PTX ISA (m16n8k16, .bf16), written out as it does. */
 static void fragments_are_those_of_the_instruction(void **state) {
   (void)state;
@@ -603,6 +631,7 @@ int main(void) {
       cmocka_unit_test(random_numbers_equal_cpu),
       cmocka_unit_test(flat_operations_equal_cpu),
       cmocka_unit_test(changed_weights_are_seen),
+      cmocka_unit_test(nccl_link_of_one_rank),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -39,3 +39,5 @@ gpu="device.kind=cuda comm.share_gpu=true train.steps=2 train.batch=16 model.blo
 train 1 gpu1 $gpu
 FINDNA_LINK_DELAY=3 train 4 gpu4 $gpu
 check "4 ranks that share a GPU, through host memory, messages late: the bits of 1" same gpu1 gpu4
+FINDNA_EMULATED_GPUS=2 FINDNA_LINK_FAULT=1:3:lost train 2 silent ${gpu/share_gpu=true/share_gpu=false} comm.limit=3 comm.stall=5; code=$?
+check "a job that waits for ever names rank, host and GPU" grep -qE 'rank 1 \([^ ]+, GPU 1\) at step' silent.log

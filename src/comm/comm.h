@@ -44,11 +44,12 @@ typedef struct fd_watch {
   double waited; /* seconds in collectives so far */
 } fd_watch;
 
-enum { FD_HOST_MAX = 64 };
+enum { FD_HOST_MAX = 64, FD_PLACE_MAX = FD_HOST_MAX + 32 };
 
 struct fd_comm {
   int rank, size;
   char (*host)[FD_HOST_MAX];  /* [size] names of the ranks' machines; NULL: all are this one */
+  int64_t *_Atomic gpu;       /* [size] numbers of the ranks' GPUs there; NULL: they have none */
   int local_rank, local_size; /* among the ranks of this machine */
   uint64_t bytes_sent;        /* payload that this rank sent, for tests and the report */
   fd_watch watch;
@@ -64,6 +65,9 @@ static inline void fd_comm_phase(fd_comm *comm, int64_t step, const char *phase)
 
 /* The machine of a rank, for messages. */
 static inline const char *fd_comm_host(const fd_comm *comm, int rank) { return comm->host ? comm->host[rank] : "this machine"; }
+
+/* Where a rank computes, for messages: "node7" or "node7, GPU 3". Returns `text`. */
+const char *fd_comm_place(const fd_comm *comm, int rank, char text[FD_PLACE_MAX]);
 
 /* The communicator of a single process. */
 fd_comm *fd_comm_self(void);

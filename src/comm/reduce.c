@@ -1,4 +1,5 @@
 /* The reproducible reduction, and small collectives made of the primitive ones. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,13 @@ fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double
     FD_TRY(comm->ops->exchange(comm, peer, data + lo, (hi - lo) * sizeof *data, data + from, (to - from) * sizeof *data));
   }
   return FD_OK;
+}
+
+const char *fd_comm_place(const fd_comm *comm, int rank, char text[FD_PLACE_MAX]) {
+  const int64_t *gpu = comm->gpu;
+  int n = snprintf(text, FD_PLACE_MAX, "%s", fd_comm_host(comm, rank));
+  if (gpu) snprintf(text + n, (size_t)(FD_PLACE_MAX - n), ", GPU %d", (int)gpu[rank]);
+  return text;
 }
 
 fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "train/link_comm.h"
 
 /* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
@@ -23,9 +24,21 @@ static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   return FD_OK;
 }
 
+/* Messages name the ranks' GPUs from here on. */
+static fd_status name_gpus(const fd_device *dev, fd_comm *comm) {
+  int64_t *gpu;
+  if (comm->gpu || comm->size == 1) return FD_OK;
+  FD_TRY(fd_alloc(&gpu, (size_t)comm->size, sizeof *gpu, "the ranks' GPUs"));
+  gpu[comm->rank] = dev->gpu;
+  FD_TRY(fd_comm_gather_rows(comm, gpu, 1));
+  comm->gpu = gpu;
+  return FD_OK;
+}
+
 fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm *comm) {
   fd_status status = fd_comm_agree(comm, fd_device_open(dev, config, comm->local_rank, comm->local_size));
   if (status == FD_OK && (*dev)->own_memory && !config->comm.share_gpu) status = check_sharing(*dev, comm);
+  if (status == FD_OK && (*dev)->own_memory) status = name_gpus(*dev, comm);
   if (status != FD_OK) fd_device_close(dev);
   return status;
 }

@@ -20,11 +20,12 @@ static void warn_of_slowest(const fd_comm *comm, fd_times *t, int64_t step, doub
   fd_sort(sorted, (size_t)comm->size);
   double median = sorted[(comm->size - 1) / 2];
   if (worst <= 1.5 * median || (t->warned > 0 && now - t->warned < WARN_SECONDS)) return;
+  char place[FD_PLACE_MAX];
   t->warned = now;
   fd_warn("step %" PRId64
           ": rank %d (%s) is slow: %.3g s a step of its own work (data %.3g s, computing %.3g s), the median rank %.3g s: the "
           "others wait for it",
-          step, slowest, fd_comm_host(comm, slowest), worst, all[slowest][DATA], all[slowest][COMPUTE], median);
+          step, slowest, fd_comm_place(comm, slowest, place), worst, all[slowest][DATA], all[slowest][COMPUTE], median);
 }
 
 fd_status fd_straggler_report(fd_comm *comm, fd_times *t, int64_t step, fd_metrics *metrics) {

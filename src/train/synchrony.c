@@ -58,7 +58,8 @@ static int compare(int size, uint64_t (*all)[WORDS], int *differs) {
 
 /* "rank 2 (n3) in teacher, centre": against rank `against`. */
 static int name_rank(const fd_comm *comm, uint64_t (*all)[WORDS], int rank, int against, char *text, size_t size) {
-  int n = snprintf(text, size, "rank %d (%s) in", rank, fd_comm_host(comm, rank)), parts = 0;
+  char place[FD_PLACE_MAX];
+  int n = snprintf(text, size, "rank %d (%s) in", rank, fd_comm_place(comm, rank, place)), parts = 0;
   for (int i = 0; i < WORDS && n < (int)size - 40; i++)
     if (all[rank][i] != all[against][i])
       n += snprintf(text + n, size - (size_t)n, "%s %s", parts++ ? "," : "", i == COUNTERS ? "counters" : fd_array_names[i]);
