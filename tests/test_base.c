@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/args.h"
 #include "base/hash.h"
@@ -219,6 +220,56 @@ static void full_disk(void **state) {
   assert_int_equal(entries(folder), before);
 }
 
+/* Lines that a packer cannot shrink to nothing. */
+static void write_lines(FILE *out) {
+  for (uint32_t i = 0; i < 20000; i++) fprintf(out, "%u\n", i * 2654435761u);
+}
+
+/* What is written to a name with .gz reads back, the same bytes each time; what is abandoned, or does not fit, is not seen. */
+static void packed_output(void **state) {
+  (void)state;
+  char path[FD_PATH_MAX], *first, *second, line[32];
+  size_t bytes, again;
+  fd_output o = {0};
+  int code, lines = 0, before;
+  assert_ok(fd_path(path, folder, "lines.txt.gz", NULL));
+  assert_ok(fd_output_begin(&o, path));
+  write_lines(o.stream);
+  assert_false(fd_exists(path));
+  assert_ok(fd_output_commit(&o));
+  assert_ok(fd_read_file(path, 1 << 20, &first, &bytes));
+  gzFile in = gzopen(path, "rb");
+  while (gzgets(in, line, sizeof line)) assert_int_equal(strtoul(line, NULL, 10), (uint32_t)lines++ * 2654435761u);
+  assert_int_equal(gzclose_r(in), Z_OK);
+  assert_int_equal(lines, 20000);
+  before = entries(folder);
+  assert_ok(fd_output_begin(&o, path));
+  fprintf(o.stream, "half");
+  fd_output_abandon(&o);
+  pid_t child = fork();
+  if (child == 0) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, NULL);
+    struct rlimit limit = {4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    if (fd_output_begin(&o, path) != FD_OK) _exit(1);
+    write_lines(o.stream);
+    _exit(fd_output_commit(&o));
+  }
+  waitpid(child, &code, 0);
+  assert_true(WIFEXITED(code));
+  assert_int_equal(WEXITSTATUS(code), FD_IO);
+  assert_int_equal(entries(folder), before);
+  assert_ok(fd_output_begin(&o, path));
+  write_lines(o.stream);
+  assert_ok(fd_output_commit(&o));
+  assert_ok(fd_read_file(path, 1 << 20, &second, &again));
+  assert_int_equal(bytes, again);
+  assert_memory_equal(first, second, bytes);
+  free(first);
+  free(second);
+}
+
 static void paths_have_a_limit(void **state) {
   (void)state;
   char out[FD_PATH_MAX], part[FD_PATH_MAX];
@@ -326,6 +377,8 @@ static void arguments(void **state) {
   assert_string_equal(p.list.item[2], "c");
   assert_int_equal(p.count, 2);
   assert_string_equal(p.positional[1], "two");
+  assert_ok(parse(&p, "--flag --flag --list a --list b --text=x=y"));
+  assert_string_equal(p.text, "x=y");
   assert_ok(parse(&p, ""));
   assert_int_equal(p.whole, 5);
   assert_null(p.text);
@@ -333,9 +386,21 @@ static void arguments(void **state) {
 
 static void bad_arguments(void **state) {
   (void)state;
-  static const char *const bad[] = {
-      "--whole 0",  "--whole 11", "--whole x", "--whole 7x", "--whole",     "--whole 99999999999999999999",
-      "--real nan", "--real 2",   "--flag=1",  "--flog",     "--unknown 1", "a b c"};
+  static const char *const bad[] = {"--whole 0",
+                                    "--whole 11",
+                                    "--whole x",
+                                    "--whole 7x",
+                                    "--whole",
+                                    "--whole 99999999999999999999",
+                                    "--real nan",
+                                    "--real 2",
+                                    "--flag=1",
+                                    "--flog",
+                                    "--unknown 1",
+                                    "a b c",
+                                    "--whole 1 --whole 1",
+                                    "--text a --text=b",
+                                    "--text=a --whole 3 --text a"};
   parsed p;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (parse(&p, bad[i]) != FD_USAGE) fail_msg("taken: %s", bad[i]);
@@ -375,6 +440,7 @@ int main(void) {
       cmocka_unit_test(sha256_known_answers),
       cmocka_unit_test(files_are_durable),
       cmocka_unit_test(full_disk),
+      cmocka_unit_test(packed_output),
       cmocka_unit_test(paths_have_a_limit),
       cmocka_unit_test(one_owner),
       cmocka_unit_test(removes_folders),

@@ -23,6 +23,24 @@ check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
 check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"
 embed x.csv.gz --output table.tsv && check "a table gives what FASTA gives" cmp table.tsv r1.tsv
 
+embed x.fa --output packed.tsv.gz && check "NAME.tsv.gz is NAME.tsv, packed" bash -c 'cmp <(zcat packed.tsv.gz) r1.tsv'
+expect "NumPy is not packed" 64 "ends with .h5, .npy, .tsv or .tsv.gz" "$FINDNA" embed run x.fa --output x.npy.gz
+
+# What a file of embeddings holds.
+for kind in h5 npy; do
+  expect "inspect: $kind" 0 "^  rows +40 of 18 values, float32" "$FINDNA" inspect r1.$kind
+  check "its items, their names and values" test "$(grep -cE '^  items +40$|^  ids +s0, s1, s2, \.\.\.$|^  values +-?[0-9.e-]+ to [0-9.e-]+, mean .*; 0 not finite$' out.log)" = 3
+  embed x.fa --output many.$kind --pool positions; expect "inspect: $kind, a row a nucleotide" 0 "^  rows +$(awk '!/^>/ { n += length($0) } END { print n }' x.fa) of 18 values" "$FINDNA" inspect many.$kind
+  head -c 900 r1.$kind >cut.$kind; expect "inspect: a cut $kind" 65 "cut.$kind" "$FINDNA" inspect cut.$kind
+done
+"$FINDNA" inspect r1.h5 >shown.log 2>&1; check "inspect: what was done" test "$(grep -cE '^  (state_id +[0-9a-f]{64}|pooling +mean over the nucleotides|sequences +x.fa|encoder +teacher)$' shown.log)" = 4
+cp r1.npy bare.npy; expect "inspect: names that are not there" 0 "is not beside it" "$FINDNA" inspect bare.npy
+head -5 r1.npy.ids.txt >bare.npy.ids.txt; expect "inspect: names of another matrix" 65 "names of 5 rows, but the matrix has 40" "$FINDNA" inspect bare.npy
+printf '\x93NUMPY\x01\x00\x10\x00{"nothing": 1}  ' >other.npy; expect "inspect: NumPy of something else" 65 "no rows of float32" "$FINDNA" inspect other.npy
+bytes=$(stat -c %s r1.h5); for i in $(seq 60); do cp r1.h5 hit.h5; printf '\377' | dd of=hit.h5 bs=1 seek=$((i * 7919 % (bytes < 4000 ? bytes : 4000))) conv=notrunc status=none; "$FINDNA" inspect hit.h5 >/dev/null 2>&1; echo $?; done | sort -u >codes
+check "inspect: a byte changed anywhere is 65 or unseen, never a crash" bash -c '! grep -qvE "^(0|65)$" codes'
+expect "inspect: a shard is still one" 0 "windows +[0-9]+ of 61 nucleotides" "$FINDNA" inspect "$(ls shards/*.h5 | head -1)"
+
 # Strands: the reverse complement of an interval is its own '-' strand; both strands together do not know which one was given.
 printf '%s\t%d\t%d\tone\t0\t+\n%s\t%d\t%d\ttwo\t0\t-\n' $contig $((first + 1000)) $((first + 1090)) $contig $((first + 1000)) $((first + 1090)) >i.bed
 embed i.bed --genome "$genome" --output i.tsv && embed i.bed --genome "$genome" --output both.tsv --both-strands
@@ -61,13 +79,14 @@ check "and the output is what it was" test "$(cat old.tsv)" = old
 check "and nothing half-written lies about" bash -c '! ls | grep -q tmp-'
 printf 'id\tsequence\na\tACGT\n' >rows.tsv
 expect "an output that is the input" 73 "would be overwritten" "$FINDNA" embed run rows.tsv --output ./rows.tsv
-expect "an unknown format" 64 "ends with .h5, .npy or .tsv" "$FINDNA" embed run x.fa --output out.pkl
+expect "an unknown format" 64 "ends with .h5, .npy, .tsv or .tsv.gz" "$FINDNA" embed run x.fa --output out.pkl
 expect "no genome" 64 "give the genome" "$FINDNA" embed run i.bed --output o.tsv
 printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.bed:1: interval 10 to 5" "$FINDNA" embed run bad.bed --genome "$genome" --output o.tsv
 printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval of another assembly" 65 "of another assembly" "$FINDNA" embed run far.bed --genome "$genome" --output o.tsv
 printf 'chr99\t1\t5\n' >none.bed && expect "a contig that is not there" 65 "no sequence 'chr99'" "$FINDNA" embed run none.bed --genome "$genome" --output o.tsv
 printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no column 'sequence'" "$FINDNA" embed run nosequence.csv --output o.tsv
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
+expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
 expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max
 expect "no checkpoint" 66 "nowhere" "$FINDNA" embed nowhere x.fa --output o.tsv
 expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" embed run x.fa --output nodir/o.h5

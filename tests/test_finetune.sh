@@ -78,11 +78,39 @@ mkdir nothing; expect "a folder with no task" 66 "has neither train.csv" "$FINDN
 expect "no rows" 64 "which rows" "$FINDNA" finetune run
 expect "no such file" 66 "absent.csv" "$FINDNA" finetune run --train absent.csv
 expect "no such run" 66 "nowhere" "$FINDNA" finetune nowhere --train train.csv
+# Labels that are names: numbered by the alphabet, kept with the head, shown with predictions.
+named() { sed 's/,0$/,other/; s/,1$/,promoter/; 2s/other$/"other"/' "$1" >"named_$1"; }
+named train.csv; named test.csv
+ranks 2 finetune run --train named_train.csv --test named_test.csv $small run.folder=named >named.log 2>&1
+check "names of classes: the weights and scores of numbers" diff <(sed '/"labels": \[/,/^  \]/d' named/finetune.json | grep -vE 'version|"(train|test)"' | tr -d ',') <(grep -vE 'version|"(train|test)"' one/finetune.json | tr -d ',')
+check "they are told, and in finetune.json" test "$(grep -c 'classes: other,promoter' named.log) $(tr -d ' \n' <named/finetune.json | grep -c '"labels":\["other","promoter"\]')" = "1 1"
+"$FINDNA" embed named test.csv --pool task --output named.tsv >/dev/null 2>&1; "$FINDNA" embed one test.csv --pool task --output numbers.tsv >/dev/null 2>&1
+check "predictions have them as columns" test "$(head -1 named.tsv)" = "$(printf 'id\tother\tpromoter')" -a "$(head -1 numbers.tsv)" = "$(printf 'id\te0\te1')"
+check "and the values of numbers" diff <(tail -n +2 named.tsv) <(tail -n +2 numbers.tsv)
+check "exported and imported, they are there" bash -c '"$0" export named names_out && "$0" import names_out names_in && "$0" embed names_in test.csv --pool task --output again.tsv && cmp named.tsv again.tsv' "$FINDNA" >/dev/null 2>&1
+expect "the probe tells them" 0 "classes: other, promoter" "$FINDNA" probe --encoder none --train named_train.csv --test named_test.csv --kmer 2 --output named_probe.json
+check "and writes them" grep -q '"promoter"' named_probe.json
+sed '5s/,[a-z]*$/,enhancer/' named_test.csv >unknown.csv; expect "a name that training lacks" 65 "unknown.csv:5: the label 'enhancer' is none that a training row has; expected other,promoter" "$FINDNA" finetune run --train named_train.csv --test unknown.csv run.folder=bad
+sed '7s/,[a-z]*$/,1/' named_train.csv >mixed.csv; expect "a number among names" 65 "mixed.csv:7: the label '1' is no name, as that of line 2 is" "$FINDNA" finetune run --train mixed.csv run.folder=bad
+sed '7s/,[01]$/,one/' train.csv >mixed.csv; expect "a name among numbers" 65 "mixed.csv:7: the label 'one' is not a whole number" "$FINDNA" finetune run --train mixed.csv run.folder=bad
+expect "names to be tested on numbers" 65 "named_test.csv:2: the label 'other' is not a whole number" "$FINDNA" finetune run --train train.csv --test named_test.csv run.folder=bad
+printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a comma" 65 "the label 'a,b' has a comma" "$FINDNA" finetune run --train comma.csv run.folder=bad
+printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is no text" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
+printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: a NUL byte in the label" "$FINDNA" finetune run --train nul.csv run.folder=bad
+printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
+expect "the names are the rows'" 78 "task.names and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
+# 131,072 nucleotides, with further blocks and recomputed activations.
+for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
+expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3
+check "blocks for their length" grep -q "48 new beside the head" out.log
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
 expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
 printf 'sequence\nACGT\n' >nolabel.csv
+expect "two files of training rows" 64 "--train is there twice" "$FINDNA" finetune run --train train.csv --train test.csv run.folder=bad
+expect "a genome for files" 64 "is for a --task of intervals" "$FINDNA" finetune run --train train.csv --genome genome.fa run.folder=bad
+expect "--partial without a genome" 64 "no effect without --genome" "$FINDNA" finetune run --train train.csv --partial run.folder=bad
 expect "labels missing" 65 "no column 'label'" "$FINDNA" finetune run --train nolabel.csv run.folder=bad
 printf 'sequence,label\nACGT,high\n' >words.csv
 expect "values that are words" 65 "words.csv:2: the label 'high' is not a finite number" "$FINDNA" finetune run --train words.csv --values run.folder=bad

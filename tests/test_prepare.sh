@@ -89,6 +89,8 @@ printf 'chr1\t0\t100\ttrain\n' > splits.bed;                      splits "BED: a
 
 # Bad command lines.
 expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
+expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$FINDNA" prepare --stride 5 --seed 3 out small.fa
+expect "options beside --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
 expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
 expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
 expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa

@@ -6,7 +6,7 @@ tiny_shards shards
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -601 > train.tsv
 xz -dc "$root/datasets/prom_core_notata.test.tsv.xz" | head -301 | tr '\t' ',' | gzip > test.csv.gz
 
-probe() { local n=$1 output=$2; shift 2; ranks "$n" probe run --train train.tsv --test test.csv.gz --kmer 1,2,3 --output "$output" "$@" >"$output.log" 2>&1; }
+probe() { local n=$1 output=$2 kmer="--kmer 1,2,3"; shift 2; [[ "$*" != *none* ]] || kmer=""; ranks "$n" probe run --train train.tsv --test test.csv.gz $kmer --output "$output" "$@" >"$output.log" 2>&1; }
 for n in 1 2 4; do probe $n p$n.json; done
 check "2 ranks give the scores of one, bit for bit" cmp p1.json p2.json
 check "4 ranks, too" cmp p1.json p4.json
@@ -17,6 +17,11 @@ check "a promoter is told from none better than by chance" awk '/"name"/ { name 
 for kind in tokens cls both; do check "features: $kind" probe 1 $kind.json --features $kind --seeds 1 --baseline none; done
 check "both is as wide as tokens and cls" grep -qE 'both .* 36 ' both.json.log
 check "one encoder, no baseline" bash -c '[ $(grep -c "\"features\"" "$0") = 1 ]' <(probe 1 one.json --encoder student --baseline none; cat one.json)
+expect "k-mers alone need no checkpoint" 0 "^kmer " "$FINDNA" probe --encoder none --train train.tsv --test test.csv.gz --kmer 1,2,3 --output kmers.json
+check "and have the numbers that they have beside it" diff <(sed -n '/"name": "kmer"/,/^    }/p' kmers.json) <(sed -n '/"name": "kmer"/,/^    }/p' p1.json)
+expect "the untrained network is a checkpoint's" 64 "which CHECKPOINT" "$FINDNA" probe --encoder none --baseline untrained --train train.tsv --test test.csv.gz
+expect "k without k-mers" 64 "no effect without the baseline" "$FINDNA" probe run --baseline none --kmer 2 --train train.tsv --test test.csv.gz
+expect "no checkpoint" 64 "which CHECKPOINT" "$FINDNA" probe --train train.tsv --test test.csv.gz
 check "a limit takes rows at random, always the same" bash -c '[ "$0" = "$1" ]' "$(probe 1 l1.json --limit 200; cat l1.json)" "$(probe 2 l1.json --limit 200; cat l1.json)"
 check "the limit holds" grep -q '"train_rows": 200' l1.json
 check "a checkpoint folder, too" "$FINDNA" probe run/ckpt/step_000000008 --train train.tsv --test test.csv.gz --baseline none --seeds 1
@@ -60,5 +65,5 @@ check "docs/options.md is what the program says" diff <("$FINDNA" config --markd
 for config in demo findna findna-code cm-mnm; do
   expect "configs/$config.yaml is read" 66 "nowhere" "$FINDNA" pretrain $config data.shards=nowhere
 done
-mkdir -p dest && check "make install" make -C "$root" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}"
+mkdir -p dest && check "make install" bash -c 'make -C "$0" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}" >install.log 2>&1' "$root" # silent where it was built before
 check "an installed program finds its configs" bash -c '[ -x dest/usr/bin/findna ] && [ -f dest/usr/share/findna/configs/findna.yaml ]'

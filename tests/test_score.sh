@@ -86,6 +86,17 @@ expect "a window longer than any contig" 0 "wrote" "$FINDNA" score run v.vcf --g
 printf 'chr1\t10\t20\nchr1\t15\t30\n' >over.bed; expect "intervals that overlap" 0 "overlap or go backwards" "$FINDNA" score run over.bed --genome genome.fa --output over.bedgraph
 score 1 plus.bed --genome genome.fa --output many.bedgraph --mask-every 1000000
 check "more phases than nucleotides are as many as there are" cmp many.bedgraph plus.bedgraph
+# Packed outputs.
+score 1 v.vcf --genome genome.fa --output p.vcf.gz && score 1 v.vcf --genome genome.fa --output p.tsv.gz && score 2 r.bed --genome genome.fa --output p.bedgraph.gz
+check "NAME.vcf.gz, .tsv.gz and .bedgraph.gz are those files, packed" bash -c 'gzip -t p.vcf.gz && cmp <(zcat p.vcf.gz) o1.vcf && cmp <(zcat p.tsv.gz) v.tsv && cmp <(zcat p.bedgraph.gz) t1.bedgraph'
+expect "a packed one of an unknown kind" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score run v.vcf --genome genome.fa --output w.txt.gz
+expect "a packed one over its input" 73 "would be overwritten" "$FINDNA" score run bare.vcf.gz --genome genome.fa --output ./bare.vcf.gz
+# Options without effect are not taken.
+expect "a track's option for variants" 64 "--track is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --track entropy
+expect "its default, too" 64 "--mask-every is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.tsv.gz --mask-every=8
+expect "an option of variants for a track" 64 "--scores is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph --scores both
+expect "mismatches of a track" 64 "--mismatches is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph.gz --mismatches 0.5
+expect "an option twice" 64 "--genome is there twice" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --genome other.fa
 # Asked to stop in the middle: nothing half-written stays.
 for i in 1 2 3 4 5 6 7 8; do grep -v '^#' v.vcf; done | cat <(grep '^#' v.vcf) - >long.vcf
 for i in 1 2 3 4; do grep -v '^#' long.vcf; done >more && for i in 1 2 3 4 5 6; do cat more; done >>long.vcf

@@ -91,6 +91,44 @@ static void bad_tables(void **state) {
   fd_table_free(&t);
 }
 
+/* Names are numbered by the alphabet; of rows to be scored those of the training rows are taken. */
+static void names_of_classes(void **state) {
+  (void)state;
+  static const char train[] = "label,sequence\nworm,ACGT\n\"fly\",AC\nworm,A\nyeast,C\n",
+                    test[] = "label,sequence\nyeast,ACGT\nfly,AC\n", other[] = "label,sequence\nyeast,ACGT\nape,AC\n",
+                    numbers[] = "label,sequence\n1,ACGT\n0,AC\n";
+  static const int expected[] = {1, 0, 1, 2};
+  fd_class_names names, none;
+  fd_table t;
+  char text[64];
+  write_table(train, strlen(train));
+  assert_ok(fd_table_read_classes(path, &names, 1, &t));
+  assert_int_equal(names.count, 3);
+  assert_int_equal(t.classes, 3);
+  assert_memory_equal(t.label, expected, sizeof expected);
+  fd_table_free(&t);
+  assert_ok(fd_class_names_join(&names, text, sizeof text));
+  assert_string_equal(text, "fly,worm,yeast");
+  assert_int_equal(fd_class_names_join(&names, text, strlen("fly,worm,yeast")), FD_DATA);
+  write_table(test, strlen(test));
+  assert_ok(fd_table_read_classes(path, &names, 0, &t));
+  assert_true(t.label[0] == 2 && t.label[1] == 0);
+  fd_table_free(&t);
+  write_table(other, strlen(other));
+  assert_int_equal(fd_table_read_classes(path, &names, 0, &t), FD_DATA);
+  write_table(numbers, strlen(numbers));
+  assert_int_equal(fd_table_read_classes(path, &names, 0, &t), FD_DATA);
+  fd_class_names_free(&names);
+  assert_ok(fd_table_read_classes(path, &none, 1, &t));
+  assert_int_equal(none.count, 0);
+  assert_int_equal(t.classes, 2);
+  fd_table_free(&t);
+  assert_ok(fd_class_names_split(&names, "fly,worm,yeast"));
+  assert_int_equal(fd_class_names_find(&names, "yeast"), 2);
+  assert_int_equal(fd_class_names_find(&names, "ape"), -1);
+  fd_class_names_free(&names);
+}
+
 /* Packed tables read as plain ones do; every truncation is refused. */
 static void packed_tables(void **state) {
   (void)state;
@@ -430,6 +468,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tables_in_every_form),
       cmocka_unit_test(bad_tables),
+      cmocka_unit_test(names_of_classes),
       cmocka_unit_test(packed_tables),
       cmocka_unit_test(scores_against_counting),
       cmocka_unit_test(whitening_gives_the_identity),

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SEEN_MAX = 128 }; /* options of a command */
+
 static int edit_distance(const char *a, const char *b) {
   enum { MAX = 63 };
   int row[MAX + 1], m = (int)strlen(a), n = (int)strlen(b);
@@ -60,10 +62,12 @@ static void print_help(const fd_args *args) {
   }
 }
 
-static fd_status unknown_option(const fd_args *args, const char *name) {
+static fd_status unknown_option(const fd_args *args, const char *word, int length) {
+  char name[128];
   const char *names[128];
   int count = 0;
   for (const fd_arg *a = args->table; a->name && count < 128; a++) names[count++] = a->name;
+  snprintf(name, sizeof name, "%.*s", length, word);
   const char *near = fd_nearest(name, names, count);
   return fd_fail(FD_USAGE, "findna %s: unknown option --%s%s%s%s; see findna %s --help", args->command, name,
                  near ? " (did you mean --" : "", near ? near : "", near ? "?)" : "", args->command);
@@ -116,7 +120,36 @@ static fd_status set_value(const fd_args *args, const fd_arg *a, char *text) {
   return FD_OK;
 }
 
+/* The option that a word names, and where its value is when it is in the same word; NULL: none. */
+static const fd_arg *find(const fd_args *args, const char *word, const char **text) {
+  size_t length = strcspn(word + 2, "=");
+  *text = word[2 + length] ? word + 2 + length + 1 : NULL;
+  for (const fd_arg *a = args->table; a->name; a++)
+    if (strlen(a->name) == length && !strncmp(a->name, word + 2, length)) return a;
+  return NULL;
+}
+
+int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *name) {
+  for (int i = 1; i < argc; i++) {
+    const char *text;
+    const fd_arg *a = strncmp(argv[i], "--", 2) ? NULL : find(args, argv[i], &text);
+    if (!a) continue;
+    if (!strcmp(a->name, name)) return 1;
+    i += a->kind != FD_ARG_FLAG && !text; /* its value may look like an option */
+  }
+  return 0;
+}
+
+/* Whether an option of a single value was there before: which of the two is meant? Flags and lists may come again. */
+static fd_status check_once(const fd_args *args, const fd_arg *a, unsigned char *seen) {
+  size_t index = (size_t)(a - args->table);
+  if (a->kind == FD_ARG_FLAG || a->kind == FD_ARG_LIST || index >= SEEN_MAX) return FD_OK;
+  if (seen[index]++) return fd_fail(FD_USAGE, "findna %s: --%s is there twice; it takes one value", args->command, a->name);
+  return FD_OK;
+}
+
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count, int *helped) {
+  unsigned char seen[SEEN_MAX] = {0};
   *count = 0;
   *helped = 0;
   for (int i = 1; i < argc; i++) {
@@ -133,19 +166,18 @@ fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char *
       positional[(*count)++] = word;
       continue;
     }
-    char *name = word + 2, *equals = strchr(name, '='), *text = equals ? equals + 1 : NULL;
-    if (equals) *equals = '\0';
-    const fd_arg *a = args->table;
-    while (a->name && strcmp(a->name, name)) a++;
-    if (!a->name) return unknown_option(args, name);
+    const char *text;
+    const fd_arg *a = find(args, word, &text);
+    if (!a) return unknown_option(args, word + 2, (int)strcspn(word + 2, "="));
+    FD_TRY(check_once(args, a, seen));
     if (a->kind == FD_ARG_FLAG) {
-      if (text) return fd_fail(FD_USAGE, "findna %s: --%s takes no value", args->command, name);
+      if (text) return fd_fail(FD_USAGE, "findna %s: --%s takes no value", args->command, a->name);
       *(int *)a->value = 1;
       continue;
     }
     if (!text && i + 1 == argc)
-      return fd_fail(FD_USAGE, "findna %s: --%s needs a value (%s)", args->command, name, a->placeholder);
-    FD_TRY(set_value(args, a, text ? text : argv[++i]));
+      return fd_fail(FD_USAGE, "findna %s: --%s needs a value (%s)", args->command, a->name, a->placeholder);
+    FD_TRY(set_value(args, a, text ? (char *)text : argv[++i]));
   }
   return FD_OK;
 }

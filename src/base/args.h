@@ -35,9 +35,13 @@ typedef struct fd_args {
 } fd_args;
 
 /* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). A bad or unknown option is
- * FD_USAGE with the nearest known one. --help prints the help and sets *helped to 1. */
+ * FD_USAGE with the nearest known one, and so is one of a single value that is given twice. --help prints the help and sets
+ * *helped to 1. */
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
                         int *helped) FD_MUST_CHECK;
+
+/* Whether an option stands in argv, for those that would have no effect beside others: FD_USAGE is kinder than silence. */
+int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *name);
 
 /* The nearest of `count` names to `word` by edit distance, or NULL when none is near: "did you mean ...?". */
 const char *fd_nearest(const char *word, const char *const *names, int count);

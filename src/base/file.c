@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/gzip.h"
 #include "base/memory.h"
 
 void fd_open_standard(void) {
@@ -93,11 +94,13 @@ fd_status fd_output_begin(fd_output *o, const char *path) {
   o->stream = NULL;
   FD_TRY(fd_path(o->path, path, NULL, NULL));
   snprintf(o->temporary, sizeof o->temporary, "%s.tmp-%ld", path, (long)getpid());
-  int fd = open(o->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd < 0) return fd_fail_errno("cannot create", o->temporary);
-  o->stream = fdopen(fd, "w");
+  o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (o->fd < 0) return fd_fail_errno("cannot create", o->temporary);
+  int copy = fd_gzip_is_name(path) ? -1 : fcntl(o->fd, F_DUPFD_CLOEXEC, 0); /* the stream's; ours is for fsync */
+  o->stream = fd_gzip_is_name(path) ? fd_gzip_stream(o->fd) : copy < 0 ? NULL : fdopen(copy, "w");
   if (o->stream) return FD_OK;
-  close(fd);
+  if (copy >= 0) close(copy);
+  close(o->fd);
   unlink(o->temporary);
   return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
 }
@@ -105,9 +108,10 @@ fd_status fd_output_begin(fd_output *o, const char *path) {
 fd_status fd_output_commit(fd_output *o) {
   fd_status status = FD_OK;
   if (fflush(o->stream) || ferror(o->stream)) status = fd_fail_errno("cannot write", o->path);
-  if (status == FD_OK && fsync(fileno(o->stream))) status = fd_fail_errno("cannot sync", o->path);
-  if (fclose(o->stream) && status == FD_OK) status = fd_fail_errno("cannot close", o->path);
+  if (fclose(o->stream) && status == FD_OK) status = fd_fail_errno("cannot write", o->path); /* packed: the rest and its sum */
   o->stream = NULL;
+  if (status == FD_OK && fsync(o->fd)) status = fd_fail_errno("cannot sync", o->path);
+  if (close(o->fd) && status == FD_OK) status = fd_fail_errno("cannot close", o->path);
   if (status == FD_OK) status = fd_commit_rename(o->temporary, o->path);
   if (status != FD_OK) unlink(o->temporary);
   return status;
@@ -117,6 +121,7 @@ void fd_output_abandon(fd_output *o) {
   if (!o->stream) return;
   fclose(o->stream);
   o->stream = NULL;
+  close(o->fd);
   unlink(o->temporary);
 }
 

@@ -31,9 +31,11 @@ fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUS
 /* write() until all is written (short writes, EINTR). */
 fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
 
-/* A file that is written piece by piece, and seen only when it is whole. Write to `stream`, unchecked: commit checks. */
+/* A file that is written piece by piece, and seen only when it is whole; packed with gzip when its name ends with .gz. Write to
+ * `stream`, unchecked: commit checks. */
 typedef struct fd_output {
   FILE *stream;
+  int fd;
   char path[FD_PATH_MAX], temporary[FD_PATH_MAX + 32];
 } fd_output;
 fd_status fd_output_begin(fd_output *output, const char *path) FD_MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "data/class_names.h"
 #include "tasks/embed.h"
 #include "tasks/pretrained.h"
 
@@ -27,12 +28,13 @@ typedef struct embedding {
   fd_pretrained model;
   fd_sequences *sequences;
   fd_matrix *matrix;
+  fd_class_names classes; /* of a fine-tuned head's predictions */
 } embedding;
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
-       "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt) or NAME.tsv"},
+       "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
       {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
        "mean over the nucleotides, over appended [CLS] tokens, both; a row for each nucleotide; or what a fine-tuned head "
@@ -59,6 +61,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
+  if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
+    return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
   FD_TRY(fd_matrix_check_name(o->output));
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_check_output(o->output, o->words[1]));
@@ -92,6 +96,8 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                                       "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
   char window[32], stride[32];
+  FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
+  int named = all->classes.count == fd_embed_width(e, encoder->network);
   snprintf(window, sizeof window, "%" PRId64, e->window);
   snprintf(stride, sizeof stride, "%" PRId64, e->stride);
   const fd_note notes[] = {{"format", "findna-embedding 1"},
@@ -103,13 +109,16 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                            {"strands", e->both_strands ? "mean of both" : "as given"},
                            {"window", window},
                            {"stride", stride},
-                           {"sequences", o->words[1]}};
+                           {"sequences", o->words[1]},
+                           {"classes", all->model.config.task.names}};
   const fd_matrix_info info = {.items = fd_sequences_count(s),
                                .rows = e->positions ? fd_sequences_bases(s) : fd_sequences_count(s),
                                .width = fd_embed_width(e, encoder->network),
                                .many = e->positions,
-                               .notes = sizeof notes / sizeof *notes,
-                               .note = notes};
+                               .notes = (int)(sizeof notes / sizeof *notes) - !named,
+                               .note = notes,
+                               .column = named ? all->classes.name : NULL};
+  if (named) fd_info("columns: %s", all->model.config.task.names);
   fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s%s%s",
           info.items, fd_sequences_bases(s), fd_sequences_longest(s), info.width, pools[o->pool],
           e->window && fd_sequences_longest(s) > e->window ? "; longer ones than " : "",
@@ -149,6 +158,7 @@ fd_status fd_command_embed(fd_comm *comm, int argc, char **argv) {
   if (status == FD_RETRY) fd_info("stopped by a signal: %s was not written", o.output);
   fd_matrix_end(&all->matrix);
   fd_sequences_close(&all->sequences);
+  fd_class_names_free(&all->classes);
   fd_pretrained_close(&all->model);
   free(all);
   return status;

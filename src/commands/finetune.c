@@ -14,6 +14,7 @@
 #include "commands/command.h"
 #include "data/rows.h"
 #include "output/json_file.h"
+#include "tasks/features.h"
 #include "tasks/figures.h"
 #include "tasks/finetune.h"
 #include "tasks/pretrained.h"
@@ -25,7 +26,7 @@
 #include "train/run_folder.h"
 #include "train/schedule.h"
 
-enum { MODEL_KEYS = 10, OVERRIDES = FD_LIST_MAX + MODEL_KEYS };
+enum { MODEL_KEYS = 10, OVERRIDES = FD_LIST_MAX + MODEL_KEYS + 1 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
@@ -40,6 +41,7 @@ typedef struct tuning {
   fd_pretrained model;
   fd_config config;
   char sizes[MODEL_KEYS][64]; /* "model.channels=308", of the checkpoint */
+  char class_names[FD_TEXT_MAX], names_key[FD_TEXT_MAX + 16];
   char *override[OVERRIDES];
   fd_task_folder data;
   int same, turned; /* test rows that are training rows; whose reverse complements are */
@@ -117,6 +119,8 @@ static int collect_overrides(const options *o, tuning *t) {
   snprintf(t->sizes[n + 1], sizeof t->sizes[n], "objective.mnm=%s", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce");
   snprintf(t->sizes[n + 2], sizeof t->sizes[n], "objective.mnm_tau=%.17g", c->objective.mnm_tau); /* for 'findna score' */
   for (int i = 0; i < 3; i++, n++) t->override[n] = t->sizes[n];
+  snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
+  t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   return n;
 }
@@ -134,11 +138,12 @@ static fd_status check_folder(const tuning *t, const char *path) {
 
 static fd_status check_config(const tuning *t, const char *path) {
   const fd_config *c = &t->config;
-  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) ||
+  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) || strcmp(c->task.names, t->class_names) ||
       (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
-    return fd_fail(FD_CONFIG,
-                   "%s: task.outputs and task.kind follow from the training rows: leave them out (--values makes a regression)",
-                   path);
+    return fd_fail(
+        FD_CONFIG,
+        "%s: task.outputs, task.names and task.kind follow from the training rows: leave them out (--values makes a regression)",
+        path);
   if (c->teacher.kind != FD_TEACHER_BEST || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
     return fd_fail(
         FD_CONFIG,
@@ -274,11 +279,14 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->selection = (fd_selection){
       c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
+  int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
+  if (*t->class_names) fd_info("classes: %s", t->class_names);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
-          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, comm->size, rows) + fd_pretrained_memory(&t->model)));
+          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, comm->size, rows) + fd_pretrained_memory(&t->model) +
+                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, longest, FD_WANT_LATENT)));
   return FD_OK;
 }
 
@@ -358,6 +366,7 @@ static fd_status write_results(const options *o, const tuning *t, const fd_task_
     if (status == FD_OK) status = figures_of(o, t, prediction, &figures);
     if (figures) json_object_set_new(root, "figures", json_pack("[o]", figures));
   }
+  if (root && t->data.names.count) json_object_set_new(root, "labels", fd_task_labels(&t->data.names));
   if (status == FD_OK) status = fd_json_write(path, root);
   json_decref(root);
   return status;
@@ -411,6 +420,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
+  FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);

@@ -1,17 +1,22 @@
-/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest or a safetensors file, and verifies it.
+/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest, a safetensors file or embeddings, and
+ * verifies it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/args.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "commands/command.h"
 #include "data/shards.h"
+#include "output/matrix_show.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
 
@@ -176,6 +181,25 @@ static int begins_with(const char *path, const char *bytes, size_t count) {
   return n == count && !memcmp(head, bytes, count);
 }
 
+static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
+
+/* In a process of its own: the HDF5 library crashes on some damaged files. */
+static fd_status inspect_hdf5(const char *path) {
+  int code;
+  fflush(stdout);
+  pid_t child = fork();
+  if (child < 0) return fd_fail_errno("cannot start a process to read", path);
+  if (child == 0) {
+    fd_status status = show_hdf5(path);
+    fflush(stdout);
+    _exit(status);
+  }
+  while (waitpid(child, &code, 0) < 0)
+    if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
+  if (WIFEXITED(code) && (WEXITSTATUS(code) == FD_OK || WEXITSTATUS(code) >= FD_USAGE)) return (fd_status)WEXITSTATUS(code);
+  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library crashed on it", path);
+}
+
 /* Tells by content what a path is. */
 static fd_status inspect(const char *path) {
   struct stat info;
@@ -196,7 +220,8 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
-  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return fd_shard_print(path);
+  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
+  if (fd_matrix_is_one(path)) return fd_matrix_show(path);
   return inspect_safetensors(path);
 }
 
@@ -207,7 +232,9 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {"inspect", "PATH",
                         "Shows what is in PATH and verifies every hash: a .safetensors file, a checkpoint folder, a run folder "
                         "(its checkpoints, and which\n"
-                        "one a resume takes), a shard (.h5), or a folder of shards. Exit code 65 when something is damaged.",
+                        "one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy). Exit code "
+                        "65 when something is "
+                        "damaged.",
                         table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));

@@ -32,6 +32,18 @@ static fd_status check_options(const fd_ingest_options *o) {
   return FD_OK;
 }
 
+/* What has no effect beside another option is refused. */
+static fd_status check_effect(const fd_args *args, int argc, char **argv, int check, const fd_ingest_options *o) {
+  static const char *const of_random[] = {"sampling", "seed"};
+  for (const fd_arg *a = args->table; check && a->name; a++)
+    if (strcmp(a->name, "verify") && fd_args_given(args, argc, argv, a->name))
+      return fd_fail(FD_USAGE, "findna prepare: --%s has no effect beside --verify", a->name);
+  for (int i = 0; i < 2; i++)
+    if (o->stride && fd_args_given(args, argc, argv, of_random[i]))
+      return fd_fail(FD_USAGE, "findna prepare: --%s is for random windows; it has no effect beside --stride", of_random[i]);
+  return FD_OK;
+}
+
 /* The new folder's name without '/' at its end. */
 static fd_status clean_output(const char *given, char output[FD_PATH_MAX]) {
   FD_TRY(fd_path(output, given, NULL, NULL));
@@ -77,6 +89,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
+  FD_TRY(check_effect(&args, argc, argv, check, &o));
   if (check && count == 1) return verify(comm, words[0]);
   if (check || count < 2)
     return fd_fail(FD_USAGE, "findna prepare: give OUT and at least one FILE (or --verify OUT); see findna prepare --help");

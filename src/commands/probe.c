@@ -29,7 +29,7 @@ typedef struct options {
   fd_use use;
   double selection;
   fd_probe_options probe;
-  int want_teacher, want_student; /* both 0: whatever the checkpoint has */
+  int want_teacher, want_student, want_none; /* all 0: whatever the checkpoint has */
 } options;
 
 /* Everything that a probe holds, released in one place. */
@@ -63,13 +63,15 @@ static fd_status read_kmers(options *o) {
 }
 
 static fd_status read_lists(options *o) {
-  static const char *const encoders[] = {"teacher", "student"}, *const baselines[] = {"untrained", "kmer", "none"};
+  static const char *const encoders[] = {"teacher", "student", "none"}, *const baselines[] = {"untrained", "kmer", "none"};
   int kmer = o->baseline.count == 0;
-  o->probe.untrained = o->baseline.count == 0;
+  o->probe.untrained = o->baseline.count == 0 && o->checkpoint;
   for (int i = 0; i < o->encoder.count; i++) {
-    int which = index_of(o->encoder.item[i], encoders, 2);
-    if (which < 0) return fd_fail(FD_USAGE, "findna probe: --encoder %s: expected teacher, student or both", o->encoder.item[i]);
-    *(which ? &o->want_student : &o->want_teacher) = 1;
+    int which = index_of(o->encoder.item[i], encoders, 3);
+    if (which < 0)
+      return fd_fail(FD_USAGE, "findna probe: --encoder %s: expected teacher, student, both, or none", o->encoder.item[i]);
+    if (which == 2 && o->encoder.count > 1) return fd_fail(FD_USAGE, "findna probe: --encoder none excludes others");
+    *(which == 2 ? &o->want_none : which ? &o->want_student : &o->want_teacher) = 1;
   }
   for (int i = 0; i < o->baseline.count; i++) {
     int which = index_of(o->baseline.item[i], baselines, 3);
@@ -78,6 +80,11 @@ static fd_status read_lists(options *o) {
     if (which == 2 && o->baseline.count > 1) return fd_fail(FD_USAGE, "findna probe: --baseline none excludes others");
     if (which < 2) *(which ? &kmer : &o->probe.untrained) = 1;
   }
+  if (!o->checkpoint && (!o->want_none || o->probe.untrained))
+    return fd_fail(FD_USAGE, "findna probe: which CHECKPOINT? Only --encoder none without the baseline 'untrained' needs none");
+  if (o->want_none && !o->probe.untrained && !kmer)
+    return fd_fail(FD_USAGE, "findna probe: --encoder none and --baseline none leave nothing to do");
+  if (!kmer && o->kmer.count) return fd_fail(FD_USAGE, "findna probe: --kmer has no effect without the baseline 'kmer'");
   return kmer ? read_kmers(o) : FD_OK;
 }
 
@@ -86,7 +93,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       FD_TASK_INPUT_ARGS(o->rows),
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
-      {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST", "teacher, student (default: what the checkpoint has)"},
+      {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
+       "teacher, student (default: what the checkpoint has), or none: baselines alone"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N", "splits for choosing lambda and k, and untrained encoders"},
@@ -106,7 +114,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));
   if (*helped) return FD_OK;
-  if (count == 0 || (!o->rows.task && (!o->rows.train || !o->rows.test)))
+  if (count == 0) o->checkpoint = NULL;
+  if (!o->rows.task && (!o->rows.train || !o->rows.test))
     return fd_fail(FD_USAGE,
                    "findna probe: give CHECKPOINT, --train FILE and --test FILE (or --task FOLDER); see findna probe --help");
   FD_TRY(fd_task_input_check(&o->rows, "probe"));
@@ -144,16 +153,16 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
   FD_TRY(limit_rows(&p->rows.train, (int)o->limit));
-  return fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm);
+  return o->checkpoint ? fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm) : FD_OK;
 }
 
 /* The encoders asked for; without a wish, all that the checkpoint has. */
 static fd_status take_encoders(const options *o, probing *p) {
-  int any = o->want_teacher || o->want_student,
+  int any = o->want_teacher || o->want_student || o->want_none,
       want[] = {any ? o->want_teacher : p->model.teacher != NULL, o->want_student || !any};
   for (int which = FD_ENCODER_TEACHER; which <= FD_ENCODER_STUDENT; which++)
     if (want[which]) FD_TRY(fd_pretrained_encoder(&p->model, which, &p->encoder[p->encoders++]));
-  p->untrained = p->encoder[0];
+  if (o->checkpoint) FD_TRY(fd_pretrained_encoder(&p->model, -1, &p->untrained));
   p->untrained.name = "untrained";
   return FD_OK;
 }
@@ -201,12 +210,14 @@ static fd_status figures_of(const probing *p, json_t *list) {
 static fd_status write_json(const options *o, const probing *p) {
   json_t *results = json_array(), *figures = json_array();
   for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o, s:o}", "version",
-                           fd_version(), "checkpoint", p->model.info.folder, "state_id", p->model.info.state_id, "train",
-                           fd_task_input_name(&o->rows), "test", o->rows.test, "train_rows", p->rows.train.rows, "test_rows",
-                           p->rows.test.rows, "test_rows_in_train", p->same, "test_rows_turned_in_train", p->turned,
-                           "rows_left_out", (json_int_t)p->rows.left_out, "classes", p->rows.train.classes, "seeds",
-                           p->result.seeds, "selection", o->selection, "results", results, "figures", figures);
+  json_t *root = json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o, s:o}", "version",
+                           fd_version(), "checkpoint", o->checkpoint ? p->model.info.folder : NULL, "state_id",
+                           o->checkpoint ? p->model.info.state_id : NULL, "train", fd_task_input_name(&o->rows), "test",
+                           o->rows.test, "train_rows", p->rows.train.rows, "test_rows", p->rows.test.rows, "test_rows_in_train",
+                           p->same, "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out,
+                           "classes", p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results",
+                           results, "figures", figures);
+  if (root && p->rows.names.count) json_object_set_new(root, "labels", fd_task_labels(&p->rows.names));
   fd_status status = root ? figures_of(p, figures) : FD_OK;
   if (status == FD_OK) status = fd_json_write(o->output, root);
   json_decref(root);
@@ -233,9 +244,11 @@ static void print_choices(const double *value, int seeds, const char *format) {
 
 static void print_table(const options *o, const probing *p) {
   int seeds = p->result.seeds;
-  printf("checkpoint  %s\n", p->model.info.folder);
+  if (o->checkpoint) printf("checkpoint  %s\n", p->model.info.folder);
   printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
          o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
+  for (int i = 0; i < p->rows.names.count; i++) printf("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
+  if (p->rows.names.count) printf("\n");
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",
            p->same, p->turned);

@@ -41,15 +41,22 @@ static int ends_with(const char *path, const char *end) {
   return n > m && !strcmp(path + n - m, end);
 }
 
+/* Whether a file is of a kind such as ".vcf", packed or not. */
+static int is_kind(const char *path, const char *kind) {
+  char packed[16];
+  snprintf(packed, sizeof packed, "%s.gz", kind);
+  return ends_with(path, kind) || ends_with(path, packed);
+}
+
 /* Input and output must be of one kind, and the output's place be there, before anything is read. */
 static fd_status check_names(const options *o) {
-  if (!ends_with(o->output, ".vcf") && !ends_with(o->output, ".tsv") && !ends_with(o->output, ".bedgraph"))
-    return fd_fail(FD_USAGE,
-                   "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides)",
-                   o->output);
-  int of_variants = !ends_with(o->output, ".bedgraph"),
-      of_intervals = ends_with(o->words[1], ".bed") || ends_with(o->words[1], ".bed.gz"),
-      is_vcf = ends_with(o->words[1], ".vcf") || ends_with(o->words[1], ".vcf.gz");
+  if (!is_kind(o->output, ".vcf") && !is_kind(o->output, ".tsv") && !is_kind(o->output, ".bedgraph"))
+    return fd_fail(
+        FD_USAGE,
+        "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides), or .gz behind it",
+        o->output);
+  int of_variants = !is_kind(o->output, ".bedgraph"), of_intervals = is_kind(o->words[1], ".bed"),
+      is_vcf = is_kind(o->words[1], ".vcf");
   if (of_variants && of_intervals)
     return fd_fail(FD_USAGE, "findna score: %s: intervals give a track: --output NAME.bedgraph", o->words[1]);
   if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
@@ -58,10 +65,24 @@ static fd_status check_names(const options *o) {
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
 
+/* Options of the other kind of output would have no effect. */
+static fd_status check_effect(const fd_args *args, int argc, char **argv, const options *o) {
+  static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches"};
+  int track = is_kind(o->output, ".bedgraph");
+  for (int i = 0; i < 2; i++) {
+    const char *name = track ? of_variants[i] : of_nucleotides[i];
+    if (fd_args_given(args, argc, argv, name))
+      return fd_fail(FD_USAGE, "findna score: --%s is for %s; --output %s has no use for it", name,
+                     track ? "variants" : "nucleotides (--output NAME.bedgraph)", o->output);
+  }
+  return FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit that variants or intervals lie in"},
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "NAME.vcf or NAME.tsv for variants, NAME.bedgraph for nucleotides"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
+       "NAME.vcf or NAME.tsv for variants, NAME.bedgraph for nucleotides; NAME.vcf.gz, ... are packed"},
       {"window", FD_ARG_INT, &o->window, 0, 1e8, "L", "nucleotides around a place; 0: as in pretraining"},
       {"one-strand", FD_ARG_FLAG, &o->one_strand, 0, 0, NULL, "leave out the reverse complement; half the time"},
       {"scores", FD_ARG_CHOICE, &o->scores, 0, 0, "both|llr|distance",
@@ -88,7 +109,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna score: give CHECKPOINT, INPUT and --output FILE; see findna score --help");
-  return check_names(o);
+  FD_TRY(check_names(o));
+  return check_effect(&args, argc, argv, o);
 }
 
 /* --- variants -------------------------------------------------------------------------------------------- */
@@ -161,7 +183,7 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
 }
 
 static fd_status load_variants(const options *o, scoring *s) {
-  int vcf = ends_with(o->output, ".vcf");
+  int vcf = is_kind(o->output, ".vcf");
   if (!o->genome) return fd_fail(FD_USAGE, "findna score: variants lie in a genome: give --genome FILE (FASTA or 2bit)");
   FD_TRY(fd_variants_read(o->words[1], &s->variants));
   if (vcf && !s->variants.vcf)
@@ -189,7 +211,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
     fd_info("%" PRId64 " of %" PRId64
             " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
             s->scores.scored, s->scores.alleles);
-  if (ends_with(o->output, ".tsv")) {
+  if (is_kind(o->output, ".tsv")) {
     write_table(o, s, s->output.stream);
     return FD_OK;
   }
@@ -225,7 +247,7 @@ static fd_status score(fd_comm *comm, options *o, scoring *s) {
   FD_TRY(fd_pretrained_open(&s->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &s->encoder));
   if (!o->window) o->window = s->model.info.window;
-  FD_TRY(ends_with(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
+  FD_TRY(is_kind(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_output_commit(&s->output));
   fd_info("wrote %s in %.1f s", o->output, fd_seconds() - start);

@@ -27,6 +27,11 @@ typedef struct reader {
   char separator;
   enum { NO_LABELS, CLASSES, VALUES } labels;
   int columns, sequence, label, id;
+  fd_class_names *names; /* NULL: labels are numbers */
+  int learn, named;      /* labels of this table are names */
+  int64_t first;         /* the line of the first row */
+  const char **text;     /* [rows] labels that are names, until they are numbered */
+  size_t texts;
   field item[COLUMNS_MAX];
 } reader;
 
@@ -144,6 +149,45 @@ static fd_status read_label(const reader *r, const field *text, int *label) {
   return FD_OK;
 }
 
+static fd_status unknown_name(const reader *r, const field *text) {
+  char known[256] = "";
+  size_t used = 0;
+  for (int i = 0; i < r->names->count && used < sizeof known; i++)
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? "," : "", r->names->name[i]);
+  return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is none that a training row has; expected %s%s", r->path, (long long)r->row,
+                 NEAR, text->text, known, used >= sizeof known ? "..." : "");
+}
+
+/* A label that is a name, or must be one because the first row's is. */
+static fd_status read_name(reader *r, field *text, int row, int *label) {
+  text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
+  if (strlen(text->text) != text->length) return fd_fail(FD_DATA, "%s:%lld: a NUL byte in the label", r->path, (long long)r->row);
+  if (!fd_class_names_is_name(text->text))
+    return fd_fail(
+        FD_DATA,
+        "%s:%lld: the label '%.*s' is no name, as that of line %lld is; expected names of classes alone, or 0, 1, 2, ...",
+        r->path, (long long)r->row, NEAR, text->text, (long long)r->first);
+  if (!r->learn) {
+    *label = fd_class_names_find(r->names, text->text);
+    return *label < 0 ? unknown_name(r, text) : FD_OK;
+  }
+  FD_TRY(fd_grow(&r->text, &r->texts, (size_t)row + 1, sizeof *r->text, "labels of a table"));
+  r->text[row] = text->text;
+  return FD_OK;
+}
+
+/* The first row tells whether labels are names. */
+static fd_status read_class(reader *r, field *text, int row, int *label) {
+  if (!row) {
+    char end = text->text[text->length];
+    r->first = r->row;
+    text->text[text->length] = '\0';
+    r->named = r->names && (r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0);
+    text->text[text->length] = end;
+  }
+  return r->named ? read_name(r, text, row, label) : read_label(r, text, label);
+}
+
 static fd_status read_value(const reader *r, field *text, float *value) {
   char *end;
   text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
@@ -171,7 +215,7 @@ static fd_status read_rows(reader *r, fd_table *table) {
     if (r->labels == VALUES) FD_TRY(fd_grow(&table->value, &labels, rows + 1, sizeof *table->value, "rows of a table"));
     if (r->id >= 0) FD_TRY(fd_grow(&table->id, &ids, rows + 1, sizeof *table->id, "rows of a table"));
     FD_TRY(add_sequence(r, &r->item[r->sequence], table->symbols + table->start[rows]));
-    if (r->labels == CLASSES) FD_TRY(read_label(r, &r->item[r->label], &table->label[rows]));
+    if (r->labels == CLASSES) FD_TRY(read_class(r, &r->item[r->label], (int)rows, &table->label[rows]));
     if (r->labels == VALUES) FD_TRY(read_value(r, &r->item[r->label], &table->value[rows]));
     if (r->id >= 0) (table->id[rows] = r->item[r->id].text)[r->item[r->id].length] = '\0';
     table->start[rows + 1] = table->start[rows] + (int64_t)r->item[r->sequence].length;
@@ -193,7 +237,14 @@ fd_status fd_table_check_classes(const fd_table *table, const char *name) {
   return status;
 }
 
-static fd_status read_table(const char *path, int labels, fd_table *table) {
+/* Gives the classes of a table their names, and their numbers. */
+static fd_status number_names(reader *r, fd_table *table) {
+  FD_TRY(fd_class_names_of(r->names, r->path, r->text, table->rows));
+  for (int i = 0; i < table->rows; i++) table->label[i] = fd_class_names_find(r->names, r->text[i]);
+  return FD_OK;
+}
+
+static fd_status read_table(const char *path, int labels, fd_class_names *names, int learn, fd_table *table) {
   char *text;
   size_t bytes;
   memset(table, 0, sizeof *table);
@@ -202,23 +253,31 @@ static fd_status read_table(const char *path, int labels, fd_table *table) {
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
   r->path = path, r->at = text, r->end = text + bytes, r->labels = labels;
+  r->names = names, r->learn = learn;
   table->text = text;
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
+  if (r->named && r->learn) FD_GO(number_names(r, table));
   for (int i = 0; i < table->rows && labels == CLASSES; i++)
     if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
 done:
+  if (r) free(r->text);
   free(r);
   if (status == FD_OK && !table->id) free(text), table->text = NULL;
   if (status != FD_OK) fd_table_free(table);
   return status;
 }
 
-fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, table); }
+fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, NULL, 0, table); }
 
-fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, table); }
+fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) {
+  if (learn) *names = (fd_class_names){0};
+  return read_table(path, CLASSES, names, learn, table);
+}
 
-fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, table); }
+fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, NULL, 0, table); }
+
+fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, NULL, 0, table); }
 
 fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_table *to) {
   fd_status status = FD_OK;
@@ -239,6 +298,16 @@ fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_tab
 done:
   if (status != FD_OK) fd_table_free(to);
   return status;
+}
+
+void fd_table_cut(fd_table *table, int64_t length) {
+  int64_t first = 0, to = 0;
+  for (int i = 0; i < table->rows; i++) {
+    int64_t kept = table->start[i + 1] - first < length ? table->start[i + 1] - first : length;
+    memmove(table->symbols + to, table->symbols + first, (size_t)kept);
+    first = table->start[i + 1];
+    table->start[i + 1] = to += kept;
+  }
 }
 
 void fd_table_free(fd_table *table) {

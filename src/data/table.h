@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
+#include "data/class_names.h"
 
 typedef struct fd_table {
   int rows, classes;
@@ -21,6 +21,11 @@ typedef struct fd_table {
  * name file:row and what would be right. */
 fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
 
+/* The same where labels may also be names of classes: all of them are, or none. With `learn` the names are those of this table,
+ * in the alphabet's order, and `names` is filled (released by the caller; empty where labels are numbers); without, a label must
+ * be one of `names` (or a number where these are empty). */
+fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
+
 /* FD_DATA unless each of 0 .. classes-1 is the label of a row: asked of rows to learn from. */
 fd_status fd_table_check_classes(const fd_table *table, const char *name) FD_MUST_CHECK;
 
@@ -30,6 +35,10 @@ fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHE
 
 /* Copies `count` rows in the given order, without ids. */
 fd_status fd_table_pick(const fd_table *table, const int *rows, int count, fd_table *picked) FD_MUST_CHECK;
+
+/* Keeps the first `length` nucleotides of each sequence; shorter ones stay as they are. */
+void fd_table_cut(fd_table *table, int64_t length);
+
 void fd_table_free(fd_table *table);
 
 #endif

@@ -13,6 +13,7 @@
 #include "data/alphabet.h"
 #include "data/genome.h"
 #include "data/unpack.h"
+#include "data/unsplit.h"
 
 enum { CLASSES_MAX = 1024 };
 static const size_t file_max = (size_t)1 << 30;
@@ -246,6 +247,7 @@ done:
 
 static fd_status read_classes(const char *folder, const char *genome, int partial, fd_task_folder *task) {
   char(*classes)[256] = NULL;
+  const char *name[CLASSES_MAX];
   genome_file g = {.partial = partial};
   int count = 0;
   fd_status status = FD_OK;
@@ -258,6 +260,8 @@ static fd_status read_classes(const char *folder, const char *genome, int partia
   FD_GO(read_split(folder, "train", classes, &count, &g, &task->train));
   FD_GO(read_split(folder, "test", classes, &count, &g, &task->test));
   task->left_out = g.left_out;
+  for (int i = 0; i < count; i++) name[i] = classes[i];
+  FD_GO(fd_class_names_of(&task->names, folder, name, count));
 done:
   fd_genome_reader_close(&g.reader);
   fd_genome_free(&g.genome);
@@ -271,7 +275,7 @@ static fd_status read_tables(const char *folder, fd_task_folder *task) {
   char path[FD_PATH_MAX];
   for (int i = 0; i < 3; i++) {
     FD_TRY(fd_path(path, folder, files[i], NULL));
-    if (fd_exists(path)) FD_TRY(fd_table_read(path, tables[i]));
+    if (fd_exists(path)) FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
   }
   return FD_OK;
 }
@@ -282,8 +286,7 @@ fd_status fd_task_folder_read(const char *folder, const char *genome, int partia
   if (!is_folder(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
   FD_TRY(fd_path(path, folder, "train", NULL));
   fd_status status = is_folder(path) ? read_classes(folder, genome, partial, task) : read_tables(folder, task);
-  if (status == FD_OK && !task->train.rows)
-    status = fd_fail(FD_MISSING, "%s: has neither train.csv (with dev.csv, test.csv) nor folders train and test", folder);
+  if (status == FD_OK && !task->train.rows) status = fd_unsplit_read(folder, task);
   if (status != FD_OK) fd_task_folder_free(task);
   return status;
 }
@@ -292,4 +295,5 @@ void fd_task_folder_free(fd_task_folder *task) {
   fd_table_free(&task->train);
   fd_table_free(&task->valid);
   fd_table_free(&task->test);
+  fd_class_names_free(&task->names);
 }

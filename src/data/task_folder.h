@@ -5,7 +5,9 @@
  *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a
  * genome
  *
- * Labels of classes that are folders or files are their places in the alphabet of their names. */
+ *   without a split                FOLDER/CLASS.fa or one table: see unsplit.h
+ *
+ * Labels of classes that are folders or files, or names in a table, are their places in the alphabet of their names. */
 #ifndef FD_DATA_TASK_FOLDER_H
 #define FD_DATA_TASK_FOLDER_H
 
@@ -13,6 +15,7 @@
 
 typedef struct fd_task_folder {
   fd_table train, valid, test; /* rows 0: not there */
+  fd_class_names names;        /* of the classes; none: they are numbers */
   int64_t left_out;            /* rows on contigs that the genome lacks */
 } fd_task_folder;
 

@@ -8,17 +8,20 @@
 #include "base/memory.h"
 #include "output/matrix_formats.h"
 
+/* By the ending; a text may be packed. */
 static const fd_matrix_format *format_of(const char *path) {
   static const fd_matrix_format *const formats[] = {&fd_matrix_h5, &fd_matrix_npy, &fd_matrix_tsv};
   const char *dot = strrchr(path, '.');
   for (size_t i = 0; dot && i < sizeof formats / sizeof *formats; i++)
     if (!strcmp(dot, formats[i]->ending)) return formats[i];
-  return NULL;
+  size_t n = strlen(path);
+  return n > 7 && !strcmp(path + n - 7, ".tsv.gz") ? &fd_matrix_tsv : NULL;
 }
 
 fd_status fd_matrix_check_name(const char *path) {
-  return format_of(path) ? FD_OK
-                         : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy or .tsv: that is the format", path);
+  return format_of(path)
+             ? FD_OK
+             : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy, .tsv or .tsv.gz: that is the format", path);
 }
 
 fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) {

@@ -4,8 +4,8 @@
  *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows;
  *          the notes are attributes of the file
  *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many
- *   .tsv   a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which read back to the
- *          same bits */
+ *   .tsv   (.tsv.gz: packed) a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which
+ * read back to the same bits */
 #ifndef FD_OUTPUT_MATRIX_H
 #define FD_OUTPUT_MATRIX_H
 
@@ -23,6 +23,7 @@ typedef struct fd_matrix_info {
   int many; /* an item has many rows, else one */
   int notes;
   const fd_note *note;
+  char *const *column; /* [width] names of the columns of a text; NULL: e0, e1, ... Borrowed until the end */
 } fd_matrix_info;
 
 typedef struct fd_matrix fd_matrix;

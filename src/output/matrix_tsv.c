@@ -9,7 +9,10 @@ static fd_status begin(fd_matrix *m) {
   fd_output *o = m->own;
   FD_TRY(fd_output_begin(o, m->path));
   fprintf(o->stream, m->info.many ? "id\tposition" : "id");
-  for (int c = 0; c < m->info.width; c++) fprintf(o->stream, "\te%d", c);
+  for (int c = 0; c < m->info.width; c++) {
+    if (m->info.column) fprintf(o->stream, "\t%s", m->info.column[c]);
+    else fprintf(o->stream, "\te%d", c);
+  }
   fputc('\n', o->stream);
   return FD_OK;
 }

@@ -44,6 +44,7 @@ const char fd_report_style[] =
   "td.changed { font-weight: 600 }\n"
   "code, pre { font: 12.5px/1.45 ui-monospace, \"DejaVu Sans Mono\", Menlo, monospace }\n"
   "pre { background: var(--card); padding: 12px; border-radius: 8px; overflow-x: auto }\n"
+  "summary { cursor: pointer; margin: 8px 0 }\n"
   ".columns { columns: 2 480px; column-gap: 30px }\n"
   ".columns table { break-inside: avoid; width: 100%; table-layout: fixed }\n"
   ".columns th:first-child { width: 44% }\n"

@@ -1,4 +1,6 @@
-/* The page of a benchmark suite: for each task the scores of all methods beside the baselines and the paper's. */
+/* The page of a benchmark suite: for each task the scores of all models and methods beside the baselines and the paper's. */
+#include "output/report_suite.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,123 +11,74 @@
 #include "output/report_parts.h"
 #include "output/svg.h"
 
-enum { SEEDS_MAX = 64, METHODS = 8 };
+enum { SEEDS_MAX = 64, METHODS = 8, BARS_MAX = 2 * FD_REPORT_LINES * FD_REPORT_MODELS };
 
-/* The rows of a task, in the page's order. A baseline stands there when it is absent, too: a score without it says little. */
-static const struct line {
-  const char *name, *label;
-  int color, baseline;
-  const char *paper; /* the key of the paper's number of it, or NULL */
-} lines[] = {
-    {"probe teacher", "linear probe, teacher", 2, 0, "paper_probe"},
-    {"probe student", "linear probe, student", 1, 0, NULL},
-    {"probe untrained", "linear probe, untrained", 0, 1, NULL},
-    {"probe kmer", "k-mer counts", 0, 1, NULL},
-    {"fine-tuned", "fine-tuned", 3, 0, "paper_finetune"},
-    {"fine-tuned untrained", "fine-tuned, from random", 0, 1, NULL},
+const fd_report_line fd_report_lines[FD_REPORT_LINES] = {
+    {"probe teacher", "linear probe, teacher", 2, FD_LINE_OF_MODEL, "paper_probe"},
+    {"probe student", "linear probe, student", 1, FD_LINE_OF_MODEL, NULL},
+    {"probe untrained", "linear probe, untrained", 0, FD_LINE_OF_SHAPE, NULL},
+    {"probe kmer", "k-mer counts", 0, FD_LINE_OF_NONE, NULL},
+    {"fine-tuned", "fine-tuned", 3, FD_LINE_OF_MODEL, "paper_finetune"},
+    {"fine-tuned untrained", "fine-tuned, from random", 0, FD_LINE_OF_SHAPE, NULL},
 };
-enum { LINES = sizeof lines / sizeof *lines, BARS = 2 * LINES };
 
-typedef struct suite {
-  const char *folder;
-  json_t *root;
-} suite;
-
-static const json_t *result_of(const json_t *task, const char *name) {
+const json_t *fd_report_result(const json_t *task, const fd_report_line *line, const fd_report_model *model) {
   const json_t *results = json_object_get(task, "results");
-  for (size_t i = 0; i < json_array_size(results); i++)
-    if (!strcmp(fd_report_text(json_array_get(results, i), "name", ""), name)) return json_array_get(results, i);
+  const char *of = line->of == FD_LINE_OF_MODEL ? model->name : line->of == FD_LINE_OF_SHAPE ? model->untrained : "";
+  for (size_t i = 0; i < json_array_size(results); i++) {
+    const json_t *result = json_array_get(results, i);
+    if (!strcmp(fd_report_text(result, "name", ""), line->name) && !strcmp(fd_report_text(result, "model", ""), of))
+      return result;
+  }
   return NULL;
 }
 
-/* "83.55 ± 0.17", or a mean alone; NAN without a number. */
-static double paper_number(const json_t *task, const char *key, double *sd) {
-  const char *text = key ? fd_report_text(task, key, "") : "", *plus = strstr(text, "±");
+/* "83.55 ± 0.17", or a mean alone. That of the model without a name stands there even where we have no number. */
+double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_report_model *model, double *sd) {
+  const char *otherwise = line->paper && !*model->name ? fd_report_text(task, line->paper, "") : "";
+  const char *text = fd_report_text(fd_report_result(task, line, model), "paper", otherwise), *plus = strstr(text, "±");
   char *end;
   double mean = strtod(text, &end);
   *sd = plus ? strtod(plus + strlen("±"), NULL) : NAN;
   return end == text ? NAN : mean;
 }
 
-/* --- the top --------------------------------------------------------------------------------------------------------- */
+/* --- the bars of a task ---------------------------------------------------------------------------------------------- */
 
-/* How many tasks have both, and in how many the first is the larger. */
-static void compare(const json_t *tasks, const char *name, const char *other, int *both, int *above) {
-  *both = *above = 0;
-  for (size_t i = 0; i < json_array_size(tasks); i++) {
-    const json_t *task = json_array_get(tasks, i), *a = result_of(task, name), *b = result_of(task, other);
-    if (!a || !b) continue;
-    ++*both;
-    *above += fd_report_value(a, "mean") > fd_report_value(b, "mean");
+typedef struct bars {
+  int count;
+  fd_bar bar[BARS_MAX];
+  double seed[BARS_MAX][SEEDS_MAX];
+  char name[BARS_MAX][128];
+} bars;
+
+/* Whether the line has a bar at this model: what models share has one at the first of them. */
+static int has_bar(const fd_report_suite *s, const fd_report_line *line, const fd_report_model *model) {
+  if (line->of == FD_LINE_OF_NONE) return model == s->model;
+  return line->of == FD_LINE_OF_MODEL || !strcmp(model->untrained, model->name);
+}
+
+static void add_bar(bars *b, const fd_report_suite *s, const json_t *task, const fd_report_line *line,
+                    const fd_report_model *model) {
+  const json_t *r = fd_report_result(task, line, model), *values = json_object_get(r, "values");
+  double sd, paper = fd_report_paper(task, line, model, &sd);
+  int named = line->of == FD_LINE_OF_MODEL ? s->models > 1 : line->of == FD_LINE_OF_SHAPE && s->shapes > 1;
+  if (r || line->of != FD_LINE_OF_MODEL) {
+    int i = b->count++;
+    snprintf(b->name[i], sizeof b->name[i], "%s%s%.90s", line->label, named ? " · " : "", named ? model->name : "");
+    fd_bar *bar = &b->bar[i];
+    *bar = (fd_bar){.name = b->name[i],
+                    .mean = 100 * fd_report_value(r, "mean"),
+                    .sd = 100 * fd_report_value(r, "sd"),
+                    .seed = b->seed[i],
+                    .color = line->color};
+    for (size_t k = 0; k < json_array_size(values) && k < SEEDS_MAX; k++)
+      b->seed[i][bar->seeds++] = 100 * json_number_value(json_array_get(values, k));
   }
-}
-
-static void compare_card(FILE *out, const json_t *tasks, const char *name, const char *other, const char *label) {
-  int both, above;
-  compare(tasks, name, other, &both, &above);
-  fprintf(out, "<div class=\"card\"><span>%s</span>", label);
-  if (both)
-    fprintf(out, "<b>%d of %d</b><span>task%s; by the mean over the seeds</span></div>\n", above, both, both > 1 ? "s" : "");
-  else fprintf(out, "<b>–</b><span>not both are there</span></div>\n");
-}
-
-static void print_cards(FILE *out, const json_t *tasks) {
-  fprintf(out, "<div class=\"cards\">\n");
-  compare_card(out, tasks, "probe teacher", "probe untrained", "probe: teacher above untrained");
-  compare_card(out, tasks, "probe teacher", "probe kmer", "probe: teacher above k-mer counts");
-  compare_card(out, tasks, "fine-tuned", "fine-tuned untrained", "fine-tuned: pretrained above random");
-  compare_card(out, tasks, "fine-tuned", "probe kmer", "fine-tuned above k-mer counts");
-  fprintf(out, "</div>\n");
-}
-
-static void score_cell(FILE *out, double mean, double sd, int best) {
-  if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
-  else
-    fprintf(out, isfinite(sd) ? "<td class=\"n%s\">%.2f ± %.2f</td>" : "<td class=\"n%s\">%.2f</td>", best ? " changed" : "",
-            mean, sd);
-}
-
-static void overview_row(FILE *out, const json_t *task) {
-  double best = -INFINITY, sd;
-  for (int i = 0; i < LINES; i++) best = fmax(best, fd_report_value(result_of(task, lines[i].name), "mean"));
-  fprintf(out, "<tr><td class=\"name\">");
-  fd_html_text(out, fd_report_text(task, "task", ""));
-  fprintf(out, "</td><td>");
-  fd_html_text(out, fd_report_text(task, "measure", ""));
-  fprintf(out, "</td>");
-  for (int i = 0; i < LINES; i++) {
-    const json_t *r = result_of(task, lines[i].name);
-    score_cell(out, 100 * fd_report_value(r, "mean"), 100 * fd_report_value(r, "sd"), fd_report_value(r, "mean") == best);
-    if (!lines[i].paper) continue;
-    double paper = paper_number(task, lines[i].paper, &sd);
-    score_cell(out, paper, sd, 0);
-  }
-  fprintf(out, "</tr>\n");
-}
-
-static void print_overview(FILE *out, const json_t *tasks) {
-  fprintf(out, "<h2>All tasks</h2>\n<div class=\"scroll\"><table><tr><th>task</th><th>measure, %%</th>");
-  for (int i = 0; i < LINES; i++) {
-    fprintf(out, "<th class=\"n\">%s</th>", lines[i].label);
-    if (lines[i].paper) fprintf(out, "<th class=\"n\">the paper’s</th>");
-  }
-  fprintf(out, "</tr>\n");
-  for (size_t i = 0; i < json_array_size(tasks); i++) overview_row(out, json_array_get(tasks, i));
-  fprintf(out,
-          "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds, in %%, of test rows that nothing was "
-          "chosen on; "
-          "bold: the best of ours. A pretrained network is of use where it is above both what the same network does without "
-          "pretraining and counts of k-mers.</p>\n");
-}
-
-/* --- a task ---------------------------------------------------------------------------------------------------------- */
-
-static int take_seeds(const json_t *result, double *seed) {
-  const json_t *values = json_object_get(result, "values");
-  int count = 0;
-  for (size_t i = 0; i < json_array_size(values) && count < SEEDS_MAX; i++)
-    seed[count++] = 100 * json_number_value(json_array_get(values, i));
-  return count;
+  if (!isfinite(paper)) return;
+  int i = b->count++;
+  snprintf(b->name[i], sizeof b->name[i], "the paper’s%s%s", r ? "" : ": ", r ? "" : line->label); /* alone, it says of what */
+  b->bar[i] = (fd_bar){.name = b->name[i], .mean = paper, .sd = sd, .hollow = 1};
 }
 
 /* Where chance lies, in %. */
@@ -133,27 +86,19 @@ static double base_of(const char *measure, double classes) {
   return !strcmp(measure, "auroc") ? 50 : !strcmp(measure, "accuracy") && classes >= 2 ? 100 / classes : 0;
 }
 
-static void draw_task(FILE *out, const json_t *task) {
-  fd_bar bar[BARS];
-  double seeds[LINES][SEEDS_MAX], base = base_of(fd_report_text(task, "measure", ""), fd_report_value(task, "classes")), sd;
+static void draw_task(FILE *out, const fd_report_suite *s, const json_t *task) {
+  double base = base_of(fd_report_text(task, "measure", ""), fd_report_value(task, "classes"));
   char label[96];
-  int count = 0;
-  for (int i = 0; i < LINES; i++) {
-    const json_t *r = result_of(task, lines[i].name);
-    double paper = paper_number(task, lines[i].paper, &sd);
-    if (r || lines[i].baseline) {
-      bar[count] = (fd_bar){.name = lines[i].label,
-                            .mean = 100 * fd_report_value(r, "mean"),
-                            .sd = 100 * fd_report_value(r, "sd"),
-                            .seed = seeds[i],
-                            .color = lines[i].color};
-      bar[count++].seeds = (size_t)take_seeds(r, seeds[i]);
-    }
-    if (isfinite(paper)) bar[count++] = (fd_bar){.name = "the paper’s", .mean = paper, .sd = sd, .hollow = 1};
-  }
+  bars *b = calloc(1, sizeof *b);
+  for (int i = 0; b && i < FD_REPORT_LINES; i++)
+    for (int m = 0; m < s->models; m++)
+      if (has_bar(s, &fd_report_lines[i], &s->model[m])) add_bar(b, s, task, &fd_report_lines[i], &s->model[m]);
   snprintf(label, sizeof label, "%.20s, %%; bars begin at %.4g", fd_report_text(task, "measure", ""), base);
-  fd_svg_bars(out, &(fd_bars){.title = label, .x_label = label, .base = base, .count = count, .bar = bar});
+  if (b) fd_svg_bars(out, &(fd_bars){.title = label, .x_label = label, .base = base, .count = b->count, .bar = b->bar});
+  free(b);
 }
+
+/* --- a task ---------------------------------------------------------------------------------------------------------- */
 
 static void print_rows(FILE *out, const json_t *task) {
   double paper_train = fd_report_value(task, "paper_train_rows"), classes = fd_report_value(task, "classes");
@@ -168,62 +113,97 @@ static void print_rows(FILE *out, const json_t *task) {
   fprintf(out, ".");
 }
 
-/* The pictures of the first seeds: of the probe, and of each kind of fine-tuning. A file that is gone has none. */
-static void print_figures(FILE *out, const suite *s, const json_t *task) {
-  const json_t *files = json_object_get(task, "files");
-  json_t *first[METHODS] = {0};
+/* What must be known of a task: its remarks, and what the suite says behind a number of the paper's. */
+static void print_remarks(FILE *out, const json_t *task) {
+  const json_t *remarks = json_object_get(task, "remarks"), *results = json_object_get(task, "results");
   int count = 0;
-  for (size_t i = 0; i < json_array_size(files) && count < METHODS; i++) {
-    const char *name = json_string_value(json_array_get(files, i));
-    char path[FD_PATH_MAX];
-    json_t *root = name && fd_path(path, s->folder, name, NULL) == FD_OK ? json_load_file(path, 0, NULL) : NULL;
-    int is_first =
-        json_is_object(root) && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
-    if (is_first) first[count++] = root;
-    else json_decref(root);
-  }
-  fd_report_figures(out, first, count);
-  for (int i = 0; i < count; i++) json_decref(first[i]);
-}
-
-static void print_task(FILE *out, const suite *s, const json_t *task) {
-  const json_t *remarks = json_object_get(task, "remarks");
-  fprintf(out, "<h2>");
-  fd_html_text(out, fd_report_text(task, "task", ""));
-  fprintf(out, "</h2>\n<figure class=\"wide\">");
-  draw_task(out, task);
-  fprintf(out, "<figcaption>");
-  print_rows(out, task);
-  fprintf(out, "</figcaption></figure>\n");
-  if (json_array_size(remarks)) fprintf(out, "<ul class=\"says\">\n");
   for (size_t i = 0; i < json_array_size(remarks); i++) {
     const char *remark = json_string_value(json_array_get(remarks, i));
-    fprintf(out, "<li>");
+    fprintf(out, count++ ? "<li>" : "<ul class=\"says\">\n<li>");
     fd_html_text(out, remark ? remark : "");
     fprintf(out, ".</li>\n");
   }
-  if (json_array_size(remarks)) fprintf(out, "</ul>\n");
-  print_figures(out, s, task);
+  for (size_t i = 0; i < json_array_size(results); i++) {
+    const json_t *r = json_array_get(results, i);
+    const char *paper = fd_report_text(r, "paper", "");
+    if (!strchr(paper, '(')) continue;
+    fprintf(out, count++ ? "<li>the paper’s number beside " : "<ul class=\"says\">\n<li>the paper’s number beside ");
+    fd_html_text(out, fd_report_text(r, "model", "the checkpoint"));
+    fprintf(out, ", ");
+    fd_html_text(out, fd_report_text(r, "name", ""));
+    fprintf(out, ": ");
+    fd_html_text(out, paper);
+    fprintf(out, ".</li>\n");
+  }
+  if (count) fprintf(out, "</ul>\n");
+}
+
+/* The pictures of a model's first seeds, of its probe and each kind of fine-tuning, and of the k-mers. A file that is gone has
+ * none. */
+static void print_figures(FILE *out, const fd_report_suite *s, const json_t *task, const fd_report_model *model) {
+  const json_t *files = json_object_get(task, "files");
+  json_t *first[METHODS] = {0};
+  int count = 0, own = 0;
+  for (size_t i = 0; i < json_array_size(files) && count < METHODS; i++) {
+    const char *name = fd_report_text(json_array_get(files, i), "file", NULL),
+               *of = fd_report_text(json_array_get(files, i), "model", "");
+    char path[FD_PATH_MAX];
+    if (!name || (*of && strcmp(of, model->name))) continue;
+    json_t *root = fd_path(path, s->folder, name, NULL) == FD_OK ? json_load_file(path, 0, NULL) : NULL;
+    int is_first =
+        json_is_object(root) && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
+    own |= is_first && !strcmp(of, model->name);
+    if (is_first) first[count++] = root;
+    else json_decref(root);
+  }
+  if (s->models > 1 && own) {
+    fprintf(out, "<details><summary>The test rows of ");
+    fd_html_text(out, model->name);
+    fprintf(out, "</summary>\n");
+  }
+  if (s->models == 1 || own) fd_report_figures(out, first, count);
+  if (s->models > 1 && own) fprintf(out, "</details>\n");
+  for (int i = 0; i < count; i++) json_decref(first[i]);
+}
+
+static void print_task(FILE *out, const fd_report_suite *s, const json_t *task) {
+  fprintf(out, "<h2>");
+  fd_html_text(out, fd_report_text(task, "task", ""));
+  fprintf(out, "</h2>\n<figure class=\"wide\">");
+  draw_task(out, s, task);
+  fprintf(out, "<figcaption>");
+  print_rows(out, task);
+  fprintf(out, "</figcaption></figure>\n");
+  print_remarks(out, task);
+  for (int m = 0; m < s->models; m++) print_figures(out, s, task, &s->model[m]);
+}
+
+/* --- the page -------------------------------------------------------------------------------------------------------- */
+
+static void print_models(FILE *out, const fd_report_suite *s) {
+  fprintf(out, "<p class=\"lead-in\">");
+  for (const fd_report_model *m = s->model; m < s->model + s->models; m++) {
+    if (*m->name) fd_html_text(out, m->name), fprintf(out, ": ");
+    fprintf(out, "checkpoint ");
+    fd_html_text(out, m->checkpoint);
+    fprintf(out, " · state ");
+    fd_html_text(out, m->state_id);
+    fprintf(out, m + 1 < s->model + s->models ? "<br>\n" : " · version ");
+  }
+  fd_html_text(out, fd_report_text(s->root, "version", ""));
+  fprintf(out, "</p>\n");
 }
 
 static void print_suite(FILE *out, const void *context) {
-  const suite *s = context;
-  const json_t *tasks = json_object_get(s->root, "tasks");
+  const fd_report_suite *s = context;
   fd_report_title(out, "FinDNA suite", fd_report_text(s->root, "suite", ""));
-  fprintf(out, "<p class=\"lead-in\">checkpoint ");
-  fd_html_text(out, fd_report_text(s->root, "checkpoint", ""));
-  fprintf(out, " · state ");
-  fd_html_text(out, fd_report_text(s->root, "state_id", ""));
-  fprintf(out, " · version ");
-  fd_html_text(out, fd_report_text(s->root, "version", ""));
-  fprintf(out, "</p>\n");
-  if (!json_array_size(tasks)) {
+  print_models(out, s);
+  if (!json_array_size(s->tasks)) {
     fprintf(out, "<p class=\"absent\">no task has a result yet</p>\n");
     return;
   }
-  print_cards(out, tasks);
-  print_overview(out, tasks);
-  for (size_t i = 0; i < json_array_size(tasks); i++) print_task(out, s, json_array_get(tasks, i));
+  fd_report_overview(out, s);
+  for (size_t i = 0; i < json_array_size(s->tasks); i++) print_task(out, s, json_array_get(s->tasks, i));
   fprintf(
       out,
       "<p class=\"note\">Bars: mean over the seeds; whiskers: one standard deviation; dots: the seeds. Colour: the pretrained "
@@ -231,12 +211,28 @@ static void print_suite(FILE *out, const void *context) {
       "outline: the paper’s number, with the paper’s data and sizes.</p>\n");
 }
 
+static void take_models(fd_report_suite *s) {
+  const json_t *models = json_object_get(s->root, "models");
+  s->tasks = json_object_get(s->root, "tasks");
+  s->model[0] = (fd_report_model){"", "", "", ""};
+  s->models = json_array_size(models) < FD_REPORT_MODELS ? (int)json_array_size(models) : FD_REPORT_MODELS;
+  for (int i = 0; i < s->models; i++) {
+    const json_t *m = json_array_get(models, (size_t)i);
+    const char *name = fd_report_text(m, "name", "");
+    s->model[i] = (fd_report_model){name, fd_report_text(m, "checkpoint", ""), fd_report_text(m, "state_id", ""),
+                                    fd_report_text(m, "untrained", name)};
+    s->shapes += !strcmp(s->model[i].untrained, name);
+  }
+  if (!s->models) s->models = s->shapes = 1;
+}
+
 fd_status fd_report_write_suite(const char *folder, const char *output) {
   char path[FD_PATH_MAX];
-  suite s = {.folder = folder};
+  fd_report_suite s = {.folder = folder};
   FD_TRY(fd_path(path, folder, "results.json", NULL));
   FD_TRY(fd_json_read(path, &s.root));
   if (!s.root) return fd_fail(FD_MISSING, "%s: there is no such file; 'findna evaluate' writes it", path);
+  take_models(&s);
   fd_status status = fd_report_page(output, folder, print_suite, &s);
   json_decref(s.root);
   return status;

@@ -38,6 +38,8 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
     json_object_set_new(root, "task",
                         json_pack("{s:i, s:i, s:s, s:s}", "outputs", task->outputs, "hidden", task->hidden, "kind",
                                   kinds[task->kind], "features", features[task->features]));
+  if (root && *m->config.task.names)
+    json_object_set_new(json_object_get(root, "task"), "names", json_string(m->config.task.names));
   char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
   fd_status status = text ? fd_path(path, folder, "config.json", NULL) : fd_fail(FD_MEMORY, "no memory for config.json");
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
@@ -95,7 +97,10 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   if (length < 1 || length > 1 << 30)
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
-  return fd_config_parse(config, text, (size_t)n, path, NULL, 0) == FD_OK ? FD_OK : FD_DATA;
+  if (fd_config_parse(config, text, (size_t)n, path, NULL, 0) != FD_OK) return FD_DATA;
+  const char *names = json_string_value(json_object_get(task, "names"));
+  if (names) snprintf(config->task.names, sizeof config->task.names, "%s", names);
+  return FD_OK;
 }
 
 static fd_status read_config(const char *folder, fd_config *config, int *window) {

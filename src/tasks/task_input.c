@@ -16,6 +16,9 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
   if (in->task && (in->valid || in->test || in->values))
     return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values",
                    command);
+  if (in->genome && !in->task)
+    return fd_fail(FD_USAGE, "findna %s: --genome is for a --task of intervals; files have sequences", command);
+  if (in->partial && !in->genome) return fd_fail(FD_USAGE, "findna %s: --partial has no effect without --genome", command);
   return FD_OK;
 }
 
@@ -26,7 +29,9 @@ static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
   fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   memset(rows, 0, sizeof *rows);
   for (int i = 0; i < 3; i++)
-    if (paths[i]) FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i]) : fd_table_read(paths[i], tables[i]));
+    if (paths[i])
+      FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i])
+                        : fd_table_read_classes(paths[i], &rows->names, i == 0, tables[i]));
   return FD_OK;
 }
 
@@ -40,6 +45,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   const char *name = fd_task_input_name(in);
   if (comm->rank) FD_TRY(comm->ops->barrier(comm));
   FD_TRY(in->task ? fd_task_folder_read(in->task, in->genome, in->partial, rows) : read_files(in, rows));
+  fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
+  for (int i = 0; i < 3 && in->cut; i++) fd_table_cut(tables[i], in->cut);
   if (!in->values && rows->train.classes < 2)
     return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
                    name);
@@ -86,4 +93,10 @@ done:
   free(sorted);
   free(other);
   return status;
+}
+
+json_t *fd_task_labels(const fd_class_names *names) {
+  json_t *list = json_array();
+  for (int i = 0; i < names->count; i++) json_array_append_new(list, json_string(names->name[i]));
+  return list;
 }

@@ -2,6 +2,8 @@
 #ifndef FD_TASKS_TASK_INPUT_H
 #define FD_TASKS_TASK_INPUT_H
 
+#include <jansson.h>
+
 #include "base/args.h"
 #include "comm/comm.h"
 #include "data/task_folder.h"
@@ -9,6 +11,7 @@
 typedef struct fd_task_input {
   const char *train, *valid, *test, *task, *genome;
   int partial, values;
+  int64_t cut; /* 0: never */
 } fd_task_input;
 
 /* Lines of a command's table of options for a fd_task_input `in`. */
@@ -27,7 +30,8 @@ typedef struct fd_task_input {
        0,                                                                                                                        \
        0,                                                                                                                        \
        "FOLDER",                                                                                                                 \
-       "in the place of files: a task in the layout of GUE or GenomicBenchmarks (docs/using.md)"},                               \
+       "in the place of files: a task in a published layout, such as those of GUE and GenomicBenchmarks (docs/using.md)"},       \
+      {"cut", FD_ARG_INT, &(in).cut, 0, 1e9, "L", "take the first L nucleotides of longer sequences; 0: all of them"},           \
       {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"}, { \
     "partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"  \
   }
@@ -44,5 +48,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
 
 /* Test rows whose sequence is also a training row's, and those whose reverse complement (and not itself) is. */
 fd_status fd_task_leakage(const fd_table *train, const fd_table *test, int *same, int *turned) FD_MUST_CHECK;
+
+/* The names of the classes for a file of results. */
+json_t *fd_task_labels(const fd_class_names *names);
 
 #endif

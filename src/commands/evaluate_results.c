@@ -1,0 +1,156 @@
+/* Gathers what the pieces of work of an evaluation have left: mean and standard deviation beside the baselines and the paper's.
+ */
+#include "commands/evaluate_results.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "output/report.h"
+#include "tasks/scores.h"
+
+enum { TEXT_MAX = 512 };
+
+static int whole(const json_t *root, const char *key) { return (int)json_integer_value(json_object_get(root, key)); }
+
+/* What a file says of the task's rows; all of a task say the same. */
+static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
+  if (o->train) return;
+  o->train = whole(root, "train_rows") + whole(root, "valid_rows"), o->test = whole(root, "test_rows");
+  o->same = whole(root, "test_rows_in_train"), o->turned = whole(root, "test_rows_turned_in_train");
+  o->left_out = whole(root, "rows_left_out"), o->classes = whole(root, "classes");
+}
+
+/* The numbers of a piece of work, or NULL. k-mers are of no checkpoint. */
+static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
+  char folder[FD_PATH_MAX], path[FD_PATH_MAX];
+  FD_TRY(fd_evaluation_place(e, u, folder, path));
+  *root = fd_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+  if (!*root) return FD_OK;
+  const int kmers = u->method->models == FD_OF_NONE;
+  const char *made_of = json_string_value(json_object_get(*root, u->method->tunes ? "checkpoint_state_id" : "state_id"));
+  if (!kmers && (!made_of || strcmp(made_of, u->model->state_id))) {
+    fd_warn("%s: is of another checkpoint: left out of the table", path);
+    json_decref(*root);
+    *root = NULL;
+    return FD_OK;
+  }
+  take_rows(*root, o);
+  json_array_append_new(o->files,
+                        json_pack("{s:s, s:s}", "file", path + strlen(e->output) + 1, "model", kmers ? "" : u->model->name));
+  return FD_OK;
+}
+
+/* The paper's number for a row: of "FinDNA", or of a checkpoint without a name, those of the suite's columns; of any name those
+ * of its last column, a list NAME/ROW=NUMBER; ... */
+static void find_paper(const fd_suite_task *t, fd_evaluation_row *r) {
+  char key[128];
+  const char *found = !strcmp(r->name, "probe teacher") ? t->paper_probe
+                      : !strcmp(r->name, "fine-tuned")  ? t->paper_finetune
+                                                        : "";
+  if (!*r->model || !strcmp(r->model, "FinDNA")) snprintf(r->paper, sizeof r->paper, "%s", found);
+  int n = snprintf(key, sizeof key, "%s/%s=", r->model, r->name);
+  const char *at = *r->model ? strstr(t->paper_others, key) : NULL;
+  if (at) snprintf(r->paper, sizeof r->paper, "%.*s", (int)strcspn(at + n, ";"), at + n);
+}
+
+static void take_probe(const json_t *root, const char *model, const char *measure, fd_evaluation_outcome *o) {
+  const json_t *results = json_object_get(root, "results");
+  for (size_t i = 0; i < json_array_size(results) && o->count < FD_EVALUATION_ROWS; i++) {
+    const json_t *item = json_array_get(results, i), *score = json_object_get(item, measure);
+    const json_t *seeds = json_object_get(score, "seeds");
+    const char *name = json_string_value(json_object_get(item, "name"));
+    if (!name || !json_is_number(json_object_get(score, "mean"))) continue;
+    fd_evaluation_row *r = &o->row[o->count++];
+    r->model = model;
+    snprintf(r->name, sizeof r->name, "probe %.20s", name);
+    r->mean = json_number_value(json_object_get(score, "mean"));
+    r->sd = json_number_value(json_object_get(score, "sd"));
+    for (size_t k = 0; k < json_array_size(seeds) && r->seeds < FD_EVALUATION_SEEDS; k++)
+      r->value[r->seeds++] = json_number_value(json_array_get(seeds, k));
+  }
+}
+
+static fd_status take_probes(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
+  json_t *root;
+  FD_TRY(load(e, u, o, &root));
+  take_probe(root, u->method->models == FD_OF_NONE ? "" : u->model->name, u->task->measure, o);
+  json_decref(root);
+  return FD_OK;
+}
+
+static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_evaluation_outcome *o) {
+  fd_evaluation_row *r = &o->row[o->count];
+  if (o->count == FD_EVALUATION_ROWS) return FD_OK;
+  for (u->seed = 0; u->seed < e->seeds; u->seed++) {
+    json_t *root;
+    FD_TRY(load(e, u, o, &root));
+    const json_t *score = json_object_get(json_object_get(root, "test_scores"), u->task->measure);
+    if (json_is_number(score)) r->value[r->seeds++] = json_number_value(score);
+    json_decref(root);
+  }
+  if (!r->seeds) return FD_OK;
+  r->model = u->model->name;
+  snprintf(r->name, sizeof r->name, u->method->models == FD_OF_EACH_SHAPE ? "fine-tuned untrained" : "fine-tuned");
+  fd_mean_sd(r->value, r->seeds, 1, &r->mean, &r->sd);
+  o->count++;
+  return FD_OK;
+}
+
+static void remark(fd_evaluation_outcome *o, const char *text) { json_array_append_new(o->remarks, json_string(text)); }
+
+/* How these rows differ from those of the paper, and what makes the test score too good. */
+static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
+  char text[TEXT_MAX];
+  if (*t->note) remark(o, t->note);
+  if (t->paper_train && (o->train != t->paper_train || o->test != t->paper_test)) {
+    snprintf(text, sizeof text, "%d training and %d test rows; the paper counts %d and %d", o->train, o->test, t->paper_train,
+             t->paper_test);
+    remark(o, text);
+  }
+  if (o->left_out) {
+    snprintf(text, sizeof text, "%d rows on contigs that the genome lacks were left out", o->left_out);
+    remark(o, text);
+  }
+  if (o->same + o->turned) {
+    snprintf(text, sizeof text,
+             "%d of the test sequences are also training sequences, the reverse complements of %d others are: the scores are too "
+             "good by that",
+             o->same, o->turned);
+    remark(o, text);
+  }
+}
+
+static fd_status gather(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *o) {
+  o->files = json_array(), o->remarks = json_array();
+  for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
+    for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++) {
+      fd_evaluation_unit u = {t, m, model, 0};
+      if (fd_evaluation_has(e, m, model)) FD_TRY(m->tunes ? take_tunings(e, &u, o) : take_probes(e, &u, o));
+    }
+  for (int i = 0; i < o->count; i++) find_paper(t, &o->row[i]);
+  remark_on(t, o);
+  return FD_OK;
+}
+
+fd_status fd_evaluation_report(const fd_evaluation *e) {
+  fd_evaluation_outcome *outcome;
+  char page[FD_PATH_MAX];
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&outcome, (size_t)e->suite.count, sizeof *outcome, "results"));
+  for (int i = 0; i < e->suite.count; i++) FD_GO(gather(e, &e->suite.task[i], &outcome[i]));
+  fd_evaluation_print(e, outcome);
+  FD_GO(fd_evaluation_save(e, outcome));
+  FD_GO(fd_path(page, e->output, "report.html", NULL));
+  FD_GO(fd_report_write_suite(e->output, page));
+  fd_info("wrote %s", page);
+done:
+  for (int i = 0; i < e->suite.count; i++) {
+    json_decref(outcome[i].files);
+    json_decref(outcome[i].remarks);
+  }
+  free(outcome);
+  return status;
+}

@@ -1,0 +1,37 @@
+/* What the pieces of work of an evaluation have left: the scores of every task, their table and their file. */
+#ifndef FD_COMMANDS_EVALUATE_RESULTS_H
+#define FD_COMMANDS_EVALUATE_RESULTS_H
+
+#include <jansson.h>
+
+#include "commands/evaluate.h"
+
+/* Of a task: teacher, student and untrained by a probe and two fine-tunings for each checkpoint, and k-mers. */
+enum { FD_EVALUATION_ROWS = 5 * FD_EVALUATION_MODELS + 1 };
+
+/* A row of the table: the task's measure over the seeds. */
+typedef struct fd_evaluation_row {
+  const char *model; /* name of the checkpoint; empty: there is one alone, or it needs none */
+  char name[32];
+  char paper[64]; /* the paper's number; empty: none */
+  int seeds;
+  double mean, sd, value[FD_EVALUATION_SEEDS];
+} fd_evaluation_row;
+
+/* What is there of a task. */
+typedef struct fd_evaluation_outcome {
+  int count;
+  fd_evaluation_row row[FD_EVALUATION_ROWS];
+  int classes, train, test, same, turned, left_out; /* of the task's rows; train 0: nothing is there */
+  json_t *files;                                    /* where the numbers are from: {"file", "model"} below the output folder */
+  json_t *remarks;                                  /* what a reader of the scores must know, a sentence each */
+} fd_evaluation_outcome;
+
+/* Prints a task's rows; and where checkpoints have names, a line for each and method, with a column a task. outcome: one for each
+ * task of the suite. */
+void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *outcome);
+
+/* Writes OUTPUT/results.json. */
+fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome) FD_MUST_CHECK;
+
+#endif

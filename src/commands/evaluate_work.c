@@ -1,0 +1,203 @@
+/* The pieces of work of an evaluation: command lines of probe and finetune, each done once and signed. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "commands/command.h"
+#include "commands/evaluate.h"
+#include "config/config.h"
+
+enum { WORDS_MAX = 64, TEXT_MAX = 1 << 20 };
+
+const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS] = {
+    {"probe", 0, FD_OF_EACH}, {"kmer", 0, FD_OF_NONE}, {"finetune", 1, FD_OF_EACH}, {"untrained", 1, FD_OF_EACH_SHAPE}};
+
+int fd_evaluation_has(const fd_evaluation *e, const fd_evaluation_method *m, const fd_evaluation_model *model) {
+  return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && model->first) || model == e->model;
+}
+
+/* Words of a command line, in memory of their own. */
+typedef struct line {
+  int count;
+  char *word[WORDS_MAX];
+} line;
+
+static fd_status add_word(line *l, const char *text) {
+  if (l->count == WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", WORDS_MAX - 1);
+  if (!(l->word[l->count] = strdup(text))) return fd_fail(FD_MEMORY, "no memory for a command line");
+  l->count++;
+  return FD_OK;
+}
+
+static void free_line(line *l) {
+  for (int i = 0; i < l->count; i++) free(l->word[i]);
+}
+
+/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. Settings (section.key=value) are
+ * left out where nothing is tuned. */
+static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
+  char words[FD_PATH_MAX], *rest = words;
+  snprintf(words, sizeof words, "%s", t->rows);
+  int of_folder = 0;
+  *there = 1;
+  for (char *word; (word = strsep(&rest, " "));) {
+    char text[FD_PATH_MAX];
+    if (!*word) continue;
+    if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
+    of_folder |= !strcmp(word, "--task");
+    int of_data = !strncmp(word, "{data}", 6);
+    if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
+      return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
+    FD_TRY(add_word(l, of_data ? text : word));
+    if (of_data) *there &= fd_exists(text);
+  }
+  if (!e->genome || !of_folder) return FD_OK;
+  FD_TRY(add_word(l, "--genome"));
+  FD_TRY(add_word(l, e->genome));
+  return e->partial ? add_word(l, "--partial") : FD_OK;
+}
+
+fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *u, char folder[FD_PATH_MAX],
+                              char file[FD_PATH_MAX]) {
+  const fd_evaluation_method *m = u->method;
+  char name[300];
+  snprintf(name, sizeof name, m->tunes ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, u->task->name, m->name,
+           m->tunes ? u->seed : e->seeds);
+  if (*u->model->name && m->models != FD_OF_NONE) FD_TRY(fd_path(folder, e->output, u->model->name, name));
+  else FD_TRY(fd_path(folder, e->output, name, NULL));
+  return fd_path(file, folder, m->tunes ? "finetune.json" : "probe.json", NULL);
+}
+
+static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, line *l) {
+  char text[2 * FD_PATH_MAX], config[FD_PATH_MAX];
+  int there;
+  FD_TRY(add_word(l, "finetune"));
+  FD_TRY(add_word(l, u->model->path));
+  FD_TRY(add_rows(e, u->task, 1, l, &there));
+  FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
+  FD_TRY(add_word(l, "--config"));
+  FD_TRY(add_word(l, config));
+  if (u->method->models == FD_OF_EACH_SHAPE) FD_TRY(add_word(l, "--init-untrained"));
+  snprintf(text, sizeof text, "run.seed=%" PRId64, u->seed);
+  FD_TRY(add_word(l, text));
+  snprintf(text, sizeof text, "run.folder=%s", folder);
+  FD_TRY(add_word(l, text));
+  for (int i = e->first_override; i < e->word_count; i++) FD_TRY(add_word(l, e->words[i]));
+  return FD_OK;
+}
+
+static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
+  char seeds[32];
+  int there, kmers = u->method->models == FD_OF_NONE;
+  FD_TRY(add_word(l, "probe"));
+  FD_TRY(kmers ? add_word(l, "--encoder") : add_word(l, u->model->path));
+  if (kmers) FD_TRY(add_word(l, "none"));
+  FD_TRY(add_rows(e, u->task, 0, l, &there));
+  FD_TRY(add_word(l, "--baseline"));
+  FD_TRY(add_word(l, kmers ? "kmer" : u->model->first ? "untrained" : "none"));
+  snprintf(seeds, sizeof seeds, "%" PRId64, e->seeds);
+  FD_TRY(add_word(l, "--seeds"));
+  FD_TRY(add_word(l, seeds));
+  FD_TRY(add_word(l, "--output"));
+  return add_word(l, file);
+}
+
+static int config_word(const line *l) {
+  for (int i = 0; i + 1 < l->count; i++)
+    if (!strcmp(l->word[i], "--config")) return i + 1;
+  return 0;
+}
+
+static void show_line(const fd_evaluation *e, const line *l) {
+  printf("%3" PRId64 "  findna", e->unit);
+  for (int i = 0; i < l->count; i++) printf(" %s", l->word[i]);
+  printf("\n");
+}
+
+/* Writes the words that a piece's numbers come from, with the checkpoint's state, or compares them with those of an earlier
+ * start: numbers of other weights or settings must not stand under this one's name. */
+static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *folder) {
+  char path[FD_PATH_MAX], *text = NULL, *found = NULL;
+  size_t bytes;
+  FILE *out;
+  fd_status status = FD_OK;
+  FD_TRY(fd_text_open(&out, &text, &bytes));
+  fprintf(out, "%s\n", u->method->models == FD_OF_NONE ? "k-mers" : u->model->state_id);
+  for (int i = 0; i < l->count; i++)
+    if (!fd_config_is_free(l->word[i]) || !strncmp(l->word[i], "eval.", 5))
+      fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named by the piece */
+  FD_TRY(fd_text_close(out, &text));
+  FD_GO(fd_path(path, folder, "command.txt", NULL));
+  FD_GO(fd_make_folder(folder));
+  if (!fd_exists(path)) {
+    FD_GO(fd_write_file(path, text, bytes));
+    goto done;
+  }
+  FD_GO(fd_read_file(path, TEXT_MAX, &found, &bytes));
+  if (strcmp(text, found))
+    status = fd_fail(
+        FD_BUSY,
+        "%s: was made of another checkpoint or with other settings (its first line is the state_id); give another --output",
+        path);
+done:
+  free(text);
+  free(found);
+  return status;
+}
+
+/* Does one piece, unless its numbers are there. */
+static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
+  const fd_evaluation_method *m = u->method;
+  char folder[FD_PATH_MAX], file[FD_PATH_MAX];
+  line l = {0};
+  int done = 0, named = *u->model->name && m->models != FD_OF_NONE;
+  fd_status status = FD_OK;
+  if (e->job && e->job != e->unit) return FD_OK;
+  FD_TRY(fd_evaluation_place(e, u, folder, file));
+  FD_TRY(fd_comm_stop_asked(e->comm)); /* between two pieces; within one the commands look themselves */
+  FD_GO(m->tunes ? finetune_line(e, u, folder, &l) : probe_line(e, u, file, &l));
+  if (e->comm->rank == 0 && m->tunes && !fd_exists(l.word[config_word(&l)]))
+    FD_GO(fd_fail(FD_MISSING, "%s: no such settings (%s of the suite)", l.word[config_word(&l)], u->task->name));
+  if (e->list) {
+    if (e->comm->rank == 0) show_line(e, &l);
+    goto done;
+  }
+  if (e->comm->rank == 0) FD_GO(sign(u, &l, folder));
+  if (e->comm->rank == 0) done = fd_exists(file);
+  FD_GO(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
+  if (done) goto done;
+  fd_info("%s: %s%s%s", u->task->name, m->name, named ? " of " : "", named ? u->model->name : "");
+  FD_GO(m->tunes ? fd_command_finetune(e->comm, l.count, l.word) : fd_command_probe(e->comm, l.count, l.word));
+done:
+  free_line(&l);
+  return status;
+}
+
+/* Whether the files of a task's rows are here; the same on every rank. */
+static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
+  line l = {0};
+  fd_status status = add_rows(e, t, 0, &l, there);
+  free_line(&l);
+  FD_TRY(status);
+  FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));
+  e->there += *there;
+  if (!*there && !e->list && e->comm->rank == 0) fd_warn("%s: its rows are not in %s (%s): left out", t->name, e->data, t->rows);
+  return FD_OK;
+}
+
+fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *t, int wanted) {
+  int there = 0;
+  if (wanted) FD_TRY(look(e, t, &there));
+  wanted &= there | e->list;
+  for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
+    for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++)
+      for (int64_t seed = 0; seed < (m->tunes ? e->seeds : 1) && fd_evaluation_has(e, m, model); seed++) {
+        e->unit++;
+        if (wanted && (m->models == FD_OF_NONE || fd_evaluation_wants(&e->methods, m->name)))
+          FD_TRY(do_unit(e, &(fd_evaluation_unit){t, m, model, seed}));
+      }
+  return FD_OK;
+}

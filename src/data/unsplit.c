@@ -1,0 +1,189 @@
+/* Reads tasks that are published without a split, and splits them by content. */
+#include "data/unsplit.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "data/genome.h"
+
+enum { CLASSES_MAX = 1024, PARTS = 3 };
+
+static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+static int is_folder(const char *path) {
+  struct stat info;
+  return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
+/* Where one of the endings begins, with .gz or .xz behind it or not; NULL: it has none of them. */
+static const char *ending_of(const char *name, const char *const *endings, int count) {
+  for (int i = 0; i < count; i++) {
+    size_t n = strlen(name), m = strlen(endings[i]),
+           packed = n > 3 && (!strcmp(name + n - 3, ".gz") || !strcmp(name + n - 3, ".xz"));
+    if (packed) n -= 3;
+    if (n > m && !strncmp(name + n - m, endings[i], m)) return name + n - m;
+  }
+  return NULL;
+}
+
+static const char *fasta_ending(const char *name) {
+  static const char *const endings[] = {".fa", ".fasta", ".fna"};
+  return ending_of(name, endings, 3);
+}
+
+static const char *table_ending(const char *name) {
+  static const char *const endings[] = {".csv", ".tsv"};
+  return ending_of(name, endings, 2);
+}
+
+int fd_split_part(const uint8_t *symbols, int64_t length) {
+  unsigned char digest[FD_SHA256_BYTES];
+  uint64_t word = 0;
+  fd_sha256_of(symbols, (size_t)(length < FD_SPLIT_BASES ? length : FD_SPLIT_BASES), digest);
+  for (int i = 7; i >= 0; i--) word = word << 8 | digest[i];
+  return word % 10 < PARTS - 1 ? (int)(word % 10) : PARTS - 1;
+}
+
+/* --- a class a file -------------------------------------------------------------------------------------------------- */
+
+/* Appends the records of a FASTA file, all of one class. */
+static fd_status read_fasta(const char *path, int label, fd_table *t) {
+  fd_genome genome = {0};
+  fd_genome_reader *reader = NULL;
+  fd_status status = FD_OK;
+  size_t rows = (size_t)t->rows;
+  int64_t bases = rows ? t->start[rows] : 0;
+  FD_GO(fd_genome_scan(&genome, path));
+  for (int i = 0; i < genome.records; i++) bases += genome.record[i].length;
+  if (genome.records > INT_MAX - 1 - t->rows) FD_GO(fd_fail(FD_DATA, "%s: more than %d rows", path, INT_MAX - 1));
+  size_t all = rows + (size_t)genome.records, starts = rows ? rows + 1 : 0, labels = rows,
+         room = rows ? (size_t)t->start[rows] : 0;
+  FD_GO(fd_grow(&t->start, &starts, all + 1, sizeof *t->start, "rows of a task"));
+  FD_GO(fd_grow(&t->label, &labels, all, sizeof *t->label, "rows of a task"));
+  FD_GO(fd_grow(&t->symbols, &room, (size_t)bases, 1, "rows of a task"));
+  FD_GO(fd_genome_reader_open(&genome, &reader));
+  if (!rows) t->start[0] = 0;
+  for (int i = 0; i < genome.records; i++, rows++) {
+    FD_GO(fd_genome_read(reader, i, t->symbols + t->start[rows]));
+    t->start[rows + 1] = t->start[rows] + genome.record[i].length;
+    t->label[rows] = label;
+  }
+  t->rows = (int)rows;
+  if (label >= t->classes) t->classes = label + 1;
+done:
+  fd_genome_reader_close(&reader);
+  fd_genome_free(&genome);
+  return status;
+}
+
+static void free_names(struct dirent **entry, int count) {
+  for (int i = 0; i < count; i++) free(entry[i]);
+  free(entry);
+}
+
+/* The FASTA files of a class that is a folder. */
+static fd_status read_class_folder(const char *folder, int label, fd_table *table) {
+  struct dirent **entry;
+  char path[FD_PATH_MAX];
+  int rows = table->rows, count = scandir(folder, &entry, is_visible, alphasort);
+  if (count < 0) return fd_fail_errno("cannot open folder", folder);
+  fd_status status = FD_OK;
+  for (int i = 0; i < count && status == FD_OK; i++) {
+    status = fd_path(path, folder, entry[i]->d_name, NULL);
+    if (status == FD_OK && fasta_ending(path)) status = read_fasta(path, label, table);
+  }
+  free_names(entry, count);
+  if (status == FD_OK && table->rows == rows)
+    status = fd_fail(FD_DATA, "%s: has no FASTA file; expected names that end with .fa, .fasta or .fna, and .gz", folder);
+  return status;
+}
+
+/* Whether a name in the folder is a class, and what it is called. */
+static int class_name(const char *folder, const char *name, char out[256]) {
+  char path[FD_PATH_MAX];
+  const char *ending = fasta_ending(name);
+  if (fd_path(path, folder, name, NULL) != FD_OK) return 0;
+  snprintf(out, 256, "%.*s", ending ? (int)(ending - name) : 255, name);
+  return ending || is_folder(path);
+}
+
+static fd_status read_classes(const char *folder, struct dirent **entry, int count, fd_class_names *names, fd_table *table) {
+  char path[FD_PATH_MAX], name[CLASSES_MAX][256];
+  const char *text[CLASSES_MAX];
+  int classes = 0;
+  for (int i = 0; i < count; i++) {
+    if (classes == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", folder, CLASSES_MAX);
+    if (!class_name(folder, entry[i]->d_name, name[classes])) continue;
+    text[classes] = name[classes];
+    classes++;
+  }
+  FD_TRY(fd_class_names_of(names, folder, text, classes));
+  if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
+  for (int i = 0; i < count; i++) {
+    if (!class_name(folder, entry[i]->d_name, name[0])) continue;
+    int label = fd_class_names_find(names, name[0]);
+    FD_TRY(fd_path(path, folder, entry[i]->d_name, NULL));
+    FD_TRY(is_folder(path) ? read_class_folder(path, label, table) : read_fasta(path, label, table));
+  }
+  return FD_OK;
+}
+
+/* --- the folder, and its split --------------------------------------------------------------------------------------- */
+
+static fd_status split(const char *folder, const fd_table *all, fd_task_folder *task) {
+  fd_table *const to[PARTS] = {&task->test, &task->valid, &task->train};
+  int *rows[PARTS] = {NULL, NULL, NULL}, count[PARTS] = {0, 0, 0};
+  fd_status status = FD_OK;
+  for (int p = 0; p < PARTS; p++) FD_GO(fd_alloc(&rows[p], (size_t)all->rows, sizeof *rows[p], "a split"));
+  for (int i = 0; i < all->rows; i++) {
+    int p = fd_split_part(all->symbols + all->start[i], all->start[i + 1] - all->start[i]);
+    rows[p][count[p]++] = i;
+  }
+  for (int p = 0; p < PARTS; p++) {
+    if (!count[p])
+      FD_GO(fd_fail(FD_DATA, "%s: %d sequences are too few: its split into ten parts leaves none to %s", folder, all->rows,
+                    p == 0   ? "test"
+                    : p == 1 ? "select"
+                             : "train"));
+    FD_GO(fd_table_pick(all, rows[p], count[p], to[p]));
+  }
+done:
+  for (int p = 0; p < PARTS; p++) free(rows[p]);
+  return status;
+}
+
+/* The one table in the folder; FD_MISSING when there is none or several. */
+static fd_status find_table(const char *folder, struct dirent **entry, int count, char path[FD_PATH_MAX]) {
+  int tables = 0;
+  for (int i = 0; i < count; i++) {
+    if (!table_ending(entry[i]->d_name)) continue;
+    tables++;
+    FD_TRY(fd_path(path, folder, entry[i]->d_name, NULL));
+  }
+  if (tables == 1) return FD_OK;
+  return fd_fail(
+      FD_MISSING,
+      "%s: has neither train.csv (with dev.csv, test.csv), nor folders train and test, nor a FASTA file for each class, "
+      "nor one table",
+      folder);
+}
+
+fd_status fd_unsplit_read(const char *folder, fd_task_folder *task) {
+  struct dirent **entry;
+  fd_table all = {0};
+  char path[FD_PATH_MAX];
+  int count = scandir(folder, &entry, is_visible, alphasort);
+  if (count < 0) return fd_fail_errno("cannot open folder", folder);
+  fd_status status = read_classes(folder, entry, count, &task->names, &all);
+  if (status == FD_OK && !all.rows) status = find_table(folder, entry, count, path);
+  if (status == FD_OK && !all.rows) status = fd_table_read_classes(path, &task->names, 1, &all);
+  if (status == FD_OK) status = split(folder, &all, task);
+  free_names(entry, count);
+  fd_table_free(&all);
+  return status;
+}

@@ -1,0 +1,160 @@
+/* Shows NumPy files, and what all formats share. */
+#include "output/matrix_show.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+enum { VALUES_AT_ONCE = 1 << 16, WIDTH_MAX = 1 << 24, HEADER_MAX = 1 << 16 };
+
+void fd_value_range_begin(fd_value_range *r) { *r = (fd_value_range){INFINITY, 0, -INFINITY, 0, 0}; }
+
+void fd_value_range_add(fd_value_range *r, const float *value, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    double x = (double)value[i];
+    if (!isfinite(x)) {
+      r->not_finite++;
+      continue;
+    }
+    r->min = fmin(r->min, x);
+    r->max = fmax(r->max, x);
+    r->mean += (x - r->mean) / (double)++r->finite;
+  }
+}
+
+void fd_value_range_print(const fd_value_range *r) {
+  if (r->finite) printf("  %-14s %.5g to %.5g, mean %.5g; ", "values", r->min, r->max, r->mean);
+  else printf("  %-14s ", "values");
+  printf("%" PRId64 " not finite\n", r->not_finite);
+}
+
+void fd_shown_line(const char *name, const char *text) {
+  printf("  ");
+  for (const char *at = name; *at; at++) putchar((unsigned char)*at < 0x20 ? '?' : *at);
+  printf("%*s ", strlen(name) < 14 ? (int)(14 - strlen(name)) : 0, "");
+  for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+  putchar('\n');
+}
+
+int64_t fd_shown_rows(int64_t width) {
+  if (width < 1 || width > WIDTH_MAX) return 0;
+  return width < VALUES_AT_ONCE ? VALUES_AT_ONCE / width : 1;
+}
+
+/* --- NumPy ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct npy {
+  const char *path;
+  FILE *in;
+  int64_t rows, width;
+  uint64_t begin; /* of the values */
+} npy;
+
+static int is_npy(const char *path) {
+  char head[6] = "";
+  FILE *in = fopen(path, "re");
+  size_t n = in ? fread(head, 1, sizeof head, in) : 0;
+  if (in) fclose(in);
+  return n == sizeof head && !memcmp(head, "\x93NUMPY", sizeof head);
+}
+
+/* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
+static fd_status read_header(npy *f) {
+  unsigned char head[12] = {0};
+  char *text = NULL, *shape;
+  long long rows = 0, width = 0;
+  int at = 0;
+  if (fread(head, 1, 10, f->in) != 10) return fd_fail(FD_DATA, "%s: ends within its first 10 bytes", f->path);
+  size_t length = (size_t)head[8] | (size_t)head[9] << 8;
+  if (head[6] > 1) {
+    if (fread(head + 10, 1, 2, f->in) != 2) return fd_fail(FD_DATA, "%s: ends within its first 12 bytes", f->path);
+    length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
+  }
+  f->begin = (head[6] > 1 ? 12 : 10) + (uint64_t)length;
+  if (length > HEADER_MAX) return fd_fail(FD_DATA, "%s: a header of %zu bytes: this is no NumPy file of findna", f->path, length);
+  FD_TRY(fd_alloc(&text, length + 1, 1, "the header of a NumPy file"));
+  fd_status status = FD_OK;
+  if (fread(text, 1, length, f->in) != length) status = fd_fail(FD_DATA, "%s: ends within its header", f->path);
+  else if (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
+           sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width))
+    status = fd_fail(FD_DATA, "%s: holds no rows of float32, as 'findna embed' writes them: %.100s", f->path, text);
+  f->rows = rows, f->width = width;
+  free(text);
+  return status;
+}
+
+static fd_status read_values(npy *f, uint64_t bytes) {
+  fd_value_range range;
+  float *values;
+  int64_t most = fd_shown_rows(f->width);
+  uint64_t expected = (uint64_t)f->rows * (uint64_t)f->width;
+  if (expected / (uint64_t)f->width != (uint64_t)f->rows || expected > UINT64_MAX / 8 || bytes != f->begin + 4 * expected)
+    return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes, but its header says %" PRId64 " rows of %" PRId64 " values", f->path, bytes,
+                   f->rows, f->width);
+  FD_TRY(fd_alloc(&values, (size_t)(most * f->width), sizeof *values, "values"));
+  fd_status status = FD_OK;
+  fd_value_range_begin(&range);
+  for (int64_t row = 0; row < f->rows && status == FD_OK; row += most) {
+    size_t count = (size_t)((f->rows - row < most ? f->rows - row : most) * f->width);
+    if (fread(values, sizeof *values, count, f->in) != count) status = fd_fail_errno("cannot read", f->path);
+    else fd_value_range_add(&range, values, (int64_t)count);
+  }
+  free(values);
+  if (status == FD_OK) fd_value_range_print(&range);
+  return status;
+}
+
+/* The names beside the matrix: a line an item, with its number of rows behind a tab when it has many. */
+static fd_status read_names(const npy *f) {
+  char path[FD_PATH_MAX], *line = NULL, shown[FD_SHOWN_TEXT] = "";
+  size_t room = 0, used = 0;
+  int64_t items = 0, rows = 0;
+  if ((size_t)snprintf(path, sizeof path, "%s.ids.txt", f->path) >= sizeof path) return FD_OK;
+  FILE *in = fopen(path, "re");
+  if (!in) {
+    fd_shown_line("ids", "the file of names (.ids.txt) is not beside it");
+    return FD_OK;
+  }
+  for (ssize_t n; (n = getline(&line, &room, in)) > 0; items++) {
+    if (line[n - 1] == '\n') line[n - 1] = '\0';
+    char *tab = strchr(line, '\t');
+    long long own = tab ? strtoll(tab + 1, NULL, 10) : 1;
+    if (tab) *tab = '\0';
+    rows += own > 0 && own <= f->rows ? own : 0;
+    if (items < FD_SHOWN_IDS && used < sizeof shown)
+      used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
+  }
+  free(line);
+  fclose(in);
+  if (rows != f->rows) return fd_fail(FD_DATA, "%s: names of %" PRId64 " rows, but the matrix has %" PRId64, path, rows, f->rows);
+  printf("  %-14s %" PRId64 "\n", "items", items);
+  if (used < sizeof shown && items > FD_SHOWN_IDS) snprintf(shown + used, sizeof shown - used, ", ...");
+  fd_shown_line("ids", shown);
+  return FD_OK;
+}
+
+static fd_status show_npy(const char *path, uint64_t bytes) {
+  npy f = {.path = path, .in = fopen(path, "re")};
+  if (!f.in) return fd_fail_errno("cannot open", path);
+  fd_status status = read_header(&f);
+  if (status == FD_OK) printf("  %-14s %" PRId64 " of %" PRId64 " values, float32\n", "rows", f.rows, f.width);
+  if (status == FD_OK) status = read_values(&f, bytes);
+  fclose(f.in);
+  return status == FD_OK ? read_names(&f) : status;
+}
+
+int fd_matrix_is_one(const char *path) { return is_npy(path) || fd_matrix_is_h5(path); }
+
+fd_status fd_matrix_show(const char *path) {
+  char hex[FD_SHA256_HEX];
+  uint64_t bytes;
+  FD_TRY(fd_sha256_file(path, hex, &bytes));
+  printf("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  return is_npy(path) ? show_npy(path, bytes) : fd_matrix_show_h5(path);
+}

@@ -1,0 +1,38 @@
+/* What a file of embeddings holds, told and checked. */
+#ifndef FD_OUTPUT_MATRIX_SHOW_H
+#define FD_OUTPUT_MATRIX_SHOW_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Whether a file is a matrix of matrix.h in HDF5 (by its attribute `format`) or any NumPy file. */
+int fd_matrix_is_one(const char *path);
+
+/* Prints shape, notes, the first names, and the range of the values. FD_DATA when the file is damaged, is cut, or holds something
+ * else. */
+fd_status fd_matrix_show(const char *path) FD_MUST_CHECK;
+
+/* --- shared by the formats ------------------------------------------------------------------------------------------- */
+
+enum { FD_SHOWN_IDS = 3, FD_SHOWN_TEXT = 4096 };
+
+/* Range of the values so far. */
+typedef struct fd_value_range {
+  double min, mean, max;
+  int64_t finite, not_finite;
+} fd_value_range;
+void fd_value_range_begin(fd_value_range *range);
+void fd_value_range_add(fd_value_range *range, const float *value, int64_t count);
+void fd_value_range_print(const fd_value_range *range);
+
+/* "  name  text", with control characters as '?': a file must not steer the terminal. */
+void fd_shown_line(const char *name, const char *text);
+
+/* Rows of a piece that is read at a time; 0 for a width that is none of ours. */
+int64_t fd_shown_rows(int64_t width);
+
+int fd_matrix_is_h5(const char *path);
+fd_status fd_matrix_show_h5(const char *path) FD_MUST_CHECK;
+
+#endif

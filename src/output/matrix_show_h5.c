@@ -1,0 +1,144 @@
+/* Shows a matrix in HDF5. */
+#include <hdf5.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "output/matrix_show.h"
+
+/* An attribute that is a text of fixed length; 0 for any other. */
+static int read_text(hid_t file, const char *name, char text[FD_SHOWN_TEXT]) {
+  hid_t attribute = H5Aopen(file, name, H5P_DEFAULT), type = attribute >= 0 ? H5Aget_type(attribute) : -1;
+  size_t bytes = type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 ? H5Tget_size(type) : 0;
+  int good = bytes > 0 && bytes < FD_SHOWN_TEXT && H5Aget_storage_size(attribute) == bytes && H5Aread(attribute, type, text) >= 0;
+  text[good ? bytes : 0] = '\0';
+  if (type >= 0) H5Tclose(type);
+  if (attribute >= 0) H5Aclose(attribute);
+  return good;
+}
+
+static hid_t open_file(const char *path) {
+  H5open();
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints stacks of its own */
+  return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+}
+
+int fd_matrix_is_h5(const char *path) {
+  char text[FD_SHOWN_TEXT] = "";
+  hid_t file = open_file(path);
+  int good = file >= 0 && read_text(file, "format", text) && !strncmp(text, "findna-embedding", 16);
+  if (file >= 0) H5Fclose(file);
+  return good;
+}
+
+static herr_t show_note(hid_t file, const char *name, const H5A_info_t *info, void *context) {
+  char text[FD_SHOWN_TEXT];
+  (void)info, (void)context;
+  if (read_text(file, name, text)) fd_shown_line(name, text);
+  return 0;
+}
+
+/* A dataset of so many dimensions and this class of values, and its shape; -1: there is none. */
+static hid_t open_set(hid_t file, const char *name, H5T_class_t kind, int dims, hsize_t shape[2]) {
+  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return -1;
+  hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set >= 0 ? H5Dget_space(set) : -1,
+        type = set >= 0 ? H5Dget_type(set) : -1;
+  int good = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == dims && H5Tget_class(type) == kind &&
+             (kind != H5T_STRING || H5Tis_variable_str(type) > 0);
+  if (good) H5Sget_simple_extent_dims(space, shape, NULL);
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
+  if (good || set < 0) return good ? set : -1;
+  H5Dclose(set);
+  return -1;
+}
+
+static int get(hid_t set, hid_t type, int dims, hsize_t first, hsize_t count, hsize_t width, void *values) {
+  const hsize_t from[2] = {first, 0}, size[2] = {count, width};
+  hid_t there = H5Dget_space(set), here = H5Screate_simple(dims, size, NULL);
+  int good = H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, size, NULL) >= 0 &&
+             H5Dread(set, type, here, there, H5P_DEFAULT, values) >= 0;
+  H5Sclose(here);
+  H5Sclose(there);
+  return good;
+}
+
+static fd_status show_values(const char *path, hid_t set, const hsize_t shape[2]) {
+  fd_value_range range;
+  float *values;
+  hsize_t most = (hsize_t)fd_shown_rows((int64_t)shape[1]);
+  if (!most) return fd_fail(FD_DATA, "%s: rows of %" PRIu64 " values", path, (uint64_t)shape[1]);
+  FD_TRY(fd_alloc(&values, (size_t)(most * shape[1]), sizeof *values, "values"));
+  fd_status status = FD_OK;
+  fd_value_range_begin(&range);
+  for (hsize_t row = 0; row < shape[0] && status == FD_OK; row += most) {
+    hsize_t count = shape[0] - row < most ? shape[0] - row : most;
+    if (!get(set, H5T_NATIVE_FLOAT, 2, row, count, shape[1], values))
+      status = fd_fail(FD_DATA, "%s: its values cannot be read from row %" PRIu64 " on: damaged", path, (uint64_t)row);
+    else fd_value_range_add(&range, values, (int64_t)(count * shape[1]));
+  }
+  free(values);
+  if (status == FD_OK) fd_value_range_print(&range);
+  return status;
+}
+
+static fd_status show_ids(const char *path, hid_t set, hsize_t items) {
+  char *id[FD_SHOWN_IDS] = {NULL}, shown[FD_SHOWN_TEXT] = "";
+  size_t used = 0;
+  hsize_t count = items < FD_SHOWN_IDS ? items : FD_SHOWN_IDS;
+  hid_t type = H5Dget_type(set), space = H5Screate_simple(1, &count, NULL);
+  int good = !count || get(set, type, 1, 0, count, 1, id);
+  for (hsize_t i = 0; i < count && good && used < sizeof shown; i++)
+    used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", i ? ", " : "", id[i] ? id[i] : "");
+  if (good && count) H5Dvlen_reclaim(type, space, H5P_DEFAULT, id);
+  H5Sclose(space);
+  H5Tclose(type);
+  if (!good) return fd_fail(FD_DATA, "%s: its names cannot be read: damaged", path);
+  if (used < sizeof shown && items > count) snprintf(shown + used, sizeof shown - used, ", ...");
+  fd_shown_line("ids", shown);
+  return FD_OK;
+}
+
+/* The bounds of the items' rows must rise from 0 to the number of rows. */
+static fd_status check_start(const char *path, hid_t set, hsize_t count, hsize_t rows) {
+  int64_t *start;
+  FD_TRY(fd_alloc(&start, (size_t)count, sizeof *start, "rows of items"));
+  int good = get(set, H5T_NATIVE_INT64, 1, 0, count, 1, start) && start[0] == 0 && start[count - 1] == (int64_t)rows;
+  for (hsize_t i = 1; i < count && good; i++) good = start[i] >= start[i - 1];
+  free(start);
+  return good ? FD_OK : fd_fail(FD_DATA, "%s: 'start' does not divide its %" PRIu64 " rows: damaged", path, (uint64_t)rows);
+}
+
+static fd_status show(const char *path, hid_t file) {
+  hsize_t shape[2] = {0, 0}, items[2] = {0, 0}, starts[2] = {0, 0};
+  hid_t values = open_set(file, "embedding", H5T_FLOAT, 2, shape), ids = open_set(file, "id", H5T_STRING, 1, items),
+        start = open_set(file, "start", H5T_INTEGER, 1, starts);
+  fd_status status = FD_OK;
+  H5Aiterate2(file, H5_INDEX_CRT_ORDER, H5_ITER_INC, NULL, show_note, NULL);
+  if (values < 0 || ids < 0) FD_GO(fd_fail(FD_DATA, "%s: has no datasets 'embedding' [rows, width] and 'id' [items]", path));
+  printf("  %-14s %" PRIu64 "%s\n", "items", (uint64_t)items[0], start >= 0 ? ", each of many rows (start)" : "");
+  printf("  %-14s %" PRIu64 " of %" PRIu64 " values, float32\n", "rows", (uint64_t)shape[0], (uint64_t)shape[1]);
+  if (start < 0 && items[0] != shape[0])
+    FD_GO(fd_fail(FD_DATA, "%s: %" PRIu64 " names for %" PRIu64 " rows", path, (uint64_t)items[0], (uint64_t)shape[0]));
+  if (start >= 0 && starts[0] != items[0] + 1)
+    FD_GO(fd_fail(FD_DATA, "%s: 'start' has %" PRIu64 " bounds for %" PRIu64 " items", path, (uint64_t)starts[0],
+                  (uint64_t)items[0]));
+  if (start >= 0) FD_GO(check_start(path, start, starts[0], shape[0]));
+  FD_GO(show_values(path, values, shape));
+  FD_GO(show_ids(path, ids, items[0]));
+done:
+  if (values >= 0) H5Dclose(values);
+  if (ids >= 0) H5Dclose(ids);
+  if (start >= 0) H5Dclose(start);
+  return status;
+}
+
+fd_status fd_matrix_show_h5(const char *path) {
+  hid_t file = open_file(path);
+  if (file < 0) return fd_fail(FD_DATA, "%s: is no HDF5 file, or a damaged one", path);
+  fd_status status = show(path, file);
+  H5Fclose(file);
+  return status;
+}

@@ -1,0 +1,157 @@
+/* The top of a suite's page: in how many tasks a model is above its baselines, and the numbers of all tasks in one table. */
+#include <math.h>
+
+#include "output/report_parts.h"
+#include "output/report_suite.h"
+#include "output/svg.h"
+
+enum { TEACHER, STUDENT, UNTRAINED, KMER, TUNED, TUNED_UNTRAINED };
+
+static const struct comparison {
+  int line, other;
+  const char *label;
+} comparisons[] = {{TEACHER, UNTRAINED, "probe: teacher above untrained"},
+                   {TEACHER, KMER, "probe: teacher above k-mer counts"},
+                   {TUNED, TUNED_UNTRAINED, "fine-tuned: pretrained above random"},
+                   {TUNED, KMER, "fine-tuned above k-mer counts"}};
+enum { COMPARISONS = sizeof comparisons / sizeof *comparisons };
+
+static double mean_of(const json_t *task, int line, const fd_report_model *model) {
+  return 100 * fd_report_value(fd_report_result(task, &fd_report_lines[line], model), "mean");
+}
+
+/* --- above the baselines --------------------------------------------------------------------------------------------- */
+
+/* How many tasks have both, and in how many the first is the larger. */
+static void compare(const fd_report_suite *s, const struct comparison *c, const fd_report_model *model, int *both, int *above) {
+  *both = *above = 0;
+  for (size_t i = 0; i < json_array_size(s->tasks); i++) {
+    const json_t *task = json_array_get(s->tasks, i);
+    double a = mean_of(task, c->line, model), b = mean_of(task, c->other, model);
+    *both += isfinite(a) && isfinite(b);
+    *above += a > b;
+  }
+}
+
+static void print_cards(FILE *out, const fd_report_suite *s) {
+  int both, above;
+  fprintf(out, "<div class=\"cards\">\n");
+  for (int i = 0; i < COMPARISONS; i++) {
+    compare(s, &comparisons[i], s->model, &both, &above);
+    fprintf(out, "<div class=\"card\"><span>%s</span>", comparisons[i].label);
+    if (both)
+      fprintf(out, "<b>%d of %d</b><span>task%s; by the mean over the seeds</span></div>\n", above, both, both > 1 ? "s" : "");
+    else fprintf(out, "<b>–</b><span>not both are there</span></div>\n");
+  }
+  fprintf(out, "</div>\n");
+}
+
+/* The same of several models: a line each. */
+static void print_comparisons(FILE *out, const fd_report_suite *s) {
+  int both, above;
+  fprintf(out, "<h2>Above the baselines</h2>\n<div class=\"scroll\"><table><tr><th>model</th>");
+  for (int i = 0; i < COMPARISONS; i++) fprintf(out, "<th class=\"n\">%s</th>", comparisons[i].label);
+  fprintf(out, "</tr>\n");
+  for (const fd_report_model *m = s->model; m < s->model + s->models; m++) {
+    fprintf(out, "<tr><td class=\"name\">");
+    fd_html_text(out, m->name);
+    fprintf(out, "</td>");
+    for (int i = 0; i < COMPARISONS; i++) {
+      compare(s, &comparisons[i], m, &both, &above);
+      fprintf(out, both ? "<td class=\"n\">%d of %d</td>" : "<td class=\"n\">–</td>", above, both);
+    }
+    fprintf(out, "</tr>\n");
+  }
+  fprintf(out, "</table></div>\n<p class=\"note\">Tasks that have both numbers, by the mean over the seeds.</p>\n");
+}
+
+/* --- all tasks ------------------------------------------------------------------------------------------------------- */
+
+/* The lines beside which the paper has a number anywhere. */
+static void find_papers(const fd_report_suite *s, int has[FD_REPORT_LINES]) {
+  double sd;
+  for (int i = 0; i < FD_REPORT_LINES; i++) {
+    has[i] = 0;
+    for (size_t t = 0; t < json_array_size(s->tasks); t++)
+      for (int m = 0; m < s->models; m++)
+        has[i] |= isfinite(fd_report_paper(json_array_get(s->tasks, t), &fd_report_lines[i], &s->model[m], &sd));
+  }
+}
+
+static void score_cell(FILE *out, double mean, double sd, int best) {
+  if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
+  else
+    fprintf(out, isfinite(sd) ? "<td class=\"n%s\">%.2f ± %.2f</td>" : "<td class=\"n%s\">%.2f</td>", best ? " changed" : "",
+            mean, sd);
+}
+
+static void name_cells(FILE *out, const fd_report_suite *s, const char *task, const fd_report_model *model, const char *measure) {
+  fprintf(out, "<tr><td class=\"name\">");
+  fd_html_text(out, task);
+  if (s->models > 1) fprintf(out, "</td><td class=\"name\">"), fd_html_text(out, model->name);
+  fprintf(out, "</td><td>");
+  fd_html_text(out, measure);
+  fprintf(out, "</td>");
+}
+
+static void print_row(FILE *out, const fd_report_suite *s, const json_t *task, const fd_report_model *model, double best,
+                      const int *papers) {
+  name_cells(out, s, fd_report_text(task, "task", ""), model, fd_report_text(task, "measure", ""));
+  for (int i = 0; i < FD_REPORT_LINES; i++) {
+    const json_t *r = fd_report_result(task, &fd_report_lines[i], model);
+    double mean = mean_of(task, i, model), sd, paper = fd_report_paper(task, &fd_report_lines[i], model, &sd);
+    score_cell(out, mean, 100 * fd_report_value(r, "sd"), mean == best);
+    if (papers[i]) score_cell(out, paper, sd, 0);
+  }
+  fprintf(out, "</tr>\n");
+}
+
+/* The mean over the tasks, where every task has a number. */
+static void print_average(FILE *out, const fd_report_suite *s, const fd_report_model *model, const int *papers) {
+  const double tasks = (double)json_array_size(s->tasks);
+  name_cells(out, s, "mean over the tasks", model, "");
+  for (int i = 0; i < FD_REPORT_LINES; i++) {
+    double sum = 0, paper = 0, sd;
+    for (size_t t = 0; t < json_array_size(s->tasks); t++) {
+      const json_t *task = json_array_get(s->tasks, t);
+      sum += mean_of(task, i, model);
+      paper += fd_report_paper(task, &fd_report_lines[i], model, &sd);
+    }
+    score_cell(out, sum / tasks, NAN, 0);
+    if (papers[i]) score_cell(out, paper / tasks, NAN, 0);
+  }
+  fprintf(out, "</tr>\n");
+}
+
+static void print_table(FILE *out, const fd_report_suite *s) {
+  int papers[FD_REPORT_LINES];
+  find_papers(s, papers);
+  fprintf(out, "<h2>All tasks</h2>\n<div class=\"scroll\"><table><tr><th>task</th>%s<th>measure, %%</th>",
+          s->models > 1 ? "<th>model</th>" : "");
+  for (int i = 0; i < FD_REPORT_LINES; i++) {
+    fprintf(out, "<th class=\"n\">%s</th>", fd_report_lines[i].label);
+    if (papers[i]) fprintf(out, "<th class=\"n\">the paper’s</th>");
+  }
+  fprintf(out, "</tr>\n");
+  for (size_t t = 0; t < json_array_size(s->tasks); t++) {
+    const json_t *task = json_array_get(s->tasks, t);
+    double best = -INFINITY;
+    for (int m = 0; m < s->models; m++)
+      for (int i = 0; i < FD_REPORT_LINES; i++) best = fmax(best, mean_of(task, i, &s->model[m]));
+    for (int m = 0; m < s->models; m++) print_row(out, s, task, &s->model[m], best, papers);
+  }
+  for (int m = 0; m < s->models && s->models > 1 && json_array_size(s->tasks) > 1; m++)
+    print_average(out, s, &s->model[m], papers);
+  fprintf(out,
+          "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds, in %%, of test rows that nothing was "
+          "chosen on; "
+          "bold: the best of ours. A pretrained network is of use where it is above both what the same network does without "
+          "pretraining and counts of k-mers.%s</p>\n",
+          s->models > 1 ? " k-mer counts are the same for all models, the untrained network for those of one shape." : "");
+}
+
+void fd_report_overview(FILE *out, const fd_report_suite *s) {
+  if (s->models > 1) print_comparisons(out, s);
+  else print_cards(out, s);
+  print_table(out, s);
+}

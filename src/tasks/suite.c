@@ -1,0 +1,82 @@
+/* Finds, reads and checks a suite of benchmark tasks. */
+#include "tasks/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+enum { COLUMNS = 7, COLUMNS_MAX = 9, TEXT_MAX = 1 << 20 };
+
+/* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
+static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
+  char folder[FD_PATH_MAX], file[256];
+  if (strchr(name, '/') || strchr(name, '.')) return fd_path(path, name, NULL, NULL);
+  snprintf(file, sizeof file, "suites/%.200s.tsv", name);
+  for (int i = 0; fd_config_folder(i, folder); i++) {
+    if (!*folder) continue;
+    FD_TRY(fd_path(path, folder, file, NULL));
+    if (fd_exists(path)) return FD_OK;
+  }
+  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna or local", name);
+}
+
+/* The measures that both a probe and a fine-tuning have. */
+static fd_status check_task(const char *path, int number, const char *rows, const char *measure) {
+  static const char *const known[] = {"accuracy", "f1", "mcc", "auroc"};
+  if (strncmp(rows, "--", 2))
+    return fd_fail(FD_DATA,
+                   "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; lines of words begin with #", path,
+                   number, rows);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (!strcmp(measure, known[i])) return FD_OK;
+  return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
+}
+
+static fd_status parse(fd_suite *s, const char *path) {
+  int number = 0;
+  char *rest = s->text;
+  for (char *line; (line = strsep(&rest, "\n"));) {
+    const char *field[COLUMNS_MAX] = {[COLUMNS] = "", [COLUMNS + 1] = ""};
+    int fields = 0;
+    number++;
+    if (!*line || *line == '#') continue;
+    for (char *word; (word = strsep(&line, "\t"));)
+      if (fields++ < COLUMNS_MAX) field[fields - 1] = word;
+    if (fields < COLUMNS || fields > COLUMNS_MAX)
+      return fd_fail(FD_DATA,
+                     "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note and, if "
+                     "any, the paper's rows and its numbers of others",
+                     path, number, fields);
+    if (s->count == FD_SUITE_TASKS) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, FD_SUITE_TASKS);
+    fd_suite_task *t = &s->task[s->count++];
+    *t = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], 0, 0, field[8]};
+    FD_TRY(check_task(path, number, t->rows, t->measure));
+    if (*field[7] && sscanf(field[7], "%d %d", &t->paper_train, &t->paper_test) != 2)
+      return fd_fail(FD_DATA, "%s:%d: the paper's rows '%s': expected two whole numbers, of training and of test rows", path,
+                     number, field[7]);
+  }
+  return s->count ? FD_OK : fd_fail(FD_DATA, "%s: has no tasks", path);
+}
+
+fd_status fd_suite_read(fd_suite *s, const char *name, fd_comm *comm) {
+  char path[FD_PATH_MAX] = "";
+  size_t bytes = 0;
+  if (comm->rank == 0) {
+    FD_TRY(find_suite(name, path));
+    FD_TRY(fd_read_file(path, TEXT_MAX, &s->text, &bytes));
+  }
+  FD_TRY(fd_comm_share_text(comm, &s->text, &bytes));
+  FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
+  FD_TRY(fd_path(s->folder, path, NULL, NULL));
+  char *slash = strrchr(s->folder, '/');
+  snprintf(slash ? slash : s->folder, 2, "%s", slash ? "" : ".");
+  return parse(s, path);
+}
+
+void fd_suite_free(fd_suite *s) {
+  free(s->text);
+  s->text = NULL;
+  s->count = 0;
+}
