@@ -78,6 +78,9 @@ $(B)/cuda/%.o: cuda/%.cu
 $(PLUGIN): $(KERNEL_SOURCES:%.cu=$(B)/%.o)
 	@echo "  link $@"
 	$(Q)$(NVCC) -ccbin $(CXX) -shared -cudart static -o $@ $^ -Xlinker -z,now
+# The plugin alone; prints its name, or nothing where it cannot be built.
+plugin: $(if $(HAVE_CUDA),$(PLUGIN))
+	@echo $(if $(HAVE_CUDA),$(PLUGIN))
 # The same sources as C++ on an emulated GPU, for tests.
 EMULATED = $(B)/libfindna_emulated.so
 $(B)/emulated/%.o: cuda/%
@@ -143,7 +146,7 @@ clean:
 help:
 	@echo "all demo test test-cluster test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna emulated program kernels test test-cluster test-chaos demo bench install docs format clean help
+.PHONY: FORCE all findna plugin emulated program kernels test test-cluster test-chaos demo bench install docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(B)/cuda/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:
