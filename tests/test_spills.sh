@@ -8,15 +8,11 @@ framed='^(fd_product_plain|fd_sum_terms|dropout|expand)$'
 # Those that multiply on tensor cores, whose registers are shown.
 tensor='tensor|fused|block|wgmma|mma'
 
-folder=$(dirname "$FINDNA")
-if ! [ -e "$folder/libfindna_cuda.so" ]; then
-  plugin=$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)
-  [ -n "$plugin" ] || { echo "skipped - registers of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 says more)"; exit 0; }
-  folder=$root/$(dirname "$plugin")
-fi
+folder=$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)
+[ -n "$folder" ] || { echo "skipped - registers of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 says more)"; exit 0; }
 logs=()
 for source in "$root"/cuda/*.cu; do
-  log=$folder/cuda/$(basename "$source" .cu).log
+  log=$root/$folder/$(basename "$source" .cu).log
   if [ -e "$log" ]; then logs+=("$log"); else not_ok "$log is not there: the report of $(basename "$source")"; fi
 done
 
