@@ -127,6 +127,11 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 
 test: findna $(TESTS) emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
+# The CUDA back end on this machine's GPU (docs/gpu.md).
+check-gpu:
+	$(Q)tests/gpu/check.sh
+check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_golden
+	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
 # Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
@@ -145,13 +150,12 @@ install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 # A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
 # tests/gpu/check.sh needs; BUNDLE names another folder.
-BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_golden bench)
+BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_golden)
 RELOCATABLE = $(B)/relocatable$(if $(filter 1,$(MPI_TOO)),_mpi)
 LINKED = $(BUNDLED:%=$(RELOCATABLE)/%)
 $(RELOCATABLE)/findna: $(B)/src/main.o
 $(RELOCATABLE)/test_cuda: $(B)/tests/test_cuda.o
 $(RELOCATABLE)/test_golden: $(B)/tests/test_golden.o
-$(RELOCATABLE)/bench: $(BENCH)
 # Open MPI's libraries look for one another in a place of their own: the programs name them all, so that they come from theirs.
 $(LINKED): $(B)/libfindna.a $(B)/findna
 	@mkdir -p $(@D)
@@ -167,9 +171,9 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test test-cluster test-chaos bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all demo test check-gpu test-cluster test-chaos bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna plugin emulated program kernels test test-cluster test-chaos demo bench install bundle docs format clean help
+.PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos demo bench install bundle docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

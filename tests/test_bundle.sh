@@ -30,7 +30,7 @@ check "2 ranks end in the same bits" test "$(state_of two)" = "$(state_of here)"
 check "it says what it needs" grep -qE "Needs a C library from glibc 2\.[0-9]+ on, and the site's libmpi" moved/BUNDLE.txt
 
 if ! [[ $(mpirun --version) == *"Open MPI"* ]]; then echo "skipped - bundle with MPI: mpirun is not Open MPI's"; exit 0; fi
-PACK=0 bundled with_mpi MPI_TOO=1
+PACK=0 bundled with_mpi MPI_TOO=1 TESTS_TOO=1
 expect "mpirun of the bundle" 0 "finished" "${bare[@]}" with_mpi/bin/mpirun -n 2 --oversubscribe --bind-to none with_mpi/bin/findna pretrain "$tiny" run.folder=own
 check "with the same bits" test "$(state_of own)" = "$(state_of here)"
 # As on a machine without Open MPI: its folders are empty here, its libraries nothing.
@@ -43,3 +43,6 @@ HIDE
 if ! unshare -m bash hide.sh true 2>/dev/null; then echo "skipped - bundle on a machine without Open MPI: this process may not mount"; exit 0; fi
 expect "where there is no Open MPI" 0 "finished" unshare -m bash hide.sh "${bare[@]}" with_mpi/bin/mpirun -n 2 --oversubscribe --bind-to none with_mpi/bin/findna pretrain "$tiny" run.folder=alone
 check "the same bits there" test "$(state_of alone)" = "$(state_of here)"
+cp "$(dirname "$FINDNA")/libfindna_emulated.so" with_mpi/lib/
+expect "and tests/gpu/check.sh runs there" 0 "^passed: doctor same; FAILED: none" unshare -m bash hide.sh "${bare[@]}" OUT="$scratch/logs" with_mpi/tests/gpu/check.sh --emulated --phases doctor,same
+check "two ranks on the GPU among it" grep -q "state_id: one run = ranks *yes" out.log
