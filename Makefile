@@ -14,6 +14,7 @@ PREFIX ?= /usr/local
 SAN ?= 0
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
+comma := ,
 PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto lapacke openblas
 
 # A fresh machine: install what is missing, then start again with a make that finds it.
@@ -53,6 +54,8 @@ PLUGIN = $(B)/libfindna_cuda.so
 KERNEL_SOURCES = $(wildcard cuda/*.cu)
 # Program and plugin share headers: a plugin of others is refused (src/device/plugin.c).
 INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
+# Its objects do not depend on the flags of the program: builds share them.
+GPU_OBJECTS := build/cuda-objects-$(shell echo '$(NVCC) $(NVCCFLAGS) $(CXX) $(GPUS) $(INTERFACE)' | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
 KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
@@ -71,18 +74,24 @@ $(B)/build_version.h: FORCE
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
 $(B)/src/base/version.o: $(B)/build_version.h
 $(B)/src/base/version.o: override CPPFLAGS += -I$(B)
-$(B)/build_interface.h: FORCE
+$(B)/build_interface.h $(GPU_OBJECTS)/build_interface.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define FD_INTERFACE "$(INTERFACE)"' | cmp -s - $@ || echo '#define FD_INTERFACE "$(INTERFACE)"' > $@
-$(B)/src/device/plugin.o $(B)/cuda/cuda_device.o $(B)/emulated/cuda_device.cu.o: $(B)/build_interface.h
+$(B)/src/device/plugin.o $(B)/emulated/cuda_device.cu.o: $(B)/build_interface.h
 $(B)/src/device/plugin.o: override CPPFLAGS += -I$(B)
-$(B)/cuda/%.o: cuda/%.cu
+$(GPU_OBJECTS)/cuda_device.o: $(GPU_OBJECTS)/build_interface.h
+$(GPU_OBJECTS)/%.o: cuda/%.cu
 	@mkdir -p $(@D)
 	@echo "  nvcc $<"
-	$(Q)$(NVCC) $(NVCCFLAGS) -std=c++17 -ccbin $(CXX) -Isrc -I. $(GPUS) -fmad=false -I$(B) -Xcompiler -fPIC,-fvisibility=hidden -Xptxas -v -MD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.log) 2>&1 || { cat $(@:.o=.log) >&2; exit 1; }
-$(PLUGIN): $(KERNEL_SOURCES:%.cu=$(B)/%.o)
+	$(Q)$(NVCC) $(NVCCFLAGS) -std=c++17 -ccbin $(CXX) -Isrc -I. -I$(GPU_OBJECTS) $(GPUS) -fmad=false -Xcompiler -fPIC,-fvisibility=hidden -Xptxas -v -MD -MP -MF $(@:.o=.d) -c -o $@ $< >$(@:.o=.log) 2>&1 || { cat $(@:.o=.log) >&2; exit 1; }
+$(GPU_OBJECTS)/$(notdir $(PLUGIN)): $(KERNEL_SOURCES:cuda/%.cu=$(GPU_OBJECTS)/%.o)
 	@echo "  link $@"
 	$(Q)$(NVCC) -ccbin $(CXX) -shared -cudart static -o $@ $^ -Xlinker -z,now
+$(PLUGIN): $(GPU_OBJECTS)/$(notdir $(PLUGIN)) FORCE
+	$(Q)mkdir -p $(@D); cmp -s $< $@ || cp $< $@
+# The plugin alone; prints the folder of its objects and of what the compiler said of them, or nothing where it cannot be built.
+plugin: $(if $(HAVE_CUDA),$(PLUGIN))
+	@echo $(if $(HAVE_CUDA),$(GPU_OBJECTS))
 # The same sources as C++ on an emulated GPU, for tests.
 EMULATED = $(B)/libfindna_emulated.so
 $(B)/emulated/%.o: cuda/%
@@ -129,6 +138,11 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 
 test: findna $(TESTS) emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
+# The CUDA back end on this machine's GPU (docs/gpu.md).
+check-gpu:
+	$(Q)tests/gpu/check.sh
+check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_golden
+	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
 # Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
@@ -140,10 +154,27 @@ demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
-install: $(B)/findna # ./findna stays what it was
+install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
+	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/$(notdir $(PLUGIN)))
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
+# A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
+# tests/gpu/check.sh needs; BUNDLE names another folder.
+BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_golden)
+RELOCATABLE = $(B)/relocatable$(if $(filter 1,$(MPI_TOO)),_mpi)
+LINKED = $(BUNDLED:%=$(RELOCATABLE)/%)
+$(RELOCATABLE)/findna: $(B)/src/main.o
+$(RELOCATABLE)/test_cuda: $(B)/tests/test_cuda.o
+$(RELOCATABLE)/test_golden: $(B)/tests/test_golden.o
+# Open MPI's libraries look for one another in a place of their own: the programs name them all, so that they come from theirs.
+$(LINKED): $(B)/libfindna.a $(B)/findna
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
+$(B)/tests/%.o: override CPPFLAGS += -Itests
+bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
+	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna
@@ -151,9 +182,9 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test test-cluster test-chaos bench install docs format clean; SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all demo test check-gpu test-cluster test-chaos bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna emulated program kernels test test-cluster test-chaos demo bench install docs format clean help
+.PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos demo bench install bundle docs format clean help
 .SECONDARY:
--include $(wildcard $(OBJECTS:.o=.d) $(B)/cuda/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
+-include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
 FORCE:

@@ -6,7 +6,6 @@
 
 #include <new>
 
-#include "cuda/fragment.h"
 #include "cuda/matrix.h"
 #include "cuda/nccl.h"
 #include "build_interface.h"
@@ -147,14 +146,6 @@ static void gpu_destroy(fd_device *dev) {
   delete cuda;
 }
 
-/* As mixer.cu takes them. */
-static size_t gpu_scratch(fd_device *dev, int rows, int channels, int hidden) {
-  size_t n = (size_t)rows, pass = FD_ROWS_PER_PASS, h = fd_form_row(dev->form, hidden);
-  size_t partial = (size_t)fd_chunks(rows) * (size_t)channels * (size_t)(hidden + 4) * sizeof(float);
-  if (n < pass) pass = n;
-  return pass * h + n * (fd_form_row(dev->form, channels) + 2 * h) + partial;
-}
-
 static int driver(void) {
   int version = 0;
   return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
@@ -234,7 +225,6 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.destroy = gpu_destroy;
   cuda->device.link_id = fd_nccl_id;
   cuda->device.link = fd_nccl_link;
-  cuda->device.scratch = gpu_scratch;
   cuda->device.free_memory = gpu.free_memory;
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
 #include "device/ops.def"

@@ -14,7 +14,8 @@ typedef enum ncclRedOp_t { ncclSum = 0 } ncclRedOp_t;
 typedef struct ncclConfig_t {
   int blocking;
 } ncclConfig_t;
-#define NCCL_CONFIG_INITIALIZER {1}
+#define NCCL_CONFIG_INITIALIZER \
+  { 1 }
 
 #ifdef __cplusplus
 extern "C" {

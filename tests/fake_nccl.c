@@ -1,5 +1,5 @@
-/* In the place of libnccl.so.2, over MPI, for the emulated GPU: calls do not wait and are under way for a while; FAKE_NCCL_FAULT=RANK:N makes that
- * rank's N-th group fail, or with RANK:N:lost be taken never. */
+/* In the place of libnccl.so.2, over MPI, for the emulated GPU: calls do not wait and are under way for a while;
+ * FAKE_NCCL_FAULT=RANK:N makes that rank's N-th group fail, or with RANK:N:lost be taken never. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -22,29 +22,22 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "commands/doctor.h"
 #include "commands/doctor_net.h"
 #include "config/config.h"
 #include "device/device.h"
 
-enum { MISSING_MAX = 8 };
-
 static const uint64_t disk_needed = (uint64_t)1 << 30; /* a demo's shards, checkpoints and report fit in it */
 
-/* What is missing, and what to do about it. */
-typedef struct diagnosis {
-  int count;
-  char text[MISSING_MAX][512];
-} diagnosis;
-
-static void FD_PRINTF(2, 3) miss(diagnosis *d, const char *fmt, ...) {
+void fd_doctor_miss(fd_diagnosis *d, const char *fmt, ...) {
   va_list args;
-  if (d->count == MISSING_MAX) return;
+  if (d->count == FD_MISSING_MAX) return;
   va_start(args, fmt);
   vsnprintf(d->text[d->count++], sizeof d->text[0], fmt, args);
   va_end(args);
 }
 
-static void FD_PRINTF(2, 3) show(const char *name, const char *fmt, ...) {
+void fd_doctor_show(const char *name, const char *fmt, ...) {
   va_list args;
   printf("  %-16s ", name);
   va_start(args, fmt);
@@ -57,22 +50,21 @@ static void show_versions(const fd_comm *comm) {
   unsigned major, minor, release;
   H5get_libversion(&major, &minor, &release);
   printf("program\n");
-  show("findna", "%s", fd_version());
+  fd_doctor_show("findna", "%s", fd_version());
 #ifdef __clang__
-  show("compiler", "clang %s", __clang_version__);
+  fd_doctor_show("compiler", "clang %s", __clang_version__);
 #else
-  show("compiler", "gcc %s", __VERSION__);
+  fd_doctor_show("compiler", "gcc %s", __VERSION__);
 #endif
-  show("communication", "%s, %d rank%s (%d on this machine)", comm->ops->name, comm->size, comm->size > 1 ? "s" : "",
-       comm->local_size);
-  show("HDF5", "%u.%u.%u", major, minor, release);
-  show("libyaml", "%s", yaml_get_version_string());
-  show("jansson", "%s", jansson_version_str());
-  show("zlib", "%s", zlibVersion());
-  show("liblzma", "%s", lzma_version_string());
-  show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
-  show("BLAS", "%s", openblas_get_config());
-  show("CUDA", "this build has no CUDA plugin");
+  fd_doctor_show("communication", "%s, %d rank%s (%d on this machine)", comm->ops->name, comm->size, comm->size > 1 ? "s" : "",
+                 comm->local_size);
+  fd_doctor_show("HDF5", "%u.%u.%u", major, minor, release);
+  fd_doctor_show("libyaml", "%s", yaml_get_version_string());
+  fd_doctor_show("jansson", "%s", jansson_version_str());
+  fd_doctor_show("zlib", "%s", zlibVersion());
+  fd_doctor_show("liblzma", "%s", lzma_version_string());
+  fd_doctor_show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
+  fd_doctor_show("BLAS", "%s", openblas_get_config());
 }
 
 /* The text behind `key :` in a file such as /proc/cpuinfo; "unknown" where there is none. */
@@ -91,10 +83,10 @@ static void find_in_file(const char *path, const char *key, char *out, size_t ro
   if (in) fclose(in);
 }
 
-static double memory_gigabytes(const char *key) {
+double fd_doctor_memory(const char *key) {
   char text[64];
   find_in_file("/proc/meminfo", key, text, sizeof text);
-  return strtod(text, NULL) * 1024e-9;
+  return strtod(text, NULL) * 1024;
 }
 
 static fd_status show_machine(const fd_comm *comm) {
@@ -105,44 +97,47 @@ static fd_status show_machine(const fd_comm *comm) {
   gethostname(host, sizeof host - 1);
   find_in_file("/proc/cpuinfo", "model name", model, sizeof model);
   printf("machine\n");
-  show("host", "%s", host);
-  show("CPU", "%s", model);
+  fd_doctor_show("host", "%s", host);
+  fd_doctor_show("CPU", "%s", model);
   int usable = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-  show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
+  fd_doctor_show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
   fd_config_defaults(&config);
   FD_TRY(fd_device_open(&dev, &config, comm->local_rank, comm->local_size));
   fd_device_simd(simd, sizeof simd);
-  show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
-       dev->threads > 1 ? "s" : "");
+  fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
+                 dev->threads > 1 ? "s" : "");
   fd_device_close(&dev);
-  show("memory", "%.1f GB, of which %.1f GB are free to use", memory_gigabytes("MemTotal"), memory_gigabytes("MemAvailable"));
+  fd_doctor_show("memory", "%.1f GB, of which %.1f GB are free to use", fd_doctor_memory("MemTotal") * 1e-9,
+                 fd_doctor_memory("MemAvailable") * 1e-9);
   return FD_OK;
 }
 
-static void check_disk(diagnosis *d) {
+static void check_disk(fd_diagnosis *d) {
   struct statvfs disk;
   char folder[FD_PATH_MAX];
   if (!getcwd(folder, sizeof folder)) snprintf(folder, sizeof folder, ".");
   if (statvfs(".", &disk)) {
-    miss(d, "the current folder cannot be examined: %s", strerror(errno));
+    fd_doctor_miss(d, "the current folder cannot be examined: %s", strerror(errno));
     return;
   }
   uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
   int writable = !access(".", W_OK);
-  show("disk", "%.1f GB free in %s, %s", (double)room * 1e-9, folder, writable ? "writable" : "NOT writable");
-  if (!writable) miss(d, "%s is not writable: start findna in a folder of yours, or give run.folder a writable place", folder);
+  fd_doctor_show("disk", "%.1f GB free in %s, %s", (double)room * 1e-9, folder, writable ? "writable" : "NOT writable");
+  if (!writable)
+    fd_doctor_miss(d, "%s is not writable: start findna in a folder of yours, or give run.folder a writable place", folder);
   if (room < disk_needed)
-    miss(d, "less than %.1f GB are free in %s: make room, or give run.folder another disk", (double)disk_needed * 1e-9, folder);
+    fd_doctor_miss(d, "less than %.1f GB are free in %s: make room, or give run.folder another disk", (double)disk_needed * 1e-9,
+                   folder);
   if (!statvfs("/dev/shm", &disk))
-    show("shared memory", "%.2f GB free in /dev/shm (messages between the ranks of a machine)",
-         (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
+    fd_doctor_show("shared memory", "%.2f GB free in /dev/shm (messages between the ranks of a machine)",
+                   (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
 }
 
 static void show_limit(const char *name, int which, const char *note) {
   struct rlimit limit;
   if (getrlimit(which, &limit)) return;
-  if (limit.rlim_cur == RLIM_INFINITY) show(name, "no limit");
-  else show(name, "%" PRIu64 "%s", (uint64_t)limit.rlim_cur, note);
+  if (limit.rlim_cur == RLIM_INFINITY) fd_doctor_show(name, "no limit");
+  else fd_doctor_show(name, "%" PRIu64 "%s", (uint64_t)limit.rlim_cur, note);
 }
 
 static void show_limits(void) {
@@ -161,14 +156,16 @@ static int on_path(const char *program, char found[FD_PATH_MAX]) {
   return 0;
 }
 
-static void check_mpirun(diagnosis *d) {
+static void check_mpirun(fd_diagnosis *d) {
   char path[FD_PATH_MAX];
   if (!on_path("mpirun", path)) {
-    show("mpirun", "not on PATH");
-    miss(d, "mpirun is not on PATH, so only one rank can be started: install openmpi-bin, or load your cluster's MPI module");
+    fd_doctor_show("mpirun", "not on PATH");
+    fd_doctor_miss(
+        d, "mpirun is not on PATH, so only one rank can be started: install openmpi-bin, or load your cluster's MPI module");
     return;
   }
-  show("mpirun", "%s%s", path, geteuid() == 0 ? " (you are root: Open MPI wants --allow-run-as-root; launch/run gives it)" : "");
+  fd_doctor_show("mpirun", "%s%s", path,
+                 geteuid() == 0 ? " (you are root: Open MPI wants --allow-run-as-root; launch/run gives it)" : "");
 }
 
 static int is_yaml(const struct dirent *entry) {
@@ -190,50 +187,58 @@ static int list_configs(const char *folder) {
   return n;
 }
 
-static void check_configs(diagnosis *d) {
+static void check_configs(fd_diagnosis *d) {
   char folder[FD_PATH_MAX];
   int found = 0;
   for (int i = 0; !found && fd_config_folder(i, folder); i++) found = list_configs(folder);
-  if (!found) miss(d, "no configs are found: run 'make install', or give config files by path");
+  if (!found) fd_doctor_miss(d, "no configs are found: run 'make install', or give config files by path");
 }
 
-static fd_status measure_net(fd_comm *comm, const char *config_name, char **overrides, int count, int window) {
+static fd_status read_config(const char *name, char **overrides, int count, fd_config *config) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
-  fd_config config;
-  FD_TRY(fd_config_read(config_name, path, &text, &bytes));
-  fd_status status = fd_config_parse(&config, text, bytes, path, overrides, count);
+  FD_TRY(fd_config_read(name, path, &text, &bytes));
+  fd_status status = fd_config_parse(config, text, bytes, path, overrides, count);
   free(text);
-  return status == FD_OK ? fd_doctor_net(comm, &config, window) : status;
+  return status;
 }
 
 fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   int count, helped, net = 0;
-  int64_t window = 1000;
+  int64_t window = 0;
   const char *words[FD_LIST_MAX];
-  diagnosis d = {0};
+  fd_diagnosis d = {0};
+  fd_config config;
   const fd_arg table[] = {
       {"net", FD_ARG_FLAG, &net, 0, 0, NULL,
        "time the sum of a model's gradients over the ranks of this job, beside a step's computing"},
-      {"window", FD_ARG_INT, &window, 1, 1 << 30, "L", "with --net: nucleotides of a window"},
+      {"window", FD_ARG_INT, &window, 1, 1 << 30, "L",
+       "with CONFIG: nucleotides of a window; 0: those of data.shards, or 1000 where none are given"},
       {0},
   };
-  const fd_args args = {"doctor", "[--net [CONFIG [section.key=value ...]]]",
-                        "Versions, cores, instructions in use, memory, disk and limits of this machine, and what is missing with "
-                        "what to do about it.",
-                        table};
+  const fd_args args = {
+      "doctor", "[CONFIG [section.key=value ...]] [--net]",
+      "Versions, cores, instructions in use, GPUs, memory, disk and limits of this machine, and what is missing "
+      "with what to do about it.\nWith CONFIG also the memory and disk that a run of it needs, and whether they "
+      "are there.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
-  if (net) return measure_net(comm, count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0, (int)window);
-  if (count) return fd_fail(FD_USAGE, "findna doctor: '%s': takes no arguments without --net", words[0]);
+  if (net) {
+    FD_TRY(read_config(count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0, &config));
+    return fd_doctor_net(comm, &config, window ? (int)window : 1000);
+  }
   if (comm->rank) return FD_OK;
+  if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
   show_versions(comm);
   FD_TRY(show_machine(comm));
   check_disk(&d);
   show_limits();
+  fd_doctor_gpus();
   printf("tools\n");
   check_mpirun(&d);
   check_configs(&d);
+  if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, &d));
   for (int i = 0; i < d.count; i++) printf("missing: %s\n", d.text[i]);
   if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
   printf("nothing is missing\n");

@@ -41,8 +41,6 @@ struct fd_device {
    * there is none; FD_MISSING, with the reason in *why, when it cannot be used. `limit`: seconds, 0: none. */
   fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID], const char **why);
   fd_status (*link)(fd_device *dev, struct fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit);
-  /* Bytes that the kernels of a block take for themselves, at most; NULL: not worth counting. */
-  size_t (*scratch)(fd_device *dev, int rows, int channels, int hidden);
   void (*destroy)(fd_device *dev);
 };
 

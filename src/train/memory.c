@@ -3,27 +3,45 @@
 
 #include <inttypes.h>
 
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int ranks, int rows) {
-  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
-  for (int n = 1; n < own; n *= 2) buffers++;
-  return (size_t)buffers * network->params.size * sizeof(float) + fd_activations_size(network, form, rows, 1) +
-         fd_activations_size(network, form, rows, 0) + (ranks > 1 ? network->params.size / 2 * sizeof(float) : 0) +
-         (form.type == FD_BF16 ? 2 * network->params.size * 2 : 0) /* the weights that products read */ +
-         (size_t)rows * fd_form_row(form, network->channels) /* gradients by the latents */ +
-         2 * (size_t)own * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16);
+/* What the kernels of a GPU take for themselves: some rows of a block, and the parts of a weight's gradient, in chunks of tokens
+ * (cuda/fragment.h). */
+enum { CHUNKS = 64, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
+
+static size_t scratch(const fd_config *config, fd_form form, int rows) {
+  int channels = (int)config->model.channels, hidden = (int)config->model.hidden;
+  size_t row = fd_form_row(form, channels) + 3 * fd_form_row(form, hidden);
+  return SMALL + (size_t)rows * row + (size_t)CHUNKS * (size_t)channels * (size_t)(hidden + PADDING) * sizeof(float);
 }
 
-static size_t needed(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) {
-  return fd_trainer_memory(config, network, dev->form, ranks, rows) +
-         (dev->scratch ? dev->scratch(dev, rows, (int)config->model.channels, (int)config->model.hidden) : 0);
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows) {
+  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
+  for (int n = 1; n < own; n *= 2) buffers++;
+  size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
+  bytes += fd_activations_size(network, form, rows, 1) + fd_activations_size(network, form, rows, 0);
+  bytes += (size_t)rows * fd_form_row(form, network->channels);                          /* gradients by the latents */
+  bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
+  if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
+  if (form.type == FD_BF16) bytes += 2 * params * 2; /* the weights of both networks that products read */
+  return bytes + (own_memory ? scratch(config, form, rows) : 0);
+}
+
+int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks,
+                           int tokens, double room, int64_t most) {
+  int64_t low = 0;
+  while (low < most) {
+    int64_t middle = (low + most + 1) / 2;
+    if ((double)fd_trainer_memory(config, network, form, own_memory, ranks, (int)(middle * tokens)) <= room) low = middle;
+    else most = middle - 1;
+  }
+  return low;
 }
 
 fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) {
-  size_t need = needed(config, network, dev, ranks, rows);
-  int64_t v = config->train.virtual_ranks, micro = config->train.batch / v, fits = micro;
+  size_t need = fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows);
+  int64_t v = config->train.virtual_ranks, micro = config->train.batch / v;
   if (!dev->free_memory || need <= dev->free_memory) return FD_OK;
-  while (fits > 0 && needed(config, network, dev, ranks, (int)(rows / micro * fits)) > dev->free_memory) fits--;
-  double gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * (double)dev->free_memory;
+  double room = (double)dev->free_memory, gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * room;
+  int64_t fits = fd_trainer_largest(config, network, dev->form, dev->own_memory, ranks, (int)(rows / micro), room, micro);
   const char *other = config->model.recompute ? "" : ", or model.recompute=true";
   if (fits)
     return fd_fail(FD_MEMORY,

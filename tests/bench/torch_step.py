@@ -1,5 +1,6 @@
-"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed THREADS BATCH. The same model in fp32; measures once for each line on
-standard input and prints seconds and the MB of memory that the process took beyond what importing PyTorch takes."""
+"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|product THREADS BATCH [DEVICE]. The same model, on the CPU (the default)
+in fp32, on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices. Measures once for each line on standard input and prints
+seconds and the MB of memory: on the CPU what the process took beyond importing PyTorch, on a GPU the largest that PyTorch allocated."""
 import resource
 import sys
 import time
@@ -8,12 +9,16 @@ import torch
 import torch.nn.functional as F
 
 kind, threads, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+device = torch.device(sys.argv[4] if len(sys.argv) > 4 else "cpu")
+gpu = device.type != "cpu"
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 LENGTH, CLS, CHANNELS, HIDDEN, TRACK, NETWORKS, BLOCKS = 1000, 10, 308, 512, 28, 4, 10
 
 
 def memory():
+    if gpu:
+        return torch.cuda.max_memory_allocated() * 1e-6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-6
 
 
@@ -40,21 +45,24 @@ class Network(torch.nn.Module):
 
 
 before = memory()
-student, teacher = Network(), Network()
+student, teacher = Network().to(device), Network().to(device)
 teacher.load_state_dict(student.state_dict())
-optimizer = torch.optim.AdamW(student.parameters(), lr=3e-4, weight_decay=3e-4, foreach=True)
-centre = torch.zeros(CLS, 5)
+optimizer = torch.optim.AdamW(student.parameters(), lr=3e-4, weight_decay=3e-4, foreach=not gpu, fused=gpu)
+centre = torch.zeros(CLS, 5, device=device)
+autocast = torch.autocast(device.type, torch.bfloat16, enabled=gpu)
 run_student, run_teacher = (torch.compile(student), torch.compile(teacher)) if kind == "compile" else (student, teacher)
 
 
 def step():
     global centre
-    labels = torch.randint(0, 4, (batch, LENGTH))
-    mask = (torch.rand(batch, LENGTH) < 0.3).float()
-    rows, zero = F.one_hot(labels, 5).float(), torch.zeros(batch, CLS, 5)
-    with torch.no_grad():
+    labels = torch.randint(0, 4, (batch, LENGTH), device=device)
+    mask = (torch.rand(batch, LENGTH, device=device) < 0.3).float()
+    rows, zero = F.one_hot(labels, 5).float(), torch.zeros(batch, CLS, 5, device=device)
+    with torch.no_grad(), autocast:
         q = run_teacher(torch.cat([rows + 0.2 * torch.randn_like(rows), zero], 1))[:, LENGTH:]
-    z = run_student(torch.cat([rows * (1 - mask[:, :, None]), zero], 1))
+    with autocast:
+        z = run_student(torch.cat([rows * (1 - mask[:, :, None]), zero], 1))
+    q, z = q.float(), z.float()
     mnm = (F.cross_entropy(z[:, :LENGTH].transpose(1, 2), labels, reduction="none") * mask).sum() / batch
     cl = -(F.softmax((q - centre) / 0.04, 1) * F.log_softmax(z[:, LENGTH:] / 0.1, 1)).sum() / batch
     optimizer.zero_grad(set_to_none=True)
@@ -68,35 +76,53 @@ def step():
         centre = 0.996 * centre + 0.004 * q.mean(0)
 
 
-x = F.one_hot(torch.randint(0, 4, (batch, LENGTH + CLS)), 5).float()
+x = F.one_hot(torch.randint(0, 4, (1 if kind == "product" else batch, LENGTH + CLS), device=device), 5).float()
 
 
 @torch.inference_mode()
 def infer():
-    student(x)
+    with autocast:
+        student(x)
 
 
-task = torch.nn.Linear(CHANNELS, 2)
+task = torch.nn.Linear(CHANNELS, 2).to(device)
 tuned = torch.optim.AdamW([*student.parameters(), *task.parameters()], lr=5e-4, weight_decay=0.1, foreach=True)
 
 
 def finetune():
-    rows = F.one_hot(torch.randint(0, 4, (batch, 500)), 5).float()
-    z = task(student.encoder(student.embedding(rows)).mean(1))
+    rows = F.one_hot(torch.randint(0, 4, (batch, 500), device=device), 5).float()
+    with autocast:
+        z = task(student.encoder(student.embedding(rows)).mean(1))
     tuned.zero_grad(set_to_none=True)
-    F.cross_entropy(z, torch.arange(batch) % 2).backward()
+    F.cross_entropy(z.float(), torch.arange(batch, device=device) % 2).backward()
     torch.nn.utils.clip_grad_norm_([*student.parameters(), *task.parameters()], 0.5)
     tuned.step()
 
 
 @torch.inference_mode()
 def embed():
-    student.encoder(student.embedding(x[:, :LENGTH])).mean(1)
+    with autocast:
+        student.encoder(student.embedding(x[:, :LENGTH])).mean(1)
 
 
-measured = {"infer": infer, "finetune": finetune, "embed": embed}.get(kind, step)
+if kind == "product":
+    left, right = (torch.randn(batch, batch, device=device).bfloat16() for _ in range(2))
+
+
+def product():
+    left @ right
+
+
+def wait():
+    if gpu:
+        torch.cuda.synchronize()
+
+
+measured = {"infer": infer, "finetune": finetune, "embed": embed, "product": product}.get(kind, step)
 measured()
+wait()
 for _ in sys.stdin:
     start = time.perf_counter()
     measured()
+    wait()
     print(f"{time.perf_counter() - start:.6f} {memory() - before:.1f}", flush=True)

@@ -1,0 +1,174 @@
+/* What a run of a config needs, before it starts: memory of a rank, disk of its checkpoints, and whether they fit. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/file.h"
+#include "commands/doctor.h"
+#include "data/shards.h"
+#include "device/plugin.h"
+#include "objective/objective.h"
+#include "train/memory.h"
+#include "train/trainer.h"
+
+typedef struct plan {
+  const fd_config *config;
+  const fd_comm *comm;
+  int window;
+  int64_t windows; /* of the shards; 0: not known */
+  int cuda;
+  fd_form form;
+} plan;
+
+/* A network of the plan's config, with model.recompute as given; the caller destroys it. */
+static fd_status network_of(const plan *p, int recompute, fd_network **network) {
+  fd_config changed = *p->config;
+  changed.model.recompute = recompute;
+  return fd_network_create(network, &changed, p->window);
+}
+
+/* The rows of a window, [CLS] tokens included. */
+static int tokens_of(const plan *p) { return p->window + fd_config_cls(p->config); }
+
+/* Bytes that a rank takes on its device, for micro-batches of `micro` windows. */
+static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
+  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)));
+}
+
+/* Bytes of host memory of a rank: the windows, and its share of a checkpoint while that is written. */
+static double host_memory(const plan *p, double checkpoint) {
+  return (double)p->windows * p->window + checkpoint / p->comm->size;
+}
+
+/* Says what would fit in `room` bytes. */
+static fd_status advise(const plan *p, const fd_network *network, double need, double room, fd_diagnosis *d) {
+  int64_t v = p->config->train.virtual_ranks, micro = p->config->train.batch / v;
+  int64_t batch = v * fd_trainer_largest(p->config, network, p->form, p->cuda, p->comm->size, tokens_of(p), room, micro),
+          batch_small;
+  char whole[96] = "", smaller[96] = "";
+  fd_network *small = NULL;
+  FD_TRY(network_of(p, 1, &small));
+  double need_small = device_memory(p, small, micro);
+  batch_small = v * fd_trainer_largest(p->config, small, p->form, p->cuda, p->comm->size, tokens_of(p), room, micro);
+  fd_network_destroy(&small);
+  if (need_small <= room) snprintf(whole, sizeof whole, "model.recompute=true fits (%.2f GB); ", need_small * 1e-9);
+  else if (batch_small > batch)
+    snprintf(whole, sizeof whole, "train.batch=%" PRId64 " with model.recompute=true is the largest that fits; ", batch_small);
+  if (batch) snprintf(smaller, sizeof smaller, "train.batch=%" PRId64 " is the largest that fits as it is; ", batch);
+  fd_doctor_miss(d, "%.2f GB of memory: %s%s%s", (need - room) * 1e-9, whole, smaller,
+                 micro > 1 ? "more train.virtual_ranks make smaller micro-batches"
+                           : "a micro-batch of one window is the smallest there is; fewer ranks a machine, or a smaller model");
+  return FD_OK;
+}
+
+/* `room`: bytes that a rank may take of its device. */
+static fd_status judge_memory(const plan *p, const fd_network *network, double room, fd_diagnosis *d) {
+  double need = device_memory(p, network, p->config->train.batch / p->config->train.virtual_ranks);
+  char sharing[64] = "";
+  if (!p->cuda && p->comm->local_size > 1) snprintf(sharing, sizeof sharing, ", shared by %d ranks", p->comm->local_size);
+  fd_doctor_show("memory", "%.3f GB a rank of %s, of %.3f GB that are free for it%s: %s", need * 1e-9,
+                 p->cuda ? "its GPU" : "this machine", room * 1e-9, sharing, need <= room ? "fits" : "does NOT fit");
+  return need <= room ? FD_OK : advise(p, network, need, room, d);
+}
+
+static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) {
+  char text[4096];
+  fd_gpu gpu;
+  const fd_plugin *plugin = fd_plugin_try(text, sizeof text);
+  int64_t micro = p->config->train.batch / p->config->train.virtual_ranks;
+  double need = device_memory(p, network, micro);
+  if (!plugin || plugin->describe(0, &gpu)) {
+    fd_doctor_show("memory", "%.3f GB a rank of its GPU; no GPU here to compare with: %s", need * 1e-9,
+                   plugin ? "GPU 0 does not answer" : text);
+    return FD_OK;
+  }
+  int gpus = plugin->count(), sharing = (p->comm->local_size + gpus - 1) / gpus;
+  if (sharing > 1 && !p->config->comm.share_gpu)
+    fd_doctor_miss(d, "%d ranks on this machine and %d GPU%s: one rank a GPU, or comm.share_gpu=true", p->comm->local_size, gpus,
+                   gpus > 1 ? "s" : "");
+  if (gpu.major < FD_GPU_MAJOR)
+    fd_doctor_miss(d, "a GPU that is supported: %s has compute capability %d.%d; the lowest is 8.0 (A100)", gpu.name, gpu.major,
+                   gpu.minor);
+  return judge_memory(p, network, (double)gpu.free_memory / sharing, d);
+}
+
+/* Free bytes of the disk where the folder is, or will be. */
+static double disk_room(const char *folder) {
+  char path[FD_PATH_MAX];
+  struct statvfs disk;
+  snprintf(path, sizeof path, "%s", *folder ? folder : ".");
+  while (statvfs(path, &disk)) {
+    char *slash = strrchr(path, '/');
+    if (slash == path) path[1] = '\0';
+    else if (slash) *slash = '\0';
+    else if (strcmp(path, ".")) strcpy(path, ".");
+    else return 0;
+    if (!strcmp(path, "/") && statvfs(path, &disk)) return 0;
+  }
+  return (double)disk.f_bavail * (double)disk.f_frsize;
+}
+
+/* Bytes of a checkpoint: the arrays of the state; headers and MANIFEST are small beside them. */
+static double checkpoint_size(const fd_config *c, const fd_network *network) {
+  int arrays = c->teacher.kind == FD_TEACHER_NONE ? 3 : 4;
+  return (double)arrays * (double)network->params.size * sizeof(float);
+}
+
+static void judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {
+  int64_t kept = p->config->checkpoint.keep + 1; /* the newest ones, and the one that is being written */
+  double need = checkpoint * (double)kept, room = disk_room(p->config->run.folder);
+  fd_doctor_show("checkpoint", "%.3f GB; %" PRId64 " of them, while one is written, need %.2f GB of the %.1f GB free at %s: %s",
+                 checkpoint * 1e-9, kept, need * 1e-9, room * 1e-9, p->config->run.folder,
+                 need <= room ? "fits" : "does NOT fit");
+  if (need > room)
+    fd_doctor_miss(d, "%.2f GB of disk for checkpoints at %s: another run.folder, or a smaller checkpoint.keep",
+                   (need - room) * 1e-9, p->config->run.folder);
+}
+
+/* The windows' length and number, from the shards where the config names some that can be read. */
+static fd_status take_shards(plan *p) {
+  fd_manifest manifest = {0};
+  const char *folder = p->config->data.shards;
+  if (*folder) {
+    FD_TRY(fd_manifest_read(folder, &manifest));
+    for (int i = 0; i < manifest.shards; i++) p->windows += manifest.shard[i].windows;
+    if (!p->window) p->window = manifest.window;
+    fd_manifest_free(&manifest);
+  }
+  if (!p->window) p->window = 1000;
+  return FD_OK;
+}
+
+fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window, fd_diagnosis *d) {
+  fd_network *network = NULL;
+  const fd_config *c = config;
+  int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
+  plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda};
+  /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
+  p.form = !cuda ? (fd_form){FD_FP32, 1} : bf16 ? (fd_form){FD_BF16, 16} : (fd_form){FD_FP32, 4};
+  FD_TRY(take_shards(&p));
+  FD_TRY(fd_trainer_check_ranks(c, comm->size));
+  FD_TRY(fd_trainer_rows(c, p.window, &rows));
+  FD_TRY(network_of(&p, c->model.recompute, &network));
+  int64_t v = c->train.virtual_ranks;
+  printf("a run of this config\n");
+  fd_doctor_show("model", "%zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", network->params.size,
+                 c->model.networks, network->blocks, p.window, fd_config_cls(c));
+  fd_doctor_show("step",
+                 "%" PRId64 " windows in %" PRId64 " micro-batches of %" PRId64 ", %" PRId64 " of them on each of %d rank%s",
+                 c->train.batch, v, c->train.batch / v, v / comm->size, comm->size, comm->size > 1 ? "s" : "");
+  fd_doctor_show("device", "%s, activations in %s%s", cuda ? "cuda" : "cpu", bf16 ? "bf16" : "fp32",
+                 c->model.recompute ? ", with model.recompute" : "");
+  double checkpoint = checkpoint_size(c, network), host = host_memory(&p, checkpoint);
+  double free_host = fd_doctor_memory("MemAvailable");
+  fd_status status = cuda ? judge_gpu(&p, network, d) : judge_memory(&p, network, free_host / comm->local_size - host, d);
+  fd_doctor_show("host memory", "%.2f GB a rank beside it: windows%s, and a checkpoint while it is written", host * 1e-9,
+                 p.windows ? "" : " (not counted: data.shards is not given)");
+  if (cuda && host * comm->local_size > free_host)
+    fd_doctor_miss(d, "%.2f GB of host memory", (host * comm->local_size - free_host) * 1e-9);
+  judge_disk(&p, checkpoint, d);
+  fd_network_destroy(&network);
+  return status;
+}

@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# The CUDA back end on this machine's GPU, as one command: right, deterministic, how fast. Ends with a table and a line that says what passed.
+#   tests/gpu/check.sh [--emulated] [--phases a,b,...] [FOLDER]
+# FOLDER: a build (build/<hash>) or a bundle (make bundle MPI_TOO=1 TESTS_TOO=1) for machines without compiler or libraries; in a bundle its own
+# is the default, elsewhere it is built first. --emulated takes the emulated GPU and tiny sizes: what the script does is tested so, on any
+# machine. Logs go to $OUT, or build/gpu-check. BUDGET (570) is how many seconds it may take in all; PYTHON names the one with PyTorch.
+set -u
+self=$(readlink -f "$0")
+root=$(cd "$(dirname "$self")/../.." && pwd)
+all=(doctor parity golden same speed torch memcheck racecheck compile)
+
+# --- phases: each is run by itself under a time limit; row and value keep what the table shows; exit code 77: cannot be done here
+row() { printf '%s\t%s\n' "$1" "$2" >>"$work/rows"; }
+value() { printf '%s %s\n' "$1" "$2" >>"$work/values"; }
+of() { awk -v key="$1" '$1 == key { v = $2 } END { if (v == "") exit 1; print v }' "$work/values" 2>/dev/null; }
+skip() { echo "cannot be done here: $1"; echo "$1" >"$work/reason"; exit 77; }
+# pretrain NAME OPTION...: a run of the check's config in runs/NAME
+pretrain() { local name=$1; shift; "$program" pretrain "$config" run.folder="$work/runs/$name" data.shards="$work/shards" "$@"; }
+state_of() { sed -n 's/^state_id //p' "$(ls -d "$work/runs/$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
+shards() {
+  [ ! -d "$work/shards" ] || return 0
+  "$program" prepare --window "$window" --count 4000 --val-count 256 --max-n 0 --seed 1 --bed datasets/human_chr20_slice.bed "$work/shards" datasets/human_chr20_slice.2bit
+}
+
+phase_doctor() {
+  command -v nvidia-smi >/dev/null && nvidia-smi
+  "$program" doctor "$config" "${big[@]}" train.virtual_ranks=1 | tee "$work/doctor" # its code also tells of a missing mpirun
+  local gpu; gpu=$(sed -n 's/^ *GPU 0 *//p' "$work/doctor")
+  [ -n "$gpu" ] || { echo "no GPU: $(grep -E '^ *GPU ' "$work/doctor")"; return 1; }
+  row "GPU" "${gpu%%;*}"
+  row "program" "$("$program" --version)"
+  row "driver" "$(sed -n 's/^ *driver *//p; s/^ *CUDA *\([0-9.]*\).*/CUDA \1/p' "$work/doctor" | paste -sd, | sed 's/,/, /')"
+  ! grep -E 'does NOT fit|too old' "$work/doctor"
+}
+
+# tap PROGRAM ROW: a test program; all of its tests pass
+tap() {
+  local code=0
+  CMOCKA_MESSAGE_OUTPUT=TAP "$tests/$1" >"$work/tap" 2>&1 || code=$?
+  cat "$work/tap"
+  row "$2" "$(grep -c '^ok ' "$work/tap") of $(grep -cE '^(not )?ok ' "$work/tap") passed"
+  [ $code = 0 ] && grep -q '^ok ' "$work/tap" && ! grep -q '^skipped - ' "$work/tap"
+}
+phase_parity() { tap test_cuda "operations against the CPU"; }
+phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
+
+# Two runs, a stop and a resume, recomputation, ranks that share the GPU: the same bits.
+phase_same() {
+  local bad=0 one name
+  shards || return 1
+  pretrain one "${small[@]}" || return 1
+  one=$(state_of one)
+  pretrain two "${small[@]}" || bad=1
+  mkdir -p "$work/runs/stopped" && touch "$work/runs/stopped/stop"
+  pretrain stopped "${small[@]}" # ends after one step, with code 85
+  [ "$(state_of stopped)" != "$one" ] || { echo "the stopped run did not stop"; bad=1; }
+  pretrain stopped "${small[@]}" || bad=1
+  pretrain recomputed "${small[@]}" model.recompute=true || bad=1
+  local names="two stopped recomputed"
+  if command -v "$mpirun" >/dev/null; then
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$mpirun" -n 2 --oversubscribe --bind-to none "$program" pretrain "$config" \
+      run.folder="$work/runs/ranks" data.shards="$work/shards" "${small[@]}" comm.share_gpu=true || bad=1
+    names="$names ranks"
+  else echo "two ranks on the GPU are left out: no mpirun"; fi
+  for name in $names; do
+    local other; other=$(state_of "$name")
+    echo "$name: state_id $other"
+    if [ "$other" = "$one" ]; then row "state_id: one run = $name" "yes"; else row "state_id: one run = $name" "NO"; bad=1; fi
+  done
+  return $bad
+}
+
+# timed NAME OPTION...: a run whose lines of metrics are stamped as they come; prints "first-step mean median stall memory": seconds from the
+# start to the first step, of a step (mean and median, after warm-up), the longest delay behind a checkpoint; MB of the GPU
+timed() {
+  local name=$1 begin pid sampler="" follower code=0 used; shift
+  local metrics=$work/runs/$name/metrics.jsonl
+  rm -rf "$work/runs/$name"
+  : >"$work/used"; : >"$work/stamps"
+  if command -v nvidia-smi >/dev/null; then
+    nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits -i 0 -lms 100 >"$work/used" & sampler=$!
+    sleep 0.5
+  fi
+  begin=$EPOCHREALTIME
+  pretrain "$name" "$@" >"$work/$name.log" 2>&1 & pid=$!
+  until [ -e "$metrics" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done
+  if [ -e "$metrics" ]; then # by looking every millisecond: notices of changed files are not everywhere
+    tail -n +1 -s 0.001 ---disable-inotify --pid=$pid -f "$metrics" | while IFS= read -r line; do echo "$EPOCHREALTIME $line"; done >"$work/stamps" & follower=$!
+  fi
+  wait $pid || code=$?
+  [ -z "${follower-}" ] || wait "$follower"
+  [ -z "$sampler" ] || { kill "$sampler"; wait "$sampler" 2>/dev/null; }
+  cat "$work/$name.log" "$work/stamps" >&2
+  [ $code = 0 ] || return $code
+  used=$(awk 'NR == 1 || $1 < low { low = $1 } $1 > high { high = $1 } END { print high - low }' "$work/used")
+  awk -v begin="$begin" -v warm="$warm" -v every="$every" -v used="$used" '
+    /"kind": *"step"/ { at[n++] = $1 }
+    END {
+      if (n < warm + 5) { print "too few steps (" n ")" >"/dev/stderr"; exit 1 }
+      m = n - warm
+      for (i = 0; i < m; i++) { v = at[warm + i] - at[warm + i - 1]; for (j = i; j > 0 && sorted[j - 1] > v; j--) sorted[j] = sorted[j - 1]; sorted[j] = v }
+      median = sorted[int(m / 2)]
+      for (i = warm; i < n; i++) if (i % every == 0 && at[i] - at[i - 1] - median > stall) stall = at[i] - at[i - 1] - median
+      printf "%.4f %.6f %.6f %.6f %d\n", at[0] - begin, (at[n - 1] - at[warm - 1]) / m, median, stall, used
+    }' "$work/stamps"
+}
+
+# One line of the table for a way to train.
+speed() {
+  local title=$1 key=$2 first mean median stall memory; shift 2
+  timed "$key" "$@" >"$work/timed" || return 1
+  read -r first mean median stall memory <"$work/timed"
+  value "$key" "$mean"
+  row "$title: sequences/s" "$(awk -v b="$batch" -v s="$mean" 'BEGIN { printf "%.1f (%.2f steps/s; median step %.2f ms)", b / s, 1 / s, 1000 * '"$median"' }')"
+  [ "$memory" = 0 ] || row "$title: memory of the GPU" "$memory MB"
+  row "$title: start to first step" "$first s"
+  row "$title: longest stall of a checkpoint" "$(awk -v s="$stall" 'BEGIN { printf "%.1f ms", 1000 * s }')"
+}
+phase_speed() {
+  local bad=0
+  shards || return 1
+  speed "findna bf16, 8 micro-batches" findna8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
+  speed "findna bf16, 1 micro-batch" findna1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
+  speed "findna bf16, 1 micro-batch, recompute" recompute "${big[@]}" "${long[@]}" train.virtual_ranks=1 model.recompute=true || bad=1
+  return $bad
+}
+
+# torch KIND BATCH COUNT SIZE: mean seconds of the measurements but the first few, and MB
+torch() {
+  "$python" -c 'import torch' 2>/dev/null || skip "$python has no PyTorch"
+  [ "$device" = cpu ] || "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || skip "PyTorch of $python sees no GPU"
+  yes "" | head -n "$2" | "$python" -W ignore tests/bench/torch_step.py "$1" 2 "$3" "$device" |
+    awk -v warm="$(($2 / 5))" 'NR > warm { s += $1; n++; m = $2 } END { if (!n) exit 1; printf "%.6f %.0f\n", s / n, m }'
+}
+per_batch() { awk -v s="$1" -v a="$batch" -v b="$torch_batch" 'BEGIN { printf "%.6f", s * a / b }'; }
+phase_torch() {
+  local seconds memory
+  torch product 50 "$size" >"$work/torch" || exit $?
+  read -r seconds memory <"$work/torch"
+  value product "$(awk -v n="$size" -v s="$seconds" 'BEGIN { printf "%.6g", 2 * n * n * n / s }')"
+  row "bf16 product of $size x $size (PyTorch)" "$(awk -v f="$(of product)" 'BEGIN { printf "%.1f TFLOP/s", f * 1e-12 }')"
+  torch step "$count" "$torch_batch" >"$work/torch" || exit $?
+  read -r seconds memory <"$work/torch"
+  value torch "$(per_batch "$seconds")"
+  row "PyTorch eager: sequences/s" "$(awk -v b="$torch_batch" -v s="$seconds" 'BEGIN { printf "%.1f", b / s }') ($memory MB)"
+}
+phase_compile() {
+  local seconds memory
+  [ "$device" != cpu ] || skip "torch.compile is left to a GPU"
+  torch compile "$count" "$torch_batch" >"$work/torch" || exit $?
+  read -r seconds memory <"$work/torch"
+  value compiled "$(per_batch "$seconds")"
+  row "PyTorch torch.compile: sequences/s" "$(awk -v b="$torch_batch" -v s="$seconds" 'BEGIN { printf "%.1f", b / s }') ($memory MB)"
+}
+
+sanitizer() {
+  local tool
+  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) || skip "no compute-sanitizer"
+  CMOCKA_MESSAGE_OUTPUT=TAP "$tool" --tool "$1" --error-exitcode 99 "$tests/test_cuda"
+  local code=$?
+  row "compute-sanitizer $1 on all operations" "$([ $code = 0 ] && echo clean || echo "exit code $code")"
+  return $code
+}
+phase_memcheck() { sanitizer memcheck; }
+phase_racecheck() { sanitizer racecheck; }
+
+if [ "${1-}" = --inner ]; then
+  . "$2/settings"
+  cd "$root"
+  "phase_$3"
+  exit
+fi
+
+# --- the check
+emulated="" phases=() folder=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    --emulated) emulated=1; shift ;;
+    --phases) IFS=, read -ra phases <<<"${2-}"; shift 2 ;;
+    -h | --help) sed -n '2,7s/^# //p' "$self"; exit 0 ;;
+    -*) echo "check.sh: unknown option $1; see --help" >&2; exit 64 ;;
+    *) folder=$(cd "$1" 2>/dev/null && pwd) || { echo "check.sh: no folder $1" >&2; exit 66; }; shift ;;
+  esac
+done
+[ ${#phases[@]} -gt 0 ] || phases=("${all[@]}")
+for phase in "${phases[@]}"; do [[ " ${all[*]} " == *" $phase "* ]] || { echo "check.sh: no phase '$phase'; there are: ${all[*]}" >&2; exit 64; }; done
+cd "$root"
+SECONDS=0
+budget=${BUDGET:-570}
+if [ -z "$folder" ] && [ -e BUNDLE.txt ]; then folder=$root; fi
+if [ -z "$folder" ]; then
+  log=$(mktemp)
+  [ -z "$emulated" ] || make -s -j"$(nproc)" emulated >/dev/null 2>"$log"
+  folder=$(make -s -j"$(nproc)" --no-print-directory check-programs $([ -n "$emulated" ] || echo CUDA=1) 2>"$log" | tail -1)
+  [ -n "$folder" ] && [ -x "$folder/findna" ] || { tail -20 "$log" >&2; echo "check.sh: cannot be built here; give a folder that was built elsewhere (make bundle MPI_TOO=1 TESTS_TOO=1)" >&2; exit 1; }
+  rm -f "$log"
+  folder=$root/$folder
+fi
+plugin=libfindna_$([ -n "$emulated" ] && echo emulated || echo cuda).so
+if [ -x "$folder/bin/findna" ]; then program=$folder/bin/findna tests=$folder/bin plugin=$folder/lib/$plugin
+else program=$folder/findna tests=$folder/tests plugin=$folder/$plugin; fi
+for file in "$program" "$plugin" "$tests/test_cuda" "$tests/test_golden"; do [ -e "$file" ] || { echo "check.sh: $file is not there" >&2; exit 66; }; done
+mpirun=mpirun
+[ ! -x "$folder/bin/mpirun" ] || mpirun=$folder/bin/mpirun
+
+logs=${OUT:-$root/build/gpu-check}
+mkdir -p "$logs" || exit 74
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+: >"$work/rows"; : >"$work/values"; : >"$logs/log.txt"
+export FINDNA_PLUGIN=$plugin
+unset FINDNA_EMULATED_GPUS
+# window, batch: of the measured model; small: options of the runs that are compared; big, long: of those that are timed; warm: their first
+# steps, which do not count; every: interval of checkpoints; count, torch_batch, size: PyTorch's steps, their batch, and its product; flop: of a
+# sequence, 16 * channels * hidden * blocks * tokens (the teacher's pass is one of four), recomputation not counted
+if [ -n "$emulated" ]; then
+  cat >"$work/tiny.yaml" <<'YAML'
+model: {cls: 3, channels: 18, hidden: 20, track: 3, networks: 1, blocks: 2}
+optim: {lr: 3e-3}
+device: {kind: cuda}
+YAML
+  config=$work/tiny.yaml window=61 batch=8 device=cpu warm=3 every=5 count=3 size=512 torch_batch=1
+  flop=$((16 * 18 * 20 * 2 * 64))
+  small="train.batch=8 train.virtual_ranks=4 train.steps=4 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=2"
+  long="train.steps=16 eval.every=0 eval.windows=8 eval.monitor_windows=0"
+else
+  config=findna window=1000 batch=128 device=cuda warm=20 every=25 count=60 size=8192 torch_batch=128
+  flop=$((16 * 308 * 512 * 40 * 1010))
+  small="device.kind=cuda train.batch=32 train.virtual_ranks=4 train.steps=8 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=4"
+  long="train.steps=120 eval.every=0"
+fi
+if [ -z "${PYTHON-}" ]; then PYTHON=python3; [ ! -x build/bench-venv/bin/python ] || PYTHON=$root/build/bench-venv/bin/python; fi
+python=$PYTHON
+big=(device.kind=cuda "train.batch=$batch") long="$long checkpoint.every=$every"
+for name in work program tests config window batch device warm every count size torch_batch mpirun python; do printf '%s=%q\n' $name "${!name}"; done >"$work/settings"
+printf '%s=(%s)\n' small "$small" long "$long" big "${big[*]}" >>"$work/settings"
+
+# limit PHASE: its seconds at most
+limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 90 ;; speed) echo 120 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
+declare -A outcome
+for phase in "${phases[@]}"; do
+  left=$((budget - SECONDS)) most=$(limit "$phase")
+  if [ $left -lt 5 ]; then outcome[$phase]=skipped; row "$phase" "not run: the $budget seconds are used up"; continue; fi
+  [ $most -lt $left ] || most=$left
+  [ -z "$emulated" ] || most=$((most * 3)) # the emulated GPU is slow, and no budget of a machine's
+  start=$SECONDS code=0
+  printf '%-10s ' "$phase"
+  echo "=== $phase" >>"$logs/log.txt"
+  rm -f "$work/reason"
+  timeout -k 10 $most bash "$self" --inner "$work" "$phase" >"$work/log" 2>&1 </dev/null || code=$?
+  cat "$work/log" >>"$logs/log.txt"
+  case $code in
+    0) outcome[$phase]=passed ;;
+    77) outcome[$phase]=skipped; row "$phase" "skipped: $(cat "$work/reason" 2>/dev/null)" ;;
+    124 | 137) outcome[$phase]=FAILED; row "$phase" "stopped after $most s" ;;
+    *) outcome[$phase]=FAILED ;;
+  esac
+  echo "${outcome[$phase]} ($((SECONDS - start)) s)"
+  [ "${outcome[$phase]}" != FAILED ] || tail -8 "$work/log" | sed 's/^/    /'
+done
+
+# --- the table: what was measured, and what follows from it
+# The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) is that of another.
+case $(sed -n 's/^GPU\t//p' "$work/rows") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
+share() { awk -v s="$1" -v b="$batch" -v flop="$flop" -v peak="$2" 'BEGIN { printf "%.3g %%", 100 * b / s * flop / peak }'; }
+for key in findna8 findna1 recompute torch compiled; do
+  mean=$(of $key) || continue
+  [ -z "$peak" ] || row "$key: MFU (of $peak TFLOP/s)" "$(share "$mean" "${peak}e12")"
+  ! product=$(of product) || row "$key: of the measured product" "$(share "$mean" "$product")"
+  for other in torch compiled; do
+    case $key in findna*) ! theirs=$(of $other) || row "$key / $other" "$(awk -v a="$theirs" -v b="$mean" 'BEGIN { printf "%.2f times as fast", a / b }')" ;; esac
+  done
+done
+{
+  echo "findna on a GPU, $(date -u +%F): tests/gpu/check.sh${emulated:+ --emulated}, batch $batch, windows of $window, $SECONDS s"
+  [ -z "$emulated" ] || echo "(the emulated GPU: its times mean nothing, nor do their ratios)"
+  awk -F'\t' '{ printf "  %-56s %s\n", $1, $2 }' "$work/rows"
+} | tee "$logs/summary.txt"
+words() { local name out=""; for name in "${phases[@]}"; do [ "${outcome[$name]}" != "$1" ] || out="$out $name"; done; echo "${out:- none}"; }
+line="passed:$(words passed); FAILED:$(words FAILED); skipped:$(words skipped)"
+echo "logs: $logs/log.txt, $logs/summary.txt"
+echo "$line" | tee -a "$logs/summary.txt"
+[ "$(words FAILED)" = " none" ]
