@@ -122,6 +122,23 @@ static void gpu_release(fd_device *dev, void *buffer) {
   cudaFree(buffer);
 }
 
+/* Page-locked: what copies reach at the full speed of the bus. Only copies to it are asked for, which are waited for. */
+static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const char *what) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  void *memory = NULL;
+  cudaError_t error = cudaMallocHost(&memory, bytes ? bytes : 1);
+  memcpy(out, &memory, sizeof memory);
+  if (error == cudaSuccess) return FD_OK;
+  cudaGetLastError();
+  return cuda->host->fail(FD_MEMORY, "%.2f GB of page-locked memory for %s: %s", 1e-9 * (double)bytes, what,
+                          cudaGetErrorString(error));
+}
+
+static void gpu_release_host(fd_device *dev, void *buffer) {
+  (void)dev;
+  if (buffer) cudaFreeHost(buffer);
+}
+
 static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
   fd_cuda *cuda = fd_cuda_of(dev);
   if (cuda->failed != FD_OK) return cuda->failed;
@@ -220,6 +237,8 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16} : fd_form{FD_FP32, PAD_FP32};
   cuda->device.alloc = gpu_alloc;
   cuda->device.release = gpu_release;
+  cuda->device.alloc_host = gpu_alloc_host;
+  cuda->device.release_host = gpu_release_host;
   cuda->device.copy = gpu_copy;
   cuda->device.sync = gpu_sync;
   cuda->device.destroy = gpu_destroy;

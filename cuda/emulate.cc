@@ -414,6 +414,11 @@ cudaError_t cudaFree(void *memory) {
   return memory ? 1 : cudaSuccess;
 }
 
+cudaError_t cudaMallocHost(void **memory, size_t bytes) {
+  return (*memory = malloc(bytes)) ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFreeHost(void *memory) { return free(memory), cudaSuccess; }
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int, cudaStream_t) {
   memmove(to, from, bytes);
   return cudaSuccess;

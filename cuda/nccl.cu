@@ -188,7 +188,7 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
     return cuda->host->fail(FD_GPU, "%s on rank %d's machine; install it everywhere, or set comm.transport=mpi", why, rank);
   nccl_link *l = new (std::nothrow) nccl_link();
   if (!l) return cuda->host->fail(FD_MEMORY, "no memory for the link between GPUs");
-  l->link = {"nccl", rank, size, 0, follow, exchange, add, sum, progress, lead, close_link};
+  l->link = {"nccl", rank, size, 0, 0, follow, exchange, add, sum, progress, lead, close_link};
   l->cuda = cuda;
   l->limit = limit > (double)START_SECONDS ? limit : (double)START_SECONDS; /* many ranks take their time to meet */
   config.blocking = 0;

@@ -38,7 +38,7 @@ typedef struct mpi_link {
   /* Faults, for tests. */
   double delay;
   int fault_rank, fault_lost;
-  uint64_t fault_at, done;
+  uint64_t fault_at, faults_seen;
 } mpi_link;
 
 /* Of all links, one after the other: freed by MPI_Finalize, since to free it all ranks would have to meet. */
@@ -119,7 +119,7 @@ static fd_status start_sum(mpi_link *l, const job *j) {
 
 /* The tests' faults: a failure, or silence for ever. */
 static fd_status inject(mpi_link *l) {
-  if (l->link.rank != l->fault_rank || l->done++ != l->fault_at) return FD_OK;
+  if (l->link.rank != l->fault_rank || l->faults_seen++ != l->fault_at) return FD_OK;
   if (!l->fault_lost) return fd_fail(FD_LOST, "the sum of gradients: an injected failure");
   l->not_before = 1e300;
   return FD_OK;
@@ -140,6 +140,7 @@ static fd_status start_job(mpi_link *l, const job *j) {
 static fd_status end_job(mpi_link *l, const job *j) {
   l->started = 0;
   l->first++;
+  l->link.done++;
   if (j->kind == ADD || j->kind == FOLLOW || !l->dev->own_memory) return FD_OK;
   return l->dev->copy(l->dev, j->to, l->staged + (j->kind == EXCHANGE ? j->send_count : 0), j->count * sizeof(float));
 }
@@ -196,7 +197,7 @@ fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) {
   mpi_link *l;
   *link = NULL;
   FD_TRY(fd_alloc(&l, 1, sizeof *l, "the link between ranks"));
-  *l = (mpi_link){.link = {"mpi", comm->rank, comm->size, 0, follow, exchange, add, sum, progress, lead, close_link},
+  *l = (mpi_link){.link = {"mpi", comm->rank, comm->size, 0, 0, follow, exchange, add, sum, progress, lead, close_link},
                   .comm = comm,
                   .dev = dev};
   read_faults(l);

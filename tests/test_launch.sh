@@ -13,6 +13,13 @@ run="$root/launch/run"
 job="env SLURM_JOB_ID=1 SLURM_NTASKS=6 SLURM_JOB_NUM_NODES=2"
 expect "outside Slurm: mpirun" 0 "^\+ mpirun -n 2 --bind-to none .*pretrain demo device.threads=3$" "$run" -n 2 -t 3 pretrain demo
 check "without keepalive" bash -c '! grep -q keepalive out.log'
+gpus="env FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so FINDNA_EMULATED_GPUS=3"
+expect "a rank a GPU" 0 "^\+ mpirun -n 3 .*pretrain demo device.kind=cuda " $gpus "$run" pretrain demo device.kind=cuda
+printf 'device: {kind: cuda}\ndata: {shards: x}\n' >on_gpus.yaml
+expect "a rank a GPU, from the config" 0 "^\+ mpirun -n 3 " $gpus "$run" pretrain on_gpus.yaml
+expect "a rank a GPU, for an encoder" 0 "^\+ mpirun -n 3 " $gpus "$run" embed runs/first x.fa --device cuda
+expect "-n says how many of them" 0 "^\+ mpirun -n 2 " $gpus "$run" -n 2 pretrain on_gpus.yaml
+expect "GPUs that are not asked for do not count" 0 "^\+ mpirun -n $(nproc) " $gpus "$run" pretrain demo
 expect "-b cores" 0 "^\+ mpirun -n 2 --map-by slot:PE=3 --bind-to core " "$run" -n 2 -t 3 -b cores pretrain demo
 expect "in a job: srun, a rank a task" 0 "^\+ srun -n 6 --mpi=pmix --wait=10 --kill-on-bad-exit=0 --cpu-bind=cores /.*pretrain demo device.threads=1$" $job "$run" pretrain demo
 expect "the CPUs of a task are its threads" 0 "^\+ srun -n 6 .*--cpus-per-task=4 .*probe x --threads=4$" $job SLURM_CPUS_PER_TASK=4 "$run" probe x

@@ -106,6 +106,8 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
                             .form = {FD_FP32, 1},
                             .alloc = cpu_alloc,
                             .release = cpu_release,
+                            .alloc_host = cpu_alloc,
+                            .release_host = cpu_release,
                             .copy = cpu_copy,
                             .sync = cpu_sync,
                             .destroy = cpu_destroy,

@@ -35,8 +35,11 @@ struct fd_device {
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
-  fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);   /* host or device, both ways */
-  fd_status (*sync)(fd_device *dev);                                             /* waits; reports failures of past operations */
+  fd_status (*alloc_host)(fd_device *dev, void *out, size_t bytes,
+                          const char *what); /* the program's, which copies reach fastest */
+  void (*release_host)(fd_device *dev, void *buffer);
+  fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes); /* host or device, both ways */
+  fd_status (*sync)(fd_device *dev);                                           /* waits; reports failures of past operations */
   /* A link of the device's own kind between ranks (device/link.h): the root makes an id, which all ranks open it with. NULL where
    * there is none; FD_MISSING, with the reason in *why, when it cannot be used. `limit`: seconds, 0: none. */
   fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID], const char **why);

@@ -12,6 +12,7 @@ struct fd_link {
   const char *name;
   int rank, size;
   uint64_t bytes_sent; /* by itself, not by the communicator's calls */
+  uint64_t done;       /* how much of what was asked for: as long as it grows, nobody is stuck */
   /* What is asked for from here on begins after what the device was given so far. */
   fd_status (*follow)(fd_link *link);
   /* Sends `send_count` floats to `peer` while receiving `receive_count` from it. */

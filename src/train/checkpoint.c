@@ -25,6 +25,7 @@ struct fd_checkpointer {
   fd_run run;
   fd_slice *slice;
   int slices;
+  fd_device *dev;   /* borrowed */
   float **snapshot; /* [slices], those of this rank; NULL elsewhere */
   char **header;    /* [slices], of the files that they become */
   size_t *header_bytes;
@@ -78,6 +79,7 @@ fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *r
   FD_TRY(fd_alloc(checkpointer, 1, sizeof **checkpointer, "checkpoint"));
   fd_checkpointer *c = *checkpointer;
   c->run = *run;
+  c->dev = state->dev;
   c->durable_step = -1;
   c->cls = state->cls;
   c->width = state->width;
@@ -87,7 +89,7 @@ fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *r
   FD_GO(fd_alloc(&c->header_bytes, (size_t)c->slices, sizeof *c->header_bytes, "checkpoint"));
   FD_GO(fd_alloc(&c->report, (size_t)c->slices * REPORT_WORDS, sizeof *c->report, "checkpoint"));
   for (int i = run->comm->rank; i < c->slices; i += run->comm->size) {
-    FD_GO(fd_alloc(&c->snapshot[i], c->slice[i].size, sizeof(float), "snapshot for checkpoints"));
+    FD_GO(c->dev->alloc_host(c->dev, &c->snapshot[i], c->slice[i].size * sizeof(float), "snapshot for checkpoints"));
     FD_GO(describe(c, i));
   }
   if (run->comm->rank == 0) {
@@ -118,7 +120,7 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   if (c->busy && !wait_ready(c, c->late ? 0 : fd_checkpoint_patience(c->run.config)))
     return; /* stuck on a disk that does not answer, until the process ends */
   if (c->busy) pthread_join(c->writer, NULL);
-  for (int i = 0; c->snapshot && i < c->slices; i++) free(c->snapshot[i]);
+  for (int i = 0; c->snapshot && i < c->slices; i++) c->dev->release_host(c->dev, c->snapshot[i]);
   for (int i = 0; c->header && i < c->slices; i++) free(c->header[i]);
   free(c->snapshot);
   free(c->header);

@@ -135,11 +135,14 @@ void fd_gradients_add(fd_gradients *g) {
 static fd_status wait_for_ranks(fd_gradients *g) {
   fd_watch *watch = &g->comm->watch;
   double since = fd_seconds();
+  uint64_t done = g->link->done;
   int idle = 0;
   atomic_store(&watch->waiting_since, since);
   atomic_store(&watch->waiting, "the sum of gradients");
   while (g->failed == FD_OK && !idle) {
     g->failed = g->link->progress(g->link, &idle);
+    if (g->link->done != done) atomic_store(&watch->waiting_since, fd_seconds()); /* a slow network is not a stuck one */
+    done = g->link->done;
     if (!idle) sched_yield();
   }
   atomic_store(&watch->waiting, NULL);

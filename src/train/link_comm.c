@@ -61,9 +61,10 @@ fd_status fd_link_comm_open(fd_link **link, fd_comm *comm, fd_device *dev) {
   comm_link *l;
   *link = NULL;
   FD_TRY(fd_alloc(&l, 1, sizeof *l, "the link between ranks"));
-  *l = (comm_link){.link = {comm->ops->name, comm->rank, comm->size, 0, follow, exchange, add, sum, progress, lead, close_link},
-                   .comm = comm,
-                   .dev = dev};
+  *l =
+      (comm_link){.link = {comm->ops->name, comm->rank, comm->size, 0, 0, follow, exchange, add, sum, progress, lead, close_link},
+                  .comm = comm,
+                  .dev = dev};
   *link = &l->link;
   return FD_OK;
 }
