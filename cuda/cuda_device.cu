@@ -1,5 +1,4 @@
 /* A GPU as a device: what the plugin exports, memory, scratch, the copies of weights. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -16,7 +16,6 @@
 #define __host__
 #define __launch_bounds__(...)
 #define __restrict__
-#define __forceinline__ inline
 
 typedef struct dim3 {
   unsigned x, y, z;
@@ -26,9 +25,6 @@ extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 struct uint2 {
   uint32_t x, y;
-};
-struct uint4 {
-  uint32_t x, y, z, w;
 };
 struct float4 {
   float x, y, z, w;
@@ -55,12 +51,6 @@ template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
   T other;
   fd_emulate_shuffle(&value, &other, sizeof value, fd_emulate_lane() ^ mask);
-  return other;
-}
-template <class T>
-T __shfl_sync(unsigned, T value, int lane) {
-  T other;
-  fd_emulate_shuffle(&value, &other, sizeof value, lane);
   return other;
 }
 

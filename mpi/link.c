@@ -30,13 +30,13 @@ typedef struct mpi_link {
   job *queue;
   size_t first, last, room; /* jobs first .. last - 1 are not done */
   int started;              /* the first one's messages are on their way */
-  double not_before;        /* of the first one */
   MPI_Request request[REQUESTS];
   int requests;
   float *staged; /* host copies for a device with memory of its own */
   size_t staged_room;
   /* Faults, for tests. */
-  double delay;
+  double delay, not_before; /* not_before: of the first job, once it is held back */
+  int held;
   int fault_rank, fault_lost;
   uint64_t fault_at, faults_seen;
 } mpi_link;
@@ -77,11 +77,15 @@ static fd_status sum(fd_link *link, float *data, size_t count) {
   return put(of(link), (job){SUM, 0, 0, count, NULL, NULL, data});
 }
 
+static fd_status room(const mpi_link *l) {
+  return l->requests < REQUESTS ? FD_OK : fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+}
+
 /* Starts the messages of one direction, a chunk at a time. */
 static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int receive) {
   for (size_t at = 0; at < count; at += CHUNK) {
     int n = count - at < CHUNK ? (int)(count - at) : CHUNK;
-    if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+    FD_TRY(room(l));
     MPI_Request *request = &l->request[l->requests++];
     FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
                          : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
@@ -90,35 +94,40 @@ static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int
   return FD_OK;
 }
 
+/* A host copy of what a device with memory of its own sends, with room for `more` behind; else the data itself. */
+static fd_status stage(mpi_link *l, const float *data, size_t count, size_t more, float **staged) {
+  *staged = (float *)data;
+  if (!l->dev->own_memory) return FD_OK;
+  FD_TRY(fd_grow(&l->staged, &l->staged_room, count + more, sizeof(float), "gradients on their way"));
+  *staged = l->staged;
+  return l->dev->copy(l->dev, l->staged, data, count * sizeof(float));
+}
+
 static fd_status start_exchange(mpi_link *l, const job *j) {
-  float *from = (float *)j->send, *to = j->to;
-  if (l->dev->own_memory) {
-    FD_TRY(fd_grow(&l->staged, &l->staged_room, j->send_count + j->count, sizeof(float), "gradients on their way"));
-    FD_TRY(l->dev->copy(l->dev, l->staged, j->send, j->send_count * sizeof(float)));
-    from = l->staged, to = l->staged + j->send_count;
-  }
-  FD_TRY(start(l, j, to, j->count, 1));
+  float *from;
+  FD_TRY(stage(l, j->send, j->send_count, j->count, &from));
+  FD_TRY(start(l, j, l->dev->own_memory ? from + j->send_count : j->to, j->count, 1));
   return start(l, j, from, j->send_count, 0);
 }
 
 static fd_status start_sum(mpi_link *l, const job *j) {
-  float *data = j->to;
-  if (l->dev->own_memory) {
-    FD_TRY(fd_grow(&l->staged, &l->staged_room, j->count, sizeof(float), "gradients on their way"));
-    FD_TRY(l->dev->copy(l->dev, l->staged, j->to, j->count * sizeof(float)));
-    data = l->staged;
-  }
+  float *data;
+  FD_TRY(stage(l, j->to, j->count, 0, &data));
   for (size_t at = 0; at < j->count; at += CHUNK) {
     int n = j->count - at < CHUNK ? (int)(j->count - at) : CHUNK;
-    if (l->requests == REQUESTS) return fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+    FD_TRY(room(l));
     FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests++]),
                  "MPI_Iallreduce"));
   }
   return FD_OK;
 }
 
-/* The tests' faults: a failure, or silence for ever. */
-static fd_status inject(mpi_link *l) {
+/* The tests' faults: a late message, a failure, or silence for ever. */
+static fd_status hold_back(mpi_link *l) {
+  uint32_t word[4] = {0};
+  l->held = 1;
+  if (l->delay > 0) fd_philox(word, fd_rng_key_of((uint64_t)l->link.rank, FD_RNG_TEST), l->link.bytes_sent, l->first);
+  l->not_before = l->delay > 0 ? fd_seconds() + l->delay * (double)fd_unit(word[0]) : 0;
   if (l->link.rank != l->fault_rank || l->faults_seen++ != l->fault_at) return FD_OK;
   if (!l->fault_lost) return fd_fail(FD_LOST, "the sum of gradients: an injected failure");
   l->not_before = 1e300;
@@ -138,7 +147,7 @@ static fd_status start_job(mpi_link *l, const job *j) {
 }
 
 static fd_status end_job(mpi_link *l, const job *j) {
-  l->started = 0;
+  l->started = l->held = 0;
   l->first++;
   l->link.done++;
   if (j->kind == ADD || j->kind == FOLLOW || !l->dev->own_memory) return FD_OK;
@@ -150,20 +159,14 @@ static fd_status progress(fd_link *link, int *idle) {
   for (*idle = 0; l->first < l->last;) {
     job j = l->queue[l->first];
     if (!l->started) {
-      if (!l->not_before && (j.kind == EXCHANGE || j.kind == SUM)) {
-        uint32_t word[4];
-        fd_philox(word, fd_rng_key_of((uint64_t)link->rank, FD_RNG_TEST), l->link.bytes_sent, l->first);
-        l->not_before = l->delay > 0 ? fd_seconds() + l->delay * (double)fd_unit(word[0]) : 1e-300;
-        FD_TRY(inject(l));
-      }
-      if (fd_seconds() < l->not_before) return FD_OK;
+      if (!l->held && (j.kind == EXCHANGE || j.kind == SUM)) FD_TRY(hold_back(l));
+      if (l->held && fd_seconds() < l->not_before) return FD_OK;
       FD_TRY(start_job(l, &j));
     }
     int done = 1;
     if (l->requests) FD_TRY(check(MPI_Testall(l->requests, l->request, &done, MPI_STATUSES_IGNORE), "a message"));
     if (!done) return FD_OK;
     FD_TRY(end_job(l, &j));
-    l->not_before = 0;
   }
   *idle = 1;
   return FD_OK;

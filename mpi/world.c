@@ -76,23 +76,15 @@ static fd_status mpi_broadcast(fd_comm *comm, void *data, size_t bytes, int root
   return FD_OK;
 }
 
-static fd_status mpi_sum(fd_comm *comm, void *data, size_t count, size_t size, MPI_Datatype type) {
-  comm->bytes_sent += count * size;
-  for (char *at = data; count;) {
-    int n = count > CHUNK / 8 ? CHUNK / 8 : (int)count;
+static fd_status mpi_sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
+  comm->bytes_sent += count * sizeof *data;
+  while (count) {
+    int n = count > CHUNK / sizeof *data ? (int)(CHUNK / sizeof *data) : (int)count;
     enter(comm, "MPI_Allreduce");
-    FD_TRY(leave(comm, MPI_Allreduce(MPI_IN_PLACE, at, n, type, MPI_SUM, MPI_COMM_WORLD)));
-    at += (size_t)n * size, count -= (size_t)n;
+    FD_TRY(leave(comm, MPI_Allreduce(MPI_IN_PLACE, data, n, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD)));
+    data += n, count -= (size_t)n;
   }
   return FD_OK;
-}
-
-static fd_status mpi_sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
-  return mpi_sum(comm, data, count, sizeof *data, MPI_UINT64_T);
-}
-
-static fd_status mpi_sum_f32(fd_comm *comm, float *data, size_t count) {
-  return mpi_sum(comm, data, count, sizeof *data, MPI_FLOAT);
 }
 
 static fd_status mpi_barrier(fd_comm *comm) {
@@ -137,7 +129,7 @@ static fd_status begin_watch(mpi_world *world, int threads) {
 }
 
 fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
-  static const fd_comm_ops ops = {"mpi",       mpi_exchange,     mpi_broadcast, mpi_sum_u64, mpi_sum_f32,
+  static const fd_comm_ops ops = {"mpi",       mpi_exchange,     mpi_broadcast, mpi_sum_u64,
                                   mpi_barrier, fd_link_mpi_open, mpi_abort,     mpi_finish};
   int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
   mpi_world *world;

@@ -6,7 +6,6 @@
 
 #include "comm/comm.h"
 #include "train/gradients.h"
-#include "train/link_comm.h"
 #include "train/rank_device.h"
 #include "train/synchrony.h"
 
@@ -52,7 +51,57 @@ static fd_status barrier(fd_comm *comm) {
   return FD_OK;
 }
 
-static const fd_comm_ops thread_ops = {.name = "threads", .exchange = exchange, .sum_u64 = sum_u64, .barrier = barrier};
+/* A link that does at once what it is asked for, on CPUs. */
+typedef struct thread_link {
+  fd_link link; /* first */
+  fd_comm *comm;
+  fd_device *dev;
+} thread_link;
+
+static thread_link *of(fd_link *link) { return (thread_link *)(void *)link; }
+
+static fd_status at_once(fd_link *link) {
+  (void)link;
+  return FD_OK;
+}
+
+static fd_status link_exchange(fd_link *link, int peer, const float *send, size_t send_count, float *receive,
+                               size_t receive_count) {
+  return exchange(of(link)->comm, peer, send, send_count * sizeof *send, receive, receive_count * sizeof *receive);
+}
+
+static fd_status link_add(fd_link *link, size_t count, const float *a, const float *b, float *out) {
+  of(link)->dev->ops.add(of(link)->dev, count, a, b, out);
+  return FD_OK;
+}
+
+static fd_status link_progress(fd_link *link, int *idle) {
+  (void)link;
+  *idle = 1;
+  return FD_OK;
+}
+
+static void link_close(fd_link *link) { free(link); }
+
+static fd_status open_link(fd_link **link, fd_comm *comm, fd_device *dev) {
+  thread_link *l = calloc(1, sizeof *l);
+  *l = (thread_link){.link = {.name = "threads",
+                              .rank = comm->rank,
+                              .size = comm->size,
+                              .follow = at_once,
+                              .exchange = link_exchange,
+                              .add = link_add,
+                              .progress = link_progress,
+                              .lead = at_once,
+                              .close = link_close},
+                     .comm = comm,
+                     .dev = dev};
+  *link = &l->link;
+  return FD_OK;
+}
+
+static const fd_comm_ops thread_ops = {
+    .name = "threads", .exchange = exchange, .sum_u64 = sum_u64, .barrier = barrier, .link = open_link};
 
 /* Runs `work` as every rank of a world. */
 typedef struct job {
@@ -114,7 +163,7 @@ static void tree_sum(fd_comm *comm, void *context) {
   config.device.threads = 1;
   double half[2], pair[3] = {comm->rank, 1, 0.5};
   for (size_t i = 0; i < r->count; i++) r->result[comm->rank][i] = value_of(comm->rank, i);
-  r->failed[comm->rank] = fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_link_comm_open(&link, comm, dev) != FD_OK ||
+  r->failed[comm->rank] = fd_device_open(&dev, &config, 0, 1) != FD_OK || open_link(&link, comm, dev) != FD_OK ||
                           fd_link_tree_sum(link, r->result[comm->rank], r->count, scratch) != FD_OK;
   uint64_t sent = comm->bytes_sent;
   r->failed[comm->rank] |= fd_comm_tree_sum_f64(comm, pair, 3, half) != FD_OK;

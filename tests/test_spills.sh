@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the CUDA compiler reports of the kernels, for each kind of GPU: none spills registers, and none that multiplies has a stack frame.
-# (Either costs tens of percent, and no other test sees it.)
+# (No other test sees either.)
 source "$(dirname "$0")/lib.sh"
 
 # Those that may have a stack frame: checks and oracles, and what runs once a step. None of them may spill.

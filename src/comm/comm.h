@@ -22,10 +22,8 @@ typedef struct fd_comm_ops {
   fd_status (*broadcast)(fd_comm *comm, void *data, size_t bytes, int root);
   /* Sum over ranks in place, exact in any order. */
   fd_status (*sum_u64)(fd_comm *comm, uint64_t *data, size_t count);
-  /* Sum over ranks in place, in whatever order the library likes (comm.reduction: fast). */
-  fd_status (*sum_f32)(fd_comm *comm, float *data, size_t count);
   fd_status (*barrier)(fd_comm *comm);
-  /* Opens a link between the ranks' devices; NULL: there is none but these calls. */
+  /* Opens a link between the ranks' devices; NULL for a single process. Does not wait. */
   fd_status (*link)(struct fd_link **link, fd_comm *comm, struct fd_device *dev);
   /* Ends the whole job with this exit code; does not return. */
   void (*abort)(fd_comm *comm, int code);

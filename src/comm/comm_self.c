@@ -19,11 +19,6 @@ static fd_status self_sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
   return FD_OK;
 }
 
-static fd_status self_sum_f32(fd_comm *comm, float *data, size_t count) {
-  (void)comm, (void)data, (void)count;
-  return FD_OK;
-}
-
 static fd_status self_barrier(fd_comm *comm) {
   (void)comm;
   return FD_OK;
@@ -37,7 +32,7 @@ static void self_abort(fd_comm *comm, int code) {
 static void self_finish(fd_comm *comm) { (void)comm; }
 
 fd_comm *fd_comm_self(void) {
-  static const fd_comm_ops ops = {"self",       self_exchange, self_broadcast, self_sum_u64, self_sum_f32,
+  static const fd_comm_ops ops = {"self",       self_exchange, self_broadcast, self_sum_u64,
                                   self_barrier, NULL,          self_abort,     self_finish};
   static fd_comm self = {.size = 1, .local_size = 1, .ops = &ops};
   return &self;

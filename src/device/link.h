@@ -1,6 +1,5 @@
 /* A link moves device memory between the ranks of a job and adds there, asynchronously: calls return at once, and what they ask
- * for happens in their order. Implemented over MPI (mpi/link.c), by NCCL (cuda/nccl.cu), and at once over a communicator
- * (train/link_comm.c). */
+ * for happens in their order. Implemented over MPI (mpi/link.c) and by NCCL (cuda/nccl.cu). */
 #ifndef FD_DEVICE_LINK_H
 #define FD_DEVICE_LINK_H
 
@@ -9,10 +8,10 @@
 typedef struct fd_link fd_link;
 
 struct fd_link {
-  const char *name;
+  const char *name; /* for the log */
   int rank, size;
-  uint64_t bytes_sent; /* by itself, not by the communicator's calls */
-  uint64_t done;       /* how much of what was asked for: as long as it grows, nobody is stuck */
+  uint64_t bytes_sent;
+  uint64_t done; /* how much of what was asked for: as long as it grows, nobody is stuck */
   /* What is asked for from here on begins after what the device was given so far. */
   fd_status (*follow)(fd_link *link);
   /* Sends `send_count` floats to `peer` while receiving `receive_count` from it. */

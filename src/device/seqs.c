@@ -45,12 +45,15 @@ fd_status fd_mat_read(fd_device *dev, fd_mat m, int first, int rows, int width, 
   FD_TRY(fd_alloc(&raw, bytes, 1, "rows of the device"));
   fd_status status = dev->copy(dev, raw, from, bytes);
   if (status == FD_OK) status = dev->sync(dev);
-  for (size_t i = 0; status == FD_OK && i < (size_t)rows * (size_t)width; i++) {
-    const char *value = raw + i / (size_t)width * row + i % (size_t)width * element;
-    uint32_t bits = 0; /* a bf16 number is the upper half of an fp32 one */
-    memcpy(&bits, value, element);
-    if (m.type == FD_BF16) bits <<= 16;
-    memcpy(to + i, &bits, sizeof bits);
+  for (int r = 0; status == FD_OK && r < rows; r++, to += width) {
+    const char *from_row = raw + (size_t)r * row;
+    if (m.type == FD_FP32) memcpy(to, from_row, (size_t)width * sizeof *to);
+    for (int c = 0; m.type == FD_BF16 && c < width; c++) { /* the upper half of an fp32 number */
+      uint16_t half;
+      memcpy(&half, from_row + 2 * c, sizeof half);
+      uint32_t bits = (uint32_t)half << 16;
+      memcpy(to + c, &bits, sizeof bits);
+    }
   }
   free(raw);
   return status;

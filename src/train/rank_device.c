@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "train/link_comm.h"
 
 /* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
 static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
@@ -68,6 +67,7 @@ fd_status fd_rank_link_open(fd_link **link, const fd_config *config, fd_comm *co
   if (wanted == FD_TRANSPORT_NCCL && !own)
     return fd_fail(FD_CONFIG, "comm.transport: nccl needs a GPU of its own for each rank (device.kind=cuda, not comm.share_gpu)");
   if (wanted != FD_TRANSPORT_MPI && own) FD_TRY(open_own(link, config, comm, dev));
-  if (*link) return FD_OK;
-  return comm->ops->link ? comm->ops->link(link, comm, dev) : fd_link_comm_open(link, comm, dev);
+  if (!*link) FD_TRY(comm->ops->link(link, comm, dev));
+  if (comm->rank == 0) fd_info("gradients travel between the %d ranks by %s", comm->size, (*link)->name);
+  return FD_OK;
 }
