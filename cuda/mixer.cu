@@ -17,20 +17,74 @@ __device__ inline int rotated(const rotation &r, int row, int column) {
   return to < first ? to + length : to;
 }
 
-/* z = sum + b1, which the backward pass may want; h = GELU(z). Both as they are stored: what is saved and what is computed again
- * have the same bits. */
+/* z = sum + b1, which the backward pass may want, and h = GELU(z), of N columns from one on. z is rounded before it is bent: what
+ * is saved and what is computed again have the same bits. */
+template <int N>
+__device__ inline void hidden_values(const float *bias, int hidden, fd_type type, int column, const float *sum, float *z,
+                                     float *h) {
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    z[i] = fd_rounded(type, sum[i] + (column + i < hidden ? bias[column + i] : 0));
+    h[i] = fd_gelu(z[i]);
+  }
+}
+
+/* Of sum = dh: da = dh GELU'(z), and g = GELU(z) for the gradient of W2. Padding stays zero. */
+template <int N>
+__device__ inline void slope_values(int hidden, int column, const float *sum, const float *z, float *g, float *da) {
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    g[i] = fd_gelu(z[i]);
+    da[i] = column + i < hidden ? sum[i] * fd_gelu_slope(z[i]) : 0;
+  }
+}
+
 struct hidden_epilogue {
   const float *bias;
   int hidden, first;
   fd_mat z, h;
   __device__ void operator()(int row, int column, const float sum[4]) const {
     float a[4], b[4];
-    for (int i = 0; i < 4; i++) {
-      a[i] = column + i < hidden ? fd_rounded(h.type, sum[i] + bias[column + i]) : 0;
-      b[i] = fd_gelu(a[i]);
-    }
+    hidden_values<4>(bias, hidden, h.type, column, sum, a, b);
     if (z.at) fd_put4(z, first + row, column, a);
     if (h.at) fd_put4(h, row, column, b);
+  }
+};
+
+/* da may stand where z does: an element is read just before it is written. */
+struct slope_epilogue {
+  int hidden;
+  fd_mat z, g, da;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float a[4], b[4], d[4];
+    fd_get4(z, row, column, a);
+    slope_values<4>(hidden, column, sum, a, b, d);
+    fd_put4(g, row, column, b);
+    fd_put4(da, row, column, d);
+  }
+};
+
+/* The same two in the middle of a chain, two columns at a time; the pair becomes what the second product reads. */
+struct hidden_middle {
+  const float *bias;
+  int hidden;
+  fd_mat z;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2];
+    hidden_values<2>(bias, hidden, FD_BF16, column, pair, a, pair);
+    if (z.at) fd_put2(z, row, column, a);
+  }
+};
+
+struct slope_middle {
+  int hidden;
+  fd_mat z, g, da;
+  __device__ void operator()(int row, int column, float *pair) const {
+    float a[2], b[2];
+    fd_get2(z, row, column, a);
+    slope_values<2>(hidden, column, pair, a, b, pair);
+    fd_put2(g, row, column, b);
+    fd_put2(da, row, column, pair);
   }
 };
 
@@ -54,52 +108,6 @@ struct scatter_epilogue {
       int c = column + i, to = c < channels ? rotated(turn, from, c) : from;
       fd_put(y, to, c, c < channels ? fd_get(x, to, c) + (sum[i] + bias[c]) : 0);
     }
-  }
-};
-
-/* sum is dh: da = dh GELU'(z), in place of z if need be; g = GELU(z), for the gradient of W2. */
-struct slope_epilogue {
-  int hidden;
-  fd_mat z, g, da;
-  __device__ void operator()(int row, int column, const float sum[4]) const {
-    float a[4], b[4], d[4];
-    fd_get4(z, row, column, a);
-    for (int i = 0; i < 4; i++) {
-      b[i] = fd_gelu(a[i]);
-      d[i] = column + i < hidden ? sum[i] * fd_gelu_slope(a[i]) : 0;
-    }
-    fd_put4(g, row, column, b);
-    fd_put4(da, row, column, d);
-  }
-};
-
-/* The same two, two columns at a time in the middle of a chain; the values become what the second product reads. */
-struct hidden_middle {
-  const float *bias;
-  int hidden;
-  fd_mat z;
-  __device__ void operator()(int row, int column, float *pair) const {
-    float a[2];
-    for (int i = 0; i < 2; i++) {
-      a[i] = fd_rounded(FD_BF16, pair[i] + (column + i < hidden ? bias[column + i] : 0));
-      pair[i] = fd_gelu(a[i]);
-    }
-    if (z.at) fd_put2(z, row, column, a);
-  }
-};
-
-struct slope_middle {
-  int hidden;
-  fd_mat z, g, da;
-  __device__ void operator()(int row, int column, float *pair) const {
-    float a[2], b[2];
-    fd_get2(z, row, column, a);
-    for (int i = 0; i < 2; i++) {
-      b[i] = fd_gelu(a[i]);
-      pair[i] = column + i < hidden ? pair[i] * fd_gelu_slope(a[i]) : 0;
-    }
-    fd_put2(g, row, column, b);
-    fd_put2(da, row, column, pair);
   }
 };
 
@@ -217,7 +225,7 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
   fd_mat dm = scratch_mat(cuda, FD_SLOT_DM, rows, channels), da = scratch_mat(cuda, FD_SLOT_DA, rows, hidden),
          g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden), none = {NULL, 0, dm.type};
   if (!dm.at || !da.at || !g.at) return;
-  if (!z.at) { /* into da, whose elements are read just before they are written */
+  if (!z.at) { /* where da will be */
     z = da;
     fd_product<false, false>(cuda, x, w1, {rows, z.stride, channels, hidden, 0}, hidden_epilogue{block->b1, hidden, 0, z, none});
   }
