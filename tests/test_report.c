@@ -1,61 +1,12 @@
-/* metrics.jsonl, the report made from it, and inspection of what a run leaves. */
-#include "check.h"
-#include "scratch.h"
+/* metrics.jsonl, and the reports made of it. */
+#include "files.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <unistd.h>
-
-#include "base/hash.h"
 #include "commands/command.h"
 #include "output/json_file.h"
 #include "output/metrics.h"
 #include "output/report.h"
-#include "output/safetensors.h"
 #include "output/svg.h"
 #include "output/tensorboard.h"
-
-/* A path below the test's folder; valid until many more were made. */
-static const char *below(const char *a, const char *b) {
-  static char buffer[32][FD_PATH_MAX];
-  static int next;
-  char *out = buffer[next++ % 32];
-  assert_ok(fd_path(out, folder, a, b));
-  return out;
-}
-
-static void put(const char *path, const char *text) { assert_ok(fd_write_file(path, text, strlen(text))); }
-
-static char *get(const char *path) {
-  char *text;
-  size_t bytes;
-  assert_ok(fd_read_file(path, 64 << 20, &text, &bytes));
-  return text;
-}
-
-static int count_of(const char *text, const char *part) {
-  int n = 0;
-  for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) n++;
-  return n;
-}
-
-/* What is written to standard output between the two calls. */
-static int old_stdout;
-
-static void capture_begin(void) {
-  fflush(stdout);
-  old_stdout = dup(STDOUT_FILENO);
-  int fd = open(below("stdout", NULL), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  dup2(fd, STDOUT_FILENO);
-  close(fd);
-}
-
-static char *capture_end(void) {
-  fflush(stdout);
-  dup2(old_stdout, STDOUT_FILENO);
-  close(old_stdout);
-  return get(below("stdout", NULL));
-}
 
 static const char *const names[] = {"loss", "seconds"};
 
@@ -523,137 +474,13 @@ static void json_files(void **state) {
   assert_int_equal(fd_json_read(path, &again), FD_DATA);
 }
 
-static fd_status inspect(const char *path, char **said) {
-  char *argv[] = {(char *)"inspect", (char *)path};
-  capture_begin();
-  fd_status status = fd_command_inspect(fd_comm_self(), 2, argv);
-  *said = capture_end();
-  return status;
-}
-
-/* A checkpoint of two files with a right MANIFEST. */
-static void make_checkpoint(int64_t number) {
-  char name[64], path[FD_PATH_MAX], hex[FD_SHA256_HEX], text[2048];
-  unsigned char digest[FD_SHA256_BYTES];
-  uint64_t bytes;
-  float values[4] = {-1, 0, 2, NAN};
-  fd_tensor t = fd_tensor_f32("head.weight", 2, 2, values);
-  snprintf(name, sizeof name, "run/ckpt/step_%09" PRId64, number);
-  assert_ok(fd_make_folder(below(name, NULL)));
-  assert_ok(fd_path(path, below(name, NULL), "student-00.safetensors", NULL));
-  assert_ok(fd_safetensors_write(path, &t, 1));
-  assert_ok(fd_sha256_file(path, hex, &bytes));
-  int n = snprintf(text, sizeof text,
-                   "file student-00.safetensors %" PRIu64 " %s\nstep %" PRId64
-                   "\ndraws 64\nstate_id %064d\nformat findna-checkpoint-1\n",
-                   bytes, hex, number, 7);
-  fd_sha256_of(text, (size_t)n, digest);
-  fd_hex(hex, digest);
-  snprintf(text + n, sizeof text - (size_t)n, "sha256 %s\n", hex);
-  put(below(name, "MANIFEST"), text);
-}
-
-static void inspects_checkpoints(void **state) {
-  (void)state;
-  char *said;
-  const char *file;
-  assert_ok(fd_make_folder(below("run", NULL)));
-  make_checkpoint(100);
-  make_checkpoint(200);
-  assert_ok(inspect(below("run/ckpt/step_000000200", NULL), &said));
-  assert_non_null(strstr(said, "step     200"));
-  assert_non_null(strstr(said, "all 1 files are as written"));
-  free(said);
-  assert_ok(inspect(below("run/ckpt/step_000000200", "MANIFEST"), &said));
-  free(said);
-  assert_ok(inspect(below("run/ckpt/step_000000200", "student-00.safetensors"), &said));
-  assert_non_null(strstr(said, "head.weight"));
-  assert_non_null(strstr(said, "[2, 2]"));
-  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
-  free(said);
-  assert_ok(inspect(below("run", NULL), &said));
-  assert_int_equal(count_of(said, " ok "), 2);
-  assert_int_equal(count_of(said, "a resume takes this one"), 1);
-  assert_true(strstr(said, "a resume takes") < strstr(said, "step 100 "));
-  free(said);
-  file = below("run/ckpt/step_000000200", "student-00.safetensors");
-  int fd = open(file, O_WRONLY);
-  assert_int_equal(pwrite(fd, "x", 1, 100), 1);
-  close(fd);
-  assert_int_equal(inspect(below("run/ckpt/step_000000200", NULL), &said), FD_DATA);
-  assert_non_null(strstr(said, "WRONG"));
-  free(said);
-  assert_int_equal(inspect(below("run", NULL), &said), FD_DATA);
-  assert_non_null(strstr(said, "step 200          DAMAGED"));
-  assert_true(strstr(said, "a resume takes this one") > strstr(said, "step 100 "));
-  free(said);
-  assert_int_equal(truncate(below("run/ckpt/step_000000100", "MANIFEST"), 90), 0);
-  assert_int_equal(inspect(below("run/ckpt/step_000000100", NULL), &said), FD_DATA);
-  free(said);
-  assert_int_equal(inspect(below("run", NULL), &said), FD_DATA);
-  assert_null(strstr(said, "a resume takes this one"));
-  free(said);
-}
-
-static void inspects_other_paths(void **state) {
-  (void)state;
-  char *said, *none[] = {(char *)"inspect"};
-  put(below("text", NULL), "this is not a file of ours\n");
-  assert_int_equal(inspect(below("text", NULL), &said), FD_DATA);
-  free(said);
-  assert_int_equal(inspect(below("nothing", NULL), &said), FD_MISSING);
-  free(said);
-  assert_ok(fd_make_folder(below("strange", NULL)));
-  assert_int_equal(inspect(below("strange", NULL), &said), FD_DATA);
-  free(said);
-  assert_ok(fd_make_folder(below("fresh/ckpt", NULL)));
-  assert_ok(inspect(below("fresh", NULL), &said));
-  assert_non_null(strstr(said, "0 checkpoints"));
-  free(said);
-  assert_int_equal(fd_command_inspect(fd_comm_self(), 1, none), FD_USAGE);
-}
-
-static void config_and_doctor(void **state) {
-  (void)state;
-  char *markdown[] = {(char *)"config", (char *)"--markdown"}, *overridden[] = {(char *)"config", (char *)"train.batch=128"},
-       *wrong[] = {(char *)"config", (char *)"train.batch=0"};
-  char *doctor[] = {(char *)"doctor"};
-  capture_begin();
-  fd_status status = fd_command_config(fd_comm_self(), 2, markdown);
-  char *said = capture_end();
-  assert_int_equal(status, FD_OK);
-  assert_int_equal(strncmp(said, "# Options\n\n", 11), 0);
-  assert_non_null(strstr(said, "| `train.batch` | `64` |"));
-  if (fd_exists("docs/options.md")) {
-    char *page = get("docs/options.md");
-    assert_string_equal(said, page); /* 'make docs' writes it anew */
-    free(page);
-  }
-  free(said);
-  capture_begin();
-  status = fd_command_config(fd_comm_self(), 2, overridden);
-  said = capture_end();
-  assert_int_equal(status, FD_OK);
-  assert_non_null(strstr(said, "\n  batch: 128\n"));
-  free(said);
-  assert_int_equal(fd_command_config(fd_comm_self(), 2, wrong), FD_CONFIG);
-  capture_begin();
-  status = fd_command_doctor(fd_comm_self(), 1, doctor);
-  said = capture_end();
-  assert_true(status == FD_OK ? strstr(said, "nothing is missing") != NULL
-                              : status == FD_MISSING && strstr(said, "missing: ") != NULL);
-  assert_non_null(strstr(said, "device.simd: auto takes"));
-  free(said);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(metrics_round_trip), cmocka_unit_test(metrics_are_cut_back), cmocka_unit_test(metrics_survive_a_full_disk),
       cmocka_unit_test(bad_metrics),        cmocka_unit_test(ragged_metrics),       cmocka_unit_test(ticks),
       cmocka_unit_test(report_of_a_run),    cmocka_unit_test(report_refuses),       cmocka_unit_test(report_says_what_is_absent),
       cmocka_unit_test(report_of_figures),  cmocka_unit_test(comparison_of_runs),   cmocka_unit_test(report_of_a_long_run),
-      cmocka_unit_test(json_files),         cmocka_unit_test(inspects_checkpoints), cmocka_unit_test(inspects_other_paths),
-      cmocka_unit_test(crc_known_answers),  cmocka_unit_test(tensorboard_records),  cmocka_unit_test(config_and_doctor),
+      cmocka_unit_test(json_files),         cmocka_unit_test(crc_known_answers),    cmocka_unit_test(tensorboard_records),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
