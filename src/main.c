@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
   /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. Stops were agreed by all ranks. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
     if (status == FD_USAGE && comm->rank) sleep(5); /* the root, which says what is wrong, ends the job */
-    fflush(stdout); /* what a command has found out before; the end of a job drops it */
+    fflush(stdout);                                 /* what a command has found out before; the end of a job drops it */
     comm->ops->abort(comm, status);
   }
   comm->ops->finish(comm);

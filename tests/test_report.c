@@ -316,7 +316,8 @@ static void report_of_figures(void **state) {
   snprintf(one, sizeof one, binary, "teacher");
   snprintf(two, sizeof two, binary, "<new>");
   snprintf(text, sizeof text,
-           "{\"test\": \"t\", \"classes\": 2, \"results\": [{\"name\": \"teacher\", \"accuracy\": {\"mean\": 0.8077, "
+           "{\"test\": \"t\", \"classes\": 2, \"labels\": [\"other\", \"<promoter>\"], \"results\": [{\"name\": \"teacher\", "
+           "\"accuracy\": {\"mean\": 0.8077, "
            "\"sd\": 0.003}}], \"figures\": [%s, %s]}",
            one, two);
   put(below("tuned", "probe.json"), text);
@@ -330,6 +331,7 @@ static void report_of_figures(void **state) {
   check_page(page);
   static const char *const expected[] = {"probe, teacher 0.9371",
                                          "&lt;new&gt; 0.9371",
+                                         "Classes: <b>0</b> other · <b>1</b> &lt;promoter&gt;",
                                          "Accuracy of the probe: 80.77 ± 0.30",
                                          "83.3 %",
                                          "9999999",

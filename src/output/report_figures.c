@@ -189,6 +189,17 @@ static void print_values(FILE *out, const entry *e) {
                  "Values");
 }
 
+/* The pictures have the classes' numbers, which fit everywhere; this says which names they stand for. Results of one task have
+ * the same names. */
+static void print_class_names(FILE *out, const json_t *labels) {
+  for (size_t i = 0; i < json_array_size(labels); i++) {
+    const char *name = json_string_value(json_array_get(labels, i));
+    fprintf(out, i ? " · <b>%zu</b> " : "<p class=\"note\">Classes: <b>%zu</b> ", i);
+    fd_html_text(out, name ? name : "?");
+  }
+  if (json_array_size(labels)) fprintf(out, "</p>\n");
+}
+
 void fd_report_figures(FILE *out, json_t *const *results, int count) {
   entry entries[FIGURES_MAX];
   int n = gather(results, count, entries);
@@ -200,7 +211,9 @@ void fd_report_figures(FILE *out, json_t *const *results, int count) {
       "area after the name; dashed diagonal: chance. Confusion: rows, and their share of the true class (of many classes the "
       "share alone, in %%). Embeddings: on the "
       "principal components of the training rows (of a fine-tuning: of the test rows), coloured by class; two components do not "
-      "show all that a classifier sees.</p>\n<div class=\"grid small\">\n");
+      "show all that a classifier sees.</p>\n");
+  print_class_names(out, json_object_get(results[0], "labels"));
+  fprintf(out, "<div class=\"grid small\">\n");
   print_curves(out, entries, n);
   for (int i = 0; i < n; i++) print_confusion(out, &entries[i]);
   if (n > 1) fprintf(out, "</div>\n<div class=\"grid small\">\n");
