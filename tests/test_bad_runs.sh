@@ -23,6 +23,13 @@ for file in MANIFEST student-00.safetensors adam_v-00.safetensors centre.safeten
 done
 reset; rm run/ckpt/step_000000012/teacher-00.safetensors
 expect "a missing file: the previous one is taken" 0 "resuming from run/ckpt/step_000000008" ./pretrain
+reset; flip run/ckpt/step_000000012/adam_m-00.safetensors 40
+expect "who uses the weights alone is not held up by a damaged moment" 0 "step_000000012" "$FINDNA" export run weights
+rm -rf weights; flip run/ckpt/step_000000012/student-00.safetensors 40
+expect "but goes back to the checkpoint whose weights are whole" 0 "step_000000012 is damaged; looking for an older one" "$FINDNA" export run weights
+rm -rf weights; flip run/ckpt/step_000000008/teacher-00.safetensors 40; flip run/ckpt/step_000000004/MANIFEST 40
+expect "and says when there is none" 66 "holds no valid checkpoint" "$FINDNA" export run weights
+check "then nothing is written" test ! -e weights
 reset; cp run/ckpt/step_000000008/student-00.safetensors run/ckpt/step_000000012/
 expect "a file of another step is found" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 reset; mkdir run/ckpt/.tmp-step_000000099 && touch run/ckpt/.tmp-step_000000099/student-00.safetensors

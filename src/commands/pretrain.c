@@ -120,15 +120,7 @@ static fd_status take_weights(pretraining *p, const char *from) {
   fd_checkpoint_info info;
   float *student, *teacher;
   fd_network *network = NULL;
-  fd_comm *comm = p->run.comm;
-  char folder[FD_PATH_MAX];
-  snprintf(folder, sizeof folder, "%s", from);
-  if (comm->rank) FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0));
-  FD_TRY(fd_checkpoint_open_weights(folder, &other, &info, &student, &teacher));
-  if (comm->rank == 0) { /* the others take the same one, though the run that it is of may go on */
-    memcpy(folder, info.folder, sizeof folder);
-    FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0));
-  }
+  FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &student, &teacher));
   fd_status status = fd_network_create(&network, &other, info.window);
   size_t bytes = p->network->params.size * sizeof(float);
   if (status == FD_OK && (fd_network_core(network) != p->network->params.size || network->layers != p->network->layers ||

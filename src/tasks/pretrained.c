@@ -8,13 +8,7 @@
 
 fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *use, fd_comm *comm) {
   memset(m, 0, sizeof *m);
-  char folder[FD_PATH_MAX] = "";
-  if (comm->rank == 0) {
-    FD_TRY(fd_checkpoint_open_weights(path, &m->config, &m->info, &m->student, &m->teacher));
-    memcpy(folder, m->info.folder, sizeof folder);
-  }
-  FD_TRY(comm->ops->broadcast(comm, folder, sizeof folder, 0)); /* a run that goes on has a newer one by now */
-  if (comm->rank) FD_TRY(fd_checkpoint_open_weights(folder, &m->config, &m->info, &m->student, &m->teacher));
+  FD_TRY(fd_checkpoint_open_weights(comm, path, &m->config, &m->info, &m->student, &m->teacher));
   m->config.device.kind = use->device;
   m->config.device.threads = use->threads;
   m->config.device.simd = use->simd;

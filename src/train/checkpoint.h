@@ -77,8 +77,9 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
 fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count) FD_MUST_CHECK;
 
 /* For using a model: the config, MANIFEST and weights (host memory, the network's layout, released with free(); *teacher is NULL
- * without one) of a checkpoint folder, or of the newest valid one of a run folder; info->folder is the one taken. */
-fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student,
-                                     float **teacher) FD_MUST_CHECK;
+ * without one) of a checkpoint folder, or of the newest one of a run folder that has them whole; info->folder is the one taken.
+ * Collective: the root reads. */
+fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
+                                     float **student, float **teacher) FD_MUST_CHECK;
 
 #endif

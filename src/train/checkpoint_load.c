@@ -209,35 +209,12 @@ done:
   return status;
 }
 
-/* The folder to take: `path` itself when it has a MANIFEST, else the newest valid checkpoint of the run folder `path`. */
-static fd_status resolve(const char *path, char resolved[FD_PATH_MAX]) {
-  int64_t *steps = NULL;
-  int count;
-  fd_checkpoint_info info;
-  FD_TRY(fd_path(resolved, path, "MANIFEST", NULL));
-  if (fd_exists(resolved)) return fd_path(resolved, path, NULL, NULL);
-  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
-  fd_status status = fd_checkpoint_list(path, &steps, &count);
-  for (int i = 0; i < count && status == FD_OK; i++) {
-    status = fd_checkpoint_folder(resolved, path, steps[i]);
-    if (status == FD_OK && fd_checkpoint_verify(resolved, 1, &info) == FD_OK) goto done;
-    if (status == FD_OK) fd_warn("%s is damaged; looking for an older one", resolved);
-  }
-  if (status == FD_OK) status = fd_fail(FD_MISSING, "%s: holds no valid checkpoint (expected ckpt/step_.../MANIFEST)", path);
-done:
-  free(steps);
-  return status;
-}
-
-fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student,
-                                     float **teacher) {
-  char folder[FD_PATH_MAX];
+/* The weights of one checkpoint folder; its other files are not looked at. */
+static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, float **student, float **teacher) {
   fd_slice *slices = NULL;
   fd_network *network = NULL;
   int count;
   fd_status status = FD_OK;
-  *student = *teacher = NULL;
-  FD_TRY(resolve(path, folder));
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   FD_GO(fd_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(folder, slices, count, config));
@@ -251,6 +228,52 @@ fd_status fd_checkpoint_open_weights(const char *path, fd_config *config, fd_che
 done:
   fd_network_destroy(&network);
   free(slices);
+  if (status != FD_OK) {
+    free(*student);
+    free(*teacher);
+    *student = *teacher = NULL;
+  }
+  return status;
+}
+
+/* Root: those of the checkpoint folder `path`, or of the newest checkpoint of the run folder `path` that has them whole. */
+static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student, float **teacher) {
+  int64_t *steps;
+  int count;
+  char folder[FD_PATH_MAX];
+  FD_TRY(fd_path(folder, path, "MANIFEST", NULL));
+  if (fd_exists(folder)) return read_weights(path, config, info, student, teacher);
+  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
+  fd_status status = fd_checkpoint_list(path, &steps, &count), read = FD_MISSING;
+  for (int i = 0; i < count && status == FD_OK && read != FD_OK; i++) {
+    status = fd_checkpoint_folder(folder, path, steps[i]);
+    if (status == FD_OK) read = read_weights(folder, config, info, student, teacher);
+    if (read != FD_OK && read != FD_DATA && read != FD_MISSING) status = read; /* a disk that fails for now is no damage */
+    else if (read != FD_OK) fd_warn("%s is damaged; looking for an older one", folder);
+  }
+  free(steps);
+  if (status == FD_OK && read != FD_OK)
+    status = fd_fail(FD_MISSING, "%s: holds no valid checkpoint (expected ckpt/step_.../MANIFEST)", path);
+  return status;
+}
+
+fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
+                                     float **student, float **teacher) {
+  float **const host[] = {student, teacher};
+  fd_network *network = NULL;
+  fd_status status = FD_OK;
+  *student = *teacher = NULL;
+  if (comm->rank == 0) FD_TRY(find_weights(path, config, info, student, teacher)); /* a failure here ends the whole job */
+  FD_GO(comm->ops->broadcast(comm, config, sizeof *config, 0));
+  FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
+  FD_GO(fd_network_create(&network, config, info->window));
+  for (int i = 0; i < (config->teacher.kind != FD_TEACHER_NONE ? 2 : 1); i++) {
+    size_t n = network->params.size;
+    if (comm->rank) FD_GO(fd_alloc(host[i], n, sizeof(float), "weights"));
+    FD_GO(comm->ops->broadcast(comm, *host[i], n * sizeof(float), 0));
+  }
+done:
+  fd_network_destroy(&network);
   if (status != FD_OK) {
     free(*student);
     free(*teacher);
