@@ -145,24 +145,42 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
   }
 }
 
-/* out[rows, columns] = the chunks' parts, one after the other. */
-__global__ void add_parts(const float *partial, int chunks, int rows, int columns, int stride, float *out) {
-  for (size_t n = fd_first_item(); n < (size_t)rows * columns; n += fd_all_items()) {
-    const float *from = partial + n / columns * stride + n % columns;
+/* The parts of sums over tokens, [chunks, rows, stride], and where [rows, columns] of their sums go. */
+struct parts {
+  float *at;
+  int chunks, rows, columns, stride;
+  float *out;
+};
+
+size_t size_of(const parts &p) { return (size_t)p.chunks * (size_t)p.rows * (size_t)p.stride; }
+
+/* out = the chunks' parts, one after the other. blockIdx.y says of which gradient of a block. */
+__global__ void add_parts(parts w2, parts w1, parts b2, parts b1) {
+  parts p = w2;
+  if (blockIdx.y == 1) p = w1;
+  if (blockIdx.y == 2) p = b2;
+  if (blockIdx.y == 3) p = b1;
+  for (size_t n = fd_first_item(); n < (size_t)p.rows * p.columns; n += fd_all_items()) {
+    const float *from = p.at + n / p.columns * p.stride + n % p.columns;
     float sum = 0;
-    for (int i = 0; i < chunks; i++) sum += from[(int64_t)i * rows * stride];
-    out[n] = sum;
+    for (int i = 0; i < p.chunks; i++) sum += from[(int64_t)i * p.rows * p.stride];
+    p.out[n] = sum;
   }
 }
 
-/* partial[chunk, column] = the sum of a chunk of rows of m: threads are columns. */
-__global__ void column_parts(fd_mat m, int rows, int chunk, float *partial) {
+/* Part `blockIdx.y` of the sums of m's columns: threads are columns. */
+__device__ inline void column_part(fd_mat m, int column, int rows, int chunk, float *partial) {
   int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows;
-  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-  if (column >= m.stride) return;
   float sum = 0;
   for (int r = first; r < last; r++) sum += fd_get(m, r, column);
   partial[(int64_t)blockIdx.y * m.stride + column] = sum;
+}
+
+/* Of two matrices, whose columns follow one another. */
+__global__ void column_parts(fd_mat a, fd_mat b, int rows, int chunk, float *parts_a, float *parts_b) {
+  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+  if (column < a.stride) column_part(a, column, rows, chunk, parts_a);
+  else if (column < a.stride + b.stride) column_part(b, column - a.stride, rows, chunk, parts_b);
 }
 
 rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
@@ -176,22 +194,23 @@ fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
   return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
 }
 
-/* dw[m, n] = a[rows, m]^T b[rows, n] */
-void weight_gradient(fd_cuda *cuda, int rows, int m, int n, fd_mat a, fd_mat b, float *dw) {
-  int stride = (n + 3) / 4 * 4, chunk = fd_chunk_rows(rows), chunks = fd_chunks(rows);
-  float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)m * (size_t)stride * sizeof(float));
-  if (!partial) return;
-  fd_product<true, true>(cuda, a, b, {m, stride, rows, 0, chunk}, partial_epilogue{partial, m, stride});
-  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)m * (size_t)n, THREADS)), THREADS, 0, partial, chunks, m, n, stride, dw);
-}
-
-/* db[width] = column sums of m */
-void bias_gradient(fd_cuda *cuda, int rows, int width, fd_mat m, float *db) {
-  int chunk = fd_chunk_rows(rows) / 8, chunks = (rows + chunk - 1) / chunk;
-  float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (size_t)chunks * (size_t)m.stride * sizeof(float));
-  if (!partial) return;
-  FD_LAUNCH(cuda, column_parts, dim3(fd_blocks((size_t)m.stride, 64), (unsigned)chunks), 64, 0, m, rows, chunk, partial);
-  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)width, THREADS)), THREADS, 0, partial, chunks, 1, width, m.stride, db);
+/* dw2 = dm^T g, dw1 = da^T x, db2 and db1 = column sums of dm and da: parts over chunks of tokens, and then their sums. */
+void parameter_gradients(fd_cuda *cuda, int rows, const fd_mixer *block, fd_mat x, fd_mat dm, fd_mat da, fd_mat g,
+                         const fd_mixer_grads *grads) {
+  int d = block->channels, h = block->hidden, d4 = (d + 3) / 4 * 4, h4 = (h + 3) / 4 * 4;
+  int chunk = fd_chunk_rows(rows), chunks = fd_chunks(rows), fine = chunk / 8, fine_chunks = (rows + fine - 1) / fine;
+  parts w2 = {NULL, chunks, d, h, h4, grads->w2}, w1 = {NULL, chunks, h, d, d4, grads->w1},
+        b2 = {NULL, fine_chunks, 1, d, dm.stride, grads->b2}, b1 = {NULL, fine_chunks, 1, h, da.stride, grads->b1};
+  size_t size = 0;
+  for (const parts *p : {&w2, &w1, &b2, &b1}) size += size_of(*p);
+  float *at = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, size * sizeof(float));
+  if (!at) return;
+  for (parts *p : {&w2, &w1, &b2, &b1}) p->at = at, at += size_of(*p);
+  fd_product_pair<true, true, partial_epilogue>(cuda, {dm, g, {d, h4, rows, 0, chunk}, {w2.at, d, h4}},
+                                                {da, x, {h, d4, rows, 0, chunk}, {w1.at, h, d4}});
+  FD_LAUNCH(cuda, column_parts, dim3(fd_blocks((size_t)(dm.stride + da.stride), 64), (unsigned)fine_chunks), 64, 0, dm, da, rows,
+            fine, b2.at, b1.at);
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)d * (size_t)h, THREADS), 4), THREADS, 0, w2, w1, b2, b1);
 }
 
 }  // namespace
@@ -238,8 +257,5 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
     fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0, 0}, slope_epilogue{hidden, z, g, da});
     fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0, 0}, residual_epilogue{dy, dx});
   }
-  weight_gradient(cuda, rows, channels, hidden, dm, g, grads->w2);
-  weight_gradient(cuda, rows, hidden, channels, da, x, grads->w1);
-  bias_gradient(cuda, rows, channels, dm, grads->b2);
-  bias_gradient(cuda, rows, hidden, da, grads->b1);
+  parameter_gradients(cuda, rows, block, x, dm, da, g, grads);
 }

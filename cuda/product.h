@@ -1,6 +1,7 @@
 /* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue four columns at a time. A
  * transposed operand is stored as [k, i] or [k, j]. The sum over k goes in one order; with `chunk` the k are cut into chunks of
- * that length, one for each blockIdx.z, and the epilogue gets the sum of each.
+ * that length, one for each blockIdx.z, and the epilogue gets the sum of each. A launch has one product, or two of a kind whose
+ * tiles follow one another.
  *
  * Two versions of one interface: on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies), and a plain
  * one in fp32 for any type. */
@@ -21,6 +22,35 @@ __device__ inline void fd_product_range(fd_product_shape s, int *begin, int *end
   *end = s.chunk && *begin + s.chunk < s.depth ? *begin + s.chunk : s.depth;
 }
 
+/* What a launch computes. */
+template <class E>
+struct fd_product_one {
+  fd_mat a, b;
+  fd_product_shape s;
+  E epilogue;
+};
+
+template <class E>
+struct fd_product_two {
+  fd_product_one<E> first, second;
+  int tiles; /* of the first one */
+};
+
+/* What a block computes: one of the launch's products, and which tile of it. */
+template <class E>
+__device__ inline fd_product_one<E> fd_product_mine(const fd_product_one<E> &only, int *tile) {
+  *tile = (int)blockIdx.x;
+  return only;
+}
+
+template <class E>
+__device__ inline fd_product_one<E> fd_product_mine(const fd_product_two<E> &both, int *tile) {
+  fd_product_one<E> mine = both.first;
+  *tile = (int)blockIdx.x;
+  if (*tile >= both.tiles) mine = both.second, *tile -= both.tiles;
+  return mine;
+}
+
 /* The plain version: 64 x 64 elements a block, 4 x 4 a thread. */
 enum { FD_PLAIN_TILE = 64, FD_PLAIN_K = 16, FD_PLAIN_LINE = FD_PLAIN_TILE + 4, FD_PLAIN_THREADS = 256 };
 
@@ -33,11 +63,13 @@ __device__ inline void fd_plain_load(fd_mat m, int first, int count, int k0, int
   }
 }
 
-template <bool A_T, bool B_T, class E>
-__global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+template <bool A_T, bool B_T, class P>
+__global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(P products) {
   float *tile_a = (float *)fd_shared(), *tile_b = tile_a + FD_PLAIN_K * FD_PLAIN_LINE, sum[4][4] = {{0}};
-  int across = (s.columns + FD_PLAIN_TILE - 1) / FD_PLAIN_TILE, begin, end;
-  int row0 = (int)(blockIdx.x / across) * FD_PLAIN_TILE, column0 = (int)(blockIdx.x % across) * FD_PLAIN_TILE;
+  int tile, begin, end;
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  int across = (s.columns + FD_PLAIN_TILE - 1) / FD_PLAIN_TILE;
+  int row0 = tile / across * FD_PLAIN_TILE, column0 = tile % across * FD_PLAIN_TILE;
   int row = (int)threadIdx.x / 16 * 4, column = (int)threadIdx.x % 16 * 4;
   fd_product_range(s, &begin, &end);
   for (int k0 = begin; k0 < end; k0 += FD_PLAIN_K) {
@@ -120,11 +152,12 @@ __device__ inline void fd_tile_finish(int row0, int column0, fd_product_shape s,
   }
 }
 
-template <bool A_T, bool B_T, class E>
-__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+template <bool A_T, bool B_T, class P>
+__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P products) {
   fd_address shared = fd_shared_address();
-  int across = (s.columns + FD_TILE - 1) / FD_TILE, begin, end;
-  int row0 = (int)(blockIdx.x / across) * FD_TILE, column0 = (int)(blockIdx.x % across) * FD_TILE;
+  int tile, begin, end;
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
   float sum[4][4][4] = {{{0}}};
   fd_product_range(s, &begin, &end);
@@ -178,11 +211,12 @@ __device__ inline void fd_group_copy(fd_mat m, int first, int count, int k0, int
   }
 }
 
-template <bool A_T, bool B_T, class E>
-__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
+template <bool A_T, bool B_T, class P>
+__global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P products) {
   fd_address shared = fd_shared_address();
-  int across = (s.columns + FD_TILE - 1) / FD_TILE, begin, end;
-  int row0 = (int)(blockIdx.x / across) * FD_TILE, column0 = (int)(blockIdx.x % across) * FD_TILE;
+  int tile, begin, end;
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % FD_WARP, row = (int)threadIdx.x / FD_WARP * 16;
   float sum[16][4] = {{0}};
   fd_product_range(s, &begin, &end);
@@ -223,19 +257,39 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(fd_mat a,
   fd_tile_finish(row0, column0, s, lines, epilogue);
 }
 
+static inline int fd_product_plainly(const fd_cuda *cuda, fd_mat a, fd_mat b) {
+  return cuda->products == FD_PRODUCTS_PLAIN || a.type != FD_BF16 || b.type != FD_BF16;
+}
+
+/* Tiles of a product. */
+static inline int fd_product_tiles(fd_product_shape s, int plain) {
+  int tile = plain ? (int)FD_PLAIN_TILE : (int)FD_TILE;
+  return (s.rows + tile - 1) / tile * ((s.columns + tile - 1) / tile);
+}
+
+template <bool A_T, bool B_T, class P>
+void fd_product_launch(fd_cuda *cuda, int plain, int tiles, fd_product_shape s, P products) {
+  dim3 grid((unsigned)tiles, 1, s.chunk ? fd_blocks((size_t)s.depth, (size_t)s.chunk) : 1);
+  if (plain)
+    fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, P>, grid, FD_PLAIN_THREADS,
+              2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), products);
+  else if (cuda->products == FD_PRODUCTS_WARPGROUP)
+    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_GROUP_SHARED, products);
+  else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_TILE_SHARED, products);
+}
+
 template <bool A_T, bool B_T, class E>
 void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
-  int plain = cuda->products == FD_PRODUCTS_PLAIN || a.type != FD_BF16 || b.type != FD_BF16, tile = FD_TILE;
-  if (plain) tile = FD_PLAIN_TILE;
-  unsigned tiles = fd_blocks((size_t)s.rows, (size_t)tile) * fd_blocks((size_t)s.columns, (size_t)tile);
-  dim3 grid(tiles, 1, s.chunk ? fd_blocks((size_t)s.depth, (size_t)s.chunk) : 1);
-  if (plain)
-    fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, E>, grid, FD_PLAIN_THREADS,
-              2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), a, b, s, epilogue);
-  else if (cuda->products == FD_PRODUCTS_WARPGROUP)
-    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, E>, grid, FD_TILE_THREADS, FD_GROUP_SHARED, a, b, s,
-              epilogue);
-  else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, E>, grid, FD_TILE_THREADS, FD_TILE_SHARED, a, b, s, epilogue);
+  int plain = fd_product_plainly(cuda, a, b);
+  fd_product_launch<A_T, B_T>(cuda, plain, fd_product_tiles(s, plain), s, fd_product_one<E>{a, b, s, epilogue});
+}
+
+/* Two products in one launch, whose operands have one type, depth and chunks. */
+template <bool A_T, bool B_T, class E>
+void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second) {
+  int plain = fd_product_plainly(cuda, first.a, first.b), tiles = fd_product_tiles(first.s, plain);
+  fd_product_launch<A_T, B_T>(cuda, plain, tiles + fd_product_tiles(second.s, plain), first.s,
+                              fd_product_two<E>{first, second, tiles});
 }
 
 #endif

@@ -29,7 +29,7 @@ expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; t
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
-expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1450000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
+expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1700000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
 expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
 check "nothing was left behind" test ! -e run/ckpt
 rm -rf run

@@ -3,14 +3,16 @@
 
 #include <inttypes.h>
 
-/* What the kernels of a GPU take for themselves: some rows of a block, and the parts of a weight's gradient, in chunks of tokens
- * (cuda/fragment.h). */
-enum { CHUNKS = 64, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
+/* What the kernels of a GPU take for themselves: some rows of a block, and the parts of its parameters' gradients, in chunks of
+ * tokens (cuda/fragment.h), those of biases in finer ones. */
+enum { CHUNKS = 64, FINE_CHUNKS = 8 * CHUNKS, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
 
 static size_t scratch(const fd_config *config, fd_form form, int rows) {
   int channels = (int)config->model.channels, hidden = (int)config->model.hidden;
   size_t row = fd_form_row(form, channels) + 3 * fd_form_row(form, hidden);
-  return SMALL + (size_t)rows * row + (size_t)CHUNKS * (size_t)channels * (size_t)(hidden + PADDING) * sizeof(float);
+  size_t weights = (size_t)channels * (size_t)(hidden + PADDING) + (size_t)hidden * (size_t)(channels + PADDING);
+  size_t biases = (size_t)fd_form_stride(form, channels) + (size_t)fd_form_stride(form, hidden);
+  return SMALL + (size_t)rows * row + (CHUNKS * weights + FINE_CHUNKS * biases) * sizeof(float);
 }
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows) {
