@@ -13,7 +13,7 @@
 #include "cuda/product.h"
 
 enum {
-  FD_CHAIN_ROWS = 128,
+  FD_CHAIN_ROWS = FD_TILE_ROWS,
   FD_CHAIN_WIDTH = 320,
   FD_CHAIN_HIDDEN = 64,   /* hidden units of a chunk */
   FD_CHAIN_THREADS = 256, /* 8 warps: 4 down of 32 rows, 2 across of half the columns */

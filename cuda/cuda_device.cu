@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "cuda/fragment.h"
 #include "cuda/matrix.h"
 #include "cuda/nccl.h"
 #include "build_interface.h"
@@ -185,6 +186,7 @@ static int describe(int gpu, fd_gpu *out) {
   out->minor = p.minor;
   out->memory = total;
   out->shared = p.sharedMemPerBlockOptin;
+  out->multiprocessors = p.multiProcessorCount;
   out->free_memory = free_bytes;
   memcpy(out->uuid, p.uuid.bytes, sizeof out->uuid);
   return 0;
@@ -231,6 +233,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.simd = cuda->name;
   cuda->device.threads = 1;
   cuda->device.own_memory = 1;
+  cuda->device.fill = gpu.multiprocessors * FD_TILE_ROWS;
   cuda->device.gpu = options->gpu;
   memcpy(cuda->device.uuid, gpu.uuid, sizeof gpu.uuid);
   cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16} : fd_form{FD_FP32, PAD_FP32};

@@ -86,19 +86,19 @@ void fd_cuda_add_sums(fd_device *dev, size_t n, double *a, const double *b) {
 
 void fd_cuda_sum_squares(fd_device *dev, size_t n, const float *x, double *sum) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  double *device_sum = fd_sum<double, FD_SUM_MANY>(cuda, n, square{x}, NULL);
+  double *device_sum = fd_sum<double, FD_SUM_MANY>(cuda, n, 1, square{x}, NULL);
   fd_cuda_fetch(cuda, sum, device_sum, sizeof *sum);
 }
 
 void fd_cuda_count_bad(fd_device *dev, int rows, fd_mat m, double *count) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  double *device_count = fd_sum<double, FD_SUM_MANY>(cuda, (size_t)rows * (size_t)m.stride, not_finite{m}, NULL);
+  double *device_count = fd_sum<double, FD_SUM_MANY>(cuda, (size_t)rows * (size_t)m.stride, 1, not_finite{m}, NULL);
   fd_cuda_fetch(cuda, count, device_count, sizeof *count);
 }
 
 void fd_cuda_hash(fd_device *dev, size_t n, const float *x, uint64_t *hash) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  uint64_t *device_sum = fd_sum<uint64_t, FD_SUM_MANY>(cuda, n, mix{x}, NULL);
+  uint64_t *device_sum = fd_sum<uint64_t, FD_SUM_MANY>(cuda, n, 1, mix{x}, NULL);
   fd_cuda_fetch(cuda, hash, device_sum, sizeof *hash);
 }
 

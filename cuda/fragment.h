@@ -36,8 +36,11 @@ FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transpo
   return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
 
-/* Rows of one pass through both products of a block's forward pass: its hidden values stay in the L2 cache. */
-enum { FD_ROWS_PER_PASS = 128 * 128 };
+/* Rows of a tile of products, on which one multiprocessor works. */
+enum { FD_TILE_ROWS = 128 };
+
+/* Rows that go through both products of a block one after the other: its hidden values stay in the L2 cache. */
+enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
 /* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */
 enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64, FD_CHUNK_UNIT = 32 };
@@ -46,6 +49,19 @@ FD_BOTH static inline int fd_chunk_rows(int rows) {
   chunk = (chunk + FD_CHUNK_UNIT - 1) / FD_CHUNK_UNIT * FD_CHUNK_UNIT;
   return chunk < FD_CHUNK_MIN ? FD_CHUNK_MIN : chunk;
 }
-FD_BOTH static inline int fd_chunks(int rows) { return (rows + fd_chunk_rows(rows) - 1) / fd_chunk_rows(rows); }
+
+/* Chunks of `chunk` rows, `count` to each of `parts` equal parts of `rows` rows; the last of a part may be shorter. */
+typedef struct fd_chunking {
+  int rows, parts, chunk, count;
+} fd_chunking;
+FD_BOTH static inline fd_chunking fd_chunking_of(int all, int parts, int chunk) {
+  int rows = all / parts;
+  return (fd_chunking){rows, parts, chunk, (rows + chunk - 1) / chunk};
+}
+FD_BOTH static inline int fd_chunk_begin(fd_chunking c, int i) { return i / c.count * c.rows + i % c.count * c.chunk; }
+FD_BOTH static inline int fd_chunk_end(fd_chunking c, int i) {
+  int end = fd_chunk_begin(c, i) + c.chunk, of_part = (i / c.count + 1) * c.rows;
+  return end < of_part ? end : of_part;
+}
 
 #endif

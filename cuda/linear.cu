@@ -1,6 +1,6 @@
 /* Small linear layers on the GPU (embedding 5 -> channels, head channels -> 5, a task's head), in fp32. */
-#include "cuda/fragment.h"
 #include "cuda/matrix.h"
+#include "cuda/sum.h"
 
 enum { THREADS = 256, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
 
@@ -42,10 +42,9 @@ __global__ void backward_rows(int rows, int in, int out, const float *w, fd_mat 
 
 /* partial[chunk, out * in + out]: a chunk's part of dw and db. A block has THREADS * EACH of these numbers; rows pass through
  * shared memory. */
-__global__ void backward_parts(int rows, int in, int out, fd_mat x, fd_mat dy, int chunk, int at_a_time, int staged,
-                               float *partial) {
+__global__ void backward_parts(fd_chunking c, int in, int out, fd_mat x, fd_mat dy, int at_a_time, int staged, float *partial) {
   float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + at_a_time * out, sum[EACH] = {0};
-  int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows, all = out * in + out;
+  int first = fd_chunk_begin(c, (int)blockIdx.y), last = fd_chunk_end(c, (int)blockIdx.y), all = out * in + out;
   int number = (int)blockIdx.x * THREADS * EACH + (int)threadIdx.x;
   for (int r0 = first; r0 < last; r0 += at_a_time) {
     int n = last - r0 < at_a_time ? last - r0 : at_a_time;
@@ -65,11 +64,10 @@ __global__ void backward_parts(int rows, int in, int out, fd_mat x, fd_mat dy, i
     if (number + e * THREADS < all) partial[(size_t)blockIdx.y * all + number + e * THREADS] = sum[e];
 }
 
-__global__ void add_parts(int chunks, int in, int out, const float *partial, float *dw, float *db) {
+__global__ void add_parts(fd_chunking c, int in, int out, const float *partial, float *dw, float *db) {
   int all = out * in + out;
   for (int n = (int)fd_first_item(); n < all; n += (int)fd_all_items()) {
-    float sum = 0;
-    for (int c = 0; c < chunks; c++) sum += partial[(size_t)c * all + n];
+    float sum = fd_sum_chunks(c, partial + n, all);
     if (n < out * in) dw[n] = sum;
     else db[n - out * in] = sum;
   }
@@ -85,10 +83,11 @@ void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x,
   else FD_LAUNCH(cuda, forward_wide, dim3(fd_blocks((size_t)rows, THREADS / FD_WARP)), THREADS, 0, rows, in, out, x, w, b, y);
 }
 
-void fd_cuda_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
-                             float *db) {
+void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+                             float *dw, float *db) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  int chunk = fd_chunk_rows(rows) / 4, chunks = (rows + chunk - 1) / chunk, all = out * in + out;
+  fd_chunking c = fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4);
+  int chunks = c.parts * c.count, all = out * in + out;
   int row = (in + out) * (int)sizeof(float), staged = row <= SHARED, most = staged ? SHARED / row : 1,
       at_a_time = most < ROWS_AT_A_TIME ? most : ROWS_AT_A_TIME;
   size_t shared = staged ? (size_t)(at_a_time * row) : 0;
@@ -97,7 +96,7 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x
   if (dx.at)
     FD_LAUNCH(cuda, backward_rows, dim3(fd_blocks((size_t)rows * (size_t)dx.stride, THREADS)), THREADS, 0, rows, in, out, w, dy,
               dx);
-  FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, rows, in, out,
-            x, dy, chunk, at_a_time, staged, partial);
-  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, chunks, in, out, partial, dw, db);
+  FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, c, in, out, x,
+            dy, at_a_time, staged, partial);
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, c, in, out, partial, dw, db);
 }

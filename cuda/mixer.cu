@@ -1,5 +1,6 @@
 /* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
 #include "cuda/chain.h"
+#include "cuda/sum.h"
 
 enum { THREADS = 256 };
 
@@ -145,42 +146,41 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
   }
 }
 
-/* The parts of sums over tokens, [chunks, rows, stride], and where [rows, columns] of their sums go. */
-struct parts {
+/* Sums over chunks of tokens, [chunks, rows, stride], and where [rows, columns] of the sum of all go. */
+struct chunk_sums {
   float *at;
-  int chunks, rows, columns, stride;
+  fd_chunking chunks;
+  int rows, columns, stride;
   float *out;
 };
 
-size_t size_of(const parts &p) { return (size_t)p.chunks * (size_t)p.rows * (size_t)p.stride; }
+size_t size_of(const chunk_sums &p) {
+  return (size_t)p.chunks.parts * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
+}
 
-/* out = the chunks' parts, one after the other. blockIdx.y says of which gradient of a block. */
-__global__ void add_parts(parts w2, parts w1, parts b2, parts b1) {
-  parts p = w2;
+/* blockIdx.y says of which gradient of a block. */
+__global__ void add_chunks(chunk_sums w2, chunk_sums w1, chunk_sums b2, chunk_sums b1) {
+  chunk_sums p = w2;
   if (blockIdx.y == 1) p = w1;
   if (blockIdx.y == 2) p = b2;
   if (blockIdx.y == 3) p = b1;
-  for (size_t n = fd_first_item(); n < (size_t)p.rows * p.columns; n += fd_all_items()) {
-    const float *from = p.at + n / p.columns * p.stride + n % p.columns;
-    float sum = 0;
-    for (int i = 0; i < p.chunks; i++) sum += from[(int64_t)i * p.rows * p.stride];
-    p.out[n] = sum;
-  }
+  for (size_t n = fd_first_item(); n < (size_t)p.rows * p.columns; n += fd_all_items())
+    p.out[n] = fd_sum_chunks(p.chunks, p.at + n / p.columns * p.stride + n % p.columns, (int64_t)p.rows * p.stride);
 }
 
-/* Part `blockIdx.y` of the sums of m's columns: threads are columns. */
-__device__ inline void column_part(fd_mat m, int column, int rows, int chunk, float *partial) {
-  int first = (int)blockIdx.y * chunk, last = first + chunk < rows ? first + chunk : rows;
+/* The sum of chunk `blockIdx.y` of a column of m. */
+__device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, float *sums) {
+  int first = fd_chunk_begin(chunks, (int)blockIdx.y), last = fd_chunk_end(chunks, (int)blockIdx.y);
   float sum = 0;
   for (int r = first; r < last; r++) sum += fd_get(m, r, column);
-  partial[(int64_t)blockIdx.y * m.stride + column] = sum;
+  sums[(int64_t)blockIdx.y * m.stride + column] = sum;
 }
 
-/* Of two matrices, whose columns follow one another. */
-__global__ void column_parts(fd_mat a, fd_mat b, int rows, int chunk, float *parts_a, float *parts_b) {
+/* Of two matrices, whose columns follow one another: threads are columns. */
+__global__ void column_sums(fd_mat a, fd_mat b, fd_chunking chunks, float *sums_a, float *sums_b) {
   int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-  if (column < a.stride) column_part(a, column, rows, chunk, parts_a);
-  else if (column < a.stride + b.stride) column_part(b, column - a.stride, rows, chunk, parts_b);
+  if (column < a.stride) column_sum(a, column, chunks, sums_a);
+  else if (column < a.stride + b.stride) column_sum(b, column - a.stride, chunks, sums_b);
 }
 
 rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
@@ -194,30 +194,31 @@ fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
   return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
 }
 
-/* dw2 = dm^T g, dw1 = da^T x, db2 and db1 = column sums of dm and da: parts over chunks of tokens, and then their sums. */
-void parameter_gradients(fd_cuda *cuda, int rows, const fd_mixer *block, fd_mat x, fd_mat dm, fd_mat da, fd_mat g,
+/* dw2 = dm^T g, dw1 = da^T x, db2 and db1 = column sums of dm and da: sums over chunks of tokens, and then their sums. */
+void parameter_gradients(fd_cuda *cuda, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat dm, fd_mat da, fd_mat g,
                          const fd_mixer_grads *grads) {
-  int d = block->channels, h = block->hidden, d4 = (d + 3) / 4 * 4, h4 = (h + 3) / 4 * 4;
-  int chunk = fd_chunk_rows(rows), chunks = fd_chunks(rows), fine = chunk / 8, fine_chunks = (rows + fine - 1) / fine;
-  parts w2 = {NULL, chunks, d, h, h4, grads->w2}, w1 = {NULL, chunks, h, d, d4, grads->w1},
-        b2 = {NULL, fine_chunks, 1, d, dm.stride, grads->b2}, b1 = {NULL, fine_chunks, 1, h, da.stride, grads->b1};
+  int rows = fd_seqs_rows(seqs), d = block->channels, h = block->hidden, d4 = (d + 3) / 4 * 4, h4 = (h + 3) / 4 * 4;
+  int chunk = fd_chunk_rows(rows / seqs->parts);
+  fd_chunking chunks = fd_chunking_of(rows, seqs->parts, chunk), fine = fd_chunking_of(rows, seqs->parts, chunk / 8);
+  chunk_sums w2 = {NULL, chunks, d, h, h4, grads->w2}, w1 = {NULL, chunks, h, d, d4, grads->w1},
+             b2 = {NULL, fine, 1, d, dm.stride, grads->b2}, b1 = {NULL, fine, 1, h, da.stride, grads->b1};
   size_t size = 0;
-  for (const parts *p : {&w2, &w1, &b2, &b1}) size += size_of(*p);
+  for (const chunk_sums *p : {&w2, &w1, &b2, &b1}) size += size_of(*p);
   float *at = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, size * sizeof(float));
   if (!at) return;
-  for (parts *p : {&w2, &w1, &b2, &b1}) p->at = at, at += size_of(*p);
-  fd_product_pair<true, true, partial_epilogue>(cuda, {dm, g, {d, h4, rows, 0, chunk}, {w2.at, d, h4}},
-                                                {da, x, {h, d4, rows, 0, chunk}, {w1.at, h, d4}});
-  FD_LAUNCH(cuda, column_parts, dim3(fd_blocks((size_t)(dm.stride + da.stride), 64), (unsigned)fine_chunks), 64, 0, dm, da, rows,
-            fine, b2.at, b1.at);
-  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)d * (size_t)h, THREADS), 4), THREADS, 0, w2, w1, b2, b1);
+  for (chunk_sums *p : {&w2, &w1, &b2, &b1}) p->at = at, at += size_of(*p);
+  fd_product_pair<true, true, partial_epilogue>(cuda, {dm, g, {d, h4, rows, 0}, {w2.at, d, h4}},
+                                                {da, x, {h, d4, rows, 0}, {w1.at, h, d4}}, chunks);
+  FD_LAUNCH(cuda, column_sums, dim3(fd_blocks((size_t)(dm.stride + da.stride), 64), (unsigned)(fine.parts * fine.count)), 64, 0,
+            dm, da, fine, b2.at, b1.at);
+  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks((size_t)d * (size_t)h, THREADS), 4), THREADS, 0, w2, w1, b2, b1);
 }
 
 }  // namespace
 
 void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  int all = fd_seqs_rows(seqs), most = all < FD_ROWS_PER_PASS ? all : FD_ROWS_PER_PASS;
+  int all = fd_seqs_rows(seqs), most = all < FD_ROWS_AT_A_TIME ? all : FD_ROWS_AT_A_TIME;
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels),
          w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden);
   if (fd_chain_fits(cuda, x)) {
@@ -227,11 +228,11 @@ void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
     return;
   }
   fd_mat h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
-  for (int first = 0; first < all && h.at; first += FD_ROWS_PER_PASS) {
-    int rows = all - first < FD_ROWS_PER_PASS ? all - first : FD_ROWS_PER_PASS;
-    fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden, 0},
+  for (int first = 0; first < all && h.at; first += FD_ROWS_AT_A_TIME) {
+    int rows = all - first < FD_ROWS_AT_A_TIME ? all - first : FD_ROWS_AT_A_TIME;
+    fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden},
                              hidden_epilogue{block->b1, block->hidden, first, z, h});
-    fd_product<false, false>(cuda, h, w2, {rows, y.stride, block->hidden, block->channels, 0},
+    fd_product<false, false>(cuda, h, w2, {rows, y.stride, block->hidden, block->channels},
                              scatter_epilogue{block->b2, block->channels, first, rotation_of(seqs, block), x, y});
   }
 }
@@ -246,7 +247,7 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
   if (!dm.at || !da.at || !g.at) return;
   if (!z.at) { /* where da will be */
     z = da;
-    fd_product<false, false>(cuda, x, w1, {rows, z.stride, channels, hidden, 0}, hidden_epilogue{block->b1, hidden, 0, z, none});
+    fd_product<false, false>(cuda, x, w1, {rows, z.stride, channels, hidden}, hidden_epilogue{block->b1, hidden, 0, z, none});
   }
   FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
             rows, channels, dy, dm);
@@ -254,8 +255,8 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
     fd_chain<true>(cuda, dm, w2, w1, {rows, dx.stride, da.stride, channels, hidden}, slope_middle{hidden, z, g, da},
                    residual_epilogue{dy, dx});
   } else {
-    fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0, 0}, slope_epilogue{hidden, z, g, da});
-    fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0, 0}, residual_epilogue{dy, dx});
+    fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
+    fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});
   }
-  parameter_gradients(cuda, rows, block, x, dm, da, g, grads);
+  parameter_gradients(cuda, seqs, block, x, dm, da, g, grads);
 }

@@ -1,7 +1,6 @@
 /* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue four columns at a time. A
- * transposed operand is stored as [k, i] or [k, j]. The sum over k goes in one order; with `chunk` the k are cut into chunks of
- * that length, one for each blockIdx.z, and the epilogue gets the sum of each. A launch has one product, or two of a kind whose
- * tiles follow one another.
+ * transposed operand is stored as [k, i] or [k, j]. The sum over k goes in one order. A launch has one product; or two of a kind,
+ * whose tiles follow one another and whose k are cut into chunks, one for each blockIdx.z: the epilogue gets the sum of each.
  *
  * Two versions of one interface: on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies), and a plain
  * one in fp32 for any type. */
@@ -14,13 +13,7 @@
 typedef struct fd_product_shape {
   int rows, columns, depth; /* i, j, k; with columns a multiple of four: those of padding are sums of zeros */
   int b_rows;               /* of b as stored, if not transposed: what lies behind is zero */
-  int chunk;                /* of k, a multiple of 32; 0: all at once */
 } fd_product_shape;
-
-__device__ inline void fd_product_range(fd_product_shape s, int *begin, int *end) {
-  *begin = s.chunk ? (int)blockIdx.z * s.chunk : 0;
-  *end = s.chunk && *begin + s.chunk < s.depth ? *begin + s.chunk : s.depth;
-}
 
 /* What a launch computes. */
 template <class E>
@@ -33,20 +26,22 @@ struct fd_product_one {
 template <class E>
 struct fd_product_two {
   fd_product_one<E> first, second;
-  int tiles; /* of the first one */
+  int tiles;          /* of the first one */
+  fd_chunking chunks; /* of the k of both */
 };
 
-/* What a block computes: one of the launch's products, and which tile of it. */
+/* What a block computes: one of the launch's products, which tile of it, and over which k. */
 template <class E>
-__device__ inline fd_product_one<E> fd_product_mine(const fd_product_one<E> &only, int *tile) {
-  *tile = (int)blockIdx.x;
+__device__ inline fd_product_one<E> fd_product_mine(const fd_product_one<E> &only, int *tile, int *begin, int *end) {
+  *tile = (int)blockIdx.x, *begin = 0, *end = only.s.depth;
   return only;
 }
 
 template <class E>
-__device__ inline fd_product_one<E> fd_product_mine(const fd_product_two<E> &both, int *tile) {
+__device__ inline fd_product_one<E> fd_product_mine(const fd_product_two<E> &both, int *tile, int *begin, int *end) {
   fd_product_one<E> mine = both.first;
-  *tile = (int)blockIdx.x;
+  *tile = (int)blockIdx.x, *begin = fd_chunk_begin(both.chunks, (int)blockIdx.z),
+  *end = fd_chunk_end(both.chunks, (int)blockIdx.z);
   if (*tile >= both.tiles) mine = both.second, *tile -= both.tiles;
   return mine;
 }
@@ -67,11 +62,10 @@ template <bool A_T, bool B_T, class P>
 __global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(P products) {
   float *tile_a = (float *)fd_shared(), *tile_b = tile_a + FD_PLAIN_K * FD_PLAIN_LINE, sum[4][4] = {{0}};
   int tile, begin, end;
-  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_PLAIN_TILE - 1) / FD_PLAIN_TILE;
   int row0 = tile / across * FD_PLAIN_TILE, column0 = tile % across * FD_PLAIN_TILE;
   int row = (int)threadIdx.x / 16 * 4, column = (int)threadIdx.x % 16 * 4;
-  fd_product_range(s, &begin, &end);
   for (int k0 = begin; k0 < end; k0 += FD_PLAIN_K) {
     fd_plain_load<A_T>(a, row0, s.rows, k0, end, tile_a);
     fd_plain_load<B_T>(b, column0, B_T ? b.stride : s.b_rows, k0, end, tile_b);
@@ -156,11 +150,10 @@ template <bool A_T, bool B_T, class P>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P products) {
   fd_address shared = fd_shared_address();
   int tile, begin, end;
-  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
   float sum[4][4][4] = {{{0}}};
-  fd_product_range(s, &begin, &end);
   int steps = (end - begin + FD_TILE_K - 1) / FD_TILE_K;
   for (int n = 0; n < FD_TILE_STAGES - 1 + steps; n++) {
     int done = n - (FD_TILE_STAGES - 1); /* the step that is multiplied while step n is copied */
@@ -215,11 +208,10 @@ template <bool A_T, bool B_T, class P>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P products) {
   fd_address shared = fd_shared_address();
   int tile, begin, end;
-  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile);
+  const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % FD_WARP, row = (int)threadIdx.x / FD_WARP * 16;
   float sum[16][4] = {{0}};
-  fd_product_range(s, &begin, &end);
   int steps = (end - begin + FD_GROUP_K - 1) / FD_GROUP_K;
   for (int n = 0; n < FD_GROUP_STAGES - 1 + steps; n++) {
     int done = n - (FD_GROUP_STAGES - 1); /* the step that is multiplied while step n is copied */
@@ -268,8 +260,7 @@ static inline int fd_product_tiles(fd_product_shape s, int plain) {
 }
 
 template <bool A_T, bool B_T, class P>
-void fd_product_launch(fd_cuda *cuda, int plain, int tiles, fd_product_shape s, P products) {
-  dim3 grid((unsigned)tiles, 1, s.chunk ? fd_blocks((size_t)s.depth, (size_t)s.chunk) : 1);
+void fd_product_launch(fd_cuda *cuda, int plain, dim3 grid, P products) {
   if (plain)
     fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, P>, grid, FD_PLAIN_THREADS,
               2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), products);
@@ -281,15 +272,15 @@ void fd_product_launch(fd_cuda *cuda, int plain, int tiles, fd_product_shape s, 
 template <bool A_T, bool B_T, class E>
 void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
   int plain = fd_product_plainly(cuda, a, b);
-  fd_product_launch<A_T, B_T>(cuda, plain, fd_product_tiles(s, plain), s, fd_product_one<E>{a, b, s, epilogue});
+  fd_product_launch<A_T, B_T>(cuda, plain, dim3((unsigned)fd_product_tiles(s, plain)), fd_product_one<E>{a, b, s, epilogue});
 }
 
-/* Two products in one launch, whose operands have one type, depth and chunks. */
+/* Two products in one launch, whose operands have one type. */
 template <bool A_T, bool B_T, class E>
-void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second) {
+void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second, fd_chunking chunks) {
   int plain = fd_product_plainly(cuda, first.a, first.b), tiles = fd_product_tiles(first.s, plain);
-  fd_product_launch<A_T, B_T>(cuda, plain, tiles + fd_product_tiles(second.s, plain), first.s,
-                              fd_product_two<E>{first, second, tiles});
+  dim3 grid((unsigned)(tiles + fd_product_tiles(second.s, plain)), 1, (unsigned)(chunks.parts * chunks.count));
+  fd_product_launch<A_T, B_T>(cuda, plain, grid, fd_product_two<E>{first, second, tiles, chunks});
 }
 
 #endif

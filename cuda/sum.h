@@ -4,8 +4,36 @@
 #define FD_CUDA_SUM_H
 
 #include "cuda/backend.h"
+#include "cuda/fragment.h"
 
-enum { FD_SUM_THREADS = 256, FD_SUM_MANY = 16 };
+enum { FD_SUM_THREADS = 256, FD_SUM_MANY = 16, FD_TREE_LEVELS = 7 };
+static_assert(1 << (FD_TREE_LEVELS - 1) == FD_PARTS_MAX, "a level for every bit of a part's number");
+
+/* part(0) + ... + part(parts - 1), added in pairs as the tree of gradients adds micro-batches; parts: a power of two. */
+template <class T, class F>
+__device__ inline T fd_sum_parts(int parts, F part) {
+  T level[FD_TREE_LEVELS] = {0}, sum = 0; /* level[i]: a whole subtree of 2^i parts */
+#pragma unroll 1
+  for (int p = 0; p < parts; p++) {
+    int open = 1;
+    sum = part(p);
+#pragma unroll
+    for (int i = 0; i < FD_TREE_LEVELS; i++) {
+      if (open && (p >> i & 1)) sum = level[i] + sum;
+      else if (open) level[i] = sum, open = 0;
+    }
+  }
+  return sum;
+}
+
+/* The sum of what the chunks of rows gave, `distance` apart: those of a part in order, then the parts. */
+__device__ inline float fd_sum_chunks(fd_chunking c, const float *partial, int64_t distance) {
+  return fd_sum_parts<float>(c.parts, [=](int p) {
+    float sum = 0;
+    for (int i = 0; i < c.count; i++) sum += partial[((int64_t)p * c.count + i) * distance];
+    return sum;
+  });
+}
 
 /* The block's sum, in thread 0: a binary tree over the threads. */
 template <class T>
@@ -17,40 +45,44 @@ __device__ inline T fd_sum_block(T mine) {
     if (threadIdx.x < distance) all[threadIdx.x] += all[threadIdx.x + distance];
     __syncthreads();
   }
-  return all[0];
+  return threadIdx.x == 0 ? all[0] : 0;
 }
 
 template <int EACH, class T, class F>
 __global__ void fd_sum_terms(size_t n, F term, T *partial) {
-  size_t first = (size_t)blockIdx.x * FD_SUM_THREADS * EACH + threadIdx.x;
+  size_t first = (size_t)blockIdx.x * FD_SUM_THREADS * EACH + threadIdx.x, part = blockIdx.y;
   T mine = 0;
   for (int i = 0; i < EACH; i++) {
     size_t at = first + (size_t)i * FD_SUM_THREADS;
-    if (at < n) mine += term(at);
+    if (at < n) mine += term(part * n + at);
   }
   T all = fd_sum_block(mine);
-  if (threadIdx.x == 0) partial[blockIdx.x] = all;
+  if (threadIdx.x == 0) partial[part * gridDim.x + blockIdx.x] = all;
 }
 
 template <class T>
-__global__ void fd_sum_partial(int count, const T *partial, T *sum) {
-  T mine = 0;
-  for (int i = (int)threadIdx.x; i < count; i += FD_SUM_THREADS) mine += partial[i];
-  T all = fd_sum_block(mine);
+__global__ void fd_sum_partial(int count, int parts, const T *partial, T *sum) {
+  T all = fd_sum_parts<T>(parts, [=](int p) {
+    T mine = 0;
+    for (int i = (int)threadIdx.x; i < count; i += FD_SUM_THREADS) mine += partial[(int64_t)p * count + i];
+    return fd_sum_block(mine);
+  });
   if (threadIdx.x == 0) *sum = all;
 }
 
-/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1); returns it.
- * A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
+/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1), of each of `parts` equal parts
+ * first; returns it. A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
 template <class T, int EACH, class F>
-T *fd_sum(fd_cuda *cuda, size_t n, F term, T *sum) {
-  unsigned blocks = fd_blocks(n, FD_SUM_THREADS * EACH);
-  T *partial = (T *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, ((size_t)blocks + 1) * sizeof(T));
+T *fd_sum(fd_cuda *cuda, size_t n, int parts, F term, T *sum) {
+  unsigned blocks = fd_blocks(n / (size_t)parts, FD_SUM_THREADS * EACH);
+  size_t all = (size_t)blocks * (size_t)parts;
+  T *partial = (T *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, (all + 1) * sizeof(T));
   if (!partial) return NULL;
-  if (!sum) sum = partial + blocks;
-  fd_launch(cuda, "the terms of a sum", fd_sum_terms<EACH, T, F>, dim3(blocks), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), n,
-            term, partial);
-  fd_launch(cuda, "a sum", fd_sum_partial<T>, dim3(1), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), (int)blocks, partial, sum);
+  if (!sum) sum = partial + all;
+  fd_launch(cuda, "the terms of a sum", fd_sum_terms<EACH, T, F>, dim3(blocks, (unsigned)parts), FD_SUM_THREADS,
+            FD_SUM_THREADS * sizeof(T), n / (size_t)parts, term, partial);
+  fd_launch(cuda, "a sum", fd_sum_partial<T>, dim3(1), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), (int)blocks, parts, partial,
+            sum);
   return sum;
 }
 

@@ -214,7 +214,7 @@ static void accumulate(fd_comm *comm, void *context) {
   fd_config_defaults(&config);
   config.device.threads = 1;
   if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_rank_link_open(&link, &config, comm, dev) != FD_OK) return;
-  const fd_gradients_shape shape = {.micro_batches = mine, .size = SIZE, .statistics = STATISTICS, .bucket = 40};
+  const fd_gradients_shape shape = {.leaves = mine, .size = SIZE, .statistics = STATISTICS, .bucket = 40};
   if (fd_gradients_create(&g, dev, comm, link, &shape) != FD_OK) return;
   for (int step = 0; step < 2; step++) { /* the second step reuses the buffers */
     for (int m = 0; m < mine; m++) {

@@ -29,7 +29,7 @@ expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; t
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
-expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1700000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
+expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1600000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
 expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
 check "nothing was left behind" test ! -e run/ckpt
 rm -rf run
@@ -46,10 +46,22 @@ train 1 again
 check "a second run has the same bits" same one again
 train 1 recomputed model.recompute=true
 check "model.recompute: the same bits" same one recomputed
+for n in 2 4; do
+  train 1 group$n device.group=$n
+  check "passes of $n micro-batches end in the bits of single ones" same one group$n
+  check "and the log says so" grep -q "passes of $n micro-batches" group$n.log
+done
+train 2 group22 device.group=2 model.recompute=true comm.share_gpu=true
+check "2 ranks with one pass each, recomputed: the same bits" same one group22
+FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
+check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "passes of 4 micro-batches each, 512 tokens" filled.log
+check "and ends in the same bits" same one filled
+FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1500000 train 1 scarce
+check "but no more than fit" grep -q "passes of 2 micro-batches" scarce.log
 mkdir half && touch half/stop
 train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
-train 2 half comm.share_gpu=true
+train 2 half comm.share_gpu=true device.group=2
 check "and 2 ranks that go on from there end in the same bits" same one half
 train 1 fp32 device.precision=fp32
 timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=cpu device.kind=cpu >cpu.log 2>&1

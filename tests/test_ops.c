@@ -89,7 +89,7 @@ static void mixer_equals_plain_for_every_remainder(void **state) {
   for (int n = 0; n < 85; n++) {
     int *start = calloc(2, sizeof *start), d = 1 + n % 33 + (n % 4 ? 0 : 32), h = 1 + n * 5 % 33 + (n % 3 ? 0 : 32);
     start[1] = n + 1;
-    mixer_case c = make_mixer((fd_seqs){.count = 1, .cls = 1, .start = start}, d, h, between((d + 11) / 12, d));
+    mixer_case c = make_mixer((fd_seqs){.count = 1, .cls = 1, .parts = 1, .start = start}, d, h, between((d + 11) / 12, d));
     compare_mixer(&c);
     free_mixer(&c);
   }
@@ -186,7 +186,7 @@ static void linear_equals_plain_and_finite_differences(void **state) {
     plain_linear(devices[n % device_count].operand, rows, in, out, xd, wd, bd, yd);
     dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
     compare("y", y, yd, ys, 1e-6);
-    dev->ops.linear_backward(dev, rows, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
+    dev->ops.linear_backward(dev, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
     double *dxd = calloc(xs, sizeof *dxd), *dwd = calloc(ws, sizeof *dwd), *dbd = calloc((size_t)out, sizeof *dbd);
     for (int r = 0; r < rows; r++)
       for (int o = 0; o < out; o++) {

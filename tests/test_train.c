@@ -169,8 +169,7 @@ static void tree_of_sums_is_balanced_and_bounded(void **state) {
     fd_gradients *g;
     float leaf[64], *sum;
     double *statistics;
-    assert_ok(fd_gradients_create(&g, dev, fd_comm_self(), NULL,
-                                  &(fd_gradients_shape){.micro_batches = n, .size = 1, .statistics = 1}));
+    assert_ok(fd_gradients_create(&g, dev, fd_comm_self(), NULL, &(fd_gradients_shape){.leaves = n, .size = 1, .statistics = 1}));
     int log2n = 0;
     while (1 << log2n < n) log2n++;
     assert_true(fd_gradients_buffers(g) <= log2n + 2);

@@ -34,7 +34,7 @@ static int tokens_of(const plan *p) { return p->window + fd_config_cls(p->config
 
 /* Bytes that a rank takes on its device, for micro-batches of `micro` windows. */
 static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
-  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)));
+  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), 1);
 }
 
 /* Bytes of host memory of a rank: the windows, and its share of a checkpoint while that is written. */

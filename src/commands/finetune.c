@@ -285,7 +285,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   if (*t->class_names) fd_info("classes: %s", t->class_names);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
-          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, t->dev->own_memory, comm->size, rows) +
+          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, t->dev->own_memory, comm->size, rows, 1) +
                   fd_pretrained_memory(&t->model) +
                   (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, longest, FD_WANT_LATENT)));
   return FD_OK;

@@ -83,9 +83,10 @@ static void backward_weights(void *context, int item, int thread) {
   }
 }
 
-void fd_cpu_linear_backward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
-                            float *db) {
+void fd_cpu_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+                            float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
+  (void)parts; /* one: this device has no `fill` */
   linear_call call = {.rows = rows, .in = in, .out = out, .x = x.at, .w = w, .dy = dy.at, .dx = dx.at, .dw = dw, .db = db};
   if (dx.at) fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, backward_rows, &call);
   fd_pool_run(cpu->pool, (out + OUTPUTS_PER_ITEM - 1) / OUTPUTS_PER_ITEM, backward_weights, &call);

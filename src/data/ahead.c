@@ -10,8 +10,7 @@ typedef enum progress { NOTHING, ASKED, MADE } progress;
 
 struct fd_ahead {
   fd_source source;
-  int micro_batches, size;
-  uint64_t stride, end;
+  fd_ahead_shape shape;
   fd_batch **set[2];
   int making; /* the set that the thread works on */
   pthread_t thread;
@@ -34,8 +33,9 @@ static void *work(void *argument) {
     }
     pthread_mutex_unlock(&a->lock);
     fd_status status = FD_OK;
-    for (int i = 0; i < a->micro_batches && status == FD_OK; i++)
-      status = a->source.make(a->source.context, a->first + (uint64_t)i * (uint64_t)a->size, a->size, a->set[a->making][i]);
+    for (int i = 0; i < a->shape.batches && status == FD_OK; i++)
+      status = a->source.make(a->source.context, a->first + (uint64_t)i * (uint64_t)a->shape.size, a->shape.size,
+                              a->set[a->making][i]);
     pthread_mutex_lock(&a->lock);
     a->status = status;
     a->progress = MADE;
@@ -56,17 +56,19 @@ static void wait_until_made(fd_ahead *a) {
   while (a->progress == ASKED) pthread_cond_wait(&a->changed, &a->lock);
 }
 
-fd_status fd_ahead_create(fd_ahead **ahead, fd_source source, fd_device *dev, int micro_batches, int size, int rows, int cls,
-                          uint64_t stride, uint64_t end) {
+fd_status fd_ahead_create(fd_ahead **ahead, fd_source source, fd_device *dev, const fd_ahead_shape *shape) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(ahead, 1, sizeof **ahead, "views made ahead"));
   fd_ahead *a = *ahead;
-  *a = (fd_ahead){.source = source, .micro_batches = micro_batches, .size = size, .stride = stride, .end = end};
+  *a = (fd_ahead){.source = source, .shape = *shape};
   pthread_mutex_init(&a->lock, NULL);
   pthread_cond_init(&a->changed, NULL);
   for (int s = 0; s < 2; s++) {
-    FD_GO(fd_alloc(&a->set[s], (size_t)micro_batches, sizeof *a->set[s], "micro-batches"));
-    for (int i = 0; i < micro_batches; i++) FD_GO(fd_batch_create(&a->set[s][i], dev, size, rows, cls));
+    FD_GO(fd_alloc(&a->set[s], (size_t)shape->batches, sizeof *a->set[s], "micro-batches"));
+    for (int i = 0; i < shape->batches; i++) {
+      FD_GO(fd_batch_create(&a->set[s][i], dev, shape->size, shape->rows, shape->cls));
+      a->set[s][i]->seqs.parts = shape->parts;
+    }
   }
   a->started = !pthread_create(&a->thread, NULL, work, a);
   if (!a->started) status = fd_fail(FD_MEMORY, "cannot start the thread that makes views");
@@ -86,7 +88,7 @@ void fd_ahead_destroy(fd_ahead **ahead) {
   pthread_mutex_destroy(&a->lock);
   pthread_cond_destroy(&a->changed);
   for (int s = 0; s < 2; s++) {
-    for (int i = 0; a->set[s] && i < a->micro_batches; i++) fd_batch_destroy(&a->set[s][i]);
+    for (int i = 0; a->set[s] && i < a->shape.batches; i++) fd_batch_destroy(&a->set[s][i]);
     free(a->set[s]);
   }
   free(a);
@@ -104,8 +106,8 @@ fd_status fd_ahead_take(fd_ahead *a, uint64_t first, fd_batch ***batches) {
   *batches = a->set[a->making];
   a->making = !a->making;
   a->progress = NOTHING;
-  if (status == FD_OK && first + a->stride < a->end) ask(a, first + a->stride);
+  if (status == FD_OK && first + a->shape.stride < a->shape.end) ask(a, first + a->shape.stride);
   pthread_mutex_unlock(&a->lock);
-  for (int i = 0; i < a->micro_batches && status == FD_OK; i++) status = a->source.upload(a->source.context, (*batches)[i]);
+  for (int i = 0; i < a->shape.batches && status == FD_OK; i++) status = a->source.upload(a->source.context, (*batches)[i]);
   return status;
 }

@@ -27,6 +27,7 @@ struct fd_device {
   int threads;
   int own_memory;       /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
   fd_form form;         /* of activations */
+  int fill;             /* rows of a pass that keep all of it busy; 0: any do, and it takes one micro-batch a pass */
   int gpu;              /* its number, of a GPU */
   uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
   uint64_t free_memory; /* bytes, when it was opened; 0: not known */

@@ -28,7 +28,7 @@ static void forward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, 
 static void backward(const fd_layer *layer, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat x,
                      fd_mat saved_values, fd_mat dy, fd_mat dx, float *grads) {
   (void)saved_values;
-  dev->ops.linear_backward(dev, fd_seqs_rows(seqs), layer->in, layer->out, x, params + layer->offset[WEIGHT], dy, dx,
+  dev->ops.linear_backward(dev, fd_seqs_rows(seqs), seqs->parts, layer->in, layer->out, x, params + layer->offset[WEIGHT], dy, dx,
                            grads + layer->offset[WEIGHT], grads + layer->offset[BIAS]);
 }
 

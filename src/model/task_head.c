@@ -74,13 +74,13 @@ void fd_task_head_backward(const fd_task_head *h, fd_device *dev, const fd_seqs 
   const fd_layer *first = &h->layer[0], *out = &h->layer[1];
   size_t width = (size_t)h->width;
   int n = seqs->count;
-  dev->ops.linear_backward(dev, n, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
+  dev->ops.linear_backward(dev, n, 1, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
                            params + out->offset[WEIGHT], fd_dense(p->dz, h->outputs),
                            fd_dense(h->hidden ? p->dactive : p->dfeatures, out->in), grads + out->offset[WEIGHT],
                            grads + out->offset[BIAS]);
   if (h->hidden) {
     dev->ops.gelu_backward(dev, (size_t)n * (size_t)h->hidden, p->hidden, p->dactive, p->dhidden);
-    dev->ops.linear_backward(dev, n, first->in, first->out, fd_dense(p->features, h->width), params + first->offset[WEIGHT],
+    dev->ops.linear_backward(dev, n, 1, first->in, first->out, fd_dense(p->features, h->width), params + first->offset[WEIGHT],
                              fd_dense(p->dhidden, h->hidden), fd_dense(p->dfeatures, h->width), grads + first->offset[WEIGHT],
                              grads + first->offset[BIAS]);
   }

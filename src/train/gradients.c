@@ -19,7 +19,7 @@ struct fd_gradients {
   fd_link *link;
   fd_gradients_shape shape;
   int taken, buffers, free_count;
-  node level[LEVELS], free_node[LEVELS], leaf; /* level[i]: a whole subtree of 2^i micro-batches */
+  node level[LEVELS], free_node[LEVELS], leaf; /* level[i]: a whole subtree of 2^i leaves */
   size_t open;                                 /* of the leaf, [0, open) is not in the tree yet */
   float *receive;                              /* device: what a peer sends */
   double *statistics, *receive_statistics;     /* host */
@@ -33,7 +33,7 @@ fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm 
   FD_TRY(fd_alloc(gradients, 1, sizeof **gradients, "gradients"));
   fd_gradients *g = *gradients;
   *g = (fd_gradients){.dev = dev, .comm = comm, .link = link, .shape = *shape, .buffers = 1, .open = shape->size};
-  while (1 << (g->buffers - 1) < shape->micro_batches) g->buffers++;
+  while (1 << (g->buffers - 1) < shape->leaves) g->buffers++;
   for (; g->free_count < g->buffers; g->free_count++) {
     node *n = &g->free_node[g->free_count];
     FD_GO(dev->alloc(dev, &n->gradient, shape->size * sizeof(float), "gradients"));
@@ -84,7 +84,7 @@ float *fd_gradients_leaf(fd_gradients *g, double **statistics) {
   return g->leaf.gradient;
 }
 
-static int is_last(const fd_gradients *g) { return g->taken == g->shape.micro_batches - 1; }
+static int is_last(const fd_gradients *g) { return g->taken == g->shape.leaves - 1; }
 
 /* Asks for the sum of data[count] over the ranks. */
 static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
@@ -94,8 +94,8 @@ static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
   return g->link->progress(g->link, &idle);
 }
 
-/* The leaf's values from `from` on into the tree: into the levels whose subtrees it completes, the earlier micro-batches being
- * the left operand. The last micro-batch completes the rank's tree, and the ranks' sums can start. */
+/* The leaf's values from `from` on into the tree: into the levels whose subtrees it completes, the earlier leaves being the left
+ * operand. The last leaf completes the rank's tree, and the ranks' sums can start. */
 static void take_part(fd_gradients *g, size_t from) {
   size_t count = g->open - from;
   float *sum = g->leaf.gradient + from;

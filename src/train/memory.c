@@ -2,29 +2,46 @@
 #include "train/memory.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 /* What the kernels of a GPU take for themselves: some rows of a block, and the parts of its parameters' gradients, in chunks of
  * tokens (cuda/fragment.h), those of biases in finer ones. */
-enum { CHUNKS = 64, FINE_CHUNKS = 8 * CHUNKS, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
+enum { CHUNKS = 64, CHUNK = 1024, FINE = 8, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
 
-static size_t scratch(const fd_config *config, fd_form form, int rows) {
+static size_t scratch(const fd_config *config, fd_form form, int rows, int group) {
+  size_t chunks = (size_t)group * (size_t)(rows / CHUNK + 1 < CHUNKS ? rows / CHUNK + 1 : CHUNKS);
   int channels = (int)config->model.channels, hidden = (int)config->model.hidden;
   size_t row = fd_form_row(form, channels) + 3 * fd_form_row(form, hidden);
   size_t weights = (size_t)channels * (size_t)(hidden + PADDING) + (size_t)hidden * (size_t)(channels + PADDING);
   size_t biases = (size_t)fd_form_stride(form, channels) + (size_t)fd_form_stride(form, hidden);
-  return SMALL + (size_t)rows * row + (CHUNKS * weights + FINE_CHUNKS * biases) * sizeof(float);
+  return SMALL + (size_t)rows * (size_t)group * row + chunks * (weights + FINE * biases) * sizeof(float);
 }
 
-size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows) {
-  int own = (int)(config->train.virtual_ranks / ranks), buffers = 5; /* student, teacher, two moments, one gradient */
+size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
+                         int group) {
+  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
+  size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
+  rows *= group;
   size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
   bytes += fd_activations_size(network, form, rows, 1) + fd_activations_size(network, form, rows, 0);
   bytes += (size_t)rows * fd_form_row(form, network->channels);                          /* gradients by the latents */
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += 2 * params * 2; /* the weights of both networks that products read */
-  return bytes + (own_memory ? scratch(config, form, rows) : 0);
+  return bytes + kernels;
+}
+
+int fd_trainer_group(const fd_config *config, const fd_network *network, const fd_device *dev, int ranks, int rows) {
+  int64_t own = config->train.virtual_ranks / ranks, wanted = config->device.group;
+  int group = 1;
+  if (!dev->fill || config->task.outputs) return 1; /* rows of a task have many lengths, parts of a pass have one */
+  while (2 * group <= own && 2 * group <= FD_PARTS_MAX && (int64_t)rows * 2 * group <= INT_MAX / 16 &&
+         (wanted ? 2 * group <= wanted : rows * 2 * group <= dev->fill) &&
+         (!dev->free_memory ||
+          fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows, 2 * group) <= dev->free_memory))
+    group *= 2;
+  return group;
 }
 
 int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks,
@@ -32,14 +49,14 @@ int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, f
   int64_t low = 0;
   while (low < most) {
     int64_t middle = (low + most + 1) / 2;
-    if ((double)fd_trainer_memory(config, network, form, own_memory, ranks, (int)(middle * tokens)) <= room) low = middle;
+    if ((double)fd_trainer_memory(config, network, form, own_memory, ranks, (int)(middle * tokens), 1) <= room) low = middle;
     else most = middle - 1;
   }
   return low;
 }
 
 fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) {
-  size_t need = fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows);
+  size_t need = fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows, 1);
   int64_t v = config->train.virtual_ranks, micro = config->train.batch / v;
   if (!dev->free_memory || need <= dev->free_memory) return FD_OK;
   double room = (double)dev->free_memory, gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * room;

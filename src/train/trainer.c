@@ -10,10 +10,11 @@
 #include "base/memory.h"
 #include "data/ahead.h"
 #include "train/gradients.h"
+#include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/schedule.h"
 
-/* Statistics of a micro-batch, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
+/* Statistics of a pass, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
 static size_t statistics_size(const fd_state *state) { return FD_TERMS + state->size[FD_CENTRE]; }
 
 fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) {
@@ -44,22 +45,25 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   fd_trainer *t = *trainer;
   *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
-  t->micro_batches = (int)(config->train.virtual_ranks / comm->size);
-  size_t n = (size_t)rows;
+  t->group = fd_trainer_group(config, network, dev, comm->size, rows);
+  t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
+  int all = t->group * rows;
+  size_t n = (size_t)all;
   int cls = fd_config_cls(config);
   uint64_t batch = (uint64_t)config->train.batch;
-  FD_GO(fd_ahead_create(&t->ahead, source, dev, t->micro_batches, t->micro_size, rows, cls, batch, batch * (uint64_t)steps));
+  const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
+  FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->micro_size, rows, cls));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
-  FD_GO(fd_activations_create(&t->student, network, dev, rows, 1));
-  if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
+  FD_GO(fd_activations_create(&t->student, network, dev, all, 1));
+  if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, all, 0));
   if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
   if (fd_objective_latent(config)) {
     t->grads.dlatent = fd_form_mat(dev->form, NULL, network->channels);
     FD_GO(dev->alloc(dev, &t->grads.dlatent.at, n * fd_form_row(dev->form, network->channels), "output gradients"));
   }
-  const fd_gradients_shape shape = {.micro_batches = t->micro_batches,
+  const fd_gradients_shape shape = {.leaves = t->passes,
                                     .size = network->params.size,
                                     .statistics = statistics_size(state),
                                     .bucket = (size_t)(config->comm.bucket * 1e6 / sizeof(float)),
@@ -88,16 +92,16 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   *trainer = NULL;
 }
 
-/* The views of all micro-batches of this rank. */
+/* The views of all passes of this rank. */
 static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
-  uint64_t mine = (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
+  uint64_t mine = (uint64_t)t->passes * (uint64_t)t->group * (uint64_t)t->micro_size;
   return fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches);
 }
 
 /* The counts of the whole batch that the loss is divided by. */
 static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
   uint64_t count[2] = {0, 0};
-  for (int i = 0; i < t->micro_batches; i++) {
+  for (int i = 0; i < t->passes; i++) {
     count[0] += (uint64_t)batches[i]->seqs.count;
     count[1] += (uint64_t)batches[i]->masked;
   }
@@ -108,8 +112,8 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
 
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
-/* Gradient and statistics of one micro-batch, into the tree. */
-static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
+/* Gradient and statistics of one pass, into the tree. */
+static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
   const fd_config *config = t->config;
   const fd_state *s = t->state;
   fd_device *dev = t->dev;
@@ -187,7 +191,7 @@ static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const dou
 
 static void log_windows(fd_trainer *t, fd_batch **batches) {
   fprintf(t->window_log, "%lld", (long long)t->state->step);
-  for (int i = 0; i < t->micro_batches; i++)
+  for (int i = 0; i < t->passes; i++)
     for (int k = 0; k < batches[i]->seqs.count; k++) fprintf(t->window_log, " %llu", (unsigned long long)batches[i]->windows[k]);
   fprintf(t->window_log, "\n");
 }
@@ -205,7 +209,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   double data_seconds = fd_seconds() - start;
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
-  for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
+  for (int i = 0; i < t->passes; i++) run_pass(t, batches[i], &totals);
   FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));

@@ -30,9 +30,10 @@ typedef struct fd_trainer {
   fd_device *dev;
   const fd_network *network;
   fd_state *state;
-  int64_t steps;     /* of the whole run: what the schedules refer to */
-  int micro_size;    /* sequences of a micro-batch */
-  int micro_batches; /* of this rank */
+  int64_t steps;  /* of the whole run: what the schedules refer to */
+  int micro_size; /* sequences of a micro-batch */
+  int group;      /* micro-batches of a pass through the networks */
+  int passes;     /* of this rank, a step */
   struct fd_ahead *ahead;
   fd_batch *held_out;                /* for evaluations */
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
