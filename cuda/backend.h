@@ -67,8 +67,8 @@ inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, v
 #ifdef __CUDACC__
   kernel<<<grid, (unsigned)threads, shared, stream>>>(arguments...);
 #else
-  (void)stream;
-  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
+  fd_emulate_launch(stream, (const void *)kernel,
+                    [=]() { fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); }); });
 #endif
   fd_cuda_check(cuda, cudaGetLastError(), name);
 }
