@@ -46,8 +46,10 @@ static void compare_block(const block_case *c, int kind) {
     fd_mat y = put_rows(dev, NULL, c->rows, c->d), dx = put_rows(dev, NULL, c->rows, c->d),
            z = again ? (fd_mat){0} : put_rows(dev, NULL, c->rows, c->h);
     fd_mixer_grads g = {put(dev, NULL, w * 4), put(dev, NULL, h * 4), put(dev, NULL, w * 4), put(dev, NULL, d * 4)};
+    if (dev->begin) dev->begin(dev);
     dev->ops.mixer_forward(dev, &seqs, &block, x, z, y);
     dev->ops.mixer_backward(dev, &seqs, &block, x, z, dy, dx, &g);
+    if (dev->end) dev->end(dev);
     assert_ok(dev->sync(dev));
     if (z.at) free(get_rows(dev, z, c->rows, c->h)), dev->release(dev, z.at);
     bits[again][0] = get_rows(dev, y, c->rows, c->d), bits[again][1] = get_rows(dev, dx, c->rows, c->d);
@@ -124,6 +126,36 @@ static void small_shared_memory_will_do(void **state) {
   fd_device_close(&gpu[KINDS - 1]);
   gpu[KINDS - 1] = usual;
   unsetenv("FINDNA_EMULATED_SHARED");
+}
+
+/* A pass as one graph: the bits of the same operations one by one. Of each block's two passes the first one must take memory (its
+ * copies of the weights; where there are none, the first time that it needs more scratch memory) and goes on without; the second
+ * is a graph, which the next block's takes over with other pointers and other numbers of rows. */
+static void passes_may_be_graphs(void **state) {
+  (void)state;
+  const fd_plugin *found;
+  static const fd_plugin_host host = {fd_fail};
+  block_case c[3] = {make_block(random_seqs(2, 20), 30, 40, 4), make_block(random_seqs(3, 90), 30, 40, 4),
+                     make_block(random_seqs(1, 20), 30, 40, 4)};
+  for (int kind = 0; kind < KINDS; kind++) {
+    fd_device *usual = gpu[kind];
+    setenv("FINDNA_GRAPH", "1", 1);
+    assert_ok(fd_plugin_load(&found));
+    assert_ok(found->open(&gpu[kind], &host, &kinds[kind].options));
+    unsetenv("FINDNA_GRAPH");
+    uint64_t cut = 0, built = 0;
+    for (int n = 0; n < 6; n++) {
+      compare_block(&c[n % 3], kind);
+      cut += kinds[kind].options.bf16 || n == 0 || (n == 1 && c[1].rows > c[0].rows);
+      assert_int_equal(gpu[kind]->graphs.passes, 2 * n + 2);
+      assert_int_equal(gpu[kind]->graphs.whole, 2 * n + 2 - (int)cut);
+      if (n == 2) built = gpu[kind]->graphs.built;
+      if (n > 2) assert_int_equal(gpu[kind]->graphs.built, built);
+    }
+    fd_device_close(&gpu[kind]);
+    gpu[kind] = usual;
+  }
+  for (int i = 0; i < 3; i++) free_block(&c[i]);
 }
 
 /* A row's result does not depend on its place or on what else is in the pack, bit for bit. */
@@ -504,6 +536,7 @@ int main(void) {
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(small_shared_memory_will_do),
+      cmocka_unit_test(passes_may_be_graphs),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(linear_equals_cpu),
       cmocka_unit_test(losses_equal_cpu),

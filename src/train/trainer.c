@@ -106,6 +106,18 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
   return FD_OK;
 }
 
+/* Passes are started as one, where the device can, once all kernels have run and their memory is there, and unless something
+ * looks at the values on the way. */
+static void begin_pass(fd_trainer *t, int possible) {
+  t->in_pass = possible && t->dev->begin && t->stepped && !t->dev->check;
+  if (t->in_pass) t->dev->begin(t->dev);
+}
+
+static void end_pass(fd_trainer *t) {
+  if (t->in_pass) t->dev->end(t->dev);
+  t->in_pass = 0;
+}
+
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
 /* Gradient and statistics of one micro-batch, into the tree. */
@@ -116,6 +128,7 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
+  begin_pass(t, 1);
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
   t->student->dropout = 1;
   fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
@@ -133,15 +146,18 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
                         .prob = t->prob};
   t->grads.params = gradient;
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
-  if (t->points) t->points->outputs(t->points->context, &outputs);
   if (t->teacher)
     dev->ops.cls_sum(
         dev, &batch->seqs, s->width,
         config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
         statistics + FD_TERMS);
+  end_pass(t);
+  if (t->points) t->points->outputs(t->points->context, &outputs);
+  begin_pass(t, !fd_gradients_sends(t->gradients));
   const fd_backward_watch watch = {t->gradients, gradient_ready};
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
                       t->grads.dlatent, gradient, &watch);
+  end_pass(t);
   fd_gradients_add(t->gradients);
 }
 
@@ -230,5 +246,6 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
   s->step++;
   s->draws += (uint64_t)t->config->train.batch;
+  t->stepped = 1;
   return t->dev->sync(t->dev);
 }

@@ -33,6 +33,8 @@ typedef struct fd_trainer {
   int64_t steps;     /* of the whole run: what the schedules refer to */
   int micro_size;    /* sequences of a micro-batch */
   int micro_batches; /* of this rank */
+  int stepped;       /* a step was made */
+  int in_pass;       /* between the device's begin and end */
   struct fd_ahead *ahead;
   fd_batch *held_out;                /* for evaluations */
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
