@@ -195,6 +195,7 @@ static int describe(int gpu, fd_gpu *out) {
   out->minor = p.minor;
   out->memory = total;
   out->shared = p.sharedMemPerBlockOptin;
+  out->multiprocessors = p.multiProcessorCount;
   out->free_memory = free_bytes;
   memcpy(out->uuid, p.uuid.bytes, sizeof out->uuid);
   return 0;
@@ -265,6 +266,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.link_id = fd_nccl_id;
   cuda->device.link = fd_nccl_link;
   cuda->device.free_memory = gpu.free_memory;
+  cuda->device.multiprocessors = gpu.multiprocessors;
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
 #include "device/ops.def"
 #undef OP

@@ -370,13 +370,13 @@ cudaError_t cudaDriverGetVersion(int *version) { return *version = 13000, cudaSu
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
-  const char *capability = getenv("FINDNA_EMULATED_CAPABILITY");
+  const char *capability = getenv("FINDNA_EMULATED_CAPABILITY"), *multiprocessors = getenv("FINDNA_EMULATED_MULTIPROCESSORS");
   memset(p, 0, sizeof *p);
   snprintf(p->name, sizeof p->name, "emulated GPU");
   p->uuid.bytes[15] = (unsigned char)(device + 1);
   p->major = capability ? atoi(capability) / 10 : 8;
   p->minor = capability ? atoi(capability) % 10 : 0;
-  p->multiProcessorCount = 1;
+  p->multiProcessorCount = multiprocessors ? atoi(multiprocessors) : 1;
   p->totalGlobalMem = capacity();
   p->sharedMemPerBlockOptin = shared_limit();
   return cudaSuccess;

@@ -31,9 +31,29 @@ expect "a run on the CPU" 0 "memory +[0-9.]+ GB a rank of this machine, .*: fits
 shows "its model, step and disk" "model +[0-9]+ parameters, 1 networks of 6 blocks, windows of 61 \+ 3 tokens" "64 windows in 4 micro-batches of 16" "checkpoint .*: fits"
 expect "a run on a GPU" 0 "memory +[0-9.]+ GB a rank of its GPU, .*: fits" "$FINDNA" doctor gpu.yaml
 shows "in bf16" "device +cuda, activations in bf16"
+shows "with the tiles of a micro-batch" "tiles +a micro-batch has 1 tile of 128 tokens for the GPU's 1 multiprocessor$"
 expect "where there is none, what it would take" 0 "GB a rank of its GPU; no GPU here to compare with: there is no GPU" env FINDNA_EMULATED_GPUS=0 "$FINDNA" doctor gpu.yaml
 need=$("$FINDNA" doctor gpu.yaml | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
 check "a run keeps to it" env FINDNA_EMULATED_MEMORY="$(awk -v gb="$need" 'BEGIN { printf "%d", gb * 1e9 + 5e5 }')" timeout 120 "$FINDNA" pretrain gpu.yaml
+
+
+# Micro-batches that are too small for the GPU: what to choose, within its memory.
+export FINDNA_EMULATED_MULTIPROCESSORS=132
+expect "micro-batches of one window" 0 "tiles +a micro-batch has 8 tiles of 128 tokens for the GPU's 132 multiprocessors; with train.virtual_ranks=1 it has 505 \(another result: choose it before the first step; ranks must divide it\)$" \
+  env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda
+expect "as large as they fit" 0 "has 8 tiles .* with train.virtual_ranks=[248] it has (64|127|253) " env FINDNA_EMULATED_MEMORY=3000000000 "$FINDNA" doctor findna device.kind=cuda
+chosen=$(sed -n 's/.*with train.virtual_ranks=\([0-9]*\) it has.*/\1/p' out.log)
+expect "which they do" 0 "its GPU, .*: fits" env FINDNA_EMULATED_MEMORY=3000000000 "$FINDNA" doctor findna device.kind=cuda train.virtual_ranks="$chosen"
+expect "and no larger ones" 66 "does NOT fit" env FINDNA_EMULATED_MEMORY=3000000000 "$FINDNA" doctor findna device.kind=cuda train.virtual_ranks=$((chosen / 2))
+expect "large micro-batches need no advice" 0 "has 505 tiles of 128 tokens for the GPU's 132 multiprocessors$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.virtual_ranks=1
+just=$("$FINDNA" doctor findna device.kind=cuda | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p' | awk '{ printf "%d", $1 * 1e9 + 1e6 }')
+expect "where no larger ones fit" 0 "has 8 tiles .*; larger ones do not fit its memory$" env FINDNA_EMULATED_MEMORY="$just" "$FINDNA" doctor findna device.kind=cuda
+expect "a batch that is too small" 0 "has 8 tiles .*; a larger train.batch would use more of them$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.batch=1 train.virtual_ranks=1
+said="a micro-batch has 1 tile of 128 tokens for the GPU's 132 multiprocessors; with train.virtual_ranks=1 it has 4 "
+expect "a run says it" 0 "$said" "$FINDNA" pretrain gpu.yaml run.folder=said
+unset FINDNA_EMULATED_MULTIPROCESSORS
+expect "but not where each multiprocessor has a tile" 0 finished "$FINDNA" pretrain gpu.yaml run.folder=filled
+check "which is no line of the log" sh -c '! grep tiles out.log'
 
 export FINDNA_EMULATED_MEMORY=6000000000
 paper=(doctor findna device.kind=cuda train.batch=128 train.virtual_ranks=1)

@@ -11,6 +11,7 @@
 #include "device/plugin.h"
 #include "objective/objective.h"
 #include "train/memory.h"
+#include "train/occupancy.h"
 #include "train/trainer.h"
 
 typedef struct plan {
@@ -91,7 +92,10 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   if (gpu.major < FD_GPU_MAJOR)
     fd_doctor_miss(d, "a GPU that is supported: %s has compute capability %d.%d; the lowest is 8.0 (A100)", gpu.name, gpu.major,
                    gpu.minor);
-  return judge_memory(p, network, (double)gpu.free_memory / sharing, d);
+  double room = (double)gpu.free_memory / sharing;
+  fd_trainer_occupancy(p->config, network, p->form, p->comm->size, tokens_of(p), gpu.multiprocessors, room, text, sizeof text);
+  fd_doctor_show("tiles", "%s", text);
+  return judge_memory(p, network, room, d);
 }
 
 /* Free bytes of the disk where the folder is, or will be. */

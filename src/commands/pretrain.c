@@ -11,6 +11,7 @@
 #include "commands/command.h"
 #include "tasks/context.h"
 #include "train/memory.h"
+#include "train/occupancy.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -205,6 +206,16 @@ static void release(pretraining *p) {
   if (p->lock > 0) close(p->lock);
 }
 
+/* Says when micro-batches are too small for the GPU. */
+static void say_occupancy(const pretraining *p) {
+  char text[256];
+  const fd_device *dev = p->dev;
+  int tokens = p->manifest.window + (int)p->config.model.cls;
+  if (dev->multiprocessors && !fd_trainer_occupancy(&p->config, p->network, dev->form, p->run.comm->size, tokens,
+                                                    dev->multiprocessors, (double)dev->free_memory, text, sizeof text))
+    fd_info("%s", text);
+}
+
 static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   int checkpoints = 0;
   FD_TRY(read_config(comm, o, &p->config));
@@ -222,6 +233,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
   }
+  if (p->state->step == 0) say_occupancy(p); /* later it cannot be changed */
   if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
   p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");

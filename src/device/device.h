@@ -30,6 +30,7 @@ struct fd_device {
   int gpu;              /* its number, of a GPU */
   uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
   uint64_t free_memory; /* bytes, when it was opened; 0: not known */
+  int multiprocessors;  /* of a GPU */
   int check;            /* device.check */
   fd_status found;      /* what fd_device_check found */
   fd_ops ops;

@@ -10,6 +10,7 @@ typedef struct fd_gpu {
   int major, minor; /* compute capability */
   uint64_t memory, free_memory;
   uint64_t shared; /* bytes of shared memory that a block may have */
+  int multiprocessors;
   uint64_t uuid[2];
 } fd_gpu;
 
