@@ -208,6 +208,15 @@ static void log_windows(fd_trainer *t, fd_batch **batches) {
   fprintf(t->window_log, "\n");
 }
 
+static void count_step(fd_trainer *t, const fd_step *r) {
+  fd_state *s = t->state;
+  s->skipped += r->skipped;
+  s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
+  s->step++;
+  s->draws += (uint64_t)t->config->train.batch;
+  t->stepped = 1;
+}
+
 fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_state *s = t->state;
   fd_totals totals;
@@ -242,10 +251,6 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
   if (t->window_log) log_windows(t, batches);
-  s->skipped += r->skipped;
-  s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
-  s->step++;
-  s->draws += (uint64_t)t->config->train.batch;
-  t->stepped = 1;
+  count_step(t, r);
   return t->dev->sync(t->dev);
 }
