@@ -321,6 +321,7 @@ void fd_emulate_group_wait(int newest) {
 }
 
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread) {
+  fd_emulate_not_recorded("a kernel that no stream was given");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
   if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid that no GPU takes");
