@@ -98,7 +98,7 @@ $(B)/emulated/%.o: cuda/%
 	@mkdir -p $(@D)
 	@echo "  c++ $< (emulated)"
 	$(Q)$(CXX) -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -Isrc -I. -I$(B) -MMD -MP -c -o $@ $<
-$(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(B)/emulated/emulate.cc.o
+$(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(patsubst cuda/%,$(B)/emulated/%.o,$(wildcard cuda/*.cc))
 	$(Q)$(CXX) -shared -o $@ $^
 # What it has for libnccl.so.2.
 FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2

@@ -19,6 +19,13 @@ struct fd_cuda_weight {
   void *packed;
 };
 
+/* A graph that can be started, and its number of operations. */
+enum { FD_GRAPHS = 4 };
+struct fd_cuda_graph {
+  size_t nodes;
+  cudaGraphExec_t executable;
+};
+
 struct fd_cuda {
   fd_device device; /* first: a fd_device * of this kind is a fd_cuda * */
   const fd_plugin_host *host;
@@ -34,6 +41,9 @@ struct fd_cuda {
   };
   std::vector<allocation> allocations;
   std::vector<fd_cuda_weight> weights;
+  int recording; /* what the stream is given waits for the end of a graph */
+  fd_cuda_graph graphs[FD_GRAPHS];
+  unsigned oldest_graph;
   fd_status failed; /* the first failure of an operation; reported by sync */
 };
 
@@ -55,6 +65,14 @@ void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);
 /* Copies a value of the device to the host and waits for it. */
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
 
+/* fd_device's begin and end. */
+void fd_cuda_graph_begin(fd_device *dev);
+void fd_cuda_graph_end(fd_device *dev);
+
+/* To be called by whatever waits, takes or gives back memory, copies from or to the host, or uses an event: what was recorded is
+ * started, and the rest of the pass goes without a graph. */
+void fd_cuda_graph_cut(fd_cuda *cuda);
+
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
 /* Starts a kernel on a stream. `name` is for messages. */
@@ -67,8 +85,8 @@ inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, v
 #ifdef __CUDACC__
   kernel<<<grid, (unsigned)threads, shared, stream>>>(arguments...);
 #else
-  (void)stream;
-  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
+  fd_emulate_launch(stream, (const void *)kernel,
+                    [=]() { fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); }); });
 #endif
   fd_cuda_check(cuda, cudaGetLastError(), name);
 }

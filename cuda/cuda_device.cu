@@ -41,6 +41,7 @@ void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes) { forget(cuda,
 static fd_status take(fd_cuda *cuda, void **out, size_t bytes, const char *what) {
   size_t free_bytes = 0, total = 0;
   *out = NULL;
+  fd_cuda_graph_cut(cuda);
   cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
   if (error == cudaSuccess) return FD_OK;
   cudaGetLastError(); /* it was told: the next launch has not failed */
@@ -53,6 +54,7 @@ static fd_status take(fd_cuda *cuda, void **out, size_t bytes, const char *what)
 
 void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes) {
   if (bytes > cuda->scratch_bytes[slot]) {
+    fd_cuda_graph_cut(cuda);
     fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before more scratch memory was needed");
     cudaFree(cuda->scratch[slot]);
     cuda->scratch_bytes[slot] = 0;
@@ -97,6 +99,7 @@ fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns) {
 
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
   memset(to, 0, bytes);
+  fd_cuda_graph_cut(cuda);
   if (cuda->failed != FD_OK || !from) return;
   fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy to the host");
   fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel");
@@ -113,6 +116,7 @@ static fd_status gpu_alloc(fd_device *dev, void *out, size_t bytes, const char *
 
 static void gpu_release(fd_device *dev, void *buffer) {
   fd_cuda *cuda = fd_cuda_of(dev);
+  fd_cuda_graph_cut(cuda);
   for (size_t i = 0; buffer && i < cuda->allocations.size(); i++) {
     if (cuda->allocations[i].at != buffer) continue;
     forget(cuda, buffer, cuda->allocations[i].bytes, 1);
@@ -126,6 +130,7 @@ static void gpu_release(fd_device *dev, void *buffer) {
 static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const char *what) {
   fd_cuda *cuda = fd_cuda_of(dev);
   void *memory = NULL;
+  fd_cuda_graph_cut(cuda);
   cudaError_t error = cudaMallocHost(&memory, bytes ? bytes : 1);
   memcpy(out, &memory, sizeof memory);
   if (error == cudaSuccess) return FD_OK;
@@ -135,12 +140,13 @@ static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const c
 }
 
 static void gpu_release_host(fd_device *dev, void *buffer) {
-  (void)dev;
+  fd_cuda_graph_cut(fd_cuda_of(dev));
   if (buffer) cudaFreeHost(buffer);
 }
 
 static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
   fd_cuda *cuda = fd_cuda_of(dev);
+  fd_cuda_graph_cut(cuda);
   if (cuda->failed != FD_OK) return cuda->failed;
   fd_cuda_written(cuda, to, bytes);
   FD_TRY(fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy"));
@@ -151,12 +157,16 @@ static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t byt
 
 static fd_status gpu_sync(fd_device *dev) {
   fd_cuda *cuda = fd_cuda_of(dev);
+  fd_cuda_graph_cut(cuda);
   if (cuda->failed == FD_OK) fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel");
   return cuda->failed;
 }
 
 static void gpu_destroy(fd_device *dev) {
   fd_cuda *cuda = fd_cuda_of(dev);
+  fd_cuda_graph_cut(cuda);
+  for (auto &g : cuda->graphs)
+    if (g.executable) cudaGraphExecDestroy(g.executable);
   for (auto &w : cuda->weights) cudaFree(w.packed);
   for (void *scratch : cuda->scratch) cudaFree(scratch);
   if (cuda->stream) cudaStreamDestroy(cuda->stream);
@@ -186,7 +196,7 @@ static int describe(int gpu, fd_gpu *out) {
   out->minor = p.minor;
   out->memory = total;
   out->shared = p.sharedMemPerBlockOptin;
-  out->multiprocessors = p.multiProcessorCount;
+  out->fill = p.multiProcessorCount * FD_TILE_ROWS;
   out->free_memory = free_bytes;
   memcpy(out->uuid, p.uuid.bytes, sizeof out->uuid);
   return 0;
@@ -210,6 +220,16 @@ static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   return FD_OK;
 }
 
+/* FINDNA_GRAPH=1, for measurements: the results are the same. */
+static fd_status choose_graphs(fd_cuda *cuda) {
+  const char *named = getenv("FINDNA_GRAPH");
+  if (!named || !strcmp(named, "0")) return FD_OK;
+  if (strcmp(named, "1")) return cuda->host->fail(FD_CONFIG, "FINDNA_GRAPH=%s: expected 0 or 1", named);
+  cuda->device.begin = fd_cuda_graph_begin;
+  cuda->device.end = fd_cuda_graph_end;
+  return FD_OK;
+}
+
 static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
   fd_gpu gpu;
   *dev = NULL;
@@ -223,17 +243,18 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->host = host;
   cuda->shared_limit = gpu.shared;
   fd_status status = choose_products(cuda, &gpu, options->products);
+  if (status == FD_OK) status = choose_graphs(cuda);
   if (status != FD_OK) {
     delete cuda;
     return status;
   }
-  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s)", options->gpu, gpu.name, cuda->products ? ", products: " : "",
-           cuda->products ? product_names[cuda->products] : "");
+  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s%s)", options->gpu, gpu.name, cuda->products ? ", products: " : "",
+           cuda->products ? product_names[cuda->products] : "", cuda->device.begin ? ", graphs" : "");
   cuda->device.kind = "cuda";
   cuda->device.simd = cuda->name;
   cuda->device.threads = 1;
   cuda->device.own_memory = 1;
-  cuda->device.fill = gpu.multiprocessors * FD_TILE_ROWS;
+  cuda->device.fill = gpu.fill;
   cuda->device.gpu = options->gpu;
   memcpy(cuda->device.uuid, gpu.uuid, sizeof gpu.uuid);
   cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16} : fd_form{FD_FP32, PAD_FP32};

@@ -1,4 +1,5 @@
-/* The emulated GPU: fibers, warps, barriers, asynchronous copies, and the runtime's functions for memory. */
+/* The emulated GPU: fibers, warps, barriers, asynchronous copies, and the runtime's functions for memory (for streams and graphs:
+ * emulate_streams.cc). */
 #include "cuda/emulate.h"
 
 #include <setjmp.h>
@@ -66,7 +67,6 @@ struct block_state {
 
 block_state now;
 uint64_t random_state = 1;
-cudaError_t last_error;
 
 /* As on an A100, unless FINDNA_EMULATED_SHARED says otherwise. */
 size_t shared_limit() {
@@ -321,6 +321,7 @@ void fd_emulate_group_wait(int newest) {
 }
 
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread) {
+  fd_emulate_not_recorded("a kernel that no stream was given");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
   if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid that no GPU takes");
@@ -391,6 +392,7 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
 cudaError_t cudaMalloc(void **memory, size_t bytes) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (bytes + 15) / 16 * 16, all = (used + page - 1) / page * page + page;
   *memory = nullptr;
+  fd_emulate_not_recorded("cudaMalloc");
   if (taken + bytes > capacity()) return cudaErrorMemoryAllocation;
   char *mapped = (char *)mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return cudaErrorMemoryAllocation;
@@ -403,7 +405,14 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   return cudaSuccess;
 }
 
+int fd_emulate_on_device(const void *at) {
+  int inside = 0;
+  for (const buffer &b : buffers) inside |= (const char *)at >= b.at && (const char *)at < b.at + b.bytes;
+  return inside;
+}
+
 cudaError_t cudaFree(void *memory) {
+  fd_emulate_not_recorded("cudaFree");
   for (size_t i = 0; i < buffers.size(); i++) {
     if (buffers[i].at != memory) continue;
     taken -= buffers[i].bytes;
@@ -415,39 +424,16 @@ cudaError_t cudaFree(void *memory) {
 }
 
 cudaError_t cudaMallocHost(void **memory, size_t bytes) {
+  fd_emulate_not_recorded("cudaMallocHost");
   return (*memory = malloc(bytes)) ? cudaSuccess : cudaErrorMemoryAllocation;
 }
-cudaError_t cudaFreeHost(void *memory) { return free(memory), cudaSuccess; }
-
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int, cudaStream_t) {
-  memmove(to, from, bytes);
-  return cudaSuccess;
-}
-
-cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t) {
-  memset(to, byte, bytes);
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) { return *stream = nullptr, cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaGetLastError() {
-  cudaError_t error = last_error;
-  last_error = cudaSuccess;
-  return error;
+cudaError_t cudaFreeHost(void *memory) {
+  fd_emulate_not_recorded("cudaFreeHost");
+  return free(memory), cudaSuccess;
 }
 
 cudaError_t fd_emulate_set_shared(int bytes) {
-  return (size_t)bytes <= shared_limit() ? cudaSuccess : last_error = cudaErrorInvalidValue;
+  return (size_t)bytes <= shared_limit() ? cudaSuccess : fd_emulate_fail(cudaErrorInvalidValue);
 }
 
-/* An event is reached at the third look after it was recorded last. */
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) { return *event = calloc(1, sizeof(int)), cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) { return *(int *)event = 2, cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return (*(int *)event)-- > 0 ? last_error = cudaErrorNotReady : (*(int *)event = 0, cudaSuccess);
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return free(event), cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 const char *cudaGetErrorString(cudaError_t error) { return error == cudaErrorMemoryAllocation ? "out of memory" : "error"; }

@@ -140,4 +140,30 @@ cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 
+/* Graphs (emulate_streams.cc). */
+enum { cudaStreamCaptureModeThreadLocal = 1, cudaErrorGraphExecUpdateFailure = 910 };
+typedef void *cudaGraph_t;
+typedef void *cudaGraphExec_t;
+typedef void *cudaGraphNode_t;
+typedef struct cudaGraphExecUpdateResultInfo {
+  int result;
+} cudaGraphExecUpdateResultInfo;
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, int mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph, cudaGraphExecUpdateResultInfo *info);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+
+/* Gives a stream a kernel, which `run` runs. */
+void fd_emulate_launch(cudaStream_t stream, const void *kernel, std::function<void()> run);
+
+/* Between the parts of the emulated GPU: the error that cudaGetLastError tells, calls that a recorded stream forbids, what is
+ * memory of the GPU. */
+cudaError_t fd_emulate_fail(cudaError_t error);
+void fd_emulate_not_recorded(const char *what);
+int fd_emulate_on_device(const void *at);
+
 #endif

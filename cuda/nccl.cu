@@ -104,6 +104,7 @@ fd_status mark(nccl_link *l) { return fd_cuda_check(l->cuda, cudaEventRecord(l->
 
 fd_status follow(fd_link *link) {
   nccl_link *l = of(link);
+  fd_cuda_graph_cut(l->cuda);
   FD_TRY(fd_cuda_check(l->cuda, cudaEventRecord(l->given, l->cuda->stream), "an event"));
   return fd_cuda_check(l->cuda, cudaStreamWaitEvent(l->stream, l->given, 0), "an event");
 }

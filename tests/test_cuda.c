@@ -46,8 +46,10 @@ static void compare_block(const block_case *c, int kind) {
     fd_mat y = put_rows(dev, NULL, c->rows, c->d), dx = put_rows(dev, NULL, c->rows, c->d),
            z = again ? (fd_mat){0} : put_rows(dev, NULL, c->rows, c->h);
     fd_mixer_grads g = {put(dev, NULL, w * 4), put(dev, NULL, h * 4), put(dev, NULL, w * 4), put(dev, NULL, d * 4)};
+    if (dev->begin) dev->begin(dev);
     dev->ops.mixer_forward(dev, &seqs, &block, x, z, y);
     dev->ops.mixer_backward(dev, &seqs, &block, x, z, dy, dx, &g);
+    if (dev->end) dev->end(dev);
     assert_ok(dev->sync(dev));
     if (z.at) free(get_rows(dev, z, c->rows, c->h)), dev->release(dev, z.at);
     bits[again][0] = get_rows(dev, y, c->rows, c->d), bits[again][1] = get_rows(dev, dx, c->rows, c->d);
@@ -105,25 +107,90 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
+/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
+static fd_device *exchange(int kind, const char *variable, const char *value) {
+  const fd_plugin *found;
+  static const fd_plugin_host host = {fd_fail};
+  fd_device *usual = gpu[kind];
+  setenv(variable, value, 1);
+  assert_ok(fd_plugin_load(&found));
+  assert_ok(found->open(&gpu[kind], &host, &kinds[kind].options));
+  return usual;
+}
+
+static void exchange_back(int kind, const char *variable, fd_device *usual) {
+  unsetenv(variable);
+  fd_device_close(&gpu[kind]);
+  gpu[kind] = usual;
+}
+
+static void only_emulated(const char *what) {
+  if (!strcmp(gpu[KINDS - 1]->simd, "GPU 0 (emulated GPU)")) return;
+  printf("skipped - %s: this GPU has what it has\n", what);
+  skip();
+}
+
 /* A GPU that has not the shared memory of the chain takes single products. */
 static void small_shared_memory_will_do(void **state) {
   (void)state;
-  const fd_plugin *found;
-  static const fd_plugin_host host = {fd_fail};
-  fd_device *usual = gpu[KINDS - 1];
-  if (strcmp(usual->simd, "GPU 0 (emulated GPU)") != 0) {
-    puts("skipped - small shared memory: this GPU has what it has");
-    skip();
-  }
-  setenv("FINDNA_EMULATED_SHARED", "101376", 1);
-  assert_ok(fd_plugin_load(&found));
-  assert_ok(found->open(&gpu[KINDS - 1], &host, &kinds[KINDS - 1].options));
+  only_emulated("small shared memory");
+  fd_device *usual = exchange(KINDS - 1, "FINDNA_EMULATED_SHARED", "101376");
   block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
   compare_block(&c, KINDS - 1);
   free_block(&c);
-  fd_device_close(&gpu[KINDS - 1]);
-  gpu[KINDS - 1] = usual;
-  unsetenv("FINDNA_EMULATED_SHARED");
+  exchange_back(KINDS - 1, "FINDNA_EMULATED_SHARED", usual);
+}
+
+/* A pass as one graph: the bits of the same operations one by one. Of each block's two passes the first one must take memory (its
+ * copies of the weights; where there are none, the first time that it needs more scratch memory) and goes on without; the second
+ * is a graph, which the next block's takes over with other pointers and other numbers of rows. */
+static void passes_may_be_graphs(void **state) {
+  (void)state;
+  block_case c[3] = {make_block(random_seqs(2, 20), 30, 40, 4), make_block(random_seqs(3, 90), 30, 40, 4),
+                     make_block(random_seqs(1, 20), 30, 40, 4)};
+  for (int kind = 0; kind < KINDS; kind++) {
+    fd_device *usual = exchange(kind, "FINDNA_GRAPH", "1");
+    uint64_t cut = 0, built = 0;
+    for (int n = 0; n < 6; n++) {
+      compare_block(&c[n % 3], kind);
+      cut += kinds[kind].options.bf16 || n == 0 || (n == 1 && c[1].rows > c[0].rows);
+      assert_int_equal(gpu[kind]->graphs.passes, 2 * n + 2);
+      assert_int_equal(gpu[kind]->graphs.whole, 2 * n + 2 - (int)cut);
+      if (n == 2) built = gpu[kind]->graphs.built;
+      if (n > 2) assert_int_equal(gpu[kind]->graphs.built, built);
+    }
+    exchange_back(kind, "FINDNA_GRAPH", usual);
+  }
+  for (int i = 0; i < 3; i++) free_block(&c[i]);
+}
+
+/* Where the memory that a pass needs is not there, the next wait says so, as without a graph. */
+static void a_graph_without_memory_is_told(void **state) {
+  (void)state;
+  enum { KIND = KINDS - 1, D = 30, H = 40 };
+  only_emulated("a GPU without memory");
+  fd_device *usual = exchange(KIND, "FINDNA_GRAPH", "1"), *dev = gpu[KIND];
+  fd_seqs seqs = random_seqs(2, 20), there = put_seqs(dev, &seqs);
+  int rows = fd_seqs_rows(&seqs);
+  float *w = put(dev, NULL, D * H * 4);
+  fd_mixer block = {D, H, 4, w, w, w, w};
+  fd_mat x = put_rows(dev, NULL, rows, D), y = put_rows(dev, NULL, rows, D);
+  setenv("FINDNA_EMULATED_MEMORY", "1", 1);
+  dev->begin(dev);
+  dev->ops.add_rows(dev, rows, x, x, y);
+  dev->ops.mixer_forward(dev, &there, &block, x, (fd_mat){0}, y);
+  dev->end(dev);
+  assert_int_equal(dev->sync(dev), FD_MEMORY);
+  dev->begin(dev); /* nothing is recorded from here on */
+  dev->ops.add_rows(dev, rows, x, x, y);
+  dev->end(dev);
+  assert_int_equal(dev->sync(dev), FD_MEMORY);
+  assert_int_equal(dev->graphs.whole, 0);
+  unsetenv("FINDNA_EMULATED_MEMORY");
+  dev->release(dev, w), dev->release(dev, x.at), dev->release(dev, y.at);
+  fd_seqs_destroy(&there, dev);
+  free(seqs.start);
+  exchange_back(KIND, "FINDNA_GRAPH", usual);
 }
 
 /* A row's result does not depend on its place or on what else is in the pack, bit for bit. */
@@ -602,6 +669,8 @@ int main(void) {
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(small_shared_memory_will_do),
+      cmocka_unit_test(passes_may_be_graphs),
+      cmocka_unit_test(a_graph_without_memory_is_told),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(linear_equals_cpu),
       cmocka_unit_test(a_pass_is_the_tree_of_its_micro_batches),

@@ -28,6 +28,7 @@ expect "no GPU for this process" 69 "no GPU that this process may use" env FINDN
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
+expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
 expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1600000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
 expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
@@ -49,21 +50,47 @@ check "model.recompute: the same bits" same one recomputed
 for n in 2 4; do
   train 1 group$n device.group=$n
   check "passes of $n micro-batches end in the bits of single ones" same one group$n
-  check "and the log says so" grep -q "passes of $n micro-batches" group$n.log
+  check "and the log says so" grep -q "a pass takes $n micro-batches" group$n.log
 done
 train 2 group22 device.group=2 model.recompute=true comm.share_gpu=true
 check "2 ranks with one pass each, recomputed: the same bits" same one group22
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
-check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "passes of 4 micro-batches each, 512 tokens" filled.log
+check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 keep" filled.log
 check "and ends in the same bits" same one filled
 FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1500000 train 1 scarce
-check "but no more than fit" grep -q "passes of 2 micro-batches" scarce.log
+check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log
 mkdir half && touch half/stop
 train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
 train 2 half comm.share_gpu=true device.group=2
 check "and 2 ranks that go on from there end in the same bits" same one half
 train 1 fp32 device.precision=fp32
+
+# Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
+graphs() { grep -q "graphs: $2 of $2 passes of micro-batches were started as one, $3 were built" "$1.log"; }
+FINDNA_GRAPH=1 train 1 graph
+check "graphs: the same bits" same one graph
+check "of 5 steps of 4 micro-batches, of three kinds: with and without new copies of weights, backward" graphs graph 40 3
+FINDNA_GRAPH=1 train 2 graph2 comm.share_gpu=true
+check "2 ranks: the same bits" same one graph2
+check "graphs where nothing is sent" graphs graph2 15 3
+FINDNA_GRAPH=1 train 1 graph_recomputed model.recompute=true
+check "recomputed: the same bits" same one graph_recomputed
+mkdir graph_half && touch graph_half/stop
+FINDNA_GRAPH=1 train 1 graph_half
+FINDNA_GRAPH=1 train 1 graph_half
+check "stopped and resumed: the same bits" same one graph_half
+for products in single plain warpgroup chain; do
+  wide="model.channels=162 model.track=27 model.hidden=24 model.blocks=1 train.batch=4 train.steps=2 checkpoint.every=2"
+  FINDNA_EMULATED_CAPABILITY=90 FINDNA_PRODUCTS=$products train 1 wide $wide --restart
+  FINDNA_EMULATED_CAPABILITY=90 FINDNA_PRODUCTS=$products FINDNA_GRAPH=1 train 1 graph_wide $wide --restart
+  check "products: $products: the same bits" same wide graph_wide
+done
+FINDNA_GRAPH=1 train 1 graph_fp32 device.precision=fp32
+check "fp32: the same bits" same fp32 graph_fp32
+FINDNA_GRAPH=1 train 1 graph_check device.check=true
+check "device.check looks at values in between: no graphs" sh -c '! grep "graphs:" graph_check.log'
+check "and the same bits" same one graph_check
 timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=cpu device.kind=cpu >cpu.log 2>&1
 # losses RUN: the loss of each step
 losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
@@ -87,3 +114,6 @@ tune 1 tuned device.kind=cuda
 tune 2 tuned2 device.kind=cuda comm.share_gpu=true
 check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
 check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2
+FINDNA_GRAPH=1 tune 1 graph_tuned device.kind=cuda
+check "fine-tuning rows of many lengths as graphs: the same bits" same tuned graph_tuned
+check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 passes of micro-batches were started as one" graph_tuned.log

@@ -15,7 +15,9 @@ code=0; "$check" --emulated --phases doctor,same,speed,torch,memcheck,racecheck 
 check "a failing phase fails the check" test $code = 1
 check "and hides none of the others" test "$(tail -1 check.log)" = "passed: doctor same speed torch memcheck; FAILED: racecheck; skipped: none"
 has() { grep -qE -- "$1" check.log; }
-for line in 'GPU +emulated GPU, compute capability 8.0' 'state_id: one run = two +yes' 'state_id: one run = stopped +yes' 'state_id: one run = recomputed +yes' \
+for line in 'GPU +emulated GPU, compute capability 8.0' 'state_id: one run = two +yes' 'state_id: one run = stopped +yes' 'state_id: one run = recomputed +yes' 'state_id: one run = apart +yes' 'state_id: one run = graphs +yes' \
+  '8 micro-batches, graphs: sequences/s +[0-9.]+' '8 micro-batches, graphs: passes as graphs +120 of 120, 3 were built' \
+  '4 micro-batches of 1 window: sequences/s +[0-9.]+' '4 micro-batches of 1 window, one by one: sequences/s +[0-9.]+' '4 micro-batches of 1 window, one by one, graphs: sequences/s +[0-9.]+' \
   'findna bf16, 8 micro-batches: sequences/s +[0-9.]+ \([0-9.]+ steps/s; median step [0-9.]+ ms\)' 'findna bf16, 1 micro-batch: memory of the GPU +(1|5)000 MB' \
   'recompute: start to first step +[0-9.]+ s' 'micro-batch: longest stall of a checkpoint +[0-9.]+ ms' 'bf16 product of 512 x 512 \(PyTorch\) +0.0 TFLOP/s' \
   'PyTorch eager: sequences/s +2.0 \(1234 MB\)' 'findna1: MFU \(of 1 TFLOP/s\) +[0-9.e-]+ %' 'findna8: of the measured product +[0-9.e-]+ %' \

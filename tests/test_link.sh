@@ -49,6 +49,9 @@ for n in 2 4; do
   nccl $n nccl$n
   check "NCCL between $n GPUs: the bits of 1" same gpu1 nccl$n
 done
+FINDNA_GRAPH=1 nccl 2 nccl_graph
+check "passes as graphs beside NCCL: the same bits" same gpu1 nccl_graph
+check "and they were" grep -q "graphs: 7 of 7 passes" nccl_graph.log
 nccl 2 nccl_whole comm.bucket=100 train.virtual_ranks=2
 train 1 gpu1_whole $gpu train.virtual_ranks=2
 check "NCCL, one bucket, one micro-batch a rank: the bits of 1" same gpu1_whole nccl_whole

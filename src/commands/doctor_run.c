@@ -20,6 +20,7 @@ typedef struct plan {
   int64_t windows; /* of the shards; 0: not known */
   int cuda;
   fd_form form;
+  int group; /* micro-batches of a pass */
 } plan;
 
 /* A network of the plan's config, with model.recompute as given; the caller destroys it. */
@@ -34,7 +35,7 @@ static int tokens_of(const plan *p) { return p->window + fd_config_cls(p->config
 
 /* Bytes that a rank takes on its device, for micro-batches of `micro` windows. */
 static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
-  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), 1);
+  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), p->group);
 }
 
 /* Bytes of host memory of a rank: the windows, and its share of a checkpoint while that is written. */
@@ -91,7 +92,13 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   if (gpu.major < FD_GPU_MAJOR)
     fd_doctor_miss(d, "a GPU that is supported: %s has compute capability %d.%d; the lowest is 8.0 (A100)", gpu.name, gpu.major,
                    gpu.minor);
-  return judge_memory(p, network, (double)gpu.free_memory / sharing, d);
+  double room = (double)gpu.free_memory / sharing;
+  int rows = (int)micro * tokens_of(p);
+  p->group = fd_trainer_group(p->config, network, p->form, gpu.fill, room, p->comm->size, rows);
+  fd_doctor_show("pass", "%d micro-batch%s, %d tokens; %d keep this GPU busy%s", p->group, p->group > 1 ? "es" : "",
+                 p->group * rows, gpu.fill,
+                 2 * p->group * rows <= gpu.fill ? ": a larger train.batch would use more of it, or fewer ranks" : "");
+  return judge_memory(p, network, room, d);
 }
 
 /* Free bytes of the disk where the folder is, or will be. */
@@ -145,7 +152,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   fd_network *network = NULL;
   const fd_config *c = config;
   int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
-  plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda};
+  plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .group = 1};
   /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
   p.form = !cuda ? (fd_form){FD_FP32, 1} : bf16 ? (fd_form){FD_BF16, 16} : (fd_form){FD_FP32, 4};
   FD_TRY(take_shards(&p));

@@ -101,12 +101,14 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
-  int group = fd_trainer_group(c, p->network, p->dev, comm->size, rows);
+  int group = fd_trainer_group(c, p->network, p->dev->form, p->dev->fill, (double)p->dev->free_memory, comm->size, rows);
   double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, group) +
                 (double)(p->train.count + p->held_out.count) * window;
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
-  if (group > 1) fd_info("passes of %d micro-batches each, %d tokens", group, group * rows);
+  if (p->dev->fill)
+    fd_info("a pass takes %d micro-batch%s, %d tokens; %d keep this GPU busy", group, group > 1 ? "es" : "", group * rows,
+            p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));

@@ -1,9 +1,11 @@
 /* Opens the device that a config asks for: the one file that names the back ends. */
 #include "device/device.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cpu/backend.h"
 #include "device/plugin.h"
 
@@ -46,6 +48,9 @@ fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_ran
 }
 
 void fd_device_close(fd_device **dev) {
+  if (*dev && (*dev)->graphs.passes)
+    fd_info("graphs: %" PRIu64 " of %" PRIu64 " passes of micro-batches were started as one, %" PRIu64 " were built",
+            (*dev)->graphs.whole, (*dev)->graphs.passes, (*dev)->graphs.built);
   if (*dev) (*dev)->destroy(*dev);
   *dev = NULL;
 }

@@ -41,6 +41,13 @@ struct fd_device {
   void (*release_host)(fd_device *dev, void *buffer);
   fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes); /* host or device, both ways */
   fd_status (*sync)(fd_device *dev);                                           /* waits; reports failures of past operations */
+  /* A pass of operations that may be started as one: none of them waits or needs new memory, or the rest is started one by one.
+   * NULL: they always are. */
+  void (*begin)(fd_device *dev);
+  void (*end)(fd_device *dev);
+  struct {
+    uint64_t passes, whole, built; /* begun; started as one; of a new kind, which takes time to prepare */
+  } graphs;
   /* A link of the device's own kind between ranks (device/link.h): the root makes an id, which all ranks open it with. NULL where
    * there is none; FD_MISSING, with the reason in *why, when it cannot be used. `limit`: seconds, 0: none. */
   fd_status (*link_id)(fd_device *dev, char id[FD_LINK_ID], const char **why);

@@ -10,7 +10,7 @@ typedef struct fd_gpu {
   int major, minor; /* compute capability */
   uint64_t memory, free_memory;
   uint64_t shared; /* bytes of shared memory that a block may have */
-  int multiprocessors;
+  int fill;        /* rows of a pass that give every multiprocessor a tile */
   uint64_t uuid[2];
 } fd_gpu;
 

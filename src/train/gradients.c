@@ -86,6 +86,8 @@ float *fd_gradients_leaf(fd_gradients *g, double **statistics) {
 
 static int is_last(const fd_gradients *g) { return g->taken == g->shape.leaves - 1; }
 
+int fd_gradients_sends(const fd_gradients *g) { return g->link && is_last(g); }
+
 /* Asks for the sum of data[count] over the ranks. */
 static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
   int idle;
@@ -111,7 +113,7 @@ static void take_part(fd_gradients *g, size_t from) {
 
 void fd_gradients_ready(fd_gradients *g, size_t from) {
   int idle;
-  if (!g->link || !is_last(g)) return;
+  if (!fd_gradients_sends(g)) return;
   if (g->open - from >= g->shape.bucket) take_part(g, from);
   else if (g->failed == FD_OK) g->failed = g->link->progress(g->link, &idle);
 }

@@ -27,6 +27,9 @@ int fd_gradients_buffers(const fd_gradients *gradients);
 /* The buffers that the next leaf is written to, on the device: the statistics are zero. */
 float *fd_gradients_leaf(fd_gradients *gradients, double **statistics);
 
+/* Whether the leaf's parts are sent to the other ranks while the rest is computed. */
+int fd_gradients_sends(const fd_gradients *gradients);
+
 /* The leaf is complete from this offset on; called with falling offsets, or not at all. */
 void fd_gradients_ready(fd_gradients *gradients, size_t from);
 

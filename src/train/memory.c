@@ -32,14 +32,14 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   return bytes + kernels;
 }
 
-int fd_trainer_group(const fd_config *config, const fd_network *network, const fd_device *dev, int ranks, int rows) {
+int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
+                     int rows) {
   int64_t own = config->train.virtual_ranks / ranks, wanted = config->device.group;
   int group = 1;
-  if (!dev->fill || config->task.outputs) return 1; /* rows of a task have many lengths, parts of a pass have one */
+  if (!fill || config->task.outputs) return 1; /* rows of a task have many lengths, parts of a pass have one */
   while (2 * group <= own && 2 * group <= FD_PARTS_MAX && (int64_t)rows * 2 * group <= INT_MAX / 16 &&
-         (wanted ? 2 * group <= wanted : rows * 2 * group <= dev->fill) &&
-         (!dev->free_memory ||
-          fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows, 2 * group) <= dev->free_memory))
+         (wanted ? 2 * group <= wanted : rows * 2 * group <= fill) &&
+         (room <= 0 || (double)fd_trainer_memory(config, network, form, 1, ranks, rows, 2 * group) <= room))
     group *= 2;
   return group;
 }

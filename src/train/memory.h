@@ -9,8 +9,9 @@
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group);
 
-/* How many micro-batches of `rows` tokens a pass has (device.group): 1 on a device without `fill`. */
-int fd_trainer_group(const fd_config *config, const fd_network *network, const fd_device *dev, int ranks, int rows);
+/* How many micro-batches of `rows` tokens a pass has on a device of such `fill`, with `room` bytes free (0: not known). */
+int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
+                     int rows);
 
 /* The largest micro-batch, of at most `most` windows of `tokens` rows, that `room` bytes hold; 0: none. */
 int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks,

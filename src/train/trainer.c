@@ -45,7 +45,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   fd_trainer *t = *trainer;
   *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
-  t->group = fd_trainer_group(config, network, dev, comm->size, rows);
+  t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
   int all = t->group * rows;
   size_t n = (size_t)all;
@@ -110,6 +110,18 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
   return FD_OK;
 }
 
+/* What follows is started as one, where the device can, once all kernels have run and their memory is there, and unless something
+ * looks at the values on the way. */
+static void begin_recording(fd_trainer *t, int possible) {
+  t->recording = possible && t->dev->begin && t->stepped && !t->dev->check;
+  if (t->recording) t->dev->begin(t->dev);
+}
+
+static void end_recording(fd_trainer *t) {
+  if (t->recording) t->dev->end(t->dev);
+  t->recording = 0;
+}
+
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
 /* Gradient and statistics of one pass, into the tree. */
@@ -120,6 +132,7 @@ static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *tota
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
+  begin_recording(t, 1);
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
   t->student->dropout = 1;
   fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
@@ -137,15 +150,18 @@ static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *tota
                         .prob = t->prob};
   t->grads.params = gradient;
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
-  if (t->points) t->points->outputs(t->points->context, &outputs);
   if (t->teacher)
     dev->ops.cls_sum(
         dev, &batch->seqs, s->width,
         config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
         statistics + FD_TERMS);
+  end_recording(t);
+  if (t->points) t->points->outputs(t->points->context, &outputs);
+  begin_recording(t, !fd_gradients_sends(t->gradients));
   const fd_backward_watch watch = {t->gradients, gradient_ready};
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
                       t->grads.dlatent, gradient, &watch);
+  end_recording(t);
   fd_gradients_add(t->gradients);
 }
 
@@ -196,6 +212,15 @@ static void log_windows(fd_trainer *t, fd_batch **batches) {
   fprintf(t->window_log, "\n");
 }
 
+static void count_step(fd_trainer *t, const fd_step *r) {
+  fd_state *s = t->state;
+  s->skipped += r->skipped;
+  s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
+  s->step++;
+  s->draws += (uint64_t)t->config->train.batch;
+  t->stepped = 1;
+}
+
 fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   fd_state *s = t->state;
   fd_totals totals;
@@ -230,9 +255,6 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
   if (t->window_log) log_windows(t, batches);
-  s->skipped += r->skipped;
-  s->bad_in_row = r->skipped ? s->bad_in_row + 1 : 0;
-  s->step++;
-  s->draws += (uint64_t)t->config->train.batch;
+  count_step(t, r);
   return t->dev->sync(t->dev);
 }

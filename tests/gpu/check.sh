@@ -44,7 +44,7 @@ tap() {
 phase_parity() { tap test_cuda "operations against the CPU"; }
 phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
 
-# Two runs, a stop and a resume, recomputation, ranks that share the GPU: the same bits.
+# Two runs, a stop and a resume, recomputation, micro-batches one by one, passes as graphs, ranks that share the GPU: the same bits.
 phase_same() {
   local bad=0 one name
   shards || return 1
@@ -56,7 +56,9 @@ phase_same() {
   [ "$(state_of stopped)" != "$one" ] || { echo "the stopped run did not stop"; bad=1; }
   pretrain stopped "${small[@]}" || bad=1
   pretrain recomputed "${small[@]}" model.recompute=true || bad=1
-  local names="two stopped recomputed"
+  pretrain apart "${small[@]}" device.group=1 || bad=1
+  FINDNA_GRAPH=1 pretrain graphs "${small[@]}" || bad=1
+  local names="two stopped recomputed apart graphs"
   if command -v "$mpirun" >/dev/null; then
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$mpirun" -n 2 --oversubscribe --bind-to none "$program" pretrain "$config" \
       run.folder="$work/runs/ranks" data.shards="$work/shards" "${small[@]}" comm.share_gpu=true || bad=1
@@ -105,7 +107,7 @@ timed() {
     }' "$work/stamps"
 }
 
-# One line of the table for a way to train.
+# The lines of the table for a way to train.
 speed() {
   local title=$1 key=$2 first mean median stall memory; shift 2
   timed "$key" "$@" >"$work/timed" || return 1
@@ -115,6 +117,7 @@ speed() {
   [ "$memory" = 0 ] || row "$title: memory of the GPU" "$memory MB"
   row "$title: start to first step" "$first s"
   row "$title: longest stall of a checkpoint" "$(awk -v s="$stall" 'BEGIN { printf "%.1f ms", 1000 * s }')"
+  ! grep -q 'graphs: ' "$work/$key.log" || row "$title: passes as graphs" "$(sed -n 's/.*graphs: \([0-9]* of [0-9]*\).*, \([0-9]* were built\).*/\1, \2/p' "$work/$key.log")"
 }
 phase_speed() {
   local bad=0
@@ -122,6 +125,12 @@ phase_speed() {
   speed "findna bf16, 8 micro-batches" findna8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
   speed "findna bf16, 1 micro-batch" findna1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   speed "findna bf16, 1 micro-batch, recompute" recompute "${big[@]}" "${long[@]}" train.virtual_ranks=1 model.recompute=true || bad=1
+  FINDNA_GRAPH=1 speed "findna bf16, 8 micro-batches, graphs" graphs8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
+  FINDNA_GRAPH=1 speed "findna bf16, 1 micro-batch, graphs" graphs1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
+  local batch=$single windows=(device.kind=cuda train.batch="$single" train.virtual_ranks="$single" "${long[@]}")
+  speed "findna bf16, $single micro-batches of 1 window" single "${windows[@]}" || bad=1
+  speed "findna bf16, $single micro-batches of 1 window, one by one" apart "${windows[@]}" device.group=1 || bad=1
+  FINDNA_GRAPH=1 speed "findna bf16, $single micro-batches of 1 window, one by one, graphs" graphs_apart "${windows[@]}" device.group=1 || bad=1
   return $bad
 }
 
@@ -210,7 +219,7 @@ trap 'rm -rf "$work"' EXIT
 : >"$work/rows"; : >"$work/values"; : >"$logs/log.txt"
 export FINDNA_PLUGIN=$plugin
 unset FINDNA_EMULATED_GPUS
-# window, batch: of the measured model; small: options of the runs that are compared; big, long: of those that are timed; warm: their first
+# window, batch: of the measured model; single: windows of a batch in micro-batches of one; small: options of the runs that are compared; big, long: of those that are timed; warm: their first
 # steps, which do not count; every: interval of checkpoints; count, torch_batch, size: PyTorch's steps, their batch, and its product; flop: of a
 # sequence, 16 * channels * hidden * blocks * tokens (the teacher's pass is one of four), recomputation not counted
 if [ -n "$emulated" ]; then
@@ -219,12 +228,12 @@ model: {cls: 3, channels: 18, hidden: 20, track: 3, networks: 1, blocks: 2}
 optim: {lr: 3e-3}
 device: {kind: cuda}
 YAML
-  config=$work/tiny.yaml window=61 batch=8 device=cpu warm=3 every=5 count=3 size=512 torch_batch=1
+  config=$work/tiny.yaml window=61 batch=8 single=4 device=cpu warm=3 every=5 count=3 size=512 torch_batch=1
   flop=$((16 * 18 * 20 * 2 * 64))
   small="train.batch=8 train.virtual_ranks=4 train.steps=4 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=2"
   long="train.steps=16 eval.every=0 eval.windows=8 eval.monitor_windows=0"
 else
-  config=findna window=1000 batch=128 device=cuda warm=20 every=25 count=60 size=8192 torch_batch=128
+  config=findna window=1000 batch=128 single=16 device=cuda warm=20 every=25 count=60 size=8192 torch_batch=128
   flop=$((16 * 308 * 512 * 40 * 1010))
   small="device.kind=cuda train.batch=32 train.virtual_ranks=4 train.steps=8 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=4"
   long="train.steps=120 eval.every=0"
@@ -232,11 +241,11 @@ fi
 if [ -z "${PYTHON-}" ]; then PYTHON=python3; [ ! -x build/bench-venv/bin/python ] || PYTHON=$root/build/bench-venv/bin/python; fi
 python=$PYTHON
 big=(device.kind=cuda "train.batch=$batch") long="$long checkpoint.every=$every"
-for name in work program tests config window batch device warm every count size torch_batch mpirun python; do printf '%s=%q\n' $name "${!name}"; done >"$work/settings"
+for name in work program tests config window batch single device warm every count size torch_batch mpirun python; do printf '%s=%q\n' $name "${!name}"; done >"$work/settings"
 printf '%s=(%s)\n' small "$small" long "$long" big "${big[*]}" >>"$work/settings"
 
 # limit PHASE: its seconds at most
-limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 90 ;; speed) echo 120 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
+limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 90 ;; speed) echo 180 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
 declare -A outcome
 for phase in "${phases[@]}"; do
   left=$((budget - SECONDS)) most=$(limit "$phase")

@@ -1,0 +1,141 @@
+/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. What a real one does not
+ * allow while a stream is recorded ends the program. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#include "cuda/emulate.h"
+
+namespace {
+
+enum node_kind { KERNEL, COPY, SET };
+
+struct node {
+  node_kind kind;
+  const void *kernel;
+  std::function<void()> run;
+};
+
+struct stream {
+  std::vector<node> *recorded; /* NULL: not now */
+};
+
+stream *recording; /* the one stream that is */
+cudaError_t last_error;
+
+[[noreturn]] void die(const char *what) {
+  fprintf(stderr, "emulated GPU: %s while a stream is recorded\n", what);
+  abort();
+}
+
+stream *of(cudaStream_t s) { return (stream *)s; }
+std::vector<node> *nodes_of(void *graph) { return (std::vector<node> *)graph; }
+
+void give(cudaStream_t s, node_kind kind, const void *kernel, std::function<void()> run) {
+  if (of(s) && of(s)->recorded) of(s)->recorded->push_back({kind, kernel, std::move(run)});
+  else run();
+}
+
+}  // namespace
+
+cudaError_t fd_emulate_fail(cudaError_t error) { return last_error = error; }
+
+cudaError_t cudaGetLastError() {
+  cudaError_t error = last_error;
+  last_error = cudaSuccess;
+  return error;
+}
+
+void fd_emulate_not_recorded(const char *what) {
+  if (recording) die(what);
+}
+
+void fd_emulate_launch(cudaStream_t s, const void *kernel, std::function<void()> run) { give(s, KERNEL, kernel, std::move(run)); }
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int, cudaStream_t s) {
+  if (of(s)->recorded && !(fd_emulate_on_device(to) && fd_emulate_on_device(from))) die("a copy from or to the host");
+  give(s, COPY, nullptr, [=]() { memmove(to, from, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t s) {
+  give(s, SET, nullptr, [=]() { memset(to, byte, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) { return *s = new stream(), cudaSuccess; }
+
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  fd_emulate_not_recorded("cudaStreamSynchronize");
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t s) {
+  if (of(s)->recorded) die("cudaStreamDestroy");
+  delete of(s);
+  return cudaSuccess;
+}
+
+/* An event is reached at the third look after it was recorded last. */
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) { return *event = calloc(1, sizeof(int)), cudaSuccess; }
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t s) {
+  if (of(s)->recorded) die("cudaEventRecord");
+  return *(int *)event = 2, cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  fd_emulate_not_recorded("cudaEventQuery");
+  return (*(int *)event)-- > 0 ? last_error = cudaErrorNotReady : (*(int *)event = 0, cudaSuccess);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return free(event), cudaSuccess; }
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t, unsigned) {
+  if (of(s)->recorded) die("cudaStreamWaitEvent");
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, int) {
+  fd_emulate_not_recorded("cudaStreamBeginCapture");
+  recording = of(s);
+  of(s)->recorded = new std::vector<node>();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
+  if (!of(s)->recorded) return last_error = cudaErrorInvalidValue;
+  *graph = of(s)->recorded;
+  of(s)->recorded = nullptr;
+  recording = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *count) {
+  return *count = nodes_of(graph)->size(), cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) {
+  fd_emulate_not_recorded("cudaGraphInstantiate");
+  return *executable = new std::vector<node>(*nodes_of(graph)), cudaSuccess;
+}
+
+/* Takes other arguments, but no other operations. */
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph, cudaGraphExecUpdateResultInfo *) {
+  const std::vector<node> &from = *nodes_of(graph);
+  std::vector<node> &to = *nodes_of(executable);
+  if (from.size() != to.size()) return last_error = cudaErrorGraphExecUpdateFailure;
+  for (size_t i = 0; i < from.size(); i++)
+    if (from[i].kind != to[i].kind || from[i].kernel != to[i].kernel) return last_error = cudaErrorGraphExecUpdateFailure;
+  to = from;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t s) {
+  for (const node &each : *nodes_of(executable)) give(s, each.kind, each.kernel, each.run);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete nodes_of(graph), cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return delete nodes_of(executable), cudaSuccess; }
