@@ -52,6 +52,8 @@ for n in 2 4; do
   check "passes of $n micro-batches end in the bits of single ones" same one group$n
   check "and the log says so" grep -q "a pass takes $n micro-batches" group$n.log
 done
+held_out() { grep '"kind":"eval"' "$1/metrics.jsonl"; }
+check "evaluations have the same bits too" test -n "$(held_out one)" -a "$(held_out one)" = "$(held_out group4)"
 train 2 group22 device.group=2 model.recompute=true comm.share_gpu=true
 check "2 ranks with one pass each, recomputed: the same bits" same one group22
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled

@@ -1,5 +1,5 @@
-/* Held-out loss and accuracy. Windows are taken in chunks of a micro-batch; every rank gets all chunks' sums and adds them in
- * order. */
+/* Held-out loss and accuracy. Windows are summed in chunks of a micro-batch, of which a pass takes several where training does;
+ * every rank gets all chunks' sums and adds them in order. */
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -12,10 +12,10 @@ typedef struct chunk_sums {
   double loss, correct, masked;
 } chunk_sums;
 
-/* Loss, hits and count over the masked rows of a batch; logits over tau, as the network is trained. */
-static void score_rows(const fd_batch *batch, double tau, const float *logits, const uint8_t *labels, const uint8_t *mask,
+/* Loss, hits and count over the masked ones of some rows; logits over tau, as the network is trained. */
+static void score_rows(int first, int last, double tau, const float *logits, const uint8_t *labels, const uint8_t *mask,
                        chunk_sums *sums) {
-  for (int r = 0; r < batch->rows; r++) {
+  for (int r = first; r < last; r++) {
     if (!mask[r]) continue;
     const float *z = logits + (size_t)r * FD_SYMBOLS;
     double total = 0;
@@ -30,8 +30,9 @@ static void score_rows(const fd_batch *batch, double tau, const float *logits, c
   }
 }
 
-static fd_status score_chunk(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
-                             chunk_sums *sums) {
+/* `count` windows, whose chunks' sums are sums[0], sums[1], ... */
+static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
+                            chunk_sums *sums) {
   fd_batch *batch = t->held_out;
   uint8_t *labels = NULL;
   float *logits = NULL;
@@ -45,7 +46,11 @@ static fd_status score_chunk(fd_trainer *t, fd_array array, const fd_windows *wi
   FD_GO(t->dev->copy(t->dev, labels, batch->labels, rows));
   FD_GO(t->dev->copy(t->dev, labels + rows, batch->mask, rows));
   FD_GO(t->dev->sync(t->dev));
-  score_rows(batch, t->config->objective.mnm_tau, logits, labels, labels + rows, sums);
+  for (int s = 0; s < count; s += t->micro_size) {
+    int last = s + t->micro_size < count ? s + t->micro_size : count;
+    score_rows(batch->seqs.start[s], batch->seqs.start[last], t->config->objective.mnm_tau, logits, labels, labels + rows,
+               sums++);
+  }
 done:
   free(labels);
   free(logits);
@@ -59,8 +64,10 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   chunk_sums *sums;
   FD_TRY(fd_alloc(&sums, (size_t)chunks, sizeof *sums, "evaluation"));
   fd_status status = FD_OK;
-  for (int64_t i = comm->rank; i < chunks && status == FD_OK; i += comm->size)
-    status = score_chunk(t, array, windows, i * size, (int)(count - i * size < size ? count - i * size : size), &sums[i]);
+  for (int64_t i = comm->rank * t->group; i < chunks && status == FD_OK; i += comm->size * t->group) {
+    int64_t left = count - i * size, most = t->group * size;
+    status = score_pass(t, array, windows, i * size, (int)(left < most ? left : most), &sums[i]);
+  }
   /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
   if (status == FD_OK)
     status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));

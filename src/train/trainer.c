@@ -53,7 +53,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   uint64_t batch = (uint64_t)config->train.batch;
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
-  FD_GO(fd_batch_create(&t->held_out, dev, t->micro_size, rows, cls));
+  FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_activations_create(&t->student, network, dev, all, 1));
   if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, all, 0));
