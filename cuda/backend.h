@@ -57,26 +57,39 @@ void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
 
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
-/* Starts a kernel on a stream. `name` is for messages. */
+/* Starts a kernel on a stream, whose blocks run in clusters of so many (1: by themselves). `name` is for messages. */
 template <class... P, class... A>
-inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int threads,
-                         size_t shared, A... arguments) {
+inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int cluster,
+                     int threads, size_t shared, A... arguments) {
   if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
   if (shared > 48 * 1024)
     fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
 #ifdef __CUDACC__
-  kernel<<<grid, (unsigned)threads, shared, stream>>>(arguments...);
+  cudaLaunchAttribute together = {};
+  together.id = cudaLaunchAttributeClusterDimension;
+  together.val.clusterDim.x = (unsigned)cluster, together.val.clusterDim.y = together.val.clusterDim.z = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid, config.blockDim = dim3((unsigned)threads), config.dynamicSmemBytes = shared, config.stream = stream;
+  config.attrs = &together, config.numAttrs = cluster > 1;
+  cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
   (void)stream;
-  fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); });
+  fd_emulate_run(
+      grid, threads, shared, [=]() { kernel(arguments...); }, cluster);
 #endif
   fd_cuda_check(cuda, cudaGetLastError(), name);
 }
 
 template <class... P, class... A>
+inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int threads,
+                         size_t shared, A... arguments) {
+  fd_start(cuda, stream, name, kernel, grid, 1, threads, shared, arguments...);
+}
+
+template <class... P, class... A>
 inline void fd_launch(fd_cuda *cuda, const char *name, void (*kernel)(P...), dim3 grid, int threads, size_t shared,
                       A... arguments) {
-  fd_launch_on(cuda, cuda->stream, name, kernel, grid, threads, shared, arguments...);
+  fd_start(cuda, cuda->stream, name, kernel, grid, 1, threads, shared, arguments...);
 }
 
 #define FD_LAUNCH(cuda, kernel, ...) fd_launch(cuda, #kernel, kernel, __VA_ARGS__)
