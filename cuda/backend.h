@@ -12,10 +12,14 @@ extern "C" {
 /* Scratch buffers by use; each grows to the largest size asked for and stays. */
 enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOTS };
 
+/* How a copy of weights is stored, in bf16: in rows with padding, or in tile order (fragment.h), with hidden units as rows of the
+ * matrix or as columns. */
+enum fd_cuda_order { FD_IN_ROWS, FD_TILES_UNITS_DOWN, FD_TILES_UNITS_ACROSS };
+
 /* The copy of a weight matrix that products read. */
 struct fd_cuda_weight {
   const float *from;
-  int rows, columns, stale;
+  int rows, columns, order, stale;
   void *packed;
 };
 
@@ -48,6 +52,9 @@ void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
 /* Weights w [rows, columns] as products read them: in bf16 with padded rows, converted when they are first used and again after a
  * write; or as they are. */
 fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
+
+/* The same in tile order, in bf16: of a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
+const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order);
 
 /* To be called by whatever writes memory that may hold weights. */
 void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);

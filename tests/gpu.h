@@ -11,7 +11,7 @@
 #include "device/link.h"
 #include "device/plugin.h"
 
-enum { KINDS = 5 };
+enum { KIND_WARPGROUP = 3, KINDS = 5 };
 static const struct {
   const char *name;
   fd_gpu_options options;

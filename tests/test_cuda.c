@@ -105,24 +105,42 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
-/* A GPU that has not the shared memory of the chain takes single products. */
+/* The chain of warpgroups: rows by its tiles of 64 and by pairs of blocks, the last of which may have none; hidden units by its
+ * chunks, from fewer than it has slots for to more; channels and tracks. */
+static void blocks_by_warpgroups_equal_cpu(void **state) {
+  (void)state;
+  const int rows[] = {1, 300, 64, 129, 191, 2, 257, 128, 65, 17, 63}, hidden[] = {1, 70, 257, 64, 200, 129, 33, 128},
+            channels[] = {308, 161, 320, 177, 319, 240, 256};
+  for (int n = 0; n < 22; n++) {
+    int all = rows[n % 11], d = channels[n % 7], *start = calloc(3, sizeof *start);
+    start[1] = all > 1 ? between(1, all - 1) : all, start[2] = all;
+    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .start = start}, d, hidden[n % 8],
+                              n % 2 ? 28 : between((d + 11) / 12, d));
+    compare_block(&c, KIND_WARPGROUP);
+    free_block(&c);
+  }
+}
+
+/* A GPU that has not the shared memory of a chain takes single products. */
 static void small_shared_memory_will_do(void **state) {
   (void)state;
   const fd_plugin *found;
   static const fd_plugin_host host = {fd_fail};
-  fd_device *usual = gpu[KINDS - 1];
-  if (strcmp(usual->simd, "GPU 0 (emulated GPU)") != 0) {
+  if (!strstr(gpu[KINDS - 1]->simd, "emulated GPU")) {
     puts("skipped - small shared memory: this GPU has what it has");
     skip();
   }
   setenv("FINDNA_EMULATED_SHARED", "101376", 1);
   assert_ok(fd_plugin_load(&found));
-  assert_ok(found->open(&gpu[KINDS - 1], &host, &kinds[KINDS - 1].options));
-  block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
-  compare_block(&c, KINDS - 1);
-  free_block(&c);
-  fd_device_close(&gpu[KINDS - 1]);
-  gpu[KINDS - 1] = usual;
+  for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) {
+    fd_device *usual = gpu[kind];
+    assert_ok(found->open(&gpu[kind], &host, &kinds[kind].options));
+    block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
+    compare_block(&c, kind);
+    free_block(&c);
+    fd_device_close(&gpu[kind]);
+    gpu[kind] = usual;
+  }
   unsetenv("FINDNA_EMULATED_SHARED");
 }
 
@@ -386,33 +404,38 @@ static void flat_operations_equal_cpu(void **state) {
   }
 }
 
-/* Products read a copy of the weights: after every way to write them, the new ones. */
-static void changed_weights_are_seen(void **state) {
-  (void)state;
-  fd_device *dev = gpu[KINDS - 1];
-  int start[2] = {0, 8};
+/* Products read a copy of the weights: after every way to write them, the new ones. One hidden unit, and d channels. */
+static void see_changed_weights(fd_device *dev, int d) {
+  enum { MOST = 176, ROWS = 8 };
+  int start[2] = {0, ROWS};
   fd_seqs seqs = {.count = 1, .cls = 1, .start = start}, there = put_seqs(dev, &seqs);
-  float one = 1, zero = 0, x[8], *w = put(dev, &one, 4), *w2 = put(dev, &one, 4), *b = put(dev, &zero, 4);
-  for (int i = 0; i < 8; i++) x[i] = 8;
-  fd_mixer block = {1, 1, 1, w, b, w2, b};
-  fd_mat xg = put_rows(dev, x, 8, 1), y = put_rows(dev, NULL, 8, 1);
-  float expected[] = {16, 24, 8, 40, 8};
+  size_t n = (size_t)d, bytes = n * sizeof(float);
+  float one[MOST], two[MOST], zero[MOST] = {0}, x[ROWS * MOST] = {0}, expected[] = {16, 24, 8, 40, 8};
+  for (int i = 0; i < MOST; i++) one[i] = 1, two[i] = 2;
+  for (int i = 0; i < ROWS; i++) x[i * d] = 8;
+  float *w = put(dev, one, bytes), *w2 = put(dev, one, bytes), *b = put(dev, zero, bytes);
+  fd_mixer block = {d, 1, d, w, b, w2, b};
+  fd_mat xg = put_rows(dev, x, ROWS, d), y = put_rows(dev, NULL, ROWS, d);
   for (int step = 0; step < 5; step++) {
-    float two = 2;
     fd_adamw h = {-3, 0, 0, 0, 1, 0, 1, 1, 1, 1}; /* w + 3 sign(g) */
-    float *g = put(dev, &one, 4), *m = put(dev, &zero, 4), *v = put(dev, &zero, 4);
-    if (step == 1) assert_ok(dev->copy(dev, w, &two, 4));
-    if (step == 2) dev->ops.zero(dev, 4, w);
-    if (step == 3) dev->ops.adamw(dev, 1, &h, g, w, m, v, NULL, 0), dev->ops.add(dev, 1, w, g, w);
-    if (step == 4) dev->ops.ema(dev, 1, 0, b, w);
+    float *g = put(dev, one, bytes), *m = put(dev, zero, bytes), *v = put(dev, zero, bytes);
+    if (step == 1) assert_ok(dev->copy(dev, w, two, bytes));
+    if (step == 2) dev->ops.zero(dev, bytes, w);
+    if (step == 3) dev->ops.adamw(dev, n, &h, g, w, m, v, NULL, 0), dev->ops.add(dev, n, w, g, w);
+    if (step == 4) dev->ops.ema(dev, n, 0, b, w);
     dev->ops.mixer_forward(dev, &there, &block, xg, (fd_mat){0}, y);
-    float *got = get_rows(dev, y, 8, 1);
-    assert_near((double)got[3], (double)expected[step], 0.01 * (double)expected[step]);
+    float *got = get_rows(dev, y, ROWS, d);
+    assert_near((double)got[3 * d], (double)expected[step], 0.01 * (double)expected[step]);
     free(got);
     dev->release(dev, g), dev->release(dev, m), dev->release(dev, v);
   }
   dev->release(dev, w), dev->release(dev, w2), dev->release(dev, b), dev->release(dev, xg.at), dev->release(dev, y.at);
   fd_seqs_destroy(&there, dev);
+}
+
+static void changed_weights_are_seen(void **state) {
+  (void)state;
+  for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
 }
 
 /* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
@@ -451,6 +474,8 @@ static void fragments_are_those_of_the_instruction(void **state) {
     for (int i = 0; i < 8; i++) {
       assert_int_equal(fd_a_row(lane, i), (0 <= i && i < 2) || (4 <= i && i < 6) ? group : group + 8);
       assert_int_equal(fd_a_k(lane, i), i < 4 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
+      assert_int_equal(fd_a_row(lane, i), fd_c_row(lane, i % 4)); /* sums of 16 columns become A as they stand */
+      assert_int_equal(fd_a_k(lane, i), fd_c_column(lane, i % 4) + i / 4 * 8);
     }
     for (int i = 0; i < 4; i++) {
       assert_int_equal(fd_b_k(lane, i), i < 2 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
@@ -484,6 +509,42 @@ static void tiles_have_no_bank_conflicts(void **state) {
   for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
 }
 
+/* Every weight has a place of its own, in the chunk of its hidden unit and there where a descriptor of its block of 64 x 64
+ * looks: rows of 128 bytes, whose pieces of 16 are exchanged by the row's number (PTX ISA, "Swizzling modes"). */
+static void tile_order_is_what_descriptors_read(void **state) {
+  (void)state;
+  enum { UNITS = 3 * FD_ORDER_UNITS, ALL = UNITS * FD_ORDER_CHANNELS };
+  for (int units_are_rows = 0; units_are_rows < 2; units_are_rows++) {
+    char *taken = calloc(ALL, 1);
+    for (int unit = 0; unit < UNITS; unit++)
+      for (int channel = 0; channel < FD_ORDER_CHANNELS; channel++) {
+        int row = units_are_rows ? unit : channel, column = units_are_rows ? channel : unit;
+        size_t at = fd_tile_order(row, column, units_are_rows), byte = (size_t)(row % 64 * 128 + column % 64 * 2);
+        assert_true(at < ALL && !taken[at]++);
+        assert_int_equal(at * 2, (size_t)(unit / 64) * 40960 + (size_t)(channel / 64) * 8192 + (byte ^ (byte / 128 % 8) * 16));
+      }
+    free(taken);
+  }
+  for (int block = 0; block < 227; block++)
+    for (int k = 0; k < 64; k += 16)
+      for (int t = 0; t < 2; t++)
+        for (int on = 0; block + on < 227; on += 8)
+          assert_true(fd_descriptor_on(fd_descriptor((uint32_t)block * 1024, 0, t), on * 1024 + k * (t ? 128 : 2)) ==
+                      fd_descriptor((uint32_t)(block + on) * 1024, k, t));
+}
+
+/* A slot has another phase each time that it is used, and the first has parity 0. */
+static void ring_takes_turns(void **state) {
+  (void)state;
+  int uses[FD_RING_SLOTS] = {0};
+  for (int step = 0; step < 100; step++) {
+    int slot = fd_ring_slot(step);
+    assert_true(slot >= 0 && slot < FD_RING_SLOTS);
+    assert_int_equal(fd_ring_parity(step), uses[slot]++ % 2);
+    for (int before = 1; before < FD_RING_SLOTS && before <= step; before++) assert_true(fd_ring_slot(step - before) != slot);
+  }
+}
+
 static void chunks_cover_all_tokens(void **state) {
   (void)state;
   for (int rows = 1; rows < 300000; rows += 1 + rows / 50) {
@@ -499,10 +560,13 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fragments_are_those_of_the_instruction),
       cmocka_unit_test(tiles_have_no_bank_conflicts),
+      cmocka_unit_test(tile_order_is_what_descriptors_read),
+      cmocka_unit_test(ring_takes_turns),
       cmocka_unit_test(chunks_cover_all_tokens),
       cmocka_unit_test(block_equals_cpu_for_every_remainder),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
+      cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
       cmocka_unit_test(small_shared_memory_will_do),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(linear_equals_cpu),

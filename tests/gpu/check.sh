@@ -122,6 +122,9 @@ phase_speed() {
   speed "findna bf16, 8 micro-batches" findna8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
   speed "findna bf16, 1 micro-batch" findna1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   speed "findna bf16, 1 micro-batch, recompute" recompute "${big[@]}" "${long[@]}" train.virtual_ranks=1 model.recompute=true || bad=1
+  if "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.'; then # its own products, which are not the default
+    FINDNA_PRODUCTS=warpgroup speed "findna bf16, 1 micro-batch, warpgroups" findna1_groups "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
+  fi
   return $bad
 }
 
@@ -263,7 +266,7 @@ done
 # The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) is that of another.
 case $(sed -n 's/^GPU\t//p' "$work/rows") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
 share() { awk -v s="$1" -v b="$batch" -v flop="$flop" -v peak="$2" 'BEGIN { printf "%.3g %%", 100 * b / s * flop / peak }'; }
-for key in findna8 findna1 recompute torch compiled; do
+for key in findna8 findna1 findna1_groups recompute torch compiled; do
   mean=$(of $key) || continue
   [ -z "$peak" ] || row "$key: MFU (of $peak TFLOP/s)" "$(share "$mean" "${peak}e12")"
   ! product=$(of product) || row "$key: of the measured product" "$(share "$mean" "$product")"
