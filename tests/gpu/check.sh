@@ -44,7 +44,22 @@ tap() {
 phase_parity() { tap test_cuda "operations against the CPU"; }
 phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
 
-# Two runs, a stop and a resume, recomputation, ranks that share the GPU: the same bits.
+# Whether this GPU has warpgroups: FINDNA_PRODUCTS=warpgroup, which is not the default.
+groups() { "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.'; }
+
+# alike TITLE RUN OTHER...: the others end in the bits of the first
+alike() {
+  local title=$1 one other name bad=0; one=$(state_of "$2"); shift 2
+  for name; do
+    other=$(state_of "$name")
+    echo "$name: state_id $other"
+    if [ "$other" = "$one" ]; then row "state_id: $title = $name" "yes"; else row "state_id: $title = $name" "NO"; bad=1; fi
+  done
+  return $bad
+}
+
+# Two runs, a stop and a resume, recomputation, ranks that share the GPU: the same bits. By warpgroups, too, where they are; what is recomputed
+# comes from another shape of their instruction.
 phase_same() {
   local bad=0 one name
   shards || return 1
@@ -62,11 +77,12 @@ phase_same() {
       run.folder="$work/runs/ranks" data.shards="$work/shards" "${small[@]}" comm.share_gpu=true || bad=1
     names="$names ranks"
   else echo "two ranks on the GPU are left out: no mpirun"; fi
-  for name in $names; do
-    local other; other=$(state_of "$name")
-    echo "$name: state_id $other"
-    if [ "$other" = "$one" ]; then row "state_id: one run = $name" "yes"; else row "state_id: one run = $name" "NO"; bad=1; fi
-  done
+  alike "one run" one $names || bad=1
+  if groups; then
+    for name in groups groups_again; do FINDNA_PRODUCTS=warpgroup pretrain $name "${small[@]}" || bad=1; done
+    FINDNA_PRODUCTS=warpgroup pretrain groups_recomputed "${small[@]}" model.recompute=true || bad=1
+    alike "by warpgroups" groups groups_again groups_recomputed || bad=1
+  fi
   return $bad
 }
 
@@ -122,9 +138,7 @@ phase_speed() {
   speed "findna bf16, 8 micro-batches" findna8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
   speed "findna bf16, 1 micro-batch" findna1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   speed "findna bf16, 1 micro-batch, recompute" recompute "${big[@]}" "${long[@]}" train.virtual_ranks=1 model.recompute=true || bad=1
-  if "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.'; then # its own products, which are not the default
-    FINDNA_PRODUCTS=warpgroup speed "findna bf16, 1 micro-batch, warpgroups" findna1_groups "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
-  fi
+  ! groups || FINDNA_PRODUCTS=warpgroup speed "findna bf16, 1 micro-batch, warpgroups" findna1_groups "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   return $bad
 }
 
@@ -239,7 +253,7 @@ for name in work program tests config window batch device warm every count size 
 printf '%s=(%s)\n' small "$small" long "$long" big "${big[*]}" >>"$work/settings"
 
 # limit PHASE: its seconds at most
-limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 90 ;; speed) echo 120 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
+limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 120 ;; speed) echo 120 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
 declare -A outcome
 for phase in "${phases[@]}"; do
   left=$((budget - SECONDS)) most=$(limit "$phase")
