@@ -12,10 +12,14 @@ extern "C" {
 /* Scratch buffers by use; each grows to the largest size asked for and stays. */
 enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOTS };
 
+/* How a copy of weights is stored, in bf16: in rows with padding, or in tile order (fragment.h), with hidden units as rows of the
+ * matrix or as columns. */
+enum fd_cuda_order { FD_IN_ROWS, FD_TILES_UNITS_DOWN, FD_TILES_UNITS_ACROSS };
+
 /* The copy of a weight matrix that products read. */
 struct fd_cuda_weight {
   const float *from;
-  int rows, columns, stale;
+  int rows, columns, order, stale;
   void *packed;
 };
 
@@ -59,6 +63,9 @@ void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
  * write; or as they are. */
 fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
 
+/* The same in tile order, in bf16: of a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
+const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order);
+
 /* To be called by whatever writes memory that may hold weights. */
 void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);
 
@@ -75,26 +82,40 @@ void fd_cuda_graph_cut(fd_cuda *cuda);
 
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
-/* Starts a kernel on a stream. `name` is for messages. */
+/* Starts a kernel on a stream, whose blocks run in clusters of so many (1: by themselves). `name` is for messages. */
 template <class... P, class... A>
-inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int threads,
-                         size_t shared, A... arguments) {
+inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int cluster,
+                     int threads, size_t shared, A... arguments) {
   if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
   if (shared > 48 * 1024)
     fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
 #ifdef __CUDACC__
-  kernel<<<grid, (unsigned)threads, shared, stream>>>(arguments...);
+  cudaLaunchAttribute together = {};
+  together.id = cudaLaunchAttributeClusterDimension;
+  together.val.clusterDim.x = (unsigned)cluster, together.val.clusterDim.y = together.val.clusterDim.z = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid, config.blockDim = dim3((unsigned)threads), config.dynamicSmemBytes = shared, config.stream = stream;
+  config.attrs = &together, config.numAttrs = cluster > 1;
+  cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
-  fd_emulate_launch(stream, (const void *)kernel,
-                    [=]() { fd_emulate_run(grid, threads, shared, [=]() { kernel(arguments...); }); });
+  fd_emulate_launch(stream, (const void *)kernel, [=]() {
+    fd_emulate_run(
+        grid, threads, shared, [=]() { kernel(arguments...); }, cluster);
+  });
 #endif
   fd_cuda_check(cuda, cudaGetLastError(), name);
 }
 
 template <class... P, class... A>
+inline void fd_launch_on(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int threads,
+                         size_t shared, A... arguments) {
+  fd_start(cuda, stream, name, kernel, grid, 1, threads, shared, arguments...);
+}
+
+template <class... P, class... A>
 inline void fd_launch(fd_cuda *cuda, const char *name, void (*kernel)(P...), dim3 grid, int threads, size_t shared,
                       A... arguments) {
-  fd_launch_on(cuda, cuda->stream, name, kernel, grid, threads, shared, arguments...);
+  fd_start(cuda, cuda->stream, name, kernel, grid, 1, threads, shared, arguments...);
 }
 
 #define FD_LAUNCH(cuda, kernel, ...) fd_launch(cuda, #kernel, kernel, __VA_ARGS__)

@@ -107,7 +107,8 @@ __device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_
       for (int e = 0; e < 4; e += 2) {
         int row = warp % 4 * 32 + 16 * i + fd_c_row(lane, e), column = warp / 4 * 32 + 8 * j + fd_c_column(lane, e);
         float *pair = sum[i][j] + e;
-        if (row0 + row < s.rows && unit0 + column < s.hidden) middle(row0 + row, unit0 + column, pair);
+        if (row0 + row < s.rows && unit0 + column < s.hidden)
+          middle(row0 + row, unit0 + column, middle.read(row0 + row, unit0 + column, 1), pair);
         fd_store_pair(tile + 16 * fd_swizzle(row, column / 8, FD_CHAIN_HIDDEN / 8) + column % 8 * 2,
                       fd_bf16_pair(pair[0], pair[1]));
       }

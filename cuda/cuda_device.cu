@@ -74,26 +74,56 @@ static __global__ void pack(const float *w, int rows, int columns, fd_mat packed
   }
 }
 
-fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns) {
-  fd_form form = cuda->device.form;
+/* The same in tile order; rows and columns are counted with padding there, which is zero too. */
+static __global__ void pack_tiles(const float *w, int rows, int columns, int all_rows, int all_columns, int units_are_rows,
+                                  uint16_t *packed) {
+  for (size_t n = fd_first_item(); n < (size_t)all_rows * all_columns; n += fd_all_items()) {
+    int row = (int)(n / all_columns), column = (int)(n % all_columns), inside = row < rows && column < columns;
+    packed[fd_tile_order(row, column, units_are_rows)] =
+        (uint16_t)fd_bf16_pair(inside ? w[(size_t)row * columns + column] : 0, 0);
+  }
+}
+
+/* The copy of w in this order, of `bytes`; NULL after a failure. *stale: it is to be written. */
+static void *copy_of(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order, size_t bytes, int *stale) {
   fd_cuda_weight *found = NULL;
-  if (form.type == FD_FP32) return fd_dense(w, columns);
   for (fd_cuda_weight &each : cuda->weights)
-    if (each.from == w && each.rows == rows && each.columns == columns) found = &each;
+    if (each.from == w && each.rows == rows && each.columns == columns && each.order == order) found = &each;
   if (!found) {
-    fd_cuda_weight fresh = {w, rows, columns, 1, NULL};
-    fd_status status = take(cuda, &fresh.packed, (size_t)rows * fd_form_row(form, columns), "weights in bf16");
+    fd_cuda_weight fresh = {w, rows, columns, order, 1, NULL};
+    fd_status status = take(cuda, &fresh.packed, bytes, "weights in bf16");
     if (status != FD_OK) {
       if (cuda->failed == FD_OK) cuda->failed = status;
-      return fd_mat{NULL, 0, FD_BF16};
+      return NULL;
     }
     cuda->weights.push_back(fresh);
     found = &cuda->weights.back();
   }
-  fd_mat packed = fd_form_mat(form, found->packed, columns);
-  if (found->stale)
-    FD_LAUNCH(cuda, pack, dim3(fd_blocks((size_t)rows * (size_t)packed.stride, THREADS)), THREADS, 0, w, rows, columns, packed);
+  *stale = found->stale;
   found->stale = 0;
+  return found->packed;
+}
+
+fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns) {
+  fd_form form = cuda->device.form;
+  int stale = 0;
+  if (form.type == FD_FP32) return fd_dense(w, columns);
+  void *copy = copy_of(cuda, w, rows, columns, FD_IN_ROWS, (size_t)rows * fd_form_row(form, columns), &stale);
+  fd_mat packed = fd_form_mat(form, copy, columns);
+  if (stale)
+    FD_LAUNCH(cuda, pack, dim3(fd_blocks((size_t)rows * (size_t)packed.stride, THREADS)), THREADS, 0, w, rows, columns, packed);
+  return packed;
+}
+
+const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order) {
+  int units_are_rows = order == FD_TILES_UNITS_DOWN, stale = 0, units = units_are_rows ? rows : columns;
+  units = (units + FD_ORDER_UNITS - 1) / FD_ORDER_UNITS * FD_ORDER_UNITS;
+  int all_rows = units_are_rows ? units : FD_ORDER_CHANNELS, all_columns = units_are_rows ? FD_ORDER_CHANNELS : units;
+  size_t all = (size_t)all_rows * (size_t)all_columns;
+  uint16_t *packed = (uint16_t *)copy_of(cuda, w, rows, columns, order, all * sizeof *packed, &stale);
+  if (stale)
+    FD_LAUNCH(cuda, pack_tiles, dim3(fd_blocks(all, THREADS)), THREADS, 0, w, rows, columns, all_rows, all_columns,
+              units_are_rows, packed);
   return packed;
 }
 

@@ -17,7 +17,16 @@ dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace {
 
-enum { WARP = 32, STACK_BYTES = 1 << 16, POISON = 0xff, COPIES_MAX = 256, PRODUCTS_MAX = 64, ALIGNMENT = 1024 };
+enum {
+  WARP = 32,
+  STACK_BYTES = 1 << 16,
+  POISON = 0xff,
+  COPIES_MAX = 256,
+  PRODUCTS_MAX = 64,
+  ALIGNMENT = 1024,
+  CLUSTER_MAX = 8,
+  BARRIERS = 16
+};
 
 struct copy {
   void *shared;
@@ -28,6 +37,8 @@ struct copy {
 /* A product of a warpgroup that has not been computed yet. */
 struct product {
   float (*sum)[4];
+  int columns, add;
+  const uint32_t *registers; /* that hold a, or NULL */
   uint64_t a, b;
   int a_t, b_t;
   unsigned group;
@@ -37,13 +48,17 @@ struct fiber {
   jmp_buf context;
   char *stack;
   int started, done;
-  unsigned warp_operations, barriers;      /* that it has reached */
+  const unsigned *counter; /* that it waits for: until it is no longer `value` */
+  unsigned value;
+  unsigned warp_operations;                /* that it has reached */
   copy copies[COPIES_MAX];                 /* under way: a ring, of which first .. next - 1 have not landed */
   unsigned group[COPIES_MAX], first, next; /* the group of each */
   unsigned groups;                         /* closed */
   int unpublished;                         /* copies have landed that warpgroups may not see yet */
+  int unpublished_gates;
   product products[PRODUCTS_MAX];
   unsigned product_count, product_groups;
+  int begun; /* a group of products */
 };
 
 /* What the lanes of a warp hand each other: two operations take turns, so that a fast lane does not write what a slow one reads.
@@ -54,24 +69,53 @@ struct warp {
   float result[2][16][8];
 };
 
+/* What a barrier counts. */
+struct meeting {
+  unsigned arrived, complete;
+};
+
 struct block_state {
-  std::vector<fiber> fibers;
-  std::vector<warp> warps;
+  dim3 index;
   std::vector<char> shared;
   char *shared_at;
-  unsigned barrier_arrived, barriers_complete;
-  int threads, running, done;
+  meeting barriers[BARRIERS]; /* 0 is __syncthreads */
+  int done;                   /* threads */
+};
+
+/* A copy of a chunk to one block that is under way. */
+struct bulk {
+  int block;
+  char *to, *gate;
+  const void *from;
+  size_t bytes;
+};
+
+/* The blocks that run at the same time. */
+struct cluster_state {
+  std::vector<fiber> fibers; /* of one block after the other */
+  std::vector<warp> warps;
+  block_state blocks[CLUSTER_MAX];
+  meeting all;
+  std::vector<bulk> bulks;
+  size_t shared;
+  unsigned passes;                  /* through all warps */
+  int size, threads, running, done; /* threads of a block; all that have ended */
   const std::function<void()> *thread;
   jmp_buf scheduler;
 };
 
-block_state now;
+cluster_state now;
 uint64_t random_state = 1;
 
-/* As on an A100, unless FINDNA_EMULATED_SHARED says otherwise. */
+int capability() {
+  const char *capability = getenv("FINDNA_EMULATED_CAPABILITY");
+  return capability ? atoi(capability) : 80;
+}
+
+/* As on an A100 or an H100, unless FINDNA_EMULATED_SHARED says otherwise. */
 size_t shared_limit() {
   const char *limit = getenv("FINDNA_EMULATED_SHARED");
-  return limit ? (size_t)strtoull(limit, nullptr, 10) : 163 * 1024;
+  return limit ? (size_t)strtoull(limit, nullptr, 10) : (capability() == 90 ? 227 : 163) * 1024;
 }
 
 unsigned random_below(unsigned n) {
@@ -81,28 +125,50 @@ unsigned random_below(unsigned n) {
 
 fiber &self() { return now.fibers[(size_t)now.running]; }
 warp &own_warp() { return now.warps[(size_t)(now.running / WARP)]; }
+block_state &own_block() { return now.blocks[now.running / now.threads]; }
 int lane() { return now.running % WARP; }
 
 [[noreturn]] void die(const char *what) {
-  fprintf(stderr, "emulated GPU: %s (block %u,%u,%u thread %d)\n", what, blockIdx.x, blockIdx.y, blockIdx.z, now.running);
+  fprintf(stderr, "emulated GPU: %s (block %u,%u,%u thread %u)\n", what, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x);
   abort();
+}
+
+/* Whether so many bytes lie in a block's shared memory. */
+int shared_by(const block_state &b, const void *at, size_t bytes) {
+  return (const char *)at >= b.shared_at && (const char *)at + bytes <= b.shared_at + now.shared;
 }
 
 void yield() {
   if (!_setjmp(self().context)) _longjmp(now.scheduler, 1);
-  threadIdx.x = (unsigned)now.running;
+}
+
+void wait_while(const unsigned *counter, unsigned value) {
+  self().counter = counter, self().value = value;
+  while (*counter == value) yield();
+  self().counter = nullptr;
+}
+
+/* Lets all others go on first. */
+void step_aside() { wait_while(&now.passes, now.passes); }
+
+void reach(meeting &m, int threads) {
+  if ((int)++m.arrived < threads) return wait_while(&m.complete, m.complete);
+  m.arrived = 0;
+  m.complete++;
 }
 
 /* Fibers start here, once: the first switch into one is by ucontext, all others by longjmp. One thread of a block after the
  * other. */
 void begin() {
   for (;;) {
-    threadIdx = dim3((unsigned)now.running, 0, 0);
     (*now.thread)();
     self().done = 1;
     if (self().product_count) die("the kernel ended with products of a warpgroup under way");
     if (self().first < self().next) die("the kernel ended with asynchronous copies under way");
     now.done++;
+    if (++own_block().done == now.threads)
+      for (const bulk &b : now.bulks)
+        if (&now.blocks[b.block] == &own_block()) die("a block ended with copies into it under way");
     if (!_setjmp(self().context)) _longjmp(now.scheduler, 1);
   }
 }
@@ -110,6 +176,8 @@ void begin() {
 void resume(int thread) {
   static ucontext_t origin;
   now.running = thread;
+  threadIdx = dim3((unsigned)(thread % now.threads), 0, 0);
+  blockIdx = own_block().index;
   fiber &f = self();
   if (_setjmp(now.scheduler)) return;
   if (f.started) _longjmp(f.context, 1);
@@ -123,55 +191,76 @@ void resume(int thread) {
   swapcontext(&origin, &start);
 }
 
-int runnable(const fiber &f, const warp &w) {
-  return !f.done && f.barriers == now.barriers_complete && f.warp_operations == w.complete;
-}
-
 /* Runs a warp as far as it can go without the others. */
 int run_warp(int number) {
   int progress = 0, again = 1;
-  int first = number * WARP, last = first + WARP < now.threads ? first + WARP : now.threads;
   while (again) {
     again = 0;
-    for (int t = first; t < last; t++)
-      if (runnable(now.fibers[(size_t)t], now.warps[(size_t)number])) resume(t), again = progress = 1;
+    for (int t = number * WARP; t < (number + 1) * WARP; t++) {
+      const fiber &f = now.fibers[(size_t)t];
+      if (!f.done && (!f.counter || *f.counter != f.value)) resume(t), again = progress = 1;
+    }
   }
   return progress;
 }
 
-void run_block() {
-  int warps = (now.threads + WARP - 1) / WARP;
-  now.barrier_arrived = now.barriers_complete = 0;
+int land(); /* one of the chunks that are under way; whether there was one */
+
+/* Every warp once in a random order and once more, but those of the block that sleeps; chunks land in between. */
+int run_warps(int asleep) {
+  int warps = now.size * now.threads / WARP, progress = 0, first = (int)random_below((unsigned)warps),
+      step = 1 + 2 * (int)random_below(4);
+  now.passes++;
+  while (warps % step == 0 && step > 1) step -= 2;
+  for (int i = 0; i < 2 * warps; i++) {
+    int number = i < warps ? (first + i * step) % warps : i - warps;
+    if (number * WARP / now.threads != asleep) progress |= run_warp(number);
+    if (!now.bulks.empty() && random_below(8) == 0) progress |= land();
+  }
+  return progress;
+}
+
+/* Any of the blocks may be much slower than the others. */
+void run_cluster() {
   now.done = 0;
+  now.all = {0, 0};
+  now.bulks.clear();
   for (auto &w : now.warps) w.arrived[0] = w.arrived[1] = w.complete = 0;
   for (auto &f : now.fibers)
-    f.done = 0, f.warp_operations = f.barriers = f.first = f.next = f.groups = f.product_count = f.product_groups = 0,
-    f.unpublished = 0;
-  memset(now.shared.data(), POISON, now.shared.size());
-  while (now.done < now.threads) {
-    int progress = 0, first = (int)random_below((unsigned)warps), step = 1 + 2 * (int)random_below(4);
-    while (warps % step == 0 && step > 1) step -= 2;
-    for (int i = 0; i < warps; i++) progress |= run_warp((first + i * step) % warps);
-    for (int i = 0; i < warps; i++) progress |= run_warp(i);
-    if (!progress) die("threads wait for each other for ever: a barrier that not all of them reach");
+    f.done = 0, f.warp_operations = f.first = f.next = f.groups = f.product_count = f.product_groups = 0, f.counter = nullptr,
+    f.unpublished = f.unpublished_gates = f.begun = 0;
+  for (int b = 0; b < now.size; b++) {
+    block_state &block = now.blocks[b];
+    memset(block.barriers, 0, sizeof block.barriers);
+    memset(block.shared.data(), POISON, block.shared.size());
+    block.done = 0;
   }
+  while (now.done < now.size * now.threads) {
+    int asleep = now.size > 1 ? (int)random_below(2 * (unsigned)now.size) : now.size, progress, any = 0;
+    do {
+      progress = run_warps(asleep);
+      if (!progress) progress = land();
+      any |= progress;
+    } while (progress && asleep < now.size);
+    if (!any && asleep >= now.size) die("threads wait for ever: for a barrier, a gate or lanes that others never reach");
+  }
+  if (!now.bulks.empty()) die("the kernel ended with copies of chunks under way");
 }
 
 /* Reaches the warp's next operation with `bytes` of data and waits for the other lanes; which of the two slots it was. */
 int meet(const void *data, size_t bytes, void (*together)(warp &, int)) {
   warp &w = own_warp();
   fiber &f = self();
-  int which = (int)(f.warp_operations % 2), lanes = now.threads - now.running / WARP * WARP;
-  if (lanes > WARP) lanes = WARP;
+  int which = (int)(f.warp_operations % 2);
   if (bytes > sizeof w.slot[0][0]) die("a warp operation with too much data");
   memcpy(w.slot[which][lane()], data, bytes);
   f.warp_operations++;
-  if ((int)++w.arrived[which] == lanes) {
+  if (++w.arrived[which] == WARP) {
     if (together) together(w, which);
     w.arrived[which] = 0;
     w.complete++;
   } else {
-    while (f.warp_operations != w.complete) yield();
+    wait_while(&w.complete, f.warp_operations - 1);
   }
   return which;
 }
@@ -200,8 +289,7 @@ void multiply_fragments(warp &w, int which) {
 
 void load(uint32_t r[4], const void *row, int transposed) {
   if ((uintptr_t)row % 16) die("a matrix row that is not aligned to 16 bytes");
-  if ((char *)row < now.shared_at || (char *)row + 16 > now.shared.data() + now.shared.size())
-    die("a matrix row outside shared memory");
+  if (!shared_by(own_block(), row, 16)) die("a matrix row outside shared memory");
   int which = meet(row, 16, nullptr), l = lane();
   for (int m = 0; m < 4; m++) {
     uint16_t x[2];
@@ -215,16 +303,8 @@ void load(uint32_t r[4], const void *row, int transposed) {
 
 }  // namespace
 
-void __syncthreads() {
-  fiber &f = self();
-  unsigned mine = f.barriers++;
-  if ((int)++now.barrier_arrived == now.threads) {
-    now.barrier_arrived = 0;
-    now.barriers_complete++;
-  } else {
-    while (now.barriers_complete == mine) yield();
-  }
-}
+void fd_emulate_sync(int number, int threads) { reach(own_block().barriers[number], threads); }
+void __syncthreads() { fd_emulate_sync(0, now.threads); }
 
 int fd_emulate_lane() { return lane(); }
 
@@ -233,11 +313,23 @@ void fd_emulate_shuffle(const void *mine, void *theirs, size_t bytes, int from) 
   memcpy(theirs, own_warp().slot[which][from % WARP], bytes);
 }
 
-char *fd_shared() { return now.shared_at; }
+void __syncwarp() {
+  meet("", 0, nullptr);
+  if (random_below(4) == 0) step_aside();
+}
+
+int fd_uniform(int value) {
+  int first;
+  fd_emulate_shuffle(&value, &first, sizeof value, 0);
+  if (first != value) die("a value that was said to be the warp's is not");
+  return value;
+}
+
+char *fd_shared() { return own_block().shared_at; }
 
 void fd_copy16(fd_address shared, const void *global, int valid) {
   if ((uintptr_t)shared % 16 || (valid && (uintptr_t)global % 16)) die("a copy that is not aligned to 16 bytes");
-  if (shared < now.shared_at || shared + 16 > now.shared.data() + now.shared.size()) die("a copy outside shared memory");
+  if (!shared_by(own_block(), shared, 16)) die("a copy outside shared memory");
   memset(shared, POISON, 16); /* whoever reads it before it has landed gets NaN */
   fiber &f = self();
   if (f.next - f.first == COPIES_MAX) die("more asynchronous copies under way than the emulator keeps");
@@ -268,81 +360,37 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
   for (int e = 0; e < 4; e++) c[e] += own_warp().result[which][fd_c_row(l, e)][fd_c_column(l, e)];
 }
 
-void fd_group_publish() { self().unpublished = 0; }
-void fd_group_commit() { self().product_groups++; }
-uint32_t fd_shared_offset(fd_address at) { return (uint32_t)(at - now.shared_at); }
+#include "cuda/emulate_group.h"
 
-void fd_emulate_group_multiply(float sum[16][4], uint64_t a, uint64_t b, int a_t, int b_t) {
-  fiber &f = self();
-  for (int t = 0; t < now.threads; t++)
-    if (now.fibers[(size_t)t].unpublished) die("a warpgroup reads shared memory that was not published");
-  if (f.product_count == PRODUCTS_MAX) die("more products of a warpgroup under way than the emulator keeps");
-  f.products[f.product_count++] = {sum, a, b, a_t, b_t, f.product_groups};
-}
-
-/* An element of a matrix that a descriptor names, k or the other index being contiguous ("MN-major"), in 128-byte swizzling: PTX
- * ISA, "Matrix descriptor format" and "Strides": 14 bits each of start, leading and stride byte offset in units of 16. */
-static float described(uint64_t d, int mn_major, int i, int k) {
-  uint32_t start = (uint32_t)(d & 0x3fff) << 4, leading = (uint32_t)(d >> 16 & 0x3fff) << 4,
-           stride = (uint32_t)(d >> 32 & 0x3fff) << 4;
-  if (d >> 62 != 1) die("a matrix descriptor without 128-byte swizzling");
-  uint32_t at = mn_major ? start + (uint32_t)(i / 64) * leading + (uint32_t)(k / 8) * stride + (uint32_t)(k % 8) * 128 +
-                               (uint32_t)(i % 64) * 2
-                         : start + (uint32_t)(i / 8) * stride + (uint32_t)(i % 8) * 128 + (uint32_t)k * 2;
-  at ^= (at >> 7 & 7) << 4;
-  uint16_t bits;
-  if (now.shared_at + at + 2 > now.shared.data() + now.shared.size()) die("a matrix descriptor that leads outside shared memory");
-  memcpy(&bits, now.shared_at + at, sizeof bits);
-  return __uint_as_float((uint32_t)bits << 16);
-}
-
-/* Products are computed as late as they may be: memory that was written too early gives wrong results. */
-void fd_emulate_group_wait(int newest) {
-  fiber &f = self();
-  unsigned done = 0;
-  int l = lane(), warp_row = now.running / WARP % 4 * 16;
-  for (; done < f.product_count && f.products[done].group + (unsigned)newest < f.product_groups; done++) {
-    const product &p = f.products[done];
-    float a[2][16], b[16];
-    for (int half = 0; half < 2; half++)
-      for (int k = 0; k < 16; k++) a[half][k] = described(p.a, p.a_t, warp_row + fd_c_row(l, 2 * half), k);
-    for (int j = 0; j < 16; j++)
-      for (int side = 0; side < 2; side++) {
-        for (int k = 0; k < 16; k++) b[k] = described(p.b, p.b_t, 8 * j + fd_c_column(l, side), k);
-        for (int half = 0; half < 2; half++) {
-          float all = 0;
-          for (int k = 0; k < 16; k++) all += a[half][k] * b[k];
-          p.sum[j][2 * half + side] += all;
-        }
-      }
-  }
-  for (unsigned i = done; i < f.product_count; i++) f.products[i - done] = f.products[i];
-  f.product_count -= done;
-}
-
-void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread) {
+void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster) {
   fd_emulate_not_recorded("a kernel that no stream was given");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
   if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid that no GPU takes");
-  while ((int)now.fibers.size() < threads) {
+  if (cluster < 1 || cluster > CLUSTER_MAX || grid.x % (unsigned)cluster) die("a grid that is not of whole clusters");
+  while ((int)now.fibers.size() < threads * cluster) {
     now.fibers.emplace_back();
     void *stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack == MAP_FAILED) die("no memory for the stack of a thread");
     now.fibers.back().stack = (char *)stack;
   }
   now.threads = threads;
-  now.warps.resize((size_t)(threads / WARP));
-  now.shared.assign(shared + ALIGNMENT, 0);
-  now.shared_at = (char *)(((uintptr_t)now.shared.data() + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+  now.size = cluster;
+  now.shared = shared;
+  now.warps.resize((size_t)(threads / WARP * cluster));
+  for (int b = 0; b < cluster; b++) {
+    block_state &block = now.blocks[b];
+    block.shared.assign(shared + ALIGNMENT, 0);
+    block.shared_at = (char *)(((uintptr_t)block.shared.data() + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+  }
   now.thread = &thread;
   gridDim = grid;
   blockDim = dim3((unsigned)threads);
   for (unsigned z = 0; z < grid.z; z++)
     for (unsigned y = 0; y < grid.y; y++)
-      for (unsigned x = 0; x < grid.x; x++) {
-        blockIdx = dim3(x, y, z);
-        run_block();
+      for (unsigned x = 0; x < grid.x; x += (unsigned)cluster) {
+        for (int b = 0; b < cluster; b++) now.blocks[b].index = dim3(x + (unsigned)b, y, z);
+        run_cluster();
       }
 }
 
@@ -371,12 +419,12 @@ cudaError_t cudaDriverGetVersion(int *version) { return *version = 13000, cudaSu
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
-  const char *capability = getenv("FINDNA_EMULATED_CAPABILITY"), *multiprocessors = getenv("FINDNA_EMULATED_MULTIPROCESSORS");
+  const char *multiprocessors = getenv("FINDNA_EMULATED_MULTIPROCESSORS");
   memset(p, 0, sizeof *p);
   snprintf(p->name, sizeof p->name, "emulated GPU");
   p->uuid.bytes[15] = (unsigned char)(device + 1);
-  p->major = capability ? atoi(capability) / 10 : 8;
-  p->minor = capability ? atoi(capability) % 10 : 0;
+  p->major = capability() / 10;
+  p->minor = capability() % 10;
   p->multiProcessorCount = multiprocessors ? atoi(multiprocessors) : 1;
   p->totalGlobalMem = capacity();
   p->sharedMemPerBlockOptin = shared_limit();

@@ -1,6 +1,7 @@
 /* A GPU on the CPU, for tests: runs the sources of the kernels as C++, each thread a fiber. Global memory is poisoned when taken
- * and fenced behind its end, shared memory is poisoned, asynchronous copies land as late as they may, and between two barriers
- * the warps run in a random order, each as far as it can: a missing barrier or wait gives wrong results. Not for speed. */
+ * and fenced behind its end, shared memory is poisoned, asynchronous copies land as late as they may (those of whole chunks at
+ * random, too), and between two barriers the warps run in a random order, each as far as it can: a missing barrier or wait gives
+ * wrong results. Not for speed. */
 #ifndef FD_CUDA_EMULATE_H
 #define FD_CUDA_EMULATE_H
 
@@ -47,6 +48,7 @@ static inline uint32_t __float_as_uint(float value) {
 void __syncthreads();
 void fd_emulate_shuffle(const void *mine, void *theirs, size_t bytes, int lane);
 int fd_emulate_lane();
+void __syncwarp();
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
   T other;
@@ -70,7 +72,7 @@ void fd_load_transposed(uint32_t r[4], fd_address row);
 void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]);
 
 void fd_group_publish();
-static inline void fd_group_begin() {}
+void fd_group_begin();
 void fd_group_commit();
 void fd_emulate_group_wait(int newest);
 template <int N>
@@ -78,11 +80,39 @@ void fd_group_wait() {
   fd_emulate_group_wait(N);
 }
 uint32_t fd_shared_offset(fd_address at);
-void fd_emulate_group_multiply(float sum[16][4], uint64_t a, uint64_t b, int a_t, int b_t);
+/* sum = (add ? sum : 0) + a b of so many columns; a is in registers, or where a descriptor says. */
+void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint32_t *registers, uint64_t a, uint64_t b, int a_t,
+                               int b_t);
 template <bool A_T, bool B_T>
 void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t b) {
-  fd_emulate_group_multiply(sum, a, b, A_T, B_T);
+  fd_emulate_group_multiply(sum, 128, 1, nullptr, a, b, A_T, B_T);
 }
+template <bool ADD, bool B_T>
+void fd_group_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
+  fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, 0, B_T);
+}
+template <bool B_T>
+void fd_group_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
+  fd_emulate_group_multiply(sum, 64, 1, a, 0, b, 0, B_T);
+}
+int fd_uniform(int value);
+template <int N>
+void fd_registers_give() {}
+template <int N>
+void fd_registers_take() {}
+
+void fd_emulate_sync(int number, int threads);
+template <int NUMBER, int THREADS>
+void fd_sync_some() {
+  fd_emulate_sync(NUMBER, THREADS);
+}
+void fd_cluster_sync();
+void fd_gate_init(fd_address gate, int arrivals);
+void fd_gate_publish();
+void fd_gate_expect(fd_address gate, int bytes);
+void fd_gate_arrive(fd_address gate, int rank);
+void fd_gate_wait(fd_address gate, int parity);
+void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address gate, int blocks);
 
 static inline uint32_t fd_emulate_bf16(float value) {
   uint32_t bits = __float_as_uint(value);
@@ -91,8 +121,8 @@ static inline uint32_t fd_emulate_bf16(float value) {
 }
 static inline uint32_t fd_bf16_pair(float low, float high) { return fd_emulate_bf16(low) | fd_emulate_bf16(high) << 16; }
 
-/* Runs a kernel: every thread of every block calls `thread`. */
-void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread);
+/* Runs a kernel: every thread of every block calls `thread`. The blocks of a cluster run at the same time. */
+void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster = 1);
 
 /* What the back end calls of the runtime. */
 typedef int cudaError_t;

@@ -3,6 +3,7 @@
 #ifndef FD_CUDA_FRAGMENT_H
 #define FD_CUDA_FRAGMENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/both.h"
@@ -35,6 +36,31 @@ FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transpo
   uint32_t start = offset + (uint32_t)k * (transposed ? 128 : 2);
   return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
+
+/* The descriptor of what lies so many bytes further on: offsets of shared memory are below 2^18, so no sum leaves its bits. */
+FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) {
+  return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
+}
+
+/* Weights in tile order, as copies of whole chunks bring them to warpgroups: 64 hidden units after 64, of each five blocks of 64
+ * of the 320 channels; a block's 64 rows and 64 columns are the matrix's, whose units are its rows or its columns, as a tile of
+ * fd_descriptor. Elements from the beginning. */
+enum {
+  FD_ORDER_UNITS = 64,
+  FD_ORDER_CHANNELS = 320,
+  FD_ORDER_BLOCK = 64 * 64,
+  FD_ORDER_CHUNK = FD_ORDER_UNITS * FD_ORDER_CHANNELS
+};
+FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_rows) {
+  int chunk = (units_are_rows ? row : column) / 64, block = (units_are_rows ? column : row) / 64;
+  return (size_t)chunk * FD_ORDER_CHUNK + (size_t)block * FD_ORDER_BLOCK + (size_t)fd_swizzle(row % 64, column % 64 / 8, 8) * 8 +
+         (size_t)(column % 8);
+}
+
+/* The ring of slots through which they pass: where a step's weights are, and the parity of that slot's phase. */
+enum { FD_RING_SLOTS = 3 };
+FD_BOTH static inline int fd_ring_slot(int step) { return step % FD_RING_SLOTS; }
+FD_BOTH static inline int fd_ring_parity(int step) { return step / FD_RING_SLOTS % 2; }
 
 /* Rows of a tile of products, on which one multiprocessor works. */
 enum { FD_TILE_ROWS = 128 };

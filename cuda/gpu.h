@@ -138,5 +138,124 @@ __device__ inline void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t 
 #endif
 }
 
+/* The same for 64 columns, with a as it is stored: sum += a[64, 16] b[16, 64], or = with !ADD. */
+#define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
+#define FD_SUMS FD_SUM(0), FD_SUM(1), FD_SUM(2), FD_SUM(3), FD_SUM(4), FD_SUM(5), FD_SUM(6), FD_SUM(7)
+#define FD_MULTIPLY_64                                                                                                           \
+  "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+template <bool ADD, bool B_T>
+__device__ inline void fd_group_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(FD_MULTIPLY_64 "%32, %33, %34, 1, 1, 0, %35;" : FD_SUMS : "l"(a), "l"(b), "n"((int)ADD), "n"((int)B_T));
+#endif
+}
+
+/* And with a from registers: each warp's 16 rows as fd_multiply has them. They stay as they are until fd_group_wait. */
+template <bool B_T>
+__device__ inline void fd_group_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(FD_MULTIPLY_64 "{%32, %33, %34, %35}, %36, 1, 1, 1, %37;"
+               : FD_SUMS
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"((int)B_T));
+#endif
+}
+#undef FD_MULTIPLY_64
+#undef FD_SUMS
+#undef FD_SUM
+
+/* A value that all lanes of the warp have, told to the compiler: what follows from it is computed once a warp. */
+__device__ inline int fd_uniform(int value) { return __shfl_sync(0xffffffffu, value, 0); }
+
+/* Gives registers back, or takes what others gave, so that each thread of the warpgroup has N: the warpgroup does it together. */
+template <int N>
+__device__ inline void fd_registers_give() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+#endif
+}
+template <int N>
+__device__ inline void fd_registers_take() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
+#endif
+}
+
+/* A barrier of THREADS threads of the block, by a number of its own (0 is __syncthreads). */
+template <int NUMBER, int THREADS>
+__device__ inline void fd_sync_some() {
+  asm volatile("bar.sync %0, %1;" ::"n"(NUMBER), "n"(THREADS) : "memory");
+}
+
+/* All threads of a cluster wait for each other. Only a block that runs may be written to: so at the beginning and before the end.
+ */
+__device__ inline void fd_cluster_sync() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+#endif
+}
+
+/* A gate: eight bytes of shared memory that count in phases ("mbarrier"). A phase ends when as many have arrived as fd_gate_init
+ * said, and all bytes have that were announced; the next begins at once. */
+__device__ inline void fd_gate_init(fd_address gate, int arrivals) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(gate), "r"(arrivals) : "memory");
+#endif
+}
+
+/* The gates that this thread has made are seen by the cluster and by copies, after fd_cluster_sync. */
+__device__ inline void fd_gate_publish() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+
+/* Announces bytes, and arrives. */
+__device__ inline void fd_gate_expect(fd_address gate, int bytes) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(gate), "r"(bytes) : "memory");
+#endif
+}
+
+/* Arrives at the gate that stands there in block `rank` of the cluster. It says that products and copies that were waited for are
+ * over, and nothing of other memory accesses: a release for the whole cluster would wait for all of the thread's stores. */
+__device__ inline void fd_gate_arrive(fd_address gate, int rank) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(
+      "{\n\t.reg .b32 there;\n\tmapa.shared::cluster.u32 there, %0, %1;\n\t"
+      "mbarrier.arrive.shared::cluster.b64 _, [there];\n\t}" ::"r"(gate),
+      "r"(rank)
+      : "memory");
+#endif
+}
+
+/* Waits until the phase of this parity has ended. Phases have parity 0 and 1 in turn; before the first, one of parity 1 has
+ * ended.
+ */
+__device__ inline void fd_gate_wait(fd_address gate, int parity) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  uint32_t ended;
+  do {
+    asm volatile(
+        "{\n\t.reg .pred ended;\n\tmbarrier.try_wait.parity.shared::cta.b64 ended, [%1], %2;\n\t"
+        "selp.u32 %0, 1, 0, ended;\n\t}"
+        : "=r"(ended)
+        : "r"(gate), "r"(parity)
+        : "memory");
+  } while (!ended);
+#endif
+}
+
+/* Starts one copy from global memory to the same place of every block of the cluster whose bit is set in `blocks`. The bytes
+ * arrive at the gate of the same place in each. All multiples of 16. */
+__device__ inline void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address gate, int blocks) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(to),
+      "l"(from), "r"(bytes), "r"(gate), "h"((uint16_t)blocks)
+      : "memory");
+#endif
+}
+
 #endif
 #endif

@@ -35,9 +35,8 @@ __device__ inline void fd_put4(fd_mat m, int64_t row, int column, const float v[
 }
 
 /* Two neighbours of a bf16 matrix; the column is even. */
-__device__ inline void fd_get2(fd_mat m, int64_t row, int column, float v[2]) {
-  uint32_t pair = *(const uint32_t *)((const uint16_t *)m.at + row * m.stride + column);
-  v[0] = fd_bf16_low(pair), v[1] = fd_bf16_high(pair);
+__device__ inline fd_bf16x2 fd_get2(fd_mat m, int64_t row, int column) {
+  return *(const fd_bf16x2 *)((const uint16_t *)m.at + row * m.stride + column);
 }
 
 __device__ inline void fd_put2(fd_mat m, int64_t row, int column, const float v[2]) {

@@ -1,5 +1,5 @@
 /* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
-#include "cuda/chain.h"
+#include "cuda/group_chain.h"
 #include "cuda/sum.h"
 
 enum { THREADS = 256 };
@@ -18,14 +18,20 @@ __device__ inline int rotated(const rotation &r, int row, int column) {
   return to < first ? to + length : to;
 }
 
-/* z = sum + b1, which the backward pass may want, and h = GELU(z), of N columns from one on. z is rounded before it is bent: what
- * is saved and what is computed again have the same bits. */
+/* Of N columns from one on: those of b1, zero in padding. */
 template <int N>
-__device__ inline void hidden_values(const float *bias, int hidden, fd_type type, int column, const float *sum, float *z,
-                                     float *h) {
+__device__ inline void bias_values(const float *b1, int hidden, int column, float *bias) {
+#pragma unroll
+  for (int i = 0; i < N; i++) bias[i] = column + i < hidden ? b1[column + i] : 0;
+}
+
+/* z = sum + b1, which the backward pass may want, and h = GELU(z). z is rounded before it is bent: what is saved and what is
+ * computed again have the same bits. */
+template <int N>
+__device__ inline void hidden_values(fd_type type, const float *sum, const float *bias, float *z, float *h) {
 #pragma unroll
   for (int i = 0; i < N; i++) {
-    z[i] = fd_rounded(type, sum[i] + (column + i < hidden ? bias[column + i] : 0));
+    z[i] = fd_rounded(type, sum[i] + bias[i]);
     h[i] = fd_gelu(z[i]);
   }
 }
@@ -45,8 +51,9 @@ struct hidden_epilogue {
   int hidden, first;
   fd_mat z, h;
   __device__ void operator()(int row, int column, const float sum[4]) const {
-    float a[4], b[4];
-    hidden_values<4>(bias, hidden, h.type, column, sum, a, b);
+    float b1[4], a[4], b[4];
+    bias_values<4>(bias, hidden, column, b1);
+    hidden_values<4>(h.type, sum, b1, a, b);
     if (z.at) fd_put4(z, first + row, column, a);
     if (h.at) fd_put4(h, row, column, b);
   }
@@ -65,14 +72,24 @@ struct slope_epilogue {
   }
 };
 
-/* The same two in the middle of a chain, two columns at a time; the pair becomes what the second product reads. */
+/* The same two in the middle of a chain, two columns at a time; the pair becomes what the second product reads. What they read
+ * themselves they may read ahead, before the sums are there; nothing where the pair is not inside. */
 struct hidden_middle {
   const float *bias;
   int hidden;
   fd_mat z;
-  __device__ void operator()(int row, int column, float *pair) const {
+  struct ahead {
+    float bias[2];
+  };
+  __device__ ahead read(int row, int column, int inside) const {
+    ahead a;
+    bias_values<2>(bias, hidden, column, a.bias);
+    (void)row, (void)inside; /* the bias of padding is zero, too */
+    return a;
+  }
+  __device__ void operator()(int row, int column, const ahead &before, float *pair) const {
     float a[2];
-    hidden_values<2>(bias, hidden, FD_BF16, column, pair, a, pair);
+    hidden_values<2>(FD_BF16, pair, before.bias, a, pair);
     if (z.at) fd_put2(z, row, column, a);
   }
 };
@@ -80,9 +97,12 @@ struct hidden_middle {
 struct slope_middle {
   int hidden;
   fd_mat z, g, da;
-  __device__ void operator()(int row, int column, float *pair) const {
-    float a[2], b[2];
-    fd_get2(z, row, column, a);
+  struct ahead {
+    fd_bf16x2 z;
+  };
+  __device__ ahead read(int row, int column, int inside) const { return {inside ? fd_get2(z, row, column) : 0}; }
+  __device__ void operator()(int row, int column, const ahead &before, float *pair) const {
+    float a[2] = {fd_bf16_low(before.z), fd_bf16_high(before.z)}, b[2];
     slope_values<2>(hidden, column, pair, a, b, pair);
     fd_put2(g, row, column, b);
     fd_put2(da, row, column, pair);
@@ -194,6 +214,24 @@ fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
   return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
 }
 
+/* Both products of a block in one kernel, if there is one that it fits: forward by W1, then W2; backward (`T`) by their
+ * transposes the other way round. */
+template <bool T, class M, class E>
+int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width, int stored_hidden, M middle, E epilogue) {
+  int channels = block->channels, hidden = block->hidden;
+  fd_chain_shape shape = {rows, width, stored_hidden, channels, hidden};
+  if (fd_group_chain_fits(cuda, a)) {
+    const uint16_t *w1 = fd_cuda_tiles(cuda, block->w1, hidden, channels, FD_TILES_UNITS_DOWN),
+                   *w2 = fd_cuda_tiles(cuda, block->w2, channels, hidden, FD_TILES_UNITS_ACROSS);
+    fd_group_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
+    return 1;
+  }
+  if (!fd_chain_fits(cuda, a)) return 0;
+  fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
+  fd_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
+  return 1;
+}
+
 /* dw2 = dm^T g, dw1 = da^T x, db2 and db1 = column sums of dm and da: sums over chunks of tokens, and then their sums. */
 void parameter_gradients(fd_cuda *cuda, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat dm, fd_mat da, fd_mat g,
                          const fd_mixer_grads *grads) {
@@ -219,14 +257,12 @@ void parameter_gradients(fd_cuda *cuda, const fd_seqs *seqs, const fd_mixer *blo
 void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   fd_cuda *cuda = fd_cuda_of(dev);
   int all = fd_seqs_rows(seqs), most = all < FD_ROWS_AT_A_TIME ? all : FD_ROWS_AT_A_TIME;
+  if (chained<false>(cuda, block, x, all, y.stride, fd_form_stride(dev->form, block->hidden),
+                     hidden_middle{block->b1, block->hidden, z},
+                     scatter_epilogue{block->b2, block->channels, 0, rotation_of(seqs, block), x, y}))
+    return;
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels),
          w2 = fd_cuda_weights(cuda, block->w2, block->channels, block->hidden);
-  if (fd_chain_fits(cuda, x)) {
-    fd_chain<false>(cuda, x, w1, w2, {all, y.stride, w2.stride, block->channels, block->hidden},
-                    hidden_middle{block->b1, block->hidden, z},
-                    scatter_epilogue{block->b2, block->channels, 0, rotation_of(seqs, block), x, y});
-    return;
-  }
   fd_mat h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
   for (int first = 0; first < all && h.at; first += FD_ROWS_AT_A_TIME) {
     int rows = all - first < FD_ROWS_AT_A_TIME ? all - first : FD_ROWS_AT_A_TIME;
@@ -241,20 +277,18 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
                             const fd_mixer_grads *grads) {
   fd_cuda *cuda = fd_cuda_of(dev);
   int rows = fd_seqs_rows(seqs), channels = block->channels, hidden = block->hidden;
-  fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
   fd_mat dm = scratch_mat(cuda, FD_SLOT_DM, rows, channels), da = scratch_mat(cuda, FD_SLOT_DA, rows, hidden),
          g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden), none = {NULL, 0, dm.type};
   if (!dm.at || !da.at || !g.at) return;
   if (!z.at) { /* where da will be */
     z = da;
-    fd_product<false, false>(cuda, x, w1, {rows, z.stride, channels, hidden}, hidden_epilogue{block->b1, hidden, 0, z, none});
+    fd_product<false, false>(cuda, x, fd_cuda_weights(cuda, block->w1, hidden, channels), {rows, z.stride, channels, hidden},
+                             hidden_epilogue{block->b1, hidden, 0, z, none});
   }
   FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
             rows, channels, dy, dm);
-  if (fd_chain_fits(cuda, dm)) {
-    fd_chain<true>(cuda, dm, w2, w1, {rows, dx.stride, da.stride, channels, hidden}, slope_middle{hidden, z, g, da},
-                   residual_epilogue{dy, dx});
-  } else {
+  if (!chained<true>(cuda, block, dm, rows, dx.stride, da.stride, slope_middle{hidden, z, g, da}, residual_epilogue{dy, dx})) {
+    fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
     fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
     fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});
   }

@@ -11,7 +11,7 @@
 #include "device/link.h"
 #include "device/plugin.h"
 
-enum { KINDS = 5 };
+enum { KIND_WARPGROUP = 3, KINDS = 5 };
 static const struct {
   const char *name;
   fd_gpu_options options;
@@ -23,6 +23,15 @@ static const struct {
                   {"bf16, chain", {.bf16 = 1}, 3e-2}};
 static fd_device *gpu[KINDS], *cpu;
 
+static inline fd_status open_kind(const fd_plugin *plugin, int kind) {
+  static const fd_plugin_host host = {fd_fail};
+  fd_gpu_options options = kinds[kind].options;
+  fd_gpu this;
+  if (plugin->describe(0, &this)) return FD_GPU;
+  if (kind == KIND_WARPGROUP && this.major != 9) options.products = FD_PRODUCTS_SINGLE; /* what this GPU has */
+  return plugin->open(&gpu[kind], &host, &options);
+}
+
 static inline int open_devices(void **state) {
   (void)state;
   char path[4096] = "", plugin[4200];
@@ -30,13 +39,12 @@ static inline int open_devices(void **state) {
   snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
   setenv("FINDNA_PLUGIN", plugin, 0);
   setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* it has the instructions of both kinds */
-  static const fd_plugin_host host = {fd_fail};
   const fd_plugin *found;
   fd_config config;
   fd_config_defaults(&config);
   if (fd_device_open(&cpu, &config, 0, 1) != FD_OK || fd_plugin_load(&found) != FD_OK) return 1;
   for (int i = 0; i < KINDS; i++)
-    if (found->open(&gpu[i], &host, &kinds[i].options) != FD_OK) return 1;
+    if (open_kind(found, i) != FD_OK) return 1;
   return 0;
 }
 

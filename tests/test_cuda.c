@@ -1,6 +1,5 @@
 /* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
- * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. The index arithmetic of its kernels,
- * exhaustively. */
+ * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. */
 #include "gpu.h"
 
 #include "cuda/fragment.h"
@@ -107,14 +106,29 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
+/* The chain of warpgroups: rows by its tiles of 64 and by pairs of blocks, the last of which may have none; hidden units by its
+ * chunks, from fewer than it has slots for to more; channels and tracks. */
+static void blocks_by_warpgroups_equal_cpu(void **state) {
+  (void)state;
+  const int rows[] = {1, 300, 64, 129, 191, 2, 257, 128, 65, 17, 63}, hidden[] = {1, 70, 257, 64, 200, 129, 33, 128},
+            channels[] = {308, 161, 320, 177, 319, 240, 256};
+  for (int n = 0; n < 22; n++) {
+    int all = rows[n % 11], d = channels[n % 7], *start = calloc(3, sizeof *start);
+    start[1] = all > 1 ? between(1, all - 1) : all, start[2] = all;
+    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .parts = 1, .start = start}, d, hidden[n % 8],
+                              n % 2 ? 28 : between((d + 11) / 12, d));
+    compare_block(&c, KIND_WARPGROUP);
+    free_block(&c);
+  }
+}
+
 /* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
 static fd_device *exchange(int kind, const char *variable, const char *value) {
   const fd_plugin *found;
-  static const fd_plugin_host host = {fd_fail};
   fd_device *usual = gpu[kind];
   setenv(variable, value, 1);
   assert_ok(fd_plugin_load(&found));
-  assert_ok(found->open(&gpu[kind], &host, &kinds[kind].options));
+  assert_ok(open_kind(found, kind));
   return usual;
 }
 
@@ -124,21 +138,16 @@ static void exchange_back(int kind, const char *variable, fd_device *usual) {
   gpu[kind] = usual;
 }
 
-static void only_emulated(const char *what) {
-  if (!strcmp(gpu[KINDS - 1]->simd, "GPU 0 (emulated GPU)")) return;
-  printf("skipped - %s: this GPU has what it has\n", what);
-  skip();
-}
-
-/* A GPU that has not the shared memory of the chain takes single products. */
+/* A GPU that has not the shared memory of a chain takes single products: the emulated one, others have what they have. */
 static void small_shared_memory_will_do(void **state) {
   (void)state;
-  only_emulated("small shared memory");
-  fd_device *usual = exchange(KINDS - 1, "FINDNA_EMULATED_SHARED", "101376");
-  block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
-  compare_block(&c, KINDS - 1);
-  free_block(&c);
-  exchange_back(KINDS - 1, "FINDNA_EMULATED_SHARED", usual);
+  for (int kind = KIND_WARPGROUP; kind < KINDS && strstr(gpu[kind]->simd, "emulated GPU"); kind++) {
+    fd_device *usual = exchange(kind, "FINDNA_EMULATED_SHARED", "101376");
+    block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
+    compare_block(&c, kind);
+    free_block(&c);
+    exchange_back(kind, "FINDNA_EMULATED_SHARED", usual);
+  }
 }
 
 /* A pass as one graph: the bits of the same operations one by one. Of each block's two passes the first one must take memory (its
@@ -168,7 +177,7 @@ static void passes_may_be_graphs(void **state) {
 static void a_graph_without_memory_is_told(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, D = 30, H = 40 };
-  only_emulated("a GPU without memory");
+  if (!strstr(gpu[KIND]->simd, "emulated GPU")) return; /* others have what they have */
   fd_device *usual = exchange(KIND, "FINDNA_GRAPH", "1"), *dev = gpu[KIND];
   fd_seqs seqs = random_seqs(2, 20), there = put_seqs(dev, &seqs);
   int rows = fd_seqs_rows(&seqs);
@@ -544,33 +553,38 @@ static void flat_operations_equal_cpu(void **state) {
   }
 }
 
-/* Products read a copy of the weights: after every way to write them, the new ones. */
-static void changed_weights_are_seen(void **state) {
-  (void)state;
-  fd_device *dev = gpu[KINDS - 1];
-  int start[2] = {0, 8};
+/* Products read a copy of the weights: after every way to write them, the new ones. One hidden unit, and d channels. */
+static void see_changed_weights(fd_device *dev, int d) {
+  enum { MOST = 176, ROWS = 8 };
+  int start[2] = {0, ROWS};
   fd_seqs seqs = {.count = 1, .cls = 1, .start = start}, there = put_seqs(dev, &seqs);
-  float one = 1, zero = 0, x[8], *w = put(dev, &one, 4), *w2 = put(dev, &one, 4), *b = put(dev, &zero, 4);
-  for (int i = 0; i < 8; i++) x[i] = 8;
-  fd_mixer block = {1, 1, 1, w, b, w2, b};
-  fd_mat xg = put_rows(dev, x, 8, 1), y = put_rows(dev, NULL, 8, 1);
-  float expected[] = {16, 24, 8, 40, 8};
+  size_t n = (size_t)d, bytes = n * sizeof(float);
+  float one[MOST], two[MOST], zero[MOST] = {0}, x[ROWS * MOST] = {0}, expected[] = {16, 24, 8, 40, 8};
+  for (int i = 0; i < MOST; i++) one[i] = 1, two[i] = 2;
+  for (int i = 0; i < ROWS; i++) x[i * d] = 8;
+  float *w = put(dev, one, bytes), *w2 = put(dev, one, bytes), *b = put(dev, zero, bytes);
+  fd_mixer block = {d, 1, d, w, b, w2, b};
+  fd_mat xg = put_rows(dev, x, ROWS, d), y = put_rows(dev, NULL, ROWS, d);
   for (int step = 0; step < 5; step++) {
-    float two = 2;
     fd_adamw h = {-3, 0, 0, 0, 1, 0, 1, 1, 1, 1}; /* w + 3 sign(g) */
-    float *g = put(dev, &one, 4), *m = put(dev, &zero, 4), *v = put(dev, &zero, 4);
-    if (step == 1) assert_ok(dev->copy(dev, w, &two, 4));
-    if (step == 2) dev->ops.zero(dev, 4, w);
-    if (step == 3) dev->ops.adamw(dev, 1, &h, g, w, m, v, NULL, 0), dev->ops.add(dev, 1, w, g, w);
-    if (step == 4) dev->ops.ema(dev, 1, 0, b, w);
+    float *g = put(dev, one, bytes), *m = put(dev, zero, bytes), *v = put(dev, zero, bytes);
+    if (step == 1) assert_ok(dev->copy(dev, w, two, bytes));
+    if (step == 2) dev->ops.zero(dev, bytes, w);
+    if (step == 3) dev->ops.adamw(dev, n, &h, g, w, m, v, NULL, 0), dev->ops.add(dev, n, w, g, w);
+    if (step == 4) dev->ops.ema(dev, n, 0, b, w);
     dev->ops.mixer_forward(dev, &there, &block, xg, (fd_mat){0}, y);
-    float *got = get_rows(dev, y, 8, 1);
-    assert_near((double)got[3], (double)expected[step], 0.01 * (double)expected[step]);
+    float *got = get_rows(dev, y, ROWS, d);
+    assert_near((double)got[3 * d], (double)expected[step], 0.01 * (double)expected[step]);
     free(got);
     dev->release(dev, g), dev->release(dev, m), dev->release(dev, v);
   }
   dev->release(dev, w), dev->release(dev, w2), dev->release(dev, b), dev->release(dev, xg.at), dev->release(dev, y.at);
   fd_seqs_destroy(&there, dev);
+}
+
+static void changed_weights_are_seen(void **state) {
+  (void)state;
+  for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
 }
 
 /* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
@@ -601,73 +615,12 @@ static void nccl_link_of_one_rank(void **state) {
   free(x), free(same), free(sum);
 }
 
-/* Against the tables of the PTX ISA (m16n8k16, .bf16), written out as it does. */
-static void fragments_are_those_of_the_instruction(void **state) {
-  (void)state;
-  for (int lane = 0; lane < 32; lane++) {
-    int group = lane >> 2, in_group = lane % 4;
-    for (int i = 0; i < 8; i++) {
-      assert_int_equal(fd_a_row(lane, i), (0 <= i && i < 2) || (4 <= i && i < 6) ? group : group + 8);
-      assert_int_equal(fd_a_k(lane, i), i < 4 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
-    }
-    for (int i = 0; i < 4; i++) {
-      assert_int_equal(fd_b_k(lane, i), i < 2 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
-      assert_int_equal(fd_b_column(lane), group);
-      assert_int_equal(fd_c_row(lane, i), i < 2 ? group : group + 8);
-      assert_int_equal(fd_c_column(lane, i), in_group * 2 + (i & 1));
-    }
-  }
-}
-
-/* Every piece has a place of its own, and the eight that one matrix load reads at a time lie in different banks. */
-static void tiles_have_no_bank_conflicts(void **state) {
-  (void)state;
-  const int all_units[] = {4, 8, 16, 20, 40};
-  for (int n = 0; n < 5; n++) {
-    enum { ROWS = 128 };
-    int units = all_units[n];
-    char taken[ROWS * 40] = {0};
-    for (int row = 0; row < ROWS; row++)
-      for (int unit = 0; unit < units; unit++) {
-        int at = fd_swizzle(row, unit, units);
-        assert_true(at >= 0 && at < ROWS * units && !taken[at]++);
-      }
-    for (int row = 0; row < ROWS; row += 8)
-      for (int unit = 0; unit < units; unit++) {
-        int banks = 0;
-        for (int i = 0; i < 8; i++) banks |= 1 << fd_swizzle(row + i, unit, units) % 8;
-        assert_int_equal(banks, 0xff);
-      }
-  }
-  for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
-}
-
-static void chunks_cover_all_tokens(void **state) {
-  (void)state;
-  for (int rows = 1; rows < 300000; rows += 1 + rows / 50) {
-    int chunk = fd_chunk_rows(rows), parts = 1 << between(0, 3);
-    fd_chunking c = fd_chunking_of(parts * rows, parts, chunk);
-    assert_true(chunk % FD_CHUNK_UNIT == 0 && chunk >= FD_CHUNK_MIN && c.count <= FD_CHUNKS_MAX);
-    for (int i = 0; i < parts * c.count;
-         i++) { /* one after the other, none with rows of two parts, all but a part's last whole */
-      int begin = fd_chunk_begin(c, i), end = fd_chunk_end(c, i);
-      assert_int_equal(begin, i ? fd_chunk_end(c, i - 1) : 0);
-      assert_true(begin < end && begin / rows == (end - 1) / rows && (end - begin == chunk || end % rows == 0));
-    }
-    assert_int_equal(fd_chunk_end(c, parts * c.count - 1), parts * rows);
-  }
-  assert_int_equal(fd_chunk_rows(16160), 1024);
-  assert_int_equal(fd_chunk_rows(129280), 2048);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fragments_are_those_of_the_instruction),
-      cmocka_unit_test(tiles_have_no_bank_conflicts),
-      cmocka_unit_test(chunks_cover_all_tokens),
       cmocka_unit_test(block_equals_cpu_for_every_remainder),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
+      cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
       cmocka_unit_test(small_shared_memory_will_do),
       cmocka_unit_test(passes_may_be_graphs),
       cmocka_unit_test(a_graph_without_memory_is_told),

@@ -66,6 +66,13 @@ train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
 train 2 half comm.share_gpu=true device.group=2
 check "and 2 ranks that go on from there end in the same bits" same one half
+# Blocks that are wide enough for the chain of warpgroups.
+groups() { FINDNA_PRODUCTS=warpgroup FINDNA_EMULATED_CAPABILITY=90 train "$@" model.channels=170 model.track=15 model.hidden=70 train.steps=2; }
+groups 1 groups || { cat groups.log; not_ok "a run by warpgroups finishes"; }
+groups 1 groups_recomputed model.recompute=true
+groups 2 groups2 comm.share_gpu=true
+check "products by warpgroups: the same bits recomputed" same groups groups_recomputed
+check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
 # Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.

@@ -30,6 +30,10 @@ check "logs are few, and there" test "$(ls logs | paste -sd' ')" = "log.txt summ
 code=0; FINDNA_EMULATED_CAPABILITY=75 "$check" --emulated --phases doctor,same,racecheck "$build" >check.log 2>&1 || code=$?
 check "a GPU that is too old: every phase tells" test $code = 1 -a "$(tail -1 check.log)" = "passed: none; FAILED: doctor same racecheck; skipped: none"
 check "with the reason" grep -q "the lowest supported is 8.0" logs/log.txt
+FINDNA_EMULATED_CAPABILITY=90 "$check" --emulated --phases same,speed "$build" >check.log 2>&1
+for line in 'state_id: by warpgroups = groups_again +yes' 'state_id: by warpgroups = groups_recomputed +yes' '1 micro-batch, warpgroups: sequences/s +[0-9.]+'; do
+  check "a GPU with warpgroups: the table has: $line" has "$line"
+done
 rm bin/compute-sanitizer
 stand_in python exit\ 1
 "$check" --emulated --phases torch,compile "$build" >check.log 2>&1

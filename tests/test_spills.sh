@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the CUDA compiler reports of the kernels, for each kind of GPU: none spills registers, and none that multiplies has a stack frame.
+# What the CUDA compiler reports of the kernels, for each kind of GPU: none spills registers, none that multiplies has a stack frame, and
+# no products of warpgroups are serialized.
 # (No other test sees either.)
 source "$(dirname "$0")/lib.sh"
 
@@ -33,7 +34,7 @@ table "${logs[@]}" >kernels
 for gpu in sm_80 sm_90a; do
   grep "^$gpu " kernels >of_gpu
   check "$gpu: kernels are reported ($(wc -l <of_gpu))" test "$(wc -l <of_gpu)" -gt 20
-  check "$gpu: matrix products are among them" grep -q ' fd_product_tensor' of_gpu
+  for product in tensor chain group group_chain; do check "$gpu: matrix products are among them ($product)" grep -q " fd_product_$product<" of_gpu; done
   if awk '$3 > 0' of_gpu | grep . >spilling; then not_ok "$gpu: a kernel spills (architecture, stack frame, bytes spilled, registers)"; sed 's/^/    /' spilling
   else ok "$gpu: no kernel spills"; fi
   if awk -v framed="$framed" '{ base = $5; sub(/<.*/, "", base) } $2 > 0 && base !~ framed' of_gpu | grep . >framing; then
@@ -42,6 +43,9 @@ for gpu in sm_80 sm_90a; do
   else ok "$gpu: no stack frame where there may be none"; fi
   awk -v tensor="$tensor" '$5 ~ tensor { print "    " $1 " " $4 " registers: " $5 }' of_gpu | sort -k2,2nr
 done
+
+if grep -h 'wgmma.*serialized' "${logs[@]}" >serialized; then not_ok "products of warpgroups run one after the other"; sed 's/^/    /' serialized
+else ok "products of warpgroups go on while others are waited for"; fi
 
 # The reading itself: a report with a spill and a frame is understood.
 cat >planted.log <<'LOG'

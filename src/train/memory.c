@@ -17,6 +17,19 @@ static size_t scratch(const fd_config *config, fd_form form, int rows, int group
   return SMALL + (size_t)rows * (size_t)group * row + chunks * (weights + FINE * biases) * sizeof(float);
 }
 
+/* The copies of both networks' weights that products read, in rows or in tile order (cuda/fragment.h): a bound of either. What is
+ * recomputed reads W1 in rows. */
+enum { TILE = 64, TILED_CHANNELS = 320 };
+
+static size_t copies(const fd_config *config, const fd_network *network, fd_form form) {
+  int channels = (int)config->model.channels, hidden = (int)config->model.hidden, stride = fd_form_stride(form, channels);
+  int tiled = stride <= TILED_CHANNELS && stride > TILED_CHANNELS / 2;
+  size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
+         tiles = (size_t)(hidden + TILE - 1) / TILE * TILE * 2 * TILED_CHANNELS * 2,
+         blocks = (size_t)(config->model.networks * network->blocks);
+  return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
+}
+
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
@@ -28,7 +41,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   bytes += (size_t)rows * fd_form_row(form, network->channels);                          /* gradients by the latents */
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
-  if (form.type == FD_BF16) bytes += 2 * params * 2; /* the weights of both networks that products read */
+  if (form.type == FD_BF16) bytes += copies(config, network, form);
   return bytes + kernels;
 }
 

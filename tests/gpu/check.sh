@@ -44,7 +44,22 @@ tap() {
 phase_parity() { tap test_cuda "operations against the CPU"; }
 phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
 
-# Two runs, a stop and a resume, recomputation, micro-batches one by one, passes as graphs, ranks that share the GPU: the same bits.
+# Whether this GPU has warpgroups: FINDNA_PRODUCTS=warpgroup, which is not the default.
+groups() { "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.'; }
+
+# alike TITLE RUN OTHER...: the others end in the bits of the first
+alike() {
+  local title=$1 one other name bad=0; one=$(state_of "$2"); shift 2
+  for name; do
+    other=$(state_of "$name")
+    echo "$name: state_id $other"
+    if [ "$other" = "$one" ]; then row "state_id: $title = $name" "yes"; else row "state_id: $title = $name" "NO"; bad=1; fi
+  done
+  return $bad
+}
+
+# Two runs, a stop and a resume, recomputation, micro-batches one by one, passes as graphs, ranks that share the GPU: the same bits. By warpgroups, too, where they are; what is recomputed
+# comes from another shape of their instruction.
 phase_same() {
   local bad=0 one name
   shards || return 1
@@ -64,11 +79,12 @@ phase_same() {
       run.folder="$work/runs/ranks" data.shards="$work/shards" "${small[@]}" comm.share_gpu=true || bad=1
     names="$names ranks"
   else echo "two ranks on the GPU are left out: no mpirun"; fi
-  for name in $names; do
-    local other; other=$(state_of "$name")
-    echo "$name: state_id $other"
-    if [ "$other" = "$one" ]; then row "state_id: one run = $name" "yes"; else row "state_id: one run = $name" "NO"; bad=1; fi
-  done
+  alike "one run" one $names || bad=1
+  if groups; then
+    for name in groups groups_again; do FINDNA_PRODUCTS=warpgroup pretrain $name "${small[@]}" || bad=1; done
+    FINDNA_PRODUCTS=warpgroup pretrain groups_recomputed "${small[@]}" model.recompute=true || bad=1
+    alike "by warpgroups" groups groups_again groups_recomputed || bad=1
+  fi
   return $bad
 }
 
@@ -131,6 +147,7 @@ phase_speed() {
   speed "findna bf16, $single micro-batches of 1 window" single "${windows[@]}" || bad=1
   speed "findna bf16, $single micro-batches of 1 window, one by one" apart "${windows[@]}" device.group=1 || bad=1
   FINDNA_GRAPH=1 speed "findna bf16, $single micro-batches of 1 window, one by one, graphs" graphs_apart "${windows[@]}" device.group=1 || bad=1
+  ! groups || FINDNA_PRODUCTS=warpgroup speed "findna bf16, 1 micro-batch, warpgroups" findna1_groups "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   return $bad
 }
 
@@ -245,7 +262,7 @@ for name in work program tests config window batch single device warm every coun
 printf '%s=(%s)\n' small "$small" long "$long" big "${big[*]}" >>"$work/settings"
 
 # limit PHASE: its seconds at most
-limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 90 ;; speed) echo 180 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
+limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 120 ;; speed) echo 180 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
 declare -A outcome
 for phase in "${phases[@]}"; do
   left=$((budget - SECONDS)) most=$(limit "$phase")
@@ -272,7 +289,7 @@ done
 # The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) is that of another.
 case $(sed -n 's/^GPU\t//p' "$work/rows") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
 share() { awk -v s="$1" -v b="$batch" -v flop="$flop" -v peak="$2" 'BEGIN { printf "%.3g %%", 100 * b / s * flop / peak }'; }
-for key in findna8 findna1 recompute torch compiled; do
+for key in findna8 findna1 findna1_groups recompute torch compiled; do
   mean=$(of $key) || continue
   [ -z "$peak" ] || row "$key: MFU (of $peak TFLOP/s)" "$(share "$mean" "${peak}e12")"
   ! product=$(of product) || row "$key: of the measured product" "$(share "$mean" "$product")"

@@ -1,0 +1,183 @@
+/* Part of emulate.cc: what GPUs of compute capability 9.0 have more, the products of warpgroups, clusters of blocks, gates, and
+ * copies of chunks. */
+namespace {
+
+/* A gate in shared memory: phases that have ended, bytes that are missing in this one (in units of 16; more may have come than
+ * were announced yet), arrivals of a phase and those that are missing. */
+struct gate {
+  unsigned phases;
+  int16_t units;
+  uint8_t arrivals, missing;
+};
+static_assert(sizeof(gate) == 8, "as on a GPU");
+
+/* The phase of a gate that has all ends. */
+void pass(gate &g) {
+  if (g.missing || g.units) return;
+  g.missing = g.arrivals;
+  g.phases++;
+}
+
+gate &gate_of(int block, char *at) {
+  if ((uintptr_t)at % sizeof(gate) || !shared_by(now.blocks[block], at, sizeof(gate))) die("a gate outside shared memory");
+  gate &g = *(gate *)at;
+  if (!g.arrivals || g.arrivals == POISON) die("a gate that was not made");
+  return g;
+}
+
+int land() {
+  if (now.bulks.empty()) return 0;
+  size_t n = random_below((unsigned)now.bulks.size());
+  bulk b = now.bulks[n];
+  now.bulks.erase(now.bulks.begin() + (long)n);
+  memcpy(b.to, b.from, b.bytes);
+  gate &g = gate_of(b.block, b.gate);
+  g.units = (int16_t)(g.units - (int)(b.bytes / 16));
+  pass(g);
+  return 1;
+}
+
+}  // namespace
+
+void fd_group_publish() { self().unpublished = 0; }
+void fd_group_begin() { self().begun = 1; }
+uint32_t fd_shared_offset(fd_address at) { return (uint32_t)(at - own_block().shared_at); }
+
+void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint32_t *registers, uint64_t a, uint64_t b, int a_t,
+                               int b_t) {
+  fiber &f = self();
+  int first = now.running / now.threads * now.threads;
+  for (int t = first; t < first + now.threads; t++)
+    if (now.fibers[(size_t)t].unpublished) die("a warpgroup reads shared memory that was not published");
+  if (!f.begun) die("a group of products that does not begin with fd_group_begin");
+  if (f.product_count == PRODUCTS_MAX) die("more products of a warpgroup under way than the emulator keeps");
+  f.products[f.product_count++] = {sum, columns, add, registers, a, b, a_t, b_t, f.product_groups};
+}
+
+/* An element of a matrix that a descriptor names, k or the other index being contiguous ("MN-major"), in 128-byte swizzling: PTX
+ * ISA, "Matrix descriptor format" and "Strides": 14 bits each of start, leading and stride byte offset in units of 16. */
+static float described(uint64_t d, int mn_major, int i, int k) {
+  uint32_t start = (uint32_t)(d & 0x3fff) << 4, leading = (uint32_t)(d >> 16 & 0x3fff) << 4,
+           stride = (uint32_t)(d >> 32 & 0x3fff) << 4;
+  if (d >> 62 != 1) die("a matrix descriptor without 128-byte swizzling");
+  uint32_t at = mn_major ? start + (uint32_t)(i / 64) * leading + (uint32_t)(k / 8) * stride + (uint32_t)(k % 8) * 128 +
+                               (uint32_t)(i % 64) * 2
+                         : start + (uint32_t)(i / 8) * stride + (uint32_t)(i % 8) * 128 + (uint32_t)k * 2;
+  at ^= (at >> 7 & 7) << 4;
+  uint16_t bits;
+  if (at + 2 > now.shared) die("a matrix descriptor that leads outside shared memory");
+  memcpy(&bits, own_block().shared_at + at, sizeof bits);
+  return __uint_as_float((uint32_t)bits << 16);
+}
+
+/* Product n of a warp: its 16 rows. */
+static void multiply_rows(fiber *lanes, unsigned n) {
+  const product p = lanes[0].products[n];
+  float a[16][16], b[16][128];
+  int row = now.running / WARP % 4 * 16;
+  for (int l = 0; l < WARP && p.registers; l++)
+    for (int e = 0; e < 8; e++) a[fd_a_row(l, e)][fd_a_k(l, e)] = bf16(lanes[l].products[n].registers[e / 2], e % 2);
+  for (int k = 0; k < 16; k++) {
+    for (int i = 0; i < 16 && !p.registers; i++) a[i][k] = described(p.a, p.a_t, row + i, k);
+    for (int j = 0; j < p.columns; j++) b[k][j] = described(p.b, p.b_t, j, k);
+  }
+  for (int i = 0; i < 16; i++) {
+    float sum[128] = {0};
+    for (int k = 0; k < 16; k++)
+      for (int j = 0; j < p.columns; j++) sum[j] += a[i][k] * b[k][j];
+    for (int j = 0; j < p.columns; j++) {
+      int l = i % 8 * 4 + j % 8 / 2;
+      float *to = &lanes[l].products[n].sum[j / 8][i / 8 * 2 + j % 2];
+      *to = (p.add ? *to : 0) + sum[j];
+    }
+  }
+}
+
+/* Computes a warp's products up to the groups of which so many may still be under way. */
+static void finish(int newest) {
+  fiber *lanes = &now.fibers[(size_t)(now.running / WARP * WARP)];
+  unsigned done = 0, count = lanes[0].product_count;
+  for (int l = 1; l < WARP; l++)
+    if (lanes[l].product_count != count || lanes[l].product_groups != lanes[0].product_groups)
+      die("lanes of a warp that do not multiply together");
+  for (; done < count && lanes[0].products[done].group + (unsigned)newest < lanes[0].product_groups; done++)
+    multiply_rows(lanes, done);
+  for (int l = 0; l < WARP; l++) {
+    memmove(lanes[l].products, lanes[l].products + done, (count - done) * sizeof(product));
+    lanes[l].product_count -= done;
+  }
+}
+
+/* Products are computed as late as they may be, or at once: memory and registers that are written too early or too late give
+ * wrong results. */
+void fd_group_commit() {
+  self().product_groups++, self().begun = 0;
+  meet("", 0, [](warp &, int) {
+    if (random_below(4) == 0) finish(0);
+  });
+}
+
+void fd_emulate_group_wait(int newest) {
+  meet(&newest, sizeof newest, [](warp &w, int which) {
+    int groups;
+    memcpy(&groups, w.slot[which][0], sizeof groups);
+    for (int l = 1; l < WARP; l++)
+      if (memcmp(w.slot[which][l], &groups, sizeof groups)) die("lanes of a warp that do not wait together");
+    finish(groups);
+  });
+}
+
+void fd_cluster_sync() {
+  if (self().unpublished_gates) die("gates that were not published");
+  reach(now.all, now.size * now.threads);
+}
+
+void fd_gate_init(fd_address at, int arrivals) {
+  if ((uintptr_t)at % sizeof(gate) || !shared_by(own_block(), at, sizeof(gate))) die("a gate outside shared memory");
+  if (arrivals < 1 || arrivals >= POISON) die("more arrivals at a gate than the emulator counts");
+  *(gate *)at = {0, 0, (uint8_t)arrivals, (uint8_t)arrivals};
+  self().unpublished_gates = 1;
+}
+
+void fd_gate_publish() { self().unpublished_gates = 0; }
+
+static void arrive(int block, fd_address at, int bytes) {
+  gate &g = gate_of(block, at);
+  if (!g.missing) die("more arrivals at a gate than it was made for");
+  g.units = (int16_t)(g.units + bytes / 16);
+  g.missing--;
+  pass(g);
+}
+
+void fd_gate_expect(fd_address at, int bytes) { arrive(now.running / now.threads, at, bytes); }
+
+/* The same place in another block of the cluster, which must be there. */
+static char *there(fd_address at, int rank) {
+  if (rank < 0 || rank >= now.size) die("a block that the cluster has not");
+  if (now.blocks[rank].done == now.threads) die("a block that has ended is written to");
+  return now.blocks[rank].shared_at + (at - own_block().shared_at);
+}
+
+/* What the others do then may come before what this thread does next. */
+void fd_gate_arrive(fd_address at, int rank) {
+  arrive(rank, there(at, rank), 0);
+  if (random_below(2)) step_aside();
+}
+
+void fd_gate_wait(fd_address at, int parity) {
+  gate &g = gate_of(now.running / now.threads, at);
+  while (g.phases % 2 == (unsigned)parity) wait_while(&g.phases, g.phases);
+}
+
+void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address at, int blocks) {
+  if ((uintptr_t)to % 16 || (uintptr_t)from % 16 || bytes % 16 || bytes < 16) die("a copy that is not in pieces of 16 bytes");
+  if (!shared_by(own_block(), to, (size_t)bytes)) die("a copy outside shared memory");
+  for (int rank = 0; blocks >> rank; rank++) {
+    if (!(blocks >> rank & 1)) continue;
+    bulk b = {rank, there(to, rank), there(at, rank), from, (size_t)bytes};
+    for (const bulk &other : now.bulks)
+      if (other.to < b.to + bytes && b.to < other.to + other.bytes) die("two copies to one place are under way");
+    memset(b.to, POISON, b.bytes); /* whoever still reads what was there, or does before it has landed, gets NaN */
+    now.bulks.push_back(b);
+  }
+}

@@ -1,0 +1,112 @@
+/* The index arithmetic of the kernels of the CUDA back end, exhaustively, against the tables of the PTX ISA. */
+#include "check.h"
+
+#include "cuda/fragment.h"
+
+/* Against the tables of the PTX ISA (m16n8k16, .bf16), written out as it does. */
+static void fragments_are_those_of_the_instruction(void **state) {
+  (void)state;
+  for (int lane = 0; lane < 32; lane++) {
+    int group = lane >> 2, in_group = lane % 4;
+    for (int i = 0; i < 8; i++) {
+      assert_int_equal(fd_a_row(lane, i), (0 <= i && i < 2) || (4 <= i && i < 6) ? group : group + 8);
+      assert_int_equal(fd_a_k(lane, i), i < 4 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
+      assert_int_equal(fd_a_row(lane, i), fd_c_row(lane, i % 4)); /* sums of 16 columns become A as they stand */
+      assert_int_equal(fd_a_k(lane, i), fd_c_column(lane, i % 4) + i / 4 * 8);
+    }
+    for (int i = 0; i < 4; i++) {
+      assert_int_equal(fd_b_k(lane, i), i < 2 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
+      assert_int_equal(fd_b_column(lane), group);
+      assert_int_equal(fd_c_row(lane, i), i < 2 ? group : group + 8);
+      assert_int_equal(fd_c_column(lane, i), in_group * 2 + (i & 1));
+    }
+  }
+}
+
+/* Every piece has a place of its own, and the eight that one matrix load reads at a time lie in different banks. */
+static void tiles_have_no_bank_conflicts(void **state) {
+  (void)state;
+  const int all_units[] = {4, 8, 16, 20, 40};
+  for (int n = 0; n < 5; n++) {
+    enum { ROWS = 128 };
+    int units = all_units[n];
+    char taken[ROWS * 40] = {0};
+    for (int row = 0; row < ROWS; row++)
+      for (int unit = 0; unit < units; unit++) {
+        int at = fd_swizzle(row, unit, units);
+        assert_true(at >= 0 && at < ROWS * units && !taken[at]++);
+      }
+    for (int row = 0; row < ROWS; row += 8)
+      for (int unit = 0; unit < units; unit++) {
+        int banks = 0;
+        for (int i = 0; i < 8; i++) banks |= 1 << fd_swizzle(row + i, unit, units) % 8;
+        assert_int_equal(banks, 0xff);
+      }
+  }
+  for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
+}
+
+/* Every weight has a place of its own, in the chunk of its hidden unit and there where a descriptor of its block of 64 x 64
+ * looks: rows of 128 bytes, whose pieces of 16 are exchanged by the row's number (PTX ISA, "Swizzling modes"). */
+static void tile_order_is_what_descriptors_read(void **state) {
+  (void)state;
+  enum { UNITS = 3 * FD_ORDER_UNITS, ALL = UNITS * FD_ORDER_CHANNELS };
+  for (int units_are_rows = 0; units_are_rows < 2; units_are_rows++) {
+    char *taken = calloc(ALL, 1);
+    for (int unit = 0; unit < UNITS; unit++)
+      for (int channel = 0; channel < FD_ORDER_CHANNELS; channel++) {
+        int row = units_are_rows ? unit : channel, column = units_are_rows ? channel : unit;
+        size_t at = fd_tile_order(row, column, units_are_rows), byte = (size_t)(row % 64 * 128 + column % 64 * 2);
+        assert_true(at < ALL && !taken[at]++);
+        assert_int_equal(at * 2, (size_t)(unit / 64) * 40960 + (size_t)(channel / 64) * 8192 + (byte ^ (byte / 128 % 8) * 16));
+      }
+    free(taken);
+  }
+  for (int block = 0; block < 227; block++)
+    for (int k = 0; k < 64; k += 16)
+      for (int t = 0; t < 2; t++)
+        for (int on = 0; block + on < 227; on += 8)
+          assert_true(fd_descriptor_on(fd_descriptor((uint32_t)block * 1024, 0, t), on * 1024 + k * (t ? 128 : 2)) ==
+                      fd_descriptor((uint32_t)(block + on) * 1024, k, t));
+}
+
+/* A slot has another phase each time that it is used, and the first has parity 0. */
+static void ring_takes_turns(void **state) {
+  (void)state;
+  int uses[FD_RING_SLOTS] = {0};
+  for (int step = 0; step < 100; step++) {
+    int slot = fd_ring_slot(step);
+    assert_true(slot >= 0 && slot < FD_RING_SLOTS);
+    assert_int_equal(fd_ring_parity(step), uses[slot]++ % 2);
+    for (int before = 1; before < FD_RING_SLOTS && before <= step; before++) assert_true(fd_ring_slot(step - before) != slot);
+  }
+}
+
+static void chunks_cover_all_tokens(void **state) {
+  (void)state;
+  for (int rows = 1; rows < 300000; rows += 1 + rows / 50) {
+    int chunk = fd_chunk_rows(rows), parts = 1 << rows % 4;
+    fd_chunking c = fd_chunking_of(parts * rows, parts, chunk);
+    assert_true(chunk % FD_CHUNK_UNIT == 0 && chunk >= FD_CHUNK_MIN && c.count <= FD_CHUNKS_MAX);
+    for (int i = 0; i < parts * c.count;
+         i++) { /* one after the other, none with rows of two parts, all but a part's last whole */
+      int begin = fd_chunk_begin(c, i), end = fd_chunk_end(c, i);
+      assert_int_equal(begin, i ? fd_chunk_end(c, i - 1) : 0);
+      assert_true(begin < end && begin / rows == (end - 1) / rows && (end - begin == chunk || end % rows == 0));
+    }
+    assert_int_equal(fd_chunk_end(c, parts * c.count - 1), parts * rows);
+  }
+  assert_int_equal(fd_chunk_rows(16160), 1024);
+  assert_int_equal(fd_chunk_rows(129280), 2048);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fragments_are_those_of_the_instruction),
+      cmocka_unit_test(tiles_have_no_bank_conflicts),
+      cmocka_unit_test(tile_order_is_what_descriptors_read),
+      cmocka_unit_test(ring_takes_turns),
+      cmocka_unit_test(chunks_cover_all_tokens),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
