@@ -1,7 +1,5 @@
 /* findna finetune CHECKPOINT: trains encoder and head on a table, selects on held-out rows, and scores the test rows once. */
 #include <inttypes.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +8,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/version.h"
 #include "commands/command.h"
+#include "commands/finetune_results.h"
 #include "data/rows.h"
-#include "output/json_file.h"
 #include "tasks/features.h"
-#include "tasks/figures.h"
-#include "tasks/finetune.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
-#include "tasks/whiten.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
@@ -306,115 +300,27 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   return FD_OK;
 }
 
-/* --- results --------------------------------------------------------------------------------------------------------- */
-
-static json_t *json_of(const fd_task_scores *scores) {
-  json_t *object = json_object();
-  double values[FD_TASK_SCORES];
-  memcpy(values, scores, sizeof values);
-  for (int i = 0; i < FD_TASK_SCORES; i++)
-    if (!isnan(values[i])) json_object_set_new(object, fd_task_score_names[i], json_real(values[i]));
-  return object;
-}
-
-/* Of features that are all the same there is no plane: not an error of a run that has ended well. */
-static int all_the_same(const float *features, int rows, size_t width) {
-  for (int i = 1; i < rows; i++)
-    if (memcmp(features, features + (size_t)i * width, width * sizeof *features)) return 0;
-  return 1;
-}
-
-/* What a report draws of the test rows. */
-static fd_status figures_of(const options *o, const tuning *t, const fd_prediction *p, json_t **json) {
-  const fd_table *test = &t->data.test;
-  const int width = t->network->task.width, classes = o->rows.values ? 0 : t->data.train.classes;
-  fd_whitening *whitening = NULL;
-  double *plane = NULL;
-  fd_status status = FD_OK;
-  fd_figures f = {.name = o->untrained ? "fine-tuned untrained" : "fine-tuned",
-                  .seed = t->config.run.seed,
-                  .test = test,
-                  .classes = classes,
-                  .score = p->output,
-                  .axes = "test rows"};
-  if (classes && !all_the_same(p->features, test->rows, (size_t)width)) {
-    FD_GO(fd_alloc(&plane, (size_t)test->rows * 2, sizeof *plane, "principal components"));
-    FD_GO(fd_whitening_fit(&whitening, p->features, test->rows, width));
-    fd_whitening_plane(whitening, p->features, test->rows, plane);
-    f.plane = plane, f.share = whitening->share;
-  }
-  FD_GO(fd_figures_json(&f, json));
-done:
-  free(plane);
-  fd_whitening_free(&whitening);
-  return status;
-}
-
-static fd_status write_results(const options *o, const tuning *t, const fd_task_scores *valid, const fd_task_scores *test,
-                               const fd_prediction *prediction) {
-  char path[FD_PATH_MAX];
-  json_t *root = json_pack(
-      "{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:I, s:I, s:o}", "version", fd_version(),
-      "checkpoint", t->model.info.folder, "checkpoint_state_id", t->model.info.state_id, "untrained", o->untrained, "train",
-      fd_task_input_name(&o->rows), "valid", o->rows.valid, "test", o->rows.test, "train_rows", t->data.train.rows, "valid_rows",
-      t->data.valid.rows, "test_rows", t->data.test.rows, "test_rows_in_train", t->same, "test_rows_turned_in_train", t->turned,
-      "rows_left_out", (json_int_t)t->data.left_out, "classes", t->data.train.classes, "best_step",
-      (json_int_t)t->state->best_step, "seed", (json_int_t)t->config.run.seed, "valid_scores", json_of(valid));
-  fd_status status = fd_path(path, t->run.folder, "finetune.json", NULL);
-  if (root && t->data.test.rows) {
-    json_t *figures = NULL;
-    json_object_set_new(root, "test_scores", json_of(test));
-    if (status == FD_OK) status = figures_of(o, t, prediction, &figures);
-    if (figures) json_object_set_new(root, "figures", json_pack("[o]", figures));
-  }
-  if (root && t->data.names.count) json_object_set_new(root, "labels", fd_task_labels(&t->data.names));
-  if (status == FD_OK) status = fd_json_write(path, root);
-  json_decref(root);
-  return status;
-}
-
-static void print_number(const char *format, int width, double value) {
-  if (isnan(value)) printf("  %*s", width, "-");
-  else printf(format, value);
-}
-
-static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
-  printf("%-10s %8d", name, table->rows);
-  if (table->value) {
-    print_number("  %10.5g", 10, s->loss);
-    print_number("  %8.4f", 8, s->r2);
-    print_number("  %11.4f", 11, s->correlation);
-  } else {
-    print_number("  %10.4f", 10, s->loss);
-    print_number("  %10.2f", 10, 100 * s->accuracy);
-    print_number("  %10.2f", 10, 100 * s->f1);
-    print_number("  %8.4f", 8, s->mcc);
-    print_number("  %8.4f", 8, s->auroc);
-  }
-  printf("\n");
-}
-
 /* With the selected weights: the rows that selected them, and once the test rows. */
 static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
-  fd_task_scores valid, test = {0};
-  fd_prediction prediction = {0};
   fd_status status = FD_OK;
   const fd_state *s = t->state;
+  fd_tuned tuned = {.from = &t->model.info,
+                    .rows = &o->rows,
+                    .data = &t->data,
+                    .config = &t->config,
+                    .state = s,
+                    .width = t->network->task.width,
+                    .untrained = o->untrained,
+                    .same = t->same,
+                    .turned = t->turned};
   if (s->best_step < 0)
     return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
   FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_TEACHER], s->size[FD_TEACHER] * sizeof(float)));
-  FD_TRY(fd_selection_score(&t->selection, comm, &t->data.valid, &valid, NULL));
-  if (t->data.test.rows) status = fd_selection_score(&t->selection, comm, &t->data.test, &test, &prediction);
-  if (status == FD_OK && comm->rank == 0) status = write_results(o, t, &valid, &test, &prediction);
-  fd_prediction_free(&prediction);
-  FD_TRY(status);
-  if (comm->rank) return FD_OK;
-  printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", s->best_step, s->step, t->run.folder);
-  printf(t->data.train.value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count",
-         "loss", t->data.train.value ? "R2" : "accuracy %", t->data.train.value ? "correlation" : "macro F1 %", "MCC", "AUROC");
-  print_row("selecting", &t->data.valid, &valid);
-  if (t->data.test.rows) print_row("test", &t->data.test, &test);
-  return FD_OK;
+  FD_TRY(fd_selection_score(&t->selection, comm, &t->data.valid, &tuned.valid, NULL));
+  if (t->data.test.rows) status = fd_selection_score(&t->selection, comm, &t->data.test, &tuned.test, &tuned.prediction);
+  if (status == FD_OK && comm->rank == 0) status = fd_tuned_report(&tuned);
+  fd_prediction_free(&tuned.prediction);
+  return status;
 }
 
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {

@@ -1,0 +1,114 @@
+/* Writes and prints what a fine-tuning has come to. */
+#include "commands/finetune_results.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "output/json_file.h"
+#include "tasks/figures.h"
+#include "tasks/whiten.h"
+
+static json_t *json_of(const fd_task_scores *scores) {
+  json_t *object = json_object();
+  double values[FD_TASK_SCORES];
+  memcpy(values, scores, sizeof values);
+  for (int i = 0; i < FD_TASK_SCORES; i++)
+    if (!isnan(values[i])) json_object_set_new(object, fd_task_score_names[i], json_real(values[i]));
+  return object;
+}
+
+/* Of features that are all the same there is no plane: not an error of a run that has ended well. */
+static int all_the_same(const float *features, int rows, size_t width) {
+  for (int i = 1; i < rows; i++)
+    if (memcmp(features, features + (size_t)i * width, width * sizeof *features)) return 0;
+  return 1;
+}
+
+/* What a report draws of the test rows. */
+static fd_status figures_of(const fd_tuned *t, json_t **json) {
+  const fd_table *test = &t->data->test;
+  const fd_prediction *p = &t->prediction;
+  const int width = t->width, classes = t->data->train.value ? 0 : t->data->train.classes;
+  fd_whitening *whitening = NULL;
+  double *plane = NULL;
+  fd_status status = FD_OK;
+  fd_figures f = {.name = t->untrained ? "fine-tuned untrained" : "fine-tuned",
+                  .seed = t->config->run.seed,
+                  .test = test,
+                  .classes = classes,
+                  .score = p->output,
+                  .axes = "test rows"};
+  if (classes && !all_the_same(p->features, test->rows, (size_t)width)) {
+    FD_GO(fd_alloc(&plane, (size_t)test->rows * 2, sizeof *plane, "principal components"));
+    FD_GO(fd_whitening_fit(&whitening, p->features, test->rows, width));
+    fd_whitening_plane(whitening, p->features, test->rows, plane);
+    f.plane = plane, f.share = whitening->share;
+  }
+  FD_GO(fd_figures_json(&f, json));
+done:
+  free(plane);
+  fd_whitening_free(&whitening);
+  return status;
+}
+
+static fd_status write_results(const fd_tuned *t) {
+  char path[FD_PATH_MAX];
+  const fd_task_folder *d = t->data;
+  json_t *root = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:I, s:I, s:o}", "version",
+                           fd_version(), "checkpoint", t->from->folder, "checkpoint_state_id", t->from->state_id, "untrained",
+                           t->untrained, "train", fd_task_input_name(t->rows), "valid", t->rows->valid, "test", t->rows->test,
+                           "train_rows", d->train.rows, "valid_rows", d->valid.rows, "test_rows", d->test.rows,
+                           "test_rows_in_train", t->same, "test_rows_turned_in_train", t->turned, "rows_left_out",
+                           (json_int_t)d->left_out, "classes", d->train.classes, "best_step", (json_int_t)t->state->best_step,
+                           "seed", (json_int_t)t->config->run.seed, "valid_scores", json_of(&t->valid));
+  fd_status status = fd_path(path, t->config->run.folder, "finetune.json", NULL);
+  if (root && d->test.rows) {
+    json_t *figures = NULL;
+    json_object_set_new(root, "test_scores", json_of(&t->test));
+    if (status == FD_OK) status = figures_of(t, &figures);
+    if (figures) json_object_set_new(root, "figures", json_pack("[o]", figures));
+  }
+  if (root && d->names.count) json_object_set_new(root, "labels", fd_task_labels(&d->names));
+  if (status == FD_OK) status = fd_json_write(path, root);
+  json_decref(root);
+  return status;
+}
+
+static void print_number(const char *format, int width, double value) {
+  if (isnan(value)) printf("  %*s", width, "-");
+  else printf(format, value);
+}
+
+static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
+  printf("%-10s %8d", name, table->rows);
+  if (table->value) {
+    print_number("  %10.5g", 10, s->loss);
+    print_number("  %8.4f", 8, s->r2);
+    print_number("  %11.4f", 11, s->correlation);
+  } else {
+    print_number("  %10.4f", 10, s->loss);
+    print_number("  %10.2f", 10, 100 * s->accuracy);
+    print_number("  %10.2f", 10, 100 * s->f1);
+    print_number("  %8.4f", 8, s->mcc);
+    print_number("  %8.4f", 8, s->auroc);
+  }
+  printf("\n");
+}
+
+fd_status fd_tuned_report(const fd_tuned *t) {
+  const fd_table *train = &t->data->train;
+  FD_TRY(write_results(t));
+  printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
+  printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
+         train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
+  print_row("selecting", &t->data->valid, &t->valid);
+  if (t->data->test.rows) print_row("test", &t->data->test, &t->test);
+  return FD_OK;
+}

@@ -1,0 +1,25 @@
+/* What a fine-tuning has come to: finetune.json, and the table on the terminal. */
+#ifndef FD_COMMANDS_FINETUNE_RESULTS_H
+#define FD_COMMANDS_FINETUNE_RESULTS_H
+
+#include "tasks/finetune.h"
+#include "tasks/task_input.h"
+
+/* All borrowed. */
+typedef struct fd_tuned {
+  const fd_checkpoint_info *from; /* what it began with */
+  const fd_task_input *rows;
+  const fd_task_folder *data;
+  const fd_config *config;
+  const fd_state *state;
+  int width;        /* of the head's features */
+  int untrained;    /* it began with random weights */
+  int same, turned; /* test rows that are training rows; whose reverse complements are */
+  fd_task_scores valid, test;
+  fd_prediction prediction; /* of the test rows, where there are any */
+} fd_tuned;
+
+/* Root: writes the one into the run folder and prints the other. */
+fd_status fd_tuned_report(const fd_tuned *tuned) FD_MUST_CHECK;
+
+#endif
