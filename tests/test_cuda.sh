@@ -80,7 +80,7 @@ check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
 # Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 passes of micro-batches were started as one, $3 were built" "$1.log"; }
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
 check "of 5 steps of 4 micro-batches, of three kinds: with and without new copies of weights, backward" graphs graph 40 3
@@ -129,4 +129,4 @@ check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
 check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2
 FINDNA_GRAPH=1 tune 1 graph_tuned device.kind=cuda
 check "fine-tuning rows of many lengths as graphs: the same bits" same tuned graph_tuned
-check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 passes of micro-batches were started as one" graph_tuned.log
+check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were started as one" graph_tuned.log

@@ -49,7 +49,7 @@ fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_ran
 
 void fd_device_close(fd_device **dev) {
   if (*dev && (*dev)->graphs.passes)
-    fd_info("graphs: %" PRIu64 " of %" PRIu64 " passes of micro-batches were started as one, %" PRIu64 " were built",
+    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one, %" PRIu64 " were built",
             (*dev)->graphs.whole, (*dev)->graphs.passes, (*dev)->graphs.built);
   if (*dev) (*dev)->destroy(*dev);
   *dev = NULL;
