@@ -65,6 +65,11 @@ check "a larger GPU takes as many micro-batches at a time as keep it busy" grep 
 check "and ends in the same bits" same one filled
 FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1500000 train 1 scarce
 check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log
+for share in 1:2650000 2:3000000; do
+  FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=${share#*:} train 2 shared comm.share_gpu=true
+  check "2 ranks that share a GPU's ${share#*:} bytes take ${share%:*} of their 2 micro-batches at a time" grep -q "a pass takes ${share%:*} micro-batch" shared.log
+  rm -rf shared
+done
 mkdir half && touch half/stop
 train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006

@@ -30,7 +30,9 @@ static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_ra
                    "%d ranks on this machine and %d GPUs: start one rank a GPU (comm.share_gpu=true lets ranks share them)",
                    local_size, count);
   const fd_gpu_options options = {.gpu = local_rank % count, .bf16 = bf16};
-  return plugin->open(dev, &host, &options);
+  FD_TRY(plugin->open(dev, &host, &options));
+  if (config->comm.share_gpu) (*dev)->free_memory /= (uint64_t)((local_size + count - 1) / count);
+  return FD_OK;
 }
 
 static fd_status open_cpu(fd_device **dev, const fd_config *config, int local_size) {
