@@ -36,7 +36,6 @@ expect "where there is none, what it would take" 0 "GB a rank of its GPU; no GPU
 need=$("$FINDNA" doctor gpu.yaml | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
 check "a run keeps to it" env FINDNA_EMULATED_MEMORY="$(awk -v gb="$need" 'BEGIN { printf "%d", gb * 1e9 + 5e5 }')" timeout 120 "$FINDNA" pretrain gpu.yaml
 
-
 # What a GPU like an H200 does at a time.
 export FINDNA_EMULATED_MULTIPROCESSORS=132
 expect "micro-batches of one window: as many as keep it busy" 0 "pass +16 micro-batches, 16160 tokens; 16896 keep this GPU busy$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda
