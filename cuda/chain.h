@@ -2,10 +2,10 @@
  *
  *   s[i, j] = sum over c of a(i, c) first(j, c);   m = middle(s);   out[i, c] = sum over j of m(i, j) second(c, j)
  *
- * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. Forward the matrices are [j, c] and [c, j],
- * backward
- * (`T`) they are stored transposed. A block has 128 rows; hidden units come in chunks of 64, whose weights pass through three
- * slots of shared memory in four parts: the first product over either half of c, then the second over either half of the chunk.
+ * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. Forward the matrices are [j, c] and [c, j];
+ * backward (`T`) they are stored transposed. A block has 128 rows; hidden units come in chunks of 64, whose weights pass through
+ * three slots of shared memory in four parts: the first product over either half of c, then the second over either half of the
+ * chunk.
  */
 #ifndef FD_CUDA_CHAIN_H
 #define FD_CUDA_CHAIN_H

@@ -15,7 +15,8 @@ enum {
   FD_GROUP_CHAIN_GROUP = 128, /* threads of a warpgroup */
   FD_GROUP_CHAIN_CONSUMERS = 2 * FD_GROUP_CHAIN_GROUP,
   FD_GROUP_CHAIN_THREADS = FD_GROUP_CHAIN_GROUP + FD_GROUP_CHAIN_CONSUMERS,
-  FD_GROUP_CHAIN_FEW = 24,   /* registers of a thread that brings */
+  FD_GROUP_CHAIN_START = 65536 / FD_GROUP_CHAIN_THREADS / 8 * 8, /* registers that each has at first (tests/test_spills.sh) */
+  FD_GROUP_CHAIN_FEW = 24,                                       /* those of a thread that brings */
   FD_GROUP_CHAIN_MANY = 240, /* and of one that multiplies: 160 sums, 32 of the first product, 16 with its middle values */
   FD_GROUP_CHAIN_AHEAD = 4,  /* columns, in eights, for which `middle` reads at a time: there are no registers for more */
   FD_GROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
@@ -26,8 +27,9 @@ enum {
   FD_GROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 4 /* floats of a row of sums on their way out */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
-static_assert(FD_GROUP_CHAIN_GROUP * FD_GROUP_CHAIN_FEW + FD_GROUP_CHAIN_CONSUMERS * FD_GROUP_CHAIN_MANY <= 65536,
-              "registers of a multiprocessor");
+static_assert(FD_GROUP_CHAIN_GROUP * FD_GROUP_CHAIN_FEW + FD_GROUP_CHAIN_CONSUMERS * FD_GROUP_CHAIN_MANY <=
+                  FD_GROUP_CHAIN_THREADS * FD_GROUP_CHAIN_START,
+              "registers that the block was started with: who wants more waits for ever");
 static_assert(FD_CHAIN_ROWS * FD_GROUP_CHAIN_LINE * 4 <= FD_GROUP_CHAIN_GATES, "the sums leave where rows and weights were");
 
 /* Where a block's tiles and gates are. */

@@ -106,6 +106,7 @@ static void out_of_range(void **state) {
 static void conditions_between_options(void **state) {
   (void)state;
   refuse("train:\n  virtual_ranks: 3\n  batch: 3\n", "train.virtual_ranks: 3 is not a power of two");
+  refuse("device:\n  group: 3\n", "device.group: 3 is not a power of two");
   refuse("train:\n  batch: 65\n", "train.batch: 65 is not a multiple");
   refuse("aug:\n  student: DX\n", "aug.student|'X' is no operation");
   refuse("aug:\n  student: MM\n", "M stands twice");

@@ -56,11 +56,20 @@ held_out() { grep '"kind":"eval"' "$1/metrics.jsonl"; }
 check "evaluations have the same bits too" test -n "$(held_out one)" -a "$(held_out one)" = "$(held_out group4)"
 train 2 group22 device.group=2 model.recompute=true comm.share_gpu=true
 check "2 ranks with one pass each, recomputed: the same bits" same one group22
+uneven=("$FINDNA" pretrain gpu.yaml run.folder=uneven comm.share_gpu=true) # its second rank takes both of its micro-batches at a time
+check "2 ranks with passes of other sizes finish" timeout -s TERM 120 mpirun --oversubscribe --bind-to none -n 1 "${uneven[@]}" : -n 1 env FINDNA_EMULATED_MULTIPROCESSORS=4 "${uneven[@]}"
+check "in the same bits" same one uneven
+check "and so do their evaluations" test "$(held_out one)" = "$(held_out uneven)"
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
 check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 keep" filled.log
 check "and ends in the same bits" same one filled
 FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1500000 train 1 scarce
 check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log
+for share in 1:2650000 2:3000000; do
+  FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=${share#*:} train 2 shared comm.share_gpu=true
+  check "2 ranks that share a GPU's ${share#*:} bytes take ${share%:*} of their 2 micro-batches at a time" grep -q "a pass takes ${share%:*} micro-batch" shared.log
+  rm -rf shared
+done
 mkdir half && touch half/stop
 train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
@@ -76,7 +85,7 @@ check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
 # Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 passes of micro-batches were started as one, $3 were built" "$1.log"; }
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
 check "of 5 steps of 4 micro-batches, of three kinds: with and without new copies of weights, backward" graphs graph 40 3
@@ -125,4 +134,4 @@ check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
 check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2
 FINDNA_GRAPH=1 tune 1 graph_tuned device.kind=cuda
 check "fine-tuning rows of many lengths as graphs: the same bits" same tuned graph_tuned
-check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 passes of micro-batches were started as one" graph_tuned.log
+check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were started as one" graph_tuned.log

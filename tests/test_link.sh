@@ -51,7 +51,7 @@ for n in 2 4; do
 done
 FINDNA_GRAPH=1 nccl 2 nccl_graph
 check "passes as graphs beside NCCL: the same bits" same gpu1 nccl_graph
-check "and they were" grep -q "graphs: 7 of 7 passes" nccl_graph.log
+check "and they were" grep -q "graphs: 7 of 7 forward and backward passes" nccl_graph.log
 nccl 2 nccl_whole comm.bucket=100 train.virtual_ranks=2
 train 1 gpu1_whole $gpu train.virtual_ranks=2
 check "NCCL, one bucket, one micro-batch a rank: the bits of 1" same gpu1_whole nccl_whole

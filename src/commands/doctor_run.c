@@ -93,11 +93,12 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
     fd_doctor_miss(d, "a GPU that is supported: %s has compute capability %d.%d; the lowest is 8.0 (A100)", gpu.name, gpu.major,
                    gpu.minor);
   double room = (double)gpu.free_memory / sharing;
-  int rows = (int)micro * tokens_of(p);
-  p->group = fd_trainer_group(p->config, network, p->form, gpu.fill, room, p->comm->size, rows);
-  fd_doctor_show("pass", "%d micro-batch%s, %d tokens; %d keep this GPU busy%s", p->group, p->group > 1 ? "es" : "",
-                 p->group * rows, gpu.fill,
-                 2 * p->group * rows <= gpu.fill ? ": a larger train.batch would use more of it, or fewer ranks" : "");
+  int64_t rows = micro * tokens_of(p), own = p->config->train.virtual_ranks / p->comm->size;
+  p->group = fd_trainer_group(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
+  fd_doctor_show(
+      "pass", "%d micro-batch%s, %" PRId64 " tokens; %d keep this GPU busy%s", p->group, p->group > 1 ? "es" : "",
+      p->group * rows, gpu.fill,
+      p->group == own && 2 * p->group * rows <= gpu.fill ? ": a larger train.batch would use more of it, or fewer ranks" : "");
   return judge_memory(p, network, room, d);
 }
 

@@ -49,6 +49,8 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        (long long)c->task.outputs);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
        name);
+  NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
+       (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
   NEED(c->comm.limit == 0 || c->comm.limit >= 2,
        "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks say twice a second that they live", name, c->comm.limit);

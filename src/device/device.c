@@ -30,7 +30,9 @@ static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_ra
                    "%d ranks on this machine and %d GPUs: start one rank a GPU (comm.share_gpu=true lets ranks share them)",
                    local_size, count);
   const fd_gpu_options options = {.gpu = local_rank % count, .bf16 = bf16};
-  return plugin->open(dev, &host, &options);
+  FD_TRY(plugin->open(dev, &host, &options));
+  if (config->comm.share_gpu) (*dev)->free_memory /= (uint64_t)((local_size + count - 1) / count);
+  return FD_OK;
 }
 
 static fd_status open_cpu(fd_device **dev, const fd_config *config, int local_size) {
@@ -49,7 +51,7 @@ fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_ran
 
 void fd_device_close(fd_device **dev) {
   if (*dev && (*dev)->graphs.passes)
-    fd_info("graphs: %" PRIu64 " of %" PRIu64 " passes of micro-batches were started as one, %" PRIu64 " were built",
+    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one, %" PRIu64 " were built",
             (*dev)->graphs.whole, (*dev)->graphs.passes, (*dev)->graphs.built);
   if (*dev) (*dev)->destroy(*dev);
   *dev = NULL;

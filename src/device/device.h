@@ -30,7 +30,7 @@ struct fd_device {
   int fill;             /* rows of a pass that keep all of it busy; 0: any do, and it takes one micro-batch a pass */
   int gpu;              /* its number, of a GPU */
   uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
-  uint64_t free_memory; /* bytes, when it was opened; 0: not known */
+  uint64_t free_memory; /* bytes, when it was opened; of a GPU that ranks share, this rank's part; 0: not known */
   int check;            /* device.check */
   fd_status found;      /* what fd_device_check found */
   fd_ops ops;

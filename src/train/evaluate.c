@@ -64,9 +64,12 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   chunk_sums *sums;
   FD_TRY(fd_alloc(&sums, (size_t)chunks, sizeof *sums, "evaluation"));
   fd_status status = FD_OK;
-  for (int64_t i = comm->rank * t->group; i < chunks && status == FD_OK; i += comm->size * t->group) {
-    int64_t left = count - i * size, most = t->group * size;
-    status = score_pass(t, array, windows, i * size, (int)(left < most ? left : most), &sums[i]);
+  /* A rank's share are neighbours, in passes of its own size: ranks may differ in that. */
+  int64_t share = (chunks + comm->size - 1) / comm->size, first = comm->rank * share, last = first + share;
+  if (last > chunks) last = chunks;
+  for (int64_t i = first; i < last && status == FD_OK; i += t->group) {
+    int64_t end = (i + t->group < last ? i + t->group : last) * size;
+    status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), &sums[i]);
   }
   /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
   if (status == FD_OK)
