@@ -63,9 +63,9 @@ check "and so do their evaluations" test "$(held_out one)" = "$(held_out uneven)
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
 check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 keep" filled.log
 check "and ends in the same bits" same one filled
-FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1500000 train 1 scarce
+FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1650000 train 1 scarce
 check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log
-for share in 1:2650000 2:3000000; do
+for share in 1:2650000 2:3350000; do
   FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=${share#*:} train 2 shared comm.share_gpu=true
   check "2 ranks that share a GPU's ${share#*:} bytes take ${share%:*} of their 2 micro-batches at a time" grep -q "a pass takes ${share%:*} micro-batch" shared.log
   rm -rf shared
