@@ -294,6 +294,16 @@ static void row_operations_equal_cpu(void **state) {
     dev->ops.pool_mean_backward(dev, &there, channels, which, doutg, (size_t)stride, dxg);
     cpu->ops.pool_mean_backward(cpu, &seqs, channels, which, dout, (size_t)stride, fd_dense(dx, channels));
     compare_rows("mean backward", kind, dxg, rows, channels, dx, dxg.type == FD_BF16 ? 4e-3 : 1e-6);
+    size_t learned = (size_t)(seqs.cls * channels);
+    float *w = random_floats(learned, 1), *dw = poison(learned), *wg = put(dev, w, learned * 4),
+          *dwg = put(dev, NULL, learned * 4);
+    dev->ops.cls_add_backward(dev, &there, channels, xg, dwg);
+    cpu->ops.cls_add_backward(cpu, &seqs, channels, fd_dense(x, channels), dw);
+    compare_flat("gradient of learned tokens", kind, dwg, learned, dw, 1e-6);
+    dev->ops.cls_add(dev, &there, channels, wg, xg);
+    cpu->ops.cls_add(cpu, &seqs, channels, w, fd_dense(x, channels));
+    compare_rows("learned tokens", kind, xg, rows, channels, x, xg.type == FD_BF16 ? 4e-3 : 1e-6);
+    dev->release(dev, wg), free(w), free(dw);
     dev->release(dev, doutg), dev->release(dev, flat), dev->release(dev, flat_d), dev->release(dev, xg.at);
     void *all[] = {seqs.start, x, out, dout, dx, y, gx, both};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

@@ -34,6 +34,12 @@ train 2 recomputed model.recompute=true
 check "model.recompute: 2 ranks end in the bits of 1 without it" same one recomputed
 check "metrics of 4 ranks are those of 1" diff <(grep -v '"resume"' one/metrics.jsonl | sed 's/, *"seconds.*//; s/"seconds":.*//') <(sed 's/, *"seconds.*//; s/"seconds":.*//' ranks4/metrics.jsonl)
 
+# Learned [CLS] tokens: parameters that every model does not have.
+train 1 learned1 model.cls_tokens=learned
+train 4 learned4 model.cls_tokens=learned device.threads=2 comm.bucket=0.001
+check "learned tokens: 4 ranks of 2 threads end in the bits of 1" same learned1 learned4
+check "and not in those of tokens without an identity" test "$(state_of one)" != "$(state_of learned1)"
+
 train 1 v64 train.virtual_ranks=64 train.steps=4
 train 4 v64r4 train.virtual_ranks=64 train.steps=4
 check "64 virtual ranks: 4 ranks end in the bits of 1" same v64 v64r4

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 
 /* The choices of schema.def, in its order. */
+enum { FD_CLS_ZERO, FD_CLS_LEARNED };
 enum { FD_TRANS_BREAK, FD_TRANS_SHIFT };
 enum { FD_REFRESH_EPOCH, FD_REFRESH_ONCE };
 enum { FD_MNM_CE, FD_MNM_BCE };

@@ -21,6 +21,7 @@ static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, i
                       .out = out,
                       .hidden = (int)config->model.hidden,
                       .track = (int)config->model.track,
+                      .cls = (int)config->model.cls,
                       .recompute = config->model.recompute};
   snprintf(layer->name, sizeof layer->name, "%s", prefix);
   return kind->declare(layer, prefix, &net->params);
@@ -36,7 +37,8 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
   net->dropout_key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT);
   net->blocks = config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + (int)config->model.cls);
   FD_GO(fd_alloc(&net->layer, (size_t)(networks * net->blocks) + 2, sizeof *net->layer, "network"));
-  FD_GO(add_layer(net, &fd_layer_linear, FD_SYMBOLS, net->channels, config, "embedding"));
+  const fd_layer_kind *embedding = config->model.cls_tokens == FD_CLS_LEARNED ? &fd_layer_embedding : &fd_layer_linear;
+  FD_GO(add_layer(net, embedding, FD_SYMBOLS, net->channels, config, "embedding"));
   for (int n = 0; n < networks; n++) {
     for (int b = 0; b < net->blocks; b++) {
       char prefix[32];

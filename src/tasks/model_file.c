@@ -17,15 +17,18 @@
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
 enum { JSON_MAX = 1 << 20 };
 
+static const char *const cls_tokens[] = {"zero", "learned"};
+
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   const fd_config *c = &m->config;
-  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format", format,
-                   "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
+  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format",
+                   format, "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
                    (json_int_t)c->model.channels, "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track,
                    "networks", (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls,
-                   "window", m->info.window, "mnm_tau", c->objective.mnm_tau, "mnm",
-                   c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id", m->info.state_id,
-                   "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size, "findna", fd_version());
+                   "cls_tokens", cls_tokens[c->model.cls_tokens], "window", m->info.window, "mnm_tau", c->objective.mnm_tau,
+                   "mnm", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id",
+                   m->info.state_id, "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size,
+                   "findna", fd_version());
 }
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
@@ -81,6 +84,8 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
                    "  teacher: \"\"\nmodel:\n",
                    json_object_get(root, "mnm") ? word_of(root, "mnm") : "ce",
                    json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
+  if (json_object_get(root, "cls_tokens")) /* files of older versions have none: zero rows */
+    n += snprintf(text + n, sizeof text - (size_t)n, "  cls_tokens: %.20s\n", word_of(root, "cls_tokens"));
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const json_t *value = json_object_get(root, keys[i]);
     if (!json_is_integer(value)) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, keys[i]);
