@@ -15,14 +15,14 @@ expect "and starts another" 0 "weights taken from" "$FINDNA" pretrain "$root/tes
 "$FINDNA" export back-student again >/dev/null 2>&1
 check "exported again: the same file" cmp again/model.safetensors student/model.safetensors
 
-# Learned [CLS] tokens go with the model.
-"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned >/dev/null 2>&1
+# Learned [CLS] tokens go with the model; a projection is of pretraining alone.
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D >/dev/null 2>&1
 expect "export: learned tokens" 0 "wrote the teacher" "$FINDNA" export plus plus-out
-check "are among the tensors" bash -c 'grep -aq "\"embedding.cls\"" plus-out/model.safetensors && grep -q "\"cls_tokens\": \"learned\"" plus-out/config.json'
+check "are among the tensors, a projection is not" bash -c 'grep -aq "\"embedding.cls\"" plus-out/model.safetensors && ! grep -aq projection plus-out/model.safetensors && grep -q "\"cls_tokens\": \"learned\"" plus-out/config.json'
 expect "import: learned tokens" 0 "use it as CHECKPOINT" "$FINDNA" import plus-out plus-back
 for run in plus plus-back; do "$FINDNA" embed $run x.fa --pool cls --output $run.tsv >/dev/null 2>&1; done
 check "there and back, the embeddings of [CLS] tokens have the same bytes" cmp plus.tsv plus-back.tsv
-expect "a run starts from such a model" 0 "weights taken from" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus-next train.steps=2 model.cls_tokens=learned --init-from plus-back
+expect "a run with a projection starts from a model without" 0 "weights taken from" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus-next train.steps=2 model.cls_tokens=learned objective.cl_space=projection --init-from plus-back
 expect "a run without learned tokens does not" 78 "is not of the config's shape" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus-no train.steps=2 --init-from plus-back
 
 python=${PYTHON:-python3}

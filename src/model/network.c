@@ -27,6 +27,16 @@ static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, i
   return kind->declare(layer, prefix, &net->params);
 }
 
+static fd_status add_projection(fd_network *net, const fd_config *config) {
+  if (!fd_config_projects(config)) return FD_OK;
+  net->projection = (fd_task_head){.outputs = (int)config->objective.prototypes,
+                                   .features = (int)config->objective.projection_of,
+                                   .channels = net->channels,
+                                   .width = net->channels,
+                                   .hidden = (int)config->model.hidden};
+  return fd_task_head_declare(&net->projection, "projection", &net->params);
+}
+
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(network, 1, sizeof **network, "network"));
@@ -47,6 +57,7 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
     }
   }
   FD_GO(add_layer(net, &fd_layer_linear, net->channels, FD_SYMBOLS, config, "head"));
+  FD_GO(add_projection(net, config));
   FD_GO(fd_task_head_create(&net->task, config, &net->params));
 done:
   if (status != FD_OK) fd_network_destroy(network);
@@ -72,7 +83,8 @@ static size_t bytes_per_row(const fd_network *net, fd_form form, int keep) {
 
 size_t fd_network_core(const fd_network *network) {
   for (int i = 0; i < network->params.count; i++)
-    if (!strncmp(network->params.item[i].name, "task.", 5)) return network->params.item[i].offset;
+    if (fd_param_is_of(&network->params.item[i], "projection") || fd_param_is_of(&network->params.item[i], "task"))
+      return network->params.item[i].offset;
   return network->params.size;
 }
 

@@ -2,15 +2,23 @@
 #include "model/task_head.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
 enum { WEIGHT, BIAS };
 
-static fd_status add_layer(fd_layer *layer, int in, int out, const char *name, fd_params *params) {
+static fd_status add_layer(fd_layer *layer, int in, int out, const char *prefix, const char *which, fd_params *params) {
+  char name[FD_NAME_MAX];
+  snprintf(name, sizeof name, "%s.%s", prefix, which);
   *layer = (fd_layer){.kind = &fd_layer_linear, .in = in, .out = out};
   return layer->kind->declare(layer, name, params);
+}
+
+fd_status fd_task_head_declare(fd_task_head *h, const char *prefix, fd_params *params) {
+  if (h->hidden) FD_TRY(add_layer(&h->layer[0], h->width, h->hidden, prefix, "hidden", params));
+  return add_layer(&h->layer[1], h->hidden ? h->hidden : h->width, h->outputs, prefix, "out", params);
 }
 
 fd_status fd_task_head_create(fd_task_head *h, const fd_config *c, fd_params *params) {
@@ -20,9 +28,7 @@ fd_status fd_task_head_create(fd_task_head *h, const fd_config *c, fd_params *pa
   h->channels = (int)c->model.channels;
   h->width = h->channels * (h->features == FD_FEATURES_BOTH ? 2 : 1);
   h->hidden = (int)c->task.hidden;
-  if (!h->outputs) return FD_OK;
-  if (h->hidden) FD_TRY(add_layer(&h->layer[0], h->width, h->hidden, "task.hidden", params));
-  return add_layer(&h->layer[1], h->hidden ? h->hidden : h->width, h->outputs, "task.out", params);
+  return h->outputs ? fd_task_head_declare(h, "task", params) : FD_OK;
 }
 
 fd_status fd_task_pass_create(fd_task_pass **pass, const fd_task_head *h, fd_device *dev, int count) {

@@ -4,7 +4,8 @@
  * Tensors, float32, weights [out, in]: embedding.{weight,bias} [channels, 5], with learned [CLS] tokens embedding.cls
  * [cls, channels], encoder.N.B.fc1.{weight,bias} [hidden, channels] and encoder.N.B.fc2.{weight,bias} [channels, hidden] of
  * network N, block B, head.{weight,bias} [5, channels]. Columns of the embedding and rows of the head are A, C, G, T, N. A
- * fine-tuned model has task.out.{weight,bias} and, with a hidden layer, task.hidden.{weight,bias} besides. */
+ * fine-tuned model has task.out.{weight,bias} and, with a hidden layer, task.hidden.{weight,bias} besides. A projection of
+ * pretraining is left out. */
 #ifndef FD_TASKS_MODEL_FILE_H
 #define FD_TASKS_MODEL_FILE_H
 

@@ -53,6 +53,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_activations_create(&t->student, network, dev, rows, 1));
   if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, rows, 0));
+  if (network->projection.outputs) FD_GO(fd_projected_create(&t->projected, network, dev, t->micro_size, cls));
   if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
   if (fd_objective_latent(config)) {
@@ -80,6 +81,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   free(t->centre);
   fd_activations_destroy(&t->student);
   fd_activations_destroy(&t->teacher);
+  fd_projected_destroy(&t->projected);
   fd_task_pass_destroy(&t->task);
   t->dev->release(t->dev, t->grads.dlogits);
   t->dev->release(t->dev, t->grads.dlatent.at);
@@ -109,7 +111,7 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
 /* Gradient and statistics of one micro-batch, into the tree. */
-static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
+static fd_status run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
   const fd_config *config = t->config;
   const fd_state *s = t->state;
   fd_device *dev = t->dev;
@@ -124,25 +126,25 @@ static void run_micro_batch(fd_trainer *t, const fd_batch *batch, const fd_total
   fd_outputs outputs = {.batch = batch,
                         .network = t->network,
                         .params = s->array[FD_STUDENT],
+                        .teacher_params = s->array[FD_TEACHER],
                         .student = t->student,
                         .teacher = t->teacher,
                         .centre = s->array[FD_CENTRE],
                         .width = s->width,
+                        .projected = t->projected,
                         .task = t->task,
                         .logp = t->logp,
                         .prob = t->prob};
   t->grads.params = gradient;
+  FD_TRY(fd_objective_compare(config, &outputs));
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
   if (t->points) t->points->outputs(t->points->context, &outputs);
-  if (t->teacher)
-    dev->ops.cls_sum(
-        dev, &batch->seqs, s->width,
-        config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
-        statistics + FD_TERMS);
+  if (t->teacher) dev->ops.cls_sum(dev, outputs.compared.seqs, s->width, outputs.compared.teacher, statistics + FD_TERMS);
   const fd_backward_watch watch = {t->gradients, gradient_ready};
   fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
                       t->grads.dlatent, gradient, &watch);
   fd_gradients_add(t->gradients);
+  return FD_OK;
 }
 
 static int all_finite(const fd_step *r) {
@@ -205,7 +207,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   double data_seconds = fd_seconds() - start;
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
-  for (int i = 0; i < t->micro_batches; i++) run_micro_batch(t, batches[i], &totals);
+  for (int i = 0; i < t->micro_batches; i++) FD_TRY(run_micro_batch(t, batches[i], &totals));
   FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));
