@@ -1,5 +1,6 @@
-/* Operations on rows of tokens on the GPU: views from tokens, dropout, means over sequences, GELU. */
+/* Operations on rows of tokens on the GPU: views from tokens, dropout, learned [CLS] tokens, means over sequences, GELU. */
 #include "cuda/matrix.h"
+#include "cuda/sum.h"
 
 enum { THREADS = 256, PER_DRAW = 8 /* channels of dropout: 16 bits each */ };
 
@@ -111,6 +112,28 @@ __global__ void pool_mean_backward(seqs_view seqs, int channels, int cls, const 
   }
 }
 
+/* Row k of w belongs to the k-th [CLS] token of each sequence; blockIdx.y counts the sequences. */
+__global__ void cls_add(seqs_view seqs, int width, const float *w, fd_mat x) {
+  size_t i = fd_first_item();
+  if (i >= (size_t)seqs.cls * width) return;
+  for (int s = (int)blockIdx.y; s < seqs.count; s += (int)gridDim.y) {
+    int row = seqs.start[s + 1] - seqs.cls + (int)(i / width), column = (int)(i % width);
+    fd_put(x, row, column, fd_get(x, row, column) + w[i]);
+  }
+}
+
+__global__ void cls_add_backward(seqs_view seqs, int parts, int width, fd_mat dy, float *dw) {
+  size_t i = fd_first_item();
+  if (i >= (size_t)seqs.cls * width) return;
+  int each = seqs.count / parts;
+  dw[i] = fd_sum_parts<float>(parts, [=](int p) {
+    double sum = 0;
+    for (int s = p * each; s < (p + 1) * each; s++)
+      sum += (double)fd_get(dy, seqs.start[s + 1] - seqs.cls + (int)(i / width), (int)(i % width));
+    return (float)sum;
+  });
+}
+
 __global__ void gelu_forward(size_t n, const float *x, float *y) {
   for (size_t i = fd_first_item(); i < n; i += fd_all_items()) y[i] = fd_gelu(x[i]);
 }
@@ -153,6 +176,15 @@ void fd_cuda_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channel
                                 fd_mat dx) {
   FD_LAUNCH(fd_cuda_of(dev), pool_mean_backward, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, cls, dout, stride,
             dx);
+}
+
+void fd_cuda_cls_add(fd_device *dev, const fd_seqs *seqs, int width, const float *w, fd_mat x) {
+  FD_LAUNCH(fd_cuda_of(dev), cls_add, channels_grid(seqs, seqs->cls * width), 64, 0, view_of(seqs), width, w, x);
+}
+
+void fd_cuda_cls_add_backward(fd_device *dev, const fd_seqs *seqs, int width, fd_mat dy, float *dw) {
+  FD_LAUNCH(fd_cuda_of(dev), cls_add_backward, dim3(fd_blocks((size_t)seqs->cls * (size_t)width, 64)), 64, 0, view_of(seqs),
+            seqs->parts, width, dy, dw);
 }
 
 void fd_cuda_gelu_forward(fd_device *dev, size_t n, const float *x, float *y) {

@@ -114,6 +114,7 @@ static void conditions_between_options(void **state) {
   refuse("aug:\n  student: DIT\n", "nothing is masked");
   refuse("teacher:\n  kind: none\n", "needs a teacher");
   refuse("objective:\n  mnm_weight: 0\n  cl_weight: 0\n", "nothing to learn");
+  refuse("objective:\n  cl_space: projection\n  projection_of: tokens\n", "a softmax over it is always 1; use D");
 }
 
 static void yaml_tricks(void **state) {

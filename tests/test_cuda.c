@@ -360,7 +360,7 @@ typedef struct pass_case {
   size_t sums; /* of gradients: of the block, then of the layer */
 } pass_case;
 
-enum { PASS_DOUBLES = 2 + 2 * 3 }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
+enum { PASS_CLS = 2 * 3, PASS_DOUBLES = 2 + PASS_CLS }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
 
 /* Everything that is summed over the rows of micro-batches first .. first + parts - 1, in one pass. */
 static void run_pass(const pass_case *c, int kind, int first, int parts, float *sums, double *doubles, float *dx) {
@@ -381,6 +381,7 @@ static void run_pass(const pass_case *c, int kind, int first, int parts, float *
   const fd_mixer_grads g = {out, out + 2 * w, out + w, out + 2 * w + h};
   dev->ops.mixer_backward(dev, &seqs, &block, x, (fd_mat){0}, dy, dxs, &g);
   dev->ops.linear_backward(dev, rows, parts, c->d, c->d, x, weights[0], dy, layer, layer_out, layer_out + d * d);
+  dev->ops.cls_add_backward(dev, &seqs, 3, dy, layer_out + d * d + d);
   dev->ops.mnm_loss(dev, &seqs, logits, labels, mask, 0, 0, 1, 1, dlogits, &statistics[0]);
   dev->ops.cl_loss(dev, &seqs, 3, x, dy, centre, 0, 0.5f, 0.3f, 1, dxs, NULL, NULL, &statistics[1]);
   dev->ops.cls_sum(dev, &seqs, 3, dy, &statistics[2]);
@@ -405,8 +406,8 @@ static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
     c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
     if (n == KINDS) c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2; /* more than a chunk each */
     size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
-    c.sums = 2 * d * h + h + d + d * d + d;
-    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d, c.sums = 2 * d * h + h + d + d * d + d; /* w1 is the layer's, too */
+    c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS;
+    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d, c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS; /* w1 is the layer's, too */
     c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
     c.centre = random_floats(6, 1);
     c.w1 = random_values(d * h, 0.5f), c.b1 = random_values(h, 1), c.w2 = random_values(d * h, 0.5f), c.b2 = random_values(d, 1);
@@ -461,6 +462,16 @@ static void row_operations_equal_cpu(void **state) {
     dev->ops.pool_mean_backward(dev, &there, channels, which, doutg, (size_t)stride, dxg);
     cpu->ops.pool_mean_backward(cpu, &seqs, channels, which, dout, (size_t)stride, fd_dense(dx, channels));
     compare_rows("mean backward", kind, dxg, rows, channels, dx, dxg.type == FD_BF16 ? 4e-3 : 1e-6);
+    size_t learned = (size_t)(seqs.cls * channels);
+    float *w = random_floats(learned, 1), *dw = poison(learned), *wg = put(dev, w, learned * 4),
+          *dwg = put(dev, NULL, learned * 4);
+    dev->ops.cls_add_backward(dev, &there, channels, xg, dwg);
+    cpu->ops.cls_add_backward(cpu, &seqs, channels, fd_dense(x, channels), dw);
+    compare_flat("gradient of learned tokens", kind, dwg, learned, dw, 1e-6);
+    dev->ops.cls_add(dev, &there, channels, wg, xg);
+    cpu->ops.cls_add(cpu, &seqs, channels, w, fd_dense(x, channels));
+    compare_rows("learned tokens", kind, xg, rows, channels, x, xg.type == FD_BF16 ? 4e-3 : 1e-6);
+    dev->release(dev, wg), free(w), free(dw);
     dev->release(dev, doutg), dev->release(dev, flat), dev->release(dev, flat_d), dev->release(dev, xg.at);
     void *all[] = {seqs.start, x, out, dout, dx, y, gx, both};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

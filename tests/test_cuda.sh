@@ -116,6 +116,17 @@ losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9
 near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 6 }'; }
 check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
 check "bf16: every step's loss is the CPU's to 1e-2" near one cpu 1e-2
+projected="model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D objective.prototypes=12"
+train 1 projected $projected device.precision=fp32
+train 2 projected2 $projected device.precision=fp32 comm.share_gpu=true
+timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=projected_cpu device.kind=cpu $projected >projected_cpu.log 2>&1
+check "learned tokens and a projection, fp32: every step's loss is the CPU's to 1e-5" near projected projected_cpu 1e-5
+for of in cls tokens; do
+  train 1 $of-single $projected objective.projection_of=$of device.group=1
+  FINDNA_GRAPH=1 train 1 $of-four $projected objective.projection_of=$of device.group=4
+  check "a projection of $of: passes of 4 micro-batches, as graphs, end in the bits of single ones" same $of-single $of-four
+done
+check "and 2 ranks end in the bits of 1" same projected projected2
 check "bf16 and fp32 are not the same" test "$(state_of one)" != "$(state_of fp32)"
 for kind in cpu cuda; do
   expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30

@@ -15,11 +15,25 @@ expect "and starts another" 0 "weights taken from" "$FINDNA" pretrain "$root/tes
 "$FINDNA" export back-student again >/dev/null 2>&1
 check "exported again: the same file" cmp again/model.safetensors student/model.safetensors
 
+# Learned [CLS] tokens go with the model; a projection is of pretraining alone.
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D >/dev/null 2>&1
+expect "export: learned tokens" 0 "wrote the teacher" "$FINDNA" export plus plus-out
+check "are among the tensors, a projection is not" bash -c 'grep -aq "\"embedding.cls\"" plus-out/model.safetensors && ! grep -aq projection plus-out/model.safetensors && grep -q "\"cls_tokens\": \"learned\"" plus-out/config.json'
+expect "import: learned tokens" 0 "use it as CHECKPOINT" "$FINDNA" import plus-out plus-back
+for run in plus plus-back; do "$FINDNA" embed $run x.fa --pool cls --output $run.tsv >/dev/null 2>&1; done
+check "there and back, the embeddings of [CLS] tokens have the same bytes" cmp plus.tsv plus-back.tsv
+expect "a run with a projection starts from a model without" 0 "weights taken from" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus-next train.steps=2 model.cls_tokens=learned objective.cl_space=projection --init-from plus-back
+expect "a run without learned tokens does not" 78 "is not of the config's shape" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus-no train.steps=2 --init-from plus-back
+
 python=${PYTHON:-python3}
 if "$python" -c 'import torch' 2>/dev/null; then
   "$FINDNA" embed run x.fa --output ours.tsv --window 0 >/dev/null 2>&1
   grep -v '>' x.fa | "$python" "$root/launch/torch/findna_torch.py" teacher >theirs.tsv 2>torch.log || tail -2 torch.log
   check "the PyTorch module gives the same embeddings" bash -c 'paste <(tail -n +2 ours.tsv | cut -f2-) theirs.tsv | awk "{ n = NF / 2; for (i = 1; i <= n; i++) { d = \$i - \$(i + n); if (d < 0) d = -d; if (d > 1e-5) bad++ } rows++ } END { exit bad || rows != 12 }"'
+  "$FINDNA" embed plus x.fa --output ours.tsv --window 0 --pool cls >/dev/null 2>&1
+  grep -v '>' x.fa | "$python" -c 'import sys; sys.path.insert(0, sys.argv[1] + "/launch/torch"); from findna_torch import FinDNA
+for row in FinDNA.load("plus-out").embed([line.strip() for line in sys.stdin], pool="cls"): print(*row.tolist(), sep="\t")' "$root" >theirs.tsv 2>torch.log || tail -2 torch.log
+  check "and of learned [CLS] tokens" bash -c 'paste <(tail -n +2 ours.tsv | cut -f2-) theirs.tsv | awk "{ n = NF / 2; for (i = 1; i <= n; i++) { d = \$i - \$(i + n); if (d < 0) d = -d; if (d > 1e-5) bad++ } rows++ } END { exit bad || rows != 12 }"'
   cat >make_pt.py <<'P'
 import sys, torch
 sys.path.insert(0, sys.argv[1] + "/launch/torch")

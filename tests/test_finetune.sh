@@ -35,6 +35,15 @@ expect "a folder in GUE's layout" 0 "400 training rows, 300 that select, 300 to 
 expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
 expect "fewer blocks" 0 "0 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
 
+# Learned [CLS] tokens come with the checkpoint, whether the task looks at them or not; a projection stays behind.
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D >/dev/null 2>&1
+for kind in tokens both; do
+  expect "learned [CLS] tokens, features $kind" 0 "taken from the teacher of .*, 0 new beside the head" "$FINDNA" finetune plus --train train.csv --test test.csv $small run.folder=plus-$kind task.features=$kind
+done
+ranks 2 finetune plus --train train.csv --test test.csv $small run.folder=plus-2 task.features=both >plus-2.log 2>&1
+check "2 ranks end in the state of one" test "$(state_of plus-2)" = "$(state_of plus-both)"
+check "a projection is of pretraining alone" bash -c 'grep -aq "\"embedding.cls\"" plus-both/ckpt/step_*/student-00.safetensors && ! grep -aq projection plus-both/ckpt/step_*/student-00.safetensors'
+
 # The fine-tuned run is a model like others, and its teacher is what was selected.
 awk -F, 'NR > 1 { print ">" NR "\n" $1 }' test.csv | head -20 >x.fa
 expect "embed" 0 "teacher encoder of one" "$FINDNA" embed one x.fa --output e.tsv

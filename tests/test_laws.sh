@@ -34,6 +34,19 @@ train 2 recomputed model.recompute=true
 check "model.recompute: 2 ranks end in the bits of 1 without it" same one recomputed
 check "metrics of 4 ranks are those of 1" diff <(grep -v '"resume"' one/metrics.jsonl | sed 's/, *"seconds.*//; s/"seconds":.*//') <(sed 's/, *"seconds.*//; s/"seconds":.*//' ranks4/metrics.jsonl)
 
+# Learned [CLS] tokens and a projection: parameters before and behind those that every model has.
+projected="model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D objective.prototypes=12"
+train 1 projected1 $projected
+train 4 projected4 $projected device.threads=2 comm.bucket=0.001
+check "learned tokens and a projection: 4 ranks of 2 threads end in the bits of 1" same projected1 projected4
+mkdir projected2 && touch projected2/stop
+train 2 projected2 $projected; code=$?
+train 1 projected2 $projected model.recompute=true
+check "stopped on 2 ranks and resumed on 1: the same bits" test $code = 85 -a "$(state_of projected1)" = "$(state_of projected2)"
+for n in 1 4; do train $n mean$n $projected objective.projection_of=tokens; done
+check "a projection of means: 4 ranks end in the bits of 1" same mean1 mean4
+check "and they are not those without" test "$(state_of one)" != "$(state_of projected1)"
+
 train 1 v64 train.virtual_ranks=64 train.steps=4
 train 4 v64r4 train.virtual_ranks=64 train.steps=4
 check "64 virtual ranks: 4 ranks end in the bits of 1" same v64 v64r4

@@ -246,6 +246,31 @@ static void losses_equal_plain_and_finite_differences(void **state) {
   }
 }
 
+static void learned_tokens_equal_plain(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    fd_device *dev = devices[n % device_count].dev;
+    int cls = between(1, 4), width = between(1, 70);
+    fd_seqs seqs = random_seqs(cls, 30);
+    size_t rows = (size_t)fd_seqs_rows(&seqs), size = rows * (size_t)width, learned = (size_t)(cls * width);
+    float *x = random_floats(size + 1, 1), *w = random_floats(learned, 1), *dw = poison(learned);
+    double *xd = widen(x, size), *dwd = calloc(learned, sizeof *dwd);
+    x[size] = NAN;
+    dev->ops.cls_add_backward(dev, &seqs, width, fd_dense(x, width), dw);
+    dev->ops.cls_add(dev, &seqs, width, w, fd_dense(x, width));
+    for (int s = 0; s < seqs.count; s++)
+      for (size_t i = 0; i < learned; i++) {
+        size_t at = (size_t)(seqs.start[s + 1] - cls) * (size_t)width + i;
+        dwd[i] += xd[at];
+        xd[at] += (double)w[i];
+      }
+    compare("x + w", x, xd, size, 1e-7);
+    compare("dw", dw, dwd, learned, 1e-6);
+    void *all[] = {(void *)seqs.start, x, w, dw, xd, dwd};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  }
+}
+
 /* What a task's head is made of; its gradients are those of test_finetune.c. */
 static void head_operations_equal_plain(void **state) {
   (void)state;
@@ -491,6 +516,7 @@ int main(void) {
       cmocka_unit_test(gelu_is_exact_to_fp32),
       cmocka_unit_test(linear_equals_plain_and_finite_differences),
       cmocka_unit_test(losses_equal_plain_and_finite_differences),
+      cmocka_unit_test(learned_tokens_equal_plain),
       cmocka_unit_test(head_operations_equal_plain),
       cmocka_unit_test(task_losses_equal_plain_and_finite_differences),
       cmocka_unit_test(flat_operations_equal_plain),

@@ -287,6 +287,8 @@ static fd_windows many_windows(int count, int length) {
 static fd_config busy_config(void) {
   fd_config c = small_config(24, 32, 6, 2);
   c.train.batch = 8, c.train.virtual_ranks = 4, c.train.steps = 12;
+  c.model.cls_tokens = FD_CLS_LEARNED;
+  c.objective.cl_space = FD_SPACE_PROJECTION;
   c.device.threads = 2;
   return c;
 }
@@ -339,6 +341,149 @@ static void ways_to_the_same_bits(void **state) {
   free(windows.symbols);
 }
 
+static void no_outputs(void *context, const fd_outputs *outputs) { (void)context, (void)outputs; }
+
+/* What a test looks at in a step: its gradient, and whether the rows that the [CLS] term compares are the plain projection of the
+ * latents. */
+typedef struct looked {
+  small_run *run;
+  float *gradient;
+  int rows;
+} looked;
+
+static void keep_gradient(void *context, const float *gradient) {
+  looked *l = context;
+  memcpy(l->gradient, gradient, l->run->network->params.size * sizeof *gradient);
+}
+
+static double weight_at(const looked *l, const char *name, int row, int column) {
+  const fd_param *p = fd_params_find(&l->run->network->params, name);
+  return (double)
+      l->run->state->array[FD_STUDENT][p->offset + (size_t)row * (size_t)(p->dims == 2 ? p->shape[1] : 1) + (size_t)column];
+}
+
+static void check_projection(void *context, const fd_outputs *o) {
+  looked *l = context;
+  const fd_task_head *head = &l->run->network->projection;
+  const fd_seqs *seqs = &o->batch->seqs;
+  int mean = head->features == FD_FEATURES_TOKENS, each = mean ? 1 : seqs->cls;
+  assert_int_equal(fd_seqs_rows(o->compared.seqs), seqs->count * each);
+  for (int s = 0; s < seqs->count; s++)
+    for (int k = 0; k < each; k++, l->rows++) {
+      int middle = seqs->start[s + 1] - seqs->cls, first = mean ? seqs->start[s] : middle + k, last = mean ? middle : first + 1;
+      const float *z = (const float *)o->compared.student.at + (size_t)(s * each + k) * (size_t)head->outputs;
+      double hidden[64], x[64] = {0};
+      for (int r = first; r < last; r++)
+        for (int c = 0; c < head->channels; c++)
+          x[c] += (double)((const float *)o->student->latent.at)[(size_t)r * (size_t)head->channels + (size_t)c] / (last - first);
+      for (int h = 0; h < head->hidden; h++) {
+        hidden[h] = weight_at(l, "projection.hidden.bias", h, 0);
+        for (int c = 0; c < head->channels; c++) hidden[h] += weight_at(l, "projection.hidden.weight", h, c) * x[c];
+        hidden[h] *= 0.5 * (1 + erf(hidden[h] * M_SQRT1_2));
+      }
+      for (int i = 0; i < head->outputs; i++) {
+        double sum = weight_at(l, "projection.out.bias", i, 0);
+        for (int h = 0; h < head->hidden; h++) sum += weight_at(l, "projection.out.weight", i, h) * hidden[h];
+        assert_near((double)z[i], sum, 1e-5);
+      }
+    }
+}
+
+static double loss_with(small_run *r, size_t i, float value) {
+  float *w = r->state->array[FD_STUDENT], old = w[i];
+  fd_step step;
+  w[i] = value;
+  r->state->draws = 0,
+  r->state->step = 0; /* the learning rate is 0: a step changes no weight, and the centre of momentum 1 stays */
+  assert_ok(fd_trainer_step(r->trainer, &step));
+  w[i] = old;
+  return step.loss;
+}
+
+/* The gradient of the whole loss with a projection and with learned [CLS] tokens, by both axes of the softmax. */
+static void gradients_equal_finite_differences(void **state) {
+  (void)state;
+  fd_windows windows = many_windows(40, 50);
+  for (int n = 0; n < 10; n++) {
+    small_run r = {.config = small_config(15, 14, 3, 1)};
+    fd_config *c = &r.config;
+    c->model.cls = 3, c->model.cls_tokens = n & 1;
+    int mean = n >= 8, projected = mean || n & 2;
+    c->objective.projection_of = mean ? FD_FEATURES_TOKENS : FD_FEATURES_CLS;
+    c->objective.cl_space = projected ? FD_SPACE_PROJECTION : FD_SPACE_LATENT, c->objective.prototypes = 7;
+    c->objective.cl_axis = mean || n & 4 ? FD_AXIS_D : FD_AXIS_K;
+    c->objective.tau_student = 0.3, c->objective.tau_teacher = 0.2, c->objective.cl_weight = 3;
+    c->teacher.momentum = c->teacher.centre_momentum = 1;
+    c->optim.lr = 0, c->optim.schedule = FD_SCHEDULE_CONSTANT;
+    c->train.batch = 8, c->train.virtual_ranks = 4, c->train.steps = 1000;
+    open_run(&r, &windows);
+    size_t size = r.network->params.size;
+    float *w = r.state->array[FD_STUDENT], *teacher = r.state->array[FD_TEACHER];
+    looked l = {&r, malloc(size * sizeof(float)), 0};
+    const fd_probe_points points = {&l, check_projection, keep_gradient}, gradient_alone = {&l, no_outputs, keep_gradient};
+    for (size_t i = 0; i < size; i++) teacher[i] *= 1.5f; /* else student and teacher agree as well as they can */
+    r.trainer->points = projected ? &points : &gradient_alone;
+    fd_step step;
+    assert_ok(fd_trainer_step(r.trainer, &step));
+    assert_int_equal(l.rows, projected ? 8 * (mean ? 1 : 3) : 0);
+    r.trainer->points = NULL;
+    double largest = 0;
+    for (size_t i = 0; i < size; i++) largest = fmax(largest, fabs((double)l.gradient[i]));
+    assert_true(largest > 1e-2);
+    for (int k = 0; k < r.network->params.count; k++)
+      for (int of = 0; of < 3; of++) {
+        const fd_param *p = &r.network->params.item[k];
+        uint32_t word[4];
+        fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)(8 * k + n), (uint64_t)of);
+        size_t i = p->offset + fd_below(word[0], (uint32_t)p->size);
+        float h = 0.004f;
+        double slope = (loss_with(&r, i, w[i] + h) - loss_with(&r, i, w[i] - h)) / (2 * (double)h);
+        assert_near((double)l.gradient[i], slope, 2e-3 * largest);
+      }
+    free(l.gradient);
+    close_run(&r);
+  }
+  free(windows.symbols);
+}
+
+/* [CLS] tokens without an identity start from equal rows: learned ones do not, and each of them moves in training. */
+static void learned_tokens_differ(void **state) {
+  (void)state;
+  fd_windows windows = many_windows(40, 50);
+  small_run r = {.config = busy_config()};
+  open_run(&r, &windows);
+  const fd_param *p = fd_params_find(&r.network->params, "embedding.cls");
+  assert_true(p && p->shape[0] == 10 && p->shape[1] == 24);
+  assert_true(fd_network_core(r.network) < r.network->params.size); /* the projection stands behind it */
+  size_t n = p->size * sizeof(float);
+  float *before = malloc(n), *at = r.state->array[FD_STUDENT] + p->offset;
+  memcpy(before, at, n);
+  fd_step step;
+  for (int i = 0; i < 3; i++) assert_ok(fd_trainer_step(r.trainer, &step));
+  for (int k = 0; k < 10; k++) {
+    assert_memory_not_equal(at + 24 * k, before + 24 * k, 24 * sizeof(float));
+    for (int other = 0; other < k; other++) assert_memory_not_equal(at + 24 * k, at + 24 * other, 24 * sizeof(float));
+  }
+  free(before);
+  close_run(&r);
+  free(windows.symbols);
+}
+
+/* Without its term a projection is not there, though the config names it: a moving average alone. */
+static void no_term_no_projection(void **state) {
+  (void)state;
+  fd_windows windows = many_windows(40, 50);
+  small_run r = {.config = busy_config()};
+  r.config.objective.cl_weight = 0;
+  open_run(&r, &windows);
+  assert_int_equal(fd_network_core(r.network), r.network->params.size);
+  fd_step step;
+  assert_ok(fd_trainer_step(r.trainer, &step));
+  assert_true(!step.skipped && r.state->size[FD_CENTRE] == 10 * FD_SYMBOLS);
+  close_run(&r);
+  free(windows.symbols);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(networks_are_circular),
@@ -350,6 +495,9 @@ int main(void) {
       cmocka_unit_test(steps_without_finite_gradients_are_skipped),
       cmocka_unit_test(a_step_allocates_nothing),
       cmocka_unit_test(ways_to_the_same_bits),
+      cmocka_unit_test(gradients_equal_finite_differences),
+      cmocka_unit_test(learned_tokens_differ),
+      cmocka_unit_test(no_term_no_projection),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

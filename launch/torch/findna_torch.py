@@ -50,10 +50,12 @@ class Block(nn.Module):
 
 
 class FinDNA(nn.Module):
-    def __init__(self, channels, hidden, track, networks, blocks, cls, task=None):
+    def __init__(self, channels, hidden, track, networks, blocks, cls, learned_cls=False, task=None):
         super().__init__()
         self.cls, self.task_config = cls, task
         self.embedding = nn.Linear(len(ALPHABET), channels)
+        if learned_cls:  # a row for each [CLS] token
+            self.embedding.cls = nn.Parameter(torch.zeros(cls, channels))
         self.encoder = nn.ModuleList(nn.ModuleList(Block(channels, hidden, track) for _ in range(blocks)) for _ in range(networks))
         self.head = nn.Linear(channels, len(ALPHABET))
         if task:  # of a fine-tuned model
@@ -67,13 +69,16 @@ class FinDNA(nn.Module):
             config = json.load(file)
         if config["format"] != "findna-model 1" or config["alphabet"] != ALPHABET:
             raise ValueError(f"{folder}: not a findna-model 1 with the alphabet {ALPHABET}")
-        model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")), task=config.get("task"))
+        model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")),
+                    learned_cls=config.get("cls_tokens") == "learned", task=config.get("task"))
         model.load_state_dict(read_safetensors(os.path.join(folder, "model.safetensors")))
         return model.eval()
 
-    def forward(self, x):
-        """x [batch, tokens, 5] -> latents [batch, tokens, channels], logits [batch, tokens, 5]. Tokens include the [CLS] rows."""
+    def forward(self, x, cls=0):
+        """x [batch, tokens, 5] -> latents [batch, tokens, channels], logits [batch, tokens, 5]. The last `cls` tokens (0 or all) are [CLS]."""
         x = self.embedding(x)
+        if cls and hasattr(self.embedding, "cls"):
+            x = torch.cat([x[:, :-cls], x[:, -cls:] + self.embedding.cls], dim=1)
         for network in self.encoder:
             for block in network:
                 x = block(x)
@@ -84,7 +89,8 @@ class FinDNA(nn.Module):
         """[sequences, channels]: pool is tokens (mean over the nucleotides) or cls (mean over appended [CLS] rows)."""
         rows = []
         for sequence in sequences:  # one at a time: lengths differ, and padding would change the rotation
-            latents = self(one_hot(sequence, 0 if pool == "tokens" else self.cls)[None])[0][0]
+            cls = 0 if pool == "tokens" else self.cls
+            latents = self(one_hot(sequence, cls)[None], cls)[0][0]
             rows.append((latents if pool == "tokens" else latents[-self.cls :]).mean(dim=0))
         return torch.stack(rows)
 
@@ -94,7 +100,8 @@ class FinDNA(nn.Module):
         pools = {"tokens": ["tokens"], "cls": ["cls"], "both": ["tokens", "cls"]}[self.task_config["features"]]
         rows = []
         for sequence in sequences:
-            latents = self(one_hot(sequence, 0 if pools == ["tokens"] else self.cls)[None])[0][0]
+            cls = 0 if pools == ["tokens"] else self.cls
+            latents = self(one_hot(sequence, cls)[None], cls)[0][0]
             parts = {"tokens": latents[: len(sequence)], "cls": latents[len(sequence) :]}
             rows.append(torch.cat([parts[pool].mean(dim=0) for pool in pools]))
         x = torch.stack(rows)

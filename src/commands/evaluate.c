@@ -64,8 +64,9 @@ static fd_status identify(fd_evaluation *e) {
     const fd_config *c = &opened->config;
     memcpy(model->state_id, opened->info.state_id, sizeof model->state_id);
     if (status == FD_OK)
-      snprintf(model->shape, sizeof model->shape, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d", c->model.cls,
-               c->model.channels, c->model.hidden, c->model.track, c->model.networks, opened->network->blocks);
+      snprintf(model->shape, sizeof model->shape, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d %d",
+               c->model.cls, c->model.channels, c->model.hidden, c->model.track, c->model.networks, opened->network->blocks,
+               c->model.cls_tokens);
     fd_pretrained_close(opened);
     model->first = 1;
     for (int j = 0; j < i; j++) model->first &= strcmp(e->model[j].shape, model->shape) != 0;

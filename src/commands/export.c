@@ -12,8 +12,7 @@ static fd_status export(fd_comm *comm, const char *const words[2], const fd_use 
   FD_TRY(fd_pretrained_encoder(model, use->encoder, &encoder));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_model_write(words[1], model, &encoder));
-  fd_info("wrote the %s of %s (%zu parameters) to %s: model.safetensors, config.json", encoder.name, model->info.folder,
-          model->network->params.size, words[1]);
+  fd_info("wrote the %s of %s to %s: model.safetensors, config.json", encoder.name, model->info.folder, words[1]);
   return FD_OK;
 }
 

@@ -20,7 +20,7 @@
 #include "train/run_folder.h"
 #include "train/schedule.h"
 
-enum { MODEL_KEYS = 10, OVERRIDES = FD_LIST_MAX + MODEL_KEYS + 1 };
+enum { MODEL_KEYS = 11, OVERRIDES = FD_LIST_MAX + MODEL_KEYS + 1 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
@@ -112,7 +112,9 @@ static int collect_overrides(const options *o, tuning *t) {
   snprintf(t->sizes[n], sizeof t->sizes[n], "task.kind=%s", o->rows.values ? "values" : "classes");
   snprintf(t->sizes[n + 1], sizeof t->sizes[n], "objective.mnm=%s", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce");
   snprintf(t->sizes[n + 2], sizeof t->sizes[n], "objective.mnm_tau=%.17g", c->objective.mnm_tau); /* for 'findna score' */
-  for (int i = 0; i < 3; i++, n++) t->override[n] = t->sizes[n];
+  snprintf(t->sizes[n + 3], sizeof t->sizes[n], "model.cls_tokens=%s",
+           c->model.cls_tokens == FD_CLS_LEARNED ? "learned" : "zero");
+  for (int i = 0; i < 4; i++, n++) t->override[n] = t->sizes[n];
   snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
   t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];

@@ -81,7 +81,7 @@ static void on_outputs(void *context, const fd_outputs *o) {
   for (int i = 1; i < t->sequences; i++) equal = equal && t->lengths[i] == t->lengths[0];
   int64_t logits[3] = {equal ? rest : rows, equal ? rows / rest : FD_SYMBOLS, FD_SYMBOLS},
           latent[3] = {logits[0], equal ? logits[1] : t->network->channels, t->network->channels};
-  int64_t cls[3] = {rest, t->cls, o->width};
+  int64_t cls[3] = {rest, t->state->cls, o->width};
   int dims = equal ? 3 : 2;
   char name[FD_TENSOR_NAME];
   fd_status status = emit(t, "student_out", logits, dims, fd_dense(o->student->logits, FD_SYMBOLS));
@@ -223,7 +223,8 @@ static fd_status run_steps(trace *t) {
     snprintf(what, sizeof what, "teacher%" PRId64, k);
     FD_TRY(emit_parameters(t, what, t->state->array[FD_TEACHER]));
     snprintf(name, sizeof name, "%s.center%" PRId64, t->prefix, k);
-    FD_TRY(emit(t, name, (const int64_t[]){t->cls, t->state->width}, 2, fd_dense(t->state->array[FD_CENTRE], t->state->width)));
+    FD_TRY(emit(t, name, (const int64_t[]){t->state->cls, t->state->width}, 2,
+                fd_dense(t->state->array[FD_CENTRE], t->state->width)));
   }
   t->trainer->points = NULL;
   return FD_OK;

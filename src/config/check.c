@@ -43,6 +43,10 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
        "%s: teacher.kind: %s, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
        c->teacher.kind == FD_TEACHER_NONE ? "none" : "best", c->objective.cl_weight);
+  NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
+       "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
+       "use D",
+       name);
   NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
        "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.outputs <= 1, "%s: task.outputs: %lld; values have 1", name,

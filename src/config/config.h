@@ -10,16 +10,18 @@
 #include "base/hash.h"
 
 /* The choices of schema.def, in its order. */
+enum { FD_CLS_ZERO, FD_CLS_LEARNED };
 enum { FD_TRANS_BREAK, FD_TRANS_SHIFT };
 enum { FD_REFRESH_EPOCH, FD_REFRESH_ONCE };
 enum { FD_MNM_CE, FD_MNM_BCE };
 enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
 enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
 enum { FD_AXIS_K, FD_AXIS_D };
-enum { FD_SPACE_HEAD, FD_SPACE_LATENT };
+enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
 enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST };
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
+/* Of projection_of, too. */
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT };
@@ -59,6 +61,9 @@ void fd_config_defaults(fd_config *config);
 
 /* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone. */
 int fd_config_cls(const fd_config *config);
+
+/* Whether the self-distillation term has a projection. */
+int fd_config_projects(const fd_config *config);
 
 /* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"
  * and checks the values against the schema and each other. All errors are logged, as name:line:column, before FD_CONFIG returns.

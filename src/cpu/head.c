@@ -1,5 +1,5 @@
-/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values. Small tensors, plain loops.
- */
+/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values; and the learned rows of
+ * [CLS] tokens. Small tensors, plain loops. */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -53,6 +53,26 @@ void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels
                                fd_mat dx) {
   pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx.at};
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, spread_item, &call);
+}
+
+void fd_cpu_cls_add(fd_device *dev, const fd_seqs *seqs, int width, const float *w, fd_mat x) {
+  (void)dev;
+  size_t n = (size_t)seqs->cls * (size_t)width;
+  for (int s = 0; s < seqs->count; s++) {
+    float *rows = (float *)x.at + (size_t)(seqs->start[s + 1] - seqs->cls) * (size_t)width;
+    for (size_t i = 0; i < n; i++) rows[i] += w[i];
+  }
+}
+
+void fd_cpu_cls_add_backward(fd_device *dev, const fd_seqs *seqs, int width, fd_mat dy, float *dw) {
+  (void)dev;
+  size_t n = (size_t)seqs->cls * (size_t)width;
+  for (size_t i = 0; i < n; i++) {
+    double sum = 0;
+    for (int s = 0; s < seqs->count; s++)
+      sum += (double)((const float *)dy.at)[(size_t)(seqs->start[s + 1] - seqs->cls) * (size_t)width + i];
+    dw[i] = (float)sum;
+  }
 }
 
 void fd_cpu_gelu_forward(fd_device *dev, size_t n, const float *x, float *y) {

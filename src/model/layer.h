@@ -24,12 +24,12 @@ typedef struct fd_layer_kind {
 struct fd_layer {
   const fd_layer_kind *kind;
   char name[32]; /* the parameters' prefix */
-  int in, out, hidden, track;
+  int in, out, hidden, track, cls;
   int recompute;    /* save nothing that can be computed again */
   size_t offset[4]; /* of its parameters */
 };
 
-/* The kinds of layers.def: fd_layer_linear, fd_layer_chordmixer. */
+/* The kinds of layers.def: fd_layer_linear, fd_layer_embedding, fd_layer_chordmixer. */
 #define LAYER(name) extern const fd_layer_kind fd_layer_##name;
 #include "model/layers.def"
 #undef LAYER

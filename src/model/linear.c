@@ -1,4 +1,4 @@
-/* Layer kind `linear`: the embedding and the head. */
+/* Layer kind `linear`: the head, and the embedding unless its [CLS] tokens are learned. */
 #include <stdio.h>
 
 #include "model/layer.h"

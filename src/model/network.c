@@ -21,9 +21,20 @@ static fd_status add_layer(fd_network *net, const fd_layer_kind *kind, int in, i
                       .out = out,
                       .hidden = (int)config->model.hidden,
                       .track = (int)config->model.track,
+                      .cls = (int)config->model.cls,
                       .recompute = config->model.recompute};
   snprintf(layer->name, sizeof layer->name, "%s", prefix);
   return kind->declare(layer, prefix, &net->params);
+}
+
+static fd_status add_projection(fd_network *net, const fd_config *config) {
+  if (!fd_config_projects(config)) return FD_OK;
+  net->projection = (fd_task_head){.outputs = (int)config->objective.prototypes,
+                                   .features = (int)config->objective.projection_of,
+                                   .channels = net->channels,
+                                   .width = net->channels,
+                                   .hidden = (int)config->model.hidden};
+  return fd_task_head_declare(&net->projection, "projection", &net->params);
 }
 
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) {
@@ -36,7 +47,8 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
   net->dropout_key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT);
   net->blocks = config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + (int)config->model.cls);
   FD_GO(fd_alloc(&net->layer, (size_t)(networks * net->blocks) + 2, sizeof *net->layer, "network"));
-  FD_GO(add_layer(net, &fd_layer_linear, FD_SYMBOLS, net->channels, config, "embedding"));
+  const fd_layer_kind *embedding = config->model.cls_tokens == FD_CLS_LEARNED ? &fd_layer_embedding : &fd_layer_linear;
+  FD_GO(add_layer(net, embedding, FD_SYMBOLS, net->channels, config, "embedding"));
   for (int n = 0; n < networks; n++) {
     for (int b = 0; b < net->blocks; b++) {
       char prefix[32];
@@ -45,6 +57,7 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
     }
   }
   FD_GO(add_layer(net, &fd_layer_linear, net->channels, FD_SYMBOLS, config, "head"));
+  FD_GO(add_projection(net, config));
   FD_GO(fd_task_head_create(&net->task, config, &net->params));
 done:
   if (status != FD_OK) fd_network_destroy(network);
@@ -70,7 +83,8 @@ static size_t bytes_per_row(const fd_network *net, fd_form form, int keep) {
 
 size_t fd_network_core(const fd_network *network) {
   for (int i = 0; i < network->params.count; i++)
-    if (!strncmp(network->params.item[i].name, "task.", 5)) return network->params.item[i].offset;
+    if (fd_param_is_of(&network->params.item[i], "projection") || fd_param_is_of(&network->params.item[i], "task"))
+      return network->params.item[i].offset;
   return network->params.size;
 }
 

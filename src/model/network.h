@@ -12,8 +12,9 @@ typedef struct fd_network {
   int layers; /* the last one is the head */
   fd_layer *layer;
   fd_params params;
-  fd_task_head task; /* behind the latents, when there is a task */
-  float dropout;     /* of the blocks' outputs, in passes that ask for it */
+  fd_task_head projection; /* when the self-distillation term has one (projection.h) */
+  fd_task_head task;       /* behind the latents, when there is a task */
+  float dropout;           /* of the blocks' outputs, in passes that ask for it */
   fd_rng_key dropout_key;
   int channels; /* of a latent row */
   int blocks;   /* per ChordMixer network */
@@ -42,7 +43,8 @@ fd_status fd_activations_create(fd_activations **acts, const fd_network *network
                                 int keep) FD_MUST_CHECK;
 void fd_activations_destroy(fd_activations **acts);
 
-/* Floats of the parameters without those of a task's head, which stand behind them. */
+/* Floats of the encoder and its head: the parameters without those of a projection and of a task's head, which stand behind them.
+ */
 size_t fd_network_core(const fd_network *network);
 
 /* Bytes of device memory that these activations take on a device that stores them so. */

@@ -30,6 +30,11 @@ const fd_param *fd_params_find(const fd_params *params, const char *name) {
   return NULL;
 }
 
+int fd_param_is_of(const fd_param *param, const char *prefix) {
+  size_t n = strlen(prefix);
+  return !strncmp(param->name, prefix, n) && param->name[n] == '.';
+}
+
 void fd_params_init(const fd_params *params, uint64_t seed, float *values) {
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_INIT);
   for (int i = 0; i < params->count; i++) {

@@ -30,6 +30,9 @@ fd_status fd_params_add(fd_params *params, const char *name, int rows, int colum
 /* The parameter of that name, or NULL. */
 const fd_param *fd_params_find(const fd_params *params, const char *name);
 
+/* Whether its name begins with `prefix` and a dot. */
+int fd_param_is_of(const fd_param *param, const char *prefix);
+
 /* Start values U(+-1/sqrt(fan_in)) for weights and biases, from (seed, tensor, element). `values` is host memory. */
 void fd_params_init(const fd_params *params, uint64_t seed, float *values);
 

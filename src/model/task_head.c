@@ -2,15 +2,23 @@
 #include "model/task_head.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
 enum { WEIGHT, BIAS };
 
-static fd_status add_layer(fd_layer *layer, int in, int out, const char *name, fd_params *params) {
+static fd_status add_layer(fd_layer *layer, int in, int out, const char *prefix, const char *which, fd_params *params) {
+  char name[FD_NAME_MAX];
+  snprintf(name, sizeof name, "%s.%s", prefix, which);
   *layer = (fd_layer){.kind = &fd_layer_linear, .in = in, .out = out};
   return layer->kind->declare(layer, name, params);
+}
+
+fd_status fd_task_head_declare(fd_task_head *h, const char *prefix, fd_params *params) {
+  if (h->hidden) FD_TRY(add_layer(&h->layer[0], h->width, h->hidden, prefix, "hidden", params));
+  return add_layer(&h->layer[1], h->hidden ? h->hidden : h->width, h->outputs, prefix, "out", params);
 }
 
 fd_status fd_task_head_create(fd_task_head *h, const fd_config *c, fd_params *params) {
@@ -20,9 +28,7 @@ fd_status fd_task_head_create(fd_task_head *h, const fd_config *c, fd_params *pa
   h->channels = (int)c->model.channels;
   h->width = h->channels * (h->features == FD_FEATURES_BOTH ? 2 : 1);
   h->hidden = (int)c->task.hidden;
-  if (!h->outputs) return FD_OK;
-  if (h->hidden) FD_TRY(add_layer(&h->layer[0], h->width, h->hidden, "task.hidden", params));
-  return add_layer(&h->layer[1], h->hidden ? h->hidden : h->width, h->outputs, "task.out", params);
+  return h->outputs ? fd_task_head_declare(h, "task", params) : FD_OK;
 }
 
 fd_status fd_task_pass_create(fd_task_pass **pass, const fd_task_head *h, fd_device *dev, int count) {
@@ -74,15 +80,15 @@ void fd_task_head_backward(const fd_task_head *h, fd_device *dev, const fd_seqs 
   const fd_layer *first = &h->layer[0], *out = &h->layer[1];
   size_t width = (size_t)h->width;
   int n = seqs->count;
-  dev->ops.linear_backward(dev, n, 1, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
+  dev->ops.linear_backward(dev, n, seqs->parts, out->in, out->out, fd_dense(h->hidden ? p->active : p->features, out->in),
                            params + out->offset[WEIGHT], fd_dense(p->dz, h->outputs),
                            fd_dense(h->hidden ? p->dactive : p->dfeatures, out->in), grads + out->offset[WEIGHT],
                            grads + out->offset[BIAS]);
   if (h->hidden) {
     dev->ops.gelu_backward(dev, (size_t)n * (size_t)h->hidden, p->hidden, p->dactive, p->dhidden);
-    dev->ops.linear_backward(dev, n, 1, first->in, first->out, fd_dense(p->features, h->width), params + first->offset[WEIGHT],
-                             fd_dense(p->dhidden, h->hidden), fd_dense(p->dfeatures, h->width), grads + first->offset[WEIGHT],
-                             grads + first->offset[BIAS]);
+    dev->ops.linear_backward(dev, n, seqs->parts, first->in, first->out, fd_dense(p->features, h->width),
+                             params + first->offset[WEIGHT], fd_dense(p->dhidden, h->hidden), fd_dense(p->dfeatures, h->width),
+                             grads + first->offset[WEIGHT], grads + first->offset[BIAS]);
   }
   if (h->features != FD_FEATURES_CLS) dev->ops.pool_mean_backward(dev, seqs, h->channels, 0, p->dfeatures, width, dlatent);
   if (h->features != FD_FEATURES_TOKENS)

@@ -12,8 +12,11 @@ typedef struct fd_task_head {
   fd_layer layer[2]; /* hidden (if any), out */
 } fd_task_head;
 
-/* Declares the parameters. */
+/* The head of the config's task, if there is one: its sizes, and its parameters. */
 fd_status fd_task_head_create(fd_task_head *head, const fd_config *config, fd_params *params) FD_MUST_CHECK;
+
+/* Declares the parameters of a head of given sizes under `prefix`. */
+fd_status fd_task_head_declare(fd_task_head *head, const char *prefix, fd_params *params) FD_MUST_CHECK;
 
 /* Device memory of a pass over up to `count` sequences. */
 typedef struct fd_task_pass {

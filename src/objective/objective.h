@@ -4,22 +4,30 @@
 #define FD_OBJECTIVE_OBJECTIVE_H
 
 #include "data/batch.h"
-#include "model/network.h"
+#include "model/projection.h"
+
+/* Where student and teacher are compared: in the last rows of each sequence, as many as seqs->cls says. */
+typedef struct fd_compared {
+  const fd_seqs *seqs;
+  fd_mat student, teacher; /* [rows, width] */
+} fd_compared;
 
 /* What the terms see of one micro-batch. */
 typedef struct fd_outputs {
   const fd_batch *batch;
   const fd_network *network;
-  const float *params;                     /* the student's */
+  const float *params, *teacher_params;    /* the student's; the teacher's */
   const fd_activations *student, *teacher; /* teacher: NULL without one */
-  const float *centre;                     /* [cls, width], device */
-  int width;                               /* columns of the centre: 5 or the channels */
+  const float *centre;                     /* [rows, width], device: fd_objective_rows, fd_objective_width */
+  int width;                               /* of the centre: 5, the channels or the prototypes */
+  fd_projected *projected;                 /* NULL without a projection */
+  fd_compared compared;                    /* fd_objective_compare; nothing without a teacher */
   fd_task_pass *task;                      /* NULL without a task */
-  float *logp, *prob;                      /* NULL, or [count, cls, width] for a trace */
+  float *logp, *prob;                      /* NULL, or [count, rows, width] for a trace */
 } fd_outputs;
 
 /* Gradients by the student's outputs; terms add to them. There is no dlatent when no term needs it. `params` is the gradient by
- * the parameters: the task's term writes the head's part of it. */
+ * the parameters: terms write the parts of a projection and of a task's head. */
 typedef struct fd_output_grads {
   float *dlogits, *params;
   fd_mat dlatent;
@@ -53,11 +61,18 @@ extern const fd_term *const fd_terms[FD_TERMS];
 #include "objective/terms.def"
 #undef TERM
 
-/* Columns of the centre: where the [CLS] term looks. */
+/* Rows of the centre: as many as the [CLS] term compares of a sequence. */
+int fd_objective_rows(const fd_config *config);
+
+/* Columns of the centre: what the [CLS] term looks at in a row. */
 int fd_objective_width(const fd_config *config);
 
 /* Whether a term takes gradients by the latents. */
 int fd_objective_latent(const fd_config *config);
+
+/* What the [CLS] term compares, after the forward passes: of the outputs' rows those that it looks at, or their projection, of
+ * which fd_projected_begin knows the sequences. */
+void fd_objective_compare(const fd_config *config, fd_outputs *outputs);
 
 /* Runs all terms with a weight: their sums[FD_TERMS] (device, zero before) of this micro-batch, and the gradient of the whole
  * loss. */

@@ -17,22 +17,37 @@
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
 enum { JSON_MAX = 1 << 20 };
 
-static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
+/* Weights without those of a projection, which nothing uses after pretraining: `tensors` [params.count]. */
+static int take_tensors(const fd_params *params, const float *weights, fd_tensor *tensors, json_int_t *size) {
+  int count = 0;
+  *size = 0;
+  for (int i = 0; i < params->count; i++) {
+    const fd_param *p = &params->item[i];
+    if (fd_param_is_of(p, "projection")) continue;
+    tensors[count++] = fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, weights + p->offset);
+    *size += (json_int_t)p->size;
+  }
+  return count;
+}
+
+static const char *const cls_tokens[] = {"zero", "learned"};
+
+static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
   const fd_config *c = &m->config;
-  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format", format,
-                   "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
+  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format",
+                   format, "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
                    (json_int_t)c->model.channels, "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track,
                    "networks", (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls,
-                   "window", m->info.window, "mnm_tau", c->objective.mnm_tau, "mnm",
-                   c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id", m->info.state_id,
-                   "step", (json_int_t)m->info.step, "parameters", (json_int_t)m->network->params.size, "findna", fd_version());
+                   "cls_tokens", cls_tokens[c->model.cls_tokens], "window", m->info.window, "mnm_tau", c->objective.mnm_tau,
+                   "mnm", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id",
+                   m->info.state_id, "step", (json_int_t)m->info.step, "parameters", parameters, "findna", fd_version());
 }
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
 
-static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
+static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
   char path[FD_PATH_MAX];
-  json_t *root = describe(m, encoder);
+  json_t *root = describe(m, encoder, parameters);
   const fd_task_head *task = &m->network->task;
   if (root && task->outputs)
     json_object_set_new(root, "task",
@@ -52,17 +67,15 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   const fd_params *params = &m->network->params;
   char path[FD_PATH_MAX];
   fd_tensor *tensors;
+  json_int_t parameters;
   if (fd_exists(folder)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", folder);
   FD_TRY(fd_make_folder(folder));
   FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
   FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
-  for (int i = 0; i < params->count; i++) {
-    const fd_param *p = &params->item[i];
-    tensors[i] = fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, encoder->params + p->offset);
-  }
-  fd_status status = fd_safetensors_write(path, tensors, params->count);
+  int count = take_tensors(params, encoder->params, tensors, &parameters);
+  fd_status status = fd_safetensors_write(path, tensors, count);
   free(tensors);
-  if (status == FD_OK) status = write_config(folder, m, encoder);
+  if (status == FD_OK) status = write_config(folder, m, encoder, parameters);
   if (status != FD_OK && fd_remove_folder(folder) != FD_OK) fd_warn("could not remove %s", folder);
   return status;
 }
@@ -81,6 +94,8 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
                    "  teacher: \"\"\nmodel:\n",
                    json_object_get(root, "mnm") ? word_of(root, "mnm") : "ce",
                    json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
+  if (json_object_get(root, "cls_tokens")) /* files of older versions have none: zero rows */
+    n += snprintf(text + n, sizeof text - (size_t)n, "  cls_tokens: %.20s\n", word_of(root, "cls_tokens"));
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const json_t *value = json_object_get(root, keys[i]);
     if (!json_is_integer(value)) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, keys[i]);

@@ -1,10 +1,11 @@
 /* A model in files that other programs read: FOLDER/model.safetensors with the weights of one network, and FOLDER/config.json
  * with its shape.
  *
- * Tensors, float32, weights [out, in]: embedding.{weight,bias} [channels, 5], encoder.N.B.fc1.{weight,bias} [hidden, channels]
- * and encoder.N.B.fc2.{weight,bias} [channels, hidden] of network N, block B, head.{weight,bias} [5, channels]. Columns of the
- * embedding and rows of the head are A, C, G, T, N. A fine-tuned model has task.out.{weight,bias} and, with a hidden layer,
- * task.hidden.{weight,bias} besides. */
+ * Tensors, float32, weights [out, in]: embedding.{weight,bias} [channels, 5], with learned [CLS] tokens embedding.cls
+ * [cls, channels], encoder.N.B.fc1.{weight,bias} [hidden, channels] and encoder.N.B.fc2.{weight,bias} [channels, hidden] of
+ * network N, block B, head.{weight,bias} [5, channels]. Columns of the embedding and rows of the head are A, C, G, T, N. A
+ * fine-tuned model has task.out.{weight,bias} and, with a hidden layer, task.hidden.{weight,bias} besides. A projection of
+ * pretraining is left out. */
 #ifndef FD_TASKS_MODEL_FILE_H
 #define FD_TASKS_MODEL_FILE_H
 

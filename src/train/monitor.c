@@ -15,7 +15,6 @@ typedef struct cls_rows {
 
 /* Runs the chunks of this rank; rows of other ranks stay zero, and adding the bits gathers them. */
 static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
-  int latent = t->config->objective.cl_space == FD_SPACE_LATENT;
   size_t each = (size_t)rows->cls * (size_t)rows->width;
   fd_loader loader;
   fd_loader_init(&loader, t->config, windows);
@@ -30,13 +29,22 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
     FD_TRY(source.upload(source.context, batch));
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_TEACHER], batch->teacher, t->teacher);
+    fd_outputs outputs = {.batch = batch,
+                          .network = t->network,
+                          .params = t->state->array[FD_STUDENT],
+                          .teacher_params = t->state->array[FD_TEACHER],
+                          .student = t->student,
+                          .teacher = t->teacher,
+                          .width = rows->width,
+                          .projected = t->projected};
+    if (t->projected) FD_TRY(fd_projected_begin(t->projected, &batch->seqs));
+    fd_objective_compare(t->config, &outputs);
+    const fd_compared *c = &outputs.compared;
     for (int s = 0; s < count; s++) {
-      int from = batch->seqs.start[s + 1] - rows->cls, width = rows->width;
+      int from = c->seqs->start[s + 1] - rows->cls;
       size_t to = (size_t)(i * size + s) * each;
-      fd_mat p = latent ? t->student->latent : fd_dense(t->student->logits, FD_SYMBOLS),
-             q = latent ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS);
-      FD_TRY(fd_mat_read(t->dev, p, from, rows->cls, width, rows->p + to));
-      FD_TRY(fd_mat_read(t->dev, q, from, rows->cls, width, rows->q + to));
+      FD_TRY(fd_mat_read(t->dev, c->student, from, rows->cls, rows->width, rows->p + to));
+      FD_TRY(fd_mat_read(t->dev, c->teacher, from, rows->cls, rows->width, rows->q + to));
     }
   }
   size_t words = 2 * (size_t)rows->windows * each / 2; /* p and q lie together; an even number of floats */

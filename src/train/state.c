@@ -16,7 +16,7 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
   size_t n = network->params.size;
   s->dev = dev;
   s->best_step = -1;
-  s->cls = (int)config->model.cls;
+  s->cls = fd_objective_rows(config);
   s->width = fd_objective_width(config);
   int teacher = config->teacher.kind != FD_TEACHER_NONE, centre = config->teacher.kind == FD_TEACHER_EMA;
   const size_t sizes[FD_ARRAYS] = {n, teacher ? n : 0, n, n, centre ? (size_t)(s->cls * s->width) : 0};

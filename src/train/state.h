@@ -13,7 +13,7 @@ typedef struct fd_state {
   fd_device *dev;
   float *array[FD_ARRAYS]; /* device; NULL when the run has none (no teacher) */
   size_t size[FD_ARRAYS];  /* floats */
-  int cls, width;          /* shape of the centre */
+  int cls, width;          /* shape of the centre: fd_objective_rows, fd_objective_width */
   int64_t step;            /* steps done */
   int64_t updates;         /* of them, those that changed the parameters: AdamW's t */
   int64_t skipped;         /* steps without an update: gradients were not finite */

@@ -57,6 +57,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_activations_create(&t->student, network, dev, all, 1));
   if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, all, 0));
+  if (network->projection.outputs) FD_GO(fd_projected_create(&t->projected, network, dev, t->group * t->micro_size, cls));
   if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
   FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
   if (fd_objective_latent(config)) {
@@ -84,6 +85,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   free(t->centre);
   fd_activations_destroy(&t->student);
   fd_activations_destroy(&t->teacher);
+  fd_projected_destroy(&t->projected);
   fd_task_pass_destroy(&t->task);
   t->dev->release(t->dev, t->grads.dlogits);
   t->dev->release(t->dev, t->grads.dlatent.at);
@@ -125,13 +127,14 @@ static void end_recording(fd_trainer *t) {
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
 /* Gradient and statistics of one pass, into the tree. */
-static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
+static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
   const fd_config *config = t->config;
   const fd_state *s = t->state;
   fd_device *dev = t->dev;
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   size_t rows = (size_t)batch->rows;
+  if (t->projected) FD_TRY(fd_projected_begin(t->projected, &batch->seqs));
   begin_recording(t, 1);
   if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
   t->student->dropout = 1;
@@ -141,20 +144,19 @@ static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *tota
   fd_outputs outputs = {.batch = batch,
                         .network = t->network,
                         .params = s->array[FD_STUDENT],
+                        .teacher_params = s->array[FD_TEACHER],
                         .student = t->student,
                         .teacher = t->teacher,
                         .centre = s->array[FD_CENTRE],
                         .width = s->width,
+                        .projected = t->projected,
                         .task = t->task,
                         .logp = t->logp,
                         .prob = t->prob};
   t->grads.params = gradient;
+  fd_objective_compare(config, &outputs);
   fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
-  if (t->teacher)
-    dev->ops.cls_sum(
-        dev, &batch->seqs, s->width,
-        config->objective.cl_space == FD_SPACE_LATENT ? t->teacher->latent : fd_dense(t->teacher->logits, FD_SYMBOLS),
-        statistics + FD_TERMS);
+  if (t->teacher) dev->ops.cls_sum(dev, outputs.compared.seqs, s->width, outputs.compared.teacher, statistics + FD_TERMS);
   end_recording(t);
   if (t->points) t->points->outputs(t->points->context, &outputs);
   begin_recording(t, !fd_gradients_sends(t->gradients));
@@ -163,6 +165,7 @@ static void run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *tota
                       t->grads.dlatent, gradient, &watch);
   end_recording(t);
   fd_gradients_add(t->gradients);
+  return FD_OK;
 }
 
 static int all_finite(const fd_step *r) {
@@ -234,7 +237,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   double data_seconds = fd_seconds() - start;
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
-  for (int i = 0; i < t->passes; i++) run_pass(t, batches[i], &totals);
+  for (int i = 0; i < t->passes; i++) FD_TRY(run_pass(t, batches[i], &totals));
   FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));

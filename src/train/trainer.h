@@ -39,6 +39,7 @@ typedef struct fd_trainer {
   struct fd_ahead *ahead;
   fd_batch *held_out;                /* for evaluations */
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
+  fd_projected *projected;           /* NULL without a projection */
   fd_task_pass *task;                /* NULL without a task */
   fd_output_grads grads;
   fd_link *link; /* between the ranks; NULL with one */
