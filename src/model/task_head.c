@@ -31,12 +31,16 @@ fd_status fd_task_head_create(fd_task_head *h, const fd_config *c, fd_params *pa
   return h->outputs ? fd_task_head_declare(h, "task", params) : FD_OK;
 }
 
+size_t fd_task_pass_size(const fd_task_head *h, int count) {
+  return 2 * (size_t)count * (size_t)(h->width + 2 * h->hidden + h->outputs) * sizeof(float);
+}
+
 fd_status fd_task_pass_create(fd_task_pass **pass, const fd_task_head *h, fd_device *dev, int count) {
   FD_TRY(fd_alloc(pass, 1, sizeof **pass, "the head's pass"));
   fd_task_pass *p = *pass;
   size_t n = (size_t)count, width = (size_t)h->width * n, hidden = (size_t)h->hidden * n, outputs = (size_t)h->outputs * n;
   p->dev = dev;
-  fd_status status = dev->alloc(dev, &p->pool, 2 * (width + 2 * hidden + outputs) * sizeof(float), "the head's pass");
+  fd_status status = dev->alloc(dev, &p->pool, fd_task_pass_size(h, count), "the head's pass");
   if (status != FD_OK) {
     fd_task_pass_destroy(pass);
     return status;

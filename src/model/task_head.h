@@ -28,6 +28,9 @@ typedef struct fd_task_pass {
 fd_status fd_task_pass_create(fd_task_pass **pass, const fd_task_head *head, fd_device *dev, int count) FD_MUST_CHECK;
 void fd_task_pass_destroy(fd_task_pass **pass);
 
+/* Bytes of it. */
+size_t fd_task_pass_size(const fd_task_head *head, int count);
+
 /* latent [rows, channels] -> pass->z. */
 void fd_task_head_forward(const fd_task_head *head, fd_device *dev, const fd_seqs *seqs, const float *params, fd_mat latent,
                           fd_task_pass *pass);

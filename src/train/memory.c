@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <limits.h>
 
+#include "objective/objective.h"
+
 /* What the kernels of a GPU take for themselves: some rows of a block, and the parts of its parameters' gradients, in chunks of
  * tokens (cuda/fragment.h), those of biases in finer ones. */
 enum { CHUNKS = 64, CHUNK = 1024, FINE = 8, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
@@ -30,11 +32,25 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
   return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
 }
 
+/* The passes of a head over `rows` pooled latents of each of `group` micro-batches, and the sums of its gradient's chunks. */
+static size_t head(const fd_task_head *h, int passes, int rows, int group, int own_memory) {
+  size_t chunks = (size_t)group * (size_t)(rows / (CHUNK / 4) + 1), largest = 0;
+  for (int i = h->hidden ? 0 : 1; i < 2; i++) {
+    size_t size = (size_t)h->layer[i].out * (size_t)(h->layer[i].in + 1);
+    if (size > largest) largest = size;
+  }
+  return h->outputs ? (size_t)passes * fd_task_pass_size(h, rows * group) + (own_memory ? chunks * largest * sizeof(float) : 0)
+                    : 0;
+}
+
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
   size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
+  int windows = (int)(config->train.batch / config->train.virtual_ranks);
+  size_t heads = head(&network->task, 1, windows, group, own_memory) +
+                 head(&network->projection, 2, windows * fd_objective_rows(config), group, own_memory);
   rows *= group;
   size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
   bytes += fd_activations_size(network, form, rows, 1) + fd_activations_size(network, form, rows, 0);
@@ -42,7 +58,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += copies(config, network, form);
-  return bytes + kernels;
+  return bytes + kernels + heads;
 }
 
 int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
