@@ -13,7 +13,7 @@ typedef struct cls_rows {
   float *p, *q;
 } cls_rows;
 
-/* Runs the chunks of this rank; rows of other ranks stay zero, and adding the bits gathers them. */
+/* Runs this rank's share of the windows, neighbours; rows of other ranks stay zero, and adding the bits gathers them. */
 static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
   size_t each = (size_t)rows->cls * (size_t)rows->width;
   fd_loader loader;
@@ -21,11 +21,13 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
   loader.augment = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR);
   loader.noise = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR_NOISE);
   fd_source source = fd_loader_source(&loader);
-  int64_t size = t->micro_size, chunks = (rows->windows + size - 1) / size;
-  for (int64_t i = t->comm->rank; i < chunks; i += t->comm->size) {
-    int count = (int)(rows->windows - i * size < size ? rows->windows - i * size : size);
+  int64_t share = (rows->windows + t->comm->size - 1) / t->comm->size, first = t->comm->rank * share, last = first + share,
+          size = t->group * t->micro_size;
+  if (last > rows->windows) last = rows->windows;
+  for (int64_t i = first; i < last; i += size) {
+    int count = (int)(last - i < size ? last - i : size);
     fd_batch *batch = t->held_out;
-    FD_TRY(source.make(source.context, (uint64_t)(i * size), count, batch));
+    FD_TRY(source.make(source.context, (uint64_t)i, count, batch));
     FD_TRY(source.upload(source.context, batch));
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_TEACHER], batch->teacher, t->teacher);
@@ -42,7 +44,7 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
     const fd_compared *c = &outputs.compared;
     for (int s = 0; s < count; s++) {
       int from = c->seqs->start[s + 1] - rows->cls;
-      size_t to = (size_t)(i * size + s) * each;
+      size_t to = (size_t)(i + s) * each;
       FD_TRY(fd_mat_read(t->dev, c->student, from, rows->cls, rows->width, rows->p + to));
       FD_TRY(fd_mat_read(t->dev, c->teacher, from, rows->cls, rows->width, rows->q + to));
     }
