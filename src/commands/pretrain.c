@@ -253,9 +253,9 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   };
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
-      "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm);\n"
-      "'findna config' lists all options. Started again, the same command resumes; a signal (TERM, INT, USR1, USR2) stops the\n"
-      "run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
+      "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
+      "findna-plus); 'findna config' lists all options. Started again, the same command resumes; a signal (TERM, INT, USR1,\n"
+      "USR2) stops the run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
