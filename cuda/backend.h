@@ -20,7 +20,8 @@ enum fd_cuda_order { FD_IN_ROWS, FD_TILES_UNITS_DOWN, FD_TILES_UNITS_ACROSS };
 struct fd_cuda_weight {
   const float *from;
   int rows, columns, order, stale;
-  void *packed;
+  int all_rows, all_columns; /* of the copy, with padding */
+  uint16_t *packed;
 };
 
 /* A graph that can be started, and its number of operations. */
@@ -56,6 +57,9 @@ static inline fd_cuda *fd_cuda_of(fd_device *dev) { return (fd_cuda *)dev; }
 /* Records (and logs, once) that a call of the runtime failed; `what` names it. */
 fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what);
 
+/* Takes memory; says for what when there is none. */
+fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what);
+
 /* A scratch buffer of at least `bytes`, or NULL after a failure. Kernels of one stream use it one after the other. */
 void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
 
@@ -66,8 +70,9 @@ fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
 /* The same in tile order, in bf16: of a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
 const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order);
 
-/* To be called by whatever writes memory that may hold weights. */
+/* To be called by whatever writes memory that may hold weights, and by what gives it back. */
 void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);
+void fd_cuda_forget(fd_cuda *cuda, const void *at, size_t bytes);
 
 /* Copies a value of the device to the host and waits for it. */
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);

@@ -1,4 +1,4 @@
-/* A GPU as a device: what the plugin exports, memory, scratch, the copies of weights. */
+/* A GPU as a device: what the plugin exports, memory, scratch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,25 +20,7 @@ fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what) {
   return status;
 }
 
-static void forget(fd_cuda *cuda, const void *at, size_t bytes, int release) {
-  const char *first = (const char *)at, *last = first + bytes;
-  for (size_t i = 0; i < cuda->weights.size();) {
-    fd_cuda_weight &w = cuda->weights[i];
-    const char *from = (const char *)w.from, *to = from + (size_t)w.rows * (size_t)w.columns * sizeof(float);
-    int touched = from < last && first < to;
-    if (touched) w.stale = 1;
-    if (touched && release) {
-      cudaFree(w.packed);
-      cuda->weights.erase(cuda->weights.begin() + (long)i);
-    } else {
-      i++;
-    }
-  }
-}
-
-void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes) { forget(cuda, at, bytes, 0); }
-
-static fd_status take(fd_cuda *cuda, void **out, size_t bytes, const char *what) {
+fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what) {
   size_t free_bytes = 0, total = 0;
   *out = NULL;
   fd_cuda_graph_cut(cuda);
@@ -58,73 +40,12 @@ void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes) {
     fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before more scratch memory was needed");
     cudaFree(cuda->scratch[slot]);
     cuda->scratch_bytes[slot] = 0;
-    fd_status status = take(cuda, &cuda->scratch[slot], bytes, "scratch memory of the kernels");
+    fd_status status = fd_cuda_take(cuda, &cuda->scratch[slot], bytes, "scratch memory of the kernels");
     if (status != FD_OK && cuda->failed == FD_OK) cuda->failed = status;
     if (status != FD_OK) return NULL;
     cuda->scratch_bytes[slot] = bytes;
   }
   return cuda->scratch[slot];
-}
-
-/* Rows in bf16 whose padding is zero. */
-static __global__ void pack(const float *w, int rows, int columns, fd_mat packed) {
-  for (size_t n = fd_first_item(); n < (size_t)rows * packed.stride; n += fd_all_items()) {
-    int row = (int)(n / packed.stride), column = (int)(n % packed.stride);
-    fd_put(packed, row, column, column < columns ? w[(size_t)row * columns + column] : 0);
-  }
-}
-
-/* The same in tile order; rows and columns are counted with padding there, which is zero too. */
-static __global__ void pack_tiles(const float *w, int rows, int columns, int all_rows, int all_columns, int units_are_rows,
-                                  uint16_t *packed) {
-  for (size_t n = fd_first_item(); n < (size_t)all_rows * all_columns; n += fd_all_items()) {
-    int row = (int)(n / all_columns), column = (int)(n % all_columns), inside = row < rows && column < columns;
-    packed[fd_tile_order(row, column, units_are_rows)] =
-        (uint16_t)fd_bf16_pair(inside ? w[(size_t)row * columns + column] : 0, 0);
-  }
-}
-
-/* The copy of w in this order, of `bytes`; NULL after a failure. *stale: it is to be written. */
-static void *copy_of(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order, size_t bytes, int *stale) {
-  fd_cuda_weight *found = NULL;
-  for (fd_cuda_weight &each : cuda->weights)
-    if (each.from == w && each.rows == rows && each.columns == columns && each.order == order) found = &each;
-  if (!found) {
-    fd_cuda_weight fresh = {w, rows, columns, order, 1, NULL};
-    fd_status status = take(cuda, &fresh.packed, bytes, "weights in bf16");
-    if (status != FD_OK) {
-      if (cuda->failed == FD_OK) cuda->failed = status;
-      return NULL;
-    }
-    cuda->weights.push_back(fresh);
-    found = &cuda->weights.back();
-  }
-  *stale = found->stale;
-  found->stale = 0;
-  return found->packed;
-}
-
-fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns) {
-  fd_form form = cuda->device.form;
-  int stale = 0;
-  if (form.type == FD_FP32) return fd_dense(w, columns);
-  void *copy = copy_of(cuda, w, rows, columns, FD_IN_ROWS, (size_t)rows * fd_form_row(form, columns), &stale);
-  fd_mat packed = fd_form_mat(form, copy, columns);
-  if (stale)
-    FD_LAUNCH(cuda, pack, dim3(fd_blocks((size_t)rows * (size_t)packed.stride, THREADS)), THREADS, 0, w, rows, columns, packed);
-  return packed;
-}
-
-const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order) {
-  int units_are_rows = order == FD_TILES_UNITS_DOWN, stale = 0, units = units_are_rows ? rows : columns;
-  units = (units + FD_ORDER_UNITS - 1) / FD_ORDER_UNITS * FD_ORDER_UNITS;
-  int all_rows = units_are_rows ? units : FD_ORDER_CHANNELS, all_columns = units_are_rows ? FD_ORDER_CHANNELS : units;
-  size_t all = (size_t)all_rows * (size_t)all_columns;
-  uint16_t *packed = (uint16_t *)copy_of(cuda, w, rows, columns, order, all * sizeof *packed, &stale);
-  if (stale)
-    FD_LAUNCH(cuda, pack_tiles, dim3(fd_blocks(all, THREADS)), THREADS, 0, w, rows, columns, all_rows, all_columns,
-              units_are_rows, packed);
-  return packed;
 }
 
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
@@ -138,7 +59,7 @@ void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
 static fd_status gpu_alloc(fd_device *dev, void *out, size_t bytes, const char *what) {
   fd_cuda *cuda = fd_cuda_of(dev);
   void *memory;
-  fd_status status = take(cuda, &memory, bytes, what);
+  fd_status status = fd_cuda_take(cuda, &memory, bytes, what);
   if (status == FD_OK) cuda->allocations.push_back({(char *)memory, bytes});
   memcpy(out, &memory, sizeof memory);
   return status;
@@ -149,7 +70,7 @@ static void gpu_release(fd_device *dev, void *buffer) {
   fd_cuda_graph_cut(cuda);
   for (size_t i = 0; buffer && i < cuda->allocations.size(); i++) {
     if (cuda->allocations[i].at != buffer) continue;
-    forget(cuda, buffer, cuda->allocations[i].bytes, 1);
+    fd_cuda_forget(cuda, buffer, cuda->allocations[i].bytes);
     cuda->allocations.erase(cuda->allocations.begin() + (long)i);
     break;
   }

@@ -17,6 +17,7 @@
 #define __host__
 #define __launch_bounds__(...)
 #define __restrict__
+#define __grid_constant__
 
 typedef struct dim3 {
   unsigned x, y, z;
