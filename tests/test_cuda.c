@@ -339,98 +339,6 @@ static void task_losses_equal_cpu(void **state) {
   }
 }
 
-/* The leaves' sums of n numbers each, in pairs: sums[0 .. n-1] receives that of all. */
-static void add_in_pairs(float *sums, int leaves, size_t n) {
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int leaf = 0; leaf < leaves; leaf += 2 * distance)
-      for (size_t i = 0; i < n; i++) sums[(size_t)leaf * n + i] += sums[(size_t)(leaf + distance) * n + i];
-}
-
-static void add_doubles_in_pairs(double *sums, int leaves) {
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int leaf = 0; leaf < leaves; leaf += 2 * distance) sums[leaf] += sums[leaf + distance];
-}
-
-/* `parts` micro-batches of equal sequences, whose sums over rows are compared. */
-typedef struct pass_case {
-  int parts, each, length, cls, rows; /* sequences of a micro-batch; rows of one */
-  int d, h;
-  float *x, *dy, *logits, *centre, *w1, *b1, *w2, *b2; /* weights are used by a block and, w1 and b1, by a linear layer */
-  uint8_t *labels, *mask;
-  size_t sums; /* of gradients: of the block, then of the layer */
-} pass_case;
-
-enum { PASS_CLS = 2 * 3, PASS_DOUBLES = 2 + PASS_CLS }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
-
-/* Everything that is summed over the rows of micro-batches first .. first + parts - 1, in one pass. */
-static void run_pass(const pass_case *c, int kind, int first, int parts, float *sums, double *doubles, float *dx) {
-  fd_device *dev = gpu[kind];
-  size_t d = (size_t)c->d, h = (size_t)c->h, w = d * h, at = (size_t)(first * c->rows);
-  int rows = parts * c->rows, *start = calloc((size_t)(parts * c->each) + 1, sizeof *start);
-  for (int i = 0; i < parts * c->each; i++) start[i + 1] = start[i] + c->length;
-  fd_seqs here = {.count = parts * c->each, .cls = c->cls, .parts = parts, .start = start}, seqs = put_seqs(dev, &here);
-  float *weights[4] = {put(dev, c->w1, w * 4), put(dev, c->b1, h * 4), put(dev, c->w2, w * 4), put(dev, c->b2, d * 4)};
-  fd_mixer block = {c->d, c->h, 2, weights[0], weights[1], weights[2], weights[3]};
-  fd_mat x = put_rows(dev, c->x + at * d, rows, c->d), dy = put_rows(dev, c->dy + at * d, rows, c->d),
-         dxs = put_rows(dev, NULL, rows, c->d), layer = put_rows(dev, NULL, rows, c->d);
-  float *out = put(dev, NULL, c->sums * 4), *layer_out = out + 2 * w + h + d;
-  float *logits = put(dev, c->logits + at * FD_SYMBOLS, (size_t)rows * FD_SYMBOLS * 4),
-        *dlogits = put(dev, c->logits + at * FD_SYMBOLS, (size_t)rows * FD_SYMBOLS * 4), *centre = put(dev, c->centre, 6 * 4);
-  uint8_t *labels = put(dev, c->labels + at, (size_t)rows), *mask = put(dev, c->mask + at, (size_t)rows);
-  double *statistics = put(dev, NULL, PASS_DOUBLES * sizeof(double));
-  const fd_mixer_grads g = {out, out + 2 * w, out + w, out + 2 * w + h};
-  dev->ops.mixer_backward(dev, &seqs, &block, x, (fd_mat){0}, dy, dxs, &g);
-  dev->ops.linear_backward(dev, rows, parts, c->d, c->d, x, weights[0], dy, layer, layer_out, layer_out + d * d);
-  dev->ops.cls_add_backward(dev, &seqs, 3, dy, layer_out + d * d + d);
-  dev->ops.mnm_loss(dev, &seqs, logits, labels, mask, 0, 0, 1, 1, dlogits, &statistics[0]);
-  dev->ops.cl_loss(dev, &seqs, 3, x, dy, centre, 0, 0.5f, 0.3f, 1, dxs, NULL, NULL, &statistics[1]);
-  dev->ops.cls_sum(dev, &seqs, 3, dy, &statistics[2]);
-  float *values = get(dev, out, c->sums), *rest = get_rows(dev, dxs, rows, c->d);
-  memcpy(sums, values, c->sums * sizeof *sums);
-  memcpy(dx + at * d, rest, (size_t)rows * d * sizeof *dx);
-  for (int i = 0; i < PASS_DOUBLES; i++) doubles[i] = get_sum(dev, statistics + i);
-  free(values), free(rest), free(start);
-  for (int i = 0; i < 4; i++) dev->release(dev, weights[i]);
-  void *all[] = {x.at, dy.at, layer.at, logits, dlogits, centre, labels, mask, statistics};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) dev->release(dev, all[i]);
-  fd_seqs_destroy(&seqs, dev);
-}
-
-/* Several micro-batches in one pass: the bits of as many passes whose sums are added as the tree adds them. */
-static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
-  (void)state;
-  for (int n = 0; n < 4 * KINDS; n++) {
-    int kind = n % KINDS, wide = n / KINDS == 3;
-    pass_case c = {.parts = 2 << n % 4, .each = between(1, 3), .cls = 2, .d = wide ? 172 : between(3, 40), .h = between(1, 70)};
-    if (n == 2) c.parts = FD_PARTS_MAX, c.each = 1;
-    c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
-    if (n == KINDS) c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2; /* more than a chunk each */
-    size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
-    c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS;
-    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d, c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS; /* w1 is the layer's, too */
-    c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
-    c.centre = random_floats(6, 1);
-    c.w1 = random_values(d * h, 0.5f), c.b1 = random_values(h, 1), c.w2 = random_values(d * h, 0.5f), c.b2 = random_values(d, 1);
-    c.labels = malloc(rows), c.mask = malloc(rows);
-    for (size_t i = 0; i < rows; i++) c.mask[i] = (uint8_t)between(0, 1), c.labels[i] = (uint8_t)between(0, FD_CLS);
-    float *alone = poison((size_t)c.parts * c.sums), *together = poison(c.sums), *dx[2] = {poison(rows * d), poison(rows * d)};
-    double doubles[FD_PARTS_MAX][PASS_DOUBLES], all[PASS_DOUBLES];
-    for (int p = 0; p < c.parts; p++) run_pass(&c, kind, p, 1, alone + (size_t)p * c.sums, doubles[p], dx[0]);
-    run_pass(&c, kind, 0, c.parts, together, all, dx[1]);
-    add_in_pairs(alone, c.parts, c.sums);
-    assert_memory_equal(together, alone, c.sums * sizeof *alone);
-    assert_memory_equal(dx[1], dx[0], rows * d * sizeof(float));
-    for (int i = 0; i < PASS_DOUBLES; i++) {
-      double leaf[FD_PARTS_MAX];
-      for (int p = 0; p < c.parts; p++) leaf[p] = doubles[p][i];
-      add_doubles_in_pairs(leaf, c.parts);
-      assert_memory_equal(&all[i], &leaf[0], sizeof leaf[0]);
-    }
-    void *memory[] = {c.x, c.dy, c.logits, c.centre, c.w1, c.b1, c.w2, c.b2, c.labels, c.mask, alone, together, dx[0], dx[1]};
-    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) free(memory[i]);
-  }
-}
-
 /* Means over sequences, GELU, sums of rows. */
 static void row_operations_equal_cpu(void **state) {
   (void)state;
@@ -637,7 +545,6 @@ int main(void) {
       cmocka_unit_test(a_graph_without_memory_is_told),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(linear_equals_cpu),
-      cmocka_unit_test(a_pass_is_the_tree_of_its_micro_batches),
       cmocka_unit_test(losses_equal_cpu),
       cmocka_unit_test(task_losses_equal_cpu),
       cmocka_unit_test(row_operations_equal_cpu),
