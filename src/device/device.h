@@ -27,7 +27,7 @@ struct fd_device {
   int threads;
   int own_memory;       /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
   fd_form form;         /* of activations */
-  int fill;             /* rows of a pass that keep all of it busy; 0: any do, and it takes one micro-batch a pass */
+  int fill;             /* rows of a pass that give each multiprocessor a tile; 0: it takes one micro-batch a pass */
   int gpu;              /* its number, of a GPU */
   uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
   uint64_t free_memory; /* bytes, when it was opened; of a GPU that ranks share, this rank's part; 0: not known */
@@ -42,7 +42,7 @@ struct fd_device {
   fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes); /* host or device, both ways */
   fd_status (*sync)(fd_device *dev);                                           /* waits; reports failures of past operations */
   /* A pass of operations that may be started as one: none of them waits or needs new memory, or the rest is started one by one.
-   * NULL: they always are. */
+   * NULL: they always are. An end without a begin does nothing. */
   void (*begin)(fd_device *dev);
   void (*end)(fd_device *dev);
   struct {

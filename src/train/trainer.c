@@ -115,13 +115,11 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
 /* What follows is started as one, where the device can, once all kernels have run and their memory is there, and unless something
  * looks at the values on the way. */
 static void begin_recording(fd_trainer *t, int possible) {
-  t->recording = possible && t->dev->begin && t->stepped && !t->dev->check;
-  if (t->recording) t->dev->begin(t->dev);
+  if (possible && t->dev->begin && t->stepped && !t->dev->check) t->dev->begin(t->dev);
 }
 
 static void end_recording(fd_trainer *t) {
-  if (t->recording) t->dev->end(t->dev);
-  t->recording = 0;
+  if (t->dev->end) t->dev->end(t->dev);
 }
 
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }

@@ -35,7 +35,6 @@ typedef struct fd_trainer {
   int group;      /* micro-batches of a pass through the networks */
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
-  int recording;  /* between the device's begin and end */
   struct fd_ahead *ahead;
   fd_batch *held_out;                /* for evaluations */
   fd_activations *student, *teacher; /* teacher: of a moving average alone */
