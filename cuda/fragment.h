@@ -65,7 +65,8 @@ FD_BOTH static inline int fd_ring_parity(int step) { return step / FD_RING_SLOTS
 /* Rows of a tile of products, on which one multiprocessor works. */
 enum { FD_TILE_ROWS = 128 };
 
-/* Rows that go through both products of a block one after the other: its hidden values stay in the L2 cache. */
+/* Rows that go through both products of a block one after the other: few enough for their hidden values to have room in the L2
+ * cache. */
 enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
 /* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */

@@ -61,7 +61,7 @@ check "2 ranks with passes of other sizes finish" env ASAN_OPTIONS=detect_leaks=
 check "in the same bits" same one uneven
 check "and so do their evaluations" test "$(held_out one)" = "$(held_out uneven)"
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
-check "a larger GPU takes as many micro-batches at a time as keep it busy" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 keep" filled.log
+check "a larger GPU takes as many micro-batches at a time as give each multiprocessor a tile" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 give" filled.log
 check "and ends in the same bits" same one filled
 FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1650000 train 1 scarce
 check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log

@@ -31,19 +31,19 @@ expect "a run on the CPU" 0 "memory +[0-9.]+ GB a rank of this machine, .*: fits
 shows "its model, step and disk" "model +[0-9]+ parameters, 1 networks of 6 blocks, windows of 61 \+ 3 tokens" "64 windows in 4 micro-batches of 16" "checkpoint .*: fits"
 expect "a run on a GPU" 0 "memory +[0-9.]+ GB a rank of its GPU, .*: fits" "$FINDNA" doctor gpu.yaml
 shows "in bf16" "device +cuda, activations in bf16"
-shows "and what it does at a time" "pass +1 micro-batch, 128 tokens; 128 keep this GPU busy$"
+shows "and what it does at a time" "pass +1 micro-batch, 128 tokens; 128 give each multiprocessor a tile$"
 expect "where there is none, what it would take" 0 "GB a rank of its GPU; no GPU here to compare with: there is no GPU" env FINDNA_EMULATED_GPUS=0 "$FINDNA" doctor gpu.yaml
 need=$("$FINDNA" doctor gpu.yaml | sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p')
 check "a run keeps to it" env FINDNA_EMULATED_MEMORY="$(awk -v gb="$need" 'BEGIN { printf "%d", gb * 1e9 + 5e5 }')" timeout 120 "$FINDNA" pretrain gpu.yaml
 
 # What a GPU like an H200 does at a time.
 export FINDNA_EMULATED_MULTIPROCESSORS=132
-expect "micro-batches of one window: as many as keep it busy" 0 "pass +16 micro-batches, 16160 tokens; 16896 keep this GPU busy$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda
+expect "micro-batches of one window: as many as have a tile for each multiprocessor" 0 "pass +16 micro-batches, 16160 tokens; 16896 give each multiprocessor a tile$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda
 expect "no more than fit" 0 "pass +[248] micro-batches" env FINDNA_EMULATED_MEMORY=1500000000 "$FINDNA" doctor findna device.kind=cuda
 shows "which they do" "memory .*: fits"
-expect "no more than device.group, and no advice where the batch has more" 0 "pass +2 micro-batches, 2020 tokens; 16896 keep this GPU busy$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda device.group=2
-expect "large micro-batches one by one" 0 "pass +1 micro-batch, 64640 tokens; 16896 keep" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.virtual_ranks=1
-expect "a batch that is too small" 0 "pass +1 micro-batch, 1010 tokens; 16896 keep this GPU busy: a larger train.batch would use more of it, or fewer ranks$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.batch=1 train.virtual_ranks=1
+expect "no more than device.group, and no advice where the batch has more" 0 "pass +2 micro-batches, 2020 tokens; 16896 give each multiprocessor a tile$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda device.group=2
+expect "large micro-batches one by one" 0 "pass +1 micro-batch, 64640 tokens; 16896 give" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.virtual_ranks=1
+expect "a batch that is too small" 0 "pass +1 micro-batch, 1010 tokens; 16896 give each multiprocessor a tile: a larger train.batch would use more of it, or fewer ranks$" env FINDNA_EMULATED_MEMORY=140000000000 "$FINDNA" doctor findna device.kind=cuda train.batch=1 train.virtual_ranks=1
 unset FINDNA_EMULATED_MULTIPROCESSORS
 
 export FINDNA_EMULATED_MEMORY=6000000000

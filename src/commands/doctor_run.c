@@ -96,7 +96,7 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   int64_t rows = micro * tokens_of(p), own = p->config->train.virtual_ranks / p->comm->size;
   p->group = fd_trainer_group(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
   fd_doctor_show(
-      "pass", "%d micro-batch%s, %" PRId64 " tokens; %d keep this GPU busy%s", p->group, p->group > 1 ? "es" : "",
+      "pass", "%d micro-batch%s, %" PRId64 " tokens; %d give each multiprocessor a tile%s", p->group, p->group > 1 ? "es" : "",
       p->group * rows, gpu.fill,
       p->group == own && 2 * p->group * rows <= gpu.fill ? ": a larger train.batch would use more of it, or fewer ranks" : "");
   return judge_memory(p, network, room, d);

@@ -107,8 +107,8 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (p->dev->fill)
-    fd_info("a pass takes %d micro-batch%s, %d tokens; %d keep this GPU busy", group, group > 1 ? "es" : "", group * rows,
-            p->dev->fill);
+    fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
+            group * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
