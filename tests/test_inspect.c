@@ -31,7 +31,7 @@ static void make_checkpoint(int64_t number) {
                    "file student-00.safetensors %" PRIu64 " %s\nstep %" PRId64
                    "\ndraws 64\nstate_id %064d\nformat findna-checkpoint-1\n",
                    bytes, hex, number, 7);
-  fd_sha256_of(text, (size_t)n, digest);
+  assert_ok(fd_sha256_of(text, (size_t)n, digest));
   fd_hex(hex, digest);
   snprintf(text + n, sizeof text - (size_t)n, "sha256 %s\n", hex);
   put(below(name, "MANIFEST"), text);

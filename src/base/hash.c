@@ -5,36 +5,49 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 
 struct fd_sha256 {
   EVP_MD_CTX *context;
+  int failed;
 };
+
+static fd_status failure(void) { return fd_fail(FD_MEMORY, "libcrypto could not compute a SHA-256: out of memory?"); }
 
 fd_status fd_sha256_begin(fd_sha256 **hash) {
   FD_TRY(fd_alloc(hash, 1, sizeof **hash, "a hash"));
   (*hash)->context = EVP_MD_CTX_new();
   if ((*hash)->context && EVP_DigestInit_ex((*hash)->context, EVP_sha256(), NULL)) return FD_OK;
-  EVP_MD_CTX_free((*hash)->context);
-  free(*hash);
-  *hash = NULL;
-  return fd_fail(FD_MEMORY, "libcrypto has no SHA-256");
+  fd_sha256_abandon(hash);
+  return failure();
 }
 
-void fd_sha256_add(fd_sha256 *hash, const void *data, size_t bytes) { EVP_DigestUpdate(hash->context, data, bytes); }
+void fd_sha256_add(fd_sha256 *hash, const void *data, size_t bytes) {
+  if (!hash->failed) hash->failed = !EVP_DigestUpdate(hash->context, data, bytes);
+}
 
-void fd_sha256_end(fd_sha256 **hash, unsigned char digest[FD_SHA256_BYTES]) {
+fd_status fd_sha256_end(fd_sha256 **hash, unsigned char digest[FD_SHA256_BYTES]) {
+  int good = !(*hash)->failed && EVP_DigestFinal_ex((*hash)->context, digest, NULL);
+  fd_sha256_abandon(hash);
+  if (good) return FD_OK;
+  memset(digest, 0, FD_SHA256_BYTES);
+  return failure();
+}
+
+void fd_sha256_abandon(fd_sha256 **hash) {
   if (!*hash) return;
-  EVP_DigestFinal_ex((*hash)->context, digest, NULL);
   EVP_MD_CTX_free((*hash)->context);
   free(*hash);
   *hash = NULL;
 }
 
-void fd_sha256_of(const void *data, size_t bytes, unsigned char digest[FD_SHA256_BYTES]) {
-  EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL);
+fd_status fd_sha256_of(const void *data, size_t bytes, unsigned char digest[FD_SHA256_BYTES]) {
+  if (EVP_Digest(data, bytes, digest, NULL, EVP_sha256(), NULL)) return FD_OK;
+  memset(digest, 0, FD_SHA256_BYTES);
+  return failure();
 }
 
 void fd_hex(char hex[FD_SHA256_HEX], const unsigned char digest[FD_SHA256_BYTES]) {
@@ -65,9 +78,10 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
     fd_sha256_add(hash, block, (size_t)n);
     *bytes += (uint64_t)n;
   }
+  if (status == FD_OK) status = fd_sha256_end(&hash, digest);
+  if (status == FD_OK) fd_hex(hex, digest);
 done:
-  fd_sha256_end(&hash, digest);
-  fd_hex(hex, digest);
+  fd_sha256_abandon(&hash);
   free(block);
   close(fd);
   return status;

@@ -213,7 +213,7 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   fd_sha256_add(hash, line,
                 (size_t)snprintf(line, sizeof line, "%" PRId64 " %s %s", t->config.eval.every,
                                  o->untrained ? "untrained" : t->model.info.state_id, o->untrained ? "" : encoder));
-  fd_sha256_end(&hash, digest);
+  FD_TRY(fd_sha256_end(&hash, digest));
   fd_hex(t->dataset_id, digest);
   return FD_OK;
 }

@@ -216,10 +216,10 @@ fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
   FD_TRY(fd_text_open(&out, &text, &bytes));
   fd_config_print(out, config, FD_CONFIG_FROZEN);
   FD_TRY(fd_text_close(out, &text));
-  fd_sha256_of(text, bytes, digest);
+  fd_status status = fd_sha256_of(text, bytes, digest);
   fd_hex(hex, digest);
   free(text);
-  return FD_OK;
+  return status;
 }
 
 fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {

@@ -146,7 +146,7 @@ static fd_status hash_sources(const fd_genome *g, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];
   FD_TRY(fd_sha256_begin(&hash));
   for (int i = 0; i < g->files; i++) fd_sha256_add(hash, g->file[i].sha256, FD_SHA256_HEX - 1);
-  fd_sha256_end(&hash, digest);
+  FD_TRY(fd_sha256_end(&hash, digest));
   fd_hex(hex, digest);
   return FD_OK;
 }

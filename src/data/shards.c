@@ -54,7 +54,7 @@ fd_status fd_dataset_id(const fd_manifest *m, char hex[FD_SHA256_HEX]) {
     const fd_shard_entry *e = &m->shard[i];
     fd_sha256_add(hash, line, (size_t)snprintf(line, sizeof line, "%s %" PRId64 " %s\n", e->split, e->windows, e->sha256));
   }
-  fd_sha256_end(&hash, digest);
+  FD_TRY(fd_sha256_end(&hash, digest));
   fd_hex(hex, digest);
   return FD_OK;
 }

@@ -41,12 +41,13 @@ static const char *table_ending(const char *name) {
   return ending_of(name, endings, 2);
 }
 
-int fd_split_part(const uint8_t *symbols, int64_t length) {
+fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   unsigned char digest[FD_SHA256_BYTES];
   uint64_t word = 0;
-  fd_sha256_of(symbols, (size_t)(length < FD_SPLIT_BASES ? length : FD_SPLIT_BASES), digest);
+  FD_TRY(fd_sha256_of(symbols, (size_t)(length < FD_SPLIT_BASES ? length : FD_SPLIT_BASES), digest));
   for (int i = 7; i >= 0; i--) word = word << 8 | digest[i];
-  return word % 10 < PARTS - 1 ? (int)(word % 10) : PARTS - 1;
+  *part = word % 10 < PARTS - 1 ? (int)(word % 10) : PARTS - 1;
+  return FD_OK;
 }
 
 /* --- a class a file -------------------------------------------------------------------------------------------------- */
@@ -141,7 +142,8 @@ static fd_status split(const char *folder, const fd_table *all, fd_task_folder *
   fd_status status = FD_OK;
   for (int p = 0; p < PARTS; p++) FD_GO(fd_alloc(&rows[p], (size_t)all->rows, sizeof *rows[p], "a split"));
   for (int i = 0; i < all->rows; i++) {
-    int p = fd_split_part(all->symbols + all->start[i], all->start[i + 1] - all->start[i]);
+    int p;
+    FD_GO(fd_split_part(all->symbols + all->start[i], all->start[i + 1] - all->start[i], &p));
     rows[p][count[p]++] = i;
   }
   for (int p = 0; p < PARTS; p++) {

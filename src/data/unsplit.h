@@ -18,6 +18,6 @@ enum { FD_SPLIT_BASES = 1024 };
 fd_status fd_unsplit_read(const char *folder, fd_task_folder *task) FD_MUST_CHECK;
 
 /* The part of a sequence: 0 test, 1 selecting, 2 training. */
-int fd_split_part(const uint8_t *symbols, int64_t length);
+fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) FD_MUST_CHECK;
 
 #endif

@@ -142,7 +142,8 @@ static fd_status write_hashed(const char *path, const void *const parts[2], cons
     fd_sha256_add(hash, parts[i], bytes[i]);
     if (status == FD_OK) status = fd_write_all(fd, parts[i], bytes[i], path);
   }
-  fd_sha256_end(&hash, digest);
+  fd_status hashed = fd_sha256_end(&hash, digest);
+  if (status == FD_OK) status = hashed;
   if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", path);
   if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", path);
   return status;
@@ -244,7 +245,7 @@ static fd_status commit(fd_checkpointer *c) {
   FD_TRY(fd_text_open(&out, &config, &config_bytes));
   fd_config_print(out, c->run.config, FD_CONFIG_YAML);
   FD_TRY(fd_text_close(out, &config));
-  fd_sha256_of(config, config_bytes, digest);
+  FD_GO(fd_sha256_of(config, config_bytes, digest));
   fd_hex(hex, digest);
   FD_GO(fd_path(path, c->temporary, "config.yaml", NULL));
   FD_GO(fd_write_file(path, config, config_bytes));

@@ -39,6 +39,17 @@ fd_status fd_checkpoint_folder(char out[FD_PATH_MAX], const char *run_folder, in
   return fd_path(out, run_folder, name, NULL);
 }
 
+/* Of what has been printed; after a failure the text is closed. */
+static fd_status hash_so_far(FILE *out, char **text, const size_t *bytes, unsigned char digest[FD_SHA256_BYTES]) {
+  fd_status status = fd_text_flush(out, text);
+  if (status == FD_OK) status = fd_sha256_of(*text, *bytes, digest);
+  if (status == FD_OK) return FD_OK;
+  fclose(out);
+  free(*text);
+  *text = NULL;
+  return status;
+}
+
 fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int count, uint64_t config_bytes,
                            const char *config_sha256, char **text, size_t *bytes) {
   unsigned char digest[FD_SHA256_BYTES];
@@ -49,16 +60,14 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
   fprintf(out, "step %" PRId64 "\nupdates %" PRId64 "\nskipped %" PRId64 "\nbad_in_row %" PRId64 "\ndraws %" PRIu64 "\n",
           info->step, info->updates, info->skipped, info->bad_in_row, info->draws);
   if (info->best_step >= 0) fprintf(out, "best_step %" PRId64 "\nbest_score %.17g\n", info->best_step, info->best_score);
-  if (fd_text_flush(out, text) != FD_OK) return fd_text_close(out, text);
-  fd_sha256_of(*text, *bytes, digest); /* so far only state: no time, host or number of ranks */
+  FD_TRY(hash_so_far(out, text, bytes, digest)); /* so far only state: no time, host or number of ranks */
   fd_hex(info->state_id, digest);
   fprintf(out,
           "state_id %s\nformat findna-checkpoint-1\nfile config.yaml %" PRIu64
           " %s\nwindow %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n",
           info->state_id, config_bytes, config_sha256, info->window, info->virtual_ranks, info->reduction, info->config_hash,
           info->dataset_id, info->version);
-  if (fd_text_flush(out, text) != FD_OK) return fd_text_close(out, text);
-  fd_sha256_of(*text, *bytes, digest);
+  FD_TRY(hash_so_far(out, text, bytes, digest));
   fd_hex(hex, digest);
   fprintf(out, "sha256 %s\n", hex);
   return fd_text_close(out, text);
@@ -72,7 +81,7 @@ static fd_status check_own_hash(const char *path, char *text, size_t bytes) {
   size_t line = sizeof mark - 1 + FD_SHA256_HEX;
   if (bytes < line || memcmp(text + bytes - line, mark, sizeof mark - 1))
     return fd_fail(FD_DATA, "%s: is cut off: its last line should be 'sha256 ...'", path);
-  fd_sha256_of(text, bytes - line, digest);
+  FD_TRY(fd_sha256_of(text, bytes - line, digest));
   fd_hex(hex, digest);
   if (memcmp(text + bytes - FD_SHA256_HEX, hex, FD_SHA256_HEX - 1) || text[bytes - 1] != '\n')
     return fd_fail(FD_DATA, "%s: its content does not have the hash in its last line", path);

@@ -48,11 +48,12 @@ static fd_status read_verified(const char *folder, const fd_slice *s, char **tex
   FD_TRY(fd_file_size(path, &size));
   if (size != s->bytes) return fd_fail(FD_DATA, "%s: has %" PRIu64 " bytes (expected %" PRIu64 ")", path, size, s->bytes);
   FD_TRY(fd_read_file(path, (size_t)s->bytes, text, &bytes));
-  fd_sha256_of(*text, bytes, digest);
+  fd_status status = fd_sha256_of(*text, bytes, digest);
   fd_hex(hex, digest);
-  if (!strcmp(hex, s->sha256)) return FD_OK;
+  if (status == FD_OK && !strcmp(hex, s->sha256)) return FD_OK;
   free(*text);
   *text = NULL;
+  if (status != FD_OK) return status;
   return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (expected %.12s...): the file is damaged", path, hex, s->sha256);
 }
 
