@@ -15,7 +15,7 @@ static uint8_t symbols[WINDOWS * LENGTH];
 static char path[FD_PATH_MAX];
 
 static void write_good(const char *name) {
-  static const char contigs[2][FD_CONTIG_NAME] = {"chr1", "chr2"};
+  static const fd_shard_contig contigs[2] = {{"chr1", 4}, {"chr2", 4}};
   static uint16_t contig[WINDOWS];
   static int64_t start[WINDOWS];
   for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = (uint8_t)(i * 7 % 13 % FD_SYMBOLS);

@@ -12,11 +12,11 @@ static json_t *list_json(const fd_list *list) {
 }
 
 static json_t *options_json(const fd_ingest_options *o) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b}", "window", (json_int_t)o->window, "count",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b, s:b}", "window", (json_int_t)o->window, "count",
                    (json_int_t)o->count, "val_count", (json_int_t)o->val_count, "test_count", (json_int_t)o->test_count, "stride",
                    (json_int_t)o->stride, "shard_windows", (json_int_t)o->shard_windows, "max_n", o->max_n, "sampling",
                    o->sampling, "seed", (json_int_t)o->seed, "contigs", list_json(&o->contigs), "holdout", list_json(&o->holdout),
-                   "bed", o->bed != NULL);
+                   "bed", o->bed != NULL, "partial", o->partial);
 }
 
 static const char *base_name(const char *path) {
@@ -89,6 +89,16 @@ static void report_left_out(const fd_ingest *in) {
   if (left) printf("left out   %d sequences, %" PRId64 " bases: not among the contigs to use\n", left, bases);
 }
 
+/* Rows of the BED file that gave less than they say. */
+static void report_splits(const fd_split_counts *c) {
+  if (c->unused)
+    printf("left out   %" PRId64 " of %" PRId64 " intervals: in sequences that are not among the contigs to use\n", c->unused,
+           c->rows);
+  if (c->lying_nowhere)
+    printf("left out   %" PRId64 " of %" PRId64 " intervals: not in the files given (--partial)\n", c->lying_nowhere, c->rows);
+  if (c->outside) printf("left out   %" PRId64 " bases of intervals: beyond the regions that the files hold\n", c->outside);
+}
+
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
   const fd_genome *g = &in->genome;
   const fd_read_counts *c = &g->counts;
@@ -97,7 +107,12 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
   printf("read       %" PRId64 " bases in %d sequences of %d file%s; %" PRId64 " N (%" PRId64
          " of them other IUPAC letters), %" PRId64 " in lower case\n",
          c->bases, g->records, g->files, g->files > 1 ? "s" : "", c->n, odd, c->lower);
+  if (c->empty) printf("read       %" PRId64 " records have no sequence\n", c->empty);
+  if (c->other_region)
+    printf("read       %" PRId64 " records named contig:first-last have another length: taken as names, not as places\n",
+           c->other_region);
   report_left_out(in);
+  report_splits(&in->splits);
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;

@@ -14,7 +14,12 @@
 #include "device/tensors.h"
 
 static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
-enum { MANIFEST_MAX = 1 << 26, CHUNK_BYTES = 1 << 16, SHARDS_MAX = 1 << 20 };
+enum {
+  MANIFEST_MAX = 1 << 26,
+  CHUNK_BYTES = 1 << 16,
+  SHARDS_MAX = 1 << 20,
+  CONTIG_ROOM = 64 /* at least; frozen: in the hash */
+};
 
 /* libhdf5 prints stacks of its own and loads plugins from the environment: neither is wanted. */
 static void quiet_hdf5(void) {
@@ -143,12 +148,25 @@ static int write_text(hid_t file, const char *name, const char *text) {
   return good;
 }
 
+/* Texts of a fixed length, each ended by a NUL. What a record's name has behind its contig stays behind the NUL: it has always
+ * been in the files, and so in their hashes. */
 static int write_contigs(hid_t file, const fd_shard *s) {
   hsize_t count = (hsize_t)s->contigs;
+  size_t room = CONTIG_ROOM;
+  char *names;
+  for (int i = 0; i < s->contigs; i++)
+    if (strlen(s->contig_name[i].name) >= room) room = strlen(s->contig_name[i].name) + 1;
+  if (fd_alloc(&names, (size_t)count, room, "names of contigs") != FD_OK) return 0;
+  for (int i = 0; i < s->contigs; i++) {
+    const fd_shard_contig *c = &s->contig_name[i];
+    memcpy(names + (size_t)i * room, c->name, strlen(c->name));
+    names[(size_t)i * room + c->length] = '\0';
+  }
   hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
-  H5Tset_size(type, FD_CONTIG_NAME);
+  H5Tset_size(type, room);
   hid_t attribute = H5Acreate2(file, "contigs", type, space, H5P_DEFAULT, H5P_DEFAULT);
-  int good = attribute >= 0 && H5Awrite(attribute, type, s->contig_name) >= 0;
+  int good = attribute >= 0 && H5Awrite(attribute, type, names) >= 0;
+  free(names);
   if (attribute >= 0) H5Aclose(attribute);
   H5Sclose(space);
   H5Tclose(type);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "data/lines.h"
 
 enum { COLUMNS = 7, COLUMNS_MAX = 9, TEXT_MAX = 1 << 20 };
 
@@ -34,15 +35,14 @@ static fd_status check_task(const char *path, int number, const char *rows, cons
   return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
 }
 
-static fd_status parse(fd_suite *s, const char *path) {
-  int number = 0;
-  char *rest = s->text;
-  for (char *line; (line = strsep(&rest, "\n"));) {
+static fd_status parse(fd_suite *s, const char *path, size_t bytes) {
+  fd_lines lines;
+  FD_TRY(fd_lines_of(&lines, path, s->text, bytes));
+  for (char *line; (line = fd_lines_next(&lines, NULL));) {
     const char *field[COLUMNS_MAX] = {[COLUMNS] = "", [COLUMNS + 1] = ""};
-    int fields = 0;
-    number++;
-    if (!*line || *line == '#') continue;
-    for (char *word; (word = strsep(&line, "\t"));)
+    int fields = 0, number = (int)lines.number;
+    if (*line == '#') continue;
+    for (char *word; (word = fd_next_field(&line, '\t'));)
       if (fields++ < COLUMNS_MAX) field[fields - 1] = word;
     if (fields < COLUMNS || fields > COLUMNS_MAX)
       return fd_fail(FD_DATA,
@@ -72,7 +72,7 @@ fd_status fd_suite_read(fd_suite *s, const char *name, fd_comm *comm) {
   FD_TRY(fd_path(s->folder, path, NULL, NULL));
   char *slash = strrchr(s->folder, '/');
   snprintf(slash ? slash : s->folder, 2, "%s", slash ? "" : ".");
-  return parse(s, path);
+  return parse(s, path, bytes);
 }
 
 void fd_suite_free(fd_suite *s) {

@@ -27,7 +27,7 @@ typedef struct work {
   uint8_t *symbols; /* [length] of the sequence */
   float *value;     /* [length, 4] probabilities */
   fd_encoding *e;
-  char contig[256]; /* root: where the last sequence was */
+  char *contig; /* root: where the last sequence was; NULL: nowhere yet */
   int64_t end;
   int warned;
 } work;
@@ -122,17 +122,19 @@ static double value_at(const work *w, int64_t at) {
   return sum;
 }
 
-static void write_sequence(work *w, const fd_sequence *s, FILE *out) {
-  if (!strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
+static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
+  if (w->contig && !strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
     fd_warn("%s:%" PRId64 ": intervals overlap or go backwards: most programs take a bedGraph only if they are sorted and apart",
             s->contig, s->start);
-  snprintf(w->contig, sizeof w->contig, "%s", s->contig);
+  free(w->contig);
+  if (!(w->contig = strdup(s->contig))) return fd_fail(FD_MEMORY, "out of memory for a name");
   w->end = s->start + s->length;
   for (int64_t i = 0; i < s->length; i++) {
     int64_t at = s->minus ? s->length - 1 - i : i;
     if (w->symbols[at] >= FD_N) continue;
     fprintf(out, "%s\t%" PRId64 "\t%" PRId64 "\t%.6g\n", s->contig, s->start + i, s->start + i + 1, value_at(w, at));
   }
+  return FD_OK;
 }
 
 static fd_status run(work *w, fd_sequences *s, FILE *out) {
@@ -149,7 +151,7 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
     FD_TRY(fd_comm_stop_asked(w->comm));
     if (root) FD_TRY(fd_sequences_next(s, &next));
     FD_TRY(do_sequence(w, &next));
-    if (root) write_sequence(w, &next, out);
+    if (root) FD_TRY(write_sequence(w, &next, out));
     done += w->length;
     double seconds = fd_seconds() - start;
     fd_progress(root && i + 1 == count, "%" PRId64 " of %" PRId64 " nucleotides, %.0f nucleotides/s, %.0f s left", done, bases,
@@ -164,6 +166,7 @@ fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_
   fd_status status = run(&w, s, out);
   free(w.symbols);
   free(w.value);
+  free(w.contig);
   fd_encoding_close(&w.e);
   return status;
 }
