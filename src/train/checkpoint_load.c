@@ -2,10 +2,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "output/safetensors.h"
@@ -80,6 +82,12 @@ static fd_status take_tensors(const fd_safetensors *file, const char *name, cons
     int shape = !p || (t->dims == p->dims && t->shape[0] == p->shape[0] && (p->dims == 1 || t->shape[1] == p->shape[1]));
     if ((params && !p) || strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
       return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model or has another shape", name, t->name);
+    size_t place = fd_first_bad(t->data, wanted);
+    if (place < wanted)
+      return fd_fail(FD_NUMERIC,
+                     "%s: tensor '%s', element %zu is not finite: the training had diverged when this was saved. Use an older "
+                     "checkpoint; a run resumes from one when this folder is moved away",
+                     name, t->name, place);
     memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
   }
   return FD_OK;
@@ -102,10 +110,11 @@ static fd_status load_arrays(const char *folder, const fd_slice *slices, int cou
     fd_array array = array_of(slices[i].name);
     if (array == FD_ARRAYS || !host[array]) continue;
     fd_safetensors file = {0, NULL, NULL};
-    char *text;
+    char *text, path[FD_PATH_MAX];
+    FD_TRY(fd_path(path, folder, slices[i].name, NULL));
     FD_TRY(read_verified(folder, &slices[i], &text));
-    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, slices[i].name, &file));
-    fd_status status = take_tensors(&file, slices[i].name, array == FD_CENTRE ? NULL : params, host[array], size[array]);
+    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, path, &file));
+    fd_status status = take_tensors(&file, path, array == FD_CENTRE ? NULL : params, host[array], size[array]);
     for (int j = 0; j < file.count; j++) seen[array] += file.tensor[j].bytes / sizeof(float);
     fd_safetensors_free(&file);
     FD_TRY(status);
@@ -153,6 +162,8 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   if (status == FD_OK) status = load_config(folder, slices, count, &saved);
   if (status == FD_OK) status = check_experiment(run, info, &saved);
   if (status == FD_OK) status = load_arrays(folder, slices, count, &run->network->params, host, size);
+  if (status == FD_OK && !isfinite(info->best_score))
+    status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
   free(slices);
   return status;
 }
