@@ -199,10 +199,12 @@ static void add_times(clocks *clock, const fd_comm *comm, const fd_step *r) {
 
 static fd_status give_up(const fd_session *s) {
   const fd_state *state = s->trainer->state;
-  return fd_fail(FD_NUMERIC,
-                 "step %" PRId64 ": %" PRId64
-                 " steps in a row without finite gradients; try a smaller optim.lr or resume from an older checkpoint",
-                 state->step - 1, state->bad_in_row);
+  return fd_fail(
+      FD_NUMERIC,
+      "step %" PRId64 ": %" PRId64
+      " steps in a row without finite gradients: the training has diverged; try a smaller optim.lr, or resume from an older "
+      "checkpoint",
+      state->step - 1, state->bad_in_row);
 }
 
 fd_status fd_session_judge(const fd_run *run, const fd_state *state) {

@@ -230,6 +230,8 @@ static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const dou
   FD_TRY(t->dev->copy(t->dev, t->centre, s->array[FD_CENTRE], n * sizeof *t->centre));
   for (size_t i = 0; i < n; i++)
     t->centre[i] = (float)(beta * (double)t->centre[i] + (1 - beta) * cls_sum[i] / totals->sequences);
+  if (fd_first_bad(t->centre, n) < n)
+    return fd_fail(FD_NUMERIC, "step %" PRId64 ": the centre is not finite; resume from an older checkpoint", s->step);
   return t->dev->copy(t->dev, s->array[FD_CENTRE], t->centre, n * sizeof *t->centre);
 }
 
