@@ -52,6 +52,7 @@ for array in student-00 teacher-00 adam_m-00 adam_v-00 centre; do
     expect "$value in $array: a resume is refused" 79 "$last/$array.safetensors: tensor '[a-z.0-9]+', element $index is not finite.*older checkpoint" ./pretrain run.folder=run
     check "$value in $array: nothing was changed" diff -rq --exclude="${last#*/}" --exclude='*.lock' run half
   done
+  expect "inspect says that a resume is refused" 79 "a resume is refused until" "$FINDNA" inspect run
 done
 mv run/$last aside
 expect "without it the run goes on from the one before" 0 "resuming from run/ckpt/step_000000007" ./pretrain run.folder=run

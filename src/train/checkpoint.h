@@ -72,7 +72,8 @@ fd_status fd_checkpointer_failure(const fd_checkpointer *checkpointer, int *in_a
  * from an older one would lead to the same place. */
 fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) FD_MUST_CHECK;
 
-/* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too. */
+/* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too, and that the values of
+ * its arrays are finite (else FD_NUMERIC). */
 fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) FD_MUST_CHECK;
 
 /* The steps of a run folder's checkpoints, newest first; released with free(). */
