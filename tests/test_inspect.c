@@ -16,11 +16,11 @@ static fd_status inspect(const char *path, char **said) {
 }
 
 /* A checkpoint of two files with a right MANIFEST. */
-static void make_checkpoint(int64_t number) {
+static void make_checkpoint(int64_t number, float last) {
   char name[64], path[FD_PATH_MAX], hex[FD_SHA256_HEX], text[2048];
   unsigned char digest[FD_SHA256_BYTES];
   uint64_t bytes;
-  float values[4] = {-1, 0, 2, NAN};
+  float values[4] = {-1, 0, 2, last};
   fd_tensor t = fd_tensor_f32("head.weight", 2, 2, values);
   snprintf(name, sizeof name, "run/ckpt/step_%09" PRId64, number);
   assert_ok(fd_make_folder(below(name, NULL)));
@@ -42,8 +42,8 @@ static void inspects_checkpoints(void **state) {
   char *said;
   const char *file;
   assert_ok(fd_make_folder(below("run", NULL)));
-  make_checkpoint(100);
-  make_checkpoint(200);
+  make_checkpoint(100, 1);
+  make_checkpoint(200, 1);
   assert_ok(inspect(below("run/ckpt/step_000000200", NULL), &said));
   assert_non_null(strstr(said, "step     200"));
   assert_non_null(strstr(said, "all 1 files are as written"));
@@ -53,13 +53,22 @@ static void inspects_checkpoints(void **state) {
   assert_ok(inspect(below("run/ckpt/step_000000200", "student-00.safetensors"), &said));
   assert_non_null(strstr(said, "head.weight"));
   assert_non_null(strstr(said, "[2, 2]"));
-  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
+  assert_non_null(strstr(said, "          -1          0.5            2          0\n"));
   free(said);
   assert_ok(inspect(below("run", NULL), &said));
   assert_int_equal(count_of(said, " ok "), 2);
   assert_int_equal(count_of(said, "a resume takes this one"), 1);
   assert_true(strstr(said, "a resume takes") < strstr(said, "step 100 "));
   free(said);
+  make_checkpoint(300, NAN); /* whole, but nothing to go on from */
+  assert_int_equal(inspect(below("run", NULL), &said), FD_NUMERIC);
+  assert_non_null(strstr(said, "step 300          DIVERGED"));
+  assert_null(strstr(said, "a resume takes this one"));
+  free(said);
+  assert_ok(inspect(below("run/ckpt/step_000000300", "student-00.safetensors"), &said));
+  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
+  free(said);
+  assert_ok(fd_remove_folder(below("run/ckpt/step_000000300", NULL)));
   file = below("run/ckpt/step_000000200", "student-00.safetensors");
   int fd = open(file, O_WRONLY);
   assert_int_equal(pwrite(fd, "x", 1, 100), 1);

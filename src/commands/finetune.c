@@ -353,7 +353,10 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
     if (status == FD_RETRY || status == FD_STOPPED)
       fd_info("stopped at step %" PRId64 "; the same command goes on from there", t->state->step);
     FD_TRY(status);
-  } else fd_info("the run in %s is finished; --restart begins it again", t->config.run.folder);
+  } else {
+    FD_TRY(fd_session_judge(&t->run, t->state));
+    fd_info("the run in %s is finished; --restart begins it again", t->config.run.folder);
+  }
   return finish(comm, o, t);
 }
 

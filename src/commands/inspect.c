@@ -134,22 +134,26 @@ static fd_status inspect_checkpoint(const char *folder) {
 static fd_status inspect_run(const char *folder) {
   char path[FD_PATH_MAX];
   int64_t *steps, taken = -1;
-  int count, bad = 0;
+  int count, bad = 0, refused = 0;
   fd_checkpoint_info info;
   FD_TRY(fd_checkpoint_list(folder, &steps, &count));
   printf("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
   for (int i = 0; i < count; i++) {
     if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
-    int good = fd_checkpoint_verify(path, 1, &info) == FD_OK;
-    if (good && taken < 0) taken = steps[i];
+    fd_status verified = fd_checkpoint_verify(path, 1, &info);
+    int good = verified == FD_OK;
+    refused |= verified == FD_NUMERIC && taken < 0; /* a resume passes over what is damaged, not over this */
+    if (good && taken < 0 && !refused) taken = steps[i];
     bad += !good;
     if (good)
       printf("  step %-12" PRId64 " ok       state_id %s%s\n", steps[i], info.state_id,
              taken == steps[i] ? "  <- a resume takes this one" : "");
-    else printf("  step %-12" PRId64 " DAMAGED  %s\n", steps[i], path);
+    else printf("  step %-12" PRId64 " %s %s\n", steps[i], verified == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
   }
   free(steps);
   if (!count) printf("  'findna pretrain' begins at step 0\n");
+  if (refused)
+    return fd_fail(FD_NUMERIC, "%s: a resume is refused until the newest checkpoints that have DIVERGED are moved away", folder);
   if (bad && taken < 0)
     return fd_fail(FD_DATA, "%s: no checkpoint is whole; a resume is refused, --restart begins again", folder);
   return bad ? fd_fail(FD_DATA, "%s: %d of %d checkpoints are damaged", folder, bad, count) : FD_OK;
@@ -234,7 +238,7 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
                         "(its checkpoints, and which\n"
                         "one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy). Exit code "
                         "65 when something is "
-                        "damaged.",
+                        "damaged, 79 when a resume is refused for numbers that are not finite.",
                         table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));

@@ -6,6 +6,7 @@
 
 #include "base/args.h"
 #include "base/file.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
@@ -42,6 +43,8 @@ static fd_status take(const trace *t, const char *name, const char *dtype, size_
     return fd_fail(FD_DATA, "input tensor '%s' is %s (expected %s)", name, (*tensor)->dtype, dtype);
   if (count && (*tensor)->bytes != count * size)
     return fd_fail(FD_DATA, "input tensor '%s' has %zu elements (expected %zu)", name, (*tensor)->bytes / size, count);
+  size_t floats = size == 4 ? (*tensor)->bytes / size : 0, place = fd_first_bad((*tensor)->data, floats);
+  if (place < floats) return fd_fail(FD_NUMERIC, "input tensor '%s', element %zu is not finite", name, place);
   return FD_OK;
 }
 
@@ -213,6 +216,9 @@ static fd_status run_steps(trace *t) {
     char what[32], name[FD_TENSOR_NAME];
     FD_TRY(fd_trainer_step(t->trainer, &r));
     FD_TRY(t->failed);
+    if (r.skipped)
+      return fd_fail(FD_NUMERIC, "step %" PRId64 ": loss %g, norm of the gradient %g: no update can be made of these", r.step,
+                     r.loss, r.grad_norm);
     const double values[SCALARS] = {r.loss, r.term[FD_TERM_mnm], r.term[FD_TERM_cl], r.grad_norm, r.clip, r.lr, r.momentum};
     for (int i = 0; i < SCALARS; i++) t->scalars[(size_t)i * (size_t)t->steps + (size_t)k - 1] = values[i];
     fd_info("step %" PRId64 ": loss %.9g  mnm %.9g  cl %.9g  grad_norm %.9g", r.step, r.loss, r.term[FD_TERM_mnm],

@@ -218,6 +218,41 @@ fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int c
   return status;
 }
 
+/* IEEE 754 half precision: 1 bit of sign, 5 of exponent, 10 of mantissa; a subnormal is a multiple of 2^-24. */
+static float float_of_half(uint16_t half) {
+  uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31u, mantissa = half & 1023u, bits;
+  float value = (float)mantissa / 16777216.0f;
+  if (exponent) {
+    bits = (exponent == 31 ? 255u : exponent + 112u) << 23 | mantissa << 13;
+    memcpy(&value, &bits, sizeof value);
+  }
+  memcpy(&bits, &value, sizeof bits);
+  bits |= sign;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* bfloat16 is the upper half of a float. */
+static float float_of_bfloat(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+int fd_tensor_floats(const fd_tensor *t, float *to) {
+  int half = !strcmp(t->dtype, "F16");
+  if (!strcmp(t->dtype, "F32")) memcpy(to, t->data, t->bytes);
+  else if (half || !strcmp(t->dtype, "BF16"))
+    for (size_t i = 0; i < t->bytes / sizeof(uint16_t); i++) {
+      uint16_t bits;
+      memcpy(&bits, (const char *)t->data + i * sizeof bits, sizeof bits);
+      to[i] = half ? float_of_half(bits) : float_of_bfloat(bits);
+    }
+  else return 0;
+  return 1;
+}
+
 fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data) {
   fd_tensor t = {.dtype = "F32", .dims = columns ? 2 : 1, .shape = {rows, columns}, .data = data};
   snprintf(t.name, sizeof t.name, "%s", name);

@@ -34,6 +34,9 @@ fd_status fd_safetensors_read(const char *path, fd_safetensors *file) FD_MUST_CH
  * or fd_read_file), also on failure. */
 fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) FD_MUST_CHECK;
 
+/* The values of an F32, F16 or BF16 tensor as fp32, which holds them exactly. Returns 0 for another type. */
+int fd_tensor_floats(const fd_tensor *tensor, float *to);
+
 /* The tensor of that name, or NULL. */
 const fd_tensor *fd_safetensors_find(const fd_safetensors *file, const char *name);
 

@@ -3,12 +3,12 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/version.h"
@@ -143,16 +143,17 @@ static fd_status read_config(const char *folder, fd_config *config, int *window)
 static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
   const fd_tensor *t = fd_safetensors_find(file, p->name);
   if (!t) return fd_fail(FD_DATA, "%s: no tensor '%s'", path, p->name);
-  if (strcmp(t->dtype, "F32")) return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32)", path, p->name, t->dtype);
   if (t->dims != p->dims || t->shape[0] != p->shape[0] || (p->dims == 2 && t->shape[1] != p->shape[1]))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape [%lld, %lld] (config.json says [%d, %d])", path, p->name,
                    (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0],
                    p->dims == 2 ? p->shape[1] : 0);
-  memcpy(weights + p->offset, t->data, p->size * sizeof *weights);
-  for (size_t i = 0; i < p->size; i++)
-    if (!isfinite(weights[p->offset + i]))
-      return fd_fail(FD_DATA, "%s: tensor '%s': element %zu is not finite", path, p->name, i);
-  return FD_OK;
+  if (!fd_tensor_floats(t, weights + p->offset))
+    return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32, F16 or BF16, which fp32 holds exactly)", path, p->name,
+                   t->dtype);
+  size_t place = fd_first_bad(weights + p->offset, p->size);
+  if (place == p->size) return FD_OK;
+  return fd_fail(FD_NUMERIC, "%s: tensor '%s', element %zu is not finite: expected the weights of a training that went well",
+                 path, p->name, place);
 }
 
 static fd_status read_weights(const char *folder, const fd_params *params, float **weights) {

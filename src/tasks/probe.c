@@ -42,6 +42,7 @@ fd_status fd_probe_select(const fd_design *train, const int *label, int classes,
     *loss = here;
     *lambda = fd_probe_lambdas[i];
   }
+  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda gives a finite loss on the rows that choose it");
 done:
   fd_logistic_free(&model);
   return status;
@@ -71,9 +72,9 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   FD_GO(fd_logistic_create(&model, classes, train->dims));
   FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, score->lambda, NULL));
   FD_GO(fd_logistic_predict(model, test, odds));
+  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
   fd_likeliest(test->rows, odds, classes, predicted);
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes, &s));
-  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc));
   score->accuracy = s.accuracy, score->f1 = s.f1, score->mcc = s.mcc;
   score->dims = train->dims;
   if (seed == 0) item->test = odds, odds = NULL;

@@ -281,6 +281,8 @@ static fd_status add(work *w, pass_item p) {
   return FD_OK;
 }
 
+static int is_comparable(const work *w, const job *j) { return w->options->llr && j->ref == j->alt; }
+
 /* This rank's jobs. */
 static fd_status do_share(work *w) {
   const fd_score_options *o = w->options;
@@ -288,7 +290,7 @@ static fd_status do_share(work *w) {
       last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
   memset(w->result, 0, (size_t)w->jobs_max * sizeof *w->result);
   for (int i = first; i < last; i++) {
-    int comparable = o->llr && w->job[i].ref == w->job[i].alt;
+    int comparable = is_comparable(w, &w->job[i]);
     for (int minus = 0; minus <= o->both_strands; minus++) {
       if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
@@ -300,6 +302,22 @@ static fd_status do_share(work *w) {
   return fd_encoding_flush(w->e);
 }
 
+/* Root: the scores of finite weights that are too large are not finite. */
+static fd_status check_results(const work *w) {
+  for (int i = 0; i < w->jobs; i++) {
+    const fd_allele_score *r = &w->result[i];
+    int64_t v = 0;
+    if ((!is_comparable(w, &w->job[i]) || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
+    while (w->scores->first[v + 1] <= w->job[i].allele) v++;
+    return fd_fail(FD_NUMERIC,
+                   "%s:%" PRId64 ": a score of allele %" PRId64
+                   " is not finite: the weights of the %s have diverged, use an older "
+                   "checkpoint; nothing was written",
+                   w->path, w->variants->item[v].line, w->job[i].allele - w->scores->first[v] + 1, w->encoder->name);
+  }
+  return FD_OK;
+}
+
 static fd_status do_jobs(work *w) {
   fd_comm *comm = w->comm;
   size_t window = (size_t)w->options->window;
@@ -309,7 +327,8 @@ static fd_status do_jobs(work *w) {
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->jobs * 2 * window, 0));
   FD_TRY(do_share(w));
   /* Every value is zero on all ranks but one: the sum of the bits is the value. */
-  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t));
+  FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t)));
+  return fd_comm_agree(comm, comm->rank ? FD_OK : check_results(w));
 }
 
 static fd_status run(work *w) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
@@ -93,6 +94,18 @@ static fd_status do_share(work *w) {
   return fd_encoding_flush(w->e);
 }
 
+/* Root: the probabilities of finite weights that are too large are not finite. */
+static fd_status check_values(const work *w, const fd_sequence *s) {
+  size_t count = (size_t)w->length * FD_N, place = fd_first_bad(w->value, count);
+  if (place == count) return FD_OK;
+  int64_t at = (int64_t)(place / FD_N);
+  return fd_fail(FD_NUMERIC,
+                 "%s:%" PRId64
+                 ": a probability is not finite: the weights of the %s have diverged, use an older checkpoint; nothing "
+                 "was written",
+                 s->contig, s->start + (s->minus ? s->length - 1 - at : at) + 1, w->encoder->name);
+}
+
 /* The sequence is on every rank afterwards, and then its probabilities. */
 static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   fd_comm *comm = w->comm;
@@ -111,7 +124,8 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->length, 0));
   FD_TRY(do_share(w));
   /* A window's values are zero on all ranks but one: the sum of the bits is the value. */
-  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t));
+  FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t)));
+  return fd_comm_agree(comm, comm->rank ? FD_OK : check_values(w, sequence));
 }
 
 static double value_at(const work *w, int64_t at) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -172,6 +173,22 @@ static void *write_slices(void *argument) {
   return NULL;
 }
 
+/* What is not finite is no state to go back to: it must not take the place of older checkpoints. */
+static fd_status check_snapshot(const fd_checkpointer *c) {
+  for (int i = 0; i < c->slices; i++) {
+    const fd_slice *s = &c->slice[i];
+    size_t place = c->snapshot[i] ? fd_first_bad(c->snapshot[i], s->size) : s->size;
+    if (place == s->size) continue;
+    const fd_param *p = s->array == FD_CENTRE ? NULL : fd_params_at(&c->run.network->params, s->offset + place);
+    return fd_fail(FD_NUMERIC,
+                   "step %" PRId64
+                   ": %s, tensor '%s', element %zu is not finite: the training has diverged and this state is not saved; "
+                   "older checkpoints stay. Try a smaller optim.lr, or resume from one of them",
+                   c->info.step, fd_array_names[s->array], p ? p->name : "centre", p ? s->offset + place - p->offset : place);
+  }
+  return FD_OK;
+}
+
 fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   fd_checkpoint_info *info = &c->info;
   *info = (fd_checkpoint_info){.step = state->step,
@@ -197,6 +214,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
       FD_TRY(state->dev->copy(state->dev, c->snapshot[i], state->array[c->slice[i].array] + c->slice[i].offset,
                               c->slice[i].size * sizeof(float)));
   FD_TRY(state->dev->sync(state->dev));
+  FD_TRY(fd_comm_agree(c->run.comm, check_snapshot(c)));
   if (c->run.comm->rank == 0) {
     /* A folder that cannot be made fails every file in it: reported by finish, like a full disk. */
     fd_status ignored = fd_remove_folder(c->temporary);

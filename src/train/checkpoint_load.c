@@ -2,10 +2,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "output/safetensors.h"
@@ -57,6 +59,38 @@ static fd_status read_verified(const char *folder, const fd_slice *s, char **tex
   return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (expected %.12s...): the file is damaged", path, hex, s->sha256);
 }
 
+static fd_status check_finite(const fd_tensor *t, const char *name) {
+  size_t count = t->bytes / sizeof(float), place = fd_first_bad(t->data, count);
+  if (place == count) return FD_OK;
+  return fd_fail(FD_NUMERIC,
+                 "%s: tensor '%s', element %zu is not finite: the training had diverged when this was saved. Use an older "
+                 "checkpoint; a run resumes from one when this folder is moved away",
+                 name, t->name, place);
+}
+
+/* The array that a file belongs to by its name, or FD_ARRAYS. */
+static fd_array array_of(const char *name) {
+  for (int i = 0; i < FD_ARRAYS; i++) {
+    size_t n = strlen(fd_array_names[i]);
+    if (!strncmp(name, fd_array_names[i], n) && (name[n] == '-' || name[n] == '.')) return (fd_array)i;
+  }
+  return FD_ARRAYS;
+}
+
+/* Whether all values of a file of an array are finite; takes `text`, its content. */
+static fd_status check_values(const char *folder, const fd_slice *s, char *text) {
+  char path[FD_PATH_MAX];
+  fd_safetensors file;
+  fd_status status = fd_path(path, folder, s->name, NULL);
+  if (status != FD_OK) free(text);
+  FD_TRY(status);
+  FD_TRY(fd_safetensors_parse(text, (size_t)s->bytes, path, &file));
+  for (int i = 0; i < file.count && status == FD_OK; i++)
+    if (!strcmp(file.tensor[i].dtype, "F32")) status = check_finite(&file.tensor[i], path);
+  fd_safetensors_free(&file);
+  return status;
+}
+
 fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) {
   fd_slice *slices;
   int count;
@@ -65,7 +99,8 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
   for (int i = 0; files && i < count && status == FD_OK; i++) {
     char *text;
     status = read_verified(folder, &slices[i], &text);
-    free(text);
+    if (status == FD_OK && array_of(slices[i].name) != FD_ARRAYS) status = check_values(folder, &slices[i], text);
+    else free(text);
   }
   free(slices);
   return status;
@@ -80,18 +115,10 @@ static fd_status take_tensors(const fd_safetensors *file, const char *name, cons
     int shape = !p || (t->dims == p->dims && t->shape[0] == p->shape[0] && (p->dims == 1 || t->shape[1] == p->shape[1]));
     if ((params && !p) || strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
       return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model or has another shape", name, t->name);
+    FD_TRY(check_finite(t, name));
     memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
   }
   return FD_OK;
-}
-
-/* The array that a file belongs to by its name, or FD_ARRAYS. */
-static fd_array array_of(const char *name) {
-  for (int i = 0; i < FD_ARRAYS; i++) {
-    size_t n = strlen(fd_array_names[i]);
-    if (!strncmp(name, fd_array_names[i], n) && (name[n] == '-' || name[n] == '.')) return (fd_array)i;
-  }
-  return FD_ARRAYS;
 }
 
 /* Loads the arrays with a place in `host` (NULL: not wanted) from a verified MANIFEST's files, verifying each. */
@@ -102,10 +129,11 @@ static fd_status load_arrays(const char *folder, const fd_slice *slices, int cou
     fd_array array = array_of(slices[i].name);
     if (array == FD_ARRAYS || !host[array]) continue;
     fd_safetensors file = {0, NULL, NULL};
-    char *text;
+    char *text, path[FD_PATH_MAX];
+    FD_TRY(fd_path(path, folder, slices[i].name, NULL));
     FD_TRY(read_verified(folder, &slices[i], &text));
-    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, slices[i].name, &file));
-    fd_status status = take_tensors(&file, slices[i].name, array == FD_CENTRE ? NULL : params, host[array], size[array]);
+    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, path, &file));
+    fd_status status = take_tensors(&file, path, array == FD_CENTRE ? NULL : params, host[array], size[array]);
     for (int j = 0; j < file.count; j++) seen[array] += file.tensor[j].bytes / sizeof(float);
     fd_safetensors_free(&file);
     FD_TRY(status);
@@ -153,6 +181,8 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   if (status == FD_OK) status = load_config(folder, slices, count, &saved);
   if (status == FD_OK) status = check_experiment(run, info, &saved);
   if (status == FD_OK) status = load_arrays(folder, slices, count, &run->network->params, host, size);
+  if (status == FD_OK && !isfinite(info->best_score))
+    status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
   free(slices);
   return status;
 }
