@@ -7,9 +7,9 @@
 
 #include "base/args.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "output/json_file.h"

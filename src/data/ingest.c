@@ -133,11 +133,9 @@ static fd_status write_one(writer *w, const fd_shard_plan *plan, fd_shard_entry 
                     w->contig,
                     w->start};
   FD_TRY(fd_path(path, w->folder, plan->file, NULL));
-  FD_TRY(fd_shard_write(path, &shard));
   snprintf(entry->file, sizeof entry->file, "%s", plan->file);
   snprintf(entry->split, sizeof entry->split, "%s", fd_split_names[plan->split]);
-  entry->windows = plan->count;
-  return fd_sha256_file(path, entry->sha256, &entry->bytes);
+  return fd_shard_write(path, &shard, entry);
 }
 
 /* SHA-256 over the hashes of the sources, in their order. */

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "data/alphabet.h"
 #include "data/ingest_parts.h"
 
@@ -163,9 +166,10 @@ static fd_status decide(fd_ingest *in) {
 /* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
 static fd_status take_folder(const char *temporary, int *lock) {
   char path[FD_PATH_MAX];
+  struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  if (fd_exists(temporary) && !fd_exists(path))
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || !fd_exists(path)))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));

@@ -1,16 +1,14 @@
 /* Reads and writes the safetensors format: 8 bytes of length, a JSON header, then the data. */
 #include "output/safetensors.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 
 enum { HEADER_LIMIT = 100 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
@@ -203,17 +201,15 @@ fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **head
 }
 
 fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int count) {
-  char temporary[FD_PATH_MAX + 32], *header;
+  char *header;
   size_t bytes;
+  fd_output o = {0};
   FD_TRY(fd_safetensors_header(tensors, count, &header, &bytes));
-  snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  fd_status status = fd < 0 ? fd_fail_errno("cannot create", temporary) : fd_write_all(fd, header, bytes, temporary);
-  for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(fd, tensors[i].data, tensors[i].bytes, temporary);
-  if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", temporary);
-  if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, path);
-  if (status != FD_OK && fd >= 0) unlink(temporary);
+  fd_status status = fd_output_create(&o, path);
+  if (status == FD_OK) status = fd_write_all(o.fd, header, bytes, o.path);
+  for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(o.fd, tensors[i].data, tensors[i].bytes, o.path);
+  if (status == FD_OK) status = fd_output_commit(&o);
+  fd_output_abandon(&o);
   free(header);
   return status;
 }

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "output/safetensors.h"
 
@@ -68,15 +67,18 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   char path[FD_PATH_MAX];
   fd_tensor *tensors;
   json_int_t parameters;
-  if (fd_exists(folder)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", folder);
-  FD_TRY(fd_make_folder(folder));
-  FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
+  fd_folder made;
+  fd_status status = FD_OK;
   FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
   int count = take_tensors(params, encoder->params, tensors, &parameters);
-  fd_status status = fd_safetensors_write(path, tensors, count);
+  FD_GO(fd_folder_begin(&made, folder));
+  status = fd_path(path, made.temporary, "model.safetensors", NULL);
+  if (status == FD_OK) status = fd_safetensors_write(path, tensors, count);
+  if (status == FD_OK) status = write_config(made.temporary, m, encoder, parameters);
+  if (status == FD_OK) status = fd_folder_commit(&made);
+  fd_folder_abandon(&made);
+done:
   free(tensors);
-  if (status == FD_OK) status = write_config(folder, m, encoder, parameters);
-  if (status != FD_OK && fd_remove_folder(folder) != FD_OK) fd_warn("could not remove %s", folder);
   return status;
 }
 
