@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/args.h"
-#include "base/file.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "config/options.h"
 
@@ -27,6 +27,8 @@ const fd_option fd_options[] = {
   {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", change == FROZEN, help},
 #define TEXT(section, name, value, change, help) \
   {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, change == FROZEN, help},
+#define PATH(section, name, value, change, help) \
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 1, NULL, change == FROZEN, help},
 #define CHOICE(section, name, value, choices, change, help) \
   {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, change == FROZEN, help},
 #include "config/schema.def"
@@ -94,9 +96,13 @@ static int bad_value(char *why, size_t room, const fd_option *o, const char *tex
 }
 
 int fd_option_set(fd_config *config, const fd_option *o, const char *text, char *why, size_t room) {
-  char *end;
+  char *end, path[FD_PATH_MAX];
   errno = 0;
   if (o->kind == FD_OPTION_TEXT) {
+    if (o->max > 0 && fd_path_is_home(text)) { /* shells and YAML leave it as it is */
+      if (fd_path_expand(path, text) != FD_OK) return snprintf(why, room, "%s.%s: no such place", o->section, o->name), 0;
+      text = path;
+    }
     if (strlen(text) >= FD_TEXT_MAX)
       return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
     if (!is_utf8(text)) return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;

@@ -12,10 +12,10 @@ typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_
 typedef struct fd_option {
   const char *section, *name;
   fd_option_kind kind;
-  size_t offset;    /* in fd_config */
-  double number;    /* default of INT, REAL, BOOL, CHOICE */
-  const char *text; /* default of TEXT */
-  double min, max;
+  size_t offset;       /* in fd_config */
+  double number;       /* default of INT, REAL, BOOL, CHOICE */
+  const char *text;    /* default of TEXT */
+  double min, max;     /* of a TEXT: max is 1 for the name of a folder */
   const char *choices; /* "a|b|c" */
   int frozen;
   const char *help;
