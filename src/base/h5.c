@@ -9,7 +9,7 @@
 /* H5Pset_file_locking came with 1.10.7 and 1.12.1. */
 #define HAS_FILE_LOCKING ((H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1))
 
-enum { STEP = 1 << 20 }; /* bytes by which an image grows */
+enum { STEP = 1 << 20 /* bytes by which an image grows */, RESERVE = 8 << 20 };
 
 /* One entry of the stack of a failed call. */
 static herr_t look(unsigned depth, const H5E_error2_t *entry, void *lacking) {
@@ -27,15 +27,19 @@ static herr_t remember(hid_t stack, void *unused) {
   return 0;
 }
 
-void fd_h5_start(void) {
+fd_status fd_h5_start(void) {
+  void *reserve = malloc(RESERVE); /* version 1.10 crashes by itself when it has no memory: what it needs must be there */
+  if (!reserve) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", RESERVE);
+  free(reserve);
   H5dont_atexit(); /* at exit it would close, and write, again what could not be closed: a crash after a full disk */
 #if !HAS_FILE_LOCKING
   setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
 #endif
-  H5open();
-  H5PLset_loading_state(0); /* it would load plugins that the environment names */
-  H5Eset_auto2(H5E_DEFAULT, remember, NULL);
+  if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, remember, NULL) < 0 ||
+      H5PLset_loading_state(0) < 0) /* it would load plugins that the environment names */
+    return fd_fail(FD_MEMORY, "HDF5 cannot start: out of memory?");
   errno = 0;
+  return FD_OK;
 }
 
 hid_t fd_h5_access(void) {

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 
-/* Before the first use of HDF5; again does no harm. Sets errno to 0, for fd_h5_fail. */
-void fd_h5_start(void);
+/* Before the first use of HDF5; again does no harm. Sets errno to 0, for fd_h5_fail. FD_MEMORY: HDF5 must not be used. */
+fd_status fd_h5_start(void) FD_MUST_CHECK;
 
 /* A property list for H5Fcreate and H5Fopen by name, without locks of files, which many shared file systems lack; -1 without
  * memory. Closed by the caller. */

@@ -25,13 +25,13 @@ typedef struct import_parts {
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
   const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
-  int durable;
+  int durable, in_a_row;
   char state_id[FD_SHA256_HEX];
   FD_TRY(fd_folder_begin(&p->made, folder));
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
   FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
   FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
-  if (!durable) return fd_fail(FD_IO, "%s: the checkpoint could not be written", folder);
+  if (!durable) return fd_checkpointer_failure(p->checkpointer, &in_a_row);
   FD_TRY(fd_folder_commit(&p->made));
   fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
   return FD_OK;

@@ -2,13 +2,13 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/args.h"
+#include "base/json.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "config/options.h"
@@ -79,13 +79,6 @@ static const char *choice_text(const char *choices, int index, int *length) {
   return choices;
 }
 
-/* What is no UTF-8 could not be read back from the file that a run writes. */
-static int is_utf8(const char *text) {
-  json_t *copy = json_string(text);
-  json_decref(copy);
-  return copy != NULL;
-}
-
 static int bad_value(char *why, size_t room, const fd_option *o, const char *text) {
   if (o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_BOOL)
     snprintf(why, room, "%s.%s: '%.80s' is not one of %s", o->section, o->name, text, o->choices);
@@ -105,7 +98,10 @@ int fd_option_set(fd_config *config, const fd_option *o, const char *text, char 
     }
     if (strlen(text) >= FD_TEXT_MAX)
       return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
-    if (!is_utf8(text)) return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
+    int utf8;
+    if (fd_json_is_utf8(text, &utf8) != FD_OK) return -1;
+    if (!utf8) /* it could not be read back from the file that a run writes */
+      return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
     snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", text);
     return 1;
   }

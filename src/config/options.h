@@ -27,7 +27,7 @@ extern const int fd_option_count;
 /* The option section.name, or NULL. */
 const fd_option *fd_option_find(const char *section, const char *name);
 
-/* Sets an option from text; on failure writes what would be right to `why` and returns 0. */
+/* Sets an option from text; on failure writes what would be right to `why` and returns 0; -1, said, without memory. */
 int fd_option_set(fd_config *config, const fd_option *option, const char *text, char *why, size_t room);
 
 /* Prints the value as YAML. */

@@ -1,5 +1,6 @@
 /* The order of an ingest: scan, choose contigs and intervals, place, write, commit. */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,11 +176,12 @@ static fd_status take_folder(const char *temporary, int *lock) {
   FD_TRY(fd_lock(path, lock));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) { /* of a run that was killed */
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
     if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
     status = fd_path(path, temporary, entry->d_name, NULL);
     if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", temporary);
   closedir(folder);
   return status;
 }

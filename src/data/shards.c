@@ -2,12 +2,12 @@
 #include "data/shards.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/h5.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "device/tensors.h"
@@ -77,15 +77,14 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
 fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
-  json_error_t error;
+  json_t *root;
   memset(m, 0, sizeof *m);
   FD_TRY(fd_path(m->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "manifest.json", NULL));
   FD_TRY(fd_read_file(path, MANIFEST_MAX, &text, &bytes));
-  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
-  fd_status status =
-      root ? read_shards(path, root, m) : fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  if (status == FD_OK) status = read_shards(path, root, m);
   json_decref(root);
   if (status != FD_OK) fd_manifest_free(m);
   return status;
@@ -174,9 +173,9 @@ static int fill_shard(hid_t file, const fd_shard *s) {
 
 /* The shard's file, made in memory: HDF5 never meets a full disk, and what is hashed is what was meant. */
 static fd_status make_shard(const char *path, const fd_shard *s, fd_h5_image *image) {
-  fd_h5_start();
-  hid_t create = H5Pcreate(H5P_FILE_CREATE);
   *image = (fd_h5_image){0};
+  FD_TRY(fd_h5_start());
+  hid_t create = H5Pcreate(H5P_FILE_CREATE);
   hid_t file = create >= 0 && H5Pset_obj_track_times(create, 0) >= 0 ? fd_h5_create_image(create, image) : -1;
   int good = file >= 0 && fill_shard(file, s);
   if (file >= 0) good = H5Fclose(file) >= 0 && good;
@@ -262,7 +261,7 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
 }
 
 static fd_status open_shard(const char *path, reader *r) {
-  fd_h5_start();
+  FD_TRY(fd_h5_start());
   r->path = path;
   hid_t access = fd_h5_access();
   r->file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;

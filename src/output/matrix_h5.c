@@ -68,7 +68,7 @@ static fd_status begin(fd_matrix *m) {
   hsize_t width = (hsize_t)info->width, chunk = CHUNK_BYTES / (width * sizeof(float));
   *f = (file){.file = -1, .values = -1, .ids = -1, .start = -1, .text = -1};
   FD_TRY(fd_output_create(&f->output, m->path));
-  fd_h5_start();
+  FD_TRY(fd_h5_start());
   f->text = H5Tcopy(H5T_C_S1);
   if (f->text < 0 || H5Tset_size(f->text, H5T_VARIABLE) < 0 || H5Tset_cset(f->text, H5T_CSET_UTF8) < 0) return no(m, "begin");
   hid_t access = fd_h5_access();

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
@@ -33,15 +33,19 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
   char *line = NULL;
   size_t room = 0;
   int64_t damaged = 0;
-  for (ssize_t n; (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
-    json_t *object = json_loadb(line, (size_t)n, 0, NULL), *step = json_object_get(object, "step");
+  fd_status status = FD_OK;
+  for (ssize_t n; status == FD_OK && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
+    json_t *object;
+    if ((status = fd_json_try(&object, line, (size_t)n, path)) != FD_OK) break;
+    const json_t *step = json_object_get(object, "step");
     if (!json_is_integer(step)) damaged++;
     else if (is_before(object, json_integer_value(step), resume_step)) fwrite(line, 1, (size_t)n, out);
     json_decref(object);
   }
   free(line);
   if (damaged) fd_warn("%s: %" PRId64 " lines are damaged and were dropped", path, damaged);
-  return ferror(in) ? fd_fail_errno("cannot read", path) : FD_OK;
+  if (status == FD_OK && !feof(in)) status = fd_fail_errno("cannot read", path); /* also a line without memory for it */
+  return status;
 }
 
 static fd_status cut_back(const char *path, int64_t resume_step) {

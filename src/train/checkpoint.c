@@ -48,12 +48,13 @@ static fd_status remove_unfinished(const char *ckpt) {
   DIR *folder = opendir(ckpt);
   if (!folder) return fd_fail_errno("cannot open folder", ckpt);
   fd_status status = FD_OK;
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) {
     char path[FD_PATH_MAX];
     if (strncmp(entry->d_name, ".tmp-", 5) && strncmp(entry->d_name, ".trash-", 7)) continue;
     status = fd_path(path, ckpt, entry->d_name, NULL);
     if (status == FD_OK) status = fd_remove_folder(path);
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", ckpt);
   closedir(folder);
   return status;
 }
