@@ -1,11 +1,13 @@
 /* The program: brings the world up, runs one subcommand, and is the only place that ends the job. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/args.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/signals.h"
 #include "base/version.h"
 #include "commands/command.h"
@@ -64,7 +66,9 @@ int main(int argc, char **argv) {
   fd_signals_install(stops_in_order(argc, argv));
   fd_status status = fd_world_start(&comm, &argc, &argv);
   if (status != FD_OK) return status;
-  status = run(comm, argc, argv);
+  char **words = NULL;
+  status = fd_path_expand_words(&words, argc, argv);
+  if (status == FD_OK) status = run(comm, argc, words);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
   /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. Stops were agreed by all ranks. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
@@ -72,6 +76,7 @@ int main(int argc, char **argv) {
     fflush(stdout);                                 /* what a command has found out before; the end of a job drops it */
     comm->ops->abort(comm, status);
   }
+  free(words);
   comm->ops->finish(comm);
   return status;
 }

@@ -146,7 +146,7 @@ check "killed: no folder" test ! -e killed
 check "and the next run makes it" "$FINDNA" prepare --window 1000 --count 600 --shard-windows 500 killed "$slice"
 check "without remains" test -z "$(ls -d killed.* 2>/dev/null)"
 if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=300k tmpfs disk 2>/dev/null; then
-  expect "a full disk" 74 "could not write the shard .disk full" "$FINDNA" prepare --window 1000 --count 6000 disk/out "$slice"
+  expect "a full disk" 74 "No space left on device" "$FINDNA" prepare --window 1000 --count 6000 disk/out "$slice"
   check "a full disk: nothing is left behind" test -z "$(ls -A disk)"
   umount disk
 else

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/output.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/evaluate.h"
@@ -51,7 +53,8 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
     int of_data = !strncmp(word, "{data}", 6);
     if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
       return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
-    FD_TRY(add_word(l, of_data ? text : word));
+    if (*word == '~') FD_TRY(fd_path_expand(text, word));
+    FD_TRY(add_word(l, of_data || *word == '~' ? text : word));
     if (of_data) *there &= fd_exists(text);
   }
   if (!e->genome || !of_folder) return FD_OK;

@@ -92,6 +92,9 @@ static fd_status inspect_safetensors(const char *path) {
   return FD_OK;
 }
 
+/* Whether a failure is of the file that is looked at, and not of this process. */
+static int is_damage(fd_status status) { return status == FD_DATA || status == FD_MISSING; }
+
 /* One file of a checkpoint against its MANIFEST. */
 static fd_status check_file(const char *folder, const fd_slice *s) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
@@ -120,11 +123,15 @@ static fd_status inspect_checkpoint(const char *folder) {
            info.state_id);
     print_clean(text);
     printf("files:\n");
-    for (int i = 0; i < count; i++) bad += check_file(folder, &slices[i]) != FD_OK;
-    if (bad)
+    for (int i = 0; i < count && status == FD_OK; i++) {
+      fd_status one = check_file(folder, &slices[i]);
+      bad += is_damage(one);
+      if (!is_damage(one)) status = one;
+    }
+    if (bad && status == FD_OK)
       status =
           fd_fail(FD_DATA, "%s: %d of %d files are missing or damaged; a resume takes an older checkpoint", folder, bad, count);
-    else printf("all %d files are as written\n", count);
+    else if (status == FD_OK) printf("all %d files are as written\n", count);
   }
   free(text);
   free(slices);
@@ -140,15 +147,19 @@ static fd_status inspect_run(const char *folder) {
   printf("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
   for (int i = 0; i < count; i++) {
     if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
-    fd_status verified = fd_checkpoint_verify(path, 1, &info);
-    int good = verified == FD_OK;
-    refused |= verified == FD_NUMERIC && taken < 0; /* a resume passes over what is damaged, not over this */
+    fd_status status = fd_checkpoint_verify(path, 1, &info);
+    int good = status == FD_OK;
+    if (!good && status != FD_NUMERIC && !is_damage(status)) {
+      free(steps);
+      return status;
+    }
+    refused |= status == FD_NUMERIC && taken < 0; /* a resume passes over what is damaged, not over this */
     if (good && taken < 0 && !refused) taken = steps[i];
     bad += !good;
     if (good)
       printf("  step %-12" PRId64 " ok       state_id %s%s\n", steps[i], info.state_id,
              taken == steps[i] ? "  <- a resume takes this one" : "");
-    else printf("  step %-12" PRId64 " %s %s\n", steps[i], verified == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
+    else printf("  step %-12" PRId64 " %s %s\n", steps[i], status == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
   }
   free(steps);
   if (!count) printf("  'findna pretrain' begins at step 0\n");

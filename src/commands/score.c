@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
+#include "base/path.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/bed.h"

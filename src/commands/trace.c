@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/args.h"
-#include "base/file.h"
 #include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "output/safetensors.h"
 #include "train/rank_device.h"

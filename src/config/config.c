@@ -2,14 +2,14 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/args.h"
-#include "base/file.h"
+#include "base/json.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "config/options.h"
 
@@ -27,6 +27,8 @@ const fd_option fd_options[] = {
   {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", change == FROZEN, help},
 #define TEXT(section, name, value, change, help) \
   {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, change == FROZEN, help},
+#define PATH(section, name, value, change, help) \
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 1, NULL, change == FROZEN, help},
 #define CHOICE(section, name, value, choices, change, help) \
   {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, change == FROZEN, help},
 #include "config/schema.def"
@@ -77,13 +79,6 @@ static const char *choice_text(const char *choices, int index, int *length) {
   return choices;
 }
 
-/* What is no UTF-8 could not be read back from the file that a run writes. */
-static int is_utf8(const char *text) {
-  json_t *copy = json_string(text);
-  json_decref(copy);
-  return copy != NULL;
-}
-
 static int bad_value(char *why, size_t room, const fd_option *o, const char *text) {
   if (o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_BOOL)
     snprintf(why, room, "%s.%s: '%.80s' is not one of %s", o->section, o->name, text, o->choices);
@@ -94,12 +89,19 @@ static int bad_value(char *why, size_t room, const fd_option *o, const char *tex
 }
 
 int fd_option_set(fd_config *config, const fd_option *o, const char *text, char *why, size_t room) {
-  char *end;
+  char *end, path[FD_PATH_MAX];
   errno = 0;
   if (o->kind == FD_OPTION_TEXT) {
+    if (o->max > 0 && fd_path_is_home(text)) { /* shells and YAML leave it as it is */
+      if (fd_path_expand(path, text) != FD_OK) return snprintf(why, room, "%s.%s: no such place", o->section, o->name), 0;
+      text = path;
+    }
     if (strlen(text) >= FD_TEXT_MAX)
       return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
-    if (!is_utf8(text)) return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
+    int utf8;
+    if (fd_json_is_utf8(text, &utf8) != FD_OK) return -1;
+    if (!utf8) /* it could not be read back from the file that a run writes */
+      return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
     snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", text);
     return 1;
   }

@@ -42,6 +42,7 @@ typedef struct fd_config {
 #define REAL(section, name, value, min, max, change, help) double name;
 #define BOOL(section, name, value, change, help) int name;
 #define TEXT(section, name, value, change, help) char name[FD_TEXT_MAX];
+#define PATH(section, name, value, change, help) char name[FD_TEXT_MAX];
 #define CHOICE(section, name, value, choices, change, help) int name;
 #include "config/schema.def"
 #undef SECTION
@@ -50,6 +51,7 @@ typedef struct fd_config {
 #undef REAL
 #undef BOOL
 #undef TEXT
+#undef PATH
 #undef CHOICE
 } fd_config;
 

@@ -143,11 +143,9 @@ static fd_status write_one(writer *w, const fd_shard_plan *plan, fd_shard_entry 
       plan->count, window,    contigs, fd_split_names[plan->split], w->in->options->assembly, w->source_sha256, w->contig_name,
       w->symbols,  w->contig, w->start};
   FD_TRY(fd_path(path, w->folder, plan->file, NULL));
-  FD_TRY(fd_shard_write(path, &shard));
   snprintf(entry->file, sizeof entry->file, "%s", plan->file);
   snprintf(entry->split, sizeof entry->split, "%s", fd_split_names[plan->split]);
-  entry->windows = plan->count;
-  return fd_sha256_file(path, entry->sha256, &entry->bytes);
+  return fd_shard_write(path, &shard, entry);
 }
 
 /* SHA-256 over the hashes of the sources, in their order. */

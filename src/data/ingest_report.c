@@ -1,13 +1,13 @@
 /* The manifest of an ingest, and its report for people. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "data/ingest_parts.h"
 
 static json_t *list_json(const fd_list *list) {
   json_t *out = json_array();
-  for (int i = 0; i < list->count; i++) json_array_append_new(out, json_string(list->item[i]));
+  for (int i = 0; i < list->count; i++) fd_json_append(&out, json_string(list->item[i]));
   return out;
 }
 
@@ -28,8 +28,8 @@ static const char *base_name(const char *path) {
 static json_t *sources_json(const fd_genome *g) {
   json_t *out = json_array();
   for (int i = 0; i < g->files; i++)
-    json_array_append_new(out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
-                                         "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
+    fd_json_append(&out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
+                                   "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
   return out;
 }
 
@@ -37,9 +37,9 @@ static json_t *contigs_json(const fd_ingest *in) {
   json_t *out = json_array();
   for (int i = 0; i < in->genome.records; i++) {
     const fd_record *r = &in->genome.record[i];
-    json_array_append_new(
-        out, json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
-                       (json_int_t)r->length, "n", (json_int_t)fd_record_count_n(r, 0, r->length), "used", in->used[i]));
+    fd_json_append(&out,
+                   json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
+                             (json_int_t)r->length, "n", (json_int_t)fd_record_count_n(r, 0, r->length), "used", in->used[i]));
   }
   return out;
 }
@@ -48,12 +48,12 @@ static json_t *report_json(const fd_ingest *in) {
   const fd_read_counts *c = &in->genome.counts;
   json_t *iupac = json_object(), *splits = json_object();
   for (int i = 0; i < 26; i++)
-    if (c->iupac[i]) json_object_set_new(iupac, (char[]){(char)('A' + i), '\0'}, json_integer(c->iupac[i]));
+    if (c->iupac[i]) fd_json_set(&iupac, (char[]){(char)('A' + i), '\0'}, json_integer(c->iupac[i]));
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
-    json_object_set_new(splits, fd_split_names[s],
-                        json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)p->count, "refused_end", (json_int_t)p->crossed,
-                                  "refused_n", (json_int_t)p->too_many_n));
+    fd_json_set(&splits, fd_split_names[s],
+                json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)p->count, "refused_end", (json_int_t)p->crossed, "refused_n",
+                          (json_int_t)p->too_many_n));
   }
   return json_pack("{s:I, s:I, s:I, s:o, s:o}", "bases", (json_int_t)c->bases, "n", (json_int_t)c->n, "lower_case",
                    (json_int_t)c->lower, "iupac_to_n", iupac, "splits", splits);
@@ -63,16 +63,16 @@ fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **t
   json_t *shards = json_array();
   for (int i = 0; i < m->shards; i++) {
     const fd_shard_entry *e = &m->shard[i];
-    json_array_append_new(shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
-                                            (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
+    fd_json_append(&shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
+                                      (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
   }
   json_t *root =
       json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "format", "findna-shards 1", "window", m->window, "dataset_id",
                 m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options), "sources",
                 sources_json(&in->genome), "contigs", contigs_json(in), "report", report_json(in), "shards", shards);
-  *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+  fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
   json_decref(root);
-  return *text ? FD_OK : fd_fail(FD_MEMORY, "out of memory for the manifest");
+  return status;
 }
 
 /* Sequences that are not used: by name when they are few. */

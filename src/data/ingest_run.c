@@ -1,12 +1,16 @@
 /* The order of an ingest: scan, choose contigs and intervals, place, write, commit. */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "data/ingest_parts.h"
 
 static fd_status choose_intervals(fd_ingest *in) {
@@ -88,19 +92,21 @@ static fd_status decide(fd_ingest *in) {
 /* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
 static fd_status take_folder(const char *temporary, int *lock) {
   char path[FD_PATH_MAX];
+  struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  if (fd_exists(temporary) && !fd_exists(path))
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || !fd_exists(path)))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) { /* of a run that was killed */
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
     if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
     status = fd_path(path, temporary, entry->d_name, NULL);
     if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", temporary);
   closedir(folder);
   return status;
 }

@@ -1,16 +1,15 @@
 /* Shards in HDF5, and the manifest that names them. */
 #include "data/shards.h"
 
-#include <hdf5.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
+#include "base/h5.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "device/tensors.h"
 
 static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
@@ -20,13 +19,6 @@ enum {
   SHARDS_MAX = 1 << 20,
   CONTIG_ROOM = 64 /* at least; frozen: in the hash */
 };
-
-/* libhdf5 prints stacks of its own and loads plugins from the environment: neither is wanted. */
-static void quiet_hdf5(void) {
-  H5open();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  H5PLset_loading_state(0);
-}
 
 /* --- the manifest ----------------------------------------------------------------------------------------------- */
 
@@ -90,15 +82,14 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
 fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
-  json_error_t error;
+  json_t *root;
   memset(m, 0, sizeof *m);
   FD_TRY(fd_path(m->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "manifest.json", NULL));
   FD_TRY(fd_read_file(path, MANIFEST_MAX, &text, &bytes));
-  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
-  fd_status status =
-      root ? read_shards(path, root, m) : fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  if (status == FD_OK) status = read_shards(path, root, m);
   json_decref(root);
   if (status != FD_OK) fd_manifest_free(m);
   return status;
@@ -137,39 +128,37 @@ fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-static int write_text(hid_t file, const char *name, const char *text) {
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, strlen(text) + 1);
-  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  int good = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
-  if (attribute >= 0) H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
+/* An attribute of one text, or of several of the same size. */
+static int write_attribute(hid_t file, const char *name, hsize_t count, size_t size, const char *text) {
+  hid_t type = H5Tcopy(H5T_C_S1), space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
+  int good = type >= 0 && space >= 0 && H5Tset_size(type, size) >= 0;
+  hid_t attribute = good ? H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  good = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
+  if (attribute >= 0) good = H5Aclose(attribute) >= 0 && good;
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
   return good;
+}
+
+static int write_text(hid_t file, const char *name, const char *text) {
+  return write_attribute(file, name, 0, strlen(text) + 1, text);
 }
 
 /* Texts of a fixed length, each ended by a NUL. What a record's name has behind its contig stays behind the NUL: it has always
  * been in the files, and so in their hashes. */
 static int write_contigs(hid_t file, const fd_shard *s) {
-  hsize_t count = (hsize_t)s->contigs;
   size_t room = CONTIG_ROOM;
   char *names;
   for (int i = 0; i < s->contigs; i++)
     if (strlen(s->contig_name[i].name) >= room) room = strlen(s->contig_name[i].name) + 1;
-  if (fd_alloc(&names, (size_t)count, room, "names of contigs") != FD_OK) return 0;
+  if (fd_alloc(&names, (size_t)s->contigs, room, "names of contigs") != FD_OK) return 0;
   for (int i = 0; i < s->contigs; i++) {
     const fd_shard_contig *c = &s->contig_name[i];
     memcpy(names + (size_t)i * room, c->name, strlen(c->name));
     names[(size_t)i * room + c->length] = '\0';
   }
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
-  H5Tset_size(type, room);
-  hid_t attribute = H5Acreate2(file, "contigs", type, space, H5P_DEFAULT, H5P_DEFAULT);
-  int good = attribute >= 0 && H5Awrite(attribute, type, names) >= 0;
+  int good = write_attribute(file, "contigs", (hsize_t)s->contigs, room, names);
   free(names);
-  if (attribute >= 0) H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
   return good;
 }
 
@@ -180,44 +169,51 @@ static int write_dataset(hid_t file, const char *name, hid_t stored, hid_t memor
   if (rows < 1) rows = 1;
   if (chunk[0] > rows) chunk[0] = rows;
   hid_t space = H5Screate_simple(rank, shape, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
-  int good = H5Pset_chunk(create, rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0 && H5Pset_obj_track_times(create, 0) >= 0;
+  int good = space >= 0 && create >= 0 && H5Pset_chunk(create, rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0 &&
+             H5Pset_obj_track_times(create, 0) >= 0;
   hid_t set = good ? H5Dcreate2(file, name, stored, space, H5P_DEFAULT, create, H5P_DEFAULT) : -1;
   good = set >= 0 && H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
   if (set >= 0) good = H5Dclose(set) >= 0 && good;
-  H5Pclose(create);
-  H5Sclose(space);
+  if (create >= 0) H5Pclose(create);
+  if (space >= 0) H5Sclose(space);
   return good;
 }
 
-static int write_shard(const char *path, const fd_shard *s) {
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
-  H5Pset_obj_track_times(create, 0);
-  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
+static int fill_shard(hid_t file, const fd_shard *s) {
   hsize_t shape[2] = {(hsize_t)s->count, (hsize_t)s->length};
   char window[16];
   snprintf(window, sizeof window, "%d", s->length);
-  int good = file >= 0 && write_text(file, "format", shard_format) && write_text(file, "split", s->split) &&
-             write_text(file, "window", window) && write_text(file, "assembly", s->assembly) &&
-             write_text(file, "source_sha256", s->source_sha256) && write_contigs(file, s) &&
-             write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
-             write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
-             write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start);
-  if (file >= 0) good = H5Fclose(file) >= 0 && good;
-  H5Pclose(create);
-  H5Pclose(access);
-  return good;
+  return write_text(file, "format", shard_format) && write_text(file, "split", s->split) && write_text(file, "window", window) &&
+         write_text(file, "assembly", s->assembly) && write_text(file, "source_sha256", s->source_sha256) &&
+         write_contigs(file, s) && write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
+         write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
+         write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start);
 }
 
-fd_status fd_shard_write(const char *path, const fd_shard *shard) {
-  char temporary[FD_PATH_MAX + 16];
-  snprintf(temporary, sizeof temporary, "%s.tmp-h5", path);
-  quiet_hdf5();
-  fd_status status =
-      write_shard(temporary, shard) ? FD_OK : fd_fail(FD_IO, "%s: HDF5 could not write the shard (disk full?)", path);
-  if (status == FD_OK) status = fd_sync_file(temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, path);
-  if (status != FD_OK) unlink(temporary);
+/* The shard's file, made in memory: HDF5 never meets a full disk, and what is hashed is what was meant. */
+static fd_status make_shard(const char *path, const fd_shard *s, fd_h5_image *image) {
+  *image = (fd_h5_image){0};
+  FD_TRY(fd_h5_start());
+  hid_t create = H5Pcreate(H5P_FILE_CREATE);
+  hid_t file = create >= 0 && H5Pset_obj_track_times(create, 0) >= 0 ? fd_h5_create_image(create, image) : -1;
+  int good = file >= 0 && fill_shard(file, s);
+  if (file >= 0) good = H5Fclose(file) >= 0 && good;
+  if (create >= 0) H5Pclose(create);
+  return good ? fd_h5_image_size(image, path) : fd_h5_fail(FD_IO, path, "make the shard");
+}
+
+fd_status fd_shard_write(const char *path, const fd_shard *shard, fd_shard_entry *entry) {
+  fd_h5_image image;
+  unsigned char digest[FD_SHA256_BYTES];
+  fd_status status = make_shard(path, shard, &image);
+  if (status == FD_OK) status = fd_sha256_of(image.bytes, image.size, digest);
+  if (status == FD_OK) status = fd_write_file(path, image.bytes, image.size);
+  if (status == FD_OK) {
+    fd_hex(entry->sha256, digest);
+    entry->bytes = image.size;
+    entry->windows = shard->count;
+  }
+  free(image.bytes);
   return status;
 }
 
@@ -284,10 +280,12 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
 }
 
 static fd_status open_shard(const char *path, reader *r) {
-  quiet_hdf5();
+  FD_TRY(fd_h5_start());
   r->path = path;
-  r->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  return r->file >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: is not an HDF5 file, or is damaged", path);
+  hid_t access = fd_h5_access();
+  r->file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
+  if (access >= 0) H5Pclose(access);
+  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }
 
 static fd_status check_attributes(const reader *r, int window, const char *split) {

@@ -68,8 +68,8 @@ typedef struct fd_shard {
   const int64_t *start;               /* [count] */
 } fd_shard;
 
-/* Writes one shard durably at `path`, the same bytes for the same content. */
-fd_status fd_shard_write(const char *path, const fd_shard *shard) FD_MUST_CHECK;
+/* Writes one shard durably at `path`, the same bytes for the same content; says its windows, bytes and SHA-256 in *entry. */
+fd_status fd_shard_write(const char *path, const fd_shard *shard, fd_shard_entry *entry) FD_MUST_CHECK;
 
 /* Prints a description of one shard file to stdout (for 'findna inspect'). */
 fd_status fd_shard_print(const char *path) FD_MUST_CHECK;

@@ -130,8 +130,10 @@ static fd_status read_names(const npy *f) {
     if (items < FD_SHOWN_IDS && used < sizeof shown)
       used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
   }
+  fd_status status = feof(in) ? FD_OK : fd_fail_errno("cannot read", path);
   free(line);
   fclose(in);
+  FD_TRY(status);
   if (rows != f->rows) return fd_fail(FD_DATA, "%s: names of %" PRId64 " rows, but the matrix has %" PRId64, path, rows, f->rows);
   printf("  %-14s %" PRId64 "\n", "items", items);
   if (used < sizeof shown && items > FD_SHOWN_IDS) snprintf(shown + used, sizeof shown - used, ", ...");

@@ -1,10 +1,10 @@
 /* Shows a matrix in HDF5. */
-#include <hdf5.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/h5.h"
 #include "base/memory.h"
 #include "output/matrix_show.h"
 
@@ -20,9 +20,10 @@ static int read_text(hid_t file, const char *name, char text[FD_SHOWN_TEXT]) {
 }
 
 static hid_t open_file(const char *path) {
-  H5open();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints stacks of its own */
-  return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (fd_h5_start() != FD_OK) return -1;
+  hid_t access = fd_h5_access(), file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
+  if (access >= 0) H5Pclose(access);
+  return file;
 }
 
 int fd_matrix_is_h5(const char *path) {
@@ -137,7 +138,7 @@ done:
 
 fd_status fd_matrix_show_h5(const char *path) {
   hid_t file = open_file(path);
-  if (file < 0) return fd_fail(FD_DATA, "%s: is no HDF5 file, or a damaged one", path);
+  if (file < 0) return fd_h5_fail(FD_DATA, path, "open it: no HDF5 file, or a damaged one");
   fd_status status = show(path, file);
   H5Fclose(file);
   return status;

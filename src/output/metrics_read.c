@@ -1,10 +1,12 @@
 /* Reads metrics.jsonl into columns. */
-#include <jansson.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "output/metrics.h"
 
@@ -33,6 +35,11 @@ static fd_column *column_of(fd_metrics_table *t, const char *name) {
   return c;
 }
 
+static fd_status bad_line(const char *where, const char *wrong) {
+  if (errno == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory", where);
+  return fd_fail(FD_DATA, "%s: is no line of metrics: %s", where, wrong);
+}
+
 /* Room for one more row in all columns. */
 static int grow(fd_metrics_table *t) {
   if (t->rows < t->room) return 1;
@@ -46,24 +53,25 @@ static int grow(fd_metrics_table *t) {
   return 1;
 }
 
-/* Takes one line's object; NULL when it is good, else what is wrong. */
-static const char *take_line(fd_metrics_log *log, json_t *object) {
+/* Takes one line's object; `where` is file:line. */
+static fd_status take_line(fd_metrics_log *log, json_t *object, const char *where) {
   const char *kind = json_string_value(json_object_get(object, "kind")), *key;
-  json_t *value;
-  if (!kind) return "has no \"kind\"";
-  if (!json_is_integer(json_object_get(object, "step"))) return "has no \"step\"";
+  const json_t *value;
+  if (!kind || !json_is_integer(json_object_get(object, "step")))
+    return fd_fail(FD_DATA, "%s: is no line of metrics: has no \"kind\" or no \"step\"", where);
+  errno = 0;
   fd_metrics_table *t = table_of(log, kind);
-  if (!t) return "has one kind too many, or a kind with a long name";
-  if (!grow(t) || !column_of(t, "step")) return "needs more memory than there is";
+  if (!t) return bad_line(where, "has one kind too many, or a kind with a long name");
+  if (!grow(t) || !column_of(t, "step")) return bad_line(where, "needs more memory than there is");
   for (int i = 0; i < t->columns; i++) t->column[i].value[t->rows] = NAN;
   json_object_foreach(object, key, value) {
     if (!json_is_number(value)) continue;
     fd_column *c = column_of(t, key);
-    if (!c) return "has one column too many, or a name that is too long";
+    if (!c) return bad_line(where, "has one column too many, or a name that is too long");
     c->value[t->rows] = json_number_value(value);
   }
   t->rows++;
-  return NULL;
+  return FD_OK;
 }
 
 fd_status fd_metrics_read(const char *path, fd_metrics_log *log) {
@@ -75,14 +83,14 @@ fd_status fd_metrics_read(const char *path, fd_metrics_log *log) {
   if (!in) return fd_fail_errno("cannot open", path);
   FD_GO(fd_alloc(&log->table, TABLES_MAX, sizeof *log->table, "metrics"));
   for (ssize_t n; status == FD_OK && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
-    json_error_t error;
-    json_t *object = json_loadb(line, (size_t)n, 0, &error);
-    const char *wrong = object ? take_line(log, object) : error.text;
-    number++;
-    if (wrong) status = fd_fail(FD_DATA, "%s:%zu: is no line of metrics: %s", path, number, wrong);
+    char where[FD_PATH_MAX + 32];
+    json_t *object;
+    snprintf(where, sizeof where, "%s:%zu", path, ++number);
+    status = fd_json_parse(&object, line, (size_t)n, where);
+    if (status == FD_OK) status = take_line(log, object, where);
     json_decref(object);
   }
-  if (status == FD_OK && ferror(in)) status = fd_fail_errno("cannot read", path);
+  if (status == FD_OK && !feof(in)) status = fd_fail_errno("cannot read", path); /* also a line without memory for it */
 done:
   free(line);
   fclose(in);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/text.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 
@@ -89,8 +90,8 @@ static void say_task(FILE *out, const fd_report *r) {
             same, turned);
 }
 
-static double median(const double *value, size_t rows) {
-  double *sorted = malloc((rows + 1) * sizeof *sorted), middle = NAN;
+static double median(FILE *out, const double *value, size_t rows) {
+  double *sorted = fd_text_memory(out, rows, sizeof *sorted), middle = NAN;
   size_t n = 0;
   for (size_t i = 0; sorted && value && i < rows; i++)
     if (isfinite(value[i])) sorted[n++] = value[i];
@@ -102,7 +103,7 @@ static double median(const double *value, size_t rows) {
 static void speed_cards(FILE *out, const fd_report *r) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, "step"), *resumes = fd_metrics_find(&r->log, "resume");
   const double *seconds = fd_metrics_column(t, "seconds");
-  double rate = median(fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
+  double rate = median(out, fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
   double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"), total = 0,
          done = fd_report_last(r, "step", "step") + 1;
   if (!isfinite(done)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/text.h"
 
 enum {
   WIDTH = 560,
@@ -80,8 +81,8 @@ static double pixel_y(const plot *p, double y) {
 }
 
 /* Widens [low, high] by the values that should be seen: those from range_from on; of a faint series all but the outer 1 %. */
-static void widen_by_series(const plot *p, const fd_series *s, double *low, double *high) {
-  double *sorted = malloc((s->count + 1) * sizeof *sorted);
+static void widen_by_series(FILE *out, const plot *p, const fd_series *s, double *low, double *high) {
+  double *sorted = fd_text_memory(out, s->count, sizeof *sorted);
   size_t n = 0;
   for (size_t i = 0; sorted && i < s->count; i++)
     if (usable(p, s->x[i], s->y[i]) && s->x[i] >= s->range_from) sorted[n++] = s->y[i];
@@ -95,13 +96,13 @@ static void widen_by_series(const plot *p, const fd_series *s, double *low, doub
 }
 
 /* Sets the value range; 0 when there is nothing to draw. */
-static int find_range(const fd_chart *chart, plot *p) {
+static int find_range(FILE *out, const fd_chart *chart, plot *p) {
   double low = INFINITY, high = -INFINITY;
   int from_zero = chart->from_zero && !p->log_y; /* a logarithm has no zero */
   p->x0 = INFINITY, p->x1 = -INFINITY;
   for (int i = 0; i < chart->series_count; i++) {
     const fd_series *s = &chart->series[i];
-    widen_by_series(p, s, &low, &high);
+    widen_by_series(out, p, s, &low, &high);
     for (size_t k = 0; k < s->count; k++)
       if (usable(p, s->x[k], s->y[k])) p->x0 = fmin(p->x0, s->x[k]), p->x1 = fmax(p->x1, s->x[k]);
   }
@@ -246,7 +247,7 @@ void fd_svg_chart(FILE *out, const fd_chart *chart) {
   p.outer_height = height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of names take nothing from the plot */
   p.width = width - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT);
   p.height = p.outer_height - p.top - BOTTOM;
-  if (!find_range(chart, &p)) {
+  if (!find_range(out, chart, &p)) {
     fprintf(out, "<p class=\"absent\">no data</p>\n");
     return;
   }

@@ -27,13 +27,14 @@ fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count
   FD_TRY(fd_path(path, run_folder, "ckpt", NULL));
   DIR *folder = opendir(path);
   if (!folder) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open folder", path);
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) {
     int64_t step;
     int length = 0;
     if (sscanf(entry->d_name, "step_%18" SCNd64 "%n", &step, &length) != 1 || entry->d_name[length]) continue;
     status = fd_grow(steps, &capacity, (size_t)*count + 1, sizeof **steps, "checkpoints");
     if (status == FD_OK) (*steps)[(*count)++] = step;
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", path);
   closedir(folder);
   if (*count) qsort(*steps, (size_t)*count, sizeof **steps, newer_first);
   return status;
@@ -158,7 +159,9 @@ static fd_status load_config(const char *folder, const fd_slice *slices, int cou
 
 /* Same experiment? Differences in frozen keys or data are not damage: they refuse the resume. */
 static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved) {
-  if (fd_config_compare_frozen(saved, run->config) != FD_OK)
+  fd_status same = fd_config_compare_frozen(saved, run->config);
+  if (same != FD_OK && same != FD_CONFIG) return same;
+  if (same != FD_OK)
     return fd_fail(
         FD_CONFIG,
         "%s: was made with another configuration; resume with the same, or start anew with --restart or another run.folder",
