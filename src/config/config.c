@@ -184,17 +184,25 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   fprintf(out, " | %s | %s |\n", o->frozen ? "frozen" : "free", o->help);
 }
 
+static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    if (!o->frozen || (named && !named[o - fd_options])) continue;
+    fprintf(out, "%s.%s=", o->section, o->name);
+    fd_option_print(out, config, o);
+    fprintf(out, "\n");
+  }
+}
+
 void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) {
   const char *section = "";
+  if (style == FD_CONFIG_FROZEN) {
+    print_frozen(out, config, NULL);
+    return;
+  }
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int fresh = strcmp(section, o->section) != 0;
     section = o->section;
-    if (style == FD_CONFIG_FROZEN) {
-      if (!o->frozen) continue;
-      fprintf(out, "%s.%s=", o->section, o->name);
-      fd_option_print(out, config, o);
-      fprintf(out, "\n");
-    } else if (style == FD_CONFIG_MARKDOWN) {
+    if (style == FD_CONFIG_MARKDOWN) {
       if (fresh) fprintf(out, "\n## %s\n\n| option | default | values | at resume | meaning |\n|---|---|---|---|---|\n", section);
       print_markdown_row(out, config, o);
     } else {
@@ -208,19 +216,21 @@ void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) 
   }
 }
 
-fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
+fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) {
   char *text = NULL;
   size_t bytes = 0;
   unsigned char digest[FD_SHA256_BYTES];
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
-  fd_config_print(out, config, FD_CONFIG_FROZEN);
+  print_frozen(out, config, named);
   FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_sha256_of(text, bytes, digest);
   fd_hex(hex, digest);
   free(text);
   return status;
 }
+
+fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) { return fd_frozen_hash(config, NULL, hex); }
 
 fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {
   fd_status status = FD_OK;
