@@ -173,14 +173,6 @@ static int has(const char *folder, const char *name) {
   return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
 }
 
-static int begins_with(const char *path, const char *bytes, size_t count) {
-  char head[16] = "";
-  FILE *in = fopen(path, "re");
-  size_t n = in ? fread(head, 1, count, in) : 0;
-  if (in) fclose(in);
-  return n == count && !memcmp(head, bytes, count);
-}
-
 static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
 
 /* In a process of its own: the HDF5 library crashes on some damaged files. */
@@ -213,6 +205,7 @@ static fd_status inspect(const char *path) {
                    "%s: is neither a checkpoint (MANIFEST), nor shards (manifest.json), nor a run folder (ckpt, metrics.jsonl)",
                    path);
   }
+  if (!S_ISREG(info.st_mode)) return fd_fail(FD_DATA, "%s: is neither a folder nor a regular file", path);
   FD_TRY(fd_path(folder, path, NULL, NULL));
   char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
   int checkpoint = !strcmp(name, "MANIFEST"), shards = !strcmp(name, "manifest.json");
@@ -220,7 +213,7 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
-  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
+  if (fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
   if (fd_matrix_is_one(path)) return fd_matrix_show(path);
   return inspect_safetensors(path);
 }

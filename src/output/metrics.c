@@ -34,7 +34,7 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
   size_t room = 0;
   int64_t damaged = 0;
   for (ssize_t n; (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
-    json_t *object = json_loadb(line, (size_t)n, 0, NULL), *step = json_object_get(object, "step");
+    json_t *object = json_loadb(line, (size_t)n, JSON_REJECT_DUPLICATES, NULL), *step = json_object_get(object, "step");
     if (!json_is_integer(step)) damaged++;
     else if (is_before(object, json_integer_value(step), resume_step)) fwrite(line, 1, (size_t)n, out);
     json_decref(object);
@@ -46,8 +46,10 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
 
 static fd_status cut_back(const char *path, int64_t resume_step) {
   char temporary[FD_PATH_MAX + 32];
-  FILE *in = fopen(path, "re");
-  if (!in) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open", path);
+  FILE *in;
+  uint64_t bytes;
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_open_stream(path, &in, &bytes));
   snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
   FILE *out = fopen(temporary, "we");
   fd_status status = out ? copy_lines(in, out, path, resume_step) : fd_fail_errno("cannot create", temporary);
