@@ -154,7 +154,7 @@ fuzz:
 	  { echo "make fuzz needs clang with libFuzzer: make fuzz CC=clang" >&2; exit 1; }
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
-test: findna $(TESTS) $(B)/fuzz/replay emulated
+test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
@@ -163,9 +163,10 @@ check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_parts $(B)/tests/tes
 	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
-# Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
-test-chaos: findna $(B)/tests/chaos/writer
+# Kill trials, flipped bits and failing calls: half an hour and more. TRIALS, KILLS, FLIPS, SEED, STRIDE may be given.
+test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
 demo: findna
