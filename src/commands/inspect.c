@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +22,8 @@
 #include "output/matrix_show.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
+
+enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* processor seconds for an HDF5 file, and bytes for a further one */
 
 /* What can be said of a tensor's values. */
 typedef struct summary {
@@ -175,13 +180,25 @@ static int has(const char *folder, const char *name) {
 
 static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
 
-/* In a process of its own: the HDF5 library crashes on some damaged files. */
+/* The process that reads ends with its parent, and after many times the processor seconds that a whole file of this size takes.
+ */
+static void bound_reader(uint64_t bytes) {
+  const rlim_t seconds = (rlim_t)(READER_SECONDS + bytes / READER_BYTES);
+  const struct rlimit limit = {seconds, seconds};
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setrlimit(RLIMIT_CPU, &limit);
+}
+
+/* In a process of its own: the HDF5 library crashes on some damaged files, and on others never comes to an end. */
 static fd_status inspect_hdf5(const char *path) {
   int code;
+  uint64_t bytes;
+  FD_TRY(fd_file_size(path, &bytes));
   fflush(stdout);
   pid_t child = fork();
   if (child < 0) return fd_fail_errno("cannot start a process to read", path);
   if (child == 0) {
+    bound_reader(bytes);
     fd_status status = show_hdf5(path);
     fflush(stdout);
     _exit(status);
@@ -189,7 +206,9 @@ static fd_status inspect_hdf5(const char *path) {
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
   if (WIFEXITED(code) && (WEXITSTATUS(code) == FD_OK || WEXITSTATUS(code) >= FD_USAGE)) return (fd_status)WEXITSTATUS(code);
-  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library crashed on it", path);
+  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library %s", path,
+                 WIFSIGNALED(code) && (WTERMSIG(code) == SIGXCPU || WTERMSIG(code) == SIGKILL) ? "did not come to an end with it"
+                                                                                               : "crashed on it");
 }
 
 /* Tells by content what a path is. */

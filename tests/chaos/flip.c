@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include "tasks/model_file.h"
 #include "train/checkpoint.h"
 
-enum { LIMIT = 20, FILES_MAX = 32 };
+enum { LIMIT = 60, FILES_MAX = 32 };
 
 /* What a load gave: the hash of all that a user of it would see. */
 typedef struct outcome {
@@ -59,6 +60,12 @@ static void crash(int sig) {
   (void)sig;
   if (write(terminal, text, sizeof text - 1) < 0 || write(terminal, now, strlen(now)) < 0) _exit(98);
   _exit(99);
+}
+
+/* Processes that a reader starts die as they would without us. */
+static void plain_child(void) {
+  const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], SIG_DFL);
 }
 
 static void need(int condition, const char *what) {
@@ -255,6 +262,7 @@ int main(int argc, char **argv) {
       {.name = "embeddings.h5", .place = "embeddings.h5", .load = load_h5}};
   const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
   int good = 1;
+  pthread_atfork(NULL, NULL, plain_child);
   if (argc != 4) return fprintf(stderr, "usage: flip FOLDER TRIALS SEED\n"), 2;
   terminal = dup(STDOUT_FILENO);
   need(freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr), "cannot silence the readers");
