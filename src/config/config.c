@@ -123,6 +123,22 @@ const fd_option *fd_option_find(const char *section, const char *name) {
   return NULL;
 }
 
+/* The code point at `at`, which is UTF-8, and its bytes. */
+static unsigned code_point(const char *at, int *bytes) {
+  const unsigned char *c = (const unsigned char *)at;
+  *bytes = c[0] < 0x80 ? 1 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+  unsigned code = *bytes == 1 ? c[0] : c[0] & (0x7fu >> *bytes);
+  for (int i = 1; i < *bytes; i++) code = code << 6 | (c[i] & 0x3fu);
+  return code;
+}
+
+/* Control characters, line ends of Unicode and what is no character: YAML refuses them, or changes them, where they stand as they
+ * are. */
+static int is_escaped(unsigned code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
+         code == 0xffff;
+}
+
 /* A text is quoted unless it is of characters that mean nothing in YAML. */
 static void print_text(FILE *out, const char *text) {
   static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
@@ -131,11 +147,11 @@ static void print_text(FILE *out, const char *text) {
     return;
   }
   fputc('"', out);
-  for (; *text; text++) {
-    unsigned char byte = (unsigned char)*text;
-    if (byte == '"' || byte == '\\') fprintf(out, "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7f) fprintf(out, "\\x%02x", byte);
-    else fputc(byte, out);
+  for (int bytes; *text; text += bytes) {
+    unsigned code = code_point(text, &bytes);
+    if (code == '"' || code == '\\') fprintf(out, "\\%c", (int)code);
+    else if (is_escaped(code)) fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+    else fwrite(text, 1, (size_t)bytes, out);
   }
   fputc('"', out);
 }
