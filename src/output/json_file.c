@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 
-enum { BYTES_MAX = 64 << 20 };
+enum { BYTES_MAX = 16 << 20 }; /* in memory JSON is up to 80 times its text */
 
 fd_status fd_json_read(const char *path, json_t **object) {
   char *text;
