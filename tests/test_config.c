@@ -262,9 +262,37 @@ static void home(void **state) {
 /* Texts that YAML would read as something else come back as they were. */
 static void print_and_parse(void **state) {
   (void)state;
-  static const char *const folders[] = {"runs/a", "a: b",   "#x",  "- a",  "true",       "'q'", "\"q\"", "a\\b", "a #b",
-                                        " lead",  "trail ", "é",   "./~",  "null",       "[a]", "%x",    "a\tb", "1e3",
-                                        "*a",     "a\nb",   "? a", "a\rb", "a\x01\x7fz", "\\",  "日本 😀"};
+  static const char *const folders[] = {"runs/a",
+                                        "a: b",
+                                        "#x",
+                                        "- a",
+                                        "true",
+                                        "'q'",
+                                        "\"q\"",
+                                        "a\\b",
+                                        "a #b",
+                                        " lead",
+                                        "trail ",
+                                        "é",
+                                        "./~",
+                                        "null",
+                                        "[a]",
+                                        "%x",
+                                        "a\tb",
+                                        "1e3",
+                                        "*a",
+                                        "a\nb",
+                                        "? a",
+                                        "a\rb",
+                                        "a\x01\x7fz",
+                                        "\\",
+                                        "日本 😀",
+                                        "a\xc2\x96z",
+                                        "a\xc2\x85 z",
+                                        "\xe2\x80\xa8 z",
+                                        "\xe2\x80\xa9",
+                                        "\xef\xbb\xbfz",
+                                        "\xef\xbf\xbe"};
   fd_config config, back;
   ear e;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)

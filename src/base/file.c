@@ -37,23 +37,57 @@ static fd_status read_all(int fd, const char *path, char *text, size_t bytes) {
   return FD_OK;
 }
 
-fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) {
-  fd_status status = FD_OK;
+fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) {
   struct stat info;
+  *bytes = 0;
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* the open itself would wait for a pipe's writer */
+  if (*fd < 0 && errno == ENXIO)
+    return fd_fail(FD_DATA, "%s: is not a regular file", path); /* a socket, a device that is not there */
+  if (*fd < 0) return fd_fail_errno("cannot open", path);
+  fd_status status = FD_OK;
+  if (fstat(*fd, &info)) status = fd_fail_errno("cannot stat", path);
+  else if (!S_ISREG(info.st_mode)) status = fd_fail(FD_DATA, "%s: is not a regular file", path);
+  if (status == FD_OK) {
+    *bytes = (uint64_t)info.st_size;
+    return FD_OK;
+  }
+  close(*fd);
+  *fd = -1;
+  return status;
+}
+
+fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) {
+  int fd;
+  *in = NULL;
+  FD_TRY(fd_open_input(path, &fd, bytes));
+  if ((*in = fdopen(fd, "r"))) return FD_OK;
+  close(fd);
+  return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
+}
+
+int fd_begins_with(const char *path, const void *bytes, size_t count) {
+  char head[16];
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int same = fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && count <= sizeof head &&
+             pread(fd, head, count, 0) == (ssize_t)count && !memcmp(head, bytes, count);
+  if (fd >= 0) close(fd);
+  return same;
+}
+
+fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) {
+  fd_status status;
+  uint64_t size;
+  int fd;
   *text = NULL;
   *bytes = 0;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return fd_fail_errno("cannot open", path);
-  if (fstat(fd, &info)) {
-    status = fd_fail_errno("cannot stat", path);
-  } else if (!S_ISREG(info.st_mode)) {
-    status = fd_fail(FD_DATA, "%s: is not a regular file", path);
-  } else if ((uint64_t)info.st_size > limit) {
-    status = fd_fail(FD_DATA, "%s: has %lld bytes, more than the %zu allowed for this kind of file", path,
-                     (long long)info.st_size, limit);
-  } else if ((status = fd_alloc(text, (size_t)info.st_size + 1, 1, path)) == FD_OK) {
-    status = read_all(fd, path, *text, (size_t)info.st_size);
-    *bytes = (size_t)info.st_size;
+  FD_TRY(fd_open_input(path, &fd, &size));
+  if (size > limit) {
+    status = fd_fail(FD_DATA, "%s: has %llu bytes, more than the %zu allowed for this kind of file", path,
+                     (unsigned long long)size, limit);
+  } else if ((status = fd_alloc(text, (size_t)size + 1, 1, path)) == FD_OK) {
+    status = read_all(fd, path, *text, (size_t)size);
+    *bytes = (size_t)size;
   }
   if (status != FD_OK) {
     free(*text);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -16,8 +17,18 @@ void fd_open_standard(void);
 /* Joins up to three parts with '/'; NULL parts are left out. Fails when the result is longer than FD_PATH_MAX. */
 fd_status fd_path(char out[FD_PATH_MAX], const char *a, const char *b, const char *c) FD_MUST_CHECK;
 
+/* Opens a regular file for reading, and its size. Devices, pipes, sockets and folders are FD_DATA at once: nothing waits for the
+ * other end of a pipe, or reads for ever. All readers of input open here. */
+fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) FD_MUST_CHECK;
+
+/* The same as a stream, closed with fclose. */
+fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) FD_MUST_CHECK;
+
+/* Whether it is a regular file that begins with these bytes (at most 16); says nothing where it is not. */
+int fd_begins_with(const char *path, const void *bytes, size_t count);
+
 /* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
- * anything is read; devices, pipes and folders are refused. */
+ * anything is read. */
 fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) FD_MUST_CHECK;
 
 /* write() until all is written (short writes, EINTR). */

@@ -29,7 +29,7 @@ static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
 static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
   char folder[FD_PATH_MAX], path[FD_PATH_MAX];
   FD_TRY(fd_evaluation_place(e, u, folder, path));
-  FD_TRY(fd_json_peek(path, root));
+  FD_TRY(fd_json_read(path, root));
   if (!*root) return FD_OK;
   const int kmers = u->method->models == FD_OF_NONE;
   const char *made_of = json_string_value(json_object_get(*root, u->method->tunes ? "checkpoint_state_id" : "state_id"));

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +22,8 @@
 #include "output/matrix_show.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
+
+enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* processor seconds for an HDF5 file, and bytes for a further one */
 
 /* What can be said of a tensor's values. */
 typedef struct summary {
@@ -188,23 +193,27 @@ static int has(const char *folder, const char *name) {
   return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
 }
 
-static int begins_with(const char *path, const char *bytes, size_t count) {
-  char head[16] = "";
-  FILE *in = fopen(path, "re");
-  size_t n = in ? fread(head, 1, count, in) : 0;
-  if (in) fclose(in);
-  return n == count && !memcmp(head, bytes, count);
-}
-
 static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
 
-/* In a process of its own: the HDF5 library crashes on some damaged files. */
+/* The process that reads ends with its parent, and after many times the processor seconds that a whole file of this size takes.
+ */
+static void bound_reader(uint64_t bytes) {
+  const rlim_t seconds = (rlim_t)(READER_SECONDS + bytes / READER_BYTES);
+  const struct rlimit limit = {seconds, seconds};
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setrlimit(RLIMIT_CPU, &limit);
+}
+
+/* In a process of its own: the HDF5 library crashes on some damaged files, and on others never comes to an end. */
 static fd_status inspect_hdf5(const char *path) {
   int code;
+  uint64_t bytes;
+  FD_TRY(fd_file_size(path, &bytes));
   fflush(stdout);
   pid_t child = fork();
   if (child < 0) return fd_fail_errno("cannot start a process to read", path);
   if (child == 0) {
+    bound_reader(bytes);
     fd_status status = show_hdf5(path);
     fflush(stdout);
     _exit(status);
@@ -212,7 +221,9 @@ static fd_status inspect_hdf5(const char *path) {
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
   if (WIFEXITED(code) && (WEXITSTATUS(code) == FD_OK || WEXITSTATUS(code) >= FD_USAGE)) return (fd_status)WEXITSTATUS(code);
-  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library crashed on it", path);
+  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library %s", path,
+                 WIFSIGNALED(code) && (WTERMSIG(code) == SIGXCPU || WTERMSIG(code) == SIGKILL) ? "did not come to an end with it"
+                                                                                               : "crashed on it");
 }
 
 /* Tells by content what a path is. */
@@ -228,6 +239,7 @@ static fd_status inspect(const char *path) {
                    "%s: is neither a checkpoint (MANIFEST), nor shards (manifest.json), nor a run folder (ckpt, metrics.jsonl)",
                    path);
   }
+  if (!S_ISREG(info.st_mode)) return fd_fail(FD_DATA, "%s: is neither a folder nor a regular file", path);
   FD_TRY(fd_path(folder, path, NULL, NULL));
   char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
   int checkpoint = !strcmp(name, "MANIFEST"), shards = !strcmp(name, "manifest.json");
@@ -235,7 +247,7 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
-  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
+  if (fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
   if (fd_matrix_is_one(path)) return fd_matrix_show(path);
   return inspect_safetensors(path);
 }

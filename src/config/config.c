@@ -125,6 +125,22 @@ const fd_option *fd_option_find(const char *section, const char *name) {
   return NULL;
 }
 
+/* The code point at `at`, which is UTF-8, and its bytes. */
+static unsigned code_point(const char *at, int *bytes) {
+  const unsigned char *c = (const unsigned char *)at;
+  *bytes = c[0] < 0x80 ? 1 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+  unsigned code = *bytes == 1 ? c[0] : c[0] & (0x7fu >> *bytes);
+  for (int i = 1; i < *bytes; i++) code = code << 6 | (c[i] & 0x3fu);
+  return code;
+}
+
+/* Control characters, line ends of Unicode and what is no character: YAML refuses them, or changes them, where they stand as they
+ * are. */
+static int is_escaped(unsigned code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
+         code == 0xffff;
+}
+
 /* A text is quoted unless it is of characters that mean nothing in YAML. */
 static void print_text(FILE *out, const char *text) {
   static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
@@ -133,11 +149,11 @@ static void print_text(FILE *out, const char *text) {
     return;
   }
   fputc('"', out);
-  for (; *text; text++) {
-    unsigned char byte = (unsigned char)*text;
-    if (byte == '"' || byte == '\\') fprintf(out, "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7f) fprintf(out, "\\x%02x", byte);
-    else fputc(byte, out);
+  for (int bytes; *text; text += bytes) {
+    unsigned code = code_point(text, &bytes);
+    if (code == '"' || code == '\\') fprintf(out, "\\%c", (int)code);
+    else if (is_escaped(code)) fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+    else fwrite(text, 1, (size_t)bytes, out);
   }
   fputc('"', out);
 }
@@ -186,17 +202,25 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   fprintf(out, " | %s | %s |\n", o->frozen ? "frozen" : "free", o->help);
 }
 
+static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    if (!o->frozen || (named && !named[o - fd_options])) continue;
+    fprintf(out, "%s.%s=", o->section, o->name);
+    fd_option_print(out, config, o);
+    fprintf(out, "\n");
+  }
+}
+
 void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) {
   const char *section = "";
+  if (style == FD_CONFIG_FROZEN) {
+    print_frozen(out, config, NULL);
+    return;
+  }
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int fresh = strcmp(section, o->section) != 0;
     section = o->section;
-    if (style == FD_CONFIG_FROZEN) {
-      if (!o->frozen) continue;
-      fprintf(out, "%s.%s=", o->section, o->name);
-      fd_option_print(out, config, o);
-      fprintf(out, "\n");
-    } else if (style == FD_CONFIG_MARKDOWN) {
+    if (style == FD_CONFIG_MARKDOWN) {
       if (fresh) fprintf(out, "\n## %s\n\n| option | default | values | at resume | meaning |\n|---|---|---|---|---|\n", section);
       print_markdown_row(out, config, o);
     } else {
@@ -210,19 +234,21 @@ void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) 
   }
 }
 
-fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
+fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) {
   char *text = NULL;
   size_t bytes = 0;
   unsigned char digest[FD_SHA256_BYTES];
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
-  fd_config_print(out, config, FD_CONFIG_FROZEN);
+  print_frozen(out, config, named);
   FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_sha256_of(text, bytes, digest);
   fd_hex(hex, digest);
   free(text);
   return status;
 }
+
+fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) { return fd_frozen_hash(config, NULL, hex); }
 
 fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {
   fd_status status = FD_OK;

@@ -33,6 +33,9 @@ int fd_option_set(fd_config *config, const fd_option *option, const char *text, 
 /* Prints the value as YAML. */
 void fd_option_print(FILE *out, const fd_config *config, const fd_option *option);
 
+/* SHA-256 (hex) of the frozen keys; with `named` [fd_option_count] those that it marks only. */
+fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
+
 /* Checks values against each other; logs every conflict (`name` is the config file) and returns FD_CONFIG, or FD_OK. */
 fd_status fd_config_check(const fd_config *config, const char *name) FD_MUST_CHECK;
 

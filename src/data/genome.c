@@ -2,7 +2,6 @@
 #include "data/genome.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -159,8 +158,9 @@ void fd_genome_reader_close(fd_genome_reader **reader) {
 }
 
 static fd_status id_of(const char *path, fd_file_id *id) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return fd_fail_errno("cannot open", path);
+  int fd;
+  uint64_t bytes;
+  FD_TRY(fd_open_input(path, &fd, &bytes));
   fd_status status = fd_file_id_of(fd, path, id);
   close(fd);
   return status;

@@ -17,22 +17,37 @@ enum {
   MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
   SHARDS_MAX = 1 << 20,
+  WINDOW_MAX = 1 << 30,
   CONTIG_ROOM = 64 /* at least; frozen: in the hash */
 };
 
 /* --- the manifest ----------------------------------------------------------------------------------------------- */
 
-static fd_status read_entry(const char *path, const json_t *value, size_t index, fd_shard_entry *e) {
+/* A name that a shard may have: in the folder itself, seen by ls, and nothing that steers a terminal. */
+static int is_plain_name(const char *file, size_t room) {
+  if (!*file || *file == '.' || strchr(file, '/') || strlen(file) >= room) return 0;
+  for (; *file; file++)
+    if ((unsigned char)*file < 0x20 || *file == 0x7f) return 0;
+  return 1;
+}
+
+static int is_split(const char *name) { return !strcmp(name, "train") || !strcmp(name, "val") || !strcmp(name, "test"); }
+
+static fd_status read_entry(const char *path, const json_t *value, size_t index, int window, fd_shard_entry *e) {
   const char *file = json_string_value(json_object_get(value, "file")),
              *split = json_string_value(json_object_get(value, "split"));
   const char *hash = json_string_value(json_object_get(value, "sha256"));
   json_int_t windows = json_integer_value(json_object_get(value, "windows")),
              bytes = json_integer_value(json_object_get(value, "bytes"));
-  if (!file || !split || !hash || strlen(hash) != FD_SHA256_HEX - 1 || windows < 1 || bytes < 1 ||
-      strlen(split) >= sizeof e->split)
+  int64_t symbols = windows;
+  if (!file || !split || !fd_is_hex(hash) || windows < 1 || bytes < 1)
     return fd_fail(FD_DATA, "%s: shard %zu: expected file, split, windows, bytes and sha256", path, index);
-  if (!*file || *file == '.' || strchr(file, '/') || strlen(file) >= sizeof e->file)
+  if (!is_split(split)) return fd_fail(FD_DATA, "%s: shard %zu: split '%.40s' (expected train, val or test)", path, index, split);
+  if (!is_plain_name(file, sizeof e->file))
     return fd_fail(FD_DATA, "%s: shard %zu: '%.80s' is not a plain file name", path, index, file);
+  if (!fd_multiply_size(&symbols, window) || symbols > bytes) /* a symbol is a byte, and nothing is packed */
+    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " windows of %d nucleotides do not fit into its %" PRId64 " bytes", path,
+                   index, (int64_t)windows, window, (int64_t)bytes);
   snprintf(e->file, sizeof e->file, "%s", file);
   snprintf(e->split, sizeof e->split, "%s", split);
   snprintf(e->sha256, sizeof e->sha256, "%s", hash);
@@ -56,6 +71,30 @@ fd_status fd_dataset_id(const fd_manifest *m, char hex[FD_SHA256_HEX]) {
   return FD_OK;
 }
 
+static int by_file(const void *a, const void *b) {
+  return strcmp((*(const fd_shard_entry *const *)a)->file, (*(const fd_shard_entry *const *)b)->file);
+}
+
+/* Every file once, and sums that fit. */
+static fd_status check_entries(const char *path, const fd_manifest *m) {
+  const fd_shard_entry **sorted;
+  int64_t symbols = 0;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&sorted, (size_t)m->shards, sizeof *sorted, "manifest"));
+  for (int i = 0; i < m->shards; i++) {
+    sorted[i] = &m->shard[i];
+    if (!fd_add_size(&symbols, m->shard[i].windows * m->window))
+      FD_GO(fd_fail(FD_DATA, "%s: the windows of its %d shards are more than can be counted", path, m->shards));
+  }
+  qsort(sorted, (size_t)m->shards, sizeof *sorted, by_file);
+  for (int i = 1; i < m->shards; i++)
+    if (!strcmp(sorted[i - 1]->file, sorted[i]->file))
+      FD_GO(fd_fail(FD_DATA, "%s: the shard '%s' is there twice", path, sorted[i]->file));
+done:
+  free(sorted);
+  return status;
+}
+
 static fd_status read_shards(const char *path, const json_t *root, fd_manifest *m) {
   const json_t *shards = json_object_get(root, "shards");
   const char *format = json_string_value(json_object_get(root, "format")),
@@ -64,14 +103,16 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
   char hex[FD_SHA256_HEX];
   if (!format || strcmp(format, manifest_format))
     return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, format ? format : "(none)", manifest_format);
-  m->window = (int)json_integer_value(json_object_get(root, "window"));
-  if (m->window < 1 || !count || count > SHARDS_MAX || !id)
-    return fd_fail(FD_DATA, "%s: expected window, dataset_id and at least one shard", path);
+  json_int_t window = json_integer_value(json_object_get(root, "window"));
+  if (window < 1 || window > WINDOW_MAX || !count || count > SHARDS_MAX || !id)
+    return fd_fail(FD_DATA, "%s: expected window (1 to %d), dataset_id and at least one shard", path, WINDOW_MAX);
+  m->window = (int)window;
   FD_TRY(fd_alloc(&m->shard, count, sizeof *m->shard, "manifest"));
   for (size_t i = 0; i < count; i++) {
-    FD_TRY(read_entry(path, json_array_get(shards, i), i, &m->shard[i]));
+    FD_TRY(read_entry(path, json_array_get(shards, i), i, m->window, &m->shard[i]));
     m->shards = (int)i + 1;
   }
+  FD_TRY(check_entries(path, m));
   FD_TRY(fd_dataset_id(m, hex));
   if (strcmp(hex, id))
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
@@ -237,31 +278,47 @@ static void read_text(hid_t file, const char *name, char *text, size_t room) {
   H5Tclose(type);
   H5Aclose(attribute);
   text[room - 1] = '\0';
+  for (char *at = text; *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?'; /* a file must not steer the terminal */
 }
 
-/* Refuses what a shard never has: links out of the file, filters other than Fletcher32, virtual data. */
-static fd_status check_storage(const reader *r, const char *name, hid_t set) {
+/* Opens a dataset that lies in this file: links could lead anywhere, and are not followed. */
+static fd_status open_dataset(const reader *r, const char *name, hid_t *set) {
   H5L_info_t link;
+  if (H5Lexists(r->file, name, H5P_DEFAULT) <= 0) return fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
   if (H5Lget_info(r->file, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
     return fd_fail(FD_DATA, "%s: dataset %s: links are not allowed in shards", r->path, name);
+  *set = H5Dopen2(r->file, name, H5P_DEFAULT);
+  return *set >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
+}
+
+/* Refuses what a shard never has: filters other than Fletcher32, data elsewhere, and chunks larger than all of its values, which
+ * the library would find memory for. */
+static fd_status check_storage(const reader *r, const char *name, hid_t set, int rank, int64_t values) {
   hid_t create = H5Dget_create_plist(set);
+  hsize_t chunk[2] = {0, 0};
   unsigned flags;
-  size_t values = 0;
+  size_t none = 0;
+  int64_t in_chunk = 1;
   int good = H5Pget_layout(create) == H5D_CHUNKED && H5Pget_nfilters(create) == 1 &&
-             H5Pget_filter2(create, 0, &flags, &values, NULL, 0, NULL, NULL) == H5Z_FILTER_FLETCHER32;
+             H5Pget_filter2(create, 0, &flags, &none, NULL, 0, NULL, NULL) == H5Z_FILTER_FLETCHER32;
+  int bounded = good && H5Pget_chunk(create, rank, chunk) == rank;
+  for (int i = 0; i < rank && bounded; i++) bounded = chunk[i] <= INT64_MAX && fd_multiply_size(&in_chunk, (int64_t)chunk[i]);
   H5Pclose(create);
-  return good ? FD_OK
-              : fd_fail(FD_DATA, "%s: dataset %s: expected chunks with the Fletcher32 checksum and no other filter", r->path,
-                        name);
+  if (!good)
+    return fd_fail(FD_DATA, "%s: dataset %s: expected chunks with the Fletcher32 checksum and no other filter", r->path, name);
+  if (!bounded || in_chunk > values)
+    return fd_fail(FD_DATA, "%s: dataset %s: its chunks are larger than its %" PRId64 " values", r->path, name, values);
+  return FD_OK;
 }
 
 /* Reads a whole dataset of this type and shape into `to`. */
 static fd_status read_dataset(const reader *r, const char *name, hid_t stored, hid_t memory, int rank, hsize_t rows,
                               hsize_t columns, void *to) {
   hsize_t shape[2] = {0, 0};
-  hid_t set = H5Lexists(r->file, name, H5P_DEFAULT) > 0 ? H5Dopen2(r->file, name, H5P_DEFAULT) : -1;
-  if (set < 0) return fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
-  fd_status status = check_storage(r, name, set);
+  hid_t set;
+  FD_TRY(open_dataset(r, name, &set));
+  fd_status status = FD_OK;
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
   if (status == FD_OK && H5Tequal(type, stored) <= 0)
     status = fd_fail(FD_DATA, "%s: dataset %s: has another type than expected (windows: uint8, contig: uint16, start: int64)",
@@ -271,6 +328,7 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
                           (rank == 2 && shape[1] != columns)))
     status = fd_fail(FD_DATA, "%s: dataset %s: shape [%" PRIu64 ", %" PRIu64 "] (expected [%" PRIu64 ", %" PRIu64 "])", r->path,
                      name, (uint64_t)shape[0], (uint64_t)shape[1], (uint64_t)rows, (uint64_t)columns);
+  if (status == FD_OK) status = check_storage(r, name, set, rank, (int64_t)(rows * columns));
   if (status == FD_OK && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0)
     status = fd_fail(FD_DATA, "%s: dataset %s: cannot be read: its checksum is wrong or it is cut off", r->path, name);
   H5Sclose(space);
@@ -289,13 +347,14 @@ static fd_status open_shard(const char *path, reader *r) {
 }
 
 static fd_status check_attributes(const reader *r, int window, const char *split) {
-  char format[32], length[16], found[16];
+  char format[32], length[16], found[16], expected[16];
   read_text(r->file, "format", format, sizeof format);
   read_text(r->file, "window", length, sizeof length);
   read_text(r->file, "split", found, sizeof found);
   if (strcmp(format, shard_format))
     return fd_fail(FD_DATA, "%s: attribute format is '%s' (expected '%s')", r->path, format, shard_format);
-  if (atoi(length) != window)
+  snprintf(expected, sizeof expected, "%d", window);
+  if (strcmp(length, expected))
     return fd_fail(FD_DATA, "%s: attribute window is '%s' (the manifest says %d)", r->path, length, window);
   if (strcmp(found, split))
     return fd_fail(FD_DATA, "%s: attribute split is '%s' (the manifest says '%s')", r->path, found, split);
@@ -320,7 +379,7 @@ static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8
 fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w) {
   *w = (fd_windows){.length = m->window};
   for (int i = 0; i < m->shards; i++)
-    if (!strcmp(m->shard[i].split, split)) w->count += m->shard[i].windows;
+    if (!strcmp(m->shard[i].split, split)) w->count += m->shard[i].windows; /* fits: the manifest was checked */
   FD_TRY(fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory"));
   fd_status status = FD_OK;
   uint8_t *at = w->symbols;
@@ -353,10 +412,10 @@ fd_status fd_shard_print(const char *path) {
     read_text(r.file, names[i], text[i], sizeof text[i]);
     printf("  %-14s %s\n", names[i], text[i]);
   }
-  hid_t set = H5Lexists(r.file, "windows", H5P_DEFAULT) > 0 ? H5Dopen2(r.file, "windows", H5P_DEFAULT) : -1;
+  hid_t set;
   hsize_t shape[2] = {0, 0};
-  fd_status status = set >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: has no dataset 'windows'", path);
-  if (set >= 0) {
+  fd_status status = open_dataset(&r, "windows", &set);
+  if (status == FD_OK) {
     hid_t space = H5Dget_space(set);
     if (H5Sget_simple_extent_ndims(space) == 2) H5Sget_simple_extent_dims(space, shape, NULL);
     printf("  windows        %" PRIu64 " of %" PRIu64 " nucleotides\n", (uint64_t)shape[0], (uint64_t)shape[1]);

@@ -31,7 +31,6 @@ struct fd_stream {
   char path[FD_PATH_MAX];
   int fd;
   const packing *kind;
-  fd_file_id id;
   unsigned char *block; /* of the file */
   size_t size, at;      /* of the block */
   uint64_t taken;       /* bytes of the file in this block and before */
@@ -193,7 +192,6 @@ static fd_status begin(fd_stream *s) {
 fd_status fd_file_id_of(int fd, const char *path, fd_file_id *id) {
   struct stat info;
   if (fstat(fd, &info)) return fd_fail_errno("cannot stat", path);
-  if (!S_ISREG(info.st_mode)) return fd_fail(FD_DATA, "%s: is not a regular file", path);
   *id = (fd_file_id){info.st_dev, info.st_ino, info.st_size, info.st_mtim, info.st_ctim};
   return FD_OK;
 }
@@ -207,15 +205,14 @@ int fd_file_id_same(const fd_file_id *a, const fd_file_id *b) {
 
 fd_status fd_stream_open(fd_stream **stream, const char *path, int hashed) {
   fd_status status = FD_OK;
+  uint64_t bytes;
   FD_TRY(fd_alloc(stream, 1, sizeof **stream, "an input file"));
   fd_stream *s = *stream;
   s->x = (lzma_stream)LZMA_STREAM_INIT;
   s->fd = -1;
   FD_GO(fd_path(s->path, path, NULL, NULL));
   FD_GO(fd_alloc(&s->block, BLOCK, 1, "an input file"));
-  s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
-  if (s->fd < 0) FD_GO(fd_fail_errno("cannot open", path));
-  FD_GO(fd_file_id_of(s->fd, path, &s->id));
+  FD_GO(fd_open_input(path, &s->fd, &bytes));
   if (hashed) FD_GO(fd_sha256_begin(&s->hash));
   FD_GO(begin(s));
 done:

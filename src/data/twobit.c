@@ -1,10 +1,8 @@
 /* UCSC 2bit files of versions 0 and 1, either byte order: two bits a base, runs of N beside them. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -41,12 +39,8 @@ static fd_status read_words(twobit *t, uint32_t *words, size_t count) {
 }
 
 int fd_twobit_detect(const char *path) {
-  uint32_t word = 0;
-  FILE *file = fopen(path, "rb");
-  if (!file) return 0;
-  size_t n = fread(&word, sizeof word, 1, file);
-  fclose(file);
-  return n == 1 && (word == signature || word == swap(signature));
+  const uint32_t swapped = swap(signature);
+  return fd_begins_with(path, &signature, sizeof signature) || fd_begins_with(path, &swapped, sizeof swapped);
 }
 
 static void close_twobit(twobit *t) {
@@ -66,12 +60,10 @@ static fd_status read_head(twobit *t) {
 }
 
 static fd_status open_twobit(twobit *t, const char *path) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  uint64_t bytes;
   *t = (twobit){.path = path};
-  if (fd < 0) return fd_fail_errno("cannot open", path);
-  fd_status status = fd_file_id_of(fd, path, &t->id);
-  if (status == FD_OK && !(t->file = fdopen(fd, "rb"))) status = fd_fail(FD_MEMORY, "%s: cannot open a stream", path);
-  if (status != FD_OK) close(fd);
+  FD_TRY(fd_open_stream(path, &t->file, &bytes));
+  fd_status status = fd_file_id_of(fileno(t->file), path, &t->id);
   if (status == FD_OK) status = read_head(t);
   if (status != FD_OK) close_twobit(t);
   return status;

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/output.h"
 
-enum { BYTES_MAX = 64 << 20 };
+enum { BYTES_MAX = 16 << 20 }; /* in memory JSON is up to 80 times its text */
 
 fd_status fd_json_read(const char *path, json_t **object) {
   char *text;
@@ -22,21 +22,6 @@ fd_status fd_json_read(const char *path, json_t **object) {
   json_decref(*object);
   *object = NULL;
   return fd_fail(FD_DATA, "%s: not a JSON object", path);
-}
-
-fd_status fd_json_peek(const char *path, json_t **object) {
-  char *text;
-  size_t bytes;
-  *object = NULL;
-  if (!fd_exists(path)) return FD_OK;
-  fd_status status = fd_read_file(path, BYTES_MAX, &text, &bytes);
-  if (status == FD_OK) status = fd_json_try(object, text, bytes, path);
-  free(text);
-  if (status != FD_OK) return status == FD_MEMORY ? status : FD_OK;
-  if (json_is_object(*object)) return FD_OK;
-  json_decref(*object);
-  *object = NULL;
-  return FD_OK;
 }
 
 /* Brings lists of plain numbers onto one line, in place: a curve of a hundred points would else fill as many lines. */

@@ -10,9 +10,6 @@
  * file:line:column. */
 fd_status fd_json_read(const char *path, json_t **object) FD_MUST_CHECK;
 
-/* The same for files that may be damaged, or anything: NULL, and FD_OK, for what is no JSON object. FD_MEMORY is a failure. */
-fd_status fd_json_peek(const char *path, json_t **object) FD_MUST_CHECK;
-
 /* Writes an object durably: indented, a list of plain numbers on one line. NULL (jansson's word for a text that is not UTF-8 or a
  * number that is not finite) is FD_DATA. */
 fd_status fd_json_write(const char *path, const json_t *object) FD_MUST_CHECK;

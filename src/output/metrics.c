@@ -50,8 +50,10 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
 
 static fd_status cut_back(const char *path, int64_t resume_step) {
   fd_output out = {0};
-  FILE *in = fopen(path, "re");
-  if (!in) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open", path);
+  FILE *in;
+  uint64_t bytes;
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_open_stream(path, &in, &bytes));
   fd_status status = fd_output_begin(&out, path);
   if (status == FD_OK) status = copy_lines(in, out.stream, path, resume_step);
   if (status == FD_OK) status = fd_output_commit(&out);

@@ -139,6 +139,14 @@ static void print_remarks(FILE *out, const json_t *task) {
   if (count) fprintf(out, "</ul>\n");
 }
 
+/* Whether a name leads to a file within the folder. */
+static int is_below(const char *name) {
+  if (*name == '/') return 0;
+  for (const char *at = name; at; at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL)
+    if (!strncmp(at, "..", 2) && (!at[2] || at[2] == '/')) return 0;
+  return 1;
+}
+
 /* The pictures of a model's first seeds, of its probe and each kind of fine-tuning, and of the k-mers. A file that is gone has
  * none. */
 static void print_figures(FILE *out, const fd_report_suite *s, const json_t *task, const fd_report_model *model) {
@@ -151,7 +159,8 @@ static void print_figures(FILE *out, const fd_report_suite *s, const json_t *tas
     char path[FD_PATH_MAX];
     if (!name || (*of && strcmp(of, model->name))) continue;
     json_t *root = NULL;
-    if (fd_path(path, s->folder, name, NULL) == FD_OK && fd_json_peek(path, &root) == FD_MEMORY) fd_text_spoil(out);
+    if (!is_below(name) || fd_path(path, s->folder, name, NULL) != FD_OK) continue;
+    if (fd_json_read(path, &root) == FD_MEMORY) fd_text_spoil(out);
     int is_first = root && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
     own |= is_first && !strcmp(of, model->name);
     if (is_first) first[count++] = root;

@@ -10,7 +10,8 @@
 #include "base/memory.h"
 #include "base/output.h"
 
-enum { HEADER_LIMIT = 100 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
+/* The memory that JSON takes is tens of times its text. */
+enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
 static size_t element_bytes(const char *dtype) {
   static const struct {
@@ -31,15 +32,15 @@ static uint64_t read_length(const char *buffer) {
 
 /* Shape times type; 0 when the shape is not one of up to FD_TENSOR_DIMS sizes or the product does not fit. */
 static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
-  t->dims = (int)json_array_size(shape);
+  int64_t bytes = (int64_t)element;
   if (!json_is_array(shape) || json_array_size(shape) > FD_TENSOR_DIMS) return 0;
-  t->bytes = element;
+  t->dims = (int)json_array_size(shape);
   for (int i = 0; i < t->dims; i++) {
     json_t *size = json_array_get(shape, (size_t)i);
     t->shape[i] = json_integer_value(size);
-    if (!json_is_integer(size) || t->shape[i] < 0) return 0;
-    if (__builtin_mul_overflow(t->bytes, (size_t)t->shape[i], &t->bytes)) return 0;
+    if (!json_is_integer(size) || !fd_multiply_size(&bytes, t->shape[i])) return 0;
   }
+  t->bytes = (size_t)bytes;
   return 1;
 }
 

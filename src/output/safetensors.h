@@ -26,7 +26,7 @@ typedef struct fd_safetensors {
   char *buffer; /* owned */
 } fd_safetensors;
 
-/* Reads and checks a file: the header must be valid JSON of at most 100 MB, the spans contiguous, within the file, without
+/* Reads and checks a file: the header must be valid JSON of at most 10 MB, the spans contiguous, within the file, without
  * overlap or hole, and as long as shape times type. A hostile file gives FD_DATA, never a crash. */
 fd_status fd_safetensors_read(const char *path, fd_safetensors *file) FD_MUST_CHECK;
 

@@ -15,7 +15,8 @@ enum { POINTS_MAX = 1500, CLASSES_MAX = 64 };
 static json_t *drawn(double value) {
   char text[32];
   snprintf(text, sizeof text, "%.4g", value);
-  return isfinite(value) ? json_real(strtod(text, NULL)) : json_null();
+  double rounded = strtod(text, NULL); /* the largest numbers round to infinity */
+  return isfinite(rounded) ? json_real(rounded) : json_null();
 }
 
 /* Every n-th row's values, `stride` apart, so that at most POINTS_MAX are drawn. */

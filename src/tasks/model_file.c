@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/version.h"
+#include "data/class_names.h"
 #include "output/safetensors.h"
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
@@ -84,9 +85,25 @@ done:
   return status;
 }
 
+/* A word that can stand in a config: letters and no more, so that it stays the value of its own key. */
 static const char *word_of(const json_t *object, const char *key) {
   const char *word = json_string_value(json_object_get(object, key));
-  return word ? word : "missing";
+  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz_")] ? word : "missing";
+}
+
+static fd_status take_names(const char *path, const json_t *task, fd_config *config) {
+  const char *text = json_string_value(json_object_get(task, "names"));
+  fd_class_names names;
+  if (!text) return FD_OK;
+  if (strlen(text) >= sizeof config->task.names)
+    return fd_fail(FD_DATA, "%s: the names of its classes are longer than %zu bytes", path, sizeof config->task.names - 1);
+  FD_TRY(fd_class_names_split(&names, text));
+  int count = names.count;
+  fd_class_names_free(&names);
+  if (count != config->task.outputs)
+    return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", path, count, (long long)config->task.outputs);
+  snprintf(config->task.names, sizeof config->task.names, "%s", text);
+  return FD_OK;
 }
 
 /* The model's shape as YAML: the options' own ranges then check it. */
@@ -118,9 +135,7 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   *window = (int)length;
   fd_status status = fd_config_parse(config, text, (size_t)n, path, NULL, 0);
   if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
-  const char *names = json_string_value(json_object_get(task, "names"));
-  if (names) snprintf(config->task.names, sizeof config->task.names, "%s", names);
-  return FD_OK;
+  return take_names(path, task, config);
 }
 
 static fd_status read_config(const char *folder, fd_config *config, int *window) {
@@ -139,18 +154,25 @@ static fd_status read_config(const char *folder, fd_config *config, int *window)
   else if (!letters || strcmp(letters, alphabet))
     status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
                      letters ? letters : "(none)", alphabet);
+  else if (json_object_get(root, "encoder") && strcmp(word_of(root, "encoder"), "chordmixer"))
+    status = fd_fail(FD_DATA, "%s: encoder '%.40s' (expected 'chordmixer')", path, word_of(root, "encoder"));
   else status = read_shape(path, root, config, window);
   json_decref(root);
   return status;
 }
 
-static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
+static fd_status check_tensor(const char *path, const fd_param *p, const fd_safetensors *file) {
   const fd_tensor *t = fd_safetensors_find(file, p->name);
   if (!t) return fd_fail(FD_DATA, "%s: no tensor '%s'", path, p->name);
   if (t->dims != p->dims || t->shape[0] != p->shape[0] || (p->dims == 2 && t->shape[1] != p->shape[1]))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape [%lld, %lld] (config.json says [%d, %d])", path, p->name,
                    (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0],
                    p->dims == 2 ? p->shape[1] : 0);
+  return FD_OK;
+}
+
+static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
+  const fd_tensor *t = fd_safetensors_find(file, p->name);
   if (!fd_tensor_floats(t, weights + p->offset))
     return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32, F16 or BF16, which fp32 holds exactly)", path, p->name,
                    t->dtype);
@@ -166,7 +188,8 @@ static fd_status read_weights(const char *folder, const fd_params *params, float
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
   FD_TRY(fd_safetensors_read(path, &file));
-  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights"));
+  for (int i = 0; i < params->count; i++) FD_GO(check_tensor(path, &params->item[i], &file));
+  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights")); /* not more than the file has, as was just checked */
   for (int i = 0; i < params->count; i++) FD_GO(take_tensor(path, &params->item[i], &file, *weights));
   if (file.count != params->count)
     for (int i = 0; i < file.count; i++)

@@ -23,6 +23,9 @@ typedef struct fd_state {
   uint64_t draws;          /* windows consumed: the whole position in the data */
 } fd_state;
 
+/* Floats of each array of a run's state. */
+void fd_state_sizes(size_t size[FD_ARRAYS], const fd_config *config, const fd_network *network);
+
 /* A state with start values from the seed: the teacher is a copy of the student, moments and centre are zero. */
 fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) FD_MUST_CHECK;
 void fd_state_destroy(fd_state **state);
