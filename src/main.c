@@ -64,7 +64,8 @@ int main(int argc, char **argv) {
   fd_signals_install(stops_in_order(argc, argv));
   fd_status status = fd_world_start(&comm, &argc, &argv);
   if (status != FD_OK) return status;
-  status = run(comm, argc, argv);
+  status = fd_comm_same_start(comm, argc, argv);
+  if (status == FD_OK) status = run(comm, argc, argv);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
   /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. Stops were agreed by all ranks. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
