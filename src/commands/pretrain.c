@@ -77,9 +77,10 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   }
   FD_TRY(comm->ops->barrier(comm));
   if (comm->rank) FD_TRY(fd_manifest_read(folder, &p->manifest));
-  FD_TRY(fd_manifest_verify(&p->manifest, comm));
-  FD_TRY(fd_windows_load(&p->manifest, "train", &p->train));
-  FD_TRY(fd_windows_load(&p->manifest, "val", &p->held_out));
+  FD_TRY(fd_manifest_same(&p->manifest, comm));
+  fd_status status = fd_windows_load(&p->manifest, "train", &p->train);
+  if (status == FD_OK) status = fd_windows_load(&p->manifest, "val", &p->held_out);
+  FD_TRY(fd_comm_agree(comm, status));
   if (p->train.count == 0) return fd_fail(FD_DATA, "%s: has no training windows", folder);
   if (p->held_out.count == 0 && comm->rank == 0)
     fd_warn("%s has no held-out windows (split val): nothing will be evaluated", folder);
