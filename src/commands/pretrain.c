@@ -13,6 +13,7 @@
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
+#include "train/same_run.h"
 #include "train/schedule.h"
 #include "train/session.h"
 
@@ -211,6 +212,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(load_data(comm, p));
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, p));
+  FD_TRY(fd_same_run(&p->run));
   FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
   if (o->init_from && (o->restart || !checkpoints)) FD_TRY(take_weights(p, o->init_from));
   FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
