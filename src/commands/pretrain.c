@@ -224,7 +224,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
   p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");
-  if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
+  FD_TRY(fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0 ? score_context_tables(p) : FD_OK));
   fd_session session = {.run = &p->run,
                         .trainer = p->trainer,
                         .checkpointer = p->checkpointer,

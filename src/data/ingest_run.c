@@ -196,9 +196,8 @@ fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
   FD_GO(fd_sources_begin(&sources, &o->files, o->bed, comm));
   FD_GO(fd_ingest_scan(&o->files, comm, &in.genome));
   /* Every rank decides the same from the same tables; the root first, so that what is wrong is said once. */
-  if (comm->rank) FD_GO(comm->ops->barrier(comm));
-  FD_GO(decide(&in));
-  if (comm->rank == 0) FD_GO(comm->ops->barrier(comm));
+  FD_GO(fd_comm_agree(comm, comm->rank ? FD_OK : decide(&in)));
+  FD_GO(fd_comm_agree(comm, comm->rank ? decide(&in) : FD_OK));
   status = write_shards(&in, &sources, temporary, comm);
 done:
   if (lock >= 0 && status != FD_OK && fd_remove_folder(temporary) != FD_OK)

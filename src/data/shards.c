@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/guard.h"
 #include "base/memory.h"
 #include "device/tensors.h"
 
@@ -404,7 +405,8 @@ fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w
   for (int i = 0; i < m->shards && status == FD_OK; i++) {
     const fd_shard_entry *e = &m->shard[i];
     if (strcmp(e->split, split)) continue;
-    status = load_shard(m, e, at);
+    status = fd_guard_go_on();
+    if (status == FD_OK) status = load_shard(m, e, at);
     at += e->windows * m->window;
   }
   if (status != FD_OK) fd_windows_free(w);

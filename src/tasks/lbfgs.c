@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 
 enum { PAIRS = 10, HALVINGS = 50 };
@@ -90,7 +91,9 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
   for (int p = 0; p < PAIRS; p++) s.step[p] = at, s.change[p] = at + n, at += 2 * (size_t)n;
   s.g = at, s.direction = at + n, s.x_next = at + 2 * (size_t)n, s.g_next = at + 3 * (size_t)n;
   *end = (fd_lbfgs_end){.value = f(context, x, s.g)};
+  fd_status status = FD_OK;
   while (!(end->converged = largest(n, s.g) <= tolerance) && end->iterations < most) {
+    if ((status = fd_guard_go_on()) != FD_OK) break;
     find_direction(&s);
     if (!search(&s, f, context, x, &end->value)) {
       if (s.pairs == 0) break;
@@ -102,5 +105,5 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
   }
   end->gradient = largest(n, s.g);
   free(memory);
-  return FD_OK;
+  return status;
 }

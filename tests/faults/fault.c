@@ -1,9 +1,10 @@
 /* LD_PRELOAD library that makes one call of a program fail, to see what it does then.
  *
- *   FAULT=CALL:N:ACTION[:PATH]   CALL: open write fsync rename malloc; N: which one, from 1 on ("3+": that one and all later);
- *                                ACTION: an errno's number, sleep=SECONDS, short (write half), kill; PATH: only files whose path
- * has it FAULT_RANK=R                 only in rank R of an MPI job FAULT_COUNT=FILE             appends, at the end, how many
- * calls there were */
+ *   FAULT=CALL:N:ACTION[:PATH]
+ *                     CALL: open write fsync rename malloc; N: which one, from 1 on ("3+": that one and all later); ACTION: an
+ *                     errno's number, sleep=SECONDS, spin (for ever), short (write half), kill; PATH: files whose path has it
+ *   FAULT_RANK=R      only in rank R of an MPI job
+ *   FAULT_COUNT=FILE  appends, at the end, how many calls there were */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,6 +57,7 @@ static int fails(const char *call, const char *path, int *shorter) {
     usleep((useconds_t)(1e6 * atof(plan.action + 6)));
     return 0;
   }
+  for (volatile int spins = !strcmp(plan.action, "spin"); spins;) {}
   if (!strcmp(plan.action, "short")) {
     *shorter = 1;
     return 0;
