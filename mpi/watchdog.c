@@ -131,7 +131,7 @@ static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) 
   char names[NAMED_MAX * 256];
   int count = 0;
   for (int r = 1; r < w->comm->size; r++)
-    if (!w->peer[r].sending.leaving && now - w->peer[r].heard > limit) ranks[count++] = r; /* who may leave may be gone */
+    if (!w->peer[r].said.leaving && now - w->peer[r].heard > limit) ranks[count++] = r;
   if (!count) return;
   char text[sizeof names + 128];
   list(w, ranks, count, names, sizeof names);
@@ -141,14 +141,15 @@ static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) 
 
 /* Ranks that are alive: all wait for each other, or some for others that are busy. As long as one of these shows progress they
  * are only said; when all of them have been still for `stall`, too, they spin. */
-static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks) {
+static void judge_waiting(fd_watchdog *w, double now, double limit, double stall, int *ranks) {
   char names[NAMED_MAX * 256], text[sizeof names + 128];
   double longest = 0, shortest = 1e30, still = 1e30;
   int busy = 0;
   for (int r = 0; r < w->comm->size; r++) {
     const beat *b = &w->peer[r].said;
-    if (b->waiting_seconds > longest) longest = b->waiting_seconds;
-    if (b->waiting_seconds < shortest) shortest = b->waiting_seconds;
+    double waits = b->waiting_seconds + (b->leaving ? now - w->peer[r].heard : 0); /* a leave is a rank's last word */
+    if (waits > longest) longest = waits;
+    if (waits < shortest) shortest = waits;
     if (*b->waiting) continue;
     if (b->still_seconds < still) still = b->still_seconds;
     ranks[busy++] = r;
@@ -193,14 +194,14 @@ static int beat_once(fd_watchdog *w, int *ranks) {
   w->last = now;
   receive(w, now);
   if (root) {
-    w->peer[0].said = own;
+    w->peer[0].said = own, w->peer[0].heard = now;
     for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].said.leaving;
     own.leaving = all_leave;
     for (int r = 1; r < w->comm->size; r++) send(w, r, &own);
     for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].sending.leaving;
     if (limit <= 0 || now < w->quiet) return !all_leave;
     judge_silence(w, now, limit, ranks);
-    judge_waiting(w, limit, stall, ranks);
+    judge_waiting(w, now, limit, stall, ranks);
     return !all_leave;
   }
   send(w, 0, &own);
