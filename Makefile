@@ -169,6 +169,7 @@ test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/orphans.sh
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench

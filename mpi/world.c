@@ -6,17 +6,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "mpi/link.h"
 #include "mpi/watchdog.h"
 
-/* Any of these says that a launcher started this process as one of several. */
-static int launched(void) {
+/* Any of these says that a launcher started this process as one of several; NULL: none did. */
+static const char *launched(void) {
   static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
   for (unsigned i = 0; i < sizeof signs / sizeof *signs; i++)
-    if (getenv(signs[i])) return 1;
-  return 0;
+    if (getenv(signs[i])) return signs[i];
+  return NULL;
 }
 
 /* Of the job step that this process belongs to; a batch script itself is in none. */
@@ -48,7 +49,8 @@ static fd_status leave(fd_comm *comm, int code) {
 
 enum {
   CHUNK = 1 << 26 /* bytes of a call: on a slow network each must end within comm.limit */,
-  SILENT_SECONDS = 30 /* until a config says otherwise */
+  SILENT_SECONDS = 30, /* these: until a config says otherwise */
+  STALL_SECONDS = 600
 };
 
 static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
@@ -98,8 +100,13 @@ static void mpi_abort(fd_comm *comm, int code) {
 }
 
 static void mpi_finish(fd_comm *comm) {
-  fd_watchdog_stop(&((mpi_world *)(void *)comm)->watchdog);
+  mpi_world *world = (mpi_world *)(void *)comm;
+  double limit = atomic_load(&comm->watch.limit);
+  int together = comm->size == 1 || world->watchdog; /* nobody comes late any more */
+  fd_watchdog_stop(&world->watchdog);
+  if (together && limit > 0) fd_guard_limit(limit, FD_LOST, "MPI_Finalize waits for a rank that does not come");
   MPI_Finalize();
+  fd_guard_end_with(NULL);
   free(comm->host);
   free(comm->gpu);
   free(comm);
@@ -121,7 +128,9 @@ static fd_status learn_place(fd_comm *c) {
 static fd_status begin_watch(mpi_world *world, int threads) {
   fd_comm *c = &world->comm;
   c->watch.limit = SILENT_SECONDS;
+  c->watch.stall = STALL_SECONDS;
   fd_comm_phase(c, -1, "start");
+  if (threads == MPI_THREAD_MULTIPLE) fd_guard_end_with(fd_end_job);
   if (c->size == 1) return FD_OK;
   if (threads == MPI_THREAD_MULTIPLE) return fd_watchdog_start(&world->watchdog, c);
   if (c->rank == 0) fd_warn("this MPI has no MPI_THREAD_MULTIPLE: no watchdog; a rank that stops will not be noticed");
@@ -134,7 +143,8 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
   int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
   mpi_world *world;
   *comm = fd_comm_self();
-  if (!launched()) {
+  const char *sign = launched();
+  if (!sign) {
     if (tasks_of_srun() > 1)
       return fd_fail(FD_USAGE,
                      "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
@@ -142,6 +152,7 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
                      tasks_of_srun());
     return FD_OK;
   }
+  fd_guard_watch_launcher(sign);
   if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &threads)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
   fd_comm *c = &world->comm;

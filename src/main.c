@@ -6,6 +6,7 @@
 
 #include "base/args.h"
 #include "base/file.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/signals.h"
@@ -60,23 +61,35 @@ static int stops_in_order(int argc, char **argv) {
   return 0;
 }
 
+/* Seconds for the other ranks to stop as well, and for what libraries do at the end. */
+enum { STOP_SECONDS = 5, EXIT_SECONDS = 10 };
+
 int main(int argc, char **argv) {
   fd_comm *comm = NULL;
   fd_open_standard();
   fd_signals_install(stops_in_order(argc, argv));
-  fd_status status = fd_world_start(&comm, &argc, &argv);
+  fd_status status = fd_guard_start();
+  if (status == FD_OK) status = fd_world_start(&comm, &argc, &argv);
   if (status != FD_OK) return status;
+  fd_comm_phase(comm, -1, argc > 1 ? argv[1] : "help");
+  status = fd_comm_same_start(comm, argc, argv);
   char **words = NULL;
-  status = fd_path_expand_words(&words, argc, argv);
+  if (status == FD_OK) status = fd_path_expand_words(&words, argc, argv);
   if (status == FD_OK) status = run(comm, argc, words);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
-  /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. Stops were agreed by all ranks. */
+  /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. To stop all ranks were asked. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
     if (status == FD_USAGE && comm->rank) sleep(5); /* the root, which says what is wrong, ends the job */
     fflush(stdout);                                 /* what a command has found out before; the end of a job drops it */
     comm->ops->abort(comm, status);
   }
   free(words);
+  fd_guard_hold(); /* what is left has a limit of its own */
+  if (status == FD_RETRY || status == FD_STOPPED) {
+    fd_signals_end_with(status);
+    fd_guard_limit(STOP_SECONDS, status, "the other ranks have not stopped");
+  }
   comm->ops->finish(comm);
+  fd_guard_limit(EXIT_SECONDS, status, "the end of the program hangs");
   return status;
 }

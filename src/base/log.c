@@ -11,12 +11,14 @@ enum { LINE_MAX_BYTES = 4096 };
 
 /* The only mutable globals of the program: who is speaking, and whether a progress line is open. */
 static int log_rank, log_size = 1;
+static char log_host[64];
 static int progress_open;
 static double progress_time = -1e9;
 
 void fd_log_set_rank(int rank, int size) {
   log_rank = rank;
   log_size = size;
+  gethostname(log_host, sizeof log_host - 1);
 }
 
 int fd_log_is_root(void) { return log_rank == 0; }
@@ -43,7 +45,7 @@ void fd_log_write(const char *level, const char *fmt, va_list args) {
   escape_controls(text);
   const char *mark = level ? level : "", *colon = level ? ": " : "";
   if (log_size > 1 && level)
-    snprintf(line, sizeof line, "findna: rank %d of %d: %s%s%s\n", log_rank, log_size, mark, colon, text);
+    snprintf(line, sizeof line, "findna: rank %d of %d (%s): %s%s%s\n", log_rank, log_size, log_host, mark, colon, text);
   else snprintf(line, sizeof line, "findna: %s%s%s\n", mark, colon, text);
   close_progress();
   write_line(line);

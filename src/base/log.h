@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Sets the stamp of this process; called once when the world is up. */
+/* Sets the stamp of this process, "rank 1 of 4 (n3)" with its host; called once when the world is up. */
 void fd_log_set_rank(int rank, int size);
 int fd_log_is_root(void);
 

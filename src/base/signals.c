@@ -2,14 +2,20 @@
 #include "base/signals.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, end_code; /* end_code: of a process that has nothing more to do; or 0 */
+
+/* How often somebody has asked, and whether he was told of a signal. */
+static atomic_uint looks;
+static atomic_int taken;
 
 static void ask_to_stop(int number) {
+  if (end_code) _exit(end_code);
   if (stop_signal == SIGINT && number == SIGINT) _exit(FD_RETRY); /* an impatient user; schedulers repeat TERM and USR1 */
   stop_signal = number;
 }
@@ -26,4 +32,21 @@ void fd_signals_install(int catch_stops) {
   sigaction(SIGXFSZ, &action, NULL);
 }
 
-int fd_signals_stop(void) { return stop_signal; }
+int fd_signals_stop(void) {
+  int number = stop_signal;
+  atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
+  if (number) atomic_store(&taken, 1);
+  return number;
+}
+
+int fd_signals_peek(unsigned *asked, int *told) {
+  *asked = atomic_load_explicit(&looks, memory_order_relaxed);
+  *told = atomic_load(&taken);
+  return stop_signal;
+}
+
+void fd_signals_end_with(int code) { end_code = code; }
+
+void fd_signals_ask(int number) {
+  if (!stop_signal) stop_signal = number;
+}

@@ -136,10 +136,8 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
   FD_TRY(embed_options(o, &all->model, &e));
-  if (comm->rank == 0) {
-    FD_TRY(fd_sequences_open(&all->sequences, o->words[1], o->genome));
-    FD_TRY(begin_output(o, &e, &encoder, all));
-  }
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : fd_sequences_open(&all->sequences, o->words[1], o->genome)));
+  if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
   FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_matrix_commit(all->matrix));

@@ -203,7 +203,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   int root = comm->rank == 0;
-  if (root) FD_TRY(load_variants(o, s));
+  FD_TRY(fd_comm_agree(comm, root ? load_variants(o, s) : FD_OK));
   FD_TRY(
       fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
   if (!root) return FD_OK;
@@ -232,8 +232,8 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
                                 .kind = o->track,
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : fd_sequences_open(&s->sequences, o->words[1], o->genome)));
   if (comm->rank == 0) {
-    FD_TRY(fd_sequences_open(&s->sequences, o->words[1], o->genome));
     FD_TRY(fd_output_begin(&s->output, o->output));
     fd_info("%" PRId64 " nucleotides in %" PRId64 " sequences; about %.0f MB of memory a rank", fd_sequences_bases(s->sequences),
             fd_sequences_count(s->sequences),
