@@ -5,6 +5,7 @@
 
 #include "base/args.h"
 #include "base/file.h"
+#include "base/lapack.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/version.h"
@@ -61,6 +62,7 @@ static int stops_in_order(int argc, char **argv) {
 int main(int argc, char **argv) {
   fd_comm *comm = NULL;
   fd_open_standard();
+  fd_lapack_forbid_threads();
   fd_signals_install(stops_in_order(argc, argv));
   fd_status status = fd_world_start(&comm, &argc, &argv);
   if (status != FD_OK) return status;

@@ -1,5 +1,4 @@
 /* findna doctor: what this build and this machine have, and what is missing. */
-#include <cblas.h>
 #include <dirent.h>
 #include <errno.h>
 #include <hdf5.h>
@@ -20,6 +19,7 @@
 
 #include "base/args.h"
 #include "base/file.h"
+#include "base/lapack.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "commands/doctor.h"
@@ -46,7 +46,8 @@ void fd_doctor_show(const char *name, const char *fmt, ...) {
   putchar('\n');
 }
 
-static void show_versions(const fd_comm *comm) {
+static void show_versions(const fd_comm *comm, fd_diagnosis *d) {
+  char blas[512];
   unsigned major, minor, release;
   H5get_libversion(&major, &minor, &release);
   printf("program\n");
@@ -64,7 +65,8 @@ static void show_versions(const fd_comm *comm) {
   fd_doctor_show("zlib", "%s", zlibVersion());
   fd_doctor_show("liblzma", "%s", lzma_version_string());
   fd_doctor_show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
-  fd_doctor_show("BLAS", "%s", openblas_get_config());
+  if (!fd_lapack_describe(blas, sizeof blas)) fd_doctor_miss(d, "OpenBLAS, which probe and finetune need: install libopenblas0");
+  fd_doctor_show("BLAS", "%s", blas);
 }
 
 /* The text behind `key :` in a file such as /proc/cpuinfo; "unknown" where there is none. */
@@ -230,7 +232,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   }
   if (comm->rank) return FD_OK;
   if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
-  show_versions(comm);
+  show_versions(comm, &d);
   FD_TRY(show_machine(comm));
   check_disk(&d);
   show_limits();
