@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <lzma.h>
 #include <openssl/crypto.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <zlib.h>
 
 #include "base/args.h"
+#include "base/cores.h"
 #include "base/file.h"
 #include "base/lapack.h"
 #include "base/version.h"
@@ -92,8 +92,8 @@ double fd_doctor_memory(const char *key) {
 }
 
 static fd_status show_machine(const fd_comm *comm) {
-  char model[256], host[256] = "", simd[128];
-  cpu_set_t set;
+  char model[256], host[256] = "", simd[128], limit[64] = "";
+  fd_cores c = fd_cores_here();
   fd_config config;
   fd_device *dev;
   gethostname(host, sizeof host - 1);
@@ -101,8 +101,9 @@ static fd_status show_machine(const fd_comm *comm) {
   printf("machine\n");
   fd_doctor_show("host", "%s", host);
   fd_doctor_show("CPU", "%s", model);
-  int usable = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-  fd_doctor_show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
+  if (c.limit) snprintf(limit, sizeof limit, "; its control group has the time of %d", c.limit);
+  /* launch/run reads this line. */
+  fd_doctor_show("cores", "%d with %d CPUs that this process may use, of %d%s", c.cores, c.cpus, c.machine, limit);
   fd_config_defaults(&config);
   FD_TRY(fd_device_open(&dev, &config, comm->local_rank, comm->local_size));
   fd_device_simd(simd, sizeof simd);
