@@ -59,12 +59,24 @@ static int stops_in_order(int argc, char **argv) {
   return 0;
 }
 
+/* Whether several processes of it must know each other; the others may run in any, a shell inside a job step say. */
+static int takes_ranks(int argc, char **argv) {
+  static const char *const known[] = {"prepare", "pretrain", "probe", "finetune", "evaluate", "embed", "score"};
+  int net = 0, found = 0;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return 0;
+    net |= !strcmp(argv[i], "--net");
+  }
+  for (size_t i = 0; argc > 1 && i < sizeof known / sizeof *known; i++) found |= !strcmp(argv[1], known[i]);
+  return found || net;
+}
+
 int main(int argc, char **argv) {
   fd_comm *comm = NULL;
   fd_open_standard();
   fd_lapack_forbid_threads();
   fd_signals_install(stops_in_order(argc, argv));
-  fd_status status = fd_world_start(&comm, &argc, &argv);
+  fd_status status = fd_world_start(&comm, &argc, &argv, takes_ranks(argc, argv));
   if (status != FD_OK) return status;
   status = run(comm, argc, argv);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
