@@ -20,6 +20,7 @@
 #include "base/cores.h"
 #include "base/file.h"
 #include "base/lapack.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "commands/doctor.h"
@@ -38,12 +39,12 @@ void fd_doctor_miss(fd_diagnosis *d, const char *fmt, ...) {
 }
 
 void fd_doctor_show(const char *name, const char *fmt, ...) {
+  char text[FD_PATH_MAX + 512];
   va_list args;
-  printf("  %-16s ", name);
   va_start(args, fmt);
-  vprintf(fmt, args);
+  vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  putchar('\n');
+  fd_print("  %-16s %s\n", name, text);
 }
 
 static void show_versions(const fd_comm *comm, fd_diagnosis *d) {
@@ -180,9 +181,9 @@ static int list_configs(const char *folder) {
   struct dirent **entries;
   int n = scandir(folder, &entries, is_yaml, alphasort);
   if (n < 0) return 0;
-  if (n) printf("  %-16s %s:", "configs", folder);
+  if (n) fd_print("  %-16s %s:", "configs", folder);
   for (int i = 0; i < n; i++) {
-    printf(" %.*s", (int)(strlen(entries[i]->d_name) - strlen(".yaml")), entries[i]->d_name);
+    fd_print(" %.*s", (int)(strlen(entries[i]->d_name) - strlen(".yaml")), entries[i]->d_name);
     free(entries[i]);
   }
   if (n) putchar('\n');
@@ -242,7 +243,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   check_mpirun(&d);
   check_configs(&d);
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, &d));
-  for (int i = 0; i < d.count; i++) printf("missing: %s\n", d.text[i]);
+  for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);
   if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
   printf("nothing is missing\n");
   return FD_OK;

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Names that someone else has chosen, of files, contigs, classes and sequences: no message and no table that they are in has more lines, or
+# orders to a terminal.
+source "$(dirname "$0")/lib.sh"
+evil=$'x\nfindna: finished\e[2J\u0085\u202e\x9b'
+# shown NAME CODE COMMAND...: the exit code; no control character but the ends of lines, nothing forged, the name written out
+shown() {
+  local name=$1 code=$2 got=0
+  shift 2
+  timeout 120 "$@" >out.log 2>&1 </dev/null || got=$?
+  check "$name ends with $code ($got)" test $got = "$code"
+  check "$name: no control characters" bash -c '! LC_ALL=C grep -qP "[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae|(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]" out.log'
+  check "$name: no forged line" bash -c '! grep -q "^findna: finished.*[0-9\\\\]b" out.log && ! grep -qx "findna: finished.*202e.*" out.log'
+  check "$name: the name is written out" grep -qF 'x\nfindna: finished\x1b[2J\u0085\u202e\x9b' out.log
+}
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+shown "a run that is not there" 66 "$FINDNA" inspect "$evil"
+shown "an unknown command" 64 "$FINDNA" "$evil"
+shown "an option" 64 "$FINDNA" embed "--$evil"
+shown "a config" 66 "$FINDNA" pretrain "$evil"
+cp -r run "$evil"
+shown "a run" 0 "$FINDNA" inspect "$evil"
+cp -r shards "s$evil"
+shown "shards" 0 "$FINDNA" inspect "s$evil"
+shown "shards that are verified" 0 "$FINDNA" prepare --verify "s$evil"
+mkdir "d$evil"
+shown "doctor in a folder" 0 bash -c 'cd "d$0" && "$1" doctor "$2" data.shards="$3"' "$evil" "$FINDNA" "$root/tests/tiny.yaml" "$scratch/shards"
+label=$'x\e[2J'
+for set in train test; do xz -dc "$root/datasets/prom_core_notata.$set.tsv.xz" | head -81 | awk -F'\t' -v OFS='\t' -v a="$label" 'NR > 1 { $2 = $2 ? a : "other" } 1' >$set.tsv; done
+expect "a label" 65 "the label 'x\\\\x1b\[2J' has" "$FINDNA" probe --encoder none --train train.tsv --test test.tsv --kmer 1 --seeds 1
+printf '>x\e[2J\nACGT\n' >evil.fa
+expect "a contig" 65 "expected printable ASCII|x1b" "$FINDNA" prepare --window 61 --count 16 --val-count 0 evil evil.fa
+check "no control characters" bash -c '! LC_ALL=C grep -qP "\x1b" out.log'
