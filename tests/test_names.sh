@@ -32,3 +32,20 @@ expect "a label" 65 "the label 'x\\\\x1b\[2J' has" "$FINDNA" probe --encoder non
 printf '>x\e[2J\nACGT\n' >evil.fa
 expect "a contig" 65 "expected printable ASCII|x1b" "$FINDNA" prepare --window 61 --count 16 --val-count 0 evil evil.fa
 check "no control characters" bash -c '! LC_ALL=C grep -qP "\x1b" out.log'
+
+# Names that a spreadsheet would compute
+printf 'id,sequence\n=HYPERLINK(1),ACGTACGTACGT\n+1,ACGTACGTACGT\n-cmd|x,ACGTACGTACGT\n@SUM(A1),ACGTACGTACGT\n＝1,ACGTACGTACGT\na=b,ACGTACGTACGT\n"""=1""",ACGTACGTACGT\n' >ids.csv
+"$FINDNA" embed run ids.csv --output plain.tsv >/dev/null 2>&1
+expect "--spreadsheet" 0 "wrote" "$FINDNA" embed run ids.csv --output safe.tsv --spreadsheet
+check "names begin with an apostrophe where they would be computed" test "$(cut -f1 safe.tsv | tr '\n' ' ')" = "id '=HYPERLINK(1) '+1 '-cmd|x '@SUM(A1) '＝1 a=b '\"=1\" "
+check "without it they are as they were" test "$(cut -f1 plain.tsv | tr '\n' ' ')" = "id =HYPERLINK(1) +1 -cmd|x @SUM(A1) ＝1 a=b \"=1\" "
+check "numbers are the same" cmp <(cut -f2- plain.tsv) <(cut -f2- safe.tsv)
+check "negative ones among them" grep -q "$(printf '\t-')" safe.tsv
+expect "for NAME.tsv only" 64 "no effect on e.npy; it is for NAME.tsv" "$FINDNA" embed run ids.csv --output e.npy --spreadsheet
+{ printf '>chr1\n'; for ((i = 0; i < 40; i++)); do printf ACGTTGCAAC; done; echo; } >genome.fa
+printf 'chrom,pos,ref,alt,id\nchr1,101,A,C,=1+1\nchr1,102,C,G,rs2\n' >v.csv
+expect "score: --spreadsheet" 0 "wrote" "$FINDNA" score run v.csv --genome genome.fa --output s.tsv --spreadsheet
+check "its names, too" test "$(cut -f3 s.tsv | tr '\n' ' ')" = "id '=1+1 rs2 "
+"$FINDNA" score run v.csv --genome genome.fa --output p.tsv >/dev/null 2>&1
+check "and only they" cmp <(cut -f1,2,4- s.tsv) <(cut -f1,2,4- p.tsv)
+expect "score: for NAME.tsv only" 64 "no effect on s.vcf" "$FINDNA" score run v.csv --genome genome.fa --output s.vcf --spreadsheet
