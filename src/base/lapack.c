@@ -47,8 +47,8 @@ fd_status fd_lapack_open(fd_lapack *lapack) {
     return fd_fail(FD_MEMORY, "out of memory: OpenBLAS needs %d MB of address space (ulimit -v, h_vmem)", NEEDED >> 20);
   const char *why = load(lapack);
   if (why) return fd_fail(FD_MISSING, "OpenBLAS, of the kind that findna was built with, cannot be loaded: %s", why);
-  lapack->cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, 1, 1, 1, &one, 1, 0, &product,
-                      1); /* takes its buffer, and keeps it */
+  /* It takes its buffer, and keeps it. */
+  lapack->cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, 1, 1, 1, &one, 1, 0, &product, 1);
   return FD_OK;
 }
 

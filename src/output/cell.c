@@ -14,5 +14,5 @@ static int is_computed(const char *name, size_t length) {
 
 void fd_cell(FILE *out, const char *name, size_t length, int spreadsheet) {
   if (spreadsheet && is_computed(name, length)) fputc('\'', out);
-  for (size_t i = 0; i < length; i++) fputc(name[i] == '\t' ? ' ' : name[i], out);
+  for (size_t i = 0; i < length; i++) fputc(strchr("\t\r\n", name[i]) ? ' ' : name[i], out);
 }
