@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/printable.h"
 #include "commands/command.h"
 #include "data/ingest.h"
 #include "data/shards.h"
@@ -15,8 +16,8 @@ static fd_status verify(fd_comm *comm, const char *folder) {
   int64_t windows = 0;
   for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
   if (status == FD_OK && comm->rank == 0)
-    printf("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
-           m.dataset_id);
+    fd_print("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
+             m.dataset_id);
   fd_manifest_free(&m);
   return status;
 }

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "base/printable.h"
 #include "device/tensors.h"
 
 static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
@@ -501,10 +502,10 @@ fd_status fd_shard_print(const char *path) {
   char hex[FD_SHA256_HEX];
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   FD_TRY(open_shard(path, &r));
-  printf("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  fd_print("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
   for (int i = 0; i < 5; i++) {
     read_text(r.file, names[i], text[i], sizeof text[i]);
-    printf("  %-14s %s\n", names[i], text[i]);
+    fd_print("  %-14s %s\n", names[i], text[i]);
   }
   hid_t set;
   hsize_t shape[2] = {0, 0};

@@ -210,6 +210,7 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
   memset(result, 0, sizeof *result);
   result->seeds = options->seeds;
   FD_TRY(check_tables(task));
+  if (task->encoders || options->untrained) FD_TRY(fd_whitening_ready());
   for (int e = 0; e < task->encoders; e++) {
     FD_TRY(fd_comm_stop_asked(task->comm));
     FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, add_item(result, task->encoder[e].name)));
