@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "base/signals.h"
 
-enum { PERIOD_MS = 500, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
+enum { PERIOD_MS = 500, SLICE_MS = 50, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
 
 /* What a rank says of itself. Durations, not times: clocks of machines differ. */
 typedef struct beat {
@@ -220,14 +220,14 @@ static void *watch(void *argument) {
   int ranks[w->comm->size];
   w->last = w->moved = fd_seconds();
   for (int r = 0; r < w->comm->size; r++) w->peer[r].heard = w->last;
-  for (int rounds = PERIOD_MS / 10, leaving = 0;;) {
+  for (int pause = PERIOD_MS, leaving = 0;;) {
     unsigned looks;
     int stop = asked_to_stop(&looks);
-    if (!leaving && atomic_load(&w->stop)) leaving = 1, rounds = 0;
+    if (!leaving && atomic_load(&w->stop)) leaving = 1, pause = 0;
     if (!beat_once(w, ranks)) break;
-    if (rounds < PERIOD_MS / 10) rounds++; /* who leaves asks often at first: the others are leaving, too */
-    for (int i = 0; i < rounds; i++) {
-      usleep(10000);
+    if (pause < PERIOD_MS) pause += 10; /* who leaves asks often at first: the others are leaving, too */
+    for (int left = pause; left > 0; left -= SLICE_MS) {
+      usleep(1000 * (useconds_t)(left < SLICE_MS ? left : SLICE_MS));
       if (atomic_load(&w->stop) != leaving || asked_to_stop(&looks) != stop) break; /* news */
     }
   }

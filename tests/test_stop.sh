@@ -6,7 +6,8 @@ tiny_shards shards
 tiny=$root/tests/tiny.yaml
 export ASAN_OPTIONS=detect_leaks=0
 ms() { date +%s%N | cut -c1-13; }
-allowed=1500 # ms: a second, and what a busy machine adds
+allowed=2500 # ms: a second, and what a busy machine adds
+if ldd "$FINDNA" | grep -q asan; then allowed=6000; fi
 # gone PID: waits until it runs no more
 gone() { while grep -qs '^State:.[^Z]' "/proc/${1-}/status"; do sleep 0.01; done; }
 # stops NAME RANKS SECONDS COMMAND...: TERM to every rank, so many seconds after the command began: the first is gone in time (mpirun takes
@@ -32,16 +33,16 @@ stops() {
 
 "$FINDNA" pretrain "$tiny" run.folder=model >model.log 2>&1 || { cat model.log; exit 1; }
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
-(head -1 train.tsv; for i in 1 2 3; do tail -n +2 train.tsv; done) >rows.tsv
+(head -1 train.tsv; for i in $(seq 12); do tail -n +2 train.tsv; done) >rows.tsv
 awk 'BEGIN { srand(1); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
-awk 'BEGIN { print "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"; for (i = 0; i < 60000; i++) printf "r%d\t%d\t.\tN\tA\t.\t.\t.\n", i % 300, 1 + int(i / 300) * 4 }' >sites.vcf
+sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few places without N
 for n in 1 2; do
   stops "embed on $n" $n 1 embed model long.fa --output out.h5 --window 200 --stride 1
   stops "score of nucleotides on $n" $n 1 score model long.fa --output out.bedgraph --window 400 --mask-every 400
-  stops "prepare on $n, placing windows" $n 1 prepare --window 50 --count 100000000 out long.fa
+  stops "prepare on $n, placing windows" $n 1 prepare --window 50 --max-n 0 --count 3000000 out ns.fa
 done
 stops "prepare, writing shards" 1 1 prepare --window 900 --count 400000 --shard-windows 500 out long.fa
-stops "fine-tuning, the rows of the test" 1 1.5 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
+stops "fine-tuning, the rows of the test" 1 1 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
 rm -rf tuned
 
 # A phase that never looks: the guard ends it. The fault library makes a call take long.
@@ -57,8 +58,8 @@ else
   done
 fi
 
-# One rank of four is asked while the root alone reads: all hear of it.
-start=0 code=0
+# One rank of four is asked: the others hear of it with the next beats of the watchdog.
+code=0
 mpirun -n 4 --oversubscribe --bind-to none "$FINDNA" embed model long.fa --output out.h5 --window 200 --stride 1 >one.log 2>&1 & job=$!
 sleep 1.5
 victim=$(pgrep -n -f "^$FINDNA embed ")
@@ -66,7 +67,7 @@ start=$(ms); kill -TERM "$victim"
 gone "$victim"
 took=$(($(ms) - start))
 wait $job || code=$?
-if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "TERM to one rank of four: all stop with 75"; else not_ok "TERM to one rank of four: code $code after $took ms"; tail -5 one.log; fi
+if [ $code = 75 ] && [ $took -lt $((2 * allowed)) ]; then ok "TERM to one rank of four: all stop with 75"; else not_ok "TERM to one rank of four: code $code after $took ms"; tail -5 one.log; fi
 check "and nothing is left" test -z "$(ls -d out* 2>/dev/null)"
 
 # A training finishes its step.
