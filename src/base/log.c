@@ -9,7 +9,7 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* The only mutable globals of the program: who is speaking, and whether a progress line is open. */
+/* Mutable globals, which the program else avoids: who is speaking, and whether a progress line is open. */
 static int log_rank, log_size = 1;
 static int progress_open;
 static double progress_time = -1e9;

@@ -1,5 +1,4 @@
 /* Reads metrics.jsonl into columns. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,62 +11,67 @@
 
 enum { TABLES_MAX = 32 };
 
-static fd_metrics_table *table_of(fd_metrics_log *log, const char *kind) {
-  for (int i = 0; i < log->tables; i++)
-    if (!strcmp(log->table[i].kind, kind)) return &log->table[i];
-  if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME) return NULL;
-  fd_metrics_table *t = &log->table[log->tables];
-  if (!(t->column = calloc(FD_METRICS_COLUMNS, sizeof *t->column))) return NULL;
-  snprintf(t->kind, sizeof t->kind, "%s", kind);
-  log->tables++;
-  return t;
-}
-
-static fd_column *column_of(fd_metrics_table *t, const char *name) {
-  for (int i = 0; i < t->columns; i++)
-    if (!strcmp(t->column[i].name, name)) return &t->column[i];
-  if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME) return NULL;
-  fd_column *c = &t->column[t->columns];
-  if (!(c->value = malloc(t->room * sizeof *c->value))) return NULL;
-  for (size_t i = 0; i < t->rows; i++) c->value[i] = NAN; /* earlier lines did not have it */
-  snprintf(c->name, sizeof c->name, "%s", name);
-  t->columns++;
-  return c;
-}
-
 static fd_status bad_line(const char *where, const char *wrong) {
-  if (errno == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory", where);
   return fd_fail(FD_DATA, "%s: is no line of metrics: %s", where, wrong);
 }
 
+static fd_status table_of(fd_metrics_log *log, const char *kind, const char *where, fd_metrics_table **table) {
+  for (int i = 0; i < log->tables; i++) {
+    *table = &log->table[i];
+    if (!strcmp((*table)->kind, kind)) return FD_OK;
+  }
+  if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME)
+    return bad_line(where, "has one kind too many, or a kind with a long name");
+  fd_metrics_table *t = *table = &log->table[log->tables];
+  FD_TRY(fd_alloc(&t->column, FD_METRICS_COLUMNS, sizeof *t->column, "metrics"));
+  snprintf(t->kind, sizeof t->kind, "%s", kind);
+  log->tables++;
+  return FD_OK;
+}
+
+static fd_status column_of(fd_metrics_table *t, const char *name, const char *where, fd_column **column) {
+  for (int i = 0; i < t->columns; i++) {
+    *column = &t->column[i];
+    if (!strcmp((*column)->name, name)) return FD_OK;
+  }
+  if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME)
+    return bad_line(where, "has one column too many, or a name that is too long");
+  fd_column *c = *column = &t->column[t->columns];
+  size_t room = 0;
+  FD_TRY(fd_grow(&c->value, &room, t->room, sizeof *c->value, "metrics"));
+  for (size_t i = 0; i < t->rows; i++) c->value[i] = NAN; /* earlier lines did not have it */
+  snprintf(c->name, sizeof c->name, "%s", name);
+  t->columns++;
+  return FD_OK;
+}
+
 /* Room for one more row in all columns. */
-static int grow(fd_metrics_table *t) {
-  if (t->rows < t->room) return 1;
+static fd_status grow(fd_metrics_table *t) {
+  if (t->rows < t->room) return FD_OK;
   size_t room = t->room ? 2 * t->room : 64;
   for (int i = 0; i < t->columns; i++) {
-    double *value = realloc(t->column[i].value, room * sizeof *value);
-    if (!value) return 0;
-    t->column[i].value = value;
+    size_t own = t->room;
+    FD_TRY(fd_grow(&t->column[i].value, &own, room, sizeof *t->column[i].value, "metrics"));
   }
   t->room = room;
-  return 1;
+  return FD_OK;
 }
 
 /* Takes one line's object; `where` is file:line. */
 static fd_status take_line(fd_metrics_log *log, json_t *object, const char *where) {
   const char *kind = json_string_value(json_object_get(object, "kind")), *key;
   const json_t *value;
-  if (!kind || !json_is_integer(json_object_get(object, "step")))
-    return fd_fail(FD_DATA, "%s: is no line of metrics: has no \"kind\" or no \"step\"", where);
-  errno = 0;
-  fd_metrics_table *t = table_of(log, kind);
-  if (!t) return bad_line(where, "has one kind too many, or a kind with a long name");
-  if (!grow(t) || !column_of(t, "step")) return bad_line(where, "needs more memory than there is");
+  fd_metrics_table *t = NULL;
+  fd_column *c = NULL;
+  if (!kind) return bad_line(where, "has no \"kind\"");
+  if (!json_is_integer(json_object_get(object, "step"))) return bad_line(where, "has no \"step\"");
+  FD_TRY(table_of(log, kind, where, &t));
+  FD_TRY(grow(t));
+  FD_TRY(column_of(t, "step", where, &c));
   for (int i = 0; i < t->columns; i++) t->column[i].value[t->rows] = NAN;
   json_object_foreach(object, key, value) {
     if (!json_is_number(value)) continue;
-    fd_column *c = column_of(t, key);
-    if (!c) return bad_line(where, "has one column too many, or a name that is too long");
+    FD_TRY(column_of(t, key, where, &c));
     c->value[t->rows] = json_number_value(value);
   }
   t->rows++;
