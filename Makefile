@@ -171,6 +171,7 @@ test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/memory.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/orphans.sh
 demo: findna

@@ -10,7 +10,7 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* The only mutable globals of the program: who is speaking, and whether a progress line is open. */
+/* Mutable globals, which the program else avoids: who is speaking, and whether a progress line is open. */
 static int log_rank, log_size = 1;
 static char log_host[64];
 static int progress_open;
