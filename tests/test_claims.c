@@ -400,6 +400,8 @@ static void texts(void **state) {
       {"", task}, /* twice */
       {"t\t", "../t\t"}, {"t\t", ".\t"},     {"t\t", "\t"},  {"10 5", "-10 5"}, {"10 5", "10 4294967301"},
       {"10 5", "10"},    {"10 5", "10 5 5"}, {"mcc", "loss"}};
+  static const char nul[] = "# x\0\nt\t--a\t\tmcc\t\t\tn\n";
+  static const char nul_line[] = "{\"kind\": \"step\", \"step\": 1}\0\n{\"kind\": \"step\", \"step\": 2}\n";
   static fd_suite suite;
   fd_metrics_log log;
   const char *path = below("claims.tsv", NULL), *metrics = below("metrics.jsonl", NULL);
@@ -414,7 +416,7 @@ static void texts(void **state) {
     fd_suite_free(&suite);
     free(bad);
   }
-  assert_ok(fd_write_file(path, "# x\0\nt\t--a\t\tmcc\t\t\tn\n", 22)); /* what follows a NUL would be lost */
+  assert_ok(fd_write_file(path, nul, sizeof nul - 1)); /* what follows a NUL would be lost */
   assert_int_equal(fd_suite_read(&suite, path, fd_comm_self()), FD_DATA);
   fd_suite_free(&suite);
   char *line = malloc(1 << 17);
@@ -424,7 +426,7 @@ static void texts(void **state) {
   assert_ok(fd_write_file(metrics, line, 1 << 17));
   assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA); /* a line of any length would take memory of any size */
   free(line);
-  assert_ok(fd_write_file(metrics, "{\"kind\": \"step\", \"step\": 1}\0\n{\"kind\": \"step\", \"step\": 2}\n", 57));
+  assert_ok(fd_write_file(metrics, nul_line, sizeof nul_line - 1));
   assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA);
   put(metrics, "{\"kind\": \"step\", \"step\": 1, \"loss\": 1, \"loss\": 2}\n");
   assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA);

@@ -2,6 +2,7 @@
  */
 #include "commands/evaluate_results.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,11 @@
 
 enum { TEXT_MAX = 512 };
 
-static int whole(const json_t *root, const char *key) { return (int)json_integer_value(json_object_get(root, key)); }
+/* A count; 0 for what is none. */
+static int whole(const json_t *root, const char *key) {
+  json_int_t value = json_integer_value(json_object_get(root, key));
+  return value < 0 || value > INT_MAX / 2 ? 0 : (int)value; /* two of them are added */
+}
 
 /* What a file says of the task's rows; all of a task say the same. */
 static void take_rows(const json_t *root, fd_evaluation_outcome *o) {

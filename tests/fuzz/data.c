@@ -3,21 +3,22 @@
 
 #include <string.h>
 
+#include "data/lines.h"
 #include "data/placement.h"
 #include "data/sequences.h"
+#include "data/stream.h"
 #include "data/table.h"
 #include "data/task_folder.h"
-#include "data/unpack.h"
 #include "data/variants.h"
 
 enum { LONGEST = 1 << 16 };
 static const char genome_text[] = ">chr1\nACGTACGTACGTNNNNACGTACGTACGTACGT\n>chr2:5-14\nACGTNACGTN\n>chrX\nACGT\n";
 
 /* Each record reads as what the scan said of it. */
-static void check_records(const fd_genome *g) {
+static void check_records(fd_genome *g) {
   static uint8_t symbols[LONGEST];
   fd_genome_reader *reader;
-  if (fd_genome_check_names(g) != FD_OK) return;
+  if (fd_genome_index(g) != FD_OK) return;
   EXPECT(fd_genome_reader_open(g, &reader) == FD_OK);
   for (int i = 0; i < g->records; i++) {
     int64_t length = g->record[i].length, n = 0;
@@ -43,12 +44,38 @@ void fuzz_fasta(const uint8_t *data, size_t size) { scan(fuzz_file("genome.fa", 
 
 void fuzz_twobit(const uint8_t *data, size_t size) { scan(fuzz_file("genome.2bit", data, size)); }
 
+/* What is read in pieces of two sizes is the same, and a place that was gone back to, too. */
 void fuzz_unpack(const uint8_t *data, size_t size) {
-  char *text;
-  size_t bytes;
-  if (fd_unpack_file(fuzz_file("packed.gz", data, size), 1 << 24, &text, &bytes) != FD_OK) return;
-  EXPECT(bytes <= 1 << 24 && !text[bytes]);
-  free(text);
+  static uint8_t whole[LONGEST], again[LONGEST];
+  const char *path = fuzz_file("packed.gz", data, size);
+  fd_stream *stream;
+  size_t used = 0, n;
+  fd_status status = fd_stream_open(&stream, path, 0);
+  if (status != FD_OK) return;
+  while ((status = fd_stream_read(stream, whole + used, used < 7 ? 1 : sizeof whole - used, &n)) == FD_OK && n &&
+         used + n < LONGEST)
+    used += n;
+  if (status == FD_OK && !n && used) {
+    size_t place = used / 2, more = 0;
+    EXPECT(fd_stream_seek(stream, (int64_t)place) == FD_OK);
+    while (more < used - place && fd_stream_read(stream, again + more, used - place - more, &n) == FD_OK && n) more += n;
+    EXPECT(more == used - place && !memcmp(again, whole + place, more));
+  }
+  fd_stream_close(&stream);
+}
+
+void fuzz_lines(const uint8_t *data, size_t size) {
+  fd_lines lines;
+  int64_t number = 0;
+  size_t length, sum = 0;
+  if (fd_lines_open(&lines, fuzz_file("lines.txt", data, size), 1 << 16) != FD_OK) return;
+  for (char *line; (line = fd_lines_next(&lines, &length));) {
+    EXPECT(strlen(line) == length && length && !strpbrk(line, "\r\n") && lines.number > number);
+    number = lines.number;
+    sum += length;
+  }
+  EXPECT(sum <= 1 << 16);
+  fd_lines_close(&lines);
 }
 
 static void check_table(const fd_table *t) {
@@ -94,8 +121,13 @@ void fuzz_splits(const uint8_t *data, size_t size) {
   static fd_genome genome;
   static const int used[] = {1, 1, 1};
   fd_intervals v = {0};
-  if (!genome.records) EXPECT(fd_genome_scan(&genome, fuzz_file("genome.fa", genome_text, sizeof genome_text - 1)) == FD_OK);
-  if (fd_bed_read(fuzz_file("splits.bed", data, size), &genome, used, &v) == FD_OK && fd_intervals_close(&v, &genome) == FD_OK)
+  fd_split_counts counts = {0};
+  if (!genome.records) {
+    EXPECT(fd_genome_scan(&genome, fuzz_file("genome.fa", genome_text, sizeof genome_text - 1)) == FD_OK);
+    EXPECT(fd_genome_index(&genome) == FD_OK);
+  }
+  if (size && fd_splits_read(fuzz_file("splits.bed", data + 1, size - 1), &genome, used, data[0] & 1, &v, &counts) == FD_OK &&
+      fd_intervals_close(&v, &genome) == FD_OK)
     for (int i = 0; i < v.count; i++) {
       const fd_interval *x = &v.item[i];
       EXPECT(x->record >= 0 && x->record < genome.records && x->split >= 0 && x->split < FD_SPLITS);
