@@ -15,18 +15,21 @@ SAN ?= 0
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 comma := ,
-PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto lapacke openblas
+PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto
 
 # A fresh machine: install what is missing, then start again with a make that finds it.
-ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
+ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) openblas cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
 $(info findna: some packages are missing)
 $(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(error packages are missing: see the line above))
 endif
 
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) openblas 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# OpenBLAS is not linked, but loaded by its name when it is needed (src/base/lapack.c).
+OPENBLAS := $(shell pkg-config --variable=libdir openblas 2>/dev/null)
+OPENBLAS := $(OPENBLAS:%/=%)/$(or $(shell objdump -p $(OPENBLAS)/libopenblas.so 2>/dev/null | awk '$$1 == "SONAME" { print $$2 }'),libopenblas.so.0)
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
-override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"' -DFD_OPENBLAS='"$(notdir $(OPENBLAS))"'
 override LDLIBS += $(PKG_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -168,7 +171,9 @@ test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/memory.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/orphans.sh
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
@@ -194,7 +199,7 @@ $(LINKED): $(B)/libfindna.a $(B)/findna
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
 $(B)/tests/%.o: override CPPFLAGS += -Itests
 bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
-	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
+	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)' '$(OPENBLAS)'
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna

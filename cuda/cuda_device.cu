@@ -201,8 +201,11 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   }
   snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s%s)", options->gpu, gpu.name, cuda->products ? ", products: " : "",
            cuda->products ? product_names[cuda->products] : "", cuda->device.begin ? ", graphs" : "");
+  snprintf(cuda->kernels, sizeof cuda->kernels, "compute capability %d.%d, products %s", gpu.major, gpu.minor,
+           product_names[cuda->products]);
   cuda->device.kind = "cuda";
   cuda->device.simd = cuda->name;
+  cuda->device.kernels = cuda->kernels;
   cuda->device.threads = 1;
   cuda->device.own_memory = 1;
   cuda->device.fill = gpu.fill;

@@ -13,15 +13,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/signals.h"
 
-enum { PERIOD_MS = 500, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
+enum { PERIOD_MS = 500, SLICE_MS = 50, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
 
 /* What a rank says of itself. Durations, not times: clocks of machines differ. */
 typedef struct beat {
   int64_t step;
-  char phase[WORD], waiting[WORD]; /* waiting: the collective that it is in, or "" */
-  double phase_seconds, waiting_seconds;
-  int leaving;
+  char phase[WORD], waiting[WORD];                      /* waiting: the collective that it is in, or "" */
+  double phase_seconds, waiting_seconds, still_seconds; /* still: without a sign of progress (base/guard.h) */
+  int leaving, stop;                                    /* stop: the signal that asked it to, or 0 */
 } beat;
 
 typedef struct peer {
@@ -36,16 +37,26 @@ struct fd_watchdog {
   MPI_Comm beats;
   peer *peer;         /* [size]; ranks other than the root use peer[0] alone */
   double last, quiet; /* time of the last round; nobody is judged before */
+  unsigned looks;     /* of this process at the last round, and when they last grew */
+  double moved;
   atomic_int stop;
   pthread_t thread;
 };
 
 static void copy_word(char to[WORD], const char *from) { snprintf(to, WORD, "%s", from ? from : ""); }
 
-static beat own_beat(const fd_watchdog *w) {
+static int asked_to_stop(unsigned *looks) {
+  int told;
+  return fd_signals_peek(looks, &told);
+}
+
+static beat own_beat(fd_watchdog *w) {
   const fd_watch *a = &w->comm->watch;
   double now = fd_seconds();
-  beat b = {.step = atomic_load(&a->step), .leaving = atomic_load(&w->stop)};
+  unsigned looks;
+  beat b = {.step = atomic_load(&a->step), .leaving = atomic_load(&w->stop), .stop = asked_to_stop(&looks)};
+  if (looks != w->looks) w->looks = looks, w->moved = now;
+  b.still_seconds = now - w->moved;
   copy_word(b.phase, atomic_load(&a->phase));
   copy_word(b.waiting, atomic_load(&a->waiting));
   b.phase_seconds = now - atomic_load(&a->phase_since);
@@ -60,6 +71,7 @@ static void receive(fd_watchdog *w, double now) {
     int there;
     if (MPI_Iprobe(MPI_ANY_SOURCE, 0, w->beats, &there, &status) || !there) return;
     if (MPI_Recv(&b, sizeof b, MPI_BYTE, status.MPI_SOURCE, 0, w->beats, MPI_STATUS_IGNORE)) return;
+    if (b.stop) fd_signals_ask(b.stop); /* loops of one rank hear what another one was told */
     w->peer[status.MPI_SOURCE].said = b;
     w->peer[status.MPI_SOURCE].heard = now;
   }
@@ -127,17 +139,20 @@ static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) 
   end_job(text);
 }
 
-/* Ranks that are alive: all wait for each other, or some for one that is busy. */
-static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks) {
+/* Ranks that are alive: all wait for each other, or some for others that are busy. As long as one of these shows progress they
+ * are only said; when all of them have been still for `stall`, too, they spin. */
+static void judge_waiting(fd_watchdog *w, double now, double limit, double stall, int *ranks) {
   char names[NAMED_MAX * 256], text[sizeof names + 128];
-  double longest = 0, shortest = 1e30;
+  double longest = 0, shortest = 1e30, still = 1e30;
   int busy = 0;
   for (int r = 0; r < w->comm->size; r++) {
     const beat *b = &w->peer[r].said;
-    if (b->leaving) return;
-    if (b->waiting_seconds > longest) longest = b->waiting_seconds;
-    if (b->waiting_seconds < shortest) shortest = b->waiting_seconds;
-    if (!*b->waiting) ranks[busy++] = r;
+    double waits = b->waiting_seconds + (b->leaving ? now - w->peer[r].heard : 0); /* a leave is a rank's last word */
+    if (waits > longest) longest = waits;
+    if (waits < shortest) shortest = waits;
+    if (*b->waiting) continue;
+    if (b->still_seconds < still) still = b->still_seconds;
+    ranks[busy++] = r;
   }
   if (shortest > limit) {
     for (int r = 0; r < w->comm->size; r++) ranks[r] = r;
@@ -148,8 +163,8 @@ static void judge_waiting(fd_watchdog *w, double limit, double stall, int *ranks
   for (int r = 0; r < w->comm->size; r++) w->peer[r].warned &= longest > limit && !*w->peer[r].said.waiting;
   if (!busy || longest <= limit) return;
   list(w, ranks, busy, names, sizeof names);
-  if (stall > 0 && longest > stall) {
-    snprintf(text, sizeof text, "the others have waited %.0f s for: %s", longest, names);
+  if (stall > 0 && longest > stall && still > stall) {
+    snprintf(text, sizeof text, "the others have waited %.0f s for: %s; there is no sign of progress", longest, names);
     end_job(text);
   }
   if (!w->peer[ranks[0]].warned) fd_warn("the other ranks have waited %.0f s for: %s", longest, names);
@@ -165,6 +180,7 @@ static void forgive(fd_watchdog *w, double now, double gap) {
     double was = atomic_load(since[i]);
     if (was < now - gap) atomic_compare_exchange_strong(since[i], &was, was + gap); /* not if it has just begun anew */
   }
+  w->moved += gap;
   w->quiet = now + 4e-3 * PERIOD_MS;
 }
 
@@ -178,14 +194,14 @@ static int beat_once(fd_watchdog *w, int *ranks) {
   w->last = now;
   receive(w, now);
   if (root) {
-    w->peer[0].said = own;
+    w->peer[0].said = own, w->peer[0].heard = now;
     for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].said.leaving;
     own.leaving = all_leave;
     for (int r = 1; r < w->comm->size; r++) send(w, r, &own);
     for (int r = 1; r < w->comm->size; r++) all_leave = all_leave && w->peer[r].sending.leaving;
     if (limit <= 0 || now < w->quiet) return !all_leave;
     judge_silence(w, now, limit, ranks);
-    judge_waiting(w, limit, stall, ranks);
+    judge_waiting(w, now, limit, stall, ranks);
     return !all_leave;
   }
   send(w, 0, &own);
@@ -202,13 +218,19 @@ static int beat_once(fd_watchdog *w, int *ranks) {
 static void *watch(void *argument) {
   fd_watchdog *w = argument;
   int ranks[w->comm->size];
-  w->last = fd_seconds();
+  w->last = w->moved = fd_seconds();
   for (int r = 0; r < w->comm->size; r++) w->peer[r].heard = w->last;
-  while (beat_once(w, ranks))
-    for (int i = 0; i < PERIOD_MS / 10; i++) {
-      usleep(10000);
-      if (atomic_load(&w->stop)) break;
+  for (int pause = PERIOD_MS, leaving = 0;;) {
+    unsigned looks;
+    int stop = asked_to_stop(&looks);
+    if (!leaving && atomic_load(&w->stop)) leaving = 1, pause = 0;
+    if (!beat_once(w, ranks)) break;
+    if (pause < PERIOD_MS) pause += 10; /* who leaves asks often at first: the others are leaving, too */
+    for (int left = pause; left > 0; left -= SLICE_MS) {
+      usleep(1000 * (useconds_t)(left < SLICE_MS ? left : SLICE_MS));
+      if (atomic_load(&w->stop) != leaving || asked_to_stop(&looks) != stop) break; /* news */
     }
+  }
   for (int r = 0; r < w->comm->size; r++)
     if (w->peer[r].busy) MPI_Wait(&w->peer[r].request, MPI_STATUS_IGNORE);
   return NULL;
@@ -227,6 +249,9 @@ fd_status fd_watchdog_start(fd_watchdog **watchdog, fd_comm *comm) {
 void fd_watchdog_stop(fd_watchdog **watchdog) {
   fd_watchdog *w = *watchdog;
   if (!w) return;
+  fd_watch *watch = &w->comm->watch; /* who leaves waits for the others: one that never comes is judged */
+  atomic_store(&watch->waiting_since, fd_seconds());
+  atomic_store(&watch->waiting, "the end of the job");
   atomic_store(&w->stop, 1);
   pthread_join(w->thread, NULL);
   MPI_Comm_free(&w->beats);

@@ -1,28 +1,39 @@
 /* Collectives over MPI (MPI-3, host buffers), and the choice between MPI and a single process. */
 #include "mpi/world.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "mpi/link.h"
 #include "mpi/watchdog.h"
 
-/* Any of these says that a launcher started this process as one of several. */
-static int launched(void) {
-  static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
-  for (unsigned i = 0; i < sizeof signs / sizeof *signs; i++)
-    if (getenv(signs[i])) return 1;
-  return 0;
+/* The shell that 'srun --pty' gives is one process, whatever the variables of its step say: it has a terminal, which no other
+ * task of srun has. */
+static int in_shell_of_srun(void) {
+  if (!getenv("SLURM_PROCID")) return 0;
+  int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return terminal >= 0 && !close(terminal);
+}
+
+/* Any of these says that a launcher started this process as one of several, mpirun's the first, srun's the others, too; NULL:
+ * none did. */
+static const char *launched(void) {
+  static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"};
+  for (int i = 0; i < 5; i++)
+    if (getenv(signs[i])) return i < 2 || !in_shell_of_srun() ? signs[i] : NULL;
+  return NULL;
 }
 
 /* Of the job step that this process belongs to; a batch script itself is in none. */
 static int tasks_of_srun(void) {
   const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-  return tasks ? atoi(tasks) : 1;
+  return tasks && getenv("SLURM_PROCID") && !in_shell_of_srun() ? atoi(tasks) : 1;
 }
 
 typedef struct mpi_world {
@@ -48,7 +59,8 @@ static fd_status leave(fd_comm *comm, int code) {
 
 enum {
   CHUNK = 1 << 26 /* bytes of a call: on a slow network each must end within comm.limit */,
-  SILENT_SECONDS = 30 /* until a config says otherwise */
+  SILENT_SECONDS = 30, /* these: until a config says otherwise */
+  STALL_SECONDS = 600
 };
 
 static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
@@ -98,8 +110,13 @@ static void mpi_abort(fd_comm *comm, int code) {
 }
 
 static void mpi_finish(fd_comm *comm) {
-  fd_watchdog_stop(&((mpi_world *)(void *)comm)->watchdog);
+  mpi_world *world = (mpi_world *)(void *)comm;
+  double limit = atomic_load(&comm->watch.limit);
+  int together = comm->size == 1 || world->watchdog; /* nobody comes late any more */
+  fd_watchdog_stop(&world->watchdog);
+  if (together && limit > 0) fd_guard_limit(limit, FD_LOST, "MPI_Finalize waits for a rank that does not come");
   MPI_Finalize();
+  fd_guard_end_with(NULL);
   free(comm->host);
   free(comm->gpu);
   free(comm);
@@ -121,34 +138,39 @@ static fd_status learn_place(fd_comm *c) {
 static fd_status begin_watch(mpi_world *world, int threads) {
   fd_comm *c = &world->comm;
   c->watch.limit = SILENT_SECONDS;
+  c->watch.stall = STALL_SECONDS;
   fd_comm_phase(c, -1, "start");
+  if (threads == MPI_THREAD_MULTIPLE) fd_guard_end_with(fd_end_job);
   if (c->size == 1) return FD_OK;
   if (threads == MPI_THREAD_MULTIPLE) return fd_watchdog_start(&world->watchdog, c);
   if (c->rank == 0) fd_warn("this MPI has no MPI_THREAD_MULTIPLE: no watchdog; a rank that stops will not be noticed");
   return FD_OK;
 }
 
-fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
+fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   static const fd_comm_ops ops = {"mpi",       mpi_exchange,     mpi_broadcast, mpi_sum_u64,
                                   mpi_barrier, fd_link_mpi_open, mpi_abort,     mpi_finish};
   int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
   mpi_world *world;
   *comm = fd_comm_self();
-  if (!launched()) {
-    if (tasks_of_srun() > 1)
-      return fd_fail(FD_USAGE,
-                     "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
-                     "--mpi=list shows what this cluster has)",
-                     tasks_of_srun());
+  const char *sign = launched();
+  if (!sign) {
+    if (ranks && tasks_of_srun() > 1)
+      return fd_fail(
+          FD_USAGE,
+          "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
+          "--mpi=list shows what this cluster has); for one process within such a step: env -u SLURM_STEP_NUM_TASKS findna ...",
+          tasks_of_srun());
     return FD_OK;
   }
+  fd_guard_watch_launcher(sign);
   if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &threads)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
   fd_comm *c = &world->comm;
   c->ops = &ops;
   MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &c->size);
-  if (by_srun && c->size == 1 && tasks_of_srun() > 1)
+  if (ranks && by_srun && c->size == 1 && tasks_of_srun() > 1)
     return fd_fail(FD_USAGE,
                    "srun started %d processes, but each is alone: the MPI that findna is built with does not speak this --mpi of "
                    "srun; try another (srun --mpi=list; MPICH wants pmi2) or mpirun",

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "comm/comm.h"
 #include "train/gradients.h"
@@ -43,6 +44,15 @@ static fd_status sum_u64(fd_comm *comm, uint64_t *data, size_t count) {
   pthread_barrier_wait(&w->barrier);
   memcpy(data, sum, count * sizeof *sum);
   free(sum);
+  return FD_OK;
+}
+
+static fd_status broadcast(fd_comm *comm, void *data, size_t bytes, int root) {
+  world *w = ((thread_comm *)(void *)comm)->world;
+  if (comm->rank == root) w->sent[root] = data;
+  pthread_barrier_wait(&w->barrier);
+  if (comm->rank != root) memcpy(data, w->sent[root], bytes);
+  pthread_barrier_wait(&w->barrier);
   return FD_OK;
 }
 
@@ -101,7 +111,7 @@ static fd_status open_link(fd_link **link, fd_comm *comm, fd_device *dev) {
 }
 
 static const fd_comm_ops thread_ops = {
-    .name = "threads", .exchange = exchange, .sum_u64 = sum_u64, .barrier = barrier, .link = open_link};
+    .name = "threads", .exchange = exchange, .broadcast = broadcast, .sum_u64 = sum_u64, .barrier = barrier, .link = open_link};
 
 /* Runs `work` as every rank of a world. */
 typedef struct job {
@@ -267,6 +277,112 @@ static void one_failure_is_everybodys(void **state) {
   for (int r = 0; r < 8; r++) assert_int_equal(seen[r], FD_IO);
 }
 
+/* What is written to standard error between the two calls. */
+static int old_stderr;
+
+static void listen(void) {
+  FILE *file = tmpfile();
+  old_stderr = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  fclose(file);
+}
+
+static void heard(char text[4096]) {
+  ssize_t n = pread(STDERR_FILENO, text, 4095, 0);
+  text[n > 0 ? n : 0] = '\0';
+  dup2(old_stderr, STDERR_FILENO);
+  close(old_stderr);
+}
+
+/* Words of the ranks, each rank's with its length, and what came of comparing them. */
+typedef struct words {
+  const char *of[RANKS_MAX];
+  size_t bytes[RANKS_MAX];
+  int seen[RANKS_MAX];
+} words;
+
+static void compare_words(fd_comm *comm, void *context) {
+  words *w = context;
+  w->seen[comm->rank] = (int)fd_comm_same(comm, FD_CONFIG, "hats", w->of[comm->rank], w->bytes[comm->rank], "wear one");
+}
+
+static void check_words(int size, words *w, fd_status expected, const char *line) {
+  char text[4096];
+  listen();
+  run_world(size, compare_words, w);
+  heard(text);
+  for (int r = 0; r < size; r++) assert_int_equal(w->seen[r], expected);
+  if (line ? !strstr(text, line) : *text) fail_msg("said: %s\nexpected: %s", text, line ? line : "nothing");
+}
+
+#define WORDS(text) text, sizeof text
+
+/* The majority speaks against the first that differs; its first other word is shown, also where a list is a part of the other. */
+static void what_differs_is_named(void **state) {
+  (void)state;
+  words w = {0};
+  const struct {
+    int rank;
+    const char *text;
+    size_t bytes;
+    const char *line;
+  } cases[] = {
+      {-1, NULL, 0, NULL},
+      {2, WORDS("a\0b\0d"), "not have the same hats: rank 2 (this machine) has 'd', rank 0 (this machine) has 'c'; wear one"},
+      {0, WORDS("a\0b\0d"), "rank 0 (this machine) has 'd', rank 1 (this machine) has 'c'"},
+      {3, WORDS("a\0b"), "rank 3 (this machine) has nothing more, rank 0 (this machine) has 'c'"},
+      {1, WORDS("a\0b\0c\0d"), "rank 1 (this machine) has 'd', rank 0 (this machine) has nothing more"},
+      {1, WORDS("a\0bc"), "rank 1 (this machine) has 'bc', rank 0 (this machine) has 'b'"},
+      {1, WORDS(""), "rank 1 (this machine) has '', rank 0 (this machine) has 'a'"},
+      {1, "", 0, "rank 1 (this machine) has nothing more, rank 0 (this machine) has 'a'"},
+      {1, WORDS("a\0b\0c\nx"), "has 'c"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (int r = 0; r < 4; r++) w.of[r] = "a\0b\0c", w.bytes[r] = 6;
+    if (cases[i].rank >= 0) w.of[cases[i].rank] = cases[i].text, w.bytes[cases[i].rank] = cases[i].bytes;
+    check_words(4, &w, cases[i].line ? FD_CONFIG : FD_OK, cases[i].line);
+  }
+  for (int r = 0; r < 2; r++) w.of[r] = r ? "x" : "y", w.bytes[r] = 2;
+  check_words(2, &w, FD_CONFIG, "rank 1 (this machine) has 'x', rank 0 (this machine) has 'y'");
+}
+
+typedef struct opening {
+  int simd[RANKS_MAX];
+  fd_status seen[RANKS_MAX];
+} opening;
+
+static void open_device(fd_comm *comm, void *context) {
+  opening *o = context;
+  fd_config config;
+  fd_device *dev;
+  fd_config_defaults(&config);
+  config.device.threads = 1;
+  config.device.simd = o->simd[comm->rank];
+  o->seen[comm->rank] = fd_rank_device_open(&dev, &config, comm);
+  fd_device_close(&dev);
+}
+
+/* As on machines whose processors differ: each rank's own choice of kernels. */
+static void mixed_kernels_are_refused(void **state) {
+  (void)state;
+  opening o = {0};
+  char text[4096], usable[128];
+  fd_device_simd(usable, sizeof usable);
+  if (!strstr(usable, "avx2")) {
+    print_message("skipped - mixed kernels: this processor or build has only the generic ones\n");
+    skip();
+  }
+  for (int mixed = 0; mixed < 2; mixed++) {
+    for (int r = 0; r < 4; r++) o.simd[r] = mixed && r == 3 ? FD_SIMD_GENERIC : FD_SIMD_AVX2;
+    listen();
+    run_world(4, open_device, &o);
+    heard(text);
+    for (int r = 0; r < 4; r++) assert_int_equal(o.seen[r], mixed ? FD_CONFIG : FD_OK);
+  }
+  if (!strstr(text, "same kernels: rank 3 (this machine) has 'generic', rank 0 (this machine) has 'avx2'; device.simd=avx"))
+    fail_msg("said: %s", text);
+}
+
 enum { TRIALS = 1000 };
 
 /* What came out of a trial on each rank. */
@@ -335,6 +451,8 @@ int main(void) {
       cmocka_unit_test(gradients),
       cmocka_unit_test(one_failure_is_everybodys),
       cmocka_unit_test(a_flipped_bit_is_found),
+      cmocka_unit_test(what_differs_is_named),
+      cmocka_unit_test(mixed_kernels_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,43 @@ static void wrong_content(void **state) {
   }
 }
 
+/* Another good shard, or none, in the place of one whose manifest was read before. */
+static void replaced_after_the_manifest(void **state) {
+  (void)state;
+  fd_windows windows;
+  fd_manifest m;
+  char other[FD_PATH_MAX];
+  write_good("e.h5");
+  memcpy(other, path, sizeof other);
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 2);
+  H5Fclose(file);
+  write_good("f.h5");
+  write_manifest("f.h5");
+  assert_ok(fd_manifest_read(folder, &m));
+  assert_ok(fd_manifest_verify(&m, fd_comm_self()));
+  assert_int_equal(rename(other, path), 0);
+  assert_int_equal(fd_windows_load(&m, "train", &windows), FD_DATA);
+  m.shard[0].bytes = 0;
+  assert_int_equal(fd_windows_load(&m, "train", &windows), FD_DATA);
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(fd_windows_load(&m, "train", &windows), FD_MISSING);
+  fd_manifest_free(&m);
+}
+
+/* Windows that the file has no room for are refused before memory is taken for them. */
+static void more_windows_than_bytes(void **state) {
+  (void)state;
+  fd_windows windows;
+  fd_manifest m;
+  write_good("g.h5");
+  write_manifest("g.h5");
+  assert_ok(fd_manifest_read(folder, &m));
+  m.shard[0].windows = (int64_t)1 << 40;
+  assert_int_equal(fd_windows_load(&m, "train", &windows), FD_DATA);
+  fd_manifest_free(&m);
+}
+
 /* libhdf5 itself loses memory on damaged files; the leak checker is told so. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
@@ -175,6 +212,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(written_and_read),
       cmocka_unit_test(wrong_content),
+      cmocka_unit_test(replaced_after_the_manifest),
+      cmocka_unit_test(more_windows_than_bytes),
       cmocka_unit_test(flipped_bits),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

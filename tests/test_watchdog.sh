@@ -28,6 +28,24 @@ stopped 2
 stopped 0
 kill -KILL $(pgrep -f "findna pretrain .*run.folder=stopped") 2>/dev/null
 
+# orphaned NAME COMMAND...: mpirun is killed in the middle of a training; its ranks end by themselves
+orphaned() {
+  local name=$1 start took
+  shift
+  rm -rf orphans
+  setsid mpirun -n 2 --oversubscribe --bind-to none "$@" >orphans.log 2>&1 & local job=$!
+  until ls orphans/ckpt/step_* >/dev/null 2>&1 || ! kill -0 $job; do sleep 0.1; done
+  kill -KILL $job; start=$(now)
+  wait $job 2>/dev/null
+  while ps -s $job -o stat= | grep -q '^[^ZX]' && [ $(($(now) - start)) -lt 20000 ]; do sleep 0.05; done
+  took=$(($(now) - start))
+  if [ $took -lt 6000 ]; then ok "mpirun is killed, $name: its ranks are gone after $took ms"; else not_ok "mpirun is killed, $name: a rank lives after $took ms"; fi
+  pkill -KILL -s $job
+}
+export ASAN_OPTIONS=detect_leaks=0
+orphaned "ranks of its own" "$FINDNA" pretrain $endless comm.limit=30 run.folder=orphans
+orphaned "ranks behind a shell" bash -c "'$FINDNA' pretrain $endless comm.limit=30 run.folder=orphans; exit \$?"
+
 check "ranks that work pass undisturbed with short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=2 comm.stall=2
 code=0; ranks 2 pretrain $endless run.folder=timed run.minutes=0.02 >timed.log 2>&1 || code=$?
 check "run.minutes stops with 75" test $code = 75
@@ -35,11 +53,17 @@ check "and a checkpoint to go on from" test -n "$(state_of timed)"
 
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - slow disks: the fault library does not go with AddressSanitizer"; exit 0; fi
 ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
-# faulty FAULT FOLDER ARGUMENTS...: four ranks, of which the root meets the fault
-faulty() { local fault=$1 folder=$2; shift 2; timeout 60 mpirun -n 4 --oversubscribe --bind-to none -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK=0 -x FAULT="$fault" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder="$folder" "$@" >"$folder.log" 2>&1; }
-code=0; faulty fsync:1:sleep=12:config.used stalled comm.limit=2 comm.stall=3 || code=$?
+# faulty FAULT FOLDER ARGUMENTS...: four ranks, of which the root (or VICTIM) meets the fault
+faulty() { local fault=$1 folder=$2; shift 2; timeout 60 mpirun -n 4 --oversubscribe --bind-to none -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK="${VICTIM-0}" -x FAULT="$fault" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+code=0; faulty fsync:1:sleep=40:config.used stalled comm.limit=2 comm.stall=3 || code=$?
 check "a rank that is alive but keeps the others waiting: 76 after comm.stall" test $code = 76
-check "and its line names rank and phase" grep -q 'the others have waited [345] s for: rank 0 .* in setting up the run' stalled.log
+check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run' stalled.log
 faulty fsync:1+:sleep=4:student slow train.steps=60 checkpoint.every=20 checkpoint.limit=1 comm.limit=3
 check "a slow disk: checkpoints are dropped, and it says so" grep -q 'checkpoint of step 60 .* within 1 s\|checkpoint of step 40 dropped: the one before it is still being written after 1 s' slow.log
 check "and nothing else ends the training" grep -q 'step 60/60' slow.log
+# A rank that spins; a thread that does.
+code=0; VICTIM=0 faulty open:1:spin:run.lock spinning comm.limit=2 comm.stall=3 || code=$?
+check "a rank that spins: 76 after comm.stall" test $code = 76
+check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run for [0-9]+ s; there is no sign of progress' spinning.log
+VICTIM=2 faulty write:1:spin:adam_v spun comm.limit=2 comm.stall=3 checkpoint.limit=1
+check "a writer of checkpoints that spins only drops them" grep -q 'step 12/12' spun.log

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/guard.h"
 #include "base/memory.h"
 
 struct fd_sha256 {
@@ -78,6 +79,7 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
     }
     fd_sha256_add(hash, block, (size_t)n);
     *bytes += (uint64_t)n;
+    status = fd_guard_go_on();
   }
   if (status == FD_OK) status = fd_sha256_end(&hash, digest);
   if (status == FD_OK) fd_hex(hex, digest);

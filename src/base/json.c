@@ -1,16 +1,29 @@
-/* Checked parsing and building. jansson says why it failed by errno alone: its own codes miss some of the ways to run out of
- * memory. */
+/* Checked parsing and building. */
 #include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* NULL is FD_MEMORY, or FD_OK with what is wrong in *error. A text that was read without memory may have lost characters: jansson
- * leaves that to errno, too. */
+/* Whether jansson lacked memory since watch(). It does not say so itself: its string buffer leaves out the characters that it has
+ * no memory for, and its numbers reset errno. Its allocator has no context, hence the global. */
+static _Thread_local int lacking;
+
+static void *allocate(size_t bytes) {
+  void *block = malloc(bytes);
+  if (!block) lacking = 1;
+  return block;
+}
+
+static void watch(void) {
+  json_set_alloc_funcs(allocate, free);
+  lacking = 0;
+}
+
+/* NULL is FD_MEMORY, or FD_OK with what is wrong in *error. */
 static fd_status load(json_t **root, const char *text, size_t bytes, const char *name, json_error_t *error) {
-  errno = 0;
+  watch();
   *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
-  if (errno != ENOMEM) return FD_OK;
+  if (!lacking) return FD_OK;
   json_decref(*root);
   *root = NULL;
   return fd_fail(FD_MEMORY, "%s: out of memory", name);
@@ -38,16 +51,17 @@ void fd_json_set(json_t **object, const char *key, json_t *value) {
 }
 
 char *fd_json_dump(const json_t *value, size_t flags) {
-  errno = 0;
+  watch();
   char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
-  if (errno != ENOMEM) return text;
-  free(text); /* without memory jansson may leave characters out */
+  errno = 0;
+  if (!lacking) return text;
+  free(text);
   errno = ENOMEM;
   return NULL;
 }
 
 static fd_status failure(const char *name) {
-  if (errno == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory", name);
+  if (lacking || errno == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory", name);
   return fd_fail(FD_DATA, "cannot write %s as JSON: a name is not UTF-8, or a number is not finite", name);
 }
 
@@ -61,9 +75,9 @@ fd_status fd_json_text(char **text, const json_t *root, size_t flags, const char
 }
 
 fd_status fd_json_is_utf8(const char *text, int *good) {
-  errno = 0;
+  watch();
   json_t *copy = json_string(text);
   *good = copy != NULL;
   json_decref(copy);
-  return *good || errno != ENOMEM ? FD_OK : fd_fail(FD_MEMORY, "out of memory for a text");
+  return !lacking ? FD_OK : fd_fail(FD_MEMORY, "out of memory for a text");
 }

@@ -115,6 +115,7 @@ fd_status fd_output_begin(fd_output *o, const char *path) {
 /* Closes the file with all of it on the disk. After a failure it is closed and removed. */
 static fd_status seal(fd_output *o) {
   fd_status status = FD_OK;
+  errno = EIO; /* unless the failing call says more: an earlier one set the stream's error */
   if (o->stream && (fflush(o->stream) || ferror(o->stream))) status = fd_fail_errno("cannot write", o->path);
   /* of a packed one: the rest and its sum */
   if (o->stream && fclose(o->stream) && status == FD_OK) status = fd_fail_errno("cannot write", o->path);

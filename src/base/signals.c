@@ -2,16 +2,28 @@
 #include "base/signals.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, end_code; /* end_code: of a process that has nothing more to do; or 0 */
+
+/* How often somebody has asked, and whether he was told of a signal. */
+static atomic_uint looks;
+static atomic_int taken;
 
 static void ask_to_stop(int number) {
+  if (end_code) _exit(end_code);
   if (stop_signal == SIGINT && number == SIGINT) _exit(FD_RETRY); /* an impatient user; schedulers repeat TERM and USR1 */
   stop_signal = number;
+}
+
+/* Whoever started this process in the background (nohup, a shell's &) has said that these are not for it. */
+static int is_ignored(int number) {
+  struct sigaction before;
+  return (number == SIGHUP || number == SIGINT) && !sigaction(number, NULL, &before) && before.sa_handler == SIG_IGN;
 }
 
 void fd_signals_install(int catch_stops) {
@@ -19,11 +31,29 @@ void fd_signals_install(int catch_stops) {
   memset(&action, 0, sizeof action);
   action.sa_handler = ask_to_stop;
   action.sa_flags = SA_RESTART;
-  const int asking[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
-  for (unsigned i = 0; catch_stops && i < sizeof asking / sizeof *asking; i++) sigaction(asking[i], &action, NULL);
+  const int asking[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+  for (unsigned i = 0; catch_stops && i < sizeof asking / sizeof *asking; i++)
+    if (!is_ignored(asking[i])) sigaction(asking[i], &action, NULL);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, NULL);
   sigaction(SIGXFSZ, &action, NULL);
 }
 
-int fd_signals_stop(void) { return stop_signal; }
+int fd_signals_stop(void) {
+  int number = stop_signal;
+  atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
+  if (number) atomic_store(&taken, 1);
+  return number;
+}
+
+int fd_signals_peek(unsigned *asked, int *told) {
+  *asked = atomic_load_explicit(&looks, memory_order_relaxed);
+  *told = atomic_load(&taken);
+  return stop_signal;
+}
+
+void fd_signals_end_with(int code) { end_code = code; }
+
+void fd_signals_ask(int number) {
+  if (!stop_signal) stop_signal = number;
+}

@@ -85,4 +85,16 @@ fd_status fd_comm_stop_asked(fd_comm *comm) FD_MUST_CHECK;
 /* The largest status over the ranks: all ranks learn whether one of them failed. */
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine);
 
+/* FD_OK where all ranks have the same words (each with its NUL, `bytes` in all), else `status` on all of them, and the root has
+ * said which rank on which host has which word in the place of the others'. `what` is the name of the thing, `remedy` what would
+ * be right. Costs one small collective. */
+fd_status fd_comm_same(fd_comm *comm, fd_status status, const char *what, const char *words, size_t bytes,
+                       const char *remedy) FD_MUST_CHECK;
+fd_status fd_comm_same_text(fd_comm *comm, fd_status status, const char *what, const char *text,
+                            const char *remedy) FD_MUST_CHECK;
+
+/* Compares program, environment and command line: before a command reads its arguments, since a rank that refuses its own would
+ * leave the others waiting. */
+fd_status fd_comm_same_start(fd_comm *comm, int argc, char *const *argv) FD_MUST_CHECK;
+
 #endif

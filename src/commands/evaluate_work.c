@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/path.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/evaluate.h"
@@ -116,7 +117,7 @@ static int config_word(const line *l) {
 
 static void show_line(const fd_evaluation *e, const line *l) {
   printf("%3" PRId64 "  findna", e->unit);
-  for (int i = 0; i < l->count; i++) printf(" %s", l->word[i]);
+  for (int i = 0; i < l->count; i++) fd_print(" %s", l->word[i]);
   printf("\n");
 }
 

@@ -15,9 +15,11 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "tasks/whiten.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
+#include "train/same_run.h"
 #include "train/schedule.h"
 
 enum { MODEL_KEYS = 11, OVERRIDES = FD_LIST_MAX + MODEL_KEYS + 1 };
@@ -193,14 +195,6 @@ static fd_status split_rows(tuning *t) {
   return status;
 }
 
-static void hash_table(fd_sha256 *hash, const fd_table *table) {
-  size_t rows = (size_t)table->rows;
-  fd_sha256_add(hash, table->start, (rows + 1) * sizeof *table->start);
-  fd_sha256_add(hash, table->symbols, (size_t)table->start[rows]);
-  if (table->label) fd_sha256_add(hash, table->label, rows * sizeof *table->label);
-  if (table->value) fd_sha256_add(hash, table->value, rows * sizeof *table->value);
-}
-
 /* What the result depends on beside the config's frozen keys: the rows, what the weights begin with, and when they are evaluated.
  */
 static fd_status identify(const options *o, tuning *t, const char *encoder) {
@@ -208,8 +202,8 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   char line[256];
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
-  hash_table(hash, &t->data.train);
-  hash_table(hash, &t->data.valid);
+  fd_task_rows_hash(hash, &t->data.train);
+  fd_task_rows_hash(hash, &t->data.valid);
   fd_sha256_add(hash, line,
                 (size_t)snprintf(line, sizeof line, "%" PRId64 " %s %s", t->config.eval.every,
                                  o->untrained ? "untrained" : t->model.info.state_id, o->untrained ? "" : encoder));
@@ -329,6 +323,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
+  if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
@@ -338,6 +333,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   comm->watch.stall = t->config.comm.stall;
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, o, t));
+  FD_TRY(fd_same_run(&t->run));
   FD_TRY(fd_run_folder_take(comm, t->config.run.folder, o->restart, &t->lock)); /* last: what is refused leaves no folder */
   FD_TRY(resume_or_begin(comm, t));
   if (t->config.log.windows) FD_TRY(fd_run_folder_window_log(&t->run, &t->window_log));

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "output/json_file.h"
 #include "tasks/figures.h"
@@ -105,7 +106,7 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
 fd_status fd_tuned_report(const fd_tuned *t) {
   const fd_table *train = &t->data->train;
   FD_TRY(write_results(t));
-  printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
+  fd_print("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("selecting", &t->data->valid, &t->valid);

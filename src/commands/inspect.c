@@ -17,6 +17,7 @@
 #include "base/args.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "commands/command.h"
 #include "data/shards.h"
 #include "output/matrix_show.h"
@@ -65,19 +66,13 @@ static summary summarize(const fd_tensor *t) {
   return s;
 }
 
-/* Text from a file, with control characters as '?': it must not steer the terminal. */
-static void print_clean(const char *text) {
-  for (; *text; text++) putchar((unsigned char)*text < 0x20 && *text != '\n' ? '?' : *text);
-}
-
 static void print_tensor(const fd_tensor *t) {
-  char shape[128] = "", name[FD_TENSOR_NAME];
+  char shape[128] = "";
   int at = 0;
   summary s = summarize(t);
-  for (int i = 0; i < FD_TENSOR_NAME; i++) name[i] = t->name[i] && (unsigned char)t->name[i] < 0x20 ? '?' : t->name[i];
   for (int d = 0; d < t->dims; d++)
     at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%" PRId64, d ? ", " : "", t->shape[d]);
-  printf("%-44s %-4s [%s]%*s", name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
+  fd_print("%-44s %-4s [%s]%*s", t->name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
   if (s.finite) printf("  %12.5g %12.5g %12.5g %10zu\n", s.min, s.mean, s.max, s.not_finite);
   else printf("  %12s %12s %12s %10zu\n", "-", "-", "-", s.not_finite);
 }
@@ -107,7 +102,7 @@ static fd_status check_file(const char *folder, const fd_slice *s) {
   FD_TRY(fd_path(path, folder, s->name, NULL));
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   int good = bytes == s->bytes && !strcmp(hex, s->sha256);
-  printf("  %-28s %12" PRIu64 " bytes  %.16s...  %s\n", s->name, bytes, hex, good ? "ok" : "WRONG");
+  fd_print("  %-28s %12" PRIu64 " bytes  %.16s...  %s\n", s->name, bytes, hex, good ? "ok" : "WRONG");
   if (good) return FD_OK;
   return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes with SHA-256 %.16s..., but MANIFEST says %" PRIu64 " bytes and %.16s...", path,
                  bytes, hex, s->bytes, s->sha256);
@@ -124,9 +119,10 @@ static fd_status inspect_checkpoint(const char *folder) {
   if (status == FD_OK) status = fd_path(path, folder, "MANIFEST", NULL);
   if (status == FD_OK) status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);
   if (status == FD_OK) {
-    printf("checkpoint %s\n  step     %" PRId64 "\n  state_id %s\nMANIFEST (its own hash is right):\n", folder, info.step,
-           info.state_id);
-    print_clean(text);
+    fd_print("checkpoint %s\n", folder);
+    printf("  step     %" PRId64 "\n  state_id %s\nMANIFEST (its own hash is right):\n", info.step, info.state_id);
+    for (char *line, *rest = text; (line = strsep(&rest, "\n"));)
+      if (*line || rest) fd_print("%s\n", line);
     printf("files:\n");
     for (int i = 0; i < count && status == FD_OK; i++) {
       fd_status one = check_file(folder, &slices[i]);
@@ -149,7 +145,7 @@ static fd_status inspect_run(const char *folder) {
   int count, bad = 0, refused = 0;
   fd_checkpoint_info info;
   FD_TRY(fd_checkpoint_list(folder, &steps, &count));
-  printf("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
+  fd_print("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
   for (int i = 0; i < count; i++) {
     if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
     fd_status status = fd_checkpoint_verify(path, 1, &info);
@@ -164,7 +160,7 @@ static fd_status inspect_run(const char *folder) {
     if (good)
       printf("  step %-12" PRId64 " ok       state_id %s%s\n", steps[i], info.state_id,
              taken == steps[i] ? "  <- a resume takes this one" : "");
-    else printf("  step %-12" PRId64 " %s %s\n", steps[i], status == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
+    else fd_print("  step %-12" PRId64 " %s %s\n", steps[i], status == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
   }
   free(steps);
   if (!count) printf("  'findna pretrain' begins at step 0\n");
@@ -178,10 +174,12 @@ static fd_status inspect_run(const char *folder) {
 static fd_status inspect_shards(const char *folder) {
   fd_manifest m;
   FD_TRY(fd_manifest_read(folder, &m));
-  printf("shards %s\n  dataset_id %s\n  windows of %d nucleotides\n", folder, m.dataset_id, m.window);
+  fd_print("shards %s\n", folder);
+  fd_print("  dataset_id %s\n", m.dataset_id);
+  printf("  windows of %d nucleotides\n", m.window);
   for (int i = 0; i < m.shards; i++)
-    printf("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
-           m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
+    fd_print("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
+             m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
   fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* the root works alone: no collective with other ranks */
   if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
   fd_manifest_free(&m);

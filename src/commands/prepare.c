@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/printable.h"
 #include "commands/command.h"
 #include "data/ingest.h"
 #include "data/shards.h"
@@ -10,12 +11,13 @@
 static fd_status verify(fd_comm *comm, const char *folder) {
   fd_manifest m;
   FD_TRY(fd_manifest_read(folder, &m));
-  fd_status status = fd_manifest_verify(&m, comm);
+  fd_status status = fd_manifest_same(&m, comm);
+  if (status == FD_OK) status = fd_manifest_verify(&m, comm);
   int64_t windows = 0;
   for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
   if (status == FD_OK && comm->rank == 0)
-    printf("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
-           m.dataset_id);
+    fd_print("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
+             m.dataset_id);
   fd_manifest_free(&m);
   return status;
 }

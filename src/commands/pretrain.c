@@ -13,6 +13,7 @@
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
+#include "train/same_run.h"
 #include "train/schedule.h"
 #include "train/session.h"
 
@@ -77,9 +78,10 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   }
   FD_TRY(comm->ops->barrier(comm));
   if (comm->rank) FD_TRY(fd_manifest_read(folder, &p->manifest));
-  FD_TRY(fd_manifest_verify(&p->manifest, comm));
-  FD_TRY(fd_windows_load(&p->manifest, "train", &p->train));
-  FD_TRY(fd_windows_load(&p->manifest, "val", &p->held_out));
+  FD_TRY(fd_manifest_same(&p->manifest, comm));
+  fd_status status = fd_windows_load(&p->manifest, "train", &p->train);
+  if (status == FD_OK) status = fd_windows_load(&p->manifest, "val", &p->held_out);
+  FD_TRY(fd_comm_agree(comm, status));
   if (p->train.count == 0) return fd_fail(FD_DATA, "%s: has no training windows", folder);
   if (p->held_out.count == 0 && comm->rank == 0)
     fd_warn("%s has no held-out windows (split val): nothing will be evaluated", folder);
@@ -210,6 +212,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(load_data(comm, p));
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, p));
+  FD_TRY(fd_same_run(&p->run));
   FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
   if (o->init_from && (o->restart || !checkpoints)) FD_TRY(take_weights(p, o->init_from));
   FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
@@ -222,7 +225,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
   p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");
-  if (p->state->step == 0 && comm->rank == 0) FD_TRY(score_context_tables(p));
+  FD_TRY(fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0 ? score_context_tables(p) : FD_OK));
   fd_session session = {.run = &p->run,
                         .trainer = p->trainer,
                         .checkpointer = p->checkpointer,

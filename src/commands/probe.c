@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "output/json_file.h"
@@ -252,10 +253,10 @@ static void print_choices(const double *value, int seeds, const char *format) {
 
 static void print_table(const options *o, const probing *p) {
   int seeds = p->result.seeds;
-  if (o->checkpoint) printf("checkpoint  %s\n", p->model.info.folder);
-  printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
-         o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
-  for (int i = 0; i < p->rows.names.count; i++) printf("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
+  if (o->checkpoint) fd_print("checkpoint  %s\n", p->model.info.folder);
+  fd_print("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
+           o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
+  for (int i = 0; i < p->rows.names.count; i++) fd_print("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
   if (p->rows.names.count) printf("\n");
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",

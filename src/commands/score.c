@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/bed.h"
+#include "output/cell.h"
 #include "tasks/pretrained.h"
 #include "tasks/score.h"
 #include "tasks/track.h"
@@ -22,7 +23,7 @@ typedef struct options {
   const char *words[2]; /* checkpoint, input */
   const char *output, *genome;
   int64_t window, every;
-  int one_strand, scores, track, partial;
+  int one_strand, scores, track, partial, spreadsheet;
   double mismatches;
   fd_use use;
 } options;
@@ -66,6 +67,8 @@ static fd_status check_names(const options *o) {
 static fd_status check_effect(const fd_args *args, int argc, char **argv, const options *o) {
   static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches", "partial"};
   int track = is_kind(o->output, ".bedgraph");
+  if (o->spreadsheet && !is_kind(o->output, ".tsv"))
+    return fd_fail(FD_USAGE, "findna score: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
   for (int i = 0; i < (track ? 3 : 2); i++) {
     const char *name = track ? of_variants[i] : of_nucleotides[i];
     if (fd_args_given(args, argc, argv, name))
@@ -90,6 +93,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"track", FD_ARG_CHOICE, &o->track, 0, 0, "logp|entropy",
        "for nucleotides: log p of the one that is there, or the entropy of p, in nats"},
       {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th at a time; K passes"},
+      {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
@@ -164,7 +169,11 @@ static void write_table(const options *o, const scoring *s, FILE *out) {
     const char *alt = v->alt;
     for (int64_t a = s->scores.first[i]; a < s->scores.first[i + 1]; a++) {
       int length = (int)strcspn(alt, ",");
-      fprintf(out, "%s\t%" PRId64 "\t%s\t%s\t%.*s", v->contig, v->position + 1, v->id, v->ref, length, alt);
+      fd_cell(out, v->contig, strlen(v->contig), o->spreadsheet);
+      fprintf(out, "\t%" PRId64 "\t", v->position + 1);
+      fd_cell(out, v->id, strlen(v->id), o->spreadsheet);
+      fprintf(out, "\t%s\t", v->ref);
+      fd_cell(out, alt, (size_t)length, o->spreadsheet);
       for (int which = 0; which < 2; which++)
         if (wanted(o, which)) fputc('\t', out), print_number(out, part(&s->scores.score[a], which), "");
       fputc('\n', out);
@@ -203,7 +212,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   int root = comm->rank == 0;
-  if (root) FD_TRY(load_variants(o, s));
+  FD_TRY(fd_comm_agree(comm, root ? load_variants(o, s) : FD_OK));
   FD_TRY(
       fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
   if (!root) return FD_OK;
@@ -232,8 +241,8 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
                                 .kind = o->track,
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : fd_sequences_open(&s->sequences, o->words[1], o->genome)));
   if (comm->rank == 0) {
-    FD_TRY(fd_sequences_open(&s->sequences, o->words[1], o->genome));
     FD_TRY(fd_output_begin(&s->output, o->output));
     fd_info("%" PRId64 " nucleotides in %" PRId64 " sequences; about %.0f MB of memory a rank", fd_sequences_bases(s->sequences),
             fd_sequences_count(s->sequences),

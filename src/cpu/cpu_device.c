@@ -120,7 +120,7 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
     cpu_destroy(&cpu->device);
     return status;
   }
-  cpu->device.simd = cpu->kernels->name;
+  cpu->device.simd = cpu->device.kernels = cpu->kernels->name;
   *dev = &cpu->device;
   return FD_OK;
 }

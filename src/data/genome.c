@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -131,7 +130,7 @@ struct fd_genome_reader {
   const fd_genome *genome;
   fd_fasta *fasta;
   int file;
-  char *known; /* [files] whether id holds what the file was when it was hashed */
+  char *known; /* [files] whether id holds what the file was when it was scanned, or first opened here */
   fd_file_id *id;
 };
 
@@ -157,35 +156,12 @@ void fd_genome_reader_close(fd_genome_reader **reader) {
   *reader = NULL;
 }
 
-static fd_status id_of(const char *path, fd_file_id *id) {
-  int fd;
-  uint64_t bytes;
-  FD_TRY(fd_open_input(path, &fd, &bytes));
-  fd_status status = fd_file_id_of(fd, path, id);
-  close(fd);
-  return status;
-}
-
-/* A file that another rank has scanned: this one may lie on another disk. */
-static fd_status get_to_know(fd_genome_reader *reader, int file) {
-  const fd_source_file *f = &reader->genome->file[file];
-  char hex[FD_SHA256_HEX];
-  uint64_t bytes;
-  if (reader->known[file]) return FD_OK;
-  FD_TRY(id_of(f->path, &reader->id[file])); /* before: what changes from here on is noticed */
-  FD_TRY(fd_sha256_file(f->path, hex, &bytes));
-  if (strcmp(hex, f->sha256))
-    return fd_fail(FD_DATA, "%s: is not the file that another rank has read (SHA-256 %.12s..., there %.12s...)", f->path, hex,
-                   f->sha256);
-  reader->known[file] = 1;
-  return FD_OK;
-}
-
 fd_status fd_genome_read(fd_genome_reader *reader, int record, uint8_t *symbols) {
   const fd_record *r = &reader->genome->record[record];
   const fd_source_file *file = &reader->genome->file[r->file];
-  FD_TRY(get_to_know(reader, r->file));
-  const fd_file_id *id = &reader->id[r->file];
+  fd_file_id *id = &reader->id[r->file];
+  if (!reader->known[r->file]) FD_TRY(fd_file_id_at(file->path, id)); /* another rank has scanned it */
+  reader->known[r->file] = 1;
   if (file->twobit) return fd_twobit_read(file->path, id, r, symbols);
   if (!reader->fasta || reader->file != r->file) {
     fd_fasta_close(&reader->fasta);

@@ -78,7 +78,7 @@ fd_status fd_genome_lacks(const fd_genome *genome, const char *where, const char
 /* --- reading --------------------------------------------------------------------------------------------------------- */
 
 /* Reads records; keeps the file of the last one open, and goes forwards for free: gzip has no way back. A file that this process
- * has not scanned itself is hashed first. */
+ * has not scanned itself may not change from the first record on. */
 typedef struct fd_genome_reader fd_genome_reader;
 fd_status fd_genome_reader_open(const fd_genome *genome, fd_genome_reader **reader) FD_MUST_CHECK;
 void fd_genome_reader_close(fd_genome_reader **reader);

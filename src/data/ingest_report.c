@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/printable.h"
 #include "data/ingest_parts.h"
 
 static json_t *list_json(const fd_list *list) {
@@ -84,7 +85,7 @@ static void report_left_out(const fd_ingest *in) {
   for (int i = 0; i < g->records; i++) {
     if (in->used[i]) continue;
     bases += g->record[i].length;
-    if (++left <= FEW) printf("left out   %s (%" PRId64 " bases)\n", g->record[i].contig, g->record[i].length);
+    if (++left <= FEW) fd_print("left out   %s (%" PRId64 " bases)\n", g->record[i].contig, g->record[i].length);
   }
   if (left) printf("left out   %d sequences, %" PRId64 " bases: not among the contigs to use\n", left, bases);
 }
@@ -117,9 +118,9 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;
     windows += p->count;
-    printf("%-10s %" PRId64 " windows of %d; refused places: %" PRId64 " over an end, %" PRId64 " with too many N\n",
-           fd_split_names[s], p->count, m->window, p->crossed, p->too_many_n);
+    fd_print("%-10s %" PRId64 " windows of %d; refused places: %" PRId64 " over an end, %" PRId64 " with too many N\n",
+             fd_split_names[s], p->count, m->window, p->crossed, p->too_many_n);
   }
-  printf("written    %" PRId64 " windows in %d shards to %s; dataset_id %s\n", windows, m->shards, in->options->output,
-         m->dataset_id);
+  fd_print("written    %" PRId64 " windows in %d shards to %s; dataset_id %s\n", windows, m->shards, in->options->output,
+           m->dataset_id);
 }

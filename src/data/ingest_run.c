@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "data/ingest_parts.h"
+#include "data/sources.h"
 
 static fd_status choose_intervals(fd_ingest *in) {
   const fd_ingest_options *o = in->options;
@@ -67,11 +68,12 @@ static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest 
   return status;
 }
 
-static fd_status write_shards(const fd_ingest *in, const char *temporary, fd_comm *comm) {
+static fd_status write_shards(const fd_ingest *in, const fd_sources *sources, const char *temporary, fd_comm *comm) {
   fd_manifest m = {.window = (int)in->options->window, .shards = in->shards};
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&m.shard, (size_t)in->shards, sizeof *m.shard, "manifest"));
   FD_GO(fd_ingest_write(in, temporary, comm, m.shard));
+  FD_GO(fd_comm_agree(comm, fd_sources_unchanged(sources)));
   if (comm->rank == 0) status = commit(in, temporary, &m);
   FD_GO(fd_comm_agree(comm, status));
   if (comm->rank == 0) fd_ingest_report(in, &m);
@@ -114,6 +116,7 @@ static fd_status take_folder(const char *temporary, int *lock) {
 fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
   char temporary[FD_PATH_MAX + 16];
   fd_ingest in = {.options = o};
+  fd_sources sources;
   fd_status status = FD_OK;
   int lock = -1;
   snprintf(temporary, sizeof temporary, "%s.tmp-prepare", o->output);
@@ -121,12 +124,12 @@ fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
     status = fd_fail(FD_BUSY, "%s: exists already; give another folder, or remove it", o->output);
   if (comm->rank == 0 && status == FD_OK) status = take_folder(temporary, &lock);
   FD_GO(fd_comm_agree(comm, status));
+  FD_GO(fd_sources_begin(&sources, &o->files, o->bed, comm));
   FD_GO(fd_ingest_scan(&o->files, comm, &in.genome));
   /* Every rank decides the same from the same tables; the root first, so that what is wrong is said once. */
-  if (comm->rank) FD_GO(comm->ops->barrier(comm));
-  FD_GO(decide(&in));
-  if (comm->rank == 0) FD_GO(comm->ops->barrier(comm));
-  status = write_shards(&in, temporary, comm);
+  FD_GO(fd_comm_agree(comm, comm->rank ? FD_OK : decide(&in)));
+  FD_GO(fd_comm_agree(comm, comm->rank ? decide(&in) : FD_OK));
+  status = write_shards(&in, &sources, temporary, comm);
 done:
   if (lock >= 0 && status != FD_OK && fd_remove_folder(temporary) != FD_OK)
     (void)fd_fail(status, "%s: could not be removed", temporary);

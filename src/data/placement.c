@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "base/random.h"
 
@@ -121,6 +122,7 @@ static fd_status cannot_place(const fd_placement *p, int split, int64_t index, c
 static fd_status place_one(const fd_placement *p, const fd_genome *g, const fd_intervals *v, int split, const group *choice,
                            int choices, int64_t index, fd_places *places) {
   fd_rng_key key = fd_rng_key_of(p->seed, FD_RNG_PREPARE);
+  FD_TRY(fd_guard_go_on());
   for (uint64_t attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     uint32_t word[4];
     fd_philox(word, key, (uint64_t)split << 56 | (uint64_t)index, attempt);
@@ -155,7 +157,7 @@ fd_status fd_place_random(const fd_placement *p, const fd_genome *g, const fd_in
     choice[choices - 1].end = i + 1;
   }
   for (int64_t i = 0; i < count && status == FD_OK; i++) status = place_one(p, g, v, split, choice, choices, i, places);
-  qsort(places->item, (size_t)places->count, sizeof *places->item, by_place);
+  if (status == FD_OK) qsort(places->item, (size_t)places->count, sizeof *places->item, by_place);
   free(choice);
   return status;
 }
@@ -165,6 +167,7 @@ fd_status fd_place_strided(const fd_placement *p, const fd_genome *g, const fd_i
   for (int i = v->of[split]; i < v->of[split + 1]; i++) {
     const fd_interval *t = &v->item[i];
     for (int64_t start = t->begin; start + p->window <= t->end; start += stride) {
+      FD_TRY(fd_guard_go_on());
       if (too_many_n(p, &g->record[t->record], start)) {
         places->too_many_n++;
         continue;

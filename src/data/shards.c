@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/guard.h"
 #include "base/h5.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "base/printable.h"
 #include "device/tensors.h"
 
 static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
@@ -142,25 +145,39 @@ void fd_manifest_free(fd_manifest *m) {
   m->shards = 0;
 }
 
+fd_status fd_manifest_same(const fd_manifest *m, fd_comm *comm) {
+  return fd_comm_same_text(
+      comm, FD_DATA, "dataset_id", m->dataset_id,
+      "each of them reads its own machine's data.shards: copy the same shards to all, or name a folder that all see");
+}
+
+/* Size and hash of a shard's file against the manifest. */
+static fd_status check_size(const char *path, const fd_shard_entry *e, uint64_t bytes) {
+  if (bytes == e->bytes) return FD_OK;
+  return fd_fail(FD_DATA,
+                 "%s: has %" PRIu64 " bytes (the manifest says %" PRIu64 "); prepare the shards again or copy them again", path,
+                 bytes, e->bytes);
+}
+
+static fd_status check_hash(const char *path, const fd_shard_entry *e, const char *hex) {
+  if (!strcmp(hex, e->sha256)) return FD_OK;
+  return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (the manifest says %.12s...): damaged, or replaced since the manifest",
+                 path, hex, e->sha256);
+}
+
 static fd_status verify_shard(const fd_manifest *m, const fd_shard_entry *e) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
   uint64_t bytes;
   FD_TRY(fd_path(path, m->folder, e->file, NULL));
   FD_TRY(fd_file_size(path, &bytes));
-  if (bytes != e->bytes)
-    return fd_fail(FD_DATA,
-                   "%s: has %" PRIu64 " bytes (the manifest says %" PRIu64 "); prepare the shards again or copy them again", path,
-                   bytes, e->bytes);
+  FD_TRY(check_size(path, e, bytes));
   FD_TRY(fd_sha256_file(path, hex, &bytes));
-  if (strcmp(hex, e->sha256))
-    return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (the manifest says %.12s...): damaged, or replaced since the manifest",
-                   path, hex, e->sha256);
-  return FD_OK;
+  return check_hash(path, e, hex);
 }
 
 fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
   fd_status status = FD_OK;
-  for (int i = comm->rank; i < m->shards; i += comm->size) {
+  for (int i = comm->local_rank; i < m->shards; i += comm->local_size) {
     fd_status one = verify_shard(m, &m->shard[i]);
     if (status == FD_OK) status = one;
   }
@@ -346,6 +363,49 @@ static fd_status open_shard(const char *path, reader *r) {
   return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }
 
+/* libhdf5 looks at the caller's bytes themselves: wherever it wants a copy of the image it gets the image, which is only read. */
+static void *same_memory(size_t bytes, H5FD_file_image_op_t op, void *image) {
+  (void)bytes, (void)op;
+  return image;
+}
+
+static void *copy_nothing(void *to, const void *from, size_t bytes, H5FD_file_image_op_t op, void *image) {
+  (void)from, (void)bytes, (void)op, (void)image;
+  return to;
+}
+
+static void *never_grow(void *data, size_t bytes, H5FD_file_image_op_t op, void *image) {
+  (void)data, (void)bytes, (void)op, (void)image;
+  return NULL;
+}
+
+static herr_t free_nothing(void *data, H5FD_file_image_op_t op, void *image) {
+  (void)data, (void)op, (void)image;
+  return 0;
+}
+
+static void *same_image(void *image) { return image; }
+
+static herr_t keep_image(void *image) {
+  (void)image;
+  return 0;
+}
+
+/* Opens a file that lies in memory, and must stay there while it is open; `path` is for messages. libhdf5 wants a name that no
+ * file has: below /dev/null there is none. */
+static fd_status open_image(const char *path, char *image, size_t bytes, reader *r) {
+  H5FD_file_image_callbacks_t calls = {same_memory, copy_nothing, never_grow, free_nothing, same_image, keep_image, image};
+  *r = (reader){-1, path};
+  FD_TRY(fd_h5_start());
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (access < 0) return fd_fail(FD_MEMORY, "%s: libhdf5 has no memory", path);
+  if (H5Pset_fapl_core(access, CHUNK_BYTES, 0) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0 &&
+      H5Pset_file_image(access, image, bytes) >= 0)
+    r->file = H5Fopen("/dev/null/shard", H5F_ACC_RDONLY, access);
+  H5Pclose(access);
+  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
+}
+
 static fd_status check_attributes(const reader *r, int window, const char *split) {
   char format[32], length[16], found[16], expected[16];
   read_text(r->file, "format", format, sizeof format);
@@ -361,32 +421,67 @@ static fd_status check_attributes(const reader *r, int window, const char *split
   return FD_OK;
 }
 
-static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8_t *symbols) {
-  char path[FD_PATH_MAX];
-  reader r;
-  FD_TRY(fd_path(path, m->folder, e->file, NULL));
-  FD_TRY(open_shard(path, &r));
-  fd_status status = check_attributes(&r, m->window, e->split);
-  if (status == FD_OK)
-    status = read_dataset(&r, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, (hsize_t)e->windows, (hsize_t)m->window, symbols);
-  H5Fclose(r.file);
-  for (int64_t i = 0; status == FD_OK && i < e->windows * m->window; i++)
+/* A shard's file in memory, verified. */
+static fd_status read_image(const char *path, const fd_shard_entry *e, char **image, size_t *bytes) {
+  char hex[FD_SHA256_HEX];
+  unsigned char digest[FD_SHA256_BYTES];
+  FD_TRY(fd_read_file(path, (size_t)e->bytes, image, bytes));
+  fd_status status = fd_sha256_of(*image, *bytes, digest);
+  fd_hex(hex, digest);
+  return status == FD_OK ? check_hash(path, e, hex) : status;
+}
+
+static fd_status read_symbols(const fd_manifest *m, const fd_shard_entry *e, const reader *r, uint8_t *symbols) {
+  FD_TRY(check_attributes(r, m->window, e->split));
+  FD_TRY(read_dataset(r, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, (hsize_t)e->windows, (hsize_t)m->window, symbols));
+  for (int64_t i = 0; i < e->windows * m->window; i++)
     if (symbols[i] >= FD_SYMBOLS)
-      status = fd_fail(FD_DATA, "%s: window %" PRId64 " has the symbol %d (expected 0 to 4)", path, i / m->window, symbols[i]);
+      return fd_fail(FD_DATA, "%s: window %" PRId64 " has the symbol %d (expected 0 to 4)", r->path, i / m->window, symbols[i]);
+  return FD_OK;
+}
+
+static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8_t *symbols) {
+  char path[FD_PATH_MAX], *image = NULL;
+  size_t bytes;
+  reader r = {-1, NULL};
+  fd_status status;
+  FD_GO(fd_path(path, m->folder, e->file, NULL));
+  FD_GO(read_image(path, e, &image, &bytes));
+  FD_GO(open_image(path, image, bytes, &r));
+  status = read_symbols(m, e, &r, symbols);
+done:
+  if (r.file >= 0) H5Fclose(r.file);
+  free(image);
   return status;
+}
+
+/* Before there is memory for them: the files are there, and have room for their windows, which no filter packs. */
+static fd_status check_room(const fd_manifest *m, const fd_shard_entry *e) {
+  char path[FD_PATH_MAX];
+  uint64_t bytes;
+  FD_TRY(fd_path(path, m->folder, e->file, NULL));
+  FD_TRY(fd_file_size(path, &bytes));
+  FD_TRY(check_size(path, e, bytes));
+  if ((uint64_t)e->windows <= bytes / (uint64_t)m->window) return FD_OK;
+  return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are too few for the %" PRId64 " windows of %d that the manifest says", path,
+                 bytes, e->windows, m->window);
 }
 
 fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w) {
   *w = (fd_windows){.length = m->window};
-  for (int i = 0; i < m->shards; i++)
-    if (!strcmp(m->shard[i].split, split)) w->count += m->shard[i].windows; /* fits: the manifest was checked */
+  for (int i = 0; i < m->shards; i++) {
+    if (strcmp(m->shard[i].split, split)) continue;
+    FD_TRY(check_room(m, &m->shard[i]));
+    w->count += m->shard[i].windows;
+  }
   FD_TRY(fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory"));
   fd_status status = FD_OK;
   uint8_t *at = w->symbols;
   for (int i = 0; i < m->shards && status == FD_OK; i++) {
     const fd_shard_entry *e = &m->shard[i];
     if (strcmp(e->split, split)) continue;
-    status = load_shard(m, e, at);
+    status = fd_guard_go_on();
+    if (status == FD_OK) status = load_shard(m, e, at);
     at += e->windows * m->window;
   }
   if (status != FD_OK) fd_windows_free(w);
@@ -407,10 +502,10 @@ fd_status fd_shard_print(const char *path) {
   char hex[FD_SHA256_HEX];
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   FD_TRY(open_shard(path, &r));
-  printf("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  fd_print("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
   for (int i = 0; i < 5; i++) {
     read_text(r.file, names[i], text[i], sizeof text[i]);
-    printf("  %-14s %s\n", names[i], text[i]);
+    fd_print("  %-14s %s\n", names[i], text[i]);
   }
   hid_t set;
   hsize_t shape[2] = {0, 0};

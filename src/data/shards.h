@@ -6,7 +6,7 @@
  *   start   [n] int64, 0-based position of the window in its contig
  * and the attributes format, split, window, contigs, assembly, source_sha256. The folder's manifest.json holds format, window,
  * the options used, the report of what was read and kept, and for each shard: file, split, windows, bytes, sha256. A shard's hash
- * is checked before libhdf5 opens it. */
+ * is checked before libhdf5 sees it. */
 #ifndef FD_DATA_SHARDS_H
 #define FD_DATA_SHARDS_H
 
@@ -43,11 +43,16 @@ void fd_manifest_free(fd_manifest *manifest);
 /* The dataset_id of a manifest's window and shards. */
 fd_status fd_dataset_id(const fd_manifest *manifest, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
-/* Verifies size and SHA-256 of every shard: rank r takes shards r, r + size, ... Collective; all ranks return the same status. */
+/* FD_OK where all ranks have read the manifest of the same dataset, else FD_DATA on all of them. Collective. */
+fd_status fd_manifest_same(const fd_manifest *manifest, fd_comm *comm) FD_MUST_CHECK;
+
+/* Verifies size and SHA-256 of every shard, on every machine: its ranks take turns. Collective; all ranks return the same status.
+ * This is for users who ask; fd_windows_load verifies what it reads. */
 fd_status fd_manifest_verify(const fd_manifest *manifest, fd_comm *comm) FD_MUST_CHECK;
 
-/* Loads all windows of a split ("train", "val", "test"), in the manifest's order; the shards have been verified. Symbols outside
- * 0..4, wrong types, shapes or attributes are FD_DATA. An absent split gives count 0. */
+/* Loads all windows of a split ("train", "val", "test"), in the manifest's order. Each shard is read once; its size and SHA-256
+ * must be the manifest's, and libhdf5 gets the bytes that were hashed: what replaces a file meanwhile is never looked at. Symbols
+ * outside 0..4, wrong types, shapes or attributes are FD_DATA. An absent split gives count 0. */
 fd_status fd_windows_load(const fd_manifest *manifest, const char *split, fd_windows *windows) FD_MUST_CHECK;
 void fd_windows_free(fd_windows *windows);
 

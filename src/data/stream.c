@@ -2,7 +2,6 @@
 #include "data/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <lzma.h>
@@ -12,9 +11,9 @@
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/signals.h"
 
 enum { BLOCK = 1 << 16, EXTRA = 64, RATIO_MAX = 64 };
 static const uint64_t free_bytes = (uint64_t)256 << 20; /* content that is never too much */
@@ -48,7 +47,7 @@ struct fd_stream {
 /* The next block of the file when the one before is used up. */
 static fd_status fill(fd_stream *s) {
   if (s->at < s->size || s->file_ended) return FD_OK;
-  if (fd_signals_stop()) return fd_fail(FD_RETRY, "%s: stopped by a signal while it was read", s->path);
+  FD_TRY(fd_guard_go_on());
   ssize_t n;
   do n = read(s->fd, s->block, BLOCK);
   while (n < 0 && errno == EINTR);
@@ -187,20 +186,6 @@ static fd_status begin(fd_stream *s) {
     if (code != LZMA_OK) return xz_failure(s, code);
   }
   return FD_OK;
-}
-
-fd_status fd_file_id_of(int fd, const char *path, fd_file_id *id) {
-  struct stat info;
-  if (fstat(fd, &info)) return fd_fail_errno("cannot stat", path);
-  *id = (fd_file_id){info.st_dev, info.st_ino, info.st_size, info.st_mtim, info.st_ctim};
-  return FD_OK;
-}
-
-static int same_time(struct timespec a, struct timespec b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
-int fd_file_id_same(const fd_file_id *a, const fd_file_id *b) {
-  return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes && same_time(a->modified, b->modified) &&
-         same_time(a->changed, b->changed);
 }
 
 fd_status fd_stream_open(fd_stream **stream, const char *path, int hashed) {

@@ -6,9 +6,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "base/hash.h"
+#include "data/file_id.h"
 
 typedef struct fd_stream fd_stream;
 
@@ -32,15 +32,7 @@ fd_status fd_stream_seek(fd_stream *stream, int64_t place) FD_MUST_CHECK;
  * blocks; of one that is hashed, the SHA-256 and size of the file, else both are NULL. */
 fd_status fd_stream_finish(fd_stream *stream, char sha256[FD_SHA256_HEX], uint64_t *bytes) FD_MUST_CHECK;
 
-/* What the open file is: whether it is the same, unchanged, as at another time. */
-typedef struct fd_file_id {
-  dev_t device;
-  ino_t inode;
-  off_t bytes;
-  struct timespec modified, changed;
-} fd_file_id;
-fd_status fd_file_id_of(int fd, const char *path, fd_file_id *id) FD_MUST_CHECK;
-int fd_file_id_same(const fd_file_id *a, const fd_file_id *b);
+/* What the open file is. */
 fd_status fd_stream_id(const fd_stream *stream, fd_file_id *id) FD_MUST_CHECK;
 
 /* Where `ending` (".bed") begins in the name of a file, with .gz, .bgz or .xz behind it or not, in upper or lower case; NULL

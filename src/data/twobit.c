@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "data/alphabet.h"
 #include "data/genome.h"
 
@@ -168,7 +168,7 @@ static fd_status scan_records(twobit *t, fd_genome *g) {
   for (uint32_t i = 0; i < t->records && status == FD_OK; i++) {
     char name[NAME_MAX_BYTES];
     int64_t offset = 0;
-    if (fd_signals_stop()) FD_GO(fd_fail(FD_RETRY, "%s: stopped by a signal while it was read", t->path));
+    FD_GO(fd_guard_go_on());
     FD_GO(seek(t, place));
     FD_GO(read_entry(t, name, &offset));
     place = ftello(t->file);
@@ -201,7 +201,7 @@ static fd_status read_bases(twobit *t, const fd_record *r, uint8_t *symbols) {
   for (int64_t done = 0; done < r->length;) {
     int64_t left = (r->length - done + 3) / 4;
     size_t n = left < BLOCK ? (size_t)left : BLOCK;
-    if (fd_signals_stop()) return fd_fail(FD_RETRY, "%s: stopped by a signal while it was read", t->path);
+    FD_TRY(fd_guard_go_on());
     if (fread(block, 1, n, t->file) != n) return fd_fail(FD_DATA, "%s: the 2bit file is cut off in '%s'", t->path, r->name);
     for (size_t i = 0; i < n * 4 && done < r->length; i++, done++) symbols[done] = base[block[i / 4] >> (6 - 2 * (i % 4)) & 3];
   }

@@ -22,8 +22,9 @@ typedef struct fd_ops {
 } fd_ops;
 
 struct fd_device {
-  const char *kind; /* "cpu" or "cuda" */
-  const char *simd; /* instructions in use, for the log */
+  const char *kind;    /* "cpu" or "cuda" */
+  const char *simd;    /* instructions in use, for the log */
+  const char *kernels; /* family of its kernels: another one gives other last bits */
   int threads;
   int own_memory;       /* what alloc gives is not the program's own memory: only `copy` and operations reach it */
   fd_form form;         /* of activations */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/printable.h"
 
 enum { VALUES_AT_ONCE = 1 << 16, WIDTH_MAX = 1 << 24, HEADER_MAX = 1 << 16 };
 
@@ -34,13 +35,7 @@ void fd_value_range_print(const fd_value_range *r) {
   printf("%" PRId64 " not finite\n", r->not_finite);
 }
 
-void fd_shown_line(const char *name, const char *text) {
-  printf("  ");
-  for (const char *at = name; *at; at++) putchar((unsigned char)*at < 0x20 ? '?' : *at);
-  printf("%*s ", strlen(name) < 14 ? (int)(14 - strlen(name)) : 0, "");
-  for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-  putchar('\n');
-}
+void fd_shown_line(const char *name, const char *text) { fd_print("  %-14s %s\n", name, text); }
 
 int64_t fd_shown_rows(int64_t width) {
   if (width < 1 || width > WIDTH_MAX) return 0;
@@ -155,6 +150,6 @@ fd_status fd_matrix_show(const char *path) {
   char hex[FD_SHA256_HEX];
   uint64_t bytes;
   FD_TRY(fd_sha256_file(path, hex, &bytes));
-  printf("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  fd_print("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
   return is_npy(path) ? show_npy(path) : fd_matrix_show_h5(path);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "device/tensors.h"
 
@@ -58,6 +59,10 @@ fd_status fd_context_table_fit(fd_context_table **table, const fd_windows *train
     return status;
   }
   for (int64_t w = 0; w < train->count; w++) {
+    if ((status = fd_guard_go_on()) != FD_OK) {
+      fd_context_table_free(table);
+      return status;
+    }
     const uint8_t *window = train->symbols + w * train->length;
     int run = 0; /* known nucleotides up to here */
     for (int at = 0; at < train->length; at++) {
@@ -81,6 +86,7 @@ fd_status fd_context_table_score(const fd_context_table *table, const fd_windows
   double loss = 0;
   int64_t hits = 0, n = 0;
   for (int64_t w = 0; w < windows->count; w++) {
+    FD_TRY(fd_guard_go_on());
     const uint8_t *window = windows->symbols + w * windows->length, *hidden = mask + w * windows->length;
     for (int t = 0; t < windows->length; t++) {
       if (!hidden[t] || window[t] >= FD_N) continue;

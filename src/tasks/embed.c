@@ -207,7 +207,7 @@ static fd_status embed_chunk(work *w) {
   size_t values = (size_t)row_of(w, w->c.count) * (size_t)w->width, pairs = (values + 1) / 2;
   FD_TRY(fd_alloc(&w->c.values, pairs, 2 * sizeof(float), "embeddings"));
   FD_TRY(fit_encoder(w));
-  FD_TRY(embed_share(w));
+  FD_TRY(fd_comm_agree(w->comm, embed_share(w)));
   /* Every value is zero on all ranks but one: the sum of the bits is the value. */
   return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)w->c.values, pairs);
 }
@@ -248,7 +248,7 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
   FD_TRY(fd_alloc(&w->row, (size_t)(features > w->width ? features : w->width), sizeof *w->row, "embeddings"));
   for (;;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
-    if (root) FD_TRY(read_chunk(w, s, &left));
+    FD_TRY(fd_comm_agree(w->comm, root ? read_chunk(w, s, &left) : FD_OK));
     FD_TRY(share_chunk(w));
     if (!w->c.count) return FD_OK;
     FD_TRY(embed_chunk(w));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
 
@@ -93,6 +94,7 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   fd_device *dev = e->encoder->dev;
   size_t rows = (size_t)fd_seqs_rows(&e->seqs);
   if (!e->seqs.count) return FD_OK;
+  FD_TRY(fd_guard_go_on());
   FD_TRY(fd_seqs_send(&e->seqs, dev));
   FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
   dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);

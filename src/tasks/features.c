@@ -81,6 +81,7 @@ fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const
   int first = (int)((int64_t)table->rows * comm->rank / comm->size),
       last = (int)((int64_t)table->rows * (comm->rank + 1) / comm->size);
   fd_status status = compute_share(encoder, kind, table, first, last, shared);
+  status = fd_comm_agree(comm, status);
   /* Every value is zero on all ranks but one: the sum of the bits is the value. */
   if (status == FD_OK) status = comm->ops->sum_u64(comm, (uint64_t *)(void *)shared, pairs);
   memcpy(out, shared, count * sizeof *out);

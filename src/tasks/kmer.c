@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "device/tensors.h"
 
@@ -34,12 +35,13 @@ static fd_status count_table(fd_kmers *m, int which, const fd_table *table, int 
   FD_TRY(fd_alloc(&m->value[which], most, sizeof *m->value[which], "k-mer counts"));
   FD_TRY(fd_alloc(&count, (size_t)1 << 2 * k, sizeof *count, "k-mer counts"));
   int64_t used = 0;
-  for (int row = 0; row < table->rows; row++) {
+  fd_status status = FD_OK;
+  for (int row = 0; row < table->rows && (status = fd_guard_go_on()) == FD_OK; row++) {
     count_row(table, row, k, count, m->column[which], m->value[which], &used);
     m->start[which][row + 1] = used;
   }
   free(count);
-  return FD_OK;
+  return status;
 }
 
 /* Divides by the training rows' standard deviation; the shift is what the mean becomes. */

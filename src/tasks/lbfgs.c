@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 
 enum { PAIRS = 10, HALVINGS = 50 };
@@ -91,7 +92,9 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
   for (int p = 0; p < PAIRS; p++) s.step[p] = at, s.change[p] = at + n, at += 2 * (size_t)n;
   s.g = at, s.direction = at + n, s.x_next = at + 2 * (size_t)n, s.g_next = at + 3 * (size_t)n;
   *end = (fd_lbfgs_end){.value = f(context, x, s.g)};
+  fd_status status = FD_OK;
   while (!(end->converged = largest(n, s.g) <= tolerance) && end->iterations < most) {
+    if ((status = fd_guard_go_on()) != FD_OK) break;
     find_direction(&s);
     if (!search(&s, f, context, x, &end->value)) {
       if (s.pairs == 0) break;
@@ -103,7 +106,7 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
   }
   end->gradient = largest(n, s.g);
   free(memory);
-  if (isfinite(end->value) && isfinite(end->gradient)) return FD_OK;
+  if (status != FD_OK || (isfinite(end->value) && isfinite(end->gradient))) return status;
   return fd_fail(FD_NUMERIC, "a fit has the value %g and a gradient of %g: its data are not finite, or too large", end->value,
                  end->gradient);
 }

@@ -130,7 +130,7 @@ done:
 static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder, int first,
                                int last, fd_probe_item *item) {
   fd_design train = {0}, test = {0};
-  fd_status status = whitened_features(o, task, encoder, &train, &test, item);
+  fd_status status = whitened_features(o, task, encoder, &train, &test, item); /* collective */
   item->features = fd_features_names[o->features];
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
@@ -140,7 +140,7 @@ static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *t
   }
   free((double *)train.dense);
   free((double *)test.dense);
-  return status;
+  return fd_comm_agree(task->comm, status);
 }
 
 static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task *task, fd_probe_item *item) {
@@ -210,6 +210,7 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
   memset(result, 0, sizeof *result);
   result->seeds = options->seeds;
   FD_TRY(check_tables(task));
+  if (task->encoders || options->untrained) FD_TRY(fd_whitening_ready());
   for (int e = 0; e < task->encoders; e++) {
     FD_TRY(fd_comm_stop_asked(task->comm));
     FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, add_item(result, task->encoder[e].name)));
@@ -219,8 +220,10 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
   if (options->ks) {
     fd_probe_item *item = add_item(result, "kmer");
     item->features = "kmer";
-    for (int seed = 0; seed < options->seeds; seed++)
-      if (is_mine(task, seed)) FD_TRY(probe_kmers(options, task, seed, item));
+    fd_status status = FD_OK;
+    for (int seed = 0; seed < options->seeds && status == FD_OK; seed++)
+      if (is_mine(task, seed)) status = probe_kmers(options, task, seed, item);
+    FD_TRY(fd_comm_agree(task->comm, status));
   }
   for (int i = 0; i < result->items; i++) FD_TRY(gather(task->comm, &result->item[i], options->seeds));
   return FD_OK;

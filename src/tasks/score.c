@@ -325,7 +325,7 @@ static fd_status do_jobs(work *w) {
   if (!w->jobs) return FD_OK;
   FD_TRY(comm->ops->broadcast(comm, w->job, (size_t)w->jobs * sizeof *w->job, 0));
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->jobs * 2 * window, 0));
-  FD_TRY(do_share(w));
+  FD_TRY(fd_comm_agree(comm, do_share(w)));
   /* Every value is zero on all ranks but one: the sum of the bits is the value. */
   FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t)));
   return fd_comm_agree(comm, comm->rank ? FD_OK : check_results(w));
@@ -340,7 +340,7 @@ static fd_status run(work *w) {
     if (w->genome->record[r].length > longest) longest = w->genome->record[r].length;
   FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
   if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
-  if (root) FD_TRY(check_references(w));
+  FD_TRY(fd_comm_agree(w->comm, root ? check_references(w) : FD_OK));
   if (root) FD_TRY(number_alleles(w));
   w->jobs_max = JOBS_BYTES / 2 / w->options->window;
   if (w->jobs_max > JOBS) w->jobs_max = JOBS;
@@ -356,7 +356,7 @@ static fd_status run(work *w) {
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want, take, w, sizeof(pass_item)));
   for (double start = fd_seconds();;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
-    if (root) FD_TRY(make_jobs(w, &next, &skip));
+    FD_TRY(fd_comm_agree(w->comm, root ? make_jobs(w, &next, &skip) : FD_OK));
     FD_TRY(do_jobs(w));
     if (!w->jobs) return FD_OK;
     for (int i = 0; i < w->jobs && root; i++) w->scores->score[w->job[i].allele] = w->result[i];

@@ -2,10 +2,12 @@
 #include "tasks/task_input.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
@@ -42,6 +44,33 @@ static fd_status check_classes(const char *name, const fd_table *train, const fd
                  train->classes - 1);
 }
 
+void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table) {
+  size_t rows = (size_t)table->rows;
+  fd_sha256_add(hash, table->start, (rows + 1) * sizeof *table->start);
+  fd_sha256_add(hash, table->symbols, (size_t)table->start[rows]);
+  if (table->label) fd_sha256_add(hash, table->label, rows * sizeof *table->label);
+  if (table->value) fd_sha256_add(hash, table->value, rows * sizeof *table->value);
+}
+
+/* Every rank has read the files of its own machine. */
+static fd_status same_rows(const fd_task_folder *rows, const char *name, fd_comm *comm) {
+  const fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
+  unsigned char digest[FD_SHA256_BYTES];
+  char what[FD_PATH_MAX + 16], text[FD_SHA256_HEX + 64];
+  fd_sha256 *hash;
+  if (comm->size == 1) return FD_OK;
+  FD_TRY(fd_sha256_begin(&hash));
+  for (int i = 0; i < 3; i++)
+    if (tables[i]->rows) fd_task_rows_hash(hash, tables[i]);
+  for (int i = 0; i < rows->names.count; i++) fd_sha256_add(hash, rows->names.name[i], strlen(rows->names.name[i]) + 1);
+  FD_TRY(fd_sha256_end(&hash, digest));
+  int n = snprintf(text, sizeof text, "%d, %d and %d rows, SHA-256 ", rows->train.rows, rows->valid.rows, rows->test.rows);
+  fd_hex(text + n, digest);
+  snprintf(what, sizeof what, "rows of %s", name);
+  return fd_comm_same_text(comm, FD_DATA, what, text,
+                           "each of them reads its own machine's files: copy the same to all, or name files that all see");
+}
+
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) {
   const char *name = fd_task_input_name(in);
   if (comm->rank) FD_TRY(comm->ops->barrier(comm));
@@ -56,7 +85,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)
     fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", name, rows->left_out, in->genome);
-  return comm->rank ? FD_OK : comm->ops->barrier(comm);
+  if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
+  return same_rows(rows, name, comm);
 }
 
 typedef struct sequence {

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/args.h"
+#include "base/hash.h"
 #include "comm/comm.h"
 #include "data/task_folder.h"
 
@@ -43,8 +44,11 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) FD_M
 const char *fd_task_input_name(const fd_task_input *in);
 
 /* Reads all rows and checks that there are two classes (or values) to learn, and none beyond them to be scored. Collective: the
- * root reads first, so that what is wrong is said once. */
+ * root reads first, so that what is wrong is said once; other rows on another rank are FD_DATA. */
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
+
+/* Adds the sequences and labels of a table's rows. */
+void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table);
 
 /* Test rows whose sequence is also a training row's, and those whose reverse complement (and not itself) is. */
 fd_status fd_task_leakage(const fd_table *train, const fd_table *test, int *same, int *turned) FD_MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/finite.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
@@ -122,7 +123,7 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   if (comm->rank == 0) memcpy(w->symbols, sequence->symbols, (size_t)w->length);
   memset(w->value, 0, (size_t)w->length * FD_N * sizeof *w->value);
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->length, 0));
-  FD_TRY(do_share(w));
+  FD_TRY(fd_comm_agree(comm, do_share(w)));
   /* A window's values are zero on all ranks but one: the sum of the bits is the value. */
   FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t)));
   return fd_comm_agree(comm, comm->rank ? FD_OK : check_values(w, sequence));
@@ -145,6 +146,7 @@ static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
   w->end = s->start + s->length;
   for (int64_t i = 0; i < s->length; i++) {
     int64_t at = s->minus ? s->length - 1 - i : i;
+    FD_TRY(fd_guard_go_on());
     if (w->symbols[at] >= FD_N) continue;
     fprintf(out, "%s\t%" PRId64 "\t%" PRId64 "\t%.6g\n", s->contig, s->start + i, s->start + i + 1, value_at(w, at));
   }
@@ -163,9 +165,9 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
   double start = fd_seconds();
   for (int64_t i = 0; i < count; i++) {
     FD_TRY(fd_comm_stop_asked(w->comm));
-    if (root) FD_TRY(fd_sequences_next(s, &next));
+    FD_TRY(fd_comm_agree(w->comm, root ? fd_sequences_next(s, &next) : FD_OK));
     FD_TRY(do_sequence(w, &next));
-    if (root) FD_TRY(write_sequence(w, &next, out));
+    FD_TRY(fd_comm_agree(w->comm, root ? write_sequence(w, &next, out) : FD_OK));
     done += w->length;
     double seconds = fd_seconds() - start;
     fd_progress(root && i + 1 == count, "%" PRId64 " of %" PRId64 " nucleotides, %.0f nucleotides/s, %.0f s left", done, bases,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 
 typedef struct chunk_sums {
@@ -37,6 +38,7 @@ static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *win
   uint8_t *labels = NULL;
   float *logits = NULL;
   fd_status status = FD_OK;
+  FD_GO(fd_guard_go_on());
   FD_GO(fd_batch_held_out(batch, t->config, windows, first, count));
   size_t rows = (size_t)batch->rows;
   FD_GO(fd_alloc(&labels, 2 * rows, 1, "evaluation"));
@@ -72,6 +74,7 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
     status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), &sums[i]);
   }
   /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
+  status = fd_comm_agree(comm, status);
   if (status == FD_OK)
     status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));
   chunk_sums total = {0, 0, 0};

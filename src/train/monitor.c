@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "train/evaluate.h"
 
@@ -13,8 +14,8 @@ typedef struct cls_rows {
   float *p, *q;
 } cls_rows;
 
-/* Runs this rank's share of the windows, neighbours; rows of other ranks stay zero, and adding the bits gathers them. */
-static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
+/* Runs this rank's share of the windows, neighbours; rows of other ranks stay zero. */
+static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
   size_t each = (size_t)rows->cls * (size_t)rows->width;
   fd_loader loader;
   fd_loader_init(&loader, t->config, windows);
@@ -27,6 +28,7 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
   for (int64_t i = first; i < last; i += size) {
     int count = (int)(last - i < size ? last - i : size);
     fd_batch *batch = t->held_out;
+    FD_TRY(fd_guard_go_on());
     FD_TRY(source.make(source.context, (uint64_t)i, count, batch));
     FD_TRY(source.upload(source.context, batch));
     fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
@@ -49,7 +51,14 @@ static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *row
       FD_TRY(fd_mat_read(t->dev, c->teacher, from, rows->cls, rows->width, rows->q + to));
     }
   }
-  size_t words = 2 * (size_t)rows->windows * each / 2; /* p and q lie together; an even number of floats */
+  return FD_OK;
+}
+
+/* Everybody gets all rows: adding the bits gathers them. */
+static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
+  FD_TRY(fd_comm_agree(t->comm, collect_share(t, windows, rows)));
+  /* p and q lie together; an even number of floats */
+  size_t words = 2 * (size_t)rows->windows * (size_t)rows->cls * (size_t)rows->width / 2;
   return t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)rows->p, words);
 }
 

@@ -1,8 +1,11 @@
 /* One GPU a rank, and what carries gradients between them. */
 #include "train/rank_device.h"
 
+#include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -23,6 +26,38 @@ static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   return FD_OK;
 }
 
+/* The kernels' family; of a plugin also its content: the program's version says little of a library beside it. */
+static fd_status describe_kernels(const fd_device *dev, char *text, size_t size) {
+  Dl_info info;
+  void *inside;
+  char hex[FD_SHA256_HEX];
+  uint64_t bytes;
+  int n = snprintf(text, size, "%s", dev->kernels);
+  memcpy(&inside, &dev->destroy, sizeof inside);
+  if (!dev->own_memory || !dladdr(inside, &info)) return FD_OK;
+  FD_TRY(fd_sha256_file(info.dli_fname, hex, &bytes));
+  snprintf(text + n, size - (size_t)n, ", plugin %.16s", hex);
+  return FD_OK;
+}
+
+/* The last bits of a result depend on the kernels, and every rank computes a part of it. */
+static fd_status same_kernels(const fd_device *dev, fd_comm *comm) {
+  static const char *const families[] = {"avx512", "avx2", "generic"};
+  enum { FAMILIES = sizeof families / sizeof *families };
+  uint64_t have[FAMILIES];
+  char kernels[256], usable[128], remedy[128] = "the GPUs must be of one compute capability, and the plugins one build";
+  int best = 0;
+  fd_device_simd(usable, sizeof usable);
+  for (int i = 0; i < FAMILIES; i++) have[i] = strstr(usable, families[i]) != NULL;
+  FD_TRY(comm->ops->sum_u64(comm, have, FAMILIES));
+  while (best + 1 < FAMILIES && have[best] < (uint64_t)comm->size) best++;
+  if (!dev->own_memory)
+    snprintf(remedy, sizeof remedy, "device.simd=%s (--simd %s) is the best that all of them have", families[best],
+             families[best]);
+  FD_TRY(describe_kernels(dev, kernels, sizeof kernels));
+  return fd_comm_same_text(comm, FD_CONFIG, "kernels", kernels, remedy);
+}
+
 /* Messages name the ranks' GPUs from here on. */
 static fd_status name_gpus(const fd_device *dev, fd_comm *comm) {
   int64_t *gpu;
@@ -38,6 +73,7 @@ fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm 
   fd_status status = fd_comm_agree(comm, fd_device_open(dev, config, comm->local_rank, comm->local_size));
   if (status == FD_OK && (*dev)->own_memory && !config->comm.share_gpu) status = check_sharing(*dev, comm);
   if (status == FD_OK && (*dev)->own_memory) status = name_gpus(*dev, comm);
+  if (status == FD_OK && comm->size > 1) status = same_kernels(*dev, comm);
   if (status != FD_OK) fd_device_close(dev);
   return status;
 }

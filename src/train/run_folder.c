@@ -13,6 +13,7 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "train/same_run.h"
 
 /* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
@@ -90,7 +91,7 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
       fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", folder);
     if (restart || !checkpoints) FD_TRY(move_aside(folder));
   }
-  return comm->ops->barrier(comm);
+  return fd_same_run_folder(comm, folder);
 }
 
 static fd_status write_used_config(const fd_run *run) {

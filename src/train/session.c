@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"
@@ -223,14 +224,13 @@ static fd_status end_run(fd_session *s, clocks *clock) {
   return fd_session_judge(s->run, s->trainer->state);
 }
 
-fd_status fd_session_run(fd_session *s) {
+/* Step after step, to the end or a stop. */
+static fd_status run_steps(fd_session *s) {
   fd_trainer *t = s->trainer;
   double now = fd_seconds();
   clocks clock = {.start = now, .checkpoint = now, .step_start = now, .first_step = t->state->step};
   fd_status stop = FD_OK;
   fd_step step;
-  if (t->state->step == 0) FD_TRY(s->evaluate(s));
-  clock.start = fd_seconds();
   while (t->state->step < t->steps) {
     clock.step_start = fd_seconds();
     clock.step_bytes = s->run->comm->bytes_sent;
@@ -245,4 +245,12 @@ fd_status fd_session_run(fd_session *s) {
   }
   FD_TRY(keep_best(s, &clock, s->evaluate(s)));
   return end_run(s, &clock);
+}
+
+fd_status fd_session_run(fd_session *s) {
+  if (s->trainer->state->step == 0) FD_TRY(s->evaluate(s));
+  fd_guard_hold(); /* from here on there is a state to be saved at a stop */
+  fd_status status = run_steps(s);
+  fd_guard_release();
+  return status;
 }

@@ -8,7 +8,7 @@
  *             without memory: HDF5 1.10 (its error stack allocates, and calls itself until the stack is full) and libcrypto 3
  *             (it locks a lock that it could not make)
  *     N       which one, from 1 on; "3+": that one and all later
- *     ACTION  an errno's number, sleep=SECONDS, short (write half), kill
+ *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), kill
  *     PATH    only files whose path has it
  *   FAULT_RANK=R      only in rank R of an MPI job
  *   FAULT_COUNT=FILE  appends, at the end, how many calls there were
@@ -68,6 +68,7 @@ static int fails(const char *call, const char *path, int *shorter) {
     usleep((useconds_t)(1e6 * atof(plan.action + 6)));
     return 0;
   }
+  for (volatile int spins = !strcmp(plan.action, "spin"); spins;) {}
   if (!strcmp(plan.action, "short")) {
     *shorter = 1;
     return 0;

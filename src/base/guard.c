@@ -1,0 +1,177 @@
+/* A thread that ends the process where nothing else does. */
+#include "base/guard.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+
+enum { TICK_MS = 50 };
+
+/* Seconds: from a request to stop until the end of who has not heard it; of who has; from the launcher's end until ours, which
+ * the MPI library may bring about before. */
+static const double unheard = 0.8, heard = 5, orphaned = 1;
+
+/* A process that was stopped (SIGSTOP, a sleeping laptop) is not late: a tick counts as no more than this. */
+static const double longest_tick = 0.25;
+
+static atomic_int holds, said;
+static void (*_Atomic end_job)(int);
+
+/* The launcher; set before `watching`. */
+static pid_t launcher;
+static unsigned long long launcher_began; /* 0: it is our parent */
+static atomic_int watching;
+
+static struct limit {
+  pthread_mutex_t lock;
+  double seconds; /* left; 0: none */
+  int code;
+  const char *why;
+} limit = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- the launcher ---------------------------------------------------------------------------------------------------- */
+
+typedef struct process {
+  char state;
+  int parent;
+  unsigned long long began;
+} process;
+
+static int look_up(pid_t pid, process *p) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *in = fopen(path, "re");
+  size_t n = in ? fread(text, 1, sizeof text - 1, in) : 0;
+  if (in) fclose(in);
+  text[n] = '\0';
+  const char *behind = strrchr(text, ')'); /* of the name, which may hold anything */
+  return behind && sscanf(behind + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                          &p->state, &p->parent, &p->began) == 3;
+}
+
+/* Whether a process began with the environment variable; not when it may not be asked. */
+static int has_sign(pid_t pid, const char *sign) {
+  char path[64], *word = NULL;
+  size_t room = 0, length = strlen(sign);
+  int found = 0;
+  snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+  FILE *in = fopen(path, "re");
+  while (in && !found && getdelim(&word, &room, '\0', in) > 0) found = !strncmp(word, sign, length) && word[length] == '=';
+  free(word);
+  if (in) fclose(in);
+  return found;
+}
+
+void fd_guard_watch_launcher(const char *sign) {
+  pid_t parent = getppid(), pid = parent;
+  process p = {0};
+  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p)) pid = p.parent;
+  int far = pid != parent && pid > 1 && look_up(pid, &p);
+  launcher = far ? pid : parent;
+  launcher_began = far ? p.began : 0;
+  atomic_store(&watching, 1);
+}
+
+static int is_launcher_gone(void) {
+  process p;
+  if (!atomic_load(&watching)) return 0;
+  if (!launcher_began) return getppid() != launcher;
+  return !look_up(launcher, &p) || p.began != launcher_began || p.state == 'Z' || p.state == 'X';
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------------------- */
+
+static void end(int code) {
+  void (*job)(int) = atomic_load(&end_job);
+  if (job) job(code);
+  _exit(code);
+}
+
+/* What the thread remembers from tick to tick: for how long. */
+typedef struct patience {
+  double stop, orphan;
+} patience;
+
+static void say(int number) {
+  if (!atomic_exchange(&said, 1)) fd_info("asked to stop by signal %d (%s)", number, strsignal(number));
+}
+
+static void watch_stop(patience *p, double tick) {
+  unsigned looks;
+  int taken, number = fd_signals_peek(&looks, &taken), held = atomic_load(&holds);
+  if (number) say(number);
+  p->stop = number && !held ? p->stop + tick : 0;
+  if (p->stop > (taken ? heard : unheard)) _exit(FD_RETRY); /* as the other ranks do: the watchdog has told them */
+}
+
+static void watch_launcher(patience *p, double tick) {
+  p->orphan = is_launcher_gone() ? p->orphan + tick : 0;
+  if (p->orphan <= orphaned) return;
+  (void)fd_fail(FD_LOST, "the process that launched this rank (%d) is gone: it ends with code %d", (int)launcher, FD_LOST);
+  _exit(FD_LOST); /* there is nobody who could end the job */
+}
+
+static void watch_limit(double tick) {
+  pthread_mutex_lock(&limit.lock);
+  int over = limit.seconds > 0 && (limit.seconds -= tick) <= 0, code = limit.code;
+  const char *why = limit.why;
+  pthread_mutex_unlock(&limit.lock);
+  if (!over) return;
+  fd_warn("%s: ends with code %d", why, code);
+  end(code);
+}
+
+static void *watch(void *unused) {
+  patience p = {0};
+  for (double last = fd_seconds();;) {
+    usleep(1000 * TICK_MS);
+    double now = fd_seconds(), tick = now - last < longest_tick ? now - last : longest_tick;
+    last = now;
+    watch_stop(&p, tick);
+    watch_launcher(&p, tick);
+    watch_limit(tick);
+  }
+  return unused;
+}
+
+fd_status fd_guard_start(void) {
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
+  int failed = pthread_create(&thread, NULL, watch, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return failed ? fd_fail(FD_MEMORY, "cannot start a thread: %s", strerror(failed)) : FD_OK;
+}
+
+/* --- the others ------------------------------------------------------------------------------------------------------- */
+
+void fd_guard_end_with(void (*job)(int code)) { atomic_store(&end_job, job); }
+
+fd_status fd_guard_go_on(void) {
+  int number = fd_signals_stop();
+  if (!number || atomic_load(&holds)) return FD_OK;
+  say(number);
+  return FD_RETRY;
+}
+
+void fd_guard_hold(void) { atomic_fetch_add(&holds, 1); }
+
+void fd_guard_release(void) { atomic_fetch_sub(&holds, 1); }
+
+void fd_guard_limit(double seconds, int code, const char *why) {
+  pthread_mutex_lock(&limit.lock);
+  limit.seconds = seconds;
+  limit.code = code;
+  limit.why = why;
+  pthread_mutex_unlock(&limit.lock);
+}

@@ -1,0 +1,22 @@
+/* The files that shards are made from: the same on all ranks, and the same until the end. */
+#ifndef FD_DATA_SOURCES_H
+#define FD_DATA_SOURCES_H
+
+#include "base/args.h"
+#include "comm/comm.h"
+#include "data/file_id.h"
+
+typedef struct fd_sources {
+  int count;
+  const char *path[FD_LIST_MAX + 1]; /* borrowed */
+  fd_file_id was[FD_LIST_MAX + 1];
+} fd_sources;
+
+/* Looks at the files, and at `more` unless it is NULL. Of several ranks each reads its own machine's: other content is FD_DATA on
+ * all of them. Collective. */
+fd_status fd_sources_begin(fd_sources *sources, const fd_list *files, const char *more, fd_comm *comm) FD_MUST_CHECK;
+
+/* FD_DATA when one of them has changed since. */
+fd_status fd_sources_unchanged(const fd_sources *sources) FD_MUST_CHECK;
+
+#endif

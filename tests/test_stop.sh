@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# TERM is heard within a second, whatever a command is doing: it ends with 75, and what it was to write is absent. A step of a training is
+# finished first, with its checkpoint.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+tiny=$root/tests/tiny.yaml
+export ASAN_OPTIONS=detect_leaks=0
+ms() { date +%s%N | cut -c1-13; }
+allowed=2500 # ms: a second, and what a busy machine adds
+if ldd "$FINDNA" | grep -q asan; then allowed=6000; fi
+# gone PID: waits until it runs no more
+gone() { while grep -qs '^State:.[^Z]' "/proc/${1-}/status"; do sleep 0.01; done; }
+# stops NAME RANKS SECONDS COMMAND...: TERM to every rank, so many seconds after the command began: the first is gone in time (mpirun takes
+# its time with the others, when one of them ends with 75), the code is 75, and nothing is left of out*
+stops() {
+  local name=$1 n=$2 wait=$3 code=0 start took pids launch=""
+  shift 3
+  [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
+  timeout 60 $launch "$FINDNA" "$@" >stop.log 2>&1 & local job=$!
+  sleep "$wait"
+  pids=$(pgrep -f "^$FINDNA $1 ")
+  start=$(ms)
+  [ -n "$pids" ] && kill -TERM $pids
+  gone "${pids%%[!0-9]*}"
+  took=$(($(ms) - start))
+  wait $job || code=$?
+  if [ -z "$pids" ]; then not_ok "$name: it ended before the signal"; tail -3 stop.log | sed 's/^/    /'
+  elif [ $code != 75 ] || [ $took -gt $allowed ]; then not_ok "$name: code $code after $took ms"; tail -5 stop.log | sed 's/^/    /'
+  else ok "$name: 75 after $took ms"; fi
+  check "  it is said, and nothing is left" test -z "$(ls -d out* 2>/dev/null)" -a "$(grep -cE 'stopped by a signal|asked to stop by signal 15' stop.log)" -ge 1
+  rm -rf out*
+}
+
+"$FINDNA" pretrain "$tiny" run.folder=model >model.log 2>&1 || { cat model.log; exit 1; }
+xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
+(head -1 train.tsv; for i in $(seq 12); do tail -n +2 train.tsv; done) >rows.tsv
+awk 'BEGIN { srand(1); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
+sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few places without N
+for n in 1 2; do
+  stops "embed on $n" $n 1 embed model long.fa --output out.h5 --window 200 --stride 1
+  stops "score of nucleotides on $n" $n 1 score model long.fa --output out.bedgraph --window 400 --mask-every 400
+  stops "prepare on $n, placing windows" $n 1 prepare --window 50 --max-n 0 --count 3000000 out ns.fa
+done
+stops "prepare, writing shards" 1 1 prepare --window 900 --count 400000 --shard-windows 500 out long.fa
+stops "fine-tuning, the rows of the test" 1 1 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
+rm -rf tuned
+
+# A phase that never looks: the guard ends it. The fault library makes a call take long.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - stuck phases: the fault library does not go with AddressSanitizer"
+else
+  ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
+  for n in 1 2; do
+    export LD_PRELOAD=$PWD/fault.so FAULT=open:1:sleep=30:run.lock
+    stops "stuck in taking the run folder, $n" $n 2 pretrain "$tiny" run.folder=run
+    export FAULT=fsync:1:spin:config.used
+    stops "spinning in setting up the run, $n" $n 2 pretrain "$tiny" run.folder=run
+    unset LD_PRELOAD FAULT
+  done
+fi
+
+# One rank of four is asked: the others hear of it with the next beats of the watchdog.
+code=0
+mpirun -n 4 --oversubscribe --bind-to none "$FINDNA" embed model long.fa --output out.h5 --window 200 --stride 1 >one.log 2>&1 & job=$!
+sleep 1.5
+victim=$(pgrep -n -f "^$FINDNA embed ")
+start=$(ms); kill -TERM "$victim"
+gone "$victim"
+took=$(($(ms) - start))
+wait $job || code=$?
+if [ $code = 75 ] && [ $took -lt $((2 * allowed)) ]; then ok "TERM to one rank of four: all stop with 75"; else not_ok "TERM to one rank of four: code $code after $took ms"; tail -5 one.log; fi
+check "and nothing is left" test -z "$(ls -d out* 2>/dev/null)"
+
+# A training finishes its step.
+"$FINDNA" pretrain "$tiny" run.folder=trained train.steps=100000 checkpoint.every=0 eval.every=0 >trained.log 2>&1 & job=$!
+until grep -qs '"step": *20[,}]' trained/metrics.jsonl || ! kill -0 $job; do sleep 0.1; done
+code=0 start=$(ms); kill -TERM $job; wait $job || code=$?
+took=$(($(ms) - start))
+if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "a training: 75 after its step"; else not_ok "a training: code $code after $took ms"; fi
+check "with a checkpoint" test -n "$(state_of trained)"
