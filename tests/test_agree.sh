@@ -15,7 +15,7 @@ chmod +x two
 # refused NAME CODE PATTERN COMMAND...: as expect; the line has rank 1 and its host; neither a run nor an output is there
 refused() {
   expect "$1" "$2" "$3" "${@:4}"
-  check "and names rank 1 and its host" grep -qE "rank 1( of 2)? \($here\)" out.log
+  check "and names rank 1 and its host" grep -qE "rank 1( of 2)? \($here(, GPU 0)?\)" out.log
   check "and nothing was written" test -z "$(ls -d out[^.]* out.tsv run run? 2>/dev/null)"
   rm -rf run run?
 }
