@@ -15,18 +15,21 @@ SAN ?= 0
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 comma := ,
-PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto lapacke openblas
+PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto
 
 # A fresh machine: install what is missing, then start again with a make that finds it.
-ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
+ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) openblas cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
 $(info findna: some packages are missing)
 $(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(error packages are missing: see the line above))
 endif
 
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) openblas 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# OpenBLAS is not linked, but loaded by its name when it is needed (src/base/lapack.c).
+OPENBLAS := $(shell pkg-config --variable=libdir openblas 2>/dev/null)
+OPENBLAS := $(OPENBLAS:%/=%)/$(or $(shell objdump -p $(OPENBLAS)/libopenblas.so 2>/dev/null | awk '$$1 == "SONAME" { print $$2 }'),libopenblas.so.0)
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
-override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"' -DFD_OPENBLAS='"$(notdir $(OPENBLAS))"'
 override LDLIBS += $(PKG_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -136,7 +139,25 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-test: findna $(TESTS) emulated
+# Fuzz targets (tests/fuzz): `make fuzz CC=clang` runs them under libFuzzer, MINUTES (1) each; TARGETS="yaml bed" only those.
+FUZZ = $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+$(B)/fuzz/replay: $(filter-out %/libfuzzer.o,$(FUZZ)) $(B)/libfindna.a
+$(B)/fuzz/fuzz: $(filter-out %/replay.o,$(FUZZ)) $(B)/libfindna.a
+$(B)/fuzz/fuzz: override LDFLAGS += -fsanitize=fuzzer
+$(B)/fuzz/%:
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+fuzz-program: $(B)/fuzz/fuzz
+	@echo $<
+# In a build of its own, with the compiler's coverage in every file.
+fuzz:
+	$(Q)printf 'int LLVMFuzzerTestOneInput(const void *d, long n) { return !d + !n & 0; }' | $(CC) -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null || \
+	  { echo "make fuzz needs clang with libFuzzer: make fuzz CC=clang" >&2; exit 1; }
+	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
+	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
+test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
@@ -145,10 +166,12 @@ check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_parts $(B)/tests/tes
 	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
-# Kill trials and failing calls: half an hour and more. TRIALS, KILLS, SEED, STRIDE may be given.
-test-chaos: findna $(B)/tests/chaos/writer
+# Kill trials, flipped bits and failing calls: half an hour and more. TRIALS, KILLS, FLIPS, SEED, STRIDE may be given.
+test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/memory.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/orphans.sh
 demo: findna
@@ -176,7 +199,7 @@ $(LINKED): $(B)/libfindna.a $(B)/findna
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
 $(B)/tests/%.o: override CPPFLAGS += -Itests
 bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
-	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
+	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)' '$(OPENBLAS)'
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna
@@ -184,9 +207,9 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test check-gpu test-cluster test-chaos bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all demo test check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR"
-.PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos demo bench install bundle docs format clean help
+.PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
 .SECONDARY:
--include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d))
+-include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

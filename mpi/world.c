@@ -1,6 +1,7 @@
 /* Collectives over MPI (MPI-3, host buffers), and the choice between MPI and a single process. */
 #include "mpi/world.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
@@ -12,18 +13,27 @@
 #include "mpi/link.h"
 #include "mpi/watchdog.h"
 
-/* Any of these says that a launcher started this process as one of several; NULL: none did. */
+/* The shell that 'srun --pty' gives is one process, whatever the variables of its step say: it has a terminal, which no other
+ * task of srun has. */
+static int in_shell_of_srun(void) {
+  if (!getenv("SLURM_PROCID")) return 0;
+  int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return terminal >= 0 && !close(terminal);
+}
+
+/* Any of these says that a launcher started this process as one of several, mpirun's the first, srun's the others, too; NULL:
+ * none did. */
 static const char *launched(void) {
-  static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"};
-  for (unsigned i = 0; i < sizeof signs / sizeof *signs; i++)
-    if (getenv(signs[i])) return signs[i];
+  static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"};
+  for (int i = 0; i < 5; i++)
+    if (getenv(signs[i])) return i < 2 || !in_shell_of_srun() ? signs[i] : NULL;
   return NULL;
 }
 
 /* Of the job step that this process belongs to; a batch script itself is in none. */
 static int tasks_of_srun(void) {
   const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-  return tasks ? atoi(tasks) : 1;
+  return tasks && getenv("SLURM_PROCID") && !in_shell_of_srun() ? atoi(tasks) : 1;
 }
 
 typedef struct mpi_world {
@@ -137,7 +147,7 @@ static fd_status begin_watch(mpi_world *world, int threads) {
   return FD_OK;
 }
 
-fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
+fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   static const fd_comm_ops ops = {"mpi",       mpi_exchange,     mpi_broadcast, mpi_sum_u64,
                                   mpi_barrier, fd_link_mpi_open, mpi_abort,     mpi_finish};
   int threads, by_srun = !getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE");
@@ -145,11 +155,12 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
   *comm = fd_comm_self();
   const char *sign = launched();
   if (!sign) {
-    if (tasks_of_srun() > 1)
-      return fd_fail(FD_USAGE,
-                     "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
-                     "--mpi=list shows what this cluster has)",
-                     tasks_of_srun());
+    if (ranks && tasks_of_srun() > 1)
+      return fd_fail(
+          FD_USAGE,
+          "srun started %d separate processes that do not know each other; use: srun --mpi=pmix findna ... (srun "
+          "--mpi=list shows what this cluster has); for one process within such a step: env -u SLURM_STEP_NUM_TASKS findna ...",
+          tasks_of_srun());
     return FD_OK;
   }
   fd_guard_watch_launcher(sign);
@@ -159,7 +170,7 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) {
   c->ops = &ops;
   MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &c->size);
-  if (by_srun && c->size == 1 && tasks_of_srun() > 1)
+  if (ranks && by_srun && c->size == 1 && tasks_of_srun() > 1)
     return fd_fail(FD_USAGE,
                    "srun started %d processes, but each is alone: the MPI that findna is built with does not speak this --mpi of "
                    "srun; try another (srun --mpi=list; MPICH wants pmi2) or mpirun",

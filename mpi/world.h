@@ -4,7 +4,8 @@
 
 #include "comm/comm.h"
 
-/* Call once, after the signal handlers are installed. */
-fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv) FD_MUST_CHECK;
+/* Call once, after the signal handlers are installed. With `ranks`, processes that srun started side by side without MPI are
+ * FD_USAGE: each would take itself for the whole job. A command of one process runs in any of them. */
+fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) FD_MUST_CHECK;
 
 #endif

@@ -1,25 +1,31 @@
 /* The program: brings the world up, runs one subcommand, and is the only place that ends the job. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/args.h"
 #include "base/file.h"
 #include "base/guard.h"
+#include "base/lapack.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/signals.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "mpi/world.h"
 
+enum { STOPS = 1, RANKS = 2 };
+
 typedef struct command {
   const char *name;
+  int flags;
   fd_status (*run)(fd_comm *comm, int argc, char **argv);
   const char *help;
 } command;
 
 static const command commands[] = {
-#define COMMAND(name, help) {#name, fd_command_##name, help},
+#define COMMAND(name, flags, help) {#name, flags, fd_command_##name, help},
 #include "commands/commands.def"
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -51,27 +57,35 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
                  near ? "'?)" : "");
 }
 
-/* The commands that look for a request to stop; the others end at once. */
-static int stops_in_order(int argc, char **argv) {
-  static const char *const known[] = {"prepare", "pretrain", "finetune", "evaluate", "embed", "score"};
-  for (size_t i = 0; argc > 1 && i < sizeof known / sizeof *known; i++)
-    if (!strcmp(argv[1], known[i])) return 1;
-  return 0;
-}
-
 /* Seconds for the other ranks to stop as well, and for what libraries do at the end. */
 enum { STOP_SECONDS = 5, EXIT_SECONDS = 10 };
 
+/* How the command runs. The help of any of them is one process's work; doctor's test of the network is the ranks'. */
+static int flags_of(int argc, char **argv) {
+  int flags = 0;
+  for (int c = 0; argc > 1 && c < COMMANDS; c++)
+    if (!strcmp(argv[1], commands[c].name)) flags = commands[c].flags;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return 0;
+    if (!strcmp(argv[i], "--net")) flags |= RANKS;
+  }
+  return flags;
+}
+
 int main(int argc, char **argv) {
   fd_comm *comm = NULL;
+  const int flags = flags_of(argc, argv);
   fd_open_standard();
-  fd_signals_install(stops_in_order(argc, argv));
+  fd_lapack_forbid_threads();
+  fd_signals_install(flags & STOPS);
   fd_status status = fd_guard_start();
-  if (status == FD_OK) status = fd_world_start(&comm, &argc, &argv);
+  if (status == FD_OK) status = fd_world_start(&comm, &argc, &argv, flags & RANKS);
   if (status != FD_OK) return status;
   fd_comm_phase(comm, -1, argc > 1 ? argv[1] : "help");
   status = fd_comm_same_start(comm, argc, argv);
-  if (status == FD_OK) status = run(comm, argc, argv);
+  char **words = NULL;
+  if (status == FD_OK) status = fd_path_expand_words(&words, argc, argv);
+  if (status == FD_OK) status = run(comm, argc, words);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
   /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. To stop all ranks were asked. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
@@ -79,6 +93,7 @@ int main(int argc, char **argv) {
     fflush(stdout);                                 /* what a command has found out before; the end of a job drops it */
     comm->ops->abort(comm, status);
   }
+  free(words);
   fd_guard_hold(); /* what is left has a limit of its own */
   if (status == FD_RETRY || status == FD_STOPPED) {
     fd_signals_end_with(status);

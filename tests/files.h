@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/output.h"
 
 /* A path below the test's folder; valid until many more were made. */
 static inline const char *below(const char *a, const char *b) {

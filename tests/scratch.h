@@ -2,7 +2,7 @@
 #ifndef FD_TESTS_SCRATCH_H
 #define FD_TESTS_SCRATCH_H
 
-#include "base/file.h"
+#include "base/output.h"
 
 static char folder[] = "/tmp/findna-test-XXXXXX";
 

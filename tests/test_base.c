@@ -4,14 +4,19 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/args.h"
 #include "base/hash.h"
+#include "base/json.h"
+#include "base/lock.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/random.h"
+#include "base/text.h"
 
 /* Known answers of Random123 (kat_vectors, philox4x32-10). */
 static void philox_known_answers(void **state) {
@@ -186,7 +191,6 @@ static void files_are_durable(void **state) {
   assert_int_equal(fd_read_file(sub, 100, &text, &bytes), FD_DATA);
   assert_int_equal(fd_read_file("/dev/zero", 100, &text, &bytes), FD_DATA);
   assert_int_equal(fd_make_folder(path), FD_BUSY);
-  assert_ok(fd_sync_file(path));
   assert_ok(fd_sync_folder(sub));
   assert_ok(fd_path(path, sub, "absent", "file"));
   assert_int_equal(fd_write_file(path, "x", 1), FD_MISSING);
@@ -314,7 +318,134 @@ static void removes_folders(void **state) {
   assert_ok(fd_remove_folder(path));
   assert_false(fd_exists(path));
   assert_int_equal(entries(outside), 1); /* links are removed, not followed */
+  assert_int_equal(symlink(outside, path), 0);
+  assert_ok(fd_remove_folder(path)); /* also in the place of the folder itself */
+  assert_false(fd_exists(path));
+  assert_int_equal(entries(outside), 1);
   assert_ok(fd_remove_folder(path));
+}
+
+/* Homes, and links that lead to what need not be there. */
+static void paths_lead(void **state) {
+  (void)state;
+  char out[FD_PATH_MAX], link[FD_PATH_MAX], **words;
+  char *given[] = {"findna", "--output=~/x.tsv", "~/run", "A=~/b", "a~/b", "./~/c", "~x", "k=v"};
+  static const char *const wanted[] = {"findna", "--output=/h/x.tsv", "/h/run", "A=/h/b", "a~/b", "./~/c", "~x", "k=v"};
+  char *of_a_user[] = {"--output=~ada/x"};
+  assert_int_equal(setenv("HOME", "/h", 1), 0);
+  assert_ok(fd_path_expand_words(&words, 8, given));
+  for (int i = 0; i < 8; i++) assert_string_equal(words[i], wanted[i]);
+  assert_null(words[8]);
+  free(words);
+  assert_int_equal(fd_path_expand_words(&words, 1, of_a_user), FD_USAGE);
+  assert_null(words);
+  assert_ok(fd_path_expand(out, "~"));
+  assert_string_equal(out, "/h");
+  unsetenv("HOME");
+  assert_int_equal(fd_path_expand(out, "~/x"), FD_USAGE);
+  assert_ok(fd_path(link, folder, "link", NULL));
+  assert_int_equal(symlink("there/file", link), 0);
+  assert_ok(fd_path_resolve(out, link));
+  assert_string_equal(out + strlen(folder), "/there/file");
+  assert_ok(fd_path_resolve(out, folder));
+  assert_string_equal(out, folder);
+  assert_int_equal(unlink(link), 0);
+  assert_int_equal(symlink("link", link), 0);
+  assert_int_equal(fd_path_resolve(out, link), FD_USAGE);
+  assert_int_equal(unlink(link), 0);
+}
+
+/* Of a pair both are there or the second is not; a folder appears whole; neither leaves a temporary. */
+static void pairs_and_folders(void **state) {
+  (void)state;
+  char sub[FD_PATH_MAX], a[FD_PATH_MAX], b[FD_PATH_MAX], *text;
+  size_t bytes;
+  fd_output first = {0}, last = {0};
+  fd_folder made = {0};
+  assert_ok(fd_path(sub, folder, "pair", NULL));
+  assert_ok(fd_make_folder(sub));
+  assert_ok(fd_path(a, sub, "a", NULL));
+  assert_ok(fd_path(b, sub, "b", NULL));
+  for (int i = 0; i < 2; i++) {
+    assert_ok(fd_output_begin(&first, a));
+    assert_ok(fd_output_begin(&last, b));
+    fprintf(first.stream, "a%d", i);
+    fprintf(last.stream, "b%d", i);
+    assert_ok(fd_output_commit_pair(&first, &last));
+    fd_output_abandon(&first);
+    fd_output_abandon(&last);
+    assert_int_equal(entries(sub), 2);
+  }
+  assert_ok(fd_read_file(b, 10, &text, &bytes));
+  assert_string_equal(text, "b1");
+  free(text);
+  assert_ok(fd_output_begin(&first, a));
+  assert_ok(fd_output_begin(&last, b));
+  assert_int_equal(mkdir(strcat(strcpy(sub, a), "x"), 0777), 0);
+  strcpy(first.path, sub); /* a folder in the place of the first: its rename fails, and the second must not be there */
+  assert_int_not_equal(fd_output_commit_pair(&first, &last), FD_OK);
+  assert_false(fd_exists(b));
+  assert_ok(fd_path(sub, folder, "pair", NULL));
+  assert_int_equal(entries(sub), 2); /* a, ax */
+  assert_ok(fd_path(a, sub, "f", NULL));
+  assert_ok(fd_folder_begin(&made, a));
+  assert_false(fd_exists(a));
+  assert_ok(fd_path(b, made.temporary, "x", NULL));
+  assert_ok(fd_write_file(b, "x", 1));
+  assert_ok(fd_folder_commit(&made));
+  fd_folder_abandon(&made);
+  assert_int_equal(entries(a), 1);
+  assert_int_equal(fd_folder_begin(&made, a), FD_BUSY);
+  fd_folder_abandon(&made);
+  assert_int_equal(entries(sub), 3);
+}
+
+/* What jansson cannot take makes the whole NULL; damage has a place; what may be anything is no failure. */
+static void json_is_whole(void **state) {
+  (void)state;
+  json_t *list = json_array(), *object = json_object(), *root;
+  char *text;
+  int good;
+  fd_json_append(&list, json_integer(1));
+  fd_json_set(&object, "k", json_string("é"));
+  assert_ok(fd_json_text(&text, object, JSON_COMPACT, "test"));
+  assert_string_equal(text, "{\"k\":\"é\"}");
+  free(text);
+  fd_json_append(&list, json_real(NAN)); /* NULL */
+  assert_null(list);
+  fd_json_append(&list, json_integer(2));
+  fd_json_set(&object, "list", list);
+  assert_null(object);
+  assert_int_equal(fd_json_text(&text, object, 0, "test"), FD_DATA);
+  assert_null(text);
+  assert_int_equal(fd_json_parse(&root, "{\"a\": 1,}", 9, "test"), FD_DATA);
+  assert_null(root);
+  assert_int_equal(fd_json_parse(&root, "{\"a\": 1, \"a\": 2}", 16, "test"), FD_DATA);
+  assert_ok(fd_json_try(&root, "nonsense", 8, "test"));
+  assert_null(root);
+  assert_ok(fd_json_is_utf8("\xff", &good));
+  assert_false(good);
+}
+
+/* A text keeps a failure; a page that was spoilt is known. */
+static void texts_keep_failures(void **state) {
+  (void)state;
+  char *text;
+  size_t bytes;
+  FILE *out;
+  assert_ok(fd_text_open(&out, &text, &bytes));
+  for (int i = 0; i < 100000; i++) fprintf(out, "%d\n", i % 10);
+  assert_ok(fd_text_close(out, &text));
+  assert_int_equal(bytes, 200000);
+  assert_int_equal(strlen(text), bytes);
+  assert_ok(fd_text_check(text, bytes));
+  free(text);
+  assert_ok(fd_text_open(&out, &text, &bytes));
+  assert_null(fd_text_memory(out, SIZE_MAX / 16, 8));
+  fprintf(out, "rest");
+  assert_ok(fd_text_close(out, &text));
+  assert_int_equal(fd_text_check(text, bytes), FD_MEMORY);
+  free(text);
 }
 
 static void memory_has_a_limit(void **state) {
@@ -444,6 +575,10 @@ int main(void) {
       cmocka_unit_test(paths_have_a_limit),
       cmocka_unit_test(one_owner),
       cmocka_unit_test(removes_folders),
+      cmocka_unit_test(paths_lead),
+      cmocka_unit_test(pairs_and_folders),
+      cmocka_unit_test(json_is_whole),
+      cmocka_unit_test(texts_keep_failures),
       cmocka_unit_test(memory_has_a_limit),
       cmocka_unit_test(arguments),
       cmocka_unit_test(bad_arguments),

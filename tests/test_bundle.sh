@@ -37,10 +37,11 @@ check "with the same bits" test "$(state_of own)" = "$(state_of here)"
 plugins=$(ompi_info --path pkglibdir --parsable | sed -n 's/^path:pkglibdir://p' | head -1) texts=$(ompi_info --path pkgdatadir --parsable | sed -n 's/^path:pkgdatadir://p' | head -1)
 cat >hide.sh <<HIDE
 mount -t tmpfs none "$plugins" && mount -t tmpfs none "$texts" || exit 99
-for file in "$(readlink -f "$(command -v mpirun)")" "$(command -v orted)" $(ldd "$FINDNA" | awk '/libmpi|libopen-|libhdf5|libopenblas/ { printf " %s", $3 }'); do mount --bind /dev/null "\$file" || exit 99; done
+for file in "$(readlink -f "$(command -v mpirun)")" "$(command -v orted)" $(ldd "$FINDNA" | awk '/libmpi|libopen-|libhdf5/ { printf " %s", $3 }') $(ldconfig -p | awk '/libopenblas/ { printf " %s", $NF }'); do mount --bind /dev/null "\$file" || exit 99; done
 exec "\$@"
 HIDE
 if ! unshare -m bash hide.sh true 2>/dev/null; then echo "skipped - bundle on a machine without Open MPI: this process may not mount"; exit 0; fi
+expect "OpenBLAS, which is loaded when it is needed, is its own" 0 "^  BLAS +OpenBLAS [0-9]" unshare -m bash hide.sh "${bare[@]}" PATH="$scratch/with_mpi/bin:/usr/bin:/bin" with_mpi/bin/findna doctor
 expect "where there is no Open MPI" 0 "finished" unshare -m bash hide.sh "${bare[@]}" with_mpi/bin/mpirun -n 2 --oversubscribe --bind-to none with_mpi/bin/findna pretrain "$tiny" run.folder=alone
 check "the same bits there" test "$(state_of alone)" = "$(state_of here)"
 cp "$(dirname "$FINDNA")/libfindna_emulated.so" with_mpi/lib/

@@ -242,12 +242,57 @@ static char *print(const fd_config *config, fd_config_style style, size_t *bytes
   return text;
 }
 
+/* `~/` of a folder is the home, from a file and from the command line; what only looks like it is left alone. */
+static void home(void **state) {
+  (void)state;
+  static const char yaml[] = "run:\n  folder: ~/runs/x\ntask:\n  names: ~/a,~/b\n";
+  char *overrides[] = {"data.shards=~/shards"}, *odd[] = {"data.shards=./~/shards", "run.folder=a/~/b"};
+  fd_config config;
+  ear e;
+  assert_int_equal(setenv("HOME", "/home/ada", 1), 0);
+  assert_ok(parse(&config, yaml, strlen(yaml), overrides, 1, &e));
+  assert_string_equal(config.run.folder, "/home/ada/runs/x");
+  assert_string_equal(config.data.shards, "/home/ada/shards");
+  assert_string_equal(config.task.names, "~/a,~/b"); /* no folder */
+  assert_ok(parse(&config, yaml, strlen(yaml), odd, 2, &e));
+  assert_string_equal(config.data.shards, "./~/shards");
+  assert_string_equal(config.run.folder, "a/~/b");
+}
+
 /* Texts that YAML would read as something else come back as they were. */
 static void print_and_parse(void **state) {
   (void)state;
-  static const char *const folders[] = {"runs/a", "a: b",   "#x",  "- a",  "true",       "'q'", "\"q\"", "a\\b", "a #b",
-                                        " lead",  "trail ", "é",   "~",    "null",       "[a]", "%x",    "a\tb", "1e3",
-                                        "*a",     "a\nb",   "? a", "a\rb", "a\x01\x7fz", "\\",  "日本 😀"};
+  static const char *const folders[] = {"runs/a",
+                                        "a: b",
+                                        "#x",
+                                        "- a",
+                                        "true",
+                                        "'q'",
+                                        "\"q\"",
+                                        "a\\b",
+                                        "a #b",
+                                        " lead",
+                                        "trail ",
+                                        "é",
+                                        "./~",
+                                        "null",
+                                        "[a]",
+                                        "%x",
+                                        "a\tb",
+                                        "1e3",
+                                        "*a",
+                                        "a\nb",
+                                        "? a",
+                                        "a\rb",
+                                        "a\x01\x7fz",
+                                        "\\",
+                                        "日本 😀",
+                                        "a\xc2\x96z",
+                                        "a\xc2\x85 z",
+                                        "\xe2\x80\xa8 z",
+                                        "\xe2\x80\xa9",
+                                        "\xef\xbb\xbfz",
+                                        "\xef\xbf\xbe"};
   fd_config config, back;
   ear e;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -358,6 +403,7 @@ int main(void) {
       cmocka_unit_test(bad_overrides),
       cmocka_unit_test(all_errors_are_said),
       cmocka_unit_test(good_files),
+      cmocka_unit_test(home),
       cmocka_unit_test(print_and_parse),
       cmocka_unit_test(options_are_documented),
       cmocka_unit_test(frozen_keys),

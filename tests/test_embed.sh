@@ -53,6 +53,20 @@ check "--both-strands: their mean" close b1 mean.tsv
 cut -f1-3 i.bed | head -1 >plain.bed && embed plain.bed --genome "$genome" --output plain.tsv
 check "an interval without a name is named by its place" grep -q "^$contig:$((first + 1000))-$((first + 1090))" plain.tsv
 
+# Intervals in any order, of any kind of file, from a packed genome: the rows of the sorted ones from the plain one.
+awk 'BEGIN { srand(11); for (k = 1; k <= 5; k++) { print ">chr" k; for (i = 0; i < 30; i++) { t = ""; for (j = 0; j < 60; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >g.fa
+gzip -k g.fa
+awk 'BEGIN { srand(13); for (i = 0; i < 60; i++) { b = int(rand() * 1600); print "chr" 1 + int(rand() * 5) "\t" b "\t" b + 40 + i "\tp" i "\t0\t" (i % 3 ? "+" : "-") } }' >mixed.bed
+sort -k1,1 -k2,2n mixed.bed >sorted.bed
+sed 's/$/\t1\t2\t3\t4/' mixed.bed >mixed.narrowPeak && gzip -c mixed.bed >mixed.bed.gz && gzip -c mixed.bed >mixed.bed.bgz
+embed sorted.bed --genome g.fa --output sorted.tsv
+for f in mixed.bed mixed.narrowPeak mixed.bed.gz mixed.bed.bgz; do for g in g.fa g.fa.gz; do
+  embed $f --genome $g --output mixed.tsv && check "$f on $g: the rows of the sorted intervals" cmp <(tail -n +2 sorted.tsv | sort) <(tail -n +2 mixed.tsv | sort)
+done; done
+long=$(printf 'n%.0s' $(seq 1500)); printf '>%s\nACGTACGTAC\n>chr1:4-14\nACGTACGTAC\n>empty\n' "$long" >names.fa
+expect "a record without a sequence" 0 "1 of 3 records have no sequence and get no row" "$FINDNA" embed run names.fa --output names.tsv
+check "names are what they were, however long" cmp <(tail -n +2 names.tsv | cut -f1) <(printf '%s\nchr1:4-14\n' "$long")
+
 # Positions: their mean is the pooled row.
 embed x.fa --output pos.tsv --pool positions --window 0 && embed x.fa --output whole.tsv --window 0
 awk -v CONVFMT=%.9g 'NR == 1 { next } { if ($1 != id) { flush(); id = $1; n = 0; split("", s) } n++; w = NF; for (i = 3; i <= NF; i++) s[i] += $i } function flush(  i, line) { if (n) { line = id; for (i = 3; i <= w; i++) line = line "\t" s[i] / n; print line } } BEGIN { print "id" } END { flush() }' pos.tsv >pooled.tsv

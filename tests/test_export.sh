@@ -54,6 +54,36 @@ else
   echo "skipped - PyTorch's side of export: no torch for $python (PYTHON=...)"
 fi
 
+# retyped TYPE SIZE BYTES FILE: the file with its F32 tensors as TYPE of SIZE bytes; the awk statement BYTES prints a value's bytes, as escapes,
+# from those of the float, $1 to $4 in hexadecimal.
+retyped() {
+  local n=$(od -An -tu8 -N8 "$4") header
+  header=$(tail -c +9 "$4" | head -c $n | sed "s/\"F32\"/\"$1\"/g" | awk -v size=$2 '{ while (match($0, /offsets":\[[0-9]+,[0-9]+/)) { split(substr($0, RSTART + 10, RLENGTH - 10), at, ","); out = out substr($0, 1, RSTART + 9) at[1] / 4 * size "," at[2] / 4 * size; $0 = substr($0, RSTART + RLENGTH) } print out $0 }')
+  while [ $((${#header} % 8)) != 0 ]; do header+=' '; done
+  printf "$(printf '\\x%02x\\x%02x\\0\\0\\0\\0\\0\\0' $((${#header} % 256)) $((${#header} / 256)))$(printf %s "$header" | sed 's/%/%%/g')"
+  tail -c +$((9 + n)) "$4" | od -An -v -tx1 -w4 | awk "{ $3 }" >bytes
+  printf "$(cat bytes)"
+}
+rm -rf half && cp -r teacher half && retyped BF16 2 'printf "\\x%s\\x%s", $3, $4' teacher/model.safetensors >half/model.safetensors
+expect "import: bfloat16" 0 "use it as CHECKPOINT" "$FINDNA" import half from-half
+"$FINDNA" export from-half half-out >/dev/null 2>&1
+{ n=$(od -An -tu8 -N8 teacher/model.safetensors); head -c $((8 + n)) teacher/model.safetensors; tail -c +$((9 + n)) teacher/model.safetensors | od -An -v -tx1 -w4 | awk '{ printf "\\0\\0\\x%s\\x%s", $3, $4 }' >bytes; printf "$(cat bytes)"; } >wanted
+check "its values are these floats" cmp half-out/model.safetensors wanted
+# Float16 of sign and exponent alone: powers of 2 from -2^-1 to -2^-8, by the place in the tensor.
+rm -rf half from-half half-out && cp -r teacher half && retyped F16 2 'printf "\\0\\x%x", 184 - 4 * (NR % 8)' teacher/model.safetensors >half/model.safetensors
+expect "import: float16" 0 "use it as CHECKPOINT" "$FINDNA" import half from-half
+"$FINDNA" export from-half half-out >/dev/null 2>&1
+check "its values are these powers of 2" bash -c '"$0" inspect half-out/model.safetensors | grep -q "0 not finite" && test "$(tail -c 4 half-out/model.safetensors | od -An -tf4 | tr -d " ")" = "$1"' "$FINDNA" "$(awk -v n=$((($(stat -c %s teacher/model.safetensors) - 8 - n) / 4)) 'BEGIN { print -2 ^ (-1 - n % 8) }')"
+for type in I16 U16; do
+  rm -rf half && cp -r teacher half && retyped $type 2 'printf "\\x%s\\x%s", $3, $4' teacher/model.safetensors >half/model.safetensors
+  expect "import: $type is no weight" 65 "half/model.safetensors: tensor '[a-z.0-9]+' is $type .expected F32, F16 or BF16" "$FINDNA" import half no-half
+done
+for type in F64 I64; do
+  rm -rf half && cp -r teacher half && retyped $type 8 'printf "\\x%s\\x%s\\x%s\\x%s\\0\\0\\0\\0", $1, $2, $3, $4' teacher/model.safetensors >half/model.safetensors
+  expect "import: $type" 65 "half/model.safetensors: tensor '[a-z.0-9]+' is $type .expected F32, F16 or BF16" "$FINDNA" import half no-half
+done
+check "and nothing was made of them" test ! -e no-half
+
 expect "export: a folder that is there" 73 "exists already" "$FINDNA" export run teacher
 expect "import: a folder that is there" 73 "exists already" "$FINDNA" import teacher run
 expect "import: nothing" 66 "nowhere" "$FINDNA" import nowhere new

@@ -105,7 +105,7 @@ sed '7s/,[01]$/,one/' train.csv >mixed.csv; expect "a name among numbers" 65 "mi
 expect "names to be tested on numbers" 65 "named_test.csv:2: the label 'other' is not a whole number" "$FINDNA" finetune run --train train.csv --test named_test.csv run.folder=bad
 printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a comma" 65 "the label 'a,b' has a comma" "$FINDNA" finetune run --train comma.csv run.folder=bad
 printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is no text" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
-printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: a NUL byte in the label" "$FINDNA" finetune run --train nul.csv run.folder=bad
+printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
 expect "the names are the rows'" 78 "task.names and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
 # 131,072 nucleotides, with further blocks and recomputed activations.

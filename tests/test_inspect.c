@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "commands/command.h"
 #include "output/safetensors.h"
+#include "train/checkpoint_format.h"
 
 static fd_status inspect(const char *path, char **said) {
   char *argv[] = {(char *)"inspect", (char *)path};
@@ -16,25 +17,33 @@ static fd_status inspect(const char *path, char **said) {
 }
 
 /* A checkpoint of two files with a right MANIFEST. */
-static void make_checkpoint(int64_t number) {
-  char name[64], path[FD_PATH_MAX], hex[FD_SHA256_HEX], text[2048];
-  unsigned char digest[FD_SHA256_BYTES];
-  uint64_t bytes;
-  float values[4] = {-1, 0, 2, NAN};
+static void make_checkpoint(int64_t number, float last) {
+  char name[64], path[FD_PATH_MAX], config[FD_SHA256_HEX], *text;
+  fd_slice slice = {.name = "student-00.safetensors"};
+  fd_checkpoint_info info = {.step = number,
+                             .updates = number,
+                             .best_step = -1,
+                             .draws = 64,
+                             .window = 61,
+                             .virtual_ranks = 1,
+                             .reduction = "reproducible",
+                             .dataset_id = "none",
+                             .version = "1"};
+  uint64_t config_bytes;
+  size_t bytes;
+  float values[4] = {-1, 0, 2, last};
   fd_tensor t = fd_tensor_f32("head.weight", 2, 2, values);
   snprintf(name, sizeof name, "run/ckpt/step_%09" PRId64, number);
   assert_ok(fd_make_folder(below(name, NULL)));
-  assert_ok(fd_path(path, below(name, NULL), "student-00.safetensors", NULL));
+  assert_ok(fd_path(path, below(name, NULL), slice.name, NULL));
   assert_ok(fd_safetensors_write(path, &t, 1));
-  assert_ok(fd_sha256_file(path, hex, &bytes));
-  int n = snprintf(text, sizeof text,
-                   "file student-00.safetensors %" PRIu64 " %s\nstep %" PRId64
-                   "\ndraws 64\nstate_id %064d\nformat findna-checkpoint-1\n",
-                   bytes, hex, number, 7);
-  assert_ok(fd_sha256_of(text, (size_t)n, digest));
-  fd_hex(hex, digest);
-  snprintf(text + n, sizeof text - (size_t)n, "sha256 %s\n", hex);
+  assert_ok(fd_sha256_file(path, slice.sha256, &slice.bytes));
+  put(below(name, "config.yaml"), "run:\n  seed: 3\n");
+  assert_ok(fd_sha256_file(below(name, "config.yaml"), config, &config_bytes));
+  memcpy(info.config_hash, config, sizeof config);
+  assert_ok(fd_manifest_text(&info, &slice, 1, config_bytes, config, &text, &bytes));
   put(below(name, "MANIFEST"), text);
+  free(text);
 }
 
 static void inspects_checkpoints(void **state) {
@@ -42,24 +51,33 @@ static void inspects_checkpoints(void **state) {
   char *said;
   const char *file;
   assert_ok(fd_make_folder(below("run", NULL)));
-  make_checkpoint(100);
-  make_checkpoint(200);
+  make_checkpoint(100, 1);
+  make_checkpoint(200, 1);
   assert_ok(inspect(below("run/ckpt/step_000000200", NULL), &said));
   assert_non_null(strstr(said, "step     200"));
-  assert_non_null(strstr(said, "all 1 files are as written"));
+  assert_non_null(strstr(said, "all 2 files are as written"));
   free(said);
   assert_ok(inspect(below("run/ckpt/step_000000200", "MANIFEST"), &said));
   free(said);
   assert_ok(inspect(below("run/ckpt/step_000000200", "student-00.safetensors"), &said));
   assert_non_null(strstr(said, "head.weight"));
   assert_non_null(strstr(said, "[2, 2]"));
-  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
+  assert_non_null(strstr(said, "          -1          0.5            2          0\n"));
   free(said);
   assert_ok(inspect(below("run", NULL), &said));
   assert_int_equal(count_of(said, " ok "), 2);
   assert_int_equal(count_of(said, "a resume takes this one"), 1);
   assert_true(strstr(said, "a resume takes") < strstr(said, "step 100 "));
   free(said);
+  make_checkpoint(300, NAN); /* whole, but nothing to go on from */
+  assert_int_equal(inspect(below("run", NULL), &said), FD_NUMERIC);
+  assert_non_null(strstr(said, "step 300          DIVERGED"));
+  assert_null(strstr(said, "a resume takes this one"));
+  free(said);
+  assert_ok(inspect(below("run/ckpt/step_000000300", "student-00.safetensors"), &said));
+  assert_non_null(strstr(said, "          -1      0.33333            2          1\n"));
+  free(said);
+  assert_ok(fd_remove_folder(below("run/ckpt/step_000000300", NULL)));
   file = below("run/ckpt/step_000000200", "student-00.safetensors");
   int fd = open(file, O_WRONLY);
   assert_int_equal(pwrite(fd, "x", 1, 100), 1);

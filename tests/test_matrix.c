@@ -31,7 +31,7 @@ static int64_t rows_of(int many) {
 
 static void write_matrix(const char *path, int many, int commit) {
   const fd_note notes[] = {{"pooling", "mean"}, {"empty", ""}};
-  const fd_matrix_info info = {ITEMS, rows_of(many), WIDTH, many, 2, notes, NULL};
+  const fd_matrix_info info = {ITEMS, rows_of(many), WIDTH, many, 2, notes, NULL, 0};
   fd_matrix *m;
   float values[16 * WIDTH];
   int64_t row = 0;

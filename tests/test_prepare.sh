@@ -57,16 +57,18 @@ bad() { # name, exit code, pattern, file: refused, and nothing written
 }
 printf '' > empty.fa;                               bad "FASTA: empty" 65 "empty.fa: is empty" empty.fa
 printf 'ACGTACGTACGT\n' > bare.fa;                  bad "FASTA: no header" 65 "bare.fa:1:1: expected '>'" bare.fa
-printf '>a\nACGTACGTACGT\n\n>b\n\n>c\nACGT\n' > hole.fa; bad "FASTA: empty record" 65 "hole.fa:4: the record 'b' has no sequence" hole.fa
-printf '>a\nACGTACGTACGT\n>b' > last.fa;            bad "FASTA: empty last record" 65 "last.fa:3: the record 'b' has no sequence" last.fa
+printf '>a\n\n>b\n' > hollow.fa;                     bad "FASTA: no record with a sequence" 65 "hollow.fa: none of its 2 records has a sequence" hollow.fa
 printf '>\nACGTACGTACGT\n' > nameless.fa;           bad "FASTA: no name" 65 "nameless.fa:1: the record has no name" nameless.fa
 printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is none" 65 "letter.fa:3:4: 'Q' is no letter of DNA" letter.fa
 printf '>a\nACGT\0ACGTACGT\n' > nul.fa;             bad "FASTA: binary" 65 "nul.fa:2:5: byte 0x00" nul.fa
 head -c 3000 "$FINDNA" > binary.fa;                 bad "FASTA: a program" 65 "binary.fa:1:1" binary.fa
 printf '>a\nACGTACGTAACC\n>b\nACGTACGTAACC\n>a\nTTTTTTTTTTTTTT\n' > twice.fa; bad "FASTA: a name twice" 65 "'a' is there twice" twice.fa
 expect "FASTA: a name in two files" 65 "'chr1' is there twice: in small.fa and in one.fa" "$FINDNA" prepare --window 10 --count 5 out small.fa one.fa
-printf '>chr1:11-30\nACGTACGTAACC\n' > region.fa;   bad "FASTA: a region of another length" 65 "bases 11 to 30 of chr1, but the record has 12" region.fa
-head -c 5000 small.fa.gz > cut.fa.gz;               bad "FASTA: truncated gzip" 65 "cut.fa.gz.*the gzip file is cut off" cut.fa.gz
+printf '>a\nACGTACGTACGT>b\nACGT\n' > joined.fa;     bad "FASTA: joined without a line end" 65 "joined.fa:2:13: '>' .*joined without a line end" joined.fa
+{ cat small.fa.gz; printf '>x\nACGT\n'; } > tail.fa.gz; bad "gzip: text behind it" 65 "tail.fa.gz: from byte [0-9]+ on it is not gzip" tail.fa.gz
+bzip2 --version >/dev/null 2>&1 </dev/null && { bzip2 -kc small.fa > small.fa.bz2; bad "bzip2" 65 "packed with bzip2; unpack it" small.fa.bz2; }
+mkfifo pipe.fa;                                     bad "a pipe" 65 "pipe.fa: is not a regular file" pipe.fa
+head -c 5000 small.fa.gz > cut.fa.gz;               bad "FASTA: truncated gzip" 65 "cut.fa.gz: the gzip file is cut off" cut.fa.gz
 cp small.fa.gz flip.fa.gz; printf 'XYZ' | dd of=flip.fa.gz bs=1 seek=7000 conv=notrunc status=none
 bad "FASTA: damaged gzip" 65 "flip.fa.gz" flip.fa.gz
 bad "missing" 66 "No such file" absent.fa
@@ -84,8 +86,34 @@ printf 'chr1\t0\t100\n' > splits.bed;                             splits "BED: n
 printf '# x\nchr1\t0\t100\ttrial\n' > splits.bed;                 splits "BED: unknown split" "splits.bed:2: split 'trial' is not one of"
 printf 'chr1\t100\t100\ttrain\n' > splits.bed;                    splits "BED: empty interval" "splits.bed:1: interval 100 to 100"
 printf 'chr1\t0\t99999\ttrain\n' > splits.bed;                    splits "BED: beyond the end" "splits.bed:1: chr1 has 30000 bases, but the interval ends at 99999"
-printf 'chr9\t0\t100\ttrain\n' > splits.bed;                      splits "BED: other contigs" "no interval lies in the sequences"
+printf 'chr9\t0\t100\ttrain\n' > splits.bed;                      splits "BED: other contigs" "splits.bed:1: small.fa has no sequence 'chr9'; its first one is 'chr1'"
+printf 'chr1\t0\t100\ttrain\nchr1\t200\t300\tval\nchr1O\t0\t9\ttrain\n' > splits.bed; splits "BED: one row on a contig that is not there" "splits.bed:3: small.fa has no sequence 'chr1O'"
+printf 'chr1\t0\t1e3\ttrain\n' > splits.bed;                    splits "BED: a number that is none, with its row" "splits.bed:1: .*'chr1.0.1e3.train'"
+printf 'chr1\t0\t99999999999999999999\ttrain\n' > splits.bed;   splits "BED: a number too large" "splits.bed:1: expected contig, start and end"
 printf 'chr1\t0\t100\ttrain\n' > splits.bed;                      splits "BED: an empty split" "the split val has no sequence"
+
+# Rows and sequences that are left out only when the user says so.
+read_all() { # name, pattern, arguments: succeeds, and says so
+  expect "$1" 0 "$2" "$FINDNA" prepare --window 10 "${@:3}"
+  rm -rf out
+}
+printf 'chr1\t0\t100\ttrain\nchr1O\t0\t50\ttrain\nchr2\t0\t30\tval\n' > splits.bed
+read_all "--partial leaves rows out and counts them" "left out +1 of 3 intervals: not in the files" --stride 10 --bed splits.bed --partial out small.fa
+printf 'chr1\t0\t100\ttrain\nchr2\t0\t30\tval\n' > splits.bed
+read_all "so does --contigs" "left out +1 of 2 intervals: in sequences that are not among" --stride 10 --bed splits.bed --contigs chr1 out small.fa
+printf '>a\nACGTACGTACGT\n\n>b\n\n>c\nACGT\n' > hole.fa
+read_all "a record without a sequence" "warning: hole.fa:4: the record 'b' has no sequence" --count 5 out hole.fa
+printf '>chr1:11-30\nACGTACGTAACC\n>chr1:4-16\nACGTACGTAACC\n' > region.fa
+read_all "names of bedtools" "2 records named contig:first-last have another length" --count 5 out region.fa
+chromosomes() { for c in $(seq 1 22) X Y "$@"; do printf '>%s\n' "$c"; dna "$RANDOM" 40; echo; done; }
+chromosomes 23 24 MT > sheep.fa
+read_all "another species' chromosomes 1-22, X and Y" "not with the lengths of a human assembly" --count 5 out sheep.fa
+chromosomes scaffold_1 > marmoset.fa
+expect "its scaffolds are used" 0 "written +100 windows" "$FINDNA" prepare --window 10 --stride 10 out marmoset.fa; rm -rf out
+expect "--holdout that --contigs leaves out" 64 "'24' is not among --contigs" "$FINDNA" prepare --window 10 --count 5 --contigs 1,2 --holdout 24 out sheep.fa
+for i in $(seq 30000); do echo ">scaffold_$i"; echo ACGTTGCAACGT; done > many.fa
+awk 'BEGIN { srand(1) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
+expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
 
 # Bad command lines.
 expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
@@ -118,7 +146,7 @@ check "killed: no folder" test ! -e killed
 check "and the next run makes it" "$FINDNA" prepare --window 1000 --count 600 --shard-windows 500 killed "$slice"
 check "without remains" test -z "$(ls -d killed.* 2>/dev/null)"
 if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=300k tmpfs disk 2>/dev/null; then
-  expect "a full disk" 74 "could not write the shard .disk full" "$FINDNA" prepare --window 1000 --count 6000 disk/out "$slice"
+  expect "a full disk" 74 "No space left on device" "$FINDNA" prepare --window 1000 --count 6000 disk/out "$slice"
   check "a full disk: nothing is left behind" test -z "$(ls -A disk)"
   umount disk
 else

@@ -192,11 +192,44 @@ static void refuses_files(void **state) {
   assert_int_equal(fd_safetensors_write("/dev/full/a", &t, 1), FD_MISSING);
 }
 
+/* Every half float and bfloat: the value by their definition. */
+static void halves_are_widened_exactly(void **state) {
+  (void)state;
+  enum { ALL = 1 << 16 };
+  static uint16_t bits[ALL];
+  static float value[ALL];
+  for (int i = 0; i < ALL; i++) bits[i] = (uint16_t)i;
+  const fd_tensor half = {.dtype = "F16", .dims = 1, .shape = {ALL}, .data = bits, .bytes = sizeof bits};
+  fd_tensor other = half;
+  assert_int_equal(fd_tensor_floats(&half, value), 1);
+  for (int i = 0; i < ALL; i++) {
+    int exponent = i >> 10 & 31, mantissa = i & 1023;
+    double want = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+    if (exponent == 31) want = mantissa ? NAN : INFINITY;
+    assert_true(isnan(want) ? isnan(value[i]) : (double)value[i] == (i >> 15 ? -want : want));
+    assert_int_equal(signbit(value[i]) != 0, i >> 15);
+  }
+  snprintf(other.dtype, sizeof other.dtype, "BF16");
+  assert_int_equal(fd_tensor_floats(&other, value), 1);
+  for (int i = 0; i < ALL; i++) {
+    int exponent = i >> 7 & 255, mantissa = i & 127;
+    double want = exponent ? ldexp(128 + mantissa, exponent - 134) : ldexp(mantissa, -133);
+    if (exponent == 255) want = mantissa ? NAN : INFINITY;
+    assert_true(isnan(want) ? isnan(value[i]) : (double)value[i] == (i >> 15 ? -want : want));
+    assert_int_equal(signbit(value[i]) != 0, i >> 15);
+  }
+  for (const char *const *type = (const char *const[]){"F64", "I64", "U8", "I16", NULL}; *type; type++) {
+    snprintf(other.dtype, sizeof other.dtype, "%s", *type);
+    assert_int_equal(fd_tensor_floats(&other, value), 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(write_read),      cmocka_unit_test(header_bytes),    cmocka_unit_test(others_files),
-      cmocka_unit_test(refuses_headers), cmocka_unit_test(refuses_lengths), cmocka_unit_test(survives_damage),
-      cmocka_unit_test(refuses_files),
+      cmocka_unit_test(write_read),      cmocka_unit_test(header_bytes),
+      cmocka_unit_test(others_files),    cmocka_unit_test(refuses_headers),
+      cmocka_unit_test(refuses_lengths), cmocka_unit_test(survives_damage),
+      cmocka_unit_test(refuses_files),   cmocka_unit_test(halves_are_widened_exactly),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

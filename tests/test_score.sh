@@ -44,12 +44,20 @@ check "the strand of an interval moves no value" bash -c 'paste plus.bedgraph mi
 score 1 plus.bed --genome genome.fa --output entropy.bedgraph --track entropy
 check "an entropy is between 0 and ln 4" awk '!/track/ { n++; if ($4 < 0 || $4 > 1.38630) bad++ } END { exit bad || n != 60 }' entropy.bedgraph
 
+printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t0\tstart\tN\t<DEL>\t.\t.\t.\nchr1\t2001\tend\tN\t.\t.\t.\t.\n' >ends.vcf
+grep -v '^#' v.vcf | head -1 | cut -f1-8 >>ends.vcf
+expect "variants at a contig's ends get no score" 0 "1 of 3 alleles scored" "$FINDNA" score run ends.vcf --genome genome.fa --output ends.out.vcf --mismatches 0
+check "and stand where they were" test "$(grep -v '^#' ends.out.vcf | cut -f2,3,8 | head -2 | tr '\t\n' '  ')" = "0 start FINDNA_LLR=.;FINDNA_DIST=. 2001 end FINDNA_LLR=.;FINDNA_DIST=. "
+sed 's/\t2001\t/\t2002\t/' ends.vcf >beyond.vcf
+expect "but not beyond them" 65 "beyond.vcf:4: the genome has no chr1:2002" "$FINDNA" score run beyond.vcf --genome genome.fa --output w.vcf --mismatches 0
+cat v.vcf v.vcf >joined.vcf
+expect "VCF files joined by cat" 65 "joined.vcf:64: a header line behind variants" "$FINDNA" score run joined.vcf --genome genome.fa --output w.vcf
 sed 's/^chr1/chr9/' v.vcf >wrong.vcf
-expect "a contig that the genome has not" 65 "20 of 60 variants do not lie on this genome.*wrong.vcf:4: the genome has no chr9" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf
+expect "a contig that the genome has not" 65 "wrong.vcf:4: genome.fa has no sequence 'chr9'" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --mismatches 1
 awk '/^>/ { print; next } { print substr($0, 2) substr($0, 1, 1) }' genome.fa >other.fa
 expect "another genome" 65 "REF is [ACGTacgt]+, the genome has [ACGT]+ at chr.*another assembly" "$FINDNA" score run v.vcf --genome other.fa --output w.vcf
 check "and nothing is written" bash -c '! ls | grep -qE "^w.vcf|tmp-"'
-expect "--mismatches 1 scores what lies there" 0 "20 of 60 variants do not lie on this genome and get no score" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --mismatches 1
+expect "--partial scores what lies there" 0 "20 of 60 variants lie on contigs that the genome lacks" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --partial
 check "and the others are '.'" test "$(grep -cE '^chr9.*FINDNA_LLR=[.,]+;FINDNA_DIST=[.,]+' w.vcf)" = 20
 expect "a scored file" 65 "has FINDNA_LLR already" "$FINDNA" score run o1.vcf --genome genome.fa --output again.vcf
 expect "no genome" 64 "give --genome" "$FINDNA" score run v.vcf --output w.vcf

@@ -15,14 +15,20 @@ static uint8_t symbols[WINDOWS * LENGTH];
 static char path[FD_PATH_MAX];
 
 static void write_good(const char *name) {
-  static const char contigs[2][FD_CONTIG_NAME] = {"chr1", "chr2"};
+  static const fd_shard_contig contigs[2] = {{"chr1", 4}, {"chr2", 4}};
   static uint16_t contig[WINDOWS];
   static int64_t start[WINDOWS];
   for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = (uint8_t)(i * 7 % 13 % FD_SYMBOLS);
   for (int i = 0; i < WINDOWS; i++) contig[i] = i > 20, start[i] = (int64_t)i << 33;
   fd_shard shard = {WINDOWS, LENGTH, 2, "train", "GRCh38", "0123", contigs, symbols, contig, start};
   assert_ok(fd_path(path, folder, name, NULL));
-  assert_ok(fd_shard_write(path, &shard));
+  fd_shard_entry entry = {0};
+  char hex[FD_SHA256_HEX];
+  uint64_t bytes;
+  assert_ok(fd_shard_write(path, &shard, &entry));
+  assert_ok(fd_sha256_file(path, hex, &bytes));
+  assert_string_equal(entry.sha256, hex);
+  assert_int_equal(entry.bytes, bytes);
 }
 
 /* A manifest that is right about whatever lies at `path`. */

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/finite.h"
 #include "train/evaluate.h"
 #include "train/gradients.h"
 #include "train/schedule.h"
@@ -274,6 +275,69 @@ static void steps_without_finite_gradients_are_skipped(void **state) {
   free(teacher), free(m), free(centre), free(train.symbols);
 }
 
+/* A value that is not finite somewhere in the state: the step is skipped where it shows in the loss or the gradient, and fails
+ * where only the update meets it. Infinity in the second moment changes no weight; a checkpoint refuses it (test_numbers.sh). */
+static void a_state_that_is_not_finite_is_not_trained_on(void **state) {
+  (void)state;
+  static const float bad[] = {NAN, INFINITY, -INFINITY};
+  fd_windows train = chain_windows(64, 54, 1);
+  for (int array = 0; array < FD_ARRAYS; array++) {
+    for (int k = 0; k < 3; k++) {
+      small_run r = {.config = small_config(12, 16, 2, 1)};
+      r.config.train.batch = r.config.train.virtual_ranks = 4;
+      r.config.train.steps = 10;
+      open_run(&r, &train);
+      fd_step step;
+      for (int i = 0; i < 2; i++) assert_ok(fd_trainer_step(r.trainer, &step));
+      r.state->array[array][r.state->size[array] / 2] = bad[k];
+      fd_status status = fd_trainer_step(r.trainer, &step);
+      if (array == FD_ADAM_V && bad[k] > 0) assert_ok(status);
+      else if (array == FD_ADAM_M || array == FD_ADAM_V || (array == FD_CENTRE && bad[k] > 0))
+        assert_int_equal(status, FD_NUMERIC); /* an infinite centre makes a probability of 0 */
+      else assert_true(status == FD_OK && step.skipped && r.state->bad_in_row == 1 && r.state->updates == 2);
+      close_run(&r);
+    }
+  }
+  free(train.symbols);
+}
+
+/* Gradients that are finite but whose squares are not, as floats: without the guard the second moment would be infinite. */
+static void gradients_too_large_to_square_are_skipped(void **state) {
+  (void)state;
+  fd_windows train = chain_windows(64, 54, 1);
+  for (int clipped = 0; clipped < 2; clipped++) {
+    small_run r = {.config = small_config(12, 16, 2, 1)};
+    r.config.train.batch = r.config.train.virtual_ranks = 4;
+    r.config.train.steps = 10;
+    r.config.objective.mnm_weight = 1e24;
+    r.config.optim.clip = clipped;
+    open_run(&r, &train);
+    fd_step step;
+    for (int i = 0; i < 3; i++) assert_ok(fd_trainer_step(r.trainer, &step));
+    assert_true(isfinite(step.grad_norm) && step.grad_norm > 1e20);
+    assert_int_equal(r.state->skipped, clipped ? 0 : 3);
+    for (int array = 0; array < FD_ARRAYS; array++)
+      assert_int_equal(fd_first_bad(r.state->array[array], r.state->size[array]), r.state->size[array]);
+    close_run(&r);
+  }
+  free(train.symbols);
+}
+
+/* An update that makes parameters infinite: of a learning rate that no float holds. */
+static void an_update_that_is_not_finite_ends_the_run(void **state) {
+  (void)state;
+  fd_windows train = chain_windows(64, 54, 1);
+  small_run r = {.config = small_config(12, 16, 2, 1)};
+  r.config.train.batch = r.config.train.virtual_ranks = 4;
+  r.config.train.steps = 10;
+  r.config.optim.lr = 1e39, r.config.optim.schedule = FD_SCHEDULE_CONSTANT;
+  open_run(&r, &train);
+  fd_step step;
+  assert_int_equal(fd_trainer_step(r.trainer, &step), FD_NUMERIC);
+  close_run(&r);
+  free(train.symbols);
+}
+
 static fd_windows many_windows(int count, int length) {
   fd_windows w = {count, length, malloc((size_t)count * (size_t)length)};
   for (int i = 0; i < count * length; i++) {
@@ -493,6 +557,9 @@ int main(void) {
       cmocka_unit_test(schedules_equal_given_values),
       cmocka_unit_test(learning_happens),
       cmocka_unit_test(steps_without_finite_gradients_are_skipped),
+      cmocka_unit_test(a_state_that_is_not_finite_is_not_trained_on),
+      cmocka_unit_test(gradients_too_large_to_square_are_skipped),
+      cmocka_unit_test(an_update_that_is_not_finite_ends_the_run),
       cmocka_unit_test(a_step_allocates_nothing),
       cmocka_unit_test(ways_to_the_same_bits),
       cmocka_unit_test(gradients_equal_finite_differences),

@@ -1,8 +1,4 @@
-/* Files: whole reads, atomic and durable writes, folders, locks.
- *
- * Durable means: written to a temporary name beside the target, fsynced, renamed, and the folder fsynced. Nobody ever sees a
- * half-written target. After a failed fsync the file is abandoned, never fsynced again (the kernel may have dropped the pages).
- */
+/* Files and folders: paths, whole reads, what makes names durable. Files are written through base/output.h. */
 #ifndef FD_BASE_FILE_H
 #define FD_BASE_FILE_H
 
@@ -21,59 +17,40 @@ void fd_open_standard(void);
 /* Joins up to three parts with '/'; NULL parts are left out. Fails when the result is longer than FD_PATH_MAX. */
 fd_status fd_path(char out[FD_PATH_MAX], const char *a, const char *b, const char *c) FD_MUST_CHECK;
 
-/* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
- * anything is read; devices, pipes and folders are refused. */
-fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) FD_MUST_CHECK;
+/* Opens a regular file for reading, and its size. Devices, pipes, sockets and folders are FD_DATA at once: nothing waits for the
+ * other end of a pipe, or reads for ever. All readers of input open here. */
+fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) FD_MUST_CHECK;
 
-/* Writes a whole file durably. Replaces an existing one. */
-fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUST_CHECK;
+/* The same as a stream, closed with fclose. */
+fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) FD_MUST_CHECK;
+
+/* Whether it is a regular file that begins with these bytes (at most 16); says nothing where it is not. */
+int fd_begins_with(const char *path, const void *bytes, size_t count);
+
+/* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
+ * anything is read. */
+fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) FD_MUST_CHECK;
 
 /* write() until all is written (short writes, EINTR). */
 fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
 
-/* A file that is written piece by piece, and seen only when it is whole; packed with gzip when its name ends with .gz. Write to
- * `stream`, unchecked: commit checks. */
-typedef struct fd_output {
-  FILE *stream;
-  int fd;
-  char path[FD_PATH_MAX], temporary[FD_PATH_MAX + 32];
-} fd_output;
-fd_status fd_output_begin(fd_output *output, const char *path) FD_MUST_CHECK;
-/* Makes it durable and visible; after a failed write nothing is. Either way the output is closed. */
-fd_status fd_output_commit(fd_output *output) FD_MUST_CHECK;
-/* Closes and removes what was not committed; no harm after a commit, or on zeroes. */
-void fd_output_abandon(fd_output *output);
-
-/* Makes a folder and its parents; existing ones are fine. */
+/* Makes a folder and its parents, with the modes that the umask leaves; existing ones are fine. */
 fd_status fd_make_folder(const char *path) FD_MUST_CHECK;
 
-/* fsync of a folder: makes renames and new names in it durable. */
+/* fsync of a folder: makes renames and new names in it durable. A file system that cannot do that is no failure. */
 fd_status fd_sync_folder(const char *path) FD_MUST_CHECK;
-
-/* fsync of a closed file by name. */
-fd_status fd_sync_file(const char *path) FD_MUST_CHECK;
 
 /* Renames a finished temporary onto `path` and makes the name durable. */
 fd_status fd_commit_rename(const char *temporary, const char *path) FD_MUST_CHECK;
 
-/* Removes a folder with the plain files and folders in it; no error when it is absent. */
+/* Removes a folder with all that is in it; no error when it is absent. Links, in it or in its place, are removed and never
+ * followed. */
 fd_status fd_remove_folder(const char *path) FD_MUST_CHECK;
 
 /* 1 when the name exists (any kind), else 0. */
 int fd_exists(const char *path);
 
-/* Whether a file can be made there, asked before long work: FD_MISSING when its folder is not there, FD_BUSY when it is a folder
- * itself. */
-fd_status fd_check_output_place(const char *output) FD_MUST_CHECK;
-
-/* FD_BUSY when writing `output` would replace the file `input`. */
-fd_status fd_check_output(const char *output, const char *input) FD_MUST_CHECK;
-
 /* Size in bytes of a regular file. */
 fd_status fd_file_size(const char *path, uint64_t *bytes) FD_MUST_CHECK;
-
-/* Takes the exclusive lock file `path` for the life of *fd (close releases it). A second owner gets FD_BUSY with the host and
- * process of the first. */
-fd_status fd_lock(const char *path, int *fd) FD_MUST_CHECK;
 
 #endif

@@ -23,7 +23,7 @@ static ssize_t write_packed(void *cookie, const char *text, size_t bytes) {
     if (gzwrite(file, text + done, part) != (int)part) {
       int code;
       gzerror(file, &code);
-      if (code != Z_ERRNO) errno = EIO;
+      if (code != Z_ERRNO) errno = code == Z_MEM_ERROR ? ENOMEM : EIO;
       return (ssize_t)done; /* fewer than asked for: the stream's error is set */
     }
     done += part;
@@ -33,7 +33,7 @@ static ssize_t write_packed(void *cookie, const char *text, size_t bytes) {
 
 static int close_packed(void *cookie) {
   int code = gzclose_w(cookie);
-  if (code != Z_OK && code != Z_ERRNO) errno = EIO;
+  if (code != Z_OK && code != Z_ERRNO) errno = code == Z_MEM_ERROR ? ENOMEM : EIO;
   return code == Z_OK ? 0 : -1;
 }
 
@@ -44,8 +44,9 @@ FILE *fd_gzip_stream(int fd) {
     if (own >= 0) close(own);
     return NULL;
   }
-  gzbuffer(file, BUFFER);
-  FILE *stream = fopencookie(file, "w", (cookie_io_functions_t){.write = write_packed, .close = close_packed});
+  FILE *stream = gzbuffer(file, BUFFER)
+                     ? NULL
+                     : fopencookie(file, "w", (cookie_io_functions_t){.write = write_packed, .close = close_packed});
   if (!stream) gzclose_w(file);
   return stream;
 }

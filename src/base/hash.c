@@ -2,12 +2,12 @@
 #include "base/hash.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/guard.h"
 #include "base/memory.h"
 
@@ -60,17 +60,18 @@ void fd_hex(char hex[FD_SHA256_HEX], const unsigned char digest[FD_SHA256_BYTES]
   hex[2 * FD_SHA256_BYTES] = '\0';
 }
 
+int fd_is_hex(const char *text) { return text && strlen(text) == FD_SHA256_HEX - 1 && !text[strspn(text, "0123456789abcdef")]; }
+
 fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *bytes) {
-  enum { BLOCK = 1 << 18 };
-  unsigned char digest[FD_SHA256_BYTES], *block = NULL;
+  enum { BLOCK = 1 << 16 };
+  unsigned char digest[FD_SHA256_BYTES], block[BLOCK];
   fd_sha256 *hash = NULL;
-  fd_status status = FD_OK;
+  uint64_t size;
+  int fd;
   *bytes = 0;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fd_fail_errno("cannot open", path);
-  FD_GO(fd_alloc(&block, BLOCK, 1, "hashing a file"));
-  FD_GO(fd_sha256_begin(&hash));
-  for (ssize_t n; (n = read(fd, block, BLOCK)) != 0;) {
+  FD_TRY(fd_open_input(path, &fd, &size));
+  fd_status status = fd_sha256_begin(&hash);
+  for (ssize_t n; status == FD_OK && (n = read(fd, block, BLOCK)) != 0;) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       status = fd_fail_errno("cannot read", path);
@@ -78,13 +79,11 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
     }
     fd_sha256_add(hash, block, (size_t)n);
     *bytes += (uint64_t)n;
-    FD_GO(fd_guard_go_on());
+    status = fd_guard_go_on();
   }
   if (status == FD_OK) status = fd_sha256_end(&hash, digest);
   if (status == FD_OK) fd_hex(hex, digest);
-done:
   fd_sha256_abandon(&hash);
-  free(block);
   close(fd);
   return status;
 }

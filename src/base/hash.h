@@ -29,4 +29,7 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
 /* Lower-case hexadecimal text of a digest. */
 void fd_hex(char hex[FD_SHA256_HEX], const unsigned char digest[FD_SHA256_BYTES]);
 
+/* Whether a text (or NULL) is what fd_hex writes. */
+int fd_is_hex(const char *text);
+
 #endif

@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/printable.h"
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* The only mutable globals of the program: who is speaking, and whether a progress line is open. */
+/* Mutable globals, which the program else avoids: who is speaking, and whether a progress line is open. */
 static int log_rank, log_size = 1;
 static char log_host[64];
 static int progress_open;
@@ -23,11 +24,6 @@ void fd_log_set_rank(int rank, int size) {
 
 int fd_log_is_root(void) { return log_rank == 0; }
 
-static void escape_controls(char *text) {
-  for (; *text; text++)
-    if ((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') *text = '?';
-}
-
 static void write_line(const char *line) {
   /* One write a line keeps the lines of several ranks apart; a closed stderr must not stop the training. */
   ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
@@ -40,9 +36,9 @@ static void close_progress(void) {
 }
 
 void fd_log_write(const char *level, const char *fmt, va_list args) {
-  char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 128];
-  vsnprintf(text, sizeof text, fmt, args);
-  escape_controls(text);
+  char raw[LINE_MAX_BYTES], text[FD_PRINTABLE_GROWTH * LINE_MAX_BYTES], line[sizeof text + 128];
+  vsnprintf(raw, sizeof raw, fmt, args);
+  fd_printable(text, sizeof text, raw);
   const char *mark = level ? level : "", *colon = level ? ": " : "";
   if (log_size > 1 && level)
     snprintf(line, sizeof line, "findna: rank %d of %d (%s): %s%s%s\n", log_rank, log_size, log_host, mark, colon, text);
@@ -72,12 +68,12 @@ void fd_progress(int final, const char *fmt, ...) {
   double now = fd_seconds();
   if (!final && now - progress_time < (terminal ? 0.1 : 10.0)) return;
   progress_time = now;
-  char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 16];
+  char raw[LINE_MAX_BYTES], text[FD_PRINTABLE_GROWTH * LINE_MAX_BYTES], line[sizeof text + 16];
   va_list args;
   va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
+  vsnprintf(raw, sizeof raw, fmt, args);
   va_end(args);
-  escape_controls(text);
+  fd_printable(text, sizeof text, raw);
   snprintf(line, sizeof line, terminal ? "\r\033[K%s%s" : "%s%s", text, terminal && !final ? "" : "\n");
   write_line(line);
   progress_open = terminal && !final;

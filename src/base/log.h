@@ -16,7 +16,7 @@ void fd_info(const char *fmt, ...) FD_PRINTF(1, 2);
 /* Something a user should look at; said by the rank that met it. */
 void fd_warn(const char *fmt, ...) FD_PRINTF(1, 2);
 
-/* One line "findna: LEVEL: ..."; control characters are escaped, so that a hostile file name cannot forge lines. */
+/* One line "findna: LEVEL: ..."; it is made printable (base/printable.h), so that a hostile file name cannot forge lines. */
 void fd_log_write(const char *level, const char *fmt, va_list args);
 
 /* A progress line of the root rank: rewritten in place on a terminal, else a line of its own at most every 10 seconds.

@@ -1,4 +1,4 @@
-/* Checked allocation. */
+/* Checked allocation, and checked arithmetic on sizes. */
 #include "base/memory.h"
 
 #include <stdint.h>
@@ -33,4 +33,18 @@ fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const 
   memcpy(out, &grown, sizeof grown);
   *capacity = wanted;
   return FD_OK;
+}
+
+int fd_add_size(int64_t *total, int64_t value) {
+  int64_t sum;
+  if (*total < 0 || value < 0 || __builtin_add_overflow(*total, value, &sum)) return 0;
+  *total = sum;
+  return 1;
+}
+
+int fd_multiply_size(int64_t *total, int64_t value) {
+  int64_t product;
+  if (*total < 0 || value < 0 || __builtin_mul_overflow(*total, value, &product)) return 0;
+  *total = product;
+  return 1;
 }

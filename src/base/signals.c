@@ -20,13 +20,20 @@ static void ask_to_stop(int number) {
   stop_signal = number;
 }
 
+/* Whoever started this process in the background (nohup, a shell's &) has said that these are not for it. */
+static int is_ignored(int number) {
+  struct sigaction before;
+  return (number == SIGHUP || number == SIGINT) && !sigaction(number, NULL, &before) && before.sa_handler == SIG_IGN;
+}
+
 void fd_signals_install(int catch_stops) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = ask_to_stop;
   action.sa_flags = SA_RESTART;
-  const int asking[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
-  for (unsigned i = 0; catch_stops && i < sizeof asking / sizeof *asking; i++) sigaction(asking[i], &action, NULL);
+  const int asking[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+  for (unsigned i = 0; catch_stops && i < sizeof asking / sizeof *asking; i++)
+    if (!is_ignored(asking[i])) sigaction(asking[i], &action, NULL);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, NULL);
   sigaction(SIGXFSZ, &action, NULL);

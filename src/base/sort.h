@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* In place, ascending. No value may be NaN. */
+/* In place, ascending; NaN comes last. */
 void fd_sort(double *values, size_t count);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef FD_BASE_TEXT_H
 #define FD_BASE_TEXT_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -11,6 +12,13 @@ fd_status fd_text_open(FILE **out, char **text, size_t *bytes) FD_MUST_CHECK;
 
 /* Brings *text and *bytes up to date. */
 fd_status fd_text_flush(FILE *out, char **text) FD_MUST_CHECK;
+
+/* For printing functions without a status that lack memory: the text is spoilt by a NUL, which no text of ours has, and
+ * fd_text_check, of whoever closed it, is FD_MEMORY. */
+void fd_text_spoil(FILE *out);
+/* Zeroed memory for them, released with free(); without it the text is spoilt, and NULL returned. */
+void *fd_text_memory(FILE *out, size_t count, size_t size);
+fd_status fd_text_check(const char *text, size_t bytes) FD_MUST_CHECK;
 
 /* Closes the stream; FD_MEMORY, with *text NULL, unless every byte is there. */
 fd_status fd_text_close(FILE *out, char **text) FD_MUST_CHECK;

@@ -1,5 +1,4 @@
 /* findna doctor: what this build and this machine have, and what is missing. */
-#include <cblas.h>
 #include <dirent.h>
 #include <errno.h>
 #include <hdf5.h>
@@ -7,7 +6,6 @@
 #include <jansson.h>
 #include <lzma.h>
 #include <openssl/crypto.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +17,10 @@
 #include <zlib.h>
 
 #include "base/args.h"
+#include "base/cores.h"
 #include "base/file.h"
+#include "base/lapack.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "commands/doctor.h"
@@ -38,15 +39,16 @@ void fd_doctor_miss(fd_diagnosis *d, const char *fmt, ...) {
 }
 
 void fd_doctor_show(const char *name, const char *fmt, ...) {
+  char text[FD_PATH_MAX + 512];
   va_list args;
-  printf("  %-16s ", name);
   va_start(args, fmt);
-  vprintf(fmt, args);
+  vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  putchar('\n');
+  fd_print("  %-16s %s\n", name, text);
 }
 
-static void show_versions(const fd_comm *comm) {
+static void show_versions(const fd_comm *comm, fd_diagnosis *d) {
+  char blas[512];
   unsigned major, minor, release;
   H5get_libversion(&major, &minor, &release);
   printf("program\n");
@@ -64,7 +66,8 @@ static void show_versions(const fd_comm *comm) {
   fd_doctor_show("zlib", "%s", zlibVersion());
   fd_doctor_show("liblzma", "%s", lzma_version_string());
   fd_doctor_show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
-  fd_doctor_show("BLAS", "%s", openblas_get_config());
+  if (!fd_lapack_describe(blas, sizeof blas)) fd_doctor_miss(d, "OpenBLAS, which probe and finetune need: install libopenblas0");
+  fd_doctor_show("BLAS", "%s", blas);
 }
 
 /* The text behind `key :` in a file such as /proc/cpuinfo; "unknown" where there is none. */
@@ -90,8 +93,8 @@ double fd_doctor_memory(const char *key) {
 }
 
 static fd_status show_machine(const fd_comm *comm) {
-  char model[256], host[256] = "", simd[128];
-  cpu_set_t set;
+  char model[256], host[256] = "", simd[128], limit[64] = "";
+  fd_cores c = fd_cores_here();
   fd_config config;
   fd_device *dev;
   gethostname(host, sizeof host - 1);
@@ -99,8 +102,9 @@ static fd_status show_machine(const fd_comm *comm) {
   printf("machine\n");
   fd_doctor_show("host", "%s", host);
   fd_doctor_show("CPU", "%s", model);
-  int usable = sched_getaffinity(0, sizeof set, &set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-  fd_doctor_show("cores", "%ld, of which this process may use %d", sysconf(_SC_NPROCESSORS_ONLN), usable);
+  if (c.limit) snprintf(limit, sizeof limit, "; its control group has the time of %d", c.limit);
+  /* launch/run reads this line. */
+  fd_doctor_show("cores", "%d with %d CPUs that this process may use, of %d%s", c.cores, c.cpus, c.machine, limit);
   fd_config_defaults(&config);
   FD_TRY(fd_device_open(&dev, &config, comm->local_rank, comm->local_size));
   fd_device_simd(simd, sizeof simd);
@@ -177,9 +181,9 @@ static int list_configs(const char *folder) {
   struct dirent **entries;
   int n = scandir(folder, &entries, is_yaml, alphasort);
   if (n < 0) return 0;
-  if (n) printf("  %-16s %s:", "configs", folder);
+  if (n) fd_print("  %-16s %s:", "configs", folder);
   for (int i = 0; i < n; i++) {
-    printf(" %.*s", (int)(strlen(entries[i]->d_name) - strlen(".yaml")), entries[i]->d_name);
+    fd_print(" %.*s", (int)(strlen(entries[i]->d_name) - strlen(".yaml")), entries[i]->d_name);
     free(entries[i]);
   }
   if (n) putchar('\n');
@@ -230,7 +234,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   }
   if (comm->rank) return FD_OK;
   if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
-  show_versions(comm);
+  show_versions(comm, &d);
   FD_TRY(show_machine(comm));
   check_disk(&d);
   show_limits();
@@ -239,7 +243,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   check_mpirun(&d);
   check_configs(&d);
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, &d));
-  for (int i = 0; i < d.count; i++) printf("missing: %s\n", d.text[i]);
+  for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);
   if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
   printf("nothing is missing\n");
   return FD_OK;

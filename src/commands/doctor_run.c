@@ -3,9 +3,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "commands/doctor.h"
 #include "data/shards.h"
 #include "device/plugin.h"
@@ -102,20 +105,37 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   return judge_memory(p, network, room, d);
 }
 
-/* Free bytes of the disk where the folder is, or will be. */
-static double disk_room(const char *folder) {
-  char path[FD_PATH_MAX];
-  struct statvfs disk;
-  snprintf(path, sizeof path, "%s", *folder ? folder : ".");
-  while (statvfs(path, &disk)) {
+/* The folder, or the nearest above it that is there. */
+static void nearest_folder(const char *folder, char path[FD_PATH_MAX]) {
+  struct stat info;
+  snprintf(path, FD_PATH_MAX, "%s", *folder ? folder : ".");
+  while (stat(path, &info) || !S_ISDIR(info.st_mode)) {
     char *slash = strrchr(path, '/');
-    if (slash == path) path[1] = '\0';
-    else if (slash) *slash = '\0';
-    else if (strcmp(path, ".")) strcpy(path, ".");
-    else return 0;
-    if (!strcmp(path, "/") && statvfs(path, &disk)) return 0;
+    if (!slash || slash == path) {
+      strcpy(path, slash ? "/" : ".");
+      return;
+    }
+    *slash = '\0';
   }
-  return (double)disk.f_bavail * (double)disk.f_frsize;
+}
+
+/* Free bytes of the disk of an existing folder. */
+static double disk_room(const char *folder) {
+  struct statvfs disk;
+  return statvfs(folder, &disk) ? 0 : (double)disk.f_bavail * (double)disk.f_frsize;
+}
+
+/* What keeps a second job out of the run folder. */
+static fd_status judge_locks(const char *folder) {
+  static const char *const says[] = {
+      "none: neither flock nor fcntl work at %s; nothing notices a second job in the run folder, so see to it that there is one",
+      "fcntl's at %s, which has no flock: a second job in the run folder is refused",
+      "flock at %s: a second job in the run folder is refused"};
+  fd_lock_kind kind;
+  if (access(folder, W_OK)) return fd_doctor_show("locks", "not tried: %s cannot be written", folder), FD_OK;
+  FD_TRY(fd_lock_probe(folder, &kind));
+  fd_doctor_show("locks", says[kind], folder);
+  return FD_OK;
 }
 
 /* Bytes of a checkpoint: the arrays of the state; headers and MANIFEST are small beside them. */
@@ -124,15 +144,18 @@ static double checkpoint_size(const fd_config *c, const fd_network *network) {
   return (double)arrays * (double)network->params.size * sizeof(float);
 }
 
-static void judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {
+static fd_status judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {
   int64_t kept = p->config->checkpoint.keep + 1; /* the newest ones, and the one that is being written */
-  double need = checkpoint * (double)kept, room = disk_room(p->config->run.folder);
+  char folder[FD_PATH_MAX];
+  nearest_folder(p->config->run.folder, folder);
+  double need = checkpoint * (double)kept, room = disk_room(folder);
   fd_doctor_show("checkpoint", "%.3f GB; %" PRId64 " of them, while one is written, need %.2f GB of the %.1f GB free at %s: %s",
                  checkpoint * 1e-9, kept, need * 1e-9, room * 1e-9, p->config->run.folder,
                  need <= room ? "fits" : "does NOT fit");
   if (need > room)
     fd_doctor_miss(d, "%.2f GB of disk for checkpoints at %s: another run.folder, or a smaller checkpoint.keep",
                    (need - room) * 1e-9, p->config->run.folder);
+  return judge_locks(folder);
 }
 
 /* The windows' length and number, from the shards where the config names some that can be read. */
@@ -176,7 +199,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
                  p.windows ? "" : " (not counted: data.shards is not given)");
   if (cuda && host * comm->local_size > free_host)
     fd_doctor_miss(d, "%.2f GB of host memory", (host * comm->local_size - free_host) * 1e-9);
-  judge_disk(&p, checkpoint, d);
+  if (status == FD_OK) status = judge_disk(&p, checkpoint, d);
   fd_network_destroy(&network);
   return status;
 }

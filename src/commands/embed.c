@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/class_names.h"
@@ -17,7 +17,7 @@
 typedef struct options {
   const char *words[2]; /* checkpoint, sequences */
   const char *output, *genome;
-  int pool;
+  int pool, spreadsheet;
   int64_t window, stride;
   int both_strands;
   fd_use use;
@@ -45,6 +45,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
       {"stride", FD_ARG_INT, &o->stride, 0, 1e8, "S", "from window to window; 0: half a window"},
+      {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
@@ -66,6 +68,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
     return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
   FD_TRY(fd_matrix_check_name(o->output));
+  if (o->spreadsheet && !fd_matrix_is_text(o->output))
+    return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_check_output(o->output, o->words[1]));
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
@@ -113,7 +117,8 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                            {"stride", stride},
                            {"sequences", o->words[1]},
                            {"classes", all->model.config.task.names}};
-  const fd_matrix_info info = {.items = fd_sequences_count(s),
+  const fd_matrix_info info = {.spreadsheet = o->spreadsheet,
+                               .items = fd_sequences_count(s),
                                .rows = e->positions ? fd_sequences_bases(s) : fd_sequences_count(s),
                                .width = fd_embed_width(e, encoder->network),
                                .many = e->positions,

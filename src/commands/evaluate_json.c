@@ -1,23 +1,24 @@
 /* results.json of an evaluation: what its page is made from. */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/version.h"
 #include "commands/evaluate_results.h"
 #include "output/json_file.h"
 
 static json_t *json_of_row(const fd_evaluation_row *r) {
   json_t *values = json_array();
-  for (int k = 0; k < r->seeds; k++) json_array_append_new(values, json_real(r->value[k]));
+  for (int k = 0; k < r->seeds; k++) fd_json_append(&values, json_real(r->value[k]));
   json_t *item =
       json_pack("{s:s, s:i, s:f, s:f, s:o}", "name", r->name, "seeds", r->seeds, "mean", r->mean, "sd", r->sd, "values", values);
-  if (*r->model) json_object_set_new(item, "model", json_string(r->model));
-  if (*r->paper) json_object_set_new(item, "paper", json_string(r->paper));
+  if (*r->model) fd_json_set(&item, "model", json_string(r->model));
+  if (*r->paper) fd_json_set(&item, "paper", json_string(r->paper));
   return item;
 }
 
 static json_t *json_of_task(const fd_suite_task *t, const fd_evaluation_outcome *o) {
   json_t *list = json_array();
-  for (int i = 0; i < o->count; i++) json_array_append_new(list, json_of_row(&o->row[i]));
+  for (int i = 0; i < o->count; i++) fd_json_append(&list, json_of_row(&o->row[i]));
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:O, s:o, s:O}", "task", t->name, "measure",
                    t->measure, "note", t->note, "paper_probe", t->paper_probe, "paper_finetune", t->paper_finetune, "classes",
                    o->classes, "train_rows", o->train, "test_rows", o->test, "paper_train_rows", t->paper_train,
@@ -37,8 +38,8 @@ fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome
   char path[FD_PATH_MAX];
   json_t *tasks = json_array(), *models = json_array();
   for (int i = 0; i < e->suite.count; i++)
-    if (outcome[i].count) json_array_append_new(tasks, json_of_task(&e->suite.task[i], &outcome[i]));
-  for (int i = 0; i < e->models; i++) json_array_append_new(models, json_of_model(e, &e->model[i]));
+    if (outcome[i].count) fd_json_append(&tasks, json_of_task(&e->suite.task[i], &outcome[i]));
+  for (int i = 0; i < e->models; i++) fd_json_append(&models, json_of_model(e, &e->model[i]));
   json_t *root =
       json_pack("{s:s, s:s, s:o, s:o}", "version", fd_version(), "suite", e->words[0], "models", models, "tasks", tasks);
   fd_status status = FD_OK;

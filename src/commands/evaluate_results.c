@@ -2,18 +2,25 @@
  */
 #include "commands/evaluate_results.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "output/json_file.h"
 #include "output/report.h"
 #include "tasks/scores.h"
 
 enum { TEXT_MAX = 512 };
 
-static int whole(const json_t *root, const char *key) { return (int)json_integer_value(json_object_get(root, key)); }
+/* A count; 0 for what is none. */
+static int whole(const json_t *root, const char *key) {
+  json_int_t value = json_integer_value(json_object_get(root, key));
+  return value < 0 || value > INT_MAX / 2 ? 0 : (int)value; /* two of them are added */
+}
 
 /* What a file says of the task's rows; all of a task say the same. */
 static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
@@ -27,7 +34,7 @@ static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
 static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
   char folder[FD_PATH_MAX], path[FD_PATH_MAX];
   FD_TRY(fd_evaluation_place(e, u, folder, path));
-  *root = fd_exists(path) ? json_load_file(path, 0, NULL) : NULL;
+  FD_TRY(fd_json_read(path, root));
   if (!*root) return FD_OK;
   const int kmers = u->method->models == FD_OF_NONE;
   const char *made_of = json_string_value(json_object_get(*root, u->method->tunes ? "checkpoint_state_id" : "state_id"));
@@ -38,8 +45,7 @@ static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_ev
     return FD_OK;
   }
   take_rows(*root, o);
-  json_array_append_new(o->files,
-                        json_pack("{s:s, s:s}", "file", path + strlen(e->output) + 1, "model", kmers ? "" : u->model->name));
+  fd_json_append(&o->files, json_pack("{s:s, s:s}", "file", path + strlen(e->output) + 1, "model", kmers ? "" : u->model->name));
   return FD_OK;
 }
 
@@ -99,7 +105,7 @@ static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_
   return FD_OK;
 }
 
-static void remark(fd_evaluation_outcome *o, const char *text) { json_array_append_new(o->remarks, json_string(text)); }
+static void remark(fd_evaluation_outcome *o, const char *text) { fd_json_append(&o->remarks, json_string(text)); }
 
 /* How these rows differ from those of the paper, and what makes the test score too good. */
 static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {

@@ -2,17 +2,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "commands/evaluate_results.h"
 
 static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_evaluation_outcome *o) {
   int several = *e->model[0].name != '\0';
-  printf("%s: %s\n", t->name, t->measure);
-  for (size_t i = 0; i < json_array_size(o->remarks); i++) printf("  (%s)\n", json_string_value(json_array_get(o->remarks, i)));
+  fd_print("%s: %s\n", t->name, t->measure);
+  for (size_t i = 0; i < json_array_size(o->remarks); i++) fd_print("  (%s)\n", json_string_value(json_array_get(o->remarks, i)));
   for (int i = 0; i < o->count; i++) {
     const fd_evaluation_row *r = &o->row[i];
-    if (several) printf("  %-12s", r->model);
-    printf("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", r->name, 100 * r->mean, 100 * r->sd, r->seeds, r->seeds > 1 ? "s" : "",
-           *r->paper ? "   paper: " : "", r->paper);
+    if (several) fd_print("  %-12s", r->model);
+    fd_print("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", r->name, 100 * r->mean, 100 * r->sd, r->seeds, r->seeds > 1 ? "s" : "",
+             *r->paper ? "   paper: " : "", r->paper);
   }
 }
 
@@ -27,7 +28,7 @@ static const fd_evaluation_row *find_row(const fd_evaluation_outcome *o, const f
 static void print_line(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const fd_evaluation_row *r) {
   double sum = 0;
   int tasks = 0, there = 0;
-  printf("%-12s  %-22s", r->model, r->name);
+  fd_print("%-12s  %-22s", r->model, r->name);
   for (int t = 0; t < e->suite.count; t++) {
     const fd_evaluation_row *here = find_row(&outcome[t], r);
     if (!outcome[t].count) continue;
@@ -43,7 +44,7 @@ static void print_line(const fd_evaluation *e, const fd_evaluation_outcome *outc
 static void print_all(const fd_evaluation *e, const fd_evaluation_outcome *outcome) {
   printf("\n%-36s", "mean %");
   for (int t = 0; t < e->suite.count; t++)
-    if (outcome[t].count) printf(" %10.10s", e->suite.task[t].name);
+    if (outcome[t].count) fd_print(" %10.10s", e->suite.task[t].name);
   printf(" %10s\n", "average");
   for (int t = 0; t < e->suite.count; t++)
     for (int i = 0; i < outcome[t].count; i++) {

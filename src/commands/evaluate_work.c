@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/output.h"
+#include "base/path.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/evaluate.h"
@@ -51,7 +54,8 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
     int of_data = !strncmp(word, "{data}", 6);
     if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
       return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
-    FD_TRY(add_word(l, of_data ? text : word));
+    if (*word == '~') FD_TRY(fd_path_expand(text, word));
+    FD_TRY(add_word(l, of_data || *word == '~' ? text : word));
     if (of_data) *there &= fd_exists(text);
   }
   if (!e->genome || !of_folder) return FD_OK;
@@ -113,7 +117,7 @@ static int config_word(const line *l) {
 
 static void show_line(const fd_evaluation *e, const line *l) {
   printf("%3" PRId64 "  findna", e->unit);
-  for (int i = 0; i < l->count; i++) printf(" %s", l->word[i]);
+  for (int i = 0; i < l->count; i++) fd_print(" %s", l->word[i]);
   printf("\n");
 }
 

@@ -15,6 +15,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "tasks/whiten.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
@@ -322,6 +323,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
+  if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
@@ -347,7 +349,10 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
     if (status == FD_RETRY || status == FD_STOPPED)
       fd_info("stopped at step %" PRId64 "; the same command goes on from there", t->state->step);
     FD_TRY(status);
-  } else fd_info("the run in %s is finished; --restart begins it again", t->config.run.folder);
+  } else {
+    FD_TRY(fd_session_judge(&t->run, t->state));
+    fd_info("the run in %s is finished; --restart begins it again", t->config.run.folder);
+  }
   return finish(comm, o, t);
 }
 

@@ -2,14 +2,15 @@
 #include "commands/finetune_results.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "output/json_file.h"
 #include "tasks/figures.h"
@@ -20,7 +21,7 @@ static json_t *json_of(const fd_task_scores *scores) {
   double values[FD_TASK_SCORES];
   memcpy(values, scores, sizeof values);
   for (int i = 0; i < FD_TASK_SCORES; i++)
-    if (!isnan(values[i])) json_object_set_new(object, fd_task_score_names[i], json_real(values[i]));
+    if (!isnan(values[i])) fd_json_set(&object, fd_task_score_names[i], json_real(values[i]));
   return object;
 }
 
@@ -71,11 +72,11 @@ static fd_status write_results(const fd_tuned *t) {
   fd_status status = fd_path(path, t->config->run.folder, "finetune.json", NULL);
   if (root && d->test.rows) {
     json_t *figures = NULL;
-    json_object_set_new(root, "test_scores", json_of(&t->test));
+    fd_json_set(&root, "test_scores", json_of(&t->test));
     if (status == FD_OK) status = figures_of(t, &figures);
-    if (figures) json_object_set_new(root, "figures", json_pack("[o]", figures));
+    if (figures) fd_json_set(&root, "figures", json_pack("[o]", figures));
   }
-  if (root && d->names.count) json_object_set_new(root, "labels", fd_task_labels(&d->names));
+  if (root && d->names.count) fd_json_set(&root, "labels", fd_task_labels(&d->names));
   if (status == FD_OK) status = fd_json_write(path, root);
   json_decref(root);
   return status;
@@ -105,7 +106,7 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
 fd_status fd_tuned_report(const fd_tuned *t) {
   const fd_table *train = &t->data->train;
   FD_TRY(write_results(t));
-  printf("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
+  fd_print("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("selecting", &t->data->valid, &t->valid);

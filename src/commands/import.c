@@ -6,6 +6,7 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "commands/command.h"
 #include "tasks/model_file.h"
 
@@ -17,19 +18,21 @@ typedef struct import_parts {
   fd_network *network;
   fd_state *state;
   fd_checkpointer *checkpointer;
+  fd_folder made;
 } import_parts;
 
 /* Step 0 of a run that was trained on no shards of ours. */
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
-  const fd_run run = {folder, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
-  int durable;
+  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
+  int durable, in_a_row;
   char state_id[FD_SHA256_HEX];
-  FD_TRY(fd_make_folder(folder));
+  FD_TRY(fd_folder_begin(&p->made, folder));
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
   FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
   FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
-  if (!durable) return fd_fail(FD_IO, "%s: the checkpoint could not be written", folder);
+  if (!durable) return fd_checkpointer_failure(p->checkpointer, &in_a_row);
+  FD_TRY(fd_folder_commit(&p->made));
   fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
   return FD_OK;
 }
@@ -63,7 +66,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_alloc(&p, 1, sizeof *p, "an import"));
   fd_status status = import(words, p);
   fd_checkpointer_destroy(&p->checkpointer);
-  if (status != FD_OK && p->state && fd_remove_folder(words[1]) != FD_OK) fd_warn("could not remove %s", words[1]);
+  fd_folder_abandon(&p->made);
   fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);

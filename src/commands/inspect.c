@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,11 +17,14 @@
 #include "base/args.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "commands/command.h"
 #include "data/shards.h"
 #include "output/matrix_show.h"
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
+
+enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* processor seconds for an HDF5 file, and bytes for a further one */
 
 /* What can be said of a tensor's values. */
 typedef struct summary {
@@ -60,19 +66,13 @@ static summary summarize(const fd_tensor *t) {
   return s;
 }
 
-/* Text from a file, with control characters as '?': it must not steer the terminal. */
-static void print_clean(const char *text) {
-  for (; *text; text++) putchar((unsigned char)*text < 0x20 && *text != '\n' ? '?' : *text);
-}
-
 static void print_tensor(const fd_tensor *t) {
-  char shape[128] = "", name[FD_TENSOR_NAME];
+  char shape[128] = "";
   int at = 0;
   summary s = summarize(t);
-  for (int i = 0; i < FD_TENSOR_NAME; i++) name[i] = t->name[i] && (unsigned char)t->name[i] < 0x20 ? '?' : t->name[i];
   for (int d = 0; d < t->dims; d++)
     at += snprintf(shape + at, sizeof shape - (size_t)at, "%s%" PRId64, d ? ", " : "", t->shape[d]);
-  printf("%-44s %-4s [%s]%*s", name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
+  fd_print("%-44s %-4s [%s]%*s", t->name, t->dtype, shape, at < 14 ? 14 - at : 0, "");
   if (s.finite) printf("  %12.5g %12.5g %12.5g %10zu\n", s.min, s.mean, s.max, s.not_finite);
   else printf("  %12s %12s %12s %10zu\n", "-", "-", "-", s.not_finite);
 }
@@ -92,6 +92,9 @@ static fd_status inspect_safetensors(const char *path) {
   return FD_OK;
 }
 
+/* Whether a failure is of the file that is looked at, and not of this process. */
+static int is_damage(fd_status status) { return status == FD_DATA || status == FD_MISSING; }
+
 /* One file of a checkpoint against its MANIFEST. */
 static fd_status check_file(const char *folder, const fd_slice *s) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
@@ -99,7 +102,7 @@ static fd_status check_file(const char *folder, const fd_slice *s) {
   FD_TRY(fd_path(path, folder, s->name, NULL));
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   int good = bytes == s->bytes && !strcmp(hex, s->sha256);
-  printf("  %-28s %12" PRIu64 " bytes  %.16s...  %s\n", s->name, bytes, hex, good ? "ok" : "WRONG");
+  fd_print("  %-28s %12" PRIu64 " bytes  %.16s...  %s\n", s->name, bytes, hex, good ? "ok" : "WRONG");
   if (good) return FD_OK;
   return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes with SHA-256 %.16s..., but MANIFEST says %" PRIu64 " bytes and %.16s...", path,
                  bytes, hex, s->bytes, s->sha256);
@@ -116,15 +119,20 @@ static fd_status inspect_checkpoint(const char *folder) {
   if (status == FD_OK) status = fd_path(path, folder, "MANIFEST", NULL);
   if (status == FD_OK) status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);
   if (status == FD_OK) {
-    printf("checkpoint %s\n  step     %" PRId64 "\n  state_id %s\nMANIFEST (its own hash is right):\n", folder, info.step,
-           info.state_id);
-    print_clean(text);
+    fd_print("checkpoint %s\n", folder);
+    printf("  step     %" PRId64 "\n  state_id %s\nMANIFEST (its own hash is right):\n", info.step, info.state_id);
+    for (char *line, *rest = text; (line = strsep(&rest, "\n"));)
+      if (*line || rest) fd_print("%s\n", line);
     printf("files:\n");
-    for (int i = 0; i < count; i++) bad += check_file(folder, &slices[i]) != FD_OK;
-    if (bad)
+    for (int i = 0; i < count && status == FD_OK; i++) {
+      fd_status one = check_file(folder, &slices[i]);
+      bad += is_damage(one);
+      if (!is_damage(one)) status = one;
+    }
+    if (bad && status == FD_OK)
       status =
           fd_fail(FD_DATA, "%s: %d of %d files are missing or damaged; a resume takes an older checkpoint", folder, bad, count);
-    else printf("all %d files are as written\n", count);
+    else if (status == FD_OK) printf("all %d files are as written\n", count);
   }
   free(text);
   free(slices);
@@ -134,22 +142,30 @@ static fd_status inspect_checkpoint(const char *folder) {
 static fd_status inspect_run(const char *folder) {
   char path[FD_PATH_MAX];
   int64_t *steps, taken = -1;
-  int count, bad = 0;
+  int count, bad = 0, refused = 0;
   fd_checkpoint_info info;
   FD_TRY(fd_checkpoint_list(folder, &steps, &count));
-  printf("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
+  fd_print("run %s: %d checkpoint%s\n", folder, count, count == 1 ? "" : "s");
   for (int i = 0; i < count; i++) {
     if (fd_checkpoint_folder(path, folder, steps[i]) != FD_OK) break;
-    int good = fd_checkpoint_verify(path, 1, &info) == FD_OK;
-    if (good && taken < 0) taken = steps[i];
+    fd_status status = fd_checkpoint_verify(path, 1, &info);
+    int good = status == FD_OK;
+    if (!good && status != FD_NUMERIC && !is_damage(status)) {
+      free(steps);
+      return status;
+    }
+    refused |= status == FD_NUMERIC && taken < 0; /* a resume passes over what is damaged, not over this */
+    if (good && taken < 0 && !refused) taken = steps[i];
     bad += !good;
     if (good)
       printf("  step %-12" PRId64 " ok       state_id %s%s\n", steps[i], info.state_id,
              taken == steps[i] ? "  <- a resume takes this one" : "");
-    else printf("  step %-12" PRId64 " DAMAGED  %s\n", steps[i], path);
+    else fd_print("  step %-12" PRId64 " %s %s\n", steps[i], status == FD_NUMERIC ? "DIVERGED" : "DAMAGED ", path);
   }
   free(steps);
   if (!count) printf("  'findna pretrain' begins at step 0\n");
+  if (refused)
+    return fd_fail(FD_NUMERIC, "%s: a resume is refused until the newest checkpoints that have DIVERGED are moved away", folder);
   if (bad && taken < 0)
     return fd_fail(FD_DATA, "%s: no checkpoint is whole; a resume is refused, --restart begins again", folder);
   return bad ? fd_fail(FD_DATA, "%s: %d of %d checkpoints are damaged", folder, bad, count) : FD_OK;
@@ -158,10 +174,12 @@ static fd_status inspect_run(const char *folder) {
 static fd_status inspect_shards(const char *folder) {
   fd_manifest m;
   FD_TRY(fd_manifest_read(folder, &m));
-  printf("shards %s\n  dataset_id %s\n  windows of %d nucleotides\n", folder, m.dataset_id, m.window);
+  fd_print("shards %s\n", folder);
+  fd_print("  dataset_id %s\n", m.dataset_id);
+  printf("  windows of %d nucleotides\n", m.window);
   for (int i = 0; i < m.shards; i++)
-    printf("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
-           m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
+    fd_print("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
+             m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
   fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* the root works alone: no collective with other ranks */
   if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
   fd_manifest_free(&m);
@@ -173,23 +191,27 @@ static int has(const char *folder, const char *name) {
   return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
 }
 
-static int begins_with(const char *path, const char *bytes, size_t count) {
-  char head[16] = "";
-  FILE *in = fopen(path, "re");
-  size_t n = in ? fread(head, 1, count, in) : 0;
-  if (in) fclose(in);
-  return n == count && !memcmp(head, bytes, count);
-}
-
 static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
 
-/* In a process of its own: the HDF5 library crashes on some damaged files. */
+/* The process that reads ends with its parent, and after many times the processor seconds that a whole file of this size takes.
+ */
+static void bound_reader(uint64_t bytes) {
+  const rlim_t seconds = (rlim_t)(READER_SECONDS + bytes / READER_BYTES);
+  const struct rlimit limit = {seconds, seconds};
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setrlimit(RLIMIT_CPU, &limit);
+}
+
+/* In a process of its own: the HDF5 library crashes on some damaged files, and on others never comes to an end. */
 static fd_status inspect_hdf5(const char *path) {
   int code;
+  uint64_t bytes;
+  FD_TRY(fd_file_size(path, &bytes));
   fflush(stdout);
   pid_t child = fork();
   if (child < 0) return fd_fail_errno("cannot start a process to read", path);
   if (child == 0) {
+    bound_reader(bytes);
     fd_status status = show_hdf5(path);
     fflush(stdout);
     _exit(status);
@@ -197,7 +219,9 @@ static fd_status inspect_hdf5(const char *path) {
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
   if (WIFEXITED(code) && (WEXITSTATUS(code) == FD_OK || WEXITSTATUS(code) >= FD_USAGE)) return (fd_status)WEXITSTATUS(code);
-  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library crashed on it", path);
+  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library %s", path,
+                 WIFSIGNALED(code) && (WTERMSIG(code) == SIGXCPU || WTERMSIG(code) == SIGKILL) ? "did not come to an end with it"
+                                                                                               : "crashed on it");
 }
 
 /* Tells by content what a path is. */
@@ -213,6 +237,7 @@ static fd_status inspect(const char *path) {
                    "%s: is neither a checkpoint (MANIFEST), nor shards (manifest.json), nor a run folder (ckpt, metrics.jsonl)",
                    path);
   }
+  if (!S_ISREG(info.st_mode)) return fd_fail(FD_DATA, "%s: is neither a folder nor a regular file", path);
   FD_TRY(fd_path(folder, path, NULL, NULL));
   char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
   int checkpoint = !strcmp(name, "MANIFEST"), shards = !strcmp(name, "manifest.json");
@@ -220,7 +245,7 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
-  if (begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
+  if (fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
   if (fd_matrix_is_one(path)) return fd_matrix_show(path);
   return inspect_safetensors(path);
 }
@@ -234,7 +259,7 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
                         "(its checkpoints, and which\n"
                         "one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy). Exit code "
                         "65 when something is "
-                        "damaged.",
+                        "damaged, 79 when a resume is refused for numbers that are not finite.",
                         table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));

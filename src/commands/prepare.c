@@ -3,8 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/printable.h"
 #include "commands/command.h"
 #include "data/ingest.h"
+#include "data/shards.h"
 
 static fd_status verify(fd_comm *comm, const char *folder) {
   fd_manifest m;
@@ -14,8 +16,8 @@ static fd_status verify(fd_comm *comm, const char *folder) {
   int64_t windows = 0;
   for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
   if (status == FD_OK && comm->rank == 0)
-    printf("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
-           m.dataset_id);
+    fd_print("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
+             m.dataset_id);
   fd_manifest_free(&m);
   return status;
 }
@@ -28,6 +30,7 @@ static fd_status check_options(const fd_ingest_options *o) {
   if (o->bed && o->holdout.count) return fd_fail(FD_USAGE, "findna prepare: --bed and --holdout exclude each other");
   if (strcmp(o->sampling, "length") && strcmp(o->sampling, "uniform"))
     return fd_fail(FD_USAGE, "findna prepare: --sampling %s: expected length or uniform", o->sampling);
+  if (o->partial && !o->bed) return fd_fail(FD_USAGE, "findna prepare: --partial is for rows of --bed FILE");
   if (o->val_count && !o->bed && !o->holdout.count)
     return fd_fail(FD_USAGE, "findna prepare: --val-count needs held-out sequence: --holdout CONTIG or --bed FILE");
   return FD_OK;
@@ -69,10 +72,11 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
        "random windows: contigs by 'length', or all alike ('uniform', the authors' way)"},
       {"max-n", FD_ARG_REAL, &o.max_n, 0, 1, "SHARE", "largest share of N in a window; 1: no filter"},
       {"contigs", FD_ARG_LIST, &o.contigs, 0, 0, "A,B",
-       "use these sequences (default: chromosomes 1-22, X, Y of a human assembly, else all); chr1 = 1"},
+       "use these sequences (default: chromosomes 1-22, X, Y of a human assembly known by its lengths, else all); chr1 = 1"},
       {"holdout", FD_ARG_LIST, &o.holdout, 0, 0, "A,B", "these sequences are the held-out split 'val'"},
       {"bed", FD_ARG_TEXT, &o.bed, 0, 0, "FILE",
        "splits by intervals: contig, start, end, split (train, val, test); a window lies wholly inside one"},
+      {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL, "leave out rows of --bed that lie in none of the files, and say how many"},
       {"assembly", FD_ARG_TEXT, &o.assembly, 0, 0, "NAME",
        "recorded in the shards; GRCh38 (or hg38) checks names and lengths of the chromosomes"},
       {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random places"},

@@ -218,6 +218,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
   FD_TRY(resume_or_begin(comm, p, o));
   if (p->state->step >= p->steps) {
+    FD_TRY(fd_session_judge(&p->run, p->state));
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
   }

@@ -1,5 +1,4 @@
 /* findna probe CHECKPOINT: a linear probe on a labelled table, beside an untrained encoder and k-mer counts. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +6,11 @@
 
 #include "base/args.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "output/json_file.h"
@@ -173,43 +174,52 @@ static json_t *json_of_scores(const double *value, int seeds) {
   double mean, sd;
   fd_mean_sd(value, seeds, STRIDE, &mean, &sd);
   json_t *list = json_array();
-  for (int i = 0; i < seeds; i++) json_array_append_new(list, json_real(value[i * STRIDE]));
+  for (int i = 0; i < seeds; i++) fd_json_append(&list, json_real(value[i * STRIDE]));
   return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", sd, "seeds", list);
 }
 
 static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   json_t *lambda = json_array(), *k = json_array(), *dims = json_array();
   const fd_probe_score *s = item->score;
+  int neighbours = 0;
   for (int i = 0; i < seeds; i++) {
-    json_array_append_new(lambda, json_real(s[i].lambda));
-    json_array_append_new(dims, json_integer((json_int_t)s[i].dims));
-    if (s[i].k > 0) json_array_append_new(k, json_integer((json_int_t)s[i].k));
+    fd_json_append(&lambda, json_real(s[i].lambda));
+    fd_json_append(&dims, json_integer((json_int_t)s[i].dims));
+    if (s[i].k <= 0) continue;
+    fd_json_append(&k, json_integer((json_int_t)s[i].k));
+    neighbours = 1;
   }
-  json_t *object =
-      json_pack("{s:s, s:s, s:o, s:o, s:o, s:o*, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
-                json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc", json_of_scores(&s->mcc, seeds),
-                "auroc", isnan(s->auroc) ? NULL : json_of_scores(&s->auroc, seeds), "lambda", lambda, "dims", dims);
-  if (json_array_size(k)) json_object_set(object, "k", k);
-  json_decref(k);
+  json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
+                             json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
+                             json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
+  if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
+  if (neighbours) fd_json_set(&object, "k", k);
+  else json_decref(k);
   return object;
 }
 
 /* What a report draws of the test rows and the first seed. */
-static fd_status figures_of(const probing *p, json_t *list) {
+static fd_status figures_of(const probing *p, json_t **list) {
   for (int i = 0; i < p->result.items; i++) {
     const fd_probe_item *item = &p->result.item[i];
     json_t *json;
     FD_TRY(fd_figures_json(
         &(fd_figures){item->name, 0, &p->rows.test, p->rows.train.classes, item->test, item->plane, item->share, "training rows"},
         &json));
-    json_array_append_new(list, json);
+    fd_json_append(list, json);
   }
   return FD_OK;
 }
 
 static fd_status write_json(const options *o, const probing *p) {
   json_t *results = json_array(), *figures = json_array();
-  for (int i = 0; i < p->result.items; i++) json_array_append_new(results, json_of_item(&p->result.item[i], p->result.seeds));
+  fd_status status = figures_of(p, &figures);
+  if (status != FD_OK) {
+    json_decref(results);
+    json_decref(figures);
+    return status;
+  }
+  for (int i = 0; i < p->result.items; i++) fd_json_append(&results, json_of_item(&p->result.item[i], p->result.seeds));
   json_t *root = json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o, s:o}", "version",
                            fd_version(), "checkpoint", o->checkpoint ? p->model.info.folder : NULL, "state_id",
                            o->checkpoint ? p->model.info.state_id : NULL, "train", fd_task_input_name(&o->rows), "test",
@@ -217,9 +227,8 @@ static fd_status write_json(const options *o, const probing *p) {
                            p->same, "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out,
                            "classes", p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results",
                            results, "figures", figures);
-  if (root && p->rows.names.count) json_object_set_new(root, "labels", fd_task_labels(&p->rows.names));
-  fd_status status = root ? figures_of(p, figures) : FD_OK;
-  if (status == FD_OK) status = fd_json_write(o->output, root);
+  if (p->rows.names.count) fd_json_set(&root, "labels", fd_task_labels(&p->rows.names));
+  status = fd_json_write(o->output, root);
   json_decref(root);
   return status;
 }
@@ -244,10 +253,10 @@ static void print_choices(const double *value, int seeds, const char *format) {
 
 static void print_table(const options *o, const probing *p) {
   int seeds = p->result.seeds;
-  if (o->checkpoint) printf("checkpoint  %s\n", p->model.info.folder);
-  printf("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
-         o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
-  for (int i = 0; i < p->rows.names.count; i++) printf("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
+  if (o->checkpoint) fd_print("checkpoint  %s\n", p->model.info.folder);
+  fd_print("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
+           o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
+  for (int i = 0; i < p->rows.names.count; i++) fd_print("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
   if (p->rows.names.count) printf("\n");
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",

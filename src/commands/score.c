@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/gzip.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
+#include "base/path.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "data/bed.h"
 #include "data/sources.h"
+#include "output/cell.h"
 #include "tasks/pretrained.h"
 #include "tasks/score.h"
 #include "tasks/track.h"
@@ -20,7 +24,7 @@ typedef struct options {
   const char *words[2]; /* checkpoint, input */
   const char *output, *genome;
   int64_t window, every;
-  int one_strand, scores, track;
+  int one_strand, scores, track, partial, spreadsheet;
   double mismatches;
   fd_use use;
 } options;
@@ -38,16 +42,10 @@ typedef struct scoring {
   fd_output output;
 } scoring;
 
-static int ends_with(const char *path, const char *end) {
-  size_t n = strlen(path), m = strlen(end);
-  return n > m && !strcmp(path + n - m, end);
-}
-
-/* Whether a file is of a kind such as ".vcf", packed or not. */
+/* Whether an output is of a kind such as ".vcf", or that with .gz behind it. */
 static int is_kind(const char *path, const char *kind) {
-  char packed[16];
-  snprintf(packed, sizeof packed, "%s.gz", kind);
-  return ends_with(path, kind) || ends_with(path, packed);
+  const char *at = fd_ending(path, kind);
+  return at && (!at[strlen(kind)] || fd_gzip_is_name(path));
 }
 
 /* Input and output must be of one kind, and the output's place be there, before anything is read. */
@@ -57,8 +55,8 @@ static fd_status check_names(const options *o) {
         FD_USAGE,
         "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides), or .gz behind it",
         o->output);
-  int of_variants = !is_kind(o->output, ".bedgraph"), of_intervals = is_kind(o->words[1], ".bed"),
-      is_vcf = is_kind(o->words[1], ".vcf");
+  int of_variants = !is_kind(o->output, ".bedgraph"), of_intervals = fd_bed_is_name(o->words[1]),
+      is_vcf = fd_ending(o->words[1], ".vcf") != NULL;
   if (of_variants && of_intervals)
     return fd_fail(FD_USAGE, "findna score: %s: intervals give a track: --output NAME.bedgraph", o->words[1]);
   if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
@@ -69,9 +67,11 @@ static fd_status check_names(const options *o) {
 
 /* Options of the other kind of output would have no effect. */
 static fd_status check_effect(const fd_args *args, int argc, char **argv, const options *o) {
-  static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches"};
+  static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches", "partial"};
   int track = is_kind(o->output, ".bedgraph");
-  for (int i = 0; i < 2; i++) {
+  if (o->spreadsheet && !is_kind(o->output, ".tsv"))
+    return fd_fail(FD_USAGE, "findna score: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
+  for (int i = 0; i < (track ? 3 : 2); i++) {
     const char *name = track ? of_variants[i] : of_nucleotides[i];
     if (fd_args_given(args, argc, argv, name))
       return fd_fail(FD_USAGE, "findna score: --%s is for %s; --output %s has no use for it", name,
@@ -90,9 +90,13 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"scores", FD_ARG_CHOICE, &o->scores, 0, 0, "both|llr|distance",
        "for variants: log-likelihood ratio of the masked nucleotides, distance of the embeddings"},
       {"mismatches", FD_ARG_REAL, &o->mismatches, 0, 1, "SHARE", "of variants whose REF may differ from the genome"},
+      {"partial", FD_ARG_FLAG, &o->partial, 0, 0, NULL,
+       "variants on contigs that the genome lacks get no score, and are counted"},
       {"track", FD_ARG_CHOICE, &o->track, 0, 0, "logp|entropy",
        "for nucleotides: log p of the one that is there, or the entropy of p, in nats"},
       {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th at a time; K passes"},
+      {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
@@ -167,7 +171,11 @@ static void write_table(const options *o, const scoring *s, FILE *out) {
     const char *alt = v->alt;
     for (int64_t a = s->scores.first[i]; a < s->scores.first[i + 1]; a++) {
       int length = (int)strcspn(alt, ",");
-      fprintf(out, "%s\t%" PRId64 "\t%s\t%s\t%.*s", v->contig, v->position + 1, v->id, v->ref, length, alt);
+      fd_cell(out, v->contig, strlen(v->contig), o->spreadsheet);
+      fprintf(out, "\t%" PRId64 "\t", v->position + 1);
+      fd_cell(out, v->id, strlen(v->id), o->spreadsheet);
+      fprintf(out, "\t%s\t", v->ref);
+      fd_cell(out, alt, (size_t)length, o->spreadsheet);
       for (int which = 0; which < 2; which++)
         if (wanted(o, which)) fputc('\t', out), print_number(out, part(&s->scores.score[a], which), "");
       fputc('\n', out);
@@ -205,7 +213,7 @@ static fd_status load_variants(const options *o, scoring *s) {
   if (vcf) FD_TRY(refuse_scored(o->words[1], &s->variants));
   FD_TRY(fd_output_begin(&s->output, o->output));
   FD_TRY(fd_genome_scan(&s->genome, o->genome));
-  return fd_genome_check_names(&s->genome);
+  return fd_genome_index(&s->genome);
 }
 
 static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
@@ -214,6 +222,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
                                 .llr = wanted(o, 0),
                                 .distance = wanted(o, 1),
                                 .mismatches = o->mismatches,
+                                .partial = o->partial,
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   int root = comm->rank == 0;
@@ -221,6 +230,9 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
   FD_TRY(
       fd_score_variants(&how, &s->encoder, comm, o->words[1], root ? &s->variants : NULL, root ? &s->genome : NULL, &s->scores));
   if (!root) return FD_OK;
+  if (s->scores.absent)
+    fd_info("%" PRId64 " of %" PRId64 " variants lie on contigs that the genome lacks (--partial)", s->scores.absent,
+            s->variants.count);
   if (s->scores.scored < s->scores.alleles)
     fd_info("%" PRId64 " of %" PRId64
             " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",

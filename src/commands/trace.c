@@ -5,15 +5,16 @@
 #include <string.h>
 
 #include "base/args.h"
-#include "base/file.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "output/safetensors.h"
 #include "train/rank_device.h"
 #include "train/trainer.h"
 
-enum { SCALARS = 7, TENSORS_MAX = 65536 };
+enum { SCALARS = 7, TENSORS_MAX = 65536, ROWS_MAX = 1 << 24 };
 
 static const char *const scalar_names[SCALARS] = {"loss", "mnm", "cl", "grad_norm", "clip_coef", "lr", "ema_lambda"};
 
@@ -42,6 +43,8 @@ static fd_status take(const trace *t, const char *name, const char *dtype, size_
     return fd_fail(FD_DATA, "input tensor '%s' is %s (expected %s)", name, (*tensor)->dtype, dtype);
   if (count && (*tensor)->bytes != count * size)
     return fd_fail(FD_DATA, "input tensor '%s' has %zu elements (expected %zu)", name, (*tensor)->bytes / size, count);
+  size_t floats = size == 4 ? (*tensor)->bytes / size : 0, place = fd_first_bad((*tensor)->data, floats);
+  if (place < floats) return fd_fail(FD_NUMERIC, "input tensor '%s', element %zu is not finite", name, place);
   return FD_OK;
 }
 
@@ -151,17 +154,23 @@ static fd_status upload(void *context, fd_batch *batch) {
 /* The lengths of the sequences: from in0.labels [B, L], or the comma-separated list of --lengths. */
 static fd_status read_lengths(trace *t, const fd_list *list) {
   const fd_tensor *labels;
+  int64_t bases = 0;
   FD_TRY(take(t, "in0.labels", "U8", 0, &labels));
   if (!list->count && labels->dims != 2)
     return fd_fail(FD_DATA, "in0.labels has %d dimensions (expected [batch, length], or give --lengths)", labels->dims);
-  t->sequences = list->count ? list->count : (int)labels->shape[0];
-  if (t->sequences < 1) return fd_fail(FD_DATA, "in0.labels holds no sequence");
+  if (!labels->bytes || labels->bytes > ROWS_MAX)
+    return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides (expected 1 to %d)", labels->bytes, ROWS_MAX);
+  t->sequences = list->count ? list->count : (int)labels->shape[0]; /* as many as its bytes at most */
   FD_TRY(fd_alloc(&t->lengths, (size_t)t->sequences, sizeof *t->lengths, "trace"));
   for (int i = 0; i < t->sequences; i++) {
-    t->lengths[i] = list->count ? atoi(list->item[i]) : (int)labels->shape[1];
-    if (t->lengths[i] < 1) return fd_fail(FD_USAGE, "--lengths: '%s' is not a length", list->count ? list->item[i] : "0");
+    long length = list->count ? strtol(list->item[i], NULL, 10) : (long)labels->shape[1];
+    if (length < 1 || length > ROWS_MAX)
+      return fd_fail(FD_USAGE, "--lengths: '%s' is not a length from 1 to %d", list->count ? list->item[i] : "0", ROWS_MAX);
+    t->lengths[i] = (int)length;
+    if (!fd_add_size(&bases, length) || bases > (int64_t)labels->bytes) break;
   }
-  return FD_OK;
+  if (bases == (int64_t)labels->bytes) return FD_OK;
+  return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides, which is not the sum of --lengths", labels->bytes);
 }
 
 /* Copies weights given as WHAT.NAME into an array of the state. */
@@ -178,13 +187,16 @@ static fd_status take_weights(trace *t, const char *what, float *to) {
 }
 
 static fd_status build(trace *t, fd_comm *comm) {
-  int longest = 0, rows = 0;
+  int longest = 0;
+  int64_t rows = 0;
   char name[FD_TENSOR_NAME];
   const fd_tensor *centre;
   for (int i = 0; i < t->sequences; i++) {
     if (t->lengths[i] > longest) longest = t->lengths[i];
     rows += t->lengths[i] + t->cls;
   }
+  if (rows > ROWS_MAX)
+    return fd_fail(FD_DATA, "the input has %" PRId64 " rows with those of [CLS] (expected at most %d)", rows, ROWS_MAX);
   t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
   t->config.train.virtual_ranks = 1;
   FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
@@ -193,12 +205,14 @@ static fd_status build(trace *t, fd_comm *comm) {
   FD_TRY(take_weights(t, "student0", t->state->array[FD_STUDENT]));
   if (t->state->array[FD_TEACHER]) {
     FD_TRY(take_weights(t, "teacher0", t->state->array[FD_TEACHER]));
+  }
+  if (t->state->array[FD_CENTRE]) {
     snprintf(name, sizeof name, "%s.center0", t->prefix);
     FD_TRY(take(t, name, "F32", t->state->size[FD_CENTRE], &centre));
     FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
   }
   return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, remember_draw, upload}, t->state,
-                           t->config.train.steps ? t->config.train.steps : t->steps, rows);
+                           t->config.train.steps ? t->config.train.steps : t->steps, (int)rows);
 }
 
 static fd_status run_steps(trace *t) {
@@ -213,6 +227,9 @@ static fd_status run_steps(trace *t) {
     char what[32], name[FD_TENSOR_NAME];
     FD_TRY(fd_trainer_step(t->trainer, &r));
     FD_TRY(t->failed);
+    if (r.skipped)
+      return fd_fail(FD_NUMERIC, "step %" PRId64 ": loss %g, norm of the gradient %g: no update can be made of these", r.step,
+                     r.loss, r.grad_norm);
     const double values[SCALARS] = {r.loss, r.term[FD_TERM_mnm], r.term[FD_TERM_cl], r.grad_norm, r.clip, r.lr, r.momentum};
     for (int i = 0; i < SCALARS; i++) t->scalars[(size_t)i * (size_t)t->steps + (size_t)k - 1] = values[i];
     fd_info("step %" PRId64 ": loss %.9g  mnm %.9g  cl %.9g  grad_norm %.9g", r.step, r.loss, r.term[FD_TERM_mnm],

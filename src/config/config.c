@@ -2,14 +2,14 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/args.h"
-#include "base/file.h"
+#include "base/json.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "config/options.h"
 
@@ -27,6 +27,8 @@ const fd_option fd_options[] = {
   {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", change == FROZEN, help},
 #define TEXT(section, name, value, change, help) \
   {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, change == FROZEN, help},
+#define PATH(section, name, value, change, help) \
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 1, NULL, change == FROZEN, help},
 #define CHOICE(section, name, value, choices, change, help) \
   {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, change == FROZEN, help},
 #include "config/schema.def"
@@ -77,13 +79,6 @@ static const char *choice_text(const char *choices, int index, int *length) {
   return choices;
 }
 
-/* What is no UTF-8 could not be read back from the file that a run writes. */
-static int is_utf8(const char *text) {
-  json_t *copy = json_string(text);
-  json_decref(copy);
-  return copy != NULL;
-}
-
 static int bad_value(char *why, size_t room, const fd_option *o, const char *text) {
   if (o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_BOOL)
     snprintf(why, room, "%s.%s: '%.80s' is not one of %s", o->section, o->name, text, o->choices);
@@ -94,12 +89,19 @@ static int bad_value(char *why, size_t room, const fd_option *o, const char *tex
 }
 
 int fd_option_set(fd_config *config, const fd_option *o, const char *text, char *why, size_t room) {
-  char *end;
+  char *end, path[FD_PATH_MAX];
   errno = 0;
   if (o->kind == FD_OPTION_TEXT) {
+    if (o->max > 0 && fd_path_is_home(text)) { /* shells and YAML leave it as it is */
+      if (fd_path_expand(path, text) != FD_OK) return snprintf(why, room, "%s.%s: no such place", o->section, o->name), 0;
+      text = path;
+    }
     if (strlen(text) >= FD_TEXT_MAX)
       return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
-    if (!is_utf8(text)) return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
+    int utf8;
+    if (fd_json_is_utf8(text, &utf8) != FD_OK) return -1;
+    if (!utf8) /* it could not be read back from the file that a run writes */
+      return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
     snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", text);
     return 1;
   }
@@ -123,6 +125,22 @@ const fd_option *fd_option_find(const char *section, const char *name) {
   return NULL;
 }
 
+/* The code point at `at`, which is UTF-8, and its bytes. */
+static unsigned code_point(const char *at, int *bytes) {
+  const unsigned char *c = (const unsigned char *)at;
+  *bytes = c[0] < 0x80 ? 1 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+  unsigned code = *bytes == 1 ? c[0] : c[0] & (0x7fu >> *bytes);
+  for (int i = 1; i < *bytes; i++) code = code << 6 | (c[i] & 0x3fu);
+  return code;
+}
+
+/* Control characters, line ends of Unicode and what is no character: YAML refuses them, or changes them, where they stand as they
+ * are. */
+static int is_escaped(unsigned code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
+         code == 0xffff;
+}
+
 /* A text is quoted unless it is of characters that mean nothing in YAML. */
 static void print_text(FILE *out, const char *text) {
   static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
@@ -131,11 +149,11 @@ static void print_text(FILE *out, const char *text) {
     return;
   }
   fputc('"', out);
-  for (; *text; text++) {
-    unsigned char byte = (unsigned char)*text;
-    if (byte == '"' || byte == '\\') fprintf(out, "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7f) fprintf(out, "\\x%02x", byte);
-    else fputc(byte, out);
+  for (int bytes; *text; text += bytes) {
+    unsigned code = code_point(text, &bytes);
+    if (code == '"' || code == '\\') fprintf(out, "\\%c", (int)code);
+    else if (is_escaped(code)) fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+    else fwrite(text, 1, (size_t)bytes, out);
   }
   fputc('"', out);
 }
@@ -184,17 +202,25 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   fprintf(out, " | %s | %s |\n", o->frozen ? "frozen" : "free", o->help);
 }
 
+static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    if (!o->frozen || (named && !named[o - fd_options])) continue;
+    fprintf(out, "%s.%s=", o->section, o->name);
+    fd_option_print(out, config, o);
+    fprintf(out, "\n");
+  }
+}
+
 void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) {
   const char *section = "";
+  if (style == FD_CONFIG_FROZEN) {
+    print_frozen(out, config, NULL);
+    return;
+  }
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int fresh = strcmp(section, o->section) != 0;
     section = o->section;
-    if (style == FD_CONFIG_FROZEN) {
-      if (!o->frozen) continue;
-      fprintf(out, "%s.%s=", o->section, o->name);
-      fd_option_print(out, config, o);
-      fprintf(out, "\n");
-    } else if (style == FD_CONFIG_MARKDOWN) {
+    if (style == FD_CONFIG_MARKDOWN) {
       if (fresh) fprintf(out, "\n## %s\n\n| option | default | values | at resume | meaning |\n|---|---|---|---|---|\n", section);
       print_markdown_row(out, config, o);
     } else {
@@ -208,19 +234,21 @@ void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) 
   }
 }
 
-fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) {
+fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) {
   char *text = NULL;
   size_t bytes = 0;
   unsigned char digest[FD_SHA256_BYTES];
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
-  fd_config_print(out, config, FD_CONFIG_FROZEN);
+  print_frozen(out, config, named);
   FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_sha256_of(text, bytes, digest);
   fd_hex(hex, digest);
   free(text);
   return status;
 }
+
+fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) { return fd_frozen_hash(config, NULL, hex); }
 
 fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {
   fd_status status = FD_OK;

@@ -42,6 +42,7 @@ typedef struct fd_config {
 #define REAL(section, name, value, min, max, change, help) double name;
 #define BOOL(section, name, value, change, help) int name;
 #define TEXT(section, name, value, change, help) char name[FD_TEXT_MAX];
+#define PATH(section, name, value, change, help) char name[FD_TEXT_MAX];
 #define CHOICE(section, name, value, choices, change, help) int name;
 #include "config/schema.def"
 #undef SECTION
@@ -50,6 +51,7 @@ typedef struct fd_config {
 #undef REAL
 #undef BOOL
 #undef TEXT
+#undef PATH
 #undef CHOICE
 } fd_config;
 
@@ -70,6 +72,11 @@ int fd_config_projects(const fd_config *config);
  */
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) FD_MUST_CHECK;
+
+/* Reads what fd_config_print once wrote, in this version or an older one with fewer keys; `hex` is what fd_config_hash gave
+ * there: the hash of the frozen keys that the text names. */
+fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t bytes, const char *name,
+                                char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
 /* Whether an override "section.key=value" is of a free key: it may change without changing the result. */
 int fd_config_is_free(const char *override);

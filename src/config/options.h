@@ -12,10 +12,10 @@ typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_
 typedef struct fd_option {
   const char *section, *name;
   fd_option_kind kind;
-  size_t offset;    /* in fd_config */
-  double number;    /* default of INT, REAL, BOOL, CHOICE */
-  const char *text; /* default of TEXT */
-  double min, max;
+  size_t offset;       /* in fd_config */
+  double number;       /* default of INT, REAL, BOOL, CHOICE */
+  const char *text;    /* default of TEXT */
+  double min, max;     /* of a TEXT: max is 1 for the name of a folder */
   const char *choices; /* "a|b|c" */
   int frozen;
   const char *help;
@@ -27,11 +27,14 @@ extern const int fd_option_count;
 /* The option section.name, or NULL. */
 const fd_option *fd_option_find(const char *section, const char *name);
 
-/* Sets an option from text; on failure writes what would be right to `why` and returns 0. */
+/* Sets an option from text; on failure writes what would be right to `why` and returns 0; -1, said, without memory. */
 int fd_option_set(fd_config *config, const fd_option *option, const char *text, char *why, size_t room);
 
 /* Prints the value as YAML. */
 void fd_option_print(FILE *out, const fd_config *config, const fd_option *option);
+
+/* SHA-256 (hex) of the frozen keys; with `named` [fd_option_count] those that it marks only. */
+fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
 /* Checks values against each other; logs every conflict (`name` is the config file) and returns FD_CONFIG, or FD_OK. */
 fd_status fd_config_check(const fd_config *config, const char *name) FD_MUST_CHECK;

@@ -13,7 +13,7 @@ enum { MAX_ERRORS = 20 };
 typedef struct reader {
   fd_config *config;
   const char *name;
-  int errors;
+  int errors, lacking; /* lacking: memory, for a value */
   char section[64], key[64];
   const yaml_event_t *event;
   unsigned char *seen;        /* one a option: set in this file */
@@ -70,8 +70,10 @@ static void take_value(reader *r) {
   if (r->seen[o - fd_options]++) {
     snprintf(why, sizeof why, "%s.%s is given twice; keep one", r->section, r->key);
     complain(r, why);
-  } else if (!fd_option_set(r->config, o, text, why, sizeof why)) {
-    complain(r, why);
+  } else {
+    int set = fd_option_set(r->config, o, text, why, sizeof why);
+    if (!set) complain(r, why);
+    r->lacking |= set < 0;
   }
 }
 
@@ -171,22 +173,42 @@ static void apply_override(reader *r, const char *override) {
     (void)fd_fail(FD_CONFIG, "command line: unknown option '%s'%s%s%s; 'findna config' lists all", wanted,
                   near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     r->errors++;
-  } else if (!fd_option_set(r->config, o, equals + 1, why, sizeof why)) {
-    (void)fd_fail(FD_CONFIG, "command line: %s", why);
-    r->errors++;
+  } else {
+    int set = fd_option_set(r->config, o, equals + 1, why, sizeof why);
+    if (!set) (void)fd_fail(FD_CONFIG, "command line: %s", why);
+    r->errors += !set;
+    r->lacking |= set < 0;
   }
+}
+
+/* named[fd_option_count], zeroed: the options that the text names are marked. */
+static fd_status parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides, int count,
+                       unsigned char *named) {
+  reader r = {.config = config, .name = name, .seen = named};
+  fd_config_defaults(config);
+  fd_status status = read_events(&r, text, bytes);
+  for (int i = 0; i < count && r.errors < MAX_ERRORS; i++) apply_override(&r, overrides[i]);
+  FD_TRY(status);
+  if (r.lacking) return FD_MEMORY;
+  if (r.errors > MAX_ERRORS) (void)fd_fail(FD_CONFIG, "%s: %d errors in all", name, r.errors);
+  if (r.errors) return FD_CONFIG;
+  return fd_config_check(config, name);
 }
 
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) {
-  reader r = {.config = config, .name = name};
-  FD_TRY(fd_alloc(&r.seen, (size_t)fd_option_count, 1, "config"));
-  fd_config_defaults(config);
-  fd_status status = read_events(&r, text, bytes);
-  for (int i = 0; i < count && r.errors < MAX_ERRORS; i++) apply_override(&r, overrides[i]);
-  free(r.seen);
-  FD_TRY(status);
-  if (r.errors > MAX_ERRORS) (void)fd_fail(FD_CONFIG, "%s: %d errors in all", name, r.errors);
-  if (r.errors) return FD_CONFIG;
-  return fd_config_check(config, name);
+  unsigned char *named;
+  FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
+  fd_status status = parse(config, text, bytes, name, overrides, count, named);
+  free(named);
+  return status;
+}
+
+fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t bytes, const char *name, char hex[FD_SHA256_HEX]) {
+  unsigned char *named;
+  FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
+  fd_status status = parse(config, text, bytes, name, NULL, 0, named);
+  if (status == FD_OK) status = fd_frozen_hash(config, named, hex);
+  free(named);
+  return status;
 }

@@ -1,11 +1,11 @@
 /* Sorts, finds, joins and splits names of classes. */
 #include "data/class_names.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 enum { NAMES_MAX = 4096 };
@@ -17,15 +17,10 @@ int fd_class_names_is_name(const char *text) {
   return *end != '\0';
 }
 
-/* What is no UTF-8 could not be written to the files that keep names. */
-static int is_utf8(const char *text) {
-  json_t *copy = json_string(text);
-  json_decref(copy);
-  return copy != NULL;
-}
-
 static fd_status check(const char *where, const char *text) {
-  if (!is_utf8(text)) return fd_fail(FD_DATA, "%s: a label is no UTF-8: names of classes are", where);
+  int utf8;
+  FD_TRY(fd_json_is_utf8(text, &utf8)); /* what is not could not be written to the files that keep names */
+  if (!utf8) return fd_fail(FD_DATA, "%s: a label is no UTF-8: names of classes are", where);
   for (const char *at = text; *at; at++)
     if (*at == ',' || (unsigned char)*at < 0x20 || *at == 0x7f)
       return fd_fail(FD_DATA, "%s: the label '%.40s' has a comma or a control character: names of classes have none", where,

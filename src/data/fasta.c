@@ -1,64 +1,59 @@
-/* FASTA, plain or gzip (bgzip is gzip): any line length, CRLF, lower case, IUPAC letters. */
+/* FASTA, packed or not (stream.h): any line length and line end, lower case, IUPAC letters. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/signals.h"
 #include "data/alphabet.h"
 #include "data/genome.h"
+#include "data/lines.h"
 
-enum { BLOCK = 1 << 18, HEADER_MAX = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
+enum { BLOCK = 1 << 18, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
 
-/* A stream of the file's uncompressed bytes, a block at a time. */
+/* A block of the file's content at a time. */
 struct fd_fasta {
-  gzFile file;
+  fd_stream *stream;
   const char *path;
   unsigned char *block;
-  int size, at;     /* of the block */
-  int64_t position; /* of the block's first byte in the uncompressed file */
+  size_t size, at;  /* of the block */
+  int64_t position; /* of the block's first byte in the content */
   int64_t line, line_start;
+  int after_cr; /* the byte before was a CR, which ended a line: a LF now belongs to it */
 };
 
-fd_status fd_fasta_open(const char *path, fd_fasta **out) {
+static fd_status open_fasta(const char *path, int hashed, fd_fasta **out) {
   FD_TRY(fd_alloc(out, 1, sizeof **out, "a FASTA file"));
   fd_fasta *s = *out;
   s->path = path;
   s->line = 1;
   fd_status status = fd_alloc(&s->block, BLOCK, 1, "reading FASTA");
-  if (status == FD_OK && !(s->file = gzopen(path, "rb"))) status = fd_fail_errno("cannot open", path);
-  if (status == FD_OK) gzbuffer(s->file, BLOCK);
-  else fd_fasta_close(out);
+  if (status == FD_OK) status = fd_stream_open(&s->stream, path, hashed);
+  if (status != FD_OK) fd_fasta_close(out);
   return status;
 }
 
+fd_status fd_fasta_open(const char *path, fd_fasta **out) { return open_fasta(path, 0, out); }
+
 void fd_fasta_close(fd_fasta **s) {
   if (!*s) return;
-  if ((*s)->file) gzclose((*s)->file);
+  fd_stream_close(&(*s)->stream);
   free((*s)->block);
   free(*s);
   *s = NULL;
 }
 
-/* The next block; size 0 at the end. A cut-off or damaged gzip file is an error, not an end. */
+/* The next block when this one is used up; size 0 at the end. */
 static fd_status fill(fd_fasta *s) {
-  int code = Z_OK;
-  if (fd_signals_stop()) return fd_fail(FD_RETRY, "%s: stopped by a signal while it was read", s->path);
-  s->position += s->size;
+  if (s->at < s->size) return FD_OK;
+  s->position += (int64_t)s->size;
   s->at = 0;
-  s->size = gzread(s->file, s->block, BLOCK);
-  const char *why = gzerror(s->file, &code);
-  if (s->size < 0 || (code != Z_OK && code != Z_STREAM_END))
-    return fd_fail(code == Z_ERRNO ? FD_IO : FD_DATA, "%s: near byte %" PRId64 " of its content: %s; fetch or pack it again",
-                   s->path, s->position, code == Z_BUF_ERROR ? "the gzip file is cut off" : why);
-  return FD_OK;
+  return fd_stream_read(s->stream, s->block, BLOCK, &s->size);
 }
 
-static int64_t place_of(const fd_fasta *s) { return s->position + s->at; }
+static int64_t place_of(const fd_fasta *s) { return s->position + (int64_t)s->at; }
 
 /* "file:line", for messages. */
 static const char *where(const fd_fasta *s, int64_t line, char text[WHERE_MAX]) {
@@ -66,24 +61,40 @@ static const char *where(const fd_fasta *s, int64_t line, char text[WHERE_MAX]) 
   return text;
 }
 
-static void next_line(fd_fasta *s) {
+/* Takes the line end that comes next: CR or LF. */
+static void end_line(fd_fasta *s) {
+  s->after_cr = s->block[s->at++] == '\r';
   s->line++;
   s->line_start = place_of(s);
 }
 
+/* At the beginning of a line: fills the block, and takes the LF of a CRLF. */
+static fd_status begin_line(fd_fasta *s) {
+  FD_TRY(fill(s));
+  if (s->after_cr && s->size && s->block[s->at] == '\n') s->at++, s->line_start++;
+  s->after_cr = 0;
+  return fill(s);
+}
+
+static int is_line_end(unsigned char byte) { return byte == '\n' || byte == '\r'; }
+
 /* Reads a header line after its '>': the first word goes to `name`. Leaves the stream behind the line's end. */
-static fd_status read_header(fd_fasta *s, char name[HEADER_MAX]) {
+static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
   int length = 0, word = 1;
   for (;;) {
-    if (s->at == s->size) FD_TRY(fill(s));
+    FD_TRY(fill(s));
     if (!s->size) break;
-    unsigned char byte = s->block[s->at++];
-    if (byte == '\n') {
-      next_line(s);
+    unsigned char byte = s->block[s->at];
+    if (is_line_end(byte)) {
+      end_line(s);
       break;
     }
+    s->at++;
     if (isspace(byte)) word = word && length == 0; /* "> name" has its name behind the space */
-    else if (word && length < HEADER_MAX - 1) name[length++] = (char)(byte ? byte : 1);
+    else if (word && length == NAME_MAX_BYTES - 1)
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": the record's name is longer than %d characters", s->path, s->line,
+                     NAME_MAX_BYTES - 1);
+    else if (word) name[length++] = (char)(byte ? byte : 1);
   }
   name[length] = '\0';
   return FD_OK;
@@ -92,21 +103,24 @@ static fd_status read_header(fd_fasta *s, char name[HEADER_MAX]) {
 /* What a pass does with a stretch of letters of one line. */
 typedef fd_status take_letters(void *context, fd_fasta *s, const unsigned char *letters, int count);
 
+/* How many bytes of the block belong to this line. */
+static size_t rest_of_line(const fd_fasta *s) {
+  const unsigned char *from = s->block + s->at, *lf = memchr(from, '\n', s->size - s->at);
+  size_t count = lf ? (size_t)(lf - from) : s->size - s->at;
+  const unsigned char *cr = memchr(from, '\r', count);
+  return cr ? (size_t)(cr - from) : count;
+}
+
 /* Reads letters up to the next header (*more: 1) or the end (0). */
 static fd_status read_sequence(fd_fasta *s, take_letters *take, void *context, int *more) {
   for (;;) {
-    if (s->at == s->size) FD_TRY(fill(s));
+    FD_TRY(begin_line(s));
     *more = s->size > 0;
-    if (!s->size) return FD_OK;
-    if (place_of(s) == s->line_start && s->block[s->at] == '>') return FD_OK;
-    unsigned char *from = s->block + s->at, *newline = memchr(from, '\n', (size_t)(s->size - s->at));
-    int count = newline ? (int)(newline - from) : s->size - s->at;
-    FD_TRY(take(context, s, from, count));
+    if (!s->size || (place_of(s) == s->line_start && s->block[s->at] == '>')) return FD_OK;
+    size_t count = rest_of_line(s);
+    FD_TRY(take(context, s, s->block + s->at, (int)count));
     s->at += count;
-    if (newline) {
-      s->at++;
-      next_line(s);
-    }
+    if (s->at < s->size) end_line(s);
   }
 }
 
@@ -115,12 +129,12 @@ static fd_status read_sequence(fd_fasta *s, take_letters *take, void *context, i
 static fd_status bad_byte(const fd_fasta *s, const unsigned char *letter) {
   char text[16];
   snprintf(text, sizeof text, isgraph(*letter) ? "'%c'" : "byte 0x%02x", *letter);
-  return fd_fail(FD_DATA, "%s:%" PRId64 ":%" PRId64 ": %s is no letter of DNA; expected A, C, G, T, N or another IUPAC letter",
-                 s->path, s->line, s->position + (letter - s->block) - s->line_start + 1, text);
+  const char *hint = *letter == '>' ? " (files joined without a line end between them?)" : "";
+  return fd_fail(FD_DATA, "%s:%" PRId64 ":%" PRId64 ": %s is no letter of DNA; expected A, C, G, T, N or another IUPAC letter%s",
+                 s->path, s->line, s->position + (letter - s->block) - s->line_start + 1, text, hint);
 }
 
-/* CRLF, and blanks at the end of a line. */
-static int blank(unsigned char byte) { return byte == '\r' || byte == ' ' || byte == '\t'; }
+static int blank(unsigned char byte) { return byte == ' ' || byte == '\t'; }
 
 static fd_status scan_letters(void *context, fd_fasta *s, const unsigned char *letters, int count) {
   fd_genome *g = context;
@@ -145,16 +159,24 @@ static fd_status scan_letters(void *context, fd_fasta *s, const unsigned char *l
 
 /* Goes behind the '>' of the first record. */
 static fd_status find_first(fd_fasta *s) {
+  size_t mark;
   FD_TRY(fill(s));
-  while (s->at < s->size && isspace(s->block[s->at]))
-    if (s->block[s->at++] == '\n') next_line(s);
-  if (s->at < s->size && s->block[s->at] == '>' && place_of(s) == s->line_start) return s->at++, FD_OK;
+  FD_TRY(fd_byte_order_mark(s->path, s->block, s->size, &mark));
+  s->at = mark;
+  s->line_start = place_of(s);
+  for (;;) {
+    FD_TRY(begin_line(s));
+    if (!s->size || !isspace(s->block[s->at])) break;
+    if (is_line_end(s->block[s->at])) end_line(s);
+    else s->at++;
+  }
+  if (s->size && s->block[s->at] == '>' && place_of(s) == s->line_start) return s->at++, FD_OK;
   return fd_fail(FD_DATA, "%s:%" PRId64 ":%" PRId64 ": expected '>' and a name: this is neither FASTA nor 2bit", s->path, s->line,
                  place_of(s) - s->line_start + 1);
 }
 
 static fd_status scan_records(fd_fasta *s, fd_genome *g) {
-  char name[HEADER_MAX], text[WHERE_MAX];
+  char name[NAME_MAX_BYTES], text[WHERE_MAX];
   int more;
   FD_TRY(find_first(s));
   do {
@@ -162,34 +184,21 @@ static fd_status scan_records(fd_fasta *s, fd_genome *g) {
     FD_TRY(read_header(s, name));
     FD_TRY(fd_genome_add_record(g, where(s, line, text), name, place_of(s)));
     FD_TRY(read_sequence(s, scan_letters, g, &more));
-    FD_TRY(fd_genome_end_record(g, where(s, line, text)));
-    s->at += more; /* the '>' */
+    fd_genome_end_record(g, where(s, line, text));
+    s->at += (size_t)more; /* the '>' */
     fd_progress(0, "%s: %s, %" PRId64 " Mb read", s->path, name, g->counts.bases / 1000000);
   } while (more);
   return FD_OK;
 }
 
-/* bgzip ends with an empty member: without it the file was cut between two members, which gzip alone would not notice. */
-static fd_status check_bgzip_end(const char *path, uint64_t bytes) {
-  static const unsigned char end[28] = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 6, 0, 'B', 'C', 2, 0, 0x1b, 0, 3};
-  unsigned char head[16] = {0}, tail[28] = {0};
-  FILE *file = fopen(path, "rb");
-  if (!file) return fd_fail_errno("cannot open", path);
-  size_t n = fread(head, 1, sizeof head, file);
-  int bgzip = n == sizeof head && !memcmp(head, end, 4) && head[12] == 'B' && head[13] == 'C';
-  int whole = !bgzip || (bytes >= sizeof tail && !fseeko(file, -(off_t)sizeof tail, SEEK_END) &&
-                         fread(tail, 1, sizeof tail, file) == sizeof tail && !memcmp(tail, end, sizeof end));
-  fclose(file);
-  return whole ? FD_OK : fd_fail(FD_DATA, "%s: is bgzip without its end mark: the file is cut off; fetch or pack it again", path);
-}
-
 fd_status fd_fasta_scan(fd_genome *g) {
-  char path[FD_PATH_MAX]; /* g->file may move */
+  fd_source_file *f = &g->file[g->files - 1];
   fd_fasta *s;
-  FD_TRY(fd_path(path, g->file[g->files - 1].path, NULL, NULL));
-  FD_TRY(check_bgzip_end(path, g->file[g->files - 1].bytes));
-  FD_TRY(fd_fasta_open(path, &s));
-  fd_status status = scan_records(s, g);
+  FD_TRY(open_fasta(f->path, 1, &s));
+  f->packed = fd_stream_is_packed(s->stream);
+  fd_status status = fd_stream_id(s->stream, &f->id);
+  if (status == FD_OK) status = scan_records(s, g);
+  if (status == FD_OK) status = fd_stream_finish(s->stream, f->sha256, &f->bytes);
   fd_fasta_close(&s);
   return status;
 }
@@ -214,21 +223,25 @@ static fd_status store_letters(void *context, fd_fasta *s, const unsigned char *
   return FD_OK;
 }
 
-/* Goes to a byte of the uncompressed file; within the block, without asking zlib. */
+/* Goes to a byte of the content; within the block, without asking the stream. */
 static fd_status seek(fd_fasta *s, int64_t offset) {
-  if (offset < s->position || offset > s->position + s->size) {
-    if (gzseek(s->file, (z_off_t)offset, SEEK_SET) < 0) return changed(s);
+  if (offset < s->position || offset > s->position + (int64_t)s->size) {
+    FD_TRY(fd_stream_seek(s->stream, offset));
     s->position = offset;
     s->size = 0;
   }
-  s->at = (int)(offset - s->position);
+  s->at = (size_t)(offset - s->position);
   s->line_start = offset;
+  s->after_cr = 0;
   return FD_OK;
 }
 
-fd_status fd_fasta_read(fd_fasta *s, const fd_record *r, uint8_t *symbols) {
+fd_status fd_fasta_read(fd_fasta *s, const fd_file_id *id, const fd_record *r, uint8_t *symbols) {
   int more;
+  fd_file_id now;
   destination d = {symbols, 0, r->length};
+  FD_TRY(fd_stream_id(s->stream, &now));
+  if (!fd_file_id_same(id, &now)) return changed(s);
   FD_TRY(seek(s, r->offset));
   FD_TRY(read_sequence(s, store_letters, &d, &more));
   return d.filled == r->length ? FD_OK : changed(s);

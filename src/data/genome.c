@@ -7,59 +7,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
-#include "data/alphabet.h"
+#include "data/lines.h"
+
+/* --- scanning -------------------------------------------------------------------------------------------------------- */
 
 fd_status fd_genome_scan(fd_genome *g, const char *path) {
+  free(g->by_name);
+  g->by_name = NULL;
   FD_TRY(fd_grow(&g->file, &g->file_capacity, (size_t)g->files + 1, sizeof *g->file, "source files"));
   fd_source_file *f = &g->file[g->files];
   memset(f, 0, sizeof *f);
   FD_TRY(fd_path(f->path, path, NULL, NULL));
   FD_TRY(fd_file_size(path, &f->bytes)); /* also: a pipe cannot be read twice */
   if (!f->bytes) return fd_fail(FD_DATA, "%s: is empty; expected sequences in FASTA or 2bit", path);
-  FD_TRY(fd_sha256_file(path, f->sha256, &f->bytes));
   f->twobit = fd_twobit_detect(path);
+  f->scanned = 1;
+  int before = g->records;
   g->files++;
-  return f->twobit ? fd_twobit_scan(g) : fd_fasta_scan(g);
+  FD_TRY(f->twobit ? fd_twobit_scan(g) : fd_fasta_scan(g));
+  for (int r = before; r < g->records; r++)
+    if (g->record[r].length) return FD_OK;
+  return fd_fail(FD_DATA, "%s: none of its %d records has a sequence", path, g->records - before);
 }
 
 void fd_genome_free(fd_genome *g) {
-  for (int i = 0; i < g->records; i++) free(g->record[i].run);
+  for (int i = 0; i < g->records; i++) free(g->record[i].run), free(g->record[i].name);
   free(g->record);
   free(g->file);
+  free(g->by_name);
   memset(g, 0, sizeof *g);
 }
 
-/* Splits "chr1:101-200" into contig and region; any other name stays as it is. */
-static void take_region(fd_record *r) {
-  char *colon = strrchr(r->contig, ':'), *end;
-  if (!colon || colon == r->contig || !isdigit((unsigned char)colon[1])) return;
-  long long first = strtoll(colon + 1, &end, 10);
-  if (*end != '-' || !isdigit((unsigned char)end[1])) return;
-  long long last = strtoll(end + 1, &end, 10);
-  if (*end || first < 1 || last < first || last == LLONG_MAX) return;
-  *colon = '\0';
+/* The colon of "chr1:101-200", and what it says; NULL for any other name. */
+static char *region_of(char *name, int64_t *first, int64_t *last) {
+  char *colon = strrchr(name, ':'), *dash = colon ? strchr(colon, '-') : NULL;
+  if (!dash || colon == name || !isdigit((unsigned char)colon[1]) || !isdigit((unsigned char)dash[1])) return NULL;
+  *dash = '\0';
+  int good = fd_whole_number(colon + 1, first) && fd_whole_number(dash + 1, last) && *first >= 1 && *last >= *first;
+  *dash = '-';
+  return good && *last < INT64_MAX ? colon : NULL;
+}
+
+fd_status fd_record_set_name(fd_record *r, const char *name) {
+  size_t length = strlen(name);
+  int64_t first, last;
+  FD_TRY(fd_alloc(&r->name, 2 * (length + 1), 1, "the name of a record"));
+  memcpy(r->name, name, length);
+  r->contig = r->name;
+  r->first = r->region = 0;
+  const char *colon = region_of(r->name, &first, &last);
+  if (!colon) return FD_OK;
+  r->contig = r->name + length + 1;
+  memcpy(r->contig, r->name, (size_t)(colon - r->name));
   r->first = first - 1;
   r->region = last - r->first;
+  return FD_OK;
 }
 
 fd_status fd_genome_add_record(fd_genome *g, const char *where, const char *name, int64_t offset) {
-  size_t length = strlen(name);
-  if (!length) return fd_fail(FD_DATA, "%s: the record has no name; expected a word right behind '>'", where);
-  for (size_t i = 0; i < length; i++)
-    if (!isgraph((unsigned char)name[i]))
+  if (!*name) return fd_fail(FD_DATA, "%s: the record has no name; expected a word right behind '>'", where);
+  for (const char *c = name; *c; c++)
+    if (!isgraph((unsigned char)*c))
       return fd_fail(FD_DATA, "%s: the record's name has the byte 0x%02x; expected printable ASCII (is this a binary file?)",
-                     where, (unsigned char)name[i]);
-  if (length >= FD_CONTIG_NAME)
-    return fd_fail(FD_DATA, "%s: the record's name '%.40s...' is longer than %d characters", where, name, FD_CONTIG_NAME - 1);
+                     where, (unsigned char)*c);
   if (g->records == INT_MAX) return fd_fail(FD_DATA, "%s: more than %d records", where, INT_MAX);
   FD_TRY(fd_grow(&g->record, &g->record_capacity, (size_t)g->records + 1, sizeof *g->record, "records"));
-  fd_record *r = &g->record[g->records++];
-  memset(r, 0, sizeof *r);
-  memcpy(r->contig, name, length);
-  r->file = g->files - 1;
-  r->offset = offset;
-  take_region(r);
+  fd_record *r = &g->record[g->records];
+  *r = (fd_record){.file = g->files - 1, .offset = offset};
+  FD_TRY(fd_record_set_name(r, name));
+  g->records++;
   return FD_OK;
 }
 
@@ -76,17 +94,16 @@ fd_status fd_genome_add_n(fd_genome *g, int64_t begin, int64_t end) {
   return FD_OK;
 }
 
-fd_status fd_genome_end_record(fd_genome *g, const char *where) {
-  const fd_record *r = &g->record[g->records - 1];
-  if (!r->length)
-    return fd_fail(FD_DATA, "%s: the record '%s' has no sequence; remove it, or give its sequence", where, r->contig);
-  if (r->region && r->region != r->length)
-    return fd_fail(FD_DATA,
-                   "%s: the name says bases %" PRId64 " to %" PRId64 " of %s, but the record has %" PRId64
-                   " bases; expected contig:first-last from 1, the last base included",
-                   where, r->first + 1, r->first + r->region, r->contig, r->length);
+void fd_genome_end_record(fd_genome *g, const char *where) {
+  fd_record *r = &g->record[g->records - 1];
+  if (r->region && r->region != r->length) { /* a name like any other: it does not say where the record lies */
+    r->contig = r->name;
+    r->first = r->region = 0;
+    g->counts.other_region++;
+  }
+  if (!r->length && !g->counts.empty++)
+    fd_warn("%s: the record '%s' has no sequence; records like this are passed over", where, r->name);
   g->counts.bases += r->length;
-  return FD_OK;
 }
 
 /* N before a position. */
@@ -106,44 +123,35 @@ int64_t fd_record_count_n(const fd_record *record, int64_t begin, int64_t end) {
   return n_before(record, end) - n_before(record, begin);
 }
 
-static int by_name_and_place(const void *a, const void *b) {
-  const fd_record *x = *(const fd_record *const *)a, *y = *(const fd_record *const *)b;
-  int order = strcmp(fd_bare_contig(x->contig), fd_bare_contig(y->contig));
-  return order ? order : (x->first > y->first) - (x->first < y->first);
-}
-
-fd_status fd_genome_check_names(const fd_genome *g) {
-  const fd_record **sorted;
-  fd_status status = FD_OK;
-  FD_TRY(fd_alloc(&sorted, (size_t)g->records, sizeof *sorted, "names"));
-  for (int i = 0; i < g->records; i++) sorted[i] = &g->record[i];
-  if (g->records) qsort(sorted, (size_t)g->records, sizeof *sorted, by_name_and_place);
-  for (int i = 1; i < g->records && status == FD_OK; i++) {
-    const fd_record *a = sorted[i - 1], *b = sorted[i];
-    if (b->first < a->first + a->length && fd_same_contig(a->contig, b->contig))
-      status = fd_fail(FD_DATA, "the sequence '%s' is there twice: in %s and in %s; give each sequence once", b->contig,
-                       g->file[a->file].path, g->file[b->file].path);
-  }
-  free(sorted);
-  return status;
-}
+/* --- reading --------------------------------------------------------------------------------------------------------- */
 
 /* `fasta` is the open file number `file`, or NULL. */
 struct fd_genome_reader {
   const fd_genome *genome;
   fd_fasta *fasta;
   int file;
+  char *known; /* [files] whether id holds what the file was when it was scanned, or first opened here */
+  fd_file_id *id;
 };
 
 fd_status fd_genome_reader_open(const fd_genome *genome, fd_genome_reader **reader) {
+  fd_status status = FD_OK;
   FD_TRY(fd_alloc(reader, 1, sizeof **reader, "a reader"));
-  (*reader)->genome = genome;
-  return FD_OK;
+  fd_genome_reader *r = *reader;
+  r->genome = genome;
+  FD_GO(fd_alloc(&r->known, (size_t)genome->files, 1, "a reader"));
+  FD_GO(fd_alloc(&r->id, (size_t)genome->files, sizeof *r->id, "a reader"));
+  for (int f = 0; f < genome->files; f++) r->known[f] = (char)genome->file[f].scanned, r->id[f] = genome->file[f].id;
+done:
+  if (status != FD_OK) fd_genome_reader_close(reader);
+  return status;
 }
 
 void fd_genome_reader_close(fd_genome_reader **reader) {
   if (!*reader) return;
   fd_fasta_close(&(*reader)->fasta);
+  free((*reader)->known);
+  free((*reader)->id);
   free(*reader);
   *reader = NULL;
 }
@@ -151,11 +159,14 @@ void fd_genome_reader_close(fd_genome_reader **reader) {
 fd_status fd_genome_read(fd_genome_reader *reader, int record, uint8_t *symbols) {
   const fd_record *r = &reader->genome->record[record];
   const fd_source_file *file = &reader->genome->file[r->file];
-  if (file->twobit) return fd_twobit_read(file->path, r, symbols);
+  fd_file_id *id = &reader->id[r->file];
+  if (!reader->known[r->file]) FD_TRY(fd_file_id_at(file->path, id)); /* another rank has scanned it */
+  reader->known[r->file] = 1;
+  if (file->twobit) return fd_twobit_read(file->path, id, r, symbols);
   if (!reader->fasta || reader->file != r->file) {
     fd_fasta_close(&reader->fasta);
     FD_TRY(fd_fasta_open(file->path, &reader->fasta));
     reader->file = r->file;
   }
-  return fd_fasta_read(reader->fasta, r, symbols);
+  return fd_fasta_read(reader->fasta, id, r, symbols);
 }

@@ -23,6 +23,7 @@ static fd_status pack_scan(const fd_genome *g, char **text, size_t *bytes) {
   fwrite(g->file, sizeof *g->file, 1, out);
   for (int i = 0; i < g->records; i++) {
     fwrite(&g->record[i], sizeof *g->record, 1, out);
+    fwrite(g->record[i].name, strlen(g->record[i].name) + 1, 1, out);
     if (g->record[i].runs) fwrite(g->record[i].run, sizeof *g->record[i].run, g->record[i].runs, out);
   }
   return fd_text_close(out, text);
@@ -32,10 +33,30 @@ static void add_counts(fd_read_counts *to, const fd_read_counts *from) {
   to->bases += from->bases;
   to->n += from->n;
   to->lower += from->lower;
+  to->empty += from->empty;
+  to->other_region += from->other_region;
   for (int i = 0; i < 26; i++) to->iupac[i] += from->iupac[i];
 }
 
-static fd_status unpack_scan(fd_genome *g, const char *text) {
+static fd_status unpack_record(fd_record *r, const char **text) {
+  fd_record read;
+  memcpy(&read, *text, sizeof read), *text += sizeof read;
+  *r = (fd_record){.length = read.length, .offset = read.offset};
+  FD_TRY(fd_record_set_name(r, *text));
+  *text += strlen(*text) + 1;
+  if (!read.region) r->contig = r->name, r->first = r->region = 0; /* the length was another than the name says */
+  size_t bytes = read.runs * sizeof *r->run;
+  fd_status status = fd_alloc(&r->run, read.runs, sizeof *r->run, "runs of N");
+  if (status != FD_OK) free(r->name);
+  FD_TRY(status);
+  if (bytes) memcpy(r->run, *text, bytes);
+  r->runs = r->runs_capacity = read.runs;
+  *text += bytes;
+  return FD_OK;
+}
+
+/* `mine`: this rank has scanned the file. */
+static fd_status unpack_scan(fd_genome *g, const char *text, int mine) {
   int records;
   fd_read_counts counts;
   memcpy(&records, text, sizeof records), text += sizeof records;
@@ -43,17 +64,12 @@ static fd_status unpack_scan(fd_genome *g, const char *text) {
   add_counts(&g->counts, &counts);
   FD_TRY(fd_grow(&g->file, &g->file_capacity, (size_t)g->files + 1, sizeof *g->file, "source files"));
   memcpy(&g->file[g->files], text, sizeof *g->file), text += sizeof *g->file;
+  g->file[g->files].scanned = mine;
   FD_TRY(fd_grow(&g->record, &g->record_capacity, (size_t)(g->records + records), sizeof *g->record, "records"));
   for (int i = 0; i < records; i++) {
     fd_record *r = &g->record[g->records];
-    memcpy(r, text, sizeof *r), text += sizeof *r;
-    size_t bytes = r->runs * sizeof *r->run;
+    FD_TRY(unpack_record(r, &text));
     r->file = g->files;
-    r->runs_capacity = r->runs;
-    r->run = NULL;
-    FD_TRY(fd_alloc(&r->run, r->runs, sizeof *r->run, "runs of N"));
-    if (bytes) memcpy(r->run, text, bytes);
-    text += bytes;
     g->records++;
   }
   g->files++;
@@ -76,7 +92,7 @@ fd_status fd_ingest_scan(const fd_list *files, fd_comm *comm, fd_genome *g) {
     FD_GO(comm->ops->broadcast(comm, &size, sizeof size, f % comm->size));
     if (!text[f]) FD_GO(fd_alloc(&text[f], (size_t)size, 1, "the table of sequences"));
     FD_GO(comm->ops->broadcast(comm, text[f], (size_t)size, f % comm->size));
-    FD_GO(unpack_scan(g, text[f]));
+    FD_GO(unpack_scan(g, text[f], f % comm->size == comm->rank));
   }
 done:
   for (int f = 0; f < files->count; f++) free(text[f]);
@@ -95,7 +111,7 @@ typedef struct writer {
   uint8_t *symbols;
   uint16_t *contig;
   int64_t *start;
-  char (*contig_name)[FD_CONTIG_NAME]; /* of the shard's windows, in their order */
+  fd_shard_contig *contig_name; /* of the shard's windows, in their order */
   char source_sha256[FD_SHA256_HEX];
 } writer;
 
@@ -116,28 +132,20 @@ static fd_status write_one(writer *w, const fd_shard_plan *plan, fd_shard_entry 
     const fd_place *place = &w->in->places[plan->split].item[plan->first + i];
     if (i == 0 || place->record != place[-1].record) {
       FD_TRY(load_record(w, place->record));
-      memcpy(w->contig_name[contigs++], g->record[place->record].contig, FD_CONTIG_NAME);
+      const fd_record *r = &g->record[place->record];
+      w->contig_name[contigs++] = (fd_shard_contig){r->name, strlen(r->contig)};
     }
     memcpy(w->symbols + i * window, w->sequence + place->start, (size_t)window);
     w->contig[i] = (uint16_t)(contigs - 1);
     w->start[i] = g->record[place->record].first + place->start;
   }
-  fd_shard shard = {plan->count,
-                    window,
-                    contigs,
-                    fd_split_names[plan->split],
-                    w->in->options->assembly,
-                    w->source_sha256,
-                    (const char(*)[FD_CONTIG_NAME])w->contig_name,
-                    w->symbols,
-                    w->contig,
-                    w->start};
+  fd_shard shard = {
+      plan->count, window,    contigs, fd_split_names[plan->split], w->in->options->assembly, w->source_sha256, w->contig_name,
+      w->symbols,  w->contig, w->start};
   FD_TRY(fd_path(path, w->folder, plan->file, NULL));
-  FD_TRY(fd_shard_write(path, &shard));
   snprintf(entry->file, sizeof entry->file, "%s", plan->file);
   snprintf(entry->split, sizeof entry->split, "%s", fd_split_names[plan->split]);
-  entry->windows = plan->count;
-  return fd_sha256_file(path, entry->sha256, &entry->bytes);
+  return fd_shard_write(path, &shard, entry);
 }
 
 /* SHA-256 over the hashes of the sources, in their order. */

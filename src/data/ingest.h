@@ -3,6 +3,7 @@
 #define FD_DATA_INGEST_H
 
 #include "base/args.h"
+#include "comm/comm.h"
 #include "data/placement.h"
 
 typedef struct fd_ingest_options {
@@ -11,6 +12,7 @@ typedef struct fd_ingest_options {
   const char *bed, *assembly;
   int64_t window, count, val_count, test_count, stride, shard_windows, seed;
   double max_n;
+  int partial;          /* rows of `bed` may lie nowhere in the files */
   const char *sampling; /* "length" or "uniform" */
 } fd_ingest_options;
 

@@ -3,6 +3,7 @@
 #define FD_DATA_INGEST_PARTS_H
 
 #include "data/ingest.h"
+#include "data/shards.h"
 
 /* One shard to write: windows first .. first + count - 1 of a split. */
 typedef struct fd_shard_plan {
@@ -14,7 +15,8 @@ typedef struct fd_shard_plan {
 typedef struct fd_ingest {
   const fd_ingest_options *options;
   fd_genome genome;
-  int *used; /* [records] */
+  int *used, *held_out;   /* [records] */
+  fd_split_counts splits; /* of --bed */
   fd_intervals intervals;
   fd_places places[FD_SPLITS];
   int shards;
@@ -23,6 +25,9 @@ typedef struct fd_ingest {
 
 /* Pass 1: the records of all files, on all ranks. Collective. */
 fd_status fd_ingest_scan(const fd_list *files, fd_comm *comm, fd_genome *genome) FD_MUST_CHECK;
+
+/* Fills in `used` and `held_out`; checks names and, of a known assembly, lengths. */
+fd_status fd_ingest_choose(fd_ingest *in) FD_MUST_CHECK;
 
 /* Pass 2: writes the shards into `folder`; entries[shards], zeroed, are filled on all ranks. Collective. */
 fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm, fd_shard_entry *entries) FD_MUST_CHECK;

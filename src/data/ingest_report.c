@@ -1,22 +1,23 @@
 /* The manifest of an ingest, and its report for people. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 
+#include "base/json.h"
+#include "base/printable.h"
 #include "data/ingest_parts.h"
 
 static json_t *list_json(const fd_list *list) {
   json_t *out = json_array();
-  for (int i = 0; i < list->count; i++) json_array_append_new(out, json_string(list->item[i]));
+  for (int i = 0; i < list->count; i++) fd_json_append(&out, json_string(list->item[i]));
   return out;
 }
 
 static json_t *options_json(const fd_ingest_options *o) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b}", "window", (json_int_t)o->window, "count",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b, s:b}", "window", (json_int_t)o->window, "count",
                    (json_int_t)o->count, "val_count", (json_int_t)o->val_count, "test_count", (json_int_t)o->test_count, "stride",
                    (json_int_t)o->stride, "shard_windows", (json_int_t)o->shard_windows, "max_n", o->max_n, "sampling",
                    o->sampling, "seed", (json_int_t)o->seed, "contigs", list_json(&o->contigs), "holdout", list_json(&o->holdout),
-                   "bed", o->bed != NULL);
+                   "bed", o->bed != NULL, "partial", o->partial);
 }
 
 static const char *base_name(const char *path) {
@@ -28,8 +29,8 @@ static const char *base_name(const char *path) {
 static json_t *sources_json(const fd_genome *g) {
   json_t *out = json_array();
   for (int i = 0; i < g->files; i++)
-    json_array_append_new(out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
-                                         "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
+    fd_json_append(&out, json_pack("{s:s, s:s, s:I, s:s}", "file", base_name(g->file[i].path), "sha256", g->file[i].sha256,
+                                   "bytes", (json_int_t)g->file[i].bytes, "format", g->file[i].twobit ? "2bit" : "fasta"));
   return out;
 }
 
@@ -37,9 +38,9 @@ static json_t *contigs_json(const fd_ingest *in) {
   json_t *out = json_array();
   for (int i = 0; i < in->genome.records; i++) {
     const fd_record *r = &in->genome.record[i];
-    json_array_append_new(
-        out, json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
-                       (json_int_t)r->length, "n", (json_int_t)fd_record_count_n(r, 0, r->length), "used", in->used[i]));
+    fd_json_append(&out,
+                   json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
+                             (json_int_t)r->length, "n", (json_int_t)fd_record_count_n(r, 0, r->length), "used", in->used[i]));
   }
   return out;
 }
@@ -48,12 +49,12 @@ static json_t *report_json(const fd_ingest *in) {
   const fd_read_counts *c = &in->genome.counts;
   json_t *iupac = json_object(), *splits = json_object();
   for (int i = 0; i < 26; i++)
-    if (c->iupac[i]) json_object_set_new(iupac, (char[]){(char)('A' + i), '\0'}, json_integer(c->iupac[i]));
+    if (c->iupac[i]) fd_json_set(&iupac, (char[]){(char)('A' + i), '\0'}, json_integer(c->iupac[i]));
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
-    json_object_set_new(splits, fd_split_names[s],
-                        json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)p->count, "refused_end", (json_int_t)p->crossed,
-                                  "refused_n", (json_int_t)p->too_many_n));
+    fd_json_set(&splits, fd_split_names[s],
+                json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)p->count, "refused_end", (json_int_t)p->crossed, "refused_n",
+                          (json_int_t)p->too_many_n));
   }
   return json_pack("{s:I, s:I, s:I, s:o, s:o}", "bases", (json_int_t)c->bases, "n", (json_int_t)c->n, "lower_case",
                    (json_int_t)c->lower, "iupac_to_n", iupac, "splits", splits);
@@ -63,16 +64,16 @@ fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **t
   json_t *shards = json_array();
   for (int i = 0; i < m->shards; i++) {
     const fd_shard_entry *e = &m->shard[i];
-    json_array_append_new(shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
-                                            (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
+    fd_json_append(&shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
+                                      (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
   }
   json_t *root =
       json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "format", "findna-shards 1", "window", m->window, "dataset_id",
                 m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options), "sources",
                 sources_json(&in->genome), "contigs", contigs_json(in), "report", report_json(in), "shards", shards);
-  *text = root ? json_dumps(root, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+  fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
   json_decref(root);
-  return *text ? FD_OK : fd_fail(FD_MEMORY, "out of memory for the manifest");
+  return status;
 }
 
 /* Sequences that are not used: by name when they are few. */
@@ -84,9 +85,19 @@ static void report_left_out(const fd_ingest *in) {
   for (int i = 0; i < g->records; i++) {
     if (in->used[i]) continue;
     bases += g->record[i].length;
-    if (++left <= FEW) printf("left out   %s (%" PRId64 " bases)\n", g->record[i].contig, g->record[i].length);
+    if (++left <= FEW) fd_print("left out   %s (%" PRId64 " bases)\n", g->record[i].contig, g->record[i].length);
   }
   if (left) printf("left out   %d sequences, %" PRId64 " bases: not among the contigs to use\n", left, bases);
+}
+
+/* Rows of the BED file that gave less than they say. */
+static void report_splits(const fd_split_counts *c) {
+  if (c->unused)
+    printf("left out   %" PRId64 " of %" PRId64 " intervals: in sequences that are not among the contigs to use\n", c->unused,
+           c->rows);
+  if (c->lying_nowhere)
+    printf("left out   %" PRId64 " of %" PRId64 " intervals: not in the files given (--partial)\n", c->lying_nowhere, c->rows);
+  if (c->outside) printf("left out   %" PRId64 " bases of intervals: beyond the regions that the files hold\n", c->outside);
 }
 
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
@@ -97,14 +108,19 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
   printf("read       %" PRId64 " bases in %d sequences of %d file%s; %" PRId64 " N (%" PRId64
          " of them other IUPAC letters), %" PRId64 " in lower case\n",
          c->bases, g->records, g->files, g->files > 1 ? "s" : "", c->n, odd, c->lower);
+  if (c->empty) printf("read       %" PRId64 " records have no sequence\n", c->empty);
+  if (c->other_region)
+    printf("read       %" PRId64 " records named contig:first-last have another length: taken as names, not as places\n",
+           c->other_region);
   report_left_out(in);
+  report_splits(&in->splits);
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;
     windows += p->count;
-    printf("%-10s %" PRId64 " windows of %d; refused places: %" PRId64 " over an end, %" PRId64 " with too many N\n",
-           fd_split_names[s], p->count, m->window, p->crossed, p->too_many_n);
+    fd_print("%-10s %" PRId64 " windows of %d; refused places: %" PRId64 " over an end, %" PRId64 " with too many N\n",
+             fd_split_names[s], p->count, m->window, p->crossed, p->too_many_n);
   }
-  printf("written    %" PRId64 " windows in %d shards to %s; dataset_id %s\n", windows, m->shards, in->options->output,
-         m->dataset_id);
+  fd_print("written    %" PRId64 " windows in %d shards to %s; dataset_id %s\n", windows, m->shards, in->options->output,
+           m->dataset_id);
 }

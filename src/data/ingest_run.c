@@ -1,95 +1,25 @@
 /* The order of an ingest: scan, choose contigs and intervals, place, write, commit. */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/memory.h"
-#include "data/alphabet.h"
+#include "base/output.h"
 #include "data/ingest_parts.h"
 #include "data/sources.h"
 
-/* Published lengths of GRCh38's chromosomes: what --assembly GRCh38 checks. */
-static const struct {
-  const char *name;
-  int64_t length;
-} grch38[] = {{"chr1", 248956422},  {"chr2", 242193529},  {"chr3", 198295559},  {"chr4", 190214555},  {"chr5", 181538259},
-              {"chr6", 170805979},  {"chr7", 159345973},  {"chr8", 145138636},  {"chr9", 138394717},  {"chr10", 133797422},
-              {"chr11", 135086622}, {"chr12", 133275309}, {"chr13", 114364328}, {"chr14", 107043718}, {"chr15", 101991189},
-              {"chr16", 90338345},  {"chr17", 83257441},  {"chr18", 80373285},  {"chr19", 58617616},  {"chr20", 64444167},
-              {"chr21", 46709983},  {"chr22", 50818468},  {"chrX", 156040895},  {"chrY", 57227415},   {"chrM", 16569}};
-enum { GRCH38_NAMES = sizeof grch38 / sizeof *grch38, NUCLEAR = GRCH38_NAMES - 1 };
-
-static fd_status check_assembly(const fd_ingest *in) {
-  int known = 0;
-  if (strcmp(in->options->assembly, "GRCh38")) return FD_OK;
-  for (int r = 0; r < in->genome.records; r++) {
-    const fd_record *record = &in->genome.record[r];
-    for (int i = 0; i < GRCH38_NAMES; i++) {
-      if (!fd_same_contig(record->contig, grch38[i].name)) continue;
-      int64_t end = record->first + record->length;
-      known++;
-      if (record->region ? end > grch38[i].length : end != grch38[i].length)
-        return fd_fail(FD_DATA,
-                       "%s: %s has %" PRId64 " bases, but GRCh38's has %" PRId64
-                       ": this is another assembly (leave out --assembly, or take the right file)",
-                       in->genome.file[record->file].path, record->contig, end, grch38[i].length);
-    }
-  }
-  return known ? FD_OK
-               : fd_fail(FD_DATA,
-                         "--assembly GRCh38: no sequence has the name of a chromosome, such as chr1 or 1 (the first is '%s')",
-                         in->genome.record[0].contig);
-}
-
-static int listed(const fd_list *list, const char *contig) {
-  for (int i = 0; i < list->count; i++)
-    if (fd_same_contig(list->item[i], contig)) return 1;
-  return 0;
-}
-
-static int nuclear(const char *contig) {
-  for (int i = 0; i < NUCLEAR; i++)
-    if (fd_same_contig(grch38[i].name, contig)) return 1;
-  return 0;
-}
-
-/* Every name that the user gave must be there. */
-static fd_status check_list(const fd_ingest *in, const fd_list *list, const char *option) {
-  for (int i = 0; i < list->count; i++) {
-    int found = 0;
-    for (int r = 0; r < in->genome.records; r++) found |= fd_same_contig(list->item[i], in->genome.record[r].contig);
-    if (!found)
-      return fd_fail(FD_DATA, "--%s: no sequence is named '%s' (the first is '%s')", option, list->item[i],
-                     in->genome.record[0].contig);
-  }
-  return FD_OK;
-}
-
-/* Which records are used: those listed; or of a human assembly with many scaffolds, chromosomes 1-22, X and Y; or all. */
-static fd_status choose_records(fd_ingest *in) {
-  const fd_genome *g = &in->genome;
-  int chromosomes = 0;
-  FD_TRY(fd_alloc(&in->used, (size_t)g->records, sizeof *in->used, "contigs"));
-  FD_TRY(check_list(in, &in->options->contigs, "contigs"));
-  FD_TRY(check_list(in, &in->options->holdout, "holdout"));
-  for (int r = 0; r < g->records; r++) chromosomes += nuclear(g->record[r].contig);
-  for (int r = 0; r < g->records; r++)
-    in->used[r] = in->options->contigs.count ? listed(&in->options->contigs, g->record[r].contig)
-                                             : chromosomes < NUCLEAR || nuclear(g->record[r].contig);
-  for (int r = 0; r < g->records; r++)
-    if (in->used[r] && g->record[r].length >= in->options->window) return FD_OK;
-  return fd_fail(FD_DATA, "--window %" PRId64 " is longer than every sequence to use", in->options->window);
-}
-
 static fd_status choose_intervals(fd_ingest *in) {
-  if (in->options->bed) FD_TRY(fd_bed_read(in->options->bed, &in->genome, in->used, &in->intervals));
-  for (int r = 0; r < in->genome.records && !in->options->bed; r++) {
-    int split = listed(&in->options->holdout, in->genome.record[r].contig) ? FD_VAL : FD_TRAIN;
-    if (in->used[r]) FD_TRY(fd_intervals_add(&in->intervals, r, split, 0, in->genome.record[r].length));
-  }
+  const fd_ingest_options *o = in->options;
+  if (o->bed) FD_TRY(fd_splits_read(o->bed, &in->genome, in->used, o->partial, &in->intervals, &in->splits));
+  for (int r = 0; r < in->genome.records && !o->bed; r++)
+    if (in->used[r] && in->genome.record[r].length)
+      FD_TRY(fd_intervals_add(&in->intervals, r, in->held_out[r] ? FD_VAL : FD_TRAIN, 0, in->genome.record[r].length));
   return fd_intervals_close(&in->intervals, &in->genome);
 }
 
@@ -154,9 +84,8 @@ done:
 
 /* Which records, intervals and places there are, and which shards hold them. */
 static fd_status decide(fd_ingest *in) {
-  FD_TRY(fd_genome_check_names(&in->genome));
-  FD_TRY(check_assembly(in));
-  FD_TRY(choose_records(in));
+  FD_TRY(fd_genome_index(&in->genome));
+  FD_TRY(fd_ingest_choose(in));
   FD_TRY(choose_intervals(in));
   FD_TRY(place_windows(in));
   return plan_shards(in);
@@ -165,19 +94,21 @@ static fd_status decide(fd_ingest *in) {
 /* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
 static fd_status take_folder(const char *temporary, int *lock) {
   char path[FD_PATH_MAX];
+  struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  if (fd_exists(temporary) && !fd_exists(path))
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || !fd_exists(path)))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) { /* of a run that was killed */
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
     if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
     status = fd_path(path, temporary, entry->d_name, NULL);
     if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", temporary);
   closedir(folder);
   return status;
 }
@@ -207,6 +138,7 @@ done:
   free(in.shard);
   free(in.intervals.item);
   free(in.used);
+  free(in.held_out);
   fd_genome_free(&in.genome);
   return status;
 }

@@ -42,9 +42,18 @@ typedef struct fd_placement {
   uint64_t seed;
 } fd_placement;
 
+/* What became of the rows of a BED file of splits. */
+typedef struct fd_split_counts {
+  int64_t rows;
+  int64_t unused;        /* in sequences that the user left out (--contigs) */
+  int64_t lying_nowhere; /* with `partial`: on contigs, or parts of them, that the files lack */
+  int64_t outside;       /* bases beyond the parts of a contig that the files have */
+} fd_split_counts;
+
 /* Appends the intervals of a BED file (contig start end split; further columns are ignored; train, val or valid, test), in the
- * records that are used[record]. Errors name file:line; a file without any interval in the sequences is FD_DATA. */
-fd_status fd_bed_read(const char *path, const fd_genome *genome, const int *used, fd_intervals *intervals) FD_MUST_CHECK;
+ * records that are used[record]. Errors name file:line: a row that lies nowhere in the sequences is one, unless `partial`. */
+fd_status fd_splits_read(const char *path, const fd_genome *genome, const int *used, int partial, fd_intervals *intervals,
+                         fd_split_counts *counts) FD_MUST_CHECK;
 
 /* Appends one interval. */
 fd_status fd_intervals_add(fd_intervals *intervals, int record, int split, int64_t begin, int64_t end) FD_MUST_CHECK;

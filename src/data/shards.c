@@ -1,42 +1,56 @@
 /* Shards in HDF5, and the manifest that names them. */
 #include "data/shards.h"
 
-#include <hdf5.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/guard.h"
+#include "base/h5.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "base/output.h"
+#include "base/printable.h"
 #include "device/tensors.h"
 
 static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
-enum { MANIFEST_MAX = 1 << 26, CHUNK_BYTES = 1 << 16, SHARDS_MAX = 1 << 20 };
-
-/* libhdf5 prints stacks of its own and loads plugins from the environment: neither is wanted. */
-static void quiet_hdf5(void) {
-  H5open();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  H5PLset_loading_state(0);
-}
+enum {
+  MANIFEST_MAX = 1 << 26,
+  CHUNK_BYTES = 1 << 16,
+  SHARDS_MAX = 1 << 20,
+  WINDOW_MAX = 1 << 30,
+  CONTIG_ROOM = 64 /* at least; frozen: in the hash */
+};
 
 /* --- the manifest ----------------------------------------------------------------------------------------------- */
 
-static fd_status read_entry(const char *path, const json_t *value, size_t index, fd_shard_entry *e) {
+/* A name that a shard may have: in the folder itself, seen by ls, and nothing that steers a terminal. */
+static int is_plain_name(const char *file, size_t room) {
+  if (!*file || *file == '.' || strchr(file, '/') || strlen(file) >= room) return 0;
+  for (; *file; file++)
+    if ((unsigned char)*file < 0x20 || *file == 0x7f) return 0;
+  return 1;
+}
+
+static int is_split(const char *name) { return !strcmp(name, "train") || !strcmp(name, "val") || !strcmp(name, "test"); }
+
+static fd_status read_entry(const char *path, const json_t *value, size_t index, int window, fd_shard_entry *e) {
   const char *file = json_string_value(json_object_get(value, "file")),
              *split = json_string_value(json_object_get(value, "split"));
   const char *hash = json_string_value(json_object_get(value, "sha256"));
   json_int_t windows = json_integer_value(json_object_get(value, "windows")),
              bytes = json_integer_value(json_object_get(value, "bytes"));
-  if (!file || !split || !hash || strlen(hash) != FD_SHA256_HEX - 1 || windows < 1 || bytes < 1 ||
-      strlen(split) >= sizeof e->split)
+  int64_t symbols = windows;
+  if (!file || !split || !fd_is_hex(hash) || windows < 1 || bytes < 1)
     return fd_fail(FD_DATA, "%s: shard %zu: expected file, split, windows, bytes and sha256", path, index);
-  if (!*file || *file == '.' || strchr(file, '/') || strlen(file) >= sizeof e->file)
+  if (!is_split(split)) return fd_fail(FD_DATA, "%s: shard %zu: split '%.40s' (expected train, val or test)", path, index, split);
+  if (!is_plain_name(file, sizeof e->file))
     return fd_fail(FD_DATA, "%s: shard %zu: '%.80s' is not a plain file name", path, index, file);
+  if (!fd_multiply_size(&symbols, window) || symbols > bytes) /* a symbol is a byte, and nothing is packed */
+    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " windows of %d nucleotides do not fit into its %" PRId64 " bytes", path,
+                   index, (int64_t)windows, window, (int64_t)bytes);
   snprintf(e->file, sizeof e->file, "%s", file);
   snprintf(e->split, sizeof e->split, "%s", split);
   snprintf(e->sha256, sizeof e->sha256, "%s", hash);
@@ -60,6 +74,30 @@ fd_status fd_dataset_id(const fd_manifest *m, char hex[FD_SHA256_HEX]) {
   return FD_OK;
 }
 
+static int by_file(const void *a, const void *b) {
+  return strcmp((*(const fd_shard_entry *const *)a)->file, (*(const fd_shard_entry *const *)b)->file);
+}
+
+/* Every file once, and sums that fit. */
+static fd_status check_entries(const char *path, const fd_manifest *m) {
+  const fd_shard_entry **sorted;
+  int64_t symbols = 0;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&sorted, (size_t)m->shards, sizeof *sorted, "manifest"));
+  for (int i = 0; i < m->shards; i++) {
+    sorted[i] = &m->shard[i];
+    if (!fd_add_size(&symbols, m->shard[i].windows * m->window))
+      FD_GO(fd_fail(FD_DATA, "%s: the windows of its %d shards are more than can be counted", path, m->shards));
+  }
+  qsort(sorted, (size_t)m->shards, sizeof *sorted, by_file);
+  for (int i = 1; i < m->shards; i++)
+    if (!strcmp(sorted[i - 1]->file, sorted[i]->file))
+      FD_GO(fd_fail(FD_DATA, "%s: the shard '%s' is there twice", path, sorted[i]->file));
+done:
+  free(sorted);
+  return status;
+}
+
 static fd_status read_shards(const char *path, const json_t *root, fd_manifest *m) {
   const json_t *shards = json_object_get(root, "shards");
   const char *format = json_string_value(json_object_get(root, "format")),
@@ -68,14 +106,16 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
   char hex[FD_SHA256_HEX];
   if (!format || strcmp(format, manifest_format))
     return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, format ? format : "(none)", manifest_format);
-  m->window = (int)json_integer_value(json_object_get(root, "window"));
-  if (m->window < 1 || !count || count > SHARDS_MAX || !id)
-    return fd_fail(FD_DATA, "%s: expected window, dataset_id and at least one shard", path);
+  json_int_t window = json_integer_value(json_object_get(root, "window"));
+  if (window < 1 || window > WINDOW_MAX || !count || count > SHARDS_MAX || !id)
+    return fd_fail(FD_DATA, "%s: expected window (1 to %d), dataset_id and at least one shard", path, WINDOW_MAX);
+  m->window = (int)window;
   FD_TRY(fd_alloc(&m->shard, count, sizeof *m->shard, "manifest"));
   for (size_t i = 0; i < count; i++) {
-    FD_TRY(read_entry(path, json_array_get(shards, i), i, &m->shard[i]));
+    FD_TRY(read_entry(path, json_array_get(shards, i), i, m->window, &m->shard[i]));
     m->shards = (int)i + 1;
   }
+  FD_TRY(check_entries(path, m));
   FD_TRY(fd_dataset_id(m, hex));
   if (strcmp(hex, id))
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
@@ -86,15 +126,14 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
 fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
-  json_error_t error;
+  json_t *root;
   memset(m, 0, sizeof *m);
   FD_TRY(fd_path(m->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "manifest.json", NULL));
   FD_TRY(fd_read_file(path, MANIFEST_MAX, &text, &bytes));
-  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
-  fd_status status =
-      root ? read_shards(path, root, m) : fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  if (status == FD_OK) status = read_shards(path, root, m);
   json_decref(root);
   if (status != FD_OK) fd_manifest_free(m);
   return status;
@@ -147,26 +186,37 @@ fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-static int write_text(hid_t file, const char *name, const char *text) {
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, strlen(text) + 1);
-  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  int good = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
-  if (attribute >= 0) H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
+/* An attribute of one text, or of several of the same size. */
+static int write_attribute(hid_t file, const char *name, hsize_t count, size_t size, const char *text) {
+  hid_t type = H5Tcopy(H5T_C_S1), space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
+  int good = type >= 0 && space >= 0 && H5Tset_size(type, size) >= 0;
+  hid_t attribute = good ? H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  good = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
+  if (attribute >= 0) good = H5Aclose(attribute) >= 0 && good;
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
   return good;
 }
 
+static int write_text(hid_t file, const char *name, const char *text) {
+  return write_attribute(file, name, 0, strlen(text) + 1, text);
+}
+
+/* Texts of a fixed length, each ended by a NUL. What a record's name has behind its contig stays behind the NUL: it has always
+ * been in the files, and so in their hashes. */
 static int write_contigs(hid_t file, const fd_shard *s) {
-  hsize_t count = (hsize_t)s->contigs;
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
-  H5Tset_size(type, FD_CONTIG_NAME);
-  hid_t attribute = H5Acreate2(file, "contigs", type, space, H5P_DEFAULT, H5P_DEFAULT);
-  int good = attribute >= 0 && H5Awrite(attribute, type, s->contig_name) >= 0;
-  if (attribute >= 0) H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
+  size_t room = CONTIG_ROOM;
+  char *names;
+  for (int i = 0; i < s->contigs; i++)
+    if (strlen(s->contig_name[i].name) >= room) room = strlen(s->contig_name[i].name) + 1;
+  if (fd_alloc(&names, (size_t)s->contigs, room, "names of contigs") != FD_OK) return 0;
+  for (int i = 0; i < s->contigs; i++) {
+    const fd_shard_contig *c = &s->contig_name[i];
+    memcpy(names + (size_t)i * room, c->name, strlen(c->name));
+    names[(size_t)i * room + c->length] = '\0';
+  }
+  int good = write_attribute(file, "contigs", (hsize_t)s->contigs, room, names);
+  free(names);
   return good;
 }
 
@@ -177,44 +227,51 @@ static int write_dataset(hid_t file, const char *name, hid_t stored, hid_t memor
   if (rows < 1) rows = 1;
   if (chunk[0] > rows) chunk[0] = rows;
   hid_t space = H5Screate_simple(rank, shape, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
-  int good = H5Pset_chunk(create, rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0 && H5Pset_obj_track_times(create, 0) >= 0;
+  int good = space >= 0 && create >= 0 && H5Pset_chunk(create, rank, chunk) >= 0 && H5Pset_fletcher32(create) >= 0 &&
+             H5Pset_obj_track_times(create, 0) >= 0;
   hid_t set = good ? H5Dcreate2(file, name, stored, space, H5P_DEFAULT, create, H5P_DEFAULT) : -1;
   good = set >= 0 && H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
   if (set >= 0) good = H5Dclose(set) >= 0 && good;
-  H5Pclose(create);
-  H5Sclose(space);
+  if (create >= 0) H5Pclose(create);
+  if (space >= 0) H5Sclose(space);
   return good;
 }
 
-static int write_shard(const char *path, const fd_shard *s) {
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
-  H5Pset_obj_track_times(create, 0);
-  hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
+static int fill_shard(hid_t file, const fd_shard *s) {
   hsize_t shape[2] = {(hsize_t)s->count, (hsize_t)s->length};
   char window[16];
   snprintf(window, sizeof window, "%d", s->length);
-  int good = file >= 0 && write_text(file, "format", shard_format) && write_text(file, "split", s->split) &&
-             write_text(file, "window", window) && write_text(file, "assembly", s->assembly) &&
-             write_text(file, "source_sha256", s->source_sha256) && write_contigs(file, s) &&
-             write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
-             write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
-             write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start);
-  if (file >= 0) good = H5Fclose(file) >= 0 && good;
-  H5Pclose(create);
-  H5Pclose(access);
-  return good;
+  return write_text(file, "format", shard_format) && write_text(file, "split", s->split) && write_text(file, "window", window) &&
+         write_text(file, "assembly", s->assembly) && write_text(file, "source_sha256", s->source_sha256) &&
+         write_contigs(file, s) && write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
+         write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
+         write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start);
 }
 
-fd_status fd_shard_write(const char *path, const fd_shard *shard) {
-  char temporary[FD_PATH_MAX + 16];
-  snprintf(temporary, sizeof temporary, "%s.tmp-h5", path);
-  quiet_hdf5();
-  fd_status status =
-      write_shard(temporary, shard) ? FD_OK : fd_fail(FD_IO, "%s: HDF5 could not write the shard (disk full?)", path);
-  if (status == FD_OK) status = fd_sync_file(temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, path);
-  if (status != FD_OK) unlink(temporary);
+/* The shard's file, made in memory: HDF5 never meets a full disk, and what is hashed is what was meant. */
+static fd_status make_shard(const char *path, const fd_shard *s, fd_h5_image *image) {
+  *image = (fd_h5_image){0};
+  FD_TRY(fd_h5_start());
+  hid_t create = H5Pcreate(H5P_FILE_CREATE);
+  hid_t file = create >= 0 && H5Pset_obj_track_times(create, 0) >= 0 ? fd_h5_create_image(create, image) : -1;
+  int good = file >= 0 && fill_shard(file, s);
+  if (file >= 0) good = H5Fclose(file) >= 0 && good;
+  if (create >= 0) H5Pclose(create);
+  return good ? fd_h5_image_size(image, path) : fd_h5_fail(FD_IO, path, "make the shard");
+}
+
+fd_status fd_shard_write(const char *path, const fd_shard *shard, fd_shard_entry *entry) {
+  fd_h5_image image;
+  unsigned char digest[FD_SHA256_BYTES];
+  fd_status status = make_shard(path, shard, &image);
+  if (status == FD_OK) status = fd_sha256_of(image.bytes, image.size, digest);
+  if (status == FD_OK) status = fd_write_file(path, image.bytes, image.size);
+  if (status == FD_OK) {
+    fd_hex(entry->sha256, digest);
+    entry->bytes = image.size;
+    entry->windows = shard->count;
+  }
+  free(image.bytes);
   return status;
 }
 
@@ -238,31 +295,47 @@ static void read_text(hid_t file, const char *name, char *text, size_t room) {
   H5Tclose(type);
   H5Aclose(attribute);
   text[room - 1] = '\0';
+  for (char *at = text; *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?'; /* a file must not steer the terminal */
 }
 
-/* Refuses what a shard never has: links out of the file, filters other than Fletcher32, virtual data. */
-static fd_status check_storage(const reader *r, const char *name, hid_t set) {
+/* Opens a dataset that lies in this file: links could lead anywhere, and are not followed. */
+static fd_status open_dataset(const reader *r, const char *name, hid_t *set) {
   H5L_info_t link;
+  if (H5Lexists(r->file, name, H5P_DEFAULT) <= 0) return fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
   if (H5Lget_info(r->file, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
     return fd_fail(FD_DATA, "%s: dataset %s: links are not allowed in shards", r->path, name);
+  *set = H5Dopen2(r->file, name, H5P_DEFAULT);
+  return *set >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
+}
+
+/* Refuses what a shard never has: filters other than Fletcher32, data elsewhere, and chunks larger than all of its values, which
+ * the library would find memory for. */
+static fd_status check_storage(const reader *r, const char *name, hid_t set, int rank, int64_t values) {
   hid_t create = H5Dget_create_plist(set);
+  hsize_t chunk[2] = {0, 0};
   unsigned flags;
-  size_t values = 0;
+  size_t none = 0;
+  int64_t in_chunk = 1;
   int good = H5Pget_layout(create) == H5D_CHUNKED && H5Pget_nfilters(create) == 1 &&
-             H5Pget_filter2(create, 0, &flags, &values, NULL, 0, NULL, NULL) == H5Z_FILTER_FLETCHER32;
+             H5Pget_filter2(create, 0, &flags, &none, NULL, 0, NULL, NULL) == H5Z_FILTER_FLETCHER32;
+  int bounded = good && H5Pget_chunk(create, rank, chunk) == rank;
+  for (int i = 0; i < rank && bounded; i++) bounded = chunk[i] <= INT64_MAX && fd_multiply_size(&in_chunk, (int64_t)chunk[i]);
   H5Pclose(create);
-  return good ? FD_OK
-              : fd_fail(FD_DATA, "%s: dataset %s: expected chunks with the Fletcher32 checksum and no other filter", r->path,
-                        name);
+  if (!good)
+    return fd_fail(FD_DATA, "%s: dataset %s: expected chunks with the Fletcher32 checksum and no other filter", r->path, name);
+  if (!bounded || in_chunk > values)
+    return fd_fail(FD_DATA, "%s: dataset %s: its chunks are larger than its %" PRId64 " values", r->path, name, values);
+  return FD_OK;
 }
 
 /* Reads a whole dataset of this type and shape into `to`. */
 static fd_status read_dataset(const reader *r, const char *name, hid_t stored, hid_t memory, int rank, hsize_t rows,
                               hsize_t columns, void *to) {
   hsize_t shape[2] = {0, 0};
-  hid_t set = H5Lexists(r->file, name, H5P_DEFAULT) > 0 ? H5Dopen2(r->file, name, H5P_DEFAULT) : -1;
-  if (set < 0) return fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
-  fd_status status = check_storage(r, name, set);
+  hid_t set;
+  FD_TRY(open_dataset(r, name, &set));
+  fd_status status = FD_OK;
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
   if (status == FD_OK && H5Tequal(type, stored) <= 0)
     status = fd_fail(FD_DATA, "%s: dataset %s: has another type than expected (windows: uint8, contig: uint16, start: int64)",
@@ -272,6 +345,7 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
                           (rank == 2 && shape[1] != columns)))
     status = fd_fail(FD_DATA, "%s: dataset %s: shape [%" PRIu64 ", %" PRIu64 "] (expected [%" PRIu64 ", %" PRIu64 "])", r->path,
                      name, (uint64_t)shape[0], (uint64_t)shape[1], (uint64_t)rows, (uint64_t)columns);
+  if (status == FD_OK) status = check_storage(r, name, set, rank, (int64_t)(rows * columns));
   if (status == FD_OK && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0)
     status = fd_fail(FD_DATA, "%s: dataset %s: cannot be read: its checksum is wrong or it is cut off", r->path, name);
   H5Sclose(space);
@@ -280,13 +354,13 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
   return status;
 }
 
-static fd_status not_hdf5(const char *path) { return fd_fail(FD_DATA, "%s: is not an HDF5 file, or is damaged", path); }
-
 static fd_status open_shard(const char *path, reader *r) {
-  quiet_hdf5();
+  FD_TRY(fd_h5_start());
   r->path = path;
-  r->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  return r->file >= 0 ? FD_OK : not_hdf5(path);
+  hid_t access = fd_h5_access();
+  r->file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
+  if (access >= 0) H5Pclose(access);
+  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }
 
 /* libhdf5 looks at the caller's bytes themselves: wherever it wants a copy of the image it gets the image, which is only read. */
@@ -321,25 +395,26 @@ static herr_t keep_image(void *image) {
  * file has: below /dev/null there is none. */
 static fd_status open_image(const char *path, char *image, size_t bytes, reader *r) {
   H5FD_file_image_callbacks_t calls = {same_memory, copy_nothing, never_grow, free_nothing, same_image, keep_image, image};
-  quiet_hdf5();
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   *r = (reader){-1, path};
+  FD_TRY(fd_h5_start());
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (access < 0) return fd_fail(FD_MEMORY, "%s: libhdf5 has no memory", path);
   if (H5Pset_fapl_core(access, CHUNK_BYTES, 0) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0 &&
       H5Pset_file_image(access, image, bytes) >= 0)
     r->file = H5Fopen("/dev/null/shard", H5F_ACC_RDONLY, access);
   H5Pclose(access);
-  return r->file >= 0 ? FD_OK : not_hdf5(path);
+  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }
 
 static fd_status check_attributes(const reader *r, int window, const char *split) {
-  char format[32], length[16], found[16];
+  char format[32], length[16], found[16], expected[16];
   read_text(r->file, "format", format, sizeof format);
   read_text(r->file, "window", length, sizeof length);
   read_text(r->file, "split", found, sizeof found);
   if (strcmp(format, shard_format))
     return fd_fail(FD_DATA, "%s: attribute format is '%s' (expected '%s')", r->path, format, shard_format);
-  if (atoi(length) != window)
+  snprintf(expected, sizeof expected, "%d", window);
+  if (strcmp(length, expected))
     return fd_fail(FD_DATA, "%s: attribute window is '%s' (the manifest says %d)", r->path, length, window);
   if (strcmp(found, split))
     return fd_fail(FD_DATA, "%s: attribute split is '%s' (the manifest says '%s')", r->path, found, split);
@@ -427,15 +502,15 @@ fd_status fd_shard_print(const char *path) {
   char hex[FD_SHA256_HEX];
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   FD_TRY(open_shard(path, &r));
-  printf("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  fd_print("%s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
   for (int i = 0; i < 5; i++) {
     read_text(r.file, names[i], text[i], sizeof text[i]);
-    printf("  %-14s %s\n", names[i], text[i]);
+    fd_print("  %-14s %s\n", names[i], text[i]);
   }
-  hid_t set = H5Lexists(r.file, "windows", H5P_DEFAULT) > 0 ? H5Dopen2(r.file, "windows", H5P_DEFAULT) : -1;
+  hid_t set;
   hsize_t shape[2] = {0, 0};
-  fd_status status = set >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: has no dataset 'windows'", path);
-  if (set >= 0) {
+  fd_status status = open_dataset(&r, "windows", &set);
+  if (status == FD_OK) {
     hid_t space = H5Dget_space(set);
     if (H5Sget_simple_extent_ndims(space) == 2) H5Sget_simple_extent_dims(space, shape, NULL);
     printf("  windows        %" PRIu64 " of %" PRIu64 " nucleotides\n", (uint64_t)shape[0], (uint64_t)shape[1]);

@@ -15,8 +15,6 @@
 #include "base/hash.h"
 #include "comm/comm.h"
 
-enum { FD_CONTIG_NAME = 64 };
-
 typedef struct fd_shard_entry {
   char file[256], split[16], sha256[FD_SHA256_HEX];
   int64_t windows;
@@ -58,19 +56,25 @@ fd_status fd_manifest_verify(const fd_manifest *manifest, fd_comm *comm) FD_MUST
 fd_status fd_windows_load(const fd_manifest *manifest, const char *split, fd_windows *windows) FD_MUST_CHECK;
 void fd_windows_free(fd_windows *windows);
 
+/* The name of a record, whose first `length` bytes are its contig: "chr1:101-200" is chr1. */
+typedef struct fd_shard_contig {
+  const char *name;
+  size_t length;
+} fd_shard_contig;
+
 /* What fd_shard_write stores. */
 typedef struct fd_shard {
   int64_t count;
   int length, contigs;
   const char *split, *assembly, *source_sha256;
-  const char (*contig_name)[FD_CONTIG_NAME];
-  const uint8_t *symbols; /* [count, length] */
-  const uint16_t *contig; /* [count] */
-  const int64_t *start;   /* [count] */
+  const fd_shard_contig *contig_name; /* [contigs] */
+  const uint8_t *symbols;             /* [count, length] */
+  const uint16_t *contig;             /* [count] */
+  const int64_t *start;               /* [count] */
 } fd_shard;
 
-/* Writes one shard durably at `path`, the same bytes for the same content. */
-fd_status fd_shard_write(const char *path, const fd_shard *shard) FD_MUST_CHECK;
+/* Writes one shard durably at `path`, the same bytes for the same content; says its windows, bytes and SHA-256 in *entry. */
+fd_status fd_shard_write(const char *path, const fd_shard *shard, fd_shard_entry *entry) FD_MUST_CHECK;
 
 /* Prints a description of one shard file to stdout (for 'findna inspect'). */
 fd_status fd_shard_print(const char *path) FD_MUST_CHECK;

@@ -8,11 +8,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-static int same(const struct stat *a, const struct stat *b) {
-  return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-         !memcmp(&a->st_mtim, &b->st_mtim, sizeof a->st_mtim) && !memcmp(&a->st_ctim, &b->st_ctim, sizeof a->st_ctim);
-}
-
 /* "path: hash" of each file, a word each. */
 static fd_status hash_files(const fd_sources *s, char **words, size_t *bytes) {
   uint64_t size;
@@ -29,8 +24,7 @@ static fd_status hash_files(const fd_sources *s, char **words, size_t *bytes) {
 }
 
 static fd_status look(fd_sources *s) {
-  for (int i = 0; i < s->count; i++)
-    if (stat(s->path[i], &s->was[i])) return fd_fail_errno("cannot open", s->path[i]);
+  for (int i = 0; i < s->count; i++) FD_TRY(fd_file_id_at(s->path[i], &s->was[i]));
   return FD_OK;
 }
 
@@ -54,10 +48,10 @@ done:
 }
 
 fd_status fd_sources_unchanged(const fd_sources *s) {
-  struct stat now;
+  fd_file_id now;
   for (int i = 0; i < s->count; i++) {
-    if (stat(s->path[i], &now)) return fd_fail_errno("cannot open", s->path[i]);
-    if (!same(&now, &s->was[i]))
+    FD_TRY(fd_file_id_at(s->path[i], &now));
+    if (!fd_file_id_same(&now, &s->was[i]))
       return fd_fail(FD_DATA, "%s: was changed or replaced while it was read; start again", s->path[i]);
   }
   return FD_OK;

@@ -2,15 +2,14 @@
 #ifndef FD_DATA_SOURCES_H
 #define FD_DATA_SOURCES_H
 
-#include <sys/stat.h>
-
 #include "base/args.h"
 #include "comm/comm.h"
+#include "data/file_id.h"
 
 typedef struct fd_sources {
   int count;
   const char *path[FD_LIST_MAX + 1]; /* borrowed */
-  struct stat was[FD_LIST_MAX + 1];
+  fd_file_id was[FD_LIST_MAX + 1];
 } fd_sources;
 
 /* Looks at the files, and at `more` unless it is NULL. Of several ranks each reads its own machine's: other content is FD_DATA on

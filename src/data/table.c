@@ -10,9 +10,9 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/unpack.h"
+#include "data/lines.h"
 
-enum { HEADER_MAX = 4096, COLUMNS_MAX = 256, CLASSES_MAX = 65536, NEAR = 40 };
+enum { HEADER_MAX = 4096, COLUMNS_MAX = 256, CLASSES_MAX = 65536, NEAR = 40, SHOWN = 120 };
 static const size_t table_max = (size_t)8 << 30;
 
 typedef struct field {
@@ -22,8 +22,7 @@ typedef struct field {
 
 typedef struct reader {
   const char *path;
-  char *at, *end;
-  int64_t row; /* line in the file, from 1 */
+  fd_lines lines;
   char separator;
   enum { NO_LABELS, CLASSES, VALUES } labels;
   int columns, sequence, label, id;
@@ -35,25 +34,14 @@ typedef struct reader {
   field item[COLUMNS_MAX];
 } reader;
 
-/* The next line without its end (LF or CRLF), NUL-terminated; NULL at the end of the file. */
-static char *next_line(reader *r, size_t *length) {
-  if (r->at >= r->end) return NULL;
-  char *line = r->at, *stop = memchr(line, '\n', (size_t)(r->end - line));
-  if (!stop) stop = r->end;
-  r->at = stop + 1;
-  r->row++;
-  if (stop > line && stop[-1] == '\r') stop--;
-  *stop = '\0';
-  *length = (size_t)(stop - line);
-  return line;
-}
+static long long line_of(const reader *r) { return (long long)r->lines.number; }
 
 /* Takes the quotes off a quoted field in place; *at moves to what follows the closing quote. */
 static fd_status take_quoted(const reader *r, char **at, const char *end, field *out) {
   char *from = *at + 1, *to = from;
   *out = (field){from, 0};
   for (;; from++) {
-    if (from >= end) return fd_fail(FD_DATA, "%s:%lld: a quote is opened but not closed on its line", r->path, (long long)r->row);
+    if (from >= end) return fd_fail(FD_DATA, "%s:%lld: a quote is opened but not closed on its line", r->path, line_of(r));
     if (*from == '"' && from + 1 < end && from[1] == '"') from++; /* "" is a quote */
     else if (*from == '"') break;
     *to++ = *from;
@@ -76,7 +64,7 @@ static fd_status split(reader *r, char *line, size_t length, int *count) {
       out.length = (size_t)(at - out.text);
     }
     if (at < end && *at != r->separator)
-      return fd_fail(FD_DATA, "%s:%lld: text after a closing quote; expected a %s", r->path, (long long)r->row,
+      return fd_fail(FD_DATA, "%s:%lld: text after a closing quote; expected a %s", r->path, line_of(r),
                      r->separator == '\t' ? "tab" : "comma");
     if (*count < COLUMNS_MAX) r->item[*count] = out;
     ++*count;
@@ -92,14 +80,15 @@ static int is_name(const field *item, const char *name) {
 static fd_status read_header(reader *r) {
   size_t length;
   int count;
-  if (r->end - r->at >= 3 && !memcmp(r->at, "\xef\xbb\xbf", 3)) r->at += 3; /* the mark that spreadsheets write */
-  char *line = next_line(r, &length);
+  char *line = fd_lines_next(&r->lines, &length);
   if (!line) return fd_fail(FD_DATA, "%s: is empty; expected a header line 'sequence,label' and rows", r->path);
   if (length > HEADER_MAX)
-    return fd_fail(FD_DATA, "%s:1: the first line has %zu bytes; expected a header such as 'sequence,label'", r->path, length);
+    return fd_fail(FD_DATA, "%s:%lld: the first line has %zu bytes; expected a header such as 'sequence,label'", r->path,
+                   line_of(r), length);
   r->separator = memchr(line, '\t', length) ? '\t' : ',';
   FD_TRY(split(r, line, length, &count));
-  if (count > COLUMNS_MAX) return fd_fail(FD_DATA, "%s:1: %d columns; at most %d are read", r->path, count, COLUMNS_MAX);
+  if (count > COLUMNS_MAX)
+    return fd_fail(FD_DATA, "%s:%lld: %d columns; at most %d are read", r->path, line_of(r), count, COLUMNS_MAX);
   r->columns = count;
   r->sequence = r->label = r->id = -1;
   for (int i = 0; i < count; i++) {
@@ -108,42 +97,57 @@ static fd_status read_header(reader *r) {
                   : is_name(&r->item[i], "id") || is_name(&r->item[i], "name")      ? &r->id
                                                                                     : NULL;
     if (column && *column >= 0)
-      return fd_fail(FD_DATA, "%s:1: the column '%.*s' is there twice", r->path, (int)r->item[i].length, r->item[i].text);
+      return fd_fail(FD_DATA, "%s:%lld: the column '%.*s' is there twice", r->path, line_of(r), (int)r->item[i].length,
+                     r->item[i].text);
     if (column) *column = i;
   }
   const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labels ? "label" : NULL;
   if (missing)
-    return fd_fail(FD_DATA, "%s:1: no column '%s' in the header '%.*s'; expected %s, separated by comma or tab", r->path, missing,
-                   NEAR, line, r->labels ? "'sequence' and 'label'" : "'sequence'");
+    return fd_fail(FD_DATA, "%s:%lld: no column '%s' in the header '%.*s'; expected %s, separated by comma or tab", r->path,
+                   line_of(r), missing, SHOWN, line, r->labels ? "'sequence' and 'label'" : "'sequence'");
   return FD_OK;
+}
+
+/* Blanks around a field belong to nobody. */
+static field trimmed(field item) {
+  while (item.length && *item.text == ' ') item.text++, item.length--;
+  while (item.length && item.text[item.length - 1] == ' ') item.length--;
+  return item;
+}
+
+static fd_status bad_letter(const reader *r, const field *sequence, size_t i) {
+  unsigned char letter = (unsigned char)sequence->text[i];
+  char shown[16];
+  snprintf(shown, sizeof shown, isprint(letter) ? "'%c'" : "byte 0x%02x", letter);
+  const char *hint =
+      is_name(sequence, "sequence") || is_name(sequence, "seq") ? " (the header again: files joined with cat?)" : "";
+  return fd_fail(FD_DATA,
+                 "%s:%lld: %s at letter %zu of the sequence is no nucleotide; expected A, C, G, T, N or another IUPAC letter%s",
+                 r->path, line_of(r), shown, i + 1, hint);
 }
 
 static fd_status add_sequence(const reader *r, const field *sequence, uint8_t *to) {
-  if (sequence->length == 0) return fd_fail(FD_DATA, "%s:%lld: the sequence is empty", r->path, (long long)r->row);
+  if (sequence->length == 0) return fd_fail(FD_DATA, "%s:%lld: the sequence is empty", r->path, line_of(r));
   if (sequence->length > INT_MAX / 2)
-    return fd_fail(FD_DATA, "%s:%lld: the sequence has %zu letters; at most %d are read", r->path, (long long)r->row,
-                   sequence->length, INT_MAX / 2);
+    return fd_fail(FD_DATA, "%s:%lld: the sequence has %zu letters; at most %d are read", r->path, line_of(r), sequence->length,
+                   INT_MAX / 2);
   for (size_t i = 0; i < sequence->length; i++) {
-    unsigned char letter = (unsigned char)sequence->text[i];
-    to[i] = fd_symbol_of[letter];
-    if (to[i] != FD_NO_LETTER) continue;
-    char shown[16];
-    snprintf(shown, sizeof shown, isprint(letter) ? "'%c'" : "byte %d", letter);
-    return fd_fail(FD_DATA,
-                   "%s:%lld: %s at letter %zu of the sequence is no nucleotide; expected A, C, G, T, N or another IUPAC letter",
-                   r->path, (long long)r->row, shown, i + 1);
+    to[i] = fd_symbol_of[(unsigned char)sequence->text[i]];
+    if (to[i] == FD_NO_LETTER) return bad_letter(r, sequence, i);
   }
   return FD_OK;
 }
 
+/* A whole number, which some programs write as 1.0. */
 static fd_status read_label(const reader *r, const field *text, int *label) {
-  int value = 0, good = text->length > 0 && text->length < 8;
-  for (size_t i = 0; i < text->length && good; i++) {
-    good = isdigit((unsigned char)text->text[i]);
-    value = value * 10 + (text->text[i] - '0');
-  }
+  size_t digits = 0, at;
+  int value = 0;
+  for (; digits < text->length && digits < 8 && isdigit((unsigned char)text->text[digits]); digits++)
+    value = value * 10 + (text->text[digits] - '0');
+  for (at = digits + (digits < text->length && text->text[digits] == '.'); at < text->length && text->text[at] == '0';) at++;
+  int good = digits > 0 && digits < 8 && at == text->length;
   if (!good || value >= CLASSES_MAX)
-    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a whole number from 0 to %d", r->path, (long long)r->row,
+    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a whole number from 0 to %d", r->path, line_of(r),
                    (int)(text->length < NEAR ? text->length : NEAR), text->text, CLASSES_MAX - 1);
   *label = value;
   return FD_OK;
@@ -154,19 +158,18 @@ static fd_status unknown_name(const reader *r, const field *text) {
   size_t used = 0;
   for (int i = 0; i < r->names->count && used < sizeof known; i++)
     used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? "," : "", r->names->name[i]);
-  return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is none that a training row has; expected %s%s", r->path, (long long)r->row,
-                 NEAR, text->text, known, used >= sizeof known ? "..." : "");
+  return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is none that a training row has; expected %s%s", r->path, line_of(r), NEAR,
+                 text->text, known, used >= sizeof known ? "..." : "");
 }
 
 /* A label that is a name, or must be one because the first row's is. */
 static fd_status read_name(reader *r, field *text, int row, int *label) {
   text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
-  if (strlen(text->text) != text->length) return fd_fail(FD_DATA, "%s:%lld: a NUL byte in the label", r->path, (long long)r->row);
   if (!fd_class_names_is_name(text->text))
     return fd_fail(
         FD_DATA,
         "%s:%lld: the label '%.*s' is no name, as that of line %lld is; expected names of classes alone, or 0, 1, 2, ...",
-        r->path, (long long)r->row, NEAR, text->text, (long long)r->first);
+        r->path, line_of(r), NEAR, text->text, (long long)r->first);
   if (!r->learn) {
     *label = fd_class_names_find(r->names, text->text);
     return *label < 0 ? unknown_name(r, text) : FD_OK;
@@ -180,7 +183,7 @@ static fd_status read_name(reader *r, field *text, int row, int *label) {
 static fd_status read_class(reader *r, field *text, int row, int *label) {
   if (!row) {
     char end = text->text[text->length];
-    r->first = r->row;
+    r->first = line_of(r);
     text->text[text->length] = '\0';
     r->named = r->names && (r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0);
     text->text[text->length] = end;
@@ -193,32 +196,32 @@ static fd_status read_value(const reader *r, field *text, float *value) {
   text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
   *value = strtof(text->text, &end);
   if (end == text->text || *end || !isfinite(*value))
-    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a finite number", r->path, (long long)r->row, NEAR, text->text);
+    return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a finite number", r->path, line_of(r), NEAR, text->text);
   return FD_OK;
 }
 
 static fd_status read_rows(reader *r, fd_table *table) {
   size_t rows = 0, starts = 0, labels = 0, ids = 0, length;
-  FD_TRY(fd_alloc(&table->symbols, (size_t)(r->end - r->at) + 1, 1, "sequences of a table"));
+  FD_TRY(fd_alloc(&table->symbols, (size_t)(r->lines.end - r->lines.at) + 1, 1, "sequences of a table"));
   FD_TRY(fd_grow(&table->start, &starts, 1, sizeof *table->start, "rows of a table"));
   table->start[0] = 0;
-  for (char *line; (line = next_line(r, &length));) {
+  for (char *line; (line = fd_lines_next(&r->lines, &length));) {
     int count;
-    if (length == 0 && r->at >= r->end) break; /* an empty last line */
     FD_TRY(split(r, line, length, &count));
     if (count != r->columns)
-      return fd_fail(FD_DATA, "%s:%lld: %d field%s; the header has %d columns", r->path, (long long)r->row, count,
-                     count == 1 ? "" : "s", r->columns);
-    if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, (long long)r->row, INT_MAX - 1);
+      return fd_fail(FD_DATA, "%s:%lld: %d field%s; the header has %d columns: '%.*s'", r->path, line_of(r), count,
+                     count == 1 ? "" : "s", r->columns, SHOWN, line);
+    if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, line_of(r), INT_MAX - 1);
     FD_TRY(fd_grow(&table->start, &starts, rows + 2, sizeof *table->start, "rows of a table"));
     if (r->labels == CLASSES) FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
     if (r->labels == VALUES) FD_TRY(fd_grow(&table->value, &labels, rows + 1, sizeof *table->value, "rows of a table"));
     if (r->id >= 0) FD_TRY(fd_grow(&table->id, &ids, rows + 1, sizeof *table->id, "rows of a table"));
-    FD_TRY(add_sequence(r, &r->item[r->sequence], table->symbols + table->start[rows]));
-    if (r->labels == CLASSES) FD_TRY(read_class(r, &r->item[r->label], (int)rows, &table->label[rows]));
-    if (r->labels == VALUES) FD_TRY(read_value(r, &r->item[r->label], &table->value[rows]));
+    field sequence = trimmed(r->item[r->sequence]), label = r->labels ? trimmed(r->item[r->label]) : (field){0};
+    FD_TRY(add_sequence(r, &sequence, table->symbols + table->start[rows]));
+    if (r->labels == CLASSES) FD_TRY(read_class(r, &label, (int)rows, &table->label[rows]));
+    if (r->labels == VALUES) FD_TRY(read_value(r, &label, &table->value[rows]));
     if (r->id >= 0) (table->id[rows] = r->item[r->id].text)[r->item[r->id].length] = '\0';
-    table->start[rows + 1] = table->start[rows] + (int64_t)r->item[r->sequence].length;
+    table->start[rows + 1] = table->start[rows] + (int64_t)sequence.length;
     rows++;
   }
   table->rows = (int)rows;
@@ -245,25 +248,22 @@ static fd_status number_names(reader *r, fd_table *table) {
 }
 
 static fd_status read_table(const char *path, int labels, fd_class_names *names, int learn, fd_table *table) {
-  char *text;
-  size_t bytes;
-  memset(table, 0, sizeof *table);
-  FD_TRY(fd_unpack_file(path, table_max, &text, &bytes));
-  reader *r = NULL;
+  reader *r;
   fd_status status = FD_OK;
-  FD_GO(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
-  r->path = path, r->at = text, r->end = text + bytes, r->labels = labels;
-  r->names = names, r->learn = learn;
-  table->text = text;
+  memset(table, 0, sizeof *table);
+  FD_TRY(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
+  r->path = path, r->labels = labels, r->names = names, r->learn = learn;
+  FD_GO(fd_lines_open(&r->lines, path, table_max));
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
   if (r->named && r->learn) FD_GO(number_names(r, table));
   for (int i = 0; i < table->rows && labels == CLASSES; i++)
     if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
+  if (table->id) table->text = r->lines.text, r->lines.text = NULL; /* the ids lie in it */
 done:
-  if (r) free(r->text);
+  fd_lines_close(&r->lines);
+  free(r->text);
   free(r);
-  if (status == FD_OK && !table->id) free(text), table->text = NULL;
   if (status != FD_OK) fd_table_free(table);
   return status;
 }

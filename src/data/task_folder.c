@@ -11,8 +11,8 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/genome.h"
-#include "data/unpack.h"
+#include "data/lines.h"
+#include "data/loci.h"
 #include "data/unsplit.h"
 
 enum { CLASSES_MAX = 1024 };
@@ -67,17 +67,26 @@ static fd_status begin_row(builder *b, int64_t length, int label, uint8_t **to) 
 
 /* --- a sequence a file ----------------------------------------------------------------------------------------------- */
 
-static fd_status read_sequence(const char *path, int label, builder *b) {
-  char *text;
-  size_t bytes;
+static fd_status add_sequence(const char *path, fd_lines *lines, int label, builder *b) {
+  size_t length;
   uint8_t *to;
-  FD_TRY(fd_read_file(path, file_max, &text, &bytes));
-  while (bytes && strchr("\r\n \t", text[bytes - 1])) bytes--;
-  fd_status status = bytes ? begin_row(b, (int64_t)bytes, label, &to) : fd_fail(FD_DATA, "%s: the sequence is empty", path);
-  for (size_t i = 0; i < bytes && status == FD_OK; i++)
-    if ((to[i] = fd_symbol_of[(unsigned char)text[i]]) == FD_NO_LETTER)
-      status = fd_fail(FD_DATA, "%s: letter %zu is no nucleotide; expected A, C, G, T, N or another IUPAC letter", path, i + 1);
-  free(text);
+  const char *line = fd_lines_next(lines, &length);
+  if (!line) return fd_fail(FD_DATA, "%s: the sequence is empty", path);
+  while (line[length - 1] == ' ' || line[length - 1] == '\t') length--; /* a line that is given holds more than blanks */
+  FD_TRY(begin_row(b, (int64_t)length, label, &to));
+  for (size_t i = 0; i < length; i++)
+    if ((to[i] = fd_symbol_of[(unsigned char)line[i]]) == FD_NO_LETTER)
+      return fd_fail(FD_DATA, "%s: letter %zu is no nucleotide; expected A, C, G, T, N or another IUPAC letter", path, i + 1);
+  return fd_lines_next(lines, NULL)
+             ? fd_fail(FD_DATA, "%s:%" PRId64 ": a second line; expected one sequence on one line", path, lines->number)
+             : FD_OK;
+}
+
+static fd_status read_sequence(const char *path, int label, builder *b) {
+  fd_lines lines;
+  FD_TRY(fd_lines_open(&lines, path, file_max));
+  fd_status status = add_sequence(path, &lines, label, b);
+  fd_lines_close(&lines);
   return status;
 }
 
@@ -94,8 +103,7 @@ static fd_status read_class_folder(const char *folder, int label, builder *b) {
   return status;
 }
 
-/* --- intervals of a genome
- * ------------------------------------------------------------------------------------------------------- */
+/* --- intervals of a genome ------------------------------------------------------------------------------------------- */
 
 typedef struct genome_file {
   fd_genome genome;
@@ -104,102 +112,59 @@ typedef struct genome_file {
   int64_t left_out;
 } genome_file;
 
-typedef struct interval {
-  int row, record, minus; /* row of the table */
-  int64_t begin;
-} interval;
-
+/* Loci, and the rows of the table that they become. */
 typedef struct intervals {
-  interval *item;
-  size_t count, capacity;
+  fd_locus *item;
+  int *row;
+  int64_t count;
+  size_t item_capacity, row_capacity;
 } intervals;
 
-static int by_record(const void *a, const void *b) {
-  const interval *x = a, *y = b;
-  return x->record != y->record ? (x->record > y->record) - (x->record < y->record) : (x->row > y->row) - (x->row < y->row);
+static fd_status bad_interval(const fd_lines *l) {
+  return fd_fail(FD_DATA, "%s:%" PRId64 ": expected id,region,start,end,strand with 0 <= start < end and the strand +, - or .",
+                 l->path, l->number);
 }
 
-/* The record that holds [begin, end) of a contig; -1: the genome has no such contig; -2: it has, but not that place. */
-static int record_of(const fd_genome *g, const char *contig, int64_t begin, int64_t end) {
-  int found = -1;
-  for (int r = 0; r < g->records; r++) {
-    const fd_record *a = &g->record[r];
-    if (!fd_same_contig(a->contig, contig)) continue;
-    if (begin >= a->first && end <= a->first + a->length) return r;
-    found = -2;
-  }
-  return found;
-}
-
-static fd_status read_interval(const char *path, int64_t number, char *line, int label, genome_file *g, builder *b,
-                               intervals *v) {
-  char *field[5] = {0}, *end[2];
+static fd_status read_interval(const fd_lines *l, char *line, int label, genome_file *g, builder *b, intervals *v) {
+  enum { ID, REGION, START, END, STRAND, FIELDS };
+  char *field[FIELDS], where[FD_PATH_MAX + 32];
+  int64_t begin, end;
   uint8_t *to;
-  for (int i = 0; i < 5 && line; i++) field[i] = strsep(&line, ",");
-  long long from = field[2] ? strtoll(field[2], &end[0], 10) : -1, stop = field[3] ? strtoll(field[3], &end[1], 10) : -1;
-  if (!field[4] || end[0] == field[2] || *end[0] || end[1] == field[3] || *end[1] || from < 0 || stop <= from ||
-      (strcmp(field[4], "+") && strcmp(field[4], "-") && strcmp(field[4], ".")))
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected id,region,start,end,strand with 0 <= start < end and the strand +, - or .",
-                   path, number);
-  int record = record_of(&g->genome, field[1], from, stop);
-  if (record == -1 && g->partial) {
+  for (int i = 0; i < FIELDS; i++)
+    if (!(field[i] = fd_next_field(&line, ','))) return bad_interval(l);
+  if (line || !fd_whole_number(field[START], &begin) || !fd_whole_number(field[END], &end) || begin < 0 || end <= begin ||
+      !*field[STRAND] || field[STRAND][1] || !strchr("+-.", *field[STRAND]))
+    return bad_interval(l);
+  if (g->partial && fd_genome_locate(&g->genome, field[REGION], begin, end) == FD_NO_CONTIG) {
     g->left_out++;
     return FD_OK;
   }
-  if (record == -1)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": %s has no sequence '%s' (--partial leaves such rows out)", path, number,
-                   g->genome.file[0].path, field[1]);
-  if (record == -2)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": %s of %s has no bases %lld to %lld: of another assembly?", path, number, field[1],
-                   g->genome.file[0].path, from, stop);
-  FD_TRY(fd_grow(&v->item, &v->capacity, v->count + 1, sizeof *v->item, "intervals"));
-  v->item[v->count++] = (interval){b->table->rows, record, *field[4] == '-', from - g->genome.record[record].first};
-  return begin_row(b, stop - from, label, &to);
+  snprintf(where, sizeof where, "%s:%" PRId64, l->path, l->number);
+  FD_TRY(fd_grow(&v->item, &v->item_capacity, (size_t)v->count + 1, sizeof *v->item, "intervals"));
+  FD_TRY(fd_grow(&v->row, &v->row_capacity, (size_t)v->count + 1, sizeof *v->row, "intervals"));
+  FD_TRY(fd_locus_find(&g->genome, where, field[REGION], begin, end, *field[STRAND] == '-', &v->item[v->count]));
+  v->row[v->count++] = b->table->rows;
+  return begin_row(b, end - begin, label, &to);
 }
 
 static fd_status read_class_file(const char *path, int label, genome_file *g, builder *b, intervals *v) {
-  char *text, *rest;
-  size_t bytes;
-  int64_t number = 0;
-  FD_TRY(fd_unpack_file(path, file_max, &text, &bytes));
-  rest = text;
+  fd_lines lines;
+  FD_TRY(fd_lines_open(&lines, path, file_max));
+  char *line = fd_lines_next(&lines, NULL);
   fd_status status = FD_OK;
-  for (char *line; status == FD_OK && (line = strsep(&rest, "\n"));) {
-    line[strcspn(line, "\r")] = '\0';
-    number++;
-    if (number == 1 && strcmp(line, "id,region,start,end,strand"))
-      status = fd_fail(FD_DATA, "%s:1: expected the header 'id,region,start,end,strand'", path);
-    else if (number > 1 && *line) status = read_interval(path, number, line, label, g, b, v);
-  }
-  free(text);
+  if (!line || strcmp(line, "id,region,start,end,strand"))
+    status = fd_fail(FD_DATA, "%s:1: expected the header 'id,region,start,end,strand'", path);
+  while (status == FD_OK && (line = fd_lines_next(&lines, NULL))) status = read_interval(&lines, line, label, g, b, v);
+  fd_lines_close(&lines);
   return status;
 }
 
-/* The sequences of all intervals, one record of the genome at a time. */
-static fd_status cut_intervals(genome_file *g, const intervals *v, fd_table *table) {
-  uint8_t *symbols = NULL;
-  fd_status status = FD_OK;
-  int loaded = -1;
-  if (v->count) qsort(v->item, v->count, sizeof *v->item, by_record);
-  for (size_t i = 0; i < v->count && status == FD_OK; i++) {
-    const interval *item = &v->item[i];
-    int64_t length = table->start[item->row + 1] - table->start[item->row];
-    if (item->record != loaded) {
-      free(symbols);
-      FD_GO(fd_alloc(&symbols, (size_t)g->genome.record[item->record].length, 1, "a sequence"));
-      FD_GO(fd_genome_read(g->reader, item->record, symbols));
-      loaded = item->record;
-    }
-    if (item->minus) fd_reverse_complement(symbols + item->begin, length, table->symbols + table->start[item->row]);
-    else memcpy(table->symbols + table->start[item->row], symbols + item->begin, (size_t)length);
-  }
-done:
-  free(symbols);
-  return status;
+static fd_status cut_intervals(genome_file *g, intervals *v, fd_table *table) {
+  for (int64_t i = 0; i < v->count; i++) v->item[i].to = table->symbols + table->start[v->row[i]];
+  return v->count ? fd_loci_cut(&g->genome, g->reader, v->item, v->count) : FD_OK;
 }
 
-/* --- folders
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- folders --------------------------------------------------------------------------------------------------------- */
 
 /* The name of a class: a folder's, or a file's without .csv or .csv.gz. */
 static void class_name(const char *entry, char out[256]) {
@@ -242,6 +207,7 @@ static fd_status read_split(const char *folder, const char *split, char classes[
 done:
   free_names(&entries);
   free(v.item);
+  free(v.row);
   return status;
 }
 
@@ -254,7 +220,7 @@ static fd_status read_classes(const char *folder, const char *genome, int partia
   FD_GO(fd_alloc(&classes, CLASSES_MAX, sizeof *classes, "classes"));
   if (genome) {
     FD_GO(fd_genome_scan(&g.genome, genome));
-    FD_GO(fd_genome_check_names(&g.genome));
+    FD_GO(fd_genome_index(&g.genome));
     FD_GO(fd_genome_reader_open(&g.genome, &g.reader));
   }
   FD_GO(read_split(folder, "train", classes, &count, &g, &task->train));

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,13 +21,11 @@ static int is_folder(const char *path) {
   return !stat(path, &info) && S_ISDIR(info.st_mode);
 }
 
-/* Where one of the endings begins, with .gz or .xz behind it or not; NULL: it has none of them. */
+/* Where one of the endings begins; NULL: the name has none of them. */
 static const char *ending_of(const char *name, const char *const *endings, int count) {
   for (int i = 0; i < count; i++) {
-    size_t n = strlen(name), m = strlen(endings[i]),
-           packed = n > 3 && (!strcmp(name + n - 3, ".gz") || !strcmp(name + n - 3, ".xz"));
-    if (packed) n -= 3;
-    if (n > m && !strncmp(name + n - m, endings[i], m)) return name + n - m;
+    const char *at = fd_ending(name, endings[i]);
+    if (at) return at;
   }
   return NULL;
 }
@@ -69,10 +68,11 @@ static fd_status read_fasta(const char *path, int label, fd_table *t) {
   FD_GO(fd_grow(&t->symbols, &room, (size_t)bases, 1, "rows of a task"));
   FD_GO(fd_genome_reader_open(&genome, &reader));
   if (!rows) t->start[0] = 0;
-  for (int i = 0; i < genome.records; i++, rows++) {
+  for (int i = 0; i < genome.records; i++) {
+    if (!genome.record[i].length) continue;
     FD_GO(fd_genome_read(reader, i, t->symbols + t->start[rows]));
     t->start[rows + 1] = t->start[rows] + genome.record[i].length;
-    t->label[rows] = label;
+    t->label[rows++] = label;
   }
   t->rows = (int)rows;
   if (label >= t->classes) t->classes = label + 1;

@@ -8,23 +8,24 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/unpack.h"
+#include "data/lines.h"
 
 enum { COLUMNS_MAX = 64, VCF_COLUMNS = 8, POSITION_MAX = INT_MAX };
 static const size_t file_max = (size_t)64 << 30;
 
 /* Where a table has its columns; -1: not at all. */
 typedef struct columns {
-  char separator[2];
+  char separator;
   int count, contig, position, id, ref, alt;
 } columns;
 
 /* REF of a variant must be nucleotides: the genome is compared with it. */
-static fd_status check(const char *path, const fd_variant *v, const char *position) {
-  char *end;
-  long long at = strtoll(position, &end, 10);
-  if (end == position || *end || at < 1 || at > POSITION_MAX)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": position '%.20s': expected a whole number from 1", path, v->line, position);
+static fd_status check(const char *path, fd_variant *v, const char *position) {
+  int64_t at;
+  if (!fd_whole_number(position, &at) || at < 0 || at > POSITION_MAX)
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": position '%.40s': expected a whole number from 1 (0 is the telomere)", path, v->line,
+                   position);
+  v->position = at - 1;
   if (!*v->contig) return fd_fail(FD_DATA, "%s:%" PRId64 ": the contig is empty", path, v->line);
   if (!*v->ref) return fd_fail(FD_DATA, "%s:%" PRId64 ": REF is empty; expected the genome's nucleotides", path, v->line);
   for (const char *c = v->ref; *c; c++)
@@ -37,11 +38,11 @@ static fd_status check(const char *path, const fd_variant *v, const char *positi
 static fd_status read_vcf_line(const char *path, int64_t line, char *text, fd_variant *v) {
   char *field[VCF_COLUMNS] = {0}, *rest = text;
   int fields = 0;
-  while (fields < VCF_COLUMNS && rest) field[fields++] = strsep(&rest, "\t");
+  while (fields < VCF_COLUMNS && rest) field[fields++] = fd_next_field(&rest, '\t');
   if (fields < VCF_COLUMNS)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": %d columns; expected CHROM POS ID REF ALT QUAL FILTER INFO, separated by tabs", path,
                    line, fields);
-  *v = (fd_variant){line, field[0], field[2], atoll(field[1]) - 1, field[3], field[4], {field[5], field[6], field[7]}, rest};
+  *v = (fd_variant){line, field[0], field[2], 0, field[3], field[4], {field[5], field[6], field[7]}, rest};
   return check(path, v, field[1]);
 }
 
@@ -59,8 +60,8 @@ static char *without_quotes(char *word) {
 }
 
 static fd_status read_columns(const char *path, char *line, columns *c) {
-  *c = (columns){{strchr(line, '\t') ? '\t' : ',', 0}, 0, -1, -1, -1, -1, -1};
-  for (char *word; (word = strsep(&line, c->separator)); c->count++) {
+  *c = (columns){strchr(line, '\t') ? '\t' : ',', 0, -1, -1, -1, -1, -1};
+  for (char *word; (word = fd_next_field(&line, c->separator)); c->count++) {
     word = without_quotes(word);
     if (is(word, "chrom", "chr", "contig")) c->contig = c->count;
     else if (is(word, "pos", "position", NULL)) c->position = c->count;
@@ -78,7 +79,7 @@ static fd_status read_columns(const char *path, char *line, columns *c) {
 static fd_status read_table_line(const char *path, int64_t line, char *text, const columns *c, fd_variant *v) {
   char *field[COLUMNS_MAX];
   int fields = 0;
-  for (char *word; (word = strsep(&text, c->separator)); fields++)
+  for (char *word; (word = fd_next_field(&text, c->separator)); fields++)
     if (fields < COLUMNS_MAX) field[fields] = without_quotes(word);
   if (fields != c->count)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": %d fields; the header has %d columns", path, line, fields, c->count);
@@ -86,23 +87,25 @@ static fd_status read_table_line(const char *path, int64_t line, char *text, con
   *v = (fd_variant){.line = line,
                     .contig = field[c->contig],
                     .id = c->id >= 0 && *field[c->id] ? field[c->id] : ".",
-                    .position = atoll(position) - 1,
                     .ref = field[c->ref],
                     .alt = field[c->alt]};
   return check(path, v, position);
 }
 
 static fd_status read_line(const char *path, int64_t number, char *line, fd_variants *all, columns *c) {
-  if (number == 1) all->vcf = !strncmp(line, "##fileformat=VCF", 16);
+  int first = !all->vcf && !c->count;
+  if (first) all->vcf = !strncmp(line, "##fileformat=VCF", 16);
   if (all->vcf && *line == '#') {
+    if (all->count)
+      return fd_fail(FD_DATA,
+                     "%s:%" PRId64 ": a header line behind variants: files joined with cat? Join them with bcftools concat", path,
+                     number);
     FD_TRY(fd_grow(&all->header, &all->header_capacity, (size_t)all->headers + 1, sizeof *all->header, "a VCF header"));
     all->header[all->headers++] = line;
     return FD_OK;
   }
-  if (number == 1 && !strncmp(line, "##", 2) && !all->vcf)
-    return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
-  if (!all->vcf && number == 1) return read_columns(path, line, c);
-  if (!*line) return FD_OK;
+  if (first && !strncmp(line, "##", 2)) return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
+  if (first) return read_columns(path, line, c);
   if (all->vcf && (!all->headers || strncmp(all->header[all->headers - 1], "#CHROM\t", 7)))
     return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM ...' before the first variant", path, number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
@@ -111,20 +114,17 @@ static fd_status read_line(const char *path, int64_t number, char *line, fd_vari
 }
 
 fd_status fd_variants_read(const char *path, fd_variants *all) {
-  size_t bytes;
-  int64_t number = 0;
-  columns c;
+  fd_lines lines;
+  columns c = {0};
   memset(all, 0, sizeof *all);
-  FD_TRY(fd_unpack_file(path, file_max, &all->text, &bytes));
-  fd_status status = !bytes ? fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path)
-                     : strlen(all->text) == bytes ? FD_OK
-                                                  : fd_fail(FD_DATA, "%s: has a NUL byte: this is no VCF or table", path);
-  char *rest = all->text;
-  for (char *line; status == FD_OK && (line = strsep(&rest, "\n"));) {
-    line[strcspn(line, "\r")] = '\0';
-    status = read_line(path, ++number, line, all, &c);
-  }
+  FD_TRY(fd_lines_open(&lines, path, file_max));
+  fd_status status = FD_OK;
+  for (char *line; status == FD_OK && (line = fd_lines_next(&lines, NULL));)
+    status = read_line(path, lines.number, line, all, &c);
+  if (status == FD_OK && !all->vcf && !c.count)
+    status = fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path);
   if (status == FD_OK && !all->count) status = fd_fail(FD_DATA, "%s: has no variant", path);
+  all->text = lines.text; /* the fields lie in it */
   if (status != FD_OK) fd_variants_free(all);
   return status;
 }

@@ -2,19 +2,19 @@
 #include "device/device.h"
 
 #include <inttypes.h>
-#include <sched.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "cpu/backend.h"
 #include "device/plugin.h"
 
-/* A rank's share of the machine's cores, within those that it is bound to. */
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* A rank's share of the machine's processors and of the time that they may compute, within those that it is bound to. */
 static int fair_threads(int local_size) {
-  cpu_set_t bound;
-  long cores = sysconf(_SC_NPROCESSORS_ONLN), share = cores > local_size ? cores / local_size : 1;
-  int usable = sched_getaffinity(0, sizeof bound, &bound) ? (int)cores : CPU_COUNT(&bound);
-  return usable < share ? usable : (int)share;
+  fd_cores here = fd_cores_here();
+  int share = here.limit ? least(here.machine, here.limit) : here.machine;
+  return least(here.cpus, share > local_size ? share / local_size : 1);
 }
 
 void fd_device_simd(char *text, size_t size) { fd_cpu_simd(text, size); }

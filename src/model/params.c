@@ -30,6 +30,12 @@ const fd_param *fd_params_find(const fd_params *params, const char *name) {
   return NULL;
 }
 
+const fd_param *fd_params_at(const fd_params *params, size_t place) {
+  int i = 0;
+  while (i + 1 < params->count && params->item[i + 1].offset <= place) i++;
+  return &params->item[i];
+}
+
 int fd_param_is_of(const fd_param *param, const char *prefix) {
   size_t n = strlen(prefix);
   return !strncmp(param->name, prefix, n) && param->name[n] == '.';

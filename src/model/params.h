@@ -30,6 +30,9 @@ fd_status fd_params_add(fd_params *params, const char *name, int rows, int colum
 /* The parameter of that name, or NULL. */
 const fd_param *fd_params_find(const fd_params *params, const char *name);
 
+/* The parameter that holds the value at this place of the buffer. */
+const fd_param *fd_params_at(const fd_params *params, size_t place);
+
 /* Whether its name begins with `prefix` and a dot. */
 int fd_param_is_of(const fd_param *param, const char *prefix);
 

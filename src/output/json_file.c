@@ -4,20 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/json.h"
+#include "base/output.h"
 
-enum { BYTES_MAX = 64 << 20 };
+enum { BYTES_MAX = 16 << 20 }; /* in memory JSON is up to 80 times its text */
 
 fd_status fd_json_read(const char *path, json_t **object) {
   char *text;
   size_t bytes;
-  json_error_t error;
   *object = NULL;
   if (!fd_exists(path)) return FD_OK;
   FD_TRY(fd_read_file(path, BYTES_MAX, &text, &bytes));
-  *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  fd_status status = fd_json_parse(object, text, bytes, path);
   free(text);
-  if (!*object) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  FD_TRY(status);
   if (json_is_object(*object)) return FD_OK;
   json_decref(*object);
   *object = NULL;
@@ -48,8 +48,8 @@ static void join_lists(char *text) {
 }
 
 fd_status fd_json_write(const char *path, const json_t *object) {
-  char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  if (!text) return fd_fail(FD_DATA, "cannot write %s as JSON: a name is not UTF-8, or a number is not finite", path);
+  char *text;
+  FD_TRY(fd_json_text(&text, object, JSON_INDENT(2) | JSON_REAL_PRECISION(9), path));
   join_lists(text);
   fd_status status = fd_write_file(path, text, strlen(text));
   free(text);

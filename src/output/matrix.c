@@ -24,6 +24,8 @@ fd_status fd_matrix_check_name(const char *path) {
              : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy, .tsv or .tsv.gz: that is the format", path);
 }
 
+int fd_matrix_is_text(const char *path) { return format_of(path) == &fd_matrix_tsv; }
+
 fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) {
   const fd_matrix_format *format = format_of(path);
   *matrix = NULL;

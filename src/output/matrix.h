@@ -24,12 +24,16 @@ typedef struct fd_matrix_info {
   int notes;
   const fd_note *note;
   char *const *column; /* [width] names of the columns of a text; NULL: e0, e1, ... Borrowed until the end */
+  int spreadsheet;     /* names in a text are kept from being computed (output/cell.h) */
 } fd_matrix_info;
 
 typedef struct fd_matrix fd_matrix;
 
 /* FD_USAGE unless the name's ending is that of a format. */
 fd_status fd_matrix_check_name(const char *path) FD_MUST_CHECK;
+
+/* Whether the name's ending is that of a text. */
+int fd_matrix_is_text(const char *path);
 
 /* Begins a file whose format its name's ending says; another ending is FD_USAGE. The notes are
  * borrowed for this call. */

@@ -2,7 +2,7 @@
 #ifndef FD_OUTPUT_MATRIX_FORMATS_H
 #define FD_OUTPUT_MATRIX_FORMATS_H
 
-#include "base/file.h"
+#include "base/output.h"
 #include "output/matrix.h"
 
 typedef struct fd_matrix_format {

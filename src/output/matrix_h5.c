@@ -1,43 +1,40 @@
 /* A matrix in HDF5. */
-#include <hdf5.h>
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/h5.h"
 #include "base/memory.h"
 #include "output/matrix_formats.h"
 
 enum { CHUNK_BYTES = 1 << 18, ID_CHUNK = 1024 };
 
 typedef struct file {
-  char temporary[FD_PATH_MAX + 32];
+  fd_output output; /* its temporary is what HDF5 opens */
   hid_t file, values, ids, start, text;
 } file;
 
-static fd_status no(const fd_matrix *m, const char *what) {
-  return fd_fail(FD_IO, "%s: HDF5 cannot %s (disk full?)", m->path, what);
-}
+static fd_status no(const fd_matrix *m, const char *what) { return fd_h5_fail(FD_IO, m->path, what); }
 
 /* A dataset of this type; its chunks hold about `rows` rows. */
 static hid_t make(hid_t where, const char *name, hid_t type, int dims, hsize_t rows, hsize_t width, hsize_t chunk_rows) {
   const hsize_t shape[2] = {rows, width}, chunk[2] = {chunk_rows < rows ? chunk_rows : rows, width};
-  hid_t space = H5Screate_simple(dims, shape, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
-  H5Pset_chunk(how, dims, chunk);
-  H5Pset_obj_track_times(how, 0); /* the same bytes for the same content */
-  hid_t set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
-  H5Pclose(how);
-  H5Sclose(space);
+  hid_t space = H5Screate_simple(dims, shape, NULL), how = H5Pcreate(H5P_DATASET_CREATE), set = -1;
+  if (space >= 0 && how >= 0 && H5Pset_chunk(how, dims, chunk) >= 0 &&
+      H5Pset_obj_track_times(how, 0) >= 0) /* the same bytes for the same content */
+    set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
+  if (how >= 0) H5Pclose(how);
+  if (space >= 0) H5Sclose(space);
   return set;
 }
 
 static int note(hid_t file, const char *name, const char *text) {
-  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-  H5Tset_size(type, *text ? strlen(text) : 1);
-  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR), attribute = -1;
+  if (type >= 0 && space >= 0 && H5Tset_size(type, *text ? strlen(text) : 1) >= 0)
+    attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   int good = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
-  if (attribute >= 0) H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
+  if (attribute >= 0) good = H5Aclose(attribute) >= 0 && good;
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
   return good;
 }
 
@@ -45,10 +42,10 @@ static int note(hid_t file, const char *name, const char *text) {
 static int put(hid_t set, hid_t type, int dims, hsize_t first, hsize_t count, hsize_t width, const void *values) {
   const hsize_t from[2] = {first, 0}, size[2] = {count, width};
   hid_t there = H5Dget_space(set), here = H5Screate_simple(dims, size, NULL);
-  int good = H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, size, NULL) >= 0 &&
+  int good = there >= 0 && here >= 0 && H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, size, NULL) >= 0 &&
              H5Dwrite(set, type, here, there, H5P_DEFAULT, values) >= 0;
-  H5Sclose(here);
-  H5Sclose(there);
+  if (here >= 0) H5Sclose(here);
+  if (there >= 0) H5Sclose(there);
   return good;
 }
 
@@ -70,14 +67,14 @@ static fd_status begin(fd_matrix *m) {
   file *f = m->own;
   hsize_t width = (hsize_t)info->width, chunk = CHUNK_BYTES / (width * sizeof(float));
   *f = (file){.file = -1, .values = -1, .ids = -1, .start = -1, .text = -1};
-  snprintf(f->temporary, sizeof f->temporary, "%s.tmp-%ld", m->path, (long)getpid());
-  H5open();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints stacks of its own */
+  FD_TRY(fd_output_create(&f->output, m->path));
+  FD_TRY(fd_h5_start());
   f->text = H5Tcopy(H5T_C_S1);
-  H5Tset_size(f->text, H5T_VARIABLE);
-  H5Tset_cset(f->text, H5T_CSET_UTF8);
-  f->file = H5Fcreate(f->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  if (f->file < 0) return close_all(f), no(m, "create it");
+  if (f->text < 0 || H5Tset_size(f->text, H5T_VARIABLE) < 0 || H5Tset_cset(f->text, H5T_CSET_UTF8) < 0) return no(m, "begin");
+  hid_t access = fd_h5_access();
+  f->file = access >= 0 ? H5Fcreate(f->output.temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access) : -1;
+  if (access >= 0) H5Pclose(access);
+  if (f->file < 0) return no(m, "create it");
   f->values = make(f->file, "embedding", H5T_IEEE_F32LE, 2, (hsize_t)info->rows, width, chunk ? chunk : 1);
   f->ids = make(f->file, "id", f->text, 1, (hsize_t)info->items, 1, ID_CHUNK);
   if (info->many) f->start = make(f->file, "start", H5T_STD_I64LE, 1, (hsize_t)info->items + 1, 1, ID_CHUNK);
@@ -90,6 +87,7 @@ static fd_status begin(fd_matrix *m) {
 static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
   file *f = m->own;
   const int64_t bounds[2] = {m->rows, m->rows + rows};
+  errno = 0;
   if (!put(f->values, H5T_NATIVE_FLOAT, 2, (hsize_t)m->rows, (hsize_t)rows, (hsize_t)m->info.width, values) ||
       !put(f->ids, f->text, 1, (hsize_t)m->items, 1, 1, &id) ||
       (m->info.many && !put(f->start, H5T_NATIVE_INT64, 1, (hsize_t)m->items, 2, 1, bounds)))
@@ -99,18 +97,16 @@ static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float 
 
 static fd_status commit(fd_matrix *m) {
   file *f = m->own;
-  fd_status status = close_all(f) ? FD_OK : no(m, "write the rest of it");
-  if (status == FD_OK) status = fd_sync_file(f->temporary);
-  if (status == FD_OK) status = fd_commit_rename(f->temporary, m->path);
-  if (status != FD_OK) unlink(f->temporary);
-  return status;
+  errno = 0;
+  if (!close_all(f)) return no(m, "write the rest of it");
+  return fd_output_commit(&f->output);
 }
 
 static void end(fd_matrix *m) {
   file *f = m->own;
-  if (!f || f->file < 0) return;
+  if (!f) return;
   close_all(f);
-  unlink(f->temporary);
+  fd_output_abandon(&f->output);
 }
 
 const fd_matrix_format fd_matrix_h5 = {".h5", begin, append, commit, end};

@@ -40,8 +40,7 @@ static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float 
 /* The names first: a matrix that is there has them. */
 static fd_status commit(fd_matrix *m) {
   files *f = m->own;
-  FD_TRY(fd_output_commit(&f->ids));
-  return fd_output_commit(&f->values);
+  return fd_output_commit_pair(&f->ids, &f->values);
 }
 
 static void end(fd_matrix *m) {

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/printable.h"
 
 enum { VALUES_AT_ONCE = 1 << 16, WIDTH_MAX = 1 << 24, HEADER_MAX = 1 << 16 };
 
@@ -34,13 +35,7 @@ void fd_value_range_print(const fd_value_range *r) {
   printf("%" PRId64 " not finite\n", r->not_finite);
 }
 
-void fd_shown_line(const char *name, const char *text) {
-  printf("  ");
-  for (const char *at = name; *at; at++) putchar((unsigned char)*at < 0x20 ? '?' : *at);
-  printf("%*s ", strlen(name) < 14 ? (int)(14 - strlen(name)) : 0, "");
-  for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-  putchar('\n');
-}
+void fd_shown_line(const char *name, const char *text) { fd_print("  %-14s %s\n", name, text); }
 
 int64_t fd_shown_rows(int64_t width) {
   if (width < 1 || width > WIDTH_MAX) return 0;
@@ -56,13 +51,7 @@ typedef struct npy {
   uint64_t begin; /* of the values */
 } npy;
 
-static int is_npy(const char *path) {
-  char head[6] = "";
-  FILE *in = fopen(path, "re");
-  size_t n = in ? fread(head, 1, sizeof head, in) : 0;
-  if (in) fclose(in);
-  return n == sizeof head && !memcmp(head, "\x93NUMPY", sizeof head);
-}
+static int is_npy(const char *path) { return fd_begins_with(path, "\x93NUMPY", 6); }
 
 /* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
 static fd_status read_header(npy *f) {
@@ -93,8 +82,9 @@ static fd_status read_values(npy *f, uint64_t bytes) {
   fd_value_range range;
   float *values;
   int64_t most = fd_shown_rows(f->width);
-  uint64_t expected = (uint64_t)f->rows * (uint64_t)f->width;
-  if (expected / (uint64_t)f->width != (uint64_t)f->rows || expected > UINT64_MAX / 8 || bytes != f->begin + 4 * expected)
+  int64_t expected = sizeof *values;
+  if (!fd_multiply_size(&expected, f->rows) || !fd_multiply_size(&expected, f->width) ||
+      !fd_add_size(&expected, (int64_t)f->begin) || (uint64_t)expected != bytes)
     return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes, but its header says %" PRId64 " rows of %" PRId64 " values", f->path, bytes,
                    f->rows, f->width);
   FD_TRY(fd_alloc(&values, (size_t)(most * f->width), sizeof *values, "values"));
@@ -116,11 +106,13 @@ static fd_status read_names(const npy *f) {
   size_t room = 0, used = 0;
   int64_t items = 0, rows = 0;
   if ((size_t)snprintf(path, sizeof path, "%s.ids.txt", f->path) >= sizeof path) return FD_OK;
-  FILE *in = fopen(path, "re");
-  if (!in) {
+  FILE *in;
+  uint64_t bytes;
+  if (!fd_exists(path)) {
     fd_shown_line("ids", "the file of names (.ids.txt) is not beside it");
     return FD_OK;
   }
+  FD_TRY(fd_open_stream(path, &in, &bytes));
   for (ssize_t n; (n = getline(&line, &room, in)) > 0; items++) {
     if (line[n - 1] == '\n') line[n - 1] = '\0';
     char *tab = strchr(line, '\t');
@@ -130,8 +122,10 @@ static fd_status read_names(const npy *f) {
     if (items < FD_SHOWN_IDS && used < sizeof shown)
       used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
   }
+  fd_status status = feof(in) ? FD_OK : fd_fail_errno("cannot read", path);
   free(line);
   fclose(in);
+  FD_TRY(status);
   if (rows != f->rows) return fd_fail(FD_DATA, "%s: names of %" PRId64 " rows, but the matrix has %" PRId64, path, rows, f->rows);
   printf("  %-14s %" PRId64 "\n", "items", items);
   if (used < sizeof shown && items > FD_SHOWN_IDS) snprintf(shown + used, sizeof shown - used, ", ...");
@@ -139,9 +133,10 @@ static fd_status read_names(const npy *f) {
   return FD_OK;
 }
 
-static fd_status show_npy(const char *path, uint64_t bytes) {
-  npy f = {.path = path, .in = fopen(path, "re")};
-  if (!f.in) return fd_fail_errno("cannot open", path);
+static fd_status show_npy(const char *path) {
+  npy f = {.path = path};
+  uint64_t bytes;
+  FD_TRY(fd_open_stream(path, &f.in, &bytes));
   fd_status status = read_header(&f);
   if (status == FD_OK) printf("  %-14s %" PRId64 " of %" PRId64 " values, float32\n", "rows", f.rows, f.width);
   if (status == FD_OK) status = read_values(&f, bytes);
@@ -155,6 +150,6 @@ fd_status fd_matrix_show(const char *path) {
   char hex[FD_SHA256_HEX];
   uint64_t bytes;
   FD_TRY(fd_sha256_file(path, hex, &bytes));
-  printf("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
-  return is_npy(path) ? show_npy(path, bytes) : fd_matrix_show_h5(path);
+  fd_print("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
+  return is_npy(path) ? show_npy(path) : fd_matrix_show_h5(path);
 }

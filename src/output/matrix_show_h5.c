@@ -1,10 +1,11 @@
 /* Shows a matrix in HDF5. */
-#include <hdf5.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/h5.h"
 #include "base/memory.h"
 #include "output/matrix_show.h"
 
@@ -20,14 +21,15 @@ static int read_text(hid_t file, const char *name, char text[FD_SHOWN_TEXT]) {
 }
 
 static hid_t open_file(const char *path) {
-  H5open();
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints stacks of its own */
-  return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (fd_h5_start() != FD_OK) return -1;
+  hid_t access = fd_h5_access(), file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
+  if (access >= 0) H5Pclose(access);
+  return file;
 }
 
 int fd_matrix_is_h5(const char *path) {
   char text[FD_SHOWN_TEXT] = "";
-  hid_t file = open_file(path);
+  hid_t file = fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8) ? open_file(path) : -1;
   int good = file >= 0 && read_text(file, "format", text) && !strncmp(text, "findna-embedding", 16);
   if (file >= 0) H5Fclose(file);
   return good;
@@ -40,14 +42,32 @@ static herr_t show_note(hid_t file, const char *name, const H5A_info_t *info, vo
   return 0;
 }
 
-/* A dataset of so many dimensions and this class of values, and its shape; -1: there is none. */
+/* Whether all values of a dataset lie in this file as they are: nothing packed, elsewhere, or never written, which a file of a
+ * few bytes could claim any number of; nor a chunk that is larger than all that is stored. */
+static int is_stored(hid_t file, hid_t set, hid_t type, int dims, const hsize_t shape[2]) {
+  hid_t how = H5Dget_create_plist(set);
+  hsize_t chunk[2] = {1, 1}, whole = 0;
+  int64_t bytes = (int64_t)H5Tget_size(type), in_chunk = bytes, stored = (int64_t)H5Dget_storage_size(set);
+  H5D_layout_t layout = H5Pget_layout(how);
+  int good = layout != H5D_VIRTUAL && H5Pget_nfilters(how) == 0 && H5Pget_external_count(how) == 0;
+  if (good && layout == H5D_CHUNKED) good = H5Pget_chunk(how, dims, chunk) == dims;
+  for (int i = 0; i < dims && good; i++)
+    good = shape[i] <= INT64_MAX && fd_multiply_size(&bytes, (int64_t)shape[i]) && fd_multiply_size(&in_chunk, (int64_t)chunk[i]);
+  H5Pclose(how);
+  return good && H5Fget_filesize(file, &whole) >= 0 && bytes <= stored && in_chunk <= stored && (hsize_t)stored <= whole;
+}
+
+/* A dataset of so many dimensions and this class of values, and its shape; -1: there is none. Links, which could lead anywhere,
+ * are not followed. */
 static hid_t open_set(hid_t file, const char *name, H5T_class_t kind, int dims, hsize_t shape[2]) {
-  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return -1;
+  H5L_info_t link;
+  if (H5Lexists(file, name, H5P_DEFAULT) <= 0 || H5Lget_info(file, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
+    return -1;
   hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set >= 0 ? H5Dget_space(set) : -1,
         type = set >= 0 ? H5Dget_type(set) : -1;
   int good = space >= 0 && type >= 0 && H5Sget_simple_extent_ndims(space) == dims && H5Tget_class(type) == kind &&
              (kind != H5T_STRING || H5Tis_variable_str(type) > 0);
-  if (good) H5Sget_simple_extent_dims(space, shape, NULL);
+  good = good && H5Sget_simple_extent_dims(space, shape, NULL) == dims && is_stored(file, set, type, dims, shape);
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
   if (good || set < 0) return good ? set : -1;
@@ -117,7 +137,9 @@ static fd_status show(const char *path, hid_t file) {
         start = open_set(file, "start", H5T_INTEGER, 1, starts);
   fd_status status = FD_OK;
   H5Aiterate2(file, H5_INDEX_CRT_ORDER, H5_ITER_INC, NULL, show_note, NULL);
-  if (values < 0 || ids < 0) FD_GO(fd_fail(FD_DATA, "%s: has no datasets 'embedding' [rows, width] and 'id' [items]", path));
+  if (values < 0 || ids < 0)
+    FD_GO(fd_fail(FD_DATA, "%s: has no datasets 'embedding' [rows, width] and 'id' [items] whose values are all in the file",
+                  path));
   printf("  %-14s %" PRIu64 "%s\n", "items", (uint64_t)items[0], start >= 0 ? ", each of many rows (start)" : "");
   printf("  %-14s %" PRIu64 " of %" PRIu64 " values, float32\n", "rows", (uint64_t)shape[0], (uint64_t)shape[1]);
   if (start < 0 && items[0] != shape[0])
@@ -137,7 +159,7 @@ done:
 
 fd_status fd_matrix_show_h5(const char *path) {
   hid_t file = open_file(path);
-  if (file < 0) return fd_fail(FD_DATA, "%s: is no HDF5 file, or a damaged one", path);
+  if (file < 0) return fd_h5_fail(FD_DATA, path, "open it: no HDF5 file, or a damaged one");
   fd_status status = show(path, file);
   H5Fclose(file);
   return status;

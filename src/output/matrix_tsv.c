@@ -1,7 +1,9 @@
 /* A matrix as text: a line a row. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "output/cell.h"
 #include "output/matrix_formats.h"
 
 static fd_status begin(fd_matrix *m) {
@@ -10,8 +12,9 @@ static fd_status begin(fd_matrix *m) {
   FD_TRY(fd_output_begin(o, m->path));
   fprintf(o->stream, m->info.many ? "id\tposition" : "id");
   for (int c = 0; c < m->info.width; c++) {
-    if (m->info.column) fprintf(o->stream, "\t%s", m->info.column[c]);
-    else fprintf(o->stream, "\te%d", c);
+    fputc('\t', o->stream);
+    if (m->info.column) fd_cell(o->stream, m->info.column[c], strlen(m->info.column[c]), m->info.spreadsheet);
+    else fprintf(o->stream, "e%d", c);
   }
   fputc('\n', o->stream);
   return FD_OK;
@@ -20,7 +23,7 @@ static fd_status begin(fd_matrix *m) {
 static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
   FILE *out = ((fd_output *)m->own)->stream;
   for (int64_t r = 0; r < rows; r++) {
-    for (const char *at = id; *at; at++) fputc(*at == '\t' ? ' ' : *at, out);
+    fd_cell(out, id, strlen(id), m->info.spreadsheet);
     if (m->info.many) fprintf(out, "\t%" PRId64, r + 1);
     for (int c = 0; c < m->info.width; c++) fprintf(out, "\t%.9g", (double)*values++);
     fputc('\n', out);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 
 struct fd_metrics {
   int fd;
@@ -33,28 +33,31 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
   char *line = NULL;
   size_t room = 0;
   int64_t damaged = 0;
-  for (ssize_t n; (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
-    json_t *object = json_loadb(line, (size_t)n, 0, NULL), *step = json_object_get(object, "step");
+  fd_status status = FD_OK;
+  for (ssize_t n; status == FD_OK && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
+    json_t *object;
+    if ((status = fd_json_try(&object, line, (size_t)n, path)) != FD_OK) break;
+    const json_t *step = json_object_get(object, "step");
     if (!json_is_integer(step)) damaged++;
     else if (is_before(object, json_integer_value(step), resume_step)) fwrite(line, 1, (size_t)n, out);
     json_decref(object);
   }
   free(line);
   if (damaged) fd_warn("%s: %" PRId64 " lines are damaged and were dropped", path, damaged);
-  return ferror(in) ? fd_fail_errno("cannot read", path) : FD_OK;
+  if (status == FD_OK && !feof(in)) status = fd_fail_errno("cannot read", path); /* also a line without memory for it */
+  return status;
 }
 
 static fd_status cut_back(const char *path, int64_t resume_step) {
-  char temporary[FD_PATH_MAX + 32];
-  FILE *in = fopen(path, "re");
-  if (!in) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open", path);
-  snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-  FILE *out = fopen(temporary, "we");
-  fd_status status = out ? copy_lines(in, out, path, resume_step) : fd_fail_errno("cannot create", temporary);
-  if (status == FD_OK && (fflush(out) || ferror(out) || fsync(fileno(out)))) status = fd_fail_errno("cannot write", temporary);
-  if (out && fclose(out) && status == FD_OK) status = fd_fail_errno("cannot close", temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, path);
-  if (status != FD_OK) unlink(temporary);
+  fd_output out = {0};
+  FILE *in;
+  uint64_t bytes;
+  if (!fd_exists(path)) return FD_OK;
+  FD_TRY(fd_open_stream(path, &in, &bytes));
+  fd_status status = fd_output_begin(&out, path);
+  if (status == FD_OK) status = copy_lines(in, out.stream, path, resume_step);
+  if (status == FD_OK) status = fd_output_commit(&out);
+  fd_output_abandon(&out);
   fclose(in);
   return status;
 }
@@ -66,7 +69,7 @@ fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **me
   fd_metrics *m;
   FD_TRY(fd_alloc(&m, 1, sizeof *m, "metrics"));
   snprintf(m->path, sizeof m->path, "%s", path);
-  m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | begin, 0644);
+  m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | begin, 0666);
   if (m->fd < 0) {
     free(m);
     return fd_fail_errno("cannot open", path);

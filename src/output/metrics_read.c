@@ -1,90 +1,98 @@
 /* Reads metrics.jsonl into columns. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "output/metrics.h"
 
-enum { TABLES_MAX = 32 };
+enum { TABLES_MAX = 32, LINE_BYTES = 1 << 16 }; /* lines of ours are far shorter */
 
-static fd_metrics_table *table_of(fd_metrics_log *log, const char *kind) {
+static fd_status table_of(fd_metrics_log *log, const char *where, const char *kind, fd_metrics_table **table) {
   for (int i = 0; i < log->tables; i++)
-    if (!strcmp(log->table[i].kind, kind)) return &log->table[i];
-  if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME) return NULL;
-  fd_metrics_table *t = &log->table[log->tables];
-  if (!(t->column = calloc(FD_METRICS_COLUMNS, sizeof *t->column))) return NULL;
-  snprintf(t->kind, sizeof t->kind, "%s", kind);
+    if (!strcmp((*table = &log->table[i])->kind, kind)) return FD_OK;
+  if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME)
+    return fd_fail(FD_DATA, "%s: is no line of metrics: one kind too many, or a kind with a long name: '%.60s'", where, kind);
+  *table = &log->table[log->tables];
+  FD_TRY(fd_alloc(&(*table)->column, FD_METRICS_COLUMNS, sizeof *(*table)->column, "metrics"));
+  snprintf((*table)->kind, sizeof(*table)->kind, "%s", kind);
   log->tables++;
-  return t;
+  return FD_OK;
 }
 
-static fd_column *column_of(fd_metrics_table *t, const char *name) {
+static fd_status column_of(fd_metrics_table *t, const char *where, const char *name, fd_column **column) {
   for (int i = 0; i < t->columns; i++)
-    if (!strcmp(t->column[i].name, name)) return &t->column[i];
-  if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME) return NULL;
-  fd_column *c = &t->column[t->columns];
-  if (!(c->value = malloc(t->room * sizeof *c->value))) return NULL;
-  for (size_t i = 0; i < t->rows; i++) c->value[i] = NAN; /* earlier lines did not have it */
-  snprintf(c->name, sizeof c->name, "%s", name);
+    if (!strcmp((*column = &t->column[i])->name, name)) return FD_OK;
+  if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME)
+    return fd_fail(FD_DATA, "%s: is no line of metrics: one column too many, or a name that is too long: '%.60s'", where, name);
+  *column = &t->column[t->columns];
+  FD_TRY(fd_alloc(&(*column)->value, t->room, sizeof *(*column)->value, "metrics"));
+  for (size_t i = 0; i < t->rows; i++) (*column)->value[i] = NAN; /* earlier lines did not have it */
+  snprintf((*column)->name, sizeof(*column)->name, "%s", name);
   t->columns++;
-  return c;
+  return FD_OK;
 }
 
-/* Room for one more row in all columns. */
-static int grow(fd_metrics_table *t) {
-  if (t->rows < t->room) return 1;
-  size_t room = t->room ? 2 * t->room : 64;
+/* One more row in all columns, without values. */
+static fd_status add_row(fd_metrics_table *t) {
+  size_t room = t->room;
   for (int i = 0; i < t->columns; i++) {
-    double *value = realloc(t->column[i].value, room * sizeof *value);
-    if (!value) return 0;
-    t->column[i].value = value;
+    size_t capacity = t->room;
+    FD_TRY(fd_grow(&t->column[i].value, &capacity, t->rows + 1, sizeof *t->column[i].value, "metrics"));
+    t->column[i].value[t->rows] = NAN;
+    room = capacity;
   }
-  t->room = room;
-  return 1;
+  t->room = room > t->rows ? room : t->rows + 1;
+  t->rows++;
+  return FD_OK;
 }
 
-/* Takes one line's object; NULL when it is good, else what is wrong. */
-static const char *take_line(fd_metrics_log *log, json_t *object) {
+static fd_status take_line(fd_metrics_log *log, const char *where, json_t *object) {
   const char *kind = json_string_value(json_object_get(object, "kind")), *key;
   json_t *value;
-  if (!kind) return "has no \"kind\"";
-  if (!json_is_integer(json_object_get(object, "step"))) return "has no \"step\"";
-  fd_metrics_table *t = table_of(log, kind);
-  if (!t) return "has one kind too many, or a kind with a long name";
-  if (!grow(t) || !column_of(t, "step")) return "needs more memory than there is";
-  for (int i = 0; i < t->columns; i++) t->column[i].value[t->rows] = NAN;
+  fd_metrics_table *t = NULL;
+  fd_column *c = NULL;
+  if (!kind || !json_is_integer(json_object_get(object, "step")))
+    return fd_fail(FD_DATA, "%s: is no line of metrics: has no \"kind\", or no \"step\" that is a whole number", where);
+  FD_TRY(table_of(log, where, kind, &t));
+  FD_TRY(add_row(t));
+  FD_TRY(column_of(t, where, "step", &c));
   json_object_foreach(object, key, value) {
     if (!json_is_number(value)) continue;
-    fd_column *c = column_of(t, key);
-    if (!c) return "has one column too many, or a name that is too long";
-    c->value[t->rows] = json_number_value(value);
+    FD_TRY(column_of(t, where, key, &c));
+    c->value[t->rows - 1] = json_number_value(value);
   }
-  t->rows++;
-  return NULL;
+  return FD_OK;
+}
+
+static fd_status read_line(fd_metrics_log *log, const char *where, const char *line, size_t bytes) {
+  json_t *object;
+  FD_TRY(fd_json_parse(&object, line, bytes, where));
+  fd_status status = take_line(log, where, object);
+  json_decref(object);
+  return status;
 }
 
 fd_status fd_metrics_read(const char *path, fd_metrics_log *log) {
-  char *line = NULL;
-  size_t room = 0, number = 0;
-  fd_status status = FD_OK;
+  char line[LINE_BYTES], where[FD_PATH_MAX + 32];
+  size_t number = 0;
+  uint64_t bytes;
+  FILE *in;
   *log = (fd_metrics_log){0};
-  FILE *in = fopen(path, "re");
-  if (!in) return fd_fail_errno("cannot open", path);
-  FD_GO(fd_alloc(&log->table, TABLES_MAX, sizeof *log->table, "metrics"));
-  for (ssize_t n; status == FD_OK && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
-    json_error_t error;
-    json_t *object = json_loadb(line, (size_t)n, 0, &error);
-    const char *wrong = object ? take_line(log, object) : error.text;
-    number++;
-    if (wrong) status = fd_fail(FD_DATA, "%s:%zu: is no line of metrics: %s", path, number, wrong);
-    json_decref(object);
+  FD_TRY(fd_open_stream(path, &in, &bytes));
+  fd_status status = fd_alloc(&log->table, TABLES_MAX, sizeof *log->table, "metrics");
+  while (status == FD_OK && fgets(line, sizeof line, in)) {
+    size_t n = strlen(line);
+    if (feof(in)) break; /* a last line without its end */
+    snprintf(where, sizeof where, "%s:%zu", path, ++number);
+    if (n && line[n - 1] == '\n') status = read_line(log, where, line, n);
+    else
+      status = fd_fail(FD_DATA, "%s: is no line of metrics: it is longer than %d bytes, or holds a NUL", where, LINE_BYTES - 2);
   }
   if (status == FD_OK && ferror(in)) status = fd_fail_errno("cannot read", path);
-done:
-  free(line);
   fclose(in);
   if (status != FD_OK) fd_metrics_log_free(log);
   return status;

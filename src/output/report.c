@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "output/json_file.h"
@@ -34,7 +34,9 @@ static fd_status read_config(fd_report *r) {
   FD_TRY(fd_path(path, r->folder, "config.used.yaml", NULL));
   if (!fd_exists(path)) return FD_OK;
   FD_TRY(fd_read_file(path, FD_CONFIG_FILE_MAX, &r->config_text, &bytes));
-  r->config_known = fd_config_parse(&r->config, r->config_text, bytes, path, NULL, 0) == FD_OK;
+  fd_status status = fd_config_parse(&r->config, r->config_text, bytes, path, NULL, 0);
+  if (status != FD_OK && status != FD_CONFIG) return status;
+  r->config_known = status == FD_OK;
   if (!r->config_known) fd_warn("%s: is not a config of this version; the report shows its text", path);
   return FD_OK;
 }
@@ -122,7 +124,8 @@ fd_status fd_report_page(const char *output, const char *made_of, void (*print)(
   fd_html_text(out, made_of);
   fprintf(out, "</footer>\n</main></body></html>\n");
   FD_TRY(fd_text_close(out, &text));
-  fd_status status = fd_write_file(output, text, bytes);
+  fd_status status = fd_text_check(text, bytes);
+  if (status == FD_OK) status = fd_write_file(output, text, bytes);
   free(text);
   return status;
 }

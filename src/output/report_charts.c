@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 
@@ -252,8 +253,8 @@ typedef struct figure {
   double *owned[FD_REPORT_COMPARED + LINES];
 } figure;
 
-static figure *begin(const chart *c) {
-  figure *f = calloc(1, sizeof *f);
+static figure *begin(FILE *out, const chart *c) {
+  figure *f = fd_text_memory(out, 1, sizeof *f);
   if (!f) return NULL;
   f->chart = (fd_chart){.title = c->title,
                         .y_label = c->y_label,
@@ -284,11 +285,11 @@ static void smooth(double *value, size_t count) {
 }
 
 /* Adds a line of a run against the steps; NULL where the run has none. `name` NULL keeps it out of the legend. */
-static fd_series *add(figure *f, const fd_report *r, const chart *c, const line *l, const char *name, int smoothed) {
+static fd_series *add(FILE *out, figure *f, const fd_report *r, const chart *c, const line *l, const char *name, int smoothed) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, l->kind);
   const double *from = fd_metrics_column(t, l->column), *less = l->less ? fd_metrics_column(t, l->less) : NULL;
-  double *value = from && (less || !l->less) ? malloc((t->rows + 1) * sizeof *value) : NULL, scale = c->look & PERCENT ? 100 : 1,
-         last = NAN;
+  double *value = from && (less || !l->less) ? fd_text_memory(out, t->rows, sizeof *value) : NULL,
+         scale = c->look & PERCENT ? 100 : 1, last = NAN;
   if (!value) return NULL;
   int i = f->chart.series_count++, n;
   for (size_t k = 0; k < t->rows; k++) {
@@ -342,14 +343,14 @@ static int kind_of(const fd_report *r) {
 }
 
 static void print_chart(FILE *out, const fd_report *r, const chart *c) {
-  figure *f = begin(c);
+  figure *f = begin(out, c);
   if (!f) return;
   for (int i = 0; i < LINES && c->line[i].kind; i++) {
     const line *l = &c->line[i];
-    fd_series *raw = add(f, r, c, l, c->look & SMOOTH ? "each step" : l->name, 0);
+    fd_series *raw = add(out, f, r, c, l, c->look & SMOOTH ? "each step" : l->name, 0);
     if (!raw || !(c->look & SMOOTH)) continue;
     raw->faint = 1;
-    add(f, r, c, l, "moving average", 1);
+    add(out, f, r, c, l, "moving average", 1);
   }
   add_references(f, r, c->against);
   if (c->look & RESUMES) {
@@ -383,10 +384,10 @@ void fd_report_charts(FILE *out, const fd_report *r) {
 
 /* One line of a chart, of all runs that have it. */
 static void overlay(FILE *out, fd_report *const *runs, const char *const *names, int count, const chart *c, const line *l) {
-  figure *f = begin(c);
+  figure *f = begin(out, c);
   if (!f) return;
   for (int i = 0; i < count; i++) {
-    fd_series *s = c->runs & kind_of(runs[i]) ? add(f, runs[i], c, l, names[i], c->look & SMOOTH) : NULL;
+    fd_series *s = c->runs & kind_of(runs[i]) ? add(out, f, runs[i], c, l, names[i], c->look & SMOOTH) : NULL;
     if (s) s->color = fd_svg_color(i), s->dashed = i >= 8;
   }
   if (f->chart.series_count) end(out, f, c->line[1].kind ? l->name : NULL, NULL);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "output/report.h"
@@ -111,13 +112,19 @@ static int difference_row(FILE *out, const comparison *c, const char *section, c
   return 1;
 }
 
-static char *printed(const fd_report *r) {
-  char *text;
+/* Released with free(); NULL where it is not known, or without memory, and then the page is spoilt. */
+static char *printed(FILE *page, const fd_report *r) {
+  char *text = NULL;
   size_t bytes;
   FILE *out;
-  if (!r->config_known || fd_text_open(&out, &text, &bytes) != FD_OK) return NULL;
-  fd_config_print(out, &r->config, FD_CONFIG_YAML);
-  return fd_text_close(out, &text) == FD_OK ? text : NULL;
+  if (!r->config_known) return NULL;
+  fd_status status = fd_text_open(&out, &text, &bytes);
+  if (status == FD_OK) {
+    fd_config_print(out, &r->config, FD_CONFIG_YAML);
+    status = fd_text_close(out, &text);
+  }
+  if (status != FD_OK) fd_text_spoil(page);
+  return text;
 }
 
 /* All configs print the same keys in the same order, so their lines go together. */
@@ -156,7 +163,8 @@ static int object_rows(FILE *out, const comparison *c, json_t *const *object) {
     if (json_is_object(item) || json_is_array(item)) continue;
     for (int i = 0; i < c->count; i++) {
       const json_t *other = json_object_get(object[i], key);
-      text[i] = json_is_string(other) ? strdup(json_string_value(other)) : other ? json_dumps(other, JSON_ENCODE_ANY) : NULL;
+      text[i] = json_is_string(other) ? strdup(json_string_value(other)) : other ? fd_json_dump(other, 0) : NULL;
+      if (other && !text[i]) fd_text_spoil(out);
     }
     rows += difference_row(out, c, "", key, (int)strlen(key), (const char *const *)text);
     for (int i = 0; i < c->count; i++) free(text[i]);
@@ -178,7 +186,7 @@ static void print_differences(FILE *out, const comparison *c) {
   json_t *environment[FD_REPORT_COMPARED], *tuning[FD_REPORT_COMPARED];
   int known = 1, tuned = 0;
   for (int i = 0; i < c->count; i++) {
-    text[i] = printed(c->run[i]), known &= text[i] != NULL;
+    text[i] = printed(out, c->run[i]), known &= text[i] != NULL;
     environment[i] = c->run[i]->environment, tuning[i] = c->run[i]->finetune, tuned |= tuning[i] != NULL;
   }
   fprintf(out, "<h2>How they differ</h2>\n<div class=\"scroll\"><table>");

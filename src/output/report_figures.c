@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 
@@ -25,9 +26,9 @@ static const struct look {
              {"fine-tuned", "fine-tuned", 3, 0},      {"fine-tuned untrained", "fine-tuned, from random", 0, 1}};
 
 /* The numbers of a list; an entry that is none (null) is NAN. Released with free(). */
-static double *numbers(const json_t *list, size_t *count) {
+static double *numbers(FILE *out, const json_t *list, size_t *count) {
   *count = json_array_size(list);
-  double *value = malloc((*count + 1) * sizeof *value);
+  double *value = fd_text_memory(out, *count, sizeof *value);
   for (size_t i = 0; value && i < *count; i++) {
     const json_t *item = json_array_get(list, i);
     value[i] = json_is_number(item) ? json_number_value(item) : NAN;
@@ -87,12 +88,12 @@ typedef struct curves {
   double *owned[2 * CURVES_MAX];
 } curves;
 
-static void add_curve(curves *c, const json_t *curve, const char *name, int color, int dashed) {
+static void add_curve(FILE *out, curves *c, const json_t *curve, const char *name, int color, int dashed) {
   size_t xs, ys;
   if (c->count == CURVES_MAX) return;
   int i = c->count++;
-  double *x = c->owned[2 * i] = numbers(json_object_get(curve, "x"), &xs),
-         *y = c->owned[2 * i + 1] = numbers(json_object_get(curve, "y"), &ys);
+  double *x = c->owned[2 * i] = numbers(out, json_object_get(curve, "x"), &xs),
+         *y = c->owned[2 * i + 1] = numbers(out, json_object_get(curve, "y"), &ys);
   snprintf(c->name[i], sizeof c->name[i], "%.40s %.4f", name, json_number_value(json_object_get(curve, "area")));
   c->series[i] = (fd_series){.name = c->name[i], .x = x, .y = y, .count = xs < ys ? xs : ys, .color = color, .dashed = dashed};
 }
@@ -117,10 +118,11 @@ static void draw_curves(FILE *out, curves *c, const char *of) {
 
 /* Of two classes all methods lie in one chart; of more, each method has a chart of its classes. */
 static void print_curves(FILE *out, const entry *entries, int count) {
-  curves *c = calloc(1, sizeof *c);
+  curves *c = fd_text_memory(out, 1, sizeof *c);
   for (int i = 0; c && i < count; i++) {
     const json_t *roc = json_object_get(entries[i].figure, "roc");
-    if (json_array_size(roc) == 1) add_curve(c, json_array_get(roc, 0), entries[i].label, entries[i].color, entries[i].dashed);
+    if (json_array_size(roc) == 1)
+      add_curve(out, c, json_array_get(roc, 0), entries[i].label, entries[i].color, entries[i].dashed);
   }
   if (c) draw_curves(out, c, NULL);
   for (int i = 0; c && i < count; i++) {
@@ -128,7 +130,7 @@ static void print_curves(FILE *out, const entry *entries, int count) {
     for (size_t k = 0; json_array_size(roc) > 1 && k < json_array_size(roc); k++) {
       char name[32];
       snprintf(name, sizeof name, "class %lld", (long long)json_integer_value(json_object_get(json_array_get(roc, k), "class")));
-      add_curve(c, json_array_get(roc, k), name, fd_svg_color((int)k), k >= 8);
+      add_curve(out, c, json_array_get(roc, k), name, fd_svg_color((int)k), k >= 8);
     }
     draw_curves(out, c, entries[i].label);
   }
@@ -140,7 +142,7 @@ static void print_curves(FILE *out, const entry *entries, int count) {
 static void print_confusion(FILE *out, const entry *e) {
   const json_t *matrix = json_object_get(e->figure, "confusion");
   size_t classes = json_array_size(matrix);
-  double *count = classes && classes <= 1024 ? calloc(classes * classes, sizeof *count) : NULL;
+  double *count = classes && classes <= 1024 ? fd_text_memory(out, classes * classes, sizeof *count) : NULL;
   if (!count) return;
   for (size_t i = 0; i < classes * classes; i++)
     count[i] = json_number_value(json_array_get(json_array_get(matrix, i / classes), i % classes));
@@ -155,12 +157,12 @@ static void print_confusion(FILE *out, const entry *e) {
 static void print_points(FILE *out, const entry *e, const json_t *points, const fd_scatter *look, const char *what) {
   size_t xs, ys, labels;
   fd_scatter s = *look;
-  double *x = numbers(json_object_get(points, "x"), &xs), *y = numbers(json_object_get(points, "y"), &ys),
-         *label = numbers(json_object_get(points, "label"), &labels);
-  int *class = calloc(xs + 1, sizeof *class);
+  double *x = numbers(out, json_object_get(points, "x"), &xs), *y = numbers(out, json_object_get(points, "y"), &ys),
+         *label = numbers(out, json_object_get(points, "label"), &labels);
+  int *class = fd_text_memory(out, xs, sizeof *class);
   s.x = x, s.y = y, s.count = xs < ys ? xs : ys;
   for (size_t i = 0; class && i < s.count && i < labels; i++) class[i] = label[i] >= 0 && label[i] < 1e9 ? (int)label[i] : 0;
-  if (labels) s.class = class;
+  if (labels && class) s.class = class;
   open_figure(out, what, e->label);
   fd_svg_scatter(out, &s);
   fprintf(out, "<figcaption>");

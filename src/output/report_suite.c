@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "output/json_file.h"
 #include "output/report.h"
 #include "output/report_parts.h"
@@ -89,7 +90,7 @@ static double base_of(const char *measure, double classes) {
 static void draw_task(FILE *out, const fd_report_suite *s, const json_t *task) {
   double base = base_of(fd_report_text(task, "measure", ""), fd_report_value(task, "classes"));
   char label[96];
-  bars *b = calloc(1, sizeof *b);
+  bars *b = fd_text_memory(out, 1, sizeof *b);
   for (int i = 0; b && i < FD_REPORT_LINES; i++)
     for (int m = 0; m < s->models; m++)
       if (has_bar(s, &fd_report_lines[i], &s->model[m])) add_bar(b, s, task, &fd_report_lines[i], &s->model[m]);
@@ -138,6 +139,14 @@ static void print_remarks(FILE *out, const json_t *task) {
   if (count) fprintf(out, "</ul>\n");
 }
 
+/* Whether a name leads to a file within the folder. */
+static int is_below(const char *name) {
+  if (*name == '/') return 0;
+  for (const char *at = name; at; at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL)
+    if (!strncmp(at, "..", 2) && (!at[2] || at[2] == '/')) return 0;
+  return 1;
+}
+
 /* The pictures of a model's first seeds, of its probe and each kind of fine-tuning, and of the k-mers. A file that is gone has
  * none. */
 static void print_figures(FILE *out, const fd_report_suite *s, const json_t *task, const fd_report_model *model) {
@@ -149,9 +158,10 @@ static void print_figures(FILE *out, const fd_report_suite *s, const json_t *tas
                *of = fd_report_text(json_array_get(files, i), "model", "");
     char path[FD_PATH_MAX];
     if (!name || (*of && strcmp(of, model->name))) continue;
-    json_t *root = fd_path(path, s->folder, name, NULL) == FD_OK ? json_load_file(path, 0, NULL) : NULL;
-    int is_first =
-        json_is_object(root) && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
+    json_t *root = NULL;
+    if (!is_below(name) || fd_path(path, s->folder, name, NULL) != FD_OK) continue;
+    if (fd_json_read(path, &root) == FD_MEMORY) fd_text_spoil(out);
+    int is_first = root && (!json_object_get(root, "seed") || json_integer_value(json_object_get(root, "seed")) == 0);
     own |= is_first && !strcmp(of, model->name);
     if (is_first) first[count++] = root;
     else json_decref(root);

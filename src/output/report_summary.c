@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/text.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
 
@@ -89,8 +90,8 @@ static void say_task(FILE *out, const fd_report *r) {
             same, turned);
 }
 
-static double median(const double *value, size_t rows) {
-  double *sorted = malloc((rows + 1) * sizeof *sorted), middle = NAN;
+static double median(FILE *out, const double *value, size_t rows) {
+  double *sorted = fd_text_memory(out, rows, sizeof *sorted), middle = NAN;
   size_t n = 0;
   for (size_t i = 0; sorted && value && i < rows; i++)
     if (isfinite(value[i])) sorted[n++] = value[i];
@@ -102,7 +103,7 @@ static double median(const double *value, size_t rows) {
 static void speed_cards(FILE *out, const fd_report *r) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, "step"), *resumes = fd_metrics_find(&r->log, "resume");
   const double *seconds = fd_metrics_column(t, "seconds");
-  double rate = median(fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
+  double rate = median(out, fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
   double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"), total = 0,
          done = fd_report_last(r, "step", "step") + 1;
   if (!isfinite(done)) {
@@ -166,6 +167,40 @@ static void say_monitor(FILE *out, const fd_report *r) {
             windows);
 }
 
+static size_t missing(const fd_report *r, const char *kind, const char *name, size_t *rows) {
+  const fd_metrics_table *t = fd_metrics_find(&r->log, kind);
+  const double *value = fd_metrics_column(t, name);
+  size_t n = 0;
+  *rows = value ? t->rows : 0;
+  for (size_t i = 0; i < *rows; i++) n += !isfinite(value[i]);
+  return n;
+}
+
+/* A curve with a gap looks like one without: where numbers were not finite, the page says so. */
+static void say_gaps(FILE *out, const fd_report *r) {
+  static const char *const losses[][3] = {{"step", "loss", "recorded training steps"},
+                                          {"eval", "student_loss", "evaluations of the student"},
+                                          {"eval", "teacher_loss", "evaluations of the teacher"},
+                                          {"select", "loss", "evaluations"}};
+  const fd_metrics_table *t = fd_metrics_find(&r->log, "step");
+  const double *skipped = fd_metrics_column(t, "skipped");
+  size_t rows, without = 0;
+  for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+    size_t n = missing(r, losses[i][0], losses[i][1], &rows);
+    if (n)
+      fprintf(
+          out,
+          "<li><span class=\"warn\">The loss was not a finite number in %zu of %zu %s</span>: the curves have gaps there.</li>\n",
+          n, rows, losses[i][2]);
+  }
+  for (size_t i = 0; skipped && i < t->rows; i++) without += skipped[i] > 0;
+  if (without)
+    fprintf(out,
+            "<li><span class=\"warn\">%zu of %zu recorded training steps changed nothing</span>: their gradients were not finite "
+            "or too large. A run that ends like this has diverged; a smaller learning rate helps.</li>\n",
+            without, t->rows);
+}
+
 void fd_report_summary(FILE *out, const fd_report *r) {
   static const char *const settings[] = {"started", "host", "version"};
   const char *between = "";
@@ -193,6 +228,7 @@ void fd_report_summary(FILE *out, const fd_report *r) {
   }
   speed_cards(out, r);
   fprintf(out, "</div>\n<ul class=\"says\">\n");
+  say_gaps(out, r);
   say_task(out, r);
   say_held_out(out, r);
   say_monitor(out, r);

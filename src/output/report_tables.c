@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "output/report_parts.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "output/svg.h"
 
@@ -151,13 +152,18 @@ static void config_row(FILE *out, const char *section, char *line, const char *o
   fprintf(out, "</td></tr>\n");
 }
 
-static char *printed(const fd_config *config) {
-  char *text;
+/* Released with free(); without memory NULL, and the page is spoilt. */
+static char *printed(FILE *page, const fd_config *config) {
+  char *text = NULL;
   size_t bytes;
   FILE *out;
-  if (fd_text_open(&out, &text, &bytes) != FD_OK) return NULL;
-  fd_config_print(out, config, FD_CONFIG_YAML);
-  return fd_text_close(out, &text) == FD_OK ? text : NULL;
+  fd_status status = fd_text_open(&out, &text, &bytes);
+  if (status == FD_OK) {
+    fd_config_print(out, config, FD_CONFIG_YAML);
+    status = fd_text_close(out, &text);
+  }
+  if (status != FD_OK) fd_text_spoil(page);
+  return text;
 }
 
 /* Both configs print the same keys in the same order, so their lines go together. */
@@ -165,7 +171,7 @@ static void config_table(FILE *out, const fd_config *config) {
   fd_config defaults;
   char section[64] = "", *rest, *rest_default;
   fd_config_defaults(&defaults);
-  char *text = printed(config), *other = printed(&defaults);
+  char *text = printed(out, config), *other = printed(out, &defaults);
   char *line = text && other ? strtok_r(text, "\n", &rest) : NULL, *same = line ? strtok_r(other, "\n", &rest_default) : NULL;
   fprintf(out, "<div class=\"columns\">");
   for (; line && same; line = strtok_r(NULL, "\n", &rest), same = strtok_r(NULL, "\n", &rest_default)) {
@@ -187,7 +193,8 @@ static void environment_table(FILE *out, json_t *environment) {
   json_t *value;
   fprintf(out, "<table>\n");
   json_object_foreach(environment, key, value) {
-    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = json_is_string(value) ? NULL : fd_json_dump(value, JSON_COMPACT);
+    if (!json_is_string(value) && !text) fd_text_spoil(out);
     fprintf(out, "<tr><td>");
     fd_html_text(out, key);
     fprintf(out, "</td><td>");

@@ -1,18 +1,17 @@
 /* Reads and writes the safetensors format: 8 bytes of length, a JSON header, then the data. */
 #include "output/safetensors.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "base/output.h"
 
-enum { HEADER_LIMIT = 100 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
+/* The memory that JSON takes is tens of times its text. */
+enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
 static size_t element_bytes(const char *dtype) {
   static const struct {
@@ -33,15 +32,15 @@ static uint64_t read_length(const char *buffer) {
 
 /* Shape times type; 0 when the shape is not one of up to FD_TENSOR_DIMS sizes or the product does not fit. */
 static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
-  t->dims = (int)json_array_size(shape);
+  int64_t bytes = (int64_t)element;
   if (!json_is_array(shape) || json_array_size(shape) > FD_TENSOR_DIMS) return 0;
-  t->bytes = element;
+  t->dims = (int)json_array_size(shape);
   for (int i = 0; i < t->dims; i++) {
     json_t *size = json_array_get(shape, (size_t)i);
     t->shape[i] = json_integer_value(size);
-    if (!json_is_integer(size) || t->shape[i] < 0) return 0;
-    if (__builtin_mul_overflow(t->bytes, (size_t)t->shape[i], &t->bytes)) return 0;
+    if (!json_is_integer(size) || !fd_multiply_size(&bytes, t->shape[i])) return 0;
   }
+  t->bytes = (size_t)bytes;
   return 1;
 }
 
@@ -119,7 +118,6 @@ static fd_status take_header(const char *name, json_t *header, const char *data,
 
 fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) {
   fd_status status = FD_OK;
-  json_error_t error;
   json_t *header = NULL;
   *file = (fd_safetensors){.buffer = buffer};
   uint64_t length = size < LENGTH_BYTES ? 0 : read_length(buffer);
@@ -128,10 +126,9 @@ fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_s
   } else if (length > HEADER_LIMIT || length > size - LENGTH_BYTES) {
     status = fd_fail(FD_DATA, "%s: no safetensors file, or cut off: its header claims %" PRIu64 " bytes, %zu follow", name,
                      length, size - LENGTH_BYTES);
-  } else if (!(header = json_loadb(buffer + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error)) ||
-             !json_is_object(header)) {
-    status = fd_fail(FD_DATA, "%s: the header is not a JSON object: %s", name, header ? "another JSON value" : error.text);
-  } else {
+  } else if ((status = fd_json_parse(&header, buffer + LENGTH_BYTES, (size_t)length, name)) == FD_OK && !json_is_object(header)) {
+    status = fd_fail(FD_DATA, "%s: the header is not a JSON object", name);
+  } else if (status == FD_OK) {
     size_t begin = LENGTH_BYTES + (size_t)length;
     status = take_header(name, header, align_data(buffer, begin, size), size - begin, file);
   }
@@ -168,7 +165,7 @@ static fd_status describe(const fd_tensor *tensors, int count, json_t *header) {
     json_t *shape = json_array();
     for (int d = 0; d < t->dims; d++) {
       elements *= (size_t)t->shape[d];
-      json_array_append_new(shape, json_integer(t->shape[d]));
+      fd_json_append(&shape, json_integer(t->shape[d]));
     }
     if (json_object_get(header, t->name) || elements * element_bytes(t->dtype) != t->bytes) {
       json_decref(shape);
@@ -188,8 +185,7 @@ fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **head
   json_t *object = json_object();
   *header = NULL;
   fd_status status = describe(tensors, count, object);
-  if (status == FD_OK && !(text = json_dumps(object, JSON_COMPACT)))
-    status = fd_fail(FD_MEMORY, "out of memory for a safetensors header");
+  if (status == FD_OK) status = fd_json_text(&text, object, JSON_COMPACT, "a safetensors header");
   if (status == FD_OK) {
     size_t length = strlen(text), padded = (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     *bytes = LENGTH_BYTES + padded;
@@ -203,19 +199,52 @@ fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **head
 }
 
 fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int count) {
-  char temporary[FD_PATH_MAX + 32], *header;
+  char *header;
   size_t bytes;
+  fd_output o = {0};
   FD_TRY(fd_safetensors_header(tensors, count, &header, &bytes));
-  snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  fd_status status = fd < 0 ? fd_fail_errno("cannot create", temporary) : fd_write_all(fd, header, bytes, temporary);
-  for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(fd, tensors[i].data, tensors[i].bytes, temporary);
-  if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", temporary);
-  if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, path);
-  if (status != FD_OK && fd >= 0) unlink(temporary);
+  fd_status status = fd_output_create(&o, path);
+  if (status == FD_OK) status = fd_write_all(o.fd, header, bytes, o.path);
+  for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(o.fd, tensors[i].data, tensors[i].bytes, o.path);
+  if (status == FD_OK) status = fd_output_commit(&o);
+  fd_output_abandon(&o);
   free(header);
   return status;
+}
+
+/* IEEE 754 half precision: 1 bit of sign, 5 of exponent, 10 of mantissa; a subnormal is a multiple of 2^-24. */
+static float float_of_half(uint16_t half) {
+  uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31u, mantissa = half & 1023u, bits;
+  float value = (float)mantissa / 16777216.0f;
+  if (exponent) {
+    bits = (exponent == 31 ? 255u : exponent + 112u) << 23 | mantissa << 13;
+    memcpy(&value, &bits, sizeof value);
+  }
+  memcpy(&bits, &value, sizeof bits);
+  bits |= sign;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* bfloat16 is the upper half of a float. */
+static float float_of_bfloat(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+int fd_tensor_floats(const fd_tensor *t, float *to) {
+  int half = !strcmp(t->dtype, "F16");
+  if (!strcmp(t->dtype, "F32")) memcpy(to, t->data, t->bytes);
+  else if (half || !strcmp(t->dtype, "BF16"))
+    for (size_t i = 0; i < t->bytes / sizeof(uint16_t); i++) {
+      uint16_t bits;
+      memcpy(&bits, (const char *)t->data + i * sizeof bits, sizeof bits);
+      to[i] = half ? float_of_half(bits) : float_of_bfloat(bits);
+    }
+  else return 0;
+  return 1;
 }
 
 fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data) {

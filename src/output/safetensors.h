@@ -26,13 +26,16 @@ typedef struct fd_safetensors {
   char *buffer; /* owned */
 } fd_safetensors;
 
-/* Reads and checks a file: the header must be valid JSON of at most 100 MB, the spans contiguous, within the file, without
+/* Reads and checks a file: the header must be valid JSON of at most 10 MB, the spans contiguous, within the file, without
  * overlap or hole, and as long as shape times type. A hostile file gives FD_DATA, never a crash. */
 fd_status fd_safetensors_read(const char *path, fd_safetensors *file) FD_MUST_CHECK;
 
 /* As fd_safetensors_read, on `size` bytes in memory (`name` is for messages); takes ownership of `buffer` (from fd_alloc, malloc
  * or fd_read_file), also on failure. */
 fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) FD_MUST_CHECK;
+
+/* The values of an F32, F16 or BF16 tensor as fp32, which holds them exactly. Returns 0 for another type. */
+int fd_tensor_floats(const fd_tensor *tensor, float *to);
 
 /* The tensor of that name, or NULL. */
 const fd_tensor *fd_safetensors_find(const fd_safetensors *file, const char *name);

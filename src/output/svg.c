@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/text.h"
 
 enum {
   WIDTH = 560,
@@ -41,8 +42,12 @@ void fd_html_text(FILE *out, const char *text) {
   }
 }
 
+int fd_svg_drawable(double value) { return isfinite(value) && fabs(value) < 1e300; }
+
 void fd_svg_ticks(double low, double high, int wanted, double *first, double *step) {
   static const double nice[] = {1, 2, 2.5, 5, 10};
+  *first = *step = NAN;
+  if (!fd_svg_drawable(low) || !fd_svg_drawable(high) || !(high - low > 1e-290)) return;
   double rough = (high - low) / wanted, power = pow(10, floor(log10(rough)));
   int i = 0;
   while (i < 4 && nice[i] * power < rough * (1 - 1e-9)) i++;
@@ -65,7 +70,9 @@ void fd_svg_tick_text(char out[32], double value, double step) {
   }
 }
 
-static int usable(const plot *p, double x, double y) { return isfinite(x) && isfinite(y) && (!p->log_y || y > 0); }
+static int usable(const plot *p, double x, double y) {
+  return fd_svg_drawable(x) && fd_svg_drawable(y) && (!p->log_y || y > 1e-300);
+}
 
 static double pixel_x(const plot *p, double x) { return (x - p->x0) / (p->x1 - p->x0) * p->width; }
 
@@ -74,8 +81,8 @@ static double pixel_y(const plot *p, double y) {
 }
 
 /* Widens [low, high] by the values that should be seen: those from range_from on; of a faint series all but the outer 1 %. */
-static void widen_by_series(const plot *p, const fd_series *s, double *low, double *high) {
-  double *sorted = malloc((s->count + 1) * sizeof *sorted);
+static void widen_by_series(FILE *out, const plot *p, const fd_series *s, double *low, double *high) {
+  double *sorted = fd_text_memory(out, s->count, sizeof *sorted);
   size_t n = 0;
   for (size_t i = 0; sorted && i < s->count; i++)
     if (usable(p, s->x[i], s->y[i]) && s->x[i] >= s->range_from) sorted[n++] = s->y[i];
@@ -89,28 +96,30 @@ static void widen_by_series(const plot *p, const fd_series *s, double *low, doub
 }
 
 /* Sets the value range; 0 when there is nothing to draw. */
-static int find_range(const fd_chart *chart, plot *p) {
+static int find_range(FILE *out, const fd_chart *chart, plot *p) {
   double low = INFINITY, high = -INFINITY;
+  int from_zero = chart->from_zero && !p->log_y; /* a logarithm has no zero */
   p->x0 = INFINITY, p->x1 = -INFINITY;
   for (int i = 0; i < chart->series_count; i++) {
     const fd_series *s = &chart->series[i];
-    widen_by_series(p, s, &low, &high);
+    widen_by_series(out, p, s, &low, &high);
     for (size_t k = 0; k < s->count; k++)
       if (usable(p, s->x[k], s->y[k])) p->x0 = fmin(p->x0, s->x[k]), p->x1 = fmax(p->x1, s->x[k]);
   }
   if (low > high) return 0;
   for (int i = 0; i < chart->reference_count; i++)
     if (usable(p, 0, chart->reference[i].y)) low = fmin(low, chart->reference[i].y), high = fmax(high, chart->reference[i].y);
-  if (chart->from_zero) low = fmin(low, 0);
+  if (from_zero) low = fmin(low, 0);
   if (p->log_y) low = log10(low), high = log10(high);
   if (high - low < 1e-9 * fmax(fabs(high), 1e-30)) {
-    double around = fabs(high) > 0 && !p->log_y ? 0.1 * fabs(high) : 0.5;
+    double around = fabs(high) > 1e-30 && !p->log_y ? 0.1 * fabs(high) : 0.5;
     low -= around, high += around;
   }
   double margin = 0.06 * (high - low);
-  p->y0 = chart->from_zero && low >= 0 ? 0 : low - margin;
+  p->y0 = from_zero && low >= 0 ? 0 : low - margin;
   p->y1 = high + margin;
-  if (p->x1 <= p->x0) p->x0 -= 1, p->x1 += 1;
+  double beside = fmax(1, 1e-9 * fabs(p->x1)); /* more than rounding takes away */
+  if (p->x1 <= p->x0) p->x0 -= beside, p->x1 += beside;
   return 1;
 }
 
@@ -238,7 +247,7 @@ void fd_svg_chart(FILE *out, const fd_chart *chart) {
   p.outer_height = height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of names take nothing from the plot */
   p.width = width - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT);
   p.height = p.outer_height - p.top - BOTTOM;
-  if (!find_range(chart, &p)) {
+  if (!find_range(out, chart, &p)) {
     fprintf(out, "<p class=\"absent\">no data</p>\n");
     return;
   }
@@ -252,7 +261,7 @@ void fd_svg_chart(FILE *out, const fd_chart *chart) {
     if (chart->event[i] >= p.x0 && chart->event[i] <= p.x1)
       fprintf(out, "<line class=\"event\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"%.0f\"/>", pixel_x(&p, chart->event[i]),
               pixel_x(&p, chart->event[i]), p.height);
-  if (chart->diagonal)
+  if (chart->diagonal && !p.log_y)
     fprintf(out, "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", pixel_x(&p, p.x0), pixel_x(&p, p.x1),
             pixel_y(&p, p.x0), pixel_y(&p, p.x1));
   for (int i = 0; i < chart->series_count; i++) draw_path(out, &chart->series[i], &p);

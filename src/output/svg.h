@@ -9,7 +9,10 @@
 /* Text with everything escaped that HTML or SVG would read as markup; control characters become '?'. */
 void fd_html_text(FILE *out, const char *text);
 
-/* One line. Points that are not finite are left out and break the line. */
+/* Whether a value can be drawn: it is finite, and so is what is calculated of it. */
+int fd_svg_drawable(double value);
+
+/* One line. Points that cannot be drawn are left out and break the line. */
 typedef struct fd_series {
   const char *name;    /* in the legend; NULL: not listed */
   const double *x, *y; /* [count] */
@@ -72,8 +75,8 @@ typedef struct fd_scatter {
   const int *class;    /* [count], from 0; NULL: all the same */
 } fd_scatter;
 
-/* Draws the points, and a legend of the classes that occur (of the first 8; further ones are grey). Points that are not finite
- * are left out. */
+/* Draws the points, and a legend of the classes that occur (of the first 8; further ones are grey). Points that
+ * cannot be drawn are left out. */
 void fd_svg_scatter(FILE *out, const fd_scatter *scatter);
 
 /* A confusion matrix: rows are the true classes, columns the predicted ones; count: [classes, classes]. The deeper a cell's
@@ -88,7 +91,8 @@ void fd_svg_matrix(FILE *out, const fd_matrix_figure *matrix);
 /* Colour of class or line i: 1 to 8, then again. */
 int fd_svg_color(int i);
 
-/* Ticks of a linear axis: the first one >= low, their distance; at most about `wanted` in [low, high]. */
+/* Ticks of a linear axis: the first one >= low, their distance; at most about `wanted` in [low, high]. NAN where it has no
+ * length, or one that is not finite. */
 void fd_svg_ticks(double low, double high, int wanted, double *first, double *step);
 
 /* The text of a tick: as many digits as the distance between ticks needs, 20k, 3e-04. */

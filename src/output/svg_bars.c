@@ -25,14 +25,14 @@ static void find_range(const fd_bars *bars, double *low, double *high) {
   *low = *high = bars->base;
   for (int i = 0; i < bars->count; i++) {
     const fd_bar *b = &bars->bar[i];
-    double sd = isfinite(b->sd) ? b->sd : 0;
-    if (!isfinite(b->mean)) continue;
+    double sd = fd_svg_drawable(b->sd) ? b->sd : 0;
+    if (!fd_svg_drawable(b->mean)) continue;
     *low = fmin(*low, b->mean - sd);
     *high = fmax(*high, b->mean + sd);
     for (size_t k = 0; k < b->seeds; k++)
-      if (isfinite(b->seed[k])) *low = fmin(*low, b->seed[k]), *high = fmax(*high, b->seed[k]);
+      if (fd_svg_drawable(b->seed[k])) *low = fmin(*low, b->seed[k]), *high = fmax(*high, b->seed[k]);
   }
-  if (*high <= *low) *high = *low + 1;
+  if (*high <= *low) *high = *low + fmax(1, 1e-9 * fabs(*low));
   *high += 0.03 * (*high - *low);
 }
 
@@ -40,22 +40,22 @@ static void draw_bar(FILE *out, const fd_bars *bars, int i, double low, double s
   const fd_bar *b = &bars->bar[i];
   double middle = TOP + ROW * (i + 0.5), base = LEFT + (bars->base - low) * scale, end = LEFT + (b->mean - low) * scale;
   draw_name(out, b->name, middle + 4);
-  if (!isfinite(b->mean)) {
+  if (!fd_svg_drawable(b->mean)) {
     fprintf(out, "<text class=\"t\" x=\"%d\" y=\"%.1f\">absent</text>\n", LEFT + 6, middle + 4);
     return;
   }
   fprintf(out, "<rect class=\"b c%d%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>", b->color,
           b->hollow ? " hollow" : "", fmin(base, end), middle - BAR / 2, fmax(fabs(end - base), 0.5), BAR);
-  if (isfinite(b->sd) && b->sd > 0) {
+  if (fd_svg_drawable(b->sd) && b->sd > 0) {
     double from = end - b->sd * scale, to = end + b->sd * scale;
     fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fL%.1f %.1fM%.1f %.1fl0 8M%.1f %.1fl0 8\"/>", from, middle, to, middle,
             from, middle - 4, to, middle - 4);
   }
   for (size_t k = 0; k < b->seeds; k++)
-    if (isfinite(b->seed[k]))
+    if (fd_svg_drawable(b->seed[k]))
       fprintf(out, "<circle class=\"seed\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.2\"/>", LEFT + (b->seed[k] - low) * scale, middle);
   fprintf(out, "<text class=\"t v\" x=\"%d\" y=\"%.1f\">%.2f", WIDTH - RIGHT + 10, middle + 4, b->mean);
-  if (isfinite(b->sd)) fprintf(out, " ± %.2f", b->sd);
+  if (fd_svg_drawable(b->sd)) fprintf(out, " ± %.2f", b->sd);
   fprintf(out, "</text>\n");
 }
 

@@ -28,13 +28,13 @@ typedef struct axis {
   double low, high;
 } axis;
 
-static int usable(const fd_scatter *s, size_t i) { return isfinite(s->x[i]) && isfinite(s->y[i]); }
+static int usable(const fd_scatter *s, size_t i) { return fd_svg_drawable(s->x[i]) && fd_svg_drawable(s->y[i]); }
 
 static axis range_of(const fd_scatter *s, const double *value) {
   axis a = {INFINITY, -INFINITY};
   for (size_t i = 0; i < s->count; i++)
     if (usable(s, i)) a = (axis){fmin(a.low, value[i]), fmax(a.high, value[i])};
-  double margin = a.high > a.low ? 0.04 * (a.high - a.low) : 0.5;
+  double margin = a.high > a.low ? 0.04 * (a.high - a.low) : fmax(0.5, 1e-9 * fabs(a.high));
   return (axis){a.low - margin, a.high + margin};
 }
 
@@ -125,7 +125,7 @@ void fd_svg_matrix(FILE *out, const fd_matrix_figure *m) {
     for (int c = 0; c < m->classes; c++) total += m->count[r * m->classes + c];
     for (int c = 0; c < m->classes; c++) {
       double count = m->count[r * m->classes + c];
-      draw_cell(out, LEFT + c * side, y, side, count, total > 0 ? count / total : 0);
+      draw_cell(out, LEFT + c * side, y, side, count, total > 0 && fd_svg_drawable(total) ? count / total : 0);
     }
     if (r % every) continue;
     snprintf(text, sizeof text, "%d", r);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "output/report_parts.h"
 
 /* The most that an event takes: every column of a line with the longest names, and what stands around them. */

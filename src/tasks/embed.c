@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -211,6 +212,19 @@ static fd_status embed_chunk(work *w) {
   return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)w->c.values, pairs);
 }
 
+/* Root: of finite weights that are too large, or a position or sequence that makes them so. */
+static fd_status check_chunk(const work *w) {
+  const chunk *c = &w->c;
+  size_t count = (size_t)row_of(w, c->count) * (size_t)w->width, place = fd_first_bad(c->values, count);
+  int i = 0;
+  if (place == count) return FD_OK;
+  while (row_of(w, i + 1) <= (int64_t)(place / (size_t)w->width)) i++;
+  return fd_fail(FD_NUMERIC,
+                 "%s: value %zu of its embedding is not finite: the weights of the %s have diverged, use an older checkpoint; "
+                 "nothing was written",
+                 c->id[i], place % (size_t)w->width, w->encoder->name);
+}
+
 /* Root. */
 static fd_status write_chunk(work *w, fd_matrix *matrix) {
   for (int i = 0; i < w->c.count; i++)
@@ -238,6 +252,7 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
     FD_TRY(share_chunk(w));
     if (!w->c.count) return FD_OK;
     FD_TRY(embed_chunk(w));
+    FD_TRY(fd_comm_agree(w->comm, root ? check_chunk(w) : FD_OK));
     if (root) FD_TRY(write_chunk(w, matrix));
     done += w->c.start[w->c.count];
     double seconds = fd_seconds() - start;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -65,6 +66,14 @@ done:
   return status;
 }
 
+/* Finite weights may be so large that what they make of a sequence is not finite. */
+static fd_status check(const fd_encoder *encoder, const fd_table *table, const float *out, size_t width) {
+  size_t count = (size_t)table->rows * width, place = fd_first_bad(out, count), row = place / width;
+  if (place == count) return FD_OK;
+  return fd_fail(FD_NUMERIC, "row %zu%s%s%s: feature %zu of the %s encoder is not finite: its weights have diverged", row + 1,
+                 table->id ? " (" : "", table->id ? table->id[row] : "", table->id ? ")" : "", place % width, encoder->name);
+}
+
 fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const fd_table *table, fd_comm *comm, float *out) {
   size_t count = (size_t)table->rows * (size_t)fd_features_width(encoder->network, kind), pairs = (count + 1) / 2;
   float *shared;
@@ -77,5 +86,5 @@ fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const
   if (status == FD_OK) status = comm->ops->sum_u64(comm, (uint64_t *)(void *)shared, pairs);
   memcpy(out, shared, count * sizeof *out);
   free(shared);
-  return status;
+  return status == FD_OK ? check(encoder, table, out, (size_t)fd_features_width(encoder->network, kind)) : status;
 }

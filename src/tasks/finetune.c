@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "tasks/features.h"
@@ -45,6 +46,13 @@ static void score_values(const fd_table *table, const double *z, fd_task_scores 
   s->correlation = zt / sqrt(zz * tt);
 }
 
+static fd_status check_outputs(const fd_table *table, size_t outputs, const double *z) {
+  size_t count = (size_t)table->rows * outputs, place = fd_first_bad_double(z, count);
+  if (place == count) return FD_OK;
+  return fd_fail(FD_NUMERIC, "row %zu: output %zu of the head is not finite: its weights have diverged", place / outputs + 1,
+                 place % outputs);
+}
+
 void fd_prediction_free(fd_prediction *p) {
   free(p->features);
   free(p->output);
@@ -63,6 +71,7 @@ fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_ta
   FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, p.features));
   for (int i = 0; i < table->rows; i++)
     fd_task_head_apply(head, sel->weights, p.features + (size_t)i * width, p.output + (size_t)i * outputs);
+  FD_GO(check_outputs(table, outputs, p.output));
   if (sel->config->task.kind == FD_TASK_VALUES) score_values(table, p.output, s);
   else FD_GO(score_classes(table, head->outputs, p.output, s));
 done:
@@ -98,11 +107,14 @@ fd_status fd_selection_evaluate(fd_session *session) {
   const char *names[FD_TASK_SCORES + 1];
   fd_comm_phase(comm, state->step, "the evaluation");
   FD_TRY(state->dev->copy(state->dev, sel->weights, state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float)));
-  FD_TRY(fd_selection_score(sel, comm, sel->rows, &s, NULL));
+  fd_status status = fd_selection_score(sel, comm, sel->rows, &s, NULL);
+  if (status == FD_NUMERIC)
+    return fd_fail(status,
+                   "step %" PRId64 ": the rows that select cannot be scored: the training has diverged; try a smaller optim.lr",
+                   state->step);
+  FD_TRY(status);
   double score = merit(sel->config, &s);
-  int better = isfinite(s.loss) && (state->best_step < 0 || score > state->best_score);
-  if (!isfinite(s.loss) && comm->rank == 0)
-    fd_warn("step %" PRId64 ": the loss is not finite: the training has diverged; try a smaller optim.lr", state->step);
+  int better = state->best_step < 0 || score > state->best_score;
   if (better) FD_TRY(keep(state, score));
   if (sel->config->task.kind == FD_TASK_CLASSES)
     fd_info("step %" PRId64 ": rows that select: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,

@@ -31,7 +31,8 @@ typedef struct fd_prediction {
 void fd_prediction_free(fd_prediction *prediction);
 
 /* Scores of the weights in selection->weights on a table, and, where `prediction` is not NULL, what they come from (released with
- * fd_prediction_free, in any case). Collective; the same bits on every rank, for any number of them. */
+ * fd_prediction_free, in any case). FD_NUMERIC, with the row, when features or outputs are not finite. Collective; the same bits
+ * on every rank, for any number of them. */
 fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores,
                              fd_prediction *prediction) FD_MUST_CHECK;
 

@@ -27,9 +27,10 @@ static double dot(int n, const double *a, const double *b) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/* NAN when one is NaN: fmax would pass over it. */
 static double largest(int n, const double *g) {
   double most = 0;
-  for (int i = 0; i < n; i++) most = fmax(most, fabs(g[i]));
+  for (int i = 0; i < n && !isnan(most); i++) most = isnan(g[i]) ? NAN : fmax(most, fabs(g[i]));
   return most;
 }
 
@@ -105,5 +106,7 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
   }
   end->gradient = largest(n, s.g);
   free(memory);
-  return status;
+  if (status != FD_OK || (isfinite(end->value) && isfinite(end->gradient))) return status;
+  return fd_fail(FD_NUMERIC, "a fit has the value %g and a gradient of %g: its data are not finite, or too large", end->value,
+                 end->gradient);
 }

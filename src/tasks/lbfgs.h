@@ -13,7 +13,7 @@ typedef struct fd_lbfgs_end {
 } fd_lbfgs_end;
 
 /* From the start in x until every entry of the gradient is within `tolerance`, no step makes the value smaller (rounding), or
- * `most` iterations are done. x receives the minimum. */
+ * `most` iterations are done. x receives the minimum. FD_NUMERIC when the value or the gradient at the end is not finite. */
 fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolerance, int most, fd_lbfgs_end *end) FD_MUST_CHECK;
 
 #endif

@@ -29,7 +29,7 @@ void fd_logistic_free(fd_logistic **model);
 
 /* Minimises, over the rows row[0..count-1] (all `count` rows when NULL), the mean negative log likelihood + lambda / 2 * the sum
  * of squared weights (biases are free), from the weights that the model has; lambda > 0. *gradient (may be NULL) is the largest
- * entry of the gradient at the end; a warning says when it is not within 1e-6. */
+ * entry of the gradient at the end; a warning says when it is not within 1e-6. Features that are not finite are FD_NUMERIC. */
 fd_status fd_logistic_fit(fd_logistic *model, const fd_design *x, const int *label, const int *row, int count, double lambda,
                           double *gradient) FD_MUST_CHECK;
 

@@ -2,16 +2,18 @@
 #include "tasks/model_file.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/finite.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/version.h"
+#include "data/class_names.h"
 #include "output/safetensors.h"
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
@@ -46,17 +48,17 @@ static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder, json_
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
 
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
-  char path[FD_PATH_MAX];
+  char path[FD_PATH_MAX], *text = NULL;
   json_t *root = describe(m, encoder, parameters);
-  const fd_task_head *task = &m->network->task;
-  if (root && task->outputs)
-    json_object_set_new(root, "task",
-                        json_pack("{s:i, s:i, s:s, s:s}", "outputs", task->outputs, "hidden", task->hidden, "kind",
-                                  kinds[task->kind], "features", features[task->features]));
-  if (root && *m->config.task.names)
-    json_object_set_new(json_object_get(root, "task"), "names", json_string(m->config.task.names));
-  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-  fd_status status = text ? fd_path(path, folder, "config.json", NULL) : fd_fail(FD_MEMORY, "no memory for config.json");
+  const fd_task_head *head = &m->network->task;
+  if (head->outputs) {
+    json_t *task = json_pack("{s:i, s:i, s:s, s:s}", "outputs", head->outputs, "hidden", head->hidden, "kind", kinds[head->kind],
+                             "features", features[head->features]);
+    if (*m->config.task.names) fd_json_set(&task, "names", json_string(m->config.task.names));
+    fd_json_set(&root, "task", task);
+  }
+  fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
+  if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
   free(text);
   json_decref(root);
@@ -68,21 +70,40 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   char path[FD_PATH_MAX];
   fd_tensor *tensors;
   json_int_t parameters;
-  if (fd_exists(folder)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", folder);
-  FD_TRY(fd_make_folder(folder));
-  FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
+  fd_folder made;
+  fd_status status = FD_OK;
   FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
   int count = take_tensors(params, encoder->params, tensors, &parameters);
-  fd_status status = fd_safetensors_write(path, tensors, count);
+  FD_GO(fd_folder_begin(&made, folder));
+  status = fd_path(path, made.temporary, "model.safetensors", NULL);
+  if (status == FD_OK) status = fd_safetensors_write(path, tensors, count);
+  if (status == FD_OK) status = write_config(made.temporary, m, encoder, parameters);
+  if (status == FD_OK) status = fd_folder_commit(&made);
+  fd_folder_abandon(&made);
+done:
   free(tensors);
-  if (status == FD_OK) status = write_config(folder, m, encoder, parameters);
-  if (status != FD_OK && fd_remove_folder(folder) != FD_OK) fd_warn("could not remove %s", folder);
   return status;
 }
 
+/* A word that can stand in a config: letters and no more, so that it stays the value of its own key. */
 static const char *word_of(const json_t *object, const char *key) {
   const char *word = json_string_value(json_object_get(object, key));
-  return word ? word : "missing";
+  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz_")] ? word : "missing";
+}
+
+static fd_status take_names(const char *path, const json_t *task, fd_config *config) {
+  const char *text = json_string_value(json_object_get(task, "names"));
+  fd_class_names names;
+  if (!text) return FD_OK;
+  if (strlen(text) >= sizeof config->task.names)
+    return fd_fail(FD_DATA, "%s: the names of its classes are longer than %zu bytes", path, sizeof config->task.names - 1);
+  FD_TRY(fd_class_names_split(&names, text));
+  int count = names.count;
+  fd_class_names_free(&names);
+  if (count != config->task.outputs)
+    return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", path, count, (long long)config->task.outputs);
+  snprintf(config->task.names, sizeof config->task.names, "%s", text);
+  return FD_OK;
 }
 
 /* The model's shape as YAML: the options' own ranges then check it. */
@@ -112,47 +133,53 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   if (length < 1 || length > 1 << 30)
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
-  if (fd_config_parse(config, text, (size_t)n, path, NULL, 0) != FD_OK) return FD_DATA;
-  const char *names = json_string_value(json_object_get(task, "names"));
-  if (names) snprintf(config->task.names, sizeof config->task.names, "%s", names);
-  return FD_OK;
+  fd_status status = fd_config_parse(config, text, (size_t)n, path, NULL, 0);
+  if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
+  return take_names(path, task, config);
 }
 
 static fd_status read_config(const char *folder, fd_config *config, int *window) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
-  json_error_t error;
+  json_t *root;
   FD_TRY(fd_path(path, folder, "config.json", NULL));
   FD_TRY(fd_read_file(path, JSON_MAX, &text, &bytes));
-  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
-  if (!root) return fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", path, error.line, error.column, error.text);
+  FD_TRY(status);
   const char *found = json_string_value(json_object_get(root, "format")),
              *letters = json_string_value(json_object_get(root, "alphabet"));
-  fd_status status = FD_OK;
   if (!found || strcmp(found, format))
     status = fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, found ? found : "(none)", format);
   else if (!letters || strcmp(letters, alphabet))
     status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
                      letters ? letters : "(none)", alphabet);
+  else if (json_object_get(root, "encoder") && strcmp(word_of(root, "encoder"), "chordmixer"))
+    status = fd_fail(FD_DATA, "%s: encoder '%.40s' (expected 'chordmixer')", path, word_of(root, "encoder"));
   else status = read_shape(path, root, config, window);
   json_decref(root);
   return status;
 }
 
-static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
+static fd_status check_tensor(const char *path, const fd_param *p, const fd_safetensors *file) {
   const fd_tensor *t = fd_safetensors_find(file, p->name);
   if (!t) return fd_fail(FD_DATA, "%s: no tensor '%s'", path, p->name);
-  if (strcmp(t->dtype, "F32")) return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32)", path, p->name, t->dtype);
   if (t->dims != p->dims || t->shape[0] != p->shape[0] || (p->dims == 2 && t->shape[1] != p->shape[1]))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape [%lld, %lld] (config.json says [%d, %d])", path, p->name,
                    (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0],
                    p->dims == 2 ? p->shape[1] : 0);
-  memcpy(weights + p->offset, t->data, p->size * sizeof *weights);
-  for (size_t i = 0; i < p->size; i++)
-    if (!isfinite(weights[p->offset + i]))
-      return fd_fail(FD_DATA, "%s: tensor '%s': element %zu is not finite", path, p->name, i);
   return FD_OK;
+}
+
+static fd_status take_tensor(const char *path, const fd_param *p, const fd_safetensors *file, float *weights) {
+  const fd_tensor *t = fd_safetensors_find(file, p->name);
+  if (!fd_tensor_floats(t, weights + p->offset))
+    return fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32, F16 or BF16, which fp32 holds exactly)", path, p->name,
+                   t->dtype);
+  size_t place = fd_first_bad(weights + p->offset, p->size);
+  if (place == p->size) return FD_OK;
+  return fd_fail(FD_NUMERIC, "%s: tensor '%s', element %zu is not finite: expected the weights of a training that went well",
+                 path, p->name, place);
 }
 
 static fd_status read_weights(const char *folder, const fd_params *params, float **weights) {
@@ -161,7 +188,8 @@ static fd_status read_weights(const char *folder, const fd_params *params, float
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
   FD_TRY(fd_safetensors_read(path, &file));
-  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights"));
+  for (int i = 0; i < params->count; i++) FD_GO(check_tensor(path, &params->item[i], &file));
+  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights")); /* not more than the file has, as was just checked */
   for (int i = 0; i < params->count; i++) FD_GO(take_tensor(path, &params->item[i], &file, *weights));
   if (file.count != params->count)
     for (int i = 0; i < file.count; i++)

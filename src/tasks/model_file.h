@@ -15,8 +15,8 @@
 fd_status fd_model_write(const char *folder, const fd_pretrained *model, const fd_encoder *encoder) FD_MUST_CHECK;
 
 /* Reads such a folder: a config with that model and without a teacher, the window length, and the weights in the network's layout
- * (released with free()). Another alphabet, missing, unknown or differently shaped tensors, and values that are not finite are
- * FD_DATA. */
+ * (released with free()): tensors are float32, float16 or bfloat16. Another alphabet, missing, unknown or differently shaped
+ * tensors are FD_DATA, values that are not finite FD_NUMERIC. */
 fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) FD_MUST_CHECK;
 
 #endif

@@ -42,6 +42,7 @@ fd_status fd_probe_select(const fd_design *train, const int *label, int classes,
     *loss = here;
     *lambda = fd_probe_lambdas[i];
   }
+  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda gives a finite loss on the rows that choose it");
 done:
   fd_logistic_free(&model);
   return status;
@@ -71,9 +72,9 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   FD_GO(fd_logistic_create(&model, classes, train->dims));
   FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, score->lambda, NULL));
   FD_GO(fd_logistic_predict(model, test, odds));
+  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
   fd_likeliest(test->rows, odds, classes, predicted);
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes, &s));
-  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc));
   score->accuracy = s.accuracy, score->f1 = s.f1, score->mcc = s.mcc;
   score->dims = train->dims;
   if (seed == 0) item->test = odds, odds = NULL;
@@ -209,6 +210,7 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
   memset(result, 0, sizeof *result);
   result->seeds = options->seeds;
   FD_TRY(check_tables(task));
+  if (task->encoders || options->untrained) FD_TRY(fd_whitening_ready());
   for (int e = 0; e < task->encoders; e++) {
     FD_TRY(fd_comm_stop_asked(task->comm));
     FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, add_item(result, task->encoder[e].name)));

@@ -38,7 +38,7 @@ typedef struct work {
   fd_variant_scores *scores;
   /* root */
   int64_t *order;     /* [variants] by place in the genome */
-  int *record;        /* [variants]; -1: REF is not the genome's */
+  int *record;        /* [variants]; below 0: gets no score */
   int64_t first_line; /* of those that are refused */
   fd_genome_reader *reader;
   uint8_t *contig; /* symbols of record `loaded` */
@@ -54,17 +54,27 @@ typedef struct work {
 
 /* --- the root: which variants, in which order ------------------------------------------------------------------------------ */
 
-static int holds(const fd_record *r, const fd_variant *v) {
-  return fd_same_contig(r->contig, v->contig) && v->position >= r->first &&
-         v->position - r->first <= r->length - (int64_t)strlen(v->ref);
-}
+enum { WRONG_PLACE = -1, TELOMERE = -2, ABSENT = -3 };
 
-/* The record that holds the variant's REF, or -1; `near` is looked at first. */
-static int record_of(const fd_genome *g, const fd_variant *v, int near) {
-  if (near >= 0 && holds(&g->record[near], v)) return near;
-  for (int r = 0; r < g->records; r++)
-    if (holds(&g->record[r], v)) return r;
-  return -1;
+/* The record that holds the variant's REF; TELOMERE in front of a contig's first base or behind its last, where VCF may put
+ * structural variants; WRONG_PLACE where the genome has the contig but not that place. A contig that it lacks is FD_DATA, or with
+ * `partial` ABSENT. */
+static fd_status record_of(const work *w, const fd_variant *v, int *record) {
+  const fd_genome *g = w->genome;
+  int64_t end = v->position + (int64_t)strlen(v->ref);
+  *record = fd_genome_locate(g, v->contig, v->position, end);
+  if (*record >= 0) return FD_OK;
+  if (*record == FD_NO_CONTIG) {
+    char where[FD_PATH_MAX + 32];
+    snprintf(where, sizeof where, "%s:%" PRId64, w->path, v->line);
+    *record = ABSENT;
+    w->scores->absent++;
+    return w->options->partial ? FD_OK : fd_genome_lacks(g, where, v->contig, v->position, end, FD_NO_CONTIG);
+  }
+  int before = v->position > 0 ? fd_genome_locate(g, v->contig, v->position - 1, v->position) : WRONG_PLACE;
+  int behind = before >= 0 && v->position == g->record[before].first + g->record[before].length;
+  *record = v->position < 0 || behind ? TELOMERE : WRONG_PLACE;
+  return FD_OK;
 }
 
 static fd_status load(work *w, int record) {
@@ -91,7 +101,7 @@ static int by_place(const void *a, const void *b, void *context) {
 /* A variant that does not lie on the genome; of these the first line is described in `first`. */
 static void refuse(work *w, int64_t variant, const char *there, char *first, size_t size) {
   const fd_variant *v = &w->variants->item[variant];
-  w->record[variant] = -1;
+  w->record[variant] = WRONG_PLACE;
   if (w->scores->mismatches++ && v->line > w->first_line) return;
   w->first_line = v->line;
   if (there)
@@ -106,10 +116,8 @@ static fd_status compare_references(work *w, char *first, size_t size) {
     const fd_variant *v = &w->variants->item[i];
     char there[24] = "";
     int same = 1;
-    if (w->record[i] < 0) {
-      refuse(w, i, NULL, first, size);
-      continue;
-    }
+    if (w->record[i] == WRONG_PLACE) refuse(w, i, NULL, first, size);
+    if (w->record[i] < 0) continue;
     FD_TRY(load(w, w->record[i]));
     const uint8_t *genome = w->contig + place_of(w, v, w->record[i]);
     for (size_t c = 0; v->ref[c]; c++) {
@@ -129,7 +137,7 @@ static fd_status check_references(work *w) {
   FD_TRY(fd_genome_reader_open(w->genome, &w->reader));
   for (int64_t i = 0; i < all->count; i++) {
     w->order[i] = i;
-    w->record[i] = record_of(w->genome, &all->item[i], i ? w->record[i - 1] : -1);
+    FD_TRY(record_of(w, &all->item[i], &w->record[i]));
   }
   qsort_r(w->order, (size_t)all->count, sizeof *w->order, by_place, w);
   FD_TRY(compare_references(w, first, sizeof first));
@@ -273,6 +281,8 @@ static fd_status add(work *w, pass_item p) {
   return FD_OK;
 }
 
+static int is_comparable(const work *w, const job *j) { return w->options->llr && j->ref == j->alt; }
+
 /* This rank's jobs. */
 static fd_status do_share(work *w) {
   const fd_score_options *o = w->options;
@@ -280,7 +290,7 @@ static fd_status do_share(work *w) {
       last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
   memset(w->result, 0, (size_t)w->jobs_max * sizeof *w->result);
   for (int i = first; i < last; i++) {
-    int comparable = o->llr && w->job[i].ref == w->job[i].alt;
+    int comparable = is_comparable(w, &w->job[i]);
     for (int minus = 0; minus <= o->both_strands; minus++) {
       if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
@@ -292,6 +302,22 @@ static fd_status do_share(work *w) {
   return fd_encoding_flush(w->e);
 }
 
+/* Root: the scores of finite weights that are too large are not finite. */
+static fd_status check_results(const work *w) {
+  for (int i = 0; i < w->jobs; i++) {
+    const fd_allele_score *r = &w->result[i];
+    int64_t v = 0;
+    if ((!is_comparable(w, &w->job[i]) || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
+    while (w->scores->first[v + 1] <= w->job[i].allele) v++;
+    return fd_fail(FD_NUMERIC,
+                   "%s:%" PRId64 ": a score of allele %" PRId64
+                   " is not finite: the weights of the %s have diverged, use an older "
+                   "checkpoint; nothing was written",
+                   w->path, w->variants->item[v].line, w->job[i].allele - w->scores->first[v] + 1, w->encoder->name);
+  }
+  return FD_OK;
+}
+
 static fd_status do_jobs(work *w) {
   fd_comm *comm = w->comm;
   size_t window = (size_t)w->options->window;
@@ -301,7 +327,8 @@ static fd_status do_jobs(work *w) {
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->jobs * 2 * window, 0));
   FD_TRY(fd_comm_agree(comm, do_share(w)));
   /* Every value is zero on all ranks but one: the sum of the bits is the value. */
-  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t));
+  FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t)));
+  return fd_comm_agree(comm, comm->rank ? FD_OK : check_results(w));
 }
 
 static fd_status run(work *w) {

@@ -12,6 +12,7 @@ typedef struct fd_score_options {
   int both_strands;  /* the mean with the reverse complement's */
   int llr, distance; /* what to compute */
   double mismatches; /* share of variants whose REF is not the genome's beyond which all are refused */
+  int partial;       /* variants on contigs that the genome lacks are allowed, and get no score */
   double tau;        /* temperature of the masked-nucleotide logits (objective.mnm_tau) */
   int bce;           /* they were trained as separate yes-or-no answers (objective.mnm: bce) */
 } fd_score_options;
@@ -28,7 +29,7 @@ typedef struct fd_allele_score {
 
 /* Scores of the alleles in the order of the variants and of each one's ALT. */
 typedef struct fd_variant_scores {
-  int64_t alleles, scored, mismatches;
+  int64_t alleles, scored, mismatches, absent; /* absent: variants on contigs that the genome lacks */
   int64_t *first; /* [variants + 1]: alleles of a variant */
   fd_allele_score *score;
 } fd_variant_scores;

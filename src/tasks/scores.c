@@ -46,35 +46,42 @@ static int by_score(const void *a, const void *b) {
 }
 
 /* Of one class against the rest: by the sum of the positives' ranks, the mean rank where scores are equal. */
-static double area_of(ranked *rows, int count) { /* NAN where a class has all rows or none */
+static double area_of(const ranked *rows, int count) { /* NAN where a class has all rows or none */
   double positives = 0, ranks = 0;
-  qsort(rows, (size_t)count, sizeof *rows, by_score);
   for (int i = 0, end; i < count; i = end) {
-    double here = 0;
-    for (end = i; end < count && rows[end].score == rows[i].score; end++) here += rows[end].positive;
+    double here = rows[i].positive;
+    for (end = i + 1; end < count && rows[end].score == rows[i].score; end++) here += rows[end].positive;
     ranks += here * (i + 1 + end) / 2;
     positives += here;
   }
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
 }
 
-static void rank_class(ranked *rows, int count, const int *label, const double *score, int classes, int class) {
-  for (int i = 0; i < count; i++) rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t) class], label[i] == class};
+/* The rows in the order of a class's scores, the smallest first. NaN has no place in an order. */
+static fd_status rank_class(ranked *rows, int count, const int *label, const double *score, int classes, int class) {
+  for (int i = 0; i < count; i++) {
+    rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t) class], label[i] == class};
+    if (isnan(rows[i].score)) return fd_fail(FD_NUMERIC, "row %d: the score of class %d is not a number", i + 1, class);
+  }
+  qsort(rows, (size_t)count, sizeof *rows, by_score);
+  return FD_OK;
 }
 
 fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) {
   ranked *rows;
+  fd_status status = FD_OK;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
   int first = classes == 2 ? 1 : 0, counted = 0;
   *area = 0;
   for (int c = first; c < classes; c++) {
-    rank_class(rows, count, label, score, classes, c);
+    FD_GO(rank_class(rows, count, label, score, classes, c));
     double one = area_of(rows, count);
     if (!isnan(one)) *area += one, counted++;
   }
   *area /= counted; /* 0 / 0 is NAN */
+done:
   free(rows);
-  return FD_OK;
+  return status;
 }
 
 void fd_likeliest(int count, const double *score, int classes, int *predicted) {
@@ -96,15 +103,18 @@ fd_status fd_roc(int count, const int *label, const double *score, int classes, 
   ranked *rows;
   double positives = 0, above = 0, hits = 0;
   fd_roc_point here = {0, 0};
-  FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
-  rank_class(rows, count, label, score, classes, class);
-  *area = area_of(rows, count);
+  fd_status status = FD_OK;
   *points = 0;
+  *area = NAN;
+  FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
+  FD_GO(rank_class(rows, count, label, score, classes, class));
+  *area = area_of(rows, count);
   for (int i = 0; i < count; i++) positives += rows[i].positive;
   if (isnan(*area)) goto done;
   curve[(*points)++] = here;
-  for (int i = count - 1, end; i >= 0; i = end) { /* area_of has sorted them: the largest come last */
-    for (end = i; end >= 0 && rows[end].score == rows[i].score; end--) above++, hits += rows[end].positive;
+  for (int i = count - 1, end; i >= 0; i = end) { /* the largest come last */
+    above++, hits += rows[i].positive;
+    for (end = i - 1; end >= 0 && rows[end].score == rows[i].score; end--) above++, hits += rows[end].positive;
     here = (fd_roc_point){(above - hits) / (count - positives), hits / positives};
     const fd_roc_point *last = &curve[*points - 1];
     if (end < 0 || here.false_positive - last->false_positive + here.true_positive - last->true_positive >= apart)
@@ -112,7 +122,7 @@ fd_status fd_roc(int count, const int *label, const double *score, int classes, 
   }
 done:
   free(rows);
-  return FD_OK;
+  return status;
 }
 
 void fd_mean_sd(const double *value, int n, int stride, double *mean, double *sd) {

@@ -16,10 +16,10 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
 /* Area under the ROC curve: the share of pairs of a row of the class and one that is not where the former has the larger score;
  * ties count half. With more than two classes the mean over the classes (each against the rest); of two, that of class 1. score:
  * [count, classes]. A class that has all rows or none
- * is left out; NAN when there is no other. */
+ * is left out; NAN when there is no other. A score that is NaN is FD_NUMERIC. */
 fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) FD_MUST_CHECK;
 
-/* The class with the largest score of each row; a tie goes to the smaller one. score: [count, classes]. */
+/* The class with the largest score of each row; a tie goes to the smaller one. score: [count, classes], none NaN. */
 void fd_likeliest(int count, const double *score, int classes, int *predicted);
 
 /* confusion[t * classes + p]: rows of class t that are predicted as p. */
@@ -33,7 +33,7 @@ enum { FD_ROC_POINTS = 256 };
 
 /* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of the same score make one step. Of a curve
  * of more points those are kept that lie at least 1/100 of the way from the last one. *points is 0 and *area NAN where the class
- * has all rows or none. */
+ * has all rows or none. A score that is NaN is FD_NUMERIC. */
 fd_status fd_roc(int count, const int *label, const double *score, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) FD_MUST_CHECK;
 

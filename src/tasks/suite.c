@@ -1,13 +1,15 @@
 /* Finds, reads and checks a suite of benchmark tasks. */
 #include "tasks/suite.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
+#include "data/lines.h"
 
-enum { COLUMNS = 7, COLUMNS_MAX = 9, TEXT_MAX = 1 << 20 };
+enum { COLUMNS = 7, COLUMNS_MAX = 9, TEXT_MAX = 1 << 20, TASK_NAME_MAX = 128 };
 
 /* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
@@ -22,9 +24,25 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
   return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna or local", name);
 }
 
-/* The measures that both a probe and a fine-tuning have. */
-static fd_status check_task(const char *path, int number, const char *rows, const char *measure) {
+/* "NUMBER NUMBER" */
+static int read_counts(const char *text, int *train, int *test) {
+  char *end;
+  if (text[strspn(text, "0123456789 ")]) return 0;
+  long a = strtol(text, &end, 10), b = *end == ' ' ? strtol(end, &end, 10) : -1;
+  *train = (int)a, *test = (int)b;
+  return !*end && a >= 0 && a <= INT_MAX && b >= 0 && b <= INT_MAX;
+}
+
+/* A name that no other task has, and a measure that both a probe and a fine-tuning have. */
+static fd_status check_task(const fd_suite *s, const char *path, int number, const fd_suite_task *t) {
+  const char *rows = t->rows, *measure = t->measure;
   static const char *const known[] = {"accuracy", "f1", "mcc", "auroc"};
+  for (int i = 0; i < s->count - 1; i++)
+    if (!strcmp(s->task[i].name, t->name))
+      return fd_fail(FD_DATA, "%s:%d: the task '%.60s' is there twice", path, number, t->name);
+  if (!*t->name || *t->name == '.' || strchr(t->name, '/') || strlen(t->name) > TASK_NAME_MAX)
+    return fd_fail(FD_DATA, "%s:%d: task '%.60s': its results go to a folder of this name: expected a plain name", path, number,
+                   t->name);
   if (strncmp(rows, "--", 2))
     return fd_fail(FD_DATA,
                    "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; lines of words begin with #", path,
@@ -34,15 +52,14 @@ static fd_status check_task(const char *path, int number, const char *rows, cons
   return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
 }
 
-static fd_status parse(fd_suite *s, const char *path) {
-  int number = 0;
-  char *rest = s->text;
-  for (char *line; (line = strsep(&rest, "\n"));) {
+static fd_status parse(fd_suite *s, const char *path, size_t bytes) {
+  fd_lines lines;
+  FD_TRY(fd_lines_of(&lines, path, s->text, bytes));
+  for (char *line; (line = fd_lines_next(&lines, NULL));) {
     const char *field[COLUMNS_MAX] = {[COLUMNS] = "", [COLUMNS + 1] = ""};
-    int fields = 0;
-    number++;
-    if (!*line || *line == '#') continue;
-    for (char *word; (word = strsep(&line, "\t"));)
+    int fields = 0, number = (int)lines.number;
+    if (*line == '#') continue;
+    for (char *word; (word = fd_next_field(&line, '\t'));)
       if (fields++ < COLUMNS_MAX) field[fields - 1] = word;
     if (fields < COLUMNS || fields > COLUMNS_MAX)
       return fd_fail(FD_DATA,
@@ -52,8 +69,8 @@ static fd_status parse(fd_suite *s, const char *path) {
     if (s->count == FD_SUITE_TASKS) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, FD_SUITE_TASKS);
     fd_suite_task *t = &s->task[s->count++];
     *t = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], 0, 0, field[8]};
-    FD_TRY(check_task(path, number, t->rows, t->measure));
-    if (*field[7] && sscanf(field[7], "%d %d", &t->paper_train, &t->paper_test) != 2)
+    FD_TRY(check_task(s, path, number, t));
+    if (*field[7] && !read_counts(field[7], &t->paper_train, &t->paper_test))
       return fd_fail(FD_DATA, "%s:%d: the paper's rows '%s': expected two whole numbers, of training and of test rows", path,
                      number, field[7]);
   }
@@ -66,13 +83,14 @@ fd_status fd_suite_read(fd_suite *s, const char *name, fd_comm *comm) {
   if (comm->rank == 0) {
     FD_TRY(find_suite(name, path));
     FD_TRY(fd_read_file(path, TEXT_MAX, &s->text, &bytes));
+    if (strlen(s->text) != bytes) return fd_fail(FD_DATA, "%s: holds a NUL: this is no text", path);
   }
   FD_TRY(fd_comm_share_text(comm, &s->text, &bytes));
   FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
   FD_TRY(fd_path(s->folder, path, NULL, NULL));
   char *slash = strrchr(s->folder, '/');
   snprintf(slash ? slash : s->folder, 2, "%s", slash ? "" : ".");
-  return parse(s, path);
+  return parse(s, path, bytes);
 }
 
 void fd_suite_free(fd_suite *s) {

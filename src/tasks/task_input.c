@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -127,6 +128,6 @@ done:
 
 json_t *fd_task_labels(const fd_class_names *names) {
   json_t *list = json_array();
-  for (int i = 0; i < names->count; i++) json_array_append_new(list, json_string(names->name[i]));
+  for (int i = 0; i < names->count; i++) fd_json_append(&list, json_string(names->name[i]));
   return list;
 }

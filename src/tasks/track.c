@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -28,7 +29,7 @@ typedef struct work {
   uint8_t *symbols; /* [length] of the sequence */
   float *value;     /* [length, 4] probabilities */
   fd_encoding *e;
-  char contig[256]; /* root: where the last sequence was */
+  char *contig; /* root: where the last sequence was; NULL: nowhere yet */
   int64_t end;
   int warned;
 } work;
@@ -94,6 +95,18 @@ static fd_status do_share(work *w) {
   return fd_encoding_flush(w->e);
 }
 
+/* Root: the probabilities of finite weights that are too large are not finite. */
+static fd_status check_values(const work *w, const fd_sequence *s) {
+  size_t count = (size_t)w->length * FD_N, place = fd_first_bad(w->value, count);
+  if (place == count) return FD_OK;
+  int64_t at = (int64_t)(place / FD_N);
+  return fd_fail(FD_NUMERIC,
+                 "%s:%" PRId64
+                 ": a probability is not finite: the weights of the %s have diverged, use an older checkpoint; nothing "
+                 "was written",
+                 s->contig, s->start + (s->minus ? s->length - 1 - at : at) + 1, w->encoder->name);
+}
+
 /* The sequence is on every rank afterwards, and then its probabilities. */
 static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   fd_comm *comm = w->comm;
@@ -112,7 +125,8 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->length, 0));
   FD_TRY(fd_comm_agree(comm, do_share(w)));
   /* A window's values are zero on all ranks but one: the sum of the bits is the value. */
-  return comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t));
+  FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t)));
+  return fd_comm_agree(comm, comm->rank ? FD_OK : check_values(w, sequence));
 }
 
 static double value_at(const work *w, int64_t at) {
@@ -124,10 +138,11 @@ static double value_at(const work *w, int64_t at) {
 }
 
 static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
-  if (!strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
+  if (w->contig && !strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
     fd_warn("%s:%" PRId64 ": intervals overlap or go backwards: most programs take a bedGraph only if they are sorted and apart",
             s->contig, s->start);
-  snprintf(w->contig, sizeof w->contig, "%s", s->contig);
+  free(w->contig);
+  if (!(w->contig = strdup(s->contig))) return fd_fail(FD_MEMORY, "out of memory for a name");
   w->end = s->start + s->length;
   for (int64_t i = 0; i < s->length; i++) {
     int64_t at = s->minus ? s->length - 1 - i : i;
@@ -167,6 +182,7 @@ fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_
   fd_status status = run(&w, s, out);
   free(w.symbols);
   free(w.value);
+  free(w.contig);
   fd_encoding_close(&w.e);
   return status;
 }

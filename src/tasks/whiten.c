@@ -1,8 +1,6 @@
 /* Principal components of features by LAPACK's symmetric eigensolver. */
 #include "tasks/whiten.h"
 
-#include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -25,7 +23,7 @@ static int chunk_at(int rows, int first) { return rows - first < CHUNK ? rows - 
 static void covariance(const fd_whitening *w, const float *x, int rows, double *tile, double *c) {
   for (int first = 0; first < rows; first += CHUNK) {
     int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, w->dims, n, 1.0 / rows, tile, w->dims, 1, c, w->dims);
+    w->lapack.cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, w->dims, n, 1.0 / rows, tile, w->dims, 1, c, w->dims);
   }
 }
 
@@ -58,6 +56,11 @@ static fd_status find_mean(fd_whitening *w, const float *x, int rows) {
   return FD_OK;
 }
 
+fd_status fd_whitening_ready(void) {
+  fd_lapack lapack;
+  return fd_lapack_open(&lapack);
+}
+
 fd_status fd_whitening_fit(fd_whitening **whitening, const float *x, int rows, int dims) {
   double *work = NULL;
   fd_status status = FD_OK;
@@ -65,16 +68,15 @@ fd_status fd_whitening_fit(fd_whitening **whitening, const float *x, int rows, i
   fd_whitening *w = *whitening;
   w->dims = dims;
   size_t square = (size_t)dims * (size_t)dims;
+  FD_GO(fd_lapack_open(&w->lapack));
   FD_GO(fd_alloc(&w->mean, (size_t)dims, sizeof *w->mean, "whitening"));
   FD_GO(fd_alloc(&work, square + (size_t)(CHUNK + 1) * (size_t)dims, sizeof *work, "whitening"));
   double *c = work, *variance = work + square, *tile = variance + dims;
-  openblas_set_num_threads(1); /* the library's sums depend on its number of threads */
   FD_GO(find_mean(w, x, rows));
   covariance(w, x, rows, tile, c);
   /* The upper triangle row by row is the lower one column by column: no copy, and eigenvectors come as rows. */
-  int code = (int)LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', dims, c, dims, variance);
-  if (code) status = fd_fail(FD_NUMERIC, "no principal components: LAPACK's dsyevd ended with %d", code);
-  if (status == FD_OK) status = make_map(w, c, variance);
+  FD_GO(fd_lapack_eigen(&w->lapack, dims, c, variance));
+  status = make_map(w, c, variance);
 done:
   free(work);
   if (status != FD_OK) fd_whitening_free(whitening);
@@ -92,11 +94,10 @@ void fd_whitening_free(fd_whitening **whitening) {
 fd_status fd_whitening_apply(const fd_whitening *w, const float *x, int rows, double *y) {
   double *tile;
   FD_TRY(fd_alloc(&tile, (size_t)CHUNK * (size_t)w->dims, sizeof *tile, "whitening"));
-  openblas_set_num_threads(1);
   for (int first = 0; first < rows; first += CHUNK) {
     int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, w->kept, w->dims, 1, tile, w->dims, w->map, w->kept, 0,
-                y + (size_t)first * (size_t)w->kept, w->kept);
+    w->lapack.cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, w->kept, w->dims, 1, tile, w->dims, w->map, w->kept, 0,
+                          y + (size_t)first * (size_t)w->kept, w->kept);
   }
   free(tile);
   return FD_OK;

@@ -6,14 +6,19 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/lapack.h"
 
 typedef struct fd_whitening {
+  fd_lapack lapack;
   int dims, kept;
   double *mean;    /* [dims] */
   double *map;     /* [dims, kept] */
   double sd[2];    /* along the first two directions */
   double share[2]; /* of the whole variance that they have */
 } fd_whitening;
+
+/* Whether the library that whitening needs is there: asked before hours of work whose end it is. */
+fd_status fd_whitening_ready(void) FD_MUST_CHECK;
 
 /* Fits on x [rows, dims]. Directions with less than 1e-10 of the largest variance are dropped: they are rounding. Features that
  * are not finite are FD_NUMERIC, constant ones FD_DATA. */

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "output/safetensors.h"
@@ -47,12 +49,13 @@ static fd_status remove_unfinished(const char *ckpt) {
   DIR *folder = opendir(ckpt);
   if (!folder) return fd_fail_errno("cannot open folder", ckpt);
   fd_status status = FD_OK;
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) {
     char path[FD_PATH_MAX];
     if (strncmp(entry->d_name, ".tmp-", 5) && strncmp(entry->d_name, ".trash-", 7)) continue;
     status = fd_path(path, ckpt, entry->d_name, NULL);
     if (status == FD_OK) status = fd_remove_folder(path);
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", ckpt);
   closedir(folder);
   return status;
 }
@@ -131,12 +134,26 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   *checkpointer = NULL;
 }
 
-/* Writes, hashes and syncs a file that did not exist. */
+/* Whether a file on the disk is what was meant: memory, a disk or a file system that changes bytes is found before the checkpoint
+ * counts and an older one is removed. */
+static fd_status read_back(const char *path, uint64_t bytes, const unsigned char digest[FD_SHA256_BYTES]) {
+  char meant[FD_SHA256_HEX], found[FD_SHA256_HEX];
+  uint64_t size;
+  fd_hex(meant, digest);
+  FD_TRY(fd_sha256_file(path, found, &size));
+  if (size == bytes && !strcmp(meant, found)) return FD_OK;
+  return fd_fail(FD_IO,
+                 "%s: reads back as %" PRIu64 " bytes with SHA-256 %.12s... (written: %" PRIu64
+                 ", %.12s...): memory or disk is faulty",
+                 path, size, found, bytes, meant);
+}
+
+/* Writes, hashes and syncs a file that did not exist, and reads it back. */
 static fd_status write_hashed(const char *path, const void *const parts[2], const size_t bytes[2],
                               unsigned char digest[FD_SHA256_BYTES]) {
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
-  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
   fd_status status = fd < 0 ? fd_fail_errno("cannot create", path) : FD_OK;
   for (int i = 0; i < 2; i++) {
     fd_sha256_add(hash, parts[i], bytes[i]);
@@ -146,7 +163,7 @@ static fd_status write_hashed(const char *path, const void *const parts[2], cons
   if (status == FD_OK) status = hashed;
   if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", path);
   if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", path);
-  return status;
+  return status == FD_OK ? read_back(path, bytes[0] + bytes[1], digest) : status;
 }
 
 static fd_status write_slice(fd_checkpointer *c, int i) {
@@ -170,6 +187,22 @@ static void *write_slices(void *argument) {
   }
   atomic_store(&c->ready, 1);
   return NULL;
+}
+
+/* What is not finite is no state to go back to: it must not take the place of older checkpoints. */
+static fd_status check_snapshot(const fd_checkpointer *c) {
+  for (int i = 0; i < c->slices; i++) {
+    const fd_slice *s = &c->slice[i];
+    size_t place = c->snapshot[i] ? fd_first_bad(c->snapshot[i], s->size) : s->size;
+    if (place == s->size) continue;
+    const fd_param *p = s->array == FD_CENTRE ? NULL : fd_params_at(&c->run.network->params, s->offset + place);
+    return fd_fail(FD_NUMERIC,
+                   "step %" PRId64
+                   ": %s, tensor '%s', element %zu is not finite: the training has diverged and this state is not saved; "
+                   "older checkpoints stay. Try a smaller optim.lr, or resume from one of them",
+                   c->info.step, fd_array_names[s->array], p ? p->name : "centre", p ? s->offset + place - p->offset : place);
+  }
+  return FD_OK;
 }
 
 fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
@@ -197,6 +230,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
       FD_TRY(state->dev->copy(state->dev, c->snapshot[i], state->array[c->slice[i].array] + c->slice[i].offset,
                               c->slice[i].size * sizeof(float)));
   FD_TRY(state->dev->sync(state->dev));
+  FD_TRY(fd_comm_agree(c->run.comm, check_snapshot(c)));
   if (c->run.comm->rank == 0) {
     /* A folder that cannot be made fails every file in it: reported by finish, like a full disk. */
     fd_status ignored = fd_remove_folder(c->temporary);
@@ -234,6 +268,29 @@ static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char tras
   return rename(path, trash) ? fd_fail_errno("cannot rename", path) : FD_OK;
 }
 
+/* Root: whether the unfinished folder is whole as it stands on the disk, seen from here: the MANIFEST reads back, and each file
+ * has its size. The slices' contents were read back where they were written. */
+static fd_status check_written(const fd_checkpointer *c, const unsigned char config_digest[FD_SHA256_BYTES]) {
+  char path[FD_PATH_MAX];
+  fd_checkpoint_info info;
+  fd_slice *slices;
+  int count;
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  fd_status status = fd_manifest_parse(c->temporary, &info, slices, &count);
+  if (status == FD_OK && (count != c->slices + 1 || strcmp(info.state_id, c->info.state_id)))
+    status = fd_fail(FD_IO, "%s: its MANIFEST reads back as another one", c->temporary);
+  for (int i = 0; i < count && status == FD_OK; i++) {
+    uint64_t bytes;
+    status = fd_path(path, c->temporary, slices[i].name, NULL);
+    if (status == FD_OK) status = fd_file_size(path, &bytes);
+    if (status == FD_OK && bytes != slices[i].bytes)
+      status = fd_fail(FD_IO, "%s: has %" PRIu64 " bytes, but %" PRIu64 " were written", path, bytes, slices[i].bytes);
+    if (status == FD_OK && !strcmp(slices[i].name, "config.yaml")) status = read_back(path, bytes, config_digest);
+  }
+  free(slices);
+  return status;
+}
+
 /* Root: config.yaml and MANIFEST, then the rename that commits. */
 static fd_status commit(fd_checkpointer *c) {
   char path[FD_PATH_MAX], final[FD_PATH_MAX], ckpt[FD_PATH_MAX], trash[FD_PATH_MAX] = "", *text = NULL, *config = NULL,
@@ -252,6 +309,7 @@ static fd_status commit(fd_checkpointer *c) {
   FD_GO(fd_manifest_text(&c->info, c->slice, c->slices, config_bytes, hex, &text, &bytes));
   FD_GO(fd_path(path, c->temporary, "MANIFEST", NULL));
   FD_GO(fd_write_file(path, text, bytes));
+  FD_GO(check_written(c, digest));
   FD_GO(fd_sync_folder(c->temporary));
   FD_GO(fd_checkpoint_folder(final, c->run.folder, c->info.step));
   FD_GO(fd_path(ckpt, c->run.folder, "ckpt", NULL));

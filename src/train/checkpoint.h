@@ -41,7 +41,8 @@ typedef struct fd_checkpointer fd_checkpointer;
 fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *run, const fd_state *state) FD_MUST_CHECK;
 void fd_checkpointer_destroy(fd_checkpointer **checkpointer);
 
-/* Starts writing the state behind the training: returns after the snapshot is taken. Collective. */
+/* Starts writing the state behind the training: returns after the snapshot is taken. FD_NUMERIC, and nothing is written, when the
+ * state is not finite. Collective. */
 fd_status fd_checkpointer_begin(fd_checkpointer *checkpointer, const fd_state *state) FD_MUST_CHECK;
 
 /* Whether one is being written, and whether this rank's part of it is done. */
@@ -67,10 +68,12 @@ fd_status fd_checkpointer_failure(const fd_checkpointer *checkpointer, int *in_a
 
 /* Loads the newest valid checkpoint of the run into `state`, falling back to older ones with a warning that names both.
  * Collective. *found is 0 when the run has no checkpoint at all; none valid is FD_DATA; one of another dataset or with other
- * frozen keys is refused with the difference. */
+ * frozen keys is refused with the difference, one with values that are not finite is FD_NUMERIC: it is not damaged, and going on
+ * from an older one would lead to the same place. */
 fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) FD_MUST_CHECK;
 
-/* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too. */
+/* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too, and that the values of
+ * its arrays are finite (else FD_NUMERIC). */
 fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) FD_MUST_CHECK;
 
 /* The steps of a run folder's checkpoints, newest first; released with free(). */
@@ -78,7 +81,7 @@ fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count
 
 /* For using a model: the config, MANIFEST and weights (host memory, the network's layout, released with free(); *teacher is NULL
  * without one) of a checkpoint folder, or of the newest one of a run folder that has them whole; info->folder is the one taken.
- * Collective: the root reads. */
+ * FD_NUMERIC when a weight is not finite. Collective: the root reads. */
 fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
                                      float **student, float **teacher) FD_MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "train/checkpoint_format.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,19 @@ fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAY
   return FD_OK;
 }
 
+static void step_name(char name[FD_STEP_NAME], int64_t step) { snprintf(name, FD_STEP_NAME, "step_%09" PRId64, step); }
+
+int fd_checkpoint_step(const char *name, int64_t *step) {
+  char again[FD_STEP_NAME];
+  if (sscanf(name, "step_%18" SCNd64, step) != 1 || *step < 0) return 0;
+  step_name(again, *step);
+  return !strcmp(name, again);
+}
+
 fd_status fd_checkpoint_folder(char out[FD_PATH_MAX], const char *run_folder, int64_t step) {
-  char name[64];
-  snprintf(name, sizeof name, "ckpt/step_%09" PRId64, step);
-  return fd_path(out, run_folder, name, NULL);
+  char name[FD_STEP_NAME];
+  step_name(name, step);
+  return fd_path(out, run_folder, "ckpt", name);
 }
 
 /* Of what has been printed; after a failure the text is closed. */
@@ -73,32 +83,36 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
   return fd_text_close(out, text);
 }
 
-/* Cuts off and checks the last line. */
-static fd_status check_own_hash(const char *path, char *text, size_t bytes) {
-  const char mark[] = "sha256 ";
+static const char mark[] = "sha256 ";
+static const size_t own_line = sizeof mark - 1 + FD_SHA256_HEX;
+
+/* Checks the last line. */
+static fd_status check_own_hash(const char *path, const char *text, size_t bytes) {
+  const size_t line = own_line;
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
-  size_t line = sizeof mark - 1 + FD_SHA256_HEX;
   if (bytes < line || memcmp(text + bytes - line, mark, sizeof mark - 1))
     return fd_fail(FD_DATA, "%s: is cut off: its last line should be 'sha256 ...'", path);
   FD_TRY(fd_sha256_of(text, bytes - line, digest));
   fd_hex(hex, digest);
   if (memcmp(text + bytes - FD_SHA256_HEX, hex, FD_SHA256_HEX - 1) || text[bytes - 1] != '\n')
     return fd_fail(FD_DATA, "%s: its content does not have the hash in its last line", path);
-  text[bytes - line] = '\0';
+  return FD_OK;
+}
+
+static fd_status take_file(const char *path, const char *line, fd_slice *slices, int *count) {
+  fd_slice *s = &slices[*count];
+  memset(s, 0, sizeof *s);
+  if (*count == FD_CHECKPOINT_FILES_MAX || sscanf(line, "file %63s %" SCNu64 " %64s", s->name, &s->bytes, s->sha256) != 3 ||
+      strchr(s->name, '/') || s->name[0] == '.' || !fd_is_hex(s->sha256))
+    return fd_fail(FD_DATA, "%s: bad line: %.80s", path, line);
+  for (int i = 0; i < *count; i++)
+    if (!strcmp(slices[i].name, s->name)) return fd_fail(FD_DATA, "%s: the file %s is there twice", path, s->name);
+  ++*count;
   return FD_OK;
 }
 
 static fd_status parse_line(const char *path, const char *line, fd_checkpoint_info *info, fd_slice *slices, int *count) {
-  if (!strncmp(line, "file ", 5)) {
-    fd_slice *s = &slices[*count];
-    memset(s, 0, sizeof *s);
-    if (*count == FD_CHECKPOINT_FILES_MAX || sscanf(line, "file %63s %" SCNu64 " %64s", s->name, &s->bytes, s->sha256) != 3 ||
-        strchr(s->name, '/') || s->name[0] == '.')
-      return fd_fail(FD_DATA, "%s: bad line: %.80s", path, line);
-    ++*count;
-    return FD_OK;
-  }
   const struct {
     const char *key, *format;
     void *value;
@@ -116,6 +130,7 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
               {"config_hash ", "%64s", info->config_hash},
               {"dataset_id ", "%64s", info->dataset_id},
               {"version ", "%63s", info->version}};
+  if (!strncmp(line, "file ", 5)) return take_file(path, line, slices, count);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
     if (!strncmp(line, keys[i].key, strlen(keys[i].key)) &&
         sscanf(line + strlen(keys[i].key), keys[i].format, keys[i].value) == 1)
@@ -125,18 +140,63 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
   return fd_fail(FD_DATA, "%s: unknown line: %.80s", path, line);
 }
 
+static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
+  if (i->step < 0 || i->updates < 0 || i->skipped < 0 || i->bad_in_row < 0 || i->updates > i->step || i->skipped > i->step ||
+      i->bad_in_row > i->skipped)
+    return fd_fail(FD_DATA, "%s: step, updates, skipped and bad_in_row contradict each other", path);
+  if (i->best_step < -1 || i->best_step > i->step || !isfinite(i->best_score))
+    return fd_fail(FD_DATA, "%s: best_step or best_score is none of a run of %" PRId64 " steps", path, i->step);
+  if (i->window < 1 || i->virtual_ranks < 1 || !fd_is_hex(i->config_hash))
+    return fd_fail(FD_DATA, "%s: window, virtual_ranks or config_hash is none", path);
+  return FD_OK;
+}
+
+/* A MANIFEST is what was read out of it, written again: every line is there, once, in its order, with no digit too many, and
+ * state_id is that of the lines before it. `text` [bytes]. */
+static fd_status check_whole(const char *path, const char *text, size_t bytes, const fd_checkpoint_info *info,
+                             const fd_slice *slices, int count) {
+  fd_checkpoint_info again = *info;
+  char *expected;
+  size_t expected_bytes;
+  if (!count || strcmp(slices[count - 1].name, "config.yaml"))
+    return fd_fail(FD_DATA, "%s: its last file is not config.yaml", path);
+  FD_TRY(
+      fd_manifest_text(&again, slices, count - 1, slices[count - 1].bytes, slices[count - 1].sha256, &expected, &expected_bytes));
+  int same = expected_bytes == bytes && !memcmp(expected, text, bytes);
+  free(expected);
+  if (same) return FD_OK;
+  if (strcmp(again.state_id, info->state_id))
+    return fd_fail(FD_DATA, "%s: state_id is not that of its files and counters: the MANIFEST was changed by hand", path);
+  return fd_fail(FD_DATA, "%s: a line is missing, is there twice, or is not as findna writes it", path);
+}
+
+/* A folder that is named like a step is of that step: a copy under another name may be of any. */
+static fd_status check_place(const char *path, const char *folder, int64_t step) {
+  const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+  int64_t said;
+  if (!fd_checkpoint_step(name, &said) || said == step) return FD_OK;
+  return fd_fail(FD_DATA, "%s: is of step %" PRId64 ", but its folder is named %s", path, step, name);
+}
+
 fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) {
-  char path[FD_PATH_MAX], *text = NULL, *rest;
+  char path[FD_PATH_MAX], *text = NULL, *lines = NULL, *rest;
   size_t bytes;
+  fd_status status = FD_OK;
   *info = (fd_checkpoint_info){.best_step = -1};
   *count = 0;
   FD_TRY(fd_path(info->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "MANIFEST", NULL));
-  fd_status status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);
-  if (status == FD_OK) status = check_own_hash(path, text, bytes);
-  for (char *line = status == FD_OK ? strtok_r(text, "\n", &rest) : NULL; line && status == FD_OK;
-       line = strtok_r(NULL, "\n", &rest))
-    status = parse_line(path, line, info, slices, count);
+  FD_GO(fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes));
+  FD_GO(check_own_hash(path, text, bytes));
+  FD_GO(fd_alloc(&lines, bytes + 1, 1, "a MANIFEST"));
+  memcpy(lines, text, bytes - own_line); /* its own hash is no line */
+  rest = lines;
+  for (char *line; status == FD_OK && (line = strsep(&rest, "\n")) && rest;) status = parse_line(path, line, info, slices, count);
+  if (status == FD_OK) status = check_counters(path, info);
+  if (status == FD_OK) status = check_whole(path, text, bytes, info, slices, *count);
+  if (status == FD_OK) status = check_place(path, folder, info->step);
+done:
+  free(lines);
   free(text);
   return status;
 }

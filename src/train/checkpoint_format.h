@@ -4,7 +4,7 @@
 
 #include "train/checkpoint.h"
 
-enum { FD_CHECKPOINT_FILES_MAX = 512, FD_MANIFEST_MAX = 1 << 20 };
+enum { FD_CHECKPOINT_FILES_MAX = 512, FD_MANIFEST_MAX = 1 << 20, FD_STEP_NAME = 32 };
 
 /* One file: whole tensors first .. first + count - 1 of an array. */
 typedef struct fd_slice {
@@ -24,8 +24,12 @@ fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAY
 fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int count, uint64_t config_bytes,
                            const char *config_sha256, char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* Reads and checks a MANIFEST; the files it names go to slices[*count] (name, bytes, sha256), config.yaml among them. */
+/* Reads and checks a MANIFEST: its hashes, that it is whole and as fd_manifest_text writes it, that its numbers agree with each
+ * other and with the name of its folder. The files it names go to slices[*count] (name, bytes, sha256), config.yaml last. */
 fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) FD_MUST_CHECK;
+
+/* The step of a folder's name; 0 when it is no name of a checkpoint. */
+int fd_checkpoint_step(const char *name, int64_t *step);
 
 /* RUN/ckpt/step_000001000 */
 fd_status fd_checkpoint_folder(char out[FD_PATH_MAX], const char *run_folder, int64_t step) FD_MUST_CHECK;

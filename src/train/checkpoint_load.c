@@ -2,10 +2,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "output/safetensors.h"
@@ -25,13 +27,13 @@ fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count
   FD_TRY(fd_path(path, run_folder, "ckpt", NULL));
   DIR *folder = opendir(path);
   if (!folder) return errno == ENOENT ? FD_OK : fd_fail_errno("cannot open folder", path);
-  for (struct dirent *entry; status == FD_OK && (entry = readdir(folder));) {
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) {
     int64_t step;
-    int length = 0;
-    if (sscanf(entry->d_name, "step_%18" SCNd64 "%n", &step, &length) != 1 || entry->d_name[length]) continue;
+    if (!fd_checkpoint_step(entry->d_name, &step)) continue;
     status = fd_grow(steps, &capacity, (size_t)*count + 1, sizeof **steps, "checkpoints");
     if (status == FD_OK) (*steps)[(*count)++] = step;
   }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", path);
   closedir(folder);
   if (*count) qsort(*steps, (size_t)*count, sizeof **steps, newer_first);
   return status;
@@ -57,32 +59,13 @@ static fd_status read_verified(const char *folder, const fd_slice *s, char **tex
   return fd_fail(FD_DATA, "%s: its SHA-256 is %.12s... (expected %.12s...): the file is damaged", path, hex, s->sha256);
 }
 
-fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) {
-  fd_slice *slices;
-  int count;
-  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  fd_status status = fd_manifest_parse(folder, info, slices, &count);
-  for (int i = 0; files && i < count && status == FD_OK; i++) {
-    char *text;
-    status = read_verified(folder, &slices[i], &text);
-    free(text);
-  }
-  free(slices);
-  return status;
-}
-
-/* Copies the tensors of one file to their places in `values`, the whole array on the host. */
-static fd_status take_tensors(const fd_safetensors *file, const char *name, const fd_params *params, float *values, size_t size) {
-  for (int i = 0; i < file->count; i++) {
-    const fd_tensor *t = &file->tensor[i];
-    const fd_param *p = params ? fd_params_find(params, t->name) : NULL;
-    size_t wanted = p ? p->size : size;
-    int shape = !p || (t->dims == p->dims && t->shape[0] == p->shape[0] && (p->dims == 1 || t->shape[1] == p->shape[1]));
-    if ((params && !p) || strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
-      return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model or has another shape", name, t->name);
-    memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
-  }
-  return FD_OK;
+static fd_status check_finite(const fd_tensor *t, const char *name) {
+  size_t count = t->bytes / sizeof(float), place = fd_first_bad(t->data, count);
+  if (place == count) return FD_OK;
+  return fd_fail(FD_NUMERIC,
+                 "%s: tensor '%s', element %zu is not finite: the training had diverged when this was saved. Use an older "
+                 "checkpoint; a run resumes from one when this folder is moved away",
+                 name, t->name, place);
 }
 
 /* The array that a file belongs to by its name, or FD_ARRAYS. */
@@ -94,43 +77,126 @@ static fd_array array_of(const char *name) {
   return FD_ARRAYS;
 }
 
-/* Loads the arrays with a place in `host` (NULL: not wanted) from a verified MANIFEST's files, verifying each. */
-static fd_status load_arrays(const char *folder, const fd_slice *slices, int count, const fd_params *params,
-                             float *const host[FD_ARRAYS], const size_t size[FD_ARRAYS]) {
-  size_t seen[FD_ARRAYS] = {0};
-  for (int i = 0; i < count; i++) {
-    fd_array array = array_of(slices[i].name);
-    if (array == FD_ARRAYS || !host[array]) continue;
-    fd_safetensors file = {0, NULL, NULL};
+/* Whether all values of a file of an array are finite; takes `text`, its content. */
+static fd_status check_values(const char *folder, const fd_slice *s, char *text) {
+  char path[FD_PATH_MAX];
+  fd_safetensors file;
+  fd_status status = fd_path(path, folder, s->name, NULL);
+  if (status != FD_OK) free(text);
+  FD_TRY(status);
+  FD_TRY(fd_safetensors_parse(text, (size_t)s->bytes, path, &file));
+  for (int i = 0; i < file.count && status == FD_OK; i++)
+    if (!strcmp(file.tensor[i].dtype, "F32")) status = check_finite(&file.tensor[i], path);
+  fd_safetensors_free(&file);
+  return status;
+}
+
+fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info *info) {
+  fd_slice *slices;
+  int count;
+  FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
+  fd_status status = fd_manifest_parse(folder, info, slices, &count);
+  for (int i = 0; files && i < count && status == FD_OK; i++) {
     char *text;
-    FD_TRY(read_verified(folder, &slices[i], &text));
-    FD_TRY(fd_safetensors_parse(text, (size_t)slices[i].bytes, slices[i].name, &file));
-    fd_status status = take_tensors(&file, slices[i].name, array == FD_CENTRE ? NULL : params, host[array], size[array]);
-    for (int j = 0; j < file.count; j++) seen[array] += file.tensor[j].bytes / sizeof(float);
-    fd_safetensors_free(&file);
-    FD_TRY(status);
+    status = read_verified(folder, &slices[i], &text);
+    if (status == FD_OK && array_of(slices[i].name) != FD_ARRAYS) status = check_values(folder, &slices[i], text);
+    else free(text);
   }
-  for (int i = 0; i < FD_ARRAYS; i++)
-    if (host[i] && seen[i] != size[i])
-      return fd_fail(FD_DATA, "%s: %s has %zu values (expected %zu)", folder, fd_array_names[i], seen[i], size[i]);
+  free(slices);
+  return status;
+}
+
+/* Copies the tensors of one file, which are those of its slice in their order, to their places in `values`, the whole array on
+ * the host; the centre's only tensor has no parameter. */
+static fd_status take_tensors(const fd_safetensors *file, const char *path, const fd_slice *slice, const fd_params *params,
+                              float *values) {
+  int count = slice->array == FD_CENTRE ? 1 : slice->count;
+  if (file->count != count) return fd_fail(FD_DATA, "%s: has %d tensors (expected %d)", path, file->count, count);
+  for (int i = 0; i < count; i++) {
+    const fd_tensor *t = &file->tensor[i];
+    const fd_param *p = slice->array == FD_CENTRE ? NULL : &params->item[slice->first + i];
+    size_t wanted = p ? p->size : slice->size;
+    int shape = !p || (!strcmp(t->name, p->name) && t->dims == p->dims && t->shape[0] == p->shape[0] &&
+                       (p->dims == 1 || t->shape[1] == p->shape[1]));
+    if (strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
+      return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model there, or has another shape", path, t->name);
+    FD_TRY(check_finite(t, path));
+    memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
+  }
   return FD_OK;
 }
 
-static fd_status load_config(const char *folder, const fd_slice *slices, int count, fd_config *config) {
-  for (int i = 0; i < count; i++) {
-    char *text;
-    if (strcmp(slices[i].name, "config.yaml")) continue;
-    FD_TRY(read_verified(folder, &slices[i], &text));
-    fd_status status = fd_config_parse(config, text, (size_t)slices[i].bytes, "the checkpoint's config.yaml", NULL, 0);
-    free(text);
-    return status;
+/* The files of a MANIFEST are those that a run of this config writes: every one, once, in order. `plan` is filled in with their
+ * sizes and hashes. */
+static fd_status match_plan(const char *folder, const fd_slice *files, int count, fd_slice *plan, int planned) {
+  if (count != planned + 1)
+    return fd_fail(FD_DATA, "%s: MANIFEST names %d files (expected %d of its arrays, and config.yaml)", folder, count, planned);
+  for (int i = 0; i < planned; i++) {
+    if (strcmp(files[i].name, plan[i].name))
+      return fd_fail(FD_DATA, "%s: MANIFEST's file %d is %s (expected %s)", folder, i + 1, files[i].name, plan[i].name);
+    if (files[i].bytes / sizeof(float) < plan[i].size)
+      return fd_fail(FD_DATA, "%s: %s has %" PRIu64 " bytes, too few for its %zu values", folder, files[i].name, files[i].bytes,
+                     plan[i].size);
+    plan[i].bytes = files[i].bytes;
+    memcpy(plan[i].sha256, files[i].sha256, sizeof plan[i].sha256);
   }
-  return fd_fail(FD_DATA, "%s: MANIFEST names no config.yaml", folder);
+  return FD_OK;
+}
+
+/* The files of a checkpoint of this config, checked before memory is taken for what they hold. */
+static fd_status plan_files(const char *folder, const fd_slice *files, int count, const fd_config *config,
+                            const fd_network *network, fd_slice **plan, int *planned) {
+  size_t size[FD_ARRAYS];
+  fd_state_sizes(size, config, network);
+  FD_TRY(fd_checkpoint_plan(&network->params, size, plan, planned));
+  return match_plan(folder, files, count, *plan, *planned);
+}
+
+/* Loads the arrays with a place in `host` (NULL: not wanted), verifying each file. */
+static fd_status load_arrays(const char *folder, const fd_slice *plan, int count, const fd_params *params,
+                             float *const host[FD_ARRAYS]) {
+  for (int i = 0; i < count; i++) {
+    const fd_slice *s = &plan[i];
+    if (!host[s->array]) continue;
+    fd_safetensors file = {0, NULL, NULL};
+    char *text, path[FD_PATH_MAX];
+    FD_TRY(fd_path(path, folder, s->name, NULL));
+    FD_TRY(read_verified(folder, s, &text));
+    FD_TRY(fd_safetensors_parse(text, (size_t)s->bytes, path, &file));
+    fd_status status = take_tensors(&file, path, s, params, host[s->array]);
+    fd_safetensors_free(&file);
+    FD_TRY(status);
+  }
+  return FD_OK;
+}
+
+/* What MANIFEST and config.yaml both say. */
+static fd_status check_config(const fd_checkpoint_info *info, const fd_config *c, const char *hash) {
+  int64_t draws = info->step;
+  const char *reduction = c->comm.reduction == FD_REDUCTION_FAST ? "fast" : "reproducible", *wrong = NULL;
+  if (strcmp(hash, info->config_hash)) wrong = "config_hash";
+  else if (info->virtual_ranks != c->train.virtual_ranks) wrong = "virtual_ranks";
+  else if (strcmp(info->reduction, reduction)) wrong = "reduction";
+  else if (!fd_multiply_size(&draws, c->train.batch) || (uint64_t)draws != info->draws) wrong = "draws";
+  return wrong ? fd_fail(FD_DATA, "%s: MANIFEST and config.yaml disagree: %s", info->folder, wrong) : FD_OK;
+}
+
+/* config.yaml, the last file. */
+static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *slices, int count, fd_config *config) {
+  char *text, hash[FD_SHA256_HEX];
+  const fd_slice *s = &slices[count - 1];
+  if (s->bytes > FD_CONFIG_FILE_MAX) return fd_fail(FD_DATA, "%s: config.yaml of %" PRIu64 " bytes", info->folder, s->bytes);
+  FD_TRY(read_verified(info->folder, s, &text));
+  fd_status status = fd_config_parse_saved(config, text, (size_t)s->bytes, "the checkpoint's config.yaml", hash);
+  free(text);
+  return status == FD_OK ? check_config(info, config, hash) : status;
 }
 
 /* Same experiment? Differences in frozen keys or data are not damage: they refuse the resume. */
 static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved) {
-  if (fd_config_compare_frozen(saved, run->config) != FD_OK)
+  fd_status same = fd_config_compare_frozen(saved, run->config);
+  if (same != FD_OK && same != FD_CONFIG) return same;
+  if (same != FD_OK)
     return fd_fail(
         FD_CONFIG,
         "%s: was made with another configuration; resume with the same, or start anew with --restart or another run.folder",
@@ -143,23 +209,25 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
 }
 
 /* Root: one checkpoint into `host`. FD_CONFIG: it is valid but of another experiment. */
-static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_info *info, float *const host[FD_ARRAYS],
-                          const size_t size[FD_ARRAYS]) {
-  fd_slice *slices;
+static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_info *info, float *const host[FD_ARRAYS]) {
+  fd_slice *slices, *plan = NULL;
   fd_config saved;
-  int count;
+  int count, planned;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   fd_status status = fd_manifest_parse(folder, info, slices, &count);
-  if (status == FD_OK) status = load_config(folder, slices, count, &saved);
+  if (status == FD_OK) status = load_config(info, slices, count, &saved);
   if (status == FD_OK) status = check_experiment(run, info, &saved);
-  if (status == FD_OK) status = load_arrays(folder, slices, count, &run->network->params, host, size);
+  if (status == FD_OK) status = plan_files(folder, slices, count, &saved, run->network, &plan, &planned);
+  if (status == FD_OK) status = load_arrays(folder, plan, planned, &run->network->params, host);
+  if (status == FD_OK && !isfinite(info->best_score))
+    status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
+  free(plan);
   free(slices);
   return status;
 }
 
 /* Root: the newest valid checkpoint. */
-static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float *const host[FD_ARRAYS],
-                             const size_t size[FD_ARRAYS], int *found) {
+static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float *const host[FD_ARRAYS], int *found) {
   int64_t *steps;
   int count;
   char bad[FD_PATH_MAX] = "", folder[FD_PATH_MAX];
@@ -167,7 +235,7 @@ static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float 
   *found = 0;
   for (int i = 0; i < count && status == FD_OK && !*found; i++) {
     FD_GO(fd_checkpoint_folder(folder, run->folder, steps[i]));
-    fd_status loaded = load_one(run, folder, info, host, size);
+    fd_status loaded = load_one(run, folder, info, host);
     if (loaded == FD_OK) *found = 1;
     else if (loaded != FD_DATA && loaded != FD_MISSING) status = loaded; /* a disk that fails for now is no damage */
     else if (!*bad) memcpy(bad, folder, sizeof bad);
@@ -189,7 +257,7 @@ fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint
   memset(info, 0, sizeof *info);
   for (int i = 0; i < FD_ARRAYS; i++)
     if (state->size[i]) FD_GO(fd_alloc(&host[i], state->size[i], sizeof(float), "loading a checkpoint"));
-  if (comm->rank == 0) FD_GO(load_newest(run, info, host, state->size, found)); /* a failure here ends the whole job */
+  if (comm->rank == 0) FD_GO(load_newest(run, info, host, found)); /* a failure here ends the whole job */
   FD_GO(comm->ops->broadcast(comm, found, sizeof *found, 0));
   if (!*found) goto done;
   FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
@@ -212,22 +280,23 @@ done:
 
 /* The weights of one checkpoint folder; its other files are not looked at. */
 static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, float **student, float **teacher) {
-  fd_slice *slices = NULL;
+  fd_slice *slices = NULL, *plan = NULL;
   fd_network *network = NULL;
-  int count;
+  int count, planned;
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   FD_GO(fd_manifest_parse(folder, info, slices, &count));
-  FD_GO(load_config(folder, slices, count, config));
+  FD_GO(load_config(info, slices, count, config));
   FD_GO(fd_network_create(&network, config, info->window));
+  FD_GO(plan_files(folder, slices, count, config, network, &plan, &planned));
   size_t n = network->params.size;
   FD_GO(fd_alloc(student, n, sizeof(float), "weights"));
   if (config->teacher.kind != FD_TEACHER_NONE) FD_GO(fd_alloc(teacher, n, sizeof(float), "weights"));
   float *const host[FD_ARRAYS] = {*student, *teacher};
-  const size_t size[FD_ARRAYS] = {n, *teacher ? n : 0};
-  FD_GO(load_arrays(folder, slices, count, &network->params, host, size));
+  FD_GO(load_arrays(folder, plan, planned, &network->params, host));
 done:
   fd_network_destroy(&network);
+  free(plan);
   free(slices);
   if (status != FD_OK) {
     free(*student);

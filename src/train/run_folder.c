@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "train/same_run.h"
@@ -45,10 +47,33 @@ static fd_status count(const char *folder, int *checkpoints) {
 
 fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoints) {
   struct stat info;
+  if (comm->rank == 0 && (*folder == '~' || *folder == '$'))
+    return fd_fail(
+        FD_CONFIG,
+        "run.folder %s: only '~/' is expanded, and by the shell its own variables: give run.folder=%s on the command line "
+        "without quotes, or ./%s for a folder of that name",
+        folder, folder, folder);
   if (comm->rank == 0 && !stat(folder, &info) && !S_ISDIR(info.st_mode))
     return fd_fail(FD_BUSY, "run.folder %s: exists and is not a folder", folder);
   if (comm->rank == 0) FD_TRY(count(folder, checkpoints));
   return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
+}
+
+/* Root: names in the folder that lead elsewhere by the will of another user, and others who may put such names there. */
+static fd_status check_owners(const char *folder) {
+  static const char *const names[] = {"run.lock", "ckpt", "metrics.jsonl", "config.used.yaml", "environment.json", "windows"};
+  char path[FD_PATH_MAX];
+  struct stat info;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    FD_TRY(fd_path(path, folder, names[i], NULL));
+    if (!lstat(path, &info) && S_ISLNK(info.st_mode) && info.st_uid != geteuid() && info.st_uid != 0)
+      return fd_fail(FD_PERMISSION,
+                     "%s: is a link that another user made (number %ld): what is behind it is not written; remove it", path,
+                     (long)info.st_uid);
+  }
+  if (!stat(folder, &info) && (info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
+    fd_warn("%s: every user of this machine may change and replace its files (chmod o-w %s)", folder, folder);
+  return FD_OK;
 }
 
 fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int *lock) {
@@ -57,6 +82,7 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
   *lock = -1;
   if (comm->rank == 0) {
     FD_TRY(fd_make_folder(folder));
+    FD_TRY(check_owners(folder));
     FD_TRY(fd_path(path, folder, "run.lock", NULL));
     FD_TRY(fd_lock(path, lock));
     FD_TRY(count(folder, &checkpoints)); /* now: until the lock was ours, another run may have written here */

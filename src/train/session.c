@@ -120,6 +120,17 @@ static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
   return FD_OK;
 }
 
+/* A fine-tuning that diverges has its best weights in the state, which is finite: they are saved. A resume must not take that
+ * checkpoint for the end of a run, so the failure counts as a step without an update. */
+static fd_status keep_best(fd_session *s, clocks *clock, fd_status failure) {
+  fd_state *state = s->trainer->state;
+  if (failure != FD_NUMERIC || state->best_step < 0) return failure;
+  if (!state->bad_in_row) state->bad_in_row = 1;
+  fd_info("saving the best weights, those of step %" PRId64, state->best_step);
+  FD_TRY(last_checkpoint(s, clock, 1));
+  return failure;
+}
+
 static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
   const fd_trainer *t = s->trainer;
   double now = fd_seconds(), seconds = now - clock->step_start, elapsed = now - clock->start,
@@ -134,7 +145,7 @@ static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
                                      r->clip, r->masked, r->skipped, (double)t->state->draws, seconds, batch / seconds,
                                      (double)(s->run->comm->bytes_sent - clock->step_bytes)});
   if (r->skipped)
-    fd_warn("step %" PRId64 ": the gradients are not finite; nothing was updated (%" PRId64 " in a row)", r->step,
+    fd_warn("step %" PRId64 ": the gradients are not finite, or too large; nothing was updated (%" PRId64 " in a row)", r->step,
             t->state->bad_in_row);
   if (t->task) {
     fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left", t->state->step,
@@ -159,7 +170,7 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
   }
   if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
-    FD_TRY(s->evaluate(s)); /* before a stop: no resume repeats it */
+    FD_TRY(keep_best(s, clock, s->evaluate(s))); /* before a stop: no resume repeats it */
   if (s->enough) return FD_OK;
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
@@ -171,7 +182,10 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     }
     return s->run->comm->ops->barrier(s->run->comm);
   }
-  if (step < s->trainer->steps && (wish[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
+  /* Steps without an update may be the end of a run that diverged before: its older checkpoints are not given up for more of it.
+   */
+  if (step < s->trainer->steps && !s->trainer->state->bad_in_row &&
+      (wish[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
     FD_TRY(checkpoint(s, clock));
   return FD_OK;
 }
@@ -182,6 +196,32 @@ static void add_times(clocks *clock, const fd_comm *comm, const fd_step *r) {
   clock->times.wait += wait;
   clock->times.compute += fd_seconds() - clock->step_start - wait - r->data_seconds;
   clock->times.steps++;
+}
+
+static fd_status give_up(const fd_session *s) {
+  const fd_state *state = s->trainer->state;
+  return fd_fail(
+      FD_NUMERIC,
+      "step %" PRId64 ": %" PRId64
+      " steps in a row without finite gradients: the training has diverged; try a smaller optim.lr, or resume from an older "
+      "checkpoint",
+      state->step - 1, state->bad_in_row);
+}
+
+fd_status fd_session_judge(const fd_run *run, const fd_state *state) {
+  if (!state->bad_in_row) return FD_OK;
+  return fd_fail(FD_NUMERIC,
+                 "%s: its last %" PRId64 " of %" PRId64
+                 " steps gave no finite numbers and changed nothing: the training has diverged, it is not finished; the weights "
+                 "in its checkpoint are those before. Begin again with a smaller optim.lr (--restart), or resume from an older "
+                 "checkpoint",
+                 run->folder, state->bad_in_row, state->step);
+}
+
+/* The end of the training: its last checkpoint, and whether it is one that came to its end. */
+static fd_status end_run(fd_session *s, clocks *clock) {
+  FD_TRY(last_checkpoint(s, clock, 0));
+  return fd_session_judge(s->run, s->trainer->state);
 }
 
 /* Step after step, to the end or a stop. */
@@ -198,17 +238,13 @@ static fd_status run_steps(fd_session *s) {
     FD_TRY(fd_trainer_step(t, &step));
     add_times(&clock, s->run->comm, &step);
     report(s, &step, &clock);
-    if (t->state->bad_in_row >= t->config->train.max_bad_steps)
-      return fd_fail(FD_NUMERIC,
-                     "step %" PRId64 ": %" PRId64
-                     " steps in a row without finite gradients; try a smaller optim.lr or resume from an older checkpoint",
-                     step.step, t->state->bad_in_row);
+    if (t->state->bad_in_row >= t->config->train.max_bad_steps) return keep_best(s, &clock, give_up(s));
     FD_TRY(after_step(s, &clock, &stop));
     if (stop != FD_OK) return stop;
-    if (s->enough) return last_checkpoint(s, &clock, 0);
+    if (s->enough) return end_run(s, &clock);
   }
-  FD_TRY(s->evaluate(s));
-  return last_checkpoint(s, &clock, 0);
+  FD_TRY(keep_best(s, &clock, s->evaluate(s)));
+  return end_run(s, &clock);
 }
 
 fd_status fd_session_run(fd_session *s) {

@@ -21,10 +21,15 @@ struct fd_session {
 
 /* Trains from the state's step to the end, or until an evaluation says that it is enough, or until a stop is asked for: by a
  * signal to any rank (checkpoint, FD_RETRY) or by a file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks
- * stop at the same step with the same status. */
+ * stop at the same step with the same status. What diverges ends with FD_NUMERIC: train.max_bad_steps steps in a row without an
+ * update, or the last ones of the run, an update or an evaluation whose numbers are not finite. */
 fd_status fd_session_run(fd_session *session) FD_MUST_CHECK;
 
-/* Evaluates on the held-out windows, with the collapse monitor: log and metrics. Collective. */
+/* FD_NUMERIC when the last steps of a state, at the end of its run, changed nothing. */
+fd_status fd_session_judge(const fd_run *run, const fd_state *state) FD_MUST_CHECK;
+
+/* Evaluates on the held-out windows, with the collapse monitor: log and metrics. FD_NUMERIC when the loss is not finite.
+ * Collective. */
 fd_status fd_session_evaluate(fd_session *session) FD_MUST_CHECK;
 
 #endif

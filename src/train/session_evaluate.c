@@ -6,12 +6,20 @@
 #include "train/evaluate.h"
 #include "train/session.h"
 
+static fd_status check_loss(const char *network, double loss, int64_t step) {
+  if (isfinite(loss)) return FD_OK;
+  return fd_fail(FD_NUMERIC,
+                 "step %" PRId64
+                 ": the held-out loss of the %s is not finite: the training has diverged; try a smaller optim.lr, or resume "
+                 "from an older checkpoint",
+                 step, network);
+}
+
 static fd_status measure_networks(fd_session *s, int64_t step) {
   int64_t windows = s->run->config->eval.windows;
   fd_held_out student, teacher;
   FD_TRY(fd_evaluate_held_out(s->trainer, FD_STUDENT, s->held_out, windows, &student));
-  if (!isfinite(student.loss) && s->run->comm->rank == 0)
-    fd_warn("step %" PRId64 ": the held-out loss is not finite: the training has diverged; try a smaller optim.lr", step);
+  FD_TRY(check_loss("student", student.loss, step));
   if (!s->trainer->teacher) {
     fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " masked nucleotides", step, student.loss,
             100 * student.accuracy, student.masked);
@@ -20,6 +28,7 @@ static fd_status measure_networks(fd_session *s, int64_t step) {
     return FD_OK;
   }
   FD_TRY(fd_evaluate_held_out(s->trainer, FD_TEACHER, s->held_out, windows, &teacher));
+  FD_TRY(check_loss("teacher", teacher.loss, step));
   fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% (teacher %.4f, %.2f %%) over %" PRId64
           " masked nucleotides",
           step, student.loss, 100 * student.accuracy, teacher.loss, 100 * teacher.accuracy, student.masked);

@@ -8,6 +8,13 @@
 
 const char *const fd_array_names[FD_ARRAYS] = {"student", "teacher", "adam_m", "adam_v", "centre"};
 
+void fd_state_sizes(size_t size[FD_ARRAYS], const fd_config *config, const fd_network *network) {
+  size_t n = network->params.size, centre = (size_t)fd_objective_rows(config) * (size_t)fd_objective_width(config);
+  size[FD_STUDENT] = size[FD_ADAM_M] = size[FD_ADAM_V] = n;
+  size[FD_TEACHER] = config->teacher.kind != FD_TEACHER_NONE ? n : 0;
+  size[FD_CENTRE] = config->teacher.kind == FD_TEACHER_EMA ? centre : 0;
+}
+
 fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) {
   fd_status status = FD_OK;
   float *start = NULL;
@@ -18,18 +25,16 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
   s->best_step = -1;
   s->cls = fd_objective_rows(config);
   s->width = fd_objective_width(config);
-  int teacher = config->teacher.kind != FD_TEACHER_NONE, centre = config->teacher.kind == FD_TEACHER_EMA;
-  const size_t sizes[FD_ARRAYS] = {n, teacher ? n : 0, n, n, centre ? (size_t)(s->cls * s->width) : 0};
+  fd_state_sizes(s->size, config, network);
   FD_GO(fd_alloc(&start, n, sizeof *start, "start values"));
   fd_params_init(&network->params, (uint64_t)config->run.seed, start);
   for (int i = 0; i < FD_ARRAYS; i++) {
-    s->size[i] = sizes[i];
-    if (!sizes[i]) continue;
-    FD_GO(dev->alloc(dev, &s->array[i], sizes[i] * sizeof(float), fd_array_names[i]));
-    dev->ops.zero(dev, sizes[i] * sizeof(float), s->array[i]);
+    if (!s->size[i]) continue;
+    FD_GO(dev->alloc(dev, &s->array[i], s->size[i] * sizeof(float), fd_array_names[i]));
+    dev->ops.zero(dev, s->size[i] * sizeof(float), s->array[i]);
   }
   FD_GO(dev->copy(dev, s->array[FD_STUDENT], start, n * sizeof *start));
-  if (teacher) FD_GO(dev->copy(dev, s->array[FD_TEACHER], start, n * sizeof *start));
+  if (s->size[FD_TEACHER]) FD_GO(dev->copy(dev, s->array[FD_TEACHER], start, n * sizeof *start));
 done:
   free(start);
   if (status != FD_OK) fd_state_destroy(state);

@@ -17,11 +17,14 @@ typedef struct fd_state {
   int64_t step;            /* steps done */
   int64_t updates;         /* of them, those that changed the parameters: AdamW's t */
   int64_t skipped;         /* steps without an update: gradients were not finite */
-  int64_t bad_in_row;
-  int64_t best_step; /* of the weights that the teacher array holds (teacher.kind: best); -1: none yet */
-  double best_score; /* theirs on the rows that select; larger is better */
-  uint64_t draws;    /* windows consumed: the whole position in the data */
+  int64_t bad_in_row;      /* of these the last ones, since the last update */
+  int64_t best_step;       /* of the weights that the teacher array holds (teacher.kind: best); -1: none yet */
+  double best_score;       /* theirs on the rows that select; larger is better */
+  uint64_t draws;          /* windows consumed: the whole position in the data */
 } fd_state;
+
+/* Floats of each array of a run's state. */
+void fd_state_sizes(size_t size[FD_ARRAYS], const fd_config *config, const fd_network *network);
 
 /* A state with start values from the seed: the teacher is a copy of the student, moments and centre are zero. */
 fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) FD_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/memory.h"
 #include "data/ahead.h"
 #include "train/gradients.h"
@@ -166,18 +167,42 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   return FD_OK;
 }
 
-static int all_finite(const fd_step *r) {
-  int good = isfinite(r->loss) && isfinite(r->grad_norm);
+/* Whether the step can be taken: of finite moments, centre and gradients the update must leave finite ones. Both moments are
+ * means over the steps, and so is the centre: bounds on what is averaged hold for them, too. */
+static int can_update(const fd_trainer *t, const fd_step *r, const fd_totals *totals, const double *cls_sum) {
+  static const double largest_square = 1e38; /* of a clipped gradient, in AdamW's second moment */
+  double clipped = r->grad_norm * r->clip;
+  int good = isfinite(r->loss) && clipped * clipped < largest_square;
   for (int i = 0; i < FD_TERMS; i++) good = good && isfinite(r->term[i]);
+  for (size_t i = 0; i < t->state->size[FD_CENTRE]; i++) good = good && isfinite((float)(cls_sum[i] / totals->sequences));
   return good;
 }
 
+/* The update left parameters that are not finite. */
+static fd_status refuse_update(fd_trainer *t, const fd_step *r) {
+  size_t n = t->state->size[FD_STUDENT], place;
+  float *copy;
+  FD_TRY(fd_alloc(&copy, n, sizeof *copy, "a look at the parameters"));
+  fd_status status = t->dev->copy(t->dev, copy, t->state->array[FD_STUDENT], n * sizeof *copy);
+  if (status == FD_OK && (place = fd_first_bad(copy, n)) < n) {
+    const fd_param *p = fd_params_at(&t->network->params, place);
+    status = fd_fail(FD_NUMERIC,
+                     "step %" PRId64
+                     ": after the update the student's '%s', element %zu, is not finite: the training has diverged "
+                     "(learning rate %.3g, norm of the gradient %.3g); this step is not saved. Try a smaller optim.lr, or resume "
+                     "from an older checkpoint",
+                     r->step, p->name, place - p->offset, r->lr, r->grad_norm);
+  }
+  free(copy);
+  return status;
+}
+
 /* Clipped AdamW on the student, and the teacher's average before or after it (Eq. 9). */
-static void update_networks(fd_trainer *t, const fd_step *r, const float *gradient) {
+static fd_status update_networks(fd_trainer *t, const fd_step *r, const float *gradient) {
   const fd_config *c = t->config;
   fd_state *s = t->state;
   float lambda = (float)r->momentum, *teacher = t->teacher ? s->array[FD_TEACHER] : NULL;
-  double updates = (double)++s->updates;
+  double updates = (double)++s->updates, squares;
   double b1 = c->optim.beta1, b2 = c->optim.beta2;
   fd_adamw h = {(float)r->lr,
                 (float)(r->lr * c->optim.weight_decay),
@@ -193,6 +218,8 @@ static void update_networks(fd_trainer *t, const fd_step *r, const float *gradie
   if (before) t->dev->ops.ema(t->dev, s->size[FD_STUDENT], lambda, s->array[FD_STUDENT], teacher);
   t->dev->ops.adamw(t->dev, s->size[FD_STUDENT], &h, gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V],
                     before ? NULL : teacher, lambda);
+  t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], s->array[FD_STUDENT], &squares);
+  return isfinite(squares) ? FD_OK : refuse_update(t, r);
 }
 
 /* xi = beta xi + (1 - beta) mean of the teacher's [CLS] rows (Eq. 6). */
@@ -203,6 +230,8 @@ static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const dou
   FD_TRY(t->dev->copy(t->dev, t->centre, s->array[FD_CENTRE], n * sizeof *t->centre));
   for (size_t i = 0; i < n; i++)
     t->centre[i] = (float)(beta * (double)t->centre[i] + (1 - beta) * cls_sum[i] / totals->sequences);
+  if (fd_first_bad(t->centre, n) < n)
+    return fd_fail(FD_NUMERIC, "step %" PRId64 ": the centre is not finite; resume from an older checkpoint", s->step);
   return t->dev->copy(t->dev, s->array[FD_CENTRE], t->centre, n * sizeof *t->centre);
 }
 
@@ -249,10 +278,10 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], gradient, &squares);
   r->grad_norm = sqrt(squares);
   r->clip = max_norm > 0 ? fmin(1, max_norm / (r->grad_norm + 1e-6)) : 1;
-  r->skipped = !all_finite(r);
+  r->skipped = !can_update(t, r, &totals, statistics + FD_TERMS);
 
   if (!r->skipped) {
-    update_networks(t, r, gradient);
+    FD_TRY(update_networks(t, r, gradient));
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
   if (t->window_log) log_windows(t, batches);

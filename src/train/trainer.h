@@ -14,7 +14,7 @@ typedef struct fd_step {
   int64_t step; /* number of this step, from 0 */
   double loss, term[FD_TERMS], lr, momentum, grad_norm, clip, masked;
   double data_seconds; /* of this rank: until its views were there */
-  int skipped;         /* the gradients were not finite: nothing was updated */
+  int skipped;         /* the gradients were not finite, or too large to square: nothing was updated */
 } fd_step;
 
 /* What a trace looks at in the middle of a step: outputs before the backward pass, the reduced gradient before clipping. */

@@ -24,7 +24,7 @@ int fd_bench_next(fd_bench *bench) {
 int main(int argc, char **argv) {
   static const char defaults[] = "train:\n  batch: 4\n  virtual_ranks: 1\n";
   fd_bench bench;
-  fd_status status = fd_world_start(&bench.comm, &argc, &argv);
+  fd_status status = fd_world_start(&bench.comm, &argc, &argv, 1);
   if (status != FD_OK) return status;
   bench.out = fdopen(dup(STDOUT_FILENO), "w");
   if (!bench.out || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return fd_fail_errno("cannot open", "standard output");

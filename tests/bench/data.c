@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/output.h"
 #include "bench.h"
 #include "data/batch.h"
 #include "data/ingest.h"

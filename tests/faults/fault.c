@@ -1,13 +1,22 @@
-/* LD_PRELOAD library that makes one call of a program fail, to see what it does then.
+/* LD_PRELOAD library that makes calls of a program, and of the libraries it uses, fail, to see what it does then.
  *
  *   FAULT=CALL:N:ACTION[:PATH]
- *                     CALL: open write fsync rename malloc; N: which one, from 1 on ("3+": that one and all later); ACTION: an
- *                     errno's number, sleep=SECONDS, spin (for ever), short (write half), kill; PATH: files whose path has it
+ *     CALL    open, write, pwrite, fsync, rename: of files (open: for writing)
+ *             syncfolder: fsync of a folder; flock, fcntl: locks
+ *             digest: a SHA-256 by libcrypto
+ *             malloc: the program's own allocations; alloc: those of all libraries, too, but two which crash by themselves
+ *             without memory: HDF5 1.10 (its error stack allocates, and calls itself until the stack is full) and libcrypto 3
+ *             (it locks a lock that it could not make)
+ *     N       which one, from 1 on; "3+": that one and all later
+ *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), kill
+ *     PATH    only files whose path has it
  *   FAULT_RANK=R      only in rank R of an MPI job
- *   FAULT_COUNT=FILE  appends, at the end, how many calls there were */
+ *   FAULT_COUNT=FILE  appends, at the end, how many calls there were
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -104,10 +115,52 @@ ssize_t write(int fd, const void *data, size_t bytes) {
   return REAL(write)(fd, data, shorter ? (bytes + 1) / 2 : bytes);
 }
 
+static ssize_t write_at(int fd, const void *data, size_t bytes, off_t at) {
+  char path[512];
+  int shorter = 0;
+  if (plan.on && !strcmp(plan.call, "pwrite") && fails("pwrite", path_of(fd, path, sizeof path), &shorter)) return -1;
+  return REAL(pwrite)(fd, data, shorter ? (bytes + 1) / 2 : bytes, at);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t at) { return write_at(fd, data, bytes, at); }
+
+ssize_t pwrite64(int fd, const void *data, size_t bytes, off64_t at) { return write_at(fd, data, bytes, at); }
+
 int fsync(int fd) {
   char path[512];
-  int unused = 0;
+  struct stat info;
+  int unused = 0, folder = plan.on && !fstat(fd, &info) && S_ISDIR(info.st_mode);
+  if (folder && fails("syncfolder", path_of(fd, path, sizeof path), &unused)) return -1;
   return fails("fsync", path_of(fd, path, sizeof path), &unused) ? -1 : REAL(fsync)(fd);
+}
+
+int flock(int fd, int operation) {
+  char path[512];
+  int unused = 0;
+  return fails("flock", path_of(fd, path, sizeof path), &unused) ? -1 : REAL(flock)(fd, operation);
+}
+
+static int control(int fd, int command, void *argument) {
+  char path[512];
+  int unused = 0, locks = command == F_SETLK || command == F_OFD_SETLK;
+  if (locks && fails("fcntl", path_of(fd, path, sizeof path), &unused)) return -1;
+  return REAL(fcntl)(fd, command, argument);
+}
+
+int fcntl(int fd, int command, ...) {
+  va_list args;
+  va_start(args, command);
+  void *argument = va_arg(args, void *);
+  va_end(args);
+  return control(fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...) {
+  va_list args;
+  va_start(args, command);
+  void *argument = va_arg(args, void *);
+  va_end(args);
+  return control(fd, command, argument);
 }
 
 int rename(const char *from, const char *to) {
@@ -120,14 +173,67 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
   return fails("rename", from, &unused) ? -1 : REAL(renameat2)(from_fd, from, to_fd, to, flags);
 }
 
-/* The program allocates with aligned_alloc and realloc. Not in HDF5: version 1.10 crashes in its own exit handler after it. */
+/* --- libcrypto --------------------------------------------------------------------------------------------------------- */
+
+int EVP_Digest(const void *data, size_t bytes, unsigned char *digest, unsigned *size, const void *type, void *engine) {
+  int unused = 0;
+  return fails("digest", NULL, &unused) ? 0 : REAL(EVP_Digest)(data, bytes, digest, size, type, engine);
+}
+
+int EVP_DigestUpdate(void *context, const void *data, size_t bytes) {
+  int unused = 0;
+  return fails("digest", NULL, &unused) ? 0 : REAL(EVP_DigestUpdate)(context, data, bytes);
+}
+
+int EVP_DigestFinal_ex(void *context, unsigned char *digest, unsigned *size) {
+  int unused = 0;
+  return fails("digest", NULL, &unused) ? 0 : REAL(EVP_DigestFinal_ex)(context, digest, size);
+}
+
+/* --- memory: glibc's own names for what is replaced here, since dlsym allocates ---------------------------------------- */
+
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+
+static int is_of(const void *address, const char *library) {
+  Dl_info from;
+  return dladdr(address, &from) && strstr(from.dli_fname, library);
+}
+
+/* Whether one of these libraries is at work, but none of our functions that it calls. */
+static int in_library(const void *caller) {
+  void *frame[48];
+  int n = backtrace(frame, 48), found = 0;
+  for (int i = 0; i < n; i++) found |= is_of(frame[i], "hdf5") || is_of(frame[i], "libcrypto");
+  return found && !is_of(caller, "/findna");
+}
+
+static int lacks(const void *caller) {
+  int unused = 0, on = plan.on;
+  if (!on || strcmp(plan.call, "alloc") || !fails("alloc", NULL, &unused)) return 0;
+  plan.on = 0; /* what it takes to look allocates */
+  int skipped = in_library(caller);
+  plan.on = on;
+  errno = ENOMEM;
+  return !skipped;
+}
+
+void *malloc(size_t bytes) { return lacks(__builtin_return_address(0)) ? NULL : __libc_malloc(bytes); }
+
+void *calloc(size_t count, size_t bytes) { return lacks(__builtin_return_address(0)) ? NULL : __libc_calloc(count, bytes); }
+
+int posix_memalign(void **block, size_t alignment, size_t bytes) {
+  if (lacks(__builtin_return_address(0))) return ENOMEM;
+  *block = __libc_memalign(alignment, bytes);
+  return *block ? 0 : ENOMEM;
+}
+
+/* The program allocates with aligned_alloc and realloc. */
 void *aligned_alloc(size_t alignment, size_t bytes) {
   int unused = 0;
-  return fails("malloc", NULL, &unused) ? NULL : REAL(aligned_alloc)(alignment, bytes);
+  return lacks(__builtin_return_address(0)) || fails("malloc", NULL, &unused) ? NULL : __libc_memalign(alignment, bytes);
 }
 
 void *realloc(void *block, size_t bytes) {
-  Dl_info caller;
-  int unused = 0, ours = plan.on && dladdr(__builtin_return_address(0), &caller) && !strstr(caller.dli_fname, "hdf5");
-  return ours && fails("malloc", NULL, &unused) ? NULL : REAL(realloc)(block, bytes);
+  int unused = 0, ours = plan.on && !strcmp(plan.call, "malloc") && !is_of(__builtin_return_address(0), "hdf5");
+  return lacks(__builtin_return_address(0)) || (ours && fails("malloc", NULL, &unused)) ? NULL : __libc_realloc(block, bytes);
 }

@@ -1,0 +1,83 @@
+/* Checked parsing and building. */
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Whether jansson lacked memory since watch(). It does not say so itself: its string buffer leaves out the characters that it has
+ * no memory for, and its numbers reset errno. Its allocator has no context, hence the global. */
+static _Thread_local int lacking;
+
+static void *allocate(size_t bytes) {
+  void *block = malloc(bytes);
+  if (!block) lacking = 1;
+  return block;
+}
+
+static void watch(void) {
+  json_set_alloc_funcs(allocate, free);
+  lacking = 0;
+}
+
+/* NULL is FD_MEMORY, or FD_OK with what is wrong in *error. */
+static fd_status load(json_t **root, const char *text, size_t bytes, const char *name, json_error_t *error) {
+  watch();
+  *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
+  if (!lacking) return FD_OK;
+  json_decref(*root);
+  *root = NULL;
+  return fd_fail(FD_MEMORY, "%s: out of memory", name);
+}
+
+fd_status fd_json_parse(json_t **root, const char *text, size_t bytes, const char *name) {
+  json_error_t error;
+  FD_TRY(load(root, text, bytes, name, &error));
+  return *root ? FD_OK : fd_fail(FD_DATA, "%s:%d:%d: not JSON: %s", name, error.line, error.column, error.text);
+}
+
+fd_status fd_json_try(json_t **root, const char *text, size_t bytes, const char *name) {
+  json_error_t error;
+  return load(root, text, bytes, name, &error);
+}
+
+void fd_json_append(json_t **list, json_t *value) {
+  if (!*list) json_decref(value);
+  else if (json_array_append_new(*list, value)) json_decref(*list), *list = NULL;
+}
+
+void fd_json_set(json_t **object, const char *key, json_t *value) {
+  if (!*object) json_decref(value);
+  else if (json_object_set_new(*object, key, value)) json_decref(*object), *object = NULL;
+}
+
+char *fd_json_dump(const json_t *value, size_t flags) {
+  watch();
+  char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+  errno = 0;
+  if (!lacking) return text;
+  free(text);
+  errno = ENOMEM;
+  return NULL;
+}
+
+static fd_status failure(const char *name) {
+  if (lacking || errno == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory", name);
+  return fd_fail(FD_DATA, "cannot write %s as JSON: a name is not UTF-8, or a number is not finite", name);
+}
+
+fd_status fd_json_built(const json_t *root, const char *name) { return root ? FD_OK : failure(name); }
+
+fd_status fd_json_text(char **text, const json_t *root, size_t flags, const char *name) {
+  *text = NULL;
+  FD_TRY(fd_json_built(root, name));
+  *text = fd_json_dump(root, flags);
+  return *text ? FD_OK : failure(name);
+}
+
+fd_status fd_json_is_utf8(const char *text, int *good) {
+  watch();
+  json_t *copy = json_string(text);
+  *good = copy != NULL;
+  json_decref(copy);
+  return !lacking ? FD_OK : fd_fail(FD_MEMORY, "out of memory for a text");
+}

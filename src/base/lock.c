@@ -1,0 +1,73 @@
+/* Locks by flock, or by fcntl. */
+#include "base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/output.h"
+
+/* Whether a failed call says that the file system has no such locks. */
+static int has_none(int code) { return code == ENOSYS || code == ENOLCK || code == EOPNOTSUPP || code == EINVAL; }
+
+/* Locks an open file; FD_OK with *kind, FD_BUSY without a word, or another failure. */
+static fd_status lock_file(int fd, const char *path, fd_lock_kind *kind) {
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int code;
+  *kind = FD_LOCK_FLOCK;
+  while ((code = flock(fd, LOCK_EX | LOCK_NB)) && errno == EINTR) {}
+  if (!code) return FD_OK;
+  if (errno == EWOULDBLOCK) return FD_BUSY;
+  if (!has_none(errno)) return fd_fail_errno("cannot lock", path);
+  *kind = FD_LOCK_FCNTL; /* of the open file, as flock is: not of the process, which would lose it with any close() of the file */
+  while ((code = fcntl(fd, F_OFD_SETLK, &whole)) && errno == EINTR) {}
+  if (!code) return FD_OK;
+  if (errno == EAGAIN || errno == EACCES) return FD_BUSY;
+  if (!has_none(errno)) return fd_fail_errno("cannot lock", path);
+  *kind = FD_LOCK_NONE;
+  return FD_OK;
+}
+
+static fd_status say_busy(const char *path, int fd) {
+  char owner[256];
+  ssize_t n = read(fd, owner, sizeof owner - 1);
+  owner[n > 0 ? n : 0] = '\0';
+  owner[strcspn(owner, "\n")] = '\0';
+  return fd_fail(FD_BUSY, "%s: the folder is in use by %s; a run folder has one owner at a time", path,
+                 *owner ? owner : "another process");
+}
+
+fd_status fd_lock(const char *path, int *fd) {
+  char owner[256], host[128] = "";
+  fd_lock_kind kind;
+  *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (*fd < 0 && errno == ELOOP) return fd_fail(FD_PERMISSION, "%s: is a link; a lock must be a plain file of its folder", path);
+  if (*fd < 0) return fd_fail_errno("cannot create", path);
+  fd_status status = lock_file(*fd, path, &kind);
+  if (status == FD_BUSY) status = say_busy(path, *fd);
+  if (status == FD_OK && kind == FD_LOCK_NONE)
+    fd_warn("%s: this file system has no locks (neither flock nor fcntl): see to it yourself that nothing else uses the folder",
+            path);
+  gethostname(host, sizeof host - 1);
+  int n = snprintf(owner, sizeof owner, "host %s process %ld\n", host, (long)getpid());
+  if (status == FD_OK && (ftruncate(*fd, 0) || pwrite(*fd, owner, (size_t)n, 0) != n))
+    status = fd_fail_errno("cannot write", path);
+  if (status == FD_OK) return FD_OK;
+  close(*fd);
+  *fd = -1;
+  return status;
+}
+
+fd_status fd_lock_probe(const char *folder, fd_lock_kind *kind) {
+  char path[FD_PATH_MAX];
+  fd_output file;
+  FD_TRY(fd_path(path, folder, "findna-lock", NULL));
+  FD_TRY(fd_output_create(&file, path));
+  fd_status status = lock_file(file.fd, path, kind);
+  fd_output_abandon(&file);
+  return status;
+}

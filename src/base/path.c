@@ -1,0 +1,89 @@
+/* Homes, links, and checks of outputs. */
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+enum { LINKS_MAX = 40 }; /* as many as the kernel follows */
+
+int fd_path_is_home(const char *given) { return *given == '~' && (!given[1] || given[1] == '/'); }
+
+fd_status fd_path_expand(char out[FD_PATH_MAX], const char *given) {
+  const char *home = getenv("HOME");
+  if (*given != '~') return fd_path(out, given, NULL, NULL);
+  if (!fd_path_is_home(given))
+    return fd_fail(FD_USAGE, "%s: '~' is expanded in front of '/' only; write the whole path, or ./%s for a file of that name",
+                   given, given);
+  if (!home || !*home) return fd_fail(FD_USAGE, "%s: HOME is not set; write the whole path", given);
+  return fd_path(out, home, given[1] && given[2] ? given + 2 : NULL, NULL);
+}
+
+/* The part of a word that is a path in the home: all of it, or what is behind its first '='. NULL: none. */
+static const char *home_of(const char *word) {
+  if (fd_path_is_home(word)) return word;
+  const char *equals = strchr(word, '=');
+  return equals && equals[1] == '~' ? equals + 1 : NULL;
+}
+
+fd_status fd_path_expand_words(char ***out, int count, char *const *words) {
+  size_t bytes = ((size_t)count + 1) * sizeof **out;
+  for (int i = 0; i < count; i++) bytes += strlen(words[i]) + 1 + (home_of(words[i]) ? FD_PATH_MAX : 0);
+  FD_TRY(fd_alloc(out, bytes, 1, "the command line"));
+  char *at = (char *)(*out + count + 1);
+  fd_status status = FD_OK;
+  for (int i = 0; i < count && status == FD_OK; i++) {
+    char path[FD_PATH_MAX] = "";
+    const char *home = home_of(words[i]);
+    if (home) status = fd_path_expand(path, home);
+    (*out)[i] = at;
+    at += sprintf(at, "%.*s%s", home ? (int)(home - words[i]) : (int)strlen(words[i]), words[i], path) + 1;
+  }
+  if (status == FD_OK) return FD_OK;
+  free(*out);
+  *out = NULL;
+  return status;
+}
+
+fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
+  char target[FD_PATH_MAX], name[FD_PATH_MAX];
+  FD_TRY(fd_path(out, path, NULL, NULL));
+  for (int i = 0; i < LINKS_MAX; i++) {
+    ssize_t n = readlink(out, target, sizeof target - 1);
+    if (n < 0) return FD_OK; /* no link, or nothing yet; whatever else is wrong, the use of the name will say */
+    target[n] = '\0';
+    char *slash = *target == '/' ? NULL : strrchr(out, '/'); /* a relative one begins in the folder of the link */
+    if (slash) slash[slash == out] = '\0';
+    FD_TRY(fd_path(name, slash ? out : target, slash ? target : NULL, NULL));
+    FD_TRY(fd_path(out, name, NULL, NULL));
+  }
+  return fd_fail(FD_USAGE, "%s: a chain of more than %d links", path, LINKS_MAX);
+}
+
+fd_status fd_check_output_place(const char *output) {
+  struct stat info;
+  char folder[FD_PATH_MAX];
+  if (!output) return FD_OK;
+  FD_TRY(fd_path_resolve(folder, output));
+  if (!stat(output, &info) && S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: is a folder; give the name of a file", output);
+  if (!stat(output, &info) && !S_ISREG(info.st_mode))
+    return fd_fail(FD_BUSY, "%s: is a device or a pipe, which cannot be replaced by a finished file; give the name of a file",
+                   output);
+  char *slash = strrchr(folder, '/');
+  if (!slash) return FD_OK;
+  slash[slash == folder] = '\0';
+  if (stat(folder, &info) || !S_ISDIR(info.st_mode))
+    return fd_fail(FD_MISSING, "%s: the folder %s is not there; make it first (mkdir -p %s)", output, folder, folder);
+  return FD_OK;
+}
+
+fd_status fd_check_output(const char *output, const char *input) {
+  struct stat a, b;
+  if (!output || stat(output, &a) || stat(input, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return FD_OK;
+  return fd_fail(FD_BUSY, "--output %s is an input: it would be overwritten", output);
+}

@@ -1,0 +1,78 @@
+/* BED files whose fourth column is a split. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data/bed.h"
+#include "data/placement.h"
+
+static int split_of(const char *name) {
+  for (int i = 0; i < FD_SPLITS; i++)
+    if (!strcmp(name, fd_split_names[i])) return i;
+  return !strcmp(name, "valid") ? FD_VAL : -1;
+}
+
+/* Adds the part of an interval that a record covers; returns its bases in *covered. */
+static fd_status add_to_record(const char *path, const fd_bed_row *row, const fd_genome *g, int r, int split, fd_intervals *v,
+                               int64_t *covered) {
+  const fd_record *record = &g->record[r];
+  int64_t from = row->begin - record->first, to = row->end - record->first;
+  if (!record->region && to > record->length)
+    return fd_fail(FD_DATA,
+                   "%s:%" PRId64 ": %s has %" PRId64 " bases, but the interval ends at %" PRId64 ": of another assembly?", path,
+                   row->line, record->contig, record->length, row->end);
+  if (from < 0) from = 0;
+  if (to > record->length) to = record->length;
+  if (from >= to) return FD_OK;
+  *covered += to - from;
+  return fd_intervals_add(v, r, split, from, to);
+}
+
+/* Adds an interval to every used record that covers a part of it. */
+static fd_status add_row(const char *path, const fd_bed_row *row, const fd_genome *g, const int *used, int partial, int split,
+                         fd_intervals *v, fd_split_counts *counts) {
+  fd_contig contig = fd_genome_find(g, row->contig);
+  int64_t covered = 0;
+  int unused = 0;
+  for (int i = contig.first; i < contig.first + contig.count; i++) {
+    int r = g->by_name[i];
+    if (!used[r]) unused++;
+    else FD_TRY(add_to_record(path, row, g, r, split, v, &covered));
+  }
+  counts->rows++;
+  if (covered) counts->outside += row->end - row->begin - covered;
+  else if (unused) counts->unused++;
+  else if (partial) counts->lying_nowhere++;
+  else {
+    char where[FD_PATH_MAX + 32];
+    snprintf(where, sizeof where, "%s:%" PRId64, path, row->line);
+    return fd_genome_lacks(g, where, row->contig, row->begin, row->end, contig.count ? FD_NO_PLACE : FD_NO_CONTIG);
+  }
+  return FD_OK;
+}
+
+fd_status fd_splits_read(const char *path, const fd_genome *g, const int *used, int partial, fd_intervals *v,
+                         fd_split_counts *counts) {
+  fd_bed bed;
+  fd_bed_row row;
+  int more;
+  *counts = (fd_split_counts){0};
+  FD_TRY(fd_bed_open(&bed, path));
+  fd_status status;
+  while ((status = fd_bed_next(&bed, &row, &more)) == FD_OK && more) {
+    int split = row.fields > 3 ? split_of(row.field[3]) : -1;
+    if (row.fields < 4)
+      status = fd_fail(FD_DATA, "%s:%" PRId64 ": expected contig, start, end and split (train, val or test), separated by tabs",
+                       path, row.line);
+    else if (split < 0)
+      status =
+          fd_fail(FD_DATA, "%s:%" PRId64 ": split '%s' is not one of train, val (or valid), test", path, row.line, row.field[3]);
+    else status = add_row(path, &row, g, used, partial, split, v, counts);
+    if (status != FD_OK) break;
+  }
+  fd_bed_close(&bed);
+  if (status == FD_OK && !v->count)
+    status = fd_fail(FD_DATA, "%s: no interval lies in the sequences given; are the contig names right (such as %s)?", path,
+                     g->records ? g->record[0].contig : "chr1");
+  return status;
+}

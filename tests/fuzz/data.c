@@ -1,0 +1,163 @@
+/* Fuzz targets: genomes, tables, variants, intervals and folders of labelled sequences. */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "data/lines.h"
+#include "data/placement.h"
+#include "data/sequences.h"
+#include "data/stream.h"
+#include "data/table.h"
+#include "data/task_folder.h"
+#include "data/variants.h"
+
+enum { LONGEST = 1 << 16 };
+static const char genome_text[] = ">chr1\nACGTACGTACGTNNNNACGTACGTACGTACGT\n>chr2:5-14\nACGTNACGTN\n>chrX\nACGT\n";
+
+/* Each record reads as what the scan said of it. */
+static void check_records(fd_genome *g) {
+  static uint8_t symbols[LONGEST];
+  fd_genome_reader *reader;
+  if (fd_genome_index(g) != FD_OK) return;
+  EXPECT(fd_genome_reader_open(g, &reader) == FD_OK);
+  for (int i = 0; i < g->records; i++) {
+    int64_t length = g->record[i].length, n = 0;
+    EXPECT(length >= 0);
+    if (length > LONGEST) continue;
+    EXPECT(fd_genome_read(reader, i, symbols) == FD_OK);
+    for (int64_t k = 0; k < length; k++) {
+      EXPECT(symbols[k] <= 4);
+      n += symbols[k] == 4;
+    }
+    EXPECT(fd_record_count_n(&g->record[i], 0, length) == n);
+  }
+  fd_genome_reader_close(&reader);
+}
+
+static void scan(const char *path) {
+  fd_genome genome = {0};
+  if (fd_genome_scan(&genome, path) == FD_OK) check_records(&genome);
+  fd_genome_free(&genome);
+}
+
+void fuzz_fasta(const uint8_t *data, size_t size) { scan(fuzz_file("genome.fa", data, size)); }
+
+void fuzz_twobit(const uint8_t *data, size_t size) { scan(fuzz_file("genome.2bit", data, size)); }
+
+/* What is read in pieces of two sizes is the same, and a place that was gone back to, too. */
+void fuzz_unpack(const uint8_t *data, size_t size) {
+  static uint8_t whole[LONGEST], again[LONGEST];
+  const char *path = fuzz_file("packed.gz", data, size);
+  fd_stream *stream;
+  size_t used = 0, n;
+  fd_status status = fd_stream_open(&stream, path, 0);
+  if (status != FD_OK) return;
+  while ((status = fd_stream_read(stream, whole + used, used < 7 ? 1 : sizeof whole - used, &n)) == FD_OK && n &&
+         used + n < LONGEST)
+    used += n;
+  if (status == FD_OK && !n && used) {
+    size_t place = used / 2, more = 0;
+    EXPECT(fd_stream_seek(stream, (int64_t)place) == FD_OK);
+    while (more < used - place && fd_stream_read(stream, again + more, used - place - more, &n) == FD_OK && n) more += n;
+    EXPECT(more == used - place && !memcmp(again, whole + place, more));
+  }
+  fd_stream_close(&stream);
+}
+
+void fuzz_lines(const uint8_t *data, size_t size) {
+  fd_lines lines;
+  int64_t number = 0;
+  size_t length, sum = 0;
+  if (fd_lines_open(&lines, fuzz_file("lines.txt", data, size), 1 << 16) != FD_OK) return;
+  for (char *line; (line = fd_lines_next(&lines, &length));) {
+    EXPECT(strlen(line) == length && length && !strpbrk(line, "\r\n") && lines.number > number);
+    number = lines.number;
+    sum += length;
+  }
+  EXPECT(sum <= 1 << 16);
+  fd_lines_close(&lines);
+}
+
+static void check_table(const fd_table *t) {
+  EXPECT(t->rows > 0 && t->start[0] == 0);
+  for (int i = 0; i < t->rows; i++) {
+    EXPECT(t->start[i + 1] > t->start[i]);
+    EXPECT(!t->label || (t->label[i] >= 0 && t->label[i] < t->classes));
+    EXPECT(!t->id || t->id[i]);
+  }
+  for (int64_t k = 0; k < t->start[t->rows]; k++) EXPECT(t->symbols[k] <= 4);
+}
+
+void fuzz_table(const uint8_t *data, size_t size) {
+  fd_table table = {0};
+  fd_class_names names = {0};
+  if (!size) return;
+  const char *path = fuzz_file("table.csv", data + 1, size - 1);
+  fd_status status = data[0] % 4 == 0   ? fd_table_read(path, &table)
+                     : data[0] % 4 == 1 ? fd_table_read_values(path, &table)
+                     : data[0] % 4 == 2 ? fd_table_read_sequences(path, &table)
+                                        : fd_table_read_classes(path, &names, 1, &table);
+  if (status == FD_OK) {
+    check_table(&table);
+    fd_table_cut(&table, 5);
+    check_table(&table);
+    fd_table_free(&table);
+  }
+  fd_class_names_free(&names);
+}
+
+void fuzz_variants(const uint8_t *data, size_t size) {
+  fd_variants v = {0};
+  if (fd_variants_read(fuzz_file("variants.vcf", data, size), &v) != FD_OK) return;
+  for (int64_t i = 0; i < v.count; i++) {
+    const fd_variant *x = &v.item[i];
+    EXPECT(x->position >= -1 && *x->contig && x->id && *x->ref && x->alt && x->line > 0);
+    EXPECT(!v.vcf || (x->rest[0] && x->rest[1] && x->rest[2]));
+  }
+  fd_variants_free(&v);
+}
+
+void fuzz_splits(const uint8_t *data, size_t size) {
+  static fd_genome genome;
+  static const int used[] = {1, 1, 1};
+  fd_intervals v = {0};
+  fd_split_counts counts = {0};
+  if (!genome.records) {
+    EXPECT(fd_genome_scan(&genome, fuzz_file("genome.fa", genome_text, sizeof genome_text - 1)) == FD_OK);
+    EXPECT(fd_genome_index(&genome) == FD_OK);
+  }
+  if (size && fd_splits_read(fuzz_file("splits.bed", data + 1, size - 1), &genome, used, data[0] & 1, &v, &counts) == FD_OK &&
+      fd_intervals_close(&v, &genome) == FD_OK)
+    for (int i = 0; i < v.count; i++) {
+      const fd_interval *x = &v.item[i];
+      EXPECT(x->record >= 0 && x->record < genome.records && x->split >= 0 && x->split < FD_SPLITS);
+      EXPECT(x->begin >= 0 && x->begin < x->end && x->end <= genome.record[x->record].length);
+    }
+  free(v.item);
+}
+
+void fuzz_intervals(const uint8_t *data, size_t size) {
+  static const char *genome;
+  fd_sequences *sequences;
+  fd_sequence s;
+  if (!genome) genome = fuzz_file("genome.fa", genome_text, sizeof genome_text - 1);
+  if (fd_sequences_open(&sequences, fuzz_file("intervals.bed", data, size), genome) != FD_OK) return;
+  for (int64_t i = 0, n = fd_sequences_count(sequences); i < n; i++) {
+    EXPECT(fd_sequences_next(sequences, &s) == FD_OK && s.id && s.length > 0);
+    for (int64_t k = 0; k < s.length; k++) EXPECT(s.symbols[k] <= 4);
+  }
+  fd_sequences_close(&sequences);
+}
+
+void fuzz_folder(const uint8_t *data, size_t size) {
+  fd_task_folder task = {0};
+  size_t part;
+  const uint8_t *train = fuzz_part(&data, &size, &part);
+  fuzz_file("train.csv", train, part);
+  const uint8_t *test = fuzz_part(&data, &size, &part);
+  fuzz_file("test.csv", test ? test : (const uint8_t *)"", part);
+  if (fd_task_folder_read(fuzz_files_folder(), NULL, 0, &task) != FD_OK) return;
+  check_table(&task.train);
+  if (task.test.rows) check_table(&task.test);
+  fd_task_folder_free(&task);
+}
