@@ -139,7 +139,7 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Fuzz targets (tests/fuzz): `make fuzz CC=clang` runs them under libFuzzer, MINUTES (1) each; TARGETS="yaml bed" only those.
+# Fuzz targets (tests/fuzz): `make fuzz CC=clang` runs them under libFuzzer, MINUTES (1) each; TARGETS="yaml table" only those.
 FUZZ = $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(B)/fuzz/replay: $(filter-out %/libfuzzer.o,$(FUZZ)) $(B)/libfindna.a

@@ -144,51 +144,53 @@ static fd_status load(world *w) {
   return status;
 }
 
+static const char *const manifest_edits[][2] = {
+    {"step 3\n", "step 4\n"},                             /* the folder says 3 */
+    {"step 3\n", "step 03\n"},                            /* not as it is written */
+    {"step 3\n", "step 3 \n"},                            /* likewise */
+    {"step 3\n", "step 3\nstep 3\n"},                     /* twice */
+    {"step 3\n", "step 18446744073709551619\n"},          /* 3 after an overflow */
+    {"step 3\n", "step -3\n"},                            /* negative */
+    {"step 3\n", ""},                                     /* missing */
+    {"updates 2\n", "updates 4\n"},                       /* more than steps */
+    {"updates 2\n", ""},                                  /* missing */
+    {"updates 2\nskipped 1\n", "skipped 1\nupdates 2\n"}, /* another order */
+    {"skipped 1\n", "skipped -1\n"},
+    {"bad_in_row 0\n", "bad_in_row 2\n"}, /* more than were skipped */
+    {"draws 192\n", "draws 256\n"},       /* not step * batch */
+    {"draws 192\n", "draws 18446744073709551615\n"},
+    {"draws 192\n", "draws 192\nbest_step 9\nbest_score 1\n"},   /* of a later step */
+    {"draws 192\n", "draws 192\nbest_step 2\nbest_score nan\n"}, /* no number */
+    {"draws 192\n", "draws 192\nbest_step 2\n"},                 /* half */
+    {"window 9\n", "window 0\n"},
+    {"window 9\n", "window -9\n"},
+    {"window 9\n", "window 4294967305\n"}, /* 9 after an overflow */
+    {"window 9\n", "window 99\n"},         /* another number of blocks: other files */
+    {"virtual_ranks 64\n", "virtual_ranks 32\n"},
+    {"reduction reproducible\n", "reduction fast\n"},
+    {"config_hash ", "config_hash 0"},
+    {"format findna-checkpoint-1\n", "format findna-checkpoint-2\n"},
+    {"format findna-checkpoint-1\n", ""},
+    {"file student-00.safetensors ", "file student-01.safetensors "},
+    {"file student-00.safetensors ", "file ../student-00.safetensors "},
+    {"file student-00.safetensors ", "file teacher-00.safetensors "}, /* twice */
+    {"file config.yaml ", "file config.yml "},
+    {"dataset_id none\n", "dataset_id none\ndataset_id none\n"},
+    {"dataset_id none\n", "dataset_id none\nnote x\n"},
+    {"dataset_id none\n", "dataset_id none x\n"},
+    {"", "\n"},
+    {"", "file extra 0 0000000000000000000000000000000000000000000000000000000000000000\n"}};
+
 static void manifests(void **state) {
   (void)state;
-  static const char *const edits[][2] = {{"step 3\n", "step 4\n"},                             /* the folder says 3 */
-                                         {"step 3\n", "step 03\n"},                            /* not as it is written */
-                                         {"step 3\n", "step 3 \n"},                            /* likewise */
-                                         {"step 3\n", "step 3\nstep 3\n"},                     /* twice */
-                                         {"step 3\n", "step 18446744073709551619\n"},          /* 3 after an overflow */
-                                         {"step 3\n", "step -3\n"},                            /* negative */
-                                         {"step 3\n", ""},                                     /* missing */
-                                         {"updates 2\n", "updates 4\n"},                       /* more than steps */
-                                         {"updates 2\n", ""},                                  /* missing */
-                                         {"updates 2\nskipped 1\n", "skipped 1\nupdates 2\n"}, /* another order */
-                                         {"skipped 1\n", "skipped -1\n"},
-                                         {"bad_in_row 0\n", "bad_in_row 2\n"}, /* more than were skipped */
-                                         {"draws 192\n", "draws 256\n"},       /* not step * batch */
-                                         {"draws 192\n", "draws 18446744073709551615\n"},
-                                         {"draws 192\n", "draws 192\nbest_step 9\nbest_score 1\n"},   /* of a later step */
-                                         {"draws 192\n", "draws 192\nbest_step 2\nbest_score nan\n"}, /* no number */
-                                         {"draws 192\n", "draws 192\nbest_step 2\n"},                 /* half */
-                                         {"window 9\n", "window 0\n"},
-                                         {"window 9\n", "window -9\n"},
-                                         {"window 9\n", "window 4294967305\n"}, /* 9 after an overflow */
-                                         {"window 9\n", "window 99\n"},         /* another number of blocks: other files */
-                                         {"virtual_ranks 64\n", "virtual_ranks 32\n"},
-                                         {"reduction reproducible\n", "reduction fast\n"},
-                                         {"config_hash ", "config_hash 0"},
-                                         {"format findna-checkpoint-1\n", "format findna-checkpoint-2\n"},
-                                         {"format findna-checkpoint-1\n", ""},
-                                         {"file student-00.safetensors ", "file student-01.safetensors "},
-                                         {"file student-00.safetensors ", "file ../student-00.safetensors "},
-                                         {"file student-00.safetensors ", "file teacher-00.safetensors "}, /* twice */
-                                         {"file config.yaml ", "file config.yml "},
-                                         {"dataset_id none\n", "dataset_id none\ndataset_id none\n"},
-                                         {"dataset_id none\n", "dataset_id none\nnote x\n"},
-                                         {"dataset_id none\n", "dataset_id none x\n"},
-                                         {"", "\n"},
-                                         {"", "file extra 0 0000000000000000000000000000000000000000000000000000000000000000\n"}};
   static world w;
   make_run(&w);
   const char *path = below("run/ckpt/step_000000003", "MANIFEST");
   assert_ok(load(&w));
-  for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-    char *text = replaced(w.manifest, edits[i][0], edits[i][1]);
+  for (size_t i = 0; i < sizeof manifest_edits / sizeof *manifest_edits; i++) {
+    char *text = replaced(w.manifest, manifest_edits[i][0], manifest_edits[i][1]);
     put_manifest(text, path);
-    if (load(&w) != FD_DATA) fail_msg("taken: %s -> %s", edits[i][0], edits[i][1]);
+    if (load(&w) != FD_DATA) fail_msg("taken: %s -> %s", manifest_edits[i][0], manifest_edits[i][1]);
     free(text);
   }
   put_manifest(w.manifest, path);
@@ -223,9 +225,8 @@ static void swapped_files(void **state) {
     if (kind == 2) file.count--;                              /* one too few */
     assert_ok(fd_safetensors_write(below("changed", NULL), file.tensor, file.count));
     fd_safetensors_free(&file);
-    char *whole;
+    char *whole, *changed;
     size_t size, whole_size;
-    char *changed;
     assert_ok(fd_read_file(path, 1 << 20, &whole, &whole_size));
     assert_ok(fd_read_file(below("changed", NULL), 1 << 20, &changed, &size));
     assert_ok(fd_write_file(path, changed, size));

@@ -259,55 +259,33 @@ static void home(void **state) {
   assert_string_equal(config.run.folder, "a/~/b");
 }
 
+static const char *const odd_texts[] = {"runs/a",       "a: b",          "#x",          "- a",
+                                        "true",         "'q'",           "\"q\"",       "a\\b",
+                                        "a #b",         " lead",         "trail ",      "é",
+                                        "./~",          "null",          "[a]",         "%x",
+                                        "a\tb",         "1e3",           "*a",          "a\nb",
+                                        "? a",          "a\rb",          "a\x01\x7fz",  "\\",
+                                        "日本 😀",       "a\xc2\x96z",    "a\xc2\x85 z", "\xe2\x80\xa8 z",
+                                        "\xe2\x80\xa9", "\xef\xbb\xbfz", "\xef\xbf\xbe"};
+
 /* Texts that YAML would read as something else come back as they were. */
 static void print_and_parse(void **state) {
   (void)state;
-  static const char *const folders[] = {"runs/a",
-                                        "a: b",
-                                        "#x",
-                                        "- a",
-                                        "true",
-                                        "'q'",
-                                        "\"q\"",
-                                        "a\\b",
-                                        "a #b",
-                                        " lead",
-                                        "trail ",
-                                        "é",
-                                        "./~",
-                                        "null",
-                                        "[a]",
-                                        "%x",
-                                        "a\tb",
-                                        "1e3",
-                                        "*a",
-                                        "a\nb",
-                                        "? a",
-                                        "a\rb",
-                                        "a\x01\x7fz",
-                                        "\\",
-                                        "日本 😀",
-                                        "a\xc2\x96z",
-                                        "a\xc2\x85 z",
-                                        "\xe2\x80\xa8 z",
-                                        "\xe2\x80\xa9",
-                                        "\xef\xbb\xbfz",
-                                        "\xef\xbf\xbe"};
   fd_config config, back;
   ear e;
-  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+  for (size_t i = 0; i < sizeof odd_texts / sizeof *odd_texts; i++)
     for (int style = FD_CONFIG_YAML; style <= FD_CONFIG_YAML_HELP; style++) {
       size_t bytes;
       fd_config_defaults(&config);
       memset(config.run.folder, 0, sizeof config.run.folder);
-      snprintf(config.run.folder, sizeof config.run.folder, "%s", folders[i]);
+      snprintf(config.run.folder, sizeof config.run.folder, "%s", odd_texts[i]);
       config.optim.lr = 0.1 + 0.2;
       config.run.seed = 9007199254740992;
       config.objective.mnm = FD_MNM_BCE;
       config.aug.mask_bert = 1;
       char *text = print(&config, (fd_config_style)style, &bytes);
-      if (parse(&back, text, bytes, NULL, 0, &e) != FD_OK) fail_msg("'%s' is not read back: %s", folders[i], e.text);
-      if (strcmp(back.run.folder, folders[i])) fail_msg("'%s' comes back as '%s'", folders[i], back.run.folder);
+      if (parse(&back, text, bytes, NULL, 0, &e) != FD_OK) fail_msg("'%s' is not read back: %s", odd_texts[i], e.text);
+      if (strcmp(back.run.folder, odd_texts[i])) fail_msg("'%s' comes back as '%s'", odd_texts[i], back.run.folder);
       assert_true(back.optim.lr == 0.1 + 0.2);
       assert_int_equal(back.run.seed, 9007199254740992);
       assert_int_equal(back.objective.mnm, FD_MNM_BCE);

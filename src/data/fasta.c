@@ -11,7 +11,7 @@
 #include "data/genome.h"
 #include "data/lines.h"
 
-enum { BLOCK = 1 << 18, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
+enum { BLOCK = 1 << 16, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
 
 /* A block of the file's content at a time. */
 struct fd_fasta {

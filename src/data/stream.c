@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-enum { BLOCK = 1 << 18, EXTRA = 64, RATIO_MAX = 64 };
+enum { BLOCK = 1 << 16, EXTRA = 64, RATIO_MAX = 64 };
 static const uint64_t free_bytes = (uint64_t)256 << 20; /* content that is never too much */
 
 typedef struct packing {
