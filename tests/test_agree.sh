@@ -77,16 +77,3 @@ if command -v strace >/dev/null; then
   strace -f -e trace=open,openat -o opens "$FINDNA" pretrain "$tiny" run.folder=run >/dev/null 2>&1
   check "a shard is opened once" test "$(grep -c 'shards/train-00000.h5' opens)" = 1
 else echo "skipped - a shard is opened once: no strace"; fi
-
-# Input that is replaced while it is read.
-awk 'BEGIN { srand(1); for (r = 0; r < 100; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >input.fa
-cp input.fa again.fa
-for output in out.h5 out.bedgraph; do
-  cp again.fa input.fa
-  if [ $output = out.h5 ]; then "$FINDNA" embed model input.fa --output $output --window 200 --stride 2 >replaced.log 2>&1 & else "$FINDNA" score model input.fa --output $output --window 400 --mask-every 100 >replaced.log 2>&1 & fi
-  job=$! code=0
-  until grep -q nucleotides replaced.log || ! kill -0 $job; do sleep 0.05; done
-  cp again.fa new.fa && mv new.fa input.fa
-  wait $job || code=$?
-  check "$output: an input that is replaced meanwhile is refused" test $code = 65 -a "$(grep -c 'input.fa: was changed or replaced while it was read' replaced.log)" = 1 -a ! -e $output
-done
