@@ -155,6 +155,7 @@ fuzz-program: $(B)/fuzz/fuzz
 fuzz:
 	$(Q)printf 'int LLVMFuzzerTestOneInput(const void *d, long n) { return !d + !n & 0; }' | $(CC) -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null || \
 	  { echo "make fuzz needs clang with libFuzzer: make fuzz CC=clang" >&2; exit 1; }
+	$(Q)mkdir -p build
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
 test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip emulated
