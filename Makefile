@@ -159,7 +159,7 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
 test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip emulated
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh
+	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
 	$(Q)tests/gpu/check.sh
@@ -209,7 +209,8 @@ clean:
 	rm -rf build findna
 help:
 	@echo "all demo test check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
-	@echo "V=1 full command lines, PREFIX, DESTDIR"
+	@echo "V=1 full command lines, PREFIX, DESTDIR;"
+	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
 .PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))

@@ -1,6 +1,7 @@
-/* Ends a job whose ranks wait for one that is gone. Each rank has a thread that tells the root rank twice a second what the rank
- * is doing, over a communicator of its own, and hears from the root as often. A rank that is stopped, dead or cut off falls
- * silent; the root then says which one in one line, and ends the job. When the root falls silent, the others do. */
+/* Ends a job whose ranks wait for one that is gone, or that spins. Each rank has a thread that tells the root rank twice a second
+ * what the rank is doing, over a communicator of its own, and hears from the root as often. A rank that is stopped, dead or cut
+ * off falls silent; the root then says which one in one line, and ends the job. When the root falls silent, the others do. The
+ * same beats tell all ranks of a request to stop that came to one. */
 #ifndef FD_MPI_WATCHDOG_H
 #define FD_MPI_WATCHDOG_H
 

@@ -15,7 +15,7 @@ chmod +x two
 # refused NAME CODE PATTERN COMMAND...: as expect; the line has rank 1 and its host; neither a run nor an output is there
 refused() {
   expect "$1" "$2" "$3" "${@:4}"
-  check "and names rank 1 and its host" grep -qE "rank 1( of 2)? \($here\)" out.log
+  check "and names rank 1 and its host" grep -qE "rank 1( of 2)? \($here(, GPU 0)?\)" out.log
   check "and nothing was written" test -z "$(ls -d out[^.]* out.tsv run run? 2>/dev/null)"
   rm -rf run run?
 }
@@ -34,10 +34,15 @@ cp "$FINDNA" other && printf x >>other
 refused "another build of this version" 78 "same program: .*build" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 ./other pretrain "$tiny" run.folder=run
 refused "another environment" 78 "same environment variable FINDNA_PRODUCTS: .*'plain'" $mpi -n 2 bash -c "[ $rank = 0 ] || export FINDNA_PRODUCTS=plain; \$FINDNA pretrain $tiny run.folder=run"
 
+emulated=$(dirname "$FINDNA")/libfindna_emulated.so
+if [ -e "$emulated" ]; then
+  refused "GPUs of another kind" 78 "same kernels: .*compute capability 9.0.*compute capability 8.0" $mpi -x FINDNA_PLUGIN="$emulated" -n 2 bash -c "[ $rank = 0 ] || export FINDNA_EMULATED_CAPABILITY=90; \$FINDNA pretrain $tiny run.folder=run device.kind=cuda comm.share_gpu=true"
+else echo "skipped - GPUs of another kind: no emulated GPU (make emulated)"; fi
+
 # Data of each machine's own.
 mkdir node0 node1 && cp -r shards node0/ && cp -r shards node1/
 "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 2 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" other_shards "$root/datasets/human_chr20_slice.2bit" >/dev/null 2>&1
-expect "the same data in ./two places" 0 "finished" ./two pretrain "$tiny" run.folder="$PWD/whole"
+expect "the same data in two places" 0 "finished" ./two pretrain "$tiny" run.folder="$PWD/whole"
 check "gives the bits of one place" test "$(state_of whole)" = "$(state_of model)"
 rm -r node1/shards && cp -r other_shards node1/shards
 refused "another dataset" 65 "same dataset_id: " ./two pretrain "$tiny" run.folder="$PWD/run"
@@ -61,7 +66,7 @@ rows 1 82 >node1/train.csv
 refused "finetune: a row more" 65 "81, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
 
 for n in 0 1; do (echo ">s"; awk 'BEGIN { srand(1); for (i = 0; i < 2000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1) }') >node$n/g.fa; printf 's\t0\t1500\ttrain\n' >node$n/g.bed; done
-expect "prepare: the same files in ./two places" 0 "1 shards" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out0" g.fa
+expect "prepare: the same files in two places" 0 "1 shards" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out0" g.fa
 rm -rf out0; printf 's\t0\t1400\ttrain\n' >node1/g.bed
 refused "prepare: other intervals" 65 "same source files: .*g.bed" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out1" g.fa
 sed -i '2s/^./N/' node1/g.fa

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Hostile files: the inputs that the fuzz targets begin with and those that once found something, with whatever compiler built the tests; then
-# libFuzzer itself for FUZZ_SECONDS (60, over all targets; 0: not) where clang has it.
+# libFuzzer itself for FUZZ_SECONDS (20, over all targets; 0: not) where clang has it.
 source "$(dirname "$0")/lib.sh"
-seconds=${FUZZ_SECONDS:-60} replay=$(dirname "$FINDNA")/fuzz/replay corpus=$root/tests/fuzz/corpus
+seconds=${FUZZ_SECONDS:-20} replay=$(dirname "$FINDNA")/fuzz/replay corpus=$root/tests/fuzz/corpus
 targets=$(sed -n 's/^TARGET(\([a-z0-9]*\),.*/\1/p' "$root/tests/fuzz/targets.def")
 for target in $targets; do
   timeout 120 "$replay" "$target" "$corpus/$target"/* >replay.log 2>&1

@@ -1,6 +1,8 @@
 /* A thread that ends the process where nothing else does. */
 #include "base/guard.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -46,16 +48,24 @@ typedef struct process {
   unsigned long long began;
 } process;
 
-static int look_up(pid_t pid, process *p) {
+/* GONE is certain: a process that cannot open a file for now says nothing of another one. */
+typedef enum sight { UNKNOWN, GONE, THERE } sight;
+
+static sight look_up(pid_t pid, process *p) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  FILE *in = fopen(path, "re");
-  size_t n = in ? fread(text, 1, sizeof text - 1, in) : 0;
-  if (in) fclose(in);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? GONE : UNKNOWN;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  int failed = n < 0 ? errno : 0;
+  close(fd);
+  if (failed) return failed == ESRCH ? GONE : UNKNOWN;
   text[n] = '\0';
   const char *behind = strrchr(text, ')'); /* of the name, which may hold anything */
-  return behind && sscanf(behind + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                          &p->state, &p->parent, &p->began) == 3;
+  if (!behind || sscanf(behind + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &p->state,
+                        &p->parent, &p->began) != 3)
+    return UNKNOWN;
+  return p->state == 'Z' || p->state == 'X' ? GONE : THERE;
 }
 
 /* Whether a process began with the environment variable; not when it may not be asked. */
@@ -74,8 +84,8 @@ static int has_sign(pid_t pid, const char *sign) {
 void fd_guard_watch_launcher(const char *sign) {
   pid_t parent = getppid(), pid = parent;
   process p = {0};
-  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p)) pid = p.parent;
-  int far = pid != parent && pid > 1 && look_up(pid, &p);
+  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p) == THERE) pid = p.parent;
+  int far = pid != parent && pid > 1 && look_up(pid, &p) == THERE;
   launcher = far ? pid : parent;
   launcher_began = far ? p.began : 0;
   atomic_store(&watching, 1);
@@ -85,7 +95,8 @@ static int is_launcher_gone(void) {
   process p;
   if (!atomic_load(&watching)) return 0;
   if (!launcher_began) return getppid() != launcher;
-  return !look_up(launcher, &p) || p.began != launcher_began || p.state == 'Z' || p.state == 'X';
+  sight now = look_up(launcher, &p);
+  return now == GONE || (now == THERE && p.began != launcher_began);
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------- */

@@ -28,7 +28,9 @@ static herr_t remember(hid_t stack, void *unused) {
 }
 
 fd_status fd_h5_start(void) {
-  void *reserve = malloc(RESERVE); /* version 1.10 crashes by itself when it has no memory: what it needs must be there */
+  /* Version 1.10 crashes by itself when it has no memory: what it needs must be there. Volatile, or the compiler leaves it out.
+   */
+  void *volatile reserve = malloc(RESERVE);
   if (!reserve) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", RESERVE);
   free(reserve);
   H5dont_atexit(); /* at exit it would close, and write, again what could not be closed: a crash after a full disk */

@@ -33,10 +33,10 @@ typedef struct fd_comm_ops {
 
 /* What a rank is doing: written by its main thread, told to the other ranks by its watchdog. */
 typedef struct fd_watch {
-  _Atomic double limit,
-      stall;                 /* seconds without a sign of life, and of waiting for a rank that lives, that end the job; 0: none */
-  _Atomic int64_t step;      /* -1: not in a step */
-  const char *_Atomic phase; /* lives for ever; NULL: none */
+  _Atomic double limit, stall; /* seconds without a sign of life, and of waiting for a rank that lives without a sign of progress,
+                                  that end the job; 0: none */
+  _Atomic int64_t step;        /* -1: not in a step */
+  const char *_Atomic phase;   /* lives for ever; NULL: none */
   const char *_Atomic waiting; /* the collective that it is in, or NULL */
   _Atomic double phase_since, waiting_since;
   double waited; /* seconds in collectives so far */

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/class_names.h"
+#include "data/sources.h"
 #include "tasks/embed.h"
 #include "tasks/pretrained.h"
 
@@ -26,6 +27,7 @@ enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1, POOL_TASK };
 
 typedef struct embedding {
   fd_pretrained model;
+  fd_sources sources;
   fd_sequences *sequences;
   fd_matrix *matrix;
   fd_class_names classes; /* of a fine-tuned head's predictions */
@@ -134,6 +136,13 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
   return fd_matrix_begin(&all->matrix, o->output, &info);
 }
 
+/* Root. */
+static fd_status open_input(const options *o, embedding *all) {
+  const fd_list files = {.count = 1, .item = {o->words[1]}};
+  FD_TRY(fd_sources_begin(&all->sources, &files, o->genome, fd_comm_self()));
+  return fd_sequences_open(&all->sequences, o->words[1], o->genome);
+}
+
 static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   fd_embed_options e;
   fd_encoder encoder;
@@ -141,10 +150,11 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
   FD_TRY(embed_options(o, &all->model, &e));
-  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : fd_sequences_open(&all->sequences, o->words[1], o->genome)));
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_input(o, all)));
   if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
   FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));
   if (comm->rank) return FD_OK;
+  FD_TRY(fd_sources_unchanged(&all->sources));
   FD_TRY(fd_matrix_commit(all->matrix));
   fd_info("wrote %s in %.1f s", o->output, fd_seconds() - start);
   return FD_OK;

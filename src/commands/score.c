@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/bed.h"
+#include "data/sources.h"
 #include "output/cell.h"
 #include "tasks/pretrained.h"
 #include "tasks/score.h"
@@ -33,6 +34,7 @@ enum { SCORES_BOTH, SCORES_LLR, SCORES_DISTANCE };
 typedef struct scoring {
   fd_pretrained model;
   fd_encoder encoder;
+  fd_sources sources;
   fd_genome genome;
   fd_variants variants;
   fd_variant_scores scores;
@@ -190,9 +192,21 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
   return FD_OK;
 }
 
+/* Root, before anything is read. */
+static fd_status note_input(const options *o, scoring *s) {
+  const fd_list files = {.count = 1, .item = {o->words[1]}};
+  return fd_sources_begin(&s->sources, &files, o->genome, fd_comm_self());
+}
+
+static fd_status open_sequences(const options *o, scoring *s) {
+  FD_TRY(note_input(o, s));
+  return fd_sequences_open(&s->sequences, o->words[1], o->genome);
+}
+
 static fd_status load_variants(const options *o, scoring *s) {
   int vcf = is_kind(o->output, ".vcf");
   if (!o->genome) return fd_fail(FD_USAGE, "findna score: variants lie in a genome: give --genome FILE (FASTA or 2bit)");
+  FD_TRY(note_input(o, s));
   FD_TRY(fd_variants_read(o->words[1], &s->variants));
   if (vcf && !s->variants.vcf)
     return fd_fail(FD_USAGE, "findna score: %s is no VCF file, so the output is a table: --output NAME.tsv", o->words[1]);
@@ -241,7 +255,7 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
                                 .kind = o->track,
                                 .tau = s->model.config.objective.mnm_tau,
                                 .bce = s->model.config.objective.mnm == FD_MNM_BCE};
-  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : fd_sequences_open(&s->sequences, o->words[1], o->genome)));
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_sequences(o, s)));
   if (comm->rank == 0) {
     FD_TRY(fd_output_begin(&s->output, o->output));
     fd_info("%" PRId64 " nucleotides in %" PRId64 " sequences; about %.0f MB of memory a rank", fd_sequences_bases(s->sequences),
@@ -261,6 +275,7 @@ static fd_status score(fd_comm *comm, options *o, scoring *s) {
   if (!o->window) o->window = s->model.info.window;
   FD_TRY(is_kind(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
   if (comm->rank) return FD_OK;
+  FD_TRY(fd_sources_unchanged(&s->sources));
   FD_TRY(fd_output_commit(&s->output));
   fd_info("wrote %s in %.1f s", o->output, fd_seconds() - start);
   return FD_OK;

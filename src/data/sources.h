@@ -1,4 +1,4 @@
-/* The files that shards are made from: the same on all ranks, and the same until the end. */
+/* Files that are read more than once, or by several ranks: the same on all of them, and the same until the end. */
 #ifndef FD_DATA_SOURCES_H
 #define FD_DATA_SOURCES_H
 

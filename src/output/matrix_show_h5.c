@@ -1,4 +1,5 @@
 /* Shows a matrix in HDF5. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +78,12 @@ static hid_t open_set(hid_t file, const char *name, H5T_class_t kind, int dims, 
 
 static int get(hid_t set, hid_t type, int dims, hsize_t first, hsize_t count, hsize_t width, void *values) {
   const hsize_t from[2] = {first, 0}, size[2] = {count, width};
+  errno = 0;
   hid_t there = H5Dget_space(set), here = H5Screate_simple(dims, size, NULL);
-  int good = H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, size, NULL) >= 0 &&
+  int good = there >= 0 && here >= 0 && H5Sselect_hyperslab(there, H5S_SELECT_SET, from, NULL, size, NULL) >= 0 &&
              H5Dread(set, type, here, there, H5P_DEFAULT, values) >= 0;
-  H5Sclose(here);
-  H5Sclose(there);
+  if (here >= 0) H5Sclose(here);
+  if (there >= 0) H5Sclose(there);
   return good;
 }
 
@@ -96,7 +98,7 @@ static fd_status show_values(const char *path, hid_t set, const hsize_t shape[2]
   for (hsize_t row = 0; row < shape[0] && status == FD_OK; row += most) {
     hsize_t count = shape[0] - row < most ? shape[0] - row : most;
     if (!get(set, H5T_NATIVE_FLOAT, 2, row, count, shape[1], values))
-      status = fd_fail(FD_DATA, "%s: its values cannot be read from row %" PRIu64 " on: damaged", path, (uint64_t)row);
+      status = fd_h5_fail(FD_DATA, path, "read its values: damaged");
     else fd_value_range_add(&range, values, (int64_t)(count * shape[1]));
   }
   free(values);
@@ -115,7 +117,7 @@ static fd_status show_ids(const char *path, hid_t set, hsize_t items) {
   if (good && count) H5Dvlen_reclaim(type, space, H5P_DEFAULT, id);
   H5Sclose(space);
   H5Tclose(type);
-  if (!good) return fd_fail(FD_DATA, "%s: its names cannot be read: damaged", path);
+  if (!good) return fd_h5_fail(FD_DATA, path, "read its names: damaged");
   if (used < sizeof shown && items > count) snprintf(shown + used, sizeof shown - used, ", ...");
   fd_shown_line("ids", shown);
   return FD_OK;

@@ -142,7 +142,7 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
 
 static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
   if (i->step < 0 || i->updates < 0 || i->skipped < 0 || i->bad_in_row < 0 || i->updates > i->step || i->skipped > i->step ||
-      i->bad_in_row > i->skipped)
+      i->bad_in_row > i->skipped + 1) /* a fine-tuning that ends at an evaluation counts that, too */
     return fd_fail(FD_DATA, "%s: step, updates, skipped and bad_in_row contradict each other", path);
   if (i->best_step < -1 || i->best_step > i->step || !isfinite(i->best_score))
     return fd_fail(FD_DATA, "%s: best_step or best_score is none of a run of %" PRId64 " steps", path, i->step);

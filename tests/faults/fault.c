@@ -8,7 +8,7 @@
  *             without memory: HDF5 1.10 (its error stack allocates, and calls itself until the stack is full) and libcrypto 3
  *             (it locks a lock that it could not make)
  *     N       which one, from 1 on; "3+": that one and all later
- *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), kill
+ *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), flip (write a bit wrong), kill
  *     PATH    only files whose path has it
  *   FAULT_RANK=R      only in rank R of an MPI job
  *   FAULT_COUNT=FILE  appends, at the end, how many calls there were
@@ -69,7 +69,7 @@ static int fails(const char *call, const char *path, int *shorter) {
     return 0;
   }
   for (volatile int spins = !strcmp(plan.action, "spin"); spins;) {}
-  if (!strcmp(plan.action, "short")) {
+  if (!strcmp(plan.action, "short") || !strcmp(plan.action, "flip")) {
     *shorter = 1;
     return 0;
   }
@@ -112,6 +112,11 @@ ssize_t write(int fd, const void *data, size_t bytes) {
   char path[512];
   int shorter = 0;
   if (plan.on && !strcmp(plan.call, "write") && fd > 2 && fails("write", path_of(fd, path, sizeof path), &shorter)) return -1;
+  if (shorter && bytes && !strcmp(plan.action, "flip")) {
+    char byte = (char)(*((const char *)data + bytes - 1) ^ 1);
+    ssize_t n = REAL(write)(fd, data, bytes - 1);
+    return n == (ssize_t)bytes - 1 && REAL(write)(fd, &byte, 1) == 1 ? (ssize_t)bytes : -1;
+  }
   return REAL(write)(fd, data, shorter ? (bytes + 1) / 2 : bytes);
 }
 
