@@ -156,7 +156,7 @@ static const char *const manifest_edits[][2] = {
     {"updates 2\n", ""},                                  /* missing */
     {"updates 2\nskipped 1\n", "skipped 1\nupdates 2\n"}, /* another order */
     {"skipped 1\n", "skipped -1\n"},
-    {"bad_in_row 0\n", "bad_in_row 2\n"}, /* more than were skipped */
+    {"bad_in_row 0\n", "bad_in_row 3\n"}, /* two more than were skipped */
     {"draws 192\n", "draws 256\n"},       /* not step * batch */
     {"draws 192\n", "draws 18446744073709551615\n"},
     {"draws 192\n", "draws 192\nbest_step 9\nbest_score 1\n"},   /* of a later step */
