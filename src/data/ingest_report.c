@@ -34,9 +34,12 @@ static json_t *sources_json(const fd_genome *g) {
   return out;
 }
 
+enum { CONTIGS_MAX = 10000 };
+
+/* The first CONTIGS_MAX of them: those of a genome in a million scaffolds would make a manifest that is larger than its shards. */
 static json_t *contigs_json(const fd_ingest *in) {
   json_t *out = json_array();
-  for (int i = 0; i < in->genome.records; i++) {
+  for (int i = 0; i < in->genome.records && i < CONTIGS_MAX; i++) {
     const fd_record *r = &in->genome.record[i];
     fd_json_append(&out,
                    json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
@@ -56,8 +59,8 @@ static json_t *report_json(const fd_ingest *in) {
                 json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)p->count, "refused_end", (json_int_t)p->crossed, "refused_n",
                           (json_int_t)p->too_many_n));
   }
-  return json_pack("{s:I, s:I, s:I, s:o, s:o}", "bases", (json_int_t)c->bases, "n", (json_int_t)c->n, "lower_case",
-                   (json_int_t)c->lower, "iupac_to_n", iupac, "splits", splits);
+  return json_pack("{s:i, s:I, s:I, s:I, s:o, s:o}", "sequences", in->genome.records, "bases", (json_int_t)c->bases, "n",
+                   (json_int_t)c->n, "lower_case", (json_int_t)c->lower, "iupac_to_n", iupac, "splits", splits);
 }
 
 fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **text) {
