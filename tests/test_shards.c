@@ -119,7 +119,7 @@ static void damage(hid_t file, int kind) {
     case 11: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 5); break;  /* a symbol that is none */
     case 12:
       H5Ldelete(file, "windows", H5P_DEFAULT);
-      H5Lcreate_external("/etc/passwd", "windows", file, "windows", H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_external("/dev/null", "windows", file, "windows", H5P_DEFAULT, H5P_DEFAULT);
       break;
     case 13: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 4); break; /* a good one, to show that the others are not */
   }
