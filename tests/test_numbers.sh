@@ -128,6 +128,15 @@ check "are the same on 2 ranks" cmp best1.tsv best2.tsv
 expect "a regression, too" 79 "diverged" "$FINDNA" finetune good --values --train rows.csv run.folder=ftv train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=10
 expect "with patience, too" 79 "diverged" "$FINDNA" finetune good --train rows.csv run.folder=ftp task.patience=30 task.select=mcc train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=1
 
+# --- scores that are 0 / 0: they are left out, and what is there is written ------------------------------------------------------
+for v in 7 0.1; do
+  awk -F, -v v=$v 'NR == 1 { print; next } { print $1 "," v }' rows.csv >same.csv
+  expect "a regression of one value, $v" 0 "^test .* - +-" "$FINDNA" finetune good --values --train same.csv --test same.csv run.folder=same$v train.batch=8 train.virtual_ranks=2 train.steps=4
+  check "writes its error, and no R2" bash -c "grep -q test_scores same$v/finetune.json && ! grep -qE '\"(r2|correlation)\"|nan|inf' same$v/finetune.json"
+done
+awk -F, 'NR == 1 || $2 == 1' rows.csv >one.csv
+"$FINDNA" probe good --train rows.csv --test one.csv --seeds 1 --output one.json >one.log 2>&1; check "a probe of test rows of one class has no AUROC" bash -c '! grep -qi "nan" one.log one.json && ! grep -q auroc one.json && grep -q "results" one.json'
+
 # --- findna trace ------------------------------------------------------------------------------------------------------------------
 cat >trace_of <<T
 #!/bin/sh

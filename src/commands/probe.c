@@ -236,7 +236,8 @@ static fd_status write_json(const options *o, const probing *p) {
 static void print_number(const double *value, int seeds, double scale, int digits) {
   double mean, sd;
   fd_mean_sd(value, seeds, sizeof(fd_probe_score) / sizeof(double), &mean, &sd);
-  printf("  %6.*f ± %-5.*f", digits, scale * mean, digits, scale * sd);
+  if (isnan(mean)) printf("  %6s   %-5s", "-", ""); /* of test rows of one class */
+  else printf("  %6.*f ± %-5.*f", digits, scale * mean, digits, scale * sd);
 }
 
 /* The distinct values of a choice over the seeds, as "1e-04, 1e-03". */

@@ -35,15 +35,17 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
 
 static void score_values(const fd_table *table, const double *z, fd_task_scores *s) {
   double n = table->rows, mean_z = 0, mean_t = 0, zz = 0, tt = 0, zt = 0;
+  int z_varies = 0, t_varies = 0; /* exactly: sums of what does not vary are rounding errors */
   s->loss = 0;
+  for (int i = 1; i < table->rows; i++) z_varies |= z[i] != z[0], t_varies |= table->value[i] != table->value[0];
   for (int i = 0; i < table->rows; i++) mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
   for (int i = 0; i < table->rows; i++) {
     double a = z[i] - mean_z, b = (double)table->value[i] - mean_t, error = z[i] - (double)table->value[i];
     zz += a * a, tt += b * b, zt += a * b;
     s->loss += error * error / n;
   }
-  s->r2 = 1 - s->loss * n / tt;
-  s->correlation = zt / sqrt(zz * tt);
+  s->r2 = t_varies ? 1 - s->loss * n / tt : NAN;
+  s->correlation = t_varies && z_varies ? zt / sqrt(zz * tt) : NAN;
 }
 
 static fd_status check_outputs(const fd_table *table, size_t outputs, const double *z) {
@@ -119,6 +121,7 @@ fd_status fd_selection_evaluate(fd_session *session) {
   if (sel->config->task.kind == FD_TASK_CLASSES)
     fd_info("step %" PRId64 ": rows that select: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
             s.mcc, better ? " (best)" : "");
+  else if (isnan(s.r2)) fd_info("step %" PRId64 ": rows that select: error %.5g%s", state->step, s.loss, better ? " (best)" : "");
   else fd_info("step %" PRId64 ": rows that select: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
   memcpy(values, &s, sizeof s);
   memcpy(names, fd_task_score_names, sizeof fd_task_score_names);

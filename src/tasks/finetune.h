@@ -7,7 +7,8 @@
 #include "train/session.h"
 
 /* Over the rows of a table. Classes: mean cross-entropy (nats), and the rest of scores.h; values: mean squared error, 1 - error /
- * variance (R squared) and Pearson's correlation. What does not belong to the kind of task is NAN. */
+ * variance (R squared) and Pearson's correlation. What does not belong to the kind of task is NAN, and so are AUROC, R
+ * squared and correlation where all labels, or all predictions, are the same. */
 typedef struct fd_task_scores {
   double loss, accuracy, f1, mcc, auroc, r2, correlation;
 } fd_task_scores;
