@@ -109,24 +109,6 @@ fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path)
   return FD_OK;
 }
 
-fd_status fd_make_folder(const char *path) {
-  char part[FD_PATH_MAX];
-  FD_TRY(fd_path(part, path, NULL, NULL));
-  if (!*part) return fd_fail(FD_USAGE, "the name of a folder is empty");
-  for (char *at = part + 1;; at++) {
-    char old = *at;
-    if (old != '/' && old != '\0') continue;
-    *at = '\0';
-    if (mkdir(part, 0777) && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
-    *at = old;
-    if (!old) break;
-  }
-  struct stat info;
-  if (stat(path, &info)) return fd_fail_errno("cannot stat", path);
-  if (!S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: exists and is not a folder", path);
-  return FD_OK;
-}
-
 /* Whether this failure says that the file system cannot sync a folder (CIFS, some FUSE): its names are as durable as they get. */
 static int has_no_sync(int code) { return code == EINVAL || code == EOPNOTSUPP || code == ENOSYS; }
 
@@ -138,14 +120,38 @@ fd_status fd_sync_folder(const char *path) {
   return status;
 }
 
-fd_status fd_commit_rename(const char *temporary, const char *path) {
+fd_status fd_sync_parent(const char *path) {
   char folder[FD_PATH_MAX];
-  if (rename(temporary, path)) return fd_fail_errno("cannot rename a finished file to", path);
   FD_TRY(fd_path(folder, path, NULL, NULL));
   char *slash = strrchr(folder, '/');
   if (slash == folder) return fd_sync_folder("/");
   if (slash) *slash = '\0';
   return fd_sync_folder(slash ? folder : ".");
+}
+
+fd_status fd_make_folder(const char *path) {
+  char part[FD_PATH_MAX];
+  FD_TRY(fd_path(part, path, NULL, NULL));
+  if (!*part) return fd_fail(FD_USAGE, "the name of a folder is empty");
+  for (char *at = part + 1;; at++) {
+    char old = *at;
+    if (old != '/' && old != '\0') continue;
+    *at = '\0';
+    int made = mkdir(part, 0777) == 0;
+    if (!made && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
+    if (made) FD_TRY(fd_sync_parent(part)); /* or what is made durable within is lost with its folder */
+    *at = old;
+    if (!old) break;
+  }
+  struct stat info;
+  if (stat(path, &info)) return fd_fail_errno("cannot stat", path);
+  if (!S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: exists and is not a folder", path);
+  return FD_OK;
+}
+
+fd_status fd_commit_rename(const char *temporary, const char *path) {
+  if (rename(temporary, path)) return fd_fail_errno("cannot rename a finished file to", path);
+  return fd_sync_parent(path);
 }
 
 static fd_status remove_inside(int at, const char *path);

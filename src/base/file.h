@@ -34,11 +34,14 @@ fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *byte
 /* write() until all is written (short writes, EINTR). */
 fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
 
-/* Makes a folder and its parents, with the modes that the umask leaves; existing ones are fine. */
+/* Makes a folder and its parents, durably, with the modes that the umask leaves; existing ones are fine. */
 fd_status fd_make_folder(const char *path) FD_MUST_CHECK;
 
 /* fsync of a folder: makes renames and new names in it durable. A file system that cannot do that is no failure. */
 fd_status fd_sync_folder(const char *path) FD_MUST_CHECK;
+
+/* The same of the folder that holds a name. */
+fd_status fd_sync_parent(const char *path) FD_MUST_CHECK;
 
 /* Renames a finished temporary onto `path` and makes the name durable. */
 fd_status fd_commit_rename(const char *temporary, const char *path) FD_MUST_CHECK;
