@@ -63,8 +63,8 @@ static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest 
   free(text);
   if (status == FD_OK) status = fd_sync_folder(temporary);
   if (status == FD_OK) status = fd_commit_rename(temporary, in->options->output);
-  if (status == FD_OK) status = fd_path(path, in->options->output, lock_name, NULL);
-  if (status == FD_OK) unlink(path);
+  /* Also of a folder that is in its place by a rename whose sync failed. */
+  if (fd_path(path, in->options->output, lock_name, NULL) == FD_OK) unlink(path);
   return status;
 }
 

@@ -202,7 +202,9 @@ static fd_status read_bases(twobit *t, const fd_record *r, uint8_t *symbols) {
     int64_t left = (r->length - done + 3) / 4;
     size_t n = left < BLOCK ? (size_t)left : BLOCK;
     FD_TRY(fd_guard_go_on());
-    if (fread(block, 1, n, t->file) != n) return fd_fail(FD_DATA, "%s: the 2bit file is cut off in '%s'", t->path, r->name);
+    if (fread(block, 1, n, t->file) != n)
+      return ferror(t->file) ? fd_fail_errno("cannot read", t->path)
+                             : fd_fail(FD_DATA, "%s: the 2bit file is cut off in '%s'", t->path, r->name);
     for (size_t i = 0; i < n * 4 && done < r->length; i++, done++) symbols[done] = base[block[i / 4] >> (6 - 2 * (i % 4)) & 3];
   }
   for (size_t i = 0; i < r->runs; i++) memset(symbols + r->run[i].begin, FD_N, (size_t)(r->run[i].end - r->run[i].begin));
