@@ -194,6 +194,11 @@ int fd_exists(const char *path) {
   return lstat(path, &info) == 0;
 }
 
+int fd_is_absent(const char *path) {
+  struct stat info;
+  return lstat(path, &info) && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG);
+}
+
 fd_status fd_file_size(const char *path, uint64_t *bytes) {
   struct stat info;
   if (stat(path, &info)) return fd_fail_errno("cannot open", path);

@@ -53,6 +53,10 @@ fd_status fd_remove_folder(const char *path) FD_MUST_CHECK;
 /* 1 when the name exists (any kind), else 0. */
 int fd_exists(const char *path);
 
+/* 1 when nothing has the name, for certain. After a look that fails otherwise (EIO) it is 0: opening it says why. For what is read
+ * when it is there. */
+int fd_is_absent(const char *path);
+
 /* Size in bytes of a regular file. */
 fd_status fd_file_size(const char *path, uint64_t *bytes) FD_MUST_CHECK;
 

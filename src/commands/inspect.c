@@ -188,7 +188,7 @@ static fd_status inspect_shards(const char *folder) {
 
 static int has(const char *folder, const char *name) {
   char path[FD_PATH_MAX];
-  return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
+  return fd_path(path, folder, name, NULL) == FD_OK && !fd_is_absent(path);
 }
 
 static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }

@@ -108,7 +108,7 @@ static fd_status read_names(const npy *f) {
   if ((size_t)snprintf(path, sizeof path, "%s.ids.txt", f->path) >= sizeof path) return FD_OK;
   FILE *in;
   uint64_t bytes;
-  if (!fd_exists(path)) {
+  if (fd_is_absent(path)) {
     fd_shown_line("ids", "the file of names (.ids.txt) is not beside it");
     return FD_OK;
   }

@@ -52,7 +52,7 @@ static fd_status cut_back(const char *path, int64_t resume_step) {
   fd_output out = {0};
   FILE *in;
   uint64_t bytes;
-  if (!fd_exists(path)) return FD_OK;
+  if (fd_is_absent(path)) return FD_OK;
   FD_TRY(fd_open_stream(path, &in, &bytes));
   fd_status status = fd_output_begin(&out, path);
   if (status == FD_OK) status = copy_lines(in, out.stream, path, resume_step);
