@@ -65,14 +65,24 @@ fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) {
   return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
 }
 
-int fd_begins_with(const char *path, const void *bytes, size_t count) {
+fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) {
   char head[16];
   struct stat info;
+  fd_status status = FD_OK;
+  *same = 0;
+  if (fd_is_absent(path)) return FD_OK;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  int same = fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && count <= sizeof head &&
-             pread(fd, head, count, 0) == (ssize_t)count && !memcmp(head, bytes, count);
-  if (fd >= 0) close(fd);
-  return same;
+  if (fd < 0 && errno == ENXIO) return FD_OK; /* a socket */
+  if (fd < 0) return fd_fail_errno("cannot open", path);
+  if (fstat(fd, &info)) {
+    status = fd_fail_errno("cannot stat", path);
+  } else if (S_ISREG(info.st_mode) && count <= sizeof head) {
+    ssize_t n = pread(fd, head, count, 0);
+    if (n < 0) status = fd_fail_errno("cannot read", path);
+    else *same = n == (ssize_t)count && !memcmp(head, bytes, count);
+  }
+  close(fd);
+  return status;
 }
 
 fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) {

@@ -24,8 +24,9 @@ fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) FD_MUST_CHEC
 /* The same as a stream, closed with fclose. */
 fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) FD_MUST_CHECK;
 
-/* Whether it is a regular file that begins with these bytes (at most 16); says nothing where it is not. */
-int fd_begins_with(const char *path, const void *bytes, size_t count);
+/* *same: whether it is a regular file that begins with these bytes (at most 16). What is not there or no regular file does not; one
+ * that cannot be read is a failure. */
+fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) FD_MUST_CHECK;
 
 /* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
  * anything is read. */

@@ -97,7 +97,8 @@ static fd_status take_folder(const char *temporary, int *lock) {
   struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || !fd_exists(path)))
+  /* An empty one is of a prepare that ended before it could lock. */
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || (!fd_exists(path) && rmdir(temporary))))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));

@@ -38,9 +38,10 @@ static fd_status read_words(twobit *t, uint32_t *words, size_t count) {
   return FD_OK;
 }
 
-int fd_twobit_detect(const char *path) {
+fd_status fd_twobit_detect(const char *path, int *is) {
   const uint32_t swapped = swap(signature);
-  return fd_begins_with(path, &signature, sizeof signature) || fd_begins_with(path, &swapped, sizeof swapped);
+  FD_TRY(fd_begins_with(path, &signature, sizeof signature, is));
+  return *is ? FD_OK : fd_begins_with(path, &swapped, sizeof swapped, is);
 }
 
 static void close_twobit(twobit *t) {

@@ -51,7 +51,7 @@ typedef struct npy {
   uint64_t begin; /* of the values */
 } npy;
 
-static int is_npy(const char *path) { return fd_begins_with(path, "\x93NUMPY", 6); }
+static fd_status is_npy(const char *path, int *is) { return fd_begins_with(path, "\x93NUMPY", 6, is); }
 
 /* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
 static fd_status read_header(npy *f) {
@@ -144,12 +144,17 @@ static fd_status show_npy(const char *path) {
   return status == FD_OK ? read_names(&f) : status;
 }
 
-int fd_matrix_is_one(const char *path) { return is_npy(path) || fd_matrix_is_h5(path); }
+fd_status fd_matrix_is_one(const char *path, int *is) {
+  FD_TRY(is_npy(path, is));
+  return *is ? FD_OK : fd_matrix_is_h5(path, is);
+}
 
 fd_status fd_matrix_show(const char *path) {
   char hex[FD_SHA256_HEX];
   uint64_t bytes;
+  int npy;
+  FD_TRY(is_npy(path, &npy));
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   fd_print("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
-  return is_npy(path) ? show_npy(path) : fd_matrix_show_h5(path);
+  return npy ? show_npy(path) : fd_matrix_show_h5(path);
 }
