@@ -65,6 +65,14 @@ fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) {
   return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
 }
 
+fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) {
+  if (!feof(in) || ferror(in)) return fd_fail_errno("cannot read", path); /* also a line without memory for it */
+  off_t at = ftello(in);
+  if (at < 0) return fd_fail_errno("cannot read", path);
+  if ((uint64_t)at >= bytes) return FD_OK;
+  return fd_fail(FD_IO, "%s: became shorter while it was read (%lld of %llu bytes)", path, (long long)at, (unsigned long long)bytes);
+}
+
 fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) {
   char head[16];
   struct stat info;

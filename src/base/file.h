@@ -24,6 +24,10 @@ fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) FD_MUST_CHEC
 /* The same as a stream, closed with fclose. */
 fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) FD_MUST_CHECK;
 
+/* Of a stream whose lines were read to their end: whether it came there without a failure, and not before the `bytes` that it had when
+ * it was opened. */
+fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) FD_MUST_CHECK;
+
 /* *same: whether it is a regular file that begins with these bytes (at most 16). What is not there or no regular file does not; one
  * that cannot be read is a failure. */
 fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) FD_MUST_CHECK;

@@ -122,7 +122,7 @@ static fd_status read_names(const npy *f) {
     if (items < FD_SHOWN_IDS && used < sizeof shown)
       used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
   }
-  fd_status status = feof(in) ? FD_OK : fd_fail_errno("cannot read", path);
+  fd_status status = fd_check_end(in, bytes, path);
   free(line);
   fclose(in);
   FD_TRY(status);
