@@ -102,6 +102,8 @@ static fd_status take_folder(const char *temporary, int *lock) {
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));
+  /* After a power loss, too, what is in the folder has the lock beside it that says whose it is. */
+  FD_TRY(fd_sync_folder(temporary));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
   for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
