@@ -70,7 +70,8 @@ fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) {
   off_t at = ftello(in);
   if (at < 0) return fd_fail_errno("cannot read", path);
   if ((uint64_t)at >= bytes) return FD_OK;
-  return fd_fail(FD_IO, "%s: became shorter while it was read (%lld of %llu bytes)", path, (long long)at, (unsigned long long)bytes);
+  return fd_fail(FD_IO, "%s: became shorter while it was read (%lld of %llu bytes)", path, (long long)at,
+                 (unsigned long long)bytes);
 }
 
 fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) {

@@ -24,12 +24,12 @@ fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) FD_MUST_CHEC
 /* The same as a stream, closed with fclose. */
 fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) FD_MUST_CHECK;
 
-/* Of a stream whose lines were read to their end: whether it came there without a failure, and not before the `bytes` that it had when
- * it was opened. */
+/* Of a stream whose lines were read to their end: whether it came there without a failure, and not before the `bytes` that it had
+ * when it was opened. */
 fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) FD_MUST_CHECK;
 
-/* *same: whether it is a regular file that begins with these bytes (at most 16). What is not there or no regular file does not; one
- * that cannot be read is a failure. */
+/* *same: whether it is a regular file that begins with these bytes (at most 16). What is not there or no regular file does not;
+ * one that cannot be read is a failure. */
 fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) FD_MUST_CHECK;
 
 /* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
@@ -58,8 +58,8 @@ fd_status fd_remove_folder(const char *path) FD_MUST_CHECK;
 /* 1 when the name exists (any kind), else 0. */
 int fd_exists(const char *path);
 
-/* 1 when nothing has the name, for certain. After a look that fails otherwise (EIO) it is 0: opening it says why. For what is read
- * when it is there. */
+/* 1 when nothing has the name, for certain. After a look that fails otherwise (EIO) it is 0: opening it says why. For what is
+ * read when it is there. */
 int fd_is_absent(const char *path);
 
 /* Size in bytes of a regular file. */

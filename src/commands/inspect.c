@@ -217,8 +217,8 @@ static fd_status inspect_hdf5(const char *path) {
   if (child == 0) {
     bound_reader(bytes);
     fd_status status = show_hdf5(path);
-    fflush(stdout);
-    _exit(status);
+    int lost = fflush(stdout) || ferror(stdout);
+    _exit(status == FD_OK && lost ? fd_fail(FD_IO, "cannot write to standard output") : status);
   }
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);

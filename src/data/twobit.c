@@ -29,11 +29,13 @@ typedef struct extent {
 
 static uint32_t swap(uint32_t x) { return x >> 24 | (x >> 8 & 0xff00u) | (x << 8 & 0xff0000u) | x << 24; }
 
-static fd_status cut_off(const twobit *t) { return fd_fail(FD_DATA, "%s: the 2bit file is cut off", t->path); }
+/* Of a read that gave less than was asked for, or a size that the file does not have. */
+static fd_status cut_off(const twobit *t) {
+  return ferror(t->file) ? fd_fail_errno("cannot read", t->path) : fd_fail(FD_DATA, "%s: the 2bit file is cut off", t->path);
+}
 
 static fd_status read_words(twobit *t, uint32_t *words, size_t count) {
-  if (fread(words, sizeof *words, count, t->file) != count)
-    return ferror(t->file) ? fd_fail_errno("cannot read", t->path) : cut_off(t);
+  if (fread(words, sizeof *words, count, t->file) != count) return cut_off(t);
   for (size_t i = 0; t->swapped && i < count; i++) words[i] = swap(words[i]);
   return FD_OK;
 }

@@ -53,25 +53,31 @@ typedef struct npy {
 
 static fd_status is_npy(const char *path, int *is) { return fd_begins_with(path, "\x93NUMPY", 6, is); }
 
+static fd_status take(const npy *f, void *to, size_t bytes, const char *where) {
+  if (fread(to, 1, bytes, f->in) == bytes) return FD_OK;
+  if (ferror(f->in)) return fd_fail_errno("cannot read", f->path);
+  return fd_fail(FD_DATA, "%s: ends within its %s", f->path, where);
+}
+
 /* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
 static fd_status read_header(npy *f) {
   unsigned char head[12] = {0};
   char *text = NULL, *shape;
   long long rows = 0, width = 0;
   int at = 0;
-  if (fread(head, 1, 10, f->in) != 10) return fd_fail(FD_DATA, "%s: ends within its first 10 bytes", f->path);
+  FD_TRY(take(f, head, 10, "first 10 bytes"));
   size_t length = (size_t)head[8] | (size_t)head[9] << 8;
   if (head[6] > 1) {
-    if (fread(head + 10, 1, 2, f->in) != 2) return fd_fail(FD_DATA, "%s: ends within its first 12 bytes", f->path);
+    FD_TRY(take(f, head + 10, 2, "first 12 bytes"));
     length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
   }
   f->begin = (head[6] > 1 ? 12 : 10) + (uint64_t)length;
   if (length > HEADER_MAX) return fd_fail(FD_DATA, "%s: a header of %zu bytes: this is no NumPy file of findna", f->path, length);
   FD_TRY(fd_alloc(&text, length + 1, 1, "the header of a NumPy file"));
-  fd_status status = FD_OK;
-  if (fread(text, 1, length, f->in) != length) status = fd_fail(FD_DATA, "%s: ends within its header", f->path);
-  else if (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
-           sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width))
+  fd_status status = take(f, text, length, "header");
+  if (status == FD_OK &&
+      (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
+       sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width)))
     status = fd_fail(FD_DATA, "%s: holds no rows of float32, as 'findna embed' writes them: %.100s", f->path, text);
   f->rows = rows, f->width = width;
   free(text);
@@ -92,8 +98,8 @@ static fd_status read_values(npy *f, uint64_t bytes) {
   fd_value_range_begin(&range);
   for (int64_t row = 0; row < f->rows && status == FD_OK; row += most) {
     size_t count = (size_t)((f->rows - row < most ? f->rows - row : most) * f->width);
-    if (fread(values, sizeof *values, count, f->in) != count) status = fd_fail_errno("cannot read", f->path);
-    else fd_value_range_add(&range, values, (int64_t)count);
+    status = take(f, values, count * sizeof *values, "values");
+    if (status == FD_OK) fd_value_range_add(&range, values, (int64_t)count);
   }
   free(values);
   if (status == FD_OK) fd_value_range_print(&range);

@@ -36,8 +36,8 @@ struct fd_checkpointer {
   char temporary[FD_PATH_MAX];
   int cls, width;
   int busy, late, failed_in_a_row; /* late: still being written after a limit */
-  fd_status failure, place; /* place: of making the folder, at the root */
-  int64_t durable_step; /* -1: none yet */
+  fd_status failure, place;        /* place: of making the folder, at the root */
+  int64_t durable_step;            /* -1: none yet */
   pthread_t writer;
   atomic_int ready, abandoned;
 };
