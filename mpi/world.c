@@ -59,6 +59,7 @@ static fd_status leave(fd_comm *comm, int code) {
 
 enum {
   CHUNK = 1 << 26 /* bytes of a call: on a slow network each must end within comm.limit */,
+  START_SECONDS = 300 /* for all ranks to have come; until then there is no watchdog */,
   SILENT_SECONDS = 30, /* these: until a config says otherwise */
   STALL_SECONDS = 600
 };
@@ -164,6 +165,8 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
     return FD_OK;
   }
   fd_guard_watch_launcher(sign);
+  fd_guard_limit(START_SECONDS, FD_LOST,
+                 "the start of MPI waits for a rank that does not come (another program? one that has ended?)");
   if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &threads)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
   fd_comm *c = &world->comm;
@@ -179,6 +182,7 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call from here on is checked */
   FD_TRY(learn_place(c));
   FD_TRY(begin_watch(world, threads));
+  fd_guard_limit(0, FD_OK, "");
   *comm = c;
   return FD_OK;
 }

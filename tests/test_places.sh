@@ -29,6 +29,10 @@ mkfifo pipe.tsv; expect "a pipe is not replaced" 73 "device or a pipe" "$FINDNA"
 expect "nor by a report" 73 "no plain file" "$FINDNA" report run --output pipe.tsv
 check "it is still there" test -p pipe.tsv
 ln -s s.fa same.tsv; expect "a link to the input" 73 "is an input" "$FINDNA" embed run s.fa --output same.tsv
+cp s.fa in.npy.ids.txt; expect "the names beside the output are the input" 73 "is an input" "$FINDNA" embed run in.npy.ids.txt --output in.npy
+check "it stays" cmp s.fa in.npy.ids.txt
+cp run/metrics.jsonl kept.jsonl; expect "a report over the run's metrics" 73 "is an input" "$FINDNA" report run --output run/metrics.jsonl
+check "they stay" cmp kept.jsonl run/metrics.jsonl
 
 # --- nothing is removed or written through links that somebody laid ----------------------------------------------------------
 mkdir -p precious/sub; echo x >precious/a; echo x >precious/sub/b
@@ -42,7 +46,17 @@ rm p.tmp-prepare
 cp -r half locked; rm locked/run.lock; echo keep >target; ln -s "$PWD/target" locked/run.lock
 expect "a lock that is a link" 77 "is a link" "$FINDNA" pretrain $tiny run.folder=locked
 check "is not written to" grep -qx keep target
+cp -r half piped; rm piped/run.lock; mkfifo piped/run.lock
+expect "a lock that is a pipe" 77 "is a pipe" "$FINDNA" pretrain $tiny run.folder=piped
+cp -r half logged; mkdir logged/windows; for rank in 0 1; do ln -s "$PWD/target" logged/windows/start-000$((2 - rank))-rank-$rank; done
+expect "a log of windows that is a link" 73 "start-0001-rank-1: File exists" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain $tiny run.folder=logged log.windows=true
+check "what it points at is not written to" grep -qx keep target
+cp -r half halted; mkdir halted/stop
+expect "a stop file that cannot be removed" 85 "halted/stop cannot be removed" "$FINDNA" pretrain $tiny run.folder=halted
 if [ "$(id -u)" = 0 ]; then
+  mkdir shared; chmod 1777 shared; ln -s "$PWD/target" shared/x.tsv; chown -h 12345 shared/x.tsv
+  expect "an output that another user made a link" 77 "another user" "$FINDNA" embed run s.fa --output shared/x.tsv
+  check "leads to nothing written" grep -qx keep target
   cp -r half foreign; mv foreign/metrics.jsonl target.jsonl; ln -s "$PWD/target.jsonl" foreign/metrics.jsonl; chown -h 12345 foreign/metrics.jsonl
   expect "a link of another user in a run folder" 77 "another user" "$FINDNA" pretrain $tiny run.folder=foreign
   cp -r half own; mv own/ckpt own-ckpt; ln -s ../own-ckpt own/ckpt

@@ -10,7 +10,8 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* Mutable globals, which the program else avoids: who is speaking, and whether a progress line is open. */
+/* Mutable globals, which the program else avoids, so that any file can log: who is speaking, and whether a progress line is open.
+ */
 static int log_rank, log_size = 1;
 static char log_host[64];
 static int progress_open;

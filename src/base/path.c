@@ -50,6 +50,23 @@ fd_status fd_path_expand_words(char ***out, int count, char *const *words) {
   return status;
 }
 
+/* The rule by which the kernel follows links in /tmp (protected_symlinks), which reading a link goes round: where everybody may
+ * make names, only links of this user, of the folder's owner and of root lead on. */
+static fd_status check_link(const char *link) {
+  struct stat info, place;
+  char folder[FD_PATH_MAX];
+  FD_TRY(fd_path(folder, link, NULL, NULL));
+  char *slash = strrchr(folder, '/');
+  if (slash) slash[slash == folder] = '\0';
+  if (lstat(link, &info) || stat(slash ? folder : ".", &place)) return FD_OK; /* the use of the name will say */
+  if (!(place.st_mode & S_IWOTH) || !info.st_uid || info.st_uid == geteuid() || info.st_uid == place.st_uid) return FD_OK;
+  return fd_fail(
+      FD_PERMISSION,
+      "%s: is a link that another user made (number %ld), in a folder that everybody can write to: what is behind it is "
+      "not written; remove it, or give another name",
+      link, (long)info.st_uid);
+}
+
 fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
   char target[FD_PATH_MAX], name[FD_PATH_MAX];
   FD_TRY(fd_path(out, path, NULL, NULL));
@@ -57,6 +74,7 @@ fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
     ssize_t n = readlink(out, target, sizeof target - 1);
     if (n < 0) return FD_OK; /* no link, or nothing yet; whatever else is wrong, the use of the name will say */
     target[n] = '\0';
+    FD_TRY(check_link(out));
     char *slash = *target == '/' ? NULL : strrchr(out, '/'); /* a relative one begins in the folder of the link */
     if (slash) slash[slash == out] = '\0';
     FD_TRY(fd_path(name, slash ? out : target, slash ? target : NULL, NULL));

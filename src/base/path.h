@@ -15,7 +15,8 @@ fd_status fd_path_expand(char out[FD_PATH_MAX], const char *given) FD_MUST_CHECK
  * a new command line of `count` words, ended by NULL, released with free(). */
 fd_status fd_path_expand_words(char ***out, int count, char *const *words) FD_MUST_CHECK;
 
-/* The name behind a chain of links, which need not exist; a path that is no link is itself. */
+/* The name behind a chain of links, which need not exist; a path that is no link is itself. FD_PERMISSION: a link that another
+ * user laid in a folder that everybody can write to. */
 fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) FD_MUST_CHECK;
 
 /* Whether a file can be made there, asked before long work: FD_MISSING when its folder is not there, FD_BUSY when it is there and

@@ -71,8 +71,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (o->spreadsheet && !fd_matrix_is_text(o->output))
     return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
   FD_TRY(fd_check_output_place(o->output));
-  FD_TRY(fd_check_output(o->output, o->words[1]));
-  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
+  FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
+  return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
 }
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {

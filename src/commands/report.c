@@ -2,6 +2,7 @@
 #include "base/args.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "output/report.h"
 #include "output/tensorboard.h"
@@ -16,6 +17,18 @@ static fd_status report_one(const char *folder, const char *output) {
   FD_TRY(fd_path(results, folder, "results.json", NULL));
   FD_TRY(fd_is_absent(results) ? fd_report_write(folder, output) : fd_report_write_suite(folder, output));
   fd_info("wrote %s", output);
+  return FD_OK;
+}
+
+/* The page must not replace what it is made of. */
+static fd_status check_output(const char *folder, const char *output) {
+  static const char *const names[] = {"metrics.jsonl", "config.used.yaml", "environment.json",
+                                      "finetune.json", "probe.json",       "results.json"};
+  char path[FD_PATH_MAX];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    FD_TRY(fd_path(path, folder, names[i], NULL));
+    FD_TRY(fd_check_output(output, path));
+  }
   return FD_OK;
 }
 
@@ -63,6 +76,7 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));
   if (helped) return FD_OK;
   if (!count) return fd_fail(FD_USAGE, "findna report: which FOLDER? For example: findna report runs/demo");
+  for (int i = 0; i < count; i++) FD_TRY(check_output(folders[i], output));
   for (int i = 0; i < count && tensorboard; i++) FD_TRY(write_events(folders[i]));
   return count == 1 ? report_one(folders[0], output) : report_several(folders, count, output);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/path.h"
 #include "output/matrix_formats.h"
 
 /* By the ending; a text may be packed. */
@@ -22,6 +23,14 @@ fd_status fd_matrix_check_name(const char *path) {
   return format_of(path)
              ? FD_OK
              : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy, .tsv or .tsv.gz: that is the format", path);
+}
+
+fd_status fd_matrix_check_output(const char *path, const char *input) {
+  char beside[FD_PATH_MAX];
+  FD_TRY(fd_check_output(path, input));
+  if (format_of(path) != &fd_matrix_npy) return FD_OK;
+  FD_TRY(fd_matrix_npy_names(beside, path));
+  return fd_check_output(beside, input);
 }
 
 int fd_matrix_is_text(const char *path) { return format_of(path) == &fd_matrix_tsv; }

@@ -32,6 +32,9 @@ typedef struct fd_matrix fd_matrix;
 /* FD_USAGE unless the name's ending is that of a format. */
 fd_status fd_matrix_check_name(const char *path) FD_MUST_CHECK;
 
+/* FD_BUSY when the file, or the one of the names beside it, would replace the file `input`. */
+fd_status fd_matrix_check_output(const char *path, const char *input) FD_MUST_CHECK;
+
 /* Whether the name's ending is that of a text. */
 int fd_matrix_is_text(const char *path);
 

@@ -21,6 +21,9 @@ struct fd_matrix {
   void *own;           /* of the format */
 };
 
+/* The file of names beside an .npy file. */
+fd_status fd_matrix_npy_names(char names[FD_PATH_MAX], const char *path) FD_MUST_CHECK;
+
 extern const fd_matrix_format fd_matrix_h5, fd_matrix_npy, fd_matrix_tsv;
 
 #endif

@@ -11,12 +11,16 @@ typedef struct files {
   fd_output values, ids;
 } files;
 
+fd_status fd_matrix_npy_names(char names[FD_PATH_MAX], const char *path) {
+  int n = snprintf(names, FD_PATH_MAX, "%s.ids.txt", path);
+  return n < FD_PATH_MAX ? FD_OK : fd_fail(FD_USAGE, "%s: is too long a name", path);
+}
+
 static fd_status begin(fd_matrix *m) {
   char path[FD_PATH_MAX], header[HEADER + 1];
   FD_TRY(fd_alloc(&m->own, 1, sizeof(files), "a matrix"));
   files *f = m->own;
-  if (strlen(m->path) + sizeof ".ids.txt" > sizeof path) return fd_fail(FD_USAGE, "%s: is too long a name", m->path);
-  snprintf(path, sizeof path, "%.*s.ids.txt", (int)(sizeof path - sizeof ".ids.txt"), m->path);
+  FD_TRY(fd_matrix_npy_names(path, m->path));
   FD_TRY(fd_output_begin(&f->values, m->path));
   FD_TRY(fd_output_begin(&f->ids, path));
   int n =

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/finite.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -227,9 +228,11 @@ static fd_status check_chunk(const work *w) {
 
 /* Root. */
 static fd_status write_chunk(work *w, fd_matrix *matrix) {
-  for (int i = 0; i < w->c.count; i++)
+  for (int i = 0; i < w->c.count; i++) {
+    FD_TRY(fd_guard_go_on()); /* HDF5 takes a second for some thousand rows on a busy machine */
     FD_TRY(fd_matrix_append(matrix, w->c.id[i], row_of(w, i + 1) - row_of(w, i),
                             w->c.values + (size_t)row_of(w, i) * (size_t)w->width));
+  }
   return FD_OK;
 }
 
@@ -253,7 +256,7 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
     if (!w->c.count) return FD_OK;
     FD_TRY(embed_chunk(w));
     FD_TRY(fd_comm_agree(w->comm, root ? check_chunk(w) : FD_OK));
-    if (root) FD_TRY(write_chunk(w, matrix));
+    FD_TRY(fd_comm_agree(w->comm, root ? write_chunk(w, matrix) : FD_OK));
     done += w->c.start[w->c.count];
     double seconds = fd_seconds() - start;
     fd_progress(root && left == 0,

@@ -1,6 +1,7 @@
 /* Lock, move aside, describe. */
 #include "train/run_folder.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,13 +86,14 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
     FD_TRY(check_owners(folder));
     FD_TRY(fd_path(path, folder, "run.lock", NULL));
     FD_TRY(fd_lock(path, lock));
-    FD_TRY(count(folder, &checkpoints)); /* now: until the lock was ours, another run may have written here */
-    FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
-    if (!restart && !checkpoints && fd_exists(path))
-      fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", folder);
-    if (restart || !checkpoints) FD_TRY(move_aside(folder));
   }
-  return fd_same_run_folder(comm, folder);
+  FD_TRY(fd_same_run_folder(comm, folder)); /* before anything in it is moved */
+  if (comm->rank) return FD_OK;
+  FD_TRY(count(folder, &checkpoints)); /* now: until the lock was ours, another run may have written here */
+  FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
+  if (!restart && !checkpoints && fd_exists(path))
+    fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", folder);
+  return restart || !checkpoints ? move_aside(folder) : FD_OK;
 }
 
 static fd_status write_used_config(const fd_run *run) {
@@ -147,8 +149,13 @@ fd_status fd_run_folder_window_log(const fd_run *run, FILE **log) {
   FD_TRY(comm->ops->broadcast(comm, &start, sizeof start, 0));
   snprintf(name, sizeof name, "start-%04d-rank-%d", start, comm->rank);
   FD_TRY(fd_path(path, folder, name, NULL));
-  *log = fopen(path, "w");
-  if (!*log) return fd_fail_errno("cannot open", path);
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (fd < 0) return fd_fail_errno("cannot create", path);
+  *log = fdopen(fd, "w");
+  if (!*log) {
+    close(fd);
+    return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
+  }
   setlinebuf(*log);
   return FD_OK;
 }

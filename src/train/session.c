@@ -1,8 +1,10 @@
 /* The loop around the step. */
 #include "train/session.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -178,7 +180,8 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     FD_TRY(last_checkpoint(s, clock, 1));
     if (wish[WANT_STOP] && s->run->comm->rank == 0) {
       FD_TRY(fd_path(path, s->run->folder, "stop", NULL));
-      unlink(path); /* obeyed; it must not stop the resumed run */
+      if (unlink(path) && errno != ENOENT) /* obeyed; it must not stop the resumed run */
+        fd_warn("%s cannot be removed (%s): remove it, or each start stops again after one step", path, strerror(errno));
     }
     return s->run->comm->ops->barrier(s->run->comm);
   }
