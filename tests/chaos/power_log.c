@@ -39,7 +39,7 @@ void *power_need(void *block) {
   exit(1);
 }
 
-static void stop(const char *what, const char *line) {
+static _Noreturn void stop(const char *what, const char *line) {
   fprintf(stderr, "power: %s: %.200s\n", what, line);
   exit(1);
 }
