@@ -122,7 +122,9 @@ $(B)/src/cpu/kernels_%.o: src/cpu/kernels.c
 $(B)/tests/%: tests/%.c $(B)/libfindna.a
 	@mkdir -p $(@D)
 	@echo "  test $<"
-	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $(B)/libfindna.a $(LDFLAGS) $(LDLIBS) -lcmocka
+	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(B)/libfindna.a $(LDFLAGS) $(LDLIBS) -lcmocka
+
+$(B)/tests/chaos/power: $(patsubst %,$(B)/tests/chaos/power_%.o,log model judge run)
 
 # The program under its full name, for a test that builds one with other flags.
 program: $(B)/findna
@@ -158,7 +160,7 @@ fuzz:
 	$(Q)mkdir -p build
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
-test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip emulated
+test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
@@ -167,14 +169,12 @@ check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_parts $(B)/tests/tes
 	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
-# Kill trials, flipped bits and failing calls: half an hour and more. TRIALS, KILLS, FLIPS, SEED, STRIDE may be given.
-test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip
+# Kills, flipped bits, failing calls and allocations, power loss: an hour and more on two cores. KILLS, FLIPS, STRIDE, MAX, STATES, AGAIN,
+# TRIALS, COMMANDS, CALLS, JOBS and SEED may be given; the scripts say what of.
+test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip $(B)/tests/chaos/power
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/calls.sh
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/memory.sh
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/jobs.sh
-	$(Q)FINDNA=$(CURDIR)/$(B)/findna bash tests/chaos/orphans.sh
+	$(Q)for part in calls syscalls memory power jobs orphans; do FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/$$part.sh || exit 1; done
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench

@@ -1,3 +1,6 @@
 #!/usr/bin/env bash
-# A sample of the failing calls that make test-chaos goes through one by one.
-STRIDE=11 exec bash "$(dirname "$0")/chaos/calls.sh"
+# A sample of the failing calls and power losses that make test-chaos goes through one by one.
+cd "$(dirname "$0")/chaos" || exit 1
+STRIDE=40 bash ./calls.sh
+MAX=1 COMMANDS='^(prepare-gz|resume|embed-npy)$' CALLS='write|fsync|rename|openat|read|mkdir|unlink' bash ./syscalls.sh
+STATES=8 AGAIN=1 COMMANDS='^(pretrain|prepare|embed-npy|export)$' bash ./power.sh

@@ -36,6 +36,8 @@ expect "OUT that is no name" 64 "not the name of a new folder" "$FINDNA" prepare
 mkdir mine.tmp-prepare && touch mine.tmp-prepare/file
 expect "a folder that is in the way is not touched" 73 "is in the way" "$FINDNA" prepare --window 100 --count 10 mine small.fa
 check "and is as it was" test -f mine.tmp-prepare/file
+mkdir early.tmp-prepare
+expect "an empty one is of a prepare that ended before it could lock" 0 "written" "$FINDNA" prepare --window 100 --count 10 early small.fa
 mkdir held.tmp-prepare && (flock -n 9; sleep 2) 9>held.tmp-prepare/prepare.lock & sleep 0.3
 expect "two at once" 73 "in use" "$FINDNA" prepare --window 100 --count 10 held small.fa
 wait

@@ -65,14 +65,33 @@ fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) {
   return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
 }
 
-int fd_begins_with(const char *path, const void *bytes, size_t count) {
+fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) {
+  if (!feof(in) || ferror(in)) return fd_fail_errno("cannot read", path); /* also a line without memory for it */
+  off_t at = ftello(in);
+  if (at < 0) return fd_fail_errno("cannot read", path);
+  if ((uint64_t)at >= bytes) return FD_OK;
+  return fd_fail(FD_IO, "%s: became shorter while it was read (%lld of %llu bytes)", path, (long long)at,
+                 (unsigned long long)bytes);
+}
+
+fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) {
   char head[16];
   struct stat info;
+  fd_status status = FD_OK;
+  *same = 0;
+  if (fd_is_absent(path)) return FD_OK;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  int same = fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && count <= sizeof head &&
-             pread(fd, head, count, 0) == (ssize_t)count && !memcmp(head, bytes, count);
-  if (fd >= 0) close(fd);
-  return same;
+  if (fd < 0 && errno == ENXIO) return FD_OK; /* a socket */
+  if (fd < 0) return fd_fail_errno("cannot open", path);
+  if (fstat(fd, &info)) {
+    status = fd_fail_errno("cannot stat", path);
+  } else if (S_ISREG(info.st_mode) && count <= sizeof head) {
+    ssize_t n = pread(fd, head, count, 0);
+    if (n < 0) status = fd_fail_errno("cannot read", path);
+    else *same = n == (ssize_t)count && !memcmp(head, bytes, count);
+  }
+  close(fd);
+  return status;
 }
 
 fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) {
@@ -109,24 +128,6 @@ fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path)
   return FD_OK;
 }
 
-fd_status fd_make_folder(const char *path) {
-  char part[FD_PATH_MAX];
-  FD_TRY(fd_path(part, path, NULL, NULL));
-  if (!*part) return fd_fail(FD_USAGE, "the name of a folder is empty");
-  for (char *at = part + 1;; at++) {
-    char old = *at;
-    if (old != '/' && old != '\0') continue;
-    *at = '\0';
-    if (mkdir(part, 0777) && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
-    *at = old;
-    if (!old) break;
-  }
-  struct stat info;
-  if (stat(path, &info)) return fd_fail_errno("cannot stat", path);
-  if (!S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: exists and is not a folder", path);
-  return FD_OK;
-}
-
 /* Whether this failure says that the file system cannot sync a folder (CIFS, some FUSE): its names are as durable as they get. */
 static int has_no_sync(int code) { return code == EINVAL || code == EOPNOTSUPP || code == ENOSYS; }
 
@@ -138,14 +139,38 @@ fd_status fd_sync_folder(const char *path) {
   return status;
 }
 
-fd_status fd_commit_rename(const char *temporary, const char *path) {
+fd_status fd_sync_parent(const char *path) {
   char folder[FD_PATH_MAX];
-  if (rename(temporary, path)) return fd_fail_errno("cannot rename a finished file to", path);
   FD_TRY(fd_path(folder, path, NULL, NULL));
   char *slash = strrchr(folder, '/');
   if (slash == folder) return fd_sync_folder("/");
   if (slash) *slash = '\0';
   return fd_sync_folder(slash ? folder : ".");
+}
+
+fd_status fd_make_folder(const char *path) {
+  char part[FD_PATH_MAX];
+  FD_TRY(fd_path(part, path, NULL, NULL));
+  if (!*part) return fd_fail(FD_USAGE, "the name of a folder is empty");
+  for (char *at = part + 1;; at++) {
+    char old = *at;
+    if (old != '/' && old != '\0') continue;
+    *at = '\0';
+    int made = mkdir(part, 0777) == 0;
+    if (!made && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
+    if (made) FD_TRY(fd_sync_parent(part)); /* or what is made durable within is lost with its folder */
+    *at = old;
+    if (!old) break;
+  }
+  struct stat info;
+  if (stat(path, &info)) return fd_fail_errno("cannot stat", path);
+  if (!S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: exists and is not a folder", path);
+  return FD_OK;
+}
+
+fd_status fd_commit_rename(const char *temporary, const char *path) {
+  if (rename(temporary, path)) return fd_fail_errno("cannot rename a finished file to", path);
+  return fd_sync_parent(path);
 }
 
 static fd_status remove_inside(int at, const char *path);
@@ -186,6 +211,11 @@ fd_status fd_remove_folder(const char *path) { return remove_name(AT_FDCWD, path
 int fd_exists(const char *path) {
   struct stat info;
   return lstat(path, &info) == 0;
+}
+
+int fd_is_absent(const char *path) {
+  struct stat info;
+  return lstat(path, &info) && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG);
 }
 
 fd_status fd_file_size(const char *path, uint64_t *bytes) {

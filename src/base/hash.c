@@ -2,6 +2,7 @@
 #include "base/hash.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,8 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
     *bytes += (uint64_t)n;
     status = fd_guard_go_on();
   }
+  if (status == FD_OK && *bytes < size)
+    status = fd_fail(FD_IO, "%s: became shorter while it was read (%" PRIu64 " of %" PRIu64 " bytes)", path, *bytes, size);
   if (status == FD_OK) status = fd_sha256_end(&hash, digest);
   if (status == FD_OK) fd_hex(hex, digest);
   fd_sha256_abandon(&hash);

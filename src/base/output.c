@@ -143,11 +143,17 @@ fd_status fd_output_commit_pair(fd_output *first, fd_output *last) {
   fd_status status = seal(first);
   if (status == FD_OK) status = seal(last);
   else fd_output_abandon(last);
-  if (status == FD_OK && unlink(last->path) && errno != ENOENT) status = fd_fail_errno("cannot replace", last->path);
+  int removed = status == FD_OK && unlink(last->path) == 0;
+  if (status == FD_OK && !removed && errno != ENOENT) status = fd_fail_errno("cannot replace", last->path);
+  if (removed) status = fd_sync_parent(last->path); /* or it may be back after a power loss, beside the new first */
   if (status == FD_OK) status = fd_commit_rename(first->temporary, first->path);
-  if (status == FD_OK) return show(last);
-  unlink(first->temporary);
-  unlink(last->temporary);
+  if (status != FD_OK) {
+    unlink(first->temporary);
+    unlink(last->temporary);
+    return status;
+  }
+  status = show(last);
+  if (status != FD_OK && !fd_exists(last->path)) unlink(first->path);
   return status;
 }
 

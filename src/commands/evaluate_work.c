@@ -56,7 +56,7 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
       return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
     if (*word == '~') FD_TRY(fd_path_expand(text, word));
     FD_TRY(add_word(l, of_data || *word == '~' ? text : word));
-    if (of_data) *there &= fd_exists(text);
+    if (of_data) *there &= !fd_is_absent(text);
   }
   if (!e->genome || !of_folder) return FD_OK;
   FD_TRY(add_word(l, "--genome"));
@@ -136,7 +136,7 @@ static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *fo
   FD_TRY(fd_text_close(out, &text));
   FD_GO(fd_path(path, folder, "command.txt", NULL));
   FD_GO(fd_make_folder(folder));
-  if (!fd_exists(path)) {
+  if (fd_is_absent(path)) {
     FD_GO(fd_write_file(path, text, bytes));
     goto done;
   }

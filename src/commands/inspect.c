@@ -188,10 +188,14 @@ static fd_status inspect_shards(const char *folder) {
 
 static int has(const char *folder, const char *name) {
   char path[FD_PATH_MAX];
-  return fd_path(path, folder, name, NULL) == FD_OK && fd_exists(path);
+  return fd_path(path, folder, name, NULL) == FD_OK && !fd_is_absent(path);
 }
 
-static fd_status show_hdf5(const char *path) { return fd_matrix_is_one(path) ? fd_matrix_show(path) : fd_shard_print(path); }
+static fd_status show_hdf5(const char *path) {
+  int matrix;
+  FD_TRY(fd_matrix_is_one(path, &matrix));
+  return matrix ? fd_matrix_show(path) : fd_shard_print(path);
+}
 
 /* The process that reads ends with its parent, and after many times the processor seconds that a whole file of this size takes.
  */
@@ -213,8 +217,8 @@ static fd_status inspect_hdf5(const char *path) {
   if (child == 0) {
     bound_reader(bytes);
     fd_status status = show_hdf5(path);
-    fflush(stdout);
-    _exit(status);
+    int lost = fflush(stdout) || ferror(stdout);
+    _exit(status == FD_OK && lost ? fd_fail(FD_IO, "cannot write to standard output") : status);
   }
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
@@ -228,6 +232,7 @@ static fd_status inspect_hdf5(const char *path) {
 static fd_status inspect(const char *path) {
   struct stat info;
   char folder[FD_PATH_MAX];
+  int hdf5, matrix;
   if (stat(path, &info)) return fd_fail_errno("cannot open", path);
   if (S_ISDIR(info.st_mode)) {
     if (has(path, "MANIFEST")) return inspect_checkpoint(path);
@@ -245,8 +250,10 @@ static fd_status inspect(const char *path) {
   const char *parent = !slash ? "." : *folder ? folder : "/";
   if (checkpoint) return inspect_checkpoint(parent);
   if (shards) return inspect_shards(parent);
-  if (fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8)) return inspect_hdf5(path);
-  if (fd_matrix_is_one(path)) return fd_matrix_show(path);
+  FD_TRY(fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8, &hdf5));
+  if (hdf5) return inspect_hdf5(path);
+  FD_TRY(fd_matrix_is_one(path, &matrix));
+  if (matrix) return fd_matrix_show(path);
   return inspect_safetensors(path);
 }
 

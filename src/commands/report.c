@@ -15,7 +15,7 @@ static fd_status report_one(const char *folder, const char *output) {
     output = path;
   }
   FD_TRY(fd_path(results, folder, "results.json", NULL));
-  FD_TRY(fd_exists(results) ? fd_report_write_suite(folder, output) : fd_report_write(folder, output));
+  FD_TRY(fd_is_absent(results) ? fd_report_write(folder, output) : fd_report_write_suite(folder, output));
   fd_info("wrote %s", output);
   return FD_OK;
 }
@@ -43,7 +43,7 @@ static fd_status report_several(const char *const *folders, int count, const cha
 static fd_status write_events(const char *folder) {
   char path[FD_PATH_MAX];
   FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
-  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: there is no such file: --tensorboard is for run folders", path);
+  if (fd_is_absent(path)) return fd_fail(FD_MISSING, "%s: there is no such file: --tensorboard is for run folders", path);
   FD_TRY(fd_path(path, folder, "tensorboard", NULL));
   FD_TRY(fd_make_folder(path));
   FD_TRY(fd_path(path, folder, "tensorboard", "events.out.tfevents.0.findna"));

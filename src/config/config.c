@@ -308,7 +308,7 @@ fd_status fd_config_read(const char *name, char path[], char **text, size_t *byt
   for (int i = 0; fd_config_folder(i, folder); i++) {
     if (!*folder) continue;
     FD_TRY(fd_path(path, folder, file, NULL));
-    if (fd_exists(path)) return fd_read_file(path, FD_CONFIG_FILE_MAX, text, bytes);
+    if (!fd_is_absent(path)) return fd_read_file(path, FD_CONFIG_FILE_MAX, text, bytes);
   }
   return fd_fail(FD_MISSING, "no config '%s': neither configs/%s nor %s is there; a file is given by its path, such as ./%s",
                  name, file, path, file);

@@ -22,7 +22,7 @@ fd_status fd_genome_scan(fd_genome *g, const char *path) {
   FD_TRY(fd_path(f->path, path, NULL, NULL));
   FD_TRY(fd_file_size(path, &f->bytes)); /* also: a pipe cannot be read twice */
   if (!f->bytes) return fd_fail(FD_DATA, "%s: is empty; expected sequences in FASTA or 2bit", path);
-  f->twobit = fd_twobit_detect(path);
+  FD_TRY(fd_twobit_detect(path, &f->twobit));
   f->scanned = 1;
   int before = g->records;
   g->files++;

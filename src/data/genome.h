@@ -108,7 +108,7 @@ fd_status fd_fasta_open(const char *path, fd_fasta **fasta) FD_MUST_CHECK;
 fd_status fd_fasta_read(fd_fasta *fasta, const fd_file_id *id, const fd_record *record, uint8_t *symbols) FD_MUST_CHECK;
 void fd_fasta_close(fd_fasta **fasta);
 
-int fd_twobit_detect(const char *path);
+fd_status fd_twobit_detect(const char *path, int *is) FD_MUST_CHECK;
 fd_status fd_twobit_scan(fd_genome *genome) FD_MUST_CHECK;
 fd_status fd_twobit_read(const char *path, const fd_file_id *id, const fd_record *record, uint8_t *symbols) FD_MUST_CHECK;
 

@@ -63,8 +63,8 @@ static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest 
   free(text);
   if (status == FD_OK) status = fd_sync_folder(temporary);
   if (status == FD_OK) status = fd_commit_rename(temporary, in->options->output);
-  if (status == FD_OK) status = fd_path(path, in->options->output, lock_name, NULL);
-  if (status == FD_OK) unlink(path);
+  /* Also of a folder that is in its place by a rename whose sync failed. */
+  if (fd_path(path, in->options->output, lock_name, NULL) == FD_OK) unlink(path);
   return status;
 }
 
@@ -97,10 +97,13 @@ static fd_status take_folder(const char *temporary, int *lock) {
   struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || !fd_exists(path)))
+  /* An empty one is of a prepare that ended before it could lock. */
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || (!fd_exists(path) && rmdir(temporary))))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));
+  /* After a power loss, too, what is in the folder has the lock beside it that says whose it is. */
+  FD_TRY(fd_sync_folder(temporary));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
   for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */

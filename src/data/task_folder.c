@@ -241,7 +241,7 @@ static fd_status read_tables(const char *folder, fd_task_folder *task) {
   char path[FD_PATH_MAX];
   for (int i = 0; i < 3; i++) {
     FD_TRY(fd_path(path, folder, files[i], NULL));
-    if (fd_exists(path)) FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
+    if (!fd_is_absent(path)) FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
   }
   return FD_OK;
 }

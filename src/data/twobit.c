@@ -29,18 +29,21 @@ typedef struct extent {
 
 static uint32_t swap(uint32_t x) { return x >> 24 | (x >> 8 & 0xff00u) | (x << 8 & 0xff0000u) | x << 24; }
 
-static fd_status cut_off(const twobit *t) { return fd_fail(FD_DATA, "%s: the 2bit file is cut off", t->path); }
+/* Of a read that gave less than was asked for, or a size that the file does not have. */
+static fd_status cut_off(const twobit *t) {
+  return ferror(t->file) ? fd_fail_errno("cannot read", t->path) : fd_fail(FD_DATA, "%s: the 2bit file is cut off", t->path);
+}
 
 static fd_status read_words(twobit *t, uint32_t *words, size_t count) {
-  if (fread(words, sizeof *words, count, t->file) != count)
-    return ferror(t->file) ? fd_fail_errno("cannot read", t->path) : cut_off(t);
+  if (fread(words, sizeof *words, count, t->file) != count) return cut_off(t);
   for (size_t i = 0; t->swapped && i < count; i++) words[i] = swap(words[i]);
   return FD_OK;
 }
 
-int fd_twobit_detect(const char *path) {
+fd_status fd_twobit_detect(const char *path, int *is) {
   const uint32_t swapped = swap(signature);
-  return fd_begins_with(path, &signature, sizeof signature) || fd_begins_with(path, &swapped, sizeof swapped);
+  FD_TRY(fd_begins_with(path, &signature, sizeof signature, is));
+  return *is ? FD_OK : fd_begins_with(path, &swapped, sizeof swapped, is);
 }
 
 static void close_twobit(twobit *t) {
@@ -202,7 +205,9 @@ static fd_status read_bases(twobit *t, const fd_record *r, uint8_t *symbols) {
     int64_t left = (r->length - done + 3) / 4;
     size_t n = left < BLOCK ? (size_t)left : BLOCK;
     FD_TRY(fd_guard_go_on());
-    if (fread(block, 1, n, t->file) != n) return fd_fail(FD_DATA, "%s: the 2bit file is cut off in '%s'", t->path, r->name);
+    if (fread(block, 1, n, t->file) != n)
+      return ferror(t->file) ? fd_fail_errno("cannot read", t->path)
+                             : fd_fail(FD_DATA, "%s: the 2bit file is cut off in '%s'", t->path, r->name);
     for (size_t i = 0; i < n * 4 && done < r->length; i++, done++) symbols[done] = base[block[i / 4] >> (6 - 2 * (i % 4)) & 3];
   }
   for (size_t i = 0; i < r->runs; i++) memset(symbols + r->run[i].begin, FD_N, (size_t)(r->run[i].end - r->run[i].begin));

@@ -13,7 +13,7 @@ fd_status fd_json_read(const char *path, json_t **object) {
   char *text;
   size_t bytes;
   *object = NULL;
-  if (!fd_exists(path)) return FD_OK;
+  if (fd_is_absent(path)) return FD_OK;
   FD_TRY(fd_read_file(path, BYTES_MAX, &text, &bytes));
   fd_status status = fd_json_parse(object, text, bytes, path);
   free(text);

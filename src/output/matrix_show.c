@@ -51,7 +51,13 @@ typedef struct npy {
   uint64_t begin; /* of the values */
 } npy;
 
-static int is_npy(const char *path) { return fd_begins_with(path, "\x93NUMPY", 6); }
+static fd_status is_npy(const char *path, int *is) { return fd_begins_with(path, "\x93NUMPY", 6, is); }
+
+static fd_status take(const npy *f, void *to, size_t bytes, const char *where) {
+  if (fread(to, 1, bytes, f->in) == bytes) return FD_OK;
+  if (ferror(f->in)) return fd_fail_errno("cannot read", f->path);
+  return fd_fail(FD_DATA, "%s: ends within its %s", f->path, where);
+}
 
 /* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
 static fd_status read_header(npy *f) {
@@ -59,19 +65,19 @@ static fd_status read_header(npy *f) {
   char *text = NULL, *shape;
   long long rows = 0, width = 0;
   int at = 0;
-  if (fread(head, 1, 10, f->in) != 10) return fd_fail(FD_DATA, "%s: ends within its first 10 bytes", f->path);
+  FD_TRY(take(f, head, 10, "first 10 bytes"));
   size_t length = (size_t)head[8] | (size_t)head[9] << 8;
   if (head[6] > 1) {
-    if (fread(head + 10, 1, 2, f->in) != 2) return fd_fail(FD_DATA, "%s: ends within its first 12 bytes", f->path);
+    FD_TRY(take(f, head + 10, 2, "first 12 bytes"));
     length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
   }
   f->begin = (head[6] > 1 ? 12 : 10) + (uint64_t)length;
   if (length > HEADER_MAX) return fd_fail(FD_DATA, "%s: a header of %zu bytes: this is no NumPy file of findna", f->path, length);
   FD_TRY(fd_alloc(&text, length + 1, 1, "the header of a NumPy file"));
-  fd_status status = FD_OK;
-  if (fread(text, 1, length, f->in) != length) status = fd_fail(FD_DATA, "%s: ends within its header", f->path);
-  else if (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
-           sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width))
+  fd_status status = take(f, text, length, "header");
+  if (status == FD_OK &&
+      (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
+       sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width)))
     status = fd_fail(FD_DATA, "%s: holds no rows of float32, as 'findna embed' writes them: %.100s", f->path, text);
   f->rows = rows, f->width = width;
   free(text);
@@ -92,8 +98,8 @@ static fd_status read_values(npy *f, uint64_t bytes) {
   fd_value_range_begin(&range);
   for (int64_t row = 0; row < f->rows && status == FD_OK; row += most) {
     size_t count = (size_t)((f->rows - row < most ? f->rows - row : most) * f->width);
-    if (fread(values, sizeof *values, count, f->in) != count) status = fd_fail_errno("cannot read", f->path);
-    else fd_value_range_add(&range, values, (int64_t)count);
+    status = take(f, values, count * sizeof *values, "values");
+    if (status == FD_OK) fd_value_range_add(&range, values, (int64_t)count);
   }
   free(values);
   if (status == FD_OK) fd_value_range_print(&range);
@@ -108,7 +114,7 @@ static fd_status read_names(const npy *f) {
   if ((size_t)snprintf(path, sizeof path, "%s.ids.txt", f->path) >= sizeof path) return FD_OK;
   FILE *in;
   uint64_t bytes;
-  if (!fd_exists(path)) {
+  if (fd_is_absent(path)) {
     fd_shown_line("ids", "the file of names (.ids.txt) is not beside it");
     return FD_OK;
   }
@@ -122,7 +128,7 @@ static fd_status read_names(const npy *f) {
     if (items < FD_SHOWN_IDS && used < sizeof shown)
       used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
   }
-  fd_status status = feof(in) ? FD_OK : fd_fail_errno("cannot read", path);
+  fd_status status = fd_check_end(in, bytes, path);
   free(line);
   fclose(in);
   FD_TRY(status);
@@ -144,12 +150,17 @@ static fd_status show_npy(const char *path) {
   return status == FD_OK ? read_names(&f) : status;
 }
 
-int fd_matrix_is_one(const char *path) { return is_npy(path) || fd_matrix_is_h5(path); }
+fd_status fd_matrix_is_one(const char *path, int *is) {
+  FD_TRY(is_npy(path, is));
+  return *is ? FD_OK : fd_matrix_is_h5(path, is);
+}
 
 fd_status fd_matrix_show(const char *path) {
   char hex[FD_SHA256_HEX];
   uint64_t bytes;
+  int npy;
+  FD_TRY(is_npy(path, &npy));
   FD_TRY(fd_sha256_file(path, hex, &bytes));
   fd_print("embeddings %s: %" PRIu64 " bytes, sha256 %s\n", path, bytes, hex);
-  return is_npy(path) ? show_npy(path) : fd_matrix_show_h5(path);
+  return npy ? show_npy(path) : fd_matrix_show_h5(path);
 }

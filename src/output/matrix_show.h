@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-/* Whether a file is a matrix of matrix.h in HDF5 (by its attribute `format`) or any NumPy file. */
-int fd_matrix_is_one(const char *path);
+/* *is: whether a file is a matrix of matrix.h in HDF5 (by its attribute `format`) or any NumPy file. */
+fd_status fd_matrix_is_one(const char *path, int *is) FD_MUST_CHECK;
 
 /* Prints shape, notes, the first names, and the range of the values. FD_DATA when the file is damaged, is cut, or holds something
  * else. */
@@ -32,7 +32,7 @@ void fd_shown_line(const char *name, const char *text);
 /* Rows of a piece that is read at a time; 0 for a width that is none of ours. */
 int64_t fd_shown_rows(int64_t width);
 
-int fd_matrix_is_h5(const char *path);
+fd_status fd_matrix_is_h5(const char *path, int *is) FD_MUST_CHECK;
 fd_status fd_matrix_show_h5(const char *path) FD_MUST_CHECK;
 
 #endif

@@ -28,12 +28,13 @@ static hid_t open_file(const char *path) {
   return file;
 }
 
-int fd_matrix_is_h5(const char *path) {
+fd_status fd_matrix_is_h5(const char *path, int *is) {
   char text[FD_SHOWN_TEXT] = "";
-  hid_t file = fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8) ? open_file(path) : -1;
-  int good = file >= 0 && read_text(file, "format", text) && !strncmp(text, "findna-embedding", 16);
+  FD_TRY(fd_begins_with(path, "\x89HDF\r\n\x1a\n", 8, is));
+  hid_t file = *is ? open_file(path) : -1;
+  *is = file >= 0 && read_text(file, "format", text) && !strncmp(text, "findna-embedding", 16);
   if (file >= 0) H5Fclose(file);
-  return good;
+  return FD_OK;
 }
 
 static herr_t show_note(hid_t file, const char *name, const H5A_info_t *info, void *context) {

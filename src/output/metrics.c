@@ -29,7 +29,7 @@ static int is_before(const json_t *object, json_int_t step, int64_t resume_step)
 }
 
 /* Copies the whole lines before `resume_step`; what is no metrics line was damaged by a full disk and is dropped. */
-static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resume_step) {
+static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *path, int64_t resume_step) {
   char *line = NULL;
   size_t room = 0;
   int64_t damaged = 0;
@@ -44,18 +44,17 @@ static fd_status copy_lines(FILE *in, FILE *out, const char *path, int64_t resum
   }
   free(line);
   if (damaged) fd_warn("%s: %" PRId64 " lines are damaged and were dropped", path, damaged);
-  if (status == FD_OK && !feof(in)) status = fd_fail_errno("cannot read", path); /* also a line without memory for it */
-  return status;
+  return status == FD_OK ? fd_check_end(in, bytes, path) : status;
 }
 
 static fd_status cut_back(const char *path, int64_t resume_step) {
   fd_output out = {0};
   FILE *in;
   uint64_t bytes;
-  if (!fd_exists(path)) return FD_OK;
+  if (fd_is_absent(path)) return FD_OK;
   FD_TRY(fd_open_stream(path, &in, &bytes));
   fd_status status = fd_output_begin(&out, path);
-  if (status == FD_OK) status = copy_lines(in, out.stream, path, resume_step);
+  if (status == FD_OK) status = copy_lines(in, bytes, out.stream, path, resume_step);
   if (status == FD_OK) status = fd_output_commit(&out);
   fd_output_abandon(&out);
   fclose(in);

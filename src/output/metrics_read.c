@@ -92,7 +92,7 @@ fd_status fd_metrics_read(const char *path, fd_metrics_log *log) {
     else
       status = fd_fail(FD_DATA, "%s: is no line of metrics: it is longer than %d bytes, or holds a NUL", where, LINE_BYTES - 2);
   }
-  if (status == FD_OK && ferror(in)) status = fd_fail_errno("cannot read", path);
+  if (status == FD_OK) status = fd_check_end(in, bytes, path);
   fclose(in);
   if (status != FD_OK) fd_metrics_log_free(log);
   return status;

@@ -32,7 +32,7 @@ static fd_status read_config(fd_report *r) {
   char path[FD_PATH_MAX];
   size_t bytes;
   FD_TRY(fd_path(path, r->folder, "config.used.yaml", NULL));
-  if (!fd_exists(path)) return FD_OK;
+  if (fd_is_absent(path)) return FD_OK;
   FD_TRY(fd_read_file(path, FD_CONFIG_FILE_MAX, &r->config_text, &bytes));
   fd_status status = fd_config_parse(&r->config, r->config_text, bytes, path, NULL, 0);
   if (status != FD_OK && status != FD_CONFIG) return status;

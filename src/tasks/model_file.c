@@ -204,7 +204,7 @@ done:
 fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) {
   fd_network *network;
   *weights = NULL;
-  if (!fd_exists(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
+  if (fd_is_absent(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
   FD_TRY(read_config(folder, config, window));
   FD_TRY(fd_network_create(&network, config, *window));
   fd_status status = read_weights(folder, &network->params, weights);

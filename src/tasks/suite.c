@@ -19,7 +19,7 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
   for (int i = 0; fd_config_folder(i, folder); i++) {
     if (!*folder) continue;
     FD_TRY(fd_path(path, folder, file, NULL));
-    if (fd_exists(path)) return FD_OK;
+    if (!fd_is_absent(path)) return FD_OK;
   }
   return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna or local", name);
 }

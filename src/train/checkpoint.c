@@ -36,8 +36,8 @@ struct fd_checkpointer {
   char temporary[FD_PATH_MAX];
   int cls, width;
   int busy, late, failed_in_a_row; /* late: still being written after a limit */
-  fd_status failure;
-  int64_t durable_step; /* -1: none yet */
+  fd_status failure, place;        /* place: of making the folder, at the root */
+  int64_t durable_step;            /* -1: none yet */
   pthread_t writer;
   atomic_int ready, abandoned;
 };
@@ -232,10 +232,9 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   FD_TRY(state->dev->sync(state->dev));
   FD_TRY(fd_comm_agree(c->run.comm, check_snapshot(c)));
   if (c->run.comm->rank == 0) {
-    /* A folder that cannot be made fails every file in it: reported by finish, like a full disk. */
-    fd_status ignored = fd_remove_folder(c->temporary);
-    if (ignored == FD_OK) ignored = fd_make_folder(c->temporary);
-    (void)ignored;
+    /* A folder that cannot be made fails every file in it: finish reports it, like a full disk. */
+    c->place = fd_remove_folder(c->temporary);
+    if (c->place == FD_OK) c->place = fd_make_folder(c->temporary);
   }
   FD_TRY(c->run.comm->ops->barrier(c->run.comm));
   atomic_store(&c->ready, 0);
@@ -351,6 +350,7 @@ fd_status fd_checkpointer_finish(fd_checkpointer *c, int *durable, char state_id
     fd_hex(c->slice[i].sha256, (unsigned char *)(report + REPORT_HASH));
     if (report[REPORT_STATUS]) failure = (fd_status)report[REPORT_STATUS];
   }
+  if (c->place != FD_OK) failure = c->place;
   if (c->run.comm->rank == 0 && failure == FD_OK) failure = commit(c);
   good = failure == FD_OK;
   FD_TRY(c->run.comm->ops->broadcast(c->run.comm, &good, sizeof good, 0));

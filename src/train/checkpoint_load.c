@@ -312,8 +312,8 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
   int count;
   char folder[FD_PATH_MAX];
   FD_TRY(fd_path(folder, path, "MANIFEST", NULL));
-  if (fd_exists(folder)) return read_weights(path, config, info, student, teacher);
-  if (!fd_exists(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
+  if (!fd_is_absent(folder)) return read_weights(path, config, info, student, teacher);
+  if (fd_is_absent(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
   fd_status status = fd_checkpoint_list(path, &steps, &count), read = FD_MISSING;
   for (int i = 0; i < count && status == FD_OK && read != FD_OK; i++) {
     status = fd_checkpoint_folder(folder, path, steps[i]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make test-chaos, second part: the n-th write, fsync, rename, open or allocation of a run fails, for every n until the run has no more. No
+# make test-chaos, second part: the n-th write, fsync, rename or open of a run fails, for every n until the run has no more. No
 # crash, no hang, an exit code of the table; and the run then resumes to the bits of an undisturbed one. STRIDE (1) takes every so many n.
 source "$(dirname "$0")/../lib.sh"
 stride=${STRIDE:-1}
@@ -10,7 +10,7 @@ run="$root/tests/tiny.yaml train.steps=8 checkpoint.every=3 eval.every=0 eval.mo
 $FINDNA pretrain $run run.folder=whole >/dev/null 2>&1
 want=$(state_of whole)
 bad=0 total=0
-for fault in write:28 write:short write:5 fsync:5 rename:5 open:13 malloc:12; do
+for fault in write:28 write:short write:5 fsync:5 rename:5 open:13; do
   call=${fault%:*} action=${fault#*:} points=0
   for ((n = 1; ; n += stride)); do
     rm -rf f count

@@ -12,15 +12,18 @@
  *     PATH    only files whose path has it
  *   FAULT_RANK=R      only in rank R of an MPI job
  *   FAULT_COUNT=FILE  appends, at the end, how many calls there were
+ *   FAULT_TRACE=FILE  appends where a failing "alloc" was called from
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,22 +207,63 @@ static int is_of(const void *address, const char *library) {
   return dladdr(address, &from) && strstr(from.dli_fname, library);
 }
 
+/* Where the code of HDF5, libcrypto and the program lies. */
+enum { RANGES = 8 };
+static struct range {
+  uintptr_t from, to;
+  int program;
+} range[RANGES];
+static int ranges;
+
+static int add_range(struct dl_phdr_info *object, size_t size, void *unused) {
+  int program = !*object->dlpi_name;
+  (void)size, (void)unused;
+  if (!program && !strstr(object->dlpi_name, "hdf5") && !strstr(object->dlpi_name, "libcrypto")) return 0;
+  for (int i = 0; i < object->dlpi_phnum && ranges < RANGES; i++) {
+    uintptr_t from = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
+    if (object->dlpi_phdr[i].p_type == PT_LOAD && object->dlpi_phdr[i].p_flags & PF_X)
+      range[ranges++] = (struct range){from, from + object->dlpi_phdr[i].p_memsz, program};
+  }
+  return 0;
+}
+
+__attribute__((constructor)) static void find_ranges(void) { dl_iterate_phdr(add_range, NULL); }
+
+/* 1: in the program, 2: in one of the two libraries, 0: elsewhere. */
+static int place_of(const void *address) {
+  for (int i = 0; i < ranges; i++)
+    if ((uintptr_t)address >= range[i].from && (uintptr_t)address < range[i].to) return range[i].program ? 1 : 2;
+  return 0;
+}
+
+static _Thread_local int looking; /* what it takes to look allocates */
+
 /* Whether one of these libraries is at work, but none of our functions that it calls. */
 static int in_library(const void *caller) {
   void *frame[48];
   int n = backtrace(frame, 48), found = 0;
-  for (int i = 0; i < n; i++) found |= is_of(frame[i], "hdf5") || is_of(frame[i], "libcrypto");
-  return found && !is_of(caller, "/findna");
+  for (int i = 0; i < n; i++) found |= place_of(frame[i]) == 2;
+  return found && place_of(caller) != 1;
+}
+
+static void tell_callers(void) {
+  const char *file = getenv("FAULT_TRACE");
+  int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND, 0644) : -1;
+  void *frame[24];
+  if (fd < 0) return;
+  backtrace_symbols_fd(frame, backtrace(frame, 24), fd);
+  close(fd);
 }
 
 static int lacks(const void *caller) {
-  int unused = 0, on = plan.on;
-  if (!on || strcmp(plan.call, "alloc") || !fails("alloc", NULL, &unused)) return 0;
-  plan.on = 0; /* what it takes to look allocates */
-  int skipped = in_library(caller);
-  plan.on = on;
-  errno = ENOMEM;
-  return !skipped;
+  int unused = 0;
+  if (!plan.on || looking || strcmp(plan.call, "alloc")) return 0;
+  looking = 1;
+  int lacking = !in_library(caller) && fails("alloc", NULL, &unused);
+  if (lacking) tell_callers();
+  looking = 0;
+  if (lacking) errno = ENOMEM;
+  return lacking;
 }
 
 void *malloc(size_t bytes) { return lacks(__builtin_return_address(0)) ? NULL : __libc_malloc(bytes); }

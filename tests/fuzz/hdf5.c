@@ -144,5 +144,6 @@ void fuzz_h5(const uint8_t *data, size_t size) {
   static const char *const texts[][2] = {{"format", "findna-embedding 1"}, {"pooling", "mean"}, {NULL, NULL}};
   static const char *const names[] = {"embedding", "id", "start", NULL};
   const char *path = fuzz_file("values.h5", "", 0);
-  if (make_file(path, texts, names, data, size) && fd_matrix_is_h5(path)) (void)!fd_matrix_show(path);
+  int is;
+  if (make_file(path, texts, names, data, size) && fd_matrix_is_h5(path, &is) == FD_OK && is) (void)!fd_matrix_show(path);
 }

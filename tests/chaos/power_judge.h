@@ -1,0 +1,33 @@
+/* Whether a state after a power loss is one that the program may leave. */
+#ifndef FD_TESTS_CHAOS_POWER_JUDGE_H
+#define FD_TESTS_CHAOS_POWER_JUDGE_H
+
+#include <stdio.h>
+
+#include "power.h"
+
+typedef struct judge {
+  const record *record;
+  tree tree;             /* of the state at hand */
+  struct inside *inside; /* private */
+} judge;
+
+/* kind and output as in power.c; `folder` takes the files. 0, or 1 when what the record ends with is not good itself. */
+int judge_open(judge **j, const record *r, const char *kind, const char *output, const char *folder);
+void judge_close(judge *j);
+
+/* Begins the states of one crash; takes one of them; its hash, with what was acknowledged. */
+void judge_begin(judge *j, const crash *c);
+void judge_take(judge *j, const crash *c, const char *entries, const char *variants);
+uint64_t judge_hash(const judge *j);
+
+/* 1: good. */
+int judge_state(judge *j, char *why, size_t size);
+
+/* Makes the state's files in a folder: links to the pool, or copies. */
+void judge_lay_out(judge *j, const char *folder, int copies);
+
+/* Lists the state. */
+void judge_tell(const judge *j, FILE *out);
+
+#endif
