@@ -30,13 +30,13 @@ typedef struct fd_allele_score {
 /* Scores of the alleles in the order of the variants and of each one's ALT. */
 typedef struct fd_variant_scores {
   int64_t alleles, scored, mismatches, absent; /* absent: variants on contigs that the genome lacks */
-  int64_t *first; /* [variants + 1]: alleles of a variant */
+  int64_t *first;                              /* [variants + 1]: alleles of a variant */
   fd_allele_score *score;
 } fd_variant_scores;
 
-/* Scores all variants. `variants` and `genome` are the root's (NULL elsewhere), `path` is their file's name for messages. More
- * than the allowed share of REFs that are not the genome's is FD_DATA before anything is computed. Collective; the same bits for
- * any number of ranks; `scores` is filled on the root. */
+/* Scores all variants. `variants` and `genome`, which is indexed, are the root's (NULL elsewhere), `path` is their file's name
+ * for messages. More than the allowed share of REFs that are not the genome's is FD_DATA before anything is computed. Collective;
+ * the same bits for any number of ranks; `scores` is filled on the root. */
 fd_status fd_score_variants(const fd_score_options *options, const fd_encoder *encoder, fd_comm *comm, const char *path,
                             const fd_variants *variants, const fd_genome *genome, fd_variant_scores *scores) FD_MUST_CHECK;
 void fd_variant_scores_free(fd_variant_scores *scores);
