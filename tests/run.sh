@@ -4,6 +4,7 @@
 set -u
 cd "$(dirname "$0")/.."
 export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+[ "${SAN:-0}" = 0 ] || export ASAN_OPTIONS=${ASAN_OPTIONS-allocator_may_return_null=1}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -141,8 +142,9 @@ static void watch_limit(double tick) {
   end(code);
 }
 
-static void *watch(void *unused) {
+static void *watch(void *started) {
   patience p = {0};
+  sem_post(started);
   for (double last = fd_seconds();;) {
     usleep(1000 * TICK_MS);
     double now = fd_seconds(), tick = now - last < longest_tick ? now - last : longest_tick;
@@ -151,16 +153,21 @@ static void *watch(void *unused) {
     watch_launcher(&p, tick);
     watch_limit(tick);
   }
-  return unused;
+  return NULL;
 }
 
 fd_status fd_guard_start(void) {
   pthread_t thread;
+  sem_t started;
   sigset_t all, before;
+  sem_init(&started, 0, 0);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-  int failed = pthread_create(&thread, NULL, watch, NULL);
+  int failed = pthread_create(&thread, NULL, watch, &started);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  /* A process that forks (findna inspect) must find no thread that has just begun and holds a lock of an allocator. */
+  while (!failed && sem_wait(&started)) {}
+  sem_destroy(&started);
   return failed ? fd_fail(FD_MEMORY, "cannot start a thread: %s", strerror(failed)) : FD_OK;
 }
 
