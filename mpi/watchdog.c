@@ -102,8 +102,10 @@ void fd_end_job(int code) {
   _exit(code);
 }
 
-static void end_job(const char *text) {
-  (void)fd_fail(FD_LOST, "%s; the job ends with code %d: the same command goes on from the last checkpoint", text, FD_LOST);
+static void end_job(const fd_watchdog *w, const char *text) {
+  int trains = atomic_load(&w->comm->watch.step) >= 0;
+  (void)fd_fail(FD_LOST, "%s; the job ends with code %d%s", text, FD_LOST,
+                trains ? ": the same command goes on from the last checkpoint" : "");
   fd_end_job(FD_LOST);
 }
 
@@ -136,7 +138,7 @@ static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) 
   char text[sizeof names + 128];
   list(w, ranks, count, names, sizeof names);
   snprintf(text, sizeof text, "no sign of life for %.0f s, stopped or cut off; last heard of: %s", limit, names);
-  end_job(text);
+  end_job(w, text);
 }
 
 /* Ranks that are alive: all wait for each other, or some for others that are busy. As long as one of these shows progress they
@@ -158,14 +160,14 @@ static void judge_waiting(fd_watchdog *w, double now, double limit, double stall
     for (int r = 0; r < w->comm->size; r++) ranks[r] = r;
     list(w, ranks, w->comm->size, names, sizeof names);
     snprintf(text, sizeof text, "all ranks wait for each other for %.0f s, a link between them may be cut: %s", limit, names);
-    end_job(text);
+    end_job(w, text);
   }
   for (int r = 0; r < w->comm->size; r++) w->peer[r].warned &= longest > limit && !*w->peer[r].said.waiting;
   if (!busy || longest <= limit) return;
   list(w, ranks, busy, names, sizeof names);
   if (stall > 0 && longest > stall && still > stall) {
     snprintf(text, sizeof text, "the others have waited %.0f s for: %s; there is no sign of progress", longest, names);
-    end_job(text);
+    end_job(w, text);
   }
   if (!w->peer[ranks[0]].warned) fd_warn("the other ranks have waited %.0f s for: %s", longest, names);
   w->peer[ranks[0]].warned = 1;
@@ -210,7 +212,7 @@ static int beat_once(fd_watchdog *w, int *ranks) {
     char name[256], text[sizeof name + 128];
     describe(w, 0, &w->peer[0].said, name, sizeof name);
     snprintf(text, sizeof text, "no sign of life for %.0f s, stopped or cut off; last heard of: %s", limit, name);
-    end_job(text);
+    end_job(w, text);
   }
   return !w->peer[0].said.leaving;
 }

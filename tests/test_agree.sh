@@ -54,6 +54,9 @@ refused "one absent shard" 66 "cannot open shards/train-00001.h5" ./two pretrain
 cp shards/train-00001.h5 node1/shards/
 expect "a run folder of each machine's own" 78 "same run.folder .*rank 1 \($here\) has ''" ./two pretrain "$tiny" run.folder=run
 check "no step was made" test ! -e node0/run/metrics.jsonl
+rm -rf node0/run; cp -r whole node0/run
+expect "begun again, too" 78 "same run.folder" ./two pretrain "$tiny" run.folder=run --restart
+check "and nothing is moved aside" test -e node0/run/metrics.jsonl -a ! -e node0/run/before-restart-1
 rm -rf node0/run
 
 rows() { xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | awk -F'\t' -v from="$1" -v to="$2" 'NR > from && NR <= to { print $1 "," $2 }' | sed '1i sequence,label'; }
