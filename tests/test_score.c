@@ -156,6 +156,7 @@ static void variants_against_one_at_a_time(void **state) {
   int alleles = write_variants(want, COUNT), scored = 0, compared = 0;
   assert_ok(fd_variants_read("v.vcf", &variants));
   assert_ok(fd_genome_scan(&genome, "genome.fa"));
+  assert_ok(fd_genome_index(&genome));
   for (int both = 0; both < 2; both++) {
     fd_score_options o = {
         .window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .mismatches = 0, .tau = both ? 0.7 : 1};
