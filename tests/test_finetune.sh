@@ -82,6 +82,23 @@ expect "a contig that the genome lacks" 65 "has no sequence 'chr3'" "$FINDNA" fi
 expect "left out on request" 0 "52 rows left out" "$FINDNA" finetune run --task iv --genome part.fa --partial $small run.folder=partial
 mkdir -p gb/test/third && cp gb/test/other/4.txt gb/test/third/ 2>/dev/null || cp "$(find gb/test/other -name '*.txt' | head -1)" gb/test/third/
 expect "a class folder that train lacks" 65 "the class 'third' is not in gb/train" "$FINDNA" finetune run --task gb $small run.folder=bad
+# Every name in the folder of a task is used, said to be passed over, or refused.
+folder() { rm -rf odd; mkdir odd; }
+tuned() { expect "$1" 0 "$2" "$FINDNA" finetune run --task odd $small run.folder=odd_run; rm -rf odd_run; }
+refused() { expect "$1" "$2" "$3" "$FINDNA" finetune run --task odd $small run.folder=odd_run; check "$1: nothing is left behind" test ! -e odd_run; }
+folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "packed tables" "400 training rows, 300 that select, 300 to test"
+folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training rows, 300 that select, 300 to test"
+for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training rows, 300 that select"; done
+cp task/dev.csv odd; refused "two tables that select" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
+rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "a table beside them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
+mv odd/more.csv odd/README.md; touch odd/.DS_Store; tuned "a README" "README.md: is passed over"
+folder; cp task/test.csv odd; refused "test rows without training rows" 66 "has 'test.csv', but no train.csv"
+fasta() { awk -F, -v want=$1 'NR > 1 && $NF == want { for (i = 1; i < NF; i++) if ($i ~ /^[ACGTN]+$/) print ">r" NR "\n" $i }' task/train.csv; }
+folder; for c in 0 1; do fasta $c >odd/$c.fa; done; touch odd/0.fa.fai; tuned "a class a file, and an index" "0.fa.fai: is passed over"
+for name in 2.fas 2.fa.bz2 2.fq table.csv; do cp odd/0.fa odd/$name; refused "$name beside classes" 65 "odd/$name: would be left out; expected a FASTA file"; rm odd/$name; done
+mkdir odd/2 odd/2/deep; cp odd/0.fa odd/2; refused "a folder in a class" 65 "odd/2/deep: would be left out; expected FASTA files"
+cp -r gb odd/gb; mv odd/gb g2; rm -rf odd; mv g2 odd; rm -rf odd/test/third; cp -r odd/test odd/valid; refused "a folder beside train and test" 65 "odd/valid: would be left out; expected the folders train and test"
+rm -r odd/valid; touch odd/train/README; tuned "a README among the classes" "train/README: is passed over"; rm -rf odd
 mkdir nothing; expect "a folder with no task" 66 "has neither train.csv" "$FINDNA" finetune run --task nothing $small run.folder=bad
 
 expect "no rows" 64 "which rows" "$FINDNA" finetune run
