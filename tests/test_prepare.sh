@@ -113,7 +113,9 @@ expect "its scaffolds are used" 0 "written +100 windows" "$FINDNA" prepare --win
 expect "--holdout that --contigs leaves out" 64 "'24' is not among --contigs" "$FINDNA" prepare --window 10 --count 5 --contigs 1,2 --holdout 24 out sheep.fa
 for i in $(seq 30000); do echo ">scaffold_$i"; echo ACGTTGCAACGT; done > many.fa
 awk 'BEGIN { srand(1) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
-expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
+expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa
+check "all sequences are listed, beside a manifest that stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
+rm -rf out many.fa many.bed
 
 # Bad command lines.
 expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
@@ -121,6 +123,7 @@ expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$
 expect "options beside --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
 expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
 expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
+expect "more shards than readers take" 64 "shard-windows 1 makes more than 262144 shards" "$FINDNA" prepare --window 10 --count 262144 --shard-windows 1 out small.fa
 expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
 expect "everything held out" 65 "the split train has no sequence" "$FINDNA" prepare --window 10 --count 5 --holdout chr1,chr2 out small.fa
 expect "an unknown option" 64 "did you mean --window" "$FINDNA" prepare --windw 10 out small.fa
