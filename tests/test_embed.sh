@@ -99,6 +99,9 @@ printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.
 printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval of another assembly" 65 "of another assembly" "$FINDNA" embed run far.bed --genome "$genome" --output o.tsv
 printf 'chr99\t1\t5\n' >none.bed && expect "a contig that is not there" 65 "no sequence 'chr99'" "$FINDNA" embed run none.bed --genome "$genome" --output o.tsv
 printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no column 'sequence'" "$FINDNA" embed run nosequence.csv --output o.tsv
+printf 'id,sequence\n"a\tb",ACGT\n,ACGTA\n' >tab.csv; embed tab.csv --pool positions --output tab.npy && embed tab.csv --output tab.tsv
+check "a name with a tab, and none, are one column each" test "$(cut -f1 tab.npy.ids.txt tab.tsv | tr '\n' '|')" = "a b||id|a b||"
+expect "and what is written can be read" 0 "items +2" "$FINDNA" inspect tab.npy
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
 expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
 expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max

@@ -86,6 +86,8 @@ printf 'chrom,pos,id,ref,alt\n%s,5,"a""b",%s,%s\n' $contig $base $other >s.csv; 
 printf 'chrom,pos,pos,ref,alt\n%s,5,6,%s,%s\n' $contig $base $other >s.csv; expect "a column twice" 65 "s.csv:1: the column 'pos' is there twice" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
 printf 'chrom,pos,ref,alt\n1,%s,5,%s,%s\n' $contig $base $other >s.csv; expect "names of rows" 65 "s.csv:2: 5 fields; the header has 4 columns .names of rows" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
 for alt in "$other," ",$other" "$other,,$other" ""; do printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n%s\t5\t.\t%s\t%s\t.\t.\t.\n' $contig $base "$alt" >q.vcf; expect "ALT '$alt'" 65 "q.vcf:3: ALT '.*': an allele is empty" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf; done
+printf 'id,sequence\n"a b\tc",ACGTACGTACGTACGTACGT\n' >blank.csv; "$FINDNA" score run blank.csv --output blank.bedgraph >/dev/null 2>&1
+check "names with blanks and tabs leave a track its four columns" test "$(tail -n +2 blank.bedgraph | awk '{ print NF, $1 }' | sort -u)" = "4 a_b_c"
 head -c 400 bare.vcf.gz >cut.vcf.gz
 expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
 # At a contig's end, and beyond what numbers hold.
