@@ -140,6 +140,9 @@ expect "--partial without a genome" 64 "no effect without --genome" "$FINDNA" fi
 expect "labels missing" 65 "no column 'label'" "$FINDNA" finetune run --train nolabel.csv run.folder=bad
 printf 'sequence,label\nACGT,high\n' >words.csv
 expect "values that are words" 65 "words.csv:2: the label 'high' is not a finite number" "$FINDNA" finetune run --train words.csv --values run.folder=bad
+awk -F, -v OFS=, 'NR > 1 { $2 = 0.5 } 1' values.csv >same.csv
+expect "values that are all the same" 65 "same.csv: its training rows all have the value 0.5" "$FINDNA" finetune run --train same.csv --values run.folder=bad
+expect "test values that are all the same: no R2" 0 "^test +[0-9]+ +[0-9.e+-]+ +- +-" "$FINDNA" finetune run --train values.csv --valid same.csv --test same.csv --values $small run.folder=same
 printf 'sequence,label\n,0\nACGT,1\n' >empty.csv
 expect "an empty sequence" 65 "empty.csv:2: the sequence is empty" "$FINDNA" finetune run --train empty.csv run.folder=bad
 expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.csv task.feature=cls run.folder=bad
