@@ -64,7 +64,7 @@ static fd_status open_records(fd_sequences *s, const char *path) {
 }
 
 static fd_status read_row(const fd_sequences *s, const char *where, const fd_bed_row *row, interval *out) {
-  const char *strand = row->fields > 5 ? row->field[5] : ".", *name = row->fields > 3 ? row->field[3] : "";
+  const char *strand = row->fields > 5 && *row->field[5] ? row->field[5] : ".", *name = row->fields > 3 ? row->field[3] : "";
   if (strcmp(strand, "+") && strcmp(strand, "-") && strcmp(strand, "."))
     return fd_fail(FD_DATA, "%s: strand '%.40s': expected +, - or .", where, strand);
   *out = (interval){.name = *name && strcmp(name, ".") ? name : NULL};
