@@ -123,6 +123,7 @@ expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$
 expect "options beside --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
 expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
 expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
+for list in "" , ,,; do expect "--contigs '$list'" 64 "contigs has no item" "$FINDNA" prepare --window 10 --count 5 --contigs "$list" out small.fa; done
 expect "more shards than readers take" 64 "shard-windows 1 makes more than 262144 shards" "$FINDNA" prepare --window 10 --count 262144 --shard-windows 1 out small.fa
 expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
 expect "everything held out" 65 "the split train has no sequence" "$FINDNA" prepare --window 10 --count 5 --holdout chr1,chr2 out small.fa
