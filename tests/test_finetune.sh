@@ -124,6 +124,7 @@ printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a 
 printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is no text" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
 printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
+for missing in NA '<NA>' N/A NULL; do printf "sequence,label\nACGT,a\nACGA,c\nACGG,$missing\n" >missing.csv; expect "a missing label: $missing" 65 "missing.csv:4: the label '$missing' is no name" "$FINDNA" finetune run --train missing.csv run.folder=bad; done
 expect "the names are the rows'" 78 "task.names and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
 # 131,072 nucleotides, with further blocks and recomputed activations.
 for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
