@@ -63,6 +63,7 @@ printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is
 printf '>a\nACGT\0ACGTACGT\n' > nul.fa;             bad "FASTA: binary" 65 "nul.fa:2:5: byte 0x00" nul.fa
 head -c 3000 "$FINDNA" > binary.fa;                 bad "FASTA: a program" 65 "binary.fa:1:1" binary.fa
 printf '>a\nACGTACGTAACC\n>b\nACGTACGTAACC\n>a\nTTTTTTTTTTTTTT\n' > twice.fa; bad "FASTA: a name twice" 65 "'a' is there twice" twice.fa
+printf '>chr1:1-12\nACGTACGTAACC\n>chr1:9-20\nACGTACGTAACC\n' > regions.fa; bad "FASTA: regions that overlap" 65 "bases of 'chr1' from 9 on are there twice: in chr1:1-12 of regions.fa and in chr1:9-20" regions.fa
 expect "FASTA: a name in two files" 65 "'chr1' is there twice: in small.fa and in one.fa" "$FINDNA" prepare --window 10 --count 5 out small.fa one.fa
 printf '>a\nACGTACGTACGT>b\nACGT\n' > joined.fa;     bad "FASTA: joined without a line end" 65 "joined.fa:2:13: '>' .*joined without a line end" joined.fa
 { cat small.fa.gz; printf '>x\nACGT\n'; } > tail.fa.gz; bad "gzip: text behind it" 65 "tail.fa.gz: from byte [0-9]+ on it is not gzip" tail.fa.gz
@@ -81,7 +82,7 @@ expect "nothing but N" 65 "found no place in .* had more N than --max-n 0.5" "$F
 
 # Bad splits.
 splits() { expect "$1" 65 "$2" "$FINDNA" prepare --window 10 --count 5 --val-count 2 --bed splits.bed out small.fa; }
-printf 'chr1\t0\t100\ttrain\nchr1\t50\t200\tval\n' > splits.bed; splits "BED: splits that overlap" "train and val share bases of chr1 from 50 on"
+printf 'chr1\t0\t100\ttrain\nchr1\t50\t200\tval\n' > splits.bed; splits "BED: splits that overlap" "train and val share bases of chr1 from 50 on .lines 1 and 2 of the BED"
 printf 'chr1\t0\t100\n' > splits.bed;                             splits "BED: no split" "splits.bed:1: expected contig, start, end and split"
 printf '# x\nchr1\t0\t100\ttrial\n' > splits.bed;                 splits "BED: unknown split" "splits.bed:2: split 'trial' is not one of"
 printf 'chr1\t100\t100\ttrain\n' > splits.bed;                    splits "BED: empty interval" "splits.bed:1: interval 100 to 100"

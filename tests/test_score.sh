@@ -88,6 +88,7 @@ printf 'chrom,pos,ref,alt\n1,%s,5,%s,%s\n' $contig $base $other >s.csv; expect "
 for alt in "$other," ",$other" "$other,,$other" ""; do printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n%s\t5\t.\t%s\t%s\t.\t.\t.\n' $contig $base "$alt" >q.vcf; expect "ALT '$alt'" 65 "q.vcf:3: ALT '.*': an allele is empty" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf; done
 printf 'id,sequence\n"a b\tc",ACGTACGTACGTACGTACGT\n' >blank.csv; "$FINDNA" score run blank.csv --output blank.bedgraph >/dev/null 2>&1
 check "names with blanks and tabs leave a track its four columns" test "$(tail -n +2 blank.bedgraph | awk '{ print NF, $1 }' | sort -u)" = "4 a_b_c"
+printf 'BCF\2\2\0\0\0\0' | gzip >b.vcf.gz; expect "BCF" 65 "b.vcf.gz: is BCF, which is not read; write it as text" "$FINDNA" score run b.vcf.gz --genome genome.fa --output w2.vcf
 head -c 400 bare.vcf.gz >cut.vcf.gz
 expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
 # At a contig's end, and beyond what numbers hold.

@@ -21,6 +21,10 @@ fd_status fd_genome_index(fd_genome *g) {
   for (int i = 1; i < g->records; i++) {
     const fd_record *a = &g->record[g->by_name[i - 1]], *b = &g->record[g->by_name[i]];
     if (strcmp(a->contig, b->contig) || b->first >= a->first + a->length) continue;
+    if (a->region || b->region)
+      return fd_fail(FD_DATA,
+                     "bases of '%s' from %" PRId64 " on are there twice: in %s of %s and in %s of %s; give each base once",
+                     b->contig, b->first + 1, a->name, g->file[a->file].path, b->name, g->file[b->file].path);
     return fd_fail(FD_DATA, "the sequence '%s' is there twice: in %s and in %s; give each sequence once", b->contig,
                    g->file[a->file].path, g->file[b->file].path);
   }

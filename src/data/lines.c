@@ -36,6 +36,8 @@ static fd_status check_text(const fd_lines *l) {
   const char *nul = memchr(l->at, '\0', (size_t)(l->end - l->at));
   int64_t line = 1;
   if (!nul) return FD_OK;
+  if (l->end - l->at > 4 && (!memcmp(l->at, "BCF\2", 4) || !memcmp(l->at, "BAM\1", 4)))
+    return fd_fail(FD_DATA, "%s: is %.3s, which is not read; write it as text (bcftools view, samtools fasta)", l->path, l->at);
   for (const char *c = l->at; c < nul; c++) line += *c == '\n' || (*c == '\r' && c[1] != '\n');
   return fd_fail(FD_DATA, "%s:%" PRId64 ": has a NUL byte: this is no text (or UTF-16; save it as UTF-8)", l->path, line);
 }

@@ -25,7 +25,9 @@ static fd_status add_to_record(const char *path, const fd_bed_row *row, const fd
   if (to > record->length) to = record->length;
   if (from >= to) return FD_OK;
   *covered += to - from;
-  return fd_intervals_add(v, r, split, from, to);
+  FD_TRY(fd_intervals_add(v, r, split, from, to));
+  v->item[v->count - 1].line = row->line;
+  return FD_OK;
 }
 
 /* Adds an interval to every used record that covers a part of it. */
