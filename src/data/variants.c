@@ -95,7 +95,7 @@ static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_
   if (first && !strncmp(line, "##", 2)) return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
   if (first) return read_columns(lines, line, length, c);
   if (all->vcf && (!all->headers || strncmp(all->header[all->headers - 1], "#CHROM\t", 7)))
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM ...' before the first variant", path, number);
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM POS ...' with tabs between before the first variant", path, number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
   fd_variant *v = &all->item[all->count++];
   return all->vcf ? read_vcf_line(path, number, line, v) : read_table_line(lines, line, length, c, v);
