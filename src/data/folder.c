@@ -58,6 +58,6 @@ fd_status fd_folder_leave_out(const fd_folder *f, int entry, const char *expecte
   if (may_hold_rows(path))
     return fd_fail(FD_DATA, "%s: would be left out; expected %s, and nothing else that may hold rows: rename it, or move it away",
                    path, expected);
-  fd_warn("%s: is passed over, it is no part of the task", path);
+  if (fd_log_is_root()) fd_warn("%s: is passed over, it is no part of the task", path); /* every rank reads the folder */
   return FD_OK;
 }
