@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-enum { SHOWN = 120 };
+enum { FIELDS_MAX = 1 << 20, SHOWN = 120 };
 
 static const char *name_of(char separator) { return separator == '\t' ? "tab" : separator == ';' ? "semicolon" : "comma"; }
 
@@ -45,6 +45,8 @@ static fd_status cut(fd_fields *f, char *line, size_t length) {
       at = stop ? stop : end;
       out.length = (size_t)(at - out.text);
     }
+    if (f->count == FIELDS_MAX)
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": more than %d fields", f->lines->path, f->lines->number, FIELDS_MAX);
     FD_TRY(fd_grow(&f->item, &f->capacity, (size_t)f->count + 1, sizeof *f->item, "fields of a row"));
     f->item[f->count++] = out;
     if (at >= end) return FD_OK;
