@@ -118,6 +118,10 @@ expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 wind
 check "all sequences are listed, beside a manifest that stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
 rm -rf out many.fa many.bed
 
+awk 'BEGIN { for (i = 0; i < 150000; i++) print ">chr1:" i * 12 + 1 "-" i * 12 + 12 "\nACGTTGCAACGT" }' >many.fa
+awk 'BEGIN { for (i = 0; i < 150000; i++) { k = i * 7919 % 150000; print "chr1\t" k * 12 + (k % 2) "\t" k * 12 + 12 "\ttrain" } }' >many.bed
+expect "150,000 pieces of one contig and rows neither" 0 "written +75000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
+
 # Bad command lines.
 expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
 expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$FINDNA" prepare --stride 5 --seed 3 out small.fa

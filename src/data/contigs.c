@@ -70,16 +70,21 @@ fd_contig fd_genome_find(const fd_genome *g, const char *contig) {
   return found;
 }
 
-int fd_genome_locate(const fd_genome *g, const char *contig, int64_t begin, int64_t end) {
-  fd_contig c = fd_genome_find(g, contig);
-  int low = 0, high = c.count; /* how many records begin at `begin` or before */
+int fd_contig_begun(const fd_genome *g, fd_contig c, int64_t place) {
+  int low = 0, high = c.count;
   while (low < high) {
     int middle = low + (high - low) / 2;
-    if (g->record[g->by_name[c.first + middle]].first <= begin) low = middle + 1;
+    if (g->record[g->by_name[c.first + middle]].first <= place) low = middle + 1;
     else high = middle;
   }
-  if (!low) return c.count ? FD_NO_PLACE : FD_NO_CONTIG;
-  int record = g->by_name[c.first + low - 1];
+  return low;
+}
+
+int fd_genome_locate(const fd_genome *g, const char *contig, int64_t begin, int64_t end) {
+  fd_contig c = fd_genome_find(g, contig);
+  int begun = fd_contig_begun(g, c, begin);
+  if (!begun) return c.count ? FD_NO_PLACE : FD_NO_CONTIG;
+  int record = g->by_name[c.first + begun - 1];
   return end <= g->record[record].first + g->record[record].length ? record : FD_NO_PLACE;
 }
 
