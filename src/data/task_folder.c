@@ -244,20 +244,23 @@ done:
   return status;
 }
 
-/* Which part of a task a table holds by its name, such as train.csv or Dev.tsv.gz: 0 training, 1 selecting, 2 test; -1: none. */
+enum { TRAIN, SELECT, TEST, PARTS };
+
+/* Which part of a task a table holds by its name, such as train.csv or Dev.tsv.gz; -1: none. */
 static int part_of(const char *file) {
-  static const char *const stems[] = {"train", "dev", "test", "", "valid", "", "", "val", "", "", "validation", ""};
+  static const char *const stems[PARTS][4] = {{"train"}, {"dev", "valid", "val", "validation"}, {"test"}};
   const char *ending = fd_table_ending(file);
   size_t length = ending ? (size_t)(ending - file) : 0;
-  for (int i = 0; length && i < (int)(sizeof stems / sizeof *stems); i++)
-    if (strlen(stems[i]) == length && !strncasecmp(stems[i], file, length)) return i % 3;
+  for (int part = 0; part < PARTS; part++)
+    for (int i = 0; i < 4 && stems[part][i]; i++)
+      if (strlen(stems[part][i]) == length && !strncasecmp(stems[part][i], file, length)) return part;
   return -1;
 }
 
 /* FOLDER/train.csv, dev.csv, test.csv; without any of them there are no rows. */
 static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
-  fd_table *const tables[3] = {&task->train, &task->valid, &task->test};
-  int entry[3] = {-1, -1, -1};
+  fd_table *const tables[PARTS] = {&task->train, &task->valid, &task->test};
+  int entry[PARTS] = {-1, -1, -1};
   char path[FD_PATH_MAX];
   for (int i = 0; i < all->count; i++) {
     int part = part_of(all->entry[i]->d_name);
@@ -267,16 +270,16 @@ static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
                      all->entry[entry[part]]->d_name, all->entry[i]->d_name);
     entry[part] = i;
   }
-  if (entry[0] < 0 && entry[1] < 0 && entry[2] < 0) return FD_OK;
-  if (entry[0] < 0)
+  if (entry[TRAIN] < 0 && entry[SELECT] < 0 && entry[TEST] < 0) return FD_OK;
+  if (entry[TRAIN] < 0)
     return fd_fail(FD_MISSING, "%s: has '%s', but no train.csv or train.tsv", all->path,
-                   all->entry[entry[entry[1] < 0 ? 2 : 1]]->d_name);
+                   all->entry[entry[entry[SELECT] < 0 ? TEST : SELECT]]->d_name);
   for (int i = 0; i < all->count; i++)
     if (part_of(all->entry[i]->d_name) < 0) FD_TRY(fd_folder_leave_out(all, i, "train.csv, dev.csv and test.csv"));
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < PARTS; i++) {
     if (entry[i] < 0) continue;
     FD_TRY(fd_path(path, all->path, all->entry[entry[i]]->d_name, NULL));
-    FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
+    FD_TRY(fd_table_read_classes(path, &task->names, i == TRAIN, tables[i]));
   }
   return FD_OK;
 }
