@@ -99,6 +99,17 @@ printf '%s\t10\t5\n' $contig >bad.bed && expect "an interval backwards" 65 "bad.
 printf '%s\t%d\t%d\n' $contig $first 999999999 >far.bed && expect "an interval of another assembly" 65 "of another assembly" "$FINDNA" embed run far.bed --genome "$genome" --output o.tsv
 printf 'chr99\t1\t5\n' >none.bed && expect "a contig that is not there" 65 "no sequence 'chr99'" "$FINDNA" embed run none.bed --genome "$genome" --output o.tsv
 printf 'label\n1\n' >nosequence.csv && expect "a table without sequences" 65 "no column 'sequence'" "$FINDNA" embed run nosequence.csv --output o.tsv
+printf 'id,sequence\n"a\tb",ACGT\n,ACGTA\n' >tab.csv; embed tab.csv --pool positions --output tab.npy && embed tab.csv --output tab.tsv
+check "a name with a tab, and none, are one column each" test "$(cut -f1 tab.npy.ids.txt tab.tsv | tr '\n' '|')" = "a b||id|a b||"
+printf 'id,sequence\na,ACGT\nM\374ller,ACGT\n' >latin.csv; expect "a name in Latin-1" 65 "latin.csv: row 2: the name 'M.*ller' is no UTF-8" "$FINDNA" embed run latin.csv --output o.h5
+printf 'chr1\t0\t30\tM\374ller\n' >latin.bed; expect "an interval with a name in Latin-1" 65 "latin.bed:1: the name 'M.*ller' is no UTF-8" "$FINDNA" embed run latin.bed --genome g.fa --output o.h5
+expect "and what is written can be read" 0 "items +2" "$FINDNA" inspect tab.npy
+printf 'chr1\t0\t30\n' >lone.bed; printf 'chr1\t0\t30\tn\t0\t\n' >ends.bed; embed lone.bed --genome g.fa --output lone.tsv && embed ends.bed --genome g.fa --output ends.tsv
+check "a strand that is empty is none" cmp <(cut -f2- lone.tsv) <(cut -f2- ends.tsv)
+printf 'chr1\t1e2\t2e2\n' >e.bed; expect "numbers in scientific notation" 65 "e.bed:1: expected contig, start and end .whole numbers.*1e2" "$FINDNA" embed run e.bed --genome g.fa --output o.tsv
+printf '>a\0b\nACGT\n' >nul.fa; expect "a NUL in a name" 65 "nul.fa:1: has a NUL byte" "$FINDNA" embed run nul.fa --output o.tsv
+expect "standard input" 65 "/dev/stdin: is not a regular file but .*: save it as a file" "$FINDNA" embed run /dev/stdin --output o.tsv
+for end in '\n' '\r' '\r\n'; do awk -v end="$end" 'BEGIN { srand(5); for (i = 0; i < 6; i++) { t = ""; for (k = 0; k < 500 + i * 6; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); printf ">r%d%s%s%s%s%s", i, end, t, t, end, t end } }' >ends.fa; embed ends.fa --output ends.tsv && { [ "$end" = '\n' ] && cp ends.tsv lf.tsv; check "long lines that end with $end" cmp ends.tsv lf.tsv; }; done
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
 expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
 expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max

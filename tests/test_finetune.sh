@@ -82,6 +82,23 @@ expect "a contig that the genome lacks" 65 "has no sequence 'chr3'" "$FINDNA" fi
 expect "left out on request" 0 "52 rows left out" "$FINDNA" finetune run --task iv --genome part.fa --partial $small run.folder=partial
 mkdir -p gb/test/third && cp gb/test/other/4.txt gb/test/third/ 2>/dev/null || cp "$(find gb/test/other -name '*.txt' | head -1)" gb/test/third/
 expect "a class folder that train lacks" 65 "the class 'third' is not in gb/train" "$FINDNA" finetune run --task gb $small run.folder=bad
+# Every name in the folder of a task is used, said to be passed over, or refused.
+folder() { rm -rf odd; mkdir odd; }
+tuned() { expect "$1" 0 "$2" "$FINDNA" finetune run --task odd $small run.folder=odd_run; rm -rf odd_run; }
+refused() { expect "$1" "$2" "$3" "$FINDNA" finetune run --task odd $small run.folder=odd_run; check "$1: nothing is left behind" test ! -e odd_run; }
+folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "packed tables" "400 training rows, 300 that select, 300 to test"
+folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training rows, 300 that select, 300 to test"
+for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training rows, 300 that select"; done
+cp task/dev.csv odd; refused "two tables that select" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
+rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "a table beside them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
+mv odd/more.csv odd/README.md; touch odd/.DS_Store; tuned "a README" "README.md: is passed over"
+folder; cp task/test.csv odd; refused "test rows without training rows" 66 "has 'test.csv', but no train.csv"
+fasta() { awk -F, -v want=$1 'NR > 1 && $NF == want { for (i = 1; i < NF; i++) if ($i ~ /^[ACGTN]+$/) print ">r" NR "\n" $i }' task/train.csv; }
+folder; for c in 0 1; do fasta $c >odd/$c.fa; done; touch odd/0.fa.fai; tuned "a class a file, and an index" "0.fa.fai: is passed over"
+for name in 2.fas 2.fa.bz2 2.fq table.csv; do cp odd/0.fa odd/$name; refused "$name beside classes" 65 "odd/$name: would be left out; expected a FASTA file"; rm odd/$name; done
+mkdir odd/2 odd/2/deep; cp odd/0.fa odd/2; refused "a folder in a class" 65 "odd/2/deep: would be left out; expected FASTA files"
+cp -r gb odd/gb; mv odd/gb g2; rm -rf odd; mv g2 odd; rm -rf odd/test/third; cp -r odd/test odd/valid; refused "a folder beside train and test" 65 "odd/valid: would be left out; expected the folders train and test"
+rm -r odd/valid; touch odd/train/README; tuned "a README among the classes" "train/README: is passed over"; rm -rf odd
 mkdir nothing; expect "a folder with no task" 66 "has neither train.csv" "$FINDNA" finetune run --task nothing $small run.folder=bad
 
 expect "no rows" 64 "which rows" "$FINDNA" finetune run
@@ -107,6 +124,7 @@ printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a 
 printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is no text" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
 printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
+for missing in NA '<NA>' N/A NULL; do printf "sequence,label\nACGT,a\nACGA,c\nACGG,$missing\n" >missing.csv; expect "a missing label: $missing" 65 "missing.csv:4: the label '$missing' is no name" "$FINDNA" finetune run --train missing.csv run.folder=bad; done
 expect "the names are the rows'" 78 "task.names and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
 # 131,072 nucleotides, with further blocks and recomputed activations.
 for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
@@ -123,6 +141,9 @@ expect "--partial without a genome" 64 "no effect without --genome" "$FINDNA" fi
 expect "labels missing" 65 "no column 'label'" "$FINDNA" finetune run --train nolabel.csv run.folder=bad
 printf 'sequence,label\nACGT,high\n' >words.csv
 expect "values that are words" 65 "words.csv:2: the label 'high' is not a finite number" "$FINDNA" finetune run --train words.csv --values run.folder=bad
+awk -F, -v OFS=, 'NR > 1 { $2 = 0.5 } 1' values.csv >same.csv
+expect "values that are all the same" 65 "same.csv: its training rows all have the value 0.5" "$FINDNA" finetune run --train same.csv --values run.folder=bad
+expect "test values that are all the same: no R2" 0 "^test +[0-9]+ +[0-9.e+-]+ +- +-" "$FINDNA" finetune run --train values.csv --valid same.csv --test same.csv --values $small run.folder=same
 printf 'sequence,label\n,0\nACGT,1\n' >empty.csv
 expect "an empty sequence" 65 "empty.csv:2: the sequence is empty" "$FINDNA" finetune run --train empty.csv run.folder=bad
 expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.csv task.feature=cls run.folder=bad

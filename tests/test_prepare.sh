@@ -65,6 +65,7 @@ printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is
 printf '>a\nACGT\0ACGTACGT\n' > nul.fa;             bad "FASTA: binary" 65 "nul.fa:2:5: byte 0x00" nul.fa
 head -c 3000 "$FINDNA" > binary.fa;                 bad "FASTA: a program" 65 "binary.fa:1:1" binary.fa
 printf '>a\nACGTACGTAACC\n>b\nACGTACGTAACC\n>a\nTTTTTTTTTTTTTT\n' > twice.fa; bad "FASTA: a name twice" 65 "'a' is there twice" twice.fa
+printf '>chr1:1-12\nACGTACGTAACC\n>chr1:9-20\nACGTACGTAACC\n' > regions.fa; bad "FASTA: regions that overlap" 65 "bases of 'chr1' from 9 on are there twice: in chr1:1-12 of regions.fa and in chr1:9-20" regions.fa
 expect "FASTA: a name in two files" 65 "'chr1' is there twice: in small.fa and in one.fa" "$FINDNA" prepare --window 10 --count 5 out small.fa one.fa
 printf '>a\nACGTACGTACGT>b\nACGT\n' > joined.fa;     bad "FASTA: joined without a line end" 65 "joined.fa:2:13: '>' .*joined without a line end" joined.fa
 { cat small.fa.gz; printf '>x\nACGT\n'; } > tail.fa.gz; bad "gzip: text behind it" 65 "tail.fa.gz: from byte [0-9]+ on it is not gzip" tail.fa.gz
@@ -83,7 +84,7 @@ expect "nothing but N" 65 "found no place in .* had more N than --max-n 0.5" "$F
 
 # Bad splits.
 splits() { expect "$1" 65 "$2" "$FINDNA" prepare --window 10 --count 5 --val-count 2 --bed splits.bed out small.fa; }
-printf 'chr1\t0\t100\ttrain\nchr1\t50\t200\tval\n' > splits.bed; splits "BED: splits that overlap" "train and val share bases of chr1 from 50 on"
+printf 'chr1\t0\t100\ttrain\nchr1\t50\t200\tval\n' > splits.bed; splits "BED: splits that overlap" "train and val share bases of chr1 from 50 on .lines 1 and 2 of the BED"
 printf 'chr1\t0\t100\n' > splits.bed;                             splits "BED: no split" "splits.bed:1: expected contig, start, end and split"
 printf '# x\nchr1\t0\t100\ttrial\n' > splits.bed;                 splits "BED: unknown split" "splits.bed:2: split 'trial' is not one of"
 printf 'chr1\t100\t100\ttrain\n' > splits.bed;                    splits "BED: empty interval" "splits.bed:1: interval 100 to 100"
@@ -115,7 +116,13 @@ expect "its scaffolds are used" 0 "written +100 windows" "$FINDNA" prepare --win
 expect "--holdout that --contigs leaves out" 64 "'24' is not among --contigs" "$FINDNA" prepare --window 10 --count 5 --contigs 1,2 --holdout 24 out sheep.fa
 for i in $(seq 30000); do echo ">scaffold_$i"; echo ACGTTGCAACGT; done > many.fa
 awk 'BEGIN { srand(1) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
-expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
+expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa
+check "all sequences are listed, beside a manifest that stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
+rm -rf out many.fa many.bed
+
+awk 'BEGIN { for (i = 0; i < 150000; i++) print ">chr1:" i * 12 + 1 "-" i * 12 + 12 "\nACGTTGCAACGT" }' >many.fa
+awk 'BEGIN { for (i = 0; i < 150000; i++) { k = i * 7919 % 150000; print "chr1\t" k * 12 + (k % 2) "\t" k * 12 + 12 "\ttrain" } }' >many.bed
+expect "150,000 pieces of one contig and rows neither" 0 "written +75000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
 
 # Bad command lines.
 expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
@@ -123,6 +130,8 @@ expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$
 expect "options beside --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
 expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
 expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
+for list in "" , ,,; do expect "--contigs '$list'" 64 "contigs has no item" "$FINDNA" prepare --window 10 --count 5 --contigs "$list" out small.fa; done
+expect "more shards than readers take" 64 "shard-windows 1 makes more than 262144 shards" "$FINDNA" prepare --window 10 --count 262144 --shard-windows 1 out small.fa
 expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
 expect "everything held out" 65 "the split train has no sequence" "$FINDNA" prepare --window 10 --count 5 --holdout chr1,chr2 out small.fa
 expect "an unknown option" 64 "did you mean --window" "$FINDNA" prepare --windw 10 out small.fa

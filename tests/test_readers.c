@@ -302,13 +302,24 @@ static void no_text(void **state) {
 /* Files of one kind joined by cat: all of them is read, or nothing. */
 static void joined(void **state) {
   (void)state;
-  static const char *const first[] = {">a\nACGT\n", ">a\nACGT", ">a\r\nACGT\r\n", "sequence,label\nACGT,0\n",
-                                      "\xef\xbb\xbf>a\nACGT\n"},
-                           *const second[] = {">b\nAC\n", ">b\nAC\n", ">b\rAC\r", "sequence,label\nACGT,1\n",
-                                              "\xef\xbb\xbf>b\nAC\n"};
+  static const char *const first[] = {">a\nACGT\n",
+                                      ">a\nACGT",
+                                      ">a\r\nACGT\r\n",
+                                      "sequence,label\nACGT,0\n",
+                                      "\xef\xbb\xbf>a\nACGT\n",
+                                      "sequence,label\nACGT,0\r",
+                                      "sequence,label\nACGT,0\n"},
+                           *const second[] = {">b\nAC\n",
+                                              ">b\nAC\n",
+                                              ">b\rAC\r",
+                                              "sequence,label\nACGT,1\n",
+                                              "\xef\xbb\xbf>b\nAC\n",
+                                              "\xef\xbb\xbf"
+                                              "ACGT,1\n",
+                                              "\xef\xbb\xbf\n"};
   char text[256];
-  for (int i = 0; i < 5; i++) {
-    const struct reader *r = &readers[i == 3 ? 1 : 0];
+  for (int i = 0; i < 7; i++) {
+    const struct reader *r = &readers[i == 3 || i > 4 ? 1 : 0];
     begin(r);
     put(path, text, (size_t)sprintf(text, "%s%s", first[i], second[i]));
     char *got = dump(r);

@@ -73,6 +73,22 @@ printf '##fileformat=VCFv4.2\nchr1\t5\t.\tA\tA\t.\t.\t.\n' >q.vcf
 expect "a VCF without its header line" 65 "q.vcf:2: no line '#CHROM" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
 printf 'chrom,pos,alt\n1,5,A\n' >q.csv
 expect "a table without ref" 65 "no column 'ref'" "$FINDNA" score run q.csv --genome genome.fa --output w2.tsv
+# Tables of every style: the same rows as the plain one. Columns and alleles that contradict themselves are refused.
+base=$(awk 'NR == 2 { print substr($0, 5, 1); exit }' genome.fa); other=$([ "$base" = A ] && echo C || echo A)
+contig=$(head -1 genome.fa | sed 's/>\([^ ]*\).*/\1/')
+printf 'chrom,pos,id,ref,alt\n%s,5,"a;b",%s,"%s,%s"\n' $contig $base $other N >plain.csv
+"$FINDNA" score run plain.csv --genome genome.fa --output plain.tsv >/dev/null 2>&1; check "alleles in quotes: a row each" test "$(wc -l <plain.tsv)" = 3
+styled() { "$FINDNA" score run "$2" --genome genome.fa --output styled.tsv >out.log 2>&1; check "$1" cmp plain.tsv styled.tsv; rm -f styled.tsv; }
+printf 'chrom;pos;id;ref;alt\r\n%s;5;"a;b";%s;%s,%s\r\n' $contig $base $other N >s.csv; styled "semicolons" s.csv
+printf 'chrom, pos, id, ref, alt\n%s, 5,a;b, %s, "%s,%s"\n' $contig $base $other N >s.csv; styled "blanks behind commas" s.csv
+printf 'name\t"#CHROM"\tPOS\tID\tREF\tALT\nx\t%s\t5\ta;b\t%s\t%s,%s\n' $contig $base $other N >s.tsv; styled "a name beside an id, in tabs" s.tsv
+printf 'chrom,pos,id,ref,alt\n%s,5,"a""b",%s,%s\n' $contig $base $other >s.csv; "$FINDNA" score run s.csv --genome genome.fa --output quote.tsv >/dev/null 2>&1; check "a quote in an id" grep -q 'a"b' quote.tsv
+printf 'chrom,pos,pos,ref,alt\n%s,5,6,%s,%s\n' $contig $base $other >s.csv; expect "a column twice" 65 "s.csv:1: the column 'pos' is there twice" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
+printf 'chrom,pos,ref,alt\n1,%s,5,%s,%s\n' $contig $base $other >s.csv; expect "names of rows" 65 "s.csv:2: 5 fields; the header has 4 columns .names of rows" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
+for alt in "$other," ",$other" "$other,,$other" ""; do printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n%s\t5\t.\t%s\t%s\t.\t.\t.\n' $contig $base "$alt" >q.vcf; expect "ALT '$alt'" 65 "q.vcf:3: ALT '.*': an allele is empty" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf; done
+printf 'id,sequence\n"a b\tc",ACGTACGTACGTACGTACGT\n' >blank.csv; "$FINDNA" score run blank.csv --output blank.bedgraph >/dev/null 2>&1
+check "names with blanks and tabs leave a track its four columns" test "$(tail -n +2 blank.bedgraph | awk '{ print NF, $1 }' | sort -u)" = "4 a_b_c"
+printf 'BCF\2\2\0\0\0\0' | gzip >b.vcf.gz; expect "BCF" 65 "b.vcf.gz: is BCF, which is not read; write it as text" "$FINDNA" score run b.vcf.gz --genome genome.fa --output w2.vcf
 head -c 400 bare.vcf.gz >cut.vcf.gz
 expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
 # At a contig's end, and beyond what numbers hold.

@@ -58,7 +58,24 @@ static void tables_in_every_form(void **state) {
   check_table("sequence,label\nACGTNR,1\nttg,0\n");
   check_table("sequence\tlabel\r\nACGTNR\t1\r\nttg\t0");
   check_table("label,id,seq\n1,\"a, \"\"b\"\"\",ACGTNN\n0,,ttg\n");
+  check_table("sequence;label\r\nACGTNN;1\r\nttg;0\r\n");
+  check_table("id, sequence , label\na, \"ACGTNN\" , 1\nb,ttg , 0\n");
+  check_table("name,id,seq,sequence,label\na,b,x,ACGTNN,1\na,b,y,ttg,0\n");
+  check_table("#sequence\tlabel\nACGTNN\t1.0\nttg\t0.0\n");
   check_table("\xef\xbb\xbfSequence,Label\n\"ACGUNN\",\"1\"\nttg,0\n\n");
+}
+
+/* As many columns as there may be, with long names. */
+static void many_columns(void **state) {
+  (void)state;
+  enum { COLUMNS = 3000 };
+  static char text[3 * COLUMNS * 20];
+  size_t n = 0;
+  for (int row = 0; row < 3; row++) {
+    for (int i = 0; i < COLUMNS; i++) n += (size_t)sprintf(text + n, row ? "0.25," : "feature_%d,", i);
+    n += (size_t)sprintf(text + n, "%s\n", row == 0 ? "sequence,label" : row == 1 ? "ACGTNN,1" : "ttg,0");
+  }
+  check_table(text);
 }
 
 static void refuse_table(const void *text, size_t bytes) {
@@ -82,6 +99,9 @@ static void bad_tables(void **state) {
                                     "sequence,label\n\"ACGT,1\n",
                                     "sequence,label\n\"ACGT\"x,1\n",
                                     "sequence,sequence,label\nACGT,ACGT,1\n",
+                                    "sequence,label\n1,ACGT,1\n",
+                                    "sequence,label,id,id\nACGT,1,a,b\n",
+                                    "sequence;label\nACGT,1\n",
                                     "sequence,label\nACGT,99999999999999999999\n"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse_table(bad[i], strlen(bad[i]));
   fd_table t;
@@ -467,6 +487,7 @@ static void context_tables(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tables_in_every_form),
+      cmocka_unit_test(many_columns),
       cmocka_unit_test(bad_tables),
       cmocka_unit_test(names_of_classes),
       cmocka_unit_test(packed_tables),

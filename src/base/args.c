@@ -87,11 +87,15 @@ static fd_status set_number(const fd_args *args, const fd_arg *a, const char *te
 
 static fd_status add_items(const fd_args *args, const fd_arg *a, char *text) {
   fd_list *list = a->value;
+  int before = list->count;
   for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
     if (list->count == FD_LIST_MAX)
       return fd_fail(FD_USAGE, "findna %s: --%s takes at most %d items", args->command, a->name, FD_LIST_MAX);
     list->item[list->count++] = item;
   }
+  if (list->count == before)
+    return fd_fail(FD_USAGE, "findna %s: --%s has no item; expected names separated by commas, or leave it out", args->command,
+                   a->name);
   return FD_OK;
 }
 

@@ -37,16 +37,20 @@ static fd_status read_all(int fd, const char *path, char *text, size_t bytes) {
   return FD_OK;
 }
 
+static fd_status irregular(const char *path) {
+  return fd_fail(FD_DATA,
+                 "%s: is not a regular file but a folder, pipe or device; input is read more than once: save it as a file", path);
+}
+
 fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) {
   struct stat info;
   *bytes = 0;
   *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* the open itself would wait for a pipe's writer */
-  if (*fd < 0 && errno == ENXIO)
-    return fd_fail(FD_DATA, "%s: is not a regular file", path); /* a socket, a device that is not there */
+  if (*fd < 0 && errno == ENXIO) return irregular(path);          /* a socket, a device that is not there */
   if (*fd < 0) return fd_fail_errno("cannot open", path);
   fd_status status = FD_OK;
   if (fstat(*fd, &info)) status = fd_fail_errno("cannot stat", path);
-  else if (!S_ISREG(info.st_mode)) status = fd_fail(FD_DATA, "%s: is not a regular file", path);
+  else if (!S_ISREG(info.st_mode)) status = irregular(path);
   if (status == FD_OK) {
     *bytes = (uint64_t)info.st_size;
     return FD_OK;
@@ -221,7 +225,7 @@ int fd_is_absent(const char *path) {
 fd_status fd_file_size(const char *path, uint64_t *bytes) {
   struct stat info;
   if (stat(path, &info)) return fd_fail_errno("cannot open", path);
-  if (!S_ISREG(info.st_mode)) return fd_fail(FD_DATA, "%s: is not a regular file", path);
+  if (!S_ISREG(info.st_mode)) return irregular(path);
   *bytes = (uint64_t)info.st_size;
   return FD_OK;
 }

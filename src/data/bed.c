@@ -58,7 +58,8 @@ fd_status fd_bed_next(fd_bed *bed, fd_bed_row *row, int *more) {
   int good = row->fields >= 3 && *row->contig && fd_whole_number(row->field[1], &row->begin) &&
              fd_whole_number(row->field[2], &row->end);
   if (!good)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected contig, start and end, separated by tabs: '%s'", l->path, l->number, whole);
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected contig, start and end (whole numbers), separated by tabs: '%s'", l->path,
+                   l->number, whole);
   if (row->begin < 0 || row->end <= row->begin)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": interval %" PRId64 " to %" PRId64 ": expected 0 <= start < end: '%s'", l->path,
                    l->number, row->begin, row->end, whole);

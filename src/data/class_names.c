@@ -10,8 +10,17 @@
 
 enum { NAMES_MAX = 4096 };
 
+/* What programs write for a value that is missing, beside nothing and NaN. */
+static int is_missing(const char *text) {
+  static const char *const words[] = {"NA", "<NA>", "N/A", "NULL"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (!strcmp(text, words[i])) return 1;
+  return 0;
+}
+
 int fd_class_names_is_name(const char *text) {
   char *end;
+  if (is_missing(text)) return 0;
   (void)strtod(text, &end);
   while (*end == ' ') end++;
   return *end != '\0';

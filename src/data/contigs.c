@@ -21,6 +21,10 @@ fd_status fd_genome_index(fd_genome *g) {
   for (int i = 1; i < g->records; i++) {
     const fd_record *a = &g->record[g->by_name[i - 1]], *b = &g->record[g->by_name[i]];
     if (strcmp(a->contig, b->contig) || b->first >= a->first + a->length) continue;
+    if (a->region || b->region)
+      return fd_fail(FD_DATA,
+                     "bases of '%s' from %" PRId64 " on are there twice: in %s of %s and in %s of %s; give each base once",
+                     b->contig, b->first + 1, a->name, g->file[a->file].path, b->name, g->file[b->file].path);
     return fd_fail(FD_DATA, "the sequence '%s' is there twice: in %s and in %s; give each sequence once", b->contig,
                    g->file[a->file].path, g->file[b->file].path);
   }
@@ -66,16 +70,21 @@ fd_contig fd_genome_find(const fd_genome *g, const char *contig) {
   return found;
 }
 
-int fd_genome_locate(const fd_genome *g, const char *contig, int64_t begin, int64_t end) {
-  fd_contig c = fd_genome_find(g, contig);
-  int low = 0, high = c.count; /* how many records begin at `begin` or before */
+int fd_contig_begun(const fd_genome *g, fd_contig c, int64_t place) {
+  int low = 0, high = c.count;
   while (low < high) {
     int middle = low + (high - low) / 2;
-    if (g->record[g->by_name[c.first + middle]].first <= begin) low = middle + 1;
+    if (g->record[g->by_name[c.first + middle]].first <= place) low = middle + 1;
     else high = middle;
   }
-  if (!low) return c.count ? FD_NO_PLACE : FD_NO_CONTIG;
-  int record = g->by_name[c.first + low - 1];
+  return low;
+}
+
+int fd_genome_locate(const fd_genome *g, const char *contig, int64_t begin, int64_t end) {
+  fd_contig c = fd_genome_find(g, contig);
+  int begun = fd_contig_begun(g, c, begin);
+  if (!begun) return c.count ? FD_NO_PLACE : FD_NO_CONTIG;
+  int record = g->by_name[c.first + begun - 1];
   return end <= g->record[record].first + g->record[record].length ? record : FD_NO_PLACE;
 }
 

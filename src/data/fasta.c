@@ -11,7 +11,7 @@
 #include "data/genome.h"
 #include "data/lines.h"
 
-enum { BLOCK = 1 << 16, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
+enum { BLOCK = 1 << 16, STRETCH = 512, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
 
 /* A block of the file's content at a time. */
 struct fd_fasta {
@@ -94,7 +94,9 @@ static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
     else if (word && length == NAME_MAX_BYTES - 1)
       return fd_fail(FD_DATA, "%s:%" PRId64 ": the record's name is longer than %d characters", s->path, s->line,
                      NAME_MAX_BYTES - 1);
-    else if (word) name[length++] = (char)(byte ? byte : 1);
+    else if (!byte)
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": has a NUL byte: this is no text (or UTF-16; save it as UTF-8)", s->path, s->line);
+    else if (word) name[length++] = (char)byte;
   }
   name[length] = '\0';
   return FD_OK;
@@ -103,10 +105,12 @@ static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
 /* What a pass does with a stretch of letters of one line. */
 typedef fd_status take_letters(void *context, fd_fasta *s, const unsigned char *letters, int count);
 
-/* How many bytes of the block belong to this line. */
-static size_t rest_of_line(const fd_fasta *s) {
-  const unsigned char *from = s->block + s->at, *lf = memchr(from, '\n', s->size - s->at);
-  size_t count = lf ? (size_t)(lf - from) : s->size - s->at;
+/* How many of the next bytes of the block belong to this line: a stretch of them, so that looking for one kind of line end does
+ * not go through the whole block when lines end with the other. */
+static size_t next_of_line(const fd_fasta *s) {
+  size_t count = s->size - s->at < STRETCH ? s->size - s->at : STRETCH;
+  const unsigned char *from = s->block + s->at, *lf = memchr(from, '\n', count);
+  if (lf) count = (size_t)(lf - from);
   const unsigned char *cr = memchr(from, '\r', count);
   return cr ? (size_t)(cr - from) : count;
 }
@@ -117,10 +121,10 @@ static fd_status read_sequence(fd_fasta *s, take_letters *take, void *context, i
     FD_TRY(begin_line(s));
     *more = s->size > 0;
     if (!s->size || (place_of(s) == s->line_start && s->block[s->at] == '>')) return FD_OK;
-    size_t count = rest_of_line(s);
+    size_t count = next_of_line(s);
     FD_TRY(take(context, s, s->block + s->at, (int)count));
     s->at += count;
-    if (s->at < s->size) end_line(s);
+    if (s->at < s->size && is_line_end(s->block[s->at])) end_line(s);
   }
 }
 

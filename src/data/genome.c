@@ -67,7 +67,7 @@ fd_status fd_record_set_name(fd_record *r, const char *name) {
 }
 
 fd_status fd_genome_add_record(fd_genome *g, const char *where, const char *name, int64_t offset) {
-  if (!*name) return fd_fail(FD_DATA, "%s: the record has no name; expected a word right behind '>'", where);
+  if (!*name) return fd_fail(FD_DATA, "%s: the record has no name; expected a word (in FASTA right behind '>')", where);
   for (const char *c = name; *c; c++)
     if (!isgraph((unsigned char)*c))
       return fd_fail(FD_DATA, "%s: the record's name has the byte 0x%02x; expected printable ASCII (is this a binary file?)",

@@ -67,6 +67,9 @@ typedef struct fd_contig {
 } fd_contig;
 fd_contig fd_genome_find(const fd_genome *genome, const char *contig);
 
+/* How many records of a contig begin at a place of it or before. */
+int fd_contig_begun(const fd_genome *genome, fd_contig contig, int64_t place);
+
 /* The record that holds [begin, end) of a contig; FD_NO_CONTIG, or FD_NO_PLACE where its records do not reach so far. */
 enum { FD_NO_CONTIG = -1, FD_NO_PLACE = -2 };
 int fd_genome_locate(const fd_genome *genome, const char *contig, int64_t begin, int64_t end);

@@ -32,6 +32,10 @@ fd_status fd_ingest_choose(fd_ingest *in) FD_MUST_CHECK;
 /* Pass 2: writes the shards into `folder`; entries[shards], zeroed, are filled on all ranks. Collective. */
 fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm, fd_shard_entry *entries) FD_MUST_CHECK;
 
+/* contigs.tsv: a line for each sequence, with the place of its first base from 0, its length, its N and whether it is used. It
+ * is no part of the manifest, which every rank of every training reads: there may be millions. Released with free(). */
+fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) FD_MUST_CHECK;
+
 /* The manifest's text (released with free()), and the same content as a report for people on stdout. */
 fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest, char **text) FD_MUST_CHECK;
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *manifest);

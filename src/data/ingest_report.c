@@ -1,9 +1,10 @@
-/* The manifest of an ingest, and its report for people. */
+/* The manifest of an ingest, its table of sequences, and its report for people. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/json.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "data/ingest_parts.h"
 
 static json_t *list_json(const fd_list *list) {
@@ -34,20 +35,6 @@ static json_t *sources_json(const fd_genome *g) {
   return out;
 }
 
-enum { CONTIGS_MAX = 10000 };
-
-/* The first CONTIGS_MAX of them: those of a genome in a million scaffolds would make a manifest that is larger than its shards. */
-static json_t *contigs_json(const fd_ingest *in) {
-  json_t *out = json_array();
-  for (int i = 0; i < in->genome.records && i < CONTIGS_MAX; i++) {
-    const fd_record *r = &in->genome.record[i];
-    fd_json_append(&out,
-                   json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", r->contig, "first", (json_int_t)r->first, "length",
-                             (json_int_t)r->length, "n", (json_int_t)fd_record_count_n(r, 0, r->length), "used", in->used[i]));
-  }
-  return out;
-}
-
 static json_t *report_json(const fd_ingest *in) {
   const fd_read_counts *c = &in->genome.counts;
   json_t *iupac = json_object(), *splits = json_object();
@@ -70,13 +57,24 @@ fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **t
     fd_json_append(&shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
                                       (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
   }
-  json_t *root =
-      json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "format", "findna-shards 1", "window", m->window, "dataset_id",
-                m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options), "sources",
-                sources_json(&in->genome), "contigs", contigs_json(in), "report", report_json(in), "shards", shards);
+  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", "findna-shards 1", "window", m->window,
+                           "dataset_id", m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options),
+                           "sources", sources_json(&in->genome), "report", report_json(in), "shards", shards);
   fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
   json_decref(root);
   return status;
+}
+
+fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) {
+  FILE *out;
+  FD_TRY(fd_text_open(&out, text, bytes));
+  fprintf(out, "contig\tfirst\tlength\tn\tused\n");
+  for (int i = 0; i < in->genome.records; i++) {
+    const fd_record *r = &in->genome.record[i];
+    fprintf(out, "%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\n", r->contig, r->first, r->length,
+            fd_record_count_n(r, 0, r->length), in->used[i]);
+  }
+  return fd_text_close(out, text);
 }
 
 /* Sequences that are not used: by name when they are few. */

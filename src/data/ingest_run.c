@@ -40,6 +40,9 @@ static fd_status plan_shards(fd_ingest *in) {
   int64_t size = in->options->shard_windows;
   size_t capacity = 0;
   for (int s = 0; s < FD_SPLITS; s++) {
+    if (in->places[s].count / size >= FD_SHARDS_MAX - in->shards)
+      return fd_fail(FD_USAGE, "--shard-windows %" PRId64 " makes more than %d shards; take more windows for each", size,
+                     FD_SHARDS_MAX);
     for (int64_t first = 0, part = 0; first < in->places[s].count; first += size, part++) {
       FD_TRY(fd_grow(&in->shard, &capacity, (size_t)in->shards + 1, sizeof *in->shard, "shards"));
       fd_shard_plan *plan = &in->shard[in->shards++];
@@ -53,9 +56,20 @@ static fd_status plan_shards(fd_ingest *in) {
 
 static const char lock_name[] = "prepare.lock";
 
-/* Root: the manifest, then the rename that makes the folder appear whole. */
+static fd_status write_contigs(const fd_ingest *in, const char *temporary) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  FD_TRY(fd_path(path, temporary, "contigs.tsv", NULL));
+  FD_TRY(fd_ingest_contigs(in, &text, &bytes));
+  fd_status status = fd_write_file(path, text, bytes);
+  free(text);
+  return status;
+}
+
+/* Root: the tables, then the rename that makes the folder appear whole. */
 static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest *m) {
   char path[FD_PATH_MAX], *text = NULL;
+  FD_TRY(write_contigs(in, temporary));
   FD_TRY(fd_dataset_id(m, m->dataset_id));
   FD_TRY(fd_ingest_manifest(in, m, &text));
   fd_status status = fd_path(path, temporary, "manifest.json", NULL);

@@ -31,13 +31,27 @@ static fd_status read_all(fd_stream *s, const char *path, size_t limit, char **t
   }
 }
 
-/* A NUL byte, with its line. */
-static fd_status check_text(const fd_lines *l) {
-  const char *nul = memchr(l->at, '\0', (size_t)(l->end - l->at));
+/* The number of the line that holds a byte. */
+static int64_t line_at(const fd_lines *l, const char *byte) {
   int64_t line = 1;
-  if (!nul) return FD_OK;
-  for (const char *c = l->at; c < nul; c++) line += *c == '\n' || (*c == '\r' && c[1] != '\n');
-  return fd_fail(FD_DATA, "%s:%" PRId64 ": has a NUL byte: this is no text (or UTF-16; save it as UTF-8)", l->path, line);
+  for (const char *c = l->at; c < byte; c++) line += *c == '\n' || (*c == '\r' && c[1] != '\n');
+  return line;
+}
+
+/* A NUL byte anywhere, or a byte order mark where a further file begins. */
+static fd_status check_text(const fd_lines *l) {
+  static const char mark[] = "\xef\xbb\xbf";
+  const char *nul = memchr(l->at, '\0', (size_t)(l->end - l->at));
+  if (nul && l->end - l->at > 4 && (!memcmp(l->at, "BCF\2", 4) || !memcmp(l->at, "BAM\1", 4)))
+    return fd_fail(FD_DATA, "%s: is %.3s, which is not read; write it as text (bcftools view, samtools fasta)", l->path, l->at);
+  if (nul)
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": has a NUL byte: this is no text (or UTF-16; save it as UTF-8)", l->path,
+                   line_at(l, nul));
+  for (const char *at = l->at; (at = memmem(at, (size_t)(l->end - at), mark, 3)); at += 3)
+    if (at == l->at || at[-1] == '\n' || at[-1] == '\r')
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": begins with a byte order mark, as a file does: joined with cat? Remove the mark",
+                     l->path, line_at(l, at));
+  return FD_OK;
 }
 
 fd_status fd_lines_of(fd_lines *l, const char *path, char *text, size_t bytes) {

@@ -16,7 +16,7 @@ enum { ATTEMPTS_MAX = 100000 };
 
 fd_status fd_intervals_add(fd_intervals *v, int record, int split, int64_t begin, int64_t end) {
   FD_TRY(fd_grow(&v->item, &v->capacity, (size_t)v->count + 1, sizeof *v->item, "intervals"));
-  v->item[v->count++] = (fd_interval){record, split, begin, end, 0};
+  v->item[v->count++] = (fd_interval){.record = record, .split = split, .begin = begin, .end = end};
   return FD_OK;
 }
 
@@ -37,9 +37,11 @@ static fd_status check_overlaps(const fd_intervals *v, const fd_genome *g) {
   for (int i = 1; i < v->count; i++) {
     const fd_interval *a = &v->item[last], *b = &v->item[i];
     if (a->record == b->record && b->begin < a->end && a->split != b->split)
-      return fd_fail(FD_DATA, "the splits %s and %s share bases of %s from %" PRId64 " on; splits must not overlap",
+      return fd_fail(FD_DATA,
+                     "the splits %s and %s share bases of %s from %" PRId64 " on (lines %" PRId64 " and %" PRId64
+                     " of the BED file); splits must not overlap",
                      fd_split_names[a->split], fd_split_names[b->split], g->record[b->record].contig,
-                     g->record[b->record].first + b->begin);
+                     g->record[b->record].first + b->begin, a->line, b->line);
     if (a->record != b->record || b->end > a->end) last = i;
   }
   return FD_OK;

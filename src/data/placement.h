@@ -13,6 +13,7 @@ typedef struct fd_interval {
   int record, split;
   int64_t begin, end;
   int64_t before; /* bases in all intervals of the split before this one */
+  int64_t line;   /* of the BED file that it comes from; 0: of none */
 } fd_interval;
 
 /* Split s owns item[of[s]] .. item[of[s + 1] - 1], sorted by record and place. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
@@ -42,9 +43,21 @@ static void count(fd_sequences *s, int64_t length) {
   if (length > s->longest) s->longest = length;
 }
 
+/* HDF5 and those who read it take names for UTF-8. */
+static fd_status check_name(const char *where, const char *name) {
+  int good;
+  FD_TRY(fd_json_is_utf8(name, &good));
+  return good ? FD_OK : fd_fail(FD_DATA, "%s: the name '%.80s' is no UTF-8; save the file as UTF-8", where, name);
+}
+
 static fd_status open_table(fd_sequences *s, const char *path) {
   FD_TRY(fd_table_read_sequences(path, &s->table));
-  for (int i = 0; i < s->table.rows; i++) count(s, s->table.start[i + 1] - s->table.start[i]);
+  for (int i = 0; i < s->table.rows; i++) {
+    char where[FD_PATH_MAX + 32];
+    snprintf(where, sizeof where, "%s: row %d", path, i + 1);
+    if (s->table.id) FD_TRY(check_name(where, s->table.id[i]));
+    count(s, s->table.start[i + 1] - s->table.start[i]);
+  }
   return FD_OK;
 }
 
@@ -64,9 +77,10 @@ static fd_status open_records(fd_sequences *s, const char *path) {
 }
 
 static fd_status read_row(const fd_sequences *s, const char *where, const fd_bed_row *row, interval *out) {
-  const char *strand = row->fields > 5 ? row->field[5] : ".", *name = row->fields > 3 ? row->field[3] : "";
+  const char *strand = row->fields > 5 && *row->field[5] ? row->field[5] : ".", *name = row->fields > 3 ? row->field[3] : "";
   if (strcmp(strand, "+") && strcmp(strand, "-") && strcmp(strand, "."))
     return fd_fail(FD_DATA, "%s: strand '%.40s': expected +, - or .", where, strand);
+  FD_TRY(check_name(where, name));
   *out = (interval){.name = *name && strcmp(name, ".") ? name : NULL};
   return fd_locus_find(&s->genome, where, row->contig, row->begin, row->end, *strand == '-', &out->locus);
 }

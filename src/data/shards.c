@@ -19,7 +19,6 @@ static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna
 enum {
   MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
-  SHARDS_MAX = 1 << 20,
   WINDOW_MAX = 1 << 30,
   CONTIG_ROOM = 64 /* at least; frozen: in the hash */
 };
@@ -107,7 +106,7 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
   if (!format || strcmp(format, manifest_format))
     return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, format ? format : "(none)", manifest_format);
   json_int_t window = json_integer_value(json_object_get(root, "window"));
-  if (window < 1 || window > WINDOW_MAX || !count || count > SHARDS_MAX || !id)
+  if (window < 1 || window > WINDOW_MAX || !count || count > FD_SHARDS_MAX || !id)
     return fd_fail(FD_DATA, "%s: expected window (1 to %d), dataset_id and at least one shard", path, WINDOW_MAX);
   m->window = (int)window;
   FD_TRY(fd_alloc(&m->shard, count, sizeof *m->shard, "manifest"));

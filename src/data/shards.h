@@ -21,6 +21,8 @@ typedef struct fd_shard_entry {
   uint64_t bytes;
 } fd_shard_entry;
 
+enum { FD_SHARDS_MAX = 1 << 18 }; /* of a manifest; it then has 50 MB, and readers take 64 */
+
 typedef struct fd_manifest {
   char folder[4096];
   int window;                     /* nucleotides of a window */

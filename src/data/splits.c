@@ -25,7 +25,9 @@ static fd_status add_to_record(const char *path, const fd_bed_row *row, const fd
   if (to > record->length) to = record->length;
   if (from >= to) return FD_OK;
   *covered += to - from;
-  return fd_intervals_add(v, r, split, from, to);
+  FD_TRY(fd_intervals_add(v, r, split, from, to));
+  v->item[v->count - 1].line = row->line;
+  return FD_OK;
 }
 
 /* Adds an interval to every used record that covers a part of it. */
@@ -33,11 +35,12 @@ static fd_status add_row(const char *path, const fd_bed_row *row, const fd_genom
                          fd_intervals *v, fd_split_counts *counts) {
   fd_contig contig = fd_genome_find(g, row->contig);
   int64_t covered = 0;
-  int unused = 0;
-  for (int i = contig.first; i < contig.first + contig.count; i++) {
-    int r = g->by_name[i];
-    if (!used[r]) unused++;
-    else FD_TRY(add_to_record(path, row, g, r, split, v, &covered));
+  int unused = contig.count && !used[g->by_name[contig.first]]; /* all of a contig's records are used, or none */
+  int begun = fd_contig_begun(g, contig, row->begin);
+  for (int i = begun ? begun - 1 : 0; i < contig.count && !unused; i++) { /* they lie one behind the other */
+    int r = g->by_name[contig.first + i];
+    if (g->record[r].first >= row->end) break;
+    FD_TRY(add_to_record(path, row, g, r, split, v, &covered));
   }
   counts->rows++;
   if (covered) counts->outside += row->end - row->begin - covered;

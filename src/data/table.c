@@ -10,123 +10,57 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/lines.h"
+#include "data/fields.h"
 
-enum { HEADER_MAX = 4096, COLUMNS_MAX = 256, CLASSES_MAX = 65536, NEAR = 40, SHOWN = 120 };
+enum { CLASSES_MAX = 65536, NEAR = 40, SHOWN = 120 };
 static const size_t table_max = (size_t)8 << 30;
-
-typedef struct field {
-  char *text;
-  size_t length;
-} field;
 
 typedef struct reader {
   const char *path;
   fd_lines lines;
-  char separator;
+  fd_fields fields;
   enum { NO_LABELS, CLASSES, VALUES } labels;
-  int columns, sequence, label, id;
-  fd_class_names *names; /* NULL: labels are numbers */
-  int learn, named;      /* labels of this table are names */
-  int64_t first;         /* the line of the first row */
-  const char **text;     /* [rows] labels that are names, until they are numbered */
+  int sequence, label, id; /* columns; -1: not there */
+  fd_class_names *names;   /* NULL: labels are numbers */
+  int learn, named;        /* labels of this table are names */
+  int64_t first;           /* the line of the first row */
+  const char **text;       /* [rows] labels that are names, until they are numbered */
   size_t texts;
-  field item[COLUMNS_MAX];
 } reader;
 
 static long long line_of(const reader *r) { return (long long)r->lines.number; }
 
-/* Takes the quotes off a quoted field in place; *at moves to what follows the closing quote. */
-static fd_status take_quoted(const reader *r, char **at, const char *end, field *out) {
-  char *from = *at + 1, *to = from;
-  *out = (field){from, 0};
-  for (;; from++) {
-    if (from >= end) return fd_fail(FD_DATA, "%s:%lld: a quote is opened but not closed on its line", r->path, line_of(r));
-    if (*from == '"' && from + 1 < end && from[1] == '"') from++; /* "" is a quote */
-    else if (*from == '"') break;
-    *to++ = *from;
-  }
-  out->length = (size_t)(to - out->text);
-  *at = from + 1;
-  return FD_OK;
-}
-
-/* Cuts a line into r->item; *count is the number of fields, also beyond COLUMNS_MAX. */
-static fd_status split(reader *r, char *line, size_t length, int *count) {
-  char *at = line, *end = line + length;
-  *count = 0;
-  for (;;) {
-    field out = {at, 0};
-    if (at < end && *at == '"') FD_TRY(take_quoted(r, &at, end, &out));
-    else {
-      char *stop = memchr(at, r->separator, (size_t)(end - at));
-      at = stop ? stop : end;
-      out.length = (size_t)(at - out.text);
-    }
-    if (at < end && *at != r->separator)
-      return fd_fail(FD_DATA, "%s:%lld: text after a closing quote; expected a %s", r->path, line_of(r),
-                     r->separator == '\t' ? "tab" : "comma");
-    if (*count < COLUMNS_MAX) r->item[*count] = out;
-    ++*count;
-    if (at >= end) return FD_OK;
-    at++;
-  }
-}
-
-static int is_name(const field *item, const char *name) {
-  return item->length == strlen(name) && !strncasecmp(item->text, name, item->length);
-}
-
 static fd_status read_header(reader *r) {
+  static const char *const sequence[] = {"sequence", "seq", NULL}, *const label[] = {"label", NULL},
+                           *const id[] = {"id", "name", NULL};
+  char shown[SHOWN + 1];
   size_t length;
-  int count;
   char *line = fd_lines_next(&r->lines, &length);
   if (!line) return fd_fail(FD_DATA, "%s: is empty; expected a header line 'sequence,label' and rows", r->path);
-  if (length > HEADER_MAX)
-    return fd_fail(FD_DATA, "%s:%lld: the first line has %zu bytes; expected a header such as 'sequence,label'", r->path,
-                   line_of(r), length);
-  r->separator = memchr(line, '\t', length) ? '\t' : ',';
-  FD_TRY(split(r, line, length, &count));
-  if (count > COLUMNS_MAX)
-    return fd_fail(FD_DATA, "%s:%lld: %d columns; at most %d are read", r->path, line_of(r), count, COLUMNS_MAX);
-  r->columns = count;
-  r->sequence = r->label = r->id = -1;
-  for (int i = 0; i < count; i++) {
-    int *column = is_name(&r->item[i], "label")                                     ? &r->label
-                  : is_name(&r->item[i], "sequence") || is_name(&r->item[i], "seq") ? &r->sequence
-                  : is_name(&r->item[i], "id") || is_name(&r->item[i], "name")      ? &r->id
-                                                                                    : NULL;
-    if (column && *column >= 0)
-      return fd_fail(FD_DATA, "%s:%lld: the column '%.*s' is there twice", r->path, line_of(r), (int)r->item[i].length,
-                     r->item[i].text);
-    if (column) *column = i;
-  }
+  snprintf(shown, sizeof shown, "%s", line);
+  FD_TRY(fd_fields_begin(&r->fields, &r->lines, line, length));
+  FD_TRY(fd_fields_column(&r->fields, sequence, &r->sequence));
+  FD_TRY(fd_fields_column(&r->fields, label, &r->label));
+  FD_TRY(fd_fields_column(&r->fields, id, &r->id));
   const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labels ? "label" : NULL;
   if (missing)
-    return fd_fail(FD_DATA, "%s:%lld: no column '%s' in the header '%.*s'; expected %s, separated by comma or tab", r->path,
-                   line_of(r), missing, SHOWN, line, r->labels ? "'sequence' and 'label'" : "'sequence'");
+    return fd_fail(FD_DATA, "%s:%lld: no column '%s' in the header '%s'; expected %s, separated by comma, semicolon or tab",
+                   r->path, line_of(r), missing, shown, r->labels ? "'sequence' and 'label'" : "'sequence'");
   return FD_OK;
 }
 
-/* Blanks around a field belong to nobody. */
-static field trimmed(field item) {
-  while (item.length && *item.text == ' ') item.text++, item.length--;
-  while (item.length && item.text[item.length - 1] == ' ') item.length--;
-  return item;
-}
-
-static fd_status bad_letter(const reader *r, const field *sequence, size_t i) {
+static fd_status bad_letter(const reader *r, const fd_field *sequence, size_t i) {
   unsigned char letter = (unsigned char)sequence->text[i];
   char shown[16];
   snprintf(shown, sizeof shown, isprint(letter) ? "'%c'" : "byte 0x%02x", letter);
   const char *hint =
-      is_name(sequence, "sequence") || is_name(sequence, "seq") ? " (the header again: files joined with cat?)" : "";
+      fd_field_is(sequence, "sequence") || fd_field_is(sequence, "seq") ? " (the header again: files joined with cat?)" : "";
   return fd_fail(FD_DATA,
                  "%s:%lld: %s at letter %zu of the sequence is no nucleotide; expected A, C, G, T, N or another IUPAC letter%s",
                  r->path, line_of(r), shown, i + 1, hint);
 }
 
-static fd_status add_sequence(const reader *r, const field *sequence, uint8_t *to) {
+static fd_status add_sequence(const reader *r, const fd_field *sequence, uint8_t *to) {
   if (sequence->length == 0) return fd_fail(FD_DATA, "%s:%lld: the sequence is empty", r->path, line_of(r));
   if (sequence->length > INT_MAX / 2)
     return fd_fail(FD_DATA, "%s:%lld: the sequence has %zu letters; at most %d are read", r->path, line_of(r), sequence->length,
@@ -139,7 +73,7 @@ static fd_status add_sequence(const reader *r, const field *sequence, uint8_t *t
 }
 
 /* A whole number, which some programs write as 1.0. */
-static fd_status read_label(const reader *r, const field *text, int *label) {
+static fd_status read_label(const reader *r, const fd_field *text, int *label) {
   size_t digits = 0, at;
   int value = 0;
   for (; digits < text->length && digits < 8 && isdigit((unsigned char)text->text[digits]); digits++)
@@ -153,7 +87,7 @@ static fd_status read_label(const reader *r, const field *text, int *label) {
   return FD_OK;
 }
 
-static fd_status unknown_name(const reader *r, const field *text) {
+static fd_status unknown_name(const reader *r, const fd_field *text) {
   char known[256] = "";
   size_t used = 0;
   for (int i = 0; i < r->names->count && used < sizeof known; i++)
@@ -163,8 +97,7 @@ static fd_status unknown_name(const reader *r, const field *text) {
 }
 
 /* A label that is a name, or must be one because the first row's is. */
-static fd_status read_name(reader *r, field *text, int row, int *label) {
-  text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
+static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
   if (!fd_class_names_is_name(text->text))
     return fd_fail(
         FD_DATA,
@@ -180,20 +113,16 @@ static fd_status read_name(reader *r, field *text, int row, int *label) {
 }
 
 /* The first row tells whether labels are names. */
-static fd_status read_class(reader *r, field *text, int row, int *label) {
+static fd_status read_class(reader *r, fd_field *text, int row, int *label) {
   if (!row) {
-    char end = text->text[text->length];
     r->first = line_of(r);
-    text->text[text->length] = '\0';
     r->named = r->names && (r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0);
-    text->text[text->length] = end;
   }
   return r->named ? read_name(r, text, row, label) : read_label(r, text, label);
 }
 
-static fd_status read_value(const reader *r, field *text, float *value) {
+static fd_status read_value(const reader *r, fd_field *text, float *value) {
   char *end;
-  text->text[text->length] = '\0'; /* the separator's place: the line is cut already */
   *value = strtof(text->text, &end);
   if (end == text->text || *end || !isfinite(*value))
     return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a finite number", r->path, line_of(r), NEAR, text->text);
@@ -206,21 +135,18 @@ static fd_status read_rows(reader *r, fd_table *table) {
   FD_TRY(fd_grow(&table->start, &starts, 1, sizeof *table->start, "rows of a table"));
   table->start[0] = 0;
   for (char *line; (line = fd_lines_next(&r->lines, &length));) {
-    int count;
-    FD_TRY(split(r, line, length, &count));
-    if (count != r->columns)
-      return fd_fail(FD_DATA, "%s:%lld: %d field%s; the header has %d columns: '%.*s'", r->path, line_of(r), count,
-                     count == 1 ? "" : "s", r->columns, SHOWN, line);
+    FD_TRY(fd_fields_cut(&r->fields, line, length));
     if (rows == INT_MAX - 1) return fd_fail(FD_DATA, "%s:%lld: more than %d rows", r->path, line_of(r), INT_MAX - 1);
     FD_TRY(fd_grow(&table->start, &starts, rows + 2, sizeof *table->start, "rows of a table"));
     if (r->labels == CLASSES) FD_TRY(fd_grow(&table->label, &labels, rows + 1, sizeof *table->label, "rows of a table"));
     if (r->labels == VALUES) FD_TRY(fd_grow(&table->value, &labels, rows + 1, sizeof *table->value, "rows of a table"));
     if (r->id >= 0) FD_TRY(fd_grow(&table->id, &ids, rows + 1, sizeof *table->id, "rows of a table"));
-    field sequence = trimmed(r->item[r->sequence]), label = r->labels ? trimmed(r->item[r->label]) : (field){0};
+    const fd_field *item = r->fields.item;
+    fd_field sequence = fd_field_trimmed(item[r->sequence]), label = r->labels ? fd_field_trimmed(item[r->label]) : (fd_field){0};
     FD_TRY(add_sequence(r, &sequence, table->symbols + table->start[rows]));
     if (r->labels == CLASSES) FD_TRY(read_class(r, &label, (int)rows, &table->label[rows]));
     if (r->labels == VALUES) FD_TRY(read_value(r, &label, &table->value[rows]));
-    if (r->id >= 0) (table->id[rows] = r->item[r->id].text)[r->item[r->id].length] = '\0';
+    if (r->id >= 0) table->id[rows] = item[r->id].text;
     table->start[rows + 1] = table->start[rows] + (int64_t)sequence.length;
     rows++;
   }
@@ -261,6 +187,7 @@ static fd_status read_table(const char *path, int labels, fd_class_names *names,
     if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
   if (table->id) table->text = r->lines.text, r->lines.text = NULL; /* the ids lie in it */
 done:
+  fd_fields_end(&r->fields);
   fd_lines_close(&r->lines);
   free(r->text);
   free(r);

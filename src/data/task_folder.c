@@ -1,47 +1,22 @@
 /* Reads the published layouts of benchmark tasks. */
 #include "data/task_folder.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "data/alphabet.h"
+#include "data/folder.h"
 #include "data/lines.h"
 #include "data/loci.h"
 #include "data/unsplit.h"
 
 enum { CLASSES_MAX = 1024 };
 static const size_t file_max = (size_t)1 << 30;
-
-/* Names in a folder, in the alphabet's order. */
-typedef struct names {
-  int count;
-  struct dirent **entry;
-} names;
-
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-static fd_status list(const char *folder, names *n) {
-  n->count = scandir(folder, &n->entry, is_visible, alphasort);
-  if (n->count >= 0) return FD_OK;
-  n->count = 0, n->entry = NULL;
-  return fd_fail_errno("cannot open folder", folder);
-}
-
-static void free_names(names *n) {
-  for (int i = 0; i < n->count; i++) free(n->entry[i]);
-  free(n->entry);
-}
-
-static int is_folder(const char *path) {
-  struct stat info;
-  return !stat(path, &info) && S_ISDIR(info.st_mode);
-}
 
 /* A table that grows. */
 typedef struct builder {
@@ -91,15 +66,15 @@ static fd_status read_sequence(const char *path, int label, builder *b) {
 }
 
 static fd_status read_class_folder(const char *folder, int label, builder *b) {
-  names files;
+  fd_folder files;
   char path[FD_PATH_MAX];
-  FD_TRY(list(folder, &files));
+  FD_TRY(fd_folder_open(&files, folder));
   fd_status status = files.count ? FD_OK : fd_fail(FD_DATA, "%s: is empty; expected a file for each sequence", folder);
   for (int i = 0; i < files.count && status == FD_OK; i++) {
     status = fd_path(path, folder, files.entry[i]->d_name, NULL);
     if (status == FD_OK) status = read_sequence(path, label, b);
   }
-  free_names(&files);
+  fd_folder_close(&files);
   return status;
 }
 
@@ -166,93 +141,159 @@ static fd_status cut_intervals(genome_file *g, intervals *v, fd_table *table) {
 
 /* --- folders --------------------------------------------------------------------------------------------------------- */
 
-/* The name of a class: a folder's, or a file's without .csv or .csv.gz. */
-static void class_name(const char *entry, char out[256]) {
-  snprintf(out, 256, "%s", entry);
-  char *dot = strstr(out, ".csv");
-  if (dot) *dot = '\0';
+/* A class of FOLDER/train or FOLDER/test: a folder of sequences, or a table of intervals. */
+typedef struct class_part {
+  char name[256]; /* the folder's, or the file's without .csv or .csv.gz */
+  char path[FD_PATH_MAX];
+  int folder;
+} class_part;
+
+/* `part->name` is empty for what is no class. */
+static fd_status find_class(const fd_folder *entries, int i, class_part *part) {
+  const char *name = entries->entry[i]->d_name, *ending = fd_ending(name, ".csv");
+  *part->name = '\0';
+  FD_TRY(fd_path(part->path, entries->path, name, NULL));
+  part->folder = fd_is_folder(part->path);
+  if (!part->folder && !ending)
+    return fd_folder_leave_out(entries, i, "a folder of sequences or a table of intervals CLASS.csv for each class");
+  snprintf(part->name, sizeof part->name, "%.*s", part->folder ? 255 : (int)(ending - name), name);
+  return FD_OK;
 }
 
-/* All classes of FOLDER/train or FOLDER/test; those of test must be those of train. */
-static fd_status read_split(const char *folder, const char *split, char classes[][256], int *count, genome_file *g,
-                            fd_table *table) {
-  char path[FD_PATH_MAX], part[FD_PATH_MAX];
-  names entries = {0};
+/* The labels of the classes: those of train are new, those of test must be among them. */
+typedef struct labels {
+  char (*name)[256];
+  int count, learn;
+} labels;
+
+static fd_status find_label(const char *folder, const char *split, const char *name, labels *l, int *label) {
+  for (*label = 0; *label < l->count && strcmp(l->name[*label], name);) ++*label;
+  if (l->learn && *label < l->count) return fd_fail(FD_DATA, "%s: the class '%s' is there twice", split, name);
+  if (!l->learn && *label == l->count) return fd_fail(FD_DATA, "%s: the class '%s' is not in %s/train", split, name, folder);
+  if (!l->learn) return FD_OK;
+  if (l->count == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", split, CLASSES_MAX);
+  snprintf(l->name[l->count++], sizeof *l->name, "%s", name);
+  return FD_OK;
+}
+
+static fd_status read_class(const class_part *part, int label, const labels *l, genome_file *g, builder *b, intervals *v) {
+  int rows = b->table->rows;
+  if (part->folder) FD_TRY(read_class_folder(part->path, label, b));
+  else if (g->reader) FD_TRY(read_class_file(part->path, label, g, b, v));
+  else return fd_fail(FD_USAGE, "%s: is a list of intervals; give the genome that they lie in: --genome FILE", part->path);
+  if (!l->learn || b->table->rows > rows) return FD_OK;
+  return fd_fail(FD_DATA, "%s: has no row%s", part->path, g->left_out ? " on the genome given" : "");
+}
+
+/* All classes of FOLDER/train or FOLDER/test. */
+static fd_status read_split(const char *folder, const char *split, labels *l, genome_file *g, fd_table *table) {
+  char path[FD_PATH_MAX];
+  fd_folder entries = {0};
   intervals v = {0};
   builder b = {.table = table};
+  class_part part;
   fd_status status = FD_OK;
-  int first = !*count;
   FD_TRY(fd_path(path, folder, split, NULL));
-  FD_GO(list(path, &entries));
-  if (entries.count > CLASSES_MAX) FD_GO(fd_fail(FD_DATA, "%s: more than %d classes", path, CLASSES_MAX));
-  for (int i = 0; i < entries.count; i++) {
-    char name[256];
-    int label = 0;
-    class_name(entries.entry[i]->d_name, name);
-    for (int k = 0; first && k < *count; k++)
-      if (!strcmp(classes[k], name)) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is there twice", path, name));
-    if (first) memcpy(classes[(*count)++], name, sizeof name);
-    int rows = table->rows;
-    while (label < *count && strcmp(classes[label], name)) label++;
-    if (label == *count) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is not in %s/train", path, name, folder));
-    FD_GO(fd_path(part, path, entries.entry[i]->d_name, NULL));
-    if (is_folder(part)) FD_GO(read_class_folder(part, label, &b));
-    else if (g->reader) FD_GO(read_class_file(part, label, g, &b, &v));
-    else FD_GO(fd_fail(FD_USAGE, "%s: is a list of intervals; give the genome that they lie in: --genome FILE", part));
-    if (first && table->rows == rows)
-      FD_GO(fd_fail(FD_DATA, "%s: has no row%s", part, g->left_out ? " on the genome given" : ""));
+  FD_GO(fd_folder_open(&entries, path));
+  for (int i = 0, label; i < entries.count; i++) {
+    FD_GO(find_class(&entries, i, &part));
+    if (!*part.name) continue;
+    FD_GO(find_label(folder, path, part.name, l, &label));
+    FD_GO(read_class(&part, label, l, g, &b, &v));
   }
   FD_GO(cut_intervals(g, &v, table));
   if (!table->rows) FD_GO(fd_fail(FD_DATA, "%s: has no rows", path));
 done:
-  free_names(&entries);
+  fd_folder_close(&entries);
   free(v.item);
   free(v.row);
   return status;
 }
 
-static fd_status read_classes(const char *folder, const char *genome, int partial, fd_task_folder *task) {
-  char(*classes)[256] = NULL;
+/* Beside train and test there is nothing that holds rows. */
+static fd_status check_beside(const fd_folder *all) {
+  for (int i = 0; i < all->count; i++)
+    if (strcmp(all->entry[i]->d_name, "train") && strcmp(all->entry[i]->d_name, "test"))
+      FD_TRY(fd_folder_leave_out(all, i, "the folders train and test"));
+  return FD_OK;
+}
+
+static fd_status read_classes(const fd_folder *all, const char *genome, int partial, fd_task_folder *task) {
+  const char *folder = all->path;
+  labels classes = {.learn = 1};
   const char *name[CLASSES_MAX];
   genome_file g = {.partial = partial};
-  int count = 0;
   fd_status status = FD_OK;
-  FD_GO(fd_alloc(&classes, CLASSES_MAX, sizeof *classes, "classes"));
+  FD_GO(fd_alloc(&classes.name, CLASSES_MAX, sizeof *classes.name, "classes"));
   if (genome) {
     FD_GO(fd_genome_scan(&g.genome, genome));
     FD_GO(fd_genome_index(&g.genome));
     FD_GO(fd_genome_reader_open(&g.genome, &g.reader));
   }
-  FD_GO(read_split(folder, "train", classes, &count, &g, &task->train));
-  FD_GO(read_split(folder, "test", classes, &count, &g, &task->test));
+  FD_GO(read_split(folder, "train", &classes, &g, &task->train));
+  classes.learn = 0;
+  FD_GO(read_split(folder, "test", &classes, &g, &task->test));
+  FD_GO(check_beside(all));
   task->left_out = g.left_out;
-  for (int i = 0; i < count; i++) name[i] = classes[i];
-  FD_GO(fd_class_names_of(&task->names, folder, name, count));
+  for (int i = 0; i < classes.count; i++) name[i] = classes.name[i];
+  FD_GO(fd_class_names_of(&task->names, folder, name, classes.count));
 done:
   fd_genome_reader_close(&g.reader);
   fd_genome_free(&g.genome);
-  free(classes);
+  free(classes.name);
   return status;
 }
 
-static fd_status read_tables(const char *folder, fd_task_folder *task) {
-  static const char *const files[3] = {"train.csv", "dev.csv", "test.csv"};
-  fd_table *const tables[3] = {&task->train, &task->valid, &task->test};
+enum { TRAIN, SELECT, TEST, PARTS };
+
+/* Which part of a task a table holds by its name, such as train.csv or Dev.tsv.gz; -1: none. */
+static int part_of(const char *file) {
+  static const char *const stems[PARTS][4] = {{"train"}, {"dev", "valid", "val", "validation"}, {"test"}};
+  const char *ending = fd_table_ending(file);
+  size_t length = ending ? (size_t)(ending - file) : 0;
+  for (int part = 0; part < PARTS; part++)
+    for (int i = 0; i < 4 && stems[part][i]; i++)
+      if (strlen(stems[part][i]) == length && !strncasecmp(stems[part][i], file, length)) return part;
+  return -1;
+}
+
+/* FOLDER/train.csv, dev.csv, test.csv; without any of them there are no rows. */
+static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
+  fd_table *const tables[PARTS] = {&task->train, &task->valid, &task->test};
+  int entry[PARTS] = {-1, -1, -1};
   char path[FD_PATH_MAX];
-  for (int i = 0; i < 3; i++) {
-    FD_TRY(fd_path(path, folder, files[i], NULL));
-    if (!fd_is_absent(path)) FD_TRY(fd_table_read_classes(path, &task->names, i == 0, tables[i]));
+  for (int i = 0; i < all->count; i++) {
+    int part = part_of(all->entry[i]->d_name);
+    if (part < 0) continue;
+    if (entry[part] >= 0)
+      return fd_fail(FD_DATA, "%s: has '%s' and '%s' for the same rows; leave one there", all->path,
+                     all->entry[entry[part]]->d_name, all->entry[i]->d_name);
+    entry[part] = i;
+  }
+  if (entry[TRAIN] < 0 && entry[SELECT] < 0 && entry[TEST] < 0) return FD_OK;
+  if (entry[TRAIN] < 0)
+    return fd_fail(FD_MISSING, "%s: has '%s', but no train.csv or train.tsv", all->path,
+                   all->entry[entry[entry[SELECT] < 0 ? TEST : SELECT]]->d_name);
+  for (int i = 0; i < all->count; i++)
+    if (part_of(all->entry[i]->d_name) < 0) FD_TRY(fd_folder_leave_out(all, i, "train.csv, dev.csv and test.csv"));
+  for (int i = 0; i < PARTS; i++) {
+    if (entry[i] < 0) continue;
+    FD_TRY(fd_path(path, all->path, all->entry[entry[i]]->d_name, NULL));
+    FD_TRY(fd_table_read_classes(path, &task->names, i == TRAIN, tables[i]));
   }
   return FD_OK;
 }
 
 fd_status fd_task_folder_read(const char *folder, const char *genome, int partial, fd_task_folder *task) {
   char path[FD_PATH_MAX];
+  fd_folder all;
   memset(task, 0, sizeof *task);
-  if (!is_folder(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
+  if (!fd_is_folder(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
   FD_TRY(fd_path(path, folder, "train", NULL));
-  fd_status status = is_folder(path) ? read_classes(folder, genome, partial, task) : read_tables(folder, task);
-  if (status == FD_OK && !task->train.rows) status = fd_unsplit_read(folder, task);
+  FD_TRY(fd_folder_open(&all, folder));
+  fd_status status = fd_is_folder(path) ? read_classes(&all, genome, partial, task) : read_tables(&all, task);
+  if (status == FD_OK && !task->train.rows) status = fd_unsplit_read(&all, task);
+  fd_folder_close(&all);
   if (status != FD_OK) fd_task_folder_free(task);
   return status;
 }

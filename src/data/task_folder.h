@@ -1,11 +1,13 @@
 /* Labelled sequences in the layouts in which benchmarks are published:
  *
- *   GUE                            FOLDER/train.csv, dev.csv, test.csv, columns sequence, label
- *   GenomicBenchmarks, sequences   FOLDER/train/CLASS/NAME.txt, FOLDER/test/CLASS/NAME.txt: a sequence a file
+ *   GUE                            FOLDER/train.csv, dev.csv (or valid, val, validation), test.csv, columns sequence, label;
+ * .tsv, too GenomicBenchmarks, sequences   FOLDER/train/CLASS/NAME.txt, FOLDER/test/CLASS/NAME.txt: a sequence a file
  *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a
  * genome
  *
  *   without a split                FOLDER/CLASS.fa or one table: see unsplit.h
+ *
+ * Every file may be packed, and every name in the folder must be one of these; what may hold rows and is none is FD_DATA.
  *
  * Labels of classes that are folders or files, or names in a table, are their places in the alphabet of their names. */
 #ifndef FD_DATA_TASK_FOLDER_H

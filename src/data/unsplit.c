@@ -1,44 +1,17 @@
 /* Reads tasks that are published without a split, and splits them by content. */
 #include "data/unsplit.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
 #include "data/genome.h"
+#include "data/stream.h"
 
 enum { CLASSES_MAX = 1024, PARTS = 3 };
-
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-static int is_folder(const char *path) {
-  struct stat info;
-  return !stat(path, &info) && S_ISDIR(info.st_mode);
-}
-
-/* Where one of the endings begins; NULL: the name has none of them. */
-static const char *ending_of(const char *name, const char *const *endings, int count) {
-  for (int i = 0; i < count; i++) {
-    const char *at = fd_ending(name, endings[i]);
-    if (at) return at;
-  }
-  return NULL;
-}
-
-static const char *fasta_ending(const char *name) {
-  static const char *const endings[] = {".fa", ".fasta", ".fna"};
-  return ending_of(name, endings, 3);
-}
-
-static const char *table_ending(const char *name) {
-  static const char *const endings[] = {".csv", ".tsv"};
-  return ending_of(name, endings, 2);
-}
 
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   unsigned char digest[FD_SHA256_BYTES];
@@ -82,23 +55,20 @@ done:
   return status;
 }
 
-static void free_names(struct dirent **entry, int count) {
-  for (int i = 0; i < count; i++) free(entry[i]);
-  free(entry);
-}
-
 /* The FASTA files of a class that is a folder. */
 static fd_status read_class_folder(const char *folder, int label, fd_table *table) {
-  struct dirent **entry;
+  fd_folder files;
   char path[FD_PATH_MAX];
-  int rows = table->rows, count = scandir(folder, &entry, is_visible, alphasort);
-  if (count < 0) return fd_fail_errno("cannot open folder", folder);
+  int rows = table->rows;
+  FD_TRY(fd_folder_open(&files, folder));
   fd_status status = FD_OK;
-  for (int i = 0; i < count && status == FD_OK; i++) {
-    status = fd_path(path, folder, entry[i]->d_name, NULL);
-    if (status == FD_OK && fasta_ending(path)) status = read_fasta(path, label, table);
+  for (int i = 0; i < files.count && status == FD_OK; i++) {
+    status = fd_path(path, folder, files.entry[i]->d_name, NULL);
+    if (status != FD_OK) break;
+    if (fd_fasta_ending(path)) status = read_fasta(path, label, table);
+    else status = fd_folder_leave_out(&files, i, "FASTA files (.fa, .fasta or .fna, packed or not)");
   }
-  free_names(entry, count);
+  fd_folder_close(&files);
   if (status == FD_OK && table->rows == rows)
     status = fd_fail(FD_DATA, "%s: has no FASTA file; expected names that end with .fa, .fasta or .fna, and .gz", folder);
   return status;
@@ -107,29 +77,33 @@ static fd_status read_class_folder(const char *folder, int label, fd_table *tabl
 /* Whether a name in the folder is a class, and what it is called. */
 static int class_name(const char *folder, const char *name, char out[256]) {
   char path[FD_PATH_MAX];
-  const char *ending = fasta_ending(name);
+  const char *ending = fd_fasta_ending(name);
   if (fd_path(path, folder, name, NULL) != FD_OK) return 0;
   snprintf(out, 256, "%.*s", ending ? (int)(ending - name) : 255, name);
-  return ending || is_folder(path);
+  return ending || fd_is_folder(path);
 }
 
-static fd_status read_classes(const char *folder, struct dirent **entry, int count, fd_class_names *names, fd_table *table) {
+static fd_status read_classes(const fd_folder *all, fd_class_names *names, fd_table *table) {
+  const char *folder = all->path;
   char path[FD_PATH_MAX], name[CLASSES_MAX][256];
   const char *text[CLASSES_MAX];
   int classes = 0;
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < all->count; i++) {
     if (classes == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", folder, CLASSES_MAX);
-    if (!class_name(folder, entry[i]->d_name, name[classes])) continue;
+    if (!class_name(folder, all->entry[i]->d_name, name[classes])) continue;
     text[classes] = name[classes];
     classes++;
   }
   FD_TRY(fd_class_names_of(names, folder, text, classes));
   if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
-  for (int i = 0; i < count; i++) {
-    if (!class_name(folder, entry[i]->d_name, name[0])) continue;
+  for (int i = 0; i < all->count && classes; i++) {
+    if (!class_name(folder, all->entry[i]->d_name, name[0])) {
+      FD_TRY(fd_folder_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
+      continue;
+    }
     int label = fd_class_names_find(names, name[0]);
-    FD_TRY(fd_path(path, folder, entry[i]->d_name, NULL));
-    FD_TRY(is_folder(path) ? read_class_folder(path, label, table) : read_fasta(path, label, table));
+    FD_TRY(fd_path(path, folder, all->entry[i]->d_name, NULL));
+    FD_TRY(fd_is_folder(path) ? read_class_folder(path, label, table) : read_fasta(path, label, table));
   }
   return FD_OK;
 }
@@ -160,32 +134,29 @@ done:
 }
 
 /* The one table in the folder; FD_MISSING when there is none or several. */
-static fd_status find_table(const char *folder, struct dirent **entry, int count, char path[FD_PATH_MAX]) {
+static fd_status find_table(const fd_folder *all, char path[FD_PATH_MAX]) {
   int tables = 0;
-  for (int i = 0; i < count; i++) {
-    if (!table_ending(entry[i]->d_name)) continue;
+  for (int i = 0; i < all->count; i++) {
+    if (!fd_table_ending(all->entry[i]->d_name)) continue;
     tables++;
-    FD_TRY(fd_path(path, folder, entry[i]->d_name, NULL));
+    FD_TRY(fd_path(path, all->path, all->entry[i]->d_name, NULL));
   }
+  for (int i = 0; i < all->count && tables == 1; i++)
+    if (!fd_table_ending(all->entry[i]->d_name)) FD_TRY(fd_folder_leave_out(all, i, "one table"));
   if (tables == 1) return FD_OK;
-  return fd_fail(
-      FD_MISSING,
-      "%s: has neither train.csv (with dev.csv, test.csv), nor folders train and test, nor a FASTA file for each class, "
-      "nor one table",
-      folder);
+  return fd_fail(FD_MISSING,
+                 "%s: has neither train.csv (with dev.csv, test.csv), nor folders train and test, nor a FASTA file for each "
+                 "class, nor one table",
+                 all->path);
 }
 
-fd_status fd_unsplit_read(const char *folder, fd_task_folder *task) {
-  struct dirent **entry;
+fd_status fd_unsplit_read(const fd_folder *folder, fd_task_folder *task) {
   fd_table all = {0};
   char path[FD_PATH_MAX];
-  int count = scandir(folder, &entry, is_visible, alphasort);
-  if (count < 0) return fd_fail_errno("cannot open folder", folder);
-  fd_status status = read_classes(folder, entry, count, &task->names, &all);
-  if (status == FD_OK && !all.rows) status = find_table(folder, entry, count, path);
+  fd_status status = read_classes(folder, &task->names, &all);
+  if (status == FD_OK && !all.rows) status = find_table(folder, path);
   if (status == FD_OK && !all.rows) status = fd_table_read_classes(path, &task->names, 1, &all);
-  if (status == FD_OK) status = split(folder, &all, task);
-  free_names(entry, count);
+  if (status == FD_OK) status = split(folder->path, &all, task);
   fd_table_free(&all);
   return status;
 }

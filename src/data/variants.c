@@ -8,15 +8,15 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/lines.h"
+#include "data/fields.h"
 
-enum { COLUMNS_MAX = 64, VCF_COLUMNS = 8, POSITION_MAX = INT_MAX };
+enum { VCF_COLUMNS = 8, POSITION_MAX = INT_MAX };
 static const size_t file_max = (size_t)64 << 30;
 
 /* Where a table has its columns; -1: not at all. */
 typedef struct columns {
-  char separator;
-  int count, contig, position, id, ref, alt;
+  fd_fields fields;
+  int contig, position, id, ref, alt;
 } columns;
 
 /* REF of a variant must be nucleotides: the genome is compared with it. */
@@ -31,7 +31,10 @@ static fd_status check(const char *path, fd_variant *v, const char *position) {
   for (const char *c = v->ref; *c; c++)
     if (fd_symbol_of[(unsigned char)*c] == FD_NO_LETTER)
       return fd_fail(FD_DATA, "%s:%" PRId64 ": REF '%.20s': expected nucleotides (A, C, G, T, N)", path, v->line, v->ref);
-  if (!*v->alt) return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT is empty", path, v->line);
+  for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL)
+    if (!*allele || *allele == ',')
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several with commas between",
+                     path, v->line, v->alt);
   return FD_OK;
 }
 
@@ -46,54 +49,39 @@ static fd_status read_vcf_line(const char *path, int64_t line, char *text, fd_va
   return check(path, v, field[1]);
 }
 
-static int is(const char *word, const char *a, const char *b, const char *c) {
-  if (*word == '#') word++;
-  return !strcasecmp(word, a) || (b && !strcasecmp(word, b)) || (c && !strcasecmp(word, c));
-}
-
-/* "A" is A; a separator within quotes is not known here, and gives another number of fields. */
-static char *without_quotes(char *word) {
-  size_t n = strlen(word);
-  if (n < 2 || word[0] != '"' || word[n - 1] != '"') return word;
-  word[n - 1] = '\0';
-  return word + 1;
-}
-
-static fd_status read_columns(const char *path, char *line, columns *c) {
-  *c = (columns){strchr(line, '\t') ? '\t' : ',', 0, -1, -1, -1, -1, -1};
-  for (char *word; (word = fd_next_field(&line, c->separator)); c->count++) {
-    word = without_quotes(word);
-    if (is(word, "chrom", "chr", "contig")) c->contig = c->count;
-    else if (is(word, "pos", "position", NULL)) c->position = c->count;
-    else if (is(word, "id", "name", "rsid")) c->id = c->count;
-    else if (is(word, "ref", "reference", NULL)) c->ref = c->count;
-    else if (is(word, "alt", "alternative", NULL)) c->alt = c->count;
-  }
+static fd_status read_columns(const fd_lines *lines, char *line, size_t length, columns *c) {
+  static const char *const contig[] = {"chrom", "chr", "contig", NULL}, *const position[] = {"pos", "position", NULL},
+                           *const id[] = {"id", "rsid", "name", NULL}, *const ref[] = {"ref", "reference", NULL},
+                           *const alt[] = {"alt", "alternative", NULL};
+  FD_TRY(fd_fields_begin(&c->fields, lines, line, length));
+  FD_TRY(fd_fields_column(&c->fields, contig, &c->contig));
+  FD_TRY(fd_fields_column(&c->fields, position, &c->position));
+  FD_TRY(fd_fields_column(&c->fields, id, &c->id));
+  FD_TRY(fd_fields_column(&c->fields, ref, &c->ref));
+  FD_TRY(fd_fields_column(&c->fields, alt, &c->alt));
   const char *missing = c->contig < 0 ? "chrom" : c->position < 0 ? "pos" : c->ref < 0 ? "ref" : c->alt < 0 ? "alt" : NULL;
-  if (missing)
-    return fd_fail(FD_DATA, "%s:1: no column '%s'; expected a header with chrom, pos (from 1), ref, alt (and id), or a VCF file",
-                   path, missing);
-  return c->count <= COLUMNS_MAX ? FD_OK : fd_fail(FD_DATA, "%s:1: more than %d columns", path, COLUMNS_MAX);
+  if (!missing) return FD_OK;
+  return fd_fail(FD_DATA,
+                 "%s:%" PRId64 ": no column '%s'; expected a header with chrom, pos (from 1), ref, alt (and id), or a VCF file",
+                 lines->path, lines->number, missing);
 }
 
-static fd_status read_table_line(const char *path, int64_t line, char *text, const columns *c, fd_variant *v) {
-  char *field[COLUMNS_MAX];
-  int fields = 0;
-  for (char *word; (word = fd_next_field(&text, c->separator)); fields++)
-    if (fields < COLUMNS_MAX) field[fields] = without_quotes(word);
-  if (fields != c->count)
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": %d fields; the header has %d columns", path, line, fields, c->count);
-  const char *position = field[c->position];
-  *v = (fd_variant){.line = line,
-                    .contig = field[c->contig],
-                    .id = c->id >= 0 && *field[c->id] ? field[c->id] : ".",
-                    .ref = field[c->ref],
-                    .alt = field[c->alt]};
-  return check(path, v, position);
+static fd_status read_table_line(const fd_lines *lines, char *line, size_t length, columns *c, fd_variant *v) {
+  const fd_field *item;
+  FD_TRY(fd_fields_cut(&c->fields, line, length));
+  item = c->fields.item;
+  *v = (fd_variant){.line = lines->number,
+                    .contig = fd_field_trimmed(item[c->contig]).text,
+                    .id = c->id >= 0 && *item[c->id].text ? item[c->id].text : ".",
+                    .ref = fd_field_trimmed(item[c->ref]).text,
+                    .alt = fd_field_trimmed(item[c->alt]).text};
+  return check(lines->path, v, fd_field_trimmed(item[c->position]).text);
 }
 
-static fd_status read_line(const char *path, int64_t number, char *line, fd_variants *all, columns *c) {
-  int first = !all->vcf && !c->count;
+static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_variants *all, columns *c) {
+  const char *path = lines->path;
+  int64_t number = lines->number;
+  int first = !all->vcf && !c->fields.columns;
   if (first) all->vcf = !strncmp(line, "##fileformat=VCF", 16);
   if (all->vcf && *line == '#') {
     if (all->count)
@@ -105,12 +93,12 @@ static fd_status read_line(const char *path, int64_t number, char *line, fd_vari
     return FD_OK;
   }
   if (first && !strncmp(line, "##", 2)) return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
-  if (first) return read_columns(path, line, c);
+  if (first) return read_columns(lines, line, length, c);
   if (all->vcf && (!all->headers || strncmp(all->header[all->headers - 1], "#CHROM\t", 7)))
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM ...' before the first variant", path, number);
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM POS ...' with tabs between before the first variant", path, number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
   fd_variant *v = &all->item[all->count++];
-  return all->vcf ? read_vcf_line(path, number, line, v) : read_table_line(path, number, line, c, v);
+  return all->vcf ? read_vcf_line(path, number, line, v) : read_table_line(lines, line, length, c, v);
 }
 
 fd_status fd_variants_read(const char *path, fd_variants *all) {
@@ -119,12 +107,13 @@ fd_status fd_variants_read(const char *path, fd_variants *all) {
   memset(all, 0, sizeof *all);
   FD_TRY(fd_lines_open(&lines, path, file_max));
   fd_status status = FD_OK;
-  for (char *line; status == FD_OK && (line = fd_lines_next(&lines, NULL));)
-    status = read_line(path, lines.number, line, all, &c);
-  if (status == FD_OK && !all->vcf && !c.count)
+  size_t length;
+  for (char *line; status == FD_OK && (line = fd_lines_next(&lines, &length));) status = read_line(&lines, line, length, all, &c);
+  if (status == FD_OK && !all->vcf && !c.fields.columns)
     status = fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path);
   if (status == FD_OK && !all->count) status = fd_fail(FD_DATA, "%s: has no variant", path);
   all->text = lines.text; /* the fields lie in it */
+  fd_fields_end(&c.fields);
   if (status != FD_OK) fd_variants_free(all);
   return status;
 }

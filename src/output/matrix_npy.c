@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "output/cell.h"
 #include "output/matrix_formats.h"
 
 enum { HEADER = 128 }; /* a multiple of 64, as the format wants */
@@ -35,7 +36,7 @@ static fd_status begin(fd_matrix *m) {
 static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
   files *f = m->own;
   fwrite(values, sizeof *values * (size_t)m->info.width, (size_t)rows, f->values.stream);
-  fputs(id, f->ids.stream);
+  fd_cell(f->ids.stream, id, strlen(id), 0);
   if (m->info.many) fprintf(f->ids.stream, "\t%" PRId64, rows);
   fputc('\n', f->ids.stream);
   return ferror(f->values.stream) || ferror(f->ids.stream) ? fd_fail_errno("cannot write", m->path) : FD_OK;

@@ -33,19 +33,23 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   return status;
 }
 
+/* R2 and the correlation are NAN, which is shown as none, where values that are all the same leave them undefined. */
 static void score_values(const fd_table *table, const double *z, fd_task_scores *s) {
   double n = table->rows, mean_z = 0, mean_t = 0, zz = 0, tt = 0, zt = 0;
-  int z_varies = 0, t_varies = 0; /* exactly: sums of what does not vary are rounding errors */
+  int z_varies = 0, t_varies = 0; /* not by zz and tt, which rounding may leave above 0 */
   s->loss = 0;
-  for (int i = 1; i < table->rows; i++) z_varies |= z[i] != z[0], t_varies |= table->value[i] != table->value[0];
-  for (int i = 0; i < table->rows; i++) mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
+  for (int i = 0; i < table->rows; i++) {
+    mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
+    z_varies |= z[i] < z[0] || z[i] > z[0];
+    t_varies |= table->value[i] < table->value[0] || table->value[i] > table->value[0];
+  }
   for (int i = 0; i < table->rows; i++) {
     double a = z[i] - mean_z, b = (double)table->value[i] - mean_t, error = z[i] - (double)table->value[i];
     zz += a * a, tt += b * b, zt += a * b;
     s->loss += error * error / n;
   }
-  s->r2 = t_varies ? 1 - s->loss * n / tt : NAN;
-  s->correlation = t_varies && z_varies ? zt / sqrt(zz * tt) : NAN;
+  s->r2 = t_varies && tt > 0 ? 1 - s->loss * n / tt : NAN;
+  s->correlation = z_varies && t_varies && zz * tt > 0 ? zt / sqrt(zz * tt) : NAN;
 }
 
 static fd_status check_outputs(const fd_table *table, size_t outputs, const double *z) {

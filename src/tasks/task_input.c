@@ -44,6 +44,13 @@ static fd_status check_classes(const char *name, const fd_table *train, const fd
                  train->classes - 1);
 }
 
+static fd_status check_values(const char *name, const fd_table *train) {
+  for (int i = 1; i < train->rows; i++)
+    if (train->value[i] < train->value[0] || train->value[i] > train->value[0]) return FD_OK;
+  return fd_fail(FD_DATA, "%s: its training rows all have the value %g: there is nothing to learn; expected at least two values",
+                 name, (double)train->value[0]);
+}
+
 void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table) {
   size_t rows = (size_t)table->rows;
   fd_sha256_add(hash, table->start, (rows + 1) * sizeof *table->start);
@@ -80,6 +87,7 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (!in->values && rows->train.classes < 2)
     return fd_fail(FD_DATA, "%s: its training rows have one class only: there is nothing to learn; expected at least two labels",
                    name);
+  if (in->values) FD_TRY(check_values(name, &rows->train));
   if (!in->values) FD_TRY(fd_table_check_classes(&rows->train, name));
   FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
   FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));

@@ -137,6 +137,11 @@ static double value_at(const work *w, int64_t at) {
   return sum;
 }
 
+/* A name as a column: programs cut the lines of a bedGraph at blanks as well as at tabs. */
+static void print_name(FILE *out, const char *name) {
+  for (; *name; name++) fputc((unsigned char)*name <= ' ' ? '_' : *name, out);
+}
+
 static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
   if (w->contig && !strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
     fd_warn("%s:%" PRId64 ": intervals overlap or go backwards: most programs take a bedGraph only if they are sorted and apart",
@@ -148,7 +153,8 @@ static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
     int64_t at = s->minus ? s->length - 1 - i : i;
     FD_TRY(fd_guard_go_on());
     if (w->symbols[at] >= FD_N) continue;
-    fprintf(out, "%s\t%" PRId64 "\t%" PRId64 "\t%.6g\n", s->contig, s->start + i, s->start + i + 1, value_at(w, at));
+    print_name(out, s->contig);
+    fprintf(out, "\t%" PRId64 "\t%" PRId64 "\t%.6g\n", s->start + i, s->start + i + 1, value_at(w, at));
   }
   return FD_OK;
 }
