@@ -69,6 +69,9 @@ static fd_status unknown_option(const fd_args *args, const char *word, int lengt
   for (const fd_arg *a = args->table; a->name && count < 128; a++) names[count++] = a->name;
   snprintf(name, sizeof name, "%.*s", length, word);
   const char *near = fd_nearest(name, names, count);
+  if (strchr(name, '.'))
+    return fd_fail(FD_USAGE, "findna %s: unknown option --%s; keys of a config file are given without '--': %s=VALUE",
+                   args->command, name, name);
   return fd_fail(FD_USAGE, "findna %s: unknown option --%s%s%s%s; see findna %s --help", args->command, name,
                  near ? " (did you mean --" : "", near ? near : "", near ? "?)" : "", args->command);
 }

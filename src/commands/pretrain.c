@@ -74,6 +74,9 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   if (comm->rank == 0) {
     if (!*folder)
       return fd_fail(FD_CONFIG, "data.shards: give the folder made by 'findna prepare', for example data.shards=shards");
+    if (fd_is_absent(folder))
+      return fd_fail(FD_MISSING, "data.shards: there is no folder '%s'; 'findna prepare' makes it from FASTA or 2bit files",
+                     folder);
     FD_TRY(fd_manifest_read(folder, &p->manifest));
   }
   FD_TRY(comm->ops->barrier(comm));
