@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "data/folder.h"
+#include "data/listing.h"
 #include "data/lines.h"
 #include "data/loci.h"
 #include "data/unsplit.h"
@@ -66,15 +66,15 @@ static fd_status read_sequence(const char *path, int label, builder *b) {
 }
 
 static fd_status read_class_folder(const char *folder, int label, builder *b) {
-  fd_folder files;
+  fd_listing files;
   char path[FD_PATH_MAX];
-  FD_TRY(fd_folder_open(&files, folder));
+  FD_TRY(fd_listing_open(&files, folder));
   fd_status status = files.count ? FD_OK : fd_fail(FD_DATA, "%s: is empty; expected a file for each sequence", folder);
   for (int i = 0; i < files.count && status == FD_OK; i++) {
     status = fd_path(path, folder, files.entry[i]->d_name, NULL);
     if (status == FD_OK) status = read_sequence(path, label, b);
   }
-  fd_folder_close(&files);
+  fd_listing_close(&files);
   return status;
 }
 
@@ -149,13 +149,13 @@ typedef struct class_part {
 } class_part;
 
 /* `part->name` is empty for what is no class. */
-static fd_status find_class(const fd_folder *entries, int i, class_part *part) {
+static fd_status find_class(const fd_listing *entries, int i, class_part *part) {
   const char *name = entries->entry[i]->d_name, *ending = fd_ending(name, ".csv");
   *part->name = '\0';
   FD_TRY(fd_path(part->path, entries->path, name, NULL));
   part->folder = fd_is_folder(part->path);
   if (!part->folder && !ending)
-    return fd_folder_leave_out(entries, i, "a folder of sequences or a table of intervals CLASS.csv for each class");
+    return fd_listing_leave_out(entries, i, "a folder of sequences or a table of intervals CLASS.csv for each class");
   snprintf(part->name, sizeof part->name, "%.*s", part->folder ? 255 : (int)(ending - name), name);
   return FD_OK;
 }
@@ -188,13 +188,13 @@ static fd_status read_class(const class_part *part, int label, const labels *l, 
 /* All classes of FOLDER/train or FOLDER/test. */
 static fd_status read_split(const char *folder, const char *split, labels *l, genome_file *g, fd_table *table) {
   char path[FD_PATH_MAX];
-  fd_folder entries = {0};
+  fd_listing entries = {0};
   intervals v = {0};
   builder b = {.table = table};
   class_part part;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, folder, split, NULL));
-  FD_GO(fd_folder_open(&entries, path));
+  FD_GO(fd_listing_open(&entries, path));
   for (int i = 0, label; i < entries.count; i++) {
     FD_GO(find_class(&entries, i, &part));
     if (!*part.name) continue;
@@ -204,21 +204,21 @@ static fd_status read_split(const char *folder, const char *split, labels *l, ge
   FD_GO(cut_intervals(g, &v, table));
   if (!table->rows) FD_GO(fd_fail(FD_DATA, "%s: has no rows", path));
 done:
-  fd_folder_close(&entries);
+  fd_listing_close(&entries);
   free(v.item);
   free(v.row);
   return status;
 }
 
 /* Beside train and test there is nothing that holds rows. */
-static fd_status check_beside(const fd_folder *all) {
+static fd_status check_beside(const fd_listing *all) {
   for (int i = 0; i < all->count; i++)
     if (strcmp(all->entry[i]->d_name, "train") && strcmp(all->entry[i]->d_name, "test"))
-      FD_TRY(fd_folder_leave_out(all, i, "the folders train and test"));
+      FD_TRY(fd_listing_leave_out(all, i, "the folders train and test"));
   return FD_OK;
 }
 
-static fd_status read_classes(const fd_folder *all, const char *genome, int partial, fd_task_folder *task) {
+static fd_status read_classes(const fd_listing *all, const char *genome, int partial, fd_task_folder *task) {
   const char *folder = all->path;
   labels classes = {.learn = 1};
   const char *name[CLASSES_MAX];
@@ -258,7 +258,7 @@ static int part_of(const char *file) {
 }
 
 /* FOLDER/train.csv, dev.csv, test.csv; without any of them there are no rows. */
-static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
+static fd_status read_tables(const fd_listing *all, fd_task_folder *task) {
   fd_table *const tables[PARTS] = {&task->train, &task->valid, &task->test};
   int entry[PARTS] = {-1, -1, -1};
   char path[FD_PATH_MAX];
@@ -275,7 +275,7 @@ static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
     return fd_fail(FD_MISSING, "%s: has '%s', but no train.csv or train.tsv", all->path,
                    all->entry[entry[entry[SELECT] < 0 ? TEST : SELECT]]->d_name);
   for (int i = 0; i < all->count; i++)
-    if (part_of(all->entry[i]->d_name) < 0) FD_TRY(fd_folder_leave_out(all, i, "train.csv, dev.csv and test.csv"));
+    if (part_of(all->entry[i]->d_name) < 0) FD_TRY(fd_listing_leave_out(all, i, "train.csv, dev.csv and test.csv"));
   for (int i = 0; i < PARTS; i++) {
     if (entry[i] < 0) continue;
     FD_TRY(fd_path(path, all->path, all->entry[entry[i]]->d_name, NULL));
@@ -286,14 +286,14 @@ static fd_status read_tables(const fd_folder *all, fd_task_folder *task) {
 
 fd_status fd_task_folder_read(const char *folder, const char *genome, int partial, fd_task_folder *task) {
   char path[FD_PATH_MAX];
-  fd_folder all;
+  fd_listing all;
   memset(task, 0, sizeof *task);
   if (!fd_is_folder(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
   FD_TRY(fd_path(path, folder, "train", NULL));
-  FD_TRY(fd_folder_open(&all, folder));
+  FD_TRY(fd_listing_open(&all, folder));
   fd_status status = fd_is_folder(path) ? read_classes(&all, genome, partial, task) : read_tables(&all, task);
   if (status == FD_OK && !task->train.rows) status = fd_unsplit_read(&all, task);
-  fd_folder_close(&all);
+  fd_listing_close(&all);
   if (status != FD_OK) fd_task_folder_free(task);
   return status;
 }

@@ -57,18 +57,18 @@ done:
 
 /* The FASTA files of a class that is a folder. */
 static fd_status read_class_folder(const char *folder, int label, fd_table *table) {
-  fd_folder files;
+  fd_listing files;
   char path[FD_PATH_MAX];
   int rows = table->rows;
-  FD_TRY(fd_folder_open(&files, folder));
+  FD_TRY(fd_listing_open(&files, folder));
   fd_status status = FD_OK;
   for (int i = 0; i < files.count && status == FD_OK; i++) {
     status = fd_path(path, folder, files.entry[i]->d_name, NULL);
     if (status != FD_OK) break;
     if (fd_fasta_ending(path)) status = read_fasta(path, label, table);
-    else status = fd_folder_leave_out(&files, i, "FASTA files (.fa, .fasta or .fna, packed or not)");
+    else status = fd_listing_leave_out(&files, i, "FASTA files (.fa, .fasta or .fna, packed or not)");
   }
-  fd_folder_close(&files);
+  fd_listing_close(&files);
   if (status == FD_OK && table->rows == rows)
     status = fd_fail(FD_DATA, "%s: has no FASTA file; expected names that end with .fa, .fasta or .fna, and .gz", folder);
   return status;
@@ -83,7 +83,7 @@ static int class_name(const char *folder, const char *name, char out[256]) {
   return ending || fd_is_folder(path);
 }
 
-static fd_status read_classes(const fd_folder *all, fd_class_names *names, fd_table *table) {
+static fd_status read_classes(const fd_listing *all, fd_class_names *names, fd_table *table) {
   const char *folder = all->path;
   char path[FD_PATH_MAX], name[CLASSES_MAX][256];
   const char *text[CLASSES_MAX];
@@ -98,7 +98,7 @@ static fd_status read_classes(const fd_folder *all, fd_class_names *names, fd_ta
   if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
   for (int i = 0; i < all->count && classes; i++) {
     if (!class_name(folder, all->entry[i]->d_name, name[0])) {
-      FD_TRY(fd_folder_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
+      FD_TRY(fd_listing_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
       continue;
     }
     int label = fd_class_names_find(names, name[0]);
@@ -134,7 +134,7 @@ done:
 }
 
 /* The one table in the folder; FD_MISSING when there is none or several. */
-static fd_status find_table(const fd_folder *all, char path[FD_PATH_MAX]) {
+static fd_status find_table(const fd_listing *all, char path[FD_PATH_MAX]) {
   int tables = 0;
   for (int i = 0; i < all->count; i++) {
     if (!fd_table_ending(all->entry[i]->d_name)) continue;
@@ -142,7 +142,7 @@ static fd_status find_table(const fd_folder *all, char path[FD_PATH_MAX]) {
     FD_TRY(fd_path(path, all->path, all->entry[i]->d_name, NULL));
   }
   for (int i = 0; i < all->count && tables == 1; i++)
-    if (!fd_table_ending(all->entry[i]->d_name)) FD_TRY(fd_folder_leave_out(all, i, "one table"));
+    if (!fd_table_ending(all->entry[i]->d_name)) FD_TRY(fd_listing_leave_out(all, i, "one table"));
   if (tables == 1) return FD_OK;
   return fd_fail(FD_MISSING,
                  "%s: has neither train.csv (with dev.csv, test.csv), nor folders train and test, nor a FASTA file for each "
@@ -150,7 +150,7 @@ static fd_status find_table(const fd_folder *all, char path[FD_PATH_MAX]) {
                  all->path);
 }
 
-fd_status fd_unsplit_read(const fd_folder *folder, fd_task_folder *task) {
+fd_status fd_unsplit_read(const fd_listing *folder, fd_task_folder *task) {
   fd_table all = {0};
   char path[FD_PATH_MAX];
   fd_status status = read_classes(folder, &task->names, &all);

@@ -10,13 +10,13 @@
 #ifndef FD_DATA_UNSPLIT_H
 #define FD_DATA_UNSPLIT_H
 
-#include "data/folder.h"
+#include "data/listing.h"
 #include "data/task_folder.h"
 
 enum { FD_SPLIT_BASES = 1024 };
 
 /* Reads such a folder; FD_MISSING when it holds neither. */
-fd_status fd_unsplit_read(const fd_folder *folder, fd_task_folder *task) FD_MUST_CHECK;
+fd_status fd_unsplit_read(const fd_listing *folder, fd_task_folder *task) FD_MUST_CHECK;
 
 /* The part of a sequence: 0 test, 1 selecting, 2 training. */
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) FD_MUST_CHECK;

@@ -1,5 +1,5 @@
 /* Lists the folder of a task, and accounts for what is not used. */
-#include "data/folder.h"
+#include "data/listing.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,18 +10,18 @@
 
 static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
-fd_status fd_folder_open(fd_folder *f, const char *path) {
-  *f = (fd_folder){.path = path};
+fd_status fd_listing_open(fd_listing *f, const char *path) {
+  *f = (fd_listing){.path = path};
   int count = scandir(path, &f->entry, is_visible, alphasort);
   if (count < 0) return fd_fail_errno("cannot open folder", path);
   f->count = count;
   return FD_OK;
 }
 
-void fd_folder_close(fd_folder *f) {
+void fd_listing_close(fd_listing *f) {
   for (int i = 0; i < f->count; i++) free(f->entry[i]);
   free(f->entry);
-  *f = (fd_folder){0};
+  *f = (fd_listing){0};
 }
 
 int fd_is_folder(const char *path) {
@@ -52,7 +52,7 @@ static int may_hold_rows(const char *path) {
   return fd_is_folder(path) || fd_fasta_ending(path) || fd_table_ending(path) || ending_of(path, endings);
 }
 
-fd_status fd_folder_leave_out(const fd_folder *f, int entry, const char *expected) {
+fd_status fd_listing_leave_out(const fd_listing *f, int entry, const char *expected) {
   char path[FD_PATH_MAX];
   FD_TRY(fd_path(path, f->path, f->entry[entry]->d_name, NULL));
   if (may_hold_rows(path))
