@@ -50,7 +50,7 @@ step="env SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=6 SLURM_PROCID=0"
 expect "started by srun itself" 64 "srun started this script 6 times" $job $step setsid -w "$run" pretrain demo
 check "it says what to do in a shell" grep -q "env -u SLURM_STEP_NUM_TASKS launch/run" out.log
 expect "in the shell of srun --pty, which has a terminal" 0 "^\+ srun -n 6 .*--overlap " $job $step script -qec "$run pretrain demo" /dev/null
-expect "there pretraining is of one process, PMIx or not" 66 "cannot open nowhere" $job $step PMIX_RANK=0 PMIX_NAMESPACE=none script -qec "$FINDNA pretrain $root/tests/tiny.yaml data.shards=nowhere" /dev/null
+expect "there pretraining is of one process, PMIx or not" 66 "there is no folder .nowhere." $job $step PMIX_RANK=0 PMIX_NAMESPACE=none script -qec "$FINDNA pretrain $root/tests/tiny.yaml data.shards=nowhere" /dev/null
 expect "a task of srun is refused" 64 "use: srun --mpi=pmix findna .*env -u SLURM_STEP_NUM_TASKS findna" $job $step setsid -w "$FINDNA" pretrain demo
 for command in --help "pretrain --help" --version "config demo" "inspect $root/datasets/README.md"; do
   expect "but for commands of one process: $command" "$([ "${command%% *}" = inspect ] && echo 65 || echo 0)" "" $job $step setsid -w "$FINDNA" $command

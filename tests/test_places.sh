@@ -86,7 +86,7 @@ expect "run.folder=~/runs/x" 0 "finished: $HOME/runs/x" "$FINDNA" pretrain $tiny
 check "lies in the home, and no folder is named ~" bash -c '[ -d home/runs/x/ckpt ] && [ ! -e "~" ]'
 expect "folder: ~/runs/y in a file" 0 "finished: $HOME/runs/y" "$FINDNA" pretrain ./home.yaml data.shards=shards model.channels=18 model.hidden=20 model.track=3 model.networks=1 train.steps=2 train.batch=8 train.virtual_ranks=4
 expect "--output=~/x.tsv" 0 "wrote $HOME/x.tsv" "$FINDNA" embed "~/runs/x" s.fa "--output=~/x.tsv"
-expect "data.shards=~/shards" 66 "cannot open $HOME/shards/manifest.json" "$FINDNA" pretrain $tiny "data.shards=~/shards" run.folder=none
+expect "data.shards=~/shards" 66 "there is no folder .$HOME/shards." "$FINDNA" pretrain $tiny "data.shards=~/shards" run.folder=none
 expect "~user is refused" 64 "write the whole path" "$FINDNA" embed run s.fa "--output=~ada/x.tsv"
 printf 'run:\n  folder: $SCRATCH/y\n' >scratch.yaml
 expect "\$SCRATCH in a file is refused" 78 "on the command line" "$FINDNA" pretrain ./scratch.yaml data.shards=shards model.channels=18 model.hidden=20 model.track=3 train.steps=2 train.batch=8 train.virtual_ranks=4

@@ -29,8 +29,9 @@ static int edit_distance(const char *a, const char *b) {
 
 const char *fd_nearest(const char *word, const char *const *names, int count) {
   const char *best = NULL;
-  int best_distance = (int)strlen(word) / 3 + 2;
+  int length = (int)strlen(word), best_distance = length / 3 + 2;
   for (int i = 0; i < count; i++) {
+    if (abs(length - (int)strlen(names[i])) >= best_distance) continue; /* each letter more or less is a step */
     int distance = edit_distance(word, names[i]);
     if (distance < best_distance) best_distance = distance, best = names[i];
   }

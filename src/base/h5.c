@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* H5Pset_file_locking came with 1.10.7 and 1.12.1. */
 #define HAS_FILE_LOCKING ((H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1))
@@ -28,11 +29,11 @@ static herr_t remember(hid_t stack, void *unused) {
 }
 
 fd_status fd_h5_start(void) {
-  /* Version 1.10 crashes by itself when it has no memory: what it needs must be there. Volatile, or the compiler leaves it out.
-   */
-  void *volatile reserve = malloc(RESERVE);
-  if (!reserve) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", RESERVE);
-  free(reserve);
+  /* Version 1.10 crashes by itself when it has no memory: what it needs must be there. Mapped, not taken by malloc, whose
+   * threshold for mapping would rise to this size. */
+  void *reserve = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (reserve == MAP_FAILED) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", RESERVE);
+  munmap(reserve, RESERVE);
   H5dont_atexit(); /* at exit it would close, and write, again what could not be closed: a crash after a full disk */
 #if !HAS_FILE_LOCKING
   setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh PROGRAM MINUTES [TARGET...]: runs the fuzz targets one after the other, MINUTES each, and prints a line for each: executions, their rate,
 # edges reached, findings. What a finding takes stays in FOUND (build/fuzz/found) and is named. Starts from the corpora here; with KEEP=FOLDER
-# it goes on from, and adds to, the inputs in FOLDER/TARGET. Exit code 1 after any finding.
+# it goes on from, and adds to, the inputs in FOLDER/TARGET; with RUNS=N a target also ends after N executions. Exit code 1 after any finding.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1 seconds=$(awk -v m="$2" 'BEGIN { s = int(60 * m); print s < 1 ? 1 : s }')
@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$found"
 [ $# -gt 0 ] || set -- $(sed -n 's/^TARGET(\([a-z0-9]*\),.*/\1/p' "$here/targets.def")
-export ASAN_OPTIONS=allocator_may_return_null=1:handle_abort=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=allocator_may_return_null=1:handle_abort=1:quarantine_size_mb=8:malloc_context_size=4 UBSAN_OPTIONS=print_stacktrace=1
 printf '%-12s %12s %10s %8s %9s\n' target executions per-second edges findings
 for target in "$@"; do
   longest=$(sed -n "s/^TARGET($target, \([0-9]*\),.*/\1/p" "$here/targets.def")
@@ -21,7 +21,7 @@ for target in "$@"; do
   options=()
   [ ! -f "$here/words/$target" ] || options+=("-dict=$here/words/$target")
   case $target in shard | h5) options+=(-detect_leaks=0) ;; esac # libhdf5 leaks, and looking for leaks takes longer than the target
-  TARGET=$target "$program" "$corpus" "$here/corpus/$target" -max_total_time="$seconds" -max_len="$longest" -timeout=10 -rss_limit_mb=2000 \
+  TARGET=$target "$program" "$corpus" "$here/corpus/$target" -max_total_time="$seconds" -runs="${RUNS:--1}" -max_len="$longest" -timeout=10 -rss_limit_mb=2000 \
     -malloc_limit_mb=100 -artifact_prefix="$found/$target-" -close_fd_mask=3 -print_final_stats=1 "${options[@]}" >"$log" 2>&1 </dev/null
   code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1)
