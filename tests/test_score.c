@@ -56,22 +56,24 @@ static void forward(const uint8_t *symbols, int length, int at, int masked, floa
   uint8_t tokens[WINDOW];
   int start[2] = {0, length};
   fd_seqs seqs = {.count = 1, .start = start};
-  fd_activations *acts;
+  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  fd_pass *pass;
   float *x;
   memcpy(tokens, symbols, (size_t)length);
   memset(tokens + at, FD_ZERO, (size_t)masked);
-  assert_ok(fd_activations_create(&acts, network, dev, length, 0));
+  assert_ok(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, length, 1, 0));
   assert_ok(dev->alloc(dev, &x, (size_t)length * FD_SYMBOLS * sizeof *x, "test"));
   dev->ops.expand(dev, &seqs, tokens, 0, (fd_rng_key){{0, 0}}, 0, x);
-  fd_network_forward(network, dev, &seqs, params, x, acts);
+  fd_pass_forward(pass, &spaces, params, x);
+  const float *latent = fd_network_output(network, pass, FD_OUT_LATENT).at;
   assert_ok(dev->sync(dev));
-  if (logits) memcpy(logits, acts->logits, (size_t)length * FD_SYMBOLS * sizeof *logits);
+  if (logits) memcpy(logits, fd_network_output(network, pass, FD_OUT_LOGITS).at, (size_t)length * FD_SYMBOLS * sizeof *logits);
   for (int c = 0; mean && c < CHANNELS; c++) {
     mean[c] = 0;
-    for (int t = 0; t < length; t++) mean[c] += (double)((float *)acts->latent.at)[t * CHANNELS + c] / length;
+    for (int t = 0; t < length; t++) mean[c] += (double)latent[t * CHANNELS + c] / length;
   }
   dev->release(dev, x);
-  fd_activations_destroy(&acts);
+  fd_pass_destroy(&pass);
 }
 
 static void turn(uint8_t *symbols, int length) {

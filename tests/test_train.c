@@ -79,12 +79,13 @@ static fd_config small_config(int channels, int hidden, int track, int networks)
 static float *latents(small_run *r, const float *params, int T, const float *x) {
   int start[2] = {0, T};
   fd_seqs seqs = {.count = 1, .cls = 1, .start = start};
-  fd_activations *acts;
+  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  fd_pass *pass;
   float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
-  assert_ok(fd_activations_create(&acts, r->network, r->dev, T, 0));
-  fd_network_forward(r->network, r->dev, &seqs, params, x, acts);
-  memcpy(out, acts->latent.at, (size_t)T * (size_t)r->network->channels * sizeof *out);
-  fd_activations_destroy(&acts);
+  assert_ok(fd_network_pass(&pass, r->network, r->dev, (fd_demand){1u << FD_OUT_LATENT, 0}, T, 1, 1));
+  fd_pass_forward(pass, &spaces, params, x);
+  memcpy(out, fd_network_output(r->network, pass, FD_OUT_LATENT).at, (size_t)T * (size_t)r->network->channels * sizeof *out);
+  fd_pass_destroy(&pass);
   return out;
 }
 
@@ -398,8 +399,9 @@ static void ways_to_the_same_bits(void **state) {
   }
   assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
   assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
-  assert_true(fd_activations_size(other.network, other.dev->form, 100, 1) <
-              0.55 * (double)fd_activations_size(plain.network, plain.dev->form, 100, 1));
+  const fd_demand demand = fd_trainer_student(&plain.config);
+  assert_true((double)fd_network_pass_size(other.network, other.dev->form, demand, 100, 2, 10) <
+              0.55 * (double)fd_network_pass_size(plain.network, plain.dev->form, demand, 100, 2, 10));
   close_run(&plain);
   close_run(&other);
   free(windows.symbols);
@@ -428,26 +430,29 @@ static double weight_at(const looked *l, const char *name, int row, int column) 
 
 static void check_projection(void *context, const fd_outputs *o) {
   looked *l = context;
-  const fd_task_head *head = &l->run->network->projection;
+  const fd_config *config = &l->run->config;
   const fd_seqs *seqs = &o->batch->seqs;
-  int mean = head->features == FD_FEATURES_TOKENS, each = mean ? 1 : seqs->cls;
-  assert_int_equal(fd_seqs_rows(o->compared.seqs), seqs->count * each);
+  const fd_compared compared = fd_objective_compare(config, o);
+  const float *latent = fd_network_output(o->network, o->student, FD_OUT_LATENT).at;
+  int mean = config->objective.projection_of == FD_FEATURES_TOKENS, each = mean ? 1 : seqs->cls;
+  int units = (int)config->model.hidden, channels = o->network->channels, outputs = (int)config->objective.prototypes;
+  assert_int_equal(fd_seqs_rows(compared.seqs), seqs->count * each);
   for (int s = 0; s < seqs->count; s++)
     for (int k = 0; k < each; k++, l->rows++) {
       int middle = seqs->start[s + 1] - seqs->cls, first = mean ? seqs->start[s] : middle + k, last = mean ? middle : first + 1;
-      const float *z = (const float *)o->compared.student.at + (size_t)(s * each + k) * (size_t)head->outputs;
+      const float *z = (const float *)compared.student.at + (size_t)(s * each + k) * (size_t)outputs;
       double hidden[64], x[64] = {0};
       for (int r = first; r < last; r++)
-        for (int c = 0; c < head->channels; c++)
-          x[c] += (double)((const float *)o->student->latent.at)[(size_t)r * (size_t)head->channels + (size_t)c] / (last - first);
-      for (int h = 0; h < head->hidden; h++) {
+        for (int c = 0; c < channels; c++)
+          x[c] += (double)latent[(size_t)r * (size_t)channels + (size_t)c] / (last - first);
+      for (int h = 0; h < units; h++) {
         hidden[h] = weight_at(l, "projection.hidden.bias", h, 0);
-        for (int c = 0; c < head->channels; c++) hidden[h] += weight_at(l, "projection.hidden.weight", h, c) * x[c];
+        for (int c = 0; c < channels; c++) hidden[h] += weight_at(l, "projection.hidden.weight", h, c) * x[c];
         hidden[h] *= 0.5 * (1 + erf(hidden[h] * M_SQRT1_2));
       }
-      for (int i = 0; i < head->outputs; i++) {
+      for (int i = 0; i < outputs; i++) {
         double sum = weight_at(l, "projection.out.bias", i, 0);
-        for (int h = 0; h < head->hidden; h++) sum += weight_at(l, "projection.out.weight", i, h) * hidden[h];
+        for (int h = 0; h < units; h++) sum += weight_at(l, "projection.out.weight", i, h) * hidden[h];
         assert_near((double)z[i], sum, 1e-5);
       }
     }

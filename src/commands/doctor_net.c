@@ -38,31 +38,32 @@ static fd_status time_sums(fd_comm *comm, fd_device *dev, fd_link *link, int fas
 static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int sequences, int cls, int rows, float *params,
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
-  fd_activations *student = NULL, *teacher = NULL;
+  const fd_demand learn = {1u << FD_OUT_LOGITS, 1u << FD_OUT_LOGITS}, look = {1u << FD_OUT_LOGITS, 0};
+  fd_pass *student = NULL, *teacher = NULL;
   fd_seqs seqs = {0};
-  float *x = NULL, *dlogits = NULL;
-  FD_GO(fd_activations_create(&student, net, dev, rows, 1));
-  FD_GO(fd_activations_create(&teacher, net, dev, rows, 0));
+  float *x = NULL;
+  FD_GO(fd_network_pass(&student, net, dev, learn, rows, sequences, cls));
+  FD_GO(fd_network_pass(&teacher, net, dev, look, rows, sequences, cls));
   FD_GO(fd_seqs_create(&seqs, dev, sequences, cls));
   FD_GO(dev->alloc(dev, &x, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
-  FD_GO(dev->alloc(dev, &dlogits, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
   seqs.count = sequences;
   for (int i = 0; i <= sequences; i++) seqs.start[i] = i * (rows / sequences);
   FD_GO(fd_seqs_send(&seqs, dev));
   dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, x);
-  dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, dlogits);
   for (int i = 0; i < 2; i++) { /* the first one is a warm-up */
     double from = fd_seconds();
-    fd_network_forward(net, dev, &seqs, params, x, teacher);
-    fd_network_forward(net, dev, &seqs, params, x, student);
-    fd_network_backward(net, dev, &seqs, params, x, student, dlogits, (fd_mat){0}, gradient, NULL);
+    const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+    fd_pass_forward(teacher, &spaces, params, x);
+    fd_pass_forward(student, &spaces, params, x);
+    fd_pass_clear(student);
+    fd_pass_backward(student, gradient, NULL);
     FD_GO(dev->sync(dev));
     *seconds = fd_seconds() - from;
   }
 done:
-  fd_activations_destroy(&student);
-  fd_activations_destroy(&teacher);
-  if (dev) dev->release(dev, x), dev->release(dev, dlogits);
+  fd_pass_destroy(&student);
+  fd_pass_destroy(&teacher);
+  if (dev) dev->release(dev, x);
   fd_seqs_destroy(&seqs, dev);
   return status;
 }

@@ -132,8 +132,7 @@ static fd_status take_weights(pretraining *p, const char *from) {
   FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &student, &teacher));
   fd_status status = fd_network_create(&network, &other, info.window);
   size_t core = fd_network_core(p->network), bytes = core * sizeof(float); /* a projection starts as it was drawn */
-  if (status == FD_OK &&
-      (fd_network_core(network) != core || network->layers != p->network->layers || network->channels != p->network->channels))
+  if (status == FD_OK && !fd_network_same_core(network, p->network))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
                      info.folder, fd_network_core(network), core);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);

@@ -87,9 +87,10 @@ static void on_outputs(void *context, const fd_outputs *o) {
   int64_t cls[3] = {rest, t->state->cls, o->width};
   int dims = equal ? 3 : 2;
   char name[FD_TENSOR_NAME];
-  fd_status status = emit(t, "student_out", logits, dims, fd_dense(o->student->logits, FD_SYMBOLS));
-  if (status == FD_OK) status = emit(t, "student_latent", latent, dims, o->student->latent);
-  if (status == FD_OK && o->teacher) status = emit(t, "teacher_out", logits, dims, fd_dense(o->teacher->logits, FD_SYMBOLS));
+  fd_status status = emit(t, "student_out", logits, dims, fd_network_output(t->network, o->student, FD_OUT_LOGITS));
+  if (status == FD_OK) status = emit(t, "student_latent", latent, dims, fd_network_output(t->network, o->student, FD_OUT_LATENT));
+  if (status == FD_OK && o->teacher)
+    status = emit(t, "teacher_out", logits, dims, fd_network_output(t->network, o->teacher, FD_OUT_LOGITS));
   snprintf(name, sizeof name, "%s.q", t->prefix);
   if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, fd_dense(o->prob, o->width));
   snprintf(name, sizeof name, "%s.logp", t->prefix);

@@ -1,69 +1,68 @@
-/* A network: a list of layers over packed sequences, from one-hot rows to latents and logits (spec section 3). */
+/* A network: the graph of an architecture from one-hot rows to latents, with its heads, which are the network's outputs (spec
+ * section 3). */
 #ifndef FD_MODEL_NETWORK_H
 #define FD_MODEL_NETWORK_H
 
-#include "config/config.h"
-#include "device/device.h"
-#include "model/layer.h"
-#include "model/params.h"
+#include "model/nodes.h"
 #include "model/task_head.h"
 
+/* What a network computes. */
+typedef enum fd_out {
+  FD_OUT_LATENT,    /* [tokens, channels] */
+  FD_OUT_LOGITS,    /* [tokens, 5], fp32 */
+  FD_OUT_PROJECTED, /* [rows, prototypes], fp32: pretraining with objective.cl_space: projection */
+  FD_OUT_TASK,      /* [sequences, outputs], fp32: with a task */
+  FD_OUTPUTS
+} fd_out;
+
 typedef struct fd_network {
-  int layers; /* the last one is the head */
-  fd_layer *layer;
   fd_params params;
-  fd_task_head projection; /* when the self-distillation term has one (projection.h) */
-  fd_task_head task;       /* behind the latents, when there is a task */
-  float dropout;           /* of the blocks' outputs, in passes that ask for it */
-  fd_rng_key dropout_key;
+  fd_graph graph;
+  fd_value out[FD_OUTPUTS]; /* FD_NO_VALUE: the network does not have it */
+  fd_task_head task;
   int channels; /* of a latent row */
   int blocks;   /* per ChordMixer network */
 } fd_network;
 
-/* What a forward pass leaves: device memory, grown on demand. */
-typedef struct fd_activations {
-  fd_device *dev;
-  int rows_max, keep; /* capacity; whether everything needed by the backward pass is kept */
-  int layers;
-  fd_mat *x, *saved;  /* input of each layer; what its backward pass needs */
-  char *pool;         /* the memory behind them */
-  fd_mat latent;      /* [rows, channels]: input of the head */
-  float *logits;      /* [rows, 5] */
-  fd_mat gradient[2]; /* [rows, channels] each, for the backward pass (keep only) */
-  fd_mat dropped[2];  /* the same, with dropout */
-  int dropout;        /* whether blocks' outputs are thinned out in the next passes: by the draws of their sequences */
-} fd_activations;
+/* An architecture: adds the nodes from the input to the latents, whose value it returns. */
+typedef struct fd_arch {
+  const char *name;
+  fd_value (*build)(fd_network *network, const fd_config *config, int window, fd_value x);
+} fd_arch;
 
-/* Builds the layers for windows of `window` nucleotides (the number of blocks depends on it unless the config says). */
+/* The architectures of archs.def: fd_arch_chordmixer, ... */
+#define ARCH(name) extern const fd_arch fd_arch_##name;
+#include "model/archs.def"
+#undef ARCH
+
+/* Builds the network for windows of `window` nucleotides (the number of blocks depends on it unless the config says). */
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) FD_MUST_CHECK;
 void fd_network_destroy(fd_network **network);
-
-/* Activations for up to `rows` tokens; with `keep` for a backward pass, else with two alternating buffers. */
-fd_status fd_activations_create(fd_activations **acts, const fd_network *network, fd_device *dev, int rows,
-                                int keep) FD_MUST_CHECK;
-void fd_activations_destroy(fd_activations **acts);
 
 /* Floats of the encoder and its head: the parameters without those of a projection and of a task's head, which stand behind them.
  */
 size_t fd_network_core(const fd_network *network);
 
-/* Bytes of device memory that these activations take on a device that stores them so. */
-size_t fd_activations_size(const fd_network *network, fd_form form, int rows, int keep);
+/* Whether two networks have the same parameters up to there: names and shapes. */
+int fd_network_same_core(const fd_network *a, const fd_network *b);
 
-/* x: [rows, 5] -> acts->latent, acts->logits. `params` is one flat buffer in the network's layout. */
-void fd_network_forward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                        fd_activations *acts);
+/* What a pass reads and learns from: bits 1 << FD_OUT_... */
+typedef struct fd_demand {
+  unsigned wanted; /* outputs that are read after the forward pass */
+  unsigned given;  /* outputs whose gradients the caller gives; 0: no backward pass */
+} fd_demand;
 
-/* Who is told during a backward pass that the gradient is complete from an offset on. */
-typedef struct fd_backward_watch {
-  void *context;
-  void (*ready)(void *context, size_t from);
-} fd_backward_watch;
+/* A pass over up to `sequences` sequences with `cls` [CLS] rows each, of `tokens` rows in all. Outputs that the network does not
+ * have are passed over. */
+fd_status fd_network_pass(fd_pass **pass, const fd_network *network, fd_device *dev, fd_demand use, int tokens, int sequences,
+                          int cls) FD_MUST_CHECK;
 
-/* Gradient of the loss by the parameters, written whole to `grads`, from its gradients by the logits and (when there are any) by
- * the latents; after fd_network_forward with `keep` on the same x. `watch` may be NULL. */
-void fd_network_backward(const fd_network *network, fd_device *dev, const fd_seqs *seqs, const float *params, const float *x,
-                         fd_activations *acts, const float *dlogits, fd_mat dlatent, float *grads,
-                         const fd_backward_watch *watch);
+/* Bytes of device memory that such a pass takes on a device that stores activations so; SIZE_MAX / 4, and it is said, without
+ * memory for a plan. */
+size_t fd_network_pass_size(const fd_network *network, fd_form form, fd_demand use, int tokens, int sequences, int cls);
+
+/* An output after a forward pass, and the gradient by it (fd_pass_gradient). */
+fd_mat fd_network_output(const fd_network *network, const fd_pass *pass, fd_out output);
+fd_mat fd_network_gradient(const fd_network *network, const fd_pass *pass, fd_out output);
 
 #endif

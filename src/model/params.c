@@ -9,18 +9,15 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-fd_status fd_params_add(fd_params *params, const char *name, int rows, int columns, int fan_in, size_t *offset) {
+fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start, int fan_in,
+                        size_t *offset) {
   FD_TRY(fd_grow(&params->item, &params->capacity, (size_t)params->count + 1, sizeof *params->item, "parameter table"));
   fd_param *p = &params->item[params->count++];
-  memset(p, 0, sizeof *p);
-  snprintf(p->name, sizeof p->name, "%s", name);
-  p->dims = columns ? 2 : 1;
-  p->shape[0] = rows;
-  p->shape[1] = columns;
+  *p = (fd_param){.dims = columns ? 2 : 1, .shape = {rows, columns}, .start = start, .fan_in = fan_in, .offset = params->size};
+  snprintf(p->name, sizeof p->name, "%s.%s", prefix, name);
   p->size = (size_t)rows * (size_t)(columns ? columns : 1);
-  p->fan_in = fan_in;
-  p->offset = *offset = params->size;
   params->size += p->size;
+  *offset = p->offset;
   return FD_OK;
 }
 
@@ -41,16 +38,24 @@ int fd_param_is_of(const fd_param *param, const char *prefix) {
   return !strncmp(param->name, prefix, n) && param->name[n] == '.';
 }
 
+/* Uniform in +-1/sqrt(fan_in). */
+static void draw(const fd_param *p, fd_rng_key key, uint64_t tensor, float *values) {
+  float bound = 1.0f / sqrtf((float)p->fan_in);
+  uint32_t word[4] = {0};
+  for (size_t j = 0; j < p->size; j++) {
+    if (j % 4 == 0) fd_philox(word, key, tensor, j / 4);
+    values[j] = (2.0f * fd_unit(word[j % 4]) - 1.0f) * bound;
+  }
+}
+
 void fd_params_init(const fd_params *params, uint64_t seed, float *values) {
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_INIT);
   for (int i = 0; i < params->count; i++) {
     const fd_param *p = &params->item[i];
-    float bound = 1.0f / sqrtf((float)p->fan_in);
-    uint32_t word[4] = {0};
-    for (size_t j = 0; j < p->size; j++) {
-      if (j % 4 == 0) fd_philox(word, key, (uint64_t)i, j / 4);
-      values[p->offset + j] = (2.0f * fd_unit(word[j % 4]) - 1.0f) * bound;
-    }
+    float *value = values + p->offset;
+    if (p->start == FD_START_FAN_IN) draw(p, key, (uint64_t)i, value);
+    else
+      for (size_t j = 0; j < p->size; j++) value[j] = p->start == FD_START_ONE ? 1.0f : 0.0f;
   }
 }
 

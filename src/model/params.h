@@ -10,12 +10,20 @@
 
 enum { FD_NAME_MAX = 64 };
 
+/* Start values of a parameter. */
+typedef enum fd_start {
+  FD_START_FAN_IN, /* uniform in +-1/sqrt(fan_in) */
+  FD_START_ZERO,
+  FD_START_ONE,
+} fd_start;
+
 typedef struct fd_param {
   char name[FD_NAME_MAX]; /* encoder.0.3.fc1.weight */
   int dims;               /* 1 or 2 */
   int shape[2];           /* weights are [out, in] */
   size_t offset, size;    /* in floats */
-  int fan_in;             /* of the layer: start values are uniform in +-1/sqrt(fan_in) */
+  fd_start start;
+  int fan_in; /* of the layer, for FD_START_FAN_IN */
 } fd_param;
 
 typedef struct fd_params {
@@ -24,8 +32,9 @@ typedef struct fd_params {
   size_t size, capacity; /* floats in all; capacity of item */
 } fd_params;
 
-/* Appends a parameter; returns its offset through *offset. */
-fd_status fd_params_add(fd_params *params, const char *name, int rows, int columns, int fan_in, size_t *offset) FD_MUST_CHECK;
+/* Appends the parameter `prefix`.`name`, [rows, columns] or with 0 columns [rows]; returns its offset through *offset. */
+fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start, int fan_in,
+                        size_t *offset) FD_MUST_CHECK;
 
 /* The parameter of that name, or NULL. */
 const fd_param *fd_params_find(const fd_params *params, const char *name);
@@ -36,7 +45,7 @@ const fd_param *fd_params_at(const fd_params *params, size_t place);
 /* Whether its name begins with `prefix` and a dot. */
 int fd_param_is_of(const fd_param *param, const char *prefix);
 
-/* Start values U(+-1/sqrt(fan_in)) for weights and biases, from (seed, tensor, element). `values` is host memory. */
+/* Start values; random ones from (seed, tensor, element). `values` is host memory. */
 void fd_params_init(const fd_params *params, uint64_t seed, float *values);
 
 void fd_params_free(fd_params *params);

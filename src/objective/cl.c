@@ -8,19 +8,11 @@ static double divisor(const fd_config *config, const fd_totals *totals, int widt
   return totals->sequences * (config->objective.cl_axis == FD_AXIS_D ? (double)fd_objective_rows(config) : width);
 }
 
-static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, const fd_output_grads *grads,
-                double *sum) {
-  const fd_compared *c = &outputs->compared;
-  fd_projected *projected = outputs->projected;
-  fd_mat dp = config->objective.cl_space == FD_SPACE_LATENT ? grads->dlatent : fd_dense(grads->dlogits, FD_SYMBOLS);
-  if (projected) {
-    dp = fd_dense(projected->student->dz, outputs->width);
-    dev->ops.zero(dev, (size_t)fd_seqs_rows(c->seqs) * (size_t)outputs->width * sizeof(float), dp.at);
-  }
-  dev->ops.cl_loss(dev, c->seqs, outputs->width, c->student, c->teacher, outputs->centre, config->objective.cl_axis == FD_AXIS_D,
-                   (float)config->objective.tau_student, (float)config->objective.tau_teacher, scale, dp, outputs->logp,
+static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum) {
+  fd_compared c = fd_objective_compare(config, outputs);
+  dev->ops.cl_loss(dev, c.seqs, outputs->width, c.student, c.teacher, outputs->centre, config->objective.cl_axis == FD_AXIS_D,
+                   (float)config->objective.tau_student, (float)config->objective.tau_teacher, scale, gradient, outputs->logp,
                    outputs->prob, sum);
-  if (projected) fd_projected_backward(projected, outputs->params, grads->dlatent, grads->params);
 }
 
-const fd_term fd_term_cl = {"cl", weight, divisor, run};
+const fd_term fd_term_cl = {"cl", weight, fd_objective_space, divisor, run};

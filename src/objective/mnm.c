@@ -3,6 +3,11 @@
 
 static double weight(const fd_config *config) { return config->objective.mnm_weight; }
 
+static fd_out reads(const fd_config *config) {
+  (void)config;
+  return FD_OUT_LOGITS;
+}
+
 static double divisor(const fd_config *config, const fd_totals *totals, int width) {
   (void)width;
   if (config->objective.mnm_reduce == FD_REDUCE_SUM) return totals->sequences;
@@ -10,11 +15,11 @@ static double divisor(const fd_config *config, const fd_totals *totals, int widt
   return entries > 0 ? entries : 1;
 }
 
-static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, const fd_output_grads *grads,
-                double *sum) {
+static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum) {
   const fd_batch *batch = outputs->batch;
-  dev->ops.mnm_loss(dev, &batch->seqs, outputs->student->logits, batch->labels, batch->mask, batch->entry_mask,
-                    config->objective.mnm == FD_MNM_BCE, (float)config->objective.mnm_tau, scale, grads->dlogits, sum);
+  fd_mat logits = fd_network_output(outputs->network, outputs->student, FD_OUT_LOGITS);
+  dev->ops.mnm_loss(dev, &batch->seqs, logits.at, batch->labels, batch->mask, batch->entry_mask,
+                    config->objective.mnm == FD_MNM_BCE, (float)config->objective.mnm_tau, scale, gradient.at, sum);
 }
 
-const fd_term fd_term_mnm = {"mnm", weight, divisor, run};
+const fd_term fd_term_mnm = {"mnm", weight, reads, divisor, run};

@@ -7,8 +7,16 @@ const fd_term *const fd_terms[FD_TERMS] = {
 #undef TERM
 };
 
-int fd_objective_latent(const fd_config *config) {
-  return config->task.outputs > 0 || (config->objective.cl_space != FD_SPACE_HEAD && config->objective.cl_weight > 0);
+unsigned fd_objective_reads(const fd_config *config) {
+  unsigned reads = 0;
+  for (int i = 0; i < FD_TERMS; i++)
+    if (fd_terms[i]->weight(config) > 0) reads |= 1u << fd_terms[i]->reads(config);
+  return reads;
+}
+
+fd_out fd_objective_space(const fd_config *config) {
+  if (fd_config_projects(config)) return FD_OUT_PROJECTED;
+  return config->objective.cl_space == FD_SPACE_LATENT ? FD_OUT_LATENT : FD_OUT_LOGITS;
 }
 
 int fd_objective_rows(const fd_config *config) {
@@ -20,27 +28,20 @@ int fd_objective_width(const fd_config *config) {
   return config->objective.cl_space == FD_SPACE_LATENT ? (int)config->model.channels : FD_SYMBOLS;
 }
 
-void fd_objective_compare(const fd_config *config, fd_outputs *o) {
-  if (!o->teacher) return;
-  if (o->projected) {
-    fd_projected *p = o->projected;
-    fd_projected_forward(p, o->params, o->student->latent, p->student);
-    fd_projected_forward(p, o->teacher_params, o->teacher->latent, p->teacher);
-    o->compared = (fd_compared){&p->rows, fd_dense(p->student->z, o->width), fd_dense(p->teacher->z, o->width)};
-  } else if (config->objective.cl_space == FD_SPACE_LATENT) {
-    o->compared = (fd_compared){&o->batch->seqs, o->student->latent, o->teacher->latent};
-  } else {
-    o->compared = (fd_compared){&o->batch->seqs, fd_dense(o->student->logits, o->width), fd_dense(o->teacher->logits, o->width)};
-  }
+fd_compared fd_objective_compare(const fd_config *config, const fd_outputs *o) {
+  if (!o->teacher) return (fd_compared){0};
+  fd_out output = fd_objective_space(config);
+  return (fd_compared){o->spaces->of[o->network->out[output].space], fd_network_output(o->network, o->student, output),
+                       fd_network_output(o->network, o->teacher, output)};
 }
 
-void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, const fd_totals *totals,
-                      const fd_output_grads *grads, double *sums) {
+void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs *o, const fd_totals *totals, double *sums) {
   for (int i = 0; i < FD_TERMS; i++) {
-    double weight = fd_terms[i]->weight(config);
-    if (weight > 0)
-      fd_terms[i]->run(config, dev, outputs, (float)(weight / fd_terms[i]->divisor(config, totals, outputs->width)), grads,
-                       &sums[i]);
+    const fd_term *term = fd_terms[i];
+    double weight = term->weight(config);
+    if (weight <= 0) continue;
+    fd_mat gradient = fd_network_gradient(o->network, o->student, term->reads(config));
+    term->run(config, dev, o, (float)(weight / term->divisor(config, totals, o->width)), gradient, &sums[i]);
   }
 }
 

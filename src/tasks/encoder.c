@@ -13,12 +13,17 @@ enum { TOKENS_PER_PASS = 1 << 13 };
 
 static int64_t tokens_of(int cls, int64_t longest) { return longest + cls > TOKENS_PER_PASS ? longest + cls : TOKENS_PER_PASS; }
 
+/* Pooled outputs are the caller's matter. */
+static fd_demand demand_of(int want) {
+  return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0};
+}
+
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(cls, longest), channels = (size_t)encoder->network->channels;
   size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
   if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
-  return fd_activations_size(encoder->network, encoder->dev->form, (int)tokens, 0) + floats * sizeof(float) + 2 * tokens;
+  return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (int)tokens, 0, 0) + floats * sizeof(float) + 2 * tokens;
 }
 
 fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
@@ -38,7 +43,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
   if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
-  FD_GO(fd_activations_create(&e->acts, encoder->network, dev, (int)tokens, 0));
+  FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), (int)tokens, 0, 0));
   FD_GO(dev->alloc(dev, &e->device_tokens, tokens, "an encoder"));
   FD_GO(dev->alloc(dev, &e->x, tokens * FD_SYMBOLS * sizeof(float), "an encoder"));
   FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
@@ -56,7 +61,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->params);
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
-  fd_activations_destroy(&e->acts);
+  fd_pass_destroy(&e->pass);
   free(e->notes);
   free(e->logits);
   free(e->latent);
@@ -98,10 +103,11 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   FD_TRY(fd_seqs_send(&e->seqs, dev));
   FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
   dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);
-  fd_network_forward(net, dev, &e->seqs, e->params, e->x, e->acts);
+  const fd_spaces spaces = fd_spaces_of_tokens(&e->seqs);
+  fd_pass_forward(e->pass, &spaces, e->params, e->x);
   FD_TRY(dev->sync(dev));
-  if (e->latent) FD_TRY(fd_mat_read(dev, e->acts->latent, 0, (int)rows, net->channels, e->latent));
-  if (e->logits) FD_TRY(dev->copy(dev, e->logits, e->acts->logits, rows * FD_SYMBOLS * sizeof(float)));
+  if (e->latent) FD_TRY(fd_mat_read(dev, fd_network_output(net, e->pass, FD_OUT_LATENT), 0, (int)rows, net->channels, e->latent));
+  if (e->logits) FD_TRY(dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof(float)));
   for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
   e->seqs.count = 0;
   return FD_OK;

@@ -25,7 +25,7 @@ struct fd_encoding {
   int tokens_max;
   uint8_t *tokens;
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for */
-  fd_activations *acts;
+  fd_pass *pass;
   uint8_t *device_tokens;
   float *params, *x; /* device */
   fd_encoding_taker *take;

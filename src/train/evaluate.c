@@ -43,8 +43,10 @@ static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *win
   size_t rows = (size_t)batch->rows;
   FD_GO(fd_alloc(&labels, 2 * rows, 1, "evaluation"));
   FD_GO(fd_alloc(&logits, rows * FD_SYMBOLS, sizeof *logits, "evaluation"));
-  fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[array], batch->student, t->student);
-  FD_GO(t->dev->copy(t->dev, logits, t->student->logits, rows * FD_SYMBOLS * sizeof *logits));
+  FD_GO(fd_spaces_set(&t->spaces, &batch->seqs));
+  t->student->training = 0;
+  fd_pass_forward(t->student, &t->spaces, t->state->array[array], batch->student);
+  FD_GO(t->dev->copy(t->dev, logits, fd_network_output(t->network, t->student, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof *logits));
   FD_GO(t->dev->copy(t->dev, labels, batch->labels, rows));
   FD_GO(t->dev->copy(t->dev, labels + rows, batch->mask, rows));
   FD_GO(t->dev->sync(t->dev));

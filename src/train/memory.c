@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <limits.h>
 
-#include "objective/objective.h"
+#include "train/trainer.h"
 
 /* What the kernels of a GPU take for themselves: some rows of a block, and the parts of its parameters' gradients, in chunks of
  * tokens (cuda/fragment.h), those of biases in finer ones. */
@@ -32,15 +32,15 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
   return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
 }
 
-/* The passes of a head over `rows` pooled latents of each of `group` micro-batches, and the sums of its gradient's chunks. */
-static size_t head(const fd_task_head *h, int passes, int rows, int group, int own_memory) {
+/* The sums of a head's gradient over chunks of the `rows` pooled latents of each of `group` micro-batches. */
+static size_t head_chunks(const fd_network *network, const char *prefix, int rows, int group) {
   size_t chunks = (size_t)group * (size_t)(rows / (CHUNK / 4) + 1), largest = 0;
-  for (int i = h->hidden ? 0 : 1; i < 2; i++) {
-    size_t size = (size_t)h->layer[i].out * (size_t)(h->layer[i].in + 1);
-    if (size > largest) largest = size;
+  for (int i = 0; i < network->params.count; i++) {
+    const fd_param *p = &network->params.item[i];
+    size_t size = p->size + (size_t)p->shape[0]; /* a weight, and its bias */
+    if (fd_param_is_of(p, prefix) && p->dims == 2 && size > largest) largest = size;
   }
-  return h->outputs ? (size_t)passes * fd_task_pass_size(h, rows * group) + (own_memory ? chunks * largest * sizeof(float) : 0)
-                    : 0;
+  return chunks * largest * sizeof(float);
 }
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
@@ -48,17 +48,19 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
   size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
-  int windows = (int)(config->train.batch / config->train.virtual_ranks);
-  size_t heads = head(&network->task, 1, windows, group, own_memory) +
-                 head(&network->projection, 2, windows * fd_objective_rows(config), group, own_memory);
+  int windows = (int)(config->train.batch / config->train.virtual_ranks), all = windows * group, cls = fd_config_cls(config);
+  if (own_memory)
+    kernels += head_chunks(network, "task", windows, group) +
+               head_chunks(network, "projection", windows * fd_objective_rows(config), group);
   rows *= group;
   size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
-  bytes += fd_activations_size(network, form, rows, 1) + fd_activations_size(network, form, rows, 0);
-  bytes += (size_t)rows * fd_form_row(form, network->channels);                          /* gradients by the latents */
+  bytes += fd_network_pass_size(network, form, fd_trainer_student(config), rows, all, cls);
+  if (config->teacher.kind == FD_TEACHER_EMA)
+    bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), rows, all, cls);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += copies(config, network, form);
-  return bytes + kernels + heads;
+  return bytes + kernels;
 }
 
 int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,

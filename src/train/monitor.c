@@ -31,24 +31,22 @@ static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_row
     FD_TRY(fd_guard_go_on());
     FD_TRY(source.make(source.context, (uint64_t)i, count, batch));
     FD_TRY(source.upload(source.context, batch));
-    fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_STUDENT], batch->student, t->student);
-    fd_network_forward(t->network, t->dev, &batch->seqs, t->state->array[FD_TEACHER], batch->teacher, t->teacher);
-    fd_outputs outputs = {.batch = batch,
-                          .network = t->network,
-                          .params = t->state->array[FD_STUDENT],
-                          .teacher_params = t->state->array[FD_TEACHER],
-                          .student = t->student,
-                          .teacher = t->teacher,
-                          .width = rows->width,
-                          .projected = t->projected};
-    if (t->projected) FD_TRY(fd_projected_begin(t->projected, &batch->seqs));
-    fd_objective_compare(t->config, &outputs);
-    const fd_compared *c = &outputs.compared;
+    FD_TRY(fd_spaces_set(&t->spaces, &batch->seqs));
+    t->student->training = 0;
+    fd_pass_forward(t->student, &t->spaces, t->state->array[FD_STUDENT], batch->student);
+    fd_pass_forward(t->teacher, &t->spaces, t->state->array[FD_TEACHER], batch->teacher);
+    const fd_outputs outputs = {.batch = batch,
+                                .spaces = &t->spaces,
+                                .network = t->network,
+                                .student = t->student,
+                                .teacher = t->teacher,
+                                .width = rows->width};
+    fd_compared c = fd_objective_compare(t->config, &outputs);
     for (int s = 0; s < count; s++) {
-      int from = c->seqs->start[s + 1] - rows->cls;
+      int from = c.seqs->start[s + 1] - rows->cls;
       size_t to = (size_t)(i + s) * each;
-      FD_TRY(fd_mat_read(t->dev, c->student, from, rows->cls, rows->width, rows->p + to));
-      FD_TRY(fd_mat_read(t->dev, c->teacher, from, rows->cls, rows->width, rows->q + to));
+      FD_TRY(fd_mat_read(t->dev, c.student, from, rows->cls, rows->width, rows->p + to));
+      FD_TRY(fd_mat_read(t->dev, c.teacher, from, rows->cls, rows->width, rows->q + to));
     }
   }
   return FD_OK;

@@ -133,30 +133,55 @@ static fd_status keep_best(fd_session *s, clocks *clock, fd_status failure) {
   return failure;
 }
 
+/* A line of metrics: the loss and its terms, what the step did, how long it took. */
+static void report_metrics(const fd_session *s, const fd_step *r, double seconds, uint64_t bytes_sent) {
+  const fd_config *c = s->run->config;
+  const char *name[FD_TERMS + 16] = {"loss"};
+  double value[FD_TERMS + 16] = {r->loss}, batch = (double)c->train.batch;
+  int n = 1;
+  for (int i = 0; i < FD_TERMS; i++)
+    if (fd_terms[i]->weight(c) > 0) name[n] = fd_terms[i]->name, value[n++] = r->term[i];
+  const struct {
+    const char *name;
+    double value;
+  } rest[] = {{"lr", r->lr},
+              {"lambda", r->momentum},
+              {"grad_norm", r->grad_norm},
+              {"clip", r->clip},
+              {"masked", r->masked},
+              {"skipped", r->skipped},
+              {"draws", (double)s->trainer->state->draws},
+              {"seconds", seconds},
+              {"sequences_per_second", batch / seconds},
+              {"bytes_sent", (double)bytes_sent}};
+  for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) name[n] = rest[i].name, value[n++] = rest[i].value;
+  fd_metrics_step(s->metrics, "step", r->step, n, name, value);
+}
+
+/* The terms of a loss that has several. */
+static void list_terms(const fd_config *c, const fd_step *r, char *text, size_t size) {
+  size_t at = 0;
+  int terms = 0;
+  *text = '\0';
+  for (int i = 0; i < FD_TERMS; i++) terms += fd_terms[i]->weight(c) > 0;
+  for (int i = 0; i < FD_TERMS && terms > 1 && at < size; i++)
+    if (fd_terms[i]->weight(c) > 0) at += (size_t)snprintf(text + at, size - at, "  %s %.4f", fd_terms[i]->name, r->term[i]);
+}
+
 static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
   const fd_trainer *t = s->trainer;
   double now = fd_seconds(), seconds = now - clock->step_start, elapsed = now - clock->start,
          batch = (double)t->config->train.batch;
   int64_t done = t->state->step - clock->first_step, left = t->steps - t->state->step;
   double rate = (double)done * batch / elapsed, remaining = (double)left * elapsed / (double)done;
-  if (r->step % t->config->log.every == 0)
-    fd_metrics_step(s->metrics, "step", r->step, 13,
-                    (const char *const[]){"loss", "mnm", "cl", "lr", "lambda", "grad_norm", "clip", "masked", "skipped", "draws",
-                                          "seconds", "sequences_per_second", "bytes_sent"},
-                    (const double[]){r->loss, r->term[FD_TERM_mnm], r->term[FD_TERM_cl], r->lr, r->momentum, r->grad_norm,
-                                     r->clip, r->masked, r->skipped, (double)t->state->draws, seconds, batch / seconds,
-                                     (double)(s->run->comm->bytes_sent - clock->step_bytes)});
+  char terms[32 * FD_TERMS];
+  if (r->step % t->config->log.every == 0) report_metrics(s, r, seconds, s->run->comm->bytes_sent - clock->step_bytes);
   if (r->skipped)
     fd_warn("step %" PRId64 ": the gradients are not finite, or too large; nothing was updated (%" PRId64 " in a row)", r->step,
             t->state->bad_in_row);
-  if (t->task) {
-    fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left", t->state->step,
-                t->steps, r->loss, r->lr, rate, (int)remaining / 3600, (int)remaining / 60 % 60, (int)remaining % 60);
-    return;
-  }
-  fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f  mnm %.4f  cl %.4f  lr %.2e  %.1f seq/s  %d:%02d:%02d left",
-              t->state->step, t->steps, r->loss, r->term[FD_TERM_mnm], r->term[FD_TERM_cl], r->lr, rate, (int)remaining / 3600,
-              (int)remaining / 60 % 60, (int)remaining % 60);
+  list_terms(t->config, r, terms, sizeof terms);
+  fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f%s  lr %.2e  %.1f seq/s  %d:%02d:%02d left", t->state->step,
+              t->steps, r->loss, terms, r->lr, rate, (int)remaining / 3600, (int)remaining / 60 % 60, (int)remaining % 60);
 }
 
 /* After a step: evaluation and checkpoints by their intervals; sets *stop when a stop was agreed. */

@@ -37,6 +37,15 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
   return FD_OK;
 }
 
+fd_demand fd_trainer_student(const fd_config *config) {
+  unsigned reads = fd_objective_reads(config), looks = config->task.outputs ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  return (fd_demand){reads | looks, reads};
+}
+
+fd_demand fd_trainer_teacher(const fd_config *config) {
+  return (fd_demand){1u << FD_OUT_LOGITS | 1u << fd_objective_space(config), 0};
+}
+
 fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) {
   fd_status status = FD_OK;
@@ -49,22 +58,16 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
   int all = t->group * rows;
-  size_t n = (size_t)all;
   int cls = fd_config_cls(config);
   uint64_t batch = (uint64_t)config->train.batch;
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
-  FD_GO(fd_activations_create(&t->student, network, dev, all, 1));
-  if (config->teacher.kind == FD_TEACHER_EMA) FD_GO(fd_activations_create(&t->teacher, network, dev, all, 0));
-  if (network->projection.outputs) FD_GO(fd_projected_create(&t->projected, network, dev, t->group * t->micro_size, cls));
-  if (network->task.outputs) FD_GO(fd_task_pass_create(&t->task, &network->task, dev, t->micro_size));
-  FD_GO(dev->alloc(dev, &t->grads.dlogits, n * FD_SYMBOLS * sizeof(float), "output gradients"));
-  if (fd_objective_latent(config)) {
-    t->grads.dlatent = fd_form_mat(dev->form, NULL, network->channels);
-    FD_GO(dev->alloc(dev, &t->grads.dlatent.at, n * fd_form_row(dev->form, network->channels), "output gradients"));
-  }
+  FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), all, t->group * t->micro_size, cls));
+  if (config->teacher.kind == FD_TEACHER_EMA)
+    FD_GO(fd_network_pass(&t->teacher, network, dev, fd_trainer_teacher(config), all, t->group * t->micro_size, cls));
+  FD_GO(fd_spaces_create(&t->spaces, dev, fd_graph_spaces(&network->graph), t->group * t->micro_size, cls));
   const fd_gradients_shape shape = {.leaves = t->passes,
                                     .size = network->params.size,
                                     .statistics = statistics_size(state),
@@ -84,12 +87,9 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   fd_ahead_destroy(&t->ahead);
   fd_batch_destroy(&t->held_out);
   free(t->centre);
-  fd_activations_destroy(&t->student);
-  fd_activations_destroy(&t->teacher);
-  fd_projected_destroy(&t->projected);
-  fd_task_pass_destroy(&t->task);
-  t->dev->release(t->dev, t->grads.dlogits);
-  t->dev->release(t->dev, t->grads.dlatent.at);
+  fd_pass_destroy(&t->student);
+  fd_pass_destroy(&t->teacher);
+  fd_spaces_destroy(&t->spaces);
   fd_gradients_destroy(&t->gradients);
   free(t);
   *trainer = NULL;
@@ -132,36 +132,29 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   fd_device *dev = t->dev;
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
-  size_t rows = (size_t)batch->rows;
-  if (t->projected) FD_TRY(fd_projected_begin(t->projected, &batch->seqs));
+  FD_TRY(fd_spaces_set(&t->spaces, &batch->seqs));
   begin_recording(t, 1);
-  if (t->teacher) fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_TEACHER], batch->teacher, t->teacher);
-  t->student->dropout = 1;
-  fd_network_forward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student);
-  dev->ops.zero(dev, rows * FD_SYMBOLS * sizeof(float), t->grads.dlogits);
-  if (t->grads.dlatent.at) dev->ops.zero(dev, rows * fd_form_row(dev->form, t->network->channels), t->grads.dlatent.at);
-  fd_outputs outputs = {.batch = batch,
-                        .network = t->network,
-                        .params = s->array[FD_STUDENT],
-                        .teacher_params = s->array[FD_TEACHER],
-                        .student = t->student,
-                        .teacher = t->teacher,
-                        .centre = s->array[FD_CENTRE],
-                        .width = s->width,
-                        .projected = t->projected,
-                        .task = t->task,
-                        .logp = t->logp,
-                        .prob = t->prob};
-  t->grads.params = gradient;
-  fd_objective_compare(config, &outputs);
-  fd_objective_run(config, dev, &outputs, totals, &t->grads, statistics);
-  if (t->teacher) dev->ops.cls_sum(dev, outputs.compared.seqs, s->width, outputs.compared.teacher, statistics + FD_TERMS);
+  if (t->teacher) fd_pass_forward(t->teacher, &t->spaces, s->array[FD_TEACHER], batch->teacher);
+  t->student->training = 1;
+  fd_pass_forward(t->student, &t->spaces, s->array[FD_STUDENT], batch->student);
+  fd_pass_clear(t->student);
+  const fd_outputs outputs = {.batch = batch,
+                              .spaces = &t->spaces,
+                              .network = t->network,
+                              .student = t->student,
+                              .teacher = t->teacher,
+                              .centre = s->array[FD_CENTRE],
+                              .width = s->width,
+                              .logp = t->logp,
+                              .prob = t->prob};
+  fd_objective_run(config, dev, &outputs, totals, statistics);
+  fd_compared compared = fd_objective_compare(config, &outputs);
+  if (t->teacher) dev->ops.cls_sum(dev, compared.seqs, s->width, compared.teacher, statistics + FD_TERMS);
   end_recording(t);
   if (t->points) t->points->outputs(t->points->context, &outputs);
   begin_recording(t, !fd_gradients_sends(t->gradients));
   const fd_backward_watch watch = {t->gradients, gradient_ready};
-  fd_network_backward(t->network, dev, &batch->seqs, s->array[FD_STUDENT], batch->student, t->student, t->grads.dlogits,
-                      t->grads.dlatent, gradient, &watch);
+  fd_pass_backward(t->student, gradient, &watch);
   end_recording(t);
   fd_gradients_add(t->gradients);
   return FD_OK;

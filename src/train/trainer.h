@@ -37,10 +37,8 @@ typedef struct fd_trainer {
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
   fd_batch *held_out;                /* for evaluations */
-  fd_activations *student, *teacher; /* teacher: of a moving average alone */
-  fd_projected *projected;           /* NULL without a projection */
-  fd_task_pass *task;                /* NULL without a task */
-  fd_output_grads grads;
+  fd_pass *student, *teacher; /* teacher: of a moving average only */
+  fd_spaces spaces;           /* of the pass that runs */
   fd_link *link; /* between the ranks; NULL with one */
   struct fd_gradients *gradients;
   float *centre;                 /* host copy, while it is updated */
@@ -54,6 +52,11 @@ fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) FD_MUST_CHE
 
 /* The tokens of a micro-batch of such windows; FD_CONFIG when they are too many for an int's arithmetic. */
 fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) FD_MUST_CHECK;
+
+/* What the trainer's passes are for: the student's gradients are those by the outputs that terms read; evaluations and traces
+ * also look at a student's logits and latents, and at a teacher's logits. */
+fd_demand fd_trainer_student(const fd_config *config);
+fd_demand fd_trainer_teacher(const fd_config *config);
 
 /* Builds a trainer for micro-batches of up to `rows` tokens. Refuses a number of ranks that does not divide train.virtual_ranks,
  * naming those that do. Borrows everything it is given; `state` may be replaced by a checkpoint's content before the first step.

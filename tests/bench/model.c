@@ -62,26 +62,27 @@ fd_status fd_bench_infer(fd_bench *bench) {
   fd_device *dev;
   fd_network *network;
   fd_state *state;
-  fd_activations *acts;
+  fd_pass *pass;
   int tokens = LENGTH + (int)c->model.cls, rows = (int)c->train.batch * tokens, *start;
   float *x;
   FD_TRY(fd_device_open(&dev, c, 0, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
-  FD_TRY(fd_activations_create(&acts, network, dev, rows, 0));
+  FD_TRY(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LOGITS, 0}, rows, (int)c->train.batch, (int)c->model.cls));
   start = calloc((size_t)c->train.batch + 1, sizeof *start);
   x = calloc((size_t)rows * FD_SYMBOLS, sizeof *x);
   for (int i = 0; i <= c->train.batch; i++) start[i] = i * tokens;
   for (int i = 0; i < rows; i++) x[i * FD_SYMBOLS + i % 4] = 1;
   fd_seqs seqs = {.count = (int)c->train.batch, .cls = (int)c->model.cls, .start = start};
-  fd_network_forward(network, dev, &seqs, state->array[FD_STUDENT], x, acts); /* warm-up */
+  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  fd_pass_forward(pass, &spaces, state->array[FD_STUDENT], x); /* warm-up */
   while (fd_bench_next(bench)) {
     double from = fd_seconds();
-    fd_network_forward(network, dev, &seqs, state->array[FD_STUDENT], x, acts);
+    fd_pass_forward(pass, &spaces, state->array[FD_STUDENT], x);
     FD_TRY(dev->sync(dev));
     fprintf(bench->out, "%.6f\n", fd_seconds() - from);
   }
-  fd_activations_destroy(&acts);
+  fd_pass_destroy(&pass);
   fd_state_destroy(&state);
   fd_network_destroy(&network);
   fd_device_close(&dev);

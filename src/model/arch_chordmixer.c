@@ -1,0 +1,33 @@
+/* Architecture `chordmixer` (spec section 3): embedding, then networks of blocks. */
+#include <stdio.h>
+
+#include "model/network.h"
+
+static int log2_ceiling(int n) {
+  int bits = 0;
+  while (bits < 31 && 1 << bits < n) bits++;
+  return bits;
+}
+
+static fd_value build(fd_network *net, const fd_config *config, int window, fd_value x) {
+  int networks = (int)config->model.networks, channels = (int)config->model.channels, cls = (int)config->model.cls;
+  fd_chordmixer_settings block = {.hidden = (int)config->model.hidden,
+                                  .track = (int)config->model.track,
+                                  .recompute = config->model.recompute,
+                                  .dropout = config->task.outputs ? (float)config->task.dropout : 0,
+                                  .key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT)};
+  net->blocks = config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + cls);
+  x = config->model.cls_tokens == FD_CLS_LEARNED ? fd_embedding(&net->graph, "embedding", x, channels, cls)
+                                                 : fd_linear(&net->graph, "embedding", x, channels, 0);
+  for (int n = 0; n < networks; n++) {
+    for (int b = 0; b < net->blocks; b++) {
+      char name[FD_NAME_MAX];
+      snprintf(name, sizeof name, "encoder.%d.%d", n, b);
+      block.layer++; /* from 1: the embedding is layer 0 */
+      x = fd_chordmixer(&net->graph, name, x, &block);
+    }
+  }
+  return x;
+}
+
+const fd_arch fd_arch_chordmixer = {"chordmixer", build};

@@ -1,0 +1,35 @@
+/* The functions that add nodes to a graph, each with its settings; `name` is the prefix of the node's parameters. */
+#ifndef FD_MODEL_NODES_H
+#define FD_MODEL_NODES_H
+
+#include "config/config.h"
+#include "model/pass.h"
+
+/* y = x W^T + b: {name}.weight [out, width of x], {name}.bias [out]. dense: y is fp32 without padding. */
+fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense);
+
+/* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
+fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
+
+/* One block of a ChordMixer network (spec section 3): {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
+typedef struct fd_chordmixer_settings {
+  int hidden, track;
+  int recompute; /* save nothing that can be computed again */
+  float dropout; /* of its output's entries, in training */
+  fd_rng_key key; /* of dropout, with the number `layer` */
+  int layer;
+} fd_chordmixer_settings;
+fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *settings);
+
+/* Means over the tokens of each row of a space: of its nucleotides, of its [CLS] rows, or both, one behind the other (fp32). */
+fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
+
+/* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
+fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);
+
+/* The kinds of nodes.def: fd_node_linear, ... */
+#define NODE(name) extern const fd_node_kind fd_node_##name;
+#include "model/nodes.def"
+#undef NODE
+
+#endif

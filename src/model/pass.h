@@ -1,0 +1,48 @@
+/* A pass of a graph over a batch: device memory by a plan, forward and backward. */
+#ifndef FD_MODEL_PASS_H
+#define FD_MODEL_PASS_H
+
+#include "model/plan.h"
+
+struct fd_pass {
+  fd_device *dev;
+  const fd_graph *graph;
+  const fd_spaces *spaces; /* of the batch, from the forward pass on; borrowed */
+  const float *params;     /* of the pass */
+  float *grads;            /* of the backward pass */
+  int training;            /* what is random in training is: dropout */
+  unsigned char *given;    /* [values] those whose gradient the caller gives */
+  fd_plan plan;
+  fd_mats *mats; /* [nodes] */
+  char *memory;
+};
+
+/* Who is told during a backward pass that the gradient is complete from an offset on. */
+typedef struct fd_backward_watch {
+  void *context;
+  void (*ready)(void *context, size_t from);
+} fd_backward_watch;
+
+/* Device memory of passes with up to rows[space] rows. */
+fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends,
+                         const int rows[FD_SPACES]) FD_MUST_CHECK;
+void fd_pass_destroy(fd_pass **pass);
+
+/* Rows that this pass has in a space. */
+static inline int fd_pass_rows(const fd_pass *pass, fd_space space) { return fd_seqs_rows(pass->spaces->of[space]); }
+
+/* Runs the nodes that the ends need. input: the graph's, fp32 rows without padding; params: one flat buffer in the graph's
+ * layout. All borrowed until the backward pass is over. */
+void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const float *input);
+
+/* A wanted value, after the forward pass. */
+fd_mat fd_pass_value(const fd_pass *pass, fd_value value);
+
+/* The gradient by a value of fd_ends.given, to be filled in before the backward pass; fd_pass_clear zeroes all of these. */
+fd_mat fd_pass_gradient(const fd_pass *pass, fd_value value);
+void fd_pass_clear(fd_pass *pass);
+
+/* Gradients by all parameters, written whole to `grads`; those of nodes that do not learn are zero. `watch` may be NULL. */
+void fd_pass_backward(fd_pass *pass, float *grads, const fd_backward_watch *watch);
+
+#endif
