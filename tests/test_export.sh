@@ -96,7 +96,7 @@ edit 's/"channels": [0-9]*/"channels": 0/' && expect "channels out of range" 65 
 edit 's/findna-model 1/other/' && expect "another format" 65 "format 'other'" "$FINDNA" import bad new
 edit 's/{//' && expect "no JSON" 65 "not JSON" "$FINDNA" import bad new
 edit 's/"mnm": "ce"/"mnm": "ce\\n  cls: 5"/' && expect "a word that would be another key" 65 "mnm: 'missing' is not one of" "$FINDNA" import bad new
-edit 's/"encoder": "[a-z]*"/"encoder": "mamba"/' && expect "another encoder" 65 "encoder 'mamba' .expected 'chordmixer'" "$FINDNA" import bad new
+edit 's/"encoder": "[a-z]*"/"encoder": "mamba"/' && expect "another encoder" 65 "model.encoder: 'mamba' is not one of chordmixer" "$FINDNA" import bad new
 edit 's/"alphabet"/"task": {"outputs": 2, "hidden": 0, "kind": "classes", "features": "tokens", "names": "a,b,c"}, &/' && expect "three names for two classes" 65 "3 names of classes for 2 outputs" "$FINDNA" import bad new
 edit 's/"channels": [0-9]*/"channels": 65536/;s/"hidden": [0-9]*/"hidden": 65536/' && expect "a model of 10^11 weights in a small file is refused before memory is taken" 65 "config.json says .65536, 5." "$FINDNA" import bad new
 rm -rf bad && cp -r teacher bad && truncate -s -4 bad/model.safetensors && expect "a truncated file" 65 "model.safetensors" "$FINDNA" import bad new

@@ -61,15 +61,11 @@ static fd_status identify(fd_evaluation *e) {
   for (int i = 0; i < e->models && status == FD_OK; i++) {
     fd_evaluation_model *model = &e->model[i];
     status = fd_pretrained_open(opened, model->path, &(fd_use){.threads = 1}, e->comm);
-    const fd_config *c = &opened->config;
     memcpy(model->state_id, opened->info.state_id, sizeof model->state_id);
-    if (status == FD_OK)
-      snprintf(model->shape, sizeof model->shape, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d %d",
-               c->model.cls, c->model.channels, c->model.hidden, c->model.track, c->model.networks, opened->network->blocks,
-               c->model.cls_tokens);
+    if (status == FD_OK) status = fd_shape_of(&model->shape, &opened->config);
     fd_pretrained_close(opened);
     model->first = 1;
-    for (int j = 0; j < i; j++) model->first &= strcmp(e->model[j].shape, model->shape) != 0;
+    for (int j = 0; j < i; j++) model->first &= !fd_shape_equal(&e->model[j].shape, &model->shape);
   }
   free(opened);
   return status;

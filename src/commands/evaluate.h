@@ -2,6 +2,7 @@
 #ifndef FD_COMMANDS_EVALUATE_H
 #define FD_COMMANDS_EVALUATE_H
 
+#include "config/shape.h"
 #include "base/args.h"
 #include "base/hash.h"
 #include "tasks/suite.h"
@@ -13,8 +14,8 @@ typedef struct fd_evaluation_model {
   char name[64]; /* empty where there is one checkpoint, without a name */
   const char *path;
   char state_id[FD_SHA256_HEX];
-  char shape[256]; /* of its network: those of one shape share the untrained network */
-  int first;       /* of its shape */
+  fd_shape shape; /* models of one shape share the untrained network */
+  int first;      /* of its shape */
 } fd_evaluation_model;
 
 typedef struct fd_evaluation {

@@ -29,7 +29,7 @@ static json_t *json_of_task(const fd_suite_task *t, const fd_evaluation_outcome 
 /* "untrained": the model whose untrained network this one shares. */
 static json_t *json_of_model(const fd_evaluation *e, const fd_evaluation_model *model) {
   const fd_evaluation_model *first = e->model;
-  while (strcmp(first->shape, model->shape)) first++;
+  while (!fd_shape_equal(&first->shape, &model->shape)) first++;
   return json_pack("{s:s, s:s, s:s, s:s}", "name", model->name, "checkpoint", model->path, "state_id", model->state_id,
                    "untrained", first->name);
 }

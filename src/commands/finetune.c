@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "commands/finetune_results.h"
+#include "config/shape.h"
 #include "data/rows.h"
 #include "tasks/features.h"
 #include "tasks/pretrained.h"
@@ -22,7 +23,7 @@
 #include "train/same_run.h"
 #include "train/schedule.h"
 
-enum { MODEL_KEYS = 11, OVERRIDES = FD_LIST_MAX + MODEL_KEYS + 1 };
+enum { TASK_KEYS = 2, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + 1 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
@@ -36,7 +37,8 @@ typedef struct options {
 typedef struct tuning {
   fd_pretrained model;
   fd_config config;
-  char sizes[MODEL_KEYS][64]; /* "model.channels=308", of the checkpoint */
+  fd_shape shape; /* of the checkpoint's model */
+  char task_keys[TASK_KEYS][FD_SETTING_MAX];
   char class_names[FD_TEXT_MAX], names_key[FD_TEXT_MAX + 16];
   char *override[OVERRIDES];
   fd_task_folder data;
@@ -93,34 +95,34 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
 
 /* --- the config ------------------------------------------------------------------------------------------------------ */
 
-/* The model's sizes come from the checkpoint, the outputs from the rows; what the user says comes last. */
-static int collect_overrides(const options *o, tuning *t) {
-  const fd_config *c = &t->model.config;
-  const struct {
-    const char *key;
-    int64_t value;
-  } keys[] = {{"model.cls", c->model.cls},
-              {"model.channels", c->model.channels},
-              {"model.hidden", c->model.hidden},
-              {"model.track", c->model.track},
-              {"model.networks", c->model.networks},
-              {"model.blocks", t->model.network->blocks},
-              {"task.outputs", o->rows.values ? 1 : t->data.train.classes}};
+/* The model is the checkpoint's, the outputs come from the rows; what the user says comes last. */
+static fd_status collect_overrides(const options *o, tuning *t, int *count) {
   int n = 0;
-  for (int i = 0; i < (int)(sizeof keys / sizeof *keys); i++) {
-    snprintf(t->sizes[i], sizeof t->sizes[i], "%s=%" PRId64, keys[i].key, keys[i].value);
-    t->override[n++] = t->sizes[i];
-  }
-  snprintf(t->sizes[n], sizeof t->sizes[n], "task.kind=%s", o->rows.values ? "values" : "classes");
-  snprintf(t->sizes[n + 1], sizeof t->sizes[n], "objective.mnm=%s", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce");
-  snprintf(t->sizes[n + 2], sizeof t->sizes[n], "objective.mnm_tau=%.17g", c->objective.mnm_tau); /* for 'findna score' */
-  snprintf(t->sizes[n + 3], sizeof t->sizes[n], "model.cls_tokens=%s",
-           c->model.cls_tokens == FD_CLS_LEARNED ? "learned" : "zero");
-  for (int i = 0; i < 4; i++, n++) t->override[n] = t->sizes[n];
+  FD_TRY(fd_shape_of(&t->shape, &t->model.config));
+  for (int i = 0; i < t->shape.count; i++) t->override[n++] = t->shape.item[i].setting;
+  snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
+  snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
+  for (int i = 0; i < TASK_KEYS; i++) t->override[n++] = t->task_keys[i];
   snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
   t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
-  return n;
+  *count = n;
+  return FD_OK;
+}
+
+/* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
+static fd_status check_shape(const tuning *t, const char *path) {
+  fd_shape shape;
+  FD_TRY(fd_shape_of(&shape, &t->config));
+  for (int i = 0; i < t->shape.count; i++) {
+    const fd_shape_item *item = &t->shape.item[i];
+    if (!strcmp(item->name, "blocks") || !strcmp(item->name, "cls") || fd_shape_agrees(&shape, &t->shape, item->name)) continue;
+    return fd_fail(FD_CONFIG,
+                   "%s: the checkpoint's model has %s, or its weights would not fit; of the model, blocks, cls and recompute may "
+                   "differ",
+                   path, item->setting);
+  }
+  return FD_OK;
 }
 
 /* Fine-tuning into the run that it begins with would put one in the place of the other. */
@@ -147,14 +149,7 @@ static fd_status check_config(const tuning *t, const char *path) {
         FD_CONFIG,
         "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
         path);
-  const fd_config *m = &t->model.config;
-  if (c->model.channels != m->model.channels || c->model.hidden != m->model.hidden || c->model.track != m->model.track ||
-      c->model.networks != m->model.networks)
-    return fd_fail(FD_CONFIG,
-                   "%s: model.channels, hidden, track and networks are the checkpoint's, or its weights would not fit; of the "
-                   "model, blocks, "
-                   "cls and recompute may differ",
-                   path);
+  FD_TRY(check_shape(t, path));
   return check_folder(t, path);
 }
 
@@ -162,7 +157,8 @@ static fd_status check_config(const tuning *t, const char *path) {
 static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   char path[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes = 0;
-  int count = collect_overrides(o, t);
+  int count;
+  FD_TRY(collect_overrides(o, t, &count));
   if (comm->rank == 0) {
     FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
     fd_status status = fd_config_parse(&t->config, text, bytes, path, t->override, count);

@@ -13,24 +13,22 @@
 #include "base/text.h"
 #include "config/options.h"
 
-enum { FREE, FROZEN };
-
 const fd_option fd_options[] = {
 #define SECTION(section)
 #define END(section)
 #define AT(section, name) offsetof(fd_config, section.name)
 #define INT(section, name, value, min, max, change, help) \
-  {#section, #name, FD_OPTION_INT, AT(section, name), value, NULL, min, max, NULL, change == FROZEN, help},
+  {#section, #name, FD_OPTION_INT, AT(section, name), value, NULL, min, max, NULL, FD_CHANGE_##change, help},
 #define REAL(section, name, value, min, max, change, help) \
-  {#section, #name, FD_OPTION_REAL, AT(section, name), value, NULL, min, max, NULL, change == FROZEN, help},
+  {#section, #name, FD_OPTION_REAL, AT(section, name), value, NULL, min, max, NULL, FD_CHANGE_##change, help},
 #define BOOL(section, name, value, change, help) \
-  {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", change == FROZEN, help},
+  {#section, #name, FD_OPTION_BOOL, AT(section, name), value, NULL, 0, 1, "false|true", FD_CHANGE_##change, help},
 #define TEXT(section, name, value, change, help) \
-  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, change == FROZEN, help},
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 0, NULL, FD_CHANGE_##change, help},
 #define PATH(section, name, value, change, help) \
-  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 1, NULL, change == FROZEN, help},
+  {#section, #name, FD_OPTION_TEXT, AT(section, name), 0, value, 0, 1, NULL, FD_CHANGE_##change, help},
 #define CHOICE(section, name, value, choices, change, help) \
-  {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, change == FROZEN, help},
+  {#section, #name, FD_OPTION_CHOICE, AT(section, name), value, NULL, 0, 0, choices, FD_CHANGE_##change, help},
 #include "config/schema.def"
 };
 
@@ -54,7 +52,7 @@ void fd_config_defaults(fd_config *config) {
 int fd_config_is_free(const char *override) {
   char section[64], name[64];
   const fd_option *option = sscanf(override, "%63[^.=].%63[^=]", section, name) == 2 ? fd_option_find(section, name) : NULL;
-  return option && !option->frozen;
+  return option && !fd_option_frozen(option);
 }
 
 int fd_config_cls(const fd_config *c) {
@@ -199,12 +197,13 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   } else {
     fprintf(out, "%.15g to %.15g", o->min, o->max);
   }
-  fprintf(out, " | %s | %s |\n", o->frozen ? "frozen" : "free", o->help);
+  static const char *const changes[] = {"free", "frozen", "frozen; of the model", "frozen; of the model `chordmixer`"};
+  fprintf(out, " | %s | %s |\n", changes[o->change], o->help);
 }
 
 static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
-    if (!o->frozen || (named && !named[o - fd_options])) continue;
+    if (!fd_option_frozen(o) || (named && !named[o - fd_options])) continue;
     fprintf(out, "%s.%s=", o->section, o->name);
     fd_option_print(out, config, o);
     fprintf(out, "\n");
@@ -256,7 +255,7 @@ fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now)
     size_t bytes = o->kind == FD_OPTION_TEXT   ? strlen((const char *)saved + o->offset) + 1
                    : o->kind <= FD_OPTION_REAL ? 8
                                                : sizeof(int);
-    if (!o->frozen || !memcmp((const char *)saved + o->offset, (const char *)now + o->offset, bytes)) continue;
+    if (!fd_option_frozen(o) || !memcmp((const char *)saved + o->offset, (const char *)now + o->offset, bytes)) continue;
     char *text = NULL;
     size_t length = 0;
     FILE *out;

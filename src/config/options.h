@@ -9,6 +9,9 @@
 
 typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_OPTION_CHOICE, FD_OPTION_TEXT } fd_option_kind;
 
+/* What may change, and who has it; see schema.def. */
+typedef enum fd_change { FD_CHANGE_FREE, FD_CHANGE_FROZEN, FD_CHANGE_SHAPE, FD_CHANGE_CHORDMIXER } fd_change;
+
 typedef struct fd_option {
   const char *section, *name;
   fd_option_kind kind;
@@ -17,12 +20,19 @@ typedef struct fd_option {
   const char *text;    /* default of TEXT */
   double min, max;     /* of a TEXT: max is 1 for the name of a folder */
   const char *choices; /* "a|b|c" */
-  int frozen;
+  fd_change change;
   const char *help;
 } fd_option;
 
 extern const fd_option fd_options[];
 extern const int fd_option_count;
+
+static inline int fd_option_frozen(const fd_option *option) { return option->change != FD_CHANGE_FREE; }
+
+/* Whether it says what a model with this encoder is. */
+static inline int fd_option_shapes(const fd_option *option, int encoder) {
+  return option->change == FD_CHANGE_SHAPE || option->change == (fd_change)(FD_CHANGE_CHORDMIXER + encoder);
+}
 
 /* The option section.name, or NULL. */
 const fd_option *fd_option_find(const char *section, const char *name);

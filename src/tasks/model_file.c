@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/version.h"
+#include "config/shape.h"
 #include "data/class_names.h"
 #include "output/safetensors.h"
 
@@ -32,24 +33,33 @@ static int take_tensors(const fd_params *params, const float *weights, fd_tensor
   return count;
 }
 
-static const char *const cls_tokens[] = {"zero", "learned"};
+/* A value of the shape as JSON; new. */
+static json_t *value_of(const fd_shape_item *item) {
+  if (item->word) return json_string(item->value);
+  if (!strcmp(item->value, "true") || !strcmp(item->value, "false")) return json_boolean(*item->value == 't');
+  return item->real ? json_real(strtod(item->value, NULL)) : json_integer(strtoll(item->value, NULL, 10));
+}
 
-static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
-  const fd_config *c = &m->config;
-  return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:s}", "format",
-                   format, "model_type", "findna", "encoder", "chordmixer", "alphabet", alphabet, "channels",
-                   (json_int_t)c->model.channels, "hidden", (json_int_t)c->model.hidden, "track", (json_int_t)c->model.track,
-                   "networks", (json_int_t)c->model.networks, "blocks", m->network->blocks, "cls", (json_int_t)c->model.cls,
-                   "cls_tokens", cls_tokens[c->model.cls_tokens], "window", m->info.window, "mnm_tau", c->objective.mnm_tau,
-                   "mnm", c->objective.mnm == FD_MNM_BCE ? "bce" : "ce", "weights_of", encoder->name, "state_id",
-                   m->info.state_id, "step", (json_int_t)m->info.step, "parameters", parameters, "findna", fd_version());
+static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters, json_t **root) {
+  fd_shape shape;
+  FD_TRY(fd_shape_of(&shape, &m->config));
+  *root = json_pack("{s:s, s:s, s:s}", "format", format, "model_type", "findna", "alphabet", alphabet);
+  for (int i = 0; i < shape.count; i++) fd_json_set(root, shape.item[i].name, value_of(&shape.item[i]));
+  fd_json_set(root, "window", json_integer(m->info.window));
+  fd_json_set(root, "weights_of", json_string(encoder->name));
+  fd_json_set(root, "state_id", json_string(m->info.state_id));
+  fd_json_set(root, "step", json_integer(m->info.step));
+  fd_json_set(root, "parameters", json_integer(parameters));
+  fd_json_set(root, "findna", json_string(fd_version()));
+  return FD_OK;
 }
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
 
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
   char path[FD_PATH_MAX], *text = NULL;
-  json_t *root = describe(m, encoder, parameters);
+  json_t *root;
+  FD_TRY(describe(m, encoder, parameters, &root));
   const fd_task_head *head = &m->network->task;
   if (head->outputs) {
     json_t *task = json_pack("{s:i, s:i, s:s, s:s}", "outputs", head->outputs, "hidden", head->hidden, "kind", kinds[head->kind],
@@ -106,34 +116,60 @@ static fd_status take_names(const char *path, const json_t *task, fd_config *con
   return FD_OK;
 }
 
-/* The model's shape as YAML: the options' own ranges then check it. */
-static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
-  static const char *const keys[] = {"channels", "hidden", "track", "networks", "blocks", "cls"};
-  char text[1024];
-  int n = snprintf(text, sizeof text,
-                   "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\n  mnm: %.20s\n  mnm_tau: %.17g\naug:\n  student: DITM\n"
-                   "  teacher: \"\"\nmodel:\n",
-                   json_object_get(root, "mnm") ? word_of(root, "mnm") : "ce",
-                   json_is_number(json_object_get(root, "mnm_tau")) ? json_number_value(json_object_get(root, "mnm_tau")) : 1.0);
-  if (json_object_get(root, "cls_tokens")) /* files of older versions have none: zero rows */
-    n += snprintf(text + n, sizeof text - (size_t)n, "  cls_tokens: %.20s\n", word_of(root, "cls_tokens"));
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-    const json_t *value = json_object_get(root, keys[i]);
-    if (!json_is_integer(value)) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, keys[i]);
-    n += snprintf(text + n, sizeof text - (size_t)n, "  %s: %" JSON_INTEGER_FORMAT "\n", keys[i], json_integer_value(value));
+/* A value of the shape as text; "" where the file has none. */
+static void text_of(const json_t *root, const char *name, char text[FD_SETTING_MAX]) {
+  const json_t *value = json_object_get(root, name);
+  *text = '\0';
+  if (json_is_string(value)) snprintf(text, FD_SETTING_MAX, "%.40s", word_of(root, name));
+  else if (json_is_boolean(value)) snprintf(text, FD_SETTING_MAX, json_is_true(value) ? "true" : "false");
+  else if (json_is_integer(value)) snprintf(text, FD_SETTING_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+  else if (json_is_real(value)) snprintf(text, FD_SETTING_MAX, "%.17g", json_real_value(value));
+}
+
+/* What the file says in the place of the defaults of its encoder; files of older versions have whole numbers only. */
+static fd_status take_shape(const char *path, const json_t *root, fd_shape *shape) {
+  for (int i = 0; i < shape->count; i++) {
+    fd_shape_item *item = &shape->item[i];
+    char text[FD_SETTING_MAX];
+    text_of(root, item->name, text);
+    if (!*text && !item->word && !item->real)
+      return fd_fail(FD_DATA, "%s: no whole number '%s'", path, item->name);
+    size_t prefix = (size_t)(item->value - item->setting);
+    if (*text) snprintf(item->setting + prefix, sizeof item->setting - prefix, "%.60s", text);
   }
+  return FD_OK;
+}
+
+/* The task of a fine-tuned model as settings. */
+static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
+  if (!task) return 0;
+  snprintf(setting[0], FD_SETTING_MAX, "task.outputs=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "outputs")));
+  snprintf(setting[1], FD_SETTING_MAX, "task.hidden=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "hidden")));
+  snprintf(setting[2], FD_SETTING_MAX, "task.kind=%.40s", word_of(task, "kind"));
+  snprintf(setting[3], FD_SETTING_MAX, "task.features=%.40s", word_of(task, "features"));
+  return 4;
+}
+
+/* The model's shape as settings: the options' own ranges then check it. */
+static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
+  static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
   const json_t *task = json_object_get(root, "task");
-  if (task)
-    n += snprintf(text + n, sizeof text - (size_t)n,
-                  "task:\n  outputs: %" JSON_INTEGER_FORMAT "\n  hidden: %" JSON_INTEGER_FORMAT
-                  "\n  kind: %.20s\n  features: %.20s\n",
-                  json_integer_value(json_object_get(task, "outputs")), json_integer_value(json_object_get(task, "hidden")),
-                  word_of(task, "kind"), word_of(task, "features"));
+  char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX], encoder[FD_SETTING_MAX] = "model.encoder=chordmixer";
+  fd_shape shape;
+  int n = 0, tasks = add_task(task, of_task);
+  if (json_object_get(root, "encoder")) snprintf(encoder, sizeof encoder, "model.encoder=%.40s", word_of(root, "encoder"));
+  setting[0] = encoder;
+  fd_status status = fd_config_parse(config, rest, sizeof rest - 1, path, setting, 1);
+  if (status == FD_OK) status = fd_shape_of(&shape, config);
+  if (status == FD_OK) status = take_shape(path, root, &shape);
+  if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
+  for (int i = 0; i < shape.count; i++) setting[n++] = shape.item[i].setting;
+  for (int i = 0; i < tasks; i++) setting[n++] = of_task[i];
   json_int_t length = json_integer_value(json_object_get(root, "window"));
   if (length < 1 || length > 1 << 30)
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
-  fd_status status = fd_config_parse(config, text, (size_t)n, path, NULL, 0);
+  status = fd_config_parse(config, rest, sizeof rest - 1, path, setting, n);
   if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
   return take_names(path, task, config);
 }
@@ -154,8 +190,6 @@ static fd_status read_config(const char *folder, fd_config *config, int *window)
   else if (!letters || strcmp(letters, alphabet))
     status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
                      letters ? letters : "(none)", alphabet);
-  else if (json_object_get(root, "encoder") && strcmp(word_of(root, "encoder"), "chordmixer"))
-    status = fd_fail(FD_DATA, "%s: encoder '%.40s' (expected 'chordmixer')", path, word_of(root, "encoder"));
   else status = read_shape(path, root, config, window);
   json_decref(root);
   return status;

@@ -14,7 +14,9 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   m->config.device.simd = use->simd;
   m->config.device.precision = FD_PRECISION_AUTO;
   FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
-  return fd_network_create(&m->network, &m->config, m->info.window);
+  FD_TRY(fd_network_create(&m->network, &m->config, m->info.window));
+  if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* as many as it has */
+  return FD_OK;
 }
 
 void fd_pretrained_close(fd_pretrained *m) {
