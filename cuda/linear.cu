@@ -13,7 +13,7 @@ __global__ void forward_narrow(int rows, int in, int out, fd_mat x, const float 
     int o = (int)(n % y.stride);
     float sum = 0;
     for (int i = 0; i < in && o < out; i++) sum = fmaf(fd_get(x, row, i), w[(size_t)o * in + i], sum);
-    fd_put(y, row, o, o < out ? sum + b[o] : 0);
+    fd_put(y, row, o, o < out ? sum + (b ? b[o] : 0) : 0);
   }
 }
 
@@ -25,7 +25,7 @@ __global__ void forward_wide(int rows, int in, int out, fd_mat x, const float *w
       float sum = 0;
       for (int i = lane; i < in && o < out; i += FD_WARP) sum = fmaf(fd_get(x, row, i), w[(size_t)o * in + i], sum);
       for (int distance = FD_WARP / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
-      if (lane == 0) fd_put(y, row, o, o < out ? sum + b[o] : 0);
+      if (lane == 0) fd_put(y, row, o, o < out ? sum + (b ? b[o] : 0) : 0);
     }
   }
 }
@@ -40,11 +40,12 @@ __global__ void backward_rows(int rows, int in, int out, const float *w, fd_mat 
   }
 }
 
-/* partial[chunk, out * in + out]: a chunk's part of dw and db. A block has THREADS * EACH of these numbers; rows pass through
- * shared memory. */
-__global__ void backward_parts(fd_chunking c, int in, int out, fd_mat x, fd_mat dy, int at_a_time, int staged, float *partial) {
+/* partial[chunk, all]: a chunk's part of dw and db (`all` says whether there is one). A block has THREADS * EACH of these
+ * numbers; rows pass through shared memory. */
+__global__ void backward_parts(fd_chunking c, int in, int out, int all, fd_mat x, fd_mat dy, int at_a_time, int staged,
+                               float *partial) {
   float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + at_a_time * out, sum[EACH] = {0};
-  int first = fd_chunk_begin(c, (int)blockIdx.y), last = fd_chunk_end(c, (int)blockIdx.y), all = out * in + out;
+  int first = fd_chunk_begin(c, (int)blockIdx.y), last = fd_chunk_end(c, (int)blockIdx.y);
   int number = (int)blockIdx.x * THREADS * EACH + (int)threadIdx.x;
   for (int r0 = first; r0 < last; r0 += at_a_time) {
     int n = last - r0 < at_a_time ? last - r0 : at_a_time;
@@ -64,8 +65,7 @@ __global__ void backward_parts(fd_chunking c, int in, int out, fd_mat x, fd_mat 
     if (number + e * THREADS < all) partial[(size_t)blockIdx.y * all + number + e * THREADS] = sum[e];
 }
 
-__global__ void add_parts(fd_chunking c, int in, int out, const float *partial, float *dw, float *db) {
-  int all = out * in + out;
+__global__ void add_parts(fd_chunking c, int in, int out, int all, const float *partial, float *dw, float *db) {
   for (int n = (int)fd_first_item(); n < all; n += (int)fd_all_items()) {
     float sum = fd_sum_chunks(c, partial + n, all);
     if (n < out * in) dw[n] = sum;
@@ -87,7 +87,7 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int ou
                              float *dw, float *db) {
   fd_cuda *cuda = fd_cuda_of(dev);
   fd_chunking c = fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4);
-  int chunks = c.parts * c.count, all = out * in + out;
+  int chunks = c.parts * c.count, all = out * in + (db ? out : 0);
   int row = (in + out) * (int)sizeof(float), staged = row <= SHARED, most = staged ? SHARED / row : 1,
       at_a_time = most < ROWS_AT_A_TIME ? most : ROWS_AT_A_TIME;
   size_t shared = staged ? (size_t)(at_a_time * row) : 0;
@@ -96,7 +96,7 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int ou
   if (dx.at)
     FD_LAUNCH(cuda, backward_rows, dim3(fd_blocks((size_t)rows * (size_t)dx.stride, THREADS)), THREADS, 0, rows, in, out, w, dy,
               dx);
-  FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, c, in, out, x,
-            dy, at_a_time, staged, partial);
-  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, c, in, out, partial, dw, db);
+  FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, c, in, out,
+            all, x, dy, at_a_time, staged, partial);
+  FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, c, in, out, all, partial, dw, db);
 }

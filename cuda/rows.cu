@@ -1,4 +1,5 @@
-/* Operations on rows of tokens on the GPU: views from tokens, dropout, learned [CLS] tokens, means over sequences, GELU. */
+/* Operations on rows of tokens on the GPU: views from tokens, dropout, learned [CLS] tokens, means and maxima over sequences,
+ * GELU. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
@@ -87,6 +88,24 @@ __global__ void dropout(dropout_call c, int rows) {
   }
 }
 
+/* In place on x; a thread has PER_DRAW columns of a row. */
+__global__ void dropout_rows(dropout_call c, const int *position, int rows) {
+  int groups = (c.x.stride + PER_DRAW - 1) / PER_DRAW;
+  for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
+    int row = (int)(n / groups), group = (int)(n % groups), s = fd_sequence_of(c.seqs.start, c.seqs.count, row),
+        place = position ? position[row] : row - c.seqs.start[s];
+    uint32_t word[4], limit = fd_dropout_limit(c.rate);
+    float kept = 1 / (1 - c.rate);
+    fd_philox(word, c.key, c.seqs.draws[s], (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)place << 16 | (uint64_t)group);
+#pragma unroll
+    for (int i = 0; i < PER_DRAW; i++) {
+      int column = group * PER_DRAW + i;
+      if (column >= c.channels) continue;
+      fd_put(c.x, row, column, fd_get(c.x, row, column) * ((word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept));
+    }
+  }
+}
+
 __device__ inline void rows_of(const seqs_view &seqs, int s, int cls, int *first, int *last) {
   int middle = seqs.start[s + 1] - seqs.cls;
   *first = cls ? middle : seqs.start[s];
@@ -109,6 +128,30 @@ __global__ void pool_mean_backward(seqs_view seqs, int channels, int cls, const 
     rows_of(seqs, s, cls, &first, &last);
     float share = dout[(size_t)s * stride + channel] * (1.0f / (float)(last - first));
     for (int r = first; r < last; r++) fd_put(dx, r, channel, fd_get(dx, r, channel) + share);
+  }
+}
+
+/* A value that is no number is the largest. */
+__global__ void pool_max(seqs_view seqs, int channels, int cls, fd_mat x, size_t stride, float *out, int *place) {
+  int channel = (int)fd_first_item(), first, last;
+  for (int s = (int)blockIdx.y; s < seqs.count && channel < channels; s += (int)gridDim.y) {
+    rows_of(seqs, s, cls, &first, &last);
+    float most = -INFINITY;
+    int at = first;
+    for (int r = first; r < last; r++) {
+      float v = fd_get(x, r, channel);
+      if (v > most || (v != v && most == most)) most = v, at = r;
+    }
+    out[(size_t)s * stride + channel] = most;
+    place[(size_t)s * channels + channel] = at;
+  }
+}
+
+__global__ void pool_max_backward(seqs_view seqs, int channels, const float *dout, size_t stride, const int *place, fd_mat dx) {
+  int channel = (int)fd_first_item();
+  for (int s = (int)blockIdx.y; s < seqs.count && channel < channels; s += (int)gridDim.y) {
+    int row = place[(size_t)s * channels + channel];
+    fd_put(dx, row, channel, fd_get(dx, row, channel) + dout[(size_t)s * stride + channel]);
   }
 }
 
@@ -176,6 +219,25 @@ void fd_cuda_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channel
                                 fd_mat dx) {
   FD_LAUNCH(fd_cuda_of(dev), pool_mean_backward, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, cls, dout, stride,
             dx);
+}
+
+void fd_cuda_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *position, int width, float rate, fd_rng_key key,
+                          int layer, fd_mat x) {
+  int rows = fd_seqs_rows(seqs);
+  dropout_call call = {view_of(seqs), width, layer, rate, key, x, {}, {}, {}, {}};
+  size_t items = (size_t)rows * (size_t)((x.stride + PER_DRAW - 1) / PER_DRAW);
+  FD_LAUNCH(fd_cuda_of(dev), dropout_rows, dim3(fd_blocks(items, THREADS)), THREADS, 0, call, position, rows);
+}
+
+void fd_cuda_pool_max(fd_device *dev, const fd_seqs *seqs, int channels, int cls, fd_mat x, size_t stride, float *out,
+                      int *place) {
+  FD_LAUNCH(fd_cuda_of(dev), pool_max, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, cls, x, stride, out, place);
+}
+
+void fd_cuda_pool_max_backward(fd_device *dev, const fd_seqs *seqs, int channels, const float *dout, size_t stride,
+                               const int *place, fd_mat dx) {
+  FD_LAUNCH(fd_cuda_of(dev), pool_max_backward, channels_grid(seqs, channels), 64, 0, view_of(seqs), channels, dout, stride,
+            place, dx);
 }
 
 void fd_cuda_cls_add(fd_device *dev, const fd_seqs *seqs, int width, const float *w, fd_mat x) {

@@ -12,7 +12,7 @@ static_assert(1 << (FD_TREE_LEVELS - 1) == FD_PARTS_MAX, "a level for every bit 
 /* part(0) + ... + part(parts - 1), added in pairs as the tree of gradients adds micro-batches; parts: a power of two. */
 template <class T, class F>
 __device__ inline T fd_sum_parts(int parts, F part) {
-  T level[FD_TREE_LEVELS] = {0}, sum = 0; /* level[i]: a whole subtree of 2^i parts */
+  T level[FD_TREE_LEVELS] = {}, sum = {}; /* level[i]: a whole subtree of 2^i parts */
 #pragma unroll 1
   for (int p = 0; p < parts; p++) {
     int open = 1;

@@ -1,5 +1,7 @@
 /* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
  * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. */
+#include "cases_attention.h"
+#include "cases_rows.h"
 #include "gpu.h"
 
 #include "cuda/fragment.h"
@@ -253,6 +255,13 @@ static void compare_linear(int kind, int form, int rows, int in, int out) {
   compare_rows("dx", kind, dxg, rows, in, dx, dxg.type == FD_BF16 ? 4e-3 : 2e-6);
   compare_flat("dw", kind, dwg, ws, dw, 6e-6);
   compare_flat("db", kind, dbg, (size_t)out, db, 6e-6);
+  cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
+  fd_mat plain = form == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out);
+  float *alone = put(dev, NULL, ws * 4);
+  dev->ops.linear_forward(dev, rows, in, out, xg, wg, NULL, plain);
+  dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, (fd_mat){0}, alone, NULL);
+  compare_rows("y without b", kind, plain, rows, out, y, plain.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
+  compare_flat("dw without db", kind, alone, ws, dw, 6e-6);
   dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
   void *all[] = {x, w, b, dy, y, dx, dw, db};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
@@ -534,9 +543,31 @@ static void nccl_link_of_one_rank(void **state) {
   free(x), free(same), free(sum);
 }
 
+#define case_linear_forward linear_equals_cpu
+#define case_linear_backward linear_equals_cpu
+#define case_mixer_forward block_equals_cpu_for_every_remainder
+#define case_mixer_backward block_equals_cpu_for_every_remainder
+#define case_expand random_numbers_equal_cpu
+#define case_mnm_loss losses_equal_cpu
+#define case_cl_loss losses_equal_cpu
+#define case_cls_sum losses_equal_cpu
+#define case_cls_add row_operations_equal_cpu
+#define case_cls_add_backward row_operations_equal_cpu
+#define case_add_sums flat_operations_equal_cpu
+#define case_sum_squares flat_operations_equal_cpu
+#define case_adamw flat_operations_equal_cpu
+#define case_pool_mean row_operations_equal_cpu
+#define case_pool_mean_backward row_operations_equal_cpu
+#define case_gelu_forward row_operations_equal_cpu
+#define case_gelu_backward row_operations_equal_cpu
+#define case_class_loss task_losses_equal_cpu
+#define case_value_loss task_losses_equal_cpu
+#define case_dropout_forward random_numbers_equal_cpu
+#define case_dropout_backward random_numbers_equal_cpu
+#include "cases.h"
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(block_equals_cpu_for_every_remainder),
+  const struct CMUnitTest more[] = {
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
@@ -544,14 +575,8 @@ int main(void) {
       cmocka_unit_test(passes_may_be_graphs),
       cmocka_unit_test(a_graph_without_memory_is_told),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
-      cmocka_unit_test(linear_equals_cpu),
-      cmocka_unit_test(losses_equal_cpu),
-      cmocka_unit_test(task_losses_equal_cpu),
-      cmocka_unit_test(row_operations_equal_cpu),
-      cmocka_unit_test(random_numbers_equal_cpu),
-      cmocka_unit_test(flat_operations_equal_cpu),
       cmocka_unit_test(changed_weights_are_seen),
       cmocka_unit_test(nccl_link_of_one_rank),
   };
-  return cmocka_run_group_tests(tests, open_devices, close_devices);
+  return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
 }

@@ -1,8 +1,7 @@
 /* Every operation of every set of CPU instructions against its plain version, over random shapes, with poisoned outputs; backward
  * passes against finite differences; bits against the number of threads. */
-#include "check.h"
-#include "plain.h"
-#include "values.h"
+#include "cases_attention.h"
+#include "cases_rows.h"
 
 /* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
 enum { MAX_DEVICES = 4 };
@@ -198,6 +197,12 @@ static void linear_equals_plain_and_finite_differences(void **state) {
     compare("dx", dx, dxd, xs, 1e-6);
     compare("dw", dw, dwd, ws, 6e-6);
     compare("db", db, dbd, (size_t)out, 6e-6);
+    for (int r = 0; r < rows; r++)
+      for (int o = 0; o < out; o++) yd[r * out + o] -= bd[o];
+    dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
+    dev->ops.linear_backward(dev, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), (fd_mat){0}, dw, NULL);
+    compare("y without b", y, yd, ys, 1e-6);
+    compare("dw without db", dw, dwd, ws, 6e-6);
     void *all[] = {x, w, b, dy, y, dx, dw, db, xd, wd, bd, yd, dxd, dwd, dbd};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
   }
@@ -345,7 +350,8 @@ static void flat_operations_equal_plain(void **state) {
     fd_device *dev = devices[n % device_count].dev;
     float *g = random_floats(size, 1), *w = random_floats(size + 1, 1), *m = random_floats(size + 1, 0.1f),
           *v = random_floats(size + 1, 0.01f), *t = random_floats(size + 1, 1);
-    double sum, expected = 0, *wd = malloc(size * sizeof *wd), *td = malloc(size * sizeof *td);
+    double sum, expected = 0, pair[] = {1, 2}, more[] = {0.5, 4}, *wd = malloc(size * sizeof *wd),
+                *td = malloc(size * sizeof *td);
     fd_adamw h = {1e-3f, 1e-4f, 1e-8f, 0.9f, 0.1f, 0.999f, 0.001f, 0.1f, 0.001f, 0.5f};
     for (size_t i = 0; i < size; i++) {
       v[i] = fabsf(v[i]);
@@ -360,6 +366,8 @@ static void flat_operations_equal_plain(void **state) {
     compare("t", t, td, size, 1e-6);
     dev->ops.sum_squares(dev, size, g, &sum);
     assert_near(sum, expected, 1e-9 * expected);
+    dev->ops.add_sums(dev, 2, pair, more);
+    assert_true(pair[0] == 1.5 && pair[1] == 6);
     free(g), free(w), free(m), free(v), free(t), free(wd), free(td);
   }
 }
@@ -496,6 +504,7 @@ static int open_devices(void **state) {
     config.device.precision = bf16 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
     config.device.threads = 1 + i % 2;
     if (fd_device_open(&devices[device_count].dev, &config, 0, 1) != FD_OK) continue;
+    subjects[subject_count++] = (subject){devices[device_count].dev, devices[device_count].dev->simd, bf16 ? 1e-2 : 0};
     devices[device_count].operand = bf16 ? plain_bf16 : plain_same;
     devices[device_count++].bound = bf16 ? 1e-2 : 0;
   }
@@ -508,22 +517,36 @@ static int close_devices(void **state) {
   return 0;
 }
 
+#define case_linear_forward linear_equals_plain_and_finite_differences
+#define case_linear_backward linear_equals_plain_and_finite_differences
+#define case_mixer_forward mixer_equals_plain_for_random_shapes
+#define case_mixer_backward mixer_equals_plain_for_random_shapes
+#define case_expand noise_is_normal_and_keyed
+#define case_mnm_loss losses_equal_plain_and_finite_differences
+#define case_cl_loss losses_equal_plain_and_finite_differences
+#define case_cls_sum losses_equal_plain_and_finite_differences
+#define case_cls_add learned_tokens_equal_plain
+#define case_cls_add_backward learned_tokens_equal_plain
+#define case_add_sums flat_operations_equal_plain
+#define case_sum_squares flat_operations_equal_plain
+#define case_adamw flat_operations_equal_plain
+#define case_pool_mean head_operations_equal_plain
+#define case_pool_mean_backward head_operations_equal_plain
+#define case_gelu_forward head_operations_equal_plain
+#define case_gelu_backward head_operations_equal_plain
+#define case_class_loss task_losses_equal_plain_and_finite_differences
+#define case_value_loss task_losses_equal_plain_and_finite_differences
+#define case_dropout_forward dropout_is_fair_and_keyed
+#define case_dropout_backward dropout_is_fair_and_keyed
+#include "cases.h"
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
+  const struct CMUnitTest more[] = {
       cmocka_unit_test(mixer_equals_plain_for_every_remainder),
-      cmocka_unit_test(mixer_equals_plain_for_random_shapes),
       cmocka_unit_test(plain_backward_equals_finite_differences),
       cmocka_unit_test(gelu_is_exact_to_fp32),
-      cmocka_unit_test(linear_equals_plain_and_finite_differences),
-      cmocka_unit_test(losses_equal_plain_and_finite_differences),
-      cmocka_unit_test(learned_tokens_equal_plain),
-      cmocka_unit_test(head_operations_equal_plain),
-      cmocka_unit_test(task_losses_equal_plain_and_finite_differences),
-      cmocka_unit_test(flat_operations_equal_plain),
       cmocka_unit_test(bits_do_not_depend_on_threads),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
-      cmocka_unit_test(noise_is_normal_and_keyed),
-      cmocka_unit_test(dropout_is_fair_and_keyed),
   };
-  return cmocka_run_group_tests(tests, open_devices, close_devices);
+  return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
 }

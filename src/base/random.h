@@ -20,7 +20,8 @@ typedef enum fd_purpose {
   FD_RNG_PROBE = 7,   /* splits of a task's rows */
   FD_RNG_MONITOR = 8, /* augmentations of the collapse monitor's views */
   FD_RNG_MONITOR_NOISE = 9,
-  FD_RNG_DROPOUT = 11, /* counter: draw, layer and position, channel */
+  FD_RNG_DROPOUT = 11,   /* counter: draw, layer and position, channel */
+  FD_RNG_ATTENTION = 12, /* counter: draw, layer, head, query and key position */
   FD_RNG_TEST = 99
 } fd_purpose;
 

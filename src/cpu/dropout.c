@@ -8,8 +8,10 @@ typedef struct dropout_call {
   int channels, layer;
   float rate;
   fd_rng_key key;
+  const int *position; /* of each row, or NULL: its place in the sequence */
   const float *x, *dy;
   float *y, *masked, *rest;
+  fd_mat in_place;
 } dropout_call;
 
 /* The factors of PER_DRAW channels from number 8 * group on. */
@@ -27,7 +29,8 @@ static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at
     draw_factors(c, draw, position, first / PER_DRAW, factor);
     for (int i = 0; i < count; i++) {
       size_t k = at + (size_t)(first + i);
-      if (c->y) c->y[k] = c->x[k] + factor[i] * (c->y[k] - c->x[k]);
+      if (c->in_place.at) ((float *)c->in_place.at)[k] *= factor[i];
+      else if (c->y) c->y[k] = c->x[k] + factor[i] * (c->y[k] - c->x[k]);
       else c->masked[k] = factor[i] * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
     }
   }
@@ -40,7 +43,8 @@ static void dropout_item(void *context, int item, int thread) {
   if (last > rows) last = rows;
   for (int r = first; r < last; r++) {
     while (r >= c->seqs->start[i + 1]) i++;
-    do_row(c, c->seqs->draws[i], r - c->seqs->start[i], (size_t)r * (size_t)c->channels);
+    do_row(c, c->seqs->draws[i], c->position ? c->position[r] : r - c->seqs->start[i],
+           (size_t)r * (size_t)(c->in_place.at ? c->in_place.stride : c->channels));
   }
 }
 
@@ -64,5 +68,12 @@ void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, 
                        .dy = dy.at,
                        .masked = masked.at,
                        .rest = rest.at};
+  run(dev, &call);
+}
+
+void fd_cpu_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *position, int width, float rate, fd_rng_key key,
+                         int layer, fd_mat x) {
+  dropout_call call = {
+      .seqs = seqs, .position = position, .channels = width, .layer = layer, .rate = rate, .key = key, .in_place = x};
   run(dev, &call);
 }

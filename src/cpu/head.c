@@ -1,5 +1,5 @@
-/* What a task's head needs on the CPU: means over sequences, GELU, the losses of classes and values; and the learned rows of
- * [CLS] tokens. Small tensors, plain loops. */
+/* What a task's head needs on the CPU: means and maxima over sequences, GELU, the losses of classes and values; and the learned
+ * rows of [CLS] tokens. Small tensors, plain loops. */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -10,6 +10,7 @@ typedef struct pool_call {
   size_t stride;
   const float *x, *dout;
   float *out, *dx;
+  int *place;
 } pool_call;
 
 /* The rows [*first, *last) of a sequence that its mean is taken over. */
@@ -53,6 +54,36 @@ void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels
                                fd_mat dx) {
   pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx.at};
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, spread_item, &call);
+}
+
+/* A value that is no number is the largest. */
+static void max_item(void *context, int i, int thread) {
+  (void)thread;
+  pool_call *c = context;
+  int first, last, *place = c->place + (size_t)i * (size_t)c->channels;
+  float *out = c->out + (size_t)i * c->stride;
+  rows_of(c, i, &first, &last);
+  for (int k = 0; k < c->channels; k++) out[k] = -INFINITY, place[k] = first;
+  for (int r = first; r < last; r++) {
+    const float *x = c->x + (size_t)r * (size_t)c->channels;
+    for (int k = 0; k < c->channels; k++)
+      if (x[k] > out[k] || (isnan(x[k]) && !isnan(out[k]))) out[k] = x[k], place[k] = r;
+  }
+}
+
+void fd_cpu_pool_max(fd_device *dev, const fd_seqs *seqs, int channels, int cls, fd_mat x, size_t stride, float *out,
+                     int *place) {
+  pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .x = x.at, .out = out, .place = place};
+  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, max_item, &call);
+}
+
+void fd_cpu_pool_max_backward(fd_device *dev, const fd_seqs *seqs, int channels, const float *dout, size_t stride,
+                              const int *place, fd_mat dx) {
+  (void)dev;
+  for (int s = 0; s < seqs->count; s++)
+    for (int k = 0; k < channels; k++)
+      ((float *)dx.at)[(size_t)place[(size_t)s * (size_t)channels + (size_t)k] * (size_t)channels + (size_t)k] +=
+          dout[(size_t)s * stride + (size_t)k];
 }
 
 void fd_cpu_cls_add(fd_device *dev, const fd_seqs *seqs, int width, const float *w, fd_mat x) {

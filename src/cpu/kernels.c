@@ -48,6 +48,9 @@ INLINE vfloat gelu_slope(vfloat x, vfloat cdf) {
   return v_fma(x, density, cdf);
 }
 
+#include "cpu/row_kernels.h"
+#include "cpu/softmax.h"
+
 static void bias_gelu(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h) {
   for (int i = 0; i < rows; i++, z += ld, h += ld) {
     int j = 0;
@@ -125,5 +128,7 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS, PANEL, WIDE, gemm, pack, bias_gelu, gelu_backward, add, sum_squares, adamw, ema,
+    TEXT(FD_ISA), ROWS,        PANEL,           WIDE, gemm,        pack,         bias_gelu,    gelu_backward,
+    add,          sum_squares, adamw,           ema,  act_forward, act_backward, norm_forward, norm_backward,
+    norm_weights, soften,      soften_backward,
 };

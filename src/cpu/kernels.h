@@ -9,6 +9,19 @@
 
 enum { FD_PANEL_MAX = 32 };
 
+/* Scores of attention: `rows` queries and n keys (a multiple of every vector's length), `ld` floats a row. */
+typedef struct fd_cpu_scores {
+  int rows, n;
+  size_t ld;
+  float scale, slope;    /* times log2 e; slope 0: positions do not matter */
+  const float *bias;     /* [n] 0, or FD_SCORE_HIDDEN of a key that nobody looks at */
+  const float *key_at;   /* [n] positions */
+  const float *query_at; /* [rows] */
+} fd_cpu_scores;
+
+#define FD_SCORE_HIDDEN (-2e30f)
+#define FD_SCORE_LEAST (-1e29f) /* below: hidden */
+
 typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16: gemm rounds its operands to bf16 */
   int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
@@ -35,6 +48,23 @@ typedef struct fd_cpu_kernels {
   double (*sum_squares)(size_t n, const float *x);
   void (*adamw)(size_t n, const fd_adamw *h, const float *g, float *w, float *m, float *v);
   void (*ema)(size_t n, float lambda, const float *s, float *t);
+
+  /* A row: y = act(x), times gate if that is not NULL; and back. */
+  void (*act_forward)(fd_act act, int n, const float *x, const float *gate, float *y);
+  void (*act_backward)(fd_act act, int n, const float *x, const float *gate, const float *dy, float *dx, float *dgate);
+
+  /* A row, and back; then gradients of n columns of w and b, each NULL where there is none. */
+  void (*norm_forward)(const fd_norm *norm, const float *x, float *y, float stats[2]);
+  void (*norm_backward)(const fd_norm *norm, const float *x, const float stats[2], const float *dy, float *dx);
+  void (*norm_weights)(int rows, int n, const float *x, size_t x_ld, const float *stats, const float *dy, size_t dy_ld, float *dw,
+                       float *db);
+
+  /* Products q k to 2^(score - most), in place: most (from FD_SCORE_LEAST on) and sum, of each row, take in these keys, and its
+   * row of acc[rows, width] shrinks as most grows. */
+  void (*soften)(const fd_cpu_scores *c, float *s, float *most, float *sum, float *acc, int width);
+
+  /* Products q k to probabilities p, dy v to scale p (dy v - delta), in place; lse is times log2 e. */
+  void (*soften_backward)(const fd_cpu_scores *c, float *s, float *d, const float *lse, const float *delta, float scale);
 } fd_cpu_kernels;
 
 extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;

@@ -24,7 +24,7 @@ static void forward_item(void *context, int item, int thread) {
                      1, tile, (size_t)panel, 0);
     for (int r = 0; r < rows; r++) {
       float *y = c->y + (size_t)(first + r) * (size_t)c->out + n;
-      for (int j = 0; j < columns; j++) y[j] = tile[r * panel + j] + c->b[n + j];
+      for (int j = 0; j < columns; j++) y[j] = tile[r * panel + j] + (c->b ? c->b[n + j] : 0);
     }
   }
 }
@@ -72,12 +72,12 @@ static void backward_weights(void *context, int item, int thread) {
   int first = item * OUTPUTS_PER_ITEM, last = first + OUTPUTS_PER_ITEM < c->out ? first + OUTPUTS_PER_ITEM : c->out;
   size_t in = (size_t)c->in, out = (size_t)c->out;
   memset(c->dw + (size_t)first * in, 0, (size_t)(last - first) * in * sizeof(float));
-  memset(c->db + first, 0, (size_t)(last - first) * sizeof(float));
+  if (c->db) memset(c->db + first, 0, (size_t)(last - first) * sizeof(float));
   for (size_t r = 0; r < (size_t)c->rows; r++) {
     for (int o = first; o < last; o++) {
       float d = c->dy[r * out + (size_t)o], *dw = c->dw + (size_t)o * in;
       const float *x = c->x + r * in;
-      c->db[o] += d;
+      if (c->db) c->db[o] += d;
       for (size_t i = 0; i < in; i++) dw[i] += d * x[i];
     }
   }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/both.h"
+#include "base/random.h"
 
 /* Rows in the device's memory, one per token or sequence. A row has `stride` elements; those behind its width are zero. */
 typedef enum fd_type { FD_FP32, FD_BF16 } fd_type;
@@ -17,6 +18,11 @@ typedef struct fd_mat {
 
 /* fp32 rows without padding. */
 FD_BOTH static inline fd_mat fd_dense(const float *at, int width) { return (fd_mat){(void *)at, width, FD_FP32}; }
+
+/* The columns of m from `first` on: rows of the same stride. */
+FD_BOTH static inline fd_mat fd_mat_columns(fd_mat m, int first) {
+  return (fd_mat){(char *)m.at + (size_t)first * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
+}
 
 /* How a device stores activations: their type, and what the stride of a row is a multiple of. */
 typedef struct fd_form {
@@ -68,6 +74,40 @@ FD_BOTH static inline int fd_mixer_shift(int i, int T) {
   for (int k = 32; k <= i; k++) shift = (k == 32 ? (int64_t)(1u << 31) : shift * 2) % T;
   return i == 0 ? 0 : (int)shift;
 }
+
+/* Normalization of a row: LayerNorm, or with `rms` RMSNorm, which has no b. */
+typedef struct fd_norm {
+  int width, rms;
+  float eps;          /* inside the root */
+  const float *w, *b; /* [width], or NULL */
+} fd_norm;
+
+/* Activations: exact (erf) GELU, max(x, 0), x sigmoid(x). */
+typedef enum fd_act { FD_ACT_GELU, FD_ACT_RELU, FD_ACT_SILU } fd_act;
+
+/* Attention of `heads` heads of `dim` columns each, head after head in a row. The score of query i and key j is
+ * scale q_i k_j - slopes[head] |position of i - position of j|. Arrays are in the device's memory. */
+typedef struct fd_attention {
+  int heads, dim;
+  float scale;
+  const float *slopes;                      /* [heads] (ALiBi), or NULL */
+  const int *query_position, *key_position; /* of each row, 0 .. 2^24-1; NULL: its place in its sequence */
+  const uint8_t *hidden;                    /* [rows of keys]: not 0 where nobody looks; NULL: all are seen */
+  float dropout;                            /* rate at which probabilities are 0; the others are divided by 1 - rate */
+  fd_rng_key key;                           /* of dropout: FD_RNG_ATTENTION */
+  int layer;                                /* 0 .. 255; at most 256 heads */
+} fd_attention;
+
+/* What the probability of a pair is drawn from: the low half of a counter, whose high half is the sequence's draw; and which 16
+ * of its 128 bits. */
+FD_BOTH static inline uint64_t fd_attention_counter(int layer, int head, int query, int key) {
+  return (uint64_t)layer << 56 | (uint64_t)head << 48 | (uint64_t)query << 24 | (uint64_t)(key / 8);
+}
+FD_BOTH static inline uint32_t fd_attention_bits(const uint32_t word[4], int key) {
+  uint32_t low = key % 4 < 2 ? word[0] : word[1], high = key % 4 < 2 ? word[2] : word[3]; /* no index: words stay in registers */
+  return (key % 8 < 4 ? low : high) >> (key % 2 * 16) & 0xffff;
+}
+FD_BOTH static inline uint32_t fd_dropout_limit(float rate) { return (uint32_t)((double)rate * 65536); }
 
 /* Hyper-parameters of one AdamW step (Loshchilov and Hutter, Algorithm 2; biases corrected by c1, c2). */
 typedef struct fd_adamw {

@@ -1,0 +1,196 @@
+/* The case of attention, for every device: self- and cross-attention of views of wider rows, positions, hidden keys, dropout. */
+#ifndef FD_TESTS_CASES_ATTENTION_H
+#define FD_TESTS_CASES_ATTENTION_H
+
+#include "plain.h"
+#include "subjects.h"
+
+/* All in double and without padding: q, dy, y [query rows, heads * dim], k, v [key rows, heads * dim], lse [query rows, heads].
+ */
+typedef struct plain_attention {
+  const fd_seqs *queries, *keys;
+  fd_attention a; /* its arrays lie here */
+  double *q, *k, *v, *dy, *y, *lse, *dq, *dk, *dv;
+} plain_attention;
+
+static int plain_place(const int *position, int row, int first) { return position ? position[row] : row - first; }
+
+/* The score of a pair of rows of sequence s; -infinity where the key is hidden. */
+static double plain_score(const plain_attention *p, int s, int head, int i, int j) {
+  const fd_attention *a = &p->a;
+  int width = a->heads * a->dim;
+  double sum = 0;
+  if (a->hidden && a->hidden[j]) return -INFINITY;
+  for (int c = head * a->dim; c < (head + 1) * a->dim; c++) sum += p->q[i * width + c] * p->k[j * width + c];
+  int far = plain_place(a->query_position, i, p->queries->start[s]) - plain_place(a->key_position, j, p->keys->start[s]);
+  return (double)a->scale * sum - (a->slopes ? (double)a->slopes[head] * abs(far) : 0);
+}
+
+/* 0 or 1 / (1 - rate), by the draw of (key, draw, layer, head, positions). */
+static double plain_kept(const plain_attention *p, int s, int head, int i, int j) {
+  const fd_attention *a = &p->a;
+  uint64_t query = (uint64_t)plain_place(a->query_position, i, p->queries->start[s]),
+           key = (uint64_t)plain_place(a->key_position, j, p->keys->start[s]);
+  uint32_t bits[4];
+  if (a->dropout == 0) return 1;
+  fd_philox(bits, a->key, p->queries->draws[s], (uint64_t)a->layer << 56 | (uint64_t)head << 48 | query << 24 | key / 8);
+  return (bits[key % 8 / 2] >> (key % 2 * 16) & 0xffff) < (uint32_t)((double)a->dropout * 65536) ? 0
+                                                                                                 : 1 / (1 - (double)a->dropout);
+}
+
+/* y and lse of one query; its probabilities before dropout into share[keys of the sequence]. */
+static void plain_query(const plain_attention *p, int s, int head, int i, double *share, double *y) {
+  int first = p->keys->start[s], last = p->keys->start[s + 1], dim = p->a.dim, width = p->a.heads * dim;
+  double most = -INFINITY, sum = 0;
+  for (int j = first; j < last; j++) most = fmax(most, share[j - first] = plain_score(p, s, head, i, j));
+  for (int j = first; j < last; j++) sum += share[j - first] = share[j - first] == -INFINITY ? 0 : exp(share[j - first] - most);
+  for (int c = 0; c < dim; c++) y[c] = 0;
+  for (int j = first; j < last; j++) {
+    share[j - first] = sum > 0 ? share[j - first] / sum : 0;
+    double weight = share[j - first] * plain_kept(p, s, head, i, j);
+    for (int c = 0; c < dim; c++) y[c] += weight * p->v[j * width + head * dim + c];
+  }
+  p->lse[i * p->a.heads + head] = sum > 0 ? most + log(sum) : -INFINITY;
+}
+
+/* y, and the gradients of sum(dy y), which it returns. */
+static double plain_attend(plain_attention *p, int gradients) {
+  int heads = p->a.heads, dim = p->a.dim, width = heads * dim;
+  double loss = 0, *share = malloc(sizeof(double) * (size_t)(fd_seqs_rows(p->keys) + 1));
+  for (int s = 0; s < p->queries->count; s++)
+    for (int head = 0; head < heads; head++)
+      for (int i = p->queries->start[s]; i < p->queries->start[s + 1]; i++) {
+        size_t at = (size_t)(i * width + head * dim);
+        double *y = p->y + at, *dy = p->dy + at, delta = 0;
+        plain_query(p, s, head, i, share, y);
+        for (int c = 0; c < dim; c++) delta += y[c] * dy[c];
+        loss += delta;
+        for (int j = p->keys->start[s]; gradients && j < p->keys->start[s + 1]; j++) {
+          double kept = plain_kept(p, s, head, i, j), weight = share[j - p->keys->start[s]], along = 0;
+          size_t to = (size_t)(j * width + head * dim);
+          for (int c = 0; c < dim; c++) along += dy[c] * p->v[to + (size_t)c], p->dv[to + (size_t)c] += weight * kept * dy[c];
+          double d = weight * (kept * along - delta) * (double)p->a.scale;
+          for (int c = 0; c < dim; c++)
+            p->dq[at + (size_t)c] += d * p->k[to + (size_t)c], p->dk[to + (size_t)c] += d * p->q[at + (size_t)c];
+        }
+      }
+  free(share);
+  return loss;
+}
+
+static void expect_slope(plain_attention *p, double *values, const double *gradient, int n) {
+  int i = between(0, n - 1);
+  double kept = values[i], side[2], step = 1e-5;
+  for (int k = 0; k < 2; k++) values[i] = kept + (k ? step : -step), side[k] = plain_attend(p, 0);
+  values[i] = kept;
+  assert_near(gradient[i], (side[1] - side[0]) / (2 * step), 1e-6 * (1 + fabs(gradient[i])));
+}
+
+/* A head's columns of rows that are `gap` wider on either side, and back; the gap has 0.5. */
+static float *widen_rows(const float *x, int rows, int width, int gap, int behind) {
+  int all = gap + width + behind;
+  float *to = some((size_t)(rows * all), 1);
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < all; c++) to[r * all + c] = c < gap || c >= gap + width ? 0.5f : x[r * width + c - gap];
+  return to;
+}
+
+static void expect_view(const char *what, fd_mat m, int rows, int width, int gap, int behind, const double *expected,
+                        double bound) {
+  int all = gap + width + behind;
+  double *whole = zeros((size_t)(rows * all));
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < all; c++) whole[r * all + c] = c < gap || c >= gap + width ? 0.5 : expected[r * width + c - gap];
+  expect_rows(what, m, rows, all, whole, bound);
+}
+
+enum { GAP = 16, BEHIND = 3 };
+
+/* What the device has of a case; gradients are in views of rows that the operation must leave alone. */
+static void compare_attention(plain_attention *p, const fd_attention *a, const fd_seqs *queries, const fd_seqs *keys,
+                              const float *q, const float *k, const float *v, const float *dy) {
+  fd_device *dev = on->dev;
+  int width = a->heads * a->dim, mine = fd_seqs_rows(p->queries), theirs = fd_seqs_rows(p->keys),
+      bf16 = dev->form.type == FD_BF16;
+  float *gap = some((size_t)((mine + theirs) * width), 1), *lse = floats_there(NULL, (size_t)(mine * a->heads));
+  fd_mat qs = rows_there(widen_rows(q, mine, width, GAP, BEHIND), mine, GAP + width + BEHIND),
+         ks = rows_there(widen_rows(k, theirs, width, GAP, 0), theirs, GAP + width),
+         vs = rows_there(widen_rows(v, theirs, width, GAP, 0), theirs, GAP + width), ys = rows_there(NULL, mine, width),
+         again = rows_there(NULL, mine, width), dys = rows_there(dy, mine, width),
+         dqs = rows_there(widen_rows(gap, mine, width, GAP, BEHIND), mine, GAP + width + BEHIND),
+         dks = rows_there(widen_rows(gap, theirs, width, GAP, BEHIND), theirs, GAP + width + BEHIND),
+         dvs = rows_there(widen_rows(gap, theirs, width, GAP, BEHIND), theirs, GAP + width + BEHIND);
+  fd_mat view[] = {fd_mat_columns(qs, GAP), fd_mat_columns(ks, GAP), fd_mat_columns(vs, GAP)};
+  dev->ops.attention_forward(dev, queries, keys, a, view[0], view[1], view[2], ys, lse);
+  dev->ops.attention_forward(dev, queries, keys, a, view[0], view[1], view[2], again, NULL);
+  dev->ops.attention_backward(dev, queries, keys, a, view[0], view[1], view[2], ys, lse, dys, fd_mat_columns(dqs, GAP),
+                              fd_mat_columns(dks, GAP), fd_mat_columns(dvs, GAP));
+  double bound = 2e-6 + on->products, steep = 6e-6 + 2 * on->products + (bf16 ? 1.2e-2 : 0);
+  expect_rows("y", ys, mine, width, p->y, bound);
+  expect_rows("y again", again, mine, width, p->y, bound);
+  float *got = hold(get(dev, lse, (size_t)(mine * a->heads)));
+  for (int i = 0; i < mine * a->heads; i++)
+    if (p->lse[i] == -INFINITY) assert_true(got[i] == -INFINITY);
+    else assert_near((double)got[i], p->lse[i], 2e-6 * (1 + fabs(p->lse[i])) + 2 * on->products);
+  expect_view("dq", dqs, mine, width, GAP, BEHIND, p->dq, steep);
+  expect_view("dk", dks, theirs, width, GAP, BEHIND, p->dk, steep);
+  expect_view("dv", dvs, theirs, width, GAP, BEHIND, p->dv, steep);
+}
+
+/* As many sequences as the others have, of other lengths, some of none. */
+static fd_seqs others(const fd_seqs *seqs, int longest) {
+  int *start = hold(calloc((size_t)seqs->count + 1, sizeof *start));
+  for (int i = 0; i < seqs->count; i++) start[i + 1] = start[i] + between(0, longest);
+  return (fd_seqs){.count = seqs->count, .cls = 0, .parts = 1, .start = start};
+}
+
+static void attention_once(int n) {
+  int longest = n % 8 == 7 ? 560
+                : n % 3    ? 30
+                           : 100,
+      cross = n % 4 == 1, alibi = n % 3 == 1, given = n % 5 == 2, hide = n % 4 > 1, big = n % 8 == 3,
+      heads = big || longest > 500 ? 1 : between(1, 4), dim = big ? between(65, 128) : between(1, 33), width = heads * dim;
+  fd_seqs queries = random_seqs(between(0, 2), longest);
+  uint64_t draws[8];
+  hold(queries.start);
+  for (int i = 0; i < 8; i++) draws[i] = (uint64_t)word() << 20;
+  queries.draws = draws;
+  fd_seqs keys = cross ? others(&queries, longest) : queries;
+  int mine = fd_seqs_rows(&queries), theirs = fd_seqs_rows(&keys);
+  size_t in = (size_t)(mine * width), out = (size_t)(theirs * width);
+  float *q = some(in, 2), *k = some(out, 2), *v = some(out, 1), *dy = some(in, 1), *slopes = some((size_t)heads, 0.5f);
+  int *positions[] = {some_indices((size_t)mine, 0, 900), some_indices((size_t)theirs, 0, 900)};
+  uint8_t *hidden = hold(malloc((size_t)theirs + 1));
+  for (int j = 0; j < theirs; j++) hidden[j] = (uint8_t)(between(0, 2) == 0);
+  for (int j = keys.start[0]; j < keys.start[1]; j++) hidden[j] = 1; /* all of the first sequence */
+  for (int h = 0; h < heads; h++) slopes[h] = fabsf(slopes[h]);
+  fd_attention a = {.heads = heads, .dim = dim, .scale = 1 / sqrtf((float)dim), .dropout = n % 4 == 2 ? 0.25f : 0, .layer = n};
+  a.key = fd_rng_key_of(3, FD_RNG_ATTENTION);
+  plain_attention p = {&queries,     &keys,        a,
+                       wide(q, in),  wide(k, out), wide(v, out),
+                       wide(dy, in), zeros(in),    zeros((size_t)(mine * heads)),
+                       zeros(in),    zeros(out),   zeros(out)};
+  p.a.slopes = alibi ? slopes : NULL, p.a.hidden = hide ? hidden : NULL;
+  p.a.query_position = given ? positions[0] : NULL, p.a.key_position = given ? positions[1] : NULL;
+  plain_attend(&p, 1);
+  fd_seqs here = put_seqs(on->dev, &queries), beside = cross ? put_seqs(on->dev, &keys) : here;
+  if (alibi) a.slopes = floats_there(slopes, (size_t)heads);
+  if (hide) a.hidden = there(hidden, (size_t)theirs);
+  if (given)
+    a.query_position = indices_there(positions[0], (size_t)mine), a.key_position = indices_there(positions[1], (size_t)theirs);
+  compare_attention(&p, &a, &here, &beside, q, k, v, dy);
+  for (int i = 0; i < 2 && mine * theirs < 3000 && theirs > 0; i++) {
+    expect_slope(&p, p.q, p.dq, mine * width);
+    expect_slope(&p, p.k, p.dk, theirs * width);
+    expect_slope(&p, p.v, p.dv, theirs * width);
+  }
+  fd_seqs_destroy(&here, on->dev);
+  if (cross) fd_seqs_destroy(&beside, on->dev);
+}
+
+static void attention_equals_plain_and_finite_differences(void **state) { (void)state, on_each(48, attention_once); }
+
+#define case_attention_forward attention_equals_plain_and_finite_differences
+#define case_attention_backward attention_equals_plain_and_finite_differences
+
+#endif
