@@ -30,7 +30,7 @@ expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, s
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
 expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
-expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1600000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
+expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
 expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
 check "nothing was left behind" test ! -e run/ckpt
 rm -rf run

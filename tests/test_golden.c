@@ -2,14 +2,13 @@
  * emulated GPU or that of FINDNA_PLUGIN. The bounds in fp32 are those that its own fp32-to-fp64 deviations allow; those in bf16
  * follow from the number of roundings. */
 #include "check.h"
+#include "find_gpu.h"
 
 #include <jansson.h>
-#include <libgen.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "commands/command.h"
-#include "device/plugin.h"
 #include "output/safetensors.h"
 
 static const char *const code[] = {"objective.mnm=bce",           "objective.mnm_tau=0.1",
@@ -350,23 +349,6 @@ static void check_paper(const char *const *device) {
 static void paper_model(void **state) {
   (void)state;
   check_paper(NULL);
-}
-
-/* The GPU of FINDNA_PLUGIN, or the emulated one; 0, with the reason, where there is neither. */
-static int find_gpu(void) {
-  char path[4096] = "", plugin[4200], missing[4600];
-  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 0;
-#ifdef __SANITIZE_ADDRESS__
-  if (!getenv("FINDNA_PLUGIN")) {
-    puts("skipped - golden steps on a GPU: minutes on the emulated one under AddressSanitizer");
-    return 0;
-  }
-#endif
-  snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
-  setenv("FINDNA_PLUGIN", plugin, 0);
-  if (fd_plugin_try(missing, sizeof missing)) return 1;
-  printf("skipped - golden steps on a GPU: %s\n", missing);
-  return 0;
 }
 
 static void check_gpu(const char *const *device) {

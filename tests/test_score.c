@@ -56,12 +56,15 @@ static void forward(const uint8_t *symbols, int length, int at, int masked, floa
   uint8_t tokens[WINDOW];
   int start[2] = {0, length};
   fd_seqs seqs = {.count = 1, .start = start};
-  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  const fd_extent extent = {length, 1, 0};
+  fd_spaces spaces;
   fd_pass *pass;
   float *x;
   memcpy(tokens, symbols, (size_t)length);
   memset(tokens + at, FD_ZERO, (size_t)masked);
-  assert_ok(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, length, 1, 0));
+  assert_ok(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, extent));
+  assert_ok(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
+  assert_ok(fd_spaces_set(&spaces, &seqs));
   assert_ok(dev->alloc(dev, &x, (size_t)length * FD_SYMBOLS * sizeof *x, "test"));
   dev->ops.expand(dev, &seqs, tokens, 0, (fd_rng_key){{0, 0}}, 0, x);
   fd_pass_forward(pass, &spaces, params, x);
@@ -73,6 +76,7 @@ static void forward(const uint8_t *symbols, int length, int at, int masked, floa
     for (int t = 0; t < length; t++) mean[c] += (double)latent[t * CHANNELS + c] / length;
   }
   dev->release(dev, x);
+  fd_spaces_destroy(&spaces);
   fd_pass_destroy(&pass);
 }
 

@@ -79,12 +79,16 @@ static fd_config small_config(int channels, int hidden, int track, int networks)
 static float *latents(small_run *r, const float *params, int T, const float *x) {
   int start[2] = {0, T};
   fd_seqs seqs = {.count = 1, .cls = 1, .start = start};
-  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  const fd_extent extent = {T, 1, 1};
+  fd_spaces spaces;
   fd_pass *pass;
   float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
-  assert_ok(fd_network_pass(&pass, r->network, r->dev, (fd_demand){1u << FD_OUT_LATENT, 0}, T, 1, 1));
+  assert_ok(fd_network_pass(&pass, r->network, r->dev, (fd_demand){1u << FD_OUT_LATENT, 0}, extent));
+  assert_ok(fd_spaces_create(&spaces, r->dev, fd_pass_spaces(pass), extent));
+  assert_ok(fd_spaces_set(&spaces, &seqs));
   fd_pass_forward(pass, &spaces, params, x);
   memcpy(out, fd_network_output(r->network, pass, FD_OUT_LATENT).at, (size_t)T * (size_t)r->network->channels * sizeof *out);
+  fd_spaces_destroy(&spaces);
   fd_pass_destroy(&pass);
   return out;
 }
@@ -400,8 +404,8 @@ static void ways_to_the_same_bits(void **state) {
   assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
   assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
   const fd_demand demand = fd_trainer_student(&plain.config);
-  assert_true((double)fd_network_pass_size(other.network, other.dev->form, demand, 100, 2, 10) <
-              0.55 * (double)fd_network_pass_size(plain.network, plain.dev->form, demand, 100, 2, 10));
+  assert_true((double)fd_network_pass_size(other.network, other.dev->form, demand, (fd_extent){100, 2, 10}) <
+              0.55 * (double)fd_network_pass_size(plain.network, plain.dev->form, demand, (fd_extent){100, 2, 10}));
   close_run(&plain);
   close_run(&other);
   free(windows.symbols);
@@ -443,8 +447,7 @@ static void check_projection(void *context, const fd_outputs *o) {
       const float *z = (const float *)compared.student.at + (size_t)(s * each + k) * (size_t)outputs;
       double hidden[64], x[64] = {0};
       for (int r = first; r < last; r++)
-        for (int c = 0; c < channels; c++)
-          x[c] += (double)latent[(size_t)r * (size_t)channels + (size_t)c] / (last - first);
+        for (int c = 0; c < channels; c++) x[c] += (double)latent[(size_t)r * (size_t)channels + (size_t)c] / (last - first);
       for (int h = 0; h < units; h++) {
         hidden[h] = weight_at(l, "projection.hidden.bias", h, 0);
         for (int c = 0; c < channels; c++) hidden[h] += weight_at(l, "projection.hidden.weight", h, c) * x[c];

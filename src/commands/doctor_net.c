@@ -40,19 +40,22 @@ static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int seq
   fd_status status = FD_OK;
   const fd_demand learn = {1u << FD_OUT_LOGITS, 1u << FD_OUT_LOGITS}, look = {1u << FD_OUT_LOGITS, 0};
   fd_pass *student = NULL, *teacher = NULL;
+  const fd_extent extent = {rows, sequences, cls};
+  fd_spaces spaces = {0};
   fd_seqs seqs = {0};
   float *x = NULL;
-  FD_GO(fd_network_pass(&student, net, dev, learn, rows, sequences, cls));
-  FD_GO(fd_network_pass(&teacher, net, dev, look, rows, sequences, cls));
+  FD_GO(fd_network_pass(&student, net, dev, learn, extent));
+  FD_GO(fd_network_pass(&teacher, net, dev, look, extent));
+  FD_GO(fd_spaces_create(&spaces, dev, fd_pass_spaces(student), extent));
   FD_GO(fd_seqs_create(&seqs, dev, sequences, cls));
   FD_GO(dev->alloc(dev, &x, (size_t)rows * FD_SYMBOLS * sizeof *x, "timing"));
   seqs.count = sequences;
   for (int i = 0; i <= sequences; i++) seqs.start[i] = i * (rows / sequences);
   FD_GO(fd_seqs_send(&seqs, dev));
+  FD_GO(fd_spaces_set(&spaces, &seqs));
   dev->ops.zero(dev, (size_t)rows * FD_SYMBOLS * sizeof *x, x);
   for (int i = 0; i < 2; i++) { /* the first one is a warm-up */
     double from = fd_seconds();
-    const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
     fd_pass_forward(teacher, &spaces, params, x);
     fd_pass_forward(student, &spaces, params, x);
     fd_pass_clear(student);
@@ -61,6 +64,7 @@ static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int seq
     *seconds = fd_seconds() - from;
   }
 done:
+  fd_spaces_destroy(&spaces);
   fd_pass_destroy(&student);
   fd_pass_destroy(&teacher);
   if (dev) dev->release(dev, x);

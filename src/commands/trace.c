@@ -48,6 +48,19 @@ static fd_status take(const trace *t, const char *name, const char *dtype, size_
   return FD_OK;
 }
 
+/* PREFIX.what, or without a prefix `what`. */
+static const char *full_name(const trace *t, const char *what, char name[FD_TENSOR_NAME]) {
+  snprintf(name, FD_TENSOR_NAME, "%.30s%s%.90s", t->prefix, *t->prefix ? "." : "", what);
+  return name;
+}
+
+/* The centre of a step; files with prefixes spell it so. */
+static const char *centre_name(const trace *t, int64_t step, char name[FD_TENSOR_NAME]) {
+  char what[32];
+  snprintf(what, sizeof what, "%s%" PRId64, *t->prefix ? "center" : "centre", step);
+  return full_name(t, what, name);
+}
+
 static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims, fd_mat from) {
   size_t n = 1;
   float *copy;
@@ -68,10 +81,10 @@ static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims
 static fd_status emit_parameters(trace *t, const char *what, const float *values) {
   for (int i = 0; i < t->network->params.count; i++) {
     const fd_param *p = &t->network->params.item[i];
-    char name[FD_TENSOR_NAME];
-    snprintf(name, sizeof name, "%s.%s.%s", t->prefix, what, p->name);
-    FD_TRY(
-        emit(t, name, (const int64_t[]){p->shape[0], p->shape[1]}, p->dims, fd_dense(values + p->offset, p->shape[p->dims - 1])));
+    char whole[FD_TENSOR_NAME], name[FD_TENSOR_NAME];
+    snprintf(whole, sizeof whole, "%s.%s", what, p->name);
+    FD_TRY(emit(t, full_name(t, whole, name), (const int64_t[]){p->shape[0], p->shape[1]}, p->dims,
+                fd_dense(values + p->offset, p->shape[p->dims - 1])));
   }
   return FD_OK;
 }
@@ -91,10 +104,8 @@ static void on_outputs(void *context, const fd_outputs *o) {
   if (status == FD_OK) status = emit(t, "student_latent", latent, dims, fd_network_output(t->network, o->student, FD_OUT_LATENT));
   if (status == FD_OK && o->teacher)
     status = emit(t, "teacher_out", logits, dims, fd_network_output(t->network, o->teacher, FD_OUT_LOGITS));
-  snprintf(name, sizeof name, "%s.q", t->prefix);
-  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, fd_dense(o->prob, o->width));
-  snprintf(name, sizeof name, "%s.logp", t->prefix);
-  if (status == FD_OK && o->teacher) status = emit(t, name, cls, 3, fd_dense(o->logp, o->width));
+  if (status == FD_OK && o->teacher) status = emit(t, full_name(t, "q", name), cls, 3, fd_dense(o->prob, o->width));
+  if (status == FD_OK && o->teacher) status = emit(t, full_name(t, "logp", name), cls, 3, fd_dense(o->logp, o->width));
   t->failed = status;
 }
 
@@ -208,8 +219,7 @@ static fd_status build(trace *t, fd_comm *comm) {
     FD_TRY(take_weights(t, "teacher0", t->state->array[FD_TEACHER]));
   }
   if (t->state->array[FD_CENTRE]) {
-    snprintf(name, sizeof name, "%s.center0", t->prefix);
-    FD_TRY(take(t, name, "F32", t->state->size[FD_CENTRE], &centre));
+    FD_TRY(take(t, centre_name(t, 0, name), "F32", t->state->size[FD_CENTRE], &centre));
     FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
   }
   return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, remember_draw, upload}, t->state,
@@ -240,8 +250,7 @@ static fd_status run_steps(trace *t) {
     if (!t->state->array[FD_TEACHER]) continue;
     snprintf(what, sizeof what, "teacher%" PRId64, k);
     FD_TRY(emit_parameters(t, what, t->state->array[FD_TEACHER]));
-    snprintf(name, sizeof name, "%s.center%" PRId64, t->prefix, k);
-    FD_TRY(emit(t, name, (const int64_t[]){t->state->cls, t->state->width}, 2,
+    FD_TRY(emit(t, centre_name(t, k, name), (const int64_t[]){t->state->cls, t->state->width}, 2,
                 fd_dense(t->state->array[FD_CENTRE], t->state->width)));
   }
   t->trainer->points = NULL;
@@ -256,7 +265,7 @@ static fd_status write_output(trace *t, const char *path) {
                           .shape = {t->steps},
                           .data = t->scalars + (size_t)i * (size_t)t->steps,
                           .bytes = (size_t)t->steps * sizeof(double)};
-    snprintf(tensor->name, sizeof tensor->name, "%s.%s", t->prefix, scalar_names[i]);
+    full_name(t, scalar_names[i], tensor->name);
   }
   return fd_safetensors_write(path, t->output, t->outputs);
 }
@@ -307,7 +316,8 @@ fd_status fd_command_trace(fd_comm *comm, int argc, char **argv) {
       {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
        "safetensors to write: outputs, loss terms, gradients of step 0, student, teacher and centre after each step"},
       {"steps", FD_ARG_INT, &t.steps, 1, 10000, "K", "steps to run; step t takes the views in{t}.*"},
-      {"prefix", FD_ARG_TEXT, &t.prefix, 0, 0, "NAME", "first part of the names of objective-dependent tensors"},
+      {"prefix", FD_ARG_TEXT, &t.prefix, 0, 0, "NAME",
+       "first part of the names of tensors that depend on the objective; empty: none, and the centre is centre0, ..."},
       {"lengths", FD_ARG_LIST, &lengths, 0, 0, "L1,L2,...",
        "lengths of the sequences, without [CLS], when the views are concatenated without padding"},
       {0},

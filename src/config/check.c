@@ -23,8 +23,24 @@ static int check_noise_last(const char *name, const char *key, const char *lette
          0;
 }
 
-fd_status fd_config_check(const fd_config *c, const char *name) {
+/* What is said of an encoder that the model does not have. */
+static int check_encoder(const fd_config *c, const char *name) {
+  fd_config defaults;
   int good = 1;
+  fd_config_defaults(&defaults);
+  for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
+    int of_one = o->change >= FD_CHANGE_CHORDMIXER;
+    if (!of_one || fd_option_shapes(o, c->model.encoder)) continue;
+    if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, sizeof(int64_t))) continue; /* all are INT */
+    good = 0;
+    (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with model.encoder: %s", name, o->section, o->name,
+                  c->model.encoder == FD_ARCH_TRANSFORMER ? "transformer" : "chordmixer");
+  }
+  return good;
+}
+
+fd_status fd_config_check(const fd_config *c, const char *name) {
+  int good = check_encoder(c, name);
 #define NEED(condition, ...) \
   if (!(condition)) good = 0, (void)fd_fail(FD_CONFIG, __VA_ARGS__)
   int64_t v = c->train.virtual_ranks;
@@ -53,6 +69,11 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        (long long)c->task.outputs);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
        name);
+  NEED(c->model.encoder != FD_ARCH_TRANSFORMER || c->model.channels % (2 * c->model.heads) == 0,
+       "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
+       (long long)c->model.channels);
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || (!c->model.recompute && c->task.dropout == 0),
+       "%s: model.recompute and task.dropout are there for model.encoder: chordmixer", name);
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);

@@ -197,7 +197,8 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   } else {
     fprintf(out, "%.15g to %.15g", o->min, o->max);
   }
-  static const char *const changes[] = {"free", "frozen", "frozen; of the model", "frozen; of the model `chordmixer`"};
+  static const char *const changes[] = {"free", "frozen", "frozen; of the model", "frozen; of the model `chordmixer`",
+                                        "frozen; of the model `transformer`"};
   fprintf(out, " | %s | %s |\n", changes[o->change], o->help);
 }
 

@@ -10,7 +10,7 @@
 typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_OPTION_CHOICE, FD_OPTION_TEXT } fd_option_kind;
 
 /* What may change, and who has it; see schema.def. */
-typedef enum fd_change { FD_CHANGE_FREE, FD_CHANGE_FROZEN, FD_CHANGE_SHAPE, FD_CHANGE_CHORDMIXER } fd_change;
+typedef enum fd_change { FD_CHANGE_FREE, FD_CHANGE_FROZEN, FD_CHANGE_SHAPE, FD_CHANGE_CHORDMIXER, FD_CHANGE_TRANSFORMER } fd_change;
 
 typedef struct fd_option {
   const char *section, *name;

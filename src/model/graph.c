@@ -50,9 +50,3 @@ fd_value fd_graph_add(fd_graph *g, const fd_node_kind *kind, const char *name, c
   g->status = fill_node(g, node, own);
   return value;
 }
-
-unsigned fd_graph_spaces(const fd_graph *g) {
-  unsigned used = 1u << FD_TOKENS;
-  for (int i = 0; i < g->nodes; i++) used |= 1u << g->node[i].out.space;
-  return used;
-}

@@ -28,13 +28,14 @@ typedef struct fd_room {
 
 /* What the backward pass of a node needs. */
 typedef struct fd_keep {
-  unsigned inputs;         /* bit i: input i */
-  int output;              /* the output */
-  fd_room saved[FD_EXTRAS]; /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
+  unsigned inputs;            /* bit i: input i */
+  int output;                 /* the output */
+  fd_room saved[FD_EXTRAS];   /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
   fd_room scratch[FD_EXTRAS]; /* memory while it runs */
 } fd_keep;
 
-/* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is saved.
+/* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is
+ * saved.
  */
 typedef struct fd_mats {
   fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS];
@@ -49,15 +50,17 @@ typedef struct fd_node_kind {
   fd_status (*declare)(fd_node *node, const char *prefix, fd_params *params);
   void (*keeps)(const fd_node *node, fd_keep *keep);
   void (*forward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
-  void (*backward)(const fd_node *node, const fd_pass *pass, const fd_mats *m); /* gradients of its parameters are written whole */
+  /* Gradients by the inputs, and by its parameters, written whole. NULL: nothing is learned through it. */
+  void (*backward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
+  int passes; /* gradients by both inputs are that of the output: they may be the same memory, dout */
 } fd_node_kind;
 
 struct fd_node {
   const fd_node_kind *kind;
   char name[FD_NAME_MAX];      /* the parameters' prefix, or what it is called in messages */
   fd_value in[FD_INPUTS], out; /* inputs that it does not have: FD_NO_VALUE */
-  size_t first, params;       /* its parameters: their first float, and floats in all */
-  void *own;                  /* the node's settings */
+  size_t first, params;        /* its parameters: their first float, and floats in all */
+  void *own;                   /* the node's settings */
 };
 
 typedef struct fd_graph {
@@ -77,8 +80,5 @@ void fd_graph_free(fd_graph *graph);
 /* Adds a node of a kind with its settings (copied); in[] ends before the first FD_NO_VALUE. */
 fd_value fd_graph_add(fd_graph *graph, const fd_node_kind *kind, const char *name, const void *own, const fd_value in[FD_INPUTS],
                       fd_room out);
-
-/* The spaces that its values have rows in: bit FD_... */
-unsigned fd_graph_spaces(const fd_graph *graph);
 
 #endif

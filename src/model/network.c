@@ -79,24 +79,22 @@ static fd_status ends_of(const fd_network *net, fd_demand use, unsigned char **f
   return FD_OK;
 }
 
-fd_status fd_network_pass(fd_pass **pass, const fd_network *net, fd_device *dev, fd_demand use, int tokens, int sequences, int cls) {
-  const int rows[FD_SPACES] = {[FD_TOKENS] = tokens, [FD_CLS_ROWS] = sequences * cls, [FD_SEQUENCES] = sequences};
+fd_status fd_network_pass(fd_pass **pass, const fd_network *net, fd_device *dev, fd_demand use, fd_extent extent) {
   fd_ends ends;
   unsigned char *flags;
   *pass = NULL;
   FD_TRY(ends_of(net, use, &flags, &ends));
-  fd_status status = fd_pass_create(pass, &net->graph, dev, &ends, rows);
+  fd_status status = fd_pass_create(pass, &net->graph, dev, &ends, extent);
   free(flags);
   return status;
 }
 
-size_t fd_network_pass_size(const fd_network *net, fd_form form, fd_demand use, int tokens, int sequences, int cls) {
-  const int rows[FD_SPACES] = {[FD_TOKENS] = tokens, [FD_CLS_ROWS] = sequences * cls, [FD_SEQUENCES] = sequences};
+size_t fd_network_pass_size(const fd_network *net, fd_form form, fd_demand use, fd_extent extent) {
   fd_ends ends;
   unsigned char *flags;
   fd_plan plan = {0};
   if (ends_of(net, use, &flags, &ends) != FD_OK) return SIZE_MAX / 4;
-  size_t bytes = fd_plan_make(&plan, &net->graph, &ends, form, rows) == FD_OK ? plan.bytes : SIZE_MAX / 4;
+  size_t bytes = fd_plan_make(&plan, &net->graph, &ends, form, extent) == FD_OK ? plan.bytes : SIZE_MAX / 4;
   fd_plan_free(&plan);
   free(flags);
   return bytes;

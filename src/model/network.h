@@ -52,14 +52,13 @@ typedef struct fd_demand {
   unsigned given;  /* outputs whose gradients the caller gives; 0: no backward pass */
 } fd_demand;
 
-/* A pass over up to `sequences` sequences with `cls` [CLS] rows each, of `tokens` rows in all. Outputs that the network does not
- * have are passed over. */
-fd_status fd_network_pass(fd_pass **pass, const fd_network *network, fd_device *dev, fd_demand use, int tokens, int sequences,
-                          int cls) FD_MUST_CHECK;
+/* A pass over batches up to an extent. Outputs that the network does not have are passed over. */
+fd_status fd_network_pass(fd_pass **pass, const fd_network *network, fd_device *dev, fd_demand use,
+                          fd_extent extent) FD_MUST_CHECK;
 
 /* Bytes of device memory that such a pass takes on a device that stores activations so; SIZE_MAX / 4, and it is said, without
  * memory for a plan. */
-size_t fd_network_pass_size(const fd_network *network, fd_form form, fd_demand use, int tokens, int sequences, int cls);
+size_t fd_network_pass_size(const fd_network *network, fd_form form, fd_demand use, fd_extent extent);
 
 /* An output after a forward pass, and the gradient by it (fd_pass_gradient). */
 fd_mat fd_network_output(const fd_network *network, const fd_pass *pass, fd_out output);

@@ -28,12 +28,9 @@ static void keeps(const fd_node *node, fd_keep *keep) {
 
 static fd_mixer block_of(const fd_node *node, const float *params) {
   const settings *s = node->own;
-  return (fd_mixer){node->out.width,
-                    s->block.hidden,
-                    s->block.track,
-                    params + s->at[FC1_WEIGHT],
-                    params + s->at[FC1_BIAS],
-                    params + s->at[FC2_WEIGHT],
+  return (fd_mixer){node->out.width,          s->block.hidden,
+                    s->block.track,           params + s->at[FC1_WEIGHT],
+                    params + s->at[FC1_BIAS], params + s->at[FC2_WEIGHT],
                     params + s->at[FC2_BIAS]};
 }
 
@@ -65,7 +62,8 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   if (drops(s, pass)) dev->ops.add_rows(dev, fd_seqs_rows(seqs), m->din[0], rest, m->din[0]);
 }
 
-const fd_node_kind fd_node_chordmixer = {"chordmixer", sizeof(settings), 0, declare, keeps, forward, backward};
+const fd_node_kind fd_node_chordmixer = {
+    .name = "chordmixer", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
 
 fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *block) {
   return fd_graph_add(graph, &fd_node_chordmixer, name, &(settings){.block = *block},

@@ -1,15 +1,32 @@
-/* Node kind `linear`. */
+/* Node kind `linear`: one or several linear layers of one input. */
+#include <stdio.h>
+
 #include "model/nodes.h"
 
 typedef struct settings {
-  size_t weight, bias; /* places of the parameters */
+  const char *part[FD_LINEAR_PARTS]; /* names; none: one layer */
+  size_t weight, bias;               /* places of the first part's parameters; the others lie behind each */
 } settings;
+
+/* The weights or biases of all parts, one behind the other: together they are those of one layer. */
+static fd_status declare_all(fd_node *node, const char *prefix, fd_params *params, const char *what, int columns, size_t *first) {
+  const settings *s = node->own;
+  int in = node->in[0].width, parts = 0;
+  while (parts < FD_LINEAR_PARTS && s->part[parts]) parts++;
+  for (int i = 0; i < (parts ? parts : 1); i++) {
+    char name[FD_NAME_MAX];
+    size_t at;
+    snprintf(name, sizeof name, "%s%s%s", parts ? s->part[i] : "", parts ? "." : "", what);
+    FD_TRY(fd_params_add(params, prefix, name, node->out.width / (parts ? parts : 1), columns, FD_START_FAN_IN, in, &at));
+    if (i == 0) *first = at;
+  }
+  return FD_OK;
+}
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   settings *s = node->own;
-  int in = node->in[0].width, out = node->out.width;
-  FD_TRY(fd_params_add(params, prefix, "weight", out, in, FD_START_FAN_IN, in, &s->weight));
-  return fd_params_add(params, prefix, "bias", out, 0, FD_START_FAN_IN, in, &s->bias);
+  FD_TRY(declare_all(node, prefix, params, "weight", node->in[0].width, &s->weight));
+  return declare_all(node, prefix, params, "bias", 0, &s->bias);
 }
 
 static void keeps(const fd_node *node, fd_keep *keep) {
@@ -30,9 +47,18 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                  pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight, pass->grads + s->bias);
 }
 
-const fd_node_kind fd_node_linear = {"linear", sizeof(settings), 0, declare, keeps, forward, backward};
+const fd_node_kind fd_node_linear = {
+    .name = "linear", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
 
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){0}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
                       (fd_room){x.space, out, dense});
+}
+
+fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out) {
+  settings s = {0};
+  int n = 0;
+  for (; n < FD_LINEAR_PARTS && parts[n]; n++) s.part[n] = parts[n];
+  return fd_graph_add(graph, &fd_node_linear, name, &s, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
+                      (fd_room){x.space, n * out, 0});
 }

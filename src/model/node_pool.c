@@ -35,7 +35,8 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
     pass->dev->ops.pool_mean_backward(pass->dev, tokens, channels, 1, dout + cls_offset(node), stride, m->din[0]);
 }
 
-const fd_node_kind fd_node_pool = {"pool", sizeof(settings), 1, NULL, keeps, forward, backward};
+const fd_node_kind fd_node_pool = {
+    .name = "pool", .own = sizeof(settings), .adds = 1, .keeps = keeps, .forward = forward, .backward = backward};
 
 fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features) {
   int width = x.width * (features == FD_FEATURES_BOTH ? 2 : 1);

@@ -8,14 +8,19 @@
 /* y = x W^T + b: {name}.weight [out, width of x], {name}.bias [out]. dense: y is fp32 without padding. */
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
+/* Several of them of one input, as one product whose columns lie side by side: {name}.{part}.weight [out, width of x] of all
+ * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
+enum { FD_LINEAR_PARTS = 4 };
+fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out);
+
 /* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
 
 /* One block of a ChordMixer network (spec section 3): {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
 typedef struct fd_chordmixer_settings {
   int hidden, track;
-  int recompute; /* save nothing that can be computed again */
-  float dropout; /* of its output's entries, in training */
+  int recompute;  /* save nothing that can be computed again */
+  float dropout;  /* of its output's entries, in training */
   fd_rng_key key; /* of dropout, with the number `layer` */
   int layer;
 } fd_chordmixer_settings;
@@ -26,6 +31,22 @@ fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_
 
 /* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
 fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);
+
+/* LayerNorm, or with `rms` RMSNorm, of each row: {name}.weight, and for LayerNorm {name}.bias, [width of x]. */
+fd_value fd_normalize(fd_graph *graph, const char *name, fd_value x, int rms, float epsilon);
+
+/* The cosines and sines of rotary positions for heads of `dim` columns (Su et al., RoFormer; base 10,000): [positions, dim]. */
+fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim, double base);
+
+/* Self-attention of each sequence: x [tokens, 3 heads dim] holds queries, keys and values side by side, y [tokens, heads dim].
+ * table: rotary positions, or FD_NONE: queries and keys are turned where they lie in x, so that no other node may read x. */
+fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_value table, int heads);
+
+/* y = act(x); gated: y = act(first half of x) * second half. */
+fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);
+
+/* a + b: the residual a and what is added to it. */
+fd_value fd_add(fd_graph *graph, const char *name, fd_value a, fd_value b);
 
 /* The kinds of nodes.def: fd_node_linear, ... */
 #define NODE(name) extern const fd_node_kind fd_node_##name;

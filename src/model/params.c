@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start, int fan_in,
-                        size_t *offset) {
+fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start,
+                        int fan_in, size_t *offset) {
   FD_TRY(fd_grow(&params->item, &params->capacity, (size_t)params->count + 1, sizeof *params->item, "parameter table"));
   fd_param *p = &params->item[params->count++];
   *p = (fd_param){.dims = columns ? 2 : 1, .shape = {rows, columns}, .start = start, .fan_in = fan_in, .offset = params->size};

@@ -33,8 +33,8 @@ typedef struct fd_params {
 } fd_params;
 
 /* Appends the parameter `prefix`.`name`, [rows, columns] or with 0 columns [rows]; returns its offset through *offset. */
-fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start, int fan_in,
-                        size_t *offset) FD_MUST_CHECK;
+fd_status fd_params_add(fd_params *params, const char *prefix, const char *name, int rows, int columns, fd_start start,
+                        int fan_in, size_t *offset) FD_MUST_CHECK;
 
 /* The parameter of that name, or NULL. */
 const fd_param *fd_params_find(const fd_params *params, const char *name);

@@ -32,20 +32,20 @@ static void find_mats(fd_pass *pass) {
   }
 }
 
-fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends,
-                         const int rows[FD_SPACES]) {
+fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends, fd_extent extent) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(pass, 1, sizeof **pass, "activations"));
   fd_pass *p = *pass;
   p->dev = dev;
   p->graph = graph;
-  FD_GO(fd_plan_make(&p->plan, graph, ends, dev->form, rows));
+  FD_GO(fd_plan_make(&p->plan, graph, ends, dev->form, extent));
   FD_GO(fd_alloc(&p->mats, (size_t)graph->nodes, sizeof *p->mats, "activations"));
   FD_GO(fd_alloc(&p->given, (size_t)graph->values, 1, "activations"));
   memcpy(p->given, ends->given, (size_t)graph->values);
   int learns = memchr(ends->given, 1, (size_t)graph->values) != NULL;
-  FD_GO(dev->alloc(dev, &p->memory, p->plan.bytes,
-                   learns ? "activations of a micro-batch (smaller train.batch / train.virtual_ranks needs less)" : "activations"));
+  FD_GO(
+      dev->alloc(dev, &p->memory, p->plan.bytes,
+                 learns ? "activations of a micro-batch (smaller train.batch / train.virtual_ranks needs less)" : "activations"));
   find_mats(p);
 done:
   if (status != FD_OK) fd_pass_destroy(pass);
@@ -61,6 +61,13 @@ void fd_pass_destroy(fd_pass **pass) {
   free(p->given);
   free(p);
   *pass = NULL;
+}
+
+unsigned fd_pass_spaces(const fd_pass *pass) {
+  unsigned used = 0;
+  for (int i = 0; i < pass->graph->nodes; i++)
+    if (pass->plan.node[i].runs) used |= 1u << pass->graph->node[i].out.space;
+  return used;
 }
 
 void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const float *input) {
@@ -102,7 +109,7 @@ static void run_backward(fd_pass *pass, int i) {
   node->kind->backward(node, pass, m);
   for (int k = 0; k < FD_INPUTS; k++) {
     fd_mat sum = m->din[k];
-    if (plan->flow[k] == FD_FLOW_NONE) continue;
+    if (plan->flow[k] == FD_FLOW_NONE || plan->flow[k] == FD_FLOW_SAME) continue;
     int rows = fd_pass_rows(pass, node->in[k].space);
     if (plan->flow[k] == FD_FLOW_SUM) {
       sum = mat_of(pass, pass->plan.gradient[node->in[k].id]);

@@ -23,10 +23,13 @@ typedef struct fd_backward_watch {
   void (*ready)(void *context, size_t from);
 } fd_backward_watch;
 
-/* Device memory of passes with up to rows[space] rows. */
+/* Device memory of passes over batches up to an extent. */
 fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends,
-                         const int rows[FD_SPACES]) FD_MUST_CHECK;
+                         fd_extent extent) FD_MUST_CHECK;
 void fd_pass_destroy(fd_pass **pass);
+
+/* The spaces that its values have rows in: bits 1 << FD_... */
+unsigned fd_pass_spaces(const fd_pass *pass);
 
 /* Rows that this pass has in a space. */
 static inline int fd_pass_rows(const fd_pass *pass, fd_space space) { return fd_seqs_rows(pass->spaces->of[space]); }

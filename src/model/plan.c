@@ -13,7 +13,7 @@ typedef struct planning {
   const fd_graph *graph;
   const fd_ends *ends;
   fd_form form;
-  const int *rows;
+  fd_extent extent;
 } planning;
 
 static int backward_time(const planning *p, int node) { return 2 * p->graph->nodes - node; }
@@ -24,7 +24,7 @@ static size_t row_bytes(fd_form form, fd_room room) {
 
 static fd_status add_buffer(const planning *p, fd_room room, int from, int to, int *index) {
   fd_plan *plan = p->plan;
-  size_t bytes = row_bytes(p->form, room) * (size_t)p->rows[room.space];
+  size_t bytes = row_bytes(p->form, room) * (size_t)fd_extent_rows(p->extent, room.space);
   FD_TRY(fd_grow(&plan->buffer, &plan->room, (size_t)plan->buffers + 1, sizeof *plan->buffer, "a memory plan"));
   *index = plan->buffers++;
   plan->buffer[*index] = (fd_buffer){.room = room, .from = from, .to = to, .bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN};
@@ -50,7 +50,7 @@ static void mark(const planning *p) {
       int from = g->producer[node->in[k].id];
       if (from < 0) continue;
       plan[from].runs |= plan[i].runs;
-      plan[from].learns |= plan[i].learns;
+      plan[from].learns |= plan[i].learns && g->node[from].kind->backward;
     }
   }
 }
@@ -89,7 +89,7 @@ static fd_status plan_gradient(const planning *p, int i, int k) {
   fd_value in = node->in[k];
   int now = backward_time(p, i), from = g->producer[in.id], *gradient = &p->plan->gradient[in.id],
       adds = node->kind->adds >> k & 1;
-  if (from < 0) return FD_OK;
+  if (from < 0 || !g->node[from].kind->backward) return FD_OK;
   if (*gradient == FD_NO_BUFFER) {
     plan->flow[k] = adds ? FD_FLOW_ZERO : FD_FLOW_WRITE;
     return add_buffer(p, room_of(g, in), now, backward_time(p, from), gradient);
@@ -98,16 +98,49 @@ static fd_status plan_gradient(const planning *p, int i, int k) {
   return adds ? FD_OK : add_buffer(p, room_of(g, in), now, now, &plan->own[k]);
 }
 
+/* The last node but `but` that reads a value and learns, or -1. */
+static int last_reader(const planning *p, fd_value v, int but) {
+  for (int i = p->graph->nodes - 1; i >= 0; i--)
+    for (int k = 0; k < FD_INPUTS; k++)
+      if (i != but && p->plan->node[i].learns && p->graph->node[i].in[k].id == v.id) return i;
+  return -1;
+}
+
+/* Whether both inputs of a node that passes its gradient on may take that of its output as their own. The first one's grows by
+ * what its other readers add: they must come before the node that computes the second, which then has used its own. */
+static int can_share(const planning *p, int i) {
+  const fd_graph *g = p->graph;
+  fd_value a = g->node[i].in[0], b = g->node[i].in[1];
+  const int *gradient = p->plan->gradient, *producer = g->producer;
+  return g->node[i].kind->passes && a.id != b.id && producer[a.id] >= 0 && producer[b.id] >= 0 &&
+         gradient[a.id] == FD_NO_BUFFER && gradient[b.id] == FD_NO_BUFFER && last_reader(p, b, i) < 0 &&
+         last_reader(p, a, i) < producer[b.id];
+}
+
+static void share(const planning *p, int i) {
+  const fd_node *node = &p->graph->node[i];
+  int buffer = p->plan->gradient[node->out.id];
+  for (int k = 0; k < 2; k++) {
+    p->plan->gradient[node->in[k].id] = buffer;
+    p->plan->node[i].flow[k] = FD_FLOW_SAME;
+    extend(&p->plan->buffer[buffer].to, backward_time(p, p->graph->producer[node->in[k].id]));
+  }
+}
+
 static fd_status plan_gradients(const planning *p) {
   const fd_graph *g = p->graph;
   for (int i = 0; i < g->nodes; i++) {
     fd_value out = g->node[i].out;
-    if (p->ends->given[out.id])
-      FD_TRY(add_buffer(p, room_of(g, out), g->nodes, backward_time(p, i), &p->plan->gradient[out.id]));
+    if (p->ends->given[out.id]) FD_TRY(add_buffer(p, room_of(g, out), g->nodes, backward_time(p, i), &p->plan->gradient[out.id]));
   }
-  for (int i = g->nodes - 1; i >= 0; i--)
-    for (int k = 0; p->plan->node[i].learns && k < FD_INPUTS && g->node[i].in[k].id != FD_NO_VALUE; k++)
-      FD_TRY(plan_gradient(p, i, k));
+  for (int i = g->nodes - 1; i >= 0; i--) {
+    if (!p->plan->node[i].learns) continue;
+    if (can_share(p, i)) {
+      share(p, i);
+      continue;
+    }
+    for (int k = 0; k < FD_INPUTS && g->node[i].in[k].id != FD_NO_VALUE; k++) FD_TRY(plan_gradient(p, i, k));
+  }
   return FD_OK;
 }
 
@@ -154,9 +187,9 @@ static void clear(fd_plan *plan, const fd_graph *g) {
   for (int v = 0; v < g->values; v++) plan->value[v] = plan->gradient[v] = FD_NO_BUFFER;
 }
 
-fd_status fd_plan_make(fd_plan *plan, const fd_graph *g, const fd_ends *ends, fd_form form, const int rows[FD_SPACES]) {
+fd_status fd_plan_make(fd_plan *plan, const fd_graph *g, const fd_ends *ends, fd_form form, fd_extent extent) {
   fd_status status = FD_OK;
-  const planning p = {plan, g, ends, form, rows};
+  const planning p = {plan, g, ends, form, extent};
   memset(plan, 0, sizeof *plan);
   FD_GO(fd_alloc(&plan->node, (size_t)g->nodes, sizeof *plan->node, "a memory plan"));
   FD_GO(fd_alloc(&plan->value, (size_t)g->values, sizeof *plan->value, "a memory plan"));

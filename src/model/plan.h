@@ -19,6 +19,7 @@ typedef enum fd_flow {
   FD_FLOW_NONE,  /* nobody wants it */
   FD_FLOW_WRITE, /* the node writes it */
   FD_FLOW_ZERO,  /* the node adds to it, and is the first: it is cleared before */
+  FD_FLOW_SAME,  /* it is the gradient of the output */
   FD_FLOW_ADD,   /* the node adds to what others left */
   FD_FLOW_SUM    /* the node writes to memory of its own, which is then added to what others left */
 } fd_flow;
@@ -37,15 +38,14 @@ typedef struct fd_plan {
   size_t room, bytes; /* capacity of buffer; device memory in all */
 } fd_plan;
 
-/* The ends of a pass, by value: wanted after the forward pass; with a gradient that the caller gives, which makes it a pass with a
- * backward pass. */
+/* The ends of a pass, by value: wanted after the forward pass; with a gradient that the caller gives, which makes it a pass with
+ * a backward pass. */
 typedef struct fd_ends {
   const unsigned char *wanted, *given; /* [values] */
 } fd_ends;
 
-/* Plans for up to rows[space] rows on a device that stores activations so. */
-fd_status fd_plan_make(fd_plan *plan, const fd_graph *graph, const fd_ends *ends, fd_form form,
-                       const int rows[FD_SPACES]) FD_MUST_CHECK;
+/* Plans for batches up to an extent on a device that stores activations so. */
+fd_status fd_plan_make(fd_plan *plan, const fd_graph *graph, const fd_ends *ends, fd_form form, fd_extent extent) FD_MUST_CHECK;
 void fd_plan_free(fd_plan *plan);
 
 #endif

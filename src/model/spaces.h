@@ -8,24 +8,32 @@ typedef enum fd_space {
   FD_TOKENS,    /* of a view: its nucleotides or their words, then its [CLS] rows */
   FD_CLS_ROWS,  /* the [CLS] rows */
   FD_SEQUENCES, /* one row a sequence */
+  FD_POSITIONS, /* one row for each position that a token of the batch may have, 0 .. the longest sequence's */
   FD_SPACES
 } fd_space;
+
+/* The most that a batch may have. */
+typedef struct fd_extent {
+  int tokens, sequences, cls; /* cls: of each sequence */
+} fd_extent;
 
 /* The rows of a batch. */
 typedef struct fd_spaces {
   fd_device *dev;
   unsigned used;
-  const fd_seqs *of[FD_SPACES];      /* the rows of each sequence in a space; NULL: it is not used */
-  const fd_seqs *sources[FD_SPACES]; /* of a space whose rows are pooled from tokens: the tokens of each of its rows */
-  fd_seqs cls, each, sequences;      /* what these point to, beside the batch's own */
+  const fd_seqs *of[FD_SPACES];            /* the rows of each sequence in a space; NULL: it is not used */
+  const fd_seqs *sources[FD_SPACES];       /* of a space whose rows are pooled from tokens: the tokens of each of its rows */
+  int *position;                           /* [tokens] of each token, in the device's memory; NULL unless FD_POSITIONS is used */
+  fd_seqs cls, each, sequences, positions; /* what these point to, beside the batch's own */
+  int *host_position, longest[2];
 } fd_spaces;
 
-/* Tokens and nothing else; borrowed. */
-static inline fd_spaces fd_spaces_of_tokens(const fd_seqs *tokens) { return (fd_spaces){.of = {[FD_TOKENS] = tokens}}; }
-
-/* The spaces of `used` (bit FD_...), for batches of up to `count` sequences with `cls` [CLS] rows each. */
-fd_status fd_spaces_create(fd_spaces *spaces, fd_device *dev, unsigned used, int count, int cls) FD_MUST_CHECK;
+/* The spaces of `used` (bit 1 << FD_...), for batches up to an extent. */
+fd_status fd_spaces_create(fd_spaces *spaces, fd_device *dev, unsigned used, fd_extent extent) FD_MUST_CHECK;
 void fd_spaces_destroy(fd_spaces *spaces);
+
+/* Rows that such a batch has in a space, at most. */
+int fd_extent_rows(fd_extent extent, fd_space space);
 
 /* Makes them those of a batch with these tokens; borrowed until the next. */
 fd_status fd_spaces_set(fd_spaces *spaces, const fd_seqs *tokens) FD_MUST_CHECK;

@@ -23,7 +23,8 @@ size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, i
   size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
   if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
-  return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (int)tokens, 0, 0) + floats * sizeof(float) + 2 * tokens;
+  return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (fd_extent){(int)tokens, 0, 0}) +
+         floats * sizeof(float) + 2 * tokens;
 }
 
 fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
@@ -36,6 +37,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
     return fd_fail(FD_DATA, "a sequence of %lld nucleotides is too long for one pass; at most %d are read", (long long)longest,
                    INT_MAX / 16);
   size_t tokens = (size_t)tokens_of(cls, longest);
+  const fd_extent extent = {(int)tokens, 0, 0};
   FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
   fd_encoding *e = *encoding;
   *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .take = take, .context = context, .note_bytes = note_bytes};
@@ -43,7 +45,8 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
   if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
-  FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), (int)tokens, 0, 0));
+  FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), extent));
+  FD_GO(fd_spaces_create(&e->spaces, dev, fd_pass_spaces(e->pass), extent));
   FD_GO(dev->alloc(dev, &e->device_tokens, tokens, "an encoder"));
   FD_GO(dev->alloc(dev, &e->x, tokens * FD_SYMBOLS * sizeof(float), "an encoder"));
   FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
@@ -61,6 +64,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->params);
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
+  fd_spaces_destroy(&e->spaces);
   fd_pass_destroy(&e->pass);
   free(e->notes);
   free(e->logits);
@@ -101,13 +105,14 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   if (!e->seqs.count) return FD_OK;
   FD_TRY(fd_guard_go_on());
   FD_TRY(fd_seqs_send(&e->seqs, dev));
+  FD_TRY(fd_spaces_set(&e->spaces, &e->seqs));
   FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
   dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);
-  const fd_spaces spaces = fd_spaces_of_tokens(&e->seqs);
-  fd_pass_forward(e->pass, &spaces, e->params, e->x);
+  fd_pass_forward(e->pass, &e->spaces, e->params, e->x);
   FD_TRY(dev->sync(dev));
   if (e->latent) FD_TRY(fd_mat_read(dev, fd_network_output(net, e->pass, FD_OUT_LATENT), 0, (int)rows, net->channels, e->latent));
-  if (e->logits) FD_TRY(dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof(float)));
+  if (e->logits)
+    FD_TRY(dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof(float)));
   for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
   e->seqs.count = 0;
   return FD_OK;

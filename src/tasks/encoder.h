@@ -22,6 +22,7 @@ typedef void fd_encoding_taker(void *context, int i, const void *note);
 struct fd_encoding {
   const fd_encoder *encoder;
   fd_seqs seqs;
+  fd_spaces spaces;
   int tokens_max;
   uint8_t *tokens;
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for */

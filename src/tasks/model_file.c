@@ -132,8 +132,7 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
     fd_shape_item *item = &shape->item[i];
     char text[FD_SETTING_MAX];
     text_of(root, item->name, text);
-    if (!*text && !item->word && !item->real)
-      return fd_fail(FD_DATA, "%s: no whole number '%s'", path, item->name);
+    if (!*text && !item->word && !item->real) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, item->name);
     size_t prefix = (size_t)(item->value - item->setting);
     if (*text) snprintf(item->setting + prefix, sizeof item->setting - prefix, "%.60s", text);
   }
@@ -143,7 +142,8 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
 /* The task of a fine-tuned model as settings. */
 static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
   if (!task) return 0;
-  snprintf(setting[0], FD_SETTING_MAX, "task.outputs=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "outputs")));
+  snprintf(setting[0], FD_SETTING_MAX, "task.outputs=%" JSON_INTEGER_FORMAT,
+           json_integer_value(json_object_get(task, "outputs")));
   snprintf(setting[1], FD_SETTING_MAX, "task.hidden=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "hidden")));
   snprintf(setting[2], FD_SETTING_MAX, "task.kind=%.40s", word_of(task, "kind"));
   snprintf(setting[3], FD_SETTING_MAX, "task.features=%.40s", word_of(task, "features"));

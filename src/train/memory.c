@@ -48,15 +48,16 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
   size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
-  int windows = (int)(config->train.batch / config->train.virtual_ranks), all = windows * group, cls = fd_config_cls(config);
+  int windows = (int)(config->train.batch / config->train.virtual_ranks);
   if (own_memory)
     kernels += head_chunks(network, "task", windows, group) +
                head_chunks(network, "projection", windows * fd_objective_rows(config), group);
   rows *= group;
+  const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
   size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
-  bytes += fd_network_pass_size(network, form, fd_trainer_student(config), rows, all, cls);
+  bytes += fd_network_pass_size(network, form, fd_trainer_student(config), extent);
   if (config->teacher.kind == FD_TEACHER_EMA)
-    bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), rows, all, cls);
+    bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += copies(config, network, form);

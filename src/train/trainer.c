@@ -59,15 +59,17 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
   int all = t->group * rows;
   int cls = fd_config_cls(config);
+  const fd_extent extent = {all, t->group * t->micro_size, cls};
   uint64_t batch = (uint64_t)config->train.batch;
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
-  FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), all, t->group * t->micro_size, cls));
+  FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), extent));
   if (config->teacher.kind == FD_TEACHER_EMA)
-    FD_GO(fd_network_pass(&t->teacher, network, dev, fd_trainer_teacher(config), all, t->group * t->micro_size, cls));
-  FD_GO(fd_spaces_create(&t->spaces, dev, fd_graph_spaces(&network->graph), t->group * t->micro_size, cls));
+    FD_GO(fd_network_pass(&t->teacher, network, dev, fd_trainer_teacher(config), extent));
+  unsigned used = fd_pass_spaces(t->student) | (t->teacher ? fd_pass_spaces(t->teacher) : 0);
+  FD_GO(fd_spaces_create(&t->spaces, dev, used, extent));
   const fd_gradients_shape shape = {.leaves = t->passes,
                                     .size = network->params.size,
                                     .statistics = statistics_size(state),

@@ -63,18 +63,21 @@ fd_status fd_bench_infer(fd_bench *bench) {
   fd_network *network;
   fd_state *state;
   fd_pass *pass;
+  fd_spaces spaces;
   int tokens = LENGTH + (int)c->model.cls, rows = (int)c->train.batch * tokens, *start;
   float *x;
+  const fd_extent extent = {rows, (int)c->train.batch, (int)c->model.cls};
   FD_TRY(fd_device_open(&dev, c, 0, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
-  FD_TRY(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LOGITS, 0}, rows, (int)c->train.batch, (int)c->model.cls));
+  FD_TRY(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LOGITS, 0}, extent));
+  FD_TRY(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
   start = calloc((size_t)c->train.batch + 1, sizeof *start);
   x = calloc((size_t)rows * FD_SYMBOLS, sizeof *x);
   for (int i = 0; i <= c->train.batch; i++) start[i] = i * tokens;
   for (int i = 0; i < rows; i++) x[i * FD_SYMBOLS + i % 4] = 1;
   fd_seqs seqs = {.count = (int)c->train.batch, .cls = (int)c->model.cls, .start = start};
-  const fd_spaces spaces = fd_spaces_of_tokens(&seqs);
+  FD_TRY(fd_spaces_set(&spaces, &seqs));
   fd_pass_forward(pass, &spaces, state->array[FD_STUDENT], x); /* warm-up */
   while (fd_bench_next(bench)) {
     double from = fd_seconds();
@@ -82,6 +85,7 @@ fd_status fd_bench_infer(fd_bench *bench) {
     FD_TRY(dev->sync(dev));
     fprintf(bench->out, "%.6f\n", fd_seconds() - from);
   }
+  fd_spaces_destroy(&spaces);
   fd_pass_destroy(&pass);
   fd_state_destroy(&state);
   fd_network_destroy(&network);

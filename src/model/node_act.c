@@ -1,0 +1,31 @@
+/* Node kind `act`: activations, gated or not. */
+#include "model/nodes.h"
+
+typedef struct settings {
+  fd_act act;
+  int gated;
+} settings;
+
+static void keeps(const fd_node *node, fd_keep *keep) {
+  (void)node;
+  keep->inputs = 1;
+}
+
+static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const settings *s = node->own;
+  pass->dev->ops.act_forward(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, s->act, s->gated, m->in[0], m->out);
+}
+
+static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const settings *s = node->own;
+  pass->dev->ops.act_backward(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, s->act, s->gated, m->in[0],
+                              m->dout, m->din[0]);
+}
+
+const fd_node_kind fd_node_act = {
+    .name = "act", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward};
+
+fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated) {
+  return fd_graph_add(graph, &fd_node_act, name, &(settings){act, gated}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
+                      (fd_room){x.space, gated ? x.width / 2 : x.width, 0});
+}

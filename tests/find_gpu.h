@@ -1,0 +1,29 @@
+/* Where tests of whole steps find a GPU. */
+#ifndef FD_TESTS_FIND_GPU_H
+#define FD_TESTS_FIND_GPU_H
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "device/plugin.h"
+
+/* The GPU of FINDNA_PLUGIN, or the emulated one; 0, with the reason, where there is neither. */
+static inline int find_gpu(void) {
+  char path[4096] = "", plugin[4200], missing[4600];
+  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 0;
+#ifdef __SANITIZE_ADDRESS__
+  if (!getenv("FINDNA_PLUGIN")) {
+    puts("skipped - golden steps on a GPU: minutes on the emulated one under AddressSanitizer");
+    return 0;
+  }
+#endif
+  snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
+  setenv("FINDNA_PLUGIN", plugin, 0);
+  if (fd_plugin_try(missing, sizeof missing)) return 1;
+  printf("skipped - golden steps on a GPU: %s\n", missing);
+  return 0;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* Compares tensors and losses with those of ../shared/golden5, at the bounds of its README: values of fp64 runs, and how far an
+ * fp32 run of the same code was from them. */
+#ifndef FD_TESTS_GOLDEN5_H
+#define FD_TESTS_GOLDEN5_H
+
+#include "check.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "output/safetensors.h"
+
+typedef struct golden5 {
+  json_t *root;
+  fd_safetensors theirs;
+  double rate; /* learning rate of weights after steps */
+} golden5;
+
+/* 0, and it is said, where the file is not there. */
+static inline int golden5_open(golden5 *g, const char *name) {
+  char path[FD_PATH_MAX];
+  snprintf(path, sizeof path, "../shared/golden5/%s.safetensors", name);
+  if (!fd_exists(path)) return printf("skipped - %s: %s is not here\n", name, path), 0;
+  assert_ok(fd_safetensors_read(path, &g->theirs));
+  snprintf(path, sizeof path, "../shared/golden5/%s.json", name);
+  assert_non_null(g->root = json_load_file(path, 0, NULL));
+  return 1;
+}
+
+static inline void golden5_close(golden5 *g) {
+  fd_safetensors_free(&g->theirs);
+  json_decref(g->root);
+}
+
+static inline double golden5_measured(const golden5 *g, const char *group, const char *what) {
+  return json_number_value(json_object_get(json_object_get(json_object_get(g->root, "fp32_vs_fp64"), group), what));
+}
+
+/* What a value of a tensor may differ by, and the root mean square of all of its differences (0: not asked). */
+typedef struct golden5_bound {
+  double value, rms;
+} golden5_bound;
+
+/* By what a tensor is: "student3.head.weight" is of the group student3. */
+static inline golden5_bound golden5_allows(const golden5 *g, const char *name) {
+  char group[64];
+  snprintf(group, sizeof group, "%.*s", (int)strcspn(name, "."), name);
+  double m = golden5_measured(g, group, "maxabs"), rms = golden5_measured(g, group, "rms");
+  int weights = !strncmp(group, "student", 7) && strspn(group + 7, "0123456789") == strlen(group + 7) && group[7];
+  if (weights) return (golden5_bound){fmax(0.1 * g->rate, 5 * m), fmax(1e-3 * g->rate, 5 * rms)};
+  if (!strncmp(group, "teacher", 7) && strcmp(group, "teacher_out")) return (golden5_bound){1e-6, 0};
+  if (!strncmp(group, "centre", 6)) return (golden5_bound){1e-6, 0};
+  return (golden5_bound){fmax(1e-5 * golden5_measured(g, group, "largest_value"), 5 * m), 0};
+}
+
+/* Compares one tensor; `ours` has the same elements. */
+static inline void golden5_compare(const golden5 *g, const fd_tensor *theirs, const float *ours) {
+  golden5_bound allowed = golden5_allows(g, theirs->name);
+  size_t n = theirs->bytes / sizeof(float);
+  const float *expected = theirs->data;
+  double squares = 0;
+  for (size_t i = 0; i < n; i++) {
+    double difference = (double)ours[i] - (double)expected[i];
+    squares += difference * difference;
+    if (!(fabs(difference) <= allowed.value))
+      fail_msg("%s[%zu] = %.9g, expected %.9g within %.2g", theirs->name, i, (double)ours[i], (double)expected[i], allowed.value);
+  }
+  if (allowed.rms > 0 && !(sqrt(squares / (double)n) <= allowed.rms))
+    fail_msg("%s: root mean square of the differences %.3g, expected at most %.3g", theirs->name, sqrt(squares / (double)n),
+             allowed.rms);
+}
+
+#endif
