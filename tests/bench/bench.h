@@ -25,6 +25,7 @@ fd_status fd_bench_embed(fd_bench *bench);    /* seconds of the embeddings of tr
 fd_status fd_bench_block(fd_bench *bench);    /* GFLOP/s: multiply-adds in registers, block forward, block backward */
 fd_status fd_bench_stages(fd_bench *bench);   /* ms of a block's forward and backward pass: whole, then without one stage each */
 fd_status fd_bench_data(fd_bench *bench);     /* windows per second of one core */
+fd_status fd_bench_tokens(fd_bench *bench);   /* MB of DNA per second of one core: letters, kmer, nt6, bpe */
 fd_status fd_bench_prepare(fd_bench *bench);  /* MB of FASTA per second of one core, bytes of memory per base */
 
 #endif

@@ -59,6 +59,7 @@ start embed$all "$BENCH" embed device.threads=$all train.batch=$batch
 [ "$torch" = 0 ] || for kind in finetune embed; do start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"; done
 start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
 start data "$BENCH" data
+start tokens "$BENCH" tokens
 if [ "$full" != 0 ]; then
   start stages "$BENCH" stages
   start one_rank "$BENCH" step device.threads=2 train.batch=4 train.virtual_ranks=2
@@ -113,6 +114,7 @@ row "memory of a training step, batch 8 (MB)" memory 2
 row "memory of a training step, batch 8, model.recompute (MB)" recompute 2
 row "memory of a training step, batch 8, PyTorch eager (MB)" torch_memory 2
 row "data path, one core (windows/s)" data
+for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
 row "prepare, one core (MB of FASTA/s)" prepare 1
 row "prepare, memory (bytes/base)" prepare 2
 if have stages; then

@@ -9,6 +9,7 @@
 #include "data/stream.h"
 #include "data/table.h"
 #include "data/task_folder.h"
+#include "data/tokenizer.h"
 #include "data/variants.h"
 
 enum { LONGEST = 1 << 16 };
@@ -160,4 +161,36 @@ void fuzz_folder(const uint8_t *data, size_t size) {
   check_table(&task.train);
   if (task.test.rows) check_table(&task.test);
   fd_task_folder_free(&task);
+}
+
+/* Letters that end as tokens are those of the tokens' texts, in order; an N is unknown. */
+static void check_tokens(const fd_tokenizer *t, const uint8_t *symbols, int64_t length) {
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(t);
+  fd_tokens tokens;
+  EXPECT(fd_tokens_create(&tokens, t, length) == FD_OK);
+  int64_t count = fd_tokenizer_encode(t, symbols, length, 0, &tokens), at = 0;
+  EXPECT(count >= 2 && count <= fd_tokenizer_most(t, length) && tokens.ids[0] == v->cls && tokens.ids[count - 1] == v->sep);
+  for (int64_t i = 1; i < count - 1; i++) {
+    char text[FD_TOKEN_TEXT];
+    fd_tokenizer_text(t, tokens.ids[i], text);
+    EXPECT(tokens.spans[i].first == at && tokens.spans[i].count > 0);
+    if (tokens.ids[i] == v->unk) EXPECT(tokens.spans[i].count == 1 && symbols[at] == 4);
+    else EXPECT((size_t)tokens.spans[i].count == strlen(text));
+    for (int k = 0; tokens.ids[i] != v->unk && text[k]; k++) EXPECT(text[k] == "ACGT"[symbols[at + k]]);
+    at += tokens.spans[i].count;
+  }
+  EXPECT(at == length);
+  fd_tokens_free(&tokens);
+}
+
+void fuzz_tokenizer(const uint8_t *data, size_t size) {
+  enum { LETTERS = 400 };
+  uint8_t symbols[LETTERS];
+  fd_tokenizer *t;
+  const fd_tokenizer_settings settings = {.kind = "bpe", .file = fuzz_file("tokenizer", data, size)};
+  if (fd_tokenizer_create(&t, &settings) != FD_OK) return;
+  for (int i = 0; i < LETTERS; i++) symbols[i] = i < 100 ? 0 : i < 200 ? (uint8_t)(i % 2) : (uint8_t)(i * i / 7 % 5);
+  check_tokens(t, symbols, LETTERS);
+  check_tokens(t, symbols, 0);
+  fd_tokenizer_destroy(&t);
 }
