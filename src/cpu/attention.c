@@ -132,7 +132,7 @@ static void weigh(const attention_call *c, const work *w, int m, int n, const fl
                   float *acc) {
   const fd_cpu_kernels *k = c->cpu->kernels;
   size_t ld = (size_t)w->keys_padded;
-  k->gemm(m, n, x, across ? 1 : ld, across ? ld : 1, packed, c->dim_padded / k->panel, acc, (size_t)c->dim_padded, 1);
+  k->gemm(m, n, x, across ? 1 : ld, across ? ld : 1, packed, c->dim_padded / k->panel, acc, (size_t)c->dim_padded, FD_GEMM_ADD);
 }
 
 /* The work on a sequence and head, of queries from number `at` on. */

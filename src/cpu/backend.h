@@ -21,6 +21,7 @@ typedef enum fd_cpu_slot {
 typedef struct fd_cpu {
   fd_device device; /* first: a fd_device * of this kind is a fd_cpu * */
   const fd_cpu_kernels *kernels;
+  const fd_cpu_kernels *fp32; /* `kernels`, or where those round operands to bf16, the best that do not */
   fd_pool *pool;
   float *scratch[FD_SLOTS];
   size_t scratch_size[FD_SLOTS];

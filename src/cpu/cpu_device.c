@@ -100,6 +100,7 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
   cpu->kernels = choose_kernels(simd, bf16);
+  cpu->fp32 = bf16 ? choose_kernels(FD_SIMD_AUTO, 0) : cpu->kernels;
   fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,

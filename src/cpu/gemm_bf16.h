@@ -17,7 +17,8 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 #include "cpu/tile.h"
 
 /* Rows and pairs of a block of A, which is rounded once for WIDE panels or more; it lies on the stack. */
-enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256 };
+enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS };
+#define GEMM_APART NULL
 
 /* 32 floats as 16 pairs of neighbours. */
 INLINE vint pairs_along(vfloat first, vfloat second) { return (vint)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
@@ -51,7 +52,7 @@ static void pair_columns(int m, int k, const float *a, size_t k_step, factor pai
 
 /* A block of at most BLOCK_ROWS rows and PAIRS pairs of k. */
 static void gemm_block(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step, int panels,
-                       float *c, size_t ldc, int add) {
+                       float *c, size_t ldc, int start) {
   union {
     factor rows[BLOCK_ROWS][PAIRS], columns[BLOCK][PAIRS][LANES];
   } pairs;
@@ -62,19 +63,19 @@ static void gemm_block(int m, int k, const float *a, size_t row_step, size_t k_s
     for (int i = 0; i < m; i += ROWS) {
       int rows = m - i < ROWS ? m - i : ROWS;
       float *to = c + (size_t)i * ldc;
-      if (k_step == 1) tiles[rows]((k + 1) / 2, pairs.rows[i], PAIRS, 1, b, to, ldc, add);
-      else tiles[rows]((k + 1) / 2, pairs.columns[i / ROWS][0], 1, LANES, b, to, ldc, add);
+      if (k_step == 1) tiles[rows]((k + 1) / 2, pairs.rows[i], PAIRS, 1, b, to, ldc, start);
+      else tiles[rows]((k + 1) / 2, pairs.columns[i / ROWS][0], 1, LANES, b, to, ldc, start);
     }
   }
 }
 
 static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
-                 int add) {
+                 int start) {
   for (int i = 0; i < m; i += BLOCK_ROWS)
     for (int p = 0; p < k; p += 2 * PAIRS)
       gemm_block(m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS, k - p < 2 * PAIRS ? k - p : 2 * PAIRS,
                  a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * PANEL, (size_t)k * PANEL,
-                 panels, c + (size_t)i * ldc, ldc, add || p);
+                 panels, c + (size_t)i * ldc, ldc, start != FD_GEMM_SET || p ? FD_GEMM_ADD : FD_GEMM_SET);
 }
 
 static void pack_columns(int k, int columns, const float *from, size_t ld, float *to) {

@@ -22,16 +22,28 @@ typedef struct fd_cpu_scores {
 #define FD_SCORE_HIDDEN (-2e30f)
 #define FD_SCORE_LEAST (-1e29f) /* below: hidden */
 
+/* What becomes of the C that a product finds. */
+enum {
+  FD_GEMM_SET,     /* it is overwritten */
+  FD_GEMM_ADD,     /* the product is added to it */
+  FD_GEMM_CONTINUE /* it is the product over an earlier k: the result is that over both. In fp32 its chains go on; with bf16
+                    * operands, whose sums begin anew every `depth` of k in any case, it is ADD */
+};
+
+/* C[m, panels * panel] = A[m, k] B, or as FD_GEMM_ADD and FD_GEMM_CONTINUE say. A's element (i, p) is a[i * row_step + p *
+ * k_step], one of the steps being 1; B is packed, its panels k * panel floats apart; C has rows of `ldc` floats. */
+typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
+                         size_t ldc, int start);
+
 typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16: gemm rounds its operands to bf16 */
   int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
   int panel;        /* columns of a packed panel of B */
   int wide;         /* panels that a gemm should get at once where there is a choice */
+  int depth;        /* the k after which a long product should end and continue: a panel of it stays in L1 */
 
-  /* C[m, panels * panel] = (or, with `add`, +=) A[m, k] B. A's element (i, p) is a[i * row_step + p * k_step], one of the steps
-   * being 1; B is packed, its panels k * panel floats apart; C has rows of `ldc` floats. */
-  void (*gemm)(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
-               int add);
+  fd_cpu_gemm *gemm;
+  fd_cpu_gemm *gemm_apart; /* every product is rounded before it is added: the same bits by every fp32 kernel; NULL with bf16 */
 
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
    * that gemm reads, at most k rows of `panel` floats, padded with zeros. */

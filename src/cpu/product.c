@@ -1,0 +1,86 @@
+/* Products of whole matrices: b is packed by all threads; then each takes tiles of c, one depth of k after the other. */
+#include "cpu/product.h"
+
+#include <string.h>
+
+/* Of c; multiples of every register tile. A block of a's rows of one depth and the tile lie in L2 together. The gap keeps rows of
+ * the copy off each other's lines in L1. */
+enum { TILE_ROWS = 168, TILE_COLUMNS = 256, GAP = 16 };
+
+typedef struct product_call {
+  const fd_product *product;
+  const fd_cpu_kernels *kernels;
+  fd_cpu_gemm *gemm;
+  int padded;     /* columns of the packed b */
+  float *packed;  /* for each depth of k its panels, one behind the other */
+  float *scratch; /* of each thread: a copy of a's block, a tile of c */
+} product_call;
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+static int parts_of(int n, int size) { return (n + size - 1) / size; }
+
+/* One panel of one depth of k. */
+static void pack_item(void *context, int item, int thread) {
+  (void)thread;
+  const product_call *call = context;
+  const fd_product *p = call->product;
+  const fd_cpu_kernels *kernels = call->kernels;
+  int panels = call->padded / kernels->panel, first = item / panels * kernels->depth, column = item % panels * kernels->panel,
+      k = smaller(kernels->depth, p->k - first);
+  size_t ld = (size_t)(p->b_is_transposed ? p->k : p->n);
+  const float *from = p->b_is_transposed ? p->b + (size_t)column * ld + first : p->b + (size_t)first * ld + column;
+  kernels->pack(k, smaller(kernels->panel, p->n - column), from, ld, p->b_is_transposed,
+                call->packed + (size_t)first * (size_t)call->padded + (size_t)column * (size_t)k);
+}
+
+/* Copies the block of rows row.. and of k of length `k` from `first` on; returns the steps of a row and of k. */
+static void copy_block(const fd_product *p, int row, int rows, int first, int k, float *to, size_t step) {
+  if (p->a_is_transposed) {
+    const float *from = p->a + (size_t)first * (size_t)p->m + row;
+    for (int i = 0; i < k; i++) memcpy(to + (size_t)i * step, from + (size_t)i * (size_t)p->m, (size_t)rows * sizeof(float));
+  } else {
+    const float *from = p->a + (size_t)row * (size_t)p->k + first;
+    for (int i = 0; i < rows; i++) memcpy(to + (size_t)i * step, from + (size_t)i * (size_t)p->k, (size_t)k * sizeof(float));
+  }
+}
+
+static size_t scratch_floats(const fd_cpu_kernels *kernels) {
+  return (size_t)TILE_ROWS * (size_t)(kernels->depth + GAP + TILE_COLUMNS);
+}
+
+/* The rows of a finished tile. */
+static void write_tile(const fd_product *p, int row, int rows, int column, int columns, const float *tile) {
+  for (int r = 0; r < rows; r++, tile += TILE_COLUMNS) {
+    float *c = p->c + (size_t)(row + r) * (size_t)p->n + column;
+    if (!p->bias) memcpy(c, tile, (size_t)columns * sizeof *c);
+    for (int j = 0; p->bias && j < columns; j++) c[j] = tile[j] + p->bias[column + j];
+  }
+}
+
+static void tile_item(void *context, int item, int thread) {
+  const product_call *call = context;
+  const fd_product *p = call->product;
+  const fd_cpu_kernels *kernels = call->kernels;
+  int across = parts_of(p->n, TILE_COLUMNS), row = item / across * TILE_ROWS, column = item % across * TILE_COLUMNS,
+      rows = smaller(TILE_ROWS, p->m - row), columns = smaller(TILE_COLUMNS, p->n - column), first = 0;
+  float *block = call->scratch + (size_t)thread * scratch_floats(kernels), *tile = block + TILE_ROWS * (kernels->depth + GAP);
+  size_t step = (size_t)(p->a_is_transposed ? TILE_ROWS : kernels->depth + GAP);
+  do { /* also where there is nothing to sum over */
+    int k = smaller(kernels->depth, p->k - first);
+    copy_block(p, row, rows, first, k, block, step);
+    call->gemm(rows, k, block, p->a_is_transposed ? 1 : step, p->a_is_transposed ? step : 1,
+               call->packed + (size_t)first * (size_t)call->padded + (size_t)column * (size_t)k,
+               parts_of(columns, kernels->panel), tile, TILE_COLUMNS, first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
+  } while ((first += kernels->depth) < p->k);
+  write_tile(p, row, rows, column, columns, tile);
+}
+
+void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product) {
+  product_call call = {.product = product, .kernels = kernels, .gemm = gemm, .padded = fd_round_up(product->n, kernels->panel)};
+  call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)product->k * (size_t)call.padded);
+  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(kernels) * (size_t)fd_pool_threads(cpu->pool));
+  if (!call.packed || !call.scratch) return;
+  fd_pool_run(cpu->pool, parts_of(product->k, kernels->depth) * (call.padded / kernels->panel), pack_item, &call);
+  fd_pool_run(cpu->pool, parts_of(product->m, TILE_ROWS) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
+}

@@ -1,0 +1,19 @@
+/* Products of whole matrices on the CPU: packed, in blocks that stay in caches, by all threads. */
+#ifndef FD_CPU_PRODUCT_H
+#define FD_CPU_PRODUCT_H
+
+#include "cpu/backend.h"
+
+/* c[m, n] = a[m, k] b[k, n] + bias[n]. Every element is one chain over k in order (with the kernels of bf16 a sum of chains), to
+ * which the bias is added last: it depends neither on the threads nor on the other rows and columns of the call. */
+typedef struct fd_product {
+  int m, n, k;
+  const float *a, *b, *bias;            /* bias NULL: none */
+  int a_is_transposed, b_is_transposed; /* the matrix in memory is [k, m], or [n, k] */
+  float *c;
+} fd_product;
+
+/* With `gemm`, one of the kernels'. Takes the slots W1 and TILE; a failure for want of memory is recorded there. */
+void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product);
+
+#endif

@@ -1,0 +1,163 @@
+/* Linear layers by every set of CPU instructions: each sum is the chain that the kernels promise, on any number of threads and
+ * with any other rows in the call. */
+#include "check.h"
+#include "device/device.h"
+#include "values.h"
+
+enum { SETS = 4, THREADS = 2 };
+
+/* The last set rounds the operands of the forward pass to bf16; NULL: this CPU or build has it not. */
+static fd_device *devices[SETS][THREADS];
+
+/* c[m, n] = a b by one chain over k for each element, fused or not. Steps: of a's row and k, of b's k and column. */
+static float *chains(int fused, int m, int n, int k, const float *a, const int a_step[2], const float *b, const int b_step[2]) {
+  float *c = calloc((size_t)(m * n), sizeof *c);
+  for (int i = 0; i < m; i++)
+    for (int p = 0; p < k; p++) {
+      float x = a[i * a_step[0] + p * a_step[1]], *sum = c + (size_t)i * (size_t)n;
+      const float *y = b + p * b_step[0];
+      for (int j = 0; j < n; j++) sum[j] = fused ? fmaf(x, y[j * b_step[1]], sum[j]) : sum[j] + x * y[j * b_step[1]];
+    }
+  return c;
+}
+
+/* Inputs, and what must come out: [0] of kernels without fused instructions, [1] of the others. */
+typedef struct linear_case {
+  int rows, in, out;
+  float *x, *w, *b, *dy, *y[2], *dx[2], *dw[2], *db;
+} linear_case;
+
+/* Backward, products are fused where both sides are wide (src/cpu/linear.c): runs of older versions go on with the same bits. */
+static linear_case make_case(int rows, int in, int out) {
+  linear_case c = {.rows = rows, .in = in, .out = out};
+  c.x = random_floats((size_t)(rows * in), 1), c.w = random_floats((size_t)(in * out), 1), c.b = random_floats((size_t)out, 1);
+  c.dy = random_floats((size_t)(rows * out), 1);
+  for (int fused = 0; fused < 2; fused++) {
+    int back = fused && in > 640 && out > 640;
+    c.y[fused] = chains(fused, rows, out, in, c.x, (int[]){in, 1}, c.w, (int[]){1, in});
+    for (int i = 0; i < rows * out; i++) c.y[fused][i] += c.b[i % out];
+    c.dx[fused] = chains(back, rows, in, out, c.dy, (int[]){out, 1}, c.w, (int[]){in, 1});
+    c.dw[fused] = chains(back, out, in, rows, c.dy, (int[]){1, out}, c.x, (int[]){in, 1});
+  }
+  const float one = 1;
+  c.db = chains(0, 1, out, rows, &one, (int[]){0, 0}, c.dy, (int[]){out, 1});
+  return c;
+}
+
+static void free_case(linear_case *c) {
+  void *all[] = {c->x, c->w, c->b, c->dy, c->y[0], c->y[1], c->dx[0], c->dx[1], c->dw[0], c->dw[1], c->db};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void same_bits(const char *what, float *got, const float *expected, size_t n) {
+  if (!isnan(got[n])) fail_msg("%s: written behind its end", what);
+  for (size_t i = 0; i < n; i++)
+    if (memcmp(got + i, expected + i, sizeof *got))
+      fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)got[i], (double)expected[i]);
+  free(got);
+}
+
+/* The whole layer; then y and dx again, the rows in two calls. `y` is what the forward pass must give. */
+static void check_layer(fd_device *dev, const linear_case *c, const float *y_expected, const float *dx_expected,
+                        const float *dw_expected) {
+  int in = c->in, out = c->out;
+  size_t xs = (size_t)(c->rows * in), ys = (size_t)(c->rows * out), ws = (size_t)(in * out);
+  float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
+  dev->ops.linear_forward(dev, c->rows, in, out, fd_dense(c->x, in), c->w, c->b, fd_dense(y, out));
+  dev->ops.linear_backward(dev, c->rows, 1, in, out, fd_dense(c->x, in), c->w, fd_dense(c->dy, out), fd_dense(dx, in), dw, db);
+  same_bits("y", y, y_expected, ys);
+  same_bits("dx", dx, dx_expected, xs);
+  same_bits("dw", dw, dw_expected, ws);
+  same_bits("db", db, c->db, (size_t)out);
+  y = poison(ys), dx = poison(xs), dw = poison(ws), db = poison((size_t)out);
+  for (int first = 0, half = c->rows / 2, part = 0; part < 2; part++, first = half) {
+    int rows = part ? c->rows - half : half;
+    fd_mat x = fd_dense(c->x + first * in, in), dy = fd_dense(c->dy + first * out, out);
+    dev->ops.linear_forward(dev, rows, in, out, x, c->w, c->b, fd_dense(y + first * out, out));
+    dev->ops.linear_backward(dev, rows, 1, in, out, x, c->w, dy, fd_dense(dx + first * in, in), dw, db);
+  }
+  same_bits("y in two calls", y, y_expected, ys);
+  same_bits("dx in two calls", dx, dx_expected, xs);
+  free(dw), free(db);
+}
+
+static void check_devices(int rows, int in, int out) {
+  linear_case c = make_case(rows, in, out);
+  float *rounded = poison((size_t)(rows * out)); /* no oracle here has the bits of bf16 operands: those of one thread are taken */
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS && devices[s][t]; t++) {
+      fd_device *dev = devices[s][t];
+      int fused = strcmp(dev->simd, "generic") != 0, bf16 = s == SETS - 1;
+      if (bf16 && t == 0) dev->ops.linear_forward(dev, rows, in, out, fd_dense(c.x, in), c.w, c.b, fd_dense(rounded, out));
+      check_layer(dev, &c, bf16 ? rounded : c.y[fused], c.dx[fused], c.dw[fused]);
+    }
+  free(rounded);
+  free_case(&c);
+}
+
+/* Every remainder by register tiles, panels, the tiles of threads and depths of k. */
+static void narrow_layers_are_chains(void **state) {
+  (void)state;
+  static const int edges[] = {1,  2,  5,  6,  7,  8,   9,   13,  14,  15,  16,  17,  28,
+                              31, 32, 33, 63, 65, 167, 168, 169, 255, 256, 257, 511, 513};
+  for (int n = 0; n < 150;) {
+    int size[3];
+    for (int i = 0; i < 3; i++) size[i] = edges[between(0, (int)(sizeof edges / sizeof *edges) - 1)];
+    if (size[0] * size[1] * size[2] > 1 << 20) continue;
+    check_devices(size[0], size[1], size[2]);
+    n++;
+  }
+  check_devices(3, 1025, 640);
+  check_devices(3, 640, 1025);
+}
+
+static void wide_layers_are_chains(void **state) {
+  (void)state;
+  static const int sizes[][3] = {{1, 641, 1025}, {15, 769, 641}, {29, 673, 767}, {2, 641, 4097}, {3, 4096, 641}, {257, 641, 641}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) check_devices(sizes[i][0], sizes[i][1], sizes[i][2]);
+}
+
+/* A gradient over no rows is zero. */
+static void no_rows_give_no_gradient(void **state) {
+  (void)state;
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS && devices[s][t]; t++) {
+      float *w = random_floats(6, 1), *dw = poison(6), *db = poison(2), zero[6] = {0};
+      devices[s][t]->ops.linear_backward(devices[s][t], 0, 1, 3, 2, fd_dense(w, 3), w, fd_dense(w, 2), (fd_mat){0}, dw, db);
+      same_bits("dw", dw, zero, 6);
+      same_bits("db", db, zero, 2);
+      free(w);
+    }
+}
+
+static int open_devices(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  const int simd[SETS] = {FD_SIMD_GENERIC, FD_SIMD_AVX2, FD_SIMD_AVX512, FD_SIMD_AVX512};
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS; t++) {
+      config.device.simd = simd[s];
+      config.device.precision = s == SETS - 1 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
+      config.device.threads = t + 1;
+      if (fd_device_open(&devices[s][t], &config, 0, 1) != FD_OK) devices[s][t] = NULL;
+    }
+  return devices[0][0] == NULL;
+}
+
+static int close_devices(void **state) {
+  (void)state;
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS; t++)
+      if (devices[s][t]) fd_device_close(&devices[s][t]);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(narrow_layers_are_chains),
+      cmocka_unit_test(wide_layers_are_chains),
+      cmocka_unit_test(no_rows_give_no_gradient),
+  };
+  return cmocka_run_group_tests(tests, open_devices, close_devices);
+}
