@@ -27,5 +27,7 @@ fd_status fd_bench_stages(fd_bench *bench);   /* ms of a block's forward and bac
 fd_status fd_bench_data(fd_bench *bench);     /* windows per second of one core */
 fd_status fd_bench_tokens(fd_bench *bench);   /* MB of DNA per second of one core: letters, kmer, nt6, bpe */
 fd_status fd_bench_prepare(fd_bench *bench);  /* MB of FASTA per second of one core, bytes of memory per base */
+fd_status fd_bench_linear(
+    fd_bench *bench); /* of 3 linear layers, 1,760 rows: seconds forward and backward of each, then % of the peak */
 
 #endif

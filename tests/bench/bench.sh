@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: our block against the processor's peak, our training step and inference against PyTorch's (fp32, same model, batch and cores),
+# make bench: our block and linear layers against the processor's peak, our training step and inference against PyTorch's (fp32, same model, batch and cores),
 # memory, threads against ranks, and the data path. All programs stay alive and take turns in one run.
 #   TORCH=0 leaves PyTorch out, else it is set up in a virtual environment of its own; COMPILE=0 leaves torch.compile out (it takes minutes
 #   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given.
@@ -41,15 +41,17 @@ if [ "$torch" != 0 ] && ! $python -c 'import torch' 2>/dev/null; then
   python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
 fi
 if [ "$torch" != 0 ] && [ "$compile" != 0 ] && ! command -v g++ >/dev/null; then launch/dependencies.sh g++ python3-dev || compile=0; fi
-counts=$all
+counts=$all layers=("768 -> 768" "768 -> 3,072" "3,072 -> 768") passes=(forward backward)
 [ "$full" = 0 ] || [ "$all" = 1 ] || counts="1 $all"
 mpi="mpirun -n 2 --bind-to none --oversubscribe"
 [ "$(id -u)" = 0 ] && mpi="$mpi --allow-run-as-root"
 for t in $counts; do
   start block$t "$BENCH" block device.threads=$t
   start bf16_$t "$BENCH" block device.threads=$t device.precision=bf16
+  start linear$t "$BENCH" linear device.threads=$t
   start step$t "$BENCH" step device.threads=$t train.batch=$batch
   start infer$t "$BENCH" infer device.threads=$t train.batch=$batch
+  [ "$torch" = 0 ] || start torch_linear$t $python -W ignore tests/bench/torch_step.py linear "$t" 1
   [ "$torch" = 0 ] || start torch_step$t $python -W ignore tests/bench/torch_step.py step "$t" "$batch"
   [ "$torch" = 0 ] || start torch_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch"
 done
@@ -97,6 +99,7 @@ for t in $counts; do
   row "block backward, threads: $t (% of that peak)" block$t 5
   row "block forward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 2
   row "block backward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 3
+  for i in 0 1 2 3 4 5; do row "linear ${layers[i / 2]} ${passes[i % 2]}, threads: $t (% of that peak)" linear$t $((i + 7)); done
   row "training step, threads: $t (s)" step$t
   row "training step, PyTorch eager, threads: $t (s)" torch_step$t
   row "inference, threads: $t (s)" infer$t
@@ -128,6 +131,7 @@ if have stages; then
 fi
 echo "ratios of the medians"
 for t in $counts; do
+  for i in 0 1 2 3 4 5; do ratio "  linear ${layers[i / 2]} ${passes[i % 2]}, PyTorch / findna, threads: $t" torch_linear$t linear$t $((i + 1)); done
   ratio "  training step, PyTorch eager / findna, threads: $t" torch_step$t step$t
   ratio "  inference, PyTorch eager / findna, threads: $t" torch_infer$t infer$t
 done

@@ -5,12 +5,11 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/sort.h"
 #include "bench.h"
 #include "cpu/backend.h"
-#include "peak.h"
+#include "measure.h"
 
-enum { TOKENS = 1010, PEAK_ROUNDS = 300000, ROUNDS = 5, COLUMNS = 5 };
+enum { TOKENS = 1010, COLUMNS = 5 };
 
 typedef struct block_bench {
   fd_device *dev;
@@ -21,30 +20,6 @@ typedef struct block_bench {
   double flops; /* of the forward pass */
 } block_bench;
 
-static double (*peak_of(const char *simd))(long) {
-#ifdef FD_WITH_avx512bf16
-  if (!strcmp(simd, "avx512bf16")) return fd_peak_avx512bf16;
-#endif
-#ifdef FD_WITH_avx512
-  if (!strcmp(simd, "avx512")) return fd_peak_avx512;
-#endif
-#ifdef FD_WITH_avx2
-  if (!strcmp(simd, "avx2")) return fd_peak_avx2;
-#endif
-  (void)simd;
-  return fd_peak_generic;
-}
-
-static fd_status random_floats(float **x, size_t n) {
-  FD_TRY(fd_alloc(x, n, sizeof **x, "benchmark"));
-  for (size_t i = 0; i < n; i++) {
-    uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, i);
-    (*x)[i] = 0.2f * fd_unit(word[0]) - 0.1f;
-  }
-  return FD_OK;
-}
-
 static fd_status prepare(fd_bench *bench, block_bench *b) {
   const fd_config *c = &bench->config;
   int d = (int)c->model.channels, h = (int)c->model.hidden, count = (int)c->train.batch, *start;
@@ -54,19 +29,19 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   FD_TRY(fd_alloc(&start, (size_t)count + 1, sizeof *start, "benchmark"));
   for (int i = 0; i <= count; i++) start[i] = i * TOKENS;
   b->seqs = (fd_seqs){.count = count, .cls = (int)c->model.cls, .parts = 1, .start = start};
-  FD_TRY(random_floats(&b->x, rows * dn));
-  FD_TRY(random_floats(&b->z, rows * hn));
-  FD_TRY(random_floats(&b->y, rows * dn));
-  FD_TRY(random_floats(&b->dy, rows * dn));
-  FD_TRY(random_floats(&b->dx, rows * dn));
-  FD_TRY(random_floats(&w1, dn * hn));
-  FD_TRY(random_floats(&w2, dn * hn));
-  FD_TRY(random_floats(&b1, hn));
-  FD_TRY(random_floats(&b2, dn));
-  FD_TRY(random_floats(&b->grads.w1, dn * hn));
-  FD_TRY(random_floats(&b->grads.w2, dn * hn));
-  FD_TRY(random_floats(&b->grads.b1, hn));
-  FD_TRY(random_floats(&b->grads.b2, dn));
+  FD_TRY(fd_bench_floats(&b->x, rows * dn));
+  FD_TRY(fd_bench_floats(&b->z, rows * hn));
+  FD_TRY(fd_bench_floats(&b->y, rows * dn));
+  FD_TRY(fd_bench_floats(&b->dy, rows * dn));
+  FD_TRY(fd_bench_floats(&b->dx, rows * dn));
+  FD_TRY(fd_bench_floats(&w1, dn * hn));
+  FD_TRY(fd_bench_floats(&w2, dn * hn));
+  FD_TRY(fd_bench_floats(&b1, hn));
+  FD_TRY(fd_bench_floats(&b2, dn));
+  FD_TRY(fd_bench_floats(&b->grads.w1, dn * hn));
+  FD_TRY(fd_bench_floats(&b->grads.w2, dn * hn));
+  FD_TRY(fd_bench_floats(&b->grads.b1, hn));
+  FD_TRY(fd_bench_floats(&b->grads.b2, dn));
   b->block = (fd_mixer){d, h, (int)c->model.track, w1, b1, w2, b2};
   b->flops = 4.0 * (double)rows * d * h;
   return FD_OK;
@@ -87,43 +62,24 @@ static double backward(const block_bench *b) {
   return fd_seconds() - start;
 }
 
-static void peak_item(void *context, int item, int thread) {
-  (void)item, (void)thread;
-  double (*peak)(long) = *(double (**)(long))context;
-  peak(PEAK_ROUNDS);
-}
-
-/* The median of a column of `rounds` rows, the first of which was a warm-up. */
-static double median(double (*rows)[COLUMNS], int column) {
-  double value[ROUNDS];
-  for (int i = 0; i < ROUNDS; i++) value[i] = rows[i + 1][column];
-  fd_sort(value, ROUNDS);
-  return value[ROUNDS / 2];
-}
-
 fd_status fd_bench_block(fd_bench *bench) {
   block_bench b;
+  double row[FD_BENCH_ROUNDS + 1][COLUMNS];
   FD_TRY(prepare(bench, &b)); /* the program ends with the measurement: nothing is released */
-  fd_pool *pool = fd_cpu_of(b.dev)->pool;
-  int threads = fd_pool_threads(pool);
-  double (*peak)(long) = peak_of(b.dev->simd), flops = peak(1000) / 1000 * PEAK_ROUNDS * threads, row[ROUNDS + 1][COLUMNS];
   while (fd_bench_next(bench)) {
-    for (int i = 0; i <= ROUNDS; i++) {
-      double start = fd_seconds();
-      fd_pool_run(pool, threads, peak_item, (void *)&peak);
-      double best = flops / (fd_seconds() - start) * 1e-9, there = b.flops / forward(&b) * 1e-9,
-             back = 2 * b.flops / backward(&b) * 1e-9;
+    for (int i = 0; i <= FD_BENCH_ROUNDS; i++) {
+      double best = fd_bench_peak(b.dev) * 1e-9, there = b.flops / forward(&b) * 1e-9, back = 2 * b.flops / backward(&b) * 1e-9;
       memcpy(row[i], (double[COLUMNS]){best, there, back, 100 * there / best, 100 * back / best}, sizeof row[i]);
     }
-    for (int c = 0; c < COLUMNS; c++) fprintf(bench->out, "%.1f%s", median(row, c), c + 1 < COLUMNS ? " " : "\n");
+    fd_bench_print_medians(bench->out, row[0], COLUMNS);
   }
   return FD_OK;
 }
 
 /* Stand-ins that leave a stage out; what they should have written keeps its old values. */
 static void no_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
-                    size_t ldc, int add) {
-  (void)m, (void)k, (void)a, (void)row_step, (void)k_step, (void)b, (void)panels, (void)c, (void)ldc, (void)add;
+                    size_t ldc, int start) {
+  (void)m, (void)k, (void)a, (void)row_step, (void)k_step, (void)b, (void)panels, (void)c, (void)ldc, (void)start;
 }
 static void no_pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
   (void)k, (void)columns, (void)from, (void)ld, (void)transposed, (void)to;
@@ -151,7 +107,6 @@ fd_status fd_bench_stages(fd_bench *bench) {
   bench->config.device.threads = 1;
   FD_TRY(prepare(bench, &b));
   fd_cpu *cpu = fd_cpu_of(b.dev);
-  double (*peak)(long) = peak_of(b.dev->simd);
   fd_cpu_kernels whole = *cpu->kernels, variant[5] = {whole, whole, whole, whole, whole};
   variant[1].gemm = no_gemm;
   variant[2].pack = no_pack;
@@ -159,8 +114,7 @@ fd_status fd_bench_stages(fd_bench *bench) {
   variant[4].gemm = no_gemm, variant[4].pack = no_pack, variant[4].bias_gelu = no_gelu, variant[4].gelu_backward = no_slope;
   forward(&b), backward(&b);
   while (fd_bench_next(bench)) {
-    double start = fd_seconds(), flops = peak(PEAK_ROUNDS), rate = flops / (fd_seconds() - start);
-    fprintf(bench->out, "%.3f %.3f", 1e3 * b.flops / rate, 1e3 * isolated_tiles(&b));
+    fprintf(bench->out, "%.3f %.3f", 1e3 * b.flops / fd_bench_peak(b.dev), 1e3 * isolated_tiles(&b));
     for (int i = 0; i < 5; i++) {
       cpu->kernels = &variant[i];
       double there = forward(&b);

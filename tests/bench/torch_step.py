@@ -1,7 +1,9 @@
-"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|product THREADS BATCH [DEVICE]. The same model, on the CPU (the default)
-in fp32, on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices. Measures once for each line on standard input and prints
+"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|linear|product THREADS BATCH [DEVICE]. The same model, on the CPU (the default)
+in fp32, on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices; `linear` prints
+seconds of the forward and of the backward pass of three layers instead. Measures once for each line on standard input and prints
 seconds and the MB of memory: on the CPU what the process took beyond importing PyTorch, on a GPU the largest that PyTorch allocated."""
 import resource
+import statistics
 import sys
 import time
 
@@ -113,16 +115,37 @@ def product():
     left @ right
 
 
+if kind == "linear":
+    layers = [torch.nn.Linear(*sizes) for sizes in ((768, 768), (768, 3072), (3072, 768))]
+
+
+def linear():
+    medians = []
+    for layer in layers:
+        rows, dy = torch.randn(1760, layer.in_features, requires_grad=True), torch.randn(1760, layer.out_features)
+        rounds = []
+        for _ in range(6):
+            layer.zero_grad(set_to_none=True)
+            rows.grad = None
+            start = time.perf_counter()
+            y = layer(rows)
+            middle = time.perf_counter()
+            y.backward(dy)
+            rounds.append((middle - start, time.perf_counter() - middle))
+        medians += [statistics.median(passes) for passes in zip(*rounds[1:])]
+    return " ".join(f"{m:.6f}" for m in medians)
+
+
 def wait():
     if gpu:
         torch.cuda.synchronize()
 
 
-measured = {"infer": infer, "finetune": finetune, "embed": embed, "product": product}.get(kind, step)
+measured = {"infer": infer, "finetune": finetune, "embed": embed, "linear": linear, "product": product}.get(kind, step)
 measured()
 wait()
 for _ in sys.stdin:
     start = time.perf_counter()
-    measured()
+    line = measured()
     wait()
-    print(f"{time.perf_counter() - start:.6f} {memory() - before:.1f}", flush=True)
+    print(line or f"{time.perf_counter() - start:.6f} {memory() - before:.1f}", flush=True)
