@@ -27,6 +27,9 @@ typedef struct work {
   int sequence, head, first_query, first_key, queries, keys, keys_padded; /* first: rows of the packs */
   float *k_down, *v_down, *k_along, *v_along; /* packed: k^T and v^T [dim, KEYS], k and v [KEYS, dim] */
   float *bias, *key_at;                       /* [KEYS] */
+  int draws, *slot;                           /* of dropout: different draws of these keys; which bits each key has */
+  uint32_t *groups;                           /* [KEYS] what is drawn */
+  uint16_t *bits;                             /* [KEYS, PER_DRAW] */
   float *s, *d, *kept;                        /* [tile, KEYS]: scores, gradients, factors of dropout */
   float *query_at, *most, *sum;               /* [longest]; backward: lse in powers of two, dy y */
   float *acc;                                 /* [longest, dim_padded]: y or dq */
@@ -52,6 +55,8 @@ static size_t divide_scratch(const attention_call *c, work *w, float *base, int 
   w->k_down = take(base, &used, c->a->dim, KEYS), w->v_along = take(base, &used, KEYS, c->dim_padded);
   w->bias = take(base, &used, KEYS, 1), w->key_at = take(base, &used, KEYS, 1);
   w->s = take(base, &used, c->tile, KEYS), w->kept = take(base, &used, c->tile, c->a->dropout > 0 ? KEYS : 0);
+  w->slot = (void *)take(base, &used, KEYS, 1), w->groups = (void *)take(base, &used, KEYS, 1);
+  w->bits = (void *)take(base, &used, KEYS, PER_DRAW / 2);
   w->query_at = take(base, &used, longest, 1), w->most = take(base, &used, longest, 1), w->sum = take(base, &used, longest, 1);
   w->acc = take(base, &used, longest, c->dim_padded);
   if (!backward) return used;
@@ -73,6 +78,16 @@ static void pack(const attention_call *c, int n, int columns, const float *from,
 
 static float place_of(const int *position, int row, int first) { return (float)(position ? position[row] : row - first); }
 
+/* Which draws the keys of a block need; keys side by side share them. */
+static void find_draws(work *w) {
+  w->draws = 0;
+  for (int j = 0; j < w->keys; j++) {
+    uint32_t key = (uint32_t)w->key_at[j];
+    if (w->draws == 0 || w->groups[w->draws - 1] != key / PER_DRAW) w->groups[w->draws++] = key / PER_DRAW;
+    w->slot[j] = (w->draws - 1) * PER_DRAW + (int)(key % PER_DRAW);
+  }
+}
+
 /* The keys from number `at` of the sequence on. */
 static void load_keys(const attention_call *c, work *w, int at, int all) {
   int first = c->keys->start[w->sequence];
@@ -85,6 +100,7 @@ static void load_keys(const attention_call *c, work *w, int at, int all) {
     w->key_at[j] = j < w->keys ? place_of(c->a->key_position, row, first) : 0;
   }
   pack(c, w->keys, c->a->dim, row_of(c, c->k, w->first_key, w->head), c->k.stride, 1, w->k_down);
+  if (c->a->dropout > 0) find_draws(w);
 }
 
 static fd_cpu_scores scores_of(const attention_call *c, const work *w, int first, int rows) {
@@ -99,20 +115,14 @@ static fd_cpu_scores scores_of(const attention_call *c, const work *w, int first
                          .query_at = w->query_at + first};
 }
 
-/* kept[rows, keys]: 0, or 1 / (1 - rate). Keys side by side share a draw. */
+/* kept[rows, keys]: 0, or 1 / (1 - rate). */
 static void draw_kept(const attention_call *c, const work *w, int first, int rows) {
-  uint32_t word[4], limit = fd_dropout_limit(c->a->dropout);
+  uint32_t limit = fd_dropout_limit(c->a->dropout);
   float factor = 1 / (1 - c->a->dropout), *kept = w->kept;
   for (int i = 0; i < rows; i++, kept += w->keys_padded) {
-    int query = (int)w->query_at[first + i], group = -1;
-    memset(kept, 0, (size_t)w->keys_padded * sizeof *kept);
-    for (int j = 0; j < w->keys; j++) {
-      int key = (int)w->key_at[j];
-      if (key / PER_DRAW != group)
-        fd_philox(word, c->a->key, c->queries->draws[w->sequence], fd_attention_counter(c->a->layer, w->head, query, key));
-      group = key / PER_DRAW;
-      kept[j] = fd_attention_bits(word, key) < limit ? 0 : factor;
-    }
+    c->cpu->kernels->draw(w->draws, w->groups, c->a->key, c->queries->draws[w->sequence],
+                          fd_attention_counter(c->a->layer, w->head, (int)w->query_at[first + i], 0), w->bits);
+    for (int j = 0; j < w->keys_padded; j++) kept[j] = j >= w->keys || w->bits[w->slot[j]] < limit ? 0 : factor;
   }
 }
 

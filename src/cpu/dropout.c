@@ -1,9 +1,10 @@
 /* Dropout on the CPU: masks are drawn again where they are needed, never stored. */
 #include "cpu/backend.h"
 
-enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */ };
+enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */, DRAWS = 32 /* at a time */ };
 
 typedef struct dropout_call {
+  const fd_cpu_kernels *kernels;
   const fd_seqs *seqs;
   int channels, layer;
   float rate;
@@ -14,24 +15,21 @@ typedef struct dropout_call {
   fd_mat in_place;
 } dropout_call;
 
-/* The factors of PER_DRAW channels from number 8 * group on. */
-static void draw_factors(const dropout_call *c, uint64_t draw, int position, int group, float factor[PER_DRAW]) {
-  uint32_t word[4], limit = (uint32_t)((double)c->rate * 65536);
-  float kept = 1 / (1 - c->rate);
-  fd_philox(word, c->key, draw, (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16 | (uint64_t)group);
-  for (int i = 0; i < PER_DRAW; i++) factor[i] = (word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept;
-}
-
 static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at) {
-  for (int first = 0; first < c->channels; first += PER_DRAW) {
-    float factor[PER_DRAW];
-    int count = c->channels - first < PER_DRAW ? c->channels - first : PER_DRAW;
-    draw_factors(c, draw, position, first / PER_DRAW, factor);
+  uint32_t limit = fd_dropout_limit(c->rate), groups[DRAWS];
+  uint16_t bits[DRAWS * PER_DRAW];
+  float kept = 1 / (1 - c->rate);
+  for (int first = 0; first < c->channels; first += DRAWS * PER_DRAW) {
+    int rest = c->channels - first, count = rest < DRAWS * PER_DRAW ? rest : DRAWS * PER_DRAW;
+    for (int i = 0; i < DRAWS; i++) groups[i] = (uint32_t)(first / PER_DRAW + i);
+    c->kernels->draw((count + PER_DRAW - 1) / PER_DRAW, groups, c->key, draw,
+                     (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16, bits);
     for (int i = 0; i < count; i++) {
       size_t k = at + (size_t)(first + i);
-      if (c->in_place.at) ((float *)c->in_place.at)[k] *= factor[i];
-      else if (c->y) c->y[k] = c->x[k] + factor[i] * (c->y[k] - c->x[k]);
-      else c->masked[k] = factor[i] * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
+      float factor = bits[i] < limit ? 0 : kept;
+      if (c->in_place.at) ((float *)c->in_place.at)[k] *= factor;
+      else if (c->y) c->y[k] = c->x[k] + factor * (c->y[k] - c->x[k]);
+      else c->masked[k] = factor * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
     }
   }
 }
@@ -49,6 +47,7 @@ static void dropout_item(void *context, int item, int thread) {
 }
 
 static void run(fd_device *dev, dropout_call *call) {
+  call->kernels = fd_cpu_of(dev)->kernels;
   fd_pool_run(fd_cpu_of(dev)->pool, (fd_seqs_rows(call->seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, dropout_item, call);
 }
 

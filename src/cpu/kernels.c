@@ -128,7 +128,7 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS,         PANEL,         WIDE,          DEPTH,        gemm,   GEMM_APART,
-    pack,         bias_gelu,    gelu_backward, add,           sum_squares,  adamw,  ema,
-    act_forward,  act_backward, norm_forward,  norm_backward, norm_weights, soften, soften_backward,
+    TEXT(FD_ISA), ROWS,          PANEL,        WIDE,        DEPTH,           gemm, GEMM_APART,  pack,
+    bias_gelu,    gelu_backward, add,          sum_squares, adamw,           ema,  act_forward, act_backward,
+    norm_forward, norm_backward, norm_weights, soften,      soften_backward, draw,
 };

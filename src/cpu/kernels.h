@@ -77,6 +77,9 @@ typedef struct fd_cpu_kernels {
 
   /* Products q k to probabilities p, dy v to scale p (dy v - delta), in place; lse is times log2 e. */
   void (*soften_backward)(const fd_cpu_scores *c, float *s, float *d, const float *lse, const float *delta, float scale);
+
+  /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); no sum passes 32 bits. */
+  void (*draw)(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits);
 } fd_cpu_kernels;
 
 extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;

@@ -1,4 +1,5 @@
-/* Part of kernels.c: activations and normalization of rows. Before it come normal_cdf, gelu_slope and exp2_negative. */
+/* Part of kernels.c: activations, normalization and random bits of rows. Before it come normal_cdf, gelu_slope and exp2_negative.
+ */
 #ifndef FD_CPU_ROW_KERNELS_H
 #define FD_CPU_ROW_KERNELS_H
 
@@ -126,6 +127,26 @@ static void norm_weights(int rows, int n, const float *x, size_t x_ld, const flo
     }
     if (dw) v_store_part(dw + j, w, part);
     if (db) v_store_part(db + j, b, part);
+  }
+}
+
+/* fd_philox, LANES / 2 counters at a time; only the lower halves of 64-bit lanes count. */
+static void draw(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits) {
+  enum { EACH = LANES / 2 };
+  for (int first = 0; first < n; first += EACH) {
+    vlong a = {0}, b = (low >> 32) - (vlong){0}, c = (high & 0xffffffffu) - (vlong){0}, d = (high >> 32) - (vlong){0},
+          p = 0xD2511F53u - (vlong){0}, q = 0xCD9E8D57u - (vlong){0};
+    uint32_t k0 = key.word[0], k1 = key.word[1];
+    for (int i = 0; i < EACH && first + i < n; i++) a[i] = (uint32_t)low + groups[first + i];
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+      vlong by_a = v_multiply_low(a, p), by_c = v_multiply_low(c, q);
+      a = by_c >> 32 ^ b ^ (uint64_t)k0, c = by_a >> 32 ^ d ^ (uint64_t)k1;
+      b = by_c, d = by_a;
+    }
+    for (int i = 0; i < EACH && first + i < n; i++, bits += 8) {
+      bits[0] = (uint16_t)a[i], bits[1] = (uint16_t)(a[i] >> 16), bits[2] = (uint16_t)b[i], bits[3] = (uint16_t)(b[i] >> 16);
+      bits[4] = (uint16_t)c[i], bits[5] = (uint16_t)(c[i] >> 16), bits[6] = (uint16_t)d[i], bits[7] = (uint16_t)(d[i] >> 16);
+    }
   }
 }
 

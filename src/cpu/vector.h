@@ -42,6 +42,19 @@ INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
 #endif
 }
 
+/* Products of the lower halves of 64-bit lanes, whole. */
+typedef uint64_t vlong __attribute__((vector_size(4 * LANES)));
+
+INLINE vlong v_multiply_low(vlong a, vlong b) {
+#if defined(__AVX512F__)
+  return (vlong)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+  return (vlong)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
+
 INLINE vfloat v_min(vfloat a, vfloat b) {
   vint less = a < b;
   return (vfloat)(((vint)a & less) | ((vint)b & ~less));
