@@ -190,6 +190,45 @@ static void attention_once(int n) {
 
 static void attention_equals_plain_and_finite_differences(void **state) { (void)state, on_each(48, attention_once); }
 
+/* y, dq, dk and dv of self-attention, [rows, width] each, of rows of the pack that hold q, k, v side by side, from `first` on. */
+static float *attend_there(const fd_seqs *seqs, const fd_attention *a, const float *qkv, const float *dy, int first) {
+  fd_device *dev = on->dev;
+  int width = a->heads * a->dim, rows = fd_seqs_rows(seqs);
+  fd_seqs beside = put_seqs(dev, seqs);
+  fd_mat x = rows_there(qkv + (size_t)first * 3 * (size_t)width, rows, 3 * width), y = rows_there(NULL, rows, width),
+         dys = rows_there(dy + (size_t)first * (size_t)width, rows, width), dx = rows_there(qkv, rows, 3 * width);
+  float *lse = floats_there(NULL, (size_t)(rows * a->heads)), *out = hold(malloc((size_t)(rows * 4 * width + 1) * sizeof *out));
+  fd_mat part[6];
+  for (int i = 0; i < 3; i++) part[i] = fd_mat_columns(x, i * width), part[3 + i] = fd_mat_columns(dx, i * width);
+  dev->ops.attention_forward(dev, &beside, &beside, a, part[0], part[1], part[2], y, lse);
+  dev->ops.attention_backward(dev, &beside, &beside, a, part[0], part[1], part[2], y, lse, dys, part[3], part[4], part[5]);
+  const float *ys = hold(get_rows(dev, y, rows, width)), *dxs = hold(get_rows(dev, dx, rows, 3 * width));
+  for (int r = 0; r < rows; r++) {
+    memcpy(out + r * 4 * width, ys + r * width, (size_t)width * sizeof *out);
+    memcpy(out + r * 4 * width + width, dxs + r * 3 * width, (size_t)(3 * width) * sizeof *out);
+  }
+  fd_seqs_destroy(&beside, dev);
+  return out;
+}
+
+/* Nor what else is in the pack: a sequence alone gives the bits that it gives among others. */
+static void place_once(int n) {
+  fd_seqs seqs = random_seqs(1, n % 3 ? 50 : 300);
+  hold(seqs.start);
+  uint64_t draws[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  seqs.draws = draws;
+  int last = seqs.count - 1, rows = fd_seqs_rows(&seqs), first = seqs.start[last], alone_start[2] = {0, rows - first},
+      heads = between(1, 3), width = heads * 16;
+  fd_attention a = {.heads = heads, .dim = 16, .scale = 0.25f, .dropout = n % 2 ? 0.2f : 0, .layer = 1};
+  float *qkv = some((size_t)(rows * 3 * width), 2), *dy = some((size_t)(rows * width), 1);
+  fd_seqs alone = {.count = 1, .cls = 1, .parts = 1, .start = alone_start, .draws = draws + last};
+  const float *together = attend_there(&seqs, &a, qkv, dy, 0), *by_itself = attend_there(&alone, &a, qkv, dy, first);
+  assert_memory_equal(by_itself, together + (size_t)first * 4 * (size_t)width,
+                      (size_t)((rows - first) * 4 * width) * sizeof *qkv);
+}
+
+static void attention_does_not_depend_on_place(void **state) { (void)state, on_each(9, place_once); }
+
 #define case_attention_forward attention_equals_plain_and_finite_differences
 #define case_attention_backward attention_equals_plain_and_finite_differences
 

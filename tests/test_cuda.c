@@ -575,6 +575,7 @@ int main(void) {
       cmocka_unit_test(passes_may_be_graphs),
       cmocka_unit_test(a_graph_without_memory_is_told),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
+      cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(changed_weights_are_seen),
       cmocka_unit_test(nccl_link_of_one_rank),
   };

@@ -403,6 +403,40 @@ static void bits_do_not_depend_on_threads(void **state) {
   }
 }
 
+/* What else has sums over rows or several items a row. */
+static void bits_of_rows_do_not_depend_on_threads(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  fd_seqs seqs = random_seqs(1, 700);
+  uint64_t draws[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  seqs.draws = draws;
+  enum { HEADS = 3, WIDTH = HEADS * 40, IDS = 50 };
+  int rows = fd_seqs_rows(&seqs), *ids = malloc((size_t)rows * sizeof *ids);
+  size_t size = (size_t)rows * WIDTH, all = 5 * size + (size_t)rows * (HEADS + 2) + (IDS + 2) * WIDTH;
+  float *x = random_floats(size, 1), *dy = random_floats(size, 1), *first = NULL;
+  for (int r = 0; r < rows; r++) ids[r] = between(-1, IDS - 1);
+  fd_attention a = {.heads = HEADS, .dim = 40, .scale = 0.2f, .dropout = 0.1f};
+  fd_norm norm = {WIDTH, 0, 1e-5f, dy, dy};
+  for (int threads = 1; threads < 9; threads += threads < 3 ? 1 : 5) {
+    config.device.threads = threads;
+    fd_device *dev;
+    assert_ok(fd_device_open(&dev, &config, 0, 1));
+    float *out = poison(all), *rest = out + 5 * size, *lse = rest + (IDS + 2) * WIDTH, *stats = lse + (size_t)rows * HEADS;
+    fd_mat m[7] = {fd_dense(x, WIDTH), fd_dense(dy, WIDTH)};
+    for (size_t i = 0; i < 5; i++) m[2 + i] = fd_dense(out + i * size, WIDTH);
+    dev->ops.attention_forward(dev, &seqs, &seqs, &a, m[0], m[1], m[0], m[2], lse);
+    dev->ops.attention_backward(dev, &seqs, &seqs, &a, m[0], m[1], m[0], m[2], lse, m[1], m[3], m[4], m[5]);
+    dev->ops.norm_forward(dev, rows, &norm, m[0], m[6], stats);
+    dev->ops.norm_backward(dev, rows, 1, &norm, m[0], stats, m[1], m[6], rest, rest + WIDTH);
+    dev->ops.lookup_backward(dev, rows, 1, WIDTH, IDS, ids, m[1], rest + 2 * WIDTH);
+    if (first) assert_memory_equal(out, first, all * sizeof *out), free(out);
+    else first = out;
+    fd_device_close(&dev);
+  }
+  free(x), free(dy), free(first), free(ids), free(seqs.start);
+}
+
 /* A row's result does not depend on its place: rolled input gives rolled output, bit for bit; nor on what else is in the pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
   (void)state;
@@ -547,6 +581,8 @@ int main(void) {
       cmocka_unit_test(plain_backward_equals_finite_differences),
       cmocka_unit_test(gelu_is_exact_to_fp32),
       cmocka_unit_test(bits_do_not_depend_on_threads),
+      cmocka_unit_test(bits_of_rows_do_not_depend_on_threads),
+      cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
   };
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);

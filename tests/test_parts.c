@@ -22,10 +22,25 @@ typedef struct pass_case {
   int d, h;
   float *x, *dy, *logits, *centre, *w1, *b1, *w2, *b2; /* weights are used by a block and, w1 and b1, by a linear layer */
   uint8_t *labels, *mask;
-  size_t sums; /* of gradients: of the block, then of the layer */
+  size_t sums; /* of gradients: of the block, of the layer, of [CLS] tokens, of a normalization, of a table */
 } pass_case;
 
-enum { PASS_CLS = 2 * 3, PASS_DOUBLES = 2 + PASS_CLS }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
+enum { PASS_IDS = 3, PASS_CLS = 2 * 3, PASS_DOUBLES = 2 + PASS_CLS }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
+
+/* Gradients of a normalization's two vectors and of a table of PASS_IDS rows, from row `at` of the case on. */
+static void run_rows(const pass_case *c, fd_device *dev, size_t at, int parts, fd_mat x, fd_mat dy, fd_mat y, const float *w,
+                     float *sums) {
+  int rows = parts * c->rows, *ids = malloc((size_t)rows * sizeof *ids);
+  for (int r = 0; r < rows; r++) ids[r] = c->labels[at + (size_t)r] % (PASS_IDS + 1) - 1;
+  int *ids_there = put(dev, ids, (size_t)rows * sizeof *ids);
+  float *stats = put(dev, NULL, 2 * (size_t)rows * sizeof *stats);
+  fd_norm norm = {c->d, c->d % 2, 1e-5f, w, NULL};
+  dev->ops.norm_forward(dev, rows, &norm, x, y, stats);
+  dev->ops.norm_backward(dev, rows, parts, &norm, x, stats, dy, y, sums, sums + c->d);
+  dev->ops.lookup_backward(dev, rows, parts, c->d, PASS_IDS, ids_there, dy, sums + 2 * c->d);
+  dev->release(dev, stats), dev->release(dev, ids_there);
+  free(ids);
+}
 
 /* Everything that is summed over the rows of micro-batches first .. first + parts - 1, in one pass. */
 static void run_pass(const pass_case *c, int kind, int first, int parts, float *sums, double *doubles, float *dx) {
@@ -47,6 +62,7 @@ static void run_pass(const pass_case *c, int kind, int first, int parts, float *
   dev->ops.mixer_backward(dev, &seqs, &block, x, (fd_mat){0}, dy, dxs, &g);
   dev->ops.linear_backward(dev, rows, parts, c->d, c->d, x, weights[0], dy, layer, layer_out, layer_out + d * d);
   dev->ops.cls_add_backward(dev, &seqs, 3, dy, layer_out + d * d + d);
+  run_rows(c, dev, at, parts, x, dy, layer, weights[3], layer_out + d * d + d + PASS_CLS);
   dev->ops.mnm_loss(dev, &seqs, logits, labels, mask, 0, 0, 1, 1, dlogits, &statistics[0]);
   dev->ops.cl_loss(dev, &seqs, 3, x, dy, centre, 0, 0.5f, 0.3f, 1, dxs, NULL, NULL, &statistics[1]);
   dev->ops.cls_sum(dev, &seqs, 3, dy, &statistics[2]);
@@ -71,8 +87,8 @@ static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
     c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
     if (n == KINDS) c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2; /* more than a chunk each */
     size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
-    c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS;
-    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d, c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS; /* w1 is the layer's, too */
+    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 is the layer's, too */
+    c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS + (2 + PASS_IDS) * d;
     c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
     c.centre = random_floats(6, 1);
     c.w1 = random_values(d * h, 0.5f), c.b1 = random_values(h, 1), c.w2 = random_values(d * h, 0.5f), c.b2 = random_values(d, 1);
