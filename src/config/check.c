@@ -31,10 +31,9 @@ static int check_encoder(const fd_config *c, const char *name) {
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int of_one = o->change >= FD_CHANGE_CHORDMIXER;
     if (!of_one || fd_option_shapes(o, c->model.encoder)) continue;
-    if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, sizeof(int64_t))) continue; /* all are INT */
+    if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, sizeof(int64_t))) continue; /* all are INT or REAL */
     good = 0;
-    (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with model.encoder: %s", name, o->section, o->name,
-                  c->model.encoder == FD_ARCH_TRANSFORMER ? "transformer" : "chordmixer");
+    (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with this model.encoder", name, o->section, o->name);
   }
   return good;
 }
@@ -69,7 +68,7 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        (long long)c->task.outputs);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
        name);
-  NEED(c->model.encoder != FD_ARCH_TRANSFORMER || c->model.channels % (2 * c->model.heads) == 0,
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || (!c->model.recompute && c->task.dropout == 0),

@@ -197,8 +197,12 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   } else {
     fprintf(out, "%.15g to %.15g", o->min, o->max);
   }
-  static const char *const changes[] = {"free", "frozen", "frozen; of the model", "frozen; of the model `chordmixer`",
-                                        "frozen; of the model `transformer`"};
+  static const char *const changes[] = {"free",
+                                        "frozen",
+                                        "frozen; of the model",
+                                        "frozen; of the model `chordmixer`",
+                                        "frozen; of models with attention",
+                                        "frozen; of models over ids"};
   fprintf(out, " | %s | %s |\n", changes[o->change], o->help);
 }
 

@@ -10,7 +10,14 @@
 typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_OPTION_CHOICE, FD_OPTION_TEXT } fd_option_kind;
 
 /* What may change, and who has it; see schema.def. */
-typedef enum fd_change { FD_CHANGE_FREE, FD_CHANGE_FROZEN, FD_CHANGE_SHAPE, FD_CHANGE_CHORDMIXER, FD_CHANGE_TRANSFORMER } fd_change;
+typedef enum fd_change {
+  FD_CHANGE_FREE,
+  FD_CHANGE_FROZEN,
+  FD_CHANGE_SHAPE,
+  FD_CHANGE_CHORDMIXER,
+  FD_CHANGE_TRANSFORMER,
+  FD_CHANGE_WORDS
+} fd_change;
 
 typedef struct fd_option {
   const char *section, *name;
@@ -31,7 +38,15 @@ static inline int fd_option_frozen(const fd_option *option) { return option->cha
 
 /* Whether it says what a model with this encoder is. */
 static inline int fd_option_shapes(const fd_option *option, int encoder) {
-  return option->change == FD_CHANGE_SHAPE || option->change == (fd_change)(FD_CHANGE_CHORDMIXER + encoder);
+  switch (option->change) {
+    case FD_CHANGE_SHAPE: return 1;
+    case FD_CHANGE_CHORDMIXER: return encoder == FD_ARCH_CHORDMIXER;
+    case FD_CHANGE_TRANSFORMER: return encoder >= FD_ARCH_TRANSFORMER;
+    case FD_CHANGE_WORDS: return encoder >= FD_ARCH_NT_V2;
+    case FD_CHANGE_FREE:
+    case FD_CHANGE_FROZEN: break;
+  }
+  return 0;
 }
 
 /* The option section.name, or NULL. */

@@ -30,4 +30,4 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_chordmixer = {"chordmixer", build};
+const fd_arch fd_arch_chordmixer = {.name = "chordmixer", .build = build, .head = fd_symbol_head};

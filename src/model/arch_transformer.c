@@ -6,7 +6,6 @@
 
 static const char *const query_key_value[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
 static const double base = 10000;
-static const float epsilon = 1e-5f;
 
 static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
   snprintf(name, FD_NAME_MAX, "blocks.%d.%s", block, part);
@@ -17,12 +16,12 @@ static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
 static fd_value add_block(fd_graph *g, const fd_config *config, int block, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
   int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
-  fd_value a = fd_normalize(g, named(name, block, "norm1"), x, 0, epsilon);
+  fd_value a = fd_normalize(g, named(name, block, "norm1"), x, 0, (float)config->model.epsilon);
   a = fd_linears(g, named(name, block, "attn"), query_key_value, a, channels);
-  a = fd_self_attention(g, named(name, block, "attn.heads"), a, table, heads);
+  a = fd_self_attention(g, named(name, block, "attn.heads"), a, FD_POSITIONS_ROTARY, table, heads);
   a = fd_linear(g, named(name, block, "attn.o"), a, channels, 0);
   x = fd_add(g, named(name, block, "sum1"), x, a);
-  fd_value h = fd_normalize(g, named(name, block, "norm2"), x, 0, epsilon);
+  fd_value h = fd_normalize(g, named(name, block, "norm2"), x, 0, (float)config->model.epsilon);
   h = fd_linear(g, named(name, block, "fc1"), h, hidden, 0);
   h = fd_activation(g, named(name, block, "act"), h, FD_ACT_GELU, 0);
   h = fd_linear(g, named(name, block, "fc2"), h, channels, 0);
@@ -37,7 +36,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
                                                  : fd_linear(g, "embedding", x, channels, 0);
   fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base);
   for (int i = 0; i < config->model.layers; i++) x = add_block(g, config, i, table, x);
-  return fd_normalize(g, "norm", x, 0, epsilon);
+  return fd_normalize(g, "norm", x, 0, (float)config->model.epsilon);
 }
 
-const fd_arch fd_arch_transformer = {"transformer", build};
+const fd_arch fd_arch_transformer = {.name = "transformer", .build = build, .head = fd_symbol_head};

@@ -44,8 +44,9 @@ typedef struct fd_mats {
 
 typedef struct fd_node_kind {
   const char *name;
-  size_t own;    /* bytes of the node's settings, which only its file knows */
-  unsigned adds; /* bit i: the backward pass adds to the gradient of input i; it writes the others */
+  size_t own;      /* bytes of the node's settings, which only its file knows */
+  unsigned spaces; /* that it needs beside those of its values: bits 1 << FD_... */
+  unsigned adds;   /* bit i: the backward pass adds to the gradient of input i; it writes the others */
   /* Declares the parameters under `prefix` and remembers their offsets. NULL: it has none. */
   fd_status (*declare)(fd_node *node, const char *prefix, fd_params *params);
   void (*keeps)(const fd_node *node, fd_keep *keep);

@@ -21,8 +21,14 @@ static fd_value add_projection(fd_network *net, const fd_config *config) {
   return fd_head(&net->graph, net->out[FD_OUT_LATENT], &head);
 }
 
+fd_value fd_symbol_head(fd_network *net, const fd_config *config, fd_value latent) {
+  (void)config;
+  return fd_linear(&net->graph, "head", latent, FD_SYMBOLS, 1);
+}
+
 static void add_heads(fd_network *net, const fd_config *config) {
-  net->out[FD_OUT_LOGITS] = fd_linear(&net->graph, "head", net->out[FD_OUT_LATENT], FD_SYMBOLS, 1);
+  const fd_arch *arch = archs[config->model.encoder];
+  if (arch->head) net->out[FD_OUT_LOGITS] = arch->head(net, config, net->out[FD_OUT_LATENT]);
   if (fd_config_projects(config)) net->out[FD_OUT_PROJECTED] = add_projection(net, config);
   if (config->task.outputs) net->out[FD_OUT_TASK] = fd_task_head_add(&net->task, &net->graph, config, net->out[FD_OUT_LATENT]);
 }
@@ -30,10 +36,11 @@ static void add_heads(fd_network *net, const fd_config *config) {
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) {
   FD_TRY(fd_alloc(network, 1, sizeof **network, "network"));
   fd_network *net = *network;
-  fd_value x = fd_graph_begin(&net->graph, &net->params, FD_TOKENS, FD_SYMBOLS);
+  const fd_arch *arch = archs[config->model.encoder];
+  fd_value x = fd_graph_begin(&net->graph, &net->params, FD_TOKENS, arch->ids ? 1 : FD_SYMBOLS);
   for (int i = 0; i < FD_OUTPUTS; i++) net->out[i] = FD_NONE;
   net->channels = (int)config->model.channels;
-  net->out[FD_OUT_LATENT] = archs[config->model.encoder]->build(net, config, window, x);
+  net->out[FD_OUT_LATENT] = arch->build(net, config, window, x);
   add_heads(net, config);
   fd_status status = net->graph.status;
   if (status == FD_OK) fd_task_head_find(&net->task, &net->params);

@@ -9,7 +9,7 @@
 /* What a network computes. */
 typedef enum fd_out {
   FD_OUT_LATENT,    /* [tokens, channels] */
-  FD_OUT_LOGITS,    /* [tokens, 5], fp32 */
+  FD_OUT_LOGITS,    /* [tokens, 5 or the vocabulary], fp32 */
   FD_OUT_PROJECTED, /* [rows, prototypes], fp32: pretraining with objective.cl_space: projection */
   FD_OUT_TASK,      /* [sequences, outputs], fp32: with a task */
   FD_OUTPUTS
@@ -24,11 +24,17 @@ typedef struct fd_network {
   int blocks;   /* per ChordMixer network */
 } fd_network;
 
-/* An architecture: adds the nodes from the input to the latents, whose value it returns. */
+/* An architecture: adds the nodes from the input to the latents, whose value it returns; then, if it can, those from there to
+ * the logits. */
 typedef struct fd_arch {
   const char *name;
+  int ids; /* the input is ids of a tokenizer, [tokens] int32; else one-hot rows */
   fd_value (*build)(fd_network *network, const fd_config *config, int window, fd_value x);
+  fd_value (*head)(fd_network *network, const fd_config *config, fd_value latent); /* NULL: no logits */
 } fd_arch;
+
+/* The head of encoders over nucleotides: logits of the five symbols. */
+fd_value fd_symbol_head(fd_network *network, const fd_config *config, fd_value latent);
 
 /* The architectures of archs.def: fd_arch_chordmixer, ... */
 #define ARCH(name) extern const fd_arch fd_arch_##name;

@@ -5,9 +5,10 @@
 
 typedef struct settings {
   int heads;
+  fd_positions kind;
 } settings;
 
-enum { X, TABLE };
+enum { X, POSITIONS };
 
 static int dim_of(const fd_node *node) {
   const settings *s = node->own;
@@ -17,7 +18,7 @@ static int dim_of(const fd_node *node) {
 /* The logarithm of each query's sum of exponentials. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
-  keep->inputs = 1u << X | 1u << TABLE;
+  keep->inputs = 1u << X | 1u << POSITIONS;
   keep->output = 1;
   keep->saved[0] = (fd_room){node->out.space, s->heads, 1};
 }
@@ -31,19 +32,22 @@ static fd_mat part(const fd_node *node, fd_mat x, int which) {
 /* Turns queries and keys, or the gradients by them back. */
 static void turn(const fd_node *node, const fd_pass *pass, const fd_mats *m, fd_mat x, int inverse) {
   const settings *s = node->own;
-  if (!m->in[TABLE].at) return;
+  if (s->kind != FD_POSITIONS_ROTARY) return;
   pass->dev->ops.rotary(pass->dev, fd_pass_rows(pass, node->out.space), 2 * s->heads, dim_of(node), pass->spaces->position,
-                        m->in[TABLE].at, inverse, x);
+                        m->in[POSITIONS].at, inverse, x);
 }
 
-static fd_attention attention_of(const fd_node *node) {
+static fd_attention attention_of(const fd_node *node, const fd_mats *m) {
   const settings *s = node->own;
-  return (fd_attention){.heads = s->heads, .dim = dim_of(node), .scale = 1.0f / sqrtf((float)dim_of(node))};
+  return (fd_attention){.heads = s->heads,
+                        .dim = dim_of(node),
+                        .scale = 1.0f / sqrtf((float)dim_of(node)),
+                        .slopes = s->kind == FD_POSITIONS_ALIBI ? m->in[POSITIONS].at : NULL};
 }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
-  fd_attention a = attention_of(node);
+  fd_attention a = attention_of(node, m);
   fd_mat x = m->in[X];
   turn(node, pass, m, x, 0);
   pass->dev->ops.attention_forward(pass->dev, seqs, seqs, &a, part(node, x, 0), part(node, x, 1), part(node, x, 2), m->out,
@@ -52,7 +56,7 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
-  fd_attention a = attention_of(node);
+  fd_attention a = attention_of(node, m);
   fd_mat x = m->in[X], dx = m->din[X];
   pass->dev->ops.attention_backward(pass->dev, seqs, seqs, &a, part(node, x, 0), part(node, x, 1), part(node, x, 2), m->out,
                                     m->saved[0].at, m->dout, part(node, dx, 0), part(node, dx, 1), part(node, dx, 2));
@@ -62,7 +66,7 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
 const fd_node_kind fd_node_attention = {
     .name = "attention", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward};
 
-fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_value table, int heads) {
-  return fd_graph_add(graph, &fd_node_attention, name, &(settings){heads}, (const fd_value[FD_INPUTS]){x, table, FD_NONE},
-                      (fd_room){x.space, x.width / 3, 0});
+fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads) {
+  return fd_graph_add(graph, &fd_node_attention, name, &(settings){heads, kind},
+                      (const fd_value[FD_INPUTS]){x, positions, FD_NONE}, (fd_room){x.space, x.width / 3, 0});
 }

@@ -5,7 +5,9 @@
 
 typedef struct settings {
   const char *part[FD_LINEAR_PARTS]; /* names; none: one layer */
-  size_t weight, bias;               /* places of the first part's parameters; the others lie behind each */
+  const char *bias_prefix;           /* NULL: that of the weight */
+  int unbiased;
+  size_t weight, bias; /* places of the first part's parameters; the others lie behind each */
 } settings;
 
 /* The weights or biases of all parts, one behind the other: together they are those of one layer. */
@@ -26,7 +28,7 @@ static fd_status declare_all(fd_node *node, const char *prefix, fd_params *param
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   settings *s = node->own;
   FD_TRY(declare_all(node, prefix, params, "weight", node->in[0].width, &s->weight));
-  return declare_all(node, prefix, params, "bias", 0, &s->bias);
+  return s->unbiased ? FD_OK : declare_all(node, s->bias_prefix ? s->bias_prefix : prefix, params, "bias", 0, &s->bias);
 }
 
 static void keeps(const fd_node *node, fd_keep *keep) {
@@ -37,14 +39,15 @@ static void keeps(const fd_node *node, fd_keep *keep) {
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   pass->dev->ops.linear_forward(pass->dev, fd_pass_rows(pass, node->out.space), node->in[0].width, node->out.width, m->in[0],
-                                pass->params + s->weight, pass->params + s->bias, m->out);
+                                pass->params + s->weight, s->unbiased ? NULL : pass->params + s->bias, m->out);
 }
 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
   pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(rows), rows->parts, node->in[0].width, node->out.width, m->in[0],
-                                 pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight, pass->grads + s->bias);
+                                 pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight,
+                                 s->unbiased ? NULL : pass->grads + s->bias);
 }
 
 const fd_node_kind fd_node_linear = {
@@ -53,6 +56,16 @@ const fd_node_kind fd_node_linear = {
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){0}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
                       (fd_room){x.space, out, dense});
+}
+
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out) {
+  return fd_graph_add(graph, &fd_node_linear, name, &(settings){.unbiased = 1}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
+                      (fd_room){x.space, out, 0});
+}
+
+fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out) {
+  return fd_graph_add(graph, &fd_node_linear, name, &(settings){.bias_prefix = bias},
+                      (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE}, (fd_room){x.space, out, 1});
 }
 
 fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out) {

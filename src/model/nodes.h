@@ -8,6 +8,12 @@
 /* y = x W^T + b: {name}.weight [out, width of x], {name}.bias [out]. dense: y is fp32 without padding. */
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
+/* The same without a bias. */
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out);
+
+/* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
+fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);
+
 /* Several of them of one input, as one product whose columns lie side by side: {name}.{part}.weight [out, width of x] of all
  * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
 enum { FD_LINEAR_PARTS = 4 };
@@ -15,6 +21,12 @@ fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[F
 
 /* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
+
+/* Rows of a table, {name}.weight [size, width]: of the ids that are the graph's input (int32, a row each; below 0: zeros), of the
+ * tokens' positions, or row 0 for all tokens (the type of a token that has no other). */
+enum { FD_TOKEN_TYPES = 2 /* rows of the published tables of types */ };
+typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_TYPE } fd_lookup_by;
+fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width);
 
 /* One block of a ChordMixer network (spec section 3): {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
 typedef struct fd_chordmixer_settings {
@@ -38,9 +50,14 @@ fd_value fd_normalize(fd_graph *graph, const char *name, fd_value x, int rms, fl
 /* The cosines and sines of rotary positions for heads of `dim` columns (Su et al., RoFormer; base 10,000): [positions, dim]. */
 fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim, double base);
 
+/* The slope of each head (Press et al., ALiBi; for a number of heads that is no power of two as published there). */
+fd_value fd_alibi_slopes(fd_graph *graph, const char *name, int heads);
+
 /* Self-attention of each sequence: x [tokens, 3 heads dim] holds queries, keys and values side by side, y [tokens, heads dim].
- * table: rotary positions, or FD_NONE: queries and keys are turned where they lie in x, so that no other node may read x. */
-fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_value table, int heads);
+ * positions: what fd_rotary_table or fd_alibi_slopes gave, or FD_NONE. Rotary positions turn queries and keys where they lie in
+ * x, so that no other node may read x. */
+typedef enum fd_positions { FD_POSITIONS_NONE, FD_POSITIONS_ROTARY, FD_POSITIONS_ALIBI } fd_positions;
+fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads);
 
 /* y = act(x); gated: y = act(first half of x) * second half. */
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);

@@ -66,7 +66,7 @@ void fd_pass_destroy(fd_pass **pass) {
 unsigned fd_pass_spaces(const fd_pass *pass) {
   unsigned used = 0;
   for (int i = 0; i < pass->graph->nodes; i++)
-    if (pass->plan.node[i].runs) used |= 1u << pass->graph->node[i].out.space;
+    if (pass->plan.node[i].runs) used |= 1u << pass->graph->node[i].out.space | pass->graph->node[i].kind->spaces;
   return used;
 }
 

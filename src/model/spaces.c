@@ -29,6 +29,8 @@ fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_exten
   if (!uses(s, FD_POSITIONS)) return FD_OK;
   FD_GO(fd_alloc(&s->host_position, tokens, sizeof(int), "positions"));
   FD_GO(dev->alloc(dev, &s->position, tokens * sizeof(int), "positions"));
+  FD_GO(dev->alloc(dev, &s->type, tokens * sizeof(int), "positions"));
+  dev->ops.zero(dev, tokens * sizeof(int), s->type);
 done:
   if (status != FD_OK) fd_spaces_destroy(s);
   return status;
@@ -41,6 +43,7 @@ void fd_spaces_destroy(fd_spaces *s) {
   fd_seqs_destroy(&s->each, s->dev);
   free(s->host_position);
   s->dev->release(s->dev, s->position);
+  s->dev->release(s->dev, s->type);
   memset(s, 0, sizeof *s);
 }
 

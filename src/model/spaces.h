@@ -21,9 +21,9 @@ typedef struct fd_extent {
 typedef struct fd_spaces {
   fd_device *dev;
   unsigned used;
-  const fd_seqs *of[FD_SPACES];            /* the rows of each sequence in a space; NULL: it is not used */
-  const fd_seqs *sources[FD_SPACES];       /* of a space whose rows are pooled from tokens: the tokens of each of its rows */
-  int *position;                           /* [tokens] of each token, in the device's memory; NULL unless FD_POSITIONS is used */
+  const fd_seqs *of[FD_SPACES];      /* the rows of each sequence in a space; NULL: it is not used */
+  const fd_seqs *sources[FD_SPACES]; /* of a space whose rows are pooled from tokens: the tokens of each of its rows */
+  int *position, *type; /* [tokens] of each token: its position; 0. Device memory; NULL unless FD_POSITIONS is used */
   fd_seqs cls, each, sequences, positions; /* what these point to, beside the batch's own */
   int *host_position, longest[2];
 } fd_spaces;

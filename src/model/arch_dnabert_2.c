@@ -1,0 +1,40 @@
+/* Architecture `dnabert_2`: DNABERT-2 (post-LN, ALiBi, gated GELU), with its published names of tensors. */
+#include <stdio.h>
+
+#include "model/network.h"
+
+static const char *named(char name[FD_NAME_MAX], int layer, const char *part) {
+  snprintf(name, FD_NAME_MAX, "bert.encoder.layer.%d.%s", layer, part);
+  return name;
+}
+
+/* x = LN(x + W_o attention(x)), then LN(x + W_2 (GELU(a) * b)), [a; b] = W_1 x. */
+static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_value slopes, fd_value x) {
+  char name[FD_NAME_MAX];
+  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
+  fd_value a = fd_linear(g, named(name, layer, "attention.self.Wqkv"), x, 3 * channels, 0);
+  a = fd_self_attention(g, named(name, layer, "attention.self"), a, FD_POSITIONS_ALIBI, slopes, heads);
+  a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
+  x = fd_add(g, named(name, layer, "attention.output"), x, a);
+  x = fd_normalize(g, named(name, layer, "attention.output.LayerNorm"), x, 0, (float)config->model.epsilon);
+  fd_value h = fd_linear_unbiased(g, named(name, layer, "mlp.gated_layers"), x, 2 * hidden);
+  h = fd_activation(g, named(name, layer, "mlp.act"), h, FD_ACT_GELU, 1);
+  h = fd_linear(g, named(name, layer, "mlp.wo"), h, channels, 0);
+  x = fd_add(g, named(name, layer, "mlp"), x, h);
+  return fd_normalize(g, named(name, layer, "mlp.layernorm"), x, 0, (float)config->model.epsilon);
+}
+
+static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
+  fd_graph *g = &net->graph;
+  int channels = (int)config->model.channels;
+  (void)window;
+  fd_value x = fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
+  fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
+  x = fd_add(g, "bert.embeddings", x, type);
+  x = fd_normalize(g, "bert.embeddings.LayerNorm", x, 0, (float)config->model.epsilon);
+  fd_value slopes = fd_alibi_slopes(g, "alibi", (int)config->model.heads);
+  for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, slopes, x);
+  return x;
+}
+
+const fd_arch fd_arch_dnabert_2 = {.name = "dnabert_2", .ids = 1, .build = build};

@@ -1,0 +1,49 @@
+/* Architecture `nt_v2`: Nucleotide Transformer v2 (ESM with gated feed-forward layers), with its published names of tensors. */
+#include <stdio.h>
+
+#include "model/network.h"
+
+static const char *const query_key_value[FD_LINEAR_PARTS] = {"query", "key", "value", NULL};
+static const double base = 10000;
+
+static const char *named(char name[FD_NAME_MAX], int layer, const char *part) {
+  snprintf(name, FD_NAME_MAX, "esm.encoder.layer.%d.%s", layer, part);
+  return name;
+}
+
+/* x + W_o attention(LN(x)), then x + W_2 (SiLU(a) * b), [a; b] = W_1 LN(x). */
+static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_value table, fd_value x) {
+  char name[FD_NAME_MAX];
+  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
+  fd_value a = fd_normalize(g, named(name, layer, "attention.LayerNorm"), x, 0, (float)config->model.epsilon);
+  a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, a, channels);
+  a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_ROTARY, table, heads);
+  a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
+  x = fd_add(g, named(name, layer, "attention"), x, a);
+  fd_value h = fd_normalize(g, named(name, layer, "LayerNorm"), x, 0, (float)config->model.epsilon);
+  h = fd_linear_unbiased(g, named(name, layer, "intermediate.dense"), h, 2 * hidden);
+  h = fd_activation(g, named(name, layer, "intermediate"), h, FD_ACT_SILU, 1);
+  h = fd_linear_unbiased(g, named(name, layer, "output.dense"), h, channels);
+  return fd_add(g, named(name, layer, "output"), x, h);
+}
+
+static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
+  fd_graph *g = &net->graph;
+  int channels = (int)config->model.channels;
+  (void)window;
+  fd_value x = fd_lookup(g, "esm.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
+  fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base);
+  for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, table, x);
+  return fd_normalize(g, "esm.encoder.emb_layer_norm_after", x, 0, (float)config->model.epsilon);
+}
+
+/* Logits of masked words. */
+static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
+  fd_graph *g = &net->graph;
+  fd_value x = fd_linear(g, "lm_head.dense", latent, latent.width, 0);
+  x = fd_activation(g, "lm_head.act", x, FD_ACT_GELU, 0);
+  x = fd_normalize(g, "lm_head.layer_norm", x, 0, (float)config->model.epsilon);
+  return fd_linear_split(g, "lm_head.decoder", "lm_head", x, (int)config->model.vocabulary);
+}
+
+const fd_arch fd_arch_nt_v2 = {.name = "nt_v2", .ids = 1, .build = build, .head = head};

@@ -1,0 +1,47 @@
+/* Node kind `lookup`: rows of a table. */
+#include "model/nodes.h"
+
+typedef struct settings {
+  fd_lookup_by by;
+  int size;
+  size_t table; /* place of the parameter */
+} settings;
+
+static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
+  settings *s = node->own;
+  return fd_params_add(params, prefix, "weight", s->size, node->out.width, FD_START_FAN_IN, node->out.width, &s->table);
+}
+
+static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }
+
+static const int *ids_of(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const settings *s = node->own;
+  return s->by == FD_BY_ID ? m->in[0].at : s->by == FD_BY_POSITION ? pass->spaces->position : pass->spaces->type;
+}
+
+static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const settings *s = node->own;
+  pass->dev->ops.lookup(pass->dev, fd_pass_rows(pass, node->out.space), node->out.width, pass->params + s->table,
+                        ids_of(node, pass, m), 0, m->out);
+}
+
+static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const settings *s = node->own;
+  const fd_seqs *rows = pass->spaces->of[node->out.space];
+  pass->dev->ops.lookup_backward(pass->dev, fd_seqs_rows(rows), rows->parts, node->out.width, s->size, ids_of(node, pass, m),
+                                 m->dout, pass->grads + s->table);
+}
+
+const fd_node_kind fd_node_lookup = {.name = "lookup",
+                                     .own = sizeof(settings),
+                                     .spaces = 1u << FD_POSITIONS,
+                                     .declare = declare,
+                                     .keeps = keeps,
+                                     .forward = forward,
+                                     .backward = backward};
+
+fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width) {
+  return fd_graph_add(graph, &fd_node_lookup, name, &(settings){.by = by, .size = size},
+                      (const fd_value[FD_INPUTS]){by == FD_BY_ID ? ids : FD_NONE, FD_NONE, FD_NONE},
+                      (fd_room){FD_TOKENS, width, 0});
+}

@@ -1,0 +1,289 @@
+/* The published encoders (Nucleotide Transformer v2, DNABERT-2, BERT) against golden5's values of independent implementations,
+ * from folders with the published names of tensors: hidden states of every layer, logits, and gradients of all parameters. */
+#include "golden5.h"
+
+#include <stdlib.h>
+
+#include "model/network.h"
+
+static fd_device *dev;
+
+typedef struct published {
+  const char *name, *last; /* the name of the node that ends layer %d */
+  const char *settings[9];
+} published;
+
+static const published nt_v2 = {"ntv2_d48",
+                                "esm.encoder.layer.%d.output",
+                                {"model.encoder=nt_v2", "model.channels=48", "model.hidden=128", "model.layers=3",
+                                 "model.heads=4", "model.vocabulary=4107", "model.positions=130", "model.epsilon=1e-12"}};
+static const published dnabert_2 = {"dnabert2_d48",
+                                    "bert.encoder.layer.%d.mlp.layernorm",
+                                    {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3",
+                                     "model.heads=6", "model.vocabulary=521", "model.positions=512", "model.epsilon=1e-12"}};
+static const published bert = {"bert_d48",
+                               "bert.encoder.layer.%d.output.LayerNorm",
+                               {"model.encoder=bert", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=4",
+                                "model.vocabulary=521", "model.positions=64", "model.epsilon=1e-12"}};
+
+/* One model at work on the packed rows of a case. */
+typedef struct work {
+  golden5 g;
+  fd_safetensors weights;
+  fd_config config;
+  fd_network *network;
+  fd_pass *pass;
+  fd_spaces spaces;
+  fd_seqs seqs;
+  int length, *ids, *row; /* of padded sequences; [rows] of the packed ones: id, and row among the padded ones */
+  float *params, *grads;
+} work;
+
+static const fd_tensor *find(const fd_safetensors *file, const char *name) {
+  const fd_tensor *t = fd_safetensors_find(file, name);
+  if (!t) fail_msg("no tensor %s", name);
+  return t;
+}
+
+static void load(work *w, const published *p) {
+  char path[FD_PATH_MAX];
+  static char settings[9][64];
+  char *setting[9];
+  int n = 0;
+  for (; p->settings[n]; n++) snprintf(setting[n] = settings[n], sizeof settings[n], "%s", p->settings[n]);
+  assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, n));
+  assert_ok(fd_network_create(&w->network, &w->config, 100));
+  snprintf(path, sizeof path, "../shared/golden5/%s_hf/model.safetensors", p->name);
+  assert_ok(fd_safetensors_read(path, &w->weights));
+  size_t size = w->network->params.size;
+  w->params = calloc(size, sizeof(float)), w->grads = malloc(size * sizeof(float));
+  for (size_t i = 0; i < size; i++) w->grads[i] = NAN;
+  for (int i = 0; i < w->network->params.count; i++) {
+    const fd_param *q = &w->network->params.item[i];
+    if (fd_param_is_of(q, "head")) continue;
+    const fd_tensor *t = find(&w->weights, q->name);
+    assert_int_equal(t->bytes, q->size * sizeof(float));
+    memcpy(w->params + q->offset, t->data, t->bytes);
+  }
+}
+
+/* The rows with attention, one sequence after the other. */
+static void pack(work *w) {
+  const fd_tensor *ids = find(&w->g.theirs, "ids"), *attention = find(&w->g.theirs, "attention");
+  int sequences = (int)ids->shape[0], rows = 0;
+  w->length = (int)ids->shape[1];
+  size_t n = (size_t)(sequences * w->length);
+  w->ids = malloc(n * sizeof(int)), w->row = malloc(n * sizeof(int));
+  assert_ok(fd_seqs_create(&w->seqs, dev, sequences, 0));
+  w->seqs.count = sequences;
+  for (int s = 0; s < sequences; s++) {
+    for (int t = 0; t < w->length; t++) {
+      int from = s * w->length + t;
+      if (!((const uint8_t *)attention->data)[from]) continue;
+      w->ids[rows] = ((const int *)ids->data)[from];
+      w->row[rows++] = from;
+    }
+    w->seqs.start[s + 1] = rows;
+  }
+}
+
+static fd_value value_of(const work *w, const char *name) {
+  for (int i = 0; i < w->network->graph.nodes; i++)
+    if (!strcmp(w->network->graph.node[i].name, name)) return w->network->graph.node[i].out;
+  fail_msg("no node %s", name);
+  return FD_NONE;
+}
+
+/* The packed rows of a value that is padded there. */
+static void compare_rows(const work *w, const char *name, fd_value value) {
+  const fd_tensor *t = find(&w->g.theirs, name);
+  fd_mat m = fd_pass_value(w->pass, value);
+  golden5_bound allowed = golden5_allows(&w->g, name);
+  for (int r = 0; r < fd_seqs_rows(&w->seqs); r++)
+    for (int c = 0; c < value.width; c++) {
+      double ours = (double)((const float *)m.at)[(size_t)r * (size_t)m.stride + (size_t)c];
+      double expected = (double)((const float *)t->data)[(size_t)w->row[r] * (size_t)value.width + (size_t)c];
+      if (!(fabs(ours - expected) <= allowed.value))
+        fail_msg("%s, row %d, column %d: %.9g, expected %.9g within %.2g", name, r, c, ours, expected, allowed.value);
+    }
+}
+
+static void open_work(work *w, const published *p, unsigned given) {
+  unsigned char *flags;
+  char name[64];
+  memset(w, 0, sizeof *w);
+  assert_true(golden5_open(&w->g, p->name));
+  load(w, p);
+  pack(w);
+  size_t values = (size_t)w->network->graph.values;
+  flags = calloc(2, values);
+  for (int i = 0; i < FD_OUTPUTS; i++) {
+    int id = w->network->out[i].id;
+    if (id == FD_NO_VALUE || i == FD_OUT_TASK) continue;
+    flags[id] = 1, flags[values + (size_t)id] = given >> i & 1;
+  }
+  for (int i = 0; i < 3; i++) {
+    snprintf(name, sizeof name, p->last, i);
+    flags[value_of(w, name).id] = 1;
+  }
+  const fd_extent extent = {fd_seqs_rows(&w->seqs), w->seqs.count, 0};
+  assert_ok(fd_pass_create(&w->pass, &w->network->graph, dev, &(fd_ends){flags, flags + values}, extent));
+  assert_ok(fd_spaces_create(&w->spaces, dev, fd_pass_spaces(w->pass), extent));
+  assert_ok(fd_spaces_set(&w->spaces, &w->seqs));
+  fd_pass_forward(w->pass, &w->spaces, w->params, (const float *)(const void *)w->ids);
+  for (int i = 0; i < 3; i++) {
+    char hidden[16];
+    snprintf(name, sizeof name, p->last, i);
+    snprintf(hidden, sizeof hidden, "hidden.%d", i + 1);
+    compare_rows(w, hidden, value_of(w, name));
+  }
+  fd_pass_clear(w->pass);
+  free(flags);
+}
+
+static void close_work(work *w) {
+  fd_pass_destroy(&w->pass);
+  fd_spaces_destroy(&w->spaces);
+  fd_seqs_destroy(&w->seqs, dev);
+  fd_network_destroy(&w->network);
+  fd_safetensors_free(&w->weights);
+  golden5_close(&w->g);
+  free(w->ids), free(w->row), free(w->params), free(w->grads);
+}
+
+/* Softmax cross-entropy: gradient by z, which it takes the place of; returns the loss. */
+static double cross_entropy(int n, double *z, int target, double scale) {
+  double most = -INFINITY, sum = 0;
+  for (int i = 0; i < n; i++) most = fmax(most, z[i]);
+  for (int i = 0; i < n; i++) sum += exp(z[i] - most);
+  double loss = most + log(sum) - z[target];
+  for (int i = 0; i < n; i++) z[i] = scale * (exp(z[i] - most) / sum - (i == target));
+  return loss;
+}
+
+/* Gradients of all parameters of the encoder, by their names. */
+static void compare_gradients(work *w, const char *prefix) {
+  int compared = 0;
+  fd_pass_backward(w->pass, w->grads, NULL);
+  for (int i = 0; i < w->network->params.count; i++) {
+    const fd_param *q = &w->network->params.item[i];
+    char name[FD_TENSOR_NAME];
+    snprintf(name, sizeof name, "%s.%.90s", prefix, q->name);
+    const fd_tensor *t = fd_safetensors_find(&w->g.theirs, name);
+    if (!t) continue;
+    assert_int_equal(t->bytes, q->size * sizeof(float));
+    golden5_compare(&w->g, t, w->grads + q->offset);
+    compared++;
+  }
+  assert_true(compared > 30);
+}
+
+static void nucleotide_transformer(void **state) {
+  (void)state;
+  work w;
+  open_work(&w, &nt_v2, 1u << FD_OUT_LOGITS);
+  compare_rows(&w, "features", w.network->out[FD_OUT_LATENT]);
+  compare_rows(&w, "logits", w.network->out[FD_OUT_LOGITS]);
+  const int *target = find(&w.g.theirs, "target")->data;
+  fd_mat logits = fd_network_output(w.network, w.pass, FD_OUT_LOGITS), d = fd_network_gradient(w.network, w.pass, FD_OUT_LOGITS);
+  int rows = fd_seqs_rows(&w.seqs), n = w.network->out[FD_OUT_LOGITS].width, masked = 0;
+  for (int r = 0; r < rows; r++) masked += target[w.row[r]] >= 0;
+  double *z = malloc((size_t)n * sizeof *z), loss = 0;
+  for (int r = 0; r < rows; r++) {
+    if (target[w.row[r]] < 0) continue;
+    for (int i = 0; i < n; i++) z[i] = (double)((const float *)logits.at)[(size_t)r * (size_t)n + (size_t)i];
+    loss += cross_entropy(n, z, target[w.row[r]], 1.0 / masked) / masked;
+    for (int i = 0; i < n; i++) ((float *)d.at)[(size_t)r * (size_t)n + (size_t)i] = (float)z[i];
+  }
+  double expected = json_number_value(json_object_get(w.g.root, "loss_fp64"));
+  assert_near(loss, expected, 1e-5 * expected);
+  compare_gradients(&w, "grad");
+  free(z);
+  close_work(&w);
+}
+
+/* y = W x + b with the published layer of this name. */
+static void layer(const work *w, const char *name, int in, int out, const double *x, double *y) {
+  char full[FD_TENSOR_NAME];
+  snprintf(full, sizeof full, "%s.weight", name);
+  const float *weight = find(&w->weights, full)->data;
+  snprintf(full, sizeof full, "%s.bias", name);
+  const float *bias = find(&w->weights, full)->data;
+  for (int o = 0; o < out; o++) {
+    y[o] = (double)bias[o];
+    for (int i = 0; i < in; i++) y[o] += (double)weight[o * in + i] * x[i];
+  }
+}
+
+/* dx = W^T dy. */
+static void layer_back(const work *w, const char *name, int in, int out, const double *dy, double *dx) {
+  char full[FD_TENSOR_NAME];
+  snprintf(full, sizeof full, "%s.weight", name);
+  const float *weight = find(&w->weights, full)->data;
+  for (int i = 0; i < in; i++) {
+    dx[i] = 0;
+    for (int o = 0; o < out; o++) dx[i] += (double)weight[o * in + i] * dy[o];
+  }
+}
+
+/* The published classifier, by hand: of tanh of the pooler of each sequence's first row. */
+static void classify(work *w, int classes) {
+  enum { D = 48 };
+  const int *label = find(&w->g.theirs, "labels")->data;
+  const float *theirs = find(&w->g.theirs, "logits")->data;
+  golden5_bound allowed = golden5_allows(&w->g, "logits");
+  fd_mat latent = fd_network_output(w->network, w->pass, FD_OUT_LATENT),
+         d = fd_network_gradient(w->network, w->pass, FD_OUT_LATENT);
+  for (int s = 0; s < w->seqs.count; s++) {
+    double x[D], pooled[D], z[8], dpooled[D], dx[D];
+    size_t at = (size_t)w->seqs.start[s] * D;
+    for (int i = 0; i < D; i++) x[i] = (double)((const float *)latent.at)[at + (size_t)i];
+    layer(w, "bert.pooler.dense", D, D, x, pooled);
+    for (int i = 0; i < D; i++) pooled[i] = tanh(pooled[i]);
+    layer(w, "classifier", D, classes, pooled, z);
+    for (int c = 0; c < classes; c++) assert_near(z[c], (double)theirs[s * classes + c], allowed.value);
+    cross_entropy(classes, z, label[s], 1.0 / w->seqs.count);
+    layer_back(w, "classifier", D, classes, z, dpooled);
+    for (int i = 0; i < D; i++) dpooled[i] *= 1 - pooled[i] * pooled[i];
+    layer_back(w, "bert.pooler.dense", D, D, dpooled, dx);
+    for (int i = 0; i < D; i++) ((float *)d.at)[at + (size_t)i] = (float)dx[i];
+  }
+}
+
+static void dna_bert(void **state) {
+  (void)state;
+  work w;
+  open_work(&w, &dnabert_2, 1u << FD_OUT_LATENT);
+  classify(&w, 2);
+  compare_gradients(&w, "grad_cls");
+  close_work(&w);
+}
+
+static void plain_bert(void **state) {
+  (void)state;
+  work w;
+  open_work(&w, &bert, 1u << FD_OUT_LATENT);
+  classify(&w, 3);
+  compare_gradients(&w, "grad");
+  close_work(&w);
+}
+
+static int open_device(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  return fd_device_open(&dev, &config, 0, 1) != FD_OK;
+}
+
+static int close_device(void **state) {
+  (void)state;
+  fd_device_close(&dev);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(nucleotide_transformer), cmocka_unit_test(dna_bert),
+                                     cmocka_unit_test(plain_bert)};
+  return fd_exists("../shared/golden5") ? cmocka_run_group_tests(tests, open_device, close_device)
+                                        : (printf("skipped - ../shared/golden5 is not here\n"), 0);
+}
