@@ -34,7 +34,7 @@ static int set_up(void **state) {
   assert_ok(fd_network_create(&network, &c, WINDOW));
   params = calloc(network->params.size, sizeof *params);
   fd_params_init(&network->params, 5, params);
-  encoder = (fd_encoder){"test", network, params, dev, 3};
+  encoder = (fd_encoder){"test", network, params, dev, 3, NULL};
   FILE *out = fopen("genome.fa", "w");
   for (int k = 0; k < CONTIGS; k++) {
     for (int i = 0; i < LENGTH; i++) genome_text[k][i] = "ACGT"[draw(4)];
@@ -241,7 +241,7 @@ static void track_against_one_at_a_time(void **state) {
 static void tracks_cover_every_nucleotide(void **state) {
   (void)state;
   float *uniform = calloc(network->params.size, sizeof *uniform);
-  fd_encoder flat = {"flat", network, uniform, dev, 3};
+  fd_encoder flat = {"flat", network, uniform, dev, 3, NULL};
   for (int window = 2; window <= 2 * LENGTH; window += 1 + window / 3)
     for (int every = 1; every <= 9; every += 4) {
       fd_track_options o = {.window = window, .every = every, .both_strands = 1, .kind = FD_TRACK_LOGP, .tau = 1};

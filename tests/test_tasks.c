@@ -404,7 +404,7 @@ static void features_know_no_padding(void **state) {
   assert_ok(fd_network_create(&network, &c, 100));
   float *params = calloc(network->params.size, sizeof *params);
   fd_params_init(&network->params, 5, params);
-  fd_encoder encoder = {"test", network, params, dev, 3};
+  fd_encoder encoder = {"test", network, params, dev, 3, NULL};
   fd_table table = random_table(300, 150);
   for (int kind = FD_FEATURES_TOKENS; kind <= FD_FEATURES_BOTH; kind++) {
     int width = fd_features_width(network, (fd_features)kind);

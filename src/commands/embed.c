@@ -85,6 +85,8 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
                           .window = window,
                           .stride = o->stride ? o->stride : (window + 1) / 2,
                           .both_strands = o->both_strands};
+  if (e->positions && m->network->ids)
+    return fd_fail(FD_USAGE, "findna embed: --pool positions: this model sees words of several nucleotides; use mean pools");
   if (e->task && !m->network->task.outputs)
     return fd_fail(FD_USAGE, "findna embed: --pool task: %s has no task's head; it is for checkpoints of 'findna finetune'",
                    m->info.folder);
@@ -150,6 +152,7 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
   FD_TRY(embed_options(o, &all->model, &e));
+  FD_TRY(fd_features_check(&encoder, e.kind));
   FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_input(o, all)));
   if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
   FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));

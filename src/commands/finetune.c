@@ -263,7 +263,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->rows = (fd_rows){c, &t->data.train, t->class_weight};
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
   t->selection = (fd_selection){
-      c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls}, t->weights, c->eval.every};
+      c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, NULL}, t->weights, c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",

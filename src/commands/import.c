@@ -7,10 +7,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "base/path.h"
 #include "commands/command.h"
+#include "tasks/hf_folder.h"
 #include "tasks/model_file.h"
+#include "tasks/words.h"
 
 typedef struct import_parts {
+  const char *from;
   fd_config config;
   int window;
   float *weights;
@@ -26,12 +30,14 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
   const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
   int durable, in_a_row;
-  char state_id[FD_SHA256_HEX];
+  char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
   FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
   FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
   if (!durable) return fd_checkpointer_failure(p->checkpointer, &in_a_row);
+  FD_TRY(fd_path(words, p->from, FD_WORDS_FILE, NULL));
+  FD_TRY(fd_words_copy(&p->config, words, p->made.temporary));
   FD_TRY(fd_folder_commit(&p->made));
   fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
   return FD_OK;
@@ -39,7 +45,11 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
 
 static fd_status import(const char *const words[2], import_parts *p) {
   if (fd_exists(words[1])) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", words[1]);
-  FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights));
+  int published;
+  p->from = words[0];
+  if (fd_is_absent(words[0])) return fd_fail(FD_MISSING, "%s: no such folder", words[0]);
+  FD_TRY(fd_hf_is(words[0], &published));
+  FD_TRY((published ? fd_hf_read : fd_model_read)(words[0], &p->config, &p->window, &p->weights));
   snprintf(p->config.run.folder, sizeof p->config.run.folder, "%s", words[1]);
   p->config.device.threads = 1;
   FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
@@ -55,8 +65,9 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_arg table[] = {{0}};
   const fd_args args = {
       "import", "FOLDER RUN",
-      "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, or launch/torch/convert_pt.py from a\n"
-      "PyTorch checkpoint. RUN is a new run folder with one checkpoint, for probe, embed, score, and pretrain --init-from.",
+      "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, launch/torch/convert_pt.py from a\n"
+      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2 or BERT over k-mers. RUN is a new run folder with "
+      "one checkpoint, for probe, embed, score, and pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;

@@ -164,6 +164,7 @@ static fd_status take_encoders(const options *o, probing *p) {
   for (int which = FD_ENCODER_TEACHER; which <= FD_ENCODER_STUDENT; which++)
     if (want[which]) FD_TRY(fd_pretrained_encoder(&p->model, which, &p->encoder[p->encoders++]));
   if (o->checkpoint) FD_TRY(fd_pretrained_encoder(&p->model, -1, &p->untrained));
+  if (o->checkpoint) FD_TRY(fd_features_check(&p->untrained, (fd_features)o->features));
   p->untrained.name = "untrained";
   return FD_OK;
 }

@@ -271,6 +271,9 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
 static fd_status score(fd_comm *comm, options *o, scoring *s) {
   double start = fd_seconds();
   FD_TRY(fd_pretrained_open(&s->model, o->words[0], &o->use, comm));
+  if (s->model.network->ids)
+    return fd_fail(FD_USAGE, "findna score: %s sees words of several nucleotides; scores are of models over nucleotides",
+                   s->model.info.folder);
   FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &s->encoder));
   if (!o->window) o->window = s->model.info.window;
   FD_TRY(is_kind(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));

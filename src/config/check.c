@@ -31,7 +31,7 @@ static int check_encoder(const fd_config *c, const char *name) {
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int of_one = o->change >= FD_CHANGE_CHORDMIXER;
     if (!of_one || fd_option_shapes(o, c->model.encoder)) continue;
-    if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, sizeof(int64_t))) continue; /* all are INT or REAL */
+    if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, fd_option_bytes(&defaults, o))) continue;
     good = 0;
     (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with this model.encoder", name, o->section, o->name);
   }

@@ -254,12 +254,15 @@ fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, ch
 
 fd_status fd_config_hash(const fd_config *config, char hex[FD_SHA256_HEX]) { return fd_frozen_hash(config, NULL, hex); }
 
+size_t fd_option_bytes(const fd_config *config, const fd_option *o) {
+  if (o->kind == FD_OPTION_TEXT) return strlen((const char *)config + o->offset) + 1;
+  return o->kind <= FD_OPTION_REAL ? sizeof(int64_t) : sizeof(int);
+}
+
 fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now) {
   fd_status status = FD_OK;
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
-    size_t bytes = o->kind == FD_OPTION_TEXT   ? strlen((const char *)saved + o->offset) + 1
-                   : o->kind <= FD_OPTION_REAL ? 8
-                                               : sizeof(int);
+    size_t bytes = fd_option_bytes(saved, o);
     if (!fd_option_frozen(o) || !memcmp((const char *)saved + o->offset, (const char *)now + o->offset, bytes)) continue;
     char *text = NULL;
     size_t length = 0;

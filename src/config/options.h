@@ -36,6 +36,9 @@ extern const int fd_option_count;
 
 static inline int fd_option_frozen(const fd_option *option) { return option->change != FD_CHANGE_FREE; }
 
+/* Bytes of its value in this config. */
+size_t fd_option_bytes(const fd_config *config, const fd_option *option);
+
 /* Whether it says what a model with this encoder is. */
 static inline int fd_option_shapes(const fd_option *option, int encoder) {
   switch (option->change) {

@@ -21,6 +21,9 @@ typedef struct fd_shape {
 /* The shape of a model with this config, in the order of the schema. */
 fd_status fd_shape_of(fd_shape *shape, const fd_config *config) FD_MUST_CHECK;
 
+/* The defaults for an encoder, by its name in model.encoder; `place` is for messages: FD_CONFIG when there is none such. */
+fd_status fd_shape_defaults(fd_shape *shape, const char *encoder, const char *place) FD_MUST_CHECK;
+
 /* Whether two shapes have the same item of this name. */
 int fd_shape_agrees(const fd_shape *a, const fd_shape *b, const char *name);
 

@@ -30,6 +30,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   fd_graph *g = &net->graph;
   int channels = (int)config->model.channels;
   (void)window;
+  net->positions = (int)config->model.positions;
   fd_value x = fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
   fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
   x = fd_add(g, "bert.embeddings.words", x, type);

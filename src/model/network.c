@@ -40,6 +40,7 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
   fd_value x = fd_graph_begin(&net->graph, &net->params, FD_TOKENS, arch->ids ? 1 : FD_SYMBOLS);
   for (int i = 0; i < FD_OUTPUTS; i++) net->out[i] = FD_NONE;
   net->channels = (int)config->model.channels;
+  net->ids = arch->ids;
   net->out[FD_OUT_LATENT] = arch->build(net, config, window, x);
   add_heads(net, config);
   fd_status status = net->graph.status;

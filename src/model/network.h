@@ -20,8 +20,10 @@ typedef struct fd_network {
   fd_graph graph;
   fd_value out[FD_OUTPUTS]; /* FD_NO_VALUE: the network does not have it */
   fd_task_head task;
-  int channels; /* of a latent row */
-  int blocks;   /* per ChordMixer network */
+  int channels;  /* of a latent row */
+  int blocks;    /* per ChordMixer network */
+  int ids;       /* the input is ids of a tokenizer, else one-hot rows */
+  int positions; /* tokens of the longest sequence; 0: any length */
 } fd_network;
 
 /* An architecture: adds the nodes from the input to the latents, whose value it returns; then, if it can, those from there to

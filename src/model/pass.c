@@ -70,7 +70,7 @@ unsigned fd_pass_spaces(const fd_pass *pass) {
   return used;
 }
 
-void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const float *input) {
+void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const void *input) {
   pass->spaces = spaces;
   pass->params = params;
   for (int i = 0; i < pass->graph->nodes; i++) {

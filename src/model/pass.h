@@ -34,9 +34,9 @@ unsigned fd_pass_spaces(const fd_pass *pass);
 /* Rows that this pass has in a space. */
 static inline int fd_pass_rows(const fd_pass *pass, fd_space space) { return fd_seqs_rows(pass->spaces->of[space]); }
 
-/* Runs the nodes that the ends need. input: the graph's, fp32 rows without padding; params: one flat buffer in the graph's
- * layout. All borrowed until the backward pass is over. */
-void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const float *input);
+/* Runs the nodes that the ends need. input: the graph's, fp32 rows without padding or int32 ids; params: one flat buffer in the
+ * graph's layout. All borrowed until the backward pass is over. */
+void fd_pass_forward(fd_pass *pass, const fd_spaces *spaces, const float *params, const void *input);
 
 /* A wanted value, after the forward pass. */
 fd_mat fd_pass_value(const fd_pass *pass, fd_value value);

@@ -11,7 +11,11 @@
 
 enum { TOKENS_PER_PASS = 1 << 13 };
 
-static int64_t tokens_of(int cls, int64_t longest) { return longest + cls > TOKENS_PER_PASS ? longest + cls : TOKENS_PER_PASS; }
+/* Rows of the longest pass. */
+static int64_t tokens_of(const fd_encoder *encoder, int cls, int64_t longest) {
+  int64_t rows = encoder->tokenizer ? fd_tokenizer_most(encoder->tokenizer, longest) : longest + cls;
+  return rows > TOKENS_PER_PASS ? rows : TOKENS_PER_PASS;
+}
 
 /* Pooled outputs are the caller's matter. */
 static fd_demand demand_of(int want) {
@@ -19,12 +23,31 @@ static fd_demand demand_of(int want) {
 }
 
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
-  size_t tokens = (size_t)tokens_of(cls, longest), channels = (size_t)encoder->network->channels;
+  size_t tokens = (size_t)tokens_of(encoder, cls, longest), channels = (size_t)encoder->network->channels;
   size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
   if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
   return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (fd_extent){(int)tokens, 0, 0}) +
          floats * sizeof(float) + 2 * tokens;
+}
+
+static fd_status open_letters(fd_encoding *e) {
+  fd_device *dev = e->encoder->dev;
+  FD_TRY(dev->alloc(dev, &e->device_tokens, (size_t)e->tokens_max, "an encoder"));
+  return dev->alloc(dev, &e->x, (size_t)e->tokens_max * FD_SYMBOLS * sizeof(float), "an encoder");
+}
+
+static fd_status open_words(fd_encoding *e, int64_t longest) {
+  fd_device *dev = e->encoder->dev;
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(e->encoder->tokenizer);
+  e->before = v->cls >= 0, e->behind = v->sep >= 0;
+  FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
+  free(e->words.ids); /* those of a pass, in the place of those of a sequence */
+  free(e->words.spans);
+  e->words.spans = NULL;
+  e->words.ids = NULL;
+  FD_TRY(fd_alloc(&e->ids, (size_t)e->tokens_max, sizeof *e->ids, "an encoder"));
+  return dev->alloc(dev, &e->device_ids, (size_t)e->tokens_max * sizeof(int), "an encoder");
 }
 
 fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, int cls, int64_t longest, int want,
@@ -36,19 +59,18 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   if (longest > INT_MAX / 16)
     return fd_fail(FD_DATA, "a sequence of %lld nucleotides is too long for one pass; at most %d are read", (long long)longest,
                    INT_MAX / 16);
-  size_t tokens = (size_t)tokens_of(cls, longest);
+  size_t tokens = (size_t)tokens_of(encoder, cls, longest), letters = tokens > (size_t)longest ? tokens : (size_t)longest;
   const fd_extent extent = {(int)tokens, 0, 0};
   FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
   fd_encoding *e = *encoding;
   *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .take = take, .context = context, .note_bytes = note_bytes};
   FD_GO(fd_seqs_create(&e->seqs, dev, TOKENS_PER_PASS + 1, cls));
-  FD_GO(fd_alloc(&e->tokens, tokens, 1, "an encoder"));
+  FD_GO(fd_alloc(&e->tokens, letters, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
   if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
   FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), extent));
   FD_GO(fd_spaces_create(&e->spaces, dev, fd_pass_spaces(e->pass), extent));
-  FD_GO(dev->alloc(dev, &e->device_tokens, tokens, "an encoder"));
-  FD_GO(dev->alloc(dev, &e->x, tokens * FD_SYMBOLS * sizeof(float), "an encoder"));
+  FD_GO(encoder->tokenizer ? open_words(e, longest) : open_letters(e));
   FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
   FD_GO(dev->copy(dev, e->params, encoder->params, weights));
 done:
@@ -64,6 +86,10 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->params);
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
+  dev->release(dev, e->device_ids);
+  e->words.ids = NULL; /* a place in ids */
+  fd_tokens_free(&e->words);
+  free(e->ids);
   fd_spaces_destroy(&e->spaces);
   fd_pass_destroy(&e->pass);
   free(e->notes);
@@ -83,18 +109,54 @@ static uint8_t *add(fd_encoding *e, int length) {
   return e->tokens + used;
 }
 
+/* A copy of the note that belongs to the last sequence. */
+static fd_status keep_note(fd_encoding *e, const void *note) {
+  size_t slot = (size_t)e->seqs.count - 1;
+  FD_TRY(fd_grow(&e->notes, &e->notes_room, slot + 1, e->note_bytes, "notes"));
+  memcpy(e->notes + slot * e->note_bytes, note, e->note_bytes);
+  return FD_OK;
+}
+
+/* The words of one more sequence. */
+static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note) {
+  const fd_tokenizer *t = e->encoder->tokenizer;
+  int64_t most = fd_tokenizer_most(t, length);
+  int full = e->seqs.count > TOKENS_PER_PASS || e->seqs.start[e->seqs.count] + most > TOKENS_PER_PASS;
+  if (e->seqs.count && full) FD_TRY(fd_encoding_flush(e));
+  int used = e->seqs.start[e->seqs.count], positions = e->encoder->network->positions;
+  if (minus) fd_reverse_complement(symbols, length, e->tokens), symbols = e->tokens;
+  e->words.ids = e->ids + used;
+  int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
+  if (n <= e->before + e->behind)
+    return fd_fail(FD_DATA, "a sequence of %d nucleotides has no token: it is shorter than a word of the model", length);
+  if (positions && n > positions)
+    return fd_fail(FD_DATA, "a sequence of %d nucleotides has %d tokens; the model has learned %d positions", length, n,
+                   positions);
+  e->seqs.start[++e->seqs.count] = used + n;
+  return keep_note(e, note);
+}
+
 fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note, uint8_t **placed) {
+  if (e->encoder->tokenizer) return put_words(e, symbols, length, minus, note);
   uint8_t *to = add(e, length);
   if (!to) {
     FD_TRY(fd_encoding_flush(e));
     to = add(e, length);
   }
-  size_t slot = (size_t)e->seqs.count - 1;
-  FD_TRY(fd_grow(&e->notes, &e->notes_room, slot + 1, e->note_bytes, "notes"));
-  memcpy(e->notes + slot * e->note_bytes, note, e->note_bytes);
+  FD_TRY(keep_note(e, note));
   if (minus) fd_reverse_complement(symbols, length, to);
   else memcpy(to, symbols, (size_t)length);
   if (placed) *placed = to;
+  return FD_OK;
+}
+
+/* The input of the network, on the device. */
+static fd_status send_input(fd_encoding *e, size_t rows, const void **input) {
+  fd_device *dev = e->encoder->dev;
+  *input = e->encoder->tokenizer ? (const void *)e->device_ids : e->x;
+  if (e->encoder->tokenizer) return dev->copy(dev, e->device_ids, e->ids, rows * sizeof *e->ids);
+  FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
+  dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);
   return FD_OK;
 }
 
@@ -102,13 +164,13 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   const fd_network *net = e->encoder->network;
   fd_device *dev = e->encoder->dev;
   size_t rows = (size_t)fd_seqs_rows(&e->seqs);
+  const void *input;
   if (!e->seqs.count) return FD_OK;
   FD_TRY(fd_guard_go_on());
   FD_TRY(fd_seqs_send(&e->seqs, dev));
   FD_TRY(fd_spaces_set(&e->spaces, &e->seqs));
-  FD_TRY(dev->copy(dev, e->device_tokens, e->tokens, rows));
-  dev->ops.expand(dev, &e->seqs, e->device_tokens, 0, (fd_rng_key){{0, 0}}, 0, e->x);
-  fd_pass_forward(e->pass, &e->spaces, e->params, e->x);
+  FD_TRY(send_input(e, rows, &input));
+  fd_pass_forward(e->pass, &e->spaces, e->params, input);
   FD_TRY(dev->sync(dev));
   if (e->latent) FD_TRY(fd_mat_read(dev, fd_network_output(net, e->pass, FD_OUT_LATENT), 0, (int)rows, net->channels, e->latent));
   if (e->logits)

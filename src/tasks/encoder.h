@@ -2,6 +2,7 @@
 #ifndef FD_TASKS_ENCODER_H
 #define FD_TASKS_ENCODER_H
 
+#include "data/tokenizer.h"
 #include "model/network.h"
 
 /* An encoder to take features from. All borrowed; `name` is for messages. */
@@ -10,7 +11,8 @@ typedef struct fd_encoder {
   const fd_network *network;
   const float *params; /* host memory, the network's layout */
   fd_device *dev;
-  int cls; /* [CLS] rows that the model was trained with */
+  int cls;                       /* [CLS] rows that the model was trained with */
+  const fd_tokenizer *tokenizer; /* of an encoder over ids; NULL: it reads nucleotides */
 } fd_encoder;
 
 typedef struct fd_encoding fd_encoding;
@@ -24,10 +26,14 @@ struct fd_encoding {
   fd_seqs seqs;
   fd_spaces spaces;
   int tokens_max;
-  uint8_t *tokens;
-  float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for */
+  uint8_t *tokens; /* an encoder over ids: one sequence's letters */
+  fd_tokens words; /* of the pass; those of special tokens stand first and last in a sequence: */
+  int before, behind;
+  int32_t *ids;           /* [tokens_max] */
+  float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for; logits of nucleotides only */
   fd_pass *pass;
   uint8_t *device_tokens;
+  int *device_ids;
   float *params, *x; /* device */
   fd_encoding_taker *take;
   void *context;

@@ -14,7 +14,15 @@ int fd_features_width(const fd_network *network, fd_features kind) {
   return network->channels * (kind == FD_FEATURES_BOTH ? 2 : 1);
 }
 
-int fd_features_cls(const fd_encoder *encoder, fd_features kind) { return kind == FD_FEATURES_TOKENS ? 0 : encoder->cls; }
+/* Encoders over ids have a [CLS] token of their own. */
+int fd_features_cls(const fd_encoder *encoder, fd_features kind) {
+  return kind == FD_FEATURES_TOKENS || encoder->tokenizer ? 0 : encoder->cls;
+}
+
+fd_status fd_features_check(const fd_encoder *encoder, fd_features kind) {
+  if (kind == FD_FEATURES_TOKENS || !encoder->tokenizer || fd_tokenizer_vocabulary(encoder->tokenizer)->cls >= 0) return FD_OK;
+  return fd_fail(FD_USAGE, "features '%s': this model's tokenizer has no [CLS] token", fd_features_names[kind]);
+}
 
 /* out = mean over rows first .. last-1 of the latents, summed in double. */
 static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
@@ -27,9 +35,10 @@ static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
 }
 
 void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out) {
-  int first = e->seqs.start[i], last = e->seqs.start[i + 1], cls = last - e->seqs.cls;
-  if (kind != FD_FEATURES_CLS) mean_latent(e, first, cls, out);
-  if (kind != FD_FEATURES_TOKENS) mean_latent(e, cls, last, kind == FD_FEATURES_BOTH ? out + e->encoder->network->channels : out);
+  int first = e->seqs.start[i], last = e->seqs.start[i + 1], cls = last - e->seqs.cls, words = e->encoder->tokenizer != NULL;
+  float *of_cls = kind == FD_FEATURES_BOTH ? out + e->encoder->network->channels : out;
+  if (kind != FD_FEATURES_CLS) mean_latent(e, first + e->before, cls - e->behind, out);
+  if (kind != FD_FEATURES_TOKENS) mean_latent(e, words ? first : cls, words ? first + 1 : last, of_cls);
 }
 
 static int length_of(const fd_table *table, int row) { return (int)(table->start[row + 1] - table->start[row]); }

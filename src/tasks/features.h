@@ -8,7 +8,8 @@
 
 /* The kinds of fd_features. tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean
  * over the latents of the [CLS] rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one
- * after the other. Their names end with NULL. */
+ * after the other. Their names end with NULL.
+ * Of an encoder over ids: the mean over its words without special tokens, and the latent of its own [CLS] token. */
 extern const char *const fd_features_names[];
 
 /* Width of a row of features. */
@@ -16,6 +17,9 @@ int fd_features_width(const fd_network *network, fd_features kind);
 
 /* [CLS] rows that the encoder's sequences need for this kind. */
 int fd_features_cls(const fd_encoder *encoder, fd_features kind);
+
+/* FD_USAGE when the encoder has no such features. */
+fd_status fd_features_check(const fd_encoder *encoder, fd_features kind) FD_MUST_CHECK;
 
 /* The features of sequence i of a pass that was run with latents: out [width]. */
 void fd_features_pool(const fd_encoding *encoding, int i, fd_features kind, float *out);

@@ -16,6 +16,7 @@
 #include "config/shape.h"
 #include "data/class_names.h"
 #include "output/safetensors.h"
+#include "tasks/words.h"
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
 enum { JSON_MAX = 1 << 20 };
@@ -84,8 +85,10 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
   int count = take_tensors(params, encoder->params, tensors, &parameters);
+  FD_GO(fd_words_path(m->info.folder, path));
   FD_GO(fd_folder_begin(&made, folder));
-  status = fd_path(path, made.temporary, "model.safetensors", NULL);
+  status = fd_words_copy(&m->config, path, made.temporary);
+  if (status == FD_OK) status = fd_path(path, made.temporary, "model.safetensors", NULL);
   if (status == FD_OK) status = fd_safetensors_write(path, tensors, count);
   if (status == FD_OK) status = write_config(made.temporary, m, encoder, parameters);
   if (status == FD_OK) status = fd_folder_commit(&made);
@@ -95,10 +98,10 @@ done:
   return status;
 }
 
-/* A word that can stand in a config: letters and no more, so that it stays the value of its own key. */
+/* A word that can stand in a config: letters and digits and no more, so that it stays the value of its own key. */
 static const char *word_of(const json_t *object, const char *key) {
   const char *word = json_string_value(json_object_get(object, key));
-  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz_")] ? word : "missing";
+  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_")] ? word : "missing";
 }
 
 static fd_status take_names(const char *path, const json_t *task, fd_config *config) {
@@ -120,7 +123,7 @@ static fd_status take_names(const char *path, const json_t *task, fd_config *con
 static void text_of(const json_t *root, const char *name, char text[FD_SETTING_MAX]) {
   const json_t *value = json_object_get(root, name);
   *text = '\0';
-  if (json_is_string(value)) snprintf(text, FD_SETTING_MAX, "%.40s", word_of(root, name));
+  if (json_is_string(value)) snprintf(text, FD_SETTING_MAX, "%.70s", *json_string_value(value) ? word_of(root, name) : "");
   else if (json_is_boolean(value)) snprintf(text, FD_SETTING_MAX, json_is_true(value) ? "true" : "false");
   else if (json_is_integer(value)) snprintf(text, FD_SETTING_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
   else if (json_is_real(value)) snprintf(text, FD_SETTING_MAX, "%.17g", json_real_value(value));
@@ -134,7 +137,7 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
     text_of(root, item->name, text);
     if (!*text && !item->word && !item->real) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, item->name);
     size_t prefix = (size_t)(item->value - item->setting);
-    if (*text) snprintf(item->setting + prefix, sizeof item->setting - prefix, "%.60s", text);
+    if (*text) snprintf(item->setting + prefix, sizeof item->setting - prefix, "%.70s", text);
   }
   return FD_OK;
 }
@@ -154,13 +157,11 @@ static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
   static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
   const json_t *task = json_object_get(root, "task");
-  char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX], encoder[FD_SETTING_MAX] = "model.encoder=chordmixer";
+  char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX];
   fd_shape shape;
   int n = 0, tasks = add_task(task, of_task);
-  if (json_object_get(root, "encoder")) snprintf(encoder, sizeof encoder, "model.encoder=%.40s", word_of(root, "encoder"));
-  setting[0] = encoder;
-  fd_status status = fd_config_parse(config, rest, sizeof rest - 1, path, setting, 1);
-  if (status == FD_OK) status = fd_shape_of(&shape, config);
+  const char *encoder = json_object_get(root, "encoder") ? word_of(root, "encoder") : "chordmixer";
+  fd_status status = fd_shape_defaults(&shape, encoder, path);
   if (status == FD_OK) status = take_shape(path, root, &shape);
   if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
   for (int i = 0; i < shape.count; i++) setting[n++] = shape.item[i].setting;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks/words.h"
 #include "train/rank_device.h"
 
 fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *use, fd_comm *comm) {
@@ -16,11 +17,12 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
   FD_TRY(fd_network_create(&m->network, &m->config, m->info.window));
   if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* as many as it has */
-  return FD_OK;
+  return m->network->ids ? fd_words_open(&m->tokenizer, &m->config, m->info.folder) : FD_OK;
 }
 
 void fd_pretrained_close(fd_pretrained *m) {
   fd_network_destroy(&m->network);
+  fd_tokenizer_destroy(&m->tokenizer);
   fd_device_close(&m->dev);
   free(m->student);
   free(m->teacher);
@@ -39,6 +41,7 @@ fd_status fd_pretrained_encoder(const fd_pretrained *m, int which, fd_encoder *e
                           .network = m->network,
                           .params = teacher ? m->teacher : m->student,
                           .dev = m->dev,
+                          .tokenizer = m->tokenizer,
                           .cls = (int)m->config.model.cls};
   return FD_OK;
 }

@@ -28,6 +28,7 @@ typedef struct fd_pretrained {
   fd_checkpoint_info info;  /* info.folder: the checkpoint that was taken */
   float *student, *teacher; /* host memory; no teacher: NULL */
   fd_network *network;
+  fd_tokenizer *tokenizer; /* of an encoder over ids, else NULL */
   fd_device *dev;
 } fd_pretrained;
 

@@ -64,7 +64,7 @@ fd_status fd_bench_embed(fd_bench *bench) {
   float *params = calloc(network->params.size, sizeof *params),
         *out = calloc((size_t)(table.rows * network->channels), sizeof *out);
   fd_params_init(&network->params, 1, params);
-  fd_encoder encoder = {"random", network, params, dev, (int)c->model.cls};
+  fd_encoder encoder = {"random", network, params, dev, (int)c->model.cls, NULL};
   FD_TRY(fd_features_compute(&encoder, FD_FEATURES_TOKENS, &table, bench->comm, out)); /* warm-up */
   while (fd_bench_next(bench)) {
     double start = fd_seconds();

@@ -1,0 +1,56 @@
+/* Finds, checks and copies the file of a tokenizer. */
+#include "tasks/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/output.h"
+#include "base/path.h"
+
+enum { FILE_MAX = 16 << 20 };
+
+fd_status fd_words_path(const char *checkpoint, char path[]) {
+  char run[FD_PATH_MAX];
+  FD_TRY(fd_path(run, checkpoint, NULL, NULL));
+  for (int i = 0; i < 2; i++) {
+    char *slash = strrchr(run, '/');
+    if (!slash || slash == run) return fd_path(path, checkpoint, "../..", FD_WORDS_FILE);
+    *slash = '\0';
+  }
+  return fd_path(path, run, FD_WORDS_FILE, NULL);
+}
+
+static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *config, const char *path) {
+  char hex[FD_SHA256_HEX];
+  FD_TRY(fd_tokenizer_identity(tokenizer, hex));
+  if (!strcmp(hex, config->model.words)) return FD_OK;
+  return fd_fail(FD_DATA, "%s: another tokenizer (%.12s...) than that of the model (model.words: %.12s...)", path, hex,
+                 config->model.words);
+}
+
+fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint) {
+  static const char *const kinds[] = {"nt6", "kmer", "bpe"};
+  char path[FD_PATH_MAX];
+  int in_file = config->model.tokenizer == FD_TOKENIZER_BPE,
+      k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;
+  FD_TRY(fd_words_path(checkpoint, path));
+  const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
+                                          .k = k,
+                                          .stride = k,
+                                          .file = in_file ? path : NULL,
+                                          .vocabulary = config->model.vocabulary};
+  FD_TRY(fd_tokenizer_create(tokenizer, &settings));
+  return in_file ? check_words(*tokenizer, config, path) : FD_OK;
+}
+
+fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  if (config->model.encoder < FD_ARCH_NT_V2 || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
+  FD_TRY(fd_read_file(file, FILE_MAX, &text, &bytes));
+  fd_status status = fd_path(path, folder, FD_WORDS_FILE, NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, bytes);
+  free(text);
+  return status;
+}
