@@ -88,20 +88,22 @@ __global__ void dropout(dropout_call c, int rows) {
   }
 }
 
-/* In place on x; a thread has PER_DRAW columns of a row. */
+/* A thread has PER_DRAW columns of a row; each reads an entry before it writes it, so y may be x. */
 __global__ void dropout_rows(dropout_call c, const int *position, int rows) {
-  int groups = (c.x.stride + PER_DRAW - 1) / PER_DRAW;
+  int groups = (c.y.stride + PER_DRAW - 1) / PER_DRAW;
   for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
     int row = (int)(n / groups), group = (int)(n % groups), s = fd_sequence_of(c.seqs.start, c.seqs.count, row),
         place = position ? position[row] : row - c.seqs.start[s];
-    uint32_t word[4], limit = fd_dropout_limit(c.rate);
+    uint32_t word[4] = {}, limit = fd_dropout_limit(c.rate);
     float kept = 1 / (1 - c.rate);
-    fd_philox(word, c.key, c.seqs.draws[s], (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)place << 16 | (uint64_t)group);
+    if (limit)
+      fd_philox(word, c.key, c.seqs.draws[s], (uint64_t)c.layer << 52 | (uint64_t)(uint32_t)place << 16 | (uint64_t)group);
 #pragma unroll
     for (int i = 0; i < PER_DRAW; i++) {
       int column = group * PER_DRAW + i;
-      if (column >= c.channels) continue;
-      fd_put(c.x, row, column, fd_get(c.x, row, column) * ((word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept));
+      if (column >= c.y.stride) continue;
+      float x = column < c.channels ? fd_get(c.x, row, column) : 0;
+      fd_put(c.y, row, column, x * ((word[i / 2] >> (i % 2 * 16) & 0xffff) < limit ? 0 : kept));
     }
   }
 }
@@ -222,10 +224,10 @@ void fd_cuda_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channel
 }
 
 void fd_cuda_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *position, int width, float rate, fd_rng_key key,
-                          int layer, fd_mat x) {
+                          int layer, fd_mat x, fd_mat y) {
   int rows = fd_seqs_rows(seqs);
-  dropout_call call = {view_of(seqs), width, layer, rate, key, x, {}, {}, {}, {}};
-  size_t items = (size_t)rows * (size_t)((x.stride + PER_DRAW - 1) / PER_DRAW);
+  dropout_call call = {view_of(seqs), width, layer, rate, key, x, y, {}, {}, {}};
+  size_t items = (size_t)rows * (size_t)((y.stride + PER_DRAW - 1) / PER_DRAW);
   FD_LAUNCH(fd_cuda_of(dev), dropout_rows, dim3(fd_blocks(items, THREADS)), THREADS, 0, call, position, rows);
 }
 

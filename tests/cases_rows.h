@@ -214,9 +214,13 @@ static void dropout_rows_once(int n) {
   fd_device *dev = on->dev;
   fd_seqs beside = put_seqs(dev, &seqs);
   int *positions = indices_there(position, (size_t)rows);
-  fd_mat xs = rows_there(x, rows, width);
-  dev->ops.dropout_rows(dev, &beside, given ? positions : NULL, width, rate, key, layer, xs);
-  expect_rows("dropped", xs, rows, width, y, 1e-6);
+  fd_mat xs = rows_there(x, rows, width), ys = rows_there(NULL, rows, width), same = rows_there(NULL, rows, width);
+  dev->ops.dropout_rows(dev, &beside, given ? positions : NULL, width, 0, key, layer, xs, same);
+  dev->ops.dropout_rows(dev, &beside, given ? positions : NULL, width, rate, key, layer, xs, ys);
+  expect_rows("none dropped", same, rows, width, wide(x, (size_t)(rows * width)), 0);
+  expect_rows("dropped", ys, rows, width, y, 1e-6);
+  dev->ops.dropout_rows(dev, &beside, given ? positions : NULL, width, rate, key, layer, xs, xs);
+  expect_rows("dropped in place", xs, rows, width, y, 1e-6);
   fd_seqs_destroy(&beside, dev);
 }
 

@@ -1,4 +1,6 @@
 /* Dropout on the CPU: masks are drawn again where they are needed, never stored. */
+#include <string.h>
+
 #include "cpu/backend.h"
 
 enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */, DRAWS = 32 /* at a time */ };
@@ -6,28 +8,37 @@ enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */, DRAWS = 32
 typedef struct dropout_call {
   const fd_cpu_kernels *kernels;
   const fd_seqs *seqs;
-  int channels, layer;
+  int channels, layer, alone; /* alone: y = D x */
   float rate;
   fd_rng_key key;
   const int *position; /* of each row, or NULL: its place in the sequence */
   const float *x, *dy;
   float *y, *masked, *rest;
-  fd_mat in_place;
 } dropout_call;
 
+/* Which entries of a row are left out: those whose bits are below the limit. Without one nothing is drawn. */
+static void draw_bits(const dropout_call *c, uint64_t draw, int position, int first, int count, uint16_t bits[DRAWS * PER_DRAW]) {
+  uint32_t groups[DRAWS];
+  if (!fd_dropout_limit(c->rate)) {
+    memset(bits, 0, (size_t)count * sizeof *bits);
+    return;
+  }
+  for (int i = 0; i < DRAWS; i++) groups[i] = (uint32_t)(first / PER_DRAW + i);
+  c->kernels->draw((count + PER_DRAW - 1) / PER_DRAW, groups, c->key, draw,
+                   (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16, bits);
+}
+
 static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at) {
-  uint32_t limit = fd_dropout_limit(c->rate), groups[DRAWS];
+  uint32_t limit = fd_dropout_limit(c->rate);
   uint16_t bits[DRAWS * PER_DRAW];
   float kept = 1 / (1 - c->rate);
   for (int first = 0; first < c->channels; first += DRAWS * PER_DRAW) {
     int rest = c->channels - first, count = rest < DRAWS * PER_DRAW ? rest : DRAWS * PER_DRAW;
-    for (int i = 0; i < DRAWS; i++) groups[i] = (uint32_t)(first / PER_DRAW + i);
-    c->kernels->draw((count + PER_DRAW - 1) / PER_DRAW, groups, c->key, draw,
-                     (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16, bits);
+    draw_bits(c, draw, position, first, count, bits);
     for (int i = 0; i < count; i++) {
       size_t k = at + (size_t)(first + i);
       float factor = bits[i] < limit ? 0 : kept;
-      if (c->in_place.at) ((float *)c->in_place.at)[k] *= factor;
+      if (c->alone) c->y[k] = c->x[k] * factor;
       else if (c->y) c->y[k] = c->x[k] + factor * (c->y[k] - c->x[k]);
       else c->masked[k] = factor * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
     }
@@ -41,8 +52,7 @@ static void dropout_item(void *context, int item, int thread) {
   if (last > rows) last = rows;
   for (int r = first; r < last; r++) {
     while (r >= c->seqs->start[i + 1]) i++;
-    do_row(c, c->seqs->draws[i], c->position ? c->position[r] : r - c->seqs->start[i],
-           (size_t)r * (size_t)(c->in_place.at ? c->in_place.stride : c->channels));
+    do_row(c, c->seqs->draws[i], c->position ? c->position[r] : r - c->seqs->start[i], (size_t)r * (size_t)c->channels);
   }
 }
 
@@ -71,8 +81,15 @@ void fd_cpu_dropout_backward(fd_device *dev, const fd_seqs *seqs, int channels, 
 }
 
 void fd_cpu_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *position, int width, float rate, fd_rng_key key,
-                         int layer, fd_mat x) {
-  dropout_call call = {
-      .seqs = seqs, .position = position, .channels = width, .layer = layer, .rate = rate, .key = key, .in_place = x};
+                         int layer, fd_mat x, fd_mat y) {
+  dropout_call call = {.seqs = seqs,
+                       .position = position,
+                       .channels = width,
+                       .layer = layer,
+                       .alone = 1,
+                       .rate = rate,
+                       .key = key,
+                       .x = x.at,
+                       .y = y.at};
   run(dev, &call);
 }
