@@ -90,42 +90,71 @@ static double loss_with(tuning *t, size_t i, float value) {
   return step.loss;
 }
 
+static void compare_gradients(fd_config config) {
+  tuning t = {.config = config};
+  fd_table table = make_table(30, 40);
+  const float weights[2] = {0.4f, 1.6f};
+  fd_step step;
+  t.config.optim.lr = 0, t.config.optim.schedule = FD_SCHEDULE_CONSTANT;
+  t.config.train.batch = 8, t.config.train.virtual_ranks = 4, t.config.train.steps = 1000;
+  open_tuning(&t, &table, config.task.kind == FD_TASK_CLASSES ? weights : NULL);
+  size_t n = t.network->params.size;
+  float *gradient = malloc(n * sizeof *gradient), *w = t.state->array[FD_STUDENT];
+  void *context[2] = {&t, gradient};
+  const fd_probe_points points = {context, no_outputs, keep_gradient};
+  t.trainer->points = &points;
+  assert_ok(fd_trainer_step(t.trainer, &step));
+  t.trainer->points = NULL;
+  double largest = 0;
+  for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)gradient[i]));
+  assert_true(largest > 1e-3);
+  for (int k = 0; k < t.network->params.count; k++) { /* of each tensor one element: the head's, too */
+    const fd_param *p = &t.network->params.item[k];
+    if (!strncmp(p->name, "head", 4)) continue; /* of the masked nucleotides: nothing is masked */
+    size_t i = p->offset + draw((uint32_t)p->size);
+    float h = 0.01f;
+    double slope = (loss_with(&t, i, w[i] + h) - loss_with(&t, i, w[i] - h)) / (2 * (double)h);
+    assert_near((double)gradient[i], slope, 2e-3 * largest + 2e-5);
+  }
+  free(gradient);
+  close_tuning(&t, &table);
+}
+
 static void gradients_equal_finite_differences(void **state) {
   (void)state;
+  fd_config c;
+  fd_config_defaults(&c);
+  c.model.layers = 2, c.model.heads = 3;
   for (int features = FD_FEATURES_TOKENS; features <= FD_FEATURES_BOTH; features++)
     for (int hidden = 0; hidden <= 9; hidden += 9)
-      for (int kind = FD_TASK_CLASSES; kind <= FD_TASK_VALUES; kind++) {
-        tuning t;
-        fd_table table = make_table(30, 40);
-        const float weights[2] = {0.4f, 1.6f};
-        fd_step step;
-        fd_config_defaults(&t.config);
-        t.config.task.features = features, t.config.task.hidden = hidden, t.config.task.kind = kind;
-        t.config.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same entries */
-        t.config.optim.lr = 0, t.config.optim.schedule = FD_SCHEDULE_CONSTANT;
-        t.config.train.batch = 8, t.config.train.virtual_ranks = 4, t.config.train.steps = 1000;
-        open_tuning(&t, &table, kind == FD_TASK_CLASSES ? weights : NULL);
-        size_t n = t.network->params.size;
-        float *gradient = malloc(n * sizeof *gradient), *w = t.state->array[FD_STUDENT];
-        void *context[2] = {&t, gradient};
-        const fd_probe_points points = {context, no_outputs, keep_gradient};
-        t.trainer->points = &points;
-        assert_ok(fd_trainer_step(t.trainer, &step));
-        t.trainer->points = NULL;
-        double largest = 0;
-        for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)gradient[i]));
-        assert_true(largest > 1e-3);
-        for (int k = 0; k < t.network->params.count; k++) { /* of each tensor one element: the head's, too */
-          const fd_param *p = &t.network->params.item[k];
-          if (!strncmp(p->name, "head", 4)) continue; /* of the masked nucleotides: nothing is masked */
-          size_t i = p->offset + draw((uint32_t)p->size);
-          float h = 0.01f;
-          double slope = (loss_with(&t, i, w[i] + h) - loss_with(&t, i, w[i] - h)) / (2 * (double)h);
-          assert_near((double)gradient[i], slope, 2e-3 * largest + 2e-5);
+      for (int kind = FD_TASK_CLASSES; kind <= FD_TASK_VALUES; kind++)
+        for (int encoder = FD_ARCH_CHORDMIXER; encoder <= FD_ARCH_TRANSFORMER; encoder++) {
+          c.model.encoder = encoder;
+          c.task.features = features, c.task.hidden = hidden, c.task.kind = kind;
+          c.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same entries */
+          compare_gradients(c);
         }
-        free(gradient);
-        close_tuning(&t, &table);
-      }
+}
+
+/* With a rate there is a node behind each part of a block that a residual adds, in fine-tuning alone; the parameters stay. */
+static void a_network_has_dropout_in_fine_tuning_alone(void **state) {
+  (void)state;
+  size_t size = 0;
+  for (int outputs = 0; outputs <= 2; outputs += 2)
+    for (int thinned = 0; thinned <= 1; thinned++) {
+      fd_config c;
+      fd_network *network;
+      int found = 0;
+      fd_config_defaults(&c);
+      c.model.encoder = FD_ARCH_TRANSFORMER, c.model.channels = 16, c.model.layers = 3;
+      c.task.outputs = outputs, c.task.dropout = thinned ? 0.1 : 0;
+      assert_ok(fd_network_create(&network, &c, 30));
+      for (int i = 0; i < network->graph.nodes; i++) found += network->graph.node[i].kind == &fd_node_dropout;
+      assert_int_equal(found, outputs && thinned ? 6 : 0);
+      if (thinned) assert_int_equal(network->params.size, size);
+      size = network->params.size;
+      fd_network_destroy(&network);
+    }
 }
 
 static void a_rule_is_learnt(void **state) {
@@ -283,9 +312,13 @@ static void figures_are_drawn_from_the_rows(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
-      cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(areas_equal_counted_pairs),
-      cmocka_unit_test(curves_are_counted_shares),          cmocka_unit_test(figures_are_drawn_from_the_rows),
+      cmocka_unit_test(gradients_equal_finite_differences),
+      cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),
+      cmocka_unit_test(areas_equal_counted_pairs),
+      cmocka_unit_test(curves_are_counted_shares),
+      cmocka_unit_test(figures_are_drawn_from_the_rows),
+      cmocka_unit_test(a_network_has_dropout_in_fine_tuning_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,8 +71,8 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || (!c->model.recompute && c->task.dropout == 0),
-       "%s: model.recompute and task.dropout are there for model.encoder: chordmixer", name);
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
+       "%s: model.recompute is there for model.encoder: chordmixer", name);
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);

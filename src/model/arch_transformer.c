@@ -12,6 +12,15 @@ static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
   return name;
 }
 
+/* In fine-tuning, what a residual gets is thinned: the outputs of attn.o (`which` 0) and fc2 (1). */
+static fd_value thin(fd_graph *g, const fd_config *config, int block, int which, fd_value x) {
+  char name[FD_NAME_MAX];
+  const fd_dropout_settings settings = {(float)config->task.dropout, fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT),
+                                        2 * block + which + 1};
+  if (!config->task.outputs || config->task.dropout == 0) return x;
+  return fd_dropout(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, &settings);
+}
+
 /* x + W_o attention(LN(x)), then x + W_2 act(W_1 LN(x)). */
 static fd_value add_block(fd_graph *g, const fd_config *config, int block, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
@@ -20,12 +29,12 @@ static fd_value add_block(fd_graph *g, const fd_config *config, int block, fd_va
   a = fd_linears(g, named(name, block, "attn"), query_key_value, a, channels);
   a = fd_self_attention(g, named(name, block, "attn.heads"), a, FD_POSITIONS_ROTARY, table, heads);
   a = fd_linear(g, named(name, block, "attn.o"), a, channels, 0);
-  x = fd_add(g, named(name, block, "sum1"), x, a);
+  x = fd_add(g, named(name, block, "sum1"), x, thin(g, config, block, 0, a));
   fd_value h = fd_normalize(g, named(name, block, "norm2"), x, 0, (float)config->model.epsilon);
   h = fd_linear(g, named(name, block, "fc1"), h, hidden, 0);
   h = fd_activation(g, named(name, block, "act"), h, FD_ACT_GELU, 0);
   h = fd_linear(g, named(name, block, "fc2"), h, channels, 0);
-  return fd_add(g, named(name, block, "sum2"), x, h);
+  return fd_add(g, named(name, block, "sum2"), x, thin(g, config, block, 1, h));
 }
 
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value x) {

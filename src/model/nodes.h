@@ -65,6 +65,14 @@ fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act
 /* a + b: the residual a and what is added to it. */
 fd_value fd_add(fd_graph *graph, const char *name, fd_value a, fd_value b);
 
+/* In training y = D x, else y = x: an entry of D is 0 with probability `rate`, else 1 / (1 - rate). x: rows of tokens. */
+typedef struct fd_dropout_settings {
+  float rate;
+  fd_rng_key key; /* with the number `layer`, 0 .. 4095 */
+  int layer;
+} fd_dropout_settings;
+fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
+
 /* The kinds of nodes.def: fd_node_linear, ... */
 #define NODE(name) extern const fd_node_kind fd_node_##name;
 #include "model/nodes.def"

@@ -1,0 +1,25 @@
+/* Node kind `dropout`: entries left out at random in training. */
+#include "model/nodes.h"
+
+static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }
+
+/* Masks are drawn again in the backward pass. Outside of training nothing is left out. */
+static void drop(const fd_node *node, const fd_pass *pass, fd_mat x, fd_mat y) {
+  const fd_dropout_settings *s = node->own;
+  pass->dev->ops.dropout_rows(pass->dev, pass->spaces->of[node->out.space], NULL, node->out.width, pass->training ? s->rate : 0,
+                              s->key, s->layer, x, y);
+}
+
+static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) { drop(node, pass, m->in[0], m->out); }
+
+static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  if (m->din[0].at) drop(node, pass, m->dout, m->din[0]);
+}
+
+const fd_node_kind fd_node_dropout = {
+    .name = "dropout", .own = sizeof(fd_dropout_settings), .keeps = keeps, .forward = forward, .backward = backward};
+
+fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings) {
+  return fd_graph_add(graph, &fd_node_dropout, name, settings, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
+                      (fd_room){x.space, x.width, 0});
+}
