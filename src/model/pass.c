@@ -33,12 +33,22 @@ static void find_mats(fd_pass *pass) {
 }
 
 fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends, fd_extent extent) {
-  fd_status status = FD_OK;
-  FD_TRY(fd_alloc(pass, 1, sizeof **pass, "activations"));
+  fd_plan plan;
+  *pass = NULL;
+  FD_TRY(fd_plan_make(&plan, graph, ends, dev->form, extent));
+  return fd_pass_of_plan(pass, graph, dev, &plan, ends);
+}
+
+fd_status fd_pass_of_plan(fd_pass **pass, const fd_graph *graph, fd_device *dev, fd_plan *plan, const fd_ends *ends) {
+  fd_status status = fd_alloc(pass, 1, sizeof **pass, "activations");
   fd_pass *p = *pass;
+  if (status != FD_OK) {
+    fd_plan_free(plan);
+    return status;
+  }
   p->dev = dev;
   p->graph = graph;
-  FD_GO(fd_plan_make(&p->plan, graph, ends, dev->form, extent));
+  p->plan = *plan;
   FD_GO(fd_alloc(&p->mats, (size_t)graph->nodes, sizeof *p->mats, "activations"));
   FD_GO(fd_alloc(&p->given, (size_t)graph->values, 1, "activations"));
   memcpy(p->given, ends->given, (size_t)graph->values);

@@ -26,6 +26,10 @@ typedef struct fd_backward_watch {
 /* Device memory of passes over batches up to an extent. */
 fd_status fd_pass_create(fd_pass **pass, const fd_graph *graph, fd_device *dev, const fd_ends *ends,
                          fd_extent extent) FD_MUST_CHECK;
+
+/* The same by a plan that was made before, which is the pass's from then on, after a failure too. */
+fd_status fd_pass_of_plan(fd_pass **pass, const fd_graph *graph, fd_device *dev, fd_plan *plan,
+                          const fd_ends *ends) FD_MUST_CHECK;
 void fd_pass_destroy(fd_pass **pass);
 
 /* The spaces that its values have rows in: bits 1 << FD_... */

@@ -1,0 +1,177 @@
+/* Every node kind of nodes.def: its gradients, by its parameters and by those of what it reads, against central differences. */
+#include "graphs.h"
+
+enum { TRIALS = 32 };
+
+/* A case adds the n-th variant of nodes around its kind, and returns the value that the loss is made of. */
+typedef fd_value node_case(trial *t, int n);
+
+static fd_value from_input(trial *t, const char *name, int width) { return fd_linear(&t->graph, name, t->x, width, 0); }
+
+static fd_value case_linear(trial *t, int n) {
+  static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL}, *const all[FD_LINEAR_PARTS] = {"a", "b", "c", "d"};
+  fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
+  if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20));
+  if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
+  if (n % 4 < 2) return fd_linear(&t->graph, "linear", x, between(1, 20), n % 3 == 0);
+  return fd_linears(&t->graph, "linear", n % 3 ? parts : all, x, between(1, 9));
+}
+
+static fd_value case_embedding(trial *t, int n) {
+  fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
+  return fd_embedding(&t->graph, "embedding", x, between(1, 20), t->tokens.cls ? t->tokens.cls : 3); /* tasks may have none */
+}
+
+static fd_value case_chordmixer(trial *t, int n) {
+  int channels = between(1, 20);
+  const fd_chordmixer_settings block = {.hidden = between(1, 20),
+                                        .track = between(1, channels),
+                                        .recompute = n % 2,
+                                        .dropout = n / 2 % 2 ? 0.3f : 0,
+                                        .key = fd_rng_key_of(3, FD_RNG_DROPOUT),
+                                        .layer = between(1, 40)};
+  t->training = n / 4 % 2;
+  return fd_chordmixer(&t->graph, "block", from_input(t, "before", channels), &block);
+}
+
+static fd_value case_pool(trial *t, int n) {
+  fd_features features = t->tokens.cls ? (fd_features)(n % 3) : FD_FEATURES_TOKENS;
+  fd_space to = features == FD_FEATURES_CLS && n / 3 % 2 ? FD_CLS_ROWS : FD_SEQUENCES;
+  return fd_pool(&t->graph, "pool", from_input(t, "before", between(1, 20)), to, features);
+}
+
+static fd_value case_gelu(trial *t, int n) {
+  (void)n;
+  return fd_gelu(&t->graph, "gelu", fd_linear(&t->graph, "before", t->x, between(1, 20), 1));
+}
+
+static fd_value case_norm(trial *t, int n) {
+  return fd_normalize(&t->graph, "norm", from_input(t, "before", between(2, 20)), n % 2, 1e-2f);
+}
+
+static fd_value attend(trial *t, fd_positions kind) {
+  static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
+  int heads = between(1, 3), dim = kind == FD_POSITIONS_ROTARY ? 2 * between(1, 4) : between(1, 8);
+  fd_value positions = FD_NONE;
+  if (kind == FD_POSITIONS_ROTARY) positions = fd_rotary_table(&t->graph, "table", dim, between(2, 10000));
+  if (kind == FD_POSITIONS_ALIBI) positions = fd_alibi_slopes(&t->graph, "slopes", heads);
+  fd_value x = fd_linears(&t->graph, "attn", parts, t->x, heads * dim);
+  return fd_self_attention(&t->graph, "heads", x, kind, positions, heads);
+}
+
+static fd_value case_rotary_table(trial *t, int n) { return (void)n, attend(t, FD_POSITIONS_ROTARY); }
+
+static fd_value case_alibi_slopes(trial *t, int n) { return (void)n, attend(t, FD_POSITIONS_ALIBI); }
+
+static fd_value case_attention(trial *t, int n) { return attend(t, (fd_positions)(n % 3)); }
+
+/* By position and type; by ids in test_published.c, whose input they are. */
+static fd_value case_lookup(trial *t, int n) {
+  enum { POSITIONS = 256 /* more than the tokens of a trial */ };
+  int width = between(1, 20);
+  if (n % 2) return fd_lookup(&t->graph, "type", FD_NONE, FD_BY_TYPE, between(1, 3), width);
+  return fd_add(&t->graph, "sum", from_input(t, "before", width),
+                fd_lookup(&t->graph, "place", FD_NONE, FD_BY_POSITION, POSITIONS, width));
+}
+
+/* What RELU sees is far from its corner (keep_off_corners). */
+static fd_value case_act(trial *t, int n) {
+  fd_act act = (fd_act)(n % 3);
+  int gated = n / 3 % 2, width = between(1, 12);
+  fd_value x = from_input(t, "before", width * (1 + gated));
+  if (act == FD_ACT_RELU) x = fd_linear(&t->graph, "far", fd_normalize(&t->graph, "small", x, 0, 1), x.width, 0);
+  return fd_activation(&t->graph, "act", x, act, gated);
+}
+
+static fd_value case_add(trial *t, int n) {
+  int width = between(1, 20);
+  fd_value a = from_input(t, "a", width);
+  return fd_add(&t->graph, "sum", a, n % 3 ? from_input(t, "b", width) : a);
+}
+
+static fd_value case_dropout(trial *t, int n) {
+  const fd_dropout_settings settings = {0.4f, fd_rng_key_of(3, FD_RNG_DROPOUT), between(0, 4095)};
+  t->training = n % 4 != 0;
+  return fd_dropout(&t->graph, "drop", from_input(t, "before", between(1, 300)), &settings);
+}
+
+static const struct {
+  const fd_node_kind *kind;
+  node_case *add;
+} cases[] = {
+#define NODE(name) {&fd_node_##name, case_##name},
+#include "model/nodes.def"
+#undef NODE
+};
+
+enum { KINDS = sizeof cases / sizeof *cases };
+
+/* Biases of 9 and small rows: what RELU sees stays on its side of 0. */
+static void keep_off_corners(trial *t) {
+  const fd_param *bias = fd_params_find(&t->params, "far.bias"), *small = fd_params_find(&t->params, "small.weight");
+  for (size_t i = 0; bias && i < bias->size; i++) t->w[bias->offset + i] = i % 2 ? 9 : -9;
+  for (size_t i = 0; small && i < small->size; i++) t->w[small->offset + i] *= 0.1f;
+}
+
+static void try_kind(int kind, int n) {
+  trial t;
+  int found = 0;
+  begin_trial(&t, n % 5 ? between(1, 3) : 0, n % 7 ? 14 : 70);
+  fd_value out = cases[kind].add(&t, n);
+  graph_is_whole(&t);
+  keep_off_corners(&t);
+  for (int i = 0; i < t.graph.nodes; i++) found += t.graph.node[i].kind == cases[kind].kind;
+  assert_true(found > 0);
+  t.given[out.id] = 1;
+  fd_pass *pass = open_pass(&t, 0);
+  run_backward(&t, pass);
+  float *again = malloc((t.params.size + 1) * sizeof *again);
+  memcpy(again, t.g, t.params.size * sizeof *again);
+  run_backward(&t, pass);
+  assert_memory_equal(again, t.g, t.params.size * sizeof *again);
+  for (int i = 0; i < t.params.count; i++) {
+    char what[160];
+    const fd_param *p = &t.params.item[i];
+    snprintf(what, sizeof what, "%s, trial %d, %s", cases[kind].kind->name, n, p->name);
+    for (int k = 0; k < 3; k++) expect_slope(&t, pass, what, p->offset, p->size);
+  }
+  free(again);
+  fd_pass_destroy(&pass);
+  end_trial(&t);
+}
+
+static void gradients_equal_finite_differences(void **state) {
+  (void)state;
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int n = 0; n < TRIALS; n++) try_kind(kind, n);
+}
+
+/* What is random in training is not outside of it: then dropout changes nothing, to the bit. */
+static void dropout_is_of_training_alone(void **state) {
+  (void)state;
+  for (int n = 0; n < TRIALS; n++) {
+    trial t;
+    begin_trial(&t, 2, 30);
+    const fd_dropout_settings settings = {0.4f, fd_rng_key_of(3, FD_RNG_DROPOUT), n};
+    fd_value x = from_input(&t, "before", between(1, 40)), y = fd_dropout(&t.graph, "drop", x, &settings);
+    graph_is_whole(&t);
+    t.wanted[x.id] = t.wanted[y.id] = 1;
+    for (t.training = 0; t.training < 2; t.training++) {
+      fd_pass *pass = open_pass(&t, 0);
+      run_forward(&t, pass);
+      const float *from = fd_pass_value(pass, x).at, *to = fd_pass_value(pass, y).at;
+      size_t entries = (size_t)fd_seqs_rows(&t.tokens) * (size_t)x.width;
+      for (size_t i = 0; t.training && i < entries; i++)
+        if (to[i] != 0) assert_near((double)to[i], (double)from[i] / 0.6, 1e-6 * fabs((double)from[i]));
+      assert_true(t.training ? entries < 20 || memcmp(from, to, entries * sizeof *to) : !memcmp(from, to, entries * sizeof *to));
+      fd_pass_destroy(&pass);
+    }
+    end_trial(&t);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_equal_finite_differences),
+                                     cmocka_unit_test(dropout_is_of_training_alone)};
+  return cmocka_run_group_tests(tests, open_device, close_device);
+}
