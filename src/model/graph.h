@@ -35,8 +35,7 @@ typedef struct fd_keep {
 } fd_keep;
 
 /* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is
- * saved.
- */
+ * saved. Nobody wants that by the graph's input: of kinds that always write theirs, none reads it. */
 typedef struct fd_mats {
   fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS];
   fd_mat dout, din[FD_INPUTS], scratch[FD_EXTRAS]; /* gradients; backward only */

@@ -106,6 +106,14 @@ static int last_reader(const planning *p, fd_value v, int but) {
   return -1;
 }
 
+/* Whether the gradient of the output of node i is that of another value, too, whose node has not used it yet. */
+static int is_shared(const planning *p, int i) {
+  const int *gradient = p->plan->gradient, out = p->graph->node[i].out.id;
+  for (int v = 0; v < p->graph->values; v++)
+    if (v != out && gradient[v] == gradient[out] && p->graph->producer[v] < i) return 1;
+  return 0;
+}
+
 /* Whether both inputs of a node that passes its gradient on may take that of its output as their own. The first one's grows by
  * what its other readers add: they must come before the node that computes the second, which then has used its own. */
 static int can_share(const planning *p, int i) {
@@ -114,7 +122,7 @@ static int can_share(const planning *p, int i) {
   const int *gradient = p->plan->gradient, *producer = g->producer;
   return g->node[i].kind->passes && a.id != b.id && producer[a.id] >= 0 && producer[b.id] >= 0 &&
          gradient[a.id] == FD_NO_BUFFER && gradient[b.id] == FD_NO_BUFFER && last_reader(p, b, i) < 0 &&
-         last_reader(p, a, i) < producer[b.id];
+         last_reader(p, a, i) < producer[b.id] && !is_shared(p, i);
 }
 
 static void share(const planning *p, int i) {
