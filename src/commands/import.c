@@ -56,6 +56,8 @@ static fd_status import(const char *const words[2], import_parts *p) {
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
   FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
   FD_TRY(p->dev->copy(p->dev, p->state->array[FD_STUDENT], p->weights, p->network->params.size * sizeof(float)));
+  free(p->weights); /* of a large model: gigabytes, while the checkpoint is made */
+  p->weights = NULL;
   return write_checkpoint(words[1], p);
 }
 

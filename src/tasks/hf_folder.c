@@ -13,6 +13,7 @@
 #include "config/shape.h"
 #include "data/tokenizer.h"
 #include "tasks/hf_tensors.h"
+#include "tasks/model_file.h"
 #include "tasks/words.h"
 
 enum { JSON_MAX = 1 << 20, SETTINGS = 11 };
@@ -103,7 +104,6 @@ static fd_status find_words(const char *folder, const char *path, int encoder, i
 }
 
 static fd_status read_config(const char *folder, const char *path, const json_t *root, fd_config *config, int *window) {
-  static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
   static const char *const names[] = {"chordmixer", "transformer", "nt_v2", "dnabert_2", "bert"};
   static const struct {
     const char *key, *option;
@@ -136,8 +136,7 @@ static fd_status read_config(const char *folder, const char *path, const json_t 
   snprintf(text[SIZES + 4], sizeof *text, "model.words=%s", w.identity);
   for (int i = 0; i < SETTINGS; i++) setting[i] = text[i];
   *window = (int)(value[POSITIONS] < 100000 ? value[POSITIONS] * w.kmer : 100000 * w.kmer);
-  fd_status status = fd_config_parse(config, rest, sizeof rest - 1, path, setting, SETTINGS);
-  return status == FD_CONFIG ? FD_DATA : status;
+  return fd_model_config(config, setting, SETTINGS, path);
 }
 
 fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights) {

@@ -153,9 +153,14 @@ static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
   return 4;
 }
 
+fd_status fd_model_config(fd_config *config, char *const *settings, int count, const char *name) {
+  static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
+  fd_status status = fd_config_parse(config, rest, sizeof rest - 1, name, settings, count);
+  return status == FD_CONFIG ? FD_DATA : status;
+}
+
 /* The model's shape as settings: the options' own ranges then check it. */
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
-  static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
   const json_t *task = json_object_get(root, "task");
   char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX];
   fd_shape shape;
@@ -170,8 +175,7 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   if (length < 1 || length > 1 << 30)
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
-  status = fd_config_parse(config, rest, sizeof rest - 1, path, setting, n);
-  if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
+  FD_TRY(fd_model_config(config, setting, n, path));
   return take_names(path, task, config);
 }
 

@@ -19,4 +19,8 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *model, const f
  * tensors are FD_DATA, values that are not finite FD_NUMERIC. */
 fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) FD_MUST_CHECK;
 
+/* The config of a model that comes from a file: `settings` "section.key=value" on defaults without a teacher; `name` is for
+ * messages. FD_DATA when they are wrong. */
+fd_status fd_model_config(fd_config *config, char *const *settings, int count, const char *name) FD_MUST_CHECK;
+
 #endif
