@@ -59,7 +59,7 @@ static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
   assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
   assert_ok(fd_trainer_rows(c, fd_rows_longest(table), &rows));
   if (c->task.kind == FD_TASK_CLASSES) free(table->value), table->value = NULL;
-  t->rows = (fd_rows){c, table, class_weight};
+  t->rows = (fd_rows){.config = c, .table = table, .class_weight = class_weight};
   assert_ok(fd_trainer_create(&t->trainer, c, fd_comm_self(), t->dev, t->network, fd_rows_source(&t->rows), t->state,
                               c->train.steps, rows));
 }

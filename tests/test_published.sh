@@ -80,4 +80,25 @@ printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 expect "more tokens than learned positions" 65 "the model has learned 64 positions" "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
 sed -i 's/,"[A-Z]* [A-Z]*"\]}}$/]}}/' run_bert/tokenizer.json
 expect "another tokenizer than the model's" 65 "another tokenizer .* than that of the model" "$FINDNA" embed run_bert s.fa --output x.tsv
-expect "it is not trained here" 78 "is not trained here yet" "$FINDNA" finetune run_dnabert --train rows.csv run.folder=tuned
+
+# --- fine-tuning
+cp bert/tokenizer.json run_bert/
+awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 200; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); if (i % 2) s = substr(s, 1, 15) "TATAAAGGC" substr(s, 25); print s "," i % 2 } }' >motif.csv
+tune="optim.lr=3e-3 train.epochs=8 device.threads=1"
+for model in run run_dnabert run_bert; do
+  expect "$model learns a motif" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=tuned_$model $tune
+  check "on the rows it saw" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+  expect "on two ranks" 0 "test " mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=two_$model $tune
+  check "to the same bits" test "$(state_of tuned_$model)" = "$(state_of two_$model)"
+  expect "its head predicts" 0 "wrote task.tsv" "$FINDNA" embed tuned_$model s.fa --output task.tsv --pool task
+  expect "exported" 0 "wrote" "$FINDNA" export tuned_$model out_tuned_$model
+  expect "imported" 0 "wrote" "$FINDNA" import out_tuned_$model back_$model
+  expect "its head predicts" 0 "wrote back.tsv" "$FINDNA" embed back_$model s.fa --output back.tsv --pool task
+  check "the same" cmp task.tsv back.tsv
+done
+rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
+expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
+check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
+expect "[CLS] tokens of another kind" 78 "task.features: cls are there for encoders over nucleotides" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=cls
+tiny_shards shards
+expect "it is not pretrained here" 78 "it is not pretrained here yet" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

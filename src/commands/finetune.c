@@ -17,6 +17,7 @@
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
 #include "tasks/whiten.h"
+#include "tasks/words.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
@@ -237,15 +238,26 @@ static int longest_of(const tuning *t) {
   return longest;
 }
 
+/* What the trainer learns from: letters, or the words of a model over ids. */
+static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
+  t->rows = (fd_rows){.config = &t->config,
+                      .table = &t->data.train,
+                      .class_weight = t->class_weight,
+                      .tokenizer = tokenizer,
+                      .positions = t->network->positions};
+  return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
+}
+
 static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_config *c = &t->config;
   fd_encoder encoder;
-  int rows, longest = longest_of(t);
+  int rows, longest = longest_of(t), most = fd_rows_longest(&t->data.train);
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
   if (!t->data.valid.rows) FD_TRY(split_rows(t));
   if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   FD_TRY(identify(o, t, encoder.name));
-  FD_TRY(fd_trainer_rows(c, fd_rows_longest(&t->data.train), &rows));
+  if (encoder.tokenizer) most = (int)fd_tokenizer_most(encoder.tokenizer, most);
+  FD_TRY(fd_trainer_rows(c, most, &rows));
   FD_TRY(fd_rank_device_open(&t->dev, c, comm));
   FD_TRY(fd_network_create(&t->network, c, longest));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, t->network, t->dev, comm->size, rows)));
@@ -260,10 +272,13 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
     fd_selection_class_weights(&t->data.train, t->class_weight);
   }
-  t->rows = (fd_rows){c, &t->data.train, t->class_weight};
+  FD_TRY(give_rows(t, encoder.tokenizer));
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
-  t->selection = (fd_selection){
-      c, &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, NULL}, t->weights, c->eval.every};
+  t->selection = (fd_selection){c,
+                                &t->data.valid,
+                                {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, encoder.tokenizer},
+                                t->weights,
+                                c->eval.every};
   t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
@@ -285,6 +300,8 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   FD_TRY(fd_checkpoint_resume(&t->run, t->state, &info, &found));
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (comm->rank) return FD_OK;
+  FD_TRY(fd_words_path(t->model.info.folder, path));
+  FD_TRY(fd_words_copy(&t->config, path, t->run.folder));
   FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
@@ -359,6 +376,7 @@ static void release(tuning *t) {
   if (t->window_log) fclose(t->window_log);
   fd_state_destroy(&t->state);
   fd_network_destroy(&t->network);
+  fd_tokens_free(&t->rows.words);
   fd_device_close(&t->dev);
   fd_task_folder_free(&t->data);
   free(t->class_weight);

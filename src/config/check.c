@@ -73,6 +73,9 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
+  NEED(c->model.encoder < FD_ARCH_NT_V2 || (c->task.dropout == 0 && c->task.features == FD_FEATURES_TOKENS),
+       "%s: task.dropout and task.features: %s are there for encoders over nucleotides", name,
+       c->task.features == FD_FEATURES_CLS ? "cls" : "both");
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);

@@ -14,7 +14,7 @@ typedef struct fd_batch {
   uint8_t *labels; /* [rows] symbols before masking; FD_CLS on [CLS] rows */
   uint8_t *mask;   /* [rows], or [rows, 5] with entry_mask */
   int entry_mask;
-  float *student, *teacher;  /* [rows, 5] the two views */
+  float *student, *teacher;  /* [rows, 5] the two views; of a model over ids: the student's is [rows] int32 */
   int64_t masked;            /* positions to predict */
   uint8_t *tokens, *scratch; /* staging: [rows] */
   uint8_t *device_tokens;    /* [rows] what is expanded into the views */

@@ -1,6 +1,7 @@
 /* Packs rows of a table. */
 #include "data/rows.h"
 
+#include <limits.h>
 #include <string.h>
 
 int fd_rows_longest(const fd_table *table) {
@@ -10,8 +11,30 @@ int fd_rows_longest(const fd_table *table) {
   return (int)longest;
 }
 
+/* The nucleotides of a sequence behind the rows before, with its [CLS] rows. */
+static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int length) {
+  memcpy(batch->tokens + at, symbols, (size_t)length);
+  memset(batch->tokens + at + length, FD_CLS, (size_t)batch->seqs.cls);
+  return at + length + batch->seqs.cls;
+}
+
+static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
+
+/* Its words. */
+static fd_status put_words(fd_rows *rows, fd_batch *batch, uint64_t row, int *at) {
+  const fd_table *table = rows->table;
+  int64_t length = table->start[row + 1] - table->start[row];
+  int n = (int)fd_tokenizer_encode(rows->tokenizer, table->symbols + table->start[row], length, 0, &rows->words);
+  if (!n || (rows->positions && n > rows->positions))
+    return fd_fail(FD_DATA, "row %llu: %lld nucleotides are %d tokens; the model has 1 to %d", (unsigned long long)row + 1,
+                   (long long)length, n, rows->positions ? rows->positions : INT_MAX);
+  memcpy(ids_of(batch) + *at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
+  *at += n;
+  return FD_OK;
+}
+
 static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
-  const fd_rows *rows = context;
+  fd_rows *rows = context;
   const fd_table *table = rows->table;
   uint64_t n = (uint64_t)table->rows, seed = (uint64_t)rows->config->run.seed;
   batch->seqs.count = count;
@@ -19,10 +42,10 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
   for (int i = 0, at = 0; i < count; i++) {
     uint64_t draw = first_draw + (uint64_t)i, row = fd_permute(seed, draw / n, n, draw % n);
     int length = (int)(table->start[row + 1] - table->start[row]);
-    memcpy(batch->tokens + at, table->symbols + table->start[row], (size_t)length);
-    memset(batch->tokens + at + length, FD_CLS, (size_t)batch->seqs.cls);
     batch->seqs.start[i] = at;
-    batch->seqs.start[i + 1] = at += length + batch->seqs.cls;
+    if (rows->tokenizer) FD_TRY(put_words(rows, batch, row, &at));
+    else at = put_letters(batch, at, table->symbols + table->start[row], length);
+    batch->seqs.start[i + 1] = at;
     batch->seqs.draws[i] = draw;
     batch->windows[i] = row;
     batch->host_target[i] = table->value ? table->value[row] : (float)table->label[row];
@@ -33,12 +56,13 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
 }
 
 static fd_status upload_rows(void *context, fd_batch *batch) {
-  (void)context;
+  const fd_rows *rows = context;
   fd_device *dev = batch->dev;
   size_t count = (size_t)batch->seqs.count;
   FD_TRY(fd_seqs_send(&batch->seqs, dev));
   FD_TRY(dev->copy(dev, batch->target, batch->host_target, count * sizeof *batch->target));
   FD_TRY(dev->copy(dev, batch->weight, batch->host_target + count, count * sizeof *batch->weight));
+  if (rows->tokenizer) return dev->copy(dev, batch->student, ids_of(batch), (size_t)batch->rows * sizeof(int32_t));
   return fd_batch_expand(batch, batch->tokens, 0, (fd_rng_key){{0, 0}}, 0, batch->student);
 }
 

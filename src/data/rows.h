@@ -4,12 +4,16 @@
 
 #include "data/batch.h"
 #include "data/table.h"
+#include "data/tokenizer.h"
 
 /* Draw g is epoch g / N, position g mod N of that epoch's permutation of the N rows, as in pretraining. All borrowed. */
 typedef struct fd_rows {
   const fd_config *config;
-  const fd_table *table;     /* with classes, or with values */
-  const float *class_weight; /* [classes], or NULL: all 1 */
+  const fd_table *table;         /* with classes, or with values */
+  const float *class_weight;     /* [classes], or NULL: all 1 */
+  const fd_tokenizer *tokenizer; /* of a model over ids, which are then the batch's input; or NULL */
+  fd_tokens words;               /* of one sequence, with a tokenizer */
+  int positions;                 /* tokens that the model can have; 0: any number */
 } fd_rows;
 
 /* The longest sequence of a table. */

@@ -40,7 +40,7 @@ static fd_status open_letters(fd_encoding *e) {
 static fd_status open_words(fd_encoding *e, int64_t longest) {
   fd_device *dev = e->encoder->dev;
   const fd_vocabulary *v = fd_tokenizer_vocabulary(e->encoder->tokenizer);
-  e->before = v->cls >= 0, e->behind = v->sep >= 0;
+  e->specials = (v->cls >= 0) + (v->sep >= 0);
   FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
   free(e->words.ids); /* those of a pass, in the place of those of a sequence */
   free(e->words.spans);
@@ -127,7 +127,7 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   if (minus) fd_reverse_complement(symbols, length, e->tokens), symbols = e->tokens;
   e->words.ids = e->ids + used;
   int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
-  if (n <= e->before + e->behind)
+  if (n <= e->specials)
     return fd_fail(FD_DATA, "a sequence of %d nucleotides has no token: it is shorter than a word of the model", length);
   if (positions && n > positions)
     return fd_fail(FD_DATA, "a sequence of %d nucleotides has %d tokens; the model has learned %d positions", length, n,

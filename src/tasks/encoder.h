@@ -26,9 +26,9 @@ struct fd_encoding {
   fd_seqs seqs;
   fd_spaces spaces;
   int tokens_max;
-  uint8_t *tokens; /* an encoder over ids: one sequence's letters */
-  fd_tokens words; /* of the pass; those of special tokens stand first and last in a sequence: */
-  int before, behind;
+  uint8_t *tokens;        /* an encoder over ids: one sequence's letters */
+  fd_tokens words;        /* of the pass */
+  int specials;           /* tokens of a sequence that are no words */
   int32_t *ids;           /* [tokens_max] */
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for; logits of nucleotides only */
   fd_pass *pass;

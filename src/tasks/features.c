@@ -37,7 +37,7 @@ static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
 void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out) {
   int first = e->seqs.start[i], last = e->seqs.start[i + 1], cls = last - e->seqs.cls, words = e->encoder->tokenizer != NULL;
   float *of_cls = kind == FD_FEATURES_BOTH ? out + e->encoder->network->channels : out;
-  if (kind != FD_FEATURES_CLS) mean_latent(e, first + e->before, cls - e->behind, out);
+  if (kind != FD_FEATURES_CLS) mean_latent(e, first, cls, out);
   if (kind != FD_FEATURES_TOKENS) mean_latent(e, words ? first : cls, words ? first + 1 : last, of_cls);
 }
 

@@ -50,10 +50,10 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) {
   fd_status status = FD_OK;
   *trainer = NULL;
-  if (network->ids)
+  if (network->ids && !config->task.outputs)
     return fd_fail(FD_CONFIG,
-                   "model.encoder: an encoder over ids of a tokenizer is imported and used for embed and probe; it is not "
-                   "trained here yet");
+                   "model.encoder: an encoder over ids of a tokenizer is imported and fine-tuned; it is not pretrained "
+                   "here yet");
   FD_TRY(fd_trainer_check_ranks(config, comm->size));
   FD_TRY(fd_alloc(trainer, 1, sizeof **trainer, "trainer"));
   fd_trainer *t = *trainer;
