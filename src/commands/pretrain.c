@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
+#include "config/shape.h"
 #include "tasks/context.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
@@ -123,6 +124,21 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
+/* What parameters do not show, such as the heads of attention or the channels of a track, is the same, too; [CLS] tokens and
+ * blocks may be others where the parameters fit. */
+static fd_status check_shape(const fd_config *now, const fd_config *other, const char *folder) {
+  fd_shape a, b;
+  FD_TRY(fd_shape_of(&a, now));
+  FD_TRY(fd_shape_of(&b, other));
+  for (int i = 0; i < b.count; i++) {
+    const fd_shape_item *item = &b.item[i];
+    int may_differ = strncmp(item->setting, "model.", 6) || !strcmp(item->name, "cls") || !strcmp(item->name, "blocks");
+    if (!may_differ && !fd_shape_agrees(&a, &b, item->name))
+      return fd_fail(FD_CONFIG, "--init-from %s: its model has %s, and is not of the config's shape", folder, item->setting);
+  }
+  return FD_OK;
+}
+
 /* Start values from another run's weights. */
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
@@ -135,6 +151,7 @@ static fd_status take_weights(pretraining *p, const char *from) {
   if (status == FD_OK && !fd_network_same_core(network, p->network))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
                      info.folder, fd_network_core(network), core);
+  if (status == FD_OK) status = check_shape(&p->config, &other, info.folder);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
