@@ -176,6 +176,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   fd_network *network = NULL;
   const fd_config *c = config;
   int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
+  char encoder[FD_NAME_MAX];
   plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .group = 1};
   /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
   p.form = !cuda ? (fd_form){FD_FP32, 1} : bf16 ? (fd_form){FD_BF16, 16} : (fd_form){FD_FP32, 4};
@@ -185,8 +186,9 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   FD_TRY(network_of(&p, c->model.recompute, &network));
   int64_t v = c->train.virtual_ranks;
   printf("a run of this config\n");
-  fd_doctor_show("model", "%zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", network->params.size,
-                 c->model.networks, network->blocks, p.window, fd_config_cls(c));
+  fd_network_describe(network, c, encoder);
+  fd_doctor_show("model", "%zu parameters, %s, windows of %d + %d tokens", network->params.size, encoder, p.window,
+                 fd_config_cls(c));
   fd_doctor_show("step",
                  "%" PRId64 " windows in %" PRId64 " micro-batches of %" PRId64 ", %" PRId64 " of them on each of %d rank%s",
                  c->train.batch, v, c->train.batch / v, v / comm->size, comm->size, comm->size > 1 ? "s" : "");

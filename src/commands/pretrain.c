@@ -99,11 +99,12 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, cls = (int)c->model.cls, rows;
+  char encoder[FD_NAME_MAX];
   FD_TRY(fd_trainer_rows(c, window, &rows));
   FD_TRY(fd_rank_device_open(&p->dev, c, comm));
   FD_TRY(fd_network_create(&p->network, c, window));
-  fd_info("model: %zu parameters, %" PRId64 " networks of %d blocks, windows of %d + %d tokens", p->network->params.size,
-          c->model.networks, p->network->blocks, window, cls);
+  fd_network_describe(p->network, c, encoder);
+  fd_info("model: %zu parameters, %s, windows of %d + %d tokens", p->network->params.size, encoder, window, cls);
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);

@@ -1,6 +1,8 @@
 /* A network: an architecture's encoder, and the heads behind it. */
 #include "model/network.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +57,12 @@ void fd_network_destroy(fd_network **network) {
   fd_params_free(&(*network)->params);
   free(*network);
   *network = NULL;
+}
+
+void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  if (config->model.encoder == FD_ARCH_TRANSFORMER)
+    snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads", config->model.layers, config->model.heads);
+  else snprintf(text, FD_NAME_MAX, "%" PRId64 " networks of %d blocks", config->model.networks, network->blocks);
 }
 
 size_t fd_network_core(const fd_network *network) {

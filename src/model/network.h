@@ -47,6 +47,9 @@ fd_value fd_symbol_head(fd_network *network, const fd_config *config, fd_value l
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) FD_MUST_CHECK;
 void fd_network_destroy(fd_network **network);
 
+/* What the encoder is made of, for messages: "4 networks of 10 blocks". */
+void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
+
 /* Floats of the encoder and its head: the parameters without those of a projection and of a task's head, which stand behind them.
  */
 size_t fd_network_core(const fd_network *network);
