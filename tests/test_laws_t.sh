@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# The laws for a transformer: the same bits on any number of ranks and threads, after kills and in passes of any size, on the emulated
+# GPU too; what a pretrained one is used for; and what is refused.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+cat >t.yaml <<'YAML'
+run: {folder: run, seed: 3}
+data: {shards: shards}
+model: {encoder: transformer, cls: 3, cls_tokens: learned, channels: 24, hidden: 20, layers: 2, heads: 3}
+optim: {lr: 3e-3}
+train: {batch: 64, virtual_ranks: 4, steps: 12}
+eval: {every: 6, windows: 32, monitor_windows: 32}
+checkpoint: {every: 4}
+device: {threads: 1}
+YAML
+train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain t.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
+
+train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }
+for n in 2 4; do
+  train $n ranks$n comm.bucket=0.001
+  check "$n ranks end in the bits of 1 rank" same one ranks$n
+done
+check "with the same metrics" same_lines one ranks4
+train 1 threads device.threads=2
+check "2 threads end in the bits of 1" same one threads
+train 2 both device.threads=2
+check "2 ranks of 2 threads end in the bits of 1" same one both
+train 1 generic1 device.simd=generic
+train 4 generic4 device.simd=generic device.threads=2
+check "plain kernels: 4 ranks of 2 threads end in the bits of 1" same generic1 generic4
+train 1 zero model.cls_tokens=zero
+train 4 zero4 model.cls_tokens=zero
+check "[CLS] tokens without an identity: 4 ranks end in the bits of 1" same zero zero4
+train 1 seed run.seed=4
+check "another seed ends elsewhere" test "$(state_of one)" != "$(state_of seed)"
+check "the log says what it is" grep -q "model: 7389 parameters, 2 blocks of 3 heads, windows of 61 + 3 tokens" one.log
+check "evaluations look for a collapse" test "$(grep -c '"kind":"monitor".*"teacher_entropy":[0-9]' one/metrics.jsonl)" = 3
+
+mkdir stopped && touch stopped/stop
+train 4 stopped; code=$?
+check "a stop file ends 4 ranks with 85" test $code = 85
+train 2 stopped
+check "and 2 ranks go on to the bits of an uninterrupted run" same one stopped
+check "with its metrics" same_lines one stopped
+longer="train.steps=150 checkpoint.every=7 eval.every=0"
+train 1 long $longer
+for i in $(seq 1 5); do
+  "$FINDNA" pretrain t.yaml run.folder=killed $longer >>killed.log 2>&1 & pid=$!
+  sleep 0.$((RANDOM % 5 + 4))
+  kill -KILL $pid 2>/dev/null
+  wait $pid 2>/dev/null
+done
+ranks 2 pretrain t.yaml run.folder=killed $longer >>killed.log 2>&1
+check "killed 5 times at random instants: the same bits" same long killed
+check "some of them within the training" grep -q 'resuming from killed/ckpt/step_' killed.log
+
+# Fine-tuning, with dropout.
+xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -129 | awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }' >train.csv
+tail -41 train.csv | sed '1i sequence,label' >test.csv
+tuning="task.dropout=0.2 task.features=both task.hidden=7 train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=3e-3 device.threads=1"
+ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune one --train train.csv --test test.csv $tuning run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+ft 1 tuned || tail -3 tuned.log
+ft 4 tuned4 device.threads=2
+check "fine-tuning with dropout: 4 ranks of 2 threads end in the bits of 1" same tuned tuned4
+check "and give the same scores" diff <(grep -v version tuned/finetune.json) <(grep -v version tuned4/finetune.json)
+mkdir halved && touch halved/stop
+ft 1 halved
+ft 2 halved
+check "stopped and resumed: the same bits" same tuned halved
+ft 1 undropped task.dropout=0
+check "without dropout other ones" test "$(state_of tuned)" != "$(state_of undropped)"
+
+# What else a pretrained one is used for.
+awk 'BEGIN { srand(9); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 9; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
+for n in 1 2; do ranks $n embed one x.fa --pool both --output e$n.tsv >out.log 2>&1 || tail -2 out.log; done
+check "embed: 2 ranks write the bytes of 1" cmp e1.tsv e2.tsv
+for n in 1 2; do ranks $n probe one --train train.csv --test test.csv --seeds 1 --output p$n.json >out.log 2>&1 || tail -2 out.log; done
+check "probe: 2 ranks give the scores of 1" cmp p1.json p2.json
+awk 'BEGIN { srand(3); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
+awk 'BEGIN { print "chrom,pos,ref,alt" } /^>/ { next } { split("A C G T", to, " "); r = substr($0, 7, 1); for (i = 1; i <= 4; i++) if (to[i] != r) print "chr1," (NR - 2) * 50 + 7 "," r "," to[i] }' genome.fa >v.csv
+for n in 1 2; do ranks $n score one v.csv --genome genome.fa --output s$n.tsv >out.log 2>&1 || tail -2 out.log; done
+check "score: 2 ranks write the bytes of 1" cmp s1.tsv s2.tsv
+check "and all variants have numbers" awk 'NR > 1 && ($6 !~ /^-?[0-9]/ || $7 !~ /^[0-9]/) { bad = 1 } END { exit bad || NR != 121 }' s1.tsv
+for which in teacher student; do
+  expect "export: the $which" 0 "wrote the $which" "$FINDNA" export one $which --encoder $which
+  expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import $which back-$which
+  "$FINDNA" embed one x.fa --pool both --encoder $which --output a.tsv >/dev/null 2>&1
+  "$FINDNA" embed back-$which x.fa --pool both --output b.tsv >/dev/null 2>&1
+  check "$which: there and back, the embeddings have the same bytes" cmp a.tsv b.tsv
+done
+expect "an imported one starts another run" 0 "weights taken from" "$FINDNA" pretrain t.yaml run.folder=next train.steps=2 --init-from back-teacher
+expect "not one of other heads, whose parameters would fit" 78 "its model has model.heads=3, and is not of the config's shape" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.heads=4 --init-from back-teacher
+
+refused() { expect "$1 is refused" 78 "$2" "$FINDNA" pretrain t.yaml run.folder=refused "${@:3}"; }
+refused "model.track" "model.track has no effect with model.encoder: transformer" model.track=3
+refused "model.networks" "model.networks has no effect with model.encoder: transformer" model.networks=2
+refused "model.blocks" "model.blocks has no effect with model.encoder: transformer" model.blocks=3
+refused "model.recompute" "model.recompute is there for model.encoder: chordmixer" model.recompute=true
+refused "a ChordMixer's model.heads" "model.heads has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=3
+refused "a ChordMixer's model.layers" "model.layers has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.heads=8
+refused "5 heads of 24 channels" "model.heads: 5 do not cut model.channels \(24\) into even numbers" model.heads=5
+refused "8 heads of 24 channels" "model.heads: 8 do not cut model.channels \(24\) into even numbers" model.heads=8
+check "and nothing is left of it" test ! -e refused/ckpt
+
+# The emulated GPU.
+export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
+few="train.batch=8 train.steps=2 eval.windows=4 eval.monitor_windows=2"
+gpu="device.kind=cuda comm.share_gpu=true $few"
+losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
+near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
+train 1 cpu $few
+head -17 train.csv >few.csv
+for precision in fp32 bf16; do
+  on="$gpu device.precision=$precision"
+  train 1 $precision $on device.group=1 || tail -2 $precision.log
+  train 1 $precision-group4 $on device.group=4
+  check "$precision: passes of 4 micro-batches end in the bits of single ones" same $precision $precision-group4
+  train 2 $precision-ranks $on device.group=2
+  check "$precision: 2 ranks with passes of 2 end in the bits of 1" same $precision $precision-ranks
+  FINDNA_GRAPH=1 train 1 $precision-graph $on device.group=2
+  check "$precision: passes as graphs end in the same bits" same $precision $precision-graph
+  for n in 1 2; do ranks $n finetune one --train few.csv --valid few.csv $tuning run.folder=$precision-tuned$n device.kind=cuda comm.share_gpu=true device.precision=$precision train.batch=8 train.epochs=1 >out.log 2>&1 || tail -2 out.log; done
+  check "$precision: fine-tuning with dropout: 2 ranks end in the bits of 1" same $precision-tuned1 $precision-tuned2
+done
+check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
+check "bf16: every step's loss is the CPU's to 1e-2" near bf16 cpu 1e-2
