@@ -26,14 +26,15 @@ static int check_noise_last(const char *name, const char *key, const char *lette
 /* What is said of an encoder that the model does not have. */
 static int check_encoder(const fd_config *c, const char *name) {
   fd_config defaults;
-  int good = 1;
+  int good = 1, length;
+  const char *encoder = fd_choice_text(fd_option_find("model", "encoder")->choices, c->model.encoder, &length);
   fd_config_defaults(&defaults);
   for (const fd_option *o = fd_options; o < fd_options + fd_option_count; o++) {
     int of_one = o->change >= FD_CHANGE_CHORDMIXER;
     if (!of_one || fd_option_shapes(o, c->model.encoder)) continue;
     if (!memcmp((const char *)c + o->offset, (const char *)&defaults + o->offset, fd_option_bytes(&defaults, o))) continue;
     good = 0;
-    (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with this model.encoder", name, o->section, o->name);
+    (void)fd_fail(FD_CONFIG, "%s: %s.%s has no effect with model.encoder: %.*s", name, o->section, o->name, length, encoder);
   }
   return good;
 }

@@ -71,7 +71,7 @@ static int choice_index(const char *choices, const char *text) {
 }
 
 /* The text of choice `index`, with its length. */
-static const char *choice_text(const char *choices, int index, int *length) {
+const char *fd_choice_text(const char *choices, int index, int *length) {
   while (index-- > 0) choices = strchr(choices, '|') + 1;
   *length = (int)strcspn(choices, "|");
   return choices;
@@ -180,7 +180,7 @@ void fd_option_print(FILE *out, const fd_config *config, const fd_option *o) {
     case FD_OPTION_BOOL:
     case FD_OPTION_CHOICE:
       memcpy(&index, at, sizeof index);
-      at = choice_text(o->choices, index, &length);
+      at = fd_choice_text(o->choices, index, &length);
       fprintf(out, "%.*s", length, at);
       break;
   }

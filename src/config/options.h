@@ -58,6 +58,9 @@ const fd_option *fd_option_find(const char *section, const char *name);
 /* Sets an option from text; on failure writes what would be right to `why` and returns 0; -1, said, without memory. */
 int fd_option_set(fd_config *config, const fd_option *option, const char *text, char *why, size_t room);
 
+/* Word number `index` of "a|b|c", of *length bytes. */
+const char *fd_choice_text(const char *choices, int index, int *length);
+
 /* Prints the value as YAML. */
 void fd_option_print(FILE *out, const fd_config *config, const fd_option *option);
 
