@@ -19,6 +19,16 @@ static size_t scratch(const fd_config *config, fd_form form, int rows, int group
   return SMALL + (size_t)rows * (size_t)group * row + chunks * (weights + FINE * biases) * sizeof(float);
 }
 
+/* Copies of all matrices of a network, in rows. */
+static size_t matrices(const fd_network *network, fd_form form) {
+  size_t bytes = 0;
+  for (int i = 0; i < network->params.count; i++) {
+    const fd_param *p = &network->params.item[i];
+    if (p->dims == 2) bytes += (size_t)p->shape[0] * fd_form_row(form, p->shape[1]);
+  }
+  return bytes;
+}
+
 /* The copies of both networks' weights that products read, in rows or in tile order (cuda/fragment.h): a bound of either. What is
  * recomputed reads W1 in rows. */
 enum { TILE = 64, TILED_CHANNELS = 320 };
@@ -29,6 +39,7 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
   size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
          tiles = (size_t)(hidden + TILE - 1) / TILE * TILE * 2 * TILED_CHANNELS * 2,
          blocks = (size_t)(config->model.networks * network->blocks);
+  if (config->model.encoder == FD_ARCH_TRANSFORMER) return 2 * matrices(network, form);
   return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
 }
 
@@ -94,7 +105,7 @@ fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd
   if (!dev->free_memory || need <= dev->free_memory) return FD_OK;
   double room = (double)dev->free_memory, gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * room;
   int64_t fits = fd_trainer_largest(config, network, dev->form, dev->own_memory, ranks, (int)(rows / micro), room, micro);
-  const char *other = config->model.recompute ? "" : ", or model.recompute=true";
+  const char *other = config->model.recompute || config->model.encoder == FD_ARCH_TRANSFORMER ? "" : ", or model.recompute=true";
   if (fits)
     return fd_fail(FD_MEMORY,
                    "train.batch %" PRId64 " with train.virtual_ranks %" PRId64
