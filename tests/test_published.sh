@@ -99,6 +99,6 @@ done
 rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
-expect "[CLS] tokens of another kind" 78 "task.features: cls are there for encoders over nucleotides" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=cls
+expect "[CLS] tokens of another kind" 78 "a model over ids has tokens only" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=cls
 tiny_shards shards
 expect "it is not pretrained here" 78 "it is not pretrained here yet" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

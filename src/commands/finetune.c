@@ -240,6 +240,10 @@ static int longest_of(const tuning *t) {
 
 /* What the trainer learns from: letters, or the words of a model over ids. */
 static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
+  if (t->config.task.balance && t->data.train.label) {
+    FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
+    fd_selection_class_weights(&t->data.train, t->class_weight);
+  }
   t->rows = (fd_rows){.config = &t->config,
                       .table = &t->data.train,
                       .class_weight = t->class_weight,
@@ -268,10 +272,6 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   if (t->steps < 1)
     return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64,
                    t->data.train.rows, c->train.epochs, c->train.batch);
-  if (c->task.balance && t->data.train.label) {
-    FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
-    fd_selection_class_weights(&t->data.train, t->class_weight);
-  }
   FD_TRY(give_rows(t, encoder.tokenizer));
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
   t->selection = (fd_selection){c,

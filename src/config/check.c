@@ -39,10 +39,26 @@ static int check_encoder(const fd_config *c, const char *name) {
   return good;
 }
 
-fd_status fd_config_check(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name);
+/* In functions with `good`. */
 #define NEED(condition, ...) \
   if (!(condition)) good = 0, (void)fd_fail(FD_CONFIG, __VA_ARGS__)
+
+/* Whether the model's options go together. */
+static int check_model(const fd_config *c, const char *name) {
+  int good = check_encoder(c, name);
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
+       "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
+       (long long)c->model.channels);
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
+       "%s: model.recompute is there for model.encoder: chordmixer", name);
+  int ids = c->model.encoder >= FD_ARCH_NT_V2;
+  NEED(!ids || c->task.features == FD_FEATURES_TOKENS, "%s: task.features: a model over ids has tokens only", name);
+  NEED(!ids || c->task.dropout == 0, "%s: task.dropout: a model over ids has none", name);
+  return good;
+}
+
+fd_status fd_config_check(const fd_config *c, const char *name) {
+  int good = check_model(c, name);
   int64_t v = c->train.virtual_ranks;
   NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
   NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
@@ -69,19 +85,10 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        (long long)c->task.outputs);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
        name);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
-       "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
-       (long long)c->model.channels);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
-       "%s: model.recompute is there for model.encoder: chordmixer", name);
-  NEED(c->model.encoder < FD_ARCH_NT_V2 || (c->task.dropout == 0 && c->task.features == FD_FEATURES_TOKENS),
-       "%s: task.dropout and task.features: %s are there for encoders over nucleotides", name,
-       c->task.features == FD_FEATURES_CLS ? "cls" : "both");
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
   NEED(c->comm.limit == 0 || c->comm.limit >= 2,
        "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks say twice a second that they live", name, c->comm.limit);
-#undef NEED
   return good ? FD_OK : FD_CONFIG;
 }
