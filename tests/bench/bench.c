@@ -11,10 +11,18 @@
 static const struct kind {
   const char *name;
   fd_status (*run)(fd_bench *bench);
-} kinds[] = {{"step", fd_bench_step},      {"infer", fd_bench_infer}, {"finetune", fd_bench_finetune},
-             {"embed", fd_bench_embed},    {"block", fd_bench_block}, {"stages", fd_bench_stages},
-             {"linear", fd_bench_linear},  {"data", fd_bench_data},   {"tokens", fd_bench_tokens},
-             {"prepare", fd_bench_prepare}};
+} kinds[] = {{"step", fd_bench_step},
+             {"infer", fd_bench_infer},
+             {"finetune", fd_bench_finetune},
+             {"embed", fd_bench_embed},
+             {"block", fd_bench_block},
+             {"stages", fd_bench_stages},
+             {"linear", fd_bench_linear},
+             {"data", fd_bench_data},
+             {"tokens", fd_bench_tokens},
+             {"prepare", fd_bench_prepare},
+             {"encoder_step", fd_bench_encoder_step},
+             {"encoder_infer", fd_bench_encoder_infer}};
 
 int fd_bench_next(fd_bench *bench) {
   char line[64];
@@ -35,7 +43,8 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], kinds[i].name)) kind = &kinds[i];
   if (!kind)
     status = fd_fail(FD_USAGE,
-                     "usage: bench step|infer|finetune|embed|block|stages|linear|data|tokens|prepare [section.key=value ...]");
+                     "usage: bench step|infer|finetune|embed|block|stages|linear|data|tokens|prepare|encoder_step|encoder_infer "
+                     "[section.key=value ...]");
   else status = fd_config_parse(&bench.config, defaults, sizeof defaults - 1, "bench", argv + 2, argc - 2);
   if (status == FD_OK) status = kind->run(&bench);
   if (status != FD_OK) bench.comm->ops->abort(bench.comm, status);

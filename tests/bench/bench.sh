@@ -60,6 +60,13 @@ start finetune$all "$BENCH" finetune device.threads=$all train.batch=$batch
 start embed$all "$BENCH" embed device.threads=$all train.batch=$batch
 [ "$torch" = 0 ] || for kind in finetune embed; do start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"; done
 start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
+encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: ours and PyTorch's
+  start "$1" "$BENCH" "encoder_$2" device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12
+  [ "$torch" = 0 ] || start "torch_$1" $python -W ignore tests/bench/torch_encoder.py "$3" "$2" "$all" "${@:4}"
+}
+encoder bert_step step bert 16 110 768 3072 6 12 4098
+encoder dnabert infer dnabert_2 16 128 768 3072 12 12 4096
+encoder nt infer nt_v2 16 171 1024 4096 4 16 4107
 start data "$BENCH" data
 start tokens "$BENCH" tokens
 if [ "$full" != 0 ]; then
@@ -116,6 +123,10 @@ row "training step, 2 ranks of 1 thread (s)" two_ranks
 row "memory of a training step, batch 8 (MB)" memory 2
 row "memory of a training step, batch 8, model.recompute (MB)" recompute 2
 row "memory of a training step, batch 8, PyTorch eager (MB)" torch_memory 2
+for name in bert_step dnabert nt; do
+  case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
+  row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
+done
 row "data path, one core (windows/s)" data
 for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
 row "prepare, one core (MB of FASTA/s)" prepare 1
@@ -141,5 +152,9 @@ ratio "  training step, torch.compile / findna, threads: $all" torch_compile$all
 ratio "  training step, fp32 / bf16 operands, threads: $all" step$all bf16_step$all
 [ "$all" = 1 ] || ratio "  training step, 1 thread / $all threads" step1 step$all
 ratio "  training step, 1 rank of 2 threads / 2 ranks of 1" one_rank two_ranks
+ratio "  BERT training step, PyTorch eager / findna" torch_bert_step bert_step
+ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
+ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt
+ratio "  memory of a BERT training step, findna / PyTorch" bert_step torch_bert_step 2
 ratio "  memory, findna / PyTorch" memory torch_memory 2
 ratio "  memory, findna with model.recompute / PyTorch" recompute torch_memory 2

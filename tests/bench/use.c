@@ -32,7 +32,7 @@ fd_status fd_bench_finetune(fd_bench *bench) {
   fd_trainer *trainer;
   fd_step step;
   fd_table table = random_table(LENGTH);
-  fd_rows rows = {c, &table, NULL};
+  fd_rows rows = {.config = c, .table = &table};
   int tokens;
   c->task.outputs = 2, c->model.blocks = 10;
   c->objective.mnm_weight = c->objective.cl_weight = 0;
