@@ -1,6 +1,7 @@
 /* Reads tensors from one or several safetensors files. */
 #include "tasks/hf_tensors.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,51 +71,71 @@ static fd_status take_file(const char *folder, const char *name, reading *r) {
   return status;
 }
 
-/* The files of an index, each once, in the order of their names' first use. */
-static fd_status take_files(const char *folder, const char *path, const json_t *map, reading *r) {
-  const char *seen[FILES_MAX], *name;
-  int count = 0;
-  json_t *value;
+/* The files of a folder: of its index, each once, or the one that there is without. */
+typedef struct files {
+  json_t *index; /* owns the names; NULL without an index */
+  int count;
+  const char *name[FILES_MAX];
+} files;
+
+static fd_status list_files(const char *path, files *f) {
+  const char *name;
+  json_t *value, *map = json_object_get(f->index, "weight_map");
   if (!json_is_object(map)) return fd_fail(FD_DATA, "%s: no 'weight_map': the file of each tensor", path);
-  json_object_foreach((json_t *)map, name, value) {
+  json_object_foreach(map, name, value) {
     const char *file = json_string_value(value);
     int known = 0;
     if (!file || !*file || strchr(file, '/'))
       return fd_fail(FD_DATA, "%s: tensor '%.100s': expected the name of a file in this folder", path, name);
-    for (int i = 0; i < count; i++) known |= !strcmp(seen[i], file);
+    for (int i = 0; i < f->count; i++) known |= !strcmp(f->name[i], file);
     if (known) continue;
-    if (count == FILES_MAX) return fd_fail(FD_DATA, "%s: more than %d files", path, FILES_MAX);
-    seen[count++] = file;
-    FD_TRY(take_file(folder, file, r));
+    if (f->count == FILES_MAX) return fd_fail(FD_DATA, "%s: more than %d files", path, FILES_MAX);
+    f->name[f->count++] = file;
   }
   return FD_OK;
 }
 
-static fd_status take_all(const char *folder, reading *r) {
+static fd_status find_files(const char *folder, files *f) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
-  json_t *root;
+  *f = (files){.count = 1, .name = {"model.safetensors"}};
   FD_TRY(fd_path(path, folder, "model.safetensors.index.json", NULL));
-  if (fd_is_absent(path)) return take_file(folder, "model.safetensors", r);
+  if (fd_is_absent(path)) return FD_OK;
+  f->count = 0;
   FD_TRY(fd_read_file(path, INDEX_MAX, &text, &bytes));
-  fd_status status = fd_json_parse(&root, text, bytes, path);
+  fd_status status = fd_json_parse(&f->index, text, bytes, path);
   free(text);
-  FD_TRY(status);
-  status = take_files(folder, path, json_object_get(root, "weight_map"), r);
-  json_decref(root);
-  return status;
+  return status == FD_OK ? list_files(path, f) : status;
+}
+
+/* Before memory is taken: the files hold as many numbers as config.json asks for, of two bytes at least. */
+static fd_status check_sizes(const char *folder, const files *f, const fd_params *params) {
+  uint64_t all = 0;
+  for (int i = 0; i < f->count; i++) {
+    char path[FD_PATH_MAX];
+    uint64_t bytes;
+    FD_TRY(fd_path(path, folder, f->name[i], NULL));
+    FD_TRY(fd_file_size(path, &bytes));
+    all += bytes;
+  }
+  if (params->size <= all / 2) return FD_OK;
+  return fd_fail(FD_DATA, "%s: config.json asks for %zu parameters; the files have %" PRIu64 " bytes", folder, params->size, all);
 }
 
 fd_status fd_hf_tensors(const char *folder, const fd_params *params, float **weights) {
   fd_status status = FD_OK;
   reading r = {.params = params};
+  files f;
+  FD_GO(find_files(folder, &f));
+  FD_GO(check_sizes(folder, &f, params));
   FD_GO(fd_alloc(&r.weights, params->size, sizeof(float), "weights"));
   FD_GO(fd_alloc(&r.taken, (size_t)params->count, 1, "weights"));
-  FD_GO(take_all(folder, &r));
+  for (int i = 0; i < f.count; i++) FD_GO(take_file(folder, f.name[i], &r));
   for (int i = 0; i < params->count; i++)
     if (!r.taken[i]) FD_GO(fd_fail(FD_DATA, "%s: no tensor '%s'", folder, params->item[i].name));
   if (r.skipped) fd_info("%d tensors of %s are not used", r.skipped, folder);
 done:
+  json_decref(f.index);
   free(r.taken);
   if (status != FD_OK) free(r.weights), r.weights = NULL;
   *weights = r.weights;

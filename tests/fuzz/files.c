@@ -11,6 +11,7 @@
 #include "output/metrics.h"
 #include "output/report.h"
 #include "output/safetensors.h"
+#include "tasks/hf_folder.h"
 #include "tasks/model_file.h"
 #include "train/checkpoint_format.h"
 
@@ -106,6 +107,23 @@ void fuzz_model(const uint8_t *data, size_t size) {
   fuzz_file("config.json", json, part);
   fuzz_file("model.safetensors", data ? data : json, size);
   if (fd_model_read(fuzz_files_folder(), &config, &window, &weights) == FD_OK) free(weights);
+}
+
+void fuzz_published(const uint8_t *data, size_t size) {
+  static fd_config config;
+  float *weights;
+  int window, is;
+  size_t part;
+  const uint8_t *json = fuzz_part(&data, &size, &part);
+  fuzz_file("config.json", json, part);
+  const uint8_t *index = fuzz_part(&data, &size, &part);
+  if (index && part) fuzz_file("model.safetensors.index.json", index, part);
+  else fuzz_no_file("model.safetensors.index.json");
+  fuzz_file("model.safetensors", data ? data : json, size);
+  if (fd_hf_is(fuzz_files_folder(), &is) != FD_OK || !is) return;
+  if (fd_hf_read(fuzz_files_folder(), &config, &window, &weights) != FD_OK) return;
+  EXPECT(window > 0 && weights);
+  free(weights);
 }
 
 void fuzz_metrics(const uint8_t *data, size_t size) {
