@@ -48,7 +48,8 @@ longer="train.steps=150 checkpoint.every=7 eval.every=0"
 train 1 long $longer
 for i in $(seq 1 5); do
   "$FINDNA" pretrain t.yaml run.folder=killed $longer >>killed.log 2>&1 & pid=$!
-  sleep 0.$((RANDOM % 5 + 4))
+  for _ in $(seq 400); do [ ! -d killed/ckpt/step_000000007 ] && [ $i = 1 ] && kill -0 $pid 2>/dev/null || break; sleep 0.05; done # the first one has a checkpoint
+  sleep 0.$((RANDOM % 5))
   kill -KILL $pid 2>/dev/null
   wait $pid 2>/dev/null
 done
