@@ -60,7 +60,7 @@ void fd_network_destroy(fd_network **network) {
 }
 
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
-  if (config->model.encoder == FD_ARCH_TRANSFORMER)
+  if (config->model.encoder != FD_ARCH_CHORDMIXER)
     snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads", config->model.layers, config->model.heads);
   else snprintf(text, FD_NAME_MAX, "%" PRId64 " networks of %d blocks", config->model.networks, network->blocks);
 }

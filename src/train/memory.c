@@ -39,7 +39,7 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
   size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
          tiles = (size_t)(hidden + TILE - 1) / TILE * TILE * 2 * TILED_CHANNELS * 2,
          blocks = (size_t)(config->model.networks * network->blocks);
-  if (config->model.encoder == FD_ARCH_TRANSFORMER) return 2 * matrices(network, form);
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * matrices(network, form);
   return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
 }
 
@@ -105,7 +105,7 @@ fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd
   if (!dev->free_memory || need <= dev->free_memory) return FD_OK;
   double room = (double)dev->free_memory, gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * room;
   int64_t fits = fd_trainer_largest(config, network, dev->form, dev->own_memory, ranks, (int)(rows / micro), room, micro);
-  const char *other = config->model.recompute || config->model.encoder == FD_ARCH_TRANSFORMER ? "" : ", or model.recompute=true";
+  const char *other = config->model.recompute || config->model.encoder != FD_ARCH_CHORDMIXER ? "" : ", or model.recompute=true";
   if (fits)
     return fd_fail(FD_MEMORY,
                    "train.batch %" PRId64 " with train.virtual_ranks %" PRId64
