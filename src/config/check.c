@@ -51,7 +51,7 @@ static int check_model(const fd_config *c, const char *name) {
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
-  int ids = c->model.encoder >= FD_ARCH_NT_V2;
+  int ids = fd_config_reads_ids(c);
   NEED(!ids || c->task.features == FD_FEATURES_TOKENS, "%s: task.features: a model over ids has tokens only", name);
   NEED(!ids || c->task.dropout == 0, "%s: task.dropout: a model over ids has none", name);
   return good;

@@ -59,6 +59,8 @@ int fd_config_cls(const fd_config *c) {
   return c->task.outputs && c->task.features == FD_FEATURES_TOKENS ? 0 : (int)c->model.cls;
 }
 
+int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
+
 int fd_config_projects(const fd_config *c) { return c->objective.cl_space == FD_SPACE_PROJECTION && c->objective.cl_weight > 0; }
 
 /* The index of `text` in "a|b|c", or -1. */

@@ -66,6 +66,9 @@ void fd_config_defaults(fd_config *config);
 /* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone. */
 int fd_config_cls(const fd_config *config);
 
+/* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
+int fd_config_reads_ids(const fd_config *config);
+
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);
 

@@ -1,8 +1,6 @@
 /* Prints the options that say what a model is. */
 #include "config/shape.h"
 
-#include <string.h>
-
 #include "config/options.h"
 
 static fd_status print_item(fd_shape_item *item, const fd_config *config, const fd_option *o) {
@@ -14,7 +12,6 @@ static fd_status print_item(fd_shape_item *item, const fd_config *config, const 
   item->name = o->name;
   item->word = o->kind == FD_OPTION_CHOICE || o->kind == FD_OPTION_TEXT;
   item->real = o->kind == FD_OPTION_REAL;
-  item->value = item->setting + n;
   return fclose(out) ? fd_fail(FD_MEMORY, "%s.%s: longer than %d bytes", o->section, o->name, FD_SETTING_MAX) : FD_OK;
 }
 

@@ -42,10 +42,6 @@ static fd_status open_words(fd_encoding *e, int64_t longest) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(e->encoder->tokenizer);
   e->specials = (v->cls >= 0) + (v->sep >= 0);
   FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
-  free(e->words.ids); /* those of a pass, in the place of those of a sequence */
-  free(e->words.spans);
-  e->words.spans = NULL;
-  e->words.ids = NULL;
   FD_TRY(fd_alloc(&e->ids, (size_t)e->tokens_max, sizeof *e->ids, "an encoder"));
   return dev->alloc(dev, &e->device_ids, (size_t)e->tokens_max * sizeof(int), "an encoder");
 }
@@ -87,7 +83,6 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
   dev->release(dev, e->device_ids);
-  e->words.ids = NULL; /* a place in ids */
   fd_tokens_free(&e->words);
   free(e->ids);
   fd_spaces_destroy(&e->spaces);
@@ -125,13 +120,13 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   if (e->seqs.count && full) FD_TRY(fd_encoding_flush(e));
   int used = e->seqs.start[e->seqs.count], positions = e->encoder->network->positions;
   if (minus) fd_reverse_complement(symbols, length, e->tokens), symbols = e->tokens;
-  e->words.ids = e->ids + used;
   int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
   if (n <= e->specials)
     return fd_fail(FD_DATA, "a sequence of %d nucleotides has no token: it is shorter than a word of the model", length);
   if (positions && n > positions)
     return fd_fail(FD_DATA, "a sequence of %d nucleotides has %d tokens; the model has learned %d positions", length, n,
                    positions);
+  memcpy(e->ids + used, e->words.ids, (size_t)n * sizeof *e->ids);
   e->seqs.start[++e->seqs.count] = used + n;
   return keep_note(e, note);
 }

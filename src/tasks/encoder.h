@@ -27,9 +27,9 @@ struct fd_encoding {
   fd_spaces spaces;
   int tokens_max;
   uint8_t *tokens;        /* an encoder over ids: one sequence's letters */
-  fd_tokens words;        /* of the pass */
+  fd_tokens words;        /* of one sequence */
   int specials;           /* tokens of a sequence that are no words */
-  int32_t *ids;           /* [tokens_max] */
+  int32_t *ids;           /* [tokens_max] of the pass */
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for; logits of nucleotides only */
   fd_pass *pass;
   uint8_t *device_tokens;

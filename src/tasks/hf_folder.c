@@ -40,18 +40,18 @@ fd_status fd_hf_is(const char *folder, int *is) {
 /* What config.json must say, where it says it: a form that the encoders have. */
 static fd_status check_forms(const char *path, const json_t *root, int encoder) {
   static const struct {
-    int of_esm, truth; /* truth: -1: a word */
+    int of_esm;
     const char *key, *word;
-  } forms[] = {{1, -1, "position_embedding_type", "rotary"},
-               {1, 0, "token_dropout", "false"},
-               {1, 0, "emb_layer_norm_before", "false"},
-               {1, 0, "add_bias_fnn", "false"},
-               {1, 0, "is_folding_model", "false"},
-               {1, 0, "tie_word_embeddings", "false"},
-               {0, -1, "position_embedding_type", "absolute"},
-               {0, -1, "hidden_act", "gelu"},
-               {0, 0, "is_decoder", "false"},
-               {0, 0, "add_cross_attention", "false"}};
+  } forms[] = {{1, "position_embedding_type", "rotary"},
+               {1, "token_dropout", "false"},
+               {1, "emb_layer_norm_before", "false"},
+               {1, "add_bias_fnn", "false"},
+               {1, "is_folding_model", "false"},
+               {1, "tie_word_embeddings", "false"},
+               {0, "position_embedding_type", "absolute"},
+               {0, "hidden_act", "gelu"},
+               {0, "is_decoder", "false"},
+               {0, "add_cross_attention", "false"}};
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
     const json_t *value = json_object_get(root, forms[i].key);
     if (!value || forms[i].of_esm != (encoder == FD_ARCH_NT_V2)) continue;

@@ -36,9 +36,10 @@ static int take_tensors(const fd_params *params, const float *weights, fd_tensor
 
 /* A value of the shape as JSON; new. */
 static json_t *value_of(const fd_shape_item *item) {
-  if (item->word) return json_string(item->value);
-  if (!strcmp(item->value, "true") || !strcmp(item->value, "false")) return json_boolean(*item->value == 't');
-  return item->real ? json_real(strtod(item->value, NULL)) : json_integer(strtoll(item->value, NULL, 10));
+  const char *value = fd_shape_value(item);
+  if (item->word) return json_string(value);
+  if (!strcmp(value, "true") || !strcmp(value, "false")) return json_boolean(*value == 't');
+  return item->real ? json_real(strtod(value, NULL)) : json_integer(strtoll(value, NULL, 10));
 }
 
 static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters, json_t **root) {
@@ -136,7 +137,7 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
     char text[FD_SETTING_MAX];
     text_of(root, item->name, text);
     if (!*text && !item->word && !item->real) return fd_fail(FD_DATA, "%s: no whole number '%s'", path, item->name);
-    size_t prefix = (size_t)(item->value - item->setting);
+    size_t prefix = (size_t)(fd_shape_value(item) - item->setting);
     if (*text) snprintf(item->setting + prefix, sizeof item->setting - prefix, "%.70s", text);
   }
   return FD_OK;

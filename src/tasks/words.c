@@ -47,7 +47,7 @@ fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const
 fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
-  if (config->model.encoder < FD_ARCH_NT_V2 || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
+  if (!fd_config_reads_ids(config) || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
   FD_TRY(fd_read_file(file, FILE_MAX, &text, &bytes));
   fd_status status = fd_path(path, folder, FD_WORDS_FILE, NULL);
   if (status == FD_OK) status = fd_write_file(path, text, bytes);
