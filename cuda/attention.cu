@@ -1,6 +1,7 @@
 /* Attention on the GPU: a block has some queries (or keys) of a head and goes through the keys (or queries) in tiles of a warp's
  * width; scores live in registers. What a row gets does not depend on its place in the pack. */
 #include "cuda/matrix.h"
+#include "cuda/sum.h"
 
 enum { WARPS = 8, THREADS = WARPS * FD_WARP, EACH = 4 /* rows of a warp */, TILE = WARPS * EACH, DIM_MAX = 128 };
 
@@ -15,11 +16,6 @@ struct attention_call {
   const float *lse;
   float *lse_out, *delta;
 };
-
-__device__ inline float warp_sum(float x) {
-  for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
-  return x;
-}
 
 __device__ inline float warp_max(float x) {
   for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, distance));
@@ -124,7 +120,7 @@ __device__ inline void take_keys(const attention_call &c, int head, int s, int f
     pair_of pair = make_pair(c, s, first + e, key);
     float t = pair.seen ? score_of(c, head, pair, dot[e]) : -INFINITY, most = fmaxf(state.most[e], warp_max(t)),
           base = most == -INFINITY ? 0 : most, p = pair.seen ? expf(t - base) : 0, shrink = expf(state.most[e] - base);
-    state.sum[e] = state.sum[e] * shrink + warp_sum(p);
+    state.sum[e] = state.sum[e] * shrink + fd_warp_sum(p);
     state.most[e] = most;
 #pragma unroll
     for (int n = 0; n < N; n++) state.acc[e][n] *= shrink;
@@ -183,7 +179,7 @@ __device__ inline void make_delta(const attention_call &c, int head, int first, 
     float sum = 0;
     for (int d = lane; d < c.a.dim && first + e < last; d += FD_WARP)
       sum = fmaf(fd_get(c.y, first + e, head * c.a.dim + d), fd_get(c.dy, first + e, head * c.a.dim + d), sum);
-    delta[e] = warp_sum(sum);
+    delta[e] = fd_warp_sum(sum);
     lse[e] = first + e < last ? c.lse[(size_t)(first + e) * c.a.heads + head] : 0;
     if (lane == 0 && first + e < last) c.delta[(size_t)(first + e) * c.a.heads + head] = delta[e];
   }

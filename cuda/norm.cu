@@ -6,11 +6,6 @@ enum { THREADS = 256, WARPS = THREADS / FD_WARP, COLUMNS = 64 };
 
 namespace {
 
-__device__ inline float warp_sum(float x) {
-  for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
-  return x;
-}
-
 /* A warp has a row. */
 __global__ void norm_forward(int rows, fd_norm norm, fd_mat x, fd_mat y, float *stats) {
   int lane = (int)threadIdx.x % FD_WARP, width = norm.width;
@@ -18,12 +13,12 @@ __global__ void norm_forward(int rows, fd_norm norm, fd_mat x, fd_mat y, float *
   if (row >= rows) return;
   float sum = 0, squares = 0;
   for (int i = lane; i < width && !norm.rms; i += FD_WARP) sum += fd_get(x, row, i);
-  float mean = norm.rms ? 0 : warp_sum(sum) / (float)width;
+  float mean = norm.rms ? 0 : fd_warp_sum(sum) / (float)width;
   for (int i = lane; i < width; i += FD_WARP) {
     float v = fd_get(x, row, i) - mean;
     squares = fmaf(v, v, squares);
   }
-  float scale = 1 / sqrtf(warp_sum(squares) / (float)width + norm.eps);
+  float scale = 1 / sqrtf(fd_warp_sum(squares) / (float)width + norm.eps);
   for (int i = lane; i < y.stride; i += FD_WARP) {
     float v = i < width ? (fd_get(x, row, i) - mean) * scale : 0;
     if (i < width && norm.w) v *= norm.w[i];
@@ -43,7 +38,7 @@ __global__ void norm_backward(int rows, fd_norm norm, fd_mat x, const float *sta
     sum += g;
     product = fmaf(g, (fd_get(x, row, i) - mean) * scale, product);
   }
-  float all = norm.rms ? 0 : warp_sum(sum) / (float)width, along = warp_sum(product) / (float)width;
+  float all = norm.rms ? 0 : fd_warp_sum(sum) / (float)width, along = fd_warp_sum(product) / (float)width;
   for (int i = lane; i < dx.stride; i += FD_WARP) {
     float v = 0;
     if (i < width)

@@ -86,4 +86,10 @@ T *fd_sum(fd_cuda *cuda, size_t n, int parts, F term, T *sum) {
   return sum;
 }
 
+/* The sum over a warp; every lane gets it. */
+__device__ inline float fd_warp_sum(float x) {
+  for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
+  return x;
+}
+
 #endif
