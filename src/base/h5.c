@@ -7,10 +7,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/file.h"
+
 /* H5Pset_file_locking came with 1.10.7 and 1.12.1. */
 #define HAS_FILE_LOCKING ((H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1))
 
-enum { STEP = 1 << 20 /* bytes by which an image grows */, RESERVE = 8 << 20 };
+enum { STEP = 1 << 20 /* bytes by which an image grows */ };
 
 /* One entry of the stack of a failed call. */
 static herr_t look(unsigned depth, const H5E_error2_t *entry, void *lacking) {
@@ -31,9 +33,9 @@ static herr_t remember(hid_t stack, void *unused) {
 fd_status fd_h5_start(void) {
   /* Version 1.10 crashes by itself when it has no memory: what it needs must be there. Mapped, not taken by malloc, whose
    * threshold for mapping would rise to this size. */
-  void *reserve = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (reserve == MAP_FAILED) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", RESERVE);
-  munmap(reserve, RESERVE);
+  void *reserve = mmap(NULL, FD_H5_NEEDS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (reserve == MAP_FAILED) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", FD_H5_NEEDS);
+  munmap(reserve, FD_H5_NEEDS);
   H5dont_atexit(); /* at exit it would close, and write, again what could not be closed: a crash after a full disk */
 #if !HAS_FILE_LOCKING
   setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
@@ -57,6 +59,15 @@ fd_status fd_h5_fail(fd_status otherwise, const char *path, const char *what) {
   int code = errno;
   if (code == ENOMEM) return fd_fail(FD_MEMORY, "%s: out of memory: HDF5 cannot %s", path, what);
   return fd_fail(otherwise, "%s: HDF5 cannot %s%s%s", path, what, code ? ": " : "", code ? strerror(code) : "");
+}
+
+fd_status fd_h5_damaged(const char *path, const char *what) {
+  int code = errno;
+  uint64_t bytes;
+  void *room = code == ENOMEM && fd_file_size(path, &bytes) == FD_OK ? malloc((size_t)bytes + FD_H5_NEEDS) : NULL;
+  errno = room ? 0 : code;
+  free(room);
+  return fd_h5_fail(FD_DATA, path, what);
 }
 
 /* --- files in memory: HDF5's core driver, whose last buffer is taken over at close ------------------------------------- */

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+enum { FD_H5_NEEDS = 8 << 20 }; /* bytes of memory that HDF5 must have for itself */
+
 /* Before the first use of HDF5; again does no harm. Sets errno to 0, for fd_h5_fail. FD_MEMORY: HDF5 must not be used. */
 fd_status fd_h5_start(void) FD_MUST_CHECK;
 
@@ -17,6 +19,10 @@ hid_t fd_h5_access(void);
 /* Says that HDF5 could not do something (`what`: a verb phrase) for a file: FD_MEMORY when memory was lacking since fd_h5_start,
  * else `otherwise`, with the text of the system's error if there was one. */
 fd_status fd_h5_fail(fd_status otherwise, const char *path, const char *what);
+
+/* The same of reading a file whose bytes no hash has checked: FD_DATA, or FD_MEMORY. Such a file, damaged, asks for more memory
+ * than there is, too: memory is lacking only where there is none for as many bytes as the file has. */
+fd_status fd_h5_damaged(const char *path, const char *what);
 
 /* A file in memory, of `size` bytes when it has been closed; released with free(). */
 typedef struct fd_h5_image {

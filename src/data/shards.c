@@ -359,7 +359,7 @@ static fd_status open_shard(const char *path, reader *r) {
   hid_t access = fd_h5_access();
   r->file = access >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
   if (access >= 0) H5Pclose(access);
-  return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
+  return r->file >= 0 ? FD_OK : fd_h5_damaged(path, "open it: not an HDF5 file, or damaged");
 }
 
 /* libhdf5 looks at the caller's bytes themselves: wherever it wants a copy of the image it gets the image, which is only read. */

@@ -98,8 +98,7 @@ static fd_status show_values(const char *path, hid_t set, const hsize_t shape[2]
   fd_value_range_begin(&range);
   for (hsize_t row = 0; row < shape[0] && status == FD_OK; row += most) {
     hsize_t count = shape[0] - row < most ? shape[0] - row : most;
-    if (!get(set, H5T_NATIVE_FLOAT, 2, row, count, shape[1], values))
-      status = fd_h5_fail(FD_DATA, path, "read its values: damaged");
+    if (!get(set, H5T_NATIVE_FLOAT, 2, row, count, shape[1], values)) status = fd_h5_damaged(path, "read its values: damaged");
     else fd_value_range_add(&range, values, (int64_t)(count * shape[1]));
   }
   free(values);
@@ -118,7 +117,7 @@ static fd_status show_ids(const char *path, hid_t set, hsize_t items) {
   if (good && count) H5Dvlen_reclaim(type, space, H5P_DEFAULT, id);
   H5Sclose(space);
   H5Tclose(type);
-  if (!good) return fd_h5_fail(FD_DATA, path, "read its names: damaged");
+  if (!good) return fd_h5_damaged(path, "read its names: damaged");
   if (used < sizeof shown && items > count) snprintf(shown + used, sizeof shown - used, ", ...");
   fd_shown_line("ids", shown);
   return FD_OK;
@@ -162,7 +161,7 @@ done:
 
 fd_status fd_matrix_show_h5(const char *path) {
   hid_t file = open_file(path);
-  if (file < 0) return fd_h5_fail(FD_DATA, path, "open it: no HDF5 file, or a damaged one");
+  if (file < 0) return fd_h5_damaged(path, "open it: no HDF5 file, or a damaged one");
   fd_status status = show(path, file);
   H5Fclose(file);
   return status;
