@@ -46,7 +46,7 @@ reset
 expect "a frozen key changed at resume: refused with the difference" 78 "optim.lr: 0.003 \(checkpoint\) -> 0.001 \(now\)" ./pretrain optim.lr=1e-3
 expect "a free key may change" 0 "is finished" ./pretrain log.every=5
 "$FINDNA" prepare --window 61 --count 300 --max-n 0 --seed 9 other "$root/datasets/human_chr20_slice.2bit" >/dev/null 2>&1
-expect "a task in pretraining" 78 "belong to .findna finetune" ./pretrain task.outputs=2
+expect "a task in pretraining" 78 "belongs to .findna finetune" ./pretrain task.outputs=2
 expect "other shards at resume: refused" 78 "was made from other data" ./pretrain data.shards=other
 expect "shards that are not there" 66 "there is no folder 'nowhere'; 'findna prepare' makes it" ./pretrain data.shards=nowhere run.folder=x
 expect "a key of the config with dashes" 64 "without '--': data.shards=VALUE" "$FINDNA" pretrain "$tiny" --data.shards=x

@@ -141,10 +141,9 @@ static void put_manifest(char *text, const char *path) {
 
 static fd_status load(world *w) {
   fd_checkpoint_info info;
-  float *student, *teacher;
-  fd_status status = fd_checkpoint_open_weights(fd_comm_self(), w->step, &w->read, &info, &student, &teacher);
-  free(student);
-  free(teacher);
+  fd_weights weights;
+  fd_status status = fd_checkpoint_open_weights(fd_comm_self(), w->step, &w->read, &info, &weights);
+  fd_weights_free(&weights);
   return status;
 }
 

@@ -403,6 +403,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   fd_config_defaults(&config);
   config.device.threads = 1;
   config.model.channels = 12, config.model.hidden = 16, config.model.track = 3, config.model.networks = 1;
+  config.task.outputs = 2; /* with a teacher: a state of all arrays */
   if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
       fd_state_create(&state, &config, network, dev) != FD_OK)
     return;

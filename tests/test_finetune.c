@@ -51,7 +51,7 @@ static void open_tuning(tuning *t, fd_table *table, const float *class_weight) {
   int rows;
   c->model.channels = 12, c->model.hidden = 14, c->model.track = 3, c->model.networks = 1, c->model.cls = 3, c->model.blocks = 4;
   c->objective.mnm_weight = c->objective.cl_weight = 0;
-  c->teacher.kind = FD_TEACHER_BEST;
+  c->teacher.kind = FD_TEACHER_NONE;
   c->task.outputs = c->task.kind == FD_TASK_VALUES ? 1 : 2;
   c->device.threads = 2;
   assert_ok(fd_device_open(&t->dev, c, 0, 1));

@@ -44,9 +44,9 @@ ranks 2 finetune plus --train train.csv --test test.csv $small run.folder=plus-2
 check "2 ranks end in the state of one" test "$(state_of plus-2)" = "$(state_of plus-both)"
 check "a projection is of pretraining alone" bash -c 'grep -aq "\"embedding.cls\"" plus-both/ckpt/step_*/student-00.safetensors && ! grep -aq projection plus-both/ckpt/step_*/student-00.safetensors'
 
-# The fine-tuned run is a model like others, and its teacher is what was selected.
+# The fine-tuned run is a model like others, whose best weights are what was selected.
 awk -F, 'NR > 1 { print ">" NR "\n" $1 }' test.csv | head -20 >x.fa
-expect "embed" 0 "teacher encoder of one" "$FINDNA" embed one x.fa --output e.tsv
+expect "embed" 0 "best encoder of one" "$FINDNA" embed one x.fa --output e.tsv
 expect "predict" 0 "the head's prediction" "$FINDNA" embed both x.fa --pool task --both-strands --output p.tsv
 check "probabilities add up to 1" awk 'NR > 1 { d = $2 + $3 - 1; if (NF != 3 || d * d > 1e-10) bad++ } END { exit bad || NR < 5 }' p.tsv
 expect "a checkpoint without a task predicts nothing" 64 "has no task's head" "$FINDNA" embed run x.fa --pool task --output p.tsv
@@ -57,8 +57,8 @@ if ${PYTHON:-python3} -c 'import torch' 2>/dev/null; then
   grep -v '>' x.fa | ${PYTHON:-python3} "$root/launch/torch/findna_torch.py" exported predict >theirs.tsv 2>&1
   check "and in PyTorch" bash -c 'paste <(tail -n +2 p1.tsv | cut -f2-) theirs.tsv | awk "{ for (i = 1; i <= 2; i++) { d = \$i - \$(i + 2); if (d * d > 1e-10) bad++ } rows++ } END { exit bad || rows != 10 }"'
 fi
-expect "probe" 0 "teacher" "$FINDNA" probe one --train train.csv --test test.csv --baseline none --seeds 1
-expect "fine-tuned once more" 0 "taken from the teacher of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
+expect "probe" 0 "^best " "$FINDNA" probe one --train train.csv --test test.csv --baseline none --seeds 1
+expect "fine-tuned once more" 0 "taken from the best of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
 expect "report" 0 "wrote one/report.html" "$FINDNA" report one
 check "the report shows the scores, and nothing of pretraining" bash -c 'grep -q "FinDNA fine-tuning" one/report.html && grep -q "AUROC 0" one/report.html && ! grep -q "self-distillation" one/report.html'
 expect "report of a regression" 0 "wrote" "$FINDNA" report values

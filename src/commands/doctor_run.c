@@ -140,8 +140,10 @@ static fd_status judge_locks(const char *folder) {
 
 /* Bytes of a checkpoint: the arrays of the state; headers and MANIFEST are small beside them. */
 static double checkpoint_size(const fd_config *c, const fd_network *network) {
-  int arrays = c->teacher.kind == FD_TEACHER_NONE ? 3 : 4;
-  return (double)arrays * (double)network->params.size * sizeof(float);
+  size_t size[FD_ARRAYS], floats = 0;
+  fd_state_sizes(size, c, network);
+  for (int i = 0; i < FD_ARRAYS; i++) floats += size[i];
+  return (double)(floats * sizeof(float));
 }
 
 static fd_status judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {

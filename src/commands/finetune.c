@@ -73,8 +73,8 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
        "begin with random weights of the checkpoint's model: the baseline"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
       {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
-      {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, "teacher|student",
-       "which network to begin with (default: the teacher if there is one)"},
+      {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, FD_ENCODER_WORDS,
+       "which network to begin with (default: best, of a fine-tuning, else the teacher if there is one)"},
       {0},
   };
   const fd_args args = {"finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
@@ -145,10 +145,10 @@ static fd_status check_config(const tuning *t, const char *path) {
         FD_CONFIG,
         "%s: task.outputs, task.names and task.kind follow from the training rows: leave them out (--values makes a regression)",
         path);
-  if (c->teacher.kind != FD_TEACHER_BEST || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
+  if (c->teacher.kind != FD_TEACHER_NONE || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
     return fd_fail(
         FD_CONFIG,
-        "%s: fine-tuning has teacher.kind: best and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
+        "%s: fine-tuning has teacher.kind: none and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
         path);
   FD_TRY(check_shape(t, path));
   return check_folder(t, path);
@@ -195,6 +195,7 @@ static fd_status split_rows(tuning *t) {
 /* What the result depends on beside the config's frozen keys: the rows, what the weights begin with, and when they are evaluated.
  */
 static fd_status identify(const options *o, tuning *t, const char *encoder) {
+  if (!strcmp(encoder, fd_array_names[FD_BEST])) encoder = fd_array_names[FD_TEACHER]; /* as older versions call it */
   unsigned char digest[FD_SHA256_BYTES];
   char line[256];
   fd_sha256 *hash;
@@ -324,7 +325,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
                     .turned = t->turned};
   if (s->best_step < 0)
     return fd_fail(FD_NUMERIC, "no evaluation had a finite loss: there are no weights to select; try a smaller optim.lr");
-  FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_TEACHER], s->size[FD_TEACHER] * sizeof(float)));
+  FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_BEST], s->size[FD_BEST] * sizeof(float)));
   FD_TRY(fd_selection_score(&t->selection, comm, &t->data.valid, &tuned.valid, NULL));
   if (t->data.test.rows) status = fd_selection_score(&t->selection, comm, &t->data.test, &tuned.test, &tuned.prediction);
   if (status == FD_OK && comm->rank == 0) status = fd_tuned_report(&tuned);

@@ -55,7 +55,8 @@ static fd_status import(const char *const words[2], import_parts *p) {
   FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
   FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
-  FD_TRY(p->dev->copy(p->dev, p->state->array[FD_STUDENT], p->weights, p->network->params.size * sizeof(float)));
+  for (int i = FD_STUDENT; i <= FD_BEST; i++)
+    if (p->state->array[i]) FD_TRY(p->dev->copy(p->dev, p->state->array[i], p->weights, p->network->params.size * sizeof(float)));
   free(p->weights); /* of a large model: gigabytes, while the checkpoint is made */
   p->weights = NULL;
   return write_checkpoint(words[1], p);

@@ -56,8 +56,8 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
     if (status == FD_OK && config->objective.mask_layout != FD_MASK_OK)
       status =
           fd_fail(FD_CONFIG, "objective.mask_layout: scrambled repeats a defect for comparisons; only findna trace takes it");
-    if (status == FD_OK && (config->task.outputs || config->teacher.kind == FD_TEACHER_BEST))
-      status = fd_fail(FD_CONFIG, "%s: task.outputs and teacher.kind: best belong to 'findna finetune'", path);
+    if (status == FD_OK && config->task.outputs)
+      status = fd_fail(FD_CONFIG, "%s: task.outputs belongs to 'findna finetune'", path);
     if (status != FD_OK) {
       free(text);
       return status; /* root alone says what is wrong; main ends the job */
@@ -144,22 +144,20 @@ static fd_status check_shape(const fd_config *now, const fd_config *other, const
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
   fd_checkpoint_info info;
-  float *student, *teacher;
-  fd_network *network = NULL;
-  FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &student, &teacher));
-  fd_status status = fd_network_create(&network, &other, info.window);
+  fd_weights weights;
+  FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &weights));
+  fd_status status = FD_OK;
+  const float *student = weights.of[weights.of[FD_BEST] ? FD_BEST : FD_STUDENT], *teacher = weights.of[FD_TEACHER];
   size_t core = fd_network_core(p->network), bytes = core * sizeof(float); /* a projection starts as it was drawn */
-  if (status == FD_OK && !fd_network_same_core(network, p->network))
+  if (!fd_network_same_core(weights.network, p->network))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
-                     info.folder, fd_network_core(network), core);
+                     info.folder, fd_network_core(weights.network), core);
   if (status == FD_OK) status = check_shape(&p->config, &other, info.folder);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
   if (status == FD_OK) fd_info("weights taken from %s", info.folder);
-  fd_network_destroy(&network);
-  free(student);
-  free(teacher);
+  fd_weights_free(&weights);
   return status;
 }
 

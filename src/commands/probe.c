@@ -19,8 +19,6 @@
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
 
-enum { ENCODERS_MAX = 2 };
-
 typedef struct options {
   const char *checkpoint, *output;
   fd_task_input rows;
@@ -30,7 +28,7 @@ typedef struct options {
   fd_use use;
   double selection;
   fd_probe_options probe;
-  int want_teacher, want_student, want_none; /* all 0: whatever the checkpoint has */
+  int want[FD_ENCODERS], want_none; /* all 0: whatever the checkpoint has */
 } options;
 
 /* Everything that a probe holds, released in one place. */
@@ -38,7 +36,7 @@ typedef struct probing {
   fd_pretrained model;
   fd_task_folder rows;
   int same, turned; /* test rows that are training rows; whose reverse complements are */
-  fd_encoder encoder[ENCODERS_MAX], untrained;
+  fd_encoder encoder[FD_ENCODERS], untrained;
   int encoders;
   fd_probe_result result;
 } probing;
@@ -64,15 +62,16 @@ static fd_status read_kmers(options *o) {
 }
 
 static fd_status read_lists(options *o) {
-  static const char *const encoders[] = {"teacher", "student", "none"}, *const baselines[] = {"untrained", "kmer", "none"};
+  static const char *const baselines[] = {"untrained", "kmer", "none"};
   int kmer = o->baseline.count == 0;
   o->probe.untrained = o->baseline.count == 0 && o->checkpoint;
   for (int i = 0; i < o->encoder.count; i++) {
-    int which = index_of(o->encoder.item[i], encoders, 3);
-    if (which < 0)
-      return fd_fail(FD_USAGE, "findna probe: --encoder %s: expected teacher, student, both, or none", o->encoder.item[i]);
-    if (which == 2 && o->encoder.count > 1) return fd_fail(FD_USAGE, "findna probe: --encoder none excludes others");
-    *(which == 2 ? &o->want_none : which ? &o->want_student : &o->want_teacher) = 1;
+    int which = index_of(o->encoder.item[i], fd_array_names, FD_ENCODERS), none = !strcmp(o->encoder.item[i], "none");
+    if (which < 0 && !none)
+      return fd_fail(FD_USAGE, "findna probe: --encoder %s: expected student, teacher, best, several, or none",
+                     o->encoder.item[i]);
+    if (none && o->encoder.count > 1) return fd_fail(FD_USAGE, "findna probe: --encoder none excludes others");
+    *(none ? &o->want_none : &o->want[which]) = 1;
   }
   for (int i = 0; i < o->baseline.count; i++) {
     int which = index_of(o->baseline.item[i], baselines, 3);
@@ -95,7 +94,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
-       "teacher, student (default: what the checkpoint has), or none: baselines alone"},
+       "student, teacher, best (default: what the checkpoint has), or none: baselines only"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N", "splits for choosing lambda and k, and untrained encoders"},
@@ -159,10 +158,11 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
 
 /* The encoders asked for; without a wish, all that the checkpoint has. */
 static fd_status take_encoders(const options *o, probing *p) {
-  int any = o->want_teacher || o->want_student || o->want_none,
-      want[] = {any ? o->want_teacher : p->model.teacher != NULL, o->want_student || !any};
-  for (int which = FD_ENCODER_TEACHER; which <= FD_ENCODER_STUDENT; which++)
-    if (want[which]) FD_TRY(fd_pretrained_encoder(&p->model, which, &p->encoder[p->encoders++]));
+  static const int order[FD_ENCODERS] = {FD_ENCODER_BEST, FD_ENCODER_TEACHER, FD_ENCODER_STUDENT};
+  int any = o->encoder.count > 0;
+  for (int i = 0; i < FD_ENCODERS; i++)
+    if (any ? o->want[order[i]] : p->model.weights.of[order[i]] != NULL)
+      FD_TRY(fd_pretrained_encoder(&p->model, order[i], &p->encoder[p->encoders++]));
   if (o->checkpoint) FD_TRY(fd_pretrained_encoder(&p->model, -1, &p->untrained));
   if (o->checkpoint) FD_TRY(fd_features_check(&p->untrained, (fd_features)o->features));
   p->untrained.name = "untrained";

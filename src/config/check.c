@@ -73,8 +73,9 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
        c->objective.mnm_weight);
   NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
-       "%s: teacher.kind: %s, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
-       c->teacher.kind == FD_TEACHER_NONE ? "none" : "best", c->objective.cl_weight);
+       "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
+       c->objective.cl_weight);
+  NEED(c->teacher.kind != FD_TEACHER_BEST || c->task.outputs, "%s: teacher.kind: best belongs to 'findna finetune'", name);
   NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
        "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
        "use D",

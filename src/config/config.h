@@ -18,7 +18,7 @@ enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
 enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
 enum { FD_AXIS_K, FD_AXIS_D };
 enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
-enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST };
+enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST /* only in files, as an older word for none */ };
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 /* Of projection_of, too. */

@@ -195,11 +195,17 @@ static fd_status parse(fd_config *config, const char *text, size_t bytes, const 
   return fd_config_check(config, name);
 }
 
+/* Words of older versions become those of today, so that nothing else knows them. */
+static void renew(fd_config *config) {
+  if (config->teacher.kind == FD_TEACHER_BEST) config->teacher.kind = FD_TEACHER_NONE;
+}
+
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) {
   unsigned char *named;
   FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
   fd_status status = parse(config, text, bytes, name, overrides, count, named);
+  if (status == FD_OK) renew(config);
   free(named);
   return status;
 }
@@ -208,7 +214,8 @@ fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t byte
   unsigned char *named;
   FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
   fd_status status = parse(config, text, bytes, name, NULL, 0, named);
-  if (status == FD_OK) status = fd_frozen_hash(config, named, hex);
+  if (status == FD_OK) status = fd_frozen_hash(config, named, hex); /* of the words that the text has */
+  if (status == FD_OK) renew(config);
   free(named);
   return status;
 }

@@ -21,9 +21,13 @@ typedef struct entry {
 static const struct look {
   const char *name, *label;
   int color, dashed;
-} looks[] = {{"teacher", "probe, teacher", 2, 0},     {"student", "probe, student", 1, 0},
-             {"untrained", "probe, untrained", 0, 0}, {"kmer", "k-mer counts", 5, 0},
-             {"fine-tuned", "fine-tuned", 3, 0},      {"fine-tuned untrained", "fine-tuned, from random", 0, 1}};
+} looks[] = {{"teacher", "probe, teacher", 2, 0},
+             {"student", "probe, student", 1, 0},
+             {"untrained", "probe, untrained", 0, 0},
+             {"kmer", "k-mer counts", 5, 0},
+             {"best", "probe, best weights", 3, 0},
+             {"fine-tuned", "fine-tuned", 3, 0},
+             {"fine-tuned untrained", "fine-tuned, from random", 0, 1}};
 
 /* The numbers of a list; an entry that is none (null) is NAN. Released with free(). */
 static double *numbers(FILE *out, const json_t *list, size_t *count) {

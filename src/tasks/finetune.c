@@ -100,8 +100,7 @@ int fd_selection_is_over(const fd_selection *sel, const fd_state *state) {
 static fd_status keep(fd_state *state, double score) {
   state->best_step = state->step;
   state->best_score = score;
-  return state->dev->copy(state->dev, state->array[FD_TEACHER], state->array[FD_STUDENT],
-                          state->size[FD_STUDENT] * sizeof(float));
+  return state->dev->copy(state->dev, state->array[FD_BEST], state->array[FD_STUDENT], state->size[FD_STUDENT] * sizeof(float));
 }
 
 fd_status fd_selection_evaluate(fd_session *session) {

@@ -12,7 +12,10 @@ typedef struct fd_use {
   int device, simd, encoder;
 } fd_use;
 
-enum { FD_ENCODER_TEACHER, FD_ENCODER_STUDENT };
+/* Which network of a checkpoint; -1: the best weights of a fine-tuning, else the teacher if there is one. In the order of
+ * fd_array. */
+enum { FD_ENCODER_STUDENT = FD_STUDENT, FD_ENCODER_TEACHER = FD_TEACHER, FD_ENCODER_BEST = FD_BEST, FD_ENCODERS };
+#define FD_ENCODER_WORDS "student|teacher|best"
 
 /* Lines of a command's table of options for a fd_use `use`, whose defaults are {.encoder = -1}. */
 #define FD_USE_DEVICE_ARGS(use)                                                                                                \
@@ -20,15 +23,18 @@ enum { FD_ENCODER_TEACHER, FD_ENCODER_STUDENT };
       {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, { \
     "simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic", "instructions of the CPU kernels"                    \
   }
-#define FD_USE_ENCODER_ARG(use) \
-  { "encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, "teacher|student", "which network (default: the teacher if there is one)" }
+#define FD_USE_ENCODER_ARG(use)                                                             \
+  {                                                                                         \
+    "encoder", FD_ARG_CHOICE, &(use).encoder, 0, 0, FD_ENCODER_WORDS,                       \
+        "which network (default: best, of a fine-tuning, else the teacher if there is one)" \
+  }
 
 typedef struct fd_pretrained {
   fd_config config;
-  fd_checkpoint_info info;  /* info.folder: the checkpoint that was taken */
-  float *student, *teacher; /* host memory; no teacher: NULL */
-  fd_network *network;
-  fd_tokenizer *tokenizer; /* of an encoder over ids, else NULL */
+  fd_checkpoint_info info; /* info.folder: the checkpoint that was taken */
+  fd_weights weights;
+  const fd_network *network; /* that of the weights */
+  fd_tokenizer *tokenizer;   /* of an encoder over ids, else NULL */
   fd_device *dev;
 } fd_pretrained;
 
@@ -41,7 +47,7 @@ void fd_pretrained_close(fd_pretrained *model);
 /* Bytes of the weights in host memory. */
 double fd_pretrained_memory(const fd_pretrained *model);
 
-/* The teacher or student as an encoder; -1 takes the teacher if there is one. FD_USAGE when it is missing. */
+/* One of FD_ENCODER_..., or -1, as an encoder. FD_USAGE when the checkpoint does not have it. */
 fd_status fd_pretrained_encoder(const fd_pretrained *model, int which, fd_encoder *encoder) FD_MUST_CHECK;
 
 #endif

@@ -79,10 +79,16 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
 /* The steps of a run folder's checkpoints, newest first; released with free(). */
 fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count) FD_MUST_CHECK;
 
-/* For using a model: the config, MANIFEST and weights (host memory, the network's layout, released with free(); *teacher is NULL
- * without one) of a checkpoint folder, or of the newest one of a run folder that has them whole; info->folder is the one taken.
- * FD_NUMERIC when a weight is not finite. Collective: the root reads. */
+/* The networks of a checkpoint for use: their parameters in host memory, in the network's layout. */
+typedef struct fd_weights {
+  fd_network *network;
+  float *of[FD_ARRAYS]; /* student, and teacher and best where it has them */
+} fd_weights;
+void fd_weights_free(fd_weights *weights);
+
+/* The config, MANIFEST and weights of a checkpoint folder, or of the newest one of a run folder that has them whole; info->folder
+ * is the one taken. FD_NUMERIC when a weight is not finite. Collective: the root reads. */
 fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
-                                     float **student, float **teacher) FD_MUST_CHECK;
+                                     fd_weights *weights) FD_MUST_CHECK;
 
 #endif

@@ -126,17 +126,25 @@ static fd_status take_tensors(const fd_safetensors *file, const char *path, cons
   return FD_OK;
 }
 
+/* Whether a file is that of a slice. Fine-tunings of older versions called their best weights the teacher's. */
+static int is_named(const char *name, const fd_slice *slice) {
+  size_t best = strlen(fd_array_names[FD_BEST]), teacher = strlen(fd_array_names[FD_TEACHER]);
+  if (!strcmp(name, slice->name)) return 1;
+  return slice->array == FD_BEST && array_of(name) == FD_TEACHER && !strcmp(name + teacher, slice->name + best);
+}
+
 /* The files of a MANIFEST are those that a run of this config writes: every one, once, in order. `plan` is filled in with their
- * sizes and hashes. */
+ * names, sizes and hashes. */
 static fd_status match_plan(const char *folder, const fd_slice *files, int count, fd_slice *plan, int planned) {
   if (count != planned + 1)
     return fd_fail(FD_DATA, "%s: MANIFEST names %d files (expected %d of its arrays, and config.yaml)", folder, count, planned);
   for (int i = 0; i < planned; i++) {
-    if (strcmp(files[i].name, plan[i].name))
+    if (!is_named(files[i].name, &plan[i]))
       return fd_fail(FD_DATA, "%s: MANIFEST's file %d is %s (expected %s)", folder, i + 1, files[i].name, plan[i].name);
     if (files[i].bytes / sizeof(float) < plan[i].size)
       return fd_fail(FD_DATA, "%s: %s has %" PRIu64 " bytes, too few for its %zu values", folder, files[i].name, files[i].bytes,
                      plan[i].size);
+    memcpy(plan[i].name, files[i].name, sizeof plan[i].name);
     plan[i].bytes = files[i].bytes;
     memcpy(plan[i].sha256, files[i].sha256, sizeof plan[i].sha256);
   }
@@ -147,7 +155,10 @@ static fd_status match_plan(const char *folder, const fd_slice *files, int count
 static fd_status plan_files(const char *folder, const fd_slice *files, int count, const fd_config *config,
                             const fd_network *network, fd_slice **plan, int *planned) {
   size_t size[FD_ARRAYS];
+  int kept = 0; /* imports of older versions have no best weights beside the student's */
   fd_state_sizes(size, config, network);
+  for (int i = 0; i < count; i++) kept |= array_of(files[i].name) == FD_BEST || array_of(files[i].name) == FD_TEACHER;
+  if (!kept) size[FD_BEST] = 0;
   FD_TRY(fd_checkpoint_plan(&network->params, size, plan, planned));
   return match_plan(folder, files, count, *plan, *planned);
 }
@@ -278,46 +289,52 @@ done:
   return status;
 }
 
+void fd_weights_free(fd_weights *weights) {
+  fd_network_destroy(&weights->network);
+  for (int i = 0; i < FD_ARRAYS; i++) free(weights->of[i]);
+  *weights = (fd_weights){0};
+}
+
+/* Memory for the networks of a checkpoint that has files of these arrays. */
+static fd_status alloc_weights(fd_weights *w, const unsigned char has[FD_ARRAYS]) {
+  for (int i = FD_STUDENT; i <= FD_BEST; i++)
+    if (has[i]) FD_TRY(fd_alloc(&w->of[i], w->network->params.size, sizeof(float), "weights"));
+  return FD_OK;
+}
+
 /* The weights of one checkpoint folder; its other files are not looked at. */
-static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, float **student, float **teacher) {
+static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   fd_slice *slices = NULL, *plan = NULL;
-  fd_network *network = NULL;
+  unsigned char has[FD_ARRAYS] = {0};
   int count, planned;
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   FD_GO(fd_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(info, slices, count, config));
-  FD_GO(fd_network_create(&network, config, info->window));
-  FD_GO(plan_files(folder, slices, count, config, network, &plan, &planned));
-  size_t n = network->params.size;
-  FD_GO(fd_alloc(student, n, sizeof(float), "weights"));
-  if (config->teacher.kind != FD_TEACHER_NONE) FD_GO(fd_alloc(teacher, n, sizeof(float), "weights"));
-  float *const host[FD_ARRAYS] = {*student, *teacher};
-  FD_GO(load_arrays(folder, plan, planned, &network->params, host));
+  FD_GO(fd_network_create(&weights->network, config, info->window));
+  FD_GO(plan_files(folder, slices, count, config, weights->network, &plan, &planned));
+  for (int i = 0; i < planned; i++) has[plan[i].array] = 1;
+  FD_GO(alloc_weights(weights, has));
+  FD_GO(load_arrays(folder, plan, planned, &weights->network->params, weights->of));
 done:
-  fd_network_destroy(&network);
   free(plan);
   free(slices);
-  if (status != FD_OK) {
-    free(*student);
-    free(*teacher);
-    *student = *teacher = NULL;
-  }
+  if (status != FD_OK) fd_weights_free(weights);
   return status;
 }
 
 /* Root: those of the checkpoint folder `path`, or of the newest checkpoint of the run folder `path` that has them whole. */
-static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint_info *info, float **student, float **teacher) {
+static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   int64_t *steps;
   int count;
   char folder[FD_PATH_MAX];
   FD_TRY(fd_path(folder, path, "MANIFEST", NULL));
-  if (!fd_is_absent(folder)) return read_weights(path, config, info, student, teacher);
+  if (!fd_is_absent(folder)) return read_weights(path, config, info, weights);
   if (fd_is_absent(path)) return fd_fail(FD_MISSING, "%s: no such checkpoint or run folder", path);
   fd_status status = fd_checkpoint_list(path, &steps, &count), read = FD_MISSING;
   for (int i = 0; i < count && status == FD_OK && read != FD_OK; i++) {
     status = fd_checkpoint_folder(folder, path, steps[i]);
-    if (status == FD_OK) read = read_weights(folder, config, info, student, teacher);
+    if (status == FD_OK) read = read_weights(folder, config, info, weights);
     if (read != FD_OK && read != FD_DATA && read != FD_MISSING) status = read; /* a disk that fails for now is no damage */
     else if (read != FD_OK) fd_warn("%s is damaged; looking for an older one", folder);
   }
@@ -328,26 +345,20 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
 }
 
 fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
-                                     float **student, float **teacher) {
-  float **const host[] = {student, teacher};
-  fd_network *network = NULL;
+                                     fd_weights *weights) {
+  unsigned char has[FD_ARRAYS];
   fd_status status = FD_OK;
-  *student = *teacher = NULL;
-  if (comm->rank == 0) FD_TRY(find_weights(path, config, info, student, teacher)); /* a failure here ends the whole job */
+  *weights = (fd_weights){0};
+  if (comm->rank == 0) FD_TRY(find_weights(path, config, info, weights)); /* a failure here ends the whole job */
+  for (int i = 0; i < FD_ARRAYS; i++) has[i] = weights->of[i] != NULL;
   FD_GO(comm->ops->broadcast(comm, config, sizeof *config, 0));
   FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
-  FD_GO(fd_network_create(&network, config, info->window));
-  for (int i = 0; i < (config->teacher.kind != FD_TEACHER_NONE ? 2 : 1); i++) {
-    size_t n = network->params.size;
-    if (comm->rank) FD_GO(fd_alloc(host[i], n, sizeof(float), "weights"));
-    FD_GO(comm->ops->broadcast(comm, *host[i], n * sizeof(float), 0));
-  }
+  FD_GO(comm->ops->broadcast(comm, has, sizeof has, 0));
+  if (comm->rank) FD_GO(fd_network_create(&weights->network, config, info->window));
+  if (comm->rank) FD_GO(alloc_weights(weights, has));
+  for (int i = 0; i < FD_ARRAYS; i++)
+    if (has[i]) FD_GO(comm->ops->broadcast(comm, weights->of[i], weights->network->params.size * sizeof(float), 0));
 done:
-  fd_network_destroy(&network);
-  if (status != FD_OK) {
-    free(*student);
-    free(*teacher);
-    *student = *teacher = NULL;
-  }
+  if (status != FD_OK) fd_weights_free(weights);
   return status;
 }

@@ -56,7 +56,7 @@ static size_t head_chunks(const fd_network *network, const char *prefix, int row
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
-  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 5; /* student, teacher, two moments, one gradient */
+  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 1; /* of gradients */
   size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
@@ -65,10 +65,11 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
                head_chunks(network, "projection", windows * fd_objective_rows(config), group);
   rows *= group;
   const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
-  size_t params = network->params.size, bytes = (size_t)buffers * params * sizeof(float);
+  size_t params = network->params.size, size[FD_ARRAYS], bytes = (size_t)buffers * params * sizeof(float);
+  fd_state_sizes(size, config, network);
+  for (int i = 0; i < FD_ARRAYS; i++) bytes += size[i] * sizeof(float);
   bytes += fd_network_pass_size(network, form, fd_trainer_student(config), extent);
-  if (config->teacher.kind == FD_TEACHER_EMA)
-    bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
+  if (config->teacher.kind == FD_TEACHER_EMA) bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += copies(config, network, form);

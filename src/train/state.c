@@ -6,12 +6,13 @@
 #include "base/memory.h"
 #include "objective/objective.h"
 
-const char *const fd_array_names[FD_ARRAYS] = {"student", "teacher", "adam_m", "adam_v", "centre"};
+const char *const fd_array_names[FD_ARRAYS] = {"student", "teacher", "best", "adam_m", "adam_v", "centre"};
 
 void fd_state_sizes(size_t size[FD_ARRAYS], const fd_config *config, const fd_network *network) {
   size_t n = network->params.size, centre = (size_t)fd_objective_rows(config) * (size_t)fd_objective_width(config);
   size[FD_STUDENT] = size[FD_ADAM_M] = size[FD_ADAM_V] = n;
-  size[FD_TEACHER] = config->teacher.kind != FD_TEACHER_NONE ? n : 0;
+  size[FD_TEACHER] = config->teacher.kind == FD_TEACHER_EMA ? n : 0;
+  size[FD_BEST] = config->task.outputs ? n : 0;
   size[FD_CENTRE] = config->teacher.kind == FD_TEACHER_EMA ? centre : 0;
 }
 
@@ -34,7 +35,8 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
     dev->ops.zero(dev, s->size[i] * sizeof(float), s->array[i]);
   }
   FD_GO(dev->copy(dev, s->array[FD_STUDENT], start, n * sizeof *start));
-  if (s->size[FD_TEACHER]) FD_GO(dev->copy(dev, s->array[FD_TEACHER], start, n * sizeof *start));
+  for (int i = FD_TEACHER; i <= FD_BEST; i++)
+    if (s->size[i]) FD_GO(dev->copy(dev, s->array[i], start, n * sizeof *start));
 done:
   free(start);
   if (status != FD_OK) fd_state_destroy(state);

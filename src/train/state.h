@@ -5,20 +5,20 @@
 #include "model/network.h"
 
 /* The arrays of the state, all in the parameters' layout but the centre. */
-typedef enum fd_array { FD_STUDENT, FD_TEACHER, FD_ADAM_M, FD_ADAM_V, FD_CENTRE, FD_ARRAYS } fd_array;
+typedef enum fd_array { FD_STUDENT, FD_TEACHER, FD_BEST, FD_ADAM_M, FD_ADAM_V, FD_CENTRE, FD_ARRAYS } fd_array;
 
 extern const char *const fd_array_names[FD_ARRAYS];
 
 typedef struct fd_state {
   fd_device *dev;
-  float *array[FD_ARRAYS]; /* device; NULL when the run has none (no teacher) */
+  float *array[FD_ARRAYS]; /* device; NULL when the run has none: no teacher, or, best, no task */
   size_t size[FD_ARRAYS];  /* floats */
   int cls, width;          /* shape of the centre: fd_objective_rows, fd_objective_width */
   int64_t step;            /* steps done */
   int64_t updates;         /* of them, those that changed the parameters: AdamW's t */
   int64_t skipped;         /* steps without an update: gradients were not finite */
   int64_t bad_in_row;      /* of these the last ones, since the last update */
-  int64_t best_step;       /* of the weights that the teacher array holds (teacher.kind: best); -1: none yet */
+  int64_t best_step;       /* of the weights in FD_BEST, of a fine-tuning; -1: none yet */
   double best_score;       /* theirs on the rows that select; larger is better */
   uint64_t draws;          /* windows consumed: the whole position in the data */
 } fd_state;
@@ -26,7 +26,7 @@ typedef struct fd_state {
 /* Floats of each array of a run's state. */
 void fd_state_sizes(size_t size[FD_ARRAYS], const fd_config *config, const fd_network *network);
 
-/* A state with start values from the seed: the teacher is a copy of the student, moments and centre are zero. */
+/* A state with start values from the seed: teacher and best are copies of the student, moments and centre are zero. */
 fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_network *network, fd_device *dev) FD_MUST_CHECK;
 void fd_state_destroy(fd_state **state);
 

@@ -36,7 +36,7 @@ fd_status fd_bench_finetune(fd_bench *bench) {
   int tokens;
   c->task.outputs = 2, c->model.blocks = 10;
   c->objective.mnm_weight = c->objective.cl_weight = 0;
-  c->teacher.kind = FD_TEACHER_BEST;
+  c->teacher.kind = FD_TEACHER_NONE;
   FD_TRY(fd_trainer_rows(c, LENGTH, &tokens));
   FD_TRY(fd_rank_device_open(&dev, c, bench->comm));
   FD_TRY(fd_network_create(&network, c, LENGTH));

@@ -92,13 +92,12 @@ static fd_status load_all_files(world *w, fd_sha256 *content) {
 static fd_status load_weights(world *w, fd_sha256 *content) {
   static fd_config config;
   fd_checkpoint_info info;
-  float *student, *teacher;
-  FD_TRY(fd_checkpoint_open_weights(fd_comm_self(), below(w, "run"), &config, &info, &student, &teacher));
-  fd_sha256_add(content, student, w->network->params.size * sizeof *student);
-  fd_sha256_add(content, teacher, w->network->params.size * sizeof *teacher);
+  fd_weights weights;
+  FD_TRY(fd_checkpoint_open_weights(fd_comm_self(), below(w, "run"), &config, &info, &weights));
+  fd_sha256_add(content, weights.of[FD_STUDENT], w->network->params.size * sizeof(float));
+  fd_sha256_add(content, weights.of[FD_TEACHER], w->network->params.size * sizeof(float));
   fd_sha256_add(content, &info.step, sizeof info.step);
-  free(student);
-  free(teacher);
+  fd_weights_free(&weights);
   return FD_OK;
 }
 
@@ -231,16 +230,16 @@ static int try_subject(world *w, subject *s, int64_t trials, uint64_t seed) {
 
 static fd_status build(world *w, const char *folder) {
   fd_checkpoint_info info;
-  float *student, *teacher;
+  fd_weights weights;
   int64_t *steps;
   int count;
   FD_TRY(fd_path(w->path, folder, NULL, NULL));
   FD_TRY(fd_checkpoint_list(below(w, "run"), &steps, &count));
   need(count == 1, "run must have one checkpoint: an older one would hide a damaged one");
-  FD_TRY(fd_checkpoint_open_weights(fd_comm_self(), below(w, "run"), &w->config, &info, &student, &teacher));
+  FD_TRY(fd_checkpoint_open_weights(fd_comm_self(), below(w, "run"), &w->config, &info, &weights));
   memcpy(w->step, info.folder, sizeof w->step);
   memcpy(w->dataset_id, info.dataset_id, sizeof w->dataset_id);
-  free(steps), free(student), free(teacher);
+  free(steps), fd_weights_free(&weights);
   w->config.device.threads = 1;
   FD_TRY(fd_device_open(&w->dev, &w->config, 0, 1));
   FD_TRY(fd_network_create(&w->network, &w->config, info.window));

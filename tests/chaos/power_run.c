@@ -44,15 +44,14 @@ static void find_commits(const record *r, runner *run) {
 int power_open_run(judge *j) {
   inside *in = j->inside;
   runner *run = in->run = power_need(calloc(1, sizeof *run));
-  float *student, *teacher;
+  fd_weights weights;
   fd_status status = FD_OK;
   find_commits(j->record, run);
   FD_GO(fd_path(run->place, in->folder, "state", NULL));
   FD_GO(fd_path(run->folder, run->place, in->output, NULL));
   judge_lay_out(j, run->place, 0);
-  FD_GO(fd_checkpoint_open_weights(fd_comm_self(), run->folder, &run->config, &run->info, &student, &teacher));
-  free(student);
-  free(teacher);
+  FD_GO(fd_checkpoint_open_weights(fd_comm_self(), run->folder, &run->config, &run->info, &weights));
+  fd_weights_free(&weights);
   run->config.device.threads = 1;
   FD_GO(fd_device_open(&run->dev, &run->config, 0, 1));
   FD_GO(fd_network_create(&run->network, &run->config, run->info.window));
