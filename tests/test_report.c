@@ -180,15 +180,16 @@ static void make_run(const char *name, int steps) {
                                             "correlation", "centre_norm", "warning"},
                       (const double[]){2.2, log(10), 0.05, 2.3, -0.1, 0.01, 1, 1});
     }
-    fd_metrics_step(
-        m, "step", i, 9,
-        (const char *const[]){"loss", "mnm", "cl", "lr", "lambda", "grad_norm", "clip", "seconds", "sequences_per_second"},
-        (const double[]){50 + sin(i), i == 3 ? NAN : 100, 11, 1e-3, 0.996, 10 + i % 7, 0.1, 0.1, 160});
+    fd_metrics_step(m, "step", i, 10,
+                    (const char *const[]){"loss", "mnm", "cl", "distil", "lr", "lambda", "grad_norm", "clip", "seconds",
+                                          "sequences_per_second"},
+                    (const double[]){50 + sin(i), i == 3 ? NAN : 100, 11, 12, 1e-3, 0.996, 10 + i % 7, 0.1, 0.1, 160});
   }
   fd_metrics_close(&m);
   put(below(name, "config.used.yaml"), "optim:\n  lr: 0.00123\nrun:\n  folder: \"<script>alert(1)</script>\"\n");
   put(below(name, "environment.json"),
-      "{\"host\": \"<b>&\\\"'\", \"ranks\": 2, \"threads_per_rank\": 1, \"steps\": 100, \"nested\": {\"a\": [1, null]}}");
+      "{\"host\": \"<b>&\\\"'\", \"ranks\": 2, \"threads_per_rank\": 1, \"steps\": 100, \"nested\": {\"a\": [1, null]}, "
+      "\"terms\": [\"mnm\", \"cl\", \"distil\", \"<script>\", 1]}");
   snprintf(text, sizeof text, "{\"train\": \"tr\", \"test\": \"te<i>st\", \"classes\": 2, \"results\": [%s, %s, %s]}",
            "{\"name\": \"teacher\", \"features\": \"tokens\", \"accuracy\": {\"mean\": 0.8077, \"sd\": 0.003, \"seeds\": [0.80, "
            "0.81, 0.813]}, \"f1\": {\"mean\": 0.8}, \"mcc\": {\"mean\": 0.6, \"sd\": 0.01}}",
@@ -238,6 +239,7 @@ static void report_of_a_run(void **state) {
   char *page = get(below("run", "report.html"));
   check_page(page);
   static const char *const expected[] = {"better than base composition alone",
+                                         "<h3>distil</h3>",
                                          "counts given ±1 neighbours are still ahead",
                                          "carries almost no signal",
                                          "1.3796",
@@ -255,7 +257,7 @@ static void report_of_a_run(void **state) {
                                          "@media print"};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
     if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
-  assert_int_equal(count_of(page, "role=\"img\""), 16); /* 14 curves, 2 groups of bars */
+  assert_int_equal(count_of(page, "role=\"img\""), 17); /* 14 curves, one of a term that only the run names, 2 groups of bars */
   assert_null(strstr(page, "<p class=\"absent\">"));
   free(page);
 }

@@ -14,9 +14,12 @@
 #include "train/rank_device.h"
 #include "train/trainer.h"
 
-enum { SCALARS = 7, TENSORS_MAX = 65536, ROWS_MAX = 1 << 24 };
+enum { RESTS = 4, SCALARS = 1 + FD_TERMS + RESTS, TENSORS_MAX = 65536, ROWS_MAX = 1 << 24 };
 
-static const char *const scalar_names[SCALARS] = {"loss", "mnm", "cl", "grad_norm", "clip_coef", "lr", "ema_lambda"};
+/* Numbers of each step: the loss, its terms, and these. */
+static const char *const rests[RESTS] = {"grad_norm", "clip_coef", "lr", "ema_lambda"};
+
+static const char *scalar_name(int i) { return !i ? "loss" : i <= FD_TERMS ? fd_terms[i - 1]->name : rests[i - 1 - FD_TERMS]; }
 
 typedef struct trace {
   fd_config config;
@@ -226,6 +229,19 @@ static fd_status build(trace *t, fd_comm *comm) {
                            t->config.train.steps ? t->config.train.steps : t->steps, (int)rows);
 }
 
+static void take_scalars(trace *t, int64_t step, const fd_step *r) {
+  const double rest[RESTS] = {r->grad_norm, r->clip, r->lr, r->momentum};
+  char terms[40 * FD_TERMS] = "";
+  for (int i = 0, n = 0; i < FD_TERMS; i++)
+    if (fd_terms[i]->weight(&t->config) > 0)
+      n += snprintf(terms + n, sizeof terms - (size_t)n, "%s %.9g  ", fd_terms[i]->name, r->term[i]);
+  for (int i = 0; i < SCALARS; i++)
+    t->scalars[(size_t)i * (size_t)t->steps + (size_t)step - 1] = !i              ? r->loss
+                                                                  : i <= FD_TERMS ? r->term[i - 1]
+                                                                                  : rest[i - 1 - FD_TERMS];
+  fd_info("step %" PRId64 ": loss %.9g  %sgrad_norm %.9g", r->step, r->loss, terms, r->grad_norm);
+}
+
 static fd_status run_steps(trace *t) {
   const fd_probe_points points = {t, on_outputs, on_gradient};
   size_t distributions = (size_t)t->sequences * t->state->size[FD_CENTRE];
@@ -241,10 +257,7 @@ static fd_status run_steps(trace *t) {
     if (r.skipped)
       return fd_fail(FD_NUMERIC, "step %" PRId64 ": loss %g, norm of the gradient %g: no update can be made of these", r.step,
                      r.loss, r.grad_norm);
-    const double values[SCALARS] = {r.loss, r.term[FD_TERM_mnm], r.term[FD_TERM_cl], r.grad_norm, r.clip, r.lr, r.momentum};
-    for (int i = 0; i < SCALARS; i++) t->scalars[(size_t)i * (size_t)t->steps + (size_t)k - 1] = values[i];
-    fd_info("step %" PRId64 ": loss %.9g  mnm %.9g  cl %.9g  grad_norm %.9g", r.step, r.loss, r.term[FD_TERM_mnm],
-            r.term[FD_TERM_cl], r.grad_norm);
+    take_scalars(t, k, &r);
     snprintf(what, sizeof what, "student%" PRId64, k);
     FD_TRY(emit_parameters(t, what, t->state->array[FD_STUDENT]));
     if (!t->state->array[FD_TEACHER]) continue;
@@ -265,7 +278,7 @@ static fd_status write_output(trace *t, const char *path) {
                           .shape = {t->steps},
                           .data = t->scalars + (size_t)i * (size_t)t->steps,
                           .bytes = (size_t)t->steps * sizeof(double)};
-    full_name(t, scalar_names[i], tensor->name);
+    full_name(t, scalar_name(i), tensor->name);
   }
   return fd_safetensors_write(path, t->output, t->outputs);
 }

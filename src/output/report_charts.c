@@ -361,10 +361,33 @@ static void print_chart(FILE *out, const fd_report *r, const chart *c) {
   end(out, f, NULL, c->caption);
 }
 
+/* Whether a chart shows a column of the steps. */
+static int is_drawn(const char *column) {
+  for (int i = 0; i < CHARTS; i++)
+    for (int k = 0; k < LINES && charts[i].line[k].kind; k++)
+      if (!strcmp(charts[i].line[k].kind, "step") && !strcmp(charts[i].line[k].column, column)) return 1;
+  return 0;
+}
+
+/* Terms of the loss that have no chart in the table. */
+static void print_terms(FILE *out, const fd_report *r) {
+  const json_t *terms = json_object_get(r->environment, "terms");
+  for (size_t i = 0; i < json_array_size(terms) && json_array_size(terms) > 1; i++) {
+    const char *name = json_string_value(json_array_get(terms, i));
+    if (!name || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] || is_drawn(name) ||
+        !fd_metrics_column(fd_metrics_find(&r->log, "step"), name))
+      continue;
+    const chart term = {
+        TRAINING, ALL, SMOOTH, NONE, name, name, {{"step", name, NULL, NULL, 1, NULL}}, "A term of the loss, before weighting."};
+    print_chart(out, r, &term);
+  }
+}
+
 static void print_part(FILE *out, const fd_report *r, int part) {
   fprintf(out, "<div class=\"grid\">\n");
   for (int i = 0; i < CHARTS; i++)
     if (charts[i].part == part && charts[i].runs & kind_of(r)) print_chart(out, r, &charts[i]);
+  if (part == TRAINING) print_terms(out, r);
   fprintf(out, "</div>\n");
 }
 

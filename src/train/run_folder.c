@@ -14,6 +14,7 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "objective/objective.h"
 #include "train/same_run.h"
 
 /* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
@@ -110,21 +111,31 @@ static fd_status write_used_config(const fd_run *run) {
   return status;
 }
 
+/* The names of the loss's terms as a list in JSON. */
+static void list_terms(const fd_config *config, char *text, size_t size) {
+  int n = snprintf(text, size, "[");
+  for (int i = 0; i < FD_TERMS; i++)
+    if (fd_terms[i]->weight(config) > 0)
+      n += snprintf(text + n, size - (size_t)n, "%s\"%s\"", n > 1 ? ", " : "", fd_terms[i]->name);
+  snprintf(text + n, size - (size_t)n, "]");
+}
+
 static fd_status write_environment(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
-  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64];
+  char path[FD_PATH_MAX], text[4096], host[256] = "", when[64], terms[24 * FD_TERMS + 3];
   time_t now = time(NULL);
   gethostname(host, sizeof host - 1);
   for (char *at = host; *at; at++)
     if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) *at = '?';
   strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+  list_terms(run->config, terms, sizeof terms);
   int n = snprintf(text, sizeof text,
                    "{\"version\": \"%s\", \"host\": \"%s\", \"started\": \"%s\", \"ranks\": %d, \"threads_per_rank\": %d, "
                    "\"device\": \"%s\", \"simd\": \"%s\", \"communication\": \"%s\", "
                    "\"parameters\": %zu, \"blocks_per_network\": %d, \"window\": %d, \"training_windows\": %" PRId64
-                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\"}\n",
+                   ", \"held_out_windows\": %" PRId64 ", \"steps\": %" PRId64 ", \"dataset_id\": \"%s\", \"terms\": %s}\n",
                    fd_version(), host, when, run->comm->size, dev->threads, dev->kind, dev->simd, run->comm->ops->name,
                    run->network->params.size, run->network->blocks, run->window, size->train, size->held_out, size->steps,
-                   run->dataset_id);
+                   run->dataset_id, terms);
   FD_TRY(fd_path(path, run->folder, "environment.json", NULL));
   return fd_write_file(path, text, (size_t)n);
 }
