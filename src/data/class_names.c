@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-enum { NAMES_MAX = 4096 };
+enum { NAMES_MAX = 65536 };
 
 /* What programs write for a value that is missing, beside nothing and NaN. */
 static int is_missing(const char *text) {

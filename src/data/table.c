@@ -21,6 +21,7 @@ typedef struct reader {
   fd_fields fields;
   enum { NO_LABELS, CLASSES, VALUES } labels;
   int sequence, label, id; /* columns; -1: not there */
+  const char *column;      /* of the labels; NULL: label */
   fd_class_names *names;   /* NULL: labels are numbers */
   int learn, named;        /* labels of this table are names */
   int64_t first;           /* the line of the first row */
@@ -31,8 +32,8 @@ typedef struct reader {
 static long long line_of(const reader *r) { return (long long)r->lines.number; }
 
 static fd_status read_header(reader *r) {
-  static const char *const sequence[] = {"sequence", "seq", NULL}, *const label[] = {"label", NULL},
-                           *const id[] = {"id", "name", NULL};
+  static const char *const sequence[] = {"sequence", "seq", NULL}, *const id[] = {"id", "name", NULL};
+  const char *const label[] = {r->column ? r->column : "label", NULL};
   char shown[SHOWN + 1];
   size_t length;
   char *line = fd_lines_next(&r->lines, &length);
@@ -42,10 +43,11 @@ static fd_status read_header(reader *r) {
   FD_TRY(fd_fields_column(&r->fields, sequence, &r->sequence));
   FD_TRY(fd_fields_column(&r->fields, label, &r->label));
   FD_TRY(fd_fields_column(&r->fields, id, &r->id));
-  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labels ? "label" : NULL;
+  const char *missing = r->sequence < 0 ? "sequence" : r->label < 0 && r->labels ? *label : NULL;
   if (missing)
-    return fd_fail(FD_DATA, "%s:%lld: no column '%s' in the header '%s'; expected %s, separated by comma, semicolon or tab",
-                   r->path, line_of(r), missing, shown, r->labels ? "'sequence' and 'label'" : "'sequence'");
+    return fd_fail(FD_DATA,
+                   "%s:%lld: no column '%s' in the header '%s'; expected 'sequence'%s%s%s, separated by comma, semicolon or tab",
+                   r->path, line_of(r), missing, shown, r->labels ? " and '" : "", r->labels ? *label : "", r->labels ? "'" : "");
   return FD_OK;
 }
 
@@ -173,12 +175,12 @@ static fd_status number_names(reader *r, fd_table *table) {
   return FD_OK;
 }
 
-static fd_status read_table(const char *path, int labels, fd_class_names *names, int learn, fd_table *table) {
+static fd_status read_table(const char *path, int labels, const char *column, fd_class_names *names, int learn, fd_table *table) {
   reader *r;
   fd_status status = FD_OK;
   memset(table, 0, sizeof *table);
   FD_TRY(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
-  r->path = path, r->labels = labels, r->names = names, r->learn = learn;
+  r->path = path, r->labels = labels, r->column = column, r->names = names, r->learn = learn;
   FD_GO(fd_lines_open(&r->lines, path, table_max));
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
@@ -195,16 +197,21 @@ done:
   return status;
 }
 
-fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, NULL, 0, table); }
+fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, NULL, NULL, 0, table); }
 
 fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) {
   if (learn) *names = (fd_class_names){0};
-  return read_table(path, CLASSES, names, learn, table);
+  return read_table(path, CLASSES, NULL, names, learn, table);
 }
 
-fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, NULL, 0, table); }
+fd_status fd_table_read_column(const char *path, const char *column, fd_class_names *names, fd_table *table) {
+  *names = (fd_class_names){0};
+  return read_table(path, CLASSES, column, names, 1, table);
+}
 
-fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, NULL, 0, table); }
+fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, NULL, NULL, 0, table); }
+
+fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, NULL, NULL, 0, table); }
 
 fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_table *to) {
   fd_status status = FD_OK;

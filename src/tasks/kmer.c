@@ -7,20 +7,28 @@
 
 #include "base/guard.h"
 #include "base/memory.h"
+#include "data/rows.h"
 #include "device/tensors.h"
 
-/* Roots of the counts of one row; *used grows by the number of k-mers that occur. `count` [4^k] is zero before and after. */
-static void count_row(const fd_table *table, int row, int k, int *count, int *column, float *value, int64_t *used) {
-  int64_t first = *used;
-  uint32_t code = 0, mask = (1u << 2 * k) - 1;
+/* The codes, below 4^k, of the k-mers of A, C, G, T in a row, in their order: code [letters of the row]; how many. */
+static int64_t codes_of(const fd_table *table, int row, int k, int *code) {
+  int64_t count = 0;
+  uint32_t last = 0, mask = (1u << 2 * k) - 1;
   int run = 0;
   for (int64_t i = table->start[row]; i < table->start[row + 1]; i++) {
     uint8_t symbol = table->symbols[i];
     run = symbol < FD_N ? run + 1 : 0;
-    code = (code << 2 | (symbol & 3u)) & mask;
-    if (run < k) continue;
-    if (count[code]++ == 0) column[(*used)++] = (int)code;
+    last = (last << 2 | (symbol & 3u)) & mask;
+    if (run >= k) code[count++] = (int)last;
   }
+  return count;
+}
+
+/* Roots of the counts of one row; *used grows by the number of k-mers that occur. `count` [4^k] is zero before and after. */
+static void count_row(const fd_table *table, int row, int k, int *count, int *column, float *value, int64_t *used) {
+  int64_t first = *used, codes = codes_of(table, row, k, column + first); /* distinct ones take the places of all */
+  for (int64_t i = first; i < first + codes; i++)
+    if (count[column[i]]++ == 0) column[(*used)++] = column[i];
   for (int64_t i = first; i < *used; i++) {
     value[i] = sqrtf((float)count[column[i]]);
     count[column[i]] = 0;
@@ -78,6 +86,23 @@ fd_status fd_kmers_create(fd_kmers **kmers, const fd_table *train, const fd_tabl
   m->train.shift = m->test.shift = m->shift;
 done:
   if (status != FD_OK) fd_kmers_free(kmers);
+  return status;
+}
+
+fd_status fd_kmers_dense(const fd_table *table, int k, float **values) {
+  size_t dims = (size_t)1 << 2 * k;
+  int *code = NULL;
+  fd_status status = FD_OK;
+  *values = NULL;
+  FD_GO(fd_alloc(&code, (size_t)fd_rows_longest(table), sizeof *code, "k-mer counts"));
+  FD_GO(fd_alloc(values, (size_t)table->rows * dims, sizeof **values, "k-mer counts"));
+  for (int row = 0; row < table->rows && (status = fd_guard_go_on()) == FD_OK; row++) {
+    int64_t codes = codes_of(table, row, k, code);
+    for (int64_t i = 0; i < codes; i++) (*values)[(size_t)row * dims + (size_t)code[i]]++;
+  }
+done:
+  free(code);
+  if (status != FD_OK) free(*values), *values = NULL;
   return status;
 }
 

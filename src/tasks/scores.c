@@ -18,19 +18,21 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
     class[predicted[i]].said++;
     class[label[i]].hit += label[i] == predicted[i];
   }
-  double n = count, hits = 0, f1 = 0, present = 0, is_said = 0, is2 = 0, said2 = 0;
+  double n = count, hits = 0, f1 = 0, present = 0, recalls = 0, truths = 0, is_said = 0, is2 = 0, said2 = 0;
   for (int c = 0; c < classes; c++) {
     const tally *t = &class[c];
     hits += t->hit;
     is_said += t->is * t->said;
     is2 += t->is * t->is;
     said2 += t->said * t->said;
+    if (t->is > 0) recalls += t->hit / t->is, truths++;
     if (t->is + t->said == 0) continue;
     f1 += 2 * t->hit / (t->is + t->said);
     present++;
   }
   double below = sqrt(n * n - is2) * sqrt(n * n - said2);
-  *scores = (fd_scores){n > 0 ? hits / n : 0, present > 0 ? f1 / present : 0, below > 0 ? (hits * n - is_said) / below : 0};
+  *scores = (fd_scores){n > 0 ? hits / n : 0, present > 0 ? f1 / present : 0, below > 0 ? (hits * n - is_said) / below : 0,
+                        truths > 0 ? recalls / truths : 0};
   free(class);
   return FD_OK;
 }

@@ -5,9 +5,10 @@
 #include "base/error.h"
 
 /* f1: unweighted mean over the classes that occur among the labels or the predictions, 2 tp / (2 tp + fp + fn) each.
- * mcc: Gorodkin's R_K (Matthews' correlation for two classes); 0 where it is 0 / 0. */
+ * mcc: Gorodkin's R_K (Matthews' correlation for two classes); 0 where it is 0 / 0. balanced: mean over the classes that occur
+ * among the labels of the share of their rows that are predicted right. */
 typedef struct fd_scores {
-  double accuracy, f1, mcc;
+  double accuracy, f1, mcc, balanced;
 } fd_scores;
 
 /* label, predicted: [count], 0 .. classes-1. */
