@@ -92,6 +92,17 @@ double fd_doctor_memory(const char *key) {
   return strtod(text, NULL) * 1024;
 }
 
+/* Whether large buffers get pages of 2 MB (base/memory.c); the kernel marks its choice in brackets. */
+static void show_huge_pages(void) {
+  char text[64] = "";
+  FILE *in = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+  if (in && !fgets(text, sizeof text, in)) *text = '\0';
+  if (in) fclose(in);
+  int none = !*text || strstr(text, "[never]");
+  fd_doctor_show("huge pages", none ? "none: the kernel gives no pages of 2 MB; products over large matrices are slower without"
+                                    : "of 2 MB, for large buffers");
+}
+
 static fd_status show_machine(const fd_comm *comm) {
   char model[256], host[256] = "", simd[128], limit[64] = "";
   fd_cores c = fd_cores_here();
@@ -111,6 +122,7 @@ static fd_status show_machine(const fd_comm *comm) {
   fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
                  dev->threads > 1 ? "s" : "");
   fd_device_close(&dev);
+  show_huge_pages();
   fd_doctor_show("memory", "%.1f GB, of which %.1f GB are free to use", fd_doctor_memory("MemTotal") * 1e-9,
                  fd_doctor_memory("MemAvailable") * 1e-9);
   return FD_OK;
