@@ -1,21 +1,12 @@
-/* Attention on the GPU: a block has some queries (or keys) of a head and goes through the keys (or queries) in tiles of a warp's
- * width; scores live in registers. What a row gets does not depend on its place in the pack. */
-#include "cuda/matrix.h"
+/* Attention on the GPU without tensor cores, of rows of any type: a block has some queries (or keys) of a head and goes through
+ * the keys (or queries) in tiles of a warp's width; scores live in registers. What a row gets does not depend on its place in the
+ * pack. */
+#include "cuda/attention.h"
 #include "cuda/sum.h"
 
-enum { WARPS = 8, THREADS = WARPS * FD_WARP, EACH = 4 /* rows of a warp */, TILE = WARPS * EACH, DIM_MAX = 128 };
+enum { WARPS = 8, THREADS = WARPS * FD_WARP, EACH = 4 /* rows of a warp */, TILE = WARPS * EACH };
 
 namespace {
-
-struct attention_call {
-  fd_attention a;
-  const int *query_start, *key_start;
-  const uint64_t *draws;
-  int count, tiles; /* tiles: of the longest sequence */
-  fd_mat q, k, v, y, dy, dq, dk, dv;
-  const float *lse;
-  float *lse_out, *delta;
-};
 
 __device__ inline float warp_max(float x) {
   for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, distance));
@@ -23,7 +14,7 @@ __device__ inline float warp_max(float x) {
 }
 
 /* A head's columns of `rows` rows of m, of which `there` are there, to shared memory; zeros up to `width`. */
-__device__ inline void load_tile(const attention_call &c, fd_mat m, int head, int first, int rows, int there, int width,
+__device__ inline void load_tile(const fd_attention_call &c, fd_mat m, int head, int first, int rows, int there, int width,
                                  int stride, float *to) {
   for (int i = (int)threadIdx.x; i < rows * width; i += THREADS) {
     int row = i / width, column = i % width;
@@ -64,22 +55,20 @@ struct pair_of {
   uint64_t draw;
 };
 
-__device__ inline int place_of(const int *position, int row, int first) { return position ? position[row] : row - first; }
-
-__device__ inline pair_of make_pair(const attention_call &c, int s, int query, int key) {
+__device__ inline pair_of make_pair(const fd_attention_call &c, int s, int query, int key) {
   int seen = query < c.query_start[s + 1] && key < c.key_start[s + 1] && !(c.a.hidden && c.a.hidden[key]);
   if (!seen) return {0, 0, 0, 0};
-  return {place_of(c.a.query_position, query, c.query_start[s]), place_of(c.a.key_position, key, c.key_start[s]), 1,
-          c.draws ? c.draws[s] : 0};
+  return {fd_attention_place(c.a.query_position, query, c.query_start[s]),
+          fd_attention_place(c.a.key_position, key, c.key_start[s]), 1, c.draws ? c.draws[s] : 0};
 }
 
-__device__ inline float score_of(const attention_call &c, int head, pair_of pair, float dot) {
+__device__ inline float score_of(const fd_attention_call &c, int head, pair_of pair, float dot) {
   float t = dot * c.a.scale;
   return c.a.slopes ? fmaf(-c.a.slopes[head], fabsf((float)(pair.query - pair.key)), t) : t;
 }
 
 /* The factor of dropout. */
-__device__ inline float kept_of(const attention_call &c, int head, pair_of pair) {
+__device__ inline float kept_of(const fd_attention_call &c, int head, pair_of pair) {
   if (c.a.dropout <= 0) return 1;
   uint32_t word[4];
   fd_philox(word, c.a.key, pair.draw, fd_attention_counter(c.a.layer, head, pair.query, pair.key));
@@ -87,7 +76,8 @@ __device__ inline float kept_of(const attention_call &c, int head, pair_of pair)
 }
 
 template <int N>
-__device__ inline void store_rows(const attention_call &c, fd_mat to, int head, int first, int last, const float sums[EACH][N]) {
+__device__ inline void store_rows(const fd_attention_call &c, fd_mat to, int head, int first, int last,
+                                  const float sums[EACH][N]) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
   for (int e = 0; e < EACH; e++)
@@ -98,7 +88,7 @@ __device__ inline void store_rows(const attention_call &c, fd_mat to, int head, 
 }
 
 /* The padding of y, which is written whole, by the block of the last head. */
-__device__ inline void store_padding(const attention_call &c, int head, int first, int last) {
+__device__ inline void store_padding(const fd_attention_call &c, int head, int first, int last) {
   int lane = (int)threadIdx.x % FD_WARP, width = c.a.heads * c.a.dim;
   for (int e = 0; e < EACH && head == c.a.heads - 1; e++)
     for (int column = width + lane; column < c.y.stride && first + e < last; column += FD_WARP) fd_put(c.y, first + e, column, 0);
@@ -112,7 +102,7 @@ struct softmax {
 
 /* Takes in the lane's key: the weights of the values go to weights[EACH][32]. */
 template <int N>
-__device__ inline void take_keys(const attention_call &c, int head, int s, int first, int key, const float dot[EACH],
+__device__ inline void take_keys(const fd_attention_call &c, int head, int s, int first, int key, const float dot[EACH],
                                  softmax<N> &state, float *weights) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
@@ -129,7 +119,7 @@ __device__ inline void take_keys(const attention_call &c, int head, int s, int f
 }
 
 template <int N>
-__global__ void __launch_bounds__(THREADS, 1) attention_forward(attention_call c) {
+__global__ void __launch_bounds__(THREADS, 1) attention_forward(fd_attention_call c) {
   enum { WIDTH = N * FD_WARP };
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, head = (int)blockIdx.x % c.a.heads,
       tile = (int)blockIdx.x / c.a.heads;
@@ -172,7 +162,7 @@ __global__ void __launch_bounds__(THREADS, 1) attention_forward(attention_call c
 }
 
 /* delta = dy y of the warp's queries, which the gradients of keys need, too. */
-__device__ inline void make_delta(const attention_call &c, int head, int first, int last, float delta[EACH], float lse[EACH]) {
+__device__ inline void make_delta(const fd_attention_call &c, int head, int first, int last, float delta[EACH], float lse[EACH]) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
   for (int e = 0; e < EACH; e++) {
@@ -186,8 +176,8 @@ __device__ inline void make_delta(const attention_call &c, int head, int first, 
 }
 
 /* The gradient of a score times the scale; *kept_p is what the value has been weighed with. */
-__device__ inline float slope_of(const attention_call &c, int head, pair_of pair, float dot, float along, float lse, float delta,
-                                 float *kept_p) {
+__device__ inline float slope_of(const fd_attention_call &c, int head, pair_of pair, float dot, float along, float lse,
+                                 float delta, float *kept_p) {
   *kept_p = 0;
   if (!pair.seen) return 0;
   float p = expf(score_of(c, head, pair, dot) - lse), kept = kept_of(c, head, pair);
@@ -196,7 +186,7 @@ __device__ inline float slope_of(const attention_call &c, int head, pair_of pair
 }
 
 template <int N>
-__global__ void __launch_bounds__(THREADS, 1) attention_queries(attention_call c) {
+__global__ void __launch_bounds__(THREADS, 1) attention_queries(fd_attention_call c) {
   enum { WIDTH = N * FD_WARP };
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, head = (int)blockIdx.x % c.a.heads,
       tile = (int)blockIdx.x / c.a.heads;
@@ -231,7 +221,7 @@ __global__ void __launch_bounds__(THREADS, 1) attention_queries(attention_call c
 }
 
 template <int N>
-__global__ void __launch_bounds__(THREADS, 1) attention_keys(attention_call c) {
+__global__ void __launch_bounds__(THREADS, 1) attention_keys(fd_attention_call c) {
   enum { WIDTH = N * FD_WARP };
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, head = (int)blockIdx.x % c.a.heads,
       tile = (int)blockIdx.x / c.a.heads;
@@ -270,29 +260,21 @@ __global__ void __launch_bounds__(THREADS, 1) attention_keys(attention_call c) {
   }
 }
 
-dim3 grid_of(const fd_seqs *seqs, int heads) {
-  int longest = 0;
-  for (int i = 0; i < seqs->count; i++) {
-    int rows = seqs->start[i + 1] - seqs->start[i];
-    if (rows > longest) longest = rows;
-  }
-  return dim3(fd_blocks((size_t)longest, TILE) * (unsigned)heads, seqs->count < 65535 ? (unsigned)seqs->count : 65535);
-}
-
 /* Bytes of shared memory: tiles of TILE and of FD_WARP rows, and what a warp hands its lanes. */
 size_t shared_bytes(int width, int tiles, int passing, int handed) {
   return (size_t)(tiles * TILE * width + passing * FD_WARP * (width + 1) + handed * WARPS * EACH * FD_WARP) * sizeof(float);
 }
 
 int fits(fd_cuda *cuda, const fd_attention *a) {
-  if (a->dim <= DIM_MAX) return 1;
-  fd_status status = cuda->host->fail(FD_CONFIG, "attention heads of %d columns: a GPU takes at most %d", a->dim, DIM_MAX);
+  if (a->dim <= FD_ATTENTION_DIM) return 1;
+  fd_status status =
+      cuda->host->fail(FD_CONFIG, "attention heads of %d columns: a GPU takes at most %d", a->dim, FD_ATTENTION_DIM);
   if (cuda->failed == FD_OK) cuda->failed = status;
   return 0;
 }
 
-attention_call call_of(const fd_seqs *queries, const fd_seqs *keys, const fd_attention *a) {
-  attention_call c = {};
+fd_attention_call call_of(const fd_seqs *queries, const fd_seqs *keys, const fd_attention *a) {
+  fd_attention_call c = {};
   c.a = *a;
   c.query_start = queries->device_start, c.key_start = keys->device_start;
   c.draws = queries->device_draws, c.count = queries->count;
@@ -300,27 +282,37 @@ attention_call call_of(const fd_seqs *queries, const fd_seqs *keys, const fd_att
 }
 
 template <int N>
-void forward(fd_cuda *cuda, const fd_seqs *queries, const attention_call &c) {
-  fd_launch(cuda, "attention_forward", attention_forward<N>, grid_of(queries, c.a.heads), THREADS,
+void forward(fd_cuda *cuda, const fd_seqs *queries, const fd_attention_call &c) {
+  fd_launch(cuda, "attention_forward", attention_forward<N>, fd_attention_grid(queries, c.a.heads, TILE), THREADS,
             shared_bytes(N * FD_WARP, 1, 2, 1), c);
 }
 
 template <int N>
-void backward(fd_cuda *cuda, const fd_seqs *queries, const fd_seqs *keys, const attention_call &c) {
+void backward(fd_cuda *cuda, const fd_seqs *queries, const fd_seqs *keys, const fd_attention_call &c) {
   size_t shared = shared_bytes(N * FD_WARP, 2, 2, 2);
-  fd_launch(cuda, "attention_queries", attention_queries<N>, grid_of(queries, c.a.heads), THREADS, shared, c);
-  fd_launch(cuda, "attention_keys", attention_keys<N>, grid_of(keys, c.a.heads), THREADS, shared, c);
+  fd_launch(cuda, "attention_queries", attention_queries<N>, fd_attention_grid(queries, c.a.heads, TILE), THREADS, shared, c);
+  fd_launch(cuda, "attention_keys", attention_keys<N>, fd_attention_grid(keys, c.a.heads, TILE), THREADS, shared, c);
 }
 
 }  // namespace
 
+dim3 fd_attention_grid(const fd_seqs *seqs, int heads, int tile) {
+  int longest = 0;
+  for (int i = 0; i < seqs->count; i++) {
+    int rows = seqs->start[i + 1] - seqs->start[i];
+    if (rows > longest) longest = rows;
+  }
+  return dim3(fd_blocks((size_t)longest, (size_t)tile) * (unsigned)heads, seqs->count < 65535 ? (unsigned)seqs->count : 65535);
+}
+
 void fd_cuda_attention_forward(fd_device *dev, const fd_seqs *queries, const fd_seqs *keys, const fd_attention *a, fd_mat q,
                                fd_mat k, fd_mat v, fd_mat y, float *lse) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  attention_call c = call_of(queries, keys, a);
+  fd_attention_call c = call_of(queries, keys, a);
   c.q = q, c.k = k, c.v = v, c.y = y, c.lse_out = lse;
   if (!fits(cuda, a)) return;
-  if (a->dim <= FD_WARP) forward<1>(cuda, queries, c);
+  if (fd_attention_on_tensors(cuda, c)) fd_attention_tensor_forward(cuda, queries, c);
+  else if (a->dim <= FD_WARP) forward<1>(cuda, queries, c);
   else if (a->dim <= 2 * FD_WARP) forward<2>(cuda, queries, c);
   else forward<4>(cuda, queries, c);
 }
@@ -328,12 +320,13 @@ void fd_cuda_attention_forward(fd_device *dev, const fd_seqs *queries, const fd_
 void fd_cuda_attention_backward(fd_device *dev, const fd_seqs *queries, const fd_seqs *keys, const fd_attention *a, fd_mat q,
                                 fd_mat k, fd_mat v, fd_mat y, const float *lse, fd_mat dy, fd_mat dq, fd_mat dk, fd_mat dv) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  attention_call c = call_of(queries, keys, a);
+  fd_attention_call c = call_of(queries, keys, a);
   c.q = q, c.k = k, c.v = v, c.y = y, c.dy = dy, c.dq = dq, c.dk = dk, c.dv = dv, c.lse = lse;
   size_t rows = (size_t)fd_seqs_rows(queries);
   c.delta = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, (rows + 1) * (size_t)a->heads * sizeof(float));
   if (!c.delta || !fits(cuda, a)) return;
-  if (a->dim <= FD_WARP) backward<1>(cuda, queries, keys, c);
+  if (fd_attention_on_tensors(cuda, c)) fd_attention_tensor_backward(cuda, queries, keys, c);
+  else if (a->dim <= FD_WARP) backward<1>(cuda, queries, keys, c);
   else if (a->dim <= 2 * FD_WARP) backward<2>(cuda, queries, keys, c);
   else backward<4>(cuda, queries, keys, c);
 }

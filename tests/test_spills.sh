@@ -35,6 +35,7 @@ for gpu in sm_80 sm_90a; do
   grep "^$gpu " kernels >of_gpu
   check "$gpu: kernels are reported ($(wc -l <of_gpu))" test "$(wc -l <of_gpu)" -gt 20
   for product in tensor chain group group_chain; do check "$gpu: matrix products are among them ($product)" grep -q " fd_product_$product<" of_gpu; done
+  check "$gpu: attention on tensor cores is among them" test "$(grep -c ' attention_tensor_' of_gpu)" = 9
   if awk '$3 > 0' of_gpu | grep . >spilling; then not_ok "$gpu: a kernel spills (architecture, stack frame, bytes spilled, registers)"; sed 's/^/    /' spilling
   else ok "$gpu: no kernel spills"; fi
   if awk -v framed="$framed" '{ base = $5; sub(/<.*/, "", base) } $2 > 0 && base !~ framed' of_gpu | grep . >framing; then
