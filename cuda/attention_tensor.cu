@@ -500,14 +500,11 @@ void backward(fd_cuda *cuda, const fd_seqs *queries, const fd_seqs *keys, const 
             chip::BACKWARD, c);
 }
 
-/* Rows that are copied in pieces of 16 bytes. */
-int in_pieces(fd_mat m) { return !m.at || (m.type == FD_BF16 && m.stride % 8 == 0 && (uintptr_t)m.at % 16 == 0); }
-
 }  // namespace
 
 int fd_attention_on_tensors(const fd_cuda *cuda, const fd_attention_call &c) {
   int fits = cuda->products != FD_PRODUCTS_PLAIN && c.a.dim % 8 == 0 && c.a.dim <= FD_ATTENTION_DIM;
-  for (fd_mat m : {c.q, c.k, c.v, c.y, c.dy, c.dq, c.dk, c.dv}) fits = fits && in_pieces(m);
+  for (fd_mat m : {c.q, c.k, c.v, c.y, c.dy, c.dq, c.dk, c.dv}) fits = fits && (!m.at || fd_in_pieces(m));
   return fits;
 }
 

@@ -1,8 +1,10 @@
-/* Small linear layers on the GPU (embedding 5 -> channels, head channels -> 5, a task's head), in fp32. */
-#include "cuda/matrix.h"
+/* Linear layers on the GPU. Wide ones are products in tiles: on tensor cores where x is in bf16, as blocks are, else in fp32.
+ * Narrow ones (embedding 5 -> channels, head channels -> 5, a task's head) are fp32, whatever the type of their rows. */
+#include "cuda/gradients.h"
+#include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
+enum { THREADS = 256, WIDE = 64 /* columns of either side */, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
 
 namespace {
 
@@ -73,19 +75,66 @@ __global__ void add_parts(fd_chunking c, int in, int out, int all, const float *
   }
 }
 
-}  // namespace
+/* y = sum + b, padding too. */
+struct row_epilogue {
+  const float *b;
+  int columns, in_fours;
+  fd_mat y;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float v[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) v[i] = column + i < columns ? sum[i] + (b ? b[column + i] : 0) : 0;
+    if (in_fours) return fd_put4(y, row, column, v);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      if (column + i < y.stride) fd_put(y, row, column + i, v[i]);
+  }
+};
 
-void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
-  fd_cuda *cuda = fd_cuda_of(dev);
-  if (in <= NARROW)
-    FD_LAUNCH(cuda, forward_narrow, dim3(fd_blocks((size_t)rows * (size_t)y.stride, THREADS)), THREADS, 0, rows, in, out, x, w, b,
-              y);
-  else FD_LAUNCH(cuda, forward_wide, dim3(fd_blocks((size_t)rows, THREADS / FD_WARP)), THREADS, 0, rows, in, out, x, w, b, y);
+row_epilogue epilogue_of(const float *b, int columns, fd_mat y) {
+  return {b, columns, y.stride % 4 == 0 && (uintptr_t)y.at % 16 == 0, y};
 }
 
-void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
-                             float *dw, float *db) {
-  fd_cuda *cuda = fd_cuda_of(dev);
+/* The rows in bf16, with padding. */
+__global__ void round_rows(int rows, int columns, fd_mat from, fd_mat to) {
+  for (size_t n = fd_first_item(); n < (size_t)rows * to.stride; n += fd_all_items()) {
+    int64_t row = (int64_t)(n / to.stride);
+    int column = (int)(n % to.stride);
+    fd_put(to, row, column, column < columns ? fd_get(from, row, column) : 0);
+  }
+}
+
+/* Rounded to bf16 where x is bf16 and dy is not: a gradient of logits becomes what every other gradient is. */
+fd_mat rounded(fd_cuda *cuda, int rows, int columns, fd_mat x, fd_mat dy) {
+  if (x.type != FD_BF16 || dy.type == FD_BF16) return dy;
+  fd_form form = cuda->device.form;
+  fd_mat to = fd_form_mat(form, fd_cuda_scratch(cuda, FD_SLOT_DM, (size_t)rows * fd_form_row(form, columns)), columns);
+  if (to.at)
+    FD_LAUNCH(cuda, round_rows, dim3(fd_blocks((size_t)rows * (size_t)to.stride, THREADS)), THREADS, 0, rows, columns, dy, to);
+  return to;
+}
+
+int is_wide(int in, int out) { return in >= WIDE && out >= WIDE; }
+
+/* Weights of the type of x. */
+fd_mat weights_for(fd_cuda *cuda, fd_mat x, const float *w, int in, int out) {
+  return x.type == FD_BF16 ? fd_cuda_weights(cuda, w, out, in) : fd_dense(w, in);
+}
+
+int product_columns(fd_mat y) { return (y.stride + 3) / 4 * 4; }
+
+void wide_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
+                   float *db) {
+  fd_mat operand = rounded(cuda, rows, out, x, dy);
+  if (!operand.at) return;
+  if (dx.at)
+    fd_product<false, true>(cuda, operand, weights_for(cuda, x, w, in, out), {rows, product_columns(dx), out, 0},
+                            epilogue_of(NULL, in, dx));
+  fd_cuda_layer_gradients(cuda, rows, parts, {in, out, x, operand, dw, db}, {0, 0, {}, {}, NULL, NULL});
+}
+
+void narrow_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+                     float *dw, float *db) {
   fd_chunking c = fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4);
   int chunks = c.parts * c.count, all = out * in + (db ? out : 0);
   int row = (in + out) * (int)sizeof(float), staged = row <= SHARED, most = staged ? SHARED / row : 1,
@@ -99,4 +148,23 @@ void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int ou
   FD_LAUNCH(cuda, backward_parts, dim3(fd_blocks((size_t)all, THREADS * EACH), (unsigned)chunks), THREADS, shared, c, in, out,
             all, x, dy, at_a_time, staged, partial);
   FD_LAUNCH(cuda, add_parts, dim3(fd_blocks((size_t)all, THREADS)), THREADS, 0, c, in, out, all, partial, dw, db);
+}
+
+}  // namespace
+
+void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  if (is_wide(in, out))
+    fd_product<false, false>(cuda, x, weights_for(cuda, x, w, in, out), {rows, product_columns(y), in, out},
+                             epilogue_of(b, out, y));
+  else if (in <= NARROW)
+    FD_LAUNCH(cuda, forward_narrow, dim3(fd_blocks((size_t)rows * (size_t)y.stride, THREADS)), THREADS, 0, rows, in, out, x, w, b,
+              y);
+  else FD_LAUNCH(cuda, forward_wide, dim3(fd_blocks((size_t)rows, THREADS / FD_WARP)), THREADS, 0, rows, in, out, x, w, b, y);
+}
+
+void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+                             float *dw, float *db) {
+  if (is_wide(in, out)) wide_backward(fd_cuda_of(dev), rows, parts, in, out, x, w, dy, dx, dw, db);
+  else narrow_backward(fd_cuda_of(dev), rows, parts, in, out, x, w, dy, dx, dw, db);
 }

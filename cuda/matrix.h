@@ -43,6 +43,9 @@ __device__ inline void fd_put2(fd_mat m, int64_t row, int column, const float v[
   *(uint32_t *)((uint16_t *)m.at + row * m.stride + column) = fd_bf16_pair(v[0], v[1]);
 }
 
+/* Whether rows in bf16 are copied in pieces of 16 bytes, as tensor cores' operands are. */
+static inline int fd_in_pieces(fd_mat m) { return m.type == FD_BF16 && m.stride % 8 == 0 && (uintptr_t)m.at % 16 == 0; }
+
 /* What a value becomes when it is stored. */
 __device__ inline float fd_rounded(fd_type type, float value) {
   return type == FD_BF16 ? fd_bf16_low(fd_bf16_pair(value, 0)) : value;

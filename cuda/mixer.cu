@@ -1,6 +1,6 @@
 /* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
+#include "cuda/gradients.h"
 #include "cuda/group_chain.h"
-#include "cuda/sum.h"
 
 enum { THREADS = 256 };
 
@@ -143,16 +143,6 @@ struct residual_epilogue {
   }
 };
 
-/* The part of a weight's gradient that a chunk of tokens gives. */
-struct partial_epilogue {
-  float *partial;
-  int rows, stride;
-  __device__ void operator()(int row, int column, const float sum[4]) const {
-    float *to = partial + ((int64_t)blockIdx.z * rows + row) * stride + column;
-    *(float4 *)to = make_float4(sum[0], sum[1], sum[2], sum[3]);
-  }
-};
-
 /* dm[t] = dy[t - shift] */
 __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
   int groups = dm.stride / 4;
@@ -164,43 +154,6 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
       for (int i = 0; i < 4; i++) v[i] = column + i < channels ? fd_get(dy, rotated(turn, row, column + i), column + i) : 0;
     fd_put4(dm, row, column, v);
   }
-}
-
-/* Sums over chunks of tokens, [chunks, rows, stride], and where [rows, columns] of the sum of all go. */
-struct chunk_sums {
-  float *at;
-  fd_chunking chunks;
-  int rows, columns, stride;
-  float *out;
-};
-
-size_t size_of(const chunk_sums &p) {
-  return (size_t)p.chunks.parts * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
-}
-
-/* blockIdx.y says of which gradient of a block. */
-__global__ void add_chunks(chunk_sums w2, chunk_sums w1, chunk_sums b2, chunk_sums b1) {
-  chunk_sums p = w2;
-  if (blockIdx.y == 1) p = w1;
-  if (blockIdx.y == 2) p = b2;
-  if (blockIdx.y == 3) p = b1;
-  for (size_t n = fd_first_item(); n < (size_t)p.rows * p.columns; n += fd_all_items())
-    p.out[n] = fd_sum_chunks(p.chunks, p.at + n / p.columns * p.stride + n % p.columns, (int64_t)p.rows * p.stride);
-}
-
-/* The sum of chunk `blockIdx.y` of a column of m. */
-__device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, float *sums) {
-  int first = fd_chunk_begin(chunks, (int)blockIdx.y), last = fd_chunk_end(chunks, (int)blockIdx.y);
-  float sum = 0;
-  for (int r = first; r < last; r++) sum += fd_get(m, r, column);
-  sums[(int64_t)blockIdx.y * m.stride + column] = sum;
-}
-
-/* Of two matrices, whose columns follow one another: threads are columns. */
-__global__ void column_sums(fd_mat a, fd_mat b, fd_chunking chunks, float *sums_a, float *sums_b) {
-  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-  if (column < a.stride) column_sum(a, column, chunks, sums_a);
-  else if (column < a.stride + b.stride) column_sum(b, column - a.stride, chunks, sums_b);
 }
 
 rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
@@ -230,26 +183,6 @@ int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width,
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
   fd_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
   return 1;
-}
-
-/* dw2 = dm^T g, dw1 = da^T x, db2 and db1 = column sums of dm and da: sums over chunks of tokens, and then their sums. */
-void parameter_gradients(fd_cuda *cuda, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat dm, fd_mat da, fd_mat g,
-                         const fd_mixer_grads *grads) {
-  int rows = fd_seqs_rows(seqs), d = block->channels, h = block->hidden, d4 = (d + 3) / 4 * 4, h4 = (h + 3) / 4 * 4;
-  int chunk = fd_chunk_rows(rows / seqs->parts);
-  fd_chunking chunks = fd_chunking_of(rows, seqs->parts, chunk), fine = fd_chunking_of(rows, seqs->parts, chunk / 8);
-  chunk_sums w2 = {NULL, chunks, d, h, h4, grads->w2}, w1 = {NULL, chunks, h, d, d4, grads->w1},
-             b2 = {NULL, fine, 1, d, dm.stride, grads->b2}, b1 = {NULL, fine, 1, h, da.stride, grads->b1};
-  size_t size = 0;
-  for (const chunk_sums *p : {&w2, &w1, &b2, &b1}) size += size_of(*p);
-  float *at = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, size * sizeof(float));
-  if (!at) return;
-  for (chunk_sums *p : {&w2, &w1, &b2, &b1}) p->at = at, at += size_of(*p);
-  fd_product_pair<true, true, partial_epilogue>(cuda, {dm, g, {d, h4, rows, 0}, {w2.at, d, h4}},
-                                                {da, x, {h, d4, rows, 0}, {w1.at, h, d4}}, chunks);
-  FD_LAUNCH(cuda, column_sums, dim3(fd_blocks((size_t)(dm.stride + da.stride), 64), (unsigned)(fine.parts * fine.count)), 64, 0,
-            dm, da, fine, b2.at, b1.at);
-  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks((size_t)d * (size_t)h, THREADS), 4), THREADS, 0, w2, w1, b2, b1);
 }
 
 }  // namespace
@@ -292,5 +225,6 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
     fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
     fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});
   }
-  parameter_gradients(cuda, seqs, block, x, dm, da, g, grads);
+  fd_cuda_layer_gradients(cuda, rows, seqs->parts, {hidden, channels, g, dm, grads->w2, grads->b2},
+                          {channels, hidden, x, da, grads->w1, grads->b1});
 }

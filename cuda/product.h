@@ -250,7 +250,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
 }
 
 static inline int fd_product_plainly(const fd_cuda *cuda, fd_mat a, fd_mat b) {
-  return cuda->products == FD_PRODUCTS_PLAIN || a.type != FD_BF16 || b.type != FD_BF16;
+  return cuda->products == FD_PRODUCTS_PLAIN || !fd_in_pieces(a) || !fd_in_pieces(b);
 }
 
 /* Tiles of a product. */

@@ -235,7 +235,8 @@ static void circular_equivariance_and_batch_independence(void **state) {
   }
 }
 
-/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out) or on both (2). */
+/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out), on both (2) or none (3).
+ */
 static void compare_linear(int kind, int form, int rows, int in, int out) {
   fd_device *dev = gpu[kind];
   size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
@@ -245,10 +246,10 @@ static void compare_linear(int kind, int form, int rows, int in, int out) {
   cpu->ops.linear_backward(cpu, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
   float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)out * 4), *dwg = put(dev, NULL, ws * 4),
         *dbg = put(dev, NULL, (size_t)out * 4);
-  fd_mat xg = form == 1 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
-         dxg = form == 1 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
-         yg = form == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
-         dyg = form == 0 ? put_rows(dev, dy, rows, out) : fd_dense(put(dev, dy, ys * 4), out);
+  fd_mat xg = form % 2 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
+         dxg = form % 2 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
+         yg = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
+         dyg = form % 3 == 0 ? put_rows(dev, dy, rows, out) : fd_dense(put(dev, dy, ys * 4), out);
   dev->ops.linear_forward(dev, rows, in, out, xg, wg, bg, yg);
   dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, dxg, dwg, dbg);
   compare_rows("y", kind, yg, rows, out, y, yg.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
@@ -256,7 +257,7 @@ static void compare_linear(int kind, int form, int rows, int in, int out) {
   compare_flat("dw", kind, dwg, ws, dw, 6e-6);
   compare_flat("db", kind, dbg, (size_t)out, db, 6e-6);
   cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
-  fd_mat plain = form == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out);
+  fd_mat plain = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out);
   float *alone = put(dev, NULL, ws * 4);
   dev->ops.linear_forward(dev, rows, in, out, xg, wg, NULL, plain);
   dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, (fd_mat){0}, alone, NULL);
@@ -275,6 +276,16 @@ static void linear_equals_cpu(void **state) {
   }
   compare_linear(0, 2, 40, 4000, 10); /* rows that shared memory holds a few of, or none */
   compare_linear(KINDS - 1, 2, 9, 13000, 3);
+}
+
+/* Layers that are products in tiles: rows, inputs and outputs by the tiles of 64 and 128; more rows than a chunk of the weights'
+ * gradients. */
+static void wide_linear_equals_cpu(void **state) {
+  (void)state;
+  const int sides[] = {64, 65, 127, 128, 129, 190, 67, 260}, rows[] = {1, 63, 64, 65, 127, 130, 200};
+  for (int n = 0; n < 6 * KINDS; n++)
+    compare_linear(n % KINDS, (n / KINDS + 1) % 4, rows[n % 7], sides[n % 8], sides[(n / 2 + 3) % 8]);
+  for (int kind = 0; kind < KINDS; kind += KINDS - 1) compare_linear(kind, 3, FD_CHUNK_MIN + 100, 70, 66);
 }
 
 static void losses_equal_cpu(void **state) {
@@ -568,6 +579,7 @@ static void nccl_link_of_one_rank(void **state) {
 
 int main(void) {
   const struct CMUnitTest more[] = {
+      cmocka_unit_test(wide_linear_equals_cpu),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),

@@ -85,7 +85,8 @@ static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
     pass_case c = {.parts = 2 << n % 4, .each = between(1, 3), .cls = 2, .d = wide ? 172 : between(3, 40), .h = between(1, 70)};
     if (n == 2) c.parts = FD_PARTS_MAX, c.each = 1;
     c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
-    if (n == KINDS) c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2; /* more than a chunk each */
+    if (n == KINDS || n == 2 * KINDS - 1) /* more than a chunk each */
+      c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2, c.d = n == KINDS ? c.d : 66;
     size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
     if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 is the layer's, too */
     c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS + (2 + PASS_IDS) * d;

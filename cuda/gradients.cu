@@ -1,0 +1,94 @@
+/* Gradients of weights and biases: sums over chunks of rows, and then their sums in a fixed order. */
+#include "cuda/gradients.h"
+
+#include "cuda/product.h"
+#include "cuda/sum.h"
+
+enum { THREADS = 256, COLUMNS = 64 /* threads of a block of column sums */, FINE = 8 /* chunks of biases in one of weights */ };
+
+namespace {
+
+/* Sums over chunks of rows, [chunks, rows, stride], and where [rows, columns] of the sum of all go. */
+struct chunk_sums {
+  float *at;
+  fd_chunking chunks;
+  int rows, columns, stride;
+  float *out;
+};
+
+size_t size_of(const chunk_sums &p) {
+  return (size_t)p.chunks.parts * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
+}
+
+/* The part of a weight's gradient that a chunk gives. */
+struct partial_epilogue {
+  float *partial;
+  int rows, stride;
+  __device__ void operator()(int row, int column, const float sum[4]) const {
+    float *to = partial + ((int64_t)blockIdx.z * rows + row) * stride + column;
+    *(float4 *)to = make_float4(sum[0], sum[1], sum[2], sum[3]);
+  }
+};
+
+/* blockIdx.y says which. */
+__global__ void add_chunks(chunk_sums a, chunk_sums b, chunk_sums c, chunk_sums d) {
+  chunk_sums p = a;
+  if (blockIdx.y == 1) p = b;
+  if (blockIdx.y == 2) p = c;
+  if (blockIdx.y == 3) p = d;
+  for (size_t n = fd_first_item(); n < (size_t)p.rows * p.columns; n += fd_all_items())
+    p.out[n] = fd_sum_chunks(p.chunks, p.at + n / p.columns * p.stride + n % p.columns, (int64_t)p.rows * p.stride);
+}
+
+/* The sum of chunk `blockIdx.y` of a column of m. */
+__device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, float *sums) {
+  int first = fd_chunk_begin(chunks, (int)blockIdx.y), last = fd_chunk_end(chunks, (int)blockIdx.y);
+  float sum = 0;
+  for (int r = first; r < last; r++) sum += fd_get(m, r, column);
+  sums[(int64_t)blockIdx.y * m.stride + column] = sum;
+}
+
+/* Of two matrices, whose columns follow one another: threads are columns. */
+__global__ void column_sums(fd_mat a, fd_mat b, fd_chunking chunks, float *sums_a, float *sums_b) {
+  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+  if (column < a.stride) column_sum(a, column, chunks, sums_a);
+  else if (column < a.stride + b.stride) column_sum(b, column - a.stride, chunks, sums_b);
+}
+
+int in_fours(int columns) { return (columns + 3) / 4 * 4; }
+
+chunk_sums of_weights(const fd_layer_gradients &l, fd_chunking chunks) {
+  return {NULL, chunks, l.out, l.in, in_fours(l.in), l.dw};
+}
+
+chunk_sums of_biases(const fd_layer_gradients &l, fd_chunking chunks) {
+  return {NULL, chunks, l.db != NULL, l.out, l.dy.stride, l.db};
+}
+
+fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int rows, float *partial) {
+  int columns = in_fours(l.in);
+  return {l.dy, l.x, {l.out, columns, rows, 0}, {partial, l.out, columns}};
+}
+
+}  // namespace
+
+void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int parts, const fd_layer_gradients &first,
+                             const fd_layer_gradients &second) {
+  int chunk = fd_chunk_rows(rows / parts);
+  fd_chunking chunks = fd_chunking_of(rows, parts, chunk), fine = fd_chunking_of(rows, parts, chunk / FINE);
+  chunk_sums w1 = of_weights(first, chunks), w2 = of_weights(second, chunks), b1 = of_biases(first, fine),
+             b2 = of_biases(second, fine);
+  size_t size = 0, most = 0;
+  for (const chunk_sums *p : {&w1, &w2, &b1, &b2}) {
+    size_t entries = (size_t)p->rows * (size_t)p->columns;
+    size += size_of(*p), most = entries > most ? entries : most;
+  }
+  float *at = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, size * sizeof(float));
+  if (!at) return;
+  for (chunk_sums *p : {&w1, &w2, &b1, &b2}) p->at = at, at += size_of(*p);
+  fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, w1.at), product_of(second, rows, w2.at), chunks);
+  fd_mat none = {NULL, 0, first.dy.type}, dy1 = first.db ? first.dy : none, dy2 = second.db ? second.dy : none;
+  FD_LAUNCH(cuda, column_sums, dim3(fd_blocks((size_t)(dy1.stride + dy2.stride), COLUMNS), (unsigned)(fine.parts * fine.count)),
+            COLUMNS, 0, dy1, dy2, fine, b1.at, b2.at);
+  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks(most, THREADS), 4), THREADS, 0, w1, w2, b1, b2);
+}
