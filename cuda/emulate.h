@@ -56,12 +56,13 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
   fd_emulate_shuffle(&value, &other, sizeof value, fd_emulate_lane() ^ mask);
   return other;
 }
-static inline unsigned __ballot_sync(unsigned all, int yes) {
-  unsigned bits = yes ? 1u << fd_emulate_lane() : 0;
-  for (int distance = 16; distance > 0; distance /= 2) bits |= __shfl_xor_sync(all, bits, distance);
+static inline unsigned __match_any_sync(unsigned all, int value) {
+  unsigned bits = 0;
+  for (int distance = 0; distance < 32; distance++)
+    if (__shfl_xor_sync(all, value, distance) == value) bits |= 1u << (fd_emulate_lane() ^ distance);
   return bits;
 }
-static inline int __ffs(int bits) { return __builtin_ffs(bits); }
+static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 char *fd_shared();
 typedef char *fd_address;

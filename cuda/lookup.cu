@@ -1,11 +1,8 @@
 /* Rows by their index on the GPU: tables of embeddings, selection, rotary positions. */
-#include <vector>
-
 #include "cuda/matrix.h"
-#include "cuda/sum.h"
 #include "device/rotary.h"
 
-enum { THREADS = 256, WARPS = THREADS / FD_WARP, EACH = 4 };
+enum { THREADS = 256 };
 
 namespace {
 
@@ -17,39 +14,6 @@ __global__ void lookup(int rows, int width, const float *table, const int *ids, 
     float x = id < 0 || column >= width ? 0 : table[(size_t)id * width + column];
     fd_put(y, row, column, add ? fd_get(y, row, column) + x : x);
   }
-}
-
-struct columns {
-  float v[EACH];
-};
-
-__device__ inline columns operator+(columns a, columns b) {
-#pragma unroll
-  for (int i = 0; i < EACH; i++) a.v[i] += b.v[i];
-  return a;
-}
-
-/* A warp has an id and EACH columns for each lane. It looks through the ids, a row for each lane at a time. */
-__global__ void lookup_backward(int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
-  int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
-      first = (int)blockIdx.y * FD_WARP * EACH + lane, each = rows / parts;
-  if (id >= size) return;
-  columns all = fd_sum_parts<columns>(parts, [=](int p) {
-    columns sum = {};
-    for (int r = p * each; r < (p + 1) * each; r += FD_WARP) {
-      unsigned found = __ballot_sync(0xffffffffu, r + lane < (p + 1) * each && ids[r + lane] == id);
-      for (; found; found &= found - 1) {
-        int row = r + __ffs((int)found) - 1;
-#pragma unroll
-        for (int i = 0; i < EACH; i++)
-          if (first + i * FD_WARP < width) sum.v[i] += fd_get(dy, row, first + i * FD_WARP);
-      }
-    }
-    return sum;
-  });
-#pragma unroll
-  for (int i = 0; i < EACH; i++)
-    if (first + i * FD_WARP < width) dtable[(size_t)id * width + first + i * FD_WARP] = all.v[i];
 }
 
 __global__ void select_rows(int n, int width, const int *index, fd_mat x, fd_mat y) {
@@ -65,6 +29,17 @@ __global__ void scatter_rows(int n, int width, const int *index, fd_mat x, fd_ma
     int64_t row = (int64_t)(i / width);
     int column = (int)(i % width), to = index[row];
     if (to >= 0) fd_put(y, to, column, fd_get(x, row, column));
+  }
+}
+
+/* A thread has a position and a pair of columns. In double, as on the CPU: the table depends on no GPU but in the last bit. */
+__global__ void rotary_table(int n, int dim, double base, float *table) {
+  int half = dim / 2;
+  for (size_t at = fd_first_item(); at < (size_t)n * half; at += fd_all_items()) {
+    int p = (int)(at / half), i = (int)(at % half);
+    double angle = p * fd_rotary_turn(dim, base, i);
+    table[(size_t)p * dim + i] = (float)cos(angle);
+    table[(size_t)p * dim + half + i] = (float)sin(angle);
   }
 }
 
@@ -88,11 +63,6 @@ void fd_cuda_lookup(fd_device *dev, int rows, int width, const float *table, con
             ids, add, y);
 }
 
-void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
-  FD_LAUNCH(fd_cuda_of(dev), lookup_backward, dim3(fd_blocks((size_t)size, WARPS), fd_blocks((size_t)width, FD_WARP * EACH)),
-            THREADS, 0, rows, parts, width, size, ids, dy, dtable);
-}
-
 void fd_cuda_select_rows(fd_device *dev, int n, int width, const int *index, fd_mat x, fd_mat y) {
   FD_LAUNCH(fd_cuda_of(dev), select_rows, dim3(fd_blocks((size_t)n * (size_t)y.stride, THREADS)), THREADS, 0, n, width, index, x,
             y);
@@ -105,9 +75,8 @@ void fd_cuda_scatter_rows(fd_device *dev, int n, int rows, int width, const int 
 }
 
 void fd_cuda_rotary_table(fd_device *dev, int n, int dim, double base, float *table) {
-  std::vector<float> filled((size_t)n * (size_t)dim);
-  fd_rotary_fill(n, dim, base, filled.data());
-  dev->copy(dev, table, filled.data(), filled.size() * sizeof(float));
+  FD_LAUNCH(fd_cuda_of(dev), rotary_table, dim3(fd_blocks((size_t)n * (size_t)(dim / 2), THREADS)), THREADS, 0, n, dim, base,
+            table);
 }
 
 void fd_cuda_rotary(fd_device *dev, int rows, int heads, int dim, const int *position, const float *table, int inverse,

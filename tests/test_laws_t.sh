@@ -123,8 +123,18 @@ for precision in fp32 bf16; do
   check "$precision: 2 ranks with passes of 2 end in the bits of 1" same $precision $precision-ranks
   FINDNA_GRAPH=1 train 1 $precision-graph $on device.group=2
   check "$precision: passes as graphs end in the same bits" same $precision $precision-graph
+  check "$precision: and none is cut" grep -qE "graphs: ([0-9]+) of \\1 forward and backward passes were started as one" $precision-graph.log
   for n in 1 2; do ranks $n finetune one --train few.csv --valid few.csv $tuning run.folder=$precision-tuned$n device.kind=cuda comm.share_gpu=true device.precision=$precision train.batch=8 train.epochs=1 >out.log 2>&1 || tail -2 out.log; done
   check "$precision: fine-tuning with dropout: 2 ranks end in the bits of 1" same $precision-tuned1 $precision-tuned2
 done
 check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
+# Wide enough for products in tiles and for heads on tensor cores.
+wide="$gpu model.channels=64 model.hidden=80 model.heads=2"
+train 1 wide $wide device.group=1 || tail -2 wide.log
+train 1 wide-group4 $wide device.group=4
+train 2 wide-ranks $wide device.group=2
+check "a wide one: passes of 4 micro-batches end in the bits of single ones" same wide wide-group4
+check "a wide one: 2 ranks with passes of 2 end in the bits of 1" same wide wide-ranks
+train 1 wide-cpu $few model.channels=64 model.hidden=80 model.heads=2
+check "a wide one: every step's loss is the CPU's to 1e-2" near wide wide-cpu 1e-2
 check "bf16: every step's loss is the CPU's to 1e-2" near bf16 cpu 1e-2

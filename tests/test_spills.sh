@@ -4,8 +4,8 @@
 # (No other test sees either.)
 source "$(dirname "$0")/lib.sh"
 
-# Those that may have a stack frame: checks and oracles, and what runs once a step. None of them may spill.
-framed='^(fd_product_plain|fd_sum_terms|dropout|expand)$'
+# Those that may have a stack frame: checks and oracles, what runs once a step or (sines in double) once a pass. None may spill.
+framed='^(fd_product_plain|fd_sum_terms|dropout|expand|rotary_table)$'
 # Those that multiply on tensor cores, whose registers are shown.
 tensor='tensor|chain|group'
 

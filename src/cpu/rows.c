@@ -162,7 +162,14 @@ void fd_cpu_act_backward(fd_device *dev, int rows, int width, fd_act act, int ga
 
 void fd_cpu_rotary_table(fd_device *dev, int n, int dim, double base, float *table) {
   (void)dev;
-  fd_rotary_fill(n, dim, base, table);
+  for (int i = 0; i < dim / 2; i++) {
+    double turn = fd_rotary_turn(dim, base, i);
+    for (int p = 0; p < n; p++) {
+      float *row = table + (size_t)p * (size_t)dim;
+      row[i] = (float)cos(p * turn);
+      row[dim / 2 + i] = (float)sin(p * turn);
+    }
+  }
 }
 
 static void rotary_item(void *context, int item, int thread) {

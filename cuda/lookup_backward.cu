@@ -1,0 +1,137 @@
+/* The gradient of a table on the GPU: rows are sorted by their id, those of one id in their own order, and each id adds its rows.
+ */
+#include "cuda/matrix.h"
+#include "cuda/sum.h"
+
+enum { THREADS = 256, WARPS = THREADS / FD_WARP, EACH = 4 /* columns of a lane */, CHUNK = 256 /* rows that a warp ranks */ };
+
+namespace {
+
+/* A sort of rows by id, part by part: chunks of rows count their ids, and then every row knows its place. */
+struct sorting {
+  fd_chunking chunks;
+  int size, rows;
+  const int *ids;
+  int *before; /* [chunks, size]: rows of the id in the chunk; then in the chunks of its part before this one */
+  int *count;  /* [parts, size]: rows of the id */
+  int *start;  /* [parts, size]: rows of the ids before */
+  int *rank;   /* [rows]: rows of the same id before, in its chunk */
+  int *order;  /* [rows]: rows as sorted, part by part; those of no id are left out */
+};
+
+/* A warp has a chunk, and 32 rows of it at a time. */
+__global__ void rank_rows(sorting s) {
+  int chunk = (int)blockIdx.x, lane = (int)threadIdx.x, last = fd_chunk_end(s.chunks, chunk);
+  int *seen = s.before + (size_t)chunk * s.size;
+  for (int id = lane; id < s.size; id += FD_WARP) seen[id] = 0;
+  __syncwarp();
+  for (int row0 = fd_chunk_begin(s.chunks, chunk); row0 < last; row0 += FD_WARP) {
+    int row = row0 + lane, id = row < last ? s.ids[row] : -1, so_far = id < 0 ? 0 : seen[id];
+    unsigned same = __match_any_sync(0xffffffffu, id), first = same & ((1u << lane) - 1);
+    if (id >= 0) s.rank[row] = so_far + __popc(first);
+    __syncwarp();
+    if (id >= 0 && !first) seen[id] = so_far + __popc(same);
+    __syncwarp();
+  }
+}
+
+/* A thread has an id of a part. */
+__global__ void add_chunks(sorting s) {
+  for (size_t n = fd_first_item(); n < (size_t)s.chunks.parts * s.size; n += fd_all_items()) {
+    int part = (int)(n / s.size), id = (int)(n % s.size), sum = 0;
+    for (int i = 0; i < s.chunks.count; i++) {
+      int *at = s.before + ((size_t)part * s.chunks.count + i) * s.size + id, here = *at;
+      *at = sum, sum += here;
+    }
+    s.count[n] = sum;
+  }
+}
+
+/* A block has a part, a thread some ids side by side. */
+__global__ void add_ids(sorting s) {
+  int *sums = (int *)fd_shared(), each = (s.size + THREADS - 1) / THREADS, first = (int)threadIdx.x * each, sum = 0;
+  const int *count = s.count + (size_t)blockIdx.x * s.size;
+  for (int id = first; id < first + each && id < s.size; id++) sum += count[id];
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  sum = 0;
+  for (int t = 0; t < (int)threadIdx.x; t++) sum += sums[t];
+  for (int id = first; id < first + each && id < s.size; id++) {
+    s.start[(size_t)blockIdx.x * s.size + id] = sum;
+    sum += count[id];
+  }
+}
+
+__global__ void place_rows(sorting s) {
+  for (size_t n = fd_first_item(); n < (size_t)s.rows; n += fd_all_items()) {
+    int row = (int)n, id = s.ids[row], part = row / s.chunks.rows, place = row % s.chunks.rows;
+    int chunk = part * s.chunks.count + place / s.chunks.chunk;
+    if (id < 0) continue;
+    int to = s.start[(size_t)part * s.size + id] + s.before[(size_t)chunk * s.size + id] + s.rank[row];
+    s.order[part * s.chunks.rows + to] = row;
+  }
+}
+
+struct columns {
+  float v[EACH];
+};
+
+__device__ inline columns operator+(columns a, columns b) {
+#pragma unroll
+  for (int i = 0; i < EACH; i++) a.v[i] += b.v[i];
+  return a;
+}
+
+/* A warp has an id and EACH columns for each lane. */
+__global__ void add_rows(sorting s, int width, fd_mat dy, float *dtable) {
+  int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
+      first = (int)blockIdx.y * FD_WARP * EACH + lane;
+  if (id >= s.size) return;
+  columns all = fd_sum_parts<columns>(s.chunks.parts, [=](int p) {
+    columns sum = {};
+    size_t at = (size_t)p * s.size + id;
+    const int *order = s.order + (size_t)p * s.chunks.rows + s.start[at];
+#pragma unroll 4
+    for (int n = 0; n < s.count[at]; n++) {
+      int row = order[n];
+#pragma unroll
+      for (int i = 0; i < EACH; i++)
+        if (first + i * FD_WARP < width) sum.v[i] += fd_get(dy, row, first + i * FD_WARP);
+    }
+    return sum;
+  });
+#pragma unroll
+  for (int i = 0; i < EACH; i++)
+    if (first + i * FD_WARP < width) dtable[(size_t)id * width + first + i * FD_WARP] = all.v[i];
+}
+
+/* The next `count` numbers of a scratch buffer; counts them alone while there is none. */
+int *take(int *base, size_t *used, size_t count) {
+  int *at = base ? base + *used : NULL;
+  *used += count;
+  return at;
+}
+
+size_t divide(sorting *s, int *base) {
+  size_t used = 0, size = (size_t)s->size, parts = (size_t)s->chunks.parts;
+  s->before = take(base, &used, parts * (size_t)s->chunks.count * size);
+  s->count = take(base, &used, parts * size), s->start = take(base, &used, parts * size);
+  s->rank = take(base, &used, (size_t)s->rows), s->order = take(base, &used, (size_t)s->rows);
+  return used;
+}
+
+}  // namespace
+
+void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
+  fd_cuda *cuda = fd_cuda_of(dev);
+  sorting s = {fd_chunking_of(rows, parts, CHUNK), size, rows, ids, NULL, NULL, NULL, NULL, NULL};
+  int *base = (int *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, divide(&s, NULL) * sizeof(int));
+  if (!base) return;
+  divide(&s, base);
+  FD_LAUNCH(cuda, rank_rows, dim3((unsigned)(parts * s.chunks.count)), FD_WARP, 0, s);
+  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks((size_t)parts * (size_t)size, THREADS)), THREADS, 0, s);
+  FD_LAUNCH(cuda, add_ids, dim3((unsigned)parts), THREADS, THREADS * sizeof(int), s);
+  FD_LAUNCH(cuda, place_rows, dim3(fd_blocks((size_t)rows, THREADS)), THREADS, 0, s);
+  FD_LAUNCH(cuda, add_rows, dim3(fd_blocks((size_t)size, WARPS), fd_blocks((size_t)width, FD_WARP * EACH)), THREADS, 0, s, width,
+            dy, dtable);
+}
