@@ -6,18 +6,18 @@
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum {
-  WARPS = 4,
-  THREADS = WARPS * FD_WARP,
-  KEYS = 64 /* of a stage forward */,
-  PASSING = 32 /* rows of a stage backward */,
-  PIECE = 16
-};
+enum { WARPS = 4, THREADS = WARPS * FD_WARP, PASSING = 32 /* rows of a stage backward */, PIECE = 16 };
 
 #define LOG2_E 1.4426950408889634f
 #define LN_2 0.69314718055994531f
 
 namespace {
+
+/* Keys of a stage forward: two blocks fit a multiprocessor. */
+template <int D>
+struct stage_of {
+  enum { KEYS = D > 64 ? 32 : 64 };
+};
 
 /* What a block has in shared memory, for heads of up to D columns: its own rows of two matrices, and two stages of N rows of two
  * others. A warp has M times 16 rows of the block's. */
@@ -221,7 +221,7 @@ __device__ inline float row_sum(float x) {
 }
 
 /* Takes in a stage of keys: products become the weights of the values. */
-template <int D, int M>
+template <int D, int M, int KEYS>
 __device__ inline void take_keys(const scoring &by, const on_chip<D, KEYS> &chip, int row, const int *key_at,
                                  float (*s)[KEYS / 8][4], softmax<D, M> &state) {
   int lane = (int)threadIdx.x % FD_WARP;
@@ -298,7 +298,7 @@ __device__ inline place_of_block my_place(const fd_attention_call &c) {
 
 template <int D>
 __global__ void __launch_bounds__(THREADS, 2) attention_tensor_forward(fd_attention_call c) {
-  enum { M = on_chip<D, KEYS>::M, MINE = on_chip<D, KEYS>::MINE };
+  enum { KEYS = stage_of<D>::KEYS, M = on_chip<D, KEYS>::M, MINE = on_chip<D, KEYS>::MINE };
   const on_chip<D, KEYS> chip;
   place_of_block my = my_place<M>(c);
   scoring by = scoring_of(c, my.head);
@@ -325,7 +325,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_forward(fd_attent
       }
       if (first + my.row >= mine.end) continue;
       multiply_rows<D, M, KEYS>(chip.own, my.row, chip.stage(stage, 0), 0, x);
-      take_keys<D, M>(by, chip, my.row, chip.at + stage * KEYS, x, state);
+      take_keys<D, M, KEYS>(by, chip, my.row, chip.at + stage * KEYS, x, state);
       if (dropout) multiply_kept<M, KEYS, false>(by, chip.kept, my.row, 0, x);
       weigh<D, M, KEYS>(x, chip.stage(stage, 1), 0, state.acc);
     }
@@ -486,7 +486,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_keys(fd_attention
 
 template <int D>
 void forward(fd_cuda *cuda, const fd_seqs *queries, const fd_attention_call &c) {
-  typedef on_chip<D, KEYS> chip;
+  typedef on_chip<D, stage_of<D>::KEYS> chip;
   fd_launch(cuda, "attention", attention_tensor_forward<D>, fd_attention_grid(queries, c.a.heads, chip::MINE), THREADS,
             chip::FORWARD, c);
 }
