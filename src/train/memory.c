@@ -16,15 +16,18 @@ static size_t scratch(const fd_config *config, fd_form form, int rows, int group
   size_t row = fd_form_row(form, channels) + 3 * fd_form_row(form, hidden);
   size_t weights = (size_t)channels * (size_t)(hidden + PADDING) + (size_t)hidden * (size_t)(channels + PADDING);
   size_t biases = (size_t)fd_form_stride(form, channels) + (size_t)fd_form_stride(form, hidden);
+  size_t attended = 3 * (size_t)channels * (size_t)(channels + PADDING); /* queries, keys and values are one layer */
+  if (config->model.encoder != FD_ARCH_CHORDMIXER && attended > weights)
+    weights = attended, biases = 3 * (size_t)fd_form_stride(form, channels);
   return SMALL + (size_t)rows * (size_t)group * row + chunks * (weights + FINE * biases) * sizeof(float);
 }
 
-/* Copies of all matrices of a network, in rows. */
-static size_t matrices(const fd_network *network, fd_form form) {
+/* Copies of the matrices of a network whose names begin so (NULL: of all), in rows. */
+static size_t matrices(const fd_network *network, const char *prefix, fd_form form) {
   size_t bytes = 0;
   for (int i = 0; i < network->params.count; i++) {
     const fd_param *p = &network->params.item[i];
-    if (p->dims == 2) bytes += (size_t)p->shape[0] * fd_form_row(form, p->shape[1]);
+    if (p->dims == 2 && (!prefix || fd_param_is_of(p, prefix))) bytes += (size_t)p->shape[0] * fd_form_row(form, p->shape[1]);
   }
   return bytes;
 }
@@ -39,8 +42,9 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
   size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
          tiles = (size_t)(hidden + TILE - 1) / TILE * TILE * 2 * TILED_CHANNELS * 2,
          blocks = (size_t)(config->model.networks * network->blocks);
-  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * matrices(network, form);
-  return blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * matrices(network, NULL, form);
+  return 2 * (matrices(network, "projection", form) + matrices(network, "task", form)) +
+         blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
 }
 
 /* The sums of a head's gradient over chunks of the `rows` pooled latents of each of `group` micro-batches. */
