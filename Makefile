@@ -108,7 +108,12 @@ FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2
 $(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h
 	@mkdir -p $(@D)
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -o $@ $<
-emulated: $(EMULATED) $(FAKE_NCCL)
+# And for libcublasLt.
+FAKE_BLAS = $(B)/fake_blas/libfake_cublasLt.so
+$(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -Wl,-soname,$(notdir $@) -o $@ $<
+emulated: $(EMULATED) $(FAKE_NCCL) $(FAKE_BLAS)
 $(B)/libfindna.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/%.o: %.c

@@ -37,7 +37,8 @@ struct fd_cuda {
   cudaStream_t stream;
   int products;
   size_t shared_limit; /* bytes of shared memory that a block may have */
-  char name[160], kernels[64];
+  char name[160], kernels[96];
+  struct fd_blas *blas; /* cuBLASLt, or NULL: wide linear layers are product.h's */
   void *scratch[FD_SLOTS];
   size_t scratch_bytes[FD_SLOTS];
   struct allocation {

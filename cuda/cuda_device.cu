@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "cuda/blas.h"
 #include "cuda/fragment.h"
 #include "cuda/matrix.h"
 #include "cuda/nccl.h"
@@ -120,6 +121,7 @@ static void gpu_destroy(fd_device *dev) {
     if (g.executable) cudaGraphExecDestroy(g.executable);
   for (auto &w : cuda->weights) cudaFree(w.packed);
   for (void *scratch : cuda->scratch) cudaFree(scratch);
+  fd_blas_close(cuda);
   if (cuda->stream) cudaStreamDestroy(cuda->stream);
   delete cuda;
 }
@@ -181,6 +183,14 @@ static fd_status choose_graphs(fd_cuda *cuda) {
   return FD_OK;
 }
 
+/* FINDNA_LINEAR, for measurements: the results' last bits depend on it. */
+static fd_status choose_linear(fd_cuda *cuda) {
+  const char *named = getenv("FINDNA_LINEAR");
+  if (!named || !strcmp(named, "own")) return FD_OK;
+  if (strcmp(named, "cublaslt")) return cuda->host->fail(FD_CONFIG, "FINDNA_LINEAR=%s: expected own or cublaslt", named);
+  return fd_blas_open(cuda);
+}
+
 static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
   fd_gpu gpu;
   *dev = NULL;
@@ -225,7 +235,8 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
 #define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
 #include "device/ops.def"
 #undef OP
-  status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
+  status = choose_linear(cuda);
+  if (status == FD_OK) status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {
     gpu_destroy(&cuda->device);
     return status;

@@ -1,5 +1,6 @@
 /* Linear layers on the GPU. Wide ones are products in tiles: on tensor cores where x is in bf16, as blocks are, else in fp32.
  * Narrow ones (embedding 5 -> channels, head channels -> 5, a task's head) are fp32, whatever the type of their rows. */
+#include "cuda/blas.h"
 #include "cuda/gradients.h"
 #include "cuda/product.h"
 #include "cuda/sum.h"
@@ -123,11 +124,19 @@ fd_mat weights_for(fd_cuda *cuda, fd_mat x, const float *w, int in, int out) {
 
 int product_columns(fd_mat y) { return (y.stride + 3) / 4 * 4; }
 
+/* y = x w^T + b by the library, which takes b as y is. */
+void forward_by_library(fd_cuda *cuda, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
+  const void *bias = b && y.type == FD_BF16 ? fd_cuda_weights(cuda, b, 1, out).at : b;
+  fd_blas_multiply(cuda, {rows, out, in, 1, x, fd_cuda_weights(cuda, w, out, in), y, 0, 0, bias});
+}
+
 void wide_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
                    float *db) {
   fd_mat operand = rounded(cuda, rows, out, x, dy);
   if (!operand.at) return;
-  if (dx.at)
+  if (dx.at && fd_blas_takes(cuda, in, out, x))
+    fd_blas_multiply(cuda, {rows, in, out, 1, operand, fd_cuda_weights(cuda, w, out, in), dx, 0, 1, NULL});
+  else if (dx.at)
     fd_product<false, true>(cuda, operand, weights_for(cuda, x, w, in, out), {rows, product_columns(dx), out, 0},
                             epilogue_of(NULL, in, dx));
   fd_cuda_layer_gradients(cuda, rows, parts, {in, out, x, operand, dw, db}, {0, 0, {}, {}, NULL, NULL});
@@ -154,7 +163,8 @@ void narrow_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat
 
 void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  if (is_wide(in, out))
+  if (is_wide(in, out) && fd_blas_takes(cuda, in, out, x)) forward_by_library(cuda, rows, in, out, x, w, b, y);
+  else if (is_wide(in, out))
     fd_product<false, false>(cuda, x, weights_for(cuda, x, w, in, out), {rows, product_columns(y), in, out},
                              epilogue_of(b, out, y));
   else if (in <= NARROW)

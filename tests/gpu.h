@@ -2,6 +2,7 @@
 #ifndef FD_TESTS_GPU_H
 #define FD_TESTS_GPU_H
 
+#include <dlfcn.h>
 #include <libgen.h>
 #include <unistd.h>
 
@@ -55,6 +56,43 @@ static inline int close_devices(void **state) {
   for (int i = 0; i < KINDS; i++) fd_device_close(&gpu[i]);
   fd_device_close(&cpu);
   return 0;
+}
+
+/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
+static inline fd_device *exchange(int kind, const char *variable, const char *value) {
+  const fd_plugin *found;
+  fd_device *usual = gpu[kind];
+  setenv(variable, value, 1);
+  assert_ok(fd_plugin_load(&found));
+  assert_ok(open_kind(found, kind));
+  return usual;
+}
+
+static inline void exchange_back(int kind, const char *variable, fd_device *usual) {
+  unsetenv(variable);
+  fd_device_close(&gpu[kind]);
+  gpu[kind] = usual;
+}
+
+/* The same with wide linear layers by cuBLASLt: on the emulated GPU what stands in its place, which lies beside. NULL, and why is
+ * printed, where there is none. */
+static inline fd_device *exchange_for_library(int kind) {
+  char path[4096] = "", library[4200];
+  if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && strstr(gpu[kind]->simd, "emulated GPU")) {
+    snprintf(library, sizeof library, "%s/../fake_blas/libfake_cublasLt.so", dirname(path));
+    dlopen(library, RTLD_NOW); /* by its name it is found from here on */
+  }
+  fd_device *usual = gpu[kind];
+  const fd_plugin *found;
+  setenv("FINDNA_LINEAR", "cublaslt", 1);
+  assert_ok(fd_plugin_load(&found));
+  fd_status status = open_kind(found, kind);
+  if (status == FD_OK) return usual;
+  assert_int_equal(status, FD_GPU);
+  unsetenv("FINDNA_LINEAR");
+  gpu[kind] = usual;
+  printf("skipped - cuBLASLt: it is not there\n");
+  return NULL;
 }
 
 static inline double get_sum(fd_device *dev, const double *from) {

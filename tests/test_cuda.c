@@ -1,6 +1,7 @@
 /* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
  * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. */
 #include "cases_attention.h"
+#include "cases_linear.h"
 #include "cases_rows.h"
 #include "gpu.h"
 
@@ -124,22 +125,6 @@ static void blocks_by_warpgroups_equal_cpu(void **state) {
   }
 }
 
-/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
-static fd_device *exchange(int kind, const char *variable, const char *value) {
-  const fd_plugin *found;
-  fd_device *usual = gpu[kind];
-  setenv(variable, value, 1);
-  assert_ok(fd_plugin_load(&found));
-  assert_ok(open_kind(found, kind));
-  return usual;
-}
-
-static void exchange_back(int kind, const char *variable, fd_device *usual) {
-  unsetenv(variable);
-  fd_device_close(&gpu[kind]);
-  gpu[kind] = usual;
-}
-
 /* A GPU that has not the shared memory of a chain takes single products: the emulated one, others have what they have. */
 static void small_shared_memory_will_do(void **state) {
   (void)state;
@@ -233,59 +218,6 @@ static void circular_equivariance_and_batch_independence(void **state) {
     free(rolled), free(result[0]), free(result[1]);
     free_block(&c);
   }
-}
-
-/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out), on both (2) or none (3).
- */
-static void compare_linear(int kind, int form, int rows, int in, int out) {
-  fd_device *dev = gpu[kind];
-  size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
-  float *x = random_values(xs, 1), *w = random_values(ws, 1), *b = random_values((size_t)out, 1), *dy = random_values(ys, 1);
-  float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
-  cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
-  cpu->ops.linear_backward(cpu, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
-  float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)out * 4), *dwg = put(dev, NULL, ws * 4),
-        *dbg = put(dev, NULL, (size_t)out * 4);
-  fd_mat xg = form % 2 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
-         dxg = form % 2 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
-         yg = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
-         dyg = form % 3 == 0 ? put_rows(dev, dy, rows, out) : fd_dense(put(dev, dy, ys * 4), out);
-  dev->ops.linear_forward(dev, rows, in, out, xg, wg, bg, yg);
-  dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, dxg, dwg, dbg);
-  compare_rows("y", kind, yg, rows, out, y, yg.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
-  compare_rows("dx", kind, dxg, rows, in, dx, dxg.type == FD_BF16 ? 4e-3 : 2e-6);
-  compare_flat("dw", kind, dwg, ws, dw, 6e-6);
-  compare_flat("db", kind, dbg, (size_t)out, db, 6e-6);
-  cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
-  fd_mat plain = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out);
-  float *alone = put(dev, NULL, ws * 4);
-  dev->ops.linear_forward(dev, rows, in, out, xg, wg, NULL, plain);
-  dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, (fd_mat){0}, alone, NULL);
-  compare_rows("y without b", kind, plain, rows, out, y, plain.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
-  compare_flat("dw without db", kind, alone, ws, dw, 6e-6);
-  dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
-  void *all[] = {x, w, b, dy, y, dx, dw, db};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-}
-
-static void linear_equals_cpu(void **state) {
-  (void)state;
-  for (int n = 0; n < 60; n++) {
-    int form = n / KINDS % 3;
-    compare_linear(n % KINDS, form, between(1, n % 9 ? 70 : 700), form == 0 ? 5 : between(1, 90), form == 1 ? 5 : between(1, 60));
-  }
-  compare_linear(0, 2, 40, 4000, 10); /* rows that shared memory holds a few of, or none */
-  compare_linear(KINDS - 1, 2, 9, 13000, 3);
-}
-
-/* Layers that are products in tiles: rows, inputs and outputs by the tiles of 64 and 128; more rows than a chunk of the weights'
- * gradients. */
-static void wide_linear_equals_cpu(void **state) {
-  (void)state;
-  const int sides[] = {64, 65, 127, 128, 129, 190, 67, 260}, rows[] = {1, 63, 64, 65, 127, 130, 200};
-  for (int n = 0; n < 6 * KINDS; n++)
-    compare_linear(n % KINDS, (n / KINDS + 1) % 4, rows[n % 7], sides[n % 8], sides[(n / 2 + 3) % 8]);
-  for (int kind = 0; kind < KINDS; kind += KINDS - 1) compare_linear(kind, 3, FD_CHUNK_MIN + 100, 70, 66);
 }
 
 static void losses_equal_cpu(void **state) {
@@ -554,8 +486,6 @@ static void nccl_link_of_one_rank(void **state) {
   free(x), free(same), free(sum);
 }
 
-#define case_linear_forward linear_equals_cpu
-#define case_linear_backward linear_equals_cpu
 #define case_mixer_forward block_equals_cpu_for_every_remainder
 #define case_mixer_backward block_equals_cpu_for_every_remainder
 #define case_expand random_numbers_equal_cpu
@@ -580,6 +510,8 @@ static void nccl_link_of_one_rank(void **state) {
 int main(void) {
   const struct CMUnitTest more[] = {
       cmocka_unit_test(wide_linear_equals_cpu),
+      cmocka_unit_test(linear_by_library_equals_cpu),
+      cmocka_unit_test(a_row_by_library_is_the_same_alone),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),

@@ -28,6 +28,8 @@ expect "no GPU for this process" 69 "no GPU that this process may use" env FINDN
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
+expect "linear layers that there are not" 78 "FINDNA_LINEAR=fast: expected own or cublaslt" env FINDNA_LINEAR=fast "$FINDNA" pretrain gpu.yaml
+expect "linear layers by a library that is not there" 69 "FINDNA_LINEAR=cublaslt: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_LINEAR=cublaslt "$FINDNA" pretrain gpu.yaml
 expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
 expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1

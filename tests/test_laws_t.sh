@@ -135,6 +135,11 @@ train 1 wide-group4 $wide device.group=4
 train 2 wide-ranks $wide device.group=2
 check "a wide one: passes of 4 micro-batches end in the bits of single ones" same wide wide-group4
 check "a wide one: 2 ranks with passes of 2 end in the bits of 1" same wide wide-ranks
+library() { LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} FINDNA_LINEAR=cublaslt train "$@"; }
+library 1 library $wide device.group=1 || tail -2 library.log
+library 2 library-ranks $wide device.group=2
+check "linear layers by cuBLASLt (a stand-in): 2 ranks with passes of 2 end in the bits of 1" same library library-ranks
+check "which are not those of our products" test "$(state_of wide)" != "$(state_of library)"
 train 1 wide-cpu $few model.channels=64 model.hidden=80 model.heads=2
 check "a wide one: every step's loss is the CPU's to 1e-2" near wide wide-cpu 1e-2
 check "bf16: every step's loss is the CPU's to 1e-2" near bf16 cpu 1e-2

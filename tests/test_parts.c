@@ -78,6 +78,32 @@ static void run_pass(const pass_case *c, int kind, int first, int parts, float *
 }
 
 /* Several micro-batches in one pass: the bits of as many passes whose sums are added as the tree adds them. */
+static void compare_pass(pass_case c, int kind) {
+  size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
+  if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 is the layer's, too */
+  c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS + (2 + PASS_IDS) * d;
+  c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
+  c.centre = random_floats(6, 1);
+  c.w1 = random_values(d * h, 0.5f), c.b1 = random_values(h, 1), c.w2 = random_values(d * h, 0.5f), c.b2 = random_values(d, 1);
+  c.labels = malloc(rows), c.mask = malloc(rows);
+  for (size_t i = 0; i < rows; i++) c.mask[i] = (uint8_t)between(0, 1), c.labels[i] = (uint8_t)between(0, FD_CLS);
+  float *alone = poison((size_t)c.parts * c.sums), *together = poison(c.sums), *dx[2] = {poison(rows * d), poison(rows * d)};
+  double doubles[FD_PARTS_MAX][PASS_DOUBLES], all[PASS_DOUBLES];
+  for (int p = 0; p < c.parts; p++) run_pass(&c, kind, p, 1, alone + (size_t)p * c.sums, doubles[p], dx[0]);
+  run_pass(&c, kind, 0, c.parts, together, all, dx[1]);
+  add_in_pairs(alone, c.parts, c.sums);
+  assert_memory_equal(together, alone, c.sums * sizeof *alone);
+  assert_memory_equal(dx[1], dx[0], rows * d * sizeof(float));
+  for (int i = 0; i < PASS_DOUBLES; i++) {
+    double leaf[FD_PARTS_MAX];
+    for (int p = 0; p < c.parts; p++) leaf[p] = doubles[p][i];
+    add_doubles_in_pairs(leaf, c.parts);
+    assert_memory_equal(&all[i], &leaf[0], sizeof leaf[0]);
+  }
+  void *memory[] = {c.x, c.dy, c.logits, c.centre, c.w1, c.b1, c.w2, c.b2, c.labels, c.mask, alone, together, dx[0], dx[1]};
+  for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) free(memory[i]);
+}
+
 static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
   (void)state;
   for (int n = 0; n < 4 * KINDS; n++) {
@@ -87,33 +113,22 @@ static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
     c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
     if (n == KINDS || n == 2 * KINDS - 1) /* more than a chunk each */
       c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.parts = 2, c.d = n == KINDS ? c.d : 66;
-    size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.parts * c.rows);
-    if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 is the layer's, too */
-    c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS + (2 + PASS_IDS) * d;
-    c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
-    c.centre = random_floats(6, 1);
-    c.w1 = random_values(d * h, 0.5f), c.b1 = random_values(h, 1), c.w2 = random_values(d * h, 0.5f), c.b2 = random_values(d, 1);
-    c.labels = malloc(rows), c.mask = malloc(rows);
-    for (size_t i = 0; i < rows; i++) c.mask[i] = (uint8_t)between(0, 1), c.labels[i] = (uint8_t)between(0, FD_CLS);
-    float *alone = poison((size_t)c.parts * c.sums), *together = poison(c.sums), *dx[2] = {poison(rows * d), poison(rows * d)};
-    double doubles[FD_PARTS_MAX][PASS_DOUBLES], all[PASS_DOUBLES];
-    for (int p = 0; p < c.parts; p++) run_pass(&c, kind, p, 1, alone + (size_t)p * c.sums, doubles[p], dx[0]);
-    run_pass(&c, kind, 0, c.parts, together, all, dx[1]);
-    add_in_pairs(alone, c.parts, c.sums);
-    assert_memory_equal(together, alone, c.sums * sizeof *alone);
-    assert_memory_equal(dx[1], dx[0], rows * d * sizeof(float));
-    for (int i = 0; i < PASS_DOUBLES; i++) {
-      double leaf[FD_PARTS_MAX];
-      for (int p = 0; p < c.parts; p++) leaf[p] = doubles[p][i];
-      add_doubles_in_pairs(leaf, c.parts);
-      assert_memory_equal(&all[i], &leaf[0], sizeof leaf[0]);
-    }
-    void *memory[] = {c.x, c.dy, c.logits, c.centre, c.w1, c.b1, c.w2, c.b2, c.labels, c.mask, alone, together, dx[0], dx[1]};
-    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) free(memory[i]);
+    compare_pass(c, kind);
   }
 }
 
+/* The linear layer's gradients by cuBLASLt. */
+static void so_it_is_by_library(void **state) {
+  (void)state;
+  fd_device *usual = exchange_for_library(KINDS - 1);
+  if (!usual) skip();
+  for (int parts = 1; parts <= 8; parts *= 2)
+    compare_pass((pass_case){.parts = parts, .each = 2, .length = 20, .rows = 40, .cls = 2, .d = 80, .h = 80}, KINDS - 1);
+  exchange_back(KINDS - 1, "FINDNA_LINEAR", usual);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_pass_is_the_tree_of_its_micro_batches)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_pass_is_the_tree_of_its_micro_batches),
+                                     cmocka_unit_test(so_it_is_by_library)};
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

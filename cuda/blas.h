@@ -1,0 +1,25 @@
+/* Products of linear layers by cuBLASLt, a library that is loaded when it is asked for. */
+#ifndef FD_CUDA_BLAS_H
+#define FD_CUDA_BLAS_H
+
+#include "cuda/backend.h"
+
+/* c[i, j] = sum over k of a(i, k) b(j, k), plus bias[j] of the type of c where there is one, for each of `count` products whose
+ * matrices follow one another. A transposed operand is stored as [k, i] or [k, j]. */
+typedef struct fd_blas_product {
+  int rows, columns, depth, count; /* i, j, k */
+  fd_mat a, b, c;
+  int a_t, b_t;
+  const void *bias;
+} fd_blas_product;
+
+/* Loads the library (FD_GPU where it is not) and adds its version to the device's kernels. */
+fd_status fd_blas_open(fd_cuda *cuda);
+void fd_blas_close(fd_cuda *cuda);
+
+/* Whether linear layers of such a shape and type are the library's: never a question of how many rows there are. */
+int fd_blas_takes(const fd_cuda *cuda, int in, int out, fd_mat x);
+
+void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p);
+
+#endif

@@ -1,0 +1,101 @@
+/* The case of linear layers on every kind of GPU against the CPU's: narrow ones, wide ones by our products and by cuBLASLt. */
+#ifndef FD_TESTS_CASES_LINEAR_H
+#define FD_TESTS_CASES_LINEAR_H
+
+#include "gpu.h"
+
+#include "cuda/fragment.h"
+
+/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out), on both (2) or none (3).
+ */
+static void compare_linear(int kind, int form, int rows, int in, int out) {
+  fd_device *dev = gpu[kind];
+  size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
+  float *x = random_values(xs, 1), *w = random_values(ws, 1), *b = random_values((size_t)out, 1), *dy = random_values(ys, 1);
+  float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
+  cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
+  cpu->ops.linear_backward(cpu, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
+  float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)out * 4), *dwg = put(dev, NULL, ws * 4),
+        *dbg = put(dev, NULL, (size_t)out * 4);
+  fd_mat xg = form % 2 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
+         dxg = form % 2 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
+         yg = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
+         dyg = form % 3 == 0 ? put_rows(dev, dy, rows, out) : fd_dense(put(dev, dy, ys * 4), out);
+  dev->ops.linear_forward(dev, rows, in, out, xg, wg, bg, yg);
+  dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, dxg, dwg, dbg);
+  compare_rows("y", kind, yg, rows, out, y, yg.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
+  compare_rows("dx", kind, dxg, rows, in, dx, dxg.type == FD_BF16 ? 4e-3 : 2e-6);
+  compare_flat("dw", kind, dwg, ws, dw, 6e-6);
+  compare_flat("db", kind, dbg, (size_t)out, db, 6e-6);
+  cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
+  fd_mat plain = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out);
+  float *alone = put(dev, NULL, ws * 4);
+  dev->ops.linear_forward(dev, rows, in, out, xg, wg, NULL, plain);
+  dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, (fd_mat){0}, alone, NULL);
+  compare_rows("y without b", kind, plain, rows, out, y, plain.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
+  compare_flat("dw without db", kind, alone, ws, dw, 6e-6);
+  dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
+  void *all[] = {x, w, b, dy, y, dx, dw, db};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void linear_equals_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 60; n++) {
+    int form = n / KINDS % 3;
+    compare_linear(n % KINDS, form, between(1, n % 9 ? 70 : 700), form == 0 ? 5 : between(1, 90), form == 1 ? 5 : between(1, 60));
+  }
+  compare_linear(0, 2, 40, 4000, 10); /* rows that shared memory holds a few of, or none */
+  compare_linear(KINDS - 1, 2, 9, 13000, 3);
+}
+
+/* Layers that are products in tiles: rows, inputs and outputs by the tiles of 64 and 128; more rows than a chunk of the weights'
+ * gradients. */
+static void wide_linear_equals_cpu(void **state) {
+  (void)state;
+  const int sides[] = {64, 65, 127, 128, 129, 190, 67, 260}, rows[] = {1, 63, 64, 65, 127, 130, 200};
+  for (int n = 0; n < 6 * KINDS; n++)
+    compare_linear(n % KINDS, (n / KINDS + 1) % 4, rows[n % 7], sides[n % 8], sides[(n / 2 + 3) % 8]);
+  for (int kind = 0; kind < KINDS; kind += KINDS - 1) compare_linear(kind, 3, FD_CHUNK_MIN + 100, 70, 66);
+}
+
+/* The same by cuBLASLt, whose shapes are multiples of 16. */
+static void linear_by_library_equals_cpu(void **state) {
+  (void)state;
+  const int sides[] = {64, 80, 160, 208}, rows[] = {1, 63, 200};
+  for (int kind = 1; kind < KINDS; kind += KINDS - 2) {
+    fd_device *usual = exchange_for_library(kind);
+    if (!usual) skip();
+    assert_non_null(strstr(gpu[kind]->kernels, "cuBLASLt"));
+    for (int n = 0; n < 12; n++) compare_linear(kind, n % 4, rows[n % 3], sides[n / 3 % 4], sides[(n + n / 4) % 4]);
+    compare_linear(kind, 3, 30, 72, 66);
+    exchange_back(kind, "FINDNA_LINEAR", usual);
+  }
+}
+
+/* Which algorithm serves a shape is not chosen by the rows: a row has the bits that it has with others, on a device that has seen
+ * no others. */
+static void a_row_by_library_is_the_same_alone(void **state) {
+  (void)state;
+  enum { KIND = KINDS - 1, ROWS = 70, IN = 96, OUT = 80 };
+  float *x = random_values(ROWS * IN, 1), *w = random_floats(IN * OUT, 1), *y[2];
+  for (int few = 0; few < 2; few++) {
+    fd_device *usual = exchange_for_library(KIND), *dev = gpu[KIND];
+    if (!usual) skip();
+    int rows = few ? 3 : ROWS;
+    float *there = put(dev, w, IN * OUT * sizeof *w);
+    float *ys = put(dev, NULL, ROWS * OUT * sizeof *ys); /* in fp32: all bits */
+    fd_mat xs = put_rows(dev, x, rows, IN);
+    dev->ops.linear_forward(dev, rows, IN, OUT, xs, there, NULL, fd_dense(ys, OUT));
+    y[few] = get(dev, ys, (size_t)(rows * OUT));
+    dev->release(dev, there), dev->release(dev, xs.at), dev->release(dev, ys);
+    exchange_back(KIND, "FINDNA_LINEAR", usual);
+  }
+  assert_memory_equal(y[0], y[1], 3 * OUT * sizeof(float));
+  free(x), free(w), free(y[0]), free(y[1]);
+}
+
+#define case_linear_forward linear_equals_cpu
+#define case_linear_backward linear_equals_cpu
+
+#endif

@@ -1,0 +1,148 @@
+/* In the place of libcublasLt, for the emulated GPU: plain products in column order. The proposal for a shape begins with one
+ * that splits k, and where an algorithm begins to add depends on the sizes that it was chosen for: one chosen by the rows shows.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/emulate_blas.h"
+
+enum { MAGIC = 77, ALIGNMENT = 16 };
+
+struct cublasLtContext {
+  int unused;
+};
+struct cublasLtDesc {
+  cublasOperation_t a, b;
+  uint32_t epilogue;
+  const void *bias;
+};
+struct cublasLtLayout {
+  cudaDataType type;
+  int64_t rows, columns, ld, distance;
+  int count;
+};
+struct cublasLtPreference {
+  uint64_t workspace;
+  uint32_t values[9];
+};
+
+size_t cublasLtGetVersion(void) { return 130000; }
+const char *cublasLtGetStatusString(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_NOT_SUPPORTED ? "not supported" : "not valid";
+}
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) { return *handle = calloc(1, sizeof **handle), CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) { return free(handle), CUBLAS_STATUS_SUCCESS; }
+
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComputeType_t compute, cudaDataType_t scale) {
+  *desc = calloc(1, sizeof **desc);
+  return compute == CUBLAS_COMPUTE_32F && scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) { return free(desc), CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
+                                              const void *from, size_t bytes) {
+  if (bytes != (attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER ? sizeof(void *) : 4)) return CUBLAS_STATUS_INVALID_VALUE;
+  memcpy(attribute == CUBLASLT_MATMUL_DESC_TRANSA     ? (void *)&desc->a
+         : attribute == CUBLASLT_MATMUL_DESC_TRANSB   ? (void *)&desc->b
+         : attribute == CUBLASLT_MATMUL_DESC_EPILOGUE ? (void *)&desc->epilogue
+                                                      : (void *)&desc->bias,
+         from, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType type, uint64_t rows, uint64_t columns,
+                                          int64_t ld) {
+  *layout = calloc(1, sizeof **layout);
+  **layout = (struct cublasLtLayout){type, (int64_t)rows, (int64_t)columns, ld, 0, 1};
+  return ld >= (int64_t)rows ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) { return free(layout), CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute,
+                                                const void *from, size_t bytes) {
+  int distance = attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET;
+  if (bytes != (distance ? sizeof layout->distance : sizeof layout->count)) return CUBLAS_STATUS_INVALID_VALUE;
+  memcpy(distance ? (void *)&layout->distance : (void *)&layout->count, from, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
+  *preference = calloc(1, sizeof **preference);
+  (*preference)->workspace = 1, (*preference)->values[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK] = 7;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  return free(preference), CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute, const void *from,
+                                                    size_t bytes) {
+  int workspace = attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+  if (bytes != (workspace ? 8 : 4)) return CUBLAS_STATUS_INVALID_VALUE;
+  memcpy(workspace ? (void *)&preference->workspace : (void *)&preference->values[attribute], from, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t preference, int most,
+                                              cublasLtMatmulHeuristicResult_t found[], int *count) {
+  (void)handle, (void)desc, (void)c, (void)d;
+  int strict = preference->workspace == 0 && preference->values[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK] == 0;
+  for (int i = CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES; i <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES; i++)
+    strict &= preference->values[i] == ALIGNMENT;
+  if (!strict || most < 2) return CUBLAS_STATUS_INVALID_VALUE;
+  memset(found, 0, 2 * sizeof *found);
+  uint64_t sizes = (uint64_t)(a->rows + 3 * a->columns + 5 * b->rows + 7 * b->columns);
+  for (int i = 0; i < 2; i++)
+    found[i].algo.data[0] = MAGIC, found[i].algo.data[1] = sizes, found[i].algo.data[2] = i ? 1 : 2; /* pieces of k */
+  *count = 2;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *algo,
+                                                    cublasLtMatmulAlgoConfigAttributes_t attribute, void *to, size_t bytes,
+                                                    size_t *written) {
+  (void)attribute, (void)written;
+  int32_t pieces = (int32_t)algo->data[2];
+  return bytes == sizeof pieces ? memcpy(to, &pieces, bytes), CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+static float get(const void *m, const struct cublasLtLayout *l, int64_t at) {
+  if (l->type == CUDA_R_32F) return ((const float *)m)[at];
+  uint32_t bits = (uint32_t)((const uint16_t *)m)[at] << 16;
+  float x;
+  return memcpy(&x, &bits, sizeof x), x;
+}
+
+static void set(void *m, const struct cublasLtLayout *l, int64_t at, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (l->type == CUDA_R_32F) ((float *)m)[at] = x;
+  else ((uint16_t *)m)[at] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
+                              cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
+                              const void *c, cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes, void *stream) {
+  (void)handle, (void)c_layout, (void)stream;
+  int a_t = desc->a == CUBLAS_OP_T, b_t = desc->b == CUBLAS_OP_T, count = d_layout->count;
+  int64_t m = d_layout->rows, n = d_layout->columns, k = a_t ? a_layout->rows : a_layout->columns;
+  int fits = (a_t ? a_layout->columns : a_layout->rows) == m && (b_t ? b_layout->rows : b_layout->columns) == n &&
+             (b_t ? b_layout->columns : b_layout->rows) == k && a_layout->count == count && b_layout->count == count;
+  if (!fits || algo->data[0] != MAGIC || algo->data[2] != 1 || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
+      c != d || workspace || workspace_bytes || (uintptr_t)a % ALIGNMENT || (uintptr_t)b % ALIGNMENT || (uintptr_t)d % ALIGNMENT)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  for (int64_t i = 0; i < m * n * count; i++) {
+    int64_t part = i / (m * n), row = i % m, column = i % (m * n) / m, first = (int64_t)(algo->data[1] % (uint64_t)k);
+    float sum = 0;
+    for (int64_t step = 0; step < k; step++) {
+      int64_t p = (first + step) % k;
+      sum += get(a, a_layout, part * a_layout->distance + (a_t ? row * a_layout->ld + p : p * a_layout->ld + row)) *
+             get(b, b_layout, part * b_layout->distance + (b_t ? p * b_layout->ld + column : column * b_layout->ld + p));
+    }
+    if (desc->epilogue == CUBLASLT_EPILOGUE_BIAS) sum += get(desc->bias, d_layout, row);
+    set(d, d_layout, part * d_layout->distance + column * d_layout->ld + row, sum);
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
