@@ -147,21 +147,35 @@ static fd_seqs others(const fd_seqs *seqs, int longest) {
   return (fd_seqs){.count = seqs->count, .cls = 0, .parts = 1, .start = start};
 }
 
+enum { RANDOM_LENGTHS = 48, TILE_LENGTHS = 26 };
+
+/* Random lengths up to one that is n's, and then two around those of every kernel's tiles. */
+static fd_seqs some_seqs(int n) {
+  static const int lengths[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129};
+  int many = (int)(sizeof lengths / sizeof *lengths);
+  if (n < RANDOM_LENGTHS) {
+    fd_seqs seqs = random_seqs(between(0, 2), n % 8 == 7 ? 560 : n % 12 == 5 ? 1 : n % 3 ? 30 : 100);
+    return hold(seqs.start), seqs;
+  }
+  int *start = hold(calloc(3, sizeof *start));
+  start[1] = lengths[n % many], start[2] = start[1] + lengths[(5 * n + 3) % many];
+  return (fd_seqs){.count = 2, .cls = 0, .parts = 1, .start = start};
+}
+
+/* Of any columns, and of those that tensor cores take. */
+static int some_dim(int n, int big) {
+  if (n % 2) return 8 * (big ? between(9, 16) : n % 4 == 1 ? between(1, 8) : between(5, 8));
+  return big ? between(65, 128) : between(1, 33);
+}
+
 static void attention_once(int n) {
-  int longest = n % 8 == 7    ? 560
-                : n % 12 == 5 ? 1
-                : n % 3       ? 30
-                              : 100,
-      cross = n % 4 == 1, alibi = n % 3 == 1, given = n % 5 == 2, hide = n % 4 > 1, big = n % 8 == 3 || n == 15,
-      heads = big || longest > 500 ? 1 : between(1, 4), dim = big ? between(65, 128) : between(1, 33);
-  if (n % 2) dim = 8 * (big ? between(9, 16) : n % 4 == 1 ? between(1, 8) : between(5, 8)); /* what tensor cores take */
-  int width = heads * dim;
-  fd_seqs queries = random_seqs(between(0, 2), longest);
+  int cross = n % 4 == 1, alibi = n % 3 == 1, given = n % 5 == 2, hide = n % 4 > 1, big = n % 8 == 3 || n == 15,
+      heads = big || n % 8 == 7 ? 1 : between(1, 4), dim = some_dim(n, big), width = heads * dim;
+  fd_seqs queries = some_seqs(n);
   uint64_t draws[8];
-  hold(queries.start);
   for (int i = 0; i < 8; i++) draws[i] = (uint64_t)word() << 20;
   queries.draws = draws;
-  fd_seqs keys = cross ? others(&queries, longest) : queries;
+  fd_seqs keys = !cross ? queries : n < RANDOM_LENGTHS ? others(&queries, n % 3 ? 30 : 100) : some_seqs(n + 7);
   int mine = fd_seqs_rows(&queries), theirs = fd_seqs_rows(&keys);
   size_t in = (size_t)(mine * width), out = (size_t)(theirs * width);
   float *q = some(in, 2), *k = some(out, 2), *v = some(out, 1), *dy = some(in, 1), *slopes = some((size_t)heads, 0.5f);
@@ -194,7 +208,9 @@ static void attention_once(int n) {
   if (cross) fd_seqs_destroy(&beside, on->dev);
 }
 
-static void attention_equals_plain_and_finite_differences(void **state) { (void)state, on_each(48, attention_once); }
+static void attention_equals_plain_and_finite_differences(void **state) {
+  (void)state, on_each(RANDOM_LENGTHS + TILE_LENGTHS, attention_once);
+}
 
 /* y, dq, dk and dv of self-attention, [rows, width] each, of rows of the pack that hold q, k, v side by side, from `first` on. */
 static float *attend_there(const fd_seqs *seqs, const fd_attention *a, const float *qkv, const float *dy, int first) {
