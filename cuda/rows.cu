@@ -145,7 +145,7 @@ __global__ void pool_max(seqs_view seqs, int channels, int cls, fd_mat x, size_t
       if (v > most || (v != v && most == most)) most = v, at = r;
     }
     out[(size_t)s * stride + channel] = most;
-    place[(size_t)s * channels + channel] = at;
+    if (place) place[(size_t)s * channels + channel] = at;
   }
 }
 

@@ -251,10 +251,13 @@ static void pool_max_once(int n) {
   fd_seqs beside = put_seqs(dev, &seqs);
   float *outs_there = floats_there(out, outs), *douts = floats_there(dout, outs);
   int *places_there = indices_there(NULL, places), *found = some_indices(places, 0, 0);
+  float *alone = floats_there(out, outs);
   fd_mat xs = rows_there(x, rows, channels), dxs = rows_there(dx, rows, channels);
   dev->ops.pool_max(dev, &beside, channels, which, xs, (size_t)stride, outs_there, places_there);
+  dev->ops.pool_max(dev, &beside, channels, which, xs, (size_t)stride, alone, NULL);
   dev->ops.pool_max_backward(dev, &beside, channels, douts, (size_t)stride, places_there, dxs);
   expect_floats("largest", outs_there, outs, outd, 0);
+  expect_floats("largest, without its place", alone, outs, outd, 0);
   expect_rows("dx", dxs, rows, channels, dxd, 1e-6);
   assert_ok(dev->copy(dev, found, places_there, places * sizeof *found));
   assert_ok(dev->sync(dev));

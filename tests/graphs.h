@@ -20,8 +20,20 @@ typedef struct trial {
   fd_spaces spaces;
   unsigned char *wanted, *given; /* [values] */
   float *input, *w, *g;
+  uint8_t *hidden; /* [rows] */
   int training;
 } trial;
+
+/* Hides about half of the tokens: all, or none, of some sequences. */
+static inline void hide_tokens(trial *t) {
+  t->hidden = calloc((size_t)fd_seqs_rows(&t->tokens) + 1, 1);
+  for (int i = 0; i < t->tokens.count; i++) {
+    uint32_t kind = word() % 4;
+    for (int r = t->tokens.start[i]; r < t->tokens.start[i + 1] - t->tokens.cls; r++)
+      t->hidden[r] = kind == 0 || (kind > 1 && word() & 1);
+  }
+  t->tokens.hidden = t->hidden;
+}
 
 /* Sequences of unequal lengths, fewer than there is memory for, and an empty graph. */
 static inline void begin_trial(trial *t, int cls, int longest) {
@@ -44,7 +56,7 @@ static inline void graph_is_whole(trial *t) {
 }
 
 static inline void end_trial(trial *t) {
-  void *all[] = {t->wanted, t->given, t->w, t->g, t->input, t->tokens.start, t->tokens.draws};
+  void *all[] = {t->wanted, t->given, t->w, t->g, t->input, t->hidden, t->tokens.start, t->tokens.draws};
   fd_spaces_destroy(&t->spaces);
   fd_graph_free(&t->graph);
   fd_params_free(&t->params);

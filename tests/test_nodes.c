@@ -6,6 +6,8 @@ enum { TRIALS = 32 };
 /* A case adds the n-th variant of nodes around its kind, and returns the value that the loss is made of. */
 typedef fd_value node_case(trial *t, int n);
 
+enum { PLACES = 257 /* prime, more than the tokens of a trial */ };
+
 static fd_value from_input(trial *t, const char *name, int width) { return fd_linear(&t->graph, name, t->x, width, 0); }
 
 static fd_value case_linear(trial *t, int n) {
@@ -37,7 +39,32 @@ static fd_value case_chordmixer(trial *t, int n) {
 static fd_value case_pool(trial *t, int n) {
   fd_features features = t->tokens.cls ? (fd_features)(n % 3) : FD_FEATURES_TOKENS;
   fd_space to = features == FD_FEATURES_CLS && n / 3 % 2 ? FD_CLS_ROWS : FD_SEQUENCES;
-  return fd_pool(&t->graph, "pool", from_input(t, "before", between(1, 20)), to, features);
+  fd_value x = from_input(t, "before", between(1, 20));
+  if (n / 6 % 2) {
+    fd_value apart = fd_lookup(&t->graph, "apart", x, FD_BY_POSITION, PLACES, x.width);
+    return fd_pool_max(&t->graph, "pool", fd_add(&t->graph, "sum", x, apart), to, features);
+  }
+  return fd_pool(&t->graph, "pool", x, to, features);
+}
+
+static fd_space some_tokens(trial *t, int n) {
+  hide_tokens(t);
+  return n % 2 ? FD_HIDDEN : FD_VISIBLE;
+}
+
+static fd_value case_select(trial *t, int n) {
+  fd_space to = some_tokens(t, n);
+  if (n % 8 == 7) memset(t->hidden, 0, (size_t)fd_seqs_rows(&t->tokens)); /* no row of it */
+  if (n % 8 == 3) t->tokens.hidden = NULL;
+  fd_value x = fd_linear(&t->graph, "before", t->x, between(1, 20), n / 2 % 2);
+  return fd_linear(&t->graph, "behind", fd_select_rows(&t->graph, "some", x, to), between(1, 9), 0);
+}
+
+static fd_value case_scatter(trial *t, int n) {
+  fd_space of = some_tokens(t, n);
+  if (n % 8 == 7) t->tokens.hidden = NULL;
+  fd_value x = fd_select_rows(&t->graph, "some", t->x, of);
+  return fd_scatter_rows(&t->graph, "all", fd_linear(&t->graph, "before", x, between(1, 20), n / 2 % 2));
 }
 
 static fd_value case_gelu(trial *t, int n) {
@@ -49,29 +76,59 @@ static fd_value case_norm(trial *t, int n) {
   return fd_normalize(&t->graph, "norm", from_input(t, "before", between(2, 20)), n % 2, 1e-2f);
 }
 
-static fd_value attend(trial *t, fd_positions kind) {
-  static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
-  int heads = between(1, 3), dim = kind == FD_POSITIONS_ROTARY ? 2 * between(1, 4) : between(1, 8);
-  fd_value positions = FD_NONE;
-  if (kind == FD_POSITIONS_ROTARY) positions = fd_rotary_table(&t->graph, "table", dim, between(2, 10000));
-  if (kind == FD_POSITIONS_ALIBI) positions = fd_alibi_slopes(&t->graph, "slopes", heads);
-  fd_value x = fd_linears(&t->graph, "attn", parts, t->x, heads * dim);
-  return fd_self_attention(&t->graph, "heads", x, kind, positions, heads);
+/* One head's columns, and its positions. */
+static int place(trial *t, fd_positions kind, int heads, fd_value *positions) {
+  int dim = kind == FD_POSITIONS_ROTARY ? 2 * between(1, 4) : between(1, 8);
+  *positions = FD_NONE;
+  if (kind == FD_POSITIONS_ROTARY) *positions = fd_rotary_table(&t->graph, "table", dim, between(2, 10000));
+  if (kind == FD_POSITIONS_ALIBI) *positions = fd_alibi_slopes(&t->graph, "slopes", heads);
+  return dim;
 }
 
-static fd_value case_rotary_table(trial *t, int n) { return (void)n, attend(t, FD_POSITIONS_ROTARY); }
+static fd_value attend(trial *t, fd_attention_settings a, fd_value x) {
+  static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
+  fd_value positions;
+  int dim = place(t, a.kind, a.heads, &positions);
+  x = fd_linears(&t->graph, "attn", parts, x, a.heads * dim);
+  return fd_attend(&t->graph, "heads", x, positions, &a);
+}
 
-static fd_value case_alibi_slopes(trial *t, int n) { return (void)n, attend(t, FD_POSITIONS_ALIBI); }
+/* Of the hidden tokens to the visible ones, or the other way round; or of all to some. */
+static fd_value cross(trial *t, fd_attention_settings a, int n) {
+  static const char *const parts[FD_LINEAR_PARTS] = {"k", "v", NULL};
+  fd_space keys = some_tokens(t, n), queries = keys == FD_HIDDEN ? FD_VISIBLE : FD_HIDDEN;
+  fd_value positions;
+  int dim = place(t, a.kind, a.heads, &positions);
+  fd_value q = fd_linear(&t->graph, "q", t->x, a.heads * dim, 0);
+  if (n / 2 % 2) q = fd_select_rows(&t->graph, "queries", q, queries);
+  fd_value k = fd_linears(&t->graph, "attn", parts, fd_select_rows(&t->graph, "keys", t->x, keys), a.heads * dim);
+  return fd_cross_attention(&t->graph, "heads", q, k, positions, &a);
+}
 
-static fd_value case_attention(trial *t, int n) { return attend(t, (fd_positions)(n % 3)); }
+static fd_value case_rotary_table(trial *t, int n) {
+  return (void)n, attend(t, (fd_attention_settings){between(1, 3), .kind = FD_POSITIONS_ROTARY}, t->x);
+}
+
+static fd_value case_alibi_slopes(trial *t, int n) {
+  return (void)n, attend(t, (fd_attention_settings){between(1, 3), .kind = FD_POSITIONS_ALIBI}, t->x);
+}
+
+static fd_value case_attention(trial *t, int n) {
+  fd_attention_settings a = {between(1, 3), (fd_positions)(n % 3), .key = fd_rng_key_of(3, FD_RNG_ATTENTION)};
+  if (n / 3 % 2) a.dropout = 0.3f, a.layer = between(0, 255);
+  t->training = n / 4 % 4 > 0;
+  if (n / 6 % 4 < 2) return cross(t, a, n);
+  if (n / 6 % 4 == 2) return hide_tokens(t), a.visible = 1, attend(t, a, t->x);
+  return attend(t, a, n % 2 ? fd_select_rows(&t->graph, "some", t->x, some_tokens(t, n / 2)) : t->x);
+}
 
 /* By position and type; by ids in test_published.c, whose input they are. */
 static fd_value case_lookup(trial *t, int n) {
-  enum { POSITIONS = 256 /* more than the tokens of a trial */ };
   int width = between(1, 20);
-  if (n % 2) return fd_lookup(&t->graph, "type", FD_NONE, FD_BY_TYPE, between(1, 3), width);
-  return fd_add(&t->graph, "sum", from_input(t, "before", width),
-                fd_lookup(&t->graph, "place", FD_NONE, FD_BY_POSITION, POSITIONS, width));
+  fd_value x = from_input(t, "before", width);
+  if (n / 2 % 2) x = fd_select_rows(&t->graph, "some", x, some_tokens(t, n / 4));
+  if (n % 2) return fd_lookup(&t->graph, "type", x, FD_BY_TYPE, between(1, 3), width);
+  return fd_add(&t->graph, "sum", x, fd_lookup(&t->graph, "place", x, FD_BY_POSITION, PLACES, width));
 }
 
 /* What RELU sees is far from its corner (keep_off_corners). */
@@ -92,7 +149,9 @@ static fd_value case_add(trial *t, int n) {
 static fd_value case_dropout(trial *t, int n) {
   const fd_dropout_settings settings = {0.4f, fd_rng_key_of(3, FD_RNG_DROPOUT), between(0, 4095)};
   t->training = n % 4 != 0;
-  return fd_dropout(&t->graph, "drop", from_input(t, "before", between(1, 300)), &settings);
+  fd_value x = from_input(t, "before", between(1, 300));
+  if (n % 3 == 0) x = fd_select_rows(&t->graph, "some", x, some_tokens(t, n));
+  return fd_dropout(&t->graph, "drop", x, &settings);
 }
 
 static const struct {
@@ -106,10 +165,15 @@ static const struct {
 
 enum { KINDS = sizeof cases / sizeof *cases };
 
-/* Biases of 9 and small rows: what RELU sees stays on its side of 0. */
+/* Biases of 9 and small rows: what RELU sees stays on its side of 0. Rows of a table far apart: maxima stay where they are. */
 static void keep_off_corners(trial *t) {
+  const fd_param *apart = fd_params_find(&t->params, "apart.weight");
   const fd_param *bias = fd_params_find(&t->params, "far.bias"), *small = fd_params_find(&t->params, "small.weight");
   for (size_t i = 0; bias && i < bias->size; i++) t->w[bias->offset + i] = i % 2 ? 9 : -9;
+  for (size_t i = 0; apart && i < apart->size; i++) {
+    size_t row = i / (size_t)apart->shape[1], column = i % (size_t)apart->shape[1];
+    t->w[apart->offset + i] = (float)(row * (37 + column) % PLACES);
+  }
   for (size_t i = 0; small && i < small->size; i++) t->w[small->offset + i] *= 0.1f;
 }
 

@@ -60,14 +60,18 @@ void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels
 static void max_item(void *context, int i, int thread) {
   (void)thread;
   pool_call *c = context;
-  int first, last, *place = c->place + (size_t)i * (size_t)c->channels;
+  int first, last, *place = c->place ? c->place + (size_t)i * (size_t)c->channels : NULL;
   float *out = c->out + (size_t)i * c->stride;
   rows_of(c, i, &first, &last);
-  for (int k = 0; k < c->channels; k++) out[k] = -INFINITY, place[k] = first;
+  for (int k = 0; k < c->channels; k++) out[k] = -INFINITY;
+  for (int k = 0; place && k < c->channels; k++) place[k] = first;
   for (int r = first; r < last; r++) {
     const float *x = c->x + (size_t)r * (size_t)c->channels;
-    for (int k = 0; k < c->channels; k++)
-      if (x[k] > out[k] || (isnan(x[k]) && !isnan(out[k]))) out[k] = x[k], place[k] = r;
+    for (int k = 0; k < c->channels; k++) {
+      if (!(x[k] > out[k] || (isnan(x[k]) && !isnan(out[k])))) continue;
+      out[k] = x[k];
+      if (place) place[k] = r;
+    }
   }
 }
 

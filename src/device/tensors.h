@@ -51,6 +51,7 @@ typedef struct fd_seqs {
   uint64_t *draws; /* [count] what random numbers are keyed by; NULL where none are drawn */
   int *device_start;
   uint64_t *device_draws; /* the same for the device (fd_seqs_send) */
+  const uint8_t *hidden;  /* [rows] not 0: a token that is hidden, never a [CLS] one; NULL: none is. Not the device's */
 } fd_seqs;
 
 enum { FD_PARTS_MAX = 64 };

@@ -50,3 +50,5 @@ fd_value fd_graph_add(fd_graph *g, const fd_node_kind *kind, const char *name, c
   g->status = fill_node(g, node, own);
   return value;
 }
+
+int fd_graph_dense(const fd_graph *g, fd_value value) { return value.id != FD_NO_VALUE && g->dense[value.id]; }

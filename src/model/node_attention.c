@@ -1,72 +1,107 @@
-/* Node kind `attention`: self-attention over packed sequences. */
+/* Node kind `attention`: of packed sequences to themselves, or to the rows of another space. */
 #include <math.h>
 
 #include "model/nodes.h"
 
 typedef struct settings {
-  int heads;
-  fd_positions kind;
+  fd_attention_settings of;
+  int cross; /* keys and values are an input of their own */
 } settings;
 
-enum { X, POSITIONS };
+enum { X, KEYS };
 
-static int dim_of(const fd_node *node) {
-  const settings *s = node->own;
-  return node->out.width / s->heads;
-}
+static int is_cross(const fd_node *node) { return ((const settings *)node->own)->cross; }
+
+static int positions_of(const fd_node *node) { return 1 + is_cross(node); }
+
+static fd_space keys_of(const fd_node *node) { return is_cross(node) ? node->in[KEYS].space : node->out.space; }
+
+static int dim_of(const fd_node *node) { return node->out.width / ((const settings *)node->own)->of.heads; }
 
 /* The logarithm of each query's sum of exponentials. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
-  keep->inputs = 1u << X | 1u << POSITIONS;
+  keep->inputs = (1u << FD_INPUTS) - 1;
   keep->output = 1;
-  keep->saved[0] = (fd_room){node->out.space, s->heads, 1};
+  keep->saved[0] = (fd_room){node->out.space, s->of.heads, 1};
 }
 
-/* Queries, keys or values: columns of x. */
+/* Columns of x, as wide as the output. */
 static fd_mat part(const fd_node *node, fd_mat x, int which) {
   size_t column = (size_t)which * (size_t)node->out.width, element = x.type == FD_BF16 ? 2 : sizeof(float);
   return (fd_mat){x.at ? (char *)x.at + column * element : NULL, x.stride, x.type};
 }
 
-/* Turns queries and keys, or the gradients by them back. */
-static void turn(const fd_node *node, const fd_pass *pass, const fd_mats *m, fd_mat x, int inverse) {
-  const settings *s = node->own;
-  if (s->kind != FD_POSITIONS_ROTARY) return;
-  pass->dev->ops.rotary(pass->dev, fd_pass_rows(pass, node->out.space), 2 * s->heads, dim_of(node), pass->spaces->position,
-                        m->in[POSITIONS].at, inverse, x);
+/* Queries, keys and values, or the gradients by them. */
+typedef struct operands {
+  fd_mat q, k, v;
+} operands;
+
+static operands operands_of(const fd_node *node, const fd_mat in[FD_INPUTS]) {
+  if (is_cross(node)) return (operands){in[X], part(node, in[KEYS], 0), part(node, in[KEYS], 1)};
+  return (operands){part(node, in[X], 0), part(node, in[X], 1), part(node, in[X], 2)};
 }
 
-static fd_attention attention_of(const fd_node *node, const fd_mats *m) {
-  const settings *s = node->own;
+static void turn_rows(const fd_node *node, const fd_pass *pass, const fd_mats *m, fd_space space, int heads, fd_mat x,
+                      int inverse) {
+  pass->dev->ops.rotary(pass->dev, fd_pass_rows(pass, space), heads, dim_of(node), pass->spaces->position[space],
+                        m->in[positions_of(node)].at, inverse, x);
+}
+
+/* Turns queries and keys, or the gradients by them back. Of self-attention they lie side by side. */
+static void turn(const fd_node *node, const fd_pass *pass, const fd_mats *m, operands o, int inverse) {
+  const fd_attention_settings *s = &((const settings *)node->own)->of;
+  if (s->kind != FD_POSITIONS_ROTARY) return;
+  turn_rows(node, pass, m, node->out.space, is_cross(node) ? s->heads : 2 * s->heads, o.q, inverse);
+  if (is_cross(node)) turn_rows(node, pass, m, keys_of(node), s->heads, o.k, inverse);
+}
+
+static fd_attention attention_of(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
+  const fd_attention_settings *s = &((const settings *)node->own)->of;
   return (fd_attention){.heads = s->heads,
                         .dim = dim_of(node),
                         .scale = 1.0f / sqrtf((float)dim_of(node)),
-                        .slopes = s->kind == FD_POSITIONS_ALIBI ? m->in[POSITIONS].at : NULL};
+                        .slopes = s->kind == FD_POSITIONS_ALIBI ? m->in[positions_of(node)].at : NULL,
+                        .query_position = fd_spaces_moved(pass->spaces, node->out.space),
+                        .key_position = fd_spaces_moved(pass->spaces, keys_of(node)),
+                        .hidden = s->visible ? pass->spaces->hidden : NULL,
+                        .dropout = pass->training ? s->dropout : 0,
+                        .key = s->key,
+                        .layer = s->layer};
 }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
-  const fd_seqs *seqs = pass->spaces->of[node->out.space];
-  fd_attention a = attention_of(node, m);
-  fd_mat x = m->in[X];
-  turn(node, pass, m, x, 0);
-  pass->dev->ops.attention_forward(pass->dev, seqs, seqs, &a, part(node, x, 0), part(node, x, 1), part(node, x, 2), m->out,
+  const fd_spaces *spaces = pass->spaces;
+  fd_attention a = attention_of(node, pass, m);
+  operands o = operands_of(node, m->in);
+  turn(node, pass, m, o, 0);
+  pass->dev->ops.attention_forward(pass->dev, spaces->of[node->out.space], spaces->of[keys_of(node)], &a, o.q, o.k, o.v, m->out,
                                    m->saved[0].at);
 }
 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
-  const fd_seqs *seqs = pass->spaces->of[node->out.space];
-  fd_attention a = attention_of(node, m);
-  fd_mat x = m->in[X], dx = m->din[X];
-  pass->dev->ops.attention_backward(pass->dev, seqs, seqs, &a, part(node, x, 0), part(node, x, 1), part(node, x, 2), m->out,
-                                    m->saved[0].at, m->dout, part(node, dx, 0), part(node, dx, 1), part(node, dx, 2));
-  turn(node, pass, m, dx, 1);
+  const fd_spaces *spaces = pass->spaces;
+  fd_attention a = attention_of(node, pass, m);
+  operands o = operands_of(node, m->in), d = operands_of(node, m->din);
+  pass->dev->ops.attention_backward(pass->dev, spaces->of[node->out.space], spaces->of[keys_of(node)], &a, o.q, o.k, o.v, m->out,
+                                    m->saved[0].at, m->dout, d.q, d.k, d.v);
+  turn(node, pass, m, d, 1);
 }
 
 const fd_node_kind fd_node_attention = {
     .name = "attention", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward};
 
+fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value positions, const fd_attention_settings *of) {
+  return fd_graph_add(graph, &fd_node_attention, name, &(settings){.of = *of}, (const fd_value[FD_INPUTS]){x, positions, FD_NONE},
+                      (fd_room){x.space, x.width / 3, 0});
+}
+
 fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads) {
-  return fd_graph_add(graph, &fd_node_attention, name, &(settings){heads, kind},
-                      (const fd_value[FD_INPUTS]){x, positions, FD_NONE}, (fd_room){x.space, x.width / 3, 0});
+  return fd_attend(graph, name, x, positions, &(fd_attention_settings){.heads = heads, .kind = kind});
+}
+
+fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries, fd_value keys, fd_value positions,
+                            const fd_attention_settings *of) {
+  return fd_graph_add(graph, &fd_node_attention, name, &(settings){.of = *of, .cross = 1},
+                      (const fd_value[FD_INPUTS]){queries, keys, positions}, (fd_room){queries.space, queries.width, 0});
 }

@@ -6,8 +6,10 @@ static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; 
 /* Masks are drawn again in the backward pass. Outside of training nothing is left out. */
 static void drop(const fd_node *node, const fd_pass *pass, fd_mat x, fd_mat y) {
   const fd_dropout_settings *s = node->own;
-  pass->dev->ops.dropout_rows(pass->dev, pass->spaces->of[node->out.space], NULL, node->out.width, pass->training ? s->rate : 0,
-                              s->key, s->layer, x, y);
+  const fd_spaces *spaces = pass->spaces;
+  fd_space space = node->out.space;
+  pass->dev->ops.dropout_rows(pass->dev, spaces->of[space], fd_spaces_moved(spaces, space), node->out.width,
+                              pass->training ? s->rate : 0, s->key, s->layer, x, y);
 }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) { drop(node, pass, m->in[0], m->out); }

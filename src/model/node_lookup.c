@@ -16,7 +16,7 @@ static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; 
 
 static const int *ids_of(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
-  return s->by == FD_BY_ID ? m->in[0].at : s->by == FD_BY_POSITION ? pass->spaces->position : pass->spaces->type;
+  return s->by == FD_BY_ID ? m->in[0].at : s->by == FD_BY_POSITION ? pass->spaces->position[node->out.space] : pass->spaces->type;
 }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
@@ -43,5 +43,5 @@ const fd_node_kind fd_node_lookup = {.name = "lookup",
 fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width) {
   return fd_graph_add(graph, &fd_node_lookup, name, &(settings){.by = by, .size = size},
                       (const fd_value[FD_INPUTS]){by == FD_BY_ID ? ids : FD_NONE, FD_NONE, FD_NONE},
-                      (fd_room){FD_TOKENS, width, 0});
+                      (fd_room){ids.space, width, 0});
 }

@@ -23,7 +23,8 @@ fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[F
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
 
 /* Rows of a table, {name}.weight [size, width]: of the ids that are the graph's input (int32, a row each; below 0: zeros), of the
- * tokens' positions, or row 0 for all tokens (the type of a token that has no other). */
+ * tokens' positions, or row 0 for all tokens (the type of a token that has no other); by the last two for each row of the space
+ * of `ids`. */
 enum { FD_TOKEN_TYPES = 2 /* rows of the published tables of types */ };
 typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_TYPE } fd_lookup_by;
 fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width);
@@ -38,8 +39,12 @@ typedef struct fd_chordmixer_settings {
 } fd_chordmixer_settings;
 fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *settings);
 
-/* Means over the tokens of each row of a space: of its nucleotides, of its [CLS] rows, or both, one behind the other (fp32). */
+/* Means over the rows of x of each row of a space (FD_SEQUENCES, FD_CLS_ROWS): of its nucleotides, of its [CLS] rows, or both,
+ * one behind the other (fp32). */
 fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
+
+/* The same of the largest values of each column; the gradient goes to the first of equal ones. */
+fd_value fd_pool_max(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
 
 /* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
 fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);
@@ -53,11 +58,31 @@ fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim, double base
 /* The slope of each head (Press et al., ALiBi; for a number of heads that is no power of two as published there). */
 fd_value fd_alibi_slopes(fd_graph *graph, const char *name, int heads);
 
-/* Self-attention of each sequence: x [tokens, 3 heads dim] holds queries, keys and values side by side, y [tokens, heads dim].
+/* Self-attention of each sequence: x [rows, 3 heads dim] holds queries, keys and values side by side, y [rows, heads dim].
  * positions: what fd_rotary_table or fd_alibi_slopes gave, or FD_NONE. Rotary positions turn queries and keys where they lie in
- * x, so that no other node may read x. */
+ * x, so that no other node may read x. A row's position is its token's place in its sequence, in every space. */
 typedef enum fd_positions { FD_POSITIONS_NONE, FD_POSITIONS_ROTARY, FD_POSITIONS_ALIBI } fd_positions;
+typedef struct fd_attention_settings {
+  int heads;
+  fd_positions kind;
+  int visible;    /* of rows of tokens: nobody looks at hidden ones */
+  float dropout;  /* of probabilities, in training */
+  fd_rng_key key; /* of dropout (FD_RNG_ATTENTION), with the number `layer`, 0 .. 255 */
+  int layer;
+} fd_attention_settings;
+fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value positions, const fd_attention_settings *settings);
+
+/* The same with nothing but heads and positions. */
 fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads);
+
+/* Attention of queries [rows, heads dim] to keys and values, side by side in `keys` [rows of another space, 2 heads dim], of the
+ * same sequence. A query without keys gets zeros. */
+fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries, fd_value keys, fd_value positions,
+                            const fd_attention_settings *settings);
+
+/* Rows of tokens that are those of a space (FD_VISIBLE, FD_HIDDEN); and the way back, with zeros for the other tokens. */
+fd_value fd_select_rows(fd_graph *graph, const char *name, fd_value x, fd_space to);
+fd_value fd_scatter_rows(fd_graph *graph, const char *name, fd_value x);
 
 /* y = act(x); gated: y = act(first half of x) * second half. */
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);
@@ -65,7 +90,8 @@ fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act
 /* a + b: the residual a and what is added to it. */
 fd_value fd_add(fd_graph *graph, const char *name, fd_value a, fd_value b);
 
-/* In training y = D x, else y = x: an entry of D is 0 with probability `rate`, else 1 / (1 - rate). x: rows of tokens. */
+/* In training y = D x, else y = x: an entry of D is 0 with probability `rate`, else 1 / (1 - rate). x: rows of tokens, visible or
+ * hidden ones too, whose entries are drawn by their places in the whole sequence. */
 typedef struct fd_dropout_settings {
   float rate;
   fd_rng_key key; /* with the number `layer`, 0 .. 4095 */

@@ -11,6 +11,8 @@ int fd_extent_rows(fd_extent e, fd_space space) {
     case FD_CLS_ROWS: return e.sequences * e.cls;
     case FD_SEQUENCES: return e.sequences;
     case FD_TOKENS:
+    case FD_VISIBLE:
+    case FD_HIDDEN:
     case FD_POSITIONS: /* one sequence may have all */
     case FD_SPACES: break;
   }
@@ -19,6 +21,21 @@ int fd_extent_rows(fd_extent e, fd_space space) {
 
 static int uses(const fd_spaces *s, fd_space space) { return s->used >> space & 1; }
 
+static fd_status create_chosen(fd_chosen *c, fd_device *dev, fd_extent e) {
+  size_t bytes = (size_t)e.tokens * sizeof(int);
+  FD_TRY(fd_seqs_create(&c->seqs, dev, e.sequences, e.cls));
+  FD_TRY(fd_alloc(&c->host, 2 * (size_t)e.tokens, sizeof(int), "chosen tokens"));
+  FD_TRY(dev->alloc(dev, &c->index, bytes, "chosen tokens"));
+  return dev->alloc(dev, &c->position, bytes, "chosen tokens");
+}
+
+static void destroy_chosen(fd_chosen *c, fd_device *dev) {
+  fd_seqs_destroy(&c->seqs, dev);
+  free(c->host);
+  dev->release(dev, c->index);
+  dev->release(dev, c->position);
+}
+
 fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_extent e) {
   fd_status status = FD_OK;
   size_t tokens = (size_t)e.tokens;
@@ -26,9 +43,12 @@ fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_exten
   if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->sequences, dev, e.sequences, 1));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->cls, dev, e.sequences, e.cls));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->each, dev, e.sequences * e.cls, 1));
+  for (int i = 0; i < 2; i++)
+    if (uses(s, FD_VISIBLE + (fd_space)i)) FD_GO(create_chosen(&s->chosen[i], dev, e));
+  FD_GO(dev->alloc(dev, &s->flags, tokens, "chosen tokens"));
   if (!uses(s, FD_POSITIONS)) return FD_OK;
   FD_GO(fd_alloc(&s->host_position, tokens, sizeof(int), "positions"));
-  FD_GO(dev->alloc(dev, &s->position, tokens * sizeof(int), "positions"));
+  FD_GO(dev->alloc(dev, &s->token_position, tokens * sizeof(int), "positions"));
   FD_GO(dev->alloc(dev, &s->type, tokens * sizeof(int), "positions"));
   dev->ops.zero(dev, tokens * sizeof(int), s->type);
 done:
@@ -41,8 +61,10 @@ void fd_spaces_destroy(fd_spaces *s) {
   fd_seqs_destroy(&s->sequences, s->dev);
   fd_seqs_destroy(&s->cls, s->dev);
   fd_seqs_destroy(&s->each, s->dev);
+  for (int i = 0; i < 2; i++) destroy_chosen(&s->chosen[i], s->dev);
   free(s->host_position);
-  s->dev->release(s->dev, s->position);
+  s->dev->release(s->dev, s->flags);
+  s->dev->release(s->dev, s->token_position);
   s->dev->release(s->dev, s->type);
   memset(s, 0, sizeof *s);
 }
@@ -81,11 +103,36 @@ static fd_status set_positions(fd_spaces *s, const fd_seqs *tokens) {
   }
   s->positions = (fd_seqs){.count = 1, .parts = 1, .start = s->longest};
   s->of[FD_POSITIONS] = &s->positions;
-  return s->dev->copy(s->dev, s->position, s->host_position, (size_t)fd_seqs_rows(tokens) * sizeof(int));
+  s->position[FD_TOKENS] = s->token_position;
+  return s->dev->copy(s->dev, s->token_position, s->host_position, (size_t)fd_seqs_rows(tokens) * sizeof(int));
+}
+
+/* The tokens of a sequence that are hidden or not, in their order; their rows keep its draw. */
+static fd_status set_chosen(fd_spaces *s, const fd_seqs *tokens, fd_space space) {
+  fd_chosen *c = &s->chosen[space - FD_VISIBLE];
+  int n = 0, wanted = space == FD_HIDDEN, *place = c->host + fd_seqs_rows(tokens);
+  c->seqs.count = tokens->count, c->seqs.parts = tokens->parts, c->seqs.cls = wanted ? 0 : tokens->cls;
+  for (int i = 0; i < tokens->count; i++) {
+    for (int t = tokens->start[i]; t < tokens->start[i + 1]; t++) {
+      if ((tokens->hidden && tokens->hidden[t]) != wanted) continue;
+      c->host[n] = t;
+      place[n++] = t - tokens->start[i];
+    }
+    c->seqs.start[i + 1] = n;
+    if (tokens->draws) c->seqs.draws[i] = tokens->draws[i];
+  }
+  s->of[space] = &c->seqs, s->index[space] = c->index, s->position[space] = c->position;
+  FD_TRY(fd_seqs_send(&c->seqs, s->dev));
+  FD_TRY(s->dev->copy(s->dev, c->index, c->host, (size_t)n * sizeof(int)));
+  return s->dev->copy(s->dev, c->position, place, (size_t)n * sizeof(int));
 }
 
 fd_status fd_spaces_set(fd_spaces *s, const fd_seqs *tokens) {
   s->of[FD_TOKENS] = tokens;
+  s->hidden = tokens->hidden ? s->flags : NULL;
+  if (tokens->hidden) FD_TRY(s->dev->copy(s->dev, s->flags, tokens->hidden, (size_t)fd_seqs_rows(tokens)));
+  for (fd_space space = FD_VISIBLE; space <= FD_HIDDEN; space++)
+    if (uses(s, space)) FD_TRY(set_chosen(s, tokens, space));
   if (uses(s, FD_SEQUENCES)) FD_TRY(set_sequences(s, tokens));
   if (uses(s, FD_CLS_ROWS) && tokens->cls) FD_TRY(set_cls(s, tokens));
   return uses(s, FD_POSITIONS) ? set_positions(s, tokens) : FD_OK;
