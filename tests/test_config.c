@@ -309,6 +309,7 @@ static void options_are_documented(void **state) {
     assert_null(strchr(o->help, '|')); /* would break the table */
     if (o->kind == FD_OPTION_INT || o->kind == FD_OPTION_REAL) assert_true(o->number >= o->min && o->number <= o->max);
   }
+  assert_null(strstr(text, "(null)"));
   free(text);
 }
 

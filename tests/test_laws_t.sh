@@ -37,6 +37,11 @@ train 1 seed run.seed=4
 check "another seed ends elsewhere" test "$(state_of one)" != "$(state_of seed)"
 check "the log says what it is" grep -q "model: 7389 parameters, 2 blocks of 3 heads, windows of 61 + 3 tokens" one.log
 check "evaluations look for a collapse" test "$(grep -c '"kind":"monitor".*"teacher_entropy":[0-9]' one/metrics.jsonl)" = 3
+forms="model.norm_at=post model.norm=rms model.activation=silu model.gated=true"
+train 1 form $forms
+train 4 form4 $forms device.threads=2
+check "post-RMSNorm and a gated SiLU: 4 ranks end in the bits of 1" same form form4
+check "which are not those of pre-LayerNorm and GELU" test "$(state_of one)" != "$(state_of form)"
 
 mkdir stopped && touch stopped/stop
 train 4 stopped; code=$?
@@ -91,6 +96,14 @@ for which in teacher student; do
   "$FINDNA" embed back-$which x.fa --pool both --output b.tsv >/dev/null 2>&1
   check "$which: there and back, the embeddings have the same bytes" cmp a.tsv b.tsv
 done
+expect "export: another form" 0 "wrote the teacher" "$FINDNA" export form form-out
+check "which config.json says" bash -c 'for is in "norm_at\": \"post" "norm\": \"rms" "activation\": \"silu" "gated\": true"; do grep -q "$is" form-out/config.json || exit 1; done'
+expect "import: another form" 0 "use it as CHECKPOINT" "$FINDNA" import form-out form-back
+for run in form form-back; do "$FINDNA" embed $run x.fa --output $run.tsv >/dev/null 2>&1; done
+check "there and back, the embeddings have the same bytes" cmp form.tsv form-back.tsv
+expect "fine-tuning has its form" 0 "" "$FINDNA" finetune form --train train.csv --test test.csv $tuning run.folder=form-tuned
+check "and keeps it" bash -c "grep -qE 'norm_at: *\"?post' form-tuned/ckpt/step_*/config.yaml"
+expect "another activation does not start from a model whose parameters would fit" 78 "its model has model.activation=gelu" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.activation=relu --init-from back-teacher
 expect "an imported one starts another run" 0 "weights taken from" "$FINDNA" pretrain t.yaml run.folder=next train.steps=2 --init-from back-teacher
 expect "not one of other heads, whose parameters would fit" 78 "its model has model.heads=3, and is not of the config's shape" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.heads=4 --init-from back-teacher
 
@@ -101,6 +114,8 @@ refused "model.blocks" "model.blocks has no effect with model.encoder: transform
 refused "model.recompute" "model.recompute is there for model.encoder: chordmixer" model.recompute=true
 refused "a ChordMixer's model.heads" "model.heads has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=3
 refused "a ChordMixer's model.layers" "model.layers has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.heads=8
+refused "a ChordMixer's model.norm_at" "model.norm_at has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=8 model.norm_at=post
+refused "another activation" "model.activation" model.activation=tanh
 refused "5 heads of 24 channels" "model.heads: 5 do not cut model.channels \(24\) into even numbers" model.heads=5
 refused "8 heads of 24 channels" "model.heads: 8 do not cut model.channels \(24\) into even numbers" model.heads=8
 check "and nothing is left of it" test ! -e refused/ckpt

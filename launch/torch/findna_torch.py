@@ -69,6 +69,9 @@ class FinDNA(nn.Module):
             config = json.load(file)
         if config["format"] != "findna-model 1" or config["alphabet"] != ALPHABET:
             raise ValueError(f"{folder}: not a findna-model 1 with the alphabet {ALPHABET}")
+        encoder = config.get("encoder", "chordmixer")
+        if encoder != "chordmixer":
+            raise ValueError(f"{folder}: model.encoder: {encoder}; this script has chordmixer alone")
         model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")),
                     learned_cls=config.get("cls_tokens") == "learned", task=config.get("task"))
         model.load_state_dict(read_safetensors(os.path.join(folder, "model.safetensors")))

@@ -188,6 +188,20 @@ void fd_option_print(FILE *out, const fd_config *config, const fd_option *o) {
   }
 }
 
+/* Whether an option may change, and which models have it. */
+static const char *who_has(fd_change change) {
+  switch (change) {
+    case FD_CHANGE_FREE: return "free";
+    case FD_CHANGE_FROZEN: break;
+    case FD_CHANGE_SHAPE: return "frozen; of the model";
+    case FD_CHANGE_CHORDMIXER: return "frozen; of the model `chordmixer`";
+    case FD_CHANGE_TRANSFORMER: return "frozen; of models with attention";
+    case FD_CHANGE_BLOCKS: return "frozen; of the model `transformer`";
+    case FD_CHANGE_WORDS: return "frozen; of models over ids";
+  }
+  return "frozen";
+}
+
 static void print_markdown_row(FILE *out, const fd_config *config, const fd_option *o) {
   fprintf(out, "| `%s.%s` | `", o->section, o->name);
   fd_option_print(out, config, o);
@@ -199,13 +213,7 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   } else {
     fprintf(out, "%.15g to %.15g", o->min, o->max);
   }
-  static const char *const changes[] = {"free",
-                                        "frozen",
-                                        "frozen; of the model",
-                                        "frozen; of the model `chordmixer`",
-                                        "frozen; of models with attention",
-                                        "frozen; of models over ids"};
-  fprintf(out, " | %s | %s |\n", changes[o->change], o->help);
+  fprintf(out, " | %s | %s |\n", who_has(o->change), o->help);
 }
 
 static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {

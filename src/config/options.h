@@ -16,6 +16,7 @@ typedef enum fd_change {
   FD_CHANGE_SHAPE,
   FD_CHANGE_CHORDMIXER,
   FD_CHANGE_TRANSFORMER,
+  FD_CHANGE_BLOCKS,
   FD_CHANGE_WORDS
 } fd_change;
 
@@ -45,6 +46,7 @@ static inline int fd_option_shapes(const fd_option *option, int encoder) {
     case FD_CHANGE_SHAPE: return 1;
     case FD_CHANGE_CHORDMIXER: return encoder == FD_ARCH_CHORDMIXER;
     case FD_CHANGE_TRANSFORMER: return encoder >= FD_ARCH_TRANSFORMER;
+    case FD_CHANGE_BLOCKS: return encoder == FD_ARCH_TRANSFORMER;
     case FD_CHANGE_WORDS: return encoder >= FD_ARCH_NT_V2;
     case FD_CHANGE_FREE:
     case FD_CHANGE_FROZEN: break;

@@ -1,5 +1,6 @@
-/* Architecture `transformer` (pre-LN): embedding with learned [CLS] rows, blocks of attention and MLP, final LayerNorm.
- * FinDNA-T's backbone; the paper leaves its form and sizes open. */
+/* Architecture `transformer`: embedding with learned [CLS] rows, blocks of attention and MLP, final norm. FinDNA-T's backbone;
+ * the paper leaves its form and sizes open: where and how rows are normalized, the activation, and whether it is gated are
+ * options. */
 #include <stdio.h>
 
 #include "model/network.h"
@@ -21,20 +22,35 @@ static fd_value thin(fd_graph *g, const fd_config *config, int block, int which,
   return fd_dropout(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, &settings);
 }
 
-/* x + W_o attention(LN(x)), then x + W_2 act(W_1 LN(x)). */
+/* The norm of this name where rows are normalized in that place; else x. */
+static fd_value normalize(fd_graph *g, const fd_config *config, int place, const char *name, fd_value x) {
+  if (config->model.norm_at != place) return x;
+  return fd_normalize(g, name, x, config->model.norm == FD_NORM_RMS, (float)config->model.epsilon);
+}
+
+/* W_2 act(W_1 h), gated: W_2 (act(a) * b), [a; b] = W_1 h. */
+static fd_value add_mlp(fd_graph *g, const fd_config *config, int block, fd_value h) {
+  char name[FD_NAME_MAX];
+  int channels = h.width, hidden = (int)config->model.hidden, gated = config->model.gated;
+  h = fd_linear(g, named(name, block, "fc1"), h, gated ? 2 * hidden : hidden, 0);
+  h = fd_activation(g, named(name, block, "act"), h, (fd_act)config->model.activation, gated);
+  return fd_linear(g, named(name, block, "fc2"), h, channels, 0);
+}
+
+/* Pre: x + W_o attention(norm(x)), then x + MLP(norm(x)). Post: norm(x + W_o attention(x)), then norm(x + MLP(x)). */
 static fd_value add_block(fd_graph *g, const fd_config *config, int block, fd_value table, fd_value x) {
   char name[FD_NAME_MAX];
-  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
-  fd_value a = fd_normalize(g, named(name, block, "norm1"), x, 0, (float)config->model.epsilon);
+  int channels = x.width, heads = (int)config->model.heads;
+  fd_value a = normalize(g, config, FD_NORM_PRE, named(name, block, "norm1"), x);
   a = fd_linears(g, named(name, block, "attn"), query_key_value, a, channels);
   a = fd_self_attention(g, named(name, block, "attn.heads"), a, FD_POSITIONS_ROTARY, table, heads);
   a = fd_linear(g, named(name, block, "attn.o"), a, channels, 0);
   x = fd_add(g, named(name, block, "sum1"), x, thin(g, config, block, 0, a));
-  fd_value h = fd_normalize(g, named(name, block, "norm2"), x, 0, (float)config->model.epsilon);
-  h = fd_linear(g, named(name, block, "fc1"), h, hidden, 0);
-  h = fd_activation(g, named(name, block, "act"), h, FD_ACT_GELU, 0);
-  h = fd_linear(g, named(name, block, "fc2"), h, channels, 0);
-  return fd_add(g, named(name, block, "sum2"), x, thin(g, config, block, 1, h));
+  x = normalize(g, config, FD_NORM_POST, named(name, block, "norm1"), x);
+  fd_value h = normalize(g, config, FD_NORM_PRE, named(name, block, "norm2"), x);
+  h = add_mlp(g, config, block, h);
+  x = fd_add(g, named(name, block, "sum2"), x, thin(g, config, block, 1, h));
+  return normalize(g, config, FD_NORM_POST, named(name, block, "norm2"), x);
 }
 
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value x) {
@@ -45,7 +61,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
                                                  : fd_linear(g, "embedding", x, channels, 0);
   fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base);
   for (int i = 0; i < config->model.layers; i++) x = add_block(g, config, i, table, x);
-  return fd_normalize(g, "norm", x, 0, (float)config->model.epsilon);
+  return normalize(g, config, FD_NORM_PRE, "norm", x);
 }
 
 const fd_arch fd_arch_transformer = {.name = "transformer", .build = build, .head = fd_symbol_head};
