@@ -118,6 +118,12 @@ refused "a ChordMixer's model.norm_at" "model.norm_at has no effect with model.e
 refused "another activation" "model.activation" model.activation=tanh
 refused "5 heads of 24 channels" "model.heads: 5 do not cut model.channels \(24\) into even numbers" model.heads=5
 refused "8 heads of 24 channels" "model.heads: 8 do not cut model.channels \(24\) into even numbers" model.heads=8
+refused "a transformer's objective.hidden_weight" "objective.hidden_weight is there for model.encoder: mae" objective.hidden_weight=0.5
+refused "a transformer's train.dropout" "train.dropout is there for model.encoder: mae" train.dropout=0.1
+refused "an autoencoder over other words" "model.encoder: mae reads words of tokenizer kmer" model.encoder=mae
+refused "an autoencoder with another vocabulary" "model.vocabulary: 4107; model.encoder: mae with model.kmer 6 has 4098" model.encoder=mae model.tokenizer=kmer
+refused "an autoencoder of too many layers" "together 327; expected at most 254" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098 model.layers=200 model.decoder_layers=127
+refused "an autoencoder's pretraining" "it is not pretrained here yet" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098
 check "and nothing is left of it" test ! -e refused/ckpt
 
 # The emulated GPU.

@@ -23,6 +23,8 @@ static int check_noise_last(const char *name, const char *key, const char *lette
          0;
 }
 
+enum { LAYERS_MAX = 255 /* that dropout of attention tells apart, less one */ };
+
 /* What is said of an encoder that the model does not have. */
 static int check_encoder(const fd_config *c, const char *name) {
   fd_config defaults;
@@ -43,9 +45,25 @@ static int check_encoder(const fd_config *c, const char *name) {
 #define NEED(condition, ...) \
   if (!(condition)) good = 0, (void)fd_fail(FD_CONFIG, __VA_ARGS__)
 
+/* Whether an autoencoder's options go together, and nobody else has them. */
+static int check_autoencoder(const fd_config *c, const char *name) {
+  int good = 1, is_one = c->model.encoder == FD_ARCH_MAE;
+  int64_t words = ((int64_t)1 << 2 * c->model.kmer) + 2;
+  NEED(is_one || c->objective.hidden_weight == 1, "%s: objective.hidden_weight is there for model.encoder: mae", name);
+  NEED(is_one || c->train.dropout == 0, "%s: train.dropout is there for model.encoder: mae", name);
+  NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER,
+       "%s: model.tokenizer: model.encoder: mae reads words of tokenizer kmer", name);
+  NEED(!is_one || c->model.vocabulary == words, "%s: model.vocabulary: %lld; model.encoder: mae with model.kmer %lld has %lld",
+       name, (long long)c->model.vocabulary, (long long)c->model.kmer, (long long)words);
+  NEED(!is_one || c->model.layers + c->model.decoder_layers < LAYERS_MAX,
+       "%s: model.layers, model.decoder_layers: together %lld; expected at most %d", name,
+       (long long)(c->model.layers + c->model.decoder_layers), LAYERS_MAX - 1);
+  return good;
+}
+
 /* Whether the model's options go together. */
 static int check_model(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name);
+  int good = check_encoder(c, name) & check_autoencoder(c, name);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
@@ -66,7 +84,7 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   good &= check_operations(name, "aug.teacher", c->aug.teacher);
   good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
   NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
-  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0,
+  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0 || fd_config_hides(c),
        "%s: objective: both weights are 0; nothing to learn", name);
   NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
        "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,

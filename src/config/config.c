@@ -61,6 +61,10 @@ int fd_config_cls(const fd_config *c) {
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
 
+int fd_config_hides(const fd_config *c) { return c->model.encoder == FD_ARCH_MAE && !c->task.outputs; }
+
+double fd_config_dropout(const fd_config *c) { return c->task.outputs ? c->task.dropout : c->train.dropout; }
+
 int fd_config_projects(const fd_config *c) { return c->objective.cl_space == FD_SPACE_PROJECTION && c->objective.cl_weight > 0; }
 
 /* The index of `text` in "a|b|c", or -1. */
@@ -198,6 +202,7 @@ static const char *who_has(fd_change change) {
     case FD_CHANGE_TRANSFORMER: return "frozen; of models with attention";
     case FD_CHANGE_BLOCKS: return "frozen; of the model `transformer`";
     case FD_CHANGE_WORDS: return "frozen; of models over ids";
+    case FD_CHANGE_AUTOENCODER: return "frozen; of the model `mae`";
   }
   return "frozen";
 }

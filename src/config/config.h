@@ -22,13 +22,13 @@ enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST /* only in files, as an 
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 /* Of projection_of, too. */
-enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT };
+enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT, FD_ARCH_MAE };
 enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
-enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT };
+enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
 enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };
 enum { FD_SIMD_AUTO, FD_SIMD_AVX512, FD_SIMD_AVX2, FD_SIMD_GENERIC };
 enum { FD_PRECISION_AUTO, FD_PRECISION_FP32, FD_PRECISION_BF16 };
@@ -70,6 +70,12 @@ int fd_config_cls(const fd_config *config);
 
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);
+
+/* Whether words are hidden from the encoder, for a decoder to say what they were: the pretraining of an autoencoder. */
+int fd_config_hides(const fd_config *config);
+
+/* Dropout in training: that of the task, or that of pretraining. */
+double fd_config_dropout(const fd_config *config);
 
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);

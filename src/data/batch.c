@@ -25,9 +25,9 @@ fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows,
   FD_GO(dev->alloc(dev, &b->mask, n * FD_SYMBOLS, "micro-batch"));
   FD_GO(dev->alloc(dev, &b->student, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
   FD_GO(dev->alloc(dev, &b->teacher, n * FD_SYMBOLS * sizeof(float), "micro-batch"));
-  FD_GO(fd_alloc(&b->host_target, 2 * (size_t)count, sizeof *b->host_target, "micro-batch"));
-  FD_GO(dev->alloc(dev, &b->target, (size_t)count * sizeof *b->target, "micro-batch"));
-  FD_GO(dev->alloc(dev, &b->weight, (size_t)count * sizeof *b->weight, "micro-batch"));
+  FD_GO(fd_alloc(&b->host_target, 2 * n, sizeof *b->host_target, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->target, n * sizeof *b->target, "micro-batch"));
+  FD_GO(dev->alloc(dev, &b->weight, n * sizeof *b->weight, "micro-batch"));
 done:
   if (status != FD_OK) fd_batch_destroy(batch);
   return status;

@@ -15,12 +15,12 @@ typedef struct fd_batch {
   uint8_t *mask;   /* [rows], or [rows, 5] with entry_mask */
   int entry_mask;
   float *student, *teacher;  /* [rows, 5] the two views; of a model over ids: the student's is [rows] int32 */
-  int64_t masked;            /* positions to predict */
+  int64_t masked, visible;   /* positions to predict, hidden ones of an autoencoder; those that it sees, with a class */
   uint8_t *tokens, *scratch; /* staging: [rows] */
   uint8_t *device_tokens;    /* [rows] what is expanded into the views */
   uint64_t *windows;         /* [count] numbers of the windows */
-  float *target, *weight;    /* [count] of a task, on the device */
-  float *host_target;        /* [2, count] of both, staging */
+  float *target, *weight;    /* on the device: of a task [count]; of an autoencoder's words [rows], the hidden ones first */
+  float *host_target;        /* [2, rows] of both, staging */
 } fd_batch;
 
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */

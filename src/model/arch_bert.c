@@ -1,48 +1,14 @@
-/* Architecture `bert`: BERT's encoder (post-LN, learned positions), with its published names of tensors. */
-#include <stdio.h>
-
+/* Architecture `bert`: BERT's encoder, with its published names of tensors. */
+#include "model/bert.h"
 #include "model/network.h"
 
-static const char *const query_key_value[FD_LINEAR_PARTS] = {"query", "key", "value", NULL};
-
-static const char *named(char name[FD_NAME_MAX], int layer, const char *part) {
-  snprintf(name, FD_NAME_MAX, "bert.encoder.layer.%d.%s", layer, part);
-  return name;
-}
-
-/* x = LN(x + W_o attention(x)), then LN(x + W_2 GELU(W_1 x)). */
-static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_value x) {
-  char name[FD_NAME_MAX];
-  int channels = x.width, heads = (int)config->model.heads, hidden = (int)config->model.hidden;
-  fd_value a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, x, channels);
-  a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_NONE, FD_NONE, heads);
-  a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
-  a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
-  x = fd_add(g, named(name, layer, "attention.output"), x, a);
-  x = fd_normalize(g, named(name, layer, "attention.output.LayerNorm"), x, 0, (float)config->model.epsilon);
-  fd_value h = fd_linear(g, named(name, layer, "intermediate.dense"), x, hidden, 0);
-  h = fd_activation(g, named(name, layer, "intermediate"), h, FD_ACT_GELU, 0);
-  h = fd_linear(g, named(name, layer, "output.dense"), h, channels, 0);
-  h = fd_thin(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
-  x = fd_add(g, named(name, layer, "output"), x, h);
-  return fd_normalize(g, named(name, layer, "output.LayerNorm"), x, 0, (float)config->model.epsilon);
-}
-
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
-  fd_graph *g = &net->graph;
-  int channels = (int)config->model.channels;
+  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers};
   (void)window;
   net->positions = (int)config->model.positions;
-  fd_value x = fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
-  fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
-  x = fd_add(g, "bert.embeddings.words", x, type);
-  fd_value place =
-      fd_lookup(g, "bert.embeddings.position_embeddings", ids, FD_BY_POSITION, (int)config->model.positions, channels);
-  x = fd_add(g, "bert.embeddings", x, place);
-  x = fd_normalize(g, "bert.embeddings.LayerNorm", x, 0, (float)config->model.epsilon);
-  x = fd_thin(g, "bert.embeddings.dropout", x, config, 0);
-  for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, x);
-  return x;
+  fd_value x = fd_lookup(&net->graph, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary,
+                         (int)config->model.channels);
+  return fd_bert_encode(&net->graph, config, &encoder, x);
 }
 
 const fd_arch fd_arch_bert = {.name = "bert", .ids = 1, .build = build};

@@ -66,9 +66,10 @@ void fd_network_describe(const fd_network *network, const fd_config *config, cha
 }
 
 size_t fd_network_core(const fd_network *network) {
+  static const char *const behind[] = {"projection", "decoder", "task"};
   for (int i = 0; i < network->params.count; i++)
-    if (fd_param_is_of(&network->params.item[i], "projection") || fd_param_is_of(&network->params.item[i], "task"))
-      return network->params.item[i].offset;
+    for (int k = 0; k < 3; k++)
+      if (fd_param_is_of(&network->params.item[i], behind[k])) return network->params.item[i].offset;
   return network->params.size;
 }
 

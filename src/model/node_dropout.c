@@ -27,7 +27,7 @@ fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_drop
 }
 
 fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number) {
-  const fd_dropout_settings settings = {(float)config->task.dropout, fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT),
-                                        number};
-  return config->task.outputs && config->task.dropout > 0 ? fd_dropout(graph, name, x, &settings) : x;
+  const fd_dropout_settings settings = {(float)fd_config_dropout(config),
+                                        fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT), number};
+  return settings.rate > 0 ? fd_dropout(graph, name, x, &settings) : x;
 }

@@ -99,7 +99,7 @@ typedef struct fd_dropout_settings {
 } fd_dropout_settings;
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
 
-/* In fine-tuning x with dropout of task.dropout, else x: what architectures have where entries are left out. Each place has a
+/* x with the training's dropout (fd_config_dropout), or x where there is none: what architectures have where entries are left out. Each place has a
  * number of its own, 0 .. 4095. */
 fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);
 

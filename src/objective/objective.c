@@ -35,6 +35,13 @@ fd_compared fd_objective_compare(const fd_config *config, const fd_outputs *o) {
                        fd_network_output(o->network, o->teacher, output)};
 }
 
+void fd_objective_words(fd_device *dev, const fd_outputs *o, fd_out output, float scale, fd_mat gradient, double *sum) {
+  fd_value logits = o->network->out[output];
+  int rows = fd_seqs_rows(o->spaces->of[logits.space]), first = logits.space == FD_HIDDEN ? 0 : o->batch->rows - rows;
+  fd_mat z = fd_network_output(o->network, o->student, output);
+  dev->ops.class_loss(dev, rows, logits.width, z.at, o->batch->target + first, o->batch->weight + first, scale, gradient.at, sum);
+}
+
 void fd_objective_run(const fd_config *config, fd_device *dev, const fd_outputs *o, const fd_totals *totals, double *sums) {
   for (int i = 0; i < FD_TERMS; i++) {
     const fd_term *term = fd_terms[i];

@@ -25,7 +25,7 @@ typedef struct fd_compared {
 
 /* Counts over the whole batch, all ranks: what sums are divided by. */
 typedef struct fd_totals {
-  double sequences, masked;
+  double sequences, masked, visible; /* masked, or hidden from the encoder; seen by it, with a class */
 } fd_totals;
 
 typedef struct fd_term {
@@ -65,6 +65,9 @@ fd_out fd_objective_space(const fd_config *config);
 
 /* What the [CLS] term compares, after the forward passes; nothing without a teacher. */
 fd_compared fd_objective_compare(const fd_config *config, const fd_outputs *outputs);
+
+/* Cross-entropy of the words of an output (FD_OUT_HIDDEN, FD_OUT_VISIBLE): its gradient into `gradient`, the sum into *sum. */
+void fd_objective_words(fd_device *dev, const fd_outputs *outputs, fd_out output, float scale, fd_mat gradient, double *sum);
 
 /* Runs all terms with a weight: their sums[FD_TERMS] (device, zero before) of this micro-batch, and the gradients of the whole
  * loss by the student's outputs (zero before, fd_pass_clear). */

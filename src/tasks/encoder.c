@@ -56,7 +56,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
     return fd_fail(FD_DATA, "a sequence of %lld nucleotides is too long for one pass; at most %d are read", (long long)longest,
                    INT_MAX / 16);
   size_t tokens = (size_t)tokens_of(encoder, cls, longest), letters = tokens > (size_t)longest ? tokens : (size_t)longest;
-  const fd_extent extent = {(int)tokens, 0, 0};
+  const fd_extent extent = {(int)tokens, TOKENS_PER_PASS + 1, cls};
   FD_TRY(fd_alloc(encoding, 1, sizeof **encoding, "an encoder"));
   fd_encoding *e = *encoding;
   *e = (fd_encoding){.encoder = encoder, .tokens_max = (int)tokens, .take = take, .context = context, .note_bytes = note_bytes};

@@ -109,13 +109,14 @@ static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
 
 /* The counts of the whole batch that the loss is divided by. */
 static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
-  uint64_t count[2] = {0, 0};
+  uint64_t count[3] = {0, 0, 0};
   for (int i = 0; i < t->passes; i++) {
     count[0] += (uint64_t)batches[i]->seqs.count;
     count[1] += (uint64_t)batches[i]->masked;
+    count[2] += (uint64_t)batches[i]->visible;
   }
-  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 2));
-  *totals = (fd_totals){(double)count[0], (double)count[1]};
+  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 3));
+  *totals = (fd_totals){(double)count[0], (double)count[1], (double)count[2]};
   return FD_OK;
 }
 
@@ -202,7 +203,7 @@ static fd_status update_networks(fd_trainer *t, const fd_step *r, const float *g
   fd_state *s = t->state;
   float lambda = (float)r->momentum, *teacher = t->teacher ? s->array[FD_TEACHER] : NULL;
   double updates = (double)++s->updates, squares;
-  double b1 = c->optim.beta1, b2 = c->optim.beta2;
+  double b1 = fd_schedule_beta1(c, r->step, t->steps), b2 = c->optim.beta2;
   fd_adamw h = {(float)r->lr,
                 (float)(r->lr * c->optim.weight_decay),
                 (float)c->optim.epsilon,

@@ -1,0 +1,48 @@
+/* Architecture `mae` (BarcodeMAE): a BERT over the visible words alone, and one over all words, where hidden ones are a learned
+ * row, that says what these were. */
+#include "model/bert.h"
+#include "model/network.h"
+
+enum { SPECIAL = 2 /* ids that are no words: [MASK], [UNK] */ };
+
+static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
+  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .attention = (float)fd_config_dropout(config)};
+  fd_graph *g = &net->graph;
+  (void)window;
+  net->positions = (int)config->model.positions;
+  fd_value x =
+      fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, (int)config->model.channels);
+  return fd_bert_encode(g, config, &encoder, fd_select_rows(g, "visible", x, FD_VISIBLE));
+}
+
+/* Latents of the visible words and a learned row for the hidden ones, through the decoder: rows of all words. */
+static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
+  const fd_bert decoder = {.prefix = "decoder",
+                           .layers = (int)config->model.decoder_layers,
+                           .attention = (float)fd_config_dropout(config),
+                           .number = (int)config->model.layers + 1};
+  const fd_value hidden = {FD_NO_VALUE, FD_HIDDEN, 0};
+  fd_value x = fd_linear(g, "decoder.projection", latent, latent.width, 0);
+  fd_value mask = fd_lookup(g, "decoder.mask", hidden, FD_BY_TYPE, 1, latent.width);
+  x = fd_add(g, "decoder.input", fd_scatter_rows(g, "decoder.visible", x), fd_scatter_rows(g, "decoder.hidden", mask));
+  return fd_bert_encode(g, config, &decoder, x);
+}
+
+/* Logits of the hidden words, and where the visible ones have a weight in the loss, of all: a fine-tuning needs none. */
+static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
+  fd_graph *g = &net->graph;
+  int words = (int)config->model.vocabulary - SPECIAL;
+  if (config->task.outputs) return FD_NONE;
+  fd_value x = decode(g, config, latent);
+  if (config->objective.hidden_weight == 1) {
+    x = fd_select_rows(g, "decoder.rows", x, FD_HIDDEN);
+    net->out[FD_OUT_HIDDEN] = fd_linear(g, "decoder.classifier", x, words, 1);
+    return FD_NONE;
+  }
+  fd_value logits = fd_linear(g, "decoder.classifier", x, words, 1);
+  net->out[FD_OUT_HIDDEN] = fd_select_rows(g, "decoder.hidden_logits", logits, FD_HIDDEN);
+  net->out[FD_OUT_VISIBLE] = fd_select_rows(g, "decoder.visible_logits", logits, FD_VISIBLE);
+  return logits;
+}
+
+const fd_arch fd_arch_mae = {.name = "mae", .ids = 1, .build = build, .head = head};

@@ -1,0 +1,21 @@
+/* The words that an autoencoder does not see: the mean of their cross-entropies. */
+#include "objective/objective.h"
+
+static double weight(const fd_config *config) { return fd_config_hides(config) ? config->objective.hidden_weight : 0; }
+
+static fd_out reads(const fd_config *config) {
+  (void)config;
+  return FD_OUT_HIDDEN;
+}
+
+static double divisor(const fd_config *config, const fd_totals *totals, int width) {
+  (void)config, (void)width;
+  return totals->masked > 0 ? totals->masked : 1;
+}
+
+static void run(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum) {
+  (void)config;
+  fd_objective_words(dev, outputs, FD_OUT_HIDDEN, scale, gradient, sum);
+}
+
+const fd_term fd_term_hidden = {"hidden", weight, reads, divisor, run};
