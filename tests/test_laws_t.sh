@@ -42,6 +42,11 @@ train 1 form $forms
 train 4 form4 $forms device.threads=2
 check "post-RMSNorm and a gated SiLU: 4 ranks end in the bits of 1" same form form4
 check "which are not those of pre-LayerNorm and GELU" test "$(state_of one)" != "$(state_of form)"
+train 1 cycle optim.schedule=one_cycle
+train 4 cycle4 optim.schedule=one_cycle optim.beta1=0.5
+check "one cycle, which has a beta1 of its own: 4 ranks end in the bits of 1" same cycle cycle4
+check "it begins at a 25th of the peak" grep -qE '"step":0,.*"lr":0\.00012[,0]' cycle/metrics.jsonl
+check "and ends elsewhere than a cosine" test "$(state_of one)" != "$(state_of cycle)"
 
 mkdir stopped && touch stopped/stop
 train 4 stopped; code=$?

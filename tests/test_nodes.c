@@ -36,9 +36,19 @@ static fd_value case_chordmixer(trial *t, int n) {
   return fd_chordmixer(&t->graph, "block", from_input(t, "before", channels), &block);
 }
 
+/* Other sequences, which groups cut. */
+static void group_tokens(trial *t) {
+  t->tokens.cls = 0;
+  for (int i = 0; i < t->tokens.count; i++) t->tokens.start[i + 1] = t->tokens.start[i] + FD_GROUP * between(1, 4);
+  t->extent.tokens = fd_seqs_rows(&t->tokens) + between(0, 9);
+  free(t->input);
+  t->input = random_floats((size_t)fd_seqs_rows(&t->tokens) * INPUT, 1);
+}
+
 static fd_value case_pool(trial *t, int n) {
   fd_features features = t->tokens.cls ? (fd_features)(n % 3) : FD_FEATURES_TOKENS;
   fd_space to = features == FD_FEATURES_CLS && n / 3 % 2 ? FD_CLS_ROWS : FD_SEQUENCES;
+  if (n % 5 == 4) group_tokens(t), features = FD_FEATURES_TOKENS, to = FD_GROUPS;
   fd_value x = from_input(t, "before", between(1, 20));
   if (n / 6 % 2) {
     fd_value apart = fd_lookup(&t->graph, "apart", x, FD_BY_POSITION, PLACES, x.width);
@@ -210,6 +220,21 @@ static void gradients_equal_finite_differences(void **state) {
     for (int n = 0; n < TRIALS; n++) try_kind(kind, n);
 }
 
+/* Sequences that groups do not cut, or with [CLS] tokens, are refused. */
+static void groups_are_whole(void **state) {
+  (void)state;
+  static const int lengths[][2] = {{12, 0}, {7, 0}, {5, 0}, {6, 1}};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    int start[] = {0, 6, 6 + lengths[i][0]};
+    fd_seqs tokens = {.count = 2, .cls = lengths[i][1], .parts = 1, .start = start};
+    fd_spaces spaces;
+    assert_ok(fd_spaces_create(&spaces, dev, 1u << FD_GROUPS, (fd_extent){20, 2, 1}));
+    assert_int_equal(fd_spaces_set(&spaces, &tokens), i ? FD_DATA : FD_OK);
+    if (i == 0) assert_int_equal(fd_seqs_rows(spaces.of[FD_GROUPS]), 3);
+    fd_spaces_destroy(&spaces);
+  }
+}
+
 /* What is random in training is not outside of it: then dropout changes nothing, to the bit. */
 static void dropout_is_of_training_alone(void **state) {
   (void)state;
@@ -235,7 +260,7 @@ static void dropout_is_of_training_alone(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_equal_finite_differences),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(groups_are_whole),
                                      cmocka_unit_test(dropout_is_of_training_alone)};
   return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -39,8 +39,8 @@ typedef struct fd_chordmixer_settings {
 } fd_chordmixer_settings;
 fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *settings);
 
-/* Means over the rows of x of each row of a space (FD_SEQUENCES, FD_CLS_ROWS): of its nucleotides, of its [CLS] rows, or both,
- * one behind the other (fp32). */
+/* Means over the rows of x of each row of a space (FD_SEQUENCES, FD_CLS_ROWS, FD_GROUPS): of its nucleotides, of its [CLS] rows,
+ * or both, one behind the other (fp32). */
 fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
 
 /* The same of the largest values of each column; the gradient goes to the first of equal ones. */
@@ -99,8 +99,8 @@ typedef struct fd_dropout_settings {
 } fd_dropout_settings;
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
 
-/* x with the training's dropout (fd_config_dropout), or x where there is none: what architectures have where entries are left out. Each place has a
- * number of its own, 0 .. 4095. */
+/* x with the training's dropout (fd_config_dropout), or x where there is none: what architectures have where entries are left
+ * out. Each place has a number of its own, 0 .. 4095. */
 fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);
 
 /* The kinds of nodes.def: fd_node_linear, ... */

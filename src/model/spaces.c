@@ -10,6 +10,7 @@ int fd_extent_rows(fd_extent e, fd_space space) {
   switch (space) {
     case FD_CLS_ROWS: return e.sequences * e.cls;
     case FD_SEQUENCES: return e.sequences;
+    case FD_GROUPS: return e.tokens / FD_GROUP;
     case FD_TOKENS:
     case FD_VISIBLE:
     case FD_HIDDEN:
@@ -40,6 +41,8 @@ fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_exten
   fd_status status = FD_OK;
   size_t tokens = (size_t)e.tokens;
   *s = (fd_spaces){.dev = dev, .used = used};
+  if (uses(s, FD_GROUPS)) FD_GO(fd_seqs_create(&s->groups, dev, e.sequences, 0));
+  if (uses(s, FD_GROUPS)) FD_GO(fd_seqs_create(&s->grouped, dev, fd_extent_rows(e, FD_GROUPS), 0));
   if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->sequences, dev, e.sequences, 1));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->cls, dev, e.sequences, e.cls));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->each, dev, e.sequences * e.cls, 1));
@@ -61,6 +64,8 @@ void fd_spaces_destroy(fd_spaces *s) {
   fd_seqs_destroy(&s->sequences, s->dev);
   fd_seqs_destroy(&s->cls, s->dev);
   fd_seqs_destroy(&s->each, s->dev);
+  fd_seqs_destroy(&s->groups, s->dev);
+  fd_seqs_destroy(&s->grouped, s->dev);
   for (int i = 0; i < 2; i++) destroy_chosen(&s->chosen[i], s->dev);
   free(s->host_position);
   s->dev->release(s->dev, s->flags);
@@ -91,6 +96,23 @@ static fd_status set_sequences(fd_spaces *s, const fd_seqs *tokens) {
   s->of[FD_SEQUENCES] = &s->sequences;
   s->sources[FD_SEQUENCES] = tokens;
   return fd_seqs_send(&s->sequences, s->dev);
+}
+
+static fd_status set_groups(fd_spaces *s, const fd_seqs *tokens) {
+  int n = 0;
+  for (int i = 0; i < tokens->count; i++) {
+    int length = tokens->start[i + 1] - tokens->start[i];
+    if (tokens->cls || length % FD_GROUP)
+      return fd_fail(FD_DATA, "sequence %d has %d tokens, %d of them [CLS] tokens; expected none of these, and groups of %d", i,
+                     length, tokens->cls, FD_GROUP);
+    for (int t = FD_GROUP; t <= length; t += FD_GROUP) s->grouped.start[++n] = tokens->start[i] + t;
+    s->groups.start[i + 1] = n;
+  }
+  s->groups.count = tokens->count, s->grouped.count = n;
+  s->groups.parts = s->grouped.parts = tokens->parts;
+  s->of[FD_GROUPS] = &s->groups, s->sources[FD_GROUPS] = &s->grouped;
+  FD_TRY(fd_seqs_send(&s->groups, s->dev));
+  return fd_seqs_send(&s->grouped, s->dev);
 }
 
 /* A token's position is its place in its sequence. */
@@ -134,6 +156,7 @@ fd_status fd_spaces_set(fd_spaces *s, const fd_seqs *tokens) {
   for (fd_space space = FD_VISIBLE; space <= FD_HIDDEN; space++)
     if (uses(s, space)) FD_TRY(set_chosen(s, tokens, space));
   if (uses(s, FD_SEQUENCES)) FD_TRY(set_sequences(s, tokens));
+  if (uses(s, FD_GROUPS)) FD_TRY(set_groups(s, tokens));
   if (uses(s, FD_CLS_ROWS) && tokens->cls) FD_TRY(set_cls(s, tokens));
   return uses(s, FD_POSITIONS) ? set_positions(s, tokens) : FD_OK;
 }

@@ -11,8 +11,11 @@ typedef enum fd_space {
   FD_POSITIONS, /* one row for each position that a token of the batch may have, 0 .. the longest sequence's */
   FD_VISIBLE,   /* the tokens that are not hidden (fd_seqs.hidden), [CLS] rows among them */
   FD_HIDDEN,    /* the others */
+  FD_GROUPS,    /* one row for FD_GROUP tokens side by side, of sequences without [CLS] rows */
   FD_SPACES
 } fd_space;
+
+enum { FD_GROUP = 6 /* as many letters as a word of Nucleotide Transformer has */ };
 
 /* The most that a batch may have. */
 typedef struct fd_extent {
@@ -38,6 +41,7 @@ typedef struct fd_spaces {
   int *type;
   const uint8_t *hidden;
   fd_seqs cls, each, sequences, positions; /* what these point to, beside the batch's own */
+  fd_seqs groups, grouped;                 /* the groups of each sequence; the tokens of each group */
   fd_chosen chosen[2];                     /* the visible, the hidden */
   int *token_position;
   uint8_t *flags;
