@@ -15,7 +15,22 @@ expect "means over words" 0 "wrote mean.tsv" "$FINDNA" embed run s.fa --output m
 check "one row a sequence, 48 values" bash -c "[ \$(wc -l <mean.tsv) -eq 3 ] && [ \$(head -1 mean.tsv | wc -w) -eq 49 ]"
 expect "its own [CLS] token" 0 "wrote cls.tsv" "$FINDNA" embed run s.fa --output cls.tsv --pool cls
 check "is another row" bash -c "! cmp -s mean.tsv cls.tsv"
-expect "nucleotides have no rows" 64 "sees words of several nucleotides" "$FINDNA" embed run s.fa --output x.tsv --pool positions
+# A row a word, with its span: b is ACGTN ACGTTT GAC A, whose letters beside N and at the end are words of their own.
+expect "words" 0 "wrote words.tsv" "$FINDNA" embed run s.fa --output words.tsv --pool positions
+check "have spans, <cls> none" test "$(awk '$1 == "b" { printf "%s:%s+%s ", $2, $3, $4 }' words.tsv)" = "1:0+0 2:0+1 3:1+1 4:2+1 5:3+1 6:4+1 7:5+6 8:11+1 9:12+1 10:13+1 11:14+1 "
+check "their mean is that of the sequence" bash -c "awk 'NR == FNR { if (FNR > 1) for (i = 2; i <= NF; i++) mean[\$1, i] = \$i; next } FNR > 1 { n[\$1]++; for (i = 5; i <= NF; i++) sum[\$1, i - 3] += \$i } END { for (k in mean) { split(k, p, SUBSEP); d = mean[k] - sum[k] / n[p[1]]; bad += d * d > 1e-11; seen++ } exit bad || seen != 96 }' mean.tsv words.tsv"
+expect "on two ranks" 0 "wrote words2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output words2.tsv --pool positions
+check "the same bits" cmp words.tsv words2.tsv
+expect "as NumPy" 0 "wrote words.npy" "$FINDNA" embed run s.fa --output words.npy --pool positions
+check "names and spans beside it" cmp <(tail -n +2 words.tsv | cut -f1,3,4) words.npy.ids.txt
+expect "which is inspected" 0 "items +2" "$FINDNA" inspect words.npy
+check "with its rows" grep -q "rows  *52 of 48 values" out.log
+expect "as HDF5" 0 "wrote words.h5" "$FINDNA" embed run s.fa --output words.h5 --pool positions
+expect "which is inspected" 0 "rows +52 of 48 values, float32, of parts of the items .span." "$FINDNA" inspect words.h5
+expect "windows of a longer sequence" 0 "wrote cut.tsv" "$FINDNA" embed run s.fa --output cut.tsv --pool positions --window 120
+check "follow one another, side by side" test "$(awk '$1 == "a" && $4 == 0 { printf "%s:%s ", $2, $3 }' cut.tsv)" = "1:0 22:120 "
+check "with spans in the sequence" test "$(awk '$1 == "a" && $2 == 42 { print $3 "+" $4 }' cut.tsv)" = "234+6"
+expect "words have no reverse complement" 64 "the words of the reverse complement are others" "$FINDNA" embed run s.fa --output x.tsv --pool positions --both-strands
 expect "a linear probe" 0 "student" "$FINDNA" probe run --train rows.csv --test rows.csv --seeds 1
 expect "two ranks" 0 "wrote two.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output two.tsv
 check "embed to the same bits" cmp mean.tsv two.tsv
@@ -75,6 +90,8 @@ for model in dnabert bert; do
   expect "imported again" 0 "wrote again_$model" "$FINDNA" import out_$model again_$model
   expect "it embeds" 0 "wrote $model.again.tsv" "$FINDNA" embed again_$model s.fa --output $model.again.tsv --pool both
   check "to the same bits" cmp $model.tsv $model.again.tsv
+  expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
+  check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 expect "more tokens than learned positions" 65 "the model has learned 64 positions" "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
