@@ -39,7 +39,13 @@ check "with the published names" grep -aq '"esm.encoder.layer.2.attention.self.q
 expect "and imported again" 0 "wrote run2" "$FINDNA" import out run2
 expect "it embeds" 0 "wrote again.tsv" "$FINDNA" embed run2 s.fa --output again.tsv
 check "to the same bits" cmp mean.tsv again.tsv
-expect "scores are of nucleotides" 64 "scores are of models over nucleotides" "$FINDNA" score run s.fa --output x.bedgraph
+expect "tracks are of nucleotides" 64 "tracks are of models over nucleotides; it scores variants" "$FINDNA" score run s.fa --output x.bedgraph
+{ printf '>chr1\n'; for ((i = 0; i < 60; i++)); do printf ACGTTGCAACGGTTAC; done; echo; } >genome.fa
+printf 'chrom,pos,ref,alt,id\nchr1,101,T,C,a\nchr1,201,A,ACC,b\nchr1,300,GTTACA,CATTAG,c\nchr1,960,C,A,d\n' >v.csv
+expect "variants are scored by masked words" 0 "4 alleles scored" "$FINDNA" score run v.csv --genome genome.fa --output v.tsv --window 240
+check "alleles of REF's length have a ratio, all a distance" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' v.tsv | tr '\n' ' ')" = "a11 b01 c11 d11 "
+expect "on two ranks" 0 "wrote v2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" score run v.csv --genome genome.fa --output v2.tsv --window 240
+check "the same bits" cmp v.tsv v2.tsv
 
 # --- several files with an index
 mkdir parts && cp nt/config.json parts/ && cp nt/model.safetensors parts/model-00001-of-00001.safetensors
@@ -93,6 +99,8 @@ for model in dnabert bert; do
   expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
   check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
+expect "byte pairs give no likelihood ratio" 64 "there is no likelihood ratio; it has distances: --scores distance" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output x.tsv
+expect "but distances" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 expect "more tokens than learned positions" 65 "the model has learned 64 positions" "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
 sed -i 's/,"[A-Z]* [A-Z]*"\]}}$/]}}/' run_bert/tokenizer.json

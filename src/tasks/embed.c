@@ -198,7 +198,7 @@ static void take(void *context, int i, const void *note) {
 
 static fd_status add_piece(work *w, const piece *p) {
   int length = (int)piece_length(w->options, length_of(&w->c, p->item));
-  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p, NULL);
+  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p);
 }
 
 /* Positions were added once for every piece that holds them. */

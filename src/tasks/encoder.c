@@ -22,11 +22,13 @@ static fd_demand demand_of(int want) {
   return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0};
 }
 
+static size_t logits_width(const fd_network *network) { return (size_t)network->out[FD_OUT_LOGITS].width; }
+
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(encoder, cls, longest), channels = (size_t)encoder->network->channels;
   size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
-  if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
+  if (want & FD_WANT_LOGITS) floats += tokens * logits_width(encoder->network);
   return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (fd_extent){(int)tokens, 0, 0}) +
          floats * sizeof(float) + 2 * tokens;
 }
@@ -63,7 +65,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(fd_seqs_create(&e->seqs, dev, TOKENS_PER_PASS + 1, cls));
   FD_GO(fd_alloc(&e->tokens, letters, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
-  if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
+  if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * logits_width(encoder->network), sizeof *e->logits, "logits"));
   FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), extent));
   FD_GO(fd_spaces_create(&e->spaces, dev, fd_pass_spaces(e->pass), extent));
   FD_GO(encoder->tokenizer ? open_words(e, longest) : open_letters(e));
@@ -131,7 +133,7 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   return keep_note(e, note);
 }
 
-fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note, uint8_t **placed) {
+fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note) {
   if (e->encoder->tokenizer) return put_words(e, symbols, length, minus, note);
   uint8_t *to = add(e, length);
   if (!to) {
@@ -141,8 +143,17 @@ fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, in
   FD_TRY(keep_note(e, note));
   if (minus) fd_reverse_complement(symbols, length, to);
   else memcpy(to, symbols, (size_t)length);
-  if (placed) *placed = to;
   return FD_OK;
+}
+
+void fd_encoding_mask(fd_encoding *e, int64_t first, int count) {
+  int begin = e->seqs.start[e->seqs.count - 1], tokens = e->seqs.start[e->seqs.count] - begin;
+  if (!e->encoder->tokenizer) memset(e->tokens + begin + first, FD_ZERO, (size_t)count);
+  for (int i = 0; e->encoder->tokenizer && i < tokens; i++) {
+    fd_span s = e->words.spans[i];
+    if (s.count && s.first < first + count && first < s.first + s.count)
+      e->ids[begin + i] = fd_tokenizer_vocabulary(e->encoder->tokenizer)->mask;
+  }
 }
 
 /* The input of the network, on the device. */
@@ -169,7 +180,8 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   FD_TRY(dev->sync(dev));
   if (e->latent) FD_TRY(fd_mat_read(dev, fd_network_output(net, e->pass, FD_OUT_LATENT), 0, (int)rows, net->channels, e->latent));
   if (e->logits)
-    FD_TRY(dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof(float)));
+    FD_TRY(
+        dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * logits_width(net) * sizeof(float)));
   for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
   e->seqs.count = 0;
   return FD_OK;

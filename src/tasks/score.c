@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "data/alphabet.h"
 #include "tasks/features.h"
+#include "tasks/score_words.h"
 
 enum { JOBS = 512, JOBS_BYTES = 1 << 26 };
 
@@ -20,7 +21,7 @@ typedef struct job {
   int64_t allele;
   int ref_window, alt_window; /* lengths */
   int at, ref, alt;           /* place of REF in its window, and the alleles' lengths */
-  int alt_place;
+  int alt_place, llr;         /* llr: the alleles' likelihoods can be compared */
 } job;
 
 typedef struct pass_item {
@@ -49,6 +50,7 @@ typedef struct work {
   uint8_t *symbols;        /* [jobs_max, 2, window] */
   fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
+  fd_word_ratio words;  /* of a model over words */
   float *row, *ref_row; /* [channels] pooled latents; ref_row of the job whose ALT comes next */
 } work;
 
@@ -178,8 +180,20 @@ static int take_allele(const char *text, size_t length, uint8_t *to) {
   return length > 0;
 }
 
+/* The alleles in their places. */
+static fd_word_pair pair_of(const job *j, const uint8_t *with_ref, const uint8_t *with_alt) {
+  return (fd_word_pair){with_ref, with_alt, j->ref_window, j->at, j->ref};
+}
+
+/* Whether a model over words can look at both windows of a job, and compare its alleles. */
+static int has_words(work *w, job *j, const uint8_t *with_ref, const uint8_t *with_alt) {
+  const fd_word_pair pair = pair_of(j, with_ref, with_alt);
+  j->llr = j->llr && fd_word_ratio_is_one(&w->words, &pair);
+  return fd_word_ratio_words(&w->words, with_ref, j->ref_window) && fd_word_ratio_words(&w->words, with_alt, j->alt_window);
+}
+
 /* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
-static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
+static int make_job(work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
   const fd_variant *v = &w->variants->item[variant];
   int64_t length = w->genome->record[w->loaded].length, place = place_of(w, v, w->loaded);
   int window = w->options->window, ref = (int)strlen(v->ref);
@@ -203,7 +217,8 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   memcpy(with_alt + before + out->alt, w->contig + behind, (size_t)tail);
   out->alt_place = before;
   out->alt_window = before + out->alt + (int)tail;
-  return 1;
+  out->llr = w->options->llr && ref == out->alt;
+  return !w->encoder->tokenizer || has_words(w, out, with_ref, with_alt);
 }
 
 /* The next jobs, from variant number *next of the order on; an allele's place in it is *skip. */
@@ -234,13 +249,18 @@ static const uint8_t *window_of(const work *w, int j, int with_alt) {
 }
 
 /* log p(alt) - log p(ref) over the masked positions of a pass. */
-static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
+static double likelihood_ratio(work *w, int slot, const pass_item *p) {
   const job *j = &w->job[p->job];
+  const float *logits = w->e->logits + (size_t)w->e->seqs.start[slot] * (size_t)w->encoder->network->out[FD_OUT_LOGITS].width;
   const uint8_t *ref = window_of(w, p->job, 0) + j->at, *alt = window_of(w, p->job, 1) + j->alt_place;
   double sum = 0;
+  if (w->encoder->tokenizer) {
+    const fd_word_pair pair = pair_of(j, window_of(w, p->job, 0), window_of(w, p->job, 1));
+    return fd_word_ratio_of(&w->words, &pair, p->minus, logits, w->options->tau, w->options->bce);
+  }
   for (int i = 0; i < j->ref; i++) {
     int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
-    const float *z = w->e->logits + (size_t)(w->e->seqs.start[slot] + t) * FD_SYMBOLS;
+    const float *z = logits + (size_t)t * FD_SYMBOLS;
     uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
     sum += fd_score_log_weight((double)z[a], w->options->tau, w->options->bce) -
            fd_score_log_weight((double)z[r], w->options->tau, w->options->bce);
@@ -275,13 +295,10 @@ static void take(void *context, int i, const void *note) {
 static fd_status add(work *w, pass_item p) {
   const job *j = &w->job[p.job];
   int length = p.kind == WITH_ALT ? j->alt_window : j->ref_window, from = p.minus ? length - j->at - j->ref : j->at;
-  uint8_t *placed;
-  FD_TRY(fd_encoding_put(w->e, window_of(w, p.job, p.kind == WITH_ALT), length, p.minus, &p, &placed));
-  if (p.kind == MASKED) memset(placed + from, FD_ZERO, (size_t)j->ref);
+  FD_TRY(fd_encoding_put(w->e, window_of(w, p.job, p.kind == WITH_ALT), length, p.minus, &p));
+  if (p.kind == MASKED) fd_encoding_mask(w->e, from, j->ref);
   return FD_OK;
 }
-
-static int is_comparable(const work *w, const job *j) { return w->options->llr && j->ref == j->alt; }
 
 /* This rank's jobs. */
 static fd_status do_share(work *w) {
@@ -290,7 +307,7 @@ static fd_status do_share(work *w) {
       last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
   memset(w->result, 0, (size_t)w->jobs_max * sizeof *w->result);
   for (int i = first; i < last; i++) {
-    int comparable = is_comparable(w, &w->job[i]);
+    int comparable = w->job[i].llr;
     for (int minus = 0; minus <= o->both_strands; minus++) {
       if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
@@ -307,7 +324,7 @@ static fd_status check_results(const work *w) {
   for (int i = 0; i < w->jobs; i++) {
     const fd_allele_score *r = &w->result[i];
     int64_t v = 0;
-    if ((!is_comparable(w, &w->job[i]) || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
+    if ((!w->job[i].llr || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
     while (w->scores->first[v + 1] <= w->job[i].allele) v++;
     return fd_fail(FD_NUMERIC,
                    "%s:%" PRId64 ": a score of allele %" PRId64
@@ -353,6 +370,7 @@ static fd_status run(work *w) {
   FD_TRY(fd_alloc(&w->result, most, sizeof *w->result, "scores"));
   FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
   FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
+  if (w->encoder->tokenizer) FD_TRY(fd_word_ratio_create(&w->words, w->encoder->tokenizer, w->options->window));
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want, take, w, sizeof(pass_item)));
   for (double start = fd_seconds();;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
@@ -390,6 +408,7 @@ fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder
   free(w.result);
   free(w.row);
   free(w.ref_row);
+  fd_word_ratio_free(&w.words);
   if (status != FD_OK) fd_variant_scores_free(scores);
   return status;
 }

@@ -1,0 +1,237 @@
+/* Scores of variants by models over words, against a plain way: words cut by hand, one window at a time. */
+#include "check.h"
+
+#include <unistd.h>
+
+#include "base/random.h"
+#include "data/alphabet.h"
+#include "scratch.h"
+#include "tasks/score.h"
+
+enum { CONTIGS = 2, LENGTH = 300, WINDOW = 62, VARIANTS = 60 };
+static char genome_text[CONTIGS][LENGTH + 1];
+static fd_device *dev;
+
+/* A model over one kind of words. */
+typedef struct subject {
+  int k, is_nt; /* letters of a word; Nucleotide Transformer's, else k-mers */
+  int vocabulary;
+  fd_tokenizer *tokenizer;
+  fd_network *network;
+  float *params;
+  fd_encoder encoder;
+} subject;
+
+static uint32_t draw(uint32_t below) {
+  static uint64_t count;
+  uint32_t word[4];
+  fd_philox(word, fd_rng_key_of(12, FD_RNG_TEST), 1, count++);
+  return fd_below(word[0], below);
+}
+
+static int set_up(void **state) {
+  fd_config c;
+  if (make_folder(state) || chdir(folder)) return -1;
+  fd_config_defaults(&c);
+  c.device.threads = 2;
+  assert_ok(fd_device_open(&dev, &c, 0, 1));
+  FILE *out = fopen("genome.fa", "w");
+  for (int k = 0; k < CONTIGS; k++) {
+    for (int i = 0; i < LENGTH; i++) genome_text[k][i] = "ACGT"[draw(4)];
+    if (k) genome_text[k][150] = 'N';
+    fprintf(out, ">chr%d\n%s\n", k + 1, genome_text[k]);
+  }
+  return fclose(out);
+}
+
+static int tear_down(void **state) {
+  fd_device_close(&dev);
+  return remove_folder(state);
+}
+
+static void open_subject(subject *s, const char *kind, int k) {
+  fd_config c;
+  fd_config_defaults(&c);
+  *s = (subject){.k = k, .is_nt = !strcmp(kind, "nt6"), .vocabulary = !strcmp(kind, "nt6") ? 4107 : (1 << 2 * k) + 2};
+  c.model.encoder = FD_ARCH_NT_V2, c.model.channels = 24, c.model.hidden = 32, c.model.layers = 2, c.model.heads = 4;
+  c.model.vocabulary = s->vocabulary;
+  assert_ok(fd_tokenizer_create(&s->tokenizer, &(fd_tokenizer_settings){.kind = kind, .k = k, .stride = k}));
+  assert_ok(fd_network_create(&s->network, &c, WINDOW));
+  s->params = calloc(s->network->params.size, sizeof *s->params);
+  fd_params_init(&s->network->params, 5, s->params);
+  s->encoder = (fd_encoder){"test", s->network, s->params, dev, 0, s->tokenizer};
+}
+
+static void close_subject(subject *s) {
+  free(s->params);
+  fd_network_destroy(&s->network);
+  fd_tokenizer_destroy(&s->tokenizer);
+}
+
+/* The words of a text; where each begins, and its letters. Returns how many. */
+static int cut(const subject *s, const char *text, int32_t *ids, int *begin, int *letters) {
+  const char *digits = s->is_nt ? "ATCG" : "ACGT";
+  int n = 0, first = s->is_nt ? 6 : 2, length = (int)strlen(text);
+  if (s->is_nt) ids[n] = 3, begin[n] = letters[n] = 0, n++; /* <cls> */
+  for (int at = 0; at < length; n++) {
+    int number = 0, whole = at + s->k <= length, has_n = whole && memchr(text + at, 'N', (size_t)s->k);
+    if (!s->is_nt && !whole) break;
+    for (int i = 0; whole && !has_n && i < s->k; i++) number = 4 * number + (int)(strchr(digits, text[at + i]) - digits);
+    begin[n] = at;
+    letters[n] = s->is_nt && (!whole || has_n) ? 1 : s->k;
+    if (letters[n] == 1 && s->is_nt) ids[n] = text[at] == 'N' ? 4106 : 6 + 4096 + (int)(strchr(digits, text[at]) - digits);
+    else ids[n] = has_n ? 1 : first + number; /* a k-mer with N is [UNK] */
+    at += letters[n];
+  }
+  return n;
+}
+
+/* One window alone: logits [n, vocabulary], and the mean latent. */
+static void forward(const subject *s, const int32_t *ids, int n, float *logits, double *mean) {
+  int start[2] = {0, n}, channels = s->network->channels;
+  fd_seqs seqs = {.count = 1, .start = start, .parts = 1};
+  const fd_extent extent = {n, 1, 0};
+  fd_spaces spaces;
+  fd_pass *pass;
+  assert_ok(fd_network_pass(&pass, s->network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, extent));
+  assert_ok(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
+  assert_ok(fd_spaces_set(&spaces, &seqs));
+  fd_pass_forward(pass, &spaces, s->params, ids);
+  const float *latent = fd_network_output(s->network, pass, FD_OUT_LATENT).at;
+  assert_ok(dev->sync(dev));
+  memcpy(logits, fd_network_output(s->network, pass, FD_OUT_LOGITS).at, (size_t)(n * s->vocabulary) * sizeof *logits);
+  for (int c = 0; c < channels; c++) {
+    mean[c] = 0;
+    for (int t = 0; t < n; t++) mean[c] += (double)latent[t * channels + c] / n;
+  }
+  fd_spaces_destroy(&spaces);
+  fd_pass_destroy(&pass);
+}
+
+static void turn(char *text) {
+  char copy[2 * LENGTH];
+  int length = (int)strlen(text);
+  strcpy(copy, text);
+  for (int i = 0; i < length; i++) {
+    char c = copy[length - 1 - i];
+    text[i] = c == 'N' ? 'N' : "TGCA"[strchr("ACGT", c) - "ACGT"];
+  }
+}
+
+static double log_p(const float *z, int n, int32_t id, double tau) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += exp(((double)z[i] - (double)z[id]) / tau);
+  return -log(sum);
+}
+
+/* The scores of one allele, on one strand; NAN: none. */
+static fd_allele_score plain_score(const subject *s, int contig, int place, const char *ref, const char *alt, double tau,
+                                   int minus) {
+  char a[WINDOW + 1], b[2 * LENGTH + 64], text[2 * LENGTH + 64];
+  int32_t x[WINDOW + 1], y[2 * LENGTH], mask = s->is_nt ? 2 : 0, unknown = s->is_nt ? 0 : 1;
+  int at_x[WINDOW + 1], n_x[WINDOW + 1], at_y[2 * LENGTH], n_y[2 * LENGTH], n = (int)strlen(ref), m = (int)strlen(alt);
+  double mean[2][24];
+  fd_allele_score score = {0, 0};
+  int from = place - WINDOW / 2;
+  if (from + WINDOW > LENGTH) from = LENGTH - WINDOW;
+  if (from < 0) from = 0;
+  int at = place - from, over = at + m - WINDOW;
+  snprintf(text, sizeof text, "%.*s%s%s", place, genome_text[contig], alt, genome_text[contig] + place + n);
+  snprintf(a, sizeof a, "%.*s", WINDOW, genome_text[contig] + from);
+  snprintf(b, sizeof b, "%.*s", WINDOW, text + from + (over > 0 ? over : 0));
+  if (minus) turn(a), turn(b), at = WINDOW - at - n;
+  float *z = malloc((size_t)(2 * LENGTH * s->vocabulary) * sizeof *z);
+  int words = cut(s, a, x, at_x, n_x), others = cut(s, b, y, at_y, n_y), covered = 0;
+  forward(s, x, words, z, mean[0]);
+  forward(s, y, others, z, mean[1]);
+  for (int c = 0; c < s->network->channels; c++) score.distance += (mean[0][c] - mean[1][c]) * (mean[0][c] - mean[1][c]);
+  score.distance = sqrt(score.distance);
+  int32_t masked[WINDOW + 1];
+  for (int i = 0; i < words; i++) masked[i] = n_x[i] && at_x[i] < at + n && at < at_x[i] + n_x[i] ? mask : x[i];
+  if (n == m) forward(s, masked, words, z, mean[0]);
+  else score.llr = NAN;
+  for (int i = 0; n == m && i < words; i++) {
+    if (masked[i] == x[i]) continue;
+    for (int t = at_x[i]; t < at_x[i] + n_x[i]; t++) covered += t >= at && t < at + n;
+    if (x[i] == unknown || y[i] == unknown) score.llr = NAN;
+    const float *row = z + (size_t)(i * s->vocabulary);
+    score.llr += log_p(row, s->vocabulary, y[i], tau) - log_p(row, s->vocabulary, x[i], tau);
+  }
+  if (covered != n) score.llr = NAN;
+  free(z);
+  return score;
+}
+
+typedef struct allele {
+  int contig, place;
+  char ref[12], alt[12];
+} allele;
+
+static void write_variants(allele *want) {
+  static const int places[] = {0, 1, 29, 30, 299, 296, 270, 298, 151, 149, 155, 120};
+  FILE *out = fopen("v.csv", "w");
+  fprintf(out, "chrom,pos,ref,alt\n");
+  for (int i = 0; i < VARIANTS; i++) {
+    allele *v = &want[i];
+    v->contig = i % 2, v->place = i < 24 ? places[i / 2] : (int)draw(LENGTH - 8);
+    int n = 1 + (int)draw(i % 3 ? 2 : 8), m = i % 4 ? n : 1 + (int)draw(8);
+    if (v->place + n > LENGTH) n = m = LENGTH - v->place;
+    snprintf(v->ref, sizeof v->ref, "%.*s", n, genome_text[v->contig] + v->place);
+    for (int c = 0; c < m; c++) v->alt[c] = "ACGT"[draw(4)];
+    v->alt[m] = '\0';
+    fprintf(out, "chr%d,%d,%s,%s\n", v->contig + 1, v->place + 1, v->ref, v->alt);
+  }
+  assert_int_equal(fclose(out), 0);
+}
+
+static void compare(const char *kind, int k) {
+  static allele want[VARIANTS];
+  subject s;
+  fd_variants variants;
+  fd_genome genome = {0};
+  fd_variant_scores scores;
+  int scored = 0, none = 0;
+  open_subject(&s, kind, k);
+  write_variants(want);
+  assert_ok(fd_variants_read("v.csv", &variants));
+  assert_ok(fd_genome_scan(&genome, "genome.fa"));
+  assert_ok(fd_genome_index(&genome));
+  for (int both = 0; both < 2; both++) {
+    fd_score_options o = {.window = WINDOW, .both_strands = both, .llr = 1, .distance = 1, .tau = both ? 0.7 : 1};
+    assert_ok(fd_score_variants(&o, &s.encoder, fd_comm_self(), "v.csv", &variants, &genome, &scores));
+    for (int i = 0; i < VARIANTS; i++) {
+      const allele *v = &want[i];
+      fd_allele_score x[2], found = scores.score[i];
+      if (strchr(v->ref, 'N')) {
+        assert_true(isnan(found.llr) && isnan(found.distance));
+        continue;
+      }
+      for (int minus = 0; minus < 2; minus++) x[minus] = plain_score(&s, v->contig, v->place, v->ref, v->alt, o.tau, minus);
+      assert_near(found.distance, both ? (x[0].distance + x[1].distance) / 2 : x[0].distance, 1e-6);
+      int comparable = !isnan(x[0].llr) && !isnan(x[1].llr);
+      assert_int_equal(isnan(found.llr), !comparable);
+      if (comparable) assert_near(found.llr, both ? (x[0].llr + x[1].llr) / 2 : x[0].llr, 2e-5);
+      scored += comparable, none += !comparable;
+    }
+    fd_variant_scores_free(&scores);
+  }
+  assert_true(scored > 40 && none > 10);
+  fd_variants_free(&variants);
+  fd_genome_free(&genome);
+  close_subject(&s);
+}
+
+static void words_of_six(void **state) {
+  (void)state;
+  compare("nt6", 6);
+}
+
+static void words_of_three(void **state) {
+  (void)state;
+  compare("kmer", 3);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_six), cmocka_unit_test(words_of_three)};
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
