@@ -53,7 +53,6 @@ static int check_model(const fd_config *c, const char *name) {
        "%s: model.recompute is there for model.encoder: chordmixer", name);
   int ids = fd_config_reads_ids(c);
   NEED(!ids || c->task.features == FD_FEATURES_TOKENS, "%s: task.features: a model over ids has tokens only", name);
-  NEED(!ids || c->task.dropout == 0, "%s: task.dropout: a model over ids has none", name);
   return good;
 }
 

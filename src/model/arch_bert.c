@@ -17,11 +17,13 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   fd_value a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, x, channels);
   a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_NONE, FD_NONE, heads);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
+  a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention.output"), x, a);
   x = fd_normalize(g, named(name, layer, "attention.output.LayerNorm"), x, 0, (float)config->model.epsilon);
   fd_value h = fd_linear(g, named(name, layer, "intermediate.dense"), x, hidden, 0);
   h = fd_activation(g, named(name, layer, "intermediate"), h, FD_ACT_GELU, 0);
   h = fd_linear(g, named(name, layer, "output.dense"), h, channels, 0);
+  h = fd_thin(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
   x = fd_add(g, named(name, layer, "output"), x, h);
   return fd_normalize(g, named(name, layer, "output.LayerNorm"), x, 0, (float)config->model.epsilon);
 }
@@ -38,6 +40,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
       fd_lookup(g, "bert.embeddings.position_embeddings", ids, FD_BY_POSITION, (int)config->model.positions, channels);
   x = fd_add(g, "bert.embeddings", x, place);
   x = fd_normalize(g, "bert.embeddings.LayerNorm", x, 0, (float)config->model.epsilon);
+  x = fd_thin(g, "bert.embeddings.dropout", x, config, 0);
   for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, x);
   return x;
 }

@@ -19,11 +19,13 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, a, channels);
   a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_ROTARY, table, heads);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
+  a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention"), x, a);
   fd_value h = fd_normalize(g, named(name, layer, "LayerNorm"), x, 0, (float)config->model.epsilon);
   h = fd_linear_unbiased(g, named(name, layer, "intermediate.dense"), h, 2 * hidden);
   h = fd_activation(g, named(name, layer, "intermediate"), h, FD_ACT_SILU, 1);
   h = fd_linear_unbiased(g, named(name, layer, "output.dense"), h, channels);
+  h = fd_thin(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
   return fd_add(g, named(name, layer, "output"), x, h);
 }
 

@@ -15,10 +15,7 @@ static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
 /* In fine-tuning, what a residual gets is thinned: the outputs of attn.o (`which` 0) and fc2 (1). */
 static fd_value thin(fd_graph *g, const fd_config *config, int block, int which, fd_value x) {
   char name[FD_NAME_MAX];
-  const fd_dropout_settings settings = {(float)config->task.dropout, fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT),
-                                        2 * block + which + 1};
-  if (!config->task.outputs || config->task.dropout == 0) return x;
-  return fd_dropout(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, &settings);
+  return fd_thin(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, config, 2 * block + which + 1);
 }
 
 /* x + W_o attention(LN(x)), then x + W_2 act(W_1 LN(x)). */

@@ -23,3 +23,9 @@ fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_drop
   return fd_graph_add(graph, &fd_node_dropout, name, settings, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
                       (fd_room){x.space, x.width, 0});
 }
+
+fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number) {
+  const fd_dropout_settings settings = {(float)config->task.dropout, fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT),
+                                        number};
+  return config->task.outputs && config->task.dropout > 0 ? fd_dropout(graph, name, x, &settings) : x;
+}

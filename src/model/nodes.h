@@ -73,6 +73,10 @@ typedef struct fd_dropout_settings {
 } fd_dropout_settings;
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
 
+/* In fine-tuning x with dropout of task.dropout, else x: what architectures have where entries are left out. Each place has a
+ * number of its own, 0 .. 4095. */
+fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);
+
 /* The kinds of nodes.def: fd_node_linear, ... */
 #define NODE(name) extern const fd_node_kind fd_node_##name;
 #include "model/nodes.def"
