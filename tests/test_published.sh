@@ -10,7 +10,9 @@ awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""
 
 # --- Nucleotide Transformer v2
 expect "a published NTv2 is imported" 0 "wrote run" "$FINDNA" import nt run
+check "its checkpoint has weights and no moments" test "$(ls run/ckpt/step_000000000 | tr '\n' ' ')" = "MANIFEST config.yaml student-00.safetensors "
 check "unused tensors are listed" bash -c "grep -q 'not used: esm.contact_head.regression.weight' out.log && grep -q '7 tensors of nt are not used' out.log"
+expect "which is whole" 0 "student" "$FINDNA" inspect run/ckpt/step_000000000
 expect "means over words" 0 "wrote mean.tsv" "$FINDNA" embed run s.fa --output mean.tsv
 check "one row a sequence, 48 values" bash -c "[ \$(wc -l <mean.tsv) -eq 3 ] && [ \$(head -1 mean.tsv | wc -w) -eq 49 ]"
 expect "its own [CLS] token" 0 "wrote cls.tsv" "$FINDNA" embed run s.fa --output cls.tsv --pool cls

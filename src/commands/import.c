@@ -20,7 +20,7 @@ typedef struct import_parts {
   float *weights;
   fd_device *dev;
   fd_network *network;
-  fd_state *state;
+  fd_state state; /* of weights alone: their moments would be twice as many zeros */
   fd_checkpointer *checkpointer;
   fd_folder made;
 } import_parts;
@@ -32,8 +32,8 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
   int durable, in_a_row;
   char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));
-  FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
-  FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
+  FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, &p->state));
+  FD_TRY(fd_checkpointer_begin(p->checkpointer, &p->state));
   FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
   if (!durable) return fd_checkpointer_failure(p->checkpointer, &in_a_row);
   FD_TRY(fd_path(words, p->from, FD_WORDS_FILE, NULL));
@@ -54,11 +54,11 @@ static fd_status import(const char *const words[2], import_parts *p) {
   p->config.device.threads = 1;
   FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
-  FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
-  for (int i = FD_STUDENT; i <= FD_BEST; i++)
-    if (p->state->array[i]) FD_TRY(p->dev->copy(p->dev, p->state->array[i], p->weights, p->network->params.size * sizeof(float)));
-  free(p->weights); /* of a large model: gigabytes, while the checkpoint is made */
-  p->weights = NULL;
+  p->state = (fd_state){.dev = p->dev, .best_step = -1};
+  fd_state_sizes(p->state.size, &p->config, p->network);
+  p->state.size[FD_ADAM_M] = p->state.size[FD_ADAM_V] = 0;
+  for (int i = FD_STUDENT; i <= FD_BEST; i++) /* the device is a CPU, whose memory this is */
+    if (p->state.size[i]) p->state.array[i] = p->weights;
   return write_checkpoint(words[1], p);
 }
 
@@ -81,7 +81,6 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   fd_status status = import(words, p);
   fd_checkpointer_destroy(&p->checkpointer);
   fd_folder_abandon(&p->made);
-  fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);
   free(p->weights);
