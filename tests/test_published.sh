@@ -104,7 +104,48 @@ done
 expect "byte pairs give no likelihood ratio" 64 "there is no likelihood ratio; it has distances: --scores distance" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output x.tsv
 expect "but distances" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
-expect "more tokens than learned positions" 65 "the model has learned 64 positions" "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
+
+# --- what is wrong with byte pairs is named, too, and nothing is written
+broken() { rm -rf bad_words && cp -r dnabert bad_words && sed -i "$1" bad_words/tokenizer.json; }
+refused() { expect "$1" 65 "$2" "$FINDNA" import bad_words bad; check "nothing is there" test ! -e bad; }
+broken '' && truncate -s 2000 bad_words/tokenizer.json && refused "a tokenizer that was cut" "bad_words/tokenizer.json:1:2000: not JSON"
+broken '' && truncate -s 0 bad_words/tokenizer.json && refused "an empty one" "bad_words/tokenizer.json: has no merges"
+broken '' && head -c 3000 dnabert/model.safetensors >bad_words/tokenizer.json && refused "another file in its place" "bad_words/tokenizer.json:1: has a NUL byte"
+broken 's/"type":"BPE"/"type":"WordPiece"/' && refused "another kind of model" "model is WordPiece; expected BPE"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["A X"/' && refused "a letter that is none" "model.merges.0.: 'X' has another letter than A, C, G and T"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACGTACGTACGT A"/' && refused "a part that no merge makes" "model.merges.0.: 'ACGTACGTACGT' is no token"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACG"/' && refused "half a merge" "model.merges.0.: is no merge; expected"
+broken 's/"A":5,/"A":99999,/' && refused "an id out of range" "the id of 'A' is none of the 521 ids"
+broken 's/"A":5,/"A":-1,/' && refused "one below 0" "the id of 'A' is none of the 521 ids"
+broken 's/"A":5,/"A":6,/' && refused "one that is there twice" "the id 6 is there twice"
+sed -i 's/"vocab_size": 521/"vocab_size": 520/' bad_words/config.json && cp dnabert/tokenizer.json bad_words/ && refused "another vocabulary" "tokenizer.json: makes a vocabulary of 521 tokens; the model has 520"
+
+# --- sequences that a model cannot read: file and row, before anything is computed; outputs that were there stay
+keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "what was there stays" test "$(cat "$4")" = old; }
+keeps "more tokens than learned positions" 65 "long.fa: sequence long: 2400 nucleotides are 603 tokens, but the model has learned 64 positions" x.tsv "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
+{ cat rows.csv; printf '%s,1\n' "$(tail -1 long.fa)"; } >long.csv
+keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" probe run_bert --train rows.csv --test long.csv --output x.json
+expect "of a fine-tuning" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" "$FINDNA" finetune run_bert --train rows.csv --test long.csv run.folder=bad
+check "which leaves no run" test ! -e bad
+keeps "windows of variants" 65 "v.csv:2: the window: 900 nucleotides are [0-9]+ tokens" x.tsv "$FINDNA" score run_bert v.csv --genome genome.fa --output x.tsv --scores distance --window 900
+# BERT over 4-mers, of zeros: all that matters is which sequences it reads.
+mkdir fours && echo '{"model_type":"bert","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,"vocab_size":258,"max_position_embeddings":12}' >fours/config.json
+awk 'function t(name, rows, columns) { n = rows * (columns ? columns : 1) * 4; printf "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}", at ? "," : "{", name, rows, columns ? "," columns : "", at, at + n; at += n }
+  function both(name, rows, columns) { t(name ".weight", rows, columns); t(name ".bias", rows) }
+  BEGIN { e = "bert.embeddings."; l = "bert.encoder.layer.0."; t(e "word_embeddings.weight", 258, 16); t(e "position_embeddings.weight", 12, 16); t(e "token_type_embeddings.weight", 2, 16); both(e "LayerNorm", 16)
+    both(l "attention.self.query", 16, 16); both(l "attention.self.key", 16, 16); both(l "attention.self.value", 16, 16); both(l "attention.output.dense", 16, 16); both(l "attention.output.LayerNorm", 16)
+    both(l "intermediate.dense", 32, 16); both(l "output.dense", 16, 32); both(l "output.LayerNorm", 16); print "}"; print at >"bytes" }' >header
+{ printf "\\x$(printf %02x $(($(wc -c <header) % 256)))\\x$(printf %02x $(($(wc -c <header) / 256)))\\0\\0\\0\\0\\0\\0"; cat header; head -c "$(cat bytes)" /dev/zero; } >fours/model.safetensors
+expect "BERT over k-mers" 0 "wrote run_fours" "$FINDNA" import fours run_fours
+printf '>good\nACGTACGTAC\n>short\nACG\n' >short.fa
+keeps "a sequence without a word" 65 "short.fa: sequence short: 3 nucleotides are no word of the model; expected at least 4" x.npy "$FINDNA" embed run_fours short.fa --output x.npy
+printf 'sequence,label\nACGTACGT,0\nAC,1\n' >short.csv
+expect "a row without one" 65 "short.csv: row 2: 2 nucleotides are no word" "$FINDNA" finetune run_fours --train short.csv run.folder=bad
+keeps "windows that are not whole words" 64 "window 10: the model has words of 4 nucleotides: the last 2 of each window would be in none; expected a multiple of 4" x.h5 "$FINDNA" embed run_fours s.fa --output x.h5 --window 10
+keeps "windows of variants that are not" 64 "window 49: the model has words of 4" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv --scores distance --window 49
+expect "the rest of a sequence is in no word" 0 "wrote rest.tsv" "$FINDNA" embed run_fours s.fa --output rest.tsv --pool positions
+check "as its authors have it" test "$(awk '$1 == "b" { print $2 ":" $3 "+" $4 }' rest.tsv | tr '\n' ' ')" = "1:0+4 2:4+4 3:8+4 "
+expect "no [CLS]" 64 "tokenizer has no .CLS. token" "$FINDNA" embed run_fours s.fa --output x.tsv --pool cls
 sed -i 's/,"[A-Z]* [A-Z]*"\]}}$/]}}/' run_bert/tokenizer.json
 expect "another tokenizer than the model's" 65 "another tokenizer .* than that of the model" "$FINDNA" embed run_bert s.fa --output x.tsv
 

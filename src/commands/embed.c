@@ -77,7 +77,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
   int64_t window = o->window < 0 ? m->info.window : o->window;
   int words = o->pool == POOL_POSITIONS && m->network->ids; /* a row each: windows do not overlap */
-  *e = (fd_embed_options){.positions = o->pool == POOL_POSITIONS,
+  *e = (fd_embed_options){.path = o->words[1],
+                          .positions = o->pool == POOL_POSITIONS,
                           .task = o->pool == POOL_TASK,
                           .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS
                                   : o->pool == POOL_TASK    ? (fd_features)m->network->task.features
@@ -87,6 +88,7 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
                                     : words   ? window
                                               : (window + 1) / 2,
                           .both_strands = o->both_strands};
+  FD_TRY(fd_pretrained_check_window(m, window));
   if (words && o->both_strands)
     return fd_fail(
         FD_USAGE,

@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/finite.h"
 #include "base/guard.h"
 #include "base/log.h"
@@ -87,12 +89,25 @@ double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, con
          values * sizeof(float) + (double)bases;
 }
 
-/* Root: the words of the pieces of sequence i, which was just read: its rows. */
-static fd_status find_words(work *w, int i) {
+/* Root: appends the words of a piece, which begins at `from`, to the rows of sequence i. */
+static fd_status add_words(work *w, int i, int64_t from, int64_t count) {
+  chunk *c = &w->c;
+  FD_TRY(fd_grow(&c->spans, &c->span_room, (size_t)(c->row[i + 1] + count), 2 * sizeof *c->spans, "words"));
+  for (int64_t j = 0; j < count; j++) {
+    int64_t *span = c->spans + 2 * c->row[i + 1]++;
+    span[0] = from + w->found.spans[j].first, span[1] = w->found.spans[j].count;
+  }
+  return FD_OK;
+}
+
+/* Root, of an encoder over ids: whether it can read the pieces of sequence i, which was just read; where rows are words, these.
+ */
+static fd_status find_words(work *w, int i, const char *id) {
   chunk *c = &w->c;
   const fd_tokenizer *t = w->encoder->tokenizer;
   int64_t length = length_of(c, i), size = piece_length(w->options, length);
-  if (size > w->found_room) {
+  char where[FD_PATH_MAX + 128];
+  if (!w->found.ids || size > w->found_room) {
     fd_tokens_free(&w->found);
     FD_TRY(fd_tokens_create(&w->found, t, w->found_room = size));
   }
@@ -102,11 +117,9 @@ static fd_status find_words(work *w, int i) {
   for (int64_t k = 0; k < pieces_of(w->options, length); k++) {
     int64_t from = place_of(w->options, length, k),
             n = fd_tokenizer_encode(t, c->symbols + c->start[i] + from, size, 0, &w->found);
-    FD_TRY(fd_grow(&c->spans, &c->span_room, (size_t)(c->row[i + 1] + n), 2 * sizeof *c->spans, "words"));
-    for (int64_t j = 0; j < n; j++) {
-      int64_t *span = c->spans + 2 * c->row[i + 1]++;
-      span[0] = from + w->found.spans[j].first, span[1] = w->found.spans[j].count;
-    }
+    snprintf(where, sizeof where, "%s: sequence %.100s", w->options->path, id);
+    FD_TRY(fd_tokenizer_check(t, size, n, w->encoder->network->positions, where));
+    if (w->words) FD_TRY(add_words(w, i, from, n));
   }
   return FD_OK;
 }
@@ -128,7 +141,7 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
     memcpy(c->symbols + used, next.symbols, (size_t)next.length);
     if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
     c->start[n + 1] = (int64_t)used + next.length;
-    if (w->words) FD_TRY(find_words(w, c->count));
+    if (w->encoder->tokenizer) FD_TRY(find_words(w, c->count, next.id));
     c->count++;
     --*left;
   }

@@ -12,6 +12,7 @@
  * with those of the reverse complement, read backwards. Of an encoder over ids the positions are the words of each window, one
  * window after the other, each with its span; both_strands is then 0, since the words of the reverse complement are others. */
 typedef struct fd_embed_options {
+  const char *path; /* of the sequences, for messages */
   int task;         /* what a fine-tuned head predicts from its features: probabilities of classes, or the value */
   int positions;    /* the latents of all nucleotides, or words, instead of pooled features */
   fd_features kind; /* of pooled features */

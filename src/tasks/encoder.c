@@ -41,8 +41,6 @@ static fd_status open_letters(fd_encoding *e) {
 
 static fd_status open_words(fd_encoding *e, int64_t longest) {
   fd_device *dev = e->encoder->dev;
-  const fd_vocabulary *v = fd_tokenizer_vocabulary(e->encoder->tokenizer);
-  e->specials = (v->cls >= 0) + (v->sep >= 0);
   FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
   FD_TRY(fd_alloc(&e->ids, (size_t)e->tokens_max, sizeof *e->ids, "an encoder"));
   return dev->alloc(dev, &e->device_ids, (size_t)e->tokens_max * sizeof(int), "an encoder");
@@ -123,11 +121,7 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   int used = e->seqs.start[e->seqs.count], positions = e->encoder->network->positions;
   if (minus) fd_reverse_complement(symbols, length, e->tokens), symbols = e->tokens;
   int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
-  if (n <= e->specials)
-    return fd_fail(FD_DATA, "a sequence of %d nucleotides has no token: it is shorter than a word of the model", length);
-  if (positions && n > positions)
-    return fd_fail(FD_DATA, "a sequence of %d nucleotides has %d tokens; the model has learned %d positions", length, n,
-                   positions);
+  FD_TRY(fd_tokenizer_check(t, length, n, positions, "a sequence"));
   memcpy(e->ids + used, e->words.ids, (size_t)n * sizeof *e->ids);
   e->seqs.start[++e->seqs.count] = used + n;
   return keep_note(e, note);

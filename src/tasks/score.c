@@ -185,15 +185,8 @@ static fd_word_pair pair_of(const job *j, const uint8_t *with_ref, const uint8_t
   return (fd_word_pair){with_ref, with_alt, j->ref_window, j->at, j->ref};
 }
 
-/* Whether a model over words can look at both windows of a job, and compare its alleles. */
-static int has_words(work *w, job *j, const uint8_t *with_ref, const uint8_t *with_alt) {
-  const fd_word_pair pair = pair_of(j, with_ref, with_alt);
-  j->llr = j->llr && fd_word_ratio_is_one(&w->words, &pair);
-  return fd_word_ratio_words(&w->words, with_ref, j->ref_window) && fd_word_ratio_words(&w->words, with_alt, j->alt_window);
-}
-
 /* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
-static int make_job(work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
+static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
   const fd_variant *v = &w->variants->item[variant];
   int64_t length = w->genome->record[w->loaded].length, place = place_of(w, v, w->loaded);
   int window = w->options->window, ref = (int)strlen(v->ref);
@@ -218,7 +211,25 @@ static int make_job(work *w, int64_t variant, const char *alt, size_t alt_length
   out->alt_place = before;
   out->alt_window = before + out->alt + (int)tail;
   out->llr = w->options->llr && ref == out->alt;
-  return !w->encoder->tokenizer || has_words(w, out, with_ref, with_alt);
+  return 1;
+}
+
+/* Of a model over words: whether it sees a word in both windows (*seen), whose alleles it can compare. Windows of more tokens
+ * than it has positions are FD_DATA. */
+static fd_status look_at_words(work *w, int64_t variant, job *j, const uint8_t *windows, int *seen) {
+  const uint8_t *const window[] = {windows, windows + w->options->window};
+  const int length[] = {j->ref_window, j->alt_window};
+  const fd_word_pair pair = pair_of(j, window[0], window[1]);
+  char where[FD_PATH_MAX + 64];
+  *seen = 1;
+  snprintf(where, sizeof where, "%s:%" PRId64 ": the window", w->path, w->variants->item[variant].line);
+  for (int i = 0; i < 2; i++) {
+    int words, n = fd_word_ratio_tokens(&w->words, window[i], length[i], &words);
+    *seen = *seen && words;
+    if (words) FD_TRY(fd_tokenizer_check(w->encoder->tokenizer, length[i], n, w->encoder->network->positions, where));
+  }
+  j->llr = j->llr && *seen && fd_word_ratio_is_one(&w->words, &pair);
+  return FD_OK;
 }
 
 /* The next jobs, from variant number *next of the order on; an allele's place in it is *skip. */
@@ -234,7 +245,10 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
         return FD_OK;
       }
       job *j = &w->job[w->jobs];
-      if (!make_job(w, i, alt, strcspn(alt, ","), j, w->symbols + (size_t)w->jobs * 2 * (size_t)w->options->window)) continue;
+      uint8_t *windows = w->symbols + (size_t)w->jobs * 2 * (size_t)w->options->window;
+      int seen = make_job(w, i, alt, strcspn(alt, ","), j, windows);
+      if (seen && w->encoder->tokenizer) FD_TRY(look_at_words(w, i, j, windows, &seen));
+      if (!seen) continue;
       j->allele = w->scores->first[i] + number;
       w->jobs++;
     }

@@ -29,10 +29,11 @@ static int holds(fd_span span, int at, int count) {
   return span.count && span.first < at + count && at < span.first + span.count;
 }
 
-int fd_word_ratio_words(fd_word_ratio *r, const uint8_t *symbols, int length) {
-  int words = 0, n = (int)fd_tokenizer_encode(r->tokenizer, symbols, length, 0, &r->words[0]);
-  for (int i = 0; i < n; i++) words += r->words[0].spans[i].count > 0;
-  return words;
+int fd_word_ratio_tokens(fd_word_ratio *r, const uint8_t *symbols, int length, int *words) {
+  int n = (int)fd_tokenizer_encode(r->tokenizer, symbols, length, 0, &r->words[0]);
+  *words = 0;
+  for (int i = 0; i < n; i++) *words += r->words[0].spans[i].count > 0;
+  return n;
 }
 
 /* The tokens of both windows on a strand, as many as are returned, or -1 where they are not at the same places; *at: of REF. */

@@ -20,8 +20,8 @@ typedef struct fd_word_ratio {
 fd_status fd_word_ratio_create(fd_word_ratio *ratio, const fd_tokenizer *tokenizer, int longest) FD_MUST_CHECK;
 void fd_word_ratio_free(fd_word_ratio *ratio);
 
-/* Words of a window that are no special tokens, on one strand. */
-int fd_word_ratio_words(fd_word_ratio *ratio, const uint8_t *symbols, int length);
+/* Tokens of a window; *words: those that are no special ones. */
+int fd_word_ratio_tokens(fd_word_ratio *ratio, const uint8_t *symbols, int length, int *words);
 
 /* Whether on both strands every nucleotide of REF lies in a word, words are at the same places in both windows, and none of those
  * is unknown: then they can be compared. */
