@@ -101,8 +101,7 @@ for model in dnabert bert; do
   expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
   check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
-expect "byte pairs give no likelihood ratio" 64 "there is no likelihood ratio; it has distances: --scores distance" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output x.tsv
-expect "but distances" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
+expect "distances of byte pairs" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 
 # --- what is wrong with byte pairs is named, too, and nothing is written
@@ -141,6 +140,7 @@ printf '>good\nACGTACGTAC\n>short\nACG\n' >short.fa
 keeps "a sequence without a word" 65 "short.fa: sequence short: 3 nucleotides are no word of the model; expected at least 4" x.npy "$FINDNA" embed run_fours short.fa --output x.npy
 printf 'sequence,label\nACGTACGT,0\nAC,1\n' >short.csv
 expect "a row without one" 65 "short.csv: row 2: 2 nucleotides are no word" "$FINDNA" finetune run_fours --train short.csv run.folder=bad
+keeps "without a head there is no likelihood ratio" 64 "there is no likelihood ratio; it has distances: --scores distance" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv
 keeps "windows that are not whole words" 64 "window 10: the model has words of 4 nucleotides: the last 2 of each window would be in none; expected a multiple of 4" x.h5 "$FINDNA" embed run_fours s.fa --output x.h5 --window 10
 keeps "windows of variants that are not" 64 "window 49: the model has words of 4" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv --scores distance --window 49
 expect "the rest of a sequence is in no word" 0 "wrote rest.tsv" "$FINDNA" embed run_fours s.fa --output rest.tsv --pool positions

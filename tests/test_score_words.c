@@ -10,11 +10,12 @@
 
 enum { CONTIGS = 2, LENGTH = 300, WINDOW = 62, VARIANTS = 60 };
 static char genome_text[CONTIGS][LENGTH + 1];
+static char merges[FD_PATH_MAX];
 static fd_device *dev;
 
 /* A model over one kind of words. */
 typedef struct subject {
-  int k, is_nt; /* letters of a word; Nucleotide Transformer's, else k-mers */
+  int k, is_nt; /* letters of a word; Nucleotide Transformer's, else k-mers; 0: byte pairs */
   int vocabulary;
   fd_tokenizer *tokenizer;
   fd_network *network;
@@ -31,7 +32,7 @@ static uint32_t draw(uint32_t below) {
 
 static int set_up(void **state) {
   fd_config c;
-  if (make_folder(state) || chdir(folder)) return -1;
+  if (!realpath("tests/golden/bpe_merges.txt", merges) || make_folder(state) || chdir(folder)) return -1;
   fd_config_defaults(&c);
   c.device.threads = 2;
   assert_ok(fd_device_open(&dev, &c, 0, 1));
@@ -52,10 +53,12 @@ static int tear_down(void **state) {
 static void open_subject(subject *s, const char *kind, int k) {
   fd_config c;
   fd_config_defaults(&c);
-  *s = (subject){.k = k, .is_nt = !strcmp(kind, "nt6"), .vocabulary = !strcmp(kind, "nt6") ? 4107 : (1 << 2 * k) + 2};
+  *s = (subject){.k = k, .is_nt = !strcmp(kind, "nt6")};
+  const fd_tokenizer_settings settings = {.kind = kind, .k = k, .stride = k, .file = k ? NULL : merges};
+  assert_ok(fd_tokenizer_create(&s->tokenizer, &settings));
+  s->vocabulary = fd_tokenizer_vocabulary(s->tokenizer)->size;
   c.model.encoder = FD_ARCH_NT_V2, c.model.channels = 24, c.model.hidden = 32, c.model.layers = 2, c.model.heads = 4;
   c.model.vocabulary = s->vocabulary;
-  assert_ok(fd_tokenizer_create(&s->tokenizer, &(fd_tokenizer_settings){.kind = kind, .k = k, .stride = k}));
   assert_ok(fd_network_create(&s->network, &c, WINDOW));
   s->params = calloc(s->network->params.size, sizeof *s->params);
   fd_params_init(&s->network->params, 5, s->params);
@@ -68,10 +71,23 @@ static void close_subject(subject *s) {
   fd_tokenizer_destroy(&s->tokenizer);
 }
 
+static int cut_pairs(const subject *s, const char *text, int32_t *ids, int *begin, int *letters) {
+  uint8_t symbols[WINDOW + 4];
+  fd_tokens tokens;
+  int length = (int)strlen(text);
+  for (int i = 0; i < length; i++) symbols[i] = fd_symbol_of[(unsigned char)text[i]];
+  assert_ok(fd_tokens_create(&tokens, s->tokenizer, length));
+  int n = (int)fd_tokenizer_encode(s->tokenizer, symbols, length, 0, &tokens);
+  for (int i = 0; i < n; i++) ids[i] = tokens.ids[i], begin[i] = tokens.spans[i].first, letters[i] = tokens.spans[i].count;
+  fd_tokens_free(&tokens);
+  return n;
+}
+
 /* The words of a text; where each begins, and its letters. Returns how many. */
 static int cut(const subject *s, const char *text, int32_t *ids, int *begin, int *letters) {
   const char *digits = s->is_nt ? "ATCG" : "ACGT";
   int n = 0, first = s->is_nt ? 6 : 2, length = (int)strlen(text);
+  if (!s->k) return cut_pairs(s, text, ids, begin, letters);
   if (s->is_nt) ids[n] = 3, begin[n] = letters[n] = 0, n++; /* <cls> */
   for (int at = 0; at < length; n++) {
     int number = 0, whole = at + s->k <= length, has_n = whole && memchr(text + at, 'N', (size_t)s->k);
@@ -124,40 +140,83 @@ static double log_p(const float *z, int n, int32_t id, double tau) {
   return -log(sum);
 }
 
+/* A window as words; border i is in front of word i, border n behind the last one. */
+typedef struct words {
+  char text[2 * LENGTH + 64];
+  int32_t id[WINDOW + 4];
+  int begin[WINDOW + 4], letters[WINDOW + 4], n, at, count; /* of the allele */
+} words;
+
+static void cut_words(const subject *s, words *w, int minus) {
+  if (minus) turn(w->text), w->at = (int)strlen(w->text) - w->at - w->count;
+  w->n = cut(s, w->text, w->id, w->begin, w->letters);
+}
+
+static int is_word(const words *w, int i) { return i >= 0 && i < w->n && w->letters[i] > 0; }
+
+/* Where words end: [SEP] has no letters. */
+static int end_of(const words *w) {
+  int i = w->n;
+  while (i > 0 && !w->letters[i - 1]) i--;
+  return i;
+}
+
+static int border(const words *w, int i) { return i < end_of(w) ? w->begin[i] : i ? w->begin[i - 1] + w->letters[i - 1] : 0; }
+
+/* All pairs of borders are looked at: of those on the left, or right, of the alleles at the same distance from both, with equal
+ * words (or none) beyond, the nearest; 0: there is none. */
+static int find_border(const words *a, const words *b, int right, int *i, int *j) {
+  int nearest = INT32_MAX;
+  for (int k = 0; k <= end_of(a); k++)
+    for (int m = 0; m <= end_of(b); m++) {
+      int x = right ? border(a, k) - a->at - a->count : a->at - border(a, k),
+          y = right ? border(b, m) - b->at - b->count : b->at - border(b, m), p = right ? k : k - 1, q = right ? m : m - 1;
+      int none = !is_word(a, p) && !is_word(b, q), both = is_word(a, p) && is_word(b, q) && a->id[p] == b->id[q];
+      if ((k < end_of(a) && !is_word(a, k)) || (m < end_of(b) && !is_word(b, m))) continue; /* before [CLS] */
+      if (x != y || x < 0 || x >= nearest || !(none || both)) continue;
+      nearest = x, *i = k, *j = m;
+    }
+  return nearest < INT32_MAX;
+}
+
+/* log p of words first .. behind - 1, masked together. */
+static double masked_log_p(const subject *s, const words *w, int first, int behind, double tau, float *z) {
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(s->tokenizer);
+  int32_t ids[WINDOW + 4];
+  double sum = 0, mean[24];
+  for (int i = 0; i < w->n; i++) {
+    ids[i] = i >= first && i < behind ? v->mask : w->id[i];
+    if (i >= first && i < behind && w->id[i] == v->unk) return NAN;
+  }
+  forward(s, ids, w->n, z, mean);
+  for (int i = first; i < behind; i++) sum += log_p(z + (size_t)(i * s->vocabulary), s->vocabulary, w->id[i], tau);
+  return sum;
+}
+
 /* The scores of one allele, on one strand; NAN: none. */
 static fd_allele_score plain_score(const subject *s, int contig, int place, const char *ref, const char *alt, double tau,
                                    int minus) {
-  char a[WINDOW + 1], b[2 * LENGTH + 64], text[2 * LENGTH + 64];
-  int32_t x[WINDOW + 1], y[2 * LENGTH], mask = s->is_nt ? 2 : 0, unknown = s->is_nt ? 0 : 1;
-  int at_x[WINDOW + 1], n_x[WINDOW + 1], at_y[2 * LENGTH], n_y[2 * LENGTH], n = (int)strlen(ref), m = (int)strlen(alt);
+  static words a, b;
+  char text[2 * LENGTH + 64];
   double mean[2][24];
-  fd_allele_score score = {0, 0};
-  int from = place - WINDOW / 2;
+  fd_allele_score score = {NAN, 0};
+  int from = place - WINDOW / 2, n = (int)strlen(ref), m = (int)strlen(alt), left[2], right[2];
   if (from + WINDOW > LENGTH) from = LENGTH - WINDOW;
   if (from < 0) from = 0;
-  int at = place - from, over = at + m - WINDOW;
+  int over = place - from + m - WINDOW;
+  if (over < 0) over = 0;
   snprintf(text, sizeof text, "%.*s%s%s", place, genome_text[contig], alt, genome_text[contig] + place + n);
-  snprintf(a, sizeof a, "%.*s", WINDOW, genome_text[contig] + from);
-  snprintf(b, sizeof b, "%.*s", WINDOW, text + from + (over > 0 ? over : 0));
-  if (minus) turn(a), turn(b), at = WINDOW - at - n;
-  float *z = malloc((size_t)(2 * LENGTH * s->vocabulary) * sizeof *z);
-  int words = cut(s, a, x, at_x, n_x), others = cut(s, b, y, at_y, n_y), covered = 0;
-  forward(s, x, words, z, mean[0]);
-  forward(s, y, others, z, mean[1]);
+  snprintf(a.text, sizeof a.text, "%.*s", WINDOW, genome_text[contig] + from);
+  snprintf(b.text, sizeof b.text, "%.*s", WINDOW, text + from + over);
+  a.at = place - from, b.at = a.at - over, a.count = n, b.count = m;
+  cut_words(s, &a, minus), cut_words(s, &b, minus);
+  float *z = malloc((size_t)((WINDOW + 4) * s->vocabulary) * sizeof *z);
+  forward(s, a.id, a.n, z, mean[0]);
+  forward(s, b.id, b.n, z, mean[1]);
   for (int c = 0; c < s->network->channels; c++) score.distance += (mean[0][c] - mean[1][c]) * (mean[0][c] - mean[1][c]);
   score.distance = sqrt(score.distance);
-  int32_t masked[WINDOW + 1];
-  for (int i = 0; i < words; i++) masked[i] = n_x[i] && at_x[i] < at + n && at < at_x[i] + n_x[i] ? mask : x[i];
-  if (n == m) forward(s, masked, words, z, mean[0]);
-  else score.llr = NAN;
-  for (int i = 0; n == m && i < words; i++) {
-    if (masked[i] == x[i]) continue;
-    for (int t = at_x[i]; t < at_x[i] + n_x[i]; t++) covered += t >= at && t < at + n;
-    if (x[i] == unknown || y[i] == unknown) score.llr = NAN;
-    const float *row = z + (size_t)(i * s->vocabulary);
-    score.llr += log_p(row, s->vocabulary, y[i], tau) - log_p(row, s->vocabulary, x[i], tau);
-  }
-  if (covered != n) score.llr = NAN;
+  if (find_border(&a, &b, 0, &left[0], &left[1]) && find_border(&a, &b, 1, &right[0], &right[1]))
+    score.llr = masked_log_p(s, &b, left[1], right[1], tau, z) - masked_log_p(s, &a, left[0], right[0], tau, z);
   free(z);
   return score;
 }
@@ -184,7 +243,7 @@ static void write_variants(allele *want) {
   assert_int_equal(fclose(out), 0);
 }
 
-static void compare(const char *kind, int k) {
+static void compare(const char *kind, int k, int least, int most) {
   static allele want[VARIANTS];
   subject s;
   fd_variants variants;
@@ -208,14 +267,39 @@ static void compare(const char *kind, int k) {
       }
       for (int minus = 0; minus < 2; minus++) x[minus] = plain_score(&s, v->contig, v->place, v->ref, v->alt, o.tau, minus);
       assert_near(found.distance, both ? (x[0].distance + x[1].distance) / 2 : x[0].distance, 1e-6);
-      int comparable = !isnan(x[0].llr) && !isnan(x[1].llr);
+      int comparable = !isnan(x[0].llr) && !(both && isnan(x[1].llr));
       assert_int_equal(isnan(found.llr), !comparable);
       if (comparable) assert_near(found.llr, both ? (x[0].llr + x[1].llr) / 2 : x[0].llr, 2e-5);
       scored += comparable, none += !comparable;
     }
     fd_variant_scores_free(&scores);
   }
-  assert_true(scored > 40 && none > 10);
+  assert_true(scored > least && none <= most);
+  fd_variants_free(&variants);
+  fd_genome_free(&genome);
+  close_subject(&s);
+}
+
+/* Of 6-mers behind an insertion all borders are others, up to the letters at the window's end. */
+static void words_that_do_not_meet(void **state) {
+  (void)state;
+  subject s;
+  fd_variants variants;
+  fd_genome genome = {0};
+  fd_variant_scores scores;
+  FILE *out = fopen("i.csv", "w");
+  char ref = genome_text[0][30];
+  fprintf(out, "chrom,pos,ref,alt\nchr1,31,%c,%cAC\nchr1,31,%c,%cACGTTA\n", ref, ref, ref, ref);
+  assert_int_equal(fclose(out), 0);
+  open_subject(&s, "nt6", 6);
+  assert_ok(fd_variants_read("i.csv", &variants));
+  assert_ok(fd_genome_scan(&genome, "genome.fa"));
+  assert_ok(fd_genome_index(&genome));
+  fd_score_options o = {.window = LENGTH - 10, .llr = 1, .distance = 1, .tau = 1};
+  assert_ok(fd_score_variants(&o, &s.encoder, fd_comm_self(), "i.csv", &variants, &genome, &scores));
+  assert_true(isnan(scores.score[0].llr) && isfinite(scores.score[0].distance));
+  assert_true(isfinite(scores.score[1].llr)); /* of six letters: they meet again at once */
+  fd_variant_scores_free(&scores);
   fd_variants_free(&variants);
   fd_genome_free(&genome);
   close_subject(&s);
@@ -223,15 +307,22 @@ static void compare(const char *kind, int k) {
 
 static void words_of_six(void **state) {
   (void)state;
-  compare("nt6", 6);
+  compare("nt6", 6, 40, 60);
 }
 
 static void words_of_three(void **state) {
   (void)state;
-  compare("kmer", 3);
+  compare("kmer", 3, 40, 60);
+}
+
+/* Their borders move with the variant, and meet again. */
+static void byte_pairs(void **state) {
+  (void)state;
+  compare("bpe", 0, 90, 20);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_six), cmocka_unit_test(words_of_three)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_six), cmocka_unit_test(words_of_three),
+                                     cmocka_unit_test(byte_pairs), cmocka_unit_test(words_that_do_not_meet)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

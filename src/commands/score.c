@@ -271,18 +271,17 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
 
 /* What cannot be said of a model over words. */
 static fd_status check_words(const options *o, const fd_pretrained *m) {
-  const char *why = NULL;
   if (is_kind(o->output, ".bedgraph"))
     return fd_fail(
         FD_USAGE,
         "findna score: --output %s: %s sees words of several nucleotides, and tracks are of models over nucleotides; it "
         "scores variants: --output NAME.vcf or NAME.tsv",
         o->output, m->info.folder);
-  if (m->network->out[FD_OUT_LOGITS].id == FD_NO_VALUE) why = "says nothing of masked words";
-  else if (m->config.model.tokenizer == FD_TOKENIZER_BPE) why = "has byte pairs, whose borders move with a variant";
-  if (!why || !wanted(o, 0)) return FD_OK;
-  return fd_fail(FD_USAGE, "findna score: %s %s: there is no likelihood ratio; it has distances: --scores distance",
-                 m->info.folder, why);
+  if (m->network->out[FD_OUT_LOGITS].id != FD_NO_VALUE || !wanted(o, 0)) return FD_OK;
+  return fd_fail(
+      FD_USAGE,
+      "findna score: %s has no head for masked words: there is no likelihood ratio; it has distances: --scores distance",
+      m->info.folder);
 }
 
 static fd_status score(fd_comm *comm, options *o, scoring *s) {

@@ -26,7 +26,7 @@ typedef struct job {
 
 typedef struct pass_item {
   int job, minus;
-  enum { MASKED, WITH_REF, WITH_ALT } kind;
+  enum { MASKED, ALT_MASKED, WITH_REF, WITH_ALT } kind; /* ALT_MASKED: words of ALT that are not in the places of REF's */
 } pass_item;
 
 typedef struct work {
@@ -50,8 +50,8 @@ typedef struct work {
   uint8_t *symbols;        /* [jobs_max, 2, window] */
   fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
-  fd_word_ratio words;  /* of a model over words */
-  float *row, *ref_row; /* [channels] pooled latents; ref_row of the job whose ALT comes next */
+  fd_word_scratch words; /* of a model over words */
+  float *row, *ref_row;  /* [channels] pooled latents; ref_row of the job whose ALT comes next */
 } work;
 
 /* --- the root: which variants, in which order ------------------------------------------------------------------------------ */
@@ -181,8 +181,11 @@ static int take_allele(const char *text, size_t length, uint8_t *to) {
 }
 
 /* The alleles in their places. */
-static fd_word_pair pair_of(const job *j, const uint8_t *with_ref, const uint8_t *with_alt) {
-  return (fd_word_pair){with_ref, with_alt, j->ref_window, j->at, j->ref};
+static fd_word_pair pair_of(const work *w, const job *j, const uint8_t *windows) {
+  return (fd_word_pair){.symbols = {windows, windows + w->options->window},
+                        .length = {j->ref_window, j->alt_window},
+                        .at = {j->at, j->alt_place},
+                        .count = {j->ref, j->alt}};
 }
 
 /* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
@@ -217,18 +220,19 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
 /* Of a model over words: whether it sees a word in both windows (*seen), whose alleles it can compare. Windows of more tokens
  * than it has positions are FD_DATA. */
 static fd_status look_at_words(work *w, int64_t variant, job *j, const uint8_t *windows, int *seen) {
-  const uint8_t *const window[] = {windows, windows + w->options->window};
-  const int length[] = {j->ref_window, j->alt_window};
-  const fd_word_pair pair = pair_of(j, window[0], window[1]);
+  const fd_word_pair pair = pair_of(w, j, windows);
+  fd_word_change change;
   char where[FD_PATH_MAX + 64];
   *seen = 1;
   snprintf(where, sizeof where, "%s:%" PRId64 ": the window", w->path, w->variants->item[variant].line);
-  for (int i = 0; i < 2; i++) {
-    int words, n = fd_word_ratio_tokens(&w->words, window[i], length[i], &words);
+  for (int i = 0; i < FD_ALLELES; i++) {
+    int words, n = fd_word_tokens(&w->words, pair.symbols[i], pair.length[i], &words);
     *seen = *seen && words;
-    if (words) FD_TRY(fd_tokenizer_check(w->encoder->tokenizer, length[i], n, w->encoder->network->positions, where));
+    if (words) FD_TRY(fd_tokenizer_check(w->encoder->tokenizer, pair.length[i], n, w->encoder->network->positions, where));
   }
-  j->llr = j->llr && *seen && fd_word_ratio_is_one(&w->words, &pair);
+  j->llr = w->options->llr && *seen;
+  for (int minus = 0; minus <= w->options->both_strands; minus++)
+    j->llr = j->llr && fd_word_change_find(&w->words, &pair, minus, &change);
   return FD_OK;
 }
 
@@ -262,19 +266,31 @@ static const uint8_t *window_of(const work *w, int j, int with_alt) {
   return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
 }
 
+/* The logits of a sequence of a pass. */
+static const float *logits_of(const work *w, int slot) {
+  return w->e->logits + (size_t)w->e->seqs.start[slot] * (size_t)w->encoder->network->out[FD_OUT_LOGITS].width;
+}
+
+/* What a pass with masked words adds to log p(ALT's words) - log p(REF's words). */
+static double words_ratio(work *w, int slot, const pass_item *p) {
+  const fd_word_pair pair = pair_of(w, &w->job[p->job], window_of(w, p->job, 0));
+  const float *logits = logits_of(w, slot);
+  double tau = w->options->tau;
+  fd_word_change change;
+  if (!fd_word_change_find(&w->words, &pair, p->minus, &change)) return NAN; /* the root found it */
+  if (p->kind == ALT_MASKED) return fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau);
+  double alt = change.together ? fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau) : 0;
+  return alt - fd_word_change_log_p(&w->words, &change, FD_REF, logits, tau);
+}
+
 /* log p(alt) - log p(ref) over the masked positions of a pass. */
-static double likelihood_ratio(work *w, int slot, const pass_item *p) {
+static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
   const job *j = &w->job[p->job];
-  const float *logits = w->e->logits + (size_t)w->e->seqs.start[slot] * (size_t)w->encoder->network->out[FD_OUT_LOGITS].width;
   const uint8_t *ref = window_of(w, p->job, 0) + j->at, *alt = window_of(w, p->job, 1) + j->alt_place;
   double sum = 0;
-  if (w->encoder->tokenizer) {
-    const fd_word_pair pair = pair_of(j, window_of(w, p->job, 0), window_of(w, p->job, 1));
-    return fd_word_ratio_of(&w->words, &pair, p->minus, logits, w->options->tau, w->options->bce);
-  }
   for (int i = 0; i < j->ref; i++) {
     int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
-    const float *z = logits + (size_t)t * FD_SYMBOLS;
+    const float *z = logits_of(w, slot) + (size_t)t * FD_SYMBOLS;
     uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
     sum += fd_score_log_weight((double)z[a], w->options->tau, w->options->bce) -
            fd_score_log_weight((double)z[r], w->options->tau, w->options->bce);
@@ -298,7 +314,8 @@ static void take(void *context, int i, const void *note) {
   const pass_item *p = note;
   fd_allele_score *result = &w->result[p->job];
   double share = w->options->both_strands ? 0.5 : 1;
-  if (p->kind == MASKED) result->llr += share * likelihood_ratio(w, i, p);
+  if (p->kind == MASKED || p->kind == ALT_MASKED)
+    result->llr += share * (w->encoder->tokenizer ? words_ratio(w, i, p) : likelihood_ratio(w, i, p));
   if (p->kind == WITH_REF) fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->ref_row);
   if (p->kind == WITH_ALT) {
     fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->row);
@@ -307,10 +324,27 @@ static void take(void *context, int i, const void *note) {
 }
 
 static fd_status add(work *w, pass_item p) {
-  const job *j = &w->job[p.job];
-  int length = p.kind == WITH_ALT ? j->alt_window : j->ref_window, from = p.minus ? length - j->at - j->ref : j->at;
-  FD_TRY(fd_encoding_put(w->e, window_of(w, p.job, p.kind == WITH_ALT), length, p.minus, &p));
-  if (p.kind == MASKED) fd_encoding_mask(w->e, from, j->ref);
+  int with_alt = p.kind == WITH_ALT || p.kind == ALT_MASKED, length = w->job[p.job].ref_window;
+  if (with_alt) length = w->job[p.job].alt_window;
+  return fd_encoding_put(w->e, window_of(w, p.job, with_alt), length, p.minus, &p);
+}
+
+/* The window with REF masked; of a model over words those whose words differ, and that with ALT where its words lie elsewhere. */
+static fd_status add_masked(work *w, int number, int minus) {
+  const job *j = &w->job[number];
+  fd_word_change change;
+  if (!w->encoder->tokenizer) {
+    FD_TRY(add(w, (pass_item){number, minus, MASKED}));
+    fd_encoding_mask(w->e, minus ? j->ref_window - j->at - j->ref : j->at, j->ref);
+    return FD_OK;
+  }
+  const fd_word_pair pair = pair_of(w, j, window_of(w, number, 0));
+  int found = fd_word_change_find(&w->words, &pair, minus, &change);
+  for (int k = 0; k < FD_ALLELES && found; k++) {
+    if (k == FD_ALT && change.together) continue;
+    FD_TRY(add(w, (pass_item){number, minus, k == FD_ALT ? ALT_MASKED : MASKED}));
+    fd_encoding_mask(w->e, change.begin[k], change.letters[k]);
+  }
   return FD_OK;
 }
 
@@ -323,7 +357,7 @@ static fd_status do_share(work *w) {
   for (int i = first; i < last; i++) {
     int comparable = w->job[i].llr;
     for (int minus = 0; minus <= o->both_strands; minus++) {
-      if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
+      if (comparable) FD_TRY(add_masked(w, i, minus));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_ALT}));
     }
@@ -384,7 +418,7 @@ static fd_status run(work *w) {
   FD_TRY(fd_alloc(&w->result, most, sizeof *w->result, "scores"));
   FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
   FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
-  if (w->encoder->tokenizer) FD_TRY(fd_word_ratio_create(&w->words, w->encoder->tokenizer, w->options->window));
+  if (w->encoder->tokenizer) FD_TRY(fd_word_scratch_create(&w->words, w->encoder->tokenizer, w->options->window));
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want, take, w, sizeof(pass_item)));
   for (double start = fd_seconds();;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
@@ -422,7 +456,7 @@ fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder
   free(w.result);
   free(w.row);
   free(w.ref_row);
-  fd_word_ratio_free(&w.words);
+  fd_word_scratch_free(&w.words);
   if (status != FD_OK) fd_variant_scores_free(scores);
   return status;
 }

@@ -1,83 +1,114 @@
 /* Compares the words of two windows. */
 #include "tasks/score_words.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "data/alphabet.h"
-#include "tasks/score.h"
 
-fd_status fd_word_ratio_create(fd_word_ratio *r, const fd_tokenizer *tokenizer, int longest) {
-  *r = (fd_word_ratio){.tokenizer = tokenizer};
-  for (int i = 0; i < 2; i++) {
-    FD_TRY(fd_tokens_create(&r->words[i], tokenizer, longest));
-    FD_TRY(fd_alloc(&r->turned[i], (size_t)longest, 1, "the windows of variants"));
+fd_status fd_word_scratch_create(fd_word_scratch *s, const fd_tokenizer *tokenizer, int longest) {
+  *s = (fd_word_scratch){.tokenizer = tokenizer};
+  for (int i = 0; i < FD_ALLELES; i++) {
+    FD_TRY(fd_tokens_create(&s->words[i], tokenizer, longest));
+    FD_TRY(fd_alloc(&s->turned[i], (size_t)longest, 1, "the windows of variants"));
   }
   return FD_OK;
 }
 
-void fd_word_ratio_free(fd_word_ratio *r) {
-  for (int i = 0; i < 2; i++) {
-    fd_tokens_free(&r->words[i]);
-    free(r->turned[i]);
+void fd_word_scratch_free(fd_word_scratch *s) {
+  for (int i = 0; i < FD_ALLELES; i++) {
+    fd_tokens_free(&s->words[i]);
+    free(s->turned[i]);
   }
-  *r = (fd_word_ratio){0};
+  *s = (fd_word_scratch){0};
 }
 
-/* A token that holds one of the nucleotides at .. at + count - 1. */
-static int holds(fd_span span, int at, int count) {
-  return span.count && span.first < at + count && at < span.first + span.count;
-}
-
-int fd_word_ratio_tokens(fd_word_ratio *r, const uint8_t *symbols, int length, int *words) {
-  int n = (int)fd_tokenizer_encode(r->tokenizer, symbols, length, 0, &r->words[0]);
+int fd_word_tokens(fd_word_scratch *s, const uint8_t *symbols, int length, int *words) {
+  int n = (int)fd_tokenizer_encode(s->tokenizer, symbols, length, 0, &s->words[0]);
   *words = 0;
-  for (int i = 0; i < n; i++) *words += r->words[0].spans[i].count > 0;
+  for (int i = 0; i < n; i++) *words += s->words[0].spans[i].count > 0;
   return n;
 }
 
-/* The tokens of both windows on a strand, as many as are returned, or -1 where they are not at the same places; *at: of REF. */
-static int encode(fd_word_ratio *r, const fd_word_pair *p, int minus, int *at) {
-  const uint8_t *windows[2] = {p->ref, p->alt};
-  int n[2];
-  for (int i = 0; i < 2; i++) {
-    if (minus) fd_reverse_complement(windows[i], p->length, r->turned[i]), windows[i] = r->turned[i];
-    n[i] = (int)fd_tokenizer_encode(r->tokenizer, windows[i], p->length, 0, &r->words[i]);
-  }
-  *at = minus ? p->length - p->at - p->count : p->at;
-  if (n[0] != n[1]) return -1;
-  for (int i = 0; i < n[0]; i++) {
-    fd_span a = r->words[0].spans[i], b = r->words[1].spans[i];
-    if (a.first != b.first || a.count != b.count) return -1;
-  }
-  return n[0];
+/* The tokens of a window on a strand, without special ones at its ends: first .. behind - 1. */
+typedef struct window {
+  const fd_tokens *tokens;
+  int first, behind, at, count; /* at, count: of the allele */
+} window;
+
+static window encode(fd_word_scratch *s, const fd_word_pair *p, int minus, int allele) {
+  const uint8_t *symbols = p->symbols[allele];
+  int length = p->length[allele], at = p->at[allele], count = p->count[allele];
+  if (minus) fd_reverse_complement(symbols, length, s->turned[allele]), symbols = s->turned[allele];
+  window w = {.tokens = &s->words[allele], .at = minus ? length - at - count : at, .count = count};
+  w.behind = (int)fd_tokenizer_encode(s->tokenizer, symbols, length, 0, w.tokens);
+  while (w.first < w.behind && !w.tokens->spans[w.first].count) w.first++;
+  while (w.behind > w.first && !w.tokens->spans[w.behind - 1].count) w.behind--;
+  return w;
 }
 
-int fd_word_ratio_is_one(fd_word_ratio *r, const fd_word_pair *p) {
-  int32_t unknown = fd_tokenizer_vocabulary(r->tokenizer)->unk;
-  for (int minus = 0; minus < 2; minus++) {
-    int at, covered = 0, n = encode(r, p, minus, &at);
-    for (int i = 0; i < n; i++) {
-      fd_span s = r->words[0].spans[i];
-      int first = s.first > at ? s.first : at, behind = s.first + s.count < at + p->count ? s.first + s.count : at + p->count;
-      if (!holds(s, at, p->count)) continue;
-      if (r->words[0].ids[i] == unknown || r->words[1].ids[i] == unknown) return 0;
-      covered += behind - first;
-    }
-    if (n < 0 || covered != p->count) return 0;
+/* The border in front of token i, or behind the last. */
+static int border(const window *w, int i) {
+  if (i < w->behind) return w->tokens->spans[i].first;
+  return i > w->first ? w->tokens->spans[i - 1].first + w->tokens->spans[i - 1].count : 0;
+}
+
+/* The last border before the alleles, as far from both, behind equal words. */
+static int find_left(const window *a, const window *b, int *i, int *j) {
+  for (*i = a->behind, *j = b->behind; *i >= a->first && *j >= b->first;) {
+    int x = border(a, *i) - a->at, y = border(b, *j) - b->at;
+    int first = *i == a->first && *j == b->first, inside = *i > a->first && *j > b->first;
+    if (x <= 0 && x == y && (first || (inside && a->tokens->ids[*i - 1] == b->tokens->ids[*j - 1]))) return 1;
+    if (x >= y) --*i;
+    if (y >= x) --*j;
   }
+  return 0;
+}
+
+/* The first border behind the alleles, as far from both, in front of equal words. */
+static int find_right(const window *a, const window *b, int *i, int *j) {
+  for (*i = a->first, *j = b->first; *i <= a->behind && *j <= b->behind;) {
+    int x = border(a, *i) - a->at - a->count, y = border(b, *j) - b->at - b->count;
+    int last = *i == a->behind && *j == b->behind, inside = *i < a->behind && *j < b->behind;
+    if (x >= 0 && x == y && (last || (inside && a->tokens->ids[*i] == b->tokens->ids[*j]))) return 1;
+    if (x <= y) ++*i;
+    if (y <= x) ++*j;
+  }
+  return 0;
+}
+
+int fd_word_change_find(fd_word_scratch *s, const fd_word_pair *p, int minus, fd_word_change *c) {
+  const window w[FD_ALLELES] = {encode(s, p, minus, FD_REF), encode(s, p, minus, FD_ALT)};
+  int32_t unknown = fd_tokenizer_vocabulary(s->tokenizer)->unk;
+  int behind[FD_ALLELES];
+  if (!find_left(&w[0], &w[1], &c->first[0], &c->first[1]) || !find_right(&w[0], &w[1], &behind[0], &behind[1])) return 0;
+  c->together = 1;
+  for (int k = 0; k < FD_ALLELES; k++) {
+    c->count[k] = behind[k] - c->first[k];
+    c->begin[k] = border(&w[k], c->first[k]);
+    c->letters[k] = border(&w[k], behind[k]) - c->begin[k];
+    if (c->count[k] > p->count[k] + FD_WORDS_MAX) return 0;
+    for (int i = c->first[k]; i < behind[k]; i++)
+      if (w[k].tokens->ids[i] == unknown) return 0;
+  }
+  for (int i = 0; i < c->count[0] && c->together; i++) {
+    fd_span a = w[0].tokens->spans[c->first[0] + i], b = w[1].tokens->spans[c->first[1] + i];
+    c->together = c->count[0] == c->count[1] && c->first[0] == c->first[1] && a.first == b.first && a.count == b.count;
+  }
+  c->together = c->together && p->length[0] == p->length[1] && p->count[0] == p->count[1];
   return 1;
 }
 
-double fd_word_ratio_of(fd_word_ratio *r, const fd_word_pair *p, int minus, const float *logits, double tau, int bce) {
-  size_t size = (size_t)fd_tokenizer_vocabulary(r->tokenizer)->size;
-  double sum = 0;
-  int at, n = encode(r, p, minus, &at);
-  for (int i = 0; i < n; i++) {
-    const float *z = logits + (size_t)i * size;
-    if (!holds(r->words[0].spans[i], at, p->count)) continue;
-    sum += fd_score_log_weight((double)z[r->words[1].ids[i]], tau, bce) -
-           fd_score_log_weight((double)z[r->words[0].ids[i]], tau, bce);
+double fd_word_change_log_p(const fd_word_scratch *s, const fd_word_change *c, int allele, const float *logits, double tau) {
+  int size = fd_tokenizer_vocabulary(s->tokenizer)->size;
+  double log_p = 0;
+  for (int i = c->first[allele]; i < c->first[allele] + c->count[allele]; i++) {
+    const float *z = logits + (size_t)i * (size_t)size;
+    double most = (double)z[0], sum = 0;
+    for (int k = 1; k < size; k++) most = fmax(most, (double)z[k]);
+    for (int k = 0; k < size; k++) sum += exp(((double)z[k] - most) / tau);
+    log_p += ((double)z[s->words[allele].ids[i]] - most) / tau - log(sum);
   }
-  return sum;
+  return log_p;
 }
