@@ -11,18 +11,18 @@ static void lookup_once(int n) {
   size_t all = (size_t)(rows * width), entries = (size_t)(size * width);
   float *table = some(entries, 1), *x = some(all, 1);
   int *ids = some_indices((size_t)rows, -1, size - 1);
-  double *y = add ? wide(x, all) : zeros(all), *dtable = zeros(entries);
+  double *y = add ? wide(x, all) : zeros(all), *dtable = add ? wide(table, entries) : zeros(entries);
   for (int r = 0; r < rows; r++)
     for (int c = 0; c < width && ids[r] >= 0; c++) {
       y[r * width + c] += (double)table[ids[r] * width + c];
       dtable[ids[r] * width + c] += (double)x[r * width + c];
     }
   fd_device *dev = on->dev;
-  float *tables = floats_there(table, entries), *dtables = floats_there(NULL, entries);
+  float *tables = floats_there(table, entries), *dtables = floats_there(add ? table : NULL, entries);
   int *indices = indices_there(ids, (size_t)rows);
   fd_mat ys = rows_there(add ? x : NULL, rows, width), dys = rows_there(x, rows, width);
   dev->ops.lookup(dev, rows, width, tables, indices, add, ys);
-  dev->ops.lookup_backward(dev, rows, 1, width, size, indices, dys, dtables);
+  dev->ops.lookup_backward(dev, rows, 1, width, size, indices, add, dys, dtables);
   expect_rows("table[ids]", ys, rows, width, y, 1e-7);
   expect_floats("dtable", dtables, entries, dtable, 1e-6);
 }

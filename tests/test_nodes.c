@@ -13,6 +13,11 @@ static fd_value case_linear(trial *t, int n) {
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
   if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20));
   if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
+  if (n % 8 == 5) { /* its gradient by the table is the sum of two */
+    int size = between(1, 3);
+    fd_value rows = fd_lookup(&t->graph, "table", FD_NONE, FD_BY_TYPE, size, x.width);
+    return fd_linear_tied(&t->graph, "linear", "other", fd_add(&t->graph, "sum", x, rows), rows, size);
+  }
   if (n % 4 < 2) return fd_linear(&t->graph, "linear", x, between(1, 20), n % 3 == 0);
   return fd_linears(&t->graph, "linear", n % 3 ? parts : all, x, between(1, 9));
 }

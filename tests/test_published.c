@@ -10,17 +10,18 @@ static fd_device *dev;
 
 typedef struct published {
   const char *name, *last; /* the name of the node that ends layer %d */
-  const char *settings[9];
+  const char *settings[10];
 } published;
 
 static const published nt_v2 = {"ntv2_d48",
                                 "esm.encoder.layer.%d.output",
                                 {"model.encoder=nt_v2", "model.channels=48", "model.hidden=128", "model.layers=3",
                                  "model.heads=4", "model.vocabulary=4107", "model.positions=130", "model.epsilon=1e-12"}};
-static const published dnabert_2 = {"dnabert2_d48",
-                                    "bert.encoder.layer.%d.mlp.layernorm",
-                                    {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3",
-                                     "model.heads=6", "model.vocabulary=521", "model.positions=512", "model.epsilon=1e-12"}};
+static const published dnabert_2 = {
+    "dnabert2_d48",
+    "bert.encoder.layer.%d.mlp.layernorm",
+    {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=6", "model.vocabulary=521",
+     "model.positions=512", "model.epsilon=1e-12", "model.lm_head=tied"}};
 static const published bert = {"bert_d48",
                                "bert.encoder.layer.%d.output.LayerNorm",
                                {"model.encoder=bert", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=4",
@@ -47,8 +48,8 @@ static const fd_tensor *find(const fd_safetensors *file, const char *name) {
 
 static void load(work *w, const published *p) {
   char path[FD_PATH_MAX];
-  static char settings[9][64];
-  char *setting[9];
+  static char settings[10][64];
+  char *setting[10];
   int n = 0;
   for (; p->settings[n]; n++) snprintf(setting[n] = settings[n], sizeof settings[n], "%s", p->settings[n]);
   assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, n));
@@ -178,27 +179,33 @@ static void compare_gradients(work *w, const char *prefix) {
   assert_true(compared > 30);
 }
 
+/* Logits of masked words, the mean of their cross-entropy, and gradients of all parameters. */
+static void predict_words(work *w, const char *logits_name, const char *loss_name, const char *grads_name) {
+  compare_rows(w, logits_name, w->network->out[FD_OUT_LOGITS]);
+  const int *target = find(&w->g.theirs, "target")->data;
+  fd_mat logits = fd_network_output(w->network, w->pass, FD_OUT_LOGITS),
+         d = fd_network_gradient(w->network, w->pass, FD_OUT_LOGITS);
+  int rows = fd_seqs_rows(&w->seqs), n = w->network->out[FD_OUT_LOGITS].width, masked = 0;
+  for (int r = 0; r < rows; r++) masked += target[w->row[r]] >= 0;
+  double *z = malloc((size_t)n * sizeof *z), loss = 0;
+  for (int r = 0; r < rows; r++) {
+    if (target[w->row[r]] < 0) continue;
+    for (int i = 0; i < n; i++) z[i] = (double)((const float *)logits.at)[(size_t)r * (size_t)n + (size_t)i];
+    loss += cross_entropy(n, z, target[w->row[r]], 1.0 / masked) / masked;
+    for (int i = 0; i < n; i++) ((float *)d.at)[(size_t)r * (size_t)n + (size_t)i] = (float)z[i];
+  }
+  double expected = json_number_value(json_object_get(w->g.root, loss_name));
+  assert_near(loss, expected, 1e-5 * expected);
+  compare_gradients(w, grads_name);
+  free(z);
+}
+
 static void nucleotide_transformer(void **state) {
   (void)state;
   work w;
   open_work(&w, &nt_v2, 1u << FD_OUT_LOGITS);
   compare_rows(&w, "features", w.network->out[FD_OUT_LATENT]);
-  compare_rows(&w, "logits", w.network->out[FD_OUT_LOGITS]);
-  const int *target = find(&w.g.theirs, "target")->data;
-  fd_mat logits = fd_network_output(w.network, w.pass, FD_OUT_LOGITS), d = fd_network_gradient(w.network, w.pass, FD_OUT_LOGITS);
-  int rows = fd_seqs_rows(&w.seqs), n = w.network->out[FD_OUT_LOGITS].width, masked = 0;
-  for (int r = 0; r < rows; r++) masked += target[w.row[r]] >= 0;
-  double *z = malloc((size_t)n * sizeof *z), loss = 0;
-  for (int r = 0; r < rows; r++) {
-    if (target[w.row[r]] < 0) continue;
-    for (int i = 0; i < n; i++) z[i] = (double)((const float *)logits.at)[(size_t)r * (size_t)n + (size_t)i];
-    loss += cross_entropy(n, z, target[w.row[r]], 1.0 / masked) / masked;
-    for (int i = 0; i < n; i++) ((float *)d.at)[(size_t)r * (size_t)n + (size_t)i] = (float)z[i];
-  }
-  double expected = json_number_value(json_object_get(w.g.root, "loss_fp64"));
-  assert_near(loss, expected, 1e-5 * expected);
-  compare_gradients(&w, "grad");
-  free(z);
+  predict_words(&w, "logits", "loss_fp64", "grad");
   close_work(&w);
 }
 
@@ -259,6 +266,14 @@ static void dna_bert(void **state) {
   close_work(&w);
 }
 
+static void dna_bert_predicts_words(void **state) {
+  (void)state;
+  work w;
+  open_work(&w, &dnabert_2, 1u << FD_OUT_LOGITS);
+  predict_words(&w, "mlm_logits", "loss_mlm_fp64", "grad_mlm");
+  close_work(&w);
+}
+
 static void plain_bert(void **state) {
   (void)state;
   work w;
@@ -283,7 +298,7 @@ static int close_device(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(nucleotide_transformer), cmocka_unit_test(dna_bert),
-                                     cmocka_unit_test(plain_bert)};
+                                     cmocka_unit_test(dna_bert_predicts_words), cmocka_unit_test(plain_bert)};
   return fd_exists("../shared/golden5") ? cmocka_run_group_tests(tests, open_device, close_device)
                                         : (printf("skipped - ../shared/golden5 is not here\n"), 0);
 }

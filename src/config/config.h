@@ -24,6 +24,7 @@ enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 /* Of projection_of, too. */
 enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
+enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT };
@@ -68,6 +69,9 @@ int fd_config_cls(const fd_config *config);
 
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);
+
+/* The kind of head of masked words that the encoder has: FD_LM_HEAD_NONE, ..._TIED or ..._OWN. */
+int fd_config_lm_head(const fd_config *config);
 
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);

@@ -14,6 +14,10 @@ fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int o
 /* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);
 
+/* The same as fd_linear_split with the table [out, width of x] as its weight that `rows` were looked up in (fd_lookup). The
+ * gradient by the table is what this layer gives, and behind it what the lookup adds. */
+fd_value fd_linear_tied(fd_graph *graph, const char *name, const char *bias, fd_value x, fd_value rows, int out);
+
 /* Several of them of one input, as one product whose columns lie side by side: {name}.{part}.weight [out, width of x] of all
  * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
 enum { FD_LINEAR_PARTS = 4 };
