@@ -45,6 +45,10 @@ static fd_value case_pool(trial *t, int n) {
   return fd_pool(&t->graph, "pool", from_input(t, "before", between(1, 20)), to, features);
 }
 
+static fd_value case_first(trial *t, int n) {
+  return (void)n, fd_first(&t->graph, "first", from_input(t, "before", between(1, 20)));
+}
+
 static fd_value case_gelu(trial *t, int n) {
   (void)n;
   return fd_gelu(&t->graph, "gelu", fd_linear(&t->graph, "before", t->x, between(1, 20), 1));
@@ -81,8 +85,8 @@ static fd_value case_lookup(trial *t, int n) {
 
 /* What RELU sees is far from its corner (keep_off_corners). */
 static fd_value case_act(trial *t, int n) {
-  fd_act act = (fd_act)(n % 3);
-  int gated = n / 3 % 2, width = between(1, 12);
+  fd_act act = (fd_act)(n % 4);
+  int gated = n / 4 % 2, width = between(1, 12);
   fd_value x = from_input(t, "before", width * (1 + gated));
   if (act == FD_ACT_RELU) x = fd_linear(&t->graph, "far", fd_normalize(&t->graph, "small", x, 0, 1), x.width, 0);
   return fd_activation(&t->graph, "act", x, act, gated);

@@ -56,7 +56,7 @@ int fd_config_is_free(const char *override) {
 }
 
 int fd_config_cls(const fd_config *c) {
-  return c->task.outputs && c->task.features == FD_FEATURES_TOKENS ? 0 : (int)c->model.cls;
+  return fd_config_reads_ids(c) || (c->task.outputs && c->task.features == FD_FEATURES_TOKENS) ? 0 : (int)c->model.cls;
 }
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }

@@ -21,6 +21,7 @@ enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
 enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST };
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
+enum { FD_TASK_GELU, FD_TASK_TANH };
 /* Of projection_of, too. */
 enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
@@ -64,7 +65,7 @@ typedef enum fd_config_style { FD_CONFIG_YAML, FD_CONFIG_YAML_HELP, FD_CONFIG_MA
 /* All defaults. */
 void fd_config_defaults(fd_config *config);
 
-/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone. */
+/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone, or a model over ids. */
 int fd_config_cls(const fd_config *config);
 
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */

@@ -18,8 +18,11 @@ static const fd_arch *const archs[] = {
  * from the mean latent of the nucleotides. */
 static fd_value add_projection(fd_network *net, const fd_config *config) {
   int of_cls = config->objective.projection_of == FD_FEATURES_CLS;
-  const fd_head_shape head = {"projection", of_cls ? FD_FEATURES_CLS : FD_FEATURES_TOKENS, of_cls ? FD_CLS_ROWS : FD_SEQUENCES,
-                              (int)config->model.hidden, (int)config->objective.prototypes};
+  const fd_head_shape head = {.name = "projection",
+                              .features = of_cls ? FD_FEATURES_CLS : FD_FEATURES_TOKENS,
+                              .space = of_cls ? FD_CLS_ROWS : FD_SEQUENCES,
+                              .hidden = (int)config->model.hidden,
+                              .outputs = (int)config->objective.prototypes};
   return fd_head(&net->graph, net->out[FD_OUT_LATENT], &head);
 }
 

@@ -57,6 +57,7 @@ static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, jso
 }
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
+static const char *const activations[] = {"gelu", "tanh"};
 
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
   char path[FD_PATH_MAX], *text = NULL;
@@ -66,6 +67,7 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
   if (head->outputs) {
     json_t *task = json_pack("{s:i, s:i, s:s, s:s}", "outputs", head->outputs, "hidden", head->hidden, "kind", kinds[head->kind],
                              "features", features[head->features]);
+    if (head->tanh) fd_json_set(&task, "activation", json_string(activations[head->tanh]));
     if (*m->config.task.names) fd_json_set(&task, "names", json_string(m->config.task.names));
     fd_json_set(&root, "task", task);
   }
@@ -143,15 +145,19 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
   return FD_OK;
 }
 
+enum { TASK_SETTINGS = 5 };
+
 /* The task of a fine-tuned model as settings. */
-static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
+static int add_task(const json_t *task, char setting[TASK_SETTINGS][FD_SETTING_MAX]) {
   if (!task) return 0;
   snprintf(setting[0], FD_SETTING_MAX, "task.outputs=%" JSON_INTEGER_FORMAT,
            json_integer_value(json_object_get(task, "outputs")));
   snprintf(setting[1], FD_SETTING_MAX, "task.hidden=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "hidden")));
   snprintf(setting[2], FD_SETTING_MAX, "task.kind=%.40s", word_of(task, "kind"));
   snprintf(setting[3], FD_SETTING_MAX, "task.features=%.40s", word_of(task, "features"));
-  return 4;
+  snprintf(setting[4], FD_SETTING_MAX, "task.activation=%.40s",
+           json_object_get(task, "activation") ? word_of(task, "activation") : "gelu");
+  return TASK_SETTINGS;
 }
 
 fd_status fd_model_config(fd_config *config, char *const *settings, int count, const char *name) {
@@ -163,7 +169,7 @@ fd_status fd_model_config(fd_config *config, char *const *settings, int count, c
 /* The model's shape as settings: the options' own ranges then check it. */
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
   const json_t *task = json_object_get(root, "task");
-  char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX];
+  char *setting[FD_SHAPE_MAX + TASK_SETTINGS], of_task[TASK_SETTINGS][FD_SETTING_MAX];
   fd_shape shape;
   int n = 0, tasks = add_task(task, of_task);
   const char *encoder = json_object_get(root, "encoder") ? word_of(root, "encoder") : "chordmixer";
