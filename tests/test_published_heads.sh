@@ -6,7 +6,7 @@ golden=$root/../shared/golden5 python=${PYTHON:-python3}
 [ -d "$golden" ] || { echo "skipped - heads of published models: ../shared/golden5 is not here"; exit 0; }
 command -v "$python" >/dev/null || { echo "skipped - heads of published models: no python3 to edit files with"; exit 0; }
 cat >st.py <<'P'
-"""Safetensors with the standard library: st.py edit IN OUT CODE runs CODE on T, name -> (type, shape, bytes); st.py same A B [LEFT OUT ...]."""
+"""Safetensors with the standard library: st.py edit IN OUT CODE runs CODE on T, name -> (type, shape, bytes); st.py same A B are the same tensors."""
 import json, math, struct, sys
 
 def read(path):
@@ -36,7 +36,6 @@ if sys.argv[1] == "edit":
     write(sys.argv[3], T)
 elif sys.argv[1] == "same":
     a, b = read(sys.argv[2]), read(sys.argv[3])
-    for k in sys.argv[4:]: del a[k]
     sys.exit(a != b and print("differ:", [k for k in set(a) | set(b) if a.get(k) != b.get(k)]) is None)
 elif sys.argv[1] == "json":  # json FILE CODE: runs CODE on the object C
     C = json.load(open(sys.argv[2]))
@@ -78,8 +77,9 @@ for m in dnabert2 bert; do
 done
 check "the tokenizer's files go with it" cmp bert/tokenizer_config.json out_bert/tokenizer_config.json
 expect "NTv2" 0 "7 tensors of ntv2 are not used" "$FINDNA" import ntv2 run_ntv2
-expect "exported" 0 "not written: esm.contact_head.regression.weight, which was not imported" "$FINDNA" export run_ntv2 out_ntv2
-check "with all that was imported" st same ntv2/model.safetensors out_ntv2/model.safetensors $(sed -n 's/.*not written: \([^,]*\),.*/\1/p' out.log)
+expect "exported: what is not used is listed" 0 "written as it was, not used here: esm.contact_head.regression.weight" "$FINDNA" export run_ntv2 out_ntv2
+check "and written back" st same ntv2/model.safetensors out_ntv2/model.safetensors
+check "seven of them" test "$(grep -c 'written as it was' out.log)" = 7
 
 # --- types
 for type in half bfloat; do
@@ -142,6 +142,13 @@ expect "names without their first part, gamma and beta" 0 "wrote bare" "$FINDNA"
 expect "exported" 0 wrote "$FINDNA" export bare out_bare
 check "have the same names" st same bad_in/model.safetensors out_bare/model.safetensors
 
+# --- a head that is fine-tuned takes the place of what was not used
+edit bert 'del C["architectures"]' 'T = {k.replace("bert.", ""): t for k, t in T.items() if "classifier" not in k}'
+expect "an encoder with its pooler" 0 "not used: pooler.dense.weight" "$FINDNA" import bad_in pooled
+expect "fine-tuned" 0 "test " "$FINDNA" finetune pooled --train rows.csv --test rows.csv run.folder=pooled_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
+expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_pooled
+check "with one pooler" test "$(grep -ao 'pooler.dense.weight' out_pooled/model.safetensors | wc -l)" = 1
+
 # --- what is wrong is named
 refuse() { local name=$1 pattern=$2 model=$3 config=$4; edit "$model" "$config" "${5:-}" && expect "$name" 65 "$pattern" "$FINDNA" import bad_in bad; }
 refuse "another architecture" "model_type: 'gpt2' .expected esm or bert" bert 'C["model_type"] = "gpt2"'
@@ -168,3 +175,87 @@ rm two/b.safetensors && expect "a file of the index that is missing" 66 "two/b.s
 check "nothing was written" test ! -e bad
 sed -i 's/"F16"/7/' tuned/published/tensors.json && expect "a changed list of what the run keeps" 65 "tensors.json: tensor 'bert\..*': expected its type" "$FINDNA" export tuned bad_out
 check "nothing was written" test ! -e bad_out
+
+# --- PyTorch's files, and transformers
+if "$python" -c 'import torch' 2>/dev/null; then
+  cat >to_bin.py <<'P'
+import json, os, sys, torch
+sys.argv[1:] = ["", ""]
+import st
+types = {"F32": torch.float32, "F16": torch.float16, "I64": torch.int64}
+T = {k: torch.frombuffer(bytearray(b), dtype=types[d]).reshape(shape) for k, (d, shape, b) in st.read("half/model.safetensors").items()}
+for folder in ("bin", "pieces"):
+    os.makedirs(folder)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"): open(f"{folder}/{name}", "w").write(open(f"half/{name}").read())
+torch.save(T, "bin/pytorch_model.bin")
+names = sorted(T)
+for i in range(2): torch.save({k: T[k] for k in names[i::2]}, f"pieces/pytorch_model-{i}.bin")
+json.dump({"weight_map": {k: f"pytorch_model-{i % 2}.bin" for i, k in enumerate(names)}}, open("pieces/pytorch_model.bin.index.json", "w"))
+os.makedirs("alone")
+torch.save({"epoch": 3, "bert_config": json.load(open("half/config.json")), "model": {"module." + k: v for k, v in T.items()}}, "alone/checkpoint.pt")
+torch.save({"epoch": 3}, "alone/nothing.pt")
+open("alone/broken.pt", "w").write("no checkpoint")
+P
+  "$python" to_bin.py
+  printf '#!/bin/sh\nexec "%s" "%s/launch/torch/convert_hf.py" "$@"\n' "$python" "$root" >convert && chmod +x convert
+  for source in bin pieces alone/checkpoint.pt; do
+    to=from_${source%%/*}
+    expect "$source is converted" 0 "tensors -> $to" ./convert $source $to
+    check "to the same tensors" st same half/model.safetensors $to/model.safetensors
+    [ -f $to/tokenizer.json ] || cp half/tokenizer.json $to/
+    expect "and imported" 0 wrote "$FINDNA" import $to run_$to
+    check "as the same model" test "$(state_of run_half)" = "$(state_of run_$to)"
+  done
+  expect "a file without tensors" 1 "holds no tensors; name the entry" ./convert alone/nothing.pt no
+  expect "a file that is none" 1 "convert_hf.py: alone/broken.pt: " ./convert alone/broken.pt no
+  expect "an entry that is not there" 1 "no entry 'x'; it has epoch, bert_config, model" ./convert alone/checkpoint.pt no --key x
+  cp bin/pytorch_model.bin alone/weights.bin && expect "weights without a config.json" 1 "name it with --config" ./convert alone/weights.bin no
+  rm pieces/pytorch_model-1.bin && expect "a piece that is missing" 1 "pieces/pytorch_model-1.bin: no such file" ./convert pieces no
+  check "nothing was written" test ! -e no
+else
+  echo "skipped - .bin and .pt files: no torch for $python (PYTHON=...)"
+fi
+if "$python" -c 'import torch, transformers' 2>/dev/null; then
+  cat >load.py <<'P'
+import json, sys, torch, transformers
+from transformers import BertForMaskedLM, BertForSequenceClassification
+transformers.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+def ids_of(text, k=3): return torch.tensor([[2 + sum("ACGT".index(c) * 4 ** (k - 1 - j) for j, c in enumerate(text[i:i + k])) for i in range(0, len(text) - k + 1, k)]])
+def make(cls, folder, seed, **more):
+    torch.manual_seed(seed)
+    model = cls(transformers.BertConfig(vocab_size=66, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, max_position_embeddings=64, **more))
+    with torch.no_grad():
+        for p in model.parameters(): p.add_(0.05 * torch.randn_like(p))
+    model.save_pretrained(folder)
+if sys.argv[1] == "make":
+    make(BertForMaskedLM, "hf_words", 1)
+    make(BertForSequenceClassification, "hf_classes", 2, num_labels=3)
+elif sys.argv[1] == "words":  # the same logits, bit for bit, from what was exported
+    a, b = (BertForMaskedLM.from_pretrained(f).eval() for f in sys.argv[2:4])
+    with torch.no_grad(): sys.exit(not torch.equal(a(ids_of("ACGTTGCAA" * 4)).logits, b(ids_of("ACGTTGCAA" * 4)).logits))
+else:  # classes FOLDER FASTA TSV: probabilities as findna gives them, all tensors found
+    model, info = BertForSequenceClassification.from_pretrained(sys.argv[2], output_loading_info=True)
+    worst = 0
+    for text, line in zip(open(sys.argv[3]).read().split()[1::2], open(sys.argv[4]).read().splitlines()[1:]):
+        with torch.no_grad(): theirs = model.eval()(ids_of(text)).logits[0].softmax(-1)
+        worst = max(worst, (theirs - torch.tensor([float(x) for x in line.split("\t")[-len(theirs):]])).abs().max().item())
+    sys.exit(bool(info["missing_keys"]) or not worst < 1e-5)
+P
+  "$python" load.py make >/dev/null 2>&1
+  printf '>a\n%s\n>b\n%s\n' ACGTTGCAAACGATTTACGACCAGGTA GGGTACCATTGC >k.fa
+  for kind in words classes; do
+    expect "save_pretrained's BERT for $kind" 0 wrote "$FINDNA" import hf_$kind hf_run_$kind
+    expect "exported" 0 wrote "$FINDNA" export hf_run_$kind hf_out_$kind
+    check "has all tensors" st same hf_$kind/model.safetensors hf_out_$kind/model.safetensors
+  done
+  check "transformers loads it, to the same logits" "$python" load.py words hf_words hf_out_words
+  "$FINDNA" embed hf_run_classes k.fa --pool task --output k.tsv >/dev/null 2>&1
+  check "its classes are as likely as here" "$python" load.py classes hf_out_classes k.fa k.tsv
+  "$FINDNA" finetune hf_run_words --train rows.csv --test rows.csv run.folder=hf_tuned $tune task.features=cls task.hidden=48 task.activation=tanh >/dev/null 2>&1
+  expect "a classifier that was fine-tuned here" 0 wrote "$FINDNA" export hf_tuned hf_out_tuned
+  "$FINDNA" embed hf_tuned k.fa --pool task --output k.tsv >/dev/null 2>&1
+  check "predicts in transformers as here" "$python" load.py classes hf_out_tuned k.fa k.tsv
+else
+  echo "skipped - what transformers loads: no transformers for $python (PYTHON=...)"
+fi

@@ -15,7 +15,7 @@
 /* The memory that JSON takes is tens of times its text. */
 enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
-static size_t element_bytes(const char *dtype) {
+size_t fd_tensor_element(const char *dtype) {
   static const struct {
     const char *name;
     size_t bytes;
@@ -59,10 +59,10 @@ static fd_status take_entry(const char *name, const char *key, json_t *entry, co
   if (!*key || strlen(key) >= FD_TENSOR_NAME)
     return fd_fail(FD_DATA, "%s: the tensor name '%.40s' is not of 1 to %d bytes", name, key, FD_TENSOR_NAME - 1);
   snprintf(t->name, sizeof t->name, "%s", key);
-  if (!dtype || !element_bytes(dtype))
+  if (!dtype || !fd_tensor_element(dtype))
     return fd_fail(FD_DATA, "%s: tensor '%s': dtype is missing or unknown; expected F32, F64, ...", name, key);
   snprintf(t->dtype, sizeof t->dtype, "%s", dtype);
-  if (!take_shape(json_object_get(entry, "shape"), element_bytes(dtype), t))
+  if (!take_shape(json_object_get(entry, "shape"), fd_tensor_element(dtype), t))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape is not a list of up to %d sizes", name, key, FD_TENSOR_DIMS);
   if (json_array_size(span) != 2 || !json_is_integer(begin) || !json_is_integer(end))
     return fd_fail(FD_DATA, "%s: tensor '%s': data_offsets are not [begin, end]", name, key);
@@ -75,7 +75,7 @@ static fd_status take_entry(const char *name, const char *key, json_t *entry, co
   if ((size_t)(to - from) != t->bytes)
     return fd_fail(FD_DATA, "%s: tensor '%s': %" PRId64 " bytes of data, but its shape needs %zu", name, key, to - from,
                    t->bytes);
-  if ((size_t)from % element_bytes(dtype))
+  if ((size_t)from % fd_tensor_element(dtype))
     return fd_fail(FD_DATA,
                    "%s: tensor '%s': its data are not aligned to its type; expected wider types first, as the safetensors "
                    "library writes them",
@@ -194,15 +194,20 @@ fd_status fd_safetensors_list(const char *path, fd_safetensors *file) {
   return status;
 }
 
-fd_status fd_safetensors_floats(const char *path, const fd_tensor *t, float *to) {
-  fd_tensor whole = *t;
-  char *raw = NULL;
+fd_status fd_safetensors_load(const char *path, const fd_tensor *t, void *to) {
   uint64_t size;
   int fd;
   FD_TRY(fd_open_input(path, &fd, &size));
-  fd_status status = fd_alloc(&raw, t->bytes, 1, t->name);
-  if (status == FD_OK) status = read_at(fd, path, raw, t->bytes, t->place);
+  fd_status status = read_at(fd, path, to, t->bytes, t->place);
   close(fd);
+  return status;
+}
+
+fd_status fd_safetensors_floats(const char *path, const fd_tensor *t, float *to) {
+  fd_tensor whole = *t;
+  char *raw;
+  FD_TRY(fd_alloc(&raw, t->bytes, 1, t->name));
+  fd_status status = fd_safetensors_load(path, t, raw);
   whole.data = raw;
   if (status == FD_OK && !fd_tensor_floats(&whole, to))
     status = fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32, F16 or BF16)", path, t->name, t->dtype);
@@ -242,7 +247,7 @@ static fd_status describe(const fd_tensor *tensors, int count, const char *reade
       elements *= (size_t)t->shape[d];
       fd_json_append(&shape, json_integer(t->shape[d]));
     }
-    if (json_object_get(header, t->name) || elements * element_bytes(t->dtype) != t->bytes) {
+    if (json_object_get(header, t->name) || elements * fd_tensor_element(t->dtype) != t->bytes) {
       json_decref(shape);
       return fd_fail(FD_BUG, "safetensors: '%s' is there twice, or its size is not that of its shape", t->name);
     }
@@ -356,6 +361,12 @@ int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *t
     if (is_half ? !half_of(bits, to + i) : !bfloat_of(bits, to + i)) return 0;
   }
   return 1;
+}
+
+int fd_tensor_wide_first(const void *a, const void *b) {
+  const fd_tensor *x = a, *y = b;
+  size_t p = fd_tensor_element(x->dtype), q = fd_tensor_element(y->dtype);
+  return p != q ? (p < q ? 1 : -1) : strcmp(x->name, y->name);
 }
 
 fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data) {

@@ -34,7 +34,10 @@ fd_status fd_safetensors_read(const char *path, fd_safetensors *file) FD_MUST_CH
 /* The same without the data: the header alone is read. */
 fd_status fd_safetensors_list(const char *path, fd_safetensors *file) FD_MUST_CHECK;
 
-/* The values of one tensor of such a list as fp32, which holds them exactly. FD_DATA: its type is none of F32, F16 and BF16. */
+/* The data of one tensor of such a list: t->bytes. */
+fd_status fd_safetensors_load(const char *path, const fd_tensor *t, void *to) FD_MUST_CHECK;
+
+/* The values of one as fp32, which holds them exactly. FD_DATA: its type is none of F32, F16 and BF16. */
 fd_status fd_safetensors_floats(const char *path, const fd_tensor *tensor, float *to) FD_MUST_CHECK;
 
 /* As fd_safetensors_read, on `size` bytes in memory (`name` is for messages); takes ownership of `buffer` (from fd_alloc, malloc
@@ -46,6 +49,12 @@ int fd_tensor_floats(const fd_tensor *tensor, float *to);
 
 /* Values as F16 or BF16. Returns 0 where that does not hold one of them exactly. */
 int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *to);
+
+/* Bytes of an element; 0: there is no such type. */
+size_t fd_tensor_element(const char *dtype);
+
+/* For qsort: an order in which all are aligned to their types. */
+int fd_tensor_wide_first(const void *a, const void *b);
 
 /* The tensor of that name, or NULL. */
 const fd_tensor *fd_safetensors_find(const fd_safetensors *file, const char *name);

@@ -98,6 +98,34 @@ int fd_hf_tensors_count(const fd_hf_tensors *t, const char *prefix) {
   return count;
 }
 
+/* Copies one into `to`, whose data the caller frees. */
+static fd_status copy_one(const fd_hf_tensors *t, const char *name, fd_tensor *to) {
+  char path[FD_PATH_MAX], *data;
+  int f = 0;
+  while (f + 1 < t->files && !fd_safetensors_find(&t->file[f], name)) f++;
+  const fd_tensor *from = fd_safetensors_find(&t->file[f], name);
+  if (!from) return fd_fail(FD_BUG, "%s: no tensor '%s'", t->folder, name);
+  FD_TRY(fd_path(path, t->folder, t->name[f], NULL));
+  FD_TRY(fd_alloc(&data, from->bytes, 1, name));
+  *to = *from;
+  to->data = data;
+  return fd_safetensors_load(path, from, data);
+}
+
+fd_status fd_hf_tensors_copy(const fd_hf_tensors *t, const json_t *names, const char *path) {
+  size_t count = json_array_size(names);
+  fd_tensor *copy;
+  fd_status status = FD_OK;
+  FD_TRY(fd_alloc(&copy, count, sizeof *copy, "tensors"));
+  for (size_t i = 0; i < count; i++) FD_GO(copy_one(t, json_string_value(json_array_get(names, i)), &copy[i]));
+  qsort(copy, count, sizeof *copy, fd_tensor_wide_first);
+  FD_GO(fd_safetensors_write(path, copy, (int)count));
+done:
+  for (size_t i = 0; i < count; i++) free((void *)copy[i].data);
+  free(copy);
+  return status;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct reading {

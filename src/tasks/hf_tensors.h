@@ -26,6 +26,9 @@ void fd_hf_tensors_free(fd_hf_tensors *tensors);
 const fd_tensor *fd_hf_tensors_find(const fd_hf_tensors *tensors, const char *name);
 int fd_hf_tensors_count(const fd_hf_tensors *tensors, const char *prefix);
 
+/* Writes a file with some of them as they are. */
+fd_status fd_hf_tensors_copy(const fd_hf_tensors *tensors, const json_t *names, const char *path) FD_MUST_CHECK;
+
 /* Reads all parameters. The caller frees *weights; `types`, an empty object, gets the type of each tensor that was taken, and
  * `skipped`, an empty list, the names of those that are known not to be used. FD_DATA: a parameter is missing, a tensor is
  * unknown, of another shape or type, or two that are one parameter differ; FD_NUMERIC: a value is not finite. */

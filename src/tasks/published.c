@@ -19,7 +19,7 @@
 #include "tasks/task_json.h"
 #include "tasks/words.h"
 
-static const char place[] = "published", list[] = "tensors.json";
+static const char place[] = "published", list[] = "tensors.json", rest[] = "unused.safetensors";
 enum { FILE_MAX = 16 << 20 };
 
 /* --- files --------------------------------------------------------------------------------------------------------------- */
@@ -45,12 +45,12 @@ static const char *const files[] = {"config.json",
                                     "modeling_esm.py"};
 enum { FILES = sizeof files / sizeof *files };
 
-static fd_status copy(const char *from, const char *to, const char *name) {
+static fd_status copy(const char *from, const char *to, const char *name, size_t most) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
   FD_TRY(fd_path(path, from, name, NULL));
   if (fd_is_absent(path)) return FD_OK;
-  FD_TRY(fd_read_file(path, FILE_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, most, &text, &bytes));
   fd_status status = fd_path(path, to, name, NULL);
   if (status == FD_OK) status = fd_write_file(path, text, bytes);
   free(text);
@@ -60,19 +60,34 @@ static fd_status copy(const char *from, const char *to, const char *name) {
 /* Byte pairs lie in the run's folder (words.h), and are not kept twice. */
 static fd_status copy_files(const fd_config *config, const char *from, const char *to, int with_config) {
   for (int i = !with_config; i < FILES; i++)
-    if (config->model.tokenizer != FD_TOKENIZER_BPE || strcmp(files[i], FD_WORDS_FILE)) FD_TRY(copy(from, to, files[i]));
+    if (config->model.tokenizer != FD_TOKENIZER_BPE || strcmp(files[i], FD_WORDS_FILE))
+      FD_TRY(copy(from, to, files[i], FILE_MAX));
   return FD_OK;
+}
+
+/* The tensors that are not used. */
+static fd_status keep_rest(const char *folder, const json_t *names, const char *path) {
+  fd_hf_tensors *t;
+  if (!json_array_size(names)) return FD_OK;
+  FD_TRY(fd_alloc(&t, 1, sizeof *t, "tensors"));
+  fd_status status = fd_hf_tensors_list(t, folder);
+  if (status == FD_OK) status = fd_hf_tensors_copy(t, names, path);
+  fd_hf_tensors_free(t);
+  free(t);
+  return status;
 }
 
 fd_status fd_published_keep(const char *folder, const fd_config *config, const fd_hf_read_tensors *read, const char *run) {
   char path[FD_PATH_MAX], name[FD_PATH_MAX], *text = NULL;
-  json_t *root = json_pack("{s:s, s:O, s:O}", "format", "findna-published 1", "tensors", read->types, "skipped", read->skipped);
+  json_t *root = json_pack("{s:s, s:O}", "format", "findna-published 1", "tensors", read->types);
   fd_status status = fd_json_text(&text, root, JSON_INDENT(1), list);
   if (status == FD_OK) status = fd_path(path, run, place, NULL);
   if (status == FD_OK) status = fd_make_folder(path);
   if (status == FD_OK) status = fd_path(name, path, list, NULL);
   if (status == FD_OK) status = fd_write_file(name, text, strlen(text));
   if (status == FD_OK) status = copy_files(config, folder, path, 1);
+  if (status == FD_OK) status = fd_path(name, path, rest, NULL);
+  if (status == FD_OK) status = keep_rest(folder, read->skipped, name);
   free(text);
   json_decref(root);
   return status;
@@ -94,7 +109,8 @@ fd_status fd_published_copy(const fd_config *config, const char *checkpoint, con
   FD_TRY(fd_run_path(checkpoint, place, from));
   FD_TRY(fd_path(to, run, place, NULL));
   FD_TRY(fd_make_folder(to));
-  FD_TRY(copy(from, to, list));
+  FD_TRY(copy(from, to, list, FILE_MAX));
+  FD_TRY(copy(from, to, rest, SIZE_MAX / 2));
   return copy_files(config, from, to, 1);
 }
 
@@ -105,7 +121,11 @@ typedef struct writing {
   const float *weights;
   unsigned char *written; /* [params] */
   int count;
-  fd_tensor *tensor; /* their data are weights, or memory of their own */
+  fd_tensor *tensor; /* their data are the weights, halves or rest */
+  size_t room;
+  uint16_t **halves; /* values in 16 bits */
+  size_t halves_count, halves_room;
+  fd_safetensors rest;
 } writing;
 
 /* In the type that it had, if that holds the values: those that were not trained since, or are what it can say. */
@@ -117,11 +137,10 @@ static fd_status add(writing *w, const char *name, const fd_param *p, const char
   w->written[p - w->model->network->params.item] = 1;
   w->count++;
   if (strcmp(type, "F16") && strcmp(type, "BF16")) return FD_OK;
+  FD_TRY(fd_grow(&w->halves, &w->halves_room, w->halves_count + 1, sizeof *w->halves, "an export"));
   FD_TRY(fd_alloc(&halves, p->size, sizeof *halves, "an export"));
-  if (!fd_tensor_halves(type, p->size, values, halves)) {
-    free(halves);
-    return FD_OK;
-  }
+  w->halves[w->halves_count++] = halves;
+  if (!fd_tensor_halves(type, p->size, values, halves)) return FD_OK;
   t->data = halves;
   t->bytes = p->size * sizeof *halves;
   snprintf(t->dtype, sizeof t->dtype, "%s", type);
@@ -133,7 +152,7 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
   const char *name;
   json_t *type;
   size_t all = json_object_size(types) + (size_t)params->count;
-  FD_TRY(fd_alloc(&w->tensor, all, sizeof *w->tensor, "an export"));
+  FD_TRY(fd_grow(&w->tensor, &w->room, all, sizeof *w->tensor, "an export"));
   FD_TRY(fd_alloc(&w->written, (size_t)params->count, 1, "an export"));
   json_object_foreach((json_t *)types, name, type) {
     const fd_param *p = fd_hf_param(params, &w->model->config, name);
@@ -150,17 +169,25 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
   return FD_OK;
 }
 
-/* Wide ones first, so that all are aligned. */
-static int by_type(const void *a, const void *b) {
-  const fd_tensor *x = a, *y = b;
-  int wide = !strcmp(y->dtype, "F32") - !strcmp(x->dtype, "F32");
-  return wide ? wide : strcmp(x->name, y->name);
+/* What is not used here, as it was. */
+static fd_status add_rest(writing *w, const char *kept) {
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, kept, rest, NULL));
+  if (fd_is_absent(path)) return FD_OK;
+  FD_TRY(fd_safetensors_read(path, &w->rest));
+  FD_TRY(fd_grow(&w->tensor, &w->room, (size_t)(w->count + w->rest.count), sizeof *w->tensor, "an export"));
+  for (int i = 0; i < w->rest.count; i++) {
+    const fd_tensor *t = &w->rest.tensor[i];
+    if (fd_hf_param(&w->model->network->params, &w->model->config, t->name)) continue; /* a head that was fine-tuned since */
+    fd_info("written as it was, not used here: %s", t->name);
+    w->tensor[w->count++] = *t;
+  }
+  return FD_OK;
 }
 
 static fd_status write_tensors(const char *folder, const fd_pretrained *m, const float *weights, const char *kept) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
-  const json_t *skipped;
   json_t *root;
   writing w = {.model = m, .weights = weights};
   FD_TRY(fd_path(path, kept, list, NULL));
@@ -169,15 +196,14 @@ static fd_status write_tensors(const char *folder, const fd_pretrained *m, const
   free(text);
   FD_TRY(status);
   FD_GO(add_all(&w, path, json_object_get(root, "tensors")));
-  skipped = json_object_get(root, "skipped");
-  for (size_t i = 0; i < json_array_size(skipped); i++)
-    fd_info("not written: %s, which was not imported", json_string_value(json_array_get(skipped, i)));
-  qsort(w.tensor, (size_t)w.count, sizeof *w.tensor, by_type);
+  FD_GO(add_rest(&w, kept));
+  qsort(w.tensor, (size_t)w.count, sizeof *w.tensor, fd_tensor_wide_first);
   FD_GO(fd_path(path, folder, "model.safetensors", NULL));
   FD_GO(fd_safetensors_write_for(path, w.tensor, w.count, "pt"));
 done:
-  for (int i = 0; i < w.count; i++)
-    if (strcmp(w.tensor[i].dtype, "F32")) free((void *)w.tensor[i].data);
+  for (size_t i = 0; i < w.halves_count; i++) free(w.halves[i]);
+  free(w.halves);
+  fd_safetensors_free(&w.rest);
   free(w.tensor);
   free(w.written);
   json_decref(root);

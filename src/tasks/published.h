@@ -1,5 +1,6 @@
 /* What a run keeps of the published folder that its model came from, so that it can be written back: RUN/published/ with
- * config.json, the files of the tokenizer, and tensors.json: names and types of the tensors. */
+ * config.json, the files of the tokenizer, tensors.json (names and types of the tensors), and unused.safetensors (those that
+ * are not used here). */
 #ifndef FD_TASKS_PUBLISHED_H
 #define FD_TASKS_PUBLISHED_H
 
@@ -18,8 +19,8 @@ fd_status fd_published_is(const char *checkpoint, int *is) FD_MUST_CHECK;
 
 /* Writes `folder`, which must not exist, for transformers: the published names, each in the type that it had where that holds all
  * of its values exactly, else float32; config.json with our additions under "findna"; the tokenizer's files. A head that was
- * fine-tuned here has the published names if it is such a classifier, else names of its own (task.*). Tensors that are not
- * written are listed. */
+ * fine-tuned here has the published names if it is such a classifier, else names of its own (task.*). Tensors without a use here
+ * are written as they were; these and those that are not written are listed. */
 fd_status fd_published_write(const char *folder, const fd_pretrained *model, const fd_encoder *encoder) FD_MUST_CHECK;
 
 #endif
