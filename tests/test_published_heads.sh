@@ -66,6 +66,7 @@ pairs >dnabert2/tokenizer.json && cp dnabert2/tokenizer.json bert/ && echo '{"to
 for m in dnabert2 bert; do
   expect "$m with a classifier" 0 "wrote run_$m" "$FINDNA" import $m run_$m
   check "all of its tensors are used" bash -c "! grep -q 'not used' out.log"
+  check "its heads are told" grep -q "heads: $([ $m = bert ] && echo no || echo a tied) head of masked words, a classifier of [23] outputs" out.log
   "$python" -c 'import json, sys; print(*[f">s{i}\n{s}" for i, s in enumerate(json.load(open(sys.argv[1]))["sequences"])], sep="\n")' "$golden/${m}_d48.json" >$m.fa
   expect "its classifier predicts" 0 "wrote $m.tsv" "$FINDNA" embed run_$m $m.fa --pool task --output $m.tsv --window 0
   [ $m = dnabert2 ] || check "what golden5 says" st classes "$golden/${m}_d48.safetensors" $m.tsv # whose DNABERT-2 sees [MASK] tokens, too
@@ -172,6 +173,8 @@ mkdir two && cp bert/config.json bert/tokenizer.json two/ && cp bert/model.safet
 echo '{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}' >two/model.safetensors.index.json
 expect "a tensor in two files" 65 "tensor 'bert.embeddings.LayerNorm.bias' is in two files" "$FINDNA" import two bad
 rm two/b.safetensors && expect "a file of the index that is missing" 66 "two/b.safetensors" "$FINDNA" import two bad
+mkdir only_bin && cp bert/config.json bert/tokenizer.json only_bin/ && echo x >only_bin/pytorch_model.bin
+expect "PyTorch's file alone" 66 "only_bin/model.safetensors: not there, but pytorch_model.bin: .*convert_hf.py" "$FINDNA" import only_bin bad
 check "nothing was written" test ! -e bad
 sed -i 's/"F16"/7/' tuned/published/tensors.json && expect "a changed list of what the run keeps" 65 "tensors.json: tensor 'bert\..*': expected its type" "$FINDNA" export tuned bad_out
 check "nothing was written" test ! -e bad_out

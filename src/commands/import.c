@@ -72,7 +72,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "import", "FOLDER RUN",
       "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, launch/torch/convert_pt.py from a\n"
-      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2 or BERT over k-mers. RUN is a new run folder with "
+      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2, DNABERT-2 or BERT. RUN is a new run folder with "
       "one checkpoint, for probe, embed, score, and pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));

@@ -1,6 +1,7 @@
 /* From config.json and safetensors of a published model to a config and weights. */
 #include "tasks/hf_folder.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -28,6 +29,15 @@ static fd_status read_weights(const fd_hf_tensors *t, const fd_config *config, i
   return status;
 }
 
+static void tell_heads(const fd_config *c) {
+  static const char *const heads[] = {"", "no", "a tied", "a"};
+  char task[FD_TEXT_MAX + 64] = "";
+  if (c->task.outputs)
+    snprintf(task, sizeof task, ", a classifier of %d outputs%s%s%s", (int)c->task.outputs, *c->task.names ? " (" : "",
+             c->task.names, *c->task.names ? ")" : "");
+  fd_info("heads: %s head of masked words%s", heads[fd_config_lm_head(c)], task);
+}
+
 fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_hf_read_tensors *read) {
   char path[FD_PATH_MAX];
   json_t *root = NULL;
@@ -40,6 +50,7 @@ fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float *
   FD_GO(fd_hf_tensors_list(t, folder));
   FD_GO(fd_hf_config_take(path, root, t, config, window));
   FD_GO(read_weights(t, config, *window, weights, read));
+  tell_heads(config);
   fd_info("the weights' licence is that of their authors%s",
           config->model.encoder == FD_ARCH_NT_V2 ? " (Nucleotide Transformer: CC BY-NC-SA 4.0, not for commercial use)" : "");
 done:

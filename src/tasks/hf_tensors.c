@@ -35,6 +35,21 @@ static fd_status list_files(const char *path, fd_hf_tensors *t) {
   return FD_OK;
 }
 
+/* Weights of PyTorch are named for what they are. */
+static fd_status check_kind(const char *folder) {
+  static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
+  for (int i = 0; i < 2 && fd_is_absent(path); i++) {
+    char other[FD_PATH_MAX];
+    FD_TRY(fd_path(other, folder, others[i], NULL));
+    if (fd_exists(other))
+      return fd_fail(FD_MISSING, "%s: not there, but %s: make a folder of safetensors from it with launch/torch/convert_hf.py",
+                     path, others[i]);
+  }
+  return FD_OK;
+}
+
 /* Those of the index, or the one that there is without. */
 static fd_status find_files(fd_hf_tensors *t) {
   char path[FD_PATH_MAX], *text;
@@ -42,7 +57,7 @@ static fd_status find_files(fd_hf_tensors *t) {
   FD_TRY(fd_path(path, t->folder, "model.safetensors.index.json", NULL));
   if (fd_is_absent(path)) {
     t->name[t->files++] = "model.safetensors";
-    return FD_OK;
+    return check_kind(t->folder);
   }
   FD_TRY(fd_read_file(path, INDEX_MAX, &text, &bytes));
   fd_status status = fd_json_parse(&t->index, text, bytes, path);
