@@ -149,6 +149,9 @@ expect "an encoder with its pooler" 0 "not used: pooler.dense.weight" "$FINDNA" 
 expect "fine-tuned" 0 "test " "$FINDNA" finetune pooled --train rows.csv --test rows.csv run.folder=pooled_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
 expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_pooled
 check "with one pooler" test "$(grep -ao 'pooler.dense.weight' out_pooled/model.safetensors | wc -l)" = 1
+expect "begun again with another model" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=pooled_tuned --restart $tune
+expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_restarted
+check "has nothing of the first" bash -c "! grep -aq '\"pooler.dense' out_restarted/model.safetensors"
 
 # --- what is wrong is named
 refuse() { local name=$1 pattern=$2 model=$3 config=$4; edit "$model" "$config" "${5:-}" && expect "$name" 65 "$pattern" "$FINDNA" import bad_in bad; }

@@ -105,9 +105,10 @@ fd_status fd_published_copy(const fd_config *config, const char *checkpoint, con
   char from[FD_PATH_MAX], to[FD_PATH_MAX];
   int is;
   FD_TRY(fd_published_is(checkpoint, &is));
-  if (!is) return FD_OK;
   FD_TRY(fd_run_path(checkpoint, place, from));
   FD_TRY(fd_path(to, run, place, NULL));
+  FD_TRY(fd_remove_folder(to)); /* of what the run began with before a --restart */
+  if (!is) return FD_OK;
   FD_TRY(fd_make_folder(to));
   FD_TRY(copy(from, to, list, FILE_MAX));
   FD_TRY(copy(from, to, rest, SIZE_MAX / 2));

@@ -11,7 +11,7 @@
 fd_status fd_published_keep(const char *folder, const fd_config *config, const fd_hf_read_tensors *read,
                             const char *run) FD_MUST_CHECK;
 
-/* Copies what the run of a checkpoint keeps, if it does, into the folder of another run. */
+/* Copies what the run of a checkpoint keeps, if it does, into the folder of another run, in the place of what is there. */
 fd_status fd_published_copy(const fd_config *config, const char *checkpoint, const char *run) FD_MUST_CHECK;
 
 /* Whether the run of this checkpoint keeps one. */
