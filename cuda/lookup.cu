@@ -30,7 +30,7 @@ __device__ inline columns operator+(columns a, columns b) {
 }
 
 /* A warp has an id and EACH columns for each lane. It looks through the ids, a row for each lane at a time. */
-__global__ void lookup_backward(int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
+__global__ void lookup_backward(int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy, float *dtable) {
   int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
       first = (int)blockIdx.y * FD_WARP * EACH + lane, each = rows / parts;
   if (id >= size) return;
@@ -49,7 +49,10 @@ __global__ void lookup_backward(int rows, int parts, int width, int size, const 
   });
 #pragma unroll
   for (int i = 0; i < EACH; i++)
-    if (first + i * FD_WARP < width) dtable[(size_t)id * width + first + i * FD_WARP] = all.v[i];
+    if (first + i * FD_WARP < width) {
+      float *to = &dtable[(size_t)id * width + first + i * FD_WARP];
+      *to = add ? *to + all.v[i] : all.v[i];
+    }
 }
 
 __global__ void select_rows(int n, int width, const int *index, fd_mat x, fd_mat y) {
@@ -88,9 +91,10 @@ void fd_cuda_lookup(fd_device *dev, int rows, int width, const float *table, con
             ids, add, y);
 }
 
-void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
+void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy,
+                             float *dtable) {
   FD_LAUNCH(fd_cuda_of(dev), lookup_backward, dim3(fd_blocks((size_t)size, WARPS), fd_blocks((size_t)width, FD_WARP * EACH)),
-            THREADS, 0, rows, parts, width, size, ids, dy, dtable);
+            THREADS, 0, rows, parts, width, size, ids, add, dy, dtable);
 }
 
 void fd_cuda_select_rows(fd_device *dev, int n, int width, const int *index, fd_mat x, fd_mat y) {

@@ -177,6 +177,12 @@ check "to the same bits" test "$(state_of dropped_run_bert)" = "$(state_of dropp
 rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
-expect "[CLS] tokens of another kind" 78 "a model over ids has tokens only" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=cls
+expect "appended [CLS] tokens" 78 "a model over ids has tokens or cls" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=both
+cls="task.features=cls task.hidden=48 task.activation=tanh"
+expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls $tune $cls
+check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls2 $tune $cls
+check "to the same bits" test "$(state_of cls)" = "$(state_of cls2)"
+expect "an activation of no units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
 tiny_shards shards
 expect "it is not pretrained here" 78 "it is not pretrained here yet" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

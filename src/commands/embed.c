@@ -170,7 +170,7 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
   FD_TRY(embed_options(o, &all->model, &e));
-  FD_TRY(fd_features_check(&encoder, e.kind));
+  if (!e.task) FD_TRY(fd_features_check(&encoder, e.kind)); /* a head takes the first token, whatever it is */
   FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_input(o, all)));
   if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
   FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));

@@ -15,6 +15,7 @@
 #include "tasks/features.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
+#include "tasks/published.h"
 #include "tasks/task_input.h"
 #include "tasks/whiten.h"
 #include "tasks/words.h"
@@ -299,6 +300,7 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   if (comm->rank) return FD_OK;
   FD_TRY(fd_words_path(t->model.info.folder, path));
   FD_TRY(fd_words_copy(&t->config, path, t->run.folder));
+  FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
   FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));

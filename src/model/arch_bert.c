@@ -34,6 +34,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   (void)window;
   net->positions = (int)config->model.positions;
   fd_value x = fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
+  net->words = x;
   fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
   x = fd_add(g, "bert.embeddings.words", x, type);
   fd_value place =
@@ -45,4 +46,11 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_bert = {.name = "bert", .ids = 1, .build = build};
+static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
+  fd_lm_head_names names = {"cls.predictions.transform.dense", "cls.predictions.transform.act",
+                            "cls.predictions.transform.LayerNorm", "cls.predictions.decoder", "cls.predictions"};
+  if (fd_config_lm_head(config) == FD_LM_HEAD_OWN) names.bias = names.decoder; /* untied, too */
+  return fd_lm_head(net, config, latent, &names);
+}
+
+const fd_arch fd_arch_bert = {.name = "bert", .ids = 1, .build = build, .head = head};
