@@ -101,6 +101,8 @@ for model in dnabert bert; do
   expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
   check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
+expect "byte pairs are scored, too" 0 "4 alleles scored" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output pairs.tsv --window 240
+check "alleles of every length" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' pairs.tsv | tr '\n' ' ')" = "a11 b11 c11 d11 "
 expect "distances of byte pairs" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 
@@ -177,7 +179,15 @@ check "to the same bits" test "$(state_of dropped_run_bert)" = "$(state_of dropp
 rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
-expect "appended [CLS] tokens" 78 "a model over ids has tokens or cls" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=both
+expect "the mean and [CLS]" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both $tune task.features=both
+check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both2 $tune task.features=both
+check "to the same bits" test "$(state_of both)" = "$(state_of both2)"
+expect "their head predicts" 0 "wrote both.tsv" "$FINDNA" embed both s.fa --output both.tsv --pool task
+expect "exported and imported" 0 "wrote back_both" bash -c '"$0" export both out_both && "$0" import out_both back_both' "$FINDNA"
+expect "their head predicts" 0 "wrote both2.tsv" "$FINDNA" embed back_both s.fa --output both2.tsv --pool task
+check "the same" cmp both.tsv both2.tsv
+expect "k-mers have no [CLS]" 78 "the tokenizer kmer has no .CLS. token; use tokens" "$FINDNA" finetune run_fours --train motif.csv --test motif.csv run.folder=bad task.features=both
 cls="task.features=cls task.hidden=48 task.activation=tanh"
 expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls $tune $cls
 check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"

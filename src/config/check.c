@@ -52,7 +52,8 @@ static int check_model(const fd_config *c, const char *name) {
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
   int ids = fd_config_reads_ids(c);
-  NEED(!ids || c->task.features != FD_FEATURES_BOTH, "%s: task.features: both: a model over ids has tokens or cls", name);
+  NEED(!ids || c->task.features == FD_FEATURES_TOKENS || c->model.tokenizer != FD_TOKENIZER_KMER,
+       "%s: task.features: the tokenizer kmer has no [CLS] token; use tokens", name);
   NEED(c->task.hidden || c->task.activation == FD_TASK_GELU,
        "%s: task.activation has no effect without task.hidden: there are no hidden units", name);
   return good;

@@ -45,8 +45,9 @@ fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_c
 /* Means over the tokens of each row of a space: of its nucleotides, of its [CLS] rows, or both, one behind the other (fp32). */
 fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
 
-/* The first token of each sequence, such as a tokenizer's own [CLS]: [sequences, width of x] (fp32). */
-fd_value fd_first(fd_graph *graph, const char *name, fd_value x);
+/* The first token of each sequence, such as a tokenizer's own [CLS]: [sequences, width of x] (fp32); with `both` behind the mean
+ * over all of them. */
+fd_value fd_first(fd_graph *graph, const char *name, fd_value x, int both);
 
 /* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
 fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);

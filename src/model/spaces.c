@@ -24,6 +24,7 @@ fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_exten
   size_t tokens = (size_t)e.tokens;
   *s = (fd_spaces){.dev = dev, .used = used};
   if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->sequences, dev, e.sequences, 1));
+  if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->firsts, dev, e.sequences, 1));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->cls, dev, e.sequences, e.cls));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->each, dev, e.sequences * e.cls, 1));
   if (!uses(s, FD_POSITIONS)) return FD_OK;
@@ -39,6 +40,7 @@ done:
 void fd_spaces_destroy(fd_spaces *s) {
   if (!s->dev) return;
   fd_seqs_destroy(&s->sequences, s->dev);
+  fd_seqs_destroy(&s->firsts, s->dev);
   fd_seqs_destroy(&s->cls, s->dev);
   fd_seqs_destroy(&s->each, s->dev);
   free(s->host_position);
@@ -65,9 +67,11 @@ static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
 
 static fd_status set_sequences(fd_spaces *s, const fd_seqs *tokens) {
   s->sequences.count = tokens->count, s->sequences.parts = tokens->parts;
-  for (int i = 0; i < tokens->count; i++) s->sequences.start[i + 1] = i + 1;
+  s->firsts.count = tokens->count, s->firsts.parts = tokens->parts;
+  for (int i = 0; i < tokens->count; i++) s->sequences.start[i + 1] = i + 1, s->firsts.start[i + 1] = tokens->start[i] + 1;
   s->of[FD_SEQUENCES] = &s->sequences;
   s->sources[FD_SEQUENCES] = tokens;
+  FD_TRY(fd_seqs_send(&s->firsts, s->dev));
   return fd_seqs_send(&s->sequences, s->dev);
 }
 

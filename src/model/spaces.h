@@ -25,6 +25,7 @@ typedef struct fd_spaces {
   const fd_seqs *sources[FD_SPACES]; /* of a space whose rows are pooled from tokens: the tokens of each of its rows */
   int *position, *type; /* [tokens] of each token: its position; 0. Device memory; NULL unless FD_POSITIONS is used */
   fd_seqs cls, each, sequences, positions; /* what these point to, beside the batch's own */
+  fd_seqs firsts; /* with FD_SEQUENCES: the first token of each sequence is the [CLS] row of these, whatever comes before */
   int *host_position, longest[2];
 } fd_spaces;
 

@@ -11,7 +11,7 @@ static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, c
 
 fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
   char name[FD_NAME_MAX];
-  fd_value x = shape->first ? fd_first(graph, name_of(name, shape, "first"), latent)
+  fd_value x = shape->first ? fd_first(graph, name_of(name, shape, "first"), latent, shape->features == FD_FEATURES_BOTH)
                             : fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
   if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
   if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
@@ -26,7 +26,7 @@ fd_value fd_task_head_add(fd_task_head *h, fd_graph *graph, const fd_config *c, 
                                .hidden = (int)c->task.hidden,
                                .outputs = (int)c->task.outputs,
                                .tanh = c->task.activation == FD_TASK_TANH,
-                               .first = fd_config_reads_ids(c) && c->task.features == FD_FEATURES_CLS};
+                               .first = fd_config_reads_ids(c) && c->task.features != FD_FEATURES_TOKENS};
   *h = (fd_task_head){.outputs = shape.outputs,
                       .kind = c->task.kind,
                       .features = c->task.features,
