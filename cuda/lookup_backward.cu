@@ -83,7 +83,7 @@ __device__ inline columns operator+(columns a, columns b) {
 }
 
 /* A warp has an id and EACH columns for each lane. */
-__global__ void add_rows(sorting s, int width, fd_mat dy, float *dtable) {
+__global__ void add_rows(sorting s, int width, int add, fd_mat dy, float *dtable) {
   int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
       first = (int)blockIdx.y * FD_WARP * EACH + lane;
   if (id >= s.size) return;
@@ -102,7 +102,10 @@ __global__ void add_rows(sorting s, int width, fd_mat dy, float *dtable) {
   });
 #pragma unroll
   for (int i = 0; i < EACH; i++)
-    if (first + i * FD_WARP < width) dtable[(size_t)id * width + first + i * FD_WARP] = all.v[i];
+    if (first + i * FD_WARP < width) {
+      float *to = &dtable[(size_t)id * width + first + i * FD_WARP];
+      *to = add ? *to + all.v[i] : all.v[i];
+    }
 }
 
 /* The next `count` numbers of a scratch buffer; counts them alone while there is none. */
@@ -122,7 +125,8 @@ size_t divide(sorting *s, int *base) {
 
 }  // namespace
 
-void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
+void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy,
+                             float *dtable) {
   fd_cuda *cuda = fd_cuda_of(dev);
   sorting s = {fd_chunking_of(rows, parts, CHUNK), size, rows, ids, NULL, NULL, NULL, NULL, NULL};
   int *base = (int *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, divide(&s, NULL) * sizeof(int));
@@ -133,5 +137,5 @@ void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int
   FD_LAUNCH(cuda, add_ids, dim3((unsigned)parts), THREADS, THREADS * sizeof(int), s);
   FD_LAUNCH(cuda, place_rows, dim3(fd_blocks((size_t)rows, THREADS)), THREADS, 0, s);
   FD_LAUNCH(cuda, add_rows, dim3(fd_blocks((size_t)size, WARPS), fd_blocks((size_t)width, FD_WARP * EACH)), THREADS, 0, s, width,
-            dy, dtable);
+            add, dy, dtable);
 }

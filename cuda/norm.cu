@@ -69,12 +69,14 @@ __global__ void norm_weights(fd_chunking c, int width, const float *partial, flo
 }
 
 __device__ inline float act_of(fd_act act, float x) {
+  if (act == FD_ACT_TANH) return tanhf(x);
   return act == FD_ACT_GELU ? fd_gelu(x) : act == FD_ACT_RELU ? (x > 0 ? x : x != x ? x : 0) : x / (1 + expf(-x));
 }
 
 __device__ inline float act_slope(fd_act act, float x) {
   if (act == FD_ACT_GELU) return fd_gelu_slope(x);
   if (act == FD_ACT_RELU) return x > 0;
+  if (act == FD_ACT_TANH) return 1 / (coshf(x) * coshf(x)); /* 1 - tanh^2 without its cancellation */
   float sigmoid = 1 / (1 + expf(-x));
   return sigmoid * fmaf(x, 1 - sigmoid, 1.0f);
 }

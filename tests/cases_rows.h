@@ -12,18 +12,18 @@ static void lookup_once(int n) {
   size_t all = (size_t)(rows * width), entries = (size_t)(size * width);
   float *table = some(entries, 1), *x = some(all, 1);
   int *ids = some_indices((size_t)rows, -1, size - 1);
-  double *y = add ? wide(x, all) : zeros(all), *dtable = zeros(entries);
+  double *y = add ? wide(x, all) : zeros(all), *dtable = add ? wide(table, entries) : zeros(entries);
   for (int r = 0; r < rows; r++)
     for (int c = 0; c < width && ids[r] >= 0; c++) {
       y[r * width + c] += (double)table[ids[r] * width + c];
       dtable[ids[r] * width + c] = (double)((float)dtable[ids[r] * width + c] + x[r * width + c]); /* in the order of the rows */
     }
   fd_device *dev = on->dev;
-  float *tables = floats_there(table, entries), *dtables = floats_there(NULL, entries);
+  float *tables = floats_there(table, entries), *dtables = floats_there(add ? table : NULL, entries);
   int *indices = indices_there(ids, (size_t)rows);
   fd_mat ys = rows_there(add ? x : NULL, rows, width), dys = rows_there(x, rows, width);
   dev->ops.lookup(dev, rows, width, tables, indices, add, ys);
-  dev->ops.lookup_backward(dev, rows, 1, width, size, indices, dys, dtables);
+  dev->ops.lookup_backward(dev, rows, 1, width, size, indices, add, dys, dtables);
   expect_rows("table[ids]", ys, rows, width, y, 1e-7);
   expect_floats("dtable", dtables, entries, dtable, 0);
 }
@@ -121,6 +121,7 @@ static void norm_once(int n) {
 static void norm_equals_plain_and_finite_differences(void **state) { (void)state, on_each(60, norm_once); }
 
 static double plain_act(fd_act act, double x) {
+  if (act == FD_ACT_TANH) return tanh(x);
   return act == FD_ACT_GELU ? plain_gelu(x) : act == FD_ACT_RELU ? fmax(x, 0) : x / (1 + exp(-x));
 }
 
@@ -131,10 +132,10 @@ static double plain_act_slope(fd_act act, double x) {
 }
 
 static void act_once(int n) {
-  fd_act act = (fd_act)(n % 3);
-  int rows = between(1, 60), width = between(1, 70), gated = n / 3 % 2, across = width * (1 + gated);
+  fd_act act = (fd_act)(n % 4);
+  int rows = between(1, 60), width = between(1, 70), gated = n / 4 % 2, across = width * (1 + gated);
   size_t in = (size_t)(rows * across), out = (size_t)(rows * width);
-  float *x = some(in, n % 4 ? 3 : 40), *dy = some(out, 1);
+  float *x = some(in, n % 3 ? 3 : 40), *dy = some(out, 1);
   double *y = zeros(out), *dx = zeros(in);
   for (int r = 0; r < rows; r++)
     for (int c = 0; c < width; c++) {

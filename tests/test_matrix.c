@@ -29,18 +29,29 @@ static int64_t rows_of(int many) {
   return rows;
 }
 
+/* The span of row r of an item: the first one has none. */
+enum { ONE, MANY, SPANS /* many, whose number is not known before */ };
+static int64_t span_of(int64_t r, int part) { return part ? (r ? 6 : 0) : r ? 6 * (r - 1) : 0; }
+
 static void write_matrix(const char *path, int many, int commit) {
   const fd_note notes[] = {{"pooling", "mean"}, {"empty", ""}};
-  const fd_matrix_info info = {ITEMS, rows_of(many), WIDTH, many, 2, notes, NULL, 0};
+  const fd_matrix_info info = {.items = ITEMS,
+                               .rows = many == SPANS ? -1 : rows_of(many),
+                               .width = WIDTH,
+                               .many = many != ONE,
+                               .spans = many == SPANS,
+                               .notes = 2,
+                               .note = notes};
   fd_matrix *m;
   float values[16 * WIDTH];
-  int64_t row = 0;
+  int64_t spans[16 * 2], row = 0;
   assert_ok(fd_matrix_begin(&m, path, &info));
   for (int i = 0; i < ITEMS; i++) {
     int64_t n = many ? lengths[i] : 1;
     for (int64_t r = 0; r < n; r++, row++)
       for (int c = 0; c < WIDTH; c++) values[r * WIDTH + c] = value_of(row, c);
-    assert_ok(fd_matrix_append(m, names[i], n, values));
+    for (int64_t r = 0; r < n; r++) spans[2 * r] = span_of(r, 0), spans[2 * r + 1] = span_of(r, 1);
+    assert_ok(fd_matrix_append(m, names[i], n, values, many == SPANS ? spans : NULL));
   }
   if (commit) assert_ok(fd_matrix_commit(m));
   fd_matrix_end(&m);
@@ -52,6 +63,19 @@ static void check_values(const float *found, int64_t rows) {
       float want = value_of(r, c);
       assert_memory_equal(&found[r * WIDTH + c], &want, sizeof want);
     }
+}
+
+static void check_h5_spans(hid_t file) {
+  int64_t span[64][2];
+  hid_t set = H5Dopen2(file, "span", H5P_DEFAULT), space = H5Dget_space(set);
+  hsize_t shape[2];
+  assert_int_equal(H5Sget_simple_extent_dims(space, shape, NULL), 2);
+  assert_true(shape[0] == (hsize_t)rows_of(SPANS) && shape[1] == 2);
+  assert_true(H5Dread(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, span) >= 0);
+  for (int i = 0, row = 0; i < ITEMS; i++)
+    for (int64_t r = 0; r < lengths[i]; r++, row++) assert_true(span[row][0] == span_of(r, 0) && span[row][1] == span_of(r, 1));
+  H5Sclose(space);
+  H5Dclose(set);
 }
 
 static void check_h5(const char *path, int many) {
@@ -77,7 +101,9 @@ static void check_h5(const char *path, int many) {
   }
   H5Tclose(type);
   H5Dclose(set);
-  assert_int_equal(H5Lexists(file, "start", H5P_DEFAULT) > 0, many);
+  assert_int_equal(H5Lexists(file, "start", H5P_DEFAULT) > 0, many != ONE);
+  assert_int_equal(H5Lexists(file, "span", H5P_DEFAULT) > 0, many == SPANS);
+  if (many == SPANS) check_h5_spans(file);
   if (many) {
     set = H5Dopen2(file, "start", H5P_DEFAULT);
     assert_true(H5Dread(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, start) >= 0);
@@ -111,7 +137,8 @@ static void check_npy(const char *path, int many) {
   free(text);
   snprintf(ids, sizeof ids, "%s.ids.txt", path);
   assert_ok(fd_read_file(ids, 1 << 20, &text, &bytes));
-  assert_true(!strncmp(text, many ? "chr1:1-3\t3\nb\t1\n" : "chr1:1-3\nb\n", many ? 15 : 11));
+  const char *expected[] = {"chr1:1-3\nb\n", "chr1:1-3\t3\nb\t1\n", "chr1:1-3\t0\t0\nchr1:1-3\t0\t6\nchr1:1-3\t6\t6\nb\t0\t0\n"};
+  assert_true(!strncmp(text, expected[many], strlen(expected[many])));
   free(text);
 }
 
@@ -122,10 +149,12 @@ static void check_tsv(const char *path, int many) {
   float found[64 * WIDTH];
   assert_ok(fd_read_file(path, 1 << 20, &text, &bytes));
   char *rest = text, *line = strsep(&rest, "\n");
-  assert_true(!strncmp(line, many ? "id\tposition\te0\te1" : "id\te0\te1", many ? 17 : 8));
+  const char *expected[] = {"id\te0\te1", "id\tposition\te0\te1", "id\tposition\tbegin\tlength\te0\te1"};
+  assert_true(!strncmp(line, expected[many], strlen(expected[many])));
   while ((line = strsep(&rest, "\n")) && *line) {
     strsep(&line, "\t");
-    if (many) strsep(&line, "\t");
+    int64_t r = many ? strtoll(strsep(&line, "\t"), NULL, 10) - 1 : 0;
+    for (int part = 0; part < 2 && many == SPANS; part++) assert_true(strtoll(strsep(&line, "\t"), NULL, 10) == span_of(r, part));
     for (int c = 0; c < WIDTH; c++) found[row * WIDTH + c] = strtof(strsep(&line, "\t"), NULL);
     row++;
   }
@@ -137,7 +166,7 @@ static void check_tsv(const char *path, int many) {
 static void formats_hold_the_same(void **state) {
   (void)state;
   assert_int_equal(chdir(folder), 0);
-  for (int many = 0; many < 2; many++) {
+  for (int many = ONE; many <= SPANS; many++) {
     write_matrix("m.h5", many, 1);
     check_h5("m.h5", many);
     write_matrix("m.npy", many, 1);

@@ -60,7 +60,8 @@ static void lists_are_those_of_a_plain_search(void **state) {
     float *key = malloc((size_t)n * (size_t)width * sizeof *key), *query = malloc((size_t)m * (size_t)width * sizeof *query);
     for (int i = 0; i < n * width; i++) key[i] = draw();
     for (int i = 0; i < m * width; i++) query[i] = draw();
-    for (int i = 0; i < width && n > 5; i++) key[5 * width + i] = 0, key[6 * width + i] = 3 * key[i]; /* of no length; like key 0 */
+    for (int i = 0; i < width && n > 5; i++)
+      key[5 * width + i] = 0, key[6 * width + i] = 3 * key[i]; /* of no length; like key 0 */
     const fd_vectors keys = {key, n, width}, queries = {query, m, width};
     int *index[2];
     float *cosine[2];
@@ -151,8 +152,10 @@ static void golden_neighbours_and_scores(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists_are_those_of_a_plain_search), cmocka_unit_test(most_of_the_neighbours_win),
-      cmocka_unit_test(other_widths_are_refused),          cmocka_unit_test(golden_neighbours_and_scores),
+      cmocka_unit_test(lists_are_those_of_a_plain_search),
+      cmocka_unit_test(most_of_the_neighbours_win),
+      cmocka_unit_test(other_widths_are_refused),
+      cmocka_unit_test(golden_neighbours_and_scores),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,11 @@ static fd_value case_linear(trial *t, int n) {
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
   if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20));
   if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
+  if (n % 8 == 5) { /* its gradient by the table is the sum of two */
+    int size = between(1, 3);
+    fd_value rows = fd_lookup(&t->graph, "table", FD_NONE, FD_BY_TYPE, size, x.width);
+    return fd_linear_tied(&t->graph, "linear", "other", fd_add(&t->graph, "sum", x, rows), rows, size);
+  }
   if (n % 4 < 2) return fd_linear(&t->graph, "linear", x, between(1, 20), n % 3 == 0);
   return fd_linears(&t->graph, "linear", n % 3 ? parts : all, x, between(1, 9));
 }
@@ -75,6 +80,10 @@ static fd_value case_scatter(trial *t, int n) {
   if (n % 8 == 7) t->tokens.hidden = NULL;
   fd_value x = fd_select_rows(&t->graph, "some", t->x, of);
   return fd_scatter_rows(&t->graph, "all", fd_linear(&t->graph, "before", x, between(1, 20), n / 2 % 2));
+}
+
+static fd_value case_first(trial *t, int n) {
+  return fd_first(&t->graph, "first", from_input(t, "before", between(1, 20)), n % 2);
 }
 
 static fd_value case_gelu(trial *t, int n) {
@@ -143,8 +152,8 @@ static fd_value case_lookup(trial *t, int n) {
 
 /* What RELU sees is far from its corner (keep_off_corners). */
 static fd_value case_act(trial *t, int n) {
-  fd_act act = (fd_act)(n % 3);
-  int gated = n / 3 % 2, width = between(1, 12);
+  fd_act act = (fd_act)(n % 4);
+  int gated = n / 4 % 2, width = between(1, 12);
   fd_value x = from_input(t, "before", width * (1 + gated));
   if (act == FD_ACT_RELU) x = fd_linear(&t->graph, "far", fd_normalize(&t->graph, "small", x, 0, 1), x.width, 0);
   return fd_activation(&t->graph, "act", x, act, gated);

@@ -429,7 +429,7 @@ static void bits_of_rows_do_not_depend_on_threads(void **state) {
     dev->ops.attention_backward(dev, &seqs, &seqs, &a, m[0], m[1], m[0], m[2], lse, m[1], m[3], m[4], m[5]);
     dev->ops.norm_forward(dev, rows, &norm, m[0], m[6], stats);
     dev->ops.norm_backward(dev, rows, 1, &norm, m[0], stats, m[1], m[6], rest, rest + WIDTH);
-    dev->ops.lookup_backward(dev, rows, 1, WIDTH, IDS, ids, m[1], rest + 2 * WIDTH);
+    dev->ops.lookup_backward(dev, rows, 1, WIDTH, IDS, ids, 0, m[1], rest + 2 * WIDTH);
     if (first) assert_memory_equal(out, first, all * sizeof *out), free(out);
     else first = out;
     fd_device_close(&dev);

@@ -37,7 +37,7 @@ static void run_rows(const pass_case *c, fd_device *dev, size_t at, int parts, f
   fd_norm norm = {c->d, c->d % 2, 1e-5f, w, NULL};
   dev->ops.norm_forward(dev, rows, &norm, x, y, stats);
   dev->ops.norm_backward(dev, rows, parts, &norm, x, stats, dy, y, sums, sums + c->d);
-  dev->ops.lookup_backward(dev, rows, parts, c->d, PASS_IDS, ids_there, dy, sums + 2 * c->d);
+  dev->ops.lookup_backward(dev, rows, parts, c->d, PASS_IDS, ids_there, 0, dy, sums + 2 * c->d);
   dev->release(dev, stats), dev->release(dev, ids_there);
   free(ids);
 }

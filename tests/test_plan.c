@@ -35,7 +35,8 @@ static void add_head(growing *g, const char *name) {
   char behind[FD_NAME_MAX + 8];
   fd_graph *graph = &g->t->graph;
   snprintf(behind, sizeof behind, "%s.out", name);
-  fd_value x = fd_pool(graph, name, some_value(g), FD_SEQUENCES, (fd_features)between(0, 2));
+  fd_value x = between(0, 3) ? fd_pool(graph, name, some_value(g), FD_SEQUENCES, (fd_features)between(0, 2))
+                             : fd_first(graph, name, some_value(g), between(0, 1));
   if (between(0, 1)) x = fd_linear(graph, behind, fd_gelu(graph, name, x), 3, 1);
   g->end[g->ends++] = x;
 }

@@ -8,23 +8,28 @@
 
 static fd_device *dev;
 
+enum { SETTINGS = 14 };
+
 typedef struct published {
   const char *name, *last; /* the name of the node that ends layer %d */
-  const char *settings[9];
+  const char *settings[SETTINGS];
 } published;
 
 static const published nt_v2 = {"ntv2_d48",
                                 "esm.encoder.layer.%d.output",
                                 {"model.encoder=nt_v2", "model.channels=48", "model.hidden=128", "model.layers=3",
                                  "model.heads=4", "model.vocabulary=4107", "model.positions=130", "model.epsilon=1e-12"}};
-static const published dnabert_2 = {"dnabert2_d48",
-                                    "bert.encoder.layer.%d.mlp.layernorm",
-                                    {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3",
-                                     "model.heads=6", "model.vocabulary=521", "model.positions=512", "model.epsilon=1e-12"}};
+static const published dnabert_2 = {
+    "dnabert2_d48",
+    "bert.encoder.layer.%d.mlp.layernorm",
+    {"model.encoder=dnabert_2", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=6", "model.vocabulary=521",
+     "model.positions=512", "model.epsilon=1e-12", "model.lm_head=tied", "task.outputs=2", "task.features=cls", "task.hidden=48",
+     "task.activation=tanh"}};
 static const published bert = {"bert_d48",
                                "bert.encoder.layer.%d.output.LayerNorm",
                                {"model.encoder=bert", "model.channels=48", "model.hidden=96", "model.layers=3", "model.heads=4",
-                                "model.vocabulary=521", "model.positions=64", "model.epsilon=1e-12"}};
+                                "model.vocabulary=521", "model.positions=64", "model.epsilon=1e-12", "task.outputs=3",
+                                "task.features=cls", "task.hidden=48", "task.activation=tanh"}};
 
 /* One model at work on the packed rows of a case. */
 typedef struct work {
@@ -45,10 +50,20 @@ static const fd_tensor *find(const fd_safetensors *file, const char *name) {
   return t;
 }
 
+/* The published classifier is the task's head. */
+static void published_name(const fd_param *p, char name[FD_TENSOR_NAME]) {
+  int hidden = fd_param_is_of(p, "task.hidden"), out = fd_param_is_of(p, "task.out");
+  snprintf(name, FD_TENSOR_NAME, "%s%s",
+           hidden ? "bert.pooler.dense"
+           : out  ? "classifier"
+                  : "",
+           hidden || out ? strrchr(p->name, '.') : p->name);
+}
+
 static void load(work *w, const published *p) {
   char path[FD_PATH_MAX];
-  static char settings[9][64];
-  char *setting[9];
+  static char settings[SETTINGS][64];
+  char *setting[SETTINGS];
   int n = 0;
   for (; p->settings[n]; n++) snprintf(setting[n] = settings[n], sizeof settings[n], "%s", p->settings[n]);
   assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, n));
@@ -60,8 +75,9 @@ static void load(work *w, const published *p) {
   for (size_t i = 0; i < size; i++) w->grads[i] = NAN;
   for (int i = 0; i < w->network->params.count; i++) {
     const fd_param *q = &w->network->params.item[i];
-    if (fd_param_is_of(q, "head")) continue;
-    const fd_tensor *t = find(&w->weights, q->name);
+    char name[FD_TENSOR_NAME];
+    published_name(q, name);
+    const fd_tensor *t = find(&w->weights, name);
     assert_int_equal(t->bytes, q->size * sizeof(float));
     memcpy(w->params + q->offset, t->data, t->bytes);
   }
@@ -119,13 +135,14 @@ static void open_work(work *w, const published *p, unsigned given) {
   flags = calloc(2, values);
   for (int i = 0; i < FD_OUTPUTS; i++) {
     int id = w->network->out[i].id;
-    if (id == FD_NO_VALUE || i == FD_OUT_TASK) continue;
+    if (id == FD_NO_VALUE) continue;
     flags[id] = 1, flags[values + (size_t)id] = given >> i & 1;
   }
   for (int i = 0; i < 3; i++) {
     snprintf(name, sizeof name, p->last, i);
     flags[value_of(w, name).id] = 1;
   }
+  if (w->network->out[FD_OUT_TASK].id != FD_NO_VALUE) flags[value_of(w, "task.tanh").id] = 1;
   const fd_extent extent = {fd_seqs_rows(&w->seqs), w->seqs.count, 0};
   assert_ok(fd_pass_create(&w->pass, &w->network->graph, dev, &(fd_ends){flags, flags + values}, extent));
   assert_ok(fd_spaces_create(&w->spaces, dev, fd_pass_spaces(w->pass), extent));
@@ -167,8 +184,9 @@ static void compare_gradients(work *w, const char *prefix) {
   fd_pass_backward(w->pass, w->grads, NULL);
   for (int i = 0; i < w->network->params.count; i++) {
     const fd_param *q = &w->network->params.item[i];
-    char name[FD_TENSOR_NAME];
-    snprintf(name, sizeof name, "%s.%.90s", prefix, q->name);
+    char name[FD_TENSOR_NAME], published[FD_TENSOR_NAME];
+    published_name(q, published);
+    snprintf(name, sizeof name, "%s.%.90s", prefix, published);
     const fd_tensor *t = fd_safetensors_find(&w->g.theirs, name);
     if (!t) continue;
     assert_int_equal(t->bytes, q->size * sizeof(float));
@@ -178,93 +196,79 @@ static void compare_gradients(work *w, const char *prefix) {
   assert_true(compared > 30);
 }
 
+/* Logits of masked words, the mean of their cross-entropy, and gradients of all parameters. */
+static void predict_words(work *w, const char *logits_name, const char *loss_name, const char *grads_name) {
+  compare_rows(w, logits_name, w->network->out[FD_OUT_LOGITS]);
+  const int *target = find(&w->g.theirs, "target")->data;
+  fd_mat logits = fd_network_output(w->network, w->pass, FD_OUT_LOGITS),
+         d = fd_network_gradient(w->network, w->pass, FD_OUT_LOGITS);
+  int rows = fd_seqs_rows(&w->seqs), n = w->network->out[FD_OUT_LOGITS].width, masked = 0;
+  for (int r = 0; r < rows; r++) masked += target[w->row[r]] >= 0;
+  double *z = malloc((size_t)n * sizeof *z), loss = 0;
+  for (int r = 0; r < rows; r++) {
+    if (target[w->row[r]] < 0) continue;
+    for (int i = 0; i < n; i++) z[i] = (double)((const float *)logits.at)[(size_t)r * (size_t)n + (size_t)i];
+    loss += cross_entropy(n, z, target[w->row[r]], 1.0 / masked) / masked;
+    for (int i = 0; i < n; i++) ((float *)d.at)[(size_t)r * (size_t)n + (size_t)i] = (float)z[i];
+  }
+  double expected = json_number_value(json_object_get(w->g.root, loss_name));
+  assert_near(loss, expected, 1e-5 * expected);
+  compare_gradients(w, grads_name);
+  free(z);
+}
+
 static void nucleotide_transformer(void **state) {
   (void)state;
   work w;
   open_work(&w, &nt_v2, 1u << FD_OUT_LOGITS);
   compare_rows(&w, "features", w.network->out[FD_OUT_LATENT]);
-  compare_rows(&w, "logits", w.network->out[FD_OUT_LOGITS]);
-  const int *target = find(&w.g.theirs, "target")->data;
-  fd_mat logits = fd_network_output(w.network, w.pass, FD_OUT_LOGITS), d = fd_network_gradient(w.network, w.pass, FD_OUT_LOGITS);
-  int rows = fd_seqs_rows(&w.seqs), n = w.network->out[FD_OUT_LOGITS].width, masked = 0;
-  for (int r = 0; r < rows; r++) masked += target[w.row[r]] >= 0;
-  double *z = malloc((size_t)n * sizeof *z), loss = 0;
-  for (int r = 0; r < rows; r++) {
-    if (target[w.row[r]] < 0) continue;
-    for (int i = 0; i < n; i++) z[i] = (double)((const float *)logits.at)[(size_t)r * (size_t)n + (size_t)i];
-    loss += cross_entropy(n, z, target[w.row[r]], 1.0 / masked) / masked;
-    for (int i = 0; i < n; i++) ((float *)d.at)[(size_t)r * (size_t)n + (size_t)i] = (float)z[i];
-  }
-  double expected = json_number_value(json_object_get(w.g.root, "loss_fp64"));
-  assert_near(loss, expected, 1e-5 * expected);
-  compare_gradients(&w, "grad");
-  free(z);
+  predict_words(&w, "logits", "loss_fp64", "grad");
   close_work(&w);
 }
 
-/* y = W x + b with the published layer of this name. */
-static void layer(const work *w, const char *name, int in, int out, const double *x, double *y) {
-  char full[FD_TENSOR_NAME];
-  snprintf(full, sizeof full, "%s.weight", name);
-  const float *weight = find(&w->weights, full)->data;
-  snprintf(full, sizeof full, "%s.bias", name);
-  const float *bias = find(&w->weights, full)->data;
-  for (int o = 0; o < out; o++) {
-    y[o] = (double)bias[o];
-    for (int i = 0; i < in; i++) y[o] += (double)weight[o * in + i] * x[i];
-  }
-}
-
-/* dx = W^T dy. */
-static void layer_back(const work *w, const char *name, int in, int out, const double *dy, double *dx) {
-  char full[FD_TENSOR_NAME];
-  snprintf(full, sizeof full, "%s.weight", name);
-  const float *weight = find(&w->weights, full)->data;
-  for (int i = 0; i < in; i++) {
-    dx[i] = 0;
-    for (int o = 0; o < out; o++) dx[i] += (double)weight[o * in + i] * dy[o];
-  }
-}
-
-/* The published classifier, by hand: of tanh of the pooler of each sequence's first row. */
-static void classify(work *w, int classes) {
-  enum { D = 48 };
+/* Rows of sequences: pooled, and the classes' logits; and gradients of all parameters. */
+static void classify(work *w, const char *grads_name) {
+  static const char *const names[] = {"pooled", "logits"};
+  const fd_value values[] = {value_of(w, "task.tanh"), w->network->out[FD_OUT_TASK]};
   const int *label = find(&w->g.theirs, "labels")->data;
-  const float *theirs = find(&w->g.theirs, "logits")->data;
-  golden5_bound allowed = golden5_allows(&w->g, "logits");
-  fd_mat latent = fd_network_output(w->network, w->pass, FD_OUT_LATENT),
-         d = fd_network_gradient(w->network, w->pass, FD_OUT_LATENT);
-  for (int s = 0; s < w->seqs.count; s++) {
-    double x[D], pooled[D], z[8], dpooled[D], dx[D];
-    size_t at = (size_t)w->seqs.start[s] * D;
-    for (int i = 0; i < D; i++) x[i] = (double)((const float *)latent.at)[at + (size_t)i];
-    layer(w, "bert.pooler.dense", D, D, x, pooled);
-    for (int i = 0; i < D; i++) pooled[i] = tanh(pooled[i]);
-    layer(w, "classifier", D, classes, pooled, z);
-    for (int c = 0; c < classes; c++) assert_near(z[c], (double)theirs[s * classes + c], allowed.value);
-    cross_entropy(classes, z, label[s], 1.0 / w->seqs.count);
-    layer_back(w, "classifier", D, classes, z, dpooled);
-    for (int i = 0; i < D; i++) dpooled[i] *= 1 - pooled[i] * pooled[i];
-    layer_back(w, "bert.pooler.dense", D, D, dpooled, dx);
-    for (int i = 0; i < D; i++) ((float *)d.at)[at + (size_t)i] = (float)dx[i];
+  for (int k = 0; k < 2; k++) {
+    const float *theirs = find(&w->g.theirs, names[k])->data, *ours = fd_pass_value(w->pass, values[k]).at;
+    for (int i = 0; i < w->seqs.count * values[k].width; i++)
+      assert_near((double)ours[i], (double)theirs[i], golden5_allows(&w->g, names[k]).value);
   }
+  int classes = values[1].width;
+  const float *logits = fd_pass_value(w->pass, values[1]).at;
+  float *d = fd_network_gradient(w->network, w->pass, FD_OUT_TASK).at;
+  for (int s = 0; s < w->seqs.count; s++) {
+    double z[8];
+    for (int c = 0; c < classes; c++) z[c] = (double)logits[s * classes + c];
+    cross_entropy(classes, z, label[s], 1.0 / w->seqs.count);
+    for (int c = 0; c < classes; c++) d[s * classes + c] = (float)z[c];
+  }
+  compare_gradients(w, grads_name);
 }
 
 static void dna_bert(void **state) {
   (void)state;
   work w;
-  open_work(&w, &dnabert_2, 1u << FD_OUT_LATENT);
-  classify(&w, 2);
-  compare_gradients(&w, "grad_cls");
+  open_work(&w, &dnabert_2, 1u << FD_OUT_TASK);
+  classify(&w, "grad_cls");
+  close_work(&w);
+}
+
+static void dna_bert_predicts_words(void **state) {
+  (void)state;
+  work w;
+  open_work(&w, &dnabert_2, 1u << FD_OUT_LOGITS);
+  predict_words(&w, "mlm_logits", "loss_mlm_fp64", "grad_mlm");
   close_work(&w);
 }
 
 static void plain_bert(void **state) {
   (void)state;
   work w;
-  open_work(&w, &bert, 1u << FD_OUT_LATENT);
-  classify(&w, 3);
-  compare_gradients(&w, "grad");
+  open_work(&w, &bert, 1u << FD_OUT_TASK);
+  classify(&w, "grad");
   close_work(&w);
 }
 
@@ -283,7 +287,7 @@ static int close_device(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(nucleotide_transformer), cmocka_unit_test(dna_bert),
-                                     cmocka_unit_test(plain_bert)};
+                                     cmocka_unit_test(dna_bert_predicts_words), cmocka_unit_test(plain_bert)};
   return fd_exists("../shared/golden5") ? cmocka_run_group_tests(tests, open_device, close_device)
                                         : (printf("skipped - ../shared/golden5 is not here\n"), 0);
 }

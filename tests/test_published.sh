@@ -10,12 +10,29 @@ awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""
 
 # --- Nucleotide Transformer v2
 expect "a published NTv2 is imported" 0 "wrote run" "$FINDNA" import nt run
+check "its checkpoint has weights and no moments" test "$(ls run/ckpt/step_000000000 | tr '\n' ' ')" = "MANIFEST config.yaml student-00.safetensors "
 check "unused tensors are listed" bash -c "grep -q 'not used: esm.contact_head.regression.weight' out.log && grep -q '7 tensors of nt are not used' out.log"
+expect "which is whole" 0 "student" "$FINDNA" inspect run/ckpt/step_000000000
 expect "means over words" 0 "wrote mean.tsv" "$FINDNA" embed run s.fa --output mean.tsv
 check "one row a sequence, 48 values" bash -c "[ \$(wc -l <mean.tsv) -eq 3 ] && [ \$(head -1 mean.tsv | wc -w) -eq 49 ]"
 expect "its own [CLS] token" 0 "wrote cls.tsv" "$FINDNA" embed run s.fa --output cls.tsv --pool cls
 check "is another row" bash -c "! cmp -s mean.tsv cls.tsv"
-expect "nucleotides have no rows" 64 "sees words of several nucleotides" "$FINDNA" embed run s.fa --output x.tsv --pool positions
+# A row a word, with its span: b is ACGTN ACGTTT GAC A, whose letters beside N and at the end are words of their own.
+expect "words" 0 "wrote words.tsv" "$FINDNA" embed run s.fa --output words.tsv --pool positions
+check "have spans, <cls> none" test "$(awk '$1 == "b" { printf "%s:%s+%s ", $2, $3, $4 }' words.tsv)" = "1:0+0 2:0+1 3:1+1 4:2+1 5:3+1 6:4+1 7:5+6 8:11+1 9:12+1 10:13+1 11:14+1 "
+check "their mean is that of the sequence" bash -c "awk 'NR == FNR { if (FNR > 1) for (i = 2; i <= NF; i++) mean[\$1, i] = \$i; next } FNR > 1 { n[\$1]++; for (i = 5; i <= NF; i++) sum[\$1, i - 3] += \$i } END { for (k in mean) { split(k, p, SUBSEP); d = mean[k] - sum[k] / n[p[1]]; bad += d * d > 1e-11; seen++ } exit bad || seen != 96 }' mean.tsv words.tsv"
+expect "on two ranks" 0 "wrote words2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output words2.tsv --pool positions
+check "the same bits" cmp words.tsv words2.tsv
+expect "as NumPy" 0 "wrote words.npy" "$FINDNA" embed run s.fa --output words.npy --pool positions
+check "names and spans beside it" cmp <(tail -n +2 words.tsv | cut -f1,3,4) words.npy.ids.txt
+expect "which is inspected" 0 "items +2" "$FINDNA" inspect words.npy
+check "with its rows" grep -q "rows  *52 of 48 values" out.log
+expect "as HDF5" 0 "wrote words.h5" "$FINDNA" embed run s.fa --output words.h5 --pool positions
+expect "which is inspected" 0 "rows +52 of 48 values, float32, of parts of the items .span." "$FINDNA" inspect words.h5
+expect "windows of a longer sequence" 0 "wrote cut.tsv" "$FINDNA" embed run s.fa --output cut.tsv --pool positions --window 120
+check "follow one another, side by side" test "$(awk '$1 == "a" && $4 == 0 { printf "%s:%s ", $2, $3 }' cut.tsv)" = "1:0 22:120 "
+check "with spans in the sequence" test "$(awk '$1 == "a" && $2 == 42 { print $3 "+" $4 }' cut.tsv)" = "234+6"
+expect "words have no reverse complement" 64 "the words of the reverse complement are others" "$FINDNA" embed run s.fa --output x.tsv --pool positions --both-strands
 expect "a linear probe" 0 "student" "$FINDNA" probe run --train rows.csv --test rows.csv --seeds 1
 expect "two ranks" 0 "wrote two.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output two.tsv
 check "embed to the same bits" cmp mean.tsv two.tsv
@@ -24,7 +41,13 @@ check "with the published names" grep -aq '"esm.encoder.layer.2.attention.self.q
 expect "and imported again" 0 "wrote run2" "$FINDNA" import out run2
 expect "it embeds" 0 "wrote again.tsv" "$FINDNA" embed run2 s.fa --output again.tsv
 check "to the same bits" cmp mean.tsv again.tsv
-expect "scores are of nucleotides" 64 "scores are of models over nucleotides" "$FINDNA" score run s.fa --output x.bedgraph
+expect "tracks are of nucleotides" 64 "tracks are of models over nucleotides; it scores variants" "$FINDNA" score run s.fa --output x.bedgraph
+{ printf '>chr1\n'; for ((i = 0; i < 60; i++)); do printf ACGTTGCAACGGTTAC; done; echo; } >genome.fa
+printf 'chrom,pos,ref,alt,id\nchr1,101,T,C,a\nchr1,201,A,ACC,b\nchr1,300,GTTACA,CATTAG,c\nchr1,960,C,A,d\n' >v.csv
+expect "variants are scored by masked words" 0 "4 alleles scored" "$FINDNA" score run v.csv --genome genome.fa --output v.tsv --window 240
+check "alleles of REF's length have a ratio, all a distance" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' v.tsv | tr '\n' ' ')" = "a11 b01 c11 d11 "
+expect "on two ranks" 0 "wrote v2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" score run v.csv --genome genome.fa --output v2.tsv --window 240
+check "the same bits" cmp v.tsv v2.tsv
 
 # --- several files with an index
 mkdir parts && cp nt/config.json parts/ && cp nt/model.safetensors parts/model-00001-of-00001.safetensors
@@ -75,9 +98,56 @@ for model in dnabert bert; do
   expect "imported again" 0 "wrote again_$model" "$FINDNA" import out_$model again_$model
   expect "it embeds" 0 "wrote $model.again.tsv" "$FINDNA" embed again_$model s.fa --output $model.again.tsv --pool both
   check "to the same bits" cmp $model.tsv $model.again.tsv
+  expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
+  check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
+expect "byte pairs are scored, too" 0 "4 alleles scored" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output pairs.tsv --window 240
+check "alleles of every length" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' pairs.tsv | tr '\n' ' ')" = "a11 b11 c11 d11 "
+expect "distances of byte pairs" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
-expect "more tokens than learned positions" 65 "the model has learned 64 positions" "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
+
+# --- what is wrong with byte pairs is named, too, and nothing is written
+broken() { rm -rf bad_words && cp -r dnabert bad_words && sed -i "$1" bad_words/tokenizer.json; }
+refused() { expect "$1" 65 "$2" "$FINDNA" import bad_words bad; check "nothing is there" test ! -e bad; }
+broken '' && truncate -s 2000 bad_words/tokenizer.json && refused "a tokenizer that was cut" "bad_words/tokenizer.json:1:2000: not JSON"
+broken '' && truncate -s 0 bad_words/tokenizer.json && refused "an empty one" "bad_words/tokenizer.json: has no merges"
+broken '' && head -c 3000 dnabert/model.safetensors >bad_words/tokenizer.json && refused "another file in its place" "bad_words/tokenizer.json:1: has a NUL byte"
+broken 's/"type":"BPE"/"type":"WordPiece"/' && refused "another kind of model" "model is WordPiece; expected BPE"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["A X"/' && refused "a letter that is none" "model.merges.0.: 'X' has another letter than A, C, G and T"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACGTACGTACGT A"/' && refused "a part that no merge makes" "model.merges.0.: 'ACGTACGTACGT' is no token"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACG"/' && refused "half a merge" "model.merges.0.: is no merge; expected"
+broken 's/"A":5,/"A":99999,/' && refused "an id out of range" "the id of 'A' is none of the 521 ids"
+broken 's/"A":5,/"A":-1,/' && refused "one below 0" "the id of 'A' is none of the 521 ids"
+broken 's/"A":5,/"A":6,/' && refused "one that is there twice" "the id 6 is there twice"
+sed -i 's/"vocab_size": 521/"vocab_size": 520/' bad_words/config.json && cp dnabert/tokenizer.json bad_words/ && refused "another vocabulary" "tokenizer.json: makes a vocabulary of 521 tokens; the model has 520"
+
+# --- sequences that a model cannot read: file and row, before anything is computed; outputs that were there stay
+keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "what was there stays" test "$(cat "$4")" = old; }
+keeps "more tokens than learned positions" 65 "long.fa: sequence long: 2400 nucleotides are 603 tokens, but the model has learned 64 positions" x.tsv "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
+{ cat rows.csv; printf '%s,1\n' "$(tail -1 long.fa)"; } >long.csv
+keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" probe run_bert --train rows.csv --test long.csv --output x.json
+expect "of a fine-tuning" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" "$FINDNA" finetune run_bert --train rows.csv --test long.csv run.folder=bad
+check "which leaves no run" test ! -e bad
+keeps "windows of variants" 65 "v.csv:2: the window: 900 nucleotides are [0-9]+ tokens" x.tsv "$FINDNA" score run_bert v.csv --genome genome.fa --output x.tsv --scores distance --window 900
+# BERT over 4-mers, of zeros: all that matters is which sequences it reads.
+mkdir fours && echo '{"model_type":"bert","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,"vocab_size":258,"max_position_embeddings":12}' >fours/config.json
+awk 'function t(name, rows, columns) { n = rows * (columns ? columns : 1) * 4; printf "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}", at ? "," : "{", name, rows, columns ? "," columns : "", at, at + n; at += n }
+  function both(name, rows, columns) { t(name ".weight", rows, columns); t(name ".bias", rows) }
+  BEGIN { e = "bert.embeddings."; l = "bert.encoder.layer.0."; t(e "word_embeddings.weight", 258, 16); t(e "position_embeddings.weight", 12, 16); t(e "token_type_embeddings.weight", 2, 16); both(e "LayerNorm", 16)
+    both(l "attention.self.query", 16, 16); both(l "attention.self.key", 16, 16); both(l "attention.self.value", 16, 16); both(l "attention.output.dense", 16, 16); both(l "attention.output.LayerNorm", 16)
+    both(l "intermediate.dense", 32, 16); both(l "output.dense", 16, 32); both(l "output.LayerNorm", 16); print "}"; print at >"bytes" }' >header
+{ printf "\\x$(printf %02x $(($(wc -c <header) % 256)))\\x$(printf %02x $(($(wc -c <header) / 256)))\\0\\0\\0\\0\\0\\0"; cat header; head -c "$(cat bytes)" /dev/zero; } >fours/model.safetensors
+expect "BERT over k-mers" 0 "wrote run_fours" "$FINDNA" import fours run_fours
+printf '>good\nACGTACGTAC\n>short\nACG\n' >short.fa
+keeps "a sequence without a word" 65 "short.fa: sequence short: 3 nucleotides are no word of the model; expected at least 4" x.npy "$FINDNA" embed run_fours short.fa --output x.npy
+printf 'sequence,label\nACGTACGT,0\nAC,1\n' >short.csv
+expect "a row without one" 65 "short.csv: row 2: 2 nucleotides are no word" "$FINDNA" finetune run_fours --train short.csv run.folder=bad
+keeps "without a head there is no likelihood ratio" 64 "there is no likelihood ratio; it has distances: --scores distance" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv
+keeps "windows that are not whole words" 64 "window 10: the model has words of 4 nucleotides: the last 2 of each window would be in none; expected a multiple of 4" x.h5 "$FINDNA" embed run_fours s.fa --output x.h5 --window 10
+keeps "windows of variants that are not" 64 "window 49: the model has words of 4" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv --scores distance --window 49
+expect "the rest of a sequence is in no word" 0 "wrote rest.tsv" "$FINDNA" embed run_fours s.fa --output rest.tsv --pool positions
+check "as its authors have it" test "$(awk '$1 == "b" { print $2 ":" $3 "+" $4 }' rest.tsv | tr '\n' ' ')" = "1:0+4 2:4+4 3:8+4 "
+expect "no [CLS]" 64 "tokenizer has no .CLS. token" "$FINDNA" embed run_fours s.fa --output x.tsv --pool cls
 sed -i 's/,"[A-Z]* [A-Z]*"\]}}$/]}}/' run_bert/tokenizer.json
 expect "another tokenizer than the model's" 65 "another tokenizer .* than that of the model" "$FINDNA" embed run_bert s.fa --output x.tsv
 
@@ -109,6 +179,20 @@ check "to the same bits" test "$(state_of dropped_run_bert)" = "$(state_of dropp
 rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
-expect "[CLS] tokens of another kind" 78 "a model over ids has tokens only" "$FINDNA" finetune run --train motif.csv run.folder=bad task.features=cls
+expect "the mean and [CLS]" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both $tune task.features=both
+check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both2 $tune task.features=both
+check "to the same bits" test "$(state_of both)" = "$(state_of both2)"
+expect "their head predicts" 0 "wrote both.tsv" "$FINDNA" embed both s.fa --output both.tsv --pool task
+expect "exported and imported" 0 "wrote back_both" bash -c '"$0" export both out_both && "$0" import out_both back_both' "$FINDNA"
+expect "their head predicts" 0 "wrote both2.tsv" "$FINDNA" embed back_both s.fa --output both2.tsv --pool task
+check "the same" cmp both.tsv both2.tsv
+expect "k-mers have no [CLS]" 78 "the tokenizer kmer has no .CLS. token; use tokens" "$FINDNA" finetune run_fours --train motif.csv --test motif.csv run.folder=bad task.features=both
+cls="task.features=cls task.hidden=48 task.activation=tanh"
+expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls $tune $cls
+check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls2 $tune $cls
+check "to the same bits" test "$(state_of cls)" = "$(state_of cls2)"
+expect "an activation of no units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
 tiny_shards shards
 expect "it is not pretrained here" 78 "it is not pretrained here yet" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

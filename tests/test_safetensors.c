@@ -224,12 +224,79 @@ static void halves_are_widened_exactly(void **state) {
   }
 }
 
+/* Whatever a 16-bit type can say comes back from fp32 to its bits; what it cannot is said. */
+static void halves_are_narrowed_exactly(void **state) {
+  (void)state;
+  const char *const types[] = {"F16", "BF16"};
+  for (int type = 0; type < 2; type++)
+    for (int i = 0; i < 1 << 16; i++) {
+      uint16_t bits = (uint16_t)i, again;
+      float value, between;
+      fd_tensor t = {.dims = 1, .shape = {1}, .data = &bits, .bytes = sizeof bits};
+      snprintf(t.dtype, sizeof t.dtype, "%s", types[type]);
+      assert_int_equal(fd_tensor_floats(&t, &value), 1);
+      if (!isfinite(value)) continue;
+      assert_int_equal(fd_tensor_halves(types[type], 1, &value, &again), 1);
+      assert_int_equal(again, bits);
+      between = nextafterf(value, i & 1 ? INFINITY : -INFINITY);
+      assert_int_equal(fd_tensor_halves(types[type], 1, &between, &again), 0);
+    }
+  const float large[] = {65504, 65536, 1e30f, INFINITY, NAN}, exact = 1;
+  uint16_t half;
+  for (int i = 0; i < 5; i++) assert_int_equal(fd_tensor_halves("F16", 1, &large[i], &half), i == 0);
+  assert_int_equal(fd_tensor_halves("F16", 1, &exact, &half), 1);
+  assert_int_equal(half, 0x3c00);
+}
+
+/* A list has what the file has but the data, which are read one by one. */
+static void lists_without_data(void **state) {
+  (void)state;
+  char path[FD_PATH_MAX];
+  float matrix[6] = {1, 2, 3, -4, 5.5f, 6}, vector[2] = {7, 8}, read[6];
+  uint16_t half[2] = {0x3c00, 0xc000};
+  int64_t whole[1] = {-9};
+  fd_tensor t[] = {{.name = "whole", .dtype = "I64", .dims = 1, .shape = {1}, .data = whole, .bytes = 8},
+                   fd_tensor_f32("matrix", 2, 3, matrix),
+                   fd_tensor_f32("vector", 2, 0, vector),
+                   {.name = "half", .dtype = "F16", .dims = 1, .shape = {2}, .data = half, .bytes = 4}};
+  fd_safetensors file, all;
+  assert_ok(fd_path(path, folder, "list.safetensors", NULL));
+  assert_ok(fd_safetensors_write_for(path, t, 4, "pt"));
+  assert_ok(fd_safetensors_list(path, &file));
+  assert_ok(fd_safetensors_read(path, &all));
+  assert_int_equal(file.count, 4);
+  for (int i = 0; i < 4; i++) {
+    assert_string_equal(file.tensor[i].name, t[i].name);
+    assert_null(file.tensor[i].data);
+    assert_int_equal(file.tensor[i].place, all.tensor[i].place);
+  }
+  assert_ok(fd_safetensors_floats(path, &file.tensor[1], read));
+  assert_memory_equal(read, matrix, sizeof matrix);
+  assert_ok(fd_safetensors_floats(path, &file.tensor[3], read));
+  assert_true(read[0] > 0.99f && read[0] < 1.01f && read[1] < -1.99f && read[1] > -2.01f);
+  assert_int_equal(fd_safetensors_floats(path, &file.tensor[0], read), FD_DATA);
+  assert_int_equal(truncate(path, (off_t)file.tensor[3].place + 2), 0);
+  assert_int_equal(fd_safetensors_floats(path, &file.tensor[3], read), FD_IO);
+  fd_safetensors_free(&file);
+  assert_int_equal(fd_safetensors_list(path, &file), FD_DATA);
+  assert_int_equal(truncate(path, 5), 0);
+  assert_int_equal(fd_safetensors_list(path, &file), FD_DATA);
+  assert_int_equal(fd_safetensors_list("/absent", &file), FD_MISSING);
+  fd_safetensors_free(&all);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(write_read),      cmocka_unit_test(header_bytes),
-      cmocka_unit_test(others_files),    cmocka_unit_test(refuses_headers),
-      cmocka_unit_test(refuses_lengths), cmocka_unit_test(survives_damage),
-      cmocka_unit_test(refuses_files),   cmocka_unit_test(halves_are_widened_exactly),
+      cmocka_unit_test(write_read),
+      cmocka_unit_test(header_bytes),
+      cmocka_unit_test(others_files),
+      cmocka_unit_test(refuses_headers),
+      cmocka_unit_test(refuses_lengths),
+      cmocka_unit_test(survives_damage),
+      cmocka_unit_test(refuses_files),
+      cmocka_unit_test(halves_are_widened_exactly),
+      cmocka_unit_test(halves_are_narrowed_exactly),
+      cmocka_unit_test(lists_without_data),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

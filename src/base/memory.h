@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 
-/* Sets *out to `count` zeroed elements of `size` bytes, aligned to 64, large blocks to huge pages (2 MB); on failure logs what the bytes were for and sets NULL.
- * Released with free(). A count of 0 gives a valid pointer. */
+/* Sets *out to `count` zeroed elements of `size` bytes, aligned to 64, large blocks to huge pages (2 MB); on failure logs what
+ * the bytes were for and sets NULL. Released with free(). A count of 0 gives a valid pointer. */
 fd_status fd_alloc(void *out, size_t count, size_t size, const char *what) FD_MUST_CHECK;
 
 /* Grows *out (from fd_grow, or NULL) to hold at least `count` elements of `size` bytes, keeping the contents; *capacity is

@@ -39,8 +39,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
       {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
-       "mean over the nucleotides, over appended [CLS] tokens, both; a row for each nucleotide; or what a fine-tuned head "
-       "predicts"},
+       "mean over the nucleotides, over [CLS] tokens, both; a row for each nucleotide, or word; or what a head predicts"},
       {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
       {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
@@ -77,16 +76,24 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
   int64_t window = o->window < 0 ? m->info.window : o->window;
-  *e = (fd_embed_options){.positions = o->pool == POOL_POSITIONS,
+  int words = o->pool == POOL_POSITIONS && m->network->ids; /* a row each: windows do not overlap */
+  *e = (fd_embed_options){.path = o->words[1],
+                          .positions = o->pool == POOL_POSITIONS,
                           .task = o->pool == POOL_TASK,
                           .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS
                                   : o->pool == POOL_TASK    ? (fd_features)m->network->task.features
                                                             : (fd_features)o->pool,
                           .window = window,
-                          .stride = o->stride ? o->stride : (window + 1) / 2,
+                          .stride = o->stride ? o->stride
+                                    : words   ? window
+                                              : (window + 1) / 2,
                           .both_strands = o->both_strands};
-  if (e->positions && m->network->ids)
-    return fd_fail(FD_USAGE, "findna embed: --pool positions: this model sees words of several nucleotides; use mean pools");
+  FD_TRY(fd_pretrained_check_window(m, window));
+  if (words && o->both_strands)
+    return fd_fail(
+        FD_USAGE,
+        "findna embed: --pool positions: the words of the reverse complement are others than the sequence's: leave out "
+        "--both-strands, and give reverse complements as sequences of their own");
   if (e->task && !m->network->task.outputs)
     return fd_fail(FD_USAGE, "findna embed: --pool task: %s has no task's head; it is for checkpoints of 'findna finetune'",
                    m->info.folder);
@@ -97,12 +104,26 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
   return FD_OK;
 }
 
+/* What is told before the work begins. */
+static void announce(const fd_embed_options *e, const fd_encoder *encoder, const embedding *all, int width, const char *pooling) {
+  const fd_sequences *s = all->sequences;
+  char cut[80] = "";
+  if (e->window && fd_sequences_longest(s) > e->window)
+    snprintf(cut, sizeof cut, "; longer ones than %" PRId64 " are cut into windows", e->window);
+  fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s",
+          fd_sequences_count(s), fd_sequences_bases(s), fd_sequences_longest(s), width, pooling, cut);
+  fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,
+          (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
+}
+
 /* What the file says of itself. */
 static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
   static const char *const pools[] = {"mean over the nucleotides", "mean over the [CLS] tokens",
                                       "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
+  int words = fd_embed_rows_are_words(e, encoder);
+  const char *pooling = words ? "none: a row a word, where its span says" : pools[o->pool];
   char window[32], stride[32];
   FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
   int named = all->classes.count == fd_embed_width(e, encoder->network);
@@ -113,7 +134,7 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                            {"checkpoint", all->model.info.folder},
                            {"state_id", all->model.info.state_id},
                            {"encoder", encoder->name},
-                           {"pooling", pools[o->pool]},
+                           {"pooling", pooling},
                            {"strands", e->both_strands ? "mean of both" : "as given"},
                            {"window", window},
                            {"stride", stride},
@@ -121,20 +142,17 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                            {"classes", all->model.config.task.names}};
   const fd_matrix_info info = {.spreadsheet = o->spreadsheet,
                                .items = fd_sequences_count(s),
-                               .rows = e->positions ? fd_sequences_bases(s) : fd_sequences_count(s),
+                               .rows = words          ? -1
+                                       : e->positions ? fd_sequences_bases(s)
+                                                      : fd_sequences_count(s),
                                .width = fd_embed_width(e, encoder->network),
                                .many = e->positions,
+                               .spans = words,
                                .notes = (int)(sizeof notes / sizeof *notes) - !named,
                                .note = notes,
                                .column = named ? all->classes.name : NULL};
   if (named) fd_info("columns: %s", all->model.config.task.names);
-  fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s%s%s",
-          info.items, fd_sequences_bases(s), fd_sequences_longest(s), info.width, pools[o->pool],
-          e->window && fd_sequences_longest(s) > e->window ? "; longer ones than " : "",
-          e->window && fd_sequences_longest(s) > e->window ? window : "",
-          e->window && fd_sequences_longest(s) > e->window ? " are cut into windows" : "");
-  fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,
-          (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
+  announce(e, encoder, all, info.width, pooling);
   return fd_matrix_begin(&all->matrix, o->output, &info);
 }
 
@@ -152,7 +170,7 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
   FD_TRY(embed_options(o, &all->model, &e));
-  FD_TRY(fd_features_check(&encoder, e.kind));
+  if (!e.task) FD_TRY(fd_features_check(&encoder, e.kind)); /* a head takes the first token, whatever it is */
   FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_input(o, all)));
   if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
   FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));

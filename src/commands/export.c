@@ -3,15 +3,18 @@
 #include "base/memory.h"
 #include "commands/command.h"
 #include "tasks/model_file.h"
+#include "tasks/published.h"
 
 #include <stdlib.h>
 
 static fd_status export(fd_comm *comm, const char *const words[2], const fd_use *use, fd_pretrained *model) {
   fd_encoder encoder;
+  int published;
   FD_TRY(fd_pretrained_open(model, words[0], use, comm));
   FD_TRY(fd_pretrained_encoder(model, use->encoder, &encoder));
   if (comm->rank) return FD_OK;
-  FD_TRY(fd_model_write(words[1], model, &encoder));
+  FD_TRY(fd_published_is(model->info.folder, &published));
+  FD_TRY((published ? fd_published_write : fd_model_write)(words[1], model, &encoder));
   fd_info("wrote the %s of %s to %s: model.safetensors, config.json", encoder.name, model->info.folder, words[1]);
   return FD_OK;
 }
@@ -21,10 +24,12 @@ fd_status fd_command_export(fd_comm *comm, int argc, char **argv) {
   fd_use use = {.threads = 1, .encoder = -1};
   int count, helped;
   const fd_arg table[] = {FD_USE_ENCODER_ARG(use), {0}};
-  const fd_args args = {"export", "CHECKPOINT FOLDER [options]",
-                        "Writes FOLDER/model.safetensors (float32; the names are in docs/using.md) and FOLDER/config.json.\n"
-                        "launch/torch/findna_torch.py is a PyTorch module that reads them.",
-                        table};
+  const fd_args args = {
+      "export", "CHECKPOINT FOLDER [options]",
+      "Writes FOLDER/model.safetensors (float32; the names are in docs/using.md) and FOLDER/config.json.\n"
+      "launch/torch/findna_torch.py is a PyTorch module that reads them. A model that was imported from a published folder is\n"
+      "written as one: for transformers, with the names and types of its tensors.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;
   if (count < 2) return fd_fail(FD_USAGE, "findna export: give CHECKPOINT and FOLDER; see findna export --help");

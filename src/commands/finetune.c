@@ -15,6 +15,7 @@
 #include "tasks/features.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
+#include "tasks/published.h"
 #include "tasks/task_input.h"
 #include "tasks/whiten.h"
 #include "tasks/words.h"
@@ -245,11 +246,7 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
     fd_selection_class_weights(&t->data.train, t->class_weight);
   }
-  t->rows = (fd_rows){.config = &t->config,
-                      .table = &t->data.train,
-                      .class_weight = t->class_weight,
-                      .tokenizer = tokenizer,
-                      .positions = t->network->positions};
+  t->rows = (fd_rows){.config = &t->config, .table = &t->data.train, .class_weight = t->class_weight, .tokenizer = tokenizer};
   return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
 }
 
@@ -303,6 +300,7 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   if (comm->rank) return FD_OK;
   FD_TRY(fd_words_path(t->model.info.folder, path));
   FD_TRY(fd_words_copy(&t->config, path, t->run.folder));
+  FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
   FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
@@ -337,6 +335,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
+  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));

@@ -11,6 +11,7 @@
 #include "commands/command.h"
 #include "tasks/hf_folder.h"
 #include "tasks/model_file.h"
+#include "tasks/published.h"
 #include "tasks/words.h"
 
 typedef struct import_parts {
@@ -20,9 +21,11 @@ typedef struct import_parts {
   float *weights;
   fd_device *dev;
   fd_network *network;
-  fd_state *state;
+  fd_state state; /* of weights alone: their moments would be twice as many zeros */
   fd_checkpointer *checkpointer;
   fd_folder made;
+  int published;
+  fd_hf_read_tensors read; /* of a published folder */
 } import_parts;
 
 /* Step 0 of a run that was trained on no shards of ours. */
@@ -32,12 +35,13 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
   int durable, in_a_row;
   char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));
-  FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, p->state));
-  FD_TRY(fd_checkpointer_begin(p->checkpointer, p->state));
+  FD_TRY(fd_checkpointer_create(&p->checkpointer, &run, &p->state));
+  FD_TRY(fd_checkpointer_begin(p->checkpointer, &p->state));
   FD_TRY(fd_checkpointer_finish(p->checkpointer, &durable, state_id));
   if (!durable) return fd_checkpointer_failure(p->checkpointer, &in_a_row);
   FD_TRY(fd_path(words, p->from, FD_WORDS_FILE, NULL));
   FD_TRY(fd_words_copy(&p->config, words, p->made.temporary));
+  if (p->published) FD_TRY(fd_published_keep(p->from, &p->config, &p->read, p->made.temporary));
   FD_TRY(fd_folder_commit(&p->made));
   fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
   return FD_OK;
@@ -45,20 +49,18 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
 
 static fd_status import(const char *const words[2], import_parts *p) {
   if (fd_exists(words[1])) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", words[1]);
-  int published;
   p->from = words[0];
   if (fd_is_absent(words[0])) return fd_fail(FD_MISSING, "%s: no such folder", words[0]);
-  FD_TRY(fd_hf_is(words[0], &published));
-  FD_TRY((published ? fd_hf_read : fd_model_read)(words[0], &p->config, &p->window, &p->weights));
+  FD_TRY(fd_hf_is(words[0], &p->published));
+  if (p->published) FD_TRY(fd_hf_read(words[0], &p->config, &p->window, &p->weights, &p->read));
+  else FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights));
   snprintf(p->config.run.folder, sizeof p->config.run.folder, "%s", words[1]);
   p->config.device.threads = 1;
   FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
-  FD_TRY(fd_state_create(&p->state, &p->config, p->network, p->dev));
-  for (int i = FD_STUDENT; i <= FD_BEST; i++)
-    if (p->state->array[i]) FD_TRY(p->dev->copy(p->dev, p->state->array[i], p->weights, p->network->params.size * sizeof(float)));
-  free(p->weights); /* of a large model: gigabytes, while the checkpoint is made */
-  p->weights = NULL;
+  p->state = (fd_state){.dev = p->dev, .best_step = -1};
+  p->state.size[FD_STUDENT] = p->network->params.size;
+  p->state.array[FD_STUDENT] = p->weights; /* the device is a CPU, whose memory this is */
   return write_checkpoint(words[1], p);
 }
 
@@ -69,7 +71,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "import", "FOLDER RUN",
       "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, launch/torch/convert_pt.py from a\n"
-      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2 or BERT over k-mers. RUN is a new run folder with "
+      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2, DNABERT-2 or BERT. RUN is a new run folder with "
       "one checkpoint, for probe, embed, score, and pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
@@ -81,9 +83,9 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   fd_status status = import(words, p);
   fd_checkpointer_destroy(&p->checkpointer);
   fd_folder_abandon(&p->made);
-  fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);
+  fd_hf_read_tensors_free(&p->read);
   free(p->weights);
   free(p);
   return status;

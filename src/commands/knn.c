@@ -56,7 +56,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"train", FD_ARG_TEXT, &o->file[KEYS], 0, 0, "FILE",
        "keys: CSV or TSV with the columns sequence and label (and id); plain, gzip or xz"},
       {"test", FD_ARG_TEXT, &o->file[QUERIES], 0, 0, "FILE", "queries, the same form"},
-      {"label", FD_ARG_TEXT, &o->column, 0, 0, "COLUMN", "the column of the labels in both files, such as genus (default: label)"},
+      {"label", FD_ARG_TEXT, &o->column, 0, 0, "COLUMN",
+       "the column of the labels in both files, such as genus (default: label)"},
       {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K", "keys that vote on a query's class"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
@@ -70,7 +71,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   };
   const fd_args args = {
       "knn", "CHECKPOINT --train KEYS --test QUERIES [options]",
-      "The class of a query is that of the key with the largest cosine between their embeddings, or of most of the nearest K; the\n"
+      "The class of a query is that of the key with the largest cosine between their embeddings, or of most of the nearest K; "
+      "the\n"
       "search is exact. Labels of queries that no key has are counted: those rows cannot be right. The same is done with k-mer\n"
       "counts and with the untrained network: an embedding that does not beat them is not worth its price.",
       table};
@@ -250,8 +252,8 @@ static void print_table(const options *o, const searching *s) {
   printf("%-10s %-8s  %10s  %19s  %10s  %8s\n", "encoder", "features", "accuracy %", "balanced accuracy %", "macro F1 %", "MCC");
   for (int i = 0; i < s->methods; i++) {
     const method *m = &s->method[i];
-    printf("%-10s %-8s  %10.2f  %19.2f  %10.2f  %8.4f\n", m->name, m->features, 100 * m->scores.accuracy, 100 * m->scores.balanced,
-           100 * m->scores.f1, m->scores.mcc);
+    printf("%-10s %-8s  %10.2f  %19.2f  %10.2f  %8.4f\n", m->name, m->features, 100 * m->scores.accuracy,
+           100 * m->scores.balanced, 100 * m->scores.f1, m->scores.mcc);
   }
 }
 

@@ -152,8 +152,11 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
-  FD_TRY(limit_rows(&p->rows.train, (int)o->limit));
-  return o->checkpoint ? fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm) : FD_OK;
+  if (o->checkpoint) {
+    FD_TRY(fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm));
+    FD_TRY(fd_task_input_check_words(&o->rows, comm, &p->rows, p->model.tokenizer, p->model.network->positions));
+  }
+  return limit_rows(&p->rows.train, (int)o->limit);
 }
 
 /* The encoders asked for; without a wish, all that the checkpoint has. */

@@ -135,8 +135,9 @@ static int wanted(const options *o, int which) {
 }
 
 static void write_vcf_header(const options *o, const scoring *s, FILE *out) {
-  static const char *const texts[2] = {
-      "Masked-nucleotide log-likelihood ratio of ALT against REF (nats; above 0: ALT is likelier)",
+  const char *const texts[2] = {
+      s->encoder.tokenizer ? "Masked-word log-likelihood ratio of ALT against REF (nats; above 0: ALT is likelier)"
+                           : "Masked-nucleotide log-likelihood ratio of ALT against REF (nats; above 0: ALT is likelier)",
       "Euclidean distance between the mean embeddings of the windows with ALT and with REF"};
   for (int i = 0; i + 1 < s->variants.headers; i++) fprintf(out, "%s\n", s->variants.header[i]);
   for (int which = 0; which < 2; which++)
@@ -268,14 +269,28 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
   return fd_track_run(&how, &s->encoder, comm, s->sequences, s->output.stream);
 }
 
+/* What cannot be said of a model over words. */
+static fd_status check_words(const options *o, const fd_pretrained *m) {
+  if (is_kind(o->output, ".bedgraph"))
+    return fd_fail(
+        FD_USAGE,
+        "findna score: --output %s: %s sees words of several nucleotides, and tracks are of models over nucleotides; it "
+        "scores variants: --output NAME.vcf or NAME.tsv",
+        o->output, m->info.folder);
+  if (m->network->out[FD_OUT_LOGITS].id != FD_NO_VALUE || !wanted(o, 0)) return FD_OK;
+  return fd_fail(
+      FD_USAGE,
+      "findna score: %s has no head for masked words: there is no likelihood ratio; it has distances: --scores distance",
+      m->info.folder);
+}
+
 static fd_status score(fd_comm *comm, options *o, scoring *s) {
   double start = fd_seconds();
   FD_TRY(fd_pretrained_open(&s->model, o->words[0], &o->use, comm));
-  if (s->model.network->ids)
-    return fd_fail(FD_USAGE, "findna score: %s sees words of several nucleotides; scores are of models over nucleotides",
-                   s->model.info.folder);
+  if (s->model.network->ids) FD_TRY(check_words(o, &s->model));
   FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &s->encoder));
   if (!o->window) o->window = s->model.info.window;
+  FD_TRY(fd_pretrained_check_window(&s->model, o->window));
   FD_TRY(is_kind(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_sources_unchanged(&s->sources));

@@ -53,6 +53,8 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   NEED(is_one || c->train.dropout == 0, "%s: train.dropout is there for model.encoder: mae", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER,
        "%s: model.tokenizer: model.encoder: mae reads words of tokenizer kmer", name);
+  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: mae has none; its decoder says words",
+       name);
   NEED(!is_one || c->model.vocabulary == words, "%s: model.vocabulary: %lld; model.encoder: mae with model.kmer %lld has %lld",
        name, (long long)c->model.vocabulary, (long long)c->model.kmer, (long long)words);
   NEED(!is_one || c->model.layers + c->model.decoder_layers < LAYERS_MAX,
@@ -70,7 +72,10 @@ static int check_model(const fd_config *c, const char *name) {
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
   int ids = fd_config_reads_ids(c);
-  NEED(!ids || c->task.features == FD_FEATURES_TOKENS, "%s: task.features: a model over ids has tokens only", name);
+  NEED(!ids || c->task.features == FD_FEATURES_TOKENS || c->model.tokenizer != FD_TOKENIZER_KMER,
+       "%s: task.features: the tokenizer kmer has no [CLS] token; use tokens", name);
+  NEED(c->task.hidden || c->task.activation == FD_TASK_GELU,
+       "%s: task.activation has no effect without task.hidden: there are no hidden units", name);
   return good;
 }
 

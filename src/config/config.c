@@ -56,7 +56,7 @@ int fd_config_is_free(const char *override) {
 }
 
 int fd_config_cls(const fd_config *c) {
-  return c->task.outputs && c->task.features == FD_FEATURES_TOKENS ? 0 : (int)c->model.cls;
+  return fd_config_reads_ids(c) || (c->task.outputs && c->task.features == FD_FEATURES_TOKENS) ? 0 : (int)c->model.cls;
 }
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
@@ -64,6 +64,12 @@ int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH
 int fd_config_hides(const fd_config *c) { return c->model.encoder == FD_ARCH_MAE && !c->task.outputs; }
 
 double fd_config_dropout(const fd_config *c) { return c->task.outputs ? c->task.dropout : c->train.dropout; }
+
+int fd_config_lm_head(const fd_config *c) {
+  if (!fd_config_reads_ids(c)) return FD_LM_HEAD_NONE;
+  if (c->model.lm_head != FD_LM_HEAD_AUTO) return c->model.lm_head;
+  return c->model.encoder == FD_ARCH_NT_V2 ? FD_LM_HEAD_OWN : FD_LM_HEAD_NONE;
+}
 
 int fd_config_projects(const fd_config *c) { return c->objective.cl_space == FD_SPACE_PROJECTION && c->objective.cl_weight > 0; }
 

@@ -21,11 +21,13 @@ enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
 enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST /* only in files, as an older word for none */ };
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
+enum { FD_TASK_GELU, FD_TASK_TANH };
 /* Of projection_of, too. */
 enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT, FD_ARCH_MAE };
 enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
+enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
@@ -65,7 +67,7 @@ typedef enum fd_config_style { FD_CONFIG_YAML, FD_CONFIG_YAML_HELP, FD_CONFIG_MA
 /* All defaults. */
 void fd_config_defaults(fd_config *config);
 
-/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone. */
+/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone, or a model over ids. */
 int fd_config_cls(const fd_config *config);
 
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
@@ -76,6 +78,9 @@ int fd_config_hides(const fd_config *config);
 
 /* Dropout in training: that of the task, or that of pretraining. */
 double fd_config_dropout(const fd_config *config);
+
+/* The kind of head of masked words that the encoder has: FD_LM_HEAD_NONE, ..._TIED or ..._OWN. */
+int fd_config_lm_head(const fd_config *config);
 
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);

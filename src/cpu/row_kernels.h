@@ -33,6 +33,11 @@ INLINE void activate(fd_act act, vfloat x, vfloat *value, vfloat *slope) {
     vfloat cdf = normal_cdf(x);
     *value = x * cdf;
     *slope = gelu_slope(x, cdf);
+  } else if (act == FD_ACT_TANH) {
+    vfloat e = exp2_negative(v_abs(x) * v_set(-2.885390081777927f)), half = v_set(1) / (v_set(1) + e),
+           size = (v_set(1) - e) * half;
+    *value = v_choose(x == x, v_choose(x < v_set(0), -size, size), x); /* NaN stays */
+    *slope = v_set(4) * e * half * half;                               /* 1 - tanh^2 without its cancellation */
   } else {
     vfloat e = exp2_negative(v_abs(x) * v_set(-1.442695040888963f)),
            sigmoid = v_choose(x < v_set(0), e, v_set(1)) / (v_set(1) + e);
@@ -54,6 +59,7 @@ INLINE void act_row(fd_act act, int n, const float *x, const float *gate, float 
 static void act_forward(fd_act act, int n, const float *x, const float *gate, float *y) {
   if (act == FD_ACT_RELU) act_row(FD_ACT_RELU, n, x, gate, y);
   else if (act == FD_ACT_GELU) act_row(FD_ACT_GELU, n, x, gate, y);
+  else if (act == FD_ACT_TANH) act_row(FD_ACT_TANH, n, x, gate, y);
   else act_row(FD_ACT_SILU, n, x, gate, y);
 }
 
@@ -70,6 +76,7 @@ INLINE void act_slopes(fd_act act, int n, const float *x, const float *gate, con
 static void act_backward(fd_act act, int n, const float *x, const float *gate, const float *dy, float *dx, float *dgate) {
   if (act == FD_ACT_RELU) act_slopes(FD_ACT_RELU, n, x, gate, dy, dx, dgate);
   else if (act == FD_ACT_GELU) act_slopes(FD_ACT_GELU, n, x, gate, dy, dx, dgate);
+  else if (act == FD_ACT_TANH) act_slopes(FD_ACT_TANH, n, x, gate, dy, dx, dgate);
   else act_slopes(FD_ACT_SILU, n, x, gate, dy, dx, dgate);
 }
 

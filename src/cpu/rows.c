@@ -52,12 +52,12 @@ void fd_cpu_lookup(fd_device *dev, int rows, int width, const float *table, cons
   run_rows(dev, &call, lookup_item);
 }
 
-/* Some columns of dtable: the rows are added one after the other. */
+/* Some columns of dtable: the rows are added one after the other, behind what is there with `add`. */
 static void lookup_backward_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   int first = item * COLUMNS_PER_ITEM, last = end_of(item, COLUMNS_PER_ITEM, c->width);
-  for (int i = 0; i < c->size; i++)
+  for (int i = 0; i < c->size && !c->add; i++)
     memset(c->dw + (size_t)i * (size_t)c->width + first, 0, (size_t)(last - first) * sizeof *c->dw);
   for (int r = 0; r < c->rows; r++) {
     const float *dy = row_of(c->dy, r);
@@ -66,9 +66,10 @@ static void lookup_backward_item(void *context, int item, int thread) {
   }
 }
 
-void fd_cpu_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, fd_mat dy, float *dtable) {
+void fd_cpu_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy,
+                            float *dtable) {
   (void)parts; /* one: this device has no `fill` */
-  rows_call call = {.rows = rows, .width = width, .size = size, .index = ids, .dy = dy, .dw = dtable};
+  rows_call call = {.rows = rows, .width = width, .size = size, .index = ids, .add = add, .dy = dy, .dw = dtable};
   run_columns(dev, &call, lookup_backward_item);
 }
 

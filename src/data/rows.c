@@ -1,8 +1,10 @@
 /* Packs rows of a table. */
 #include "data/rows.h"
 
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/file.h"
 
 int fd_rows_longest(const fd_table *table) {
   int64_t longest = 0;
@@ -20,17 +22,28 @@ static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int leng
 
 static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
 
-/* Its words. */
-static fd_status put_words(fd_rows *rows, fd_batch *batch, uint64_t row, int *at) {
+/* Its words, which were checked. */
+static int put_words(fd_rows *rows, fd_batch *batch, int at, uint64_t row) {
   const fd_table *table = rows->table;
   int64_t length = table->start[row + 1] - table->start[row];
   int n = (int)fd_tokenizer_encode(rows->tokenizer, table->symbols + table->start[row], length, 0, &rows->words);
-  if (!n || (rows->positions && n > rows->positions))
-    return fd_fail(FD_DATA, "row %llu: %lld nucleotides are %d tokens; the model has 1 to %d", (unsigned long long)row + 1,
-                   (long long)length, n, rows->positions ? rows->positions : INT_MAX);
-  memcpy(ids_of(batch) + *at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
-  *at += n;
-  return FD_OK;
+  memcpy(ids_of(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
+  return at + n;
+}
+
+fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name) {
+  fd_status status = FD_OK;
+  char where[FD_PATH_MAX + 64];
+  fd_tokens words;
+  FD_TRY(fd_tokens_create(&words, tokenizer, fd_rows_longest(table)));
+  for (int row = 0; row < table->rows && status == FD_OK; row++) {
+    int64_t length = table->start[row + 1] - table->start[row];
+    int64_t n = fd_tokenizer_encode(tokenizer, table->symbols + table->start[row], length, 0, &words);
+    snprintf(where, sizeof where, "%s: row %d", name, row + 1);
+    status = fd_tokenizer_check(tokenizer, length, n, positions, where);
+  }
+  fd_tokens_free(&words);
+  return status;
 }
 
 static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
@@ -43,7 +56,7 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
     uint64_t draw = first_draw + (uint64_t)i, row = fd_permute(seed, draw / n, n, draw % n);
     int length = (int)(table->start[row + 1] - table->start[row]);
     batch->seqs.start[i] = at;
-    if (rows->tokenizer) FD_TRY(put_words(rows, batch, row, &at));
+    if (rows->tokenizer) at = put_words(rows, batch, at, row);
     else at = put_letters(batch, at, table->symbols + table->start[row], length);
     batch->seqs.start[i + 1] = at;
     batch->seqs.draws[i] = draw;

@@ -11,13 +11,16 @@ typedef struct fd_rows {
   const fd_config *config;
   const fd_table *table;         /* with classes, or with values */
   const float *class_weight;     /* [classes], or NULL: all 1 */
-  const fd_tokenizer *tokenizer; /* of a model over ids, which are then the batch's input; or NULL */
+  const fd_tokenizer *tokenizer; /* of a model over ids, which are then the batch's input; or NULL. The rows were checked */
   fd_tokens words;               /* of one sequence, with a tokenizer */
-  int positions;                 /* tokens that the model can have; 0: any number */
 } fd_rows;
 
 /* The longest sequence of a table. */
 int fd_rows_longest(const fd_table *table);
+
+/* FD_DATA, with file and row, unless each sequence of a table can be read by a model over ids (fd_tokenizer_check). */
+fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions,
+                              const char *name) FD_MUST_CHECK;
 
 /* Rows as a source of micro-batches; borrowed. */
 fd_source fd_rows_source(fd_rows *rows);

@@ -102,6 +102,19 @@ int64_t fd_tokenizer_encode(const fd_tokenizer *t, const uint8_t *symbols, int64
   return count;
 }
 
+fd_status fd_tokenizer_check(const fd_tokenizer *t, int64_t length, int64_t count, int positions, const char *where) {
+  int specials = (t->vocabulary.cls >= 0) + (t->vocabulary.sep >= 0), k = t->settings.k;
+  if (count <= specials)
+    return fd_fail(FD_DATA, "%s: %" PRId64 " nucleotides are no word of the model; expected at least %d", where, length,
+                   k > 1 ? k : 1);
+  if (positions && count > positions)
+    return fd_fail(FD_DATA,
+                   "%s: %" PRId64 " nucleotides are %" PRId64
+                   " tokens, but the model has learned %d positions; expected shorter ones (--cut, --window)",
+                   where, length, count, positions);
+  return FD_OK;
+}
+
 void fd_tokenizer_text(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT]) {
   *text = '\0';
   if (id >= 0 && id < t->vocabulary.size) t->kind->text(t, id, text);

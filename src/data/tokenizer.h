@@ -57,6 +57,11 @@ void fd_tokens_free(fd_tokens *tokens);
 int64_t fd_tokenizer_encode(const fd_tokenizer *tokenizer, const uint8_t *symbols, int64_t length, int64_t offset,
                             const fd_tokens *tokens);
 
+/* FD_DATA unless a sequence of `length` letters that became `count` tokens has a word, and no more tokens than a model has
+ * positions (0: any number). `where` is for the message: the file and what of it. */
+fd_status fd_tokenizer_check(const fd_tokenizer *tokenizer, int64_t length, int64_t count, int positions,
+                             const char *where) FD_MUST_CHECK;
+
 /* A token's text: its letters, or the name of a special token; empty for what is no id. */
 void fd_tokenizer_text(const fd_tokenizer *tokenizer, int32_t id, char text[FD_TOKEN_TEXT]);
 

@@ -84,7 +84,7 @@ typedef struct fd_norm {
 } fd_norm;
 
 /* Activations: exact (erf) GELU, max(x, 0), x sigmoid(x). */
-typedef enum fd_act { FD_ACT_GELU, FD_ACT_RELU, FD_ACT_SILU } fd_act;
+typedef enum fd_act { FD_ACT_GELU, FD_ACT_RELU, FD_ACT_SILU, FD_ACT_TANH } fd_act;
 
 /* Attention of `heads` heads of `dim` columns each, head after head in a row. The score of query i and key j is
  * scale q_i k_j - slopes[head] |position of i - position of j|. Arrays are in the device's memory. */

@@ -31,6 +31,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   int channels = (int)config->model.channels;
   (void)window;
   fd_value x = fd_lookup(g, "bert.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
+  net->words = x;
   fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
   x = fd_add(g, "bert.embeddings", x, type);
   x = fd_normalize(g, "bert.embeddings.LayerNorm", x, 0, (float)config->model.epsilon);
@@ -40,4 +41,11 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_dnabert_2 = {.name = "dnabert_2", .ids = 1, .build = build};
+static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
+  static const fd_lm_head_names names = {"cls.predictions.transform.dense", "cls.predictions.transform.act",
+                                         "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
+                                         "cls.predictions.decoder"};
+  return fd_lm_head(net, config, latent, &names);
+}
+
+const fd_arch fd_arch_dnabert_2 = {.name = "dnabert_2", .ids = 1, .build = build, .head = head};

@@ -34,18 +34,15 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   int channels = (int)config->model.channels;
   (void)window;
   fd_value x = fd_lookup(g, "esm.embeddings.word_embeddings", ids, FD_BY_ID, (int)config->model.vocabulary, channels);
+  net->words = x;
   fd_value table = fd_rotary_table(g, "rotary", channels / (int)config->model.heads, base);
   for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, table, x);
   return fd_normalize(g, "esm.encoder.emb_layer_norm_after", x, 0, (float)config->model.epsilon);
 }
 
-/* Logits of masked words. */
 static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
-  fd_graph *g = &net->graph;
-  fd_value x = fd_linear(g, "lm_head.dense", latent, latent.width, 0);
-  x = fd_activation(g, "lm_head.act", x, FD_ACT_GELU, 0);
-  x = fd_normalize(g, "lm_head.layer_norm", x, 0, (float)config->model.epsilon);
-  return fd_linear_split(g, "lm_head.decoder", "lm_head", x, (int)config->model.vocabulary);
+  static const fd_lm_head_names names = {"lm_head.dense", "lm_head.act", "lm_head.layer_norm", "lm_head.decoder", "lm_head"};
+  return fd_lm_head(net, config, latent, &names);
 }
 
 const fd_arch fd_arch_nt_v2 = {.name = "nt_v2", .ids = 1, .build = build, .head = head};

@@ -38,13 +38,19 @@ static fd_status fill_node(fd_graph *g, fd_node *node, const void *own) {
   return FD_OK;
 }
 
+void fd_graph_tie(fd_graph *g, fd_value value) {
+  if (g->status != FD_OK) return;
+  g->node[g->nodes - 1].owner = g->producer[value.id];
+  g->tied++;
+}
+
 fd_value fd_graph_add(fd_graph *g, const fd_node_kind *kind, const char *name, const void *own, const fd_value in[FD_INPUTS],
                       fd_room out) {
   fd_value value = add_value(g, g->nodes, out);
   if (g->status == FD_OK) g->status = fd_grow(&g->node, &g->node_room, (size_t)g->nodes + 1, sizeof *g->node, "a graph");
   if (g->status != FD_OK) return value;
   fd_node *node = &g->node[g->nodes++];
-  *node = (fd_node){.kind = kind, .out = value, .first = g->params->size};
+  *node = (fd_node){.kind = kind, .out = value, .first = g->params->size, .owner = -1};
   memcpy(node->in, in, sizeof node->in);
   snprintf(node->name, sizeof node->name, "%s", name);
   g->status = fill_node(g, node, own);

@@ -60,6 +60,7 @@ struct fd_node {
   char name[FD_NAME_MAX];      /* the parameters' prefix, or what it is called in messages */
   fd_value in[FD_INPUTS], out; /* inputs that it does not have: FD_NO_VALUE */
   size_t first, params;        /* its parameters: their first float, and floats in all */
+  int owner;                   /* the node before it whose first parameter is its weight, too (tied); -1: none */
   void *own;                   /* the node's settings */
 };
 
@@ -68,6 +69,7 @@ typedef struct fd_graph {
   fd_node *node;
   int *producer, *dense; /* [values] the node that computes a value, -1: the input; whether it is fp32 without padding */
   size_t node_room, producer_room, dense_room;
+  int tied; /* nodes with an owner */
   fd_params *params;
   fd_status status; /* the first failure while it was built */
 } fd_graph;
@@ -76,6 +78,10 @@ typedef struct fd_graph {
  * of nodes.h; a failure stays in `status`, and values are then without meaning. */
 fd_value fd_graph_begin(fd_graph *graph, fd_params *params, fd_space space, int width);
 void fd_graph_free(fd_graph *graph);
+
+/* Says that the last node has the first parameter of the node that computes `value` as its weight: of a kind (lookup) that adds
+ * to a gradient which is begun (fd_pass.begun). */
+void fd_graph_tie(fd_graph *graph, fd_value value);
 
 /* Adds a node of a kind with its settings (copied); in[] ends before the first FD_NO_VALUE. */
 fd_value fd_graph_add(fd_graph *graph, const fd_node_kind *kind, const char *name, const void *own, const fd_value in[FD_INPUTS],

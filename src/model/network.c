@@ -18,14 +18,28 @@ static const fd_arch *const archs[] = {
  * from the mean latent of the nucleotides. */
 static fd_value add_projection(fd_network *net, const fd_config *config) {
   int of_cls = config->objective.projection_of == FD_FEATURES_CLS;
-  const fd_head_shape head = {"projection", of_cls ? FD_FEATURES_CLS : FD_FEATURES_TOKENS, of_cls ? FD_CLS_ROWS : FD_SEQUENCES,
-                              (int)config->model.hidden, (int)config->objective.prototypes};
+  const fd_head_shape head = {.name = "projection",
+                              .features = of_cls ? FD_FEATURES_CLS : FD_FEATURES_TOKENS,
+                              .space = of_cls ? FD_CLS_ROWS : FD_SEQUENCES,
+                              .hidden = (int)config->model.hidden,
+                              .outputs = (int)config->objective.prototypes};
   return fd_head(&net->graph, net->out[FD_OUT_LATENT], &head);
 }
 
 fd_value fd_symbol_head(fd_network *net, const fd_config *config, fd_value latent) {
   (void)config;
   return fd_linear(&net->graph, "head", latent, FD_SYMBOLS, 1);
+}
+
+fd_value fd_lm_head(fd_network *net, const fd_config *config, fd_value latent, const fd_lm_head_names *names) {
+  fd_graph *g = &net->graph;
+  int kind = fd_config_lm_head(config), vocabulary = (int)config->model.vocabulary;
+  if (kind == FD_LM_HEAD_NONE) return FD_NONE;
+  fd_value x = fd_linear(g, names->dense, latent, latent.width, 0);
+  x = fd_activation(g, names->act, x, FD_ACT_GELU, 0);
+  x = fd_normalize(g, names->norm, x, 0, (float)config->model.epsilon);
+  if (kind == FD_LM_HEAD_TIED) return fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
+  return fd_linear_split(g, names->decoder, names->bias, x, vocabulary);
 }
 
 static void add_heads(fd_network *net, const fd_config *config) {
@@ -43,6 +57,7 @@ fd_status fd_network_create(fd_network **network, const fd_config *config, int w
   for (int i = 0; i < FD_OUTPUTS; i++) net->out[i] = FD_NONE;
   net->channels = (int)config->model.channels;
   net->ids = arch->ids;
+  net->words = FD_NONE;
   net->out[FD_OUT_LATENT] = arch->build(net, config, window, x);
   add_heads(net, config);
   fd_status status = net->graph.status;

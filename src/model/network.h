@@ -22,10 +22,11 @@ typedef struct fd_network {
   fd_graph graph;
   fd_value out[FD_OUTPUTS]; /* FD_NO_VALUE: the network does not have it */
   fd_task_head task;
-  int channels;  /* of a latent row */
-  int blocks;    /* per ChordMixer network */
-  int ids;       /* the input is ids of a tokenizer, else one-hot rows */
-  int positions; /* tokens of the longest sequence; 0: any length */
+  int channels;   /* of a latent row */
+  int blocks;     /* per ChordMixer network */
+  int ids;        /* the input is ids of a tokenizer, else one-hot rows */
+  int positions;  /* tokens of the longest sequence; 0: any length */
+  fd_value words; /* of an encoder over ids: the rows of its table of embeddings */
 } fd_network;
 
 /* An architecture: adds the nodes from the input to the latents, whose value it returns; then, if it can, those from there to
@@ -39,6 +40,13 @@ typedef struct fd_arch {
 
 /* The head of encoders over nucleotides: logits of the five symbols. */
 fd_value fd_symbol_head(fd_network *network, const fd_config *config, fd_value latent);
+
+/* The head of encoders over ids, as model.lm_head says: logits of masked words by a linear layer, GELU, LayerNorm and a decoder,
+ * which may be tied to the table of embeddings. FD_NONE where there is none. Names of the parts: prefixes of their parameters. */
+typedef struct fd_lm_head_names {
+  const char *dense, *act, *norm, *decoder, *bias;
+} fd_lm_head_names;
+fd_value fd_lm_head(fd_network *network, const fd_config *config, fd_value latent, const fd_lm_head_names *names);
 
 /* The architectures of archs.def: fd_arch_chordmixer, ... */
 #define ARCH(name) extern const fd_arch fd_arch_##name;

@@ -6,8 +6,8 @@
 typedef struct settings {
   const char *part[FD_LINEAR_PARTS]; /* names; none: one layer */
   const char *bias_prefix;           /* NULL: that of the weight */
-  int unbiased;
-  size_t weight, bias; /* places of the first part's parameters; the others lie behind each */
+  int unbiased, tied;                /* tied: the weight is that of another node */
+  size_t weight, bias;               /* places of the first part's parameters; the others lie behind each */
 } settings;
 
 /* The weights or biases of all parts, one behind the other: together they are those of one layer. */
@@ -27,7 +27,7 @@ static fd_status declare_all(fd_node *node, const char *prefix, fd_params *param
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   settings *s = node->own;
-  FD_TRY(declare_all(node, prefix, params, "weight", node->in[0].width, &s->weight));
+  if (!s->tied) FD_TRY(declare_all(node, prefix, params, "weight", node->in[0].width, &s->weight));
   return s->unbiased ? FD_OK : declare_all(node, s->bias_prefix ? s->bias_prefix : prefix, params, "bias", 0, &s->bias);
 }
 
@@ -66,6 +66,14 @@ fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int o
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){.bias_prefix = bias},
                       (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE}, (fd_room){x.space, out, 1});
+}
+
+fd_value fd_linear_tied(fd_graph *graph, const char *name, const char *bias, fd_value x, fd_value rows, int out) {
+  size_t table = graph->status == FD_OK ? graph->node[graph->producer[rows.id]].first : 0;
+  fd_value y = fd_graph_add(graph, &fd_node_linear, name, &(settings){.bias_prefix = bias, .tied = 1, .weight = table},
+                            (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE}, (fd_room){x.space, out, 1});
+  fd_graph_tie(graph, rows);
+  return y;
 }
 
 fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out) {

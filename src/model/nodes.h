@@ -14,6 +14,10 @@ fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int o
 /* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);
 
+/* The same as fd_linear_split with the table [out, width of x] as its weight that `rows` were looked up in (fd_lookup). The
+ * gradient by the table is what this layer gives, and behind it what the lookup adds. */
+fd_value fd_linear_tied(fd_graph *graph, const char *name, const char *bias, fd_value x, fd_value rows, int out);
+
 /* Several of them of one input, as one product whose columns lie side by side: {name}.{part}.weight [out, width of x] of all
  * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
 enum { FD_LINEAR_PARTS = 4 };
@@ -45,6 +49,10 @@ fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_
 
 /* The same of the largest values of each column; the gradient goes to the first of equal ones. */
 fd_value fd_pool_max(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
+
+/* The first token of each sequence, such as a tokenizer's own [CLS]: [sequences, width of x] (fp32); with `both` behind the mean
+ * over all of them. */
+fd_value fd_first(fd_graph *graph, const char *name, fd_value x, int both);
 
 /* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
 fd_value fd_gelu(fd_graph *graph, const char *name, fd_value x);
@@ -84,7 +92,7 @@ fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries,
 fd_value fd_select_rows(fd_graph *graph, const char *name, fd_value x, fd_space to);
 fd_value fd_scatter_rows(fd_graph *graph, const char *name, fd_value x);
 
-/* y = act(x); gated: y = act(first half of x) * second half. */
+/* y = act(x); gated: y = act(first half of x) * second half. In memory as x is: fp32 without padding or not. */
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);
 
 /* a + b: the residual a and what is added to it. */

@@ -110,10 +110,19 @@ void fd_pass_clear(fd_pass *pass) {
   }
 }
 
+/* Whether a node behind it with the same weight has learned. */
+static int is_begun(const fd_pass *pass, int i) {
+  int begun = 0;
+  for (int j = i + 1; j < pass->graph->nodes && pass->graph->tied; j++)
+    begun |= pass->graph->node[j].owner == i && pass->plan.node[j].learns;
+  return begun;
+}
+
 static void run_backward(fd_pass *pass, int i) {
   const fd_node *node = &pass->graph->node[i];
   const fd_node_plan *plan = &pass->plan.node[i];
   const fd_mats *m = &pass->mats[i];
+  pass->begun = is_begun(pass, i);
   for (int k = 0; k < FD_INPUTS; k++)
     if (plan->flow[k] == FD_FLOW_ZERO) zero(pass, m->din[k], node->in[k].space);
   node->kind->backward(node, pass, m);

@@ -11,6 +11,7 @@ struct fd_pass {
   const float *params;     /* of the pass */
   float *grads;            /* of the backward pass */
   int training;            /* what is random in training is: dropout */
+  int begun;               /* backward: another node has written the gradient of this one's first parameter, which adds to it */
   unsigned char *given;    /* [values] those whose gradient the caller gives */
   fd_plan plan;
   fd_mats *mats; /* [nodes] */

@@ -44,6 +44,7 @@ fd_status fd_spaces_create(fd_spaces *s, fd_device *dev, unsigned used, fd_exten
   if (uses(s, FD_GROUPS)) FD_GO(fd_seqs_create(&s->groups, dev, e.sequences, 0));
   if (uses(s, FD_GROUPS)) FD_GO(fd_seqs_create(&s->grouped, dev, fd_extent_rows(e, FD_GROUPS), 0));
   if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->sequences, dev, e.sequences, 1));
+  if (uses(s, FD_SEQUENCES)) FD_GO(fd_seqs_create(&s->firsts, dev, e.sequences, 1));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->cls, dev, e.sequences, e.cls));
   if (uses(s, FD_CLS_ROWS)) FD_GO(fd_seqs_create(&s->each, dev, e.sequences * e.cls, 1));
   for (int i = 0; i < 2; i++)
@@ -62,6 +63,7 @@ done:
 void fd_spaces_destroy(fd_spaces *s) {
   if (!s->dev) return;
   fd_seqs_destroy(&s->sequences, s->dev);
+  fd_seqs_destroy(&s->firsts, s->dev);
   fd_seqs_destroy(&s->cls, s->dev);
   fd_seqs_destroy(&s->each, s->dev);
   fd_seqs_destroy(&s->groups, s->dev);
@@ -92,9 +94,11 @@ static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
 
 static fd_status set_sequences(fd_spaces *s, const fd_seqs *tokens) {
   s->sequences.count = tokens->count, s->sequences.parts = tokens->parts;
-  for (int i = 0; i < tokens->count; i++) s->sequences.start[i + 1] = i + 1;
+  s->firsts.count = tokens->count, s->firsts.parts = tokens->parts;
+  for (int i = 0; i < tokens->count; i++) s->sequences.start[i + 1] = i + 1, s->firsts.start[i + 1] = tokens->start[i] + 1;
   s->of[FD_SEQUENCES] = &s->sequences;
   s->sources[FD_SEQUENCES] = tokens;
+  FD_TRY(fd_seqs_send(&s->firsts, s->dev));
   return fd_seqs_send(&s->sequences, s->dev);
 }
 

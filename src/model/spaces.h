@@ -45,6 +45,7 @@ typedef struct fd_spaces {
   fd_chosen chosen[2];                     /* the visible, the hidden */
   int *token_position;
   uint8_t *flags;
+  fd_seqs firsts; /* with FD_SEQUENCES: the first token of each sequence is the [CLS] row of these, whatever comes before */
   int *host_position, longest[2];
 } fd_spaces;
 

@@ -11,21 +11,28 @@ static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, c
 
 fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
   char name[FD_NAME_MAX];
-  fd_value x = fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
-  if (shape->hidden) {
-    x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
-    x = fd_gelu(graph, name_of(name, shape, "gelu"), x);
-  }
+  fd_value x = shape->first ? fd_first(graph, name_of(name, shape, "first"), latent, shape->features == FD_FEATURES_BOTH)
+                            : fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
+  if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
+  if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
+  else if (shape->hidden) x = fd_gelu(graph, name_of(name, shape, "gelu"), x);
   return fd_linear(graph, name_of(name, shape, "out"), x, shape->outputs, 1);
 }
 
 fd_value fd_task_head_add(fd_task_head *h, fd_graph *graph, const fd_config *c, fd_value latent) {
-  const fd_head_shape shape = {"task", (fd_features)c->task.features, FD_SEQUENCES, (int)c->task.hidden, (int)c->task.outputs};
+  const fd_head_shape shape = {.name = "task",
+                               .features = (fd_features)c->task.features,
+                               .space = FD_SEQUENCES,
+                               .hidden = (int)c->task.hidden,
+                               .outputs = (int)c->task.outputs,
+                               .tanh = c->task.activation == FD_TASK_TANH,
+                               .first = fd_config_reads_ids(c) && c->task.features != FD_FEATURES_TOKENS};
   *h = (fd_task_head){.outputs = shape.outputs,
                       .kind = c->task.kind,
                       .features = c->task.features,
                       .width = latent.width * (c->task.features == FD_FEATURES_BOTH ? 2 : 1),
-                      .hidden = shape.hidden};
+                      .hidden = shape.hidden,
+                      .tanh = shape.tanh};
   return fd_head(graph, latent, &shape);
 }
 
@@ -49,7 +56,8 @@ void fd_task_head_apply(const fd_task_head *h, const float *params, const float 
   double x[h->width], hidden[h->hidden + 1];
   for (int i = 0; i < h->width; i++) x[i] = (double)features[i];
   if (h->hidden) apply(h->hidden_weight, h->hidden_bias, params, x, hidden);
-  for (int i = 0; i < h->hidden; i++) hidden[i] *= 0.5 * (1 + erf(hidden[i] * M_SQRT1_2));
+  for (int i = 0; i < h->hidden; i++)
+    hidden[i] = h->tanh ? tanh(hidden[i]) : hidden[i] * (0.5 * (1 + erf(hidden[i] * M_SQRT1_2)));
   apply(h->out_weight, h->out_bias, params, h->hidden ? hidden : x, z);
 }
 

@@ -9,7 +9,9 @@ typedef struct fd_head_shape {
   const char *name; /* the prefix of its parameters */
   fd_features features;
   fd_space space;      /* of its rows */
-  int hidden, outputs; /* hidden: units between two linear layers, with GELU; 0: one layer */
+  int hidden, outputs; /* hidden: units between two linear layers; 0: one layer */
+  int tanh;            /* their activation; else GELU */
+  int first;           /* the first token in the place of a mean over [CLS] rows */
 } fd_head_shape;
 
 /* Adds pooling and the layers over latents; the value of the outputs, fp32. */
@@ -17,7 +19,7 @@ fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape);
 
 typedef struct fd_task_head {
   int outputs; /* 0: there is no task */
-  int kind, features, width, hidden;
+  int kind, features, width, hidden, tanh;
   const fd_param *hidden_weight, *hidden_bias, *out_weight, *out_bias; /* NULL where there is no such layer */
 } fd_task_head;
 

@@ -48,17 +48,17 @@ fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_
   return status;
 }
 
-fd_status fd_matrix_append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
-  if (m->items == m->info.items || m->rows + rows > m->info.rows)
+fd_status fd_matrix_append(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans) {
+  if (m->items == m->info.items || (m->info.rows >= 0 && m->rows + rows > m->info.rows))
     return fd_fail(FD_BUG, "%s: more than the %" PRId64 " items that were promised", m->path, m->info.items);
-  FD_TRY(m->format->append(m, id, rows, values));
+  FD_TRY(m->format->append(m, id, rows, values, spans));
   m->items++;
   m->rows += rows;
   return FD_OK;
 }
 
 fd_status fd_matrix_commit(fd_matrix *m) {
-  if (m->items != m->info.items || m->rows != m->info.rows)
+  if (m->items != m->info.items || (m->info.rows >= 0 && m->rows != m->info.rows))
     return fd_fail(FD_BUG, "%s: %" PRId64 " items instead of %" PRId64, m->path, m->items, m->info.items);
   return m->format->commit(m);
 }

@@ -1,11 +1,14 @@
 /* A matrix with named items, written piece by piece in one of three formats: HDF5 (.h5), NumPy (.npy) or text (.tsv). It is seen
  * only when it is whole.
  *
- *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows;
- *          the notes are attributes of the file
- *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many
- *   .tsv   (.tsv.gz: packed) a header, then a line a row: id, position (from 1) when an item has many rows, and the values, which
- * read back to the same bits */
+ *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows,
+ *          `span` [rows, 2] int64 when rows have spans; the notes are attributes of the file
+ *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many;
+ *          when rows have spans a line a row: id, and the two numbers of its span
+ *   .tsv   (.tsv.gz: packed) a header, then a line a row: id, position (from 1) when an item has many rows, begin and length of
+ *          its span when it has one, and the values, which read back to the same bits
+ *
+ * The span of a row is the part of its item that it is of: where it begins, from 0, and how long it is; 0 for no part. */
 #ifndef FD_OUTPUT_MATRIX_H
 #define FD_OUTPUT_MATRIX_H
 
@@ -18,9 +21,10 @@ typedef struct fd_note {
 } fd_note;
 
 typedef struct fd_matrix_info {
-  int64_t items, rows;
+  int64_t items, rows; /* rows -1: not known before the end */
   int width;
-  int many; /* an item has many rows, else one */
+  int many;  /* an item has many rows, else one */
+  int spans; /* rows have spans */
   int notes;
   const fd_note *note;
   char *const *column; /* [width] names of the columns of a text; NULL: e0, e1, ... Borrowed until the end */
@@ -42,8 +46,9 @@ int fd_matrix_is_text(const char *path);
  * borrowed for this call. */
 fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_info *info) FD_MUST_CHECK;
 
-/* Appends an item of `rows` rows: values [rows, width]. */
-fd_status fd_matrix_append(fd_matrix *matrix, const char *id, int64_t rows, const float *values) FD_MUST_CHECK;
+/* Appends an item of `rows` rows: values [rows, width], spans [rows, 2] or, without spans, NULL. */
+fd_status fd_matrix_append(fd_matrix *matrix, const char *id, int64_t rows, const float *values,
+                           const int64_t *spans) FD_MUST_CHECK;
 
 /* Makes the file durable and visible. */
 fd_status fd_matrix_commit(fd_matrix *matrix) FD_MUST_CHECK;

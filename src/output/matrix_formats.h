@@ -8,7 +8,7 @@
 typedef struct fd_matrix_format {
   const char *ending;
   fd_status (*begin)(fd_matrix *m);
-  fd_status (*append)(fd_matrix *m, const char *id, int64_t rows, const float *values);
+  fd_status (*append)(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans);
   fd_status (*commit)(fd_matrix *m);
   void (*end)(fd_matrix *m);
 } fd_matrix_format;

@@ -10,15 +10,16 @@ enum { CHUNK_BYTES = 1 << 18, ID_CHUNK = 1024 };
 
 typedef struct file {
   fd_output output; /* its temporary is what HDF5 opens */
-  hid_t file, values, ids, start, text;
+  hid_t file, values, ids, start, spans, text;
 } file;
 
 static fd_status no(const fd_matrix *m, const char *what) { return fd_h5_fail(FD_IO, m->path, what); }
 
-/* A dataset of this type; its chunks hold about `rows` rows. */
-static hid_t make(hid_t where, const char *name, hid_t type, int dims, hsize_t rows, hsize_t width, hsize_t chunk_rows) {
-  const hsize_t shape[2] = {rows, width}, chunk[2] = {chunk_rows < rows ? chunk_rows : rows, width};
-  hid_t space = H5Screate_simple(dims, shape, NULL), how = H5Pcreate(H5P_DATASET_CREATE), set = -1;
+/* A dataset of this type, which grows where the rows are not known (-1). */
+static hid_t make(hid_t where, const char *name, hid_t type, int dims, int64_t rows, hsize_t width, hsize_t chunk_rows) {
+  const hsize_t now = rows < 0 ? 0 : (hsize_t)rows, most[2] = {H5S_UNLIMITED, width};
+  const hsize_t shape[2] = {now, width}, chunk[2] = {rows < 0 || chunk_rows < now ? chunk_rows : now, width};
+  hid_t space = H5Screate_simple(dims, shape, rows < 0 ? most : NULL), how = H5Pcreate(H5P_DATASET_CREATE), set = -1;
   if (space >= 0 && how >= 0 && H5Pset_chunk(how, dims, chunk) >= 0 &&
       H5Pset_obj_track_times(how, 0) >= 0) /* the same bytes for the same content */
     set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
@@ -38,6 +39,12 @@ static int note(hid_t file, const char *name, const char *text) {
   return good;
 }
 
+/* Makes room for `count` rows from `first` on, where the rows were not known. */
+static int grow(const fd_matrix *m, hid_t set, int64_t first, int64_t count, hsize_t width) {
+  const hsize_t shape[2] = {(hsize_t)(first + count), width};
+  return m->info.rows >= 0 || H5Dset_extent(set, shape) >= 0;
+}
+
 /* Writes `count` elements or rows from `first` on. */
 static int put(hid_t set, hid_t type, int dims, hsize_t first, hsize_t count, hsize_t width, const void *values) {
   const hsize_t from[2] = {first, 0}, size[2] = {count, width};
@@ -55,9 +62,10 @@ static int close_all(file *f) {
   if (f->values >= 0) good &= H5Dclose(f->values) >= 0;
   if (f->ids >= 0) good &= H5Dclose(f->ids) >= 0;
   if (f->start >= 0) good &= H5Dclose(f->start) >= 0;
+  if (f->spans >= 0) good &= H5Dclose(f->spans) >= 0;
   if (f->text >= 0) H5Tclose(f->text);
   if (f->file >= 0) good &= H5Fclose(f->file) >= 0;
-  f->values = f->ids = f->start = f->text = f->file = -1;
+  f->values = f->ids = f->start = f->spans = f->text = f->file = -1;
   return good;
 }
 
@@ -66,7 +74,7 @@ static fd_status begin(fd_matrix *m) {
   FD_TRY(fd_alloc(&m->own, 1, sizeof(file), "a matrix"));
   file *f = m->own;
   hsize_t width = (hsize_t)info->width, chunk = CHUNK_BYTES / (width * sizeof(float));
-  *f = (file){.file = -1, .values = -1, .ids = -1, .start = -1, .text = -1};
+  *f = (file){.file = -1, .values = -1, .ids = -1, .start = -1, .spans = -1, .text = -1};
   FD_TRY(fd_output_create(&f->output, m->path));
   FD_TRY(fd_h5_start());
   f->text = H5Tcopy(H5T_C_S1);
@@ -75,19 +83,24 @@ static fd_status begin(fd_matrix *m) {
   f->file = access >= 0 ? H5Fcreate(f->output.temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access) : -1;
   if (access >= 0) H5Pclose(access);
   if (f->file < 0) return no(m, "create it");
-  f->values = make(f->file, "embedding", H5T_IEEE_F32LE, 2, (hsize_t)info->rows, width, chunk ? chunk : 1);
-  f->ids = make(f->file, "id", f->text, 1, (hsize_t)info->items, 1, ID_CHUNK);
-  if (info->many) f->start = make(f->file, "start", H5T_STD_I64LE, 1, (hsize_t)info->items + 1, 1, ID_CHUNK);
-  if (f->values < 0 || f->ids < 0 || (info->many && f->start < 0)) return no(m, "make the datasets");
+  f->values = make(f->file, "embedding", H5T_IEEE_F32LE, 2, info->rows, width, chunk ? chunk : 1);
+  f->ids = make(f->file, "id", f->text, 1, info->items, 1, ID_CHUNK);
+  if (info->many) f->start = make(f->file, "start", H5T_STD_I64LE, 1, info->items + 1, 1, ID_CHUNK);
+  if (info->spans) f->spans = make(f->file, "span", H5T_STD_I64LE, 2, info->rows, 2, ID_CHUNK);
+  if (f->values < 0 || f->ids < 0 || (info->many && f->start < 0) || (info->spans && f->spans < 0))
+    return no(m, "make the datasets");
   for (int i = 0; i < info->notes; i++)
     if (!note(f->file, info->note[i].name, info->note[i].text)) return no(m, "write an attribute");
   return FD_OK;
 }
 
-static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
+static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans) {
   file *f = m->own;
   const int64_t bounds[2] = {m->rows, m->rows + rows};
   errno = 0;
+  if (!grow(m, f->values, m->rows, rows, (hsize_t)m->info.width) || (m->info.spans && !grow(m, f->spans, m->rows, rows, 2)))
+    return no(m, "make room for rows");
+  if (m->info.spans && !put(f->spans, H5T_NATIVE_INT64, 2, (hsize_t)m->rows, (hsize_t)rows, 2, spans)) return no(m, "write it");
   if (!put(f->values, H5T_NATIVE_FLOAT, 2, (hsize_t)m->rows, (hsize_t)rows, (hsize_t)m->info.width, values) ||
       !put(f->ids, f->text, 1, (hsize_t)m->items, 1, 1, &id) ||
       (m->info.many && !put(f->start, H5T_NATIVE_INT64, 1, (hsize_t)m->items, 2, 1, bounds)))

@@ -17,34 +17,48 @@ fd_status fd_matrix_npy_names(char names[FD_PATH_MAX], const char *path) {
   return n < FD_PATH_MAX ? FD_OK : fd_fail(FD_USAGE, "%s: is too long a name", path);
 }
 
+/* It has the same size for any number of rows. */
+static void write_header(const fd_matrix *m, int64_t rows, FILE *out) {
+  char header[HEADER + 1];
+  int n =
+      snprintf(header, sizeof header, "\x93NUMPY\x01%c%c%c{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %d), }",
+               0, HEADER - 10, 0, rows, m->info.width);
+  memset(header + n, ' ', (size_t)(HEADER - n));
+  header[HEADER - 1] = '\n';
+  fwrite(header, 1, HEADER, out);
+}
+
 static fd_status begin(fd_matrix *m) {
-  char path[FD_PATH_MAX], header[HEADER + 1];
+  char path[FD_PATH_MAX];
   FD_TRY(fd_alloc(&m->own, 1, sizeof(files), "a matrix"));
   files *f = m->own;
   FD_TRY(fd_matrix_npy_names(path, m->path));
   FD_TRY(fd_output_begin(&f->values, m->path));
   FD_TRY(fd_output_begin(&f->ids, path));
-  int n =
-      snprintf(header, sizeof header, "\x93NUMPY\x01%c%c%c{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRId64 ", %d), }",
-               0, HEADER - 10, 0, m->info.rows, m->info.width);
-  memset(header + n, ' ', (size_t)(HEADER - n));
-  header[HEADER - 1] = '\n';
-  fwrite(header, 1, HEADER, f->values.stream);
+  write_header(m, m->info.rows, f->values.stream);
   return FD_OK;
 }
 
-static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
+static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans) {
   files *f = m->own;
+  FILE *ids = f->ids.stream;
   fwrite(values, sizeof *values * (size_t)m->info.width, (size_t)rows, f->values.stream);
-  fd_cell(f->ids.stream, id, strlen(id), 0);
-  if (m->info.many) fprintf(f->ids.stream, "\t%" PRId64, rows);
-  fputc('\n', f->ids.stream);
+  for (int64_t r = 0; r < (m->info.spans ? rows : 1); r++) {
+    fd_cell(ids, id, strlen(id), 0);
+    if (m->info.spans) fprintf(ids, "\t%" PRId64 "\t%" PRId64, spans[2 * r], spans[2 * r + 1]);
+    else if (m->info.many) fprintf(ids, "\t%" PRId64, rows);
+    fputc('\n', ids);
+  }
   return ferror(f->values.stream) || ferror(f->ids.stream) ? fd_fail_errno("cannot write", m->path) : FD_OK;
 }
 
 /* The names first: a matrix that is there has them. */
 static fd_status commit(fd_matrix *m) {
   files *f = m->own;
+  if (m->info.rows < 0) {
+    if (fseek(f->values.stream, 0, SEEK_SET)) return fd_fail_errno("cannot write", m->path);
+    write_header(m, m->rows, f->values.stream);
+  }
   return fd_output_commit_pair(&f->ids, &f->values);
 }
 

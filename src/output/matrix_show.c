@@ -106,11 +106,36 @@ static fd_status read_values(npy *f, uint64_t bytes) {
   return status;
 }
 
-/* The names beside the matrix: a line an item, with its number of rows behind a tab when it has many. */
+/* What the names beside a matrix say. */
+typedef struct names {
+  int64_t items, rows;
+  char *last; /* name of an item whose rows have a line each, for their spans */
+  char shown[FD_SHOWN_TEXT];
+  size_t used;
+} names;
+
+/* A line is an item, of one row or as many as behind a tab; or with a span behind tabs a row, of the item of the line before or
+ * another one. */
+static fd_status add_line(names *n, char *line, const npy *f) {
+  char *tab = strchr(line, '\t');
+  int spans = tab && strchr(tab + 1, '\t');
+  long long own = tab && !spans ? strtoll(tab + 1, NULL, 10) : 1;
+  if (tab) *tab = '\0';
+  n->rows += own > 0 && own <= f->rows ? own : 0;
+  if (spans && n->last && !strcmp(n->last, line)) return FD_OK;
+  free(n->last);
+  n->last = NULL;
+  if (spans && !(n->last = strdup(line))) return fd_fail(FD_MEMORY, "no memory for a name");
+  if (n->items < FD_SHOWN_IDS && n->used < sizeof n->shown)
+    n->used += (size_t)snprintf(n->shown + n->used, sizeof n->shown - n->used, "%s%.200s", n->items ? ", " : "", line);
+  n->items++;
+  return FD_OK;
+}
+
 static fd_status read_names(const npy *f) {
-  char path[FD_PATH_MAX], *line = NULL, shown[FD_SHOWN_TEXT] = "";
-  size_t room = 0, used = 0;
-  int64_t items = 0, rows = 0;
+  char path[FD_PATH_MAX], *line = NULL;
+  size_t room = 0;
+  names all = {0};
   if ((size_t)snprintf(path, sizeof path, "%s.ids.txt", f->path) >= sizeof path) return FD_OK;
   FILE *in;
   uint64_t bytes;
@@ -119,23 +144,22 @@ static fd_status read_names(const npy *f) {
     return FD_OK;
   }
   FD_TRY(fd_open_stream(path, &in, &bytes));
-  for (ssize_t n; (n = getline(&line, &room, in)) > 0; items++) {
+  fd_status status = FD_OK;
+  for (ssize_t n; status == FD_OK && (n = getline(&line, &room, in)) > 0;) {
     if (line[n - 1] == '\n') line[n - 1] = '\0';
-    char *tab = strchr(line, '\t');
-    long long own = tab ? strtoll(tab + 1, NULL, 10) : 1;
-    if (tab) *tab = '\0';
-    rows += own > 0 && own <= f->rows ? own : 0;
-    if (items < FD_SHOWN_IDS && used < sizeof shown)
-      used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.200s", items ? ", " : "", line);
+    status = add_line(&all, line, f);
   }
-  fd_status status = fd_check_end(in, bytes, path);
+  if (status == FD_OK) status = fd_check_end(in, bytes, path);
+  free(all.last);
   free(line);
   fclose(in);
   FD_TRY(status);
-  if (rows != f->rows) return fd_fail(FD_DATA, "%s: names of %" PRId64 " rows, but the matrix has %" PRId64, path, rows, f->rows);
-  printf("  %-14s %" PRId64 "\n", "items", items);
-  if (used < sizeof shown && items > FD_SHOWN_IDS) snprintf(shown + used, sizeof shown - used, ", ...");
-  fd_shown_line("ids", shown);
+  if (all.rows != f->rows)
+    return fd_fail(FD_DATA, "%s: names of %" PRId64 " rows, but the matrix has %" PRId64, path, all.rows, f->rows);
+  printf("  %-14s %" PRId64 "\n", "items", all.items);
+  if (all.used < sizeof all.shown && all.items > FD_SHOWN_IDS)
+    snprintf(all.shown + all.used, sizeof all.shown - all.used, ", ...");
+  fd_shown_line("ids", all.shown);
   return FD_OK;
 }
 

@@ -133,29 +133,50 @@ static fd_status check_start(const char *path, hid_t set, hsize_t count, hsize_t
   return good ? FD_OK : fd_fail(FD_DATA, "%s: 'start' does not divide its %" PRIu64 " rows: damaged", path, (uint64_t)rows);
 }
 
+/* A span begins within its item, or is none. */
+static fd_status check_spans(const char *path, hid_t set, const hsize_t shape[2], hsize_t rows) {
+  int64_t *span;
+  hsize_t most = (hsize_t)fd_shown_rows(2);
+  if (shape[0] != rows || shape[1] != 2)
+    return fd_fail(FD_DATA, "%s: 'span' has %" PRIu64 " rows of %" PRIu64 " (expected %" PRIu64 " of 2)", path,
+                   (uint64_t)shape[0], (uint64_t)shape[1], (uint64_t)rows);
+  FD_TRY(fd_alloc(&span, (size_t)most, 2 * sizeof *span, "spans"));
+  int good = 1;
+  for (hsize_t row = 0; row < rows && good; row += most) {
+    hsize_t count = rows - row < most ? rows - row : most;
+    good = get(set, H5T_NATIVE_INT64, 2, row, count, 2, span);
+    for (hsize_t i = 0; i < 2 * count && good; i++) good = span[i] >= 0;
+  }
+  free(span);
+  return good ? FD_OK : fd_fail(FD_DATA, "%s: 'span' holds what is no part of a sequence: damaged", path);
+}
+
 static fd_status show(const char *path, hid_t file) {
-  hsize_t shape[2] = {0, 0}, items[2] = {0, 0}, starts[2] = {0, 0};
+  hsize_t shape[2] = {0, 0}, items[2] = {0, 0}, starts[2] = {0, 0}, spanned[2] = {0, 0};
   hid_t values = open_set(file, "embedding", H5T_FLOAT, 2, shape), ids = open_set(file, "id", H5T_STRING, 1, items),
-        start = open_set(file, "start", H5T_INTEGER, 1, starts);
+        start = open_set(file, "start", H5T_INTEGER, 1, starts), spans = open_set(file, "span", H5T_INTEGER, 2, spanned);
   fd_status status = FD_OK;
   H5Aiterate2(file, H5_INDEX_CRT_ORDER, H5_ITER_INC, NULL, show_note, NULL);
   if (values < 0 || ids < 0)
     FD_GO(fd_fail(FD_DATA, "%s: has no datasets 'embedding' [rows, width] and 'id' [items] whose values are all in the file",
                   path));
   printf("  %-14s %" PRIu64 "%s\n", "items", (uint64_t)items[0], start >= 0 ? ", each of many rows (start)" : "");
-  printf("  %-14s %" PRIu64 " of %" PRIu64 " values, float32\n", "rows", (uint64_t)shape[0], (uint64_t)shape[1]);
+  printf("  %-14s %" PRIu64 " of %" PRIu64 " values, float32%s\n", "rows", (uint64_t)shape[0], (uint64_t)shape[1],
+         spans >= 0 ? ", of parts of the items (span)" : "");
   if (start < 0 && items[0] != shape[0])
     FD_GO(fd_fail(FD_DATA, "%s: %" PRIu64 " names for %" PRIu64 " rows", path, (uint64_t)items[0], (uint64_t)shape[0]));
   if (start >= 0 && starts[0] != items[0] + 1)
     FD_GO(fd_fail(FD_DATA, "%s: 'start' has %" PRIu64 " bounds for %" PRIu64 " items", path, (uint64_t)starts[0],
                   (uint64_t)items[0]));
   if (start >= 0) FD_GO(check_start(path, start, starts[0], shape[0]));
+  if (spans >= 0) FD_GO(check_spans(path, spans, spanned, shape[0]));
   FD_GO(show_values(path, values, shape));
   FD_GO(show_ids(path, ids, items[0]));
 done:
   if (values >= 0) H5Dclose(values);
   if (ids >= 0) H5Dclose(ids);
   if (start >= 0) H5Dclose(start);
+  if (spans >= 0) H5Dclose(spans);
   return status;
 }
 

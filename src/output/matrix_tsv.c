@@ -10,7 +10,7 @@ static fd_status begin(fd_matrix *m) {
   FD_TRY(fd_alloc(&m->own, 1, sizeof(fd_output), "a matrix"));
   fd_output *o = m->own;
   FD_TRY(fd_output_begin(o, m->path));
-  fprintf(o->stream, m->info.many ? "id\tposition" : "id");
+  fprintf(o->stream, "id%s%s", m->info.many ? "\tposition" : "", m->info.spans ? "\tbegin\tlength" : "");
   for (int c = 0; c < m->info.width; c++) {
     fputc('\t', o->stream);
     if (m->info.column) fd_cell(o->stream, m->info.column[c], strlen(m->info.column[c]), m->info.spreadsheet);
@@ -20,11 +20,12 @@ static fd_status begin(fd_matrix *m) {
   return FD_OK;
 }
 
-static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values) {
+static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans) {
   FILE *out = ((fd_output *)m->own)->stream;
   for (int64_t r = 0; r < rows; r++) {
     fd_cell(out, id, strlen(id), m->info.spreadsheet);
     if (m->info.many) fprintf(out, "\t%" PRId64, r + 1);
+    if (m->info.spans) fprintf(out, "\t%" PRId64 "\t%" PRId64, spans[2 * r], spans[2 * r + 1]);
     for (int c = 0; c < m->info.width; c++) fprintf(out, "\t%.9g", (double)*values++);
     fputc('\n', out);
   }

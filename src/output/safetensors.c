@@ -1,10 +1,12 @@
 /* Reads and writes the safetensors format: 8 bytes of length, a JSON header, then the data. */
 #include "output/safetensors.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/memory.h"
@@ -13,7 +15,7 @@
 /* The memory that JSON takes is tens of times its text. */
 enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
-static size_t element_bytes(const char *dtype) {
+size_t fd_tensor_element(const char *dtype) {
   static const struct {
     const char *name;
     size_t bytes;
@@ -44,54 +46,60 @@ static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
   return 1;
 }
 
-/* One entry of the header; `data` has `size` bytes. */
-static fd_status take_entry(const char *name, const char *key, json_t *entry, const char *data, size_t size, fd_tensor *t) {
+/* The data of a file: `size` bytes that begin at `begin` in it. */
+typedef struct data_part {
+  const char *at; /* NULL: not in memory */
+  size_t begin, size;
+} data_part;
+
+/* One entry of the header. */
+static fd_status take_entry(const char *name, const char *key, json_t *entry, const data_part *data, fd_tensor *t) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
   json_t *span = json_object_get(entry, "data_offsets"), *begin = json_array_get(span, 0), *end = json_array_get(span, 1);
   if (!*key || strlen(key) >= FD_TENSOR_NAME)
     return fd_fail(FD_DATA, "%s: the tensor name '%.40s' is not of 1 to %d bytes", name, key, FD_TENSOR_NAME - 1);
   snprintf(t->name, sizeof t->name, "%s", key);
-  if (!dtype || !element_bytes(dtype))
+  if (!dtype || !fd_tensor_element(dtype))
     return fd_fail(FD_DATA, "%s: tensor '%s': dtype is missing or unknown; expected F32, F64, ...", name, key);
   snprintf(t->dtype, sizeof t->dtype, "%s", dtype);
-  if (!take_shape(json_object_get(entry, "shape"), element_bytes(dtype), t))
+  if (!take_shape(json_object_get(entry, "shape"), fd_tensor_element(dtype), t))
     return fd_fail(FD_DATA, "%s: tensor '%s': shape is not a list of up to %d sizes", name, key, FD_TENSOR_DIMS);
   if (json_array_size(span) != 2 || !json_is_integer(begin) || !json_is_integer(end))
     return fd_fail(FD_DATA, "%s: tensor '%s': data_offsets are not [begin, end]", name, key);
   int64_t from = json_integer_value(begin), to = json_integer_value(end);
-  if (from < 0 || to < from || (uint64_t)to > size)
+  if (from < 0 || to < from || (uint64_t)to > data->size)
     return fd_fail(FD_DATA,
                    "%s: tensor '%s': data_offsets [%" PRId64 ", %" PRId64
                    "] are outside the %zu bytes of data; the file may be cut off",
-                   name, key, from, to, size);
+                   name, key, from, to, data->size);
   if ((size_t)(to - from) != t->bytes)
     return fd_fail(FD_DATA, "%s: tensor '%s': %" PRId64 " bytes of data, but its shape needs %zu", name, key, to - from,
                    t->bytes);
-  if ((size_t)from % element_bytes(dtype))
+  if ((size_t)from % fd_tensor_element(dtype))
     return fd_fail(FD_DATA,
                    "%s: tensor '%s': its data are not aligned to its type; expected wider types first, as the safetensors "
                    "library writes them",
                    name, key);
-  t->data = data + from;
+  t->data = data->at ? data->at + from : NULL;
+  t->place = data->begin + (size_t)from;
   return FD_OK;
 }
 
 static int by_position(const void *a, const void *b) {
   const fd_tensor *x = a, *y = b;
-  const char *at = x->data, *bt = y->data;
-  if (at != bt) return at < bt ? -1 : 1;
+  if (x->place != y->place) return x->place < y->place ? -1 : 1;
   return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
 /* The tensors tile the data: sorted by place, each begins where the one before ends. */
-static fd_status check_tiling(const char *name, const fd_safetensors *file, const char *data, size_t size) {
-  const char *at = data;
+static fd_status check_tiling(const char *name, const fd_safetensors *file, const data_part *data) {
+  size_t at = data->begin, end = data->begin + data->size;
   for (int i = 0; i < file->count; i++) {
-    if ((const char *)file->tensor[i].data != at)
+    if (file->tensor[i].place != at)
       return fd_fail(FD_DATA, "%s: tensor '%s': a hole or an overlap before its data", name, file->tensor[i].name);
     at += file->tensor[i].bytes;
   }
-  if (at != data + size) return fd_fail(FD_DATA, "%s: %zu bytes behind the last tensor", name, (size_t)(data + size - at));
+  if (at != end) return fd_fail(FD_DATA, "%s: %zu bytes behind the last tensor", name, end - at);
   return FD_OK;
 }
 
@@ -102,38 +110,108 @@ static char *align_data(char *buffer, size_t begin, size_t size) {
   return buffer + aligned;
 }
 
-static fd_status take_header(const char *name, json_t *header, const char *data, size_t size, fd_safetensors *file) {
+static fd_status take_header(const char *name, json_t *header, const data_part *data, fd_safetensors *file) {
   const char *key;
   json_t *entry;
   FD_TRY(fd_alloc(&file->tensor, json_object_size(header), sizeof *file->tensor, name));
   json_object_foreach(header, key, entry) {
     if (!strcmp(key, "__metadata__")) continue;
     if (!json_is_object(entry)) return fd_fail(FD_DATA, "%s: header entry '%.60s' is not an object", name, key);
-    FD_TRY(take_entry(name, key, entry, data, size, &file->tensor[file->count]));
+    FD_TRY(take_entry(name, key, entry, data, &file->tensor[file->count]));
     file->count++;
   }
   qsort(file->tensor, (size_t)file->count, sizeof *file->tensor, by_position);
-  return check_tiling(name, file, data, size);
+  return check_tiling(name, file, data);
+}
+
+/* The length of the header of a file that begins with these bytes and has `size` in all. */
+static fd_status check_length(const char *name, const char *bytes, uint64_t size, uint64_t *length) {
+  if (size < LENGTH_BYTES + 2) return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are no safetensors file", name, size);
+  *length = read_length(bytes);
+  if (*length <= HEADER_LIMIT && *length <= size - LENGTH_BYTES) return FD_OK;
+  return fd_fail(FD_DATA, "%s: no safetensors file, or cut off: its header claims %" PRIu64 " bytes, %" PRIu64 " follow", name,
+                 *length, size - LENGTH_BYTES);
+}
+
+static fd_status parse_header(json_t **header, const char *text, uint64_t length, const char *name) {
+  FD_TRY(fd_json_parse(header, text, (size_t)length, name));
+  return json_is_object(*header) ? FD_OK : fd_fail(FD_DATA, "%s: the header is not a JSON object", name);
 }
 
 fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) {
-  fd_status status = FD_OK;
   json_t *header = NULL;
+  uint64_t length = 0;
   *file = (fd_safetensors){.buffer = buffer};
-  uint64_t length = size < LENGTH_BYTES ? 0 : read_length(buffer);
-  if (size < LENGTH_BYTES + 2) {
-    status = fd_fail(FD_DATA, "%s: %zu bytes are no safetensors file", name, size);
-  } else if (length > HEADER_LIMIT || length > size - LENGTH_BYTES) {
-    status = fd_fail(FD_DATA, "%s: no safetensors file, or cut off: its header claims %" PRIu64 " bytes, %zu follow", name,
-                     length, size - LENGTH_BYTES);
-  } else if ((status = fd_json_parse(&header, buffer + LENGTH_BYTES, (size_t)length, name)) == FD_OK && !json_is_object(header)) {
-    status = fd_fail(FD_DATA, "%s: the header is not a JSON object", name);
-  } else if (status == FD_OK) {
+  fd_status status = check_length(name, buffer, size, &length);
+  if (status == FD_OK) status = parse_header(&header, buffer + LENGTH_BYTES, length, name);
+  if (status == FD_OK) {
     size_t begin = LENGTH_BYTES + (size_t)length;
-    status = take_header(name, header, align_data(buffer, begin, size), size - begin, file);
+    status = take_header(name, header, &(data_part){align_data(buffer, begin, size), begin, size - begin}, file);
   }
   json_decref(header);
   if (status != FD_OK) fd_safetensors_free(file);
+  return status;
+}
+
+/* Exactly so many bytes from a place in the file on. */
+static fd_status read_at(int fd, const char *path, void *to, size_t bytes, uint64_t place) {
+  for (char *at = to; bytes;) {
+    ssize_t n = pread(fd, at, bytes, (off_t)place);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fd_fail_errno("cannot read", path);
+    if (!n) return fd_fail(FD_IO, "%s: became shorter while it was read", path);
+    at += n, bytes -= (size_t)n, place += (uint64_t)n;
+  }
+  return FD_OK;
+}
+
+static fd_status list(int fd, const char *path, uint64_t size, fd_safetensors *file) {
+  fd_status status = FD_OK;
+  json_t *header = NULL;
+  char start[LENGTH_BYTES] = "", *text = NULL;
+  uint64_t length = 0;
+  FD_TRY(read_at(fd, path, start, size < LENGTH_BYTES ? (size_t)size : LENGTH_BYTES, 0));
+  FD_TRY(check_length(path, start, size, &length));
+  FD_GO(fd_alloc(&text, (size_t)length + 1, 1, path));
+  FD_GO(read_at(fd, path, text, (size_t)length, LENGTH_BYTES));
+  FD_GO(parse_header(&header, text, length, path));
+  size_t begin = LENGTH_BYTES + (size_t)length;
+  FD_GO(take_header(path, header, &(data_part){NULL, begin, (size_t)size - begin}, file));
+done:
+  json_decref(header);
+  free(text);
+  return status;
+}
+
+fd_status fd_safetensors_list(const char *path, fd_safetensors *file) {
+  uint64_t size;
+  int fd;
+  *file = (fd_safetensors){0};
+  FD_TRY(fd_open_input(path, &fd, &size));
+  fd_status status = list(fd, path, size, file);
+  close(fd);
+  if (status != FD_OK) fd_safetensors_free(file);
+  return status;
+}
+
+fd_status fd_safetensors_load(const char *path, const fd_tensor *t, void *to) {
+  uint64_t size;
+  int fd;
+  FD_TRY(fd_open_input(path, &fd, &size));
+  fd_status status = read_at(fd, path, to, t->bytes, t->place);
+  close(fd);
+  return status;
+}
+
+fd_status fd_safetensors_floats(const char *path, const fd_tensor *t, float *to) {
+  fd_tensor whole = *t;
+  char *raw;
+  FD_TRY(fd_alloc(&raw, t->bytes, 1, t->name));
+  fd_status status = fd_safetensors_load(path, t, raw);
+  whole.data = raw;
+  if (status == FD_OK && !fd_tensor_floats(&whole, to))
+    status = fd_fail(FD_DATA, "%s: tensor '%s' is %s (expected F32, F16 or BF16)", path, t->name, t->dtype);
+  free(raw);
   return status;
 }
 
@@ -157,8 +235,10 @@ void fd_safetensors_free(fd_safetensors *file) {
   *file = (fd_safetensors){0};
 }
 
-static fd_status describe(const fd_tensor *tensors, int count, json_t *header) {
+static fd_status describe(const fd_tensor *tensors, int count, const char *reader, json_t *header) {
   size_t at = 0;
+  if (reader && json_object_set_new(header, "__metadata__", json_pack("{s:s}", "format", reader)))
+    return fd_fail(FD_MEMORY, "out of memory: a safetensors header");
   for (int i = 0; i < count; i++) {
     const fd_tensor *t = &tensors[i];
     size_t elements = 1;
@@ -167,7 +247,7 @@ static fd_status describe(const fd_tensor *tensors, int count, json_t *header) {
       elements *= (size_t)t->shape[d];
       fd_json_append(&shape, json_integer(t->shape[d]));
     }
-    if (json_object_get(header, t->name) || elements * element_bytes(t->dtype) != t->bytes) {
+    if (json_object_get(header, t->name) || elements * fd_tensor_element(t->dtype) != t->bytes) {
       json_decref(shape);
       return fd_fail(FD_BUG, "safetensors: '%s' is there twice, or its size is not that of its shape", t->name);
     }
@@ -180,11 +260,11 @@ static fd_status describe(const fd_tensor *tensors, int count, json_t *header) {
   return FD_OK;
 }
 
-fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **header, size_t *bytes) {
+static fd_status make_header(const fd_tensor *tensors, int count, const char *reader, char **header, size_t *bytes) {
   char *text = NULL;
   json_t *object = json_object();
   *header = NULL;
-  fd_status status = describe(tensors, count, object);
+  fd_status status = describe(tensors, count, reader, object);
   if (status == FD_OK) status = fd_json_text(&text, object, JSON_COMPACT, "a safetensors header");
   if (status == FD_OK) {
     size_t length = strlen(text), padded = (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -198,11 +278,19 @@ fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **head
   return status;
 }
 
+fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **header, size_t *bytes) {
+  return make_header(tensors, count, NULL, header, bytes);
+}
+
 fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int count) {
+  return fd_safetensors_write_for(path, tensors, count, NULL);
+}
+
+fd_status fd_safetensors_write_for(const char *path, const fd_tensor *tensors, int count, const char *reader) {
   char *header;
   size_t bytes;
   fd_output o = {0};
-  FD_TRY(fd_safetensors_header(tensors, count, &header, &bytes));
+  FD_TRY(make_header(tensors, count, reader, &header, &bytes));
   fd_status status = fd_output_create(&o, path);
   if (status == FD_OK) status = fd_write_all(o.fd, header, bytes, o.path);
   for (int i = 0; i < count && status == FD_OK; i++) status = fd_write_all(o.fd, tensors[i].data, tensors[i].bytes, o.path);
@@ -245,6 +333,40 @@ int fd_tensor_floats(const fd_tensor *t, float *to) {
     }
   else return 0;
   return 1;
+}
+
+/* The upper half of a float, where the lower one is 0. */
+static int bfloat_of(uint32_t bits, uint16_t *half) {
+  *half = (uint16_t)(bits >> 16);
+  return !(bits & 0xffffu);
+}
+
+/* Exponents from -14 on; below it a multiple of 2^-24. */
+static int half_of(uint32_t bits, uint16_t *half) {
+  uint32_t sign = bits >> 16 & 0x8000u, exponent = bits >> 23 & 255u, mantissa = bits & 0x7fffffu;
+  float value, again;
+  memcpy(&value, &bits, sizeof value);
+  if (exponent >= 113 && exponent < 143) *half = (uint16_t)(sign | (exponent - 112) << 10 | mantissa >> 13);
+  else if (exponent < 113) *half = (uint16_t)(sign | (uint32_t)((sign ? -value : value) * 16777216.0f));
+  else return 0;
+  again = float_of_half(*half);
+  return !memcmp(&again, &bits, sizeof again);
+}
+
+int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *to) {
+  int is_half = !strcmp(dtype, "F16");
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, from + i, sizeof bits);
+    if (is_half ? !half_of(bits, to + i) : !bfloat_of(bits, to + i)) return 0;
+  }
+  return 1;
+}
+
+int fd_tensor_wide_first(const void *a, const void *b) {
+  const fd_tensor *x = a, *y = b;
+  size_t p = fd_tensor_element(x->dtype), q = fd_tensor_element(y->dtype);
+  return p != q ? (p < q ? 1 : -1) : strcmp(x->name, y->name);
 }
 
 fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data) {

@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/finite.h"
 #include "base/guard.h"
 #include "base/log.h"
@@ -22,7 +24,9 @@ typedef struct chunk {
   uint8_t *symbols; /* [start[count]] */
   char **id;        /* root: [count] */
   float *values;    /* rows of the sequences, one after the other */
-  size_t starts, room, ids;
+  int64_t *row;     /* [count + 1] bounds of their rows, where these are words */
+  int64_t *spans;   /* root: [row[count], 2] */
+  size_t starts, room, ids, row_room, span_room;
 } chunk;
 
 /* A piece of a sequence in a pass. */
@@ -40,6 +44,9 @@ typedef struct work {
   fd_encoding *e;
   int64_t longest; /* that `e` is made for */
   float *row;      /* [width] */
+  int words;       /* rows are words */
+  fd_tokens found; /* root: of a piece */
+  int64_t found_room, next_row;
 } work;
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
@@ -68,7 +75,9 @@ static int64_t place_of(const fd_embed_options *o, int64_t length, int64_t piece
 }
 
 /* Rows before sequence i in the chunk. */
-static int64_t row_of(const work *w, int i) { return w->options->positions ? w->c.start[i] : i; }
+static int64_t row_of(const work *w, int i) { return w->words ? w->c.row[i] : w->options->positions ? w->c.start[i] : i; }
+
+int fd_embed_rows_are_words(const fd_embed_options *o, const fd_encoder *encoder) { return o->positions && encoder->tokenizer; }
 
 double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, const fd_sequences *s) {
   int64_t longest = fd_sequences_longest(s), bases = fd_sequences_bases(s), rows = o->positions ? bases : fd_sequences_count(s);
@@ -80,6 +89,41 @@ double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, con
          values * sizeof(float) + (double)bases;
 }
 
+/* Root: appends the words of a piece, which begins at `from`, to the rows of sequence i. */
+static fd_status add_words(work *w, int i, int64_t from, int64_t count) {
+  chunk *c = &w->c;
+  FD_TRY(fd_grow(&c->spans, &c->span_room, (size_t)(c->row[i + 1] + count), 2 * sizeof *c->spans, "words"));
+  for (int64_t j = 0; j < count; j++) {
+    int64_t *span = c->spans + 2 * c->row[i + 1]++;
+    span[0] = from + w->found.spans[j].first, span[1] = w->found.spans[j].count;
+  }
+  return FD_OK;
+}
+
+/* Root, of an encoder over ids: whether it can read the pieces of sequence i, which was just read; where rows are words, these.
+ */
+static fd_status find_words(work *w, int i, const char *id) {
+  chunk *c = &w->c;
+  const fd_tokenizer *t = w->encoder->tokenizer;
+  int64_t length = length_of(c, i), size = piece_length(w->options, length);
+  char where[FD_PATH_MAX + 128];
+  if (!w->found.ids || size > w->found_room) {
+    fd_tokens_free(&w->found);
+    FD_TRY(fd_tokens_create(&w->found, t, w->found_room = size));
+  }
+  FD_TRY(fd_grow(&c->row, &c->row_room, (size_t)i + 2, sizeof *c->row, "sequences"));
+  if (!i) c->row[0] = 0;
+  c->row[i + 1] = c->row[i];
+  for (int64_t k = 0; k < pieces_of(w->options, length); k++) {
+    int64_t from = place_of(w->options, length, k),
+            n = fd_tokenizer_encode(t, c->symbols + c->start[i] + from, size, 0, &w->found);
+    snprintf(where, sizeof where, "%s: sequence %.100s", w->options->path, id);
+    FD_TRY(fd_tokenizer_check(t, size, n, w->encoder->network->positions, where));
+    if (w->words) FD_TRY(add_words(w, i, from, n));
+  }
+  return FD_OK;
+}
+
 /* Root: the next sequences, until the chunk is full. */
 static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   chunk *c = &w->c;
@@ -87,7 +131,7 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   FD_TRY(fd_grow(&c->start, &c->starts, 1, sizeof *c->start, "sequences"));
   c->start[0] = 0;
   while (*left && c->count < CHUNK_SEQUENCES && c->start[c->count] < CHUNK_BASES &&
-         row_of(w, c->count) * w->width < CHUNK_VALUES) {
+         (!c->count || row_of(w, c->count) * w->width < CHUNK_VALUES)) {
     fd_sequence next;
     FD_TRY(fd_sequences_next(s, &next));
     size_t used = (size_t)c->start[c->count], n = (size_t)c->count;
@@ -97,6 +141,7 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
     memcpy(c->symbols + used, next.symbols, (size_t)next.length);
     if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
     c->start[n + 1] = (int64_t)used + next.length;
+    if (w->encoder->tokenizer) FD_TRY(find_words(w, c->count, next.id));
     c->count++;
     --*left;
   }
@@ -113,7 +158,10 @@ static fd_status share_chunk(work *w) {
   FD_TRY(fd_grow(&c->start, &c->starts, n + 1, sizeof *c->start, "sequences"));
   FD_TRY(comm->ops->broadcast(comm, c->start, (n + 1) * sizeof *c->start, 0));
   FD_TRY(fd_grow(&c->symbols, &c->room, (size_t)c->start[n], 1, "sequences"));
-  return comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0);
+  FD_TRY(comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0));
+  if (!w->words) return FD_OK;
+  FD_TRY(fd_grow(&c->row, &c->row_room, n + 1, sizeof *c->row, "sequences"));
+  return comm->ops->broadcast(comm, c->row, (n + 1) * sizeof *c->row, 0);
 }
 
 /* Adds the latents of a piece to the rows of its positions. */
@@ -124,6 +172,15 @@ static void add_positions(work *w, int slot, const piece *p) {
     const float *row = w->e->latent + (size_t)(first + (p->minus ? length - 1 - t : t)) * (size_t)w->width;
     for (int c = 0; c < w->width; c++) out[(size_t)t * (size_t)w->width + (size_t)c] += row[c];
   }
+}
+
+/* The latents of a piece's words, behind those of the pieces before. */
+static void put_words(work *w, int slot, const piece *p) {
+  int first = w->e->seqs.start[slot], words = w->e->seqs.start[slot + 1] - first;
+  if (p->from == 0) w->next_row = row_of(w, p->item);
+  memcpy(w->c.values + (size_t)w->next_row * (size_t)w->width, w->e->latent + (size_t)first * (size_t)w->width,
+         (size_t)words * (size_t)w->width * sizeof(float));
+  w->next_row += words;
 }
 
 /* The head's prediction in the place of the features. */
@@ -141,7 +198,8 @@ static void take(void *context, int i, const void *note) {
   const fd_embed_options *o = w->options;
   const piece *p = note;
   if (o->positions) {
-    add_positions(w, i, p);
+    if (w->words) put_words(w, i, p);
+    else add_positions(w, i, p);
     return;
   }
   float *out = w->c.values + (size_t)p->item * (size_t)w->width;
@@ -153,7 +211,7 @@ static void take(void *context, int i, const void *note) {
 
 static fd_status add_piece(work *w, const piece *p) {
   int length = (int)piece_length(w->options, length_of(&w->c, p->item));
-  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p, NULL);
+  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p);
 }
 
 /* Positions were added once for every piece that holds them. */
@@ -186,7 +244,7 @@ static fd_status embed_share(work *w) {
       for (int minus = 0; minus <= o->both_strands; minus++) FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
   }
   FD_TRY(fd_encoding_flush(w->e));
-  for (int i = 0; i < c->count && o->positions; i++)
+  for (int i = 0; i < c->count && o->positions && !w->words; i++)
     if (is_mine(w, i)) divide_positions(w, i);
   return FD_OK;
 }
@@ -230,8 +288,9 @@ static fd_status check_chunk(const work *w) {
 static fd_status write_chunk(work *w, fd_matrix *matrix) {
   for (int i = 0; i < w->c.count; i++) {
     FD_TRY(fd_guard_go_on()); /* HDF5 takes a second for some thousand rows on a busy machine */
-    FD_TRY(fd_matrix_append(matrix, w->c.id[i], row_of(w, i + 1) - row_of(w, i),
-                            w->c.values + (size_t)row_of(w, i) * (size_t)w->width));
+    int64_t row = row_of(w, i);
+    FD_TRY(fd_matrix_append(matrix, w->c.id[i], row_of(w, i + 1) - row, w->c.values + (size_t)row * (size_t)w->width,
+                            w->words ? w->c.spans + 2 * row : NULL));
   }
   return FD_OK;
 }
@@ -268,12 +327,19 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
 }
 
 fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, fd_matrix *matrix) {
-  work w = {.options = o, .encoder = encoder, .comm = comm, .width = fd_embed_width(o, encoder->network)};
+  work w = {.options = o,
+            .encoder = encoder,
+            .comm = comm,
+            .width = fd_embed_width(o, encoder->network),
+            .words = fd_embed_rows_are_words(o, encoder)};
   fd_status status = run(&w, s, matrix);
   empty_chunk(&w.c);
   free(w.c.id);
   free(w.c.start);
   free(w.c.symbols);
+  free(w.c.row);
+  free(w.c.spans);
+  fd_tokens_free(&w.found);
   free(w.row);
   fd_encoding_close(&w.e);
   return status;

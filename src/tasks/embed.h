@@ -9,10 +9,12 @@
 
 /* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at its end; 0: never. Pooled
  * features are the mean over the windows; a position is the mean over the windows that hold it. With `both_strands` the mean
- * with those of the reverse complement, read backwards. */
+ * with those of the reverse complement, read backwards. Of an encoder over ids the positions are the words of each window, one
+ * window after the other, each with its span; both_strands is then 0, since the words of the reverse complement are others. */
 typedef struct fd_embed_options {
+  const char *path; /* of the sequences, for messages */
   int task;         /* what a fine-tuned head predicts from its features: probabilities of classes, or the value */
-  int positions;    /* the latents of all nucleotides instead of pooled features */
+  int positions;    /* the latents of all nucleotides, or words, instead of pooled features */
   fd_features kind; /* of pooled features */
   int64_t window, stride;
   int both_strands;
@@ -20,6 +22,9 @@ typedef struct fd_embed_options {
 
 /* Width of a row. */
 int fd_embed_width(const fd_embed_options *options, const fd_network *network);
+
+/* Whether the rows are words, as many as it takes, with spans. */
+int fd_embed_rows_are_words(const fd_embed_options *options, const fd_encoder *encoder);
 
 /* Bytes that a rank's buffers take for these sequences. */
 double fd_embed_memory(const fd_embed_options *options, const fd_encoder *encoder, const fd_sequences *sequences);

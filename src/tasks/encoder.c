@@ -22,11 +22,13 @@ static fd_demand demand_of(int want) {
   return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0};
 }
 
+static size_t logits_width(const fd_network *network) { return (size_t)network->out[FD_OUT_LOGITS].width; }
+
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(encoder, cls, longest), channels = (size_t)encoder->network->channels;
   size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
-  if (want & FD_WANT_LOGITS) floats += tokens * FD_SYMBOLS;
+  if (want & FD_WANT_LOGITS) floats += tokens * logits_width(encoder->network);
   return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (fd_extent){(int)tokens, 0, 0}) +
          floats * sizeof(float) + 2 * tokens;
 }
@@ -39,8 +41,6 @@ static fd_status open_letters(fd_encoding *e) {
 
 static fd_status open_words(fd_encoding *e, int64_t longest) {
   fd_device *dev = e->encoder->dev;
-  const fd_vocabulary *v = fd_tokenizer_vocabulary(e->encoder->tokenizer);
-  e->specials = (v->cls >= 0) + (v->sep >= 0);
   FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
   FD_TRY(fd_alloc(&e->ids, (size_t)e->tokens_max, sizeof *e->ids, "an encoder"));
   return dev->alloc(dev, &e->device_ids, (size_t)e->tokens_max * sizeof(int), "an encoder");
@@ -63,7 +63,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(fd_seqs_create(&e->seqs, dev, TOKENS_PER_PASS + 1, cls));
   FD_GO(fd_alloc(&e->tokens, letters, 1, "an encoder"));
   if (want & FD_WANT_LATENT) FD_GO(fd_alloc(&e->latent, tokens * channels, sizeof *e->latent, "latents"));
-  if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * FD_SYMBOLS, sizeof *e->logits, "logits"));
+  if (want & FD_WANT_LOGITS) FD_GO(fd_alloc(&e->logits, tokens * logits_width(encoder->network), sizeof *e->logits, "logits"));
   FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), extent));
   FD_GO(fd_spaces_create(&e->spaces, dev, fd_pass_spaces(e->pass), extent));
   FD_GO(encoder->tokenizer ? open_words(e, longest) : open_letters(e));
@@ -121,17 +121,13 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   int used = e->seqs.start[e->seqs.count], positions = e->encoder->network->positions;
   if (minus) fd_reverse_complement(symbols, length, e->tokens), symbols = e->tokens;
   int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
-  if (n <= e->specials)
-    return fd_fail(FD_DATA, "a sequence of %d nucleotides has no token: it is shorter than a word of the model", length);
-  if (positions && n > positions)
-    return fd_fail(FD_DATA, "a sequence of %d nucleotides has %d tokens; the model has learned %d positions", length, n,
-                   positions);
+  FD_TRY(fd_tokenizer_check(t, length, n, positions, "a sequence"));
   memcpy(e->ids + used, e->words.ids, (size_t)n * sizeof *e->ids);
   e->seqs.start[++e->seqs.count] = used + n;
   return keep_note(e, note);
 }
 
-fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note, uint8_t **placed) {
+fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note) {
   if (e->encoder->tokenizer) return put_words(e, symbols, length, minus, note);
   uint8_t *to = add(e, length);
   if (!to) {
@@ -141,8 +137,17 @@ fd_status fd_encoding_put(fd_encoding *e, const uint8_t *symbols, int length, in
   FD_TRY(keep_note(e, note));
   if (minus) fd_reverse_complement(symbols, length, to);
   else memcpy(to, symbols, (size_t)length);
-  if (placed) *placed = to;
   return FD_OK;
+}
+
+void fd_encoding_mask(fd_encoding *e, int64_t first, int count) {
+  int begin = e->seqs.start[e->seqs.count - 1], tokens = e->seqs.start[e->seqs.count] - begin;
+  if (!e->encoder->tokenizer) memset(e->tokens + begin + first, FD_ZERO, (size_t)count);
+  for (int i = 0; e->encoder->tokenizer && i < tokens; i++) {
+    fd_span s = e->words.spans[i];
+    if (s.count && s.first < first + count && first < s.first + s.count)
+      e->ids[begin + i] = fd_tokenizer_vocabulary(e->encoder->tokenizer)->mask;
+  }
 }
 
 /* The input of the network, on the device. */
@@ -169,7 +174,8 @@ fd_status fd_encoding_flush(fd_encoding *e) {
   FD_TRY(dev->sync(dev));
   if (e->latent) FD_TRY(fd_mat_read(dev, fd_network_output(net, e->pass, FD_OUT_LATENT), 0, (int)rows, net->channels, e->latent));
   if (e->logits)
-    FD_TRY(dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof(float)));
+    FD_TRY(
+        dev->copy(dev, e->logits, fd_network_output(net, e->pass, FD_OUT_LOGITS).at, rows * logits_width(net) * sizeof(float)));
   for (int i = 0; i < e->seqs.count; i++) e->take(e->context, i, e->notes + (size_t)i * e->note_bytes);
   e->seqs.count = 0;
   return FD_OK;

@@ -28,9 +28,8 @@ struct fd_encoding {
   int tokens_max;
   uint8_t *tokens;        /* an encoder over ids: one sequence's letters */
   fd_tokens words;        /* of one sequence */
-  int specials;           /* tokens of a sequence that are no words */
   int32_t *ids;           /* [tokens_max] of the pass */
-  float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5]; NULL unless asked for; logits of nucleotides only */
+  float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5 or the vocabulary]; NULL unless asked for */
   fd_pass *pass;
   uint8_t *device_tokens;
   int *device_ids;
@@ -55,9 +54,11 @@ void fd_encoding_close(fd_encoding **encoding);
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want);
 
 /* Puts a sequence, or with `minus` its reverse complement, and a copy of the note into the pass; a full pass is run and handed
- * out first. *placed (unless NULL): the symbols in the pass, for FD_ZERO where the caller masks. */
-fd_status fd_encoding_put(fd_encoding *encoding, const uint8_t *symbols, int length, int minus, const void *note,
-                          uint8_t **placed) FD_MUST_CHECK;
+ * out first. */
+fd_status fd_encoding_put(fd_encoding *encoding, const uint8_t *symbols, int length, int minus, const void *note) FD_MUST_CHECK;
+
+/* Masks nucleotides first .. first + count - 1 of the sequence that was put last, as it was put, or the words that hold them. */
+void fd_encoding_mask(fd_encoding *encoding, int64_t first, int count);
 
 /* Runs and hands out what is left. */
 fd_status fd_encoding_flush(fd_encoding *encoding) FD_MUST_CHECK;

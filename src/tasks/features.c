@@ -66,7 +66,7 @@ static fd_status compute_share(const fd_encoder *encoder, fd_features kind, cons
     if (length_of(table, row) > longest) longest = length_of(table, row);
   FD_TRY(fd_encoding_open(&c.e, encoder, fd_features_cls(encoder, kind), longest, FD_WANT_LATENT, take_row, &c, sizeof(int)));
   for (int row = first; row < last; row++) {
-    FD_GO(fd_encoding_put(c.e, table->symbols + table->start[row], length_of(table, row), 0, &row, NULL));
+    FD_GO(fd_encoding_put(c.e, table->symbols + table->start[row], length_of(table, row), 0, &row));
     fd_progress(0, "features of the %s encoder: %d of %d sequences", encoder->name, row - first, last - first);
   }
   FD_GO(fd_encoding_flush(c.e));

@@ -14,8 +14,8 @@
 #include "base/output.h"
 #include "base/version.h"
 #include "config/shape.h"
-#include "data/class_names.h"
 #include "output/safetensors.h"
+#include "tasks/task_json.h"
 #include "tasks/words.h"
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
@@ -56,19 +56,11 @@ static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, jso
   return FD_OK;
 }
 
-static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both"};
-
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
   char path[FD_PATH_MAX], *text = NULL;
   json_t *root;
   FD_TRY(describe(m, encoder, parameters, &root));
-  const fd_task_head *head = &m->network->task;
-  if (head->outputs) {
-    json_t *task = json_pack("{s:i, s:i, s:s, s:s}", "outputs", head->outputs, "hidden", head->hidden, "kind", kinds[head->kind],
-                             "features", features[head->features]);
-    if (*m->config.task.names) fd_json_set(&task, "names", json_string(m->config.task.names));
-    fd_json_set(&root, "task", task);
-  }
+  if (m->config.task.outputs) fd_json_set(&root, "task", fd_task_json(&m->config));
   fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
   if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
@@ -99,32 +91,12 @@ done:
   return status;
 }
 
-/* A word that can stand in a config: letters and digits and no more, so that it stays the value of its own key. */
-static const char *word_of(const json_t *object, const char *key) {
-  const char *word = json_string_value(json_object_get(object, key));
-  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_")] ? word : "missing";
-}
-
-static fd_status take_names(const char *path, const json_t *task, fd_config *config) {
-  const char *text = json_string_value(json_object_get(task, "names"));
-  fd_class_names names;
-  if (!text) return FD_OK;
-  if (strlen(text) >= sizeof config->task.names)
-    return fd_fail(FD_DATA, "%s: the names of its classes are longer than %zu bytes", path, sizeof config->task.names - 1);
-  FD_TRY(fd_class_names_split(&names, text));
-  int count = names.count;
-  fd_class_names_free(&names);
-  if (count != config->task.outputs)
-    return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", path, count, (long long)config->task.outputs);
-  snprintf(config->task.names, sizeof config->task.names, "%s", text);
-  return FD_OK;
-}
-
 /* A value of the shape as text; "" where the file has none. */
 static void text_of(const json_t *root, const char *name, char text[FD_SETTING_MAX]) {
   const json_t *value = json_object_get(root, name);
   *text = '\0';
-  if (json_is_string(value)) snprintf(text, FD_SETTING_MAX, "%.70s", *json_string_value(value) ? word_of(root, name) : "");
+  if (json_is_string(value))
+    snprintf(text, FD_SETTING_MAX, "%.70s", *json_string_value(value) ? fd_task_json_word(root, name) : "");
   else if (json_is_boolean(value)) snprintf(text, FD_SETTING_MAX, json_is_true(value) ? "true" : "false");
   else if (json_is_integer(value)) snprintf(text, FD_SETTING_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
   else if (json_is_real(value)) snprintf(text, FD_SETTING_MAX, "%.17g", json_real_value(value));
@@ -143,17 +115,6 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
   return FD_OK;
 }
 
-/* The task of a fine-tuned model as settings. */
-static int add_task(const json_t *task, char setting[4][FD_SETTING_MAX]) {
-  if (!task) return 0;
-  snprintf(setting[0], FD_SETTING_MAX, "task.outputs=%" JSON_INTEGER_FORMAT,
-           json_integer_value(json_object_get(task, "outputs")));
-  snprintf(setting[1], FD_SETTING_MAX, "task.hidden=%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "hidden")));
-  snprintf(setting[2], FD_SETTING_MAX, "task.kind=%.40s", word_of(task, "kind"));
-  snprintf(setting[3], FD_SETTING_MAX, "task.features=%.40s", word_of(task, "features"));
-  return 4;
-}
-
 fd_status fd_model_config(fd_config *config, char *const *settings, int count, const char *name) {
   static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
   fd_status status = fd_config_parse(config, rest, sizeof rest - 1, name, settings, count);
@@ -163,10 +124,10 @@ fd_status fd_model_config(fd_config *config, char *const *settings, int count, c
 /* The model's shape as settings: the options' own ranges then check it. */
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
   const json_t *task = json_object_get(root, "task");
-  char *setting[FD_SHAPE_MAX + 4], of_task[4][FD_SETTING_MAX];
+  char *setting[FD_SHAPE_MAX + FD_TASK_SETTINGS], of_task[FD_TASK_SETTINGS][FD_SETTING_MAX];
   fd_shape shape;
-  int n = 0, tasks = add_task(task, of_task);
-  const char *encoder = json_object_get(root, "encoder") ? word_of(root, "encoder") : "chordmixer";
+  int n = 0, tasks = task ? fd_task_json_settings(task, of_task) : 0;
+  const char *encoder = json_object_get(root, "encoder") ? fd_task_json_word(root, "encoder") : "chordmixer";
   fd_status status = fd_shape_defaults(&shape, encoder, path);
   if (status == FD_OK) status = take_shape(path, root, &shape);
   if (status != FD_OK) return status == FD_CONFIG ? FD_DATA : status;
@@ -177,7 +138,7 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
   FD_TRY(fd_model_config(config, setting, n, path));
-  return take_names(path, task, config);
+  return task ? fd_task_json_names(path, task, config) : FD_OK;
 }
 
 static fd_status read_config(const char *folder, fd_config *config, int *window) {

@@ -1,6 +1,7 @@
 /* From a checkpoint to an encoder on a device. */
 #include "tasks/pretrained.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "tasks/words.h"
@@ -23,6 +24,15 @@ void fd_pretrained_close(fd_pretrained *m) {
   fd_weights_free(&m->weights);
   fd_tokenizer_destroy(&m->tokenizer);
   fd_device_close(&m->dev);
+}
+
+fd_status fd_pretrained_check_window(const fd_pretrained *m, int64_t window) {
+  int64_t k = m->config.model.kmer, rest = window % k;
+  if (!m->tokenizer || m->config.model.tokenizer != FD_TOKENIZER_KMER || !rest) return FD_OK;
+  return fd_fail(FD_USAGE,
+                 "--window %" PRId64 ": the model has words of %" PRId64 " nucleotides: the last %" PRId64
+                 " of each window would be in none; expected a multiple of %" PRId64,
+                 window, k, rest, k);
 }
 
 double fd_pretrained_memory(const fd_pretrained *m) {

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "data/alphabet.h"
 #include "tasks/features.h"
+#include "tasks/score_words.h"
 
 enum { JOBS = 512, JOBS_BYTES = 1 << 26 };
 
@@ -20,12 +21,12 @@ typedef struct job {
   int64_t allele;
   int ref_window, alt_window; /* lengths */
   int at, ref, alt;           /* place of REF in its window, and the alleles' lengths */
-  int alt_place;
+  int alt_place, llr;         /* llr: the alleles' likelihoods can be compared */
 } job;
 
 typedef struct pass_item {
   int job, minus;
-  enum { MASKED, WITH_REF, WITH_ALT } kind;
+  enum { MASKED, ALT_MASKED, WITH_REF, WITH_ALT } kind; /* ALT_MASKED: words of ALT that are not in the places of REF's */
 } pass_item;
 
 typedef struct work {
@@ -49,7 +50,8 @@ typedef struct work {
   uint8_t *symbols;        /* [jobs_max, 2, window] */
   fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
-  float *row, *ref_row; /* [channels] pooled latents; ref_row of the job whose ALT comes next */
+  fd_word_scratch words; /* of a model over words */
+  float *row, *ref_row;  /* [channels] pooled latents; ref_row of the job whose ALT comes next */
 } work;
 
 /* --- the root: which variants, in which order ------------------------------------------------------------------------------ */
@@ -178,6 +180,14 @@ static int take_allele(const char *text, size_t length, uint8_t *to) {
   return length > 0;
 }
 
+/* The alleles in their places. */
+static fd_word_pair pair_of(const work *w, const job *j, const uint8_t *windows) {
+  return (fd_word_pair){.symbols = {windows, windows + w->options->window},
+                        .length = {j->ref_window, j->alt_window},
+                        .at = {j->at, j->alt_place},
+                        .count = {j->ref, j->alt}};
+}
+
 /* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
 static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
   const fd_variant *v = &w->variants->item[variant];
@@ -203,7 +213,27 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   memcpy(with_alt + before + out->alt, w->contig + behind, (size_t)tail);
   out->alt_place = before;
   out->alt_window = before + out->alt + (int)tail;
+  out->llr = w->options->llr && ref == out->alt;
   return 1;
+}
+
+/* Of a model over words: whether it sees a word in both windows (*seen), whose alleles it can compare. Windows of more tokens
+ * than it has positions are FD_DATA. */
+static fd_status look_at_words(work *w, int64_t variant, job *j, const uint8_t *windows, int *seen) {
+  const fd_word_pair pair = pair_of(w, j, windows);
+  fd_word_change change;
+  char where[FD_PATH_MAX + 64];
+  *seen = 1;
+  snprintf(where, sizeof where, "%s:%" PRId64 ": the window", w->path, w->variants->item[variant].line);
+  for (int i = 0; i < FD_ALLELES; i++) {
+    int words, n = fd_word_tokens(&w->words, pair.symbols[i], pair.length[i], &words);
+    *seen = *seen && words;
+    if (words) FD_TRY(fd_tokenizer_check(w->encoder->tokenizer, pair.length[i], n, w->encoder->network->positions, where));
+  }
+  j->llr = w->options->llr && *seen;
+  for (int minus = 0; minus <= w->options->both_strands; minus++)
+    j->llr = j->llr && fd_word_change_find(&w->words, &pair, minus, &change);
+  return FD_OK;
 }
 
 /* The next jobs, from variant number *next of the order on; an allele's place in it is *skip. */
@@ -219,7 +249,10 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
         return FD_OK;
       }
       job *j = &w->job[w->jobs];
-      if (!make_job(w, i, alt, strcspn(alt, ","), j, w->symbols + (size_t)w->jobs * 2 * (size_t)w->options->window)) continue;
+      uint8_t *windows = w->symbols + (size_t)w->jobs * 2 * (size_t)w->options->window;
+      int seen = make_job(w, i, alt, strcspn(alt, ","), j, windows);
+      if (seen && w->encoder->tokenizer) FD_TRY(look_at_words(w, i, j, windows, &seen));
+      if (!seen) continue;
       j->allele = w->scores->first[i] + number;
       w->jobs++;
     }
@@ -233,6 +266,23 @@ static const uint8_t *window_of(const work *w, int j, int with_alt) {
   return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
 }
 
+/* The logits of a sequence of a pass. */
+static const float *logits_of(const work *w, int slot) {
+  return w->e->logits + (size_t)w->e->seqs.start[slot] * (size_t)w->encoder->network->out[FD_OUT_LOGITS].width;
+}
+
+/* What a pass with masked words adds to log p(ALT's words) - log p(REF's words). */
+static double words_ratio(work *w, int slot, const pass_item *p) {
+  const fd_word_pair pair = pair_of(w, &w->job[p->job], window_of(w, p->job, 0));
+  const float *logits = logits_of(w, slot);
+  double tau = w->options->tau;
+  fd_word_change change;
+  if (!fd_word_change_find(&w->words, &pair, p->minus, &change)) return NAN; /* the root found it */
+  if (p->kind == ALT_MASKED) return fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau);
+  double alt = change.together ? fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau) : 0;
+  return alt - fd_word_change_log_p(&w->words, &change, FD_REF, logits, tau);
+}
+
 /* log p(alt) - log p(ref) over the masked positions of a pass. */
 static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
   const job *j = &w->job[p->job];
@@ -240,7 +290,7 @@ static double likelihood_ratio(const work *w, int slot, const pass_item *p) {
   double sum = 0;
   for (int i = 0; i < j->ref; i++) {
     int t = p->minus ? j->ref_window - 1 - (j->at + i) : j->at + i;
-    const float *z = w->e->logits + (size_t)(w->e->seqs.start[slot] + t) * FD_SYMBOLS;
+    const float *z = logits_of(w, slot) + (size_t)t * FD_SYMBOLS;
     uint8_t a = p->minus ? fd_complement[alt[i]] : alt[i], r = p->minus ? fd_complement[ref[i]] : ref[i];
     sum += fd_score_log_weight((double)z[a], w->options->tau, w->options->bce) -
            fd_score_log_weight((double)z[r], w->options->tau, w->options->bce);
@@ -264,7 +314,8 @@ static void take(void *context, int i, const void *note) {
   const pass_item *p = note;
   fd_allele_score *result = &w->result[p->job];
   double share = w->options->both_strands ? 0.5 : 1;
-  if (p->kind == MASKED) result->llr += share * likelihood_ratio(w, i, p);
+  if (p->kind == MASKED || p->kind == ALT_MASKED)
+    result->llr += share * (w->encoder->tokenizer ? words_ratio(w, i, p) : likelihood_ratio(w, i, p));
   if (p->kind == WITH_REF) fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->ref_row);
   if (p->kind == WITH_ALT) {
     fd_features_pool(w->e, i, FD_FEATURES_TOKENS, w->row);
@@ -273,15 +324,29 @@ static void take(void *context, int i, const void *note) {
 }
 
 static fd_status add(work *w, pass_item p) {
-  const job *j = &w->job[p.job];
-  int length = p.kind == WITH_ALT ? j->alt_window : j->ref_window, from = p.minus ? length - j->at - j->ref : j->at;
-  uint8_t *placed;
-  FD_TRY(fd_encoding_put(w->e, window_of(w, p.job, p.kind == WITH_ALT), length, p.minus, &p, &placed));
-  if (p.kind == MASKED) memset(placed + from, FD_ZERO, (size_t)j->ref);
-  return FD_OK;
+  int with_alt = p.kind == WITH_ALT || p.kind == ALT_MASKED, length = w->job[p.job].ref_window;
+  if (with_alt) length = w->job[p.job].alt_window;
+  return fd_encoding_put(w->e, window_of(w, p.job, with_alt), length, p.minus, &p);
 }
 
-static int is_comparable(const work *w, const job *j) { return w->options->llr && j->ref == j->alt; }
+/* The window with REF masked; of a model over words those whose words differ, and that with ALT where its words lie elsewhere. */
+static fd_status add_masked(work *w, int number, int minus) {
+  const job *j = &w->job[number];
+  fd_word_change change;
+  if (!w->encoder->tokenizer) {
+    FD_TRY(add(w, (pass_item){number, minus, MASKED}));
+    fd_encoding_mask(w->e, minus ? j->ref_window - j->at - j->ref : j->at, j->ref);
+    return FD_OK;
+  }
+  const fd_word_pair pair = pair_of(w, j, window_of(w, number, 0));
+  int found = fd_word_change_find(&w->words, &pair, minus, &change);
+  for (int k = 0; k < FD_ALLELES && found; k++) {
+    if (k == FD_ALT && change.together) continue;
+    FD_TRY(add(w, (pass_item){number, minus, k == FD_ALT ? ALT_MASKED : MASKED}));
+    fd_encoding_mask(w->e, change.begin[k], change.letters[k]);
+  }
+  return FD_OK;
+}
 
 /* This rank's jobs. */
 static fd_status do_share(work *w) {
@@ -290,9 +355,9 @@ static fd_status do_share(work *w) {
       last = (int)((int64_t)w->jobs * (w->comm->rank + 1) / w->comm->size);
   memset(w->result, 0, (size_t)w->jobs_max * sizeof *w->result);
   for (int i = first; i < last; i++) {
-    int comparable = is_comparable(w, &w->job[i]);
+    int comparable = w->job[i].llr;
     for (int minus = 0; minus <= o->both_strands; minus++) {
-      if (comparable) FD_TRY(add(w, (pass_item){i, minus, MASKED}));
+      if (comparable) FD_TRY(add_masked(w, i, minus));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_REF}));
       if (o->distance) FD_TRY(add(w, (pass_item){i, minus, WITH_ALT}));
     }
@@ -307,7 +372,7 @@ static fd_status check_results(const work *w) {
   for (int i = 0; i < w->jobs; i++) {
     const fd_allele_score *r = &w->result[i];
     int64_t v = 0;
-    if ((!is_comparable(w, &w->job[i]) || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
+    if ((!w->job[i].llr || isfinite(r->llr)) && (!w->options->distance || isfinite(r->distance))) continue;
     while (w->scores->first[v + 1] <= w->job[i].allele) v++;
     return fd_fail(FD_NUMERIC,
                    "%s:%" PRId64 ": a score of allele %" PRId64
@@ -353,6 +418,7 @@ static fd_status run(work *w) {
   FD_TRY(fd_alloc(&w->result, most, sizeof *w->result, "scores"));
   FD_TRY(fd_alloc(&w->row, channels, sizeof *w->row, "scores"));
   FD_TRY(fd_alloc(&w->ref_row, channels, sizeof *w->ref_row, "scores"));
+  if (w->encoder->tokenizer) FD_TRY(fd_word_scratch_create(&w->words, w->encoder->tokenizer, w->options->window));
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, want, take, w, sizeof(pass_item)));
   for (double start = fd_seconds();;) {
     FD_TRY(fd_comm_stop_asked(w->comm));
@@ -390,6 +456,7 @@ fd_status fd_score_variants(const fd_score_options *o, const fd_encoder *encoder
   free(w.result);
   free(w.row);
   free(w.ref_row);
+  fd_word_scratch_free(&w.words);
   if (status != FD_OK) fd_variant_scores_free(scores);
   return status;
 }

@@ -22,7 +22,9 @@ double fd_score_log_weight(double z, double tau, int bce);
 
 /* Of one allele; NAN: not scored.
  *   llr       sum over REF's positions, all of them masked in the genome's window, of log p(alt) - log p(ref); alleles of REF's
- * length distance  Euclidean distance between the mean nucleotide latents of the windows with ALT and with REF */
+ *             length. Of a model over words log p(ALT's words) - log p(REF's words), the sums over the words that differ
+ *             (score_words.h), masked together in the window of their allele; alleles of any length whose borders meet
+ *   distance  Euclidean distance between the mean latents of the windows with ALT and with REF */
 typedef struct fd_allele_score {
   double llr, distance;
 } fd_allele_score;

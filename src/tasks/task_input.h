@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "comm/comm.h"
 #include "data/task_folder.h"
+#include "data/tokenizer.h"
 
 typedef struct fd_task_input {
   const char *train, *valid, *test, *task, *genome;
@@ -46,6 +47,11 @@ const char *fd_task_input_name(const fd_task_input *in);
 /* Reads all rows and checks that there are two classes (or values) to learn, and none beyond them to be scored. Collective: the
  * root reads first, so that what is wrong is said once; other rows on another rank are FD_DATA. */
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
+
+/* Before anything is computed: FD_DATA, with file and row, unless a model over ids can read all rows. No tokenizer: all can be.
+ * Collective. */
+fd_status fd_task_input_check_words(const fd_task_input *in, fd_comm *comm, const fd_task_folder *rows,
+                                    const fd_tokenizer *tokenizer, int positions) FD_MUST_CHECK;
 
 /* Adds the sequences and labels of a table's rows. */
 void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table);

@@ -71,11 +71,10 @@ static void take(void *context, int i, const void *note) {
 }
 
 static fd_status add(work *w, const task *t) {
-  uint8_t *placed;
-  FD_TRY(fd_encoding_put(w->e, w->symbols + t->from, t->length, t->minus, t, &placed));
+  FD_TRY(fd_encoding_put(w->e, w->symbols + t->from, t->length, t->minus, t));
   for (int64_t at = t->first + t->phase; at < t->last; at += w->options->every) {
     int64_t row = at - t->from;
-    placed[t->minus ? t->length - 1 - row : row] = FD_ZERO;
+    fd_encoding_mask(w->e, t->minus ? t->length - 1 - row : row, 1);
   }
   return FD_OK;
 }

@@ -10,16 +10,18 @@
 
 enum { FILE_MAX = 16 << 20 };
 
-fd_status fd_words_path(const char *checkpoint, char path[]) {
+fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
   char run[FD_PATH_MAX];
   FD_TRY(fd_path(run, checkpoint, NULL, NULL));
   for (int i = 0; i < 2; i++) {
     char *slash = strrchr(run, '/');
-    if (!slash || slash == run) return fd_path(path, checkpoint, "../..", FD_WORDS_FILE);
+    if (!slash || slash == run) return fd_path(path, checkpoint, "../..", name);
     *slash = '\0';
   }
-  return fd_path(path, run, FD_WORDS_FILE, NULL);
+  return fd_path(path, run, name, NULL);
 }
+
+fd_status fd_words_path(const char *checkpoint, char path[]) { return fd_run_path(checkpoint, FD_WORDS_FILE, path); }
 
 static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *config, const char *path) {
   char hex[FD_SHA256_HEX];

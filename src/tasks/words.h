@@ -12,7 +12,10 @@
  * was imported with (model.words), or it is FD_DATA. */
 fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint) FD_MUST_CHECK;
 
-/* RUN/tokenizer.json of RUN/ckpt/step_N. */
+/* RUN/`name` of RUN/ckpt/step_N. */
+fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) FD_MUST_CHECK;
+
+/* RUN/tokenizer.json of it. */
 fd_status fd_words_path(const char *checkpoint, char path[]) FD_MUST_CHECK;
 
 /* Copies the file into a folder, where the model has one. */

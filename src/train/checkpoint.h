@@ -5,7 +5,9 @@
  *
  * An array is cut into files of whole tensors, independent of the number of ranks; file i is written by rank i mod size. MANIFEST
  * holds text lines "key value", the bytes and SHA-256 of every file, and last the SHA-256 of all lines before. `state_id` is the
- * SHA-256 over the files' hashes and the counters: two runs are equal if and only if it is. */
+ * SHA-256 over the files' hashes and the counters: two runs are equal if and only if it is. A state before its first update may
+ * have no adam_m and adam_v (size 0; an imported model): its checkpoint has no such files, and they are zero when it is loaded.
+ */
 #ifndef FD_TRAIN_CHECKPOINT_H
 #define FD_TRAIN_CHECKPOINT_H
 

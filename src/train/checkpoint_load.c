@@ -151,21 +151,32 @@ static fd_status match_plan(const char *folder, const fd_slice *files, int count
   return FD_OK;
 }
 
-/* The files of a checkpoint of this config, checked before memory is taken for what they hold. */
-static fd_status plan_files(const char *folder, const fd_slice *files, int count, const fd_config *config,
+static int has_array(const fd_slice *files, int count, fd_array array) {
+  for (int i = 0; i < count; i++)
+    if (array_of(files[i].name) == array) return 1;
+  return 0;
+}
+
+/* The files of a checkpoint of this config, checked before memory is taken for what they hold. Before the first update the
+ * moments are zero, and may have no files; imports have no best weights beside the student's. */
+static fd_status plan_files(const fd_checkpoint_info *info, const fd_slice *files, int count, const fd_config *config,
                             const fd_network *network, fd_slice **plan, int *planned) {
+  const char *folder = info->folder;
   size_t size[FD_ARRAYS];
-  int kept = 0; /* imports of older versions have no best weights beside the student's */
   fd_state_sizes(size, config, network);
-  for (int i = 0; i < count; i++) kept |= array_of(files[i].name) == FD_BEST || array_of(files[i].name) == FD_TEACHER;
-  if (!kept) size[FD_BEST] = 0;
+  if (!has_array(files, count, FD_BEST) && !has_array(files, count, FD_TEACHER)) size[FD_BEST] = 0;
+  if (!info->updates && !has_array(files, count, FD_ADAM_M) && !has_array(files, count, FD_ADAM_V))
+    size[FD_ADAM_M] = size[FD_ADAM_V] = 0;
   FD_TRY(fd_checkpoint_plan(&network->params, size, plan, planned));
   return match_plan(folder, files, count, *plan, *planned);
 }
 
-/* Loads the arrays with a place in `host` (NULL: not wanted), verifying each file. */
+/* Loads the arrays with a place in `host` (NULL: not wanted), verifying each file. Moments without files are zero, whatever a
+ * damaged checkpoint has left in their place. */
 static fd_status load_arrays(const char *folder, const fd_slice *plan, int count, const fd_params *params,
                              float *const host[FD_ARRAYS]) {
+  for (int i = FD_ADAM_M; i <= FD_ADAM_V; i++)
+    if (host[i] && !has_array(plan, count, (fd_array)i)) memset(host[i], 0, params->size * sizeof(float));
   for (int i = 0; i < count; i++) {
     const fd_slice *s = &plan[i];
     if (!host[s->array]) continue;
@@ -228,7 +239,7 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   fd_status status = fd_manifest_parse(folder, info, slices, &count);
   if (status == FD_OK) status = load_config(info, slices, count, &saved);
   if (status == FD_OK) status = check_experiment(run, info, &saved);
-  if (status == FD_OK) status = plan_files(folder, slices, count, &saved, run->network, &plan, &planned);
+  if (status == FD_OK) status = plan_files(info, slices, count, &saved, run->network, &plan, &planned);
   if (status == FD_OK) status = load_arrays(folder, plan, planned, &run->network->params, host);
   if (status == FD_OK && !isfinite(info->best_score))
     status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
@@ -312,7 +323,7 @@ static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoi
   FD_GO(fd_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(info, slices, count, config));
   FD_GO(fd_network_create(&weights->network, config, info->window));
-  FD_GO(plan_files(folder, slices, count, config, weights->network, &plan, &planned));
+  FD_GO(plan_files(info, slices, count, config, weights->network, &plan, &planned));
   for (int i = 0; i < planned; i++) has[plan[i].array] = 1;
   FD_GO(alloc_weights(weights, has));
   FD_GO(load_arrays(folder, plan, planned, &weights->network->params, weights->of));

@@ -86,6 +86,7 @@ int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form
   double most = wanted ? room : 0.9 * room; /* the driver, kernels and NCCL take some that no plan knows */
   int group = 1;
   if (!fill || config->task.outputs || fd_config_hides(config)) return 1; /* parts of a pass have one number of rows */
+  if (network->graph.tied) return 1; /* the gradients of a weight that two nodes have are added for each part */
   while (2 * group <= own && 2 * group <= FD_PARTS_MAX && (int64_t)rows * 2 * group <= INT_MAX / 16 &&
          (wanted ? 2 * group <= wanted : rows * 2 * group <= fill) &&
          (room <= 0 || (double)fd_trainer_memory(config, network, form, 1, ranks, rows, 2 * group) <= most))

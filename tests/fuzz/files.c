@@ -113,6 +113,7 @@ void fuzz_published(const uint8_t *data, size_t size) {
   static fd_config config;
   float *weights;
   int window, is;
+  fd_hf_read_tensors read;
   size_t part;
   const uint8_t *json = fuzz_part(&data, &size, &part);
   fuzz_file("config.json", json, part);
@@ -121,8 +122,9 @@ void fuzz_published(const uint8_t *data, size_t size) {
   else fuzz_no_file("model.safetensors.index.json");
   fuzz_file("model.safetensors", data ? data : json, size);
   if (fd_hf_is(fuzz_files_folder(), &is) != FD_OK || !is) return;
-  if (fd_hf_read(fuzz_files_folder(), &config, &window, &weights) != FD_OK) return;
-  EXPECT(window > 0 && weights);
+  if (fd_hf_read(fuzz_files_folder(), &config, &window, &weights, &read) != FD_OK) return;
+  EXPECT(window > 0 && weights && json_object_size(read.types) > 0);
+  fd_hf_read_tensors_free(&read);
   free(weights);
 }
 

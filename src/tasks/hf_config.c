@@ -1,0 +1,265 @@
+/* Checks the keys of config.json, and turns them into settings. */
+#include "tasks/hf_config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "config/shape.h"
+#include "data/class_names.h"
+#include "data/tokenizer.h"
+#include "tasks/hf_names.h"
+#include "tasks/model_file.h"
+#include "tasks/task_json.h"
+#include "tasks/words.h"
+
+enum { JSON_MAX = 1 << 20, SETTINGS = 20 };
+
+fd_status fd_hf_config_read(const char *folder, char path[], json_t **root) {
+  char *text;
+  size_t bytes;
+  FD_TRY(fd_path(path, folder, "config.json", NULL));
+  FD_TRY(fd_read_file(path, JSON_MAX, &text, &bytes));
+  fd_status status = fd_json_parse(root, text, bytes, path);
+  free(text);
+  return status;
+}
+
+/* --- kinds --------------------------------------------------------------------------------------------------------------- */
+
+enum { ESM = 1, BERT = 2, ALL = ESM | BERT };
+
+/* What a key must say, where it says something: a form that the encoders have. */
+static const struct {
+  int of, needed; /* needed: what transformers takes for a missing key is another kind */
+  const char *key, *word;
+} forms[] = {{ESM, 1, "position_embedding_type", "rotary"},
+             {ESM, 0, "token_dropout", "false"},
+             {ESM, 0, "emb_layer_norm_before", "false"},
+             {ESM, 0, "add_bias_fnn", "false"},
+             {ESM, 0, "is_folding_model", "false"},
+             {ESM, 0, "hidden_act", "silu"},
+             {BERT, 0, "position_embedding_type", "absolute"},
+             {BERT, 0, "hidden_act", "gelu"},
+             {ALL, 0, "is_decoder", "false"},
+             {ALL, 0, "add_cross_attention", "false"},
+             {ALL, 0, "rope_theta", "10000"},
+             {ALL, 0, "quantization_config", "null"},
+             {BERT, 0, "type_vocab_size", "2"}};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+static void word_of(const json_t *value, char word[64]) {
+  if (json_is_string(value)) snprintf(word, 64, "%.60s", json_string_value(value));
+  else if (json_is_number(value)) snprintf(word, 64, "%.10g", json_number_value(value));
+  else
+    snprintf(word, 64, "%s",
+             json_is_true(value)     ? "true"
+             : json_is_false(value)  ? "false"
+             : json_is_null(value)   ? "null"
+             : json_is_object(value) ? "{...}"
+                                     : "[...]");
+}
+
+/* A key that names a kind of activation or normalization, whoever wrote it. */
+static int names_kind(const char *key) {
+  static const char *const ends[] = {"_act",      "_act_fn",       "activation", "activation_function", "activation_type", "norm",
+                                     "norm_type", "normalization", "rms_norm"};
+  size_t n = strlen(key);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    size_t m = strlen(ends[i]);
+    if (n >= m && !strcmp(key + n - m, ends[i])) return 1;
+  }
+  return 0;
+}
+
+static int is_known_kind(int family, const char *word) {
+  static const char *const words[] = {"layernorm", "layer_norm", "LayerNorm", "false", "null"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (!strcmp(word, words[i])) return 1;
+  return !strcmp(word, family == ESM ? "silu" : "gelu") || (family == ESM && !strcmp(word, "swish"));
+}
+
+static fd_status check_forms(const char *path, const json_t *root, int family) {
+  const char *key;
+  json_t *value;
+  char word[64];
+  for (int i = 0; i < FORMS; i++) {
+    const json_t *found = json_object_get(root, forms[i].key);
+    if (!(forms[i].of & family) || (!forms[i].needed && (!found || json_is_null(found)))) continue;
+    word_of(found, word);
+    if (!found || strcmp(word, forms[i].word))
+      return fd_fail(FD_DATA, "%s: %s: '%s' (expected '%s': the only kind that is read)", path, forms[i].key,
+                     found ? word : "missing", forms[i].word);
+  }
+  json_object_foreach((json_t *)root, key, value) {
+    word_of(value, word);
+    if (names_kind(key) && !is_known_kind(family, word))
+      return fd_fail(FD_DATA, "%s: %.60s: '%s' (expected %s: the only kinds that are read)", path, key, word,
+                     family == ESM ? "'silu' or 'layer_norm'" : "'gelu' or 'layer_norm'");
+  }
+  return FD_OK;
+}
+
+/* --- words --------------------------------------------------------------------------------------------------------------- */
+
+/* The tokenizer that makes so many ids. */
+typedef struct words {
+  const char *kind;
+  int kmer; /* letters of a word, or about so many of byte pairs */
+  char identity[FD_SHA256_HEX];
+} words;
+
+static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
+  char path[FD_PATH_MAX];
+  fd_tokenizer *tokenizer;
+  FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
+  if (fd_is_absent(path))
+    return fd_fail(FD_MISSING, "%s: not there; a vocabulary of %" PRId64 " ids is one of byte pairs, which that file holds", path,
+                   vocabulary);
+  FD_TRY(fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = "bpe", .file = path, .vocabulary = vocabulary}));
+  *w = (words){.kind = "bpe", .kmer = 5};
+  fd_status status = fd_tokenizer_identity(tokenizer, w->identity);
+  fd_tokenizer_destroy(&tokenizer);
+  return status;
+}
+
+/* NT's 6-mers, k-mers with [MASK] and [UNK], or byte pairs. */
+static fd_status find_words(const char *folder, const char *path, int encoder, int64_t vocabulary, words *w) {
+  enum { NT6 = 4107 };
+  int k = 1;
+  while (k < 12 && ((int64_t)1 << 2 * k) + 2 < vocabulary) k++;
+  *w = (words){.kind = encoder == FD_ARCH_NT_V2 ? "nt6" : "kmer", .kmer = encoder == FD_ARCH_NT_V2 ? 6 : k};
+  if (encoder == FD_ARCH_NT_V2 && vocabulary != NT6)
+    return fd_fail(FD_DATA, "%s: vocab_size: %" PRId64 " (expected %d, that of 6-mers)", path, vocabulary, NT6);
+  if (encoder == FD_ARCH_NT_V2 || vocabulary == ((int64_t)1 << 2 * k) + 2) return FD_OK;
+  return read_pairs(folder, vocabulary, w);
+}
+
+/* --- settings ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct settings {
+  int count;
+  char text[SETTINGS][FD_SETTING_MAX];
+} settings;
+
+__attribute__((format(printf, 2, 3))) static void set(settings *s, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  vsnprintf(s->text[s->count++], FD_SETTING_MAX, format, values);
+  va_end(values);
+}
+
+static fd_status take_int(const char *path, const json_t *root, const char *key, int64_t most, int64_t *value) {
+  const json_t *found = json_object_get(root, key);
+  *value = json_integer_value(found);
+  if (json_is_integer(found) && *value >= 1 && *value <= most) return FD_OK;
+  return fd_fail(FD_DATA, "%s: %s: expected a whole number from 1 to %" PRId64, path, key, most);
+}
+
+static fd_status take_sizes(const char *path, const json_t *root, const char *folder, int encoder, settings *s, int *window) {
+  static const char *const names[] = {"chordmixer", "transformer", "nt_v2", "dnabert_2", "bert"};
+  static const struct {
+    const char *key, *option;
+    int64_t most;
+  } sizes[] = {{"hidden_size", "channels", 65536},    {"num_hidden_layers", "layers", 1000},
+               {"num_attention_heads", "heads", 256}, {"intermediate_size", "hidden", 65536},
+               {"vocab_size", "vocabulary", 1000000}, {"max_position_embeddings", "positions", 10000000}};
+  enum { SIZES = sizeof sizes / sizeof *sizes, VOCABULARY = 4, POSITIONS = 5 };
+  int64_t value[SIZES];
+  words w;
+  for (int i = 0; i < SIZES; i++) {
+    FD_TRY(take_int(path, root, sizes[i].key, sizes[i].most, &value[i]));
+    set(s, "model.%s=%" PRId64, sizes[i].option, value[i]);
+  }
+  FD_TRY(find_words(folder, path, encoder, value[VOCABULARY], &w));
+  const json_t *epsilon = json_object_get(root, "layer_norm_eps");
+  set(s, "model.epsilon=%.17g", json_is_number(epsilon) ? json_number_value(epsilon) : 1e-12);
+  set(s, "model.encoder=%s", names[encoder]);
+  set(s, "model.tokenizer=%s", w.kind);
+  set(s, "model.kmer=%d", w.kmer);
+  set(s, "model.words=%s", w.identity);
+  *window = (int)(value[POSITIONS] < 100000 ? value[POSITIONS] * w.kmer : 100000 * w.kmer);
+  return FD_OK;
+}
+
+/* Which head of masked words the files have; a decoder is tied to the table unless config.json says that it is not. */
+static void take_lm_head(const json_t *root, const fd_hf_tensors *t, int family, settings *s) {
+  int there = fd_hf_tensors_count(t, family == ESM ? "lm_head." : "cls.predictions.") > 0;
+  set(s, "model.lm_head=%s", !there ? "none" : json_is_false(json_object_get(root, "tie_word_embeddings")) ? "own" : "tied");
+}
+
+/* --- a published classifier ---------------------------------------------------------------------------------------------- */
+
+/* Its last layer, where there is one: of sequences, as far as config.json says. */
+static const fd_tensor *find_classifier(const json_t *root, const fd_hf_tensors *t, int family) {
+  const char *said = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
+  const fd_tensor *out = fd_hf_tensors_find(t, family == ESM ? "classifier.out_proj.weight" : "classifier.weight");
+  if (said && !strstr(said, "ForSequenceClassification")) return NULL;
+  return said || family == ESM || fd_hf_tensors_find(t, "bert.pooler.dense.weight") ? out : NULL;
+}
+
+/* What config.json calls the classes; LABEL_0, ... are no names. */
+static fd_status take_names(const char *path, const json_t *root, int64_t outputs, fd_config *config) {
+  const json_t *names = json_object_get(root, "id2label");
+  char *list = config->task.names;
+  size_t used = 0;
+  int given = 0;
+  if (!json_is_object(names)) return FD_OK;
+  if ((int64_t)json_object_size(names) != outputs)
+    return fd_fail(FD_DATA, "%s: id2label has %zu classes; the classifier's last layer has %" PRId64 " rows", path,
+                   json_object_size(names), outputs);
+  for (int64_t i = 0; i < outputs; i++) {
+    char key[24], plain[40];
+    snprintf(key, sizeof key, "%" PRId64, i);
+    snprintf(plain, sizeof plain, "LABEL_%s", key);
+    const char *name = json_string_value(json_object_get(names, key));
+    if (!name || !*name) return fd_fail(FD_DATA, "%s: id2label: no name of class %s", path, key);
+    if (strchr(name, ',') || used + strlen(name) + 2 > FD_TEXT_MAX)
+      return fd_fail(FD_DATA, "%s: id2label: '%.60s': names of classes have no comma, and %d bytes in all", path, name,
+                     FD_TEXT_MAX);
+    given |= strcmp(name, plain) != 0;
+    used += (size_t)snprintf(list + used, FD_TEXT_MAX - used, "%s%s", i ? "," : "", name);
+  }
+  if (!given) *list = '\0';
+  return FD_OK;
+}
+
+static fd_status take_classifier(const char *path, const json_t *root, const fd_tensor *out, settings *s) {
+  const char *problem = json_string_value(json_object_get(root, "problem_type"));
+  int values = out->shape[0] == 1;
+  if (problem && strcmp(problem, values ? "regression" : "single_label_classification"))
+    return fd_fail(FD_DATA, "%s: problem_type: '%.60s' (expected '%s', of a classifier with %lld outputs)", path, problem,
+                   values ? "regression" : "single_label_classification", (long long)out->shape[0]);
+  set(s, "task.outputs=%lld", (long long)out->shape[0]);
+  set(s, "task.kind=%s", values ? "values" : "classes");
+  set(s, "task.features=cls");
+  set(s, "task.hidden=%lld", (long long)json_integer_value(json_object_get(root, "hidden_size")));
+  set(s, "task.activation=tanh");
+  return FD_OK;
+}
+
+fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window) {
+  const char *type = json_string_value(json_object_get(root, "model_type"));
+  const json_t *ours = json_object_get(root, "findna"), *length = json_object_get(ours, "window");
+  settings s = {0};
+  char *setting[SETTINGS];
+  if (!type || (strcmp(type, "esm") && strcmp(type, "bert")))
+    return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer v2, DNABERT-2, BERT)", path,
+                   type ? type : "missing");
+  int family = strcmp(type, "esm") ? BERT : ESM, alibi = json_object_get(root, "alibi_starting_size") != NULL;
+  FD_TRY(check_forms(path, root, family));
+  FD_TRY(take_sizes(path, root, t->folder, family == ESM ? FD_ARCH_NT_V2 : alibi ? FD_ARCH_DNABERT_2 : FD_ARCH_BERT, &s, window));
+  take_lm_head(root, t, family, &s);
+  const json_t *task = json_object_get(ours, "task");
+  const fd_tensor *out = task ? NULL : find_classifier(root, t, family);
+  if (out) FD_TRY(take_classifier(path, root, out, &s));
+  if (task) s.count += fd_task_json_settings(task, s.text + s.count);
+  if (json_is_integer(length) && json_integer_value(length) >= 1 && json_integer_value(length) <= 1 << 30)
+    *window = (int)json_integer_value(length);
+  for (int i = 0; i < s.count; i++) setting[i] = s.text[i];
+  FD_TRY(fd_model_config(config, setting, s.count, path));
+  if (out && config->task.kind == FD_TASK_CLASSES) return take_names(path, root, config->task.outputs, config);
+  return task ? fd_task_json_names(path, task, config) : FD_OK;
+}

@@ -1,0 +1,274 @@
+/* Keeps, copies and writes back what belongs to a published model. */
+#include "tasks/published.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "base/path.h"
+#include "base/version.h"
+#include "data/class_names.h"
+#include "output/safetensors.h"
+#include "tasks/hf_config.h"
+#include "tasks/hf_names.h"
+#include "tasks/task_json.h"
+#include "tasks/words.h"
+
+static const char place[] = "published", list[] = "tensors.json", rest[] = "unused.safetensors";
+enum { FILE_MAX = 16 << 20 };
+
+/* --- files --------------------------------------------------------------------------------------------------------------- */
+
+/* Everything that is copied as it is: what tokenizers are made of, notes, and the code that some models are published with. */
+static const char *const files[] = {"config.json",
+                                    FD_WORDS_FILE,
+                                    "tokenizer_config.json",
+                                    "vocab.txt",
+                                    "vocab.json",
+                                    "merges.txt",
+                                    "special_tokens_map.json",
+                                    "added_tokens.json",
+                                    "generation_config.json",
+                                    "README.md",
+                                    "LICENSE",
+                                    "LICENSE.txt",
+                                    "configuration_bert.py",
+                                    "bert_layers.py",
+                                    "bert_padding.py",
+                                    "flash_attn_triton.py",
+                                    "esm_config.py",
+                                    "modeling_esm.py"};
+enum { FILES = sizeof files / sizeof *files };
+
+static fd_status copy(const char *from, const char *to, const char *name, size_t most) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  FD_TRY(fd_path(path, from, name, NULL));
+  if (fd_is_absent(path)) return FD_OK;
+  FD_TRY(fd_read_file(path, most, &text, &bytes));
+  fd_status status = fd_path(path, to, name, NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, bytes);
+  free(text);
+  return status;
+}
+
+/* Byte pairs lie in the run's folder (words.h), and are not kept twice. */
+static fd_status copy_files(const fd_config *config, const char *from, const char *to, int with_config) {
+  for (int i = !with_config; i < FILES; i++)
+    if (config->model.tokenizer != FD_TOKENIZER_BPE || strcmp(files[i], FD_WORDS_FILE))
+      FD_TRY(copy(from, to, files[i], FILE_MAX));
+  return FD_OK;
+}
+
+/* The tensors that are not used. */
+static fd_status keep_rest(const char *folder, const json_t *names, const char *path) {
+  fd_hf_tensors *t;
+  if (!json_array_size(names)) return FD_OK;
+  FD_TRY(fd_alloc(&t, 1, sizeof *t, "tensors"));
+  fd_status status = fd_hf_tensors_list(t, folder);
+  if (status == FD_OK) status = fd_hf_tensors_copy(t, names, path);
+  fd_hf_tensors_free(t);
+  free(t);
+  return status;
+}
+
+fd_status fd_published_keep(const char *folder, const fd_config *config, const fd_hf_read_tensors *read, const char *run) {
+  char path[FD_PATH_MAX], name[FD_PATH_MAX], *text = NULL;
+  json_t *root = json_pack("{s:s, s:O}", "format", "findna-published 1", "tensors", read->types);
+  fd_status status = fd_json_text(&text, root, JSON_INDENT(1), list);
+  if (status == FD_OK) status = fd_path(path, run, place, NULL);
+  if (status == FD_OK) status = fd_make_folder(path);
+  if (status == FD_OK) status = fd_path(name, path, list, NULL);
+  if (status == FD_OK) status = fd_write_file(name, text, strlen(text));
+  if (status == FD_OK) status = copy_files(config, folder, path, 1);
+  if (status == FD_OK) status = fd_path(name, path, rest, NULL);
+  if (status == FD_OK) status = keep_rest(folder, read->skipped, name);
+  free(text);
+  json_decref(root);
+  return status;
+}
+
+fd_status fd_published_is(const char *checkpoint, int *is) {
+  char path[FD_PATH_MAX], name[FD_PATH_MAX];
+  FD_TRY(fd_run_path(checkpoint, place, path));
+  FD_TRY(fd_path(name, path, list, NULL));
+  *is = !fd_is_absent(name);
+  return FD_OK;
+}
+
+fd_status fd_published_copy(const fd_config *config, const char *checkpoint, const char *run) {
+  char from[FD_PATH_MAX], to[FD_PATH_MAX];
+  int is;
+  FD_TRY(fd_published_is(checkpoint, &is));
+  FD_TRY(fd_run_path(checkpoint, place, from));
+  FD_TRY(fd_path(to, run, place, NULL));
+  FD_TRY(fd_remove_folder(to)); /* of what the run began with before a --restart */
+  if (!is) return FD_OK;
+  FD_TRY(fd_make_folder(to));
+  FD_TRY(copy(from, to, list, FILE_MAX));
+  FD_TRY(copy(from, to, rest, SIZE_MAX / 2));
+  return copy_files(config, from, to, 1);
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct writing {
+  const fd_pretrained *model;
+  const float *weights;
+  unsigned char *written; /* [params] */
+  int count;
+  fd_tensor *tensor; /* their data are the weights, halves or rest */
+  size_t room;
+  uint16_t **halves; /* values in 16 bits */
+  size_t halves_count, halves_room;
+  fd_safetensors rest;
+} writing;
+
+/* In the type that it had, if that holds the values: those that were not trained since, or are what it can say. */
+static fd_status add(writing *w, const char *name, const fd_param *p, const char *type) {
+  const float *values = w->weights + p->offset;
+  fd_tensor *t = &w->tensor[w->count];
+  uint16_t *halves;
+  *t = fd_tensor_f32(name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, values);
+  w->written[p - w->model->network->params.item] = 1;
+  w->count++;
+  if (strcmp(type, "F16") && strcmp(type, "BF16")) return FD_OK;
+  FD_TRY(fd_grow(&w->halves, &w->halves_room, w->halves_count + 1, sizeof *w->halves, "an export"));
+  FD_TRY(fd_alloc(&halves, p->size, sizeof *halves, "an export"));
+  w->halves[w->halves_count++] = halves;
+  if (!fd_tensor_halves(type, p->size, values, halves)) return FD_OK;
+  t->data = halves;
+  t->bytes = p->size * sizeof *halves;
+  snprintf(t->dtype, sizeof t->dtype, "%s", type);
+  return FD_OK;
+}
+
+static fd_status add_all(writing *w, const char *path, const json_t *types) {
+  const fd_params *params = &w->model->network->params;
+  const char *name;
+  json_t *type;
+  size_t all = json_object_size(types) + (size_t)params->count;
+  FD_TRY(fd_grow(&w->tensor, &w->room, all, sizeof *w->tensor, "an export"));
+  FD_TRY(fd_alloc(&w->written, (size_t)params->count, 1, "an export"));
+  json_object_foreach((json_t *)types, name, type) {
+    const fd_param *p = fd_hf_param(params, &w->model->config, name);
+    if (!json_is_string(type) || strlen(name) >= FD_TENSOR_NAME)
+      return fd_fail(FD_DATA, "%s: tensor '%.100s': expected its type, as 'findna import' wrote it", path, name);
+    if (p) FD_TRY(add(w, name, p, json_string_value(type)));
+    else fd_info("not written: %s, which the fine-tuned model does not have", name);
+  }
+  for (int i = 0; i < params->count; i++) {
+    char own[FD_NAME_MAX];
+    fd_hf_name(&w->model->config, &params->item[i], own);
+    if (!w->written[i]) FD_TRY(add(w, own, &params->item[i], "F32"));
+  }
+  return FD_OK;
+}
+
+/* What is not used here, as it was. */
+static fd_status add_rest(writing *w, const char *kept) {
+  char path[FD_PATH_MAX];
+  FD_TRY(fd_path(path, kept, rest, NULL));
+  if (fd_is_absent(path)) return FD_OK;
+  FD_TRY(fd_safetensors_read(path, &w->rest));
+  FD_TRY(fd_grow(&w->tensor, &w->room, (size_t)(w->count + w->rest.count), sizeof *w->tensor, "an export"));
+  for (int i = 0; i < w->rest.count; i++) {
+    const fd_tensor *t = &w->rest.tensor[i];
+    if (fd_hf_param(&w->model->network->params, &w->model->config, t->name)) continue; /* a head that was fine-tuned since */
+    fd_info("written as it was, not used here: %s", t->name);
+    w->tensor[w->count++] = *t;
+  }
+  return FD_OK;
+}
+
+static fd_status write_tensors(const char *folder, const fd_pretrained *m, const float *weights, const char *kept) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  json_t *root;
+  writing w = {.model = m, .weights = weights};
+  FD_TRY(fd_path(path, kept, list, NULL));
+  FD_TRY(fd_read_file(path, FILE_MAX, &text, &bytes));
+  fd_status status = fd_json_parse(&root, text, bytes, path);
+  free(text);
+  FD_TRY(status);
+  FD_GO(add_all(&w, path, json_object_get(root, "tensors")));
+  FD_GO(add_rest(&w, kept));
+  qsort(w.tensor, (size_t)w.count, sizeof *w.tensor, fd_tensor_wide_first);
+  FD_GO(fd_path(path, folder, "model.safetensors", NULL));
+  FD_GO(fd_safetensors_write_for(path, w.tensor, w.count, "pt"));
+done:
+  for (size_t i = 0; i < w.halves_count; i++) free(w.halves[i]);
+  free(w.halves);
+  fd_safetensors_free(&w.rest);
+  free(w.tensor);
+  free(w.written);
+  json_decref(root);
+  return status;
+}
+
+/* --- config.json --------------------------------------------------------------------------------------------------------- */
+
+/* A classifier as transformers describes one. */
+static fd_status describe_classifier(const fd_config *c, json_t **root) {
+  json_t *names = json_object(), *numbers = json_object();
+  fd_class_names given;
+  FD_TRY(fd_class_names_split(&given, c->task.names));
+  for (int i = 0; i < c->task.outputs; i++) {
+    char key[24], plain[40];
+    snprintf(key, sizeof key, "%d", i);
+    snprintf(plain, sizeof plain, "LABEL_%d", i);
+    const char *name = i < given.count ? given.name[i] : plain;
+    fd_json_set(&names, key, json_string(name));
+    fd_json_set(&numbers, name, json_integer(i));
+  }
+  fd_class_names_free(&given);
+  fd_json_set(root, "id2label", names);
+  fd_json_set(root, "label2id", numbers);
+  fd_json_set(root, "problem_type", json_string(c->task.kind == FD_TASK_VALUES ? "regression" : "single_label_classification"));
+  fd_json_set(
+      root, "architectures",
+      json_pack("[s]", c->model.encoder == FD_ARCH_NT_V2 ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
+  return FD_OK;
+}
+
+/* Where the weights come from, and what transformers has no word for. */
+static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
+  json_t *ours = json_pack("{s:s, s:s, s:I, s:i, s:s}", "weights_of", encoder->name, "state_id", m->info.state_id, "step",
+                           (json_int_t)m->info.step, "window", m->info.window, "version", fd_version());
+  if (m->config.task.outputs && !fd_hf_is_classifier(&m->config)) fd_json_set(&ours, "task", fd_task_json(&m->config));
+  return ours;
+}
+
+static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, const char *kept) {
+  char path[FD_PATH_MAX], *text = NULL;
+  json_t *root;
+  FD_TRY(fd_hf_config_read(kept, path, &root));
+  fd_status status = fd_hf_is_classifier(&m->config) ? describe_classifier(&m->config, &root) : FD_OK;
+  fd_json_set(&root, "findna", describe(m, encoder));
+  if (status == FD_OK) status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
+  if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  free(text);
+  json_decref(root);
+  return status;
+}
+
+fd_status fd_published_write(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
+  char kept[FD_PATH_MAX], path[FD_PATH_MAX];
+  fd_folder made;
+  FD_TRY(fd_run_path(m->info.folder, place, kept));
+  FD_TRY(fd_words_path(m->info.folder, path));
+  FD_TRY(fd_folder_begin(&made, folder));
+  fd_status status = fd_words_copy(&m->config, path, made.temporary);
+  if (status == FD_OK) status = copy_files(&m->config, kept, made.temporary, 0);
+  if (status == FD_OK) status = write_tensors(made.temporary, m, encoder->params, kept);
+  if (status == FD_OK) status = write_config(made.temporary, m, encoder, kept);
+  if (status == FD_OK) status = fd_folder_commit(&made);
+  fd_folder_abandon(&made);
+  return status;
+}

@@ -1,0 +1,115 @@
+/* Checkpoints of a state before its first update, without files of moments, as an import makes them. */
+#include "files.h"
+
+#include "base/memory.h"
+#include "train/checkpoint_format.h"
+
+typedef struct world {
+  fd_config config;
+  fd_device *dev;
+  fd_network *network;
+  fd_state *state;
+  char folder[FD_PATH_MAX];
+  fd_run run;
+} world;
+
+static void open_world(world *w, const char *name) {
+  fd_config_defaults(&w->config);
+  w->config.model.channels = 6, w->config.model.hidden = 8, w->config.model.track = 2, w->config.model.networks = 1;
+  w->config.device.threads = 1;
+  assert_ok(fd_device_open(&w->dev, &w->config, 0, 1));
+  assert_ok(fd_network_create(&w->network, &w->config, 9));
+  assert_ok(fd_state_create(&w->state, &w->config, w->network, w->dev));
+  snprintf(w->folder, sizeof w->folder, "%s", below(name, NULL));
+  assert_ok(fd_make_folder(w->folder));
+  w->run = (fd_run){w->folder, &w->config, w->network, fd_comm_self(), 9, "none", 0};
+}
+
+static void close_world(world *w) {
+  fd_state_destroy(&w->state);
+  fd_network_destroy(&w->network);
+  fd_device_close(&w->dev);
+}
+
+static void write_state(world *w, const fd_state *state) {
+  fd_checkpointer *c;
+  int durable;
+  assert_ok(fd_checkpointer_create(&c, &w->run, state));
+  assert_ok(fd_checkpointer_begin(c, state));
+  assert_ok(fd_checkpointer_finish(c, &durable, NULL));
+  assert_true(durable);
+  fd_checkpointer_destroy(&c);
+}
+
+/* The state without its moments: their sizes are 0. */
+static fd_state without_moments(const fd_state *state) {
+  fd_state bare = *state;
+  bare.size[FD_ADAM_M] = bare.size[FD_ADAM_V] = 0;
+  return bare;
+}
+
+static void fill(const world *w, float value) {
+  for (int i = FD_STUDENT; i <= FD_ADAM_V; i++)
+    for (size_t k = 0; k < w->state->size[i]; k++) w->state->array[i][k] = value;
+}
+
+static void assert_all(const world *w, fd_array array, float value) {
+  for (size_t k = 0; k < w->state->size[array]; k++) assert_true(!memcmp(&w->state->array[array][k], &value, sizeof value));
+}
+
+static fd_status resume(world *w) {
+  fd_checkpoint_info info;
+  int found;
+  fd_status status = fd_checkpoint_resume(&w->run, w->state, &info, &found);
+  if (status == FD_OK) assert_true(found);
+  return status;
+}
+
+static void moments_without_files_are_zero(void **state) {
+  (void)state;
+  world w;
+  open_world(&w, "bare");
+  fill(&w, 2);
+  const fd_state bare = without_moments(w.state);
+  write_state(&w, &bare);
+  assert_false(fd_exists(below("bare/ckpt/step_000000000", "adam_m-00.safetensors")));
+  fill(&w, 7);
+  assert_ok(resume(&w));
+  assert_all(&w, FD_STUDENT, 2);
+  assert_all(&w, FD_ADAM_M, 0);
+  assert_all(&w, FD_ADAM_V, 0);
+  /* The same after a newer one whose moments were read before it turned out to be damaged. */
+  fill(&w, 5);
+  w.state->step = w.state->updates = 3, w.state->draws = 3 * 64;
+  write_state(&w, w.state);
+  put(below("bare/ckpt/step_000000003", "centre.safetensors"), "damaged");
+  assert_ok(resume(&w));
+  assert_int_equal(w.state->step, 0);
+  assert_all(&w, FD_STUDENT, 2);
+  assert_all(&w, FD_ADAM_M, 0);
+  assert_all(&w, FD_ADAM_V, 0);
+  close_world(&w);
+}
+
+static void a_trained_state_has_its_moments(void **state) {
+  (void)state;
+  static const fd_array arrays[] = {FD_ADAM_M, FD_ADAM_V};
+  for (int i = 0; i < 3; i++) { /* without the first, the second, both though there were updates */
+    world w;
+    char name[16];
+    snprintf(name, sizeof name, "run%d", i);
+    open_world(&w, name);
+    w.state->step = w.state->updates = i == 2, w.state->draws = i == 2 ? 64 : 0;
+    fd_state half = without_moments(w.state);
+    if (i < 2) half.size[arrays[i]] = w.state->size[arrays[i]];
+    write_state(&w, &half);
+    assert_int_equal(resume(&w), FD_DATA);
+    close_world(&w);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(moments_without_files_are_zero),
+                                     cmocka_unit_test(a_trained_state_has_its_moments)};
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
