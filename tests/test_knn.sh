@@ -25,3 +25,4 @@ expect "names and numbers" 65 "expected the same kind in both" "$FINDNA" knn run
 expect "no keys" 64 "give CHECKPOINT, --train FILE and --test FILE" "$FINDNA" knn run --test queries.tsv
 expect "an output over an input" 73 "keys.tsv" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output keys.tsv
 check "the keys are still there" test "$(wc -l <keys.tsv)" = 41
+expect "one file for both" 64 "name the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions x

@@ -129,6 +129,11 @@ keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens
 expect "of a fine-tuning" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" "$FINDNA" finetune run_bert --train rows.csv --test long.csv run.folder=bad
 check "which leaves no run" test ! -e bad
 keeps "windows of variants" 65 "v.csv:2: the window: 900 nucleotides are [0-9]+ tokens" x.tsv "$FINDNA" score run_bert v.csv --genome genome.fa --output x.tsv --scores distance --window 900
+keeps "in rows of a search" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" knn run_bert --train rows.csv --test long.csv --output x.json
+# A training's memory is that of the words: 600 letters in 6-mers are as many as 100 that are in none.
+for kind in words letters; do awk -v kind=$kind 'BEGIN { srand(3); print "sequence,label"; for (i = 0; i < 12; i++) { s = ""; for (k = 0; k < (kind == "words" ? 600 : 100); k++) s = s (kind == "words" ? substr("ACGT", 1 + int(rand() * 4), 1) : "N"); print s "," i % 2 } }' >$kind.csv
+  "$FINDNA" finetune run --train $kind.csv run.folder=of_$kind train.epochs=1 train.batch=4 train.virtual_ranks=1 >$kind.log 2>&1; done
+check "memory is planned by words" test "$(grep -o 'about [0-9]* MB' words.log)" = "$(grep -o 'about [0-9]* MB' letters.log)" -a -n "$(grep -o 'about [0-9]* MB' words.log)"
 # BERT over 4-mers, of zeros: all that matters is which sequences it reads.
 mkdir fours && echo '{"model_type":"bert","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,"vocab_size":258,"max_position_embeddings":12}' >fours/config.json
 awk 'function t(name, rows, columns) { n = rows * (columns ? columns : 1) * 4; printf "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}", at ? "," : "{", name, rows, columns ? "," columns : "", at, at + n; at += n }

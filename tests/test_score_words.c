@@ -305,6 +305,33 @@ static void words_that_do_not_meet(void **state) {
   close_subject(&s);
 }
 
+/* In a contig that is no whole number of words, and shorter than a window, every letter is in a word of some window. */
+static void ends_of_contigs(void **state) {
+  (void)state;
+  subject s;
+  fd_variants variants;
+  fd_genome genome = {0};
+  fd_variant_scores scores;
+  FILE *out = fopen("e.csv", "w");
+  fprintf(out, "chrom,pos,ref,alt\n");
+  for (int i = 0; i < LENGTH; i++)
+    fprintf(out, "chr1,%d,%c,%c\n", i + 1, genome_text[0][i], genome_text[0][i] == 'A' ? 'C' : 'A');
+  assert_int_equal(fclose(out), 0);
+  open_subject(&s, "kmer", 7);
+  assert_ok(fd_variants_read("e.csv", &variants));
+  assert_ok(fd_genome_scan(&genome, "genome.fa"));
+  assert_ok(fd_genome_index(&genome));
+  for (int window = 7; window <= LENGTH + 50; window += 49) {
+    fd_score_options o = {.window = window, .unit = 7, .distance = 1, .tau = 1};
+    assert_ok(fd_score_variants(&o, &s.encoder, fd_comm_self(), "e.csv", &variants, &genome, &scores));
+    for (int i = 0; i < LENGTH; i++) assert_true(scores.score[i].distance > 0);
+    fd_variant_scores_free(&scores);
+  }
+  fd_variants_free(&variants);
+  fd_genome_free(&genome);
+  close_subject(&s);
+}
+
 static void words_of_six(void **state) {
   (void)state;
   compare("nt6", 6, 40, 60);
@@ -323,6 +350,7 @@ static void byte_pairs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_six), cmocka_unit_test(words_of_three),
-                                     cmocka_unit_test(byte_pairs), cmocka_unit_test(words_that_do_not_meet)};
+                                     cmocka_unit_test(byte_pairs), cmocka_unit_test(words_that_do_not_meet),
+                                     cmocka_unit_test(ends_of_contigs)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

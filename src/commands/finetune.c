@@ -41,6 +41,7 @@ typedef struct tuning {
   fd_config config;
   fd_shape shape; /* of the checkpoint's model */
   char task_keys[TASK_KEYS][FD_SETTING_MAX];
+  int words; /* tokens of the longest row, of a model over ids */
   char class_names[FD_TEXT_MAX], names_key[FD_TEXT_MAX + 16];
   char *override[OVERRIDES];
   fd_task_folder data;
@@ -78,13 +79,14 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
        "which network to begin with (default: best, of a fine-tuning, else the teacher if there is one)"},
       {0},
   };
-  const fd_args args = {"finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
-                        "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed "
-                        "without padding. The run folder,\n"
-                        "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that "
-                        "select are kept as the\n"
-                        "checkpoint's teacher, so probe, embed, score and export take them. Scores go to RUN/finetune.json.",
-                        table};
+  const fd_args args = {
+      "finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
+      "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed "
+      "without padding. The run folder,\n"
+      "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that "
+      "select are kept beside\n"
+      "the last ones (--encoder best), and probe, embed, score and export take them. Scores go to RUN/finetune.json.",
+      table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, helped));
   if (*helped) return FD_OK;
@@ -253,13 +255,12 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
 static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_config *c = &t->config;
   fd_encoder encoder;
-  int rows, longest = longest_of(t), most = fd_rows_longest(&t->data.train);
+  int rows, longest = longest_of(t);
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
   if (!t->data.valid.rows) FD_TRY(split_rows(t));
   if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   FD_TRY(identify(o, t, encoder.name));
-  if (encoder.tokenizer) most = (int)fd_tokenizer_most(encoder.tokenizer, most);
-  FD_TRY(fd_trainer_rows(c, most, &rows));
+  FD_TRY(fd_trainer_rows(c, encoder.tokenizer ? t->words : fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_rank_device_open(&t->dev, c, comm));
   FD_TRY(fd_network_create(&t->network, c, longest));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, t->network, t->dev, comm->size, rows)));
@@ -335,7 +336,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
-  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions));
+  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions, &t->words));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));

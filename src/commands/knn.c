@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "commands/command.h"
+#include "data/rows.h"
 #include "output/cell.h"
 #include "output/json_file.h"
 #include "tasks/features.h"
@@ -23,7 +24,7 @@
 #include "tasks/scores.h"
 #include "train/rank_device.h"
 
-enum { METHODS = FD_ENCODERS + 2, KEYS = 0, QUERIES = 1 };
+enum { METHODS = 3, KEYS = 0, QUERIES = 1 };
 
 typedef struct options {
   const char *checkpoint, *file[2], *column, *output, *predictions;
@@ -257,12 +258,22 @@ static void print_table(const options *o, const searching *s) {
   }
 }
 
+/* A model over ids can read all rows: said before anything is computed. */
+static fd_status check_words(const options *o, const searching *s) {
+  int most = 0;
+  for (int f = 0; f < 2 && s->model.tokenizer; f++)
+    FD_TRY(fd_rows_check_words(&s->table[f], s->model.tokenizer, s->model.network->positions, o->file[f], &most));
+  return FD_OK;
+}
+
 static fd_status check_places(const options *o) {
   const char *const written[] = {o->output, o->predictions};
   for (int i = 0; i < 2; i++) {
     FD_TRY(fd_check_output_place(written[i]));
     for (int f = 0; f < 2; f++) FD_TRY(fd_check_output(written[i], o->file[f]));
   }
+  if (o->output && o->predictions && !strcmp(o->output, o->predictions))
+    return fd_fail(FD_USAGE, "findna knn: --output and --predictions name the same file, %s", o->output);
   return FD_OK;
 }
 
@@ -274,6 +285,7 @@ static fd_status knn(fd_comm *comm, const options *o, searching *s) {
   FD_TRY(fd_pretrained_open(&s->model, o->checkpoint, &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &encoder));
   FD_TRY(fd_features_check(&encoder, (fd_features)o->features));
+  FD_TRY(check_words(o, s));
   fd_config config = s->model.config;
   config.device.kind = FD_DEVICE_CPU;
   FD_TRY(fd_rank_device_open(&s->dev, &config, comm));

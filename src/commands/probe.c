@@ -147,6 +147,7 @@ static fd_status limit_rows(fd_table *table, int limit) {
 }
 
 static fd_status load(fd_comm *comm, const options *o, probing *p) {
+  int most;
   FD_TRY(fd_check_output_place(o->output));
   if (o->rows.train) FD_TRY(fd_check_output(o->output, o->rows.train));
   if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
@@ -154,7 +155,7 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
   if (o->checkpoint) {
     FD_TRY(fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm));
-    FD_TRY(fd_task_input_check_words(&o->rows, comm, &p->rows, p->model.tokenizer, p->model.network->positions));
+    FD_TRY(fd_task_input_check_words(&o->rows, comm, &p->rows, p->model.tokenizer, p->model.network->positions, &most));
   }
   return limit_rows(&p->rows.train, (int)o->limit);
 }

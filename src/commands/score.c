@@ -219,6 +219,7 @@ static fd_status load_variants(const options *o, scoring *s) {
 
 static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
   const fd_score_options how = {.window = (int)o->window,
+                                .unit = fd_pretrained_unit(&s->model),
                                 .both_strands = !o->one_strand,
                                 .llr = wanted(o, 0),
                                 .distance = wanted(o, 1),

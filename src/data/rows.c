@@ -31,7 +31,7 @@ static int put_words(fd_rows *rows, fd_batch *batch, int at, uint64_t row) {
   return at + n;
 }
 
-fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name) {
+fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name, int *most) {
   fd_status status = FD_OK;
   char where[FD_PATH_MAX + 64];
   fd_tokens words;
@@ -41,6 +41,7 @@ fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokeniz
     int64_t n = fd_tokenizer_encode(tokenizer, table->symbols + table->start[row], length, 0, &words);
     snprintf(where, sizeof where, "%s: row %d", name, row + 1);
     status = fd_tokenizer_check(tokenizer, length, n, positions, where);
+    if (n > *most) *most = (int)n;
   }
   fd_tokens_free(&words);
   return status;

@@ -18,9 +18,10 @@ typedef struct fd_rows {
 /* The longest sequence of a table. */
 int fd_rows_longest(const fd_table *table);
 
-/* FD_DATA, with file and row, unless each sequence of a table can be read by a model over ids (fd_tokenizer_check). */
-fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions,
-                              const char *name) FD_MUST_CHECK;
+/* FD_DATA, with file and row, unless each sequence of a table can be read by a model over ids (fd_tokenizer_check). *most, which
+ * holds a number, becomes that of the tokens of a sequence that has more. */
+fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name,
+                              int *most) FD_MUST_CHECK;
 
 /* Rows as a source of micro-batches; borrowed. */
 fd_source fd_rows_source(fd_rows *rows);

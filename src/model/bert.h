@@ -8,7 +8,8 @@
 typedef struct fd_bert {
   const char *prefix; /* of its tensors: "bert" */
   int layers;
-  int visible;     /* attention looks at tokens alone that are not hidden */
+  int visible; /* attention looks only at tokens that are not hidden: rows of all tokens then give what packed visible rows do (a
+                  test) */
   float attention; /* dropout of attention's probabilities, in training */
   int number;      /* of its first layer, for what is drawn; layers + 1 numbers are its own */
 } fd_bert;

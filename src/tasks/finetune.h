@@ -37,7 +37,7 @@ void fd_prediction_free(fd_prediction *prediction);
 fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores,
                              fd_prediction *prediction) FD_MUST_CHECK;
 
-/* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in the teacher array, and ends the
+/* The evaluation of a session whose task is a fd_selection: scores the student, keeps the best in FD_BEST, and ends the
  * training after task.patience evaluations without a better one. */
 fd_status fd_selection_evaluate(fd_session *session) FD_MUST_CHECK;
 

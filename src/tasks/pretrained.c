@@ -26,9 +26,13 @@ void fd_pretrained_close(fd_pretrained *m) {
   fd_device_close(&m->dev);
 }
 
+int fd_pretrained_unit(const fd_pretrained *m) {
+  return m->tokenizer && m->config.model.tokenizer == FD_TOKENIZER_KMER ? (int)m->config.model.kmer : 1;
+}
+
 fd_status fd_pretrained_check_window(const fd_pretrained *m, int64_t window) {
-  int64_t k = m->config.model.kmer, rest = window % k;
-  if (!m->tokenizer || m->config.model.tokenizer != FD_TOKENIZER_KMER || !rest) return FD_OK;
+  int64_t k = fd_pretrained_unit(m), rest = window % k;
+  if (!rest) return FD_OK;
   return fd_fail(FD_USAGE,
                  "--window %" PRId64 ": the model has words of %" PRId64 " nucleotides: the last %" PRId64
                  " of each window would be in none; expected a multiple of %" PRId64,

@@ -44,6 +44,9 @@ typedef struct fd_pretrained {
 fd_status fd_pretrained_open(fd_pretrained *model, const char *path, const fd_use *use, fd_comm *comm) FD_MUST_CHECK;
 void fd_pretrained_close(fd_pretrained *model);
 
+/* Nucleotides that a window has a multiple of, so that all of them are in a word: k of k-mers, else 1. */
+int fd_pretrained_unit(const fd_pretrained *model);
+
 /* FD_USAGE where words of a fixed length do not fill windows of so many nucleotides (0: none are cut): a rest of each would be in
  * no word. */
 fd_status fd_pretrained_check_window(const fd_pretrained *model, int64_t window) FD_MUST_CHECK;

@@ -194,6 +194,7 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   int64_t length = w->genome->record[w->loaded].length, place = place_of(w, v, w->loaded);
   int window = w->options->window, ref = (int)strlen(v->ref);
   if (window > length) window = (int)length;
+  if (w->options->unit) window -= window % w->options->unit;
   if (ref > window / 2 || alt_length > (size_t)window / 2) return 0;
   int64_t from = place - window / 2;
   if (from + window > length) from = length - window;

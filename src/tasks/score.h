@@ -9,6 +9,7 @@
 
 typedef struct fd_score_options {
   int window;        /* nucleotides around the place that is scored */
+  int unit;          /* of which a window has a multiple, in a shorter contig, too (fd_pretrained_unit); 0: any */
   int both_strands;  /* the mean with the reverse complement's */
   int llr, distance; /* what to compute */
   double mismatches; /* share of variants whose REF is not the genome's beyond which all are refused */

@@ -97,7 +97,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   return same_rows(rows, name, comm);
 }
 
-static fd_status check_words(const fd_task_input *in, const fd_task_folder *rows, const fd_tokenizer *tokenizer, int positions) {
+static fd_status check_words(const fd_task_input *in, const fd_task_folder *rows, const fd_tokenizer *tokenizer, int positions,
+                             int *most) {
   const fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   const char *const files[] = {in->train, in->valid, in->test};
   static const char *const parts[] = {"training rows", "rows that select", "test rows"};
@@ -105,15 +106,17 @@ static fd_status check_words(const fd_task_input *in, const fd_task_folder *rows
     char name[FD_PATH_MAX + 32];
     if (in->task) snprintf(name, sizeof name, "%s, %s", in->task, parts[i]);
     else snprintf(name, sizeof name, "%s", files[i] ? files[i] : "");
-    if (tables[i]->rows) FD_TRY(fd_rows_check_words(tables[i], tokenizer, positions, name));
+    if (tables[i]->rows) FD_TRY(fd_rows_check_words(tables[i], tokenizer, positions, name, most));
   }
   return FD_OK;
 }
 
 fd_status fd_task_input_check_words(const fd_task_input *in, fd_comm *comm, const fd_task_folder *rows,
-                                    const fd_tokenizer *tokenizer, int positions) {
+                                    const fd_tokenizer *tokenizer, int positions, int *most) {
+  *most = 0;
   if (!tokenizer) return FD_OK;
-  return fd_comm_agree(comm, comm->rank ? FD_OK : check_words(in, rows, tokenizer, positions));
+  FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : check_words(in, rows, tokenizer, positions, most)));
+  return comm->ops->broadcast(comm, most, sizeof *most, 0);
 }
 
 typedef struct sequence {

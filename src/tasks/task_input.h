@@ -49,9 +49,9 @@ const char *fd_task_input_name(const fd_task_input *in);
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
 
 /* Before anything is computed: FD_DATA, with file and row, unless a model over ids can read all rows. No tokenizer: all can be.
- * Collective. */
+ * *most becomes the tokens of the longest of them (without a tokenizer 0). Collective. */
 fd_status fd_task_input_check_words(const fd_task_input *in, fd_comm *comm, const fd_task_folder *rows,
-                                    const fd_tokenizer *tokenizer, int positions) FD_MUST_CHECK;
+                                    const fd_tokenizer *tokenizer, int positions, int *most) FD_MUST_CHECK;
 
 /* Adds the sequences and labels of a table's rows. */
 void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table);

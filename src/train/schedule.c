@@ -13,7 +13,7 @@ int64_t fd_schedule_steps(const fd_config *config, int64_t windows) {
 static double one_cycle(const fd_config *config, int64_t t, int64_t steps, double first, double peak, double last) {
   double at = (double)t, middle = config->optim.warmup * (double)steps - 1, end = (double)steps - 1;
   if (at <= middle && middle > 0) return peak + (first - peak) * half_cosine(at / middle);
-  return last + (peak - last) * half_cosine((at - middle) / (end - middle));
+  return last + (peak - last) * half_cosine(end > middle ? (at - middle) / (end - middle) : 1);
 }
 
 double fd_schedule_beta1(const fd_config *config, int64_t t, int64_t steps) {
