@@ -61,6 +61,8 @@ pairs() { # tokenizer.json from golden5's merges
 }
 for m in ntv2 dnabert2 bert; do cp -r "$golden/${m}_d48_hf" $m; done && chmod -R u+w ntv2 dnabert2 bert
 pairs >dnabert2/tokenizer.json && cp dnabert2/tokenizer.json bert/ && echo '{"tokenizer_class": "PreTrainedTokenizerFast"}' >bert/tokenizer_config.json
+awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 64; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," (i % 2 ? "yes" : "no") } }' >rows.csv
+tune="train.steps=2 train.batch=8 train.virtual_ranks=4 optim.warmup=0 device.threads=1"
 
 # --- classes, and every tensor back
 for m in dnabert2 bert; do
@@ -82,6 +84,21 @@ expect "exported: what is not used is listed" 0 "written as it was, not used her
 check "and written back" st same ntv2/model.safetensors out_ntv2/model.safetensors
 check "seven of them" test "$(grep -c 'written as it was' out.log)" = 7
 
+# --- what tensors.json promises is there
+expect "fine-tuned with tensors that are not used" 0 "test " "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
+touch tuned_ntv2/published/mark
+expect "and resumed" 0 "is finished" "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
+check "what the run keeps stays" test -e tuned_ntv2/published/mark
+st edit tuned_ntv2/published/unused.safetensors short.safetensors 'del T["esm.contact_head.regression.weight"]' && cp short.safetensors tuned_ntv2/published/unused.safetensors
+expect "one that is missing" 65 "unused.safetensors: no tensor 'esm.contact_head.regression.weight', which tensors.json beside it calls unused" "$FINDNA" export tuned_ntv2 bad_out
+rm tuned_ntv2/published/unused.safetensors
+expect "all of them" 66 "tuned_ntv2/published/unused.safetensors: not there; expected the 7 tensors that tensors.json" "$FINDNA" export tuned_ntv2 bad_out
+expect "at the start of another run, too" 66 "unused.safetensors: not there" "$FINDNA" finetune tuned_ntv2 --train rows.csv --test rows.csv run.folder=bad_tuned $tune
+check "which keeps nothing of it" bash -c '! ls bad_tuned | grep -q published'
+rm tuned_ntv2/published/tensors.json
+expect "and the list" 66 "tuned_ntv2/published/tensors.json" "$FINDNA" export tuned_ntv2 bad_out
+check "nothing was written" test ! -e bad_out
+
 # --- types
 for type in half bfloat; do
   mkdir $type && cp bert/* $type/ && st edit bert/model.safetensors $type/model.safetensors "T = {k: $type(t) if 'layer.1' not in k else t for k, t in T.items()}"
@@ -89,8 +106,6 @@ for type in half bfloat; do
   expect "exported" 0 "wrote" "$FINDNA" export run_$type out_$type
   check "in their types" st same $type/model.safetensors out_$type/model.safetensors
 done
-awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 64; i++) { s = ""; for (j = 0; j < 40; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," (i % 2 ? "yes" : "no") } }' >rows.csv
-tune="train.steps=2 train.batch=8 train.virtual_ranks=4 optim.warmup=0 device.threads=1"
 expect "fine-tuned with a classifier as published ones are" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=tuned $tune task.features=cls task.hidden=48 task.activation=tanh
 expect "exported" 0 "wrote" "$FINDNA" export tuned out_tuned
 check "what was trained is float32, under the published names" "$python" -c 'import sys; sys.argv[1:] = ["", ""]; import st; T = st.read("out_tuned/model.safetensors"); sys.exit(set(T) != set(st.read("half/model.safetensors")) or T["bert.pooler.dense.weight"][0] != "F32" or T["classifier.bias"][1] != [2])'
@@ -152,6 +167,9 @@ check "with one pooler" test "$(grep -ao 'pooler.dense.weight' out_pooled/model.
 expect "begun again with another model" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=pooled_tuned --restart $tune
 expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_restarted
 check "has nothing of the first" bash -c "! grep -aq '\"pooler.dense' out_restarted/model.safetensors"
+expect "the first, moved aside, predicts" 0 "wrote aside.tsv" "$FINDNA" embed pooled_tuned/before-restart-1 bert.fa --pool task --output aside.tsv
+expect "and is exported" 0 wrote "$FINDNA" export pooled_tuned/before-restart-1 out_aside
+check "as before" st same out_pooled/model.safetensors out_aside/model.safetensors
 
 # --- what is wrong is named
 refuse() { local name=$1 pattern=$2 model=$3 config=$4; edit "$model" "$config" "${5:-}" && expect "$name" 65 "$pattern" "$FINDNA" import bad_in bad; }

@@ -79,7 +79,7 @@ static fd_status keep_rest(const char *folder, const json_t *names, const char *
 
 fd_status fd_published_keep(const char *folder, const fd_config *config, const fd_hf_read_tensors *read, const char *run) {
   char path[FD_PATH_MAX], name[FD_PATH_MAX], *text = NULL;
-  json_t *root = json_pack("{s:s, s:O}", "format", "findna-published 1", "tensors", read->types);
+  json_t *root = json_pack("{s:s, s:O, s:O}", "format", "findna-published 1", "tensors", read->types, "unused", read->skipped);
   fd_status status = fd_json_text(&text, root, JSON_INDENT(1), list);
   if (status == FD_OK) status = fd_path(path, run, place, NULL);
   if (status == FD_OK) status = fd_make_folder(path);
@@ -94,25 +94,57 @@ fd_status fd_published_keep(const char *folder, const fd_config *config, const f
 }
 
 fd_status fd_published_is(const char *checkpoint, int *is) {
-  char path[FD_PATH_MAX], name[FD_PATH_MAX];
+  char path[FD_PATH_MAX];
   FD_TRY(fd_run_path(checkpoint, place, path));
-  FD_TRY(fd_path(name, path, list, NULL));
-  *is = !fd_is_absent(name);
+  *is = !fd_is_absent(path);
   return FD_OK;
+}
+
+/* What tensors.json says; the caller releases it. `path` is its name. */
+static fd_status read_list(const char *kept, char path[], json_t **root) {
+  char *text;
+  size_t bytes;
+  FD_TRY(fd_path(path, kept, list, NULL));
+  FD_TRY(fd_read_file(path, FILE_MAX, &text, &bytes));
+  fd_status status = fd_json_parse(root, text, bytes, path);
+  free(text);
+  return status;
+}
+
+/* Where the tensors without a use here are, as far as there are any. */
+static fd_status find_rest(const char *kept, const json_t *root, char path[], int *is) {
+  size_t named = json_array_size(json_object_get(root, "unused"));
+  FD_TRY(fd_path(path, kept, rest, NULL));
+  *is = !fd_is_absent(path);
+  if (*is || !named) return FD_OK;
+  return fd_fail(FD_MISSING, "%s: not there; expected the %zu tensors that %s beside it calls unused", path, named, list);
+}
+
+static fd_status copy_kept(const fd_config *config, const char *from, const char *to) {
+  char path[FD_PATH_MAX];
+  json_t *root;
+  int has_rest;
+  FD_TRY(read_list(from, path, &root));
+  fd_status status = find_rest(from, root, path, &has_rest);
+  json_decref(root);
+  if (status == FD_OK) status = copy(from, to, list, FILE_MAX);
+  if (status == FD_OK && has_rest) status = copy(from, to, rest, SIZE_MAX / 2);
+  return status == FD_OK ? copy_files(config, from, to, 1) : status;
 }
 
 fd_status fd_published_copy(const fd_config *config, const char *checkpoint, const char *run) {
   char from[FD_PATH_MAX], to[FD_PATH_MAX];
   int is;
+  fd_folder made;
   FD_TRY(fd_published_is(checkpoint, &is));
   FD_TRY(fd_run_path(checkpoint, place, from));
   FD_TRY(fd_path(to, run, place, NULL));
-  FD_TRY(fd_remove_folder(to)); /* of what the run began with before a --restart */
-  if (!is) return FD_OK;
-  FD_TRY(fd_make_folder(to));
-  FD_TRY(copy(from, to, list, FILE_MAX));
-  FD_TRY(copy(from, to, rest, SIZE_MAX / 2));
-  return copy_files(config, from, to, 1);
+  if (!is || fd_exists(to)) return FD_OK; /* there: the run is resumed */
+  FD_TRY(fd_folder_begin(&made, to));
+  fd_status status = copy_kept(config, from, made.temporary);
+  if (status == FD_OK) status = fd_folder_commit(&made);
+  fd_folder_abandon(&made);
+  return status;
 }
 
 /* --- tensors ------------------------------------------------------------------------------------------------------------- */
@@ -171,11 +203,21 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
 }
 
 /* What is not used here, as it was. */
-static fd_status add_rest(writing *w, const char *kept) {
+static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
   char path[FD_PATH_MAX];
-  FD_TRY(fd_path(path, kept, rest, NULL));
-  if (fd_is_absent(path)) return FD_OK;
+  size_t at;
+  json_t *name;
+  int is;
+  FD_TRY(find_rest(kept, root, path, &is));
+  if (!is) return FD_OK;
   FD_TRY(fd_safetensors_read(path, &w->rest));
+  json_array_foreach(
+      json_object_get(root, "unused"), at,
+      name) if (!json_is_string(name) ||
+                !fd_safetensors_find(
+                    &w->rest,
+                    json_string_value(name))) return fd_fail(FD_DATA, "%s: no tensor '%.100s', which %s beside it calls unused",
+                                                             path, json_is_string(name) ? json_string_value(name) : "", list);
   FD_TRY(fd_grow(&w->tensor, &w->room, (size_t)(w->count + w->rest.count), sizeof *w->tensor, "an export"));
   for (int i = 0; i < w->rest.count; i++) {
     const fd_tensor *t = &w->rest.tensor[i];
@@ -187,17 +229,13 @@ static fd_status add_rest(writing *w, const char *kept) {
 }
 
 static fd_status write_tensors(const char *folder, const fd_pretrained *m, const float *weights, const char *kept) {
-  char path[FD_PATH_MAX], *text;
-  size_t bytes;
+  char path[FD_PATH_MAX];
   json_t *root;
+  fd_status status = FD_OK;
   writing w = {.model = m, .weights = weights};
-  FD_TRY(fd_path(path, kept, list, NULL));
-  FD_TRY(fd_read_file(path, FILE_MAX, &text, &bytes));
-  fd_status status = fd_json_parse(&root, text, bytes, path);
-  free(text);
-  FD_TRY(status);
+  FD_TRY(read_list(kept, path, &root));
   FD_GO(add_all(&w, path, json_object_get(root, "tensors")));
-  FD_GO(add_rest(&w, kept));
+  FD_GO(add_rest(&w, kept, root));
   qsort(w.tensor, (size_t)w.count, sizeof *w.tensor, fd_tensor_wide_first);
   FD_GO(fd_path(path, folder, "model.safetensors", NULL));
   FD_GO(fd_safetensors_write_for(path, w.tensor, w.count, "pt"));

@@ -1,6 +1,6 @@
 /* What a run keeps of the published folder that its model came from, so that it can be written back: RUN/published/ with
- * config.json, the files of the tokenizer, tensors.json (names and types of the tensors), and unused.safetensors (those that
- * are not used here). */
+ * config.json, the files of the tokenizer, tensors.json (names and types of the tensors, names of those that are not used here),
+ * and unused.safetensors (these). */
 #ifndef FD_TASKS_PUBLISHED_H
 #define FD_TASKS_PUBLISHED_H
 
@@ -11,7 +11,8 @@
 fd_status fd_published_keep(const char *folder, const fd_config *config, const fd_hf_read_tensors *read,
                             const char *run) FD_MUST_CHECK;
 
-/* Copies what the run of a checkpoint keeps, if it does, into the folder of another run, in the place of what is there. */
+/* Copies what the run of a checkpoint keeps, if it does, into the folder of another run, whole or not at all; what is there
+ * already, of a run that is resumed, stays. */
 fd_status fd_published_copy(const fd_config *config, const char *checkpoint, const char *run) FD_MUST_CHECK;
 
 /* Whether the run of this checkpoint keeps one. */

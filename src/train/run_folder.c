@@ -19,8 +19,8 @@
 
 /* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
-  static const char *const names[] = {"ckpt",       "metrics.jsonl", "config.used.yaml", "environment.json",
-                                      "probe.json", "report.html",   "windows",          "finetune.json"};
+  static const char *const names[] = {"ckpt",        "metrics.jsonl", "config.used.yaml", "environment.json", "probe.json",
+                                      "report.html", "windows",       "finetune.json",    "published",        "tokenizer.json"};
   char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
   int n = 1;
   do {
