@@ -164,6 +164,18 @@ expect "an encoder with its pooler" 0 "not used: pooler.dense.weight" "$FINDNA" 
 expect "fine-tuned" 0 "test " "$FINDNA" finetune pooled --train rows.csv --test rows.csv run.folder=pooled_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
 expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_pooled
 check "with one pooler" test "$(grep -ao 'pooler.dense.weight' out_pooled/model.safetensors | wc -l)" = 1
+names_of() { "$python" -c 'import sys; n = sys.argv[1]; sys.argv[1:] = ["", ""]; import st; print(*sorted(st.read(n)))' "$1/model.safetensors"; }
+check "under the names of a model with a head, although the source had none" test "$(names_of out_pooled)" = "$(names_of bert)"
+expect "imported, it predicts" 0 "wrote pooled_again.tsv" bash -c '"$0" import out_pooled pooled_again && "$0" embed pooled_again bert.fa --pool task --output pooled_again.tsv && "$0" embed pooled_tuned bert.fa --pool task --output pooled.tsv' "$FINDNA"
+check "the same" cmp pooled.tsv pooled_again.tsv
+edit bert 'del C["architectures"]' 'T = {k.replace("bert.", ""): t for k, t in T.items() if "classifier" not in k and "pooler" not in k}; T["embeddings.position_ids"] = ("I64", [1, 64], bytes(512))'
+expect "an encoder with a tensor that is not used" 0 "not used: embeddings.position_ids" "$FINDNA" import bad_in ids
+expect "fine-tuned" 0 "test " "$FINDNA" finetune ids --train rows.csv --test rows.csv run.folder=ids_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
+expect "exported" 0 wrote "$FINDNA" export ids_tuned out_ids
+check "all names are whole" test "$(names_of out_ids)" = "$(echo $(names_of bert) bert.embeddings.position_ids | tr ' ' '\n' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
+tail=(--train rows.csv --test rows.csv $tune task.features=cls task.hidden=48 task.activation=tanh)
+expect "a classifier in the place of a head of ours" 0 wrote bash -c '"$0" finetune again_mean "${@}" run.folder=mean_tuned && "$0" export mean_tuned out_mean_tuned' "$FINDNA" "${tail[@]}"
+check "has no name of ours" bash -c "! grep -aq '\"task\.' out_mean_tuned/model.safetensors"
 expect "begun again with another model" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=pooled_tuned --restart $tune
 expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_restarted
 check "has nothing of the first" bash -c "! grep -aq '\"pooler.dense' out_restarted/model.safetensors"

@@ -73,3 +73,11 @@ void fd_hf_name(const fd_config *config, const fd_param *param, char name[FD_NAM
     snprintf(name, FD_NAME_MAX, "%s%s", others[i].theirs, param->name + n);
   }
 }
+
+void fd_hf_full_name(const fd_config *config, const char *name, char *full, size_t room) {
+  static const char *const whole[] = {"bert.", "esm.", "cls.", "lm_head.", "classifier.", "qa_outputs.", "task."};
+  const char *first = config->model.encoder == FD_ARCH_NT_V2 ? "esm." : "bert.";
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+    if (!strncmp(name, whole[i], strlen(whole[i]))) first = "";
+  snprintf(full, room, "%s%s", strlen(first) + strlen(name) < room ? first : "", name);
+}

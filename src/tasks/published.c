@@ -152,6 +152,7 @@ fd_status fd_published_copy(const fd_config *config, const char *checkpoint, con
 typedef struct writing {
   const fd_pretrained *model;
   const float *weights;
+  int is_new_classifier;
   unsigned char *written; /* [params] */
   int count;
   fd_tensor *tensor; /* their data are the weights, halves or rest */
@@ -180,24 +181,45 @@ static fd_status add(writing *w, const char *name, const fd_param *p, const char
   return FD_OK;
 }
 
-static fd_status add_all(writing *w, const char *path, const json_t *types) {
-  const fd_params *params = &w->model->network->params;
+/* Whether the head is a published classifier, and not that which came with the encoder. */
+static int is_new_classifier(const writing *w, const json_t *types) {
   const char *name;
   json_t *type;
+  if (!fd_hf_is_classifier(&w->model->config)) return 0;
+  json_object_foreach((json_t *)types, name, type) {
+    const fd_param *p = fd_hf_param(&w->model->network->params, &w->model->config, name);
+    if (p && fd_param_is_of(p, "task") && strcmp(p->name, name)) return 0;
+  }
+  return 1;
+}
+
+/* The name that a tensor had; beside a new classifier, whose names are whole, the whole one. */
+static void name_of(const writing *w, const char *had, const fd_param *p, char name[FD_TENSOR_NAME]) {
+  if (w->is_new_classifier && p && fd_param_is_of(p, "task")) fd_hf_name(&w->model->config, p, name);
+  else if (w->is_new_classifier) fd_hf_full_name(&w->model->config, had, name, FD_TENSOR_NAME);
+  else snprintf(name, FD_TENSOR_NAME, "%s", had);
+}
+
+static fd_status add_all(writing *w, const char *path, const json_t *types) {
+  const fd_params *params = &w->model->network->params;
+  const char *had;
+  char name[FD_TENSOR_NAME];
+  json_t *type;
   size_t all = json_object_size(types) + (size_t)params->count;
+  w->is_new_classifier = is_new_classifier(w, types);
   FD_TRY(fd_grow(&w->tensor, &w->room, all, sizeof *w->tensor, "an export"));
   FD_TRY(fd_alloc(&w->written, (size_t)params->count, 1, "an export"));
-  json_object_foreach((json_t *)types, name, type) {
-    const fd_param *p = fd_hf_param(params, &w->model->config, name);
-    if (!json_is_string(type) || strlen(name) >= FD_TENSOR_NAME)
-      return fd_fail(FD_DATA, "%s: tensor '%.100s': expected its type, as 'findna import' wrote it", path, name);
+  json_object_foreach((json_t *)types, had, type) {
+    const fd_param *p = fd_hf_param(params, &w->model->config, had);
+    if (!json_is_string(type) || strlen(had) >= FD_TENSOR_NAME)
+      return fd_fail(FD_DATA, "%s: tensor '%.100s': expected its type, as 'findna import' wrote it", path, had);
+    name_of(w, had, p, name);
     if (p) FD_TRY(add(w, name, p, json_string_value(type)));
-    else fd_info("not written: %s, which the fine-tuned model does not have", name);
+    else fd_info("not written: %s, which the fine-tuned model does not have", had);
   }
   for (int i = 0; i < params->count; i++) {
-    char own[FD_NAME_MAX];
-    fd_hf_name(&w->model->config, &params->item[i], own);
-    if (!w->written[i]) FD_TRY(add(w, own, &params->item[i], "F32"));
+    fd_hf_name(&w->model->config, &params->item[i], name);
+    if (!w->written[i]) FD_TRY(add(w, name, &params->item[i], "F32"));
   }
   return FD_OK;
 }
@@ -223,7 +245,8 @@ static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
     const fd_tensor *t = &w->rest.tensor[i];
     if (fd_hf_param(&w->model->network->params, &w->model->config, t->name)) continue; /* a head that was fine-tuned since */
     fd_info("written as it was, not used here: %s", t->name);
-    w->tensor[w->count++] = *t;
+    w->tensor[w->count] = *t;
+    name_of(w, t->name, NULL, w->tensor[w->count++].name);
   }
   return FD_OK;
 }
