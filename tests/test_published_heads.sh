@@ -128,9 +128,14 @@ edit bert 'C["id2label"] = {"0": "a", "1": "b"}' && expect "names of other class
 edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: no name of class 2" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a,b", "1": "b", "2": "c"}' && expect "a comma in a name" 65 "id2label: 'a,b': names of classes have no comma" "$FINDNA" import bad_in bad
 edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 65 "problem_type: 'multi_label_classification' .expected 'single_label" "$FINDNA" import bad_in bad
-edit bert 'del C["id2label"]; C["problem_type"] = "regression"' 'T["classifier.weight"] = f32(floats(T["classifier.weight"])[:48], [1, 48]); T["classifier.bias"] = f32([0.5], [1])'
+edit bert 'C["id2label"] = {"0": "expression"}; C["label2id"] = {"expression": 0}; C["problem_type"] = "regression"' 'T["classifier.weight"] = f32(floats(T["classifier.weight"])[:48], [1, 48]); T["classifier.bias"] = f32([0.5], [1])'
 expect "a value" 0 "wrote value" "$FINDNA" import bad_in value
 expect "is one column" 0 "rows of 1 values" "$FINDNA" embed value bert.fa --pool task --output value.tsv
+expect "exported" 0 wrote "$FINDNA" export value out_value
+check "with the name that it had" "$python" -c 'import json; a, b = (json.load(open(f"{f}/config.json")) for f in ("bad_in", "out_value")); b.pop("findna"); assert a == b'
+awk -F, -v OFS=, 'NR > 1 { $2 = NR / 10 } { print }' rows.csv >values.csv
+expect "another value" 0 wrote bash -c '"$0" finetune value --values --train values.csv --test values.csv run.folder=value_tuned "$@" && "$0" export value_tuned out_value_tuned' "$FINDNA" $tune task.features=cls task.hidden=48 task.activation=tanh
+check "has another name" "$python" -c 'import json; c = json.load(open("out_value_tuned/config.json")); assert c["id2label"] == {"0": "LABEL_0"} and c["problem_type"] == "regression"'
 edit bert 'C["architectures"] = ["BertForTokenClassification"]' 'T = {k: t for k, t in T.items() if "pooler" not in k}'
 expect "classes of tokens are left out" 0 "not used: classifier.weight" "$FINDNA" import bad_in tokens
 expect "and what has no head predicts nothing" 64 "has no task's head" "$FINDNA" embed tokens bert.fa --pool task --output x.tsv

@@ -274,11 +274,16 @@ done:
 
 /* --- config.json --------------------------------------------------------------------------------------------------------- */
 
+/* Whether the head was trained here: config.json describes another one, or none. An import has seen no rows. */
+static int is_classifier_of_ours(const fd_pretrained *m) {
+  return fd_hf_is_classifier(&m->config) && m->info.dataset_id[strspn(m->info.dataset_id, "0")];
+}
+
 /* A classifier as transformers describes one. */
 static fd_status describe_classifier(const fd_config *c, json_t **root) {
-  json_t *names = json_object(), *numbers = json_object();
   fd_class_names given;
   FD_TRY(fd_class_names_split(&given, c->task.names));
+  json_t *names = json_object(), *numbers = json_object();
   for (int i = 0; i < c->task.outputs; i++) {
     char key[24], plain[40];
     snprintf(key, sizeof key, "%d", i);
@@ -309,7 +314,7 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
   char path[FD_PATH_MAX], *text = NULL;
   json_t *root;
   FD_TRY(fd_hf_config_read(kept, path, &root));
-  fd_status status = fd_hf_is_classifier(&m->config) ? describe_classifier(&m->config, &root) : FD_OK;
+  fd_status status = is_classifier_of_ours(m) ? describe_classifier(&m->config, &root) : FD_OK;
   fd_json_set(&root, "findna", describe(m, encoder));
   if (status == FD_OK) status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
   if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
