@@ -123,6 +123,8 @@ sed -i 's/"vocab_size": 521/"vocab_size": 520/' bad_words/config.json && cp dnab
 
 # --- sequences that a model cannot read: file and row, before anything is computed; outputs that were there stay
 keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "what was there stays" test "$(cat "$4")" = old; }
+expect "windows of the length that always fits" 0 "wrote long.tsv" "$FINDNA" embed run_bert long.fa --output long.tsv
+check "beside [CLS] and [SEP]" grep -q 'window 62$' run_bert/ckpt/step_000000000/MANIFEST
 keeps "more tokens than learned positions" 65 "long.fa: sequence long: 2400 nucleotides are 603 tokens, but the model has learned 64 positions" x.tsv "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
 { cat rows.csv; printf '%s,1\n' "$(tail -1 long.fa)"; } >long.csv
 keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" probe run_bert --train rows.csv --test long.csv --output x.json

@@ -127,7 +127,32 @@ expect "are columns" 0 "columns: promoter,enhancer,none" "$FINDNA" embed named b
 edit bert 'C["id2label"] = {"0": "a", "1": "b"}' && expect "names of other classes" 65 "id2label has 2 classes; the classifier's last layer has 3 rows" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: no name of class 2" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a,b", "1": "b", "2": "c"}' && expect "a comma in a name" 65 "id2label: 'a,b': names of classes have no comma" "$FINDNA" import bad_in bad
-edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 65 "problem_type: 'multi_label_classification' .expected 'single_label" "$FINDNA" import bad_in bad
+edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 0 "problem_type: 'multi_label_classification': the classifier is not used .expected 'single_label" "$FINDNA" import bad_in several
+check "are left out with their pooler" bash -c 'grep -q "not used: classifier.weight" out.log && grep -q "not used: bert.pooler.dense.bias" out.log'
+expect "and written back" 0 wrote "$FINDNA" export several out_several
+check "as they were" st same bad_in/model.safetensors out_several/model.safetensors
+check "with what config.json said" "$python" -c 'import json; a, b = (json.load(open(f"{f}/config.json")) for f in ("bad_in", "out_several")); b.pop("findna"); assert a == b'
+# As many words as 4-mers with [MASK] and [UNK] have.
+resize='T = {k: f32((floats(t) * 2)[:258 * 48], [258, 48]) if k.endswith("word_embeddings.weight") else t for k, t in T.items()}'
+edit bert 'C["vocab_size"] = 258' "$resize" && rm bad_in/tokenizer.json
+expect "k-mers with a classifier" 0 "the classifier is not used: k-mers have no .CLS. token" "$FINDNA" import bad_in kmers
+check "are k-mers" grep -q 'tokenizer: kmer' kmers/ckpt/step_000000000/config.yaml
+expect "exported" 0 wrote "$FINDNA" export kmers out_kmers
+check "with the classifier" st same bad_in/model.safetensors out_kmers/model.safetensors
+echo '{"model": {"type": "WordLevel", "vocab": {"AAAA": 2}}}' >bad_in/tokenizer.json
+expect "a file with a list of words" 0 wrote "$FINDNA" import bad_in kmers2
+check "is of k-mers" test "$(state_of kmers)" = "$(state_of kmers2)"
+"$python" - dnabert2/tokenizer.json bad_in/tokenizer.json <<'PY'
+import json, sys
+C = json.load(open(sys.argv[1]))
+drop = {t for t, i in C["model"]["vocab"].items() if i >= 258}
+C["model"]["vocab"] = {t: i for t, i in C["model"]["vocab"].items() if i < 258}
+C["model"]["merges"] = [m for m in C["model"]["merges"] if m.replace(" ", "") not in drop]
+json.dump(C, open(sys.argv[2], "w"))
+PY
+expect "one of byte pairs" 0 "a classifier of 3 outputs" "$FINDNA" import bad_in pairs
+check "is of byte pairs" grep -q 'tokenizer: bpe' pairs/ckpt/step_000000000/config.yaml
+echo '{' >bad_in/tokenizer.json && expect "one that is broken" 65 "bad_in/tokenizer.json:" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "expression"}; C["label2id"] = {"expression": 0}; C["problem_type"] = "regression"' 'T["classifier.weight"] = f32(floats(T["classifier.weight"])[:48], [1, 48]); T["classifier.bias"] = f32([0.5], [1])'
 expect "a value" 0 "wrote value" "$FINDNA" import bad_in value
 expect "is one column" 0 "rows of 1 values" "$FINDNA" embed value bert.fa --pool task --output value.tsv
@@ -259,33 +284,39 @@ fi
 if "$python" -c 'import torch, transformers' 2>/dev/null; then
   cat >load.py <<'P'
 import json, sys, torch, transformers
-from transformers import BertForMaskedLM, BertForSequenceClassification
+from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 def ids_of(text, k=3): return torch.tensor([[2 + sum("ACGT".index(c) * 4 ** (k - 1 - j) for j, c in enumerate(text[i:i + k])) for i in range(0, len(text) - k + 1, k)]])
-def make(cls, folder, seed, **more):
+def make(cls, folder, seed, vocabulary=521, **more):
     torch.manual_seed(seed)
-    model = cls(transformers.BertConfig(vocab_size=66, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, max_position_embeddings=64, **more))
+    model = cls(transformers.BertConfig(vocab_size=vocabulary, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, max_position_embeddings=64, **more))
     with torch.no_grad():
         for p in model.parameters(): p.add_(0.05 * torch.randn_like(p))
     model.save_pretrained(folder)
 if sys.argv[1] == "make":
-    make(BertForMaskedLM, "hf_words", 1)
+    make(BertForMaskedLM, "hf_words", 1, 66)
     make(BertForSequenceClassification, "hf_classes", 2, num_labels=3)
+    make(BertForMaskedLM, "hf_pairs", 3)
+    make(BertModel, "hf_bare", 4)
 elif sys.argv[1] == "words":  # the same logits, bit for bit, from what was exported
     a, b = (BertForMaskedLM.from_pretrained(f).eval() for f in sys.argv[2:4])
     with torch.no_grad(): sys.exit(not torch.equal(a(ids_of("ACGTTGCAA" * 4)).logits, b(ids_of("ACGTTGCAA" * 4)).logits))
 else:  # classes FOLDER FASTA TSV: probabilities as findna gives them, all tensors found
     model, info = BertForSequenceClassification.from_pretrained(sys.argv[2], output_loading_info=True)
-    worst = 0
+    worst, full = 0, json.load(open("bert/tokenizer.json"))
+    for token in full["added_tokens"]: token.update(single_word=False, lstrip=False, rstrip=False, normalized=False)
+    json.dump(full, open("full.json", "w"))
+    ids = PreTrainedTokenizerFast(tokenizer_file="full.json")
     for text, line in zip(open(sys.argv[3]).read().split()[1::2], open(sys.argv[4]).read().splitlines()[1:]):
-        with torch.no_grad(): theirs = model.eval()(ids_of(text)).logits[0].softmax(-1)
+        with torch.no_grad(): theirs = model.eval()(torch.tensor([ids(text)["input_ids"]])).logits[0].softmax(-1)
         worst = max(worst, (theirs - torch.tensor([float(x) for x in line.split("\t")[-len(theirs):]])).abs().max().item())
     sys.exit(bool(info["missing_keys"]) or not worst < 1e-5)
 P
   "$python" load.py make >/dev/null 2>&1
   printf '>a\n%s\n>b\n%s\n' ACGTTGCAAACGATTTACGACCAGGTA GGGTACCATTGC >k.fa
-  for kind in words classes; do
+  for kind in words classes pairs bare; do
+    [ $kind = words ] || cp bert/tokenizer.json hf_$kind/
     expect "save_pretrained's BERT for $kind" 0 wrote "$FINDNA" import hf_$kind hf_run_$kind
     expect "exported" 0 wrote "$FINDNA" export hf_run_$kind hf_out_$kind
     check "has all tensors" st same hf_$kind/model.safetensors hf_out_$kind/model.safetensors
@@ -293,10 +324,12 @@ P
   check "transformers loads it, to the same logits" "$python" load.py words hf_words hf_out_words
   "$FINDNA" embed hf_run_classes k.fa --pool task --output k.tsv >/dev/null 2>&1
   check "its classes are as likely as here" "$python" load.py classes hf_out_classes k.fa k.tsv
-  "$FINDNA" finetune hf_run_words --train rows.csv --test rows.csv run.folder=hf_tuned $tune task.features=cls task.hidden=48 task.activation=tanh >/dev/null 2>&1
-  expect "a classifier that was fine-tuned here" 0 wrote "$FINDNA" export hf_tuned hf_out_tuned
-  "$FINDNA" embed hf_tuned k.fa --pool task --output k.tsv >/dev/null 2>&1
-  check "predicts in transformers as here" "$python" load.py classes hf_out_tuned k.fa k.tsv
+  for kind in pairs bare; do
+    "$FINDNA" finetune hf_run_$kind --train rows.csv --test rows.csv run.folder=hf_tuned_$kind $tune task.features=cls task.hidden=48 task.activation=tanh >/dev/null 2>&1
+    expect "a classifier that was fine-tuned here ($kind)" 0 wrote "$FINDNA" export hf_tuned_$kind hf_out_tuned_$kind
+    "$FINDNA" embed hf_tuned_$kind k.fa --pool task --output k.tsv >/dev/null 2>&1
+    check "predicts in transformers as here" "$python" load.py classes hf_out_tuned_$kind k.fa k.tsv
+  done
 else
   echo "skipped - what transformers loads: no transformers for $python (PYTHON=...)"
 fi

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "config/shape.h"
 #include "data/class_names.h"
 #include "data/tokenizer.h"
@@ -125,16 +126,38 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   return status;
 }
 
+/* Whether the folder has a tokenizer of byte pairs: a vocabulary of theirs may have the size of one of k-mers. That of k-mers is
+ * a list of words, where there is a file of it. */
+static fd_status has_pairs(const char *folder, int *has) {
+  char path[FD_PATH_MAX], *text;
+  size_t bytes;
+  json_t *root;
+  *has = 0;
+  FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
+  if (fd_is_absent(path)) return FD_OK;
+  FD_TRY(fd_read_file(path, FD_WORDS_MAX, &text, &bytes));
+  fd_status status = fd_json_parse(&root, text, bytes, path);
+  free(text);
+  FD_TRY(status);
+  *has = json_object_get(json_object_get(root, "model"), "merges") != NULL;
+  json_decref(root);
+  return FD_OK;
+}
+
 /* NT's 6-mers, k-mers with [MASK] and [UNK], or byte pairs. */
-static fd_status find_words(const char *folder, const char *path, int encoder, int64_t vocabulary, words *w) {
+static fd_status find_words(const char *folder, const char *path, const fd_arch *arch, int64_t vocabulary, words *w) {
   enum { NT6 = 4107 };
-  int k = 1;
-  while (k < 12 && ((int64_t)1 << 2 * k) + 2 < vocabulary) k++;
-  *w = (words){.kind = encoder == FD_ARCH_NT_V2 ? "nt6" : "kmer", .kmer = encoder == FD_ARCH_NT_V2 ? 6 : k};
-  if (encoder == FD_ARCH_NT_V2 && vocabulary != NT6)
+  int k = 1, pairs;
+  if (arch == &fd_arch_nt_v2) {
+    *w = (words){.kind = "nt6", .kmer = 6};
+    if (vocabulary == NT6) return FD_OK;
     return fd_fail(FD_DATA, "%s: vocab_size: %" PRId64 " (expected %d, that of 6-mers)", path, vocabulary, NT6);
-  if (encoder == FD_ARCH_NT_V2 || vocabulary == ((int64_t)1 << 2 * k) + 2) return FD_OK;
-  return read_pairs(folder, vocabulary, w);
+  }
+  while (k < 12 && ((int64_t)1 << 2 * k) + 2 < vocabulary) k++;
+  *w = (words){.kind = "kmer", .kmer = k};
+  if (vocabulary != ((int64_t)1 << 2 * k) + 2) return read_pairs(folder, vocabulary, w);
+  FD_TRY(has_pairs(folder, &pairs));
+  return pairs ? read_pairs(folder, vocabulary, w) : FD_OK;
 }
 
 /* --- settings ------------------------------------------------------------------------------------------------------------ */
@@ -158,8 +181,16 @@ static fd_status take_int(const char *path, const json_t *root, const char *key,
   return fd_fail(FD_DATA, "%s: %s: expected a whole number from 1 to %" PRId64, path, key, most);
 }
 
-static fd_status take_sizes(const char *path, const json_t *root, const char *folder, int encoder, settings *s, int *window) {
-  static const char *const names[] = {"chordmixer", "transformer", "nt_v2", "dnabert_2", "bert"};
+/* Nucleotides: about as many as the model has learned positions for, or was trained with. Where byte pairs have learned
+ * positions, so many that always fit, beside [CLS] and [SEP]: a word may be one letter. */
+static int window_of(const fd_arch *arch, int64_t positions, const words *w) {
+  if (positions > 100000) positions = 100000;
+  if (arch == &fd_arch_bert && !strcmp(w->kind, "bpe")) return positions > 2 ? (int)positions - 2 : 1;
+  return (int)positions * w->kmer;
+}
+
+static fd_status take_sizes(const char *path, const json_t *root, const char *folder, const fd_arch *arch, settings *s, words *w,
+                            int *window) {
   static const struct {
     const char *key, *option;
     int64_t most;
@@ -168,19 +199,18 @@ static fd_status take_sizes(const char *path, const json_t *root, const char *fo
                {"vocab_size", "vocabulary", 1000000}, {"max_position_embeddings", "positions", 10000000}};
   enum { SIZES = sizeof sizes / sizeof *sizes, VOCABULARY = 4, POSITIONS = 5 };
   int64_t value[SIZES];
-  words w;
   for (int i = 0; i < SIZES; i++) {
     FD_TRY(take_int(path, root, sizes[i].key, sizes[i].most, &value[i]));
     set(s, "model.%s=%" PRId64, sizes[i].option, value[i]);
   }
-  FD_TRY(find_words(folder, path, encoder, value[VOCABULARY], &w));
+  FD_TRY(find_words(folder, path, arch, value[VOCABULARY], w));
   const json_t *epsilon = json_object_get(root, "layer_norm_eps");
   set(s, "model.epsilon=%.17g", json_is_number(epsilon) ? json_number_value(epsilon) : 1e-12);
-  set(s, "model.encoder=%s", names[encoder]);
-  set(s, "model.tokenizer=%s", w.kind);
-  set(s, "model.kmer=%d", w.kmer);
-  set(s, "model.words=%s", w.identity);
-  *window = (int)(value[POSITIONS] < 100000 ? value[POSITIONS] * w.kmer : 100000 * w.kmer);
+  set(s, "model.encoder=%s", arch->name);
+  set(s, "model.tokenizer=%s", w->kind);
+  set(s, "model.kmer=%d", w->kmer);
+  set(s, "model.words=%s", w->identity);
+  *window = window_of(arch, value[POSITIONS], w);
   return FD_OK;
 }
 
@@ -198,6 +228,18 @@ static const fd_tensor *find_classifier(const json_t *root, const fd_hf_tensors 
   const fd_tensor *out = fd_hf_tensors_find(t, family == ESM ? "classifier.out_proj.weight" : "classifier.weight");
   if (said && !strstr(said, "ForSequenceClassification")) return NULL;
   return said || family == ESM || fd_hf_tensors_find(t, "bert.pooler.dense.weight") ? out : NULL;
+}
+
+/* Whether the task's head can be that classifier; why not is said, and its tensors are left out. */
+static int is_usable(const char *path, const json_t *root, const fd_tensor *out, const words *w) {
+  const char *problem = json_string_value(json_object_get(root, "problem_type")),
+             *expected = out->shape[0] == 1 ? "regression" : "single_label_classification";
+  if (!strcmp(w->kind, "kmer")) fd_warn("%s: the classifier is not used: k-mers have no [CLS] token here, which it sees", path);
+  else if (problem && strcmp(problem, expected))
+    fd_warn("%s: problem_type: '%.60s': the classifier is not used (expected '%s', of one with %lld outputs)", path, problem,
+            expected, (long long)out->shape[0]);
+  else return 1;
+  return 0;
 }
 
 /* What config.json calls the classes; LABEL_0, ... are no names. */
@@ -226,18 +268,12 @@ static fd_status take_names(const char *path, const json_t *root, int64_t output
   return FD_OK;
 }
 
-static fd_status take_classifier(const char *path, const json_t *root, const fd_tensor *out, settings *s) {
-  const char *problem = json_string_value(json_object_get(root, "problem_type"));
-  int values = out->shape[0] == 1;
-  if (problem && strcmp(problem, values ? "regression" : "single_label_classification"))
-    return fd_fail(FD_DATA, "%s: problem_type: '%.60s' (expected '%s', of a classifier with %lld outputs)", path, problem,
-                   values ? "regression" : "single_label_classification", (long long)out->shape[0]);
+static void take_classifier(const json_t *root, const fd_tensor *out, settings *s) {
   set(s, "task.outputs=%lld", (long long)out->shape[0]);
-  set(s, "task.kind=%s", values ? "values" : "classes");
+  set(s, "task.kind=%s", out->shape[0] == 1 ? "values" : "classes");
   set(s, "task.features=cls");
   set(s, "task.hidden=%lld", (long long)json_integer_value(json_object_get(root, "hidden_size")));
   set(s, "task.activation=tanh");
-  return FD_OK;
 }
 
 fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window) {
@@ -245,16 +281,19 @@ fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_te
   const json_t *ours = json_object_get(root, "findna"), *length = json_object_get(ours, "window");
   settings s = {0};
   char *setting[SETTINGS];
+  words w;
   if (!type || (strcmp(type, "esm") && strcmp(type, "bert")))
     return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer v2, DNABERT-2, BERT)", path,
                    type ? type : "missing");
   int family = strcmp(type, "esm") ? BERT : ESM, alibi = json_object_get(root, "alibi_starting_size") != NULL;
+  const fd_arch *arch = family == ESM ? &fd_arch_nt_v2 : alibi ? &fd_arch_dnabert_2 : &fd_arch_bert;
   FD_TRY(check_forms(path, root, family));
-  FD_TRY(take_sizes(path, root, t->folder, family == ESM ? FD_ARCH_NT_V2 : alibi ? FD_ARCH_DNABERT_2 : FD_ARCH_BERT, &s, window));
+  FD_TRY(take_sizes(path, root, t->folder, arch, &s, &w, window));
   take_lm_head(root, t, family, &s);
   const json_t *task = json_object_get(ours, "task");
   const fd_tensor *out = task ? NULL : find_classifier(root, t, family);
-  if (out) FD_TRY(take_classifier(path, root, out, &s));
+  if (out && !is_usable(path, root, out, &w)) out = NULL;
+  if (out) take_classifier(root, out, &s);
   if (task) s.count += fd_task_json_settings(task, s.text + s.count);
   if (json_is_integer(length) && json_integer_value(length) >= 1 && json_integer_value(length) <= 1 << 30)
     *window = (int)json_integer_value(length);

@@ -8,8 +8,6 @@
 #include "base/output.h"
 #include "base/path.h"
 
-enum { FILE_MAX = 16 << 20 };
-
 fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
   char run[FD_PATH_MAX];
   FD_TRY(fd_path(run, checkpoint, NULL, NULL));
@@ -50,7 +48,7 @@ fd_status fd_words_copy(const fd_config *config, const char *file, const char *f
   char path[FD_PATH_MAX], *text;
   size_t bytes;
   if (!fd_config_reads_ids(config) || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
-  FD_TRY(fd_read_file(file, FILE_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(file, FD_WORDS_MAX, &text, &bytes));
   fd_status status = fd_path(path, folder, FD_WORDS_FILE, NULL);
   if (status == FD_OK) status = fd_write_file(path, text, bytes);
   free(text);

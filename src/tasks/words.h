@@ -7,6 +7,7 @@
 
 /* Byte pairs, in a published folder, a run folder, an export. */
 #define FD_WORDS_FILE "tokenizer.json"
+enum { FD_WORDS_MAX = 16 << 20 /* bytes */ };
 
 /* The tokenizer of a model over ids. That of byte pairs is in the run folder of `checkpoint`, and must be the one that the model
  * was imported with (model.words), or it is FD_DATA. */
