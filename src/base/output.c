@@ -175,6 +175,15 @@ fd_status fd_write_file(const char *path, const void *data, size_t bytes) {
   return status;
 }
 
+fd_status fd_copy_file(const char *from, const char *to, size_t most) {
+  char *text;
+  size_t bytes;
+  FD_TRY(fd_read_file(from, most, &text, &bytes));
+  fd_status status = fd_write_file(to, text, bytes);
+  free(text);
+  return status;
+}
+
 fd_status fd_folder_begin(fd_folder *f, const char *path) {
   char parent[FD_PATH_MAX], name[NAME_MAX + 1];
   f->open = 0;

@@ -17,6 +17,9 @@ enum { FD_TEMPORARY_MAX = FD_PATH_MAX + 48 };
 /* Writes a whole file durably. Replaces an existing one. */
 fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUST_CHECK;
 
+/* Writes a whole file as another one is, of at most `most` bytes. */
+fd_status fd_copy_file(const char *from, const char *to, size_t most) FD_MUST_CHECK;
+
 /* A file that is written piece by piece. */
 typedef struct fd_output {
   int open;

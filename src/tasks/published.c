@@ -20,7 +20,6 @@
 #include "tasks/words.h"
 
 static const char place[] = "published", list[] = "tensors.json", rest[] = "unused.safetensors";
-enum { FILE_MAX = 16 << 20 };
 
 /* --- files --------------------------------------------------------------------------------------------------------------- */
 
@@ -46,22 +45,17 @@ static const char *const files[] = {"config.json",
 enum { FILES = sizeof files / sizeof *files };
 
 static fd_status copy(const char *from, const char *to, const char *name, size_t most) {
-  char path[FD_PATH_MAX], *text;
-  size_t bytes;
+  char path[FD_PATH_MAX], copied[FD_PATH_MAX];
   FD_TRY(fd_path(path, from, name, NULL));
-  if (fd_is_absent(path)) return FD_OK;
-  FD_TRY(fd_read_file(path, most, &text, &bytes));
-  fd_status status = fd_path(path, to, name, NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, bytes);
-  free(text);
-  return status;
+  FD_TRY(fd_path(copied, to, name, NULL));
+  return fd_is_absent(path) ? FD_OK : fd_copy_file(path, copied, most);
 }
 
 /* Byte pairs lie in the run's folder (words.h), and are not kept twice. */
 static fd_status copy_files(const fd_config *config, const char *from, const char *to, int with_config) {
   for (int i = !with_config; i < FILES; i++)
     if (config->model.tokenizer != FD_TOKENIZER_BPE || strcmp(files[i], FD_WORDS_FILE))
-      FD_TRY(copy(from, to, files[i], FILE_MAX));
+      FD_TRY(copy(from, to, files[i], FD_WORDS_MAX));
   return FD_OK;
 }
 
@@ -105,7 +99,7 @@ static fd_status read_list(const char *kept, char path[], json_t **root) {
   char *text;
   size_t bytes;
   FD_TRY(fd_path(path, kept, list, NULL));
-  FD_TRY(fd_read_file(path, FILE_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, FD_WORDS_MAX, &text, &bytes));
   fd_status status = fd_json_parse(root, text, bytes, path);
   free(text);
   return status;
@@ -127,7 +121,7 @@ static fd_status copy_kept(const fd_config *config, const char *from, const char
   FD_TRY(read_list(from, path, &root));
   fd_status status = find_rest(from, root, path, &has_rest);
   json_decref(root);
-  if (status == FD_OK) status = copy(from, to, list, FILE_MAX);
+  if (status == FD_OK) status = copy(from, to, list, FD_WORDS_MAX);
   if (status == FD_OK && has_rest) status = copy(from, to, rest, SIZE_MAX / 2);
   return status == FD_OK ? copy_files(config, from, to, 1) : status;
 }

@@ -1,7 +1,6 @@
 /* Finds, checks and copies the file of a tokenizer. */
 #include "tasks/words.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -45,12 +44,8 @@ fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const
 }
 
 fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {
-  char path[FD_PATH_MAX], *text;
-  size_t bytes;
+  char path[FD_PATH_MAX];
   if (!fd_config_reads_ids(config) || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
-  FD_TRY(fd_read_file(file, FD_WORDS_MAX, &text, &bytes));
-  fd_status status = fd_path(path, folder, FD_WORDS_FILE, NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, bytes);
-  free(text);
-  return status;
+  FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
+  return fd_copy_file(file, path, FD_WORDS_MAX);
 }
