@@ -9,7 +9,7 @@ printf '>a\n%s\n>b\nACGTNACGTTTGACA\n' "$(for _ in $(seq 30); do printf ACGTTGCA
 awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""; for (j = 0; j < 48; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
 
 # --- Nucleotide Transformer v2
-expect "a published NTv2 is imported" 0 "wrote run" "$FINDNA" import nt run
+expect "a published NTv2 is imported" 0 "wrote run .*: use it as CHECKPOINT$" "$FINDNA" import nt run
 check "its checkpoint has weights and no moments" test "$(ls run/ckpt/step_000000000 | tr '\n' ' ')" = "MANIFEST config.yaml student-00.safetensors "
 check "unused tensors are listed" bash -c "grep -q 'not used: esm.contact_head.regression.weight' out.log && grep -q '7 tensors of nt are not used' out.log"
 expect "which is whole" 0 "student" "$FINDNA" inspect run/ckpt/step_000000000

@@ -43,7 +43,9 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
   FD_TRY(fd_words_copy(&p->config, words, p->made.temporary));
   if (p->published) FD_TRY(fd_published_keep(p->from, &p->config, &p->read, p->made.temporary));
   FD_TRY(fd_folder_commit(&p->made));
-  fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
+  if (p->published) fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT", folder, state_id);
+  else
+    fd_info("wrote %s (state_id %.16s...): use it as CHECKPOINT, or begin a run with --init-from %s", folder, state_id, folder);
   return FD_OK;
 }
 
@@ -72,7 +74,8 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
       "import", "FOLDER RUN",
       "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, launch/torch/convert_pt.py from a\n"
       "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2, DNABERT-2 or BERT. RUN is a new run folder with "
-      "one checkpoint, for probe, embed, score, and pretrain --init-from.",
+      "one checkpoint, for probe,\n"
+      "embed, score and finetune, and, of a model that is not a published one, for pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;
