@@ -459,11 +459,12 @@ static void memory_has_a_limit(void **state) {
   for (int i = 0; i < 300; i++) assert_int_equal(((char *)block)[i], 0);
   free(block);
   assert_int_equal(fd_alloc(&block, SIZE_MAX / 4, 8, "too much"), FD_MEMORY);
+  assert_null(block);
   assert_int_equal(fd_alloc(&block, SIZE_MAX - 4096, 1, "nearly all there is"), FD_MEMORY);
+  assert_null(block);
   assert_ok(fd_alloc(&block, 8000001, 1, "a large block"));
   assert_int_equal((uintptr_t)block % (2 << 20), 0);
   free(block);
-  assert_null(block);
   int *list = NULL;
   size_t capacity = 0;
   for (size_t i = 0; i < 1000; i++) {
