@@ -139,9 +139,9 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
     FD_TRY(fd_grow(&c->symbols, &c->room, used + (size_t)next.length, 1, "sequences"));
     FD_TRY(fd_grow(&c->id, &c->ids, n + 1, sizeof *c->id, "names"));
     memcpy(c->symbols + used, next.symbols, (size_t)next.length);
-    if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
     c->start[n + 1] = (int64_t)used + next.length;
     if (w->encoder->tokenizer) FD_TRY(find_words(w, c->count, next.id));
+    if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
     c->count++;
     --*left;
   }
