@@ -409,6 +409,18 @@ __device__ inline void take_queries(const fd_attention_call &c, const scoring &b
   }
 }
 
+/* Backward: starts the copies of the block's own rows, and of the first ones that pass by. */
+template <int D>
+__device__ inline void begin(const fd_attention_call &c, const on_chip<D, PASSING> &chip, const side &mine, const side &passing,
+                             int head, int first) {
+  enum { MINE = on_chip<D, PASSING>::MINE };
+  __syncthreads(); /* the sequence before is done */
+  copy_rows<D, MINE>(c, mine.a, head, first, mine.end, chip.own);
+  copy_rows<D, MINE>(c, mine.b, head, first, mine.end, chip.second);
+  set_places<MINE>(mine, first, chip.own_at);
+  bring(c, chip, passing, head, passing.begin, 0);
+}
+
 template <int D>
 __global__ void __launch_bounds__(THREADS, 2) attention_tensor_queries(fd_attention_call c) {
   enum { M = on_chip<D, PASSING>::M, MINE = on_chip<D, PASSING>::MINE };
@@ -420,11 +432,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_queries(fd_attent
     int first = mine.begin + my.tile * MINE, stage = 0;
     if (first >= mine.end) continue;
     float dq[M][D / 8][4] = {{{0}}};
-    __syncthreads(); /* the sequence before is done */
-    copy_rows<D, MINE>(c, mine.a, my.head, first, mine.end, chip.own);
-    copy_rows<D, MINE>(c, mine.b, my.head, first, mine.end, chip.second);
-    set_places<MINE>(mine, first, chip.own_at);
-    bring(c, chip, keys, my.head, keys.begin, 0);
+    begin(c, chip, mine, keys, my.head, first);
     make_delta<D>(c, chip, my.head, first, mine.end);
     for (int key = keys.begin; key < keys.end; key += PASSING, stage ^= 1) {
       float x[M][PASSING / 8][4], d[M][PASSING / 8][4];
@@ -458,11 +466,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_keys(fd_attention
     int first = mine.begin + my.tile * MINE, stage = 0;
     if (first >= mine.end) continue;
     float dk[M][D / 8][4] = {{{0}}}, dv[M][D / 8][4] = {{{0}}};
-    __syncthreads(); /* the sequence before is done */
-    copy_rows<D, MINE>(c, mine.a, my.head, first, mine.end, chip.own);
-    copy_rows<D, MINE>(c, mine.b, my.head, first, mine.end, chip.second);
-    set_places<MINE>(mine, first, chip.own_at);
-    bring(c, chip, queries, my.head, queries.begin, 0);
+    begin(c, chip, mine, queries, my.head, first);
     set_sums<PASSING>(c, my.head, queries.begin, queries.end, chip.lse, chip.delta);
     for (int query = queries.begin; query < queries.end; query += PASSING, stage ^= 1) {
       int next = query + PASSING, other = (stage ^ 1) * PASSING;
