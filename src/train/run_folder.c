@@ -17,17 +17,20 @@
 #include "objective/objective.h"
 #include "train/same_run.h"
 
+/* What a run folder holds of a run; the lock is none of it. */
+static const char *const names[] = {"ckpt",        "metrics.jsonl", "config.used.yaml", "environment.json", "probe.json",
+                                    "report.html", "windows",       "finetune.json",    "published",        "tokenizer.json"};
+enum { NAMES = sizeof names / sizeof *names };
+
 /* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
-  static const char *const names[] = {"ckpt",        "metrics.jsonl", "config.used.yaml", "environment.json", "probe.json",
-                                      "report.html", "windows",       "finetune.json",    "published",        "tokenizer.json"};
   char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
   int n = 1;
   do {
     snprintf(aside, sizeof aside, "before-restart-%d", n++);
     FD_TRY(fd_path(to, folder, aside, NULL));
   } while (fd_exists(to));
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+  for (int i = 0; i < NAMES; i++) {
     FD_TRY(fd_path(from, folder, names[i], NULL));
     if (!fd_exists(from)) continue;
     FD_TRY(fd_path(to, folder, aside, NULL));
@@ -63,11 +66,10 @@ fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoint
 
 /* Root: names in the folder that lead elsewhere by the will of another user, and others who may put such names there. */
 static fd_status check_owners(const char *folder) {
-  static const char *const names[] = {"run.lock", "ckpt", "metrics.jsonl", "config.used.yaml", "environment.json", "windows"};
   char path[FD_PATH_MAX];
   struct stat info;
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    FD_TRY(fd_path(path, folder, names[i], NULL));
+  for (int i = 0; i <= NAMES; i++) {
+    FD_TRY(fd_path(path, folder, i < NAMES ? names[i] : "run.lock", NULL));
     if (!lstat(path, &info) && S_ISLNK(info.st_mode) && info.st_uid != geteuid() && info.st_uid != 0)
       return fd_fail(FD_PERMISSION,
                      "%s: is a link that another user made (number %ld): what is behind it is not written; remove it", path,
