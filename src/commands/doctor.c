@@ -99,8 +99,7 @@ static void show_huge_pages(void) {
   if (in && !fgets(text, sizeof text, in)) *text = '\0';
   if (in) fclose(in);
   int none = !*text || strstr(text, "[never]");
-  fd_doctor_show("huge pages", none ? "none: the kernel gives no pages of 2 MB; products over large matrices are slower without"
-                                    : "of 2 MB, for large buffers");
+  fd_doctor_show("huge pages", none ? "none: the kernel gives no pages of 2 MB" : "of 2 MB, for large buffers");
 }
 
 static fd_status show_machine(const fd_comm *comm) {
