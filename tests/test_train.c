@@ -208,6 +208,11 @@ static void schedules_equal_given_values(void **state) {
                 1e-15);
   }
   assert_int_equal(fd_schedule_steps(&c, 100000), 50 * 100000 / 64);
+  c.optim.schedule = FD_SCHEDULE_ONE_CYCLE;
+  for (int steps = 1; steps < 5; steps++)
+    for (int t = 0; t < steps; t++)
+      for (c.optim.warmup = 0; c.optim.warmup <= 1; c.optim.warmup += 0.125)
+        assert_true(fd_schedule_lr(&c, t, steps) > 0 && fd_schedule_lr(&c, t, steps) <= c.optim.lr * (1 + 1e-12));
   json_decref(root);
 }
 

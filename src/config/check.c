@@ -23,7 +23,9 @@ static int check_noise_last(const char *name, const char *key, const char *lette
          0;
 }
 
-enum { LAYERS_MAX = 255 /* that dropout of attention tells apart, less one */ };
+/* Dropout of attention keys its draws by the number of a layer, 0 .. 255; those of a decoder begin behind the encoder's layers
+ * and one more. */
+enum { LAYERS_MAX = 254 };
 
 /* What is said of an encoder that the model does not have. */
 static int check_encoder(const fd_config *c, const char *name) {
@@ -57,9 +59,9 @@ static int check_autoencoder(const fd_config *c, const char *name) {
        name);
   NEED(!is_one || c->model.vocabulary == words, "%s: model.vocabulary: %lld; model.encoder: mae with model.kmer %lld has %lld",
        name, (long long)c->model.vocabulary, (long long)c->model.kmer, (long long)words);
-  NEED(!is_one || c->model.layers + c->model.decoder_layers < LAYERS_MAX,
+  NEED(!is_one || c->model.layers + c->model.decoder_layers <= LAYERS_MAX,
        "%s: model.layers, model.decoder_layers: together %lld; expected at most %d", name,
-       (long long)(c->model.layers + c->model.decoder_layers), LAYERS_MAX - 1);
+       (long long)(c->model.layers + c->model.decoder_layers), LAYERS_MAX);
   return good;
 }
 

@@ -27,9 +27,8 @@ enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
 enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
-typedef enum fd_features { /* of objective.projection_of, too */ FD_FEATURES_TOKENS,
-                           FD_FEATURES_CLS,
-                           FD_FEATURES_BOTH } fd_features;
+/* Of task.features and of objective.projection_of. */
+typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
 enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };

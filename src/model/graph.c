@@ -57,4 +57,6 @@ fd_value fd_graph_add(fd_graph *g, const fd_node_kind *kind, const char *name, c
   return value;
 }
 
-int fd_graph_dense(const fd_graph *g, fd_value value) { return value.id != FD_NO_VALUE && g->dense[value.id]; }
+int fd_graph_dense(const fd_graph *g, fd_value value) {
+  return g->status == FD_OK && value.id != FD_NO_VALUE && g->dense[value.id];
+}

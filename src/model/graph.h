@@ -87,7 +87,7 @@ void fd_graph_tie(fd_graph *graph, fd_value value);
 fd_value fd_graph_add(fd_graph *graph, const fd_node_kind *kind, const char *name, const void *own, const fd_value in[FD_INPUTS],
                       fd_room out);
 
-/* Whether a value is fp32 without padding. */
+/* Whether a value is fp32 without padding; 0 in a graph that has failed. */
 int fd_graph_dense(const fd_graph *graph, fd_value value);
 
 #endif

@@ -27,5 +27,5 @@ const fd_node_kind fd_node_act = {
 
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated) {
   return fd_graph_add(graph, &fd_node_act, name, &(settings){act, gated}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
-                      (fd_room){x.space, gated ? x.width / 2 : x.width, graph->status == FD_OK && graph->dense[x.id]});
+                      (fd_room){x.space, gated ? x.width / 2 : x.width, fd_graph_dense(graph, x)});
 }

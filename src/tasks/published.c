@@ -221,19 +221,16 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
 /* What is not used here, as it was. */
 static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
   char path[FD_PATH_MAX];
-  size_t at;
-  json_t *name;
+  const json_t *unused = json_object_get(root, "unused");
   int is;
   FD_TRY(find_rest(kept, root, path, &is));
   if (!is) return FD_OK;
   FD_TRY(fd_safetensors_read(path, &w->rest));
-  json_array_foreach(
-      json_object_get(root, "unused"), at,
-      name) if (!json_is_string(name) ||
-                !fd_safetensors_find(
-                    &w->rest,
-                    json_string_value(name))) return fd_fail(FD_DATA, "%s: no tensor '%.100s', which %s beside it calls unused",
-                                                             path, json_is_string(name) ? json_string_value(name) : "", list);
+  for (size_t i = 0; i < json_array_size(unused); i++) {
+    const char *name = json_string_value(json_array_get(unused, i));
+    if (!name || !fd_safetensors_find(&w->rest, name))
+      return fd_fail(FD_DATA, "%s: no tensor '%.100s', which %s beside it calls unused", path, name ? name : "", list);
+  }
   FD_TRY(fd_grow(&w->tensor, &w->room, (size_t)(w->count + w->rest.count), sizeof *w->tensor, "an export"));
   for (int i = 0; i < w->rest.count; i++) {
     const fd_tensor *t = &w->rest.tensor[i];

@@ -1,8 +1,8 @@
 /* Checkpoints: a folder a step, committed by one rename, verified at load, written behind the training.
  *
- *   RUN/ckpt/step_000001000/  student-00.safetensors, teacher-00... or best-00... where there are such, adam_m-00...,
- * adam_v-00..., centre.safetensors, config.yaml, MANIFEST RUN/ckpt/.tmp-...         unfinished; never read, removed at the next
- * start
+ * RUN/ckpt/step_000001000 has student-00.safetensors, teacher-00... or best-00... where the run has them, adam_m-00...,
+ * adam_v-00..., centre.safetensors, config.yaml and MANIFEST. RUN/ckpt/.tmp-... is unfinished: never read, and removed at the
+ * next start.
  *
  * An array is cut into files of whole tensors, independent of the number of ranks; file i is written by rank i mod size. MANIFEST
  * holds text lines "key value", the bytes and SHA-256 of every file, and last the SHA-256 of all lines before. `state_id` is the
