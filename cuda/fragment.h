@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/both.h"
+#include "device/gpu_memory.h"
 
 /* Fragments of m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16"): lane l of a warp holds in element e of its 8 of A (two a
  * register), 4 of B and 4 of C: */
@@ -45,12 +46,7 @@ FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) 
 /* Weights in tile order, as copies of whole chunks bring them to warpgroups: 64 hidden units after 64, of each five blocks of 64
  * of the 320 channels; a block's 64 rows and 64 columns are the matrix's, whose units are its rows or its columns, as a tile of
  * fd_descriptor. Elements from the beginning. */
-enum {
-  FD_ORDER_UNITS = 64,
-  FD_ORDER_CHANNELS = 320,
-  FD_ORDER_BLOCK = 64 * 64,
-  FD_ORDER_CHUNK = FD_ORDER_UNITS * FD_ORDER_CHANNELS
-};
+enum { FD_ORDER_BLOCK = 64 * 64, FD_ORDER_CHUNK = FD_ORDER_UNITS * FD_ORDER_CHANNELS };
 FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_rows) {
   int chunk = (units_are_rows ? row : column) / 64, block = (units_are_rows ? column : row) / 64;
   return (size_t)chunk * FD_ORDER_CHUNK + (size_t)block * FD_ORDER_BLOCK + (size_t)fd_swizzle(row % 64, column % 64 / 8, 8) * 8 +
@@ -70,7 +66,7 @@ enum { FD_TILE_ROWS = 128 };
 enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
 /* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */
-enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64, FD_CHUNK_UNIT = 32 };
+enum { FD_CHUNK_UNIT = 32 }; /* FD_CHUNK_MIN, FD_CHUNKS_MAX: device/gpu_memory.h */
 FD_BOTH static inline int fd_chunk_rows(int rows) {
   int chunk = (rows + FD_CHUNKS_MAX - 1) / FD_CHUNKS_MAX;
   chunk = (chunk + FD_CHUNK_UNIT - 1) / FD_CHUNK_UNIT * FD_CHUNK_UNIT;

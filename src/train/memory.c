@@ -4,23 +4,8 @@
 #include <inttypes.h>
 #include <limits.h>
 
+#include "device/gpu_memory.h"
 #include "train/trainer.h"
-
-/* What the kernels of a GPU take for themselves: some rows of a block, and the parts of its parameters' gradients, in chunks of
- * tokens (cuda/fragment.h), those of biases in finer ones. */
-enum { CHUNKS = 64, CHUNK = 1024, FINE = 8, PADDING = 4, SMALL = 1 << 20 /* sums, starts, a head: many small pieces */ };
-
-static size_t scratch(const fd_config *config, fd_form form, int rows, int group) {
-  size_t chunks = (size_t)group * (size_t)(rows / CHUNK + 1 < CHUNKS ? rows / CHUNK + 1 : CHUNKS);
-  int channels = (int)config->model.channels, hidden = (int)config->model.hidden;
-  size_t row = fd_form_row(form, channels) + 3 * fd_form_row(form, hidden);
-  size_t weights = (size_t)channels * (size_t)(hidden + PADDING) + (size_t)hidden * (size_t)(channels + PADDING);
-  size_t biases = (size_t)fd_form_stride(form, channels) + (size_t)fd_form_stride(form, hidden);
-  size_t attended = 3 * (size_t)channels * (size_t)(channels + PADDING); /* queries, keys and values are one layer */
-  if (config->model.encoder != FD_ARCH_CHORDMIXER && attended > weights)
-    weights = attended, biases = 3 * (size_t)fd_form_stride(form, channels);
-  return SMALL + (size_t)rows * (size_t)group * row + chunks * (weights + FINE * biases) * sizeof(float);
-}
 
 /* Copies of the matrices of a network whose names begin so (NULL: of all), in rows. */
 static size_t matrices(const fd_network *network, const char *prefix, fd_form form) {
@@ -32,41 +17,40 @@ static size_t matrices(const fd_network *network, const char *prefix, fd_form fo
   return bytes;
 }
 
-/* The copies of both networks' weights that products read, in rows or in tile order (cuda/fragment.h): a bound of either. What is
- * recomputed reads W1 in rows. */
-enum { TILE = 64, TILED_CHANNELS = 320 };
-
+/* The copies of both networks' weights that products of bf16 read. */
 static size_t copies(const fd_config *config, const fd_network *network, fd_form form) {
-  int channels = (int)config->model.channels, hidden = (int)config->model.hidden, stride = fd_form_stride(form, channels);
-  int tiled = stride <= TILED_CHANNELS && stride > TILED_CHANNELS / 2;
-  size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
-         tiles = (size_t)(hidden + TILE - 1) / TILE * TILE * 2 * TILED_CHANNELS * 2,
-         blocks = (size_t)(config->model.networks * network->blocks);
   if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * matrices(network, NULL, form);
+  size_t block = fd_gpu_block_weights(form, (int)config->model.channels, (int)config->model.hidden, config->model.recompute);
   return 2 * (matrices(network, "projection", form) + matrices(network, "task", form)) +
-         blocks * (2 * (tiled && tiles > rows ? tiles : rows) + (tiled && config->model.recompute ? w1 : 0));
+         (size_t)(config->model.networks * network->blocks) * block;
 }
 
-/* The sums of a head's gradient over chunks of the `rows` pooled latents of each of `group` micro-batches. */
-static size_t head_chunks(const fd_network *network, const char *prefix, int rows, int group) {
-  size_t chunks = (size_t)group * (size_t)(rows / (CHUNK / 4) + 1), largest = 0;
+/* The largest weight with its bias of a head whose names begin so. */
+static size_t largest_of(const fd_network *network, const char *prefix) {
+  size_t largest = 0;
   for (int i = 0; i < network->params.count; i++) {
     const fd_param *p = &network->params.item[i];
-    size_t size = p->size + (size_t)p->shape[0]; /* a weight, and its bias */
+    size_t size = p->size + (size_t)p->shape[0];
     if (fd_param_is_of(p, prefix) && p->dims == 2 && size > largest) largest = size;
   }
-  return chunks * largest * sizeof(float);
+  return largest;
+}
+
+/* What the kernels of a GPU take for themselves. */
+static size_t kernels(const fd_config *config, const fd_network *network, fd_form form, int rows, int group) {
+  int windows = (int)(config->train.batch / config->train.virtual_ranks);
+  fd_gpu_pass pass = {
+      form, rows, group, (int)config->model.channels, (int)config->model.hidden, config->model.encoder != FD_ARCH_CHORDMIXER};
+  return fd_gpu_scratch(&pass) + fd_gpu_head_sums(largest_of(network, "task"), windows, group) +
+         fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), group);
 }
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 1; /* of gradients */
-  size_t kernels = own_memory ? scratch(config, form, rows, group) : 0;
+  size_t own_kernels = own_memory ? kernels(config, network, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
-  if (own_memory)
-    kernels += head_chunks(network, "task", windows, group) +
-               head_chunks(network, "projection", windows * fd_objective_rows(config), group);
   rows *= group;
   const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
   size_t params = network->params.size, size[FD_ARRAYS], bytes = (size_t)buffers * params * sizeof(float);
@@ -77,7 +61,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
   if (form.type == FD_BF16) bytes += copies(config, network, form);
-  return bytes + kernels;
+  return bytes + own_kernels;
 }
 
 int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,

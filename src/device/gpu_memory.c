@@ -1,0 +1,32 @@
+/* What the kernels of a GPU take for themselves. */
+#include "device/gpu_memory.h"
+
+enum {
+  FINE = 8,                           /* gradients of biases are summed in finer chunks */
+  PADDING = 4,                        /* columns behind each row of sums */
+  SMALL = 1 << 20,                    /* sums, starts, a head: many small pieces */
+  HEAD_ROWS = FD_CHUNK_MIN / 4,       /* a chunk of a head's rows */
+  ORDERED_MIN = FD_ORDER_CHANNELS / 2 /* blocks of fewer channels have no tile order */
+};
+
+size_t fd_gpu_scratch(const fd_gpu_pass *p) {
+  size_t channels = (size_t)p->channels, hidden = (size_t)p->hidden, group = (size_t)p->group;
+  size_t chunks = group * (size_t)(p->rows / FD_CHUNK_MIN + 1 < FD_CHUNKS_MAX ? p->rows / FD_CHUNK_MIN + 1 : FD_CHUNKS_MAX);
+  size_t row = fd_form_row(p->form, p->channels) + 3 * fd_form_row(p->form, p->hidden);
+  size_t weights = channels * (hidden + PADDING) + hidden * (channels + PADDING), attended = 3 * channels * (channels + PADDING);
+  size_t biases = (size_t)fd_form_stride(p->form, p->channels) + (size_t)fd_form_stride(p->form, p->hidden);
+  if (p->attention && attended > weights) weights = attended, biases = 3 * (size_t)fd_form_stride(p->form, p->channels);
+  return SMALL + (size_t)p->rows * group * row + chunks * (weights + FINE * biases) * sizeof(float);
+}
+
+size_t fd_gpu_head_sums(size_t weights, int rows, int group) {
+  return (size_t)group * (size_t)(rows / HEAD_ROWS + 1) * weights * sizeof(float);
+}
+
+size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute) {
+  int stride = fd_form_stride(form, channels), ordered = stride <= FD_ORDER_CHANNELS && stride > ORDERED_MIN;
+  size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
+         units = (size_t)(hidden + FD_ORDER_UNITS - 1) / FD_ORDER_UNITS * FD_ORDER_UNITS,
+         tiles = units * 2 * FD_ORDER_CHANNELS * 2; /* W1 and W2 of two bytes an element */
+  return 2 * (ordered && tiles > rows ? tiles : rows) + (ordered && recompute ? w1 : 0);
+}

@@ -1,0 +1,35 @@
+/* What the kernels of a GPU take for themselves, beside the buffers that the program asks for: bounds that need no GPU, so that
+ * `findna doctor` can say what fits. All results are in bytes. */
+#ifndef FD_DEVICE_GPU_MEMORY_H
+#define FD_DEVICE_GPU_MEMORY_H
+
+#include <stddef.h>
+
+#include "device/tensors.h"
+
+/* Gradients of weights are sums over chunks of so many rows, of which there are at most so many (cuda/fragment.h). */
+enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64 };
+
+/* Weights of a block in tile order: so many hidden units a tile, each of so many channels (cuda/fragment.h). */
+enum { FD_ORDER_UNITS = 64, FD_ORDER_CHANNELS = 320 };
+
+/* The sizes that the kernels' own memory depends on: of a pass of `group` micro-batches of `rows` rows. */
+typedef struct fd_gpu_pass {
+  fd_form form; /* of activations */
+  int rows, group;
+  int channels, hidden; /* of the widest block */
+  int attention;        /* blocks attend: queries, keys and values are one layer of 3 x channels columns */
+} fd_gpu_pass;
+
+/* Rows of a block's operands, and the sums of its weights' and biases' gradients by chunks. */
+size_t fd_gpu_scratch(const fd_gpu_pass *pass);
+
+/* The sums of a head's gradient by chunks: `weights` parameters that see `rows` pooled latents of each of `group` micro-batches.
+ */
+size_t fd_gpu_head_sums(size_t weights, int rows, int group);
+
+/* The copies of a ChordMixer block's weights that products read, of student and teacher: in rows or in tile order, whichever is
+ * more; what is recomputed reads the student's W1 in rows, too. */
+size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute);
+
+#endif
