@@ -1,18 +1,14 @@
 #!/usr/bin/env bash
-# Runs all tests (or those named as arguments; without those named in WITHOUT) and ends with "N passed, N failed".
+# Runs all tests (or those named as arguments; without those named in WITHOUT), JOBS (2) at a time, and ends with "N passed, N failed".
 # Test programs speak TAP; a shell test is tests/test_*.sh and prints "ok - name" or "not ok - name" a case.
 set -u
 cd "$(dirname "$0")/.."
 export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 [ "${SAN:-0}" = 0 ] || export ASAN_OPTIONS=${ASAN_OPTIONS-allocator_may_return_null=1}
-passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi
-for name in "${names[@]}"; do
-  name=$(basename "$name")
-  case " ${WITHOUT-} " in *" $name "*) continue ;; esac
-  start=$SECONDS
+
+# one NAME: runs a test, prints its result and leaves its counts in $RESULTS. Printed at once, so that two tests' lines don't mix.
+one() {
+  local name=$1 log=$RESULTS/$1.log start=$SECONDS command code good bad skip
   case $name in
     *.sh) command=(bash "tests/$name") ;;
     *) command=("$TESTS/${name%.c}") ;;
@@ -25,11 +21,32 @@ for name in "${names[@]}"; do
   skip=$(grep -c '^skipped - ' "$log")
   if [ $code -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   if [ $((good + bad + skip)) -eq 0 ]; then bad=1; echo "not ok - $name ran no test" >>"$log"; fi
-  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
-  printf '%-28s %4d ok %3d failed  %4d s\n' "$name" "$good" "$bad" $((SECONDS - start))
-  grep '^skipped - ' "$log"
-  if [ "$bad" -gt 0 ]; then sed 's/^/    /' "$log" | grep -v '^    ok ' | tail -60; [ $code -ne 0 ] && echo "    (exit code $code)"; fi
+  echo "$good $bad $skip" >"$RESULTS/$name.counts"
+  {
+    printf '%-28s %4d ok %3d failed  %4d s\n' "$name" "$good" "$bad" $((SECONDS - start))
+    grep '^skipped - ' "$log"
+    if [ "$bad" -gt 0 ]; then sed 's/^/    /' "$log" | grep -v '^    ok ' | tail -60; [ $code -ne 0 ] && echo "    (exit code $code)"; fi
+  } >"$log.said"
+  cat "$log.said"
+}
+if [ "${1-}" = --one ]; then one "$2"; exit 0; fi
+
+# These run by themselves: they judge times, count processes, call make, or need ports and disks of their own.
+alone=" test_bundle.sh test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_link.sh test_memory.sh test_mpich.sh test_numbers.c test_probe.sh test_registers.sh test_spills.sh test_stop.sh test_threads.sh test_watchdog.sh "
+export RESULTS=$(mktemp -d)
+trap 'rm -rf "$RESULTS"' EXIT
+if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi
+together=() apart=()
+for name in "${names[@]}"; do
+  name=$(basename "$name")
+  case " ${WITHOUT-} " in *" $name "*) continue ;; esac
+  case $alone in *" $name "*) apart+=("$name") ;; *) together+=("$name") ;; esac
 done
-[ $skipped -gt 0 ] && echo "$skipped skipped (reasons above)"
+[ ${#together[@]} = 0 ] || printf '%s\n' "${together[@]}" | xargs -P "${JOBS:-2}" -n 1 bash tests/run.sh --one
+for name in ${apart[@]+"${apart[@]}"}; do one "$name"; done
+read -r passed failed skipped <<<"$(cat "$RESULTS"/*.counts | awk '{ g += $1; b += $2; s += $3 } END { print g + 0, b + 0, s + 0 }')"
+missing=$((${#together[@]} + ${#apart[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
+[ $missing = 0 ] || { echo "$missing tests ended without a result"; failed=$((failed + missing)); }
+[ "$skipped" -gt 0 ] && echo "$skipped skipped (reasons above)"
 echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+[ "$failed" -eq 0 ]
