@@ -189,6 +189,10 @@ install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/$(notdir $(PLUGIN)))
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
+	$(Q)launch/manual $(B)/findna $(DESTDIR)$(PREFIX)/share/man
+	install -D -m 644 launch/completion/findna.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/findna
+	install -D -m 644 launch/completion/_findna $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_findna
+	install -D -m 644 launch/completion/findna.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/findna.fish
 # A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
 # tests/gpu/check.sh needs; BUNDLE names another folder.
 BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_parts test_golden)
@@ -209,7 +213,7 @@ bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna
-	./findna config --markdown > docs/options.md
+	./findna config --as markdown > docs/options.md
 clean:
 	rm -rf build findna
 help:

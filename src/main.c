@@ -7,6 +7,7 @@
 #include "base/args.h"
 #include "base/file.h"
 #include "base/guard.h"
+#include "base/help.h"
 #include "base/lapack.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -30,22 +31,53 @@ static const command commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static fd_status print_help(void) {
-  printf(
-      "findna: pretrains self-supervised DNA models with MPI ranks, and uses them\n\nusage: findna COMMAND "
-      "[arguments]\n\ncommands:\n");
+/* Exit codes with their meanings: what --help=man says, and `findna help exit-codes`. */
+static void print_exit_codes(const char *format) {
+  static const struct {
+    int code;
+    const char *meaning;
+  } outcomes[] = {
+#define STATUS(name, code, meaning) {code, meaning},
+#include "base/status.def"
+#undef STATUS
+  };
+  for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) printf(format, outcomes[i].code, outcomes[i].meaning);
+}
+
+static const char about[] = "pretrains self-supervised DNA models with MPI ranks, and uses them";
+
+static void print_page(void) {
+  fd_help_page(stdout, "findna", 1, "findna", about);
+  printf(".SH SYNOPSIS\n.B findna\n.I COMMAND\n[arguments]\n.SH COMMANDS\n");
+  for (int i = 0; i < COMMANDS; i++) printf(".TP\n.BR findna\\-%s (1)\n%s\n", commands[i].name, commands[i].help);
+  printf(".SH EXIT STATUS\n");
+  print_exit_codes(".TP\n.B %d\n%s\n");
+  printf(".SH SEE ALSO\n.BR findna.yaml (5)\n");
+}
+
+static fd_status print_help(fd_help_form form) {
+  if (form == FD_HELP_MAN) print_page();
+  if (form == FD_HELP_WORDS)
+    for (int i = 0; i < COMMANDS; i++) printf("%s\t\t%s\n", commands[i].name, commands[i].help);
+  if (form != FD_HELP_TEXT) return FD_OK;
+  printf("findna: %s\n\nusage: findna COMMAND [arguments]\n\ncommands:\n", about);
   for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].help);
-  printf("\n'findna COMMAND --help' shows a command's options. Exit codes are in docs/exit-codes.md.\n");
+  printf("\n'findna COMMAND --help' shows a command's options, 'findna help exit-codes' what its exit codes mean.\n");
   return FD_OK;
 }
 
 static fd_status run(fd_comm *comm, int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help", *names[COMMANDS];
+  fd_help_form form;
+  int helped;
+  if (argc > 2 && !strcmp(name, "help") && !strcmp(argv[2], "exit-codes"))
+    return comm->rank ? FD_OK : (print_exit_codes("%3d  %s\n"), FD_OK);
   if (argc > 2 && !strcmp(name, "help")) { /* findna help COMMAND */
     argv[1] = argv[2], argv[2] = "--help";
     name = argv[1], argc = 3;
   }
-  if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return comm->rank ? FD_OK : print_help();
+  FD_TRY(fd_help_asked(strcmp(name, "help") ? name : "--help", &helped, &form));
+  if (helped) return comm->rank ? FD_OK : print_help(form);
   if (!strcmp(name, "--version") || !strcmp(name, "version"))
     return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
   for (int i = 0; i < COMMANDS; i++) {
@@ -66,7 +98,7 @@ static int flags_of(int argc, char **argv) {
   for (int c = 0; argc > 1 && c < COMMANDS; c++)
     if (!strcmp(argv[1], commands[c].name)) flags = commands[c].flags;
   for (int i = 1; i < argc; i++) {
-    if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return 0;
+    if (!strncmp(argv[i], "--help", 6) || !strcmp(argv[i], "-h")) return 0;
     if (!strcmp(argv[i], "--net")) flags |= RANKS;
   }
   return flags;

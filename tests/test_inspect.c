@@ -117,11 +117,11 @@ static void inspects_other_paths(void **state) {
 
 static void config_and_doctor(void **state) {
   (void)state;
-  char *markdown[] = {(char *)"config", (char *)"--markdown"}, *overridden[] = {(char *)"config", (char *)"train.batch=128"},
-       *wrong[] = {(char *)"config", (char *)"train.batch=0"};
+  char *markdown[] = {(char *)"config", (char *)"--as", (char *)"markdown"},
+       *overridden[] = {(char *)"config", (char *)"train.batch=128"}, *wrong[] = {(char *)"config", (char *)"train.batch=0"};
   char *doctor[] = {(char *)"doctor"};
   capture_begin();
-  fd_status status = fd_command_config(fd_comm_self(), 2, markdown);
+  fd_status status = fd_command_config(fd_comm_self(), 3, markdown);
   char *said = capture_end();
   assert_int_equal(status, FD_OK);
   assert_int_equal(strncmp(said, "# Options\n\n", 11), 0);

@@ -61,7 +61,7 @@ expect "help" 0 "prepare" "$FINDNA" --help
 expect "help of a command" 0 "usage: findna embed" "$FINDNA" help embed
 expect "version, as a word" 0 "^findna " "$FINDNA" version
 expect "an unknown command" 64 "did you mean" "$FINDNA" pretran
-check "docs/options.md is what the program says" diff <("$FINDNA" config --markdown) "$root/docs/options.md"
+check "docs/options.md is what the program says" diff <("$FINDNA" config --as markdown) "$root/docs/options.md"
 for config in demo findna findna-code cm-mnm findna-plus; do
   expect "configs/$config.yaml is read" 66 "nowhere" "$FINDNA" pretrain $config data.shards=nowhere
 done

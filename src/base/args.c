@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/help.h"
+
 enum { SEEN_MAX = 128 }; /* options of a command */
 
 static int edit_distance(const char *a, const char *b) {
@@ -38,29 +40,11 @@ const char *fd_nearest(const char *word, const char *const *names, int count) {
   return best;
 }
 
-/* Word number `index` of "a|b|c"; NULL behind the last one. */
-static const char *word_of(const fd_arg *a, int index, char out[32]) {
+int fd_args_word(const fd_arg *a, int index, char *out, size_t size) {
   const char *at = a->placeholder;
   for (; index > 0 && at; index--) at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL;
-  if (at) snprintf(out, 32, "%.*s", (int)strcspn(at, "|"), at);
-  return at ? out : NULL;
-}
-
-static void print_help(const fd_args *args) {
-  printf("usage: findna %s %s\n\n%s\n", args->command, args->usage, args->about);
-  if (args->table->name) printf("\noptions:\n");
-  for (const fd_arg *a = args->table; a->name; a++) {
-    char left[64], value[64] = "", word[32];
-    snprintf(left, sizeof left, "--%s%s%s", a->name, a->kind == FD_ARG_FLAG ? "" : " ",
-             a->kind == FD_ARG_FLAG ? "" : a->placeholder);
-    if (a->kind == FD_ARG_INT) snprintf(value, sizeof value, " (default %lld)", (long long)*(int64_t *)a->value);
-    if (a->kind == FD_ARG_REAL) snprintf(value, sizeof value, " (default %g)", *(double *)a->value);
-    if (a->kind == FD_ARG_CHOICE && *(int *)a->value >= 0)
-      snprintf(value, sizeof value, " (default %s)", word_of(a, *(int *)a->value, word));
-    const char *text = a->kind == FD_ARG_TEXT ? *(const char **)a->value : NULL;
-    if (text) snprintf(value, sizeof value, " (default %s)", text);
-    printf("  %-26s %s%s\n", left, a->help, value);
-  }
+  if (at) snprintf(out, size, "%.*s", (int)strcspn(at, "|"), at);
+  return at != NULL;
 }
 
 static fd_status unknown_option(const fd_args *args, const char *word, int length) {
@@ -105,13 +89,17 @@ static fd_status add_items(const fd_args *args, const fd_arg *a, char *text) {
 
 static fd_status set_choice(const fd_args *args, const fd_arg *a, const char *text) {
   char word[32], next[32], expected[256] = "";
-  for (int i = 0; word_of(a, i, word); i++) {
+  for (int i = 0; fd_args_word(a, i, word, sizeof word); i++) {
     if (!strcmp(text, word)) {
       *(int *)a->value = i;
       return FD_OK;
     }
     size_t used = strlen(expected);
-    snprintf(expected + used, sizeof expected - used, "%s%s", !i ? "" : word_of(a, i + 1, next) ? ", " : " or ", word);
+    snprintf(expected + used, sizeof expected - used, "%s%s",
+             !i                                          ? ""
+             : fd_args_word(a, i + 1, next, sizeof next) ? ", "
+                                                         : " or ",
+             word);
   }
   return fd_fail(FD_USAGE, "findna %s: --%s %s: expected %s", args->command, a->name, text, expected);
 }
@@ -158,13 +146,14 @@ static fd_status check_once(const fd_args *args, const fd_arg *a, unsigned char 
 
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count, int *helped) {
   unsigned char seen[SEEN_MAX] = {0};
+  fd_help_form form;
   *count = 0;
   *helped = 0;
   for (int i = 1; i < argc; i++) {
     char *word = argv[i];
-    if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
-      print_help(args);
-      *helped = 1;
+    FD_TRY(fd_help_asked(word, helped, &form));
+    if (*helped) {
+      fd_help_print(args, form);
       return FD_OK;
     }
     if (strncmp(word, "--", 2)) {

@@ -2,6 +2,7 @@
 #ifndef FD_BASE_ARGS_H
 #define FD_BASE_ARGS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -35,10 +36,13 @@ typedef struct fd_args {
 } fd_args;
 
 /* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). A bad or unknown option is
- * FD_USAGE with the nearest known one, and so is one of a single value that is given twice. --help prints the help and sets
- * *helped to 1. */
+ * FD_USAGE with the nearest known one, and so is one of a single value that is given twice. --help prints the help (base/help.h)
+ * and sets *helped to 1. */
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
                         int *helped) FD_MUST_CHECK;
+
+/* Word number `index` of a CHOICE's "a|b|c" in out[size]; 0 behind the last one. */
+int fd_args_word(const fd_arg *a, int index, char *out, size_t size);
 
 /* Whether an option stands in argv, for those that would have no effect beside others: FD_USAGE is kinder than silence. */
 int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/args.h"
+#include "base/help.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -213,10 +214,8 @@ static const char *who_has(fd_change change) {
   return "frozen";
 }
 
-static void print_markdown_row(FILE *out, const fd_config *config, const fd_option *o) {
-  fprintf(out, "| `%s.%s` | `", o->section, o->name);
-  fd_option_print(out, config, o);
-  fprintf(out, "` | ");
+/* The values that an option may have. */
+static void print_values(FILE *out, const fd_option *o) {
   if (o->choices) {
     for (const char *c = o->choices; *c; c++) fprintf(out, *c == '|' ? ", " : "%c", *c);
   } else if (o->kind == FD_OPTION_TEXT) {
@@ -224,7 +223,33 @@ static void print_markdown_row(FILE *out, const fd_config *config, const fd_opti
   } else {
     fprintf(out, "%.15g to %.15g", o->min, o->max);
   }
+}
+
+static void print_markdown_row(FILE *out, const fd_config *config, const fd_option *o) {
+  fprintf(out, "| `%s.%s` | `", o->section, o->name);
+  fd_option_print(out, config, o);
+  fprintf(out, "` | ");
+  print_values(out, o);
   fprintf(out, " | %s | %s |\n", who_has(o->change), o->help);
+}
+
+static void print_man_entry(FILE *out, const fd_config *config, const fd_option *o) {
+  fprintf(out, ".TP\n.B %s.%s\n(", o->section, o->name);
+  print_values(out, o);
+  fprintf(out, "; default ");
+  fd_option_print(out, config, o);
+  fprintf(out, o->change == FD_CHANGE_FREE ? "; free) " : "; frozen) ");
+  fd_help_roff(out, o->help, " ");
+  fprintf(out, "\n");
+}
+
+static void print_words(FILE *out, const fd_option *o) {
+  const char *value = o->choices                  ? o->choices
+                      : o->kind == FD_OPTION_BOOL ? "true|false"
+                      : o->kind != FD_OPTION_TEXT ? "N"
+                      : o->max == 1               ? "FOLDER"
+                                                  : "TEXT";
+  fprintf(out, "%s.%s=\t%s\t%s\n", o->section, o->name, value, o->help);
 }
 
 static void print_frozen(FILE *out, const fd_config *config, const unsigned char *named) {
@@ -248,6 +273,11 @@ void fd_config_print(FILE *out, const fd_config *config, fd_config_style style) 
     if (style == FD_CONFIG_MARKDOWN) {
       if (fresh) fprintf(out, "\n## %s\n\n| option | default | values | at resume | meaning |\n|---|---|---|---|---|\n", section);
       print_markdown_row(out, config, o);
+    } else if (style == FD_CONFIG_MAN) {
+      if (fresh) fprintf(out, ".SS %s\n", section);
+      print_man_entry(out, config, o);
+    } else if (style == FD_CONFIG_WORDS) {
+      print_words(out, o);
     } else {
       if (fresh) fprintf(out, "%s%s:\n", o == fd_options ? "" : "\n", section);
       if (style == FD_CONFIG_YAML_HELP) fprintf(out, "  # %s\n", o->help);

@@ -62,7 +62,14 @@ typedef struct fd_config {
 } fd_config;
 
 /* How the configuration is printed. */
-typedef enum fd_config_style { FD_CONFIG_YAML, FD_CONFIG_YAML_HELP, FD_CONFIG_MARKDOWN, FD_CONFIG_FROZEN } fd_config_style;
+typedef enum fd_config_style {
+  FD_CONFIG_YAML,
+  FD_CONFIG_YAML_HELP,
+  FD_CONFIG_MARKDOWN,
+  FD_CONFIG_MAN,   /* entries of a page of man(7) */
+  FD_CONFIG_WORDS, /* for completion, as in base/help.h */
+  FD_CONFIG_FROZEN
+} fd_config_style;
 
 /* All defaults. */
 void fd_config_defaults(fd_config *config);
