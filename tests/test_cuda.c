@@ -3,6 +3,7 @@
 #include "cases_attention.h"
 #include "cases_linear.h"
 #include "cases_rows.h"
+#include "cases_students.h"
 #include "gpu.h"
 
 #include "cuda/fragment.h"
