@@ -278,7 +278,7 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
                                 {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, encoder.tokenizer},
                                 t->weights,
                                 c->eval.every};
-  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
+  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started, NULL};
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
