@@ -45,3 +45,37 @@ done
 expect "nothing left to the teacher" 78 "1 leaves nothing to the teacher" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.kd_alpha=1 run.folder=bad
 expect "a pretraining has none" 78 "belong to 'findna finetune'" "$FINDNA" pretrain "$root/tests/tiny.yaml" teacher.kind=frozen objective.cl_weight=0 run.folder=bad
 check "nothing was left of what was refused" test ! -e bad
+
+# Stored logits: rows are found by the hash of their sequence.
+expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv.gz
+"$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv >/dev/null 2>&1
+"$FINDNA" embed teach train.csv --pool task --window 0 --output p.tsv >/dev/null 2>&1
+check "named by SHA-256, and their softmax is what the head predicts" bash -c 'paste <(tail -n +2 logits.tsv) <(tail -n +2 p.tsv) | awk -F"\t" "{ d = 1 / (1 + exp(\$2 - \$3)) - \$6; if (length(\$1) != 64 || d * d > 1e-10) bad++ } END { exit bad || NR != 160 }"'
+st() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+st 1 stored --teacher-logits logits.tsv.gz || { not_ok "it finishes with stored logits"; tail -3 stored.log; }
+st 4 stored4 --teacher-logits logits.tsv; check "4 ranks end in the state of one, from a plain file, too" test "$(state_of stored4)" = "$(state_of stored)"
+first() { grep -o '"soft":[0-9.e-]*' "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
+check "the first step's loss is that beside the teacher itself" awk -v a="$(first stored)" -v b="$(first one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < 1e-10 * a * a) }'
+again="$FINDNA finetune run --init-untrained --train train.csv $small"
+(head -1 logits.tsv; tail -n +2 logits.tsv | sort) >sorted.tsv
+st 1 sorted --teacher-logits sorted.tsv; check "their order does not matter" test "$(state_of sorted)" = "$(state_of stored)"
+"$FINDNA" embed other train.csv --pool task --logits --output others.tsv >/dev/null 2>&1
+expect "a resume with other logits" 78 "its teacher was" $again --test test.csv --teacher-logits others.tsv run.folder=stored
+"$FINDNA" embed teach test.csv --pool task --logits --output test.tsv >/dev/null 2>&1
+expect "logits of other rows" 65 "has no logits of a training row" $again --teacher-logits test.tsv run.folder=bad
+expect "logits of whole rows for cut ones" 65 "before --cut" $again --cut 20 --teacher-logits logits.tsv run.folder=bad
+awk -F'\t' -v OFS='\t' 'NR == 5 { $3 = "nan" } 1' logits.tsv >nan.tsv
+expect "a logit that is NaN" 65 "nan.tsv:5: the logit 'nan' is not a finite number" $again --teacher-logits nan.tsv run.folder=bad
+awk -F'\t' -v OFS='\t' '{ print } NR == 5 { $3 = 0; print }' logits.tsv >twice.tsv
+expect "a sequence with two sets of logits" 65 "are of one sequence and have different logits" $again --teacher-logits twice.tsv run.folder=bad
+cut -f1,2 logits.tsv >narrow.tsv
+expect "too few classes" 78 "narrow.tsv: has 1 classes, the training rows have 2" $again --teacher-logits narrow.tsv run.folder=bad
+expect "probabilities" 65 "is no SHA-256 of a sequence" $again --teacher-logits p.tsv run.folder=bad
+: >empty.tsv; expect "an empty file" 65 "empty.tsv: is empty" $again --teacher-logits empty.tsv run.folder=bad
+expect "another table" 65 "expected a header 'id'" $again --teacher-logits train.csv run.folder=bad
+"$FINDNA" embed named train.csv --pool task --logits --output named.tsv >/dev/null 2>&1
+expect "logits of classes with other names" 78 "its class 0 is 'no', that of the training rows 'a'" "$FINDNA" finetune run --train turned.csv --teacher-logits named.tsv $small run.folder=bad
+expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teacher-logits logits.tsv run.folder=bad
+expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv
+expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
+check "and nothing was left of these" test ! -e bad

@@ -31,7 +31,7 @@ enum { TASK_KEYS = 3, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + 1 };
 typedef struct options {
   const char *checkpoint, *config_name;
   fd_task_input rows;
-  const char *teacher;
+  const char *teacher, *teacher_logits;
   int untrained, restart, encoder;
   char **overrides;
   int override_count;
@@ -78,6 +78,8 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
        "begin with random weights of the checkpoint's model: the baseline"},
       {"teacher", FD_ARG_TEXT, &o->teacher, 0, 0, "CHECKPOINT",
        "learn also from what this classifier says of each row (objective.kd_alpha, objective.kd_temperature)"},
+      {"teacher-logits", FD_ARG_TEXT, &o->teacher_logits, 0, 0, "FILE",
+       "the same from what 'findna embed --pool task --logits' has written of the rows"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
       {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
       {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, FD_ENCODER_WORDS,
@@ -99,6 +101,8 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
+  if (o->teacher && o->teacher_logits)
+    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
   return fd_task_input_check(&o->rows, "finetune");
 }
 
@@ -111,13 +115,24 @@ static fd_status collect_overrides(const options *o, tuning *t, int *count) {
   for (int i = 0; i < t->shape.count; i++) t->override[n++] = t->shape.item[i].setting;
   snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
   snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
-  snprintf(t->task_keys[2], FD_SETTING_MAX, "teacher.kind=frozen");
-  for (int i = 0; i < (o->teacher ? TASK_KEYS : TASK_KEYS - 1); i++) t->override[n++] = t->task_keys[i];
+  snprintf(t->task_keys[2], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
+  for (int i = 0; i < (o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1); i++) t->override[n++] = t->task_keys[i];
   snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
   t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   *count = n;
   return FD_OK;
+}
+
+/* What is selected by the rows that it is scored on looks better than it is. */
+static fd_status check_selection(const fd_task_folder *data) {
+  const fd_table *a = &data->valid, *b = &data->test;
+  int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
+             !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
+  if (!same) return FD_OK;
+  return fd_fail(FD_DATA,
+                 "the rows that select (--valid, or dev of a task) are the test rows: scores of what they select say nothing of "
+                 "others; give other rows, or none: then a share of the training rows selects (task.selection)");
 }
 
 /* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
@@ -154,8 +169,8 @@ static fd_status check_config(const tuning *t, const char *path) {
         FD_CONFIG,
         "%s: task.outputs, task.names and task.kind follow from the training rows: leave them out (--values makes a regression)",
         path);
-  if (fd_config_distils(c) != (*t->teacher.id != '\0') || c->teacher.kind < FD_TEACHER_NONE || c->objective.mnm_weight > 0 ||
-      c->objective.cl_weight > 0)
+  if (fd_config_distils(c) != (*t->teacher.id || t->teacher.stored.path) || c->teacher.kind < FD_TEACHER_NONE ||
+      c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
     return fd_fail(FD_CONFIG,
                    "%s: fine-tuning has teacher.kind: none (or what follows from --teacher) and objective.mnm_weight, "
                    "objective.cl_weight of "
@@ -348,12 +363,14 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions, &t->words));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
+  FD_TRY(check_selection(&t->data));
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
   const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
   if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
+  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
   FD_TRY(read_config(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;

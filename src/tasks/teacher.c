@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 /* Names are compared where both sides have them. */
 static fd_status check_classes(const fd_teacher *t, const char *path, const fd_taught_classes *classes) {
@@ -35,6 +36,26 @@ fd_status fd_teacher_open(fd_teacher *t, const char *path, const fd_taught_class
   return fd_frozen_identity(t->encoder.network, t->encoder.params, t->id);
 }
 
+fd_status fd_teacher_read(fd_teacher *t, const char *path, const fd_taught_classes *classes, fd_comm *comm) {
+  if (comm->rank) FD_TRY(comm->ops->barrier(comm));
+  FD_TRY(fd_stored_logits_read(&t->stored, path, classes));
+  return comm->rank ? FD_OK : comm->ops->barrier(comm);
+}
+
+/* The logits of all training rows, which are what the run is taught by. */
+static fd_status begin_stored(fd_teacher *t, fd_rows *rows) {
+  unsigned char digest[FD_SHA256_BYTES];
+  size_t count = (size_t)rows->table->rows * (size_t)t->stored.classes;
+  FD_TRY(fd_alloc(&t->logits, count, sizeof *t->logits, "stored logits"));
+  FD_TRY(fd_stored_logits_take(&t->stored, rows->table, t->logits));
+  FD_TRY(fd_sha256_of(t->logits, count * sizeof *t->logits, digest));
+  fd_hex(t->id, digest);
+  rows->logits = t->logits;
+  rows->beside = (fd_beside){.logits = t->stored.classes};
+  fd_info("teacher: stored logits of %s (%.12s...)", t->stored.path, t->id);
+  return FD_OK;
+}
+
 /* Tokens of the longest training row as the teacher reads it. */
 static fd_status most_tokens(const fd_teacher *t, const fd_table *table, fd_comm *comm, int *most) {
   *most = fd_rows_longest(table) + fd_config_cls(&t->model.config);
@@ -49,6 +70,7 @@ static fd_status most_tokens(const fd_teacher *t, const fd_table *table, fd_comm
 
 fd_status fd_teacher_begin(fd_teacher *t, fd_device *dev, int count, fd_rows *rows, fd_comm *comm) {
   int most, cls = t->encoder.tokenizer ? 0 : fd_config_cls(&t->model.config);
+  if (t->stored.path) return begin_stored(t, rows);
   if (!*t->id) return FD_OK;
   rows->teacher = t->encoder.tokenizer;
   if (rows->teacher) FD_TRY(fd_tokens_create(&rows->teacher_words, rows->teacher, fd_rows_longest(rows->table)));
@@ -63,6 +85,7 @@ fd_status fd_teacher_begin(fd_teacher *t, fd_device *dev, int count, fd_rows *ro
 
 void fd_teacher_close(fd_teacher *t) {
   fd_frozen_destroy(&t->frozen);
+  fd_stored_logits_free(&t->stored);
   free(t->logits);
   fd_pretrained_close(&t->model);
 }
