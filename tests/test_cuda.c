@@ -4,6 +4,7 @@
 #include "cases_delta.h"
 #include "cases_linear.h"
 #include "cases_rows.h"
+#include "cases_students.h"
 #include "gpu.h"
 
 #include "cuda/fragment.h"

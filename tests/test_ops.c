@@ -3,6 +3,7 @@
 #include "cases_attention.h"
 #include "cases_delta.h"
 #include "cases_rows.h"
+#include "cases_students.h"
 
 /* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
 enum { MAX_DEVICES = 4 };

@@ -121,7 +121,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_loader_init(&p->loader, c, &p->train);
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started};
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, NULL};
   return FD_OK;
 }
 

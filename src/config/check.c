@@ -100,6 +100,12 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
        c->objective.cl_weight);
   NEED(c->teacher.kind != FD_TEACHER_BEST || c->task.outputs, "%s: teacher.kind: best belongs to 'findna finetune'", name);
+  NEED(c->teacher.kind < FD_TEACHER_FROZEN || c->task.outputs,
+       "%s: teacher.kind: frozen and logits belong to 'findna finetune', with --teacher and --teacher-logits", name);
+  NEED(!fd_config_distils(c) || c->task.kind == FD_TASK_CLASSES,
+       "%s: teacher.kind: a teacher says probabilities of classes; with task.kind: values there is none", name);
+  NEED(!fd_config_distils(c) || c->objective.kd_alpha < 1,
+       "%s: objective.kd_alpha: 1 leaves nothing to the teacher; give less, or no teacher", name);
   NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
        "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
        "use D",

@@ -63,6 +63,8 @@ int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH
 
 int fd_config_hides(const fd_config *c) { return c->model.encoder == FD_ARCH_MAE && !c->task.outputs; }
 
+int fd_config_distils(const fd_config *c) { return c->task.outputs && c->teacher.kind >= FD_TEACHER_FROZEN; }
+
 double fd_config_dropout(const fd_config *c) { return c->task.outputs ? c->task.dropout : c->train.dropout; }
 
 int fd_config_lm_head(const fd_config *c) {

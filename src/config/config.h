@@ -18,7 +18,13 @@ enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
 enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
 enum { FD_AXIS_K, FD_AXIS_D };
 enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
-enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST /* only in files, as an older word for none */ };
+enum {
+  FD_TEACHER_EMA,
+  FD_TEACHER_NONE,
+  FD_TEACHER_BEST /* only in files, as an older word for none */,
+  FD_TEACHER_FROZEN,
+  FD_TEACHER_LOGITS
+};
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 enum { FD_TASK_GELU, FD_TASK_TANH };
@@ -75,6 +81,9 @@ int fd_config_reads_ids(const fd_config *config);
 
 /* Whether words are hidden from the encoder, for a decoder to say what they were: the pretraining of an autoencoder. */
 int fd_config_hides(const fd_config *config);
+
+/* Whether a classifier learns from what a teacher says of its classes. */
+int fd_config_distils(const fd_config *config);
 
 /* Dropout in training: that of the task, or that of pretraining. */
 double fd_config_dropout(const fd_config *config);

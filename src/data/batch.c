@@ -33,6 +33,14 @@ done:
   return status;
 }
 
+fd_status fd_batch_add(fd_batch *b, const fd_beside *beside, int count) {
+  size_t values = (size_t)beside->logits * (size_t)count;
+  if (beside->tokens) FD_TRY(fd_view_create(&b->taught, b->dev, beside, count));
+  if (!values) return FD_OK;
+  FD_TRY(fd_alloc(&b->host_logits, values, sizeof *b->host_logits, "micro-batch"));
+  return b->dev->alloc(b->dev, &b->logits, values * sizeof *b->logits, "micro-batch");
+}
+
 void fd_batch_destroy(fd_batch **batch) {
   fd_batch *b = *batch;
   if (!b) return;
@@ -44,6 +52,9 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->teacher);
   b->dev->release(b->dev, b->target);
   b->dev->release(b->dev, b->weight);
+  b->dev->release(b->dev, b->logits);
+  fd_view_destroy(&b->taught);
+  free(b->host_logits);
   free(b->host_target);
   free(b->windows);
   free(b->tokens);
@@ -149,7 +160,9 @@ static fd_status upload_views(void *context, fd_batch *batch) {
                          batch->teacher);
 }
 
-fd_source fd_loader_source(fd_loader *loader) { return (fd_source){loader, make_views, upload_views}; }
+fd_source fd_loader_source(fd_loader *loader) {
+  return (fd_source){.context = loader, .make = make_views, .upload = upload_views};
+}
 
 void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask) {
   fd_rng_key key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_EVAL);

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "data/shards.h"
+#include "data/view.h"
 #include "device/device.h"
 
 /* Rows are the tokens of the packed sequences, [CLS] rows included. */
@@ -21,11 +22,17 @@ typedef struct fd_batch {
   uint64_t *windows;         /* [count] numbers of the windows */
   float *target, *weight;    /* on the device: of a task [count]; of an autoencoder's words [rows], the hidden ones first */
   float *host_target;        /* [2, rows] of both, staging */
+  fd_view *taught;           /* what a frozen teacher sees; NULL: there is none */
+  float *logits;             /* [count, beside.logits] stored ones of a teacher, on the device; NULL: none */
+  float *host_logits;        /* staging */
 } fd_batch;
 
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) FD_MUST_CHECK;
 void fd_batch_destroy(fd_batch **batch);
+
+/* Gives a batch of up to `count` sequences room for what its source makes beside the student's input. */
+fd_status fd_batch_add(fd_batch *batch, const fd_beside *beside, int count) FD_MUST_CHECK;
 
 /* Expands `tokens` (host: [rows]) into a view of noise `noise` with the keys that seqs.draws give, after seqs was sent. */
 fd_status fd_batch_expand(fd_batch *batch, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) FD_MUST_CHECK;
@@ -42,6 +49,7 @@ typedef struct fd_source {
   fd_status (*make)(void *context, uint64_t first_draw, int count, fd_batch *batch);
   /* Then brings them to the device. */
   fd_status (*upload)(void *context, fd_batch *batch);
+  fd_beside beside; /* what it makes for a teacher */
 } fd_source;
 
 /* The training windows in the order of the run: draw g is epoch g / N, position g mod N of that epoch's permutation. */

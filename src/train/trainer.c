@@ -140,7 +140,9 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   FD_TRY(fd_spaces_set(&t->spaces, &batch->seqs));
+  if (t->frozen) FD_TRY(fd_frozen_take(t->frozen, batch->taught));
   begin_recording(t, 1);
+  if (t->frozen) fd_frozen_forward(t->frozen);
   if (t->teacher) fd_pass_forward(t->teacher, &t->spaces, s->array[FD_TEACHER], batch->teacher);
   t->student->training = 1;
   fd_pass_forward(t->student, &t->spaces, s->array[FD_STUDENT], batch->student);
@@ -150,6 +152,7 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
                               .network = t->network,
                               .student = t->student,
                               .teacher = t->teacher,
+                              .frozen = t->frozen,
                               .centre = s->array[FD_CENTRE],
                               .width = s->width,
                               .logp = t->logp,
