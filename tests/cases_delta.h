@@ -325,6 +325,54 @@ static void delta_place_once(int n) {
 
 static void delta_rule_does_not_depend_on_place(void **state) { (void)state, on_each(9, delta_place_once); }
 
+/* The loss of a row; adds scale * gradient to dy. */
+static double plain_align(int n, int cosine, int normalize, const double *y, const double *z, double scale, double *dy) {
+  double mean = 0, variance = 0, along = 0, yy = 1e-12, zz = 1e-12, squares = 0, *t = malloc(sizeof *t * (size_t)n);
+  for (int c = 0; c < n; c++) mean += normalize ? z[c] / n : 0;
+  for (int c = 0; c < n; c++) variance += (z[c] - mean) * (z[c] - mean) / n;
+  for (int c = 0; c < n; c++) {
+    t[c] = normalize ? (z[c] - mean) / sqrt(variance + 1e-5) : z[c];
+    along += y[c] * t[c], yy += y[c] * y[c], zz += t[c] * t[c], squares += (y[c] - t[c]) * (y[c] - t[c]);
+  }
+  double similar = along / sqrt(yy * zz);
+  for (int c = 0; c < n; c++) dy[c] += scale * (cosine ? similar * y[c] / yy - t[c] / sqrt(yy * zz) : 2 * (y[c] - t[c]));
+  free(t);
+  return cosine ? 1 - similar : squares;
+}
+
+static void align_once(int n) {
+  int rows = between(1, 60), width = between(2, n % 4 ? 40 : 150), theirs = between(1, 30), cosine = n % 2, normalize = n / 2 % 2;
+  size_t all = (size_t)(rows * width), targets = (size_t)(theirs * width);
+  float *y = some(all, 1), *z = some(targets, 2), *dy = some(all, 1);
+  int *index = some_indices((size_t)rows, -1, theirs - 1);
+  double *yd = wide(y, all), *zd = wide(z, targets), *dyd = wide(dy, all), *none = zeros(all), sum = 0, scale = 0.25;
+  for (int r = 0; r < rows; r++) {
+    if (index[r] < 0) continue;
+    const double *target = zd + index[r] * width;
+    sum += plain_align(width, cosine, normalize, yd + r * width, target, scale, dyd + r * width);
+    int c = between(0, width - 1);
+    double kept = yd[r * width + c], side[2], step = 1e-5, mine[2] = {dyd[r * width + c] - (double)dy[r * width + c], 0};
+    for (int k = 0; k < 2; k++) {
+      yd[r * width + c] = kept + (k ? step : -step);
+      side[k] = plain_align(width, cosine, normalize, yd + r * width, target, 0, none + r * width);
+    }
+    yd[r * width + c] = kept;
+    assert_near(mine[0], scale * (side[1] - side[0]) / (2 * step), 1e-6 * (1 + fabs(mine[0])));
+  }
+  fd_device *dev = on->dev;
+  fd_mat ys = rows_there(y, rows, width), zs = rows_there(z, theirs, width), dys = rows_there(dy, rows, width);
+  double *there_sum = there(&(double){7}, sizeof sum), got;
+  dev->ops.align_loss(dev, rows, width, cosine, normalize, ys, indices_there(index, (size_t)rows), zs, (float)scale, dys,
+                      there_sum);
+  expect_rows("dy", dys, rows, width, dyd, 2e-6);
+  assert_ok(dev->copy(dev, &got, there_sum, sizeof got));
+  assert_ok(dev->sync(dev));
+  assert_near(got, sum, 2e-6 * (1 + fabs(sum)));
+}
+
+static void alignment_equals_plain_and_finite_differences(void **state) { (void)state, on_each(32, align_once); }
+
+#define case_align_loss alignment_equals_plain_and_finite_differences
 #define case_causal_conv convolutions_equal_plain
 #define case_causal_conv_weights convolutions_equal_plain
 #define case_delta_forward delta_rule_equals_its_recurrence_and_finite_differences

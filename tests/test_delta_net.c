@@ -63,7 +63,7 @@ static int open_work(work *w, const char *name, char *device) {
   const fd_delta_net net = {number(w, "heads"), number(w, "dk"), number(w, "dv"), 1e-5f};
   w->width = number(w, "d");
   w->x = fd_graph_begin(&w->graph, &w->params, FD_TOKENS, w->width);
-  w->x = fd_linear_unbiased(&w->graph, "before", w->x, w->width);
+  w->x = fd_linear_unbiased(&w->graph, "before", w->x, w->width, 0);
   w->y = fd_delta_net_both(&w->graph, "net", w->x, &net);
   assert_ok(w->graph.status);
   load(w);

@@ -14,7 +14,7 @@ static fd_value case_linear(trial *t, int n) {
   static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL}, *const all[FD_LINEAR_PARTS] = {"a", "b", "c", "d"};
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
   if (n % 8 == 2) return fd_linears_unbiased(&t->graph, "linear", n % 3 ? parts : all, x, (const int[]){3, 1, 7, 2});
-  if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20));
+  if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20), 0);
   if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
   if (n % 8 == 5) { /* its gradient by the table is the sum of two */
     int size = between(1, 3);

@@ -36,6 +36,10 @@ done:
 fd_status fd_batch_add(fd_batch *b, const fd_beside *beside, int count) {
   size_t values = (size_t)beside->logits * (size_t)count;
   if (beside->tokens) FD_TRY(fd_view_create(&b->taught, b->dev, beside, count));
+  if (beside->aligned) {
+    FD_TRY(fd_alloc(&b->host_aligned, (size_t)beside->aligned * (size_t)count, sizeof *b->host_aligned, "micro-batch"));
+    FD_TRY(b->dev->alloc(b->dev, &b->aligned, (size_t)beside->aligned * (size_t)count * sizeof *b->aligned, "micro-batch"));
+  }
   if (!values) return FD_OK;
   FD_TRY(fd_alloc(&b->host_logits, values, sizeof *b->host_logits, "micro-batch"));
   return b->dev->alloc(b->dev, &b->logits, values * sizeof *b->logits, "micro-batch");
@@ -54,6 +58,8 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->weight);
   b->dev->release(b->dev, b->logits);
   fd_view_destroy(&b->taught);
+  b->dev->release(b->dev, b->aligned);
+  free(b->host_aligned);
   free(b->host_logits);
   free(b->host_target);
   free(b->windows);

@@ -7,10 +7,11 @@
 
 /* What a source of batches makes beside the student's input. */
 typedef struct fd_beside {
-  int tokens; /* of the longest sequence in that view, with its [CLS] rows; 0: there is no such view */
-  int cls;    /* [CLS] rows of a sequence there */
-  int ids;    /* its rows are ids of a tokenizer, else letters */
-  int logits; /* stored logits of a sequence; 0: none */
+  int tokens;  /* of the longest sequence in that view, with its [CLS] rows; 0: there is no such view */
+  int cls;     /* [CLS] rows of a sequence there */
+  int ids;     /* its rows are ids of a tokenizer, else letters */
+  int logits;  /* stored logits of a sequence; 0: none */
+  int aligned; /* rows of a sequence that are held against a teacher's features; 0: none */
 } fd_beside;
 
 /* Row r of `seqs` is letters[r] or ids[r]. */

@@ -19,11 +19,11 @@ static fd_value add_direction(fd_graph *g, const char *name, fd_value x, const f
   rows = fd_activation(g, name, rows, FD_ACT_SILU, 0);
   rows = fd_delta_rule(g, name, rows, fd_linears_unbiased(g, name, gates, x, one_each), &settings);
   snprintf(part, sizeof part, "%s.g", name);
-  fd_value gate = fd_linear_unbiased(g, part, x, rows.width);
+  fd_value gate = fd_linear_unbiased(g, part, x, rows.width, 0);
   snprintf(part, sizeof part, "%s.o_norm", name);
   rows = fd_gated_norm(g, part, rows, gate, net->heads, net->epsilon);
   snprintf(part, sizeof part, "%s.o", name);
-  return fd_linear_unbiased(g, part, rows, x.width);
+  return fd_linear_unbiased(g, part, rows, x.width, 0);
 }
 
 fd_value fd_delta_net_both(fd_graph *g, const char *name, fd_value x, const fd_delta_net *net) {

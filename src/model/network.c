@@ -81,9 +81,9 @@ void fd_network_describe(const fd_network *network, const fd_config *config, cha
 }
 
 size_t fd_network_core(const fd_network *network) {
-  static const char *const behind[] = {"projection", "decoder", "task"};
+  static const char *const behind[] = {"projection", "decoder", "projector", "task"};
   for (int i = 0; i < network->params.count; i++)
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < (int)(sizeof behind / sizeof *behind); k++)
       if (fd_param_is_of(&network->params.item[i], behind[k])) return network->params.item[i].offset;
   return network->params.size;
 }

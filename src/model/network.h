@@ -14,6 +14,7 @@ typedef enum fd_out {
   FD_OUT_TASK,      /* [sequences, outputs], fp32: with a task */
   FD_OUT_HIDDEN,    /* [hidden tokens, words], fp32: logits of an autoencoder in pretraining */
   FD_OUT_VISIBLE,   /* [visible tokens, words], fp32: the same, where these have a weight in the loss */
+  FD_OUT_ALIGNED,   /* [groups, or tokens, channels of a frozen teacher], fp32: what is compared with its features */
   FD_OUTPUTS
 } fd_out;
 
@@ -60,7 +61,7 @@ void fd_network_destroy(fd_network **network);
 /* What the encoder is made of, for messages: "4 networks of 10 blocks". */
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 
-/* Floats of the encoder and its head: the parameters without those of a projection, of an autoencoder's decoder and of a task's
+/* Floats of the encoder and its head: the parameters without those of projections, of a decoder and of a task's
  * head, which stand behind them. */
 size_t fd_network_core(const fd_network *network);
 

@@ -60,9 +60,9 @@ fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int d
                       (fd_room){x.space, out, dense});
 }
 
-fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out) {
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out, int dense) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){.unbiased = 1}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
-                      (fd_room){x.space, out, 0});
+                      (fd_room){x.space, out, dense});
 }
 
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out) {

@@ -9,7 +9,7 @@
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
 /* The same without a bias. */
-fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out);
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
 /* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);

@@ -27,6 +27,7 @@ typedef struct fd_compared {
 /* Counts over the whole batch, all ranks: what sums are divided by. */
 typedef struct fd_totals {
   double sequences, masked, visible; /* masked, or hidden from the encoder; seen by it, with a class */
+  double aligned;                    /* rows that are held against a frozen teacher's features */
 } fd_totals;
 
 typedef struct fd_term {

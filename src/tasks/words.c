@@ -29,7 +29,7 @@ static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *con
 }
 
 fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint) {
-  static const char *const kinds[] = {"nt6", "kmer", "bpe"};
+  static const char *const kinds[] = {"nt6", "kmer", "bpe", "letters"};
   char path[FD_PATH_MAX];
   int in_file = config->model.tokenizer == FD_TOKENIZER_BPE,
       k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;

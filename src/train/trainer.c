@@ -10,6 +10,7 @@
 #include "base/finite.h"
 #include "base/memory.h"
 #include "data/ahead.h"
+#include "train/decay.h"
 #include "train/gradients.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
@@ -109,14 +110,15 @@ static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
 
 /* The counts of the whole batch that the loss is divided by. */
 static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
-  uint64_t count[3] = {0, 0, 0};
+  uint64_t count[4] = {0, 0, 0, 0};
   for (int i = 0; i < t->passes; i++) {
     count[0] += (uint64_t)batches[i]->seqs.count;
     count[1] += (uint64_t)batches[i]->masked;
     count[2] += (uint64_t)batches[i]->visible;
+    count[3] += (uint64_t)batches[i]->aligned_rows;
   }
-  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 3));
-  *totals = (fd_totals){(double)count[0], (double)count[1], (double)count[2]};
+  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 4));
+  *totals = (fd_totals){(double)count[0], (double)count[1], (double)count[2], (double)count[3]};
   return FD_OK;
 }
 
@@ -219,8 +221,9 @@ static fd_status update_networks(fd_trainer *t, const fd_step *r, const float *g
                 (float)r->clip};
   int before = teacher && c->teacher.order == FD_EMA_BEFORE;
   if (before) t->dev->ops.ema(t->dev, s->size[FD_STUDENT], lambda, s->array[FD_STUDENT], teacher);
-  t->dev->ops.adamw(t->dev, s->size[FD_STUDENT], &h, gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V],
-                    before ? NULL : teacher, lambda);
+  const fd_decayed arrays = {gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V], before ? NULL : teacher,
+                             lambda};
+  fd_decay_update(c, t->dev, &t->network->params, &h, &arrays);
   t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], s->array[FD_STUDENT], &squares);
   return isfinite(squares) ? FD_OK : refuse_update(t, r);
 }
