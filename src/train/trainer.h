@@ -36,6 +36,7 @@ typedef struct fd_trainer {
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
+  fd_source source;  /* where its batches come from */
   fd_batch *held_out;                /* for evaluations */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
   fd_spaces spaces;           /* of the pass that runs */
