@@ -53,7 +53,10 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   int64_t words = ((int64_t)1 << 2 * c->model.kmer) + 2;
   NEED(is_one || c->model.encoder == FD_ARCH_HAD || c->objective.hidden_weight == 1,
        "%s: objective.hidden_weight is there for model.encoder: mae and had", name);
-  NEED(is_one || c->train.dropout == 0, "%s: train.dropout is there for model.encoder: mae", name);
+  NEED(is_one || c->model.encoder == FD_ARCH_BERT || c->train.dropout == 0,
+       "%s: train.dropout is there for model.encoder: mae and bert", name);
+  NEED(!c->aug.offsets || (fd_config_reads_ids(c) && c->model.tokenizer == FD_TOKENIZER_KMER),
+       "%s: aug.offsets is there for words of tokenizer kmer", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER,
        "%s: model.tokenizer: model.encoder: mae reads words of tokenizer kmer", name);
   NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: mae has none; its decoder says words",

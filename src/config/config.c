@@ -61,7 +61,13 @@ int fd_config_cls(const fd_config *c) {
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
 
-int fd_config_hides(const fd_config *c) { return c->model.encoder >= FD_ARCH_MAE && !c->task.outputs; }
+int fd_config_hides(const fd_config *c) {
+  return !c->task.outputs && (c->model.encoder >= FD_ARCH_MAE || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
+}
+
+int fd_config_tokens(const fd_config *c, int window) {
+  return fd_config_hides(c) && c->model.tokenizer == FD_TOKENIZER_KMER ? window / (int)c->model.kmer : window;
+}
 
 int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }
 

@@ -86,8 +86,12 @@ int fd_config_cls(const fd_config *config);
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);
 
-/* Whether words are hidden from the encoder, for a decoder to say what they were: the pretraining of an autoencoder. */
+/* Whether words are hidden, for a model to say what they were: the pretraining of an autoencoder, which does not see them, or of
+ * an encoder over ids with a head of masked words, which sees [MASK] there. */
 int fd_config_hides(const fd_config *config);
+
+/* Tokens of a window of so many nucleotides in pretraining, without [CLS] rows: its letters, or its words. */
+int fd_config_tokens(const fd_config *config, int window);
 
 /* Whether a model in pretraining aligns its latents with the features of a frozen teacher. */
 int fd_config_aligns(const fd_config *config);

@@ -21,7 +21,7 @@ typedef struct fd_batch {
   uint8_t *device_tokens;    /* [rows] what is expanded into the views */
   uint64_t *windows;         /* [count] numbers of the windows */
   float *target, *weight;    /* on the device: of a task [count]; of an autoencoder's words [rows], the hidden ones first */
-  float *host_target;        /* [2, rows] of both, staging */
+  float *host_target;        /* [2, rows] of both, one behind the other, staging */
   int *aligned;              /* on the device: of each group, or token, the row of the teacher's features; -1: of none. NULL: none */
   int *host_aligned;         /* staging */
   int64_t aligned_rows;      /* those that have one */
@@ -52,6 +52,9 @@ typedef struct fd_source {
   fd_status (*make)(void *context, uint64_t first_draw, int count, fd_batch *batch);
   /* Then brings them to the device. */
   fd_status (*upload)(void *context, fd_batch *batch);
+  /* Held-out windows first .. first + count - 1, on the device: unaugmented, with masks that depend on a window's number alone.
+   * NULL: rows of a task, which are evaluated otherwise. */
+  fd_status (*held_out)(void *context, const fd_windows *windows, int64_t first, int count, fd_batch *batch);
   fd_beside beside; /* what it makes for a teacher */
 } fd_source;
 
@@ -66,6 +69,9 @@ void fd_loader_init(fd_loader *loader, const fd_config *config, const fd_windows
 
 /* The window of draw g. */
 uint64_t fd_loader_window(const fd_loader *loader, uint64_t draw);
+
+/* What the random numbers of a draw are keyed by: the draw itself, or with aug.refresh: once the window. */
+uint64_t fd_loader_key(const fd_loader *loader, uint64_t draw);
 
 /* The loader as a source; borrowed. */
 fd_source fd_loader_source(fd_loader *loader);

@@ -95,4 +95,6 @@ static fd_status upload_rows(void *context, fd_batch *batch) {
   return fd_batch_expand(batch, batch->tokens, 0, (fd_rng_key){{0, 0}}, 0, batch->student);
 }
 
-fd_source fd_rows_source(fd_rows *rows) { return (fd_source){rows, make_rows, upload_rows, rows->beside}; }
+fd_source fd_rows_source(fd_rows *rows) {
+  return (fd_source){.context = rows, .make = make_rows, .upload = upload_rows, .beside = rows->beside};
+}

@@ -38,8 +38,10 @@ fd_value fd_lm_head(fd_network *net, const fd_config *config, fd_value latent, c
   fd_value x = fd_linear(g, names->dense, latent, latent.width, 0);
   x = fd_activation(g, names->act, x, FD_ACT_GELU, 0);
   x = fd_normalize(g, names->norm, x, 0, (float)config->model.epsilon);
-  if (kind == FD_LM_HEAD_TIED) return fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
-  return fd_linear_split(g, names->decoder, names->bias, x, vocabulary);
+  if (kind == FD_LM_HEAD_TIED) x = fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
+  else x = fd_linear_split(g, names->decoder, names->bias, x, vocabulary);
+  if (fd_config_hides(config)) net->out[FD_OUT_HIDDEN] = fd_select_rows(g, "hidden_logits", x, FD_HIDDEN);
+  return x;
 }
 
 static void add_heads(fd_network *net, const fd_config *config) {

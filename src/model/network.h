@@ -12,7 +12,7 @@ typedef enum fd_out {
   FD_OUT_LOGITS,    /* [tokens, 5 or the vocabulary], fp32 */
   FD_OUT_PROJECTED, /* [rows, prototypes], fp32: pretraining with objective.cl_space: projection */
   FD_OUT_TASK,      /* [sequences, outputs], fp32: with a task */
-  FD_OUT_HIDDEN,    /* [hidden tokens, words], fp32: logits of an autoencoder in pretraining */
+  FD_OUT_HIDDEN,    /* [hidden tokens, words], fp32: logits of models over ids in pretraining */
   FD_OUT_VISIBLE,   /* [visible tokens, words], fp32: the same, where these have a weight in the loss */
   FD_OUT_ALIGNED,   /* [groups, or tokens, channels of a frozen teacher], fp32: what is compared with its features */
   FD_OUTPUTS
@@ -27,6 +27,7 @@ typedef struct fd_network {
   int blocks;     /* per ChordMixer network */
   int ids;        /* the input is ids of a tokenizer, else one-hot rows */
   int positions;  /* tokens of the longest sequence; 0: any length */
+  int first_word; /* the id that is class 0 of FD_OUT_HIDDEN and FD_OUT_VISIBLE */
   fd_value words; /* of an encoder over ids: the rows of its table of embeddings */
 } fd_network;
 

@@ -51,10 +51,12 @@ static const chart charts[] = {
      DOTS | LATER,
      CONTEXT_LOSS,
      "Held-out loss",
-     "nats a masked nucleotide",
+     "nats a masked nucleotide or hidden word",
      {{"eval", "student_loss", "student", "%.4f", 1, NULL}, {"eval", "teacher_loss", "teacher", "%.4f", 2, NULL}},
-     "Masked-nucleotide loss on unaugmented windows that were never trained on; lower is better. Dashed: tables counted from the "
-     "training windows (composition alone, then given the neighbours on either side). Good: below composition soon, then below "
+     "Loss of masked nucleotides (of a model over words: of hidden words) of unaugmented windows that were never trained on; "
+     "lower is better. Dashed: tables counted from the "
+     "training windows (composition alone, then given the neighbours on either side, or the place). Good: below composition "
+     "soon, then below "
      "±1, "
      "and on towards ±4. A teacher that lags early is its moving average at work. The untrained network may lie outside the "
      "chart."},
@@ -63,9 +65,10 @@ static const chart charts[] = {
      DOTS | LATER | PERCENT,
      CONTEXT_ACCURACY,
      "Held-out accuracy",
-     "% of masked nucleotides",
+     "% of masked nucleotides or hidden words",
      {{"eval", "student_accuracy", "student", "%.2f %%", 1, NULL}, {"eval", "teacher_accuracy", "teacher", "%.2f %%", 2, NULL}},
-     "Share of masked A, C, G, T of unaugmented held-out windows that are named right; higher is better. Dashed: what counting "
+     "Share of masked A, C, G, T, or of hidden words, of unaugmented held-out windows that are named right; higher is better. "
+     "Dashed: what counting "
      "gets "
      "on the same positions."},
     {LEARNS,

@@ -5,7 +5,7 @@
 #include "data/batch.h"
 #include "train/trainer.h"
 
-/* Masked-nucleotide loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, unaugmented. */
+/* Loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, or over hidden words, unaugmented. */
 typedef struct fd_held_out {
   double loss, accuracy;
   int64_t masked;

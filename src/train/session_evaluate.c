@@ -17,12 +17,13 @@ static fd_status check_loss(const char *network, double loss, int64_t step) {
 
 static fd_status measure_networks(fd_session *s, int64_t step) {
   int64_t windows = s->run->config->eval.windows;
+  const char *what = fd_config_hides(s->run->config) ? "hidden words" : "masked nucleotides";
   fd_held_out student, teacher;
   FD_TRY(fd_evaluate_held_out(s->trainer, FD_STUDENT, s->held_out, windows, &student));
   FD_TRY(check_loss("student", student.loss, step));
   if (!s->trainer->teacher) {
-    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " masked nucleotides", step, student.loss,
-            100 * student.accuracy, student.masked);
+    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " %s", step, student.loss,
+            100 * student.accuracy, student.masked, what);
     fd_metrics_step(s->metrics, "eval", step, 3, (const char *const[]){"student_loss", "student_accuracy", "masked"},
                     (const double[]){student.loss, student.accuracy, (double)student.masked});
     return FD_OK;

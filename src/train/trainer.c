@@ -39,7 +39,8 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
 }
 
 fd_demand fd_trainer_student(const fd_config *config) {
-  unsigned reads = fd_objective_reads(config), looks = config->task.outputs ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
+  unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
   return (fd_demand){reads | looks, reads};
 }
 
@@ -51,14 +52,14 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) {
   fd_status status = FD_OK;
   *trainer = NULL;
-  if (network->ids && !config->task.outputs)
+  if (network->ids && !config->task.outputs && network->out[FD_OUT_HIDDEN].id == FD_NO_VALUE)
     return fd_fail(FD_CONFIG,
-                   "model.encoder: an encoder over ids of a tokenizer is imported and fine-tuned; it is not pretrained "
-                   "here yet");
+                   "model.lm_head: none: an encoder over ids is pretrained with a head of masked words; use own or tied");
   FD_TRY(fd_trainer_check_ranks(config, comm->size));
   FD_TRY(fd_alloc(trainer, 1, sizeof **trainer, "trainer"));
   fd_trainer *t = *trainer;
-  *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
+  *t = (fd_trainer){
+      .config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps, .source = source};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;

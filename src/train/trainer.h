@@ -37,6 +37,7 @@ typedef struct fd_trainer {
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
+  fd_source source;  /* where its batches come from */
   fd_batch *held_out;                /* for evaluations */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
   fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `group` micro-batches; borrowed */
