@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
+#include "config/options.h"
 #include "config/shape.h"
 #include "tasks/context.h"
+#include "tasks/features_teacher.h"
 #include "tasks/word_tables.h"
 #include "tasks/words.h"
 #include "train/memory.h"
@@ -22,7 +24,7 @@
 
 typedef struct options {
   int restart;
-  const char *init_from;
+  const char *init_from, *teacher;
   const char *config_name;
   char **overrides;
   int override_count;
@@ -39,6 +41,7 @@ typedef struct pretraining {
   fd_loader loader;        /* of windows; */
   fd_tokenizer *tokenizer; /* or of words: NULL without */
   fd_hider hider;
+  fd_features_teacher teacher; /* of a student that is aligned with it */
   fd_trainer *trainer;
   fd_checkpointer *checkpointer;
   fd_metrics *metrics;
@@ -52,22 +55,23 @@ typedef struct pretraining {
 /* What only a model over ids in pretraining must be. */
 static fd_status check_words(const fd_config *c, const char *path) {
   if (!fd_config_reads_ids(c)) return FD_OK;
-  if (c->model.encoder != FD_ARCH_MAE && c->model.encoder != FD_ARCH_BERT)
+  if (c->model.encoder == FD_ARCH_DNABERT_2)
     return fd_fail(FD_CONFIG,
-                   "%s: model.encoder: of encoders over ids, mae and bert are pretrained here; the others are imported", path);
-  if (c->model.tokenizer != FD_TOKENIZER_KMER)
-    return fd_fail(FD_CONFIG, "%s: model.tokenizer: pretraining over ids takes kmer", path);
+                   "%s: model.encoder: of encoders over ids, mae, bert, nt_v2 and had are pretrained here; dnabert_2 is imported",
+                   path);
+  if (c->model.tokenizer == FD_TOKENIZER_BPE)
+    return fd_fail(FD_CONFIG, "%s: model.tokenizer: pretraining over ids takes kmer, nt6, or letters (had)", path);
   if (!fd_config_hides(c))
     return fd_fail(FD_CONFIG, "%s: model.lm_head: none: nothing would say what hidden words were; use own or tied", path);
-  if (c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->teacher.kind != FD_TEACHER_NONE)
+  if (c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->teacher.kind == FD_TEACHER_EMA)
     return fd_fail(FD_CONFIG,
-                   "%s: objective: words have neither the term mnm nor cl, nor a teacher; expected objective.mnm_weight: 0, "
-                   "objective.cl_weight: 0, teacher.kind: none",
+                   "%s: objective: words have neither the term mnm nor cl, nor a moving average; expected objective.mnm_weight: "
+                   "0, objective.cl_weight: 0, teacher.kind: none, or of had frozen",
                    path);
-  if (strcmp(c->aug.student, "M") || c->aug.mask_bert || c->aug.mask_rate <= 0)
+  if ((strcmp(c->aug.student, "M") && strcmp(c->aug.student, "RM")) || c->aug.mask_bert || c->aug.mask_rate <= 0)
     return fd_fail(FD_CONFIG,
-                   "%s: aug: of words only some are hidden; expected aug.student: M, aug.mask_rate above 0 and no "
-                   "aug.mask_bert",
+                   "%s: aug: words are hidden, and reverse complements read; expected aug.student: M or RM, aug.mask_rate above "
+                   "0 and no aug.mask_bert",
                    path);
   return FD_OK;
 }
@@ -102,11 +106,9 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
 static fd_status check_data(const pretraining *p) {
   const char *folder = p->config.data.shards;
   if (!fd_config_hides(&p->config) && p->manifest.records)
-    return fd_fail(
-        FD_CONFIG,
-        "%s: holds records of their own lengths, which models over words (model.encoder: mae, bert) are pretrained on; "
-        "others take windows",
-        folder);
+    return fd_fail(FD_CONFIG,
+                   "%s: holds records of their own lengths, which models over words are pretrained on; others take windows",
+                   folder);
   if (!fd_config_hides(&p->config)) return FD_OK;
   FD_TRY(fd_hider_check(&p->config, &p->train, folder));
   return fd_hider_check(&p->config, &p->held_out, folder);
@@ -147,10 +149,39 @@ static fd_status open_source(pretraining *p, fd_source *source) {
     *source = fd_loader_source(&p->loader);
     return FD_OK;
   }
-  FD_TRY(fd_words_open(&p->tokenizer, c, c->run.folder));
+  FD_TRY(fd_words_open(&p->tokenizer, c, c->run.folder, 1));
   FD_TRY(fd_hider_create(&p->hider, c, &p->train, p->tokenizer, c->model.encoder != FD_ARCH_MAE, p->network->first_word));
+  if (*p->teacher.id) FD_TRY(fd_hider_teach(&p->hider, p->teacher.tokenizer));
   *source = fd_hider_source(&p->hider);
   return FD_OK;
+}
+
+/* Opens what teaches, where the alignment with it has a weight; the projection is as wide as its features. */
+static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
+  fd_config *c = &p->config;
+  if (!fd_config_aligns(c)) {
+    if (o->teacher && comm->rank == 0) fd_info("objective.distil_weight: 0: the teacher of --teacher is not opened");
+    return FD_OK;
+  }
+  if (!o->teacher)
+    return fd_fail(
+        FD_USAGE,
+        "findna pretrain: objective.distil_weight is %g: --teacher CHECKPOINT says whose features are aligned with (or "
+        "set it to 0)",
+        c->objective.distil_weight);
+  FD_TRY(fd_features_teacher_open(&p->teacher, o->teacher, comm));
+  c->teacher.width = p->teacher.encoder.network->channels;
+  return fd_config_check(c, "--teacher");
+}
+
+/* What the teacher takes for passes of `group` micro-batches is not free for the trainer. */
+static void leave_room(pretraining *p, int group) {
+  size_t bytes = *p->teacher.id ? fd_features_teacher_memory(&p->teacher, p->dev->form,
+                                                             group * (int)(p->config.train.batch / p->config.train.virtual_ranks),
+                                                             p->manifest.window)
+                                : 0;
+  if (p->dev->free_memory)
+    p->dev->free_memory -= bytes < p->dev->free_memory ? bytes : p->dev->free_memory - 1; /* 0: not known */
 }
 
 static fd_status build(fd_comm *comm, pretraining *p) {
@@ -175,12 +206,17 @@ static fd_status build(fd_comm *comm, pretraining *p) {
     fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
             group * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
+  leave_room(p, group);
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_source source;
   FD_TRY(open_source(p, &source));
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, NULL};
+  if (*p->teacher.id) {
+    FD_TRY(fd_features_teacher_begin(&p->teacher, p->dev, p->trainer->group * p->trainer->micro_size, window));
+    p->trainer->frozen = p->teacher.frozen;
+  }
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id};
   return FD_OK;
 }
 
@@ -277,6 +313,7 @@ static fd_status score_word_tables(pretraining *p) {
                 {FD_WORD_BESIDE, FD_WORD_REACH, "words with ±2 letters"}};
   fd_status status = FD_OK;
   if (!p->held_out.count) return FD_OK;
+  if (p->config.model.tokenizer != FD_TOKENIZER_KMER) return FD_OK;
   if (p->config.model.kmer > FD_WORD_LETTERS || p->config.model.kmer < 2 * FD_WORD_REACH) {
     fd_info("no baselines by counting: tables of words are there for model.kmer from %d to %d", 2 * FD_WORD_REACH,
             FD_WORD_LETTERS);
@@ -305,6 +342,7 @@ static void release(pretraining *p) {
   fd_metrics_close(&p->metrics);
   fd_checkpointer_destroy(&p->checkpointer);
   fd_trainer_destroy(&p->trainer);
+  fd_features_teacher_close(&p->teacher);
   fd_hider_free(&p->hider);
   fd_tokenizer_destroy(&p->tokenizer);
   if (p->window_log) fclose(p->window_log);
@@ -325,6 +363,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   fd_comm_phase(comm, -1, "reading the shards");
   FD_TRY(load_data(comm, p));
   fd_comm_phase(comm, -1, "setting up the run");
+  FD_TRY(open_teacher(comm, o, p));
   FD_TRY(build(comm, p));
   FD_TRY(fd_same_run(&p->run));
   FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
@@ -367,12 +406,15 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
       {"resume", FD_ARG_FLAG, &resume, 0, 0, NULL, "go on from the newest valid checkpoint of the run folder (the default)"},
       {"restart", FD_ARG_FLAG, &o.restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
       {"init-from", FD_ARG_TEXT, &o.init_from, 0, 0, "PATH", "start from the weights of another run or checkpoint"},
+      {"teacher", FD_ARG_TEXT, &o.teacher, 0, 0, "CHECKPOINT",
+       "of had: the model, over words of six letters, whose features the student is aligned with"},
       {0},
   };
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
-      "findna-plus, findna-t, mae, mae-small, mlm); 'findna config' lists all options. Started again, the same command resumes; "
+      "findna-plus, findna-t, mae, mae-small, mlm, had, had-small); 'findna config' lists all options. Started again, the same "
+      "command resumes; "
       "a signal (TERM, INT, USR1,\n"
       "USR2) stops the run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
       table};

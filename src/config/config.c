@@ -66,7 +66,9 @@ int fd_config_hides(const fd_config *c) {
 }
 
 int fd_config_tokens(const fd_config *c, int window) {
-  return fd_config_hides(c) && c->model.tokenizer == FD_TOKENIZER_KMER ? window / (int)c->model.kmer : window;
+  enum { GROUP = 6 };
+  if (!fd_config_hides(c) || c->model.tokenizer == FD_TOKENIZER_LETTERS) return window;
+  return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / GROUP + window % GROUP : window / (int)c->model.kmer;
 }
 
 int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }

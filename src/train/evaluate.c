@@ -10,7 +10,7 @@
 #include "base/memory.h"
 
 typedef struct chunk_sums {
-  double loss, correct, masked;
+  double loss, correct, masked, cosine, aligned;
 } chunk_sums;
 
 /* What the rows of a pass are held against. */
@@ -71,6 +71,30 @@ static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) 
   return FD_OK;
 }
 
+static fd_mat rows_from(fd_mat m, int row) {
+  return (fd_mat){(char *)m.at + (size_t)row * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
+}
+
+/* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes. */
+static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first, int last, chunk_sums *sums) {
+  const fd_config *c = t->config;
+  fd_value value = t->network->out[FD_OUT_ALIGNED];
+  const fd_seqs *seqs = t->spaces.of[value.space];
+  int from = seqs->start[first], rows = seqs->start[last] - from;
+  double sum, *there;
+  FD_TRY(t->dev->alloc(t->dev, &there, sizeof *there, "evaluation"));
+  fd_mat y = rows_from(fd_network_output(t->network, t->student, FD_OUT_ALIGNED), from),
+         dy = rows_from(fd_network_gradient(t->network, t->student, FD_OUT_ALIGNED), from);
+  t->dev->ops.align_loss(t->dev, rows, value.width, 1, c->objective.distil_norm == FD_DISTIL_LAYER, y, batch->aligned + from,
+                         fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, dy, there);
+  fd_status status = t->dev->copy(t->dev, &sum, there, sizeof sum);
+  if (status == FD_OK) status = t->dev->sync(t->dev);
+  t->dev->release(t->dev, there);
+  for (int r = from; r < from + rows; r++) sums->aligned += batch->host_aligned[r] >= 0;
+  sums->cosine += sums->aligned - sum;
+  return status;
+}
+
 /* `count` windows, whose chunks' sums are sums[0], sums[1], ... */
 static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
                             chunk_sums *sums) {
@@ -82,6 +106,8 @@ static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *win
   FD_GO(t->source.held_out(t->source.context, windows, first, count, batch));
   FD_GO(fd_spaces_set(&t->spaces, &batch->seqs));
   t->student->training = 0;
+  if (t->frozen) FD_GO(fd_frozen_take(t->frozen, batch->taught));
+  if (t->frozen) fd_frozen_forward(t->frozen);
   fd_pass_forward(t->student, &t->spaces, t->state->array[array], batch->student);
   FD_GO(make_answers(t, batch, &a));
   size_t values = (size_t)a.rows * (size_t)a.classes;
@@ -90,7 +116,9 @@ static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *win
   FD_GO(t->dev->sync(t->dev));
   for (int s = 0; s < count; s += t->micro_size) {
     int last = s + t->micro_size < count ? s + t->micro_size : count;
-    score_rows(&a, logits, a.start[s], a.start[last], sums++);
+    score_rows(&a, logits, a.start[s], a.start[last], sums);
+    if (t->frozen) FD_GO(score_alignment(t, batch, s, last, sums));
+    sums++;
   }
 done:
   free(a.target);
@@ -116,11 +144,13 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   status = fd_comm_agree(comm, status);
   if (status == FD_OK)
     status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));
-  chunk_sums total = {0, 0, 0};
-  for (int64_t i = 0; i < chunks; i++)
+  chunk_sums total = {0};
+  for (int64_t i = 0; i < chunks; i++) {
     total.loss += sums[i].loss, total.correct += sums[i].correct, total.masked += sums[i].masked;
-  double n = total.masked > 0 ? total.masked : 1;
-  *result = (fd_held_out){total.loss / n, total.correct / n, (int64_t)total.masked};
+    total.cosine += sums[i].cosine, total.aligned += sums[i].aligned;
+  }
+  double n = total.masked > 0 ? total.masked : 1, aligned = total.aligned > 0 ? total.aligned : 1;
+  *result = (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked, (int64_t)total.aligned};
   free(sums);
   return status;
 }

@@ -41,6 +41,7 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
 fd_demand fd_trainer_student(const fd_config *config) {
   int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
   unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  if (fd_config_hides(config)) looks |= 1u << FD_OUT_HIDDEN; /* evaluations do, whether it is learned or not */
   return (fd_demand){reads | looks, reads};
 }
 
@@ -70,6 +71,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
+  if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), extent));
   if (config->teacher.kind == FD_TEACHER_EMA)
