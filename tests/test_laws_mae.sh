@@ -101,7 +101,7 @@ refused "a term of nucleotides" 78 "words have neither the term mnm nor cl" obje
 refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
 refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0
 refused "no head of masked words" 78 "nothing would say what hidden words were" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
-refused "another tokenizer" 78 "pretraining over ids takes kmer" model.encoder=bert model.decoder_layers=6 model.lm_head=own objective.hidden_weight=1 model.tokenizer=nt6 aug.offsets=false
+refused "another tokenizer" 78 "pretraining over ids takes kmer" model.encoder=bert model.decoder_layers=6 model.lm_head=own objective.hidden_weight=1 model.tokenizer=bpe aug.offsets=false
 expect "records for a model of nucleotides are refused" 78 "holds records of their own lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
 expect "offsets of nucleotides are refused" 78 "aug.offsets is there for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
 check "and nothing is left of it" test ! -e refused/ckpt

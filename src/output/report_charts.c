@@ -72,6 +72,15 @@ static const chart charts[] = {
      "gets "
      "on the same positions."},
     {LEARNS,
+     PRETRAINED,
+     DOTS,
+     NONE,
+     "Features of a frozen teacher",
+     "cosine",
+     {{"eval", "cosine", "student and teacher", "%.4f", 1, NULL}},
+     "Mean cosine between what the student says of visible words of held-out windows and the teacher's features of them; 1: the same "
+     "directions. Rising and levelling off is what alignment should do."},
+    {LEARNS,
      TUNED,
      DOTS,
      KEPT,
@@ -177,6 +186,15 @@ static const chart charts[] = {
      "The weighted sum of the terms that is minimised, on augmented views. It falls with noise; a jump that does not come back "
      "means "
      "too high a learning rate."},
+    {TRAINING,
+     PRETRAINED,
+     SMOOTH,
+     NONE,
+     "Hidden words or letters, and alignment",
+     "term",
+     {{"step", "hidden", "hidden", NULL, 1, NULL}, {"step", "distil", "alignment", NULL, 2, NULL}},
+     "The terms before weighting: cross-entropy of what is hidden (a uniform guess of four letters is 1.386 nats), and the distance to "
+     "a frozen teacher's features (of normalized ones, 1 is what a constant reaches)."},
     {TRAINING,
      TUNED,
      SMOOTH,
