@@ -111,6 +111,26 @@ struct class_item {
   }
 };
 
+struct soft_item {
+  int classes;
+  fd_mat z, t;
+  double tau, scale;
+  float *dz;
+  __device__ double operator()(size_t i) const {
+    distribution student = {z, NULL, (int64_t)i, 0, 0, 1, classes, tau, 0},
+                 teacher = {t, NULL, (int64_t)i, 0, 0, 1, classes, tau, 0};
+    double sum = 0;
+    student.normalise(classes);
+    teacher.normalise(classes);
+    for (int c = 0; c < classes; c++) {
+      double logp = student.get(c) - student.shift, logq = teacher.get(c) - teacher.shift, q = exp(logq);
+      sum += tau * tau * q * (logq - logp);
+      dz[i * classes + c] += (float)(scale * tau * (exp(logp) - q));
+    }
+    return sum;
+  }
+};
+
 struct value_item {
   const float *z, *target;
   double scale;
@@ -156,6 +176,12 @@ void fd_cuda_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, fd_mat q, d
 void fd_cuda_class_loss(fd_device *dev, int count, int classes, const float *z, const float *target, const float *weight,
                         float scale, float *dz, double *sum) {
   fd_sum<double, 1>(fd_cuda_of(dev), (size_t)count, 1, class_item{classes, z, target, weight, (double)scale, dz}, sum);
+}
+
+void fd_cuda_soft_loss(fd_device *dev, int count, int classes, const float *z, const float *t, float tau, float scale, float *dz,
+                       double *sum) {
+  soft_item item = {classes, fd_dense(z, classes), fd_dense(t, classes), (double)tau, (double)scale, dz};
+  fd_sum<double, 1>(fd_cuda_of(dev), (size_t)count, 1, item, sum);
 }
 
 void fd_cuda_value_loss(fd_device *dev, int count, const float *z, const float *target, float scale, float *dz, double *sum) {

@@ -1,8 +1,10 @@
 /* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
  * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. */
 #include "cases_attention.h"
+#include "cases_delta.h"
 #include "cases_linear.h"
 #include "cases_rows.h"
+#include "cases_students.h"
 #include "gpu.h"
 
 #include "cuda/fragment.h"
@@ -520,6 +522,7 @@ int main(void) {
       cmocka_unit_test(a_graph_without_memory_is_told),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(attention_does_not_depend_on_place),
+      cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(changed_weights_are_seen),
       cmocka_unit_test(nccl_link_of_one_rank),
   };

@@ -29,8 +29,9 @@ ft 1 untrained --init-untrained; check "the untrained baseline" grep -q '"untrai
 ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "patience ends the training" grep -q "no better one for 1 evaluations: training ends" patient.log
 ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and it stays ended" grep -q "is finished" patient.log
 sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
-expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test values.csv --values $small run.folder=values
-mkdir task && cp train.csv task/train.csv && cp test.csv task/dev.csv && cp test.csv task/test.csv
+head -101 values.csv >valued.csv
+expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test valued.csv --values $small run.folder=values
+mkdir task && cp train.csv task/train.csv && head -301 train.csv >task/dev.csv && cp test.csv task/test.csv
 expect "a folder in GUE's layout" 0 "400 training rows, 300 that select, 300 to test" "$FINDNA" finetune run --task task $small run.folder=gue
 expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
 expect "fewer blocks" 0 "0 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
@@ -131,6 +132,7 @@ for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region
 expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3
 check "blocks for their length" grep -q "48 new beside the head" out.log
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
+expect "selection by the test rows" 65 "the rows that select .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
 expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
@@ -143,7 +145,7 @@ printf 'sequence,label\nACGT,high\n' >words.csv
 expect "values that are words" 65 "words.csv:2: the label 'high' is not a finite number" "$FINDNA" finetune run --train words.csv --values run.folder=bad
 awk -F, -v OFS=, 'NR > 1 { $2 = 0.5 } 1' values.csv >same.csv
 expect "values that are all the same" 65 "same.csv: its training rows all have the value 0.5" "$FINDNA" finetune run --train same.csv --values run.folder=bad
-expect "test values that are all the same: no R2" 0 "^test +[0-9]+ +[0-9.e+-]+ +- +-" "$FINDNA" finetune run --train values.csv --valid same.csv --test same.csv --values $small run.folder=same
+expect "test values that are all the same: no R2" 0 "^test +[0-9]+ +[0-9.e+-]+ +- +-" "$FINDNA" finetune run --train values.csv --valid valued.csv --test same.csv --values $small run.folder=same
 printf 'sequence,label\n,0\nACGT,1\n' >empty.csv
 expect "an empty sequence" 65 "empty.csv:2: the sequence is empty" "$FINDNA" finetune run --train empty.csv run.folder=bad
 expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.csv task.feature=cls run.folder=bad

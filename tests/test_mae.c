@@ -110,7 +110,7 @@ static void fill_targets(work *w, const int *ids, int rows) {
       w->batch->host_target[rows + n++] = ids[r] < 2 ? 0 : 1;
       if (ids[r] >= 2) (*(hidden ? &w->batch->masked : &w->batch->visible))++;
     }
-  w->totals = (fd_totals){w->batch->seqs.count, (double)w->batch->masked, (double)w->batch->visible};
+  w->totals = (fd_totals){w->batch->seqs.count, (double)w->batch->masked, (double)w->batch->visible, 0};
 }
 
 /* Batch `step` of the file: the rows with attention, one sequence after the other. `hide`: what the file says, 0 or 1 for all. */

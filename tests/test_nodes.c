@@ -13,7 +13,8 @@ static fd_value from_input(trial *t, const char *name, int width) { return fd_li
 static fd_value case_linear(trial *t, int n) {
   static const char *const parts[FD_LINEAR_PARTS] = {"q", "k", "v", NULL}, *const all[FD_LINEAR_PARTS] = {"a", "b", "c", "d"};
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
-  if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20));
+  if (n % 8 == 2) return fd_linears_unbiased(&t->graph, "linear", n % 3 ? parts : all, x, (const int[]){3, 1, 7, 2});
+  if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20), 0);
   if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
   if (n % 8 == 5) { /* its gradient by the table is the sum of two */
     int size = between(1, 3);
@@ -171,6 +172,33 @@ static fd_value case_dropout(trial *t, int n) {
   fd_value x = from_input(t, "before", between(1, 300));
   if (n % 3 == 0) x = fd_select_rows(&t->graph, "some", x, some_tokens(t, n));
   return fd_dropout(&t->graph, "drop", x, &settings);
+}
+
+/* Packed rows too, of which gaps are left out. */
+static fd_value of_tokens(trial *t, int n, int width) {
+  fd_value x = from_input(t, "before", width);
+  return n % 3 ? x : fd_select_rows(&t->graph, "some", x, some_tokens(t, n / 3));
+}
+
+static fd_value case_causal_conv(trial *t, int n) {
+  static const char *const parts[FD_LINEAR_PARTS] = {"q_conv", "k_conv", NULL};
+  const int widths[FD_LINEAR_PARTS] = {between(1, 9), between(1, 9)};
+  fd_value x = of_tokens(t, n, widths[0] + widths[1]);
+  return fd_causal_conv(&t->graph, "conv", parts, x, widths, between(1, 5), n % 2);
+}
+
+/* Far from where keys and queries are short and turn at once (keep_off_corners). */
+static fd_value case_delta(trial *t, int n) {
+  const fd_delta_settings s = {between(1, 2), between(1, 7), between(1, 6), n % 2};
+  fd_value x = of_tokens(t, n, between(1, 5)), gates = fd_linear(&t->graph, "gates", x, 2 * s.heads, 0);
+  x = fd_linear(&t->graph, "far", x, s.heads * (2 * s.keys + s.values), 0);
+  return fd_delta_rule(&t->graph, "delta", x, gates, &s);
+}
+
+static fd_value case_gated_norm(trial *t, int n) {
+  int heads = between(1, 3), width = heads * between(1, 6);
+  fd_value x = of_tokens(t, n, width);
+  return fd_gated_norm(&t->graph, "norm", x, fd_linear(&t->graph, "gate", x, width, 0), heads, 1e-2f);
 }
 
 static const struct {

@@ -20,7 +20,7 @@ static void write_good(const char *name) {
   static int64_t start[WINDOWS];
   for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = (uint8_t)(i * 7 % 13 % FD_SYMBOLS);
   for (int i = 0; i < WINDOWS; i++) contig[i] = i > 20, start[i] = (int64_t)i << 33;
-  fd_shard shard = {WINDOWS, LENGTH, 2, "train", "GRCh38", "0123", contigs, symbols, contig, start};
+  fd_shard shard = {WINDOWS, LENGTH, 2, "train", "GRCh38", "0123", contigs, symbols, contig, start, NULL};
   assert_ok(fd_path(path, folder, name, NULL));
   fd_shard_entry entry = {0};
   char hex[FD_SHA256_HEX];
@@ -73,6 +73,50 @@ static void written_and_read(void **state) {
   assert_int_equal(windows.length, LENGTH);
   assert_memory_equal(windows.symbols, symbols, sizeof symbols);
   fd_windows_free(&windows);
+}
+
+/* A manifest of one shard of records, and the shard. */
+static void write_records(const int32_t *own, int with) {
+  static const fd_shard_contig names[1] = {{"r", 1}};
+  static uint16_t contig[WINDOWS];
+  static int64_t start[WINDOWS];
+  char text[1024], to[FD_PATH_MAX];
+  const fd_shard shard = {WINDOWS, LENGTH, 1, "train", "", "0123", names, symbols, contig, start, with ? own : NULL};
+  fd_shard_entry entry = {.split = "train", .file = "r.h5"};
+  fd_manifest m = {.window = LENGTH, .shards = 1, .shard = &entry};
+  assert_ok(fd_path(path, folder, "r.h5", NULL));
+  assert_ok(fd_shard_write(path, &shard, &entry));
+  assert_ok(fd_dataset_id(&m, m.dataset_id));
+  int n = snprintf(text, sizeof text,
+                   "{\"format\": \"%s\", \"window\": %d, \"dataset_id\": \"%s\", \"shards\": [{\"file\": \"r.h5\", "
+                   "\"split\": \"train\", \"windows\": %d, \"bytes\": %llu, \"sha256\": \"%s\"}]}",
+                   fd_manifest_formats[1], LENGTH, m.dataset_id, WINDOWS, (unsigned long long)entry.bytes, entry.sha256);
+  assert_ok(fd_path(to, folder, "manifest.json", NULL));
+  assert_ok(fd_write_file(to, text, (size_t)n));
+}
+
+static void records(void **state) {
+  (void)state;
+  int32_t own[WINDOWS];
+  fd_windows windows;
+  for (int i = 0; i < WINDOWS; i++) own[i] = 1 + i * 5 % LENGTH;
+  for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = i % LENGTH < own[i / LENGTH] ? (uint8_t)(i % 4) : FD_N;
+  write_records(own, 1);
+  assert_ok(load(&windows));
+  assert_int_equal(windows.count, WINDOWS);
+  for (int i = 0; i < WINDOWS; i++) {
+    assert_int_equal(fd_windows_length(&windows, i), own[i]);
+    assert_memory_equal(fd_windows_at(&windows, i), symbols + i * LENGTH, LENGTH);
+  }
+  fd_windows_free(&windows);
+  static const int32_t wrong[] = {0, -1, LENGTH + 1};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    own[7] = wrong[i];
+    write_records(own, 1);
+    assert_int_equal(load(&windows), FD_DATA);
+  }
+  write_records(own, 0); /* a shard of windows, which the manifest says are records */
+  assert_int_equal(load(&windows), FD_DATA);
 }
 
 static void set_text(hid_t file, const char *name, const char *text) {
@@ -211,6 +255,7 @@ static void flipped_bits(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(written_and_read),
+      cmocka_unit_test(records),
       cmocka_unit_test(wrong_content),
       cmocka_unit_test(replaced_after_the_manifest),
       cmocka_unit_test(more_windows_than_bytes),

@@ -22,6 +22,7 @@ typedef enum fd_purpose {
   FD_RNG_MONITOR_NOISE = 9,
   FD_RNG_DROPOUT = 11,   /* counter: draw, layer and position, channel */
   FD_RNG_ATTENTION = 12, /* counter: draw, layer, head, query and key position */
+  FD_RNG_HIDE = 13,      /* hidden words: draw; 0: offset and exceptions, else 1 + place / 4 */
   FD_RNG_TEST = 99
 } fd_purpose;
 

@@ -133,6 +133,8 @@ fd_status fd_doctor_net(fd_comm *comm, const fd_config *c, int window) {
   int rows;
   if (comm->size < 2)
     return fd_fail(FD_USAGE, "findna doctor --net: needs several ranks: mpirun -n 2 findna doctor --net (or srun)");
+  if (fd_config_reads_ids(c))
+    return fd_fail(FD_USAGE, "findna doctor --net: times a micro-batch of nucleotides; this encoder reads ids of a tokenizer");
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, window, &rows));
   FD_GO(fd_rank_device_open(&dev, c, comm));

@@ -34,7 +34,7 @@ static fd_status network_of(const plan *p, int recompute, fd_network **network) 
 }
 
 /* The rows of a window, [CLS] tokens included. */
-static int tokens_of(const plan *p) { return p->window + fd_config_cls(p->config); }
+static int tokens_of(const plan *p) { return fd_config_tokens(p->config, p->window) + fd_config_cls(p->config); }
 
 /* Bytes that a rank takes on its device, for micro-batches of `micro` windows. */
 static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
@@ -184,7 +184,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   p.form = !cuda ? (fd_form){FD_FP32, 1} : bf16 ? (fd_form){FD_BF16, 16} : (fd_form){FD_FP32, 4};
   FD_TRY(take_shards(&p));
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
-  FD_TRY(fd_trainer_rows(c, p.window, &rows));
+  FD_TRY(fd_trainer_rows(c, fd_config_tokens(c, p.window), &rows));
   FD_TRY(network_of(&p, c->model.recompute, &network));
   int64_t v = c->train.virtual_ranks;
   printf("a run of this config\n");

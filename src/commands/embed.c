@@ -19,7 +19,7 @@ typedef struct options {
   const char *output, *genome;
   int pool, spreadsheet;
   int64_t window, stride;
-  int both_strands;
+  int both_strands, logits;
   fd_use use;
 } options;
 
@@ -40,6 +40,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
       {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
        "mean over the nucleotides, over [CLS] tokens, both; a row for each nucleotide, or word; or what a head predicts"},
+      {"logits", FD_ARG_FLAG, &o->logits, 0, 0, NULL,
+       "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
       {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
       {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
@@ -69,17 +71,20 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   FD_TRY(fd_matrix_check_name(o->output));
   if (o->spreadsheet && !fd_matrix_is_text(o->output))
     return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
+  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
+    return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
   return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
 }
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
-  int64_t window = o->window < 0 ? m->info.window : o->window;
-  int words = o->pool == POOL_POSITIONS && m->network->ids; /* a row each: windows do not overlap */
+  int64_t window = o->window >= 0 ? o->window : o->logits ? 0 : m->info.window; /* a teacher sees whole sequences */
+  int words = o->pool == POOL_POSITIONS && m->network->ids;                     /* a row each: windows do not overlap */
   *e = (fd_embed_options){.path = o->words[1],
                           .positions = o->pool == POOL_POSITIONS,
                           .task = o->pool == POOL_TASK,
+                          .logits = o->logits,
                           .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS
                                   : o->pool == POOL_TASK    ? (fd_features)m->network->task.features
                                                             : (fd_features)o->pool,
@@ -97,6 +102,8 @@ static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embe
   if (e->task && !m->network->task.outputs)
     return fd_fail(FD_USAGE, "findna embed: --pool task: %s has no task's head; it is for checkpoints of 'findna finetune'",
                    m->info.folder);
+  if (e->logits && m->config.task.kind != FD_TASK_CLASSES)
+    return fd_fail(FD_USAGE, "findna embed: --logits: %s predicts values, not classes; leave it out", m->info.folder);
   if (window && e->stride > window)
     return fd_fail(FD_USAGE,
                    "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
@@ -123,7 +130,9 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                                       "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
   int words = fd_embed_rows_are_words(e, encoder);
-  const char *pooling = words ? "none: a row a word, where its span says" : pools[o->pool];
+  const char *pooling = e->logits ? "the head's logits of the classes"
+                        : words   ? "none: a row a word, where its span says"
+                                  : pools[o->pool];
   char window[32], stride[32];
   FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
   int named = all->classes.count == fd_embed_width(e, encoder->network);

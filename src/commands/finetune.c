@@ -17,6 +17,7 @@
 #include "tasks/probe.h"
 #include "tasks/published.h"
 #include "tasks/task_input.h"
+#include "tasks/teacher.h"
 #include "tasks/whiten.h"
 #include "tasks/words.h"
 #include "train/memory.h"
@@ -25,11 +26,12 @@
 #include "train/same_run.h"
 #include "train/schedule.h"
 
-enum { TASK_KEYS = 2, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + 1 };
+enum { TASK_KEYS = 3, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + 1 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
   fd_task_input rows;
+  const char *teacher, *teacher_logits;
   int untrained, restart, encoder;
   char **overrides;
   int override_count;
@@ -38,6 +40,7 @@ typedef struct options {
 /* Everything that a run holds, released in one place. */
 typedef struct tuning {
   fd_pretrained model;
+  fd_teacher teacher;
   fd_config config;
   fd_shape shape; /* of the checkpoint's model */
   char task_keys[TASK_KEYS][FD_SETTING_MAX];
@@ -73,6 +76,10 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
       {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
        "begin with random weights of the checkpoint's model: the baseline"},
+      {"teacher", FD_ARG_TEXT, &o->teacher, 0, 0, "CHECKPOINT",
+       "learn also from what this classifier says of each row (objective.kd_alpha, objective.kd_temperature)"},
+      {"teacher-logits", FD_ARG_TEXT, &o->teacher_logits, 0, 0, "FILE",
+       "the same from what 'findna embed --pool task --logits' has written of the rows"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
       {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
       {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, FD_ENCODER_WORDS,
@@ -94,6 +101,8 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
+  if (o->teacher && o->teacher_logits)
+    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
   return fd_task_input_check(&o->rows, "finetune");
 }
 
@@ -106,12 +115,24 @@ static fd_status collect_overrides(const options *o, tuning *t, int *count) {
   for (int i = 0; i < t->shape.count; i++) t->override[n++] = t->shape.item[i].setting;
   snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
   snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
-  for (int i = 0; i < TASK_KEYS; i++) t->override[n++] = t->task_keys[i];
+  snprintf(t->task_keys[2], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
+  for (int i = 0; i < (o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1); i++) t->override[n++] = t->task_keys[i];
   snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
   t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   *count = n;
   return FD_OK;
+}
+
+/* What is selected by the rows that it is scored on looks better than it is. */
+static fd_status check_selection(const fd_task_folder *data) {
+  const fd_table *a = &data->valid, *b = &data->test;
+  int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
+             !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
+  if (!same) return FD_OK;
+  return fd_fail(FD_DATA,
+                 "the rows that select (--valid, or dev of a task) are the test rows: scores of what they select say nothing of "
+                 "others; give other rows, or none: then a share of the training rows selects (task.selection)");
 }
 
 /* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
@@ -148,11 +169,13 @@ static fd_status check_config(const tuning *t, const char *path) {
         FD_CONFIG,
         "%s: task.outputs, task.names and task.kind follow from the training rows: leave them out (--values makes a regression)",
         path);
-  if (c->teacher.kind != FD_TEACHER_NONE || c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
-    return fd_fail(
-        FD_CONFIG,
-        "%s: fine-tuning has teacher.kind: none and objective.mnm_weight, objective.cl_weight of 0, as configs/finetune.yaml has",
-        path);
+  if (fd_config_distils(c) != (*t->teacher.id || t->teacher.stored.path) || c->teacher.kind < FD_TEACHER_NONE ||
+      c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
+    return fd_fail(FD_CONFIG,
+                   "%s: fine-tuning has teacher.kind: none (or what follows from --teacher) and objective.mnm_weight, "
+                   "objective.cl_weight of "
+                   "0, as configs/finetune.yaml has",
+                   path);
   FD_TRY(check_shape(t, path));
   return check_folder(t, path);
 }
@@ -263,6 +286,8 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_trainer_rows(c, encoder.tokenizer ? t->words : fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_rank_device_open(&t->dev, c, comm));
   FD_TRY(fd_network_create(&t->network, c, longest));
+  FD_TRY(give_rows(t, encoder.tokenizer));
+  FD_TRY(fd_teacher_begin(&t->teacher, t->dev, (int)(c->train.batch / c->train.virtual_ranks), &t->rows, comm));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, t->network, t->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
   FD_TRY(fd_alloc(&t->weights, t->network->params.size, sizeof *t->weights, "weights"));
@@ -271,14 +296,14 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   if (t->steps < 1)
     return fd_fail(FD_CONFIG, "%d training rows and train.epochs %" PRId64 " give no step of train.batch %" PRId64,
                    t->data.train.rows, c->train.epochs, c->train.batch);
-  FD_TRY(give_rows(t, encoder.tokenizer));
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
+  t->trainer->frozen = t->teacher.frozen;
   t->selection = (fd_selection){c,
                                 &t->data.valid,
                                 {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, encoder.tokenizer},
                                 t->weights,
                                 c->eval.every};
-  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started};
+  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started, t->teacher.id};
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
@@ -338,10 +363,14 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions, &t->words));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
+  FD_TRY(check_selection(&t->data));
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
+  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
+  if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
+  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
   FD_TRY(read_config(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;
@@ -374,10 +403,12 @@ static void release(tuning *t) {
   fd_metrics_close(&t->metrics);
   fd_checkpointer_destroy(&t->checkpointer);
   fd_trainer_destroy(&t->trainer);
+  fd_teacher_close(&t->teacher);
   if (t->window_log) fclose(t->window_log);
   fd_state_destroy(&t->state);
   fd_network_destroy(&t->network);
   fd_tokens_free(&t->rows.words);
+  fd_tokens_free(&t->rows.teacher_words);
   fd_device_close(&t->dev);
   fd_task_folder_free(&t->data);
   free(t->class_weight);

@@ -31,7 +31,7 @@ typedef struct import_parts {
 /* Step 0 of a run that was trained on no shards of ours. */
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
-  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0};
+  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0, NULL};
   int durable, in_a_row;
   char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));

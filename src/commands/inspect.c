@@ -176,10 +176,10 @@ static fd_status inspect_shards(const char *folder) {
   FD_TRY(fd_manifest_read(folder, &m));
   fd_print("shards %s\n", folder);
   fd_print("  dataset_id %s\n", m.dataset_id);
-  printf("  windows of %d nucleotides\n", m.window);
+  printf("  %s %d nucleotides\n", m.records ? "records of up to" : "windows of", m.window);
   for (int i = 0; i < m.shards; i++)
-    fd_print("  %-24s %-6s %10" PRId64 " windows %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
-             m.shard[i].windows, m.shard[i].bytes, m.shard[i].sha256);
+    fd_print("  %-24s %-6s %10" PRId64 " %s %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
+             m.shard[i].windows, m.records ? "records" : "windows", m.shard[i].bytes, m.shard[i].sha256);
   fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* the root works alone: no collective with other ranks */
   if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
   fd_manifest_free(&m);

@@ -1,4 +1,6 @@
-/* findna prepare: shards from FASTA or 2bit files, or the verification of shards. */
+/* findna prepare: shards of windows from FASTA or 2bit files, or the verification of shards. */
+#include "commands/prepare.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,8 +18,8 @@ static fd_status verify(fd_comm *comm, const char *folder) {
   int64_t windows = 0;
   for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
   if (status == FD_OK && comm->rank == 0)
-    fd_print("%s: %d shards with %lld windows of %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows, m.window,
-             m.dataset_id);
+    fd_print("%s: %d shards with %lld %s %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows,
+             m.records ? "records of up to" : "windows of", m.window, m.dataset_id);
   fd_manifest_free(&m);
   return status;
 }
@@ -48,8 +50,7 @@ static fd_status check_effect(const fd_args *args, int argc, char **argv, int ch
   return FD_OK;
 }
 
-/* The new folder's name without '/' at its end. */
-static fd_status clean_output(const char *given, char output[FD_PATH_MAX]) {
+fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) {
   FD_TRY(fd_path(output, given, NULL, NULL));
   for (size_t n = strlen(output); n > 1 && output[n - 1] == '/'; n--) output[n - 1] = '\0';
   const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
@@ -61,7 +62,7 @@ static fd_status clean_output(const char *given, char output[FD_PATH_MAX]) {
 fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};
   int check = 0, count, helped;
-  const char *words[FD_LIST_MAX];
+  const char *words[FD_LIST_MAX], *records = NULL;
   const fd_arg table[] = {
       {"window", FD_ARG_INT, &o.window, 1, 1 << 24, "L", "nucleotides of a window"},
       {"count", FD_ARG_INT, &o.count, 0, 1e12, "N", "random training windows"},
@@ -81,6 +82,8 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
        "recorded in the shards; GRCh38 (or hg38) checks names and lengths of the chromosomes"},
       {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random places"},
       {"shard-windows", FD_ARG_INT, &o.shard_windows, 1, 65536, "N", "windows of a shard"},
+      {"table", FD_ARG_TEXT, &records, 0, 0, "FILE",
+       "instead of windows: records, sequences with their taxonomy; its options: findna prepare --table FILE --help"},
       {"verify", FD_ARG_FLAG, &check, 0, 0, NULL,
        "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
       {0},
@@ -92,6 +95,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
       "same bits for any number of ranks.",
       table};
+  if (fd_args_given(&args, argc, argv, "table")) return fd_prepare_table(comm, argc, argv);
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   FD_TRY(check_effect(&args, argc, argv, check, &o));
@@ -99,7 +103,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   if (check || count < 2)
     return fd_fail(FD_USAGE, "findna prepare: give OUT and at least one FILE (or --verify OUT); see findna prepare --help");
   char output[FD_PATH_MAX];
-  FD_TRY(clean_output(words[0], output));
+  FD_TRY(fd_prepare_output(words[0], output));
   o.output = output;
   if (!strcasecmp(o.assembly, "GRCh38") || !strcasecmp(o.assembly, "hg38")) o.assembly = "GRCh38";
   for (int i = 1; i < count; i++) o.files.item[o.files.count++] = words[i];

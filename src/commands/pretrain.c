@@ -9,8 +9,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
+#include "config/options.h"
 #include "config/shape.h"
 #include "tasks/context.h"
+#include "tasks/features_teacher.h"
+#include "tasks/word_tables.h"
+#include "tasks/words.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
 #include "train/run_folder.h"
@@ -20,7 +24,7 @@
 
 typedef struct options {
   int restart;
-  const char *init_from;
+  const char *init_from, *teacher;
   const char *config_name;
   char **overrides;
   int override_count;
@@ -34,7 +38,10 @@ typedef struct pretraining {
   fd_device *dev;
   fd_network *network;
   fd_state *state;
-  fd_loader loader;
+  fd_loader loader;        /* of windows; */
+  fd_tokenizer *tokenizer; /* or of words: NULL without */
+  fd_hider hider;
+  fd_features_teacher teacher; /* of a student that is aligned with it */
   fd_trainer *trainer;
   fd_checkpointer *checkpointer;
   fd_metrics *metrics;
@@ -44,6 +51,30 @@ typedef struct pretraining {
   double started; /* fd_seconds at the start of the command */
   int lock;
 } pretraining;
+
+/* What only a model over ids in pretraining must be. */
+static fd_status check_words(const fd_config *c, const char *path) {
+  if (!fd_config_reads_ids(c)) return FD_OK;
+  if (c->model.encoder == FD_ARCH_DNABERT_2)
+    return fd_fail(FD_CONFIG,
+                   "%s: model.encoder: of encoders over ids, mae, bert, nt_v2 and had are pretrained here; dnabert_2 is imported",
+                   path);
+  if (c->model.tokenizer == FD_TOKENIZER_BPE)
+    return fd_fail(FD_CONFIG, "%s: model.tokenizer: pretraining over ids takes kmer, nt6, or letters (had)", path);
+  if (!fd_config_hides(c))
+    return fd_fail(FD_CONFIG, "%s: model.lm_head: none: nothing would say what hidden words were; use own or tied", path);
+  if (c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->teacher.kind == FD_TEACHER_EMA)
+    return fd_fail(FD_CONFIG,
+                   "%s: objective: words have neither the term mnm nor cl, nor a moving average; expected objective.mnm_weight: "
+                   "0, objective.cl_weight: 0, teacher.kind: none, or of had frozen",
+                   path);
+  if ((strcmp(c->aug.student, "M") && strcmp(c->aug.student, "RM")) || c->aug.mask_bert || c->aug.mask_rate <= 0)
+    return fd_fail(FD_CONFIG,
+                   "%s: aug: words are hidden, and reverse complements read; expected aug.student: M or RM, aug.mask_rate above "
+                   "0 and no aug.mask_bert",
+                   path);
+  return FD_OK;
+}
 
 /* Root reads the config file once; everybody parses the same text. */
 static fd_status read_config(fd_comm *comm, const options *o, fd_config *config) {
@@ -58,6 +89,7 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
           fd_fail(FD_CONFIG, "objective.mask_layout: scrambled repeats a defect for comparisons; only findna trace takes it");
     if (status == FD_OK && config->task.outputs)
       status = fd_fail(FD_CONFIG, "%s: task.outputs belongs to 'findna finetune'", path);
+    if (status == FD_OK) status = check_words(config, path);
     if (status != FD_OK) {
       free(text);
       return status; /* root alone says what is wrong; main ends the job */
@@ -68,6 +100,18 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
   fd_status status = fd_config_parse(config, text, bytes, path, o->overrides, o->override_count);
   free(text);
   return status;
+}
+
+/* The windows are such as the model reads. */
+static fd_status check_data(const pretraining *p) {
+  const char *folder = p->config.data.shards;
+  if (!fd_config_hides(&p->config) && p->manifest.records)
+    return fd_fail(FD_CONFIG,
+                   "%s: holds records of their own lengths, which models over words are pretrained on; others take windows",
+                   folder);
+  if (!fd_config_hides(&p->config)) return FD_OK;
+  FD_TRY(fd_hider_check(&p->config, &p->train, folder));
+  return fd_hider_check(&p->config, &p->held_out, folder);
 }
 
 static fd_status load_data(fd_comm *comm, pretraining *p) {
@@ -87,6 +131,7 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   if (status == FD_OK) status = fd_windows_load(&p->manifest, "val", &p->held_out);
   FD_TRY(fd_comm_agree(comm, status));
   if (p->train.count == 0) return fd_fail(FD_DATA, "%s: has no training windows", folder);
+  FD_TRY(check_data(p));
   if (p->held_out.count == 0 && comm->rank == 0)
     fd_warn("%s has no held-out windows (split val): nothing will be evaluated", folder);
   p->steps = fd_schedule_steps(&p->config, p->train.count);
@@ -96,15 +141,59 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
+/* Where batches come from: views of windows, or words. */
+static fd_status open_source(pretraining *p, fd_source *source) {
+  const fd_config *c = &p->config;
+  if (!fd_config_hides(c)) {
+    fd_loader_init(&p->loader, c, &p->train);
+    *source = fd_loader_source(&p->loader);
+    return FD_OK;
+  }
+  FD_TRY(fd_words_open(&p->tokenizer, c, c->run.folder, 1));
+  FD_TRY(fd_hider_create(&p->hider, c, &p->train, p->tokenizer, c->model.encoder != FD_ARCH_MAE, p->network->first_word));
+  if (*p->teacher.id) FD_TRY(fd_hider_teach(&p->hider, p->teacher.tokenizer));
+  *source = fd_hider_source(&p->hider);
+  return FD_OK;
+}
+
+/* Opens what teaches, where the alignment with it has a weight; the projection is as wide as its features. */
+static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
+  fd_config *c = &p->config;
+  if (!fd_config_aligns(c)) {
+    if (o->teacher && comm->rank == 0) fd_info("objective.distil_weight: 0: the teacher of --teacher is not opened");
+    return FD_OK;
+  }
+  if (!o->teacher)
+    return fd_fail(
+        FD_USAGE,
+        "findna pretrain: objective.distil_weight is %g: --teacher CHECKPOINT says whose features are aligned with (or "
+        "set it to 0)",
+        c->objective.distil_weight);
+  FD_TRY(fd_features_teacher_open(&p->teacher, o->teacher, comm));
+  c->teacher.width = p->teacher.encoder.network->channels;
+  return fd_config_check(c, "--teacher");
+}
+
+/* What the teacher takes for passes of `group` micro-batches is not free for the trainer. */
+static void leave_room(pretraining *p, int group) {
+  size_t bytes = *p->teacher.id ? fd_features_teacher_memory(&p->teacher, p->dev->form,
+                                                             group * (int)(p->config.train.batch / p->config.train.virtual_ranks),
+                                                             p->manifest.window)
+                                : 0;
+  if (p->dev->free_memory)
+    p->dev->free_memory -= bytes < p->dev->free_memory ? bytes : p->dev->free_memory - 1; /* 0: not known */
+}
+
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
-  int window = p->manifest.window, cls = (int)c->model.cls, rows;
+  int window = p->manifest.window, tokens = fd_config_tokens(c, window), rows;
   char encoder[FD_NAME_MAX];
-  FD_TRY(fd_trainer_rows(c, window, &rows));
+  FD_TRY(fd_trainer_rows(c, tokens, &rows));
   FD_TRY(fd_rank_device_open(&p->dev, c, comm));
   FD_TRY(fd_network_create(&p->network, c, window));
   fd_network_describe(p->network, c, encoder);
-  fd_info("model: %zu parameters, %s, windows of %d + %d tokens", p->network->params.size, encoder, window, cls);
+  fd_info("model: %zu parameters, %s, %s %d + %d tokens", p->network->params.size, encoder,
+          p->manifest.records ? "records of up to" : "windows of", tokens, fd_config_cls(c));
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
@@ -117,11 +206,17 @@ static fd_status build(fd_comm *comm, pretraining *p) {
     fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
             group * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
+  leave_room(p, group);
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
-  fd_loader_init(&p->loader, c, &p->train);
-  FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, fd_loader_source(&p->loader), p->state, p->steps, rows));
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started};
+  fd_source source;
+  FD_TRY(open_source(p, &source));
+  FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
+  if (*p->teacher.id) {
+    FD_TRY(fd_features_teacher_begin(&p->teacher, p->dev, p->trainer->group * p->trainer->micro_size, window));
+    p->trainer->frozen = p->teacher.frozen;
+  }
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id};
   return FD_OK;
 }
 
@@ -207,10 +302,49 @@ static fd_status score_context_tables(pretraining *p) {
   return status;
 }
 
+/* The same for hidden words. In metrics, `reach` is that of the letters on either side, and -1 for the place. */
+static fd_status score_word_tables(pretraining *p) {
+  static const struct {
+    fd_word_given given;
+    double reach;
+    const char *name;
+  } tables[] = {{FD_WORD_ALONE, 0, "words"},
+                {FD_WORD_PLACE, -1, "words at each place"},
+                {FD_WORD_BESIDE, FD_WORD_REACH, "words with ±2 letters"}};
+  fd_status status = FD_OK;
+  if (!p->held_out.count) return FD_OK;
+  if (p->config.model.tokenizer != FD_TOKENIZER_KMER) return FD_OK;
+  if (p->config.model.kmer > FD_WORD_LETTERS || p->config.model.kmer < 2 * FD_WORD_REACH) {
+    fd_info("no baselines by counting: tables of words are there for model.kmer from %d to %d", 2 * FD_WORD_REACH,
+            FD_WORD_LETTERS);
+    return FD_OK;
+  }
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && status == FD_OK; i++) {
+    fd_word_table *table = NULL;
+    fd_word_score s;
+    status = fd_word_table_fit(&table, &p->hider, tables[i].given);
+    if (status == FD_OK) status = fd_word_table_score(table, &p->hider, &p->held_out, p->config.eval.windows, &s);
+    if (status == FD_OK) {
+      fd_info("baseline: counts of %s: held-out loss %.4f nats, accuracy %.2f %%", tables[i].name, s.loss, 100 * s.accuracy);
+      fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
+                      (const double[]){tables[i].reach, s.loss, s.accuracy, (double)s.words});
+    }
+    fd_word_table_free(&table);
+  }
+  return status;
+}
+
+static fd_status score_tables(pretraining *p) {
+  return fd_config_hides(&p->config) ? score_word_tables(p) : score_context_tables(p);
+}
+
 static void release(pretraining *p) {
   fd_metrics_close(&p->metrics);
   fd_checkpointer_destroy(&p->checkpointer);
   fd_trainer_destroy(&p->trainer);
+  fd_features_teacher_close(&p->teacher);
+  fd_hider_free(&p->hider);
+  fd_tokenizer_destroy(&p->tokenizer);
   if (p->window_log) fclose(p->window_log);
   fd_state_destroy(&p->state);
   fd_network_destroy(&p->network);
@@ -229,6 +363,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   fd_comm_phase(comm, -1, "reading the shards");
   FD_TRY(load_data(comm, p));
   fd_comm_phase(comm, -1, "setting up the run");
+  FD_TRY(open_teacher(comm, o, p));
   FD_TRY(build(comm, p));
   FD_TRY(fd_same_run(&p->run));
   FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
@@ -243,7 +378,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   if (p->config.log.windows) FD_TRY(fd_run_folder_window_log(&p->run, &p->window_log));
   p->trainer->window_log = p->window_log;
   fd_comm_phase(comm, p->state->step, "counting for the baselines");
-  FD_TRY(fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0 ? score_context_tables(p) : FD_OK));
+  FD_TRY(fd_comm_agree(comm, p->state->step == 0 && comm->rank == 0 ? score_tables(p) : FD_OK));
   fd_session session = {.run = &p->run,
                         .trainer = p->trainer,
                         .checkpointer = p->checkpointer,
@@ -271,12 +406,16 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
       {"resume", FD_ARG_FLAG, &resume, 0, 0, NULL, "go on from the newest valid checkpoint of the run folder (the default)"},
       {"restart", FD_ARG_FLAG, &o.restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
       {"init-from", FD_ARG_TEXT, &o.init_from, 0, 0, "PATH", "start from the weights of another run or checkpoint"},
+      {"teacher", FD_ARG_TEXT, &o.teacher, 0, 0, "CHECKPOINT",
+       "of had: the model, over words of six letters, whose features the student is aligned with"},
       {0},
   };
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
-      "findna-plus); 'findna config' lists all options. Started again, the same command resumes; a signal (TERM, INT, USR1,\n"
+      "findna-plus, findna-t, mae, mae-small, mlm, had, had-small); 'findna config' lists all options. Started again, the same "
+      "command resumes; "
+      "a signal (TERM, INT, USR1,\n"
       "USR2) stops the run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));

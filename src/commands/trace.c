@@ -212,6 +212,8 @@ static fd_status build(trace *t, fd_comm *comm) {
   }
   if (rows > ROWS_MAX)
     return fd_fail(FD_DATA, "the input has %" PRId64 " rows with those of [CLS] (expected at most %d)", rows, ROWS_MAX);
+  if (fd_config_reads_ids(&t->config))
+    return fd_fail(FD_CONFIG, "model.encoder: findna trace takes nucleotides; this encoder reads ids of a tokenizer");
   t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
   t->config.train.virtual_ranks = 1;
   FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
@@ -225,7 +227,8 @@ static fd_status build(trace *t, fd_comm *comm) {
     FD_TRY(take(t, centre_name(t, 0, name), "F32", t->state->size[FD_CENTRE], &centre));
     FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
   }
-  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, (fd_source){t, remember_draw, upload}, t->state,
+  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network,
+                           (fd_source){.context = t, .make = remember_draw, .upload = upload}, t->state,
                            t->config.train.steps ? t->config.train.steps : t->steps, (int)rows);
 }
 

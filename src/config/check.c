@@ -51,8 +51,12 @@ static int check_encoder(const fd_config *c, const char *name) {
 static int check_autoencoder(const fd_config *c, const char *name) {
   int good = 1, is_one = c->model.encoder == FD_ARCH_MAE;
   int64_t words = ((int64_t)1 << 2 * c->model.kmer) + 2;
-  NEED(is_one || c->objective.hidden_weight == 1, "%s: objective.hidden_weight is there for model.encoder: mae", name);
-  NEED(is_one || c->train.dropout == 0, "%s: train.dropout is there for model.encoder: mae", name);
+  NEED(is_one || c->model.encoder == FD_ARCH_HAD || c->objective.hidden_weight == 1,
+       "%s: objective.hidden_weight is there for model.encoder: mae and had", name);
+  NEED(is_one || c->model.encoder == FD_ARCH_BERT || c->train.dropout == 0,
+       "%s: train.dropout is there for model.encoder: mae and bert", name);
+  NEED(!c->aug.offsets || (fd_config_reads_ids(c) && c->model.tokenizer == FD_TOKENIZER_KMER),
+       "%s: aug.offsets is there for words of tokenizer kmer", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER,
        "%s: model.tokenizer: model.encoder: mae reads words of tokenizer kmer", name);
   NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: mae has none; its decoder says words",
@@ -65,9 +69,30 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   return good;
 }
 
+/* Whether the options of a student of a frozen teacher go together, and nobody else has them. */
+static int check_student(const fd_config *c, const char *name) {
+  int good = 1, is_one = c->model.encoder == FD_ARCH_HAD, frozen = c->teacher.kind == FD_TEACHER_FROZEN;
+  NEED(is_one || (c->objective.distil_weight == 0 && c->aug.sees == FD_SEES_FULL),
+       "%s: objective.distil_weight, aug.sees: are there for model.encoder: had", name);
+  NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_LETTERS, "%s: model.tokenizer: model.encoder: had reads letters", name);
+  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: had has none; its decoder says letters",
+       name);
+  NEED(!is_one || c->task.outputs || c->objective.hidden_weight > 0 || c->objective.distil_weight > 0,
+       "%s: objective: hidden_weight and distil_weight are 0; nothing to learn", name);
+  NEED(!fd_config_aligns(c) || frozen,
+       "%s: objective.distil_weight: %g needs teacher.kind: frozen, and --teacher with what teaches (or set the weight to 0)",
+       name, c->objective.distil_weight);
+  NEED(!fd_config_aligns(c) || c->objective.distil_project == FD_DISTIL_LINEAR || !c->teacher.width ||
+           c->teacher.width == c->model.channels,
+       "%s: objective.distil_project: none, but the teacher has %lld channels and the student %lld: expected the same, or a "
+       "projection (linear)",
+       name, (long long)c->teacher.width, (long long)c->model.channels);
+  return good;
+}
+
 /* Whether the model's options go together. */
 static int check_model(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name) & check_autoencoder(c, name);
+  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
@@ -100,6 +125,15 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
        c->objective.cl_weight);
   NEED(c->teacher.kind != FD_TEACHER_BEST || c->task.outputs, "%s: teacher.kind: best belongs to 'findna finetune'", name);
+  NEED(c->teacher.kind < FD_TEACHER_FROZEN || c->task.outputs ||
+           (c->teacher.kind == FD_TEACHER_FROZEN && c->model.encoder == FD_ARCH_HAD),
+       "%s: teacher.kind: frozen and logits belong to 'findna finetune', with --teacher and --teacher-logits; frozen also to "
+       "model.encoder: had",
+       name);
+  NEED(!fd_config_distils(c) || c->task.kind == FD_TASK_CLASSES,
+       "%s: teacher.kind: a teacher says probabilities of classes; with task.kind: values there is none", name);
+  NEED(!fd_config_distils(c) || c->objective.kd_alpha < 1,
+       "%s: objective.kd_alpha: 1 leaves nothing to the teacher; give less, or no teacher", name);
   NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
        "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
        "use D",

@@ -62,7 +62,19 @@ int fd_config_cls(const fd_config *c) {
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
 
-int fd_config_hides(const fd_config *c) { return c->model.encoder == FD_ARCH_MAE && !c->task.outputs; }
+int fd_config_hides(const fd_config *c) {
+  return !c->task.outputs && (c->model.encoder >= FD_ARCH_MAE || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
+}
+
+int fd_config_tokens(const fd_config *c, int window) {
+  enum { GROUP = 6 };
+  if (!fd_config_hides(c) || c->model.tokenizer == FD_TOKENIZER_LETTERS) return window;
+  return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / GROUP + window % GROUP : window / (int)c->model.kmer;
+}
+
+int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }
+
+int fd_config_distils(const fd_config *c) { return c->task.outputs && c->teacher.kind >= FD_TEACHER_FROZEN; }
 
 double fd_config_dropout(const fd_config *c) { return c->task.outputs ? c->task.dropout : c->train.dropout; }
 
@@ -210,6 +222,7 @@ static const char *who_has(fd_change change) {
     case FD_CHANGE_BLOCKS: return "frozen; of the model `transformer`";
     case FD_CHANGE_WORDS: return "frozen; of models over ids";
     case FD_CHANGE_AUTOENCODER: return "frozen; of the model `mae`";
+    case FD_CHANGE_DELTA: return "frozen; of the model `had`";
   }
   return "frozen";
 }

@@ -12,25 +12,38 @@
 /* The choices of schema.def, in its order. */
 enum { FD_CLS_ZERO, FD_CLS_LEARNED };
 enum { FD_TRANS_BREAK, FD_TRANS_SHIFT };
+enum { FD_SEES_FULL, FD_SEES_VISIBLE };
+enum { FD_SEES_MASKED, FD_SEES_CLEAN };
+enum { FD_DISTIL_MSE, FD_DISTIL_COSINE };
+enum { FD_DISTIL_MEAN, FD_DISTIL_REPEAT };
+enum { FD_DISTIL_LAYER, FD_DISTIL_AS_IS };
+enum { FD_DISTIL_LINEAR, FD_DISTIL_SAME };
 enum { FD_REFRESH_EPOCH, FD_REFRESH_ONCE };
 enum { FD_MNM_CE, FD_MNM_BCE };
 enum { FD_REDUCE_SUM, FD_REDUCE_MEAN };
 enum { FD_MASK_OK, FD_MASK_SCRAMBLED };
 enum { FD_AXIS_K, FD_AXIS_D };
 enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
-enum { FD_TEACHER_EMA, FD_TEACHER_NONE, FD_TEACHER_BEST /* only in files, as an older word for none */ };
+enum {
+  FD_TEACHER_EMA,
+  FD_TEACHER_NONE,
+  FD_TEACHER_BEST /* only in files, as an older word for none */,
+  FD_TEACHER_FROZEN,
+  FD_TEACHER_LOGITS
+};
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 enum { FD_TASK_GELU, FD_TASK_TANH };
-enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT, FD_ARCH_MAE };
+enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT, FD_ARCH_MAE, FD_ARCH_HAD };
 enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
-enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE };
+enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE, FD_TOKENIZER_LETTERS };
 enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
 /* Of task.features and of objective.projection_of. */
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
+enum { FD_DECAY_ALL, FD_DECAY_MATRICES };
 enum { FD_DEVICE_CPU, FD_DEVICE_CUDA };
 enum { FD_SIMD_AUTO, FD_SIMD_AVX512, FD_SIMD_AVX2, FD_SIMD_GENERIC };
 enum { FD_PRECISION_AUTO, FD_PRECISION_FP32, FD_PRECISION_BF16 };
@@ -80,8 +93,18 @@ int fd_config_cls(const fd_config *config);
 /* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);
 
-/* Whether words are hidden from the encoder, for a decoder to say what they were: the pretraining of an autoencoder. */
+/* Whether words are hidden, for a model to say what they were: the pretraining of an autoencoder, which does not see them, or of
+ * an encoder over ids with a head of masked words, which sees [MASK] there. */
 int fd_config_hides(const fd_config *config);
+
+/* Tokens of a window of so many nucleotides in pretraining, without [CLS] rows: its letters, or its words. */
+int fd_config_tokens(const fd_config *config, int window);
+
+/* Whether a model in pretraining aligns its latents with the features of a frozen teacher. */
+int fd_config_aligns(const fd_config *config);
+
+/* Whether a classifier learns from what a teacher says of its classes. */
+int fd_config_distils(const fd_config *config);
 
 /* Dropout in training: that of the task, or that of pretraining. */
 double fd_config_dropout(const fd_config *config);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cpu/backend.h"
+#include "cpu/product.h"
 
 enum { ROW_BLOCKS = 6 /* of the register tile, in a tile */, TILES_PER_ITEM = 6, KEYS = 224, PER_DRAW = 8 };
 
@@ -43,37 +43,22 @@ static float *row_of(const attention_call *c, fd_mat m, int row, int head) {
   return (float *)m.at + (size_t)row * (size_t)m.stride + (size_t)head * (size_t)c->a->dim;
 }
 
-/* Takes the next floats of a thread's scratch memory; counts them alone while there is none. */
-static float *take(float *base, size_t *used, int rows, int width) {
-  float *at = base ? base + *used : NULL;
-  *used += ((size_t)rows * (size_t)width + 15) / 16 * 16;
-  return at;
-}
-
 static size_t divide_scratch(const attention_call *c, work *w, float *base, int longest, int backward) {
   size_t used = 0;
-  w->k_down = take(base, &used, c->a->dim, KEYS), w->v_along = take(base, &used, KEYS, c->dim_padded);
-  w->bias = take(base, &used, KEYS, 1), w->key_at = take(base, &used, KEYS, 1);
-  w->s = take(base, &used, c->tile, KEYS), w->kept = take(base, &used, c->tile, c->a->dropout > 0 ? KEYS : 0);
-  w->slot = (void *)take(base, &used, KEYS, 1), w->groups = (void *)take(base, &used, KEYS, 1);
-  w->bits = (void *)take(base, &used, KEYS, PER_DRAW / 2);
-  w->query_at = take(base, &used, longest, 1), w->most = take(base, &used, longest, 1), w->sum = take(base, &used, longest, 1);
-  w->acc = take(base, &used, longest, c->dim_padded);
+  w->k_down = fd_cpu_take(base, &used, c->a->dim, KEYS), w->v_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
+  w->bias = fd_cpu_take(base, &used, KEYS, 1), w->key_at = fd_cpu_take(base, &used, KEYS, 1);
+  w->s = fd_cpu_take(base, &used, c->tile, KEYS), w->kept = fd_cpu_take(base, &used, c->tile, c->a->dropout > 0 ? KEYS : 0);
+  w->slot = (void *)fd_cpu_take(base, &used, KEYS, 1), w->groups = (void *)fd_cpu_take(base, &used, KEYS, 1);
+  w->bits = (void *)fd_cpu_take(base, &used, KEYS, PER_DRAW / 2);
+  w->query_at = fd_cpu_take(base, &used, longest, 1), w->most = fd_cpu_take(base, &used, longest, 1),
+  w->sum = fd_cpu_take(base, &used, longest, 1);
+  w->acc = fd_cpu_take(base, &used, longest, c->dim_padded);
   if (!backward) return used;
-  w->d = take(base, &used, c->tile, KEYS);
-  w->v_down = take(base, &used, c->a->dim, KEYS), w->k_along = take(base, &used, KEYS, c->dim_padded);
-  w->q_along = take(base, &used, longest, c->dim_padded), w->dy_along = take(base, &used, longest, c->dim_padded);
-  w->dk = take(base, &used, KEYS, c->dim_padded), w->dv = take(base, &used, KEYS, c->dim_padded);
+  w->d = fd_cpu_take(base, &used, c->tile, KEYS);
+  w->v_down = fd_cpu_take(base, &used, c->a->dim, KEYS), w->k_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
+  w->q_along = fd_cpu_take(base, &used, longest, c->dim_padded), w->dy_along = fd_cpu_take(base, &used, longest, c->dim_padded);
+  w->dk = fd_cpu_take(base, &used, KEYS, c->dim_padded), w->dv = fd_cpu_take(base, &used, KEYS, c->dim_padded);
   return used;
-}
-
-/* Packs rows [n, columns] of stride ld as the right matrix of a product, or transposed. */
-static void pack(const attention_call *c, int n, int columns, const float *from, int ld, int transposed, float *to) {
-  const fd_cpu_kernels *kernels = c->cpu->kernels;
-  int across = transposed ? n : columns, down = transposed ? columns : n;
-  for (int j = 0; j < across; j += kernels->panel)
-    kernels->pack(down, across - j < kernels->panel ? across - j : kernels->panel,
-                  from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld, transposed, to + (size_t)j * (size_t)down);
 }
 
 static float place_of(const int *position, int row, int first) { return (float)(position ? position[row] : row - first); }
@@ -99,7 +84,7 @@ static void load_keys(const attention_call *c, work *w, int at, int all) {
     w->bias[j] = hidden ? FD_SCORE_HIDDEN : 0;
     w->key_at[j] = j < w->keys ? place_of(c->a->key_position, row, first) : 0;
   }
-  pack(c, w->keys, c->a->dim, row_of(c, c->k, w->first_key, w->head), c->k.stride, 1, w->k_down);
+  fd_cpu_pack(c->cpu->kernels, w->keys, c->a->dim, row_of(c, c->k, w->first_key, w->head), c->k.stride, 1, w->k_down);
   if (c->a->dropout > 0) find_draws(w);
 }
 
@@ -180,7 +165,7 @@ static void forward_item(void *context, int item, int thread) {
   for (int i = 0; i < w.queries; i++) w.most[i] = FD_SCORE_LEAST, w.sum[i] = 0;
   for (int at = 0; at < keys && w.queries > 0; at += KEYS) {
     load_keys(c, &w, at, keys);
-    pack(c, w.keys, c->a->dim, row_of(c, c->v, w.first_key, head), c->v.stride, 0, w.v_along);
+    fd_cpu_pack(c->cpu->kernels, w.keys, c->a->dim, row_of(c, c->v, w.first_key, head), c->v.stride, 0, w.v_along);
     for (int i = 0; i < w.queries; i += c->tile) forward_tile(c, &w, i);
   }
   for (int i = 0; i < w.queries; i++) {
@@ -204,8 +189,10 @@ static void load_queries(const attention_call *c, work *w) {
   }
   for (int i = 0; i < w->queries; i += c->tile) {
     int rows = w->queries - i < c->tile ? w->queries - i : c->tile, row = w->first_query + i;
-    pack(c, rows, c->a->dim, row_of(c, c->q, row, w->head), c->q.stride, 0, w->q_along + (size_t)i * (size_t)c->dim_padded);
-    pack(c, rows, c->a->dim, row_of(c, c->dy, row, w->head), c->dy.stride, 0, w->dy_along + (size_t)i * (size_t)c->dim_padded);
+    fd_cpu_pack(c->cpu->kernels, rows, c->a->dim, row_of(c, c->q, row, w->head), c->q.stride, 0,
+                w->q_along + (size_t)i * (size_t)c->dim_padded);
+    fd_cpu_pack(c->cpu->kernels, rows, c->a->dim, row_of(c, c->dy, row, w->head), c->dy.stride, 0,
+                w->dy_along + (size_t)i * (size_t)c->dim_padded);
   }
 }
 
@@ -232,8 +219,8 @@ static void backward_item(void *context, int item, int thread) {
   for (int at = 0; at < keys; at += KEYS) {
     load_keys(c, &w, at, keys);
     const float *k = row_of(c, c->k, w.first_key, head), *v = row_of(c, c->v, w.first_key, head);
-    pack(c, w.keys, c->a->dim, k, c->k.stride, 0, w.k_along);
-    pack(c, w.keys, c->a->dim, v, c->v.stride, 1, w.v_down);
+    fd_cpu_pack(c->cpu->kernels, w.keys, c->a->dim, k, c->k.stride, 0, w.k_along);
+    fd_cpu_pack(c->cpu->kernels, w.keys, c->a->dim, v, c->v.stride, 1, w.v_down);
     memset(w.dk, 0, (size_t)w.keys * (size_t)c->dim_padded * sizeof *w.dk);
     memset(w.dv, 0, (size_t)w.keys * (size_t)c->dim_padded * sizeof *w.dv);
     for (int i = 0; i < w.queries; i += c->tile) backward_tile(c, &w, i);

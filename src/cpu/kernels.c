@@ -50,6 +50,7 @@ INLINE vfloat gelu_slope(vfloat x, vfloat cdf) {
 
 #include "cpu/row_kernels.h"
 #include "cpu/softmax.h"
+#include "cpu/delta_kernels.h"
 
 static void bias_gelu(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h) {
   for (int i = 0; i < rows; i++, z += ld, h += ld) {
@@ -128,7 +129,8 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS,          PANEL,        WIDE,        DEPTH,           gemm, GEMM_APART,  pack,
-    bias_gelu,    gelu_backward, add,          sum_squares, adamw,           ema,  act_forward, act_backward,
-    norm_forward, norm_backward, norm_weights, soften,      soften_backward, draw,
+    TEXT(FD_ISA), ROWS,          PANEL,        WIDE,          DEPTH,           gemm,   GEMM_APART,  pack,
+    bias_gelu,    gelu_backward, add,          sum_squares,   adamw,           ema,    act_forward, act_backward,
+    norm_forward, norm_backward, norm_weights, soften,        soften_backward, draw,   scale,       blend,
+    multiply,     dot,           unit,         unit_backward, decays,          invert, conv,        conv_weights,
 };

@@ -80,6 +80,27 @@ typedef struct fd_cpu_kernels {
 
   /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); no sum passes 32 bits. */
   void (*draw)(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits);
+
+  /* Rows of n: y = a x; y = a x + b y; y = x y; the sum of x y. */
+  void (*scale)(int n, float a, const float *x, float *y);
+  void (*blend)(int n, float a, const float *x, float b, float *y);
+  void (*multiply)(int n, const float *x, float *y);
+  double (*dot)(int n, const float *x, const float *y);
+
+  /* y = scale x r with r = 1 / sqrt(sum of squares + eps), which it returns; and back, from y. */
+  float (*unit)(int n, float eps, float scale, const float *x, float *y);
+  void (*unit_backward)(int n, float r, float scale, const float *y, const float *dy, float *dx);
+
+  /* Of n <= FD_DELTA_CHUNK rows of as many floats: d[i][j] = alpha[j + 1] ... alpha[i], 1 for j = i, 0 for j > i; and the inverse
+   * t of 1 + what a has below the diagonal. */
+  void (*decays)(int n, const float *alpha, float *d);
+  void (*invert)(int n, const float *a, float *t);
+
+  /* y = sum over j of w[j][n] x[j][n], without the rows that are NULL; and dw[j][n] += sums over the rows of a sequence of dy
+   * times those rows of x (ops.def, causal_conv). */
+  void (*conv)(int n, int taps, const float *const *x, const float *w, float *y);
+  void (*conv_weights)(int rows, int n, int taps, int reverse, const float *x, size_t x_ld, const float *dy, size_t dy_ld,
+                       float *dw, size_t dw_ld);
 } fd_cpu_kernels;
 
 extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;

@@ -92,3 +92,19 @@ void fd_cpu_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, fd_mat q, do
     for (size_t i = 0; i < n; i++) sum[i] += (double)rows[i];
   }
 }
+
+void fd_cpu_soft_loss(fd_device *dev, int count, int classes, const float *z, const float *t, float tau, float scale, float *dz,
+                      double *sum) {
+  double logp[classes], logq[classes], T = (double)tau;
+  (void)dev;
+  *sum = 0;
+  for (int i = 0; i < count; i++, z += classes, t += classes, dz += classes) {
+    log_softmax(classes, z, NULL, 1, T, logp);
+    log_softmax(classes, t, NULL, 1, T, logq);
+    for (int c = 0; c < classes; c++) {
+      double q = exp(logq[c]);
+      *sum += T * T * q * (logq[c] - logp[c]);
+      dz[c] += (float)((double)scale * T * (exp(logp[c]) - q));
+    }
+  }
+}

@@ -84,3 +84,10 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *ge
   fd_pool_run(cpu->pool, parts_of(product->k, kernels->depth) * (call.padded / kernels->panel), pack_item, &call);
   fd_pool_run(cpu->pool, parts_of(product->m, TILE_ROWS) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
 }
+
+void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to) {
+  int across = transposed ? n : columns, down = transposed ? columns : n;
+  for (int j = 0; j < across; j += kernels->panel)
+    kernels->pack(down, smaller(kernels->panel, across - j), from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld,
+                  transposed, to + (size_t)j * (size_t)down);
+}

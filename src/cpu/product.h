@@ -16,4 +16,14 @@ typedef struct fd_product {
 /* With `gemm`, one of the kernels'. Takes the slots W1 and TILE; a failure for want of memory is recorded there. */
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product);
 
+/* Packs rows [n, columns] of stride `ld` as the right matrix [n, columns] of kernels' products, or transposed as [columns, n]. */
+void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to);
+
+/* Takes the next floats [rows, width] of a thread's scratch memory; only counts them while there is none. */
+static inline float *fd_cpu_take(float *base, size_t *used, int rows, int width) {
+  float *at = base ? base + *used : NULL;
+  *used += ((size_t)rows * (size_t)width + 15) / 16 * 16;
+  return at;
+}
+
 #endif

@@ -33,6 +33,18 @@ done:
   return status;
 }
 
+fd_status fd_batch_add(fd_batch *b, const fd_beside *beside, int count) {
+  size_t values = (size_t)beside->logits * (size_t)count;
+  if (beside->tokens) FD_TRY(fd_view_create(&b->taught, b->dev, beside, count));
+  if (beside->aligned) {
+    FD_TRY(fd_alloc(&b->host_aligned, (size_t)beside->aligned * (size_t)count, sizeof *b->host_aligned, "micro-batch"));
+    FD_TRY(b->dev->alloc(b->dev, &b->aligned, (size_t)beside->aligned * (size_t)count * sizeof *b->aligned, "micro-batch"));
+  }
+  if (!values) return FD_OK;
+  FD_TRY(fd_alloc(&b->host_logits, values, sizeof *b->host_logits, "micro-batch"));
+  return b->dev->alloc(b->dev, &b->logits, values * sizeof *b->logits, "micro-batch");
+}
+
 void fd_batch_destroy(fd_batch **batch) {
   fd_batch *b = *batch;
   if (!b) return;
@@ -44,6 +56,11 @@ void fd_batch_destroy(fd_batch **batch) {
   b->dev->release(b->dev, b->teacher);
   b->dev->release(b->dev, b->target);
   b->dev->release(b->dev, b->weight);
+  b->dev->release(b->dev, b->logits);
+  fd_view_destroy(&b->taught);
+  b->dev->release(b->dev, b->aligned);
+  free(b->host_aligned);
+  free(b->host_logits);
   free(b->host_target);
   free(b->windows);
   free(b->tokens);
@@ -62,8 +79,7 @@ uint64_t fd_loader_window(const fd_loader *loader, uint64_t draw) {
   return fd_permute((uint64_t)loader->config->run.seed, draw / n, n, draw % n);
 }
 
-/* What the augmentation's draws are keyed by: the draw itself, or with aug.refresh: once the window. */
-static uint64_t key_draw(const fd_loader *loader, uint64_t draw) {
+uint64_t fd_loader_key(const fd_loader *loader, uint64_t draw) {
   return loader->config->aug.refresh == FD_REFRESH_ONCE ? fd_loader_window(loader, draw) : draw;
 }
 
@@ -71,7 +87,7 @@ void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, u
                      uint8_t *scratch) {
   int length = loader->windows->length;
   const uint8_t *window = loader->windows->symbols + fd_loader_window(loader, draw) * (uint64_t)length;
-  uint64_t key = key_draw(loader, draw);
+  uint64_t key = fd_loader_key(loader, draw);
   fd_augment_view(loader->config, loader->augment, key, FD_VIEW_STUDENT, window, length, student, labels, mask, scratch);
   fd_augment_view(loader->config, loader->augment, key, FD_VIEW_TEACHER, window, length, teacher, NULL, NULL, scratch);
 }
@@ -126,7 +142,7 @@ static fd_status make_views(void *context, uint64_t first_draw, int count, fd_ba
     uint64_t draw = first_draw + (uint64_t)i;
     int at = batch->seqs.start[i];
     fd_loader_views(loader, draw, batch->tokens + at, s.labels + at, s.mask + at, s.teacher + at, s.rest);
-    batch->seqs.draws[i] = key_draw(loader, draw);
+    batch->seqs.draws[i] = fd_loader_key(loader, draw);
     batch->windows[i] = fd_loader_window(loader, draw);
     for (int t = 0; t < length; t++) batch->masked += s.mask[at + t];
   }
@@ -148,8 +164,6 @@ static fd_status upload_views(void *context, fd_batch *batch) {
   return fd_batch_expand(batch, s.teacher, fd_augment_noise(loader->config, FD_VIEW_TEACHER), loader->noise, FD_VIEW_TEACHER,
                          batch->teacher);
 }
-
-fd_source fd_loader_source(fd_loader *loader) { return (fd_source){loader, make_views, upload_views}; }
 
 void fd_held_out_mask(const fd_config *config, const fd_windows *windows, int64_t window, uint8_t *mask) {
   fd_rng_key key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_EVAL);
@@ -184,4 +198,13 @@ fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_w
   FD_TRY(dev->copy(dev, batch->mask, mask, rows));
   FD_TRY(fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->student));
   return fd_batch_expand(batch, batch->tokens, 0, fd_rng_key_of(0, FD_RNG_NOISE), 0, batch->teacher);
+}
+
+static fd_status held_out_views(void *context, const fd_windows *windows, int64_t first, int count, fd_batch *batch) {
+  const fd_loader *loader = context;
+  return fd_batch_held_out(batch, loader->config, windows, first, count);
+}
+
+fd_source fd_loader_source(fd_loader *loader) {
+  return (fd_source){.context = loader, .make = make_views, .upload = upload_views, .held_out = held_out_views};
 }

@@ -139,9 +139,17 @@ static fd_status write_one(writer *w, const fd_shard_plan *plan, fd_shard_entry 
     w->contig[i] = (uint16_t)(contigs - 1);
     w->start[i] = g->record[place->record].first + place->start;
   }
-  fd_shard shard = {
-      plan->count, window,    contigs, fd_split_names[plan->split], w->in->options->assembly, w->source_sha256, w->contig_name,
-      w->symbols,  w->contig, w->start};
+  fd_shard shard = {plan->count,
+                    window,
+                    contigs,
+                    fd_split_names[plan->split],
+                    w->in->options->assembly,
+                    w->source_sha256,
+                    w->contig_name,
+                    w->symbols,
+                    w->contig,
+                    w->start,
+                    NULL};
   FD_TRY(fd_path(path, w->folder, plan->file, NULL));
   snprintf(entry->file, sizeof entry->file, "%s", plan->file);
   snprintf(entry->split, sizeof entry->split, "%s", fd_split_names[plan->split]);

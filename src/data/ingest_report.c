@@ -50,16 +50,20 @@ static json_t *report_json(const fd_ingest *in) {
                    (json_int_t)c->n, "lower_case", (json_int_t)c->lower, "iupac_to_n", iupac, "splits", splits);
 }
 
-fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **text) {
+json_t *fd_ingest_shards(const fd_manifest *m) {
   json_t *shards = json_array();
   for (int i = 0; i < m->shards; i++) {
     const fd_shard_entry *e = &m->shard[i];
     fd_json_append(&shards, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", e->file, "split", e->split, "windows",
                                       (json_int_t)e->windows, "bytes", (json_int_t)e->bytes, "sha256", e->sha256));
   }
-  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", "findna-shards 1", "window", m->window,
+  return shards;
+}
+
+fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **text) {
+  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[0], "window", m->window,
                            "dataset_id", m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options),
-                           "sources", sources_json(&in->genome), "report", report_json(in), "shards", shards);
+                           "sources", sources_json(&in->genome), "report", report_json(in), "shards", fd_ingest_shards(m));
   fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
   json_decref(root);
   return status;

@@ -1,14 +1,9 @@
 /* The order of an ingest: scan, choose contigs and intervals, place, write, commit. */
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/lock.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "data/ingest_parts.h"
@@ -54,8 +49,6 @@ static fd_status plan_shards(fd_ingest *in) {
   return FD_OK;
 }
 
-static const char lock_name[] = "prepare.lock";
-
 static fd_status write_contigs(const fd_ingest *in, const char *temporary) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
@@ -68,17 +61,12 @@ static fd_status write_contigs(const fd_ingest *in, const char *temporary) {
 
 /* Root: the tables, then the rename that makes the folder appear whole. */
 static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest *m) {
-  char path[FD_PATH_MAX], *text = NULL;
+  char *text = NULL;
   FD_TRY(write_contigs(in, temporary));
   FD_TRY(fd_dataset_id(m, m->dataset_id));
   FD_TRY(fd_ingest_manifest(in, m, &text));
-  fd_status status = fd_path(path, temporary, "manifest.json", NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  fd_status status = fd_ingest_commit(temporary, in->options->output, text);
   free(text);
-  if (status == FD_OK) status = fd_sync_folder(temporary);
-  if (status == FD_OK) status = fd_commit_rename(temporary, in->options->output);
-  /* Also of a folder that is in its place by a rename whose sync failed. */
-  if (fd_path(path, in->options->output, lock_name, NULL) == FD_OK) unlink(path);
   return status;
 }
 
@@ -105,42 +93,13 @@ static fd_status decide(fd_ingest *in) {
   return plan_shards(in);
 }
 
-/* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
-static fd_status take_folder(const char *temporary, int *lock) {
-  char path[FD_PATH_MAX];
-  struct stat info;
-  fd_status status = FD_OK;
-  FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  /* An empty one is of a prepare that ended before it could lock. */
-  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || (!fd_exists(path) && rmdir(temporary))))
-    return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
-  FD_TRY(fd_make_folder(temporary));
-  FD_TRY(fd_lock(path, lock));
-  /* After a power loss, too, what is in the folder has the lock beside it that says whose it is. */
-  FD_TRY(fd_sync_folder(temporary));
-  DIR *folder = opendir(temporary);
-  if (!folder) return fd_fail_errno("cannot open folder", temporary);
-  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
-    if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
-    status = fd_path(path, temporary, entry->d_name, NULL);
-    if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
-  }
-  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", temporary);
-  closedir(folder);
-  return status;
-}
-
 fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
-  char temporary[FD_PATH_MAX + 16];
+  char temporary[FD_TEMPORARY_MAX];
   fd_ingest in = {.options = o};
   fd_sources sources;
   fd_status status = FD_OK;
   int lock = -1;
-  snprintf(temporary, sizeof temporary, "%s.tmp-prepare", o->output);
-  if (comm->rank == 0 && fd_exists(o->output))
-    status = fd_fail(FD_BUSY, "%s: exists already; give another folder, or remove it", o->output);
-  if (comm->rank == 0 && status == FD_OK) status = take_folder(temporary, &lock);
-  FD_GO(fd_comm_agree(comm, status));
+  FD_GO(fd_ingest_take(o->output, comm, temporary, &lock));
   FD_GO(fd_sources_begin(&sources, &o->files, o->bed, comm));
   FD_GO(fd_ingest_scan(&o->files, comm, &in.genome));
   /* Every rank decides the same from the same tables; the root first, so that what is wrong is said once. */
@@ -148,9 +107,7 @@ fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
   FD_GO(fd_comm_agree(comm, comm->rank ? decide(&in) : FD_OK));
   status = write_shards(&in, &sources, temporary, comm);
 done:
-  if (lock >= 0 && status != FD_OK && fd_remove_folder(temporary) != FD_OK)
-    (void)fd_fail(status, "%s: could not be removed", temporary);
-  if (lock >= 0) close(lock);
+  fd_ingest_leave(temporary, lock, status);
   for (int s = 0; s < FD_SPLITS; s++) free(in.places[s].item);
   free(in.shard);
   free(in.intervals.item);

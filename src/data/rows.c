@@ -31,6 +31,14 @@ static int put_words(fd_rows *rows, fd_batch *batch, int at, uint64_t row) {
   return at + n;
 }
 
+/* Sequence number i of a batch for a frozen teacher. */
+static void put_taught(fd_rows *rows, fd_view *view, int i, const uint8_t *symbols, int length) {
+  if (!rows->teacher) fd_view_put_letters(view, i, symbols, length);
+  else
+    fd_view_put_ids(view, i, rows->teacher_words.ids,
+                    (int)fd_tokenizer_encode(rows->teacher, symbols, length, 0, &rows->teacher_words));
+}
+
 fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name, int *most) {
   fd_status status = FD_OK;
   char where[FD_PATH_MAX + 64];
@@ -51,6 +59,7 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
   fd_rows *rows = context;
   const fd_table *table = rows->table;
   uint64_t n = (uint64_t)table->rows, seed = (uint64_t)rows->config->run.seed;
+  int classes = rows->beside.logits;
   batch->seqs.count = count;
   batch->masked = 0;
   for (int i = 0, at = 0; i < count; i++) {
@@ -60,6 +69,9 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
     if (rows->tokenizer) at = put_words(rows, batch, at, row);
     else at = put_letters(batch, at, table->symbols + table->start[row], length);
     batch->seqs.start[i + 1] = at;
+    if (batch->taught) put_taught(rows, batch->taught, i, table->symbols + table->start[row], length);
+    for (int c = 0; rows->logits && c < classes; c++)
+      batch->host_logits[i * classes + c] = rows->logits[row * (uint64_t)classes + (uint64_t)c];
     batch->seqs.draws[i] = draw;
     batch->windows[i] = row;
     batch->host_target[i] = table->value ? table->value[row] : (float)table->label[row];
@@ -76,8 +88,13 @@ static fd_status upload_rows(void *context, fd_batch *batch) {
   FD_TRY(fd_seqs_send(&batch->seqs, dev));
   FD_TRY(dev->copy(dev, batch->target, batch->host_target, count * sizeof *batch->target));
   FD_TRY(dev->copy(dev, batch->weight, batch->host_target + count, count * sizeof *batch->weight));
+  if (batch->taught) FD_TRY(fd_view_send(batch->taught, batch->seqs.count));
+  if (batch->logits)
+    FD_TRY(dev->copy(dev, batch->logits, batch->host_logits, count * (size_t)rows->beside.logits * sizeof *batch->logits));
   if (rows->tokenizer) return dev->copy(dev, batch->student, ids_of(batch), (size_t)batch->rows * sizeof(int32_t));
   return fd_batch_expand(batch, batch->tokens, 0, (fd_rng_key){{0, 0}}, 0, batch->student);
 }
 
-fd_source fd_rows_source(fd_rows *rows) { return (fd_source){rows, make_rows, upload_rows}; }
+fd_source fd_rows_source(fd_rows *rows) {
+  return (fd_source){.context = rows, .make = make_rows, .upload = upload_rows, .beside = rows->beside};
+}

@@ -15,7 +15,9 @@
 #include "base/printable.h"
 #include "device/tensors.h"
 
-static const char shard_format[] = "findna-shard 1", manifest_format[] = "findna-shards 1";
+/* Of windows, and of records, whose shards have one dataset more. */
+static const char *const shard_formats[] = {"findna-shard 1", "findna-shard 2"};
+const char *const fd_manifest_formats[] = {"findna-shards 1", "findna-shards 2"};
 enum {
   MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
@@ -103,8 +105,10 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
              *id = json_string_value(json_object_get(root, "dataset_id"));
   size_t count = json_array_size(shards);
   char hex[FD_SHA256_HEX];
-  if (!format || strcmp(format, manifest_format))
-    return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s')", path, format ? format : "(none)", manifest_format);
+  m->records = format && !strcmp(format, fd_manifest_formats[1]);
+  if (!format || strcmp(format, fd_manifest_formats[m->records]))
+    return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s' or '%s')", path, format ? format : "(none)",
+                   fd_manifest_formats[0], fd_manifest_formats[1]);
   json_int_t window = json_integer_value(json_object_get(root, "window"));
   if (window < 1 || window > WINDOW_MAX || !count || count > FD_SHARDS_MAX || !id)
     return fd_fail(FD_DATA, "%s: expected window (1 to %d), dataset_id and at least one shard", path, WINDOW_MAX);
@@ -240,11 +244,13 @@ static int fill_shard(hid_t file, const fd_shard *s) {
   hsize_t shape[2] = {(hsize_t)s->count, (hsize_t)s->length};
   char window[16];
   snprintf(window, sizeof window, "%d", s->length);
-  return write_text(file, "format", shard_format) && write_text(file, "split", s->split) && write_text(file, "window", window) &&
-         write_text(file, "assembly", s->assembly) && write_text(file, "source_sha256", s->source_sha256) &&
-         write_contigs(file, s) && write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
+  return write_text(file, "format", shard_formats[s->own != NULL]) && write_text(file, "split", s->split) &&
+         write_text(file, "window", window) && write_text(file, "assembly", s->assembly) &&
+         write_text(file, "source_sha256", s->source_sha256) && write_contigs(file, s) &&
+         write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
          write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
-         write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start);
+         write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start) &&
+         (!s->own || write_dataset(file, "length", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, shape, s->own));
 }
 
 /* The shard's file, made in memory: HDF5 never meets a full disk, and what is hashed is what was meant. */
@@ -337,8 +343,9 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
   fd_status status = FD_OK;
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
   if (status == FD_OK && H5Tequal(type, stored) <= 0)
-    status = fd_fail(FD_DATA, "%s: dataset %s: has another type than expected (windows: uint8, contig: uint16, start: int64)",
-                     r->path, name);
+    status = fd_fail(
+        FD_DATA, "%s: dataset %s: has another type than expected (windows: uint8, contig: uint16, start: int64, length: int32)",
+        r->path, name);
   int dims = H5Sget_simple_extent_ndims(space);
   if (status == FD_OK && (dims != rank || H5Sget_simple_extent_dims(space, shape, NULL) < 0 || shape[0] != rows ||
                           (rank == 2 && shape[1] != columns)))
@@ -405,13 +412,13 @@ static fd_status open_image(const char *path, char *image, size_t bytes, reader 
   return r->file >= 0 ? FD_OK : fd_h5_fail(FD_DATA, path, "open it: not an HDF5 file, or damaged");
 }
 
-static fd_status check_attributes(const reader *r, int window, const char *split) {
+static fd_status check_attributes(const reader *r, int window, int records, const char *split) {
   char format[32], length[16], found[16], expected[16];
   read_text(r->file, "format", format, sizeof format);
   read_text(r->file, "window", length, sizeof length);
   read_text(r->file, "split", found, sizeof found);
-  if (strcmp(format, shard_format))
-    return fd_fail(FD_DATA, "%s: attribute format is '%s' (expected '%s')", r->path, format, shard_format);
+  if (strcmp(format, shard_formats[records]))
+    return fd_fail(FD_DATA, "%s: attribute format is '%s' (expected '%s')", r->path, format, shard_formats[records]);
   snprintf(expected, sizeof expected, "%d", window);
   if (strcmp(length, expected))
     return fd_fail(FD_DATA, "%s: attribute window is '%s' (the manifest says %d)", r->path, length, window);
@@ -430,8 +437,16 @@ static fd_status read_image(const char *path, const fd_shard_entry *e, char **im
   return status == FD_OK ? check_hash(path, e, hex) : status;
 }
 
+static fd_status read_lengths(const fd_manifest *m, const fd_shard_entry *e, const reader *r, int32_t *own) {
+  FD_TRY(read_dataset(r, "length", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t)e->windows, 1, own));
+  for (int64_t i = 0; i < e->windows; i++)
+    if (own[i] < 1 || own[i] > m->window)
+      return fd_fail(FD_DATA, "%s: record %" PRId64 " has the length %d (expected 1 to %d)", r->path, i, own[i], m->window);
+  return FD_OK;
+}
+
 static fd_status read_symbols(const fd_manifest *m, const fd_shard_entry *e, const reader *r, uint8_t *symbols) {
-  FD_TRY(check_attributes(r, m->window, e->split));
+  FD_TRY(check_attributes(r, m->window, m->records, e->split));
   FD_TRY(read_dataset(r, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, (hsize_t)e->windows, (hsize_t)m->window, symbols));
   for (int64_t i = 0; i < e->windows * m->window; i++)
     if (symbols[i] >= FD_SYMBOLS)
@@ -439,7 +454,7 @@ static fd_status read_symbols(const fd_manifest *m, const fd_shard_entry *e, con
   return FD_OK;
 }
 
-static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8_t *symbols) {
+static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8_t *symbols, int32_t *own) {
   char path[FD_PATH_MAX], *image = NULL;
   size_t bytes;
   reader r = {-1, NULL};
@@ -448,6 +463,7 @@ static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8
   FD_GO(read_image(path, e, &image, &bytes));
   FD_GO(open_image(path, image, bytes, &r));
   status = read_symbols(m, e, &r, symbols);
+  if (own && status == FD_OK) status = read_lengths(m, e, &r, own);
 done:
   if (r.file >= 0) H5Fclose(r.file);
   free(image);
@@ -474,14 +490,14 @@ fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w
     w->count += m->shard[i].windows;
   }
   FD_TRY(fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory"));
-  fd_status status = FD_OK;
-  uint8_t *at = w->symbols;
+  fd_status status = m->records ? fd_alloc(&w->own, (size_t)w->count, sizeof *w->own, "windows in memory") : FD_OK;
+  int64_t first = 0;
   for (int i = 0; i < m->shards && status == FD_OK; i++) {
     const fd_shard_entry *e = &m->shard[i];
     if (strcmp(e->split, split)) continue;
     status = fd_guard_go_on();
-    if (status == FD_OK) status = load_shard(m, e, at);
-    at += e->windows * m->window;
+    if (status == FD_OK) status = load_shard(m, e, w->symbols + first * m->window, w->own ? w->own + first : NULL);
+    first += e->windows;
   }
   if (status != FD_OK) fd_windows_free(w);
   return status;
@@ -489,7 +505,8 @@ fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w
 
 void fd_windows_free(fd_windows *w) {
   free(w->symbols);
-  w->symbols = NULL;
+  free(w->own);
+  w->symbols = NULL, w->own = NULL;
   w->count = 0;
 }
 
@@ -512,7 +529,9 @@ fd_status fd_shard_print(const char *path) {
   if (status == FD_OK) {
     hid_t space = H5Dget_space(set);
     if (H5Sget_simple_extent_ndims(space) == 2) H5Sget_simple_extent_dims(space, shape, NULL);
-    printf("  windows        %" PRIu64 " of %" PRIu64 " nucleotides\n", (uint64_t)shape[0], (uint64_t)shape[1]);
+    int records = !strcmp(text[0], shard_formats[1]);
+    printf("  %-14s %" PRIu64 " of %s%" PRIu64 " nucleotides\n", records ? "records" : "windows", (uint64_t)shape[0],
+           records ? "up to " : "", (uint64_t)shape[1]);
     H5Sclose(space);
     H5Dclose(set);
   }

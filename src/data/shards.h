@@ -1,9 +1,10 @@
-/* Sets of windows on disk: HDF5 shards and the manifest that names them.
+/* Sets of windows, or of records of their own lengths, on disk: HDF5 shards and the manifest that names them.
  *
  * A shard (serial HDF5, latest format) has the datasets
  *   windows [n, L] uint8, the symbols 0..4 = A C G T N, chunked, Fletcher32
  *   contig  [n] uint16, index into the attribute "contigs"
  *   start   [n] int64, 0-based position of the window in its contig
+ *   length  [n] int32, of records only (format 2): the nucleotides of each, at most L; N fills the rest of its row of `windows`
  * and the attributes format, split, window, contigs, assembly, source_sha256. The folder's manifest.json holds format, window,
  * the options used, the report of what was read and kept, and for each shard: file, split, windows, bytes, sha256. A shard's hash
  * is checked before libhdf5 sees it. */
@@ -21,22 +22,30 @@ typedef struct fd_shard_entry {
   uint64_t bytes;
 } fd_shard_entry;
 
+/* What a manifest says that it is: of windows, of records. */
+extern const char *const fd_manifest_formats[];
+
 enum { FD_SHARDS_MAX = 1 << 18 }; /* of a manifest; it then has 50 MB, and readers take 64 */
 
 typedef struct fd_manifest {
   char folder[4096];
-  int window;                     /* nucleotides of a window */
+  int window;                     /* nucleotides of a window, or of a record at most */
+  int records;                    /* sequences have lengths of their own */
   char dataset_id[FD_SHA256_HEX]; /* SHA-256 over the window length and the ordered (split, windows, sha256) of all shards */
   int shards;
   fd_shard_entry *shard;
 } fd_manifest;
 
-/* The windows of one split in memory. */
+/* The windows or records of one split in memory. */
 typedef struct fd_windows {
   int64_t count;
-  int length;
+  int length;       /* of a row: of a window, of a record at most */
   uint8_t *symbols; /* [count, length] */
+  int32_t *own;     /* [count] nucleotides of each record, from 1; NULL: all of them are windows of `length` */
 } fd_windows;
+
+static inline const uint8_t *fd_windows_at(const fd_windows *w, int64_t i) { return w->symbols + i * w->length; }
+static inline int fd_windows_length(const fd_windows *w, int64_t i) { return w->own ? w->own[i] : w->length; }
 
 /* Reads and checks folder/manifest.json. Shard names are plain file names in the folder. */
 fd_status fd_manifest_read(const char *folder, fd_manifest *manifest) FD_MUST_CHECK;
@@ -54,7 +63,7 @@ fd_status fd_manifest_verify(const fd_manifest *manifest, fd_comm *comm) FD_MUST
 
 /* Loads all windows of a split ("train", "val", "test"), in the manifest's order. Each shard is read once; its size and SHA-256
  * must be the manifest's, and libhdf5 gets the bytes that were hashed: what replaces a file meanwhile is never looked at. Symbols
- * outside 0..4, wrong types, shapes or attributes are FD_DATA. An absent split gives count 0. */
+ * outside 0..4, lengths outside 1..L, wrong types, shapes or attributes are FD_DATA. An absent split gives count 0. */
 fd_status fd_windows_load(const fd_manifest *manifest, const char *split, fd_windows *windows) FD_MUST_CHECK;
 void fd_windows_free(fd_windows *windows);
 
@@ -73,6 +82,7 @@ typedef struct fd_shard {
   const uint8_t *symbols;             /* [count, length] */
   const uint16_t *contig;             /* [count] */
   const int64_t *start;               /* [count] */
+  const int32_t *own;                 /* [count] of records; NULL: windows */
 } fd_shard;
 
 /* Writes one shard durably at `path`, the same bytes for the same content; says its windows, bytes and SHA-256 in *entry. */

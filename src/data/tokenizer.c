@@ -48,7 +48,7 @@ fd_status fd_tokenizer_create(fd_tokenizer **tokenizer, const fd_tokenizer_setti
   FD_TRY(fd_alloc(tokenizer, 1, sizeof **tokenizer, "a tokenizer"));
   fd_tokenizer *t = *tokenizer;
   t->kind = kind, t->settings = *settings;
-  t->vocabulary = (fd_vocabulary){0, -1, -1, -1, -1, -1};
+  t->vocabulary = (fd_vocabulary){0, -1, -1, -1, -1, -1, 0, 0};
   FD_GO(kind->create(t));
   FD_GO(check_vocabulary(t));
   t->settings.kind = kind->name, t->settings.file = NULL; /* the texts are the caller's */

@@ -18,10 +18,14 @@ typedef struct fd_tokenizer_settings {
   int64_t vocabulary; /* of the model that reads the ids: another one is refused; 0: any */
 } fd_tokenizer_settings;
 
-/* Ids are 0 .. size - 1. Those of special tokens are -1 where there is none. */
+/* Ids are 0 .. size - 1. Those of special tokens are -1 where there is none. Ids first .. first + words - 1 are made of A, C, G,
+ * T alone; with bpe it is not known which are (words: 0). */
 typedef struct fd_vocabulary {
-  int32_t size, cls, sep, pad, mask, unk;
+  int32_t size, cls, sep, pad, mask, unk, first, words;
 } fd_vocabulary;
+
+/* Whether an id is a word of A, C, G, T alone. */
+static inline int fd_is_word(const fd_vocabulary *v, int32_t id) { return id >= v->first && id < v->first + v->words; }
 
 /* The letters of a token: `count` of them from `first`, counted from the sequence's own first letter. A special token has none.
  */

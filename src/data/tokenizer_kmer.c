@@ -11,7 +11,14 @@ static fd_status create(fd_tokenizer *t) {
     return fd_fail(FD_CONFIG, "tokenizer kmer: k is %d; expected 1 to %d", k, FD_KMER_LETTERS_MAX);
   if (stride < 1 || stride > k)
     return fd_fail(FD_CONFIG, "tokenizer kmer: a stride of %d; expected 1 to k (%d), so that no letter is left out", stride, k);
-  t->vocabulary = (fd_vocabulary){.size = FIRST + (1 << 2 * k), .cls = -1, .sep = -1, .pad = -1, .mask = MASK, .unk = UNKNOWN};
+  t->vocabulary = (fd_vocabulary){.size = FIRST + (1 << 2 * k),
+                                  .cls = -1,
+                                  .sep = -1,
+                                  .pad = -1,
+                                  .mask = MASK,
+                                  .unk = UNKNOWN,
+                                  .first = FIRST,
+                                  .words = 1 << 2 * k};
   return FD_OK;
 }
 

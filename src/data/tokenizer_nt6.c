@@ -10,7 +10,8 @@ enum { LETTERS = 6, UNKNOWN = 0, PAD, MASK, CLS, FIRST = 6, SINGLE = FIRST + (1 
 static const uint8_t digit_of[4] = {0, 2, 3, 1};
 
 static fd_status create(fd_tokenizer *t) {
-  t->vocabulary = (fd_vocabulary){.size = SIZE, .cls = CLS, .sep = -1, .pad = PAD, .mask = MASK, .unk = UNKNOWN};
+  t->vocabulary = (fd_vocabulary){
+      .size = SIZE, .cls = CLS, .sep = -1, .pad = PAD, .mask = MASK, .unk = UNKNOWN, .first = FIRST, .words = SINGLE_N - FIRST};
   return FD_OK;
 }
 

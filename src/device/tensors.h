@@ -110,6 +110,21 @@ FD_BOTH static inline uint32_t fd_attention_bits(const uint32_t word[4], int key
 }
 FD_BOTH static inline uint32_t fd_dropout_limit(float rate) { return (uint32_t)((double)rate * 65536); }
 
+/* The gated delta rule (Yang, Kautz, Hatamizadeh, "Gated Delta Networks", 2024) of `heads` heads with keys and queries of `keys`
+ * columns and values of `values`. Of row t: alpha = exp(-exp(rate) softplus(a + offset)), beta = sigmoid(b), k and q are divided
+ * by their lengths; the state S [keys, values] becomes alpha S, then S + k u^T with u = beta (v - S^T k); y = S^T q / sqrt(keys).
+ */
+typedef struct fd_delta {
+  int heads, keys, values;
+  int reverse;                /* rows of a sequence come from the last to the first */
+  float eps;                  /* length: sqrt(sum of squares + eps) */
+  const float *rate, *offset; /* [heads], in the device's memory */
+} fd_delta;
+
+/* The state is kept before each chunk of so many rows but a sequence's first: before row t > 0 of a sequence (in its order) that
+ * begins at row s of the pack, at place s / chunk + t / chunk - 1 of the states, of which rows / chunk are enough. */
+enum { FD_DELTA_CHUNK = 32, FD_TAPS_MAX = 8 };
+
 /* Hyper-parameters of one AdamW step (Loshchilov and Hutter, Algorithm 2; biases corrected by c1, c2). */
 typedef struct fd_adamw {
   float lr, decay, epsilon;         /* decay: lr * weight decay */

@@ -33,6 +33,7 @@ static fd_value head(fd_network *net, const fd_config *config, fd_value latent) 
   fd_graph *g = &net->graph;
   int words = (int)config->model.vocabulary - SPECIAL;
   if (config->task.outputs) return FD_NONE;
+  net->first_word = SPECIAL;
   fd_value x = decode(g, config, latent);
   if (config->objective.hidden_weight == 1) {
     x = fd_select_rows(g, "decoder.rows", x, FD_HIDDEN);

@@ -38,8 +38,10 @@ fd_value fd_lm_head(fd_network *net, const fd_config *config, fd_value latent, c
   fd_value x = fd_linear(g, names->dense, latent, latent.width, 0);
   x = fd_activation(g, names->act, x, FD_ACT_GELU, 0);
   x = fd_normalize(g, names->norm, x, 0, (float)config->model.epsilon);
-  if (kind == FD_LM_HEAD_TIED) return fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
-  return fd_linear_split(g, names->decoder, names->bias, x, vocabulary);
+  if (kind == FD_LM_HEAD_TIED) x = fd_linear_tied(g, names->decoder, names->bias, x, net->words, vocabulary);
+  else x = fd_linear_split(g, names->decoder, names->bias, x, vocabulary);
+  if (fd_config_hides(config)) net->out[FD_OUT_HIDDEN] = fd_select_rows(g, "hidden_logits", x, FD_HIDDEN);
+  return x;
 }
 
 static void add_heads(fd_network *net, const fd_config *config) {
@@ -81,9 +83,9 @@ void fd_network_describe(const fd_network *network, const fd_config *config, cha
 }
 
 size_t fd_network_core(const fd_network *network) {
-  static const char *const behind[] = {"projection", "decoder", "task"};
+  static const char *const behind[] = {"projection", "decoder", "projector", "task"};
   for (int i = 0; i < network->params.count; i++)
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < (int)(sizeof behind / sizeof *behind); k++)
       if (fd_param_is_of(&network->params.item[i], behind[k])) return network->params.item[i].offset;
   return network->params.size;
 }

@@ -12,8 +12,9 @@ typedef enum fd_out {
   FD_OUT_LOGITS,    /* [tokens, 5 or the vocabulary], fp32 */
   FD_OUT_PROJECTED, /* [rows, prototypes], fp32: pretraining with objective.cl_space: projection */
   FD_OUT_TASK,      /* [sequences, outputs], fp32: with a task */
-  FD_OUT_HIDDEN,    /* [hidden tokens, words], fp32: logits of an autoencoder in pretraining */
+  FD_OUT_HIDDEN,    /* [hidden tokens, words], fp32: logits of models over ids in pretraining */
   FD_OUT_VISIBLE,   /* [visible tokens, words], fp32: the same, where these have a weight in the loss */
+  FD_OUT_ALIGNED,   /* [groups, or tokens, channels of a frozen teacher], fp32: what is compared with its features */
   FD_OUTPUTS
 } fd_out;
 
@@ -26,6 +27,7 @@ typedef struct fd_network {
   int blocks;     /* per ChordMixer network */
   int ids;        /* the input is ids of a tokenizer, else one-hot rows */
   int positions;  /* tokens of the longest sequence; 0: any length */
+  int first_word; /* the id that is class 0 of FD_OUT_HIDDEN and FD_OUT_VISIBLE */
   fd_value words; /* of an encoder over ids: the rows of its table of embeddings */
 } fd_network;
 
@@ -60,7 +62,7 @@ void fd_network_destroy(fd_network **network);
 /* What the encoder is made of, for messages: "4 networks of 10 blocks". */
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 
-/* Floats of the encoder and its head: the parameters without those of a projection, of an autoencoder's decoder and of a task's
+/* Floats of the encoder and its head: the parameters without those of projections, of a decoder and of a task's
  * head, which stand behind them. */
 size_t fd_network_core(const fd_network *network);
 

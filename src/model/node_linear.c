@@ -5,6 +5,7 @@
 
 typedef struct settings {
   const char *part[FD_LINEAR_PARTS]; /* names; none: one layer */
+  int width[FD_LINEAR_PARTS];        /* of each part; 0: all are alike */
   const char *bias_prefix;           /* NULL: that of the weight */
   int unbiased, tied;                /* tied: the weight is that of another node */
   size_t weight, bias;               /* places of the first part's parameters; the others lie behind each */
@@ -19,7 +20,8 @@ static fd_status declare_all(fd_node *node, const char *prefix, fd_params *param
     char name[FD_NAME_MAX];
     size_t at;
     snprintf(name, sizeof name, "%s%s%s", parts ? s->part[i] : "", parts ? "." : "", what);
-    FD_TRY(fd_params_add(params, prefix, name, node->out.width / (parts ? parts : 1), columns, FD_START_FAN_IN, in, &at));
+    int rows = s->width[i] ? s->width[i] : node->out.width / (parts ? parts : 1);
+    FD_TRY(fd_params_add(params, prefix, name, rows, columns, FD_START_FAN_IN, in, &at));
     if (i == 0) *first = at;
   }
   return FD_OK;
@@ -58,9 +60,9 @@ fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int d
                       (fd_room){x.space, out, dense});
 }
 
-fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out) {
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out, int dense) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){.unbiased = 1}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
-                      (fd_room){x.space, out, 0});
+                      (fd_room){x.space, out, dense});
 }
 
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out) {
@@ -82,4 +84,13 @@ fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[F
   for (; n < FD_LINEAR_PARTS && parts[n]; n++) s.part[n] = parts[n];
   return fd_graph_add(graph, &fd_node_linear, name, &s, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
                       (fd_room){x.space, n * out, 0});
+}
+
+fd_value fd_linears_unbiased(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
+                             const int widths[FD_LINEAR_PARTS]) {
+  settings s = {.unbiased = 1};
+  int out = 0;
+  for (int n = 0; n < FD_LINEAR_PARTS && parts[n]; n++) s.part[n] = parts[n], out += s.width[n] = widths[n];
+  return fd_graph_add(graph, &fd_node_linear, name, &s, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
+                      (fd_room){x.space, out, 0});
 }

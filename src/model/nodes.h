@@ -9,7 +9,7 @@
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
 /* The same without a bias. */
-fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out);
+fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int out, int dense);
 
 /* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);
@@ -22,6 +22,10 @@ fd_value fd_linear_tied(fd_graph *graph, const char *name, const char *bias, fd_
  * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
 enum { FD_LINEAR_PARTS = 4 };
 fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out);
+
+/* The same without biases, of `widths` columns each. */
+fd_value fd_linears_unbiased(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
+                             const int widths[FD_LINEAR_PARTS]);
 
 /* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
@@ -87,6 +91,22 @@ fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_pos
  * same sequence. A query without keys gets zeros. */
 fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries, fd_value keys, fd_value positions,
                             const fd_attention_settings *settings);
+
+/* Depthwise causal convolution of each sequence (ops.def), or with `reverse` of its rows from the last to the first. Its columns
+ * are several parts side by side, of `widths` columns each: {name}.{part}.weight [width, taps] of each. `parts` ends with NULL.
+ */
+fd_value fd_causal_conv(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
+                        const int widths[FD_LINEAR_PARTS], int taps, int reverse);
+
+/* The gated delta rule (fd_delta) of x [rows, heads (2 keys + values)] and gates [rows, 2 heads]: {name}.A_log, {name}.dt_bias
+ * [heads]; y [rows, heads values]. */
+typedef struct fd_delta_settings {
+  int heads, keys, values, reverse;
+} fd_delta_settings;
+fd_value fd_delta_rule(fd_graph *graph, const char *name, fd_value x, fd_value gates, const fd_delta_settings *settings);
+
+/* RMSNorm of each head's columns, times SiLU(gate): {name}.weight [width of a head], the same for all heads. */
+fd_value fd_gated_norm(fd_graph *graph, const char *name, fd_value x, fd_value gate, int heads, float epsilon);
 
 /* Rows of tokens that are those of a space (FD_VISIBLE, FD_HIDDEN); and the way back, with zeros for the other tokens. */
 fd_value fd_select_rows(fd_graph *graph, const char *name, fd_value x, fd_space to);

@@ -38,13 +38,19 @@ int fd_param_is_of(const fd_param *param, const char *prefix) {
   return !strncmp(param->name, prefix, n) && param->name[n] == '.';
 }
 
-/* Uniform in +-1/sqrt(fan_in). */
+/* A start value from a uniform number in [0, 1). */
+static float start_of(const fd_param *p, float u) {
+  if (p->start == FD_START_FAN_IN) return (2.0f * u - 1.0f) * (1.0f / sqrtf((float)p->fan_in));
+  if (p->start == FD_START_RATE) return (float)log(0.01 + (double)u * 15.99);
+  double step = 1e-3 * pow(1e2, (double)u);
+  return (float)(step + log(-expm1(-step)));
+}
+
 static void draw(const fd_param *p, fd_rng_key key, uint64_t tensor, float *values) {
-  float bound = 1.0f / sqrtf((float)p->fan_in);
   uint32_t word[4] = {0};
   for (size_t j = 0; j < p->size; j++) {
     if (j % 4 == 0) fd_philox(word, key, tensor, j / 4);
-    values[j] = (2.0f * fd_unit(word[j % 4]) - 1.0f) * bound;
+    values[j] = start_of(p, fd_unit(word[j % 4]));
   }
 }
 
@@ -53,7 +59,7 @@ void fd_params_init(const fd_params *params, uint64_t seed, float *values) {
   for (int i = 0; i < params->count; i++) {
     const fd_param *p = &params->item[i];
     float *value = values + p->offset;
-    if (p->start == FD_START_FAN_IN) draw(p, key, (uint64_t)i, value);
+    if (p->start != FD_START_ZERO && p->start != FD_START_ONE) draw(p, key, (uint64_t)i, value);
     else
       for (size_t j = 0; j < p->size; j++) value[j] = p->start == FD_START_ONE ? 1.0f : 0.0f;
   }

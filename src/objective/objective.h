@@ -11,7 +11,8 @@ typedef struct fd_outputs {
   const fd_batch *batch;
   const fd_spaces *spaces;
   const fd_network *network;
-  const fd_pass *student, *teacher; /* after their forward passes; teacher: NULL without one */
+  const fd_pass *student, *teacher; /* after their forward passes; teacher: of a moving average, NULL without one */
+  const struct fd_frozen *frozen;   /* a frozen teacher after its forward pass (frozen.h); NULL without one */
   const float *centre;              /* [rows, width], device: fd_objective_rows, fd_objective_width */
   int width;                        /* of the centre: 5, the channels or the prototypes */
   float *logp, *prob;               /* NULL, or [count, rows, width] for a trace */
@@ -26,6 +27,7 @@ typedef struct fd_compared {
 /* Counts over the whole batch, all ranks: what sums are divided by. */
 typedef struct fd_totals {
   double sequences, masked, visible; /* masked, or hidden from the encoder; seen by it, with a class */
+  double aligned;                    /* rows that are held against a frozen teacher's features */
 } fd_totals;
 
 typedef struct fd_term {

@@ -1,7 +1,9 @@
 /* The term of a downstream task: cross-entropy of classes or squared error of values, of the student's head. */
 #include "objective/objective.h"
 
-static double weight(const fd_config *config) { return config->task.outputs > 0; }
+static double weight(const fd_config *config) {
+  return fd_config_distils(config) ? config->objective.kd_alpha : config->task.outputs > 0;
+}
 
 static fd_out reads(const fd_config *config) {
   (void)config;

@@ -1,7 +1,9 @@
 /* The words that an autoencoder sees: the mean of their cross-entropies. */
 #include "objective/objective.h"
 
-static double weight(const fd_config *config) { return fd_config_hides(config) ? 1 - config->objective.hidden_weight : 0; }
+static double weight(const fd_config *config) {
+  return fd_config_hides(config) && config->model.encoder == FD_ARCH_MAE ? 1 - config->objective.hidden_weight : 0;
+}
 
 static fd_out reads(const fd_config *config) {
   (void)config;

@@ -69,11 +69,11 @@ static void take_contexts(fd_report *r) {
   const double *reach = fd_metrics_column(t, "reach"), *loss = fd_metrics_column(t, "loss"),
                *accuracy = fd_metrics_column(t, "accuracy");
   for (size_t i = 0; reach && loss && accuracy && i < t->rows && r->contexts < FD_REPORT_CONTEXTS; i++) {
-    if (!(reach[i] >= 0 && reach[i] <= 1000) || !isfinite(loss[i])) continue;
+    if (!(reach[i] >= -1 && reach[i] <= 1000) || !isfinite(loss[i])) continue;
     fd_report_context *c = &r->context[r->contexts++];
     *c = (fd_report_context){.reach = (int)reach[i], .loss = loss[i], .accuracy = accuracy[i]};
-    if (c->reach) snprintf(c->name, sizeof c->name, "±%d neighbours", c->reach);
-    else snprintf(c->name, sizeof c->name, "composition");
+    if (c->reach > 0) snprintf(c->name, sizeof c->name, "±%d neighbours", c->reach);
+    else snprintf(c->name, sizeof c->name, c->reach ? "the place" : "composition");
   }
 }
 

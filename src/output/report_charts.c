@@ -51,10 +51,12 @@ static const chart charts[] = {
      DOTS | LATER,
      CONTEXT_LOSS,
      "Held-out loss",
-     "nats a masked nucleotide",
+     "nats a masked nucleotide or hidden word",
      {{"eval", "student_loss", "student", "%.4f", 1, NULL}, {"eval", "teacher_loss", "teacher", "%.4f", 2, NULL}},
-     "Masked-nucleotide loss on unaugmented windows that were never trained on; lower is better. Dashed: tables counted from the "
-     "training windows (composition alone, then given the neighbours on either side). Good: below composition soon, then below "
+     "Loss of masked nucleotides (of a model over words: of hidden words) of unaugmented windows that were never trained on; "
+     "lower is better. Dashed: tables counted from the "
+     "training windows (composition alone, then given the neighbours on either side, or the place). Good: below composition "
+     "soon, then below "
      "±1, "
      "and on towards ±4. A teacher that lags early is its moving average at work. The untrained network may lie outside the "
      "chart."},
@@ -63,11 +65,21 @@ static const chart charts[] = {
      DOTS | LATER | PERCENT,
      CONTEXT_ACCURACY,
      "Held-out accuracy",
-     "% of masked nucleotides",
+     "% of masked nucleotides or hidden words",
      {{"eval", "student_accuracy", "student", "%.2f %%", 1, NULL}, {"eval", "teacher_accuracy", "teacher", "%.2f %%", 2, NULL}},
-     "Share of masked A, C, G, T of unaugmented held-out windows that are named right; higher is better. Dashed: what counting "
+     "Share of masked A, C, G, T, or of hidden words, of unaugmented held-out windows that are named right; higher is better. "
+     "Dashed: what counting "
      "gets "
      "on the same positions."},
+    {LEARNS,
+     PRETRAINED,
+     DOTS,
+     NONE,
+     "Features of a frozen teacher",
+     "cosine",
+     {{"eval", "cosine", "student and teacher", "%.4f", 1, NULL}},
+     "Mean cosine between what the student says of visible words of held-out windows and the teacher's features of them; 1: the same "
+     "directions. Rising and levelling off is what alignment should do."},
     {LEARNS,
      TUNED,
      DOTS,
@@ -174,6 +186,15 @@ static const chart charts[] = {
      "The weighted sum of the terms that is minimised, on augmented views. It falls with noise; a jump that does not come back "
      "means "
      "too high a learning rate."},
+    {TRAINING,
+     PRETRAINED,
+     SMOOTH,
+     NONE,
+     "Hidden words or letters, and alignment",
+     "term",
+     {{"step", "hidden", "hidden", NULL, 1, NULL}, {"step", "distil", "alignment", NULL, 2, NULL}},
+     "The terms before weighting: cross-entropy of what is hidden (a uniform guess of four letters is 1.386 nats), and the distance to "
+     "a frozen teacher's features (of normalized ones, 1 is what a constant reaches)."},
     {TRAINING,
      TUNED,
      SMOOTH,

@@ -55,6 +55,7 @@ static const struct number {
     {"held-out loss, teacher", "eval", "teacher_loss", 1, "%.4f"},
     {"held-out accuracy, student, %", "eval", "student_accuracy", 100, "%.2f"},
     {"held-out accuracy, teacher, %", "eval", "teacher_accuracy", 100, "%.2f"},
+    {"cosine of student and teacher features", "eval", "cosine", 1, "%.4f"},
     {"mutual information of the teacher, nats", "monitor", "mutual_information", 1, "%.3f"},
     {"gain, nats", "monitor", "gain", 1, "%.3f"},
     {"rows that select: accuracy, %", "valid_scores", "accuracy", 100, "%.2f"},

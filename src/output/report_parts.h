@@ -11,7 +11,8 @@
 
 enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
 
-/* What plain counting of a nucleotide given `reach` neighbours on either side gets on the same masked positions. */
+/* What plain counting of a nucleotide, or of a word, given `reach` neighbouring nucleotides on either side gets on the same masked
+ * positions; -1: given the place in the sequence; 0: given nothing. */
 typedef struct fd_report_context {
   int reach;
   double loss, accuracy;

@@ -32,8 +32,12 @@ static void absent_card(FILE *out, const char *label, const char *why) {
   fprintf(out, "–</b><span>%s</span></div>\n", why);
 }
 
+static int hides_words(const fd_report *r) { return r->config_known && fd_config_hides(&r->config); }
+
 static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
-  const char *label = accuracy ? "held-out accuracy" : "held-out masked-nucleotide loss";
+  const char *label = accuracy         ? "held-out accuracy"
+                      : hides_words(r) ? "held-out hidden-word loss"
+                                       : "held-out masked-nucleotide loss";
   double scale = accuracy ? 100 : 1, student = scale * fd_report_last(r, "eval", accuracy ? "student_accuracy" : "student_loss");
   double teacher = scale * fd_report_last(r, "eval", accuracy ? "teacher_accuracy" : "teacher_loss");
   if (!isfinite(student)) {
@@ -46,8 +50,7 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   fprintf(out, "</span><span>%s", r->contexts ? "counting alone: " : "no context tables to compare with");
   for (int i = 0; i < r->contexts; i++) {
     const fd_report_context *c = &r->context[i];
-    if (c->reach) fprintf(out, "%s±%d ", i ? ", " : "", c->reach);
-    else fprintf(out, "composition ");
+    fprintf(out, "%s%s ", i ? ", " : "", c->name);
     fprintf(out, accuracy ? "%.2f" : "%.4f", accuracy ? 100 * c->accuracy : c->loss);
   }
   fprintf(out, "</span></div>\n");
@@ -135,14 +138,16 @@ static void say_held_out(FILE *out, const fd_report *r) {
     if (loss < c->loss && (!beaten || c->loss < beaten->loss)) beaten = c;
     if (loss >= c->loss && (!ahead || c->loss > ahead->loss)) ahead = c;
   }
-  fprintf(out, "<li>The student predicts masked nucleotides of windows it never saw ");
+  fprintf(out, "<li>The student predicts %s it never saw ",
+          hides_words(r) ? "hidden words of sequences" : "masked nucleotides of windows");
   if (!beaten)
     fprintf(out, "<span class=\"warn\">no better than counting does</span> (%.4f nats): it has not learned from context yet",
             loss);
-  else if (beaten->reach)
-    fprintf(out, "better than counts given ±%d neighbours (%.4f against %.4f nats)", beaten->reach, loss, beaten->loss);
-  else fprintf(out, "better than base composition alone (%.4f against %.4f nats)", loss, beaten->loss);
-  if (ahead && ahead->reach) fprintf(out, "; counts given ±%d neighbours are still ahead (%.4f)", ahead->reach, ahead->loss);
+  else if (beaten->reach) fprintf(out, "better than counts given %s (%.4f against %.4f nats)", beaten->name, loss, beaten->loss);
+  else
+    fprintf(out, "better than %s composition alone (%.4f against %.4f nats)", hides_words(r) ? "the words’" : "base", loss,
+            beaten->loss);
+  if (beaten && ahead && ahead->reach) fprintf(out, "; counts given %s are still ahead (%.4f)", ahead->name, ahead->loss);
   fprintf(out, ".</li>\n");
 }
 

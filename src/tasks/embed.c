@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "tasks/stored_logits.h"
 
 /* A chunk is full when it has so many nucleotides or values; it has at least one sequence. */
 enum { CHUNK_BASES = 1 << 20, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
@@ -124,6 +125,14 @@ static fd_status find_words(work *w, int i, const char *id) {
   return FD_OK;
 }
 
+/* Root: what the row of a sequence is called; released with free(). */
+static fd_status name_of(const work *w, const fd_sequence *s, char **name) {
+  char hex[FD_SHA256_HEX];
+  if (w->options->logits) FD_TRY(fd_sequence_name(s->symbols, s->length, hex));
+  *name = strdup(w->options->logits ? hex : s->id);
+  return *name ? FD_OK : fd_fail(FD_MEMORY, "no memory for a name");
+}
+
 /* Root: the next sequences, until the chunk is full. */
 static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   chunk *c = &w->c;
@@ -141,7 +150,7 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
     memcpy(c->symbols + used, next.symbols, (size_t)next.length);
     c->start[n + 1] = (int64_t)used + next.length;
     if (w->encoder->tokenizer) FD_TRY(find_words(w, c->count, next.id));
-    if (!(c->id[n] = strdup(next.id))) return fd_fail(FD_MEMORY, "no memory for a name");
+    FD_TRY(name_of(w, &next, &c->id[n]));
     c->count++;
     --*left;
   }
@@ -188,7 +197,7 @@ static void predict(const work *w) {
   const fd_task_head *head = &w->encoder->network->task;
   double z[head->outputs];
   fd_task_head_apply(head, w->encoder->params, w->row, z);
-  fd_task_head_predict(head, z);
+  if (!w->options->logits) fd_task_head_predict(head, z);
   for (int o = 0; o < head->outputs; o++) w->row[o] = (float)z[o];
 }
 

@@ -14,7 +14,8 @@
 typedef struct fd_embed_options {
   const char *path; /* of the sequences, for messages */
   int task;         /* what a fine-tuned head predicts from its features: probabilities of classes, or the value */
-  int positions;    /* the latents of all nucleotides, or words, instead of pooled features */
+  int logits;    /* with `task`: logits in the place of probabilities; a row is named by its sequence's hash (stored_logits.h) */
+  int positions; /* the latents of all nucleotides, or words, instead of pooled features */
   fd_features kind; /* of pooled features */
   int64_t window, stride;
   int both_strands;

@@ -27,7 +27,7 @@ static int take_tensors(const fd_params *params, const float *weights, fd_tensor
   *size = 0;
   for (int i = 0; i < params->count; i++) {
     const fd_param *p = &params->item[i];
-    if (fd_param_is_of(p, "projection")) continue;
+    if (fd_param_is_of(p, "projection") || fd_param_is_of(p, "projector")) continue;
     tensors[count++] = fd_tensor_f32(p->name, p->shape[0], p->dims == 2 ? p->shape[1] : 0, weights + p->offset);
     *size += (json_int_t)p->size;
   }

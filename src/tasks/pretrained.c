@@ -17,7 +17,7 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   m->config.device.precision = FD_PRECISION_AUTO;
   FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
   if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* as many as it has */
-  return m->network->ids ? fd_words_open(&m->tokenizer, &m->config, m->info.folder) : FD_OK;
+  return m->network->ids ? fd_words_open(&m->tokenizer, &m->config, m->info.folder, 0) : FD_OK;
 }
 
 void fd_pretrained_close(fd_pretrained *m) {

@@ -28,8 +28,8 @@ static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *con
                  config->model.words);
 }
 
-fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint) {
-  static const char *const kinds[] = {"nt6", "kmer", "bpe"};
+fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) {
+  static const char *const kinds[] = {"nt6", "kmer", "bpe", "letters"};
   char path[FD_PATH_MAX];
   int in_file = config->model.tokenizer == FD_TOKENIZER_BPE,
       k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;
@@ -37,6 +37,7 @@ fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const
   const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
                                           .k = k,
                                           .stride = k,
+                                          .groups = groups,
                                           .file = in_file ? path : NULL,
                                           .vocabulary = config->model.vocabulary};
   FD_TRY(fd_tokenizer_create(tokenizer, &settings));

@@ -11,7 +11,7 @@ enum { FD_WORDS_MAX = 16 << 20 /* bytes */ };
 
 /* The tokenizer of a model over ids. That of byte pairs is in the run folder of `checkpoint`, and must be the one that the model
  * was imported with (model.words), or it is FD_DATA. */
-fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint) FD_MUST_CHECK;
+fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) FD_MUST_CHECK;
 
 /* RUN/`name` of RUN/ckpt/step_N. */
 fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) FD_MUST_CHECK;

@@ -25,6 +25,7 @@ typedef struct fd_checkpoint_info {
   uint64_t draws;
   int window, virtual_ranks;
   char reduction[16], state_id[FD_SHA256_HEX], config_hash[FD_SHA256_HEX], dataset_id[FD_SHA256_HEX], version[64];
+  char teacher[FD_SHA256_HEX]; /* of a teacher that the run does not train; "": it has none */
 } fd_checkpoint_info;
 
 /* What does not change during a run. All borrowed. */
@@ -35,7 +36,8 @@ typedef struct fd_run {
   fd_comm *comm;
   int window;
   const char *dataset_id;
-  double started; /* fd_seconds at the start of the process, for run.minutes */
+  double started;      /* fd_seconds at the start of the process, for run.minutes */
+  const char *teacher; /* SHA-256 of a teacher that the run does not train: its weights or stored logits; NULL: none */
 } fd_run;
 
 typedef struct fd_checkpointer fd_checkpointer;

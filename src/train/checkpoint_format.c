@@ -77,6 +77,7 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
           " %s\nwindow %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n",
           info->state_id, config_bytes, config_sha256, info->window, info->virtual_ranks, info->reduction, info->config_hash,
           info->dataset_id, info->version);
+  if (*info->teacher) fprintf(out, "teacher %s\n", info->teacher);
   FD_TRY(hash_so_far(out, text, bytes, digest));
   fd_hex(hex, digest);
   fprintf(out, "sha256 %s\n", hex);
@@ -129,7 +130,8 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
               {"state_id ", "%64s", info->state_id},
               {"config_hash ", "%64s", info->config_hash},
               {"dataset_id ", "%64s", info->dataset_id},
-              {"version ", "%63s", info->version}};
+              {"version ", "%63s", info->version},
+              {"teacher ", "%64s", info->teacher}};
   if (!strncmp(line, "file ", 5)) return take_file(path, line, slices, count);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
     if (!strncmp(line, keys[i].key, strlen(keys[i].key)) &&
@@ -148,6 +150,7 @@ static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
     return fd_fail(FD_DATA, "%s: best_step or best_score is none of a run of %" PRId64 " steps", path, i->step);
   if (i->window < 1 || i->virtual_ranks < 1 || !fd_is_hex(i->config_hash))
     return fd_fail(FD_DATA, "%s: window, virtual_ranks or config_hash is none", path);
+  if (*i->teacher && !fd_is_hex(i->teacher)) return fd_fail(FD_DATA, "%s: teacher is no SHA-256", path);
   return FD_OK;
 }
 

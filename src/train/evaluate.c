@@ -10,53 +10,118 @@
 #include "base/memory.h"
 
 typedef struct chunk_sums {
-  double loss, correct, masked;
+  double loss, correct, masked, cosine, aligned;
 } chunk_sums;
 
-/* Loss, hits and count over the masked ones of some rows; logits over tau, as the network is trained. */
-static void score_rows(int first, int last, double tau, const float *logits, const uint8_t *labels, const uint8_t *mask,
-                       chunk_sums *sums) {
+/* What the rows of a pass are held against. */
+typedef struct answers {
+  fd_mat logits; /* [rows, classes], device */
+  int rows, classes;
+  const int *start;       /* the first row of each sequence */
+  double tau;             /* logits over tau, as the network is trained */
+  float *target, *weight; /* [rows] classes; 0 where there is nothing to say */
+} answers;
+
+/* Loss, hits and count over some rows. */
+static void score_rows(const answers *a, const float *logits, int first, int last, chunk_sums *sums) {
   for (int r = first; r < last; r++) {
-    if (!mask[r]) continue;
-    const float *z = logits + (size_t)r * FD_SYMBOLS;
+    if (a->weight[r] <= 0) continue;
+    const float *z = logits + (size_t)r * (size_t)a->classes;
     double total = 0;
-    int best = 0;
-    for (int c = 0; c < FD_SYMBOLS; c++) {
-      total += exp(((double)z[c] - (double)z[labels[r]]) / tau);
+    int best = 0, label = (int)a->target[r];
+    for (int c = 0; c < a->classes; c++) {
+      total += exp(((double)z[c] - (double)z[label]) / a->tau);
       if (z[c] > z[best]) best = c;
     }
     sums->loss += log(total);
-    sums->correct += best == labels[r];
+    sums->correct += best == label;
     sums->masked++;
   }
+}
+
+/* Masked nucleotides: labels and mask of all tokens, brought back from the device. */
+static fd_status nucleotide_answers(fd_trainer *t, const fd_batch *batch, answers *a) {
+  size_t rows = (size_t)batch->rows;
+  uint8_t *bytes;
+  FD_TRY(fd_alloc(&bytes, 2 * rows, 1, "evaluation"));
+  fd_status status = t->dev->copy(t->dev, bytes, batch->labels, rows);
+  if (status == FD_OK) status = t->dev->copy(t->dev, bytes + rows, batch->mask, rows);
+  if (status == FD_OK) status = t->dev->sync(t->dev);
+  for (size_t r = 0; r < rows && status == FD_OK; r++) a->target[r] = bytes[r], a->weight[r] = bytes[rows + r];
+  free(bytes);
+  return status;
+}
+
+/* The answers of a pass; released by the caller, after a failure too. */
+static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) {
+  int hides = fd_config_hides(t->config);
+  fd_out out = hides ? FD_OUT_HIDDEN : FD_OUT_LOGITS;
+  fd_value value = t->network->out[out];
+  const fd_seqs *seqs = t->spaces.of[value.space];
+  *a = (answers){.logits = fd_network_output(t->network, t->student, out),
+                 .rows = fd_seqs_rows(seqs),
+                 .classes = value.width,
+                 .start = seqs->start,
+                 .tau = hides ? 1 : t->config->objective.mnm_tau};
+  FD_TRY(fd_alloc(&a->target, 2 * (size_t)a->rows, sizeof *a->target, "evaluation"));
+  a->weight = a->target + a->rows;
+  if (!hides) return nucleotide_answers(t, batch, a);
+  memcpy(a->target, batch->host_target, (size_t)a->rows * sizeof *a->target);
+  memcpy(a->weight, batch->host_target + batch->rows, (size_t)a->rows * sizeof *a->weight);
+  return FD_OK;
+}
+
+static fd_mat rows_from(fd_mat m, int row) {
+  return (fd_mat){(char *)m.at + (size_t)row * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
+}
+
+/* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes. */
+static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first, int last, chunk_sums *sums) {
+  const fd_config *c = t->config;
+  fd_value value = t->network->out[FD_OUT_ALIGNED];
+  const fd_seqs *seqs = t->spaces.of[value.space];
+  int from = seqs->start[first], rows = seqs->start[last] - from;
+  double sum, *there;
+  FD_TRY(t->dev->alloc(t->dev, &there, sizeof *there, "evaluation"));
+  fd_mat y = rows_from(fd_network_output(t->network, t->student, FD_OUT_ALIGNED), from),
+         dy = rows_from(fd_network_gradient(t->network, t->student, FD_OUT_ALIGNED), from);
+  t->dev->ops.align_loss(t->dev, rows, value.width, 1, c->objective.distil_norm == FD_DISTIL_LAYER, y, batch->aligned + from,
+                         fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, dy, there);
+  fd_status status = t->dev->copy(t->dev, &sum, there, sizeof sum);
+  if (status == FD_OK) status = t->dev->sync(t->dev);
+  t->dev->release(t->dev, there);
+  for (int r = from; r < from + rows; r++) sums->aligned += batch->host_aligned[r] >= 0;
+  sums->cosine += sums->aligned - sum;
+  return status;
 }
 
 /* `count` windows, whose chunks' sums are sums[0], sums[1], ... */
 static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
                             chunk_sums *sums) {
   fd_batch *batch = t->held_out;
-  uint8_t *labels = NULL;
+  answers a = {0};
   float *logits = NULL;
   fd_status status = FD_OK;
   FD_GO(fd_guard_go_on());
-  FD_GO(fd_batch_held_out(batch, t->config, windows, first, count));
-  size_t rows = (size_t)batch->rows;
-  FD_GO(fd_alloc(&labels, 2 * rows, 1, "evaluation"));
-  FD_GO(fd_alloc(&logits, rows * FD_SYMBOLS, sizeof *logits, "evaluation"));
+  FD_GO(t->source.held_out(t->source.context, windows, first, count, batch));
   FD_GO(fd_spaces_set(&t->spaces, &batch->seqs));
   t->student->training = 0;
+  if (t->frozen) FD_GO(fd_frozen_take(t->frozen, batch->taught));
+  if (t->frozen) fd_frozen_forward(t->frozen);
   fd_pass_forward(t->student, &t->spaces, t->state->array[array], batch->student);
-  FD_GO(t->dev->copy(t->dev, logits, fd_network_output(t->network, t->student, FD_OUT_LOGITS).at, rows * FD_SYMBOLS * sizeof *logits));
-  FD_GO(t->dev->copy(t->dev, labels, batch->labels, rows));
-  FD_GO(t->dev->copy(t->dev, labels + rows, batch->mask, rows));
+  FD_GO(make_answers(t, batch, &a));
+  size_t values = (size_t)a.rows * (size_t)a.classes;
+  FD_GO(fd_alloc(&logits, values, sizeof *logits, "evaluation"));
+  FD_GO(t->dev->copy(t->dev, logits, a.logits.at, values * sizeof *logits));
   FD_GO(t->dev->sync(t->dev));
   for (int s = 0; s < count; s += t->micro_size) {
     int last = s + t->micro_size < count ? s + t->micro_size : count;
-    score_rows(batch->seqs.start[s], batch->seqs.start[last], t->config->objective.mnm_tau, logits, labels, labels + rows,
-               sums++);
+    score_rows(&a, logits, a.start[s], a.start[last], sums);
+    if (t->frozen) FD_GO(score_alignment(t, batch, s, last, sums));
+    sums++;
   }
 done:
-  free(labels);
+  free(a.target);
   free(logits);
   return status;
 }
@@ -79,11 +144,13 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   status = fd_comm_agree(comm, status);
   if (status == FD_OK)
     status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));
-  chunk_sums total = {0, 0, 0};
-  for (int64_t i = 0; i < chunks; i++)
+  chunk_sums total = {0};
+  for (int64_t i = 0; i < chunks; i++) {
     total.loss += sums[i].loss, total.correct += sums[i].correct, total.masked += sums[i].masked;
-  double n = total.masked > 0 ? total.masked : 1;
-  *result = (fd_held_out){total.loss / n, total.correct / n, (int64_t)total.masked};
+    total.cosine += sums[i].cosine, total.aligned += sums[i].aligned;
+  }
+  double n = total.masked > 0 ? total.masked : 1, aligned = total.aligned > 0 ? total.aligned : 1;
+  *result = (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked, (int64_t)total.aligned};
   free(sums);
   return status;
 }

@@ -5,10 +5,11 @@
 #include "data/batch.h"
 #include "train/trainer.h"
 
-/* Masked-nucleotide loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, unaugmented. */
+/* Loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, or over hidden words, unaugmented. */
 typedef struct fd_held_out {
   double loss, accuracy;
-  int64_t masked;
+  double cosine;           /* mean one between what is aligned with a frozen teacher's features and these */
+  int64_t masked, aligned; /* aligned: rows that have one; 0: there is no such teacher */
 } fd_held_out;
 
 /* Fewer windows bias the mutual information upwards, so that collapse would be missed: no judgement is made on them. */

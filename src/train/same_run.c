@@ -16,7 +16,7 @@ fd_status fd_same_run(const fd_run *run) {
   size_t bytes;
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
-  fprintf(out, "dataset_id: %s\n", run->dataset_id);
+  fprintf(out, "dataset_id: %s\nteacher: %s\n", run->dataset_id, run->teacher ? run->teacher : "none");
   fd_config_print(out, run->config, FD_CONFIG_YAML);
   FD_TRY(fd_text_close(out, &text));
   for (size_t i = 0; i < bytes; i++)

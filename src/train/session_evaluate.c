@@ -17,14 +17,22 @@ static fd_status check_loss(const char *network, double loss, int64_t step) {
 
 static fd_status measure_networks(fd_session *s, int64_t step) {
   int64_t windows = s->run->config->eval.windows;
+  const fd_config *c = s->run->config;
+  const char *what = !fd_config_hides(c)                          ? "masked nucleotides"
+                     : c->model.tokenizer == FD_TOKENIZER_LETTERS ? "hidden letters"
+                                                                  : "hidden words";
   fd_held_out student, teacher;
   FD_TRY(fd_evaluate_held_out(s->trainer, FD_STUDENT, s->held_out, windows, &student));
   FD_TRY(check_loss("student", student.loss, step));
   if (!s->trainer->teacher) {
-    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " masked nucleotides", step, student.loss,
-            100 * student.accuracy, student.masked);
-    fd_metrics_step(s->metrics, "eval", step, 3, (const char *const[]){"student_loss", "student_accuracy", "masked"},
-                    (const double[]){student.loss, student.accuracy, (double)student.masked});
+    fd_info("step %" PRId64 ": held-out loss %.4f nats, accuracy %.2f %% over %" PRId64 " %s", step, student.loss,
+            100 * student.accuracy, student.masked, what);
+    if (student.aligned)
+      fd_info("step %" PRId64 ": cosine %.4f of student and teacher features over %" PRId64 " visible %s", step, student.cosine,
+              student.aligned, c->objective.distil_pool == FD_DISTIL_MEAN ? "words" : "letters");
+    fd_metrics_step(s->metrics, "eval", step, student.aligned ? 4 : 3,
+                    (const char *const[]){"student_loss", "student_accuracy", "masked", "cosine"},
+                    (const double[]){student.loss, student.accuracy, (double)student.masked, student.cosine});
     return FD_OK;
   }
   FD_TRY(fd_evaluate_held_out(s->trainer, FD_TEACHER, s->held_out, windows, &teacher));

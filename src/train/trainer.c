@@ -10,6 +10,7 @@
 #include "base/finite.h"
 #include "base/memory.h"
 #include "data/ahead.h"
+#include "train/decay.h"
 #include "train/gradients.h"
 #include "train/memory.h"
 #include "train/rank_device.h"
@@ -38,7 +39,9 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
 }
 
 fd_demand fd_trainer_student(const fd_config *config) {
-  unsigned reads = fd_objective_reads(config), looks = config->task.outputs ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
+  unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  if (fd_config_hides(config)) looks |= 1u << FD_OUT_HIDDEN; /* evaluations do, whether it is learned or not */
   return (fd_demand){reads | looks, reads};
 }
 
@@ -50,14 +53,14 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
                             const fd_network *network, fd_source source, fd_state *state, int64_t steps, int rows) {
   fd_status status = FD_OK;
   *trainer = NULL;
-  if (network->ids && !config->task.outputs)
+  if (network->ids && !config->task.outputs && network->out[FD_OUT_HIDDEN].id == FD_NO_VALUE)
     return fd_fail(FD_CONFIG,
-                   "model.encoder: an encoder over ids of a tokenizer is imported and fine-tuned; it is not pretrained "
-                   "here yet");
+                   "model.lm_head: none: an encoder over ids is pretrained with a head of masked words; use own or tied");
   FD_TRY(fd_trainer_check_ranks(config, comm->size));
   FD_TRY(fd_alloc(trainer, 1, sizeof **trainer, "trainer"));
   fd_trainer *t = *trainer;
-  *t = (fd_trainer){.config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps};
+  *t = (fd_trainer){
+      .config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps, .source = source};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
@@ -68,6 +71,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
+  if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), extent));
   if (config->teacher.kind == FD_TEACHER_EMA)
@@ -109,14 +113,15 @@ static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
 
 /* The counts of the whole batch that the loss is divided by. */
 static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
-  uint64_t count[3] = {0, 0, 0};
+  uint64_t count[4] = {0, 0, 0, 0};
   for (int i = 0; i < t->passes; i++) {
     count[0] += (uint64_t)batches[i]->seqs.count;
     count[1] += (uint64_t)batches[i]->masked;
     count[2] += (uint64_t)batches[i]->visible;
+    count[3] += (uint64_t)batches[i]->aligned_rows;
   }
-  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 3));
-  *totals = (fd_totals){(double)count[0], (double)count[1], (double)count[2]};
+  FD_TRY(t->comm->ops->sum_u64(t->comm, count, 4));
+  *totals = (fd_totals){(double)count[0], (double)count[1], (double)count[2], (double)count[3]};
   return FD_OK;
 }
 
@@ -140,7 +145,9 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   double *statistics;
   float *gradient = fd_gradients_leaf(t->gradients, &statistics);
   FD_TRY(fd_spaces_set(&t->spaces, &batch->seqs));
+  if (t->frozen) FD_TRY(fd_frozen_take(t->frozen, batch->taught));
   begin_recording(t, 1);
+  if (t->frozen) fd_frozen_forward(t->frozen);
   if (t->teacher) fd_pass_forward(t->teacher, &t->spaces, s->array[FD_TEACHER], batch->teacher);
   t->student->training = 1;
   fd_pass_forward(t->student, &t->spaces, s->array[FD_STUDENT], batch->student);
@@ -150,6 +157,7 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
                               .network = t->network,
                               .student = t->student,
                               .teacher = t->teacher,
+                              .frozen = t->frozen,
                               .centre = s->array[FD_CENTRE],
                               .width = s->width,
                               .logp = t->logp,
@@ -216,8 +224,9 @@ static fd_status update_networks(fd_trainer *t, const fd_step *r, const float *g
                 (float)r->clip};
   int before = teacher && c->teacher.order == FD_EMA_BEFORE;
   if (before) t->dev->ops.ema(t->dev, s->size[FD_STUDENT], lambda, s->array[FD_STUDENT], teacher);
-  t->dev->ops.adamw(t->dev, s->size[FD_STUDENT], &h, gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V],
-                    before ? NULL : teacher, lambda);
+  const fd_decayed arrays = {gradient, s->array[FD_STUDENT], s->array[FD_ADAM_M], s->array[FD_ADAM_V], before ? NULL : teacher,
+                             lambda};
+  fd_decay_update(c, t->dev, &t->network->params, &h, &arrays);
   t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], s->array[FD_STUDENT], &squares);
   return isfinite(squares) ? FD_OK : refuse_update(t, r);
 }

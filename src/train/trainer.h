@@ -6,6 +6,7 @@
 
 #include "comm/comm.h"
 #include "device/link.h"
+#include "objective/frozen.h"
 #include "objective/objective.h"
 #include "train/state.h"
 
@@ -36,8 +37,10 @@ typedef struct fd_trainer {
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
+  fd_source source;  /* where its batches come from */
   fd_batch *held_out;                /* for evaluations */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
+  fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `group` micro-batches; borrowed */
   fd_spaces spaces;           /* of the pass that runs */
   fd_link *link; /* between the ranks; NULL with one */
   struct fd_gradients *gradients;

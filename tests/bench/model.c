@@ -12,7 +12,7 @@
 enum { LENGTH = 1000, WINDOWS = 64 };
 
 static fd_windows random_windows(void) {
-  fd_windows w = {WINDOWS, LENGTH, malloc(WINDOWS * LENGTH)};
+  fd_windows w = {WINDOWS, LENGTH, malloc(WINDOWS * LENGTH), NULL};
   for (int i = 0; i < WINDOWS * LENGTH; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, (uint64_t)i);

@@ -1,0 +1,76 @@
+/* findna prepare --table FILE: shards of records from a table of sequences with their taxonomy. */
+#include "commands/prepare.h"
+
+#include "commands/command.h"
+#include "data/ingest.h"
+
+static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd_ingest_table *o, const char *by,
+                            const char *known) {
+  static const char *const of_column[] = {"train", "val", "test"}, *const of_share[] = {"by", "known", "val-share", "test-share",
+                                                                                        "seed"};
+  for (int i = 0; i < 3; i++)
+    if (!o->taxa.part && fd_args_given(args, argc, argv, of_column[i]))
+      return fd_fail(FD_USAGE, "findna prepare: --%s names values of a column; say which with --split COLUMN", of_column[i]);
+  for (int i = 0; i < 5; i++)
+    if (o->taxa.part && fd_args_given(args, argc, argv, of_share[i]))
+      return fd_fail(FD_USAGE, "findna prepare: --%s has no effect beside --split, whose column says the splits", of_share[i]);
+  if (by && known) return fd_fail(FD_USAGE, "findna prepare: --by and --known exclude each other");
+  if (o->val_share + o->test_share >= 1)
+    return fd_fail(FD_USAGE, "findna prepare: --val-share and --test-share leave nothing to train on");
+  if (o->taxa.shortest > o->taxa.limit)
+    return fd_fail(FD_USAGE, "findna prepare: --shortest %lld is more than --limit %lld", (long long)o->taxa.shortest,
+                   (long long)o->taxa.limit);
+  return FD_OK;
+}
+
+static fd_status parse(int argc, char **argv, fd_ingest_table *o, const char **words, int *count, int *helped) {
+  const char *by = NULL, *known = NULL;
+  const fd_arg table[] = {
+      {"table", FD_ARG_TEXT, &o->taxa.table, 0, 0, "FILE",
+       "CSV or TSV with a header (plain, gzip, xz): sequences and their taxonomy, or the classification of the FASTA files"},
+      {"columns", FD_ARG_LIST, &o->taxa.columns, 0, 0, "A,B",
+       "columns to keep (default: kingdom, phylum, ... genus, species and the BIN, those that are there)"},
+      {"require", FD_ARG_LIST, &o->taxa.require, 0, 0, "A,B", "leave out rows that say nothing in one of these columns"},
+      {"limit", FD_ARG_INT, &o->taxa.limit, 1, 1 << 20, "L", "nucleotides of a sequence; longer ones are cut"},
+      {"shortest", FD_ARG_INT, &o->taxa.shortest, 1, 1 << 20, "L", "leave out shorter ones"},
+      {"split", FD_ARG_TEXT, &o->taxa.part, 0, 0, "COLUMN", "the column that says the split; a table for each of its values"},
+      {"train", FD_ARG_LIST, &o->of[FD_TRAIN], 0, 0, "A,B", "its values to train on (default: those that are in no other list)"},
+      {"val", FD_ARG_LIST, &o->of[FD_VAL], 0, 0, "A,B", "its values that are held out for evaluations"},
+      {"test", FD_ARG_LIST, &o->of[FD_TEST], 0, 0, "A,B", "its values to test on"},
+      {"val-share", FD_ARG_REAL, &o->val_share, 0, 1, "SHARE", "without --split: share that is held out, by a hash"},
+      {"test-share", FD_ARG_REAL, &o->test_share, 0, 1, "SHARE", "share to test on"},
+      {"by", FD_ARG_TEXT, &by, 0, 0, "COLUMN",
+       "shares of the names in this column: a held-out species or genus is so with all of its rows (open world)"},
+      {"known", FD_ARG_TEXT, &known, 0, 0, "COLUMN",
+       "shares of the sequences, but each name in this column keeps a row to train on (closed world)"},
+      {"seed", FD_ARG_INT, &o->seed, 0, 9007199254740992.0, "N", "of the shares"},
+      {"shard-windows", FD_ARG_INT, &o->shard_windows, 1, 65536, "N", "records of a shard"},
+      {0},
+  };
+  const fd_args args = {
+      "prepare", "--table FILE [options] OUT [FASTA ...]",
+      "Makes shards of records, sequences of their own lengths, from a table of barcodes with their taxonomy, or from FASTA\n"
+      "files whose classification is a table (its column id names their records). N behind the last nucleotide are taken off,\n"
+      "and of equal sequences the first stays. OUT also gets tables with id, split, sequence and the names, for knn and probe.",
+      table};
+  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, count, helped));
+  if (*helped) return FD_OK;
+  if (*count < 1) return fd_fail(FD_USAGE, "findna prepare --table FILE: give OUT; see findna prepare --table FILE --help");
+  FD_TRY(check_rule(&args, argc, argv, o, by, known));
+  o->known = known != NULL;
+  o->taxa.by = known ? known : by;
+  return FD_OK;
+}
+
+fd_status fd_prepare_table(fd_comm *comm, int argc, char **argv) {
+  fd_ingest_table o = {.taxa = {.limit = 660, .shortest = 12}, .val_share = 0.1, .shard_windows = 16384};
+  const char *words[FD_LIST_MAX];
+  char output[FD_PATH_MAX];
+  int count, helped;
+  FD_TRY(parse(argc, argv, &o, words, &count, &helped));
+  if (helped) return FD_OK;
+  FD_TRY(fd_prepare_output(words[0], output));
+  o.output = output;
+  for (int i = 1; i < count; i++) o.taxa.files.item[o.taxa.files.count++] = words[i];
+  return fd_ingest_table_run(&o, comm);
+}

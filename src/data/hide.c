@@ -1,0 +1,228 @@
+/* Hides words of windows and records. */
+#include "data/hide.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/alphabet.h"
+
+enum { GROUP = 6 /* letters of a word of the teacher, and that are hidden together: FD_GROUP of model/spaces.h */ };
+enum { OFFSET, ONE_HIDDEN, ONE_VISIBLE, TURN /* words of the draw's first number; the others are those of the places */ };
+
+fd_status fd_hider_create(fd_hider *h, const fd_config *config, const fd_windows *windows, const fd_tokenizer *tokenizer,
+                          int replaces, int first) {
+  uint64_t seed = (uint64_t)config->run.seed;
+  *h = (fd_hider){.tokenizer = tokenizer, .replaces = replaces, .first = first};
+  h->train = fd_rng_key_of(seed, FD_RNG_HIDE), h->held_out = fd_rng_key_of(seed, FD_RNG_EVAL);
+  fd_loader_init(&h->loader, config, windows);
+  h->unit = config->model.tokenizer == FD_TOKENIZER_LETTERS ? GROUP : 1;
+  FD_TRY(fd_alloc(&h->turned, (size_t)windows->length, 1, "words"));
+  FD_TRY(fd_tokens_create(&h->words, tokenizer, windows->length));
+  return fd_tokens_create(&h->current, tokenizer, windows->length);
+}
+
+fd_status fd_hider_teach(fd_hider *h, const fd_tokenizer *teacher) {
+  h->teacher = teacher;
+  for (int i = 0; i < 2; i++) FD_TRY(fd_tokens_create(&h->taught[i], teacher, h->loader.windows->length));
+  return FD_OK;
+}
+
+void fd_hider_free(fd_hider *h) {
+  free(h->turned);
+  for (int i = 0; i < 2; i++) fd_tokens_free(&h->taught[i]);
+  fd_tokens_free(&h->words);
+  fd_tokens_free(&h->current);
+}
+
+/* Words of a fixed length: k-mers are, others are the letters of a group. */
+static int letters_of(const fd_config *c) { return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : GROUP; }
+
+fd_status fd_hider_check(const fd_config *config, const fd_windows *windows, const char *folder) {
+  int k = letters_of(config), most = windows->length / k, letters = config->model.tokenizer == FD_TOKENIZER_LETTERS;
+  int64_t below = 0, cut = 0;
+  if (config->model.tokenizer == FD_TOKENIZER_KMER && most > config->model.positions)
+    return fd_fail(FD_CONFIG, "%s: sequences of up to %d nucleotides have %d words; model.positions is %" PRId64, folder,
+                   windows->length, most, config->model.positions);
+  for (int64_t i = 0; i < windows->count; i++) {
+    below += fd_windows_length(windows, i) < k;
+    cut += fd_windows_length(windows, i) % k != 0;
+  }
+  if (letters && cut)
+    return fd_fail(
+        FD_DATA,
+        "%s: %" PRId64 " of %" PRId64
+        " sequences are not of whole groups of %d letters, which are hidden together; use findna prepare --window with "
+        "a multiple of %d",
+        folder, cut, windows->count, GROUP, GROUP);
+  if (!below) return FD_OK;
+  return fd_fail(FD_DATA,
+                 "%s: %" PRId64 " of %" PRId64
+                 " sequences are shorter than a word (%s: %d); leave them out with findna prepare --shortest %d",
+                 folder, below, windows->count, config->model.tokenizer == FD_TOKENIZER_KMER ? "model.kmer" : "letters", k, k);
+}
+
+/* Whether a unit, one word or a group of letters, is of A, C, G, T alone. */
+static int is_word(const fd_hider *h, const int32_t *ids) {
+  int good = 1;
+  for (int i = 0; i < h->unit; i++) good &= fd_is_word(fd_tokenizer_vocabulary(h->tokenizer), ids[i]);
+  return good;
+}
+
+/* The place of the n-th of those units that are, from 0. */
+static int find_word(const fd_hider *h, const int32_t *ids, uint32_t n) {
+  int at = 0;
+  while (!is_word(h, ids + at * h->unit) || n--) at++;
+  return at;
+}
+
+static void mark(const fd_hider *h, uint8_t *hidden, int at, int is) { memset(hidden + at * h->unit, is, (size_t)h->unit); }
+
+/* Which of the words are hidden. */
+static void hide(const fd_hider *h, fd_rng_key key, uint64_t draw, const int32_t *ids, int words, uint8_t *hidden) {
+  uint32_t first[4], word[4];
+  int can = 0, is = 0, units = words / h->unit;
+  memset(hidden, 0, (size_t)words);
+  fd_philox(first, key, draw, 0);
+  for (int i = 0; i < units; i++) {
+    if (i % 4 == 0) fd_philox(word, key, draw, 1 + (uint64_t)i / 4);
+    int good = is_word(h, ids + i * h->unit), hides = good && fd_unit(word[i % 4]) < (float)h->loader.config->aug.mask_rate;
+    mark(h, hidden, i, hides);
+    can += good, is += hides;
+  }
+  if (units < 2 || !can) memset(hidden, 0, (size_t)words);
+  else if (!is) mark(h, hidden, find_word(h, ids, fd_below(first[ONE_HIDDEN], (uint32_t)can)), 1);
+  else if (is == units) mark(h, hidden, (int)fd_below(first[ONE_VISIBLE], (uint32_t)units), 0);
+}
+
+static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
+
+static void begin(fd_batch *batch, int count) {
+  batch->seqs.count = count;
+  batch->seqs.hidden = batch->tokens;
+  batch->seqs.start[0] = 0;
+  batch->masked = batch->visible = batch->aligned_rows = 0;
+  batch->entry_mask = 0;
+}
+
+/* The words of a sequence behind those before. */
+static void put(fd_batch *batch, int i, const fd_tokens *words, int count) {
+  int at = batch->seqs.start[i];
+  memcpy(ids_of(batch) + at, words->ids, (size_t)count * sizeof *words->ids);
+  batch->seqs.start[i + 1] = batch->rows = at + count;
+}
+
+/* The classes of the hidden words, then those of the visible ones, and which count; hidden ids become [MASK] where they are
+ * seen. */
+static void set_targets(const fd_hider *h, fd_batch *batch) {
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(h->tokenizer);
+  int32_t *ids = ids_of(batch);
+  int rows = batch->rows, n = 0;
+  for (int hidden = 1; hidden >= 0; hidden--)
+    for (int r = 0; r < rows; r++) {
+      if (batch->tokens[r] != hidden) continue;
+      int good = fd_is_word(v, ids[r]);
+      batch->host_target[n] = good ? (float)(ids[r] - h->first) : 0;
+      batch->host_target[rows + n++] = (float)good;
+      *(hidden ? &batch->masked : &batch->visible) += good;
+    }
+  for (int r = 0; r < rows && h->replaces; r++)
+    if (batch->tokens[r]) ids[r] = v->mask;
+}
+
+static int offset_of(const fd_hider *h, uint64_t draw, int length) {
+  int k = (int)h->loader.config->model.kmer, most = length - k + 1 < k ? length - k + 1 : k;
+  uint32_t first[4];
+  if (!h->loader.config->aug.offsets) return 0;
+  fd_philox(first, h->train, draw, 0);
+  return (int)fd_below(first[OFFSET], (uint32_t)most);
+}
+
+/* The teacher's words of sequence i, of which the student's are put; and what is held against them. */
+static void teach(const fd_hider *h, fd_batch *batch, int i, const uint8_t *symbols, int length, const fd_tokens *to) {
+  const fd_config *c = h->loader.config;
+  const int32_t *ids = ids_of(batch) + batch->seqs.start[i];
+  const uint8_t *hidden = batch->tokens + batch->seqs.start[i];
+  int n = (int)fd_tokenizer_encode(h->teacher, symbols, length, 0, to), before = n - length / GROUP,
+      each = c->objective.distil_pool == FD_DISTIL_REPEAT ? GROUP : 1, mask = fd_tokenizer_vocabulary(h->teacher)->mask;
+  int *aligned = batch->host_aligned + batch->seqs.start[i] / GROUP * each, first = batch->taught->seqs.start[i] + before;
+  for (int g = 0; g < length / GROUP; g++) {
+    int good = !hidden[g * GROUP] && is_word(h, ids + g * GROUP);
+    for (int k = 0; k < each; k++) aligned[g * each + k] = good ? first + g : -1;
+    batch->aligned_rows += good * each;
+    if (hidden[g * GROUP] && c->teacher.sees == FD_SEES_MASKED) to->ids[before + g] = mask;
+  }
+  fd_view_put_ids(batch->taught, i, to->ids, n);
+}
+
+/* The letters of a draw's window: as they are, or the reverse complement. */
+static const uint8_t *letters_at(fd_hider *h, uint64_t key, uint64_t window, int length) {
+  const fd_config *c = h->loader.config;
+  const uint8_t *symbols = fd_windows_at(h->loader.windows, (int64_t)window);
+  uint32_t first[4];
+  if (!strchr(c->aug.student, 'R')) return symbols;
+  fd_philox(first, h->train, key, 0);
+  if (fd_unit(first[TURN]) >= (float)c->aug.revcomp) return symbols;
+  fd_reverse_complement(symbols, length, h->turned);
+  return h->turned;
+}
+
+static fd_status make_words(void *context, uint64_t first_draw, int count, fd_batch *batch) {
+  fd_hider *h = context;
+  const fd_windows *w = h->loader.windows;
+  begin(batch, count);
+  for (int i = 0; i < count; i++) {
+    uint64_t draw = first_draw + (uint64_t)i, window = fd_loader_window(&h->loader, draw), key = fd_loader_key(&h->loader, draw);
+    int length = fd_windows_length(w, (int64_t)window);
+    const uint8_t *symbols = letters_at(h, key, window, length);
+    int n = (int)fd_tokenizer_encode(h->tokenizer, symbols, length, offset_of(h, key, length), &h->words);
+    hide(h, h->train, key, h->words.ids, n, batch->tokens + batch->seqs.start[i]);
+    put(batch, i, &h->words, n);
+    if (h->teacher) teach(h, batch, i, symbols, length, &h->taught[0]);
+    batch->seqs.draws[i] = key;
+    batch->windows[i] = window;
+  }
+  set_targets(h, batch);
+  return FD_OK;
+}
+
+static fd_status upload_words(void *context, fd_batch *batch) {
+  fd_device *dev = batch->dev;
+  size_t bytes = (size_t)batch->rows * sizeof(float);
+  const fd_hider *h = context;
+  size_t aligned = (size_t)batch->rows / (h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : GROUP);
+  FD_TRY(fd_seqs_send(&batch->seqs, dev));
+  if (h->teacher) FD_TRY(fd_view_send(batch->taught, batch->seqs.count));
+  if (h->teacher) FD_TRY(dev->copy(dev, batch->aligned, batch->host_aligned, aligned * sizeof *batch->aligned));
+  FD_TRY(dev->copy(dev, batch->target, batch->host_target, bytes));
+  FD_TRY(dev->copy(dev, batch->weight, batch->host_target + batch->rows, bytes));
+  return dev->copy(dev, batch->student, ids_of(batch), (size_t)batch->rows * sizeof(int32_t));
+}
+
+int fd_hider_held_out(fd_hider *h, const fd_windows *windows, int64_t i, int32_t *ids, uint8_t *hidden) {
+  const fd_tokens to = {.ids = ids, .spans = NULL, .scratch = h->current.scratch};
+  int n = (int)fd_tokenizer_encode(h->tokenizer, fd_windows_at(windows, i), fd_windows_length(windows, i), 0, &to);
+  hide(h, h->held_out, (uint64_t)i, ids, n, hidden);
+  return n;
+}
+
+static fd_status held_out_words(void *context, const fd_windows *windows, int64_t first, int count, fd_batch *batch) {
+  fd_hider *h = context;
+  begin(batch, count);
+  for (int i = 0; i < count; i++) {
+    int n = fd_hider_held_out(h, windows, first + i, h->current.ids, batch->tokens + batch->seqs.start[i]);
+    put(batch, i, &h->current, n);
+    if (h->teacher) teach(h, batch, i, fd_windows_at(windows, first + i), fd_windows_length(windows, first + i), &h->taught[1]);
+    batch->seqs.draws[i] = (uint64_t)(first + i);
+  }
+  set_targets(h, batch);
+  return upload_words(h, batch);
+}
+
+fd_source fd_hider_source(fd_hider *h) {
+  int length = h->loader.windows->length, each = h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : GROUP;
+  fd_beside beside = {0};
+  if (h->teacher) beside = (fd_beside){.tokens = (int)fd_tokenizer_most(h->teacher, length), .ids = 1, .aligned = length / each};
+  return (fd_source){.context = h, .make = make_words, .upload = upload_words, .held_out = held_out_words, .beside = beside};
+}

@@ -1,0 +1,65 @@
+/* The folder of shards while it is made: a name of its own with a lock in it, and the rename that makes it appear whole. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/output.h"
+#include "data/ingest_parts.h"
+
+static const char lock_name[] = "prepare.lock";
+
+/* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
+static fd_status take_folder(const char *temporary, int *lock) {
+  char path[FD_PATH_MAX];
+  struct stat info;
+  fd_status status = FD_OK;
+  FD_TRY(fd_path(path, temporary, lock_name, NULL));
+  /* An empty one is of a prepare that ended before it could lock. */
+  if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || (!fd_exists(path) && rmdir(temporary))))
+    return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
+  FD_TRY(fd_make_folder(temporary));
+  FD_TRY(fd_lock(path, lock));
+  /* After a power loss, too, what is in the folder has the lock beside it that says whose it is. */
+  FD_TRY(fd_sync_folder(temporary));
+  DIR *folder = opendir(temporary);
+  if (!folder) return fd_fail_errno("cannot open folder", temporary);
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
+    if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
+    status = fd_path(path, temporary, entry->d_name, NULL);
+    if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
+  }
+  if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", temporary);
+  closedir(folder);
+  return status;
+}
+
+fd_status fd_ingest_take(const char *output, fd_comm *comm, char temporary[FD_TEMPORARY_MAX], int *lock) {
+  fd_status status = FD_OK;
+  *lock = -1;
+  snprintf(temporary, FD_TEMPORARY_MAX, "%s.tmp-prepare", output);
+  if (comm->rank == 0 && fd_exists(output))
+    status = fd_fail(FD_BUSY, "%s: exists already; give another folder, or remove it", output);
+  if (comm->rank == 0 && status == FD_OK) status = take_folder(temporary, lock);
+  return fd_comm_agree(comm, status);
+}
+
+fd_status fd_ingest_commit(const char *temporary, const char *output, const char *manifest) {
+  char path[FD_PATH_MAX];
+  fd_status status = fd_path(path, temporary, "manifest.json", NULL);
+  if (status == FD_OK) status = fd_write_file(path, manifest, strlen(manifest));
+  if (status == FD_OK) status = fd_sync_folder(temporary);
+  if (status == FD_OK) status = fd_commit_rename(temporary, output);
+  /* Also of a folder that is in its place by a rename whose sync failed. */
+  if (fd_path(path, output, lock_name, NULL) == FD_OK) unlink(path);
+  return status;
+}
+
+void fd_ingest_leave(const char *temporary, int lock, fd_status status) {
+  if (lock >= 0 && status != FD_OK && fd_remove_folder(temporary) != FD_OK)
+    (void)fd_fail(status, "%s: could not be removed", temporary);
+  if (lock >= 0) close(lock);
+}

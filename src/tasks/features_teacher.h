@@ -1,0 +1,29 @@
+/* A frozen teacher of features in pretraining: any model over words of six letters, imported or trained by this program. */
+#ifndef FD_TASKS_FEATURES_TEACHER_H
+#define FD_TASKS_FEATURES_TEACHER_H
+
+#include "objective/frozen.h"
+#include "tasks/pretrained.h"
+
+typedef struct fd_features_teacher {
+  fd_pretrained model;
+  fd_encoder encoder;
+  fd_tokenizer *tokenizer; /* in groups of six letters, so that its words and the student's groups are the same */
+  fd_frozen *frozen;
+  char id[FD_SHA256_HEX]; /* of its weights; "": there is none */
+} fd_features_teacher;
+
+/* Opens a checkpoint, whose best network teaches (fd_pretrained_encoder, -1). FD_CONFIG unless it reads words of as many letters
+ * as are hidden together. Collective. */
+fd_status fd_features_teacher_open(fd_features_teacher *teacher, const char *path, fd_comm *comm) FD_MUST_CHECK;
+
+/* Prepares it for passes over `count` windows of so many nucleotides on the trainer's device; FD_CONFIG where these are more
+ * words than it has positions. */
+fd_status fd_features_teacher_begin(fd_features_teacher *teacher, fd_device *dev, int count, int window) FD_MUST_CHECK;
+
+/* Bytes of that device's memory that this takes. */
+size_t fd_features_teacher_memory(const fd_features_teacher *teacher, fd_form form, int count, int window);
+
+void fd_features_teacher_close(fd_features_teacher *teacher);
+
+#endif

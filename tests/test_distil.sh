@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Distillation: the laws of training hold with a teacher, which is compared and never trained, and what is refused.
+source "$(dirname "$0")/lib.sh"
+tiny_shards shards
+"$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
+cut_rows() { awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }'; }
+xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -161 | cut_rows >train.csv
+xz -dc "$root/datasets/prom_core_notata.test.tsv.xz" | head -81 | cut_rows >test.csv
+small="train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=3e-3 device.threads=1"
+"$FINDNA" finetune run --train train.csv $small run.folder=teach task.features=both >/dev/null 2>&1 || { not_ok "a teacher finishes"; exit 1; }
+ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained --teacher teach --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+
+ft 1 one || { not_ok "it finishes"; tail -3 one.log; }
+check "the teacher is named" grep -q "teacher: the best of teach" one.log
+check "both terms are in the metrics" bash -c 'grep -q "\"task\":" one/metrics.jsonl && grep -q "\"soft\":" one/metrics.jsonl'
+check "the MANIFEST has the teacher's hash, and no file of it" bash -c 'm=$(ls -d one/ckpt/step_* | tail -1); grep -qE "^teacher [0-9a-f]{64}$" $m/MANIFEST && ! ls $m | grep -q teacher'
+for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(state_of r$n)" = "$(state_of one)"; done
+ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
+ft 1 alone objective.kd_alpha=0; check "what the teacher says alone is another run" test "$(state_of alone)" != "$(state_of one)"
+code=0; ft 2 stopped run.minutes=0.000001 || code=$?
+check "stopped after a step: 75" test $code = 75
+for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
+check "goes on to the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+again="finetune run --init-untrained --train train.csv --test test.csv $small"
+"$FINDNA" finetune run --train train.csv $small run.folder=other run.seed=3 task.features=both >/dev/null 2>&1
+expect "a resume with another teacher" 78 "its teacher was [0-9a-f]{12}\.\.\., now it is [0-9a-f]{12}" "$FINDNA" $again --teacher other run.folder=one
+expect "a resume without a teacher" 78 "teacher.kind: frozen \(checkpoint\) -> none" "$FINDNA" $again run.folder=one
+expect "the student is a model like others" 0 "best encoder of one" bash -c "awk -F, 'NR > 1 { print \">\" NR \"\n\" \$1 }' test.csv | head -20 >x.fa; '$FINDNA' embed one x.fa --pool task --output p.tsv"
+
+# What no teacher is.
+awk -F, -v OFS=, 'NR > 1 { $2 = NR % 3 } 1' train.csv >three.csv
+awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "yes" : "no" } 1' train.csv >named.csv
+awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "a" : "b" } 1' train.csv >turned.csv
+"$FINDNA" finetune run --train named.csv $small train.epochs=1 run.folder=named >/dev/null 2>&1
+expect "a teacher of other classes" 78 "has 2 classes, the training rows have 3" "$FINDNA" finetune run --train three.csv --teacher teach $small run.folder=bad
+expect "classes with other names" 78 "its classes are 'no,yes', those of the training rows 'a,b'" "$FINDNA" finetune run --train turned.csv --teacher named $small run.folder=bad
+expect "names on one side only" 0 "are numbers, those of the rows no,yes" "$FINDNA" finetune run --train named.csv --teacher teach $small train.epochs=1 run.folder=mixed
+expect "a teacher without a head" 78 "is no classifier" "$FINDNA" finetune run --train train.csv --teacher run $small run.folder=bad
+expect "no teacher there" 66 "no such checkpoint" "$FINDNA" finetune run --train train.csv --teacher nowhere $small run.folder=bad
+awk -F, -v OFS=, 'NR > 1 { $2 = NR % 7 } 1' train.csv >values.csv
+expect "a regression" 78 "is no classifier|has 2 classes" "$FINDNA" finetune run --train values.csv --values --teacher teach $small run.folder=bad
+for wrong in kd_alpha=-0.1 kd_alpha=1.5 kd_temperature=0 kd_temperature=100000; do
+  expect "out of range: $wrong" 78 "objective.${wrong%=*}: '.*' is not a number from" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.$wrong run.folder=bad
+done
+expect "nothing left to the teacher" 78 "1 leaves nothing to the teacher" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.kd_alpha=1 run.folder=bad
+expect "a pretraining has none" 78 "belong to 'findna finetune'" "$FINDNA" pretrain "$root/tests/tiny.yaml" teacher.kind=frozen objective.cl_weight=0 run.folder=bad
+check "nothing was left of what was refused" test ! -e bad
+
+# Stored logits: rows are found by the hash of their sequence.
+expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv.gz
+"$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv >/dev/null 2>&1
+"$FINDNA" embed teach train.csv --pool task --window 0 --output p.tsv >/dev/null 2>&1
+check "named by SHA-256, and their softmax is what the head predicts" bash -c 'paste <(tail -n +2 logits.tsv) <(tail -n +2 p.tsv) | awk -F"\t" "{ d = 1 / (1 + exp(\$2 - \$3)) - \$6; if (length(\$1) != 64 || d * d > 1e-10) bad++ } END { exit bad || NR != 160 }"'
+st() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+st 1 stored --teacher-logits logits.tsv.gz || { not_ok "it finishes with stored logits"; tail -3 stored.log; }
+st 4 stored4 --teacher-logits logits.tsv; check "4 ranks end in the state of one, from a plain file, too" test "$(state_of stored4)" = "$(state_of stored)"
+first() { grep -o '"soft":[0-9.e-]*' "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
+check "the first step's loss is that beside the teacher itself" awk -v a="$(first stored)" -v b="$(first one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < 1e-10 * a * a) }'
+again="$FINDNA finetune run --init-untrained --train train.csv $small"
+(head -1 logits.tsv; tail -n +2 logits.tsv | sort) >sorted.tsv
+st 1 sorted --teacher-logits sorted.tsv; check "their order does not matter" test "$(state_of sorted)" = "$(state_of stored)"
+"$FINDNA" embed other train.csv --pool task --logits --output others.tsv >/dev/null 2>&1
+expect "a resume with other logits" 78 "its teacher was" $again --test test.csv --teacher-logits others.tsv run.folder=stored
+"$FINDNA" embed teach test.csv --pool task --logits --output test.tsv >/dev/null 2>&1
+expect "logits of other rows" 65 "has no logits of a training row" $again --teacher-logits test.tsv run.folder=bad
+expect "logits of whole rows for cut ones" 65 "before --cut" $again --cut 20 --teacher-logits logits.tsv run.folder=bad
+awk -F'\t' -v OFS='\t' 'NR == 5 { $3 = "nan" } 1' logits.tsv >nan.tsv
+expect "a logit that is NaN" 65 "nan.tsv:5: the logit 'nan' is not a finite number" $again --teacher-logits nan.tsv run.folder=bad
+awk -F'\t' -v OFS='\t' '{ print } NR == 5 { $3 = 0; print }' logits.tsv >twice.tsv
+expect "a sequence with two sets of logits" 65 "are of one sequence and have different logits" $again --teacher-logits twice.tsv run.folder=bad
+cut -f1,2 logits.tsv >narrow.tsv
+expect "too few classes" 78 "narrow.tsv: has 1 classes, the training rows have 2" $again --teacher-logits narrow.tsv run.folder=bad
+expect "probabilities" 65 "is no SHA-256 of a sequence" $again --teacher-logits p.tsv run.folder=bad
+: >empty.tsv; expect "an empty file" 65 "empty.tsv: is empty" $again --teacher-logits empty.tsv run.folder=bad
+expect "another table" 65 "expected a header 'id'" $again --teacher-logits train.csv run.folder=bad
+"$FINDNA" embed named train.csv --pool task --logits --output named.tsv >/dev/null 2>&1
+expect "logits of classes with other names" 78 "its class 0 is 'no', that of the training rows 'a'" "$FINDNA" finetune run --train turned.csv --teacher-logits named.tsv $small run.folder=bad
+expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teacher-logits logits.tsv run.folder=bad
+expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv
+expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
+check "and nothing was left of these" test ! -e bad

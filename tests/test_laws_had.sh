@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# The laws for a student of a frozen teacher: the same bits on any number of ranks and threads, after kills, with passes of any size, on
+# the emulated GPU too; a weight of 0 calls no teacher; a teacher of our own; what a student is used for; and what is refused.
+source "$(dirname "$0")/lib.sh"
+windows() { "$FINDNA" prepare --count 512 --val-count 64 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$@" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
+windows --window 60 --max-n 0 shards
+cat >teacher.yaml <<'YAML'
+run: {folder: teacher, seed: 3}
+data: {shards: shards}
+model: {encoder: nt_v2, channels: 24, hidden: 20, layers: 2, heads: 3, tokenizer: nt6, vocabulary: 4107, epsilon: 1e-12, lm_head: own}
+aug: {student: RM, mask_rate: 0.15}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+optim: {lr: 3e-3, decay: matrices}
+train: {batch: 32, virtual_ranks: 4, steps: 12}
+eval: {every: 6, windows: 30}
+checkpoint: {every: 4}
+device: {threads: 1}
+YAML
+cat >had.yaml <<'YAML'
+run: {folder: run, seed: 3}
+data: {shards: shards}
+model: {encoder: had, channels: 16, hidden: 20, layers: 2, heads: 2, tokenizer: letters, vocabulary: 7, delta_heads: 2, delta_keys: 6, delta_values: 10, decoder_hidden: 12}
+aug: {student: RM, mask_rate: 0.15}
+objective: {mnm_weight: 0, cl_weight: 0, distil_weight: 1}
+teacher: {kind: frozen}
+optim: {lr: 3e-3, beta2: 0.95, weight_decay: 0.1, decay: matrices, clip: 1}
+train: {batch: 32, virtual_ranks: 4, steps: 12}
+eval: {every: 6, windows: 30}
+checkpoint: {every: 4}
+device: {threads: 1}
+YAML
+train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain had.yaml run.folder="$folder" --teacher teacher "$@" >"$folder.log" 2>&1; }
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
+same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
+last() { grep -o "\"$2\":[-0-9.e+]*" "$1/metrics.jsonl" | tail -1 | cut -d: -f2; }
+first() { grep -o "\"$2\":[-0-9.e+]*" "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
+
+expect "a teacher of our own: masked 6-mers" 0 "finished" "$FINDNA" pretrain teacher.yaml
+ranks 4 pretrain teacher.yaml run.folder=teacher4 >teacher4.log 2>&1
+check "whose bits are those of 4 ranks" same teacher teacher4
+before=$(find teacher -type f | sort | xargs sha256sum | sha256sum)
+
+train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }
+for n in 2 4; do
+  train $n ranks$n comm.bucket=0.001
+  check "$n ranks end in the bits of 1 rank" same one ranks$n
+done
+check "with the same metrics" same_lines one ranks4
+train 2 threads device.threads=2
+check "2 ranks of 2 threads end in the bits of 1" same one threads
+train 1 generic device.simd=generic
+train 4 generic4 device.simd=generic device.threads=2
+check "plain kernels: 4 ranks of 2 threads end in the bits of 1" same generic generic4
+mkdir stopped && touch stopped/stop
+train 4 stopped; code=$?
+check "a stop file ends 4 ranks with 85" test $code = 85
+train 2 stopped
+check "and 2 ranks go on to the bits of an uninterrupted run" same one stopped
+check "with its metrics" same_lines one stopped
+longer="train.steps=150 checkpoint.every=7 eval.every=0"
+train 1 long $longer
+for i in 1 2 3; do
+  "$FINDNA" pretrain had.yaml run.folder=killed --teacher teacher $longer >>killed.log 2>&1 & pid=$!
+  for _ in $(seq 400); do [ ! -d killed/ckpt/step_000000007 ] && [ $i = 1 ] && kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+  sleep 0.$((RANDOM % 3))
+  kill -KILL $pid 2>/dev/null
+  wait $pid 2>/dev/null
+done
+ranks 2 pretrain had.yaml run.folder=killed --teacher teacher $longer >>killed.log 2>&1
+check "killed at random instants: the same bits" same long killed
+check "some of them within the training" grep -q "resuming from killed/ckpt/step_" killed.log
+for key in run.seed=4 aug.mask_rate=0.3 aug.student=M aug.sees=visible objective.distil=cosine objective.distil_pool=repeat \
+  objective.distil_norm=none objective.hidden_weight=0.5 objective.distil_weight=2 teacher.sees=clean optim.decay=all; do
+  train 1 "$key" "$key"
+  check "$key ends elsewhere" other one "$key"
+  train 4 "$key-4" "$key"
+  check "and 4 ranks there too" same "$key" "$key-4"
+done
+check "what the teacher is stays as it was" test "$before" = "$(find teacher -type f | sort | xargs sha256sum | sha256sum)"
+check "its SHA-256 stands in the checkpoint" grep -qE "^teacher [0-9a-f]{64}$" one/ckpt/step_000000012/MANIFEST
+
+# Without a weight there is no teacher: nothing of it is opened.
+"$FINDNA" pretrain had.yaml run.folder=none teacher.kind=none objective.distil_weight=0 >none.log 2>&1
+"$FINDNA" pretrain had.yaml run.folder=zero objective.distil_weight=0 --teacher nowhere >zero.log 2>&1
+check "a weight of 0: the teacher is not called, nor looked for" grep -q "is not opened" zero.log
+check "and the bits are those of a run without one" same none zero
+check "which are others than with one" other none one
+
+train 1 learned train.steps=300 eval.every=100
+check "it learns: the loss of hidden letters falls" awk "BEGIN { exit !($(last learned student_loss) < $(first learned student_loss)) }"
+check "and the cosine of the features rises" awk "BEGIN { exit !($(last learned cosine) > 0.3 + $(first learned cosine)) }"
+check "both losses are in the metrics" grep -qE '"hidden":[0-9.]+,"distil":[0-9.]+' learned/metrics.jsonl
+check "and the cosine is in the log" grep -qE "cosine -?[0-9.]+ of student and teacher features over [0-9]+ visible words" learned.log
+train 1 only objective.hidden_weight=0
+check "distillation only: the reconstruction is looked at, and not learned" grep -qE "held-out loss [0-9.]+ nats" only.log
+check "with nothing of it in the loss" grep -qE "^step 12/12  loss [0-9.]+  lr" only.log
+
+# What a student is used for.
+printf '>a\nACGTACGTTTACGATCGATCGACTAGCTNNACGT\n>b\nTTGACA\n>c\nA\n' >x.fa
+expect "embed" 0 "" "$FINDNA" embed learned x.fa --output x.tsv
+expect "export" 0 "wrote the student" "$FINDNA" export learned out
+expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import out back
+"$FINDNA" embed back x.fa --output back.tsv >/dev/null 2>&1
+check "there and back, the embeddings have the same bytes" cmp x.tsv back.tsv
+expect "another run starts from it" 0 "weights taken from" "$FINDNA" pretrain had.yaml run.folder=next train.steps=2 --init-from learned --teacher teacher
+expect "report" 0 "report.html" "$FINDNA" report learned
+check "with the cosine over time" grep -q "Features of a frozen teacher" learned/report.html
+check "and both terms" grep -q "Hidden words or letters, and alignment" learned/report.html
+
+refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain had.yaml run.folder=refused "${@:4}"; }
+refused "no teacher" 64 "--teacher CHECKPOINT says whose features"
+windows --window 61 --max-n 0 odd
+refused "a window that groups do not cut" 65 "not of whole groups of 6 letters.*multiple of 6" data.shards=odd --teacher teacher
+"$FINDNA" pretrain teacher.yaml run.folder=kmer4 model.encoder=bert model.tokenizer=kmer model.kmer=4 model.vocabulary=258 model.lm_head=own train.steps=1 >kmer4.log 2>&1 || tail -2 kmer4.log
+refused "a teacher of other words" 78 "its words have 4 letters, and 6 are hidden together" --teacher kmer4
+refused "a teacher without words" 78 "does not read words of a fixed length" --teacher one
+refused "widths that need a projection" 78 "teacher has 24 channels and the student 16.*projection" objective.distil_project=none --teacher teacher
+"$FINDNA" pretrain teacher.yaml run.folder=teacher-other run.seed=9 >/dev/null 2>&1
+expect "weights that changed since the checkpoint are refused" 78 "its teacher was [0-9a-f]{12}.*now it is [0-9a-f]{12}" "$FINDNA" pretrain had.yaml run.folder=one --teacher teacher-other
+refused "an alignment without a teacher" 78 "needs teacher.kind: frozen" teacher.kind=none --teacher teacher
+refused "words in the place of letters" 78 "had reads letters" model.tokenizer=kmer --teacher teacher
+refused "nothing to learn" 78 "nothing to learn" objective.hidden_weight=0 objective.distil_weight=0
+expect "its options with another model are refused" 78 "are there for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
+check "and nothing is left of it" test ! -e refused/ckpt
+# Windows of N alone teach nothing, and harm nothing.
+for name in n m; do echo ">$name"; for i in $(seq 200); do echo NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN; done; done >n.fa
+"$FINDNA" prepare --window 60 --count 64 --val-count 8 --holdout m --max-n 1 --seed 1 dark n.fa >dark.log 2>&1
+if [ -e dark/manifest.json ]; then
+  train 1 dark-run data.shards=dark
+  check "windows of N alone: losses are 0, and weights finite" grep -qE '"loss":0,.*"skipped":0' dark-run/metrics.jsonl
+else echo "skipped - windows of N alone: $(tail -1 dark.log)"; fi
+
+# The emulated GPU.
+export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
+if [ -e "$FINDNA_PLUGIN" ]; then
+  few="train.batch=8 train.steps=2 eval.windows=4"
+  losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
+  near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
+  train 1 cpu $few
+  for precision in fp32 bf16; do
+    on="device.kind=cuda comm.share_gpu=true $few device.precision=$precision"
+    train 1 $precision $on || tail -2 $precision.log
+    train 2 $precision-ranks $on
+    check "$precision: 2 ranks end in the bits of 1" same $precision $precision-ranks
+  done
+  train 1 grouped device.kind=cuda comm.share_gpu=true $few device.precision=bf16 device.group=4
+  check "bf16: a pass of 4 micro-batches ends in the bits of 1" same bf16 grouped
+  check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
+  check "bf16: every step's loss is the CPU's to 2e-2" near bf16 cpu 2e-2
+else echo "skipped - the emulated GPU: this build has none"; fi

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# The laws for hidden words, of an autoencoder and of a model of [MASK] tokens, on records and on windows: the same bits on any number
+# of ranks and threads, after kills, with passes of any size, on the emulated GPU too; what they are used for; and what is refused.
+source "$(dirname "$0")/lib.sh"
+tiny_shards windows
+# Barcodes of 12 kinds, of 20 to 60 letters, some with N, one of a single word.
+awk 'BEGIN { srand(8); print "id,genus,species,sequence"
+  for (g = 0; g < 12; g++) for (k = 0; k < 60; k++) from[g] = from[g] substr("ACGT", 1 + int(rand() * 4), 1)
+  for (i = 0; i < 300; i++) { g = i % 12; s = ""; n = 20 + i * 7 % 41
+    for (k = 0; k < n; k++) { r = rand(); s = s (r < 0.02 ? "N" : r < 0.1 ? substr("ACGT", 1 + int(rand() * 4), 1) : substr(from[g], k + 1, 1)) }
+    if (i == 5) s = "ACGTA"
+    print "r" i ",G" int(g / 2) ",S" g "," s } }' >barcodes.csv
+"$FINDNA" prepare --table barcodes.csv --shortest 4 --val-share 0.15 --test-share 0.15 --known species records >log 2>&1 || { tail -3 log; exit 1; }
+cat >mae.yaml <<'YAML'
+run: {folder: run, seed: 3}
+data: {shards: records}
+model: {encoder: mae, channels: 24, hidden: 20, layers: 2, heads: 3, tokenizer: kmer, kmer: 4, vocabulary: 258, positions: 200, decoder_layers: 1}
+aug: {student: M, mask_rate: 0.5, offsets: true}
+objective: {mnm_weight: 0, cl_weight: 0, hidden_weight: 0.8}
+teacher: {kind: none}
+optim: {lr: 3e-3, schedule: one_cycle, clip: 0}
+train: {batch: 32, virtual_ranks: 4, steps: 12, dropout: 0.1}
+eval: {every: 6, windows: 30}
+checkpoint: {every: 4}
+device: {threads: 1}
+YAML
+sed 's/encoder: mae/encoder: bert/; s/, decoder_layers: 1/, lm_head: own/; s/, hidden_weight: 0.8//' mae.yaml >mlm.yaml
+train() { local config=$1 n=$2 folder=$3; shift 3; ranks "$n" pretrain $config.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
+same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
+
+for c in mae mlm; do
+  train $c 1 $c-one || { cat $c-one.log; not_ok "a run finishes"; exit 1; }
+  for n in 2 4; do
+    train $c $n $c-ranks$n comm.bucket=0.001
+    check "$c: $n ranks end in the bits of 1 rank" same $c-one $c-ranks$n
+  done
+  check "$c: with the same metrics" same_lines $c-one $c-ranks4
+  train $c 2 $c-threads device.threads=2
+  check "$c: 2 ranks of 2 threads end in the bits of 1" same $c-one $c-threads
+  train $c 1 $c-generic device.simd=generic
+  train $c 4 $c-generic4 device.simd=generic device.threads=2
+  check "$c: plain kernels: 4 ranks of 2 threads end in the bits of 1" same $c-generic $c-generic4
+  train $c 1 $c-windows data.shards=windows
+  train $c 4 $c-windows4 data.shards=windows
+  check "$c: windows: 4 ranks end in the bits of 1" same $c-windows $c-windows4
+  check "$c: which are not those of records" other $c-one $c-windows
+  mkdir $c-stopped && touch $c-stopped/stop
+  train $c 4 $c-stopped; code=$?
+  check "$c: a stop file ends 4 ranks with 85" test $code = 85
+  train $c 2 $c-stopped
+  check "$c: and 2 ranks go on to the bits of an uninterrupted run" same $c-one $c-stopped
+  check "$c: with its metrics" same_lines $c-one $c-stopped
+  longer="train.steps=150 checkpoint.every=7 eval.every=0"
+  train $c 1 $c-long $longer
+  for i in 1 2 3; do
+    "$FINDNA" pretrain $c.yaml run.folder=$c-killed $longer >>$c-killed.log 2>&1 & pid=$!
+    for _ in $(seq 400); do [ ! -d $c-killed/ckpt/step_000000007 ] && [ $i = 1 ] && kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+    sleep 0.$((RANDOM % 3))
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+  done
+  ranks 2 pretrain $c.yaml run.folder=$c-killed $longer >>$c-killed.log 2>&1
+  check "$c: killed at random instants: the same bits" same $c-long $c-killed
+  check "$c: some of them within the training" grep -q "resuming from $c-killed/ckpt/step_" $c-killed.log
+  for key in run.seed=4 aug.mask_rate=0.3 aug.offsets=false train.dropout=0; do
+    train $c 1 $c-$key $key
+    check "$c: $key ends elsewhere" other $c-one $c-$key
+  done
+  train $c 1 $c-learned train.steps=400 eval.every=0 train.dropout=0
+  held() { grep -o '"kind":"eval".*' $c-learned/metrics.jsonl | grep -o '"student_loss":[0-9.]*' | cut -d: -f2; }
+  counted() { grep '"kind":"context"' $c-learned/metrics.jsonl | grep -o '"loss":[0-9.]*' | cut -d: -f2; }
+  check "$c: it learns: held-out loss below that of the words' own counts" awk "BEGIN { exit !($(held | tail -1) < $(counted | head -1) && $(held | head -1) > $(counted | head -1)) }"
+  check "$c: three baselines are in the metrics" test "$(counted | wc -l)" = 3
+  expect "$c: report" 0 "report.html" "$FINDNA" report $c-learned
+  check "$c: says what was hidden" grep -q "hidden word" $c-learned/report.html
+done
+check "the log says what is trained on" grep -q "2 blocks of 3 heads, records of up to 165 + 0 tokens" mae-one.log
+check "and what is measured" grep -qE "held-out loss [0-9.]+ nats, accuracy [0-9.]+ % over [0-9]+ hidden words" mae-one.log
+train mae 1 once aug.refresh=once
+train mae 4 once4 aug.refresh=once
+check "one frozen draw a record: 4 ranks end in the bits of 1" same once once4
+
+# What they are used for.
+for c in mae mlm; do
+  expect "$c: knn" 0 "queries have a label that no key has" "$FINDNA" knn $c-learned --train records/train.tsv --test records/test.tsv --label species --kmer 3
+  expect "$c: embed" 0 "" "$FINDNA" embed $c-learned records/test.tsv --output $c.tsv
+  expect "$c: export" 0 "wrote the student" "$FINDNA" export $c-learned $c-out
+  expect "$c: import" 0 "use it as CHECKPOINT" "$FINDNA" import $c-out $c-back
+  "$FINDNA" embed $c-back records/test.tsv --output $c-back.tsv >/dev/null 2>&1
+  check "$c: there and back, the embeddings have the same bytes" cmp $c.tsv $c-back.tsv
+  expect "$c: another run starts from it" 0 "weights taken from" "$FINDNA" pretrain $c.yaml run.folder=$c-next train.steps=2 --init-from $c-learned
+done
+
+refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain mae.yaml run.folder=refused "${@:4}"; }
+"$FINDNA" prepare --table barcodes.csv --shortest 1 --val-share 0.15 short >/dev/null 2>&1
+refused "a record shorter than a word" 65 "1 of [0-9]+ sequences are shorter than a word \(model.kmer: 6\); leave them out with findna prepare --shortest 6" data.shards=short model.kmer=6 model.vocabulary=4098
+refused "more words than positions" 78 "have 165 words; model.positions is 100" model.positions=100
+refused "a term of nucleotides" 78 "words have neither the term mnm nor cl" objective.mnm_weight=0.5
+refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
+refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0
+refused "no head of masked words" 78 "nothing would say what hidden words were" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
+refused "another tokenizer" 78 "pretraining over ids takes kmer" model.encoder=bert model.decoder_layers=6 model.lm_head=own objective.hidden_weight=1 model.tokenizer=bpe aug.offsets=false
+expect "records for a model of nucleotides are refused" 78 "holds records of their own lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
+expect "offsets of nucleotides are refused" 78 "aug.offsets is there for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
+check "and nothing is left of it" test ! -e refused/ckpt
+
+# The emulated GPU.
+export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
+if [ -e "$FINDNA_PLUGIN" ]; then
+  few="train.batch=8 train.steps=2 eval.windows=4"
+  losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
+  near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
+  for c in mae mlm; do
+    train $c 1 $c-cpu $few
+    for precision in fp32 bf16; do
+      on="device.kind=cuda comm.share_gpu=true $few device.precision=$precision"
+      train $c 1 $c-$precision $on || tail -2 $c-$precision.log
+      train $c 2 $c-$precision-ranks $on
+      check "$c, $precision: 2 ranks end in the bits of 1" same $c-$precision $c-$precision-ranks
+    done
+    check "$c: fp32: every step's loss is the CPU's to 1e-5" near $c-fp32 $c-cpu 1e-5
+    check "$c: bf16: every step's loss is the CPU's to 1e-2" near $c-bf16 $c-cpu 1e-2
+  done
+else echo "skipped - the emulated GPU: this build has none"; fi
