@@ -116,7 +116,8 @@ static fd_status compare(const options *o, assignments *a) {
   FD_TRY(fd_ami(a->count, a->number[0], a->number[1], &a->ami));
   fd_print("table     %s (%d rows)\n", o->table, a->count);
   if (a->empty) printf("left out  %" PRId64 " rows that say nothing in one of the columns\n", a->empty);
-  fd_print("classes   %d of '%s'\nclusters  %d of '%s'\n", a->names[0], o->column[0], a->names[1], o->column[1]);
+  fd_print("classes   %d of '%s'\n", a->names[0], o->column[0]);
+  fd_print("clusters  %d of '%s'\n", a->names[1], o->column[1]);
   printf("AMI       %.4f\n", a->ami);
   return o->output ? write_json(o, a) : FD_OK;
 }
