@@ -3,6 +3,7 @@
 #include "golden5.h"
 
 #include "base/random.h"
+#include "tasks/ami.h"
 #include "tasks/neighbours.h"
 #include "tasks/scores.h"
 
@@ -115,6 +116,39 @@ static void check_scores(const json_t *expected, const fd_scores *s) {
   assert_near(s->mcc, json_number_value(json_object_get(expected, "mcc")), 1e-12);
 }
 
+static void check_ami(const json_t *expected, int count, const int *truth, const int *predicted) {
+  double ami;
+  assert_ok(fd_ami(count, truth, predicted, &ami));
+  assert_near(ami, json_number_value(json_object_get(expected, "ami")), 1e-12);
+}
+
+/* What the definition says at its ends, and that names and order of clusters do not matter. */
+static void agreement_beyond_chance(void **state) {
+  (void)state;
+  enum { ROWS = 4000 };
+  static int a[ROWS], b[ROWS], c[ROWS];
+  double one, other;
+  for (int i = 0; i < ROWS; i++) a[i] = i % 40, b[i] = (int)((draw() + 0.4f) * 30), c[i] = 29 - b[i];
+  assert_ok(fd_ami(ROWS, a, b, &one));
+  assert_near(one, 0, 0.01);
+  assert_ok(fd_ami(ROWS, a, c, &other));
+  assert_near(one, other, 1e-12);
+  assert_ok(fd_ami(ROWS, b, a, &other));
+  assert_near(one, other, 1e-12);
+  assert_ok(fd_ami(ROWS, b, c, &one));
+  assert_near(one, 1, 1e-12);
+  for (int i = 0; i < ROWS; i++) c[i] = 0;
+  assert_ok(fd_ami(ROWS, b, c, &one));
+  assert_near(one, 0, 1e-12);
+  assert_ok(fd_ami(ROWS, c, c, &one));
+  assert_near(one, 1, 0);
+  for (int i = 0; i < ROWS; i++) a[i] = i, c[i] = ROWS - 1 - i;
+  assert_ok(fd_ami(ROWS, a, c, &one));
+  assert_near(one, 1, 0);
+  assert_ok(fd_ami(1, a, c, &one));
+  assert_near(one, 1, 0);
+}
+
 static void golden_neighbours_and_scores(void **state) {
   (void)state;
   golden5 g;
@@ -134,6 +168,7 @@ static void golden_neighbours_and_scores(void **state) {
   assert_memory_equal(index, theirs, (size_t)rows * sizeof *index);
   assert_ok(fd_scores_of(rows, truth, index, 64, &scores));
   check_scores(json_object_get(g.root, "knn"), &scores);
+  check_ami(json_object_get(g.root, "knn"), rows, truth, index);
   json_object_foreach(json_object_get(g.root, "tables"), name, table) {
     const json_t *t = json_object_get(table, "truth"), *p = json_object_get(table, "predicted");
     int n = (int)json_array_size(t), is[256], said[256];
@@ -144,6 +179,7 @@ static void golden_neighbours_and_scores(void **state) {
     }
     assert_ok(fd_scores_of(n, is, said, 64, &scores));
     check_scores(table, &scores);
+    check_ami(table, n, is, said);
   }
   fd_device_close(&dev);
   free(index), free(cosine);
@@ -152,9 +188,8 @@ static void golden_neighbours_and_scores(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists_are_those_of_a_plain_search),
-      cmocka_unit_test(most_of_the_neighbours_win),
-      cmocka_unit_test(other_widths_are_refused),
+      cmocka_unit_test(lists_are_those_of_a_plain_search), cmocka_unit_test(most_of_the_neighbours_win),
+      cmocka_unit_test(other_widths_are_refused),          cmocka_unit_test(agreement_beyond_chance),
       cmocka_unit_test(golden_neighbours_and_scores),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

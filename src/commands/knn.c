@@ -119,7 +119,8 @@ static fd_status count_absent(searching *s) {
 static fd_status read_rows(const options *o, searching *s) {
   fd_class_names names[2] = {{0}, {0}};
   fd_status status = FD_OK;
-  for (int f = 0; f < 2; f++) FD_GO(fd_table_read_column(o->file[f], o->column, &names[f], &s->table[f]));
+  for (int f = 0; f < 2; f++)
+    FD_GO(fd_table_read_column(o->file[f], &(fd_label_column){o->column, 1, 0}, &names[f], &s->table[f]));
   for (int f = 0; f < 2; f++)
     if (s->table[f].classes > s->classes) s->classes = s->table[f].classes;
   FD_GO(join_names(o, s, names));

@@ -18,6 +18,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "train/rank_device.h"
 
 typedef struct options {
   const char *checkpoint, *output;
@@ -36,6 +37,8 @@ typedef struct probing {
   fd_pretrained model;
   fd_task_folder rows;
   int same, turned; /* test rows that are training rows; whose reverse complements are */
+  int unknown;      /* test rows whose label no training row has */
+  fd_device *cpu;   /* that fits many classes; NULL: they are few */
   fd_encoder encoder[FD_ENCODERS], untrained;
   int encoders;
   fd_probe_result result;
@@ -91,6 +94,8 @@ static fd_status read_lists(options *o) {
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
+      {"count-unknown", FD_ARG_FLAG, &o->rows.unknown, 0, 0, NULL,
+       "test labels that no training row has are counted as wrong, and said, in the place of an error"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
@@ -153,6 +158,7 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
+  p->unknown = fd_task_unknown(&p->rows);
   if (o->checkpoint) {
     FD_TRY(fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm));
     FD_TRY(fd_task_input_check_words(&o->rows, comm, &p->rows, p->model.tokenizer, p->model.network->positions, &most));
@@ -198,6 +204,7 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
                              json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
                              json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
   if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
+  if (s->epochs > 0) fd_json_set(&object, "epochs", json_of_scores(&s->epochs, seeds));
   if (neighbours) fd_json_set(&object, "k", k);
   else json_decref(k);
   return object;
@@ -205,9 +212,10 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
 
 /* What a report draws of the test rows and the first seed. */
 static fd_status figures_of(const probing *p, json_t **list) {
-  for (int i = 0; i < p->result.items; i++) {
+  for (int i = 0; i < p->result.items && !p->unknown; i++) {
     const fd_probe_item *item = &p->result.item[i];
     json_t *json;
+    if (!item->test) continue; /* many classes */
     FD_TRY(fd_figures_json(
         &(fd_figures){item->name, 0, &p->rows.test, p->rows.train.classes, item->test, item->plane, item->share, "training rows"},
         &json));
@@ -225,13 +233,13 @@ static fd_status write_json(const options *o, const probing *p) {
     return status;
   }
   for (int i = 0; i < p->result.items; i++) fd_json_append(&results, json_of_item(&p->result.item[i], p->result.seeds));
-  json_t *root = json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o, s:o}", "version",
+  json_t *root = json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:o, s:o}", "version",
                            fd_version(), "checkpoint", o->checkpoint ? p->model.info.folder : NULL, "state_id",
                            o->checkpoint ? p->model.info.state_id : NULL, "train", fd_task_input_name(&o->rows), "test",
                            o->rows.test, "train_rows", p->rows.train.rows, "test_rows", p->rows.test.rows, "test_rows_in_train",
                            p->same, "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out,
-                           "classes", p->rows.train.classes, "seeds", p->result.seeds, "selection", o->selection, "results",
-                           results, "figures", figures);
+                           "test_rows_of_unknown_label", p->unknown, "classes", p->rows.train.classes, "seeds", p->result.seeds,
+                           "selection", o->selection, "results", results, "figures", figures);
   if (p->rows.names.count) fd_json_set(&root, "labels", fd_task_labels(&p->rows.names));
   status = fd_json_write(o->output, root);
   json_decref(root);
@@ -262,15 +270,17 @@ static void print_table(const options *o, const probing *p) {
   if (o->checkpoint) fd_print("checkpoint  %s\n", p->model.info.folder);
   fd_print("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
            o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
-  for (int i = 0; i < p->rows.names.count; i++) fd_print("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
-  if (p->rows.names.count) printf("\n");
+  int named = p->cpu ? 0 : p->rows.names.count; /* thousands of names say nothing */
+  for (int i = 0; i < named; i++) fd_print("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
+  if (named) printf("\n");
+  if (p->unknown) printf("            %d test rows have a label that no training row has: they count as wrong\n", p->unknown);
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",
            p->same, p->turned);
-  printf("            mean ± sd over %d seed%s: lambda and k chosen on %g %% of the training rows\n\n", seeds,
-         seeds > 1 ? "s" : "", 100 * o->selection);
+  printf("            mean ± sd over %d seed%s: %s and k chosen on %g %% of the training rows\n\n", seeds, seeds > 1 ? "s" : "",
+         p->cpu ? "epochs" : "lambda", 100 * o->selection);
   printf("%-10s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
-         "dims", "lambda");
+         "dims", p->cpu ? "epochs" : "lambda");
   for (int i = 0; i < p->result.items; i++) {
     const fd_probe_item *item = &p->result.item[i];
     const fd_probe_score *s = item->score;
@@ -280,7 +290,8 @@ static void print_table(const options *o, const probing *p) {
     print_number(&s->mcc, seeds, 1, 4);
     print_number(&s->auroc, seeds, 1, 4);
     printf("  %7.0f  ", s->dims);
-    print_choices(&s->lambda, seeds, "%.0e");
+    if (p->cpu) print_choices(&s->epochs, seeds, "%.0f");
+    else print_choices(&s->lambda, seeds, "%.0e");
     if (s->k > 0) printf("  (k = "), print_choices(&s->k, seeds, "%.0f"), printf(")");
     printf("\n");
   }
@@ -289,15 +300,30 @@ static void print_table(const options *o, const probing *p) {
 static void release(probing *p) {
   fd_probe_result_free(&p->result);
   fd_pretrained_close(&p->model);
+  fd_device_close(&p->cpu);
   fd_task_folder_free(&p->rows);
+}
+
+/* Many classes are fitted by all threads of a CPU device, and with fewer k-mers to choose from. */
+static fd_status prepare_many(fd_comm *comm, options *o, probing *p) {
+  fd_config config;
+  int classes = p->rows.train.classes, dims = p->model.network ? p->model.network->channels : 1024;
+  if (classes <= FD_CLASSES_EXACT) return FD_OK;
+  fd_config_defaults(&config);
+  config.device.threads = o->use.threads, config.device.simd = o->use.simd;
+  for (int i = 0; o->probe.ks && !o->kmer.count && i < 3; i++) o->probe.ks = 3, o->probe.k[i] = i + 3;
+  fd_info("%d classes are fitted in up to %d epochs; %.1f MB for the weights of a classifier on %d features", classes,
+          FD_SOFTMAX_EPOCHS, 16e-6 * classes * (double)(dims + 1), dims);
+  return fd_rank_device_open(&p->cpu, &config, comm);
 }
 
 static fd_status probe(fd_comm *comm, options *o, probing *p) {
   double start = fd_seconds();
   FD_TRY(load(comm, o, p));
   FD_TRY(take_encoders(o, p));
+  FD_TRY(prepare_many(comm, o, p));
   o->probe.run_seed = (uint64_t)p->model.config.run.seed;
-  fd_probe_task task = {comm, &p->rows.train, &p->rows.test, p->encoders, p->encoder, &p->untrained};
+  fd_probe_task task = {comm, &p->rows.train, &p->rows.test, p->encoders, p->encoder, &p->untrained, p->cpu, p->unknown > 0};
   FD_TRY(fd_probe_run(&o->probe, &task, &p->result));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_task_leakage(&p->rows.train, &p->rows.test, &p->same, &p->turned));

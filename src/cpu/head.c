@@ -123,18 +123,36 @@ void fd_cpu_gelu_backward(fd_device *dev, size_t n, const float *x, const float 
   }
 }
 
+typedef struct class_call {
+  int classes;
+  const float *z, *target, *weight;
+  float scale, *dz;
+  double *loss; /* of each row */
+} class_call;
+
+/* A row: one of thousands of words has work enough for a thread. */
+static void class_item(void *context, int i, int thread) {
+  (void)thread;
+  const class_call *call = context;
+  int classes = call->classes, label = (int)call->target[i];
+  const float *z = call->z + (size_t)i * (size_t)classes;
+  float *dz = call->dz + (size_t)i * (size_t)classes;
+  double largest = (double)z[0], total = 0, w = (double)call->weight[i], scale = (double)call->scale;
+  for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
+  for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
+  call->loss[i] = w * (largest + log(total) - (double)z[label]);
+  for (int c = 0; c < classes; c++) dz[c] = (float)(scale * w * (exp((double)z[c] - largest) / total - (c == label)));
+}
+
 void fd_cpu_class_loss(fd_device *dev, int count, int classes, const float *z, const float *target, const float *weight,
                        float scale, float *dz, double *sum) {
-  (void)dev;
+  fd_cpu *cpu = fd_cpu_of(dev);
+  double *loss = (double *)(void *)fd_cpu_scratch(cpu, FD_SLOT_SUMS, 2 * (size_t)count);
+  class_call call = {classes, z, target, weight, scale, dz, loss};
   *sum = 0;
-  for (int i = 0; i < count; i++, z += classes, dz += classes) {
-    double largest = (double)z[0], total = 0, w = (double)weight[i];
-    int label = (int)target[i];
-    for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
-    for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
-    *sum += w * (largest + log(total) - (double)z[label]);
-    for (int c = 0; c < classes; c++) dz[c] = (float)((double)scale * w * (exp((double)z[c] - largest) / total - (c == label)));
-  }
+  if (!loss) return;
+  fd_pool_run(cpu->pool, count, class_item, &call);
+  for (int i = 0; i < count; i++) *sum += loss[i];
 }
 
 void fd_cpu_value_loss(fd_device *dev, int count, const float *z, const float *target, float scale, float *dz, double *sum) {

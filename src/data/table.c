@@ -24,6 +24,7 @@ typedef struct reader {
   const char *column;      /* of the labels; NULL: label */
   fd_class_names *names;   /* NULL: labels are numbers */
   int learn, named;        /* labels of this table are names */
+  int unknown;             /* a name that no training row has is the class behind the last one */
   int64_t first;           /* the line of the first row */
   const char **text;       /* [rows] labels that are names, until they are numbered */
   size_t texts;
@@ -107,6 +108,7 @@ static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
         r->path, line_of(r), NEAR, text->text, (long long)r->first);
   if (!r->learn) {
     *label = fd_class_names_find(r->names, text->text);
+    if (*label < 0 && r->unknown) *label = r->names->count;
     return *label < 0 ? unknown_name(r, text) : FD_OK;
   }
   FD_TRY(fd_grow(&r->text, &r->texts, (size_t)row + 1, sizeof *r->text, "labels of a table"));
@@ -175,12 +177,13 @@ static fd_status number_names(reader *r, fd_table *table) {
   return FD_OK;
 }
 
-static fd_status read_table(const char *path, int labels, const char *column, fd_class_names *names, int learn, fd_table *table) {
+static fd_status read_table(const char *path, int labels, const fd_label_column *column, fd_class_names *names, fd_table *table) {
   reader *r;
   fd_status status = FD_OK;
   memset(table, 0, sizeof *table);
   FD_TRY(fd_alloc(&r, 1, sizeof *r, "the reader of a table"));
-  r->path = path, r->labels = labels, r->column = column, r->names = names, r->learn = learn;
+  r->path = path, r->labels = labels, r->names = names;
+  r->column = column->name, r->learn = column->learn, r->unknown = column->unknown;
   FD_GO(fd_lines_open(&r->lines, path, table_max));
   FD_GO(read_header(r));
   FD_GO(read_rows(r, table));
@@ -197,21 +200,22 @@ done:
   return status;
 }
 
-fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, NULL, NULL, 0, table); }
+static const fd_label_column plain = {NULL, 0, 0};
+
+fd_status fd_table_read(const char *path, fd_table *table) { return read_table(path, CLASSES, &plain, NULL, table); }
+
+fd_status fd_table_read_column(const char *path, const fd_label_column *column, fd_class_names *names, fd_table *table) {
+  if (column->learn) *names = (fd_class_names){0};
+  return read_table(path, CLASSES, column, names, table);
+}
 
 fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) {
-  if (learn) *names = (fd_class_names){0};
-  return read_table(path, CLASSES, NULL, names, learn, table);
+  return fd_table_read_column(path, &(fd_label_column){NULL, learn, 0}, names, table);
 }
 
-fd_status fd_table_read_column(const char *path, const char *column, fd_class_names *names, fd_table *table) {
-  *names = (fd_class_names){0};
-  return read_table(path, CLASSES, column, names, 1, table);
-}
+fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, &plain, NULL, table); }
 
-fd_status fd_table_read_values(const char *path, fd_table *table) { return read_table(path, VALUES, NULL, NULL, 0, table); }
-
-fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, NULL, NULL, 0, table); }
+fd_status fd_table_read_sequences(const char *path, fd_table *table) { return read_table(path, NO_LABELS, &plain, NULL, table); }
 
 fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_table *to) {
   fd_status status = FD_OK;

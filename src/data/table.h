@@ -26,8 +26,14 @@ fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
  * be one of `names` (or a number where these are empty). */
 fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
 
-/* The same, learning, with the labels in another column (NULL: `label`). */
-fd_status fd_table_read_column(const char *path, const char *column, fd_class_names *names, fd_table *table) FD_MUST_CHECK;
+/* The same with the labels in another column (NULL: `label`). With `unknown`, a name that is none of `names` is the class behind
+ * them, names->count, and no error. */
+typedef struct fd_label_column {
+  const char *name;
+  int learn, unknown;
+} fd_label_column;
+fd_status fd_table_read_column(const char *path, const fd_label_column *column, fd_class_names *names,
+                               fd_table *table) FD_MUST_CHECK;
 
 /* FD_DATA unless each of 0 .. classes-1 is the label of a row: asked of rows to learn from. */
 fd_status fd_table_check_classes(const fd_table *table, const char *name) FD_MUST_CHECK;

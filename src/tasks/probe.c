@@ -48,38 +48,60 @@ done:
   return status;
 }
 
-/* Chooses lambda on the training rows. */
-static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, const fd_design *train, int seed, double *lambda,
-                        double *loss) {
-  int *order, held_out;
+static int is_many(const fd_probe_task *task) { return task->train->classes > FD_CLASSES_EXACT; }
+
+/* Chooses lambda, or the epochs of many classes, on the training rows. */
+static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, const fd_design *train, int seed,
+                        fd_probe_score *score) {
+  const int *label = task->train->label;
+  int *order, held_out, classes = task->train->classes, epochs = 0;
+  double *loss = &score->selection_loss;
   FD_TRY(fd_alloc(&order, (size_t)train->rows, sizeof *order, "the split of a probe"));
   fd_status status = fd_probe_split(train->rows, (uint64_t)seed, o->selection, order, &held_out);
-  if (status == FD_OK) status = fd_probe_select(train, task->train->label, task->train->classes, order, held_out, lambda, loss);
+  if (status == FD_OK)
+    status = is_many(task) ? fd_softmax_select(task->cpu, train, label, classes, order, held_out, (uint64_t)seed, &epochs, loss)
+                           : fd_probe_select(train, label, classes, order, held_out, &score->lambda, loss);
+  score->epochs = epochs;
   free(order);
   return status;
 }
 
-/* Fits all training rows with the chosen lambda and scores the test rows. */
+/* Fits all training rows with the chosen lambda: log odds of the test rows. */
+static fd_status fit_exactly(const fd_probe_task *task, const fd_design *train, const fd_design *test, double lambda,
+                             double *odds) {
+  fd_logistic *model = NULL;
+  fd_status status = FD_OK;
+  FD_GO(fd_logistic_create(&model, task->train->classes, train->dims));
+  FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, lambda, NULL));
+  FD_GO(fd_logistic_predict(model, test, odds));
+done:
+  fd_logistic_free(&model);
+  return status;
+}
+
+/* Fits all training rows as was chosen and scores the test rows. */
 static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, int seed, fd_probe_item *item) {
   fd_probe_score *score = &item->score[seed];
-  fd_logistic *model = NULL;
   fd_scores s;
   int *predicted, classes = task->train->classes;
   double *odds = NULL;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&predicted, (size_t)test->rows, sizeof *predicted, "predictions"));
-  FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
-  FD_GO(fd_logistic_create(&model, classes, train->dims));
-  FD_GO(fd_logistic_fit(model, train, task->train->label, NULL, train->rows, score->lambda, NULL));
-  FD_GO(fd_logistic_predict(model, test, odds));
-  FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
-  fd_likeliest(test->rows, odds, classes, predicted);
-  FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes, &s));
+  score->auroc = NAN;
+  if (is_many(task)) {
+    FD_GO(
+        fd_softmax_classify(task->cpu, train, task->train->label, classes, test, (uint64_t)seed, (int)score->epochs, predicted));
+  } else {
+    FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
+    FD_GO(fit_exactly(task, train, test, score->lambda, odds));
+    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
+    fd_likeliest(test->rows, odds, classes, predicted);
+  }
+  FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes + task->unknown, &s));
   score->accuracy = s.accuracy, score->f1 = s.f1, score->mcc = s.mcc;
   score->dims = train->dims;
   if (seed == 0) item->test = odds, odds = NULL;
 done:
-  fd_logistic_free(&model);
   free(predicted);
   free(odds);
   return status;
@@ -135,7 +157,7 @@ static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *t
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
     if (!is_mine(task, seed)) continue;
-    status = choose(o, task, &train, seed, &score->lambda, &score->selection_loss);
+    status = choose(o, task, &train, seed, score);
     if (status == FD_OK) status = finish(task, &train, &test, seed, item);
   }
   free((double *)train.dense);
@@ -163,14 +185,13 @@ static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *tas
   fd_kmers *kmers;
   score->selection_loss = INFINITY;
   for (int i = 0; i < o->ks; i++) {
-    double lambda, loss;
+    fd_probe_score here = {.k = o->k[i]};
     FD_TRY(fd_kmers_create(&kmers, task->train, task->test, o->k[i]));
-    fd_status status = choose(o, task, &kmers->train, seed, &lambda, &loss);
+    fd_status status = choose(o, task, &kmers->train, seed, &here);
     fd_kmers_free(&kmers);
     FD_TRY(status);
-    fd_progress(0, "k-mers: seed %d, k = %d: loss %.4f on the held-out training rows", seed, o->k[i], loss);
-    if (!(loss < score->selection_loss)) continue;
-    score->selection_loss = loss, score->lambda = lambda, score->k = o->k[i];
+    fd_progress(0, "k-mers: seed %d, k = %d: loss %.4f on the held-out training rows", seed, o->k[i], here.selection_loss);
+    if (here.selection_loss < score->selection_loss) *score = here;
   }
   FD_TRY(fd_kmers_create(&kmers, task->train, task->test, (int)score->k));
   fd_status status = finish(task, &kmers->train, &kmers->test, seed, item);
@@ -181,7 +202,7 @@ static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *tas
 static fd_status check_tables(const fd_probe_task *task) {
   if (task->train->classes < 2)
     return fd_fail(FD_DATA, "the training rows have one class only: there is nothing to learn; expected at least two labels");
-  if (task->test->classes > task->train->classes)
+  if (task->test->classes > task->train->classes + task->unknown)
     return fd_fail(FD_DATA, "the test rows have the label %d, which no training row has; expected 0 to %d",
                    task->test->classes - 1, task->train->classes - 1);
   return FD_OK;

@@ -1,7 +1,10 @@
 /* The linear probe: a logistic regression on frozen features, beside an untrained encoder and k-mer counts.
  *
  * A seed makes the split of the training rows on which lambda (and k) are chosen by loss; the model is then fitted again on all
- * training rows from there, and only then sees the test rows, once. Features are whitened by the training rows. */
+ * training rows from there, and only then sees the test rows, once. Features are whitened by the training rows.
+ *
+ * More than FD_CLASSES_EXACT classes are many: they are fitted in epochs (softmax.h), whose number is chosen in the place of
+ * lambda, and have no ROC curves: odds of thousands of classes for each test row would not fit. */
 #ifndef FD_TASKS_PROBE_H
 #define FD_TASKS_PROBE_H
 
@@ -9,6 +12,7 @@
 #include "tasks/kmer.h"
 #include "tasks/logistic.h"
 #include "tasks/scores.h"
+#include "tasks/softmax.h"
 
 enum { FD_PROBE_SEEDS = 64, FD_PROBE_ITEMS = 4, FD_PROBE_LAMBDAS = 5 };
 
@@ -29,13 +33,14 @@ typedef struct fd_probe_score {
   double accuracy, f1, mcc, auroc; /* auroc: NAN where the test rows have one class */
   double lambda, selection_loss;   /* the choice, and its mean loss on the rows that chose */
   double k, dims;                  /* k of a k-mer model, else 0; features after whitening */
+  double epochs;                   /* of many classes: the choice in the place of lambda, which is 0 */
 } fd_probe_score;
 
 typedef struct fd_probe_item {
   char name[32];        /* teacher, student, untrained, kmer */
   const char *features; /* tokens, cls, both, kmer */
   fd_probe_score score[FD_PROBE_SEEDS];
-  /* Of the first seed, on the rank that did it (the first): */
+  /* Of the first seed, on the rank that did it (the first); NULL of many classes: */
   double *test;    /* [test rows, classes] log odds */
   double *plane;   /* [test rows, 2] principal components, of the training rows; k-mers: NULL */
   double share[2]; /* of the training rows' variance that they have */
@@ -53,6 +58,8 @@ typedef struct fd_probe_task {
   int encoders;
   const fd_encoder *encoder;
   const fd_encoder *untrained; /* params are ignored */
+  fd_device *cpu;              /* that fits many classes */
+  int unknown;                 /* test rows may have the label train->classes: of no training row */
 } fd_probe_task;
 
 /* Runs the probe; the result, released with fd_probe_result_free in any case, begins as zeroes. Collective; the fits are shared

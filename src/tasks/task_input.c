@@ -19,6 +19,8 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
   if (in->task && (in->valid || in->test || in->values))
     return fd_fail(FD_USAGE, "findna %s: --task gives all rows and their classes; leave out --valid, --test and --values",
                    command);
+  if (in->label && (in->task || in->values))
+    return fd_fail(FD_USAGE, "findna %s: --label is for classes in files; it has no effect beside --task or --values", command);
   if (in->genome && !in->task)
     return fd_fail(FD_USAGE, "findna %s: --genome is for a --task of intervals; files have sequences", command);
   if (in->partial && !in->genome) return fd_fail(FD_USAGE, "findna %s: --partial has no effect without --genome", command);
@@ -33,9 +35,23 @@ static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
   memset(rows, 0, sizeof *rows);
   for (int i = 0; i < 3; i++)
     if (paths[i])
-      FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i])
-                        : fd_table_read_classes(paths[i], &rows->names, i == 0, tables[i]));
+      FD_TRY(in->values
+                 ? fd_table_read_values(paths[i], tables[i])
+                 : fd_table_read_column(paths[i], &(fd_label_column){in->label, i == 0, in->unknown}, &rows->names, tables[i]));
   return FD_OK;
+}
+
+/* Labels that no training row has are one class, behind the others. */
+static void join_unknown(fd_table *test, int classes) {
+  for (int i = 0; i < test->rows; i++)
+    if (test->label[i] > classes) test->label[i] = classes;
+  if (test->classes > classes) test->classes = classes + 1;
+}
+
+int fd_task_unknown(const fd_task_folder *rows) {
+  int count = 0;
+  for (int i = 0; rows->test.label && i < rows->test.rows; i++) count += rows->test.label[i] == rows->train.classes;
+  return count;
 }
 
 static fd_status check_classes(const char *name, const fd_table *train, const fd_table *table) {
@@ -90,7 +106,8 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (in->values) FD_TRY(check_values(name, &rows->train));
   if (!in->values) FD_TRY(fd_table_check_classes(&rows->train, name));
   FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
-  FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
+  if (in->unknown) join_unknown(&rows->test, rows->train.classes);
+  else FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)
     fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", name, rows->left_out, in->genome);
   if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));

@@ -13,7 +13,9 @@
 typedef struct fd_task_input {
   const char *train, *valid, *test, *task, *genome;
   int partial, values;
-  int64_t cut; /* 0: never */
+  const char *label; /* the column of the classes in files; NULL: label */
+  int unknown;       /* test labels that no training row has become the class behind the last one */
+  int64_t cut;       /* 0: never */
 } fd_task_input;
 
 /* Lines of a command's table of options for a fd_task_input `in`. */
@@ -26,6 +28,7 @@ typedef struct fd_task_input {
    "FILE",                                                                                                                       \
    "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                     \
       {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "rows to be scored on, the same form"},                                    \
+      {"label", FD_ARG_TEXT, &(in).label, 0, 0, "COLUMN", "the column of the labels in the files (default: label)"},             \
       {"task",                                                                                                                   \
        FD_ARG_TEXT,                                                                                                              \
        &(in).task,                                                                                                               \
@@ -47,6 +50,9 @@ const char *fd_task_input_name(const fd_task_input *in);
 /* Reads all rows and checks that there are two classes (or values) to learn, and none beyond them to be scored. Collective: the
  * root reads first, so that what is wrong is said once; other rows on another rank are FD_DATA. */
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
+
+/* How many test rows have a label that no training row has (fd_task_input.unknown). */
+int fd_task_unknown(const fd_task_folder *rows);
 
 /* Before anything is computed: FD_DATA, with file and row, unless a model over ids can read all rows. No tokenizer: all can be.
  * *most becomes the tokens of the longest of them (without a tokenizer 0). Collective. */

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# findna clusters: the agreement of two columns, what is left out, and what is refused.
+source "$(dirname "$0")/lib.sh"
+printf 'id\tdna_bin\tcluster\n' >t.tsv
+for i in 1 2 3 4 5 6; do printf "r$i\tB$((i % 2))\tc$((i % 2))\n"; done >>t.tsv
+printf 'r7\t\tc1\nr8\tB1\t\n' >>t.tsv
+expect "clusters that are the classes" 0 "^AMI       1.0000" "$FINDNA" clusters t.tsv --label dna_bin --output t.json
+check "rows that say nothing are counted" bash -c 'grep -q "^left out  2 rows" out.log && grep -q "\"rows_left_out\": 2" t.json && grep -q "\"rows\": 6" t.json'
+expect "other clusters" 0 "^clusters  7 of 'id'" "$FINDNA" clusters t.tsv --label dna_bin --cluster id
+check "each row its own: no more than chance" grep -qE "^AMI       -?0.0000" out.log
+expect "no such column" 65 "no column 'label' in the header" "$FINDNA" clusters t.tsv
+head -1 t.tsv >empty.tsv
+expect "no rows" 65 "no row has both" "$FINDNA" clusters empty.tsv --label dna_bin
+expect "no table" 64 "give a TABLE" "$FINDNA" clusters
+expect "an output over the input" 73 "t.tsv" "$FINDNA" clusters t.tsv --label dna_bin --output t.tsv
