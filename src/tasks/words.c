@@ -37,6 +37,7 @@ fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const
   const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
                                           .k = k,
                                           .stride = k,
+                                          .padding = config->model.padding,
                                           .file = in_file ? path : NULL,
                                           .vocabulary = config->model.vocabulary};
   FD_TRY(fd_tokenizer_create(tokenizer, &settings));
