@@ -280,8 +280,33 @@ static void students_on_the_gpu(void **state) {
   if (find_gpu()) check_students("device.kind=cuda");
 }
 
+/* The configs have the sizes of the published students, with DNABERT-2's 4,096 words and two classes. */
+static void configs_have_the_published_sizes(void **state) {
+  (void)state;
+  static const struct {
+    const char *config;
+    size_t parameters;
+  } all[] = {{"kd-transformer", 32485634}, {"kd-hybrid", 26281346 - 590592 /* of a pooler that nothing reads */}, {"kd-cnn", 3149314}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    char path[FD_PATH_MAX], words[] = "model.vocabulary=4096", tokenizer[] = "model.tokenizer=bpe", outputs[] = "task.outputs=2",
+                            *setting[] = {words, tokenizer, outputs}, *text;
+    fd_config config;
+    fd_network *network;
+    size_t bytes, learned = 0;
+    assert_ok(fd_config_read(all[i].config, path, &text, &bytes));
+    assert_ok(fd_config_parse(&config, text, bytes, path, setting, 3));
+    assert_ok(fd_network_create(&network, &config, 300));
+    for (int k = 0; k < network->params.count; k++)
+      if (!fd_param_is_running(&network->params.item[k])) learned += network->params.item[k].size;
+    assert_int_equal(learned, all[i].parameters);
+    fd_network_destroy(&network);
+    free(text);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(two_classes), cmocka_unit_test(five_classes),
-                                     cmocka_unit_test(students_on_the_cpu), cmocka_unit_test(students_on_the_gpu)};
+                                     cmocka_unit_test(students_on_the_cpu), cmocka_unit_test(students_on_the_gpu),
+                                     cmocka_unit_test(configs_have_the_published_sizes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
