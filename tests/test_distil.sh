@@ -80,6 +80,24 @@ expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach tra
 expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
 check "and nothing was left of these" test ! -e bad
 
+# A grid as a suite: students of the stored logits beside one from scratch, compared seed by seed; models side by side.
+mkdir data suites && cp train.csv test.csv logits.tsv data/
+sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidden: .*/  hidden: 16/; s/^  track: .*/  track: 4/' "$root/configs/kd-chordmixer.yaml" >suites/small.yaml
+{
+  printf 'scratch\t--train {data}/train.csv --test {data}/test.csv --new-model\tsmall.yaml\taccuracy\t\t\t\n'
+  printf 'taught\t--train {data}/train.csv --test {data}/test.csv --new-model --teacher-logits {data}/logits.tsv objective.kd_alpha=0.3\tsmall.yaml\taccuracy\t\t\t\t\t\tscratch\n'
+} >suites/kd.tsv
+expect "a grid is evaluated" 0 "above scratch, seed by seed: [+-][0-9.]+ ± [0-9.]+ \(2 pairs\)" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 2 --output grid device.threads=1
+check "with its pairs in results.json" bash -c 'grep -q "\"with\": \"scratch\"" grid/results.json && test $(grep -c "above scratch" out.log) = 1'
+check "and balanced accuracy" grep -q '"balanced_accuracy"' grid/taught-finetune-0/finetune.json
+rm data/logits.tsv; expect "a task whose logits are not there is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
+sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
+expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits data/prom_300_all.logits.tsv.gz objective.kd_alpha=0.7 objective.kd_temperature=5" "$FINDNA" evaluate kd teach --data data --methods finetune --seeds 5 --list
+check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune' out.log)" = 200
+expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
+check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
+
 # Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.
 golden=$root/../shared/golden5
 [ -d "$golden" ] || { echo "skipped - students over words: ../shared/golden5 is not here"; exit 0; }
