@@ -23,7 +23,7 @@ typedef struct options {
   fd_use use;
 } options;
 
-enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1, POOL_TASK };
+enum { POOL_POSITIONS = FD_FEATURES_MAX + 1, POOL_TASK };
 
 typedef struct embedding {
   fd_pretrained model;
@@ -38,8 +38,9 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
-      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
-       "mean over the nucleotides, over [CLS] tokens, both; a row for each nucleotide, or word; or what a head predicts"},
+      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|max|positions|task",
+       "mean over the nucleotides, over [CLS] tokens, both; the largest of each channel; a row for each nucleotide, or word; or "
+       "what a head predicts"},
       {"logits", FD_ARG_FLAG, &o->logits, 0, 0, NULL,
        "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
       {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
@@ -125,8 +126,11 @@ static void announce(const fd_embed_options *e, const fd_encoder *encoder, const
 
 /* What the file says of itself. */
 static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
-  static const char *const pools[] = {"mean over the nucleotides", "mean over the [CLS] tokens",
-                                      "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide",
+  static const char *const pools[] = {"mean over the nucleotides",
+                                      "mean over the [CLS] tokens",
+                                      "means over the nucleotides and over the [CLS] tokens",
+                                      "largest values over the nucleotides",
+                                      "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
   int words = fd_embed_rows_are_words(e, encoder);

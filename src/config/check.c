@@ -90,16 +90,30 @@ static int check_student(const fd_config *c, const char *name) {
   return good;
 }
 
+static int check_convolutions(const fd_config *c, const char *name) {
+  int good = 1, taps[FD_KERNELS_MAX];
+  if (!fd_config_convolves(c)) return 1;
+  NEED(fd_config_kernels(c, taps) > 0,
+       "%s: model.kernels: '%s'; expected up to %d odd numbers from 1 to 255 with commas between, such as 15,9,5,3", name,
+       c->model.kernels, FD_KERNELS_MAX);
+  NEED(c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: encoders with convolutions have none", name);
+  NEED(c->model.encoder == FD_ARCH_CNN || c->model.padding <= c->model.positions,
+       "%s: model.padding: %lld; the model has learned positions of %lld tokens (model.positions)", name,
+       (long long)c->model.padding, (long long)c->model.positions);
+  return good;
+}
+
 /* Whether the model's options go together. */
 static int check_model(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
+  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name);
+  NEED(!fd_config_attends(c) || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
   int ids = fd_config_reads_ids(c);
-  NEED(!ids || c->task.features == FD_FEATURES_TOKENS || c->model.tokenizer != FD_TOKENIZER_KMER,
+  NEED(!ids || (c->task.features != FD_FEATURES_CLS && c->task.features != FD_FEATURES_BOTH) ||
+           c->model.tokenizer != FD_TOKENIZER_KMER,
        "%s: task.features: the tokenizer kmer has no [CLS] token; use tokens", name);
   NEED(c->task.hidden || c->task.activation == FD_TASK_GELU,
        "%s: task.activation has no effect without task.hidden: there are no hidden units", name);

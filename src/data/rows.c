@@ -28,15 +28,20 @@ static int put_words(fd_rows *rows, fd_batch *batch, int at, uint64_t row) {
   int64_t length = table->start[row + 1] - table->start[row];
   int n = (int)fd_tokenizer_encode(rows->tokenizer, table->symbols + table->start[row], length, 0, &rows->words);
   memcpy(ids_of(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
+  if (fd_tokenizer_padding(rows->tokenizer, rows->words.ids, n, batch->tokens + at)) batch->seqs.hidden = batch->tokens;
   return at + n;
 }
 
 /* Sequence number i of a batch for a frozen teacher. */
 static void put_taught(fd_rows *rows, fd_view *view, int i, const uint8_t *symbols, int length) {
-  if (!rows->teacher) fd_view_put_letters(view, i, symbols, length);
-  else
-    fd_view_put_ids(view, i, rows->teacher_words.ids,
-                    (int)fd_tokenizer_encode(rows->teacher, symbols, length, 0, &rows->teacher_words));
+  const int32_t *ids = rows->teacher_words.ids;
+  if (!rows->teacher) {
+    fd_view_put_letters(view, i, symbols, length);
+    return;
+  }
+  int n = (int)fd_tokenizer_encode(rows->teacher, symbols, length, 0, &rows->teacher_words);
+  if (fd_tokenizer_padding(rows->teacher, ids, n, view->hidden + view->seqs.start[i])) view->seqs.hidden = view->hidden;
+  fd_view_put_ids(view, i, ids, n);
 }
 
 fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name, int *most) {

@@ -83,6 +83,11 @@ fd_status fd_teacher_begin(fd_teacher *t, fd_device *dev, int count, fd_rows *ro
   return FD_OK;
 }
 
+json_t *fd_teacher_json(const fd_teacher *t) {
+  return json_pack("{s:s, s:s, s:s}", "from", t->stored.path ? t->stored.path : t->model.info.folder, "kind",
+                   t->stored.path ? "logits" : "online", "sha256", t->id);
+}
+
 void fd_teacher_close(fd_teacher *t) {
   fd_frozen_destroy(&t->frozen);
   fd_stored_logits_free(&t->stored);
