@@ -403,7 +403,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
 static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   t->longest = longest_of(t);
   FD_TRY(fd_network_create(&t->network, &t->config, t->longest));
-  if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder));
+  if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder, 0));
   t->tokenizer = o->new_model ? t->new_words : t->model.tokenizer;
   return fd_task_input_check_words(&o->rows, comm, &t->data, t->tokenizer, t->network->positions, &t->words);
 }

@@ -45,7 +45,8 @@ static float *row_of(const attention_call *c, fd_mat m, int row, int head) {
 
 static size_t divide_scratch(const attention_call *c, work *w, float *base, int longest, int backward) {
   size_t used = 0;
-  w->k_down = fd_cpu_take(base, &used, c->a->dim, KEYS), w->v_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
+  int unit = c->cpu->kernels->unit, down = fd_round_up(c->a->dim, unit), packed = fd_round_up(longest, unit);
+  w->k_down = fd_cpu_take(base, &used, down, KEYS), w->v_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
   w->bias = fd_cpu_take(base, &used, KEYS, 1), w->key_at = fd_cpu_take(base, &used, KEYS, 1);
   w->s = fd_cpu_take(base, &used, c->tile, KEYS), w->kept = fd_cpu_take(base, &used, c->tile, c->a->dropout > 0 ? KEYS : 0);
   w->slot = (void *)fd_cpu_take(base, &used, KEYS, 1), w->groups = (void *)fd_cpu_take(base, &used, KEYS, 1);
@@ -55,8 +56,8 @@ static size_t divide_scratch(const attention_call *c, work *w, float *base, int 
   w->acc = fd_cpu_take(base, &used, longest, c->dim_padded);
   if (!backward) return used;
   w->d = fd_cpu_take(base, &used, c->tile, KEYS);
-  w->v_down = fd_cpu_take(base, &used, c->a->dim, KEYS), w->k_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
-  w->q_along = fd_cpu_take(base, &used, longest, c->dim_padded), w->dy_along = fd_cpu_take(base, &used, longest, c->dim_padded);
+  w->v_down = fd_cpu_take(base, &used, down, KEYS), w->k_along = fd_cpu_take(base, &used, KEYS, c->dim_padded);
+  w->q_along = fd_cpu_take(base, &used, packed, c->dim_padded), w->dy_along = fd_cpu_take(base, &used, packed, c->dim_padded);
   w->dk = fd_cpu_take(base, &used, KEYS, c->dim_padded), w->dv = fd_cpu_take(base, &used, KEYS, c->dim_padded);
   return used;
 }

@@ -105,8 +105,8 @@ static void load(const delta_call *c, work *w, int at) {
   for (int i = 0; i < w->n; i++) {
     const float *x = row_of(c, w, c->x, i, 0), *gates = row_of(c, w, c->gates, i, 0);
     int q = w->n + i, wide = c->keys_wide;
-    w->root[i] = c->kernels->unit(keys, c->of->eps, 1, x + key_of(c, w), w->kq + (size_t)i * (size_t)wide);
-    w->root[q] = c->kernels->unit(keys, c->of->eps, scale, x + query_of(c, w), w->kq + (size_t)q * (size_t)wide);
+    w->root[i] = c->kernels->to_unit(keys, c->of->eps, 1, x + key_of(c, w), w->kq + (size_t)i * (size_t)wide);
+    w->root[q] = c->kernels->to_unit(keys, c->of->eps, scale, x + query_of(c, w), w->kq + (size_t)q * (size_t)wide);
     memcpy(w->v + (size_t)i * (size_t)c->values_wide, x + value_of(c, w), (size_t)c->of->values * sizeof *x);
     w->alpha[i] = (float)exp(decay_of(c, w, gates[w->head], NULL));
     w->beta[i] = (float)(1 / (1 + exp(-(double)gates[c->of->heads + w->head])));
@@ -122,8 +122,8 @@ static void solve(const delta_call *c, work *w, const float *state, int ld, int 
   const float *keys = pack(c, n, c->of->keys, w->kq, c->keys_wide, 1, w->packed[0]);
   product(c, 2 * n, c->of->keys, w->kq, c->keys_wide, 0, keys, n, w->products, CHUNK, FD_GEMM_SET);
   for (int i = 0; i < n; i++) {
-    k->multiply(CHUNK, w->decay + i * CHUNK, w->products + i * CHUNK);
-    k->multiply(CHUNK, w->decay + i * CHUNK, w->products + (n + i) * CHUNK);
+    k->times(CHUNK, w->decay + i * CHUNK, w->products + i * CHUNK);
+    k->times(CHUNK, w->decay + i * CHUNK, w->products + (n + i) * CHUNK);
     k->scale(CHUNK, w->beta[i], w->products + i * CHUNK, w->a + i * CHUNK);
   }
   k->invert(n, w->a, w->inverse);
@@ -224,9 +224,9 @@ static void backward_decays(const delta_call *c, work *w) {
       beta -= (double)da[j] * (double)b[j];
     }
     w->dlog[i] = (float)sum, w->dbeta[i] = (float)beta;
-    c->kernels->multiply(CHUNK, w->decay + i * CHUNK, da);
+    c->kernels->times(CHUNK, w->decay + i * CHUNK, da);
     c->kernels->scale(CHUNK, -w->beta[i], da, da);
-    c->kernels->multiply(CHUNK, w->decay + i * CHUNK, dp);
+    c->kernels->times(CHUNK, w->decay + i * CHUNK, dp);
     da[i] = 0;
   }
   for (int i = 0; i < n; i++) w->dlog[i] -= (float)from[i];
@@ -290,8 +290,8 @@ static void store(const delta_call *c, work *w, double sums[2]) {
   for (int i = n - 1; i >= 0; i--) {
     float *dx = row_of(c, w, c->dx, i, 0), *dgates = row_of(c, w, c->dgates, i, 0);
     size_t key = (size_t)i * (size_t)c->keys_wide, query = (size_t)(n + i) * (size_t)c->keys_wide;
-    k->unit_backward(keys, w->root[i], 1, w->kq + key, w->dkq + key, dx + key_of(c, w));
-    k->unit_backward(keys, w->root[n + i], 1 / sqrtf((float)keys), w->kq + query, w->dkq + query, dx + query_of(c, w));
+    k->to_unit_backward(keys, w->root[i], 1, w->kq + key, w->dkq + key, dx + key_of(c, w));
+    k->to_unit_backward(keys, w->root[n + i], 1 / sqrtf((float)keys), w->kq + query, w->dkq + query, dx + query_of(c, w));
     k->scale(c->of->values, w->beta[i], w->g + (size_t)i * (size_t)c->values_wide, dx + value_of(c, w));
     double slope, gate = decay_of(c, w, *row_of(c, w, c->gates, i, w->head), &slope), beta = (double)w->beta[i];
     dlog += (double)w->dlog[i]; /* log alpha of a row is in E and D of all rows behind it */

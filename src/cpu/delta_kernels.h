@@ -20,7 +20,7 @@ static void blend(int n, float a, const float *x, float b, float *y) {
   }
 }
 
-static void multiply(int n, const float *x, float *y) {
+static void times(int n, const float *x, float *y) {
   for (int j = 0; j < n; j += LANES)
     v_store_part(y + j, v_load_part(x + j, part_of(n, j)) * v_load_part(y + j, part_of(n, j)), part_of(n, j));
 }
@@ -31,14 +31,14 @@ static double dot(int n, const float *x, const float *y) {
   return v_total(sum);
 }
 
-static float unit(int n, float eps, float factor, const float *x, float *y) {
+static float to_unit(int n, float eps, float factor, const float *x, float *y) {
   float r = (float)(1 / sqrt(dot(n, x, x) + (double)eps));
   scale(n, r * factor, x, y);
   return r;
 }
 
 /* With the unit vector e = y / factor and its gradient g = factor dy: r (g - e (e g)). */
-static void unit_backward(int n, float r, float factor, const float *y, const float *dy, float *dx) {
+static void to_unit_backward(int n, float r, float factor, const float *y, const float *dy, float *dx) {
   float along = (float)(dot(n, y, dy) / (double)factor);
   scale(n, -along * r, y, dx);
   blend(n, factor * r, dy, 1, dx);

@@ -7,7 +7,7 @@
 
 #include "device/tensors.h"
 
-enum { FD_PANEL_MAX = 32 };
+enum { FD_PANEL_MAX = 32, FD_ROWS_MAX = 32 };
 
 /* Scores of attention: `rows` queries and n keys (a multiple of every vector's length), `ld` floats a row. */
 typedef struct fd_cpu_scores {
@@ -31,30 +31,44 @@ enum {
 };
 
 /* C[m, panels * panel] = A[m, k] B, or as FD_GEMM_ADD and FD_GEMM_CONTINUE say. A's element (i, p) is a[i * row_step + p *
- * k_step], one of the steps being 1; B is packed, its panels k * panel floats apart; C has rows of `ldc` floats. */
+ * k_step], one of the steps being 1; B is packed, its panels fd_cpu_right floats apart; C has rows of `ldc` floats. */
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 
 typedef struct fd_cpu_kernels {
-  const char *name; /* avx512bf16: gemm rounds its operands to bf16 */
+  const char *name; /* avx512bf16, amx: products round their operands to bf16 */
   int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
   int panel;        /* columns of a packed panel of B */
   int wide;         /* panels that a gemm should get at once where there is a choice */
   int depth;        /* the k after which a long product should end and continue: a panel of it stays in L1 */
+  int unit;         /* packed panels have a multiple of it of k */
+  int elements;     /* of an operand in a float of a panel: 1, or 2 of bf16 */
+
+  void (*rest)(void); /* a thread that has no more to do calls it; or NULL */
 
   fd_cpu_gemm *gemm;
-  fd_cpu_gemm *gemm_apart; /* every product is rounded before it is added: the same bits by every fp32 kernel; NULL with bf16 */
+  fd_cpu_gemm *gemm_apart; /* of narrow layers, backward. In fp32 every product is rounded before it is added: the same bits by
+                            * every kernel. NULL: linear layers go backward in fp32, as those of avx512bf16 always did */
 
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
-   * that gemm reads, at most k rows of `panel` floats, padded with zeros. */
+   * that gemm reads, fd_cpu_right floats, padded with zeros. Panels of parts of k that are multiples of `unit` make one, one
+   * behind the other. */
   void (*pack)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
 
-  /* z += bias; h = GELU(z); rows of `ld` floats with `n` used; z also goes to keep[i * n] when keep is not NULL. */
-  void (*bias_gelu)(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h);
+  /* The same for m <= rows rows of a left operand [m, ld] (or, transposed, columns of [k, ld]): fd_cpu_left floats. */
+  void (*pack_left)(int m, int k, const float *from, size_t ld, int transposed, float *to);
 
-  /* g = GELU(z), da = dh * GELU'(z); z has rows of `z_ld` floats, the others of `ld`, with n used; columns n..ld-1 of g and da
-   * become zero. */
-  void (*gelu_backward)(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da);
+  /* C[m, panel] = A[m, k] B, both packed, m <= rows, or as `start` says, as gemm. */
+  void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+
+  /* to[columns, rows] = the transpose of from[rows, columns]; each with the stride of its rows. */
+  void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
+
+  /* Channels as rows of `panel` tokens: z += bias[channel]; h = GELU(z). */
+  void (*bias_gelu)(int rows, const float *bias, float *z, float *h);
+
+  /* g = GELU(z), da = dh * GELU'(z); z has rows of z_ld floats with n used, the others of `panel`. */
+  void (*gelu_backward)(int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da);
 
   void (*add)(size_t n, const float *a, const float *b, float *out);
   double (*sum_squares)(size_t n, const float *x);
@@ -84,12 +98,12 @@ typedef struct fd_cpu_kernels {
   /* Rows of n: y = a x; y = a x + b y; y = x y; the sum of x y. */
   void (*scale)(int n, float a, const float *x, float *y);
   void (*blend)(int n, float a, const float *x, float b, float *y);
-  void (*multiply)(int n, const float *x, float *y);
+  void (*times)(int n, const float *x, float *y);
   double (*dot)(int n, const float *x, const float *y);
 
   /* y = scale x r with r = 1 / sqrt(sum of squares + eps), which it returns; and back, from y. */
-  float (*unit)(int n, float eps, float scale, const float *x, float *y);
-  void (*unit_backward)(int n, float r, float scale, const float *y, const float *dy, float *dx);
+  float (*to_unit)(int n, float eps, float scale, const float *x, float *y);
+  void (*to_unit_backward)(int n, float r, float scale, const float *y, const float *dy, float *dx);
 
   /* Of n <= FD_DELTA_CHUNK rows of as many floats: d[i][j] = alpha[j + 1] ... alpha[i], 1 for j = i, 0 for j > i; and the inverse
    * t of 1 + what a has below the diagonal. */
@@ -103,6 +117,15 @@ typedef struct fd_cpu_kernels {
                        float *dw, size_t dw_ld);
 } fd_cpu_kernels;
 
-extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;
+/* Floats of a packed panel of a right operand, and of a left one, over k. */
+static inline size_t fd_cpu_right(const fd_cpu_kernels *kernels, int k) {
+  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->panel;
+}
+static inline size_t fd_cpu_left(const fd_cpu_kernels *kernels, int k) {
+  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->rows;
+}
+
+extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16,
+    fd_cpu_kernels_amx, fd_cpu_kernels_amx_model, fd_cpu_kernels_neon;
 
 #endif

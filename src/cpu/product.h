@@ -1,4 +1,4 @@
-/* Products of whole matrices on the CPU: packed, in blocks that stay in caches, by all threads. */
+/* Products of whole matrices on the CPU, packed, in blocks that stay in caches, by all threads; and sums of columns. */
 #ifndef FD_CPU_PRODUCT_H
 #define FD_CPU_PRODUCT_H
 
@@ -25,5 +25,7 @@ static inline float *fd_cpu_take(float *base, size_t *used, int rows, int width)
   *used += ((size_t)rows * (size_t)width + 15) / 16 * 16;
   return at;
 }
+/* sums[columns] = the sums over the rows of m[rows, columns], one row after the other. */
+void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums);
 
 #endif
