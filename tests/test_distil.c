@@ -159,7 +159,7 @@ static int open_student(student *t, const char *name, const char *settings, cons
   configure(t, settings, device);
   const fd_tensor *ids = find(t, "", "ids");
   int rows = (int)(ids->shape[0] * ids->shape[1]);
-  fd_source source = {t, make_rows, upload, {.logits = 2}};
+  fd_source source = {.context = t, .make = make_rows, .upload = upload, .beside = {.logits = 2}};
   assert_ok(fd_device_open(&t->dev, &t->config, 0, 1));
   assert_ok(fd_network_create(&t->network, &t->config, 100));
   assert_ok(fd_state_create(&t->state, &t->config, t->network, t->dev));
