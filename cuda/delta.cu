@@ -269,7 +269,7 @@ __device__ inline void pad(const delta_call &c, const work &w, fd_mat m, int wid
 }
 
 template <bool TENSOR>
-__global__ void __launch_bounds__(THREADS) delta_forward(delta_call c) {
+__global__ void __launch_bounds__(THREADS, 2) delta_forward(delta_call c) {
   for (int item = (int)blockIdx.x; item < c.items; item += (int)gridDim.x) {
     work w = begin(c, item, 0);
     for (int at = 0; at < w.length; at += CHUNK) {
@@ -437,7 +437,7 @@ __device__ inline void backward_chunk(const delta_call &c, const work &w, double
 }
 
 template <bool TENSOR>
-__global__ void __launch_bounds__(THREADS) delta_backward(delta_call c) {
+__global__ void __launch_bounds__(THREADS, 2) delta_backward(delta_call c) {
   for (int item = (int)blockIdx.x; item < c.items; item += (int)gridDim.x) {
     work w = begin(c, item, 1);
     double sums[2] = {};

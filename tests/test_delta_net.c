@@ -1,5 +1,6 @@
 /* The gated delta net against golden5's values of independent implementations (gdn_h2, gdn_h3): outputs and gradients, on the CPU
- * and on the emulated GPU or that of FINDNA_PLUGIN. */
+ * and on the emulated GPU or that of FINDNA_PLUGIN; bits against threads. */
+#include "delta_bits.h"
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -192,7 +193,35 @@ static void on_the_gpu(void **state) {
   check("gdn_h3", "device.kind=cuda");
 }
 
+static void bits_do_not_depend_on_threads(void **state) {
+  (void)state;
+  fd_config config;
+  fd_config_defaults(&config);
+  fd_seqs seqs = random_seqs(0, 300);
+  int rows = fd_seqs_rows(&seqs);
+  enum { WIDTH = 66, TAPS = 4 };
+  float *x = random_floats((size_t)(rows * BITS_OF), 1), *first = NULL, *first_dw = NULL, *y = poison((size_t)rows * WIDTH);
+  for (int threads = 1; threads < 9; threads += threads < 3 ? 1 : 5) {
+    config.device.threads = threads;
+    fd_device *dev;
+    assert_ok(fd_device_open(&dev, &config, 0, 1));
+    float *out = delta_there(dev, &seqs, x, 0), *dw = poison(WIDTH * TAPS + WIDTH);
+    fd_mat m = {x, BITS_OF, FD_FP32};
+    dev->ops.causal_conv_weights(dev, &seqs, WIDTH, TAPS, 0, m, fd_mat_columns(m, 1), dw);
+    fd_norm norm = {WIDTH / 2, 1, 1e-5f, x, NULL};
+    dev->ops.gated_norm_backward(dev, rows, 1, 2, &norm, m, m, m, fd_dense(y, WIDTH), fd_dense(y, WIDTH), dw + WIDTH * TAPS);
+    if (first) {
+      assert_memory_equal(out, first, sizeof *x * (size_t)(rows * BITS_OF));
+      assert_memory_equal(dw, first_dw, sizeof *dw * (WIDTH * TAPS + WIDTH / 2));
+      free(out), free(dw);
+    } else first = out, first_dw = dw;
+    fd_device_close(&dev);
+  }
+  free(x), free(y), free(first), free(first_dw), free(seqs.start);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(on_the_cpu), cmocka_unit_test(on_the_gpu)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(on_the_cpu), cmocka_unit_test(on_the_gpu),
+                                     cmocka_unit_test(bits_do_not_depend_on_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -440,33 +440,6 @@ static void bits_of_rows_do_not_depend_on_threads(void **state) {
   free(x), free(dy), free(first), free(ids), free(seqs.start);
 }
 
-static void bits_of_the_delta_rule_do_not_depend_on_threads(void **state) {
-  (void)state;
-  fd_config config;
-  fd_config_defaults(&config);
-  fd_seqs seqs = random_seqs(0, 300);
-  int rows = fd_seqs_rows(&seqs);
-  enum { WIDTH = 66, TAPS = 4 };
-  float *x = random_floats((size_t)(rows * BITS_OF), 1), *first = NULL, *first_dw = NULL, *y = poison((size_t)rows * WIDTH);
-  for (int threads = 1; threads < 9; threads += threads < 3 ? 1 : 5) {
-    config.device.threads = threads;
-    fd_device *dev;
-    assert_ok(fd_device_open(&dev, &config, 0, 1));
-    float *out = delta_there(dev, &seqs, x, 0), *dw = poison(WIDTH * TAPS + WIDTH);
-    fd_mat m = {x, BITS_OF, FD_FP32};
-    dev->ops.causal_conv_weights(dev, &seqs, WIDTH, TAPS, 0, m, fd_mat_columns(m, 1), dw);
-    fd_norm norm = {WIDTH / 2, 1, 1e-5f, x, NULL};
-    dev->ops.gated_norm_backward(dev, rows, 1, 2, &norm, m, m, m, fd_dense(y, WIDTH), fd_dense(y, WIDTH), dw + WIDTH * TAPS);
-    if (first) {
-      assert_memory_equal(out, first, sizeof *x * (size_t)(rows * BITS_OF));
-      assert_memory_equal(dw, first_dw, sizeof *dw * (WIDTH * TAPS + WIDTH / 2));
-      free(out), free(dw);
-    } else first = out, first_dw = dw;
-    fd_device_close(&dev);
-  }
-  free(x), free(y), free(first), free(first_dw), free(seqs.start);
-}
-
 /* A row's result does not depend on its place: rolled input gives rolled output, bit for bit; nor on what else is in the pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
   (void)state;
@@ -618,7 +591,6 @@ int main(void) {
       cmocka_unit_test(gelu_is_exact_to_fp32),
       cmocka_unit_test(bits_do_not_depend_on_threads),
       cmocka_unit_test(bits_of_rows_do_not_depend_on_threads),
-      cmocka_unit_test(bits_of_the_delta_rule_do_not_depend_on_threads),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(circular_equivariance_and_batch_independence),

@@ -126,15 +126,16 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       {"job", FD_ARG_INT, &e->job, 0, 1e9, "N", "do piece N alone, as in a Slurm array; 0: all"},
       {0},
   };
-  const fd_args args = {"evaluate",
-                        "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
-                        "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
-                        "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, "
-                        "untrained) on every task of a\n"
-                        "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
-                        "genomic-benchmarks, gue,\n"
-                        "mtcdna, local, or a .tsv file like those in configs/suites. Started again, it goes on where it stopped.",
-                        table};
+  const fd_args args = {
+      "evaluate",
+      "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
+      "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
+      "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, "
+      "untrained) on every task of a\n"
+      "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
+      "genomic-benchmarks, gue, nt,\n"
+      "nt-revised, mtcdna, local, or a .tsv file like those in configs/suites. Started again, it goes on where it stopped.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;
   return helped ? FD_OK : name_models(e);

@@ -22,12 +22,12 @@ typedef struct fd_batch {
   uint64_t *windows;         /* [count] numbers of the windows */
   float *target, *weight;    /* on the device: of a task [count]; of an autoencoder's words [rows], the hidden ones first */
   float *host_target;        /* [2, rows] of both, one behind the other, staging */
-  int *aligned;              /* on the device: of each group, or token, the row of the teacher's features; -1: of none. NULL: none */
-  int *host_aligned;         /* staging */
-  int64_t aligned_rows;      /* those that have one */
-  fd_view *taught;           /* what a frozen teacher sees; NULL: there is none */
-  float *logits;             /* [count, beside.logits] stored ones of a teacher, on the device; NULL: none */
-  float *host_logits;        /* staging */
+  int *aligned;         /* on the device: of each group, or token, the row of the teacher's features; -1: of none. NULL: none */
+  int *host_aligned;    /* staging */
+  int64_t aligned_rows; /* those that have one */
+  fd_view *taught;      /* what a frozen teacher sees; NULL: there is none */
+  float *logits;        /* [count, beside.logits] stored ones of a teacher, on the device; NULL: none */
+  float *host_logits;   /* staging */
 } fd_batch;
 
 /* A micro-batch of up to `count` sequences and `rows` tokens in all. */

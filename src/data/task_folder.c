@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "data/alphabet.h"
+#include "data/labelled_fasta.h"
 #include "data/listing.h"
 #include "data/lines.h"
 #include "data/loci.h"
@@ -246,10 +247,10 @@ done:
 
 enum { TRAIN, SELECT, TEST, PARTS };
 
-/* Which part of a task a table holds by its name, such as train.csv or Dev.tsv.gz; -1: none. */
+/* Which part of a task a file holds by its name, such as train.csv, Dev.tsv.gz or test.fna; -1: none. */
 static int part_of(const char *file) {
   static const char *const stems[PARTS][4] = {{"train"}, {"dev", "valid", "val", "validation"}, {"test"}};
-  const char *ending = fd_table_ending(file);
+  const char *table = fd_table_ending(file), *ending = table ? table : fd_fasta_ending(file);
   size_t length = ending ? (size_t)(ending - file) : 0;
   for (int part = 0; part < PARTS; part++)
     for (int i = 0; i < 4 && stems[part][i]; i++)
@@ -257,7 +258,7 @@ static int part_of(const char *file) {
   return -1;
 }
 
-/* FOLDER/train.csv, dev.csv, test.csv; without any of them there are no rows. */
+/* FOLDER/train.csv, dev.csv, test.csv, or FASTA whose names say the classes; without any of them there are no rows. */
 static fd_status read_tables(const fd_listing *all, fd_task_folder *task) {
   fd_table *const tables[PARTS] = {&task->train, &task->valid, &task->test};
   int entry[PARTS] = {-1, -1, -1};
@@ -279,7 +280,8 @@ static fd_status read_tables(const fd_listing *all, fd_task_folder *task) {
   for (int i = 0; i < PARTS; i++) {
     if (entry[i] < 0) continue;
     FD_TRY(fd_path(path, all->path, all->entry[entry[i]]->d_name, NULL));
-    FD_TRY(fd_table_read_classes(path, &task->names, i == TRAIN, tables[i]));
+    if (fd_fasta_ending(path)) FD_TRY(fd_labelled_fasta_read(path, tables[i]));
+    else FD_TRY(fd_table_read_classes(path, &task->names, i == TRAIN, tables[i]));
   }
   return FD_OK;
 }

@@ -5,6 +5,7 @@
  *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, columns region, start, end, strand, and a
  * genome
  *
+ *   Nucleotide Transformer         FOLDER/train.fna, test.fna, whose records' names end with the class: labelled_fasta.h
  *   without a split                FOLDER/CLASS.fa or one table: see unsplit.h
  *
  * Every file may be packed, and every name in the folder must be one of these; what may hold rows and is none is FD_DATA.

@@ -4,8 +4,7 @@
 #include "data/tokenizer_kinds.h"
 
 static fd_status create(fd_tokenizer *t) {
-  t->vocabulary =
-      (fd_vocabulary){.size = FD_CLS + 1, .cls = -1, .sep = -1, .pad = -1, .mask = FD_ZERO, .unk = -1, .words = FD_N};
+  t->vocabulary = (fd_vocabulary){.size = FD_CLS + 1, .cls = -1, .sep = -1, .pad = -1, .mask = FD_ZERO, .unk = -1, .words = FD_N};
   return FD_OK;
 }
 

@@ -78,7 +78,8 @@ static const chart charts[] = {
      "Features of a frozen teacher",
      "cosine",
      {{"eval", "cosine", "student and teacher", "%.4f", 1, NULL}},
-     "Mean cosine between what the student says of visible words of held-out windows and the teacher's features of them; 1: the same "
+     "Mean cosine between what the student says of visible words of held-out windows and the teacher's features of them; 1: the "
+     "same "
      "directions. Rising and levelling off is what alignment should do."},
     {LEARNS,
      TUNED,
@@ -193,7 +194,8 @@ static const chart charts[] = {
      "Hidden words or letters, and alignment",
      "term",
      {{"step", "hidden", "hidden", NULL, 1, NULL}, {"step", "distil", "alignment", NULL, 2, NULL}},
-     "The terms before weighting: cross-entropy of what is hidden (a uniform guess of four letters is 1.386 nats), and the distance to "
+     "The terms before weighting: cross-entropy of what is hidden (a uniform guess of four letters is 1.386 nats), and the "
+     "distance to "
      "a frozen teacher's features (of normalized ones, 1 is what a constant reaches)."},
     {TRAINING,
      TUNED,

@@ -150,7 +150,8 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
     total.cosine += sums[i].cosine, total.aligned += sums[i].aligned;
   }
   double n = total.masked > 0 ? total.masked : 1, aligned = total.aligned > 0 ? total.aligned : 1;
-  *result = (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked, (int64_t)total.aligned};
+  *result = (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked,
+                          (int64_t)total.aligned};
   free(sums);
   return status;
 }
