@@ -3,12 +3,11 @@
 
 #include "config/options.h"
 
-static int check_operations(const char *name, const char *key, const char *letters) {
+static int check_operations(const char *name, const char *key, const char *letters, const char *known) {
   int seen[128] = {0};
   for (const char *at = letters; *at; at++) {
-    if (!strchr("DITMNR", *at))
-      return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are D, I, T, M, N, R", name, key, letters, *at),
-             0;
+    if (!strchr(known, *at))
+      return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are %s", name, key, letters, *at, known), 0;
     if (seen[(unsigned char)*at]++) return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': %c stands twice", name, key, letters, *at), 0;
   }
   return 1;
@@ -101,8 +100,14 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
   NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
        (long long)c->train.batch, (long long)v);
-  good &= check_operations(name, "aug.student", c->aug.student);
-  good &= check_operations(name, "aug.teacher", c->aug.teacher);
+  good &= check_operations(name, "aug.student", c->aug.student, "DITMNR");
+  good &= check_operations(name, "aug.teacher", c->aug.teacher, "DITMNR");
+  good &= check_operations(name, "task.augment", c->task.augment, "DITRS");
+  NEED(!*c->task.augment || c->teacher.kind != FD_TEACHER_LOGITS,
+       "%s: task.augment: '%s', but stored logits are of the rows as they are: leave it out, or let the teacher see what the "
+       "student "
+       "sees (--teacher)",
+       name, c->task.augment);
   good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
   NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
   NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0 || fd_config_hides(c),
