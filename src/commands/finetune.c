@@ -74,6 +74,16 @@ typedef struct tuning {
 
 /* --- options and rows ------------------------------------------------------------------------------------------------ */
 
+static fd_status check_options(options *o) {
+  if (o->teacher && o->teacher_logits)
+    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
+  if (o->new_model && o->first_layers)
+    return fd_fail(FD_USAGE,
+                   "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
+  o->untrained |= o->new_model;
+  return fd_task_input_check(&o->rows, "finetune");
+}
+
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
@@ -111,13 +121,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
-  if (o->teacher && o->teacher_logits)
-    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
-  if (o->new_model && o->first_layers)
-    return fd_fail(FD_USAGE,
-                   "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
-  o->untrained |= o->new_model;
-  return fd_task_input_check(&o->rows, "finetune");
+  return check_options(o);
 }
 
 /* --- the config ------------------------------------------------------------------------------------------------------ */
@@ -424,6 +428,12 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   return t->tokenizer && *t->config.task.augment ? augmented_words(t) : FD_OK;
 }
 
+static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
+  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
+  if (o->teacher) return fd_teacher_open(&t->teacher, o->teacher, &classes, comm);
+  return o->teacher_logits ? fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm) : FD_OK;
+}
+
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
@@ -434,9 +444,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
-  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
-  if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
-  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
+  FD_TRY(open_teacher(comm, o, t));
   FD_TRY(read_config(comm, o, t));
   FD_TRY(make_model(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
