@@ -80,6 +80,17 @@ expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach tra
 expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
 check "and nothing was left of these" test ! -e bad
 
+# Augmented rows: the teacher sees what the student sees; logits are of the rows as they are.
+ft 1 augmented task.augment=RSD aug.size=4; for n in 2 4; do ft $n augmented$n task.augment=RSD aug.size=4; check "augmented rows: $n ranks end in the state of one" test "$(state_of augmented$n)" = "$(state_of augmented)"; done
+check "which is another than without" test "$(state_of augmented)" != "$(state_of one)"
+ft 1 asis task.augment=R aug.revcomp=0; ft 1 turned task.augment=R aug.revcomp=1
+check "nothing turned: the same first loss; all turned: another" bash -c 'f() { grep "\"kind\":\"step\"" $1/metrics.jsonl | head -1 | grep -o "\"loss\":[0-9.e-]*"; }; test "$(f asis)" = "$(f one)" && test "$(f turned)" != "$(f one)"'
+code=0; ft 2 augstop task.augment=RSD aug.size=4 run.minutes=0.000001 || code=$?
+for try in 1 2 3; do ft 1 augstop task.augment=RSD aug.size=4 checkpoint.every=7 && break; done
+check "a run that was stopped, too" test "$code $(state_of augstop)" = "75 $(state_of augmented)"
+expect "augmentation with stored logits" 78 "stored logits are of the rows as they are" $again --teacher-logits logits.tsv task.augment=R run.folder=bad
+expect "masking is none of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
+
 # A grid as a suite: students of the stored logits beside one from scratch, compared seed by seed; models side by side.
 mkdir data suites && cp train.csv test.csv logits.tsv data/
 sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidden: .*/  hidden: 16/; s/^  track: .*/  track: 4/' "$root/configs/kd-chordmixer.yaml" >suites/small.yaml
@@ -126,6 +137,8 @@ check "the CNN's running statistics are in its checkpoint" bash -c 'grep -aq "\"
 kd 1 padded --new-model --config kd-cnn --teacher words model.channels=24 model.filters=10 model.padding=60
 check "padded sequences are another run" test "$(state_of padded)" != "$(state_of cnn)"
 kd 1 taught --teacher padded; check "a padded student teaches, too" grep -q "teacher: the best of padded" taught.log
+kd 1 wordy --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5; kd 4 wordy4 --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5
+check "augmented words: 4 ranks end in the state of one" test "$(state_of wordy4)" = "$(state_of wordy)"
 kd 1 first --first-layers 2 --teacher words
 check "the first layers of the teacher are taken" grep -q "taken from the student of words.*, 0 new beside the head" first.log
 check "and listed" bash -c 'grep -q "bert.encoder.layer.1.mlp.wo.weight" first/finetune.json && ! grep -q "layer.2" first/finetune.json'

@@ -33,6 +33,17 @@ typedef struct embedding {
   fd_class_names classes; /* of a fine-tuned head's predictions */
 } embedding;
 
+static fd_status check_output(const options *o) {
+  FD_TRY(fd_matrix_check_name(o->output));
+  if (o->spreadsheet && !fd_matrix_is_text(o->output))
+    return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
+  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
+    return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
+  FD_TRY(fd_check_output_place(o->output));
+  FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
+  return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
@@ -69,14 +80,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
   if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
     return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
-  FD_TRY(fd_matrix_check_name(o->output));
-  if (o->spreadsheet && !fd_matrix_is_text(o->output))
-    return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
-  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
-    return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
-  FD_TRY(fd_check_output_place(o->output));
-  FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
-  return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
+  return check_output(o);
 }
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
@@ -124,19 +128,22 @@ static void announce(const fd_embed_options *e, const fd_encoder *encoder, const
           (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
 }
 
-/* What the file says of itself. */
-static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
+static const char *pooling_of(const options *o, const fd_embed_options *e, int words) {
   static const char *const pools[] = {"mean over the nucleotides",
                                       "mean over the [CLS] tokens",
                                       "means over the nucleotides and over the [CLS] tokens",
                                       "largest values over the nucleotides",
                                       "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
+  if (e->logits) return "the head's logits of the classes";
+  return words ? "none: a row a word, where its span says" : pools[o->pool];
+}
+
+/* What the file says of itself. */
+static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
   const fd_sequences *s = all->sequences;
   int words = fd_embed_rows_are_words(e, encoder);
-  const char *pooling = e->logits ? "the head's logits of the classes"
-                        : words   ? "none: a row a word, where its span says"
-                                  : pools[o->pool];
+  const char *pooling = pooling_of(o, e, words);
   char window[32], stride[32];
   FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
   int named = all->classes.count == fd_embed_width(e, encoder->network);

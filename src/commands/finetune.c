@@ -74,6 +74,16 @@ typedef struct tuning {
 
 /* --- options and rows ------------------------------------------------------------------------------------------------ */
 
+static fd_status check_options(options *o) {
+  if (o->teacher && o->teacher_logits)
+    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
+  if (o->new_model && o->first_layers)
+    return fd_fail(FD_USAGE,
+                   "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
+  o->untrained |= o->new_model;
+  return fd_task_input_check(&o->rows, "finetune");
+}
+
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
@@ -111,13 +121,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
-  if (o->teacher && o->teacher_logits)
-    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
-  if (o->new_model && o->first_layers)
-    return fd_fail(FD_USAGE,
-                   "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
-  o->untrained |= o->new_model;
-  return fd_task_input_check(&o->rows, "finetune");
+  return check_options(o);
 }
 
 /* --- the config ------------------------------------------------------------------------------------------------------ */
@@ -313,6 +317,11 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
     fd_selection_class_weights(&t->data.train, t->class_weight);
   }
   t->rows = (fd_rows){.config = &t->config, .table = &t->data.train, .class_weight = t->class_weight, .tokenizer = tokenizer};
+  if (*t->config.task.augment) {
+    size_t longest = (size_t)fd_rows_longest(&t->data.train);
+    t->rows.augment = fd_rng_key_of((uint64_t)t->config.run.seed, FD_RNG_AUGMENT);
+    FD_TRY(fd_alloc(&t->rows.augmented, 3 * longest + 2 * (size_t)t->config.aug.size, 1, "augmented rows"));
+  }
   return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
 }
 
@@ -399,13 +408,30 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   return status;
 }
 
+/* An augmented row may be of any words: as many as a row of its length can have. */
+static fd_status augmented_words(tuning *t) {
+  int longest = fd_rows_longest(&t->data.train);
+  int64_t most = fd_tokenizer_most(t->tokenizer, longest);
+  FD_TRY(fd_tokenizer_check(t->tokenizer, longest, most, t->network->positions,
+                            "task.augment: the longest training row, of its most words"));
+  t->words = (int)most;
+  return FD_OK;
+}
+
 /* The network that learns, and its words: it must be able to read all rows. */
 static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   t->longest = longest_of(t);
   FD_TRY(fd_network_create(&t->network, &t->config, t->longest));
   if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder, 0));
   t->tokenizer = o->new_model ? t->new_words : t->model.tokenizer;
-  return fd_task_input_check_words(&o->rows, comm, &t->data, t->tokenizer, t->network->positions, &t->words);
+  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->tokenizer, t->network->positions, &t->words));
+  return t->tokenizer && *t->config.task.augment ? augmented_words(t) : FD_OK;
+}
+
+static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
+  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
+  if (o->teacher) return fd_teacher_open(&t->teacher, o->teacher, &classes, comm);
+  return o->teacher_logits ? fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm) : FD_OK;
 }
 
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
@@ -418,9 +444,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
-  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
-  if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
-  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
+  FD_TRY(open_teacher(comm, o, t));
   FD_TRY(read_config(comm, o, t));
   FD_TRY(make_model(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
@@ -460,6 +484,7 @@ static void release(tuning *t) {
   fd_state_destroy(&t->state);
   fd_network_destroy(&t->network);
   fd_tokens_free(&t->rows.words);
+  free(t->rows.augmented);
   fd_tokens_free(&t->rows.teacher_words);
   fd_tokenizer_destroy(&t->new_words);
   fd_device_close(&t->dev);
