@@ -102,7 +102,7 @@ printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expec
 expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
 expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
 expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5
-expect "no such method" 64 "expected probe, finetune, untrained" "$FINDNA" evaluate gue run --data gue --methods knn
+expect "no such method" 64 "expected probe, finetune, untrained, knn" "$FINDNA" evaluate gue run --data gue --methods nearest
 expect "no such piece" 64 "there are 66" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e6 --job 67
 printf 'a\tb\n' >bad.tsv && expect "a suite of too few columns" 65 "bad.tsv:1: 2 columns" "$FINDNA" evaluate ./bad.tsv run
 expect "no such checkpoint" 66 "absent" "$FINDNA" evaluate gue absent --data gue --output e7

@@ -88,7 +88,8 @@ static fd_status check_lists(const fd_evaluation *e) {
     int known = 0;
     for (int m = 0; m < FD_EVALUATION_METHODS; m++) known |= !strcmp(e->methods.item[i], fd_evaluation_methods[m].name);
     if (!known)
-      return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained (k-mers are always there)",
+      return fd_fail(FD_USAGE,
+                     "findna evaluate: --methods %s: expected probe, finetune, untrained, knn (k-mers are always there)",
                      e->methods.item[i]);
   }
   return FD_OK;
@@ -121,7 +122,7 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       {"seeds", FD_ARG_INT, &e->seeds, 1, FD_EVALUATION_SEEDS, "N", "of the probe's splits, and of fine-tuning"},
       {"tasks", FD_ARG_LIST, &e->tasks, 0, 0, "LIST", "only these"},
       {"methods", FD_ARG_LIST, &e->methods, 0, 0, "LIST",
-       "of probe, finetune, untrained (fine-tuned from random weights); k-mers are always there"},
+       "of probe, finetune, untrained (fine-tuned from random weights), knn; k-mers are always there"},
       {"list", FD_ARG_FLAG, &e->list, 0, 0, NULL, "print the pieces of work, numbered, and do nothing"},
       {"job", FD_ARG_INT, &e->job, 0, 1e9, "N", "do piece N alone, as in a Slurm array; 0: all"},
       {0},
@@ -134,7 +135,8 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       "untrained) on every task of a\n"
       "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
       "genomic-benchmarks, gue, nt,\n"
-      "nt-revised, mtcdna, local, or a .tsv file like those in configs/suites. Started again, it goes on where it stopped.",
+      "nt-revised, mtcdna, its, bioscan-5m, kd, local, or a .tsv file like those in configs/suites. Started again, it goes on "
+      "where it stopped.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;

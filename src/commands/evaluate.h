@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "tasks/suite.h"
 
-enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 4, FD_EVALUATION_MODELS = 16 };
+enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 16 };
 
 /* A checkpoint whose numbers are a part of the table. */
 typedef struct fd_evaluation_model {
@@ -33,11 +33,12 @@ typedef struct fd_evaluation {
   int64_t unit; /* number of the current piece of work, from 1 */
 } fd_evaluation;
 
-/* The methods, in the order in which they run and are printed. `tunes`: a fine-tuning for each seed, else one probe. `models`:
- * which checkpoints have it. k-mers need none, and nobody leaves them out: a table without them says little. */
+/* The methods, in the order in which they run and are printed. `tunes`: a fine-tuning for each seed, else one probe, or one
+ * search of the tasks that are for it (`searches`). `models`: which checkpoints have it. k-mers need none, and nobody leaves them
+ * out: a table without them says little. */
 typedef struct fd_evaluation_method {
   const char *name;
-  int tunes;
+  int tunes, searches;
   enum { FD_OF_EACH, FD_OF_EACH_SHAPE, FD_OF_NONE } models;
 } fd_evaluation_method;
 extern const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS];
@@ -53,8 +54,9 @@ typedef struct fd_evaluation_unit {
 /* Whether a list of --tasks or --methods has the word; an empty one has all. */
 int fd_evaluation_wants(const fd_list *list, const char *word);
 
-/* Whether there is such a piece for this checkpoint. */
-int fd_evaluation_has(const fd_evaluation *e, const fd_evaluation_method *method, const fd_evaluation_model *model);
+/* Whether there is such a piece of a task for this checkpoint. */
+int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *task, const fd_evaluation_method *method,
+                      const fd_evaluation_model *model);
 
 /* Does what is missing of a task's pieces of work, or lists them; unless it is wanted, they are counted alone. Collective. */
 fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task, int wanted) FD_MUST_CHECK;

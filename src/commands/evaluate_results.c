@@ -25,7 +25,9 @@ static int whole(const json_t *root, const char *key) {
 /* What a file says of the task's rows; all of a task say the same. */
 static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
   if (o->train) return;
-  o->train = whole(root, "train_rows") + whole(root, "valid_rows"), o->test = whole(root, "test_rows");
+  o->train = whole(root, "train_rows") + whole(root, "valid_rows") + whole(root, "key_rows");
+  o->test = whole(root, "test_rows") + whole(root, "query_rows");
+  o->unknown = whole(root, "test_rows_of_unknown_label") + whole(root, "queries_without_key");
   o->same = whole(root, "test_rows_in_train"), o->turned = whole(root, "test_rows_turned_in_train");
   o->left_out = whole(root, "rows_left_out"), o->classes = whole(root, "classes");
 }
@@ -62,17 +64,21 @@ static void find_paper(const fd_suite_task *t, fd_evaluation_row *r) {
   if (at) snprintf(r->paper, sizeof r->paper, "%.*s", (int)strcspn(at + n, ";"), at + n);
 }
 
-static void take_probe(const json_t *root, const char *model, const char *measure, fd_evaluation_outcome *o) {
+/* A search says each number once, a probe for each of its seeds. */
+static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
+  const char *measure = u->task->measure;
   const json_t *results = json_object_get(root, "results");
   for (size_t i = 0; i < json_array_size(results) && o->count < FD_EVALUATION_ROWS; i++) {
     const json_t *item = json_array_get(results, i), *score = json_object_get(item, measure);
     const json_t *seeds = json_object_get(score, "seeds");
     const char *name = json_string_value(json_object_get(item, "name"));
-    if (!name || !json_is_number(json_object_get(score, "mean"))) continue;
+    int once = json_is_number(score);
+    if (!name || (!once && !json_is_number(json_object_get(score, "mean")))) continue;
     fd_evaluation_row *r = &o->row[o->count++];
-    r->model = model;
-    snprintf(r->name, sizeof r->name, "probe %.20s", name);
-    r->mean = json_number_value(json_object_get(score, "mean"));
+    r->model = u->method->models == FD_OF_NONE || !strcmp(name, "kmer") ? "" : u->model->name;
+    snprintf(r->name, sizeof r->name, "%s %.20s", u->method->searches ? "knn" : "probe", name);
+    r->mean = json_number_value(once ? score : json_object_get(score, "mean"));
+    if (once) r->value[r->seeds++] = r->mean;
     r->sd = json_number_value(json_object_get(score, "sd"));
     for (size_t k = 0; k < json_array_size(seeds) && r->seeds < FD_EVALUATION_SEEDS; k++)
       r->value[r->seeds++] = json_number_value(json_array_get(seeds, k));
@@ -82,7 +88,7 @@ static void take_probe(const json_t *root, const char *model, const char *measur
 static fd_status take_probes(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
   json_t *root;
   FD_TRY(load(e, u, o, &root));
-  take_probe(root, u->method->models == FD_OF_NONE ? "" : u->model->name, u->task->measure, o);
+  take_probe(root, u, o);
   json_decref(root);
   return FD_OK;
 }
@@ -116,6 +122,10 @@ static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
              t->paper_test);
     remark(o, text);
   }
+  if (o->unknown) {
+    snprintf(text, sizeof text, "%d test rows have a label that no training row has: they cannot be right", o->unknown);
+    remark(o, text);
+  }
   if (o->left_out) {
     snprintf(text, sizeof text, "%d rows on contigs that the genome lacks were left out", o->left_out);
     remark(o, text);
@@ -134,7 +144,7 @@ static fd_status gather(const fd_evaluation *e, const fd_suite_task *t, fd_evalu
   for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
     for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++) {
       fd_evaluation_unit u = {t, m, model, 0};
-      if (fd_evaluation_has(e, m, model)) FD_TRY(m->tunes ? take_tunings(e, &u, o) : take_probes(e, &u, o));
+      if (fd_evaluation_has(e, t, m, model)) FD_TRY(m->tunes ? take_tunings(e, &u, o) : take_probes(e, &u, o));
     }
   for (int i = 0; i < o->count; i++) find_paper(t, &o->row[i]);
   remark_on(t, o);

@@ -24,9 +24,9 @@ typedef struct fd_evaluation_row {
 typedef struct fd_evaluation_outcome {
   int count;
   fd_evaluation_row row[FD_EVALUATION_ROWS];
-  int classes, train, test, same, turned, left_out; /* of the task's rows; train 0: nothing is there */
-  json_t *files;                                    /* where the numbers are from: {"file", "model"} below the output folder */
-  json_t *remarks;                                  /* what a reader of the scores must know, a sentence each */
+  int classes, train, test, same, turned, left_out, unknown; /* of the task's rows; train 0: nothing is there */
+  json_t *files;   /* where the numbers are from: {"file", "model"} below the output folder */
+  json_t *remarks; /* what a reader of the scores must know, a sentence each */
 } fd_evaluation_outcome;
 
 /* Prints a task's rows; and where checkpoints have names, a line for each and method, with a column a task. outcome: one for each

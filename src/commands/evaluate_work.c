@@ -15,10 +15,16 @@
 
 enum { WORDS_MAX = 64, TEXT_MAX = 1 << 20 };
 
-const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS] = {
-    {"probe", 0, FD_OF_EACH}, {"kmer", 0, FD_OF_NONE}, {"finetune", 1, FD_OF_EACH}, {"untrained", 1, FD_OF_EACH_SHAPE}};
+const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS] = {{"probe", 0, 0, FD_OF_EACH},
+                                                                           {"kmer", 0, 0, FD_OF_NONE},
+                                                                           {"finetune", 1, 0, FD_OF_EACH},
+                                                                           {"untrained", 1, 0, FD_OF_EACH_SHAPE},
+                                                                           {"knn", 0, 1, FD_OF_EACH}};
 
-int fd_evaluation_has(const fd_evaluation *e, const fd_evaluation_method *m, const fd_evaluation_model *model) {
+int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *t, const fd_evaluation_method *m,
+                      const fd_evaluation_model *model) {
+  fd_suite_way way = fd_suite_way_of(t);
+  if (m->searches != (way == FD_SUITE_KNN) || (m->tunes && way == FD_SUITE_PROBE)) return 0;
   return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && model->first) || model == e->model;
 }
 
@@ -84,11 +90,13 @@ fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *
                               char file[FD_PATH_MAX]) {
   const fd_evaluation_method *m = u->method;
   char name[300];
-  snprintf(name, sizeof name, m->tunes ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, u->task->name, m->name,
-           m->tunes ? u->seed : e->seeds);
+  if (m->searches) snprintf(name, sizeof name, "%s-%s", u->task->name, m->name);
+  else
+    snprintf(name, sizeof name, m->tunes ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, u->task->name, m->name,
+             m->tunes ? u->seed : e->seeds);
   if (*u->model->name && m->models != FD_OF_NONE) FD_TRY(fd_path(folder, e->output, u->model->name, name));
   else FD_TRY(fd_path(folder, e->output, name, NULL));
-  return fd_path(file, folder, m->tunes ? "finetune.json" : "probe.json", NULL);
+  return fd_path(file, folder, m->tunes ? "finetune.json" : m->searches ? "knn.json" : "probe.json", NULL);
 }
 
 static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, line *l) {
@@ -121,6 +129,18 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   snprintf(seeds, sizeof seeds, "%" PRId64, e->seeds);
   FD_TRY(add_word(l, "--seeds"));
   FD_TRY(add_word(l, seeds));
+  FD_TRY(add_word(l, "--output"));
+  return add_word(l, file);
+}
+
+/* k-mers once, the untrained network once for each shape: as in probes. */
+static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
+  int there, kmers = u->model == e->model, untrained = u->model->first;
+  FD_TRY(add_word(l, "knn"));
+  FD_TRY(add_word(l, u->model->path));
+  FD_TRY(add_rows(e, u->task, 0, l, &there));
+  FD_TRY(add_word(l, "--baseline"));
+  FD_TRY(add_word(l, kmers ? "kmer,untrained" : untrained ? "untrained" : "none")); /* the first one is the first of its shape */
   FD_TRY(add_word(l, "--output"));
   return add_word(l, file);
 }
@@ -178,7 +198,7 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   if (e->job && e->job != e->unit) return FD_OK;
   FD_TRY(fd_evaluation_place(e, u, folder, file));
   FD_TRY(fd_comm_stop_asked(e->comm)); /* between two pieces; within one the commands look themselves */
-  FD_GO(m->tunes ? finetune_line(e, u, folder, &l) : probe_line(e, u, file, &l));
+  FD_GO(m->tunes ? finetune_line(e, u, folder, &l) : m->searches ? knn_line(e, u, file, &l) : probe_line(e, u, file, &l));
   if (e->comm->rank == 0 && m->tunes && !fd_exists(l.word[config_word(&l)]))
     FD_GO(fd_fail(FD_MISSING, "%s: no such settings (%s of the suite)", l.word[config_word(&l)], u->task->name));
   if (e->list) {
@@ -190,7 +210,9 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   FD_GO(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
   if (done) goto done;
   fd_info("%s: %s%s%s", u->task->name, m->name, named ? " of " : "", named ? u->model->name : "");
-  FD_GO(m->tunes ? fd_command_finetune(e->comm, l.count, l.word) : fd_command_probe(e->comm, l.count, l.word));
+  FD_GO(m->tunes      ? fd_command_finetune(e->comm, l.count, l.word)
+        : m->searches ? fd_command_knn(e->comm, l.count, l.word)
+                      : fd_command_probe(e->comm, l.count, l.word));
 done:
   free_line(&l);
   return status;
@@ -214,7 +236,7 @@ fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *t, int wa
   wanted &= there | e->list;
   for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
     for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++)
-      for (int64_t seed = 0; seed < (m->tunes ? e->seeds : 1) && fd_evaluation_has(e, m, model); seed++) {
+      for (int64_t seed = 0; seed < (m->tunes ? e->seeds : 1) && fd_evaluation_has(e, t, m, model); seed++) {
         e->unit++;
         if (wanted && (m->models == FD_OF_NONE || fd_evaluation_wants(&e->methods, m->name)))
           FD_TRY(do_unit(e, &(fd_evaluation_unit){t, m, model, seed}));

@@ -29,7 +29,8 @@ enum { METHODS = 3, KEYS = 0, QUERIES = 1 };
 typedef struct options {
   const char *checkpoint, *file[2], *column, *output, *predictions;
   int64_t neighbours, kmer;
-  int features;
+  fd_list baseline;
+  int features, untrained, kmers; /* which baselines */
   fd_use use;
 } options;
 
@@ -52,6 +53,20 @@ typedef struct searching {
   method method[METHODS];
 } searching;
 
+static fd_status read_baselines(options *o) {
+  int none = 0;
+  o->untrained = o->kmers = !o->baseline.count;
+  for (int i = 0; i < o->baseline.count; i++) {
+    int is[] = {!strcmp(o->baseline.item[i], "untrained"), !strcmp(o->baseline.item[i], "kmer"),
+                !strcmp(o->baseline.item[i], "none")};
+    if (!is[0] && !is[1] && !is[2])
+      return fd_fail(FD_USAGE, "findna knn: --baseline %s: expected untrained, kmer, both, or none", o->baseline.item[i]);
+    o->untrained |= is[0], o->kmers |= is[1], none |= is[2];
+  }
+  if (none && o->baseline.count > 1) return fd_fail(FD_USAGE, "findna knn: --baseline none excludes others");
+  return FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"train", FD_ARG_TEXT, &o->file[KEYS], 0, 0, "FILE",
@@ -62,6 +77,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K", "keys that vote on a query's class"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
+      {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (default: both), or none"},
       {"kmer", FD_ARG_INT, &o->kmer, 1, FD_KMER_MAX, "K", "k of the k-mer counts beside them"},
       FD_USE_DEVICE_ARGS(o->use),
       FD_USE_ENCODER_ARG(o->use),
@@ -82,7 +98,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 1 || !o->file[KEYS] || !o->file[QUERIES])
     return fd_fail(FD_USAGE, "findna knn: give CHECKPOINT, --train FILE and --test FILE; see findna knn --help");
-  return FD_OK;
+  return read_baselines(o);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
@@ -291,8 +307,8 @@ static fd_status knn(fd_comm *comm, const options *o, searching *s) {
   config.device.kind = FD_DEVICE_CPU;
   FD_TRY(fd_rank_device_open(&s->dev, &config, comm));
   FD_TRY(search_encoder(o, s, &encoder));
-  FD_TRY(search_untrained(o, s, encoder));
-  FD_TRY(search_kmers(o, s));
+  if (o->untrained) FD_TRY(search_untrained(o, s, encoder));
+  if (o->kmers) FD_TRY(search_kmers(o, s));
   print_table(o, s);
   if (o->output) FD_TRY(write_json(o, s));
   return o->predictions ? write_predictions(o, s) : FD_OK;

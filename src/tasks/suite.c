@@ -21,7 +21,12 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
     FD_TRY(fd_path(path, folder, file, NULL));
     if (!fd_is_absent(path)) return FD_OK;
   }
-  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna or local", name);
+  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna, its, bioscan-5m or local",
+                 name);
+}
+
+fd_suite_way fd_suite_way_of(const fd_suite_task *t) {
+  return !strcmp(t->config, "knn") ? FD_SUITE_KNN : !strcmp(t->config, "probe") ? FD_SUITE_PROBE : FD_SUITE_ALL;
 }
 
 /* "NUMBER NUMBER" */

@@ -8,7 +8,8 @@
 enum { FD_SUITE_TASKS = 256 };
 
 /* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value)
- * for the latter alone; `config`: the settings of fine-tuning, a file beside the suite's; `measure`: accuracy, f1, mcc or auroc.
+ * for the latter alone; `config`: the settings of fine-tuning, a file beside the suite's; or "probe": it is not tuned, or "knn":
+ * the nearest neighbours say the classes, and nothing else; `measure`: accuracy, f1, mcc or auroc.
  * Three further columns may be missing: the rows that the paper counts, its numbers of other models than FinDNA,
  * NAME/ROW=NUMBER with ; between, and the task that this one is compared with, seed by seed. */
 typedef struct fd_suite_task {
@@ -16,6 +17,10 @@ typedef struct fd_suite_task {
   int paper_train, paper_test; /* 0: not known */
   const char *paper_others, *versus;
 } fd_suite_task;
+
+/* How a task is done. */
+typedef enum fd_suite_way { FD_SUITE_ALL, FD_SUITE_PROBE, FD_SUITE_KNN } fd_suite_way;
+fd_suite_way fd_suite_way_of(const fd_suite_task *task);
 
 typedef struct fd_suite {
   int count;

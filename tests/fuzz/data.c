@@ -9,6 +9,7 @@
 #include "data/sequences.h"
 #include "data/stream.h"
 #include "data/table.h"
+#include "data/taxa.h"
 #include "data/task_folder.h"
 #include "data/tokenizer.h"
 #include "data/variants.h"
@@ -122,6 +123,34 @@ void fuzz_logits(const uint8_t *data, size_t size) {
   for (int i = 0; i < 2 * s.rows; i++) EXPECT(isfinite(s.values[i]));
   if (fd_stored_logits_take(&s, &table, out) == FD_OK) EXPECT(isfinite(out[0]) && isfinite(out[1]));
   fd_stored_logits_free(&s);
+}
+
+void fuzz_taxa(const uint8_t *data, size_t size) {
+  fd_taxa t;
+  size_t table, fasta = 0;
+  int wish = size ? data[0] : 0;
+  if (size) data++, size--;
+  const uint8_t *text = fuzz_part(&data, &size, &table), *records = fuzz_part(&data, &size, &fasta);
+  fd_taxa_options o = {.table = fuzz_file("taxa.csv", text ? (const void *)text : "", text ? table : 0),
+                       .part = wish & 1 ? "split" : NULL,
+                       .by = wish & 2 ? "genus" : NULL,
+                       .limit = 1 + wish / 8,
+                       .shortest = 1};
+  if (records) o.files.item[o.files.count++] = fuzz_file("taxa.fa", records, fasta);
+  if (wish & 4) o.require.item[o.require.count++] = "species";
+  if (fd_taxa_read(&t, &o) == FD_OK) {
+    EXPECT(t.count > 0 && t.columns <= FD_TAXA_COLUMNS);
+    for (int64_t i = 0; i < t.count; i++) {
+      int64_t length = t.start[i + 1] - t.start[i];
+      EXPECT(length >= 1 && length <= o.limit && t.id[i] && t.part[i] && t.by[i]);
+      for (int64_t k = t.start[i]; k < t.start[i + 1]; k++) EXPECT(t.symbols[k] <= 4);
+      EXPECT(t.symbols[t.start[i + 1] - 1] < 4);
+      for (int c = 0; c < t.columns; c++) EXPECT(t.value[i * t.columns + c]);
+      for (int64_t j = 0; j < i && i < 50; j++)
+        EXPECT(t.start[j + 1] - t.start[j] != length || memcmp(t.symbols + t.start[j], t.symbols + t.start[i], (size_t)length));
+    }
+  }
+  fd_taxa_free(&t);
 }
 
 void fuzz_variants(const uint8_t *data, size_t size) {

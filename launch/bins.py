@@ -1,0 +1,68 @@
+"""Clusters embeddings of barcodes, as BIOSCAN-5M's reconstruction of BINs does: UMAP to 50 dimensions by cosine, then Ward's agglomeration.
+
+    bins.py EMBEDDINGS.npy TABLE.tsv OUT.tsv --label dna_bin [--clusters N] [--neighbours 5] [--seed 42] [--no-umap]
+
+EMBEDDINGS.npy and EMBEDDINGS.npy.ids.txt are of `findna embed RUN TABLE.tsv --output EMBEDDINGS.npy`; TABLE.tsv is one that `findna prepare --table` writes. OUT.tsv gets the
+columns id, the label, and cluster, for `findna clusters OUT.tsv --label dna_bin`. --clusters: as many as there are labels where it is not given. --no-umap
+clusters the embeddings, each of length 1, themselves. Needs numpy, scikit-learn and, for UMAP, umap-learn.
+"""
+import argparse
+import csv
+import sys
+
+import numpy
+from sklearn.cluster import AgglomerativeClustering
+
+
+def fail(text):
+    sys.exit("bins.py: " + text)
+
+
+def read_labels(path, column):
+    with open(path, newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        if column not in (rows.fieldnames or []):
+            fail(f"{path}: no column '{column}' in the header")
+        return {row["id"]: row[column] for row in rows}
+
+
+def reduce(rows, options):
+    if options.no_umap:
+        return rows / numpy.maximum(numpy.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    try:
+        import umap
+    except ImportError:
+        fail("no umap-learn for this Python: install it, or give --no-umap")
+    return umap.UMAP(n_components=50, n_neighbors=options.neighbours, min_dist=0, metric="cosine", random_state=options.seed).fit_transform(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("embeddings")
+    parser.add_argument("table")
+    parser.add_argument("output")
+    parser.add_argument("--label", default="dna_bin")
+    parser.add_argument("--clusters", type=int, default=0)
+    parser.add_argument("--neighbours", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--no-umap", action="store_true")
+    options = parser.parse_args()
+    rows = numpy.load(options.embeddings)
+    with open(options.embeddings + ".ids.txt") as file:
+        ids = file.read().splitlines()
+    labels = read_labels(options.table, options.label)
+    if len(ids) != len(rows):
+        fail(f"{options.embeddings}: {len(rows)} rows, and {len(ids)} names beside it")
+    named = [i for i, name in enumerate(ids) if labels.get(name)]
+    if len(named) < 2:
+        fail(f"{options.table}: fewer than two of the embeddings have a '{options.label}'")
+    count = options.clusters or len({labels[ids[i]] for i in named})
+    clusters = AgglomerativeClustering(n_clusters=count, linkage="ward").fit_predict(reduce(rows[named].astype(numpy.float64), options))
+    print(f"{count} clusters of {len(named)} sequences")
+    with open(options.output, "w", newline="") as file:
+        out = csv.writer(file, delimiter="\t", lineterminator="\n")
+        out.writerow(["id", options.label, "cluster"])
+        out.writerows([ids[i], labels[ids[i]], cluster] for i, cluster in zip(named, clusters))
+
+
+main()
