@@ -73,7 +73,7 @@ static void pack(const attention_call *c, int n, int columns, const float *from,
   int across = transposed ? n : columns, down = transposed ? columns : n;
   for (int j = 0; j < across; j += kernels->panel)
     kernels->pack(down, across - j < kernels->panel ? across - j : kernels->panel,
-                  from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld, transposed, to + (size_t)j * (size_t)down);
+                  from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld, transposed, to + (size_t)(j / kernels->panel) * fd_cpu_right(kernels, down));
 }
 
 static float place_of(const int *position, int row, int first) { return (float)(position ? position[row] : row - first); }

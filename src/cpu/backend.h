@@ -9,10 +9,14 @@
 /* Scratch buffers by use; each grows to the largest size asked for and stays. */
 typedef enum fd_cpu_slot {
   FD_SLOT_W1,
+  FD_SLOT_W2,
+  FD_SLOT_W3,
   FD_SLOT_TILE,
   FD_SLOT_DM,
   FD_SLOT_DA,
   FD_SLOT_G,
+  FD_SLOT_PACKED_X,
+  FD_SLOT_PACKED_DM,
   FD_SLOT_STRIP,
   FD_SLOT_SUMS,
   FD_SLOTS
@@ -23,8 +27,11 @@ typedef struct fd_cpu {
   const fd_cpu_kernels *kernels;
   const fd_cpu_kernels *fp32; /* `kernels`, or where those round operands to bf16, the best that do not */
   fd_pool *pool;
+  size_t l2; /* bytes of a core's second cache */
   float *scratch[FD_SLOTS];
   size_t scratch_size[FD_SLOTS];
+  struct fd_cpu_copy *copy; /* packed weights that are kept (weights.h) */
+  size_t copies, copies_size;
   fd_status failed; /* the first failure of an operation; reported by sync */
 } fd_cpu;
 

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "cpu/backend.h"
+#include "cpu/weights.h"
 
 static int always(void) { return 1; }
 #if defined(__x86_64__)
@@ -92,7 +94,17 @@ static void cpu_destroy(fd_device *dev) {
   fd_cpu *cpu = fd_cpu_of(dev);
   fd_pool_destroy(&cpu->pool);
   for (int i = 0; i < FD_SLOTS; i++) free(cpu->scratch[i]);
+  fd_cpu_release_weights(cpu);
   free(cpu);
+}
+
+/* A megabyte where the C library does not know it. */
+static size_t second_cache(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return (size_t)bytes;
+#endif
+  return 1 << 20;
 }
 
 fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
@@ -100,6 +112,7 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
   cpu->kernels = choose_kernels(simd, bf16);
+  cpu->l2 = second_cache();
   cpu->fp32 = bf16 ? choose_kernels(FD_SIMD_AUTO, 0) : cpu->kernels;
   fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",

@@ -4,9 +4,9 @@
 #ifndef FD_CPU_GEMM_BF16_H
 #define FD_CPU_GEMM_BF16_H
 
-#include "cpu/vector.h"
+#include "cpu/turn.h"
 
-typedef int32_t factor; /* a pair */
+typedef int32_t __attribute__((may_alias)) factor; /* a pair; it lies in memory of floats */
 
 INLINE vfloat v_spread(factor x) { return (vfloat)(x - (vint){0}); }
 
@@ -17,7 +17,7 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 #include "cpu/tile.h"
 
 /* Rows and pairs of a block of A, which is rounded once for WIDE panels or more; it lies on the stack. */
-enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS };
+enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
 #define GEMM_APART NULL
 
 /* 32 floats as 16 pairs of neighbours. */
@@ -74,30 +74,44 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
   for (int i = 0; i < m; i += BLOCK_ROWS)
     for (int p = 0; p < k; p += 2 * PAIRS)
       gemm_block(m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS, k - p < 2 * PAIRS ? k - p : 2 * PAIRS,
-                 a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * PANEL, (size_t)k * PANEL,
-                 panels, c + (size_t)i * ldc, ldc, start != FD_GEMM_SET || p ? FD_GEMM_ADD : FD_GEMM_SET);
+                 a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * PANEL,
+                 (size_t)((k + 1) / 2) * PANEL, panels, c + (size_t)i * ldc, ldc,
+                 start != FD_GEMM_SET || p ? FD_GEMM_ADD : FD_GEMM_SET);
 }
 
-static void pack_columns(int k, int columns, const float *from, size_t ld, float *to) {
-  factor pairs[LANES];
-  memset(to, 0, (size_t)((k + 1) / 2) * PANEL * sizeof(float));
-  for (int j = 0; j < columns; j++, from += ld)
-    for (int p = 0; p < k; p += 2 * LANES) {
-      store_pairs(pairs, pairs_at(from, p, k));
-      for (int i = 0; i < LANES && p + 2 * i < k; i++) memcpy(to + (size_t)(p / 2 + i) * PANEL + j, &pairs[i], sizeof *pairs);
-    }
+/* Sums begin anew every DEPTH of k, as those of gemm. */
+static void multiply(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
+  for (int p = 0; p < k || p == 0; p += DEPTH) {
+    tiles_packed[m]((k - p < DEPTH ? k - p + 1 : DEPTH) / 2, (const factor *)(const void *)(a + (size_t)(p / 2) * ROWS),
+                    b + (size_t)(p / 2) * PANEL, c, ldc, p || start != FD_GEMM_SET ? FD_GEMM_ADD : FD_GEMM_SET);
+  }
+}
+
+/* Rounds rows of k floats and stores their pairs as columns of `to`; those from `rows` on are zero. */
+static void turn_pairs(int rows, int k, const float *from, size_t ld, float *to, size_t to_ld, int width) {
+  for (int p = 0; p < k; p += 2 * LANES) {
+    vfloat pairs[LANES];
+    for (int i = 0; i < LANES; i++) pairs[i] = i < rows ? (vfloat)pairs_at(from + (size_t)i * ld, p, k) : (vfloat){0};
+    v_transpose(pairs);
+    for (int j = 0; j < LANES && p + 2 * j < k; j++) v_store_part(to + (size_t)(p / 2 + j) * to_ld, pairs[j], width);
+  }
 }
 
 static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  if (transposed) {
-    pack_columns(k, columns, from, ld, to);
-    return;
-  }
+  for (int j = 0; transposed && j < PANEL; j += LANES)
+    turn_pairs(columns - j, k, from + (size_t)j * ld, ld, to + j, PANEL, LANES);
+  if (transposed) return;
   for (int p = 0; p < k; p += 2, from += 2 * ld, to += PANEL)
     for (int j = 0; j < PANEL; j += LANES) {
       int n = columns - j < 0 ? 0 : columns - j < LANES ? columns - j : LANES;
       v_store(to + j, (vfloat)pairs_across(v_load_part(from + j, n), p + 1 < k ? v_load_part(from + ld + j, n) : (vfloat){0}));
     }
+}
+
+static void pack_left(int m, int k, const float *from, size_t ld, int transposed, float *to) {
+  if (!transposed) turn_pairs(m, k, from, ld, to, ROWS, m);
+  for (int p = 0; p < k && transposed; p += 2, from += 2 * ld, to += ROWS)
+    v_store_part(to, (vfloat)pairs_across(v_load_part(from, m), p + 1 < k ? v_load_part(from + ld, m) : (vfloat){0}), m);
 }
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef FD_CPU_GEMM_FP32_H
 #define FD_CPU_GEMM_FP32_H
 
-#include "cpu/vector.h"
+#include "cpu/turn.h"
 
 typedef float factor;
 
@@ -11,7 +11,7 @@ INLINE vfloat v_spread(factor x) { return v_set(x); }
 INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) { return v_fma(x, b, sum); }
 
 /* Where there is no fused instruction, v_multiply is the same. */
-#if defined(__FMA__)
+#if defined(FD_FUSED)
 INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + sum; }
 #define V_MULTIPLY_APART v_multiply_apart
 #define GEMM_APART gemm_apart
@@ -21,9 +21,9 @@ INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + 
 
 #include "cpu/tile.h"
 
-enum { WIDE = 1, DEPTH = 256 };
+enum { WIDE = 1, DEPTH = 256, UNIT = 1, ELEMENTS = 1 };
 
-INLINE void gemm_by(tile_function *const *by, int m, int k, const float *a, size_t row_step, size_t k_step, const float *b,
+INLINE void gemm_by(strided_tile *const *by, int m, int k, const float *a, size_t row_step, size_t k_step, const float *b,
                     int panels, float *c, size_t ldc, int start) {
   for (int panel = 0; panel < panels; panel++, b += (size_t)k * PANEL, c += PANEL)
     for (int i = 0; i < m; i += ROWS)
@@ -42,22 +42,27 @@ static void gemm_apart(int m, int k, const float *a, size_t row_step, size_t k_s
 }
 #endif
 
-enum { TURN = 16 }; /* floats of a line: no line is read or written twice */
+static void multiply(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
+  tiles_packed[m](k, a, b, c, ldc, start);
+}
 
-/* k columns of a matrix as rows. */
-INLINE void turn(int k, int columns, const float *from, size_t ld, float *to) {
-  for (int j = 0; j < columns; j++)
-    for (int p = 0; p < k; p++) to[(size_t)p * PANEL + (size_t)j] = from[(size_t)j * ld + (size_t)p];
+/* Rows of `n` floats; INLINE, so that whole rows are copied in registers. */
+INLINE void copy_rows(int k, int n, const float *from, size_t ld, float *to, size_t to_ld) {
+  for (int p = 0; p < k; p++) memcpy(to + (size_t)p * to_ld, from + (size_t)p * ld, (size_t)n * sizeof(float));
 }
 
 static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  if (transposed) {
-    for (int p = 0; p < k; p += TURN) turn(k - p < TURN ? k - p : TURN, columns, from + p, ld, to + (size_t)p * PANEL);
-  } else {
-    for (int p = 0; p < k; p++) memcpy(to + (size_t)p * PANEL, from + (size_t)p * ld, (size_t)columns * sizeof(float));
-  }
+  if (transposed) turn(columns, k, from, ld, to, PANEL);
+  else if (columns == PANEL) copy_rows(k, PANEL, from, ld, to, PANEL);
+  else copy_rows(k, columns, from, ld, to, PANEL);
   for (int p = 0; p < k && columns < PANEL; p++)
     memset(to + (size_t)p * PANEL + columns, 0, (size_t)(PANEL - columns) * sizeof(float));
+}
+
+static void pack_left(int m, int k, const float *from, size_t ld, int transposed, float *to) {
+  if (!transposed) turn(m, k, from, ld, to, ROWS);
+  else if (m == ROWS) copy_rows(k, ROWS, from, ld, to, ROWS);
+  else copy_rows(k, m, from, ld, to, ROWS);
 }
 
 #endif

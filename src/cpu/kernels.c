@@ -51,39 +51,30 @@ INLINE vfloat gelu_slope(vfloat x, vfloat cdf) {
 #include "cpu/row_kernels.h"
 #include "cpu/softmax.h"
 
-static void bias_gelu(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h) {
-  for (int i = 0; i < rows; i++, z += ld, h += ld) {
-    int j = 0;
-    for (; j + LANES <= n; j += LANES) {
-      vfloat x = v_load(z + j) + v_load(bias + j);
+static void bias_gelu(int rows, const float *bias, float *z, float *h) {
+  for (int i = 0; i < rows; i++, z += PANEL, h += PANEL) {
+    vfloat b = v_set(bias[i]);
+    for (int j = 0; j < PANEL; j += LANES) {
+      vfloat x = v_load(z + j) + b;
       v_store(z + j, x);
       v_store(h + j, x * normal_cdf(x));
     }
-    if (j < n) {
-      vfloat x = v_load_part(z + j, n - j) + v_load_part(bias + j, n - j);
-      v_store_part(z + j, x, n - j);
-      v_store_part(h + j, x * normal_cdf(x), n - j);
-    }
-    if (keep) memcpy(keep + (size_t)i * (size_t)n, z, (size_t)n * sizeof(float));
   }
 }
 
-static void gelu_backward(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da) {
-  for (int i = 0; i < rows; i++, z += z_ld, dh += ld, g += ld, da += ld) {
-    int j = 0;
-    for (; j + LANES <= n; j += LANES) {
-      vfloat x = v_load(z + j), cdf = normal_cdf(x);
-      v_store(g + j, x * cdf);
-      v_store(da + j, v_load(dh + j) * gelu_slope(x, cdf));
+INLINE void gelu_back(vfloat x, const float *dh, float *g, float *da) {
+  vfloat cdf = normal_cdf(x);
+  v_store(g, x * cdf);
+  v_store(da, v_load(dh) * gelu_slope(x, cdf));
+}
+
+static void gelu_backward(int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da) {
+  for (int i = 0; i < rows; i++, z += z_ld, dh += PANEL, g += PANEL, da += PANEL)
+    for (int j = 0; j < PANEL; j += LANES) {
+      int part = n - j < 0 ? 0 : n - j;
+      if (part >= LANES) gelu_back(v_load(z + j), dh + j, g + j, da + j);
+      else gelu_back(part ? v_load_part(z + j, part) : (vfloat){0}, dh + j, g + j, da + j);
     }
-    if (j < n) {
-      vfloat x = v_load_part(z + j, n - j), cdf = normal_cdf(x);
-      v_store_part(g + j, x * cdf, n - j);
-      v_store_part(da + j, v_load_part(dh + j, n - j) * gelu_slope(x, cdf), n - j);
-    }
-    memset(g + n, 0, (ld - (size_t)n) * sizeof(float));
-    memset(da + n, 0, (ld - (size_t)n) * sizeof(float));
-  }
 }
 
 static void add(size_t n, const float *a, const float *b, float *out) {
@@ -128,7 +119,18 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS,          PANEL,        WIDE,        DEPTH,           gemm, GEMM_APART,  pack,
-    bias_gelu,    gelu_backward, add,          sum_squares, adamw,           ema,  act_forward, act_backward,
-    norm_forward, norm_backward, norm_weights, soften,      soften_backward, draw,
+    TEXT(FD_ISA),  ROWS,
+    PANEL,         WIDE,
+    DEPTH,         UNIT,
+    ELEMENTS,      gemm,
+    GEMM_APART,    pack,
+    pack_left,     multiply,
+    turn,          bias_gelu,
+    gelu_backward, add,
+    sum_squares,   adamw,
+    ema,           act_forward,
+    act_backward,  norm_forward,
+    norm_backward, norm_weights,
+    soften,        soften_backward,
+    draw,
 };

@@ -7,7 +7,7 @@
 
 #include "device/tensors.h"
 
-enum { FD_PANEL_MAX = 32 };
+enum { FD_PANEL_MAX = 32, FD_ROWS_MAX = 32 };
 
 /* Scores of attention: `rows` queries and n keys (a multiple of every vector's length), `ld` floats a row. */
 typedef struct fd_cpu_scores {
@@ -31,7 +31,7 @@ enum {
 };
 
 /* C[m, panels * panel] = A[m, k] B, or as FD_GEMM_ADD and FD_GEMM_CONTINUE say. A's element (i, p) is a[i * row_step + p *
- * k_step], one of the steps being 1; B is packed, its panels k * panel floats apart; C has rows of `ldc` floats. */
+ * k_step], one of the steps being 1; B is packed, its panels fd_cpu_right floats apart; C has rows of `ldc` floats. */
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 
@@ -41,20 +41,31 @@ typedef struct fd_cpu_kernels {
   int panel;        /* columns of a packed panel of B */
   int wide;         /* panels that a gemm should get at once where there is a choice */
   int depth;        /* the k after which a long product should end and continue: a panel of it stays in L1 */
+  int unit;         /* packed panels have a multiple of it of k */
+  int elements;     /* of an operand in a float of a panel: 1, or 2 of bf16 */
 
   fd_cpu_gemm *gemm;
   fd_cpu_gemm *gemm_apart; /* every product is rounded before it is added: the same bits by every fp32 kernel; NULL with bf16 */
 
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
-   * that gemm reads, at most k rows of `panel` floats, padded with zeros. */
+   * that gemm reads, fd_cpu_right floats, padded with zeros. Panels of parts of k that are multiples of `unit` make one, one
+   * behind the other. */
   void (*pack)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
 
-  /* z += bias; h = GELU(z); rows of `ld` floats with `n` used; z also goes to keep[i * n] when keep is not NULL. */
-  void (*bias_gelu)(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h);
+  /* The same for m <= rows rows of a left operand [m, ld] (or, transposed, columns of [k, ld]): fd_cpu_left floats. */
+  void (*pack_left)(int m, int k, const float *from, size_t ld, int transposed, float *to);
 
-  /* g = GELU(z), da = dh * GELU'(z); z has rows of `z_ld` floats, the others of `ld`, with n used; columns n..ld-1 of g and da
-   * become zero. */
-  void (*gelu_backward)(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da);
+  /* C[m, panel] = A[m, k] B, both packed, m <= rows, or as `start` says, as gemm. */
+  void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+
+  /* to[columns, rows] = the transpose of from[rows, columns]; each with the stride of its rows. */
+  void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
+
+  /* Channels as rows of `panel` tokens: z += bias[channel]; h = GELU(z). */
+  void (*bias_gelu)(int rows, const float *bias, float *z, float *h);
+
+  /* g = GELU(z), da = dh * GELU'(z); z has rows of z_ld floats with n used, the others of `panel`. */
+  void (*gelu_backward)(int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da);
 
   void (*add)(size_t n, const float *a, const float *b, float *out);
   double (*sum_squares)(size_t n, const float *x);
@@ -81,6 +92,14 @@ typedef struct fd_cpu_kernels {
   /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); no sum passes 32 bits. */
   void (*draw)(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits);
 } fd_cpu_kernels;
+
+/* Floats of a packed panel of a right operand, and of a left one, over k. */
+static inline size_t fd_cpu_right(const fd_cpu_kernels *kernels, int k) {
+  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->panel;
+}
+static inline size_t fd_cpu_left(const fd_cpu_kernels *kernels, int k) {
+  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->rows;
+}
 
 extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;
 

@@ -1,6 +1,4 @@
 /* Linear layers on the CPU, from 5 columns (embedding, head) to thousands. */
-#include <string.h>
-
 #include "cpu/backend.h"
 #include "cpu/product.h"
 
@@ -10,27 +8,6 @@
  * That costs a third of the speed of fused products with AVX-512 on Zen 4, and half where additions have no units of their own,
  * so wider layers, those of transformers, fuse. The forward pass always did. */
 enum { APART_UNTIL = 640 };
-
-typedef struct sums_call {
-  int rows, columns;
-  const float *from;
-  float *sums;
-} sums_call;
-
-enum { SUMS_PER_ITEM = 128 };
-
-/* Column sums, the rows one after the other. */
-static void sums_item(void *context, int item, int thread) {
-  (void)thread;
-  const sums_call *c = context;
-  int first = item * SUMS_PER_ITEM, columns = c->columns - first < SUMS_PER_ITEM ? c->columns - first : SUMS_PER_ITEM;
-  float sums[SUMS_PER_ITEM] = {0};
-  for (int r = 0; r < c->rows; r++) {
-    const float *from = c->from + (size_t)r * (size_t)c->columns + first;
-    for (int j = 0; j < columns; j++) sums[j] += from[j];
-  }
-  memcpy(c->sums + first, sums, (size_t)columns * sizeof *sums);
-}
 
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
@@ -44,9 +21,8 @@ void fd_cpu_linear_backward(fd_device *dev, int rows, int parts, int in, int out
   fd_cpu *cpu = fd_cpu_of(dev);
   (void)parts; /* one: this device has no `fill` */
   fd_cpu_gemm *gemm = in <= APART_UNTIL || out <= APART_UNTIL ? cpu->fp32->gemm_apart : cpu->fp32->gemm;
-  sums_call sums = {rows, out, dy.at, db};
   if (dx.at) fd_cpu_multiply(cpu, cpu->fp32, gemm, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at});
   fd_cpu_multiply(cpu, cpu->fp32, gemm,
                   &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw});
-  if (db) fd_pool_run(cpu->pool, (out + SUMS_PER_ITEM - 1) / SUMS_PER_ITEM, sums_item, &sums);
+  if (db) fd_cpu_column_sums(cpu, rows, out, dy.at, db);
 }

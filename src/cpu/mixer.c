@@ -1,82 +1,129 @@
-/* The ChordMixer block on the CPU: MLP, rotation and residual in one pass over tiles of tokens; backward in two passes. */
+/* The ChordMixer block on the CPU. Its channels are rows and tokens columns: a tile of as many tokens as a panel has goes through
+ * both products of the MLP without being packed again. Backward in two passes: gradients of tokens, then of weights. */
 #include <string.h>
 
 #include "cpu/backend.h"
+#include "cpu/product.h"
+#include "cpu/weights.h"
 
-enum { TILES_PER_ROW_BLOCK = 6, CHUNK = 256 };
+enum { CHUNK = 256 /* tokens of a sum of gradients */ };
 
-/* What the items of one call share. */
+/* What the items of one call share. Of packed operands see cpu/kernels.h. */
 typedef struct mixer_call {
   fd_cpu *cpu;
+  const fd_cpu_kernels *kernels;
   const fd_seqs *seqs;
   const fd_mixer *block;
-  int rows, tile, channels_padded, hidden_padded, tracks;
-  const float *x, *z, *dy;
+  int rows, tile, tiles, together; /* tokens; of a tile; their number; tiles of an item */
+  int tracks, strips;              /* of channels: those that turn together, and panels */
+  const float *w1, *w2;            /* packed: forward W1 and W2, backward their transposes */
+  const float *w1_again;           /* W1, for a backward pass that computes z again */
+  const float *x, *dy, *z;         /* z: for each tile [hidden, its tokens] */
   float *z_out, *y, *dx;
   const fd_mixer_grads *grads;
-  float *w1, *w2;  /* packed weights of the two products */
-  float *w1_again; /* those of x W1^T, for a backward pass that computes z again */
-  float *tiles;    /* scratch of each thread */
-  size_t tile_floats;
-  float *dm, *da, *g; /* [rows, channels], [rows, hidden_padded] twice */
-  float *strips;      /* scratch of each thread for weight gradients */
-  size_t strip_floats;
+  float *scratch; /* of each thread */
+  size_t scratch_floats;
+  float *dm;                   /* [rows, channels] */
+  float *da, *g;               /* [tiles, hidden, tile] */
+  float *x_packed, *dm_packed; /* right operands: for each chunk and strip CHUNK tokens */
+  float *sums;                 /* of each thread, for gradients of weights */
+  size_t sums_floats;
 } mixer_call;
+
+/* What a thread works with. */
+typedef struct space {
+  float *x, *dm; /* right operands of the tiles of an item */
+  float *h;      /* [tiles, hidden, tile] */
+  float *packed; /* the same, where it has to be packed */
+  float *m;      /* [tiles, channels, tile] */
+  float *z, *dh; /* of a panel of hidden units */
+  float *rows;   /* [tile, channels] */
+} space;
+
+static size_t divide_scratch(const mixer_call *call, float *base, space *s) {
+  const fd_cpu_kernels *k = call->kernels;
+  size_t tiles = (size_t)call->together, tile = (size_t)call->tile, channels = (size_t)call->block->channels,
+         hidden = (size_t)call->block->hidden, right = fd_cpu_right(k, call->block->channels), used = 0;
+  struct {
+    float **at;
+    size_t floats;
+  } part[] = {{&s->x, tiles * right},           {&s->dm, tiles * right},
+              {&s->h, tiles * hidden * tile},   {&s->packed, k->elements > 1 ? tiles * fd_cpu_right(k, call->block->hidden) : 0},
+              {&s->m, tiles * channels * tile}, {&s->z, (size_t)k->rows * tile},
+              {&s->dh, (size_t)k->rows * tile}, {&s->rows, tile * channels}};
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+    if (base) *part[i].at = base + used;
+    used += (part[i].floats + 15) / 16 * 16;
+  }
+  return used;
+}
+
+static space space_of(const mixer_call *call, int thread) {
+  space s;
+  divide_scratch(call, call->scratch + (size_t)thread * call->scratch_floats, &s);
+  return s;
+}
+
+static int smaller(int a, int b) { return a < b ? a : b; }
 
 static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  const fd_cpu_kernels *k = cpu->kernels;
-  mixer_call call = {.cpu = cpu, .seqs = seqs, .block = block, .rows = fd_seqs_rows(seqs)};
-  call.tile = k->rows * TILES_PER_ROW_BLOCK;
-  call.channels_padded = fd_round_up(block->channels, k->panel);
-  call.hidden_padded = fd_round_up(block->hidden, k->panel);
+  space none;
+  int threads = fd_pool_threads(cpu->pool);
+  mixer_call call = {.cpu = cpu, .kernels = cpu->kernels, .seqs = seqs, .block = block, .rows = fd_seqs_rows(seqs)};
+  call.tile = call.kernels->panel;
+  call.tiles = (call.rows + call.tile - 1) / call.tile;
   call.tracks = (block->channels + block->track - 1) / block->track;
-  call.tile_floats = (size_t)call.tile * (size_t)(2 * call.hidden_padded + call.channels_padded);
-  size_t wide = (size_t)block->channels * (size_t)call.hidden_padded;
-  call.w1 = fd_cpu_scratch(cpu, FD_SLOT_W1, 2 * wide + (size_t)block->hidden * (size_t)call.channels_padded);
-  call.w1_again = call.w1 ? call.w1 + wide : NULL;
-  call.w2 = call.w1 ? call.w1_again + wide : NULL;
-  call.tiles = fd_cpu_scratch(cpu, FD_SLOT_TILE, call.tile_floats * (size_t)fd_pool_threads(cpu->pool));
+  call.strips = (block->channels + call.kernels->panel - 1) / call.kernels->panel;
+  call.together = 1;
+  /* What lies in L2 beside the panels of weights that pass by; a few items for each thread. */
+  int most = (int)(cpu->l2 * 2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
+      share = smaller(call.tiles / (4 * threads), most);
+  call.together = share < 1 ? 1 : share;
+  call.scratch_floats = divide_scratch(&call, NULL, &none);
+  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, call.scratch_floats * (size_t)threads);
   return call;
 }
 
-/* Packs the panel of columns first.. of W^T (`transposed`; W is [n, k]) or of W [k, n]. */
-static void pack_panel(const mixer_call *call, const float *w, int k, int n, int first, int transposed, float *packed) {
-  const fd_cpu_kernels *kernels = call->cpu->kernels;
-  int columns = n - first < kernels->panel ? n - first : kernels->panel;
-  kernels->pack(k, columns, transposed ? w + (size_t)first * (size_t)k : w + first, (size_t)(transposed ? k : n), transposed,
-                packed + (size_t)first * (size_t)k);
+static int tokens_of(const mixer_call *call, int tile) { return smaller(call->rows - tile * call->tile, call->tile); }
+
+static int items_of(const mixer_call *call) { return (call->tiles + call->together - 1) / call->together; }
+
+static int panels_of(const mixer_call *call) { return (call->block->hidden + call->kernels->rows - 1) / call->kernels->rows; }
+
+/* Rows of a tile of tokens as a right operand over the channels. */
+static void load_tile(const mixer_call *call, const float *rows, int tile, float *to) {
+  size_t channels = (size_t)call->block->channels;
+  call->kernels->pack(call->block->channels, tokens_of(call, tile), rows + (size_t)(tile * call->tile) * channels, channels, 1,
+                      to);
 }
 
-static int hidden_panels(const mixer_call *call) { return call->hidden_padded / call->cpu->kernels->panel; }
-
-static int panels_of(const mixer_call *call) { return (call->hidden_padded + call->channels_padded) / call->cpu->kernels->panel; }
-
-/* One panel of x W1^T or h W2^T. */
-static void pack_forward(void *context, int item, int thread) {
-  (void)thread;
-  const mixer_call *call = context;
-  const fd_mixer *b = call->block;
-  int panel = call->cpu->kernels->panel, wide = hidden_panels(call);
-  if (item < wide) pack_panel(call, b->w1, b->channels, b->hidden, item * panel, 1, call->w1);
-  else pack_panel(call, b->w2, b->hidden, b->channels, (item - wide) * panel, 1, call->w2);
+/* [hidden, tile] of each tile of an item as right operands, *step floats apart: in fp32 they are some as they lie. */
+static const float *as_right(const mixer_call *call, int tiles, const float *from, float *to, size_t *step) {
+  int hidden = call->block->hidden;
+  size_t wide = (size_t)hidden * (size_t)call->tile;
+  *step = call->kernels->elements == 1 ? wide : fd_cpu_right(call->kernels, hidden);
+  if (call->kernels->elements == 1) return from;
+  for (int t = 0; t < tiles; t++)
+    call->kernels->pack(hidden, call->tile, from + (size_t)t * wide, (size_t)call->tile, 0, to + (size_t)t * *step);
+  return to;
 }
 
-/* One panel of dm W2, of da W1, or of x W1^T. */
-static void pack_backward(void *context, int item, int thread) {
-  (void)thread;
-  const mixer_call *call = context;
-  const fd_mixer *b = call->block;
-  int panel = call->cpu->kernels->panel, wide = hidden_panels(call), both = panels_of(call);
-  if (item < wide) pack_panel(call, b->w2, b->channels, b->hidden, item * panel, 0, call->w1);
-  else if (item < both) pack_panel(call, b->w1, b->hidden, b->channels, (item - wide) * panel, 0, call->w2);
-  else pack_panel(call, b->w1, b->channels, b->hidden, (item - both) * panel, 1, call->w1_again);
+/* Panel `panel` of a product of packed weights, over k, and a tile: to[up to rows, tile]. */
+static void multiply_panel(const mixer_call *call, const float *w, int panel, int m, int k, const float *right, float *to) {
+  call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), k,
+                          w + (size_t)panel * fd_cpu_left(call->kernels, k), right, to, (size_t)call->tile, FD_GEMM_SET);
 }
 
-/* c[m, n] = a[m, k] times packed panels. */
-static void multiply(const fd_cpu_kernels *kernels, int m, int k, int n_padded, const float *a, size_t lda, const float *packed,
-                     float *c) {
-  kernels->gemm(m, k, a, lda, 1, packed, n_padded / kernels->panel, c, (size_t)n_padded, 0);
+/* m[tile][channels, tile] = W times each tile of an item over the hidden units: a panel of W serves them all. */
+static void multiply_back(const mixer_call *call, const space *s, int tiles, const float *units) {
+  int channels = call->block->channels, rows = call->kernels->rows;
+  size_t step;
+  const float *right = as_right(call, tiles, units, s->packed, &step);
+  for (int i = 0; i < channels; i += rows)
+    for (int t = 0; t < tiles; t++)
+      multiply_panel(call, call->w2, i / rows, channels, call->block->hidden, right + (size_t)t * step,
+                     s->m + ((size_t)t * (size_t)channels + (size_t)i) * (size_t)call->tile);
 }
 
 /* The sequence that holds a row. */
@@ -91,27 +138,28 @@ static int sequence_of(const fd_seqs *seqs, int row) {
 }
 
 /* Calls `move` for each track of each row of a tile with the row that the track comes from or goes to. */
-typedef void move_track(mixer_call *call, int row, int other, int first, int count, float *tile_row);
+typedef void move_track(const mixer_call *call, int row, int other, int first, int count, const float *tile_row);
 
-static void for_tracks(mixer_call *call, int begin_row, int end_row, float *tile, int tile_ld, move_track *move) {
+static void for_tracks(const mixer_call *call, int tile, const float *rows, move_track *move) {
   const fd_mixer *b = call->block;
-  int s = sequence_of(call->seqs, begin_row), shifts[512];
-  for (int row = begin_row; row < end_row; s++) {
+  int first_row = tile * call->tile, end_row = first_row + tokens_of(call, tile);
+  int s = sequence_of(call->seqs, first_row), shifts[512];
+  for (int row = first_row; row < end_row; s++) {
     int start = call->seqs->start[s], stop = call->seqs->start[s + 1], length = stop - start;
     for (int i = 0; i < call->tracks && i < 512; i++) shifts[i] = fd_mixer_shift(i, length);
     for (; row < stop && row < end_row; row++) {
       for (int i = 0; i < call->tracks; i++) {
-        int first = i * b->track, count = b->channels - first < b->track ? b->channels - first : b->track;
+        int first = i * b->track, count = smaller(b->channels - first, b->track);
         int other = row - (i < 512 ? shifts[i] : fd_mixer_shift(i, length));
         if (other < start) other += length;
-        move(call, row, other, first, count, tile + (size_t)(row - begin_row) * (size_t)tile_ld);
+        move(call, row, other, first, count, rows + (size_t)(row - first_row) * (size_t)b->channels);
       }
     }
   }
 }
 
 /* y[t - shift] = x[t - shift] + m[t] + b2: each element of y is written by exactly one row. */
-static void scatter(mixer_call *call, int row, int other, int first, int count, float *m) {
+static void scatter(const mixer_call *call, int row, int other, int first, int count, const float *m) {
   (void)row;
   size_t at = (size_t)other * (size_t)call->block->channels + (size_t)first;
   const float *x = call->x + at, *bias = call->block->b2 + first;
@@ -121,124 +169,211 @@ static void scatter(mixer_call *call, int row, int other, int first, int count, 
 }
 
 /* dm[t] = dy[t - shift] */
-static void gather(mixer_call *call, int row, int other, int first, int count, float *unused) {
-  (void)unused;
+static void gather(const mixer_call *call, int row, int other, int first, int count, const float *dm) {
+  (void)dm;
   size_t channels = (size_t)call->block->channels;
   memcpy(call->dm + (size_t)row * channels + (size_t)first, call->dy + (size_t)other * channels + (size_t)first,
          (size_t)count * sizeof(float));
 }
 
-static void forward_tile(void *context, int item, int thread) {
-  mixer_call *call = context;
-  const fd_cpu_kernels *k = call->cpu->kernels;
-  const fd_mixer *b = call->block;
-  int first = item * call->tile, rows = call->rows - first < call->tile ? call->rows - first : call->tile;
-  float *z = call->tiles + (size_t)thread * call->tile_floats, *h = z + (size_t)call->tile * (size_t)call->hidden_padded;
-  float *m = h + (size_t)call->tile * (size_t)call->hidden_padded;
-  multiply(k, rows, b->channels, call->hidden_padded, call->x + (size_t)first * (size_t)b->channels, (size_t)b->channels,
-           call->w1, z);
-  k->bias_gelu(rows, b->hidden, (size_t)call->hidden_padded, b->b1, z,
-               call->z_out ? call->z_out + (size_t)first * (size_t)b->hidden : NULL, h);
-  multiply(k, rows, b->hidden, call->channels_padded, h, (size_t)call->hidden_padded, call->w2, m);
-  for_tracks(call, first, first + rows, m, call->channels_padded, scatter);
+/* Where z of a panel of a tile lies: a tile is as wide as its tokens. */
+static size_t place_of_z(const mixer_call *call, int tile, int unit) {
+  return (size_t)(tile * call->tile) * (size_t)call->block->hidden + (size_t)unit * (size_t)tokens_of(call, tile);
 }
 
-static int tiles_of(const mixer_call *call) { return (call->rows + call->tile - 1) / call->tile; }
+/* z and h of a panel of hidden units. */
+static void hidden_panel(const mixer_call *call, const space *s, int panel, int tile, const float *x, float *h) {
+  int hidden = call->block->hidden, first = panel * call->kernels->rows, m = smaller(hidden - first, call->kernels->rows),
+      tokens = tokens_of(call, tile);
+  float *keep = call->z_out ? call->z_out + place_of_z(call, tile, first) : NULL, *z = keep && tokens == call->tile ? keep : s->z;
+  multiply_panel(call, call->w1, panel, hidden, call->block->channels, x, z);
+  call->kernels->bias_gelu(m, call->block->b1 + first, z, h + (size_t)first * (size_t)call->tile);
+  for (int i = 0; keep && z != keep && i < m; i++)
+    memcpy(keep + (size_t)i * (size_t)tokens, z + (size_t)i * (size_t)call->tile, (size_t)tokens * sizeof *z);
+}
+
+static void forward_item(void *context, int item, int thread) {
+  const mixer_call *call = context;
+  const fd_mixer *b = call->block;
+  space s = space_of(call, thread);
+  int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
+  size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels), wide = (size_t)b->hidden * tile;
+  for (int t = 0; t < tiles; t++) load_tile(call, call->x, first + t, s.x + (size_t)t * right);
+  for (int p = 0; p < panels_of(call); p++)
+    for (int t = 0; t < tiles; t++) hidden_panel(call, &s, p, first + t, s.x + (size_t)t * right, s.h + (size_t)t * wide);
+  multiply_back(call, &s, tiles, s.h);
+  for (int t = 0; t < tiles; t++) {
+    call->kernels->turn(b->channels, tokens_of(call, first + t), s.m + (size_t)t * (size_t)b->channels * tile, tile, s.rows,
+                        (size_t)b->channels);
+    for_tracks(call, first + t, s.rows, scatter);
+  }
+}
 
 void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   mixer_call call = begin(dev, seqs, block);
   call.x = x.at;
   call.z_out = z.at;
   call.y = y.at;
-  if (!call.w1 || !call.tiles) return;
-  fd_pool_run(call.cpu->pool, panels_of(&call), pack_forward, &call);
-  fd_pool_run(call.cpu->pool, tiles_of(&call), forward_tile, &call);
+  call.w1 = fd_cpu_weights(call.cpu, FD_SLOT_W1, block->w1, block->hidden, block->channels, 0);
+  call.w2 = fd_cpu_weights(call.cpu, FD_SLOT_W2, block->w2, block->channels, block->hidden, 0);
+  if (!call.w1 || !call.w2 || !call.scratch) return;
+  fd_pool_run(call.cpu->pool, items_of(&call), forward_item, &call);
 }
 
-/* First pass: z unless it was kept, dm, dh, g = GELU(z), da = dh GELU'(z), dx = dy + da W1. */
-static void backward_tile(void *context, int item, int thread) {
-  mixer_call *call = context;
-  const fd_cpu_kernels *k = call->cpu->kernels;
-  const fd_mixer *b = call->block;
-  int first = item * call->tile, rows = call->rows - first < call->tile ? call->rows - first : call->tile;
-  size_t channels = (size_t)b->channels, hidden = (size_t)call->hidden_padded, at = (size_t)first;
-  float *dh = call->tiles + (size_t)thread * call->tile_floats, *again = dh + (size_t)call->tile * hidden,
-        *dx = again + (size_t)call->tile * hidden, *g = call->g + at * hidden;
-  const float *z = call->z ? call->z + at * (size_t)b->hidden : again;
+/* Where tokens from the first of a tile on lie in a packed strip of all rows. */
+static size_t place_in_strip(const mixer_call *call, int row, int strip) {
+  size_t chunk = fd_cpu_right(call->kernels, CHUNK);
+  return (size_t)(row / CHUNK * call->strips + strip) * chunk + fd_cpu_right(call->kernels, row % CHUNK);
+}
+
+/* dm of a tile; dm and x as right operands of the gradients of weights. */
+static void load_gradients(const mixer_call *call, int tile) {
+  int channels = call->block->channels, panel = call->kernels->panel, row = tile * call->tile, tokens = tokens_of(call, tile);
+  size_t at = (size_t)row * (size_t)channels;
+  for_tracks(call, tile, NULL, gather);
+  for (int s = 0; s < call->strips; s++) {
+    int first = s * panel, columns = smaller(channels - first, panel);
+    size_t to = place_in_strip(call, row, s);
+    call->kernels->pack(tokens, columns, call->x + at + first, (size_t)channels, 0, call->x_packed + to);
+    call->kernels->pack(tokens, columns, call->dm + at + first, (size_t)channels, 0, call->dm_packed + to);
+  }
+}
+
+/* dh, g = GELU(z) and da = dh GELU'(z) of a panel of hidden units; z too, unless it was kept. */
+static void hidden_gradients(const mixer_call *call, const space *s, int panel, int tile, const float *x, const float *dm) {
+  int hidden = call->block->hidden, first = panel * call->kernels->rows, m = smaller(hidden - first, call->kernels->rows),
+      tokens = tokens_of(call, tile);
+  size_t at = ((size_t)tile * (size_t)hidden + (size_t)first) * (size_t)call->tile;
+  const float *z = call->z ? call->z + place_of_z(call, tile, first) : s->z;
   if (!call->z) {
-    multiply(k, rows, b->channels, call->hidden_padded, call->x + at * channels, channels, call->w1_again, again);
-    k->bias_gelu(rows, b->hidden, hidden, b->b1, again, NULL, g);
+    multiply_panel(call, call->w1_again, panel, hidden, call->block->channels, x, s->z);
+    call->kernels->bias_gelu(m, call->block->b1 + first, s->z, call->g + at);
   }
-  for_tracks(call, first, first + rows, NULL, 0, gather);
-  multiply(k, rows, b->channels, call->hidden_padded, call->dm + at * channels, channels, call->w1, dh);
-  k->gelu_backward(rows, b->hidden, hidden, z, call->z ? (size_t)b->hidden : hidden, dh, g, call->da + at * hidden);
-  multiply(k, rows, b->hidden, call->channels_padded, call->da + at * hidden, hidden, call->w2, dx);
-  for (int r = 0; r < rows; r++)
-    k->add(channels, call->dy + (at + (size_t)r) * channels, dx + (size_t)r * (size_t)call->channels_padded,
-           call->dx + (at + (size_t)r) * channels);
+  multiply_panel(call, call->w1, panel, hidden, call->block->channels, dm, s->dh);
+  call->kernels->gelu_backward(m, tokens, z, (size_t)(call->z ? tokens : call->tile), s->dh, call->g + at, call->da + at);
 }
 
-static void column_sums(int rows, size_t ld, int columns, const float *from, float *sums) {
-  memset(sums, 0, (size_t)columns * sizeof(float));
-  for (int r = 0; r < rows; r++, from += ld)
-    for (int c = 0; c < columns; c++) sums[c] += from[c];
+/* dx = dy + da W1 of a tile. */
+static void add_residual(const mixer_call *call, const space *s, int tile, const float *m) {
+  size_t channels = (size_t)call->block->channels, at = (size_t)(tile * call->tile) * channels;
+  int tokens = tokens_of(call, tile);
+  call->kernels->turn(call->block->channels, tokens, m, (size_t)call->tile, s->rows, channels);
+  call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
 }
 
-/* A strip of columns of dw[m, n] = a[rows, m]^T b[rows, n]. Tokens are added in chunks of a fixed length, in their order. */
-static void weight_strip(mixer_call *call, int thread, int first, int m, int n, const float *a, size_t lda, const float *b,
-                         size_t ldb, float *dw) {
-  const fd_cpu_kernels *k = call->cpu->kernels;
-  int strip = k->wide * k->panel, columns = n - first < strip ? n - first : strip, panels = (columns + k->panel - 1) / k->panel;
-  float *packed = call->strips + (size_t)thread * call->strip_floats, *sum = packed + (size_t)CHUNK * (size_t)strip;
-  for (int row = 0; row < call->rows; row += CHUNK) {
-    int chunk = call->rows - row < CHUNK ? call->rows - row : CHUNK;
-    for (int p = 0; p < panels; p++)
-      k->pack(chunk, columns - p * k->panel < k->panel ? columns - p * k->panel : k->panel,
-              b + (size_t)row * ldb + first + p * k->panel, ldb, 0, packed + (size_t)p * (size_t)chunk * (size_t)k->panel);
-    k->gemm(m, chunk, a + (size_t)row * lda, 1, lda, packed, panels, sum, (size_t)strip, row > 0);
-  }
-  for (int i = 0; i < m; i++)
-    memcpy(dw + (size_t)i * (size_t)n + first, sum + (size_t)i * (size_t)strip, (size_t)columns * sizeof(float));
-}
-
-static int strips_of(const mixer_call *call, int columns) {
-  int strip = call->cpu->kernels->wide * call->cpu->kernels->panel;
-  return (columns + strip - 1) / strip;
-}
-
-/* Second pass: the strips of dw2 and dw1, and the two bias gradients. */
-static void backward_weights(void *context, int item, int thread) {
-  mixer_call *call = context;
+/* First pass of the backward pass. */
+static void backward_item(void *context, int item, int thread) {
+  const mixer_call *call = context;
   const fd_mixer *b = call->block;
-  int strip = call->cpu->kernels->wide * call->cpu->kernels->panel, of_w2 = strips_of(call, b->hidden),
-      all = of_w2 + strips_of(call, b->channels);
-  size_t channels = (size_t)b->channels, hidden = (size_t)call->hidden_padded;
-  if (item < of_w2)
-    weight_strip(call, thread, item * strip, b->channels, b->hidden, call->dm, channels, call->g, hidden, call->grads->w2);
-  else if (item < all)
-    weight_strip(call, thread, (item - of_w2) * strip, b->hidden, b->channels, call->da, hidden, call->x, channels,
-                 call->grads->w1);
-  else if (item == all) column_sums(call->rows, channels, b->channels, call->dm, call->grads->b2);
-  else column_sums(call->rows, hidden, b->hidden, call->da, call->grads->b1);
+  space s = space_of(call, thread);
+  int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
+  size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels), wide = (size_t)b->hidden * tile;
+  for (int t = 0; t < tiles; t++) {
+    load_gradients(call, first + t);
+    load_tile(call, call->dm, first + t, s.dm + (size_t)t * right);
+    if (!call->z) load_tile(call, call->x, first + t, s.x + (size_t)t * right);
+  }
+  for (int p = 0; p < panels_of(call); p++)
+    for (int t = 0; t < tiles; t++) hidden_gradients(call, &s, p, first + t, s.x + (size_t)t * right, s.dm + (size_t)t * right);
+  multiply_back(call, &s, tiles, call->da + (size_t)first * wide);
+  for (int t = 0; t < tiles; t++) add_residual(call, &s, first + t, s.m + (size_t)t * (size_t)b->channels * tile);
+}
+
+/* sums[m] += rows[tokens, rows of a panel] */
+static void add_tokens(int tokens, int m, size_t ld, const float *rows, float *sums) {
+  for (int t = 0; t < tokens; t++, rows += ld)
+    for (int i = 0; i < m; i++) sums[i] += rows[i];
+}
+
+/* The tokens of a chunk of a panel of hidden units as a left operand; the sums of the units over them, in order, to sums[m]. */
+static void load_units(const mixer_call *call, const float *from, int row, int first, int m, float *left, float *sums) {
+  const fd_cpu_kernels *k = call->kernels;
+  float turned[FD_ROWS_MAX * FD_PANEL_MAX];
+  for (int at = 0; at < CHUNK && row + at < call->rows; at += call->tile) {
+    int tile = (row + at) / call->tile, tokens = tokens_of(call, tile);
+    const float *units = from + ((size_t)tile * (size_t)call->block->hidden + (size_t)first) * (size_t)call->tile;
+    float *packed = left + fd_cpu_left(k, at), *rows = k->elements == 1 ? packed : turned;
+    k->pack_left(m, tokens, units, (size_t)call->tile, 0, packed);
+    if (sums && rows == turned) k->turn(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
+    if (sums) add_tokens(tokens, m, (size_t)k->rows, rows, sums);
+  }
+}
+
+/* Panels of hidden units of one of the two gradients. */
+typedef struct unit_range {
+  const float *units, *right; /* da and x, or g and dm */
+  float *dw, *sums;           /* dw1 and db1, or dw2 and NULL */
+  int from, to;               /* panels */
+} unit_range;
+
+/* Chunks of tokens are outermost: what is packed of one serves all panels while it is in L2. c: [panels, strips, rows, panel] */
+static void sum_chunks(const mixer_call *call, const unit_range *u, float *left, float *c) {
+  const fd_cpu_kernels *k = call->kernels;
+  size_t tile = (size_t)k->rows * (size_t)k->panel;
+  for (int row = 0; row < call->rows; row += CHUNK)
+    for (int p = u->from; p < u->to; p++) {
+      int first = p * k->rows, m = smaller(call->block->hidden - first, k->rows);
+      load_units(call, u->units, row, first, m, left, u->sums ? u->sums + first : NULL);
+      for (int s = 0; s < call->strips; s++)
+        k->multiply(m, smaller(call->rows - row, CHUNK), left, u->right + place_in_strip(call, row, s),
+                    c + (size_t)((p - u->from) * call->strips + s) * tile, (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
+    }
+}
+
+/* Second pass: a range of panels of dw1 and db1, or of dw2, whose units are its columns. */
+static void weights_item(void *context, int item, int thread) {
+  const mixer_call *call = context;
+  const fd_cpu_kernels *k = call->kernels;
+  int groups = smaller(2 * fd_pool_threads(call->cpu->pool), panels_of(call)), group = item % groups, first = item < groups;
+  int channels = call->block->channels, hidden = call->block->hidden;
+  unit_range u = {
+      first ? call->da : call->g,     first ? call->x_packed : call->dm_packed, first ? call->grads->w1 : call->grads->w2,
+      first ? call->grads->b1 : NULL, panels_of(call) * group / groups,         panels_of(call) * (group + 1) / groups};
+  float *left = call->sums + (size_t)thread * call->sums_floats, *c = left + fd_cpu_left(k, CHUNK);
+  for (int i = u.from * k->rows; u.sums && i < smaller(u.to * k->rows, hidden); i++) u.sums[i] = 0;
+  sum_chunks(call, &u, left, c);
+  for (int p = u.from; p < u.to; p++)
+    for (int s = 0; s < call->strips; s++, c += (size_t)k->rows * (size_t)k->panel) {
+      int unit = p * k->rows, m = smaller(hidden - unit, k->rows), channel = s * k->panel,
+          n = smaller(channels - channel, k->panel);
+      if (!first) k->turn(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
+      for (int i = 0; first && i < m; i++)
+        memcpy(u.dw + (size_t)(unit + i) * (size_t)channels + channel, c + (size_t)i * (size_t)k->panel, (size_t)n * sizeof *c);
+    }
+}
+
+/* Memory of the backward pass; 0 after a failure. */
+static int take_memory(mixer_call *call) {
+  fd_cpu *cpu = call->cpu;
+  const fd_cpu_kernels *k = call->kernels;
+  int threads = fd_pool_threads(cpu->pool), groups = smaller(2 * threads, panels_of(call));
+  size_t units = (size_t)call->tiles * (size_t)call->block->hidden * (size_t)call->tile,
+         strips = (size_t)((call->rows + CHUNK - 1) / CHUNK * call->strips) * fd_cpu_right(k, CHUNK);
+  call->sums_floats = fd_cpu_left(k, CHUNK) +
+                      (size_t)((panels_of(call) + groups - 1) / groups * call->strips) * (size_t)k->rows * (size_t)k->panel;
+  call->dm = fd_cpu_scratch(cpu, FD_SLOT_DM, (size_t)call->rows * (size_t)call->block->channels);
+  call->da = fd_cpu_scratch(cpu, FD_SLOT_DA, units);
+  call->g = fd_cpu_scratch(cpu, FD_SLOT_G, units);
+  call->x_packed = fd_cpu_scratch(cpu, FD_SLOT_PACKED_X, strips);
+  call->dm_packed = fd_cpu_scratch(cpu, FD_SLOT_PACKED_DM, strips);
+  call->sums = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call->sums_floats * (size_t)threads);
+  return call->scratch && call->dm && call->da && call->g && call->x_packed && call->dm_packed && call->sums;
 }
 
 void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat dy, fd_mat dx,
                            const fd_mixer_grads *grads) {
   mixer_call call = begin(dev, seqs, block);
   fd_cpu *cpu = call.cpu;
-  size_t rows = (size_t)call.rows, larger = (size_t)(block->hidden > block->channels ? block->hidden : block->channels);
   call.x = x.at;
   call.z = z.at;
   call.dy = dy.at;
   call.dx = dx.at;
   call.grads = grads;
-  call.dm = fd_cpu_scratch(cpu, FD_SLOT_DM, rows * (size_t)block->channels);
-  call.da = fd_cpu_scratch(cpu, FD_SLOT_DA, rows * (size_t)call.hidden_padded);
-  call.g = fd_cpu_scratch(cpu, FD_SLOT_G, rows * (size_t)call.hidden_padded);
-  call.strip_floats = (size_t)(cpu->kernels->wide * cpu->kernels->panel) * (CHUNK + larger);
-  call.strips = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call.strip_floats * (size_t)fd_pool_threads(cpu->pool));
-  if (!call.w1 || !call.tiles || !call.dm || !call.da || !call.g || !call.strips) return;
-  fd_pool_run(cpu->pool, panels_of(&call) + (z.at ? 0 : hidden_panels(&call)), pack_backward, &call);
-  fd_pool_run(cpu->pool, tiles_of(&call), backward_tile, &call);
-  fd_pool_run(cpu->pool, strips_of(&call, block->hidden) + strips_of(&call, block->channels) + 2, backward_weights, &call);
+  call.w1 = fd_cpu_weights(cpu, FD_SLOT_W1, block->w2, block->hidden, block->channels, 1);
+  call.w2 = fd_cpu_weights(cpu, FD_SLOT_W2, block->w1, block->channels, block->hidden, 1);
+  if (!z.at) call.w1_again = fd_cpu_weights(cpu, FD_SLOT_W3, block->w1, block->hidden, block->channels, 0);
+  if (!call.w1 || !call.w2 || (!z.at && !call.w1_again) || !take_memory(&call)) return;
+  fd_pool_run(cpu->pool, items_of(&call), backward_item, &call);
+  fd_pool_run(cpu->pool, 2 * smaller(2 * fd_pool_threads(cpu->pool), panels_of(&call)), weights_item, &call);
+  fd_cpu_column_sums(cpu, call.rows, block->channels, call.dm, grads->b2);
 }

@@ -1,4 +1,5 @@
-/* Products of whole matrices: b is packed by all threads; then each takes tiles of c, one depth of k after the other. */
+/* Products of whole matrices: b is packed by all threads; then each takes tiles of c, one depth of k after the other. Sums of
+ * columns. */
 #include "cpu/product.h"
 
 #include <string.h>
@@ -20,6 +21,13 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 
 static int parts_of(int n, int size) { return (n + size - 1) / size; }
 
+/* Where the panel of a column lies, of the depth of k that begins at `first` and has k. */
+static size_t place_of(const product_call *call, int first, int column, int k) {
+  size_t panels = (size_t)(call->padded / call->kernels->panel);
+  return (size_t)(first / call->kernels->depth) * panels * fd_cpu_right(call->kernels, call->kernels->depth) +
+         (size_t)(column / call->kernels->panel) * fd_cpu_right(call->kernels, k);
+}
+
 /* One panel of one depth of k. */
 static void pack_item(void *context, int item, int thread) {
   (void)thread;
@@ -31,7 +39,7 @@ static void pack_item(void *context, int item, int thread) {
   size_t ld = (size_t)(p->b_is_transposed ? p->k : p->n);
   const float *from = p->b_is_transposed ? p->b + (size_t)column * ld + first : p->b + (size_t)first * ld + column;
   kernels->pack(k, smaller(kernels->panel, p->n - column), from, ld, p->b_is_transposed,
-                call->packed + (size_t)first * (size_t)call->padded + (size_t)column * (size_t)k);
+                call->packed + place_of(call, first, column, k));
 }
 
 /* Copies the block of rows row.. and of k of length `k` from `first` on; returns the steps of a row and of k. */
@@ -70,17 +78,43 @@ static void tile_item(void *context, int item, int thread) {
     int k = smaller(kernels->depth, p->k - first);
     copy_block(p, row, rows, first, k, block, step);
     call->gemm(rows, k, block, p->a_is_transposed ? 1 : step, p->a_is_transposed ? step : 1,
-               call->packed + (size_t)first * (size_t)call->padded + (size_t)column * (size_t)k,
-               parts_of(columns, kernels->panel), tile, TILE_COLUMNS, first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
+               call->packed + place_of(call, first, column, k), parts_of(columns, kernels->panel), tile, TILE_COLUMNS,
+               first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
   } while ((first += kernels->depth) < p->k);
   write_tile(p, row, rows, column, columns, tile);
 }
 
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product) {
   product_call call = {.product = product, .kernels = kernels, .gemm = gemm, .padded = fd_round_up(product->n, kernels->panel)};
-  call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)product->k * (size_t)call.padded);
+  size_t right = fd_cpu_right(kernels, kernels->depth); /* of the last depth not more */
+  call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1,
+                               (size_t)parts_of(product->k, kernels->depth) * (size_t)(call.padded / kernels->panel) * right);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(kernels) * (size_t)fd_pool_threads(cpu->pool));
   if (!call.packed || !call.scratch) return;
   fd_pool_run(cpu->pool, parts_of(product->k, kernels->depth) * (call.padded / kernels->panel), pack_item, &call);
   fd_pool_run(cpu->pool, parts_of(product->m, TILE_ROWS) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
+}
+
+enum { SUMS_PER_ITEM = 128 };
+
+typedef struct sums_call {
+  int rows, columns;
+  const float *from;
+  float *sums;
+} sums_call;
+
+static void sums_item(void *context, int item, int thread) {
+  (void)thread;
+  const sums_call *c = context;
+  int first = item * SUMS_PER_ITEM, columns = smaller(c->columns - first, SUMS_PER_ITEM);
+  float sums[SUMS_PER_ITEM] = {0};
+  for (int r = 0; r < c->rows; r++) {
+    const float *from = c->from + (size_t)r * (size_t)c->columns + first;
+    for (int j = 0; j < columns; j++) sums[j] += from[j];
+  }
+  memcpy(c->sums + first, sums, (size_t)columns * sizeof *sums);
+}
+
+void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums) {
+  fd_pool_run(cpu->pool, parts_of(columns, SUMS_PER_ITEM), sums_item, &(sums_call){rows, columns, m, sums});
 }

@@ -1,4 +1,4 @@
-/* Products of whole matrices on the CPU: packed, in blocks that stay in caches, by all threads. */
+/* Products of whole matrices on the CPU, packed, in blocks that stay in caches, by all threads; and sums of columns. */
 #ifndef FD_CPU_PRODUCT_H
 #define FD_CPU_PRODUCT_H
 
@@ -15,5 +15,8 @@ typedef struct fd_product {
 
 /* With `gemm`, one of the kernels'. Takes the slots W1 and TILE; a failure for want of memory is recorded there. */
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product);
+
+/* sums[columns] = the sums over the rows of m[rows, columns], one row after the other. */
+void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums);
 
 #endif

@@ -1,4 +1,5 @@
-/* Vectors of the instruction set that this file is compiled for (FD_ISA: generic, avx2 or avx512). */
+/* Vectors of the instruction set that this file is compiled for (FD_ISA: generic, avx2, avx512 and those made from it, neon).
+ * FD_AMX_MODEL: those of AVX-512 in plain C, to the bit, for the model of AMX. */
 #ifndef FD_CPU_VECTOR_H
 #define FD_CPU_VECTOR_H
 
@@ -11,6 +12,12 @@ enum { LANES = 16, ROWS = 14 }; /* ROWS x 2 accumulators, 2 vectors of B and a b
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 enum { LANES = 8, ROWS = 6 };
+#elif defined(FD_AMX_MODEL)
+#include <math.h>
+enum { LANES = 16, ROWS = 14 };
+#elif defined(FD_NEON)
+#include <arm_neon.h>
+enum { LANES = 4, ROWS = 14 };
 #else
 enum { LANES = 4, ROWS = 6 };
 #endif
@@ -37,9 +44,51 @@ INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
   return (vfloat)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__) && defined(__FMA__)
   return (vfloat)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(FD_AMX_MODEL)
+  for (int i = 0; i < LANES; i++) c[i] = fmaf(a[i], b[i], c[i]);
+  return c;
+#elif defined(FD_NEON)
+  return (vfloat)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
   return a * b + c;
 #endif
+}
+
+/* v_fma is one instruction with one rounding, or as good as one. */
+#if defined(__FMA__) || defined(FD_AMX_MODEL) || defined(FD_NEON)
+#define FD_FUSED
+#endif
+
+/* Lanes of a and b in turn: of their lower halves, of their upper ones. */
+#if defined(__clang__)
+#define V_LANES(a, b, ...) (vfloat) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define V_LANES(a, b, ...) (vfloat) __builtin_shuffle(a, b, (vint){__VA_ARGS__})
+#endif
+#if defined(__AVX512F__) || defined(FD_AMX_MODEL)
+INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+INLINE vfloat v_zip_high(vfloat a, vfloat b) {
+  return V_LANES(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#elif defined(__AVX2__) && defined(__FMA__)
+INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE vfloat v_zip_high(vfloat a, vfloat b) { return V_LANES(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 4, 1, 5); }
+INLINE vfloat v_zip_high(vfloat a, vfloat b) { return V_LANES(a, b, 2, 6, 3, 7); }
+#endif
+
+/* Rows become columns. Zipping rows i and i + LANES / 2 doubles the distance at which a row's neighbours lie: after log2(LANES)
+ * rounds each vector is a column. */
+INLINE void v_transpose(vfloat r[LANES]) {
+  vfloat t[LANES];
+  _Pragma("GCC unroll 4") for (int round = 1; round < LANES; round *= 2) {
+    _Pragma("GCC unroll 8") for (int i = 0; i < LANES / 2; i++) {
+      t[2 * i] = v_zip_low(r[i], r[i + LANES / 2]);
+      t[2 * i + 1] = v_zip_high(r[i], r[i + LANES / 2]);
+    }
+    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) r[i] = t[i];
+  }
 }
 
 /* Products of the lower halves of 64-bit lanes, whole. */

@@ -33,7 +33,11 @@ struct fd_device {
   uint64_t uuid[2];     /* of a GPU; two ranks with the same one share it */
   uint64_t free_memory; /* bytes, when it was opened; of a GPU that ranks share, this rank's part; 0: not known */
   int check;            /* device.check */
-  fd_status found;      /* what fd_device_check found */
+  struct {
+    int held; /* nothing writes to parameters now: operations may keep what they made of them, from one call to the next */
+    uint64_t version; /* of the weights that are held */
+  } weights;
+  fd_status found; /* what fd_device_check found */
   fd_ops ops;
   fd_status (*alloc)(fd_device *dev, void *out, size_t bytes, const char *what); /* contents undefined */
   void (*release)(fd_device *dev, void *buffer);                                 /* accepts NULL */
@@ -59,6 +63,13 @@ struct fd_device {
 /* Opens the device that the config asks for, for rank `local_rank` of `local_size` on this machine: its share of the cores, or
  * its GPU. */
 fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) FD_MUST_CHECK;
+
+/* What lies between the two writes to no parameter of any network. */
+static inline void fd_device_hold_weights(fd_device *dev) {
+  dev->weights.held = 1;
+  dev->weights.version++;
+}
+static inline void fd_device_release_weights(fd_device *dev) { dev->weights.held = 0; }
 
 /* Room for up to `count` sequences with `cls` [CLS] rows each, here and on the device; fd_seqs_send brings what the caller wrote
  * to start and draws over. */

@@ -167,6 +167,15 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   return FD_OK;
 }
 
+/* Several passes share what is made of the weights for the first. */
+static fd_status run_passes(fd_trainer *t, fd_batch **batches, const fd_totals *totals) {
+  fd_status status = FD_OK;
+  if (t->passes > 1) fd_device_hold_weights(t->dev);
+  for (int i = 0; i < t->passes && status == FD_OK; i++) status = run_pass(t, batches[i], totals);
+  fd_device_release_weights(t->dev);
+  return status;
+}
+
 /* Whether the step can be taken: of finite moments, centre and gradients the update must leave finite ones. Both moments are
  * means over the steps, and so is the centre: bounds on what is averaged hold for them, too. */
 static int can_update(const fd_trainer *t, const fd_step *r, const fd_totals *totals, const double *cls_sum) {
@@ -264,7 +273,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   double data_seconds = fd_seconds() - start;
   fd_comm_phase(t->comm, s->step, "forward and backward");
   FD_TRY(count_batch(t, batches, &totals));
-  for (int i = 0; i < t->passes; i++) FD_TRY(run_pass(t, batches[i], &totals));
+  FD_TRY(run_passes(t, batches, &totals));
   FD_TRY(t->dev->found);
   fd_comm_phase(t->comm, s->step, "the sum of gradients");
   FD_TRY(fd_gradients_finish(t->gradients, &gradient, &statistics));

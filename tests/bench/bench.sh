@@ -132,12 +132,15 @@ for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'
 row "prepare, one core (MB of FASTA/s)" prepare 1
 row "prepare, memory (bytes/base)" prepare 2
 if have stages; then
-  echo "one block, 1 thread, batch 4: ms of the forward and of the backward pass"
-  row "  its operations at the peak (forward)" stages 1
-  row "  its operations in register tiles alone (forward)" stages 2
-  for i in 1 2 3 4 5; do
-    what=$(sed -n ${i}p <<<$'whole\nwithout the products\nwithout packing\nwithout GELU\nwithout all three')
-    row "  $what, forward" stages $((2 * i + 1)); row "  $what, backward" stages $((2 * i + 2))
+  echo "one block, 1 thread, batch 4: thread CPU time of its passes, and of their stages with nothing left out"
+  row "  operations of the forward pass at the peak (ms)" stages 1
+  for i in 0 1; do
+    row "  ${passes[i]} (ms)" stages $((7 * i + 2))
+    row "    first touches of pages" stages $((7 * i + 3))
+    row "    bytes to be moved at least (MB)" stages $((7 * i + 4))
+    for stage in 0 1 2 3; do
+      row "    $(sed -n $((stage + 1))p <<<$'products\npacking and transposing\nGELU\nrotation, residual, the rest') (ms)" stages $((7 * i + stage + 5))
+    done
   done
 fi
 echo "ratios of the medians"

@@ -1,7 +1,8 @@
-/* Measures one ChordMixer block against the processor's peak, and what each of its stages costs. */
+/* Measures one ChordMixer block against the processor's peak, and what share each of its stages has. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -47,19 +48,19 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   return FD_OK;
 }
 
-/* Seconds of one pass. */
+/* Seconds of one pass, of the thread that calls it. */
 static double forward(const block_bench *b) {
-  double start = fd_seconds();
+  double start = fd_bench_thread_seconds();
   b->dev->ops.mixer_forward(b->dev, &b->seqs, &b->block, fd_dense(b->x, b->block.channels), fd_dense(b->z, b->block.hidden),
                             fd_dense(b->y, b->block.channels));
-  return fd_seconds() - start;
+  return fd_bench_thread_seconds() - start;
 }
 
 static double backward(const block_bench *b) {
-  double start = fd_seconds();
+  double start = fd_bench_thread_seconds();
   b->dev->ops.mixer_backward(b->dev, &b->seqs, &b->block, fd_dense(b->x, b->block.channels), fd_dense(b->z, b->block.hidden),
                              fd_dense(b->dy, b->block.channels), fd_dense(b->dx, b->block.channels), &b->grads);
-  return fd_seconds() - start;
+  return fd_bench_thread_seconds() - start;
 }
 
 fd_status fd_bench_block(fd_bench *bench) {
@@ -76,51 +77,76 @@ fd_status fd_bench_block(fd_bench *bench) {
   return FD_OK;
 }
 
-/* Stand-ins that leave a stage out; what they should have written keeps its old values. */
-static void no_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
-                    size_t ldc, int start) {
-  (void)m, (void)k, (void)a, (void)row_step, (void)k_step, (void)b, (void)panels, (void)c, (void)ldc, (void)start;
-}
-static void no_pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  (void)k, (void)columns, (void)from, (void)ld, (void)transposed, (void)to;
-}
-static void no_gelu(int rows, int n, size_t ld, const float *bias, float *z, float *keep, float *h) {
-  (void)rows, (void)n, (void)ld, (void)bias, (void)z, (void)keep, (void)h;
-}
-static void no_slope(int rows, int n, size_t ld, const float *z, size_t z_ld, const float *dh, float *g, float *da) {
-  (void)rows, (void)n, (void)ld, (void)z, (void)z_ld, (void)dh, (void)g, (void)da;
+/* Where the time of a pass goes: every kernel is called as always, between two looks at the clock. */
+enum { PRODUCTS, PACKING, GELU, STAGES };
+static const fd_cpu_kernels *timed; /* the kernels that are called */
+static fd_cpu_kernels instrumented;
+static double spent[STAGES + 1]; /* the last one: beside them */
+
+/* A call takes microseconds: one that took half a millisecond was interrupted by another program, and is left out. */
+static void add_time(int stage, double seconds) { spent[stage] += seconds < 5e-4 ? seconds : 0; }
+
+#define TIMED(stage, name, parameters, arguments) \
+  static void timed_##name parameters {           \
+    double start = fd_seconds();                  \
+    timed->name arguments;                        \
+    add_time(stage, fd_seconds() - start);        \
+  }
+TIMED(PRODUCTS, multiply, (int m, int k, const float *a, const float *b, float *c, size_t ldc, int start_with),
+      (m, k, a, b, c, ldc, start_with))
+TIMED(PACKING, pack, (int k, int columns, const float *from, size_t ld, int transposed, float *to),
+      (k, columns, from, ld, transposed, to))
+TIMED(PACKING, pack_left, (int m, int k, const float *from, size_t ld, int transposed, float *to),
+      (m, k, from, ld, transposed, to))
+TIMED(PACKING, turn, (int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld),
+      (rows, columns, from, ld, to, to_ld))
+TIMED(GELU, bias_gelu, (int rows, const float *bias, float *z, float *h), (rows, bias, z, h))
+TIMED(GELU, gelu_backward, (int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da),
+      (rows, n, z, z_ld, dh, g, da))
+
+/* Bytes that a pass has to read or write at least once: activations, weights and their gradients. */
+static double bytes_of(const block_bench *b, int back) {
+  double rows = b->seqs.start[b->seqs.count], d = b->block.channels, h = b->block.hidden, weights = 2 * d * h + d + h;
+  return 4 * (back ? rows * (3 * d + h) + 2 * weights : rows * (2 * d + h) + weights);
 }
 
-/* Seconds of the floating-point operations of a forward pass by register tiles whose operands stay in L1. */
-static double isolated_tiles(const block_bench *b) {
-  const fd_cpu_kernels *k = fd_cpu_of(b->dev)->kernels;
-  int d = b->block.channels;
-  static float c[64 * FD_PANEL_MAX];
-  long calls = (long)(b->flops / (2.0 * k->rows * d * k->panel));
-  double start = fd_seconds();
-  for (long i = 0; i < calls; i++) k->gemm(k->rows, d, b->x, (size_t)d, 1, b->dy, 1, c, (size_t)k->panel, 0);
-  return fd_seconds() - start;
+static long page_faults(void) {
+  struct rusage use;
+  getrusage(RUSAGE_SELF, &use);
+  return use.ru_minflt;
+}
+
+/* ms of the thread, first touches of pages and MB of a pass, then ms of its stages and of what is beside them: each the least of
+ * some passes, since the clock of the stages counts what other programs take. */
+static void print_pass(fd_bench *bench, const block_bench *b, double (*pass)(const block_bench *b), int back) {
+  long faults = page_faults();
+  double seconds = pass(b), least[STAGES + 1];
+  fprintf(bench->out, " %.3f %ld %.1f", 1e3 * seconds, page_faults() - faults, 1e-6 * bytes_of(b, back));
+  for (int n = 0; n < FD_BENCH_ROUNDS; n++) {
+    memset(spent, 0, sizeof spent);
+    fd_cpu_of(b->dev)->kernels = &instrumented;
+    seconds = pass(b);
+    fd_cpu_of(b->dev)->kernels = timed;
+    for (int i = 0; i < STAGES; i++) seconds -= spent[i];
+    spent[STAGES] = seconds;
+    for (int i = 0; i <= STAGES; i++) least[i] = n == 0 || spent[i] < least[i] ? spent[i] : least[i];
+  }
+  for (int i = 0; i <= STAGES; i++) fprintf(bench->out, " %.3f", 1e3 * least[i]);
 }
 
 fd_status fd_bench_stages(fd_bench *bench) {
   block_bench b;
   bench->config.device.threads = 1;
   FD_TRY(prepare(bench, &b));
-  fd_cpu *cpu = fd_cpu_of(b.dev);
-  fd_cpu_kernels whole = *cpu->kernels, variant[5] = {whole, whole, whole, whole, whole};
-  variant[1].gemm = no_gemm;
-  variant[2].pack = no_pack;
-  variant[3].bias_gelu = no_gelu, variant[3].gelu_backward = no_slope;
-  variant[4].gemm = no_gemm, variant[4].pack = no_pack, variant[4].bias_gelu = no_gelu, variant[4].gelu_backward = no_slope;
+  timed = fd_cpu_of(b.dev)->kernels;
+  instrumented = *timed;
+  instrumented.multiply = timed_multiply, instrumented.pack = timed_pack, instrumented.pack_left = timed_pack_left;
+  instrumented.turn = timed_turn, instrumented.bias_gelu = timed_bias_gelu, instrumented.gelu_backward = timed_gelu_backward;
   forward(&b), backward(&b);
   while (fd_bench_next(bench)) {
-    fprintf(bench->out, "%.3f %.3f", 1e3 * b.flops / fd_bench_peak(b.dev), 1e3 * isolated_tiles(&b));
-    for (int i = 0; i < 5; i++) {
-      cpu->kernels = &variant[i];
-      double there = forward(&b);
-      fprintf(bench->out, " %.3f %.3f", 1e3 * there, 1e3 * backward(&b));
-    }
-    cpu->kernels = &whole;
+    fprintf(bench->out, "%.3f", 1e3 * b.flops / fd_bench_peak(b.dev));
+    print_pass(bench, &b, forward, 0);
+    print_pass(bench, &b, backward, 1);
     fprintf(bench->out, "\n");
   }
   return FD_OK;

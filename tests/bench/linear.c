@@ -2,7 +2,6 @@
  * backward pass, then the same in percent of the peak. */
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "bench.h"
 #include "device/device.h"
 #include "measure.h"
@@ -30,12 +29,12 @@ static fd_status prepare(linear_bench *l, int in, int out) {
 }
 
 static void measure(fd_device *dev, const linear_bench *l, double seconds[PASSES], double percent[PASSES]) {
-  double flops = 2.0 * ROWS * l->in * l->out, peak = fd_bench_peak(dev), start = fd_seconds(), middle, end;
+  double flops = 2.0 * ROWS * l->in * l->out, peak = fd_bench_peak(dev), start = fd_bench_thread_seconds(), middle, end;
   dev->ops.linear_forward(dev, ROWS, l->in, l->out, fd_dense(l->x, l->in), l->w, l->b, fd_dense(l->y, l->out));
-  middle = fd_seconds();
+  middle = fd_bench_thread_seconds();
   dev->ops.linear_backward(dev, ROWS, 1, l->in, l->out, fd_dense(l->x, l->in), l->w, fd_dense(l->dy, l->out),
                            fd_dense(l->dx, l->in), l->dw, l->db);
-  end = fd_seconds();
+  end = fd_bench_thread_seconds();
   seconds[0] = middle - start, seconds[1] = end - middle;
   for (int pass = 0; pass < PASSES; pass++) percent[pass] = 100 * (pass + 1) * flops / seconds[pass] / peak;
 }

@@ -8,6 +8,10 @@
 
 enum { FD_BENCH_ROUNDS = 5 }; /* that a median is taken of, after one to warm up */
 
+/* CPU time of the calling thread: what other programs take of a shared core is not in it. A thread that waits for others of its
+ * pool spins, so with several threads it is the time of a pass, too. */
+double fd_bench_thread_seconds(void);
+
 /* Multiply-adds on registers by all threads of a CPU device, with its instructions: floating-point operations a second. */
 double fd_bench_peak(fd_device *dev);
 
