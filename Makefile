@@ -41,8 +41,13 @@ ISA_generic =
 ISA_avx2 = -mavx2 -mfma -mprefer-vector-width=256
 ISA_avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 ISA_avx512bf16 = $(ISA_avx512) -mavx512bf16
+ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16
+# The bits of amx on any processor: vectors of 64 bytes stay inside functions.
+ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
+ISA_neon = -DFD_NEON
 # ISAS=generic leaves the others out, as on a processor that has none of them.
-ISAS ?= generic $(if $(filter x86_64,$(shell uname -m)),avx2 avx512 avx512bf16)
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ISAS ?= generic amx_model $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
 override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
 
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)

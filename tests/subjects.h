@@ -11,7 +11,7 @@ typedef struct subject {
   double products; /* error of a product whose operands are rounded, of values around 1 */
 } subject;
 
-enum { SUBJECTS_MAX = 4, HELD_MAX = 128 };
+enum { SUBJECTS_MAX = 8, HELD_MAX = 128 };
 static subject subjects[SUBJECTS_MAX];
 static int subject_count;
 static const subject *on; /* the one that the case runs on */

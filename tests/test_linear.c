@@ -4,9 +4,18 @@
 #include "device/device.h"
 #include "values.h"
 
-enum { SETS = 4, THREADS = 2 };
+enum {
+  GENERIC,
+  AVX2,
+  AVX512,
+  NEON,
+  FORWARD /* operands of the forward pass are rounded to bf16 */,
+  BOTH /* of both */,
+  SETS,
+  THREADS = 2
+};
 
-/* The last set rounds the operands of the forward pass to bf16; NULL: this CPU or build has it not. */
+/* NULL: this CPU or build has it not. */
 static fd_device *devices[SETS][THREADS];
 
 /* c[m, n] = a b by one chain over k for each element, fused or not. Steps: of a's row and k, of b's k and column. */
@@ -81,17 +90,26 @@ static void check_layer(fd_device *dev, const linear_case *c, const float *y_exp
   free(dw), free(db);
 }
 
+/* No oracle here has the bits of bf16 operands (test_amx.c has): those of one thread are taken. */
+static void take_own(fd_device *dev, const linear_case *c, float *y, float *dx, float *dw) {
+  float *db = poison((size_t)c->out);
+  dev->ops.linear_forward(dev, c->rows, c->in, c->out, fd_dense(c->x, c->in), c->w, c->b, fd_dense(y, c->out));
+  dev->ops.linear_backward(dev, c->rows, 1, c->in, c->out, fd_dense(c->x, c->in), c->w, fd_dense(c->dy, c->out),
+                           fd_dense(dx, c->in), dw, db);
+  free(db);
+}
+
 static void check_devices(int rows, int in, int out) {
   linear_case c = make_case(rows, in, out);
-  float *rounded = poison((size_t)(rows * out)); /* no oracle here has the bits of bf16 operands: those of one thread are taken */
+  float *y = poison((size_t)(rows * out)), *dx = poison((size_t)(rows * in)), *dw = poison((size_t)(in * out));
   for (int s = 0; s < SETS; s++)
     for (int t = 0; t < THREADS && devices[s][t]; t++) {
       fd_device *dev = devices[s][t];
-      int fused = strcmp(dev->simd, "generic") != 0, bf16 = s == SETS - 1;
-      if (bf16 && t == 0) dev->ops.linear_forward(dev, rows, in, out, fd_dense(c.x, in), c.w, c.b, fd_dense(rounded, out));
-      check_layer(dev, &c, bf16 ? rounded : c.y[fused], c.dx[fused], c.dw[fused]);
+      int fused = s != GENERIC;
+      if (s >= FORWARD && t == 0) take_own(dev, &c, y, dx, dw);
+      check_layer(dev, &c, s >= FORWARD ? y : c.y[fused], s == BOTH ? dx : c.dx[fused], s == BOTH ? dw : c.dw[fused]);
     }
-  free(rounded);
+  free(y), free(dx), free(dw);
   free_case(&c);
 }
 
@@ -134,11 +152,11 @@ static int open_devices(void **state) {
   (void)state;
   fd_config config;
   fd_config_defaults(&config);
-  const int simd[SETS] = {FD_SIMD_GENERIC, FD_SIMD_AVX2, FD_SIMD_AVX512, FD_SIMD_AVX512};
+  const int simd[SETS] = {FD_SIMD_GENERIC, FD_SIMD_AVX2, FD_SIMD_AVX512, FD_SIMD_NEON, FD_SIMD_AVX512, FD_SIMD_AMX_MODEL};
   for (int s = 0; s < SETS; s++)
     for (int t = 0; t < THREADS; t++) {
       config.device.simd = simd[s];
-      config.device.precision = s == SETS - 1 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
+      config.device.precision = s >= FORWARD ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
       config.device.threads = t + 1;
       if (fd_device_open(&devices[s][t], &config, 0, 1) != FD_OK) devices[s][t] = NULL;
     }

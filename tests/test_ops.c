@@ -4,9 +4,10 @@
 #include "cases_rows.h"
 
 /* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
-enum { MAX_DEVICES = 4 };
+enum { MAX_DEVICES = 7 };
 static struct {
   fd_device *dev;
+  int simd, precision;
   plain_operand *operand;
   double bound;
 } devices[MAX_DEVICES];
@@ -187,13 +188,14 @@ static void linear_equals_plain_and_finite_differences(void **state) {
     dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
     compare("y", y, yd, ys, wide ? 4e-6 : 1e-6);
     dev->ops.linear_backward(dev, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
+    plain_operand *back = devices[n % device_count].simd == FD_SIMD_AVX512 ? plain_same : devices[n % device_count].operand;
     double *dxd = calloc(xs, sizeof *dxd), *dwd = calloc(ws, sizeof *dwd), *dbd = calloc((size_t)out, sizeof *dbd);
     for (int r = 0; r < rows; r++)
       for (int o = 0; o < out; o++) {
         dbd[o] += (double)dy[r * out + o];
         for (int i = 0; i < in; i++)
-          dxd[r * in + i] += (double)dy[r * out + o] * wd[o * in + i],
-              dwd[o * in + i] += (double)dy[r * out + o] * xd[r * in + i];
+          dxd[r * in + i] += back((double)dy[r * out + o]) * back(wd[o * in + i]),
+              dwd[o * in + i] += back((double)dy[r * out + o]) * back(xd[r * in + i]);
       }
     compare("dx", dx, dxd, xs, wide ? 4e-6 : 1e-6);
     compare("dw", dw, dwd, ws, 6e-6);
@@ -373,14 +375,13 @@ static void flat_operations_equal_plain(void **state) {
   }
 }
 
-/* On the best kernels of this CPU, and on those of bf16 where it has them. */
 static void bits_do_not_depend_on_threads(void **state) {
   (void)state;
   fd_config config;
   fd_config_defaults(&config);
   for (int n = 0; n < 24; n++) {
-    int bf16 = devices[device_count - 1].operand == plain_bf16;
-    config.device.precision = bf16 && n % 2 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
+    config.device.simd = devices[n % device_count].simd;
+    config.device.precision = devices[n % device_count].precision;
     mixer_case c = random_mixer(90, 120, 150);
     size_t size = (size_t)(c.rows * c.d), w = (size_t)(c.d * c.h), total = 2 * size + 2 * w + (size_t)(c.d + c.h);
     float *result[4];
@@ -530,16 +531,22 @@ static void dropout_is_fair_and_keyed(void **state) {
 
 static int open_devices(void **state) {
   (void)state;
+  static const struct {
+    int simd, precision;
+  } sets[MAX_DEVICES] = {{FD_SIMD_GENERIC, FD_PRECISION_FP32}, {FD_SIMD_AVX2, FD_PRECISION_FP32},
+                         {FD_SIMD_AVX512, FD_PRECISION_FP32},  {FD_SIMD_NEON, FD_PRECISION_FP32},
+                         {FD_SIMD_AVX512, FD_PRECISION_BF16},  {FD_SIMD_AMX_MODEL, FD_PRECISION_BF16},
+                         {FD_SIMD_AMX, FD_PRECISION_BF16}};
   fd_config config;
   fd_config_defaults(&config);
-  const int sets[MAX_DEVICES] = {FD_SIMD_GENERIC, FD_SIMD_AVX2, FD_SIMD_AVX512, FD_SIMD_AVX512};
   for (int i = 0; i < MAX_DEVICES; i++) {
-    int bf16 = i == 3;
-    config.device.simd = sets[i];
-    config.device.precision = bf16 ? FD_PRECISION_BF16 : FD_PRECISION_FP32;
+    int bf16 = sets[i].precision == FD_PRECISION_BF16;
+    config.device.simd = sets[i].simd;
+    config.device.precision = sets[i].precision;
     config.device.threads = 1 + i % 2;
     if (fd_device_open(&devices[device_count].dev, &config, 0, 1) != FD_OK) continue;
     subjects[subject_count++] = (subject){devices[device_count].dev, devices[device_count].dev->simd, bf16 ? 1e-2 : 0};
+    devices[device_count].simd = sets[i].simd, devices[device_count].precision = sets[i].precision;
     devices[device_count].operand = bf16 ? plain_bf16 : plain_same;
     devices[device_count++].bound = bf16 ? 1e-2 : 0;
   }

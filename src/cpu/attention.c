@@ -52,7 +52,8 @@ static float *take(float *base, size_t *used, int rows, int width) {
 
 static size_t divide_scratch(const attention_call *c, work *w, float *base, int longest, int backward) {
   size_t used = 0;
-  w->k_down = take(base, &used, c->a->dim, KEYS), w->v_along = take(base, &used, KEYS, c->dim_padded);
+  int unit = c->cpu->kernels->unit, down = fd_round_up(c->a->dim, unit), packed = fd_round_up(longest, unit);
+  w->k_down = take(base, &used, down, KEYS), w->v_along = take(base, &used, KEYS, c->dim_padded);
   w->bias = take(base, &used, KEYS, 1), w->key_at = take(base, &used, KEYS, 1);
   w->s = take(base, &used, c->tile, KEYS), w->kept = take(base, &used, c->tile, c->a->dropout > 0 ? KEYS : 0);
   w->slot = (void *)take(base, &used, KEYS, 1), w->groups = (void *)take(base, &used, KEYS, 1);
@@ -61,8 +62,8 @@ static size_t divide_scratch(const attention_call *c, work *w, float *base, int 
   w->acc = take(base, &used, longest, c->dim_padded);
   if (!backward) return used;
   w->d = take(base, &used, c->tile, KEYS);
-  w->v_down = take(base, &used, c->a->dim, KEYS), w->k_along = take(base, &used, KEYS, c->dim_padded);
-  w->q_along = take(base, &used, longest, c->dim_padded), w->dy_along = take(base, &used, longest, c->dim_padded);
+  w->v_down = take(base, &used, down, KEYS), w->k_along = take(base, &used, KEYS, c->dim_padded);
+  w->q_along = take(base, &used, packed, c->dim_padded), w->dy_along = take(base, &used, packed, c->dim_padded);
   w->dk = take(base, &used, KEYS, c->dim_padded), w->dv = take(base, &used, KEYS, c->dim_padded);
   return used;
 }
@@ -73,7 +74,8 @@ static void pack(const attention_call *c, int n, int columns, const float *from,
   int across = transposed ? n : columns, down = transposed ? columns : n;
   for (int j = 0; j < across; j += kernels->panel)
     kernels->pack(down, across - j < kernels->panel ? across - j : kernels->panel,
-                  from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld, transposed, to + (size_t)(j / kernels->panel) * fd_cpu_right(kernels, down));
+                  from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld, transposed,
+                  to + (size_t)(j / kernels->panel) * fd_cpu_right(kernels, down));
 }
 
 static float place_of(const int *position, int row, int first) { return (float)(position ? position[row] : row - first); }

@@ -4,11 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
+#include "cpu/amx.h"
 #include "cpu/backend.h"
 #include "cpu/weights.h"
 
 static int always(void) { return 1; }
+static inline int never(void) { return 0; }
 #if defined(__x86_64__)
 static inline int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
@@ -18,46 +21,87 @@ static inline int has_avx512(void) {
 }
 
 static inline int has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+
+/* Intel's processors multiply pairs at half the rate of fp32: no more in a second, and less exactly. */
+static inline int gains_by_avx512bf16(void) { return has_avx512bf16() && !__builtin_cpu_is("intel"); }
+
+static inline int has_amx(void) { return has_avx512bf16() && !fd_cpu_amx_refused(); }
 #endif
 
 /* What this build has (ISAS of the Makefile), the best first. */
 static const struct kernel_set {
   int simd, bf16;
   const fd_cpu_kernels *kernels;
-  int (*usable)(void);
+  int (*usable)(void), (*preferred)(void); /* may be asked for; is taken where it is the first */
 } sets[] = {
+#ifdef FD_WITH_amx
+    {FD_SIMD_AMX, 1, &fd_cpu_kernels_amx, has_amx, has_amx},
+#endif
+#ifdef FD_WITH_amx_model
+    {FD_SIMD_AMX_MODEL, 1, &fd_cpu_kernels_amx_model, always, never},
+#endif
 #ifdef FD_WITH_avx512bf16
-    {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16},
+    {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16, gains_by_avx512bf16},
 #endif
 #ifdef FD_WITH_avx512
-    {FD_SIMD_AVX512, 0, &fd_cpu_kernels_avx512, has_avx512},
+    {FD_SIMD_AVX512, 0, &fd_cpu_kernels_avx512, has_avx512, has_avx512},
 #endif
 #ifdef FD_WITH_avx2
-    {FD_SIMD_AVX2, 0, &fd_cpu_kernels_avx2, has_avx2},
+    {FD_SIMD_AVX2, 0, &fd_cpu_kernels_avx2, has_avx2, has_avx2},
 #endif
-    {FD_SIMD_GENERIC, 0, &fd_cpu_kernels_generic, always},
+#ifdef FD_WITH_neon
+    {FD_SIMD_NEON, 0, &fd_cpu_kernels_neon, always, always},
+#endif
+    {FD_SIMD_GENERIC, 0, &fd_cpu_kernels_generic, always, always},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
 static const fd_cpu_kernels *choose_kernels(int simd, int bf16) {
   for (int i = 0; i < SETS; i++)
-    if ((simd == FD_SIMD_AUTO || simd == sets[i].simd) && bf16 == sets[i].bf16 && sets[i].usable()) return sets[i].kernels;
+    if (bf16 == sets[i].bf16 && (simd == FD_SIMD_AUTO ? sets[i].preferred() : simd == sets[i].simd && sets[i].usable()))
+      return sets[i].kernels;
   return NULL;
 }
 
+static int can_use(const char *name) {
+  for (int i = 0; i < SETS; i++)
+    if (!strcmp(sets[i].kernels->name, name)) return sets[i].usable();
+  return 0;
+}
+
 static fd_status refuse(int simd, int bf16) {
+  if (simd == FD_SIMD_AMX && fd_cpu_amx_refused())
+    return fd_fail(FD_CONFIG, "device.simd: amx cannot be used: %s; use auto", fd_cpu_amx_refused());
+  if ((simd == FD_SIMD_AMX || simd == FD_SIMD_AMX_MODEL) && !bf16)
+    return fd_fail(FD_CONFIG,
+                   "device.simd: %s has products of bf16 operands only; set device.precision: bf16, or device.simd: auto",
+                   simd == FD_SIMD_AMX ? "amx" : "amx_model");
   if (bf16)
-    return fd_fail(FD_CONFIG, "device.precision: bf16 needs AVX512_BF16%s; use fp32",
-                   simd == FD_SIMD_AUTO || simd == FD_SIMD_AVX512 ? ", which this CPU or this build has not"
-                                                                  : " and device.simd: auto or avx512");
+    return fd_fail(FD_CONFIG, "device.precision: bf16 needs %s; use device.simd: auto, or device.precision: fp32",
+                   simd == FD_SIMD_AVX512 ? "AVX512_BF16, which this CPU or this build has not"
+                                          : "AMX or AVX512_BF16, and device.simd: amx or avx512");
   return fd_fail(FD_CONFIG, "device.simd: this CPU or this build has no %s; use auto",
-                 simd == FD_SIMD_AVX512 ? "AVX-512" : "AVX2 with FMA");
+                 simd == FD_SIMD_AVX512 ? "AVX-512"
+                 : simd == FD_SIMD_AVX2 ? "AVX2 with FMA"
+                                        : "NEON");
+}
+
+/* The kernels that are taken; those of bf16 where a processor has none that gain by it are those of fp32, which is said. */
+static const fd_cpu_kernels *take_kernels(int simd, int bf16) {
+  const fd_cpu_kernels *kernels = choose_kernels(simd, bf16);
+  if (kernels || simd != FD_SIMD_AUTO) return kernels;
+  kernels = choose_kernels(FD_SIMD_AUTO, 0);
+  fd_warn("device.precision: bf16: %s, and AVX512_BF16 %s; operands stay fp32, with the kernels %s", fd_cpu_amx_refused(),
+          can_use("avx512bf16") ? "is slower than fp32 on this processor (device.simd=avx512 takes it)" : "is not here",
+          kernels->name);
+  return kernels;
 }
 
 void fd_cpu_simd(char *text, size_t size) {
   int n = 0;
   for (int i = SETS - 1; i >= 0; i--)
-    if (sets[i].usable()) n += snprintf(text + n, size - (size_t)n, "%s%s", n ? ", " : "", sets[i].kernels->name);
+    if (sets[i].usable() && sets[i].preferred != never)
+      n += snprintf(text + n, size - (size_t)n, "%s%s", n ? ", " : "", sets[i].kernels->name);
 }
 
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats) {
@@ -111,10 +155,10 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   fd_cpu *cpu;
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
-  cpu->kernels = choose_kernels(simd, bf16);
+  cpu->kernels = take_kernels(simd, bf16);
   cpu->l2 = second_cache();
   cpu->fp32 = bf16 ? choose_kernels(FD_SIMD_AUTO, 0) : cpu->kernels;
-  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads) : refuse(simd, bf16);
+  fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads, cpu->kernels->rest) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,
                             .form = {FD_FP32, 1},

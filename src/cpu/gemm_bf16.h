@@ -4,7 +4,7 @@
 #ifndef FD_CPU_GEMM_BF16_H
 #define FD_CPU_GEMM_BF16_H
 
-#include "cpu/turn.h"
+#include "cpu/bf16.h"
 
 typedef int32_t __attribute__((may_alias)) factor; /* a pair; it lies in memory of floats */
 
@@ -20,23 +20,7 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
 #define GEMM_APART NULL
 
-/* 32 floats as 16 pairs of neighbours. */
-INLINE vint pairs_along(vfloat first, vfloat second) { return (vint)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
-
-/* 16 pairs of the elements of two vectors. */
-INLINE vint pairs_across(vfloat low, vfloat high) {
-  __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)low)),
-          h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)high));
-  return (vint)_mm512_or_si512(_mm512_slli_epi32(h, 16), l);
-}
-
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }
-
-/* Rounds the 32 floats of a row from p on, of k in all. */
-INLINE vint pairs_at(const float *row, int p, int k) {
-  int rest = k - p, low = rest < LANES ? rest : LANES, high = rest - low < LANES ? rest - low : LANES;
-  return pairs_along(v_load_part(row + p, low), v_load_part(row + p + low, high));
-}
 
 /* Rounds rows of A that lie one behind the other (k_step 1): pairs[i][p]. */
 static void pair_rows(int m, int k, const float *a, size_t row_step, factor pairs[BLOCK_ROWS][PAIRS]) {

@@ -9,10 +9,15 @@
 #define TEXT2(a) #a
 #define TEXT(a) TEXT2(a)
 
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__) || defined(FD_AMX_MODEL)
+#include "cpu/gemm_amx.h"
+#elif defined(__AVX512BF16__)
 #include "cpu/gemm_bf16.h"
 #else
 #include "cpu/gemm_fp32.h"
+#endif
+#if !defined(TILES_END)
+#define TILES_END NULL
 #endif
 
 /* Phi(x), see base/normal.h. */
@@ -119,18 +124,8 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA),  ROWS,
-    PANEL,         WIDE,
-    DEPTH,         UNIT,
-    ELEMENTS,      gemm,
-    GEMM_APART,    pack,
-    pack_left,     multiply,
-    turn,          bias_gelu,
-    gelu_backward, add,
-    sum_squares,   adamw,
-    ema,           act_forward,
-    act_backward,  norm_forward,
-    norm_backward, norm_weights,
-    soften,        soften_backward,
+    TEXT(FD_ISA), ROWS, PANEL,       WIDE,         DEPTH,        UNIT,          ELEMENTS,      TILES_END, gemm,
+    GEMM_APART,   pack, pack_left,   multiply,     turn,         bias_gelu,     gelu_backward, add,       sum_squares,
+    adamw,        ema,  act_forward, act_backward, norm_forward, norm_backward, norm_weights,  soften,    soften_backward,
     draw,
 };

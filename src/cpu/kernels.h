@@ -36,7 +36,7 @@ typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k
                          size_t ldc, int start);
 
 typedef struct fd_cpu_kernels {
-  const char *name; /* avx512bf16: gemm rounds its operands to bf16 */
+  const char *name; /* avx512bf16, amx: products round their operands to bf16 */
   int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
   int panel;        /* columns of a packed panel of B */
   int wide;         /* panels that a gemm should get at once where there is a choice */
@@ -44,8 +44,11 @@ typedef struct fd_cpu_kernels {
   int unit;         /* packed panels have a multiple of it of k */
   int elements;     /* of an operand in a float of a panel: 1, or 2 of bf16 */
 
+  void (*rest)(void); /* a thread that has no more to do calls it; or NULL */
+
   fd_cpu_gemm *gemm;
-  fd_cpu_gemm *gemm_apart; /* every product is rounded before it is added: the same bits by every fp32 kernel; NULL with bf16 */
+  fd_cpu_gemm *gemm_apart; /* of narrow layers, backward. In fp32 every product is rounded before it is added: the same bits by
+                            * every kernel. NULL: linear layers go backward in fp32, as those of avx512bf16 always did */
 
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
    * that gemm reads, fd_cpu_right floats, padded with zeros. Panels of parts of k that are multiples of `unit` make one, one
@@ -101,6 +104,7 @@ static inline size_t fd_cpu_left(const fd_cpu_kernels *kernels, int k) {
   return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->rows;
 }
 
-extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16;
+extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16,
+    fd_cpu_kernels_amx, fd_cpu_kernels_amx_model, fd_cpu_kernels_neon;
 
 #endif

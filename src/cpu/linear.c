@@ -15,14 +15,14 @@ void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, 
                   &(fd_product){.m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .bias = b, .c = y.at});
 }
 
-/* In fp32 whatever the operands of the forward pass are. */
 void fd_cpu_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
                             float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
   (void)parts; /* one: this device has no `fill` */
-  fd_cpu_gemm *gemm = in <= APART_UNTIL || out <= APART_UNTIL ? cpu->fp32->gemm_apart : cpu->fp32->gemm;
-  if (dx.at) fd_cpu_multiply(cpu, cpu->fp32, gemm, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at});
-  fd_cpu_multiply(cpu, cpu->fp32, gemm,
+  const fd_cpu_kernels *kernels = cpu->kernels->gemm_apart ? cpu->kernels : cpu->fp32;
+  fd_cpu_gemm *gemm = in <= APART_UNTIL || out <= APART_UNTIL ? kernels->gemm_apart : kernels->gemm;
+  if (dx.at) fd_cpu_multiply(cpu, kernels, gemm, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at});
+  fd_cpu_multiply(cpu, kernels, gemm,
                   &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw});
   if (db) fd_cpu_column_sums(cpu, rows, out, dy.at, db);
 }

@@ -18,6 +18,7 @@ struct fd_pool {
   atomic_uint round; /* grows by one for each run */
   atomic_int next, busy, stop;
   int items;
+  void (*rest)(void);
   fd_pool_item *run;
   void *context;
 };
@@ -29,6 +30,7 @@ typedef struct worker_start {
 
 static void take_items(fd_pool *pool, int thread) {
   for (int i; (i = atomic_fetch_add(&pool->next, 1)) < pool->items;) pool->run(pool->context, i, thread);
+  if (pool->rest) pool->rest();
 }
 
 static void wait_for_round(fd_pool *pool, unsigned seen) {
@@ -50,10 +52,11 @@ static void *work(void *argument) {
   }
 }
 
-fd_status fd_pool_create(fd_pool **pool, int threads) {
+fd_status fd_pool_create(fd_pool **pool, int threads, void (*rest)(void)) {
   FD_TRY(fd_alloc(pool, 1, sizeof **pool, "thread pool"));
   fd_pool *p = *pool;
   p->threads = threads;
+  p->rest = rest;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->wake, NULL);
   FD_TRY(fd_alloc(&p->worker, (size_t)threads, sizeof *p->worker, "thread pool"));
@@ -95,6 +98,7 @@ int fd_pool_threads(const fd_pool *pool) { return pool->threads; }
 void fd_pool_run(fd_pool *pool, int items, fd_pool_item *run, void *context) {
   if (pool->threads == 1 || items == 1) {
     for (int i = 0; i < items; i++) run(context, i, 0);
+    if (pool->rest) pool->rest();
     return;
   }
   pool->items = items;

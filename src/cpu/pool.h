@@ -10,8 +10,8 @@ typedef struct fd_pool fd_pool;
 /* One unit of work; `thread` (0 .. threads-1) picks scratch memory. */
 typedef void fd_pool_item(void *context, int item, int thread);
 
-/* `threads` >= 1, the caller included. */
-fd_status fd_pool_create(fd_pool **pool, int threads) FD_MUST_CHECK;
+/* `threads` >= 1, the caller included. Each calls `rest`, unless it is NULL, when it has done its items of a run. */
+fd_status fd_pool_create(fd_pool **pool, int threads, void (*rest)(void)) FD_MUST_CHECK;
 void fd_pool_destroy(fd_pool **pool);
 int fd_pool_threads(const fd_pool *pool);
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Of c; multiples of every register tile. A block of a's rows of one depth and the tile lie in L2 together. The gap keeps rows of
+/* Of c, at most: whole register tiles. A block of a's rows of one depth and the tile lie in L2 together. The gap keeps rows of
  * the copy off each other's lines in L1. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 256, GAP = 16 };
 
@@ -18,6 +18,8 @@ typedef struct product_call {
 } product_call;
 
 static int smaller(int a, int b) { return a < b ? a : b; }
+
+static int rows_of_tile(const fd_cpu_kernels *kernels) { return TILE_ROWS / kernels->rows * kernels->rows; }
 
 static int parts_of(int n, int size) { return (n + size - 1) / size; }
 
@@ -70,8 +72,9 @@ static void tile_item(void *context, int item, int thread) {
   const product_call *call = context;
   const fd_product *p = call->product;
   const fd_cpu_kernels *kernels = call->kernels;
-  int across = parts_of(p->n, TILE_COLUMNS), row = item / across * TILE_ROWS, column = item % across * TILE_COLUMNS,
-      rows = smaller(TILE_ROWS, p->m - row), columns = smaller(TILE_COLUMNS, p->n - column), first = 0;
+  int across = parts_of(p->n, TILE_COLUMNS), most = rows_of_tile(kernels), row = item / across * most,
+      column = item % across * TILE_COLUMNS, rows = smaller(most, p->m - row), columns = smaller(TILE_COLUMNS, p->n - column),
+      first = 0;
   float *block = call->scratch + (size_t)thread * scratch_floats(kernels), *tile = block + TILE_ROWS * (kernels->depth + GAP);
   size_t step = (size_t)(p->a_is_transposed ? TILE_ROWS : kernels->depth + GAP);
   do { /* also where there is nothing to sum over */
@@ -92,7 +95,7 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *ge
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(kernels) * (size_t)fd_pool_threads(cpu->pool));
   if (!call.packed || !call.scratch) return;
   fd_pool_run(cpu->pool, parts_of(product->k, kernels->depth) * (call.padded / kernels->panel), pack_item, &call);
-  fd_pool_run(cpu->pool, parts_of(product->m, TILE_ROWS) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
+  fd_pool_run(cpu->pool, parts_of(product->m, rows_of_tile(kernels)) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
 }
 
 enum { SUMS_PER_ITEM = 128 };

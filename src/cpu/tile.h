@@ -72,7 +72,7 @@ typedef void packed_tile PACKED_ARGUMENTS;
   FORM(5, KIND, MULTIPLY)                 \
   FORM(6, KIND, MULTIPLY)
 #define FIRST_NAMES(KIND) NULL, tile_1##KIND, tile_2##KIND, tile_3##KIND, tile_4##KIND, tile_5##KIND, tile_6##KIND
-#if defined(__AVX512F__) || defined(FD_AMX_MODEL) || defined(FD_NEON)
+#if defined(__AVX512F__) || defined(FD_NEON)
 #define TILES(FORM, FUNCTION, KIND, MULTIPLY)                                                                                   \
   FIRST_TILES(FORM, KIND, MULTIPLY)                                                                                             \
   FORM(7, KIND, MULTIPLY)                                                                                                       \

@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__AMX_BF16__)
+#include <immintrin.h>
+enum { LANES = 16, ROWS = 32 }; /* two tiles of AMX */
+#elif defined(__AVX512F__)
 #include <immintrin.h>
 enum { LANES = 16, ROWS = 14 }; /* ROWS x 2 accumulators, 2 vectors of B and a broadcast fill the 32 registers */
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -14,7 +17,7 @@ enum { LANES = 16, ROWS = 14 }; /* ROWS x 2 accumulators, 2 vectors of B and a b
 enum { LANES = 8, ROWS = 6 };
 #elif defined(FD_AMX_MODEL)
 #include <math.h>
-enum { LANES = 16, ROWS = 14 };
+enum { LANES = 16, ROWS = 32 };
 #elif defined(FD_NEON)
 #include <arm_neon.h>
 enum { LANES = 4, ROWS = 14 };

@@ -42,7 +42,7 @@ static fd_status describe_kernels(const fd_device *dev, char *text, size_t size)
 
 /* The last bits of a result depend on the kernels, and every rank computes a part of it. */
 static fd_status same_kernels(const fd_device *dev, fd_comm *comm) {
-  static const char *const families[] = {"avx512", "avx2", "generic"};
+  static const char *const families[] = {"avx512", "avx2", "neon", "generic"};
   enum { FAMILIES = sizeof families / sizeof *families };
   uint64_t have[FAMILIES];
   char kernels[256], usable[128], remedy[128] = "the GPUs must be of one compute capability, and the plugins one build";

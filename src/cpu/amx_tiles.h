@@ -1,0 +1,98 @@
+/* Part of kernels.c: the tile registers of AMX, or with FD_AMX_MODEL a model of them in C, bit for bit.
+ *   tdpbf16ps (Intel, Architecture Instruction Set Extensions; order and rounding measured on hardware): for each of 16 x 16
+ * outputs two chains of fused multiply-adds from +0, over the even and over the odd elements of k; even + odd; C + that. Every
+ * step rounds to the nearest, ties to even, whatever MXCSR says; denormals count as zeros of their sign, as operands and as
+ * results. */
+#ifndef FD_CPU_AMX_TILES_H
+#define FD_CPU_AMX_TILES_H
+
+#include "cpu/vector.h"
+
+enum { TILE_ROWS = 16, TILE_FLOATS = TILE_ROWS * LANES, TILES_OF_AMX = 8 }; /* a row has LANES floats, or as many pairs */
+
+#if defined(FD_AMX_MODEL)
+static _Thread_local float model[TILES_OF_AMX][TILE_ROWS][LANES];
+
+#define tile_zero(t) memset(model[t], 0, sizeof model[t])
+#define tile_load(t, from, stride) model_load(model[t], from, stride)
+#define tile_stream tile_load
+#define tile_store(t, to, stride) model_store(model[t], to, stride)
+#define tile_multiply(c, a, b) model_multiply(model[c], model[a], model[b])
+
+INLINE void model_load(float tile[TILE_ROWS][LANES], const float *from, size_t stride) {
+  for (int i = 0; i < TILE_ROWS; i++) memcpy(tile[i], from + (size_t)i * stride, sizeof tile[i]);
+}
+
+INLINE void model_store(float tile[TILE_ROWS][LANES], float *to, size_t stride) {
+  for (int i = 0; i < TILE_ROWS; i++) memcpy(to + (size_t)i * stride, tile[i], sizeof tile[i]);
+}
+
+INLINE float flushed(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7f800000) == 0) bits &= 0x80000000;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* The low (0) or high (1) half of a pair. */
+INLINE float half_of(float pair, int half) {
+  uint32_t bits;
+  memcpy(&bits, &pair, sizeof bits);
+  bits = half ? bits & 0xffff0000u : bits << 16;
+  memcpy(&pair, &bits, sizeof pair);
+  return flushed(pair);
+}
+
+static void model_multiply(float c[TILE_ROWS][LANES], float a[TILE_ROWS][LANES], float b[TILE_ROWS][LANES]) {
+  for (int m = 0; m < TILE_ROWS; m++)
+    for (int n = 0; n < LANES; n++) {
+      float sum[2] = {0, 0};
+      for (int k = 0; k < LANES; k++)
+        for (int half = 0; half < 2; half++) sum[half] = flushed(fmaf(half_of(a[m][k], half), half_of(b[k][n], half), sum[half]));
+      c[m][n] = flushed(flushed(c[m][n]) + flushed(sum[0] + sum[1]));
+    }
+}
+
+INLINE void tiles_begin(void) {}
+#define TILES_END NULL
+#else
+
+/* Strides in floats. B streams from L2: tileloaddt1 keeps it from driving A out of L1. */
+#define tile_zero(t) _tile_zero(t)
+#define tile_load(t, from, stride) _tile_loadd(t, from, (stride) * sizeof(float))
+#define tile_stream(t, from, stride) _tile_stream_loadd(t, from, (stride) * sizeof(float))
+#define tile_store(t, to, stride) _tile_stored(t, to, (stride) * sizeof(float))
+#define tile_multiply(c, a, b) _tile_dpbf16ps(c, a, b)
+
+/* Each thread configures its tiles before it uses them, and gives them up when it has no more to do: a core with tiles in use
+ * sleeps less deeply, and switching threads moves 8 KB. */
+static _Thread_local int configured;
+
+static void tiles_begin(void) {
+  struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes[16]; /* of a row, for each tile */
+    uint8_t rows[16];
+  } shape = {.palette = 1};
+  if (configured) return;
+  for (int i = 0; i < TILES_OF_AMX; i++) shape.bytes[i] = LANES * sizeof(float), shape.rows[i] = TILE_ROWS;
+  __asm__ volatile(""
+                   :
+                   : "r"(&shape)
+                   : "memory"); /* gcc 12 says that the intrinsic reads 8 bytes: the others would be dead stores */
+  _tile_loadconfig(&shape);
+  configured = 1;
+}
+
+static void tiles_end(void) {
+  if (configured) _tile_release();
+  configured = 0;
+}
+#define TILES_END tiles_end
+#endif
+
+/* gcc's loads of tiles do not say that they read memory. */
+#define TILE_BARRIER __asm__ volatile("" : : : "memory")
+
+#endif
