@@ -30,6 +30,19 @@ if grep -q avx512bf16 <("$FINDNA" doctor); then
   check "bf16 operands: 4 ranks of 2 threads end in the bits of 1" same one_bf16 ranks_bf16
   check "and not in those of fp32" test "$(state_of one)" != "$(state_of one_bf16)"
 else echo "skipped - bf16 operands: not on this processor"; fi
+# AMX: a model of its tiles has its bits, and is slow.
+few="device.precision=bf16 train.steps=4 model.blocks=4"
+train 1 one_amx device.simd=amx_model $few
+train 4 ranks_amx device.simd=amx_model $few device.threads=2
+check "AMX in a model: 4 ranks of 2 threads end in the bits of 1" same one_amx ranks_amx
+train 1 avx2_amx device.simd=generic $few
+check "and not in those of fp32 kernels, which are said to be taken" test "$(state_of one_amx)" != "$(state_of avx2_amx)" -a "$(grep -c 'operands stay fp32' avx2_amx.log)" = 1
+train 1 amx_again device.simd=amx_model $few train.virtual_ranks=4 checkpoint.every=2
+rm -r amx_again/ckpt/step_000000004
+code=0; train 1 amx_again $few train.virtual_ranks=4 checkpoint.every=2 || code=$?
+check "resumed by other kernels of bf16 it is refused, and says which" test $code = 78 -a "$(grep -c "was computed with the kernels 'amx_model'" amx_again.log)" = 1
+train 1 amx_again device.simd=generic $few train.virtual_ranks=4 checkpoint.every=2
+check "named, they go on with a warning" test "$(grep -c "it goes on with 'generic'" amx_again.log)" = 1
 train 2 recomputed model.recompute=true
 check "model.recompute: 2 ranks end in the bits of 1 without it" same one recomputed
 check "metrics of 4 ranks are those of 1" diff <(grep -v '"resume"' one/metrics.jsonl | sed 's/, *"seconds.*//; s/"seconds":.*//') <(sed 's/, *"seconds.*//; s/"seconds":.*//' ranks4/metrics.jsonl)

@@ -76,24 +76,23 @@ static fd_status refuse(int simd, int bf16) {
     return fd_fail(FD_CONFIG,
                    "device.simd: %s has products of bf16 operands only; set device.precision: bf16, or device.simd: auto",
                    simd == FD_SIMD_AMX ? "amx" : "amx_model");
-  if (bf16)
-    return fd_fail(FD_CONFIG, "device.precision: bf16 needs %s; use device.simd: auto, or device.precision: fp32",
-                   simd == FD_SIMD_AVX512 ? "AVX512_BF16, which this CPU or this build has not"
-                                          : "AMX or AVX512_BF16, and device.simd: amx or avx512");
   return fd_fail(FD_CONFIG, "device.simd: this CPU or this build has no %s; use auto",
                  simd == FD_SIMD_AVX512 ? "AVX-512"
                  : simd == FD_SIMD_AVX2 ? "AVX2 with FMA"
                                         : "NEON");
 }
 
-/* The kernels that are taken; those of bf16 where a processor has none that gain by it are those of fp32, which is said. */
+/* The kernels that are taken. Where there are none of bf16, or none that gain by it, operands stay fp32, which is said. */
 static const fd_cpu_kernels *take_kernels(int simd, int bf16) {
   const fd_cpu_kernels *kernels = choose_kernels(simd, bf16);
-  if (kernels || simd != FD_SIMD_AUTO) return kernels;
-  kernels = choose_kernels(FD_SIMD_AUTO, 0);
-  fd_warn("device.precision: bf16: %s, and AVX512_BF16 %s; operands stay fp32, with the kernels %s", fd_cpu_amx_refused(),
-          can_use("avx512bf16") ? "is slower than fp32 on this processor (device.simd=avx512 takes it)" : "is not here",
-          kernels->name);
+  if (kernels || !bf16 || simd == FD_SIMD_AMX || simd == FD_SIMD_AMX_MODEL) return kernels;
+  kernels = choose_kernels(simd, 0);
+  if (kernels && simd != FD_SIMD_AUTO && simd != FD_SIMD_AVX512)
+    fd_warn("device.precision: bf16: the kernels %s have none; operands stay fp32", kernels->name);
+  else if (kernels)
+    fd_warn("device.precision: bf16: %s, and AVX512_BF16 %s; operands stay fp32, with the kernels %s", fd_cpu_amx_refused(),
+            can_use("avx512bf16") ? "is slower than fp32 on this processor (device.simd=avx512 takes it)" : "is not here",
+            kernels->name);
   return kernels;
 }
 

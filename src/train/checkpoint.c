@@ -220,6 +220,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
            c->run.config->comm.reduction == FD_REDUCTION_FAST ? "fast" : "reproducible");
   snprintf(info->dataset_id, sizeof info->dataset_id, "%s", c->run.dataset_id);
   snprintf(info->version, sizeof info->version, "%s", fd_version());
+  snprintf(info->kernels, sizeof info->kernels, "%s", state->dev->kernels);
   FD_TRY(fd_config_hash(c->run.config, info->config_hash));
   char name[64];
   snprintf(name, sizeof name, "ckpt/.tmp-step_%09" PRId64, state->step);

@@ -25,6 +25,7 @@ typedef struct fd_checkpoint_info {
   uint64_t draws;
   int window, virtual_ranks;
   char reduction[16], state_id[FD_SHA256_HEX], config_hash[FD_SHA256_HEX], dataset_id[FD_SHA256_HEX], version[64];
+  char kernels[128]; /* fd_device.kernels; empty: of an older version */
 } fd_checkpoint_info;
 
 /* What does not change during a run. All borrowed. */
@@ -72,7 +73,8 @@ fd_status fd_checkpointer_failure(const fd_checkpointer *checkpointer, int *in_a
 /* Loads the newest valid checkpoint of the run into `state`, falling back to older ones with a warning that names both.
  * Collective. *found is 0 when the run has no checkpoint at all; none valid is FD_DATA; one of another dataset or with other
  * frozen keys is refused with the difference, one with values that are not finite is FD_NUMERIC: it is not damaged, and going on
- * from an older one would lead to the same place. */
+ * from an older one would lead to the same place. One of other kernels goes on with a warning; with bf16 operands on a CPU, where
+ * a family is another result, only when device.simd names the kernels. */
 fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) FD_MUST_CHECK;
 
 /* Reads and verifies the MANIFEST of a checkpoint folder; with `files`, every file's size and hash too, and that the values of

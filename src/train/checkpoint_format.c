@@ -77,6 +77,7 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int
           " %s\nwindow %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n",
           info->state_id, config_bytes, config_sha256, info->window, info->virtual_ranks, info->reduction, info->config_hash,
           info->dataset_id, info->version);
+  if (*info->kernels) fprintf(out, "kernels %s\n", info->kernels);
   FD_TRY(hash_so_far(out, text, bytes, digest));
   fd_hex(hex, digest);
   fprintf(out, "sha256 %s\n", hex);
@@ -129,7 +130,8 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
               {"state_id ", "%64s", info->state_id},
               {"config_hash ", "%64s", info->config_hash},
               {"dataset_id ", "%64s", info->dataset_id},
-              {"version ", "%63s", info->version}};
+              {"version ", "%63s", info->version},
+              {"kernels ", "%127[^\n]", info->kernels}};
   if (!strncmp(line, "file ", 5)) return take_file(path, line, slices, count);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
     if (!strncmp(line, keys[i].key, strlen(keys[i].key)) &&

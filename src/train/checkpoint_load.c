@@ -272,6 +272,21 @@ done:
   return status;
 }
 
+/* Root: kernels of another family give other last bits from here on. */
+static fd_status check_kernels(const fd_run *run, const fd_device *dev, const fd_checkpoint_info *info) {
+  const fd_config *c = run->config;
+  if (!*info->kernels || info->updates == 0 || !strcmp(info->kernels, dev->kernels)) return FD_OK;
+  if (!dev->own_memory && c->device.precision == FD_PRECISION_BF16 && c->device.simd == FD_SIMD_AUTO)
+    return fd_fail(
+        FD_CONFIG,
+        "%s was computed with the kernels '%s', and device.simd: auto takes '%s' here, which round elsewhere: go on with "
+        "other bits by naming the kernels (device.simd=amx, avx512, avx2, ...), or on a machine that has the former",
+        info->folder, info->kernels, dev->kernels);
+  fd_warn("%s was computed with the kernels '%s'; it goes on with '%s', whose last bits differ", info->folder, info->kernels,
+          dev->kernels);
+  return FD_OK;
+}
+
 fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint_info *info, int *found) {
   float *host[FD_ARRAYS] = {NULL};
   fd_comm *comm = run->comm;
@@ -280,6 +295,7 @@ fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint
   for (int i = 0; i < FD_ARRAYS; i++)
     if (state->size[i]) FD_GO(fd_alloc(&host[i], state->size[i], sizeof(float), "loading a checkpoint"));
   if (comm->rank == 0) FD_GO(load_newest(run, info, host, found)); /* a failure here ends the whole job */
+  if (comm->rank == 0 && *found) FD_GO(check_kernels(run, state->dev, info));
   FD_GO(comm->ops->broadcast(comm, found, sizeof *found, 0));
   if (!*found) goto done;
   FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
