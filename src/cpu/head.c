@@ -128,9 +128,10 @@ void fd_cpu_class_loss(fd_device *dev, int count, int classes, const float *z, c
   (void)dev;
   *sum = 0;
   for (int i = 0; i < count; i++, z += classes, dz += classes) {
-    double largest = (double)z[0], total = 0, w = (double)weight[i];
+    float most = z[0]; /* in fp32: at a maximum of widened values gcc 12 for AArch64 fails */
+    for (int c = 1; c < classes; c++) most = fmaxf(most, z[c]);
+    double largest = (double)most, total = 0, w = (double)weight[i];
     int label = (int)target[i];
-    for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
     for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
     *sum += w * (largest + log(total) - (double)z[label]);
     for (int c = 0; c < classes; c++) dz[c] = (float)((double)scale * w * (exp((double)z[c] - largest) / total - (c == label)));
