@@ -172,6 +172,19 @@ fuzz:
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
 test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
+# The program for AArch64 with a cross compiler, and the tests of its kernels under user-mode emulation; skipped, with the reason, where
+# those cannot be installed.
+ARM_ROOT = $(CURDIR)/build/arm-root
+ARM_LIB = $(ARM_ROOT)/usr/lib/aarch64-linux-gnu
+ARM_CC = aarch64-linux-gnu-gcc --sysroot=$(ARM_ROOT)
+ARM_TESTS = $(ARM:%=build/arm/tests/test_%)
+ARM ?= amx linear ops
+test-arm:
+	$(Q)launch/arm_root.sh $(ARM_ROOT) || { echo "skipped - AArch64: see the line above"; exit 0; }; \
+	export PKG_CONFIG_SYSROOT_DIR=$(ARM_ROOT) PKG_CONFIG_LIBDIR=$(ARM_LIB)/pkgconfig:$(ARM_LIB)/openblas-pthread/pkgconfig && \
+	$(MAKE) --no-print-directory CUDA=0 SAN=0 B=build/arm CC="$(ARM_CC)" MPICC="$(ARM_CC) -I$(ARM_LIB)/openmpi/include" LDLIBS=-lmpi \
+	  LDFLAGS="-L$(ARM_LIB) -L$(ARM_LIB)/openmpi/lib -Wl$(comma)-rpath-link$(comma)$(ARM_LIB):$(ARM_LIB)/openblas-pthread" build/arm/findna $(ARM_TESTS) && \
+	for test in $(ARM_TESTS); do echo "$$test"; qemu-aarch64 -L $(ARM_ROOT) $$test || exit 1; done
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
 	$(Q)tests/gpu/check.sh
@@ -222,10 +235,10 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR;"
 	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
-.PHONY: FORCE all findna plugin emulated program kernels test check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
+.PHONY: FORCE all findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

@@ -21,6 +21,10 @@ done
 check "ids and their order are the input's" diff <(grep '^>' x.fa | sed 's/>\([^ ]*\).*/\1/') <(tail -n +2 r1.tsv | cut -f1)
 check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
 check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"
+for n in 1 2; do ranks $n embed run x.fa --output bf16_$n.tsv --precision bf16 --simd amx_model >out.log 2>&1 || tail -3 out.log; done
+check "operands in bf16: 2 ranks write the bytes of one" cmp bf16_1.tsv bf16_2.tsv
+far() { paste <(tail -n +2 "$1" | cut -f2-) <(tail -n +2 "$2" | cut -f2-) | awk '{ n = NF / 2; for (i = 1; i <= n; i++) { d = $i - $(i + n); sum += d * d; all += $i * $i } } END { r = sqrt(sum / all); exit !(r > 1e-5 && r < 1e-2) }'; }
+check "and they are those of fp32 up to roundings of bf16" far r1.tsv bf16_1.tsv
 embed x.csv.gz --output table.tsv && check "a table gives what FASTA gives" cmp table.tsv r1.tsv
 
 embed x.fa --output packed.tsv.gz && check "NAME.tsv.gz is NAME.tsv, packed" bash -c 'cmp <(zcat packed.tsv.gz) r1.tsv'

@@ -71,9 +71,9 @@ static void run_trace(const golden *g, const char *objective, const char *input,
 }
 
 static double largest_of(const fd_tensor *t) {
-  double largest = 0;
-  for (size_t i = 0; i < t->bytes / 4; i++) largest = fmax(largest, fabs((double)((const float *)t->data)[i]));
-  return largest;
+  float largest = 0;
+  for (size_t i = 0; i < t->bytes / 4; i++) largest = fmaxf(largest, fabsf(((const float *)t->data)[i]));
+  return (double)largest;
 }
 
 /* What may differ: a value by `value`, the root mean square of a tensor's differences by `rms` (0: not asked). */

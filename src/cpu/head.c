@@ -137,8 +137,9 @@ static void class_item(void *context, int i, int thread) {
   int classes = call->classes, label = (int)call->target[i];
   const float *z = call->z + (size_t)i * (size_t)classes;
   float *dz = call->dz + (size_t)i * (size_t)classes;
-  double largest = (double)z[0], total = 0, w = (double)call->weight[i], scale = (double)call->scale;
-  for (int c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
+  float most = z[0]; /* in fp32: at a maximum of widened values gcc 12 for AArch64 fails */
+  for (int c = 1; c < classes; c++) most = fmaxf(most, z[c]);
+  double largest = (double)most, total = 0, w = (double)call->weight[i], scale = (double)call->scale;
   for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);
   call->loss[i] = w * (largest + log(total) - (double)z[label]);
   for (int c = 0; c < classes; c++) dz[c] = (float)(scale * w * (exp((double)z[c] - largest) / total - (c == label)));

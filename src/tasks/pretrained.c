@@ -14,7 +14,7 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   m->config.device.kind = use->device;
   m->config.device.threads = use->threads;
   m->config.device.simd = use->simd;
-  m->config.device.precision = FD_PRECISION_AUTO;
+  m->config.device.precision = use->precision;
   FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
   if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* as many as it has */
   return m->network->ids ? fd_words_open(&m->tokenizer, &m->config, m->info.folder, 0) : FD_OK;

@@ -9,7 +9,7 @@
 /* How commands that use a model run it. */
 typedef struct fd_use {
   int64_t threads; /* of a rank; 0: its share of the cores */
-  int device, simd, encoder;
+  int device, simd, precision, encoder;
 } fd_use;
 
 /* Which network of a checkpoint; -1: the best weights of a fine-tuning, else the teacher if there is one. In the order of
@@ -18,10 +18,19 @@ enum { FD_ENCODER_STUDENT = FD_STUDENT, FD_ENCODER_TEACHER = FD_TEACHER, FD_ENCO
 #define FD_ENCODER_WORDS "student|teacher|best"
 
 /* Lines of a command's table of options for a fd_use `use`, whose defaults are {.encoder = -1}. */
-#define FD_USE_DEVICE_ARGS(use)                                                                                                \
-  {"device", FD_ARG_CHOICE, &(use).device, 0, 0, "cpu|cuda", "where the encoder runs; cuda computes in bf16"},                 \
-      {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, { \
-    "simd", FD_ARG_CHOICE, &(use).simd, 0, 0, "auto|avx512|avx2|generic|amx|amx_model|neon", "instructions of the CPU kernels"                    \
+#define FD_USE_DEVICE_ARGS(use)                                                                                              \
+  {"device", FD_ARG_CHOICE, &(use).device, 0, 0, "cpu|cuda", "where the encoder runs; cuda computes in bf16"},               \
+      {"threads", FD_ARG_INT, &(use).threads, 0, 1024, "N", "threads of a rank for the encoder; 0: its share of the cores"}, \
+      {"simd",                                                                                                               \
+       FD_ARG_CHOICE,                                                                                                        \
+       &(use).simd,                                                                                                          \
+       0,                                                                                                                    \
+       0,                                                                                                                    \
+       "auto|avx512|avx2|generic|amx|amx_model|neon",                                                                        \
+       "instructions of the CPU kernels"},                                                                                   \
+  {                                                                                                                          \
+    "precision", FD_ARG_CHOICE, &(use).precision, 0, 0, "auto|fp32|bf16",                                                    \
+        "operands of matrix products; auto: fp32 on CPUs, bf16 on GPUs"                                                      \
   }
 #define FD_USE_ENCODER_ARG(use)                                                             \
   {                                                                                         \
@@ -39,8 +48,8 @@ typedef struct fd_pretrained {
 } fd_pretrained;
 
 /* Opens a checkpoint folder, or the newest valid checkpoint of a run folder. Collective: the root reads first, so that what is
- * wrong is said once. A CPU computes with fp32 operands, however the run was trained: results do not depend on this machine's
- * extras. */
+ * wrong is said once. Unless `use` says bf16, a CPU computes with fp32 operands, however the run was trained: results do
+ * not depend on this machine's extras. */
 fd_status fd_pretrained_open(fd_pretrained *model, const char *path, const fd_use *use, fd_comm *comm) FD_MUST_CHECK;
 void fd_pretrained_close(fd_pretrained *model);
 

@@ -105,8 +105,9 @@ double fd_word_change_log_p(const fd_word_scratch *s, const fd_word_change *c, i
   double log_p = 0;
   for (int i = c->first[allele]; i < c->first[allele] + c->count[allele]; i++) {
     const float *z = logits + (size_t)i * (size_t)size;
-    double most = (double)z[0], sum = 0;
-    for (int k = 1; k < size; k++) most = fmax(most, (double)z[k]);
+    float largest = z[0]; /* in fp32: at a maximum of widened values gcc 12 for AArch64 fails */
+    for (int k = 1; k < size; k++) largest = fmaxf(largest, z[k]);
+    double most = (double)largest, sum = 0;
     for (int k = 0; k < size; k++) sum += exp(((double)z[k] - most) / tau);
     log_p += ((double)z[s->words[allele].ids[i]] - most) / tau - log(sum);
   }

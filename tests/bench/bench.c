@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/device.h"
 #include "mpi/world.h"
 
 static const struct kind {
@@ -30,6 +31,15 @@ int fd_bench_next(fd_bench *bench) {
   return bench->comm->ops->sum_u64(bench->comm, &more, 1) == FD_OK && more;
 }
 
+/* What bench.sh prints in the rows. */
+static fd_status say_kernels(const fd_config *config) {
+  fd_device *dev;
+  FD_TRY(fd_device_open(&dev, config, 0, 1));
+  fprintf(stderr, "kernels %s\n", dev->kernels);
+  fd_device_close(&dev);
+  return FD_OK;
+}
+
 int main(int argc, char **argv) {
   static const char defaults[] = "train:\n  batch: 4\n  virtual_ranks: 1\n";
   fd_bench bench;
@@ -46,6 +56,7 @@ int main(int argc, char **argv) {
                      "usage: bench step|infer|finetune|embed|block|stages|linear|data|tokens|prepare|encoder_step|encoder_infer "
                      "[section.key=value ...]");
   else status = fd_config_parse(&bench.config, defaults, sizeof defaults - 1, "bench", argv + 2, argc - 2);
+  if (status == FD_OK) status = say_kernels(&bench.config);
   if (status == FD_OK) status = kind->run(&bench);
   if (status != FD_OK) bench.comm->ops->abort(bench.comm, status);
   bench.comm->ops->finish(bench.comm);

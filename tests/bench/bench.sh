@@ -30,7 +30,7 @@ ask() {
 have() { [ -s "$work/$1" ]; }
 # summary NAME COLUMN: median, smallest and largest of a column, number of lines
 summary() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -g | awk '{ v[NR] = $1 } END { m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf "%.4g %.4g %.4g %d\n", m, v[1], v[NR], NR }'; }
-row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s\n' "$1" $(summary "$2" "${3:-1}"); fi; }
+row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s  %s\n' "$1" $(summary "$2" "${3:-1}") "$(sed -n 's/^kernels //p' "$work/$2.err" | head -1)"; fi; }
 # ratio TEXT NAME NAME [COLUMN]: of the medians
 ratio() { if have "$2" && have "$3"; then awk -v a="$(summary "$2" "${4:-1}" | cut -d' ' -f1)" -v b="$(summary "$3" "${4:-1}" | cut -d' ' -f1)" -v text="$1" 'BEGIN { printf "%-58s %9.2f\n", text, a / b }'; fi; }
 
@@ -60,9 +60,12 @@ start finetune$all "$BENCH" finetune device.threads=$all train.batch=$batch
 start embed$all "$BENCH" embed device.threads=$all train.batch=$batch
 [ "$torch" = 0 ] || for kind in finetune embed; do start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"; done
 start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
+[ "$torch" = 0 ] || start torch_bf16_step$all $python -W ignore tests/bench/torch_step.py step "$all" "$batch" cpu bf16
 encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: ours and PyTorch's
   start "$1" "$BENCH" "encoder_$2" device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12
+  start "bf16_$1" "$BENCH" "encoder_$2" device.precision=bf16 device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12
   [ "$torch" = 0 ] || start "torch_$1" $python -W ignore tests/bench/torch_encoder.py "$3" "$2" "$all" "${@:4}"
+  [ "$torch" = 0 ] || start "torch_bf16_$1" $python -W ignore tests/bench/torch_encoder.py "$3" "$2" "$all" "${@:4}" bf16
 }
 encoder bert_step step bert 16 110 768 3072 6 12 4098
 encoder dnabert infer dnabert_2 16 128 768 3072 12 12 4096
@@ -98,8 +101,8 @@ if [ "$full" != 0 ]; then # memory: programs of their own, after one step
 fi
 echo >&2
 echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores; $(./findna doctor | sed -n 's/^ *instructions *//p'); $(date -u +%F); $(./findna --version); batch $batch"
-[ "$torch" = 0 ] || echo "PyTorch $($python -c 'import torch; print(torch.__version__)'), fp32"
-printf '%-58s %9s %9s %9s %4s\n' measurement median smallest largest n
+[ "$torch" = 0 ] || echo "PyTorch $($python -c 'import torch; print(torch.__version__)')"
+printf '%-58s %9s %9s %9s %4s  %s\n' measurement median smallest largest n kernels
 for t in $counts; do
   row "peak of multiply-adds on registers, threads: $t (GFLOP/s)" block$t 1
   row "block forward, threads: $t (% of that peak)" block$t 4
@@ -118,6 +121,7 @@ row "embeddings, 1,000 nucleotides, threads: $all (s)" embed$all
 row "embeddings, PyTorch eager, threads: $all (s)" torch_embed$all
 row "training step, PyTorch torch.compile, threads: $all (s)" torch_compile$all
 row "training step with bf16 operands, threads: $all (s)" bf16_step$all
+row "training step, PyTorch bf16 autocast, threads: $all (s)" torch_bf16_step$all
 row "training step, 1 rank of 2 threads (s)" one_rank
 row "training step, 2 ranks of 1 thread (s)" two_ranks
 row "memory of a training step, batch 8 (MB)" memory 2
@@ -125,7 +129,7 @@ row "memory of a training step, batch 8, model.recompute (MB)" recompute 2
 row "memory of a training step, batch 8, PyTorch eager (MB)" torch_memory 2
 for name in bert_step dnabert nt; do
   case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
-  row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
+  row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  bf16 operands (s)" bf16_$name; row "  PyTorch bf16 autocast (s)" torch_bf16_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
 done
 row "data path, one core (windows/s)" data
 for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
@@ -153,11 +157,15 @@ ratio "  fine-tuning step, PyTorch eager / findna, threads: $all" torch_finetune
 ratio "  embeddings, PyTorch eager / findna, threads: $all" torch_embed$all embed$all
 ratio "  training step, torch.compile / findna, threads: $all" torch_compile$all step$all
 ratio "  training step, fp32 / bf16 operands, threads: $all" step$all bf16_step$all
+ratio "  training step, PyTorch bf16 autocast / findna bf16, threads: $all" torch_bf16_step$all bf16_step$all
 [ "$all" = 1 ] || ratio "  training step, 1 thread / $all threads" step1 step$all
 ratio "  training step, 1 rank of 2 threads / 2 ranks of 1" one_rank two_ranks
 ratio "  BERT training step, PyTorch eager / findna" torch_bert_step bert_step
+ratio "  BERT training step, PyTorch bf16 autocast / findna bf16" torch_bf16_bert_step bf16_bert_step
 ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
+ratio "  DNABERT-2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_dnabert bf16_dnabert
 ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt
+ratio "  NTv2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_nt bf16_nt
 ratio "  memory of a BERT training step, findna / PyTorch" bert_step torch_bert_step 2
 ratio "  memory, findna / PyTorch" memory torch_memory 2
 ratio "  memory, findna with model.recompute / PyTorch" recompute torch_memory 2

@@ -1,5 +1,5 @@
-"""PyTorch's side of the encoder rows: torch_encoder.py bert|dnabert_2|nt_v2 step|infer THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY. Eager,
-fp32, scaled_dot_product_attention. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
+"""PyTorch's side of the encoder rows: torch_encoder.py bert|dnabert_2|nt_v2 step|infer THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY [bf16]. Eager,
+fp32 or under bf16 autocast, scaled_dot_product_attention. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
 import resource
 import sys
 import time
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 family, kind = sys.argv[1:3]
-threads, count, tokens, d, ffn, layers, heads, vocabulary = map(int, sys.argv[3:])
+threads, count, tokens, d, ffn, layers, heads, vocabulary = map(int, sys.argv[3:11])
+autocast = torch.autocast("cpu", torch.bfloat16, enabled=sys.argv[11:] == ["bf16"])
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 
@@ -81,13 +82,16 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-2, fo
 
 def step():
     optimizer.zero_grad(set_to_none=True)
-    model(ids).backward(gradient)
+    with autocast:
+        y = model(ids)
+    y.float().backward(gradient)
     optimizer.step()
 
 
 @torch.inference_mode()
 def infer():
-    model(ids)
+    with autocast:
+        model(ids)
 
 
 run = step if kind == "step" else infer

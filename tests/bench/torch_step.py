@@ -1,5 +1,5 @@
-"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|linear|product THREADS BATCH [DEVICE]. The same model, on the CPU (the default)
-in fp32, on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices; `linear` prints
+"""PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|linear|product THREADS BATCH [DEVICE [bf16]]. The same model, on the CPU (the default)
+in fp32, with `bf16` and on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices; `linear` prints
 seconds of the forward and of the backward pass of three layers instead. Measures once for each line on standard input and prints
 seconds and the MB of memory: on the CPU what the process took beyond importing PyTorch, on a GPU the largest that PyTorch allocated."""
 import resource
@@ -51,7 +51,7 @@ student, teacher = Network().to(device), Network().to(device)
 teacher.load_state_dict(student.state_dict())
 optimizer = torch.optim.AdamW(student.parameters(), lr=3e-4, weight_decay=3e-4, foreach=not gpu, fused=gpu)
 centre = torch.zeros(CLS, 5, device=device)
-autocast = torch.autocast(device.type, torch.bfloat16, enabled=gpu)
+autocast = torch.autocast(device.type, torch.bfloat16, enabled=gpu or sys.argv[5:] == ["bf16"])
 run_student, run_teacher = (torch.compile(student), torch.compile(teacher)) if kind == "compile" else (student, teacher)
 
 
