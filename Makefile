@@ -15,22 +15,19 @@ SAN ?= 0
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 comma := ,
-PACKAGES = hdf5-serial yaml-0.1 zlib liblzma jansson libcrypto
-
-# A fresh machine: install what is missing, then start again with a make that finds it.
-ifeq ($(filter clean help format install-packages,$(MAKECMDGOALS))$(shell pkg-config --exists $(PACKAGES) openblas cmocka 2>/dev/null && command -v $(MPICC) >/dev/null && echo found),)
-$(info findna: some packages are missing)
-$(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(error packages are missing: see the line above))
+# Where the libraries are (launch/libraries). On Debian and Ubuntu what is missing is installed for the goals of the front door; `make` installs nothing.
+export HDF5_ROOT HDF5_DIR HDF5_HOME LIBYAML_ROOT YAML_ROOT ZLIB_ROOT XZ_ROOT LIBLZMA_ROOT JANSSON_ROOT OPENSSL_ROOT OPENSSL_ROOT_DIR CONDA_PREFIX
+ifneq ($(filter demo test deps,$(MAKECMDGOALS)),)
+$(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(if $(shell launch/libraries '$(MPICC)' 2>/dev/null),,$(error packages are missing: see the lines above)))
 endif
-
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) openblas 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
-# OpenBLAS is not linked, but loaded by its name when it is needed (src/base/lapack.c).
-OPENBLAS := $(shell pkg-config --variable=libdir openblas 2>/dev/null)
-OPENBLAS := $(OPENBLAS:%/=%)/$(or $(shell objdump -p $(OPENBLAS)/libopenblas.so 2>/dev/null | awk '$$1 == "SONAME" { print $$2 }'),libopenblas.so.0)
+ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
+LIBRARIES := $(shell launch/libraries '$(MPICC)')
+$(if $(LIBRARIES),,$(error libraries are missing: see the lines above))
+include $(LIBRARIES)
+endif
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
-override CPPFLAGS += -Isrc -I. $(PKG_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"' -DFD_OPENBLAS='"$(notdir $(OPENBLAS))"'
-override LDLIBS += $(PKG_LIBS) -lm -ldl
+override CPPFLAGS += -Isrc -I. $(LIBRARY_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override LDLIBS += $(LIBRARY_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=address,undefined
@@ -198,6 +195,8 @@ test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip $(B)/tests/chao
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)for part in calls syscalls memory power jobs orphans; do FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/$$part.sh || exit 1; done
+deps:
+	@launch/libraries '$(MPICC)' >/dev/null && echo "nothing is missing"
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
@@ -227,7 +226,7 @@ $(LINKED): $(B)/libfindna.a $(B)/findna
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
 $(B)/tests/%.o: override CPPFLAGS += -Itests
 bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
-	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)' '$(OPENBLAS)'
+	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cc')
 docs: findna
@@ -235,10 +234,10 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR;"
 	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
-.PHONY: FORCE all findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

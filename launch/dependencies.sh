@@ -2,7 +2,7 @@
 # Installs what the build needs, and the packages given as arguments, on Debian or Ubuntu: as root or by sudo; otherwise prints the one
 # line to run.
 set -eu
-packages="gcc g++ make git pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev libopenblas-dev libcmocka-dev xz-utils procps $*"
+packages="gcc g++ make git pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev libopenblas0 libcmocka-dev xz-utils procps $*"
 missing=""
 for p in $packages; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

@@ -1,5 +1,5 @@
-/* OpenBLAS, loaded when it is needed. Linked, it would start a thread a core before main, in every command: under a limit of
- * address space those fail or never end, and no command but two computes with it. */
+/* BLAS and LAPACK, loaded when they are needed. Linked, OpenBLAS would start a thread a core before main, in every command: under
+ * a limit of address space those fail or never end, and no command but two computes with it. */
 #include "base/lapack.h"
 
 #include <dlfcn.h>
@@ -10,30 +10,72 @@
 
 #include "base/memory.h"
 
-/* Bytes of the library (40 MB) and of the buffer for its products (128 MB in 0.3.21 on x86-64), which it asks for until it gets
- * it. */
+/* Bytes of the library (40 MB) and of the buffer for its products (128 MB in OpenBLAS 0.3.21 on x86-64), which OpenBLAS asks for
+ * until it gets it. */
 enum { NEEDED = 176 << 20 };
 
-void fd_lapack_forbid_threads(void) { setenv("OPENBLAS_NUM_THREADS", "1", 1); }
+/* Libraries with the interface of CBLAS for integers of 32 bits; the first that is there is taken. Those of sites that have only
+ * links without a version come behind those of packages. */
+static const char *const libraries[] = {
+    "libopenblas.so.0", "libflexiblas.so.3", "libmkl_rt.so.2", "libarmpl_lp64.so",
+    "libblis.so.4",     "libopenblas.so",    "libmkl_rt.so",
+};
+enum { LIBRARIES = sizeof libraries / sizeof *libraries };
+static const char apart[] = "liblapack.so.3"; /* LAPACK, of a library that has only BLAS */
 
-static int find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
+void fd_lapack_forbid_threads(void) {
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  setenv("BLIS_NUM_THREADS", "1", 1);
+  setenv("MKL_NUM_THREADS", "1", 1);
+  setenv("MKL_THREADING_LAYER", "SEQUENTIAL", 1);
+}
+
+static int find(void *loaded, const char *name, void *function) {
+  void *address = loaded ? dlsym(loaded, name) : NULL;
   memcpy(function, &address, sizeof address);
   return address != NULL;
 }
 
-/* NULL, or why not. */
-static const char *load(fd_lapack *l) {
-  void *library = dlopen(FD_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return dlerror();
-  if (!find(library, "openblas_get_config", &l->openblas_get_config) ||
-      !find(library, "openblas_set_num_threads", &l->openblas_set_num_threads) ||
-      !find(library, "cblas_dsyrk", &l->cblas_dsyrk) || !find(library, "cblas_dgemm", &l->cblas_dgemm) ||
-      !find(library, "dsyevd_", &l->dsyevd_))
-    return dlerror();
-  if (strstr(l->openblas_get_config(), "USE64BITINT")) return FD_OPENBLAS ": built for integers of 64 bits, not 32";
-  l->openblas_set_num_threads(1); /* sums depend on the number of threads, and some builds do not read the environment */
+/* OpenBLAS's own functions: sums depend on the number of threads, and some builds do not read the environment. NULL, or why not.
+ */
+static const char *set_up_openblas(void *loaded, char *text, size_t size) {
+  char *(*config)(void);
+  void (*set_threads)(int threads);
+  if (!find(loaded, "openblas_get_config", &config) || !find(loaded, "openblas_set_num_threads", &set_threads)) return NULL;
+  snprintf(text, size, "%s", config());
+  if (strstr(text, "USE64BITINT")) return "built for integers of 64 bits, not 32";
+  set_threads(1);
   return NULL;
+}
+
+/* NULL, or why not; what it is into text[size]. */
+static const char *load_one(fd_lapack *l, const char *name, char *text, size_t size) {
+  void *blas = dlopen(name, RTLD_NOW | RTLD_LOCAL), *lapack;
+  if (!blas) return dlerror();
+  if (!find(blas, "cblas_dsyrk", &l->cblas_dsyrk) || !find(blas, "cblas_dgemm", &l->cblas_dgemm)) return "it has no CBLAS";
+  snprintf(text, size, "%s", name);
+  if (!find(blas, "dsyevd_", &l->dsyevd_)) {
+    lapack = dlopen(apart, RTLD_NOW | RTLD_LOCAL);
+    if (!find(lapack, "dsyevd_", &l->dsyevd_)) return "it has no LAPACK (dsyevd), and there is no liblapack.so.3";
+    snprintf(text, size, "%s with %s", name, apart);
+  }
+  return set_up_openblas(blas, text, size);
+}
+
+/* The first that is there. text[size]: what it is; or else why the one that FINDNA_BLAS names, or one that is there, is unfit. */
+static int load(fd_lapack *l, char *text, size_t size) {
+  const char *named = getenv("FINDNA_BLAS"), *const *from = libraries, *why;
+  char unfit[512] = "no libopenblas.so.0, libflexiblas.so.3, libmkl_rt.so.2, libarmpl_lp64.so or libblis.so.4 is found";
+  int count = LIBRARIES;
+  if (named && *named) from = &named, count = 1;
+  for (int i = 0; i < count; i++) {
+    if (!(why = load_one(l, from[i], text, size))) return 1;
+    int says_which = strstr(why, from[i]) != NULL;
+    if (count == 1 || dlopen(from[i], RTLD_NOW | RTLD_NOLOAD))
+      snprintf(unfit, sizeof unfit, "%s%s%s", says_which ? "" : from[i], says_which ? "" : ": ", why);
+  }
+  snprintf(text, size, "%s", unfit);
+  return 0;
 }
 
 static int is_room(void) {
@@ -41,22 +83,28 @@ static int is_room(void) {
   return room != MAP_FAILED && !munmap(room, NEEDED);
 }
 
+static int is_loaded(void) {
+  for (int i = 0; i < LIBRARIES; i++)
+    if (dlopen(libraries[i], RTLD_NOW | RTLD_NOLOAD)) return 1;
+  return 0;
+}
+
 fd_status fd_lapack_open(fd_lapack *lapack) {
   double one = 1, product = 0;
-  if (!dlopen(FD_OPENBLAS, RTLD_NOW | RTLD_NOLOAD) && !is_room())
+  char text[512];
+  if (!is_loaded() && !is_room())
     return fd_fail(FD_MEMORY, "out of memory: OpenBLAS needs %d MB of address space (ulimit -v, h_vmem)", NEEDED >> 20);
-  const char *why = load(lapack);
-  if (why) return fd_fail(FD_MISSING, "OpenBLAS, of the kind that findna was built with, cannot be loaded: %s", why);
+  if (!load(lapack, text, sizeof text))
+    return fd_fail(FD_MISSING,
+                   "no library for BLAS and LAPACK can be loaded: %s; install libopenblas0, or name one: FINDNA_BLAS=FILE", text);
   /* It takes its buffer, and keeps it. */
-  lapack->cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, 1, 1, 1, &one, 1, 0, &product, 1);
+  lapack->cblas_dsyrk(FD_ROW_MAJOR, FD_UPPER, FD_TRANS, 1, 1, 1, &one, 1, 0, &product, 1);
   return FD_OK;
 }
 
 int fd_lapack_describe(char *text, size_t size) {
   fd_lapack lapack;
-  const char *why = load(&lapack);
-  snprintf(text, size, "%s", why ? why : lapack.openblas_get_config());
-  return !why;
+  return load(&lapack, text, size);
 }
 
 fd_status fd_lapack_eigen(const fd_lapack *lapack, int n, double *a, double *w) {

@@ -66,7 +66,10 @@ static void show_versions(const fd_comm *comm, fd_diagnosis *d) {
   fd_doctor_show("zlib", "%s", zlibVersion());
   fd_doctor_show("liblzma", "%s", lzma_version_string());
   fd_doctor_show("OpenSSL", "%s", OpenSSL_version(OPENSSL_VERSION));
-  if (!fd_lapack_describe(blas, sizeof blas)) fd_doctor_miss(d, "OpenBLAS, which probe and finetune need: install libopenblas0");
+  if (!fd_lapack_describe(blas, sizeof blas))
+    fd_doctor_miss(
+        d, "BLAS and LAPACK, which probe and finetune need (%s): install libopenblas0, or name a library: FINDNA_BLAS=FILE",
+        blas);
   fd_doctor_show("BLAS", "%s", blas);
 }
 

@@ -23,7 +23,7 @@ static int chunk_at(int rows, int first) { return rows - first < CHUNK ? rows - 
 static void covariance(const fd_whitening *w, const float *x, int rows, double *tile, double *c) {
   for (int first = 0; first < rows; first += CHUNK) {
     int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
-    w->lapack.cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, w->dims, n, 1.0 / rows, tile, w->dims, 1, c, w->dims);
+    w->lapack.cblas_dsyrk(FD_ROW_MAJOR, FD_UPPER, FD_TRANS, w->dims, n, 1.0 / rows, tile, w->dims, 1, c, w->dims);
   }
 }
 
@@ -96,7 +96,7 @@ fd_status fd_whitening_apply(const fd_whitening *w, const float *x, int rows, do
   FD_TRY(fd_alloc(&tile, (size_t)CHUNK * (size_t)w->dims, sizeof *tile, "whitening"));
   for (int first = 0; first < rows; first += CHUNK) {
     int n = centre(w, x + (size_t)first * (size_t)w->dims, chunk_at(rows, first), tile);
-    w->lapack.cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, w->kept, w->dims, 1, tile, w->dims, w->map, w->kept, 0,
+    w->lapack.cblas_dgemm(FD_ROW_MAJOR, FD_NO_TRANS, FD_NO_TRANS, n, w->kept, w->dims, 1, tile, w->dims, w->map, w->kept, 0,
                           y + (size_t)first * (size_t)w->kept, w->kept);
   }
   free(tile);
