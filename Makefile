@@ -16,12 +16,13 @@ V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 comma := ,
 # Where the libraries are (launch/libraries). On Debian and Ubuntu what is missing is installed for the goals of the front door; `make` installs nothing.
-export HDF5_ROOT HDF5_DIR HDF5_HOME LIBYAML_ROOT YAML_ROOT ZLIB_ROOT XZ_ROOT LIBLZMA_ROOT JANSSON_ROOT OPENSSL_ROOT OPENSSL_ROOT_DIR CONDA_PREFIX
+SITE = HDF5_ROOT HDF5_DIR HDF5_HOME LIBYAML_ROOT YAML_ROOT ZLIB_ROOT XZ_ROOT LIBLZMA_ROOT JANSSON_ROOT OPENSSL_ROOT OPENSSL_ROOT_DIR CONDA_PREFIX
+FIND_LIBRARIES = $(foreach v,$(SITE),$(if $($(v)),$(v)='$($(v))')) launch/libraries '$(MPICC)' '$(LDFLAGS)'
 ifneq ($(filter demo test deps,$(MAKECMDGOALS)),)
-$(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(if $(shell launch/libraries '$(MPICC)' 2>/dev/null),,$(error packages are missing: see the lines above)))
+$(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(if $(shell $(FIND_LIBRARIES) 2>/dev/null),,$(error packages are missing: see the lines above)))
 endif
-ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
-LIBRARIES := $(shell launch/libraries '$(MPICC)')
+ifneq ($(filter-out clean help format deps test-arm,$(or $(MAKECMDGOALS),all)),)
+LIBRARIES := $(shell $(FIND_LIBRARIES))
 $(if $(LIBRARIES),,$(error libraries are missing: see the lines above))
 include $(LIBRARIES)
 endif
@@ -178,9 +179,9 @@ ARM_TESTS = $(ARM:%=build/arm/tests/test_%)
 ARM ?= amx linear ops
 test-arm:
 	$(Q)launch/arm_root.sh $(ARM_ROOT) || { echo "skipped - AArch64: see the line above"; exit 0; }; \
-	export PKG_CONFIG_SYSROOT_DIR=$(ARM_ROOT) PKG_CONFIG_LIBDIR=$(ARM_LIB)/pkgconfig:$(ARM_LIB)/openblas-pthread/pkgconfig && \
+	export PKG_CONFIG_SYSROOT_DIR=$(ARM_ROOT) PKG_CONFIG_LIBDIR=$(ARM_LIB)/pkgconfig && \
 	$(MAKE) --no-print-directory CUDA=0 SAN=0 B=build/arm CC="$(ARM_CC)" MPICC="$(ARM_CC) -I$(ARM_LIB)/openmpi/include" LDLIBS=-lmpi \
-	  LDFLAGS="-L$(ARM_LIB) -L$(ARM_LIB)/openmpi/lib -Wl$(comma)-rpath-link$(comma)$(ARM_LIB):$(ARM_LIB)/openblas-pthread" build/arm/findna $(ARM_TESTS) && \
+	  LDFLAGS="-L$(ARM_LIB) -L$(ARM_LIB)/openmpi/lib -Wl$(comma)-rpath-link$(comma)$(ARM_LIB)" build/arm/findna $(ARM_TESTS) && \
 	for test in $(ARM_TESTS); do echo "$$test"; qemu-aarch64 -L $(ARM_ROOT) $$test || exit 1; done
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
@@ -196,7 +197,7 @@ test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip $(B)/tests/chao
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
 	$(Q)for part in calls syscalls memory power jobs orphans; do FINDNA=$(CURDIR)/$(B)/findna CC="$(CC)" bash tests/chaos/$$part.sh || exit 1; done
 deps:
-	@launch/libraries '$(MPICC)' >/dev/null && echo "nothing is missing"
+	@$(FIND_LIBRARIES) >/dev/null && echo "nothing is missing"
 demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench

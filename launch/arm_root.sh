@@ -21,7 +21,7 @@ END
 export APT_CONFIG=$root/apt/conf
 apt-get update -qq >/dev/null 2>"$root/apt/log" &&
   apt-get install --no-install-recommends --download-only -y -qq libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev \
-    libopenblas-dev libcmocka-dev libopenmpi-dev libc6-dev >/dev/null 2>>"$root/apt/log" ||
+    libcmocka-dev libopenmpi-dev libc6-dev >/dev/null 2>>"$root/apt/log" ||
   { echo "packages for arm64 are not to be had here: $(tail -1 "$root/apt/log")" >&2; exit 1; }
 for package in "$root"/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
 rm -r "$root/apt"
