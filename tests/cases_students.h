@@ -1,5 +1,5 @@
-/* Cases of the operations that distilled students have, for every device: the distillation's loss. Its gradient is that of the
- * formula, which central differences confirm. */
+/* Cases of the operations that distilled students have, for every device: the distillation's loss, what a convolution multiplies,
+ * batch normalization. Gradients are those of the formulas, which central differences confirm. */
 #ifndef FD_TESTS_CASES_STUDENTS_H
 #define FD_TESTS_CASES_STUDENTS_H
 
@@ -16,6 +16,18 @@ static double plain_soft(int classes, const double *z, const double *t, double T
     kl += exp(q) * (q - p);
   }
   return T * T * kl;
+}
+
+/* For large T, T^2 KL is half of the variance of z - t over the classes. */
+static void expect_variance(int count, int classes, const double *z, const double *t, double sum) {
+  double variance = 0;
+  for (int i = 0; i < count; i++, z += classes, t += classes) {
+    double mean = 0, squares = 0;
+    for (int c = 0; c < classes; c++) mean += (z[c] - t[c]) / classes;
+    for (int c = 0; c < classes; c++) squares += pow(z[c] - t[c] - mean, 2) / classes;
+    variance += squares / 2;
+  }
+  assert_near(sum, variance, 2e-2 * variance + 1e-5 * count);
 }
 
 /* Logits to +-80 and temperatures to where only their variance counts. */
@@ -53,19 +65,124 @@ static void soft_once(int n) {
   assert_ok(dev->copy(dev, &sum, sums, sizeof sum));
   assert_ok(dev->sync(dev));
   assert_near(sum, expected, 1e-9 * (1 + expected) + 1e-14 * (double)T * (double)T * count);
-  if (T < 5000) return;
-  double variance = 0; /* T^2 KL -> half of the variance of z - t over the classes */
-  for (int i = 0; i < count; i++) {
-    double mean = 0, squares = 0;
-    for (int c = 0; c < classes; c++) mean += (zd[i * classes + c] - td[i * classes + c]) / classes;
-    for (int c = 0; c < classes; c++) squares += pow(zd[i * classes + c] - td[i * classes + c] - mean, 2) / classes;
-    variance += squares / 2;
-  }
-  assert_near(sum, variance, 2e-2 * variance + 1e-5 * count);
+  if (T > 5000) expect_variance(count, classes, zd, td, sum);
 }
 
 static void soft_loss_equals_plain_and_finite_differences(void **state) { (void)state, on_each(36, soft_once); }
 
+/* Sequences shorter than the taps, too. */
+static void unfold_once(int n) {
+  int width = between(1, n % 3 ? 9 : 70), taps = 2 * between(0, 8) + 1, across = width * taps;
+  fd_seqs seqs = random_seqs(n % 2 ? between(1, 3) : 0, n % 4 ? 30 : 5);
+  hold(seqs.start);
+  int rows = fd_seqs_rows(&seqs);
+  size_t in = (size_t)(rows * width), out = (size_t)(rows * across);
+  float *x = some(in, 1), *dy = some(out, 1);
+  double *y = zeros(out), *dx = zeros(in);
+  for (int s = 0; s < seqs.count; s++)
+    for (int r = seqs.start[s]; r < seqs.start[s + 1]; r++)
+      for (int j = 0; j < taps; j++) {
+        int from = r + j - taps / 2;
+        if (from < seqs.start[s] || from >= seqs.start[s + 1]) continue;
+        for (int i = 0; i < width; i++) {
+          y[r * across + i * taps + j] = (double)x[from * width + i];
+          dx[from * width + i] += (double)dy[r * across + i * taps + j];
+        }
+      }
+  fd_device *dev = on->dev;
+  fd_seqs beside = put_seqs(dev, &seqs);
+  fd_mat xs = rows_there(x, rows, width), ys = rows_there(NULL, rows, across), dys = rows_there(dy, rows, across),
+         dxs = rows_there(NULL, rows, width);
+  dev->ops.unfold(dev, &beside, width, taps, xs, ys);
+  dev->ops.fold(dev, &beside, width, taps, dys, dxs);
+  expect_rows("unfolded", ys, rows, across, y, 0);
+  expect_rows("folded", dxs, rows, width, dx, 1e-6);
+  fd_seqs_destroy(&beside, dev);
+}
+
+static void unfolded_rows_equal_plain(void **state) { (void)state, on_each(30, unfold_once); }
+
+/* One column; returns sum(y dy). stats: mean, 1 / root, the variance over rows - 1. */
+static double plain_batch_norm(int rows, int width, double eps, const double *x, double w, double b, const double *dy, double *y,
+                               double stats[3]) {
+  double mean = 0, squares = 0, loss = 0;
+  for (int r = 0; r < rows; r++) mean += x[r * width] / rows;
+  for (int r = 0; r < rows; r++) squares += (x[r * width] - mean) * (x[r * width] - mean);
+  stats[0] = mean, stats[1] = 1 / sqrt(squares / rows + eps), stats[2] = squares / (rows > 1 ? rows - 1 : 1);
+  for (int r = 0; r < rows; r++) {
+    double v = (x[r * width] - mean) * stats[1] * w + b;
+    if (y) y[r * width] = v;
+    loss += v * dy[r * width];
+  }
+  return loss;
+}
+
+/* Its gradient by the formula, and against central differences. */
+static void plain_batch_norm_backward(int rows, int width, double eps, double *x, double w, const double *dy, double *dx,
+                                      double *dw, double *db) {
+  double stats[3], side[2], step = 1e-5;
+  plain_batch_norm(rows, width, eps, x, w, 0, dy, NULL, stats);
+  *dw = *db = 0;
+  for (int r = 0; r < rows; r++) *dw += dy[r * width] * (x[r * width] - stats[0]) * stats[1], *db += dy[r * width];
+  for (int r = 0; r < rows; r++)
+    dx[r * width] = w * stats[1] * (dy[r * width] - *db / rows - (x[r * width] - stats[0]) * stats[1] * *dw / rows);
+  int r = between(0, rows - 1);
+  double kept = x[r * width], ignored[3];
+  for (int i = 0; i < 2; i++) {
+    x[r * width] = kept + (i ? step : -step);
+    side[i] = plain_batch_norm(rows, width, eps, x, w, 0, dy, NULL, ignored);
+  }
+  x[r * width] = kept;
+  assert_near(dx[r * width], (side[1] - side[0]) / (2 * step),
+              1e-4 * (1 + fabs(dx[r * width])) * fmax(1, stats[1] * stats[1] * 1e-2));
+}
+
+static void batch_norm_once(int n) {
+  int rows = between(n % 6 ? 2 : 1, n % 5 ? 60 : 1500), width = between(1, n % 3 ? 40 : 150);
+  size_t all = (size_t)(rows * width), columns = (size_t)width;
+  float *x = some(all, 2), *w = some(columns, 1), *b = some(columns, 1), *dy = some(all, 1), *mean = some(columns, 1),
+        *variance = some(columns, 1), eps = n % 4 ? 1e-2f : 1e-5f;
+  for (size_t c = 0; c < columns; c++) variance[c] = fabsf(variance[c]) + 0.1f;
+  double *xd = wide(x, all), *dyd = wide(dy, all), *y = zeros(all), *dx = zeros(all), *dw = zeros(columns), *db = zeros(columns),
+         *stats = zeros(3 * columns), *moved = zeros(2 * columns), *kept = zeros(all);
+  for (int c = 0; c < width; c++) {
+    double s[3];
+    plain_batch_norm(rows, width, (double)eps, xd + c, (double)w[c], (double)b[c], dyd + c, y + c, s);
+    plain_batch_norm_backward(rows, width, (double)eps, xd + c, (double)w[c], dyd + c, dx + c, dw + c, db + c);
+    for (int i = 0; i < 3; i++) stats[i * width + c] = s[i];
+    moved[c] = s[0], moved[width + c] = s[2];
+    for (int r = 0; r < rows; r++)
+      kept[r * width + c] =
+          ((double)x[r * width + c] - (double)mean[c]) / sqrt((double)variance[c] + (double)eps) * (double)w[c] + (double)b[c];
+  }
+  fd_device *dev = on->dev;
+  fd_norm norm = {width, 0, eps, floats_there(w, columns), floats_there(b, columns)};
+  fd_mat xs = rows_there(x, rows, width), ys = rows_there(NULL, rows, width), again = rows_there(NULL, rows, width),
+         dys = rows_there(dy, rows, width), dxs = rows_there(NULL, rows, width), keeps = rows_there(NULL, rows, width);
+  float *saved = floats_there(NULL, 3 * columns), *dws = floats_there(NULL, columns), *dbs = floats_there(NULL, columns),
+        *moment = floats_there(NULL, 2 * columns), *means = floats_there(mean, columns),
+        *variances = floats_there(variance, columns);
+  dev->ops.batch_norm_forward(dev, rows, &norm, xs, ys, saved);
+  dev->ops.batch_norm_forward(dev, rows, &norm, xs, again, NULL);
+  dev->ops.batch_norm_backward(dev, rows, &norm, xs, saved, dys, dxs, dws, dbs, moment, moment + width);
+  dev->ops.batch_norm_apply(dev, rows, &norm, means, variances, xs, keeps);
+  expect_rows("normalized over rows", ys, rows, width, y, 4e-6);
+  expect_rows("normalized over rows again", again, rows, width, y, 4e-6);
+  expect_floats("mean, 1 / root and variance", saved, 3 * columns, stats, 4e-6);
+  expect_floats("mean and variance", moment, 2 * columns, moved, 4e-6);
+  expect_rows("dx of batch normalization", dxs, rows, width, dx, 1e-5);
+  expect_floats("dw", dws, columns, dw, 1e-5);
+  expect_floats("db", dbs, columns, db, 4e-6);
+  expect_rows("by running statistics", keeps, rows, width, kept, 4e-6);
+}
+
+static void batch_norm_equals_plain_and_finite_differences(void **state) { (void)state, on_each(40, batch_norm_once); }
+
 #define case_soft_loss soft_loss_equals_plain_and_finite_differences
+#define case_unfold unfolded_rows_equal_plain
+#define case_fold unfolded_rows_equal_plain
+#define case_batch_norm_forward batch_norm_equals_plain_and_finite_differences
+#define case_batch_norm_backward batch_norm_equals_plain_and_finite_differences
+#define case_batch_norm_apply batch_norm_equals_plain_and_finite_differences
 
 #endif

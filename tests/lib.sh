@@ -30,3 +30,13 @@ ranks() {
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 # state_of RUN: the state_id of its newest checkpoint
 state_of() { grep -h '^state_id' "$(ls -d "$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
+# bpe_json MERGES: DNABERT-2's tokenizer.json with the merges of that file ("left right", a line each)
+bpe_json() {
+  printf '{"version":"1.0","added_tokens":['
+  n=0; for t in UNK CLS SEP PAD MASK; do [ $n -eq 0 ] || printf ,; printf '{"id":%d,"content":"[%s]","special":true}' $n $t; n=$((n + 1)); done
+  printf '],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[],"special_tokens":{"[CLS]":{"id":"[CLS]","ids":[1],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[2],"tokens":["[SEP]"]}}},"model":{"type":"BPE","unk_token":"[UNK]","fuse_unk":false,"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"[PAD]":3,"[MASK]":4,"A":5,"C":6,"G":7,"T":8'
+  awk 'NF == 2 && !($1 $2 in seen) { seen[$1 $2] = 1; printf ",\"%s\":%d", $1 $2, 8 + NR }' "$1"
+  printf '},"merges":['
+  awk 'NF == 2 { printf "%s\"%s %s\"", (NR > 1 ? "," : ""), $1, $2 }' "$1"
+  printf ']}}\n'
+}

@@ -216,6 +216,36 @@ static void views_depend_on_the_draw_alone(void **state) {
   free(windows.symbols);
 }
 
+/* Training rows of a task, of any length from 1 on: substitutions at their rate, to another nucleotide, N never; turned rows. */
+static void rows_of_a_task(void **state) {
+  (void)state;
+  enum { LONG = 999 };
+  fd_config config;
+  fd_config_defaults(&config);
+  config.aug.mutation = 0.2, config.aug.revcomp = 1;
+  fd_rng_key key = fd_rng_key_of(5, FD_RNG_AUGMENT);
+  uint8_t row[LONG], out[LONG + 1], again[LONG + 1], scratch[2 * (LONG + SIZE)];
+  double changed = 0, letters = 0;
+  for (int i = 0; i < LONG; i++) row[i] = (uint8_t)(i * 7 % 5);
+  for (int draw = 0; draw < 40; draw++) {
+    int length = draw % 4 ? LONG : 1 + draw;
+    snprintf(config.task.augment, sizeof config.task.augment, "S");
+    out[length] = 99;
+    fd_augment_row(&config, key, (uint64_t)draw, row, length, out, scratch);
+    fd_augment_row(&config, key, (uint64_t)draw, row, length, again, scratch);
+    assert_memory_equal(out, again, (size_t)length);
+    assert_int_equal(out[length], 99);
+    for (int i = 0; i < length; i++) {
+      assert_true(out[i] <= FD_N && (row[i] == FD_N) == (out[i] == FD_N));
+      letters += row[i] != FD_N, changed += out[i] != row[i];
+    }
+    snprintf(config.task.augment, sizeof config.task.augment, "R");
+    fd_augment_row(&config, key, (uint64_t)draw, row, length, out, scratch);
+    for (int i = 0; i < length; i++) assert_int_equal(out[i], row[length - 1 - i] == FD_N ? FD_N : FD_T - row[length - 1 - i]);
+  }
+  assert_near(changed / letters, 0.2, 0.01);
+}
+
 static void every_epoch_is_a_permutation(void **state) {
   (void)state;
   fd_windows windows = make_windows();
@@ -238,6 +268,7 @@ int main(void) {
       cmocka_unit_test(labels_and_masks_follow_the_reverse_complement),
       cmocka_unit_test(bert_masking_has_its_three_kinds),
       cmocka_unit_test(views_depend_on_the_draw_alone),
+      cmocka_unit_test(rows_of_a_task),
       cmocka_unit_test(every_epoch_is_a_permutation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,9 @@ static const char *const manifest_edits[][2] = {
     {"dataset_id none\n", "dataset_id none\ndataset_id none\n"},
     {"dataset_id none\n", "dataset_id none\nnote x\n"},
     {"dataset_id none\n", "dataset_id none x\n"},
+    {"dataset_id none\n", "dataset_id none\nteacher 0\n"}, /* no hash */
+    {"dataset_id none\n", /* not in its place, behind the version */
+     "dataset_id none\nteacher 0000000000000000000000000000000000000000000000000000000000000000\n"},
     {"", "\n"},
     {"", "file extra 0 0000000000000000000000000000000000000000000000000000000000000000\n"}};
 

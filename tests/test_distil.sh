@@ -79,3 +79,75 @@ expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teache
 expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv
 expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
 check "and nothing was left of these" test ! -e bad
+
+# Augmented rows: the teacher sees what the student sees; logits are of the rows as they are.
+ft 1 augmented task.augment=RSD aug.size=4; for n in 2 4; do ft $n augmented$n task.augment=RSD aug.size=4; check "augmented rows: $n ranks end in the state of one" test "$(state_of augmented$n)" = "$(state_of augmented)"; done
+check "which is another than without" test "$(state_of augmented)" != "$(state_of one)"
+ft 1 asis task.augment=R aug.revcomp=0; ft 1 turned task.augment=R aug.revcomp=1
+check "nothing turned: the same first loss; all turned: another" bash -c 'f() { grep "\"kind\":\"step\"" $1/metrics.jsonl | head -1 | grep -o "\"loss\":[0-9.e-]*"; }; test "$(f asis)" = "$(f one)" && test "$(f turned)" != "$(f one)"'
+code=0; ft 2 augstop task.augment=RSD aug.size=4 run.minutes=0.000001 || code=$?
+for try in 1 2 3; do ft 1 augstop task.augment=RSD aug.size=4 checkpoint.every=7 && break; done
+check "a run that was stopped, too" test "$code $(state_of augstop)" = "75 $(state_of augmented)"
+expect "augmentation with stored logits" 78 "stored logits are of the rows as they are" $again --teacher-logits logits.tsv task.augment=R run.folder=bad
+expect "masking is none of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
+
+# A grid as a suite: students of the stored logits beside one from scratch, compared seed by seed; models side by side.
+mkdir data suites && cp train.csv test.csv logits.tsv data/
+sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidden: .*/  hidden: 16/; s/^  track: .*/  track: 4/' "$root/configs/kd-chordmixer.yaml" >suites/small.yaml
+{
+  printf 'scratch\t--train {data}/train.csv --test {data}/test.csv --new-model\tsmall.yaml\taccuracy\t\t\t\n'
+  printf 'taught\t--train {data}/train.csv --test {data}/test.csv --new-model --teacher-logits {data}/logits.tsv objective.kd_alpha=0.3\tsmall.yaml\taccuracy\t\t\t\t\t\tscratch\n'
+} >suites/kd.tsv
+expect "a grid is evaluated" 0 "above scratch, seed by seed: [+-][0-9.]+ ± [0-9.]+ \(2 pairs\)" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 2 --output grid device.threads=1
+check "with its pairs in results.json" bash -c 'grep -q "\"with\": \"scratch\"" grid/results.json && test $(grep -c "above scratch" out.log) = 1'
+check "and balanced accuracy" grep -q '"balanced_accuracy"' grid/taught-finetune-0/finetune.json
+rm data/logits.tsv; expect "a task whose logits are not there is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
+sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
+expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits data/prom_300_all.logits.tsv.gz objective.kd_alpha=0.7 objective.kd_temperature=5" "$FINDNA" evaluate kd teach --data data --methods finetune --seeds 5 --list
+check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune' out.log)" = 200
+expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
+check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
+
+# Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.
+golden=$root/../shared/golden5
+[ -d "$golden" ] || { echo "skipped - students over words: ../shared/golden5 is not here"; exit 0; }
+cp -r "$golden/dnabert2_d48_hf" dnabert && chmod -R u+w dnabert
+bpe_json "$golden/bpe_merges.txt" >dnabert/tokenizer.json
+"$FINDNA" import dnabert words >out.log 2>&1 || { not_ok "a DNABERT-2 is imported"; tail -2 out.log; exit 1; }
+kd() { local n=$1 folder=$2; shift 2; ranks "$n" finetune words --train train.csv --test test.csv train.batch=16 train.virtual_ranks=4 train.epochs=2 optim.lr=1e-3 device.threads=1 run.folder="$folder" "$@" >"$folder.log" 2>&1; }
+few="model.channels=24 model.hidden=32"
+student() {
+  local name=$1; shift
+  kd 1 $name --new-model --config kd-$name --teacher words "$@" || { not_ok "$name: it finishes"; tail -2 $name.log; return; }
+  ok "$name: it finishes"
+  kd 4 ${name}4 --new-model --config kd-$name --teacher words "$@"; check "$name: 4 ranks end in the state of one" test "$(state_of ${name}4)" = "$(state_of $name)"
+  kd 1 ${name}s --new-model --config kd-$name --teacher words "$@" run.minutes=0.000001
+  for try in 1 2 3; do kd 2 ${name}s --new-model --config kd-$name --teacher words "$@" checkpoint.every=7 && break; done
+  check "$name: a run that was stopped, too" test "$(state_of ${name}s)" = "$(state_of $name)"
+  expect "$name: it predicts" 0 "best encoder of $name" "$FINDNA" embed $name test.csv --pool task --output $name.tsv
+  rm -rf $name.out $name.in; "$FINDNA" export $name $name.out >/dev/null 2>&1 && "$FINDNA" import $name.out $name.in >/dev/null 2>&1
+  "$FINDNA" embed $name.in test.csv --pool task --output $name.in.tsv >/dev/null 2>&1; check "$name: exported and imported, it predicts the same" cmp $name.tsv $name.in.tsv
+}
+student transformer $few model.heads=4 model.layers=2 task.hidden=24
+student hybrid $few model.heads=4 model.layers=1 model.filters=10
+student cnn model.channels=24 model.filters=10
+student chordmixer model.channels=24 model.hidden=32 model.track=4
+check "the CNN's running statistics are in its checkpoint" bash -c 'grep -aq "\"bn4.running_var\"" cnn/ckpt/step_*/best-00.safetensors'
+kd 1 padded --new-model --config kd-cnn --teacher words model.channels=24 model.filters=10 model.padding=60
+check "padded sequences are another run" test "$(state_of padded)" != "$(state_of cnn)"
+kd 1 taught --teacher padded; check "a padded student teaches, too" grep -q "teacher: the best of padded" taught.log
+kd 1 wordy --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5; kd 4 wordy4 --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5
+check "augmented words: 4 ranks end in the state of one" test "$(state_of wordy4)" = "$(state_of wordy)"
+kd 1 first --first-layers 2 --teacher words
+check "the first layers of the teacher are taken" grep -q "taken from the student of words.*, 0 new beside the head" first.log
+check "and listed" bash -c 'grep -q "bert.encoder.layer.1.mlp.wo.weight" first/finetune.json && ! grep -q "layer.2" first/finetune.json'
+expect "more layers than it has" 78 "--first-layers 9: words.* has 3 layers" "$FINDNA" finetune words --train train.csv --first-layers 9 run.folder=bad
+expect "layers of a ChordMixer" 78 "no effect with model.encoder: chordmixer" "$FINDNA" finetune run --train train.csv --first-layers 1 run.folder=bad
+expect "first layers of a new model" 64 "give one of them" "$FINDNA" finetune words --train train.csv --first-layers 1 --new-model run.folder=bad
+expect "another vocabulary" 65 "makes a vocabulary of 521 tokens; the model has 100" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.vocabulary=100 run.folder=bad
+expect "byte pairs of a model that has none" 66 "tokenizer.json" "$FINDNA" finetune run --new-model --config kd-cnn --train train.csv model.tokenizer=bpe run.folder=bad
+expect "sequences longer than the padding" 65 "but the model pads to 8 .model.padding." "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.padding=8 run.folder=bad
+expect "kernels that are none" 78 "model.kernels: '4,3'; expected" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.kernels=4,3 run.folder=bad
+expect "more padding than positions" 78 "learned positions of 512 tokens" "$FINDNA" finetune words --new-model --config kd-hybrid --train train.csv model.padding=600 run.folder=bad
+check "nothing was left of these" test ! -e bad

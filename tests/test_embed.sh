@@ -112,7 +112,7 @@ expect "standard input" 65 "/dev/stdin: is not a regular file but .*: save it as
 for end in '\n' '\r' '\r\n'; do awk -v end="$end" 'BEGIN { srand(5); for (i = 0; i < 6; i++) { t = ""; for (k = 0; k < 500 + i * 6; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); printf ">r%d%s%s%s%s%s", i, end, t, t, end, t end } }' >ends.fa; embed ends.fa --output ends.tsv && { [ "$end" = '\n' ] && cp ends.tsv lf.tsv; check "long lines that end with $end" cmp ends.tsv lf.tsv; }; done
 expect "a stride that leaves gaps" 64 "would be left out" "$FINDNA" embed run x.fa --output o.tsv --window 50 --stride 51
 expect "a stride without windows" 64 "no effect beside --window 0" "$FINDNA" embed run x.fa --output o.tsv --window 0 --stride 5
-expect "unknown pooling" 64 "expected tokens, cls, both, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool max
+expect "unknown pooling" 64 "expected tokens, cls, both, max, positions or task" "$FINDNA" embed run x.fa --output o.tsv --pool median
 expect "no checkpoint" 66 "nowhere" "$FINDNA" embed nowhere x.fa --output o.tsv
 expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" embed run x.fa --output nodir/o.h5
 printf 'track1\t1\t9\n' >t.bed; printf '>track1\nACGTACGTACGTAA\n' >t.fa

@@ -81,15 +81,7 @@ check "nothing was written" test ! -e bad
 # --- byte pairs
 expect "without the tokenizer" 66 "dnabert/tokenizer.json: not there" "$FINDNA" import dnabert bad
 merges=$golden/bpe_merges.txt
-{
-  printf '{"version":"1.0","added_tokens":['
-  n=0; for t in UNK CLS SEP PAD MASK; do [ $n -eq 0 ] || printf ,; printf '{"id":%d,"content":"[%s]","special":true}' $n $t; n=$((n + 1)); done
-  printf '],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[],"special_tokens":{"[CLS]":{"id":"[CLS]","ids":[1],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[2],"tokens":["[SEP]"]}}},"model":{"type":"BPE","unk_token":"[UNK]","fuse_unk":false,"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"[PAD]":3,"[MASK]":4,"A":5,"C":6,"G":7,"T":8'
-  awk 'NF == 2 && !($1 $2 in seen) { seen[$1 $2] = 1; printf ",\"%s\":%d", $1 $2, 8 + NR }' "$merges"
-  printf '},"merges":['
-  awk 'NF == 2 { printf "%s\"%s %s\"", (NR > 1 ? "," : ""), $1, $2 }' "$merges"
-  printf ']}}\n'
-} >dnabert/tokenizer.json
+bpe_json "$merges" >dnabert/tokenizer.json
 cp dnabert/tokenizer.json bert/
 for model in dnabert bert; do
   expect "a published $model is imported" 0 "wrote run_$model" "$FINDNA" import $model run_$model

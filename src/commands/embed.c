@@ -23,7 +23,7 @@ typedef struct options {
   fd_use use;
 } options;
 
-enum { POOL_POSITIONS = FD_FEATURES_BOTH + 1, POOL_TASK };
+enum { POOL_POSITIONS = FD_FEATURES_MAX + 1, POOL_TASK };
 
 typedef struct embedding {
   fd_pretrained model;
@@ -33,13 +33,25 @@ typedef struct embedding {
   fd_class_names classes; /* of a fine-tuned head's predictions */
 } embedding;
 
+static fd_status check_output(const options *o) {
+  FD_TRY(fd_matrix_check_name(o->output));
+  if (o->spreadsheet && !fd_matrix_is_text(o->output))
+    return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
+  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
+    return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
+  FD_TRY(fd_check_output_place(o->output));
+  FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
+  return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
+}
+
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
-      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|positions|task",
-       "mean over the nucleotides, over [CLS] tokens, both; a row for each nucleotide, or word; or what a head predicts"},
+      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|max|positions|task",
+       "mean over the nucleotides, over [CLS] tokens, both; the largest of each channel; a row for each nucleotide, or word; or "
+       "what a head predicts"},
       {"logits", FD_ARG_FLAG, &o->logits, 0, 0, NULL,
        "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
       {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
@@ -68,14 +80,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
   if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
     return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
-  FD_TRY(fd_matrix_check_name(o->output));
-  if (o->spreadsheet && !fd_matrix_is_text(o->output))
-    return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
-  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
-    return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
-  FD_TRY(fd_check_output_place(o->output));
-  FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
-  return o->genome ? fd_matrix_check_output(o->output, o->genome) : FD_OK;
+  return check_output(o);
 }
 
 static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
@@ -123,16 +128,22 @@ static void announce(const fd_embed_options *e, const fd_encoder *encoder, const
           (fd_embed_memory(e, encoder, s) + fd_pretrained_memory(&all->model)) * 1e-6);
 }
 
+static const char *pooling_of(const options *o, const fd_embed_options *e, int words) {
+  static const char *const pools[] = {"mean over the nucleotides",
+                                      "mean over the [CLS] tokens",
+                                      "means over the nucleotides and over the [CLS] tokens",
+                                      "largest values over the nucleotides",
+                                      "none: a row a nucleotide",
+                                      "the head's prediction: probabilities of the classes, or the value"};
+  if (e->logits) return "the head's logits of the classes";
+  return words ? "none: a row a word, where its span says" : pools[o->pool];
+}
+
 /* What the file says of itself. */
 static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
-  static const char *const pools[] = {"mean over the nucleotides", "mean over the [CLS] tokens",
-                                      "means over the nucleotides and over the [CLS] tokens", "none: a row a nucleotide",
-                                      "the head's prediction: probabilities of the classes, or the value"};
   const fd_sequences *s = all->sequences;
   int words = fd_embed_rows_are_words(e, encoder);
-  const char *pooling = e->logits ? "the head's logits of the classes"
-                        : words   ? "none: a row a word, where its span says"
-                                  : pools[o->pool];
+  const char *pooling = pooling_of(o, e, words);
   char window[32], stride[32];
   FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
   int named = all->classes.count == fd_embed_width(e, encoder->network);

@@ -6,19 +6,22 @@
 #include "commands/evaluate_results.h"
 #include "output/json_file.h"
 
-static json_t *json_of_row(const fd_evaluation_row *r) {
+static json_t *json_of_row(const fd_evaluation_row *r, const char *versus) {
   json_t *values = json_array();
   for (int k = 0; k < r->seeds; k++) fd_json_append(&values, json_real(r->value[k]));
   json_t *item =
       json_pack("{s:s, s:i, s:f, s:f, s:o}", "name", r->name, "seeds", r->seeds, "mean", r->mean, "sd", r->sd, "values", values);
   if (*r->model) fd_json_set(&item, "model", json_string(r->model));
+  if (r->pairs)
+    fd_json_set(&item, "compared",
+                json_pack("{s:s, s:i, s:f, s:f}", "with", versus, "pairs", r->pairs, "mean", r->above, "sd", r->spread));
   if (*r->paper) fd_json_set(&item, "paper", json_string(r->paper));
   return item;
 }
 
 static json_t *json_of_task(const fd_suite_task *t, const fd_evaluation_outcome *o) {
   json_t *list = json_array();
-  for (int i = 0; i < o->count; i++) fd_json_append(&list, json_of_row(&o->row[i]));
+  for (int i = 0; i < o->count; i++) fd_json_append(&list, json_of_row(&o->row[i], t->versus));
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:O, s:o, s:O}", "task", t->name, "measure",
                    t->measure, "note", t->note, "paper_probe", t->paper_probe, "paper_finetune", t->paper_finetune, "classes",
                    o->classes, "train_rows", o->train, "test_rows", o->test, "paper_train_rows", t->paper_train,

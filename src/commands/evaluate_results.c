@@ -141,12 +141,28 @@ static fd_status gather(const fd_evaluation *e, const fd_suite_task *t, fd_evalu
   return FD_OK;
 }
 
+/* Seed by seed against the row of the same name and checkpoint of the task that a task is compared with: once all seeds of both
+ * are there. */
+static void compare_rows(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *outcome, fd_evaluation_row *r) {
+  for (int i = 0; i < e->suite.count && *t->versus; i++)
+    for (int k = 0; k < outcome[i].count && !strcmp(e->suite.task[i].name, t->versus); k++) {
+      const fd_evaluation_row *other = &outcome[i].row[k];
+      double above[FD_EVALUATION_SEEDS];
+      if (strcmp(other->name, r->name) || strcmp(other->model, r->model) || !strncmp(r->name, "probe", 5)) continue;
+      if (other->seeds != e->seeds || r->seeds != e->seeds) continue;
+      for (int n = 0; n < r->seeds; n++) above[n] = r->value[n] - other->value[n];
+      fd_mean_sd(above, r->pairs = r->seeds, 1, &r->above, &r->spread);
+    }
+}
+
 fd_status fd_evaluation_report(const fd_evaluation *e) {
   fd_evaluation_outcome *outcome;
   char page[FD_PATH_MAX];
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&outcome, (size_t)e->suite.count, sizeof *outcome, "results"));
   for (int i = 0; i < e->suite.count; i++) FD_GO(gather(e, &e->suite.task[i], &outcome[i]));
+  for (int i = 0; i < e->suite.count; i++)
+    for (int k = 0; k < outcome[i].count; k++) compare_rows(e, &e->suite.task[i], outcome, &outcome[i].row[k]);
   fd_evaluation_print(e, outcome);
   FD_GO(fd_evaluation_save(e, outcome));
   FD_GO(fd_path(page, e->output, "report.html", NULL));

@@ -16,6 +16,8 @@ typedef struct fd_evaluation_row {
   char paper[64]; /* the paper's number; empty: none */
   int seeds;
   double mean, sd, value[FD_EVALUATION_SEEDS];
+  int pairs;            /* seeds that the task it is compared with has, too; 0: it is compared with none */
+  double above, spread; /* mean and standard deviation of what it has more than that one, seed by seed */
 } fd_evaluation_row;
 
 /* What is there of a task. */

@@ -14,6 +14,8 @@ static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_
     if (several) fd_print("  %-12s", r->model);
     fd_print("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", r->name, 100 * r->mean, 100 * r->sd, r->seeds, r->seeds > 1 ? "s" : "",
              *r->paper ? "   paper: " : "", r->paper);
+    if (r->pairs)
+      fd_print("    above %s, seed by seed: %+.2f ± %.2f (%d pairs)\n", t->versus, 100 * r->above, 100 * r->spread, r->pairs);
   }
 }
 

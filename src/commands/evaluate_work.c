@@ -39,17 +39,33 @@ static void free_line(line *l) {
   for (int i = 0; i < l->count; i++) free(l->word[i]);
 }
 
-/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. Settings (section.key=value) are
- * left out where nothing is tuned. */
+/* Whether a word of a task's rows is an option of fine-tuning only, and has a word behind it. */
+static int is_of_tuning(const char *word, int *behind) {
+  static const struct {
+    const char *name;
+    int behind;
+  } options[] = {{"--new-model", 0}, {"--teacher", 1}, {"--teacher-logits", 1}, {"--first-layers", 1}};
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (!strcmp(options[i].name, word)) return *behind = options[i].behind, 1;
+  return 0;
+}
+
+/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. Settings (section.key=value) and
+ * options of fine-tuning are left out where nothing is tuned. */
 static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
-  int of_folder = 0;
+  int of_folder = 0, behind = 0;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
     if (!*word) continue;
     if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
+    if (!tunes && behind) {
+      behind = 0;
+      continue;
+    }
+    if (!tunes && is_of_tuning(word, &behind)) continue;
     of_folder |= !strcmp(word, "--task");
     int of_data = !strncmp(word, "{data}", 6);
     if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
@@ -183,7 +199,7 @@ done:
 /* Whether the files of a task's rows are here; the same on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
   line l = {0};
-  fd_status status = add_rows(e, t, 0, &l, there);
+  fd_status status = add_rows(e, t, 1, &l, there);
   free_line(&l);
   FD_TRY(status);
   FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
@@ -26,13 +27,14 @@
 #include "train/same_run.h"
 #include "train/schedule.h"
 
-enum { TASK_KEYS = 3, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + 1 };
+enum { TASK_KEYS = 3, WORD_KEYS = 4, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + WORD_KEYS + 2 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
   fd_task_input rows;
   const char *teacher, *teacher_logits;
-  int untrained, restart, encoder;
+  int untrained, new_model, restart, encoder;
+  int64_t first_layers;
   char **overrides;
   int override_count;
 } options;
@@ -43,8 +45,12 @@ typedef struct tuning {
   fd_teacher teacher;
   fd_config config;
   fd_shape shape; /* of the checkpoint's model */
-  char task_keys[TASK_KEYS][FD_SETTING_MAX];
-  int words; /* tokens of the longest row, of a model over ids */
+  char task_keys[TASK_KEYS][FD_SETTING_MAX], layers_key[FD_SETTING_MAX];
+  fd_tokenizer *new_words;       /* of a new model over ids */
+  const fd_tokenizer *tokenizer; /* of the model that learns, over ids; or NULL */
+  json_t *taken;                 /* names of what --first-layers took; else NULL */
+  int longest;                   /* nucleotides of the longest row */
+  int words;                     /* tokens of the longest row, of a model over ids */
   char class_names[FD_TEXT_MAX], names_key[FD_TEXT_MAX + 16];
   char *override[OVERRIDES];
   fd_task_folder data;
@@ -68,6 +74,16 @@ typedef struct tuning {
 
 /* --- options and rows ------------------------------------------------------------------------------------------------ */
 
+static fd_status check_options(options *o) {
+  if (o->teacher && o->teacher_logits)
+    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
+  if (o->new_model && o->first_layers)
+    return fd_fail(FD_USAGE,
+                   "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
+  o->untrained |= o->new_model;
+  return fd_task_input_check(&o->rows, "finetune");
+}
+
 static fd_status read_options(int argc, char **argv, options *o, const char **words, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
@@ -76,6 +92,10 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
       {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
        "begin with random weights of the checkpoint's model: the baseline"},
+      {"new-model", FD_ARG_FLAG, &o->new_model, 0, 0, NULL,
+       "train a new model, of the config's encoder and sizes, with random weights; of CHECKPOINT it takes the words only"},
+      {"first-layers", FD_ARG_INT, &o->first_layers, 1, 1000, "N",
+       "train a model of the first N layers of CHECKPOINT's, with their weights"},
       {"teacher", FD_ARG_TEXT, &o->teacher, 0, 0, "CHECKPOINT",
        "learn also from what this classifier says of each row (objective.kd_alpha, objective.kd_temperature)"},
       {"teacher-logits", FD_ARG_TEXT, &o->teacher_logits, 0, 0, "FILE",
@@ -101,22 +121,32 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   o->checkpoint = words[0];
   o->overrides = (char **)(words + 1);
   o->override_count = count - 1;
-  if (o->teacher && o->teacher_logits)
-    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
-  return fd_task_input_check(&o->rows, "finetune");
+  return check_options(o);
 }
 
 /* --- the config ------------------------------------------------------------------------------------------------------ */
 
-/* The model is the checkpoint's, the outputs come from the rows; what the user says comes last. */
-static fd_status collect_overrides(const options *o, tuning *t, int *count) {
-  int n = 0;
+/* What a new model over ids takes of the checkpoint's: its words. */
+static int is_of_words(const fd_shape_item *item) {
+  static const char *const names[WORD_KEYS] = {"tokenizer", "words", "kmer", "vocabulary"};
+  for (int i = 0; i < WORD_KEYS; i++)
+    if (!strcmp(item->name, names[i])) return 1;
+  return 0;
+}
+
+/* The model is the checkpoint's, or with `words` those of it; the outputs come from the rows; what the user says comes last. */
+static fd_status collect_overrides(const options *o, tuning *t, int words, int *count) {
+  int n = 0, keys = o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1;
   FD_TRY(fd_shape_of(&t->shape, &t->model.config));
-  for (int i = 0; i < t->shape.count; i++) t->override[n++] = t->shape.item[i].setting;
+  for (int i = 0; i < t->shape.count; i++)
+    if (!o->new_model || (words && t->model.tokenizer && is_of_words(&t->shape.item[i])))
+      t->override[n++] = t->shape.item[i].setting;
+  snprintf(t->layers_key, FD_SETTING_MAX, "model.layers=%" PRId64, o->first_layers);
+  if (o->first_layers) t->override[n++] = t->layers_key;
   snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
   snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
   snprintf(t->task_keys[2], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
-  for (int i = 0; i < (o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1); i++) t->override[n++] = t->task_keys[i];
+  for (int i = 0; i < keys; i++) t->override[n++] = t->task_keys[i];
   snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
   t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
@@ -136,11 +166,13 @@ static fd_status check_selection(const fd_task_folder *data) {
 }
 
 /* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
-static fd_status check_shape(const tuning *t, const char *path) {
+static fd_status check_shape(const options *o, const tuning *t, const char *path) {
   fd_shape shape;
+  if (o->new_model) return FD_OK;
   FD_TRY(fd_shape_of(&shape, &t->config));
   for (int i = 0; i < t->shape.count; i++) {
     const fd_shape_item *item = &t->shape.item[i];
+    if (!strcmp(item->name, "layers") && o->first_layers && t->config.model.layers == o->first_layers) continue;
     if (!strcmp(item->name, "blocks") || !strcmp(item->name, "cls") || fd_shape_agrees(&shape, &t->shape, item->name)) continue;
     return fd_fail(FD_CONFIG,
                    "%s: the checkpoint's model has %s, or its weights would not fit; of the model, blocks, cls and recompute may "
@@ -161,7 +193,7 @@ static fd_status check_folder(const tuning *t, const char *path) {
                 : FD_OK;
 }
 
-static fd_status check_config(const tuning *t, const char *path) {
+static fd_status check_config(const options *o, const tuning *t, const char *path) {
   const fd_config *c = &t->config;
   if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) || strcmp(c->task.names, t->class_names) ||
       (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
@@ -176,20 +208,31 @@ static fd_status check_config(const tuning *t, const char *path) {
                    "objective.cl_weight of "
                    "0, as configs/finetune.yaml has",
                    path);
-  FD_TRY(check_shape(t, path));
+  if (o->first_layers && (o->first_layers > t->model.config.model.layers || !fd_config_attends(&t->model.config)))
+    return fd_fail(FD_CONFIG, "--first-layers %" PRId64 ": %s has %" PRId64 " layers; expected fewer, of a model with attention",
+                   o->first_layers, t->model.info.folder, fd_config_attends(&t->model.config) ? t->model.config.model.layers : 0);
+  FD_TRY(check_shape(o, t, path));
   return check_folder(t, path);
+}
+
+/* A new model takes the checkpoint's words if its encoder reads ids, which is known once the config was read. */
+static fd_status parse_config(const options *o, tuning *t, const char *text, size_t bytes, const char *path) {
+  int count;
+  FD_TRY(collect_overrides(o, t, 0, &count));
+  FD_TRY(fd_config_parse(&t->config, text, bytes, path, t->override, count));
+  if (!o->new_model || !fd_config_reads_ids(&t->config)) return FD_OK;
+  FD_TRY(collect_overrides(o, t, 1, &count));
+  return fd_config_parse(&t->config, text, bytes, path, t->override, count);
 }
 
 /* Root reads the config file once; everybody parses the same text. */
 static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   char path[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes = 0;
-  int count;
-  FD_TRY(collect_overrides(o, t, &count));
   if (comm->rank == 0) {
     FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
-    fd_status status = fd_config_parse(&t->config, text, bytes, path, t->override, count);
-    if (status == FD_OK) status = check_config(t, path);
+    fd_status status = parse_config(o, t, text, bytes, path);
+    if (status == FD_OK) status = check_config(o, t, path);
     if (status == FD_OK) status = fd_trainer_check_ranks(&t->config, comm->size);
     if (status != FD_OK) {
       free(text);
@@ -198,7 +241,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   }
   FD_TRY(fd_comm_share_text(comm, &text, &bytes));
   FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));
-  fd_status status = fd_config_parse(&t->config, text, bytes, path, t->override, count);
+  fd_status status = parse_config(o, t, text, bytes, path);
   free(text);
   return status;
 }
@@ -240,8 +283,9 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
 static fd_status take_weights(const options *o, tuning *t, const fd_encoder *encoder) {
   const fd_params *to = &t->network->params, *from = &t->model.network->params;
   int taken = 0, fresh = 0;
+  if (o->first_layers) t->taken = json_array();
   if (o->untrained) {
-    fd_info("untrained: random weights of the checkpoint's model");
+    fd_info(o->new_model ? "untrained: random weights of a new model" : "untrained: random weights of the checkpoint's model");
     return FD_OK;
   }
   FD_TRY(t->dev->copy(t->dev, t->weights, t->state->array[FD_STUDENT], to->size * sizeof(float)));
@@ -250,6 +294,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
     int fits = q && q->dims == p->dims && q->shape[0] == p->shape[0] && (p->dims == 1 || q->shape[1] == p->shape[1]);
     int of_task = p->offset >= fd_network_core(t->network);
     if (fits && !of_task) memcpy(t->weights + p->offset, encoder->params + q->offset, p->size * sizeof(float));
+    if (t->taken && fits && !of_task) fd_json_append(&t->taken, json_string(p->name));
     taken += fits && !of_task, fresh += !fits && !of_task;
   }
   fd_info("%d tensors taken from the %s of %s, %d new beside the head", taken, encoder->name, t->model.info.folder, fresh);
@@ -272,21 +317,25 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
     fd_selection_class_weights(&t->data.train, t->class_weight);
   }
   t->rows = (fd_rows){.config = &t->config, .table = &t->data.train, .class_weight = t->class_weight, .tokenizer = tokenizer};
+  if (*t->config.task.augment) {
+    size_t longest = (size_t)fd_rows_longest(&t->data.train);
+    t->rows.augment = fd_rng_key_of((uint64_t)t->config.run.seed, FD_RNG_AUGMENT);
+    FD_TRY(fd_alloc(&t->rows.augmented, 3 * longest + 2 * (size_t)t->config.aug.size, 1, "augmented rows"));
+  }
   return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
 }
 
 static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_config *c = &t->config;
   fd_encoder encoder;
-  int rows, longest = longest_of(t);
+  int rows;
   FD_TRY(fd_pretrained_encoder(&t->model, o->encoder, &encoder));
   if (!t->data.valid.rows) FD_TRY(split_rows(t));
   if (!c->eval.every) c->eval.every = (t->data.train.rows + c->train.batch - 1) / c->train.batch;
   FD_TRY(identify(o, t, encoder.name));
-  FD_TRY(fd_trainer_rows(c, encoder.tokenizer ? t->words : fd_rows_longest(&t->data.train), &rows));
+  FD_TRY(fd_trainer_rows(c, t->tokenizer ? t->words : fd_rows_longest(&t->data.train), &rows));
   FD_TRY(fd_rank_device_open(&t->dev, c, comm));
-  FD_TRY(fd_network_create(&t->network, c, longest));
-  FD_TRY(give_rows(t, encoder.tokenizer));
+  FD_TRY(give_rows(t, t->tokenizer));
   FD_TRY(fd_teacher_begin(&t->teacher, t->dev, (int)(c->train.batch / c->train.virtual_ranks), &t->rows, comm));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, t->network, t->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&t->state, c, t->network, t->dev));
@@ -300,23 +349,23 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->trainer->frozen = t->teacher.frozen;
   t->selection = (fd_selection){c,
                                 &t->data.valid,
-                                {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, encoder.tokenizer},
+                                {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, t->tokenizer},
                                 t->weights,
                                 c->eval.every};
-  t->run = (fd_run){c->run.folder, c, t->network, comm, longest, t->dataset_id, t->started, t->teacher.id};
+  t->run = (fd_run){c->run.folder, c, t->network, comm, t->longest, t->dataset_id, t->started, t->teacher.id};
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
   fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
-          t->data.train.rows, t->data.valid.rows, t->data.test.rows, longest, t->steps, c->train.batch);
+          t->data.train.rows, t->data.valid.rows, t->data.test.rows, t->longest, t->steps, c->train.batch);
   if (*t->class_names) fd_info("classes: %s", t->class_names);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
           1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, t->dev->own_memory, comm->size, rows, 1) +
                   fd_pretrained_memory(&t->model) +
-                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, longest, FD_WANT_LATENT)));
+                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, t->longest, FD_WANT_LATENT)));
   return FD_OK;
 }
 
-static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
+static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
   fd_checkpoint_info info;
   char path[FD_PATH_MAX];
   int found = 0;
@@ -326,7 +375,7 @@ static fd_status resume_or_begin(fd_comm *comm, tuning *t) {
   if (comm->rank) return FD_OK;
   FD_TRY(fd_words_path(t->model.info.folder, path));
   FD_TRY(fd_words_copy(&t->config, path, t->run.folder));
-  FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
+  if (!o->new_model && !o->first_layers) FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
   FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
@@ -345,6 +394,8 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
                     .state = s,
                     .width = t->network->task.width,
                     .untrained = o->untrained,
+                    .taken = t->taken,
+                    .teacher = *t->teacher.id ? &t->teacher : NULL,
                     .same = t->same,
                     .turned = t->turned};
   if (s->best_step < 0)
@@ -357,28 +408,52 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   return status;
 }
 
+/* An augmented row may be of any words: as many as a row of its length can have. */
+static fd_status augmented_words(tuning *t) {
+  int longest = fd_rows_longest(&t->data.train);
+  int64_t most = fd_tokenizer_most(t->tokenizer, longest);
+  FD_TRY(fd_tokenizer_check(t->tokenizer, longest, most, t->network->positions,
+                            "task.augment: the longest training row, of its most words"));
+  t->words = (int)most;
+  return FD_OK;
+}
+
+/* The network that learns, and its words: it must be able to read all rows. */
+static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
+  t->longest = longest_of(t);
+  FD_TRY(fd_network_create(&t->network, &t->config, t->longest));
+  if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder, 0));
+  t->tokenizer = o->new_model ? t->new_words : t->model.tokenizer;
+  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->tokenizer, t->network->positions, &t->words));
+  return t->tokenizer && *t->config.task.augment ? augmented_words(t) : FD_OK;
+}
+
+static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
+  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
+  if (o->teacher) return fd_teacher_open(&t->teacher, o->teacher, &classes, comm);
+  return o->teacher_logits ? fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm) : FD_OK;
+}
+
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
-  FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->model.tokenizer, t->model.network->positions, &t->words));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(check_selection(&t->data));
   FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
-  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
-  if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
-  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
+  FD_TRY(open_teacher(comm, o, t));
   FD_TRY(read_config(comm, o, t));
+  FD_TRY(make_model(comm, o, t));
   comm->watch.limit = t->config.comm.limit;
   comm->watch.stall = t->config.comm.stall;
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, o, t));
   FD_TRY(fd_same_run(&t->run));
   FD_TRY(fd_run_folder_take(comm, t->config.run.folder, o->restart, &t->lock)); /* last: what is refused leaves no folder */
-  FD_TRY(resume_or_begin(comm, t));
+  FD_TRY(resume_or_begin(comm, o, t));
   if (t->config.log.windows) FD_TRY(fd_run_folder_window_log(&t->run, &t->window_log));
   t->trainer->window_log = t->window_log;
   if (t->state->step < t->steps && !fd_selection_is_over(&t->selection, t->state)) {
@@ -404,11 +479,14 @@ static void release(tuning *t) {
   fd_checkpointer_destroy(&t->checkpointer);
   fd_trainer_destroy(&t->trainer);
   fd_teacher_close(&t->teacher);
+  json_decref(t->taken);
   if (t->window_log) fclose(t->window_log);
   fd_state_destroy(&t->state);
   fd_network_destroy(&t->network);
   fd_tokens_free(&t->rows.words);
+  free(t->rows.augmented);
   fd_tokens_free(&t->rows.teacher_words);
+  fd_tokenizer_destroy(&t->new_words);
   fd_device_close(&t->dev);
   fd_task_folder_free(&t->data);
   free(t->class_weight);

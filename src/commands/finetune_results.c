@@ -76,6 +76,8 @@ static fd_status write_results(const fd_tuned *t) {
     if (status == FD_OK) status = figures_of(t, &figures);
     if (figures) fd_json_set(&root, "figures", json_pack("[o]", figures));
   }
+  if (root && t->taken) fd_json_set(&root, "tensors_taken", json_deep_copy(t->taken));
+  if (root && t->teacher) fd_json_set(&root, "teacher", fd_teacher_json(t->teacher));
   if (root && d->names.count) fd_json_set(&root, "labels", fd_task_labels(&d->names));
   if (status == FD_OK) status = fd_json_write(path, root);
   json_decref(root);

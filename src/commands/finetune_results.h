@@ -4,6 +4,7 @@
 
 #include "tasks/finetune.h"
 #include "tasks/task_input.h"
+#include "tasks/teacher.h"
 
 /* All borrowed. */
 typedef struct fd_tuned {
@@ -12,9 +13,11 @@ typedef struct fd_tuned {
   const fd_task_folder *data;
   const fd_config *config;
   const fd_state *state;
-  int width;        /* of the head's features */
-  int untrained;    /* it began with random weights */
-  int same, turned; /* test rows that are training rows; whose reverse complements are */
+  int width;                 /* of the head's features */
+  int untrained;             /* it began with random weights */
+  const json_t *taken;       /* names of the tensors that --first-layers took, or NULL */
+  int same, turned;          /* test rows that are training rows; whose reverse complements are */
+  const fd_teacher *teacher; /* or NULL */
   fd_task_scores valid, test;
   fd_prediction prediction; /* of the test rows, where there are any */
 } fd_tuned;

@@ -227,8 +227,8 @@ static fd_status build(trace *t, fd_comm *comm) {
     FD_TRY(take(t, centre_name(t, 0, name), "F32", t->state->size[FD_CENTRE], &centre));
     FD_TRY(t->dev->copy(t->dev, t->state->array[FD_CENTRE], centre->data, centre->bytes));
   }
-  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network,
-                           (fd_source){.context = t, .make = remember_draw, .upload = upload}, t->state,
+  fd_source source = {.context = t, .make = remember_draw, .upload = upload};
+  return fd_trainer_create(&t->trainer, &t->config, comm, t->dev, t->network, source, t->state,
                            t->config.train.steps ? t->config.train.steps : t->steps, (int)rows);
 }
 

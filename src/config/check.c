@@ -3,12 +3,11 @@
 
 #include "config/options.h"
 
-static int check_operations(const char *name, const char *key, const char *letters) {
+static int check_operations(const char *name, const char *key, const char *letters, const char *known) {
   int seen[128] = {0};
   for (const char *at = letters; *at; at++) {
-    if (!strchr("DITMNR", *at))
-      return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are D, I, T, M, N, R", name, key, letters, *at),
-             0;
+    if (!strchr(known, *at))
+      return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are %s", name, key, letters, *at, known), 0;
     if (seen[(unsigned char)*at]++) return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': %c stands twice", name, key, letters, *at), 0;
   }
   return 1;
@@ -90,40 +89,46 @@ static int check_student(const fd_config *c, const char *name) {
   return good;
 }
 
+/* Whether those of convolutions do. */
+static int check_convolutions(const fd_config *c, const char *name) {
+  int good = 1, taps[FD_KERNELS_MAX];
+  if (!fd_config_convolves(c)) return 1;
+  NEED(fd_config_kernels(c, taps) > 0,
+       "%s: model.kernels: '%s'; expected up to %d odd numbers from 1 to 255 with commas between, such as 15,9,5,3", name,
+       c->model.kernels, FD_KERNELS_MAX);
+  NEED(c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: encoders with convolutions have none", name);
+  NEED(c->model.encoder == FD_ARCH_CNN || c->model.padding <= c->model.positions,
+       "%s: model.padding: %lld; the model has learned positions of %lld tokens (model.positions)", name,
+       (long long)c->model.padding, (long long)c->model.positions);
+  return good;
+}
+
 /* Whether the model's options go together. */
 static int check_model(const fd_config *c, const char *name) {
-  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || c->model.channels % (2 * c->model.heads) == 0,
+  int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name);
+  NEED(!fd_config_attends(c) || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
        "%s: model.recompute is there for model.encoder: chordmixer", name);
   int ids = fd_config_reads_ids(c);
-  NEED(!ids || c->task.features == FD_FEATURES_TOKENS || c->model.tokenizer != FD_TOKENIZER_KMER,
+  NEED(!ids || (c->task.features != FD_FEATURES_CLS && c->task.features != FD_FEATURES_BOTH) ||
+           c->model.tokenizer != FD_TOKENIZER_KMER,
        "%s: task.features: the tokenizer kmer has no [CLS] token; use tokens", name);
   NEED(c->task.hidden || c->task.activation == FD_TASK_GELU,
        "%s: task.activation has no effect without task.hidden: there are no hidden units", name);
   return good;
 }
 
-fd_status fd_config_check(const fd_config *c, const char *name) {
-  int good = check_model(c, name);
-  int64_t v = c->train.virtual_ranks;
-  NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
-  NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
-       (long long)c->train.batch, (long long)v);
-  good &= check_operations(name, "aug.student", c->aug.student);
-  good &= check_operations(name, "aug.teacher", c->aug.teacher);
-  good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
-  NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
-  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0 || fd_config_hides(c),
-       "%s: objective: both weights are 0; nothing to learn", name);
-  NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
-       "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
-       c->objective.mnm_weight);
-  NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
-       "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
-       c->objective.cl_weight);
+/* Whether a task's options go together, and with a teacher's. */
+static int check_task(const fd_config *c, const char *name) {
+  int good = 1;
+  good &= check_operations(name, "task.augment", c->task.augment, "DITRS");
+  NEED(!*c->task.augment || c->teacher.kind != FD_TEACHER_LOGITS,
+       "%s: task.augment: '%s', but stored logits are of the rows as they are: leave it out, or let the teacher see what the "
+       "student "
+       "sees (--teacher)",
+       name, c->task.augment);
   NEED(c->teacher.kind != FD_TEACHER_BEST || c->task.outputs, "%s: teacher.kind: best belongs to 'findna finetune'", name);
   NEED(c->teacher.kind < FD_TEACHER_FROZEN || c->task.outputs ||
            (c->teacher.kind == FD_TEACHER_FROZEN && c->model.encoder == FD_ARCH_HAD),
@@ -134,16 +139,37 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: teacher.kind: a teacher says probabilities of classes; with task.kind: values there is none", name);
   NEED(!fd_config_distils(c) || c->objective.kd_alpha < 1,
        "%s: objective.kd_alpha: 1 leaves nothing to the teacher; give less, or no teacher", name);
+  NEED(c->task.kind == FD_TASK_CLASSES || c->task.outputs <= 1, "%s: task.outputs: %lld; values have 1", name,
+       (long long)c->task.outputs);
+  NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
+       name);
+  return good;
+}
+
+fd_status fd_config_check(const fd_config *c, const char *name) {
+  int good = check_model(c, name) & check_task(c, name);
+  int64_t v = c->train.virtual_ranks;
+  NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
+  NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
+       (long long)c->train.batch, (long long)v);
+  good &= check_operations(name, "aug.student", c->aug.student, "DITMNR");
+  good &= check_operations(name, "aug.teacher", c->aug.teacher, "DITMNR");
+  good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
+  NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
+  NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0 || fd_config_hides(c),
+       "%s: objective: both weights are 0; nothing to learn", name);
+  NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
+       "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
+       c->objective.mnm_weight);
+  NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
+       "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
+       c->objective.cl_weight);
   NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
        "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
        "use D",
        name);
   NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
        "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
-  NEED(c->task.kind == FD_TASK_CLASSES || c->task.outputs <= 1, "%s: task.outputs: %lld; values have 1", name,
-       (long long)c->task.outputs);
-  NEED(c->task.kind == FD_TASK_CLASSES || c->task.select == FD_SELECT_LOSS, "%s: task.select: values are selected by the loss",
-       name);
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);

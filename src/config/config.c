@@ -56,13 +56,15 @@ int fd_config_is_free(const char *override) {
 }
 
 int fd_config_cls(const fd_config *c) {
-  return fd_config_reads_ids(c) || (c->task.outputs && c->task.features == FD_FEATURES_TOKENS) ? 0 : (int)c->model.cls;
+  int of_tokens = c->task.features == FD_FEATURES_TOKENS || c->task.features == FD_FEATURES_MAX;
+  return fd_config_reads_ids(c) || (c->task.outputs && of_tokens) ? 0 : (int)c->model.cls;
 }
 
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
 
 int fd_config_hides(const fd_config *c) {
-  return !c->task.outputs && (c->model.encoder >= FD_ARCH_MAE || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
+  return !c->task.outputs &&
+         (c->model.encoder == FD_ARCH_MAE || c->model.encoder == FD_ARCH_HAD || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
 }
 
 int fd_config_tokens(const fd_config *c, int window) {
@@ -72,6 +74,23 @@ int fd_config_tokens(const fd_config *c, int window) {
 }
 
 int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }
+
+int fd_config_attends(const fd_config *c) { return c->model.encoder != FD_ARCH_CHORDMIXER && c->model.encoder != FD_ARCH_CNN; }
+
+int fd_config_convolves(const fd_config *c) { return c->model.encoder == FD_ARCH_HYBRID || c->model.encoder == FD_ARCH_CNN; }
+
+int fd_config_kernels(const fd_config *c, int taps[FD_KERNELS_MAX]) {
+  const char *at = c->model.kernels;
+  for (int n = 0; n < FD_KERNELS_MAX; n++) {
+    char *end;
+    long width = strtol(at, &end, 10);
+    if (end == at || width < 1 || width > 255 || width % 2 == 0 || (*end && *end != ',')) return -1;
+    taps[n] = (int)width;
+    if (!*end) return n + 1;
+    at = end + 1;
+  }
+  return -1;
+}
 
 int fd_config_distils(const fd_config *c) { return c->task.outputs && c->teacher.kind >= FD_TEACHER_FROZEN; }
 
@@ -222,6 +241,7 @@ static const char *who_has(fd_change change) {
     case FD_CHANGE_WORDS: return "frozen; of models over ids";
     case FD_CHANGE_AUTOENCODER: return "frozen; of the model `mae`";
     case FD_CHANGE_DELTA: return "frozen; of the model `had`";
+    case FD_CHANGE_CONVOLUTION: return "frozen; of the models `hybrid` and `cnn`";
   }
   return "frozen";
 }

@@ -34,13 +34,23 @@ enum {
 enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 enum { FD_TASK_GELU, FD_TASK_TANH };
-enum { FD_ARCH_CHORDMIXER, FD_ARCH_TRANSFORMER, FD_ARCH_NT_V2, FD_ARCH_DNABERT_2, FD_ARCH_BERT, FD_ARCH_MAE, FD_ARCH_HAD };
+enum {
+  FD_ARCH_CHORDMIXER,
+  FD_ARCH_TRANSFORMER,
+  FD_ARCH_NT_V2,
+  FD_ARCH_DNABERT_2,
+  FD_ARCH_BERT,
+  FD_ARCH_MAE,
+  FD_ARCH_HYBRID,
+  FD_ARCH_CNN,
+  FD_ARCH_HAD
+};
 enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
 enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE, FD_TOKENIZER_LETTERS };
 enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
 /* Of task.features and of objective.projection_of. */
-typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH } fd_features;
+typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH, FD_FEATURES_MAX } fd_features;
 enum { FD_SELECT_LOSS, FD_SELECT_ACCURACY, FD_SELECT_F1, FD_SELECT_MCC };
 enum { FD_SCHEDULE_COSINE, FD_SCHEDULE_CONSTANT, FD_SCHEDULE_ONE_CYCLE };
 enum { FD_DECAY_ALL, FD_DECAY_MATRICES };
@@ -95,6 +105,14 @@ int fd_config_tokens(const fd_config *config, int window);
 
 /* Whether a model in pretraining aligns its latents with the features of a frozen teacher. */
 int fd_config_aligns(const fd_config *config);
+
+/* Whether the encoder has attention. */
+int fd_config_attends(const fd_config *config);
+
+/* Whether it has convolutions, and their widths in rows: model.kernels. Returns how many, -1 when the text is no such list. */
+enum { FD_KERNELS_MAX = 8 };
+int fd_config_convolves(const fd_config *config);
+int fd_config_kernels(const fd_config *config, int taps[FD_KERNELS_MAX]);
 
 /* Whether a classifier learns from what a teacher says of its classes. */
 int fd_config_distils(const fd_config *config);

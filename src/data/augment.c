@@ -77,6 +77,16 @@ static void mask_positions(const fd_config *config, const draws *d, uint8_t *x, 
   }
 }
 
+/* Another nucleotide in the place of each, by chance; N stays. */
+static void substitute(const fd_config *config, const draws *d, uint8_t *x, int length) {
+  uint32_t word[4], limit = (uint32_t)(config->aug.mutation * 0x1p24);
+  for (int i = 0; i < length; i++) {
+    int symbol = x[i] & SYMBOL_BITS;
+    draw_words(d, (uint64_t)i, word);
+    if (word[0] >> 8 < limit && symbol < FD_N) x[i] = position_of((symbol + 1 + (int)fd_below(word[1], FD_N - 1)) % FD_N);
+  }
+}
+
 /* Applies one operation in place, through `spare`. */
 static void apply(const fd_config *config, char operation, const draws *d, uint8_t *x, int length, uint8_t *spare,
                   uint8_t *random) {
@@ -104,20 +114,34 @@ static void apply(const fd_config *config, char operation, const draws *d, uint8
       if (fd_unit(word[0]) >= (float)config->aug.revcomp) return;
       fd_augment_revcomp(x, length, spare);
       break;
+    case 'S': substitute(config, d, x, length); return;
     case 'M': mask_positions(config, d, x, length); return;
     default: return; /* N: added by `expand` */
   }
   memcpy(x, spare, (size_t)length);
 }
 
+/* `positions` [length] from a window; view: what its draws are keyed by. */
+static void run_operations(const fd_config *config, const char *operations, fd_rng_key key, uint64_t draw, int view,
+                           const uint8_t *window, int length, uint8_t *positions, uint8_t *scratch) {
+  uint8_t *spare = scratch, *random = scratch + length;
+  for (int i = 0; i < length; i++) positions[i] = position_of(window[i]);
+  for (; *operations; operations++) {
+    draws d = {key, draw, (uint64_t)view << 56 | (uint64_t)(uint8_t)*operations << 48};
+    apply(config, *operations, &d, positions, length, spare, random);
+  }
+}
+
+void fd_augment_row(const fd_config *config, fd_rng_key key, uint64_t draw, const uint8_t *row, int length, uint8_t *symbols,
+                    uint8_t *scratch) {
+  run_operations(config, config->task.augment, key, draw, FD_VIEW_STUDENT, row, length, symbols, scratch);
+  for (int i = 0; i < length; i++) symbols[i] &= SYMBOL_BITS;
+}
+
 void fd_augment_view(const fd_config *config, fd_rng_key key, uint64_t draw, int view, const uint8_t *window, int length,
                      uint8_t *tokens, uint8_t *labels, uint8_t *mask, uint8_t *scratch) {
-  uint8_t *spare = scratch, *random = scratch + length;
-  for (int i = 0; i < length; i++) tokens[i] = position_of(window[i]);
-  for (const char *operation = view == FD_VIEW_STUDENT ? config->aug.student : config->aug.teacher; *operation; operation++) {
-    draws d = {key, draw, (uint64_t)view << 56 | (uint64_t)(uint8_t)*operation << 48};
-    apply(config, *operation, &d, tokens, length, spare, random);
-  }
+  run_operations(config, view == FD_VIEW_STUDENT ? config->aug.student : config->aug.teacher, key, draw, view, window, length,
+                 tokens, scratch);
   for (int i = 0; labels && i < length; i++) labels[i] = tokens[i] >> LABEL_SHIFT & SYMBOL_BITS;
   for (int i = 0; mask && i < length; i++) mask[i] = (tokens[i] & MASK_BIT) != 0;
   for (int i = 0; i < length; i++) tokens[i] &= SYMBOL_BITS;

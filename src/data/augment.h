@@ -19,6 +19,10 @@ enum { FD_VIEW_STUDENT, FD_VIEW_TEACHER };
 void fd_augment_view(const fd_config *config, fd_rng_key key, uint64_t draw, int view, const uint8_t *window, int length,
                      uint8_t *tokens, uint8_t *labels, uint8_t *mask, uint8_t *scratch);
 
+/* A training row of a task through the operations of task.augment: symbols [length]; `scratch` as above. */
+void fd_augment_row(const fd_config *config, fd_rng_key key, uint64_t draw, const uint8_t *row, int length, uint8_t *symbols,
+                    uint8_t *scratch);
+
 /* Noise of a view: its standard deviation, 0 without N. */
 float fd_augment_noise(const fd_config *config, int view);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/augment.h"
 
 int fd_rows_longest(const fd_table *table) {
   int64_t longest = 0;
@@ -23,20 +24,23 @@ static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int leng
 static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
 
 /* Its words, which were checked. */
-static int put_words(fd_rows *rows, fd_batch *batch, int at, uint64_t row) {
-  const fd_table *table = rows->table;
-  int64_t length = table->start[row + 1] - table->start[row];
-  int n = (int)fd_tokenizer_encode(rows->tokenizer, table->symbols + table->start[row], length, 0, &rows->words);
+static int put_words(fd_rows *rows, fd_batch *batch, int at, const uint8_t *symbols, int length) {
+  int n = (int)fd_tokenizer_encode(rows->tokenizer, symbols, length, 0, &rows->words);
   memcpy(ids_of(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
+  if (fd_tokenizer_padding(rows->tokenizer, rows->words.ids, n, batch->tokens + at)) batch->seqs.hidden = batch->tokens;
   return at + n;
 }
 
 /* Sequence number i of a batch for a frozen teacher. */
 static void put_taught(fd_rows *rows, fd_view *view, int i, const uint8_t *symbols, int length) {
-  if (!rows->teacher) fd_view_put_letters(view, i, symbols, length);
-  else
-    fd_view_put_ids(view, i, rows->teacher_words.ids,
-                    (int)fd_tokenizer_encode(rows->teacher, symbols, length, 0, &rows->teacher_words));
+  const int32_t *ids = rows->teacher_words.ids;
+  if (!rows->teacher) {
+    fd_view_put_letters(view, i, symbols, length);
+    return;
+  }
+  int n = (int)fd_tokenizer_encode(rows->teacher, symbols, length, 0, &rows->teacher_words);
+  if (fd_tokenizer_padding(rows->teacher, ids, n, view->hidden + view->seqs.start[i])) view->seqs.hidden = view->hidden;
+  fd_view_put_ids(view, i, ids, n);
 }
 
 fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name, int *most) {
@@ -55,6 +59,14 @@ fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokeniz
   return status;
 }
 
+/* A row as it is, or as this draw of it is augmented. */
+static const uint8_t *symbols_of(const fd_rows *rows, uint64_t draw, uint64_t row, int length) {
+  const uint8_t *symbols = rows->table->symbols + rows->table->start[row];
+  if (!rows->augmented) return symbols;
+  fd_augment_row(rows->config, rows->augment, draw, symbols, length, rows->augmented, rows->augmented + length);
+  return rows->augmented;
+}
+
 static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_batch *batch) {
   fd_rows *rows = context;
   const fd_table *table = rows->table;
@@ -65,11 +77,12 @@ static fd_status make_rows(void *context, uint64_t first_draw, int count, fd_bat
   for (int i = 0, at = 0; i < count; i++) {
     uint64_t draw = first_draw + (uint64_t)i, row = fd_permute(seed, draw / n, n, draw % n);
     int length = (int)(table->start[row + 1] - table->start[row]);
+    const uint8_t *symbols = symbols_of(rows, draw, row, length);
     batch->seqs.start[i] = at;
-    if (rows->tokenizer) at = put_words(rows, batch, at, row);
-    else at = put_letters(batch, at, table->symbols + table->start[row], length);
+    if (rows->tokenizer) at = put_words(rows, batch, at, symbols, length);
+    else at = put_letters(batch, at, symbols, length);
     batch->seqs.start[i + 1] = at;
-    if (batch->taught) put_taught(rows, batch->taught, i, table->symbols + table->start[row], length);
+    if (batch->taught) put_taught(rows, batch->taught, i, symbols, length);
     for (int c = 0; rows->logits && c < classes; c++)
       batch->host_logits[i * classes + c] = rows->logits[row * (uint64_t)classes + (uint64_t)c];
     batch->seqs.draws[i] = draw;

@@ -13,10 +13,12 @@ typedef struct fd_rows {
   const float *class_weight;     /* [classes], or NULL: all 1 */
   const fd_tokenizer *tokenizer; /* of a model over ids, which are then the batch's input; or NULL. The rows were checked */
   fd_tokens words;               /* of one sequence, with a tokenizer */
-  fd_beside beside;              /* what a teacher needs of each row */
-  const fd_tokenizer *teacher;   /* of a frozen teacher over ids, or NULL. The rows were checked */
-  fd_tokens teacher_words;       /* of one sequence, with that tokenizer */
-  const float *logits;           /* [rows, beside.logits] stored ones of a teacher, or NULL */
+  fd_rng_key augment;            /* with task.augment: what is drawn, and memory of rows that it makes: 3 longest + 2 aug.size */
+  uint8_t *augmented;
+  fd_beside beside;            /* what a teacher needs of each row */
+  const fd_tokenizer *teacher; /* of a frozen teacher over ids, or NULL. The rows were checked */
+  fd_tokens teacher_words;     /* of one sequence, with that tokenizer */
+  const float *logits;         /* [rows, beside.logits] stored ones of a teacher, or NULL */
 } fd_rows;
 
 /* The longest sequence of a table. */

@@ -51,6 +51,8 @@ fd_status fd_tokenizer_create(fd_tokenizer **tokenizer, const fd_tokenizer_setti
   t->vocabulary = (fd_vocabulary){0, -1, -1, -1, -1, -1, 0, 0};
   FD_GO(kind->create(t));
   FD_GO(check_vocabulary(t));
+  if (settings->padding && t->vocabulary.pad < 0)
+    FD_GO(fd_fail(FD_CONFIG, "model.padding: the tokenizer %s has no [PAD] token; expected 0", kind->name));
   t->settings.kind = kind->name, t->settings.file = NULL; /* the texts are the caller's */
 done:
   if (status != FD_OK) fd_tokenizer_destroy(tokenizer);
@@ -71,7 +73,10 @@ static int64_t limited(const fd_tokenizer *t, int64_t letters) {
   return t->settings.limit && letters > t->settings.limit ? t->settings.limit : letters;
 }
 
-int64_t fd_tokenizer_most(const fd_tokenizer *t, int64_t letters) { return t->kind->most(t, limited(t, letters)); }
+int64_t fd_tokenizer_most(const fd_tokenizer *t, int64_t letters) {
+  int64_t most = t->kind->most(t, limited(t, letters));
+  return most < t->settings.padding ? t->settings.padding : most;
+}
 
 fd_status fd_tokens_create(fd_tokens *tokens, const fd_tokenizer *t, int64_t letters) {
   fd_status status;
@@ -99,7 +104,14 @@ int64_t fd_tokenizer_encode(const fd_tokenizer *t, const uint8_t *symbols, int64
   if (offset > length) offset = length;
   int64_t count = t->kind->encode(t, symbols + offset, limited(t, length - offset), tokens);
   for (int64_t i = 0; offset && tokens->spans && i < count; i++) tokens->spans[i].first += (int32_t)offset;
+  while (count < t->settings.padding) count = fd_put_token(tokens, count, t->vocabulary.pad, length, 0);
   return count;
+}
+
+int fd_tokenizer_padding(const fd_tokenizer *t, const int32_t *ids, int64_t count, uint8_t *hidden) {
+  if (!t->settings.padding) return 0;
+  for (int64_t i = 0; i < count; i++) hidden[i] = ids[i] == t->vocabulary.pad;
+  return 1;
 }
 
 fd_status fd_tokenizer_check(const fd_tokenizer *t, int64_t length, int64_t count, int positions, const char *where) {
@@ -107,6 +119,11 @@ fd_status fd_tokenizer_check(const fd_tokenizer *t, int64_t length, int64_t coun
   if (count <= specials)
     return fd_fail(FD_DATA, "%s: %" PRId64 " nucleotides are no word of the model; expected at least %d", where, length,
                    k > 1 ? k : 1);
+  if (t->settings.padding && count > t->settings.padding)
+    return fd_fail(FD_DATA,
+                   "%s: %" PRId64 " nucleotides are %" PRId64 " tokens, but the model pads to %" PRId64
+                   " (model.padding); expected shorter ones (--cut)",
+                   where, length, count, t->settings.padding);
   if (positions && count > positions)
     return fd_fail(FD_DATA,
                    "%s: %" PRId64 " nucleotides are %" PRId64

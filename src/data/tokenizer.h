@@ -10,10 +10,11 @@
 enum { FD_TOKEN_TEXT = 256 /* bytes of a token's text with its NUL: no token has more letters */, FD_KMER_LETTERS_MAX = 12 };
 
 typedef struct fd_tokenizer_settings {
-  const char *kind;   /* a name of tokenizers.def */
-  int k, stride;      /* kmer: letters of a token, letters from one to the next: 1 <= stride <= k <= FD_KMER_LETTERS_MAX */
-  int groups;         /* nt6: a group of six letters with an N in it is one token N, so that tokens and groups are aligned */
-  int64_t limit;      /* so many letters behind the offset are the sequence; 0: all */
+  const char *kind; /* a name of tokenizers.def */
+  int k, stride;    /* kmer: letters of a token, letters from one to the next: 1 <= stride <= k <= FD_KMER_LETTERS_MAX */
+  int groups;       /* nt6: a group of six letters with an N in it is one token N, so that tokens and groups are aligned */
+  int64_t padding; /* so many tokens every sequence gets at least, [PAD] behind its own; more are refused; 0: as many as it has */
+  int64_t limit;   /* so many letters behind the offset are the sequence; 0: all */
   const char *file;   /* bpe: a text of merges "left right", a line each, or a tokenizer.json; packed or not */
   int64_t vocabulary; /* of the model that reads the ids: another one is refused; 0: any */
 } fd_tokenizer_settings;
@@ -65,6 +66,9 @@ int64_t fd_tokenizer_encode(const fd_tokenizer *tokenizer, const uint8_t *symbol
  * positions (0: any number). `where` is for the message: the file and what of it. */
 fd_status fd_tokenizer_check(const fd_tokenizer *tokenizer, int64_t length, int64_t count, int positions,
                              const char *where) FD_MUST_CHECK;
+
+/* hidden[i] = whether ids[i] is padding. 0, and nothing is written, with a tokenizer that does not pad. */
+int fd_tokenizer_padding(const fd_tokenizer *tokenizer, const int32_t *ids, int64_t count, uint8_t *hidden);
 
 /* A token's text: its letters, or the name of a special token; empty for what is no id. */
 void fd_tokenizer_text(const fd_tokenizer *tokenizer, int32_t id, char text[FD_TOKEN_TEXT]);

@@ -14,6 +14,7 @@ fd_status fd_view_create(fd_view **view, fd_device *dev, const fd_beside *beside
   v->dev = dev;
   FD_GO(fd_seqs_create(&v->seqs, dev, count, beside->cls));
   if (beside->ids) FD_GO(fd_alloc(&v->ids, rows, sizeof *v->ids, "a teacher's view"));
+  if (beside->ids) FD_GO(fd_alloc(&v->hidden, rows, 1, "a teacher's view"));
   else FD_GO(fd_alloc(&v->letters, rows, 1, "a teacher's view"));
   if (!beside->ids) FD_GO(dev->alloc(dev, &v->device_letters, rows, "a teacher's view"));
   FD_GO(dev->alloc(dev, &v->input, rows * row, "a teacher's view"));
@@ -30,6 +31,7 @@ void fd_view_destroy(fd_view **view) {
   v->dev->release(v->dev, v->input);
   free(v->letters);
   free(v->ids);
+  free(v->hidden);
   free(v);
   *view = NULL;
 }

@@ -20,6 +20,7 @@ typedef struct fd_view {
   fd_seqs seqs;
   uint8_t *letters; /* host: [rows] symbols, FD_CLS on [CLS] rows; NULL with ids */
   int32_t *ids;     /* host: [rows]; NULL with letters */
+  uint8_t *hidden;  /* host: [rows] what seqs.hidden may point to; NULL with letters */
   uint8_t *device_letters;
   void *input; /* device: [rows, 5] one-hot rows, or [rows] int32 ids */
 } fd_view;

@@ -26,18 +26,19 @@ typedef struct fd_room {
   int width, dense; /* width 0: none */
 } fd_room;
 
-/* What the backward pass of a node needs. */
+/* What a node needs beside its inputs and output: its backward pass, but for `work`. */
 typedef struct fd_keep {
   unsigned inputs;            /* bit i: input i */
   int output;                 /* the output */
   fd_room saved[FD_EXTRAS];   /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
   fd_room scratch[FD_EXTRAS]; /* memory while it runs */
+  fd_room work;               /* memory while the forward pass of the node runs */
 } fd_keep;
 
 /* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is
  * saved. Nobody wants that by the graph's input: of kinds that always write theirs, none reads it. */
 typedef struct fd_mats {
-  fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS];
+  fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS], work;
   fd_mat dout, din[FD_INPUTS], scratch[FD_EXTRAS]; /* gradients; backward only */
 } fd_mats;
 

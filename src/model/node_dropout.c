@@ -23,7 +23,7 @@ const fd_node_kind fd_node_dropout = {
 
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings) {
   return fd_graph_add(graph, &fd_node_dropout, name, settings, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},
-                      (fd_room){x.space, x.width, 0});
+                      (fd_room){x.space, x.width, fd_graph_dense(graph, x)});
 }
 
 fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number) {

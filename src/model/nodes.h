@@ -127,6 +127,16 @@ typedef struct fd_dropout_settings {
 } fd_dropout_settings;
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
 
+/* y = convolution of `taps` rows (an odd number) around each row of its sequence, and rows of zeros beyond it:
+ * {name}.weight [out, in taps] (in memory [out, in, taps]), {name}.bias [out]. */
+fd_value fd_conv1d(fd_graph *graph, const char *name, fd_value x, int out, int taps);
+
+/* Batch normalization: (x - mean) / sqrt(variance + epsilon) weight + bias of each column, over all rows of the micro-batch in
+ * training, else by {name}.running_mean and running_var (train/running.h), as wide as {name}.weight and {name}.bias: [width of
+ * x].
+ */
+fd_value fd_batch_norm(fd_graph *graph, const char *name, fd_value x, float epsilon);
+
 /* x with the training's dropout (fd_config_dropout), or x where there is none: what architectures have where entries are left
  * out. Each place has a number of its own, 0 .. 4095. */
 fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);

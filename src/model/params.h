@@ -15,8 +15,10 @@ typedef enum fd_start {
   FD_START_FAN_IN, /* uniform in +-1/sqrt(fan_in) */
   FD_START_ZERO,
   FD_START_ONE,
-  FD_START_RATE, /* log of uniform in [0.01, 16]: of a gated delta rule (fd_delta.rate) */
-  FD_START_STEP, /* inverse softplus of log-uniform in [1e-3, 1e-1]: its offset */
+  FD_START_RATE,   /* log of uniform in [0.01, 16]: of a gated delta rule (fd_delta.rate) */
+  FD_START_STEP,   /* inverse softplus of log-uniform in [1e-3, 1e-1]: its offset */
+  FD_RUNNING_ZERO, /* 0 and 1 of what is no weight, but a running mean over the steps */
+  FD_RUNNING_ONE
 } fd_start;
 
 typedef struct fd_param {
@@ -46,6 +48,9 @@ const fd_param *fd_params_at(const fd_params *params, size_t place);
 
 /* Whether its name begins with `prefix` and a dot. */
 int fd_param_is_of(const fd_param *param, const char *prefix);
+
+/* Whether it is a running mean over the steps instead of a weight. */
+static inline int fd_param_is_running(const fd_param *param) { return param->start >= FD_RUNNING_ZERO; }
 
 /* Start values; random ones from (seed, tensor, element). `values` is host memory. */
 void fd_params_init(const fd_params *params, uint64_t seed, float *values);

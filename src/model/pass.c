@@ -20,6 +20,7 @@ static void find_mats(fd_pass *pass) {
     fd_mats *m = &pass->mats[i];
     m->out = mat_of(pass, plan->value[node->out.id]);
     m->dout = mat_of(pass, plan->gradient[node->out.id]);
+    m->work = mat_of(pass, plan->node[i].work);
     for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
       m->in[k] = mat_of(pass, plan->value[node->in[k].id]);
       if (plan->node[i].flow[k] != FD_FLOW_NONE)

@@ -64,7 +64,9 @@ static fd_status plan_values(const planning *p) {
     const fd_node *node = &g->node[i];
     fd_keep keep = {0};
     if (!p->plan->node[i].runs) continue;
-    if (p->plan->node[i].learns) node->kind->keeps(node, &keep);
+    node->kind->keeps(node, &keep);
+    if (keep.work.width) FD_TRY(add_buffer(p, keep.work, i, i, &p->plan->node[i].work));
+    if (!p->plan->node[i].learns) keep = (fd_keep){0};
     for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++)
       extend(&to[node->in[k].id], keep.inputs >> k & 1 ? backward_time(p, i) : i);
     if (keep.output) extend(&to[node->out.id], backward_time(p, i));
@@ -190,7 +192,8 @@ static fd_status place_all(fd_plan *plan) {
 static void clear(fd_plan *plan, const fd_graph *g) {
   static const fd_node_plan none = {.own = {FD_NO_BUFFER, FD_NO_BUFFER, FD_NO_BUFFER},
                                     .saved = {FD_NO_BUFFER, FD_NO_BUFFER},
-                                    .scratch = {FD_NO_BUFFER, FD_NO_BUFFER}};
+                                    .scratch = {FD_NO_BUFFER, FD_NO_BUFFER},
+                                    .work = FD_NO_BUFFER};
   for (int i = 0; i < g->nodes; i++) plan->node[i] = none;
   for (int v = 0; v < g->values; v++) plan->value[v] = plan->gradient[v] = FD_NO_BUFFER;
 }

@@ -27,7 +27,7 @@ typedef enum fd_flow {
 typedef struct fd_node_plan {
   int runs, learns; /* in the forward pass; in the backward pass */
   fd_flow flow[FD_INPUTS];
-  int own[FD_INPUTS], saved[FD_EXTRAS], scratch[FD_EXTRAS]; /* buffers; own: of FD_FLOW_SUM */
+  int own[FD_INPUTS], saved[FD_EXTRAS], scratch[FD_EXTRAS], work; /* buffers; own: of FD_FLOW_SUM */
 } fd_node_plan;
 
 typedef struct fd_plan {

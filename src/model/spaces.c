@@ -95,7 +95,10 @@ static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
 static fd_status set_sequences(fd_spaces *s, const fd_seqs *tokens) {
   s->sequences.count = tokens->count, s->sequences.parts = tokens->parts;
   s->firsts.count = tokens->count, s->firsts.parts = tokens->parts;
-  for (int i = 0; i < tokens->count; i++) s->sequences.start[i + 1] = i + 1, s->firsts.start[i + 1] = tokens->start[i] + 1;
+  for (int i = 0; i < tokens->count; i++) {
+    s->sequences.start[i + 1] = i + 1, s->firsts.start[i + 1] = tokens->start[i] + 1;
+    if (tokens->draws) s->sequences.draws[i] = tokens->draws[i];
+  }
   s->of[FD_SEQUENCES] = &s->sequences;
   s->sources[FD_SEQUENCES] = tokens;
   FD_TRY(fd_seqs_send(&s->firsts, s->dev));

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+enum { POOLED = 4095 /* the place of its dropout, behind those of all layers */ };
+
 static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, const char *part) {
   snprintf(name, FD_NAME_MAX, "%s.%s", shape->name, part);
   return name;
@@ -11,8 +13,12 @@ static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, c
 
 fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
   char name[FD_NAME_MAX];
-  fd_value x = shape->first ? fd_first(graph, name_of(name, shape, "first"), latent, shape->features == FD_FEATURES_BOTH)
-                            : fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
+  fd_value x;
+  if (shape->first) x = fd_first(graph, name_of(name, shape, "first"), latent, shape->features == FD_FEATURES_BOTH);
+  else if (shape->features == FD_FEATURES_MAX)
+    x = fd_pool_max(graph, name_of(name, shape, "max"), latent, shape->space, FD_FEATURES_TOKENS);
+  else x = fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
+  if (shape->thinned) x = fd_thin(graph, name_of(name, shape, "drop"), x, shape->thinned, POOLED);
   if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
   if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
   else if (shape->hidden) x = fd_gelu(graph, name_of(name, shape, "gelu"), x);
@@ -20,13 +26,15 @@ fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
 }
 
 fd_value fd_task_head_add(fd_task_head *h, fd_graph *graph, const fd_config *c, fd_value latent) {
-  const fd_head_shape shape = {.name = "task",
-                               .features = (fd_features)c->task.features,
-                               .space = FD_SEQUENCES,
-                               .hidden = (int)c->task.hidden,
-                               .outputs = (int)c->task.outputs,
-                               .tanh = c->task.activation == FD_TASK_TANH,
-                               .first = fd_config_reads_ids(c) && c->task.features != FD_FEATURES_TOKENS};
+  const fd_head_shape shape = {
+      .name = "task",
+      .features = (fd_features)c->task.features,
+      .space = FD_SEQUENCES,
+      .hidden = (int)c->task.hidden,
+      .outputs = (int)c->task.outputs,
+      .tanh = c->task.activation == FD_TASK_TANH,
+      .thinned = c->model.encoder == FD_ARCH_CNN ? c : NULL, /* as published */
+      .first = fd_config_reads_ids(c) && (c->task.features == FD_FEATURES_CLS || c->task.features == FD_FEATURES_BOTH)};
   *h = (fd_task_head){.outputs = shape.outputs,
                       .kind = c->task.kind,
                       .features = c->task.features,

@@ -8,10 +8,11 @@
 typedef struct fd_head_shape {
   const char *name; /* the prefix of its parameters */
   fd_features features;
-  fd_space space;      /* of its rows */
-  int hidden, outputs; /* hidden: units between two linear layers; 0: one layer */
-  int tanh;            /* their activation; else GELU */
-  int first;           /* the first token in the place of a mean over [CLS] rows */
+  fd_space space;           /* of its rows */
+  int hidden, outputs;      /* hidden: units between two linear layers; 0: one layer */
+  int tanh;                 /* their activation; else GELU */
+  const fd_config *thinned; /* NULL, or whose dropout leaves out entries of what is pooled */
+  int first;                /* the first token in the place of a mean over [CLS] rows */
 } fd_head_shape;
 
 /* Adds pooling and the layers over latents; the value of the outputs, fp32. */

@@ -42,6 +42,7 @@ static fd_status open_letters(fd_encoding *e) {
 static fd_status open_words(fd_encoding *e, int64_t longest) {
   fd_device *dev = e->encoder->dev;
   FD_TRY(fd_tokens_create(&e->words, e->encoder->tokenizer, longest));
+  FD_TRY(fd_alloc(&e->padding, (size_t)e->tokens_max, 1, "an encoder"));
   FD_TRY(fd_alloc(&e->ids, (size_t)e->tokens_max, sizeof *e->ids, "an encoder"));
   return dev->alloc(dev, &e->device_ids, (size_t)e->tokens_max * sizeof(int), "an encoder");
 }
@@ -85,6 +86,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   dev->release(dev, e->device_ids);
   fd_tokens_free(&e->words);
   free(e->ids);
+  free(e->padding);
   fd_spaces_destroy(&e->spaces);
   fd_pass_destroy(&e->pass);
   free(e->notes);
@@ -123,6 +125,7 @@ static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, i
   int n = (int)fd_tokenizer_encode(t, symbols, length, 0, &e->words);
   FD_TRY(fd_tokenizer_check(t, length, n, positions, "a sequence"));
   memcpy(e->ids + used, e->words.ids, (size_t)n * sizeof *e->ids);
+  if (fd_tokenizer_padding(t, e->words.ids, n, e->padding + used)) e->seqs.hidden = e->padding;
   e->seqs.start[++e->seqs.count] = used + n;
   return keep_note(e, note);
 }

@@ -28,6 +28,7 @@ struct fd_encoding {
   int tokens_max;
   uint8_t *tokens;        /* an encoder over ids: one sequence's letters */
   fd_tokens words;        /* of one sequence */
+  uint8_t *padding;       /* [tokens_max] of the pass, not 0 where a token is padding; NULL with nucleotides */
   int32_t *ids;           /* [tokens_max] of the pass */
   float *latent, *logits; /* host: [tokens_max, channels], [tokens_max, 5 or the vocabulary]; NULL unless asked for */
   fd_pass *pass;

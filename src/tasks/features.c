@@ -8,19 +8,21 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-const char *const fd_features_names[] = {"tokens", "cls", "both", NULL};
+const char *const fd_features_names[] = {"tokens", "cls", "both", "max", NULL};
 
 int fd_features_width(const fd_network *network, fd_features kind) {
   return network->channels * (kind == FD_FEATURES_BOTH ? 2 : 1);
 }
 
+static int is_of_tokens(fd_features kind) { return kind == FD_FEATURES_TOKENS || kind == FD_FEATURES_MAX; }
+
 /* Encoders over ids have a [CLS] token of their own. */
 int fd_features_cls(const fd_encoder *encoder, fd_features kind) {
-  return kind == FD_FEATURES_TOKENS || encoder->tokenizer ? 0 : encoder->cls;
+  return is_of_tokens(kind) || encoder->tokenizer ? 0 : encoder->cls;
 }
 
 fd_status fd_features_check(const fd_encoder *encoder, fd_features kind) {
-  if (kind == FD_FEATURES_TOKENS || !encoder->tokenizer || fd_tokenizer_vocabulary(encoder->tokenizer)->cls >= 0) return FD_OK;
+  if (is_of_tokens(kind) || !encoder->tokenizer || fd_tokenizer_vocabulary(encoder->tokenizer)->cls >= 0) return FD_OK;
   return fd_fail(FD_USAGE, "features '%s': this model's tokenizer has no [CLS] token", fd_features_names[kind]);
 }
 
@@ -34,11 +36,22 @@ static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
   }
 }
 
+/* out = the largest values over these rows. */
+static void largest_latent(const fd_encoding *e, int first, int last, float *out) {
+  int channels = e->encoder->network->channels;
+  for (int r = first; r < last; r++)
+    for (int c = 0; c < channels; c++) {
+      float value = e->latent[(size_t)r * (size_t)channels + (size_t)c];
+      if (r == first || value > out[c]) out[c] = value;
+    }
+}
+
 void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out) {
   int first = e->seqs.start[i], last = e->seqs.start[i + 1], cls = last - e->seqs.cls, words = e->encoder->tokenizer != NULL;
   float *of_cls = kind == FD_FEATURES_BOTH ? out + e->encoder->network->channels : out;
-  if (kind != FD_FEATURES_CLS) mean_latent(e, first, cls, out);
-  if (kind != FD_FEATURES_TOKENS) mean_latent(e, words ? first : cls, words ? first + 1 : last, of_cls);
+  if (kind == FD_FEATURES_MAX) largest_latent(e, first, cls, out);
+  else if (kind != FD_FEATURES_CLS) mean_latent(e, first, cls, out);
+  if (!is_of_tokens(kind)) mean_latent(e, words ? first : cls, words ? first + 1 : last, of_cls);
 }
 
 static int length_of(const fd_table *table, int row) { return (int)(table->start[row + 1] - table->start[row]); }

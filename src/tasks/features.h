@@ -8,7 +8,7 @@
 
 /* The kinds of fd_features. tokens: mean over the nucleotides' latents (the paper's V); no [CLS] rows are appended. cls: mean
  * over the latents of the [CLS] rows appended to the sequence (Q). both: the two means of the sequence with its [CLS] rows, one
- * after the other. Their names end with NULL.
+ * after the other. max: the largest value of each channel over the nucleotides' latents. Their names end with NULL.
  * Of an encoder over ids: the mean over its tokens, special ones too, as their authors do, and the latent of its own [CLS] token.
  */
 extern const char *const fd_features_names[];

@@ -12,7 +12,8 @@
 #include "tasks/features.h"
 #include "tasks/scores.h"
 
-const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss", "accuracy", "f1", "mcc", "auroc", "r2", "correlation"};
+const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss",  "accuracy", "balanced_accuracy", "f1", "mcc",
+                                                         "auroc", "r2",       "correlation"};
 
 static fd_status score_classes(const fd_table *table, int classes, const double *z, fd_task_scores *s) {
   int *predicted;
@@ -28,7 +29,7 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   }
   fd_status status = fd_scores_of(table->rows, table->label, predicted, classes, &scores);
   if (status == FD_OK) status = fd_auroc(table->rows, table->label, z, classes, &s->auroc);
-  if (status == FD_OK) s->accuracy = scores.accuracy, s->f1 = scores.f1, s->mcc = scores.mcc;
+  if (status == FD_OK) s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
   free(predicted);
   return status;
 }
@@ -71,7 +72,7 @@ fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_ta
   size_t width = (size_t)head->width, outputs = (size_t)head->outputs;
   fd_status status = FD_OK;
   fd_prediction p = {0};
-  *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
   FD_GO(fd_alloc(&p.features, (size_t)table->rows * width, sizeof *p.features, "features"));
   FD_GO(fd_alloc(&p.output, (size_t)table->rows * outputs, sizeof *p.output, "scores"));
   FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, p.features));

@@ -10,7 +10,7 @@
  * variance (R squared) and Pearson's correlation. What does not belong to the kind of task is NAN, and so are AUROC, R
  * squared and correlation where all labels, or all predictions, are the same. */
 typedef struct fd_task_scores {
-  double loss, accuracy, f1, mcc, auroc, r2, correlation;
+  double loss, accuracy, balanced, f1, mcc, auroc, r2, correlation;
 } fd_task_scores;
 enum { FD_TASK_SCORES = sizeof(fd_task_scores) / sizeof(double) };
 extern const char *const fd_task_score_names[FD_TASK_SCORES];

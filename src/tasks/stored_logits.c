@@ -34,7 +34,8 @@ static fd_status check_header(const char *path, const fd_fields *fields, const f
   fd_class_names names = {0};
   if (strcmp(fields->item[0].text, "id") || fields->columns < 2)
     return fd_fail(FD_DATA,
-                   "%s:1: expected a header 'id' and classes with tabs between, as 'findna embed --pool task --logits' writes", path);
+                   "%s:1: expected a header 'id' and classes with tabs between, as 'findna embed --pool task --logits' writes",
+                   path);
   if (fields->columns - 1 != classes->count)
     return fd_fail(FD_CONFIG, "--teacher-logits %s: has %d classes, the training rows have %d; expected the same", path,
                    fields->columns - 1, classes->count);
@@ -43,8 +44,8 @@ static fd_status check_header(const char *path, const fd_fields *fields, const f
   for (int i = 0; i < names.count && !unnamed && status == FD_OK; i++)
     if (strcmp(fields->item[i + 1].text, names.name[i]))
       status = fd_fail(FD_CONFIG,
-                       "--teacher-logits %s: its class %d is '%s', that of the training rows '%s'; expected the same names in the "
-                       "same order",
+                       "--teacher-logits %s: its class %d is '%s', that of the training rows '%s'; expected the same names in "
+                       "the same order",
                        path, i, fields->item[i + 1].text, names.name[i]);
   fd_class_names_free(&names);
   return status;

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "data/lines.h"
 
-enum { COLUMNS = 7, COLUMNS_MAX = 9, TEXT_MAX = 1 << 20, TASK_NAME_MAX = 128 };
+enum { COLUMNS = 7, COLUMNS_MAX = 10, TEXT_MAX = 1 << 20, TASK_NAME_MAX = 128 };
 
 /* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
@@ -52,11 +52,19 @@ static fd_status check_task(const fd_suite *s, const char *path, int number, con
   return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
 }
 
+/* What a task is compared with stands before it. */
+static fd_status check_versus(const fd_suite *s, const char *path, int number, const fd_suite_task *t) {
+  int found = !*t->versus;
+  for (int i = 0; i < s->count - 1; i++) found |= !strcmp(s->task[i].name, t->versus);
+  return found ? FD_OK
+               : fd_fail(FD_DATA, "%s:%d: compared with '%.60s': no task before it has this name", path, number, t->versus);
+}
+
 static fd_status parse(fd_suite *s, const char *path, size_t bytes) {
   fd_lines lines;
   FD_TRY(fd_lines_of(&lines, path, s->text, bytes));
   for (char *line; (line = fd_lines_next(&lines, NULL));) {
-    const char *field[COLUMNS_MAX] = {[COLUMNS] = "", [COLUMNS + 1] = ""};
+    const char *field[COLUMNS_MAX] = {[COLUMNS] = "", [COLUMNS + 1] = "", [COLUMNS + 2] = ""};
     int fields = 0, number = (int)lines.number;
     if (*line == '#') continue;
     for (char *word; (word = fd_next_field(&line, '\t'));)
@@ -64,12 +72,13 @@ static fd_status parse(fd_suite *s, const char *path, size_t bytes) {
     if (fields < COLUMNS || fields > COLUMNS_MAX)
       return fd_fail(FD_DATA,
                      "%s:%d: %d columns; expected task, rows, config, measure, paper's probe, paper's fine-tuning, note and, if "
-                     "any, the paper's rows and its numbers of others",
+                     "any, the paper's rows, its numbers of others, and a task to compare with",
                      path, number, fields);
     if (s->count == FD_SUITE_TASKS) return fd_fail(FD_DATA, "%s:%d: more than %d tasks", path, number, FD_SUITE_TASKS);
     fd_suite_task *t = &s->task[s->count++];
-    *t = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], 0, 0, field[8]};
+    *t = (fd_suite_task){field[0], field[1], field[2], field[3], field[4], field[5], field[6], 0, 0, field[8], field[9]};
     FD_TRY(check_task(s, path, number, t));
+    FD_TRY(check_versus(s, path, number, t));
     if (*field[7] && !read_counts(field[7], &t->paper_train, &t->paper_test))
       return fd_fail(FD_DATA, "%s:%d: the paper's rows '%s': expected two whole numbers, of training and of test rows", path,
                      number, field[7]);

@@ -9,12 +9,12 @@ enum { FD_SUITE_TASKS = 256 };
 
 /* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value)
  * for the latter alone; `config`: the settings of fine-tuning, a file beside the suite's; `measure`: accuracy, f1, mcc or auroc.
- * Two further columns may be missing: the rows that the paper counts, and its numbers of other models than FinDNA,
- * NAME/ROW=NUMBER with ; between. */
+ * Three further columns may be missing: the rows that the paper counts, its numbers of other models than FinDNA,
+ * NAME/ROW=NUMBER with ; between, and the task that this one is compared with, seed by seed. */
 typedef struct fd_suite_task {
   const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note;
   int paper_train, paper_test; /* 0: not known */
-  const char *paper_others;
+  const char *paper_others, *versus;
 } fd_suite_task;
 
 typedef struct fd_suite {

@@ -56,8 +56,8 @@ static fd_status begin_stored(fd_teacher *t, fd_rows *rows) {
   return FD_OK;
 }
 
-/* Tokens of the longest training row as the teacher reads it. */
-static fd_status most_tokens(const fd_teacher *t, const fd_table *table, fd_comm *comm, int *most) {
+/* Tokens of the longest training row as the teacher reads it; an augmented one may be of any words. */
+static fd_status most_tokens(const fd_teacher *t, const fd_table *table, int augmented, fd_comm *comm, int *most) {
   *most = fd_rows_longest(table) + fd_config_cls(&t->model.config);
   if (!t->encoder.tokenizer) return FD_OK;
   *most = 0;
@@ -65,6 +65,12 @@ static fd_status most_tokens(const fd_teacher *t, const fd_table *table, fd_comm
   if (comm->rank == 0)
     status = fd_rows_check_words(table, t->encoder.tokenizer, t->encoder.network->positions, "--teacher: training rows", most);
   FD_TRY(fd_comm_agree(comm, status));
+  if (augmented) {
+    int longest = fd_rows_longest(table);
+    *most = (int)fd_tokenizer_most(t->encoder.tokenizer, longest);
+    return fd_tokenizer_check(t->encoder.tokenizer, longest, *most, t->encoder.network->positions,
+                              "--teacher, task.augment: the longest training row, of its most words");
+  }
   return comm->ops->broadcast(comm, most, sizeof *most, 0);
 }
 
@@ -74,13 +80,18 @@ fd_status fd_teacher_begin(fd_teacher *t, fd_device *dev, int count, fd_rows *ro
   if (!*t->id) return FD_OK;
   rows->teacher = t->encoder.tokenizer;
   if (rows->teacher) FD_TRY(fd_tokens_create(&rows->teacher_words, rows->teacher, fd_rows_longest(rows->table)));
-  FD_TRY(most_tokens(t, rows->table, comm, &most));
+  FD_TRY(most_tokens(t, rows->table, rows->augmented != NULL, comm, &most));
   rows->beside = (fd_beside){.tokens = most, .cls = cls, .ids = rows->teacher != NULL};
   FD_TRY(fd_frozen_create(&t->frozen, dev, t->encoder.network, t->encoder.params, 1u << FD_OUT_TASK,
                           (fd_extent){count * most, count, cls}));
   fd_info("teacher: the %s of %s (%.12s...), %.3g million parameters", t->encoder.name, t->model.info.folder, t->id,
           1e-6 * (double)t->encoder.network->params.size);
   return FD_OK;
+}
+
+json_t *fd_teacher_json(const fd_teacher *t) {
+  return json_pack("{s:s, s:s, s:s}", "from", t->stored.path ? t->stored.path : t->model.info.folder, "kind",
+                   t->stored.path ? "logits" : "online", "sha256", t->id);
 }
 
 void fd_teacher_close(fd_teacher *t) {

@@ -2,6 +2,8 @@
 #ifndef FD_TASKS_TEACHER_H
 #define FD_TASKS_TEACHER_H
 
+#include <jansson.h>
+
 #include "data/rows.h"
 #include "objective/frozen.h"
 #include "tasks/pretrained.h"
@@ -26,6 +28,9 @@ fd_status fd_teacher_read(fd_teacher *teacher, const char *path, const fd_taught
 /* Prepares it for batches of `count` training rows on the trainer's device: FD_DATA, with the row, unless it can read all of
  * them, or has their logits. `rows` gets what it needs of each. Collective. */
 fd_status fd_teacher_begin(fd_teacher *teacher, fd_device *dev, int count, fd_rows *rows, fd_comm *comm) FD_MUST_CHECK;
+
+/* What a file of results says of it. */
+json_t *fd_teacher_json(const fd_teacher *teacher);
 
 void fd_teacher_close(fd_teacher *teacher);
 

@@ -38,6 +38,7 @@ fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const
                                           .k = k,
                                           .stride = k,
                                           .groups = groups,
+                                          .padding = config->model.padding,
                                           .file = in_file ? path : NULL,
                                           .vocabulary = config->model.vocabulary};
   FD_TRY(fd_tokenizer_create(tokenizer, &settings));

@@ -73,6 +73,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
   if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
+  FD_GO(fd_running_create(&t->running, dev, &network->params));
   FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), extent));
   if (config->teacher.kind == FD_TEACHER_EMA)
     FD_GO(fd_network_pass(&t->teacher, network, dev, fd_trainer_teacher(config), extent));
@@ -96,6 +97,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   if (t->link) t->link->close(t->link); /* first: nothing may wait for what is on its way */
   fd_ahead_destroy(&t->ahead);
   fd_batch_destroy(&t->held_out);
+  fd_running_free(&t->running);
   free(t->centre);
   fd_pass_destroy(&t->student);
   fd_pass_destroy(&t->teacher);
@@ -284,6 +286,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
   r->loss = fd_objective_loss(t->config, &totals, statistics, r->term);
   r->lr = fd_schedule_lr(t->config, s->step, t->steps);
   r->momentum = fd_schedule_momentum(t->config, s->step, t->steps);
+  if (t->running.size) FD_TRY(fd_running_take(&t->running, gradient, s->array[FD_STUDENT]));
   t->dev->ops.sum_squares(t->dev, s->size[FD_STUDENT], gradient, &squares);
   r->grad_norm = sqrt(squares);
   r->clip = max_norm > 0 ? fmin(1, max_norm / (r->grad_norm + 1e-6)) : 1;
@@ -291,6 +294,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
 
   if (!r->skipped) {
     FD_TRY(update_networks(t, r, gradient));
+    if (t->running.size) FD_TRY(fd_running_put(&t->running, t->config->train.virtual_ranks, s->array[FD_STUDENT]));
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
   if (t->window_log) log_windows(t, batches);

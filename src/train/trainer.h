@@ -8,6 +8,7 @@
 #include "device/link.h"
 #include "objective/frozen.h"
 #include "objective/objective.h"
+#include "train/running.h"
 #include "train/state.h"
 
 /* What a step reports: the same on every rank. */
@@ -44,6 +45,7 @@ typedef struct fd_trainer {
   fd_spaces spaces;           /* of the pass that runs */
   fd_link *link; /* between the ranks; NULL with one */
   struct fd_gradients *gradients;
+  fd_running running;            /* statistics among the parameters */
   float *centre;                 /* host copy, while it is updated */
   FILE *window_log;              /* NULL, or where the numbers of this rank's windows go, a line a step; borrowed */
   const fd_probe_points *points; /* NULL, or a trace's */

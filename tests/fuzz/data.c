@@ -1,6 +1,7 @@
 /* Fuzz targets: genomes, tables, variants, intervals and folders of labelled sequences. */
 #include "fuzz.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "data/lines.h"
@@ -11,6 +12,7 @@
 #include "data/task_folder.h"
 #include "data/tokenizer.h"
 #include "data/variants.h"
+#include "tasks/stored_logits.h"
 
 enum { LONGEST = 1 << 16 };
 static const char genome_text[] = ">chr1\nACGTACGTACGTNNNNACGTACGTACGTACGT\n>chr2:5-14\nACGTNACGTN\n>chrX\nACGT\n";
@@ -105,6 +107,21 @@ void fuzz_table(const uint8_t *data, size_t size) {
     fd_table_free(&table);
   }
   fd_class_names_free(&names);
+}
+
+void fuzz_logits(const uint8_t *data, size_t size) {
+  fd_stored_logits s = {0};
+  if (!size) return;
+  const fd_taught_classes classes = {2, data[0] % 2 ? "no,yes" : ""};
+  if (fd_stored_logits_read(&s, fuzz_file("logits.tsv", data + 1, size - 1), &classes) != FD_OK) return;
+  uint8_t symbols[] = {0, 1, 2, 3};
+  int64_t start[] = {0, 4};
+  float out[2] = {0, 0};
+  const fd_table table = {.rows = 1, .start = start, .symbols = symbols};
+  EXPECT(s.rows >= 0 && s.classes == 2);
+  for (int i = 0; i < 2 * s.rows; i++) EXPECT(isfinite(s.values[i]));
+  if (fd_stored_logits_take(&s, &table, out) == FD_OK) EXPECT(isfinite(out[0]) && isfinite(out[1]));
+  fd_stored_logits_free(&s);
 }
 
 void fuzz_variants(const uint8_t *data, size_t size) {

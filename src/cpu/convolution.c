@@ -1,0 +1,79 @@
+/* What a convolution multiplies, on the CPU: the rows around each row of a sequence side by side, and the way back. */
+#include <string.h>
+
+#include "cpu/backend.h"
+
+enum { ROWS_PER_ITEM = 32 };
+
+typedef struct unfold_call {
+  const fd_seqs *seqs;
+  int width, taps;
+  fd_mat x, y;
+} unfold_call;
+
+static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
+
+static int sequence_of(const fd_seqs *seqs, int row) {
+  int low = 0, high = seqs->count - 1;
+  while (low < high) {
+    int middle = (low + high + 1) / 2;
+    if (seqs->start[middle] <= row) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/* The row that tap j of a row looks at, or -1 beyond its sequence. */
+static int looked_at(const fd_seqs *seqs, int sequence, int row) {
+  return row < seqs->start[sequence] || row >= seqs->start[sequence + 1] ? -1 : row;
+}
+
+static void unfold_row(const unfold_call *c, int sequence, int row) {
+  float *y = row_of(c->y, row);
+  for (int j = 0; j < c->taps; j++) {
+    int from = looked_at(c->seqs, sequence, row + j - c->taps / 2);
+    const float *x = from < 0 ? NULL : row_of(c->x, from);
+    for (int i = 0; i < c->width; i++) y[i * c->taps + j] = x ? x[i] : 0;
+  }
+}
+
+/* The taps are added in their order. */
+static void fold_row(const unfold_call *c, int sequence, int row) {
+  float *x = row_of(c->x, row);
+  memset(x, 0, (size_t)c->width * sizeof *x);
+  for (int j = 0; j < c->taps; j++) {
+    int from = looked_at(c->seqs, sequence, row - j + c->taps / 2);
+    const float *y = from < 0 ? NULL : row_of(c->y, from) + j;
+    for (int i = 0; y && i < c->width; i++) x[i] += y[i * c->taps];
+  }
+}
+
+static void run_item(const unfold_call *c, int item, void (*run)(const unfold_call *, int, int)) {
+  int first = item * ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs), sequence = sequence_of(c->seqs, first);
+  for (int r = first; r < first + ROWS_PER_ITEM && r < rows; r++) {
+    while (r >= c->seqs->start[sequence + 1]) sequence++;
+    run(c, sequence, r);
+  }
+}
+
+static void unfold_item(void *context, int item, int thread) {
+  (void)thread;
+  run_item(context, item, unfold_row);
+}
+
+static void fold_item(void *context, int item, int thread) {
+  (void)thread;
+  run_item(context, item, fold_row);
+}
+
+static int items_of(const fd_seqs *seqs) { return (fd_seqs_rows(seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM; }
+
+void fd_cpu_unfold(fd_device *dev, const fd_seqs *seqs, int width, int taps, fd_mat x, fd_mat y) {
+  unfold_call call = {seqs, width, taps, x, y};
+  fd_pool_run(fd_cpu_of(dev)->pool, items_of(seqs), unfold_item, &call);
+}
+
+void fd_cpu_fold(fd_device *dev, const fd_seqs *seqs, int width, int taps, fd_mat dy, fd_mat dx) {
+  unfold_call call = {seqs, width, taps, dx, dy};
+  fd_pool_run(fd_cpu_of(dev)->pool, items_of(seqs), fold_item, &call);
+}
