@@ -133,7 +133,7 @@ static void compare_gradients(const work *w, const char *group) {
   free(ours);
 }
 
-static void compare(work *w, const char *group, const int *lengths) {
+static void compare_length(work *w, const char *group, const int *lengths) {
   const fd_tensor *x = find(w, group, "x");
   set_rows(w, (int)x->shape[0], (int)x->shape[1], lengths);
   size_t values = (size_t)w->graph.values;
@@ -172,10 +172,10 @@ static void check(const char *name, const char *device) {
   int ragged_lengths[8];
   for (size_t i = 0; i < json_array_size(lengths); i++) {
     snprintf(group, sizeof group, "L%d.", (int)json_integer_value(json_array_get(lengths, i)));
-    compare(&w, group, NULL);
+    compare_length(&w, group, NULL);
   }
   for (size_t i = 0; i < json_array_size(ragged); i++) ragged_lengths[i] = (int)json_integer_value(json_array_get(ragged, i));
-  compare(&w, "ragged.", ragged_lengths);
+  compare_length(&w, "ragged.", ragged_lengths);
   close_work(&w);
 }
 

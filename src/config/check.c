@@ -89,6 +89,7 @@ static int check_student(const fd_config *c, const char *name) {
   return good;
 }
 
+/* Whether those of convolutions do. */
 static int check_convolutions(const fd_config *c, const char *name) {
   int good = 1, taps[FD_KERNELS_MAX];
   if (!fd_config_convolves(c)) return 1;

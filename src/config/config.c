@@ -64,7 +64,8 @@ int fd_config_cls(const fd_config *c) {
 int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
 
 int fd_config_hides(const fd_config *c) {
-  return !c->task.outputs && (c->model.encoder == FD_ARCH_MAE || c->model.encoder == FD_ARCH_HAD || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
+  return !c->task.outputs &&
+         (c->model.encoder == FD_ARCH_MAE || c->model.encoder == FD_ARCH_HAD || fd_config_lm_head(c) != FD_LM_HEAD_NONE);
 }
 
 int fd_config_tokens(const fd_config *c, int window) {

@@ -19,8 +19,8 @@ typedef enum fd_change {
   FD_CHANGE_BLOCKS,
   FD_CHANGE_WORDS,
   FD_CHANGE_AUTOENCODER,
-  FD_CHANGE_DELTA,
-  FD_CHANGE_CONVOLUTION
+  FD_CHANGE_CONVOLUTION,
+  FD_CHANGE_DELTA
 } fd_change;
 
 typedef struct fd_option {
@@ -52,8 +52,8 @@ static inline int fd_option_shapes(const fd_option *option, int encoder) {
     case FD_CHANGE_BLOCKS: return encoder == FD_ARCH_TRANSFORMER;
     case FD_CHANGE_WORDS: return encoder >= FD_ARCH_NT_V2;
     case FD_CHANGE_AUTOENCODER: return encoder == FD_ARCH_MAE;
-    case FD_CHANGE_DELTA: return encoder == FD_ARCH_HAD;
     case FD_CHANGE_CONVOLUTION: return encoder == FD_ARCH_HYBRID || encoder == FD_ARCH_CNN;
+    case FD_CHANGE_DELTA: return encoder == FD_ARCH_HAD;
     case FD_CHANGE_FREE:
     case FD_CHANGE_FROZEN: break;
   }

@@ -59,7 +59,7 @@ void fd_params_init(const fd_params *params, uint64_t seed, float *values) {
   for (int i = 0; i < params->count; i++) {
     const fd_param *p = &params->item[i];
     float *value = values + p->offset;
-    if (p->start != FD_START_ZERO && p->start != FD_START_ONE) draw(p, key, (uint64_t)i, value);
+    if (p->start == FD_START_FAN_IN || p->start == FD_START_RATE || p->start == FD_START_STEP) draw(p, key, (uint64_t)i, value);
     else
       for (size_t j = 0; j < p->size; j++) value[j] = p->start == FD_START_ONE || p->start == FD_RUNNING_ONE ? 1.0f : 0.0f;
   }

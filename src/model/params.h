@@ -15,8 +15,8 @@ typedef enum fd_start {
   FD_START_FAN_IN, /* uniform in +-1/sqrt(fan_in) */
   FD_START_ZERO,
   FD_START_ONE,
-  FD_START_RATE, /* log of uniform in [0.01, 16]: of a gated delta rule (fd_delta.rate) */
-  FD_START_STEP, /* inverse softplus of log-uniform in [1e-3, 1e-1]: its offset */
+  FD_START_RATE,   /* log of uniform in [0.01, 16]: of a gated delta rule (fd_delta.rate) */
+  FD_START_STEP,   /* inverse softplus of log-uniform in [1e-3, 1e-1]: its offset */
   FD_RUNNING_ZERO, /* 0 and 1 of what is no weight, but a running mean over the steps */
   FD_RUNNING_ONE
 } fd_start;
