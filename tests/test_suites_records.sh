@@ -66,3 +66,10 @@ rows = list(csv.DictReader(open("bins.tsv"), delimiter="\t"))
 ami = adjusted_mutual_info_score([r["genus"] for r in rows], [r["cluster"] for r in rows])
 assert abs(ami - json.load(open("bins.json"))["ami"]) < 1e-8 and ami > 0.05, ami'
 fi
+
+# MAE against MLM, at a size that says nothing.
+tiny="model.channels=24 model.hidden=20 model.layers=1 model.heads=3 model.kmer=4 model.vocabulary=258 train.steps=3 train.batch=8 train.virtual_ranks=2"
+evidence="env ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA $root/launch/barcodes -n 1 -s 1"
+expect "launch/barcodes" 0 "^MLM-0 +knn student" $evidence e its.classification its.fasta $tiny
+check "they differ in the encoder's input alone" bash -c 'for o in channels hidden layers heads kmer; do test "$(grep -h "^  $o:" e/MAE-0/ckpt/step_*/config.yaml)" = "$(grep -h "^  $o:" e/MLM-0/ckpt/step_*/config.yaml)" || exit 1; done'
+expect "no such model" 64 "no model 'MAE50'" $evidence -o MAE50 e its.classification its.fasta $tiny
