@@ -50,7 +50,7 @@ static int is_of_tuning(const char *word, int *behind) {
   static const struct {
     const char *name;
     int behind;
-  } options[] = {{"--new-model", 0}, {"--teacher", 1}, {"--teacher-logits", 1}, {"--first-layers", 1}};
+  } options[] = {{"--valid", 1}, {"--new-model", 0}, {"--teacher", 1}, {"--teacher-logits", 1}, {"--first-layers", 1}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!strcmp(options[i].name, word)) return *behind = options[i].behind, 1;
   return 0;
