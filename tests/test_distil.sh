@@ -151,3 +151,15 @@ expect "sequences longer than the padding" 65 "but the model pads to 8 .model.pa
 expect "kernels that are none" 78 "model.kernels: '4,3'; expected" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.kernels=4,3 run.folder=bad
 expect "more padding than positions" 78 "learned positions of 512 tokens" "$FINDNA" finetune words --new-model --config kd-hybrid --train train.csv model.padding=600 run.folder=bad
 check "nothing was left of these" test ! -e bad
+
+# On the emulated GPU, in both precisions.
+export FINDNA_PLUGIN=${FINDNA_PLUGIN:-$(dirname "$FINDNA")/libfindna_emulated.so}
+if [ ! -e "$FINDNA_PLUGIN" ] || [ -n "${SAN:-}" ]; then echo "skipped - students on the emulated GPU: it is not built, or too slow with sanitizers"; exit 0; fi
+head -41 train.csv >few.csv
+for precision in fp32 bf16; do
+  for n in 1 2; do
+    ranks $n finetune words --new-model --config kd-hybrid --teacher words --train few.csv train.steps=2 train.batch=8 train.virtual_ranks=2 $few model.heads=4 model.layers=1 model.filters=10 \
+      run.folder=gpu$precision$n device.kind=cuda device.precision=$precision comm.share_gpu=true >gpu.log 2>&1 || tail -2 gpu.log
+  done
+  check "GPU, $precision: 2 ranks end in the state of one" test "$(state_of gpu${precision}1)" = "$(state_of gpu${precision}2)"
+done
