@@ -45,11 +45,20 @@ static size_t kernels(const fd_config *config, const fd_network *network, fd_for
          fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), group);
 }
 
+/* The blocks' weights as a CPU keeps them packed in a step of several passes: for each pass of the student and for the teacher's.
+ */
+static size_t packed_blocks(const fd_config *config, const fd_network *network) {
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 0;
+  size_t weights = 2 * (size_t)config->model.channels * (size_t)config->model.hidden * sizeof(float);
+  return weights * (size_t)(config->model.networks * network->blocks) * (config->teacher.kind == FD_TEACHER_EMA ? 3 : 2);
+}
+
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 1; /* of gradients */
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
+  if (!own_memory && own > 1) kernels += packed_blocks(config, network);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   rows *= group;
   const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
