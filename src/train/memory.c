@@ -58,7 +58,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 1; /* of gradients */
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
-  if (!own_memory && own > 1) kernels += packed_blocks(config, network);
+  if (!own_memory && own > 1) own_kernels += packed_blocks(config, network);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   rows *= group;
   const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
