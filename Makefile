@@ -39,7 +39,7 @@ ISA_generic =
 ISA_avx2 = -mavx2 -mfma -mprefer-vector-width=256
 ISA_avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 ISA_avx512bf16 = $(ISA_avx512) -mavx512bf16
-ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16
+ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -DFD_AMX
 # The bits of amx on any processor: vectors of 64 bytes stay inside functions.
 ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
 ISA_neon = -DFD_NEON

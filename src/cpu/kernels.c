@@ -9,7 +9,7 @@
 #define TEXT2(a) #a
 #define TEXT(a) TEXT2(a)
 
-#if defined(__AMX_BF16__) || defined(FD_AMX_MODEL)
+#if defined(FD_AMX) || defined(FD_AMX_MODEL)
 #include "cpu/gemm_amx.h"
 #elif defined(__AVX512BF16__)
 #include "cpu/gemm_bf16.h"

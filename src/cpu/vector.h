@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AMX_BF16__)
+#if defined(FD_AMX)
 #include <immintrin.h>
 enum { LANES = 16, ROWS = 32 }; /* two tiles of AMX */
 #elif defined(__AVX512F__)
