@@ -181,7 +181,7 @@ static void make_run(const char *name, int steps) {
                       (const double[]){2.2, log(10), 0.05, 2.3, -0.1, 0.01, 1, 1});
     }
     fd_metrics_step(m, "step", i, 10,
-                    (const char *const[]){"loss", "mnm", "cl", "distil", "lr", "lambda", "grad_norm", "clip", "seconds",
+                    (const char *const[]){"loss", "mnm", "cl", "surprise", "lr", "lambda", "grad_norm", "clip", "seconds",
                                           "sequences_per_second"},
                     (const double[]){50 + sin(i), i == 3 ? NAN : 100, 11, 12, 1e-3, 0.996, 10 + i % 7, 0.1, 0.1, 160});
   }
@@ -189,7 +189,7 @@ static void make_run(const char *name, int steps) {
   put(below(name, "config.used.yaml"), "optim:\n  lr: 0.00123\nrun:\n  folder: \"<script>alert(1)</script>\"\n");
   put(below(name, "environment.json"),
       "{\"host\": \"<b>&\\\"'\", \"ranks\": 2, \"threads_per_rank\": 1, \"steps\": 100, \"nested\": {\"a\": [1, null]}, "
-      "\"terms\": [\"mnm\", \"cl\", \"distil\", \"<script>\", 1]}");
+      "\"terms\": [\"mnm\", \"cl\", \"surprise\", \"<script>\", 1]}");
   snprintf(text, sizeof text, "{\"train\": \"tr\", \"test\": \"te<i>st\", \"classes\": 2, \"results\": [%s, %s, %s]}",
            "{\"name\": \"teacher\", \"features\": \"tokens\", \"accuracy\": {\"mean\": 0.8077, \"sd\": 0.003, \"seeds\": [0.80, "
            "0.81, 0.813]}, \"f1\": {\"mean\": 0.8}, \"mcc\": {\"mean\": 0.6, \"sd\": 0.01}}",
@@ -239,7 +239,7 @@ static void report_of_a_run(void **state) {
   char *page = get(below("run", "report.html"));
   check_page(page);
   static const char *const expected[] = {"better than base composition alone",
-                                         "<h3>distil</h3>",
+                                         "<h3>surprise</h3>",
                                          "counts given ±1 neighbours are still ahead",
                                          "carries almost no signal",
                                          "1.3796",

@@ -24,7 +24,8 @@ enum {
   LOGARITHM = 8, /* the same */
   LATER = 16,    /* the untrained network is far away from everything of interest */
   RESUMES = 32,  /* dotted lines where the run was resumed */
-  PERCENT = 64   /* of shares */
+  PERCENT = 64,  /* of shares */
+  IF_THERE = 128 /* left out of the page of a run that has no such values */
 };
 
 /* What a line is held against: dashed lines with names. */
@@ -73,7 +74,7 @@ static const chart charts[] = {
      "on the same positions."},
     {LEARNS,
      PRETRAINED,
-     DOTS,
+     DOTS | IF_THERE,
      NONE,
      "Features of a frozen teacher",
      "cosine",
@@ -189,7 +190,7 @@ static const chart charts[] = {
      "too high a learning rate."},
     {TRAINING,
      PRETRAINED,
-     SMOOTH,
+     SMOOTH | IF_THERE,
      NONE,
      "Hidden words or letters, and alignment",
      "term",
@@ -374,6 +375,10 @@ static void print_chart(FILE *out, const fd_report *r, const chart *c) {
     if (!raw || !(c->look & SMOOTH)) continue;
     raw->faint = 1;
     add(out, f, r, c, l, "moving average", 1);
+  }
+  if (!f->chart.series_count && c->look & IF_THERE) {
+    free(f);
+    return;
   }
   add_references(f, r, c->against);
   if (c->look & RESUMES) {
