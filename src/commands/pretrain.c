@@ -174,16 +174,6 @@ static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
   return fd_config_check(c, "--teacher");
 }
 
-/* What the teacher takes for passes of `group` micro-batches is not free for the trainer. */
-static void leave_room(pretraining *p, int group) {
-  size_t bytes = *p->teacher.id ? fd_features_teacher_memory(&p->teacher, p->dev->form,
-                                                             group * (int)(p->config.train.batch / p->config.train.virtual_ranks),
-                                                             p->manifest.window)
-                                : 0;
-  if (p->dev->free_memory)
-    p->dev->free_memory -= bytes < p->dev->free_memory ? bytes : p->dev->free_memory - 1; /* 0: not known */
-}
-
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, tokens = fd_config_tokens(c, window), rows;
@@ -206,16 +196,14 @@ static fd_status build(fd_comm *comm, pretraining *p) {
     fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
             group * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
-  leave_room(p, group);
+  if (*p->teacher.id) /* first: what it takes is not free for the trainer */
+    FD_TRY(fd_features_teacher_begin(&p->teacher, p->dev, group * (int)(c->train.batch / c->train.virtual_ranks), window));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_source source;
   FD_TRY(open_source(p, &source));
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
-  if (*p->teacher.id) {
-    FD_TRY(fd_features_teacher_begin(&p->teacher, p->dev, p->trainer->group * p->trainer->micro_size, window));
-    p->trainer->frozen = p->teacher.frozen;
-  }
+  p->trainer->frozen = p->teacher.frozen;
   p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id};
   return FD_OK;
 }

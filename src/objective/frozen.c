@@ -9,12 +9,13 @@
 fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network *network, const float *weights, unsigned wanted,
                            fd_extent extent) {
   fd_status status = FD_OK;
-  size_t bytes = network->params.size * sizeof *weights, all = fd_frozen_memory(dev->form, network, wanted, extent);
+  const fd_demand demand = {wanted, 0};
+  size_t bytes = network->params.size * sizeof *weights, all = bytes + fd_network_pass_size(network, dev->form, demand, extent);
   FD_TRY(fd_alloc(frozen, 1, sizeof **frozen, "a frozen teacher"));
   fd_frozen *f = *frozen;
   f->network = network;
   f->dev = dev;
-  FD_GO(fd_network_pass(&f->pass, network, dev, (fd_demand){wanted, 0}, extent));
+  FD_GO(fd_network_pass(&f->pass, network, dev, demand, extent));
   FD_GO(fd_spaces_create(&f->spaces, dev, fd_pass_spaces(f->pass), extent));
   FD_GO(dev->alloc(dev, &f->params, bytes, "a frozen teacher"));
   FD_GO(dev->copy(dev, f->params, weights, bytes));
@@ -42,10 +43,6 @@ fd_status fd_frozen_take(fd_frozen *f, const fd_view *view) {
 void fd_frozen_forward(fd_frozen *f) { fd_pass_forward(f->pass, &f->spaces, f->params, f->input); }
 
 fd_mat fd_frozen_output(const fd_frozen *f, fd_out output) { return fd_network_output(f->network, f->pass, output); }
-
-size_t fd_frozen_memory(fd_form form, const fd_network *network, unsigned wanted, fd_extent extent) {
-  return network->params.size * sizeof(float) + fd_network_pass_size(network, form, (fd_demand){wanted, 0}, extent);
-}
 
 fd_status fd_frozen_identity(const fd_network *network, const float *weights, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];

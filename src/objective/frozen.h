@@ -32,9 +32,6 @@ void fd_frozen_forward(fd_frozen *frozen);
 /* An output, after the forward pass; its rows are those of `spaces` of that output's space. */
 fd_mat fd_frozen_output(const fd_frozen *frozen, fd_out output);
 
-/* Bytes of device memory that a teacher takes. */
-size_t fd_frozen_memory(fd_form form, const fd_network *network, unsigned wanted, fd_extent extent);
-
 /* SHA-256 over names, shapes and values of all tensors. */
 fd_status fd_frozen_identity(const fd_network *network, const float *weights, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 

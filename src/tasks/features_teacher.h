@@ -21,9 +21,6 @@ fd_status fd_features_teacher_open(fd_features_teacher *teacher, const char *pat
  * words than it has positions. */
 fd_status fd_features_teacher_begin(fd_features_teacher *teacher, fd_device *dev, int count, int window) FD_MUST_CHECK;
 
-/* Bytes of that device's memory that this takes. */
-size_t fd_features_teacher_memory(const fd_features_teacher *teacher, fd_form form, int count, int window);
-
 void fd_features_teacher_close(fd_features_teacher *teacher);
 
 #endif
