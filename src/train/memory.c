@@ -45,8 +45,8 @@ static size_t kernels(const fd_config *config, const fd_network *network, fd_for
          fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), group);
 }
 
-/* The blocks' weights as a CPU keeps them packed in a step of several passes: for each pass of the student and for the teacher's.
- */
+/* The blocks' weights as a CPU keeps them packed in a step of several passes: two copies of the student's, for its forward and
+ * its backward pass, and one of the teacher's. */
 static size_t packed_blocks(const fd_config *config, const fd_network *network) {
   if (config->model.encoder != FD_ARCH_CHORDMIXER) return 0;
   size_t weights = 2 * (size_t)config->model.channels * (size_t)config->model.hidden * sizeof(float);
