@@ -51,17 +51,6 @@ __device__ inline float fd_rounded(fd_type type, float value) {
   return type == FD_BF16 ? fd_bf16_low(fd_bf16_pair(value, 0)) : value;
 }
 
-/* The sequence that holds a row; start[0] = 0. */
-__device__ inline int fd_sequence_of(const int *start, int count, int row) {
-  int lo = 0, hi = count - 1;
-  while (lo < hi) {
-    int middle = (lo + hi + 1) / 2;
-    if (start[middle] <= row) lo = middle;
-    else hi = middle - 1;
-  }
-  return lo;
-}
-
 /* GELU and its derivative, exact (erf) to fp32. */
 __device__ inline float fd_normal_cdf(float x) {
   const float p[FD_NORMAL_CDF_TERMS] = FD_NORMAL_CDF, end = FD_NORMAL_CDF_END;

@@ -12,8 +12,6 @@ typedef struct align_call {
   double scale, *sums; /* sums: of each row */
 } align_call;
 
-static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
-
 /* What a target is taken off and multiplied by. */
 static void measure(const align_call *c, const float *z, double *mean, double *factor) {
   double squares = 0;
@@ -54,9 +52,9 @@ static void align_item(void *context, int item, int thread) {
     double mean, factor;
     c->sums[r] = 0;
     if (c->index[r] < 0) continue;
-    const float *z = row_of(c->z, c->index[r]);
+    const float *z = fd_cpu_row(c->z, c->index[r]);
     measure(c, z, &mean, &factor);
-    c->sums[r] = (c->cosine ? turned : squared)(c, row_of(c->y, r), z, mean, factor, row_of(c->dy, r));
+    c->sums[r] = (c->cosine ? turned : squared)(c, fd_cpu_row(c->y, r), z, mean, factor, fd_cpu_row(c->dy, r));
   }
 }
 

@@ -47,6 +47,9 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) FD_MUST_
 /* The names of the kernels that this processor can use, such as "generic, avx2", into text[size]. */
 void fd_cpu_simd(char *text, size_t size);
 
+/* A row of fp32. */
+static inline float *fd_cpu_row(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
+
 /* n rounded up to a multiple of `unit`. */
 static inline int fd_round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 

@@ -14,8 +14,6 @@ typedef struct batch_call {
   float *stats_out, *dw, *db, *mean_out, *variance_out;
 } batch_call;
 
-static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
-
 static int last_of(const batch_call *c, int item) {
   return (item + 1) * COLUMNS < c->norm->width ? (item + 1) * COLUMNS : c->norm->width;
 }
@@ -30,8 +28,8 @@ static void write_rows(const batch_call *c, int first, int last, const double *m
     shift[k] = c->norm->b ? c->norm->b[i] : 0;
   }
   for (int r = 0; r < c->rows; r++) {
-    const float *x = row_of(c->x, r);
-    float *y = row_of(c->y, r);
+    const float *x = fd_cpu_row(c->x, r);
+    float *y = fd_cpu_row(c->y, r);
     for (int i = first; i < last; i++) y[i] = (x[i] - middle[i - first]) * scale[i - first] + shift[i - first];
   }
 }
@@ -42,11 +40,11 @@ static void forward_item(void *context, int item, int thread) {
   int first = item * COLUMNS, last = last_of(c, item), width = c->norm->width;
   double mean[COLUMNS] = {0}, squares[COLUMNS] = {0}, root[COLUMNS] = {0};
   for (int r = 0; r < c->rows; r++)
-    for (int i = first; i < last; i++) mean[i - first] += (double)row_of(c->x, r)[i];
+    for (int i = first; i < last; i++) mean[i - first] += (double)fd_cpu_row(c->x, r)[i];
   for (int k = 0; k < COLUMNS; k++) mean[k] /= c->rows;
   for (int r = 0; r < c->rows; r++)
     for (int i = first; i < last; i++) {
-      double v = (double)row_of(c->x, r)[i] - mean[i - first];
+      double v = (double)fd_cpu_row(c->x, r)[i] - mean[i - first];
       squares[i - first] += v * v;
     }
   for (int k = 0; k < last - first; k++) root[k] = 1 / sqrt(squares[k] / c->rows + (double)c->norm->eps);
@@ -65,16 +63,16 @@ static void backward_item(void *context, int item, int thread) {
   double sum[COLUMNS] = {0}, along[COLUMNS] = {0};
   for (int r = 0; r < c->rows; r++)
     for (int i = first; i < last; i++) {
-      double dy = (double)row_of(c->dy, r)[i];
+      double dy = (double)fd_cpu_row(c->dy, r)[i];
       sum[i - first] += dy;
-      along[i - first] += dy * ((double)row_of(c->x, r)[i] - (double)c->stats[i]) * (double)c->stats[width + i];
+      along[i - first] += dy * ((double)fd_cpu_row(c->x, r)[i] - (double)c->stats[i]) * (double)c->stats[width + i];
     }
   for (int r = 0; c->dx.at && r < c->rows; r++)
     for (int i = first; i < last; i++) {
-      double root = (double)c->stats[width + i], hat = ((double)row_of(c->x, r)[i] - (double)c->stats[i]) * root,
+      double root = (double)c->stats[width + i], hat = ((double)fd_cpu_row(c->x, r)[i] - (double)c->stats[i]) * root,
              w = c->norm->w ? (double)c->norm->w[i] : 1;
-      row_of(c->dx, r)[i] =
-          (float)(w * root * ((double)row_of(c->dy, r)[i] - (sum[i - first] + hat * along[i - first]) / c->rows));
+      fd_cpu_row(c->dx, r)[i] =
+          (float)(w * root * ((double)fd_cpu_row(c->dy, r)[i] - (sum[i - first] + hat * along[i - first]) / c->rows));
     }
   for (int i = first; i < last; i++) {
     c->dw[i] = (float)along[i - first], c->db[i] = (float)sum[i - first];

@@ -13,8 +13,6 @@ typedef struct conv_call {
   float *w; /* [taps, width] */
 } conv_call;
 
-static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
-
 static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* w[width, taps] as [taps, width], or back. */
@@ -23,29 +21,19 @@ static void turn(int down, int across, const float *from, float *to) {
     for (int j = 0; j < across; j++) to[(size_t)j * (size_t)down + (size_t)i] = from[(size_t)i * (size_t)across + (size_t)j];
 }
 
-/* The sequence of a row. */
-static int sequence_of(const fd_seqs *seqs, int row) {
-  int low = 0, high = seqs->count - 1;
-  while (low < high) {
-    int middle = (low + high + 1) / 2;
-    if (seqs->start[middle] <= row) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
 static void conv_item(void *context, int item, int thread) {
   (void)thread;
   const conv_call *c = context;
-  int first = item * ROWS_PER_ITEM, last = smaller(first + ROWS_PER_ITEM, fd_seqs_rows(c->seqs)), s = sequence_of(c->seqs, first);
+  int first = item * ROWS_PER_ITEM, last = smaller(first + ROWS_PER_ITEM, fd_seqs_rows(c->seqs)),
+      s = fd_sequence_of(c->seqs->start, c->seqs->count, first);
   for (int r = first; r < last; r++) {
     const float *from[FD_TAPS_MAX];
     while (c->seqs->start[s + 1] <= r) s++;
     for (int k = 0; k < c->taps; k++) {
       int at = c->reverse ? r + (c->taps - 1) - k : r - (c->taps - 1) + k;
-      from[k] = at >= c->seqs->start[s] && at < c->seqs->start[s + 1] ? row_of(c->x, at) : NULL;
+      from[k] = at >= c->seqs->start[s] && at < c->seqs->start[s + 1] ? fd_cpu_row(c->x, at) : NULL;
     }
-    c->kernels->conv(c->width, c->taps, from, c->w, row_of(c->y, r));
+    c->kernels->conv(c->width, c->taps, from, c->w, fd_cpu_row(c->y, r));
   }
 }
 
@@ -67,8 +55,8 @@ static void conv_weights_item(void *context, int item, int thread) {
   for (int k = 0; k < c->taps; k++) memset(c->w + (size_t)k * (size_t)c->width + first, 0, (size_t)columns * sizeof *c->w);
   for (int s = 0; s < c->seqs->count; s++) {
     int at = c->seqs->start[s], rows = c->seqs->start[s + 1] - at;
-    c->kernels->conv_weights(rows, columns, c->taps, c->reverse, row_of(c->x, at) + first, (size_t)c->x.stride,
-                             row_of(c->dy, at) + first, (size_t)c->dy.stride, c->w + first, (size_t)c->width);
+    c->kernels->conv_weights(rows, columns, c->taps, c->reverse, fd_cpu_row(c->x, at) + first, (size_t)c->x.stride,
+                             fd_cpu_row(c->dy, at) + first, (size_t)c->dy.stride, c->w + first, (size_t)c->width);
   }
 }
 
@@ -99,8 +87,8 @@ static void gated_item(void *context, int item, int thread) {
   float stats[2], *normal = c->scratch + (size_t)thread * (size_t)width;
   for (int r = first; r < smaller(first + ROWS_PER_ITEM, c->rows); r++)
     for (int h = 0; h < c->heads; h++) {
-      c->kernels->norm_forward(c->norm, row_of(c->x, r) + h * width, normal, stats);
-      c->kernels->act_forward(FD_ACT_SILU, width, row_of(c->gate, r) + h * width, normal, row_of(c->y, r) + h * width);
+      c->kernels->norm_forward(c->norm, fd_cpu_row(c->x, r) + h * width, normal, stats);
+      c->kernels->act_forward(FD_ACT_SILU, width, fd_cpu_row(c->gate, r) + h * width, normal, fd_cpu_row(c->y, r) + h * width);
     }
 }
 
@@ -117,13 +105,13 @@ static void gated_backward_item(void *context, int item, int thread) {
   float *normal = c->scratch + (size_t)thread * (size_t)width;
   for (int r = first; r < smaller(first + ROWS_PER_ITEM, c->rows); r++)
     for (int h = 0; h < c->heads; h++) {
-      const float *x = row_of(c->x, r) + h * width;
+      const float *x = fd_cpu_row(c->x, r) + h * width;
       float *stats = c->stats + 2 * ((size_t)h * (size_t)c->rows + (size_t)r),
             *dnormal = c->dnormal + ((size_t)r * (size_t)c->heads + (size_t)h) * (size_t)width;
       c->kernels->norm_forward(c->norm, x, normal, stats);
-      c->kernels->act_backward(FD_ACT_SILU, width, row_of(c->gate, r) + h * width, normal, row_of(c->dy, r) + h * width,
-                               row_of(c->dgate, r) + h * width, dnormal);
-      c->kernels->norm_backward(c->norm, x, stats, dnormal, row_of(c->dx, r) + h * width);
+      c->kernels->act_backward(FD_ACT_SILU, width, fd_cpu_row(c->gate, r) + h * width, normal, fd_cpu_row(c->dy, r) + h * width,
+                               fd_cpu_row(c->dgate, r) + h * width, dnormal);
+      c->kernels->norm_backward(c->norm, x, stats, dnormal, fd_cpu_row(c->dx, r) + h * width);
     }
 }
 
@@ -132,7 +120,7 @@ static void gated_weights_item(void *context, int item, int thread) {
   (void)thread;
   const gated_call *c = context;
   size_t width = (size_t)c->norm->width, column = (size_t)item * width;
-  c->kernels->norm_weights(c->rows, c->norm->width, row_of(c->x, 0) + column, (size_t)c->x.stride,
+  c->kernels->norm_weights(c->rows, c->norm->width, fd_cpu_row(c->x, 0) + column, (size_t)c->x.stride,
                            c->stats + 2 * (size_t)item * (size_t)c->rows, c->dnormal + column, (size_t)c->heads * width,
                            c->sums + column, NULL);
 }

@@ -11,45 +11,34 @@ typedef struct unfold_call {
   fd_mat x, y;
 } unfold_call;
 
-static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
-
-static int sequence_of(const fd_seqs *seqs, int row) {
-  int low = 0, high = seqs->count - 1;
-  while (low < high) {
-    int middle = (low + high + 1) / 2;
-    if (seqs->start[middle] <= row) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
 /* The row that tap j of a row looks at, or -1 beyond its sequence. */
 static int looked_at(const fd_seqs *seqs, int sequence, int row) {
   return row < seqs->start[sequence] || row >= seqs->start[sequence + 1] ? -1 : row;
 }
 
 static void unfold_row(const unfold_call *c, int sequence, int row) {
-  float *y = row_of(c->y, row);
+  float *y = fd_cpu_row(c->y, row);
   for (int j = 0; j < c->taps; j++) {
     int from = looked_at(c->seqs, sequence, row + j - c->taps / 2);
-    const float *x = from < 0 ? NULL : row_of(c->x, from);
+    const float *x = from < 0 ? NULL : fd_cpu_row(c->x, from);
     for (int i = 0; i < c->width; i++) y[i * c->taps + j] = x ? x[i] : 0;
   }
 }
 
 /* The taps are added in their order. */
 static void fold_row(const unfold_call *c, int sequence, int row) {
-  float *x = row_of(c->x, row);
+  float *x = fd_cpu_row(c->x, row);
   memset(x, 0, (size_t)c->width * sizeof *x);
   for (int j = 0; j < c->taps; j++) {
     int from = looked_at(c->seqs, sequence, row - j + c->taps / 2);
-    const float *y = from < 0 ? NULL : row_of(c->y, from) + j;
+    const float *y = from < 0 ? NULL : fd_cpu_row(c->y, from) + j;
     for (int i = 0; y && i < c->width; i++) x[i] += y[i * c->taps];
   }
 }
 
 static void run_item(const unfold_call *c, int item, void (*run)(const unfold_call *, int, int)) {
-  int first = item * ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs), sequence = sequence_of(c->seqs, first);
+  int first = item * ROWS_PER_ITEM, rows = fd_seqs_rows(c->seqs),
+      sequence = fd_sequence_of(c->seqs->start, c->seqs->count, first);
   for (int r = first; r < first + ROWS_PER_ITEM && r < rows; r++) {
     while (r >= c->seqs->start[sequence + 1]) sequence++;
     run(c, sequence, r);

@@ -126,24 +126,13 @@ static void multiply_back(const mixer_call *call, const space *s, int tiles, con
                      s->m + ((size_t)t * (size_t)channels + (size_t)i) * (size_t)call->tile);
 }
 
-/* The sequence that holds a row. */
-static int sequence_of(const fd_seqs *seqs, int row) {
-  int lo = 0, hi = seqs->count - 1;
-  while (lo < hi) {
-    int middle = (lo + hi + 1) / 2;
-    if (seqs->start[middle] <= row) lo = middle;
-    else hi = middle - 1;
-  }
-  return lo;
-}
-
 /* Calls `move` for each track of each row of a tile with the row that the track comes from or goes to. */
 typedef void move_track(const mixer_call *call, int row, int other, int first, int count, const float *tile_row);
 
 static void for_tracks(const mixer_call *call, int tile, const float *rows, move_track *move) {
   const fd_mixer *b = call->block;
   int first_row = tile * call->tile, end_row = first_row + tokens_of(call, tile);
-  int s = sequence_of(call->seqs, first_row), shifts[512];
+  int s = fd_sequence_of(call->seqs->start, call->seqs->count, first_row), shifts[512];
   for (int row = first_row; row < end_row; s++) {
     int start = call->seqs->start[s], stop = call->seqs->start[s + 1], length = stop - start;
     for (int i = 0; i < call->tracks && i < 512; i++) shifts[i] = fd_mixer_shift(i, length);

@@ -19,8 +19,6 @@ typedef struct rows_call {
   fd_mat x, y, dy, dx;
 } rows_call;
 
-static float *row_of(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
-
 /* Runs `item` for blocks of ROWS_PER_ITEM rows, or of COLUMNS_PER_ITEM columns. */
 static void run_rows(fd_device *dev, rows_call *call, fd_pool_item *item) {
   call->kernels = fd_cpu_of(dev)->kernels;
@@ -39,7 +37,7 @@ static void lookup_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++) {
-    float *y = row_of(c->y, r);
+    float *y = fd_cpu_row(c->y, r);
     const float *from = c->index[r] < 0 ? NULL : c->table + (size_t)c->index[r] * (size_t)c->width;
     if (!c->add && from) memcpy(y, from, (size_t)c->width * sizeof *y);
     else if (!c->add) memset(y, 0, (size_t)c->width * sizeof *y);
@@ -60,7 +58,7 @@ static void lookup_backward_item(void *context, int item, int thread) {
   for (int i = 0; i < c->size && !c->add; i++)
     memset(c->dw + (size_t)i * (size_t)c->width + first, 0, (size_t)(last - first) * sizeof *c->dw);
   for (int r = 0; r < c->rows; r++) {
-    const float *dy = row_of(c->dy, r);
+    const float *dy = fd_cpu_row(c->dy, r);
     float *to = c->index[r] < 0 ? NULL : c->dw + (size_t)c->index[r] * (size_t)c->width;
     for (int j = first; to && j < last; j++) to[j] += dy[j];
   }
@@ -78,8 +76,8 @@ static void select_item(void *context, int item, int thread) {
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++) {
     size_t bytes = (size_t)c->width * sizeof(float);
-    if (c->index[r] < 0) memset(row_of(c->y, r), 0, bytes);
-    else memcpy(row_of(c->y, r), row_of(c->x, c->index[r]), bytes);
+    if (c->index[r] < 0) memset(fd_cpu_row(c->y, r), 0, bytes);
+    else memcpy(fd_cpu_row(c->y, r), fd_cpu_row(c->x, c->index[r]), bytes);
   }
 }
 
@@ -92,12 +90,12 @@ static void scatter_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++)
-    if (c->index[r] >= 0) memcpy(row_of(c->y, c->index[r]), row_of(c->x, r), (size_t)c->width * sizeof(float));
+    if (c->index[r] >= 0) memcpy(fd_cpu_row(c->y, c->index[r]), fd_cpu_row(c->x, r), (size_t)c->width * sizeof(float));
 }
 
 void fd_cpu_scatter_rows(fd_device *dev, int n, int rows, int width, const int *index, fd_mat x, fd_mat y) {
   rows_call call = {.rows = n, .width = width, .index = index, .x = x, .y = y};
-  for (int r = 0; r < rows; r++) memset(row_of(y, r), 0, (size_t)width * sizeof(float));
+  for (int r = 0; r < rows; r++) memset(fd_cpu_row(y, r), 0, (size_t)width * sizeof(float));
   run_rows(dev, &call, scatter_item);
 }
 
@@ -106,7 +104,7 @@ static void norm_item(void *context, int item, int thread) {
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++) {
     float stats[2];
-    c->kernels->norm_forward(c->norm, row_of(c->x, r), row_of(c->y, r), stats);
+    c->kernels->norm_forward(c->norm, fd_cpu_row(c->x, r), fd_cpu_row(c->y, r), stats);
     if (c->stats_out) memcpy(c->stats_out + 2 * (size_t)r, stats, sizeof stats);
   }
 }
@@ -120,15 +118,15 @@ static void norm_backward_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++)
-    c->kernels->norm_backward(c->norm, row_of(c->x, r), c->stats + 2 * (size_t)r, row_of(c->dy, r), row_of(c->dx, r));
+    c->kernels->norm_backward(c->norm, fd_cpu_row(c->x, r), c->stats + 2 * (size_t)r, fd_cpu_row(c->dy, r), fd_cpu_row(c->dx, r));
 }
 
 static void norm_weights_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   int first = item * COLUMNS_PER_ITEM;
-  c->kernels->norm_weights(c->rows, end_of(item, COLUMNS_PER_ITEM, c->width) - first, row_of(c->x, 0) + first,
-                           (size_t)c->x.stride, c->stats, row_of(c->dy, 0) + first, (size_t)c->dy.stride,
+  c->kernels->norm_weights(c->rows, end_of(item, COLUMNS_PER_ITEM, c->width) - first, fd_cpu_row(c->x, 0) + first,
+                           (size_t)c->x.stride, c->stats, fd_cpu_row(c->dy, 0) + first, (size_t)c->dy.stride,
                            c->dw ? c->dw + first : NULL, c->db ? c->db + first : NULL);
 }
 
@@ -145,9 +143,11 @@ static void act_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++) {
-    const float *x = row_of(c->x, r), *gate = c->gated ? x + c->width : NULL;
-    if (c->y.at) c->kernels->act_forward(c->act, c->width, x, gate, row_of(c->y, r));
-    else c->kernels->act_backward(c->act, c->width, x, gate, row_of(c->dy, r), row_of(c->dx, r), row_of(c->dx, r) + c->width);
+    const float *x = fd_cpu_row(c->x, r), *gate = c->gated ? x + c->width : NULL;
+    if (c->y.at) c->kernels->act_forward(c->act, c->width, x, gate, fd_cpu_row(c->y, r));
+    else
+      c->kernels->act_backward(c->act, c->width, x, gate, fd_cpu_row(c->dy, r), fd_cpu_row(c->dx, r),
+                               fd_cpu_row(c->dx, r) + c->width);
   }
 }
 
@@ -179,7 +179,7 @@ static void rotary_item(void *context, int item, int thread) {
   int half = c->dim / 2;
   for (int r = item * ROWS_PER_ITEM; r < end_of(item, ROWS_PER_ITEM, c->rows); r++) {
     const float *cosine = c->table + (size_t)c->index[r] * (size_t)c->dim, *sine = cosine + half;
-    float *x = row_of(c->x, r), sign = c->inverse ? -1 : 1;
+    float *x = fd_cpu_row(c->x, r), sign = c->inverse ? -1 : 1;
     for (int h = 0; h < c->heads; h++, x += c->dim)
       for (int i = 0; i < half; i++) {
         float a = x[i], b = x[half + i], s = sign * sine[i];

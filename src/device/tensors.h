@@ -24,6 +24,11 @@ FD_BOTH static inline fd_mat fd_mat_columns(fd_mat m, int first) {
   return (fd_mat){(char *)m.at + (size_t)first * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
 }
 
+/* The rows of m from `first` on. */
+FD_BOTH static inline fd_mat fd_mat_rows(fd_mat m, int first) {
+  return (fd_mat){(char *)m.at + (size_t)first * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
+}
+
 /* How a device stores activations: their type, and what the stride of a row is a multiple of. */
 typedef struct fd_form {
   fd_type type;
@@ -57,6 +62,17 @@ typedef struct fd_seqs {
 enum { FD_PARTS_MAX = 64 };
 
 static inline int fd_seqs_rows(const fd_seqs *seqs) { return seqs->start[seqs->count]; }
+
+/* The sequence that holds a row; start[0] = 0. */
+FD_BOTH static inline int fd_sequence_of(const int *start, int count, int row) {
+  int lo = 0, hi = count - 1;
+  while (lo < hi) {
+    int middle = (lo + hi + 1) / 2;
+    if (start[middle] <= row) lo = middle;
+    else hi = middle - 1;
+  }
+  return lo;
+}
 
 /* Shape and parameters of a ChordMixer block. */
 typedef struct fd_mixer {

@@ -71,10 +71,6 @@ static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) 
   return FD_OK;
 }
 
-static fd_mat rows_from(fd_mat m, int row) {
-  return (fd_mat){(char *)m.at + (size_t)row * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
-}
-
 /* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes. */
 static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first, int last, chunk_sums *sums) {
   const fd_config *c = t->config;
@@ -83,8 +79,8 @@ static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first
   int from = seqs->start[first], rows = seqs->start[last] - from;
   double sum, *there;
   FD_TRY(t->dev->alloc(t->dev, &there, sizeof *there, "evaluation"));
-  fd_mat y = rows_from(fd_network_output(t->network, t->student, FD_OUT_ALIGNED), from),
-         dy = rows_from(fd_network_gradient(t->network, t->student, FD_OUT_ALIGNED), from);
+  fd_mat y = fd_mat_rows(fd_network_output(t->network, t->student, FD_OUT_ALIGNED), from),
+         dy = fd_mat_rows(fd_network_gradient(t->network, t->student, FD_OUT_ALIGNED), from);
   t->dev->ops.align_loss(t->dev, rows, value.width, 1, c->objective.distil_norm == FD_DISTIL_LAYER, y, batch->aligned + from,
                          fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, dy, there);
   fd_status status = t->dev->copy(t->dev, &sum, there, sizeof sum);
