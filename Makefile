@@ -43,9 +43,10 @@ ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -DFD_AMX
 # The bits of amx on any processor: vectors of 64 bytes stay inside functions.
 ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
 ISA_neon = -DFD_NEON
-# ISAS=generic leaves the others out, as on a processor that has none of them.
+# ISAS=generic leaves out what is not portable C, as on a processor that has none of it.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-ISAS ?= generic amx_model $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+ISAS ?= $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
 override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
 
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)

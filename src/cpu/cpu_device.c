@@ -28,7 +28,7 @@ static inline int gains_by_avx512bf16(void) { return has_avx512bf16() && !__buil
 static inline int has_amx(void) { return has_avx512bf16() && !fd_cpu_amx_refused(); }
 #endif
 
-/* What this build has (ISAS of the Makefile), the best first. */
+/* What this build has (ISAS of the Makefile; amx_model and generic always), the best first. */
 static const struct kernel_set {
   int simd, bf16;
   const fd_cpu_kernels *kernels;
@@ -37,9 +37,7 @@ static const struct kernel_set {
 #ifdef FD_WITH_amx
     {FD_SIMD_AMX, 1, &fd_cpu_kernels_amx, has_amx, has_amx},
 #endif
-#ifdef FD_WITH_amx_model
     {FD_SIMD_AMX_MODEL, 1, &fd_cpu_kernels_amx_model, always, never},
-#endif
 #ifdef FD_WITH_avx512bf16
     {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16, gains_by_avx512bf16},
 #endif
