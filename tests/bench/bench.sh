@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: our block and linear layers against the processor's peak, our training step and inference against PyTorch's (fp32, same model, batch and cores),
-# memory, threads against ranks, and the data path. All programs stay alive and take turns in one run.
+# memory, threads against ranks, and the data path. The programs of a group (`turns`) stay alive and take turns, so that what is compared is
+# measured at the same time; the groups come one after the other, so that memory holds one of them.
 #   TORCH=0 leaves PyTorch out, else it is set up in a virtual environment of its own; COMPILE=0 leaves torch.compile out (it takes minutes
 #   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given.
 set -eu
@@ -9,6 +10,7 @@ all=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-9} torch=${TORCH:-1}
 work=$(mktemp -d)
 declare -A to from pid dead
 trap 'for p in "${pid[@]}"; do kill "$p" 2>/dev/null || true; done; wait; rm -rf "$work"' EXIT
+trap '' PIPE # a program that is dead is left out, and its group goes on
 names=()
 # start NAME COMMAND...: a program that measures once for each line it reads; left out when it does not start
 start() {
@@ -23,9 +25,30 @@ start() {
 ask() {
   local line
   sleep 0.2 # PyTorch's threads spin for a while after their turn
-  echo >&"${to[$1]}"
-  if read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
+  if echo 2>/dev/null >&"${to[$1]}" && read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
   else echo "$1 stopped: $(tail -1 "$work/$1.err")" >&2; dead[$1]=1; fi
+}
+# turns: the programs that were started measure in turns, and end. Round 0 is not kept: while some still start, others cannot be timed.
+turns() {
+  local round name
+  for round in $(seq 0 "$rounds"); do
+    for name in "${names[@]}"; do
+      printf '\rround %d of %d: %-20s' "$round" "$rounds" "$name" >&2
+      [ -z "${dead[$name]-}" ] || continue
+      [ "$round" != 1 ] || rm -f "$work/$name"
+      [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another takes a core
+      ask "$name"
+      [ "$name" = two_ranks ] && pkill -STOP -P "${pid[two_ranks]}"
+    done
+  done
+  for name in "${names[@]}"; do
+    [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}"
+    kill "${pid[$name]}" 2>/dev/null || true # its end of the pipe is also held by programs that were started later
+    wait "${pid[$name]}" 2>/dev/null || true
+    exec {to[$name]}>&- {from[$name]}<&-
+    unset "pid[$name]"
+  done
+  names=()
 }
 have() { [ -s "$work/$1" ]; }
 # summary NAME COLUMN: median, smallest and largest of a column, number of lines
@@ -49,51 +72,46 @@ for t in $counts; do
   start block$t "$BENCH" block device.threads=$t
   start bf16_$t "$BENCH" block device.threads=$t device.precision=bf16
   start linear$t "$BENCH" linear device.threads=$t
-  start step$t "$BENCH" step device.threads=$t train.batch=$batch
-  start infer$t "$BENCH" infer device.threads=$t train.batch=$batch
   [ "$torch" = 0 ] || start torch_linear$t $python -W ignore tests/bench/torch_step.py linear "$t" 1
-  [ "$torch" = 0 ] || start torch_step$t $python -W ignore tests/bench/torch_step.py step "$t" "$batch"
+  turns
+  start infer$t "$BENCH" infer device.threads=$t train.batch=$batch
   [ "$torch" = 0 ] || start torch_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch"
+  turns
+done
+for t in $counts; do
+  start step$t "$BENCH" step device.threads=$t train.batch=$batch
+  [ "$torch" = 0 ] || start torch_step$t $python -W ignore tests/bench/torch_step.py step "$t" "$batch"
 done
 [ "$torch" = 0 ] || [ "$compile" = 0 ] || start torch_compile$all $python -W ignore tests/bench/torch_step.py compile "$all" "$batch"
-start finetune$all "$BENCH" finetune device.threads=$all train.batch=$batch
-start embed$all "$BENCH" embed device.threads=$all train.batch=$batch
-[ "$torch" = 0 ] || for kind in finetune embed; do start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"; done
 start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.precision=bf16
 [ "$torch" = 0 ] || start torch_bf16_step$all $python -W ignore tests/bench/torch_step.py step "$all" "$batch" cpu bf16
+turns
+for kind in finetune embed; do
+  start $kind$all "$BENCH" $kind device.threads=$all train.batch=$batch
+  [ "$torch" = 0 ] || start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"
+  turns
+done
 encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: ours and PyTorch's
-  start "$1" "$BENCH" "encoder_$2" device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12
-  start "bf16_$1" "$BENCH" "encoder_$2" device.precision=bf16 device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12
+  local sizes=(device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12)
+  start "$1" "$BENCH" "encoder_$2" "${sizes[@]}"
+  start "bf16_$1" "$BENCH" "encoder_$2" "${sizes[@]}" device.precision=bf16
   [ "$torch" = 0 ] || start "torch_$1" $python -W ignore tests/bench/torch_encoder.py "$3" "$2" "$all" "${@:4}"
   [ "$torch" = 0 ] || start "torch_bf16_$1" $python -W ignore tests/bench/torch_encoder.py "$3" "$2" "$all" "${@:4}" bf16
+  turns
 }
 encoder bert_step step bert 16 110 768 3072 6 12 4098
 encoder dnabert infer dnabert_2 16 128 768 3072 12 12 4096
 encoder nt infer nt_v2 16 171 1024 4096 4 16 4107
 start data "$BENCH" data
 start tokens "$BENCH" tokens
+[ "$full" = 0 ] || start stages "$BENCH" stages
+[ "$full" = 0 ] || start prepare "$BENCH" prepare run.folder="$work"
+turns
 if [ "$full" != 0 ]; then
-  start stages "$BENCH" stages
   start one_rank "$BENCH" step device.threads=2 train.batch=4 train.virtual_ranks=2
   start two_ranks $mpi "$BENCH" step device.threads=1 train.batch=4 train.virtual_ranks=2
-  start prepare "$BENCH" prepare run.folder="$work"
-fi
-for round in $(seq 0 "$rounds"); do # round 0 is not kept: while some programs still start, others cannot be timed
-  for name in "${names[@]}"; do
-    printf '\rround %d of %d: %-20s' "$round" "$rounds" "$name" >&2
-    [ -z "${dead[$name]-}" ] || continue
-    [ "$round" != 1 ] || rm -f "$work/$name"
-    [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another takes a core
-    ask "$name"
-    [ "$name" = two_ranks ] && pkill -STOP -P "${pid[two_ranks]}"
-  done
-done
-for name in "${names[@]}"; do
-  [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}"
-  exec {to[$name]}>&-
-done
-if [ "$full" != 0 ]; then # memory: programs of their own, after one step
-  for name in "memory device.threads=$all" "recompute device.threads=$all model.recompute=true"; do
+  turns
+  for name in "memory device.threads=$all" "recompute device.threads=$all model.recompute=true"; do # after one step
     start ${name%% *} "$BENCH" step train.batch=8 ${name#* }
     ask ${name%% *}
   done
