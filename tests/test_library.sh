@@ -93,6 +93,8 @@ check "a damaged checkpoint is passed over, and findna_message says so" bash -c 
 python=${PYTHON:-python3}
 if [ -n "$sanitize" ]; then echo "skipped - Python: the sanitizer has to be loaded first"; exit 0; fi
 "$python" -c 'import numpy' 2>/dev/null || { echo "skipped - Python: no $python with NumPy here (PYTHON= names another)"; exit 0; }
+emulated=$(dirname "$program")/libfindna_emulated.so
+[ -e "$emulated" ] || echo "skipped - a model on a GPU: no emulated GPU (make emulated)"
 cat >try.py <<'P'
 import sys, threading
 import numpy as np
@@ -125,11 +127,15 @@ for wrong, code, text in ((lambda: findna.embed(["AC-T"], model="run"), 65, "let
     try: wrong()
     except findna.Error as e: assert e.code == code and text in str(e), e
     else: sys.exit(f"{text}: nothing was raised")
+if len(sys.argv) > 1:
+    near = findna.embed(lines[:3], model=findna.Model("run", device="cuda"))  # bf16
+    assert 0 < np.abs(near - x[:3]).max() < 2e-2
 try: findna.embed("ACGT", model="run")
 except TypeError: print("end")
 P
-PYTHONPATH=$scratch/installed/usr/local/share/findna/python "$python" try.py >python.log 2>&1
+PYTHONPATH=$scratch/installed/usr/local/share/findna/python FINDNA_PLUGIN=$emulated "$python" try.py $([ ! -e "$emulated" ] || echo gpu) >python.log 2>&1
 check "Python: embeddings, tokens, threads, errors" test "$(cat python.log)" = end
+[ "$(cat python.log)" = end ] || tail -5 python.log
 "$FINDNA" embed run x.fa --output x.npy >out.log 2>&1
 check "Python: the bits of findna embed" cmp python.f32 <(tail -c "$(stat -c %s python.f32)" x.npy)
 check "Python: from the build, too" test "$(cd "$scratch" && FINDNA_LIBRARY=$library PYTHONPATH=$root/launch/python "$python" -c 'import findna; print(findna.version())')" = "$("$FINDNA" --version | cut -d' ' -f2)"
