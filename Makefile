@@ -49,7 +49,9 @@ ISAS ?= $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter 
 override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
 override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
 
-B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)
+# Objects serve the program and libfindna.so alike.
+PIC = -fPIC -fvisibility=hidden
+B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(PIC)' | sha256sum | cut -c1-12)
 
 # The CUDA plugin, a library of its own. CUDA=auto builds it where nvcc can; 1: fail where it cannot; 0: leave it out.
 CUDA ?= auto
@@ -68,7 +70,11 @@ KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
 TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
-all: findna
+# For embedding, from C or Python (src/library/findna.h, launch/python/findna.py).
+ABI := $(shell sed -n 's/^.define FINDNA_ABI \([0-9]*\).*/\1/p' src/library/findna.h)
+LIBRARY = $(B)/libfindna.so.$(ABI)
+
+all: findna $(LIBRARY)
 findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
 	$(Q)$(if $(HAVE_CUDA),,rm -f $(PLUGIN)) # an older one would still be loaded
 	$(Q)ln -sfn $< $@
@@ -120,14 +126,17 @@ $(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h
 emulated: $(EMULATED) $(FAKE_NCCL) $(FAKE_BLAS)
 $(B)/libfindna.a: $(OBJECTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
+$(LIBRARY): src/library/findna.map $(B)/src/library/findna.o $(B)/libfindna.a
+	@echo "  link $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=$< -Wl,--as-needed $(if $(filter 0,$(SAN)),-Wl$(comma)-z$(comma)defs) -o $@ $(filter-out $<,$^) $(LDLIBS)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  cc $<"
-	$(Q)$(if $(filter mpi/%,$<),OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC),$(CC)) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(if $(filter mpi/%,$<),OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC),$(CC)) $(CPPFLAGS) $(CFLAGS) $(PIC) -MMD -MP -c -o $@ $<
 $(B)/src/cpu/kernels_%.o: src/cpu/kernels.c
 	@mkdir -p $(@D)
 	@echo "  cc $< ($*)"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA_$*) -DFD_ISA=$* -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PIC) $(ISA_$*) -DFD_ISA=$* -MMD -MP -c -o $@ $<
 $(B)/tests/%: tests/%.c $(B)/libfindna.a
 	@mkdir -p $(@D)
 	@echo "  test $<"
@@ -169,7 +178,7 @@ fuzz:
 	$(Q)mkdir -p build
 	$(Q)$(MAKE) --no-print-directory fuzz-program CC="$(CC)" CUDA=0 SAN=0 ISAS=generic CFLAGS="-O1 -g $(FUZZ_FLAGS)" LDFLAGS="-fsanitize=address,undefined" | tee /dev/stderr | tail -1 >build/fuzz-program
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
-test: findna $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
+test: findna $(LIBRARY) $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
 # The program for AArch64 with a cross compiler, and the tests of its kernels under user-mode emulation; skipped, with the reason, where
 # those cannot be installed.
@@ -203,9 +212,15 @@ demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
-install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
+install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
 	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/$(notdir $(PLUGIN)))
+	install -D -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(notdir $(LIBRARY)) && ln -sfn $(notdir $(LIBRARY)) $(DESTDIR)$(PREFIX)/lib/libfindna.so
+	install -D -m 644 src/library/findna.h $(DESTDIR)$(PREFIX)/include/findna.h
+	install -D -m 644 launch/python/findna.py $(DESTDIR)$(PREFIX)/share/findna/python/findna.py
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	printf 'Name: findna\nDescription: embeddings of DNA sequences by a pretrained model\nVersion: %s\nCflags: -I%s/include\nLibs: -L%s/lib -lfindna\n' \
+	  '$(VERSION)' '$(PREFIX)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/findna.pc
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 	$(Q)launch/manual $(B)/findna $(DESTDIR)$(PREFIX)/share/man

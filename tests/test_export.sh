@@ -12,6 +12,7 @@ for which in teacher student; do
 done
 expect "an imported run is a run" 0 "a resume takes this one" "$FINDNA" inspect back-teacher
 expect "and starts another" 0 "weights taken from" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=next train.steps=2 --init-from back-teacher
+expect "an exported model is not taken for a run" 66 "teacher: is an exported or published model, not a run folder: .findna import teacher RUN. makes one of it" "$FINDNA" embed teacher x.fa --output o.tsv
 "$FINDNA" export back-student again >/dev/null 2>&1
 check "exported again: the same file" cmp again/model.safetensors student/model.safetensors
 

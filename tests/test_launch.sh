@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# launch/run and slurm/pretrain.sbatch with stand-ins for mpirun, srun and Slurm: which line is run, and what is put back into the queue.
+# launch/run and the job scripts of Slurm, PBS and LSF with stand-ins for mpirun, srun and the schedulers: which line is run, and what is put back into
+# the queue.
 source "$(dirname "$0")/lib.sh"
 mkdir bin
 export PATH=$scratch/bin:$PATH FINDNA
@@ -145,3 +146,25 @@ expect "job: %a is the index" 0 'run folder seed3, ' env CODE=0 SLURM_ARRAY_JOB_
 echo 'RESTARTS=1 # unset: $NOT_SET' >home/slurm/site.env
 echo 'false; echo "site: $NOT_SET"' >>home/slurm/site.env
 job "site.env is read, whatever it does" 75 "at most 1 " CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=1
+
+# --- launch/jobs: PBS and LSF. Only their syntax and what they decide can be tested here; neither scheduler is.
+for script in "$root"/launch/jobs/*; do check "syntax of $(basename "$script")" bash -n "$script"; done
+for script in "$root"/slurm/*.sbatch; do check "syntax of $(basename "$script")" bash -n "$script"; done
+printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\necho "ranks: $*"\nexit $CODE\n' >home/launch/run
+printf 'n1\nn1\nn2\nn2\n' >nodes
+pbs="env PBS_JOBID=7 PBS_O_WORKDIR=$scratch/home PBS_NODEFILE=$scratch/nodes NCPUS=8 bash $root/launch/jobs/pretrain.pbs"
+expect "PBS: a rank a line of the node file, NCPUS threads" 0 "^ranks: -n 4 -t 8 pretrain demo data.shards=x run.minutes=9$" env CODE=0 "FINDNA_ARGS=demo data.shards=x run.minutes=9" $pbs
+expect "PBS: stopped at its time" 75 "the same qsub line goes on from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
+expect "PBS: an error" 65 "exit code 65" env CODE=65 "FINDNA_ARGS=demo run.minutes=9" $pbs
+expect "PBS: no limit below the walltime" 64 "run.minutes=N is missing" env CODE=0 FINDNA_ARGS=demo $pbs
+expect "PBS: no CONFIG" 64 "which CONFIG" env CODE=0 FINDNA_ARGS= $pbs
+expect "PBS: not submitted" 64 "use: qsub" bash "$root/launch/jobs/pretrain.pbs"
+lsf="env LSB_JOBID=7 LS_SUBCWD=$scratch/home LSB_DJOB_NUMPROC=8 OMP_NUM_THREADS=3 bash $root/launch/jobs/pretrain.lsf"
+lsf_job() { local name=$1 code=$2 pattern=$3; shift 3; rm -rf home/run; mkdir -p home/run/ckpt/step_000000100; expect "LSF: $name" "$code" "$pattern" env "FINDNA_ARGS=$root/tests/tiny.yaml run.seed=3" "$@" $lsf; }
+lsf_job "a rank a slot" 0 "^ranks: -n 8 -t 3 pretrain .*tiny.yaml run.seed=3$" CODE=0
+lsf_job "75 with a newer checkpoint goes back into the queue" 75 "back into the queue, to go on from run/ckpt/step_000000200" CODE=75 NEWER=000000200
+lsf_job "76, too" 76 "back into the queue" CODE=76 NEWER=000000200
+lsf_job "not without one" 1 "no checkpoint is newer than at the start" CODE=75
+lsf_job "nor after an error" 65 "not put back" CODE=65 NEWER=000000200
+expect "LSF: a configuration that is not right" 78 "nothing was started" env CODE=0 "FINDNA_ARGS=$root/tests/tiny.yaml train.steps=some" $lsf
+expect "LSF: not submitted" 64 "use: bsub" bash "$root/launch/jobs/pretrain.lsf"

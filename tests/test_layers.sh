@@ -15,6 +15,7 @@ declare -A may=(
   [objective]="model device data comm config base"
   [train]="objective model device data comm config base output"
   [tasks]="train objective model device data comm config base output"
+  [library]="tasks train objective model device data comm config base output"
   [commands]="tasks train objective model device data comm config base output"
   [cpu]="device config base"
   [mpi]="device comm base"

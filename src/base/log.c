@@ -1,6 +1,7 @@
 /* Log and progress lines on standard error. */
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,18 +11,21 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* Mutable globals, which the program else avoids, so that any file can log: who is speaking, and whether a progress line is open.
- */
+/* Mutable globals, which the program else avoids, so that any file can log: who is speaking and to whom, and whether a progress
+ * line is open. */
 static int log_rank, log_size = 1;
 static char log_host[64];
 static int progress_open;
 static double progress_time = -1e9;
+static fd_log_taker *_Atomic log_taker;
 
 void fd_log_set_rank(int rank, int size) {
   log_rank = rank;
   log_size = size;
   gethostname(log_host, sizeof log_host - 1);
 }
+
+void fd_log_to(fd_log_taker *taker) { atomic_store(&log_taker, taker); }
 
 int fd_log_is_root(void) { return log_rank == 0; }
 
@@ -40,6 +44,11 @@ void fd_log_write(const char *level, const char *fmt, va_list args) {
   char raw[LINE_MAX_BYTES], text[FD_PRINTABLE_GROWTH * LINE_MAX_BYTES], line[sizeof text + 128];
   vsnprintf(raw, sizeof raw, fmt, args);
   fd_printable(text, sizeof text, raw);
+  fd_log_taker *taker = atomic_load(&log_taker);
+  if (taker) {
+    taker(level, text);
+    return;
+  }
   const char *mark = level ? level : "", *colon = level ? ": " : "";
   if (log_size > 1 && level)
     snprintf(line, sizeof line, "findna: rank %d of %d (%s): %s%s%s\n", log_rank, log_size, log_host, mark, colon, text);
@@ -64,7 +73,7 @@ void fd_warn(const char *fmt, ...) {
 }
 
 void fd_progress(int final, const char *fmt, ...) {
-  if (log_rank) return;
+  if (log_rank || atomic_load(&log_taker)) return;
   int terminal = isatty(STDERR_FILENO);
   double now = fd_seconds();
   if (!final && now - progress_time < (terminal ? 0.1 : 10.0)) return;

@@ -16,6 +16,11 @@ void fd_info(const char *fmt, ...) FD_PRINTF(1, 2);
 /* Something a user should look at; said by the rank that met it. */
 void fd_warn(const char *fmt, ...) FD_PRINTF(1, 2);
 
+/* From now on lines go to `taker`, made printable, in the place of standard error, and progress goes nowhere: for a process that
+ * is not ours (library/). `level` is NULL for information. */
+typedef void fd_log_taker(const char *level, const char *text);
+void fd_log_to(fd_log_taker *taker);
+
 /* One line "findna: LEVEL: ..."; it is made printable (base/printable.h), so that a hostile file name cannot forge lines. */
 void fd_log_write(const char *level, const char *fmt, va_list args);
 

@@ -11,19 +11,16 @@
 #include "commands/command.h"
 #include "data/class_names.h"
 #include "data/sources.h"
+#include "output/matrix.h"
 #include "tasks/embed.h"
-#include "tasks/pretrained.h"
 
 typedef struct options {
   const char *words[2]; /* checkpoint, sequences */
   const char *output, *genome;
-  int pool, spreadsheet;
-  int64_t window, stride;
-  int both_strands, logits;
+  fd_embed_choice choice;
+  int spreadsheet;
   fd_use use;
 } options;
-
-enum { POOL_POSITIONS = FD_FEATURES_MAX + 1, POOL_TASK };
 
 typedef struct embedding {
   fd_pretrained model;
@@ -37,7 +34,7 @@ static fd_status check_output(const options *o) {
   FD_TRY(fd_matrix_check_name(o->output));
   if (o->spreadsheet && !fd_matrix_is_text(o->output))
     return fd_fail(FD_USAGE, "findna embed: --spreadsheet has no effect on %s; it is for NAME.tsv", o->output);
-  if (o->logits && (o->pool != POOL_TASK || !fd_matrix_is_text(o->output)))
+  if (o->choice.logits && (o->choice.pool != FD_POOL_TASK || !fd_matrix_is_text(o->output)))
     return fd_fail(FD_USAGE, "findna embed: --logits goes with --pool task and --output NAME.tsv or NAME.tsv.gz");
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_matrix_check_output(o->output, o->words[1]));
@@ -49,15 +46,15 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
       {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
-      {"pool", FD_ARG_CHOICE, &o->pool, 0, 0, "tokens|cls|both|max|positions|task",
+      {"pool", FD_ARG_CHOICE, &o->choice.pool, 0, 0, FD_POOL_WORDS,
        "mean over the nucleotides, over [CLS] tokens, both; the largest of each channel; a row for each nucleotide, or word; or "
        "what a head predicts"},
-      {"logits", FD_ARG_FLAG, &o->logits, 0, 0, NULL,
+      {"logits", FD_ARG_FLAG, &o->choice.logits, 0, 0, NULL,
        "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
-      {"both-strands", FD_ARG_FLAG, &o->both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
-      {"window", FD_ARG_INT, &o->window, -1, 1e8, "L",
+      {"both-strands", FD_ARG_FLAG, &o->choice.both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
+      {"window", FD_ARG_INT, &o->choice.window, -1, 1e8, "L",
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
-      {"stride", FD_ARG_INT, &o->stride, 0, 1e8, "S", "from window to window; 0: half a window"},
+      {"stride", FD_ARG_INT, &o->choice.stride, 0, 1e8, "S", "from window to window; 0: half a window"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
        "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
@@ -78,42 +75,9 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   if (*helped) return FD_OK;
   if (count < 2 || !o->output)
     return fd_fail(FD_USAGE, "findna embed: give CHECKPOINT, SEQUENCES and --output FILE; see findna embed --help");
-  if (o->window == 0 && fd_args_given(&args, argc, argv, "stride"))
+  if (o->choice.window == 0 && fd_args_given(&args, argc, argv, "stride"))
     return fd_fail(FD_USAGE, "findna embed: --stride has no effect beside --window 0, which never cuts");
   return check_output(o);
-}
-
-static fd_status embed_options(const options *o, const fd_pretrained *m, fd_embed_options *e) {
-  int64_t window = o->window >= 0 ? o->window : o->logits ? 0 : m->info.window; /* a teacher sees whole sequences */
-  int words = o->pool == POOL_POSITIONS && m->network->ids;                     /* a row each: windows do not overlap */
-  *e = (fd_embed_options){.path = o->words[1],
-                          .positions = o->pool == POOL_POSITIONS,
-                          .task = o->pool == POOL_TASK,
-                          .logits = o->logits,
-                          .kind = o->pool == POOL_POSITIONS ? FD_FEATURES_TOKENS
-                                  : o->pool == POOL_TASK    ? (fd_features)m->network->task.features
-                                                            : (fd_features)o->pool,
-                          .window = window,
-                          .stride = o->stride ? o->stride
-                                    : words   ? window
-                                              : (window + 1) / 2,
-                          .both_strands = o->both_strands};
-  FD_TRY(fd_pretrained_check_window(m, window));
-  if (words && o->both_strands)
-    return fd_fail(
-        FD_USAGE,
-        "findna embed: --pool positions: the words of the reverse complement are others than the sequence's: leave out "
-        "--both-strands, and give reverse complements as sequences of their own");
-  if (e->task && !m->network->task.outputs)
-    return fd_fail(FD_USAGE, "findna embed: --pool task: %s has no task's head; it is for checkpoints of 'findna finetune'",
-                   m->info.folder);
-  if (e->logits && m->config.task.kind != FD_TASK_CLASSES)
-    return fd_fail(FD_USAGE, "findna embed: --logits: %s predicts values, not classes; leave it out", m->info.folder);
-  if (window && e->stride > window)
-    return fd_fail(FD_USAGE,
-                   "findna embed: --stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
-                   e->stride, window);
-  return FD_OK;
 }
 
 /* What is told before the work begins. */
@@ -136,7 +100,7 @@ static const char *pooling_of(const options *o, const fd_embed_options *e, int w
                                       "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
   if (e->logits) return "the head's logits of the classes";
-  return words ? "none: a row a word, where its span says" : pools[o->pool];
+  return words ? "none: a row a word, where its span says" : pools[o->choice.pool];
 }
 
 /* What the file says of itself. */
@@ -183,17 +147,20 @@ static fd_status open_input(const options *o, embedding *all) {
   return fd_sequences_open(&all->sequences, o->words[1], o->genome);
 }
 
+static fd_status append(void *matrix, const char *id, int64_t rows, const float *values, const int64_t *spans) {
+  return fd_matrix_append(matrix, id, rows, values, spans);
+}
+
 static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
   fd_embed_options e;
   fd_encoder encoder;
   double start = fd_seconds();
   FD_TRY(fd_pretrained_open(&all->model, o->words[0], &o->use, comm));
   FD_TRY(fd_pretrained_encoder(&all->model, o->use.encoder, &encoder));
-  FD_TRY(embed_options(o, &all->model, &e));
-  if (!e.task) FD_TRY(fd_features_check(&encoder, e.kind)); /* a head takes the first token, whatever it is */
+  FD_TRY(fd_embed_choose(&o->choice, &all->model, &encoder, o->words[1], &e));
   FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_input(o, all)));
   if (comm->rank == 0) FD_TRY(begin_output(o, &e, &encoder, all));
-  FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, all->matrix));
+  FD_TRY(fd_embed_run(&e, &encoder, comm, all->sequences, append, all->matrix));
   if (comm->rank) return FD_OK;
   FD_TRY(fd_sources_unchanged(&all->sources));
   FD_TRY(fd_matrix_commit(all->matrix));
@@ -202,7 +169,7 @@ static fd_status embed(fd_comm *comm, const options *o, embedding *all) {
 }
 
 fd_status fd_command_embed(fd_comm *comm, int argc, char **argv) {
-  options o = {.window = -1, .use.encoder = -1};
+  options o = {.choice.window = -1, .use.encoder = -1};
   int helped;
   FD_TRY(read_options(argc, argv, &o, &helped));
   if (helped) return FD_OK;

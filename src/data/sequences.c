@@ -12,7 +12,6 @@
 #include "data/alphabet.h"
 #include "data/bed.h"
 #include "data/loci.h"
-#include "data/table.h"
 
 static const int64_t together_max = (int64_t)4 << 30; /* bases of scattered intervals that are cut out at once */
 
@@ -50,8 +49,7 @@ static fd_status check_name(const char *where, const char *name) {
   return good ? FD_OK : fd_fail(FD_DATA, "%s: the name '%.80s' is no UTF-8; save the file as UTF-8", where, name);
 }
 
-static fd_status open_table(fd_sequences *s, const char *path) {
-  FD_TRY(fd_table_read_sequences(path, &s->table));
+static fd_status take_table(fd_sequences *s, const char *path) {
   for (int i = 0; i < s->table.rows; i++) {
     char where[FD_PATH_MAX + 32];
     snprintf(where, sizeof where, "%s: row %d", path, i + 1);
@@ -59,6 +57,11 @@ static fd_status open_table(fd_sequences *s, const char *path) {
     count(s, s->table.start[i + 1] - s->table.start[i]);
   }
   return FD_OK;
+}
+
+static fd_status open_table(fd_sequences *s, const char *path) {
+  FD_TRY(fd_table_read_sequences(path, &s->table));
+  return take_table(s, path);
 }
 
 static fd_status open_records(fd_sequences *s, const char *path) {
@@ -140,6 +143,21 @@ fd_status fd_sequences_open(fd_sequences **sequences, const char *path, const ch
   s->loaded = -1;
   int table = fd_ending(path, ".csv") || fd_ending(path, ".tsv");
   fd_status status = table ? open_table(s, path) : open_genome(s, path, genome);
+  if (status != FD_OK) fd_sequences_close(sequences);
+  return status;
+}
+
+fd_status fd_sequences_of_table(fd_sequences **sequences, fd_table *table) {
+  fd_status status = fd_alloc(sequences, 1, sizeof **sequences, "sequences");
+  if (status != FD_OK) {
+    fd_table_free(table);
+    return status;
+  }
+  fd_sequences *s = *sequences;
+  s->loaded = -1;
+  s->table = *table;
+  *table = (fd_table){0};
+  status = take_table(s, "a table");
   if (status != FD_OK) fd_sequences_close(sequences);
   return status;
 }

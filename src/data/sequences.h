@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
+#include "data/table.h"
 
 typedef struct fd_sequence {
   const char *id;         /* the record's first word, the table's id or row number, the interval's name or contig:start-end */
@@ -22,6 +22,9 @@ typedef struct fd_sequences fd_sequences;
  * the reverse complement), NAME.csv or NAME.tsv (also gzip or xz; column `sequence`, and `id` if there), or else FASTA or 2bit.
  * Everything is checked that can be before the first sequence is given. */
 fd_status fd_sequences_open(fd_sequences **sequences, const char *path, const char *genome) FD_MUST_CHECK;
+
+/* The rows of a table in memory, which it takes over, also when it fails. */
+fd_status fd_sequences_of_table(fd_sequences **sequences, fd_table *table) FD_MUST_CHECK;
 void fd_sequences_close(fd_sequences **sequences);
 
 /* How many there are, all their nucleotides, and the longest. */

@@ -12,7 +12,8 @@
 
 static const char file_name[] = "libfindna_cuda.so";
 
-/* Beside the program, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of the tests). */
+/* Beside the program, or where `make install` puts it, or beside libfindna; FINDNA_PLUGIN names another file (the emulated GPU of
+ * the tests). */
 static int find(char path[PATH_MAX]) {
   const char *named = getenv("FINDNA_PLUGIN"), *const folders[] = {"", "../lib/"};
   char folder[PATH_MAX - 64];
@@ -20,13 +21,16 @@ static int find(char path[PATH_MAX]) {
   ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
   if (length <= 0) return 0;
   folder[length] = 0;
-  char *slash = strrchr(folder, '/');
-  if (slash) slash[1] = 0;
+  const char *slash = strrchr(folder, '/');
+  if (slash) folder[slash + 1 - folder] = 0;
   for (int i = 0; i < 2; i++) {
     snprintf(path, PATH_MAX, "%s%s%s", folder, folders[i], file_name);
     if (!access(path, F_OK)) return 1;
   }
-  return 0;
+  Dl_info self; /* the library or program that this function is in */
+  if (!dladdr(file_name, &self) || !(slash = strrchr(self.dli_fname, '/'))) return 0;
+  snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self.dli_fname), self.dli_fname, file_name);
+  return !access(path, F_OK);
 }
 
 static const fd_plugin *load(char *text, size_t size) {

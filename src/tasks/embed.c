@@ -1,4 +1,4 @@
-/* The root reads a chunk of sequences, every rank embeds a share of it, the root writes it; and the next. */
+/* The root reads a chunk of sequences, every rank embeds a share of it, the root gives it on; and the next. */
 #include "tasks/embed.h"
 
 #include <inttypes.h>
@@ -49,6 +49,42 @@ typedef struct work {
   fd_tokens found; /* root: of a piece */
   int64_t found_room, next_row;
 } work;
+
+static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, const fd_embed_options *o, int words) {
+  FD_TRY(fd_pretrained_check_window(m, o->window));
+  if (words && c->both_strands)
+    return fd_fail(FD_USAGE,
+                   "--pool positions: the words of the reverse complement are others than the sequence's: leave out "
+                   "--both-strands, and give reverse complements as sequences of their own");
+  if (o->task && !m->network->task.outputs)
+    return fd_fail(FD_USAGE, "--pool task: %s has no task's head; it is for checkpoints of 'findna finetune'", m->info.folder);
+  if (o->logits && m->config.task.kind != FD_TASK_CLASSES)
+    return fd_fail(FD_USAGE, "--logits: %s predicts values, not classes; leave it out", m->info.folder);
+  if (o->window && o->stride > o->window)
+    return fd_fail(FD_USAGE, "--stride %" PRId64 " is longer than the window (%" PRId64 "): nucleotides would be left out",
+                   o->stride, o->window);
+  return FD_OK;
+}
+
+fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, const fd_encoder *encoder, const char *path,
+                          fd_embed_options *o) {
+  int64_t window = c->window >= 0 ? c->window : c->logits ? 0 : m->info.window;       /* a teacher sees whole sequences */
+  int positions = c->pool == FD_POOL_POSITIONS, words = positions && m->network->ids; /* a row each: windows do not overlap */
+  *o = (fd_embed_options){.path = path,
+                          .positions = positions,
+                          .task = c->pool == FD_POOL_TASK,
+                          .logits = c->logits,
+                          .kind = positions                 ? FD_FEATURES_TOKENS
+                                  : c->pool == FD_POOL_TASK ? (fd_features)m->network->task.features
+                                                            : (fd_features)c->pool,
+                          .window = window,
+                          .stride = c->stride ? c->stride
+                                    : words   ? window
+                                              : (window + 1) / 2,
+                          .both_strands = c->both_strands};
+  FD_TRY(check_choice(c, m, o, words));
+  return o->task ? FD_OK : fd_features_check(encoder, o->kind); /* a head takes the first token, whatever it is */
+}
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
   if (o->task) return network->task.outputs;
@@ -294,12 +330,12 @@ static fd_status check_chunk(const work *w) {
 }
 
 /* Root. */
-static fd_status write_chunk(work *w, fd_matrix *matrix) {
+static fd_status give_chunk(work *w, fd_embed_taker *taker, void *context) {
   for (int i = 0; i < w->c.count; i++) {
     FD_TRY(fd_guard_go_on()); /* HDF5 takes a second for some thousand rows on a busy machine */
     int64_t row = row_of(w, i);
-    FD_TRY(fd_matrix_append(matrix, w->c.id[i], row_of(w, i + 1) - row, w->c.values + (size_t)row * (size_t)w->width,
-                            w->words ? w->c.spans + 2 * row : NULL));
+    FD_TRY(taker(context, w->c.id[i], row_of(w, i + 1) - row, w->c.values + (size_t)row * (size_t)w->width,
+                 w->words ? w->c.spans + 2 * row : NULL));
   }
   return FD_OK;
 }
@@ -311,7 +347,7 @@ static void empty_chunk(chunk *c) {
   c->count = 0;
 }
 
-static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
+static fd_status run(work *w, fd_sequences *s, fd_embed_taker *taker, void *context) {
   int root = w->comm->rank == 0;
   int64_t count = root ? fd_sequences_count(s) : 0, left = count, bases = root ? fd_sequences_bases(s) : 0, done = 0;
   double start = fd_seconds();
@@ -324,7 +360,7 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
     if (!w->c.count) return FD_OK;
     FD_TRY(embed_chunk(w));
     FD_TRY(fd_comm_agree(w->comm, root ? check_chunk(w) : FD_OK));
-    FD_TRY(fd_comm_agree(w->comm, root ? write_chunk(w, matrix) : FD_OK));
+    FD_TRY(fd_comm_agree(w->comm, root ? give_chunk(w, taker, context) : FD_OK));
     done += w->c.start[w->c.count];
     double seconds = fd_seconds() - start;
     fd_progress(root && left == 0,
@@ -335,13 +371,14 @@ static fd_status run(work *w, fd_sequences *s, fd_matrix *matrix) {
   }
 }
 
-fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, fd_matrix *matrix) {
+fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s,
+                       fd_embed_taker *taker, void *context) {
   work w = {.options = o,
             .encoder = encoder,
             .comm = comm,
             .width = fd_embed_width(o, encoder->network),
             .words = fd_embed_rows_are_words(o, encoder)};
-  fd_status status = run(&w, s, matrix);
+  fd_status status = run(&w, s, taker, context);
   empty_chunk(&w.c);
   free(w.c.id);
   free(w.c.start);

@@ -4,8 +4,8 @@
 
 #include "comm/comm.h"
 #include "data/sequences.h"
-#include "output/matrix.h"
 #include "tasks/features.h"
+#include "tasks/pretrained.h"
 
 /* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at its end; 0: never. Pooled
  * features are the mean over the windows; a position is the mean over the windows that hold it. With `both_strands` the mean
@@ -21,6 +21,21 @@ typedef struct fd_embed_options {
   int both_strands;
 } fd_embed_options;
 
+/* What a row is: one of fd_features, a nucleotide's or word's latents, or a head's prediction. */
+enum { FD_POOL_POSITIONS = FD_FEATURES_MAX + 1, FD_POOL_TASK };
+#define FD_POOL_WORDS "tokens|cls|both|max|positions|task"
+
+/* The options of `findna embed`, as they are given. */
+typedef struct fd_embed_choice {
+  int pool;               /* of FD_POOL_WORDS */
+  int64_t window, stride; /* window -1: as in pretraining, or, with logits, 0; stride 0: half a window; of words, a window */
+  int both_strands, logits;
+} fd_embed_choice;
+
+/* What a choice means for a model; FD_USAGE where it has no meaning. `path` is of the sequences, borrowed. */
+fd_status fd_embed_choose(const fd_embed_choice *choice, const fd_pretrained *model, const fd_encoder *encoder, const char *path,
+                          fd_embed_options *options) FD_MUST_CHECK;
+
 /* Width of a row. */
 int fd_embed_width(const fd_embed_options *options, const fd_network *network);
 
@@ -30,9 +45,12 @@ int fd_embed_rows_are_words(const fd_embed_options *options, const fd_encoder *e
 /* Bytes that a rank's buffers take for these sequences. */
 double fd_embed_memory(const fd_embed_options *options, const fd_encoder *encoder, const fd_sequences *sequences);
 
-/* Reads all of `sequences` and appends them to `matrix` in their order; both are the root's, NULL elsewhere. Collective; the
- * result has the same bits for any number of ranks and threads. */
+/* Takes the rows of the next sequence: values [rows, width], spans [rows, 2] where rows are words, else NULL; borrowed. */
+typedef fd_status fd_embed_taker(void *context, const char *id, int64_t rows, const float *values, const int64_t *spans);
+
+/* Reads all of `sequences` and gives them to `take` in their order; both are the root's, NULL elsewhere. Collective; the result
+ * has the same bits for any number of ranks and threads. */
 fd_status fd_embed_run(const fd_embed_options *options, const fd_encoder *encoder, fd_comm *comm, fd_sequences *sequences,
-                       fd_matrix *matrix) FD_MUST_CHECK;
+                       fd_embed_taker *take, void *context) FD_MUST_CHECK;
 
 #endif

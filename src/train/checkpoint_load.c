@@ -356,6 +356,14 @@ done:
   return status;
 }
 
+static fd_status no_checkpoint(const char *path) {
+  char file[FD_PATH_MAX];
+  FD_TRY(fd_path(file, path, "config.json", NULL));
+  if (fd_is_absent(file)) return fd_fail(FD_MISSING, "%s: holds no valid checkpoint (expected ckpt/step_.../MANIFEST)", path);
+  return fd_fail(FD_MISSING, "%s: is an exported or published model, not a run folder: 'findna import %s RUN' makes one of it",
+                 path, path);
+}
+
 /* Root: those of the checkpoint folder `path`, or of the newest checkpoint of the run folder `path` that has them whole. */
 static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   int64_t *steps;
@@ -372,8 +380,7 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
     else if (read != FD_OK) fd_warn("%s is damaged; looking for an older one", folder);
   }
   free(steps);
-  if (status == FD_OK && read != FD_OK)
-    status = fd_fail(FD_MISSING, "%s: holds no valid checkpoint (expected ckpt/step_.../MANIFEST)", path);
+  if (status == FD_OK && read != FD_OK) status = no_checkpoint(path);
   return status;
 }
 
