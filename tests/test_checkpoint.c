@@ -22,7 +22,7 @@ static void open_world(world *w, const char *name) {
   assert_ok(fd_state_create(&w->state, &w->config, w->network, w->dev));
   snprintf(w->folder, sizeof w->folder, "%s", below(name, NULL));
   assert_ok(fd_make_folder(w->folder));
-  w->run = (fd_run){w->folder, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL};
+  w->run = (fd_run){w->folder, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL, NULL};
 }
 
 static void close_world(world *w) {

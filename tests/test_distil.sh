@@ -33,8 +33,8 @@ awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "yes" : "no" } 1' train.csv >named.csv
 awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "a" : "b" } 1' train.csv >turned.csv
 "$FINDNA" finetune run --train named.csv $small train.epochs=1 run.folder=named >/dev/null 2>&1
 expect "a teacher of other classes" 78 "has 2 classes, the training rows have 3" "$FINDNA" finetune run --train three.csv --teacher teach $small run.folder=bad
-expect "classes with other names" 78 "its classes are 'no,yes', those of the training rows 'a,b'" "$FINDNA" finetune run --train turned.csv --teacher named $small run.folder=bad
-expect "names on one side only" 0 "are numbers, those of the rows no,yes" "$FINDNA" finetune run --train named.csv --teacher teach $small train.epochs=1 run.folder=mixed
+expect "classes with other names" 78 "its classes are others than those of the training rows: class 0 is 'no', not 'a'" "$FINDNA" finetune run --train turned.csv --teacher named $small run.folder=bad
+expect "names on one side only" 0 "are numbers, those of the rows names" "$FINDNA" finetune run --train named.csv --teacher teach $small train.epochs=1 run.folder=mixed
 expect "a teacher without a head" 78 "is no classifier" "$FINDNA" finetune run --train train.csv --teacher run $small run.folder=bad
 expect "no teacher there" 66 "no such checkpoint" "$FINDNA" finetune run --train train.csv --teacher nowhere $small run.folder=bad
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 7 } 1' train.csv >values.csv

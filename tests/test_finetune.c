@@ -170,7 +170,7 @@ static void a_rule_is_learnt(void **state) {
     t.config.train.batch = 16, t.config.train.virtual_ranks = 2, t.config.train.steps = 150;
     open_tuning(&t, &table, NULL);
     fd_selection sel = {
-        &t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3, NULL}, t.state->array[FD_STUDENT], 10};
+        &t.config, &test, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3, NULL}, t.state->array[FD_STUDENT], 10, NULL};
     assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &before, NULL));
     for (int i = 0; i < 150; i++) assert_ok(fd_trainer_step(t.trainer, &step));
     assert_ok(fd_selection_score(&sel, fd_comm_self(), &test, &after, NULL));
@@ -195,7 +195,7 @@ static void training_and_evaluation_agree(void **state) {
   t.config.train.batch = 8, t.config.train.virtual_ranks = 2, t.config.train.steps = 10; /* an epoch is one step */
   open_tuning(&t, &table, NULL);
   fd_selection sel = {
-      &t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3, NULL}, t.state->array[FD_STUDENT], 1};
+      &t.config, &table, {"test", t.network, t.state->array[FD_STUDENT], t.dev, 3, NULL}, t.state->array[FD_STUDENT], 1, NULL};
   assert_ok(fd_trainer_step(t.trainer, &step));
   assert_ok(fd_selection_score(&sel, fd_comm_self(), &table, &scores, NULL));
   assert_near(step.loss, scores.loss, 1e-6);

@@ -126,7 +126,24 @@ printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is 
 printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
 for missing in NA '<NA>' N/A NULL; do printf "sequence,label\nACGT,a\nACGA,c\nACGG,$missing\n" >missing.csv; expect "a missing label: $missing" 65 "missing.csv:4: the label '$missing' is no name" "$FINDNA" finetune run --train missing.csv run.folder=bad; done
-expect "the names are the rows'" 78 "task.names and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
+expect "the names are the rows'" 78 "task.classes and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
+# Names of hundreds of classes, more than a config holds: a file beside the weights.
+awk -F, 'NR == 1 { print "sequence,label"; next } { printf "%s,Genus number_%03d of a rather long name\n", $1, NR % 300 }' train.csv >species.csv; head -101 species.csv >species_test.csv
+many="$small train.steps=3 task.selection=0.2"
+for n in 1 2; do ranks $n finetune run --train species.csv --test species_test.csv $many run.folder=many$n >many$n.log 2>&1; done
+check "hundreds of named classes" grep -q "classes: Genus number_000 of a rather long name.*(300)" many1.log
+check "the same on 2 ranks" test "$(state_of many1)" = "$(state_of many2)" -a "$(grep -v version many1/finetune.json)" = "$(grep -v version many2/finetune.json)"
+check "classes.txt has them, beside the weights" test "$(wc -l <"$(ls -d many1/ckpt/step_* | tail -1)/classes.txt") $(grep -c 'file classes.txt' many1/ckpt/step_000000003/MANIFEST)" = "300 1"
+expect "inspect verifies it" 0 "classes.txt .* ok" "$FINDNA" inspect many1/ckpt/step_000000003
+expect "and a finished run is found again" 0 "is finished" "$FINDNA" finetune run --train species.csv --test species_test.csv $many run.folder=many1
+sed 's/number_007/number_7/' species.csv >renamed.csv
+expect "a class of another name at resume" 78 "its classes were others: class [0-9]* is 'Genus number_[0-9]* of a rather long name', not 'Genus number_007" "$FINDNA" finetune run --train renamed.csv $many run.folder=many1
+"$FINDNA" embed many1 species_test.csv --pool task --output many.tsv >/dev/null 2>&1
+check "they are the columns of predictions" test "$(head -1 many.tsv | tr '\t' '\n' | wc -l) $(head -1 many.tsv | cut -f 9)" = "301 Genus number_007 of a rather long name"
+"$FINDNA" embed many1 species_test.csv --pool task --output many.h5 >/dev/null 2>&1; check "and a dataset of an .h5" grep -qa "Genus number_299 of a rather long name" many.h5
+check "exported and imported, they are there" bash -c '"$0" export many1 many_out && "$0" import many_out many_in && "$0" embed many_in species_test.csv --pool task --output many2.tsv && cmp many.tsv many2.tsv' "$FINDNA" >/dev/null 2>&1
+ranks 2 finetune run --train species.csv --teacher many1 $many run.folder=taught >taught.log 2>&1; check "a teacher of them" grep -q "teacher: the best of many1" taught.log
+expect "a teacher of others" 78 "its classes are others than those of the training rows: class [0-9]* is" "$FINDNA" finetune run --train renamed.csv --teacher many1 $many run.folder=bad
 # 131,072 nucleotides, with further blocks and recomputed activations.
 for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
 expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3

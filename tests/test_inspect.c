@@ -18,8 +18,8 @@ static fd_status inspect(const char *path, char **said) {
 
 /* A checkpoint of two files with a right MANIFEST. */
 static void make_checkpoint(int64_t number, float last) {
-  char name[64], path[FD_PATH_MAX], config[FD_SHA256_HEX], *text;
-  fd_slice slice = {.name = "student-00.safetensors"};
+  char name[64], path[FD_PATH_MAX], *text;
+  fd_slice file[] = {{.name = "student-00.safetensors"}, {.name = FD_CONFIG_TEXT}};
   fd_checkpoint_info info = {.step = number,
                              .updates = number,
                              .best_step = -1,
@@ -29,19 +29,18 @@ static void make_checkpoint(int64_t number, float last) {
                              .reduction = "reproducible",
                              .dataset_id = "none",
                              .version = "1"};
-  uint64_t config_bytes;
   size_t bytes;
   float values[4] = {-1, 0, 2, last};
   fd_tensor t = fd_tensor_f32("head.weight", 2, 2, values);
   snprintf(name, sizeof name, "run/ckpt/step_%09" PRId64, number);
   assert_ok(fd_make_folder(below(name, NULL)));
-  assert_ok(fd_path(path, below(name, NULL), slice.name, NULL));
+  assert_ok(fd_path(path, below(name, NULL), file[0].name, NULL));
   assert_ok(fd_safetensors_write(path, &t, 1));
-  assert_ok(fd_sha256_file(path, slice.sha256, &slice.bytes));
+  assert_ok(fd_sha256_file(path, file[0].sha256, &file[0].bytes));
   put(below(name, "config.yaml"), "run:\n  seed: 3\n");
-  assert_ok(fd_sha256_file(below(name, "config.yaml"), config, &config_bytes));
-  memcpy(info.config_hash, config, sizeof config);
-  assert_ok(fd_manifest_text(&info, &slice, 1, config_bytes, config, &text, &bytes));
+  assert_ok(fd_sha256_file(below(name, "config.yaml"), file[1].sha256, &file[1].bytes));
+  memcpy(info.config_hash, file[1].sha256, sizeof info.config_hash);
+  assert_ok(fd_manifest_text(&info, file, 1, 1, &text, &bytes));
   put(below(name, "MANIFEST"), text);
   free(text);
 }

@@ -22,6 +22,8 @@ expect "more neighbours than keys" 64 "keys.tsv has 40 rows" "$FINDNA" knn run -
 expect "no such column" 65 "no column 'species' in the header" "$FINDNA" knn run --train keys.tsv --test queries.tsv --label species
 cut -f1,2,4 queries.tsv | sed '1s/label/genus/' >numbers.tsv
 expect "names and numbers" 65 "expected the same kind in both" "$FINDNA" knn run --train keys.tsv --test numbers.tsv --label genus
+awk -F'\t' -v OFS='\t' 'NR > 1 { $3 = "Apis" } 1' keys.tsv >one.tsv
+expect "keys of one class" 65 "one.tsv: its rows have one class only" "$FINDNA" knn run --train one.tsv --test queries.tsv --label genus
 expect "no keys" 64 "give CHECKPOINT, --train FILE and --test FILE" "$FINDNA" knn run --test queries.tsv
 expect "an output over an input" 73 "keys.tsv" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output keys.tsv
 check "the keys are still there" test "$(wc -l <keys.tsv)" = 41

@@ -1,4 +1,4 @@
-/* Checkpoints as older versions wrote them are read to the same state. */
+/* Checkpoints of fine-tunings: those of older versions are read to the same state; names of classes lie beside the weights. */
 #include "files.h"
 
 #include "train/checkpoint_format.h"
@@ -26,7 +26,7 @@ static void open_tuning(tuning *t) {
   assert_ok(fd_device_open(&t->dev, c, 0, 1));
   assert_ok(fd_network_create(&t->network, c, WINDOW));
   assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
-  t->run = (fd_run){c->run.folder, c, t->network, fd_comm_self(), WINDOW, "rows", 0, NULL};
+  t->run = (fd_run){c->run.folder, c, t->network, fd_comm_self(), WINDOW, "rows", 0, NULL, NULL};
 }
 
 static void close_tuning(tuning *t) {
@@ -55,18 +55,18 @@ static void save(tuning *t) {
   fd_checkpointer_destroy(&checkpointer);
 }
 
-/* Writes config.yaml and MANIFEST anew for the files that there are. */
-static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config *config, const fd_slice *files, int count) {
-  char sha[FD_SHA256_HEX], *text;
-  uint64_t config_bytes;
+/* Writes config.yaml and MANIFEST anew for the files of arrays that there are; files[arrays] is its place. */
+static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config *config, fd_slice *files, int arrays) {
+  char *text;
   size_t bytes;
   FILE *out = fopen(below(step, "config.yaml"), "w");
   assert_non_null(out);
   fd_config_print(out, config, FD_CONFIG_YAML);
   fclose(out);
+  files[arrays] = (fd_slice){.name = FD_CONFIG_TEXT};
   assert_ok(fd_config_hash(config, info->config_hash));
-  assert_ok(fd_sha256_file(below(step, "config.yaml"), sha, &config_bytes));
-  assert_ok(fd_manifest_text(info, files, count, config_bytes, sha, &text, &bytes));
+  assert_ok(fd_sha256_file(below(step, "config.yaml"), files[arrays].sha256, &files[arrays].bytes));
+  assert_ok(fd_manifest_text(info, files, arrays, 1, &text, &bytes));
   put(below(step, "MANIFEST"), text);
   free(text);
 }
@@ -149,10 +149,85 @@ static void imports_without_best(void **state) {
   close_tuning(&t);
 }
 
+/* Names of classes stood in the config, with commas between. */
+static void names_in_the_config(void **state) {
+  (void)state;
+  static const char step[] = "run/ckpt/step_000000007";
+  static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1];
+  tuning t = {0};
+  fd_checkpoint_info info;
+  fd_weights weights;
+  fd_config read;
+  fd_class_names names, others;
+  int found, count;
+  open_tuning(&t);
+  fill(t.state);
+  save(&t);
+  assert_ok(fd_manifest_parse(below(step, NULL), &info, files, &count));
+  snprintf(t.config.task.names, sizeof t.config.task.names, "fly,worm");
+  rewrite(step, &info, &t.config, files, count - 1);
+  assert_ok(fd_checkpoint_open_weights(fd_comm_self(), below("run", NULL), &read, &info, &weights));
+  assert_true(weights.classes.count == 2 && !strcmp(weights.classes.name[1], "worm"));
+  assert_true(!*read.task.names && fd_is_hex(read.task.classes));
+  fd_weights_free(&weights);
+  *t.config.task.names = '\0'; /* today's run of the same rows goes on from there */
+  assert_ok(fd_class_names_split(&names, "fly,worm"));
+  assert_ok(fd_class_names_hash(&names, t.config.task.classes));
+  t.run.classes = &names;
+  assert_ok(fd_checkpoint_resume(&t.run, t.state, &info, &found));
+  assert_true(found && t.state->step == 7);
+  assert_ok(fd_class_names_split(&others, "fly,wasp"));
+  assert_ok(fd_class_names_hash(&others, t.config.task.classes));
+  t.run.classes = &others;
+  assert_int_equal(fd_checkpoint_resume(&t.run, t.state, &info, &found), FD_CONFIG);
+  fd_class_names_free(&names);
+  fd_class_names_free(&others);
+  close_tuning(&t);
+}
+
+/* Their file is under the MANIFEST's hash and the config's; what is damaged or missing is no checkpoint. */
+static void names_beside_the_weights(void **state) {
+  (void)state;
+  tuning t = {0};
+  fd_checkpoint_info info;
+  fd_weights weights;
+  fd_config read;
+  fd_class_names names;
+  open_tuning(&t);
+  fill(t.state);
+  assert_ok(fd_class_names_split(&names, "fly,worm"));
+  assert_ok(fd_class_names_hash(&names, t.config.task.classes));
+  t.run.classes = &names;
+  save(&t);
+  const char *file = below("run/ckpt/step_000000007", FD_CLASSES_TEXT);
+  char *text = get(file);
+  assert_string_equal(text, "fly\nworm\n");
+  free(text);
+  assert_ok(fd_checkpoint_verify(below("run/ckpt/step_000000007", NULL), 1, &info));
+  assert_ok(fd_checkpoint_open_weights(fd_comm_self(), below("run", NULL), &read, &info, &weights));
+  assert_true(weights.classes.count == 2 && !strcmp(weights.classes.name[0], "fly"));
+  fd_weights_free(&weights);
+  put(file, "fly\nwasp\n");
+  assert_int_equal(fd_checkpoint_verify(below("run/ckpt/step_000000007", NULL), 1, &info), FD_DATA);
+  assert_int_equal(fd_checkpoint_open_weights(fd_comm_self(), below("run/ckpt/step_000000007", NULL), &read, &info, &weights),
+                   FD_DATA);
+  assert_int_equal(remove(file), 0);
+  assert_int_equal(fd_checkpoint_open_weights(fd_comm_self(), below("run/ckpt/step_000000007", NULL), &read, &info, &weights),
+                   FD_MISSING);
+  t.run.classes = NULL; /* the config says that there are some */
+  save(&t);
+  assert_int_equal(fd_checkpoint_open_weights(fd_comm_self(), below("run/ckpt/step_000000007", NULL), &read, &info, &weights),
+                   FD_DATA);
+  fd_class_names_free(&names);
+  close_tuning(&t);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(best_weights_of_the_teacher),
       cmocka_unit_test(imports_without_best),
+      cmocka_unit_test(names_in_the_config),
+      cmocka_unit_test(names_beside_the_weights),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -112,6 +112,40 @@ static void bad_tables(void **state) {
 }
 
 /* Names are numbered by the alphabet; of rows to be scored those of the training rows are taken. */
+/* As a file: what is written reads back, by its hash; anything else is refused. */
+static void names_in_a_file(void **state) {
+  (void)state;
+  static const char *const bad[] = {"", "fly", "fly\n\nworm\n", "fly\nwo,rm\n", "fly\nworm\r\n", "\377\n", "\n"};
+  const char *const given[] = {"worm", "fly", "yeast"};
+  fd_class_names names, again;
+  char hex[FD_SHA256_HEX], other[FD_SHA256_HEX], what[128], shown[64], *text;
+  size_t bytes;
+  assert_ok(fd_class_names_of(&names, "here", given, 3));
+  assert_ok(fd_class_names_text(&names, &text, &bytes));
+  assert_string_equal(text, "fly\nworm\nyeast\n");
+  assert_ok(fd_class_names_read(&again, text, bytes, "there"));
+  free(text);
+  assert_int_equal(fd_class_names_differ(&names, &again, what, sizeof what), 0);
+  assert_ok(fd_class_names_hash(&names, hex));
+  assert_ok(fd_class_names_hash(&again, other));
+  assert_string_equal(hex, other);
+  fd_class_names_show(&names, shown, sizeof shown);
+  assert_string_equal(shown, "fly,worm,yeast");
+  fd_class_names_show(&names, shown, 36);
+  assert_string_equal(shown, "fly,... (3)");
+  assert_ok(fd_class_names_add(&again, "there", "zebra"));
+  assert_int_equal(fd_class_names_differ(&names, &again, what, sizeof what), 1);
+  assert_string_equal(what, "there are 4 classes, not 3");
+  fd_class_names_free(&again);
+  assert_ok(fd_class_names_split(&again, "fly,wasp,yeast"));
+  assert_int_equal(fd_class_names_differ(&names, &again, what, sizeof what), 1);
+  assert_string_equal(what, "class 1 is 'wasp', not 'worm'");
+  fd_class_names_free(&again);
+  fd_class_names_free(&names);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_int_equal(fd_class_names_read(&again, bad[i], strlen(bad[i]), "there"), FD_DATA);
+}
+
 static void names_of_classes(void **state) {
   (void)state;
   static const char train[] = "label,sequence\nworm,ACGT\n\"fly\",AC\nworm,A\nyeast,C\n",
@@ -127,9 +161,8 @@ static void names_of_classes(void **state) {
   assert_int_equal(t.classes, 3);
   assert_memory_equal(t.label, expected, sizeof expected);
   fd_table_free(&t);
-  assert_ok(fd_class_names_join(&names, text, sizeof text));
+  fd_class_names_show(&names, text, sizeof text);
   assert_string_equal(text, "fly,worm,yeast");
-  assert_int_equal(fd_class_names_join(&names, text, strlen("fly,worm,yeast")), FD_DATA);
   write_table(test, strlen(test));
   assert_ok(fd_table_read_classes(path, &names, 0, &t));
   assert_true(t.label[0] == 2 && t.label[1] == 0);
@@ -490,6 +523,7 @@ int main(void) {
       cmocka_unit_test(many_columns),
       cmocka_unit_test(bad_tables),
       cmocka_unit_test(names_of_classes),
+      cmocka_unit_test(names_in_a_file),
       cmocka_unit_test(packed_tables),
       cmocka_unit_test(scores_against_counting),
       cmocka_unit_test(whitening_gives_the_identity),

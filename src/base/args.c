@@ -40,6 +40,12 @@ const char *fd_nearest(const char *word, const char *const *names, int count) {
   return best;
 }
 
+const fd_args *fd_args_next(const fd_args *args) {
+  const fd_arg *a = args->table;
+  while (a->name) a++;
+  return a->value;
+}
+
 int fd_args_word(const fd_arg *a, int index, char *out, size_t size) {
   const char *at = a->placeholder;
   for (; index > 0 && at; index--) at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL;

@@ -29,7 +29,8 @@ typedef struct fd_arg {
   const char *help;
 } fd_arg;
 
-/* What a subcommand takes; `usage` is the line after "findna NAME", `about` a paragraph. The table ends with a NULL name. */
+/* What a subcommand takes; `usage` is the line after "findna NAME", `about` a paragraph. The table ends with a NULL name, whose
+ * value is NULL or another form of the subcommand, an fd_args that takes other options: help shows it, too. */
 typedef struct fd_args {
   const char *command, *usage, *about;
   const fd_arg *table;
@@ -40,6 +41,9 @@ typedef struct fd_args {
  * and sets *helped to 1. */
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
                         int *helped) FD_MUST_CHECK;
+
+/* The next form of a subcommand, or NULL. */
+const fd_args *fd_args_next(const fd_args *args);
 
 /* Word number `index` of a CHOICE's "a|b|c" in out[size]; 0 behind the last one. */
 int fd_args_word(const fd_arg *a, int index, char *out, size_t size);

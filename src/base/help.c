@@ -36,6 +36,7 @@ static void print_text(const fd_args *args) {
              a->kind == FD_ARG_FLAG ? "" : a->placeholder);
     printf("  %-26s %s%s%s%s\n", left, a->help, *value ? " (default " : "", value, *value ? ")" : "");
   }
+  if (fd_args_next(args)) printf("\n"), print_text(fd_args_next(args));
 }
 
 void fd_help_roff(FILE *out, const char *text, const char *line) {
@@ -67,17 +68,8 @@ static void first_sentence(const char *text, char *out, size_t size) {
   snprintf(out, size, "%.*s", (int)n, text);
 }
 
-static void print_man(const fd_args *args) {
-  char name[64], about[256], value[64];
-  snprintf(name, sizeof name, "findna-%s", args->command);
-  first_sentence(args->about, about, sizeof about);
-  fd_help_page(stdout, name, 1, name, about);
-  printf(".SH SYNOPSIS\n.B findna %s\n", args->command);
-  fd_help_roff(stdout, args->usage, " ");
-  printf("\n.SH DESCRIPTION\n");
-  fd_help_roff(stdout, args->about, "\n");
-  printf("\n");
-  if (args->table->name) printf(".SH OPTIONS\n");
+static void print_man_options(const fd_args *args) {
+  char value[64];
   for (const fd_arg *a = args->table; a->name; a++) {
     printf(".TP\n.B \\-\\-");
     fd_help_roff(stdout, a->name, "");
@@ -88,12 +80,43 @@ static void print_man(const fd_args *args) {
     if (*value) printf(" (default "), fd_help_roff(stdout, value, " "), printf(")");
     printf("\n");
   }
+}
+
+static void print_man(const fd_args *args) {
+  char name[64], about[256];
+  snprintf(name, sizeof name, "findna-%s", args->command);
+  first_sentence(args->about, about, sizeof about);
+  fd_help_page(stdout, name, 1, name, about);
+  printf(".SH SYNOPSIS\n");
+  for (const fd_args *form = args; form; form = fd_args_next(form)) {
+    printf("%s.B findna %s\n", form == args ? "" : ".br\n", form->command);
+    fd_help_roff(stdout, form->usage, " ");
+    printf("\n");
+  }
+  for (const fd_args *form = args; form; form = fd_args_next(form)) {
+    printf(form == args ? ".SH DESCRIPTION\n" : ".SH ");
+    if (form != args) fd_help_roff(stdout, form->usage, " "), printf("\n");
+    fd_help_roff(stdout, form->about, "\n");
+    printf("\n");
+    if (form == args && form->table->name) printf(".SH OPTIONS\n");
+    print_man_options(form);
+  }
   printf(".SH SEE ALSO\n.BR findna (1),\n.BR findna.yaml (5)\n");
 }
 
+/* Whether an earlier form has the option, too. */
+static int is_named(const fd_args *args, const fd_args *end, const char *name) {
+  for (; args != end; args = fd_args_next(args))
+    for (const fd_arg *a = args->table; a->name; a++)
+      if (!strcmp(a->name, name)) return 1;
+  return 0;
+}
+
 static void print_words(const fd_args *args) {
-  for (const fd_arg *a = args->table; a->name; a++)
-    printf("--%s\t%s\t%s\n", a->name, a->kind == FD_ARG_FLAG ? "" : a->placeholder, a->help);
+  for (const fd_args *form = args; form; form = fd_args_next(form))
+    for (const fd_arg *a = form->table; a->name; a++)
+      if (!is_named(args, form, a->name))
+        printf("--%s\t%s\t%s\n", a->name, a->kind == FD_ARG_FLAG ? "" : a->placeholder, a->help);
 }
 
 void fd_help_print(const fd_args *args, fd_help_form form) {

@@ -9,7 +9,6 @@
 #include "base/path.h"
 #include "base/version.h"
 #include "commands/command.h"
-#include "data/class_names.h"
 #include "data/sources.h"
 #include "output/matrix.h"
 #include "tasks/embed.h"
@@ -27,7 +26,6 @@ typedef struct embedding {
   fd_sources sources;
   fd_sequences *sequences;
   fd_matrix *matrix;
-  fd_class_names classes; /* of a fine-tuned head's predictions */
 } embedding;
 
 static fd_status check_output(const options *o) {
@@ -109,8 +107,9 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
   int words = fd_embed_rows_are_words(e, encoder);
   const char *pooling = pooling_of(o, e, words);
   char window[32], stride[32];
-  FD_TRY(fd_class_names_split(&all->classes, e->task ? all->model.config.task.names : ""));
-  int named = all->classes.count == fd_embed_width(e, encoder->network);
+  const fd_class_names *classes = &all->model.weights.classes;
+  int named = e->task && classes->count == fd_embed_width(e, encoder->network);
+  char shown[1024];
   snprintf(window, sizeof window, "%" PRId64, e->window);
   snprintf(stride, sizeof stride, "%" PRId64, e->stride);
   const fd_note notes[] = {{"format", "findna-embedding 1"},
@@ -122,8 +121,7 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                            {"strands", e->both_strands ? "mean of both" : "as given"},
                            {"window", window},
                            {"stride", stride},
-                           {"sequences", o->words[1]},
-                           {"classes", all->model.config.task.names}};
+                           {"sequences", o->words[1]}};
   const fd_matrix_info info = {.spreadsheet = o->spreadsheet,
                                .items = fd_sequences_count(s),
                                .rows = words          ? -1
@@ -132,10 +130,11 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
                                .width = fd_embed_width(e, encoder->network),
                                .many = e->positions,
                                .spans = words,
-                               .notes = (int)(sizeof notes / sizeof *notes) - !named,
+                               .notes = (int)(sizeof notes / sizeof *notes),
                                .note = notes,
-                               .column = named ? all->classes.name : NULL};
-  if (named) fd_info("columns: %s", all->model.config.task.names);
+                               .column = named ? classes->name : NULL};
+  fd_class_names_show(classes, shown, sizeof shown);
+  if (named) fd_info("columns: %s", shown);
   announce(e, encoder, all, info.width, pooling);
   return fd_matrix_begin(&all->matrix, o->output, &info);
 }
@@ -179,7 +178,6 @@ fd_status fd_command_embed(fd_comm *comm, int argc, char **argv) {
   if (status == FD_RETRY) fd_info("stopped by a signal: %s was not written", o.output);
   fd_matrix_end(&all->matrix);
   fd_sequences_close(&all->sequences);
-  fd_class_names_free(&all->classes);
   fd_pretrained_close(&all->model);
   free(all);
   return status;

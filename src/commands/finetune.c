@@ -17,6 +17,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/published.h"
+#include "tasks/softmax.h"
 #include "tasks/task_input.h"
 #include "tasks/teacher.h"
 #include "tasks/whiten.h"
@@ -27,7 +28,7 @@
 #include "train/same_run.h"
 #include "train/schedule.h"
 
-enum { TASK_KEYS = 3, WORD_KEYS = 4, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + WORD_KEYS + 2 };
+enum { TASK_KEYS = 4, WORD_KEYS = 4, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TASK_KEYS + WORD_KEYS + 2 };
 
 typedef struct options {
   const char *checkpoint, *config_name;
@@ -51,12 +52,12 @@ typedef struct tuning {
   json_t *taken;                 /* names of what --first-layers took; else NULL */
   int longest;                   /* nucleotides of the longest row */
   int words;                     /* tokens of the longest row, of a model over ids */
-  char class_names[FD_TEXT_MAX], names_key[FD_TEXT_MAX + 16];
+  char classes[FD_SHA256_HEX];   /* hash of the names in data; "": numbers */
   char *override[OVERRIDES];
   fd_task_folder data;
   int same, turned; /* test rows that are training rows; whose reverse complements are */
   char dataset_id[FD_SHA256_HEX];
-  fd_device *dev;
+  fd_device *dev, *cpu; /* cpu: NULL, or what scores many classes of a model on a GPU */
   fd_network *network;
   fd_state *state;
   fd_rows rows;
@@ -145,10 +146,9 @@ static fd_status collect_overrides(const options *o, tuning *t, int words, int *
   if (o->first_layers) t->override[n++] = t->layers_key;
   snprintf(t->task_keys[0], FD_SETTING_MAX, "task.outputs=%d", o->rows.values ? 1 : t->data.train.classes);
   snprintf(t->task_keys[1], FD_SETTING_MAX, "task.kind=%s", o->rows.values ? "values" : "classes");
-  snprintf(t->task_keys[2], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
+  snprintf(t->task_keys[2], FD_SETTING_MAX, "task.classes=%s", t->classes);
+  snprintf(t->task_keys[3], FD_SETTING_MAX, "teacher.kind=%s", o->teacher ? "frozen" : "logits");
   for (int i = 0; i < keys; i++) t->override[n++] = t->task_keys[i];
-  snprintf(t->names_key, sizeof t->names_key, "task.names=%s", t->class_names);
-  t->override[n++] = t->names_key;
   for (int i = 0; i < o->override_count; i++) t->override[n++] = o->overrides[i];
   *count = n;
   return FD_OK;
@@ -195,12 +195,12 @@ static fd_status check_folder(const tuning *t, const char *path) {
 
 static fd_status check_config(const options *o, const tuning *t, const char *path) {
   const fd_config *c = &t->config;
-  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) || strcmp(c->task.names, t->class_names) ||
-      (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
-    return fd_fail(
-        FD_CONFIG,
-        "%s: task.outputs, task.names and task.kind follow from the training rows: leave them out (--values makes a regression)",
-        path);
+  if (c->task.outputs != (t->data.train.value ? 1 : t->data.train.classes) || strcmp(c->task.classes, t->classes) ||
+      *c->task.names || (c->task.kind == FD_TASK_VALUES) != (t->data.train.value != NULL))
+    return fd_fail(FD_CONFIG,
+                   "%s: task.outputs, task.classes and task.kind follow from the training rows: leave them out (--values makes a "
+                   "regression)",
+                   path);
   if (fd_config_distils(c) != (*t->teacher.id || t->teacher.stored.path) || c->teacher.kind < FD_TEACHER_NONE ||
       c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
     return fd_fail(FD_CONFIG,
@@ -325,6 +325,34 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
   return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
 }
 
+/* More classes than FD_CLASSES_EXACT are scored by all threads of a CPU. */
+static fd_status open_scorer(fd_comm *comm, tuning *t) {
+  fd_config config;
+  if (t->config.task.kind != FD_TASK_CLASSES || t->config.task.outputs <= FD_CLASSES_EXACT) return FD_OK;
+  t->selection.cpu = t->dev;
+  if (!t->dev->own_memory) return FD_OK;
+  fd_config_defaults(&config);
+  config.device.threads = t->config.device.threads;
+  FD_TRY(fd_rank_device_open(&t->cpu, &config, comm));
+  t->selection.cpu = t->cpu;
+  return FD_OK;
+}
+
+static void announce(fd_comm *comm, const tuning *t, int rows) {
+  const fd_config *c = &t->config;
+  char shown[1024];
+  int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
+  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
+          t->data.train.rows, t->data.valid.rows, t->data.test.rows, t->longest, t->steps, c->train.batch);
+  fd_class_names_show(&t->data.names, shown, sizeof shown);
+  if (*shown) fd_info("classes: %s", shown);
+  fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
+          comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
+          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, t->dev->own_memory, comm->size, rows, 1) +
+                  fd_pretrained_memory(&t->model) +
+                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, t->longest, FD_WANT_LATENT)));
+}
+
 static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   fd_config *c = &t->config;
   fd_encoder encoder;
@@ -347,21 +375,12 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
                    t->data.train.rows, c->train.epochs, c->train.batch);
   FD_TRY(fd_trainer_create(&t->trainer, c, comm, t->dev, t->network, fd_rows_source(&t->rows), t->state, t->steps, rows));
   t->trainer->frozen = t->teacher.frozen;
-  t->selection = (fd_selection){c,
-                                &t->data.valid,
-                                {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, t->tokenizer},
-                                t->weights,
-                                c->eval.every};
-  t->run = (fd_run){c->run.folder, c, t->network, comm, t->longest, t->dataset_id, t->started, t->teacher.id};
-  int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
-  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
-          t->data.train.rows, t->data.valid.rows, t->data.test.rows, t->longest, t->steps, c->train.batch);
-  if (*t->class_names) fd_info("classes: %s", t->class_names);
-  fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", t->dev->kind, t->dev->simd, comm->size,
-          comm->size > 1 ? "s" : "", t->dev->threads, t->dev->threads > 1 ? "s" : "",
-          1e-6 * ((double)fd_trainer_memory(c, t->network, t->dev->form, t->dev->own_memory, comm->size, rows, 1) +
-                  fd_pretrained_memory(&t->model) +
-                  (double)fd_encoding_memory(&t->selection.encoder, evaluated_cls, t->longest, FD_WANT_LATENT)));
+  t->selection =
+      (fd_selection){c,          &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, t->tokenizer},
+                     t->weights, c->eval.every,  NULL};
+  t->run = (fd_run){c->run.folder, c, t->network, comm, t->longest, t->dataset_id, t->started, t->teacher.id, &t->data.names};
+  FD_TRY(open_scorer(comm, t));
+  announce(comm, t, rows);
   return FD_OK;
 }
 
@@ -429,7 +448,7 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
 }
 
 static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
-  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, t->class_names};
+  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, &t->data.names};
   if (o->teacher) return fd_teacher_open(&t->teacher, o->teacher, &classes, comm);
   return o->teacher_logits ? fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm) : FD_OK;
 }
@@ -440,7 +459,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(check_selection(&t->data));
-  FD_TRY(fd_class_names_join(&t->data.names, t->class_names, sizeof t->class_names));
+  FD_TRY(fd_class_names_hash(&t->data.names, t->classes));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
     fd_warn("%d of the test sequences are also training sequences, the reverse complements of %d others are", t->same, t->turned);
@@ -488,6 +507,7 @@ static void release(tuning *t) {
   fd_tokens_free(&t->rows.teacher_words);
   fd_tokenizer_destroy(&t->new_words);
   fd_device_close(&t->dev);
+  fd_device_close(&t->cpu);
   fd_task_folder_free(&t->data);
   free(t->class_weight);
   free(t->weights);

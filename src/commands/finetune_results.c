@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "output/json_file.h"
 #include "tasks/figures.h"
+#include "tasks/task_json.h"
 #include "tasks/whiten.h"
 
 static json_t *json_of(const fd_task_scores *scores) {
@@ -78,7 +79,7 @@ static fd_status write_results(const fd_tuned *t) {
   }
   if (root && t->taken) fd_json_set(&root, "tensors_taken", json_deep_copy(t->taken));
   if (root && t->teacher) fd_json_set(&root, "teacher", fd_teacher_json(t->teacher));
-  if (root && d->names.count) fd_json_set(&root, "labels", fd_task_labels(&d->names));
+  if (root && d->names.count) fd_json_set(&root, "labels", fd_task_json_list(&d->names));
   if (status == FD_OK) status = fd_json_write(path, root);
   json_decref(root);
   return status;

@@ -19,6 +19,7 @@ typedef struct import_parts {
   fd_config config;
   int window;
   float *weights;
+  fd_class_names classes;
   fd_device *dev;
   fd_network *network;
   fd_state state; /* of weights alone: their moments would be twice as many zeros */
@@ -31,7 +32,7 @@ typedef struct import_parts {
 /* Step 0 of a run that was trained on no shards of ours. */
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
-  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0, NULL};
+  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0, NULL, &p->classes};
   int durable, in_a_row;
   char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));
@@ -54,8 +55,8 @@ static fd_status import(const char *const words[2], import_parts *p) {
   p->from = words[0];
   if (fd_is_absent(words[0])) return fd_fail(FD_MISSING, "%s: no such folder", words[0]);
   FD_TRY(fd_hf_is(words[0], &p->published));
-  if (p->published) FD_TRY(fd_hf_read(words[0], &p->config, &p->window, &p->weights, &p->read));
-  else FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights));
+  if (p->published) FD_TRY(fd_hf_read(words[0], &p->config, &p->window, &p->weights, &p->classes, &p->read));
+  else FD_TRY(fd_model_read(words[0], &p->config, &p->window, &p->weights, &p->classes));
   snprintf(p->config.run.folder, sizeof p->config.run.folder, "%s", words[1]);
   p->config.device.threads = 1;
   FD_TRY(fd_device_open(&p->dev, &p->config, 0, 1));
@@ -89,6 +90,7 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   fd_network_destroy(&p->network);
   fd_device_close(&p->dev);
   fd_hf_read_tensors_free(&p->read);
+  fd_class_names_free(&p->classes);
   free(p->weights);
   free(p);
   return status;

@@ -123,13 +123,18 @@ static fd_status join_names(const options *o, searching *s, fd_class_names names
   return status;
 }
 
-static fd_status count_absent(searching *s) {
+/* Queries that no key can be right of; keys of one class are right of all others, whatever the embeddings are. */
+static fd_status count_absent(const options *o, searching *s) {
   char *known;
+  int classes = 0;
   FD_TRY(fd_alloc(&known, (size_t)s->classes, 1, "classes"));
   for (int i = 0; i < s->table[KEYS].rows; i++) known[s->table[KEYS].label[i]] = 1;
   for (int i = 0; i < s->table[QUERIES].rows; i++) s->absent += !known[s->table[QUERIES].label[i]];
+  for (int c = 0; c < s->classes; c++) classes += known[c];
   free(known);
-  return FD_OK;
+  if (classes > 1) return FD_OK;
+  return fd_fail(FD_DATA, "%s: its rows have one class only, which every query would get; expected at least two labels",
+                 o->file[KEYS]);
 }
 
 static fd_status read_rows(const options *o, searching *s) {
@@ -140,7 +145,7 @@ static fd_status read_rows(const options *o, searching *s) {
   for (int f = 0; f < 2; f++)
     if (s->table[f].classes > s->classes) s->classes = s->table[f].classes;
   FD_GO(join_names(o, s, names));
-  FD_GO(count_absent(s));
+  FD_GO(count_absent(o, s));
 done:
   fd_class_names_free(&names[KEYS]);
   fd_class_names_free(&names[QUERIES]);

@@ -63,6 +63,8 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};
   int check = 0, count, helped;
   const char *words[FD_LIST_MAX], *records = NULL;
+  fd_prepare_form of_table;
+  fd_prepare_table_form(&of_table);
   const fd_arg table[] = {
       {"window", FD_ARG_INT, &o.window, 1, 1 << 24, "L", "nucleotides of a window"},
       {"count", FD_ARG_INT, &o.count, 0, 1e12, "N", "random training windows"},
@@ -83,10 +85,10 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random places"},
       {"shard-windows", FD_ARG_INT, &o.shard_windows, 1, 65536, "N", "windows of a shard"},
       {"table", FD_ARG_TEXT, &records, 0, 0, "FILE",
-       "instead of windows: records, sequences with their taxonomy; its options: findna prepare --table FILE --help"},
+       "instead of windows: records, sequences with their taxonomy, with the options of this form"},
       {"verify", FD_ARG_FLAG, &check, 0, 0, NULL,
        "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
-      {0},
+      {.value = &of_table.args},
   };
   const fd_args args = {
       "prepare", "[options] OUT FILE...",
@@ -95,7 +97,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
       "same bits for any number of ranks.",
       table};
-  if (fd_args_given(&args, argc, argv, "table")) return fd_prepare_table(comm, argc, argv);
+  if (fd_args_given(&args, argc, argv, "table")) return fd_prepare_table(comm, argc, argv, &of_table);
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   FD_TRY(check_effect(&args, argc, argv, check, &o));

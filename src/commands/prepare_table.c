@@ -1,8 +1,9 @@
 /* findna prepare --table FILE: shards of records from a table of sequences with their taxonomy. */
 #include "commands/prepare.h"
 
+#include <string.h>
+
 #include "commands/command.h"
-#include "data/ingest.h"
 
 static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd_ingest_table *o, const char *by,
                             const char *known) {
@@ -23,9 +24,10 @@ static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd
   return FD_OK;
 }
 
-static fd_status parse(int argc, char **argv, fd_ingest_table *o, const char **words, int *count, int *helped) {
-  const char *by = NULL, *known = NULL;
-  const fd_arg table[] = {
+void fd_prepare_table_form(fd_prepare_form *f) {
+  *f = (fd_prepare_form){.options = {.taxa = {.limit = 660, .shortest = 12}, .val_share = 0.1, .shard_windows = 16384}};
+  fd_ingest_table *o = &f->options;
+  const fd_arg table[FD_PREPARE_ARGS] = {
       {"table", FD_ARG_TEXT, &o->taxa.table, 0, 0, "FILE",
        "CSV or TSV with a header (plain, gzip, xz): sequences and their taxonomy, or the classification of the FASTA files"},
       {"columns", FD_ARG_LIST, &o->taxa.columns, 0, 0, "A,B",
@@ -39,38 +41,43 @@ static fd_status parse(int argc, char **argv, fd_ingest_table *o, const char **w
       {"test", FD_ARG_LIST, &o->of[FD_TEST], 0, 0, "A,B", "its values to test on"},
       {"val-share", FD_ARG_REAL, &o->val_share, 0, 1, "SHARE", "without --split: share that is held out, by a hash"},
       {"test-share", FD_ARG_REAL, &o->test_share, 0, 1, "SHARE", "share to test on"},
-      {"by", FD_ARG_TEXT, &by, 0, 0, "COLUMN",
+      {"by", FD_ARG_TEXT, &f->by, 0, 0, "COLUMN",
        "shares of the names in this column: a held-out species or genus is so with all of its rows (open world)"},
-      {"known", FD_ARG_TEXT, &known, 0, 0, "COLUMN",
+      {"known", FD_ARG_TEXT, &f->known, 0, 0, "COLUMN",
        "shares of the sequences, but each name in this column keeps a row to train on (closed world)"},
       {"seed", FD_ARG_INT, &o->seed, 0, 9007199254740992.0, "N", "of the shares"},
       {"shard-windows", FD_ARG_INT, &o->shard_windows, 1, 65536, "N", "records of a shard"},
       {0},
   };
-  const fd_args args = {
+  memcpy(f->table, table, sizeof table);
+  f->args = (fd_args){
       "prepare", "--table FILE [options] OUT [FASTA ...]",
       "Makes shards of records, sequences of their own lengths, from a table of barcodes with their taxonomy, or from FASTA\n"
       "files whose classification is a table (its column id names their records). N behind the last nucleotide are taken off,\n"
       "and of equal sequences the first stays. OUT also gets tables with id, split, sequence and the names, for knn and probe.",
-      table};
-  FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, count, helped));
+      f->table};
+}
+
+static fd_status parse(int argc, char **argv, fd_prepare_form *f, const char **words, int *count, int *helped) {
+  fd_ingest_table *o = &f->options;
+  FD_TRY(fd_args_parse(&f->args, argc, argv, words, FD_LIST_MAX, count, helped));
   if (*helped) return FD_OK;
   if (*count < 1) return fd_fail(FD_USAGE, "findna prepare --table FILE: give OUT; see findna prepare --table FILE --help");
-  FD_TRY(check_rule(&args, argc, argv, o, by, known));
-  o->known = known != NULL;
-  o->taxa.by = known ? known : by;
+  FD_TRY(check_rule(&f->args, argc, argv, o, f->by, f->known));
+  o->known = f->known != NULL;
+  o->taxa.by = f->known ? f->known : f->by;
   return FD_OK;
 }
 
-fd_status fd_prepare_table(fd_comm *comm, int argc, char **argv) {
-  fd_ingest_table o = {.taxa = {.limit = 660, .shortest = 12}, .val_share = 0.1, .shard_windows = 16384};
+fd_status fd_prepare_table(fd_comm *comm, int argc, char **argv, fd_prepare_form *f) {
   const char *words[FD_LIST_MAX];
   char output[FD_PATH_MAX];
   int count, helped;
-  FD_TRY(parse(argc, argv, &o, words, &count, &helped));
+  FD_TRY(parse(argc, argv, f, words, &count, &helped));
   if (helped) return FD_OK;
   FD_TRY(fd_prepare_output(words[0], output));
-  o.output = output;
-  for (int i = 1; i < count; i++) o.taxa.files.item[o.taxa.files.count++] = words[i];
-  return fd_ingest_table_run(&o, comm);
+  f->options.output = output;
+  fd_list *files = &f->options.taxa.files;
+  for (int i = 1; i < count; i++) files->item[files->count++] = words[i];
+  return fd_ingest_table_run(&f->options, comm);
 }

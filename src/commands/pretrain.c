@@ -174,6 +174,16 @@ static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
   return fd_config_check(c, "--teacher");
 }
 
+/* Words with other letters, which nothing is learned of. */
+static void tell_unknown(const pretraining *p) {
+  int64_t words, unknown;
+  if (!fd_config_hides(&p->config)) return;
+  fd_hider_count(&p->config, &p->train, &words, &unknown);
+  fd_info("words: %" PRId64 " of %" PRId64
+          " to train on have other letters than A, C, G, T; they are seen as unknown, never hidden",
+          unknown, words);
+}
+
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, tokens = fd_config_tokens(c, window), rows;
@@ -187,6 +197,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
+  tell_unknown(p);
   int group = fd_trainer_group(c, p->network, p->dev->form, p->dev->fill, (double)p->dev->free_memory, comm->size, rows);
   double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, group) +
                 (double)(p->train.count + p->held_out.count) * window;
@@ -204,7 +215,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   FD_TRY(open_source(p, &source));
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
   p->trainer->frozen = p->teacher.frozen;
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id};
+  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id, NULL};
   return FD_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/task_input.h"
+#include "tasks/task_json.h"
 #include "train/rank_device.h"
 
 typedef struct options {
@@ -240,7 +241,7 @@ static fd_status write_json(const options *o, const probing *p) {
                            p->same, "test_rows_turned_in_train", p->turned, "rows_left_out", (json_int_t)p->rows.left_out,
                            "test_rows_of_unknown_label", p->unknown, "classes", p->rows.train.classes, "seeds", p->result.seeds,
                            "selection", o->selection, "results", results, "figures", figures);
-  if (p->rows.names.count) fd_json_set(&root, "labels", fd_task_labels(&p->rows.names));
+  if (p->rows.names.count) fd_json_set(&root, "labels", fd_task_json_list(&p->rows.names));
   status = fd_json_write(o->output, root);
   json_decref(root);
   return status;

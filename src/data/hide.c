@@ -63,6 +63,19 @@ fd_status fd_hider_check(const fd_config *config, const fd_windows *windows, con
                  folder, below, windows->count, config->model.tokenizer == FD_TOKENIZER_KMER ? "model.kmer" : "letters", k, k);
 }
 
+void fd_hider_count(const fd_config *config, const fd_windows *windows, int64_t *words, int64_t *unknown) {
+  int k = letters_of(config);
+  *words = *unknown = 0;
+  for (int64_t i = 0; i < windows->count; i++) {
+    const uint8_t *at = fd_windows_at(windows, i);
+    for (int n = fd_windows_length(windows, i) / k; n > 0; n--, at += k) {
+      int good = 1;
+      for (int c = 0; c < k; c++) good &= at[c] < FD_N;
+      *words += 1, *unknown += !good;
+    }
+  }
+}
+
 /* Whether a unit, one word or a group of letters, is of A, C, G, T alone. */
 static int is_word(const fd_hider *h, const int32_t *ids) {
   int good = 1;

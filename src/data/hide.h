@@ -43,6 +43,10 @@ void fd_hider_free(fd_hider *hider);
  * than the model has positions. */
 fd_status fd_hider_check(const fd_config *config, const fd_windows *windows, const char *folder) FD_MUST_CHECK;
 
+/* How many words the sequences have from their first letters on, and how many of these have other letters than A, C, G, T: they
+ * are seen as [UNK], and never hidden. */
+void fd_hider_count(const fd_config *config, const fd_windows *windows, int64_t *words, int64_t *unknown);
+
 /* The words of held-out window i, from its first letter on, and which are hidden: ids and hidden as long as the window may have
  * words. Returns how many. Masks depend on the window's number alone. */
 int fd_hider_held_out(fd_hider *hider, const fd_windows *windows, int64_t i, int32_t *ids, uint8_t *hidden);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { POOLED = 4095 /* the place of its dropout, behind those of all layers */ };
 
@@ -60,13 +61,20 @@ static void apply(const fd_param *weight, const fd_param *bias, const float *par
   }
 }
 
-void fd_task_head_apply(const fd_task_head *h, const float *params, const float *features, double *z) {
-  double x[h->width], hidden[h->hidden + 1];
+int fd_task_head_inner_width(const fd_task_head *h) { return h->hidden ? h->hidden : h->width; }
+
+void fd_task_head_inner(const fd_task_head *h, const float *params, const float *features, double *inner) {
+  double x[h->width];
   for (int i = 0; i < h->width; i++) x[i] = (double)features[i];
-  if (h->hidden) apply(h->hidden_weight, h->hidden_bias, params, x, hidden);
-  for (int i = 0; i < h->hidden; i++)
-    hidden[i] = h->tanh ? tanh(hidden[i]) : hidden[i] * (0.5 * (1 + erf(hidden[i] * M_SQRT1_2)));
-  apply(h->out_weight, h->out_bias, params, h->hidden ? hidden : x, z);
+  if (!h->hidden) memcpy(inner, x, sizeof x);
+  else apply(h->hidden_weight, h->hidden_bias, params, x, inner);
+  for (int i = 0; i < h->hidden; i++) inner[i] = h->tanh ? tanh(inner[i]) : inner[i] * (0.5 * (1 + erf(inner[i] * M_SQRT1_2)));
+}
+
+void fd_task_head_apply(const fd_task_head *h, const float *params, const float *features, double *z) {
+  double inner[fd_task_head_inner_width(h)];
+  fd_task_head_inner(h, params, features, inner);
+  apply(h->out_weight, h->out_bias, params, inner, z);
 }
 
 void fd_task_head_predict(const fd_task_head *h, double *z) {

@@ -30,7 +30,12 @@ fd_value fd_task_head_add(fd_task_head *head, fd_graph *graph, const fd_config *
 /* Finds its parameters, once all are declared; borrowed. */
 void fd_task_head_find(fd_task_head *head, const fd_params *params);
 
-/* The same on the host for rows of pooled features: z [outputs] from features [width]; params is host memory. */
+/* What the last layer sees: the hidden units, or without these the features. */
+int fd_task_head_inner_width(const fd_task_head *head);
+
+/* The same on the host for a row of pooled features [width], params being host memory: what the last layer sees,
+ * x [inner_width]; and what the head says, z [outputs]. */
+void fd_task_head_inner(const fd_task_head *head, const float *params, const float *features, double *x);
 void fd_task_head_apply(const fd_task_head *head, const float *params, const float *features, double *z);
 
 /* What a user is told: the softmax of z for classes, z itself for values; in place. */

@@ -2,7 +2,8 @@
  * only when it is whole.
  *
  *   .h5    datasets `embedding` [rows, width] float32, `id` [items] text, `start` [items + 1] int64 when an item has many rows,
- *          `span` [rows, 2] int64 when rows have spans; the notes are attributes of the file
+ *          `span` [rows, 2] int64 when rows have spans, `classes` [width] text when columns have names; the notes are attributes
+ *          of the file
  *   .npy   float32 [rows, width]; beside it FILE.ids.txt: a line an item, with its number of rows behind a tab when it has many;
  *          when rows have spans a line a row: id, and the two numbers of its span
  *   .tsv   (.tsv.gz: packed) a header, then a line a row: id, position (from 1) when an item has many rows, begin and length of
@@ -27,7 +28,7 @@ typedef struct fd_matrix_info {
   int spans; /* rows have spans */
   int notes;
   const fd_note *note;
-  char *const *column; /* [width] names of the columns of a text; NULL: e0, e1, ... Borrowed until the end */
+  char *const *column; /* [width] names of the columns, for .h5 and .tsv; NULL: e0, e1, ... Borrowed until the end */
   int spreadsheet;     /* names in a text are kept from being computed (output/cell.h) */
 } fd_matrix_info;
 

@@ -69,6 +69,15 @@ static int close_all(file *f) {
   return good;
 }
 
+/* The names of the columns: a list of thousands is too long for an attribute. */
+static int put_columns(const fd_matrix *m, const file *f) {
+  hsize_t width = (hsize_t)m->info.width;
+  hid_t set = make(f->file, "classes", f->text, 1, m->info.width, 1, ID_CHUNK);
+  int good = set >= 0 && put(set, f->text, 1, 0, width, 1, m->info.column);
+  if (set >= 0) good = H5Dclose(set) >= 0 && good;
+  return good;
+}
+
 static fd_status begin(fd_matrix *m) {
   const fd_matrix_info *info = &m->info;
   FD_TRY(fd_alloc(&m->own, 1, sizeof(file), "a matrix"));
@@ -89,6 +98,7 @@ static fd_status begin(fd_matrix *m) {
   if (info->spans) f->spans = make(f->file, "span", H5T_STD_I64LE, 2, info->rows, 2, ID_CHUNK);
   if (f->values < 0 || f->ids < 0 || (info->many && f->start < 0) || (info->spans && f->spans < 0))
     return no(m, "make the datasets");
+  if (info->column && !put_columns(m, f)) return no(m, "write the names of its columns");
   for (int i = 0; i < info->notes; i++)
     if (!note(f->file, info->note[i].name, info->note[i].text)) return no(m, "write an attribute");
   return FD_OK;

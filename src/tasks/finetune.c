@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "tasks/features.h"
 #include "tasks/scores.h"
+#include "tasks/softmax.h"
 
 const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss",  "accuracy", "balanced_accuracy", "f1", "mcc",
                                                          "auroc", "r2",       "correlation"};
@@ -60,6 +61,31 @@ static fd_status check_outputs(const fd_table *table, size_t outputs, const doub
                  place % outputs);
 }
 
+static fd_status score_many(const fd_selection *sel, const fd_table *table, const float *features, fd_task_scores *s) {
+  const fd_task_head *head = &sel->encoder.network->task;
+  const int dims = fd_task_head_inner_width(head);
+  fd_softmax *model = NULL;
+  double *x = NULL;
+  int *predicted = NULL;
+  fd_scores scores;
+  fd_status status = FD_OK;
+  FD_GO(fd_alloc(&x, (size_t)table->rows * (size_t)dims, sizeof *x, "scores"));
+  FD_GO(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
+  FD_GO(fd_softmax_create(&model, sel->cpu, head->outputs, dims));
+  for (int i = 0; i < table->rows; i++)
+    fd_task_head_inner(head, sel->weights, features + (size_t)i * (size_t)head->width, x + (size_t)i * (size_t)dims);
+  fd_softmax_set(model, sel->weights + head->out_weight->offset, sel->weights + head->out_bias->offset);
+  const fd_design design = {.rows = table->rows, .dims = dims, .dense = x};
+  FD_GO(fd_softmax_predict(model, &design, table->label, NULL, table->rows, predicted, &s->loss));
+  FD_GO(fd_scores_of(table->rows, table->label, predicted, head->outputs, &scores));
+  s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
+done:
+  fd_softmax_free(&model);
+  free(predicted);
+  free(x);
+  return status;
+}
+
 void fd_prediction_free(fd_prediction *p) {
   free(p->features);
   free(p->output);
@@ -74,8 +100,12 @@ fd_status fd_selection_score(const fd_selection *sel, fd_comm *comm, const fd_ta
   fd_prediction p = {0};
   *s = (fd_task_scores){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
   FD_GO(fd_alloc(&p.features, (size_t)table->rows * width, sizeof *p.features, "features"));
-  FD_GO(fd_alloc(&p.output, (size_t)table->rows * outputs, sizeof *p.output, "scores"));
   FD_GO(fd_features_compute(&sel->encoder, (fd_features)head->features, table, comm, p.features));
+  if (sel->cpu) {
+    status = score_many(sel, table, p.features, s);
+    goto done;
+  }
+  FD_GO(fd_alloc(&p.output, (size_t)table->rows * outputs, sizeof *p.output, "scores"));
   for (int i = 0; i < table->rows; i++)
     fd_task_head_apply(head, sel->weights, p.features + (size_t)i * width, p.output + (size_t)i * outputs);
   FD_GO(check_outputs(table, outputs, p.output));
@@ -139,9 +169,8 @@ fd_status fd_selection_evaluate(fd_session *session) {
 }
 
 void fd_selection_class_weights(const fd_table *table, float *weights) {
-  for (int c = 0; c < table->classes; c++) {
-    int count = 0;
-    for (int i = 0; i < table->rows; i++) count += table->label[i] == c;
-    weights[c] = (float)((double)table->rows / ((double)table->classes * count));
-  }
+  for (int c = 0; c < table->classes; c++) weights[c] = 0;
+  for (int i = 0; i < table->rows; i++) weights[table->label[i]]++; /* exact below 2^24 */
+  for (int c = 0; c < table->classes; c++)
+    weights[c] = (float)((double)table->rows / ((double)table->classes * (double)weights[c]));
 }

@@ -8,7 +8,7 @@
 
 /* Over the rows of a table. Classes: mean cross-entropy (nats), and the rest of scores.h; values: mean squared error, 1 - error /
  * variance (R squared) and Pearson's correlation. What does not belong to the kind of task is NAN, and so are AUROC, R
- * squared and correlation where all labels, or all predictions, are the same. */
+ * squared and correlation where all labels, or all predictions, are the same, and AUROC of many classes. */
 typedef struct fd_task_scores {
   double loss, accuracy, balanced, f1, mcc, auroc, r2, correlation;
 } fd_task_scores;
@@ -22,16 +22,18 @@ typedef struct fd_selection {
   fd_encoder encoder; /* network, device and cls; params: `weights` */
   float *weights;     /* host memory, the network's layout: what is evaluated */
   int64_t every;      /* steps between evaluations */
+  fd_device *cpu;     /* what more than FD_CLASSES_EXACT classes are scored on; NULL: there are fewer */
 } fd_selection;
 
 /* What was said of the rows of a table. */
 typedef struct fd_prediction {
   float *features; /* [rows, the head's width] */
-  double *output;  /* [rows, outputs]: log odds of the classes, or the value */
+  double *output;  /* [rows, outputs]: log odds of the classes, or the value; NULL: many classes */
 } fd_prediction;
 void fd_prediction_free(fd_prediction *prediction);
 
-/* Scores of the weights in selection->weights on a table, and, where `prediction` is not NULL, what they come from (released with
+/* Scores of the weights in selection->weights on a table (of many classes by softmax.h, in fp32, a block of rows at a time: all
+ * their log odds would take gigabytes), and, where `prediction` is not NULL, what they come from (released with
  * fd_prediction_free, in any case). FD_NUMERIC, with the row, when features or outputs are not finite. Collective; the same bits
  * on every rank, for any number of them. */
 fd_status fd_selection_score(const fd_selection *selection, fd_comm *comm, const fd_table *table, fd_task_scores *scores,

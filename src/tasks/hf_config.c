@@ -9,20 +9,19 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "config/shape.h"
-#include "data/class_names.h"
 #include "data/tokenizer.h"
 #include "tasks/hf_names.h"
 #include "tasks/model_file.h"
 #include "tasks/task_json.h"
 #include "tasks/words.h"
 
-enum { JSON_MAX = 1 << 20, SETTINGS = 20 };
+enum { SETTINGS = 20 };
 
 fd_status fd_hf_config_read(const char *folder, char path[], json_t **root) {
   char *text;
   size_t bytes;
   FD_TRY(fd_path(path, folder, "config.json", NULL));
-  FD_TRY(fd_read_file(path, JSON_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, FD_MODEL_JSON_MAX, &text, &bytes));
   fd_status status = fd_json_parse(root, text, bytes, path);
   free(text);
   return status;
@@ -243,29 +242,34 @@ static int is_usable(const char *path, const json_t *root, const fd_tensor *out,
 }
 
 /* What config.json calls the classes; LABEL_0, ... are no names. */
-static fd_status take_names(const char *path, const json_t *root, int64_t outputs, fd_config *config) {
+static fd_status take_names(const char *path, const json_t *root, int64_t outputs, fd_class_names *classes) {
   const json_t *names = json_object_get(root, "id2label");
-  char *list = config->task.names;
-  size_t used = 0;
+  char where[FD_PATH_MAX + 16];
   int given = 0;
   if (!json_is_object(names)) return FD_OK;
   if ((int64_t)json_object_size(names) != outputs)
     return fd_fail(FD_DATA, "%s: id2label has %zu classes; the classifier's last layer has %" PRId64 " rows", path,
                    json_object_size(names), outputs);
+  snprintf(where, sizeof where, "%s: id2label", path);
   for (int64_t i = 0; i < outputs; i++) {
     char key[24], plain[40];
     snprintf(key, sizeof key, "%" PRId64, i);
     snprintf(plain, sizeof plain, "LABEL_%s", key);
     const char *name = json_string_value(json_object_get(names, key));
-    if (!name || !*name) return fd_fail(FD_DATA, "%s: id2label: no name of class %s", path, key);
-    if (strchr(name, ',') || used + strlen(name) + 2 > FD_TEXT_MAX)
-      return fd_fail(FD_DATA, "%s: id2label: '%.60s': names of classes have no comma, and %d bytes in all", path, name,
-                     FD_TEXT_MAX);
+    if (!name || !*name) return fd_fail(FD_DATA, "%s: no name of class %s", where, key);
+    FD_TRY(fd_class_names_add(classes, where, name));
     given |= strcmp(name, plain) != 0;
-    used += (size_t)snprintf(list + used, FD_TEXT_MAX - used, "%s%s", i ? "," : "", name);
   }
-  if (!given) *list = '\0';
+  if (!given) fd_class_names_free(classes);
   return FD_OK;
+}
+
+/* Their hash goes into the config. */
+static fd_status name_classes(const char *path, const json_t *root, fd_config *config, fd_class_names *classes) {
+  fd_status status = take_names(path, root, config->task.outputs, classes);
+  if (status == FD_OK) return fd_task_json_take(path, config, classes);
+  fd_class_names_free(classes);
+  return status;
 }
 
 static void take_classifier(const json_t *root, const fd_tensor *out, settings *s) {
@@ -276,12 +280,14 @@ static void take_classifier(const json_t *root, const fd_tensor *out, settings *
   set(s, "task.activation=tanh");
 }
 
-fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window) {
+fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_tensors *t, fd_config *config, int *window,
+                            fd_class_names *classes) {
   const char *type = json_string_value(json_object_get(root, "model_type"));
   const json_t *ours = json_object_get(root, "findna"), *length = json_object_get(ours, "window");
   settings s = {0};
   char *setting[SETTINGS];
   words w;
+  *classes = (fd_class_names){0};
   if (!type || (strcmp(type, "esm") && strcmp(type, "bert")))
     return fd_fail(FD_DATA, "%s: model_type: '%.60s' (expected esm or bert: Nucleotide Transformer v2, DNABERT-2, BERT)", path,
                    type ? type : "missing");
@@ -299,6 +305,6 @@ fd_status fd_hf_config_take(const char *path, const json_t *root, const fd_hf_te
     *window = (int)json_integer_value(length);
   for (int i = 0; i < s.count; i++) setting[i] = s.text[i];
   FD_TRY(fd_model_config(config, setting, s.count, path));
-  if (out && config->task.kind == FD_TASK_CLASSES) return take_names(path, root, config->task.outputs, config);
-  return task ? fd_task_json_names(path, task, config) : FD_OK;
+  if (out && config->task.kind == FD_TASK_CLASSES) return name_classes(path, root, config, classes);
+  return task ? fd_task_json_names(path, task, config, classes) : FD_OK;
 }

@@ -29,35 +29,38 @@ static fd_status read_weights(const fd_hf_tensors *t, const fd_config *config, i
   return status;
 }
 
-static void tell_heads(const fd_config *c) {
+static void tell_heads(const fd_config *c, const fd_class_names *classes) {
   static const char *const heads[] = {"", "no", "a tied", "a"};
-  char task[FD_TEXT_MAX + 64] = "";
+  char names[1024], task[sizeof names + 64] = "";
+  fd_class_names_show(classes, names, sizeof names);
   if (c->task.outputs)
-    snprintf(task, sizeof task, ", a classifier of %d outputs%s%s%s", (int)c->task.outputs, *c->task.names ? " (" : "",
-             c->task.names, *c->task.names ? ")" : "");
+    snprintf(task, sizeof task, ", a classifier of %d outputs%s%s%s", (int)c->task.outputs, *names ? " (" : "", names,
+             *names ? ")" : "");
   fd_info("heads: %s head of masked words%s", heads[fd_config_lm_head(c)], task);
 }
 
-fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_hf_read_tensors *read) {
+fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_class_names *classes,
+                     fd_hf_read_tensors *read) {
   char path[FD_PATH_MAX];
   json_t *root = NULL;
   fd_hf_tensors *t = NULL;
   fd_status status = FD_OK;
   *weights = NULL;
+  *classes = (fd_class_names){0};
   *read = (fd_hf_read_tensors){0};
   FD_GO(fd_hf_config_read(folder, path, &root));
   FD_GO(fd_alloc(&t, 1, sizeof *t, "tensors"));
   FD_GO(fd_hf_tensors_list(t, folder));
-  FD_GO(fd_hf_config_take(path, root, t, config, window));
+  FD_GO(fd_hf_config_take(path, root, t, config, window, classes));
   FD_GO(read_weights(t, config, *window, weights, read));
-  tell_heads(config);
+  tell_heads(config, classes);
   fd_info("the weights' licence is that of their authors%s",
           config->model.encoder == FD_ARCH_NT_V2 ? " (Nucleotide Transformer: CC BY-NC-SA 4.0, not for commercial use)" : "");
 done:
   if (t) fd_hf_tensors_free(t);
   free(t);
   json_decref(root);
-  if (status != FD_OK) fd_hf_read_tensors_free(read);
+  if (status != FD_OK) fd_hf_read_tensors_free(read), fd_class_names_free(classes);
   return status;
 }
 

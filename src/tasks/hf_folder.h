@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "data/class_names.h"
 #include "model/network.h"
 
 /* Whether FOLDER/config.json is of such a model; FD_DATA where it cannot be read. */
@@ -20,7 +21,8 @@ void fd_hf_read_tensors_free(fd_hf_read_tensors *read);
  * its head of masked words and, as the task's head, its classifier of sequences, where the files have them. Tensors are F32, F16
  * or BF16; a missing, unknown or wrongly shaped one is FD_DATA and named; those without a use here (position tables of rotary
  * models, poolers without a classifier, other heads) are listed and left out. window: nucleotides that the model can see at once.
- * The caller frees *weights, the network's layout in fp32, and *read. */
-fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_hf_read_tensors *read) FD_MUST_CHECK;
+ * The caller frees *weights, the network's layout in fp32, the names of the classifier's classes, and *read. */
+fd_status fd_hf_read(const char *folder, fd_config *config, int *window, float **weights, fd_class_names *classes,
+                     fd_hf_read_tensors *read) FD_MUST_CHECK;
 
 #endif

@@ -19,7 +19,6 @@
 #include "tasks/words.h"
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
-enum { JSON_MAX = 1 << 20 };
 
 /* Weights without those of a projection, which nothing uses after pretraining: `tensors` [params.count]. */
 static int take_tensors(const fd_params *params, const float *weights, fd_tensor *tensors, json_int_t *size) {
@@ -60,7 +59,7 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
   char path[FD_PATH_MAX], *text = NULL;
   json_t *root;
   FD_TRY(describe(m, encoder, parameters, &root));
-  if (m->config.task.outputs) fd_json_set(&root, "task", fd_task_json(&m->config));
+  if (m->config.task.outputs) fd_json_set(&root, "task", fd_task_json(&m->config, &m->weights.classes));
   fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
   if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
@@ -122,7 +121,7 @@ fd_status fd_model_config(fd_config *config, char *const *settings, int count, c
 }
 
 /* The model's shape as settings: the options' own ranges then check it. */
-static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window) {
+static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window, fd_class_names *classes) {
   const json_t *task = json_object_get(root, "task");
   char *setting[FD_SHAPE_MAX + FD_TASK_SETTINGS], of_task[FD_TASK_SETTINGS][FD_SETTING_MAX];
   fd_shape shape;
@@ -138,15 +137,15 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
     return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
   *window = (int)length;
   FD_TRY(fd_model_config(config, setting, n, path));
-  return task ? fd_task_json_names(path, task, config) : FD_OK;
+  return task ? fd_task_json_names(path, task, config, classes) : FD_OK;
 }
 
-static fd_status read_config(const char *folder, fd_config *config, int *window) {
+static fd_status read_config(const char *folder, fd_config *config, int *window, fd_class_names *classes) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
   json_t *root;
   FD_TRY(fd_path(path, folder, "config.json", NULL));
-  FD_TRY(fd_read_file(path, JSON_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, FD_MODEL_JSON_MAX, &text, &bytes));
   fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
   FD_TRY(status);
@@ -157,7 +156,7 @@ static fd_status read_config(const char *folder, fd_config *config, int *window)
   else if (!letters || strcmp(letters, alphabet))
     status = fd_fail(FD_DATA, "%s: alphabet '%.40s' (expected '%s': the order of the embedding's columns)", path,
                      letters ? letters : "(none)", alphabet);
-  else status = read_shape(path, root, config, window);
+  else status = read_shape(path, root, config, window, classes);
   json_decref(root);
   return status;
 }
@@ -202,13 +201,15 @@ done:
   return status;
 }
 
-fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) {
+fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights, fd_class_names *classes) {
   fd_network *network;
   *weights = NULL;
+  *classes = (fd_class_names){0};
   if (fd_is_absent(folder)) return fd_fail(FD_MISSING, "%s: no such folder", folder);
-  FD_TRY(read_config(folder, config, window));
-  FD_TRY(fd_network_create(&network, config, *window));
-  fd_status status = read_weights(folder, &network->params, weights);
+  FD_TRY(read_config(folder, config, window, classes));
+  fd_status status = fd_network_create(&network, config, *window);
+  if (status == FD_OK) status = read_weights(folder, &network->params, weights);
   fd_network_destroy(&network);
+  if (status != FD_OK) fd_class_names_free(classes);
   return status;
 }

@@ -14,10 +14,11 @@
 /* Writes both files into `folder`, which must not exist. */
 fd_status fd_model_write(const char *folder, const fd_pretrained *model, const fd_encoder *encoder) FD_MUST_CHECK;
 
-/* Reads such a folder: a config with that model and without a teacher, the window length, and the weights in the network's layout
- * (released with free()): tensors are float32, float16 or bfloat16. Another alphabet, missing, unknown or differently shaped
- * tensors are FD_DATA, values that are not finite FD_NUMERIC. */
-fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights) FD_MUST_CHECK;
+/* Reads such a folder: a config with that model and without a teacher, the window length, the weights in the network's layout
+ * (released with free()), and the names of a task's classes (released by the caller): tensors are float32, float16 or bfloat16.
+ * Another alphabet, missing, unknown or differently shaped tensors are FD_DATA, values that are not finite FD_NUMERIC. */
+fd_status fd_model_read(const char *folder, fd_config *config, int *window, float **weights,
+                        fd_class_names *classes) FD_MUST_CHECK;
 
 /* The config of a model that comes from a file: `settings` "section.key=value" on defaults without a teacher; `name` is for
  * messages. FD_DATA when they are wrong. */

@@ -12,7 +12,6 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/version.h"
-#include "data/class_names.h"
 #include "output/safetensors.h"
 #include "tasks/hf_config.h"
 #include "tasks/hf_names.h"
@@ -271,33 +270,30 @@ static int is_classifier_of_ours(const fd_pretrained *m) {
 }
 
 /* A classifier as transformers describes one. */
-static fd_status describe_classifier(const fd_config *c, json_t **root) {
-  fd_class_names given;
-  FD_TRY(fd_class_names_split(&given, c->task.names));
+static void describe_classifier(const fd_config *c, const fd_class_names *given, json_t **root) {
   json_t *names = json_object(), *numbers = json_object();
   for (int i = 0; i < c->task.outputs; i++) {
     char key[24], plain[40];
     snprintf(key, sizeof key, "%d", i);
     snprintf(plain, sizeof plain, "LABEL_%d", i);
-    const char *name = i < given.count ? given.name[i] : plain;
+    const char *name = i < given->count ? given->name[i] : plain;
     fd_json_set(&names, key, json_string(name));
     fd_json_set(&numbers, name, json_integer(i));
   }
-  fd_class_names_free(&given);
   fd_json_set(root, "id2label", names);
   fd_json_set(root, "label2id", numbers);
   fd_json_set(root, "problem_type", json_string(c->task.kind == FD_TASK_VALUES ? "regression" : "single_label_classification"));
   fd_json_set(
       root, "architectures",
       json_pack("[s]", c->model.encoder == FD_ARCH_NT_V2 ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
-  return FD_OK;
 }
 
 /* Where the weights come from, and what transformers has no word for. */
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   json_t *ours = json_pack("{s:s, s:s, s:I, s:i, s:s}", "weights_of", encoder->name, "state_id", m->info.state_id, "step",
                            (json_int_t)m->info.step, "window", m->info.window, "version", fd_version());
-  if (m->config.task.outputs && !fd_hf_is_classifier(&m->config)) fd_json_set(&ours, "task", fd_task_json(&m->config));
+  if (m->config.task.outputs && !fd_hf_is_classifier(&m->config))
+    fd_json_set(&ours, "task", fd_task_json(&m->config, &m->weights.classes));
   return ours;
 }
 
@@ -305,9 +301,9 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
   char path[FD_PATH_MAX], *text = NULL;
   json_t *root;
   FD_TRY(fd_hf_config_read(kept, path, &root));
-  fd_status status = is_classifier_of_ours(m) ? describe_classifier(&m->config, &root) : FD_OK;
+  if (is_classifier_of_ours(m)) describe_classifier(&m->config, &m->weights.classes, &root);
   fd_json_set(&root, "findna", describe(m, encoder));
-  if (status == FD_OK) status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
+  fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
   if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
   if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
   free(text);

@@ -28,11 +28,9 @@ fd_status fd_softmax_create(fd_softmax **model, fd_device *dev, int classes, int
   fd_softmax *s = *model;
   *s = (fd_softmax){.dev = dev, .classes = classes, .dims = dims, .weights = (size_t)classes * (size_t)dims};
   s->size = s->weights + (size_t)classes;
-  float **const arrays[] = {&s->w, &s->g, &s->m, &s->v};
-  for (int i = 0; i < 4; i++) FD_GO(fd_alloc(arrays[i], s->size, sizeof(float), "the weights of a classifier"));
+  FD_GO(fd_alloc(&s->w, s->size, sizeof *s->w, "the weights of a classifier"));
   FD_GO(fd_alloc(&s->x, (size_t)FD_SOFTMAX_BATCH * (size_t)dims, sizeof *s->x, "a classifier"));
   FD_GO(fd_alloc(&s->z, (size_t)FD_SOFTMAX_BATCH * (size_t)classes, sizeof *s->z, "a classifier"));
-  FD_GO(fd_alloc(&s->dz, (size_t)FD_SOFTMAX_BATCH * (size_t)classes, sizeof *s->dz, "a classifier"));
   FD_GO(fd_alloc(&s->target, FD_SOFTMAX_BATCH, sizeof *s->target, "a classifier"));
   FD_GO(fd_alloc(&s->ones, FD_SOFTMAX_BATCH, sizeof *s->ones, "a classifier"));
   FD_GO(fd_alloc(&s->sum, 1, sizeof *s->sum, "a classifier"));
@@ -50,6 +48,19 @@ void fd_softmax_free(fd_softmax **model) {
   free(s->target), free(s->ones), free(s->sum);
   free(s);
   *model = NULL;
+}
+
+void fd_softmax_set(fd_softmax *s, const float *weights, const float *biases) {
+  memcpy(s->w, weights, s->weights * sizeof *weights);
+  memcpy(s->w + s->weights, biases, (size_t)s->classes * sizeof *biases);
+}
+
+/* What only a fit needs. */
+static fd_status begin_fit(fd_softmax *s) {
+  float **const arrays[] = {&s->g, &s->m, &s->v};
+  if (s->dz) return FD_OK;
+  for (int i = 0; i < 3; i++) FD_TRY(fd_alloc(arrays[i], s->size, sizeof(float), "the weights of a classifier"));
+  return fd_alloc(&s->dz, (size_t)FD_SOFTMAX_BATCH * (size_t)s->classes, sizeof *s->dz, "a classifier");
 }
 
 /* A row of a design as fp32. */
@@ -94,6 +105,7 @@ static void step(fd_softmax *s, const fd_design *x, const int *label, const int 
 
 fd_status fd_softmax_run(fd_softmax *s, const fd_softmax_fit *fit) {
   int rows[FD_SOFTMAX_BATCH], enough = 0, steps = (fit->count + FD_SOFTMAX_BATCH - 1) / FD_SOFTMAX_BATCH;
+  FD_TRY(begin_fit(s));
   for (int epoch = 0; epoch < fit->epochs && !enough; epoch++) {
     for (int first = 0; first < fit->count; first += FD_SOFTMAX_BATCH) {
       int count = fit->count - first < FD_SOFTMAX_BATCH ? fit->count - first : FD_SOFTMAX_BATCH;

@@ -11,7 +11,8 @@ enum { FD_CLASSES_EXACT = 256, FD_SOFTMAX_BATCH = 256 };
 
 typedef struct fd_softmax fd_softmax;
 
-/* Takes 16 bytes for each of the classes * (dims + 1) weights, and FD_SOFTMAX_BATCH rows of inputs and of classes beside. */
+/* Takes 4 bytes for each of the classes * (dims + 1) weights, 16 once it is fitted, and FD_SOFTMAX_BATCH rows of inputs and of
+ * classes beside. */
 fd_status fd_softmax_create(fd_softmax **model, fd_device *dev, int classes, int dims) FD_MUST_CHECK;
 void fd_softmax_free(fd_softmax **model);
 
@@ -28,6 +29,9 @@ typedef struct fd_softmax_fit {
   fd_status (*watch)(void *context, int epoch, int *enough);
 } fd_softmax_fit;
 fd_status fd_softmax_run(fd_softmax *model, const fd_softmax_fit *fit) FD_MUST_CHECK;
+
+/* Weights [classes, dims] and biases [classes] that were fitted elsewhere, copied. */
+void fd_softmax_set(fd_softmax *model, const float *weights, const float *biases);
 
 /* The likeliest class of each row (predicted, unless NULL), and the mean negative log likelihood (nats) of the labels (loss,
  * unless NULL) over rows as above. */

@@ -31,7 +31,7 @@ fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_S
 
 /* The columns behind `id` are the classes: their names, or e0, e1, ... */
 static fd_status check_header(const char *path, const fd_fields *fields, const fd_taught_classes *classes) {
-  fd_class_names names = {0};
+  const fd_class_names *names = classes->names;
   if (strcmp(fields->item[0].text, "id") || fields->columns < 2)
     return fd_fail(FD_DATA,
                    "%s:1: expected a header 'id' and classes with tabs between, as 'findna embed --pool task --logits' writes",
@@ -39,16 +39,14 @@ static fd_status check_header(const char *path, const fd_fields *fields, const f
   if (fields->columns - 1 != classes->count)
     return fd_fail(FD_CONFIG, "--teacher-logits %s: has %d classes, the training rows have %d; expected the same", path,
                    fields->columns - 1, classes->count);
-  fd_status status = fd_class_names_split(&names, classes->names);
   int unnamed = !strcmp(fields->item[1].text, "e0");
-  for (int i = 0; i < names.count && !unnamed && status == FD_OK; i++)
-    if (strcmp(fields->item[i + 1].text, names.name[i]))
-      status = fd_fail(FD_CONFIG,
-                       "--teacher-logits %s: its class %d is '%s', that of the training rows '%s'; expected the same names in "
-                       "the same order",
-                       path, i, fields->item[i + 1].text, names.name[i]);
-  fd_class_names_free(&names);
-  return status;
+  for (int i = 0; i < names->count && !unnamed; i++)
+    if (strcmp(fields->item[i + 1].text, names->name[i]))
+      return fd_fail(FD_CONFIG,
+                     "--teacher-logits %s: its class %d is '%s', that of the training rows '%s'; expected the same names in "
+                     "the same order",
+                     path, i, fields->item[i + 1].text, names->name[i]);
+  return FD_OK;
 }
 
 static fd_status read_value(const char *path, int64_t line, const char *text, float *value) {

@@ -9,7 +9,7 @@
 /* The classes of the rows that are learned from. */
 typedef struct fd_taught_classes {
   int count;
-  const char *names; /* with commas between; "": numbers */
+  const fd_class_names *names; /* none: numbers */
 } fd_taught_classes;
 
 typedef struct fd_stored_logits {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -171,10 +170,4 @@ done:
   free(sorted);
   free(other);
   return status;
-}
-
-json_t *fd_task_labels(const fd_class_names *names) {
-  json_t *list = json_array();
-  for (int i = 0; i < names->count; i++) fd_json_append(&list, json_string(names->name[i]));
-  return list;
 }

@@ -2,8 +2,6 @@
 #ifndef FD_TASKS_TASK_INPUT_H
 #define FD_TASKS_TASK_INPUT_H
 
-#include <jansson.h>
-
 #include "base/args.h"
 #include "base/hash.h"
 #include "comm/comm.h"
@@ -64,8 +62,5 @@ void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table);
 
 /* Test rows whose sequence is also a training row's, and those whose reverse complement (and not itself) is. */
 fd_status fd_task_leakage(const fd_table *train, const fd_table *test, int *same, int *turned) FD_MUST_CHECK;
-
-/* The names of the classes for a file of results. */
-json_t *fd_task_labels(const fd_class_names *names);
 
 #endif

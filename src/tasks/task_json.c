@@ -5,16 +5,21 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "data/class_names.h"
 
 static const char *const kinds[] = {"classes", "values"}, *const features[] = {"tokens", "cls", "both", "max"},
                          *const activations[] = {"gelu", "tanh"};
 
-json_t *fd_task_json(const fd_config *c) {
+json_t *fd_task_json_list(const fd_class_names *classes) {
+  json_t *list = json_array();
+  for (int i = 0; i < classes->count; i++) fd_json_append(&list, json_string(classes->name[i]));
+  return list;
+}
+
+json_t *fd_task_json(const fd_config *c, const fd_class_names *classes) {
   json_t *task = json_pack("{s:I, s:I, s:s, s:s}", "outputs", (json_int_t)c->task.outputs, "hidden", (json_int_t)c->task.hidden,
                            "kind", kinds[c->task.kind], "features", features[c->task.features]);
   if (c->task.activation != FD_TASK_GELU) fd_json_set(&task, "activation", json_string(activations[c->task.activation]));
-  if (*c->task.names) fd_json_set(&task, "names", json_string(c->task.names));
+  if (classes->count) fd_json_set(&task, "names", fd_task_json_list(classes));
   return task;
 }
 
@@ -35,17 +40,28 @@ int fd_task_json_settings(const json_t *task, char setting[FD_TASK_SETTINGS][FD_
   return n;
 }
 
-fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *config) {
-  const char *text = json_string_value(json_object_get(task, "names"));
-  fd_class_names names;
-  if (!text) return FD_OK;
-  if (strlen(text) >= sizeof config->task.names)
-    return fd_fail(FD_DATA, "%s: the names of its classes are longer than %zu bytes", path, sizeof config->task.names - 1);
-  FD_TRY(fd_class_names_split(&names, text));
-  int count = names.count;
-  fd_class_names_free(&names);
-  if (count != config->task.outputs)
-    return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", path, count, (long long)config->task.outputs);
-  snprintf(config->task.names, sizeof config->task.names, "%s", text);
-  return FD_OK;
+fd_status fd_task_json_take(const char *path, fd_config *config, fd_class_names *classes) {
+  char hash[FD_SHA256_HEX];
+  fd_status status = FD_OK;
+  if (classes->count && classes->count != config->task.outputs)
+    status = fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", path, classes->count, (long long)config->task.outputs);
+  if (status == FD_OK) status = fd_class_names_hash(classes, hash);
+  if (status == FD_OK) memcpy(config->task.classes, hash, sizeof hash);
+  else fd_class_names_free(classes);
+  return status;
+}
+
+/* A list, or as older versions wrote them, a text with commas between. */
+fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *config, fd_class_names *classes) {
+  const json_t *names = json_object_get(task, "names");
+  fd_status status = FD_OK;
+  *classes = (fd_class_names){0};
+  if (json_is_string(names)) FD_TRY(fd_class_names_split(classes, json_string_value(names)));
+  for (size_t i = 0; i < json_array_size(names) && status == FD_OK; i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    status = name ? fd_class_names_add(classes, path, name) : fd_fail(FD_DATA, "%s: names: item %zu is no text", path, i);
+  }
+  if (status == FD_OK) return fd_task_json_take(path, config, classes);
+  fd_class_names_free(classes);
+  return status;
 }

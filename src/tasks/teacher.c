@@ -10,7 +10,8 @@
 /* Names are compared where both sides have them. */
 static fd_status check_classes(const fd_teacher *t, const char *path, const fd_taught_classes *classes) {
   const fd_config *c = &t->model.config;
-  const char *theirs = c->task.names, *ours = classes->names;
+  const fd_class_names *theirs = &t->model.weights.classes, *ours = classes->names;
+  char what[256];
   if (!c->task.outputs || c->task.kind != FD_TASK_CLASSES)
     return fd_fail(FD_CONFIG,
                    "--teacher %s: is no classifier; expected a run of 'findna finetune' on classes, or an imported classifier",
@@ -18,14 +19,14 @@ static fd_status check_classes(const fd_teacher *t, const char *path, const fd_t
   if (c->task.outputs != classes->count)
     return fd_fail(FD_CONFIG, "--teacher %s: has %lld classes, the training rows have %d; expected the same", path,
                    (long long)c->task.outputs, classes->count);
-  if (*theirs && *ours && strcmp(theirs, ours))
-    return fd_fail(
-        FD_CONFIG,
-        "--teacher %s: its classes are '%s', those of the training rows '%s'; expected the same names in the same order", path,
-        theirs, ours);
-  if (!*theirs != !*ours)
-    fd_info("the teacher's classes are %s, those of the rows %s: they are taken in this order", *theirs ? theirs : "numbers",
-            *ours ? ours : "numbers");
+  if (theirs->count && ours->count && fd_class_names_differ(ours, theirs, what, sizeof what))
+    return fd_fail(FD_CONFIG,
+                   "--teacher %s: its classes are others than those of the training rows: %s; expected the same names in the "
+                   "same order",
+                   path, what);
+  if (!theirs->count != !ours->count)
+    fd_info("the teacher's classes are %s, those of the rows %s: they are taken in this order",
+            theirs->count ? "names" : "numbers", ours->count ? "names" : "numbers");
   return FD_OK;
 }
 

@@ -25,8 +25,8 @@
 
 struct fd_checkpointer {
   fd_run run;
-  fd_slice *slice;
-  int slices;
+  fd_slice *slice; /* [slices], and the texts behind them once they are written */
+  int slices, texts;
   fd_device *dev;   /* borrowed */
   float **snapshot; /* [slices], those of this rank; NULL elsewhere */
   char **header;    /* [slices], of the files that they become */
@@ -136,10 +136,9 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
 
 /* Whether a file on the disk is what was meant: memory, a disk or a file system that changes bytes is found before the checkpoint
  * counts and an older one is removed. */
-static fd_status read_back(const char *path, uint64_t bytes, const unsigned char digest[FD_SHA256_BYTES]) {
-  char meant[FD_SHA256_HEX], found[FD_SHA256_HEX];
+static fd_status read_back(const char *path, uint64_t bytes, const char meant[FD_SHA256_HEX]) {
+  char found[FD_SHA256_HEX];
   uint64_t size;
-  fd_hex(meant, digest);
   FD_TRY(fd_sha256_file(path, found, &size));
   if (size == bytes && !strcmp(meant, found)) return FD_OK;
   return fd_fail(FD_IO,
@@ -152,6 +151,7 @@ static fd_status read_back(const char *path, uint64_t bytes, const unsigned char
 static fd_status write_hashed(const char *path, const void *const parts[2], const size_t bytes[2],
                               unsigned char digest[FD_SHA256_BYTES]) {
   fd_sha256 *hash;
+  char hex[FD_SHA256_HEX];
   FD_TRY(fd_sha256_begin(&hash));
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
   fd_status status = fd < 0 ? fd_fail_errno("cannot create", path) : FD_OK;
@@ -163,7 +163,9 @@ static fd_status write_hashed(const char *path, const void *const parts[2], cons
   if (status == FD_OK) status = hashed;
   if (status == FD_OK && fsync(fd)) status = fd_fail_errno("cannot sync", path);
   if (fd >= 0 && close(fd) && status == FD_OK) status = fd_fail_errno("cannot close", path);
-  return status == FD_OK ? read_back(path, bytes[0] + bytes[1], digest) : status;
+  FD_TRY(status);
+  fd_hex(hex, digest);
+  return read_back(path, bytes[0] + bytes[1], hex);
 }
 
 static fd_status write_slice(fd_checkpointer *c, int i) {
@@ -271,14 +273,14 @@ static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char tras
 
 /* Root: whether the unfinished folder is whole as it stands on the disk, seen from here: the MANIFEST reads back, and each file
  * has its size. The slices' contents were read back where they were written. */
-static fd_status check_written(const fd_checkpointer *c, const unsigned char config_digest[FD_SHA256_BYTES]) {
+static fd_status check_written(const fd_checkpointer *c) {
   char path[FD_PATH_MAX];
   fd_checkpoint_info info;
   fd_slice *slices;
   int count;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   fd_status status = fd_manifest_parse(c->temporary, &info, slices, &count);
-  if (status == FD_OK && (count != c->slices + 1 || strcmp(info.state_id, c->info.state_id)))
+  if (status == FD_OK && (count != c->slices + c->texts || strcmp(info.state_id, c->info.state_id)))
     status = fd_fail(FD_IO, "%s: its MANIFEST reads back as another one", c->temporary);
   for (int i = 0; i < count && status == FD_OK; i++) {
     uint64_t bytes;
@@ -286,31 +288,59 @@ static fd_status check_written(const fd_checkpointer *c, const unsigned char con
     if (status == FD_OK) status = fd_file_size(path, &bytes);
     if (status == FD_OK && bytes != slices[i].bytes)
       status = fd_fail(FD_IO, "%s: has %" PRIu64 " bytes, but %" PRIu64 " were written", path, bytes, slices[i].bytes);
-    if (status == FD_OK && !strcmp(slices[i].name, "config.yaml")) status = read_back(path, bytes, config_digest);
+    if (status == FD_OK && i >= c->slices) status = read_back(path, bytes, c->slice[i].sha256);
   }
   free(slices);
   return status;
 }
 
-/* Root: config.yaml and MANIFEST, then the rename that commits. */
-static fd_status commit(fd_checkpointer *c) {
-  char path[FD_PATH_MAX], final[FD_PATH_MAX], ckpt[FD_PATH_MAX], trash[FD_PATH_MAX] = "", *text = NULL, *config = NULL,
-                                                                 hex[FD_SHA256_HEX];
+/* Writes a text beside the arrays, and notes its hash behind theirs. */
+static fd_status write_text(fd_checkpointer *c, const char *name, const char *text, size_t bytes) {
+  fd_slice *s = &c->slice[c->slices + c->texts++];
+  char path[FD_PATH_MAX];
   unsigned char digest[FD_SHA256_BYTES];
-  size_t bytes, config_bytes;
-  fd_status status = FD_OK;
+  *s = (fd_slice){.bytes = bytes};
+  snprintf(s->name, sizeof s->name, "%s", name);
+  FD_TRY(fd_sha256_of(text, bytes, digest));
+  fd_hex(s->sha256, digest);
+  FD_TRY(fd_path(path, c->temporary, name, NULL));
+  return fd_write_file(path, text, bytes);
+}
+
+static fd_status write_config(fd_checkpointer *c) {
+  char *text = NULL;
+  size_t bytes;
   FILE *out;
-  FD_TRY(fd_text_open(&out, &config, &config_bytes));
+  FD_TRY(fd_text_open(&out, &text, &bytes));
   fd_config_print(out, c->run.config, FD_CONFIG_YAML);
-  FD_TRY(fd_text_close(out, &config));
-  FD_GO(fd_sha256_of(config, config_bytes, digest));
-  fd_hex(hex, digest);
-  FD_GO(fd_path(path, c->temporary, "config.yaml", NULL));
-  FD_GO(fd_write_file(path, config, config_bytes));
-  FD_GO(fd_manifest_text(&c->info, c->slice, c->slices, config_bytes, hex, &text, &bytes));
+  FD_TRY(fd_text_close(out, &text));
+  fd_status status = write_text(c, FD_CONFIG_TEXT, text, bytes);
+  free(text);
+  return status;
+}
+
+static fd_status write_classes(fd_checkpointer *c) {
+  char *text;
+  size_t bytes;
+  if (!c->run.classes || !c->run.classes->count) return FD_OK;
+  FD_TRY(fd_class_names_text(c->run.classes, &text, &bytes));
+  fd_status status = write_text(c, FD_CLASSES_TEXT, text, bytes);
+  free(text);
+  return status;
+}
+
+/* Root: the texts and MANIFEST, then the rename that commits. */
+static fd_status commit(fd_checkpointer *c) {
+  char path[FD_PATH_MAX], final[FD_PATH_MAX], ckpt[FD_PATH_MAX], trash[FD_PATH_MAX] = "", *text = NULL;
+  size_t bytes;
+  fd_status status = FD_OK;
+  c->texts = 0;
+  FD_GO(write_config(c));
+  FD_GO(write_classes(c));
+  FD_GO(fd_manifest_text(&c->info, c->slice, c->slices, c->texts, &text, &bytes));
   FD_GO(fd_path(path, c->temporary, "MANIFEST", NULL));
   FD_GO(fd_write_file(path, text, bytes));
-  FD_GO(check_written(c, digest));
+  FD_GO(check_written(c));
   FD_GO(fd_sync_folder(c->temporary));
   FD_GO(fd_checkpoint_folder(final, c->run.folder, c->info.step));
   FD_GO(fd_path(ckpt, c->run.folder, "ckpt", NULL));
@@ -319,7 +349,6 @@ static fd_status commit(fd_checkpointer *c) {
   if (*trash) FD_GO(fd_remove_folder(trash));
 done:
   free(text);
-  free(config);
   return status;
 }
 

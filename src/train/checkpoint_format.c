@@ -17,7 +17,7 @@ fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAY
   FD_TRY(fd_alloc(slices, FD_CHECKPOINT_FILES_MAX, sizeof **slices, "checkpoint"));
   for (int array = 0; array < FD_CENTRE; array++) {
     for (int first = 0, part = 0; size[array] && first < params->count; part++) {
-      if (*count == FD_CHECKPOINT_FILES_MAX - 1)
+      if (*count == FD_CHECKPOINT_FILES_MAX - 3) /* beside the centre and two texts */
         return fd_fail(FD_CONFIG, "the model is too large: its checkpoint has more than %d files", FD_CHECKPOINT_FILES_MAX);
       fd_slice *s = &(*slices)[(*count)++];
       *s = (fd_slice){.array = (fd_array)array, .first = first, .offset = params->item[first].offset};
@@ -60,23 +60,23 @@ static fd_status hash_so_far(FILE *out, char **text, const size_t *bytes, unsign
   return status;
 }
 
-fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int count, uint64_t config_bytes,
-                           const char *config_sha256, char **text, size_t *bytes) {
+static void print_file(FILE *out, const fd_slice *s) { fprintf(out, "file %s %" PRIu64 " %s\n", s->name, s->bytes, s->sha256); }
+
+fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text, size_t *bytes) {
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
   FILE *out;
   FD_TRY(fd_text_open(&out, text, bytes));
-  for (int i = 0; i < count; i++) fprintf(out, "file %s %" PRIu64 " %s\n", slices[i].name, slices[i].bytes, slices[i].sha256);
+  for (int i = 0; i < arrays; i++) print_file(out, &files[i]);
   fprintf(out, "step %" PRId64 "\nupdates %" PRId64 "\nskipped %" PRId64 "\nbad_in_row %" PRId64 "\ndraws %" PRIu64 "\n",
           info->step, info->updates, info->skipped, info->bad_in_row, info->draws);
   if (info->best_step >= 0) fprintf(out, "best_step %" PRId64 "\nbest_score %.17g\n", info->best_step, info->best_score);
   FD_TRY(hash_so_far(out, text, bytes, digest)); /* so far only state: no time, host or number of ranks */
   fd_hex(info->state_id, digest);
-  fprintf(out,
-          "state_id %s\nformat findna-checkpoint-1\nfile config.yaml %" PRIu64
-          " %s\nwindow %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n",
-          info->state_id, config_bytes, config_sha256, info->window, info->virtual_ranks, info->reduction, info->config_hash,
-          info->dataset_id, info->version);
+  fprintf(out, "state_id %s\nformat findna-checkpoint-1\n", info->state_id);
+  for (int i = arrays; i < arrays + texts; i++) print_file(out, &files[i]);
+  fprintf(out, "window %d\nvirtual_ranks %d\nreduction %s\nconfig_hash %s\ndataset_id %s\nversion %s\n", info->window,
+          info->virtual_ranks, info->reduction, info->config_hash, info->dataset_id, info->version);
   if (*info->teacher) fprintf(out, "teacher %s\n", info->teacher);
   if (*info->kernels) fprintf(out, "kernels %s\n", info->kernels);
   FD_TRY(hash_so_far(out, text, bytes, digest));
@@ -156,17 +156,23 @@ static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
   return FD_OK;
 }
 
+int fd_manifest_arrays(const fd_slice *files, int count) {
+  int arrays = 0;
+  while (arrays < count && strcmp(files[arrays].name, FD_CONFIG_TEXT)) arrays++;
+  return arrays;
+}
+
 /* A MANIFEST is what was read out of it, written again: every line is there, once, in its order, with no digit too many, and
  * state_id is that of the lines before it. `text` [bytes]. */
 static fd_status check_whole(const char *path, const char *text, size_t bytes, const fd_checkpoint_info *info,
-                             const fd_slice *slices, int count) {
+                             const fd_slice *files, int count) {
   fd_checkpoint_info again = *info;
   char *expected;
   size_t expected_bytes;
-  if (!count || strcmp(slices[count - 1].name, "config.yaml"))
-    return fd_fail(FD_DATA, "%s: its last file is not config.yaml", path);
-  FD_TRY(
-      fd_manifest_text(&again, slices, count - 1, slices[count - 1].bytes, slices[count - 1].sha256, &expected, &expected_bytes));
+  int arrays = fd_manifest_arrays(files, count), texts = count - arrays;
+  if (texts < 1 || texts > 2 || (texts == 2 && strcmp(files[count - 1].name, FD_CLASSES_TEXT)))
+    return fd_fail(FD_DATA, "%s: its last file is not " FD_CONFIG_TEXT ", or " FD_CLASSES_TEXT " behind it", path);
+  FD_TRY(fd_manifest_text(&again, files, arrays, texts, &expected, &expected_bytes));
   int same = expected_bytes == bytes && !memcmp(expected, text, bytes);
   free(expected);
   if (same) return FD_OK;

@@ -19,14 +19,21 @@ typedef struct fd_slice {
 /* The slices of a state, in order; the same on every rank and for every number of ranks. Released with free(). */
 fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAYS], fd_slice **slices, int *count) FD_MUST_CHECK;
 
-/* The MANIFEST's text with its last line; config_bytes and config_sha256 are of config.yaml. Sets info->state_id. Released with
- * free(). */
-fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *slices, int count, uint64_t config_bytes,
-                           const char *config_sha256, char **text, size_t *bytes) FD_MUST_CHECK;
+/* The texts that follow the files of the arrays: always the first, and the second where the classes of a task have names. */
+#define FD_CONFIG_TEXT "config.yaml"
+#define FD_CLASSES_TEXT "classes.txt"
+
+/* The MANIFEST's text with its last line, of so many files of arrays and of texts. Sets info->state_id, which the texts have no
+ * part in. Released with free(). */
+fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text,
+                           size_t *bytes) FD_MUST_CHECK;
 
 /* Reads and checks a MANIFEST: its hashes, that it is whole and as fd_manifest_text writes it, that its numbers agree with each
- * other and with the name of its folder. The files it names go to slices[*count] (name, bytes, sha256), config.yaml last. */
-fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) FD_MUST_CHECK;
+ * other and with the name of its folder. The files it names go to files[*count] (name, bytes, sha256), the texts last. */
+fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *files, int *count) FD_MUST_CHECK;
+
+/* How many of these files are of arrays: those before config.yaml. */
+int fd_manifest_arrays(const fd_slice *files, int count);
 
 /* The step of a folder's name; 0 when it is no name of a checkpoint. */
 int fd_checkpoint_step(const char *name, int64_t *step);

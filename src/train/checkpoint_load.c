@@ -136,8 +136,8 @@ static int is_named(const char *name, const fd_slice *slice) {
 /* The files of a MANIFEST are those that a run of this config writes: every one, once, in order. `plan` is filled in with their
  * names, sizes and hashes. */
 static fd_status match_plan(const char *folder, const fd_slice *files, int count, fd_slice *plan, int planned) {
-  if (count != planned + 1)
-    return fd_fail(FD_DATA, "%s: MANIFEST names %d files (expected %d of its arrays, and config.yaml)", folder, count, planned);
+  int arrays = fd_manifest_arrays(files, count);
+  if (arrays != planned) return fd_fail(FD_DATA, "%s: MANIFEST names %d files of arrays (expected %d)", folder, arrays, planned);
   for (int i = 0; i < planned; i++) {
     if (!is_named(files[i].name, &plan[i]))
       return fd_fail(FD_DATA, "%s: MANIFEST's file %d is %s (expected %s)", folder, i + 1, files[i].name, plan[i].name);
@@ -203,10 +203,46 @@ static fd_status check_config(const fd_checkpoint_info *info, const fd_config *c
   return wrong ? fd_fail(FD_DATA, "%s: MANIFEST and config.yaml disagree: %s", info->folder, wrong) : FD_OK;
 }
 
-/* config.yaml, the last file. */
+/* classes.txt, whose hash config.yaml has, too. */
+static fd_status read_classes(const fd_checkpoint_info *info, const fd_slice *s, const fd_config *config, fd_class_names *names) {
+  char path[FD_PATH_MAX], *text;
+  if (strcmp(s->sha256, config->task.classes) || s->bytes > FD_CLASS_NAMES_BYTES)
+    return fd_fail(FD_DATA, "%s: MANIFEST and config.yaml disagree: " FD_CLASSES_TEXT, info->folder);
+  FD_TRY(fd_path(path, info->folder, FD_CLASSES_TEXT, NULL));
+  FD_TRY(read_verified(info->folder, s, &text));
+  fd_status status = fd_class_names_read(names, text, (size_t)s->bytes, path);
+  free(text);
+  return status;
+}
+
+/* The names of the task's classes: those of classes.txt, or of an older version, whose key becomes today's. */
+static fd_status load_classes(const fd_checkpoint_info *info, const fd_slice *files, int count, fd_config *config,
+                              fd_class_names *names) {
+  const fd_slice *s = fd_manifest_arrays(files, count) + 2 == count ? &files[count - 1] : NULL;
+  char hash[FD_SHA256_HEX];
+  *names = (fd_class_names){0};
+  if (s) return read_classes(info, s, config, names);
+  if (*config->task.classes) return fd_fail(FD_DATA, "%s: MANIFEST and config.yaml disagree: " FD_CLASSES_TEXT, info->folder);
+  FD_TRY(fd_class_names_split(names, config->task.names));
+  FD_TRY(fd_class_names_hash(names, hash));
+  memcpy(config->task.classes, hash, sizeof hash);
+  *config->task.names = '\0';
+  return FD_OK;
+}
+
+static fd_status load_names(const fd_checkpoint_info *info, const fd_slice *files, int count, fd_config *config,
+                            fd_class_names *names) {
+  FD_TRY(load_classes(info, files, count, config, names));
+  if (!names->count || names->count == config->task.outputs) return FD_OK;
+  int found = names->count;
+  fd_class_names_free(names);
+  return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", info->folder, found, (long long)config->task.outputs);
+}
+
+/* config.yaml, the first text. */
 static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *slices, int count, fd_config *config) {
   char *text, hash[FD_SHA256_HEX];
-  const fd_slice *s = &slices[count - 1];
+  const fd_slice *s = &slices[fd_manifest_arrays(slices, count)];
   if (s->bytes > FD_CONFIG_FILE_MAX) return fd_fail(FD_DATA, "%s: config.yaml of %" PRIu64 " bytes", info->folder, s->bytes);
   FD_TRY(read_verified(info->folder, s, &text));
   fd_status status = fd_config_parse_saved(config, text, (size_t)s->bytes, "the checkpoint's config.yaml", hash);
@@ -215,7 +251,11 @@ static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *sli
 }
 
 /* Same experiment? Differences in frozen keys or data are not damage: they refuse the resume. */
-static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved) {
+static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved,
+                                  const fd_class_names *names) {
+  char what[256];
+  if (run->classes && run->classes->count && names->count && fd_class_names_differ(names, run->classes, what, sizeof what))
+    return fd_fail(FD_CONFIG, "%s: its classes were others: %s; use the same rows, or another run.folder", info->folder, what);
   fd_status same = fd_config_compare_frozen(saved, run->config);
   if (same != FD_OK && same != FD_CONFIG) return same;
   if (same != FD_OK)
@@ -240,15 +280,18 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
 static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_info *info, float *const host[FD_ARRAYS]) {
   fd_slice *slices, *plan = NULL;
   fd_config saved;
+  fd_class_names names = {0};
   int count, planned;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   fd_status status = fd_manifest_parse(folder, info, slices, &count);
   if (status == FD_OK) status = load_config(info, slices, count, &saved);
-  if (status == FD_OK) status = check_experiment(run, info, &saved);
+  if (status == FD_OK) status = load_names(info, slices, count, &saved, &names);
+  if (status == FD_OK) status = check_experiment(run, info, &saved, &names);
   if (status == FD_OK) status = plan_files(info, slices, count, &saved, run->network, &plan, &planned);
   if (status == FD_OK) status = load_arrays(folder, plan, planned, &run->network->params, host);
   if (status == FD_OK && !isfinite(info->best_score))
     status = fd_fail(FD_NUMERIC, "%s: MANIFEST: best_score is not finite", folder);
+  fd_class_names_free(&names);
   free(plan);
   free(slices);
   return status;
@@ -325,6 +368,7 @@ done:
 void fd_weights_free(fd_weights *weights) {
   fd_network_destroy(&weights->network);
   for (int i = 0; i < FD_ARRAYS; i++) free(weights->of[i]);
+  fd_class_names_free(&weights->classes);
   *weights = (fd_weights){0};
 }
 
@@ -335,7 +379,7 @@ static fd_status alloc_weights(fd_weights *w, const unsigned char has[FD_ARRAYS]
   return FD_OK;
 }
 
-/* The weights of one checkpoint folder; its other files are not looked at. */
+/* The weights of one checkpoint folder, and its texts; its other files are not looked at. */
 static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   fd_slice *slices = NULL, *plan = NULL;
   unsigned char has[FD_ARRAYS] = {0};
@@ -344,6 +388,7 @@ static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoi
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   FD_GO(fd_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(info, slices, count, config));
+  FD_GO(load_names(info, slices, count, config, &weights->classes));
   FD_GO(fd_network_create(&weights->network, config, info->window));
   FD_GO(plan_files(info, slices, count, config, weights->network, &plan, &planned));
   for (int i = 0; i < planned; i++) has[plan[i].array] = 1;
@@ -384,6 +429,20 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
   return status;
 }
 
+/* Other ranks get the names from the root. */
+static fd_status share_classes(fd_comm *comm, fd_class_names *names) {
+  char *text = NULL;
+  size_t bytes = 0;
+  int count = names->count;
+  FD_TRY(comm->ops->broadcast(comm, &count, sizeof count, 0));
+  if (!count || comm->size == 1) return FD_OK;
+  if (comm->rank == 0) FD_TRY(fd_class_names_text(names, &text, &bytes));
+  fd_status status = fd_comm_share_text(comm, &text, &bytes);
+  if (status == FD_OK && comm->rank) status = fd_class_names_read(names, text, bytes, "names of classes");
+  free(text);
+  return status;
+}
+
 fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config *config, fd_checkpoint_info *info,
                                      fd_weights *weights) {
   unsigned char has[FD_ARRAYS];
@@ -394,6 +453,7 @@ fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config 
   FD_GO(comm->ops->broadcast(comm, config, sizeof *config, 0));
   FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));
   FD_GO(comm->ops->broadcast(comm, has, sizeof has, 0));
+  FD_GO(share_classes(comm, &weights->classes));
   if (comm->rank) FD_GO(fd_network_create(&weights->network, config, info->window));
   if (comm->rank) FD_GO(alloc_weights(weights, has));
   for (int i = 0; i < FD_ARRAYS; i++)

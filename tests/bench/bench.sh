@@ -58,10 +58,10 @@ row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s  %s\n' "$1" $(summary "
 ratio() { if have "$2" && have "$3"; then awk -v a="$(summary "$2" "${4:-1}" | cut -d' ' -f1)" -v b="$(summary "$3" "${4:-1}" | cut -d' ' -f1)" -v text="$1" 'BEGIN { printf "%-58s %9.2f\n", text, a / b }'; fi; }
 
 python=build/bench-venv/bin/python
-if [ "$torch" != 0 ] && ! $python -c 'import torch' 2>/dev/null; then
+if [ "$torch" != 0 ] && ! $python -c 'import torch, transformers' 2>/dev/null; then
   echo "setting up PyTorch in build/bench-venv (TORCH=0 leaves it out)" >&2
   python3 -c 'import ensurepip' 2>/dev/null || launch/dependencies.sh python3-venv || true
-  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
+  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy transformers >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
 fi
 if [ "$torch" != 0 ] && [ "$compile" != 0 ] && ! command -v g++ >/dev/null; then launch/dependencies.sh g++ python3-dev || compile=0; fi
 counts=$all layers=("768 -> 768" "768 -> 3,072" "3,072 -> 768") passes=(forward backward)
@@ -102,6 +102,14 @@ encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOC
 encoder bert_step step bert 16 110 768 3072 6 12 4098
 encoder dnabert infer dnabert_2 16 128 768 3072 12 12 4096
 encoder nt infer nt_v2 16 171 1024 4096 4 16 4107
+# BarcodeMAE of configs/mae.yaml: 16 barcodes of 660 nucleotides.
+mae=(step device.threads="$all" train.batch=16 train.dropout=0.1 teacher.kind=none objective.mnm_weight=0 objective.cl_weight=0 objective.hidden_weight=1 aug.student=M aug.mask_rate=0.5
+  optim.clip=0 model.encoder=mae model.tokenizer=kmer model.kmer=6 model.vocabulary=4098 model.positions=512 model.channels=768 model.hidden=3072 model.layers=6 model.heads=6
+  model.epsilon=1e-12 model.decoder_layers=6)
+start mae "$BENCH" "${mae[@]}"
+start bf16_mae "$BENCH" "${mae[@]}" device.precision=bf16
+[ "$torch" = 0 ] || start torch_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098
+[ "$torch" = 0 ] || start torch_bf16_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098 bf16
 start data "$BENCH" data
 start tokens "$BENCH" tokens
 [ "$full" = 0 ] || start stages "$BENCH" stages
@@ -145,8 +153,8 @@ row "training step, 2 ranks of 1 thread (s)" two_ranks
 row "memory of a training step, batch 8 (MB)" memory 2
 row "memory of a training step, batch 8, model.recompute (MB)" recompute 2
 row "memory of a training step, batch 8, PyTorch eager (MB)" torch_memory 2
-for name in bert_step dnabert nt; do
-  case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
+for name in bert_step mae dnabert nt; do
+  case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; mae) what="training step, BarcodeMAE 6 + 6 x 768, 16 x 110 words" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
   row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  bf16 operands (s)" bf16_$name; row "  PyTorch bf16 autocast (s)" torch_bf16_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
 done
 row "data path, one core (windows/s)" data
@@ -180,10 +188,13 @@ ratio "  training step, PyTorch bf16 autocast / findna bf16, threads: $all" torc
 ratio "  training step, 1 rank of 2 threads / 2 ranks of 1" one_rank two_ranks
 ratio "  BERT training step, PyTorch eager / findna" torch_bert_step bert_step
 ratio "  BERT training step, PyTorch bf16 autocast / findna bf16" torch_bf16_bert_step bf16_bert_step
+ratio "  BarcodeMAE training step, PyTorch eager / findna" torch_mae mae
+ratio "  BarcodeMAE training step, PyTorch bf16 autocast / findna bf16" torch_bf16_mae bf16_mae
 ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
 ratio "  DNABERT-2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_dnabert bf16_dnabert
 ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt
 ratio "  NTv2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_nt bf16_nt
 ratio "  memory of a BERT training step, findna / PyTorch" bert_step torch_bert_step 2
+ratio "  memory of a BarcodeMAE training step, findna / PyTorch" mae torch_mae 2
 ratio "  memory, findna / PyTorch" memory torch_memory 2
 ratio "  memory, findna with model.recompute / PyTorch" recompute torch_memory 2

@@ -5,20 +5,48 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "train/rank_device.h"
 #include "bench.h"
+#include "data/hide.h"
+#include "tasks/words.h"
+#include "train/rank_device.h"
 #include "train/trainer.h"
 
-enum { LENGTH = 1000, WINDOWS = 64 };
+enum { LENGTH = 1000, BARCODE = 660, WINDOWS = 64 };
 
-static fd_windows random_windows(void) {
-  fd_windows w = {WINDOWS, LENGTH, malloc(WINDOWS * LENGTH), NULL};
-  for (int i = 0; i < WINDOWS * LENGTH; i++) {
+/* What is learned from: views of windows, or of a model that says hidden words the words of barcodes. */
+typedef struct input {
+  fd_windows windows;
+  fd_loader loader;
+  fd_tokenizer *tokenizer;
+  fd_hider hider;
+  fd_source source;
+} input;
+
+static fd_windows random_windows(int length) {
+  fd_windows w = {WINDOWS, length, malloc((size_t)WINDOWS * (size_t)length), NULL};
+  for (int i = 0; i < WINDOWS * length; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, (uint64_t)i);
     w.symbols[i] = (uint8_t)fd_below(word[0], 4);
   }
   return w;
+}
+
+static fd_status open_input(input *in, const fd_config *c, const fd_network *network) {
+  *in = (input){.windows = random_windows(fd_config_hides(c) ? BARCODE : LENGTH)};
+  fd_loader_init(&in->loader, c, &in->windows);
+  in->source = fd_loader_source(&in->loader);
+  if (!fd_config_hides(c)) return FD_OK;
+  FD_TRY(fd_words_open(&in->tokenizer, c, ".", 1));
+  FD_TRY(fd_hider_create(&in->hider, c, &in->windows, in->tokenizer, c->model.encoder != FD_ARCH_MAE, network->first_word));
+  in->source = fd_hider_source(&in->hider);
+  return FD_OK;
+}
+
+static void close_input(input *in) {
+  if (in->tokenizer) fd_hider_free(&in->hider);
+  fd_tokenizer_destroy(&in->tokenizer);
+  free(in->windows.symbols);
 }
 
 static double memory_megabytes(void) {
@@ -33,16 +61,15 @@ fd_status fd_bench_step(fd_bench *bench) {
   fd_network *network;
   fd_state *state;
   fd_trainer *trainer;
-  fd_loader loader;
   fd_step step;
-  fd_windows windows = random_windows();
-  int micro = (int)(c->train.batch / c->train.virtual_ranks);
+  input in;
+  int length = fd_config_hides(c) ? BARCODE : LENGTH, rows;
   FD_TRY(fd_rank_device_open(&dev, c, bench->comm));
-  FD_TRY(fd_network_create(&network, c, LENGTH));
+  FD_TRY(fd_network_create(&network, c, length));
   FD_TRY(fd_state_create(&state, c, network, dev));
-  fd_loader_init(&loader, c, &windows);
-  FD_TRY(fd_trainer_create(&trainer, c, bench->comm, dev, network, fd_loader_source(&loader), state, 1000,
-                           micro * (LENGTH + (int)c->model.cls)));
+  FD_TRY(open_input(&in, c, network));
+  FD_TRY(fd_trainer_rows(c, fd_config_tokens(c, length), &rows));
+  FD_TRY(fd_trainer_create(&trainer, c, bench->comm, dev, network, in.source, state, 1000, rows));
   FD_TRY(fd_trainer_step(trainer, &step)); /* warm-up */
   while (fd_bench_next(bench)) {
     double start = fd_seconds();
@@ -53,7 +80,7 @@ fd_status fd_bench_step(fd_bench *bench) {
   fd_state_destroy(&state);
   fd_network_destroy(&network);
   fd_device_close(&dev);
-  free(windows.symbols);
+  close_input(&in);
   return FD_OK;
 }
 

@@ -131,7 +131,9 @@ static fd_status load_export(world *w, fd_sha256 *content) {
   static fd_config config;
   float *weights;
   int window;
-  FD_TRY(fd_model_read(below(w, "export"), &config, &window, &weights));
+  fd_class_names classes;
+  FD_TRY(fd_model_read(below(w, "export"), &config, &window, &weights, &classes));
+  fd_class_names_free(&classes);
   fd_sha256_add(content, weights, w->network->params.size * sizeof *weights);
   fd_sha256_add(content, &config, sizeof config);
   fd_sha256_add(content, &window, sizeof window);
@@ -244,7 +246,7 @@ static fd_status build(world *w, const char *folder) {
   FD_TRY(fd_device_open(&w->dev, &w->config, 0, 1));
   FD_TRY(fd_network_create(&w->network, &w->config, info.window));
   FD_TRY(fd_state_create(&w->state, &w->config, w->network, w->dev));
-  w->run = (fd_run){strdup(below(w, "run")), &w->config, w->network, fd_comm_self(), info.window, w->dataset_id, 0, NULL};
+  w->run = (fd_run){strdup(below(w, "run")), &w->config, w->network, fd_comm_self(), info.window, w->dataset_id, 0, NULL, NULL};
   return FD_OK;
 }
 

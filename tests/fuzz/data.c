@@ -113,7 +113,9 @@ void fuzz_table(const uint8_t *data, size_t size) {
 void fuzz_logits(const uint8_t *data, size_t size) {
   fd_stored_logits s = {0};
   if (!size) return;
-  const fd_taught_classes classes = {2, data[0] % 2 ? "no,yes" : ""};
+  char *name[] = {(char *)"no", (char *)"yes"};
+  const fd_class_names names = {.count = data[0] % 2 ? 2 : 0, .name = name};
+  const fd_taught_classes classes = {2, &names};
   if (fd_stored_logits_read(&s, fuzz_file("logits.tsv", data + 1, size - 1), &classes) != FD_OK) return;
   uint8_t symbols[] = {0, 1, 2, 3};
   int64_t start[] = {0, 4};

@@ -102,11 +102,15 @@ void fuzz_model(const uint8_t *data, size_t size) {
   static fd_config config;
   float *weights;
   int window;
+  fd_class_names classes;
   size_t part;
   const uint8_t *json = fuzz_part(&data, &size, &part);
   fuzz_file("config.json", json, part);
   fuzz_file("model.safetensors", data ? data : json, size);
-  if (fd_model_read(fuzz_files_folder(), &config, &window, &weights) == FD_OK) free(weights);
+  if (fd_model_read(fuzz_files_folder(), &config, &window, &weights, &classes) != FD_OK) return;
+  EXPECT(!classes.count || classes.count == config.task.outputs);
+  fd_class_names_free(&classes);
+  free(weights);
 }
 
 void fuzz_published(const uint8_t *data, size_t size) {
@@ -114,6 +118,7 @@ void fuzz_published(const uint8_t *data, size_t size) {
   float *weights;
   int window, is;
   fd_hf_read_tensors read;
+  fd_class_names classes;
   size_t part;
   const uint8_t *json = fuzz_part(&data, &size, &part);
   fuzz_file("config.json", json, part);
@@ -122,8 +127,10 @@ void fuzz_published(const uint8_t *data, size_t size) {
   else fuzz_no_file("model.safetensors.index.json");
   fuzz_file("model.safetensors", data ? data : json, size);
   if (fd_hf_is(fuzz_files_folder(), &is) != FD_OK || !is) return;
-  if (fd_hf_read(fuzz_files_folder(), &config, &window, &weights, &read) != FD_OK) return;
+  if (fd_hf_read(fuzz_files_folder(), &config, &window, &weights, &classes, &read) != FD_OK) return;
   EXPECT(window > 0 && weights && json_object_size(read.types) > 0);
+  EXPECT(!classes.count || classes.count == config.task.outputs);
+  fd_class_names_free(&classes);
   fd_hf_read_tensors_free(&read);
   free(weights);
 }

@@ -92,16 +92,22 @@ void fuzz_suite(const uint8_t *data, size_t size) {
   fd_suite_free(&suite);
 }
 
+/* Names that are read are written again as they were; a list with commas between, which older versions kept, has a name more than
+ * commas, but for one at its end. */
 void fuzz_classes(const uint8_t *data, size_t size) {
-  fd_class_names names = {0}, again = {0};
-  char text[1024], joined[1024];
+  fd_class_names names = {0};
+  char text[1024], *again;
+  size_t bytes;
+  int commas = 0;
   memcpy(text, data, size);
   text[size] = '\0';
-  if (fd_class_names_split(&names, text) == FD_OK && names.count && !strstr(text, ",,") && *text != ',') {
-    EXPECT(fd_class_names_join(&names, joined, sizeof joined) == FD_OK);
-    EXPECT(fd_class_names_split(&again, joined) == FD_OK && again.count == names.count);
-    for (int i = 0; i < names.count; i++) EXPECT(!strcmp(names.name[i], again.name[i]));
-    fd_class_names_free(&again);
+  if (fd_class_names_read(&names, text, size, "classes") == FD_OK) {
+    EXPECT(fd_class_names_text(&names, &again, &bytes) == FD_OK);
+    EXPECT(bytes == size && !memcmp(again, text, bytes));
+    free(again);
   }
+  fd_class_names_free(&names);
+  for (const char *at = text; *at; at++) commas += *at == ',' && at[1];
+  if (fd_class_names_split(&names, text) == FD_OK) EXPECT(names.count == (*text ? commas + 1 : 0));
   fd_class_names_free(&names);
 }
