@@ -107,6 +107,16 @@ expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits d
 check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune' out.log)" = 200
 expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
 check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+cp speed.json one/ && cp speed.json grid/
+expect "the report of a run has them" 0 "wrote one/report.html" "$FINDNA" report one
+check "as a table: parameters, latencies, how much smaller and faster" bash -c 'grep -q "Size and speed" one/report.html && test $(grep -c "<td class=\"name\">\(one\|teach\)</td>" one/report.html) = 2 && grep -qE "1\.0×" one/report.html'
+"$FINDNA" report grid >/dev/null 2>&1; check "that of a suite, too" grep -q "Size and speed" grid/report.html
+echo '{"models": [{"checkpoint": "<b>", "parameters": "many"}, 3]}' >one/speed.json
+expect "a table of nothing" 0 "wrote" "$FINDNA" report one
+check "shows what is there" grep -q "&lt;b&gt;</td><td class=\"n\">–" one/report.html
+echo '[' >one/speed.json; expect "and none that is damaged" 65 "speed.json:" "$FINDNA" report one
+rm one/speed.json
+expect "a page over the numbers" 73 "speed.json" "$FINDNA" report grid --output grid/speed.json
 expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
 
 # Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.

@@ -213,6 +213,7 @@ static void print_suite(FILE *out, const void *context) {
     return;
   }
   fd_report_overview(out, s);
+  fd_report_speed(out, s->speed);
   for (size_t i = 0; i < json_array_size(s->tasks); i++) print_task(out, s, json_array_get(s->tasks, i));
   fprintf(
       out,
@@ -243,7 +244,10 @@ fd_status fd_report_write_suite(const char *folder, const char *output) {
   FD_TRY(fd_json_read(path, &s.root));
   if (!s.root) return fd_fail(FD_MISSING, "%s: there is no such file; 'findna evaluate' writes it", path);
   take_models(&s);
-  fd_status status = fd_report_page(output, folder, print_suite, &s);
+  fd_status status = fd_path(path, folder, "speed.json", NULL);
+  if (status == FD_OK) status = fd_json_read(path, &s.speed);
+  if (status == FD_OK) status = fd_report_page(output, folder, print_suite, &s);
   json_decref(s.root);
+  json_decref(s.speed);
   return status;
 }

@@ -25,7 +25,7 @@ typedef struct fd_report_model {
 
 typedef struct fd_report_suite {
   const char *folder;
-  json_t *root;
+  json_t *root, *speed; /* results.json; what 'findna speed' has left there, or NULL */
   const json_t *tasks;
   int models, shapes; /* at least one */
   fd_report_model model[FD_REPORT_MODELS];
