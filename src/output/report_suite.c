@@ -185,6 +185,7 @@ static void print_task(FILE *out, const fd_report_suite *s, const json_t *task) 
   print_rows(out, task);
   fprintf(out, "</figcaption></figure>\n");
   print_remarks(out, task);
+  fd_report_scores(out, task);
   for (int m = 0; m < s->models; m++) print_figures(out, s, task, &s->model[m]);
 }
 
