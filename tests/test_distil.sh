@@ -44,7 +44,12 @@ for wrong in kd_alpha=-0.1 kd_alpha=1.5 kd_temperature=0 kd_temperature=100000; 
 done
 expect "nothing left to the teacher" 78 "1 leaves nothing to the teacher" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.kd_alpha=1 run.folder=bad
 expect "a pretraining has none" 78 "belong to 'findna finetune'" "$FINDNA" pretrain "$root/tests/tiny.yaml" teacher.kind=frozen objective.cl_weight=0 run.folder=bad
-check "nothing was left of what was refused" test ! -e bad
+expect "rows that select are the test rows" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv --teacher teach $small run.folder=bad
+"$FINDNA" export named exported >/dev/null 2>&1 && sed -i 's/"no,yes"/"yes,no"/' exported/config.json && "$FINDNA" import exported swapped >/dev/null 2>&1
+expect "the same classes in another order" 78 "its classes are 'yes,no', those of the training rows 'no,yes'" "$FINDNA" finetune run --train named.csv --teacher swapped $small run.folder=bad
+"$FINDNA" export teach letters >/dev/null 2>&1 && sed -i 's/"ACGTN"/"AGCTN"/' letters/config.json
+expect "a teacher of another alphabet" 65 "alphabet 'AGCTN' .expected 'ACGTN'" "$FINDNA" import letters letters.run
+check "nothing was left of what was refused" test ! -e bad -a ! -e letters.run
 
 # Stored logits: rows are found by the hash of their sequence.
 expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv.gz
@@ -75,6 +80,8 @@ expect "probabilities" 65 "is no SHA-256 of a sequence" $again --teacher-logits 
 expect "another table" 65 "expected a header 'id'" $again --teacher-logits train.csv run.folder=bad
 "$FINDNA" embed named train.csv --pool task --logits --output named.tsv >/dev/null 2>&1
 expect "logits of classes with other names" 78 "its class 0 is 'no', that of the training rows 'a'" "$FINDNA" finetune run --train turned.csv --teacher-logits named.tsv $small run.folder=bad
+awk -F'\t' -v OFS='\t' '{ x = $2; $2 = $3; $3 = x; print }' named.tsv >order.tsv
+expect "logits of the same classes in another order" 78 "its class 0 is 'yes', that of the training rows 'no'" "$FINDNA" finetune run --train named.csv --teacher-logits order.tsv $small run.folder=bad
 expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teacher-logits logits.tsv run.folder=bad
 expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv
 expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
@@ -101,12 +108,42 @@ sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidde
 expect "a grid is evaluated" 0 "above scratch, seed by seed: [+-][0-9.]+ ± [0-9.]+ \(2 pairs\)" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 2 --output grid device.threads=1
 check "with its pairs in results.json" bash -c 'grep -q "\"with\": \"scratch\"" grid/results.json && test $(grep -c "above scratch" out.log) = 1'
 check "and balanced accuracy" grep -q '"balanced_accuracy"' grid/taught-finetune-0/finetune.json
+check "scores of the test rows with their differences, beside a constant answer" bash -c 'grep -qE "^    test: accuracy [0-9.]+ ± [0-9.]+ \([+-][0-9.]+ ± [0-9.]+\), balanced [0-9.]+ ± .*, MCC .*, AUROC .*; always the most frequent class: accuracy [0-9.]+$" out.log && grep -q "balanced accuracy %" grid/report.html && grep -q "always the most frequent class" grid/report.html'
+
+# Further test rows, of other species: scored, and nothing else.
+awk -F, -v OFS=, 'NR > 1 { $2 = NR % 5 > 0 } 1' test.csv >data/mouse.csv
+(head -1 test.csv; sed -n '2,30p' test.csv | awk -F, -v OFS=, '{ $2 = 1 } 1') >plant.csv
+expect "further rows are scored" 0 "^mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
+check "with what a constant answer gets" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^mouse.csv" out.log | grep -q "accuracy 80.00"'
+check "the run is the same without them" test "$(state_of also)" = "$(state_of one)"
+check "finetune.json has them" bash -c 'grep -q "\"test\": \"plant.csv\"" also/finetune.json && test $(grep -c "\"constant\"" also/finetune.json) = 3'
+ranks 4 finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also4 --also data/mouse.csv --also plant.csv >log 2>&1
+check "4 ranks say the same of them" diff also4/finetune.json also/finetune.json
+expect "further rows of another class" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv $small run.folder=bad --also three.csv
+expect "further rows that are not there" 66 "nowhere.csv" "$FINDNA" finetune run --train train.csv $small run.folder=bad --also nowhere.csv
+expect "further rows that select" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid plant.csv $small run.folder=bad --also plant.csv
+check "nothing was left of these" test ! -e bad
+sed 's|--new-model|--new-model --also {data}/mouse.csv --also {data}/plant.csv|' suites/kd.tsv >suites/species.tsv
+expect "a suite scores them where they are" 0 "^    mouse.csv: accuracy .*; always the most frequent class: accuracy 80.00" "$FINDNA" evaluate suites/species.tsv teach --data data --methods finetune --seeds 2 --output species device.threads=1
+check "and leaves out those that are not" bash -c '! grep -q plant species/results.json && grep -q "\"rows\": \"mouse.csv\"" species/results.json && grep -q "mouse.csv" species/report.html'
+expect "also beside a probe" 0 "probe student" "$FINDNA" evaluate suites/species.tsv teach --data data --tasks scratch --methods probe --seeds 1 --output probed
 rm data/logits.tsv; expect "a task whose logits are not there is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
 sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
 expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits data/prom_300_all.logits.tsv.gz objective.kd_alpha=0.7 objective.kd_temperature=5" "$FINDNA" evaluate kd teach --data data --methods finetune --seeds 5 --list
-check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune' out.log)" = 200
+check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune .*--task data/prom_300_all' out.log)" = 200
+check "and 10 of 5 seeds of five classes" test "$(grep -c 'findna finetune .*--task data/five_class' out.log)" = 50
 expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
 check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+cp speed.json one/ && cp speed.json grid/
+expect "the report of a run has them" 0 "wrote one/report.html" "$FINDNA" report one
+check "as a table: parameters, latencies, how much smaller and faster" bash -c 'grep -q "Size and speed" one/report.html && test $(grep -c "<td class=\"name\">\(one\|teach\)</td>" one/report.html) = 2 && grep -qE "1\.0×" one/report.html'
+"$FINDNA" report grid >/dev/null 2>&1; check "that of a suite, too" grep -q "Size and speed" grid/report.html
+echo '{"models": [{"checkpoint": "<b>", "parameters": "many"}, 3]}' >one/speed.json
+expect "a table of nothing" 0 "wrote" "$FINDNA" report one
+check "shows what is there" grep -q "&lt;b&gt;</td><td class=\"n\">–" one/report.html
+echo '[' >one/speed.json; expect "and none that is damaged" 65 "speed.json:" "$FINDNA" report one
+rm one/speed.json
+expect "a page over the numbers" 73 "speed.json" "$FINDNA" report grid --output grid/speed.json
 expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
 
 # Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.
@@ -151,6 +188,21 @@ expect "sequences longer than the padding" 65 "but the model pads to 8 .model.pa
 expect "kernels that are none" 78 "model.kernels: '4,3'; expected" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.kernels=4,3 run.folder=bad
 expect "more padding than positions" 78 "learned positions of 512 tokens" "$FINDNA" finetune words --new-model --config kd-hybrid --train train.csv model.padding=600 run.folder=bad
 check "nothing was left of these" test ! -e bad
+
+cp -r words stranger && bpe_json <(head -100 "$golden/bpe_merges.txt") >stranger/tokenizer.json
+expect "a teacher with other words than its own" 65 "stranger/tokenizer.json: makes a vocabulary of 109 tokens; the model has 521" "$FINDNA" finetune words --train train.csv --teacher stranger run.folder=bad
+
+# Five classes on made rows in GUE's layout: without augmentation from stored logits, with it beside the teacher.
+mkdir -p data/five_class
+xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | awk -F'\t' 'NR == 1 { for (k = 0; k < 3; k++) print "sequence,label" >("data/five_class/" (k > 1 ? "test" : k ? "dev" : "train") ".csv"); next }
+  NR < 140 { print $1 "," NR % 5 >("data/five_class/" (NR < 100 ? "train" : NR < 120 ? "dev" : "test") ".csv") }'
+few5="$few model.heads=4 train.epochs=1 train.batch=16 train.virtual_ranks=4 device.threads=1"
+"$FINDNA" finetune words --task data/five_class run.folder=data/five_class.teacher train.epochs=1 train.batch=16 train.virtual_ranks=4 device.threads=1 >out.log 2>&1 || { not_ok "a teacher of five classes"; tail -2 out.log; }
+"$FINDNA" embed data/five_class.teacher data/five_class/train.csv --pool task --logits --output data/five_class.logits.tsv.gz >/dev/null 2>&1
+expect "five classes" 0 "above five-augmented-hybrid-scratch, seed by seed: .* \(2 pairs\)" "$FINDNA" evaluate kd words --data data --methods finetune --seeds 2 --output five $few5 \
+  --tasks five-hybrid-scratch,five-hybrid-a0.5-T3,five-augmented-hybrid-scratch,five-augmented-hybrid-a0.3-T5
+check "with and without augmentation" bash -c 'test $(grep -c "^    test: accuracy" out.log) = 4 && grep -q "augment: .*TRS" five/five-augmented-hybrid-a0.3-T5-finetune-0/config.used.yaml'
+check "nothing was left of what was refused" test ! -e bad
 
 # On the emulated GPU, in both precisions.
 export FINDNA_PLUGIN=${FINDNA_PLUGIN:-$(dirname "$FINDNA")/libfindna_emulated.so}

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "base/random.h"
+#include "data/alphabet.h"
 #include "device/device.h"
 #include "tasks/word_tables.h"
 
@@ -235,20 +236,78 @@ static void refused(void **state) {
   (void)state;
   set s;
   open_set(&s, 5, "aug.mask_rate=0.4", "aug.offsets=false", 0);
-  assert_ok(fd_hider_check(&s.config, &s.windows, "test"));
+  int most = 0;
+  assert_ok(fd_hider_check(&s.config, s.tokenizer, &s.windows, "test"));
   s.windows.own[3] = 4;
-  assert_int_equal(fd_hider_check(&s.config, &s.windows, "test"), FD_DATA);
+  assert_int_equal(fd_hider_check(&s.config, s.tokenizer, &s.windows, "test"), FD_DATA);
   s.windows.own[3] = 5, s.config.model.positions = 8;
-  assert_int_equal(fd_hider_check(&s.config, &s.windows, "test"), FD_CONFIG);
+  assert_ok(fd_hider_check(&s.config, s.tokenizer, &s.windows, "test"));
+  assert_int_equal(fd_hider_most(&s.config, s.tokenizer, &s.windows, fd_comm_self(), &most), FD_CONFIG);
   s.config.model.positions = 9;
-  assert_ok(fd_hider_check(&s.config, &s.windows, "test"));
+  assert_ok(fd_hider_most(&s.config, s.tokenizer, &s.windows, fd_comm_self(), &most));
+  assert_int_equal(most, 9);
+  close_set(&s);
+}
+
+/* Byte pairs: the tokens of a window of either strand, as many as it has; none of the special ones is hidden. */
+static void byte_pairs(void **state) {
+  (void)state;
+  enum { IDS = 521, MOST = LONGEST + 2 };
+  set s;
+  fd_config config;
+  fd_tokenizer *t;
+  fd_tokens tokens;
+  uint8_t turned[LONGEST];
+  int most = 0, longest = 0, turns = 0, hides = 0;
+  char *settings[] = {"model.encoder=dnabert_2", "model.channels=8",   "model.heads=2",          "model.tokenizer=bpe",
+                      "model.vocabulary=521",    "model.lm_head=tied", "objective.mnm_weight=0", "objective.cl_weight=0",
+                      "teacher.kind=none",       "aug.student=RM",     "aug.mask_rate=0.3",      "run.seed=5",
+                      "device.threads=1"};
+  open_set(&s, 4, "aug.mask_rate=0.5", "aug.offsets=false", 1);
+  assert_ok(fd_config_parse(&config, "", 0, "test", settings, sizeof settings / sizeof *settings));
+  assert_ok(fd_tokenizer_create(&t, &(fd_tokenizer_settings){.kind = "bpe", .file = "tests/golden/bpe_merges.txt"}));
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(t);
+  fd_hider_free(&s.hider);
+  fd_batch_destroy(&s.batch);
+  assert_ok(fd_hider_create(&s.hider, &config, &s.windows, t, 1, 0));
+  assert_ok(fd_batch_create(&s.batch, s.dev, BATCH, BATCH * MOST, 0));
+  assert_ok(fd_tokens_create(&tokens, t, LONGEST));
+  assert_ok(fd_hider_check(&config, t, &s.windows, "test"));
+  assert_ok(fd_hider_most(&config, t, &s.windows, fd_comm_self(), &most));
+  fd_source source = fd_hider_source(&s.hider);
+  for (uint64_t first = 0; first < 6 * RECORDS; first += BATCH) {
+    assert_ok(source.make(source.context, first, BATCH, s.batch));
+    for (int i = 0; i < BATCH; i++) {
+      int at = s.batch->seqs.start[i], n = s.batch->seqs.start[i + 1] - at, same = 1, window = (int)s.batch->windows[i],
+          length = fd_windows_length(&s.windows, window);
+      const int32_t *ids = (const int32_t *)(const void *)s.batch->scratch + at;
+      const uint8_t *hidden = s.batch->seqs.hidden + at;
+      fd_reverse_complement(fd_windows_at(&s.windows, window), length, turned);
+      for (int turn = 0; turn < 2; turn++) {
+        int count = (int)fd_tokenizer_encode(t, turn ? turned : fd_windows_at(&s.windows, window), length, 0, &tokens);
+        if (count > longest) longest = count;
+        same = count == n;
+        for (int k = 0; k < n && same; k++) same = hidden[k] ? ids[k] == v->mask : ids[k] == tokens.ids[k];
+        turns += same && turn;
+        if (same) break;
+      }
+      assert_true(same && ids[0] == v->cls && ids[n - 1] == v->sep);
+      for (int k = 0; k < n; k++) hides += hidden[k], assert_true(!hidden[k] || fd_is_word(v, tokens.ids[k]));
+    }
+  }
+  assert_int_equal(most, longest);
+  assert_true(turns > RECORDS && hides > 6 * RECORDS);
+  fd_tokens_free(&tokens);
+  fd_hider_free(&s.hider);
+  fd_tokenizer_destroy(&t);
+  s.hider = (fd_hider){0};
   close_set(&s);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(as_drawn_one_by_one), cmocka_unit_test(in_any_batches), cmocka_unit_test(about_as_many_as_asked_for),
-      cmocka_unit_test(tables_of_words),     cmocka_unit_test(refused),
+      cmocka_unit_test(tables_of_words),     cmocka_unit_test(refused),        cmocka_unit_test(byte_pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The laws for hidden words, of an autoencoder and of a model of [MASK] tokens, on records and on windows: the same bits on any number
+# The laws for hidden words, of an autoencoder and of models of [MASK] tokens over k-mers and over byte pairs, on records and on windows: the same bits on any number
 # of ranks and threads, after kills, with passes of any size, on the emulated GPU too; what they are used for; and what is refused.
 source "$(dirname "$0")/lib.sh"
 tiny_shards windows
@@ -25,12 +25,15 @@ checkpoint: {every: 4}
 device: {threads: 1}
 YAML
 sed 's/encoder: mae/encoder: bert/; s/, decoder_layers: 1/, lm_head: own/; s/, hidden_weight: 0.8//' mae.yaml >mlm.yaml
+"$FINDNA" merges records --vocabulary 80 --output words.json >log 2>&1 || { tail -3 log; exit 1; }
+sed 's/encoder: mae/encoder: dnabert_2/; s/tokenizer: kmer, kmer: 4, vocabulary: 258/tokenizer: bpe, vocabulary: 80/; s/, decoder_layers: 1/, lm_head: tied/; s/, hidden_weight: 0.8//
+  s/student: M, mask_rate: 0.5, offsets: true/student: RM, mask_rate: 0.3/; s/, dropout: 0.1//; s/shards: records/shards: records, tokenizer: words.json/' mae.yaml >bpe.yaml
 train() { local config=$1 n=$2 folder=$3; shift 3; ranks "$n" pretrain $config.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
 other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
 same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
 
-for c in mae mlm; do
+for c in mae mlm bpe; do
   train $c 1 $c-one || { cat $c-one.log; not_ok "a run finishes"; exit 1; }
   for n in 2 4; do
     train $c $n $c-ranks$n comm.bucket=0.001
@@ -64,15 +67,19 @@ for c in mae mlm; do
   ranks 2 pretrain $c.yaml run.folder=$c-killed $longer >>$c-killed.log 2>&1
   check "$c: killed at random instants: the same bits" same $c-long $c-killed
   check "$c: some of them within the training" grep -q "resuming from $c-killed/ckpt/step_" $c-killed.log
-  for key in run.seed=4 aug.mask_rate=0.3 aug.offsets=false train.dropout=0; do
+  keys="run.seed=4 aug.mask_rate=0.4 aug.offsets=false train.dropout=0"
+  [ $c = bpe ] && keys="run.seed=4 aug.mask_rate=0.4 aug.student=M aug.revcomp=0.1"
+  for key in $keys; do
     train $c 1 $c-$key $key
     check "$c: $key ends elsewhere" other $c-one $c-$key
   done
-  train $c 1 $c-learned train.steps=400 eval.every=0 train.dropout=0
+  more=""; [ $c = bpe ] && more="optim.lr=1e-2 eval.windows=100"
+  train $c 1 $c-learned train.steps=400 eval.every=0 train.dropout=0 $more
   held() { grep -o '"kind":"eval".*' $c-learned/metrics.jsonl | grep -o '"student_loss":[0-9.]*' | cut -d: -f2; }
   counted() { grep '"kind":"context"' $c-learned/metrics.jsonl | grep -o '"loss":[0-9.]*' | cut -d: -f2; }
   check "$c: it learns: held-out loss below that of the words' own counts" awk "BEGIN { exit !($(held | tail -1) < $(counted | head -1) && $(held | head -1) > $(counted | head -1)) }"
-  check "$c: three baselines are in the metrics" test "$(counted | wc -l)" = 3
+  baselines=3; [ $c = bpe ] && baselines=1 # what stands beside a byte pair is not counted
+  check "$c: $baselines baselines are in the metrics" test "$(counted | wc -l)" = $baselines
   expect "$c: report" 0 "report.html" "$FINDNA" report $c-learned
   check "$c: says what was hidden" grep -q "hidden word" $c-learned/report.html
 done
@@ -83,7 +90,7 @@ train mae 4 once4 aug.refresh=once
 check "one frozen draw a record: 4 ranks end in the bits of 1" same once once4
 
 # What they are used for.
-for c in mae mlm; do
+for c in mae mlm bpe; do
   expect "$c: knn" 0 "queries have a label that no key has" "$FINDNA" knn $c-learned --train records/train.tsv --test records/test.tsv --label species --kmer 3
   expect "$c: embed" 0 "" "$FINDNA" embed $c-learned records/test.tsv --output $c.tsv
   expect "$c: export" 0 "wrote the student" "$FINDNA" export $c-learned $c-out
@@ -101,10 +108,43 @@ refused "a term of nucleotides" 78 "words have neither the term mnm nor cl" obje
 refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
 refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0
 refused "no head of masked words" 78 "nothing would say what hidden words were" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
-refused "another tokenizer" 78 "pretraining over ids takes kmer" model.encoder=bert model.decoder_layers=6 model.lm_head=own objective.hidden_weight=1 model.tokenizer=bpe aug.offsets=false
 expect "records for a model of nucleotides are refused" 78 "holds records of their own lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
 expect "offsets of nucleotides are refused" 78 "aug.offsets is there for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
 check "and nothing is left of it" test ! -e refused/ckpt
+
+
+# Byte pairs: their file is a part of the run, and a published model goes on with its own.
+check "bpe: the run has its words" cmp words.json bpe-one/tokenizer.json
+check "bpe: the config that was used has their hash" grep -qE "words: \"?[0-9a-f]{64}" bpe-one/config.used.yaml
+check "bpe: as many tokens as the longest record has" bash -c 'grep -qE "records of up to [0-9]+ \+ 0 tokens" bpe-one.log && ! grep -q "up to 167" bpe-one.log'
+cp words.json moved.json
+train bpe 2 bpe-moved data.tokenizer=moved.json
+check "bpe: the name of the file does not matter" same bpe-one bpe-moved
+train bpe 1 bpe-bert model.encoder=bert model.positions=64
+train bpe 4 bpe-bert4 model.encoder=bert model.positions=64
+check "bpe: a BERT over them: 4 ranks end in the bits of 1" same bpe-bert bpe-bert4
+expect "bpe: a fine-tuning takes it" 0 "best weights" "$FINDNA" finetune bpe-learned --train records/train.tsv --label genus run.folder=bpe-tuned train.steps=4 train.batch=16 train.virtual_ranks=4 task.features=cls device.threads=1
+expect "bpe: inspect" 0 "bpe" "$FINDNA" inspect bpe-one
+"$FINDNA" merges records --vocabulary 80 --windows 40 --output other.json >/dev/null 2>&1
+"$FINDNA" merges records --vocabulary 60 --output small.json >/dev/null 2>&1
+with() { expect "bpe: $1" "$2" "$3" "$FINDNA" pretrain bpe.yaml run.folder=refused "${@:4}"; }
+with "no file of words" 78 "findna merges records --output tokenizer.json" data.tokenizer=
+with "words that are not there" 66 "nowhere.json" data.tokenizer=nowhere.json
+with "another vocabulary" 65 "small.json: makes a vocabulary of 60 tokens; the model has 80" data.tokenizer=small.json
+with "not the words of the config" 65 "words.json: another tokenizer .* than that of the model" model.words=$(printf '0%.0s' {1..64})
+with "more words than positions" 78 "words; model.positions is 20" model.encoder=bert model.positions=20
+with "a k-mer's offsets" 78 "aug.offsets is there for words of tokenizer kmer" aug.offsets=true
+with "no head of masked words" 78 "model.lm_head: none" model.lm_head=none objective.mnm_weight=1
+sed '0,/"id": 0/s//"id": 79/; s/: 79$/: 0/; s/"\[UNK\]": 0/"[UNK]": 79/' words.json >turned.json
+with "special tokens among the others" 65 "its special tokens are not its first ids" data.tokenizer=turned.json
+expect "bpe: a resume with other words" 78 "model.words: [0-9a-f]{64} \(checkpoint\) -> [0-9a-f]{64}" "$FINDNA" pretrain bpe.yaml run.folder=bpe-one train.steps=12 data.tokenizer=other.json
+check "bpe: and nothing is left of what was refused" test ! -e refused
+if [ -d "$root/../shared/golden5/dnabert2_d48_hf" ]; then
+  cp -r "$root/../shared/golden5/dnabert2_d48_hf" published && chmod -R u+w published && bpe_json "$root/../shared/golden5/bpe_merges.txt" >published/tokenizer.json
+  "$FINDNA" import published imported >out.log 2>&1 || { not_ok "a DNABERT-2 is imported"; tail -2 out.log; }
+  shape=$(awk '/^[a-z]/ { in_model = $1 == "model:" } in_model && /^  / { sub(":", "=", $1); gsub("\"", "", $2); print "model." $1 $2 }' "$(ls -d imported/ckpt/step_*)/config.yaml")
+  expect "bpe: a published DNABERT-2 is pretrained further" 0 "weights taken from" "$FINDNA" pretrain bpe.yaml run.folder=further data.tokenizer=imported/tokenizer.json --init-from imported train.steps=2 $shape
+else echo "skipped - a published DNABERT-2 is pretrained further: ../shared/golden5 is not here"; fi
 
 # The emulated GPU.
 export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
@@ -112,7 +152,7 @@ if [ -e "$FINDNA_PLUGIN" ]; then
   few="train.batch=8 train.steps=2 eval.windows=4"
   losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
   near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
-  for c in mae mlm; do
+  for c in mae mlm bpe; do
     train $c 1 $c-cpu $few
     for precision in fp32 bf16; do
       on="device.kind=cuda comm.share_gpu=true $few device.precision=$precision"

@@ -15,6 +15,7 @@ static json_t *json_of_row(const fd_evaluation_row *r, const char *versus) {
   if (r->pairs)
     fd_json_set(&item, "compared",
                 json_pack("{s:s, s:i, s:f, s:f}", "with", versus, "pairs", r->pairs, "mean", r->above, "sd", r->spread));
+  if (r->sets) fd_json_set(&item, "scores", fd_evaluation_scores_json(r));
   if (*r->paper) fd_json_set(&item, "paper", json_string(r->paper));
   return item;
 }

@@ -101,9 +101,15 @@ static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_
     FD_TRY(load(e, u, o, &root));
     const json_t *score = json_object_get(json_object_get(root, "test_scores"), u->task->measure);
     if (json_is_number(score)) r->value[r->seeds++] = json_number_value(score);
+    fd_status status = fd_evaluation_take_scores(r, root);
     json_decref(root);
+    FD_TRY(status);
   }
-  if (!r->seeds) return FD_OK;
+  if (!r->seeds) {
+    free(r->set);
+    r->set = NULL, r->sets = 0;
+    return FD_OK;
+  }
   r->model = u->model->name;
   snprintf(r->name, sizeof r->name, u->method->models == FD_OF_EACH_SHAPE ? "fine-tuned untrained" : "fine-tuned");
   fd_mean_sd(r->value, r->seeds, 1, &r->mean, &r->sd);
@@ -162,6 +168,7 @@ static void compare_rows(const fd_evaluation *e, const fd_suite_task *t, fd_eval
       if (other->seeds != e->seeds || r->seeds != e->seeds) continue;
       for (int n = 0; n < r->seeds; n++) above[n] = r->value[n] - other->value[n];
       fd_mean_sd(above, r->pairs = r->seeds, 1, &r->above, &r->spread);
+      fd_evaluation_compare_scores(r, other, e->seeds);
     }
 }
 
@@ -182,6 +189,7 @@ done:
   for (int i = 0; i < e->suite.count; i++) {
     json_decref(outcome[i].files);
     json_decref(outcome[i].remarks);
+    for (int k = 0; k < FD_EVALUATION_ROWS; k++) free(outcome[i].row[k].set);
   }
   free(outcome);
   return status;

@@ -9,6 +9,17 @@
 /* Of a task: teacher, student and untrained by a probe and two fine-tunings for each checkpoint, and k-mers. */
 enum { FD_EVALUATION_ROWS = 5 * FD_EVALUATION_MODELS + 1 };
 
+/* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where there is none. */
+enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 9 /* the test rows, and FD_FURTHER_MAX further files */ };
+typedef struct fd_evaluation_set {
+  char rows[64]; /* "test", or the name of a further file */
+  int count;     /* how many they are */
+  int seeds, pairs;
+  double constant[FD_EVALUATION_SCORES]; /* of always answering their most frequent class */
+  double value[FD_EVALUATION_SCORES][FD_EVALUATION_SEEDS];
+  double above[FD_EVALUATION_SCORES], spread[FD_EVALUATION_SCORES]; /* as of a row, where pairs is not 0 */
+} fd_evaluation_set;
+
 /* A row of the table: the task's measure over the seeds. */
 typedef struct fd_evaluation_row {
   const char *model; /* name of the checkpoint; empty: there is one alone, or it needs none */
@@ -18,6 +29,8 @@ typedef struct fd_evaluation_row {
   double mean, sd, value[FD_EVALUATION_SEEDS];
   int pairs;            /* seeds that the task it is compared with has, too; 0: it is compared with none */
   double above, spread; /* mean and standard deviation of what it has more than that one, seed by seed */
+  int sets;
+  fd_evaluation_set *set; /* of fine-tunings; else NULL */
 } fd_evaluation_row;
 
 /* What is there of a task. */
@@ -32,6 +45,18 @@ typedef struct fd_evaluation_outcome {
 /* Prints a task's rows; and where checkpoints have names, a line for each and method, with a column a task. outcome: one for each
  * task of the suite. */
 void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *outcome);
+
+/* Adds a seed's finetune.json (NULL: none) to the sets of a row. */
+fd_status fd_evaluation_take_scores(fd_evaluation_row *row, const json_t *root) FD_MUST_CHECK;
+
+/* What the sets of a row have more than the same of another one, where all seeds of both are there. */
+void fd_evaluation_compare_scores(fd_evaluation_row *row, const fd_evaluation_row *other, int64_t seeds);
+
+/* A line for each set; `versus`: the task that the row was compared with. */
+void fd_evaluation_print_scores(const fd_evaluation_row *row, const char *versus);
+
+/* The sets for results.json. */
+json_t *fd_evaluation_scores_json(const fd_evaluation_row *row);
 
 /* Writes OUTPUT/results.json. */
 fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome) FD_MUST_CHECK;

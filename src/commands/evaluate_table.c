@@ -16,6 +16,7 @@ static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_
              *r->paper ? "   paper: " : "", r->paper);
     if (r->pairs)
       fd_print("    above %s, seed by seed: %+.2f ± %.2f (%d pairs)\n", t->versus, 100 * r->above, 100 * r->spread, r->pairs);
+    fd_evaluation_print_scores(r, t->versus);
   }
 }
 
@@ -60,4 +61,5 @@ void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *ou
   for (int t = 0; t < e->suite.count; t++)
     if (outcome[t].count) print_task(e, &e->suite.task[t], &outcome[t]);
   if (*e->model[0].name) print_all(e, outcome);
+  fflush(stdout); /* before what is said of the files */
 }

@@ -50,18 +50,27 @@ static int is_of_tuning(const char *word, int *behind) {
   static const struct {
     const char *name;
     int behind;
-  } options[] = {{"--valid", 1}, {"--new-model", 0}, {"--teacher", 1}, {"--teacher-logits", 1}, {"--first-layers", 1}};
+  } options[] = {{"--valid", 1},          {"--new-model", 0},    {"--teacher", 1},
+                 {"--teacher-logits", 1}, {"--first-layers", 1}, {"--also", 1}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!strcmp(options[i].name, word)) return *behind = options[i].behind, 1;
   return 0;
 }
 
-/* The words of a task's rows, {data} replaced; *there: whether all files that they name are. Settings (section.key=value) and
- * options of fine-tuning are left out where nothing is tuned. */
+/* A word with {data} and ~ replaced; *of_data: it is a file of the former. */
+static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_PATH_MAX], int *of_data) {
+  *of_data = !strncmp(word, "{data}", 6);
+  if (*word == '~') return fd_path_expand(text, word);
+  if (snprintf(text, FD_PATH_MAX, "%s%s", *of_data ? e->data : "", word + (*of_data ? 6 : 0)) < FD_PATH_MAX) return FD_OK;
+  return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
+}
+
+/* The words of a task's rows, {data} replaced; *there: whether all files that they name are, but those of --also, which are left
+ * out where they are not. Settings (section.key=value) and options of fine-tuning are left out where nothing is tuned. */
 static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
-  int of_folder = 0, behind = 0;
+  int of_folder = 0, behind = 0, of_data;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
@@ -73,11 +82,12 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
     }
     if (!tunes && is_of_tuning(word, &behind)) continue;
     of_folder |= !strcmp(word, "--task");
-    int of_data = !strncmp(word, "{data}", 6);
-    if (of_data && (size_t)snprintf(text, sizeof text, "%s%s", e->data, word + 6) >= sizeof text)
-      return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
-    if (*word == '~') FD_TRY(fd_path_expand(text, word));
-    FD_TRY(add_word(l, of_data || *word == '~' ? text : word));
+    FD_TRY(expand(e, word, text, &of_data));
+    if (of_data && fd_is_absent(text) && l->count && !strcmp(l->word[l->count - 1], "--also")) {
+      free(l->word[--l->count]);
+      continue;
+    }
+    FD_TRY(add_word(l, text));
     if (of_data) *there &= !fd_is_absent(text);
   }
   if (!e->genome || !of_folder) return FD_OK;

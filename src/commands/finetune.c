@@ -14,6 +14,7 @@
 #include "config/shape.h"
 #include "data/rows.h"
 #include "tasks/features.h"
+#include "tasks/further.h"
 #include "tasks/pretrained.h"
 #include "tasks/probe.h"
 #include "tasks/published.h"
@@ -33,6 +34,7 @@ enum { TASK_KEYS = 4, WORD_KEYS = 4, OVERRIDES = FD_LIST_MAX + FD_SHAPE_MAX + TA
 typedef struct options {
   const char *checkpoint, *config_name;
   fd_task_input rows;
+  fd_list also;
   const char *teacher, *teacher_logits;
   int untrained, new_model, restart, encoder;
   int64_t first_layers;
@@ -55,6 +57,7 @@ typedef struct tuning {
   char classes[FD_SHA256_HEX];   /* hash of the names in data; "": numbers */
   char *override[OVERRIDES];
   fd_task_folder data;
+  fd_further further;
   int same, turned; /* test rows that are training rows; whose reverse complements are */
   char dataset_id[FD_SHA256_HEX];
   fd_device *dev, *cpu; /* cpu: NULL, or what scores many classes of a model on a GPU */
@@ -90,6 +93,9 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
       FD_TASK_INPUT_ARGS(o->rows),
       {"valid", FD_ARG_TEXT, &o->rows.valid, 0, 0, "FILE",
        "rows that select the best weights; without: a share of the training rows (task.selection)"},
+      {"also", FD_ARG_LIST, &o->also, 0, 0, "FILE",
+       "further test rows, such as of another species: scored as the test rows are, and never used otherwise; give it again for "
+       "another"},
       {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
        "begin with random weights of the checkpoint's model: the baseline"},
@@ -155,8 +161,7 @@ static fd_status collect_overrides(const options *o, tuning *t, int words, int *
 }
 
 /* What is selected by the rows that it is scored on looks better than it is. */
-static fd_status check_selection(const fd_task_folder *data) {
-  const fd_table *a = &data->valid, *b = &data->test;
+static fd_status check_selection(const fd_table *a, const fd_table *b) {
   int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
              !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
   if (!same) return FD_OK;
@@ -304,7 +309,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
 
 static int longest_of(const tuning *t) {
   const fd_table *tables[] = {&t->data.train, &t->data.valid, &t->data.test};
-  int longest = 0;
+  int longest = fd_further_longest(&t->further);
   for (int i = 0; i < 3; i++)
     if (fd_rows_longest(tables[i]) > longest) longest = fd_rows_longest(tables[i]);
   return longest;
@@ -415,6 +420,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
                     .untrained = o->untrained,
                     .taken = t->taken,
                     .teacher = *t->teacher.id ? &t->teacher : NULL,
+                    .further = &t->further,
                     .same = t->same,
                     .turned = t->turned};
   if (s->best_step < 0)
@@ -422,6 +428,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(t->dev->copy(t->dev, t->weights, s->array[FD_BEST], s->size[FD_BEST] * sizeof(float)));
   FD_TRY(fd_selection_score(&t->selection, comm, &t->data.valid, &tuned.valid, NULL));
   if (t->data.test.rows) status = fd_selection_score(&t->selection, comm, &t->data.test, &tuned.test, &tuned.prediction);
+  if (status == FD_OK) status = fd_further_score(&t->further, &t->selection, comm);
   if (status == FD_OK && comm->rank == 0) status = fd_tuned_report(&tuned);
   fd_prediction_free(&tuned.prediction);
   return status;
@@ -444,6 +451,7 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   if (o->new_model && t->network->ids) FD_TRY(fd_words_open(&t->new_words, &t->config, t->model.info.folder, 0));
   t->tokenizer = o->new_model ? t->new_words : t->model.tokenizer;
   FD_TRY(fd_task_input_check_words(&o->rows, comm, &t->data, t->tokenizer, t->network->positions, &t->words));
+  FD_TRY(fd_further_check_words(&t->further, t->tokenizer, t->network->positions, comm));
   return t->tokenizer && *t->config.task.augment ? augmented_words(t) : FD_OK;
 }
 
@@ -458,7 +466,9 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
-  FD_TRY(check_selection(&t->data));
+  FD_TRY(fd_further_read(&t->further, &o->also, &o->rows, &t->data, comm));
+  FD_TRY(check_selection(&t->data.valid, &t->data.test));
+  for (int i = 0; i < t->further.count; i++) FD_TRY(check_selection(&t->data.valid, &t->further.table[i]));
   FD_TRY(fd_class_names_hash(&t->data.names, t->classes));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)
@@ -509,6 +519,7 @@ static void release(tuning *t) {
   fd_device_close(&t->dev);
   fd_device_close(&t->cpu);
   fd_task_folder_free(&t->data);
+  fd_further_free(&t->further);
   free(t->class_weight);
   free(t->weights);
   fd_pretrained_close(&t->model);

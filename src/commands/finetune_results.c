@@ -60,6 +60,16 @@ done:
   return status;
 }
 
+/* Scores of further test rows, a part for each file. */
+static json_t *json_of_further(const fd_further *f) {
+  json_t *list = json_array();
+  for (int i = 0; i < f->count; i++)
+    fd_json_append(&list, json_pack("{s:s, s:i, s:i, s:i, s:o, s:o*}", "test", f->file[i], "test_rows", f->table[i].rows,
+                                    "test_rows_in_train", f->same[i], "test_rows_turned_in_train", f->turned[i], "test_scores",
+                                    json_of(&f->scores[i]), "constant", fd_constant_answer(&f->table[i])));
+  return list;
+}
+
 static fd_status write_results(const fd_tuned *t) {
   char path[FD_PATH_MAX];
   const fd_task_folder *d = t->data;
@@ -74,9 +84,11 @@ static fd_status write_results(const fd_tuned *t) {
   if (root && d->test.rows) {
     json_t *figures = NULL;
     fd_json_set(&root, "test_scores", json_of(&t->test));
+    if (!d->test.value) fd_json_set(&root, "constant", fd_constant_answer(&d->test));
     if (status == FD_OK) status = figures_of(t, &figures);
     if (figures) fd_json_set(&root, "figures", json_pack("[o]", figures));
   }
+  if (root && t->further->count) fd_json_set(&root, "also", json_of_further(t->further));
   if (root && t->taken) fd_json_set(&root, "tensors_taken", json_deep_copy(t->taken));
   if (root && t->teacher) fd_json_set(&root, "teacher", fd_teacher_json(t->teacher));
   if (root && d->names.count) fd_json_set(&root, "labels", fd_task_json_list(&d->names));
@@ -91,7 +103,7 @@ static void print_number(const char *format, int width, double value) {
 }
 
 static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
-  printf("%-10s %8d", name, table->rows);
+  fd_print("%-10.40s %8d", name, table->rows);
   if (table->value) {
     print_number("  %10.5g", 10, s->loss);
     print_number("  %8.4f", 8, s->r2);
@@ -106,6 +118,16 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
   printf("\n");
 }
 
+/* Test rows, and below them what a constant answer gets. */
+static void print_test(const char *name, const fd_table *table, const fd_task_scores *s) {
+  json_t *constant = fd_constant_answer(table);
+  print_row(name, table, s);
+  if (constant)
+    printf("%19s  (always their most frequent class: accuracy %.2f %%)\n", "",
+           100 * json_number_value(json_object_get(constant, "accuracy")));
+  json_decref(constant);
+}
+
 fd_status fd_tuned_report(const fd_tuned *t) {
   const fd_table *train = &t->data->train;
   FD_TRY(write_results(t));
@@ -113,6 +135,10 @@ fd_status fd_tuned_report(const fd_tuned *t) {
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("selecting", &t->data->valid, &t->valid);
-  if (t->data->test.rows) print_row("test", &t->data->test, &t->test);
+  if (t->data->test.rows) print_test("test", &t->data->test, &t->test);
+  for (int i = 0; i < t->further->count; i++) {
+    const char *slash = strrchr(t->further->file[i], '/');
+    print_test(slash ? slash + 1 : t->further->file[i], &t->further->table[i], &t->further->scores[i]);
+  }
   return FD_OK;
 }

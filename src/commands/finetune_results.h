@@ -2,8 +2,7 @@
 #ifndef FD_COMMANDS_FINETUNE_RESULTS_H
 #define FD_COMMANDS_FINETUNE_RESULTS_H
 
-#include "tasks/finetune.h"
-#include "tasks/task_input.h"
+#include "tasks/further.h"
 #include "tasks/teacher.h"
 
 /* All borrowed. */
@@ -18,6 +17,7 @@ typedef struct fd_tuned {
   const json_t *taken;       /* names of the tensors that --first-layers took, or NULL */
   int same, turned;          /* test rows that are training rows; whose reverse complements are */
   const fd_teacher *teacher; /* or NULL */
+  const fd_further *further; /* scored; its count may be 0 */
   fd_task_scores valid, test;
   fd_prediction prediction; /* of the test rows, where there are any */
 } fd_tuned;

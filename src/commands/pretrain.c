@@ -40,6 +40,7 @@ typedef struct pretraining {
   fd_state *state;
   fd_loader loader;        /* of windows; */
   fd_tokenizer *tokenizer; /* or of words: NULL without */
+  int tokens;              /* of a window at most */
   fd_hider hider;
   fd_features_teacher teacher; /* of a student that is aligned with it */
   fd_trainer *trainer;
@@ -55,12 +56,6 @@ typedef struct pretraining {
 /* What only a model over ids in pretraining must be. */
 static fd_status check_words(const fd_config *c, const char *path) {
   if (!fd_config_reads_ids(c)) return FD_OK;
-  if (c->model.encoder == FD_ARCH_DNABERT_2)
-    return fd_fail(FD_CONFIG,
-                   "%s: model.encoder: of encoders over ids, mae, bert, nt_v2 and had are pretrained here; dnabert_2 is imported",
-                   path);
-  if (c->model.tokenizer == FD_TOKENIZER_BPE)
-    return fd_fail(FD_CONFIG, "%s: model.tokenizer: pretraining over ids takes kmer, nt6, or letters (had)", path);
   if (!fd_config_hides(c))
     return fd_fail(FD_CONFIG, "%s: model.lm_head: none: nothing would say what hidden words were; use own or tied", path);
   if (c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->teacher.kind == FD_TEACHER_EMA)
@@ -102,16 +97,23 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
   return status;
 }
 
-/* The windows are such as the model reads. */
-static fd_status check_data(const pretraining *p) {
+/* The windows are such as the model reads; how many tokens one has at most. */
+static fd_status check_data(fd_comm *comm, pretraining *p) {
+  const fd_windows *windows[] = {&p->train, &p->held_out};
   const char *folder = p->config.data.shards;
+  p->tokens = fd_config_tokens(&p->config, p->manifest.window);
   if (!fd_config_hides(&p->config) && p->manifest.records)
     return fd_fail(FD_CONFIG,
                    "%s: holds records of their own lengths, which models over words are pretrained on; others take windows",
                    folder);
   if (!fd_config_hides(&p->config)) return FD_OK;
-  FD_TRY(fd_hider_check(&p->config, &p->train, folder));
-  return fd_hider_check(&p->config, &p->held_out, folder);
+  FD_TRY(fd_comm_agree(comm, fd_words_begin(&p->tokenizer, &p->config)));
+  p->tokens = 0;
+  for (int i = 0; i < 2; i++) {
+    FD_TRY(fd_hider_check(&p->config, p->tokenizer, windows[i], folder));
+    FD_TRY(fd_hider_most(&p->config, p->tokenizer, windows[i], comm, &p->tokens));
+  }
+  return FD_OK;
 }
 
 static fd_status load_data(fd_comm *comm, pretraining *p) {
@@ -131,7 +133,7 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   if (status == FD_OK) status = fd_windows_load(&p->manifest, "val", &p->held_out);
   FD_TRY(fd_comm_agree(comm, status));
   if (p->train.count == 0) return fd_fail(FD_DATA, "%s: has no training windows", folder);
-  FD_TRY(check_data(p));
+  FD_TRY(check_data(comm, p));
   if (p->held_out.count == 0 && comm->rank == 0)
     fd_warn("%s has no held-out windows (split val): nothing will be evaluated", folder);
   p->steps = fd_schedule_steps(&p->config, p->train.count);
@@ -149,7 +151,6 @@ static fd_status open_source(pretraining *p, fd_source *source) {
     *source = fd_loader_source(&p->loader);
     return FD_OK;
   }
-  FD_TRY(fd_words_open(&p->tokenizer, c, c->run.folder, 1));
   FD_TRY(fd_hider_create(&p->hider, c, &p->train, p->tokenizer, c->model.encoder != FD_ARCH_MAE, p->network->first_word));
   if (*p->teacher.id) FD_TRY(fd_hider_teach(&p->hider, p->teacher.tokenizer));
   *source = fd_hider_source(&p->hider);
@@ -174,10 +175,10 @@ static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
   return fd_config_check(c, "--teacher");
 }
 
-/* Words with other letters, which nothing is learned of. */
+/* Words with other letters, which nothing is learned of; byte pairs are only known once they are made. */
 static void tell_unknown(const pretraining *p) {
   int64_t words, unknown;
-  if (!fd_config_hides(&p->config)) return;
+  if (!fd_config_hides(&p->config) || p->config.model.tokenizer == FD_TOKENIZER_BPE) return;
   fd_hider_count(&p->config, &p->train, &words, &unknown);
   fd_info("words: %" PRId64 " of %" PRId64
           " to train on have other letters than A, C, G, T; they are seen as unknown, never hidden",
@@ -186,14 +187,14 @@ static void tell_unknown(const pretraining *p) {
 
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
-  int window = p->manifest.window, tokens = fd_config_tokens(c, window), rows;
+  int window = p->manifest.window, rows;
   char encoder[FD_NAME_MAX];
-  FD_TRY(fd_trainer_rows(c, tokens, &rows));
+  FD_TRY(fd_trainer_rows(c, p->tokens, &rows));
   FD_TRY(fd_rank_device_open(&p->dev, c, comm));
   FD_TRY(fd_network_create(&p->network, c, window));
   fd_network_describe(p->network, c, encoder);
   fd_info("model: %zu parameters, %s, %s %d + %d tokens", p->network->params.size, encoder,
-          p->manifest.records ? "records of up to" : "windows of", tokens, fd_config_cls(c));
+          p->manifest.records ? "records of up to" : "windows of", p->tokens, fd_config_cls(c));
   fd_info("data: %" PRId64 " training and %" PRId64 " held-out windows; %" PRId64 " steps of %" PRId64 " windows in %" PRId64
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
@@ -266,6 +267,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
   fd_comm_phase(comm, p->state->step, "setting up the run");
   if (comm->rank || p->state->step >= p->steps) return FD_OK;
+  FD_TRY(fd_words_copy(&p->config, p->config.data.tokenizer, p->config.run.folder));
   FD_TRY(fd_run_folder_describe(&p->run, p->dev, &(fd_run_size){p->train.count, p->held_out.count, p->steps}));
   FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
@@ -301,6 +303,15 @@ static fd_status score_context_tables(pretraining *p) {
   return status;
 }
 
+/* How many of the tables of words there are: what stands beside a word is known of k-mers of some lengths. */
+static int count_tables(const fd_config *c) {
+  if (c->model.tokenizer == FD_TOKENIZER_LETTERS) return 0;
+  if (c->model.tokenizer != FD_TOKENIZER_KMER) return 1;
+  if (c->model.kmer <= FD_WORD_LETTERS && c->model.kmer >= 2 * FD_WORD_REACH) return 3;
+  fd_info("no baselines by counting: tables of words are there for model.kmer from %d to %d", 2 * FD_WORD_REACH, FD_WORD_LETTERS);
+  return 0;
+}
+
 /* The same for hidden words. In metrics, `reach` is that of the letters on either side, and -1 for the place. */
 static fd_status score_word_tables(pretraining *p) {
   static const struct {
@@ -311,14 +322,8 @@ static fd_status score_word_tables(pretraining *p) {
                 {FD_WORD_PLACE, -1, "words at each place"},
                 {FD_WORD_BESIDE, FD_WORD_REACH, "words with ±2 letters"}};
   fd_status status = FD_OK;
-  if (!p->held_out.count) return FD_OK;
-  if (p->config.model.tokenizer != FD_TOKENIZER_KMER) return FD_OK;
-  if (p->config.model.kmer > FD_WORD_LETTERS || p->config.model.kmer < 2 * FD_WORD_REACH) {
-    fd_info("no baselines by counting: tables of words are there for model.kmer from %d to %d", 2 * FD_WORD_REACH,
-            FD_WORD_LETTERS);
-    return FD_OK;
-  }
-  for (size_t i = 0; i < sizeof tables / sizeof *tables && status == FD_OK; i++) {
+  int count = p->held_out.count ? count_tables(&p->config) : 0;
+  for (int i = 0; i < count && status == FD_OK; i++) {
     fd_word_table *table = NULL;
     fd_word_score s;
     status = fd_word_table_fit(&table, &p->hider, tables[i].given);
@@ -412,9 +417,8 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
-      "findna-plus, findna-t, mae, mae-small, mlm, had, had-small); 'findna config' lists all options. Started again, the same "
-      "command resumes; "
-      "a signal (TERM, INT, USR1,\n"
+      "findna-plus, findna-t, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config' lists all options.\n"
+      "Started again, the same command resumes; a signal (TERM, INT, USR1,\n"
       "USR2) stops the run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));

@@ -22,8 +22,8 @@ static fd_status report_one(const char *folder, const char *output) {
 
 /* The page must not replace what it is made of. */
 static fd_status check_output(const char *folder, const char *output) {
-  static const char *const names[] = {"metrics.jsonl", "config.used.yaml", "environment.json",
-                                      "finetune.json", "probe.json",       "results.json"};
+  static const char *const names[] = {"metrics.jsonl", "config.used.yaml", "environment.json", "finetune.json",
+                                      "probe.json",    "results.json",     "speed.json"};
   char path[FD_PATH_MAX];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     FD_TRY(fd_path(path, folder, names[i], NULL));

@@ -71,6 +71,7 @@ int fd_config_hides(const fd_config *c) {
 int fd_config_tokens(const fd_config *c, int window) {
   enum { GROUP = 6 };
   if (!fd_config_hides(c) || c->model.tokenizer == FD_TOKENIZER_LETTERS) return window;
+  if (c->model.tokenizer == FD_TOKENIZER_BPE) return window + 2; /* at most: each letter alone, [CLS] and [SEP] */
   return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / GROUP + window % GROUP : window / (int)c->model.kmer;
 }
 

@@ -107,7 +107,8 @@ int fd_config_reads_ids(const fd_config *config);
  * an encoder over ids with a head of masked words, which sees [MASK] there. */
 int fd_config_hides(const fd_config *config);
 
-/* Tokens of a window of so many nucleotides in pretraining, without [CLS] rows: its letters, or its words. */
+/* Tokens of a window of so many nucleotides in pretraining, without [CLS] rows: its letters, or its words; of byte pairs at most.
+ */
 int fd_config_tokens(const fd_config *config, int window);
 
 /* Whether a model in pretraining aligns its latents with the features of a frozen teacher. */

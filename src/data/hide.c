@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
 
@@ -36,15 +37,20 @@ void fd_hider_free(fd_hider *h) {
   fd_tokens_free(&h->current);
 }
 
-/* Words of a fixed length: k-mers are, others are the letters of a group. */
-static int letters_of(const fd_config *c) { return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : GROUP; }
+/* Of the shortest word: k-mers have a fixed length, byte pairs any, others are the letters of a group. */
+static int letters_of(const fd_config *c) {
+  if (c->model.tokenizer == FD_TOKENIZER_BPE) return 1;
+  return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : GROUP;
+}
 
-fd_status fd_hider_check(const fd_config *config, const fd_windows *windows, const char *folder) {
-  int k = letters_of(config), most = windows->length / k, letters = config->model.tokenizer == FD_TOKENIZER_LETTERS;
+fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, const char *folder) {
+  int k = letters_of(config), letters = config->model.tokenizer == FD_TOKENIZER_LETTERS;
   int64_t below = 0, cut = 0;
-  if (config->model.tokenizer == FD_TOKENIZER_KMER && most > config->model.positions)
-    return fd_fail(FD_CONFIG, "%s: sequences of up to %d nucleotides have %d words; model.positions is %" PRId64, folder,
-                   windows->length, most, config->model.positions);
+  if (!fd_tokenizer_vocabulary(tokenizer)->words)
+    return fd_fail(FD_DATA,
+                   "%s: its special tokens are not its first ids: which words may be hidden is not known; expected "
+                   "[UNK] [CLS] [SEP] [PAD] [MASK] as ids 0 to 4",
+                   config->data.tokenizer);
   for (int64_t i = 0; i < windows->count; i++) {
     below += fd_windows_length(windows, i) < k;
     cut += fd_windows_length(windows, i) % k != 0;
@@ -74,6 +80,54 @@ void fd_hider_count(const fd_config *config, const fd_windows *windows, int64_t 
       *words += 1, *unknown += !good;
     }
   }
+}
+
+/* The most tokens of this rank's share. */
+static fd_status most_of_share(const fd_config *config, const fd_tokenizer *t, const fd_windows *windows, const fd_comm *comm,
+                               uint64_t *most) {
+  fd_tokens tokens;
+  uint8_t *turned;
+  int turns = strchr(config->aug.student, 'R') != NULL;
+  FD_TRY(fd_tokens_create(&tokens, t, windows->length));
+  fd_status status = fd_alloc(&turned, (size_t)windows->length, 1, "words");
+  for (int64_t i = comm->rank; i < windows->count && status == FD_OK; i += comm->size) {
+    const uint8_t *symbols = fd_windows_at(windows, i);
+    int length = fd_windows_length(windows, i);
+    for (int turn = 0; turn <= turns; turn++) {
+      if (turn) fd_reverse_complement(symbols, length, turned);
+      uint64_t count = (uint64_t)fd_tokenizer_encode(t, turn ? turned : symbols, length, 0, &tokens);
+      if (count > *most) *most = count;
+    }
+    status = fd_guard_go_on();
+  }
+  free(turned);
+  fd_tokens_free(&tokens);
+  return status;
+}
+
+/* The most byte pairs of all ranks' shares. */
+static fd_status count_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
+                            int *most) {
+  uint64_t *share;
+  FD_TRY(fd_alloc(&share, (size_t)comm->size, sizeof *share, "words"));
+  fd_status status = fd_comm_agree(comm, most_of_share(config, tokenizer, windows, comm, &share[comm->rank]));
+  if (status == FD_OK) status = fd_comm_gather_rows(comm, share, 1);
+  for (int i = 0; i < comm->size && status == FD_OK; i++)
+    if (share[i] > (uint64_t)*most) *most = (int)share[i];
+  free(share);
+  return status;
+}
+
+fd_status fd_hider_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
+                        int *most) {
+  int words = 0, learned = config->model.encoder == FD_ARCH_MAE || config->model.encoder == FD_ARCH_BERT;
+  if (config->model.tokenizer == FD_TOKENIZER_BPE) FD_TRY(count_most(config, tokenizer, windows, comm, &words));
+  else if (windows->count) words = fd_config_tokens(config, windows->length);
+  if (learned && words > config->model.positions)
+    return fd_fail(FD_CONFIG, "%s: sequences of up to %d nucleotides have %d words; model.positions is %" PRId64,
+                   config->data.shards, windows->length, words, config->model.positions);
+  if (words > *most) *most = words;
+  return FD_OK;
 }
 
 /* Whether a unit, one word or a group of letters, is of A, C, G, T alone. */

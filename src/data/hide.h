@@ -6,7 +6,8 @@
 #include "data/batch.h"
 #include "data/tokenizer.h"
 
-/* Windows or records in the order of the run (fd_loader), as words side by side, k-mers from an offset on (aug.offsets); with R
+/* Windows or records in the order of the run (fd_loader), as words side by side, k-mers from an offset on (aug.offsets), or as
+ * byte pairs, of which a window has as many as it happens to have; with R
  * in aug.student reverse complements with probability aug.revcomp.
  *
  * Which words are hidden: each one with probability aug.mask_rate, by a number keyed by the draw and counted by its place. What
@@ -19,7 +20,7 @@
  * each letter, is held against: that of its word, if it is visible and of A, C, G, T alone. */
 typedef struct fd_hider {
   fd_loader loader;
-  const fd_tokenizer *tokenizer; /* kmer, nt6 or letters */
+  const fd_tokenizer *tokenizer; /* any */
   const fd_tokenizer *teacher;   /* of a frozen teacher, with words of FD_GROUP letters; NULL: there is none */
   int unit;                      /* words that are hidden together */
   fd_rng_key train, held_out;
@@ -39,9 +40,15 @@ fd_status fd_hider_create(fd_hider *hider, const fd_config *config, const fd_win
 fd_status fd_hider_teach(fd_hider *hider, const fd_tokenizer *teacher) FD_MUST_CHECK;
 void fd_hider_free(fd_hider *hider);
 
-/* FD_DATA where a record is shorter than a word, or groups of letters do not cut windows; FD_CONFIG where windows have more words
- * than the model has positions. */
-fd_status fd_hider_check(const fd_config *config, const fd_windows *windows, const char *folder) FD_MUST_CHECK;
+/* FD_DATA where a record is shorter than a word, groups of letters do not cut windows, or it is not known which ids are words. */
+fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows,
+                         const char *folder) FD_MUST_CHECK;
+
+/* Raises *most to the most tokens that one of the windows becomes. Byte pairs are counted in all windows, of both strands where
+ * reverse complements are read, of which each rank takes a share; other words follow from the letters. FD_CONFIG where these
+ * are more than the model has learned positions (mae, bert). Collective. */
+fd_status fd_hider_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
+                        int *most) FD_MUST_CHECK;
 
 /* How many words the sequences have from their first letters on, and how many of these have other letters than A, C, G, T: they
  * are seen as [UNK], and never hidden. */

@@ -20,7 +20,7 @@ typedef struct fd_tokenizer_settings {
 } fd_tokenizer_settings;
 
 /* Ids are 0 .. size - 1. Those of special tokens are -1 where there is none. Ids first .. first + words - 1 are made of A, C, G,
- * T alone; with bpe it is not known which are (words: 0). */
+ * T alone; of byte pairs whose special tokens are not the first ids it is not known which are (words: 0). */
 typedef struct fd_vocabulary {
   int32_t size, cls, sep, pad, mask, unk, first, words;
 } fd_vocabulary;

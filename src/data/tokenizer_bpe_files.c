@@ -133,10 +133,13 @@ static fd_status finish(fd_bpe *b) {
   json_t *id;
   FD_TRY(fd_alloc(&b->text, (size_t)b->vocabulary.size, sizeof *b->text, "tokens"));
   json_object_foreach(b->ids, text, id) snprintf(b->text[json_integer_value(id)], FD_TOKEN_TEXT, "%s", text);
+  int32_t first = 0; /* behind all special ones */
   for (int i = 0; i < FD_BPE_SPECIALS; i++) {
     int32_t special = (int32_t)json_integer_value(json_object_get(b->ids, fd_bpe_specials[i].name));
     memcpy((char *)&b->vocabulary + fd_bpe_specials[i].id, &special, sizeof special);
+    if (special >= first) first = special + 1;
   }
+  if (first == FD_BPE_SPECIALS) b->vocabulary.first = first, b->vocabulary.words = b->vocabulary.size - first;
   for (int i = 0; i < 4; i++) b->letter[i] = (uint16_t)json_integer_value(json_object_get(b->ids, letters[i]));
   b->letter[FD_N] = (uint16_t)b->vocabulary.unk;
   FD_TRY(index_pairs(b));

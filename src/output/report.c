@@ -89,6 +89,8 @@ fd_status fd_report_open(fd_report *r, const char *folder) {
   r->tuned = fd_metrics_find(&r->log, "select") != NULL;
   FD_TRY(fd_path(path, r->folder, "finetune.json", NULL));
   FD_TRY(fd_json_read(path, &r->finetune));
+  FD_TRY(fd_path(path, r->folder, "speed.json", NULL));
+  FD_TRY(fd_json_read(path, &r->speed));
   return read_probes(r);
 }
 
@@ -96,6 +98,7 @@ void fd_report_close(fd_report *r) {
   fd_metrics_log_free(&r->log);
   json_decref(r->environment);
   json_decref(r->finetune);
+  json_decref(r->speed);
   for (int i = 0; i < r->probes; i++) json_decref(r->probe[i]);
   free(r->config_text);
 }
@@ -109,6 +112,7 @@ static void print_run(FILE *out, const void *context) {
     fd_report_figures(out, &(json_t *){r->finetune}, 1);
   }
   fd_report_charts(out, r);
+  fd_report_speed(out, r->speed);
   fd_report_probes(out, r);
   fd_report_tables(out, r);
 }

@@ -11,8 +11,8 @@
 
 enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
 
-/* What plain counting of a nucleotide, or of a word, given `reach` neighbouring nucleotides on either side gets on the same masked
- * positions; -1: given the place in the sequence; 0: given nothing. */
+/* What plain counting of a nucleotide, or of a word, given `reach` neighbouring nucleotides on either side gets on the same
+ * masked positions; -1: given the place in the sequence; 0: given nothing. */
 typedef struct fd_report_context {
   int reach;
   double loss, accuracy;
@@ -29,6 +29,7 @@ typedef struct fd_report {
   json_t *environment; /* NULL: absent */
   int tuned;           /* a fine-tuning: it has evaluations on rows that select */
   json_t *finetune;    /* its scores; NULL: absent */
+  json_t *speed;       /* what 'findna speed' has left there; NULL: absent */
   int probes, contexts;
   char probe_name[FD_REPORT_PROBES][256];
   json_t *probe[FD_REPORT_PROBES];
@@ -67,6 +68,9 @@ void fd_report_charts(FILE *out, const fd_report *report);
 void fd_report_overlays(FILE *out, fd_report *const *runs, const char *const *names, int count);
 void fd_report_probes(FILE *out, const fd_report *report);
 void fd_report_tables(FILE *out, const fd_report *report);
+
+/* Sizes and speeds of the models of a speed.json; nothing where it is NULL. */
+void fd_report_speed(FILE *out, const json_t *speed);
 
 /* ROC curves, confusion matrices and embeddings in a plane, of the "figures" of probe.json and finetune.json objects that are of
  * the same test rows; NULLs are passed over. Nothing where none has figures. */

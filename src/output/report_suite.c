@@ -185,6 +185,7 @@ static void print_task(FILE *out, const fd_report_suite *s, const json_t *task) 
   print_rows(out, task);
   fprintf(out, "</figcaption></figure>\n");
   print_remarks(out, task);
+  fd_report_scores(out, task);
   for (int m = 0; m < s->models; m++) print_figures(out, s, task, &s->model[m]);
 }
 
@@ -213,6 +214,7 @@ static void print_suite(FILE *out, const void *context) {
     return;
   }
   fd_report_overview(out, s);
+  fd_report_speed(out, s->speed);
   for (size_t i = 0; i < json_array_size(s->tasks); i++) print_task(out, s, json_array_get(s->tasks, i));
   fprintf(
       out,
@@ -243,7 +245,10 @@ fd_status fd_report_write_suite(const char *folder, const char *output) {
   FD_TRY(fd_json_read(path, &s.root));
   if (!s.root) return fd_fail(FD_MISSING, "%s: there is no such file; 'findna evaluate' writes it", path);
   take_models(&s);
-  fd_status status = fd_report_page(output, folder, print_suite, &s);
+  fd_status status = fd_path(path, folder, "speed.json", NULL);
+  if (status == FD_OK) status = fd_json_read(path, &s.speed);
+  if (status == FD_OK) status = fd_report_page(output, folder, print_suite, &s);
   json_decref(s.root);
+  json_decref(s.speed);
   return status;
 }

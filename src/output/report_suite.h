@@ -25,7 +25,7 @@ typedef struct fd_report_model {
 
 typedef struct fd_report_suite {
   const char *folder;
-  json_t *root;
+  json_t *root, *speed; /* results.json; what 'findna speed' has left there, or NULL */
   const json_t *tasks;
   int models, shapes; /* at least one */
   fd_report_model model[FD_REPORT_MODELS];
@@ -36,6 +36,9 @@ const json_t *fd_report_result(const json_t *task, const fd_report_line *line, c
 
 /* The paper's number beside it, in %, and its spread; NAN where there is none. */
 double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_report_model *model, double *sd);
+
+/* All scores of a task's fine-tunings beside constant answers; nothing where there are none. */
+void fd_report_scores(FILE *out, const json_t *task);
 
 /* In how many tasks the model is above its baselines, and the numbers of all tasks in one table. */
 void fd_report_overview(FILE *out, const fd_report_suite *suite);

@@ -46,7 +46,7 @@ static void count_beside(fd_word_table *t, const int32_t *ids, int n, int i, int
 static void count_words(fd_word_table *t, const int32_t *ids, int n) {
   for (int i = 0; i < n; i++) {
     int word = ids[i] - t->first;
-    if (word < 0) continue;
+    if (word < 0 || word >= t->words) continue;
     t->alone[word]++, t->all++;
     if (t->given == FD_WORD_PLACE) count_word(t, i, word);
     if (t->given == FD_WORD_BESIDE) count_beside(t, ids, n, i, word);
@@ -61,13 +61,13 @@ static fd_status make_table(fd_word_table *t) {
 }
 
 fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_word_given given) {
-  static const int special = 2; /* ids of tokenizer kmer that are no words */
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(hider->tokenizer);
   const fd_windows *w = hider->loader.windows;
-  int k = (int)hider->loader.config->model.kmer, most = w->length / k;
+  int most = (int)fd_tokenizer_most(hider->tokenizer, w->length);
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(table, 1, sizeof **table, "a table of words"));
   fd_word_table *t = *table;
-  *t = (fd_word_table){.given = given, .words = 1 << 2 * k, .first = special};
+  *t = (fd_word_table){.given = given, .words = v->words, .first = v->first};
   t->contexts = given == FD_WORD_PLACE ? most : given == FD_WORD_BESIDE ? (SIDES + 1) * (SIDES + 1) : 0;
   FD_GO(make_table(t));
   for (int64_t i = 0; i < w->count; i++) {
@@ -119,7 +119,7 @@ fd_status fd_word_table_score(const fd_word_table *t, fd_hider *hider, const fd_
   fd_status status = fd_alloc(&p, (size_t)t->words, sizeof *p, "a table of words");
   *score = (fd_word_score){0, 0, 0};
   FD_GO(status);
-  FD_GO(fd_alloc(&hidden, (size_t)windows->length, 1, "a table of words"));
+  FD_GO(fd_alloc(&hidden, (size_t)fd_tokenizer_most(hider->tokenizer, windows->length), 1, "a table of words"));
   for (int64_t w = 0; w < count && w < windows->count; w++) {
     FD_GO(fd_guard_go_on());
     int32_t *ids = hider->current.ids;

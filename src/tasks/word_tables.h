@@ -11,7 +11,8 @@ enum { FD_WORD_REACH = 2, FD_WORD_LETTERS = 7 /* tables of longer words would no
 
 typedef struct fd_word_table fd_word_table;
 
-/* Counts the words of the hider's training windows, from their first letter on, but [UNK]. Neighbours that are hidden at a
+/* Counts the words of the hider's training windows, from their first letter on, but special tokens. FD_WORD_BESIDE is for words
+ * of tokenizer kmer. Neighbours that are hidden at a
  * prediction are counted as unknown, too: sums over what they may be. */
 fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_word_given given) FD_MUST_CHECK;
 void fd_word_table_free(fd_word_table **table);

@@ -28,21 +28,39 @@ static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *con
                  config->model.words);
 }
 
-fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) {
+/* `file`: of byte pairs. */
+static fd_status create(fd_tokenizer **tokenizer, const fd_config *config, const char *file, int groups) {
   static const char *const kinds[] = {"nt6", "kmer", "bpe", "letters"};
-  char path[FD_PATH_MAX];
-  int in_file = config->model.tokenizer == FD_TOKENIZER_BPE,
-      k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;
-  FD_TRY(fd_words_path(checkpoint, path));
+  int k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;
   const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
                                           .k = k,
                                           .stride = k,
                                           .groups = groups,
                                           .padding = config->model.padding,
-                                          .file = in_file ? path : NULL,
+                                          .file = file,
                                           .vocabulary = config->model.vocabulary};
-  FD_TRY(fd_tokenizer_create(tokenizer, &settings));
+  return fd_tokenizer_create(tokenizer, &settings);
+}
+
+fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) {
+  char path[FD_PATH_MAX];
+  int in_file = config->model.tokenizer == FD_TOKENIZER_BPE;
+  FD_TRY(fd_words_path(checkpoint, path));
+  FD_TRY(create(tokenizer, config, in_file ? path : NULL, groups));
   return in_file ? check_words(*tokenizer, config, path) : FD_OK;
+}
+
+fd_status fd_words_begin(fd_tokenizer **tokenizer, fd_config *config) {
+  const char *file = config->data.tokenizer;
+  if (config->model.tokenizer != FD_TOKENIZER_BPE) return create(tokenizer, config, NULL, 1);
+  if (!*file)
+    return fd_fail(FD_CONFIG,
+                   "data.tokenizer: model.tokenizer: bpe needs a file of merges, for example that of 'findna merges %s --output "
+                   "tokenizer.json'",
+                   *config->data.shards ? config->data.shards : "SHARDS");
+  FD_TRY(create(tokenizer, config, file, 0));
+  if (*config->model.words) return check_words(*tokenizer, config, file);
+  return fd_tokenizer_identity(*tokenizer, config->model.words);
 }
 
 fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {

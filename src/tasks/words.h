@@ -13,6 +13,10 @@ enum { FD_WORDS_MAX = 16 << 20 /* bytes */ };
  * was imported with (model.words), or it is FD_DATA. */
 fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) FD_MUST_CHECK;
 
+/* That of a model in pretraining: of byte pairs the file data.tokenizer, whose hash becomes model.words; where the config has one
+ * already it must be the same, or it is FD_DATA. */
+fd_status fd_words_begin(fd_tokenizer **tokenizer, fd_config *config) FD_MUST_CHECK;
+
 /* RUN/`name` of RUN/ckpt/step_N. */
 fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) FD_MUST_CHECK;
 

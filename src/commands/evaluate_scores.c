@@ -1,0 +1,117 @@
+/* All scores of the test rows of fine-tunings, and of their further ones, over the seeds: beside the measure of the task. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/printable.h"
+#include "commands/evaluate_results.h"
+#include "tasks/scores.h"
+
+static const char *const keys[FD_EVALUATION_SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc"};
+static const char *const names[FD_EVALUATION_SCORES] = {"accuracy", "balanced", "MCC", "AUROC"};
+
+static double number(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* The set of these rows; a new one where there is room, else NULL. */
+static fd_evaluation_set *find_set(fd_evaluation_row *r, const char *rows) {
+  for (int i = 0; i < r->sets; i++)
+    if (!strncmp(r->set[i].rows, rows, sizeof r->set[i].rows - 1)) return &r->set[i];
+  if (r->sets == FD_EVALUATION_SETS) return NULL;
+  fd_evaluation_set *set = &r->set[r->sets++];
+  snprintf(set->rows, sizeof set->rows, "%s", rows);
+  return set;
+}
+
+static void take_set(fd_evaluation_row *r, const char *rows, const json_t *from) {
+  const json_t *scores = json_object_get(from, "test_scores"), *constant = json_object_get(from, "constant");
+  fd_evaluation_set *set = json_is_number(json_object_get(scores, keys[0])) ? find_set(r, rows) : NULL;
+  if (!set || set->seeds == FD_EVALUATION_SEEDS) return;
+  set->count = (int)json_integer_value(json_object_get(from, "test_rows"));
+  for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
+    set->constant[i] = number(constant, keys[i]);
+    set->value[i][set->seeds] = number(scores, keys[i]);
+  }
+  set->seeds++;
+}
+
+fd_status fd_evaluation_take_scores(fd_evaluation_row *r, const json_t *root) {
+  const json_t *also = json_object_get(root, "also");
+  if (!root) return FD_OK;
+  if (!r->set) FD_TRY(fd_alloc(&r->set, FD_EVALUATION_SETS, sizeof *r->set, "scores"));
+  take_set(r, "test", root);
+  for (size_t i = 0; i < json_array_size(also); i++) {
+    const json_t *from = json_array_get(also, i);
+    const char *file = json_string_value(json_object_get(from, "test")), *slash = file ? strrchr(file, '/') : NULL;
+    if (file) take_set(r, slash ? slash + 1 : file, from);
+  }
+  return FD_OK;
+}
+
+void fd_evaluation_compare_scores(fd_evaluation_row *r, const fd_evaluation_row *other, int64_t seeds) {
+  for (fd_evaluation_set *set = r->set; set < r->set + r->sets; set++)
+    for (int k = 0; k < other->sets; k++) {
+      const fd_evaluation_set *with = &other->set[k];
+      double above[FD_EVALUATION_SEEDS];
+      if (strcmp(set->rows, with->rows) || set->seeds != seeds || with->seeds != seeds) continue;
+      for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
+        for (int n = 0; n < set->seeds; n++) above[n] = set->value[i][n] - with->value[i][n];
+        fd_mean_sd(above, set->pairs = set->seeds, 1, &set->above[i], &set->spread[i]);
+      }
+    }
+}
+
+static double mean_of(const fd_evaluation_set *set, int i, double *sd) {
+  double mean;
+  fd_mean_sd(set->value[i], set->seeds, 1, &mean, sd);
+  return mean;
+}
+
+void fd_evaluation_print_scores(const fd_evaluation_row *r, const char *versus) {
+  for (const fd_evaluation_set *set = r->set; set < r->set + r->sets; set++) {
+    double sd;
+    fd_print("    %s:", set->rows);
+    for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
+      double mean = mean_of(set, i, &sd);
+      if (isnan(mean)) printf("%s %s -", i ? "," : "", names[i]);
+      else printf("%s %s %.2f ± %.2f", i ? "," : "", names[i], 100 * mean, 100 * sd);
+      if (set->pairs && !isnan(set->above[i])) printf(" (%+.2f ± %.2f)", 100 * set->above[i], 100 * set->spread[i]);
+    }
+    if (!isnan(set->constant[0])) printf("; always the most frequent class: accuracy %.2f", 100 * set->constant[0]);
+    printf("\n");
+  }
+  if (r->sets && r->set->pairs) fd_print("    (in brackets: differences from %s, seed by seed)\n", versus);
+}
+
+static json_t *json_of_score(const fd_evaluation_set *set, int i) {
+  double sd, mean = mean_of(set, i, &sd);
+  json_t *values = json_array(), *score;
+  if (isnan(mean)) {
+    json_decref(values);
+    return NULL;
+  }
+  for (int n = 0; n < set->seeds; n++) fd_json_append(&values, json_real(set->value[i][n]));
+  score = json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", sd, "values", values);
+  if (set->pairs && !isnan(set->above[i]))
+    fd_json_set(&score, "above", json_pack("{s:f, s:f, s:i}", "mean", set->above[i], "sd", set->spread[i], "pairs", set->pairs));
+  return score;
+}
+
+json_t *fd_evaluation_scores_json(const fd_evaluation_row *r) {
+  json_t *list = json_array();
+  for (const fd_evaluation_set *set = r->set; set < r->set + r->sets; set++) {
+    json_t *item = json_pack("{s:s, s:i}", "rows", set->rows, "count", set->count), *constant = json_object();
+    for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
+      double sd;
+      if (!isnan(mean_of(set, i, &sd))) fd_json_set(&item, keys[i], json_of_score(set, i));
+      if (!isnan(set->constant[i])) fd_json_set(&constant, keys[i], json_real(set->constant[i]));
+    }
+    fd_json_set(&item, "constant", constant);
+    fd_json_append(&list, item);
+  }
+  return list;
+}

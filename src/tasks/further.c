@@ -1,0 +1,96 @@
+/* Reads and scores further test rows. */
+#include "tasks/further.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/rows.h"
+#include "tasks/scores.h"
+
+/* Every rank has read its own machine's file. */
+static fd_status same_table(const char *file, const fd_table *table, fd_comm *comm) {
+  unsigned char digest[FD_SHA256_BYTES];
+  char hex[FD_SHA256_HEX];
+  fd_sha256 *hash;
+  if (comm->size == 1) return FD_OK;
+  FD_TRY(fd_sha256_begin(&hash));
+  fd_task_rows_hash(hash, table);
+  FD_TRY(fd_sha256_end(&hash, digest));
+  fd_hex(hex, digest);
+  return fd_comm_same_text(comm, FD_DATA, file, hex, "each rank reads its own machine's file: copy the same to all");
+}
+
+static fd_status read_one(fd_further *f, const char *file, const fd_task_input *in, fd_task_folder *rows, fd_comm *comm) {
+  int i = f->count++;
+  fd_table *table = &f->table[i];
+  f->file[i] = file;
+  FD_TRY(in->values ? fd_table_read_values(file, table)
+                    : fd_table_read_column(file, &(fd_label_column){in->label, 0, 0}, &rows->names, table));
+  if (in->cut) fd_table_cut(table, in->cut);
+  if (!table->rows) return fd_fail(FD_DATA, "%s: has no rows", file);
+  if (table->classes > rows->train.classes)
+    return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", file, table->classes - 1,
+                   rows->train.classes - 1);
+  FD_TRY(fd_task_leakage(&rows->train, table, &f->same[i], &f->turned[i]));
+  return same_table(file, table, comm);
+}
+
+fd_status fd_further_read(fd_further *f, const fd_list *files, const fd_task_input *in, fd_task_folder *rows, fd_comm *comm) {
+  if (files->count > FD_FURTHER_MAX)
+    return fd_fail(FD_USAGE, "findna finetune: %d files of --also; expected at most %d", files->count, FD_FURTHER_MAX);
+  for (int i = 0; i < files->count; i++) FD_TRY(read_one(f, files->item[i], in, rows, comm));
+  return FD_OK;
+}
+
+void fd_further_free(fd_further *f) {
+  for (int i = 0; i < f->count; i++) fd_table_free(&f->table[i]);
+  *f = (fd_further){0};
+}
+
+int fd_further_longest(const fd_further *f) {
+  int longest = 0;
+  for (int i = 0; i < f->count; i++)
+    if (fd_rows_longest(&f->table[i]) > longest) longest = fd_rows_longest(&f->table[i]);
+  return longest;
+}
+
+fd_status fd_further_check_words(const fd_further *f, const fd_tokenizer *tokenizer, int positions, fd_comm *comm) {
+  fd_status status = FD_OK;
+  int most = 0;
+  for (int i = 0; tokenizer && comm->rank == 0 && i < f->count && status == FD_OK; i++)
+    status = fd_rows_check_words(&f->table[i], tokenizer, positions, f->file[i], &most);
+  return fd_comm_agree(comm, status); /* the root says once what is wrong */
+}
+
+fd_status fd_further_score(fd_further *f, const fd_selection *selection, fd_comm *comm) {
+  for (int i = 0; i < f->count; i++) FD_TRY(fd_selection_score(selection, comm, &f->table[i], &f->scores[i], NULL));
+  return FD_OK;
+}
+
+static int most_frequent(const fd_table *table, int *count) {
+  int best = 0;
+  for (int i = 0; i < table->rows; i++) count[table->label[i]]++;
+  for (int c = 1; c < table->classes; c++)
+    if (count[c] > count[best]) best = c;
+  return best;
+}
+
+json_t *fd_constant_answer(const fd_table *table) {
+  fd_scores s;
+  int *answer, *count = NULL;
+  json_t *json = NULL;
+  if (!table->label || !table->rows) return NULL;
+  fd_status status = fd_alloc(&answer, (size_t)table->rows, sizeof *answer, "scores");
+  FD_GO(status);
+  FD_GO(fd_alloc(&count, (size_t)table->classes, sizeof *count, "scores"));
+  answer[0] = most_frequent(table, count);
+  for (int i = 1; i < table->rows; i++) answer[i] = answer[0];
+  FD_GO(fd_scores_of(table->rows, table->label, answer, table->classes, &s));
+  json = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "class", answer[0], "accuracy", s.accuracy, "balanced_accuracy", s.balanced,
+                   "f1", s.f1, "mcc", s.mcc, "auroc", 0.5);
+done:
+  free(answer);
+  free(count);
+  return json;
+}
