@@ -43,11 +43,19 @@ ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -DFD_AMX
 # The bits of amx on any processor: vectors of 64 bytes stay inside functions.
 ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
 ISA_neon = -DFD_NEON
+# A family whose flags the compiler refuses, or whose instructions its assembler does, is left out; `findna doctor` names it.
+TRY_avx2 = vpbroadcastb %xmm0, %ymm0
+TRY_avx512 = vpmovm2b %k0, %zmm0
+TRY_avx512bf16 = vdpbf16ps %zmm0, %zmm0, %zmm0
+TRY_amx = tdpbf16ps %tmm0, %tmm1, %tmm2
+can_compile = $(shell echo '__asm__("$(TRY_$1)");' | $(CC) $(ISA_$1) -x c -c -o /dev/null - 2>/dev/null && echo $1)
 # ISAS=generic leaves out what is not portable C, as on a processor that has none of it.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-ISAS ?= $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+FAMILIES := $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+ISAS ?= $(foreach i,$(FAMILIES),$(call can_compile,$i))
 override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
-override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
+LEFT_OUT := $(filter-out $(ISAS),$(FAMILIES))
+override CPPFLAGS += $(ISAS:%=-DFD_WITH_%) $(if $(LEFT_OUT),-DFD_LEFT_OUT='"$(LEFT_OUT)"')
 
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | sha256sum | cut -c1-12)
 
