@@ -27,7 +27,7 @@ $(if $(LIBRARIES),,$(error libraries are missing: see the lines above))
 include $(LIBRARIES)
 endif
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
-override CPPFLAGS += -Isrc -I. $(LIBRARY_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override CPPFLAGS += -Isrc -I. $(LIBRARY_CFLAGS)
 override LDLIBS += $(LIBRARY_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -83,7 +83,7 @@ findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
 $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+VERSION := $(shell launch/version)
 $(B)/build_version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
