@@ -213,7 +213,7 @@ bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
 install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
-	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/$(notdir $(PLUGIN)))
+	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/findna/$(notdir $(PLUGIN)))
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 	$(Q)launch/manual $(B)/findna $(DESTDIR)$(PREFIX)/share/man

@@ -14,7 +14,7 @@ static const char file_name[] = "libfindna_cuda.so";
 
 /* Beside the program, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of the tests). */
 static int find(char path[PATH_MAX]) {
-  const char *named = getenv("FINDNA_PLUGIN"), *const folders[] = {"", "../lib/"};
+  const char *named = getenv("FINDNA_PLUGIN"), *const folders[] = {"", "../lib/findna/"};
   char folder[PATH_MAX - 64];
   if (named) return snprintf(path, PATH_MAX, "%s", named) < PATH_MAX;
   ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
