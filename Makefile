@@ -21,7 +21,7 @@ FIND_LIBRARIES = $(foreach v,$(SITE),$(if $($(v)),$(v)='$($(v))')) launch/librar
 ifneq ($(filter demo test deps,$(MAKECMDGOALS)),)
 $(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(if $(shell $(FIND_LIBRARIES) 2>/dev/null),,$(error packages are missing: see the lines above)))
 endif
-ifneq ($(filter-out clean help format deps test-arm,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help format deps dist test-arm,$(or $(MAKECMDGOALS),all)),)
 LIBRARIES := $(shell $(FIND_LIBRARIES))
 $(if $(LIBRARIES),,$(error libraries are missing: see the lines above))
 include $(LIBRARIES)
@@ -84,6 +84,7 @@ $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 VERSION := $(shell launch/version)
+RELEASE := $(shell cat VERSION)
 $(B)/build_version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
@@ -220,6 +221,16 @@ install: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -D -m 644 launch/completion/findna.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/findna
 	install -D -m 644 launch/completion/_findna $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_findna
 	install -D -m 644 launch/completion/findna.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/findna.fish
+	install -d $(DESTDIR)$(PREFIX)/share/modulefiles/findna
+	$(Q)for end in "" .lua; do sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(RELEASE)|g' launch/packages/modulefile$$end > $(DESTDIR)$(PREFIX)/share/modulefiles/findna/$(RELEASE)$$end; done
+# The release: an archive of this commit and recipes of package managers that take it (URL: where it will be had), in build/dist.
+dist:
+	$(Q)launch/packages/dist $(or $(DIST),build/dist) $(URL)
+# Packages for this Debian or Ubuntu: findna, and findna-cuda where the CUDA plugin is built, in build/deb.
+deb: $(B)/findna
+	$(Q)rm -rf $(B)/deb && $(MAKE) -s --no-print-directory install DESTDIR=$(CURDIR)/$(B)/deb PREFIX=/usr >/dev/null
+	$(Q)launch/packages/deb $(B)/deb $(or $(DEB),build/deb) $(INTERFACE)
+	$(Q)rm -rf $(B)/deb
 # A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
 # tests/gpu/check.sh needs; BUNDLE names another folder.
 BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_parts test_golden)
@@ -244,10 +255,10 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle dist deb docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR;"
 	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
-.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:
