@@ -21,13 +21,13 @@ FIND_LIBRARIES = $(foreach v,$(SITE),$(if $($(v)),$(v)='$($(v))')) launch/librar
 ifneq ($(filter demo test deps,$(MAKECMDGOALS)),)
 $(if $(filter 0,$(lastword $(shell launch/dependencies.sh >&2; echo $$?))),,$(if $(shell $(FIND_LIBRARIES) 2>/dev/null),,$(error packages are missing: see the lines above)))
 endif
-ifneq ($(filter-out clean help format deps test-arm,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help format deps dist test-arm,$(or $(MAKECMDGOALS),all)),)
 LIBRARIES := $(shell $(FIND_LIBRARIES))
 $(if $(LIBRARIES),,$(error libraries are missing: see the lines above))
 include $(LIBRARIES)
 endif
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -pthread -fno-math-errno -ffp-contract=off
-override CPPFLAGS += -Isrc -I. $(LIBRARY_CFLAGS) -DFD_SHARE_FOLDER='"$(PREFIX)/share/findna"'
+override CPPFLAGS += -Isrc -I. $(LIBRARY_CFLAGS)
 override LDLIBS += $(LIBRARY_LIBS) -lm -ldl
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -43,11 +43,19 @@ ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -DFD_AMX
 # The bits of amx on any processor: vectors of 64 bytes stay inside functions.
 ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
 ISA_neon = -DFD_NEON
+# A family whose flags the compiler refuses, or whose instructions its assembler does, is left out; `findna doctor` names it.
+TRY_avx2 = vpbroadcastb %xmm0, %ymm0
+TRY_avx512 = vpmovm2b %k0, %zmm0
+TRY_avx512bf16 = vdpbf16ps %zmm0, %zmm0, %zmm0
+TRY_amx = tdpbf16ps %tmm0, %tmm1, %tmm2
+can_compile = $(shell echo '__asm__("$(TRY_$1)");' | $(CC) $(ISA_$1) -x c -c -o /dev/null - 2>/dev/null && echo $1)
 # ISAS=generic leaves out what is not portable C, as on a processor that has none of it.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-ISAS ?= $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+FAMILIES := $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
+ISAS ?= $(foreach i,$(FAMILIES),$(call can_compile,$i))
 override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
-override CPPFLAGS += $(ISAS:%=-DFD_WITH_%)
+LEFT_OUT := $(filter-out $(ISAS),$(FAMILIES))
+override CPPFLAGS += $(ISAS:%=-DFD_WITH_%) $(if $(LEFT_OUT),-DFD_LEFT_OUT='"$(LEFT_OUT)"')
 
 # Objects serve the program and libfindna.so alike.
 PIC = -fPIC -fvisibility=hidden
@@ -81,7 +89,8 @@ findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
 $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+VERSION := $(shell launch/version)
+RELEASE := $(shell cat VERSION)
 $(B)/build_version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define FD_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define FD_VERSION "$(VERSION)"' > $@
@@ -214,19 +223,29 @@ bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
 install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
-	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/$(notdir $(PLUGIN)))
+	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/findna/$(notdir $(PLUGIN)))
 	install -D -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(notdir $(LIBRARY)) && ln -sfn $(notdir $(LIBRARY)) $(DESTDIR)$(PREFIX)/lib/libfindna.so
 	install -D -m 644 src/library/findna.h $(DESTDIR)$(PREFIX)/include/findna.h
 	install -D -m 644 launch/python/findna.py $(DESTDIR)$(PREFIX)/share/findna/python/findna.py
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	printf 'Name: findna\nDescription: embeddings of DNA sequences by a pretrained model\nVersion: %s\nCflags: -I%s/include\nLibs: -L%s/lib -lfindna\n' \
-	  '$(VERSION)' '$(PREFIX)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/findna.pc
+	  '$(RELEASE)' '$(PREFIX)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/findna.pc
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 	$(Q)launch/manual $(B)/findna $(DESTDIR)$(PREFIX)/share/man
 	install -D -m 644 launch/completion/findna.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/findna
 	install -D -m 644 launch/completion/_findna $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_findna
 	install -D -m 644 launch/completion/findna.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/findna.fish
+	install -d $(DESTDIR)$(PREFIX)/share/modulefiles/findna
+	$(Q)for end in "" .lua; do sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(RELEASE)|g' launch/packages/modulefile$$end > $(DESTDIR)$(PREFIX)/share/modulefiles/findna/$(RELEASE)$$end; done
+# The release: an archive of this commit and recipes of package managers that take it (URL: where it will be had), in build/dist.
+dist:
+	$(Q)launch/packages/dist $(or $(DIST),build/dist) $(URL)
+# Packages for this Debian or Ubuntu: findna, and findna-cuda where the CUDA plugin is built, in build/deb.
+deb: $(B)/findna
+	$(Q)rm -rf $(B)/deb && $(MAKE) -s --no-print-directory install DESTDIR=$(CURDIR)/$(B)/deb PREFIX=/usr >/dev/null
+	$(Q)launch/packages/deb $(B)/deb $(or $(DEB),build/deb) $(INTERFACE)
+	$(Q)rm -rf $(B)/deb
 # A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
 # tests/gpu/check.sh needs; BUNDLE names another folder.
 BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_parts test_golden)
@@ -251,10 +270,10 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle dist deb docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR;"
 	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
-.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

@@ -20,7 +20,7 @@ check "a packed folder is beside it" bash -c 'tar -tzf made/findna.tar.gz | grep
 check "its libraries are its own" test -z "$(outside moved)"
 check "MPI is the site's" test ! -e moved/lib/libmpi.so.40 -a ! -e moved/bin/mpirun
 expect "doctor" 0 "$scratch/moved/bin/../share/findna/configs: .*demo" "${bare[@]}" moved/bin/findna doctor
-[ -z "$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)" ] || check "its CUDA plugin is found" bash -c '[ -e moved/lib/libfindna_cuda.so ] && ! grep -q "no CUDA plugin" out.log'
+[ -z "$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)" ] || check "its CUDA plugin is found" bash -c '[ -e moved/lib/findna/libfindna_cuda.so ] && ! grep -q "no CUDA plugin" out.log'
 expect "prepare" 0 "dataset_id" "${bare[@]}" moved/bin/findna prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 \
   --bed "$root/datasets/human_chr20_slice.bed" again "$root/datasets/human_chr20_slice.2bit"
 expect "pretrain" 0 "checkpoint of step 12 is durable" "${bare[@]}" moved/bin/findna pretrain "$tiny" run.folder=one data.shards=again
@@ -44,6 +44,6 @@ if ! unshare -m bash hide.sh true 2>/dev/null; then echo "skipped - bundle on a 
 expect "OpenBLAS, which is loaded when it is needed, is its own" 0 "^  BLAS +OpenBLAS [0-9]" unshare -m bash hide.sh "${bare[@]}" PATH="$scratch/with_mpi/bin:/usr/bin:/bin" with_mpi/bin/findna doctor
 expect "where there is no Open MPI" 0 "finished" unshare -m bash hide.sh "${bare[@]}" with_mpi/bin/mpirun -n 2 --oversubscribe --bind-to none with_mpi/bin/findna pretrain "$tiny" run.folder=alone
 check "the same bits there" test "$(state_of alone)" = "$(state_of here)"
-cp "$(dirname "$FINDNA")/libfindna_emulated.so" with_mpi/lib/
+mkdir -p with_mpi/lib/findna && cp "$(dirname "$FINDNA")/libfindna_emulated.so" with_mpi/lib/findna/
 expect "and tests/gpu/check.sh runs there" 0 "^passed: doctor same; FAILED: none" unshare -m bash hide.sh "${bare[@]}" OUT="$scratch/logs" with_mpi/tests/gpu/check.sh --emulated --phases doctor,same
 check "two ranks on the GPU among it" grep -q "state_id: one run = ranks *yes" out.log

@@ -24,6 +24,12 @@ check "their headers and libraries" bash -c 'grep -q -- "-I$PWD/h5/include.* -I$
 printf '#!/bin/sh\necho gcc -I%s -L%s -lhdf5_hl -lhdf5 -lz -O2\n' "$PWD/h5/include" "$PWD/h5/lib" >bare/h5cc; chmod +x bare/h5cc
 "$in_bare" CONDA_PREFIX="$PWD/prefix" bash site/launch/libraries mpicc >made 2>said.log
 check "HDF5 by its wrapper, the others by CONDA_PREFIX or the compiler" bash -c 'grep -q -- "-I$PWD/h5/include" "site/$(cat made)" && ! grep -q "hdf5_hl" "site/$(cat made)"'
+printf '#!/bin/sh\necho gcc -I%s %s/libhdf5_hl.a %s/libhdf5.a -lz -O2\n' "$PWD/h5/include" "$PWD/h5/lib" "$PWD/h5/lib" >bare/h5cc
+"$in_bare" CONDA_PREFIX="$PWD/prefix" X_ROOT=1 bash site/launch/libraries mpicc >made 2>said.log # X_ROOT: another key than what is remembered
+check "and by a wrapper that names an archive, with a run path" grep -q -- "-L$PWD/h5/lib -Wl,-rpath,$PWD/h5/lib -lhdf5" "site/$(cat made)"
+mkdir parallel && ln -s ../h5/lib parallel/lib && mkdir parallel/include && printf '#include <mpi.h>\n#define H5_HAVE_PARALLEL 1\nint H5open(void);\n' >parallel/include/hdf5.h
+"$in_bare" HDF5_ROOT="$PWD/parallel" bash site/launch/libraries mpicc >made 2>said.log
+check "the plain compiler finds what a parallel HDF5 includes" bash -c 'echo "#include <hdf5.h>" | ${CC:-gcc} $(sed -n "s/^LIBRARY_CFLAGS =//p" "site/$(cat made)") -x c -fsyntax-only -'
 
 # A compiler for which a library is not there.
 printf '#!/bin/sh\nfor f; do case $f in *.c) ! grep -qE "jansson|lzma" "$f" || exit 1 ;; esac; done\nexec %s "$@"\n' "$(command -v mpicc)" >bare/mpicc

@@ -68,4 +68,4 @@ done
 mkdir -p dest && check "make install" bash -c 'make -C "$0" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}" >install.log 2>&1' "$root" # silent where it was built before
 check "an installed program finds its configs" bash -c '[ -x dest/usr/bin/findna ] && [ -f dest/usr/share/findna/configs/findna.yaml ]'
 [ -z "$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)" ] ||
-  check "and its CUDA plugin" bash -c '[ -f dest/usr/lib/libfindna_cuda.so ] && ! dest/usr/bin/findna doctor | grep "no CUDA plugin"'
+  check "and its CUDA plugin" bash -c '[ -f dest/usr/lib/findna/libfindna_cuda.so ] && ! dest/usr/bin/findna doctor | grep "no CUDA plugin"'

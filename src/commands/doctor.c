@@ -123,6 +123,9 @@ static fd_status show_machine(const fd_comm *comm) {
   fd_device_simd(simd, sizeof simd);
   fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
                  dev->threads > 1 ? "s" : "");
+#ifdef FD_LEFT_OUT
+  fd_doctor_show("left out", "kernels for %s: the compiler of this build lacks them, or make's ISAS does", FD_LEFT_OUT);
+#endif
   fd_device_close(&dev);
   show_huge_pages();
   fd_doctor_show("memory", "%.1f GB, of which %.1f GB are free to use", fd_doctor_memory("MemTotal") * 1e-9,

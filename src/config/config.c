@@ -363,10 +363,6 @@ fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now)
   return status;
 }
 
-#ifndef FD_SHARE_FOLDER
-#define FD_SHARE_FOLDER "/usr/local/share/findna"
-#endif
-
 /* The folder of the running program, from which its own files are found wherever it was moved to. */
 static int program_folder(char folder[FD_PATH_MAX]) {
   ssize_t n = readlink("/proc/self/exe", folder, FD_PATH_MAX - 1);
@@ -381,11 +377,9 @@ int fd_config_folder(int i, char folder[]) {
                                        "../share/findna/configs"}; /* of a build in the source folder; installed */
   char program[FD_PATH_MAX];
   *folder = '\0';
-  if (i > 3) return 0;
-  fd_status status = i == 0   ? fd_path(folder, "configs", NULL, NULL)
-                     : i == 3 ? fd_path(folder, FD_SHARE_FOLDER, "configs", NULL)
-                              : FD_OK;
-  if ((i == 1 || i == 2) && program_folder(program)) status = fd_path(folder, program, beside[i - 1], NULL);
+  if (i > 2) return 0;
+  fd_status status = i == 0 ? fd_path(folder, "configs", NULL, NULL) : FD_OK;
+  if (i > 0 && program_folder(program)) status = fd_path(folder, program, beside[i - 1], NULL);
   if (status != FD_OK) *folder = '\0';
   return 1;
 }

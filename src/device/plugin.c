@@ -12,25 +12,29 @@
 
 static const char file_name[] = "libfindna_cuda.so";
 
-/* Beside the program, or where `make install` puts it, or beside libfindna; FINDNA_PLUGIN names another file (the emulated GPU of
- * the tests). */
-static int find(char path[PATH_MAX]) {
-  const char *named = getenv("FINDNA_PLUGIN"), *const folders[] = {"", "../lib/"};
-  char folder[PATH_MAX - 64];
-  if (named) return snprintf(path, PATH_MAX, "%s", named) < PATH_MAX;
-  ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
-  if (length <= 0) return 0;
-  folder[length] = 0;
-  const char *slash = strrchr(folder, '/');
-  if (slash) folder[slash + 1 - folder] = 0;
+/* Whether the plugin lies in one of two folders that are named from that of the file `beside`. */
+static int find_from(const char *beside, const char *first, const char *second, char path[PATH_MAX]) {
+  const char *slash = strrchr(beside, '/'), *const folders[] = {first, second};
+  int length = slash ? (int)(slash + 1 - beside) : 0;
   for (int i = 0; i < 2; i++) {
-    snprintf(path, PATH_MAX, "%s%s%s", folder, folders[i], file_name);
+    if (snprintf(path, PATH_MAX, "%.*s%s%s", length, beside, folders[i], file_name) >= PATH_MAX) return 0;
     if (!access(path, F_OK)) return 1;
   }
+  return 0;
+}
+
+/* Beside the program or beside libfindna, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of
+ * the tests). */
+static int find(char path[PATH_MAX]) {
+  const char *named = getenv("FINDNA_PLUGIN");
+  char program[PATH_MAX];
   Dl_info self; /* the library or program that this function is in */
-  if (!dladdr(file_name, &self) || !(slash = strrchr(self.dli_fname, '/'))) return 0;
-  snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - self.dli_fname), self.dli_fname, file_name);
-  return !access(path, F_OK);
+  if (named) return snprintf(path, PATH_MAX, "%s", named) < PATH_MAX;
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length <= 0) return 0;
+  program[length] = 0;
+  if (find_from(program, "", "../lib/findna/", path)) return 1;
+  return dladdr(file_name, &self) && find_from(self.dli_fname, "", "findna/", path);
 }
 
 static const fd_plugin *load(char *text, size_t size) {

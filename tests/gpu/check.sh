@@ -223,7 +223,7 @@ if [ -z "$folder" ]; then
   folder=$root/$folder
 fi
 plugin=libfindna_$([ -n "$emulated" ] && echo emulated || echo cuda).so
-if [ -x "$folder/bin/findna" ]; then program=$folder/bin/findna tests=$folder/bin plugin=$folder/lib/$plugin
+if [ -x "$folder/bin/findna" ]; then program=$folder/bin/findna tests=$folder/bin plugin=$folder/lib/findna/$plugin
 else program=$folder/findna tests=$folder/tests plugin=$folder/$plugin; fi
 for file in "$program" "$plugin" "$tests/test_cuda" "$tests/test_parts" "$tests/test_golden"; do [ -e "$file" ] || { echo "check.sh: $file is not there" >&2; exit 66; }; done
 mpirun=mpirun
