@@ -49,6 +49,10 @@ same() {
 }
 same "tokens" run tokens 0 -1 "" ""
 check "the model says what it is" grep -qE '^teacher of [0-9a-f]{64}: window 61, channels 18, outputs 0, vocabulary 5, cls -1$' host.log
+mkdir -p runs && cp -r run runs/demo
+awk '/^```c$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$root/docs/library.md" >example.c
+check "the example of docs/library.md compiles" $cc -std=c11 -Wall -Wextra -Werror $sanitize -o example example.c $flags
+[ -n "$sanitize" ] || check "and says the first value" test "$(./example)" = "18 values a sequence, the first $(printf '>a\nACGTTGCAACGT\n' >a.fa; "$FINDNA" embed run a.fa --output a.tsv >/dev/null 2>&1; printf %.6g "$(tail -1 a.tsv | cut -f2)")"
 same "[CLS]" run cls 1 -1 "" ""
 same "both, on both strands" run both 2 -1 "" 1
 same "the largest" run max 3 30 7 ""
