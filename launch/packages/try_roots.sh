@@ -105,7 +105,7 @@ try() {
   [ -z "$3" ] || install $3
   [ -z "$5" ] || "$5"
   as_user 'tar xzf -' <"$archive"
-  as_user '! command -v git && ! command -v xz && ! command -v sudo' >/dev/null
+  as_user "! command -v sudo && ! command -v git && { ! command -v xz || [ '$4' = deb ]; }" # dpkg-dev brings xz
   if [ "$1" = missing ]; then
     as_user 'cd findna-* && ! make CUDA=0 >said 2>&1 && grep -q "^findna: missing to build: MPI HDF5$" said && cat said'
     return
