@@ -108,13 +108,13 @@ sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidde
 expect "a grid is evaluated" 0 "above scratch, seed by seed: [+-][0-9.]+ ± [0-9.]+ \(2 pairs\)" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 2 --output grid device.threads=1
 check "with its pairs in results.json" bash -c 'grep -q "\"with\": \"scratch\"" grid/results.json && test $(grep -c "above scratch" out.log) = 1'
 check "and balanced accuracy" grep -q '"balanced_accuracy"' grid/taught-finetune-0/finetune.json
-check "scores of the test rows with their differences, beside a constant answer" bash -c 'grep -qE "^    test: accuracy [0-9.]+ ± [0-9.]+ \([+-][0-9.]+ ± [0-9.]+\), balanced [0-9.]+ ± .*, MCC .*, AUROC .*; always the most frequent class: accuracy [0-9.]+$" out.log && grep -q "balanced accuracy %" grid/report.html && grep -q "always the most frequent class" grid/report.html'
+check "scores of the test rows with their differences, beside a constant answer" bash -c 'grep -qE "^    test rows: accuracy [0-9.]+ ± [0-9.]+ \([+-][0-9.]+ ± [0-9.]+\), balanced [0-9.]+ ± .*, MCC .*, AUROC .*; always the most frequent class: accuracy [0-9.]+$" out.log && grep -q "balanced accuracy %" grid/report.html && grep -q "always the most frequent class" grid/report.html'
 
 # Further test rows, of other species: scored, and nothing else.
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 5 > 0 } 1' test.csv >data/mouse.csv
 (head -1 test.csv; sed -n '2,30p' test.csv | awk -F, -v OFS=, '{ $2 = 1 } 1') >plant.csv
-expect "further rows are scored" 0 "^mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
-check "with what a constant answer gets" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^mouse.csv" out.log | grep -q "accuracy 80.00"'
+expect "further rows are scored" 0 "^data/mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
+check "with what a constant answer gets" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
 check "the run is the same without them" test "$(state_of also)" = "$(state_of one)"
 check "finetune.json has them" bash -c 'grep -q "\"test\": \"plant.csv\"" also/finetune.json && test $(grep -c "\"constant\"" also/finetune.json) = 3'
 ranks 4 finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also4 --also data/mouse.csv --also plant.csv >log 2>&1
@@ -124,8 +124,8 @@ expect "further rows that are not there" 66 "nowhere.csv" "$FINDNA" finetune run
 expect "further rows that select" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid plant.csv $small run.folder=bad --also plant.csv
 check "nothing was left of these" test ! -e bad
 sed 's|--new-model|--new-model --also {data}/mouse.csv --also {data}/plant.csv|' suites/kd.tsv >suites/species.tsv
-expect "a suite scores them where they are" 0 "^    mouse.csv: accuracy .*; always the most frequent class: accuracy 80.00" "$FINDNA" evaluate suites/species.tsv teach --data data --methods finetune --seeds 2 --output species device.threads=1
-check "and leaves out those that are not" bash -c '! grep -q plant species/results.json && grep -q "\"rows\": \"mouse.csv\"" species/results.json && grep -q "mouse.csv" species/report.html'
+expect "a suite scores them where they are" 0 "^    data/mouse.csv: accuracy .*; always the most frequent class: accuracy 80.00" "$FINDNA" evaluate suites/species.tsv teach --data data --methods finetune --seeds 2 --output species device.threads=1
+check "and leaves out those that are not" bash -c '! grep -q plant species/results.json && grep -q "\"rows\": \"data/mouse.csv\"" species/results.json && grep -q "mouse.csv" species/report.html'
 expect "also beside a probe" 0 "probe student" "$FINDNA" evaluate suites/species.tsv teach --data data --tasks scratch --methods probe --seeds 1 --output probed
 rm data/logits.tsv; expect "a task whose logits are not there is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
 sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
@@ -201,7 +201,7 @@ few5="$few model.heads=4 train.epochs=1 train.batch=16 train.virtual_ranks=4 dev
 "$FINDNA" embed data/five_class.teacher data/five_class/train.csv --pool task --logits --output data/five_class.logits.tsv.gz >/dev/null 2>&1
 expect "five classes" 0 "above five-augmented-hybrid-scratch, seed by seed: .* \(2 pairs\)" "$FINDNA" evaluate kd words --data data --methods finetune --seeds 2 --output five $few5 \
   --tasks five-hybrid-scratch,five-hybrid-a0.5-T3,five-augmented-hybrid-scratch,five-augmented-hybrid-a0.3-T5
-check "with and without augmentation" bash -c 'test $(grep -c "^    test: accuracy" out.log) = 4 && grep -q "augment: .*TRS" five/five-augmented-hybrid-a0.3-T5-finetune-0/config.used.yaml'
+check "with and without augmentation" bash -c 'test $(grep -c "^    test rows: accuracy" out.log) = 4 && grep -q "augment: .*TRS" five/five-augmented-hybrid-a0.3-T5-finetune-0/config.used.yaml'
 check "nothing was left of what was refused" test ! -e bad
 
 # On the emulated GPU, in both precisions.

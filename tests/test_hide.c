@@ -249,16 +249,42 @@ static void refused(void **state) {
   close_set(&s);
 }
 
-/* Byte pairs: the tokens of a window of either strand, as many as it has; none of the special ones is hidden. */
+/* What the test of byte pairs has seen. */
+typedef struct seen {
+  const fd_tokenizer *tokenizer;
+  fd_tokens tokens;
+  int longest, turns, hides;
+} seen;
+
+/* A sequence of a batch: the tokens of its window, or of the reverse complement, but hidden ones; none of the special ones is
+ * hidden. */
+static void check_pairs(const set *s, int i, seen *seen) {
+  const fd_vocabulary *v = fd_tokenizer_vocabulary(seen->tokenizer);
+  int at = s->batch->seqs.start[i], n = s->batch->seqs.start[i + 1] - at, same = 0, window = (int)s->batch->windows[i],
+      length = fd_windows_length(&s->windows, window);
+  const int32_t *ids = (const int32_t *)(const void *)s->batch->scratch + at;
+  const uint8_t *hidden = s->batch->seqs.hidden + at, *symbols = fd_windows_at(&s->windows, window);
+  uint8_t turned[LONGEST];
+  fd_reverse_complement(symbols, length, turned);
+  for (int turn = 0; turn < 2 && !same; turn++) {
+    int count = (int)fd_tokenizer_encode(seen->tokenizer, turn ? turned : symbols, length, 0, &seen->tokens);
+    if (count > seen->longest) seen->longest = count;
+    same = count == n;
+    for (int k = 0; k < n && same; k++) same = ids[k] == (hidden[k] ? v->mask : seen->tokens.ids[k]);
+    seen->turns += same && turn;
+  }
+  assert_true(same && ids[0] == v->cls && ids[n - 1] == v->sep);
+  for (int k = 0; k < n; k++) seen->hides += hidden[k], assert_true(!hidden[k] || fd_is_word(v, seen->tokens.ids[k]));
+}
+
+/* Byte pairs: the tokens of a window of either strand, as many as it has. */
 static void byte_pairs(void **state) {
   (void)state;
-  enum { IDS = 521, MOST = LONGEST + 2 };
   set s;
   fd_config config;
   fd_tokenizer *t;
-  fd_tokens tokens;
-  uint8_t turned[LONGEST];
-  int most = 0, longest = 0, turns = 0, hides = 0;
+  seen seen = {0};
+  int most = 0;
   char *settings[] = {"model.encoder=dnabert_2", "model.channels=8",   "model.heads=2",          "model.tokenizer=bpe",
                       "model.vocabulary=521",    "model.lm_head=tied", "objective.mnm_weight=0", "objective.cl_weight=0",
                       "teacher.kind=none",       "aug.student=RM",     "aug.mask_rate=0.3",      "run.seed=5",
@@ -266,42 +292,24 @@ static void byte_pairs(void **state) {
   open_set(&s, 4, "aug.mask_rate=0.5", "aug.offsets=false", 1);
   assert_ok(fd_config_parse(&config, "", 0, "test", settings, sizeof settings / sizeof *settings));
   assert_ok(fd_tokenizer_create(&t, &(fd_tokenizer_settings){.kind = "bpe", .file = "tests/golden/bpe_merges.txt"}));
-  const fd_vocabulary *v = fd_tokenizer_vocabulary(t);
+  seen.tokenizer = t;
   fd_hider_free(&s.hider);
   fd_batch_destroy(&s.batch);
   assert_ok(fd_hider_create(&s.hider, &config, &s.windows, t, 1, 0));
-  assert_ok(fd_batch_create(&s.batch, s.dev, BATCH, BATCH * MOST, 0));
-  assert_ok(fd_tokens_create(&tokens, t, LONGEST));
+  assert_ok(fd_batch_create(&s.batch, s.dev, BATCH, BATCH * (LONGEST + 2), 0));
+  assert_ok(fd_tokens_create(&seen.tokens, t, LONGEST));
   assert_ok(fd_hider_check(&config, t, &s.windows, "test"));
   assert_ok(fd_hider_most(&config, t, &s.windows, fd_comm_self(), &most));
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t first = 0; first < 6 * RECORDS; first += BATCH) {
     assert_ok(source.make(source.context, first, BATCH, s.batch));
-    for (int i = 0; i < BATCH; i++) {
-      int at = s.batch->seqs.start[i], n = s.batch->seqs.start[i + 1] - at, same = 1, window = (int)s.batch->windows[i],
-          length = fd_windows_length(&s.windows, window);
-      const int32_t *ids = (const int32_t *)(const void *)s.batch->scratch + at;
-      const uint8_t *hidden = s.batch->seqs.hidden + at;
-      fd_reverse_complement(fd_windows_at(&s.windows, window), length, turned);
-      for (int turn = 0; turn < 2; turn++) {
-        int count = (int)fd_tokenizer_encode(t, turn ? turned : fd_windows_at(&s.windows, window), length, 0, &tokens);
-        if (count > longest) longest = count;
-        same = count == n;
-        for (int k = 0; k < n && same; k++) same = hidden[k] ? ids[k] == v->mask : ids[k] == tokens.ids[k];
-        turns += same && turn;
-        if (same) break;
-      }
-      assert_true(same && ids[0] == v->cls && ids[n - 1] == v->sep);
-      for (int k = 0; k < n; k++) hides += hidden[k], assert_true(!hidden[k] || fd_is_word(v, tokens.ids[k]));
-    }
+    for (int i = 0; i < BATCH; i++) check_pairs(&s, i, &seen);
   }
-  assert_int_equal(most, longest);
-  assert_true(turns > RECORDS && hides > 6 * RECORDS);
-  fd_tokens_free(&tokens);
-  fd_hider_free(&s.hider);
-  fd_tokenizer_destroy(&t);
-  s.hider = (fd_hider){0};
+  assert_int_equal(most, seen.longest);
+  assert_true(seen.turns > RECORDS && seen.hides > 6 * RECORDS);
+  fd_tokens_free(&seen.tokens);
   close_set(&s);
+  fd_tokenizer_destroy(&t);
 }
 
 int main(void) {

@@ -115,6 +115,7 @@ train bpe 1 bpe-bert model.encoder=bert model.positions=64
 train bpe 4 bpe-bert4 model.encoder=bert model.positions=64
 check "bpe: a BERT over them: 4 ranks end in the bits of 1" same bpe-bert bpe-bert4
 expect "bpe: a fine-tuning takes it" 0 "best weights" "$FINDNA" finetune bpe-learned --train records/train.tsv --label genus run.folder=bpe-tuned train.steps=4 train.batch=16 train.virtual_ranks=4 task.features=cls device.threads=1
+expect "bpe: which teaches a student of the same words" 0 "teacher: the best of bpe-tuned" "$FINDNA" finetune bpe-tuned --new-model --config kd-cnn --teacher bpe-tuned --train records/train.tsv --label genus run.folder=bpe-student model.channels=8 model.filters=8 train.steps=4 train.batch=16 train.virtual_ranks=4 device.threads=1
 expect "bpe: inspect" 0 "bpe" "$FINDNA" inspect bpe-one
 "$FINDNA" merges records --vocabulary 80 --windows 40 --output other.json >/dev/null 2>&1
 "$FINDNA" merges records --vocabulary 60 --output small.json >/dev/null 2>&1

@@ -106,8 +106,7 @@ static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_
     FD_TRY(status);
   }
   if (!r->seeds) {
-    free(r->set);
-    r->set = NULL, r->sets = 0;
+    fd_evaluation_free_scores(r);
     return FD_OK;
   }
   r->model = u->model->name;
@@ -189,7 +188,7 @@ done:
   for (int i = 0; i < e->suite.count; i++) {
     json_decref(outcome[i].files);
     json_decref(outcome[i].remarks);
-    for (int k = 0; k < FD_EVALUATION_ROWS; k++) free(outcome[i].row[k].set);
+    for (int k = 0; k < FD_EVALUATION_ROWS; k++) fd_evaluation_free_scores(&outcome[i].row[k]);
   }
   free(outcome);
   return status;

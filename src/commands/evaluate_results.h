@@ -12,8 +12,8 @@ enum { FD_EVALUATION_ROWS = 5 * FD_EVALUATION_MODELS + 1 };
 /* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where there is none. */
 enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 9 /* the test rows, and FD_FURTHER_MAX further files */ };
 typedef struct fd_evaluation_set {
-  char rows[64]; /* "test", or the name of a further file */
-  int count;     /* how many they are */
+  char *rows; /* "test rows", or a further file */
+  int count;  /* how many they are */
   int seeds, pairs;
   double constant[FD_EVALUATION_SCORES]; /* of always answering their most frequent class */
   double value[FD_EVALUATION_SCORES][FD_EVALUATION_SEEDS];
@@ -48,6 +48,9 @@ void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *ou
 
 /* Adds a seed's finetune.json (NULL: none) to the sets of a row. */
 fd_status fd_evaluation_take_scores(fd_evaluation_row *row, const json_t *root) FD_MUST_CHECK;
+
+/* Releases the sets of a row. */
+void fd_evaluation_free_scores(fd_evaluation_row *row);
 
 /* What the sets of a row have more than the same of another one, where all seeds of both are there. */
 void fd_evaluation_compare_scores(fd_evaluation_row *row, const fd_evaluation_row *other, int64_t seeds);

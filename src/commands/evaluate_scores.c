@@ -1,6 +1,7 @@
 /* All scores of the test rows of fine-tunings, and of their further ones, over the seeds: beside the measure of the task. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -18,38 +19,49 @@ static double number(const json_t *object, const char *key) {
 }
 
 /* The set of these rows; a new one where there is room, else NULL. */
-static fd_evaluation_set *find_set(fd_evaluation_row *r, const char *rows) {
+static fd_status find_set(fd_evaluation_row *r, const char *rows, fd_evaluation_set **set) {
+  *set = NULL;
   for (int i = 0; i < r->sets; i++)
-    if (!strncmp(r->set[i].rows, rows, sizeof r->set[i].rows - 1)) return &r->set[i];
-  if (r->sets == FD_EVALUATION_SETS) return NULL;
-  fd_evaluation_set *set = &r->set[r->sets++];
-  snprintf(set->rows, sizeof set->rows, "%s", rows);
-  return set;
+    if (!strcmp(r->set[i].rows, rows)) return *set = &r->set[i], FD_OK;
+  if (r->sets == FD_EVALUATION_SETS) return FD_OK;
+  *set = &r->set[r->sets];
+  if (!((*set)->rows = strdup(rows))) return fd_fail(FD_MEMORY, "no memory for scores");
+  r->sets++;
+  return FD_OK;
 }
 
-static void take_set(fd_evaluation_row *r, const char *rows, const json_t *from) {
+static fd_status take_set(fd_evaluation_row *r, const char *rows, const json_t *from) {
   const json_t *scores = json_object_get(from, "test_scores"), *constant = json_object_get(from, "constant");
-  fd_evaluation_set *set = json_is_number(json_object_get(scores, keys[0])) ? find_set(r, rows) : NULL;
-  if (!set || set->seeds == FD_EVALUATION_SEEDS) return;
+  fd_evaluation_set *set;
+  if (!json_is_number(json_object_get(scores, keys[0]))) return FD_OK;
+  FD_TRY(find_set(r, rows, &set));
+  if (!set || set->seeds == FD_EVALUATION_SEEDS) return FD_OK;
   set->count = (int)json_integer_value(json_object_get(from, "test_rows"));
   for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
     set->constant[i] = number(constant, keys[i]);
     set->value[i][set->seeds] = number(scores, keys[i]);
   }
   set->seeds++;
+  return FD_OK;
 }
 
 fd_status fd_evaluation_take_scores(fd_evaluation_row *r, const json_t *root) {
   const json_t *also = json_object_get(root, "also");
   if (!root) return FD_OK;
   if (!r->set) FD_TRY(fd_alloc(&r->set, FD_EVALUATION_SETS, sizeof *r->set, "scores"));
-  take_set(r, "test", root);
+  FD_TRY(take_set(r, "test rows", root));
   for (size_t i = 0; i < json_array_size(also); i++) {
     const json_t *from = json_array_get(also, i);
-    const char *file = json_string_value(json_object_get(from, "test")), *slash = file ? strrchr(file, '/') : NULL;
-    if (file) take_set(r, slash ? slash + 1 : file, from);
+    const char *file = json_string_value(json_object_get(from, "test"));
+    if (file) FD_TRY(take_set(r, file, from));
   }
   return FD_OK;
+}
+
+void fd_evaluation_free_scores(fd_evaluation_row *r) {
+  for (int i = 0; i < r->sets; i++) free(r->set[i].rows);
+  free(r->set);
+  r->set = NULL, r->sets = 0;
 }
 
 void fd_evaluation_compare_scores(fd_evaluation_row *r, const fd_evaluation_row *other, int64_t seeds) {

@@ -93,9 +93,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
       FD_TASK_INPUT_ARGS(o->rows),
       {"valid", FD_ARG_TEXT, &o->rows.valid, 0, 0, "FILE",
        "rows that select the best weights; without: a share of the training rows (task.selection)"},
-      {"also", FD_ARG_LIST, &o->also, 0, 0, "FILE",
-       "further test rows, such as of another species: scored as the test rows are, and never used otherwise; give it again for "
-       "another"},
+      {"also", FD_ARG_LIST, &o->also, 0, 0, "FILE", "further test rows, as of another species: only scored; again for others"},
       {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
        "begin with random weights of the checkpoint's model: the baseline"},
@@ -161,13 +159,19 @@ static fd_status collect_overrides(const options *o, tuning *t, int words, int *
 }
 
 /* What is selected by the rows that it is scored on looks better than it is. */
-static fd_status check_selection(const fd_table *a, const fd_table *b) {
+static fd_status check_test(const fd_table *a, const fd_table *b) {
   int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
              !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
   if (!same) return FD_OK;
   return fd_fail(FD_DATA,
                  "the rows that select (--valid, or dev of a task) are the test rows: scores of what they select say nothing of "
                  "others; give other rows, or none: then a share of the training rows selects (task.selection)");
+}
+
+static fd_status check_selection(const tuning *t) {
+  FD_TRY(check_test(&t->data.valid, &t->data.test));
+  for (int i = 0; i < t->further.count; i++) FD_TRY(check_test(&t->data.valid, &t->further.table[i]));
+  return FD_OK;
 }
 
 /* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
@@ -467,8 +471,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
   FD_TRY(fd_further_read(&t->further, &o->also, &o->rows, &t->data, comm));
-  FD_TRY(check_selection(&t->data.valid, &t->data.test));
-  for (int i = 0; i < t->further.count; i++) FD_TRY(check_selection(&t->data.valid, &t->further.table[i]));
+  FD_TRY(check_selection(t));
   FD_TRY(fd_class_names_hash(&t->data.names, t->classes));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)

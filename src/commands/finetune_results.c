@@ -103,7 +103,7 @@ static void print_number(const char *format, int width, double value) {
 }
 
 static void print_row(const char *name, const fd_table *table, const fd_task_scores *s) {
-  fd_print("%-10.40s %8d", name, table->rows);
+  fd_print("%-10s %8d", name, table->rows);
   if (table->value) {
     print_number("  %10.5g", 10, s->loss);
     print_number("  %8.4f", 8, s->r2);
@@ -136,9 +136,6 @@ fd_status fd_tuned_report(const fd_tuned *t) {
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("selecting", &t->data->valid, &t->valid);
   if (t->data->test.rows) print_test("test", &t->data->test, &t->test);
-  for (int i = 0; i < t->further->count; i++) {
-    const char *slash = strrchr(t->further->file[i], '/');
-    print_test(slash ? slash + 1 : t->further->file[i], &t->further->table[i], &t->further->scores[i]);
-  }
+  for (int i = 0; i < t->further->count; i++) print_test(t->further->file[i], &t->further->table[i], &t->further->scores[i]);
   return FD_OK;
 }

@@ -23,6 +23,7 @@ static const struct kind {
              {"tokens", fd_bench_tokens},
              {"prepare", fd_bench_prepare},
              {"encoder_step", fd_bench_encoder_step},
+             {"encoder_packed", fd_bench_encoder_packed},
              {"encoder_infer", fd_bench_encoder_infer}};
 
 int fd_bench_next(fd_bench *bench) {
@@ -52,9 +53,11 @@ int main(int argc, char **argv) {
   for (size_t i = 0; argc > 1 && i < sizeof kinds / sizeof *kinds; i++)
     if (!strcmp(argv[1], kinds[i].name)) kind = &kinds[i];
   if (!kind)
-    status = fd_fail(FD_USAGE,
-                     "usage: bench step|infer|finetune|embed|block|stages|linear|data|tokens|prepare|encoder_step|encoder_infer "
-                     "[section.key=value ...]");
+    status =
+        fd_fail(FD_USAGE,
+                "usage: bench "
+                "step|infer|finetune|embed|block|stages|linear|data|tokens|prepare|encoder_step|encoder_packed|encoder_infer "
+                "[section.key=value ...]");
   else status = fd_config_parse(&bench.config, defaults, sizeof defaults - 1, "bench", argv + 2, argc - 2);
   if (status == FD_OK) status = say_kernels(&bench.config);
   if (status == FD_OK) status = kind->run(&bench);

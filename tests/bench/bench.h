@@ -24,11 +24,12 @@ fd_status fd_bench_finetune(fd_bench *bench); /* seconds of a step of fine-tunin
 fd_status fd_bench_embed(fd_bench *bench);    /* seconds of the embeddings of train.batch sequences */
 fd_status fd_bench_block(fd_bench *bench);    /* GFLOP/s: multiply-adds in registers, block forward, block backward */
 fd_status fd_bench_stages(fd_bench *bench);   /* ms of a block's forward and backward pass: whole, then without one stage each */
-fd_status fd_bench_encoder_step(fd_bench *bench);  /* seconds of a training step of an encoder over ids, MB of memory so far */
-fd_status fd_bench_encoder_infer(fd_bench *bench); /* of its forward pass */
-fd_status fd_bench_data(fd_bench *bench);          /* windows per second of one core */
-fd_status fd_bench_tokens(fd_bench *bench);        /* MB of DNA per second of one core: letters, kmer, nt6, bpe */
-fd_status fd_bench_prepare(fd_bench *bench);       /* MB of FASTA per second of one core, bytes of memory per base */
+fd_status fd_bench_encoder_step(fd_bench *bench);   /* seconds of a training step of an encoder over ids, MB of memory so far */
+fd_status fd_bench_encoder_packed(fd_bench *bench); /* the same of packed sequences of several lengths */
+fd_status fd_bench_encoder_infer(fd_bench *bench);  /* of its forward pass */
+fd_status fd_bench_data(fd_bench *bench);           /* windows per second of one core */
+fd_status fd_bench_tokens(fd_bench *bench);         /* MB of DNA per second of one core: letters, kmer, nt6, bpe */
+fd_status fd_bench_prepare(fd_bench *bench);        /* MB of FASTA per second of one core, bytes of memory per base */
 fd_status fd_bench_linear(
     fd_bench *bench); /* of 3 linear layers, 1,760 rows: seconds forward and backward of each, then % of the peak */
 

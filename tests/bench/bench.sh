@@ -110,6 +110,16 @@ start mae "$BENCH" "${mae[@]}"
 start bf16_mae "$BENCH" "${mae[@]}" device.precision=bf16
 [ "$torch" = 0 ] || start torch_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098
 [ "$torch" = 0 ] || start torch_bf16_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098 bf16
+turns
+# The student of 4 x 768 at the lengths of its data: ours packed, PyTorch's padded to 300 tokens as people run it, and to the longest.
+student="model.encoder=bert train.batch=32 model.positions=72 model.channels=768 model.hidden=3072 model.layers=4 model.heads=12 model.vocabulary=4096 model.epsilon=1e-12"
+start student "$BENCH" encoder_packed device.threads="$all" $student
+start bf16_student "$BENCH" encoder_packed device.precision=bf16 device.threads="$all" $student
+for tokens in 300 72; do
+  [ "$torch" = 0 ] || start torch_student_$tokens $python -W ignore tests/bench/torch_encoder.py bert step "$all" 32 $tokens 768 3072 4 12 4096 packed
+  [ "$torch" = 0 ] || start torch_bf16_student_$tokens $python -W ignore tests/bench/torch_encoder.py bert step "$all" 32 $tokens 768 3072 4 12 4096 packed bf16
+done
+turns
 start data "$BENCH" data
 start tokens "$BENCH" tokens
 [ "$full" = 0 ] || start stages "$BENCH" stages
@@ -157,6 +167,10 @@ for name in bert_step mae dnabert nt; do
   case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; mae) what="training step, BarcodeMAE 6 + 6 x 768, 16 x 110 words" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
   row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  bf16 operands (s)" bf16_$name; row "  PyTorch bf16 autocast (s)" torch_bf16_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
 done
+row "training step, student 4 x 768, 32 packed of 61 to 72 (s)" student; row "  bf16 operands (s)" bf16_student; row "  memory (MB)" student 2
+for tokens in 300 72; do
+  row "  PyTorch eager, padded to $tokens tokens (s)" torch_student_$tokens; row "  PyTorch bf16 autocast, padded to $tokens (s)" torch_bf16_student_$tokens; row "  memory, PyTorch, padded to $tokens (MB)" torch_student_$tokens 2
+done
 row "data path, one core (windows/s)" data
 for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
 row "prepare, one core (MB of FASTA/s)" prepare 1
@@ -190,6 +204,10 @@ ratio "  BERT training step, PyTorch eager / findna" torch_bert_step bert_step
 ratio "  BERT training step, PyTorch bf16 autocast / findna bf16" torch_bf16_bert_step bf16_bert_step
 ratio "  BarcodeMAE training step, PyTorch eager / findna" torch_mae mae
 ratio "  BarcodeMAE training step, PyTorch bf16 autocast / findna bf16" torch_bf16_mae bf16_mae
+for tokens in 300 72; do
+  ratio "  student's training step, PyTorch padded to $tokens / findna" torch_student_$tokens student
+  ratio "  student's training step in bf16, padded to $tokens / findna" torch_bf16_student_$tokens bf16_student
+done
 ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
 ratio "  DNABERT-2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_dnabert bf16_dnabert
 ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt

@@ -1,5 +1,5 @@
-"""PyTorch's side of the encoder rows: torch_encoder.py bert|dnabert_2|nt_v2 step|infer THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY [bf16]. Eager,
-fp32 or under bf16 autocast, scaled_dot_product_attention. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
+"""PyTorch's side of the encoder rows: torch_encoder.py bert|dnabert_2|nt_v2 step|infer THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY [packed] [bf16]. Eager,
+fp32 or under bf16 autocast, scaled_dot_product_attention. packed: the sequences of encoder.c's packed ones, padded to TOKENS with a mask over keys. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
 import resource
 import sys
 import time
@@ -10,7 +10,8 @@ from torch import nn
 
 family, kind = sys.argv[1:3]
 threads, count, tokens, d, ffn, layers, heads, vocabulary = map(int, sys.argv[3:11])
-autocast = torch.autocast("cpu", torch.bfloat16, enabled=sys.argv[11:] == ["bf16"])
+autocast = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in sys.argv[11:])
+lengths = torch.tensor([61 + 5 * i % 12 if "packed" in sys.argv[11:] else tokens for i in range(count)])
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 
@@ -23,6 +24,8 @@ before = memory()
 angles = torch.outer(torch.arange(tokens).double(), 10000 ** (-2 * torch.arange(d // heads // 2).double() / (d // heads)))
 cos, sin = (torch.cat([f(angles)] * 2, 1).float() for f in (torch.cos, torch.sin))
 distance = -(torch.arange(tokens)[:, None] - torch.arange(tokens)).abs().float()
+there = torch.arange(tokens) < lengths[:, None]
+keys = None if there.all() else there[:, None, None]
 slopes = torch.stack([2 ** (-8.0 * (h + 1) / heads) * distance for h in range(heads)])[None]
 
 
@@ -43,7 +46,7 @@ class Layer(nn.Module):
         q, k, v = self.qkv(x).view(count, tokens, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
         if family == "nt_v2":
             q, k = turn(q), turn(k)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=slopes if family == "dnabert_2" else None)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=slopes if family == "dnabert_2" else keys)
         return self.o(y.transpose(1, 2).reshape(count, tokens, d))
 
     def mlp(self, x):
@@ -76,7 +79,7 @@ class Encoder(nn.Module):
 
 model = Encoder()
 ids = (torch.arange(count * tokens) * 7919 % vocabulary).view(count, tokens)
-gradient = torch.where(torch.arange(count * tokens * d) % 3 > 0, 1e-3, -1e-3).view(count, tokens, d)
+gradient = torch.where(torch.arange(count * tokens * d) % 3 > 0, 1e-3, -1e-3).view(count, tokens, d) * there[:, :, None]
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-2, foreach=True) if kind == "step" else None
 
 
