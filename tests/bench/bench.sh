@@ -35,10 +35,10 @@ row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s  %s\n' "$1" $(summary "
 ratio() { if have "$2" && have "$3"; then awk -v a="$(summary "$2" "${4:-1}" | cut -d' ' -f1)" -v b="$(summary "$3" "${4:-1}" | cut -d' ' -f1)" -v text="$1" 'BEGIN { printf "%-58s %9.2f\n", text, a / b }'; fi; }
 
 python=build/bench-venv/bin/python
-if [ "$torch" != 0 ] && ! $python -c 'import torch' 2>/dev/null; then
+if [ "$torch" != 0 ] && ! $python -c 'import torch, transformers' 2>/dev/null; then
   echo "setting up PyTorch in build/bench-venv (TORCH=0 leaves it out)" >&2
   python3 -c 'import ensurepip' 2>/dev/null || launch/dependencies.sh python3-venv || true
-  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
+  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -q torch numpy transformers >&2 || { echo "PyTorch cannot be installed here; its rows are left out" >&2; torch=0; }
 fi
 if [ "$torch" != 0 ] && [ "$compile" != 0 ] && ! command -v g++ >/dev/null; then launch/dependencies.sh g++ python3-dev || compile=0; fi
 counts=$all layers=("768 -> 768" "768 -> 3,072" "3,072 -> 768") passes=(forward backward)
@@ -70,6 +70,8 @@ encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOC
 encoder bert_step step bert 16 110 768 3072 6 12 4098
 encoder dnabert infer dnabert_2 16 128 768 3072 12 12 4096
 encoder nt infer nt_v2 16 171 1024 4096 4 16 4107
+start had_step "$BENCH" encoder_step device.threads="$all" model.encoder=had model.tokenizer=letters model.vocabulary=7 train.batch=16 model.positions=1020 model.channels=128 model.hidden=512 model.layers=4 model.heads=4
+[ "$torch" = 0 ] || start torch_had_step $python -W ignore tests/bench/torch_had.py "$all" 16 1020
 start data "$BENCH" data
 start tokens "$BENCH" tokens
 if [ "$full" != 0 ]; then
@@ -131,6 +133,7 @@ for name in bert_step dnabert nt; do
   case $name in bert_step) what="training step, BERT 6 x 768, 16 x 110 tokens" ;; dnabert) what="inference, DNABERT-2 12 x 768, 16 x 128" ;; nt) what="inference, NTv2 4 x 1,024, 16 x 171" ;; esac
   row "$what (s)" $name; row "  PyTorch eager (s)" torch_$name; row "  bf16 operands (s)" bf16_$name; row "  PyTorch bf16 autocast (s)" torch_bf16_$name; row "  memory (MB)" $name 2; row "  memory, PyTorch (MB)" torch_$name 2
 done
+row "training step, HAD's student, 16 x 1,020 letters (s)" had_step; row "  PyTorch eager, the delta rule of transformers (s)" torch_had_step; row "  memory (MB)" had_step 2; row "  memory, PyTorch (MB)" torch_had_step 2
 row "data path, one core (windows/s)" data
 for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
 row "prepare, one core (MB of FASTA/s)" prepare 1
@@ -166,6 +169,8 @@ ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
 ratio "  DNABERT-2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_dnabert bf16_dnabert
 ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt
 ratio "  NTv2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_nt bf16_nt
+ratio "  HAD student's training step, PyTorch eager / findna" torch_had_step had_step
+ratio "  memory of a HAD student's training step, findna / PyTorch" had_step torch_had_step 2
 ratio "  memory of a BERT training step, findna / PyTorch" bert_step torch_bert_step 2
 ratio "  memory, findna / PyTorch" memory torch_memory 2
 ratio "  memory, findna with model.recompute / PyTorch" recompute torch_memory 2
