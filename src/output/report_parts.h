@@ -11,8 +11,8 @@
 
 enum { FD_REPORT_PROBES = 16, FD_REPORT_CONTEXTS = 8 };
 
-/* What plain counting of a nucleotide, or of a word, given `reach` neighbouring nucleotides on either side gets on the same masked
- * positions; -1: given the place in the sequence; 0: given nothing. */
+/* What plain counting of a nucleotide, or of a word, given `reach` neighbouring nucleotides on either side gets on the same
+ * masked positions; -1: given the place in the sequence; 0: given nothing. */
 typedef struct fd_report_context {
   int reach;
   double loss, accuracy;
@@ -63,6 +63,7 @@ void fd_report_title(FILE *out, const char *what, const char *folder);
 void fd_report_summary(FILE *out, const fd_report *report);
 void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the summary for each probe */
 void fd_report_charts(FILE *out, const fd_report *report);
+void fd_report_layers(FILE *out, const fd_report *report); /* two figures among the charts; nothing where a run has no layers */
 /* The curves of several runs, each chart with a line a run; without captions. */
 void fd_report_overlays(FILE *out, fd_report *const *runs, const char *const *names, int count);
 void fd_report_probes(FILE *out, const fd_report *report);
