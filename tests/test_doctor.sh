@@ -59,3 +59,55 @@ expect "shards that are not there" 66 "nowhere" "$FINDNA" doctor findna data.sha
 expect "an unknown key" 78 "did you mean" "$FINDNA" doctor findna train.bach=2
 ranks 4 doctor gpu.yaml >four.log 2>&1
 check "four ranks and one GPU: said before the run" grep -q "missing: 4 ranks on this machine and 1 GPU: one rank a GPU" four.log
+
+# A student of a frozen teacher: what teaches is counted, by its shape, and a run keeps to it.
+"$FINDNA" prepare --window 60 --count 64 --val-count 16 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" groups "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
+cat >teacher.yaml <<'YAML'
+run: {folder: teacher, seed: 3}
+data: {shards: groups}
+model: {encoder: nt_v2, channels: 96, hidden: 80, layers: 2, heads: 3, tokenizer: nt6, vocabulary: 4107, epsilon: 1e-12, lm_head: own}
+aug: {student: RM, mask_rate: 0.15}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+train: {batch: 8, virtual_ranks: 4, steps: 1}
+eval: {every: 0, windows: 8}
+device: {threads: 1}
+YAML
+cat >had.yaml <<'YAML'
+run: {folder: had, seed: 3}
+data: {shards: groups}
+model: {encoder: had, channels: 16, hidden: 20, layers: 2, heads: 2, tokenizer: letters, vocabulary: 7, delta_heads: 2, delta_keys: 6, delta_values: 10, decoder_hidden: 12}
+aug: {student: RM, mask_rate: 0.15}
+objective: {mnm_weight: 0, cl_weight: 0, distil_weight: 1}
+teacher: {kind: frozen, sees: clean}
+train: {batch: 8, virtual_ranks: 4, steps: 2}
+eval: {every: 0, windows: 8}
+device: {kind: cuda, threads: 1}
+YAML
+"$FINDNA" pretrain teacher.yaml >teacher.log 2>&1 || tail -3 teacher.log
+export FINDNA_EMULATED_MEMORY=6000000000
+expect "a frozen teacher that is not named" 0 "teacher +not counted: --teacher says what will teach" "$FINDNA" doctor had.yaml
+alone=$(sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p' out.log)
+expect "one that is" 0 "teacher +[0-9]+ parameters, 11 words a window, 96 features each: 0.00[0-9]+ GB a rank" "$FINDNA" doctor had.yaml --teacher teacher
+its=$(sed -n 's/.*features each: \([0-9.]*\) GB a rank.*/\1/p' out.log)
+need=$(sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p' out.log)
+check "takes its memory" awk "BEGIN { d = $need - $alone - $its; exit !(d > -0.003 && d < 0.003 && $its > 0.003) }"
+check "a run keeps to the sum" env FINDNA_EMULATED_MEMORY="$(awk -v gb="$need" 'BEGIN { printf "%d", gb * 1e9 + 5e5 }')" timeout 120 "$FINDNA" pretrain had.yaml --teacher teacher
+expect "which less would not hold" 71 "--teacher: needs 0.00[0-9]+ GB on .*emulated GPU.*, where 0.001 GB are free" env FINDNA_EMULATED_MEMORY=1000000 "$FINDNA" pretrain had.yaml run.folder=less --teacher teacher
+expect "the same by a config" 0 "teacher +[0-9]+ parameters, 11 words a window, 96 features each: $its GB" "$FINDNA" doctor had.yaml --teacher teacher.yaml
+expect "features that are kept are host memory" 0 "host memory +0.0[0-9]+ GB a rank beside it: windows, features of the teacher" "$FINDNA" doctor had.yaml --teacher teacher teacher.cache=true
+"$FINDNA" doctor had.yaml --teacher teacher device.kind=cpu >cpu.log 2>&1
+"$FINDNA" pretrain had.yaml --teacher teacher device.kind=cpu run.folder=cpu >run.log 2>&1
+check "on a CPU a run's forecast is that of the doctor" awk -v d="$(sed -n 's/^ *memory *\([0-9.]*\) GB a rank.*/\1/p' cpu.log)" -v r="$(sed -n 's/.*about \([0-9]*\) MB of memory a rank.*/\1/p' run.log)" 'BEGIN { exit !(r > 0 && d * 1000 - r < 1.5 && r - d * 1000 < 1.5) }'
+
+# Operations, counted from the graphs: 6 blocks of 2 x 18 x 20 for 64 tokens, an embedding and a head of 5 x 18; Nucleotide Transformer v2 500M
+# has 170 GFLOP a window of 1,020 nucleotides, by its matrices and 29 times 171 x 171 scores.
+expect "operations of a window" 0 "products +0.002304 GFLOP a window: student 0.000576 forward and 0.001152 backward, teacher 0.000576" "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards
+cat >nt.yaml <<'YAML'
+model: {encoder: nt_v2, channels: 1024, hidden: 4096, layers: 29, heads: 16, tokenizer: nt6, vocabulary: 4107, lm_head: own}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+YAML
+expect "of the paper's teacher" 0 "products +.*, teacher (169.[5-9]|170.[0-4])" "$FINDNA" doctor had --window 1020 --teacher nt.yaml device.kind=cuda
+shows "and what its run takes" "teacher +49[0-9]+ parameters, 171 words a window, 1024 features each" "work +[0-9.]+ TFLOP a step, 1\.[0-9]+e\+18 FLOP in 10000 steps: [0-9.]+ h on one H100 SXM, [0-9.]+ h on one A100 at 40 % of its bf16 peak .computed, not measured."
+expect "a teacher of letters is refused" 78 "does not read words" "$FINDNA" doctor had.yaml --teacher "$root/tests/tiny.yaml"

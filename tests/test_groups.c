@@ -16,6 +16,7 @@ typedef struct set {
   fd_device *dev;
   fd_batch *batch;
   int turned, hidden, seen; /* counts over all sequences */
+  int is_turned;            /* the window that was made last */
 } set;
 
 /* Random windows, every fourth with some N; one of N alone. */
@@ -49,7 +50,7 @@ static void open_set(set *s, const char *pool, const char *sees) {
   assert_ok(fd_tokenizer_create(&s->letters, &(fd_tokenizer_settings){.kind = "letters"}));
   assert_ok(fd_tokenizer_create(&s->words, &(fd_tokenizer_settings){.kind = "nt6", .groups = 1}));
   assert_ok(fd_hider_create(&s->hider, &s->config, &s->windows, s->letters, 1, 0));
-  assert_ok(fd_hider_teach(&s->hider, s->words));
+  assert_ok(fd_hider_teach(&s->hider, s->words, s->config.teacher.sees == FD_SEES_CLEAN));
   fd_source source = fd_hider_source(&s->hider);
   assert_ok(fd_device_open(&s->dev, &s->config, 0, 1));
   assert_ok(fd_batch_create(&s->batch, s->dev, BATCH, BATCH * LENGTH, 0));
@@ -73,6 +74,7 @@ static void plain_window(set *s, fd_rng_key key, uint64_t draw, uint64_t window,
   int turned = turns && (double)(word[3] >> 8) / 16777216 < 0.4;
   for (int t = 0; t < LENGTH; t++) letters[t] = !turned ? w[t] : w[LENGTH - 1 - t] < 4 ? 3 - w[LENGTH - 1 - t] : FD_N;
   s->turned += turned;
+  s->is_turned = turned;
   for (int g = 0; g < GROUPS; g++) {
     fd_philox(word, key, draw, 1 + (uint64_t)(g / 4));
     asked[g] = (double)(word[g % 4] >> 8) / 16777216 < 0.3;
@@ -143,6 +145,8 @@ static void check(const char *pool, const char *sees) {
       uint64_t draw = first + (uint64_t)i;
       plain_window(&s, fd_rng_key_of(5, FD_RNG_HIDE), draw, fd_loader_window(&s.hider.loader, draw), 1, letters[i], asked);
       check_sequence(&s, i, letters[i], asked);
+      if (s.hider.keyed)
+        assert_int_equal(s.batch->taught->key[i], 2 * fd_loader_window(&s.hider.loader, draw) + (uint64_t)s.is_turned);
     }
     check_targets(&s, letters);
     assert_int_equal(s.batch->masked, 6 * s.hidden);
@@ -157,8 +161,10 @@ static void check(const char *pool, const char *sees) {
       for (int g = 0; g < GROUPS; g++) /* upload leaves the student's ids, and the teacher's, where they were */
         assert_true(plain_word(letters[k] + 6 * g) != N_WORD || !s.batch->seqs.hidden[k * LENGTH + 6 * g]);
       check_sequence(&s, k, letters[k], asked);
+      if (s.hider.keyed) assert_int_equal(s.batch->taught->key[k], 2 * WINDOWS + window);
     }
   }
+  assert_int_equal(fd_hider_keys(&s.config, WINDOWS, 3), 2 * WINDOWS + 3);
   close_set(&s);
 }
 

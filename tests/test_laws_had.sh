@@ -2,6 +2,8 @@
 # The laws for a student of a frozen teacher: the same bits on any number of ranks and threads, after kills, with passes of any size, on
 # the emulated GPU too; a weight of 0 calls no teacher; a teacher of our own; what a student is used for; and what is refused.
 source "$(dirname "$0")/lib.sh"
+# prepare FOLDER COUNT VAL-COUNT: windows of 60
+prepare() { "$FINDNA" prepare --window 60 --max-n 0 --count "$2" --val-count "$3" --seed 1 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 windows() { "$FINDNA" prepare --count 512 --val-count 64 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$@" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 windows --window 60 --max-n 0 shards
 cat >teacher.yaml <<'YAML'
@@ -71,6 +73,34 @@ done
 check "what the teacher is stays as it was" test "$before" = "$(find teacher -type f | sort | xargs sha256sum | sha256sum)"
 check "its SHA-256 stands in the checkpoint" grep -qE "^teacher [0-9a-f]{64}$" one/ckpt/step_000000012/MANIFEST
 
+# Features of a teacher that sees all words are kept: several epochs, in which windows come back in either direction.
+clean="teacher.sees=clean train.steps=60 eval.every=15 checkpoint.every=20"
+train 1 asked $clean
+train 1 kept $clean teacher.cache=true
+check "features that are kept: the bits of a run that asks its teacher each time" same asked kept
+check "with its metrics" same_lines asked kept
+check "how much they are is said" grep -qE "teacher.cache: features of 1054 windows, 0.00[0-9]+ GB of memory a rank" kept.log
+for n in 2 4; do
+  train $n kept$n $clean teacher.cache=true
+  check "kept by $n ranks: the same" same asked kept$n
+done
+mkdir halfway && touch halfway/stop
+train 2 halfway $clean teacher.cache=true
+train 1 halfway $clean
+check "stopped with, and gone on without: the same" same asked halfway
+expect "a teacher that sees [MASK]: nothing can be kept" 78 "teacher.cache: features of a teacher that sees .MASK. differ from draw to draw" "$FINDNA" pretrain had.yaml run.folder=refused --teacher teacher teacher.cache=true
+
+if [ "$(awk '/^MemAvailable/ { print int($2 / 1e6) }' /proc/meminfo)" -lt 35 ]; then
+  "$FINDNA" pretrain teacher.yaml run.folder=wide model.channels=512 model.heads=8 model.layers=1 train.steps=1 train.batch=4 eval.every=0 eval.windows=1 >wide.log 2>&1
+  prepare many 1000000 64
+  expect "more features than there is memory for: refused with their size" 71 "teacher.cache: the features of 2000030 windows need 4[0-9.]+ GB of memory a rank, where [0-9.]+ GB are free for it" "$FINDNA" pretrain had.yaml run.folder=refused --teacher wide data.shards=many teacher.sees=clean teacher.cache=true
+  rm -rf many wide
+else echo "skipped - more features than there is memory for: this machine has much"; fi
+
+# Each layer beside the teacher, over time.
+check "the layers' alignment is measured" grep -qE '"kind":"layers","step":60,"rows":[0-9]+,"layer_1":-?[0-9.e-]+,.*"layer_4":-?[0-9.e-]+}' asked/metrics.jsonl
+check "as often as the held-out loss" test "$(grep -c '"kind":"layers"' asked/metrics.jsonl)" = "$(grep -c '"kind":"eval"' asked/metrics.jsonl)"
+
 # Without a weight there is no teacher: nothing of it is opened.
 "$FINDNA" pretrain had.yaml run.folder=none teacher.kind=none objective.distil_weight=0 >none.log 2>&1
 "$FINDNA" pretrain had.yaml run.folder=zero objective.distil_weight=0 --teacher nowhere >zero.log 2>&1
@@ -98,6 +128,7 @@ expect "another run starts from it" 0 "weights taken from" "$FINDNA" pretrain ha
 expect "report" 0 "report.html" "$FINDNA" report learned
 check "with the cosine over time" grep -q "Features of a frozen teacher" learned/report.html
 check "and both terms" grep -q "Hidden words or letters, and alignment" learned/report.html
+check "and the alignment of the layers" grep -q "Alignment of each layer with the teacher" learned/report.html
 
 refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain had.yaml run.folder=refused "${@:4}"; }
 refused "no teacher" 64 "--teacher CHECKPOINT says whose features"
@@ -135,6 +166,11 @@ if [ -e "$FINDNA_PLUGIN" ]; then
   done
   train 1 grouped device.kind=cuda comm.share_gpu=true $few device.precision=bf16 device.group=4
   check "bf16: a pass of 4 micro-batches ends in the bits of 1" same bf16 grouped
+  kept="$few train.steps=8 teacher.sees=clean device.kind=cuda comm.share_gpu=true data.shards=few"
+  prepare few 16 8
+  train 1 gpu-asked $kept
+  train 1 gpu-kept $kept teacher.cache=true
+  check "bf16: features that are kept, the bits of a run that asks" same gpu-asked gpu-kept
   check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
   check "bf16: every step's loss is the CPU's to 2e-2" near bf16 cpu 2e-2
 else echo "skipped - the emulated GPU: this build has none"; fi

@@ -285,6 +285,37 @@ static void report_says_what_is_absent(void **state) {
   free(page);
 }
 
+/* A line a layer, a number that is missing among them; runs without layers have no such figures. */
+static void report_of_layers(void **state) {
+  (void)state;
+  assert_ok(fd_make_folder(below("layers", NULL)));
+  put(below("layers", "metrics.jsonl"),
+      "{\"kind\":\"step\",\"step\":0,\"loss\":1}\n"
+      "{\"kind\":\"layers\",\"step\":0,\"rows\":512,\"layer_1\":-0.01,\"layer_2\":null,\"layer_3\":0.125}\n"
+      "{\"kind\":\"layers\",\"step\":40,\"rows\":512,\"layer_1\":0.5,\"layer_2\":0.25,\"layer_3\":0.75}\n");
+  assert_ok(fd_report_write(below("layers", NULL), below("layers.html", NULL)));
+  char *page = get(below("layers.html", NULL));
+  check_page(page);
+  static const char *const expected[] = {"Alignment of each layer with the teacher", "step 40", "layer 2: 0.250",
+                                         "layer 3: 0.750"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
+  assert_null(strstr(page, "layer 4"));
+  free(page);
+  page = get(below("bare.html", NULL));
+  assert_null(strstr(page, "Alignment of each layer"));
+  free(page);
+}
+
+static void metrics_know_what_they_have(void **state) {
+  (void)state;
+  const char *path = below("has.jsonl", NULL);
+  put(path, "{\"kind\":\"step\",\"step\":3,\"loss\":1}\n{\"kind\":\"eval\",\"step\":2}\n{\"kind\":\"eval\",\"step\":5}");
+  assert_true(fd_metrics_has(path, "eval", 2) && fd_metrics_has(path, "step", 3));
+  assert_false(fd_metrics_has(path, "eval", 3) || fd_metrics_has(path, "eval", 5)); /* a line without its end is none */
+  assert_true(fd_metrics_has(below("has-not.jsonl", NULL), "eval", 2));
+}
+
 static void report_refuses(void **state) {
   (void)state;
   make_run("broken", 10);
@@ -480,11 +511,23 @@ static void json_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(metrics_round_trip), cmocka_unit_test(metrics_are_cut_back), cmocka_unit_test(metrics_survive_a_full_disk),
-      cmocka_unit_test(bad_metrics),        cmocka_unit_test(ragged_metrics),       cmocka_unit_test(ticks),
-      cmocka_unit_test(report_of_a_run),    cmocka_unit_test(report_refuses),       cmocka_unit_test(report_says_what_is_absent),
-      cmocka_unit_test(report_of_figures),  cmocka_unit_test(comparison_of_runs),   cmocka_unit_test(report_of_a_long_run),
-      cmocka_unit_test(json_files),         cmocka_unit_test(crc_known_answers),    cmocka_unit_test(tensorboard_records),
+      cmocka_unit_test(metrics_round_trip),
+      cmocka_unit_test(metrics_are_cut_back),
+      cmocka_unit_test(metrics_survive_a_full_disk),
+      cmocka_unit_test(bad_metrics),
+      cmocka_unit_test(ragged_metrics),
+      cmocka_unit_test(ticks),
+      cmocka_unit_test(report_of_a_run),
+      cmocka_unit_test(report_refuses),
+      cmocka_unit_test(report_says_what_is_absent),
+      cmocka_unit_test(report_of_layers),
+      cmocka_unit_test(metrics_know_what_they_have),
+      cmocka_unit_test(report_of_figures),
+      cmocka_unit_test(comparison_of_runs),
+      cmocka_unit_test(report_of_a_long_run),
+      cmocka_unit_test(json_files),
+      cmocka_unit_test(crc_known_answers),
+      cmocka_unit_test(tensorboard_records),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -77,3 +77,33 @@ code=0 start=$(ms); kill -TERM $job; wait $job || code=$?
 took=$(($(ms) - start))
 if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "a training: 75 after its step"; else not_ok "a training: code $code after $took ms"; fi
 check "with a checkpoint" test -n "$(state_of trained)"
+
+# An evaluation is given up for the checkpoint, and made at the resume: in the middle of a run and at its end, on one rank and on two.
+"$FINDNA" prepare --window 61 --count 512 --val-count 20000 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" held "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
+long="data.shards=held train.steps=6 eval.every=3 eval.windows=20000 checkpoint.every=0 comm.check_every=0"
+lines() { grep -v '"resume"' "$1/metrics.jsonl" | sed 's/"seconds":.*//'; }
+"$FINDNA" pretrain "$tiny" run.folder=whole $long >whole.log 2>&1
+# struck RANKS STEP: TERM in the evaluation of that state
+struck() {
+  local n=$1 step=$2 name="TERM in the evaluation of step $2, ranks: $1" code=0 job pids launch=""
+  [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
+  rm -rf given
+  $launch "$FINDNA" pretrain "$tiny" run.folder=given $long >given.log 2>&1 & job=$!
+  until grep -qs "\"kind\":\"step\",\"step\":$((step - 1))," given/metrics.jsonl || ! kill -0 $job 2>/dev/null; do sleep 0.05; done
+  sleep 0.3
+  pids=$(pgrep -f "^$FINDNA pretrain .*run.folder=given")
+  start=$(ms); [ -n "$pids" ] && kill -TERM $pids
+  gone "${pids%%[!0-9]*}"
+  took=$(($(ms) - start))
+  wait $job || code=$?
+  if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "$name: 75 after $took ms"; else not_ok "$name: code $code after $took ms"; tail -5 given.log | sed 's/^/    /'; fi
+  check "  it waits, with a checkpoint of that step" test -n "$(grep "step $step: the evaluation waits for the resumed run" given.log)" -a -d given/ckpt/step_00000000$step
+  check "  and nothing of it is written" test "$(grep -cE "\"(eval|monitor)\",\"step\":$step," given/metrics.jsonl)" = 0
+  expect "  the resumed run comes to its end" 0 "finished" "$FINDNA" pretrain "$tiny" run.folder=given $long
+  check "  in the state of one that was left alone" test "$(state_of given)" = "$(state_of whole)"
+  check "  with its metrics" diff <(lines whole) <(lines given)
+  expect "  and then there is nothing more to do" 0 "is finished .step 6." "$FINDNA" pretrain "$tiny" run.folder=given $long
+}
+for n in 1 2; do struck $n 3; struck $n 6; done
+mkdir asked && touch asked/stop
+expect "a stop file: an evaluation that is due is not begun" 85 "step 1: the evaluation waits for the resumed run" "$FINDNA" pretrain "$tiny" run.folder=asked $long eval.every=1 eval.windows=64

@@ -240,14 +240,14 @@ static void learning_happens(void **state) {
   fd_held_out before, after;
   fd_monitor monitor;
   fd_step step;
-  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, &before));
+  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, NULL, &before));
   assert_ok(fd_evaluate_monitor(r.trainer, &held_out, 128, &monitor));
   assert_true(monitor.entropy > 0 && monitor.entropy <= monitor.entropy_limit && fabs(monitor.correlation) <= 1);
   for (int t = 0; t < 300; t++) {
     assert_ok(fd_trainer_step(r.trainer, &step));
     assert_false(step.skipped);
   }
-  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, &after));
+  assert_ok(fd_evaluate_held_out(r.trainer, FD_STUDENT, &held_out, 128, NULL, &after));
   printf("# held-out accuracy %.1f %% -> %.1f %%, %.3f nats\n", 100 * before.accuracy, 100 * after.accuracy, after.loss);
   assert_true(before.accuracy < 0.45);
   assert_true(after.accuracy >= 0.65);

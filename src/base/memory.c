@@ -2,6 +2,7 @@
 #include "base/memory.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,6 +33,16 @@ fd_status fd_alloc(void *out, size_t count, size_t size, const char *what) {
   memset(block, 0, bytes);
   memcpy(out, &block, sizeof block);
   return FD_OK;
+}
+
+double fd_memory_of_machine(const char *key) {
+  char line[256];
+  double kilobytes = 0;
+  FILE *in = fopen("/proc/meminfo", "re");
+  while (in && fgets(line, sizeof line, in))
+    if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':') kilobytes = strtod(line + strlen(key) + 1, NULL);
+  if (in) fclose(in);
+  return kilobytes * 1024;
 }
 
 fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const char *what) {

@@ -20,4 +20,7 @@ fd_status fd_grow(void *out, size_t *capacity, size_t count, size_t size, const 
 int fd_add_size(int64_t *total, int64_t value) FD_MUST_CHECK;
 int fd_multiply_size(int64_t *total, int64_t value) FD_MUST_CHECK;
 
+/* Bytes that /proc/meminfo has for `key`, such as MemAvailable, what programs may still take; 0: not known. */
+double fd_memory_of_machine(const char *key);
+
 #endif

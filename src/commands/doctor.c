@@ -20,6 +20,7 @@
 #include "base/cores.h"
 #include "base/file.h"
 #include "base/lapack.h"
+#include "base/memory.h"
 #include "base/printable.h"
 #include "base/version.h"
 #include "commands/command.h"
@@ -89,12 +90,6 @@ static void find_in_file(const char *path, const char *key, char *out, size_t ro
   if (in) fclose(in);
 }
 
-double fd_doctor_memory(const char *key) {
-  char text[64];
-  find_in_file("/proc/meminfo", key, text, sizeof text);
-  return strtod(text, NULL) * 1024;
-}
-
 /* Whether large buffers get pages of 2 MB (base/memory.c); the kernel marks its choice in brackets. */
 static void show_huge_pages(void) {
   char text[64] = "";
@@ -128,8 +123,8 @@ static fd_status show_machine(const fd_comm *comm) {
 #endif
   fd_device_close(&dev);
   show_huge_pages();
-  fd_doctor_show("memory", "%.1f GB, of which %.1f GB are free to use", fd_doctor_memory("MemTotal") * 1e-9,
-                 fd_doctor_memory("MemAvailable") * 1e-9);
+  fd_doctor_show("memory", "%.1f GB, of which %.1f GB are free to use", fd_memory_of_machine("MemTotal") * 1e-9,
+                 fd_memory_of_machine("MemAvailable") * 1e-9);
   return FD_OK;
 }
 
@@ -227,7 +222,7 @@ static fd_status read_config(const char *name, char **overrides, int count, fd_c
 fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   int count, helped, net = 0;
   int64_t window = 0;
-  const char *words[FD_LIST_MAX];
+  const char *words[FD_LIST_MAX], *teacher = NULL;
   fd_diagnosis d = {0};
   fd_config config;
   const fd_arg table[] = {
@@ -235,13 +230,15 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
        "time the sum of a model's gradients over the ranks of this job, beside a step's computing"},
       {"window", FD_ARG_INT, &window, 1, 1 << 30, "L",
        "with CONFIG: nucleotides of a window; 0: those of data.shards, or 1000 where none are given"},
+      {"teacher", FD_ARG_TEXT, &teacher, 0, 0, "MODEL",
+       "with CONFIG of had: what will teach: a checkpoint, or a config of its shape"},
       {0},
   };
   const fd_args args = {
-      "doctor", "[CONFIG [section.key=value ...]] [--net]",
+      "doctor", "[CONFIG [section.key=value ...]] [--teacher MODEL] [--net]",
       "Versions, cores, instructions in use, GPUs, memory, disk and limits of this machine, and what is missing "
-      "with what to do about it.\nWith CONFIG also the memory and disk that a run of it needs, and whether they "
-      "are there.",
+      "with what to do about it.\nWith CONFIG also the memory and disk that a run of it needs, whether they "
+      "are there, and how many operations it has.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
@@ -259,7 +256,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   printf("tools\n");
   check_mpirun(&d);
   check_configs(&d);
-  if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, &d));
+  if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, teacher, &d));
   for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);
   if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
   printf("nothing is missing\n");

@@ -9,11 +9,16 @@
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "base/memory.h"
 #include "commands/doctor.h"
+#include "commands/doctor_work.h"
+#include "data/hide.h"
 #include "data/shards.h"
 #include "device/plugin.h"
+#include "objective/frozen.h"
 #include "objective/objective.h"
 #include "train/memory.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 typedef struct plan {
@@ -24,6 +29,7 @@ typedef struct plan {
   int cuda;
   fd_form form;
   int group; /* micro-batches of a pass */
+  fd_doctor_teacher teacher;
 } plan;
 
 /* A network of the plan's config, with model.recompute as given; the caller destroys it. */
@@ -36,25 +42,38 @@ static fd_status network_of(const plan *p, int recompute, fd_network **network) 
 /* The rows of a window, [CLS] tokens included. */
 static int tokens_of(const plan *p) { return fd_config_tokens(p->config, p->window) + fd_config_cls(p->config); }
 
-/* Bytes that a rank takes on its device, for micro-batches of `micro` windows. */
-static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
-  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), p->group);
+/* Bytes that a frozen teacher takes on the device, for micro-batches of `micro` windows. */
+static double teacher_memory(const plan *p, int64_t micro) {
+  int count = (int)micro * p->group;
+  if (!p->teacher.network) return 0;
+  return (double)fd_frozen_memory(p->teacher.network, p->form, 1u << FD_OUT_LATENT,
+                                  (fd_extent){count * p->teacher.words, count, 0});
 }
 
-/* Bytes of host memory of a rank: the windows, and its share of a checkpoint while that is written. */
+/* Bytes that a rank takes on its device. */
+static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
+  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), p->group) +
+         teacher_memory(p, micro);
+}
+
+/* Bytes of host memory of a rank: the windows, features that are kept, and its share of a checkpoint while that is written. */
 static double host_memory(const plan *p, double checkpoint) {
-  return (double)p->windows * p->window + checkpoint / p->comm->size;
+  double kept = 0;
+  if (p->teacher.network && p->config->teacher.cache)
+    kept = fd_frozen_cache_memory(p->teacher.network, p->form, fd_hider_keys(p->config, p->windows, 0), p->teacher.words);
+  return (double)p->windows * p->window + kept + checkpoint / p->comm->size;
 }
 
 /* Says what would fit in `room` bytes. */
 static fd_status advise(const plan *p, const fd_network *network, double need, double room, fd_diagnosis *d) {
   int64_t v = p->config->train.virtual_ranks, micro = p->config->train.batch / v;
-  int64_t batch = v * fd_trainer_largest(p->config, network, p->form, p->cuda, p->comm->size, tokens_of(p), room, micro),
-          batch_small;
+  int64_t batch, batch_small;
   char whole[96] = "", smaller[96] = "";
   fd_network *small = NULL;
+  room -= teacher_memory(p, micro), need -= teacher_memory(p, micro);
   FD_TRY(network_of(p, 1, &small));
-  double need_small = device_memory(p, small, micro);
+  batch = v * fd_trainer_largest(p->config, network, p->form, p->cuda, p->comm->size, tokens_of(p), room, micro);
+  double need_small = device_memory(p, small, micro) - teacher_memory(p, micro);
   batch_small = v * fd_trainer_largest(p->config, small, p->form, p->cuda, p->comm->size, tokens_of(p), room, micro);
   fd_network_destroy(&small);
   if (need_small <= room) snprintf(whole, sizeof whole, "model.recompute=true fits (%.2f GB); ", need_small * 1e-9);
@@ -174,9 +193,41 @@ static fd_status take_shards(plan *p) {
   return FD_OK;
 }
 
-fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window, fd_diagnosis *d) {
+/* Opens the frozen teacher's shape, and gives the config its width. */
+static fd_status take_teacher(plan *p, const char *name, fd_config *config) {
+  if (!fd_config_aligns(config)) return FD_OK;
+  if (!name) {
+    fd_doctor_show("teacher", "not counted: --teacher says what will teach, a checkpoint or a config");
+    config->teacher.width = config->model.channels; /* of the projection, until then */
+    return FD_OK;
+  }
+  FD_TRY(fd_doctor_teacher_open(&p->teacher, name, p->window));
+  config->teacher.width = p->teacher.network->channels;
+  fd_doctor_show("teacher", "%zu parameters, %d words a window, %d features each: %.3f GB a rank",
+                 p->teacher.network->params.size, p->teacher.words, p->teacher.network->channels,
+                 1e-9 * teacher_memory(p, config->train.batch / config->train.virtual_ranks));
+  return FD_OK;
+}
+
+static fd_status judge_run(plan *p, const fd_network *network, fd_diagnosis *d) {
+  const fd_config *c = p->config;
+  double checkpoint = checkpoint_size(c, network), host = host_memory(p, checkpoint);
+  double free_host = fd_memory_of_machine("MemAvailable");
+  fd_status status = p->cuda ? judge_gpu(p, network, d) : judge_memory(p, network, free_host / p->comm->local_size - host, d);
+  fd_doctor_show("host memory", "%.2f GB a rank beside it: windows%s%s, and a checkpoint while it is written", host * 1e-9,
+                 p->windows ? "" : " (not counted: data.shards is not given)",
+                 p->teacher.network && c->teacher.cache ? ", features of the teacher (teacher.cache)" : "");
+  if (p->cuda && host * p->comm->local_size > free_host)
+    fd_doctor_miss(d, "%.2f GB of host memory", (host * p->comm->local_size - free_host) * 1e-9);
+  if (status == FD_OK) status = judge_disk(p, checkpoint, d);
+  return status;
+}
+
+fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window, const char *teacher, fd_diagnosis *d) {
   fd_network *network = NULL;
-  const fd_config *c = config;
+  fd_config own = *config; /* a teacher sets its width */
+  const fd_config *c = &own;
+  fd_status status = FD_OK;
   int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
   char encoder[FD_NAME_MAX];
   plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .group = 1};
@@ -185,9 +236,10 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   FD_TRY(take_shards(&p));
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, fd_config_tokens(c, p.window), &rows));
-  FD_TRY(network_of(&p, c->model.recompute, &network));
   int64_t v = c->train.virtual_ranks;
   printf("a run of this config\n");
+  FD_GO(take_teacher(&p, teacher, &own));
+  FD_GO(network_of(&p, c->model.recompute, &network));
   fd_network_describe(network, c, encoder);
   fd_doctor_show("model", "%zu parameters, %s, windows of %d + %d tokens", network->params.size, encoder, p.window,
                  fd_config_cls(c));
@@ -196,14 +248,10 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
                  c->train.batch, v, c->train.batch / v, v / comm->size, comm->size, comm->size > 1 ? "s" : "");
   fd_doctor_show("device", "%s, activations in %s%s", cuda ? "cuda" : "cpu", bf16 ? "bf16" : "fp32",
                  c->model.recompute ? ", with model.recompute" : "");
-  double checkpoint = checkpoint_size(c, network), host = host_memory(&p, checkpoint);
-  double free_host = fd_doctor_memory("MemAvailable");
-  fd_status status = cuda ? judge_gpu(&p, network, d) : judge_memory(&p, network, free_host / comm->local_size - host, d);
-  fd_doctor_show("host memory", "%.2f GB a rank beside it: windows%s, and a checkpoint while it is written", host * 1e-9,
-                 p.windows ? "" : " (not counted: data.shards is not given)");
-  if (cuda && host * comm->local_size > free_host)
-    fd_doctor_miss(d, "%.2f GB of host memory", (host * comm->local_size - free_host) * 1e-9);
-  if (status == FD_OK) status = judge_disk(&p, checkpoint, d);
+  FD_GO(fd_doctor_work(c, network, &p.teacher, tokens_of(&p), p.windows ? fd_schedule_steps(c, p.windows) : c->train.steps));
+  FD_GO(judge_run(&p, network, d));
+done:
   fd_network_destroy(&network);
+  fd_doctor_teacher_close(&p.teacher);
   return status;
 }

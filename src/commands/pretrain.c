@@ -49,6 +49,7 @@ typedef struct pretraining {
   FILE *window_log;
   fd_run run;
   int64_t steps;
+  int owed;       /* the evaluation of the state that is resumed from was given up */
   double started; /* fd_seconds at the start of the command */
   int lock;
 } pretraining;
@@ -152,7 +153,7 @@ static fd_status open_source(pretraining *p, fd_source *source) {
     return FD_OK;
   }
   FD_TRY(fd_hider_create(&p->hider, c, &p->train, p->tokenizer, c->model.encoder != FD_ARCH_MAE, p->network->first_word));
-  if (*p->teacher.id) FD_TRY(fd_hider_teach(&p->hider, p->teacher.tokenizer));
+  if (*p->teacher.id) FD_TRY(fd_hider_teach(&p->hider, p->teacher.tokenizer, c->teacher.cache));
   *source = fd_hider_source(&p->hider);
   return FD_OK;
 }
@@ -185,6 +186,52 @@ static void tell_unknown(const pretraining *p) {
           unknown, words);
 }
 
+/* Held-out windows that are evaluated. */
+static int64_t evaluated(const pretraining *p) {
+  return p->held_out.count < p->config.eval.windows ? p->held_out.count : p->config.eval.windows;
+}
+
+/* Keys of the teacher's features that are kept; 0: none are. */
+static int64_t kept_features(const pretraining *p) {
+  const fd_config *c = &p->config;
+  return *p->teacher.id && c->teacher.cache ? fd_hider_keys(c, p->train.count, evaluated(p)) : 0;
+}
+
+/* Whether the teacher fits the device, and what is kept of it the memory of this machine beside a `plan` of so many bytes; then
+ * it is made ready. First: what it takes is not free for the trainer. */
+static fd_status begin_teacher(pretraining *p, int local_size, double plan, int count) {
+  const fd_device *dev = p->dev;
+  int window = p->manifest.window;
+  int64_t keys = kept_features(p);
+  double need = (double)fd_features_teacher_memory(&p->teacher, dev->form, count, window),
+         cache = fd_features_teacher_cache_memory(&p->teacher, dev->form, keys, window),
+         room = fd_memory_of_machine("MemAvailable") / local_size - (dev->own_memory ? 0 : plan);
+  if (dev->free_memory && need > (double)dev->free_memory)
+    return fd_fail(FD_MEMORY,
+                   "--teacher: needs %.3g GB on %s, where %.3g GB are free; more train.virtual_ranks make smaller micro-batches",
+                   1e-9 * need, dev->simd, 1e-9 * (double)dev->free_memory);
+  if (keys && p->manifest.records && dev->own_memory)
+    return fd_fail(FD_CONFIG, "teacher.cache: on a GPU there is one for windows of the same length, not for records");
+  if (keys && cache > room)
+    return fd_fail(FD_MEMORY,
+                   "teacher.cache: the features of %" PRId64
+                   " windows need %.3g GB of memory a rank, where %.3g GB are free for it: use teacher.cache=false, or fewer "
+                   "windows or ranks a machine",
+                   keys, 1e-9 * cache, 1e-9 * (room > 0 ? room : 0));
+  if (keys) fd_info("teacher.cache: features of %" PRId64 " windows, %.3g GB of memory a rank", keys, 1e-9 * cache);
+  return fd_features_teacher_begin(&p->teacher, p->dev, count, window, keys);
+}
+
+/* What a rank is going to take. */
+static double planned_memory(const fd_comm *comm, const pretraining *p, int rows, int group) {
+  const fd_config *c = &p->config;
+  double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, group) +
+                (double)(p->train.count + p->held_out.count) * p->manifest.window;
+  if (!*p->teacher.id) return plan;
+  return plan + (double)fd_features_teacher_memory(&p->teacher, p->dev->form,
+                                                   group * (int)(c->train.batch / c->train.virtual_ranks), p->manifest.window);
+}
+
 static fd_status build(fd_comm *comm, pretraining *p) {
   const fd_config *c = &p->config;
   int window = p->manifest.window, rows;
@@ -200,16 +247,15 @@ static fd_status build(fd_comm *comm, pretraining *p) {
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
   tell_unknown(p);
   int group = fd_trainer_group(c, p->network, p->dev->form, p->dev->fill, (double)p->dev->free_memory, comm->size, rows);
-  double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, group) +
-                (double)(p->train.count + p->held_out.count) * window;
+  double plan = planned_memory(comm, p, rows, group);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (p->dev->fill)
     fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
             group * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
-  if (*p->teacher.id) /* first: what it takes is not free for the trainer */
-    FD_TRY(fd_features_teacher_begin(&p->teacher, p->dev, group * (int)(c->train.batch / c->train.virtual_ranks), window));
+  if (*p->teacher.id)
+    FD_TRY(fd_comm_agree(comm, begin_teacher(p, comm->local_size, plan, group * (int)(c->train.batch / c->train.virtual_ranks))));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_source source;
@@ -266,10 +312,13 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
   fd_comm_phase(comm, p->state->step, "setting up the run");
-  if (comm->rank || p->state->step >= p->steps) return FD_OK;
+  FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
+  p->owed = comm->rank == 0 && found && p->state->step > 0 && p->held_out.count > 0 &&
+            fd_session_evaluates(&p->config, p->state->step, p->steps) && !fd_metrics_has(path, "eval", p->state->step);
+  FD_TRY(comm->ops->broadcast(comm, &p->owed, sizeof p->owed, 0));
+  if (comm->rank || (p->state->step >= p->steps && !p->owed)) return FD_OK;
   FD_TRY(fd_words_copy(&p->config, p->config.data.tokenizer, p->config.run.folder));
   FD_TRY(fd_run_folder_describe(&p->run, p->dev, &(fd_run_size){p->train.count, p->held_out.count, p->steps}));
-  FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
   return FD_OK;
@@ -374,7 +423,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   if (o->init_from && (o->restart || !checkpoints)) FD_TRY(take_weights(p, o->init_from));
   FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
   FD_TRY(resume_or_begin(comm, p, o));
-  if (p->state->step >= p->steps) {
+  if (p->state->step >= p->steps && !p->owed) {
     FD_TRY(fd_session_judge(&p->run, p->state));
     fd_info("the run in %s is finished (step %" PRId64 "); --restart begins it again", p->config.run.folder, p->state->step);
     return FD_OK;
@@ -388,7 +437,9 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
                         .checkpointer = p->checkpointer,
                         .held_out = &p->held_out,
                         .metrics = p->metrics,
-                        .evaluate = fd_session_evaluate};
+                        .evaluate = fd_session_evaluate,
+                        .repeats = 1,
+                        .owed = p->owed};
   fd_status status = fd_session_run(&session);
   const char *same = o->restart ? "without --restart" : "again";
   if (status == FD_RETRY)

@@ -81,6 +81,11 @@ static int check_student(const fd_config *c, const char *name) {
   NEED(!fd_config_aligns(c) || frozen,
        "%s: objective.distil_weight: %g needs teacher.kind: frozen, and --teacher with what teaches (or set the weight to 0)",
        name, c->objective.distil_weight);
+  NEED(!fd_config_aligns(c) || !c->teacher.cache || c->teacher.sees == FD_SEES_CLEAN,
+       "%s: teacher.cache: features of a teacher that sees [MASK] differ from draw to draw, so none can be kept: use "
+       "teacher.sees: "
+       "clean, or no cache",
+       name);
   NEED(!fd_config_aligns(c) || c->objective.distil_project == FD_DISTIL_LINEAR || !c->teacher.width ||
            c->teacher.width == c->model.channels,
        "%s: objective.distil_project: none, but the teacher has %lld channels and the student %lld: expected the same, or a "

@@ -5,7 +5,10 @@
 
 #include "cpu/product.h"
 
-enum { ROW_BLOCKS = 6 /* of the register tile, in a tile */, TILES_PER_ITEM = 6, KEYS = 224, PER_DRAW = 8 };
+/* Blocks of the register tile in a tile of the backward pass, whose sums over queries depend on it; in the forward pass, where no
+ * sum does, as many as leave the scores in the first cache with the keys or values. An item has several tiles: keys are packed
+ * for each item. */
+enum { ROW_BLOCKS = 6, FORWARD_BLOCKS = 2, FORWARD_TILES = 18, KEYS = 224, PER_DRAW = 8 };
 
 #define LOG2_E 1.4426950408889634
 #define LN_2 0.6931471805599453
@@ -161,7 +164,7 @@ static void store_rows(const attention_call *c, const work *w, fd_mat to, int fi
 static void forward_item(void *context, int item, int thread) {
   const attention_call *c = context;
   int chunk = item % c->chunks, head = item / c->chunks % heads_of(c), sequence = item / c->chunks / heads_of(c);
-  int most = TILES_PER_ITEM * c->tile, keys = c->keys->start[sequence + 1] - c->keys->start[sequence];
+  int most = FORWARD_TILES * c->tile, keys = c->keys->start[sequence + 1] - c->keys->start[sequence];
   work w = begin(c, sequence, head, chunk * most, most, thread, 0);
   for (int i = 0; i < w.queries; i++) w.most[i] = FD_SCORE_LEAST, w.sum[i] = 0;
   for (int at = 0; at < keys && w.queries > 0; at += KEYS) {
@@ -235,13 +238,13 @@ static void backward_item(void *context, int item, int thread) {
 static void run(fd_device *dev, attention_call *c, int backward) {
   work none = {0};
   c->cpu = fd_cpu_of(dev);
-  c->tile = c->cpu->kernels->rows * ROW_BLOCKS;
+  c->tile = c->cpu->kernels->rows * (backward ? ROW_BLOCKS : FORWARD_BLOCKS);
   c->dim_padded = fd_round_up(c->a->dim, c->cpu->kernels->panel);
   for (int i = 0; i < c->queries->count; i++) {
     int rows = c->queries->start[i + 1] - c->queries->start[i];
     if (rows > c->longest) c->longest = rows;
   }
-  int most = backward ? c->longest : TILES_PER_ITEM * c->tile;
+  int most = backward ? c->longest : FORWARD_TILES * c->tile;
   c->chunks = backward ? 1 : (c->longest + most - 1) / most;
   c->floats = divide_scratch(c, &none, NULL, most, backward);
   c->scratch = fd_cpu_scratch(c->cpu, FD_SLOT_TILE, c->floats * (size_t)fd_pool_threads(c->cpu->pool));

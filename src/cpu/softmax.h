@@ -14,27 +14,54 @@ INLINE vfloat score_of(const fd_cpu_scores *c, const float *s, int j, vfloat at)
 /* 2^(t - most), and 0 where nobody looks. */
 INLINE vfloat weight_of(vfloat t, vfloat most) { return v_choose(t < v_set(FD_SCORE_LEAST), v_set(0), exp2_negative(t - most)); }
 
-static void soften(const fd_cpu_scores *c, float *s, float *most, float *sum, float *acc, int width) {
-  for (int i = 0; i < c->rows; i++, s += c->ld, acc += width) {
-    vfloat at = v_set(c->query_at[i]), largest = v_set(most[i]), bad = {0}, total = {0};
-    for (int j = 0; j < c->n; j += LANES) {
-      vfloat t = score_of(c, s, j, at);
-      bad = v_fma(t, v_set(0), bad); /* what is not finite shows in the sum */
-      largest = v_max(t, largest);
-      v_store(s + j, t);
-    }
-    float now = largest[0];
-    for (int l = 1; l < LANES; l++) now = largest[l] > now ? largest[l] : now;
-    for (int j = 0; j < c->n; j += LANES) {
-      vfloat p = weight_of(v_load(s + j), v_set(now));
-      total += p;
-      v_store(s + j, p);
-    }
-    float shrink = exp2_negative(v_set(most[i] - now))[0];
-    sum[i] = sum[i] * shrink + (float)(v_total(total) + v_total(bad));
-    for (int j = 0; j < width && now > most[i]; j += LANES) v_store(acc + j, v_load(acc + j) * v_set(shrink));
-    most[i] = now;
+/* Row i: its largest score, by lanes. */
+INLINE vfloat largest_of(const fd_cpu_scores *c, const float *s, int i, float most) {
+  vfloat at = v_set(c->query_at[i]), largest = v_set(most);
+  for (int j = 0; j < c->n; j += LANES) largest = v_max(score_of(c, s, j, at), largest);
+  return largest;
+}
+
+/* Row i becomes 2^(score - most); their sum, by lanes. What is not finite shows in it. */
+INLINE vfloat powers_of(const fd_cpu_scores *c, float *s, int i, float most) {
+  vfloat at = v_set(c->query_at[i]), top = v_set(most), bad = {0}, total = {0};
+  for (int j = 0; j < c->n; j += LANES) {
+    vfloat t = score_of(c, s, j, at), p = weight_of(t, top);
+    bad = v_fma(t, v_set(0), bad);
+    total += p;
+    v_store(s + j, p);
   }
+  return total + bad;
+}
+
+/* As many rows as a vector has lanes, or fewer: what is one number of a row is then a vector. */
+INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, float *most, float *sum, float *acc, int width) {
+  vfloat part[LANES] = {{0}};
+  float now[LANES], shrink[LANES];
+  double total[LANES] = {0};
+  for (int i = 0; i < rows; i++) part[i] = largest_of(c, s + (size_t)i * c->ld, first + i, most[i]);
+  v_transpose(part);
+  for (int l = 1; l < LANES; l++) part[0] = v_max(part[l], part[0]);
+  v_store(now, part[0]);
+  vfloat before = v_load_part(most, rows);
+  v_store(shrink, exp2_negative(before - part[0]));
+  for (int i = 0; i < LANES; i++) part[i] = (vfloat){0};
+  for (int i = 0; i < rows; i++) part[i] = powers_of(c, s + (size_t)i * c->ld, first + i, now[i]);
+  v_transpose(part);
+  for (int l = 0; l < LANES; l++) /* the lanes of a row in their order */
+    for (int i = 0; i < LANES; i++) total[i] += (double)part[l][i];
+  for (int i = 0; i < rows; i++) {
+    sum[i] = sum[i] * shrink[i] + (float)total[i];
+    for (int j = 0; j < width && now[i] > most[i]; j += LANES)
+      v_store(acc + (size_t)i * (size_t)width + j, v_load(acc + (size_t)i * (size_t)width + j) * v_set(shrink[i]));
+    most[i] = now[i];
+  }
+}
+
+static void soften(const fd_cpu_scores *scores, float *s, float *most, float *sum, float *acc, int width) {
+  const fd_cpu_scores c = *scores; /* its own: no store changes it, so loops need not look again */
+  for (int i = 0; i < c.rows; i += LANES)
+    soften_rows(&c, i, c.rows - i < LANES ? c.rows - i : LANES, s + (size_t)i * c.ld, most + i, sum + i,
+                acc + (size_t)i * (size_t)width, width);
 }
 
 static void soften_backward(const fd_cpu_scores *c, float *s, float *d, const float *lse, const float *delta, float scale) {

@@ -107,14 +107,27 @@ INLINE vlong v_multiply_low(vlong a, vlong b) {
 #endif
 }
 
+/* a < b ? a : b, and with > for the larger: b where one is no number. */
 INLINE vfloat v_min(vfloat a, vfloat b) {
+#if defined(__AVX512F__)
+  return (vfloat)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+  return (vfloat)_mm256_min_ps((__m256)a, (__m256)b);
+#else
   vint less = a < b;
   return (vfloat)(((vint)a & less) | ((vint)b & ~less));
+#endif
 }
 
 INLINE vfloat v_max(vfloat a, vfloat b) {
+#if defined(__AVX512F__)
+  return (vfloat)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+  return (vfloat)_mm256_max_ps((__m256)a, (__m256)b);
+#else
   vint more = a > b;
   return (vfloat)(((vint)a & more) | ((vint)b & ~more));
+#endif
 }
 
 INLINE vfloat v_sqrt(vfloat a) {

@@ -24,8 +24,9 @@ fd_status fd_hider_create(fd_hider *h, const fd_config *config, const fd_windows
   return fd_tokens_create(&h->current, tokenizer, windows->length);
 }
 
-fd_status fd_hider_teach(fd_hider *h, const fd_tokenizer *teacher) {
+fd_status fd_hider_teach(fd_hider *h, const fd_tokenizer *teacher, int keyed) {
   h->teacher = teacher;
+  h->keyed = keyed;
   for (int i = 0; i < 2; i++) FD_TRY(fd_tokens_create(&h->taught[i], teacher, h->loader.windows->length));
   return FD_OK;
 }
@@ -223,6 +224,14 @@ static void teach(const fd_hider *h, fd_batch *batch, int i, const uint8_t *symb
   fd_view_put_ids(batch->taught, i, to->ids, n);
 }
 
+/* A window and its reverse complement, if there are such, have a key each; behind those of all training windows come the held-out
+ * ones. */
+static int64_t keys_of_window(const fd_config *c) { return strchr(c->aug.student, 'R') ? 2 : 1; }
+
+int64_t fd_hider_keys(const fd_config *config, int64_t windows, int64_t held_out) {
+  return windows * keys_of_window(config) + held_out;
+}
+
 /* The letters of a draw's window: as they are, or the reverse complement. */
 static const uint8_t *letters_at(fd_hider *h, uint64_t key, uint64_t window, int length) {
   const fd_config *c = h->loader.config;
@@ -247,6 +256,7 @@ static fd_status make_words(void *context, uint64_t first_draw, int count, fd_ba
     hide(h, h->train, key, h->words.ids, n, batch->tokens + batch->seqs.start[i]);
     put(batch, i, &h->words, n);
     if (h->teacher) teach(h, batch, i, symbols, length, &h->taught[0]);
+    if (h->keyed) batch->taught->key[i] = (int64_t)window * keys_of_window(h->loader.config) + (symbols == h->turned);
     batch->seqs.draws[i] = key;
     batch->windows[i] = window;
   }
@@ -281,6 +291,7 @@ static fd_status held_out_words(void *context, const fd_windows *windows, int64_
     int n = fd_hider_held_out(h, windows, first + i, h->current.ids, batch->tokens + batch->seqs.start[i]);
     put(batch, i, &h->current, n);
     if (h->teacher) teach(h, batch, i, fd_windows_at(windows, first + i), fd_windows_length(windows, first + i), &h->taught[1]);
+    if (h->keyed) batch->taught->key[i] = fd_hider_keys(h->loader.config, h->loader.windows->count, first + i);
     batch->seqs.draws[i] = (uint64_t)(first + i);
   }
   set_targets(h, batch);
@@ -290,6 +301,8 @@ static fd_status held_out_words(void *context, const fd_windows *windows, int64_
 fd_source fd_hider_source(fd_hider *h) {
   int length = h->loader.windows->length, each = h->loader.config->objective.distil_pool == FD_DISTIL_REPEAT ? 1 : GROUP;
   fd_beside beside = {0};
-  if (h->teacher) beside = (fd_beside){.tokens = (int)fd_tokenizer_most(h->teacher, length), .ids = 1, .aligned = length / each};
+  if (h->teacher)
+    beside =
+        (fd_beside){.tokens = (int)fd_tokenizer_most(h->teacher, length), .ids = 1, .aligned = length / each, .keyed = h->keyed};
   return (fd_source){.context = h, .make = make_words, .upload = upload_words, .held_out = held_out_words, .beside = beside};
 }

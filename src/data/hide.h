@@ -22,6 +22,7 @@ typedef struct fd_hider {
   fd_loader loader;
   const fd_tokenizer *tokenizer; /* any */
   const fd_tokenizer *teacher;   /* of a frozen teacher, with words of FD_GROUP letters; NULL: there is none */
+  int keyed;                     /* its view has keys (fd_view.key) */
   int unit;                      /* words that are hidden together */
   fd_rng_key train, held_out;
   int replaces;        /* a hidden word's id becomes [MASK]; else it stays: nobody sees it */
@@ -36,8 +37,11 @@ typedef struct fd_hider {
 fd_status fd_hider_create(fd_hider *hider, const fd_config *config, const fd_windows *windows, const fd_tokenizer *tokenizer,
                           int replaces, int first) FD_MUST_CHECK;
 
-/* Makes batches for a frozen teacher, too: before fd_hider_source. */
-fd_status fd_hider_teach(fd_hider *hider, const fd_tokenizer *teacher) FD_MUST_CHECK;
+/* Makes batches for a frozen teacher, too: before fd_hider_source. `keyed`: with keys of what it sees, which must be clean. */
+fd_status fd_hider_teach(fd_hider *hider, const fd_tokenizer *teacher, int keyed) FD_MUST_CHECK;
+
+/* How many keys so many training windows and held-out ones have; the first ones are those of the training windows. */
+int64_t fd_hider_keys(const fd_config *config, int64_t windows, int64_t held_out);
 void fd_hider_free(fd_hider *hider);
 
 /* FD_DATA where a record is shorter than a word, groups of letters do not cut windows, or it is not known which ids are words. */

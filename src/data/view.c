@@ -17,6 +17,7 @@ fd_status fd_view_create(fd_view **view, fd_device *dev, const fd_beside *beside
   if (beside->ids) FD_GO(fd_alloc(&v->hidden, rows, 1, "a teacher's view"));
   else FD_GO(fd_alloc(&v->letters, rows, 1, "a teacher's view"));
   if (!beside->ids) FD_GO(dev->alloc(dev, &v->device_letters, rows, "a teacher's view"));
+  if (beside->keyed) FD_GO(fd_alloc(&v->key, (size_t)count, sizeof *v->key, "a teacher's view"));
   FD_GO(dev->alloc(dev, &v->input, rows * row, "a teacher's view"));
 done:
   if (status != FD_OK) fd_view_destroy(view);
@@ -32,6 +33,7 @@ void fd_view_destroy(fd_view **view) {
   free(v->letters);
   free(v->ids);
   free(v->hidden);
+  free(v->key);
   free(v);
   *view = NULL;
 }

@@ -12,6 +12,7 @@ typedef struct fd_beside {
   int ids;     /* its rows are ids of a tokenizer, else letters */
   int logits;  /* stored logits of a sequence; 0: none */
   int aligned; /* rows of a sequence that are held against a teacher's features; 0: none */
+  int keyed;   /* the view says which of its sequences are the same ones (fd_view.key) */
 } fd_beside;
 
 /* Row r of `seqs` is letters[r] or ids[r]. */
@@ -21,6 +22,7 @@ typedef struct fd_view {
   uint8_t *letters; /* host: [rows] symbols, FD_CLS on [CLS] rows; NULL with ids */
   int32_t *ids;     /* host: [rows]; NULL with letters */
   uint8_t *hidden;  /* host: [rows] what seqs.hidden may point to; NULL with letters */
+  int64_t *key;     /* host: [count] numbers from 0 on: sequences with the same one are the same; NULL: nobody asks */
   uint8_t *device_letters;
   void *input; /* device: [rows, 5] one-hot rows, or [rows] int32 ids */
 } fd_view;

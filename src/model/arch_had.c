@@ -72,9 +72,9 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   fd_value x = fd_lookup(g, "student.embed", ids, FD_BY_ID, TABLE, (int)config->model.channels);
   if (only_visible(config)) x = fd_select_rows(g, "student.visible", x, FD_VISIBLE);
   fd_value table = fd_rotary_table(g, "rotary", (int)(config->model.channels / config->model.heads), base);
-  for (int i = 0; i < layers; i++) x = add_delta_block(g, config, i, x);
-  x = add_attention_block(g, config, layers, table, x);
-  x = add_mlp_block(g, config, layers + 1, x);
+  for (int i = 0; i < layers; i++) x = fd_network_layer(net, add_delta_block(g, config, i, x));
+  x = fd_network_layer(net, add_attention_block(g, config, layers, table, x));
+  x = fd_network_layer(net, add_mlp_block(g, config, layers + 1, x));
   return norm(g, config, "student.norm", x);
 }
 

@@ -54,6 +54,9 @@ typedef struct fd_node_kind {
   /* Gradients by the inputs, and by its parameters, written whole. NULL: nothing is learned through it. */
   void (*backward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
   int passes; /* gradients by both inputs are that of the output: they may be the same memory, dout */
+  /* Multiply-adds of its products in the forward pass of a sequence with so many rows in each space. NULL: it has none to speak
+   * of. */
+  double (*products)(const fd_node *node, const double rows[FD_SPACES]);
 } fd_node_kind;
 
 struct fd_node {

@@ -26,6 +26,14 @@ static fd_value add_projection(fd_network *net, const fd_config *config) {
   return fd_head(&net->graph, net->out[FD_OUT_LATENT], &head);
 }
 
+fd_value fd_network_layer(fd_network *net, fd_value x) {
+  fd_graph *g = &net->graph;
+  if (g->status == FD_OK)
+    g->status = fd_grow(&net->layer, &net->layer_room, (size_t)net->layers + 1, sizeof *net->layer, "layers of a network");
+  if (g->status == FD_OK) net->layer[net->layers++] = x;
+  return x;
+}
+
 fd_value fd_symbol_head(fd_network *net, const fd_config *config, fd_value latent) {
   (void)config;
   return fd_linear(&net->graph, "head", latent, FD_SYMBOLS, 1);
@@ -72,6 +80,7 @@ void fd_network_destroy(fd_network **network) {
   if (!*network) return;
   fd_graph_free(&(*network)->graph);
   fd_params_free(&(*network)->params);
+  free((*network)->layer);
   free(*network);
   *network = NULL;
 }
@@ -109,6 +118,7 @@ static fd_status ends_of(const fd_network *net, fd_demand use, unsigned char **f
     (*flags)[net->out[i].id] |= use.wanted >> i & 1;
     (*flags)[n + (size_t)net->out[i].id] |= use.given >> i & 1;
   }
+  for (int i = 0; i < net->layers && use.wanted & FD_LAYERS; i++) (*flags)[net->layer[i].id] = 1;
   *ends = (fd_ends){*flags, *flags + n};
   return FD_OK;
 }
@@ -132,6 +142,25 @@ size_t fd_network_pass_size(const fd_network *net, fd_form form, fd_demand use, 
   fd_plan_free(&plan);
   free(flags);
   return bytes;
+}
+
+fd_status fd_network_products(const fd_network *net, fd_demand use, const double rows[FD_SPACES], fd_products *products) {
+  const fd_graph *g = &net->graph;
+  fd_ends ends;
+  unsigned char *flags;
+  fd_plan plan = {0};
+  *products = (fd_products){0, 0};
+  FD_TRY(ends_of(net, use, &flags, &ends));
+  fd_status status = fd_plan_make(&plan, g, &ends, (fd_form){FD_FP32, 1}, (fd_extent){0, 1, 0});
+  for (int i = 0; status == FD_OK && i < g->nodes; i++) {
+    const fd_node *node = &g->node[i];
+    double own = node->kind->products ? node->kind->products(node, rows) : 0;
+    products->forward += plan.node[i].runs ? own : 0;
+    products->backward += plan.node[i].learns ? 2 * own : 0;
+  }
+  fd_plan_free(&plan);
+  free(flags);
+  return status;
 }
 
 fd_mat fd_network_output(const fd_network *net, const fd_pass *pass, fd_out output) {

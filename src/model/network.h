@@ -29,6 +29,9 @@ typedef struct fd_network {
   int positions;  /* tokens of the longest sequence; 0: any length */
   int first_word; /* the id that is class 0 of FD_OUT_HIDDEN and FD_OUT_VISIBLE */
   fd_value words; /* of an encoder over ids: the rows of its table of embeddings */
+  int layers;     /* values of `layer`: what stands behind each of its layers, where an architecture says so; else 0 */
+  fd_value *layer;
+  size_t layer_room;
 } fd_network;
 
 /* An architecture: adds the nodes from the input to the latents, whose value it returns; then, if it can, those from there to
@@ -39,6 +42,9 @@ typedef struct fd_arch {
   fd_value (*build)(fd_network *network, const fd_config *config, int window, fd_value x);
   fd_value (*head)(fd_network *network, const fd_config *config, fd_value latent); /* NULL: no logits */
 } fd_arch;
+
+/* Remembers what stands behind the next layer; returns it. */
+fd_value fd_network_layer(fd_network *network, fd_value x);
 
 /* The head of encoders over nucleotides: logits of the five symbols. */
 fd_value fd_symbol_head(fd_network *network, const fd_config *config, fd_value latent);
@@ -70,6 +76,7 @@ size_t fd_network_core(const fd_network *network);
 int fd_network_same_core(const fd_network *a, const fd_network *b);
 
 /* What a pass reads and learns from: bits 1 << FD_OUT_... */
+enum { FD_LAYERS = 1 << FD_OUTPUTS /* in `wanted`: what stands behind each layer (fd_network.layer) */ };
 typedef struct fd_demand {
   unsigned wanted; /* outputs that are read after the forward pass */
   unsigned given;  /* outputs whose gradients the caller gives; 0: no backward pass */
@@ -82,6 +89,14 @@ fd_status fd_network_pass(fd_pass **pass, const fd_network *network, fd_device *
 /* Bytes of device memory that such a pass takes on a device that stores activations so; SIZE_MAX / 4, and it is said, without
  * memory for a plan. */
 size_t fd_network_pass_size(const fd_network *network, fd_form form, fd_demand use, fd_extent extent);
+
+/* Multiply-adds of the products in such a pass over a sequence with so many rows in each space, what runs forward and what learns
+ * backward: this is twice the former, by input and by weight. */
+typedef struct fd_products {
+  double forward, backward;
+} fd_products;
+fd_status fd_network_products(const fd_network *network, fd_demand use, const double rows[FD_SPACES],
+                              fd_products *products) FD_MUST_CHECK;
 
 /* An output after a forward pass, and the gradient by it (fd_pass_gradient). */
 fd_mat fd_network_output(const fd_network *network, const fd_pass *pass, fd_out output);

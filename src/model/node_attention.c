@@ -88,8 +88,13 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   turn(node, pass, m, d, 1);
 }
 
+/* Scores, and what is weighed by them. */
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return 2 * rows[node->out.space] * rows[keys_of(node)] * node->out.width;
+}
+
 const fd_node_kind fd_node_attention = {
-    .name = "attention", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward};
+    .name = "attention", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward, .products = products};
 
 fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value positions, const fd_attention_settings *of) {
   return fd_graph_add(graph, &fd_node_attention, name, &(settings){.of = *of}, (const fd_value[FD_INPUTS]){x, positions, FD_NONE},

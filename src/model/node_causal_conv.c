@@ -41,8 +41,17 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   pass->dev->ops.causal_conv_weights(pass->dev, rows, width, s->taps, s->reverse, m->in[0], m->dout, pass->grads + s->weight);
 }
 
-const fd_node_kind fd_node_causal_conv = {
-    .name = "causal_conv", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return rows[node->out.space] * ((const settings *)node->own)->taps * node->out.width;
+}
+
+const fd_node_kind fd_node_causal_conv = {.name = "causal_conv",
+                                          .own = sizeof(settings),
+                                          .declare = declare,
+                                          .keeps = keeps,
+                                          .forward = forward,
+                                          .backward = backward,
+                                          .products = products};
 
 fd_value fd_causal_conv(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
                         const int widths[FD_LINEAR_PARTS], int taps, int reverse) {

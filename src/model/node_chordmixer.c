@@ -62,8 +62,17 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   if (drops(s, pass)) dev->ops.add_rows(dev, fd_seqs_rows(seqs), m->din[0], rest, m->din[0]);
 }
 
-const fd_node_kind fd_node_chordmixer = {
-    .name = "chordmixer", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return 2 * rows[node->out.space] * node->out.width * ((const settings *)node->own)->block.hidden;
+}
+
+const fd_node_kind fd_node_chordmixer = {.name = "chordmixer",
+                                         .own = sizeof(settings),
+                                         .declare = declare,
+                                         .keeps = keeps,
+                                         .forward = forward,
+                                         .backward = backward,
+                                         .products = products};
 
 fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *block) {
   return fd_graph_add(graph, &fd_node_chordmixer, name, &(settings){.block = *block},

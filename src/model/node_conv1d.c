@@ -41,8 +41,17 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   if (m->din[0].at) pass->dev->ops.fold(pass->dev, seqs, in, s->taps, m->scratch[1], m->din[0]);
 }
 
-const fd_node_kind fd_node_conv1d = {
-    .name = "conv1d", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return rows[node->out.space] * node->in[0].width * ((const settings *)node->own)->taps * node->out.width;
+}
+
+const fd_node_kind fd_node_conv1d = {.name = "conv1d",
+                                     .own = sizeof(settings),
+                                     .declare = declare,
+                                     .keeps = keeps,
+                                     .forward = forward,
+                                     .backward = backward,
+                                     .products = products};
 
 fd_value fd_conv1d(fd_graph *graph, const char *name, fd_value x, int out, int taps) {
   return fd_graph_add(graph, &fd_node_conv1d, name, &(settings){.taps = taps}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},

@@ -41,8 +41,20 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                 m->dout, m->din[X], m->din[GATES], pass->grads + s->rate, pass->grads + s->offset);
 }
 
-const fd_node_kind fd_node_delta = {
-    .name = "delta", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+/* Of a chunk: two products of keys with keys and queries and two with values, chunk rows deep; three with the state. */
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  const fd_delta_settings *s = &((const settings *)node->own)->of;
+  double keys = s->keys, values = s->values;
+  return rows[node->out.space] * s->heads * (2 * FD_DELTA_CHUNK * (keys + values) + 3 * keys * values);
+}
+
+const fd_node_kind fd_node_delta = {.name = "delta",
+                                    .own = sizeof(settings),
+                                    .declare = declare,
+                                    .keeps = keeps,
+                                    .forward = forward,
+                                    .backward = backward,
+                                    .products = products};
 
 fd_value fd_delta_rule(fd_graph *graph, const char *name, fd_value x, fd_value gates, const fd_delta_settings *of) {
   return fd_graph_add(graph, &fd_node_delta, name, &(settings){.of = *of}, (const fd_value[FD_INPUTS]){x, gates, FD_NONE},

@@ -37,8 +37,17 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   else pass->dev->ops.zero(pass->dev, (size_t)s->cls * (size_t)node->out.width * sizeof(float), drows);
 }
 
-const fd_node_kind fd_node_embedding = {
-    .name = "embedding", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return rows[node->out.space] * node->in[0].width * node->out.width;
+}
+
+const fd_node_kind fd_node_embedding = {.name = "embedding",
+                                        .own = sizeof(settings),
+                                        .declare = declare,
+                                        .keeps = keeps,
+                                        .forward = forward,
+                                        .backward = backward,
+                                        .products = products};
 
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls) {
   return fd_graph_add(graph, &fd_node_embedding, name, &(settings){.cls = cls}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},

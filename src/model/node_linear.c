@@ -52,8 +52,17 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                  s->unbiased ? NULL : pass->grads + s->bias);
 }
 
-const fd_node_kind fd_node_linear = {
-    .name = "linear", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+static double products(const fd_node *node, const double rows[FD_SPACES]) {
+  return rows[node->out.space] * node->in[0].width * node->out.width;
+}
+
+const fd_node_kind fd_node_linear = {.name = "linear",
+                                     .own = sizeof(settings),
+                                     .declare = declare,
+                                     .keeps = keeps,
+                                     .forward = forward,
+                                     .backward = backward,
+                                     .products = products};
 
 fd_value fd_linear(fd_graph *graph, const char *name, fd_value x, int out, int dense) {
   return fd_graph_add(graph, &fd_node_linear, name, &(settings){0}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},

@@ -38,6 +38,15 @@ int fd_param_is_of(const fd_param *param, const char *prefix) {
   return !strncmp(param->name, prefix, n) && param->name[n] == '.';
 }
 
+size_t fd_params_copies(const fd_params *params, const char *prefix, fd_form form) {
+  size_t bytes = 0;
+  for (int i = 0; i < params->count; i++) {
+    const fd_param *p = &params->item[i];
+    if (p->dims == 2 && (!prefix || fd_param_is_of(p, prefix))) bytes += (size_t)p->shape[0] * fd_form_row(form, p->shape[1]);
+  }
+  return bytes;
+}
+
 /* A start value from a uniform number in [0, 1). */
 static float start_of(const fd_param *p, float u) {
   if (p->start == FD_START_FAN_IN) return (2.0f * u - 1.0f) * (1.0f / sqrtf((float)p->fan_in));

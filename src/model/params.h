@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/tensors.h"
 
 enum { FD_NAME_MAX = 64 };
 
@@ -51,6 +52,9 @@ int fd_param_is_of(const fd_param *param, const char *prefix);
 
 /* Whether it is a running mean over the steps instead of a weight. */
 static inline int fd_param_is_running(const fd_param *param) { return param->start >= FD_RUNNING_ZERO; }
+
+/* Bytes of copies, in rows as a device stores activations, of the matrices whose names begin with `prefix` (NULL: of all). */
+size_t fd_params_copies(const fd_params *params, const char *prefix, fd_form form);
 
 /* Start values; random ones from (seed, tensor, element). `values` is host memory. */
 void fd_params_init(const fd_params *params, uint64_t seed, float *values);

@@ -47,6 +47,24 @@ static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *pat
   return status == FD_OK ? fd_check_end(in, bytes, path) : status;
 }
 
+int fd_metrics_has(const char *path, const char *kind, int64_t step) {
+  FILE *in = fopen(path, "re");
+  char *line = NULL;
+  size_t room = 0;
+  int found = 0;
+  if (!in) return 1;
+  for (ssize_t n; !found && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
+    json_t *object;
+    if (fd_json_try(&object, line, (size_t)n, path) != FD_OK) break;
+    const char *its = json_string_value(json_object_get(object, "kind"));
+    found = its && !strcmp(its, kind) && json_integer_value(json_object_get(object, "step")) == step;
+    json_decref(object);
+  }
+  free(line);
+  fclose(in);
+  return found;
+}
+
 static fd_status cut_back(const char *path, int64_t resume_step) {
   fd_output out = {0};
   FILE *in;

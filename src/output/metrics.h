@@ -13,6 +13,9 @@ typedef struct fd_metrics fd_metrics;
  * cut off first (through a durable rewrite); -1 begins an empty file. */
 fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) FD_MUST_CHECK;
 
+/* Whether a file has a line of a kind at a step; 1, too, where it cannot be read. */
+int fd_metrics_has(const char *path, const char *kind, int64_t step);
+
 /* Appends {"kind": kind, "step": step, names[i]: values[i], ...} with one write. Values that are not finite become null. A
  * failure is warned about once and counted: training goes on. NULL `metrics` writes nothing. */
 void fd_metrics_step(fd_metrics *metrics, const char *kind, int64_t step, int count, const char *const *names,

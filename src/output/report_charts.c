@@ -415,6 +415,7 @@ static void print_part(FILE *out, const fd_report *r, int part) {
   fprintf(out, "<div class=\"grid\">\n");
   for (int i = 0; i < CHARTS; i++)
     if (charts[i].part == part && charts[i].runs & kind_of(r)) print_chart(out, r, &charts[i]);
+  if (part == LEARNS) fd_report_layers(out, r);
   if (part == TRAINING) print_terms(out, r);
   fprintf(out, "</div>\n");
 }

@@ -64,6 +64,7 @@ void fd_report_title(FILE *out, const char *what, const char *folder);
 void fd_report_summary(FILE *out, const fd_report *report);
 void fd_report_say_probes(FILE *out, const fd_report *report); /* a line of the summary for each probe */
 void fd_report_charts(FILE *out, const fd_report *report);
+void fd_report_layers(FILE *out, const fd_report *report); /* two figures among the charts; nothing where a run has no layers */
 /* The curves of several runs, each chart with a line a run; without captions. */
 void fd_report_overlays(FILE *out, fd_report *const *runs, const char *const *names, int count);
 void fd_report_probes(FILE *out, const fd_report *report);

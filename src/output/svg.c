@@ -148,6 +148,7 @@ static void draw_axes(FILE *out, const fd_chart *chart, const plot *p) {
     for (int i = 0; first + i * step <= p->y1 + 1e-9 * step; i++) draw_y_tick(out, p, first + i * step, step);
   }
   fd_svg_ticks(p->x0, p->x1, 6, &first, &step);
+  if (chart->whole_x && step < 1) step = 1, first = ceil(p->x0);
   for (int i = 0; first + i * step <= p->x1 + 1e-9 * step; i++) {
     double x = LEFT + pixel_x(p, first + i * step);
     fd_svg_tick_text(text, first + i * step, step);

@@ -37,6 +37,7 @@ typedef struct fd_chart {
   int diagonal;                  /* a dashed line where y equals x */
   int log_y;                     /* decades; values that are not positive are left out */
   int from_zero;                 /* the axis begins at 0 or below */
+  int whole_x;                   /* x is whole numbers, and so are its ticks */
   int series_count, reference_count;
   const fd_series *series;
   const fd_reference *reference;

@@ -27,14 +27,27 @@ fd_status fd_features_teacher_open(fd_features_teacher *t, const char *path, fd_
   return fd_frozen_identity(t->encoder.network, t->encoder.params, t->id);
 }
 
-fd_status fd_features_teacher_begin(fd_features_teacher *t, fd_device *dev, int count, int window) {
+static fd_extent extent_of(const fd_features_teacher *t, int count, int window) {
+  return (fd_extent){count * (int)fd_tokenizer_most(t->tokenizer, window), count, 0};
+}
+
+size_t fd_features_teacher_memory(const fd_features_teacher *t, fd_form form, int count, int window) {
+  return fd_frozen_memory(t->encoder.network, form, 1u << FD_OUT_LATENT, extent_of(t, count, window));
+}
+
+double fd_features_teacher_cache_memory(const fd_features_teacher *t, fd_form form, int64_t keys, int window) {
+  return fd_frozen_cache_memory(t->encoder.network, form, keys, extent_of(t, 1, window).tokens);
+}
+
+fd_status fd_features_teacher_begin(fd_features_teacher *t, fd_device *dev, int count, int window, int64_t keys) {
   int64_t most = fd_tokenizer_most(t->tokenizer, window);
   int positions = t->encoder.network->positions;
   if (positions && most > positions)
     return fd_fail(FD_CONFIG, "--teacher: windows of %d nucleotides are %lld words, and it has %d positions", window,
                    (long long)most, positions);
-  const fd_extent extent = {count * (int)most, count, 0};
-  FD_TRY(fd_frozen_create(&t->frozen, dev, t->encoder.network, t->encoder.params, 1u << FD_OUT_LATENT, extent));
+  FD_TRY(
+      fd_frozen_create(&t->frozen, dev, t->encoder.network, t->encoder.params, 1u << FD_OUT_LATENT, extent_of(t, count, window)));
+  if (keys) FD_TRY(fd_frozen_cache(t->frozen, keys, (int)most, count));
   fd_info("teacher: the %s of %s (%.12s...), %.3g million parameters, %d features of each word", t->encoder.name,
           t->model.info.folder, t->id, 1e-6 * (double)t->encoder.network->params.size, t->encoder.network->channels);
   return FD_OK;

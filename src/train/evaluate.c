@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/memory.h"
+#include "base/signals.h"
 
 typedef struct chunk_sums {
   double loss, correct, masked, cosine, aligned;
@@ -71,40 +72,46 @@ static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) 
   return FD_OK;
 }
 
-/* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes. */
+/* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes.
+ */
 static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first, int last, chunk_sums *sums) {
   const fd_config *c = t->config;
   fd_value value = t->network->out[FD_OUT_ALIGNED];
   const fd_seqs *seqs = t->spaces.of[value.space];
   int from = seqs->start[first], rows = seqs->start[last] - from;
-  double sum, *there;
-  FD_TRY(t->dev->alloc(t->dev, &there, sizeof *there, "evaluation"));
+  double sum;
   fd_mat y = fd_mat_rows(fd_network_output(t->network, t->student, FD_OUT_ALIGNED), from),
          dy = fd_mat_rows(fd_network_gradient(t->network, t->student, FD_OUT_ALIGNED), from);
   t->dev->ops.align_loss(t->dev, rows, value.width, 1, c->objective.distil_norm == FD_DISTIL_LAYER, y, batch->aligned + from,
-                         fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, dy, there);
-  fd_status status = t->dev->copy(t->dev, &sum, there, sizeof sum);
-  if (status == FD_OK) status = t->dev->sync(t->dev);
-  t->dev->release(t->dev, there);
+                         fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, dy, t->cosines);
+  FD_TRY(t->dev->copy(t->dev, &sum, t->cosines, sizeof sum));
+  FD_TRY(t->dev->sync(t->dev));
   for (int r = from; r < from + rows; r++) sums->aligned += batch->host_aligned[r] >= 0;
   sums->cosine += sums->aligned - sum;
-  return status;
+  return FD_OK;
+}
+
+/* The session looks at a stop after its step, and holds the guard until then; an evaluation does not wait for that. */
+fd_status fd_evaluate_go_on(void) {
+  FD_TRY(fd_guard_go_on());
+  return fd_signals_stop() ? FD_RETRY : FD_OK;
 }
 
 /* `count` windows, whose chunks' sums are sums[0], sums[1], ... */
 static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
-                            chunk_sums *sums) {
+                            fd_alignment *layers, chunk_sums *sums) {
   fd_batch *batch = t->held_out;
   answers a = {0};
   float *logits = NULL;
   fd_status status = FD_OK;
-  FD_GO(fd_guard_go_on());
+  FD_GO(fd_evaluate_go_on());
   FD_GO(t->source.held_out(t->source.context, windows, first, count, batch));
   FD_GO(fd_spaces_set(&t->spaces, &batch->seqs));
   t->student->training = 0;
   if (t->frozen) FD_GO(fd_frozen_take(t->frozen, batch->taught));
   if (t->frozen) fd_frozen_forward(t->frozen);
   fd_pass_forward(t->student, &t->spaces, t->state->array[array], batch->student);
+  if (layers) FD_GO(fd_alignment_add(layers, t, first, count));
   FD_GO(make_answers(t, batch, &a));
   size_t values = (size_t)a.rows * (size_t)a.classes;
   FD_GO(fd_alloc(&logits, values, sizeof *logits, "evaluation"));
@@ -122,7 +129,8 @@ done:
   return status;
 }
 
-fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t count, fd_held_out *result) {
+fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t count, fd_alignment *layers,
+                               fd_held_out *result) {
   fd_comm *comm = t->comm;
   if (count > windows->count) count = windows->count;
   int64_t size = t->micro_size, chunks = (count + size - 1) / size;
@@ -134,7 +142,7 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   if (last > chunks) last = chunks;
   for (int64_t i = first; i < last && status == FD_OK; i += t->group) {
     int64_t end = (i + t->group < last ? i + t->group : last) * size;
-    status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), &sums[i]);
+    status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), layers, &sums[i]);
   }
   /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
   status = fd_comm_agree(comm, status);
@@ -146,8 +154,8 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
     total.cosine += sums[i].cosine, total.aligned += sums[i].aligned;
   }
   double n = total.masked > 0 ? total.masked : 1, aligned = total.aligned > 0 ? total.aligned : 1;
-  *result = (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked,
-                          (int64_t)total.aligned};
+  *result =
+      (fd_held_out){total.loss / n, total.correct / n, total.cosine / aligned, (int64_t)total.masked, (int64_t)total.aligned};
   free(sums);
   return status;
 }

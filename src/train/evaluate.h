@@ -3,6 +3,7 @@
 #define FD_TRAIN_EVALUATE_H
 
 #include "data/batch.h"
+#include "train/alignment.h"
 #include "train/trainer.h"
 
 /* Loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, or over hidden words, unaugmented. */
@@ -27,11 +28,15 @@ typedef struct fd_monitor {
   const char *warning; /* why this looks like collapse, or NULL */
 } fd_monitor;
 
-/* Evaluates the state's array FD_STUDENT or FD_TEACHER on the first `count` windows. */
+/* Evaluates the state's array FD_STUDENT or FD_TEACHER on the first `count` windows; with `layers`, not NULL, it takes rows of
+ * these. FD_RETRY on all ranks when a signal asked one of them to stop, in a training too: nothing has changed. */
 fd_status fd_evaluate_held_out(fd_trainer *trainer, fd_array array, const fd_windows *windows, int64_t count,
-                               fd_held_out *result) FD_MUST_CHECK;
+                               fd_alignment *layers, fd_held_out *result) FD_MUST_CHECK;
 
-/* Measures the monitor on the first `count` windows; needs a teacher. */
+/* What its loops ask of each pass. */
+fd_status fd_evaluate_go_on(void) FD_MUST_CHECK;
+
+/* Measures the monitor on the first `count` windows; needs a teacher. FD_RETRY as above. */
 fd_status fd_evaluate_monitor(fd_trainer *trainer, const fd_windows *windows, int64_t count, fd_monitor *result) FD_MUST_CHECK;
 
 #endif

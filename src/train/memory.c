@@ -7,21 +7,11 @@
 #include "device/gpu_memory.h"
 #include "train/trainer.h"
 
-/* Copies of the matrices of a network whose names begin so (NULL: of all), in rows. */
-static size_t matrices(const fd_network *network, const char *prefix, fd_form form) {
-  size_t bytes = 0;
-  for (int i = 0; i < network->params.count; i++) {
-    const fd_param *p = &network->params.item[i];
-    if (p->dims == 2 && (!prefix || fd_param_is_of(p, prefix))) bytes += (size_t)p->shape[0] * fd_form_row(form, p->shape[1]);
-  }
-  return bytes;
-}
-
 /* The copies of both networks' weights that products of bf16 read. */
 static size_t copies(const fd_config *config, const fd_network *network, fd_form form) {
-  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * matrices(network, NULL, form);
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * fd_params_copies(&network->params, NULL, form);
   size_t block = fd_gpu_block_weights(form, (int)config->model.channels, (int)config->model.hidden, config->model.recompute);
-  return 2 * (matrices(network, "projection", form) + matrices(network, "task", form)) +
+  return 2 * (fd_params_copies(&network->params, "projection", form) + fd_params_copies(&network->params, "task", form)) +
          (size_t)(config->model.networks * network->blocks) * block;
 }
 

@@ -184,6 +184,22 @@ static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
               t->steps, r->loss, terms, r->lr, rate, (int)remaining / 3600, (int)remaining / 60 % 60, (int)remaining % 60);
 }
 
+int fd_session_evaluates(const fd_config *c, int64_t step, int64_t steps) {
+  return step == steps || (step < steps && c->eval.every && step % c->eval.every == 0);
+}
+
+/* An evaluation, which a stop that was asked for, or is while it runs, leaves to the resumed run: a cluster that ends a job gives
+ * it seconds, and they are for the checkpoint. One that changes the state (a fine-tuning's) is finished: no resume repeats it. */
+static fd_status evaluate(fd_session *s, clocks *clock, uint64_t wish[WISHES]) {
+  int64_t step = s->trainer->state->step;
+  if (!s->repeats) return keep_best(s, clock, s->evaluate(s));
+  fd_status status = wish[WANT_STOP] || wish[WANT_RETRY] ? FD_RETRY : s->evaluate(s);
+  if (status != FD_RETRY) return status;
+  fd_info("step %" PRId64 ": the evaluation waits for the resumed run", step);
+  if (!wish[WANT_STOP]) wish[WANT_RETRY] = 1;
+  return FD_OK;
+}
+
 /* After a step: evaluation and checkpoints by their intervals; sets *stop when a stop was agreed. */
 static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
   const fd_config *c = s->run->config;
@@ -196,8 +212,7 @@ static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
     FD_TRY(compare_states(s));
     FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
   }
-  if (step < s->trainer->steps && c->eval.every && step % c->eval.every == 0)
-    FD_TRY(keep_best(s, clock, s->evaluate(s))); /* before a stop: no resume repeats it */
+  if (step < s->trainer->steps && fd_session_evaluates(c, step, s->trainer->steps)) FD_TRY(evaluate(s, clock, wish));
   if (s->enough) return FD_OK;
   if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
   if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
@@ -271,13 +286,18 @@ static fd_status run_steps(fd_session *s) {
     if (stop != FD_OK) return stop;
     if (s->enough) return end_run(s, &clock);
   }
-  FD_TRY(keep_best(s, &clock, s->evaluate(s)));
-  return end_run(s, &clock);
+  uint64_t wish[WISHES] = {0};
+  FD_TRY(evaluate(s, &clock, wish));
+  if (!wish[WANT_RETRY]) return end_run(s, &clock);
+  FD_TRY(last_checkpoint(s, &clock, 1));
+  return FD_RETRY;
 }
 
 fd_status fd_session_run(fd_session *s) {
-  if (s->trainer->state->step == 0) FD_TRY(s->evaluate(s));
-  fd_guard_hold(); /* from here on there is a state to be saved at a stop */
+  if (s->trainer->state->step == 0 || s->owed) FD_TRY(s->evaluate(s));
+  if (s->trainer->state->step >= s->trainer->steps)
+    return fd_session_judge(s->run, s->trainer->state); /* nothing else was left */
+  fd_guard_hold();                                      /* from here on there is a state to be saved at a stop */
   fd_status status = run_steps(s);
   fd_guard_release();
   return status;

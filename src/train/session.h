@@ -17,7 +17,12 @@ struct fd_session {
   fd_status (*evaluate)(fd_session *session); /* collective; fd_session_evaluate, or a task's */
   void *task;                                 /* for a task's */
   int enough;                                 /* set by an evaluation on all ranks: training ends here */
+  int repeats; /* an evaluation changes nothing: a stop gives it up, and the resumed run makes it */
+  int owed;    /* the evaluation of the state that the session begins with was given up */
 };
+
+/* Whether a run of `steps` has an evaluation at a step. */
+int fd_session_evaluates(const fd_config *config, int64_t step, int64_t steps);
 
 /* Trains from the state's step to the end, or until an evaluation says that it is enough, or until a stop is asked for: by a
  * signal to any rank (checkpoint, FD_RETRY) or by a file `stop` in the run folder (checkpoint, FD_STOPPED). Collective: all ranks
@@ -28,8 +33,8 @@ fd_status fd_session_run(fd_session *session) FD_MUST_CHECK;
 /* FD_NUMERIC when the last steps of a state, at the end of its run, changed nothing. */
 fd_status fd_session_judge(const fd_run *run, const fd_state *state) FD_MUST_CHECK;
 
-/* Evaluates on the held-out windows, with the collapse monitor: log and metrics. FD_NUMERIC when the loss is not finite.
- * Collective. */
+/* Evaluates on the held-out windows, with the collapse monitor: log and metrics. FD_NUMERIC when the loss is not finite;
+ * FD_RETRY, and there is nothing of it, when a signal asked to stop. Collective. */
 fd_status fd_session_evaluate(fd_session *session) FD_MUST_CHECK;
 
 #endif

@@ -42,6 +42,7 @@ fd_demand fd_trainer_student(const fd_config *config) {
   int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
   unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
   if (fd_config_hides(config)) looks |= 1u << FD_OUT_HIDDEN; /* evaluations do, whether it is learned or not */
+  if (fd_config_aligns(config)) looks |= FD_LAYERS;          /* these, too; they are kept for the backward pass in any case */
   return (fd_demand){reads | looks, reads};
 }
 
@@ -71,6 +72,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
   FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
+  if (fd_config_aligns(config)) FD_GO(dev->alloc(dev, &t->cosines, sizeof *t->cosines, "evaluation"));
   if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_running_create(&t->running, dev, &network->params));
@@ -99,6 +101,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   fd_batch_destroy(&t->held_out);
   fd_running_free(&t->running);
   free(t->centre);
+  t->dev->release(t->dev, t->cosines);
   fd_pass_destroy(&t->student);
   fd_pass_destroy(&t->teacher);
   fd_spaces_destroy(&t->spaces);

@@ -38,12 +38,13 @@ typedef struct fd_trainer {
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
-  fd_source source;  /* where its batches come from */
-  fd_batch *held_out;                /* for evaluations */
+  fd_source source;           /* where its batches come from */
+  fd_batch *held_out;         /* for evaluations */
+  double *cosines;            /* device: the sum of a micro-batch of these; NULL where no teacher is aligned with */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
   fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `group` micro-batches; borrowed */
   fd_spaces spaces;           /* of the pass that runs */
-  fd_link *link; /* between the ranks; NULL with one */
+  fd_link *link;              /* between the ranks; NULL with one */
   struct fd_gradients *gradients;
   fd_running running;            /* statistics among the parameters */
   float *centre;                 /* host copy, while it is updated */

@@ -120,6 +120,9 @@ for tokens in 300 72; do
   [ "$torch" = 0 ] || start torch_bf16_student_$tokens $python -W ignore tests/bench/torch_encoder.py bert step "$all" 32 $tokens 768 3072 4 12 4096 packed bf16
 done
 turns
+start had_step "$BENCH" encoder_step device.threads="$all" model.encoder=had model.tokenizer=letters model.vocabulary=7 train.batch=16 model.positions=1020 model.channels=128 model.hidden=512 model.layers=4 model.heads=4
+[ "$torch" = 0 ] || start torch_had_step $python -W ignore tests/bench/torch_had.py "$all" 16 1020
+turns
 start data "$BENCH" data
 start tokens "$BENCH" tokens
 [ "$full" = 0 ] || start stages "$BENCH" stages
@@ -171,6 +174,7 @@ row "training step, student 4 x 768, 32 packed of 61 to 72 (s)" student; row "  
 for tokens in 300 72; do
   row "  PyTorch eager, padded to $tokens tokens (s)" torch_student_$tokens; row "  PyTorch bf16 autocast, padded to $tokens (s)" torch_bf16_student_$tokens; row "  memory, PyTorch, padded to $tokens (MB)" torch_student_$tokens 2
 done
+row "training step, HAD's student, 16 x 1,020 letters (s)" had_step; row "  PyTorch eager, the delta rule of transformers (s)" torch_had_step; row "  memory (MB)" had_step 2; row "  memory, PyTorch (MB)" torch_had_step 2
 row "data path, one core (windows/s)" data
 for i in 1 2 3 4; do row "tokenizer $(cut -d' ' -f$i <<<'letters 6-mers nt6 bpe'), one core (MB of DNA/s)" tokens $i; done
 row "prepare, one core (MB of FASTA/s)" prepare 1
@@ -212,6 +216,8 @@ ratio "  DNABERT-2 inference, PyTorch eager / findna" torch_dnabert dnabert
 ratio "  DNABERT-2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_dnabert bf16_dnabert
 ratio "  NTv2 inference, PyTorch eager / findna" torch_nt nt
 ratio "  NTv2 inference, PyTorch bf16 autocast / findna bf16" torch_bf16_nt bf16_nt
+ratio "  HAD student's training step, PyTorch eager / findna" torch_had_step had_step
+ratio "  memory of a HAD student's training step, findna / PyTorch" had_step torch_had_step 2
 ratio "  memory of a BERT training step, findna / PyTorch" bert_step torch_bert_step 2
 ratio "  memory of a BarcodeMAE training step, findna / PyTorch" mae torch_mae 2
 ratio "  memory, findna / PyTorch" memory torch_memory 2

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/labelled_fasta.h"
 #include "data/lines.h"
 #include "data/placement.h"
 #include "data/sequences.h"
@@ -209,6 +210,21 @@ void fuzz_folder(const uint8_t *data, size_t size) {
   check_table(&task.train);
   if (task.test.rows) check_table(&task.test);
   fd_task_folder_free(&task);
+}
+
+/* The classes are those of the rows, and the letters known ones. */
+void fuzz_labelled(const uint8_t *data, size_t size) {
+  fd_table t;
+  int largest = -1;
+  if (fd_labelled_fasta_read(fuzz_file("rows.fna", data, size), &t) != FD_OK) return;
+  EXPECT(t.start[0] == 0);
+  for (int i = 0; i < t.rows; i++) {
+    EXPECT(t.start[i + 1] > t.start[i] && t.label[i] >= 0 && t.label[i] < t.classes);
+    for (int64_t k = t.start[i]; k < t.start[i + 1]; k++) EXPECT(t.symbols[k] <= 4);
+    if (t.label[i] > largest) largest = t.label[i];
+  }
+  EXPECT(t.classes == largest + 1 && !t.id && !t.value);
+  fd_table_free(&t);
 }
 
 /* Letters that end as tokens are those of the tokens' texts, in order; an N is unknown. */
