@@ -17,8 +17,7 @@ fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network 
   f->dev = dev;
   FD_GO(fd_network_pass(&f->pass, network, dev, demand, extent));
   FD_GO(fd_spaces_create(&f->spaces, dev, fd_pass_spaces(f->pass), extent));
-  FD_GO(dev->alloc(dev, &f->params, bytes, "a frozen teacher"));
-  FD_GO(dev->copy(dev, f->params, weights, bytes));
+  FD_GO(fd_device_take_weights(dev, &f->params, weights, network->params.size, "a frozen teacher"));
   if (dev->free_memory) dev->free_memory -= all < dev->free_memory ? all : dev->free_memory - 1; /* 0: not known */
 done:
   if (status != FD_OK) fd_frozen_destroy(frozen);
@@ -30,7 +29,7 @@ void fd_frozen_destroy(fd_frozen **frozen) {
   if (!f) return;
   fd_pass_destroy(&f->pass);
   fd_spaces_destroy(&f->spaces);
-  f->dev->release(f->dev, f->params);
+  fd_device_drop_weights(f->dev, f->params);
   free(f);
   *frozen = NULL;
 }
