@@ -137,7 +137,7 @@ static int open_work(work *w, const char *file, const char *device, const char *
   assert_ok(fd_batch_create(&w->batch, w->dev, w->count, rows, 0));
   open_teacher(w);
   unsigned reads = fd_objective_reads(&w->config);
-  assert_ok(fd_network_pass(&w->pass, w->network, w->dev, (fd_demand){reads | 1u << FD_OUT_LATENT, reads}, extent));
+  assert_ok(fd_network_pass(&w->pass, w->network, w->dev, (fd_demand){reads | 1u << FD_OUT_LATENT, reads, 0}, extent));
   assert_ok(fd_spaces_create(&w->spaces, w->dev, fd_pass_spaces(w->pass), extent));
   return 1;
 }

@@ -109,7 +109,7 @@ static fd_status ends_of(const fd_network *net, fd_demand use, unsigned char **f
     (*flags)[net->out[i].id] |= use.wanted >> i & 1;
     (*flags)[n + (size_t)net->out[i].id] |= use.given >> i & 1;
   }
-  *ends = (fd_ends){*flags, *flags + n};
+  *ends = (fd_ends){*flags, *flags + n, use.holds};
   return FD_OK;
 }
 

@@ -73,6 +73,7 @@ int fd_network_same_core(const fd_network *a, const fd_network *b);
 typedef struct fd_demand {
   unsigned wanted; /* outputs that are read after the forward pass */
   unsigned given;  /* outputs whose gradients the caller gives; 0: no backward pass */
+  int holds;       /* memory for the gradients by the parameters (fd_ends) */
 } fd_demand;
 
 /* A pass over batches up to an extent. Outputs that the network does not have are passed over. */

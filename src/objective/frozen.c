@@ -9,7 +9,7 @@
 fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network *network, const float *weights, unsigned wanted,
                            fd_extent extent) {
   fd_status status = FD_OK;
-  const fd_demand demand = {wanted, 0};
+  const fd_demand demand = {.wanted = wanted};
   size_t bytes = network->params.size * sizeof *weights, all = bytes + fd_network_pass_size(network, dev->form, demand, extent);
   FD_TRY(fd_alloc(frozen, 1, sizeof **frozen, "a frozen teacher"));
   fd_frozen *f = *frozen;

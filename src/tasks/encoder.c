@@ -19,7 +19,7 @@ static int64_t tokens_of(const fd_encoder *encoder, int cls, int64_t longest) {
 
 /* Pooled outputs are the caller's matter. */
 static fd_demand demand_of(int want) {
-  return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0};
+  return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0, 0};
 }
 
 static size_t logits_width(const fd_network *network) { return (size_t)network->out[FD_OUT_LOGITS].width; }

@@ -38,12 +38,12 @@ typedef struct fd_trainer {
   int passes;     /* of this rank, a step */
   int stepped;    /* a step was made */
   struct fd_ahead *ahead;
-  fd_source source;  /* where its batches come from */
-  fd_batch *held_out;                /* for evaluations */
+  fd_source source;           /* where its batches come from */
+  fd_batch *held_out;         /* for evaluations */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
   fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `group` micro-batches; borrowed */
   fd_spaces spaces;           /* of the pass that runs */
-  fd_link *link; /* between the ranks; NULL with one */
+  fd_link *link;              /* between the ranks; NULL with one */
   struct fd_gradients *gradients;
   fd_running running;            /* statistics among the parameters */
   float *centre;                 /* host copy, while it is updated */
@@ -59,8 +59,9 @@ fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) FD_MUST_CHE
 fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) FD_MUST_CHECK;
 
 /* What the trainer's passes are for: the student's gradients are those by the outputs that terms read; evaluations and traces
- * also look at a student's logits and latents, and at a teacher's logits. */
-fd_demand fd_trainer_student(const fd_config *config);
+ * also look at a student's logits and latents, and at a teacher's logits. `passes`: of a step on a rank; the gradient of an only
+ * one lies in its memory, those of several are summed beside it. */
+fd_demand fd_trainer_student(const fd_config *config, int passes);
 fd_demand fd_trainer_teacher(const fd_config *config);
 
 /* Builds a trainer for micro-batches of up to `rows` tokens. Refuses a number of ranks that does not divide train.virtual_ranks,
