@@ -48,7 +48,7 @@ static void grow(growing *g, int number) {
   const fd_chordmixer_settings block = {.hidden = 5, .track = 2, .recompute = between(0, 1), .dropout = between(0, 1) ? 0.2f : 0};
   const fd_dropout_settings dropout = {.rate = 0.2f, .layer = number};
   snprintf(name, sizeof name, "n%d", number);
-  switch (between(0, 13)) {
+  switch (between(0, 15)) {
     case 0: y = fd_chordmixer(graph, name, x, &block); break;
     case 1: y = fd_dropout(graph, name, x, &dropout); break;
     case 2: y = attend(g, name, x); break;
@@ -59,6 +59,8 @@ static void grow(growing *g, int number) {
     case 7:
     case 8:
     case 9: y = fd_linear(graph, name, x, WIDTH, number % 2); break;
+    case 10:
+    case 11: y = fd_linear_act(graph, name, x, WIDTH, &(fd_linear_act_settings){FD_ACT_GELU, number % 2, number / 2 % 2}); break;
     default: y = fd_add(graph, name, x, some_value(g)); break;
   }
   g->readable[g->readables++] = g->end[g->ends++] = y;
