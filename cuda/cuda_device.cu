@@ -221,7 +221,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   cuda->device.fill = gpu.fill;
   cuda->device.gpu = options->gpu;
   memcpy(cuda->device.uuid, gpu.uuid, sizeof gpu.uuid);
-  cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16} : fd_form{FD_FP32, PAD_FP32};
+  cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16, 0} : fd_form{FD_FP32, PAD_FP32, 0};
   cuda->device.alloc = gpu_alloc;
   cuda->device.release = gpu_release;
   cuda->device.alloc_host = gpu_alloc_host;

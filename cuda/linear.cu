@@ -173,6 +173,12 @@ void fd_cuda_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x,
   else FD_LAUNCH(cuda, forward_wide, dim3(fd_blocks((size_t)rows, THREADS / FD_WARP)), THREADS, 0, rows, in, out, x, w, b, y);
 }
 
+void fd_cuda_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_mat x, const float *w, const float *b, fd_act act,
+                                int gated, fd_mat h, fd_mat y) {
+  fd_cuda_linear_forward(dev, rows, in, gated ? 2 * width : width, x, w, b, h);
+  fd_cuda_act_forward(dev, rows, width, act, gated, h, y);
+}
+
 void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
                              float *dw, float *db) {
   if (is_wide(in, out)) wide_backward(fd_cuda_of(dev), rows, parts, in, out, x, w, dy, dx, dw, db);

@@ -95,7 +95,33 @@ static void a_row_by_library_is_the_same_alone(void **state) {
   free(x), free(w), free(y[0]), free(y[1]);
 }
 
+/* A layer with its activation, of fp32 rows or bf16 ones, narrow or in tiles. */
+static void compare_linear_act(int kind, int n, int rows, int in, int width) {
+  fd_device *dev = gpu[kind];
+  int gated = n % 2, across = gated ? 2 * width : width;
+  fd_act act = (fd_act)(n / 2 % 4);
+  size_t xs = (size_t)(rows * in), hs = (size_t)(rows * across), ys = (size_t)(rows * width), ws = (size_t)(in * across);
+  float *x = random_values(xs, 1), *w = random_values(ws, 0.3f), *b = random_values((size_t)across, 1), *h = poison(hs),
+        *y = poison(ys);
+  cpu->ops.linear_act_forward(cpu, rows, in, width, fd_dense(x, in), w, b, act, gated, fd_dense(h, across), fd_dense(y, width));
+  float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)across * 4);
+  fd_mat xg = put_rows(dev, x, rows, in), hg = put_rows(dev, NULL, rows, across), yg = put_rows(dev, NULL, rows, width);
+  dev->ops.linear_act_forward(dev, rows, in, width, xg, wg, bg, act, gated, hg, yg);
+  compare_rows("h", kind, hg, rows, across, h, hg.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
+  compare_rows("y", kind, yg, rows, width, y, yg.type == FD_BF16 ? 1e-2 : 6e-6);
+  dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at);
+  void *all[] = {x, w, b, h, y};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void activated_linear_equals_cpu(void **state) {
+  (void)state;
+  for (int n = 0; n < 8 * KINDS; n++)
+    compare_linear_act(n % KINDS, n / KINDS, between(1, 130), n % 3 ? between(1, 60) : 70, n % 3 ? between(1, 40) : 66);
+}
+
 #define case_linear_forward linear_equals_cpu
+#define case_linear_act_forward activated_linear_equals_cpu
 #define case_linear_backward linear_equals_cpu
 
 #endif

@@ -22,6 +22,7 @@ typedef struct trial {
   float *input, *w, *g;
   uint8_t *hidden; /* [rows] */
   int training;
+  int holds; /* passes have memory for the gradient */
 } trial;
 
 /* Hides about half of the tokens: all, or none, of some sequences. */
@@ -73,7 +74,7 @@ static inline void put_apart(fd_plan *plan) {
 
 /* A pass by its plan, or with `apart` one whose buffers share no memory. */
 static inline fd_pass *open_pass(trial *t, int apart) {
-  const fd_ends ends = {t->wanted, t->given};
+  const fd_ends ends = {t->wanted, t->given, t->holds};
   fd_plan plan;
   fd_pass *pass;
   assert_ok(fd_plan_make(&plan, &t->graph, &ends, dev->form, t->extent));
@@ -127,7 +128,8 @@ static inline void run_backward(trial *t, fd_pass *pass) {
       for (int c = 0; c < v.width; c++) ((float *)m.at)[r * m.stride + c] = pull(v.id, r, c);
   }
   for (size_t i = 0; i <= t->params.size; i++) t->g[i] = NAN;
-  fd_pass_backward(pass, t->g, NULL);
+  fd_pass_backward(pass, pass->held ? pass->held : t->g, NULL);
+  if (pass->held) memcpy(t->g, pass->held, t->params.size * sizeof *t->g);
   for (size_t i = 0; i < t->params.size; i++) assert_true(isfinite(t->g[i]));
   assert_true(isnan(t->g[t->params.size]));
 }

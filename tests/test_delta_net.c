@@ -140,7 +140,7 @@ static void compare_length(work *w, const char *group, const int *lengths) {
   unsigned char *flags = calloc(2, values);
   flags[w->y.id] = flags[values + (size_t)w->y.id] = 1;
   fd_extent extent = {w->rows, w->seqs.count, 0};
-  assert_ok(fd_pass_create(&w->pass, &w->graph, w->dev, &(fd_ends){flags, flags + values}, extent));
+  assert_ok(fd_pass_create(&w->pass, &w->graph, w->dev, &(fd_ends){flags, flags + values, 0}, extent));
   assert_ok(fd_spaces_create(&w->spaces, w->dev, fd_pass_spaces(w->pass), extent));
   assert_ok(fd_spaces_set(&w->spaces, &w->seqs));
   float *rows = packed(w, x), *dy = packed(w, find(w, group, "dy"));

@@ -19,6 +19,7 @@ typedef struct work {
   fd_device *dev;
   fd_network *network, *teacher;
   fd_frozen *frozen;
+  float *taught; /* the teacher's weights */
   fd_pass *pass;
   fd_spaces spaces;
   fd_batch *batch;
@@ -98,12 +99,11 @@ static void open_state(work *w) {
 }
 
 static void open_teacher(work *w) {
-  float *values = values_of(w, "teacher.", &w->teacher->params);
+  w->taught = values_of(w, "teacher.", &w->teacher->params);
   const fd_beside beside = {.tokens = w->groups + 1, .ids = 1, .aligned = w->length};
-  assert_ok(fd_frozen_create(&w->frozen, w->dev, w->teacher, values, 1u << FD_OUT_LATENT,
+  assert_ok(fd_frozen_create(&w->frozen, w->dev, w->teacher, w->taught, 1u << FD_OUT_LATENT,
                              (fd_extent){w->count * (w->groups + 1), w->count, 0}));
   assert_ok(fd_batch_add(w->batch, &beside, w->count));
-  free(values);
 }
 
 static int open_work(work *w, const char *file, const char *device, const char *pool, const char *weight) {
@@ -121,7 +121,7 @@ static int open_work(work *w, const char *file, const char *device, const char *
   assert_ok(fd_batch_create(&w->batch, w->dev, w->count, rows, 0));
   open_teacher(w);
   unsigned reads = fd_objective_reads(&w->config);
-  assert_ok(fd_network_pass(&w->pass, w->network, w->dev, (fd_demand){reads | 1u << FD_OUT_LATENT, reads}, extent));
+  assert_ok(fd_network_pass(&w->pass, w->network, w->dev, (fd_demand){reads | 1u << FD_OUT_LATENT, reads, 0}, extent));
   assert_ok(fd_spaces_create(&w->spaces, w->dev, fd_pass_spaces(w->pass), extent));
   return 1;
 }
@@ -137,7 +137,7 @@ static void close_work(work *w) {
   fd_network_destroy(&w->teacher);
   fd_device_close(&w->dev);
   golden5_close(&w->g);
-  free(w->hidden);
+  free(w->hidden), free(w->taught);
 }
 
 /* Rows of the teacher's features that groups, or letters, are held against. */

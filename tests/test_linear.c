@@ -135,6 +135,37 @@ static void wide_layers_are_chains(void **state) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) check_devices(sizes[i][0], sizes[i][1], sizes[i][2]);
 }
 
+/* A layer that activates what it computes has the bits of the two, whether what it activates is kept or not. */
+static void check_activation(fd_device *dev, int n, int rows, int in, int width) {
+  int gated = n % 2, biased = n / 2 % 2, across = gated ? 2 * width : width;
+  fd_act act = (fd_act)(n / 4 % 4);
+  size_t hs = (size_t)(rows * across), ys = (size_t)(rows * width);
+  float *x = random_floats((size_t)(rows * in), 1), *w = random_floats((size_t)(in * across), 1),
+        *b = random_floats((size_t)across, 1), *h = poison(hs), *y = poison(ys), *h_got = poison(hs), *y_got = poison(ys),
+        *alone = poison(ys);
+  dev->ops.linear_forward(dev, rows, in, across, fd_dense(x, in), w, biased ? b : NULL, fd_dense(h, across));
+  dev->ops.act_forward(dev, rows, width, act, gated, fd_dense(h, across), fd_dense(y, width));
+  dev->ops.linear_act_forward(dev, rows, in, width, fd_dense(x, in), w, biased ? b : NULL, act, gated, fd_dense(h_got, across),
+                              fd_dense(y_got, width));
+  dev->ops.linear_act_forward(dev, rows, in, width, fd_dense(x, in), w, biased ? b : NULL, act, gated, (fd_mat){0},
+                              fd_dense(alone, width));
+  same_bits("h", h_got, h, hs);
+  same_bits("act(h)", y_got, y, ys);
+  same_bits("act(h) without h", alone, y, ys);
+  free(x), free(w), free(b), free(h), free(y);
+}
+
+static void activated_layers_have_the_bits_of_both(void **state) {
+  (void)state;
+  static const int edges[] = {1, 3, 15, 16, 17, 47, 168, 170, 255, 257, 300};
+  enum { EDGES = sizeof edges / sizeof *edges };
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS && devices[s][t]; t++)
+      for (int n = 0; n < 16; n++)
+        check_activation(devices[s][t], n, edges[between(0, EDGES - 1)], between(1, n % 4 ? 90 : 600),
+                         edges[between(0, EDGES - 1)]);
+}
+
 /* A gradient over no rows is zero. */
 static void no_rows_give_no_gradient(void **state) {
   (void)state;
@@ -175,6 +206,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(narrow_layers_are_chains),
       cmocka_unit_test(wide_layers_are_chains),
+      cmocka_unit_test(activated_layers_have_the_bits_of_both),
       cmocka_unit_test(no_rows_give_no_gradient),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);

@@ -140,7 +140,7 @@ static void open_pass(work *w, fd_extent extent) {
     if (id != FD_NO_VALUE) flags[id] = 1, flags[values + (size_t)id] = fd_objective_reads(&w->config) >> i & 1;
   }
   flags[value_of(&w->network->graph, "decoder.projection").id] = 1;
-  assert_ok(fd_pass_create(&w->pass, &w->network->graph, w->dev, &(fd_ends){flags, flags + values}, extent));
+  assert_ok(fd_pass_create(&w->pass, &w->network->graph, w->dev, &(fd_ends){flags, flags + values, 0}, extent));
   assert_ok(fd_spaces_create(&w->spaces, w->dev, fd_pass_spaces(w->pass), extent));
   free(flags);
 }
@@ -376,7 +376,7 @@ static void open_whole(whole *f, const work *w) {
   assert_ok(f->graph.status);
   unsigned char *flags = calloc(1, (size_t)f->graph.values);
   flags[f->latent.id] = 1;
-  assert_ok(fd_pass_create(&f->pass, &f->graph, w->dev, &(fd_ends){flags, flags}, extent));
+  assert_ok(fd_pass_create(&f->pass, &f->graph, w->dev, &(fd_ends){flags, flags, 0}, extent));
   assert_ok(fd_spaces_create(&f->spaces, w->dev, fd_pass_spaces(f->pass), extent));
   assert_ok(fd_spaces_set(&f->spaces, &w->batch->seqs));
   f->pass->training = 1;
@@ -404,7 +404,7 @@ static void pull(const work *w, float *all) {
 
 /* Latents and, from one gradient, the encoder's gradients of the packed rows: latent at its places among all rows. */
 static void run_packed(work *w, const float *pulled, float *latent, float *grads) {
-  const fd_demand latents = {1u << FD_OUT_LATENT, 1u << FD_OUT_LATENT};
+  const fd_demand latents = {1u << FD_OUT_LATENT, 1u << FD_OUT_LATENT, 0};
   fd_pass *pass;
   assert_ok(fd_network_pass(&pass, w->network, w->dev, latents, (fd_extent){w->batch->rows, w->batch->seqs.count, 0}));
   pass->training = 1;

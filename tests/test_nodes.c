@@ -25,6 +25,15 @@ static fd_value case_linear(trial *t, int n) {
   return fd_linears(&t->graph, "linear", n % 3 ? parts : all, x, between(1, 9));
 }
 
+/* What RELU sees is far from its corner (keep_off_corners). */
+static fd_value case_linear_act(trial *t, int n) {
+  const fd_linear_act_settings s = {.act = (fd_act)(n % 4), .gated = n / 4 % 2, .unbiased = n % 4 != FD_ACT_RELU && n / 8 % 2};
+  fd_value x = n / 16 % 2 ? t->x : from_input(t, "before", between(1, 20));
+  if (s.act == FD_ACT_RELU) x = fd_normalize(&t->graph, "small", from_input(t, "before", between(1, 20)), 0, 1);
+  x = fd_linear_act(&t->graph, "far", x, between(1, 20), &s);
+  return n % 3 ? fd_linear(&t->graph, "behind", x, between(1, 9), 0) : x;
+}
+
 static fd_value case_embedding(trial *t, int n) {
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
   return fd_embedding(&t->graph, "embedding", x, between(1, 20), t->tokens.cls ? t->tokens.cls : 3); /* tasks may have none */

@@ -213,6 +213,33 @@ static void linear_equals_plain_and_finite_differences(void **state) {
   }
 }
 
+static void activated_linear_once(fd_device *dev, plain_operand *operand, int n) {
+  int gated = n % 2, rows = between(1, 180), in = between(1, 90), width = between(1, 300), across = gated ? 2 * width : width;
+  fd_act act = (fd_act)(n / 2 % 4);
+  size_t xs = (size_t)(rows * in), hs = (size_t)(rows * across), ys = (size_t)(rows * width), ws = (size_t)(in * across);
+  float *x = random_floats(xs, 1), *w = random_floats(ws, 1), *b = random_floats((size_t)across, 1), *h = poison(hs),
+        *y = poison(ys);
+  double *xd = widen(x, xs), *wd = widen(w, ws), *bd = widen(b, (size_t)across), *hd = malloc(hs * sizeof *hd),
+         *yd = malloc(ys * sizeof *yd);
+  plain_linear(operand, rows, in, across, xd, wd, bd, hd);
+  dev->ops.linear_act_forward(dev, rows, in, width, fd_dense(x, in), w, b, act, gated, fd_dense(h, across), fd_dense(y, width));
+  compare("h", h, hd, hs, 1e-6);
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < width; c++) {
+      const double *row = hd + (size_t)r * (size_t)across;
+      yd[r * width + c] = plain_act(act, row[c]) * (gated ? row[width + c] : 1);
+    }
+  compare("act(h)", y, yd, ys, 4e-6);
+  void *all[] = {x, w, b, h, y, xd, wd, bd, hd, yd};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void activated_linear_equals_plain(void **state) {
+  (void)state;
+  for (int n = 0; n < 96; n++)
+    activated_linear_once(devices[n % device_count].dev, devices[n % device_count].operand, n / device_count);
+}
+
 static void losses_equal_plain_and_finite_differences(void **state) {
   (void)state;
   fd_device *dev = devices[0].dev;
@@ -563,6 +590,7 @@ static int close_devices(void **state) {
 
 #define case_linear_forward linear_equals_plain_and_finite_differences
 #define case_linear_backward linear_equals_plain_and_finite_differences
+#define case_linear_act_forward activated_linear_equals_plain
 #define case_mixer_forward mixer_equals_plain_for_random_shapes
 #define case_mixer_backward mixer_equals_plain_for_random_shapes
 #define case_expand noise_is_normal_and_keyed

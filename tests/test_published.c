@@ -144,7 +144,7 @@ static void open_work(work *w, const published *p, unsigned given) {
   }
   if (w->network->out[FD_OUT_TASK].id != FD_NO_VALUE) flags[value_of(w, "task.tanh").id] = 1;
   const fd_extent extent = {fd_seqs_rows(&w->seqs), w->seqs.count, 0};
-  assert_ok(fd_pass_create(&w->pass, &w->network->graph, dev, &(fd_ends){flags, flags + values}, extent));
+  assert_ok(fd_pass_create(&w->pass, &w->network->graph, dev, &(fd_ends){flags, flags + values, 0}, extent));
   assert_ok(fd_spaces_create(&w->spaces, dev, fd_pass_spaces(w->pass), extent));
   assert_ok(fd_spaces_set(&w->spaces, &w->seqs));
   fd_pass_forward(w->pass, &w->spaces, w->params, (const float *)(const void *)w->ids);

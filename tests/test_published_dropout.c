@@ -13,7 +13,8 @@ typedef struct places {
 
 static const places published[] = {
     {"nt_v2", NULL, "esm.encoder.layer.%d.attention.output.dense", "esm.encoder.layer.%d.output.dense"},
-    {"dnabert_2", "bert.embeddings.LayerNorm", "bert.encoder.layer.%d.attention.output.dense", "bert.encoder.layer.%d.mlp.act"},
+    {"dnabert_2", "bert.embeddings.LayerNorm", "bert.encoder.layer.%d.attention.output.dense",
+     "bert.encoder.layer.%d.mlp.gated_layers"},
     {"bert", "bert.embeddings.LayerNorm", "bert.encoder.layer.%d.attention.output.dense", "bert.encoder.layer.%d.output.dense"}};
 
 static fd_network *create(const char *encoder, const char *task) {

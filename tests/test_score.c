@@ -62,7 +62,7 @@ static void forward(const uint8_t *symbols, int length, int at, int masked, floa
   float *x;
   memcpy(tokens, symbols, (size_t)length);
   memset(tokens + at, FD_ZERO, (size_t)masked);
-  assert_ok(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, extent));
+  assert_ok(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0, 0}, extent));
   assert_ok(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
   assert_ok(fd_spaces_set(&spaces, &seqs));
   assert_ok(dev->alloc(dev, &x, (size_t)length * FD_SYMBOLS * sizeof *x, "test"));

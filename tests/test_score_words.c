@@ -109,7 +109,7 @@ static void forward(const subject *s, const int32_t *ids, int n, float *logits, 
   const fd_extent extent = {n, 1, 0};
   fd_spaces spaces;
   fd_pass *pass;
-  assert_ok(fd_network_pass(&pass, s->network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0}, extent));
+  assert_ok(fd_network_pass(&pass, s->network, dev, (fd_demand){1u << FD_OUT_LATENT | 1u << FD_OUT_LOGITS, 0, 0}, extent));
   assert_ok(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
   assert_ok(fd_spaces_set(&spaces, &seqs));
   fd_pass_forward(pass, &spaces, s->params, ids);

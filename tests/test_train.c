@@ -83,7 +83,7 @@ static float *latents(small_run *r, const float *params, int T, const float *x) 
   fd_spaces spaces;
   fd_pass *pass;
   float *out = malloc((size_t)T * (size_t)r->network->channels * sizeof *out);
-  assert_ok(fd_network_pass(&pass, r->network, r->dev, (fd_demand){1u << FD_OUT_LATENT, 0}, extent));
+  assert_ok(fd_network_pass(&pass, r->network, r->dev, (fd_demand){1u << FD_OUT_LATENT, 0, 0}, extent));
   assert_ok(fd_spaces_create(&spaces, r->dev, fd_pass_spaces(pass), extent));
   assert_ok(fd_spaces_set(&spaces, &seqs));
   fd_pass_forward(pass, &spaces, params, x);
@@ -408,7 +408,7 @@ static void ways_to_the_same_bits(void **state) {
   }
   assert_memory_equal(plain.state->array[FD_STUDENT], other.state->array[FD_STUDENT], bytes);
   assert_memory_equal(plain.state->array[FD_TEACHER], other.state->array[FD_TEACHER], bytes);
-  const fd_demand demand = fd_trainer_student(&plain.config);
+  const fd_demand demand = fd_trainer_student(&plain.config, 2);
   assert_true((double)fd_network_pass_size(other.network, other.dev->form, demand, (fd_extent){100, 2, 10}) <
               0.55 * (double)fd_network_pass_size(plain.network, plain.dev->form, demand, (fd_extent){100, 2, 10}));
   close_run(&plain);

@@ -123,7 +123,7 @@ static void compare_latents(fd_device *dev, const plain *p, const float *input) 
   fd_seqs seqs;
   rows x;
   float latent[TOKENS * WIDTH];
-  assert_ok(fd_network_pass(&pass, p->network, dev, (fd_demand){1u << FD_OUT_LATENT, 0}, extent));
+  assert_ok(fd_network_pass(&pass, p->network, dev, (fd_demand){1u << FD_OUT_LATENT, 0, 0}, extent));
   assert_ok(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
   assert_ok(fd_seqs_create(&seqs, dev, 1, CLS));
   seqs.count = 1, seqs.start[1] = TOKENS;

@@ -38,7 +38,7 @@ static fd_status time_sums(fd_comm *comm, fd_device *dev, fd_link *link, int fas
 static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int sequences, int cls, int rows, float *params,
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
-  const fd_demand learn = {1u << FD_OUT_LOGITS, 1u << FD_OUT_LOGITS}, look = {1u << FD_OUT_LOGITS, 0};
+  const fd_demand learn = {1u << FD_OUT_LOGITS, 1u << FD_OUT_LOGITS, 0}, look = {1u << FD_OUT_LOGITS, 0, 0};
   fd_pass *student = NULL, *teacher = NULL;
   const fd_extent extent = {rows, sequences, cls};
   fd_spaces spaces = {0};

@@ -232,7 +232,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   char encoder[FD_NAME_MAX];
   plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .group = 1};
   /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
-  p.form = !cuda ? (fd_form){FD_FP32, 1} : bf16 ? (fd_form){FD_BF16, 16} : (fd_form){FD_FP32, 4};
+  p.form = !cuda ? FD_FORM_CPU : bf16 ? (fd_form){FD_BF16, 16, 0} : (fd_form){FD_FP32, 4, 0};
   FD_TRY(take_shards(&p));
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, fd_config_tokens(c, p.window), &rows));

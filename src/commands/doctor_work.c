@@ -83,7 +83,7 @@ fd_status fd_doctor_work(const fd_config *c, const fd_network *network, const fd
   double rows[FD_SPACES], flops[3] = {0}; /* two for a multiply-add: forward, backward, of a teacher */
   fd_products p;
   fill_rows(c, tokens, rows);
-  FD_TRY(fd_network_products(network, fd_trainer_student(c), rows, &p));
+  FD_TRY(fd_network_products(network, fd_trainer_student(c, 1), rows, &p));
   flops[0] = 2 * p.forward, flops[1] = 2 * p.backward;
   if (c->teacher.kind == FD_TEACHER_EMA) {
     FD_TRY(fd_network_products(network, fd_trainer_teacher(c), rows, &p));
@@ -91,7 +91,7 @@ fd_status fd_doctor_work(const fd_config *c, const fd_network *network, const fd
   }
   if (teacher->network) {
     fill_rows(&teacher->config, teacher->words, rows);
-    FD_TRY(fd_network_products(teacher->network, (fd_demand){1u << FD_OUT_LATENT, 0}, rows, &p));
+    FD_TRY(fd_network_products(teacher->network, (fd_demand){.wanted = 1u << FD_OUT_LATENT}, rows, &p));
     flops[2] = 2 * p.forward;
   }
   fd_doctor_show("products", "%.4g GFLOP a window: student %.4g forward and %.4g backward, teacher %.4g",

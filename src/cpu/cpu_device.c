@@ -158,7 +158,7 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads, cpu->kernels->rest) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",
                             .threads = threads,
-                            .form = {FD_FP32, 1},
+                            .form = FD_FORM_CPU,
                             .alloc = cpu_alloc,
                             .release = cpu_release,
                             .alloc_host = cpu_alloc,

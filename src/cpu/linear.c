@@ -15,6 +15,39 @@ void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, 
                   &(fd_product){.m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .bias = b, .c = y.at});
 }
 
+/* Gated: the second half of the columns first, in h or, where it need not stay, in y. */
+void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_mat x, const float *w, const float *b, fd_act act,
+                               int gated, fd_mat h, fd_mat y) {
+  fd_cpu *cpu = fd_cpu_of(dev);
+  float *gate = h.at ? (float *)h.at + width : y.at;
+  size_t row = (size_t)(h.at ? h.stride : width);
+  if (gated)
+    fd_cpu_multiply(cpu, cpu->kernels, cpu->kernels->gemm,
+                    &(fd_product){.m = rows,
+                                  .n = width,
+                                  .k = in,
+                                  .a = x.at,
+                                  .b = w + (size_t)width * (size_t)in,
+                                  .b_is_transposed = 1,
+                                  .bias = b ? b + width : NULL,
+                                  .c = gate,
+                                  .c_row = row});
+  fd_cpu_multiply(cpu, cpu->kernels, cpu->kernels->gemm,
+                  &(fd_product){.m = rows,
+                                .n = width,
+                                .k = in,
+                                .a = x.at,
+                                .b = w,
+                                .b_is_transposed = 1,
+                                .bias = b,
+                                .c = h.at,
+                                .c_row = row,
+                                .y = y.at,
+                                .gate = gated ? gate : NULL,
+                                .gate_row = row,
+                                .act = act});
+}
+
 void fd_cpu_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
                             float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);

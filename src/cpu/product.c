@@ -59,12 +59,18 @@ static size_t scratch_floats(const fd_cpu_kernels *kernels) {
   return (size_t)TILE_ROWS * (size_t)(kernels->depth + GAP + TILE_COLUMNS);
 }
 
-/* The rows of a finished tile. */
-static void write_tile(const fd_product *p, int row, int rows, int column, int columns, const float *tile) {
+/* The rows of a finished tile, which may change. */
+static void write_tile(const product_call *call, int row, int rows, int column, int columns, float *tile) {
+  const fd_product *p = call->product;
+  size_t c_row = p->c_row ? p->c_row : (size_t)p->n;
   for (int r = 0; r < rows; r++, tile += TILE_COLUMNS) {
-    float *c = p->c + (size_t)(row + r) * (size_t)p->n + column;
-    if (!p->bias) memcpy(c, tile, (size_t)columns * sizeof *c);
+    size_t at = (size_t)(row + r);
+    float *c = p->c ? p->c + at * c_row + column : tile;
+    if (!p->bias && c != tile) memcpy(c, tile, (size_t)columns * sizeof *c);
     for (int j = 0; p->bias && j < columns; j++) c[j] = tile[j] + p->bias[column + j];
+    if (p->y)
+      call->kernels->act_forward(p->act, columns, c, p->gate ? p->gate + at * p->gate_row + column : NULL,
+                                 p->y + at * (size_t)p->n + column);
   }
 }
 
@@ -84,7 +90,7 @@ static void tile_item(void *context, int item, int thread) {
                call->packed + place_of(call, first, column, k), parts_of(columns, kernels->panel), tile, TILE_COLUMNS,
                first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
   } while ((first += kernels->depth) < p->k);
-  write_tile(p, row, rows, column, columns, tile);
+  write_tile(call, row, rows, column, columns, tile);
 }
 
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product) {

@@ -11,6 +11,13 @@ typedef struct fd_product {
   const float *a, *b, *bias;            /* bias NULL: none */
   int a_is_transposed, b_is_transposed; /* the matrix in memory is [k, m], or [n, k] */
   float *c;
+  size_t c_row; /* floats from a row of c to the next; 0: n */
+  /* Not NULL: receives act(c), [m, n], times the gate if there is one, whose rows are gate_row floats apart and may be those of
+   * y. Then c may be NULL. */
+  float *y;
+  const float *gate;
+  size_t gate_row;
+  fd_act act;
 } fd_product;
 
 /* With `gemm`, one of the kernels'. Takes the slots W1 and TILE; a failure for want of memory is recorded there. */

@@ -49,6 +49,19 @@ fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_ran
   return FD_OK;
 }
 
+fd_status fd_device_take_weights(fd_device *dev, const float **there, const float *weights, size_t floats, const char *what) {
+  float *copy;
+  *there = dev->own_memory ? NULL : weights;
+  if (!dev->own_memory) return FD_OK;
+  FD_TRY(dev->alloc(dev, &copy, floats * sizeof *copy, what));
+  *there = copy;
+  return dev->copy(dev, copy, weights, floats * sizeof *copy);
+}
+
+void fd_device_drop_weights(fd_device *dev, const float *there) {
+  if (dev->own_memory) dev->release(dev, (void *)there);
+}
+
 void fd_device_close(fd_device **dev) {
   if (*dev && (*dev)->graphs.passes)
     fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one, %" PRIu64 " were built",

@@ -71,6 +71,11 @@ static inline void fd_device_hold_weights(fd_device *dev) {
 }
 static inline void fd_device_release_weights(fd_device *dev) { dev->weights.held = 0; }
 
+/* Weights for the device: a copy, or, where its memory is the program's own, the host's themselves, which must stay as long. */
+fd_status fd_device_take_weights(fd_device *dev, const float **there, const float *weights, size_t floats,
+                                 const char *what) FD_MUST_CHECK;
+void fd_device_drop_weights(fd_device *dev, const float *there);
+
 /* Room for up to `count` sequences with `cls` [CLS] rows each, here and on the device; fd_seqs_send brings what the caller wrote
  * to start and draws over. */
 fd_status fd_seqs_create(fd_seqs *seqs, fd_device *dev, int count, int cls) FD_MUST_CHECK;

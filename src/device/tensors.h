@@ -29,11 +29,13 @@ FD_BOTH static inline fd_mat fd_mat_rows(fd_mat m, int first) {
   return (fd_mat){(char *)m.at + (size_t)first * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
 }
 
-/* How a device stores activations: their type, and what the stride of a row is a multiple of. */
+/* How a device stores activations: their type, and what the stride of a row is a multiple of. With `lean` it stores none that is
+ * cheap to compute again for the backward pass, and no sums of a linear layer that only its activation reads. */
 typedef struct fd_form {
   fd_type type;
-  int pad;
+  int pad, lean;
 } fd_form;
+#define FD_FORM_CPU ((fd_form){FD_FP32, 1, 1})
 
 static inline int fd_form_stride(fd_form form, int width) { return (width + form.pad - 1) / form.pad * form.pad; }
 static inline size_t fd_form_row(fd_form form, int width) {

@@ -18,8 +18,8 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention.output"), x, a);
   x = fd_normalize(g, named(name, layer, "attention.output.LayerNorm"), x, 0, (float)config->model.epsilon);
-  fd_value h = fd_linear_unbiased(g, named(name, layer, "mlp.gated_layers"), x, 2 * hidden, 0);
-  h = fd_activation(g, named(name, layer, "mlp.act"), h, FD_ACT_GELU, 1);
+  fd_value h = fd_linear_act(g, named(name, layer, "mlp.gated_layers"), x, hidden,
+                             &(fd_linear_act_settings){.act = FD_ACT_GELU, .gated = 1, .unbiased = 1});
   h = fd_thin(g, named(name, layer, "mlp.dropout"), h, config, 2 * layer + 2);
   h = fd_linear(g, named(name, layer, "mlp.wo"), h, channels, 0);
   x = fd_add(g, named(name, layer, "mlp"), x, h);

@@ -29,7 +29,7 @@ static fd_value add_mlp(fd_graph *g, const char *name, fd_value x, int hidden) {
   char part[FD_NAME_MAX];
   int channels = x.width;
   snprintf(part, sizeof part, "%.48s.w1", name);
-  x = fd_activation(g, name, fd_linear_unbiased(g, part, x, 2 * hidden, 0), FD_ACT_SILU, 1);
+  x = fd_linear_act(g, part, x, hidden, &(fd_linear_act_settings){.act = FD_ACT_SILU, .gated = 1, .unbiased = 1});
   snprintf(part, sizeof part, "%.48s.w2", name);
   return fd_linear_unbiased(g, part, x, channels, 0);
 }

@@ -22,8 +22,8 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention"), x, a);
   fd_value h = fd_normalize(g, named(name, layer, "LayerNorm"), x, 0, (float)config->model.epsilon);
-  h = fd_linear_unbiased(g, named(name, layer, "intermediate.dense"), h, 2 * hidden, 0);
-  h = fd_activation(g, named(name, layer, "intermediate"), h, FD_ACT_SILU, 1);
+  h = fd_linear_act(g, named(name, layer, "intermediate.dense"), h, hidden,
+                    &(fd_linear_act_settings){.act = FD_ACT_SILU, .gated = 1, .unbiased = 1});
   h = fd_linear_unbiased(g, named(name, layer, "output.dense"), h, channels, 0);
   h = fd_thin(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
   return fd_add(g, named(name, layer, "output"), x, h);

@@ -28,9 +28,9 @@ static fd_value normalize(fd_graph *g, const fd_config *config, int place, const
 /* W_2 act(W_1 h), gated: W_2 (act(a) * b), [a; b] = W_1 h. */
 static fd_value add_mlp(fd_graph *g, const fd_config *config, int block, fd_value h) {
   char name[FD_NAME_MAX];
-  int channels = h.width, hidden = (int)config->model.hidden, gated = config->model.gated;
-  h = fd_linear(g, named(name, block, "fc1"), h, gated ? 2 * hidden : hidden, 0);
-  h = fd_activation(g, named(name, block, "act"), h, (fd_act)config->model.activation, gated);
+  int channels = h.width;
+  const fd_linear_act_settings settings = {.act = (fd_act)config->model.activation, .gated = config->model.gated};
+  h = fd_linear_act(g, named(name, block, "fc1"), h, (int)config->model.hidden, &settings);
   return fd_linear(g, named(name, block, "fc2"), h, channels, 0);
 }
 

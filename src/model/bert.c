@@ -37,8 +37,8 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, const fd_bert *b
   float epsilon = (float)config->model.epsilon;
   x = fd_add(g, of_layer(name, bert, layer, "attention.output"), x, attend(g, config, bert, layer, x));
   x = fd_normalize(g, of_layer(name, bert, layer, "attention.output.LayerNorm"), x, 0, epsilon);
-  fd_value h = fd_linear(g, of_layer(name, bert, layer, "intermediate.dense"), x, (int)config->model.hidden, 0);
-  h = fd_activation(g, of_layer(name, bert, layer, "intermediate"), h, FD_ACT_GELU, 0);
+  fd_value h = fd_linear_act(g, of_layer(name, bert, layer, "intermediate.dense"), x, (int)config->model.hidden,
+                             &(fd_linear_act_settings){.act = FD_ACT_GELU});
   h = fd_linear(g, of_layer(name, bert, layer, "output.dense"), h, x.width, 0);
   h = fd_thin(g, of_layer(name, bert, layer, "output.dropout"), h, config, place(bert, layer, 2));
   x = fd_add(g, of_layer(name, bert, layer, "output"), x, h);

@@ -30,9 +30,11 @@ typedef struct fd_room {
 typedef struct fd_keep {
   unsigned inputs;            /* bit i: input i */
   int output;                 /* the output */
+  unsigned again;             /* bit i: input i, where its output is computed again */
   fd_room saved[FD_EXTRAS];   /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
   fd_room scratch[FD_EXTRAS]; /* memory while it runs */
   fd_room work;               /* memory while the forward pass of the node runs */
+  int spared;                 /* a device that is lean does without `work`, and so does a pass that has saved[0] */
 } fd_keep;
 
 /* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is
@@ -57,6 +59,8 @@ typedef struct fd_node_kind {
   /* Multiply-adds of its products in the forward pass of a sequence with so many rows in each space. NULL: it has none to speak
    * of. */
   double (*products)(const fd_node *node, const double rows[FD_SPACES]);
+  /* Computes the output once more, to the same bits, from what the backward pass has. NULL: that is not cheap. */
+  void (*again)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
 } fd_node_kind;
 
 struct fd_node {

@@ -119,7 +119,7 @@ static fd_status ends_of(const fd_network *net, fd_demand use, unsigned char **f
     (*flags)[n + (size_t)net->out[i].id] |= use.given >> i & 1;
   }
   for (int i = 0; i < net->layers && use.wanted & FD_LAYERS; i++) (*flags)[net->layer[i].id] = 1;
-  *ends = (fd_ends){*flags, *flags + n};
+  *ends = (fd_ends){*flags, *flags + n, use.holds};
   return FD_OK;
 }
 
@@ -151,7 +151,7 @@ fd_status fd_network_products(const fd_network *net, fd_demand use, const double
   fd_plan plan = {0};
   *products = (fd_products){0, 0};
   FD_TRY(ends_of(net, use, &flags, &ends));
-  fd_status status = fd_plan_make(&plan, g, &ends, (fd_form){FD_FP32, 1}, (fd_extent){0, 1, 0});
+  fd_status status = fd_plan_make(&plan, g, &ends, FD_FORM_CPU, (fd_extent){0, 1, 0});
   for (int i = 0; status == FD_OK && i < g->nodes; i++) {
     const fd_node *node = &g->node[i];
     double own = node->kind->products ? node->kind->products(node, rows) : 0;

@@ -80,6 +80,7 @@ enum { FD_LAYERS = 1 << FD_OUTPUTS /* in `wanted`: what stands behind each layer
 typedef struct fd_demand {
   unsigned wanted; /* outputs that are read after the forward pass */
   unsigned given;  /* outputs whose gradients the caller gives; 0: no backward pass */
+  int holds;       /* memory for the gradients by the parameters (fd_ends) */
 } fd_demand;
 
 /* A pass over batches up to an extent. Outputs that the network does not have are passed over. */

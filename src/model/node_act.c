@@ -8,7 +8,7 @@ typedef struct settings {
 
 static void keeps(const fd_node *node, fd_keep *keep) {
   (void)node;
-  keep->inputs = 1;
+  keep->inputs = keep->again = 1;
 }
 
 static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
@@ -23,7 +23,7 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
 }
 
 const fd_node_kind fd_node_act = {
-    .name = "act", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward};
+    .name = "act", .own = sizeof(settings), .keeps = keeps, .forward = forward, .backward = backward, .again = forward};
 
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated) {
   return fd_graph_add(graph, &fd_node_act, name, &(settings){act, gated}, (const fd_value[FD_INPUTS]){x, FD_NONE, FD_NONE},

@@ -16,7 +16,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
 
 static void keeps(const fd_node *node, fd_keep *keep) {
   (void)node;
-  keep->inputs = 1u << X | 1u << GATE;
+  keep->inputs = keep->again = 1u << X | 1u << GATE;
 }
 
 static fd_norm norm_of(const fd_node *node, const float *params) {
@@ -39,8 +39,13 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                      m->din[X], m->din[GATE], pass->grads + s->weight);
 }
 
-const fd_node_kind fd_node_gated_norm = {
-    .name = "gated_norm", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+const fd_node_kind fd_node_gated_norm = {.name = "gated_norm",
+                                         .own = sizeof(settings),
+                                         .declare = declare,
+                                         .keeps = keeps,
+                                         .forward = forward,
+                                         .backward = backward,
+                                         .again = forward};
 
 fd_value fd_gated_norm(fd_graph *graph, const char *name, fd_value x, fd_value gate, int heads, float epsilon) {
   return fd_graph_add(graph, &fd_node_gated_norm, name, &(settings){.heads = heads, .epsilon = epsilon},

@@ -15,7 +15,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
 
 /* Mean and deviation of each row. */
 static void keeps(const fd_node *node, fd_keep *keep) {
-  keep->inputs = 1;
+  keep->inputs = keep->again = 1;
   keep->saved[0] = (fd_room){node->out.space, 2, 1};
 }
 
@@ -37,8 +37,13 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                pass->grads + s->weight, s->rms ? NULL : pass->grads + s->bias);
 }
 
-const fd_node_kind fd_node_norm = {
-    .name = "norm", .own = sizeof(settings), .declare = declare, .keeps = keeps, .forward = forward, .backward = backward};
+const fd_node_kind fd_node_norm = {.name = "norm",
+                                   .own = sizeof(settings),
+                                   .declare = declare,
+                                   .keeps = keeps,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .again = forward};
 
 fd_value fd_normalize(fd_graph *graph, const char *name, fd_value x, int rms, float epsilon) {
   return fd_graph_add(graph, &fd_node_norm, name, &(settings){.rms = rms, .epsilon = epsilon},

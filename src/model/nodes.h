@@ -27,6 +27,14 @@ fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[F
 fd_value fd_linears_unbiased(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
                              const int widths[FD_LINEAR_PARTS]);
 
+/* y = act(x W^T + b), [rows, width], gated: act(first half) * second half of twice as many columns. What y is made of is not kept
+ * in memory but for the backward pass, and y not for that. */
+typedef struct fd_linear_act_settings {
+  fd_act act;
+  int gated, unbiased;
+} fd_linear_act_settings;
+fd_value fd_linear_act(fd_graph *graph, const char *name, fd_value x, int width, const fd_linear_act_settings *settings);
+
 /* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
 

@@ -57,6 +57,7 @@ fd_status fd_pass_of_plan(fd_pass **pass, const fd_graph *graph, fd_device *dev,
   FD_GO(
       dev->alloc(dev, &p->memory, p->plan.bytes,
                  learns ? "activations of a micro-batch (smaller train.batch / train.virtual_ranks needs less)" : "activations"));
+  if (ends->holds) p->held = (float *)(void *)p->memory;
   find_mats(p);
 done:
   if (status != FD_OK) fd_pass_destroy(pass);
@@ -119,21 +120,44 @@ static int is_begun(const fd_pass *pass, int i) {
   return begun;
 }
 
+/* The matrices of a node in the backward pass, in which some inputs have been computed again. */
+static fd_mats mats_then(const fd_pass *pass, int i) {
+  const fd_node *node = &pass->graph->node[i];
+  fd_mats m = pass->mats[i];
+  for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
+    int from = pass->graph->producer[node->in[k].id];
+    if (from >= 0 && pass->plan.node[from].again != FD_NEVER) m.in[k] = mat_of(pass, pass->plan.node[from].second);
+  }
+  return m;
+}
+
+/* What was not kept for the backward pass of node i. */
+static void compute_again(const fd_pass *pass, int i) {
+  for (int from = 0; from < i; from++) {
+    const fd_node *node = &pass->graph->node[from];
+    if (pass->plan.node[from].again != i) continue;
+    fd_mats m = mats_then(pass, from);
+    m.out = mat_of(pass, pass->plan.node[from].second);
+    node->kind->again(node, pass, &m);
+  }
+}
+
 static void run_backward(fd_pass *pass, int i) {
   const fd_node *node = &pass->graph->node[i];
   const fd_node_plan *plan = &pass->plan.node[i];
-  const fd_mats *m = &pass->mats[i];
+  compute_again(pass, i);
+  const fd_mats m = mats_then(pass, i);
   pass->begun = is_begun(pass, i);
   for (int k = 0; k < FD_INPUTS; k++)
-    if (plan->flow[k] == FD_FLOW_ZERO) zero(pass, m->din[k], node->in[k].space);
-  node->kind->backward(node, pass, m);
+    if (plan->flow[k] == FD_FLOW_ZERO) zero(pass, m.din[k], node->in[k].space);
+  node->kind->backward(node, pass, &m);
   for (int k = 0; k < FD_INPUTS; k++) {
-    fd_mat sum = m->din[k];
+    fd_mat sum = m.din[k];
     if (plan->flow[k] == FD_FLOW_NONE || plan->flow[k] == FD_FLOW_SAME) continue;
     int rows = fd_pass_rows(pass, node->in[k].space);
     if (plan->flow[k] == FD_FLOW_SUM) {
       sum = mat_of(pass, pass->plan.gradient[node->in[k].id]);
-      pass->dev->ops.add_rows(pass->dev, rows, m->din[k], sum, sum);
+      pass->dev->ops.add_rows(pass->dev, rows, m.din[k], sum, sum);
     }
     fd_device_check(pass->dev, "backward pass", node->name, rows, node->in[k].width, sum);
   }

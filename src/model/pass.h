@@ -16,6 +16,7 @@ struct fd_pass {
   fd_plan plan;
   fd_mats *mats; /* [nodes] */
   char *memory;
+  float *held; /* where the ends say so: for the gradients of a backward pass, gone with the next forward pass; else NULL */
 };
 
 /* Who is told during a backward pass that the gradient is complete from an offset on. */

@@ -1,6 +1,7 @@
 /* Lifetimes of all matrices of a pass, and their places. */
 #include "model/plan.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,19 +17,30 @@ typedef struct planning {
   fd_extent extent;
 } planning;
 
+/* Of each value: the last time of its first life; the first and last time at which it must be there again, if it is computed
+ * twice. */
+typedef struct lifetime {
+  int to, again_from, again_to;
+} lifetime;
+
 static int backward_time(const planning *p, int node) { return 2 * p->graph->nodes - node; }
 
 static size_t row_bytes(fd_form form, fd_room room) {
   return room.dense ? (size_t)room.width * sizeof(float) : fd_form_row(form, room.width);
 }
 
-static fd_status add_buffer(const planning *p, fd_room room, int from, int to, int *index) {
-  fd_plan *plan = p->plan;
-  size_t bytes = row_bytes(p->form, room) * (size_t)fd_extent_rows(p->extent, room.space);
+static size_t aligned(size_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
+
+static fd_status push(fd_plan *plan, fd_buffer buffer) {
   FD_TRY(fd_grow(&plan->buffer, &plan->room, (size_t)plan->buffers + 1, sizeof *plan->buffer, "a memory plan"));
-  *index = plan->buffers++;
-  plan->buffer[*index] = (fd_buffer){.room = room, .from = from, .to = to, .bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN};
+  plan->buffer[plan->buffers++] = buffer;
   return FD_OK;
+}
+
+static fd_status add_buffer(const planning *p, fd_room room, int from, int to, int *index) {
+  size_t bytes = row_bytes(p->form, room) * (size_t)fd_extent_rows(p->extent, room.space);
+  *index = p->plan->buffers;
+  return push(p->plan, (fd_buffer){.room = room, .from = from, .to = to, .bytes = aligned(bytes)});
 }
 
 static fd_room room_of(const fd_graph *g, fd_value v) { return (fd_room){v.space, v.width, g->dense[v.id]}; }
@@ -55,31 +67,63 @@ static void mark(const planning *p) {
   }
 }
 
+/* The backward pass needs a value at this time: it lives on, or it is computed again for the first node that needs it. */
+static void need(const planning *p, lifetime *life, fd_value v, int time) {
+  int from = p->graph->producer[v.id];
+  if (!p->form.lean || from < 0 || !p->graph->node[from].kind->again) {
+    extend(&life[v.id].to, time);
+    return;
+  }
+  extend(&life[v.id].again_to, time);
+  if (time < life[v.id].again_from) life[v.id].again_from = time;
+}
+
+/* What node i needs beside its output. */
+static fd_status plan_node(const planning *p, lifetime *life, int i) {
+  const fd_node *node = &p->graph->node[i];
+  fd_node_plan *plan = &p->plan->node[i];
+  int then = backward_time(p, i);
+  fd_keep keep = {0};
+  node->kind->keeps(node, &keep);
+  if (keep.work.width && !(keep.spared && (p->form.lean || plan->learns))) FD_TRY(add_buffer(p, keep.work, i, i, &plan->work));
+  if (!plan->learns) keep = (fd_keep){0};
+  for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
+    extend(&life[node->in[k].id].to, i);
+    if (keep.inputs >> k & 1) need(p, life, node->in[k], then);
+  }
+  if (keep.output) extend(&life[node->out.id].to, then);
+  for (int k = 0; k < FD_EXTRAS; k++) {
+    if (keep.saved[k].width) FD_TRY(add_buffer(p, keep.saved[k], i, then, &plan->saved[k]));
+    if (keep.scratch[k].width) FD_TRY(add_buffer(p, keep.scratch[k], then, then, &plan->scratch[k]));
+  }
+  return FD_OK;
+}
+
+/* The output of node i, and once more where it is computed again, with what that reads. */
+static fd_status plan_output(const planning *p, lifetime *life, int i) {
+  const fd_node *node = &p->graph->node[i];
+  fd_room room = room_of(p->graph, node->out);
+  const lifetime *mine = &life[node->out.id];
+  fd_keep keep = {0};
+  FD_TRY(add_buffer(p, room, i, mine->to, &p->plan->value[node->out.id]));
+  if (mine->again_from == INT_MAX) return FD_OK;
+  node->kind->keeps(node, &keep);
+  for (int k = 0; k < FD_INPUTS; k++)
+    if (keep.again >> k & 1) need(p, life, node->in[k], mine->again_from);
+  p->plan->node[i].again = 2 * p->graph->nodes - mine->again_from;
+  return add_buffer(p, room, mine->again_from, mine->again_to, &p->plan->node[i].second);
+}
+
 /* A value lives until the last node that reads it, forward or backward. */
 static fd_status plan_values(const planning *p) {
   const fd_graph *g = p->graph;
-  int to[g->values + 1];
-  for (int v = 0; v < g->values; v++) to[v] = p->ends->wanted[v] || p->ends->given[v] ? g->nodes : g->producer[v];
-  for (int i = 0; i < g->nodes; i++) {
-    const fd_node *node = &g->node[i];
-    fd_keep keep = {0};
-    if (!p->plan->node[i].runs) continue;
-    node->kind->keeps(node, &keep);
-    if (keep.work.width) FD_TRY(add_buffer(p, keep.work, i, i, &p->plan->node[i].work));
-    if (!p->plan->node[i].learns) keep = (fd_keep){0};
-    for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++)
-      extend(&to[node->in[k].id], keep.inputs >> k & 1 ? backward_time(p, i) : i);
-    if (keep.output) extend(&to[node->out.id], backward_time(p, i));
-    for (int k = 0; k < FD_EXTRAS; k++) {
-      if (keep.saved[k].width) FD_TRY(add_buffer(p, keep.saved[k], i, backward_time(p, i), &p->plan->node[i].saved[k]));
-      if (keep.scratch[k].width)
-        FD_TRY(add_buffer(p, keep.scratch[k], backward_time(p, i), backward_time(p, i), &p->plan->node[i].scratch[k]));
-    }
-  }
-  for (int i = 0; i < g->nodes; i++) {
-    fd_value out = g->node[i].out;
-    if (p->plan->node[i].runs) FD_TRY(add_buffer(p, room_of(g, out), i, to[out.id], &p->plan->value[out.id]));
-  }
+  lifetime life[g->values + 1];
+  for (int v = 0; v < g->values; v++)
+    life[v] = (lifetime){p->ends->wanted[v] || p->ends->given[v] ? g->nodes : g->producer[v], INT_MAX, 0};
+  for (int i = 0; i < g->nodes; i++)
+    if (p->plan->node[i].runs) FD_TRY(plan_node(p, life, i));
+  for (int i = g->nodes - 1; i >= 0; i--) /* what is read behind a node is known before it */
+    if (p->plan->node[i].runs) FD_TRY(plan_output(p, life, i));
   return FD_OK;
 }
 
@@ -154,8 +198,27 @@ static fd_status plan_gradients(const planning *p) {
   return FD_OK;
 }
 
+/* The gradient by all parameters lies in one piece; what is in use of it are the parameters of the nodes that have learned. */
+static fd_status plan_held(const planning *p) {
+  const fd_graph *g = p->graph;
+  for (int i = 0; i < g->nodes; i++) {
+    const fd_node *node = &g->node[i];
+    int first = i; /* that writes there */
+    for (int k = i + 1; k < g->nodes; k++)
+      if (g->node[k].owner == i && p->plan->node[k].learns) first = k;
+    if (node->params)
+      FD_TRY(push(p->plan, (fd_buffer){.from = backward_time(p, first),
+                                       .to = backward_time(p, 0),
+                                       .bytes = node->params * sizeof(float),
+                                       .offset = node->first * sizeof(float),
+                                       .fixed = 1}));
+  }
+  return FD_OK;
+}
+
 static int by_size(const void *a, const void *b) {
   const fd_buffer *x = *(fd_buffer *const *)a, *y = *(fd_buffer *const *)b;
+  if (x->fixed != y->fixed) return y->fixed - x->fixed;
   if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
   return x < y ? -1 : x > y; /* the same plan everywhere */
 }
@@ -168,21 +231,21 @@ static size_t place_for(const fd_buffer *b, fd_buffer *const *placed, int count)
     for (int i = 0; i < count; i++) {
       const fd_buffer *o = placed[i];
       if (o->to < b->from || b->to < o->from || o->offset + o->bytes <= offset || offset + b->bytes <= o->offset) continue;
-      offset = o->offset + o->bytes;
+      offset = aligned(o->offset + o->bytes);
       again = 1;
     }
   }
   return offset;
 }
 
-/* The largest first, each as low as it goes. */
+/* Behind those that have a place the largest first, each as low as it goes. */
 static fd_status place_all(fd_plan *plan) {
   fd_buffer **order;
   FD_TRY(fd_alloc(&order, (size_t)plan->buffers, sizeof(fd_buffer *), "a memory plan"));
   for (int i = 0; i < plan->buffers; i++) order[i] = &plan->buffer[i];
   qsort(order, (size_t)plan->buffers, sizeof(fd_buffer *), by_size);
   for (int i = 0; i < plan->buffers; i++) {
-    order[i]->offset = place_for(order[i], order, i);
+    if (!order[i]->fixed) order[i]->offset = place_for(order[i], order, i);
     if (plan->bytes < order[i]->offset + order[i]->bytes) plan->bytes = order[i]->offset + order[i]->bytes;
   }
   free(order);
@@ -193,7 +256,9 @@ static void clear(fd_plan *plan, const fd_graph *g) {
   static const fd_node_plan none = {.own = {FD_NO_BUFFER, FD_NO_BUFFER, FD_NO_BUFFER},
                                     .saved = {FD_NO_BUFFER, FD_NO_BUFFER},
                                     .scratch = {FD_NO_BUFFER, FD_NO_BUFFER},
-                                    .work = FD_NO_BUFFER};
+                                    .work = FD_NO_BUFFER,
+                                    .again = FD_NEVER,
+                                    .second = FD_NO_BUFFER};
   for (int i = 0; i < g->nodes; i++) plan->node[i] = none;
   for (int v = 0; v < g->values; v++) plan->value[v] = plan->gradient[v] = FD_NO_BUFFER;
 }
@@ -209,6 +274,7 @@ fd_status fd_plan_make(fd_plan *plan, const fd_graph *g, const fd_ends *ends, fd
   mark(&p);
   FD_GO(plan_values(&p));
   FD_GO(plan_gradients(&p));
+  if (ends->holds) FD_GO(plan_held(&p));
   FD_GO(place_all(plan));
 done:
   if (status != FD_OK) fd_plan_free(plan);

@@ -10,9 +10,10 @@ typedef struct fd_buffer {
   fd_room room;
   int from, to;
   size_t bytes, offset;
+  int fixed; /* its place was given: it is a part of the gradient that the pass holds */
 } fd_buffer;
 
-enum { FD_NO_BUFFER = -1 };
+enum { FD_NO_BUFFER = -1, FD_NEVER = -1 };
 
 /* How the gradient of a node's input comes about. */
 typedef enum fd_flow {
@@ -28,6 +29,7 @@ typedef struct fd_node_plan {
   int runs, learns; /* in the forward pass; in the backward pass */
   fd_flow flow[FD_INPUTS];
   int own[FD_INPUTS], saved[FD_EXTRAS], scratch[FD_EXTRAS], work; /* buffers; own: of FD_FLOW_SUM */
+  int again, second; /* the node before whose backward pass its output is computed again, or FD_NEVER; the buffer for that */
 } fd_node_plan;
 
 typedef struct fd_plan {
@@ -39,9 +41,11 @@ typedef struct fd_plan {
 } fd_plan;
 
 /* The ends of a pass, by value: wanted after the forward pass; with a gradient that the caller gives, which makes it a pass with
- * a backward pass. */
+ * a backward pass. With `holds` the pass has memory for the gradients by all parameters: at its beginning, in the places of what
+ * the backward pass has used up. */
 typedef struct fd_ends {
   const unsigned char *wanted, *given; /* [values] */
+  int holds;
 } fd_ends;
 
 /* Plans for batches up to an extent on a device that stores activations so. */

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 
 size_t fd_frozen_memory(const fd_network *network, fd_form form, unsigned wanted, fd_extent extent) {
-  const fd_demand demand = {wanted, 0};
+  const fd_demand demand = {.wanted = wanted};
   size_t copies = form.type == FD_BF16 ? fd_params_copies(&network->params, NULL, form) : 0;
   return network->params.size * sizeof(float) + copies + fd_network_pass_size(network, form, demand, extent);
 }
@@ -29,16 +29,15 @@ fd_status fd_frozen_cache(fd_frozen *f, int64_t keys, int rows, int count) {
 fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network *network, const float *weights, unsigned wanted,
                            fd_extent extent) {
   fd_status status = FD_OK;
-  const fd_demand demand = {wanted, 0};
-  size_t bytes = network->params.size * sizeof *weights, all = fd_frozen_memory(network, dev->form, wanted, extent);
+  const fd_demand demand = {.wanted = wanted};
+  size_t all = fd_frozen_memory(network, dev->form, wanted, extent);
   FD_TRY(fd_alloc(frozen, 1, sizeof **frozen, "a frozen teacher"));
   fd_frozen *f = *frozen;
   f->network = network;
   f->dev = dev;
   FD_GO(fd_network_pass(&f->pass, network, dev, demand, extent));
   FD_GO(fd_spaces_create(&f->spaces, dev, fd_pass_spaces(f->pass), extent));
-  FD_GO(dev->alloc(dev, &f->params, bytes, "a frozen teacher"));
-  FD_GO(dev->copy(dev, f->params, weights, bytes));
+  FD_GO(fd_device_take_weights(dev, &f->params, weights, network->params.size, "a frozen teacher"));
   if (dev->free_memory) dev->free_memory -= all < dev->free_memory ? all : dev->free_memory - 1; /* 0: not known */
 done:
   if (status != FD_OK) fd_frozen_destroy(frozen);
@@ -51,7 +50,7 @@ void fd_frozen_destroy(fd_frozen **frozen) {
   fd_features_cache_destroy(&f->cache);
   fd_pass_destroy(&f->pass);
   fd_spaces_destroy(&f->spaces);
-  f->dev->release(f->dev, f->params);
+  fd_device_drop_weights(f->dev, f->params);
   free(f);
   *frozen = NULL;
 }

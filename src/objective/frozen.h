@@ -12,7 +12,7 @@
 typedef struct fd_frozen {
   const fd_network *network; /* borrowed */
   fd_device *dev;
-  float *params; /* device */
+  const float *params; /* for the device */
   fd_pass *pass;
   fd_spaces spaces; /* of the view that was taken last */
   const void *input;
@@ -24,7 +24,7 @@ typedef struct fd_frozen {
  * products read bf16, and a pass. */
 size_t fd_frozen_memory(const fd_network *network, fd_form form, unsigned wanted, fd_extent extent);
 
-/* A teacher for views up to an extent. weights: host memory, the network's layout, copied; `wanted`: outputs that terms read,
+/* A teacher for views up to an extent. weights: host memory, the network's layout, borrowed; `wanted`: outputs that terms read,
  * bits 1 << FD_OUT_.... What it takes is no longer counted as free on the device. */
 fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network *network, const float *weights, unsigned wanted,
                            fd_extent extent) FD_MUST_CHECK;

@@ -19,14 +19,15 @@ static int64_t tokens_of(const fd_encoder *encoder, int cls, int64_t longest) {
 
 /* Pooled outputs are the caller's matter. */
 static fd_demand demand_of(int want) {
-  return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0};
+  return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0, 0};
 }
 
 static size_t logits_width(const fd_network *network) { return (size_t)network->out[FD_OUT_LOGITS].width; }
 
 size_t fd_encoding_memory(const fd_encoder *encoder, int cls, int64_t longest, int want) {
   size_t tokens = (size_t)tokens_of(encoder, cls, longest), channels = (size_t)encoder->network->channels;
-  size_t floats = tokens * FD_SYMBOLS + encoder->network->params.size;
+  size_t floats = tokens * FD_SYMBOLS;
+  if (encoder->dev->own_memory) floats += encoder->network->params.size;
   if (want & FD_WANT_LATENT) floats += tokens * channels;
   if (want & FD_WANT_LOGITS) floats += tokens * logits_width(encoder->network);
   return fd_network_pass_size(encoder->network, encoder->dev->form, demand_of(want), (fd_extent){(int)tokens, 0, 0}) +
@@ -51,7 +52,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
                            fd_encoding_taker *take, void *context, size_t note_bytes) {
   fd_status status = FD_OK;
   fd_device *dev = encoder->dev;
-  size_t weights = encoder->network->params.size * sizeof(float), channels = (size_t)encoder->network->channels;
+  size_t channels = (size_t)encoder->network->channels;
   *encoding = NULL;
   if (longest > INT_MAX / 16)
     return fd_fail(FD_DATA, "a sequence of %lld nucleotides is too long for one pass; at most %d are read", (long long)longest,
@@ -68,8 +69,7 @@ fd_status fd_encoding_open(fd_encoding **encoding, const fd_encoder *encoder, in
   FD_GO(fd_network_pass(&e->pass, encoder->network, dev, demand_of(want), extent));
   FD_GO(fd_spaces_create(&e->spaces, dev, fd_pass_spaces(e->pass), extent));
   FD_GO(encoder->tokenizer ? open_words(e, longest) : open_letters(e));
-  FD_GO(dev->alloc(dev, &e->params, weights, "an encoder's weights"));
-  FD_GO(dev->copy(dev, e->params, encoder->params, weights));
+  FD_GO(fd_device_take_weights(dev, &e->params, encoder->params, encoder->network->params.size, "an encoder's weights"));
 done:
   if (status != FD_OK) fd_encoding_close(encoding);
   return status;
@@ -80,7 +80,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   if (!e) return;
   fd_device *dev = e->encoder->dev;
   fd_seqs_destroy(&e->seqs, dev);
-  dev->release(dev, e->params);
+  fd_device_drop_weights(dev, e->params);
   dev->release(dev, e->x);
   dev->release(dev, e->device_tokens);
   dev->release(dev, e->device_ids);

@@ -34,7 +34,8 @@ struct fd_encoding {
   fd_pass *pass;
   uint8_t *device_tokens;
   int *device_ids;
-  float *params, *x; /* device */
+  const float *params; /* of the encoder, for the device */
+  float *x;            /* device */
   fd_encoding_taker *take;
   void *context;
   char *notes; /* [sequences of the pass, note_bytes] */

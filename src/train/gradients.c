@@ -36,7 +36,8 @@ fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm 
   while (1 << (g->buffers - 1) < shape->leaves) g->buffers++;
   for (; g->free_count < g->buffers; g->free_count++) {
     node *n = &g->free_node[g->free_count];
-    FD_GO(dev->alloc(dev, &n->gradient, shape->size * sizeof(float), "gradients"));
+    n->gradient = shape->leaf;
+    if (!shape->leaf) FD_GO(dev->alloc(dev, &n->gradient, shape->size * sizeof(float), "gradients"));
     FD_GO(dev->alloc(dev, &n->statistics, shape->statistics * sizeof(double), "gradients"));
   }
   /* A bucket ends with the layer that fills it: at most all there is. */
@@ -49,7 +50,7 @@ done:
 }
 
 static void free_node(fd_gradients *g, node *n) {
-  g->dev->release(g->dev, n->gradient);
+  if (!g->shape.leaf) g->dev->release(g->dev, n->gradient);
   g->dev->release(g->dev, n->statistics);
 }
 
@@ -68,7 +69,7 @@ void fd_gradients_destroy(fd_gradients **gradients) {
   *gradients = NULL;
 }
 
-int fd_gradients_buffers(const fd_gradients *g) { return g->buffers + (g->receive != NULL); }
+int fd_gradients_buffers(const fd_gradients *g) { return (g->shape.leaf ? 0 : g->buffers) + (g->receive != NULL); }
 
 static node take_free(fd_gradients *g) {
   node n = g->free_node[--g->free_count];

@@ -13,10 +13,11 @@ typedef struct fd_gradients_shape {
   size_t size, statistics; /* floats and doubles of each */
   size_t bucket;           /* floats that are sent at a time, at least */
   int fast;                /* plain all-reduce instead of the tree over the ranks */
+  float *leaf;             /* memory for the gradient where there is but one leaf, borrowed; NULL: it is taken */
 } fd_gradients_shape;
 
-/* Holds log2(leaves) + 1 gradient buffers and half a bucket for what a peer sends. `link`: NULL with one rank. All
- * borrowed. */
+/* Holds log2(leaves) + 1 gradient buffers, or none where the leaf's is given, and half a bucket for what a peer sends. `link`:
+ * NULL with one rank. All borrowed. */
 fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, fd_link *link,
                               const fd_gradients_shape *shape) FD_MUST_CHECK;
 void fd_gradients_destroy(fd_gradients **gradients);

@@ -45,7 +45,7 @@ static size_t packed_blocks(const fd_config *config, const fd_network *network) 
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int group) {
-  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = 1; /* of gradients */
+  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = own > 1; /* of gradients */
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, group) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
   if (!own_memory && own > 1) own_kernels += packed_blocks(config, network);
@@ -55,7 +55,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   size_t params = network->params.size, size[FD_ARRAYS], bytes = (size_t)buffers * params * sizeof(float);
   fd_state_sizes(size, config, network);
   for (int i = 0; i < FD_ARRAYS; i++) bytes += size[i] * sizeof(float);
-  bytes += fd_network_pass_size(network, form, fd_trainer_student(config), extent);
+  bytes += fd_network_pass_size(network, form, fd_trainer_student(config, own), extent);
   if (config->teacher.kind == FD_TEACHER_EMA) bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
   if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */

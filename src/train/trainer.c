@@ -38,16 +38,16 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
   return FD_OK;
 }
 
-fd_demand fd_trainer_student(const fd_config *config) {
+fd_demand fd_trainer_student(const fd_config *config, int passes) {
   int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
   unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
   if (fd_config_hides(config)) looks |= 1u << FD_OUT_HIDDEN; /* evaluations do, whether it is learned or not */
   if (fd_config_aligns(config)) looks |= FD_LAYERS;          /* these, too; they are kept for the backward pass in any case */
-  return (fd_demand){reads | looks, reads};
+  return (fd_demand){reads | looks, reads, passes == 1};
 }
 
 fd_demand fd_trainer_teacher(const fd_config *config) {
-  return (fd_demand){1u << FD_OUT_LOGITS | 1u << fd_objective_space(config), 0};
+  return (fd_demand){.wanted = 1u << FD_OUT_LOGITS | 1u << fd_objective_space(config)};
 }
 
 fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_comm *comm, fd_device *dev,
@@ -76,7 +76,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_running_create(&t->running, dev, &network->params));
-  FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config), extent));
+  FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config, t->passes), extent));
   if (config->teacher.kind == FD_TEACHER_EMA)
     FD_GO(fd_network_pass(&t->teacher, network, dev, fd_trainer_teacher(config), extent));
   unsigned used = fd_pass_spaces(t->student) | (t->teacher ? fd_pass_spaces(t->teacher) : 0);
@@ -85,7 +85,8 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
                                     .size = network->params.size,
                                     .statistics = statistics_size(state),
                                     .bucket = (size_t)(config->comm.bucket * 1e6 / sizeof(float)),
-                                    .fast = config->comm.reduction == FD_REDUCTION_FAST};
+                                    .fast = config->comm.reduction == FD_REDUCTION_FAST,
+                                    .leaf = t->student->held};
   FD_GO(fd_rank_link_open(&t->link, config, comm, dev));
   FD_GO(fd_gradients_create(&t->gradients, dev, comm, t->link, &shape));
 done:

@@ -60,8 +60,9 @@ fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) FD_MUST_CHE
 fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) FD_MUST_CHECK;
 
 /* What the trainer's passes are for: the student's gradients are those by the outputs that terms read; evaluations and traces
- * also look at a student's logits and latents, and at a teacher's logits. */
-fd_demand fd_trainer_student(const fd_config *config);
+ * also look at a student's logits and latents, and at a teacher's logits. `passes`: of a step on a rank; the gradient of an only
+ * one lies in its memory, those of several are summed beside it. */
+fd_demand fd_trainer_student(const fd_config *config, int passes);
 fd_demand fd_trainer_teacher(const fd_config *config);
 
 /* Builds a trainer for micro-batches of up to `rows` tokens. Refuses a number of ranks that does not divide train.virtual_ranks,

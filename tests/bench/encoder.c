@@ -16,7 +16,7 @@ typedef struct encoder {
   fd_spaces spaces;
   fd_seqs seqs;
   int32_t *ids;
-  float *params, *grads, *m, *v;
+  float *params, *m, *v;
 } encoder;
 
 /* torch_encoder.py has the same. */
@@ -25,7 +25,7 @@ static int packed_length(int i) { return 61 + 5 * i % 12; }
 static fd_status open_encoder(encoder *e, const fd_config *c, int learns, int packed) {
   int tokens = (int)c->model.positions, count = (int)c->train.batch;
   const fd_extent extent = {count * tokens, count, 0};
-  const fd_demand demand = {1u << FD_OUT_LATENT, learns ? 1u << FD_OUT_LATENT : 0};
+  const fd_demand demand = {1u << FD_OUT_LATENT, learns ? 1u << FD_OUT_LATENT : 0, learns};
   FD_TRY(fd_device_open(&e->dev, c, 0, 1));
   FD_TRY(fd_network_create(&e->network, c, tokens));
   FD_TRY(fd_network_pass(&e->pass, e->network, e->dev, demand, extent));
@@ -38,7 +38,7 @@ static fd_status open_encoder(encoder *e, const fd_config *c, int learns, int pa
   e->ids = calloc((size_t)extent.tokens, sizeof *e->ids);
   for (int i = 0; i < extent.tokens; i++) e->ids[i] = i * 7919 % (int)c->model.vocabulary;
   e->params = calloc(n, sizeof(float));
-  if (learns) e->grads = calloc(n, sizeof(float)), e->m = calloc(n, sizeof(float)), e->v = calloc(n, sizeof(float));
+  if (learns) e->m = calloc(n, sizeof(float)), e->v = calloc(n, sizeof(float));
   fd_params_init(&e->network->params, 1, e->params);
   return FD_OK;
 }
@@ -49,7 +49,7 @@ static void close_encoder(encoder *e) {
   fd_seqs_destroy(&e->seqs, e->dev);
   fd_network_destroy(&e->network);
   fd_device_close(&e->dev);
-  free(e->ids), free(e->params), free(e->grads), free(e->m), free(e->v);
+  free(e->ids), free(e->params), free(e->m), free(e->v);
 }
 
 static double memory_megabytes(void) {
@@ -63,8 +63,8 @@ static void learn(encoder *e) {
   fd_mat d = fd_network_gradient(e->network, e->pass, FD_OUT_LATENT);
   fd_pass_forward(e->pass, &e->spaces, e->params, e->ids);
   for (size_t i = 0; i < (size_t)fd_seqs_rows(&e->seqs) * (size_t)d.stride; i++) ((float *)d.at)[i] = i % 3 ? 1e-3f : -1e-3f;
-  fd_pass_backward(e->pass, e->grads, NULL);
-  e->dev->ops.adamw(e->dev, e->network->params.size, &h, e->grads, e->params, e->m, e->v, NULL, 0);
+  fd_pass_backward(e->pass, e->pass->held, NULL);
+  e->dev->ops.adamw(e->dev, e->network->params.size, &h, e->pass->held, e->params, e->m, e->v, NULL, 0);
 }
 
 static fd_status measure(fd_bench *bench, int learns, int packed) {

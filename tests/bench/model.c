@@ -97,7 +97,7 @@ fd_status fd_bench_infer(fd_bench *bench) {
   FD_TRY(fd_device_open(&dev, c, 0, 1));
   FD_TRY(fd_network_create(&network, c, LENGTH));
   FD_TRY(fd_state_create(&state, c, network, dev));
-  FD_TRY(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LOGITS, 0}, extent));
+  FD_TRY(fd_network_pass(&pass, network, dev, (fd_demand){1u << FD_OUT_LOGITS, 0, 0}, extent));
   FD_TRY(fd_spaces_create(&spaces, dev, fd_pass_spaces(pass), extent));
   start = calloc((size_t)c->train.batch + 1, sizeof *start);
   x = calloc((size_t)rows * FD_SYMBOLS, sizeof *x);
