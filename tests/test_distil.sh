@@ -106,7 +106,7 @@ sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.
 expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits data/prom_300_all.logits.tsv.gz objective.kd_alpha=0.7 objective.kd_temperature=5" "$FINDNA" evaluate kd teach --data data --methods finetune --seeds 5 --list
 check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune' out.log)" = 200
 expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
-check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && grep -q "\"nucleotides_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
 expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
 
 # Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.
