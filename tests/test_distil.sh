@@ -133,7 +133,7 @@ expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits d
 check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune .*--task data/prom_300_all' out.log)" = 200
 check "and 10 of 5 seeds of five classes" test "$(grep -c 'findna finetune .*--task data/five_class' out.log)" = 50
 expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
-check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
+check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && grep -q "\"nucleotides_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
 cp speed.json one/ && cp speed.json grid/
 expect "the report of a run has them" 0 "wrote one/report.html" "$FINDNA" report one
 check "as a table: parameters, latencies, how much smaller and faster" bash -c 'grep -q "Size and speed" one/report.html && test $(grep -c "<td class=\"name\">\(one\|teach\)</td>" one/report.html) = 2 && grep -qE "1\.0×" one/report.html'

@@ -219,6 +219,19 @@ static fd_status read_config(const char *name, char **overrides, int count, fd_c
   return status;
 }
 
+/* This build and this machine, whatever is to be run. */
+static fd_status look_around(const fd_comm *comm, fd_diagnosis *d) {
+  show_versions(comm, d);
+  FD_TRY(show_machine(comm));
+  check_disk(d);
+  show_limits();
+  fd_doctor_gpus();
+  printf("tools\n");
+  check_mpirun(d);
+  check_configs(d);
+  return FD_OK;
+}
+
 fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   int count, helped, net = 0;
   int64_t window = 0;
@@ -248,14 +261,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   }
   if (comm->rank) return FD_OK;
   if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
-  show_versions(comm, &d);
-  FD_TRY(show_machine(comm));
-  check_disk(&d);
-  show_limits();
-  fd_doctor_gpus();
-  printf("tools\n");
-  check_mpirun(&d);
-  check_configs(&d);
+  FD_TRY(look_around(comm, &d));
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, teacher, &d));
   for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);
   if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");

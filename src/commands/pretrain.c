@@ -408,6 +408,18 @@ static void release(pretraining *p) {
   if (p->lock > 0) close(p->lock);
 }
 
+static void say_end(const pretraining *p, const options *o, fd_status status) {
+  const char *same = o->restart ? "without --restart" : "again";
+  if (status == FD_RETRY)
+    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there",
+            p->state->step, same);
+  if (status == FD_STOPPED)
+    fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+  if (status == FD_OK)
+    fd_info("finished: %s/ckpt/step_%09" PRId64 "; metrics in %s/metrics.jsonl; 'findna report %s' draws them",
+            p->config.run.folder, p->state->step, p->config.run.folder, p->config.run.folder);
+}
+
 static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   int checkpoints = 0;
   FD_TRY(read_config(comm, o, &p->config));
@@ -441,15 +453,7 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
                         .repeats = 1,
                         .owed = p->owed};
   fd_status status = fd_session_run(&session);
-  const char *same = o->restart ? "without --restart" : "again";
-  if (status == FD_RETRY)
-    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there",
-            p->state->step, same);
-  if (status == FD_STOPPED)
-    fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
-  if (status == FD_OK)
-    fd_info("finished: %s/ckpt/step_%09" PRId64 "; metrics in %s/metrics.jsonl; 'findna report %s' draws them",
-            p->config.run.folder, p->state->step, p->config.run.folder, p->config.run.folder);
+  say_end(p, o, status);
   return status;
 }
 

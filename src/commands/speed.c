@@ -97,6 +97,9 @@ static fd_status measure(const options *o, comparison *c, int b) {
   return FD_OK;
 }
 
+/* Nucleotides of a row. */
+static double mean_length(const comparison *c) { return (double)c->table.start[c->table.rows] / c->table.rows; }
+
 static json_t *json_of(const options *o, const comparison *c, int i) {
   const fd_speed *s = &c->speed[i];
   json_t *model = json_pack("{s:s, s:s, s:f, s:s, s:s, s:i}", "checkpoint", o->words[i], "state_id", s->model.info.state_id,
@@ -107,21 +110,22 @@ static json_t *json_of(const options *o, const comparison *c, int i) {
     const times *t = &c->of[i][b];
     snprintf(key, sizeof key, "batch_%d", batches[b]);
     fd_json_set(&model, key,
-                json_pack("{s:i, s:f, s:f, s:f, s:f}", "times", t->count, "median_ms", 1e3 * t->median, "first_quartile_ms",
-                          1e3 * t->low, "third_quartile_ms", 1e3 * t->high, "sequences_per_second", batches[b] / t->median));
+                json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "times", t->count, "median_ms", 1e3 * t->median, "first_quartile_ms",
+                          1e3 * t->low, "third_quartile_ms", 1e3 * t->high, "sequences_per_second", batches[b] / t->median,
+                          "nucleotides_per_second", batches[b] * mean_length(c) / t->median));
   }
   return model;
 }
 
 static fd_status report(const options *o, const comparison *c) {
-  printf("%-32s %12s  %22s  %22s  %12s  %8s\n", "model", "parameters", "1 sequence, ms", "16 sequences, ms", "sequences/s",
-         "faster");
+  printf("%-32s %12s  %22s  %22s  %12s  %13s  %8s\n", "model", "parameters", "1 sequence, ms", "16 sequences, ms", "sequences/s",
+         "nucleotides/s", "faster");
   for (int i = 0; i < o->count; i++) {
     const times *one = &c->of[i][0], *many = &c->of[i][1];
     fd_print("%-32.32s", o->words[i]);
-    printf(" %12.0f  %8.3f (%.3f-%.3f)  %8.3f (%.3f-%.3f)  %12.1f  %7.1fx\n", c->speed[i].parameters, 1e3 * one->median,
+    printf(" %12.0f  %8.3f (%.3f-%.3f)  %8.3f (%.3f-%.3f)  %12.1f  %13.0f  %7.1fx\n", c->speed[i].parameters, 1e3 * one->median,
            1e3 * one->low, 1e3 * one->high, 1e3 * many->median, 1e3 * many->low, 1e3 * many->high, batches[1] / many->median,
-           c->of[0][1].median / many->median);
+           batches[1] * mean_length(c) / many->median, c->of[0][1].median / many->median);
   }
   fd_print("(median, with the quartiles; %d rows of %s; %s, %s, %d threads; faster: than the first, at 16)\n", c->table.rows,
            o->rows, c->speed->model.dev->kind, c->speed->model.dev->simd, c->speed->model.dev->threads);

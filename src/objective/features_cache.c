@@ -9,9 +9,8 @@
 struct fd_features_cache {
   fd_device *dev;
   fd_features_shape shape;
-  char *features;  /* [keys, rows] */
-  uint8_t *known;  /* [keys] */
-  void *on_device; /* [rows of a batch] */
+  char *features; /* [keys, rows] */
+  uint8_t *known; /* [keys] */
   int count, *start;
   int64_t *key; /* of the batch that was taken last: its sequences */
 };
@@ -30,7 +29,6 @@ fd_status fd_features_cache_create(fd_features_cache **cache, fd_device *dev, co
   FD_GO(fd_alloc(&c->known, (size_t)shape->keys, 1, "a cache of features"));
   FD_GO(fd_alloc(&c->key, (size_t)count, sizeof *c->key, "a cache of features"));
   FD_GO(fd_alloc(&c->start, (size_t)count + 1, sizeof *c->start, "a cache of features"));
-  FD_GO(dev->alloc(dev, &c->on_device, (size_t)count * size_of(shape), "features of a batch"));
 done:
   if (status != FD_OK) fd_features_cache_destroy(cache);
   return status;
@@ -39,7 +37,6 @@ done:
 void fd_features_cache_destroy(fd_features_cache **cache) {
   fd_features_cache *c = *cache;
   if (!c) return;
-  c->dev->release(c->dev, c->on_device);
   free(c->features);
   free(c->known);
   free(c->key);
@@ -53,18 +50,16 @@ static char *kept_at(const fd_features_cache *c, int i) { return c->features + (
 static size_t bytes_of(const fd_features_cache *c, int i) { return (size_t)(c->start[i + 1] - c->start[i]) * c->shape.row; }
 static size_t place_of(const fd_features_cache *c, int i) { return (size_t)c->start[i] * c->shape.row; }
 
-fd_status fd_features_cache_take(fd_features_cache *c, const fd_view *view, int *known) {
+fd_status fd_features_cache_take(fd_features_cache *c, const fd_view *view, void *rows, int *known) {
   *known = 1;
   c->count = view->seqs.count;
   memcpy(c->key, view->key, (size_t)c->count * sizeof *c->key);
   memcpy(c->start, view->seqs.start, ((size_t)c->count + 1) * sizeof *c->start);
   for (int i = 0; i < c->count; i++) *known &= c->known[c->key[i]];
   for (int i = 0; i < c->count && *known; i++)
-    FD_TRY(c->dev->copy(c->dev, (char *)c->on_device + place_of(c, i), kept_at(c, i), bytes_of(c, i)));
+    FD_TRY(c->dev->copy(c->dev, (char *)rows + place_of(c, i), kept_at(c, i), bytes_of(c, i)));
   return FD_OK;
 }
-
-void *fd_features_cache_rows(const fd_features_cache *c) { return c->on_device; }
 
 fd_status fd_features_cache_keep(fd_features_cache *c, const void *features) {
   for (int i = 0; i < c->count; i++) {

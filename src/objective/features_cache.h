@@ -23,11 +23,9 @@ fd_status fd_features_cache_create(fd_features_cache **cache, fd_device *dev, co
                                    int count) FD_MUST_CHECK;
 void fd_features_cache_destroy(fd_features_cache **cache);
 
-/* Takes a batch. *known: the features of all its sequences are there, and now on the device, for the rows of the view. */
-fd_status fd_features_cache_take(fd_features_cache *cache, const fd_view *view, int *known) FD_MUST_CHECK;
-
-/* Those features, in the device's memory. */
-void *fd_features_cache_rows(const fd_features_cache *cache);
+/* Takes a batch. *known: the features of all its sequences are there, and now in `rows`, the device's memory, for the rows of the
+ * view. */
+fd_status fd_features_cache_take(fd_features_cache *cache, const fd_view *view, void *rows, int *known) FD_MUST_CHECK;
 
 /* Keeps what the teacher left for the batch that was taken last. */
 fd_status fd_features_cache_keep(fd_features_cache *cache, const void *features) FD_MUST_CHECK;

@@ -57,10 +57,11 @@ void fd_frozen_destroy(fd_frozen **frozen) {
 
 fd_status fd_frozen_take(fd_frozen *f, const fd_view *view) {
   f->input = view->input;
-  if (f->cache) { /* what the last pass left is still there */
-    if (f->ran) FD_TRY(fd_features_cache_keep(f->cache, fd_network_output(f->network, f->pass, FD_OUT_LATENT).at));
+  if (f->cache) { /* the latents of the last pass are still there; known ones take their place */
+    void *latents = fd_network_output(f->network, f->pass, FD_OUT_LATENT).at;
+    if (f->ran) FD_TRY(fd_features_cache_keep(f->cache, latents));
     f->ran = 0;
-    FD_TRY(fd_features_cache_take(f->cache, view, &f->known));
+    FD_TRY(fd_features_cache_take(f->cache, view, latents, &f->known));
   }
   return fd_spaces_set(&f->spaces, &view->seqs);
 }
@@ -71,11 +72,7 @@ void fd_frozen_forward(fd_frozen *f) {
   f->ran = 1;
 }
 
-fd_mat fd_frozen_output(const fd_frozen *f, fd_out output) {
-  fd_mat m = fd_network_output(f->network, f->pass, output);
-  if (f->known) m.at = fd_features_cache_rows(f->cache);
-  return m;
-}
+fd_mat fd_frozen_output(const fd_frozen *f, fd_out output) { return fd_network_output(f->network, f->pass, output); }
 
 fd_status fd_frozen_identity(const fd_network *network, const float *weights, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];

@@ -65,8 +65,7 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
   t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
   t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
-  int all = t->group * rows;
-  int cls = fd_config_cls(config);
+  int all = t->group * rows, cls = fd_config_cls(config);
   const fd_extent extent = {all, t->group * t->micro_size, cls};
   uint64_t batch = (uint64_t)config->train.batch;
   const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
