@@ -92,7 +92,7 @@ installed() {
   [ -z "${CUDA_DEB-}" ] || cp "$CUDA_DEB" "$roots/debs/"
   overlay "$roots/$release"
   mkdir "$at/debs" && cp "$roots"/debs/*.deb "$at/debs/"
-  inside bash -c 'apt-get -o Acquire::Check-Valid-Until=false install -y -q --no-install-recommends /debs/*.deb' && as_user 'findna config demo >/dev/null && findna doctor'
+  inside bash -c 'apt-get -o Acquire::Check-Valid-Until=false install -y -q --no-install-recommends /debs/*.deb' && as_user 'findna config demo >/dev/null && { findna doctor || [ $? = 66 ]; }' # no mpirun, no BLAS
   install openmpi-bin libopenblas0
   as_user "tar xzf - && cd findna-* && findna=findna run='mpirun -n 2 --oversubscribe findna' && $trial && findna help exit-codes" <"$archive"
   inside dpkg --purge findna $([ -z "${CUDA_DEB-}" ] || echo findna-cuda)

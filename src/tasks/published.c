@@ -116,7 +116,7 @@ static fd_status find_rest(const char *kept, const json_t *root, char path[], in
 static fd_status copy_kept(const fd_config *config, const char *from, const char *to) {
   char path[FD_PATH_MAX];
   json_t *root;
-  int has_rest;
+  int has_rest = 0; /* gcc 11 does not see that it is set */
   FD_TRY(read_list(from, path, &root));
   fd_status status = find_rest(from, root, path, &has_rest);
   json_decref(root);

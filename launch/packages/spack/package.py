@@ -1,4 +1,4 @@
-# Recipe of Spack (untested: Spack is in no package registry); `make dist` fills in version, URL and SHA-256. docs/install.md says how it is used.
+# Recipe of Spack (untested); `make dist` fills in version, URL and SHA-256. docs/install.md says how it is used.
 from spack.package import *
 
 
