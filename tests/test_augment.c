@@ -46,7 +46,7 @@ static void operations_equal_given_cases(void **state) {
 enum { WINDOWS = 1000, LENGTH = 200 };
 
 static fd_windows make_windows(void) {
-  fd_windows w = {WINDOWS, LENGTH, malloc((size_t)WINDOWS * LENGTH), NULL};
+  fd_windows w = {WINDOWS, LENGTH, malloc((size_t)WINDOWS * LENGTH), NULL, NULL};
   fd_rng_key key = fd_rng_key_of(5, FD_RNG_TEST);
   for (int i = 0; i < WINDOWS * LENGTH; i++) {
     uint32_t word[4];

@@ -43,7 +43,7 @@ static void open_set(set *s, int k, const char *rate, const char *offsets, int r
   uint32_t word[4];
   memset(s, 0, sizeof *s);
   configure(&s->config, k, rate, offsets);
-  s->windows = (fd_windows){RECORDS, LONGEST, malloc(RECORDS * LONGEST), malloc(RECORDS * sizeof(int32_t))};
+  s->windows = (fd_windows){RECORDS, LONGEST, malloc(RECORDS * LONGEST), malloc(RECORDS * sizeof(int32_t)), NULL};
   fd_rng_key key = fd_rng_key_of(1, FD_RNG_TEST);
   for (int i = 0; i < RECORDS; i++) {
     s->windows.own[i] = i < 3 * k && k + i <= LONGEST ? k + i : k + (i * 7) % (LONGEST - k + 1);

@@ -75,48 +75,35 @@ static void written_and_read(void **state) {
   fd_windows_free(&windows);
 }
 
-/* A manifest of one shard of records, and the shard. */
-static void write_records(const int32_t *own, int with) {
-  static const fd_shard_contig names[1] = {{"r", 1}};
-  static uint16_t contig[WINDOWS];
-  static int64_t start[WINDOWS];
+/* A manifest of one shard of records, r.h5. */
+static void put_manifest(int format, fd_shard_entry *entry) {
   char text[1024], to[FD_PATH_MAX];
-  const fd_shard shard = {WINDOWS, LENGTH, 1, "train", "", "0123", names, symbols, contig, start, with ? own : NULL};
-  fd_shard_entry entry = {.split = "train", .file = "r.h5"};
-  fd_manifest m = {.window = LENGTH, .shards = 1, .shard = &entry};
-  assert_ok(fd_path(path, folder, "r.h5", NULL));
-  assert_ok(fd_shard_write(path, &shard, &entry));
+  fd_manifest m = {.window = LENGTH, .shards = 1, .shard = entry};
   assert_ok(fd_dataset_id(&m, m.dataset_id));
   int n = snprintf(text, sizeof text,
                    "{\"format\": \"%s\", \"window\": %d, \"dataset_id\": \"%s\", \"shards\": [{\"file\": \"r.h5\", "
                    "\"split\": \"train\", \"windows\": %d, \"bytes\": %llu, \"sha256\": \"%s\"}]}",
-                   fd_manifest_formats[1], LENGTH, m.dataset_id, WINDOWS, (unsigned long long)entry.bytes, entry.sha256);
+                   fd_manifest_formats[format], LENGTH, m.dataset_id, WINDOWS, (unsigned long long)entry->bytes, entry->sha256);
   assert_ok(fd_path(to, folder, "manifest.json", NULL));
   assert_ok(fd_write_file(to, text, (size_t)n));
 }
 
-static void records(void **state) {
-  (void)state;
-  int32_t own[WINDOWS];
-  fd_windows windows;
-  for (int i = 0; i < WINDOWS; i++) own[i] = 1 + i * 5 % LENGTH;
-  for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = i % LENGTH < own[i / LENGTH] ? (uint8_t)(i % 4) : FD_N;
-  write_records(own, 1);
-  assert_ok(load(&windows));
-  assert_int_equal(windows.count, WINDOWS);
-  for (int i = 0; i < WINDOWS; i++) {
-    assert_int_equal(fd_windows_length(&windows, i), own[i]);
-    assert_memory_equal(fd_windows_at(&windows, i), symbols + i * LENGTH, LENGTH);
-  }
-  fd_windows_free(&windows);
-  static const int32_t wrong[] = {0, -1, LENGTH + 1};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    own[7] = wrong[i];
-    write_records(own, 1);
-    assert_int_equal(load(&windows), FD_DATA);
-  }
-  write_records(own, 0); /* a shard of windows, which the manifest says are records */
-  assert_int_equal(load(&windows), FD_DATA);
+/* The shard, and its manifest: of records of these lengths, the beginnings of the rows of `symbols`, or of windows. */
+static fd_shard_entry write_records(const int32_t *own, int with) {
+  static const fd_shard_contig names[1] = {{"r", 1}};
+  static uint16_t contig[WINDOWS];
+  static int64_t start[WINDOWS];
+  static uint8_t letters[WINDOWS * (LENGTH + 1)];
+  size_t n = 0;
+  for (int i = 0; i < WINDOWS; i++)
+    for (int k = 0; k < own[i]; k++) letters[n++] = symbols[i * LENGTH + k % LENGTH];
+  const fd_shard shard = {WINDOWS, LENGTH,           1, "train", "", "0123", names, with ? letters : symbols, contig,
+                          start,   with ? own : NULL};
+  fd_shard_entry entry = {.split = "train", .file = "r.h5"};
+  assert_ok(fd_path(path, folder, "r.h5", NULL));
+  assert_ok(fd_shard_write(path, &shard, &entry));
+  put_manifest(FD_PACKED_RECORDS, &entry);
+  return entry;
 }
 
 static void set_text(hid_t file, const char *name, const char *text) {
@@ -128,6 +115,55 @@ static void set_text(hid_t file, const char *name, const char *text) {
   H5Aclose(attribute);
   H5Sclose(space);
   H5Tclose(type);
+}
+
+/* As older versions wrote it: rows that N fill, their lengths beside. */
+static void write_padded(const int32_t *own) {
+  const hsize_t count = WINDOWS;
+  fd_shard_entry entry = write_records(own, 0);
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), space = H5Screate_simple(1, &count, NULL),
+        create = H5Pcreate(H5P_DATASET_CREATE);
+  set_text(file, "format", "findna-shard 2");
+  assert_true(H5Pset_chunk(create, 1, &count) >= 0 && H5Pset_fletcher32(create) >= 0);
+  hid_t set = H5Dcreate2(file, "length", H5T_STD_I32LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+  assert_true(H5Dwrite(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, own) >= 0);
+  H5Dclose(set);
+  H5Pclose(create);
+  H5Sclose(space);
+  H5Fclose(file);
+  assert_ok(fd_sha256_file(path, entry.sha256, &entry.bytes));
+  put_manifest(FD_PADDED_RECORDS, &entry);
+}
+
+static void check_records(const int32_t *own) {
+  fd_windows windows;
+  assert_ok(load(&windows));
+  assert_int_equal(windows.count, WINDOWS);
+  for (int i = 0; i < WINDOWS; i++) {
+    assert_int_equal(fd_windows_length(&windows, i), own[i]);
+    assert_memory_equal(fd_windows_at(&windows, i), symbols + i * LENGTH, (size_t)own[i]);
+  }
+  fd_windows_free(&windows);
+}
+
+static void records(void **state) {
+  (void)state;
+  int32_t own[WINDOWS];
+  fd_windows windows;
+  for (int i = 0; i < WINDOWS; i++) own[i] = 1 + i * 5 % LENGTH;
+  for (int i = 0; i < WINDOWS * LENGTH; i++) symbols[i] = i % LENGTH < own[i / LENGTH] ? (uint8_t)(i % 4) : FD_N;
+  write_records(own, 1);
+  check_records(own);
+  write_padded(own);
+  check_records(own);
+  static const int32_t wrong[] = {0, -1, LENGTH + 1};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    own[7] = wrong[i];
+    write_records(own, 1);
+    assert_int_equal(load(&windows), FD_DATA);
+  }
+  write_records(own, 0); /* a shard of windows, which the manifest says are records */
+  assert_int_equal(load(&windows), FD_DATA);
 }
 
 /* "windows" anew, of another type, shape or storage. */
@@ -254,12 +290,9 @@ static void flipped_bits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(written_and_read),
-      cmocka_unit_test(records),
-      cmocka_unit_test(wrong_content),
-      cmocka_unit_test(replaced_after_the_manifest),
-      cmocka_unit_test(more_windows_than_bytes),
-      cmocka_unit_test(flipped_bits),
+      cmocka_unit_test(written_and_read),        cmocka_unit_test(records),
+      cmocka_unit_test(wrong_content),           cmocka_unit_test(replaced_after_the_manifest),
+      cmocka_unit_test(more_windows_than_bytes), cmocka_unit_test(flipped_bits),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -103,7 +103,7 @@ static float *random_rows(int T) {
   return x;
 }
 
-static fd_windows one_window(int length) { return (fd_windows){1, length, calloc((size_t)length, 1), NULL}; }
+static fd_windows one_window(int length) { return (fd_windows){1, length, calloc((size_t)length, 1), NULL, NULL}; }
 
 /* f(roll(x, k)) = roll(f(x), k) for whole networks, bit for bit, [CLS] rows included; also with shifts beyond the length. */
 static void networks_are_circular(void **state) {
@@ -219,7 +219,7 @@ static void schedules_equal_given_values(void **state) {
 /* An order-2 chain: the next symbol is a function of the last two with probability 0.9. */
 static fd_windows chain_windows(int count, int length, uint64_t seed) {
   static const uint8_t next[4][4] = {{3, 1, 2, 0}, {2, 3, 0, 1}, {3, 1, 0, 2}, {3, 0, 1, 2}};
-  fd_windows w = {count, length, malloc((size_t)(count * length)), NULL};
+  fd_windows w = {count, length, malloc((size_t)(count * length)), NULL, NULL};
   for (int i = 0; i < count * length; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(seed, FD_RNG_TEST), 1, (uint64_t)i);
@@ -349,7 +349,7 @@ static void an_update_that_is_not_finite_ends_the_run(void **state) {
 }
 
 static fd_windows many_windows(int count, int length) {
-  fd_windows w = {count, length, malloc((size_t)count * (size_t)length), NULL};
+  fd_windows w = {count, length, malloc((size_t)count * (size_t)length), NULL, NULL};
   for (int i = 0; i < count * length; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(2, FD_RNG_TEST), 1, (uint64_t)i);

@@ -17,7 +17,7 @@ typedef struct filling {
   uint16_t *contig;
   int64_t *start;
   int32_t *own;
-  int64_t count;
+  int64_t count, letters;
 } filling;
 
 static fd_status open_filling(filling *f, const fd_record_set *set) {
@@ -40,10 +40,9 @@ static void close_filling(filling *f) {
 /* A record's name stands where that of a window's contig does. */
 static void put_record(filling *f, const fd_record_set *set, int64_t record) {
   const fd_taxa *t = &set->taxa;
-  int64_t length = t->start[record + 1] - t->start[record], limit = set->options->taxa.limit, n = f->count++;
-  uint8_t *to = f->symbols + n * limit;
-  memcpy(to, t->symbols + t->start[record], (size_t)length);
-  memset(to + length, FD_N, (size_t)(limit - length));
+  int64_t length = t->start[record + 1] - t->start[record], n = f->count++;
+  memcpy(f->symbols + f->letters, t->symbols + t->start[record], (size_t)length);
+  f->letters += length;
   f->name[n] = (fd_shard_contig){t->id[record], strlen(t->id[record])};
   f->contig[n] = (uint16_t)n;
   f->start[n] = 0;
@@ -69,7 +68,7 @@ static fd_status write_shard(filling *f, const fd_record_set *set, int split, co
   FD_TRY(fd_path(path, folder, e->file, NULL));
   FD_TRY(fd_shard_write(path, &shard, e));
   m->shards++;
-  f->count = 0;
+  f->count = f->letters = 0;
   fd_progress(0, "shard %d", m->shards);
   return fd_guard_go_on();
 }
@@ -127,7 +126,7 @@ static fd_status write_table(const fd_record_set *set, int table, const char *fo
 }
 
 fd_status fd_record_set_write(const fd_record_set *set, const char *folder, fd_manifest *m) {
-  *m = (fd_manifest){.window = (int)set->options->taxa.limit, .records = 1};
+  *m = (fd_manifest){.window = (int)set->options->taxa.limit, .records = FD_PACKED_RECORDS};
   FD_TRY(write_shards(set, folder, m));
   for (int k = 0; k < set->tables; k++) FD_TRY(write_table(set, k, folder));
   return fd_dataset_id(m, m->dataset_id);

@@ -15,9 +15,8 @@
 #include "base/printable.h"
 #include "device/tensors.h"
 
-/* Of windows, and of records, whose shards have one dataset more. */
-static const char *const shard_formats[] = {"findna-shard 1", "findna-shard 2"};
-const char *const fd_manifest_formats[] = {"findna-shards 1", "findna-shards 2"};
+static const char *const shard_formats[FD_SHARD_FORMATS] = {"findna-shard 1", "findna-shard 2", "findna-shard 3"};
+const char *const fd_manifest_formats[FD_SHARD_FORMATS] = {"findna-shards 1", "findna-shards 2", "findna-shards 3"};
 enum {
   MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
@@ -37,7 +36,12 @@ static int is_plain_name(const char *file, size_t room) {
 
 static int is_split(const char *name) { return !strcmp(name, "train") || !strcmp(name, "val") || !strcmp(name, "test"); }
 
-static fd_status read_entry(const char *path, const json_t *value, size_t index, int window, fd_shard_entry *e) {
+/* Bytes of a shard that a window takes at least, of one byte a symbol, or a record: nothing is packed by a filter. */
+static int64_t least_bytes(const fd_manifest *m) {
+  return m->records == FD_PACKED_RECORDS ? 1 + (int64_t)sizeof(int32_t) : m->window;
+}
+
+static fd_status read_entry(const char *path, const json_t *value, size_t index, const fd_manifest *m, fd_shard_entry *e) {
   const char *file = json_string_value(json_object_get(value, "file")),
              *split = json_string_value(json_object_get(value, "split"));
   const char *hash = json_string_value(json_object_get(value, "sha256"));
@@ -49,9 +53,9 @@ static fd_status read_entry(const char *path, const json_t *value, size_t index,
   if (!is_split(split)) return fd_fail(FD_DATA, "%s: shard %zu: split '%.40s' (expected train, val or test)", path, index, split);
   if (!is_plain_name(file, sizeof e->file))
     return fd_fail(FD_DATA, "%s: shard %zu: '%.80s' is not a plain file name", path, index, file);
-  if (!fd_multiply_size(&symbols, window) || symbols > bytes) /* a symbol is a byte, and nothing is packed */
-    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " windows of %d nucleotides do not fit into its %" PRId64 " bytes", path,
-                   index, (int64_t)windows, window, (int64_t)bytes);
+  if (!fd_multiply_size(&symbols, least_bytes(m)) || symbols > bytes)
+    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " %s %d nucleotides do not fit into its %" PRId64 " bytes", path, index,
+                   (int64_t)windows, m->records ? "records of up to" : "windows of", m->window, (int64_t)bytes);
   snprintf(e->file, sizeof e->file, "%s", file);
   snprintf(e->split, sizeof e->split, "%s", split);
   snprintf(e->sha256, sizeof e->sha256, "%s", hash);
@@ -105,17 +109,18 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
              *id = json_string_value(json_object_get(root, "dataset_id"));
   size_t count = json_array_size(shards);
   char hex[FD_SHA256_HEX];
-  m->records = format && !strcmp(format, fd_manifest_formats[1]);
-  if (!format || strcmp(format, fd_manifest_formats[m->records]))
-    return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s' or '%s')", path, format ? format : "(none)",
-                   fd_manifest_formats[0], fd_manifest_formats[1]);
+  m->records = FD_NO_RECORDS;
+  while (m->records < FD_SHARD_FORMATS && (!format || strcmp(format, fd_manifest_formats[m->records]))) m->records++;
+  if (m->records == FD_SHARD_FORMATS)
+    return fd_fail(FD_DATA, "%s: format '%.40s' (expected '%s' of windows, or '%s' of records)", path, format ? format : "(none)",
+                   fd_manifest_formats[FD_NO_RECORDS], fd_manifest_formats[FD_PACKED_RECORDS]);
   json_int_t window = json_integer_value(json_object_get(root, "window"));
   if (window < 1 || window > WINDOW_MAX || !count || count > FD_SHARDS_MAX || !id)
     return fd_fail(FD_DATA, "%s: expected window (1 to %d), dataset_id and at least one shard", path, WINDOW_MAX);
   m->window = (int)window;
   FD_TRY(fd_alloc(&m->shard, count, sizeof *m->shard, "manifest"));
   for (size_t i = 0; i < count; i++) {
-    FD_TRY(read_entry(path, json_array_get(shards, i), i, m->window, &m->shard[i]));
+    FD_TRY(read_entry(path, json_array_get(shards, i), i, m, &m->shard[i]));
     m->shards = (int)i + 1;
   }
   FD_TRY(check_entries(path, m));
@@ -241,13 +246,15 @@ static int write_dataset(hid_t file, const char *name, hid_t stored, hid_t memor
 }
 
 static int fill_shard(hid_t file, const fd_shard *s) {
-  hsize_t shape[2] = {(hsize_t)s->count, (hsize_t)s->length};
+  hsize_t shape[2] = {(hsize_t)s->count, (hsize_t)s->length}, letters = 0;
   char window[16];
   snprintf(window, sizeof window, "%d", s->length);
-  return write_text(file, "format", shard_formats[s->own != NULL]) && write_text(file, "split", s->split) &&
-         write_text(file, "window", window) && write_text(file, "assembly", s->assembly) &&
+  for (int64_t i = 0; s->own && i < s->count; i++) letters += (hsize_t)s->own[i];
+  return write_text(file, "format", shard_formats[s->own ? FD_PACKED_RECORDS : FD_NO_RECORDS]) &&
+         write_text(file, "split", s->split) && write_text(file, "window", window) && write_text(file, "assembly", s->assembly) &&
          write_text(file, "source_sha256", s->source_sha256) && write_contigs(file, s) &&
-         write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols) &&
+         (s->own ? write_dataset(file, "letters", H5T_STD_U8LE, H5T_NATIVE_UINT8, 1, &letters, s->symbols)
+                 : write_dataset(file, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, shape, s->symbols)) &&
          write_dataset(file, "contig", H5T_STD_U16LE, H5T_NATIVE_UINT16, 1, shape, s->contig) &&
          write_dataset(file, "start", H5T_STD_I64LE, H5T_NATIVE_INT64, 1, shape, s->start) &&
          (!s->own || write_dataset(file, "length", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, shape, s->own));
@@ -445,16 +452,41 @@ static fd_status read_lengths(const fd_manifest *m, const fd_shard_entry *e, con
   return FD_OK;
 }
 
-static fd_status read_symbols(const fd_manifest *m, const fd_shard_entry *e, const reader *r, uint8_t *symbols) {
-  FD_TRY(check_attributes(r, m->window, m->records, e->split));
-  FD_TRY(read_dataset(r, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, (hsize_t)e->windows, (hsize_t)m->window, symbols));
-  for (int64_t i = 0; i < e->windows * m->window; i++)
+/* `each`: symbols of a window, or of a letter 1. */
+static fd_status check_symbols(const reader *r, const uint8_t *symbols, int64_t count, int64_t each) {
+  for (int64_t i = 0; i < count; i++)
     if (symbols[i] >= FD_SYMBOLS)
-      return fd_fail(FD_DATA, "%s: window %" PRId64 " has the symbol %d (expected 0 to 4)", r->path, i / m->window, symbols[i]);
+      return fd_fail(FD_DATA, "%s: %s %" PRId64 " has the symbol %d (expected 0 to 4)", r->path, each > 1 ? "window" : "letter",
+                     i / each, symbols[i]);
   return FD_OK;
 }
 
-static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8_t *symbols, int32_t *own) {
+static fd_status read_rows(const fd_manifest *m, const fd_shard_entry *e, const reader *r, uint8_t *symbols) {
+  FD_TRY(read_dataset(r, "windows", H5T_STD_U8LE, H5T_NATIVE_UINT8, 2, (hsize_t)e->windows, (hsize_t)m->window, symbols));
+  return check_symbols(r, symbols, e->windows * m->window, m->window);
+}
+
+/* Records `first` and following into w->symbols from *at on, which moves behind them. */
+static fd_status read_records(const fd_manifest *m, const fd_shard_entry *e, const reader *r, fd_windows *w, int64_t first,
+                              int64_t *at) {
+  int32_t *own = w->own + first;
+  uint8_t *to = w->symbols + *at;
+  int64_t letters = 0;
+  FD_TRY(read_lengths(m, e, r, own));
+  for (int64_t i = 0; i < e->windows; i++) w->start[first + i] = *at + letters, letters += own[i];
+  *at += letters;
+  if ((uint64_t)letters > e->bytes) /* memory was found for so many */
+    return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are too few for %" PRId64 " letters", r->path, e->bytes, letters);
+  if (m->records == FD_PACKED_RECORDS) {
+    FD_TRY(read_dataset(r, "letters", H5T_STD_U8LE, H5T_NATIVE_UINT8, 1, (hsize_t)letters, 1, to));
+    return check_symbols(r, to, letters, 1);
+  }
+  FD_TRY(read_rows(m, e, r, to));
+  for (int64_t i = 0; i < e->windows; i++) memmove(w->symbols + w->start[first + i], to + i * m->window, (size_t)own[i]);
+  return FD_OK;
+}
+
+static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, fd_windows *w, int64_t first, int64_t *at) {
   char path[FD_PATH_MAX], *image = NULL;
   size_t bytes;
   reader r = {-1, NULL};
@@ -462,41 +494,50 @@ static fd_status load_shard(const fd_manifest *m, const fd_shard_entry *e, uint8
   FD_GO(fd_path(path, m->folder, e->file, NULL));
   FD_GO(read_image(path, e, &image, &bytes));
   FD_GO(open_image(path, image, bytes, &r));
-  status = read_symbols(m, e, &r, symbols);
-  if (own && status == FD_OK) status = read_lengths(m, e, &r, own);
+  FD_GO(check_attributes(&r, m->window, m->records, e->split));
+  status = m->records ? read_records(m, e, &r, w, first, at) : read_rows(m, e, &r, w->symbols + first * m->window);
 done:
   if (r.file >= 0) H5Fclose(r.file);
   free(image);
   return status;
 }
 
-/* Before there is memory for them: the files are there, and have room for their windows, which no filter packs. */
+/* Before there is memory for them: the files are there, and have room for their windows, which no filter packs, or for the
+ * lengths of records. */
 static fd_status check_room(const fd_manifest *m, const fd_shard_entry *e) {
   char path[FD_PATH_MAX];
   uint64_t bytes;
   FD_TRY(fd_path(path, m->folder, e->file, NULL));
   FD_TRY(fd_file_size(path, &bytes));
   FD_TRY(check_size(path, e, bytes));
-  if ((uint64_t)e->windows <= bytes / (uint64_t)m->window) return FD_OK;
-  return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are too few for the %" PRId64 " windows of %d that the manifest says", path,
-                 bytes, e->windows, m->window);
+  if ((uint64_t)e->windows <= bytes / (uint64_t)least_bytes(m)) return FD_OK;
+  return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are too few for the %" PRId64 " %s %d that the manifest says", path, bytes,
+                 e->windows, m->records ? "records of up to" : "windows of", m->window);
+}
+
+/* Memory for w->count windows, or records in files of so many bytes. */
+static fd_status alloc_windows(const fd_manifest *m, uint64_t bytes, fd_windows *w) {
+  if (!m->records) return fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory");
+  FD_TRY(fd_alloc(&w->symbols, (size_t)bytes, 1, "records in memory"));
+  FD_TRY(fd_alloc(&w->own, (size_t)w->count, sizeof *w->own, "records in memory"));
+  return fd_alloc(&w->start, (size_t)w->count, sizeof *w->start, "records in memory");
 }
 
 fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w) {
+  uint64_t bytes = 0;
+  int64_t first = 0, at = 0;
   *w = (fd_windows){.length = m->window};
   for (int i = 0; i < m->shards; i++) {
     if (strcmp(m->shard[i].split, split)) continue;
     FD_TRY(check_room(m, &m->shard[i]));
-    w->count += m->shard[i].windows;
+    w->count += m->shard[i].windows, bytes += m->shard[i].bytes;
   }
-  FD_TRY(fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory"));
-  fd_status status = m->records ? fd_alloc(&w->own, (size_t)w->count, sizeof *w->own, "windows in memory") : FD_OK;
-  int64_t first = 0;
+  fd_status status = alloc_windows(m, bytes, w);
   for (int i = 0; i < m->shards && status == FD_OK; i++) {
     const fd_shard_entry *e = &m->shard[i];
     if (strcmp(e->split, split)) continue;
     status = fd_guard_go_on();
-    if (status == FD_OK) status = load_shard(m, e, w->symbols + first * m->window, w->own ? w->own + first : NULL);
+    if (status == FD_OK) status = load_shard(m, e, w, first, &at);
     first += e->windows;
   }
   if (status != FD_OK) fd_windows_free(w);
@@ -506,7 +547,8 @@ fd_status fd_windows_load(const fd_manifest *m, const char *split, fd_windows *w
 void fd_windows_free(fd_windows *w) {
   free(w->symbols);
   free(w->own);
-  w->symbols = NULL, w->own = NULL;
+  free(w->start);
+  w->symbols = NULL, w->own = NULL, w->start = NULL;
   w->count = 0;
 }
 
@@ -525,13 +567,13 @@ fd_status fd_shard_print(const char *path) {
   }
   hid_t set;
   hsize_t shape[2] = {0, 0};
-  fd_status status = open_dataset(&r, "windows", &set);
+  int records = !!strcmp(text[0], shard_formats[FD_NO_RECORDS]);
+  fd_status status = open_dataset(&r, records ? "length" : "windows", &set);
   if (status == FD_OK) {
     hid_t space = H5Dget_space(set);
-    if (H5Sget_simple_extent_ndims(space) == 2) H5Sget_simple_extent_dims(space, shape, NULL);
-    int records = !strcmp(text[0], shard_formats[1]);
-    printf("  %-14s %" PRIu64 " of %s%" PRIu64 " nucleotides\n", records ? "records" : "windows", (uint64_t)shape[0],
-           records ? "up to " : "", (uint64_t)shape[1]);
+    if (H5Sget_simple_extent_ndims(space) == (records ? 1 : 2)) H5Sget_simple_extent_dims(space, shape, NULL);
+    fd_print("  %-14s %" PRIu64 " of %s%s nucleotides\n", records ? "records" : "windows", (uint64_t)shape[0],
+             records ? "up to " : "", text[2]);
     H5Sclose(space);
     H5Dclose(set);
   }

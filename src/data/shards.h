@@ -1,10 +1,12 @@
 /* Sets of windows, or of records of their own lengths, on disk: HDF5 shards and the manifest that names them.
  *
  * A shard (serial HDF5, latest format) has the datasets
- *   windows [n, L] uint8, the symbols 0..4 = A C G T N, chunked, Fletcher32
+ *   windows [n, L] uint8, the symbols 0..4 = A C G T N, chunked, Fletcher32; of windows only
  *   contig  [n] uint16, index into the attribute "contigs"
  *   start   [n] int64, 0-based position of the window in its contig
- *   length  [n] int32, of records only (format 2): the nucleotides of each, at most L; N fills the rest of its row of `windows`
+ *   length  [n] int32, of records only: the nucleotides of each, from 1 to L
+ *   letters [sum of length] uint8, of records only (format 3): their symbols, one record behind the other; in format 2, of older
+ *           versions, these are rows of `windows`, which N fills
  * and the attributes format, split, window, contigs, assembly, source_sha256. The folder's manifest.json holds format, window,
  * the options used, the report of what was read and kept, and for each shard: file, split, windows, bytes, sha256. A shard's hash
  * is checked before libhdf5 sees it. */
@@ -22,15 +24,16 @@ typedef struct fd_shard_entry {
   uint64_t bytes;
 } fd_shard_entry;
 
-/* What a manifest says that it is: of windows, of records. */
-extern const char *const fd_manifest_formats[];
+/* What a manifest says that it is, by fd_manifest.records. */
+enum { FD_NO_RECORDS, FD_PADDED_RECORDS, FD_PACKED_RECORDS, FD_SHARD_FORMATS };
+extern const char *const fd_manifest_formats[FD_SHARD_FORMATS];
 
 enum { FD_SHARDS_MAX = 1 << 18 }; /* of a manifest; it then has 50 MB, and readers take 64 */
 
 typedef struct fd_manifest {
   char folder[4096];
   int window;                     /* nucleotides of a window, or of a record at most */
-  int records;                    /* sequences have lengths of their own */
+  int records;                    /* sequences have lengths of their own: not 0, and how they lie in the shards */
   char dataset_id[FD_SHA256_HEX]; /* SHA-256 over the window length and the ordered (split, windows, sha256) of all shards */
   int shards;
   fd_shard_entry *shard;
@@ -40,11 +43,14 @@ typedef struct fd_manifest {
 typedef struct fd_windows {
   int64_t count;
   int length;       /* of a row: of a window, of a record at most */
-  uint8_t *symbols; /* [count, length] */
+  uint8_t *symbols; /* [count, length] of windows; of records one behind the other */
   int32_t *own;     /* [count] nucleotides of each record, from 1; NULL: all of them are windows of `length` */
+  int64_t *start;   /* [count] where each record begins; NULL: symbols are rows */
 } fd_windows;
 
-static inline const uint8_t *fd_windows_at(const fd_windows *w, int64_t i) { return w->symbols + i * w->length; }
+static inline const uint8_t *fd_windows_at(const fd_windows *w, int64_t i) {
+  return w->symbols + (w->start ? w->start[i] : i * w->length);
+}
 static inline int fd_windows_length(const fd_windows *w, int64_t i) { return w->own ? w->own[i] : w->length; }
 
 /* Reads and checks folder/manifest.json. Shard names are plain file names in the folder. */
@@ -79,7 +85,7 @@ typedef struct fd_shard {
   int length, contigs;
   const char *split, *assembly, *source_sha256;
   const fd_shard_contig *contig_name; /* [contigs] */
-  const uint8_t *symbols;             /* [count, length] */
+  const uint8_t *symbols;             /* [count, length]; of records [sum of own], one behind the other */
   const uint16_t *contig;             /* [count] */
   const int64_t *start;               /* [count] */
   const int32_t *own;                 /* [count] of records; NULL: windows */

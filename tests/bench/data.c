@@ -15,7 +15,7 @@ enum { WINDOWS = 2000, DRAWS = 20000, LENGTH = 1000 };
 fd_status fd_bench_data(fd_bench *bench) {
   static uint8_t view[4][LENGTH], scratch[4 * LENGTH];
   fd_loader loader;
-  fd_windows windows = {WINDOWS, LENGTH, malloc(WINDOWS * LENGTH), NULL};
+  fd_windows windows = {WINDOWS, LENGTH, malloc(WINDOWS * LENGTH), NULL, NULL};
   for (int i = 0; i < WINDOWS * LENGTH; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, (uint64_t)i);

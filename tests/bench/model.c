@@ -23,7 +23,7 @@ typedef struct input {
 } input;
 
 static fd_windows random_windows(int length) {
-  fd_windows w = {WINDOWS, length, malloc((size_t)WINDOWS * (size_t)length), NULL};
+  fd_windows w = {WINDOWS, length, malloc((size_t)WINDOWS * (size_t)length), NULL, NULL};
   for (int i = 0; i < WINDOWS * length; i++) {
     uint32_t word[4];
     fd_philox(word, fd_rng_key_of(1, FD_RNG_TEST), 0, (uint64_t)i);
