@@ -1,17 +1,22 @@
 """Clusters embeddings of barcodes, as BIOSCAN-5M's reconstruction of BINs does: UMAP to 50 dimensions by cosine, then Ward's agglomeration.
 
-    bins.py EMBEDDINGS.npy TABLE.tsv OUT.tsv --label dna_bin [--clusters N] [--neighbours 5] [--seed 42] [--no-umap]
+    bins.py EMBEDDINGS.npy TABLE.tsv OUT.tsv --label dna_bin [--clusters N] [--neighbours 5] [--seed 42] [--no-umap] [--picture OUT.png]
 
 EMBEDDINGS.npy and EMBEDDINGS.npy.ids.txt are of `findna embed RUN TABLE.tsv --output EMBEDDINGS.npy`; TABLE.tsv is one that `findna prepare --table` writes. OUT.tsv gets the
 columns id, the label, and cluster, for `findna clusters OUT.tsv --label dna_bin`. --clusters: as many as there are labels where it is not given. --no-umap
-clusters the embeddings, each of length 1, themselves. Needs numpy, scikit-learn and, for UMAP, umap-learn.
+clusters the embeddings, each of length 1, themselves. --picture draws them on a plane (UMAP to 2 dimensions, or with --no-umap the first two principal components), the most
+frequent labels in colours. Needs numpy, scikit-learn, for UMAP umap-learn, and for pictures matplotlib.
 """
 import argparse
 import csv
 import sys
+from collections import Counter
 
 import numpy
 from sklearn.cluster import AgglomerativeClustering
+from sklearn.decomposition import PCA
+
+DIMENSIONS = 50  # of the space that is clustered
 
 
 def fail(text):
@@ -26,14 +31,34 @@ def read_labels(path, column):
         return {row["id"]: row[column] for row in rows}
 
 
-def reduce(rows, options):
+def reduce(rows, options, dimensions):
     if options.no_umap:
-        return rows / numpy.maximum(numpy.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        rows = rows / numpy.maximum(numpy.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return rows if dimensions > 2 else PCA(dimensions, random_state=options.seed).fit_transform(rows)
     try:
         import umap
     except ImportError:
         fail("no umap-learn for this Python: install it, or give --no-umap")
-    return umap.UMAP(n_components=50, n_neighbors=options.neighbours, min_dist=0, metric="cosine", random_state=options.seed).fit_transform(rows)
+    return umap.UMAP(n_components=dimensions, n_jobs=1, n_neighbors=options.neighbours, min_dist=0, metric="cosine", random_state=options.seed).fit_transform(rows)
+
+
+def draw(rows, labels, options):
+    try:
+        import matplotlib
+    except ImportError:
+        fail("no matplotlib for this Python: install it, or leave out --picture")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    plane = reduce(rows, options, 2)
+    frequent = [name for name, _ in Counter(labels).most_common(10)]
+    figure, axes = pyplot.subplots(figsize=(9, 7), constrained_layout=True)
+    axes.scatter(*plane.T, s=3, color="0.8", linewidths=0)
+    for name in frequent:
+        axes.scatter(*plane[[i for i, label in enumerate(labels) if label == name]].T, s=8, linewidths=0, label=name)
+    axes.legend(title=f"{options.label}, the 10 most frequent", fontsize=8, markerscale=2)
+    axes.set(xticks=[], yticks=[], title=f"{len(rows)} sequences, {'principal components' if options.no_umap else 'UMAP, cosine'}")
+    figure.savefig(options.picture, dpi=120)
 
 
 def main():
@@ -46,6 +71,7 @@ def main():
     parser.add_argument("--neighbours", type=int, default=5)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--no-umap", action="store_true")
+    parser.add_argument("--picture")
     options = parser.parse_args()
     rows = numpy.load(options.embeddings)
     with open(options.embeddings + ".ids.txt") as file:
@@ -57,12 +83,14 @@ def main():
     if len(named) < 2:
         fail(f"{options.table}: fewer than two of the embeddings have a '{options.label}'")
     count = options.clusters or len({labels[ids[i]] for i in named})
-    clusters = AgglomerativeClustering(n_clusters=count, linkage="ward").fit_predict(reduce(rows[named].astype(numpy.float64), options))
+    clusters = AgglomerativeClustering(n_clusters=count, linkage="ward").fit_predict(reduce(rows[named].astype(numpy.float64), options, DIMENSIONS))
     print(f"{count} clusters of {len(named)} sequences")
     with open(options.output, "w", newline="") as file:
         out = csv.writer(file, delimiter="\t", lineterminator="\n")
         out.writerow(["id", options.label, "cluster"])
         out.writerows([ids[i], labels[ids[i]], cluster] for i, cluster in zip(named, clusters))
+    if options.picture:
+        draw(rows[named].astype(numpy.float64), [labels[ids[i]] for i in named], options)
 
 
 main()

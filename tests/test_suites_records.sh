@@ -19,18 +19,20 @@ mkdir its
 "$FINDNA" pretrain mae-small data.shards=bioscan run.folder=mae model.channels=24 model.hidden=20 model.layers=2 model.heads=3 model.kmer=4 model.vocabulary=258 model.decoder_layers=1 \
   train.steps=150 train.batch=32 train.virtual_ranks=4 optim.lr=3e-3 >log 2>&1 || { tail -3 log; exit 1; }
 
-expect "bioscan-5m" 0 "^species_closed: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --output b
+expect "bioscan-5m" 0 "^species_closed: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
 check "a probe with its baselines" bash -c 'for r in "probe student" "probe untrained" "probe kmer"; do grep -q "^  $r " out.log || exit 1; done'
 check "a search with its baselines" bash -c 'for r in "knn student" "knn untrained" "knn kmer"; do grep -q "^  $r " out.log || exit 1; done'
 check "published numbers are beside them" grep -q "BarcodeBERT 47.03" out.log
-check "no fine-tuning" bash -c '! grep -q "fine-tuned " out.log'
+check "no fine-tuning, where it is not asked for" bash -c '! grep -q "fine-tuned " out.log'
 check "results.json and the page have them" bash -c 'grep -q "knn untrained" b/results.json && grep -q "genus_open_1nn" b/report.html'
 check "genera of species that nobody saw are found by their k-mers" awk '/^genus_open_1nn/ { on = 1 } on && /knn kmer/ { exit !($3 > 90) }' out.log
-expect "the same again does nothing" 0 "^genus_open_1nn: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --output b
+expect "the same again does nothing" 0 "^genus_open_1nn: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
 check "at once" bash -c '! grep -q "nearest keys\|k-mers: seed" out.log'
-expect "its, two checkpoints" 0 "^species_closed_1nn: accuracy" "$FINDNA" evaluate its --checkpoint A=mae --checkpoint B=mae --data its --seeds 1 --output i
+expect "its, two checkpoints" 0 "^species_closed_1nn: accuracy" "$FINDNA" evaluate its --checkpoint A=mae --checkpoint B=mae --data its --seeds 1 --methods knn --output i
 check "k-mers and untrained rows once for both" test "$(grep -c '^  *A  *knn untrained\|^  *knn kmer' out.log)" = 5
 check "a line for each and method in the table of all" grep -qE "^B +knn student" out.log
+check "k-mers are there, asked for or not" bash -c 'test -e i/species_closed-kmer-seeds-1/probe.json && test -e i/genus_open-kmer-seeds-1/probe.json'
+expect "fine-tuning to 300 species" 0 "^  fine-tuned " "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods finetune --tasks species_closed --output f train.epochs=1
 expect "one method" 0 "knn" "$FINDNA" evaluate its mae --data its --seeds 1 --methods knn --tasks genus_open_1nn --list
 
 # The probe of many classes.
@@ -70,6 +72,8 @@ fi
 # MAE against MLM, at a size that says nothing.
 tiny="model.channels=24 model.hidden=20 model.layers=1 model.heads=3 model.kmer=4 model.vocabulary=258 train.steps=3 train.batch=8 train.virtual_ranks=2"
 evidence="env ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA $root/launch/barcodes -n 1 -s 1"
-expect "launch/barcodes" 0 "^MLM-0 +knn student" $evidence e its.classification its.fasta $tiny
+head -800 its.fasta >few.fasta
+expect "launch/barcodes" 0 "^MLM-0 +knn student" $evidence e its.classification few.fasta $tiny
+check "open world by a classifier, too" grep -q "^genus_open: accuracy" out.log
 check "they differ in the encoder's input alone" bash -c 'for o in channels hidden layers heads kmer; do test "$(grep -h "^  $o:" e/MAE-0/ckpt/step_*/config.yaml)" = "$(grep -h "^  $o:" e/MLM-0/ckpt/step_*/config.yaml)" || exit 1; done'
 expect "no such model" 64 "no model 'MAE50'" $evidence -o MAE50 e its.classification its.fasta $tiny
