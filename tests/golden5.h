@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "device/device.h"
 #include "output/safetensors.h"
 
 typedef struct golden5 {
@@ -71,6 +72,48 @@ static inline void golden5_compare(const golden5 *g, const fd_tensor *theirs, co
   if (allowed.rms > 0 && !(sqrt(squares / (double)n) <= allowed.rms))
     fail_msg("%s: root mean square of the differences %.3g, expected at most %.3g", theirs->name, sqrt(squares / (double)n),
              allowed.rms);
+}
+
+/* The tensor group + name, such as "in0." and "ids". */
+static inline const fd_tensor *golden5_find(const golden5 *g, const char *group, const char *name) {
+  char full[192];
+  snprintf(full, sizeof full, "%s%s", group, name);
+  const fd_tensor *t = fd_safetensors_find(&g->theirs, full);
+  if (!t) fail_msg("no tensor %s", full);
+  return t;
+}
+
+/* What a value of outputs or gradients may differ by. */
+static inline double golden5_bound_of(const golden5 *g, const char *group) {
+  return fmax(1e-5 * golden5_measured(g, group, "largest_value"), 5 * golden5_measured(g, group, "maxabs"));
+}
+
+/* What weights may differ by that have moved by a learning rate. */
+static inline golden5_bound golden5_moved(const golden5 *g, const char *group, double rate) {
+  return (golden5_bound){fmax(0.1 * rate, 5 * golden5_measured(g, group, "maxabs")),
+                         fmax(1e-3 * rate, 5 * golden5_measured(g, group, "rms"))};
+}
+
+/* A loss, to five digits. */
+static inline void golden5_loss(const json_t *expected, const char *name, double value) {
+  double there = json_number_value(json_object_get(expected, name));
+  assert_near(value, there, 1e-5 * fabs(there));
+}
+
+/* What a run says of a step, in fp64. */
+static inline json_t *golden5_step(const golden5 *g, const char *run, int step) {
+  char name[48];
+  snprintf(name, sizeof name, "%s.steps_fp64", run);
+  return json_array_get(json_object_get(g->root, name), (size_t)step);
+}
+
+/* Memory of a device: a copy of host memory, or zero. */
+static inline void *on_device(fd_device *dev, const void *from, size_t bytes) {
+  void *at;
+  assert_ok(dev->alloc(dev, &at, bytes, "test"));
+  if (from) assert_ok(dev->copy(dev, at, from, bytes));
+  else dev->ops.zero(dev, bytes, at);
+  return at;
 }
 
 #endif

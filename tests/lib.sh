@@ -30,6 +30,25 @@ ranks() {
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 # state_of RUN: the state_id of its newest checkpoint
 state_of() { grep -h '^state_id' "$(ls -d "$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
+# same RUN RUN, other RUN RUN: whether they end in the same state; same_lines: whether they have said the same, whatever they were interrupted by
+same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
+other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
+same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
+# near RUN RUN BOUND: whether the losses of all steps are the same but for a share of them
+losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
+near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
+# killed TIMES FOLDER ARGUMENTS...: pretrains, is killed so often, the first time behind the checkpoint of step 7 and then at any instant, and ends on 2 ranks; FOLDER.log
+killed() {
+  local times=$1 folder=$2 pid; shift 2
+  for i in $(seq "$times"); do
+    "$FINDNA" pretrain "$@" run.folder="$folder" >>"$folder.log" 2>&1 & pid=$!
+    for _ in $(seq 400); do [ ! -d "$folder/ckpt/step_000000007" ] && [ "$i" = 1 ] && kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+    sleep 0.$((RANDOM % 3))
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+  done
+  ranks 2 pretrain "$@" run.folder="$folder" >>"$folder.log" 2>&1
+}
 # bpe_json MERGES: DNABERT-2's tokenizer.json with the merges of that file ("left right", a line each)
 bpe_json() {
   printf '{"version":"1.0","added_tokens":['

@@ -29,14 +29,6 @@ typedef struct work {
   double *sums;
 } work;
 
-static const fd_tensor *find(const work *w, const char *group, const char *name) {
-  char full[192];
-  snprintf(full, sizeof full, "%s%s", group, name);
-  const fd_tensor *t = fd_safetensors_find(&w->g.theirs, full);
-  if (!t) fail_msg("no tensor %s", full);
-  return t;
-}
-
 static int number(const work *w, const char *section, const char *name) {
   json_t *config = json_object_get(w->g.root, "config");
   return (int)json_integer_value(json_object_get(*section ? json_object_get(config, section) : config, name));
@@ -94,14 +86,6 @@ static float *values_of(const work *w, const char *group, const fd_params *param
     memcpy(values + p->offset, t->data, t->bytes);
   }
   return values;
-}
-
-static void *on_device(fd_device *dev, const void *from, size_t bytes) {
-  void *at;
-  assert_ok(dev->alloc(dev, &at, bytes, "test"));
-  if (from) assert_ok(dev->copy(dev, at, from, bytes));
-  else dev->ops.zero(dev, bytes, at);
-  return at;
 }
 
 static void open_state(work *w) {
@@ -171,8 +155,8 @@ static void fill_aligned(work *w, const uint8_t *aligned) {
 static void take_batch(work *w, int step) {
   char group[16];
   snprintf(group, sizeof group, "in%d.", step);
-  const int *ids = find(w, group, "ids")->data, *target = find(w, group, "target")->data,
-            *taught = find(w, group, "teacher_ids")->data;
+  const int *ids = golden5_find(&w->g, group, "ids")->data, *target = golden5_find(&w->g, group, "target")->data,
+            *taught = golden5_find(&w->g, group, "teacher_ids")->data;
   int rows = w->count * w->length, n = 0;
   fd_batch *b = w->batch;
   for (int i = 0; i <= w->count; i++) b->seqs.start[i] = i * w->length;
@@ -187,32 +171,28 @@ static void take_batch(work *w, int step) {
   assert_ok(w->dev->copy(w->dev, b->weight, b->host_target + rows, (size_t)n * sizeof(float)));
   for (int i = 0; i < w->count; i++) fd_view_put_ids(b->taught, i, taught + i * (w->groups + 1), w->groups + 1);
   assert_ok(fd_view_send(b->taught, w->count));
-  fill_aligned(w, find(w, group, "aligned")->data);
+  fill_aligned(w, golden5_find(&w->g, group, "aligned")->data);
   assert_ok(fd_spaces_set(&w->spaces, &b->seqs));
   assert_ok(fd_frozen_take(w->frozen, b->taught));
   w->totals = (fd_totals){w->count, n, 0, (double)b->aligned_rows};
 }
 
-static double bound_of(const work *w, const char *group) {
-  return fmax(1e-5 * golden5_measured(&w->g, group, "largest_value"), 5 * golden5_measured(&w->g, group, "maxabs"));
-}
-
 static void compare_rows(work *w, const char *name, fd_mat m, int width) {
-  const fd_tensor *t = find(w, "", name);
+  const fd_tensor *t = golden5_find(&w->g, "", name);
   const float *expected = t->data;
   int rows = (int)(t->bytes / sizeof(float)) / width;
   float *ours = malloc(t->bytes);
   assert_ok(fd_mat_read(w->dev, m, 0, rows, width, ours));
   for (int i = 0; i < rows * width; i++)
-    if (!(fabs((double)ours[i] - (double)expected[i]) <= bound_of(w, name)))
+    if (!(fabs((double)ours[i] - (double)expected[i]) <= golden5_bound_of(&w->g, name)))
       fail_msg("%s[%d]: %.9g, expected %.9g", name, i, (double)ours[i], (double)expected[i]);
   free(ours);
 }
 
 /* `rate` 0: gradients; else weights that have moved by it. Those of the projector are noise where nothing is aligned. */
 static void compare_all(work *w, const char *group, const float *values, double rate) {
-  double bound = rate > 0 ? fmax(0.1 * rate, 5 * golden5_measured(&w->g, group, "maxabs")) : bound_of(w, group),
-         root = rate > 0 ? fmax(1e-3 * rate, 5 * golden5_measured(&w->g, group, "rms")) : bound, squares = 0;
+  golden5_bound moved = golden5_moved(&w->g, group, rate);
+  double bound = rate > 0 ? moved.value : golden5_bound_of(&w->g, group), root = rate > 0 ? moved.rms : bound, squares = 0;
   size_t size = w->network->params.size;
   float *ours = malloc(size * sizeof *ours);
   char prefix[32];
@@ -221,7 +201,7 @@ static void compare_all(work *w, const char *group, const float *values, double 
   assert_ok(w->dev->sync(w->dev));
   for (int i = 0; i < w->network->params.count; i++) {
     const fd_param *p = &w->network->params.item[i];
-    const float *expected = find(w, prefix, theirs(p->name))->data;
+    const float *expected = golden5_find(&w->g, prefix, theirs(p->name))->data;
     for (size_t k = 0; k < p->size; k++) {
       double d = (double)ours[p->offset + k] - (double)expected[k];
       squares += d * d;
@@ -249,21 +229,10 @@ static double run(work *w, int look, double *terms) {
   return fd_objective_loss(&w->config, &w->totals, sums, terms);
 }
 
-static json_t *expected_step(const work *w, const char *run, int step) {
-  char name[48];
-  snprintf(name, sizeof name, "%s.steps_fp64", run);
-  return json_array_get(json_object_get(w->g.root, name), (size_t)step);
-}
-
 static void compare_losses(json_t *expected, double loss, const double *terms) {
-  const struct {
-    const char *name;
-    double value;
-  } all[] = {{"loss", loss}, {"rec", terms[FD_TERM_hidden]}, {"dist", terms[FD_TERM_distil]}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    double there = json_number_value(json_object_get(expected, all[i].name));
-    assert_near(all[i].value, there, 1e-5 * fabs(there));
-  }
+  golden5_loss(expected, "loss", loss);
+  golden5_loss(expected, "rec", terms[FD_TERM_hidden]);
+  golden5_loss(expected, "dist", terms[FD_TERM_distil]);
 }
 
 /* Clipped AdamW, which spares biases, norms and the like. */
@@ -292,7 +261,7 @@ static void check(const char *file, const char *name, const char *device, const 
   if (!open_work(&w, file, device, pool, weight)) return;
   for (int step = 0; step < number(&w, "", "steps"); step++) {
     double terms[FD_TERMS];
-    json_t *expected = expected_step(&w, name, step);
+    json_t *expected = golden5_step(&w.g, name, step);
     take_batch(&w, step);
     compare_losses(expected, run(&w, step == 0, terms), terms);
     snprintf(part, sizeof part, "%s.grad", name);

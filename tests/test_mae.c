@@ -57,14 +57,6 @@ static void configure(work *w, const char *weight, const char *device, const cha
   assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, SETTINGS - 1));
 }
 
-static const fd_tensor *find(const work *w, const char *group, const char *name) {
-  char full[192];
-  snprintf(full, sizeof full, "%s%s", group, name);
-  const fd_tensor *t = fd_safetensors_find(&w->g.theirs, full);
-  if (!t) fail_msg("no tensor %s", full);
-  return t;
-}
-
 /* The name that a parameter has there. Of the decoder's table only the row of [MASK], its first, is used: the parameter. */
 static const char *theirs(const char *ours, char name[128]) {
   if (!strncmp(ours, "bert.", 5)) snprintf(name, 128, "encoder.%s", ours + 5);
@@ -75,26 +67,19 @@ static const char *theirs(const char *ours, char name[128]) {
   return name;
 }
 
-static void *on_device(fd_device *dev, size_t bytes) {
-  void *at;
-  assert_ok(dev->alloc(dev, &at, bytes, "test"));
-  dev->ops.zero(dev, bytes, at);
-  return at;
-}
-
 static void load(work *w) {
   size_t size = w->network->params.size;
   float *values = malloc(size * sizeof *values);
   for (int i = 0; i < w->network->params.count; i++) {
     char name[128];
     const fd_param *p = &w->network->params.item[i];
-    const fd_tensor *t = find(w, "w0.", theirs(p->name, name));
+    const fd_tensor *t = golden5_find(&w->g, "w0.", theirs(p->name, name));
     assert_true(t->bytes >= p->size * sizeof *values);
     memcpy(values + p->offset, t->data, p->size * sizeof *values);
   }
-  w->params = on_device(w->dev, size * sizeof *values), w->grads = on_device(w->dev, size * sizeof *values);
-  for (int i = 0; i < 2; i++) w->moments[i] = on_device(w->dev, size * sizeof *values);
-  w->sums = on_device(w->dev, FD_TERMS * sizeof *w->sums);
+  w->params = on_device(w->dev, NULL, size * sizeof *values), w->grads = on_device(w->dev, NULL, size * sizeof *values);
+  for (int i = 0; i < 2; i++) w->moments[i] = on_device(w->dev, NULL, size * sizeof *values);
+  w->sums = on_device(w->dev, NULL, FD_TERMS * sizeof *w->sums);
   assert_ok(w->dev->copy(w->dev, w->params, values, size * sizeof *values));
   free(values);
 }
@@ -117,8 +102,8 @@ static void fill_targets(work *w, const int *ids, int rows) {
 static void take_batch(work *w, int step, int hide) {
   char group[8];
   snprintf(group, sizeof group, "in%d.", step);
-  const int *ids = find(w, group, "ids")->data;
-  const uint8_t *attention = find(w, group, "attention")->data, *hidden = find(w, group, "hidden")->data;
+  const int *ids = golden5_find(&w->g, group, "ids")->data;
+  const uint8_t *attention = golden5_find(&w->g, group, "attention")->data, *hidden = golden5_find(&w->g, group, "hidden")->data;
   int rows = 0, padded = w->batch->seqs.count * w->length, *packed = malloc((size_t)padded * sizeof *packed);
   for (int i = 0; i < padded; i++) {
     if (attention[i]) {
@@ -167,7 +152,7 @@ static int open_in(work *w, const char *weight, const char *device, const char *
   assert_ok(fd_device_open(&w->dev, &w->config, 0, 1));
   assert_ok(fd_network_create(&w->network, &w->config, 100));
   load(w);
-  const fd_tensor *ids = find(w, "in0.", "ids");
+  const fd_tensor *ids = golden5_find(&w->g, "in0.", "ids");
   int count = (int)ids->shape[0], rows = count * (int)ids->shape[1];
   w->length = (int)ids->shape[1];
   w->row = malloc((size_t)rows * sizeof *w->row), w->hidden = malloc((size_t)rows);
@@ -195,7 +180,7 @@ static void close_work(work *w) {
 
 /* Rows of a value that are tokens, of all, the visible or the hidden ones, against a tensor of padded rows. */
 static void compare_rows(work *w, const char *name, fd_value value, double bound) {
-  const float *expected = find(w, "", name)->data;
+  const float *expected = golden5_find(&w->g, "", name)->data;
   int n = 0, width = value.width, rows = fd_pass_rows(w->pass, value.space);
   float *ours = malloc(((size_t)rows * (size_t)width + 1) * sizeof *ours);
   assert_ok(fd_mat_read(w->dev, fd_pass_value(w->pass, value), 0, rows, width, ours));
@@ -211,23 +196,19 @@ static void compare_rows(work *w, const char *name, fd_value value, double bound
   free(ours);
 }
 
-static double bound_of(const work *w, const char *group) {
-  return fmax(1e-5 * golden5_measured(&w->g, group, "largest_value"), 5 * golden5_measured(&w->g, group, "maxabs"));
-}
-
 /* All parameters, or gradients by them: `rate` 0, or the learning rate that weights have moved by. */
 static void compare_all(work *w, const char *group, const float *values, double rate) {
   size_t size = w->network->params.size;
   float *ours = malloc(size * sizeof *ours);
-  double bound = rate > 0 ? fmax(0.1 * rate, 5 * golden5_measured(&w->g, group, "maxabs")) : bound_of(w, group),
-         root = rate > 0 ? fmax(1e-3 * rate, 5 * golden5_measured(&w->g, group, "rms")) : bound;
+  golden5_bound moved = golden5_moved(&w->g, group, rate);
+  double bound = rate > 0 ? moved.value : golden5_bound_of(&w->g, group), root = rate > 0 ? moved.rms : bound;
   assert_ok(w->dev->copy(w->dev, ours, values, size * sizeof *ours));
   assert_ok(w->dev->sync(w->dev));
   for (int i = 0; i < w->network->params.count; i++) {
     char prefix[32], name[128];
     const fd_param *p = &w->network->params.item[i];
     snprintf(prefix, sizeof prefix, "%s.", group);
-    const float *expected = find(w, prefix, theirs(p->name, name))->data;
+    const float *expected = golden5_find(&w->g, prefix, theirs(p->name, name))->data;
     int noise = rate > 0 && strstr(p->name, ".key.bias") != NULL; /* its gradient is 0 but for rounding */
     double squares = 0;
     for (size_t k = 0; k < p->size; k++) {
@@ -242,7 +223,7 @@ static void compare_all(work *w, const char *group, const float *values, double 
 
 static void check_outputs(work *w) {
   const fd_network *net = w->network;
-  double logits = bound_of(w, "logits");
+  double logits = golden5_bound_of(&w->g, "logits");
   compare_rows(w, "projected", value_of(&net->graph, "decoder.projection"), 2e-5); /* the file says no fp32 error of it */
   compare_rows(w, "logits", net->out[FD_OUT_HIDDEN], logits);
   if (net->out[FD_OUT_VISIBLE].id == FD_NO_VALUE) return;
@@ -266,17 +247,10 @@ static double run(work *w, int look, double *terms) {
 }
 
 static void compare_losses(work *w, const char *group, int step, double loss, const double *terms) {
-  char name[32];
-  snprintf(name, sizeof name, "%s.steps_fp64", group);
-  json_t *expected = json_array_get(json_object_get(w->g.root, name), (size_t)step);
-  const struct {
-    const char *name;
-    double value;
-  } all[] = {{"loss", loss}, {"hidden", terms[FD_TERM_hidden]}, {"visible", terms[FD_TERM_visible]}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    double there = json_number_value(json_object_get(expected, all[i].name));
-    assert_near(all[i].value, there, 1e-5 * fabs(there));
-  }
+  const json_t *expected = golden5_step(&w->g, group, step);
+  golden5_loss(expected, "loss", loss);
+  golden5_loss(expected, "hidden", terms[FD_TERM_hidden]);
+  golden5_loss(expected, "visible", terms[FD_TERM_visible]);
 }
 
 /* AdamW in the cycle of nine steps of which the file has the first three. */
@@ -335,7 +309,7 @@ static void embeddings(const char *device) {
   take_batch(&w, 0, 0);
   fd_pass_forward(w.pass, &w.spaces, w.params, w.batch->student);
   float *latent = malloc((size_t)w.batch->rows * WIDTH * sizeof *latent);
-  const float *expected = find(&w, "", "embedding")->data;
+  const float *expected = golden5_find(&w.g, "", "embedding")->data;
   assert_ok(fd_mat_read(w.dev, fd_network_output(w.network, w.pass, FD_OUT_LATENT), 0, w.batch->rows, WIDTH, latent));
   for (int s = 0; s < w.batch->seqs.count; s++)
     for (int c = 0; c < WIDTH; c++) {
@@ -533,7 +507,7 @@ static void imported_and_embedded(void **state) {
   FILE *in = fopen(here[3], "r");
   assert_non_null(in);
   assert_non_null(fgets(line, sizeof line, in)); /* names of the columns */
-  const float *expected = find(&w, "", "embedding")->data;
+  const float *expected = golden5_find(&w.g, "", "embedding")->data;
   for (int s = 0; s < w.batch->seqs.count; s++) {
     assert_non_null(fgets(line, sizeof line, in));
     strtok(line, "\t");
