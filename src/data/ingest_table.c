@@ -56,9 +56,9 @@ static json_t *report_json(const fd_record_set *set) {
 }
 
 static fd_status manifest_text(const fd_record_set *set, const fd_manifest *m, char **text) {
-  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[m->records], "window", m->window,
-                           "dataset_id", m->dataset_id, "assembly", "", "options", options_json(set->options), "sources",
-                           sources_json(set), "report", report_json(set), "shards", fd_ingest_shards(m));
+  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[m->records], "window",
+                           m->window, "dataset_id", m->dataset_id, "assembly", "", "options", options_json(set->options),
+                           "sources", sources_json(set), "report", report_json(set), "shards", fd_ingest_shards(m));
   fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
   json_decref(root);
   return status;
