@@ -351,7 +351,8 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
   if (status == FD_OK && H5Tequal(type, stored) <= 0)
     status = fd_fail(
-        FD_DATA, "%s: dataset %s: has another type than expected (windows: uint8, contig: uint16, start: int64, length: int32)",
+        FD_DATA,
+        "%s: dataset %s: has another type than expected (windows, letters: uint8, contig: uint16, start: int64, length: int32)",
         r->path, name);
   int dims = H5Sget_simple_extent_ndims(space);
   if (status == FD_OK && (dims != rank || H5Sget_simple_extent_dims(space, shape, NULL) < 0 || shape[0] != rows ||

@@ -22,7 +22,10 @@ static const hsize_t sizes[] = {
     4, 9, 1, 2, 3, 5, 36, 1000, (hsize_t)1 << 20, (hsize_t)1 << 31, (hsize_t)1 << 40, (hsize_t)1 << 62};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
+enum { WHOLE = 10 }; /* the kind of dataset of whole numbers */
+
 static hid_t make_type(int kind) {
+  if (kind == WHOLE) return H5Tcopy(H5T_STD_I32LE);
   const hid_t types[] = {H5T_STD_U8LE, H5T_IEEE_F32LE, H5T_STD_I64LE, H5T_IEEE_F64BE, H5T_STD_U16LE, H5T_C_S1};
   hid_t type = H5Tcopy(types[kind < 6 ? kind : 5]);
   if (kind >= 5) H5Tset_size(type, kind == 5 ? 8 : H5T_VARIABLE);
@@ -43,12 +46,14 @@ static hid_t make_storage(recipe *r, int dims) {
   return how;
 }
 
-/* One byte everywhere; a text of variable length is "name". Nothing where that would write much: a large chunk is written whole.
+/* One byte everywhere, or one whole number; a text of variable length is "name". Nothing where that would write much: a large
+ * chunk is written whole.
  */
 static void fill(hid_t set, hid_t type, hid_t space, hid_t how, int dims, int value) {
   hsize_t chunk[2] = {1, 1};
   static char *names[SMALL / sizeof(char *)];
   static uint8_t bytes[SMALL];
+  static int32_t whole[SMALL / sizeof(int32_t)];
   hssize_t points = H5Sget_simple_extent_npoints(space);
   size_t size = H5Tget_size(type);
   if (points < 1 || size > SMALL || (size_t)points > SMALL / size) return;
@@ -56,16 +61,20 @@ static void fill(hid_t set, hid_t type, hid_t space, hid_t how, int dims, int va
   if (chunk[0] > SMALL || chunk[1] > SMALL || chunk[0] * chunk[1] > SMALL) return;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) names[i] = (char *)"name";
   memset(bytes, value, sizeof bytes);
-  (void)!H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, H5Tis_variable_str(type) > 0 ? (void *)names : (void *)bytes);
+  for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) whole[i] = value;
+  const void *values = H5Tis_variable_str(type) > 0        ? (void *)names
+                       : H5Tequal(type, H5T_STD_I32LE) > 0 ? (void *)whole
+                                                           : (void *)bytes;
+  (void)!H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
 }
 
 static void make_dataset(hid_t file, const char *name, recipe *r) {
-  int kind = next(r, 10), dims = 2 - next(r, 3);
+  int kind = next(r, WHOLE + 1), dims = 2 - next(r, 3);
   hsize_t shape[2] = {sizes[next(r, SIZES)], sizes[next(r, SIZES)]};
   if (kind == 7) return;
   if (kind == 8) (void)!H5Lcreate_soft("/windows", file, name, H5P_DEFAULT, H5P_DEFAULT);
   if (kind == 9) (void)!H5Lcreate_external("/dev/zero", "windows", file, name, H5P_DEFAULT, H5P_DEFAULT);
-  if (kind > 7) return;
+  if (kind > 7 && kind < WHOLE) return;
   hid_t type = make_type(kind), how = make_storage(r, dims);
   const hsize_t any[2] = {H5S_UNLIMITED, H5S_UNLIMITED}; /* then chunks may be larger than the shape */
   hid_t space = dims ? H5Screate_simple(dims, shape, next(r, 2) ? any : NULL) : H5Screate(H5S_SCALAR);
@@ -96,7 +105,8 @@ static void make_text(hid_t file, const char *name, const char *text, recipe *r)
 static int make_file(const char *path, const char *const texts[][2], const char *const *names, const uint8_t *data, size_t size) {
   recipe r = {data, data + size};
   H5open();
-  (void)!H5set_free_list_limits(-1, -1, -1, -1, -1, -1); /* its half a MB for each open file is taken once and kept: ten times as fast */
+  (void)!H5set_free_list_limits(-1, -1, -1, -1, -1,
+                                -1); /* its half a MB for each open file is taken once and kept: ten times as fast */
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
@@ -111,34 +121,48 @@ static int make_file(const char *path, const char *const texts[][2], const char 
 enum { WINDOWS = 4, WINDOW = 9 };
 
 /* A manifest that is right about the shard. */
-static void put_manifest(const char *path) {
+static void put_manifest(const char *path, int format) {
   fd_shard_entry entry = {.file = "shard.h5", .split = "train", .windows = WINDOWS};
   fd_manifest m = {.window = WINDOW, .shards = 1, .shard = &entry};
   char text[1024];
   EXPECT(fd_sha256_file(path, entry.sha256, &entry.bytes) == FD_OK && fd_dataset_id(&m, m.dataset_id) == FD_OK);
-  int n =
-      snprintf(text, sizeof text,
-               "{\"format\": \"findna-shards 1\", \"window\": %d, \"dataset_id\": \"%s\", \"shards\": [{\"file\": \"shard.h5\", "
-               "\"split\": \"train\", \"windows\": %d, \"bytes\": %llu, \"sha256\": \"%s\"}]}",
-               WINDOW, m.dataset_id, WINDOWS, (unsigned long long)entry.bytes, entry.sha256);
+  int n = snprintf(text, sizeof text,
+                   "{\"format\": \"%s\", \"window\": %d, \"dataset_id\": \"%s\", \"shards\": [{\"file\": \"shard.h5\", "
+                   "\"split\": \"train\", \"windows\": %d, \"bytes\": %llu, \"sha256\": \"%s\"}]}",
+                   fd_manifest_formats[format], WINDOW, m.dataset_id, WINDOWS, (unsigned long long)entry.bytes, entry.sha256);
   fuzz_file("manifest.json", text, (size_t)n);
+}
+
+/* Loads and shows a file that is made of the recipe. */
+static void load(const char *const texts[][2], const char *const *names, int format, const uint8_t *data, size_t size) {
+  const char *path = fuzz_file("shard.h5", "", 0);
+  fd_manifest m;
+  fd_windows windows;
+  if (!make_file(path, texts, names, data, size)) return;
+  put_manifest(path, format);
+  if (fd_manifest_read(fuzz_files_folder(), &m) != FD_OK) return; /* a file too small for so many */
+  EXPECT(fd_manifest_verify(&m, fd_comm_self()) == FD_OK);
+  if (fd_windows_load(&m, "train", &windows) == FD_OK) {
+    for (int i = 0; i < WINDOWS; i++) {
+      EXPECT(fd_windows_length(&windows, i) >= 1 && fd_windows_length(&windows, i) <= WINDOW);
+      for (int k = 0; k < fd_windows_length(&windows, i); k++) EXPECT(fd_windows_at(&windows, i)[k] <= 4);
+    }
+    fd_windows_free(&windows);
+  }
+  fd_manifest_free(&m);
+  (void)!fd_shard_print(path);
 }
 
 void fuzz_shard(const uint8_t *data, size_t size) {
   static const char *const texts[][2] = {{"format", "findna-shard 1"}, {"window", "9"}, {"split", "train"}, {NULL, NULL}};
   static const char *const names[] = {"windows", "contig", "start", NULL};
-  const char *path = fuzz_file("shard.h5", "", 0);
-  fd_manifest m;
-  fd_windows windows;
-  if (!make_file(path, texts, names, data, size)) return;
-  put_manifest(path);
-  EXPECT(fd_manifest_read(fuzz_files_folder(), &m) == FD_OK && fd_manifest_verify(&m, fd_comm_self()) == FD_OK);
-  if (fd_windows_load(&m, "train", &windows) == FD_OK) {
-    for (int i = 0; i < WINDOWS * WINDOW; i++) EXPECT(windows.symbols[i] <= 4);
-    fd_windows_free(&windows);
-  }
-  fd_manifest_free(&m);
-  (void)!fd_shard_print(path);
+  load(texts, names, FD_NO_RECORDS, data, size);
+}
+
+void fuzz_records(const uint8_t *data, size_t size) {
+  static const char *const texts[][2] = {{"format", "findna-shard 3"}, {"window", "9"}, {"split", "train"}, {NULL, NULL}};
+  static const char *const names[] = {"letters", "length", NULL};
+  load(texts, names, FD_PACKED_RECORDS, data, size);
 }
 
 void fuzz_h5(const uint8_t *data, size_t size) {

@@ -20,7 +20,7 @@ for target in "$@"; do
   mkdir -p "$corpus"
   options=()
   [ ! -f "$here/words/$target" ] || options+=("-dict=$here/words/$target")
-  case $target in shard | h5) options+=(-detect_leaks=0) ;; esac # libhdf5 leaks, and looking for leaks takes longer than the target
+  case $target in shard | records | h5) options+=(-detect_leaks=0) ;; esac # libhdf5 leaks, and looking for leaks takes longer than the target
   TARGET=$target "$program" "$corpus" "$here/corpus/$target" -max_total_time="$seconds" -runs="${RUNS:--1}" -max_len="$longest" -timeout=10 -rss_limit_mb=2000 \
     -malloc_limit_mb=100 -artifact_prefix="$found/$target-" -close_fd_mask=3 -print_final_stats=1 "${options[@]}" >"$log" 2>&1 </dev/null
   code=$?
