@@ -55,7 +55,7 @@ FAMILIES := $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(fil
 ISAS ?= $(foreach i,$(FAMILIES),$(call can_compile,$i))
 override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
 LEFT_OUT := $(filter-out $(ISAS),$(FAMILIES))
-override CPPFLAGS += $(ISAS:%=-DFD_WITH_%) $(if $(LEFT_OUT),-DFD_LEFT_OUT='"$(LEFT_OUT)"')
+override CPPFLAGS += $(ISAS:%=-DFD_WITH_%) $(if $(LEFT_OUT),-DFD_WITHOUT='"$(LEFT_OUT)"')
 
 # Objects serve the program and libfindna.so alike.
 PIC = -fPIC -fvisibility=hidden

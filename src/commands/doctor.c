@@ -118,8 +118,8 @@ static fd_status show_machine(const fd_comm *comm) {
   fd_device_simd(simd, sizeof simd);
   fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
                  dev->threads > 1 ? "s" : "");
-#ifdef FD_LEFT_OUT
-  fd_doctor_show("left out", "kernels for %s: the compiler of this build lacks them, or make's ISAS does", FD_LEFT_OUT);
+#ifdef FD_WITHOUT
+  fd_doctor_show("left out", "kernels for %s: the compiler of this build lacks them, or make's ISAS does", FD_WITHOUT);
 #endif
   fd_device_close(&dev);
   show_huge_pages();
