@@ -10,7 +10,7 @@ enum { COUNT = 40, LENGTH = 90, TEXT = COUNT * (LENGTH + 1), IDS = 80 };
 
 /* Windows of random letters, of repeats, of few letters, some with N; of lengths of their own with `records`. */
 static fd_windows make_windows(uint64_t seed, int records) {
-  fd_windows w = {COUNT, LENGTH, malloc(COUNT * LENGTH), records ? malloc(COUNT * sizeof(int32_t)) : NULL};
+  fd_windows w = {COUNT, LENGTH, malloc(COUNT * LENGTH), records ? malloc(COUNT * sizeof(int32_t)) : NULL, NULL};
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_TEST);
   uint32_t word[4];
   for (int i = 0; i < COUNT; i++) {
@@ -100,7 +100,7 @@ static void from_the_first_windows(void **state) {
 
 static void until_no_pair_is_left(void **state) {
   (void)state;
-  fd_windows w = {1, 3000, calloc(1, 3000), NULL};
+  fd_windows w = {1, 3000, calloc(1, 3000), NULL, NULL};
   fd_merges merges;
   int letters[FD_MERGES_FIRST + 1000] = {0}, longest = 0;
   for (int i = FD_MERGES_LETTER; i < FD_MERGES_FIRST; i++) letters[i] = 1;
