@@ -3,7 +3,8 @@
 # memory, threads against ranks, and the data path. The programs of a group (`turns`) stay alive and take turns, so that what is compared is
 # measured at the same time; the groups come one after the other, so that memory holds one of them.
 #   TORCH=0 leaves PyTorch out, else it is set up in a virtual environment of its own; COMPILE=0 leaves torch.compile out (it takes minutes
-#   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given.
+#   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given;
+#   ONLY='bert|dnabert' runs the programs whose names match.
 set -eu
 cd "$(dirname "$0")/../.."
 all=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-9} torch=${TORCH:-1} compile=${COMPILE:-1} full=${FULL:-1}
@@ -14,6 +15,7 @@ trap '' PIPE # a program that is dead is left out, and its group goes on
 names=()
 # start NAME COMMAND...: a program that measures once for each line it reads; left out when it does not start
 start() {
+  [[ $1 =~ ${ONLY-} ]] || return 0
   local name=$1; shift
   mkfifo "$work/$name.in" "$work/$name.out"
   "$@" <"$work/$name.in" >"$work/$name.out" 2>"$work/$name.err" &
@@ -23,6 +25,7 @@ start() {
 }
 # ask NAME: one measurement, kept
 ask() {
+  [ -n "${to[$1]-}" ] || return 0
   local line
   sleep 0.2 # PyTorch's threads spin for a while after their turn
   if echo 2>/dev/null >&"${to[$1]}" && read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
