@@ -191,6 +191,36 @@ static fd_status choose_linear(fd_cuda *cuda) {
   return fd_blas_open(cuda);
 }
 
+/* What the device says of itself, and its operations. */
+static void fill_device(fd_cuda *cuda, const fd_gpu *gpu, const fd_gpu_options *options) {
+  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s%s)", options->gpu, gpu->name, cuda->products ? ", products: " : "",
+           cuda->products ? product_names[cuda->products] : "", cuda->device.begin ? ", graphs" : "");
+  snprintf(cuda->kernels, sizeof cuda->kernels, "compute capability %d.%d, products %s", gpu->major, gpu->minor,
+           product_names[cuda->products]);
+  cuda->device.kind = "cuda";
+  cuda->device.simd = cuda->name;
+  cuda->device.kernels = cuda->kernels;
+  cuda->device.threads = 1;
+  cuda->device.own_memory = 1;
+  cuda->device.fill = gpu->fill;
+  cuda->device.gpu = options->gpu;
+  memcpy(cuda->device.uuid, gpu->uuid, sizeof gpu->uuid);
+  cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16, 0} : fd_form{FD_FP32, PAD_FP32, 0};
+  cuda->device.alloc = gpu_alloc;
+  cuda->device.release = gpu_release;
+  cuda->device.alloc_host = gpu_alloc_host;
+  cuda->device.release_host = gpu_release_host;
+  cuda->device.copy = gpu_copy;
+  cuda->device.sync = gpu_sync;
+  cuda->device.destroy = gpu_destroy;
+  cuda->device.link_id = fd_nccl_id;
+  cuda->device.link = fd_nccl_link;
+  cuda->device.free_memory = gpu->free_memory;
+#define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
+#include "device/ops.def"
+#undef OP
+}
+
 static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options) {
   fd_gpu gpu;
   *dev = NULL;
@@ -209,32 +239,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
     delete cuda;
     return status;
   }
-  snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s%s)", options->gpu, gpu.name, cuda->products ? ", products: " : "",
-           cuda->products ? product_names[cuda->products] : "", cuda->device.begin ? ", graphs" : "");
-  snprintf(cuda->kernels, sizeof cuda->kernels, "compute capability %d.%d, products %s", gpu.major, gpu.minor,
-           product_names[cuda->products]);
-  cuda->device.kind = "cuda";
-  cuda->device.simd = cuda->name;
-  cuda->device.kernels = cuda->kernels;
-  cuda->device.threads = 1;
-  cuda->device.own_memory = 1;
-  cuda->device.fill = gpu.fill;
-  cuda->device.gpu = options->gpu;
-  memcpy(cuda->device.uuid, gpu.uuid, sizeof gpu.uuid);
-  cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16, 0} : fd_form{FD_FP32, PAD_FP32, 0};
-  cuda->device.alloc = gpu_alloc;
-  cuda->device.release = gpu_release;
-  cuda->device.alloc_host = gpu_alloc_host;
-  cuda->device.release_host = gpu_release_host;
-  cuda->device.copy = gpu_copy;
-  cuda->device.sync = gpu_sync;
-  cuda->device.destroy = gpu_destroy;
-  cuda->device.link_id = fd_nccl_id;
-  cuda->device.link = fd_nccl_link;
-  cuda->device.free_memory = gpu.free_memory;
-#define OP(name, args) cuda->device.ops.name = fd_cuda_##name;
-#include "device/ops.def"
-#undef OP
+  fill_device(cuda, &gpu, options);
   status = choose_linear(cuda);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {

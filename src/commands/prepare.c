@@ -59,6 +59,25 @@ fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) {
   return FD_OK;
 }
 
+/* What the options and words of a command line ask for. */
+static fd_status run(fd_comm *comm, fd_ingest_options *o, int check, const char *const *words, int count) {
+  char output[FD_PATH_MAX];
+  if (check && count == 1) return verify(comm, words[0]);
+  if (check || count < 2)
+    return fd_fail(FD_USAGE, "findna prepare: give OUT and at least one FILE (or --verify OUT); see findna prepare --help");
+  FD_TRY(fd_prepare_output(words[0], output));
+  o->output = output;
+  if (!strcasecmp(o->assembly, "GRCh38") || !strcasecmp(o->assembly, "hg38")) o->assembly = "GRCh38";
+  for (int i = 1; i < count; i++) o->files.item[o->files.count++] = words[i];
+  FD_TRY(check_options(o));
+  return fd_ingest_run(o, comm);
+}
+
+static const char about[] =
+    "Cuts windows from FASTA (plain, gzip, bgzip) or 2bit files into HDF5 shards and a manifest in the new folder OUT. A record\n"
+    "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
+    "same bits for any number of ranks.";
+
 fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};
   int check = 0, count, helped;
@@ -90,25 +109,9 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
        "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
       {.value = &of_table.args},
   };
-  const fd_args args = {
-      "prepare", "[options] OUT FILE...",
-      "Cuts windows from FASTA (plain, gzip, bgzip) or 2bit files into HDF5 shards and a manifest in the new folder OUT. A "
-      "record\n"
-      "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
-      "same bits for any number of ranks.",
-      table};
+  const fd_args args = {"prepare", "[options] OUT FILE...", about, table};
   if (fd_args_given(&args, argc, argv, "table")) return fd_prepare_table(comm, argc, argv, &of_table);
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
-  if (helped) return FD_OK;
-  FD_TRY(check_effect(&args, argc, argv, check, &o));
-  if (check && count == 1) return verify(comm, words[0]);
-  if (check || count < 2)
-    return fd_fail(FD_USAGE, "findna prepare: give OUT and at least one FILE (or --verify OUT); see findna prepare --help");
-  char output[FD_PATH_MAX];
-  FD_TRY(fd_prepare_output(words[0], output));
-  o.output = output;
-  if (!strcasecmp(o.assembly, "GRCh38") || !strcasecmp(o.assembly, "hg38")) o.assembly = "GRCh38";
-  for (int i = 1; i < count; i++) o.files.item[o.files.count++] = words[i];
-  FD_TRY(check_options(&o));
-  return fd_ingest_run(&o, comm);
+  if (!helped) FD_TRY(check_effect(&args, argc, argv, check, &o));
+  return helped ? FD_OK : run(comm, &o, check, words, count);
 }
