@@ -15,8 +15,8 @@ typedef struct fd_doctor_teacher {
 fd_status fd_doctor_teacher_open(fd_doctor_teacher *teacher, const char *name, int window) FD_MUST_CHECK;
 void fd_doctor_teacher_close(fd_doctor_teacher *teacher);
 
-/* Says how many operations the products of a window, a step and a run of `steps` (0: not known) have, and what that takes on
- * GPUs at least. */
+/* Says how many operations the products of a window, a step and a run of `steps` (0: not known) have, and how long that would
+ * take on GPUs at an assumed share of their peak. */
 fd_status fd_doctor_work(const fd_config *config, const fd_network *network, const fd_doctor_teacher *teacher, int tokens,
                          int64_t steps) FD_MUST_CHECK;
 

@@ -5,12 +5,13 @@
 #include <jansson.h>
 
 #include "commands/evaluate.h"
+#include "tasks/further.h"
 
 /* Of a task: teacher, student and untrained by a probe and two fine-tunings for each checkpoint, and k-mers. */
 enum { FD_EVALUATION_ROWS = 5 * FD_EVALUATION_MODELS + 1 };
 
 /* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where there is none. */
-enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 9 /* the test rows, and FD_FURTHER_MAX further files */ };
+enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 1 + FD_FURTHER_MAX /* the test rows, and further files */ };
 typedef struct fd_evaluation_set {
   char *rows; /* "test rows", or a further file */
   int count;  /* how many they are */

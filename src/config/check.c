@@ -83,8 +83,7 @@ static int check_student(const fd_config *c, const char *name) {
        name, c->objective.distil_weight);
   NEED(!fd_config_aligns(c) || !c->teacher.cache || c->teacher.sees == FD_SEES_CLEAN,
        "%s: teacher.cache: features of a teacher that sees [MASK] differ from draw to draw, so none can be kept: use "
-       "teacher.sees: "
-       "clean, or no cache",
+       "teacher.sees: clean, or no cache",
        name);
   NEED(!fd_config_aligns(c) || c->objective.distil_project == FD_DISTIL_LINEAR || !c->teacher.width ||
            c->teacher.width == c->model.channels,

@@ -71,7 +71,7 @@ static inline void fd_device_hold_weights(fd_device *dev) {
 }
 static inline void fd_device_release_weights(fd_device *dev) { dev->weights.held = 0; }
 
-/* Weights for the device: a copy, or, where its memory is the program's own, the host's themselves, which must stay as long. */
+/* Weights for the device: a copy on one with memory of its own; else (a CPU) the host's array itself, which must live as long. */
 fd_status fd_device_take_weights(fd_device *dev, const float **there, const float *weights, size_t floats,
                                  const char *what) FD_MUST_CHECK;
 void fd_device_drop_weights(fd_device *dev, const float *there);

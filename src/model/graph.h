@@ -30,7 +30,7 @@ typedef struct fd_room {
 typedef struct fd_keep {
   unsigned inputs;            /* bit i: input i */
   int output;                 /* the output */
-  unsigned again;             /* bit i: input i, where its output is computed again */
+  unsigned again;             /* bit i: input i, which computing the output once more reads */
   fd_room saved[FD_EXTRAS];   /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
   fd_room scratch[FD_EXTRAS]; /* memory while it runs */
   fd_room work;               /* memory while the forward pass of the node runs */
