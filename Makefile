@@ -205,7 +205,7 @@ test-arm:
 # The CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
 	$(Q)tests/gpu/check.sh
-check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_parts $(B)/tests/test_golden
+check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_micro_batches $(B)/tests/test_golden
 	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
@@ -248,12 +248,12 @@ deb: $(B)/findna
 	$(Q)rm -rf $(B)/deb
 # A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
 # tests/gpu/check.sh needs; BUNDLE names another folder.
-BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_parts test_golden)
+BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_micro_batches test_golden)
 RELOCATABLE = $(B)/relocatable$(if $(filter 1,$(MPI_TOO)),_mpi)
 LINKED = $(BUNDLED:%=$(RELOCATABLE)/%)
 $(RELOCATABLE)/findna: $(B)/src/main.o
 $(RELOCATABLE)/test_cuda: $(B)/tests/test_cuda.o
-$(RELOCATABLE)/test_parts: $(B)/tests/test_parts.o
+$(RELOCATABLE)/test_micro_batches: $(B)/tests/test_micro_batches.o
 $(RELOCATABLE)/test_golden: $(B)/tests/test_golden.o
 # Open MPI's libraries look for one another in a place of their own: the programs name them all, so that they come from theirs.
 $(LINKED): $(B)/libfindna.a $(B)/findna

@@ -132,17 +132,20 @@ __global__ void gated_parts(gated_call c, fd_chunking chunks, float *partial) {
   partial[(size_t)chunk * c.norm.width + column] = sum;
 }
 
-fd_chunking chunks_of(int rows, int parts) { return fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4); }
+fd_chunking chunks_of(int rows, int micro_batches) {
+  return fd_chunking_of(rows, micro_batches, fd_chunk_rows(rows / micro_batches) / 4);
+}
 
 /* Sums of `width` columns over chunks of rows, which `kernel` makes. */
 template <class C>
-void sum_rows(fd_cuda *cuda, int rows, int parts, int width, void (*kernel)(C, fd_chunking, float *), const C &call, float *sum) {
-  fd_chunking chunks = chunks_of(rows, parts);
+void sum_rows(fd_cuda *cuda, int rows, int micro_batches, int width, void (*kernel)(C, fd_chunking, float *), const C &call,
+              float *sum) {
+  fd_chunking chunks = chunks_of(rows, micro_batches);
   unsigned across = fd_blocks((size_t)width, COLUMNS);
-  size_t all = (size_t)chunks.parts * (size_t)chunks.count;
+  size_t all = (size_t)chunks.micro_batches * (size_t)chunks.count;
   float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, all * (size_t)width * sizeof(float));
   if (!partial) return;
-  fd_launch(cuda, "parts of a sum over rows", kernel, dim3(across, (unsigned)all), COLUMNS, 0, call, chunks, partial);
+  fd_launch(cuda, "micro_batches of a sum over rows", kernel, dim3(across, (unsigned)all), COLUMNS, 0, call, chunks, partial);
   FD_LAUNCH(cuda, sum_parts, dim3(across), COLUMNS, 0, chunks, width, partial, sum);
 }
 
@@ -159,7 +162,7 @@ void fd_cuda_causal_conv_weights(fd_device *dev, const fd_seqs *seqs, int width,
                                  float *dw) {
   int rows = fd_seqs_rows(seqs);
   conv_call call = {seqs->device_start, seqs->count, rows, width, taps, reverse, NULL, x, {}, dy};
-  sum_rows(fd_cuda_of(dev), rows, seqs->parts, width * taps, conv_parts, call, dw);
+  sum_rows(fd_cuda_of(dev), rows, seqs->micro_batches, width * taps, conv_parts, call, dw);
 }
 
 void fd_cuda_gated_norm_forward(fd_device *dev, int rows, int heads, const fd_norm *norm, fd_mat x, fd_mat gate, fd_mat y) {
@@ -167,13 +170,13 @@ void fd_cuda_gated_norm_forward(fd_device *dev, int rows, int heads, const fd_no
   FD_LAUNCH(fd_cuda_of(dev), gated_forward, dim3(fd_blocks((size_t)rows * (size_t)heads, WARPS)), THREADS, 0, call);
 }
 
-void fd_cuda_gated_norm_backward(fd_device *dev, int rows, int parts, int heads, const fd_norm *norm, fd_mat x, fd_mat gate,
-                                 fd_mat dy, fd_mat dx, fd_mat dgate, float *dw) {
+void fd_cuda_gated_norm_backward(fd_device *dev, int rows, int micro_batches, int heads, const fd_norm *norm, fd_mat x,
+                                 fd_mat gate, fd_mat dy, fd_mat dx, fd_mat dgate, float *dw) {
   fd_cuda *cuda = fd_cuda_of(dev);
   size_t items = (size_t)rows * (size_t)heads;
   gated_call call = {*norm, rows, heads, x, gate, {}, dy, dx, dgate, NULL};
   call.scale = (float *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, (items + 1) * sizeof(float));
   if (!call.scale) return;
   FD_LAUNCH(cuda, gated_backward, dim3(fd_blocks(items, WARPS)), THREADS, 0, call);
-  sum_rows(cuda, rows, parts, norm->width, gated_parts, call, dw);
+  sum_rows(cuda, rows, micro_batches, norm->width, gated_parts, call, dw);
 }

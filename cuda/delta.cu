@@ -450,11 +450,11 @@ __global__ void __launch_bounds__(THREADS, 2) delta_backward(delta_call c) {
 }
 
 /* Thread h: the sums of head h over the sequences. */
-__global__ void sum_gates(int count, int parts, int heads, const double *sums, float *drate, float *doffset) {
-  int h = (int)fd_first_item(), each = count / parts;
+__global__ void sum_gates(int count, int micro_batches, int heads, const double *sums, float *drate, float *doffset) {
+  int h = (int)fd_first_item(), each = count / micro_batches;
   if (h >= heads) return;
   for (int i = 0; i < 2; i++)
-    (i ? doffset : drate)[h] = fd_sum_parts<float>(parts, [=](int p) {
+    (i ? doffset : drate)[h] = fd_sum_micro_batches<float>(micro_batches, [=](int p) {
       double sum = 0;
       for (int s = p * each; s < (p + 1) * each; s++) sum += sums[2 * ((size_t)s * heads + h) + i];
       return (float)sum;
@@ -486,6 +486,6 @@ void fd_cuda_delta_backward(fd_device *dev, const fd_seqs *seqs, const fd_delta 
   c.sums = (double *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, (2 * (size_t)c.items + 1) * sizeof(double));
   if (!c.sums) return;
   run(cuda, "delta_backward", x.type == FD_BF16 ? delta_backward<true> : delta_backward<false>, c, 1);
-  FD_LAUNCH(cuda, sum_gates, dim3(fd_blocks((size_t)delta->heads, 32)), 32, 0, seqs->count, seqs->parts, delta->heads, c.sums,
-            drate, doffset);
+  FD_LAUNCH(cuda, sum_gates, dim3(fd_blocks((size_t)delta->heads, 32)), 32, 0, seqs->count, seqs->micro_batches, delta->heads,
+            c.sums, drate, doffset);
 }

@@ -360,7 +360,7 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
   for (int e = 0; e < 4; e++) c[e] += own_warp().result[which][fd_c_row(l, e)][fd_c_column(l, e)];
 }
 
-#include "cuda/emulate_group.h"
+#include "cuda/emulate_warpgroup.h"
 
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster) {
   fd_emulate_not_recorded("a kernel that no stream was given");

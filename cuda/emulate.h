@@ -79,12 +79,12 @@ void fd_load_matrices(uint32_t r[4], fd_address row);
 void fd_load_transposed(uint32_t r[4], fd_address row);
 void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]);
 
-void fd_group_publish();
-void fd_group_begin();
-void fd_group_commit();
+void fd_warpgroup_publish();
+void fd_warpgroup_begin();
+void fd_warpgroup_commit();
 void fd_emulate_group_wait(int newest);
 template <int N>
-void fd_group_wait() {
+void fd_warpgroup_wait() {
   fd_emulate_group_wait(N);
 }
 uint32_t fd_shared_offset(fd_address at);
@@ -92,15 +92,15 @@ uint32_t fd_shared_offset(fd_address at);
 void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint32_t *registers, uint64_t a, uint64_t b, int a_t,
                                int b_t);
 template <bool A_T, bool B_T>
-void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t b) {
+void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 128, 1, nullptr, a, b, A_T, B_T);
 }
 template <bool ADD, bool B_T>
-void fd_group_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
+void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, 0, B_T);
 }
 template <bool B_T>
-void fd_group_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
+void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
   fd_emulate_group_multiply(sum, 64, 1, a, 0, b, 0, B_T);
 }
 int fd_uniform(int value);

@@ -73,13 +73,14 @@ FD_BOTH static inline int fd_chunk_rows(int rows) {
   return chunk < FD_CHUNK_MIN ? FD_CHUNK_MIN : chunk;
 }
 
-/* Chunks of `chunk` rows, `count` to each of `parts` equal parts of `rows` rows; the last of a part may be shorter. */
+/* Chunks of `chunk` rows, `count` to each of `micro_batches` micro-batches of `rows` rows; the last of a micro-batch may be
+ * shorter. */
 typedef struct fd_chunking {
-  int rows, parts, chunk, count;
+  int rows, micro_batches, chunk, count;
 } fd_chunking;
-FD_BOTH static inline fd_chunking fd_chunking_of(int all, int parts, int chunk) {
-  int rows = all / parts;
-  return (fd_chunking){rows, parts, chunk, (rows + chunk - 1) / chunk};
+FD_BOTH static inline fd_chunking fd_chunking_of(int all, int micro_batches, int chunk) {
+  int rows = all / micro_batches;
+  return (fd_chunking){rows, micro_batches, chunk, (rows + chunk - 1) / chunk};
 }
 FD_BOTH static inline int fd_chunk_begin(fd_chunking c, int i) { return i / c.count * c.rows + i % c.count * c.chunk; }
 FD_BOTH static inline int fd_chunk_end(fd_chunking c, int i) {

@@ -82,22 +82,22 @@ __device__ inline void fd_multiply(float c[4], const uint32_t a[4], const uint32
 
 /* The instructions of warpgroups, which GPUs of compute capability 9.0 have. */
 
-/* What this thread wrote to shared memory is seen by fd_group_multiply of others, after a barrier. */
-__device__ inline void fd_group_publish() {
+/* What this thread wrote to shared memory is seen by fd_warpgroup_multiply of others, after a barrier. */
+__device__ inline void fd_warpgroup_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 
-/* Before the first fd_group_multiply after the sums were written by other instructions. */
-__device__ inline void fd_group_begin() {
+/* Before the first fd_warpgroup_multiply after the sums were written by other instructions. */
+__device__ inline void fd_warpgroup_begin() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #endif
 }
 
 /* Closes the group of products that the warpgroup has started. */
-__device__ inline void fd_group_commit() {
+__device__ inline void fd_warpgroup_commit() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #endif
@@ -105,7 +105,7 @@ __device__ inline void fd_group_commit() {
 
 /* Waits until at most N groups are under way. */
 template <int N>
-__device__ inline void fd_group_wait() {
+__device__ inline void fd_warpgroup_wait() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 #endif
@@ -115,9 +115,9 @@ __device__ inline void fd_group_wait() {
 __device__ inline uint32_t fd_shared_offset(fd_address at) { return at; }
 
 /* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup: lane and element of each 8 columns as for fd_multiply, warp w has
- * rows 16 w .. 16 w + 15. It goes on while the thread does; the sums are there after fd_group_wait. */
+ * rows 16 w .. 16 w + 15. It goes on while the thread does; the sums are there after fd_warpgroup_wait. */
 template <bool A_T, bool B_T>
-__device__ inline void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t b) {
+__device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, "
@@ -145,15 +145,15 @@ __device__ inline void fd_group_multiply(float sum[16][4], uint64_t a, uint64_t 
   "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
 template <bool ADD, bool B_T>
-__device__ inline void fd_group_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
+__device__ inline void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(FD_MULTIPLY_64 "%32, %33, %34, 1, 1, 0, %35;" : FD_SUMS : "l"(a), "l"(b), "n"((int)ADD), "n"((int)B_T));
 #endif
 }
 
-/* And with a from registers: each warp's 16 rows as fd_multiply has them. They stay as they are until fd_group_wait. */
+/* And with a from registers: each warp's 16 rows as fd_multiply has them. They stay as they are until fd_warpgroup_wait. */
 template <bool B_T>
-__device__ inline void fd_group_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
+__device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(FD_MULTIPLY_64 "{%32, %33, %34, %35}, %36, 1, 1, 1, %37;"
                : FD_SUMS

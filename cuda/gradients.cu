@@ -18,7 +18,7 @@ struct chunk_sums {
 };
 
 size_t size_of(const chunk_sums &p) {
-  return (size_t)p.chunks.parts * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
+  return (size_t)p.chunks.micro_batches * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
 }
 
 /* The part of a weight's gradient that a chunk gives. */
@@ -71,18 +71,18 @@ fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int row
   return {l.dy, l.x, {l.out, columns, rows, 0}, {partial, l.out, columns}};
 }
 
-/* A layer by itself, whose sums are then one a part. */
+/* A layer by itself, whose sums are then one for each micro-batch. */
 int is_for_library(const fd_cuda *cuda, int rows, const fd_layer_gradients &first, const fd_layer_gradients &second) {
   return rows > 0 && !second.out && first.dy.type == FD_BF16 && fd_blas_takes(cuda, first.in, first.out, first.x);
 }
 
 }  // namespace
 
-void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int parts, const fd_layer_gradients &first,
+void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second) {
-  int chunk = fd_chunk_rows(rows / parts), library = is_for_library(cuda, rows / parts, first, second);
-  fd_chunking chunks = fd_chunking_of(rows, parts, library ? rows / parts : chunk),
-              fine = fd_chunking_of(rows, parts, chunk / FINE);
+  int chunk = fd_chunk_rows(rows / micro_batches), library = is_for_library(cuda, rows / micro_batches, first, second);
+  fd_chunking chunks = fd_chunking_of(rows, micro_batches, library ? rows / micro_batches : chunk),
+              fine = fd_chunking_of(rows, micro_batches, chunk / FINE);
   chunk_sums w1 = of_weights(first, chunks), w2 = of_weights(second, chunks), b1 = of_biases(first, fine),
              b2 = of_biases(second, fine);
   size_t size = 0, most = 0;
@@ -94,11 +94,13 @@ void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int parts, const fd_layer_
   if (!at) return;
   for (chunk_sums *p : {&w1, &w2, &b1, &b2}) p->at = at, at += size_of(*p);
   if (library)
-    fd_blas_multiply(cuda, {first.out, first.in, rows / parts, parts, first.dy, first.x, fd_dense(w1.at, first.in), 1, 1, NULL});
+    fd_blas_multiply(cuda, {first.out, first.in, rows / micro_batches, micro_batches, first.dy, first.x,
+                            fd_dense(w1.at, first.in), 1, 1, NULL});
   else
     fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, w1.at), product_of(second, rows, w2.at), chunks);
   fd_mat none = {NULL, 0, first.dy.type}, dy1 = first.db ? first.dy : none, dy2 = second.db ? second.dy : none;
-  FD_LAUNCH(cuda, column_sums, dim3(fd_blocks((size_t)(dy1.stride + dy2.stride), COLUMNS), (unsigned)(fine.parts * fine.count)),
-            COLUMNS, 0, dy1, dy2, fine, b1.at, b2.at);
+  FD_LAUNCH(cuda, column_sums,
+            dim3(fd_blocks((size_t)(dy1.stride + dy2.stride), COLUMNS), (unsigned)(fine.micro_batches * fine.count)), COLUMNS, 0,
+            dy1, dy2, fine, b1.at, b2.at);
   FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks(most, THREADS), 4), THREADS, 0, w1, w2, b1, b2);
 }

@@ -11,9 +11,10 @@ typedef struct fd_layer_gradients {
   float *dw, *db;
 } fd_layer_gradients;
 
-/* Those of one layer, or of two whose rows have one type (an `out` of 0: there is no second), over rows in `parts` equal parts:
- * sums over chunks of each part, then these in order, then those of the parts as the tree of gradients adds them. */
-void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int parts, const fd_layer_gradients &first,
+/* Those of one layer, or of two whose rows have one type (an `out` of 0: there is no second), over the rows of `micro_batches`
+ * micro-batches: sums over chunks, then those of a micro-batch in order, then those of the micro-batches as the tree of gradients
+ * adds them. */
+void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second);
 
 #endif

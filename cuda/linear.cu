@@ -130,8 +130,8 @@ void forward_by_library(fd_cuda *cuda, int rows, int in, int out, fd_mat x, cons
   fd_blas_multiply(cuda, {rows, out, in, 1, x, fd_cuda_weights(cuda, w, out, in), y, 0, 0, bias});
 }
 
-void wide_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx, float *dw,
-                   float *db) {
+void wide_backward(fd_cuda *cuda, int rows, int micro_batches, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+                   float *dw, float *db) {
   fd_mat operand = rounded(cuda, rows, out, x, dy);
   if (!operand.at) return;
   if (dx.at && fd_blas_takes(cuda, in, out, x))
@@ -139,13 +139,13 @@ void wide_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x
   else if (dx.at)
     fd_product<false, true>(cuda, operand, weights_for(cuda, x, w, in, out), {rows, product_columns(dx), out, 0},
                             epilogue_of(NULL, in, dx));
-  fd_cuda_layer_gradients(cuda, rows, parts, {in, out, x, operand, dw, db}, {0, 0, {}, {}, NULL, NULL});
+  fd_cuda_layer_gradients(cuda, rows, micro_batches, {in, out, x, operand, dw, db}, {0, 0, {}, {}, NULL, NULL});
 }
 
-void narrow_backward(fd_cuda *cuda, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
+void narrow_backward(fd_cuda *cuda, int rows, int micro_batches, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
                      float *dw, float *db) {
-  fd_chunking c = fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4);
-  int chunks = c.parts * c.count, all = out * in + (db ? out : 0);
+  fd_chunking c = fd_chunking_of(rows, micro_batches, fd_chunk_rows(rows / micro_batches) / 4);
+  int chunks = c.micro_batches * c.count, all = out * in + (db ? out : 0);
   int row = (in + out) * (int)sizeof(float), staged = row <= SHARED, most = staged ? SHARED / row : 1,
       at_a_time = most < ROWS_AT_A_TIME ? most : ROWS_AT_A_TIME;
   size_t shared = staged ? (size_t)(at_a_time * row) : 0;
@@ -179,8 +179,8 @@ void fd_cuda_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_
   fd_cuda_act_forward(dev, rows, width, act, gated, h, y);
 }
 
-void fd_cuda_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
-                             float *dw, float *db) {
-  if (is_wide(in, out)) wide_backward(fd_cuda_of(dev), rows, parts, in, out, x, w, dy, dx, dw, db);
-  else narrow_backward(fd_cuda_of(dev), rows, parts, in, out, x, w, dy, dx, dw, db);
+void fd_cuda_linear_backward(fd_device *dev, int rows, int micro_batches, int in, int out, fd_mat x, const float *w, fd_mat dy,
+                             fd_mat dx, float *dw, float *db) {
+  if (is_wide(in, out)) wide_backward(fd_cuda_of(dev), rows, micro_batches, in, out, x, w, dy, dx, dw, db);
+  else narrow_backward(fd_cuda_of(dev), rows, micro_batches, in, out, x, w, dy, dx, dw, db);
 }

@@ -7,16 +7,16 @@ enum { THREADS = 256, WARPS = THREADS / FD_WARP, EACH = 4 /* columns of a lane *
 
 namespace {
 
-/* A sort of rows by id, part by part: chunks of rows count their ids, and then every row knows its place. */
+/* A sort of rows by id, micro-batch by micro-batch: chunks of rows count their ids, and then every row knows its place. */
 struct sorting {
   fd_chunking chunks;
   int size, rows;
   const int *ids;
-  int *before; /* [chunks, size]: rows of the id in the chunk; then in the chunks of its part before this one */
-  int *count;  /* [parts, size]: rows of the id */
-  int *start;  /* [parts, size]: rows of the ids before */
+  int *before; /* [chunks, size]: rows of the id in the chunk; then in the chunks of its micro-batch before this one */
+  int *count;  /* [micro_batches, size]: rows of the id */
+  int *start;  /* [micro_batches, size]: rows of the ids before */
   int *rank;   /* [rows]: rows of the same id before, in its chunk */
-  int *order;  /* [rows]: rows as sorted, part by part; those of no id are left out */
+  int *order;  /* [rows]: rows as sorted, micro-batch by micro-batch; those of no id are left out */
 };
 
 /* A warp has a chunk, and 32 rows of it at a time. */
@@ -35,19 +35,19 @@ __global__ void rank_rows(sorting s) {
   }
 }
 
-/* A thread has an id of a part. */
+/* A thread has an id of a micro-batch. */
 __global__ void add_chunks(sorting s) {
-  for (size_t n = fd_first_item(); n < (size_t)s.chunks.parts * s.size; n += fd_all_items()) {
-    int part = (int)(n / s.size), id = (int)(n % s.size), sum = 0;
+  for (size_t n = fd_first_item(); n < (size_t)s.chunks.micro_batches * s.size; n += fd_all_items()) {
+    int micro = (int)(n / s.size), id = (int)(n % s.size), sum = 0;
     for (int i = 0; i < s.chunks.count; i++) {
-      int *at = s.before + ((size_t)part * s.chunks.count + i) * s.size + id, here = *at;
+      int *at = s.before + ((size_t)micro * s.chunks.count + i) * s.size + id, here = *at;
       *at = sum, sum += here;
     }
     s.count[n] = sum;
   }
 }
 
-/* A block has a part, a thread some ids side by side. */
+/* A block has a micro-batch, a thread some ids side by side. */
 __global__ void add_ids(sorting s) {
   int *sums = (int *)fd_shared(), each = (s.size + THREADS - 1) / THREADS, first = (int)threadIdx.x * each, sum = 0;
   const int *count = s.count + (size_t)blockIdx.x * s.size;
@@ -64,11 +64,11 @@ __global__ void add_ids(sorting s) {
 
 __global__ void place_rows(sorting s) {
   for (size_t n = fd_first_item(); n < (size_t)s.rows; n += fd_all_items()) {
-    int row = (int)n, id = s.ids[row], part = row / s.chunks.rows, place = row % s.chunks.rows;
-    int chunk = part * s.chunks.count + place / s.chunks.chunk;
+    int row = (int)n, id = s.ids[row], micro = row / s.chunks.rows, place = row % s.chunks.rows;
+    int chunk = micro * s.chunks.count + place / s.chunks.chunk;
     if (id < 0) continue;
-    int to = s.start[(size_t)part * s.size + id] + s.before[(size_t)chunk * s.size + id] + s.rank[row];
-    s.order[part * s.chunks.rows + to] = row;
+    int to = s.start[(size_t)micro * s.size + id] + s.before[(size_t)chunk * s.size + id] + s.rank[row];
+    s.order[micro * s.chunks.rows + to] = row;
   }
 }
 
@@ -87,7 +87,7 @@ __global__ void add_rows(sorting s, int width, int add, fd_mat dy, float *dtable
   int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
       first = (int)blockIdx.y * FD_WARP * EACH + lane;
   if (id >= s.size) return;
-  columns all = fd_sum_parts<columns>(s.chunks.parts, [=](int p) {
+  columns all = fd_sum_micro_batches<columns>(s.chunks.micro_batches, [=](int p) {
     columns sum = {};
     size_t at = (size_t)p * s.size + id;
     const int *order = s.order + (size_t)p * s.chunks.rows + s.start[at];
@@ -116,25 +116,25 @@ int *take(int *base, size_t *used, size_t count) {
 }
 
 size_t divide(sorting *s, int *base) {
-  size_t used = 0, size = (size_t)s->size, parts = (size_t)s->chunks.parts;
-  s->before = take(base, &used, parts * (size_t)s->chunks.count * size);
-  s->count = take(base, &used, parts * size), s->start = take(base, &used, parts * size);
+  size_t used = 0, size = (size_t)s->size, micro_batches = (size_t)s->chunks.micro_batches;
+  s->before = take(base, &used, micro_batches * (size_t)s->chunks.count * size);
+  s->count = take(base, &used, micro_batches * size), s->start = take(base, &used, micro_batches * size);
   s->rank = take(base, &used, (size_t)s->rows), s->order = take(base, &used, (size_t)s->rows);
   return used;
 }
 
 }  // namespace
 
-void fd_cuda_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy,
+void fd_cuda_lookup_backward(fd_device *dev, int rows, int micro_batches, int width, int size, const int *ids, int add, fd_mat dy,
                              float *dtable) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  sorting s = {fd_chunking_of(rows, parts, CHUNK), size, rows, ids, NULL, NULL, NULL, NULL, NULL};
+  sorting s = {fd_chunking_of(rows, micro_batches, CHUNK), size, rows, ids, NULL, NULL, NULL, NULL, NULL};
   int *base = (int *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, divide(&s, NULL) * sizeof(int));
   if (!base) return;
   divide(&s, base);
-  FD_LAUNCH(cuda, rank_rows, dim3((unsigned)(parts * s.chunks.count)), FD_WARP, 0, s);
-  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks((size_t)parts * (size_t)size, THREADS)), THREADS, 0, s);
-  FD_LAUNCH(cuda, add_ids, dim3((unsigned)parts), THREADS, THREADS * sizeof(int), s);
+  FD_LAUNCH(cuda, rank_rows, dim3((unsigned)(micro_batches * s.chunks.count)), FD_WARP, 0, s);
+  FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks((size_t)micro_batches * (size_t)size, THREADS)), THREADS, 0, s);
+  FD_LAUNCH(cuda, add_ids, dim3((unsigned)micro_batches), THREADS, THREADS * sizeof(int), s);
   FD_LAUNCH(cuda, place_rows, dim3(fd_blocks((size_t)rows, THREADS)), THREADS, 0, s);
   FD_LAUNCH(cuda, add_rows, dim3(fd_blocks((size_t)size, WARPS), fd_blocks((size_t)width, FD_WARP * EACH)), THREADS, 0, s, width,
             add, dy, dtable);

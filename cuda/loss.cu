@@ -142,10 +142,10 @@ struct value_item {
   }
 };
 
-__global__ void cls_sum(const int *start, int each, int parts, int cls, int width, fd_mat q, double *sum) {
+__global__ void cls_sum(const int *start, int each, int micro_batches, int cls, int width, fd_mat q, double *sum) {
   size_t n = fd_first_item();
   if (n >= (size_t)cls * width) return;
-  sum[n] = fd_sum_parts<double>(parts, [=](int p) {
+  sum[n] = fd_sum_micro_batches<double>(micro_batches, [=](int p) {
     double all = 0;
     for (int s = p * each; s < (p + 1) * each; s++)
       all += (double)fd_get(q, start[s + 1] - cls + (int64_t)(n / width), (int)(n % width));
@@ -158,19 +158,19 @@ __global__ void cls_sum(const int *start, int each, int parts, int cls, int widt
 void fd_cuda_mnm_loss(fd_device *dev, const fd_seqs *seqs, const float *logits, const uint8_t *labels, const uint8_t *mask,
                       int entry_mask, int bce, float tau, float scale, float *dlogits, double *sum) {
   mnm_row row = {logits, labels, mask, entry_mask, bce, (double)tau, (double)scale, dlogits};
-  fd_sum<double, 1>(fd_cuda_of(dev), (size_t)fd_seqs_rows(seqs), seqs->parts, row, sum);
+  fd_sum<double, 1>(fd_cuda_of(dev), (size_t)fd_seqs_rows(seqs), seqs->micro_batches, row, sum);
 }
 
 void fd_cuda_cl_loss(fd_device *dev, const fd_seqs *seqs, int width, fd_mat p, fd_mat q, const float *centre, int axis_d,
                      float tau_s, float tau_t, float scale, fd_mat dp, float *logp, float *prob, double *sum) {
   cl_distribution each = {seqs->device_start, seqs->cls,     width,         axis_d, p,   q, dp, centre,
                           (double)tau_s,      (double)tau_t, (double)scale, logp,   prob};
-  fd_sum<double, 1>(fd_cuda_of(dev), (size_t)seqs->count * (size_t)(axis_d ? seqs->cls : width), seqs->parts, each, sum);
+  fd_sum<double, 1>(fd_cuda_of(dev), (size_t)seqs->count * (size_t)(axis_d ? seqs->cls : width), seqs->micro_batches, each, sum);
 }
 
 void fd_cuda_cls_sum(fd_device *dev, const fd_seqs *seqs, int width, fd_mat q, double *sum) {
   FD_LAUNCH(fd_cuda_of(dev), cls_sum, dim3(fd_blocks((size_t)seqs->cls * (size_t)width, THREADS)), THREADS, 0, seqs->device_start,
-            seqs->count / seqs->parts, seqs->parts, seqs->cls, width, q, sum);
+            seqs->count / seqs->micro_batches, seqs->micro_batches, seqs->cls, width, q, sum);
 }
 
 void fd_cuda_class_loss(fd_device *dev, int count, int classes, const float *z, const float *target, const float *weight,

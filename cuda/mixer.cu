@@ -1,6 +1,6 @@
 /* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
 #include "cuda/gradients.h"
-#include "cuda/group_chain.h"
+#include "cuda/warpgroup_chain.h"
 
 enum { THREADS = 256 };
 
@@ -173,10 +173,10 @@ template <bool T, class M, class E>
 int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width, int stored_hidden, M middle, E epilogue) {
   int channels = block->channels, hidden = block->hidden;
   fd_chain_shape shape = {rows, width, stored_hidden, channels, hidden};
-  if (fd_group_chain_fits(cuda, a)) {
+  if (fd_warpgroup_chain_fits(cuda, a)) {
     const uint16_t *w1 = fd_cuda_tiles(cuda, block->w1, hidden, channels, FD_TILES_UNITS_DOWN),
                    *w2 = fd_cuda_tiles(cuda, block->w2, channels, hidden, FD_TILES_UNITS_ACROSS);
-    fd_group_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
+    fd_warpgroup_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
     return 1;
   }
   if (!fd_chain_fits(cuda, a)) return 0;
@@ -225,6 +225,6 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
     fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
     fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});
   }
-  fd_cuda_layer_gradients(cuda, rows, seqs->parts, {hidden, channels, g, dm, grads->w2, grads->b2},
+  fd_cuda_layer_gradients(cuda, rows, seqs->micro_batches, {hidden, channels, g, dm, grads->w2, grads->b2},
                           {channels, hidden, x, da, grads->w1, grads->b1});
 }

@@ -108,11 +108,11 @@ void fd_cuda_norm_forward(fd_device *dev, int rows, const fd_norm *norm, fd_mat 
   FD_LAUNCH(fd_cuda_of(dev), norm_forward, dim3(fd_blocks((size_t)rows, WARPS)), THREADS, 0, rows, *norm, x, y, stats);
 }
 
-void fd_cuda_norm_backward(fd_device *dev, int rows, int parts, const fd_norm *norm, fd_mat x, const float *stats, fd_mat dy,
-                           fd_mat dx, float *dw, float *db) {
+void fd_cuda_norm_backward(fd_device *dev, int rows, int micro_batches, const fd_norm *norm, fd_mat x, const float *stats,
+                           fd_mat dy, fd_mat dx, float *dw, float *db) {
   fd_cuda *cuda = fd_cuda_of(dev);
-  fd_chunking c = fd_chunking_of(rows, parts, fd_chunk_rows(rows / parts) / 4);
-  int chunks = c.parts * c.count;
+  fd_chunking c = fd_chunking_of(rows, micro_batches, fd_chunk_rows(rows / micro_batches) / 4);
+  int chunks = c.micro_batches * c.count;
   unsigned across = fd_blocks((size_t)norm->width, COLUMNS);
   if (dx.at) FD_LAUNCH(cuda, norm_backward, dim3(fd_blocks((size_t)rows, WARPS)), THREADS, 0, rows, *norm, x, stats, dy, dx);
   if (!dw && !db) return;

@@ -188,17 +188,18 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
 
 /* The version of warpgroups: two of 64 rows each read their operands from shared memory themselves, in steps of 64 k. */
 enum {
-  FD_GROUP_K = 64,
-  FD_GROUP_STAGES = 3,
-  FD_GROUP_BYTES = FD_TILE * FD_GROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
-  FD_GROUP_SHARED = 2 * FD_GROUP_STAGES * FD_GROUP_BYTES
+  FD_WARPGROUP_K = 64,
+  FD_WARPGROUP_STAGES = 3,
+  FD_WARPGROUP_BYTES = FD_TILE * FD_WARPGROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
+  FD_WARPGROUP_SHARED = 2 * FD_WARPGROUP_STAGES * FD_WARPGROUP_BYTES
 };
 
 /* Starts the copies of one operand's tile: 128 rows of 64 k; transposed two blocks of 64 k rows of 64 columns. */
 template <bool T>
-__device__ inline void fd_group_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
-  for (int n = (int)threadIdx.x; n < FD_TILE * FD_GROUP_K / 8; n += FD_TILE_THREADS) {
-    int r = n / 8, u = n % 8, row = T ? k0 + r % FD_GROUP_K : first + r, column = (T ? first + r / FD_GROUP_K * 64 : k0) + u * 8;
+__device__ inline void fd_warpgroup_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
+  for (int n = (int)threadIdx.x; n < FD_TILE * FD_WARPGROUP_K / 8; n += FD_TILE_THREADS) {
+    int r = n / 8, u = n % 8, row = T ? k0 + r % FD_WARPGROUP_K : first + r,
+        column = (T ? first + r / FD_WARPGROUP_K * 64 : k0) + u * 8;
     int inside = row < (T ? k_end : count) && column < m.stride;
     fd_copy16(tile + 16 * fd_swizzle(r, u, 8), (const uint16_t *)m.at + (inside ? (int64_t)row * m.stride + column : 0), inside);
   }
@@ -212,32 +213,32 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % FD_WARP, row = (int)threadIdx.x / FD_WARP * 16;
   float sum[16][4] = {{0}};
-  int steps = (end - begin + FD_GROUP_K - 1) / FD_GROUP_K;
-  for (int n = 0; n < FD_GROUP_STAGES - 1 + steps; n++) {
-    int done = n - (FD_GROUP_STAGES - 1); /* the step that is multiplied while step n is copied */
+  int steps = (end - begin + FD_WARPGROUP_K - 1) / FD_WARPGROUP_K;
+  for (int n = 0; n < FD_WARPGROUP_STAGES - 1 + steps; n++) {
+    int done = n - (FD_WARPGROUP_STAGES - 1); /* the step that is multiplied while step n is copied */
     if (done >= 0) {
-      fd_copy_wait<FD_GROUP_STAGES - 2>();
-      fd_group_publish();
-      fd_group_wait<0>();
+      fd_copy_wait<FD_WARPGROUP_STAGES - 2>();
+      fd_warpgroup_publish();
+      fd_warpgroup_wait<0>();
       __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
     }
     if (n < steps) {
-      fd_address stage = shared + n % FD_GROUP_STAGES * 2 * FD_GROUP_BYTES;
-      fd_group_copy<A_T>(a, row0, s.rows, begin + n * FD_GROUP_K, end, stage);
-      fd_group_copy<B_T>(b, column0, s.b_rows, begin + n * FD_GROUP_K, end, stage + FD_GROUP_BYTES);
+      fd_address stage = shared + n % FD_WARPGROUP_STAGES * 2 * FD_WARPGROUP_BYTES;
+      fd_warpgroup_copy<A_T>(a, row0, s.rows, begin + n * FD_WARPGROUP_K, end, stage);
+      fd_warpgroup_copy<B_T>(b, column0, s.b_rows, begin + n * FD_WARPGROUP_K, end, stage + FD_WARPGROUP_BYTES);
     }
     fd_copy_commit();
     if (done >= 0) {
-      uint32_t stage = fd_shared_offset(shared) + (uint32_t)(done % FD_GROUP_STAGES) * 2 * FD_GROUP_BYTES;
-      fd_group_begin();
+      uint32_t stage = fd_shared_offset(shared) + (uint32_t)(done % FD_WARPGROUP_STAGES) * 2 * FD_WARPGROUP_BYTES;
+      fd_warpgroup_begin();
 #pragma unroll
-      for (int k = 0; k < FD_GROUP_K; k += 16)
-        fd_group_multiply<A_T, B_T>(sum, fd_descriptor(stage + (uint32_t)group * FD_GROUP_BYTES / 2, k, A_T),
-                                    fd_descriptor(stage + FD_GROUP_BYTES, k, B_T));
-      fd_group_commit();
+      for (int k = 0; k < FD_WARPGROUP_K; k += 16)
+        fd_warpgroup_multiply<A_T, B_T>(sum, fd_descriptor(stage + (uint32_t)group * FD_WARPGROUP_BYTES / 2, k, A_T),
+                                        fd_descriptor(stage + FD_WARPGROUP_BYTES, k, B_T));
+      fd_warpgroup_commit();
     }
   }
-  fd_group_wait<0>();
+  fd_warpgroup_wait<0>();
   fd_copy_wait<0>();
   __syncthreads();
   float *lines = (float *)fd_shared();
@@ -265,7 +266,8 @@ void fd_product_launch(fd_cuda *cuda, int plain, dim3 grid, P products) {
     fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, P>, grid, FD_PLAIN_THREADS,
               2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), products);
   else if (cuda->products == FD_PRODUCTS_WARPGROUP)
-    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_GROUP_SHARED, products);
+    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_WARPGROUP_SHARED,
+              products);
   else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_TILE_SHARED, products);
 }
 
@@ -279,7 +281,7 @@ void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogu
 template <bool A_T, bool B_T, class E>
 void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second, fd_chunking chunks) {
   int plain = fd_product_plainly(cuda, first.a, first.b), tiles = fd_product_tiles(first.s, plain);
-  dim3 grid((unsigned)(tiles + fd_product_tiles(second.s, plain)), 1, (unsigned)(chunks.parts * chunks.count));
+  dim3 grid((unsigned)(tiles + fd_product_tiles(second.s, plain)), 1, (unsigned)(chunks.micro_batches * chunks.count));
   fd_product_launch<A_T, B_T>(cuda, plain, grid, fd_product_two<E>{first, second, tiles, chunks});
 }
 

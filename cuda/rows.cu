@@ -167,11 +167,11 @@ __global__ void cls_add(seqs_view seqs, int width, const float *w, fd_mat x) {
   }
 }
 
-__global__ void cls_add_backward(seqs_view seqs, int parts, int width, fd_mat dy, float *dw) {
+__global__ void cls_add_backward(seqs_view seqs, int micro_batches, int width, fd_mat dy, float *dw) {
   size_t i = fd_first_item();
   if (i >= (size_t)seqs.cls * width) return;
-  int each = seqs.count / parts;
-  dw[i] = fd_sum_parts<float>(parts, [=](int p) {
+  int each = seqs.count / micro_batches;
+  dw[i] = fd_sum_micro_batches<float>(micro_batches, [=](int p) {
     double sum = 0;
     for (int s = p * each; s < (p + 1) * each; s++)
       sum += (double)fd_get(dy, seqs.start[s + 1] - seqs.cls + (int)(i / width), (int)(i % width));
@@ -248,7 +248,7 @@ void fd_cuda_cls_add(fd_device *dev, const fd_seqs *seqs, int width, const float
 
 void fd_cuda_cls_add_backward(fd_device *dev, const fd_seqs *seqs, int width, fd_mat dy, float *dw) {
   FD_LAUNCH(fd_cuda_of(dev), cls_add_backward, dim3(fd_blocks((size_t)seqs->cls * (size_t)width, 64)), 64, 0, view_of(seqs),
-            seqs->parts, width, dy, dw);
+            seqs->micro_batches, width, dy, dw);
 }
 
 void fd_cuda_gelu_forward(fd_device *dev, size_t n, const float *x, float *y) {

@@ -7,16 +7,17 @@
 #include "cuda/fragment.h"
 
 enum { FD_SUM_THREADS = 256, FD_SUM_MANY = 16, FD_TREE_LEVELS = 7 };
-static_assert(1 << (FD_TREE_LEVELS - 1) == FD_PARTS_MAX, "a level for every bit of a part's number");
+static_assert(1 << (FD_TREE_LEVELS - 1) == FD_MICRO_BATCHES_MAX, "a level for every bit of the number of a micro-batch");
 
-/* part(0) + ... + part(parts - 1), added in pairs as the tree of gradients adds micro-batches; parts: a power of two. */
+/* leaf(0) + ... + leaf(micro_batches - 1), added in pairs as the tree of gradients adds them; `micro_batches` is a power of two.
+ */
 template <class T, class F>
-__device__ inline T fd_sum_parts(int parts, F part) {
-  T level[FD_TREE_LEVELS] = {}, sum = {}; /* level[i]: a whole subtree of 2^i parts */
+__device__ inline T fd_sum_micro_batches(int micro_batches, F leaf) {
+  T level[FD_TREE_LEVELS] = {}, sum = {}; /* level[i]: a whole subtree of 2^i micro-batches */
 #pragma unroll 1
-  for (int p = 0; p < parts; p++) {
+  for (int p = 0; p < micro_batches; p++) {
     int open = 1;
-    sum = part(p);
+    sum = leaf(p);
 #pragma unroll
     for (int i = 0; i < FD_TREE_LEVELS; i++) {
       if (open && (p >> i & 1)) sum = level[i] + sum;
@@ -26,9 +27,9 @@ __device__ inline T fd_sum_parts(int parts, F part) {
   return sum;
 }
 
-/* The sum of what the chunks of rows gave, `distance` apart: those of a part in order, then the parts. */
+/* The sum of what the chunks of rows gave, `distance` apart: those of a micro-batch in order, then the micro-batches. */
 __device__ inline float fd_sum_chunks(fd_chunking c, const float *partial, int64_t distance) {
-  return fd_sum_parts<float>(c.parts, [=](int p) {
+  return fd_sum_micro_batches<float>(c.micro_batches, [=](int p) {
     float sum = 0;
     for (int i = 0; i < c.count; i++) sum += partial[((int64_t)p * c.count + i) * distance];
     return sum;
@@ -61,8 +62,8 @@ __global__ void fd_sum_terms(size_t n, F term, T *partial) {
 }
 
 template <class T>
-__global__ void fd_sum_partial(int count, int parts, const T *partial, T *sum) {
-  T all = fd_sum_parts<T>(parts, [=](int p) {
+__global__ void fd_sum_partial(int count, int micro_batches, const T *partial, T *sum) {
+  T all = fd_sum_micro_batches<T>(micro_batches, [=](int p) {
     T mine = 0;
     for (int i = (int)threadIdx.x; i < count; i += FD_SUM_THREADS) mine += partial[(int64_t)p * count + i];
     return fd_sum_block(mine);
@@ -70,19 +71,19 @@ __global__ void fd_sum_partial(int count, int parts, const T *partial, T *sum) {
   if (threadIdx.x == 0) *sum = all;
 }
 
-/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1), of each of `parts` equal parts
- * first; returns it. A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
+/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1), of each of `micro_batches`
+ * equal parts first; returns it. A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
 template <class T, int EACH, class F>
-T *fd_sum(fd_cuda *cuda, size_t n, int parts, F term, T *sum) {
-  unsigned blocks = fd_blocks(n / (size_t)parts, FD_SUM_THREADS * EACH);
-  size_t all = (size_t)blocks * (size_t)parts;
+T *fd_sum(fd_cuda *cuda, size_t n, int micro_batches, F term, T *sum) {
+  unsigned blocks = fd_blocks(n / (size_t)micro_batches, FD_SUM_THREADS * EACH);
+  size_t all = (size_t)blocks * (size_t)micro_batches;
   T *partial = (T *)fd_cuda_scratch(cuda, FD_SLOT_SUMS, (all + 1) * sizeof(T));
   if (!partial) return NULL;
   if (!sum) sum = partial + all;
-  fd_launch(cuda, "the terms of a sum", fd_sum_terms<EACH, T, F>, dim3(blocks, (unsigned)parts), FD_SUM_THREADS,
-            FD_SUM_THREADS * sizeof(T), n / (size_t)parts, term, partial);
-  fd_launch(cuda, "a sum", fd_sum_partial<T>, dim3(1), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), (int)blocks, parts, partial,
-            sum);
+  fd_launch(cuda, "the terms of a sum", fd_sum_terms<EACH, T, F>, dim3(blocks, (unsigned)micro_batches), FD_SUM_THREADS,
+            FD_SUM_THREADS * sizeof(T), n / (size_t)micro_batches, term, partial);
+  fd_launch(cuda, "a sum", fd_sum_partial<T>, dim3(1), FD_SUM_THREADS, FD_SUM_THREADS * sizeof(T), (int)blocks, micro_batches,
+            partial, sum);
   return sum;
 }
 

@@ -144,7 +144,7 @@ static void compare_attention(plain_attention *p, const fd_attention *a, const f
 static fd_seqs others(const fd_seqs *seqs, int longest) {
   int *start = hold(calloc((size_t)seqs->count + 1, sizeof *start));
   for (int i = 0; i < seqs->count; i++) start[i + 1] = start[i] + between(0, longest);
-  return (fd_seqs){.count = seqs->count, .cls = 0, .parts = 1, .start = start};
+  return (fd_seqs){.count = seqs->count, .cls = 0, .micro_batches = 1, .start = start};
 }
 
 enum { RANDOM_LENGTHS = 48, TILE_LENGTHS = 26 };
@@ -159,7 +159,7 @@ static fd_seqs some_seqs(int n) {
   }
   int *start = hold(calloc(3, sizeof *start));
   start[1] = lengths[n % many], start[2] = start[1] + lengths[(5 * n + 3) % many];
-  return (fd_seqs){.count = 2, .cls = 0, .parts = 1, .start = start};
+  return (fd_seqs){.count = 2, .cls = 0, .micro_batches = 1, .start = start};
 }
 
 /* Of any columns, and of those that tensor cores take. */
@@ -243,7 +243,7 @@ static void place_once(int n) {
       heads = between(1, 3), width = heads * 16;
   fd_attention a = {.heads = heads, .dim = 16, .scale = 0.25f, .dropout = n % 2 ? 0.2f : 0, .layer = 1};
   float *qkv = some((size_t)(rows * 3 * width), 2), *dy = some((size_t)(rows * width), 1);
-  fd_seqs alone = {.count = 1, .cls = 1, .parts = 1, .start = alone_start, .draws = draws + last};
+  fd_seqs alone = {.count = 1, .cls = 1, .micro_batches = 1, .start = alone_start, .draws = draws + last};
   const float *together = attend_there(&seqs, &a, qkv, dy, 0), *by_itself = attend_there(&alone, &a, qkv, dy, first);
   assert_memory_equal(by_itself, together + (size_t)first * 4 * (size_t)width,
                       (size_t)((rows - first) * 4 * width) * sizeof *qkv);

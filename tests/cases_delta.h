@@ -163,7 +163,7 @@ static fd_seqs delta_seqs(int n) {
   int *start = hold(calloc((size_t)count + 1, sizeof *start));
   for (int i = 0; i < count; i++)
     start[i + 1] = start[i] + (n < many ? lengths[(n + 5 * i) % many] : between(1, n % 7 ? 60 : 200));
-  return (fd_seqs){.count = count, .cls = 0, .parts = 1, .start = start};
+  return (fd_seqs){.count = count, .cls = 0, .micro_batches = 1, .start = start};
 }
 
 /* A decay that forgets at once, one that hardly does, and what training begins with. */
@@ -285,7 +285,7 @@ static void delta_place_once(int n) {
   hold(seqs.start);
   int last = seqs.count - 1, rows = fd_seqs_rows(&seqs), first = seqs.start[last], alone_start[2] = {0, rows - first};
   float *x = some((size_t)(rows * BITS_OF), 1);
-  fd_seqs alone = {.count = 1, .parts = 1, .start = alone_start};
+  fd_seqs alone = {.count = 1, .micro_batches = 1, .start = alone_start};
   const float *together = hold(delta_there(on->dev, &seqs, x, 0)), *by_itself = hold(delta_there(on->dev, &alone, x, first));
   assert_memory_equal(by_itself, together + first * BITS_OF, (size_t)((rows - first) * BITS_OF) * sizeof *x);
 }

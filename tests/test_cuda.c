@@ -93,8 +93,8 @@ static void block_equals_cpu_beyond_one_tile(void **state) {
   int *start = calloc(3, sizeof *start), *many = calloc(3, sizeof *many);
   start[1] = 130, start[2] = 301;
   many[1] = 1100, many[2] = FD_CHUNK_MIN + 1200;
-  block_case wide = make_block((fd_seqs){.count = 2, .cls = 1, .parts = 1, .start = start}, 140, 270, 14),
-             deep = make_block((fd_seqs){.count = 2, .cls = 1, .parts = 1, .start = many}, 12, 20, 4);
+  block_case wide = make_block((fd_seqs){.count = 2, .cls = 1, .micro_batches = 1, .start = start}, 140, 270, 14),
+             deep = make_block((fd_seqs){.count = 2, .cls = 1, .micro_batches = 1, .start = many}, 12, 20, 4);
   for (int kind = 0; kind < KINDS; kind++) compare_block(&wide, kind), compare_block(&deep, kind);
   free_block(&wide), free_block(&deep);
 }
@@ -120,7 +120,7 @@ static void blocks_by_warpgroups_equal_cpu(void **state) {
   for (int n = 0; n < 22; n++) {
     int all = rows[n % 11], d = channels[n % 7], *start = calloc(3, sizeof *start);
     start[1] = all > 1 ? between(1, all - 1) : all, start[2] = all;
-    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .parts = 1, .start = start}, d, hidden[n % 8],
+    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .micro_batches = 1, .start = start}, d, hidden[n % 8],
                               n % 2 ? 28 : between((d + 11) / 12, d));
     compare_block(&c, KIND_WARPGROUP);
     free_block(&c);
@@ -202,7 +202,7 @@ static void circular_equivariance_and_batch_independence(void **state) {
     size_t row = (size_t)c.d;
     float *rolled = malloc((size_t)T * row * sizeof *rolled), *result[2];
     for (int t = 0; t < T; t++) memcpy(rolled + (size_t)t * row, c.x + (size_t)(first + (t + k) % T) * row, row * sizeof *rolled);
-    fd_seqs alone = {.count = 1, .cls = 1, .parts = 1, .start = alone_start};
+    fd_seqs alone = {.count = 1, .cls = 1, .micro_batches = 1, .start = alone_start};
     float *weights[4] = {put(dev, c.w1, 4800), put(dev, c.b1, 160), put(dev, c.w2, 4800), put(dev, c.b2, 120)};
     fd_mixer block = {c.d, c.h, c.track, weights[0], weights[1], weights[2], weights[3]};
     for (int i = 0; i < 2; i++) {

@@ -82,7 +82,7 @@ static void close_work(work *w) {
 /* Packs sequences of these lengths of padded ones. */
 static void set_rows(work *w, int count, int padded, const int *lengths) {
   assert_ok(fd_seqs_create(&w->seqs, w->dev, count, 0));
-  w->seqs.count = count, w->seqs.parts = 1;
+  w->seqs.count = count, w->seqs.micro_batches = 1;
   w->row = malloc(sizeof *w->row * (size_t)(count * padded));
   w->rows = 0;
   for (int i = 0; i < count; i++) {

@@ -85,16 +85,16 @@ static void ring_takes_turns(void **state) {
 static void chunks_cover_all_tokens(void **state) {
   (void)state;
   for (int rows = 1; rows < 300000; rows += 1 + rows / 50) {
-    int chunk = fd_chunk_rows(rows), parts = 1 << rows % 4;
-    fd_chunking c = fd_chunking_of(parts * rows, parts, chunk);
+    int chunk = fd_chunk_rows(rows), micro_batches = 1 << rows % 4;
+    fd_chunking c = fd_chunking_of(micro_batches * rows, micro_batches, chunk);
     assert_true(chunk % FD_CHUNK_UNIT == 0 && chunk >= FD_CHUNK_MIN && c.count <= FD_CHUNKS_MAX);
-    for (int i = 0; i < parts * c.count;
-         i++) { /* one after the other, none with rows of two parts, all but a part's last whole */
+    for (int i = 0; i < micro_batches * c.count;
+         i++) { /* one after the other, none with rows of two micro-batches, all but the last of a micro-batch whole */
       int begin = fd_chunk_begin(c, i), end = fd_chunk_end(c, i);
       assert_int_equal(begin, i ? fd_chunk_end(c, i - 1) : 0);
       assert_true(begin < end && begin / rows == (end - 1) / rows && (end - begin == chunk || end % rows == 0));
     }
-    assert_int_equal(fd_chunk_end(c, parts * c.count - 1), parts * rows);
+    assert_int_equal(fd_chunk_end(c, micro_batches * c.count - 1), micro_batches * rows);
   }
   assert_int_equal(fd_chunk_rows(16160), 1024);
   assert_int_equal(fd_chunk_rows(129280), 2048);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/gpu/check.sh on the emulated GPU, with stand-ins for the tools of a GPU machine: its table, and failures that hide nothing.
-# (Its phases parity and golden are test_cuda, test_parts and test_golden, which run by themselves.)
+# (Its phases parity and golden are test_cuda, test_micro_batches and test_golden, which run by themselves.)
 source "$(dirname "$0")/lib.sh"
 build=$(dirname "$FINDNA") check=$root/tests/gpu/check.sh
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - GPU check: tested without sanitizers"; exit 0; fi

@@ -280,7 +280,7 @@ static void groups_are_whole(void **state) {
   static const int lengths[][2] = {{12, 0}, {7, 0}, {5, 0}, {6, 1}};
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     int start[] = {0, 6, 6 + lengths[i][0]};
-    fd_seqs tokens = {.count = 2, .cls = lengths[i][1], .parts = 1, .start = start};
+    fd_seqs tokens = {.count = 2, .cls = lengths[i][1], .micro_batches = 1, .start = start};
     fd_spaces spaces;
     assert_ok(fd_spaces_create(&spaces, dev, 1u << FD_GROUPS, (fd_extent){20, 2, 1}));
     assert_int_equal(fd_spaces_set(&spaces, &tokens), i ? FD_DATA : FD_OK);

@@ -91,7 +91,8 @@ static void mixer_equals_plain_for_every_remainder(void **state) {
   for (int n = 0; n < 85; n++) {
     int *start = calloc(2, sizeof *start), d = 1 + n % 33 + (n % 4 ? 0 : 32), h = 1 + n * 5 % 33 + (n % 3 ? 0 : 32);
     start[1] = n + 1;
-    mixer_case c = make_mixer((fd_seqs){.count = 1, .cls = 1, .parts = 1, .start = start}, d, h, between((d + 11) / 12, d));
+    mixer_case c =
+        make_mixer((fd_seqs){.count = 1, .cls = 1, .micro_batches = 1, .start = start}, d, h, between((d + 11) / 12, d));
     compare_mixer(&c);
     free_mixer(&c);
   }

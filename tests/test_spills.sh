@@ -45,7 +45,7 @@ for gpu in sm_80 sm_90a; do
   awk -v tensor="$tensor" '$5 ~ tensor { print "    " $1 " " $4 " registers: " $5 }' of_gpu | sort -k2,2nr
 done
 
-# What its warps hand over is what the compiler gave them: with fewer, those that take more would wait for ever (FD_GROUP_CHAIN_START).
+# What its warps hand over is what the compiler gave them: with fewer, those that take more would wait for ever (FD_WARPGROUP_CHAIN_START).
 check "sm_90a: the chain of warpgroups starts with the registers that it hands out" awk '$1 == "sm_90a" && $5 ~ /^fd_product_group_chain</ { n++; bad += $4 != 168 } END { exit bad || n < 2 }' kernels
 
 if grep -h 'wgmma.*serialized' "${logs[@]}" >serialized; then not_ok "products of warpgroups run one after the other"; sed 's/^/    /' serialized

@@ -70,7 +70,7 @@ static inline float *get(fd_device *dev, const float *from, size_t n) {
 static inline fd_seqs put_seqs(fd_device *dev, const fd_seqs *seqs) {
   fd_seqs there;
   assert_ok(fd_seqs_create(&there, dev, seqs->count, seqs->cls));
-  there.count = seqs->count, there.parts = seqs->parts;
+  there.count = seqs->count, there.micro_batches = seqs->micro_batches;
   memcpy(there.start, seqs->start, ((size_t)seqs->count + 1) * sizeof *seqs->start);
   if (seqs->draws) memcpy(there.draws, seqs->draws, (size_t)seqs->count * sizeof *seqs->draws);
   assert_ok(fd_seqs_send(&there, dev));

@@ -48,7 +48,7 @@ static inline void compare(const char *what, const float *fast, const double *pl
 static inline fd_seqs random_seqs(int cls, int longest) {
   int count = between(1, 5), *start = calloc((size_t)count + 1, sizeof *start);
   for (int i = 0; i < count; i++) start[i + 1] = start[i] + cls + between(1, longest);
-  return (fd_seqs){.count = count, .cls = cls, .parts = 1, .start = start};
+  return (fd_seqs){.count = count, .cls = cls, .micro_batches = 1, .start = start};
 }
 
 #endif

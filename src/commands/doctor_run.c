@@ -28,7 +28,7 @@ typedef struct plan {
   int64_t windows; /* of the shards; 0: not known */
   int cuda;
   fd_form form;
-  int group; /* micro-batches of a pass */
+  int micro_batches; /* of a pass */
   fd_doctor_teacher teacher;
 } plan;
 
@@ -44,7 +44,7 @@ static int tokens_of(const plan *p) { return fd_config_tokens(p->config, p->wind
 
 /* Bytes that a frozen teacher takes on the device, for micro-batches of `micro` windows. */
 static double teacher_memory(const plan *p, int64_t micro) {
-  int count = (int)micro * p->group;
+  int count = (int)micro * p->micro_batches;
   if (!p->teacher.network) return 0;
   return (double)fd_frozen_memory(p->teacher.network, p->form, 1u << FD_OUT_LATENT,
                                   (fd_extent){count * p->teacher.words, count, 0});
@@ -52,7 +52,8 @@ static double teacher_memory(const plan *p, int64_t micro) {
 
 /* Bytes that a rank takes on its device. */
 static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
-  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)), p->group) +
+  return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)),
+                                   p->micro_batches) +
          teacher_memory(p, micro);
 }
 
@@ -116,11 +117,12 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
                    gpu.minor);
   double room = (double)gpu.free_memory / sharing;
   int64_t rows = micro * tokens_of(p), own = p->config->train.virtual_ranks / p->comm->size;
-  p->group = fd_trainer_group(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
-  fd_doctor_show(
-      "pass", "%d micro-batch%s, %" PRId64 " tokens; %d give each multiprocessor a tile%s", p->group, p->group > 1 ? "es" : "",
-      p->group * rows, gpu.fill,
-      p->group == own && 2 * p->group * rows <= gpu.fill ? ": a larger train.batch would use more of it, or fewer ranks" : "");
+  p->micro_batches = fd_trainer_micro_batches(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
+  fd_doctor_show("pass", "%d micro-batch%s, %" PRId64 " tokens; %d give each multiprocessor a tile%s", p->micro_batches,
+                 p->micro_batches > 1 ? "es" : "", p->micro_batches * rows, gpu.fill,
+                 p->micro_batches == own && 2 * p->micro_batches * rows <= gpu.fill
+                     ? ": a larger train.batch would use more of it, or fewer ranks"
+                     : "");
   return judge_memory(p, network, room, d);
 }
 
@@ -230,7 +232,7 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   fd_status status = FD_OK;
   int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
   char encoder[FD_NAME_MAX];
-  plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .group = 1};
+  plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .micro_batches = 1};
   /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
   p.form = !cuda ? FD_FORM_CPU : bf16 ? (fd_form){FD_BF16, 16, 0} : (fd_form){FD_FP32, 4, 0};
   FD_TRY(take_shards(&p));

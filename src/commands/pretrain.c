@@ -223,13 +223,14 @@ static fd_status begin_teacher(pretraining *p, int local_size, double plan, int 
 }
 
 /* What a rank is going to take. */
-static double planned_memory(const fd_comm *comm, const pretraining *p, int rows, int group) {
+static double planned_memory(const fd_comm *comm, const pretraining *p, int rows, int micro_batches) {
   const fd_config *c = &p->config;
-  double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, group) +
+  double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, micro_batches) +
                 (double)(p->train.count + p->held_out.count) * p->manifest.window;
   if (!*p->teacher.id) return plan;
   return plan + (double)fd_features_teacher_memory(&p->teacher, p->dev->form,
-                                                   group * (int)(c->train.batch / c->train.virtual_ranks), p->manifest.window);
+                                                   micro_batches * (int)(c->train.batch / c->train.virtual_ranks),
+                                                   p->manifest.window);
 }
 
 static fd_status build(fd_comm *comm, pretraining *p) {
@@ -246,16 +247,18 @@ static fd_status build(fd_comm *comm, pretraining *p) {
           " micro-batches",
           p->train.count, p->held_out.count, p->steps, c->train.batch, c->train.virtual_ranks);
   tell_unknown(p);
-  int group = fd_trainer_group(c, p->network, p->dev->form, p->dev->fill, (double)p->dev->free_memory, comm->size, rows);
-  double plan = planned_memory(comm, p, rows, group);
+  int micro_batches =
+      fd_trainer_micro_batches(c, p->network, p->dev->form, p->dev->fill, (double)p->dev->free_memory, comm->size, rows);
+  double plan = planned_memory(comm, p, rows, micro_batches);
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (p->dev->fill)
-    fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", group, group > 1 ? "es" : "",
-            group * rows, p->dev->fill);
+    fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", micro_batches,
+            micro_batches > 1 ? "es" : "", micro_batches * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   if (*p->teacher.id)
-    FD_TRY(fd_comm_agree(comm, begin_teacher(p, comm->local_size, plan, group * (int)(c->train.batch / c->train.virtual_ranks))));
+    FD_TRY(fd_comm_agree(
+        comm, begin_teacher(p, comm->local_size, plan, micro_batches * (int)(c->train.batch / c->train.virtual_ranks))));
   FD_TRY(fd_comm_agree(comm, fd_trainer_fits(c, p->network, p->dev, comm->size, rows)));
   FD_TRY(fd_state_create(&p->state, c, p->network, p->dev));
   fd_source source;

@@ -62,9 +62,9 @@ static void gated_weights_item(void *context, int item, int thread) {
                            c->sums + column, NULL);
 }
 
-void fd_cpu_gated_norm_backward(fd_device *dev, int rows, int parts, int heads, const fd_norm *norm, fd_mat x, fd_mat gate,
-                                fd_mat dy, fd_mat dx, fd_mat dgate, float *dw) {
-  (void)parts; /* one: this device has no `fill` */
+void fd_cpu_gated_norm_backward(fd_device *dev, int rows, int micro_batches, int heads, const fd_norm *norm, fd_mat x,
+                                fd_mat gate, fd_mat dy, fd_mat dx, fd_mat dgate, float *dw) {
+  (void)micro_batches; /* one: this device has no `fill` */
   fd_cpu *cpu = fd_cpu_of(dev);
   size_t width = (size_t)norm->width, all = (size_t)rows * (size_t)heads;
   gated_call call = {.kernels = cpu->kernels,

@@ -48,10 +48,10 @@ void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_m
                                 .act = act});
 }
 
-void fd_cpu_linear_backward(fd_device *dev, int rows, int parts, int in, int out, fd_mat x, const float *w, fd_mat dy, fd_mat dx,
-                            float *dw, float *db) {
+void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in, int out, fd_mat x, const float *w, fd_mat dy,
+                            fd_mat dx, float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  (void)parts; /* one: this device has no `fill` */
+  (void)micro_batches; /* one: this device has no `fill` */
   const fd_cpu_kernels *kernels = cpu->kernels->gemm_apart ? cpu->kernels : cpu->fp32;
   fd_cpu_gemm *gemm = in <= APART_UNTIL || out <= APART_UNTIL ? kernels->gemm_apart : kernels->gemm;
   if (dx.at) fd_cpu_multiply(cpu, kernels, gemm, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at});

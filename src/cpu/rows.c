@@ -64,9 +64,9 @@ static void lookup_backward_item(void *context, int item, int thread) {
   }
 }
 
-void fd_cpu_lookup_backward(fd_device *dev, int rows, int parts, int width, int size, const int *ids, int add, fd_mat dy,
+void fd_cpu_lookup_backward(fd_device *dev, int rows, int micro_batches, int width, int size, const int *ids, int add, fd_mat dy,
                             float *dtable) {
-  (void)parts; /* one: this device has no `fill` */
+  (void)micro_batches; /* one: this device has no `fill` */
   rows_call call = {.rows = rows, .width = width, .size = size, .index = ids, .add = add, .dy = dy, .dw = dtable};
   run_columns(dev, &call, lookup_backward_item);
 }
@@ -130,9 +130,9 @@ static void norm_weights_item(void *context, int item, int thread) {
                            c->dw ? c->dw + first : NULL, c->db ? c->db + first : NULL);
 }
 
-void fd_cpu_norm_backward(fd_device *dev, int rows, int parts, const fd_norm *norm, fd_mat x, const float *stats, fd_mat dy,
-                          fd_mat dx, float *dw, float *db) {
-  (void)parts; /* one: this device has no `fill` */
+void fd_cpu_norm_backward(fd_device *dev, int rows, int micro_batches, const fd_norm *norm, fd_mat x, const float *stats,
+                          fd_mat dy, fd_mat dx, float *dw, float *db) {
+  (void)micro_batches; /* one: this device has no `fill` */
   rows_call call = {
       .rows = rows, .width = norm->width, .norm = norm, .x = x, .stats = stats, .dy = dy, .dx = dx, .dw = dw, .db = db};
   if (dx.at) run_rows(dev, &call, norm_backward_item);

@@ -68,8 +68,8 @@ fd_status fd_ahead_create(fd_ahead **ahead, fd_source source, fd_device *dev, co
     for (int i = 0; i < shape->batches; i++) {
       FD_GO(fd_batch_create(&a->set[s][i], dev, shape->size, shape->rows, shape->cls));
       FD_GO(fd_batch_add(a->set[s][i], &source.beside, shape->size));
-      a->set[s][i]->seqs.parts = shape->parts;
-      if (a->set[s][i]->taught) a->set[s][i]->taught->seqs.parts = shape->parts;
+      a->set[s][i]->seqs.micro_batches = shape->micro_batches;
+      if (a->set[s][i]->taught) a->set[s][i]->taught->seqs.micro_batches = shape->micro_batches;
     }
   }
   a->started = !pthread_create(&a->thread, NULL, work, a);

@@ -8,7 +8,7 @@ typedef struct fd_ahead fd_ahead;
 
 typedef struct fd_ahead_shape {
   int batches;          /* a step */
-  int parts;            /* micro-batches in each (fd_seqs) */
+  int micro_batches;    /* in each (fd_seqs) */
   int size, rows, cls;  /* sequences of a batch, its tokens at most, and [CLS] rows of a sequence */
   uint64_t stride, end; /* first draws of two steps are `stride` apart, and below `end` */
 } fd_ahead_shape;

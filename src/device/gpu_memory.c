@@ -10,17 +10,18 @@ enum {
 };
 
 size_t fd_gpu_scratch(const fd_gpu_pass *p) {
-  size_t channels = (size_t)p->channels, hidden = (size_t)p->hidden, group = (size_t)p->group;
-  size_t chunks = group * (size_t)(p->rows / FD_CHUNK_MIN + 1 < FD_CHUNKS_MAX ? p->rows / FD_CHUNK_MIN + 1 : FD_CHUNKS_MAX);
+  size_t channels = (size_t)p->channels, hidden = (size_t)p->hidden, micro_batches = (size_t)p->micro_batches;
+  size_t chunks =
+      micro_batches * (size_t)(p->rows / FD_CHUNK_MIN + 1 < FD_CHUNKS_MAX ? p->rows / FD_CHUNK_MIN + 1 : FD_CHUNKS_MAX);
   size_t row = fd_form_row(p->form, p->channels) + 3 * fd_form_row(p->form, p->hidden);
   size_t weights = channels * (hidden + PADDING) + hidden * (channels + PADDING), attended = 3 * channels * (channels + PADDING);
   size_t biases = (size_t)fd_form_stride(p->form, p->channels) + (size_t)fd_form_stride(p->form, p->hidden);
   if (p->attention && attended > weights) weights = attended, biases = 3 * (size_t)fd_form_stride(p->form, p->channels);
-  return SMALL + (size_t)p->rows * group * row + chunks * (weights + FINE * biases) * sizeof(float);
+  return SMALL + (size_t)p->rows * micro_batches * row + chunks * (weights + FINE * biases) * sizeof(float);
 }
 
-size_t fd_gpu_head_sums(size_t weights, int rows, int group) {
-  return (size_t)group * (size_t)(rows / HEAD_ROWS + 1) * weights * sizeof(float);
+size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches) {
+  return (size_t)micro_batches * (size_t)(rows / HEAD_ROWS + 1) * weights * sizeof(float);
 }
 
 size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute) {

@@ -13,10 +13,10 @@ enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64 };
 /* Weights of a block in tile order: so many hidden units a tile, each of so many channels (cuda/fragment.h). */
 enum { FD_ORDER_UNITS = 64, FD_ORDER_CHANNELS = 320 };
 
-/* The sizes that the kernels' own memory depends on: of a pass of `group` micro-batches of `rows` rows. */
+/* The sizes that the kernels' own memory depends on: of a pass of `micro_batches` micro-batches of `rows` rows. */
 typedef struct fd_gpu_pass {
   fd_form form; /* of activations */
-  int rows, group;
+  int rows, micro_batches;
   int channels, hidden; /* of the widest block */
   int attention;        /* blocks attend: queries, keys and values are one layer of 3 x channels columns */
 } fd_gpu_pass;
@@ -24,9 +24,10 @@ typedef struct fd_gpu_pass {
 /* Rows of a block's operands, and the sums of its weights' and biases' gradients by chunks. */
 size_t fd_gpu_scratch(const fd_gpu_pass *pass);
 
-/* The sums of a head's gradient by chunks: `weights` parameters that see `rows` pooled latents of each of `group` micro-batches.
+/* The sums of a head's gradient by chunks: `weights` parameters that see `rows` pooled latents of each of `micro_batches`
+ * micro-batches.
  */
-size_t fd_gpu_head_sums(size_t weights, int rows, int group);
+size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches);
 
 /* The copies of a ChordMixer block's weights that products read, of student and teacher: in rows or in tile order, whichever is
  * more; what is recomputed reads the student's W1 in rows, too. */

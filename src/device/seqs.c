@@ -8,7 +8,7 @@
 fd_status fd_seqs_create(fd_seqs *seqs, fd_device *dev, int count, int cls) {
   fd_status status = FD_OK;
   size_t n = (size_t)count;
-  *seqs = (fd_seqs){.cls = cls, .parts = 1};
+  *seqs = (fd_seqs){.cls = cls, .micro_batches = 1};
   FD_GO(fd_alloc(&seqs->start, n + 1, sizeof *seqs->start, "sequences"));
   FD_GO(fd_alloc(&seqs->draws, n, sizeof *seqs->draws, "sequences"));
   if (!dev->own_memory) return FD_OK;

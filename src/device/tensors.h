@@ -49,19 +49,19 @@ static inline fd_mat fd_form_mat(fd_form form, void *at, int width) {
 enum { FD_A, FD_C, FD_G, FD_T, FD_N, FD_SYMBOLS, FD_ZERO = FD_SYMBOLS, FD_CLS };
 
 /* Sequences packed one after the other without padding. Sequence i has the rows start[i] .. start[i+1]-1, the last `cls` of which
- * are its [CLS] tokens. Several micro-batches may lie in one pack: `parts` of them, a power of two, with as many sequences and
- * rows each. What is summed over rows is then summed for each and added in pairs, as the tree of gradients does. */
+ * are its [CLS] tokens. Several micro-batches may lie in one pack: `micro_batches` of them, a power of two, with as many
+ * sequences and rows each. What is summed over rows is then summed for each and added in pairs, as the tree of gradients does. */
 typedef struct fd_seqs {
   int count, cls;
-  int parts;       /* 1, and on devices with `fill` up to FD_PARTS_MAX */
-  int *start;      /* [count + 1], start[0] = 0 */
-  uint64_t *draws; /* [count] what random numbers are keyed by; NULL where none are drawn */
+  int micro_batches; /* 1, and on devices with `fill` up to FD_MICRO_BATCHES_MAX */
+  int *start;        /* [count + 1], start[0] = 0 */
+  uint64_t *draws;   /* [count] what random numbers are keyed by; NULL where none are drawn */
   int *device_start;
   uint64_t *device_draws; /* the same for the device (fd_seqs_send) */
   const uint8_t *hidden;  /* [rows] not 0: a token that is hidden, never a [CLS] one; NULL: none is. Not the device's */
 } fd_seqs;
 
-enum { FD_PARTS_MAX = 64 };
+enum { FD_MICRO_BATCHES_MAX = 64 };
 
 static inline int fd_seqs_rows(const fd_seqs *seqs) { return seqs->start[seqs->count]; }
 

@@ -35,7 +35,7 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
   int in = node->in[0].width;
   pass->dev->ops.unfold(pass->dev, seqs, in, s->taps, m->in[0], m->scratch[0]);
-  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(seqs), seqs->parts, in * s->taps, node->out.width, m->scratch[0],
+  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(seqs), seqs->micro_batches, in * s->taps, node->out.width, m->scratch[0],
                                  pass->params + s->weight, m->dout, m->din[0].at ? m->scratch[1] : (fd_mat){0},
                                  pass->grads + s->weight, pass->grads + s->bias);
   if (m->din[0].at) pass->dev->ops.fold(pass->dev, seqs, in, s->taps, m->scratch[1], m->din[0]);

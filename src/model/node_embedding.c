@@ -31,7 +31,7 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const settings *s = node->own;
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
   float *drows = pass->grads + s->rows;
-  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(seqs), seqs->parts, node->in[0].width, node->out.width, m->in[0],
+  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(seqs), seqs->micro_batches, node->in[0].width, node->out.width, m->in[0],
                                  pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight, pass->grads + s->bias);
   if (seqs->cls) pass->dev->ops.cls_add_backward(pass->dev, seqs, node->out.width, m->dout, drows);
   else pass->dev->ops.zero(pass->dev, (size_t)s->cls * (size_t)node->out.width * sizeof(float), drows);

@@ -35,8 +35,8 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
   fd_norm norm = norm_of(node, pass->params);
-  pass->dev->ops.gated_norm_backward(pass->dev, fd_seqs_rows(rows), rows->parts, s->heads, &norm, m->in[X], m->in[GATE], m->dout,
-                                     m->din[X], m->din[GATE], pass->grads + s->weight);
+  pass->dev->ops.gated_norm_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, s->heads, &norm, m->in[X], m->in[GATE],
+                                     m->dout, m->din[X], m->din[GATE], pass->grads + s->weight);
 }
 
 const fd_node_kind fd_node_gated_norm = {.name = "gated_norm",

@@ -47,7 +47,7 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
-  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(rows), rows->parts, node->in[0].width, node->out.width, m->in[0],
+  pass->dev->ops.linear_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, node->in[0].width, node->out.width, m->in[0],
                                  pass->params + s->weight, m->dout, m->din[0], pass->grads + s->weight,
                                  s->unbiased ? NULL : pass->grads + s->bias);
 }

@@ -41,7 +41,7 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const fd_seqs *seqs = pass->spaces->of[node->out.space];
   int rows = fd_seqs_rows(seqs);
   pass->dev->ops.act_backward(pass->dev, rows, node->out.width, s->of.act, s->of.gated, m->saved[0], m->dout, m->scratch[0]);
-  pass->dev->ops.linear_backward(pass->dev, rows, seqs->parts, node->in[0].width, columns_of(node), m->in[0],
+  pass->dev->ops.linear_backward(pass->dev, rows, seqs->micro_batches, node->in[0].width, columns_of(node), m->in[0],
                                  pass->params + s->weight, m->scratch[0], m->din[0], pass->grads + s->weight,
                                  s->of.unbiased ? NULL : pass->grads + s->bias);
 }

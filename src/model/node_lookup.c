@@ -28,8 +28,8 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
-  pass->dev->ops.lookup_backward(pass->dev, fd_seqs_rows(rows), rows->parts, node->out.width, s->size, ids_of(node, pass, m),
-                                 pass->begun, m->dout, pass->grads + s->table);
+  pass->dev->ops.lookup_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, node->out.width, s->size,
+                                 ids_of(node, pass, m), pass->begun, m->dout, pass->grads + s->table);
 }
 
 const fd_node_kind fd_node_lookup = {.name = "lookup",

@@ -33,8 +33,8 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   const settings *s = node->own;
   const fd_seqs *rows = pass->spaces->of[node->out.space];
   fd_norm norm = norm_of(node, pass->params);
-  pass->dev->ops.norm_backward(pass->dev, fd_seqs_rows(rows), rows->parts, &norm, m->in[0], m->saved[0].at, m->dout, m->din[0],
-                               pass->grads + s->weight, s->rms ? NULL : pass->grads + s->bias);
+  pass->dev->ops.norm_backward(pass->dev, fd_seqs_rows(rows), rows->micro_batches, &norm, m->in[0], m->saved[0].at, m->dout,
+                               m->din[0], pass->grads + s->weight, s->rms ? NULL : pass->grads + s->bias);
 }
 
 const fd_node_kind fd_node_norm = {.name = "norm",

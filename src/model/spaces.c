@@ -79,8 +79,8 @@ void fd_spaces_destroy(fd_spaces *s) {
 /* `each`: a [CLS] row is the last row of a sequence of its own, whose mean over its one [CLS] row it is. */
 static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
   int n = tokens->cls;
-  s->cls.count = tokens->count, s->cls.parts = tokens->parts;
-  s->each.count = tokens->count * n, s->each.parts = tokens->parts;
+  s->cls.count = tokens->count, s->cls.micro_batches = tokens->micro_batches;
+  s->each.count = tokens->count * n, s->each.micro_batches = tokens->micro_batches;
   for (int i = 0; i < tokens->count; i++) {
     s->cls.start[i + 1] = (i + 1) * n;
     for (int k = 0; k < n; k++) s->each.start[i * n + k + 1] = tokens->start[i + 1] - n + k + 1;
@@ -93,8 +93,8 @@ static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
 }
 
 static fd_status set_sequences(fd_spaces *s, const fd_seqs *tokens) {
-  s->sequences.count = tokens->count, s->sequences.parts = tokens->parts;
-  s->firsts.count = tokens->count, s->firsts.parts = tokens->parts;
+  s->sequences.count = tokens->count, s->sequences.micro_batches = tokens->micro_batches;
+  s->firsts.count = tokens->count, s->firsts.micro_batches = tokens->micro_batches;
   for (int i = 0; i < tokens->count; i++) {
     s->sequences.start[i + 1] = i + 1, s->firsts.start[i + 1] = tokens->start[i] + 1;
     if (tokens->draws) s->sequences.draws[i] = tokens->draws[i];
@@ -116,7 +116,7 @@ static fd_status set_groups(fd_spaces *s, const fd_seqs *tokens) {
     s->groups.start[i + 1] = n;
   }
   s->groups.count = tokens->count, s->grouped.count = n;
-  s->groups.parts = s->grouped.parts = tokens->parts;
+  s->groups.micro_batches = s->grouped.micro_batches = tokens->micro_batches;
   s->of[FD_GROUPS] = &s->groups, s->sources[FD_GROUPS] = &s->grouped;
   FD_TRY(fd_seqs_send(&s->groups, s->dev));
   return fd_seqs_send(&s->grouped, s->dev);
@@ -130,7 +130,7 @@ static fd_status set_positions(fd_spaces *s, const fd_seqs *tokens) {
     for (int t = 0; t < length; t++) s->host_position[tokens->start[i] + t] = t;
     if (length > s->longest[1]) s->longest[1] = length;
   }
-  s->positions = (fd_seqs){.count = 1, .parts = 1, .start = s->longest};
+  s->positions = (fd_seqs){.count = 1, .micro_batches = 1, .start = s->longest};
   s->of[FD_POSITIONS] = &s->positions;
   s->position[FD_TOKENS] = s->token_position;
   return s->dev->copy(s->dev, s->token_position, s->host_position, (size_t)fd_seqs_rows(tokens) * sizeof(int));
@@ -140,7 +140,7 @@ static fd_status set_positions(fd_spaces *s, const fd_seqs *tokens) {
 static fd_status set_chosen(fd_spaces *s, const fd_seqs *tokens, fd_space space) {
   fd_chosen *c = &s->chosen[space - FD_VISIBLE];
   int n = 0, wanted = space == FD_HIDDEN, *place = c->host + fd_seqs_rows(tokens);
-  c->seqs.count = tokens->count, c->seqs.parts = tokens->parts, c->seqs.cls = wanted ? 0 : tokens->cls;
+  c->seqs.count = tokens->count, c->seqs.micro_batches = tokens->micro_batches, c->seqs.cls = wanted ? 0 : tokens->cls;
   for (int i = 0; i < tokens->count; i++) {
     for (int t = tokens->start[i]; t < tokens->start[i + 1]; t++) {
       if ((tokens->hidden && tokens->hidden[t]) != wanted) continue;

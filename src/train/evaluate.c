@@ -140,8 +140,8 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   /* A rank's share are neighbours, in passes of its own size: ranks may differ in that. */
   int64_t share = (chunks + comm->size - 1) / comm->size, first = comm->rank * share, last = first + share;
   if (last > chunks) last = chunks;
-  for (int64_t i = first; i < last && status == FD_OK; i += t->group) {
-    int64_t end = (i + t->group < last ? i + t->group : last) * size;
+  for (int64_t i = first; i < last && status == FD_OK; i += t->micro_batches) {
+    int64_t end = (i + t->micro_batches < last ? i + t->micro_batches : last) * size;
     status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), layers, &sums[i]);
   }
   /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */

@@ -27,12 +27,16 @@ static size_t largest_of(const fd_network *network, const char *prefix) {
 }
 
 /* What the kernels of a GPU take for themselves. */
-static size_t kernels(const fd_config *config, const fd_network *network, fd_form form, int rows, int group) {
+static size_t kernels(const fd_config *config, const fd_network *network, fd_form form, int rows, int micro_batches) {
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
-  fd_gpu_pass pass = {
-      form, rows, group, (int)config->model.channels, (int)config->model.hidden, config->model.encoder != FD_ARCH_CHORDMIXER};
-  return fd_gpu_scratch(&pass) + fd_gpu_head_sums(largest_of(network, "task"), windows, group) +
-         fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), group);
+  fd_gpu_pass pass = {form,
+                      rows,
+                      micro_batches,
+                      (int)config->model.channels,
+                      (int)config->model.hidden,
+                      config->model.encoder != FD_ARCH_CHORDMIXER};
+  return fd_gpu_scratch(&pass) + fd_gpu_head_sums(largest_of(network, "task"), windows, micro_batches) +
+         fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), micro_batches);
 }
 
 /* The blocks' weights as a CPU keeps them packed in a step of several passes: two copies of the student's, for its forward and
@@ -44,14 +48,14 @@ static size_t packed_blocks(const fd_config *config, const fd_network *network) 
 }
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
-                         int group) {
-  int own = (int)(config->train.virtual_ranks / ranks) / group, buffers = own > 1; /* of gradients */
-  size_t own_kernels = own_memory ? kernels(config, network, form, rows, group) : 0;
+                         int micro_batches) {
+  int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* of gradients */
+  size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
   if (!own_memory && own > 1) own_kernels += packed_blocks(config, network);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
-  rows *= group;
-  const fd_extent extent = {rows, windows * group, fd_config_cls(config)};
+  rows *= micro_batches;
+  const fd_extent extent = {rows, windows * micro_batches, fd_config_cls(config)};
   size_t params = network->params.size, size[FD_ARRAYS], bytes = (size_t)buffers * params * sizeof(float);
   fd_state_sizes(size, config, network);
   for (int i = 0; i < FD_ARRAYS; i++) bytes += size[i] * sizeof(float);
@@ -63,18 +67,20 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   return bytes + own_kernels;
 }
 
-int fd_trainer_group(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
-                     int rows) {
+int fd_trainer_micro_batches(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
+                             int rows) {
   int64_t own = config->train.virtual_ranks / ranks, wanted = config->device.group;
   double most = wanted ? room : 0.9 * room; /* the driver, kernels and NCCL take some that no plan knows */
-  int group = 1;
-  if (!fill || config->task.outputs || fd_config_hides(config)) return 1; /* parts of a pass have one number of rows */
-  if (network->graph.tied) return 1; /* the gradients of a weight that two nodes have are added for each part */
-  while (2 * group <= own && 2 * group <= FD_PARTS_MAX && (int64_t)rows * 2 * group <= INT_MAX / 16 &&
-         (wanted ? 2 * group <= wanted : rows * 2 * group <= fill) &&
-         (room <= 0 || (double)fd_trainer_memory(config, network, form, 1, ranks, rows, 2 * group) <= most))
-    group *= 2;
-  return group;
+  int micro_batches = 1;
+  if (!fill || config->task.outputs || fd_config_hides(config))
+    return 1;                        /* the micro-batches of a pass have the same number of rows */
+  if (network->graph.tied) return 1; /* the gradients of a weight that two nodes have are added for each micro-batch */
+  while (2 * micro_batches <= own && 2 * micro_batches <= FD_MICRO_BATCHES_MAX &&
+         (int64_t)rows * 2 * micro_batches <= INT_MAX / 16 &&
+         (wanted ? 2 * micro_batches <= wanted : rows * 2 * micro_batches <= fill) &&
+         (room <= 0 || (double)fd_trainer_memory(config, network, form, 1, ranks, rows, 2 * micro_batches) <= most))
+    micro_batches *= 2;
+  return micro_batches;
 }
 
 int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks,
@@ -99,7 +105,7 @@ fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd
     return fd_fail(FD_MEMORY,
                    "train.batch %" PRId64 " with train.virtual_ranks %" PRId64
                    " needs %.3g GB on %s, where %.3g GB are free: the "
-                   "largest batch that fits is %" PRId64 " (or more virtual ranks%s)",
+                   "largest batch that fits is %" PRId64 " (or more train.virtual_ranks%s)",
                    config->train.batch, v, gigabytes, dev->simd, free_gigabytes, fits * v, other);
   return fd_fail(FD_MEMORY, "the model needs %.3g GB on %s, where %.3g GB are free: no batch fits; a smaller model%s", gigabytes,
                  dev->simd, free_gigabytes, other);

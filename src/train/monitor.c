@@ -22,7 +22,7 @@ static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_row
   loader.noise = fd_rng_key_of((uint64_t)t->config->run.seed, FD_RNG_MONITOR_NOISE);
   fd_source source = fd_loader_source(&loader);
   int64_t share = (rows->windows + t->comm->size - 1) / t->comm->size, first = t->comm->rank * share, last = first + share,
-          size = t->group * t->micro_size;
+          size = t->micro_batches * t->micro_size;
   if (last > rows->windows) last = rows->windows;
   for (int64_t i = first; i < last; i += size) {
     int count = (int)(last - i < size ? last - i : size);

@@ -63,16 +63,17 @@ fd_status fd_trainer_create(fd_trainer **trainer, const fd_config *config, fd_co
   *t = (fd_trainer){
       .config = config, .comm = comm, .dev = dev, .network = network, .state = state, .steps = steps, .source = source};
   t->micro_size = (int)(config->train.batch / config->train.virtual_ranks);
-  t->group = fd_trainer_group(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
-  t->passes = (int)(config->train.virtual_ranks / comm->size) / t->group;
-  int all = t->group * rows, cls = fd_config_cls(config);
-  const fd_extent extent = {all, t->group * t->micro_size, cls};
+  t->micro_batches = fd_trainer_micro_batches(config, network, dev->form, dev->fill, (double)dev->free_memory, comm->size, rows);
+  t->passes = (int)(config->train.virtual_ranks / comm->size) / t->micro_batches;
+  int all = t->micro_batches * rows, cls = fd_config_cls(config);
+  const fd_extent extent = {all, t->micro_batches * t->micro_size, cls};
   uint64_t batch = (uint64_t)config->train.batch;
-  const fd_ahead_shape views = {t->passes, t->group, t->group * t->micro_size, all, cls, batch, batch * (uint64_t)steps};
+  const fd_ahead_shape views = {t->passes, t->micro_batches,       t->micro_batches * t->micro_size, all, cls,
+                                batch,     batch * (uint64_t)steps};
   FD_GO(fd_ahead_create(&t->ahead, source, dev, &views));
-  FD_GO(fd_batch_create(&t->held_out, dev, t->group * t->micro_size, all, cls));
+  FD_GO(fd_batch_create(&t->held_out, dev, t->micro_batches * t->micro_size, all, cls));
   if (fd_config_aligns(config)) FD_GO(dev->alloc(dev, &t->cosines, sizeof *t->cosines, "evaluation"));
-  if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->group * t->micro_size));
+  if (source.held_out) FD_GO(fd_batch_add(t->held_out, &source.beside, t->micro_batches * t->micro_size));
   if (state->size[FD_CENTRE]) FD_GO(fd_alloc(&t->centre, state->size[FD_CENTRE], sizeof *t->centre, "centre"));
   FD_GO(fd_running_create(&t->running, dev, &network->params));
   FD_GO(fd_network_pass(&t->student, network, dev, fd_trainer_student(config, t->passes), extent));
@@ -112,7 +113,7 @@ void fd_trainer_destroy(fd_trainer **trainer) {
 
 /* The views of all passes of this rank. */
 static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
-  uint64_t mine = (uint64_t)t->passes * (uint64_t)t->group * (uint64_t)t->micro_size;
+  uint64_t mine = (uint64_t)t->passes * (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
   return fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches);
 }
 

@@ -32,17 +32,17 @@ typedef struct fd_trainer {
   fd_device *dev;
   const fd_network *network;
   fd_state *state;
-  int64_t steps;  /* of the whole run: what the schedules refer to */
-  int micro_size; /* sequences of a micro-batch */
-  int group;      /* micro-batches of a pass through the networks */
-  int passes;     /* of this rank, a step */
-  int stepped;    /* a step was made */
+  int64_t steps;     /* of the whole run: what the schedules refer to */
+  int micro_size;    /* sequences of a micro-batch */
+  int micro_batches; /* of a pass through the networks */
+  int passes;        /* of this rank, a step */
+  int stepped;       /* a step was made */
   struct fd_ahead *ahead;
   fd_source source;           /* where its batches come from */
   fd_batch *held_out;         /* for evaluations */
   double *cosines;            /* device: the sum of a micro-batch of these; NULL where no teacher is aligned with */
   fd_pass *student, *teacher; /* teacher: of a moving average only */
-  fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `group` micro-batches; borrowed */
+  fd_frozen *frozen;          /* NULL, or a teacher that does not learn, for passes of `micro_batches` micro-batches; borrowed */
   fd_spaces spaces;           /* of the pass that runs */
   fd_link *link;              /* between the ranks; NULL with one */
   struct fd_gradients *gradients;

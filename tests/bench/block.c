@@ -29,7 +29,7 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   FD_TRY(fd_device_open(&b->dev, c, 0, 1));
   FD_TRY(fd_alloc(&start, (size_t)count + 1, sizeof *start, "benchmark"));
   for (int i = 0; i <= count; i++) start[i] = i * TOKENS;
-  b->seqs = (fd_seqs){.count = count, .cls = (int)c->model.cls, .parts = 1, .start = start};
+  b->seqs = (fd_seqs){.count = count, .cls = (int)c->model.cls, .micro_batches = 1, .start = start};
   FD_TRY(fd_bench_floats(&b->x, rows * dn));
   FD_TRY(fd_bench_floats(&b->z, rows * hn));
   FD_TRY(fd_bench_floats(&b->y, rows * dn));

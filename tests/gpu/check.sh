@@ -41,7 +41,7 @@ tap() {
   row "$2" "$(grep -c '^ok ' "$work/tap") of $(grep -cE '^(not )?ok ' "$work/tap") passed"
   [ $code = 0 ] && grep -q '^ok ' "$work/tap" && ! grep '^skipped - ' "$work/tap" | grep -qvE '^skipped - (NCCL|cuBLASLt)' # one GPU needs neither
 }
-phase_parity() { tap test_cuda "operations against the CPU"; local code=$?; tap test_parts "passes of several micro-batches against single ones" && return $code; }
+phase_parity() { tap test_cuda "operations against the CPU"; local code=$?; tap test_micro_batches "passes of several micro-batches against single ones" && return $code; }
 phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
 
 # Whether this GPU has warpgroups: FINDNA_PRODUCTS=warpgroup, which is not the default.
@@ -225,7 +225,7 @@ fi
 plugin=libfindna_$([ -n "$emulated" ] && echo emulated || echo cuda).so
 if [ -x "$folder/bin/findna" ]; then program=$folder/bin/findna tests=$folder/bin plugin=$folder/lib/findna/$plugin
 else program=$folder/findna tests=$folder/tests plugin=$folder/$plugin; fi
-for file in "$program" "$plugin" "$tests/test_cuda" "$tests/test_parts" "$tests/test_golden"; do [ -e "$file" ] || { echo "check.sh: $file is not there" >&2; exit 66; }; done
+for file in "$program" "$plugin" "$tests/test_cuda" "$tests/test_micro_batches" "$tests/test_golden"; do [ -e "$file" ] || { echo "check.sh: $file is not there" >&2; exit 66; }; done
 mpirun=mpirun
 [ ! -x "$folder/bin/mpirun" ] || mpirun=$folder/bin/mpirun
 

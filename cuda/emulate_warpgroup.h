@@ -39,8 +39,8 @@ int land() {
 
 }  // namespace
 
-void fd_group_publish() { self().unpublished = 0; }
-void fd_group_begin() { self().begun = 1; }
+void fd_warpgroup_publish() { self().unpublished = 0; }
+void fd_warpgroup_begin() { self().begun = 1; }
 uint32_t fd_shared_offset(fd_address at) { return (uint32_t)(at - own_block().shared_at); }
 
 void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint32_t *registers, uint64_t a, uint64_t b, int a_t,
@@ -49,7 +49,7 @@ void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint
   int first = now.running / now.threads * now.threads;
   for (int t = first; t < first + now.threads; t++)
     if (now.fibers[(size_t)t].unpublished) die("a warpgroup reads shared memory that was not published");
-  if (!f.begun) die("a group of products that does not begin with fd_group_begin");
+  if (!f.begun) die("a group of products that does not begin with fd_warpgroup_begin");
   if (f.product_count == PRODUCTS_MAX) die("more products of a warpgroup under way than the emulator keeps");
   f.products[f.product_count++] = {sum, columns, add, registers, a, b, a_t, b_t, f.product_groups};
 }
@@ -110,7 +110,7 @@ static void finish(int newest) {
 
 /* Products are computed as late as they may be, or at once: memory and registers that are written too early or too late give
  * wrong results. */
-void fd_group_commit() {
+void fd_warpgroup_commit() {
   self().product_groups++, self().begun = 0;
   meet("", 0, [](warp &, int) {
     if (random_below(4) == 0) finish(0);

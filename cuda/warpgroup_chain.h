@@ -1,0 +1,248 @@
+/* The chain of two products of chain.h by warpgroups, on GPUs of compute capability 9.0: the middle values stay in registers.
+ *
+ * A block has three warpgroups: one brings the weights, two multiply 64 rows each. Weights are in tile order (fragment.h); a step
+ * is a product with one chunk of 64 hidden units of one matrix: of the first, of the second, of the first with the next chunk and
+ * so on. Chunks pass through a ring of slots of shared memory. Blocks run in pairs, and each brings one half of every chunk to
+ * both: weights are read once a pair. A slot has two gates: `full`, where the bytes of both halves arrive, and `empty`, where the
+ * warps of both blocks arrive when they have multiplied, since a copy into a slot writes to both. */
+#ifndef FD_CUDA_WARPGROUP_CHAIN_H
+#define FD_CUDA_WARPGROUP_CHAIN_H
+
+#include "cuda/chain.h"
+
+enum {
+  FD_WARPGROUP_CHAIN_BLOCKS = 2,  /* blocks of a cluster */
+  FD_WARPGROUP_CHAIN_GROUP = 128, /* threads of a warpgroup */
+  FD_WARPGROUP_CHAIN_CONSUMERS = 2 * FD_WARPGROUP_CHAIN_GROUP,
+  FD_WARPGROUP_CHAIN_THREADS = FD_WARPGROUP_CHAIN_GROUP + FD_WARPGROUP_CHAIN_CONSUMERS,
+  FD_WARPGROUP_CHAIN_START =
+      65536 / FD_WARPGROUP_CHAIN_THREADS / 8 * 8, /* registers that each has at first (tests/test_spills.sh) */
+  FD_WARPGROUP_CHAIN_FEW = 24,                    /* those of a thread that brings */
+  FD_WARPGROUP_CHAIN_MANY = 240, /* and of one that multiplies: 160 sums, 32 of the first product, 16 with its middle values */
+  FD_WARPGROUP_CHAIN_AHEAD = 4,  /* columns, in eights, for which `middle` reads at a time: there are no registers for more */
+  FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
+  FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
+  FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* of 64 channels of a's rows */
+  FD_WARPGROUP_CHAIN_GATES =
+      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* where they stand, behind the slots */
+  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_GATES + 2 * FD_RING_SLOTS * 8,
+  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 4 /* floats of a row of sums on their way out */
+};
+static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
+static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
+                  FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
+              "registers that the block was started with: who wants more waits for ever");
+static_assert(FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_LINE * 4 <= FD_WARPGROUP_CHAIN_GATES,
+              "the sums leave where rows and weights were");
+
+/* Where a block's tiles and gates are. */
+typedef struct fd_warpgroup_chain_place {
+  fd_address a, slots, full, empty;
+} fd_warpgroup_chain_place;
+
+__device__ inline fd_warpgroup_chain_place fd_warpgroup_chain_places() {
+  fd_address at = fd_shared_address();
+  return {at, at + FD_CHAIN_A_BYTES, at + FD_WARPGROUP_CHAIN_GATES, at + FD_WARPGROUP_CHAIN_GATES + FD_RING_SLOTS * 8};
+}
+__device__ inline fd_address fd_warpgroup_chain_full(const fd_warpgroup_chain_place &at, int step) {
+  return at.full + fd_ring_slot(step) * 8;
+}
+__device__ inline fd_address fd_warpgroup_chain_empty(const fd_warpgroup_chain_place &at, int step) {
+  return at.empty + fd_ring_slot(step) * 8;
+}
+__device__ inline fd_address fd_warpgroup_chain_slot(const fd_warpgroup_chain_place &at, int step) {
+  return at.slots + fd_ring_slot(step) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
+}
+
+/* The one thread that brings weights: this block's half of each chunk, to both blocks. */
+__device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &at, const uint16_t *first, const uint16_t *second,
+                                                int steps) {
+  int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS;
+#pragma unroll 1
+  for (int step = 0; step < steps; step++) {
+    const char *from = (const char *)(step % 2 ? second : first) + (size_t)(step / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
+    fd_gate_wait(fd_warpgroup_chain_empty(at, step), fd_ring_parity(step) ^ 1); /* of the slot's use before, if there was one */
+    fd_gate_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
+    fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
+                    FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
+                    (1 << FD_WARPGROUP_CHAIN_BLOCKS) - 1);
+  }
+}
+
+/* Rows row0 .. of a as five blocks of 64 channels, in the rows and swizzling of fd_descriptor; by all that multiply. */
+__device__ inline void fd_warpgroup_chain_rows(fd_mat a, int row0, int rows, fd_address tile) {
+#pragma unroll 1
+  for (int n = (int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP; n < FD_CHAIN_ROWS * FD_CHAIN_WIDTH / 8;
+       n += FD_WARPGROUP_CHAIN_CONSUMERS) {
+    int r = n / (FD_CHAIN_WIDTH / 8), u = n % (FD_CHAIN_WIDTH / 8), inside = row0 + r < rows && u * 8 < a.stride;
+    fd_copy16(tile + u / 8 * FD_WARPGROUP_CHAIN_A_BLOCK_BYTES + 16 * fd_swizzle(r, u % 8, 8),
+              (const uint16_t *)a.at + (inside ? (int64_t)(row0 + r) * a.stride + u * 8 : 0), inside);
+  }
+  fd_copy_commit();
+  fd_copy_wait<0>();
+  fd_warpgroup_publish();
+  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
+}
+
+/* A warp has multiplied with the weights of a step: both blocks are told. */
+__device__ inline void fd_warpgroup_chain_release(const fd_warpgroup_chain_place &at, int step) {
+  int lane = (int)threadIdx.x % FD_WARP;
+  if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_gate_arrive(fd_warpgroup_chain_empty(at, step), lane);
+}
+
+/* From the first element of a tile for fd_descriptor to that of a block of 64, and k on in it. */
+template <bool T>
+__device__ inline uint64_t fd_warpgroup_chain_at(uint64_t tile, int block_bytes, int block, int k) {
+  return fd_descriptor_on(tile, block * block_bytes + k * (T ? 128 : 2));
+}
+
+/* The first element of the weights of a step, when they are there. */
+template <bool T>
+__device__ inline uint64_t fd_warpgroup_chain_weights(const fd_warpgroup_chain_place &at, int step) {
+  fd_gate_wait(fd_warpgroup_chain_full(at, step), fd_ring_parity(step));
+  return fd_descriptor(fd_shared_offset(fd_warpgroup_chain_slot(at, step)), 0, T);
+}
+
+/* Starts sum = 64 rows of a times the weights of a step, over all channels. */
+template <bool T>
+__device__ inline void fd_warpgroup_chain_first(const fd_warpgroup_chain_place &at, int step, float sum[8][4]) {
+  int group = fd_uniform((int)threadIdx.x / FD_WARPGROUP_CHAIN_GROUP - 1);
+  uint64_t a = fd_descriptor(fd_shared_offset(at.a) + (uint32_t)group * 64 * 128, 0, 0),
+           b = fd_warpgroup_chain_weights<T>(at, step);
+  fd_warpgroup_begin();
+#pragma unroll
+  for (int k = 0; k < FD_CHAIN_WIDTH; k += 16) {
+    uint64_t rows = fd_warpgroup_chain_at<false>(a, FD_WARPGROUP_CHAIN_A_BLOCK_BYTES, k / 64, k % 64),
+             weights = fd_warpgroup_chain_at<T>(b, FD_WARPGROUP_CHAIN_BLOCK_BYTES, k / 64, k % 64);
+    if (k) fd_warpgroup_multiply_64<true, T>(sum, rows, weights);
+    else fd_warpgroup_multiply_64<false, T>(sum, rows, weights);
+  }
+  fd_warpgroup_commit();
+}
+
+/* Starts out += the middle values times the weights of a step, for all channels. */
+template <bool T>
+__device__ inline void fd_warpgroup_chain_second(const fd_warpgroup_chain_place &at, int step, const uint32_t m[4][4],
+                                                 float out[5][8][4]) {
+  uint64_t b = fd_warpgroup_chain_weights<T>(at, step);
+  fd_warpgroup_begin();
+#pragma unroll
+  for (int k = 0; k < FD_CHAIN_HIDDEN; k += 16)
+#pragma unroll
+    for (int block = 0; block < 5; block++)
+      fd_warpgroup_multiply_64<T>(out[block], m[k / 16], fd_warpgroup_chain_at<T>(b, FD_WARPGROUP_CHAIN_BLOCK_BYTES, block, k));
+  fd_warpgroup_commit();
+}
+
+/* The chunk's sums through `middle`, as the second product reads them: what a thread holds of sums is what it holds of A, 16
+ * columns a register of each row. Outside the matrix they are sums of zeros, and stay zero. What `middle` reads itself comes for
+ * some columns at a time, so that they wait for memory together. */
+template <class M>
+__device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, float sum[8][4],
+                                                 uint32_t m[4][4]) {
+  int lane = (int)threadIdx.x % FD_WARP;
+#pragma unroll
+  for (int some = 0; some < 8; some += FD_WARPGROUP_CHAIN_AHEAD) {
+    typename M::ahead before[FD_WARPGROUP_CHAIN_AHEAD][2];
+#pragma unroll
+    for (int n = 0; n < FD_WARPGROUP_CHAIN_AHEAD * 2; n++) {
+      int row = row0 + fd_c_row(lane, n % 2 * 2), column = unit0 + 8 * (some + n / 2) + fd_c_column(lane, 0);
+      before[n / 2][n % 2] = middle.read(row, column, row < s.rows && column < s.hidden);
+    }
+#pragma unroll
+    for (int n = 0; n < FD_WARPGROUP_CHAIN_AHEAD * 2; n++) {
+      int j = some + n / 2, e = n % 2 * 2, row = row0 + fd_c_row(lane, e), column = unit0 + 8 * j + fd_c_column(lane, e);
+      float *pair = sum[j] + e;
+      if (row < s.rows && column < s.hidden) middle(row, column, before[n / 2][n % 2], pair);
+      m[j / 2][j % 2 * 2 + e / 2] = fd_bf16_pair(pair[0], pair[1]);
+    }
+  }
+}
+
+/* Hands the sums of a warp's 16 rows to the epilogue, which works on whole rows: through shared memory of the warp's own. */
+template <class E>
+__device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, const float out[5][8][4], float *lines,
+                                                 const E &epilogue) {
+  int lane = (int)threadIdx.x % FD_WARP;
+#pragma unroll
+  for (int j = 0; j < 40; j++)
+#pragma unroll
+    for (int e = 0; e < 4; e++)
+      lines[fd_c_row(lane, e) * FD_WARPGROUP_CHAIN_LINE + 8 * j + fd_c_column(lane, e)] = out[j / 8][j % 8][e];
+  __syncwarp();
+#pragma unroll 1
+  for (int n = lane; n < 16 * FD_CHAIN_WIDTH / 4; n += FD_WARP) {
+    int r = n / (FD_CHAIN_WIDTH / 4), c = n % (FD_CHAIN_WIDTH / 4) * 4;
+    if (row0 + r < s.rows && c < s.width) epilogue(row0 + r, c, lines + r * FD_WARPGROUP_CHAIN_LINE + c);
+  }
+}
+
+/* A thread that multiplies: 64 rows of its warpgroup, 16 of its warp. While the second product with a chunk goes on, the first
+ * with the next is started. */
+template <bool T, class M, class E>
+__device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_place &at, fd_mat a, fd_chain_shape s,
+                                                   const M &middle, const E &epilogue) {
+  int first_row = (int)blockIdx.x * FD_CHAIN_ROWS,
+      row = ((int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16; /* the warp's */
+  float out[5][8][4] = {{{0}}}, sum[8][4];
+  uint32_t m[4][4];
+  fd_warpgroup_chain_rows(a, first_row, s.rows, at.a);
+  fd_warpgroup_chain_first<T>(at, 0, sum);
+  fd_warpgroup_wait<0>();
+  fd_warpgroup_chain_release(at, 0);
+#pragma unroll 1
+  for (int unit = 0, step = 1; unit < s.hidden; unit += FD_CHAIN_HIDDEN, step += 2) {
+    fd_warpgroup_chain_middle(middle, first_row + row, unit, s, sum, m);
+    fd_warpgroup_chain_second<T>(at, step, m, out);
+    if (unit + FD_CHAIN_HIDDEN < s.hidden) {
+      fd_warpgroup_chain_first<T>(at, step + 1, sum);
+      fd_warpgroup_wait<1>();
+      fd_warpgroup_chain_release(at, step);
+      fd_warpgroup_wait<0>();
+      fd_warpgroup_chain_release(at, step + 1);
+    }
+  }
+  fd_warpgroup_wait<0>();
+  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* nobody reads rows or weights any more */
+  fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row * FD_WARPGROUP_CHAIN_LINE, epilogue);
+}
+
+template <bool T, class M, class E>
+__global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
+    fd_product_group_chain(fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle, E epilogue) {
+  fd_warpgroup_chain_place at = fd_warpgroup_chain_places();
+  int steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 2;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < FD_RING_SLOTS; i++) {
+      fd_gate_init(fd_warpgroup_chain_full(at, i), 1);
+      fd_gate_init(fd_warpgroup_chain_empty(at, i), FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CONSUMERS / FD_WARP);
+    }
+    fd_gate_publish();
+  }
+  fd_cluster_sync();
+  if (threadIdx.x < FD_WARPGROUP_CHAIN_GROUP) {
+    fd_registers_give<FD_WARPGROUP_CHAIN_FEW>();
+    if (threadIdx.x == 0) fd_warpgroup_chain_bring(at, first, second, steps);
+  } else {
+    fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
+    fd_warpgroup_chain_multiply<T>(at, a, s, middle, epilogue);
+  }
+  fd_cluster_sync(); /* the other block may still arrive at this one's gates */
+}
+
+static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
+  return cuda->products == FD_PRODUCTS_WARPGROUP && cuda->shared_limit >= FD_WARPGROUP_CHAIN_SHARED && a.type == FD_BF16 &&
+         a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
+}
+
+/* The weights are in tile order; a last block without rows makes the pairs whole. */
+template <bool T, class M, class E>
+void fd_warpgroup_chain(fd_cuda *cuda, fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
+                        E epilogue) {
+  fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, M, E>,
+           dim3(fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS) * FD_WARPGROUP_CHAIN_BLOCKS),
+           FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS, FD_WARPGROUP_CHAIN_SHARED, a, first, second, s, middle,
+           epilogue);
+}
+
+#endif
