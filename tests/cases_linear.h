@@ -75,7 +75,7 @@ static void linear_by_library_equals_cpu(void **state) {
 
 /* cuBLASLt's algorithm is not chosen by the number of rows: a row by itself, on a new device, has the bits it has among others.
  */
-static void a_row_by_library_is_the_same_alone(void **state) {
+static void a_row_by_library_does_not_depend_on_others(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, ROWS = 70, IN = 96, OUT = 80 };
   float *x = random_values(ROWS * IN, 1), *w = random_floats(IN * OUT, 1), *y[2];

@@ -57,7 +57,7 @@ static double plain(int n, const float *a, int a_width, const float *b, int b_wi
   return sum[0] / sqrt(sum[1] * sum[2]);
 }
 
-static void it_is_what_it_is_defined_as(void **state) {
+static void cka_equals_its_definition(void **state) {
   (void)state;
   static float a[ROWS * 7], b[ROWS * 12];
   fill(a, ROWS * 7, 1), fill(b, ROWS * 12, 2);
@@ -69,7 +69,7 @@ static void it_is_what_it_is_defined_as(void **state) {
   assert_true(cka(ROWS, a, 7, b, 12) > 0.2);
 }
 
-static void turned_and_stretched_it_is_one(void **state) {
+static void cka_of_rotated_and_scaled_features_is_one(void **state) {
   (void)state;
   static float a[ROWS * 8], b[ROWS * 8];
   fill(a, ROWS * 8, 3);
@@ -83,7 +83,7 @@ static void turned_and_stretched_it_is_one(void **state) {
 }
 
 /* With so few rows the biased estimate is far from zero. */
-static void with_nothing_in_common_it_is_zero(void **state) {
+static void cka_of_unrelated_features_is_zero(void **state) {
   (void)state;
   static float a[ROWS * WIDE], b[ROWS * WIDE];
   double mean = 0;
@@ -94,7 +94,7 @@ static void with_nothing_in_common_it_is_zero(void **state) {
   assert_near(mean, 0, 0.05);
 }
 
-static void where_one_says_nothing_it_is_not_defined(void **state) {
+static void cka_of_constant_features_is_undefined(void **state) {
   (void)state;
   static float a[ROWS * 4], same[ROWS * 4];
   fill(a, ROWS * 4, 5);
@@ -159,7 +159,7 @@ static void run(teacher *t, const int keys[BATCH], int count, float *rows) {
   assert_ok(fd_mat_read(t->dev, fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, fd_seqs_rows(&t->view->seqs), 12, rows));
 }
 
-static void what_is_kept_has_the_same_bits(void **state) {
+static void cached_features_have_the_same_bits(void **state) {
   (void)state;
   static const struct {
     int count, keys[BATCH], known;
@@ -180,8 +180,8 @@ static void what_is_kept_has_the_same_bits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(it_is_what_it_is_defined_as), cmocka_unit_test(turned_and_stretched_it_is_one),
-      cmocka_unit_test(with_nothing_in_common_it_is_zero), cmocka_unit_test(where_one_says_nothing_it_is_not_defined),
-      cmocka_unit_test(what_is_kept_has_the_same_bits)};
+      cmocka_unit_test(cka_equals_its_definition), cmocka_unit_test(cka_of_rotated_and_scaled_features_is_one),
+      cmocka_unit_test(cka_of_unrelated_features_is_zero), cmocka_unit_test(cka_of_constant_features_is_undefined),
+      cmocka_unit_test(cached_features_have_the_same_bits)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,7 +190,7 @@ static void bert_masking_has_its_three_kinds(void **state) {
   free(windows.symbols);
 }
 
-static void views_depend_on_the_draw_alone(void **state) {
+static void views_depend_only_on_the_draw(void **state) {
   (void)state;
   fd_windows windows = make_windows();
   fd_config config = config_of("DITM", "NR");
@@ -267,7 +267,7 @@ int main(void) {
       cmocka_unit_test(rates_and_symbols),
       cmocka_unit_test(labels_and_masks_follow_the_reverse_complement),
       cmocka_unit_test(bert_masking_has_its_three_kinds),
-      cmocka_unit_test(views_depend_on_the_draw_alone),
+      cmocka_unit_test(views_depend_only_on_the_draw),
       cmocka_unit_test(rows_of_a_task),
       cmocka_unit_test(every_epoch_is_a_permutation),
   };

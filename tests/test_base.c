@@ -275,7 +275,7 @@ static void packed_output(void **state) {
   free(second);
 }
 
-static void paths_have_a_limit(void **state) {
+static void path_length_is_limited(void **state) {
   (void)state;
   char out[FD_PATH_MAX], part[FD_PATH_MAX];
   assert_ok(fd_path(out, "a", "b", "c"));
@@ -327,7 +327,7 @@ static void removes_folders(void **state) {
 }
 
 /* Home folders, and symlinks whose targets need not exist. */
-static void paths_lead(void **state) {
+static void paths_are_resolved(void **state) {
   (void)state;
   char out[FD_PATH_MAX], link[FD_PATH_MAX], **words;
   char *given[] = {"findna", "--output=~/x.tsv", "~/run", "A=~/b", "a~/b", "./~/c", "~x", "k=v"};
@@ -578,10 +578,10 @@ int main(void) {
       cmocka_unit_test(files_are_durable),
       cmocka_unit_test(full_disk),
       cmocka_unit_test(packed_output),
-      cmocka_unit_test(paths_have_a_limit),
+      cmocka_unit_test(path_length_is_limited),
       cmocka_unit_test(one_owner),
       cmocka_unit_test(removes_folders),
-      cmocka_unit_test(paths_lead),
+      cmocka_unit_test(paths_are_resolved),
       cmocka_unit_test(pairs_and_folders),
       cmocka_unit_test(json_is_whole),
       cmocka_unit_test(texts_keep_failures),

@@ -43,7 +43,7 @@ static void sizes(void **state) {
 
 /* --- files that are not regular ------------------------------------------------------------------------------------------ */
 
-static void no_regular_files(void **state) {
+static void irregular_files_are_refused(void **state) {
   (void)state;
   const char *paths[] = {below("fifo", NULL), below("socket", NULL), folder, "/dev/zero", "/dev/null"};
   struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -443,8 +443,9 @@ static void texts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(sizes),         cmocka_unit_test(no_regular_files), cmocka_unit_test(manifests),
-      cmocka_unit_test(swapped_files), cmocka_unit_test(shard_manifests),  cmocka_unit_test(embeddings),
+      cmocka_unit_test(sizes),           cmocka_unit_test(irregular_files_are_refused),
+      cmocka_unit_test(manifests),       cmocka_unit_test(swapped_files),
+      cmocka_unit_test(shard_manifests), cmocka_unit_test(embeddings),
       cmocka_unit_test(texts),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

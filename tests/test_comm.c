@@ -269,7 +269,7 @@ static void agree(fd_comm *comm, void *context) {
   seen[comm->rank] = (int)fd_comm_agree(comm, comm->rank == 5 ? FD_DATA : comm->rank == 6 ? FD_IO : FD_OK);
 }
 
-static void one_failure_is_everybodys(void **state) {
+static void all_ranks_learn_of_a_failure(void **state) {
   (void)state;
   int seen[RANKS_MAX] = {0};
   run_world(4, agree, seen);
@@ -320,7 +320,7 @@ static void check_words(int size, words *w, fd_status expected, const char *line
 
 /* The first rank that differs from the majority is named, with its first differing word, also when one list is a prefix of the
  * other. */
-static void what_differs_is_named(void **state) {
+static void differing_ranks_are_named(void **state) {
   (void)state;
   words w = {0};
   const struct {
@@ -452,9 +452,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tree_sums),
       cmocka_unit_test(gradients),
-      cmocka_unit_test(one_failure_is_everybodys),
+      cmocka_unit_test(all_ranks_learn_of_a_failure),
       cmocka_unit_test(a_flipped_bit_is_found),
-      cmocka_unit_test(what_differs_is_named),
+      cmocka_unit_test(differing_ranks_are_named),
       cmocka_unit_test(mixed_kernels_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

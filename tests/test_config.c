@@ -206,7 +206,7 @@ static void bad_overrides(void **state) {
   refuse_override("run.folder=\xc0\xaf", "is not UTF-8");
 }
 
-static void all_errors_are_said(void **state) {
+static void all_errors_are_reported(void **state) {
   (void)state;
   refuse("train:\n  step: 5\n  batch: 0\noptim:\n  lr: fast\n", "f.yaml:2:3|f.yaml:3:10|f.yaml:5:7");
 }
@@ -379,7 +379,7 @@ int main(void) {
       cmocka_unit_test(huge_files),
       cmocka_unit_test(long_texts),
       cmocka_unit_test(bad_overrides),
-      cmocka_unit_test(all_errors_are_said),
+      cmocka_unit_test(all_errors_are_reported),
       cmocka_unit_test(good_files),
       cmocka_unit_test(home),
       cmocka_unit_test(print_and_parse),

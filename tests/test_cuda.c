@@ -128,7 +128,7 @@ static void blocks_by_warpgroups_equal_cpu(void **state) {
 }
 
 /* A GPU without enough shared memory for the chain uses single products; tested on the emulated GPU only. */
-static void small_shared_memory_will_do(void **state) {
+static void small_shared_memory_uses_single_products(void **state) {
   (void)state;
   for (int kind = KIND_WARPGROUP; kind < KINDS && strstr(gpu[kind]->simd, "emulated GPU"); kind++) {
     fd_device *usual = exchange(kind, "FINDNA_EMULATED_SHARED", "101376");
@@ -142,7 +142,7 @@ static void small_shared_memory_will_do(void **state) {
 /* A pass launched as a CUDA graph has the bits of the same operations launched one by one. Of each block's two passes the first
  * one must allocate memory (its copies of the weights; where there are none, the first time that it needs more scratch memory)
  * and is not a graph; the second is a graph, which the next block's updates with other pointers and numbers of rows. */
-static void passes_may_be_graphs(void **state) {
+static void graph_passes_have_the_same_bits(void **state) {
   (void)state;
   block_case c[3] = {make_block(random_seqs(2, 20), 30, 40, 4), make_block(random_seqs(3, 90), 30, 40, 4),
                      make_block(random_seqs(1, 20), 30, 40, 4)};
@@ -163,7 +163,7 @@ static void passes_may_be_graphs(void **state) {
 }
 
 /* When memory for a pass is lacking, the next wait reports it, as without a graph. */
-static void a_graph_without_memory_is_told(void **state) {
+static void a_graph_without_memory_is_reported(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, D = 30, H = 40 };
   if (!strstr(gpu[KIND]->simd, "emulated GPU")) return; /* the memory of others cannot be limited */
@@ -454,12 +454,12 @@ static void see_changed_weights(fd_device *dev, int d) {
   fd_seqs_destroy(&there, dev);
 }
 
-static void changed_weights_are_seen(void **state) {
+static void changed_weights_are_used(void **state) {
   (void)state;
   for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
 }
 
-/* With NCCL: a link of one rank, whose sum is the rank's own data; without: the message that it is missing. */
+/* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
 static void nccl_link_of_one_rank(void **state) {
   (void)state;
   fd_device *dev = gpu[KINDS - 1];
@@ -512,17 +512,17 @@ int main(void) {
   const struct CMUnitTest more[] = {
       cmocka_unit_test(wide_linear_equals_cpu),
       cmocka_unit_test(linear_by_library_equals_cpu),
-      cmocka_unit_test(a_row_by_library_is_the_same_alone),
+      cmocka_unit_test(a_row_by_library_does_not_depend_on_others),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
-      cmocka_unit_test(small_shared_memory_will_do),
-      cmocka_unit_test(passes_may_be_graphs),
-      cmocka_unit_test(a_graph_without_memory_is_told),
+      cmocka_unit_test(small_shared_memory_uses_single_products),
+      cmocka_unit_test(graph_passes_have_the_same_bits),
+      cmocka_unit_test(a_graph_without_memory_is_reported),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
-      cmocka_unit_test(changed_weights_are_seen),
+      cmocka_unit_test(changed_weights_are_used),
       cmocka_unit_test(nccl_link_of_one_rank),
   };
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);

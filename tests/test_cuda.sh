@@ -87,7 +87,7 @@ check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
 # Passes of micro-batches as CUDA graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 forward and backward passes were launched as CUDA graphs, $3 were built" "$1.log"; }
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one CUDA graph each, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
 check "5 steps of 4 micro-batches in three kinds of graphs: forward with and without new copies of weights, backward" graphs graph 40 3
@@ -147,4 +147,4 @@ check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
 check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2
 FINDNA_GRAPH=1 tune 1 graph_tuned device.kind=cuda
 check "fine-tuning rows of many lengths as graphs: the same bits" same tuned graph_tuned
-check "where memory for longer rows was allocated before" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were launched as CUDA graphs" graph_tuned.log
+check "where memory for longer rows was allocated before" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were started as one" graph_tuned.log

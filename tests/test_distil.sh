@@ -96,7 +96,7 @@ code=0; ft 2 augstop task.augment=RSD aug.size=4 run.minutes=0.000001 || code=$?
 for try in 1 2 3; do ft 1 augstop task.augment=RSD aug.size=4 checkpoint.every=7 && break; done
 check "a run that was stopped, too" test "$code $(state_of augstop)" = "75 $(state_of augmented)"
 expect "augmentation with stored logits" 78 "stored logits are of the rows as they are" $again --teacher-logits logits.tsv task.augment=R run.folder=bad
-expect "masking is none of rows" 78 "task.augment: 'M': 'M' is no operation; expected letters of DITRS" $again task.augment=M run.folder=bad
+expect "masking is none of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
 
 # A grid as a suite: students of the stored logits beside one from scratch, compared seed by seed; models side by side.
 mkdir data suites && cp train.csv test.csv logits.tsv data/

@@ -143,7 +143,7 @@ expect "weights that changed since the checkpoint are refused" 78 "its teacher w
 refused "an alignment without a teacher" 78 "needs teacher.kind: frozen" teacher.kind=none --teacher teacher
 refused "words in the place of letters" 78 "had reads letters" model.tokenizer=kmer --teacher teacher
 refused "nothing to learn" 78 "nothing to learn" objective.hidden_weight=0 objective.distil_weight=0
-expect "its options with another model are refused" 78 "are only for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
+expect "its options with another model are refused" 78 "are there for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
 check "and nothing is left of it" test ! -e refused/ckpt
 # Windows of N alone teach nothing, and harm nothing.
 for name in n m; do echo ">$name"; for i in $(seq 200); do echo NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN; done; done >n.fa

@@ -50,9 +50,9 @@ typedef struct process {
 } process;
 
 /* GONE is certain; UNKNOWN: /proc cannot be read at the moment. */
-typedef enum sight { UNKNOWN, GONE, THERE } sight;
+typedef enum presence { UNKNOWN, GONE, PRESENT } presence;
 
-static sight look_up(pid_t pid, process *p) {
+static presence look_up(pid_t pid, process *p) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -62,11 +62,11 @@ static sight look_up(pid_t pid, process *p) {
   close(fd);
   if (failed) return failed == ESRCH ? GONE : UNKNOWN;
   text[n] = '\0';
-  const char *behind = strrchr(text, ')'); /* end of the process name, which may contain any character */
-  if (!behind || sscanf(behind + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &p->state,
-                        &p->parent, &p->began) != 3)
+  const char *name_end = strrchr(text, ')'); /* the name may contain any character */
+  if (!name_end || sscanf(name_end + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                          &p->state, &p->parent, &p->began) != 3)
     return UNKNOWN;
-  return p->state == 'Z' || p->state == 'X' ? GONE : THERE;
+  return p->state == 'Z' || p->state == 'X' ? GONE : PRESENT;
 }
 
 /* Whether a process was started with the environment variable `sign`; 0 when its environment may not be read. */
@@ -85,8 +85,8 @@ static int has_sign(pid_t pid, const char *sign) {
 void fd_guard_watch_launcher(const char *sign) {
   pid_t parent = getppid(), pid = parent;
   process p = {0};
-  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p) == THERE) pid = p.parent;
-  int far = pid != parent && pid > 1 && look_up(pid, &p) == THERE;
+  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p) == PRESENT) pid = p.parent;
+  int far = pid != parent && pid > 1 && look_up(pid, &p) == PRESENT;
   launcher = far ? pid : parent;
   launcher_began = far ? p.began : 0;
   atomic_store(&watching, 1);
@@ -96,8 +96,8 @@ static int is_launcher_gone(void) {
   process p;
   if (!atomic_load(&watching)) return 0;
   if (!launcher_began) return getppid() != launcher;
-  sight now = look_up(launcher, &p);
-  return now == GONE || (now == THERE && p.began != launcher_began);
+  presence now = look_up(launcher, &p);
+  return now == GONE || (now == PRESENT && p.began != launcher_began);
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------- */

@@ -46,12 +46,14 @@ fd_status fd_lock(const char *path, int *fd) {
   char owner[256], host[128] = "";
   fd_lock_kind kind;
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (*fd < 0 && errno == ELOOP) return fd_fail(FD_PERMISSION, "%s: is a link; a lock must be a plain file of its folder", path);
+  if (*fd < 0 && errno == ELOOP)
+    return fd_fail(FD_PERMISSION, "%s: is a symlink; a lock must be a regular file in its folder", path);
   if (*fd < 0) return fd_fail_errno("cannot create", path);
   struct stat info;
   int plain = !fstat(*fd, &info) && S_ISREG(info.st_mode);
-  fd_status status = plain ? lock_file(*fd, path, &kind)
-                           : fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a plain file of its folder", path);
+  fd_status status = plain
+                         ? lock_file(*fd, path, &kind)
+                         : fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a regular file in its folder", path);
   if (plain && status == FD_BUSY) status = say_busy(path, *fd);
   if (status == FD_OK && kind == FD_LOCK_NONE)
     fd_warn("%s: this file system has no locks (neither flock nor fcntl): see to it yourself that nothing else uses the folder",

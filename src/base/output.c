@@ -90,7 +90,7 @@ fd_status fd_output_create(fd_output *o, const char *path) {
   *o = (fd_output){.fd = -1};
   FD_TRY(fd_path_resolve(o->path, path));
   if (!stat(o->path, &info) && !S_ISREG(info.st_mode))
-    return fd_fail(FD_BUSY, "%s: is not a regular file and is not replaced; give the name of a file", path);
+    return fd_fail(FD_BUSY, "%s: is no plain file and is not replaced; give the name of a file", path);
   remove_left(o->path, 0);
   for (int i = 0; i < TRIES && o->fd < 0; i++) {
     name_temporary(o->path, o->temporary);

@@ -60,11 +60,10 @@ static fd_status check_link(const char *link) {
   if (slash) slash[slash == folder] = '\0';
   if (lstat(link, &info) || stat(slash ? folder : ".", &place)) return FD_OK; /* using the name will fail */
   if (!(place.st_mode & S_IWOTH) || !info.st_uid || info.st_uid == geteuid() || info.st_uid == place.st_uid) return FD_OK;
-  return fd_fail(
-      FD_PERMISSION,
-      "%s: is a link that another user made (number %ld), in a folder that everybody can write to: what is behind it is "
-      "not written; remove it, or give another name",
-      link, (long)info.st_uid);
+  return fd_fail(FD_PERMISSION,
+                 "%s: is a symlink of another user (uid %ld) in a world-writable folder, and is not followed; remove it, or give "
+                 "another name",
+                 link, (long)info.st_uid);
 }
 
 fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
@@ -96,7 +95,7 @@ fd_status fd_check_output_place(const char *output) {
   if (!slash) return FD_OK;
   slash[slash == folder] = '\0';
   if (stat(folder, &info) || !S_ISDIR(info.st_mode))
-    return fd_fail(FD_MISSING, "%s: the folder %s does not exist; create it first (mkdir -p %s)", output, folder, folder);
+    return fd_fail(FD_MISSING, "%s: the folder %s is not there; create it first (mkdir -p %s)", output, folder, folder);
   return FD_OK;
 }
 

@@ -372,13 +372,13 @@ static int program_folder(char folder[FD_PATH_MAX]) {
 }
 
 int fd_config_folder(int i, char folder[]) {
-  /* for a build in the source folder; installed */
-  static const char *const beside[] = {"../../configs", "../share/findna/configs"};
+  /* relative to the program: of a build in the source folder; installed */
+  static const char *const relative[] = {"../../configs", "../share/findna/configs"};
   char program[FD_PATH_MAX];
   *folder = '\0';
   if (i > 2) return 0;
   fd_status status = i == 0 ? fd_path(folder, "configs", NULL, NULL) : FD_OK;
-  if (i > 0 && program_folder(program)) status = fd_path(folder, program, beside[i - 1], NULL);
+  if (i > 0 && program_folder(program)) status = fd_path(folder, program, relative[i - 1], NULL);
   if (status != FD_OK) *folder = '\0';
   return 1;
 }

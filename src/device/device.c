@@ -64,7 +64,8 @@ void fd_device_drop_weights(fd_device *dev, const float *there) {
 
 void fd_device_close(fd_device **dev) {
   if (*dev && (*dev)->graphs.passes)
-    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were launched as CUDA graphs, %" PRIu64 " were built",
+    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one CUDA graph each, %" PRIu64
+            " were built",
             (*dev)->graphs.whole, (*dev)->graphs.passes, (*dev)->graphs.built);
   if (*dev) (*dev)->destroy(*dev);
   *dev = NULL;
