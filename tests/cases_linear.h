@@ -1,5 +1,4 @@
-/* The case of linear layers on every kind of GPU against the CPU's: narrow ones, wide ones by the program's own products and by
- * cuBLASLt. */
+/* The case of linear layers on every kind of GPU against the CPU's: narrow ones, wide ones by our products and by cuBLASLt. */
 #ifndef FD_TESTS_CASES_LINEAR_H
 #define FD_TESTS_CASES_LINEAR_H
 
@@ -7,7 +6,8 @@
 
 #include "cuda/fragment.h"
 
-/* A layer on one kind of device; form: fp32 rows for the input (0), the output (1), both (2) or none (3). */
+/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out), on both (2) or none (3).
+ */
 static void compare_linear(int kind, int form, int rows, int in, int out) {
   fd_device *dev = gpu[kind];
   size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
@@ -45,11 +45,11 @@ static void linear_equals_cpu(void **state) {
     int form = n / KINDS % 3;
     compare_linear(n % KINDS, form, between(1, n % 9 ? 70 : 700), form == 0 ? 5 : between(1, 90), form == 1 ? 5 : between(1, 60));
   }
-  compare_linear(0, 2, 40, 4000, 10); /* rows of which shared memory holds a few, or none */
+  compare_linear(0, 2, 40, 4000, 10); /* rows that shared memory holds a few of, or none */
   compare_linear(KINDS - 1, 2, 9, 13000, 3);
 }
 
-/* Layers computed in tiles: rows, inputs and outputs around the tile sizes of 64 and 128; more rows than a chunk of the weights'
+/* Layers that are products in tiles: rows, inputs and outputs by the tiles of 64 and 128; more rows than a chunk of the weights'
  * gradients. */
 static void wide_linear_equals_cpu(void **state) {
   (void)state;
@@ -59,7 +59,7 @@ static void wide_linear_equals_cpu(void **state) {
   for (int kind = 0; kind < KINDS; kind += KINDS - 1) compare_linear(kind, 3, FD_CHUNK_MIN + 100, 70, 66);
 }
 
-/* The same by cuBLASLt, which is used for multiples of 16. */
+/* The same by cuBLASLt, whose shapes are multiples of 16. */
 static void linear_by_library_equals_cpu(void **state) {
   (void)state;
   const int sides[] = {64, 80, 160, 208}, rows[] = {1, 63, 200};
@@ -73,9 +73,9 @@ static void linear_by_library_equals_cpu(void **state) {
   }
 }
 
-/* cuBLASLt's algorithm is not chosen by the number of rows: a row by itself, on a new device, has the bits it has among others.
- */
-static void a_row_by_library_does_not_depend_on_others(void **state) {
+/* Which algorithm serves a shape is not chosen by the rows: a row has the bits that it has with others, on a device that has seen
+ * no others. */
+static void a_row_by_library_is_the_same_alone(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, ROWS = 70, IN = 96, OUT = 80 };
   float *x = random_values(ROWS * IN, 1), *w = random_floats(IN * OUT, 1), *y[2];
@@ -95,7 +95,7 @@ static void a_row_by_library_does_not_depend_on_others(void **state) {
   free(x), free(w), free(y[0]), free(y[1]);
 }
 
-/* A layer with its activation function, with fp32 or bf16 rows, narrow or in tiles. */
+/* A layer with its activation, of fp32 rows or bf16 ones, narrow or in tiles. */
 static void compare_linear_act(int kind, int n, int rows, int in, int width) {
   fd_device *dev = gpu[kind];
   int gated = n % 2, across = gated ? 2 * width : width;

@@ -454,7 +454,7 @@ static void see_changed_weights(fd_device *dev, int d) {
   fd_seqs_destroy(&there, dev);
 }
 
-static void changed_weights_are_used(void **state) {
+static void changed_weights_are_seen(void **state) {
   (void)state;
   for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
 }
@@ -512,7 +512,7 @@ int main(void) {
   const struct CMUnitTest more[] = {
       cmocka_unit_test(wide_linear_equals_cpu),
       cmocka_unit_test(linear_by_library_equals_cpu),
-      cmocka_unit_test(a_row_by_library_does_not_depend_on_others),
+      cmocka_unit_test(a_row_by_library_is_the_same_alone),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
@@ -522,7 +522,7 @@ int main(void) {
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
-      cmocka_unit_test(changed_weights_are_used),
+      cmocka_unit_test(changed_weights_are_seen),
       cmocka_unit_test(nccl_link_of_one_rank),
   };
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
