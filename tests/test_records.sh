@@ -23,8 +23,8 @@ check "letters that are none" said '^read       2 letters that are no nucleotide
 check "IUPAC letters" said '^read       2 IUPAC letters'
 check "N behind" said '^cut        2 sequences had N behind'
 check "long ones" test "$(grep -oE '^cut +[0-9]+ sequences were longer' out.log | grep -oE '[0-9]+')" = "$(awk -F, 'NR > 1 { s = $13; sub(/N+$/, "", s); n += length(s) > 60 } END { print n }' bioscan.csv)"
-check "twins" said '^left out   1 sequences that are there before'
-check "which have another name" said '^left out   1 of these have another name there'
+check "twins" said '^left out   1 sequences that are equal to an earlier one'
+check "which have another name" said '^left out   1 of these have another name than the earlier one'
 check "short ones" said '^left out   1 sequences shorter than --shortest'
 check "empty ones" said '^left out   1 sequences without A, C, G and T'
 check "those of no split" said '^note       97 records of no split'
