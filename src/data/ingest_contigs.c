@@ -63,7 +63,7 @@ static int is_human(const fd_genome *g) {
   for (size_t i = 0; i < sizeof human / sizeof *human; i++)
     if (length_of(g, "chr1") == human[i].chr1 && length_of(g, "chrX") == human[i].chrx) return 1;
   fd_info(
-      "chromosomes 1 to 22, X and Y are there, but their lengths are of no known human assembly: all sequences are used "
+      "chromosomes 1 to 22, X and Y are there, but not with the lengths of a human assembly known here: all sequences are used "
       "(--contigs chooses)");
   return 0;
 }

@@ -58,9 +58,10 @@ static fd_status read_vocabulary(fd_bpe *b, json_t *vocabulary) {
     if (strlen(text) >= FD_TOKEN_TEXT)
       return fd_fail(FD_DATA, "%s: model.vocab: '%.40s...' has more than %d letters", b->path, text, FD_TOKEN_TEXT - 1);
     if (!json_is_integer(value) || id < 0 || (uint64_t)id >= size)
-      return fd_fail(FD_DATA,
-                     "%s: model.vocab: the id of '%.40s' is out of range; expected the ids of %zu tokens, from 0 without gaps",
-                     b->path, text, size);
+      return fd_fail(
+          FD_DATA,
+          "%s: model.vocab: the id of '%.40s' is none of the %zu ids from 0; expected ids without gaps, one for each token",
+          b->path, text, size);
     if (seen[id]++) return fd_fail(FD_DATA, "%s: model.vocab: the id %lld is there twice", b->path, (long long)id);
     FD_TRY(fd_bpe_name(b, text, id));
   }
