@@ -21,7 +21,7 @@ typedef struct fd_merges {
 fd_status fd_merges_learn(const fd_windows *windows, int64_t count, int ids, fd_merges *merges) FD_MUST_CHECK;
 void fd_merges_free(fd_merges *merges);
 
-/* The object of a tokenizer.json, which the tokenizers library can read, too; new, or NULL, which fd_json_text accepts. */
+/* The object of a tokenizer.json, which the tokenizers library can read, too; new, or NULL, which fd_json_text reports. */
 json_t *fd_merges_json(const fd_merges *merges);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct fd_tokenizer_settings {
   const char *kind;   /* a name in tokenizers.def */
   int k, stride;      /* kmer: letters of a token, and from one token to the next: 1 <= stride <= k <= FD_KMER_LETTERS_MAX */
   int groups;         /* nt6: a group of six letters with an N is one token N, which keeps tokens and groups aligned */
-  int64_t padding;    /* tokens to which [PAD] fills up each sequence; longer ones are refused; 0: no padding */
+  int64_t padding;    /* each sequence is padded with [PAD] to this many tokens; longer ones are refused; 0: not padded */
   int64_t limit;      /* letters after the offset that are read; 0: all */
   const char *file;   /* bpe: a text of merges "left right", one per line, or a tokenizer.json; compressed or not */
   int64_t vocabulary; /* of the model that reads the ids: another size is refused; 0: any */
@@ -56,7 +56,7 @@ int64_t fd_tokenizer_most(const fd_tokenizer *tokenizer, int64_t letters);
 fd_status fd_tokens_create(fd_tokens *tokens, const fd_tokenizer *tokenizer, int64_t letters) FD_MUST_CHECK;
 void fd_tokens_free(fd_tokens *tokens);
 
-/* Encodes symbols[offset .. length), 0..4 each; returns the number of tokens. A letter that no token covers (a rest shorter
+/* Encodes symbols[offset .. length), 0..4 each; returns the number of tokens. A letter that no token covers (a remainder shorter
  * than a k-mer) is in no span, a letter of overlapping k-mers is in several. Allocates nothing. */
 int64_t fd_tokenizer_encode(const fd_tokenizer *tokenizer, const uint8_t *symbols, int64_t length, int64_t offset,
                             const fd_tokens *tokens);

@@ -104,7 +104,7 @@ fd_status fd_bpe_plan(fd_bpe *b) {
   return FD_OK;
 }
 
-/* Whether the letters at a border are merged with others before they would be with each other: rejects most pairs. */
+/* Whether the letters at a border are merged with others before they would be with each other; most rejections happen here. */
 static inline int may_touch(const fd_bpe *b, uint16_t left, uint16_t right) {
   const fd_bpe_token *l = &b->token[left], *r = &b->token[right];
   uint16_t rank = b->rank[l->last][r->first];

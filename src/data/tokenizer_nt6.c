@@ -1,4 +1,4 @@
-/* 6-mers as in Nucleotide Transformer: <cls>, then for each piece between N its 6-mers from the left and the rest as single
+/* 6-mers as in Nucleotide Transformer: <cls>, then for each piece between N its 6-mers from the left and the remainder as single
  * letters; an N is a token. In groups of six, a group with an N is one token. */
 #include <stdio.h>
 
