@@ -90,8 +90,8 @@ expect "one without and one with a name" 64 "unexpected argument 'run'" "$FINDNA
 expect "the second one is not there" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
 
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
-expect "numbers of another checkpoint are not given as this one's" 73 "was made of another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
-expect "nor those of other settings" 73 "was made of another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+expect "numbers of another checkpoint are not given as this one's" 73 "was made from another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
+expect "nor those of other settings" 73 "was made from another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
 expect "the seeds are evaluate's" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
 expect "the folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue

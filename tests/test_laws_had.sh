@@ -104,7 +104,7 @@ check "as often as the held-out loss" test "$(grep -c '"kind":"layers"' asked/me
 # Without a weight there is no teacher: nothing of it is opened.
 "$FINDNA" pretrain had.yaml run.folder=none teacher.kind=none objective.distil_weight=0 >none.log 2>&1
 "$FINDNA" pretrain had.yaml run.folder=zero objective.distil_weight=0 --teacher nowhere >zero.log 2>&1
-check "a weight of 0: the teacher is not called, nor looked for" grep -q "is not opened" zero.log
+check "a weight of 0: the teacher is not called, nor looked for" grep -q "is not used" zero.log
 check "and the bits are those of a run without one" same none zero
 check "which are others than with one" other none one
 
@@ -131,7 +131,7 @@ check "and both terms" grep -q "Hidden words or letters, and alignment" learned/
 check "and the alignment of the layers" grep -q "Alignment of each layer with the teacher" learned/report.html
 
 refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain had.yaml run.folder=refused "${@:4}"; }
-refused "no teacher" 64 "--teacher CHECKPOINT says whose features"
+refused "no teacher" 64 "give the teacher of the alignment with --teacher CHECKPOINT"
 windows --window 61 --max-n 0 odd
 refused "a window that groups do not cut" 65 "not of whole groups of 6 letters.*multiple of 6" data.shards=odd --teacher teacher
 "$FINDNA" pretrain teacher.yaml run.folder=kmer4 model.encoder=bert model.tokenizer=kmer model.kmer=4 model.vocabulary=258 model.lm_head=own train.steps=1 >kmer4.log 2>&1 || tail -2 kmer4.log

@@ -74,7 +74,7 @@ for c in mae mlm bpe; do
   check "$c: says what was hidden" grep -q "hidden word" $c-learned/report.html
 done
 check "the log says what is trained on" grep -q "2 blocks of 3 heads, records of up to 165 + 0 tokens" mae-one.log
-check "and how many words are unknown" grep -qE "words: [1-9][0-9]* of [0-9]+ to train on have other letters" mae-one.log
+check "and how many words are unknown" grep -qE "words: [1-9][0-9]* of [0-9]+ training words contain letters other than" mae-one.log
 check "and what is measured" grep -qE "held-out loss [0-9.]+ nats, accuracy [0-9.]+ % over [0-9]+ hidden words" mae-one.log
 train mae 1 once aug.refresh=once
 train mae 4 once4 aug.refresh=once
@@ -98,8 +98,8 @@ refused "more words than positions" 78 "have 165 words; model.positions is 100" 
 refused "a term of nucleotides" 78 "words have neither the term mnm nor cl" objective.mnm_weight=0.5
 refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
 refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0
-refused "no head of masked words" 78 "nothing would say what hidden words were" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
-expect "records for a model of nucleotides are refused" 78 "holds records of their own lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
+refused "no head of masked words" 78 "no head would predict the hidden words" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
+expect "records for a model of nucleotides are refused" 78 "holds records of different lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
 expect "offsets of nucleotides are refused" 78 "aug.offsets is there for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
 check "and nothing is left of it" test ! -e refused/ckpt
 

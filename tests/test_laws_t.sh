@@ -119,7 +119,7 @@ refused "a transformer's train.dropout" "train.dropout is there for model.encode
 refused "an autoencoder over other words" "model.encoder: mae reads words of tokenizer kmer" model.encoder=mae
 refused "an autoencoder with another vocabulary" "model.vocabulary: 4107; model.encoder: mae with model.kmer 6 has 4098" model.encoder=mae model.tokenizer=kmer
 refused "an autoencoder of too many layers" "together 327; expected at most 254" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098 model.layers=200 model.decoder_layers=127
-refused "an autoencoder with terms of nucleotides" "words have neither the term mnm nor cl, nor a moving average" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098
+refused "an autoencoder with terms of nucleotides" "words have neither the term mnm nor cl, nor a moving-average teacher" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098
 check "and nothing is left of it" test ! -e refused/ckpt
 
 # The emulated GPU.
