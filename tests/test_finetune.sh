@@ -32,7 +32,7 @@ sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
 head -101 values.csv >valued.csv
 expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test valued.csv --values $small run.folder=values
 mkdir task && cp train.csv task/train.csv && head -301 train.csv >task/dev.csv && cp test.csv task/test.csv
-expect "a folder in GUE's layout" 0 "400 training rows, 300 that select, 300 to test" "$FINDNA" finetune run --task task $small run.folder=gue
+expect "a folder in GUE's layout" 0 "400 training, 300 validation, 300 test rows" "$FINDNA" finetune run --task task $small run.folder=gue
 expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
 expect "fewer blocks" 0 "0 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
 
@@ -67,7 +67,7 @@ expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 
 # GenomicBenchmarks: a file a sequence, and intervals of a genome.
 awk -F, 'NR > 1 { d = sprintf("gb/%s/%s", NR % 4 ? "train" : "test", $2 ? "promoter" : "other"); if (!made[d]++) system("mkdir -p " d); f = d "/" NR ".txt"; print $1 >f; close(f) }' train.csv
-expect "GenomicBenchmarks, sequences" 0 "270 training rows, 30 that select, 100 to test" "$FINDNA" finetune run --task gb $small run.folder=gb1
+expect "GenomicBenchmarks, sequences" 0 "270 training, 30 validation, 100 test rows" "$FINDNA" finetune run --task gb $small run.folder=gb1
 awk 'BEGIN { srand(1); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 mkdir -p iv/train iv/test
 for split in train test; do for class in a b; do awk -v class=$class 'BEGIN { srand(class == "a" ? 2 : 3); print "id,region,start,end,strand"; for (i = 0; i < 40; i++) { s = int(rand() * 2900); print i ",chr" 1 + i % 3 "," s "," s + 30 + i "," (i % 2 ? "+" : "-") } }' | gzip >iv/$split/$class.csv.gz; done; done
@@ -87,9 +87,9 @@ expect "a class folder that train lacks" 65 "the class 'third' is not in gb/trai
 folder() { rm -rf odd; mkdir odd; }
 tuned() { expect "$1" 0 "$2" "$FINDNA" finetune run --task odd $small run.folder=odd_run; rm -rf odd_run; }
 refused() { expect "$1" "$2" "$3" "$FINDNA" finetune run --task odd $small run.folder=odd_run; check "$1: nothing is left behind" test ! -e odd_run; }
-folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "packed tables" "400 training rows, 300 that select, 300 to test"
-folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training rows, 300 that select, 300 to test"
-for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training rows, 300 that select"; done
+folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "packed tables" "400 training, 300 validation, 300 test rows"
+folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training, 300 validation, 300 test rows"
+for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training, 300 validation"; done
 cp task/dev.csv odd; refused "two tables that select" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
 rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "a table beside them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
 mv odd/more.csv odd/README.md; touch odd/.DS_Store; tuned "a README" "README.md: is passed over"
@@ -149,7 +149,7 @@ for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region
 expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3
 check "blocks for their length" grep -q "48 new besides the head" out.log
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
-expect "selection by the test rows" 65 "the rows that select .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
+expect "selection by the test rows" 65 "the validation rows .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
 expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
