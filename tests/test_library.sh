@@ -77,9 +77,9 @@ no device|64: findna embed: --device tpu: expected cpu or cuda$
 no best|64: --encoder best: run/ckpt/.* has none; use --encoder teacher
 another header|64: findna_options.size is 3; expected sizeof.findna_options.
 nothing is wrong|0: $
-a letter|65: sequence 2, letter 3: '-' .byte 0x2d. is no nucleotide; expected A, C, G, T, N
-no letters|65: sequence 1 has no letter
-no length|65: sequence 1 has no letter
+a letter|65: sequence 2, letter 3: '-' .byte 0x2d. is not a nucleotide; expected A, C, G, T, N
+no letters|65: sequence 1 is empty
+no length|65: sequence 1 is empty
 fewer than none|64: count is -1
 a stride|64: --stride 5 is longer than the window .4.
 no head|64: --pool task: run/ckpt/.* has no task's head
