@@ -116,7 +116,7 @@ static fd_status show_machine(const fd_comm *comm) {
   fd_config_defaults(&config);
   FD_TRY(fd_device_open(&dev, &config, comm->local_rank, comm->local_size));
   fd_device_simd(simd, sizeof simd);
-  fd_doctor_show("instructions", "%s; device.simd: auto selects %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
+  fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
                  dev->threads > 1 ? "s" : "");
 #ifdef FD_WITHOUT
   fd_doctor_show("left out", "kernels for %s: not supported by this build's compiler, or excluded by make's ISAS", FD_WITHOUT);

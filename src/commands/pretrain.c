@@ -281,7 +281,7 @@ static fd_status check_shape(const fd_config *now, const fd_config *other, const
     const fd_shape_item *item = &b.item[i];
     int may_differ = strncmp(item->setting, "model.", 6) || !strcmp(item->name, "cls") || !strcmp(item->name, "blocks");
     if (!may_differ && !fd_shape_agrees(&a, &b, item->name))
-      return fd_fail(FD_CONFIG, "--init-from %s: its model has %s and is not of the config's shape", folder, item->setting);
+      return fd_fail(FD_CONFIG, "--init-from %s: its model has %s, and is not of the config's shape", folder, item->setting);
   }
   return FD_OK;
 }

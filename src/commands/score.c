@@ -96,7 +96,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "accept variants on contigs that the genome lacks: they get no score and are counted"},
       {"track", FD_ARG_CHOICE, &o->track, 0, 0, "logp|entropy",
        "for nucleotides: log p of the nucleotide in the sequence, or the entropy of p, in nats"},
-      {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th one at a time, in K passes"},
+      {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th nucleotide at a time, in K passes"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
        "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
