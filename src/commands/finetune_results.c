@@ -134,7 +134,7 @@ fd_status fd_tuned_report(const fd_tuned *t) {
   fd_print("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
-  print_row("selecting", &t->data->valid, &t->valid);
+  print_row("validation", &t->data->valid, &t->valid);
   if (t->data->test.rows) print_test("test", &t->data->test, &t->test);
   for (int i = 0; i < t->further->count; i++) print_test(t->further->file[i], &t->further->table[i], &t->further->scores[i]);
   return FD_OK;

@@ -93,7 +93,7 @@ static void print_probe(FILE *out, const char *file, json_t *probe) {
     fprintf(out, "<p class=\"absent\">%s has no results</p></figure>\n", "this probe");
     return;
   }
-  if (base > 0) snprintf(label, sizeof label, "accuracy, %%; bars begin at %.4g, one of %.0f classes", base, classes);
+  if (base > 0) snprintf(label, sizeof label, "accuracy, %%; bars begin at %.4g, chance for %.0f classes", base, classes);
   draw_scores(out, results, "accuracy", label, base);
   draw_scores(out, results, "mcc", "Matthews correlation, %; bars begin at 0", 0);
   fprintf(out,
