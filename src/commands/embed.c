@@ -96,7 +96,7 @@ static const char *pooling_of(const options *o, const fd_embed_options *e, int w
                                       "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
   if (e->logits) return "the head's logits of the classes";
-  return words ? "none: a row a word, where its span says" : pools[o->choice.pool];
+  return words ? "none: one row per word, with its span" : pools[o->choice.pool];
 }
 
 /* Begins the output file with its metadata. */

@@ -109,7 +109,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "fraction of the training rows held out to choose lambda and k"},
       {"limit", FD_ARG_INT, &o->limit, 0, 1e9, "N", "use N training rows, drawn with a fixed seed; 0: all"},
       FD_USE_DEVICE_ARGS(o->use),
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the scores as JSON, too"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the scores as JSON"},
       {0},
   };
   const fd_args args = {
