@@ -61,7 +61,7 @@ expect "--partial scores what lies there" 0 "20 of 60 variants lie on contigs th
 check "and the others are '.'" test "$(grep -cE '^chr9.*FINDNA_LLR=[.,]+;FINDNA_DIST=[.,]+' w.vcf)" = 20
 expect "a scored file" 65 "has FINDNA_LLR already" "$FINDNA" score run o1.vcf --genome genome.fa --output again.vcf
 expect "no genome" 64 "give --genome" "$FINDNA" score run v.vcf --output w.vcf
-expect "a table as VCF" 64 "is not a VCF file" "$FINDNA" score run v.csv --genome genome.fa --output w.vcf
+expect "a table as VCF" 64 "is no VCF file" "$FINDNA" score run v.csv --genome genome.fa --output w.vcf
 expect "an unknown output" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score run v.vcf --genome genome.fa --output w.txt
 expect "the output is the genome" 64 "expected NAME.vcf" "$FINDNA" score run v.vcf --genome genome.fa --output genome.fa
 expect "the output is the input" 73 "would be overwritten" "$FINDNA" score run v.vcf --genome genome.fa --output ./v.vcf
