@@ -41,8 +41,9 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   };
   const fd_args args = {
       "clusters", "TABLE [options]",
-      "Computes the adjusted mutual information (arithmetic mean) of two columns of a CSV or TSV table: 1 if the clusters equal\n"
-      "the classes, about 0 if they agree by chance only. Rows with an empty cell in either column are left out and counted.",
+      "Measures how well the clusters in a table agree with its classes. The score is the adjusted mutual information\n"
+      "(arithmetic mean) of two columns of a CSV or TSV table: 1 if the clusters equal the classes, about 0 if they agree\n"
+      "by chance only. Rows with an empty cell in either column are left out and counted.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->table, 1, &count, helped));

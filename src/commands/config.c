@@ -52,8 +52,9 @@ fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
   };
   const fd_args args = {
       "config", "[CONFIG] [section.key=value ...] [options]",
-      "Without arguments: prints all options with defaults and help, as YAML. With CONFIG (a YAML file or the name of one in\n"
-      "configs/) or with overrides: prints the options that a run would use.",
+      "Prints all options with defaults and help, or a resolved config. Without arguments these are all options, as YAML.\n"
+      "With CONFIG (a YAML file or the name of one in configs/) or with overrides they are the options that a run would\n"
+      "use.",
       table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));

@@ -249,9 +249,9 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   };
   const fd_args args = {
       "doctor", "[CONFIG [section.key=value ...]] [--teacher MODEL] [--net]",
-      "Reports versions, cores, instructions in use, GPUs, memory, disk and limits of this machine, and what is missing and\n"
-      "how to get it. With CONFIG also the memory and disk that a run of it needs, whether they are available, and how many\n"
-      "operations the run takes.",
+      "Reports what this build and this machine have, and what is missing. Shown are versions, cores, instructions in use,\n"
+      "GPUs, memory, disk and limits, and for what is missing how to get it. With CONFIG also the memory and disk that a\n"
+      "run of it needs, whether they are available, and how many operations the run takes.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;

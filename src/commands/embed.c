@@ -54,17 +54,17 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "cut longer sequences into windows of L nucleotides; -1: as in pretraining; 0: never"},
       {"stride", FD_ARG_INT, &o->choice.stride, 0, 1e8, "S", "distance between the starts of windows; 0: half a window"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
-       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would evaluate as formulas (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
   };
   const fd_args args = {
       "embed", "CHECKPOINT SEQUENCES --output FILE [options]",
-      "Computes embeddings of sequences with a pretrained encoder, without augmentation: one row per sequence, in the order of\n"
-      "the input. CHECKPOINT is a run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES is FASTA or 2bit\n"
-      "(one row per record), NAME.csv or NAME.tsv with a column 'sequence' (and optionally 'id'), or NAME.bed with --genome.\n"
-      "The embedding of a sequence longer than the window is the mean over overlapping windows.",
+      "Computes embeddings of sequences with a pretrained encoder, without augmentation. There is one row per sequence, in\n"
+      "the order of the input. CHECKPOINT is a run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES\n"
+      "is FASTA or 2bit (one row per record), NAME.csv or NAME.tsv with a column 'sequence' (and optionally 'id'), or\n"
+      "NAME.bed with --genome. The embedding of a sequence longer than the window is the mean over overlapping windows.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));

@@ -133,10 +133,10 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       "evaluate",
       "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
       "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
-      "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, untrained) on every\n"
-      "task of a suite, with several seeds, and prints mean and standard deviation next to the paper's numbers. SUITE is\n"
-      "genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m, kd, local, or a .tsv file like those in\n"
-      "configs/suites. The same command, run again, continues where it stopped.",
+      "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
+      "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
+      "are printed next to the paper's numbers. SUITE is genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m,\n"
+      "kd, local, or a .tsv file like those in configs/suites. The same command, run again, continues where it stopped.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;

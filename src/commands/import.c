@@ -74,10 +74,10 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_arg table[] = {{0}};
   const fd_args args = {
       "import", "FOLDER RUN",
-      "FOLDER holds model.safetensors and config.json, written by 'findna export' or (from a PyTorch checkpoint) by\n"
-      "launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer v2, DNABERT-2 or BERT. RUN is a new\n"
-      "run folder with one checkpoint, for probe, embed, score and finetune, and unless the model is a published one also for\n"
-      "pretrain --init-from.",
+      "Imports a model into a new run folder. FOLDER holds model.safetensors and config.json, written by 'findna export' or\n"
+      "(from a PyTorch checkpoint) by launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer v2,\n"
+      "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score and finetune, and unless the\n"
+      "model is a published one also for pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;

@@ -89,11 +89,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   };
   const fd_args args = {
       "knn", "CHECKPOINT --train KEYS --test QUERIES [options]",
-      "Predicts the class of a query as that of the key with the largest cosine between their embeddings, or as the majority of\n"
-      "the K nearest keys. The search is exact. Queries whose label no key has are counted: they cannot be classified "
-      "correctly.\n"
-      "k-mer counts and the untrained network are searched in the same way: an embedding that does not beat them is not worth\n"
-      "its cost.",
+      "Classifies queries by their nearest keys in embedding space. The class of a query is that of the key with the\n"
+      "largest cosine between their embeddings, or the majority of the K nearest keys; the search is exact. Queries whose\n"
+      "label no key has are counted: they cannot be classified correctly. k-mer counts and the untrained network are\n"
+      "searched in the same way: an embedding that does not beat them is not worth its cost.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));

@@ -25,11 +25,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   };
   const fd_args args = {
       "merges", "SHARDS --output FILE [options]",
-      "Learns the merges of byte-pair encoding from the training windows of a folder made by 'findna prepare': the most "
-      "frequent\n"
-      "pair of adjacent tokens becomes a new token, until the vocabulary has N; of equally frequent pairs the one with the\n"
-      "smallest ids. FILE is a tokenizer.json like DNABERT-2's, for 'findna pretrain' (data.tokenizer) and the tokenizers "
-      "library.",
+      "Learns the merges of byte-pair encoding from training windows. SHARDS is a folder made by 'findna prepare'. The most\n"
+      "frequent pair of adjacent tokens becomes a new token, until the vocabulary has N; of equally frequent pairs the one\n"
+      "with the smallest ids. FILE is a tokenizer.json like DNABERT-2's, for 'findna pretrain' (data.tokenizer) and the\n"
+      "tokenizers library.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->shards, 1, &count, helped));

@@ -64,10 +64,11 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   };
   const fd_args args = {
       "report", "FOLDER [FOLDER ...] [options]",
-      "Writes one self-contained HTML file of a run: held-out loss with count-based baselines, the collapse monitor, training\n"
-      "curves, probes with their baselines, config and environment. The page can be made while the run is going on, and again\n"
-      "later. For the output folder of 'findna evaluate': each task's scores with the baselines and the paper's numbers. For\n"
-      "several runs: their results, the differences between their configs, and their curves in the same charts.",
+      "Writes one self-contained HTML file of a run, an evaluation, or several runs. The page of a run has held-out loss\n"
+      "with count-based baselines, the collapse monitor, training curves, probes with their baselines, config and\n"
+      "environment; it can be made while the run is going on, and again later. The page of an output folder of 'findna\n"
+      "evaluate' has each task's scores with the baselines and the paper's numbers. The page of several runs has their\n"
+      "results, the differences between their configs, and their curves in the same charts.",
       table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));

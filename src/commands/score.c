@@ -98,7 +98,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "for nucleotides: log p of the nucleotide in the sequence, or the entropy of p, in nats"},
       {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th nucleotide at a time, in K passes"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
-       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would evaluate as formulas (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
@@ -106,11 +106,10 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_args args = {
       "score", "CHECKPOINT INPUT --output FILE [--genome FILE] [options]",
       "Scores variants or nucleotides with a pretrained model. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns\n"
-      "chrom, pos, ref, alt (plain, gzip or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's, "
-      "masked\n"
-      "in their window of the genome, and the distance between the embeddings of the two windows. Or INPUT is sequences\n"
-      "(NAME.bed with --genome, FASTA, 2bit): each nucleotide gets its log-probability given all others around it. Scores are\n"
-      "averaged over both strands.",
+      "chrom, pos, ref, alt (plain, gzip or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's,\n"
+      "masked in their window of the genome, and the distance between the embeddings of the two windows. Or INPUT is\n"
+      "sequences (NAME.bed with --genome, FASTA, 2bit): each nucleotide gets its log-probability given all others around\n"
+      "it. Scores are averaged over both strands.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));

@@ -48,11 +48,12 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       FD_USE_DEVICE_ARGS(o->use),
       {0},
   };
-  const fd_args args = {"speed", "CHECKPOINT [CHECKPOINT ...] --rows FILE [options]",
-                        "Prints the number of parameters of each model and the median time of batches of 1 and of 16 sequences,\n"
-                        "from nucleotides to the head's logits (latents of a model without a head) in host memory. The models\n"
-                        "take turns on the same sequences, so that other load on the machine affects all of them alike.",
-                        table};
+  const fd_args args = {
+      "speed", "CHECKPOINT [CHECKPOINT ...] --rows FILE [options]",
+      "Measures size and speed of models on the same sequences. Printed are the number of parameters of each model and the\n"
+      "median time of batches of 1 and of 16 sequences, from nucleotides to the head's logits (latents of a model without a\n"
+      "head) in host memory. The models take turns, so that other load on the machine affects all of them alike.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, MODELS_MAX, &o->count, helped));
   if (*helped) return FD_OK;
   if (!o->count || !o->rows)

@@ -338,10 +338,11 @@ fd_status fd_command_trace(fd_comm *comm, int argc, char **argv) {
        "lengths of the sequences, without [CLS], when the views are concatenated without padding"},
       {0},
   };
-  const fd_args args = {"trace", "CONFIG [section.key=value ...] --input IN --output OUT [options]",
-                        "Runs training steps on given weights and views and writes every value, for comparison with another\n"
-                        "program. train.steps is the length of the schedules; the input determines the batch.",
-                        table};
+  const fd_args args = {
+      "trace", "CONFIG [section.key=value ...] --input IN --output OUT [options]",
+      "Runs training steps on given weights and views and writes every value. The values are for comparison with another\n"
+      "program. train.steps is the length of the schedules; the input determines the batch.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   if (!count || !input || !output)
