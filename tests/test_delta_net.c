@@ -1,5 +1,5 @@
-/* The gated delta net against golden5's values of independent implementations (gdn_h2, gdn_h3): outputs and gradients, on the CPU
- * and on the emulated GPU or that of FINDNA_PLUGIN; bits against threads. */
+/* The gated delta net against golden5's values of independent implementations (gdn_h2, gdn_h3): outputs and gradients, on the
+ * CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN; the same bits for any number of threads. */
 #include "delta_bits.h"
 #include "find_gpu.h"
 #include "golden5.h"
@@ -8,7 +8,7 @@
 
 #include "model/delta_net.h"
 
-/* A net behind a linear layer that changes nothing: the gradient by what it gives is that by the input. */
+/* A net after an identity linear layer, whose output gradient is then the gradient by the input. */
 typedef struct work {
   golden5 g;
   fd_config config;
@@ -20,7 +20,7 @@ typedef struct work {
   fd_seqs seqs;
   fd_pass *pass;
   float *w, *grads, *input; /* device */
-  int width, rows, *row;    /* of the packed rows: the row among the padded ones */
+  int width, rows, *row;    /* for each packed row, its row in the padded tensor */
 } work;
 
 static const fd_tensor *find(const work *w, const char *group, const char *name) {
@@ -79,7 +79,7 @@ static void close_work(work *w) {
   golden5_close(&w->g);
 }
 
-/* Packs sequences of these lengths of padded ones. */
+/* Copies sequences of these lengths from a padded tensor into packed rows. */
 static void set_rows(work *w, int count, int padded, const int *lengths) {
   assert_ok(fd_seqs_create(&w->seqs, w->dev, count, 0));
   w->seqs.count = count, w->seqs.micro_batches = 1;
@@ -149,7 +149,7 @@ static void compare_length(work *w, const char *group, const int *lengths) {
   fd_pass_forward(w->pass, &w->spaces, w->w, w->input);
   compare_rows(w, group, "y", fd_pass_value(w->pass, w->y));
   fd_mat to = fd_pass_gradient(w->pass, w->y);
-  assert_int_equal(to.stride, w->width); /* fp32 without padding, for widths of whole vectors */
+  assert_int_equal(to.stride, w->width); /* fp32 needs no padding for widths of whole vectors */
   assert_ok(w->dev->copy(w->dev, to.at, dy, bytes));
   fd_pass_backward(w->pass, w->grads, NULL);
   compare_rows(w, group, "dx", fd_pass_gradient(w->pass, w->x));
@@ -161,7 +161,7 @@ static void compare_length(work *w, const char *group, const int *lengths) {
   free(w->row), free(rows), free(dy), free(flags);
 }
 
-/* All lengths of the file, and its batch of unequal ones. */
+/* Checks all lengths of the file, and its batch of unequal lengths. */
 static void check(const char *name, const char *device) {
   work w;
   char setting[32], group[16];

@@ -1,5 +1,5 @@
 /* Distillation against golden5's values of independent implementations: the loss (kd_loss_*), and a training step of each
- * published student (kd_transformer, kd_hybrid, kd_cnn), on the CPU and on the emulated GPU or that of FINDNA_PLUGIN. */
+ * published student (kd_transformer, kd_hybrid, kd_cnn), on the CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN. */
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -42,7 +42,7 @@ static void check_losses(const char *name) {
 static void two_classes(void **state) { (void)state, check_losses("kd_loss_c2"); }
 static void five_classes(void **state) { (void)state, check_losses("kd_loss_c5"); }
 
-/* A student of the file, its trainer, and what a step showed. */
+/* A student of the file, its trainer, and the results of a step. */
 typedef struct student {
   golden5 g;
   fd_config config;
@@ -50,7 +50,7 @@ typedef struct student {
   fd_network *network;
   fd_state *state;
   fd_trainer *trainer;
-  int packed; /* padded tokens are left out; else they are hidden from attention */
+  int packed; /* padded tokens are left out; otherwise they are masked in attention */
   float *logits, *gradient, *weights;
   uint8_t *hidden;
 } student;
@@ -63,7 +63,7 @@ static const fd_tensor *find(const student *t, const char *group, const char *na
   return found;
 }
 
-/* The name that a parameter has there. */
+/* The name of a parameter in the file. */
 static const char *theirs(const char *ours, char name[128]) {
   if (!strncmp(ours, "task.hidden.", 12)) snprintf(name, 128, "bert.pooler.dense.%s", ours + 12);
   else if (!strncmp(ours, "task.out.", 9)) snprintf(name, 128, "classifier.%s", ours + 9);
@@ -71,7 +71,7 @@ static const char *theirs(const char *ours, char name[128]) {
   return name;
 }
 
-/* The only convolution of the hybrid has no number there. */
+/* The hybrid has a single convolution, whose name in the file has no number. */
 static const fd_tensor *tensor_of(const student *t, const char *group, const fd_param *p) {
   char name[128], full[192];
   snprintf(full, sizeof full, "%s%s", group, theirs(p->name, name));
@@ -136,7 +136,7 @@ static void put_weights(student *t) {
   assert_ok(t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, t->network->params.size * sizeof(float)));
 }
 
-/* Sizes come from the file, the rest are the settings of the students' published trainings. */
+/* Sizes are from the file, other settings those of the students' published trainings. */
 static void configure(student *t, const char *settings, const char *device) {
   char text[32][64], *setting[32], all[1024], *rest = all, *one;
   int n = 0;
@@ -184,8 +184,8 @@ static double bound_of(const student *t, const char *group) {
   return fmax(1e-5 * golden5_measured(&t->g, group, "largest_value"), 5 * golden5_measured(&t->g, group, "maxabs"));
 }
 
-/* Gradients and the weights after the step; of these the matrices: theirs spare the others from decay. Running statistics, too.
- */
+/* Compares gradients, and after the step weight matrices (the file's optimizer does not decay other weights) and running
+ * statistics. */
 static void compare_params(student *t) {
   double gradient = bound_of(t, "grad"), rate = t->config.optim.lr,
          most = fmax(0.1 * rate, 5 * golden5_measured(&t->g, "w1", "maxabs")),
@@ -211,7 +211,7 @@ static void compare_params(student *t) {
   }
 }
 
-/* As it is evaluated: with running statistics those of the start. */
+/* Compares the logits of an evaluation, with the running statistics of the start. */
 static void compare_evaluated(student *t) {
   const fd_tensor *expected = fd_safetensors_find(&t->g.theirs, "eval_logits");
   int count = t->trainer->micro_size;
@@ -280,7 +280,7 @@ static void students_on_the_gpu(void **state) {
   if (find_gpu()) check_students("device.kind=cuda");
 }
 
-/* The configs have the sizes of the published students, with DNABERT-2's 4,096 words and two classes. */
+/* The configurations have the sizes of the published students, with DNABERT-2's 4,096 words and two classes. */
 static void configs_have_the_published_sizes(void **state) {
   (void)state;
   static const struct {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Distillation: the laws of training hold with a teacher, which is compared and never trained, and what is refused.
+# Distillation: the laws of training hold with a teacher, whose identity is checked and which is never trained; and refused inputs.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
@@ -13,21 +13,21 @@ ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained -
 ft 1 one || { not_ok "it finishes"; tail -3 one.log; }
 check "the teacher is named" grep -q "teacher: the best of teach" one.log
 check "both terms are in the metrics" bash -c 'grep -q "\"task\":" one/metrics.jsonl && grep -q "\"soft\":" one/metrics.jsonl'
-check "the MANIFEST has the teacher's hash, and no file of it" bash -c 'm=$(ls -d one/ckpt/step_* | tail -1); grep -qE "^teacher [0-9a-f]{64}$" $m/MANIFEST && ! ls $m | grep -q teacher'
+check "the MANIFEST has the teacher's hash, and the checkpoint no file of the teacher" bash -c 'm=$(ls -d one/ckpt/step_* | tail -1); grep -qE "^teacher [0-9a-f]{64}$" $m/MANIFEST && ! ls $m | grep -q teacher'
 for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(state_of r$n)" = "$(state_of one)"; done
 ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
-ft 1 alone objective.kd_alpha=0; check "what the teacher says alone is another run" test "$(state_of alone)" != "$(state_of one)"
+ft 1 alone objective.kd_alpha=0; check "a run with only the teacher's loss ends in another state" test "$(state_of alone)" != "$(state_of one)"
 code=0; ft 2 stopped run.minutes=0.000001 || code=$?
 check "stopped after a step: 75" test $code = 75
 for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
-check "goes on to the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+check "and resumed, it ends in the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
 again="finetune run --init-untrained --train train.csv --test test.csv $small"
 "$FINDNA" finetune run --train train.csv $small run.folder=other run.seed=3 task.features=both >/dev/null 2>&1
 expect "a resume with another teacher" 78 "its teacher was [0-9a-f]{12}\.\.\., now it is [0-9a-f]{12}" "$FINDNA" $again --teacher other run.folder=one
 expect "a resume without a teacher" 78 "teacher.kind: frozen \(checkpoint\) -> none" "$FINDNA" $again run.folder=one
 expect "the student is a model like others" 0 "best encoder of one" bash -c "awk -F, 'NR > 1 { print \">\" NR \"\n\" \$1 }' test.csv | head -20 >x.fa; '$FINDNA' embed one x.fa --pool task --output p.tsv"
 
-# What no teacher is.
+# Models that cannot be teachers.
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 3 } 1' train.csv >three.csv
 awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "yes" : "no" } 1' train.csv >named.csv
 awk -F, -v OFS=, 'NR > 1 { $2 = $2 ? "a" : "b" } 1' train.csv >turned.csv
@@ -36,20 +36,20 @@ expect "a teacher of other classes" 78 "has 2 classes, the training rows have 3"
 expect "classes with other names" 78 "its classes are others than those of the training rows: class 0 is 'no', not 'a'" "$FINDNA" finetune run --train turned.csv --teacher named $small run.folder=bad
 expect "names on one side only" 0 "are numbers, those of the rows names" "$FINDNA" finetune run --train named.csv --teacher teach $small train.epochs=1 run.folder=mixed
 expect "a teacher without a head" 78 "is no classifier" "$FINDNA" finetune run --train train.csv --teacher run $small run.folder=bad
-expect "no teacher there" 66 "no such checkpoint" "$FINDNA" finetune run --train train.csv --teacher nowhere $small run.folder=bad
+expect "a missing teacher" 66 "no such checkpoint" "$FINDNA" finetune run --train train.csv --teacher nowhere $small run.folder=bad
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 7 } 1' train.csv >values.csv
 expect "a regression" 78 "is no classifier|has 2 classes" "$FINDNA" finetune run --train values.csv --values --teacher teach $small run.folder=bad
 for wrong in kd_alpha=-0.1 kd_alpha=1.5 kd_temperature=0 kd_temperature=100000; do
   expect "out of range: $wrong" 78 "objective.${wrong%=*}: '.*' is not a number from" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.$wrong run.folder=bad
 done
-expect "nothing left to the teacher" 78 "1 leaves nothing to the teacher" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.kd_alpha=1 run.folder=bad
-expect "a pretraining has none" 78 "belong to 'findna finetune'" "$FINDNA" pretrain "$root/tests/tiny.yaml" teacher.kind=frozen objective.cl_weight=0 run.folder=bad
-expect "rows that select are the test rows" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv --teacher teach $small run.folder=bad
+expect "a loss without the teacher's term" 78 "1 leaves nothing to the teacher" "$FINDNA" finetune run --train train.csv --teacher teach $small objective.kd_alpha=1 run.folder=bad
+expect "a pretraining has no such teacher" 78 "belong to 'findna finetune'" "$FINDNA" pretrain "$root/tests/tiny.yaml" teacher.kind=frozen objective.cl_weight=0 run.folder=bad
+expect "validation rows that are the test rows" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv --teacher teach $small run.folder=bad
 "$FINDNA" export named exported >/dev/null 2>&1 && sed -zi 's/"no",\([[:space:]]*\)"yes"/"yes",\1"no"/' exported/config.json && "$FINDNA" import exported swapped >/dev/null 2>&1
 expect "the same classes in another order" 78 "its classes are others than those of the training rows: class 0 is 'yes', not 'no'" "$FINDNA" finetune run --train named.csv --teacher swapped $small run.folder=bad
 "$FINDNA" export teach letters >/dev/null 2>&1 && sed -i 's/"ACGTN"/"AGCTN"/' letters/config.json
 expect "a teacher of another alphabet" 65 "alphabet 'AGCTN' .expected 'ACGTN'" "$FINDNA" import letters letters.run
-check "nothing was left of what was refused" test ! -e bad -a ! -e letters.run
+check "refused runs leave no files" test ! -e bad -a ! -e letters.run
 
 # Stored logits: rows are found by the hash of their sequence.
 expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed teach train.csv --pool task --logits --output logits.tsv.gz
@@ -60,7 +60,7 @@ st() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained -
 st 1 stored --teacher-logits logits.tsv.gz || { not_ok "it finishes with stored logits"; tail -3 stored.log; }
 st 4 stored4 --teacher-logits logits.tsv; check "4 ranks end in the state of one, from a plain file, too" test "$(state_of stored4)" = "$(state_of stored)"
 first() { grep -o '"soft":[0-9.e-]*' "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
-check "the first step's loss is that beside the teacher itself" awk -v a="$(first stored)" -v b="$(first one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < 1e-10 * a * a) }'
+check "the loss of the first step is that with the teacher itself" awk -v a="$(first stored)" -v b="$(first one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < 1e-10 * a * a) }'
 again="$FINDNA finetune run --init-untrained --train train.csv $small"
 (head -1 logits.tsv; tail -n +2 logits.tsv | sort) >sorted.tsv
 st 1 sorted --teacher-logits sorted.tsv; check "their order does not matter" test "$(state_of sorted)" = "$(state_of stored)"
@@ -85,20 +85,20 @@ expect "logits of the same classes in another order" 78 "its class 0 is 'yes', t
 expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teacher-logits logits.tsv run.folder=bad
 expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv
 expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool task --logits --output l.h5
-check "and nothing was left of these" test ! -e bad
+check "these leave no files" test ! -e bad
 
-# Augmented rows: the teacher sees what the student sees; logits are of the rows as they are.
+# Augmented rows: the teacher reads the student's augmented rows; stored logits are of the original rows.
 ft 1 augmented task.augment=RSD aug.size=4; for n in 2 4; do ft $n augmented$n task.augment=RSD aug.size=4; check "augmented rows: $n ranks end in the state of one" test "$(state_of augmented$n)" = "$(state_of augmented)"; done
-check "which is another than without" test "$(state_of augmented)" != "$(state_of one)"
+check "which differs from that without augmentation" test "$(state_of augmented)" != "$(state_of one)"
 ft 1 asis task.augment=R aug.revcomp=0; ft 1 turned task.augment=R aug.revcomp=1
-check "nothing turned: the same first loss; all turned: another" bash -c 'f() { grep "\"kind\":\"step\"" $1/metrics.jsonl | head -1 | grep -o "\"loss\":[0-9.e-]*"; }; test "$(f asis)" = "$(f one)" && test "$(f turned)" != "$(f one)"'
+check "nothing reverse-complemented: the same first loss; everything: another" bash -c 'f() { grep "\"kind\":\"step\"" $1/metrics.jsonl | head -1 | grep -o "\"loss\":[0-9.e-]*"; }; test "$(f asis)" = "$(f one)" && test "$(f turned)" != "$(f one)"'
 code=0; ft 2 augstop task.augment=RSD aug.size=4 run.minutes=0.000001 || code=$?
 for try in 1 2 3; do ft 1 augstop task.augment=RSD aug.size=4 checkpoint.every=7 && break; done
 check "a run that was stopped, too" test "$code $(state_of augstop)" = "75 $(state_of augmented)"
 expect "augmentation with stored logits" 78 "stored logits are of the rows as they are" $again --teacher-logits logits.tsv task.augment=R run.folder=bad
-expect "masking is none of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
+expect "masking is not an augmentation of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
 
-# A grid as a suite: students of the stored logits beside one from scratch, compared seed by seed; models side by side.
+# A grid as a suite: students of the stored logits and one from scratch, compared seed by seed; models side by side.
 mkdir data suites && cp train.csv test.csv logits.tsv data/
 sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidden: .*/  hidden: 16/; s/^  track: .*/  track: 4/' "$root/configs/kd-chordmixer.yaml" >suites/small.yaml
 {
@@ -108,43 +108,43 @@ sed 's/^  epochs: .*/  epochs: 1/; s/^  channels: .*/  channels: 12/; s/^  hidde
 expect "a grid is evaluated" 0 "above scratch, seed by seed: [+-][0-9.]+ ± [0-9.]+ \(2 pairs\)" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 2 --output grid device.threads=1
 check "with its pairs in results.json" bash -c 'grep -q "\"with\": \"scratch\"" grid/results.json && test $(grep -c "above scratch" out.log) = 1'
 check "and balanced accuracy" grep -q '"balanced_accuracy"' grid/taught-finetune-0/finetune.json
-check "scores of the test rows with their differences, beside a constant answer" bash -c 'grep -qE "^    test rows: accuracy [0-9.]+ ± [0-9.]+ \([+-][0-9.]+ ± [0-9.]+\), balanced [0-9.]+ ± .*, MCC .*, AUROC .*; always the most frequent class: accuracy [0-9.]+$" out.log && grep -q "balanced accuracy %" grid/report.html && grep -q "always the most frequent class" grid/report.html'
+check "scores of the test rows with their differences, and those of a constant answer" bash -c 'grep -qE "^    test rows: accuracy [0-9.]+ ± [0-9.]+ \([+-][0-9.]+ ± [0-9.]+\), balanced [0-9.]+ ± .*, MCC .*, AUROC .*; always the most frequent class: accuracy [0-9.]+$" out.log && grep -q "balanced accuracy %" grid/report.html && grep -q "always the most frequent class" grid/report.html'
 
-# Further test rows, of other species: scored, and nothing else.
+# Further test rows, of other species: they are scored only.
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 5 > 0 } 1' test.csv >data/mouse.csv
 (head -1 test.csv; sed -n '2,30p' test.csv | awk -F, -v OFS=, '{ $2 = 1 } 1') >plant.csv
 expect "further rows are scored" 0 "^data/mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
-check "with what a constant answer gets" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
+check "with the scores of a constant answer" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
 check "the run is the same without them" test "$(state_of also)" = "$(state_of one)"
 check "finetune.json has them" bash -c 'grep -q "\"test\": \"plant.csv\"" also/finetune.json && test $(grep -c "\"constant\"" also/finetune.json) = 3'
 ranks 4 finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also4 --also data/mouse.csv --also plant.csv >log 2>&1
-check "4 ranks say the same of them" diff also4/finetune.json also/finetune.json
+check "4 ranks report the same scores" diff also4/finetune.json also/finetune.json
 expect "further rows of another class" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv $small run.folder=bad --also three.csv
-expect "further rows that are not there" 66 "nowhere.csv" "$FINDNA" finetune run --train train.csv $small run.folder=bad --also nowhere.csv
-expect "further rows that select" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid plant.csv $small run.folder=bad --also plant.csv
-check "nothing was left of these" test ! -e bad
+expect "missing further rows" 66 "nowhere.csv" "$FINDNA" finetune run --train train.csv $small run.folder=bad --also nowhere.csv
+expect "further rows that are validation rows" 65 "are the test rows" "$FINDNA" finetune run --train train.csv --valid plant.csv $small run.folder=bad --also plant.csv
+check "these leave no files" test ! -e bad
 sed 's|--new-model|--new-model --also {data}/mouse.csv --also {data}/plant.csv|' suites/kd.tsv >suites/species.tsv
-expect "a suite scores them where they are" 0 "^    data/mouse.csv: accuracy .*; always the most frequent class: accuracy 80.00" "$FINDNA" evaluate suites/species.tsv teach --data data --methods finetune --seeds 2 --output species device.threads=1
-check "and leaves out those that are not" bash -c '! grep -q plant species/results.json && grep -q "\"rows\": \"data/mouse.csv\"" species/results.json && grep -q "mouse.csv" species/report.html'
-expect "also beside a probe" 0 "probe student" "$FINDNA" evaluate suites/species.tsv teach --data data --tasks scratch --methods probe --seeds 1 --output probed
-rm data/logits.tsv; expect "a task whose logits are not there is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
-sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "compared with nobody" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
+expect "a suite scores further rows that exist" 0 "^    data/mouse.csv: accuracy .*; always the most frequent class: accuracy 80.00" "$FINDNA" evaluate suites/species.tsv teach --data data --methods finetune --seeds 2 --output species device.threads=1
+check "and leaves out missing ones" bash -c '! grep -q plant species/results.json && grep -q "\"rows\": \"data/mouse.csv\"" species/results.json && grep -q "mouse.csv" species/report.html'
+expect "also for a probe" 0 "probe student" "$FINDNA" evaluate suites/species.tsv teach --data data --tasks scratch --methods probe --seeds 1 --output probed
+rm data/logits.tsv; expect "a task without its logits is left out" 0 "taught: its rows are not in data" "$FINDNA" evaluate suites/kd.tsv teach --data data --methods finetune --seeds 1 --output grid2 device.threads=1
+sed -i 's/scratch$/nobody/' suites/kd.tsv; expect "a comparison with an unknown task" 65 "kd.tsv:2: compared with 'nobody'" "$FINDNA" evaluate suites/kd.tsv teach --data data --output grid3
 expect "the grid that ships" 0 "^ *[0-9]+  findna finetune .* --teacher-logits data/prom_300_all.logits.tsv.gz objective.kd_alpha=0.7 objective.kd_temperature=5" "$FINDNA" evaluate kd teach --data data --methods finetune --seeds 5 --list
 check "has 10 trainings of 5 seeds for each of 4 students" test "$(grep -c 'findna finetune .*--task data/prom_300_all' out.log)" = 200
 check "and 10 of 5 seeds of five classes" test "$(grep -c 'findna finetune .*--task data/five_class' out.log)" = 50
 expect "models side by side" 0 "^one +[0-9]+ +[0-9.]+ .* 1.0x" "$FINDNA" speed one teach --rows test.csv --seconds 0.05 --output speed.json --threads 1
 check "as JSON" bash -c 'grep -q "\"sequences_per_second\"" speed.json && grep -q "\"nucleotides_per_second\"" speed.json && test $(grep -c "\"batch_16\"" speed.json) = 2'
 cp speed.json one/ && cp speed.json grid/
-expect "the report of a run has them" 0 "wrote one/report.html" "$FINDNA" report one
+expect "the report of a run has the speeds" 0 "wrote one/report.html" "$FINDNA" report one
 check "as a table: parameters, latencies, how much smaller and faster" bash -c 'grep -q "Size and speed" one/report.html && test $(grep -c "<td class=\"name\">\(one\|teach\)</td>" one/report.html) = 2 && grep -qE "1\.0×" one/report.html'
-"$FINDNA" report grid >/dev/null 2>&1; check "that of a suite, too" grep -q "Size and speed" grid/report.html
+"$FINDNA" report grid >/dev/null 2>&1; check "the report of a suite, too" grep -q "Size and speed" grid/report.html
 echo '{"models": [{"checkpoint": "<b>", "parameters": "many"}, 3]}' >one/speed.json
-expect "a table of nothing" 0 "wrote" "$FINDNA" report one
-check "shows what is there" grep -q "&lt;b&gt;</td><td class=\"n\">–" one/report.html
-echo '[' >one/speed.json; expect "and none that is damaged" 65 "speed.json:" "$FINDNA" report one
+expect "a table without values" 0 "wrote" "$FINDNA" report one
+check "shows the values that exist" grep -q "&lt;b&gt;</td><td class=\"n\">–" one/report.html
+echo '[' >one/speed.json; expect "a damaged table" 65 "speed.json:" "$FINDNA" report one
 rm one/speed.json
-expect "a page over the numbers" 73 "speed.json" "$FINDNA" report grid --output grid/speed.json
-expect "speed of nothing" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
+expect "a page that would overwrite the numbers" 73 "speed.json" "$FINDNA" report grid --output grid/speed.json
+expect "speed without arguments" 64 "give one CHECKPOINT or several, and --rows FILE" "$FINDNA" speed one
 
 # Published teachers and students over words: a DNABERT-2 of three layers with a classifier teaches every student.
 golden=$root/../shared/golden5
@@ -164,7 +164,7 @@ student() {
   check "$name: a run that was stopped, too" test "$(state_of ${name}s)" = "$(state_of $name)"
   expect "$name: it predicts" 0 "best encoder of $name" "$FINDNA" embed $name test.csv --pool task --output $name.tsv
   rm -rf $name.out $name.in; "$FINDNA" export $name $name.out >/dev/null 2>&1 && "$FINDNA" import $name.out $name.in >/dev/null 2>&1
-  "$FINDNA" embed $name.in test.csv --pool task --output $name.in.tsv >/dev/null 2>&1; check "$name: exported and imported, it predicts the same" cmp $name.tsv $name.in.tsv
+  "$FINDNA" embed $name.in test.csv --pool task --output $name.in.tsv >/dev/null 2>&1; check "$name: after export and import, the same predictions" cmp $name.tsv $name.in.tsv
 }
 student transformer $few model.heads=4 model.layers=2 task.hidden=24
 student hybrid $few model.heads=4 model.layers=1 model.filters=10
@@ -177,22 +177,22 @@ kd 1 taught --teacher padded; check "a padded student teaches, too" grep -q "tea
 kd 1 wordy --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5; kd 4 wordy4 --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5
 check "augmented words: 4 ranks end in the state of one" test "$(state_of wordy4)" = "$(state_of wordy)"
 kd 1 first --first-layers 2 --teacher words
-check "the first layers of the teacher are taken" grep -q "taken from the student of words.*, 0 new besides the head" first.log
+check "the first layers are copied from the teacher" grep -q "taken from the student of words.*, 0 new besides the head" first.log
 check "and listed" bash -c 'grep -q "bert.encoder.layer.1.mlp.wo.weight" first/finetune.json && ! grep -q "layer.2" first/finetune.json'
-expect "more layers than it has" 78 "--first-layers 9: words.* has 3 layers" "$FINDNA" finetune words --train train.csv --first-layers 9 run.folder=bad
+expect "more layers than the teacher has" 78 "--first-layers 9: words.* has 3 layers" "$FINDNA" finetune words --train train.csv --first-layers 9 run.folder=bad
 expect "layers of a ChordMixer" 78 "no effect with model.encoder: chordmixer" "$FINDNA" finetune run --train train.csv --first-layers 1 run.folder=bad
 expect "first layers of a new model" 64 "give one of them" "$FINDNA" finetune words --train train.csv --first-layers 1 --new-model run.folder=bad
 expect "another vocabulary" 65 "makes a vocabulary of 521 tokens; the model has 100" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.vocabulary=100 run.folder=bad
 expect "byte pairs of a model that has none" 66 "tokenizer.json" "$FINDNA" finetune run --new-model --config kd-cnn --train train.csv model.tokenizer=bpe run.folder=bad
 expect "sequences longer than the padding" 65 "but the model pads to 8 .model.padding." "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.padding=8 run.folder=bad
-expect "kernels that are none" 78 "model.kernels: '4,3'; expected" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.kernels=4,3 run.folder=bad
+expect "invalid kernels" 78 "model.kernels: '4,3'; expected" "$FINDNA" finetune words --new-model --config kd-cnn --train train.csv model.kernels=4,3 run.folder=bad
 expect "more padding than positions" 78 "learned positions of 512 tokens" "$FINDNA" finetune words --new-model --config kd-hybrid --train train.csv model.padding=600 run.folder=bad
-check "nothing was left of these" test ! -e bad
+check "these leave no files" test ! -e bad
 
 cp -r words stranger && bpe_json <(head -100 "$golden/bpe_merges.txt") >stranger/tokenizer.json
 expect "a teacher with other words than its own" 65 "stranger/tokenizer.json: makes a vocabulary of 109 tokens; the model has 521" "$FINDNA" finetune words --train train.csv --teacher stranger run.folder=bad
 
-# Five classes on made rows in GUE's layout: without augmentation from stored logits, with it beside the teacher.
+# Five classes on generated rows in GUE's layout: without augmentation from stored logits, with augmentation from the teacher itself.
 mkdir -p data/five_class
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | awk -F'\t' 'NR == 1 { for (k = 0; k < 3; k++) print "sequence,label" >("data/five_class/" (k > 1 ? "test" : k ? "dev" : "train") ".csv"); next }
   NR < 140 { print $1 "," NR % 5 >("data/five_class/" (NR < 100 ? "train" : NR < 120 ? "dev" : "test") ".csv") }'
@@ -202,7 +202,7 @@ few5="$few model.heads=4 train.epochs=1 train.batch=16 train.virtual_ranks=4 dev
 expect "five classes" 0 "above five-augmented-hybrid-scratch, seed by seed: .* \(2 pairs\)" "$FINDNA" evaluate kd words --data data --methods finetune --seeds 2 --output five $few5 \
   --tasks five-hybrid-scratch,five-hybrid-a0.5-T3,five-augmented-hybrid-scratch,five-augmented-hybrid-a0.3-T5
 check "with and without augmentation" bash -c 'test $(grep -c "^    test rows: accuracy" out.log) = 4 && grep -q "augment: .*TRS" five/five-augmented-hybrid-a0.3-T5-finetune-0/config.used.yaml'
-check "nothing was left of what was refused" test ! -e bad
+check "refused runs leave no files" test ! -e bad
 
 # On the emulated GPU, in both precisions.
 export FINDNA_PLUGIN=${FINDNA_PLUGIN:-$(dirname "$FINDNA")/libfindna_emulated.so}

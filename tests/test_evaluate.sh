@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# findna evaluate: each suite end to end on small copies in the official layouts; going on; one piece alone; ranks.
+# findna evaluate: each suite end to end on small copies in the official layouts; resuming; single pieces; ranks.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
@@ -9,48 +9,48 @@ small="train.batch=16 train.virtual_ranks=4 train.epochs=1 optim.lr=3e-3 device.
 # GUE: folders of train.csv, dev.csv, test.csv.
 for task in EMP/H3 EMP/H4 virus/covid; do mkdir -p gue/$task; rows train 1 121 >gue/$task/train.csv; rows train 121 161 >gue/$task/dev.csv; rows test 1 101 >gue/$task/test.csv; done
 expect "gue" 0 "fine-tuned untrained +[0-9.]+ ± [0-9.]+ +\(2 seeds\)" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
-check "has the tasks that are there, with the paper's numbers" test "$(grep -cE '^(H3|H4|covid): ' out.log) $(grep -cE '^  fine-tuned  .*paper: (77.81|78.93|74.09)' out.log)" = "3 3"
-check "and says which are not" grep -q "H3K14ac: its rows are not in gue" out.log
+check "has the tasks with rows, with the paper's numbers" test "$(grep -cE '^(H3|H4|covid): ' out.log) $(grep -cE '^  fine-tuned  .*paper: (77.81|78.93|74.09)' out.log)" = "3 3"
+check "and lists the tasks without rows" grep -q "H3K14ac: its rows are not in gue" out.log
 for row in "probe teacher" "probe student" "probe untrained" "probe kmer" "fine-tuned "; do check "$row: a row" test "$(grep -c "^  $row" out.log)" -ge 3; done
 check "one result file" grep -q '"task": "covid"' e1/results.json
-check "with a list a line" grep -qE '"values": \[0\.[0-9]+, 0\.[0-9]+\]|"values": \[-?[0-9.]+, -?[0-9.]+\]' e1/results.json
-page() { # FILE PATTERN: a page, whole, with the pattern
+check "with one list per line" grep -qE '"values": \[0\.[0-9]+, 0\.[0-9]+\]|"values": \[-?[0-9.]+, -?[0-9.]+\]' e1/results.json
+page() { # FILE PATTERN: whether a page is complete and has the pattern
   grep -q "$2" "$1" && tail -c 30 "$1" | grep -q '</html>' && ! grep -qE '[ "ML]-?(nan|inf)' "$1"
 }
 check "one page" page e1/report.html 'the same network without pretraining'
 check "with the paper's number" page e1/report.html '>77.81 ± 0.38<'
-check "and a bar a method and a paper's number" test "$(grep -o '<rect class="b' e1/report.html | wc -l)" = 21
-cp e1/report.html first.html && expect "it can be made again" 0 "wrote e1/report.html" "$FINDNA" report e1
+check "and a bar per method and paper's number" test "$(grep -o '<rect class="b' e1/report.html | wc -l)" = 21
+cp e1/report.html first.html && expect "the page can be made again" 0 "wrote e1/report.html" "$FINDNA" report e1
 check "the same" cmp first.html e1/report.html
 stamp=$(stat -c %Y e1/H3-finetune-0/finetune.json)
-expect "started again, it does nothing twice" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
-check "the files are what they were" test "$(stat -c %Y e1/H3-finetune-0/finetune.json)" = "$stamp"
+expect "started again, nothing is done twice" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
+check "the files are unchanged" test "$(stat -c %Y e1/H3-finetune-0/finetune.json)" = "$stamp"
 expect "other threads are not other settings" 0 "^H3: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small device.threads=2
-rm -r e1/H4-untrained-1 && expect "what is missing is done" 0 "^H4: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
-check "and there again" test -f e1/H4-untrained-1/finetune.json
+rm -r e1/H4-untrained-1 && expect "a missing piece is done" 0 "^H4: mcc" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small
+check "and exists again" test -f e1/H4-untrained-1/finetune.json
 ranks 2 evaluate gue run --data gue --seeds 2 --output e2 --tasks H3,covid $small >e2.log 2>&1
 check "2 ranks give the numbers of one" diff <(grep -A3 '"mean"\|"sd"' e2/results.json | grep -E 'mean|sd|name') <(awk '/"task": "H4"/ { skip = 1 } /"task": "covid"/ { skip = 0 } !skip' e1/results.json | grep -A3 '"mean"\|"sd"' | grep -E 'mean|sd|name')
 
 "$FINDNA" evaluate gue run --data gue --seeds 2 --list >list.txt 2>/dev/null
 check "--list numbers the pieces" test "$(wc -l <list.txt) $(tail -1 list.txt | awk '{ print $1 }')" = "66 66"
 piece=$(awk '/H4-untrained-1/ { print $1 }' list.txt)
-expect "one piece alone" 0 "H4: untrained" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e3 --job "$piece" $small
+expect "a single piece" 0 "H4: untrained" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e3 --job "$piece" $small
 check "is the only one" test "$(ls e3)" = H4-untrained-1
-check "and the one of the whole" diff <(grep -v version e3/H4-untrained-1/finetune.json) <(grep -v version e1/H4-untrained-1/finetune.json)
+check "and has the result of the whole suite" diff <(grep -v version e3/H4-untrained-1/finetune.json) <(grep -v version e1/H4-untrained-1/finetune.json)
 
-# GenomicBenchmarks: a folder a class, a file a sequence; and intervals with a genome.
+# GenomicBenchmarks: one folder per class, one file per sequence; and intervals with a genome.
 for split in train test; do for class in 0 1; do mkdir -p gb/human_nontata_promoters/$split/class$class; rows $split 1 101 | awk -F, -v c=$class -v d="gb/human_nontata_promoters/$split/class$class" 'NR > 1 && $2 == c { f = d "/" NR ".txt"; print $1 >f; close(f) }'; done; done
 expect "genomic-benchmarks" 0 "probe teacher .*paper: 83.55" "$FINDNA" evaluate genomic-benchmarks run --data gb --seeds 1 --output e4 $small task.dropout=0
-check "says how the rows differ from the paper's" grep -q "100 training and 100 test rows; the paper counts 27097 and 9034" out.log
+check "reports how the numbers of rows differ from the paper's" grep -q "100 training and 100 test rows; the paper counts 27097 and 9034" out.log
 check "the page, too" page e4/report.html "100 training and 100 test rows; the paper counts 27097 and 9034"
 mkdir small && for s in train test; do rows $s 1 121 | tr , '\t' | xz >small/prom_core_notata.$s.tsv.xz; done
 mkdir -p half && printf '{"suite": "<b>", "tasks": [{"task": "t", "measure": "mcc", "results": [{"name": "probe teacher", "mean": 0.5, "sd": 0.1}]}]}' >half/results.json
 expect "a page of one number" 0 "wrote half/report.html" "$FINDNA" report half
 check "has the absent baselines" test "$(grep -o '>absent<' half/report.html | wc -l) $(grep -c '&lt;b&gt;' half/report.html)" = "3 2"
 expect "local" 0 "prom_core_notata: accuracy" "$FINDNA" evaluate local run --data small --seeds 1 --output e5 $small --methods probe,finetune
-check "only the methods that were asked for" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nreport.html\nresults.json')"
+check "only the requested methods" test "$(ls e5)" = "$(printf 'prom_core_notata-finetune-0\nprom_core_notata-kmer-seeds-1\nprom_core_notata-probe-seeds-1\nreport.html\nresults.json')"
 
-# MTcDNA: FASTA files and folders of classes without a split; three lengths; further blocks than those of the pretraining. Every fifth sequence twice.
+# MTcDNA: FASTA files and folders of classes without a split; three lengths; more blocks than in pretraining. Every fifth sequence occurs twice.
 cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed); for (i = 0; i < count; i++) { n = 200 + int(rand() * rand() * 9000); s = ""; for (j = 0; j < n; j++) s = s substr(rand() < rich ? "GC" : "AT", 1 + int(2 * rand()), 1); for (k = 0; k < 1 + (i % 5 == 0); k++) printf ">%s.%d.%d cdna gene:x\n%s\n", seed, i, k, s } }'; }
 mkdir -p mt/mtcdna/turtle && cdna 1 0.6 70 | gzip >mt/mtcdna/mouse.fa.gz && cdna 2 0.4 20 >mt/mtcdna/turtle/abingdonii.fa && cdna 3 0.4 20 >mt/mtcdna/turtle/agassizii.fasta && echo notes >mt/mtcdna/README.txt
 expect "mtcdna" 0 "^  fine-tuned .*paper: 98.82" "$FINDNA" evaluate mtcdna run --data mt --seeds 1 --output m1 $small --methods probe,finetune task.dropout=0
@@ -58,47 +58,47 @@ check "at three lengths, with k-mers" test "$(grep -cE '^  probe kmer' out.log) 
 check "with blocks for their length" grep -qE '2 tensors taken|[0-9]+ new besides the head' out.log
 rows_of() { grep -oE "\"(train|valid|test)_rows\": [0-9]+" "m1/mtcdna_$1-finetune-0/finetune.json" | tr -dc '0-9\n' | tr '\n' ' '; }
 check "the same split at each of them, of all rows" test "$(rows_of 1024)" = "$(rows_of 8192)" -a $(($(rows_of 1024 | tr ' ' '+')0)) = 132
-check "equal sequences are on one side" grep -q '"test_rows_in_train": 0' m1/mtcdna_1024-finetune-0/finetune.json
+check "equal sequences are in the same split" grep -q '"test_rows_in_train": 0' m1/mtcdna_1024-finetune-0/finetune.json
 mkdir one && { echo sequence,label; for c in 0 1; do cdna $c 0.$((3 + 3 * c)) 40 | awk -v c=$c '!/^>/ { print $1 "," c }'; done; } >one/all.csv
 expect "one table without a split" 0 "^kmer " "$FINDNA" probe --encoder none --task one --cut 500 --kmer 2
 mkdir few && head -5 one/all.csv >few/all.csv && expect "too few for a split" 65 "few: 4 sequences are too few: its split" "$FINDNA" probe --encoder none --task few
-mkdir empty && expect "nothing of that" 66 "nor a FASTA file for each class, nor one table" "$FINDNA" probe --encoder none --task empty
+mkdir empty && expect "a folder without rows" 66 "nor a FASTA file for each class, nor one table" "$FINDNA" probe --encoder none --task empty
 
-# Ablations: six models of one shape, pretrained by the script, in one table; k-mers and the untrained network are there once.
+# Ablations: six models of the same shape, pretrained by the script, in one table; k-mers and the untrained network are evaluated once.
 expect "launch/ablations" 0 "^findna evaluate SUITE --checkpoint FinDNA=ablations/FinDNA .*--checkpoint MDT\+NR=ablations/MDT\+NR " env ASAN_OPTIONS=detect_leaks=0 FINDNA="$FINDNA" "$root/launch/ablations" -n 1 ablations "$root/tests/tiny.yaml" train.steps=4
-check "who sees what" test "$(cat ablations/{CM-MNM,M+NoAug,MDT+DIT}/ckpt/step_*/config.yaml | grep -E '^  (student|teacher):' | tr -d ' \n"')" = student:DITMteacher:student:Mteacher:student:DTMteacher:DIT
-expect "what is finished is not done again" 0 "the run in ablations/CM-MNM is finished" env ASAN_OPTIONS=detect_leaks=0 FINDNA="$FINDNA" "$root/launch/ablations" -n 1 -o CM-MNM ablations "$root/tests/tiny.yaml" train.steps=4
+check "the views of student and teacher" test "$(cat ablations/{CM-MNM,M+NoAug,MDT+DIT}/ckpt/step_*/config.yaml | grep -E '^  (student|teacher):' | tr -d ' \n"')" = student:DITMteacher:student:Mteacher:student:DTMteacher:DIT
+expect "finished runs are not done again" 0 "the run in ablations/CM-MNM is finished" env ASAN_OPTIONS=detect_leaks=0 FINDNA="$FINDNA" "$root/launch/ablations" -n 1 -o CM-MNM ablations "$root/tests/tiny.yaml" train.steps=4
 expect "no such ablation" 64 "no model 'M\+X'" "$root/launch/ablations" -o M+X ablations "$root/tests/tiny.yaml"
 several="--checkpoint FinDNA=ablations/FinDNA --checkpoint CM-MNM=ablations/CM-MNM --checkpoint M+DIT=ablations/M+DIT"
 expect "several checkpoints in one table" 0 "^ +kmer|^ +probe kmer " "$FINDNA" evaluate genomic-benchmarks $several --data gb --seeds 1 --output e9 $small task.dropout=0
 check "the teacher's and the student's probe, and fine-tuning, of each" test "$(grep -cE '^  (FinDNA|M\+DIT) +probe (teacher|student) |^  CM-MNM +probe student |^  (FinDNA|CM-MNM|M\+DIT) +fine-tuned  ' out.log)" = 8
-check "beside the paper's numbers" test "$(grep -cE 'FinDNA +probe teacher .*paper: 83.55|FinDNA +probe student .*paper: 65.24 \(table 9|CM-MNM +fine-tuned .*paper: 97.13|M\+DIT +probe teacher .*paper: 83.17' out.log)" = 4
+check "next to the paper's numbers" test "$(grep -cE 'FinDNA +probe teacher .*paper: 83.55|FinDNA +probe student .*paper: 65.24 \(table 9|CM-MNM +fine-tuned .*paper: 97.13|M\+DIT +probe teacher .*paper: 83.17' out.log)" = 4
 check "k-mers and the untrained network once" test "$(grep -cE '^ +probe kmer' out.log) $(grep -cE '^  [^ ]+ +(probe untrained|fine-tuned untrained)' out.log)" = "2 2" # k-mers also in the last table
-check "a line each with the mean over the tasks" grep -qE '^M\+DIT +probe teacher +([0-9.]+) +\1$' out.log
-check "the page, too: of each checkpoint bars, the paper's numbers and pictures" page e9/report.html 'linear probe, teacher · M+DIT'
+check "one line each with the mean over the tasks" grep -qE '^M\+DIT +probe teacher +([0-9.]+) +\1$' out.log
+check "the page, too: bars, the paper's numbers and pictures of each checkpoint" page e9/report.html 'linear probe, teacher · M+DIT'
 check "of the right checkpoint" test "$(grep -oE '>(83.55 ± 0.17|65.24|97.13 ± 0.17|83.17|97.39 ± 0.04)</text>' e9/report.html | sort -u | wc -l)" = 5
-check "a bar each, k-mers and the untrained network once" test "$(grep -o '<rect class="b' e9/report.html | wc -l) $(grep -o '<details>' e9/report.html | wc -l)" = "16 3"
-check "with what stands behind a number" grep -q 'table 9, where the teacher has 65.34' e9/report.html
+check "one bar each, k-mers and the untrained network once" test "$(grep -o '<rect class="b' e9/report.html | wc -l) $(grep -o '<details>' e9/report.html | wc -l)" = "16 3"
+check "with the note on a number" grep -q 'table 9, where the teacher has 65.34' e9/report.html
 check "results.json has the names" grep -q '"model": "M+DIT"' e9/results.json
 numbers() { grep -oE 'probe (teacher|student|untrained|kmer) +[0-9.]+ ± [0-9.]+' | sort; }
-check "the numbers of one checkpoint alone are the same" test "$(grep -E '^  (FinDNA| ) ' out.log | numbers)" = "$("$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e10 --methods probe 2>/dev/null | numbers)"
-expect "k-mers without a wish" 0 "probe kmer" "$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e11 --methods untrained $small
+check "a single checkpoint has the same numbers" test "$(grep -E '^  (FinDNA| ) ' out.log | numbers)" = "$("$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e10 --methods probe 2>/dev/null | numbers)"
+expect "k-mers without being requested" 0 "probe kmer" "$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e11 --methods untrained $small
 expect "a checkpoint without a name" 64 "expected NAME=PATH" "$FINDNA" evaluate gue --checkpoint run
 expect "a name that is a path" 64 "expected NAME=PATH" "$FINDNA" evaluate gue --checkpoint a/b=run
-expect "a name twice" 64 "the name is there twice" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint a=second
+expect "the same name twice" 64 "the name is there twice" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint a=second
 expect "one without and one with a name" 64 "unexpected argument 'run'" "$FINDNA" evaluate gue run --checkpoint a=second
-expect "the second one is not there" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
+expect "a missing second checkpoint" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
 
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
-expect "numbers of another checkpoint are not given as this one's" 73 "was made from another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
+expect "results of another checkpoint are not reported as this one's" 73 "was made from another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
 expect "nor those of other settings" 73 "was made from another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
-expect "the seeds are evaluate's" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
-expect "the folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
+expect "seeds are set by evaluate" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
+expect "folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue
-printf 'a\t--task {data}/EMP/H3\temp.yaml\taccuracy\t\t\t\tmany\n' >rows.tsv; expect "rows of the paper that are no numbers" 65 "rows.tsv:1: the paper's rows 'many'" "$FINDNA" evaluate ./rows.tsv run --data gue
+printf 'a\t--task {data}/EMP/H3\temp.yaml\taccuracy\t\t\t\tmany\n' >rows.tsv; expect "numbers of rows of the paper that are not numbers" 65 "rows.tsv:1: the paper's rows 'many'" "$FINDNA" evaluate ./rows.tsv run --data gue
 printf 'a\t--task {data}/EMP/H3\temp.yaml\tmcc\t\t\t\t\tA/fine-tuned=12.5 ± 0.5\n' >nine.tsv; cp "$root/configs/suites/emp.yaml" .; expect "numbers of other models without rows" 0 "--init-untrained run.seed=0" "$FINDNA" evaluate ./nine.tsv --checkpoint A=run --data gue --seeds 1 --list
 printf 'task\trows\tconfig\tmeasure\tp\tf\tnote\n' >header.tsv; expect "a header without #" 65 "header.tsv:1: rows 'rows'" "$FINDNA" evaluate ./header.tsv run --data gue
-printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expect "settings that are not there" 66 "none.yaml: no such settings" "$FINDNA" evaluate ./config.tsv run --data gue --output e8 --methods finetune
+printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expect "missing settings" 66 "none.yaml: no such settings" "$FINDNA" evaluate ./config.tsv run --data gue --output e8 --methods finetune
 expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
 expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
 expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5

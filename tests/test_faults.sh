@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A sample of the failing calls and power losses that make test-chaos goes through one by one.
+# A sample of the failing calls and power losses that make test-chaos tests exhaustively.
 cd "$(dirname "$0")/chaos" || exit 1
 STRIDE=40 bash ./calls.sh
 MAX=1 COMMANDS='^(prepare-gz|resume|embed-npy)$' CALLS='write|fsync|rename|openat|read|mkdir|unlink' bash ./syscalls.sh

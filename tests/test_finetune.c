@@ -1,5 +1,4 @@
-/* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and that a network learns a rule.
- */
+/* Fine-tuning: gradients of the whole step against finite differences, scores against counting, and learning of a rule. */
 #include "check.h"
 
 #include "base/random.h"
@@ -16,7 +15,7 @@ static uint32_t draw(uint32_t below) {
   return fd_below(word[0], below);
 }
 
-/* Sequences of different lengths; the label says whether there are more G than C, the value how many more. */
+/* Sequences of different lengths; the label is whether there are more G than C, the value how many more. */
 static fd_table make_table(int rows, int longest) {
   fd_table t = {.rows = rows, .classes = 2, .start = calloc((size_t)rows + 1, sizeof(int64_t))};
   t.symbols = malloc((size_t)rows * (size_t)longest);
@@ -79,7 +78,7 @@ static void keep_gradient(void *context, const float *gradient) {
 
 static void no_outputs(void *context, const fd_outputs *outputs) { (void)context, (void)outputs; }
 
-/* The loss of the same batch with one parameter moved: the learning rate is 0, so a step changes nothing. */
+/* The loss of the same batch with one parameter changed: the learning rate is 0, so that a step changes no parameter. */
 static double loss_with(tuning *t, size_t i, float value) {
   float *w = t->state->array[FD_STUDENT], old = w[i];
   fd_step step;
@@ -108,9 +107,9 @@ static void compare_gradients(fd_config config) {
   double largest = 0;
   for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)gradient[i]));
   assert_true(largest > 1e-3);
-  for (int k = 0; k < t.network->params.count; k++) { /* of each tensor one element: the head's, too */
+  for (int k = 0; k < t.network->params.count; k++) { /* one element of each tensor, the head included */
     const fd_param *p = &t.network->params.item[k];
-    if (!strncmp(p->name, "head", 4)) continue; /* of the masked nucleotides: nothing is masked */
+    if (!strncmp(p->name, "head", 4)) continue; /* the head of masked nucleotides: nothing is masked */
     size_t i = p->offset + draw((uint32_t)p->size);
     float h = 0.01f;
     double slope = (loss_with(&t, i, w[i] + h) - loss_with(&t, i, w[i] - h)) / (2 * (double)h);
@@ -131,13 +130,14 @@ static void gradients_equal_finite_differences(void **state) {
         for (int encoder = FD_ARCH_CHORDMIXER; encoder <= FD_ARCH_TRANSFORMER; encoder++) {
           c.model.encoder = encoder;
           c.task.features = features, c.task.hidden = hidden, c.task.kind = kind;
-          c.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same entries */
+          c.task.dropout = features == FD_FEATURES_BOTH ? 0.3 : 0; /* the same draws drop the same values */
           compare_gradients(c);
         }
 }
 
-/* With a rate there is a node behind each part of a block that a residual adds, in fine-tuning alone; the parameters stay. */
-static void a_network_has_dropout_in_fine_tuning_alone(void **state) {
+/* With a rate, dropout follows each part of a block that a residual connection adds, only in fine-tuning; the parameters are
+ * the same. */
+static void a_network_has_dropout_only_in_fine_tuning(void **state) {
   (void)state;
   size_t size = 0;
   for (int outputs = 0; outputs <= 2; outputs += 2)
@@ -182,7 +182,7 @@ static void a_rule_is_learnt(void **state) {
   }
 }
 
-/* The loss that a step reports is the mean over its rows of what the evaluation gives for them. */
+/* The loss that a step reports is the mean loss of its rows in the evaluation. */
 static void training_and_evaluation_agree(void **state) {
   (void)state;
   tuning t;
@@ -225,8 +225,8 @@ static void areas_equal_counted_pairs(void **state) {
   }
 }
 
-/* Every point of a curve is what its definition says; the polygon's area is the counted one; long curves stay within their room.
- */
+/* Every point of a curve agrees with its definition; the area below the curve is that found by counting; long curves stay
+ * within their maximum number of points. */
 static void curves_are_counted_shares(void **state) {
   (void)state;
   enum { ROWS = 4000, CLASSES = 3 };
@@ -258,7 +258,7 @@ static void curves_are_counted_shares(void **state) {
         for (int k = 1; k < points; k++) {
           polygon +=
               (curve[k].false_positive - curve[k - 1].false_positive) * (curve[k].true_positive + curve[k - 1].true_positive) / 2;
-          int found = 0; /* a threshold that gives the point */
+          int found = 0; /* a threshold that yields the point */
           for (int t = 0; t < rows && !found && rows == 40; t++) {
             double right = 0, wrong = 0;
             for (int i = 0; i < rows; i++)
@@ -279,7 +279,7 @@ static void curves_are_counted_shares(void **state) {
   assert_true(points == 0 && isnan(area));
 }
 
-/* What the report draws: of many rows every n-th, numbers that read back, nothing that is not finite. */
+/* The figures of the report: of many rows every n-th, numbers that parse to the same, and only finite ones. */
 static void figures_are_drawn_from_the_rows(void **state) {
   (void)state;
   enum { ROWS = 4001, CLASSES = 3 };
@@ -298,7 +298,7 @@ static void figures_are_drawn_from_the_rows(void **state) {
   assert_int_equal(total, ROWS);
   assert_int_equal(json_array_size(json_object_get(json, "roc")), CLASSES);
   const json_t *pca = json_object_get(json, "pca"), *x = json_object_get(pca, "x"), *labels = json_object_get(pca, "label");
-  assert_int_equal(json_array_size(x), 1334); /* each third */
+  assert_int_equal(json_array_size(x), 1334); /* every third */
   assert_int_equal(json_array_size(labels), 1334);
   assert_true(json_real_value(json_array_get(x, 2)) == 6 && json_real_value(json_array_get(json_object_get(pca, "y"), 2)) == -6);
   json_decref(json);
@@ -318,7 +318,7 @@ int main(void) {
       cmocka_unit_test(areas_equal_counted_pairs),
       cmocka_unit_test(curves_are_counted_shares),
       cmocka_unit_test(figures_are_drawn_from_the_rows),
-      cmocka_unit_test(a_network_has_dropout_in_fine_tuning_alone),
+      cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

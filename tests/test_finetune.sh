@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# findna finetune: the laws of pretraining hold for it, the selected weights are used, and what it refuses.
+# findna finetune: the laws of pretraining hold, the selected weights are used, and refused inputs.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
-# Promoters cut to different lengths, so that nothing is aligned.
+# Promoters cut to different lengths, so that sequences are not aligned.
 cut_rows() { awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }'; }
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -401 | cut_rows >train.csv
 xz -dc "$root/datasets/prom_core_notata.test.tsv.xz" | head -301 | cut_rows >test.csv
@@ -15,19 +15,19 @@ for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(sta
 check "and give the same scores" diff <(grep -v version one/finetune.json) <(grep -v version r4/finetune.json)
 ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
 ft 1 again model.recompute=true; check "recomputed activations, too" test "$(state_of again)" = "$(state_of one)"
-ft 2 seed run.seed=4; check "another seed does not" test "$(state_of seed)" != "$(state_of one)"
-check "with what a report draws" grep -q '"confusion"' one/finetune.json
+ft 2 seed run.seed=4; check "another seed ends in another state" test "$(state_of seed)" != "$(state_of one)"
+check "with the data for a report's figures" grep -q '"confusion"' one/finetune.json
 check "evaluations by epochs" test "$(grep -c '"kind":"select"' one/metrics.jsonl)" = 3
 code=0; ft 2 stopped run.minutes=0.000001 || code=$?
 check "stopped after a step: 75" test $code = 75
 for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
-check "goes on to the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
-check "selects the same" test "$(grep best_step stopped/finetune.json)" = "$(grep best_step one/finetune.json)"
+check "and resumed, it ends in the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+check "it selects the same step" test "$(grep best_step stopped/finetune.json)" = "$(grep best_step one/finetune.json)"
 
 for kind in cls both; do ft 1 $kind task.features=$kind task.hidden=10 task.balance=true || tail -2 $kind.log; check "features $kind, a hidden layer, balanced classes" grep -q '"test_scores"' $kind/finetune.json; done
 ft 1 untrained --init-untrained; check "the untrained baseline" grep -q '"untrained": true' untrained/finetune.json
-ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "patience ends the training" grep -q "no better one for 1 evaluations: training ends" patient.log
-ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and it stays ended" grep -q "is finished" patient.log
+ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "early stopping by task.patience ends the training" grep -q "no better one for 1 evaluations: training ends" patient.log
+ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and a restart does not continue it" grep -q "is finished" patient.log
 sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
 head -101 values.csv >valued.csv
 expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test valued.csv --values $small run.folder=values
@@ -36,16 +36,16 @@ expect "a folder in GUE's layout" 0 "400 training, 300 validation, 300 test rows
 expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
 expect "fewer blocks" 0 "0 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
 
-# Learned [CLS] tokens come with the checkpoint, whether the task looks at them or not; a projection stays behind.
+# Learned [CLS] tokens are part of the checkpoint, whether the task uses them or not; a projection is not.
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D >/dev/null 2>&1
 for kind in tokens both; do
   expect "learned [CLS] tokens, features $kind" 0 "taken from the teacher of .*, 0 new besides the head" "$FINDNA" finetune plus --train train.csv --test test.csv $small run.folder=plus-$kind task.features=$kind
 done
 ranks 2 finetune plus --train train.csv --test test.csv $small run.folder=plus-2 task.features=both >plus-2.log 2>&1
 check "2 ranks end in the state of one" test "$(state_of plus-2)" = "$(state_of plus-both)"
-check "a projection is of pretraining alone" bash -c 'grep -aq "\"embedding.cls\"" plus-both/ckpt/step_*/student-00.safetensors && ! grep -aq projection plus-both/ckpt/step_*/student-00.safetensors'
+check "a projection belongs to pretraining only" bash -c 'grep -aq "\"embedding.cls\"" plus-both/ckpt/step_*/student-00.safetensors && ! grep -aq projection plus-both/ckpt/step_*/student-00.safetensors'
 
-# The fine-tuned run is a model like others, whose best weights are what was selected.
+# A fine-tuned run is a model like others, with the selected weights as its best ones.
 awk -F, 'NR > 1 { print ">" NR "\n" $1 }' test.csv | head -20 >x.fa
 expect "embed" 0 "best encoder of one" "$FINDNA" embed one x.fa --output e.tsv
 expect "predict" 0 "the head's prediction" "$FINDNA" embed both x.fa --pool task --both-strands --output p.tsv
@@ -53,10 +53,10 @@ check "probabilities add up to 1" awk 'NR > 1 { d = $2 + $3 - 1; if (NF != 3 || 
 expect "a checkpoint without a task predicts nothing" 64 "has no task's head" "$FINDNA" embed run x.fa --pool task --output p.tsv
 "$FINDNA" export both exported >/dev/null 2>&1 && "$FINDNA" import exported imported >/dev/null 2>&1
 "$FINDNA" embed both x.fa --pool task --window 0 --output p1.tsv >/dev/null 2>&1; "$FINDNA" embed imported x.fa --pool task --window 0 --output p2.tsv >/dev/null 2>&1
-check "exported and imported, it predicts the same" cmp p1.tsv p2.tsv
+check "after export and import, the same predictions" cmp p1.tsv p2.tsv
 if ${PYTHON:-python3} -c 'import torch' 2>/dev/null; then
   grep -v '>' x.fa | ${PYTHON:-python3} "$root/launch/torch/findna_torch.py" exported predict >theirs.tsv 2>&1
-  check "and in PyTorch" bash -c 'paste <(tail -n +2 p1.tsv | cut -f2-) theirs.tsv | awk "{ for (i = 1; i <= 2; i++) { d = \$i - \$(i + 2); if (d * d > 1e-10) bad++ } rows++ } END { exit bad || rows != 10 }"'
+  check "and the same in PyTorch" bash -c 'paste <(tail -n +2 p1.tsv | cut -f2-) theirs.tsv | awk "{ for (i = 1; i <= 2; i++) { d = \$i - \$(i + 2); if (d * d > 1e-10) bad++ } rows++ } END { exit bad || rows != 10 }"'
 fi
 expect "probe" 0 "^best " "$FINDNA" probe one --train train.csv --test test.csv --baseline none --seeds 1
 expect "fine-tuned once more" 0 "taken from the best of one" "$FINDNA" finetune one --train train.csv $small run.folder=twice
@@ -65,7 +65,7 @@ check "the report shows the scores, and nothing of pretraining" bash -c 'grep -q
 expect "report of a regression" 0 "wrote" "$FINDNA" report values
 expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 
-# GenomicBenchmarks: a file a sequence, and intervals of a genome.
+# GenomicBenchmarks: one file per sequence, and intervals of a genome.
 awk -F, 'NR > 1 { d = sprintf("gb/%s/%s", NR % 4 ? "train" : "test", $2 ? "promoter" : "other"); if (!made[d]++) system("mkdir -p " d); f = d "/" NR ".txt"; print $1 >f; close(f) }' train.csv
 expect "GenomicBenchmarks, sequences" 0 "270 training, 30 validation, 100 test rows" "$FINDNA" finetune run --task gb $small run.folder=gb1
 awk 'BEGIN { srand(1); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
@@ -76,74 +76,74 @@ expect "GenomicBenchmarks, intervals" 0 "72 training, 8 validation, 80 test rows
 rows_of() { for class in a b; do zcat iv/$1/$class.csv.gz | awk -F, -v label=$([ $class = b ]; echo $((1 - $?))) 'NR == FNR { if (/^>/) c = substr($0, 2); else g[c] = $0; next } FNR > 1 { q = substr(g[$2], $3 + 1, $4 - $3); if ($5 == "-") { r = ""; for (i = length(q); i; i--) r = r substr("TGCA", index("ACGT", substr(q, i, 1)), 1); q = r } print q "," label }' genome.fa -; done | sed '1i sequence,label'; }
 rows_of train >iv_train.csv; rows_of test >iv_test.csv
 "$FINDNA" finetune run --train iv_train.csv --test iv_test.csv $small run.folder=iv2 >/dev/null 2>&1
-check "cut out by hand, they give the same run" test "$(state_of iv1)" = "$(state_of iv2)"
+check "the intervals' sequences in a table give the same run" test "$(state_of iv1)" = "$(state_of iv2)"
 expect "intervals without a genome" 64 "give the genome" "$FINDNA" finetune run --task iv $small run.folder=bad
 grep -A1 'chr[12]' genome.fa | grep -v '^--' >part.fa
 expect "a contig that the genome lacks" 65 "has no sequence 'chr3'" "$FINDNA" finetune run --task iv --genome part.fa $small run.folder=bad
 expect "left out on request" 0 "52 rows left out" "$FINDNA" finetune run --task iv --genome part.fa --partial $small run.folder=partial
 mkdir -p gb/test/third && cp gb/test/other/4.txt gb/test/third/ 2>/dev/null || cp "$(find gb/test/other -name '*.txt' | head -1)" gb/test/third/
 expect "a class folder that train lacks" 65 "the class 'third' is not in gb/train" "$FINDNA" finetune run --task gb $small run.folder=bad
-# Every name in the folder of a task is used, said to be passed over, or refused.
+# Every entry of a task's folder is used, reported as passed over, or refused.
 folder() { rm -rf odd; mkdir odd; }
 tuned() { expect "$1" 0 "$2" "$FINDNA" finetune run --task odd $small run.folder=odd_run; rm -rf odd_run; }
 refused() { expect "$1" "$2" "$3" "$FINDNA" finetune run --task odd $small run.folder=odd_run; check "$1: nothing is left behind" test ! -e odd_run; }
-folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "packed tables" "400 training, 300 validation, 300 test rows"
+folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "compressed tables" "400 training, 300 validation, 300 test rows"
 folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training, 300 validation, 300 test rows"
 for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training, 300 validation"; done
-cp task/dev.csv odd; refused "two tables that select" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
-rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "a table beside them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
+cp task/dev.csv odd; refused "two tables of validation rows" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
+rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "another table next to them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
 mv odd/more.csv odd/README.md; touch odd/.DS_Store; tuned "a README" "README.md: is passed over"
 folder; cp task/test.csv odd; refused "test rows without training rows" 66 "has 'test.csv', but no train.csv"
 fasta() { awk -F, -v want=$1 'NR > 1 && $NF == want { for (i = 1; i < NF; i++) if ($i ~ /^[ACGTN]+$/) print ">r" NR "\n" $i }' task/train.csv; }
-folder; for c in 0 1; do fasta $c >odd/$c.fa; done; touch odd/0.fa.fai; tuned "a class a file, and an index" "0.fa.fai: is passed over"
-for name in 2.fas 2.fa.bz2 2.fq table.csv; do cp odd/0.fa odd/$name; refused "$name beside classes" 65 "odd/$name: would be left out; expected a FASTA file"; rm odd/$name; done
+folder; for c in 0 1; do fasta $c >odd/$c.fa; done; touch odd/0.fa.fai; tuned "one file per class, and an index" "0.fa.fai: is passed over"
+for name in 2.fas 2.fa.bz2 2.fq table.csv; do cp odd/0.fa odd/$name; refused "$name next to classes" 65 "odd/$name: would be left out; expected a FASTA file"; rm odd/$name; done
 mkdir odd/2 odd/2/deep; cp odd/0.fa odd/2; refused "a folder in a class" 65 "odd/2/deep: would be left out; expected FASTA files"
-cp -r gb odd/gb; mv odd/gb g2; rm -rf odd; mv g2 odd; rm -rf odd/test/third; cp -r odd/test odd/valid; refused "a folder beside train and test" 65 "odd/valid: would be left out; expected the folders train and test"
+cp -r gb odd/gb; mv odd/gb g2; rm -rf odd; mv g2 odd; rm -rf odd/test/third; cp -r odd/test odd/valid; refused "a folder next to train and test" 65 "odd/valid: would be left out; expected the folders train and test"
 rm -r odd/valid; touch odd/train/README; tuned "a README among the classes" "train/README: is passed over"; rm -rf odd
 mkdir nothing; expect "a folder with no task" 66 "has neither train.csv" "$FINDNA" finetune run --task nothing $small run.folder=bad
 
 expect "no rows" 64 "which rows" "$FINDNA" finetune run
 expect "no such file" 66 "absent.csv" "$FINDNA" finetune run --train absent.csv
 expect "no such run" 66 "nowhere" "$FINDNA" finetune nowhere --train train.csv
-# Labels that are names: numbered by the alphabet, kept with the head, shown with predictions.
+# Labels that are names: numbered in alphabetical order, stored with the head, shown with predictions.
 named() { sed 's/,0$/,other/; s/,1$/,promoter/; 2s/other$/"other"/' "$1" >"named_$1"; }
 named train.csv; named test.csv
 ranks 2 finetune run --train named_train.csv --test named_test.csv $small run.folder=named >named.log 2>&1
-check "names of classes: the weights and scores of numbers" diff <(sed '/"labels": \[/,/^  \]/d' named/finetune.json | grep -vE 'version|"(train|test)"' | tr -d ',') <(grep -vE 'version|"(train|test)"' one/finetune.json | tr -d ',')
-check "they are told, and in finetune.json" test "$(grep -c 'classes: other,promoter' named.log) $(tr -d ' \n' <named/finetune.json | grep -c '"labels":\["other","promoter"\]')" = "1 1"
+check "names of classes: the same weights and scores as with numbers" diff <(sed '/"labels": \[/,/^  \]/d' named/finetune.json | grep -vE 'version|"(train|test)"' | tr -d ',') <(grep -vE 'version|"(train|test)"' one/finetune.json | tr -d ',')
+check "names are reported, and in finetune.json" test "$(grep -c 'classes: other,promoter' named.log) $(tr -d ' \n' <named/finetune.json | grep -c '"labels":\["other","promoter"\]')" = "1 1"
 "$FINDNA" embed named test.csv --pool task --output named.tsv >/dev/null 2>&1; "$FINDNA" embed one test.csv --pool task --output numbers.tsv >/dev/null 2>&1
-check "predictions have them as columns" test "$(head -1 named.tsv)" = "$(printf 'id\tother\tpromoter')" -a "$(head -1 numbers.tsv)" = "$(printf 'id\te0\te1')"
-check "and the values of numbers" diff <(tail -n +2 named.tsv) <(tail -n +2 numbers.tsv)
-check "exported and imported, they are there" bash -c '"$0" export named names_out && "$0" import names_out names_in && "$0" embed names_in test.csv --pool task --output again.tsv && cmp named.tsv again.tsv' "$FINDNA" >/dev/null 2>&1
-expect "the probe tells them" 0 "classes: other, promoter" "$FINDNA" probe --encoder none --train named_train.csv --test named_test.csv --kmer 2 --output named_probe.json
+check "predictions have the names as columns" test "$(head -1 named.tsv)" = "$(printf 'id\tother\tpromoter')" -a "$(head -1 numbers.tsv)" = "$(printf 'id\te0\te1')"
+check "and the same values as with numbers" diff <(tail -n +2 named.tsv) <(tail -n +2 numbers.tsv)
+check "after export and import, the names are kept" bash -c '"$0" export named names_out && "$0" import names_out names_in && "$0" embed names_in test.csv --pool task --output again.tsv && cmp named.tsv again.tsv' "$FINDNA" >/dev/null 2>&1
+expect "the probe reports the names" 0 "classes: other, promoter" "$FINDNA" probe --encoder none --train named_train.csv --test named_test.csv --kmer 2 --output named_probe.json
 check "and writes them" grep -q '"promoter"' named_probe.json
 sed '5s/,[a-z]*$/,enhancer/' named_test.csv >unknown.csv; expect "a name that training lacks" 65 "unknown.csv:5: the label 'enhancer' is none that a training row has; expected other,promoter" "$FINDNA" finetune run --train named_train.csv --test unknown.csv run.folder=bad
 sed '7s/,[a-z]*$/,1/' named_train.csv >mixed.csv; expect "a number among names" 65 "mixed.csv:7: the label '1' is no name, as that of line 2 is" "$FINDNA" finetune run --train mixed.csv run.folder=bad
 sed '7s/,[01]$/,one/' train.csv >mixed.csv; expect "a name among numbers" 65 "mixed.csv:7: the label 'one' is not a whole number" "$FINDNA" finetune run --train mixed.csv run.folder=bad
-expect "names to be tested on numbers" 65 "named_test.csv:2: the label 'other' is not a whole number" "$FINDNA" finetune run --train train.csv --test named_test.csv run.folder=bad
+expect "numbers for training, names for testing" 65 "named_test.csv:2: the label 'other' is not a whole number" "$FINDNA" finetune run --train train.csv --test named_test.csv run.folder=bad
 printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a comma" 65 "the label 'a,b' has a comma" "$FINDNA" finetune run --train comma.csv run.folder=bad
-printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is no text" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
+printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is not UTF-8" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
 printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
 for missing in NA '<NA>' N/A NULL; do printf "sequence,label\nACGT,a\nACGA,c\nACGG,$missing\n" >missing.csv; expect "a missing label: $missing" 65 "missing.csv:4: the label '$missing' is no name" "$FINDNA" finetune run --train missing.csv run.folder=bad; done
 expect "the names are the rows'" 78 "task.classes and task.kind follow from the training rows" "$FINDNA" finetune run --train named_train.csv run.folder=bad task.names=a,b
-# Names of hundreds of classes, more than a config holds: a file beside the weights.
+# Names of hundreds of classes, more than a config holds: a file next to the weights.
 awk -F, 'NR == 1 { print "sequence,label"; next } { printf "%s,Genus number_%03d of a rather long name\n", $1, NR % 300 }' train.csv >species.csv; head -101 species.csv >species_test.csv
 many="$small train.steps=3 task.selection=0.2"
 for n in 1 2; do ranks $n finetune run --train species.csv --test species_test.csv $many run.folder=many$n >many$n.log 2>&1; done
 check "hundreds of named classes" grep -q "classes: Genus number_000 of a rather long name.*(300)" many1.log
 check "the same on 2 ranks" test "$(state_of many1)" = "$(state_of many2)" -a "$(grep -v version many1/finetune.json)" = "$(grep -v version many2/finetune.json)"
-check "classes.txt has them, beside the weights" test "$(wc -l <"$(ls -d many1/ckpt/step_* | tail -1)/classes.txt") $(grep -c 'file classes.txt' many1/ckpt/step_000000003/MANIFEST)" = "300 1"
+check "classes.txt has the names, next to the weights" test "$(wc -l <"$(ls -d many1/ckpt/step_* | tail -1)/classes.txt") $(grep -c 'file classes.txt' many1/ckpt/step_000000003/MANIFEST)" = "300 1"
 expect "inspect verifies it" 0 "classes.txt .* ok" "$FINDNA" inspect many1/ckpt/step_000000003
 expect "and a finished run is found again" 0 "is finished" "$FINDNA" finetune run --train species.csv --test species_test.csv $many run.folder=many1
 sed 's/number_007/number_7/' species.csv >renamed.csv
 expect "a class of another name at resume" 78 "its classes were others: class [0-9]* is 'Genus number_[0-9]* of a rather long name', not 'Genus number_007" "$FINDNA" finetune run --train renamed.csv $many run.folder=many1
 "$FINDNA" embed many1 species_test.csv --pool task --output many.tsv >/dev/null 2>&1
-check "they are the columns of predictions" test "$(head -1 many.tsv | tr '\t' '\n' | wc -l) $(head -1 many.tsv | cut -f 9)" = "301 Genus number_007 of a rather long name"
+check "predictions have all names as columns" test "$(head -1 many.tsv | tr '\t' '\n' | wc -l) $(head -1 many.tsv | cut -f 9)" = "301 Genus number_007 of a rather long name"
 "$FINDNA" embed many1 species_test.csv --pool task --output many.h5 >/dev/null 2>&1; check "and a dataset of an .h5" grep -qa "Genus number_299 of a rather long name" many.h5
-check "exported and imported, they are there" bash -c '"$0" export many1 many_out && "$0" import many_out many_in && "$0" embed many_in species_test.csv --pool task --output many2.tsv && cmp many.tsv many2.tsv' "$FINDNA" >/dev/null 2>&1
-ranks 2 finetune run --train species.csv --teacher many1 $many run.folder=taught >taught.log 2>&1; check "a teacher of them" grep -q "teacher: the best of many1" taught.log
-expect "a teacher of others" 78 "its classes are others than those of the training rows: class [0-9]* is" "$FINDNA" finetune run --train renamed.csv --teacher many1 $many run.folder=bad
+check "after export and import, the names are kept" bash -c '"$0" export many1 many_out && "$0" import many_out many_in && "$0" embed many_in species_test.csv --pool task --output many2.tsv && cmp many.tsv many2.tsv' "$FINDNA" >/dev/null 2>&1
+ranks 2 finetune run --train species.csv --teacher many1 $many run.folder=taught >taught.log 2>&1; check "a teacher with these classes" grep -q "teacher: the best of many1" taught.log
+expect "a teacher with other classes" 78 "its classes are others than those of the training rows: class [0-9]* is" "$FINDNA" finetune run --train renamed.csv --teacher many1 $many run.folder=bad
 # 131,072 nucleotides, with further blocks and recomputed activations.
 for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
 expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3
@@ -168,15 +168,15 @@ expect "an empty sequence" 65 "empty.csv:2: the sequence is empty" "$FINDNA" fin
 expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.csv task.feature=cls run.folder=bad
 expect "a key that follows from the rows" 78 "follow from the training rows" "$FINDNA" finetune run --train train.csv task.outputs=5 run.folder=bad
 expect "too few rows" 78 "give no step" "$FINDNA" finetune run --train train.csv train.batch=100000 train.virtual_ranks=1 train.epochs=1 run.folder=bad
-check "and no folder is made" bash -c '! [ -e bad ]'
+check "and no folder was created" bash -c '! [ -e bad ]'
 expect "sizes that are not the checkpoint's" 78 "the checkpoint.s model has model.channels=[0-9]*, and its weights fit no other" "$FINDNA" finetune run --train train.csv $small model.channels=12 run.folder=bad
-expect "into the run that it begins with" 78 "is that of the CHECKPOINT" "$FINDNA" finetune run --train train.csv $small run.folder=run
+expect "a run folder that is the CHECKPOINT's" 78 "is that of the CHECKPOINT" "$FINDNA" finetune run --train train.csv $small run.folder=run
 expect "another interval of evaluations at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one eval.every=5
 printf 'sequence,label\nACGTACGT,0\nACGTACGA,2\n' >hole.csv; sed 's/,1$/,2/; 3s/,[02]$/,1/' train.csv >three_classes.csv
 expect "a class that the test rows lack" 0 "^test" "$FINDNA" finetune run --train three_classes.csv --test hole.csv $small run.folder=hole
 expect "a class that the training rows lack" 65 "hole.csv: labels reach 2 but none is 1" "$FINDNA" finetune run --train hole.csv run.folder=bad
 mkdir -p twice/train twice/test; for s in train test; do cp iv/$s/*.csv.gz twice/$s/; done; zcat twice/train/a.csv.gz >twice/train/a.csv
-expect "a class that is there twice" 65 "the class 'a' is there twice" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
+expect "a class that occurs twice" 65 "the class 'a' is there twice" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
 rm twice/train/a.csv; printf 'id,region,start,end,strand\n2,chr1,,30,x\n' | gzip >twice/train/a.csv.gz
 expect "an interval without a start" 65 "a.csv.gz:2: expected id,region,start,end,strand" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
 head -5 train.csv >leak_test.csv

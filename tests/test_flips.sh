@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Flipped bits and cut files of checkpoints, shards, exported models and embeddings are refused, or change nothing: tests/chaos/flip.c, with
-# FLIPS (1000) trials a reader. In memory where /dev/shm is.
+# Checkpoints, shards, exported models and embeddings with a flipped bit or cut short are refused, or read unchanged: tests/chaos/flip.c, with
+# FLIPS (1000) trials per reader; in memory if there is /dev/shm.
 source "$(dirname "$0")/lib.sh"
 [ ! -w /dev/shm ] || { memory=$(mktemp -d /dev/shm/findna-flip-XXXXXX); trap 'rm -rf "$scratch" "$memory"' EXIT; cd "$memory"; }
 printf '>a\nACGTNACGTTGCAACGT\n>b\nACGTTGCAAC\n' >x.fa

@@ -3,7 +3,7 @@
 
 #include "cuda/fragment.h"
 
-/* Against the tables of the PTX ISA (m16n8k16, .bf16), written out as it does. */
+/* Compares with the tables of the PTX ISA (m16n8k16, .bf16), written out as there. */
 static void fragments_are_those_of_the_instruction(void **state) {
   (void)state;
   for (int lane = 0; lane < 32; lane++) {
@@ -11,7 +11,7 @@ static void fragments_are_those_of_the_instruction(void **state) {
     for (int i = 0; i < 8; i++) {
       assert_int_equal(fd_a_row(lane, i), (0 <= i && i < 2) || (4 <= i && i < 6) ? group : group + 8);
       assert_int_equal(fd_a_k(lane, i), i < 4 ? in_group * 2 + (i & 1) : in_group * 2 + (i & 1) + 8);
-      assert_int_equal(fd_a_row(lane, i), fd_c_row(lane, i % 4)); /* sums of 16 columns become A as they stand */
+      assert_int_equal(fd_a_row(lane, i), fd_c_row(lane, i % 4)); /* sums of 16 columns become A without a permutation */
       assert_int_equal(fd_a_k(lane, i), fd_c_column(lane, i % 4) + i / 4 * 8);
     }
     for (int i = 0; i < 4; i++) {
@@ -23,7 +23,7 @@ static void fragments_are_those_of_the_instruction(void **state) {
   }
 }
 
-/* Every piece has a place of its own, and the eight that one matrix load reads at a time lie in different banks. */
+/* Every piece has a position of its own, and the eight that one matrix load reads at a time are in different banks. */
 static void tiles_have_no_bank_conflicts(void **state) {
   (void)state;
   const int all_units[] = {4, 8, 16, 20, 40};
@@ -46,8 +46,8 @@ static void tiles_have_no_bank_conflicts(void **state) {
   for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
 }
 
-/* Every weight has a place of its own, in the chunk of its hidden unit and there where a descriptor of its block of 64 x 64
- * looks: rows of 128 bytes, whose pieces of 16 are exchanged by the row's number (PTX ISA, "Swizzling modes"). */
+/* Every weight has a position of its own, in the chunk of its hidden unit, where a descriptor of its 64 x 64 block finds it:
+ * rows of 128 bytes, whose pieces of 16 bytes are permuted by the row's number (PTX ISA, "Swizzling modes"). */
 static void tile_order_is_what_descriptors_read(void **state) {
   (void)state;
   enum { UNITS = 3 * FD_ORDER_UNITS, ALL = UNITS * FD_ORDER_CHANNELS };
@@ -70,7 +70,7 @@ static void tile_order_is_what_descriptors_read(void **state) {
                       fd_descriptor((uint32_t)(block + on) * 1024, k, t));
 }
 
-/* A slot has another phase each time that it is used, and the first has parity 0. */
+/* A slot's phase alternates with each use, and the first parity is 0. */
 static void ring_takes_turns(void **state) {
   (void)state;
   int uses[FD_RING_SLOTS] = {0};
@@ -88,8 +88,8 @@ static void chunks_cover_all_tokens(void **state) {
     int chunk = fd_chunk_rows(rows), micro_batches = 1 << rows % 4;
     fd_chunking c = fd_chunking_of(micro_batches * rows, micro_batches, chunk);
     assert_true(chunk % FD_CHUNK_UNIT == 0 && chunk >= FD_CHUNK_MIN && c.count <= FD_CHUNKS_MAX);
-    for (int i = 0; i < micro_batches * c.count;
-         i++) { /* one after the other, none with rows of two micro-batches, all but the last of a micro-batch whole */
+    /* Chunks are consecutive, within one micro-batch, and full except for the last one of a micro-batch. */
+    for (int i = 0; i < micro_batches * c.count; i++) {
       int begin = fd_chunk_begin(c, i), end = fd_chunk_end(c, i);
       assert_int_equal(begin, i ? fd_chunk_end(c, i - 1) : 0);
       assert_true(begin < end && begin / rows == (end - 1) / rows && (end - begin == chunk || end % rows == 0));

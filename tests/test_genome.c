@@ -1,5 +1,5 @@
-/* Sequence files against what was written into them: every format, odd line ends and letters, any order of reading; and where
- * windows are placed. */
+/* Sequence files against their known content: every format, odd line ends and letters, any order of reading; and the placement
+ * of windows. */
 #include "check.h"
 #include "scratch.h"
 
@@ -31,7 +31,7 @@ static void write_bytes(const char *name, const void *data, size_t bytes) {
 
 enum { RECORDS = 7 };
 
-/* What the files hold: letters, and the symbols they mean. */
+/* The content of the files: letters, and the symbols they stand for. */
 typedef struct sample {
   int length[RECORDS];
   char *letters[RECORDS];
@@ -63,7 +63,7 @@ static uint8_t plain_symbol(char letter) {
   return toupper((unsigned char)letter) == 'U' ? FD_T : at ? (uint8_t)(at - "ACGT") : FD_N;
 }
 
-/* The FASTA text: line lengths, line ends and blank lines at random; `style` 0 is the tidy one. */
+/* The FASTA text: random line lengths, line ends and blank lines; `style` 0 is the regular one. */
 static char *make_fasta(const sample *s, int style, size_t *bytes) {
   char *text;
   FILE *out = open_memstream(&text, bytes);
@@ -84,7 +84,7 @@ static char *make_fasta(const sample *s, int style, size_t *bytes) {
   return text;
 }
 
-/* Reads every record, forwards, backwards and at random, and compares. */
+/* Reads every record, forwards, backwards and in random order, and compares. */
 static void check_file(const sample *s, int lower_kept) {
   fd_genome g = {0};
   fd_genome_reader *reader;
@@ -232,10 +232,10 @@ static void twobit_in_both_byte_orders(void **state) {
     char *twice = malloc(2 * bytes);
     memcpy(twice, text, bytes), memcpy(twice + bytes, text, bytes);
     write_bytes("joined.2bit", twice, 2 * bytes);
-    assert_int_equal(fd_genome_scan(&joined, path), FD_DATA); /* the second file would not be read */
+    assert_int_equal(fd_genome_scan(&joined, path), FD_DATA); /* the second file would otherwise not be read */
     fd_genome_free(&joined);
     free(twice);
-    for (int k = 0; k < 300; k++) { /* damaged ones are refused or read, never a crash */
+    for (int k = 0; k < 300; k++) { /* damaged files are refused or read, without a crash */
       char *bad = malloc(bytes);
       memcpy(bad, text, bytes);
       for (int i = 0; i < 4; i++) bad[4 + draw(draw(2) ? 300 : (uint32_t)bytes - 4)] ^= (char)(1 << draw(8));
@@ -261,7 +261,7 @@ static void regions_and_names(void **state) {
   assert_int_equal(g.record[0].first, 100);
   assert_string_equal(g.record[2].contig, "HLA-A*01:01:01:01");
   assert_ok(fd_genome_index(&g));
-  write_bytes("b.fa", ">chr7:105-106\nAC\n", 17); /* beside the first: fine */
+  write_bytes("b.fa", ">chr7:105-106\nAC\n", 17); /* adjacent to the first: accepted */
   assert_ok(fd_genome_scan(&g, path));
   assert_ok(fd_genome_index(&g));
   assert_int_equal(fd_genome_locate(&g, "7", 101, 104), 0);
@@ -269,14 +269,14 @@ static void regions_and_names(void **state) {
   assert_int_equal(fd_genome_locate(&g, "chr7", 103, 105), FD_NO_PLACE);
   assert_int_equal(fd_genome_locate(&g, "chr7", 99, 101), FD_NO_PLACE);
   assert_int_equal(fd_genome_locate(&g, "chr70", 0, 1), FD_NO_CONTIG);
-  write_bytes("c.fa", ">chr7:104-105\nAC\n", 17); /* one base of it twice */
+  write_bytes("c.fa", ">chr7:104-105\nAC\n", 17); /* one base of it occurs twice */
   assert_ok(fd_genome_scan(&g, path));
   assert_int_equal(fd_genome_index(&g), FD_DATA);
   fd_genome_free(&g);
   assert_true(fd_same_contig("chrM", "MT") && fd_same_contig("1", "chr1") && !fd_same_contig("chr1", "chr11"));
 }
 
-/* Aliases are for finding: names that are there are found as they are. */
+/* Aliases are used only if there is no exact name. */
 static void aliases(void **state) {
   (void)state;
   static const struct {
@@ -310,7 +310,7 @@ static void aliases(void **state) {
   }
 }
 
-/* Names of other programs: what is no place of ours stays a name; nothing is cut. */
+/* Names by other programs: one that is not contig:first-last is used as a name, and nothing is cut off. */
 static void names_as_they_are(void **state) {
   (void)state;
   char text[16384], long_name[4000];
@@ -332,14 +332,14 @@ static void names_as_they_are(void **state) {
   fd_genome_free(&g);
   memset(text, 'n', 5000), text[0] = '>', strcpy(text + 5000, "\nACGT\n");
   write_bytes("names.fa", text, strlen(text));
-  assert_int_equal(fd_genome_scan(&g, path), FD_DATA); /* refused, not cut */
+  assert_int_equal(fd_genome_scan(&g, path), FD_DATA); /* refused, not cut off */
   fd_genome_free(&g);
 }
 
-/* A file that is another one when its sequences are read is not what was scanned. */
+/* A file that changes between scan and reading is refused. */
 static void replaced_files(void **state) {
   (void)state;
-  for (int way = 0; way < 2; way++) { /* written over; another file under the name */
+  for (int way = 0; way < 2; way++) { /* overwritten; another file under the name */
     fd_genome g = {0};
     fd_genome_reader *reader;
     uint8_t symbols[4];
@@ -375,7 +375,7 @@ static fd_intervals small_intervals(const fd_genome *g) {
   fd_intervals v = {0};
   assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 6000, 10000));
   assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 0, 5000));
-  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 4000, 5000)); /* inside another: joined */
+  assert_ok(fd_intervals_add(&v, 0, FD_TRAIN, 4000, 5000)); /* within another one: joined */
   assert_ok(fd_intervals_add(&v, 0, FD_VAL, 5000, 6000));
   assert_ok(fd_intervals_add(&v, 1, FD_TRAIN, 0, 1000));
   assert_ok(fd_intervals_close(&v, g));
@@ -405,12 +405,11 @@ static void random_places(void **state) {
     }
     for (int i = 0; i < held_out.count; i++)
       assert_true(held_out.item[i].record == 0 && held_out.item[i].start >= 5000 && held_out.item[i].start <= 5900);
-    for (int i = 0, j = 0; i < fewer.count; i++) { /* a window does not depend on how many there are */
+    for (int i = 0, j = 0; i < fewer.count; i++) { /* a window does not depend on the number of windows */
       while (j < all.count && (all.item[j].record != fewer.item[i].record || all.item[j].start != fewer.item[i].start)) j++;
       assert_true(j++ < all.count);
     }
-    /* Places that are good: 4900 - 1060 + 3901 in the first contig, 901 in the second; uniform: what each attempt's half gives.
-     */
+    /* Valid positions: 4900 - 1060 + 3901 in the first contig, 901 in the second; uniform: what each attempt's half yields. */
     double first = 7741, second = 901,
            share = uniform ? second / 1000 / (first / 9000 + second / 1000) : second / (first + second);
     assert_near(in_second / 4000.0, share, 4 * sqrt(share * (1 - share) / 4000));

@@ -1,6 +1,6 @@
 /* Whole training steps against values of an independent PyTorch implementation, through `findna trace`: on the CPU, and on the
- * emulated GPU or that of FINDNA_PLUGIN. The bounds in fp32 are those that its own fp32-to-fp64 deviations allow; those in bf16
- * follow from the number of roundings. */
+ * emulated GPU or the GPU of FINDNA_PLUGIN. The bounds in fp32 are those that the implementation's own differences between fp32
+ * and fp64 allow; those in bf16 follow from the number of roundings. */
 #include "check.h"
 #include "find_gpu.h"
 
@@ -49,7 +49,7 @@ static int add_all(char **argv, int argc, const char *const *words) {
   return argc;
 }
 
-/* Runs three steps and reads what they wrote. */
+/* Runs three steps and reads their trace. */
 static void run_trace(const golden *g, const char *objective, const char *input, fd_safetensors *out) {
   char output[] = "/tmp/findna-golden-XXXXXX", lengths[128];
   char *argv[64] = {"trace", "configs/findna.yaml", "optim.schedule=constant", "train.steps=100"};
@@ -76,18 +76,18 @@ static double largest_of(const fd_tensor *t) {
   return (double)largest;
 }
 
-/* What may differ: a value by `value`, the root mean square of a tensor's differences by `rms` (0: not asked). */
+/* Allowed differences: of a value `value`, of a tensor in root mean square `rms` (0: not checked). */
 typedef struct bound {
   double value, rms;
 } bound;
 
-/* How exact a device is. In bf16 a value passes about four roundings a block (input, preactivation, hidden units, weights) of a
- * relative rms of at most 2^-9 / sqrt(3) each; independent errors add in quadrature. A gradient passes those of the forward pass
- * and of both products of the backward pass: three times as many. */
+/* Precision of a device. In bf16 a value undergoes about four roundings per block (input, preactivation, hidden units, weights)
+ * of a relative rms of at most 2^-9 / sqrt(3) each; independent errors add in quadrature. A gradient undergoes those of the
+ * forward pass and of both products of the backward pass: three times as many. */
 typedef struct exactness {
   int bf16;
   double grad_absmax, forward, backward; /* bf16: relative rms of outputs and gradients */
-  double cls;                            /* size of what the [CLS] term looks at: logits, or latents */
+  double cls;                            /* size of the [CLS] term's input: logits, or latents */
 } exactness;
 
 static exactness exactness_of(const golden *g, const char *objective, const fd_safetensors *ours, double grad_absmax) {
@@ -97,7 +97,7 @@ static exactness exactness_of(const golden *g, const char *objective, const fd_s
   assert_true(blocks > 0);
   double one = 0x1p-9 / sqrt(3);
   double backward = one * sqrt(12.0 * blocks);
-  if (on_latents) backward *= 2; /* its softmaxes multiply the errors of latents by 1 / tau, which then are in all gradients */
+  if (on_latents) backward *= 2; /* its softmaxes multiply the errors of latents by 1 / tau, which affects all gradients */
   return (exactness){g->device && !strcmp(g->device[1], "device.precision=bf16"), grad_absmax, one * sqrt(4.0 * blocks), backward,
                      on_latents ? 1 : 0.5};
 }
@@ -125,7 +125,7 @@ static double rms_of(const fd_tensor *t) {
   return sqrt(squares / (double)n);
 }
 
-/* The bound for a tensor of this name, by what it is; value < 0: not an output. */
+/* The bound for a tensor by its name; value < 0: not an output. */
 static bound bound_fp32(const char *name, const exactness *e) {
   if (!strncmp(name, "grad.", 5)) return (bound){1e-5 * e->grad_absmax, 0};
   if (!strncmp(name, "center", 6)) return (bound){1e-6, 0};
@@ -134,10 +134,11 @@ static bound bound_fp32(const char *name, const exactness *e) {
   return (bound){-1, 0};
 }
 
-/* The same in bf16. AdamW moves every parameter by about the learning rate a step, whatever the size of its gradient: where that
- * is below its error the step may go the other way, a difference of two rates, elsewhere it goes the same. */
+/* The same in bf16. AdamW moves every parameter by about the learning rate per step, whatever the size of its gradient: if the
+ * gradient is below its error, the step may have the other sign, a difference of two learning rates; otherwise the sign is the
+ * same. */
 static bound bound_bf16(const char *name, const fd_tensor *t, const exactness *e) {
-  const double rate = 3e-4, extremes = 5; /* of the errors of a tensor, in rms of its values' largest */
+  const double rate = 3e-4, extremes = 5; /* largest error of a tensor, in units of their rms */
   if (!strncmp(name, "grad.", 5)) {
     double size = fmax(rms_of(t), 1e-2 * e->grad_absmax); /* a gradient near 0 is a difference of large sums */
     return (bound){extremes * e->backward * fmax(largest_of(t), 0.1 * e->grad_absmax), 2 * e->backward * size};
@@ -150,7 +151,7 @@ static bound bound_bf16(const char *name, const fd_tensor *t, const exactness *e
     double few = 4 * 4 / (double)(t->bytes / 4); /* a small tensor may hold four such parameters */
     return (bound){2.1 * rate * steps, sqrt(0.3 * 0.3 + few) * rate * steps};
   }
-  if (!strncmp(name, "teacher", 7)) return (bound){2.1 * rate * 0.1, 0}; /* takes a share of 0.004 or 0.1 a step */
+  if (!strncmp(name, "teacher", 7)) return (bound){2.1 * rate * 0.1, 0}; /* moves by a fraction of 0.004 or 0.1 per step */
   return (bound){-1, 0};
 }
 
@@ -161,7 +162,7 @@ static void compare_tensors(const fd_safetensors *theirs, const fd_safetensors *
     const fd_tensor *t = &theirs->tensor[i];
     char name[FD_TENSOR_NAME];
     snprintf(name, sizeof name, "%s", t->name);
-    name[strcspn(name, "[")] = '\0'; /* "....weight[:16,:]": the first rows alone */
+    name[strcspn(name, "[")] = '\0'; /* "....weight[:16,:]": only the first rows */
     bound allowed = {-1, 0};
     if (!strncmp(name, objective, prefix) && name[prefix] == '.')
       allowed = e->bf16 ? bound_bf16(name + prefix + 1, t, e) : bound_fp32(name + prefix + 1, e);
@@ -175,9 +176,9 @@ static void compare_tensors(const fd_safetensors *theirs, const fd_safetensors *
 }
 
 static void compare_scalars(const json_t *objective, const fd_safetensors *ours, const char *name, const exactness *e) {
-  /* Relative bounds. In bf16: the masked term is a mean of many errors of either sign; in the [CLS] term logits are divided by
-   * tau = 0.04, so an error of theirs of 1 % is one of about 10 % in q, and the mean of a few hundred of them is taken; a
-   * gradient's norm sees both. */
+  /* Relative bounds. In bf16: the masked term is a mean of many errors of either sign; the [CLS] term divides logits by tau =
+   * 0.04, so that an error of 1 % in logits is one of about 10 % in q, and averages a few hundred of them; a gradient's norm
+   * includes both. */
   static const struct {
     const char *name;
     double fp32, bf16;
@@ -196,7 +197,7 @@ static void compare_scalars(const json_t *objective, const fd_safetensors *ours,
   }
 }
 
-/* Sums, extremes and ends of the gradients that are not stored whole. */
+/* Sums, extremes, first and last values of the gradients that are not stored whole. */
 static void compare_fingerprints(const json_t *objective, const fd_safetensors *ours, const char *name, const exactness *e) {
   const char *key;
   json_t *value;
@@ -252,7 +253,7 @@ static void exact_tracks(void **state) {
   check_file(&exact, 4);
 }
 
-/* The same with the instructions that this machine would not choose. */
+/* The same with instruction sets that this machine would not select. */
 static void exact_tracks_other_instructions(void **state) {
   (void)state;
   golden g = exact;
@@ -274,7 +275,7 @@ static void variable_lengths(void **state) {
   check_file(&varlen, 3);
 }
 
-/* The golden generator's numbers: splitmix64 counter streams. */
+/* The golden generator's random numbers: splitmix64 counter streams. */
 static uint64_t splitmix(uint64_t x) {
   x += 0x9E3779B97F4A7C15u;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -300,7 +301,7 @@ static double bound_of_layer(const char *name) {
   return 0;
 }
 
-/* The paper's model: its file stores no weights; they are made anew, and checked against the stored fingerprints. */
+/* The paper's model: its file stores no weights; they are generated again and compared with the stored fingerprints. */
 static void check_paper(const char *const *device) {
   golden g = paper;
   g.device = device;
@@ -362,10 +363,10 @@ static void check_gpu(const char *const *device) {
     g.device = device;
     check_file(&g, i < 2 ? 4 : 3);
   }
-  if (!strstr(getenv("FINDNA_PLUGIN"), "emulated")) check_paper(device); /* hours there */
+  if (!strstr(getenv("FINDNA_PLUGIN"), "emulated")) check_paper(device); /* takes hours when emulated */
 }
 
-/* Operands in bf16 by the kernels of CPUs: the bounds are those of GPUs, which round activations as well. */
+/* Operands in bf16 with the kernels of CPUs: the bounds are those of GPUs, which also round activations. */
 static void check_bf16(const char *const *device) {
   const golden *const all[] = {&exact, &ragged, &varlen};
   for (int i = 0; i < 3; i++) {

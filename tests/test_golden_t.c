@@ -1,5 +1,5 @@
-/* FinDNA-T: whole training steps against values of an independent PyTorch implementation (golden5, findna_t_d32), through `findna
- * trace`, on the CPU and on the emulated GPU or that of FINDNA_PLUGIN. */
+/* FinDNA-T: whole training steps against values of an independent PyTorch implementation (golden5, findna_t_d32), through
+ * `findna trace`, on the CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN. */
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -32,7 +32,7 @@ static void run_trace(const char *device, const char *precision, fd_safetensors 
   unlink(output);
 }
 
-/* Views, labels and what the steps begin with. */
+/* Views, labels, and the state before the steps. */
 static int is_input(const char *name) {
   return !strncmp(name, "in", 2) || !strncmp(name, "student0.", 9) || !strncmp(name, "teacher0.", 9) || !strcmp(name, "centre0");
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/gpu/check.sh on the emulated GPU, with stand-ins for the tools of a GPU machine: its table, and failures that hide nothing.
+# tests/gpu/check.sh on the emulated GPU, with stand-ins for the tools of a GPU machine: its table, and that a failing phase hides no other.
 # (Its phases parity and golden are test_cuda, test_micro_batches and test_golden, which run by themselves.)
 source "$(dirname "$0")/lib.sh"
 build=$(dirname "$FINDNA") check=$root/tests/gpu/check.sh
@@ -25,10 +25,10 @@ for line in 'GPU +emulated GPU, compute capability 8.0' 'state_id: one run = two
   check "the table has: $line" has "$line"
 done
 check "the sanitizer looked at all operations" grep -q "memcheck .*test_cuda" sanitized
-check "logs are few, and there" test "$(ls logs | paste -sd' ')" = "log.txt summary.txt"
+check "logs are written, and only two" test "$(ls logs | paste -sd' ')" = "log.txt summary.txt"
 
 code=0; FINDNA_EMULATED_CAPABILITY=75 "$check" --emulated --phases doctor,same,racecheck "$build" >check.log 2>&1 || code=$?
-check "a GPU that is too old: every phase tells" test $code = 1 -a "$(tail -1 check.log)" = "passed: none; FAILED: doctor same racecheck; skipped: none"
+check "a GPU that is too old: every phase fails" test $code = 1 -a "$(tail -1 check.log)" = "passed: none; FAILED: doctor same racecheck; skipped: none"
 check "with the reason" grep -q "the lowest supported is 8.0" logs/log.txt
 FINDNA_EMULATED_CAPABILITY=90 "$check" --emulated --phases same,speed "$build" >check.log 2>&1
 for line in 'state_id: by warpgroups = groups_again +yes' 'state_id: by warpgroups = groups_recomputed +yes' '1 micro-batch, warpgroups: sequences/s +[0-9.]+'; do
@@ -38,8 +38,8 @@ rm bin/compute-sanitizer
 stand_in python exit\ 1
 "$check" --emulated --phases torch,compile "$build" >check.log 2>&1
 check "what is missing is skipped with its reason" has "torch +skipped: .*bin/python has no PyTorch"
-check "and said last" test "$(tail -1 check.log)" = "passed: none; FAILED: none; skipped: torch compile"
+check "and listed in the last line" test "$(tail -1 check.log)" = "passed: none; FAILED: none; skipped: torch compile"
 BUDGET=3 "$check" --emulated --phases doctor,same "$build" >check.log 2>&1
-check "time that is used up" has "same +not run: the 3 seconds are used up"
-expect "a phase that is not there" 64 "no phase 'speeed'; there are: doctor" "$check" --phases speeed
+check "a phase after the time limit is not run" has "same +not run: the 3 seconds are used up"
+expect "an unknown phase" 64 "no phase 'speeed'; there are: doctor" "$check" --phases speeed
 expect "a folder without programs" 66 "findna is not there" "$check" "$root/docs"

@@ -1,4 +1,5 @@
-/* Letters hidden in groups of six, and what a frozen teacher sees of them: against a plain version that makes them one by one. */
+/* Letters hidden in groups of six, and a frozen teacher's view of them: against a plain version that makes sequences one by
+ * one. */
 #include "check.h"
 
 #include "base/random.h"
@@ -16,10 +17,10 @@ typedef struct set {
   fd_device *dev;
   fd_batch *batch;
   int turned, hidden, seen; /* counts over all sequences */
-  int is_turned;            /* the window that was made last */
+  int is_turned;            /* of the window that was made last */
 } set;
 
-/* Random windows, every fourth with some N; one of N alone. */
+/* Random windows, every fourth with some N; one with only N. */
 static void open_set(set *s, const char *pool, const char *sees) {
   char *settings[] = {"model.encoder=had",
                       "model.channels=8",
@@ -66,7 +67,7 @@ static void close_set(set *s) {
   fd_windows_free(&s->windows);
 }
 
-/* Of a draw: the letters, turned or not, and which groups the numbers ask to be hidden. */
+/* Of a draw: the letters, reverse-complemented or not, and the groups that the random numbers select for hiding. */
 static void plain_window(set *s, fd_rng_key key, uint64_t draw, uint64_t window, int turns, int *letters, int *asked) {
   const uint8_t *w = s->windows.symbols + window * LENGTH;
   uint32_t word[4];
@@ -92,7 +93,7 @@ static int plain_word(const int *letters) {
   return 6 + id;
 }
 
-/* Sequence i of a batch, whose letters and asked groups are these. */
+/* Checks sequence i of a batch against its letters and selected groups. */
 static void check_sequence(set *s, int i, const int *letters, const int *asked) {
   const fd_batch *b = s->batch;
   const int *ids = (const int *)(const void *)b->scratch + i * LENGTH, *taught = b->taught->ids + i * (GROUPS + 1);
@@ -121,7 +122,7 @@ static void check_sequence(set *s, int i, const int *letters, const int *asked) 
   else assert_int_equal(differ, 0);
 }
 
-/* Hidden letters come first, each with its class. */
+/* Checks that hidden letters come first, each with its class. */
 static void check_targets(const set *s, int letters[BATCH][LENGTH]) {
   const fd_batch *b = s->batch;
   int n = 0;
@@ -153,12 +154,12 @@ static void check(const char *pool, const char *sees) {
     assert_int_equal(s.batch->aligned_rows, s.seen);
   }
   assert_near((double)s.turned / (STEPS * BATCH), 0.4, 0.08);
-  for (int i = 0; i < WINDOWS; i += BATCH) { /* held-out windows are as they are */
+  for (int i = 0; i < WINDOWS; i += BATCH) { /* held-out windows are not reverse-complemented */
     assert_ok(source.held_out(source.context, &s.windows, i, BATCH, s.batch));
     for (int k = 0; k < BATCH; k++) {
       uint64_t window = (uint64_t)(i + k);
       plain_window(&s, fd_rng_key_of(5, FD_RNG_EVAL), window, window, 0, letters[k], asked);
-      for (int g = 0; g < GROUPS; g++) /* upload leaves the student's ids, and the teacher's, where they were */
+      for (int g = 0; g < GROUPS; g++) /* upload leaves the student's and the teacher's ids unchanged */
         assert_true(plain_word(letters[k] + 6 * g) != N_WORD || !s.batch->seqs.hidden[k * LENGTH + 6 * g]);
       check_sequence(&s, k, letters[k], asked);
       if (s.hider.keyed) assert_int_equal(s.batch->taught->key[k], 2 * WINDOWS + window);

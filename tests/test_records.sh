@@ -21,10 +21,10 @@ expect "BIOSCAN-5M's layout" 0 "^written    60 records in 2 shards" $prepare bio
 check "rows and columns are counted" said '^read       160 rows; 157 sequences of [0-9]+ letters are kept, with 8 columns of names'
 check "letters that are none" said '^read       2 letters that are no nucleotides became N'
 check "IUPAC letters" said '^read       2 IUPAC letters'
-check "N behind" said '^cut        2 sequences had N behind'
+check "trailing N" said '^cut        2 sequences had N after their last nucleotide'
 check "long ones" test "$(grep -oE '^cut +[0-9]+ sequences were longer' out.log | grep -oE '[0-9]+')" = "$(awk -F, 'NR > 1 { s = $13; sub(/N+$/, "", s); n += length(s) > 60 } END { print n }' bioscan.csv)"
-check "twins" said '^left out   1 sequences that are there before'
-check "which have another name" said '^left out   1 of these have another name there'
+check "twins" said '^left out   1 sequences that are equal to an earlier one'
+check "which have another name" said '^left out   1 of these have another name than the earlier one'
 check "short ones" said '^left out   1 sequences shorter than --shortest'
 check "empty ones" said '^left out   1 sequences without A, C, G and T'
 check "those of no split" said '^note       97 records of no split'

@@ -1,4 +1,4 @@
-/* A thread that makes views, and the two sets of batches that it and the step take turns with. */
+/* A thread that makes the batches of the next step, with two sets of batches (double buffering). */
 #include "data/ahead.h"
 
 #include <pthread.h>
@@ -6,20 +6,20 @@
 
 #include "base/memory.h"
 
-typedef enum progress { NOTHING, ASKED, MADE } progress;
+typedef enum progress { IDLE, REQUESTED, READY } progress;
 
 struct fd_ahead {
   fd_source source;
   fd_ahead_shape shape;
   fd_batch **set[2];
-  int making; /* the set that the thread works on */
+  int making; /* the set that the thread fills */
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   /* Under the lock: */
   progress progress;
-  uint64_t first;   /* draw of the set asked for or made */
-  fd_status status; /* of making it */
+  uint64_t first;   /* first draw of the set that is requested or ready */
+  fd_status status; /* of filling that set */
   int started, stop;
 };
 
@@ -27,7 +27,7 @@ static void *work(void *argument) {
   fd_ahead *a = argument;
   pthread_mutex_lock(&a->lock);
   while (!a->stop) {
-    if (a->progress != ASKED) {
+    if (a->progress != REQUESTED) {
       pthread_cond_wait(&a->changed, &a->lock);
       continue;
     }
@@ -38,22 +38,22 @@ static void *work(void *argument) {
                               a->set[a->making][i]);
     pthread_mutex_lock(&a->lock);
     a->status = status;
-    a->progress = MADE;
+    a->progress = READY;
     pthread_cond_broadcast(&a->changed);
   }
   pthread_mutex_unlock(&a->lock);
   return NULL;
 }
 
-/* With the lock held. */
-static void ask(fd_ahead *a, uint64_t first) {
+/* Requests the batches from draw `first` on. The caller holds the lock. */
+static void request(fd_ahead *a, uint64_t first) {
   a->first = first;
-  a->progress = ASKED;
+  a->progress = REQUESTED;
   pthread_cond_broadcast(&a->changed);
 }
 
-static void wait_until_made(fd_ahead *a) {
-  while (a->progress == ASKED) pthread_cond_wait(&a->changed, &a->lock);
+static void wait_until_ready(fd_ahead *a) {
+  while (a->progress == REQUESTED) pthread_cond_wait(&a->changed, &a->lock);
 }
 
 fd_status fd_ahead_create(fd_ahead **ahead, fd_source source, fd_device *dev, const fd_ahead_shape *shape) {
@@ -99,16 +99,16 @@ void fd_ahead_destroy(fd_ahead **ahead) {
 
 fd_status fd_ahead_take(fd_ahead *a, uint64_t first, fd_batch ***batches) {
   pthread_mutex_lock(&a->lock);
-  wait_until_made(a);
-  if (a->progress != MADE || a->first != first) { /* the first step, or the state was replaced */
-    ask(a, first);
-    wait_until_made(a);
+  wait_until_ready(a);
+  if (a->progress != READY || a->first != first) { /* the first step, or the training state was replaced */
+    request(a, first);
+    wait_until_ready(a);
   }
   fd_status status = a->status;
   *batches = a->set[a->making];
   a->making = !a->making;
-  a->progress = NOTHING;
-  if (status == FD_OK && first + a->shape.stride < a->shape.end) ask(a, first + a->shape.stride);
+  a->progress = IDLE;
+  if (status == FD_OK && first + a->shape.stride < a->shape.end) request(a, first + a->shape.stride);
   pthread_mutex_unlock(&a->lock);
   for (int i = 0; i < a->shape.batches && status == FD_OK; i++) status = a->source.upload(a->source.context, (*batches)[i]);
   return status;

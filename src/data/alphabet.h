@@ -8,20 +8,19 @@
 
 enum { FD_NO_LETTER = 255 };
 
-/* Symbol of each byte: A, C, G, T (U) in either case; N for every other IUPAC letter; FD_NO_LETTER for what is no letter of DNA.
- */
+/* Symbol of each byte: A, C, G, T (U as T) in either case; N for every other IUPAC letter; FD_NO_LETTER for all other bytes. */
 extern const uint8_t fd_symbol_of[256];
 
-/* The complementary nucleotide; N, masked and [CLS] stay. */
+/* The complement of each symbol; N, masked and [CLS] map to themselves. */
 extern const uint8_t fd_complement[8];
 
 /* out[i] = complement of symbols[length - 1 - i]; not in place. */
 void fd_reverse_complement(const uint8_t *symbols, int64_t length, uint8_t *out);
 
-/* A contig's name without "chr", and MT as M; points into `name`, or to a constant. */
+/* A contig's name without the prefix "chr", and M for MT; points into `name` or to a constant. */
 const char *fd_bare_contig(const char *name);
 
-/* 1 when two contig names mean the same: equal, or equal after "chr" (chr1 = 1, chrM = MT). */
+/* 1 if two names denote the same contig: equal, or equal without "chr" (chr1 = 1, chrM = MT). */
 int fd_same_contig(const char *a, const char *b);
 
 #endif

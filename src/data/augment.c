@@ -1,4 +1,4 @@
-/* The augmentations. */
+/* Augmentations of windows and rows. */
 #include "data/augment.h"
 
 #include <string.h>
@@ -77,7 +77,7 @@ static void mask_positions(const fd_config *config, const draws *d, uint8_t *x, 
   }
 }
 
-/* Another nucleotide in the place of each, by chance; N stays. */
+/* Replaces each nucleotide by another one with probability aug.mutation; N is kept. */
 static void substitute(const fd_config *config, const draws *d, uint8_t *x, int length) {
   uint32_t word[4], limit = (uint32_t)(config->aug.mutation * 0x1p24);
   for (int i = 0; i < length; i++) {
@@ -87,7 +87,7 @@ static void substitute(const fd_config *config, const draws *d, uint8_t *x, int 
   }
 }
 
-/* Applies one operation in place, through `spare`. */
+/* Applies one operation to x in place, with the buffers `spare` [length] and `random` [aug.size]. */
 static void apply(const fd_config *config, char operation, const draws *d, uint8_t *x, int length, uint8_t *spare,
                   uint8_t *random) {
   uint32_t word[4];
@@ -116,12 +116,12 @@ static void apply(const fd_config *config, char operation, const draws *d, uint8
       break;
     case 'S': substitute(config, d, x, length); return;
     case 'M': mask_positions(config, d, x, length); return;
-    default: return; /* N: added by `expand` */
+    default: return; /* N (noise): added by the device operation `expand` */
   }
   memcpy(x, spare, (size_t)length);
 }
 
-/* `positions` [length] from a window; view: what its draws are keyed by. */
+/* Applies a string of operations to a window: fills positions [length]. `view` is part of the key of the random numbers. */
 static void run_operations(const fd_config *config, const char *operations, fd_rng_key key, uint64_t draw, int view,
                            const uint8_t *window, int length, uint8_t *positions, uint8_t *scratch) {
   uint8_t *spare = scratch, *random = scratch + length;

@@ -14,21 +14,22 @@ enum { FD_VIEW_STUDENT, FD_VIEW_TEACHER };
 
 /* Makes one view of a window of `length` symbols (0..4): applies config->aug.student or .teacher. tokens: symbols, FD_ZERO where
  * masked; labels (symbols before masking) and mask may be NULL. `scratch` holds 2 * (length + aug.size) bytes. Noise is not added
- * here (see the device operation `expand`); it commutes with every other operation. All draws depend on (key, draw, view) alone.
- */
+ * here (see the device operation `expand`); it commutes with every other operation. All random numbers depend on (key, draw,
+ * view) only. */
 void fd_augment_view(const fd_config *config, fd_rng_key key, uint64_t draw, int view, const uint8_t *window, int length,
                      uint8_t *tokens, uint8_t *labels, uint8_t *mask, uint8_t *scratch);
 
-/* A training row of a task through the operations of task.augment: symbols [length]; `scratch` as above. */
+/* Applies the operations of task.augment to a training row of a task: symbols [length]; `scratch` as above. */
 void fd_augment_row(const fd_config *config, fd_rng_key key, uint64_t draw, const uint8_t *row, int length, uint8_t *symbols,
                     uint8_t *scratch);
 
-/* Noise of a view: its standard deviation, 0 without N. */
+/* Standard deviation of a view's noise; 0 without the operation N. */
 float fd_augment_noise(const fd_config *config, int view);
 
-/* The exact operations with their draws given, from x to y (not the same memory), for length symbols (EvoAug's, cut to length):
- *   deletion     x[at .. at+n) is removed; n/2 symbols of `random` (of `size`) go in front, the last n - n/2 of it behind
- *   insertion    random[0 .. f) in front, n more before x[at], the rest behind, f = (size - n) / 2; the first `length` are kept
+/* The operations with given random numbers, from x to y (not the same memory), of `length` symbols each (as in EvoAug):
+ *   deletion     x[at .. at+n) is removed; the first n/2 symbols of random [size] are prepended, its last n - n/2 appended
+ *   insertion    random[0 .. f) is prepended, the next n are inserted before x[at], the rest is appended, f = (size - n) / 2;
+ *                the first `length` symbols are kept
  *   roll         y[i] = x[(i - shift) mod length]; a breakpoint p is a roll by -p
  *   revcomp      y[i] = complement of x[length - 1 - i] */
 void fd_augment_deletion(const uint8_t *x, int length, int n, int at, const uint8_t *random, int size, uint8_t *y);

@@ -1,4 +1,4 @@
-/* Micro-batches: training draws and held-out windows. */
+/* Micro-batches of training draws and of held-out windows. */
 #include "data/batch.h"
 
 #include <stdlib.h>
@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "data/augment.h"
 
-/* Labels, mask and the teacher's tokens, entry masks, and twice a window with the longest random DNA. */
+/* Scratch bytes per row: label, mask, teacher's token, entry masks and two for fd_augment_view, whose random DNA takes the
+ * rest. */
 enum { SCRATCH_PER_ROW = 3 + FD_SYMBOLS + 2, SCRATCH_MORE = 2 * 65536 };
 
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) {
@@ -92,7 +93,7 @@ void fd_loader_views(const fd_loader *loader, uint64_t draw, uint8_t *student, u
   fd_augment_view(loader->config, loader->augment, key, FD_VIEW_TEACHER, window, length, teacher, NULL, NULL, scratch);
 }
 
-/* The sequences of a batch of equal windows. */
+/* Lays out the sequences of a batch of windows of equal length. */
 static void equal_rows(fd_batch *batch, int count, int length) {
   batch->seqs.count = count;
   for (int i = 0; i <= count; i++) batch->seqs.start[i] = i * (length + batch->seqs.cls);
@@ -117,7 +118,7 @@ void fd_batch_scramble(const fd_batch *batch, const uint8_t *mask, uint8_t *entr
   }
 }
 
-/* The parts of a batch's scratch memory between make and upload. */
+/* Parts of a batch's scratch memory between `make` and `upload`. */
 typedef struct staging {
   uint8_t *labels, *mask, *teacher, *entries, *rest;
 } staging;
@@ -189,7 +190,7 @@ fd_status fd_batch_held_out(fd_batch *batch, const fd_config *config, const fd_w
     fd_held_out_mask(config, windows, first + i, mask + at);
     for (int t = at; t < at + length; t++) {
       batch->tokens[t] = mask[t] ? FD_ZERO : labels[t];
-      mask[t] = mask[t] && labels[t] != FD_N; /* an N is nothing to predict */
+      mask[t] = mask[t] && labels[t] != FD_N; /* N is not a target */
       batch->masked += mask[t];
     }
   }

@@ -21,7 +21,7 @@ fd_status fd_bed_open(fd_bed *bed, const char *path) { return fd_lines_open(&bed
 
 void fd_bed_close(fd_bed *bed) { fd_lines_close(&bed->lines); }
 
-/* What genome browsers put into BED files beside intervals. A contig may be named "track", too: a tab follows it. */
+/* Lines for genome browsers. A contig may be named "track", too: a tab follows its name. */
 static int is_line_of_browser(const char *line) {
   static const char *const words[] = {"track", "browser"};
   for (int i = 0; i < 2; i++) {
@@ -31,11 +31,11 @@ static int is_line_of_browser(const char *line) {
   return 0;
 }
 
-/* Cuts a row; blanks around a field that is separated by tabs belong to nobody. */
+/* Splits a row into fields. Blanks around tab-separated fields are dropped. */
 static void cut(char *line, fd_bed_row *row) {
   const char *separators = strchr(line, '\t') ? "\t" : " ";
   for (char *field; (field = strsep(&line, separators));) {
-    if (*separators == ' ' && !*field) continue; /* several blanks are one */
+    if (*separators == ' ' && !*field) continue; /* consecutive blanks are one separator */
     while (*field == ' ') field++;
     for (size_t n = strlen(field); n && field[n - 1] == ' '; n--) field[n - 1] = '\0';
     if (row->fields < FD_BED_FIELDS) row->field[row->fields] = field;
@@ -51,7 +51,7 @@ fd_status fd_bed_next(fd_bed *bed, fd_bed_row *row, int *more) {
   while (line && (*line == '#' || is_line_of_browser(line)));
   *more = line != NULL;
   if (!line) return FD_OK;
-  snprintf(whole, sizeof whole, "%s", line); /* as it is, for a message: the row is cut in place */
+  snprintf(whole, sizeof whole, "%s", line); /* a copy for messages: the row is split in place */
   cut(line, row);
   row->line = l->number;
   row->contig = row->field[0];

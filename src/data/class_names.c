@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* What programs write for a value that is missing, beside nothing and NaN. */
+/* What programs write for a missing value, besides an empty field and NaN. */
 static int is_missing(const char *text) {
   static const char *const words[] = {"NA", "<NA>", "N/A", "NULL"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -27,12 +27,12 @@ int fd_class_names_is_name(const char *text) {
 
 static fd_status check(const char *where, const char *text) {
   int utf8;
-  FD_TRY(fd_json_is_utf8(text, &utf8)); /* what is not could not be written to the files that keep names */
-  if (!utf8) return fd_fail(FD_DATA, "%s: a label is no UTF-8: names of classes are", where);
+  FD_TRY(fd_json_is_utf8(text, &utf8)); /* required by the files that store names */
+  if (!utf8) return fd_fail(FD_DATA, "%s: a label is no UTF-8, as names of classes must be", where);
   for (const char *at = text; *at; at++)
     if (*at == ',' || (unsigned char)*at < 0x20 || *at == 0x7f)
-      return fd_fail(FD_DATA, "%s: the label '%.40s' has a comma or a control character: names of classes have none", where,
-                     text);
+      return fd_fail(FD_DATA, "%s: the label '%.40s' has a comma or a control character, which names of classes must not have",
+                     where, text);
   return FD_OK;
 }
 
@@ -127,7 +127,7 @@ fd_status fd_class_names_split(fd_class_names *names, const char *text) {
 }
 
 void fd_class_names_show(const fd_class_names *names, char *text, size_t room) {
-  size_t used = 0, end = 32; /* room for the number of them */
+  size_t used = 0, end = 32; /* room for the ellipsis and the count */
   *text = '\0';
   for (int i = 0; i < names->count; i++) {
     if (used + strlen(names->name[i]) + end >= room) {

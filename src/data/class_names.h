@@ -1,4 +1,4 @@
-/* The names of a task's classes: class i is name[i]. Those of rows are in the alphabet's order. */
+/* The names of a task's classes: class i is name[i]. Names taken from rows are in alphabetical order. */
 #ifndef FD_DATA_CLASS_NAMES_H
 #define FD_DATA_CLASS_NAMES_H
 
@@ -7,44 +7,44 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-/* All of them together have at most so many bytes, and are at most so many. */
+/* Limits of a list: total bytes, and number of names. */
 enum { FD_CLASS_NAMES_BYTES = 16 << 20, FD_CLASS_NAMES_MAX = 65536 };
 
 typedef struct fd_class_names {
   int count; /* 0: classes are numbers and have no names */
   char **name;
-  size_t room, bytes; /* room: of the list; bytes: of their text */
+  size_t room, bytes; /* room: capacity of the list; bytes: of all names */
 } fd_class_names;
 
-/* Whether a label is a name and no number (nan and inf are numbers: what is missing is no class), and not empty. */
+/* Whether a label is a name: not empty, not a number and not a missing value (nan and inf count as numbers). */
 int fd_class_names_is_name(const char *text);
 
-/* Takes the distinct texts of `count` (any order, borrowed) as names. FD_DATA for one with a comma or a control character, which
- * could not be written down as a list; `where` names the file. */
+/* Makes names of the distinct texts among `count` (any order, borrowed), sorted. FD_DATA for a text with a comma or a control
+ * character, which a list could not store; `where` names the file. */
 fd_status fd_class_names_of(fd_class_names *names, const char *where, const char *const *text, int count) FD_MUST_CHECK;
 
-/* The class of a name among those of rows, or -1. */
+/* The class of a name in a sorted list (fd_class_names_of), or -1. */
 int fd_class_names_find(const fd_class_names *names, const char *text);
 
-/* As a file: a line a name. *text is released with free(). */
+/* The names as the content of a file, one per line. Release *text with free(). */
 fd_status fd_class_names_text(const fd_class_names *names, char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* The other way round; any text that fd_class_names_text does not write is FD_DATA. `path` is for messages. */
+/* Parses such content; anything that fd_class_names_text does not write is FD_DATA. `path` is for messages. */
 fd_status fd_class_names_read(fd_class_names *names, const char *text, size_t bytes, const char *path) FD_MUST_CHECK;
 
-/* SHA-256 of that text: names and their order; "" of none. */
+/* SHA-256 of that content, so of the names and their order; "" without names. */
 fd_status fd_class_names_hash(const fd_class_names *names, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
-/* Adds a name behind the others; the first one is put to zeroed names. FD_DATA as above; `where` is for messages. */
+/* Appends a name; `names` is zeroed before the first one. FD_DATA as above; `where` is for messages. */
 fd_status fd_class_names_add(fd_class_names *names, const char *where, const char *text) FD_MUST_CHECK;
 
-/* Names with commas between, as older versions kept them. */
+/* Parses comma-separated names, as older versions stored them. */
 fd_status fd_class_names_split(fd_class_names *names, const char *text) FD_MUST_CHECK;
 
-/* For a line of a message: the names, or the first of many and their number. */
+/* The names for a message: all, or the first of many and their number. */
 void fd_class_names_show(const fd_class_names *names, char *text, size_t room);
 
-/* Where two lists, of which both have names, differ: "class 3 is 'a', not 'b'" to `what` [room]; 0 when they do not. */
+/* Whether two lists of names differ; if so, writes the first difference to `what` [room]: "class 3 is 'a', not 'b'". */
 int fd_class_names_differ(const fd_class_names *a, const fd_class_names *b, char *what, size_t room);
 
 void fd_class_names_free(fd_class_names *names);

@@ -1,4 +1,4 @@
-/* Finds the records of a contig by its name, and the one that holds a place. */
+/* Finds the records of a contig by its name, and the record that holds an interval. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ fd_status fd_genome_index(fd_genome *g) {
   return FD_OK;
 }
 
-/* A name in two parts, so that none must be put together. */
+/* A name in two parts, which need not be concatenated. */
 typedef struct contig_name {
   const char *prefix, *rest;
 } contig_name;
@@ -42,7 +42,7 @@ static int compare(contig_name name, const char *contig) {
   return order ? order : strcmp(name.rest, contig + n);
 }
 
-/* How many records have a contig before `name`, or with `equal` not behind it. */
+/* Number of records whose contig sorts before `name` or, with `equal`, not after it. */
 static int count_before(const fd_genome *g, contig_name name, int equal) {
   int low = 0, high = g->records;
   while (low < high) {

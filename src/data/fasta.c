@@ -1,4 +1,4 @@
-/* FASTA, packed or not (stream.h): any line length and line end, lower case, IUPAC letters. */
+/* Reads FASTA, compressed or not (stream.h): any line length and line end, lower case, IUPAC letters. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,15 +13,15 @@
 
 enum { BLOCK = 1 << 16, STRETCH = 512, NAME_MAX_BYTES = 4096, WHERE_MAX = FD_PATH_MAX + 32 };
 
-/* A block of the file's content at a time. */
+/* The content is read in blocks. */
 struct fd_fasta {
   fd_stream *stream;
   const char *path;
   unsigned char *block;
-  size_t size, at;  /* of the block */
-  int64_t position; /* of the block's first byte in the content */
+  size_t size, at;  /* of the block: its bytes, and the next one */
+  int64_t position; /* of the block's first byte in the uncompressed content */
   int64_t line, line_start;
-  int after_cr; /* the byte before was a CR, which ended a line: a LF now belongs to it */
+  int after_cr; /* the last byte was a CR that ended a line: an LF that follows belongs to it */
 };
 
 static fd_status open_fasta(const char *path, int hashed, fd_fasta **out) {
@@ -45,7 +45,7 @@ void fd_fasta_close(fd_fasta **s) {
   *s = NULL;
 }
 
-/* The next block when this one is used up; size 0 at the end. */
+/* Reads the next block when this one is used up; size 0 at the end. */
 static fd_status fill(fd_fasta *s) {
   if (s->at < s->size) return FD_OK;
   s->position += (int64_t)s->size;
@@ -61,14 +61,14 @@ static const char *where(const fd_fasta *s, int64_t line, char text[WHERE_MAX]) 
   return text;
 }
 
-/* Takes the line end that comes next: CR or LF. */
+/* Consumes the line end that comes next: CR or LF. */
 static void end_line(fd_fasta *s) {
   s->after_cr = s->block[s->at++] == '\r';
   s->line++;
   s->line_start = place_of(s);
 }
 
-/* At the beginning of a line: fills the block, and takes the LF of a CRLF. */
+/* At the beginning of a line: fills the block, and skips the LF of a CRLF. */
 static fd_status begin_line(fd_fasta *s) {
   FD_TRY(fill(s));
   if (s->after_cr && s->size && s->block[s->at] == '\n') s->at++, s->line_start++;
@@ -78,7 +78,7 @@ static fd_status begin_line(fd_fasta *s) {
 
 static int is_line_end(unsigned char byte) { return byte == '\n' || byte == '\r'; }
 
-/* Reads a header line after its '>': the first word goes to `name`. Leaves the stream behind the line's end. */
+/* Reads a header line after its '>': the first word goes to `name`. Leaves the stream after the line end. */
 static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
   int length = 0, word = 1;
   for (;;) {
@@ -90,7 +90,7 @@ static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
       break;
     }
     s->at++;
-    if (isspace(byte)) word = word && length == 0; /* "> name" has its name behind the space */
+    if (isspace(byte)) word = word && length == 0; /* blanks between '>' and the name are skipped */
     else if (word && length == NAME_MAX_BYTES - 1)
       return fd_fail(FD_DATA, "%s:%" PRId64 ": the record's name is longer than %d characters", s->path, s->line,
                      NAME_MAX_BYTES - 1);
@@ -102,11 +102,11 @@ static fd_status read_header(fd_fasta *s, char name[NAME_MAX_BYTES]) {
   return FD_OK;
 }
 
-/* What a pass does with a stretch of letters of one line. */
+/* What a pass does with consecutive letters of one line. */
 typedef fd_status take_letters(void *context, fd_fasta *s, const unsigned char *letters, int count);
 
-/* How many of the next bytes of the block belong to this line: a stretch of them, so that looking for one kind of line end does
- * not go through the whole block when lines end with the other. */
+/* Number of the next bytes of the block that belong to this line, STRETCH at most: a search for LF would otherwise scan the whole
+ * block for each line of a file with CR line ends. */
 static size_t next_of_line(const fd_fasta *s) {
   size_t count = s->size - s->at < STRETCH ? s->size - s->at : STRETCH;
   const unsigned char *from = s->block + s->at, *lf = memchr(from, '\n', count);
@@ -161,7 +161,7 @@ static fd_status scan_letters(void *context, fd_fasta *s, const unsigned char *l
   return FD_OK;
 }
 
-/* Goes behind the '>' of the first record. */
+/* Moves past the '>' of the first record. */
 static fd_status find_first(fd_fasta *s) {
   size_t mark;
   FD_TRY(fill(s));
@@ -227,7 +227,7 @@ static fd_status store_letters(void *context, fd_fasta *s, const unsigned char *
   return FD_OK;
 }
 
-/* Goes to a byte of the content; within the block, without asking the stream. */
+/* Moves to an offset of the content; within the block, without a seek in the stream. */
 static fd_status seek(fd_fasta *s, int64_t offset) {
   if (offset < s->position || offset > s->position + (int64_t)s->size) {
     FD_TRY(fd_stream_seek(s->stream, offset));

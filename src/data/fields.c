@@ -1,4 +1,4 @@
-/* Cuts rows of CSV and TSV files into fields. */
+/* Splits rows of CSV and TSV files into fields. */
 #include "data/fields.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@ enum { FIELDS_MAX = 1 << 20, SHOWN = 120 };
 
 static const char *name_of(char separator) { return separator == '\t' ? "tab" : separator == ';' ? "semicolon" : "comma"; }
 
-/* Takes the quotes off a quoted field in place; *at moves from its quote to what follows the closing one and blanks. */
+/* Unquotes a field in place; *at moves from its opening quote past the closing one and blanks after it. */
 static fd_status take_quoted(const fd_fields *f, char **at, const char *end, fd_field *out) {
   char *from = *at + 1, *to = from;
   *out = (fd_field){from, 0};
@@ -53,7 +53,7 @@ static fd_status cut(fd_fields *f, char *line, size_t length) {
   }
 }
 
-/* Only when the whole line is cut: the place of the NUL is that of a separator or a quote. */
+/* Only when the whole line is split: the NULs replace separators and quotes. */
 static void terminate(fd_fields *f) {
   for (int i = 0; i < f->count; i++) f->item[i].text[f->item[i].length] = '\0';
 }

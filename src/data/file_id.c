@@ -1,4 +1,4 @@
-/* Tells whether a file has changed. */
+/* Detects whether a file has changed. */
 #include "data/file_id.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* What a file is at one time: whether it is the same, unchanged, at another. */
+/* The identity and state of a file at one time, to detect later that it was changed or replaced. */
 #ifndef FD_DATA_FILE_ID_H
 #define FD_DATA_FILE_ID_H
 
@@ -13,7 +13,7 @@ typedef struct fd_file_id {
   struct timespec modified, changed;
 } fd_file_id;
 
-/* Of an open file, and of the regular file at a path, which must be there. */
+/* Of an open file, and of the regular file at a path, which must exist. */
 fd_status fd_file_id_of(int fd, const char *path, fd_file_id *id) FD_MUST_CHECK;
 fd_status fd_file_id_at(const char *path, fd_file_id *id) FD_MUST_CHECK;
 

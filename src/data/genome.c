@@ -1,4 +1,4 @@
-/* The records of sequence files, whatever their format. */
+/* The records of sequence files of any format. */
 #include "data/genome.h"
 
 #include <ctype.h>
@@ -20,7 +20,7 @@ fd_status fd_genome_scan(fd_genome *g, const char *path) {
   fd_source_file *f = &g->file[g->files];
   memset(f, 0, sizeof *f);
   FD_TRY(fd_path(f->path, path, NULL, NULL));
-  FD_TRY(fd_file_size(path, &f->bytes)); /* also: a pipe cannot be read twice */
+  FD_TRY(fd_file_size(path, &f->bytes)); /* also refuses a pipe, which cannot be read twice */
   if (!f->bytes) return fd_fail(FD_DATA, "%s: is empty; expected sequences in FASTA or 2bit", path);
   FD_TRY(fd_twobit_detect(path, &f->twobit));
   f->scanned = 1;
@@ -40,7 +40,7 @@ void fd_genome_free(fd_genome *g) {
   memset(g, 0, sizeof *g);
 }
 
-/* The colon of "chr1:101-200", and what it says; NULL for any other name. */
+/* Parses "chr1:101-200": returns its colon and sets first and last; NULL for any other name. */
 static char *region_of(char *name, int64_t *first, int64_t *last) {
   char *colon = strrchr(name, ':'), *dash = colon ? strchr(colon, '-') : NULL;
   if (!dash || colon == name || !isdigit((unsigned char)colon[1]) || !isdigit((unsigned char)dash[1])) return NULL;
@@ -67,7 +67,7 @@ fd_status fd_record_set_name(fd_record *r, const char *name) {
 }
 
 fd_status fd_genome_add_record(fd_genome *g, const char *where, const char *name, int64_t offset) {
-  if (!*name) return fd_fail(FD_DATA, "%s: the record has no name; expected a word (in FASTA right behind '>')", where);
+  if (!*name) return fd_fail(FD_DATA, "%s: the record has no name; expected a word (in FASTA right after '>')", where);
   for (const char *c = name; *c; c++)
     if (!isgraph((unsigned char)*c))
       return fd_fail(FD_DATA, "%s: the record's name has the byte 0x%02x; expected printable ASCII (is this a binary file?)",
@@ -96,7 +96,7 @@ fd_status fd_genome_add_n(fd_genome *g, int64_t begin, int64_t end) {
 
 void fd_genome_end_record(fd_genome *g, const char *where) {
   fd_record *r = &g->record[g->records - 1];
-  if (r->region && r->region != r->length) { /* a name like any other: it does not say where the record lies */
+  if (r->region && r->region != r->length) { /* an ordinary name, which does not give the record's position */
     r->contig = r->name;
     r->first = r->region = 0;
     g->counts.other_region++;
@@ -106,7 +106,7 @@ void fd_genome_end_record(fd_genome *g, const char *where) {
   g->counts.bases += r->length;
 }
 
-/* N before a position. */
+/* Number of N before a position. */
 static int64_t n_before(const fd_record *r, int64_t position) {
   size_t low = 0, high = r->runs; /* the number of runs that begin before the position */
   while (low < high) {
@@ -130,7 +130,7 @@ struct fd_genome_reader {
   const fd_genome *genome;
   fd_fasta *fasta;
   int file;
-  char *known; /* [files] whether id holds what the file was when it was scanned, or first opened here */
+  char *known; /* [files] whether `id` is set: as of the scan, or as of the first opening here */
   fd_file_id *id;
 };
 

@@ -9,8 +9,11 @@
 #include "base/memory.h"
 #include "data/alphabet.h"
 
-enum { GROUP = 6 /* letters of a word of the teacher, and that are hidden together: FD_GROUP of model/spaces.h */ };
-enum { OFFSET, ONE_HIDDEN, ONE_VISIBLE, TURN /* words of the draw's first number; the others are those of the places */ };
+/* Letters of a teacher's word, which are hidden together: FD_GROUP of model/spaces.h. */
+enum { GROUP = 6 };
+
+/* Words of a draw's first block of random numbers; the further blocks are for the positions. */
+enum { OFFSET, ONE_HIDDEN, ONE_VISIBLE, TURN };
 
 fd_status fd_hider_create(fd_hider *h, const fd_config *config, const fd_windows *windows, const fd_tokenizer *tokenizer,
                           int replaces, int first) {
@@ -38,7 +41,7 @@ void fd_hider_free(fd_hider *h) {
   fd_tokens_free(&h->current);
 }
 
-/* Of the shortest word: k-mers have a fixed length, byte pairs any, others are the letters of a group. */
+/* Letters of the shortest word: k of k-mers, 1 of byte pairs; single letters are hidden in groups. */
 static int letters_of(const fd_config *c) {
   if (c->model.tokenizer == FD_TOKENIZER_BPE) return 1;
   return c->model.tokenizer == FD_TOKENIZER_KMER ? (int)c->model.kmer : GROUP;
@@ -49,7 +52,7 @@ fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer,
   int64_t below = 0, cut = 0;
   if (!fd_tokenizer_vocabulary(tokenizer)->words)
     return fd_fail(FD_DATA,
-                   "%s: its special tokens are not its first ids: which words may be hidden is not known; expected "
+                   "%s: its special tokens are not its first ids, so that it is not known which words may be hidden; expected "
                    "[UNK] [CLS] [SEP] [PAD] [MASK] as ids 0 to 4",
                    config->data.tokenizer);
   for (int64_t i = 0; i < windows->count; i++) {
@@ -83,7 +86,7 @@ void fd_hider_count(const fd_config *config, const fd_windows *windows, int64_t 
   }
 }
 
-/* The most tokens of this rank's share. */
+/* The largest number of tokens of a window in this rank's share. */
 static fd_status most_of_share(const fd_config *config, const fd_tokenizer *t, const fd_windows *windows, const fd_comm *comm,
                                uint64_t *most) {
   fd_tokens tokens;
@@ -106,7 +109,7 @@ static fd_status most_of_share(const fd_config *config, const fd_tokenizer *t, c
   return status;
 }
 
-/* The most byte pairs of all ranks' shares. */
+/* The largest number of byte pairs of a window, over all ranks' shares. */
 static fd_status count_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
                             int *most) {
   uint64_t *share;
@@ -131,37 +134,37 @@ fd_status fd_hider_most(const fd_config *config, const fd_tokenizer *tokenizer, 
   return FD_OK;
 }
 
-/* Whether a unit, one word or a group of letters, is of A, C, G, T alone. */
+/* Whether a unit (a word, or a group of letters) has A, C, G and T only. */
 static int is_word(const fd_hider *h, const int32_t *ids) {
   int good = 1;
   for (int i = 0; i < h->unit; i++) good &= fd_is_word(fd_tokenizer_vocabulary(h->tokenizer), ids[i]);
   return good;
 }
 
-/* The place of the n-th of those units that are, from 0. */
+/* Index of the n-th unit, from 0, for which is_word holds. */
 static int find_word(const fd_hider *h, const int32_t *ids, uint32_t n) {
   int at = 0;
   while (!is_word(h, ids + at * h->unit) || n--) at++;
   return at;
 }
 
-static void mark(const fd_hider *h, uint8_t *hidden, int at, int is) { memset(hidden + at * h->unit, is, (size_t)h->unit); }
+static void mark(const fd_hider *h, uint8_t *hidden, int at, int value) { memset(hidden + at * h->unit, value, (size_t)h->unit); }
 
-/* Which of the words are hidden. */
+/* Chooses the words to hide. */
 static void hide(const fd_hider *h, fd_rng_key key, uint64_t draw, const int32_t *ids, int words, uint8_t *hidden) {
   uint32_t first[4], word[4];
-  int can = 0, is = 0, units = words / h->unit;
+  int eligible = 0, chosen = 0, units = words / h->unit;
   memset(hidden, 0, (size_t)words);
   fd_philox(first, key, draw, 0);
   for (int i = 0; i < units; i++) {
     if (i % 4 == 0) fd_philox(word, key, draw, 1 + (uint64_t)i / 4);
     int good = is_word(h, ids + i * h->unit), hides = good && fd_unit(word[i % 4]) < (float)h->loader.config->aug.mask_rate;
     mark(h, hidden, i, hides);
-    can += good, is += hides;
+    eligible += good, chosen += hides;
   }
-  if (units < 2 || !can) memset(hidden, 0, (size_t)words);
-  else if (!is) mark(h, hidden, find_word(h, ids, fd_below(first[ONE_HIDDEN], (uint32_t)can)), 1);
-  else if (is == units) mark(h, hidden, (int)fd_below(first[ONE_VISIBLE], (uint32_t)units), 0);
+  if (units < 2 || !eligible) memset(hidden, 0, (size_t)words);
+  else if (!chosen) mark(h, hidden, find_word(h, ids, fd_below(first[ONE_HIDDEN], (uint32_t)eligible)), 1);
+  else if (chosen == units) mark(h, hidden, (int)fd_below(first[ONE_VISIBLE], (uint32_t)units), 0);
 }
 
 static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
@@ -174,15 +177,15 @@ static void begin(fd_batch *batch, int count) {
   batch->entry_mask = 0;
 }
 
-/* The words of a sequence behind those before. */
+/* Appends the words of sequence i. */
 static void put(fd_batch *batch, int i, const fd_tokens *words, int count) {
   int at = batch->seqs.start[i];
   memcpy(ids_of(batch) + at, words->ids, (size_t)count * sizeof *words->ids);
   batch->seqs.start[i + 1] = batch->rows = at + count;
 }
 
-/* The classes of the hidden words, then those of the visible ones, and which count; hidden ids become [MASK] where they are
- * seen. */
+/* Sets the classes of the hidden words, then of the visible ones, and their weights (0 or 1). With `replaces`, hidden ids become
+ * [MASK]. */
 static void set_targets(const fd_hider *h, fd_batch *batch) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(h->tokenizer);
   int32_t *ids = ids_of(batch);
@@ -207,7 +210,7 @@ static int offset_of(const fd_hider *h, uint64_t draw, int length) {
   return (int)fd_below(first[OFFSET], (uint32_t)most);
 }
 
-/* The teacher's words of sequence i, of which the student's are put; and what is held against them. */
+/* Puts the teacher's words of sequence i, whose student's words were put before, and aligns the student's rows with them. */
 static void teach(const fd_hider *h, fd_batch *batch, int i, const uint8_t *symbols, int length, const fd_tokens *to) {
   const fd_config *c = h->loader.config;
   const int32_t *ids = ids_of(batch) + batch->seqs.start[i];
@@ -224,15 +227,14 @@ static void teach(const fd_hider *h, fd_batch *batch, int i, const uint8_t *symb
   fd_view_put_ids(batch->taught, i, to->ids, n);
 }
 
-/* A window and its reverse complement, if there are such, have a key each; behind those of all training windows come the held-out
- * ones. */
+/* Keys per training window: one for each strand that may be read. The keys of held-out windows follow. */
 static int64_t keys_of_window(const fd_config *c) { return strchr(c->aug.student, 'R') ? 2 : 1; }
 
 int64_t fd_hider_keys(const fd_config *config, int64_t windows, int64_t held_out) {
   return windows * keys_of_window(config) + held_out;
 }
 
-/* The letters of a draw's window: as they are, or the reverse complement. */
+/* The letters of a draw's window or, at random, of its reverse complement. */
 static const uint8_t *letters_at(fd_hider *h, uint64_t key, uint64_t window, int length) {
   const fd_config *c = h->loader.config;
   const uint8_t *symbols = fd_windows_at(h->loader.windows, (int64_t)window);

@@ -1,4 +1,4 @@
-/* From sequence files to shards. */
+/* The two passes of an ingest: scans sequence files, then writes their windows as shards. */
 #include "data/ingest.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "data/alphabet.h"
 #include "data/ingest_parts.h"
 
-/* --- pass 1: files are shared between the ranks, and what was found is shared back ------------------------------------ */
+/* --- pass 1: the ranks share the files, and exchange the records they found ------------------------------------------- */
 
 static fd_status pack_scan(const fd_genome *g, char **text, size_t *bytes) {
   FILE *out;
@@ -44,7 +44,7 @@ static fd_status unpack_record(fd_record *r, const char **text) {
   *r = (fd_record){.length = read.length, .offset = read.offset};
   FD_TRY(fd_record_set_name(r, *text));
   *text += strlen(*text) + 1;
-  if (!read.region) r->contig = r->name, r->first = r->region = 0; /* the length was another than the name says */
+  if (!read.region) r->contig = r->name, r->first = r->region = 0; /* the suffix did not agree with the length */
   size_t bytes = read.runs * sizeof *r->run;
   fd_status status = fd_alloc(&r->run, read.runs, sizeof *r->run, "runs of N");
   if (status != FD_OK) free(r->name);
@@ -55,7 +55,7 @@ static fd_status unpack_record(fd_record *r, const char **text) {
   return FD_OK;
 }
 
-/* `mine`: this rank has scanned the file. */
+/* `mine`: whether this rank has scanned the file. */
 static fd_status unpack_scan(fd_genome *g, const char *text, int mine) {
   int records;
   fd_read_counts counts;
@@ -101,12 +101,12 @@ done:
 
 /* --- pass 2: each rank writes a range of the shards ------------------------------------------------------------------- */
 
-/* The part of the work that is the same for all shards. */
+/* What all shards of a rank share. */
 typedef struct writer {
   const fd_ingest *in;
   const char *folder;
   uint8_t *sequence; /* of the record that is loaded */
-  int loaded;        /* its number, or -1 */
+  int loaded;        /* its index, or -1 */
   fd_genome_reader *reader;
   uint8_t *symbols;
   uint16_t *contig;
@@ -201,6 +201,6 @@ fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm
   }
   close_writer(&w);
   FD_TRY(fd_comm_agree(comm, status));
-  /* An entry is filled by one rank and zero elsewhere: adding the words gathers them. */
+  /* Each entry is filled by one rank and zero on the others: adding the 64-bit words gathers them. */
   return comm->ops->sum_u64(comm, (uint64_t *)(void *)entries, (size_t)in->shards * sizeof *entries / sizeof(uint64_t));
 }

@@ -1,4 +1,4 @@
-/* Which sequences of the files an ingest uses. */
+/* Chooses the sequences that an ingest uses. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "data/alphabet.h"
 #include "data/ingest_parts.h"
 
-/* Published lengths of GRCh38's chromosomes: what --assembly GRCh38 checks. */
+/* Published lengths of GRCh38's chromosomes, for --assembly GRCh38. */
 static const struct {
   const char *name;
   int64_t length;
@@ -18,7 +18,7 @@ static const struct {
               {"chr21", 46709983},  {"chr22", 50818468},  {"chrX", 156040895},  {"chrY", 57227415},   {"chrM", 16569}};
 enum { GRCH38_NAMES = sizeof grch38 / sizeof *grch38, NUCLEAR = GRCH38_NAMES - 1 };
 
-/* Lengths of chr1 and chrX: a genome with all of these names may be another species'. */
+/* Lengths of chr1 and chrX: the names are not enough, since another species' genome may have them, too. */
 static const struct {
   const char *assembly;
   int64_t chr1, chrx;
@@ -49,14 +49,14 @@ static fd_status check_assembly(const fd_ingest *in) {
                          in->genome.record[0].contig);
 }
 
-/* The length of a contig that is there in one piece, or -1. */
+/* The length of a contig that is one whole record, or -1. */
 static int64_t length_of(const fd_genome *g, const char *name) {
   fd_contig c = fd_genome_find(g, name);
   const fd_record *r = c.count == 1 ? &g->record[g->by_name[c.first]] : NULL;
   return r && !r->region ? r->length : -1;
 }
 
-/* Whether these are the chromosomes of a human assembly, by names and lengths. */
+/* Whether the records are the chromosomes of a human assembly, by names and lengths. */
 static int is_human(const fd_genome *g) {
   for (int i = 0; i < NUCLEAR; i++)
     if (length_of(g, grch38[i].name) < 0) return 0;
@@ -68,7 +68,7 @@ static int is_human(const fd_genome *g) {
   return 0;
 }
 
-/* Marks the records that a list names: every name must be there. */
+/* Marks the records that a list names; a name without a record is FD_DATA. */
 static fd_status mark(const fd_ingest *in, const fd_list *list, const char *option, int *marked) {
   const fd_genome *g = &in->genome;
   for (int i = 0; i < list->count; i++) {
@@ -86,8 +86,8 @@ static int is_nuclear(const char *contig) {
   return 0;
 }
 
-/* Without --contigs: all; of a human assembly chromosomes 1-22, X and Y and those that the user names. Intervals (--bed) choose
- * by themselves. */
+/* Without --contigs: all sequences, or, of a human assembly, chromosomes 1-22, X, Y and those of --holdout. With --bed the
+ * intervals choose. */
 static void choose_by_default(fd_ingest *in) {
   int chromosomes_only = !in->options->bed && is_human(&in->genome);
   for (int r = 0; r < in->genome.records; r++)

@@ -1,4 +1,4 @@
-/* The folder of shards while it is made: a name of its own with a lock in it, and the rename that makes it appear whole. */
+/* The temporary folder of an ingest: takes it with a lock, and renames it to the output. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,22 +12,22 @@
 
 static const char lock_name[] = "prepare.lock";
 
-/* Root: the temporary folder is ours alone from here on, and holds nothing but the lock. */
+/* Rank 0: takes the temporary folder with a lock, and removes all other files from it. */
 static fd_status take_folder(const char *temporary, int *lock) {
   char path[FD_PATH_MAX];
   struct stat info;
   fd_status status = FD_OK;
   FD_TRY(fd_path(path, temporary, lock_name, NULL));
-  /* An empty one is of a prepare that ended before it could lock. */
+  /* An empty folder is of a prepare that ended before it took the lock. */
   if (!lstat(temporary, &info) && (!S_ISDIR(info.st_mode) || (!fd_exists(path) && rmdir(temporary))))
     return fd_fail(FD_BUSY, "%s: is in the way, and is not of an earlier findna prepare; move it", temporary);
   FD_TRY(fd_make_folder(temporary));
   FD_TRY(fd_lock(path, lock));
-  /* After a power loss, too, what is in the folder has the lock beside it that says whose it is. */
+  /* Makes the lock durable before the shards: it marks the folder as prepare's, after a power loss, too. */
   FD_TRY(fd_sync_folder(temporary));
   DIR *folder = opendir(temporary);
   if (!folder) return fd_fail_errno("cannot open folder", temporary);
-  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* of a run that was killed */
+  for (struct dirent *entry; status == FD_OK && (errno = 0, entry = readdir(folder));) { /* files of a run that was killed */
     if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lock_name)) continue;
     status = fd_path(path, temporary, entry->d_name, NULL);
     if (status == FD_OK && unlink(path)) status = fd_fail_errno("cannot remove", path);
@@ -53,7 +53,7 @@ fd_status fd_ingest_commit(const char *temporary, const char *output, const char
   if (status == FD_OK) status = fd_write_file(path, manifest, strlen(manifest));
   if (status == FD_OK) status = fd_sync_folder(temporary);
   if (status == FD_OK) status = fd_commit_rename(temporary, output);
-  /* Also of a folder that is in its place by a rename whose sync failed. */
+  /* Also if the rename succeeded and its sync failed. */
   if (fd_path(path, output, lock_name, NULL) == FD_OK) unlink(path);
   return status;
 }

@@ -1,4 +1,4 @@
-/* The parts of an ingest, shared by its files. */
+/* The steps of an ingest, and what they share. */
 #ifndef FD_DATA_INGEST_PARTS_H
 #define FD_DATA_INGEST_PARTS_H
 
@@ -19,39 +19,41 @@ typedef struct fd_ingest {
   const fd_ingest_options *options;
   fd_genome genome;
   int *used, *held_out;   /* [records] */
-  fd_split_counts splits; /* of --bed */
+  fd_split_counts splits; /* with --bed */
   fd_intervals intervals;
   fd_places places[FD_SPLITS];
   int shards;
   fd_shard_plan *shard;
 } fd_ingest;
 
-/* Takes OUTPUT.tmp-prepare, empty but for its lock (root; *lock is -1 elsewhere), unless OUTPUT exists. Collective. */
+/* Takes the temporary folder OUTPUT.tmp-prepare, which is then empty except for its lock file (rank 0; *lock is -1 on the
+ * others). FD_BUSY if OUTPUT exists. Collective. */
 fd_status fd_ingest_take(const char *output, fd_comm *comm, char temporary[FD_TEMPORARY_MAX], int *lock) FD_MUST_CHECK;
 
-/* Root: writes the manifest, and makes the folder appear as OUTPUT. */
+/* Rank 0: writes the manifest, and renames the folder to OUTPUT. */
 fd_status fd_ingest_commit(const char *temporary, const char *output, const char *manifest) FD_MUST_CHECK;
 
-/* Gives the lock back; after a failure nothing stays. */
+/* Releases the lock; after a failure, removes the folder. */
 void fd_ingest_leave(const char *temporary, int lock, fd_status status);
 
 /* Pass 1: the records of all files, on all ranks. Collective. */
 fd_status fd_ingest_scan(const fd_list *files, fd_comm *comm, fd_genome *genome) FD_MUST_CHECK;
 
-/* Fills in `used` and `held_out`; checks names and, of a known assembly, lengths. */
+/* Sets `used` and `held_out`; checks names and, for a known assembly, lengths. */
 fd_status fd_ingest_choose(fd_ingest *in) FD_MUST_CHECK;
 
-/* Pass 2: writes the shards into `folder`; entries[shards], zeroed, are filled on all ranks. Collective. */
+/* Pass 2: writes the shards into `folder`; entries [shards], zeroed before, are filled on all ranks. Collective. */
 fd_status fd_ingest_write(const fd_ingest *in, const char *folder, fd_comm *comm, fd_shard_entry *entries) FD_MUST_CHECK;
 
-/* contigs.tsv: a line for each sequence, with the place of its first base from 0, its length, its N and whether it is used. It
- * is no part of the manifest, which every rank of every training reads: there may be millions. Released with free(). */
+/* The text of contigs.tsv: for each sequence the 0-based position of its first base, its length, its N and whether it is used.
+ * It is not in the manifest, which every rank of every run reads: there may be millions of sequences. Release it with
+ * free(). */
 fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* The list of shards of a manifest. NULL: out of memory (json_pack of it fails, too). */
+/* The list of shards of a manifest; NULL: out of memory (json_pack with it then fails, too). */
 json_t *fd_ingest_shards(const fd_manifest *manifest);
 
-/* The manifest's text (released with free()), and the same content as a report for people on stdout. */
+/* The manifest's text (release it with free()), and the same content as a report on stdout. */
 fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest, char **text) FD_MUST_CHECK;
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *manifest);
 

@@ -1,4 +1,4 @@
-/* The manifest of an ingest, its table of sequences, and its report for people. */
+/* The manifest of an ingest, its table of sequences, and its report on stdout. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -81,7 +81,7 @@ fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) {
   return fd_text_close(out, text);
 }
 
-/* Sequences that are not used: by name when they are few. */
+/* Reports sequences that are not used, the first few by name. */
 static void report_left_out(const fd_ingest *in) {
   enum { FEW = 8 };
   const fd_genome *g = &in->genome;
@@ -95,13 +95,13 @@ static void report_left_out(const fd_ingest *in) {
   if (left) printf("left out   %d sequences, %" PRId64 " bases: not among the contigs to use\n", left, bases);
 }
 
-/* Rows of the BED file that gave less than they say. */
+/* Reports rows of the BED file that were used in part or not at all. */
 static void report_splits(const fd_split_counts *c) {
   if (c->unused)
     printf("left out   %" PRId64 " of %" PRId64 " intervals: in sequences that are not among the contigs to use\n", c->unused,
            c->rows);
-  if (c->lying_nowhere)
-    printf("left out   %" PRId64 " of %" PRId64 " intervals: not in the files given (--partial)\n", c->lying_nowhere, c->rows);
+  if (c->absent)
+    printf("left out   %" PRId64 " of %" PRId64 " intervals: not in the files given (--partial)\n", c->absent, c->rows);
   if (c->outside) printf("left out   %" PRId64 " bases of intervals: beyond the regions that the files hold\n", c->outside);
 }
 

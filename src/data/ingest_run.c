@@ -1,4 +1,4 @@
-/* The order of an ingest: scan, choose contigs and intervals, place, write, commit. */
+/* Runs the steps of an ingest: scan, choose contigs and intervals, place, write, commit. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static fd_status write_contigs(const fd_ingest *in, const char *temporary) {
   return status;
 }
 
-/* Root: the tables, then the rename that makes the folder appear whole. */
+/* Rank 0: writes the tables, then renames the folder to its final name. */
 static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest *m) {
   char *text = NULL;
   FD_TRY(write_contigs(in, temporary));
@@ -84,7 +84,7 @@ done:
   return status;
 }
 
-/* Which records, intervals and places there are, and which shards hold them. */
+/* Decides which records and intervals are used, where windows are placed, and which shard holds them. */
 static fd_status decide(fd_ingest *in) {
   FD_TRY(fd_genome_index(&in->genome));
   FD_TRY(fd_ingest_choose(in));
@@ -102,7 +102,7 @@ fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
   FD_GO(fd_ingest_take(o->output, comm, temporary, &lock));
   FD_GO(fd_sources_begin(&sources, &o->files, o->bed, comm));
   FD_GO(fd_ingest_scan(&o->files, comm, &in.genome));
-  /* Every rank decides the same from the same tables; the root first, so that what is wrong is said once. */
+  /* Every rank makes the same decisions from the same tables; rank 0 first, so that an error is reported once. */
   FD_GO(fd_comm_agree(comm, comm->rank ? FD_OK : decide(&in)));
   FD_GO(fd_comm_agree(comm, comm->rank ? decide(&in) : FD_OK));
   status = write_shards(&in, &sources, temporary, comm);

@@ -1,4 +1,4 @@
-/* From a table of sequences with their taxonomy to shards of records. */
+/* Makes shards of records from a table of sequences with their taxonomy. */
 #include "data/ingest_table.h"
 
 #include <inttypes.h>
@@ -64,7 +64,7 @@ static fd_status manifest_text(const fd_record_set *set, const fd_manifest *m, c
   return status;
 }
 
-static void say(const char *what, int64_t count, const char *rest) {
+static void print_count(const char *what, int64_t count, const char *rest) {
   if (count) printf("%-10s %" PRId64 " %s\n", what, count, rest);
 }
 
@@ -73,18 +73,18 @@ static void report(const fd_record_set *set, const fd_manifest *m) {
   int64_t letters = set->taxa.start[set->taxa.count];
   printf("read       %" PRId64 " rows; %" PRId64 " sequences of %" PRId64 " letters are kept, with %d columns of names\n",
          c->rows, set->taxa.count, letters, set->taxa.columns);
-  say("read", c->iupac, "IUPAC letters other than A, C, G, T and N became N");
-  say("read", c->odd, "letters that are no nucleotides became N: words with them are [UNK]");
-  say("cut", c->cut, "sequences were longer than --limit");
-  say("cut", c->stripped, "sequences had N behind their last nucleotide");
-  say("left out", c->lacking, "rows lack what --require names");
-  say("left out", c->none, "sequences without A, C, G and T");
-  say("left out", c->shorter, "sequences shorter than --shortest");
-  say("left out", c->duplicates, "sequences that are there before");
-  say("left out", c->differing, "of these have another name there");
-  say("note", c->unnamed, "records of FASTA files that the table does not name");
-  say("note", c->unplaced, "rows of the table without a record");
-  say("note", set->left_out, "records of no split: in tables, in no shard");
+  print_count("read", c->iupac, "IUPAC letters other than A, C, G, T and N became N");
+  print_count("read", c->odd, "letters that are no nucleotides became N: words with them are [UNK]");
+  print_count("cut", c->cut, "sequences were longer than --limit");
+  print_count("cut", c->stripped, "sequences had N after their last nucleotide");
+  print_count("left out", c->lacking, "rows lack what --require names");
+  print_count("left out", c->none, "sequences without A, C, G and T");
+  print_count("left out", c->shorter, "sequences shorter than --shortest");
+  print_count("left out", c->duplicates, "sequences that are equal to an earlier one");
+  print_count("left out", c->differing, "of these have another name than the earlier one");
+  print_count("note", c->unnamed, "records of FASTA files that the table does not name");
+  print_count("note", c->unplaced, "rows of the table without a record");
+  print_count("note", set->left_out, "records of no split: in tables, in no shard");
   for (int s = 0; s < FD_SPLITS; s++)
     if (set->in_split[s]) printf("%-10s %" PRId64 " records\n", fd_split_names[s], set->in_split[s]);
   for (int k = 0; k < set->tables; k++)
@@ -94,7 +94,7 @@ static void report(const fd_record_set *set, const fd_manifest *m) {
            m->dataset_id);
 }
 
-/* The root's work. */
+/* The work of rank 0. */
 static fd_status make(fd_record_set *set, const char *temporary, const fd_sources *sources) {
   const fd_ingest_table *o = set->options;
   fd_manifest m = {0};

@@ -1,4 +1,4 @@
-/* The split of each record of a table: by what a column says, or by a share of hashes. */
+/* Sets the split of each record of a table: by a column's value, or by a hash and the shares of the splits. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static int split_of_part(const fd_ingest_table *o, const char *part) {
   return o->of[FD_TRAIN].count ? FD_LEFT_OUT : FD_TRAIN;
 }
 
-/* In [0, 1): the first 53 bits of the SHA-256 of seed and bytes. */
+/* A number in [0, 1): the first 53 bits of the SHA-256 of seed and bytes. */
 static fd_status share_of(int64_t seed, const void *bytes, size_t count, double *share) {
   char text[32];
   unsigned char digest[FD_SHA256_BYTES];
@@ -58,7 +58,7 @@ static int by_name(const void *a, const void *b) {
   return order ? order : (x->record > y->record) - (x->record < y->record);
 }
 
-/* Each name has a row to train on: its first one, where the shares gave it none. */
+/* Makes the first row of each name without a training row one. */
 static fd_status keep_known(fd_record_set *set) {
   const fd_taxa *t = &set->taxa;
   named *all;
@@ -74,7 +74,7 @@ static fd_status keep_known(fd_record_set *set) {
   return FD_OK;
 }
 
-/* What is asked for is there. */
+/* Checks that each requested value occurs in a record. */
 static fd_status check_values(const fd_record_set *set) {
   const fd_ingest_table *o = set->options;
   for (int s = 0; o->taxa.part && s < FD_SPLITS; s++)
@@ -100,7 +100,7 @@ int fd_record_set_table(const fd_record_set *set, int64_t record) {
   return k;
 }
 
-/* A value that names a file is one of letters, digits, '_', '-', '.'. */
+/* Adds a table; its name, which becomes a file name, has letters, digits, '_', '-' and '.' only. */
 static fd_status add_table(fd_record_set *set, int64_t record) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   const char *name = table_name(set, record);

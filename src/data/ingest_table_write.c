@@ -1,4 +1,4 @@
-/* The shards of a set of records, and its tables. */
+/* Writes the shards and the tables of a set of records. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static void close_filling(filling *f) {
   free(f->own);
 }
 
-/* A record's name stands where that of a window's contig does. */
+/* Appends a record; its name takes the place of a window's contig. */
 static void put_record(filling *f, const fd_record_set *set, int64_t record) {
   const fd_taxa *t = &set->taxa;
   int64_t length = t->start[record + 1] - t->start[record], n = f->count++;
@@ -97,7 +97,7 @@ static fd_status write_shards(const fd_record_set *set, const char *folder, fd_m
   return status;
 }
 
-/* A cell of TSV: what would end it, or be taken for a quoted field, is a blank. */
+/* Writes a cell of a TSV; characters that would end it, and quotes, become blanks. */
 static void put_cell(FILE *out, const char *text) {
   for (; *text; text++) fputc((unsigned char)*text < 0x20 || *text == 0x7f || *text == '"' ? ' ' : *text, out);
 }

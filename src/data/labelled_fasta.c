@@ -1,4 +1,4 @@
-/* Reads the records of a FASTA file as rows, with the classes that their names say. */
+/* Reads the records of a FASTA file as rows, with the classes at the end of their names. */
 #include "data/labelled_fasta.h"
 
 #include <limits.h>
@@ -10,7 +10,7 @@
 
 enum { CLASSES_MAX = 65536 };
 
-/* The number behind the last bar of a name. */
+/* The number after the last '|' of a name. */
 static fd_status label_of(const char *path, const fd_record *record, int *label) {
   const char *bar = strrchr(record->name, '|');
   int64_t number = -1;

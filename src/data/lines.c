@@ -1,4 +1,4 @@
-/* Cuts text files into lines. */
+/* Splits text files into lines. */
 #include "data/lines.h"
 
 #include <ctype.h>
@@ -16,7 +16,7 @@ fd_status fd_byte_order_mark(const char *path, const void *text, size_t bytes, s
   return fd_fail(FD_DATA, "%s: is UTF-16 text, as some spreadsheets write it; save it as UTF-8 or plain text", path);
 }
 
-/* The whole content; *text is NUL-terminated. */
+/* Reads the whole content; *text is NUL-terminated. */
 static fd_status read_all(fd_stream *s, const char *path, size_t limit, char **text, size_t *bytes) {
   size_t room = 0;
   *text = NULL;
@@ -38,7 +38,7 @@ static int64_t line_at(const fd_lines *l, const char *byte) {
   return line;
 }
 
-/* A NUL byte anywhere, or a byte order mark where a further file begins. */
+/* Refuses a NUL byte anywhere, and a byte order mark at the beginning of a line, where another file was appended. */
 static fd_status check_text(const fd_lines *l) {
   static const char mark[] = "\xef\xbb\xbf";
   const char *nul = memchr(l->at, '\0', (size_t)(l->end - l->at));

@@ -1,4 +1,4 @@
-/* Lists the folder of a task, and accounts for what is not used. */
+/* Lists the folder of a task, and reports entries that are not used. */
 #include "data/listing.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ int fd_is_folder(const char *path) {
   return !stat(path, &info) && S_ISDIR(info.st_mode);
 }
 
-/* Where one of the endings begins; NULL: the name has none of them. */
+/* Where one of the extensions begins; NULL: the name has none of them. */
 static const char *ending_of(const char *name, const char *const *endings) {
   const char *at = NULL;
   for (; *endings && !at; endings++) at = fd_ending(name, *endings);
@@ -58,6 +58,6 @@ fd_status fd_listing_leave_out(const fd_listing *f, int entry, const char *expec
   if (may_hold_rows(path))
     return fd_fail(FD_DATA, "%s: would be left out; expected %s, and nothing else that may hold rows: rename it, or move it away",
                    path, expected);
-  if (fd_log_is_root()) fd_warn("%s: is passed over, it is no part of the task", path); /* every rank reads the folder */
+  if (fd_log_is_root()) fd_warn("%s: is passed over: it is not part of the task", path); /* not once per rank */
   return FD_OK;
 }

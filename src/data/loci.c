@@ -1,4 +1,4 @@
-/* Finds intervals in a genome, and cuts them out. */
+/* Finds intervals in a genome, and copies their sequences. */
 #include "data/loci.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Learns merges: counts of all pairs are kept up to date while the text gets shorter. */
+/* Learns merges: the counts of all pairs are updated while the text shrinks. */
 #include "data/merges.h"
 
 #include <inttypes.h>
@@ -10,16 +10,16 @@
 #include "data/alphabet.h"
 #include "data/tokenizer.h"
 
-enum { NONE = UINT16_MAX /* between two pieces */ };
+enum { NONE = UINT16_MAX /* between pieces */ };
 
 typedef struct learner {
   uint16_t *token; /* [count + 2], the last two NONE */
   int64_t count;
   size_t ids;
-  uint32_t *pairs;   /* [ids, ids] how often a pair is there */
-  uint16_t *letters; /* [ids] of a token */
-  uint64_t *heap;    /* pairs by how often they were there at most, the largest first: that number, then ~pair */
-  size_t waiting, room;
+  uint32_t *pairs;   /* [ids, ids] counts of the pairs */
+  uint16_t *letters; /* [ids] letters of each token */
+  uint64_t *heap;    /* max-heap of pairs by upper bounds of their counts: count << 32 | ~pair */
+  size_t in_heap, room;
 } learner;
 
 static int may_join(const learner *l, uint16_t left, uint16_t right) {
@@ -38,34 +38,35 @@ static uint64_t item_of(uint32_t count, uint16_t left, uint16_t right) {
 
 static void sink(learner *l, uint64_t item) {
   size_t i = 0;
-  for (size_t down; (down = 2 * i + 1) < l->waiting; i = down) {
-    if (down + 1 < l->waiting && l->heap[down + 1] > l->heap[down]) down++;
+  for (size_t down; (down = 2 * i + 1) < l->in_heap; i = down) {
+    if (down + 1 < l->in_heap && l->heap[down + 1] > l->heap[down]) down++;
     if (l->heap[down] <= item) break;
     l->heap[i] = l->heap[down];
   }
   l->heap[i] = item;
 }
 
-static fd_status wait_for_turn(learner *l, uint16_t left, uint16_t right) {
+static fd_status push_pair(learner *l, uint16_t left, uint16_t right) {
   uint32_t count = l->pairs[left * l->ids + right];
   if (!count) return FD_OK;
-  FD_TRY(fd_grow(&l->heap, &l->room, l->waiting + 1, sizeof *l->heap, "merges"));
+  FD_TRY(fd_grow(&l->heap, &l->room, l->in_heap + 1, sizeof *l->heap, "merges"));
   uint64_t item = item_of(count, left, right);
-  size_t i = l->waiting++;
+  size_t i = l->in_heap++;
   for (size_t up; i && l->heap[up = (i - 1) / 2] < item; i = up) l->heap[i] = l->heap[up];
   l->heap[i] = item;
   return FD_OK;
 }
 
-/* Takes the most frequent pair; 0 when there is none. Numbers only fall while a pair waits: one that has fallen waits again. */
-static int take_best(learner *l, uint16_t pair[2]) {
-  while (l->waiting) {
+/* Pops the most frequent pair; 0 if none is left. Counts only fall while a pair is in the heap: a pair with an outdated count
+ * is put back with its current one. */
+static int pop_best(learner *l, uint16_t pair[2]) {
+  while (l->in_heap) {
     uint64_t top = l->heap[0];
     uint32_t code = UINT32_MAX - (uint32_t)top;
     pair[0] = (uint16_t)(code >> 16), pair[1] = (uint16_t)code;
     uint32_t now = l->pairs[pair[0] * l->ids + pair[1]];
     int stays = now && now != top >> 32;
-    sink(l, stays ? item_of(now, pair[0], pair[1]) : l->heap[--l->waiting]);
+    sink(l, stays ? item_of(now, pair[0], pair[1]) : l->heap[--l->in_heap]);
     if (now && !stays) return 1;
   }
   return 0;
@@ -91,7 +92,7 @@ static fd_status read_text(learner *l, const fd_windows *windows, int64_t count)
   return FD_OK;
 }
 
-/* Joins a pair wherever it is, from the left. */
+/* Joins all occurrences of a pair, from left to right. */
 static void join(learner *l, const uint16_t pair[2], uint16_t made) {
   uint16_t *t = l->token;
   int64_t to = 0;
@@ -99,7 +100,7 @@ static void join(learner *l, const uint16_t pair[2], uint16_t made) {
     uint16_t id = t[from];
     if (id == pair[0] && t[from + 1] == pair[1]) {
       uint16_t before = to ? t[to - 1] : NONE, after = t[from + 2];
-      add(l, before, pair[0], UINT32_MAX), add(l, before, made, 1); /* UINT32_MAX: one less */
+      add(l, before, pair[0], UINT32_MAX), add(l, before, made, 1); /* adding UINT32_MAX subtracts 1 */
       add(l, pair[1], after, UINT32_MAX), add(l, made, after, 1);
       id = made, from++;
     }
@@ -112,23 +113,23 @@ static void join(learner *l, const uint16_t pair[2], uint16_t made) {
 
 /* --- learning ---------------------------------------------------------------------------------------------------------- */
 
-/* The pairs of a token with those up to it. */
-static fd_status meet(learner *l, uint16_t made) {
+/* Pushes the pairs of a new token with itself and with all tokens before it. */
+static fd_status push_pairs(learner *l, uint16_t made) {
   for (uint16_t id = FD_MERGES_LETTER; id <= made; id++) {
-    FD_TRY(wait_for_turn(l, id, made));
-    if (id < made) FD_TRY(wait_for_turn(l, made, id));
+    FD_TRY(push_pair(l, id, made));
+    if (id < made) FD_TRY(push_pair(l, made, id));
   }
   return FD_OK;
 }
 
 static fd_status learn(learner *l, fd_merges *merges) {
   uint16_t *pair;
-  for (uint16_t id = FD_MERGES_LETTER; id < FD_MERGES_FIRST; id++) FD_TRY(meet(l, id));
-  for (uint16_t made = FD_MERGES_FIRST; made < l->ids && take_best(l, pair = merges->pair[merges->count]); made++) {
+  for (uint16_t id = FD_MERGES_LETTER; id < FD_MERGES_FIRST; id++) FD_TRY(push_pairs(l, id));
+  for (uint16_t made = FD_MERGES_FIRST; made < l->ids && pop_best(l, pair = merges->pair[merges->count]); made++) {
     FD_TRY(fd_guard_go_on());
     l->letters[made] = (uint16_t)(l->letters[pair[0]] + l->letters[pair[1]]);
     join(l, pair, made);
-    FD_TRY(meet(l, made));
+    FD_TRY(push_pairs(l, made));
     merges->count++;
   }
   return FD_OK;
@@ -176,7 +177,7 @@ static json_t *special(const char *name) { return json_pack("{s:{s:s, s:i}}", "S
 
 static json_t *named(const char *name, int id) { return json_pack("{s:s, s:[i], s:[s]}", "id", name, "ids", id, "tokens", name); }
 
-/* [CLS] and [SEP] around a sequence. */
+/* The template [CLS] sequence [SEP]. */
 static json_t *around(void) {
   json_t *sequence = json_pack("{s:{s:s, s:i}}", "Sequence", "id", "A", "type_id", 0),
          *pair = json_pack("[{s:{s:s, s:i}}, {s:{s:s, s:i}}]", "Sequence", "id", "A", "type_id", 0, "Sequence", "id", "B",
@@ -185,13 +186,13 @@ static json_t *around(void) {
                    special("[SEP]"), "pair", pair, "special_tokens", "[CLS]", named("[CLS]", 1), "[SEP]", named("[SEP]", 2));
 }
 
-/* The vocabulary and the merges, "left right" each; `text` [FD_MERGES_FIRST + merges->count]. */
+/* The vocabulary and the merges, each as "left right"; `text` [FD_MERGES_FIRST + merges->count] receives the tokens. */
 static json_t *model(const fd_merges *merges, char (*text)[FD_TOKEN_TEXT]) {
   json_t *vocabulary = json_object(), *list = json_array();
   for (int i = 0; i < FD_MERGES_FIRST; i++) snprintf(text[i], FD_TOKEN_TEXT, "%s", first_tokens[i]);
   for (int i = 0; i < merges->count; i++) {
     const char *left = text[merges->pair[i][0]], *right = text[merges->pair[i][1]];
-    char *made = stpncpy(text[FD_MERGES_FIRST + i], left, FD_TOKEN_TEXT - 1); /* both fit: may_join */
+    char *made = stpncpy(text[FD_MERGES_FIRST + i], left, FD_TOKEN_TEXT - 1); /* fits, by may_join */
     memcpy(made, right, strlen(right) + 1);
     fd_json_append(&list, json_sprintf("%s %s", left, right));
   }

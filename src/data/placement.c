@@ -1,4 +1,4 @@
-/* Where windows lie. */
+/* Places windows in intervals. */
 #include "data/placement.h"
 
 #include <inttypes.h>
@@ -31,9 +31,9 @@ static int by_split(const void *a, const void *b) {
   return x->split != y->split ? x->split - y->split : by_record(a, b);
 }
 
-/* Neighbours in the genome's order: a base of two splits would leak what is held out. */
+/* Refuses overlapping intervals of two splits: a base in both would leak held-out data. */
 static fd_status check_overlaps(const fd_intervals *v, const fd_genome *g) {
-  int last = 0; /* the interval that reaches furthest so far */
+  int last = 0; /* the interval with the largest end so far */
   for (int i = 1; i < v->count; i++) {
     const fd_interval *a = &v->item[last], *b = &v->item[i];
     if (a->record == b->record && b->begin < a->end && a->split != b->split)
@@ -85,7 +85,7 @@ static int too_many_n(const fd_placement *p, const fd_record *r, int64_t start) 
 
 __extension__ typedef unsigned __int128 wide;
 
-/* Uniform integer below n, from two words. */
+/* Uniform integer below n, from two random words. */
 static int64_t below(uint32_t high, uint32_t low, int64_t n) {
   return (int64_t)(((wide)((uint64_t)high << 32 | low) * (wide)n) >> 64);
 }
@@ -100,7 +100,7 @@ static int64_t bases_of(const fd_intervals *v, group g) {
   return last->before + last->end - last->begin - v->item[g.begin].before;
 }
 
-/* Base number `pick` of a group. */
+/* The position of base `pick` of a group. */
 static fd_place locate(const fd_intervals *v, group g, int64_t pick) {
   int low = g.begin, high = g.end;
   pick += v->item[g.begin].before;
@@ -120,7 +120,7 @@ static fd_status cannot_place(const fd_placement *p, int split, int64_t index, c
       index, fd_split_names[split], ATTEMPTS_MAX, found->crossed, found->too_many_n, p->max_n, p->window);
 }
 
-/* One window: random places until one is good. */
+/* Places one window: tries random positions until one is accepted. */
 static fd_status place_one(const fd_placement *p, const fd_genome *g, const fd_intervals *v, int split, const group *choice,
                            int choices, int64_t index, fd_places *places) {
   fd_rng_key key = fd_rng_key_of(p->seed, FD_RNG_PREPARE);
@@ -153,7 +153,7 @@ fd_status fd_place_random(const fd_placement *p, const fd_genome *g, const fd_in
   FD_TRY(fd_grow(&places->item, &places->capacity, (size_t)count, sizeof *places->item, "places of windows"));
   FD_TRY(fd_alloc(&choice, (size_t)(all.end - all.begin), sizeof *choice, "intervals"));
   choice[choices++] = all;
-  for (int i = all.begin; p->uniform && i < all.end; i++) { /* a choice of its own for each contig */
+  for (int i = all.begin; p->uniform && i < all.end; i++) { /* one choice per contig */
     if (i == all.begin) choices = 0;
     if (i == all.begin || v->item[i].record != v->item[i - 1].record) choice[choices++].begin = i;
     choice[choices - 1].end = i + 1;

@@ -1,4 +1,4 @@
-/* Packs rows of a table. */
+/* Packs rows of a table into micro-batches. */
 #include "data/rows.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ int fd_rows_longest(const fd_table *table) {
   return (int)longest;
 }
 
-/* The nucleotides of a sequence behind the rows before, with its [CLS] rows. */
+/* Puts the nucleotides of a sequence and its [CLS] rows at row `at`; returns the row after them. */
 static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int length) {
   memcpy(batch->tokens + at, symbols, (size_t)length);
   memset(batch->tokens + at + length, FD_CLS, (size_t)batch->seqs.cls);
@@ -23,7 +23,7 @@ static int put_letters(fd_batch *batch, int at, const uint8_t *symbols, int leng
 
 static int32_t *ids_of(const fd_batch *batch) { return (int32_t *)(void *)batch->scratch; }
 
-/* Its words, which were checked. */
+/* Puts the words of a sequence (already checked) at row `at`; returns the row after them. */
 static int put_words(fd_rows *rows, fd_batch *batch, int at, const uint8_t *symbols, int length) {
   int n = (int)fd_tokenizer_encode(rows->tokenizer, symbols, length, 0, &rows->words);
   memcpy(ids_of(batch) + at, rows->words.ids, (size_t)n * sizeof *rows->words.ids);
@@ -31,7 +31,7 @@ static int put_words(fd_rows *rows, fd_batch *batch, int at, const uint8_t *symb
   return at + n;
 }
 
-/* Sequence number i of a batch for a frozen teacher. */
+/* Puts sequence i of a batch into the view of a frozen teacher. */
 static void put_taught(fd_rows *rows, fd_view *view, int i, const uint8_t *symbols, int length) {
   const int32_t *ids = rows->teacher_words.ids;
   if (!rows->teacher) {
@@ -59,7 +59,7 @@ fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokeniz
   return status;
 }
 
-/* A row as it is, or as this draw of it is augmented. */
+/* The symbols of a row, augmented for this draw if the task augments. */
 static const uint8_t *symbols_of(const fd_rows *rows, uint64_t draw, uint64_t row, int length) {
   const uint8_t *symbols = rows->table->symbols + rows->table->start[row];
   if (!rows->augmented) return symbols;

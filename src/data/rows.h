@@ -6,26 +6,27 @@
 #include "data/table.h"
 #include "data/tokenizer.h"
 
-/* Draw g is epoch g / N, position g mod N of that epoch's permutation of the N rows, as in pretraining. All borrowed. */
+/* Draw g is epoch g / N, position g mod N of that epoch's permutation of the N rows, as in pretraining. Pointers are
+ * borrowed. */
 typedef struct fd_rows {
   const fd_config *config;
   const fd_table *table;         /* with classes, or with values */
   const float *class_weight;     /* [classes], or NULL: all 1 */
-  const fd_tokenizer *tokenizer; /* of a model over ids, which are then the batch's input; or NULL. The rows were checked */
+  const fd_tokenizer *tokenizer; /* for a model over token ids (the batch's input), or NULL. The rows must have been checked */
   fd_tokens words;               /* of one sequence, with a tokenizer */
-  fd_rng_key augment;            /* with task.augment: what is drawn, and memory of rows that it makes: 3 longest + 2 aug.size */
+  fd_rng_key augment;            /* with task.augment: the key of its random numbers */
   uint8_t *augmented;
-  fd_beside beside;            /* what a teacher needs of each row */
-  const fd_tokenizer *teacher; /* of a frozen teacher over ids, or NULL. The rows were checked */
+  fd_beside beside;            /* what a teacher requires of each row */
+  const fd_tokenizer *teacher; /* for a frozen teacher over token ids, or NULL. The rows must have been checked */
   fd_tokens teacher_words;     /* of one sequence, with that tokenizer */
-  const float *logits;         /* [rows, beside.logits] stored ones of a teacher, or NULL */
+  const float *logits;         /* [rows, beside.logits] stored logits of a teacher, or NULL */
 } fd_rows;
 
-/* The longest sequence of a table. */
+/* Length of the longest sequence of a table. */
 int fd_rows_longest(const fd_table *table);
 
-/* FD_DATA, with file and row, unless each sequence of a table can be read by a model over ids (fd_tokenizer_check). *most, which
- * holds a number, becomes that of the tokens of a sequence that has more. */
+/* FD_DATA, with file and row, unless a model over token ids can read each sequence of a table (fd_tokenizer_check). Raises
+ * *most to the largest number of tokens of a sequence. */
 fd_status fd_rows_check_words(const fd_table *table, const fd_tokenizer *tokenizer, int positions, const char *name,
                               int *most) FD_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* One list over three kinds of files. */
+/* Reads sequences from three kinds of files. */
 #include "data/sequences.h"
 
 #include <inttypes.h>
@@ -13,27 +13,27 @@
 #include "data/bed.h"
 #include "data/loci.h"
 
-static const int64_t together_max = (int64_t)4 << 30; /* bases of scattered intervals that are cut out at once */
+static const int64_t together_max = (int64_t)4 << 30; /* largest total of scattered intervals that are copied in advance */
 
-/* An interval of a record, or a whole one. */
+/* An interval of a record, or a whole record. */
 typedef struct interval {
-  const char *name; /* in the BED's text; NULL: made of the place */
+  const char *name; /* in the BED file's text; NULL: the id is made of the position */
   fd_locus locus;
-  const uint8_t *symbols; /* cut out already, on its own strand; NULL: not yet */
+  const uint8_t *symbols; /* copied in advance, on its strand; NULL: not copied */
 } interval;
 
 struct fd_sequences {
-  fd_table table; /* of a table; else: */
+  fd_table table; /* rows of a table; for other files: */
   fd_genome genome;
   fd_genome_reader *reader;
   interval *item;
   fd_bed bed;
   uint8_t *cut; /* [bases] of intervals that are scattered over the genome */
-  int whole;    /* the items are the records */
+  int whole;    /* the items are whole records */
   int64_t count, bases, longest, next;
   int loaded; /* record in `symbols`; -1: none */
   uint8_t *symbols, *turned;
-  char *id; /* one that was made */
+  char *id; /* the last id that was made */
 };
 
 static void count(fd_sequences *s, int64_t length) {
@@ -42,7 +42,7 @@ static void count(fd_sequences *s, int64_t length) {
   if (length > s->longest) s->longest = length;
 }
 
-/* HDF5 and those who read it take names for UTF-8. */
+/* HDF5 and its readers take names as UTF-8. */
 static fd_status check_name(const char *where, const char *name) {
   int good;
   FD_TRY(fd_json_is_utf8(name, &good));
@@ -102,7 +102,7 @@ static fd_status read_rows(fd_sequences *s, const char *path) {
   }
 }
 
-/* Cuts all intervals out at once when one after the other would read the genome again and again. */
+/* Copies all intervals in advance if reading them in their order would read sequences of the genome repeatedly. */
 static fd_status cut_scattered(fd_sequences *s) {
   fd_locus *loci;
   int scattered = 0;
@@ -112,7 +112,7 @@ static fd_status cut_scattered(fd_sequences *s) {
   for (int64_t i = 0; i < s->count; i++) loci[i] = s->item[i].locus;
   FD_GO(fd_loci_scattered(&s->genome, loci, s->count, &scattered));
   if (scattered && s->bases > together_max)
-    fd_warn("the intervals go to and fro between the genome's sequences: sorting them by sequence would be much faster");
+    fd_warn("the intervals are not grouped by the genome's sequences: sorting them by sequence would be much faster");
   if (!scattered || s->bases > together_max) goto done;
   FD_GO(fd_alloc(&s->cut, (size_t)s->bases, 1, "the intervals' sequences"));
   for (int64_t i = 0; i < s->count; at += loci[i].end - loci[i].begin, i++) s->item[i].symbols = loci[i].to = s->cut + at;
@@ -194,7 +194,7 @@ static fd_status load(fd_sequences *s, int record) {
   return FD_OK;
 }
 
-/* Makes the id of a row or interval that has none. */
+/* Makes the id of a row or an interval that has none. */
 static fd_status make_id(fd_sequences *s, const char *contig, int64_t begin, int64_t end) {
   free(s->id);
   s->id = NULL;
@@ -212,7 +212,7 @@ static fd_status next_of_table(fd_sequences *s, int64_t i, fd_sequence *out) {
   return FD_OK;
 }
 
-/* The symbols of an interval on its own strand. */
+/* The symbols of an interval on its strand. */
 static fd_status take(fd_sequences *s, const interval *item, const uint8_t **symbols) {
   const fd_locus *l = &item->locus;
   *symbols = item->symbols;

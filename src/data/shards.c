@@ -1,4 +1,4 @@
-/* Shards in HDF5, and the manifest that names them. */
+/* Shards in HDF5, and the manifest that lists them. */
 #include "data/shards.h"
 
 #include <inttypes.h>
@@ -21,12 +21,12 @@ enum {
   MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
   WINDOW_MAX = 1 << 30,
-  CONTIG_ROOM = 64 /* at least; frozen: in the hash */
+  CONTIG_ROOM = 64 /* minimum; frozen, as part of the hash */
 };
 
 /* --- the manifest ----------------------------------------------------------------------------------------------- */
 
-/* A name that a shard may have: in the folder itself, seen by ls, and nothing that steers a terminal. */
+/* Whether a shard may have this name: in the folder itself, not hidden, without control characters. */
 static int is_plain_name(const char *file, size_t room) {
   if (!*file || *file == '.' || strchr(file, '/') || strlen(file) >= room) return 0;
   for (; *file; file++)
@@ -36,7 +36,7 @@ static int is_plain_name(const char *file, size_t room) {
 
 static int is_split(const char *name) { return !strcmp(name, "train") || !strcmp(name, "val") || !strcmp(name, "test"); }
 
-/* Bytes of a shard that a window takes at least, of one byte a symbol, or a record: nothing is packed by a filter. */
+/* The least bytes of a window (one per symbol) or of a record in a shard: no filter compresses them. */
 static int64_t least_bytes(const fd_manifest *m) {
   return m->records == FD_PACKED_RECORDS ? 1 + (int64_t)sizeof(int32_t) : m->window;
 }
@@ -83,7 +83,7 @@ static int by_file(const void *a, const void *b) {
   return strcmp((*(const fd_shard_entry *const *)a)->file, (*(const fd_shard_entry *const *)b)->file);
 }
 
-/* Every file once, and sums that fit. */
+/* Checks that each file is listed once, and that the sum of all symbols does not overflow. */
 static fd_status check_entries(const char *path, const fd_manifest *m) {
   const fd_shard_entry **sorted;
   int64_t symbols = 0;
@@ -156,10 +156,10 @@ void fd_manifest_free(fd_manifest *m) {
 fd_status fd_manifest_same(const fd_manifest *m, fd_comm *comm) {
   return fd_comm_same_text(
       comm, FD_DATA, "dataset_id", m->dataset_id,
-      "each of them reads its own machine's data.shards: copy the same shards to all, or name a folder that all see");
+      "each rank reads data.shards on its own host: copy the same shards to all hosts, or name a folder that they share");
 }
 
-/* Size and hash of a shard's file against the manifest. */
+/* Compare size and hash of a shard's file with the manifest. */
 static fd_status check_size(const char *path, const fd_shard_entry *e, uint64_t bytes) {
   if (bytes == e->bytes) return FD_OK;
   return fd_fail(FD_DATA,
@@ -194,7 +194,7 @@ fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-/* An attribute of one text, or of several of the same size. */
+/* Writes an attribute: one text (count 0), or `count` texts of the same size. */
 static int write_attribute(hid_t file, const char *name, hsize_t count, size_t size, const char *text) {
   hid_t type = H5Tcopy(H5T_C_S1), space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
   int good = type >= 0 && space >= 0 && H5Tset_size(type, size) >= 0;
@@ -210,8 +210,8 @@ static int write_text(hid_t file, const char *name, const char *text) {
   return write_attribute(file, name, 0, strlen(text) + 1, text);
 }
 
-/* Texts of a fixed length, each ended by a NUL. What a record's name has behind its contig stays behind the NUL: it has always
- * been in the files, and so in their hashes. */
+/* Writes texts of a fixed length, each terminated by a NUL. The rest of a record's name after its contig stays after the NUL:
+ * it has always been in the files, and so in their hashes. */
 static int write_contigs(hid_t file, const fd_shard *s) {
   size_t room = CONTIG_ROOM;
   char *names;
@@ -260,7 +260,7 @@ static int fill_shard(hid_t file, const fd_shard *s) {
          (!s->own || write_dataset(file, "length", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, shape, s->own));
 }
 
-/* The shard's file, made in memory: HDF5 never meets a full disk, and what is hashed is what was meant. */
+/* Makes the shard's file in memory: HDF5 cannot run into a full disk, and the hash is of the intended bytes. */
 static fd_status make_shard(const char *path, const fd_shard *s, fd_h5_image *image) {
   *image = (fd_h5_image){0};
   FD_TRY(fd_h5_start());
@@ -289,13 +289,13 @@ fd_status fd_shard_write(const char *path, const fd_shard *shard, fd_shard_entry
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
-/* An open shard whose parts have been checked. */
+/* An open shard. */
 typedef struct reader {
   hid_t file;
   const char *path;
 } reader;
 
-/* A fixed-length text attribute, "" when absent. */
+/* Reads a fixed-length text attribute, "" if absent. */
 static void read_text(hid_t file, const char *name, char *text, size_t room) {
   memset(text, 0, room);
   if (H5Aexists(file, name) <= 0) return;
@@ -308,10 +308,10 @@ static void read_text(hid_t file, const char *name, char *text, size_t room) {
   H5Aclose(attribute);
   text[room - 1] = '\0';
   for (char *at = text; *at; at++)
-    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?'; /* a file must not steer the terminal */
+    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?'; /* control characters must not reach the terminal */
 }
 
-/* Opens a dataset that lies in this file: links could lead anywhere, and are not followed. */
+/* Opens a dataset of this file. Links could lead to any file, and are not followed. */
 static fd_status open_dataset(const reader *r, const char *name, hid_t *set) {
   H5L_info_t link;
   if (H5Lexists(r->file, name, H5P_DEFAULT) <= 0) return fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
@@ -321,8 +321,8 @@ static fd_status open_dataset(const reader *r, const char *name, hid_t *set) {
   return *set >= 0 ? FD_OK : fd_fail(FD_DATA, "%s: has no dataset '%s'", r->path, name);
 }
 
-/* Refuses what a shard never has: filters other than Fletcher32, data elsewhere, and chunks larger than all of its values, which
- * the library would find memory for. */
+/* Refuses storage that a shard never has: filters other than Fletcher32, data in other files, and chunks larger than all
+ * values, for which the library would allocate memory. */
 static fd_status check_storage(const reader *r, const char *name, hid_t set, int rank, int64_t values) {
   hid_t create = H5Dget_create_plist(set);
   hsize_t chunk[2] = {0, 0};
@@ -377,7 +377,7 @@ static fd_status open_shard(const char *path, reader *r) {
   return r->file >= 0 ? FD_OK : fd_h5_damaged(path, "open it: not an HDF5 file, or damaged");
 }
 
-/* libhdf5 looks at the caller's bytes themselves: wherever it wants a copy of the image it gets the image, which is only read. */
+/* libhdf5 reads the caller's bytes in place: where it would copy the image, it gets the image itself, which is only read. */
 static void *same_memory(size_t bytes, H5FD_file_image_op_t op, void *image) {
   (void)bytes, (void)op;
   return image;
@@ -405,8 +405,8 @@ static herr_t keep_image(void *image) {
   return 0;
 }
 
-/* Opens a file that lies in memory, and must stay there while it is open; `path` is for messages. libhdf5 wants a name that no
- * file has: below /dev/null there is none. */
+/* Opens a file in memory, which must stay valid while it is open; `path` is for messages. libhdf5 requires a name that no file
+ * has: below /dev/null there is none. */
 static fd_status open_image(const char *path, char *image, size_t bytes, reader *r) {
   H5FD_file_image_callbacks_t calls = {same_memory, copy_nothing, never_grow, free_nothing, same_image, keep_image, image};
   *r = (reader){-1, path};
@@ -435,7 +435,7 @@ static fd_status check_attributes(const reader *r, int window, int records, cons
   return FD_OK;
 }
 
-/* A shard's file in memory, verified. */
+/* Reads a shard's file into memory, and verifies it. */
 static fd_status read_image(const char *path, const fd_shard_entry *e, char **image, size_t *bytes) {
   char hex[FD_SHA256_HEX];
   unsigned char digest[FD_SHA256_BYTES];
@@ -453,7 +453,7 @@ static fd_status read_lengths(const fd_manifest *m, const fd_shard_entry *e, con
   return FD_OK;
 }
 
-/* `each`: symbols of a window, or of a letter 1. */
+/* `each`: symbols of a window, or 1 for letters of records. */
 static fd_status check_symbols(const reader *r, const uint8_t *symbols, int64_t count, int64_t each) {
   for (int64_t i = 0; i < count; i++)
     if (symbols[i] >= FD_SYMBOLS)
@@ -467,7 +467,7 @@ static fd_status read_rows(const fd_manifest *m, const fd_shard_entry *e, const 
   return check_symbols(r, symbols, e->windows * m->window, m->window);
 }
 
-/* Records `first` and following into w->symbols from *at on, which moves behind them. */
+/* Reads a shard's records as records first, first + 1, ..., with their letters in w->symbols from *at on; advances *at. */
 static fd_status read_records(const fd_manifest *m, const fd_shard_entry *e, const reader *r, fd_windows *w, int64_t first,
                               int64_t *at) {
   int32_t *own = w->own + first;
@@ -476,7 +476,7 @@ static fd_status read_records(const fd_manifest *m, const fd_shard_entry *e, con
   FD_TRY(read_lengths(m, e, r, own));
   for (int64_t i = 0; i < e->windows; i++) w->start[first + i] = *at + letters, letters += own[i];
   *at += letters;
-  if ((uint64_t)letters > e->bytes) /* memory was found for so many */
+  if ((uint64_t)letters > e->bytes) /* the memory allocated for this shard */
     return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are too few for %" PRId64 " letters", r->path, e->bytes, letters);
   if (m->records == FD_PACKED_RECORDS) {
     FD_TRY(read_dataset(r, "letters", H5T_STD_U8LE, H5T_NATIVE_UINT8, 1, (hsize_t)letters, 1, to));
@@ -503,8 +503,8 @@ done:
   return status;
 }
 
-/* Before there is memory for them: the files are there, and have room for their windows, which no filter packs, or for the
- * lengths of records. */
+/* Checks, before memory is allocated, that the file exists and is large enough for its windows, which no filter compresses, or
+ * for its records. */
 static fd_status check_room(const fd_manifest *m, const fd_shard_entry *e) {
   char path[FD_PATH_MAX];
   uint64_t bytes;
@@ -516,7 +516,7 @@ static fd_status check_room(const fd_manifest *m, const fd_shard_entry *e) {
                  e->windows, m->records ? "records of up to" : "windows of", m->window);
 }
 
-/* Memory for w->count windows, or records in files of so many bytes. */
+/* Allocates memory for w->count windows, or for records in files of `bytes` bytes. */
 static fd_status alloc_windows(const fd_manifest *m, uint64_t bytes, fd_windows *w) {
   if (!m->records) return fd_alloc(&w->symbols, (size_t)w->count, (size_t)m->window, "windows in memory");
   FD_TRY(fd_alloc(&w->symbols, (size_t)bytes, 1, "records in memory"));

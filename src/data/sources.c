@@ -1,4 +1,4 @@
-/* Compares source files between the ranks, and with themselves. */
+/* Compares source files between the ranks, and with their state at the beginning. */
 #include "data/sources.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* "path: hash" of each file, a word each. */
+/* "path: hash" of each file, each NUL-terminated. */
 static fd_status hash_files(const fd_sources *s, char **words, size_t *bytes) {
   uint64_t size;
   *bytes = 0;
@@ -23,7 +23,7 @@ static fd_status hash_files(const fd_sources *s, char **words, size_t *bytes) {
   return FD_OK;
 }
 
-static fd_status look(fd_sources *s) {
+static fd_status note_state(fd_sources *s) {
   for (int i = 0; i < s->count; i++) FD_TRY(fd_file_id_at(s->path[i], &s->was[i]));
   return FD_OK;
 }
@@ -35,13 +35,14 @@ fd_status fd_sources_begin(fd_sources *s, const fd_list *files, const char *more
   s->count = files->count;
   memcpy(s->path, files->item, (size_t)files->count * sizeof *files->item);
   if (more) s->path[s->count++] = more;
-  if (comm->size == 1) return look(s);
-  if (comm->rank) FD_GO(comm->ops->barrier(comm)); /* the root first, so that what is wrong is said once */
-  FD_GO(look(s));
+  if (comm->size == 1) return note_state(s);
+  if (comm->rank) FD_GO(comm->ops->barrier(comm)); /* rank 0 first, so that an error is reported once */
+  FD_GO(note_state(s));
   FD_GO(hash_files(s, &words, &bytes));
   if (comm->rank == 0) FD_GO(comm->ops->barrier(comm));
-  status = fd_comm_same(comm, FD_DATA, "source files", words, bytes,
-                        "each of them reads its own machine's files: copy the same to all, or name files that all see");
+  status =
+      fd_comm_same(comm, FD_DATA, "source files", words, bytes,
+                   "each rank reads the files of its own host: copy the same files to all hosts, or name files that they share");
 done:
   free(words);
   return status;

@@ -1,4 +1,4 @@
-/* Files that are read more than once, or by several ranks: the same on all of them, and the same until the end. */
+/* Checks that files that are read more than once, or by several ranks, are the same each time and on all ranks. */
 #ifndef FD_DATA_SOURCES_H
 #define FD_DATA_SOURCES_H
 
@@ -12,11 +12,11 @@ typedef struct fd_sources {
   fd_file_id was[FD_LIST_MAX + 1];
 } fd_sources;
 
-/* Looks at the files, and at `more` unless it is NULL. Of several ranks each reads its own machine's: other content is FD_DATA on
- * all of them. Collective. */
+/* Notes the state of the files, and of `more` unless it is NULL. Each rank reads the files of its own host: content that
+ * differs between ranks is FD_DATA on all of them. Collective. */
 fd_status fd_sources_begin(fd_sources *sources, const fd_list *files, const char *more, fd_comm *comm) FD_MUST_CHECK;
 
-/* FD_DATA when one of them has changed since. */
+/* FD_DATA if one of the files has changed since. */
 fd_status fd_sources_unchanged(const fd_sources *sources) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* BED files whose fourth column is a split. */
+/* Reads BED files whose fourth column is a split. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static int split_of(const char *name) {
   return !strcmp(name, "valid") ? FD_VAL : -1;
 }
 
-/* Adds the part of an interval that a record covers; returns its bases in *covered. */
+/* Adds the part of an interval that a record covers, and its bases to *covered. */
 static fd_status add_to_record(const char *path, const fd_bed_row *row, const fd_genome *g, int r, int split, fd_intervals *v,
                                int64_t *covered) {
   const fd_record *record = &g->record[r];
@@ -37,7 +37,7 @@ static fd_status add_row(const char *path, const fd_bed_row *row, const fd_genom
   int64_t covered = 0;
   int unused = contig.count && !used[g->by_name[contig.first]]; /* all of a contig's records are used, or none */
   int begun = fd_contig_begun(g, contig, row->begin);
-  for (int i = begun ? begun - 1 : 0; i < contig.count && !unused; i++) { /* they lie one behind the other */
+  for (int i = begun ? begun - 1 : 0; i < contig.count && !unused; i++) { /* in ascending order, not overlapping */
     int r = g->by_name[contig.first + i];
     if (g->record[r].first >= row->end) break;
     FD_TRY(add_to_record(path, row, g, r, split, v, &covered));
@@ -45,7 +45,7 @@ static fd_status add_row(const char *path, const fd_bed_row *row, const fd_genom
   counts->rows++;
   if (covered) counts->outside += row->end - row->begin - covered;
   else if (unused) counts->unused++;
-  else if (partial) counts->lying_nowhere++;
+  else if (partial) counts->absent++;
   else {
     char where[FD_PATH_MAX + 32];
     snprintf(where, sizeof where, "%s:%" PRId64, path, row->line);

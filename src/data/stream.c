@@ -16,13 +16,13 @@
 #include "base/memory.h"
 
 enum { BLOCK = 1 << 16, EXTRA = 64, RATIO_MAX = 64 };
-static const uint64_t free_bytes = (uint64_t)256 << 20; /* content that is never too much */
+static const uint64_t free_bytes = (uint64_t)256 << 20; /* content up to this size is accepted at any ratio */
 
 typedef struct packing {
   const char *name;
   unsigned char magic[6];
   size_t magic_bytes;
-  /* Unpacks from the block to `to`; *bytes 0: the end of the file. */
+  /* Decompresses the block into `to`; *bytes is 0 at the end of the file. */
   fd_status (*read)(fd_stream *s, unsigned char *to, size_t room, size_t *bytes);
 } packing;
 
@@ -31,11 +31,11 @@ struct fd_stream {
   int fd;
   const packing *kind;
   unsigned char *block; /* of the file */
-  size_t size, at;      /* of the block */
-  uint64_t taken;       /* bytes of the file in this block and before */
+  size_t size, at;      /* of the block: its bytes, and the next one */
+  uint64_t taken;       /* bytes of the file up to the end of this block */
   int file_ended, opened;
-  int64_t place;    /* in the content */
-  fd_sha256 *hash;  /* NULL: not wanted, or finished */
+  int64_t place;    /* position in the content */
+  fd_sha256 *hash;  /* NULL: not requested, or finished */
   z_stream z;       /* gzip: */
   gz_header header; /* of the member */
   unsigned char extra[EXTRA];
@@ -44,7 +44,7 @@ struct fd_stream {
   lzma_stream x;        /* xz */
 };
 
-/* The next block of the file when the one before is used up. */
+/* Reads the next block of the file when this one is used up. */
 static fd_status fill(fd_stream *s) {
   if (s->at < s->size || s->file_ended) return FD_OK;
   FD_TRY(fd_guard_go_on());
@@ -60,7 +60,7 @@ static fd_status fill(fd_stream *s) {
   return FD_OK;
 }
 
-/* The byte of the file that comes next. */
+/* Offset of the next byte in the file. */
 static uint64_t byte_of(const fd_stream *s) { return s->taken - s->size + s->at; }
 
 static fd_status cut_off(const fd_stream *s) {
@@ -88,7 +88,7 @@ static fd_status follows(const fd_stream *s) {
                  s->path, byte_of(s));
 }
 
-/* Behind a member: another one, zeroes that pad the file, or its end. */
+/* After a member: another one, zero padding, or the end of the file. */
 static fd_status begin_member(fd_stream *s) {
   while (s->at < s->size && s->where != IN_MEMBER) {
     unsigned char byte = s->block[s->at];
@@ -156,7 +156,7 @@ static fd_status read_xz(fd_stream *s, unsigned char *to, size_t room, size_t *b
 static const packing packings[] = {
     {"xz", {0xfd, '7', 'z', 'X', 'Z', 0}, 6, read_xz}, {"gzip", {0x1f, 0x8b}, 2, read_gzip}, {"plain", {0}, 0, read_plain}};
 
-/* Packed in a way that is not read here; the last kind of `packings` would take it for text. */
+/* Refuses compression formats that are not read here; the last of `packings` would read them as text. */
 static fd_status refuse_packed(const fd_stream *s) {
   static const struct {
     const char *name, *magic;
@@ -170,7 +170,7 @@ static fd_status refuse_packed(const fd_stream *s) {
   return FD_OK;
 }
 
-/* From the first byte of the file on. */
+/* Starts at the first byte of the file. */
 static fd_status begin(fd_stream *s) {
   s->size = s->at = 0, s->taken = 0, s->file_ended = 0, s->place = 0;
   FD_TRY(fill(s));

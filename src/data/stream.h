@@ -1,6 +1,6 @@
-/* The bytes of a file, unpacked: plain, gzip (of any number of members, as bgzip writes) or xz, known by their first bytes and
- * not by their names. Every byte of the file is accounted for: what follows the packed data and is none is an error, as are a
- * cut-off or a damaged file. */
+/* The uncompressed bytes of a file: plain, gzip (of any number of members, as bgzip writes) or xz, recognized by its first
+ * bytes and not by its name. Every byte of the file is accounted for: bytes after the compressed data that are not part of it
+ * are an error, as is a truncated or damaged file. */
 #ifndef FD_DATA_STREAM_H
 #define FD_DATA_STREAM_H
 
@@ -12,31 +12,31 @@
 
 typedef struct fd_stream fd_stream;
 
-/* Opens a regular file; anything else (a pipe, a device, a folder), and a file packed in another way, is FD_DATA. With `hashed`
- * the file's own bytes are hashed as they are read. */
+/* Opens a regular file; anything else (a pipe, a device, a folder), and a file in another compression format, is FD_DATA. With
+ * `hashed` the file's own bytes are hashed as they are read. */
 fd_status fd_stream_open(fd_stream **stream, const char *path, int hashed) FD_MUST_CHECK;
 void fd_stream_close(fd_stream **stream);
 
-/* 1 for gzip and xz: going backwards starts from the beginning. */
+/* 1 for gzip and xz: seeking backwards starts from the beginning. */
 int fd_stream_is_packed(const fd_stream *stream);
 
-/* The next bytes of the content, at least one of at most `room`; *bytes is 0 at the end. A request to stop is FD_RETRY; content
- * that is out of all proportion to the file is FD_DATA. */
+/* Reads the next bytes of the content, 1 to `room` of them; *bytes is 0 at the end. FD_RETRY after a request to stop; FD_DATA
+ * for content out of all proportion to the file's size. */
 fd_status fd_stream_read(fd_stream *stream, void *to, size_t room, size_t *bytes) FD_MUST_CHECK;
 
-/* Goes to a byte of the content, counted from 0; in a packed file forwards by unpacking, backwards from the beginning. Not for a
- * stream that is hashed. A place behind the end is FD_DATA. */
+/* Seeks to an offset of the content; in a compressed file by decompressing, backwards from the beginning, and with FD_DATA beyond
+ * its end. Not for a hashed stream. */
 fd_status fd_stream_seek(fd_stream *stream, int64_t place) FD_MUST_CHECK;
 
-/* Of a stream that was read to its end, once: warns of a bgzip file without its end mark, which may have been cut off between two
- * blocks; of one that is hashed, the SHA-256 and size of the file, else both are NULL. */
+/* For a stream that was read to its end, once: warns of a bgzip file without its end mark, which may have been cut off between
+ * two blocks; for a hashed stream, sets SHA-256 and size of the file, else both are NULL. */
 fd_status fd_stream_finish(fd_stream *stream, char sha256[FD_SHA256_HEX], uint64_t *bytes) FD_MUST_CHECK;
 
-/* What the open file is. */
+/* The identity of the open file. */
 fd_status fd_stream_id(const fd_stream *stream, fd_file_id *id) FD_MUST_CHECK;
 
-/* Where `ending` (".bed") begins in the name of a file, with .gz, .bgz or .xz behind it or not, in upper or lower case; NULL
- * where the name has another ending. */
+/* Where the extension `ending` (".bed") begins in a file's name, with or without .gz, .bgz or .xz after it, ignoring case; NULL
+ * if the name has another extension. */
 const char *fd_ending(const char *name, const char *ending);
 
 #endif

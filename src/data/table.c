@@ -20,12 +20,12 @@ typedef struct reader {
   fd_lines lines;
   fd_fields fields;
   enum { NO_LABELS, CLASSES, VALUES } labels;
-  int sequence, label, id; /* columns; -1: not there */
-  const char *column;      /* of the labels; NULL: label */
+  int sequence, label, id; /* columns; -1: absent */
+  const char *column;      /* name of the label column; NULL: label */
   fd_class_names *names;   /* NULL: labels are numbers */
-  int learn, named;        /* labels of this table are names */
-  int unknown;             /* a name that no training row has is the class behind the last one */
-  int64_t first;           /* the line of the first row */
+  int learn, named;        /* learn: take the names from this table; named: its labels are names */
+  int unknown;             /* a name that no training row has is an extra class, the last */
+  int64_t first;           /* line number of the first row */
   const char **text;       /* [rows] labels that are names, until they are numbered */
   size_t texts;
 } reader;
@@ -75,7 +75,7 @@ static fd_status add_sequence(const reader *r, const fd_field *sequence, uint8_t
   return FD_OK;
 }
 
-/* A whole number, which some programs write as 1.0. */
+/* Reads a whole number, which some programs write as 1.0. */
 static fd_status read_label(const reader *r, const fd_field *text, int *label) {
   size_t digits = 0, at;
   int value = 0;
@@ -99,12 +99,12 @@ static fd_status unknown_name(const reader *r, const fd_field *text) {
                  text->text, known, used >= sizeof known ? "..." : "");
 }
 
-/* A label that is a name, or must be one because the first row's is. */
+/* Reads a label that is a name, or must be one because the first row's is. */
 static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
   if (!fd_class_names_is_name(text->text))
     return fd_fail(
         FD_DATA,
-        "%s:%lld: the label '%.*s' is no name, as that of line %lld is; expected names of classes alone, or 0, 1, 2, ...",
+        "%s:%lld: the label '%.*s' is no name, as that of line %lld is; expected only names of classes, or only 0, 1, 2, ...",
         r->path, line_of(r), NEAR, text->text, (long long)r->first);
   if (!r->learn) {
     *label = fd_class_names_find(r->names, text->text);
@@ -116,7 +116,7 @@ static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
   return FD_OK;
 }
 
-/* The first row tells whether labels are names. */
+/* The first row decides whether labels are names. */
 static fd_status read_class(reader *r, fd_field *text, int row, int *label) {
   if (!row) {
     r->first = line_of(r);
@@ -170,7 +170,7 @@ fd_status fd_table_check_classes(const fd_table *table, const char *name) {
   return status;
 }
 
-/* Gives the classes of a table their names, and their numbers. */
+/* Sets the names of the classes of a table, and the labels of its rows. */
 static fd_status number_names(reader *r, fd_table *table) {
   FD_TRY(fd_class_names_of(r->names, r->path, r->text, table->rows));
   for (int i = 0; i < table->rows; i++) table->label[i] = fd_class_names_find(r->names, r->text[i]);
@@ -190,7 +190,7 @@ static fd_status read_table(const char *path, int labels, const fd_label_column 
   if (r->named && r->learn) FD_GO(number_names(r, table));
   for (int i = 0; i < table->rows && labels == CLASSES; i++)
     if (table->label[i] >= table->classes) table->classes = table->label[i] + 1;
-  if (table->id) table->text = r->lines.text, r->lines.text = NULL; /* the ids lie in it */
+  if (table->id) table->text = r->lines.text, r->lines.text = NULL; /* the ids point into it */
 done:
   fd_fields_end(&r->fields);
   fd_lines_close(&r->lines);

@@ -10,24 +10,24 @@ typedef struct fd_table {
   int rows, classes;
   int64_t *start;   /* [rows + 1] into symbols */
   uint8_t *symbols; /* 0..4 */
-  int *label;       /* [rows], 0 .. classes-1; NULL when classes were not asked for */
-  float *value;     /* [rows]; NULL when values were not asked for */
-  char **id;        /* [rows] of the column `id` or `name`; NULL without one */
-  char *text;       /* behind the ids */
+  int *label;       /* [rows], 0 .. classes-1; NULL unless classes were requested */
+  float *value;     /* [rows]; NULL unless values were requested */
+  char **id;        /* [rows] from the column `id` or `name`; NULL without one */
+  char *text;       /* memory of the ids */
 } fd_table;
 
-/* Reads a table. The header must have `sequence` (or `seq`) and `label` (any order, further columns are ignored; comma or tab,
- * quotes allowed); labels are whole numbers from 0; letters are upper- or lower-case IUPAC, all but A, C, G, T become N. Errors
- * name file:row and what would be right. */
+/* Reads a table. The header must have `sequence` (or `seq`) and `label` (any order, further columns are ignored; comma,
+ * semicolon or tab, quotes allowed); labels are whole numbers from 0; letters are upper- or lower-case IUPAC, all but A, C, G,
+ * T become N. Errors name file:line and what is expected. */
 fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
 
-/* The same where labels may also be names of classes: all of them are, or none. With `learn` the names are those of this table,
- * in the alphabet's order, and `names` is filled (released by the caller; empty where labels are numbers); without, a label must
- * be one of `names` (or a number where these are empty). */
+/* The same for labels that may also be names of classes: all of them are, or none. With `learn`, `names` is set to the names in
+ * this table, in alphabetical order (released by the caller; empty if labels are numbers); without it, a label must be one of
+ * `names` (or a number if `names` is empty). */
 fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
 
-/* The same with the labels in another column (NULL: `label`). With `unknown`, a name that is none of `names` is the class behind
- * them, names->count, and no error. */
+/* The same with the labels in another column (NULL: `label`). With `unknown`, a label that is not in `names` is the class
+ * names->count instead of an error. */
 typedef struct fd_label_column {
   const char *name;
   int learn, unknown;
@@ -35,10 +35,10 @@ typedef struct fd_label_column {
 fd_status fd_table_read_column(const char *path, const fd_label_column *column, fd_class_names *names,
                                fd_table *table) FD_MUST_CHECK;
 
-/* FD_DATA unless each of 0 .. classes-1 is the label of a row: asked of rows to learn from. */
+/* FD_DATA unless each of 0 .. classes-1 is the label of a row, as training requires. */
 fd_status fd_table_check_classes(const fd_table *table, const char *name) FD_MUST_CHECK;
 
-/* The same where labels are finite numbers (a regression), and for sequences alone: then the header needs no `label`. */
+/* The same for labels that are finite numbers (a regression), and for sequences only, whose header needs no `label`. */
 fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
 fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;
 

@@ -19,7 +19,7 @@
 enum { CLASSES_MAX = 1024 };
 static const size_t file_max = (size_t)1 << 30;
 
-/* A table that grows. */
+/* A table to which rows are appended. */
 typedef struct builder {
   fd_table *table;
   size_t symbols, starts, labels;
@@ -41,14 +41,14 @@ static fd_status begin_row(builder *b, int64_t length, int label, uint8_t **to) 
   return FD_OK;
 }
 
-/* --- a sequence a file ----------------------------------------------------------------------------------------------- */
+/* --- one sequence per file ------------------------------------------------------------------------------------------- */
 
 static fd_status add_sequence(const char *path, fd_lines *lines, int label, builder *b) {
   size_t length;
   uint8_t *to;
   const char *line = fd_lines_next(lines, &length);
   if (!line) return fd_fail(FD_DATA, "%s: the sequence is empty", path);
-  while (line[length - 1] == ' ' || line[length - 1] == '\t') length--; /* a line that is given holds more than blanks */
+  while (line[length - 1] == ' ' || line[length - 1] == '\t') length--; /* fd_lines_next returns no blank lines */
   FD_TRY(begin_row(b, (int64_t)length, label, &to));
   for (size_t i = 0; i < length; i++)
     if ((to[i] = fd_symbol_of[(unsigned char)line[i]]) == FD_NO_LETTER)
@@ -88,7 +88,7 @@ typedef struct genome_file {
   int64_t left_out;
 } genome_file;
 
-/* Loci, and the rows of the table that they become. */
+/* Loci, and the table rows that hold their sequences. */
 typedef struct intervals {
   fd_locus *item;
   int *row;
@@ -149,7 +149,7 @@ typedef struct class_part {
   int folder;
 } class_part;
 
-/* `part->name` is empty for what is no class. */
+/* Describes entry i; `part->name` is empty if it is not a class. */
 static fd_status find_class(const fd_listing *entries, int i, class_part *part) {
   const char *name = entries->entry[i]->d_name, *ending = fd_ending(name, ".csv");
   *part->name = '\0';
@@ -161,7 +161,7 @@ static fd_status find_class(const fd_listing *entries, int i, class_part *part) 
   return FD_OK;
 }
 
-/* The labels of the classes: those of train are new, those of test must be among them. */
+/* The labels of the classes: with `learn` (train) names are added, else (test) they must be among them. */
 typedef struct labels {
   char (*name)[256];
   int count, learn;
@@ -186,7 +186,7 @@ static fd_status read_class(const class_part *part, int label, const labels *l, 
   return fd_fail(FD_DATA, "%s: has no row%s", part->path, g->left_out ? " on the genome given" : "");
 }
 
-/* All classes of FOLDER/train or FOLDER/test. */
+/* Reads all classes of FOLDER/train or FOLDER/test. */
 static fd_status read_split(const char *folder, const char *split, labels *l, genome_file *g, fd_table *table) {
   char path[FD_PATH_MAX];
   fd_listing entries = {0};
@@ -211,8 +211,8 @@ done:
   return status;
 }
 
-/* Beside train and test there is nothing that holds rows. */
-static fd_status check_beside(const fd_listing *all) {
+/* Checks that no entry besides train and test may hold rows. */
+static fd_status check_others(const fd_listing *all) {
   for (int i = 0; i < all->count; i++)
     if (strcmp(all->entry[i]->d_name, "train") && strcmp(all->entry[i]->d_name, "test"))
       FD_TRY(fd_listing_leave_out(all, i, "the folders train and test"));
@@ -234,7 +234,7 @@ static fd_status read_classes(const fd_listing *all, const char *genome, int par
   FD_GO(read_split(folder, "train", &classes, &g, &task->train));
   classes.learn = 0;
   FD_GO(read_split(folder, "test", &classes, &g, &task->test));
-  FD_GO(check_beside(all));
+  FD_GO(check_others(all));
   task->left_out = g.left_out;
   for (int i = 0; i < classes.count; i++) name[i] = classes.name[i];
   FD_GO(fd_class_names_of(&task->names, folder, name, classes.count));
@@ -247,7 +247,7 @@ done:
 
 enum { TRAIN, SELECT, TEST, PARTS };
 
-/* Which part of a task a file holds by its name, such as train.csv, Dev.tsv.gz or test.fna; -1: none. */
+/* The part of a task that a file holds by its name, such as train.csv, Dev.tsv.gz or test.fna; -1: none. */
 static int part_of(const char *file) {
   static const char *const stems[PARTS][4] = {{"train"}, {"dev", "valid", "val", "validation"}, {"test"}};
   const char *table = fd_table_ending(file), *ending = table ? table : fd_fasta_ending(file);
@@ -258,7 +258,8 @@ static int part_of(const char *file) {
   return -1;
 }
 
-/* FOLDER/train.csv, dev.csv, test.csv, or FASTA whose names say the classes; without any of them there are no rows. */
+/* Reads FOLDER/train.csv, dev.csv, test.csv, or FASTA files whose record names end with the class; reads no rows if there is
+ * none. */
 static fd_status read_tables(const fd_listing *all, fd_task_folder *task) {
   fd_table *const tables[PARTS] = {&task->train, &task->valid, &task->test};
   int entry[PARTS] = {-1, -1, -1};

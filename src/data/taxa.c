@@ -23,7 +23,7 @@ typedef struct reader {
   fd_taxa *taxa;
   fd_fields fields;
   int sequence, id, part, by, column[FD_TAXA_COLUMNS], require[FD_TAXA_COLUMNS];
-  int64_t *seen; /* open addressing: the place of a sequence + 1; 0: free */
+  int64_t *seen; /* hash table with open addressing: index of a sequence + 1; 0: free */
   size_t slots;
 } reader;
 
@@ -71,7 +71,7 @@ static fd_status find_columns(reader *r) {
   if (!o->files.count && r->sequence < 0)
     return missing_column(r, "sequence",
                           " (nor seq, dna_barcode, nucleotides, nucraw); where the sequences are in FASTA files, "
-                          "name them behind OUT");
+                          "name them after OUT");
   if (o->files.count && r->id < 0)
     return missing_column(r, "id", " (nor processid, sampleid, name), by which records of the FASTA files are named");
   FD_TRY(find_ranks(r));
@@ -81,8 +81,8 @@ static fd_status find_columns(reader *r) {
   return o->by ? find_column(r, o->by, &r->by) : FD_OK;
 }
 
-/* What a field says; the words for nothing are those of R, pandas and Python. */
-static const char *say(const fd_fields *f, int column) {
+/* A field's value; "" for the words of R, pandas and Python for a missing one. */
+static const char *value_of(const fd_fields *f, int column) {
   fd_field field = fd_field_trimmed(f->item[column]);
   int nothing = fd_field_is(&field, "nan") || fd_field_is(&field, "none") || !strcmp(field.text, "NA");
   return nothing ? "" : field.text;
@@ -96,7 +96,7 @@ static uint64_t hash_of(const uint8_t *symbols, int64_t length) {
   return h ^ h >> 29;
 }
 
-/* The slot of a sequence: that of an equal one, or a free one. */
+/* The slot of a sequence: that of an equal sequence, or a free one. */
 static size_t slot_of(const reader *r, const uint8_t *symbols, int64_t length) {
   const fd_taxa *t = r->taxa;
   size_t at = (size_t)hash_of(symbols, length) & (r->slots - 1);
@@ -122,7 +122,7 @@ static int64_t strip(const uint8_t *symbols, int64_t length) {
   return length;
 }
 
-/* Cuts the sequence behind the last one and decides whether it stays: *length becomes 0 where it does not. */
+/* Trims the new sequence, stored after the last record, and decides whether it is kept: *length becomes 0 if not. */
 static void judge(reader *r, int64_t *length) {
   fd_taxa *t = r->taxa;
   const uint8_t *symbols = t->symbols + t->start[t->count];
@@ -135,7 +135,7 @@ static void judge(reader *r, int64_t *length) {
   *length = bases && stripped >= r->options->shortest ? stripped : 0;
 }
 
-/* A duplicate of record `first` whose names are in the place behind the last record. */
+/* Counts a duplicate of record `first`, whose names are stored after the last record. */
 static void count_duplicate(fd_taxa *t, int64_t first) {
   const char **a = t->value + first * t->columns, **b = t->value + t->count * t->columns;
   int differs = 0;
@@ -144,7 +144,7 @@ static void count_duplicate(fd_taxa *t, int64_t first) {
   t->counts.differing += differs;
 }
 
-/* Room for one more record, and for its `length` letters. */
+/* Makes room for one more record, and for its `length` letters. */
 static fd_status make_room(fd_taxa *t, int64_t length) {
   size_t n = (size_t)t->count, end = t->start ? (size_t)t->start[t->count] : 0;
   FD_TRY(fd_grow(&t->start, &t->room[START], n + 2, sizeof *t->start, "records"));
@@ -156,25 +156,25 @@ static fd_status make_room(fd_taxa *t, int64_t length) {
   return fd_grow(&t->by, &t->room[BY], n + 1, sizeof *t->by, "records");
 }
 
-/* What the row that was cut last says: in the columns that are kept, then in the further two. */
-static void read_says(const reader *r, const char **says) {
+/* The values of the last row: in the columns that are kept, then in `part` and `by`. */
+static void read_values(const reader *r, const char **values) {
   int n = r->taxa->columns;
-  for (int c = 0; c < n; c++) says[c] = say(&r->fields, r->column[c]);
-  says[n] = r->part >= 0 ? say(&r->fields, r->part) : "";
-  says[n + 1] = r->by >= 0 ? say(&r->fields, r->by) : "";
+  for (int c = 0; c < n; c++) values[c] = value_of(&r->fields, r->column[c]);
+  values[n] = r->part >= 0 ? value_of(&r->fields, r->part) : "";
+  values[n + 1] = r->by >= 0 ? value_of(&r->fields, r->by) : "";
 }
 
-/* Gives them, or nothing (NULL), to the record behind the last one. */
-static void take_names(const reader *r, const char *const *says, const char *id) {
+/* Stores these values (NULL: empty ones) and an id after the last record. */
+static void take_names(const reader *r, const char *const *values, const char *id) {
   fd_taxa *t = r->taxa;
   int n = t->columns;
   t->id[t->count] = id;
-  for (int c = 0; c < n; c++) t->value[t->count * n + c] = says ? says[c] : "";
-  t->part[t->count] = says ? says[n] : "";
-  t->by[t->count] = says ? says[n + 1] : "";
+  for (int c = 0; c < n; c++) t->value[t->count * n + c] = values ? values[c] : "";
+  t->part[t->count] = values ? values[n] : "";
+  t->by[t->count] = values ? values[n + 1] : "";
 }
 
-/* The record whose letters and names lie behind the last one becomes the last one, unless it is left out. */
+/* Appends the new record, whose letters and names are stored after the last one, unless it is left out. */
 static fd_status add_record(reader *r, int64_t length) {
   fd_taxa *t = r->taxa;
   judge(r, &length);
@@ -193,11 +193,11 @@ static fd_status add_record(reader *r, int64_t length) {
 
 static int lacks(const reader *r) {
   for (int i = 0; i < r->options->require.count; i++)
-    if (!*say(&r->fields, r->require[i])) return 1;
+    if (!*value_of(&r->fields, r->require[i])) return 1;
   return 0;
 }
 
-/* --- a table that has the sequences ----------------------------------------------------------------------------------- */
+/* --- a table with the sequences --------------------------------------------------------------------------------------- */
 
 static void take_letters(fd_taxa *t, const fd_field *text) {
   uint8_t *to = t->symbols + t->start[t->count];
@@ -212,7 +212,7 @@ static void take_letters(fd_taxa *t, const fd_field *text) {
 
 static fd_status read_row(reader *r) {
   fd_taxa *t = r->taxa;
-  const char *says[FD_TAXA_COLUMNS + 2];
+  const char *values[FD_TAXA_COLUMNS + 2];
   fd_field sequence = fd_field_trimmed(r->fields.item[r->sequence]);
   if (lacks(r)) {
     t->counts.lacking++;
@@ -220,8 +220,8 @@ static fd_status read_row(reader *r) {
   }
   FD_TRY(make_room(t, (int64_t)sequence.length));
   take_letters(t, &sequence);
-  read_says(r, says);
-  take_names(r, says, r->id >= 0 ? say(&r->fields, r->id) : "");
+  read_values(r, values);
+  take_names(r, values, r->id >= 0 ? value_of(&r->fields, r->id) : "");
   return add_record(r, (int64_t)sequence.length);
 }
 
@@ -240,15 +240,15 @@ static fd_status read_rows(reader *r) {
 
 /* A row of the classification. */
 typedef struct named_row {
-  const char *id, **says; /* NULL: it lacks what is required */
+  const char *id, **values; /* NULL: a required value is missing */
   int64_t line;
   int used;
 } named_row;
 
 typedef struct classification {
   named_row *row;
-  size_t rows, room, says_room;
-  const char **says; /* [rows, columns + 2] */
+  size_t rows, room, values_room;
+  const char **values; /* [rows, columns + 2] */
 } classification;
 
 static int by_id(const void *a, const void *b) { return strcmp(((const named_row *)a)->id, ((const named_row *)b)->id); }
@@ -258,14 +258,14 @@ static fd_status read_names(reader *r, classification *k) {
   size_t length, width = (size_t)t->columns + 2;
   for (char *line; (line = fd_lines_next(&t->lines, &length)); k->rows++) {
     FD_TRY(fd_grow(&k->row, &k->room, k->rows + 1, sizeof *k->row, "the classification"));
-    FD_TRY(fd_grow(&k->says, &k->says_room, (k->rows + 1) * width, sizeof *k->says, "the classification"));
+    FD_TRY(fd_grow(&k->values, &k->values_room, (k->rows + 1) * width, sizeof *k->values, "the classification"));
     FD_TRY(fd_fields_cut(&r->fields, line, length));
-    read_says(r, k->says + k->rows * width);
-    k->row[k->rows] = (named_row){say(&r->fields, r->id), NULL, t->lines.number, 0};
-    if (!lacks(r)) k->row[k->rows].says = &k->says[0]; /* filled in when the array does not move any more */
+    read_values(r, k->values + k->rows * width);
+    k->row[k->rows] = (named_row){value_of(&r->fields, r->id), NULL, t->lines.number, 0};
+    if (!lacks(r)) k->row[k->rows].values = &k->values[0]; /* set below, once the array no longer moves */
   }
   for (size_t i = 0; i < k->rows; i++)
-    if (k->row[i].says) k->row[i].says = k->says + i * width;
+    if (k->row[i].values) k->row[i].values = k->values + i * width;
   t->counts.rows = (int64_t)k->rows;
   if (k->rows) qsort(k->row, k->rows, sizeof *k->row, by_id);
   for (size_t i = 1; i < k->rows; i++)
@@ -280,13 +280,13 @@ static fd_status read_record(reader *r, classification *k, fd_genome_reader *fro
   named_row key = {one->name, NULL, 0, 0}, *row = k->rows ? bsearch(&key, k->row, k->rows, sizeof key, by_id) : NULL;
   if (!row) t->counts.unnamed++;
   else row->used = 1;
-  if (r->options->require.count && (!row || !row->says)) {
+  if (r->options->require.count && (!row || !row->values)) {
     t->counts.lacking++;
     return FD_OK;
   }
   FD_TRY(make_room(t, one->length));
   FD_TRY(fd_genome_read(from, record, t->symbols + t->start[t->count]));
-  take_names(r, row ? row->says : NULL, one->name);
+  take_names(r, row ? row->values : NULL, one->name);
   return add_record(r, one->length);
 }
 
@@ -308,7 +308,7 @@ done:
   return status;
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------------- */
+/* --- both kinds ------------------------------------------------------------------------------------------------------- */
 
 static fd_status read_all(reader *r, classification *k) {
   fd_taxa *t = r->taxa;
@@ -338,7 +338,7 @@ fd_status fd_taxa_read(fd_taxa *taxa, const fd_taxa_options *options) {
   free(r->seen);
   free(r);
   free(k.row);
-  free(k.says);
+  free(k.values);
   return status;
 }
 

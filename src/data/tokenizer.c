@@ -1,4 +1,4 @@
-/* Finds the kind of a tokenizer, and calls it. */
+/* Selects the kind of a tokenizer, and calls its functions. */
 #include "data/tokenizer.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "data/tokenizer_kinds.h"
 
-enum { LETTERS_MAX = 1 << 29 /* places in a tokenizer's work are counted in 32 bits */ };
+enum { LETTERS_MAX = 1 << 29 /* positions in a tokenizer's work have 32 bits */ };
 
 static const fd_tokenizer_kind *const kinds[] = {
 #define TOKENIZER(name) &fd_tokenizer_##name,

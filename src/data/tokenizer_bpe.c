@@ -1,12 +1,12 @@
-/* Byte-pair encoding as DNABERT-2 has it: while there is one, the leftmost pair of the lowest rank is merged; [CLS] and [SEP] are
- * put around. */
+/* Byte-pair encoding as in DNABERT-2: the leftmost pair of the lowest rank is merged until no pair is left; [CLS] and [SEP] are
+ * added at the ends. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "data/tokenizer_bpe.h"
 
-enum { STEPS = 64 /* for each letter: then merging one by one bounds the time */ };
+enum { STEPS = 64 /* table lookups per letter, after which merging one by one bounds the time */ };
 
 static size_t scratch_bytes(const fd_tokenizer *t, int64_t letters) {
   size_t walk = fd_bpe_walk_bytes(letters), merge = fd_bpe_merge_bytes(letters);

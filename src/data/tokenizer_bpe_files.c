@@ -1,4 +1,4 @@
-/* The merges of byte-pair encoding: from their file to the tables that encoding looks into. */
+/* Reads the merges of byte-pair encoding, and makes the tables for encoding. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/tokenizer_bpe.h"
 
-enum { FILE_MAX = 16 << 20 /* the memory that JSON takes is tens of times its text */ };
+enum { FILE_MAX = 16 << 20 /* a JSON object needs tens of times the memory of its text */ };
 
 const fd_bpe_special fd_bpe_specials[FD_BPE_SPECIALS] = {{"[UNK]", offsetof(fd_vocabulary, unk)},
                                                          {"[CLS]", offsetof(fd_vocabulary, cls)},
@@ -48,7 +48,7 @@ fd_status fd_bpe_add(fd_bpe *b, const char *left, const char *right, int grow) {
   fd_bpe_where(b, b->merges, where);
   FD_TRY(part(b, where, left, &m.left));
   FD_TRY(part(b, where, right, &m.right));
-  int length = snprintf(made, sizeof made, "%s%s", left, right); /* tokens are short */
+  int length = snprintf(made, sizeof made, "%s%s", left, right); /* cannot overflow: tokens are short */
   if (length >= FD_TOKEN_TEXT)
     return fd_fail(FD_DATA, "%s: makes a token of %d letters; expected at most %d", where, length, FD_TOKEN_TEXT - 1);
   if (!json_object_get(b->ids, made)) {
@@ -63,7 +63,7 @@ fd_status fd_bpe_add(fd_bpe *b, const char *left, const char *right, int grow) {
   return FD_OK;
 }
 
-/* The special tokens and letters that come before the merges of a text. */
+/* Adds the special tokens and letters, whose ids come before those of the merges of a text. */
 static fd_status name_first(fd_bpe *b) {
   static const char *const letters[] = {"A", "C", "G", "T"};
   for (int i = 0; i < FD_BPE_SPECIALS; i++) FD_TRY(fd_bpe_name(b, fd_bpe_specials[i].name, b->vocabulary.size));
@@ -71,7 +71,7 @@ static fd_status name_first(fd_bpe *b) {
   return FD_OK;
 }
 
-/* "left right" from a line. */
+/* Splits a line into "left right". */
 static fd_status cut(const fd_lines *lines, char *line, const char *word[2]) {
   int words = 0;
   for (char *at; (at = strsep(&line, " \t"));) {
@@ -102,7 +102,7 @@ fd_status fd_bpe_read_text(fd_bpe *b, fd_lines *lines) {
   return FD_OK;
 }
 
-/* Puts all merges into the hash table by pairs. */
+/* Puts all merges into the hash table of pairs. */
 static fd_status index_pairs(fd_bpe *b) {
   int bits = 4;
   while (1 << bits < 4 * b->merges) bits++;
@@ -126,14 +126,14 @@ static fd_status index_pairs(fd_bpe *b) {
   return FD_OK;
 }
 
-/* What both kinds of files have in common. */
+/* The steps that both kinds of files have in common. */
 static fd_status finish(fd_bpe *b) {
   static const char *const letters[] = {"A", "C", "G", "T"};
   const char *text;
   json_t *id;
   FD_TRY(fd_alloc(&b->text, (size_t)b->vocabulary.size, sizeof *b->text, "tokens"));
   json_object_foreach(b->ids, text, id) snprintf(b->text[json_integer_value(id)], FD_TOKEN_TEXT, "%s", text);
-  int32_t first = 0; /* behind all special ones */
+  int32_t first = 0; /* after all special ids */
   for (int i = 0; i < FD_BPE_SPECIALS; i++) {
     int32_t special = (int32_t)json_integer_value(json_object_get(b->ids, fd_bpe_specials[i].name));
     memcpy((char *)&b->vocabulary + fd_bpe_specials[i].id, &special, sizeof special);

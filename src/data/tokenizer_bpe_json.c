@@ -1,4 +1,4 @@
-/* Reads a tokenizer.json of the tokenizers library, if what it does is byte-pair encoding as DNABERT-2 has it. */
+/* Reads a tokenizer.json of the tokenizers library, if it specifies byte-pair encoding as in DNABERT-2. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "data/tokenizer_bpe.h"
 
-/* A part of the file that must be of a type, or may be absent where `absent` says so. */
+/* Checks that a part of the file has a type, or is absent if `absent` allows it. */
 static fd_status check_type(const char *path, const json_t *part, const char *name, const char *expected, int absent) {
   const char *type = json_string_value(json_object_get(part, "type"));
   int is_absent = !part || json_is_null(part);
@@ -18,7 +18,7 @@ static fd_status check_type(const char *path, const json_t *part, const char *na
                  expected ? expected : "", expected && absent ? " or " : "", absent ? "null" : "");
 }
 
-/* Options of the model that change what is made of a sequence. */
+/* Checks options of the model that change how a sequence is encoded. */
 static fd_status check_model(const char *path, const json_t *model) {
   static const char *const off[] = {
       "dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges"};
@@ -58,15 +58,17 @@ static fd_status read_vocabulary(fd_bpe *b, json_t *vocabulary) {
     if (strlen(text) >= FD_TOKEN_TEXT)
       return fd_fail(FD_DATA, "%s: model.vocab: '%.40s...' has more than %d letters", b->path, text, FD_TOKEN_TEXT - 1);
     if (!json_is_integer(value) || id < 0 || (uint64_t)id >= size)
-      return fd_fail(FD_DATA, "%s: model.vocab: the id of '%.40s' is none of the %zu ids from 0, without gaps, of as many tokens",
-                     b->path, text, size);
+      return fd_fail(
+          FD_DATA,
+          "%s: model.vocab: the id of '%.40s' is none of the %zu ids from 0; expected ids without gaps, one for each token",
+          b->path, text, size);
     if (seen[id]++) return fd_fail(FD_DATA, "%s: model.vocab: the id %lld is there twice", b->path, (long long)id);
     FD_TRY(fd_bpe_name(b, text, id));
   }
   return FD_OK;
 }
 
-/* What every sequence needs. */
+/* Checks for the special tokens and letters that every sequence requires. */
 static fd_status check_first(const fd_bpe *b) {
   static const char *const letters[] = {"A", "C", "G", "T"};
   for (int i = 0; i < FD_BPE_SPECIALS; i++)
@@ -85,7 +87,7 @@ static fd_status read_merges(fd_bpe *b, const json_t *merges) {
   if (!json_is_array(merges)) return fd_fail(FD_DATA, "%s: model.merges is missing or no list", b->path);
   json_array_foreach(merges, i, merge) {
     const char *left = json_string_value(json_array_get(merge, 0)), *right = json_string_value(json_array_get(merge, 1));
-    if (json_is_string(merge)) { /* "left right", as older files have it */
+    if (json_is_string(merge)) { /* "left right", as in older files */
       snprintf(text, sizeof text, "%s", json_string_value(merge));
       char *blank = strchr(text, ' ');
       if (blank) *blank = '\0', left = text, right = blank + 1;
@@ -98,7 +100,7 @@ static fd_status read_merges(fd_bpe *b, const json_t *merges) {
   return FD_OK;
 }
 
-/* Tokens that are looked for before the model's: only the special ones, which no sequence has. */
+/* Checks the tokens that are matched before the model's: only the special ones are allowed, which no sequence has. */
 static fd_status check_added(const fd_bpe *b, const json_t *added) {
   json_t *token;
   size_t i;
@@ -114,13 +116,13 @@ static fd_status check_added(const fd_bpe *b, const json_t *added) {
   return FD_OK;
 }
 
-/* An item of the template: its one key, and the id in it. */
+/* Whether an item of the template has this key, and this id in it. */
 static int is_item(const json_t *item, const char *key, const char *id) {
   const char *given = json_string_value(json_object_get(json_object_get(item, key), "id"));
   return given && !strcmp(given, id);
 }
 
-/* [CLS] x [SEP], with the ids of the vocabulary. */
+/* Checks that the template is [CLS] A [SEP], with the ids of the vocabulary. */
 static fd_status check_template(const fd_bpe *b, const json_t *processor) {
   static const char *const ends[] = {"[CLS]", "[SEP]"};
   const json_t *single = json_object_get(processor, "single"), *specials = json_object_get(processor, "special_tokens");
@@ -135,7 +137,8 @@ static fd_status check_template(const fd_bpe *b, const json_t *processor) {
   return FD_OK;
 }
 
-/* `truncation` and `padding` are those of the last call before the file was written: who uses tokens cuts and pads. */
+/* `truncation` and `padding` are not read: they are those of the last call before the file was written, and the caller cuts and
+ * pads. */
 fd_status fd_bpe_read_json(fd_bpe *b, const char *text, size_t bytes) {
   fd_status status;
   json_t *root = NULL;

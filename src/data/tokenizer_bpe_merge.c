@@ -1,7 +1,7 @@
 /* Byte-pair encoding merge by merge, for merges in any order: a heap finds the leftmost pair of the lowest rank. */
 #include "data/tokenizer_bpe.h"
 
-/* At the first letter of a token: its id and letters; at its last letter: its letters. */
+/* At the first letter of a token: its id and number of letters; at its last letter: that number (back). */
 typedef struct node {
   uint16_t id; /* FD_BPE_NONE: no token begins here */
   uint8_t length, back;
@@ -9,12 +9,12 @@ typedef struct node {
 
 typedef struct work {
   const fd_bpe *b;
-  node *node;     /* [-1 .. letters]: no token at both ends */
-  uint64_t *heap; /* pairs that can be merged, if they are still there then: rank * 2^32 + first letter */
+  node *node;     /* [-1 .. letters]; both ends hold no token */
+  uint64_t *heap; /* pairs to merge, some outdated: rank * 2^32 + first letter */
   int32_t used;
 } work;
 
-/* Every letter begins at most one pair, and every merge makes at most two. */
+/* The heap's size: every letter begins at most one pair, and every merge adds at most two. */
 size_t fd_bpe_merge_bytes(int64_t letters) {
   size_t n = (size_t)letters;
   return 3 * n * sizeof(uint64_t) + (n + 2) * sizeof(node);
@@ -38,8 +38,8 @@ static uint64_t pop(work *w) {
   return first;
 }
 
-/* The pair that begins with the token at `at`, if it can be merged, waits for its turn. */
-static void look_at(work *w, int32_t at) {
+/* Pushes the pair that begins with the token at `at`, if it can be merged. */
+static void push_pair(work *w, int32_t at) {
   const node *left = &w->node[at];
   const fd_bpe_pair *pair = fd_bpe_find(w->b, left->id, left[left->length].id);
   if (pair) push(w, (uint64_t)pair->rank << 32 | (uint32_t)at);
@@ -51,8 +51,8 @@ static void join(work *w, int32_t at, uint16_t made) {
   right->id = FD_BPE_NONE;
   left->id = made, left->length = length;
   left[length - 1].back = length;
-  look_at(w, at - left[-1].back);
-  look_at(w, at);
+  push_pair(w, at - left[-1].back);
+  push_pair(w, at);
 }
 
 int64_t fd_bpe_merge_all(const fd_bpe *b, const uint8_t *symbols, int64_t length, const fd_tokens *out, int64_t n) {
@@ -61,7 +61,7 @@ int64_t fd_bpe_merge_all(const fd_bpe *b, const uint8_t *symbols, int64_t length
   w.node = (node *)(w.heap + 3 * length) + 1;
   for (int64_t i = 0; i < length; i++) w.node[i] = (node){b->letter[symbols[i] < FD_N ? symbols[i] : FD_N], 1, 1};
   w.node[-1] = w.node[length] = none;
-  for (int32_t at = 0; at < length - 1; at++) look_at(&w, at);
+  for (int32_t at = 0; at < length - 1; at++) push_pair(&w, at);
   while (w.used) {
     uint64_t item = pop(&w);
     int32_t at = (int32_t)(item & UINT32_MAX);

@@ -1,9 +1,10 @@
 /* Byte-pair encoding from left to right, in linear time.
  *
- * Where no merge has a part that a later one makes, encoding goes through the ranks in order, and what becomes of a token's
- * letters does not depend on what is around it as long as no merge crosses its ends. So a row of tokens is the encoding of their
- * letters when, and only when, each two neighbours are that of theirs (fd_bpe_may_meet). From the left the longest token that may
- * follow is taken; where none may, the last one was too long. A place that was left so is never returned to. */
+ * If no merge has a part that a later merge makes, encoding goes through the ranks in order, and the merges of a token's letters
+ * do not depend on their context as long as no merge crosses the token's ends. So a sequence of tokens is the encoding of its
+ * letters if and only if every two adjacent tokens are the encoding of theirs (fd_bpe_may_meet). The walk takes, from the left,
+ * the longest token that may follow; where none may, it goes back and replaces the last token by a shorter one. A position that
+ * was left in this way is never visited again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ int fd_bpe_may_meet(const fd_bpe *b, uint16_t left, uint16_t right, int32_t limi
     const fd_bpe_token *l = &b->token[left], *r = &b->token[right];
     if ((pair && pair->rank < limit) || --*steps < 0) return 0;
     if (l->rank < 0 && r->rank < 0) return 1;
-    /* Back to before the later of their merges; of one rank, the left one is made first. */
+    /* Undo the later of their two merges; of equal ranks, the left one is made first. */
     int first = l->rank > r->rank;
     limit = first ? l->rank : r->rank + 1;
     left = first ? l->right : left;
@@ -38,7 +39,7 @@ static void begin_with_letters(fd_bpe *b) {
   }
 }
 
-/* Which tokens encoding comes to, and by which merge: their own letters lead to them, by one way only. */
+/* Finds the tokens that encoding can make, and by which merge: encoding a token's own letters makes it, in one way only. */
 static void find_ways(fd_bpe *b) {
   for (int rank = 0; rank < b->merges; rank++) {
     const fd_bpe_merge *m = &b->merge[rank];
@@ -53,7 +54,7 @@ static void find_ways(fd_bpe *b) {
   }
 }
 
-/* Whether no merge has a part that a later one, or it itself, makes. Those that encoding never comes to do not count. */
+/* Whether no merge has a part that this merge or a later one makes. Tokens that encoding never makes do not count. */
 static int in_order(const fd_bpe *b) {
   for (int rank = 0; rank < b->merges; rank++) {
     int32_t left = b->token[b->merge[rank].left].rank, right = b->token[b->merge[rank].right].rank;
@@ -77,7 +78,7 @@ static fd_status add_to_tree(fd_bpe *b, uint16_t id) {
   return FD_OK;
 }
 
-/* The longest token that another one begins with. */
+/* The longest token that is a proper prefix of another one. */
 static uint16_t shorter_than(const fd_bpe *b, uint16_t id) {
   uint16_t longest = FD_BPE_NONE;
   int32_t at = 0;
@@ -103,7 +104,7 @@ fd_status fd_bpe_plan(fd_bpe *b) {
   return FD_OK;
 }
 
-/* Whether the letters at a border are merged with others before they are with each other: most refusals are here. */
+/* Whether the letters at a border are merged with others before they would be with each other; most rejections happen here. */
 static inline int may_touch(const fd_bpe *b, uint16_t left, uint16_t right) {
   const fd_bpe_token *l = &b->token[left], *r = &b->token[right];
   uint16_t rank = b->rank[l->last][r->first];
@@ -120,7 +121,7 @@ static inline uint16_t longest(const fd_bpe *b, const uint8_t *symbols, int64_t 
 
 size_t fd_bpe_walk_bytes(int64_t letters) { return ((size_t)letters / 64 + 1) * sizeof(uint64_t); }
 
-/* One piece without N, from letter `first` on; `dead` has a bit for each place that nothing leads on from. */
+/* Encodes one piece without N, from letter `first` on; `dead` has a bit for each position from which no token leads on. */
 static int64_t walk_piece(const fd_bpe *b, const uint8_t *symbols, int64_t first, int64_t length, const fd_tokens *out, int64_t n,
                           int64_t *steps) {
   uint64_t *dead = memset(out->scratch, 0, fd_bpe_walk_bytes(length));

@@ -1,4 +1,4 @@
-/* k-mers as BarcodeMAE has them: [MASK], [UNK], then all k-mers over A, C, G, T in order. */
+/* k-mers as in BarcodeMAE: [MASK], [UNK], then all k-mers over A, C, G, T in order. */
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"

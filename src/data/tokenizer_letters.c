@@ -1,4 +1,4 @@
-/* A token a letter: the ids are the symbols of device/tensors.h. */
+/* One token per letter: the ids are the symbols of device/tensors.h. */
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"

@@ -1,5 +1,5 @@
-/* 6-mers as Nucleotide Transformer has them: <cls>, then for each piece between N its 6-mers from the left and what is left of it
- * as single letters; an N is a token. In groups of six, a group that has an N is one. */
+/* 6-mers as in Nucleotide Transformer: <cls>, then for each piece between N its 6-mers from the left and the remainder as single
+ * letters; an N is a token. In groups of six, a group with an N is one token. */
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"

@@ -1,4 +1,4 @@
-/* UCSC 2bit files of versions 0 and 1, either byte order: two bits a base, runs of N beside them. */
+/* Reads UCSC 2bit files of versions 0 and 1 in either byte order: two bits per base, and runs of N apart. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 static const uint32_t signature = 0x1A412743u;
 enum { NAME_MAX_BYTES = 256 };
 
-/* An open file; numbers are swapped when it was written on a machine of the other byte order. */
+/* An open file; `swapped`: it was written in the other byte order. */
 typedef struct twobit {
   FILE *file;
   const char *path;
@@ -22,14 +22,14 @@ typedef struct twobit {
   uint32_t version, records;
 } twobit;
 
-/* The bytes of the file that a record, or the index, takes. */
+/* The bytes of the file that a record, or the index, occupies. */
 typedef struct extent {
   int64_t begin, end;
 } extent;
 
 static uint32_t swap(uint32_t x) { return x >> 24 | (x >> 8 & 0xff00u) | (x << 8 & 0xff0000u) | x << 24; }
 
-/* Of a read that gave less than was asked for, or a size that the file does not have. */
+/* The error of a short read, or of a size beyond the end of the file. */
 static fd_status cut_off(const twobit *t) {
   return ferror(t->file) ? fd_fail_errno("cannot read", t->path) : fd_fail(FD_DATA, "%s: the 2bit file is cut off", t->path);
 }
@@ -76,7 +76,7 @@ static fd_status seek(twobit *t, int64_t offset) {
   return fseeko(t->file, (off_t)offset, SEEK_SET) ? fd_fail_errno("cannot seek in", t->path) : FD_OK;
 }
 
-/* A table of blocks of a record: starts, then sizes, in ascending order and apart. Released with free(). */
+/* Reads a table of blocks of a record: starts, then sizes, ascending and not overlapping. Release it with free(). */
 static fd_status read_blocks(twobit *t, const char *of, uint32_t length, uint32_t *count, uint32_t **blocks) {
   *blocks = NULL;
   FD_TRY(read_words(t, count, 1));
@@ -87,7 +87,8 @@ static fd_status read_blocks(twobit *t, const char *of, uint32_t length, uint32_
   for (uint32_t i = 0; i < *count && status == FD_OK; i++) {
     uint64_t begin = (*blocks)[i], end = begin + (*blocks)[*count + i];
     if (end > length || begin < before)
-      status = fd_fail(FD_DATA, "%s: a run of %s leaves its sequence or meets another: the file is damaged", t->path, of);
+      status =
+          fd_fail(FD_DATA, "%s: a run of %s ends outside its sequence or overlaps another run: the file is damaged", t->path, of);
     before = end;
   }
   if (status == FD_OK) return FD_OK;
@@ -96,7 +97,7 @@ static fd_status read_blocks(twobit *t, const char *of, uint32_t length, uint32_
   return status;
 }
 
-/* The head of the newest record: its length, its runs of N, its masked bases; leaves the file at the packed bases. */
+/* Reads the header of the last record: its length, runs of N and lower-case bases; leaves the file at the packed bases. */
 static fd_status read_runs(twobit *t, fd_genome *g) {
   uint32_t count, *blocks, reserved, length;
   FD_TRY(read_words(t, &length, 1));
@@ -136,8 +137,9 @@ static fd_status read_entry(twobit *t, char name[NAME_MAX_BYTES], int64_t *offse
   FD_TRY(read_words(t, word, t->version + 1));
   uint64_t wide = !t->version ? word[0] : t->swapped ? (uint64_t)word[0] << 32 | word[1] : (uint64_t)word[1] << 32 | word[0];
   *offset = (int64_t)wide;
-  return wide < (uint64_t)t->id.bytes ? FD_OK
-                                      : fd_fail(FD_DATA, "%s: '%s' lies behind the file's end: it is cut off", t->path, name);
+  return wide < (uint64_t)t->id.bytes
+             ? FD_OK
+             : fd_fail(FD_DATA, "%s: '%s' begins beyond the end of the file: it is cut off", t->path, name);
 }
 
 static int by_place(const void *a, const void *b) {
@@ -145,7 +147,7 @@ static int by_place(const void *a, const void *b) {
   return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-/* Index and records must take every byte, and each once: two files joined into one would else be half read. */
+/* Checks that index and records cover every byte once: otherwise only one of two files joined into one would be read. */
 static fd_status check_extents(const twobit *t, extent *taken, size_t count) {
   int64_t end = 0;
   qsort(taken, count, sizeof *taken, by_place);
@@ -162,7 +164,7 @@ static fd_status check_extents(const twobit *t, extent *taken, size_t count) {
 }
 
 static fd_status scan_records(twobit *t, fd_genome *g) {
-  enum { LEAST = 16 + 1 + 4 }; /* bytes of a record and its entry */
+  enum { LEAST = 16 + 1 + 4 }; /* least bytes of a record and its entry */
   extent *taken;
   if (t->records > (uint64_t)t->id.bytes / LEAST) return cut_off(t);
   FD_TRY(fd_alloc(&taken, (size_t)t->records + 1, sizeof *taken, "2bit records"));
@@ -189,7 +191,7 @@ fd_status fd_twobit_scan(fd_genome *g) {
   fd_source_file *f = &g->file[g->files - 1];
   twobit t;
   FD_TRY(open_twobit(&t, f->path));
-  f->id = t.id; /* before it is hashed: what changes from here on is noticed */
+  f->id = t.id; /* before the file is hashed: later changes are detected */
   fd_status status = scan_records(&t, g);
   close_twobit(&t);
   if (status == FD_OK) status = fd_sha256_file(f->path, f->sha256, &f->bytes);

@@ -22,7 +22,7 @@ fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   return FD_OK;
 }
 
-/* --- a class a file -------------------------------------------------------------------------------------------------- */
+/* --- one file per class ---------------------------------------------------------------------------------------------- */
 
 /* Appends the records of a FASTA file, all of one class. */
 static fd_status read_fasta(const char *path, int label, fd_table *t) {
@@ -55,7 +55,7 @@ done:
   return status;
 }
 
-/* The FASTA files of a class that is a folder. */
+/* Reads the FASTA files of a class that is a folder. */
 static fd_status read_class_folder(const char *folder, int label, fd_table *table) {
   fd_listing files;
   char path[FD_PATH_MAX];
@@ -74,7 +74,7 @@ static fd_status read_class_folder(const char *folder, int label, fd_table *tabl
   return status;
 }
 
-/* Whether a name in the folder is a class, and what it is called. */
+/* Whether an entry of the folder is a class; `out` is its name. */
 static int class_name(const char *folder, const char *name, char out[256]) {
   char path[FD_PATH_MAX];
   const char *ending = fd_fasta_ending(name);
@@ -98,7 +98,8 @@ static fd_status read_classes(const fd_listing *all, fd_class_names *names, fd_t
   if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
   for (int i = 0; i < all->count && classes; i++) {
     if (!class_name(folder, all->entry[i]->d_name, name[0])) {
-      FD_TRY(fd_listing_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
+      FD_TRY(
+          fd_listing_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
       continue;
     }
     int label = fd_class_names_find(names, name[0]);
@@ -133,7 +134,7 @@ done:
   return status;
 }
 
-/* The one table in the folder; FD_MISSING when there is none or several. */
+/* The one table in the folder; FD_MISSING if there is none, or more than one. */
 static fd_status find_table(const fd_listing *all, char path[FD_PATH_MAX]) {
   int tables = 0;
   for (int i = 0; i < all->count; i++) {

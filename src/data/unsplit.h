@@ -1,12 +1,12 @@
-/* Labelled sequences that are published in one piece, and a fixed split of them:
+/* Labelled sequences that are published without a split, and a fixed split of them:
  *
- *   FOLDER/CLASS.fa, or FOLDER/CLASS/NAME.fa    FASTA (.fa, .fasta, .fna; packed or not): a class a file, or a folder of files
+ *   FOLDER/CLASS.fa, or FOLDER/CLASS/NAME.fa    FASTA (.fa, .fasta, .fna; compressed or not): per class one file, or a folder
  *   FOLDER/NAME.csv or FOLDER/NAME.tsv          one table, columns sequence, label (plain, gzip or xz)
  *
- * Labels of classes that are files or folders are their places in the alphabet of their names. A sequence's place follows from
- * its first FD_SPLIT_BASES nucleotides alone (the first 8 bytes of the SHA-256 of their codes 0..4, little-endian, modulo 10: 0
- * is test, 1 selects, the others train), so equal sequences never lie on both sides, nor do they when all are cut to that length
- * or more. */
+ * Classes that are files or folders are numbered in the alphabetical order of their names. A sequence's part follows from its
+ * first FD_SPLIT_BASES nucleotides only (the first 8 bytes of the SHA-256 of their codes 0..4, little-endian, modulo 10: 0 is
+ * test, 1 validation, the others are train), so that equal sequences are always in the same part, also after all are cut to that
+ * length or more. */
 #ifndef FD_DATA_UNSPLIT_H
 #define FD_DATA_UNSPLIT_H
 
@@ -18,7 +18,7 @@ enum { FD_SPLIT_BASES = 1024 };
 /* Reads such a folder; FD_MISSING when it holds neither. */
 fd_status fd_unsplit_read(const fd_listing *folder, fd_task_folder *task) FD_MUST_CHECK;
 
-/* The part of a sequence: 0 test, 1 selecting, 2 training. */
+/* The part of a sequence: 0 test, 1 validation, 2 train. */
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) FD_MUST_CHECK;
 
 #endif

@@ -13,13 +13,13 @@
 enum { VCF_COLUMNS = 8, POSITION_MAX = INT_MAX };
 static const size_t file_max = (size_t)64 << 30;
 
-/* Where a table has its columns; -1: not at all. */
+/* The columns of a table; -1: absent. */
 typedef struct columns {
   fd_fields fields;
   int contig, position, id, ref, alt;
 } columns;
 
-/* REF of a variant must be nucleotides: the genome is compared with it. */
+/* Checks a variant. REF must be nucleotides, since it is compared with the genome. */
 static fd_status check(const char *path, fd_variant *v, const char *position) {
   int64_t at;
   if (!fd_whole_number(position, &at) || at < 0 || at > POSITION_MAX)
@@ -33,7 +33,7 @@ static fd_status check(const char *path, fd_variant *v, const char *position) {
       return fd_fail(FD_DATA, "%s:%" PRId64 ": REF '%.20s': expected nucleotides (A, C, G, T, N)", path, v->line, v->ref);
   for (const char *allele = v->alt; allele; allele = strchr(allele, ',') ? strchr(allele, ',') + 1 : NULL)
     if (!*allele || *allele == ',')
-      return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several with commas between",
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": ALT '%.20s': an allele is empty; expected one, or several separated by commas",
                      path, v->line, v->alt);
   return FD_OK;
 }
@@ -95,7 +95,8 @@ static fd_status read_line(const fd_lines *lines, char *line, size_t length, fd_
   if (first && !strncmp(line, "##", 2)) return fd_fail(FD_DATA, "%s:1: '%.40s': expected ##fileformat=VCFv4...", path, line);
   if (first) return read_columns(lines, line, length, c);
   if (all->vcf && (!all->headers || strncmp(all->header[all->headers - 1], "#CHROM\t", 7)))
-    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM POS ...' with tabs between before the first variant", path, number);
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": no line '#CHROM POS ...', separated by tabs, before the first variant", path,
+                   number);
   FD_TRY(fd_grow(&all->item, &all->item_capacity, (size_t)all->count + 1, sizeof *all->item, "variants"));
   fd_variant *v = &all->item[all->count++];
   return all->vcf ? read_vcf_line(path, number, line, v) : read_table_line(lines, line, length, c, v);
@@ -112,7 +113,7 @@ fd_status fd_variants_read(const char *path, fd_variants *all) {
   if (status == FD_OK && !all->vcf && !c.fields.columns)
     status = fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path);
   if (status == FD_OK && !all->count) status = fd_fail(FD_DATA, "%s: has no variant", path);
-  all->text = lines.text; /* the fields lie in it */
+  all->text = lines.text; /* the fields point into it */
   fd_fields_end(&c.fields);
   if (status != FD_OK) fd_variants_free(all);
   return status;

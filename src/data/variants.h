@@ -13,12 +13,12 @@ typedef struct fd_variant {
   int64_t position;        /* of REF's first base, from 0 */
   const char *ref, *alt;   /* letters; alt: alleles separated by commas */
   const char *rest[3];     /* VCF: QUAL, FILTER, INFO */
-  const char *samples;     /* VCF: what follows INFO behind a tab, or NULL */
+  const char *samples;     /* VCF: the columns after INFO, or NULL */
 } fd_variant;
 
 typedef struct fd_variants {
   int vcf;
-  char *text;          /* of the file, cut into the fields */
+  char *text;          /* of the file, split into fields */
   const char **header; /* VCF: [headers] lines; the last one begins with #CHROM */
   int headers;
   int64_t count;
@@ -26,7 +26,7 @@ typedef struct fd_variants {
   size_t header_capacity, item_capacity;
 } fd_variants;
 
-/* Reads all variants. REF is letters of A, C, G, T, N (else FD_DATA with file:line); what ALT may be is for the user of it. */
+/* Reads all variants. REF consists of nucleotides (else FD_DATA with file:line); ALT is checked by the caller. */
 fd_status fd_variants_read(const char *path, fd_variants *variants) FD_MUST_CHECK;
 void fd_variants_free(fd_variants *variants);
 

@@ -1,4 +1,4 @@
-/* Makes a frozen teacher's view of a batch and brings it to the device. */
+/* Makes a frozen teacher's view of a batch and copies it to the device. */
 #include "data/view.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-# Audits RUN/windows/*: of each step the last start that trained it counts. Prints the number of steps, and of windows that are lost or
+# Audits RUN/windows/*: for each step, the last start that trained it counts. Prints the number of steps, and of windows that were lost or
 # repeated: every epoch of N windows must have each of them once. awk -v windows=N -v batch=B -f audit.awk RUN/windows/*
 FNR == 1 { split(FILENAME, part, "-rank-"); match(part[1], /[0-9]+$/); start = substr(part[1], RSTART) + 0 }
 NF > 1 {
@@ -10,7 +10,7 @@ END {
     steps++
     n = split(ids[step], id, " ")
     if (n != batch) bad += n > batch ? n - batch : batch - n
-    epoch = int(step * batch / windows) # a batch that spans two epochs is left to the counts of both
+    epoch = int(step * batch / windows) # a batch that spans two epochs is not checked
     if (int((step * batch + batch - 1) / windows) == epoch)
       for (i = 1; i <= n; i++) if (seen[epoch, id[i]]++) bad++
   }

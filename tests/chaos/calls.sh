@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# make test-chaos, second part: the n-th write, fsync, rename or open of a run fails, for every n until the run has no more. No
-# crash, no hang, an exit code of the table; and the run then resumes to the bits of an undisturbed one. STRIDE (1) takes every so many n.
+# make test-chaos, second part: the n-th write, fsync, rename or open of a run fails, for every n up to the number of such calls. No
+# crash, no hang, an exit code of the table; and the run then resumes to the bits of an undisturbed one. STRIDE (1): step from n to the next.
 source "$(dirname "$0")/../lib.sh"
 stride=${STRIDE:-1}
-if ldd "$FINDNA" | grep -q asan; then echo "skipped - failing calls: the fault library does not go with AddressSanitizer"; exit 0; fi
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - failing calls: the fault library does not work with AddressSanitizer"; exit 0; fi
 tiny_shards shards
 ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
 run="$root/tests/tiny.yaml train.steps=8 checkpoint.every=3 eval.every=0 eval.monitor_windows=0 model.networks=1"

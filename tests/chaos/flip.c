@@ -1,8 +1,8 @@
-/* Flipped bits and cut files, one at a time, through the readers in one process: flip FOLDER TRIALS SEED.
+/* Reads files with one flipped bit or cut short, in one process: flip FOLDER TRIALS SEED.
  *
  * FOLDER holds run (one checkpoint), shards, export, embeddings.h5 and embeddings.npy, and is best in memory. A damaged file must
- * be refused, or give what the whole one gave (a byte that nobody reads); where the format has no checksum, a flipped bit may
- * also give other values, but a cut file never. No crash, and no load longer than LIMIT seconds. */
+ * be refused, or give what the whole one gave (if the byte is never read); where the format has no checksum, a flipped bit may
+ * also give other values, but a cut file must be refused. No crash, and no load longer than LIMIT seconds. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 
 enum { LIMIT = 60, FILES_MAX = 32 };
 
-/* What a load gave: the hash of all that a user of it would see. */
+/* The result of a load: the hash of everything that its user would see. */
 typedef struct outcome {
   fd_status status;
   char content[FD_SHA256_HEX];
@@ -44,7 +44,7 @@ typedef struct file {
   size_t bytes;
 } file;
 
-/* A thing that is read, and how; `sealed`: a checksum covers every byte that is read. */
+/* A kind of file or folder, and how it is read; `sealed`: a checksum covers every byte that is read. */
 typedef struct subject {
   const char *name, *place, *only; /* a file or folder below FOLDER; of the folder only this file */
   int sealed;
@@ -52,7 +52,7 @@ typedef struct subject {
   int64_t flips, cuts, refused, same, other, wrong;
 } subject;
 
-static char now[FD_PATH_MAX + 128]; /* the trial, for a crash */
+static char now[FD_PATH_MAX + 128]; /* the current trial, printed after a crash */
 static int terminal;
 
 static void crash(int sig) {
@@ -62,7 +62,7 @@ static void crash(int sig) {
   _exit(99);
 }
 
-/* Processes that a reader starts die as they would without us. */
+/* Restores default signal handlers in child processes of a reader, so that they die as usual. */
 static void plain_child(void) {
   const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], SIG_DFL);
@@ -176,7 +176,7 @@ static void add_file(file *files, int *count, const char *folder, const char *na
        "a file is gone");
 }
 
-/* The files of a place: itself, or what lies in it. */
+/* The files of a place: the file itself, or the files in the folder. */
 static int find_files(file *files, const char *place, const char *only) {
   int count = 0;
   DIR *folder = opendir(place);
@@ -267,12 +267,12 @@ int main(int argc, char **argv) {
   if (argc != 4) return fprintf(stderr, "usage: flip FOLDER TRIALS SEED\n"), 2;
   terminal = dup(STDOUT_FILENO);
   need(freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr), "cannot silence the readers");
-  need(build(&w, argv[1]) == FD_OK, "the folder is not as flip.sh makes it");
+  need(build(&w, argv[1]) == FD_OK, "the folder is not as test_flips.sh makes it");
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], crash);
   dprintf(terminal, "%-22s %8s %8s %8s %8s %8s %8s\n", "damaged", "flips", "cuts", "refused", "same", "other", "wrong");
   for (subject *s = subjects; s < subjects + sizeof subjects / sizeof *subjects; s++) {
     int64_t trials = strtoll(argv[2], NULL, 10);
-    if (s->load == load_h5) trials = trials / 10 + 1; /* a process a trial */
+    if (s->load == load_h5) trials = trials / 10 + 1; /* one process per trial */
     good &= try_subject(&w, s, trials, strtoull(argv[3], NULL, 10));
   }
   return good ? 0 : 1;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make test-chaos, first part: jobs of 4 ranks are killed (kill -9 of a random rank, or of all) at instants uniform over the run's wall time
-# and resumed on a random number of ranks. The end must have the state_id of an uninterrupted run, and the log of windows must show each
-# window of an epoch once. TRIALS (500) and SEED (1) may be given; failing trials are kept.
+# and resumed on a random number of ranks. The final state_id must be that of an uninterrupted run, and the log of windows must have each
+# window of an epoch once. TRIALS (500) and SEED (1) may be set; failing trials are kept.
 source "$(dirname "$0")/../lib.sh"
 trials=${TRIALS:-500} RANDOM=${SEED:-1}
 tiny_shards shards

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# make test-chaos, fifth part: the n-th allocation fails, of the program or of a library (but HDF5 and libcrypto, tests/faults/fault.c
-# says why), in every command of points.sh. What a good point is stands there; the exit code is 71, or 0 with the whole output.
-# MAX (70): points of a command at most, taken evenly (SEED); COMMANDS: an expression for the names of commands; JOBS (2) at once; LOG: file
-# of all.
+# make test-chaos, fifth part: the n-th allocation fails, of the program or of a library (except HDF5 and libcrypto, for the reason given in
+# tests/faults/fault.c), in every command of points.sh, which defines a good point; the exit code is 71, or 0 with the whole output.
+# MAX (70): largest number of points per command, evenly spaced (SEED); COMMANDS: regular expression for names of commands; JOBS (2): points
+# at once; LOG: file for all verdicts.
 source "$(dirname "$0")/../lib.sh"
 source "$root/tests/chaos/points.sh"
-if ldd "$FINDNA" | grep -q asan; then echo "skipped - failing allocations: the fault library does not go with AddressSanitizer"; exit 0; fi
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - failing allocations: the fault library does not work with AddressSanitizer"; exit 0; fi
 ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl || exit 1
 fault=$PWD/fault.so
 
-# What points.sh calls: a start in which the n-th allocation fails, whether one did, and which.
+# Called by points.sh: a start in which the n-th allocation fails; whether an allocation failed; and which one.
 disturb() {
   local n=$3
   shift 3

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Trials in which mpirun alone is killed (kill -9) at a random instant, from its first moments to the middle of a training: every rank must
-# be gone within comm.limit. Every third trial starts the ranks through a shell, every other one keeps the processors busy.
-# TRIALS (60) and SEED (1) may be given; KEEP=1 prints every trial.
+# Trials in which only mpirun is killed (kill -9) at a random instant, from its start to the middle of the training: every rank must
+# end within comm.limit. Every third trial starts the ranks through a shell, every second one keeps the processors busy.
+# TRIALS (60) and SEED (1) may be set; KEEP=1 prints every trial.
 source "$(dirname "$0")/../lib.sh"
 trials=${TRIALS:-60} RANDOM=${SEED:-1} limit=30
 tiny_shards shards
@@ -12,7 +12,7 @@ burners=()
 burn() { while :; do :; done; }
 rest() { kill "${burners[@]}" 2>/dev/null; wait "${burners[@]}" 2>/dev/null; burners=(); }
 trap 'rest; rm -rf "$scratch"' EXIT
-# runs SESSION: whether a process of the session does
+# runs SESSION: whether a process of the session is running
 runs() { ps -s "$1" -o stat= 2>/dev/null | grep -q '^[^ZX]'; }
 worst=0 late=0 alive=0
 for ((i = 1; i <= trials; i++)); do
@@ -35,6 +35,6 @@ for ((i = 1; i <= trials; i++)); do
   pkill -KILL -s $session
   rm -rf o$i
 done
-echo "$trials trials, seed ${SEED:-1}: in $alive of them ranks were left; the slowest was gone after $worst ms; $late after the limit of $limit s"
-check "ranks whose mpirun was killed are gone within comm.limit" test $late = 0
-check "and most trials had ranks to lose" test $((alive * 2)) -gt "$trials"
+echo "$trials trials, seed ${SEED:-1}: in $alive of them ranks were left; the slowest ended after $worst ms; $late after the limit of $limit s"
+check "ranks whose mpirun was killed end within comm.limit" test $late = 0
+check "in most trials ranks were left" test $((alive * 2)) -gt "$trials"

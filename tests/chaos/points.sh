@@ -1,13 +1,13 @@
-# What the tests of failing calls and failing allocations share: small inputs, one line for each command, and the judgement of one
-# point. Sourced after tests/lib.sh.
+# Shared by the tests of failing calls and failing allocations: small inputs, one line for each command, and the verdict on one point.
+# Sourced after tests/lib.sh.
 #
-# A point is one start of one command in which one call fails. It is good when the start ends within the limit with a code that this
-# failure may have, what it leaves under the output's name is what an undisturbed start writes or nothing, and the same command
-# started again succeeds with the undisturbed bytes and leaves nothing else behind.
-limit=${LIMIT:-20} # seconds until a start counts as hanging
+# A point is one start of one command in which one call fails. It is good if the start ends within the limit with an exit code that this
+# failure may have, if the output is that of an undisturbed start or absent, and if the same command started again succeeds with the
+# undisturbed bytes and leaves no other files.
+limit=${LIMIT:-20} # seconds after which a start counts as hanging
 jobs=${JOBS:-2}    # points at once
 
-# The inputs of all commands, in $in.
+# Makes the inputs of all commands, in $in.
 make_inputs() {
   in=$scratch/in
   local slice=$root/datasets/human_chr20_slice
@@ -28,7 +28,7 @@ make_inputs() {
 }
 tiny="$root/tests/tiny.yaml data.shards=$scratch/in/shards train.steps=4 checkpoint.every=2 checkpoint.keep=1 model.networks=1 eval.every=2 eval.windows=8 eval.monitor_windows=0"
 
-# name | what is there before | arguments | what it makes: files, a folder, a run (of which the checkpoints count), or what it prints
+# name | preparation | arguments | output: files, a folder, a run (whose checkpoints count), or what it prints | a further exit code
 commands="
 prepare-2bit|:|prepare --window 61 --count 48 --val-count 16 --shard-windows 40 --max-n 0 --seed 1 --bed $root/datasets/human_chr20_slice.bed out $root/datasets/human_chr20_slice.2bit|folder out
 prepare-gz|:|prepare --window 61 --count 48 --val-count 16 --shard-windows 40 --seed 1 --holdout chr2 out $scratch/in/genome.fa.gz|folder out
@@ -50,9 +50,9 @@ inspect-h5|:|inspect $scratch/in/embedded.h5|prints|65
 inspect-npy|:|inspect $scratch/in/embedded.npy|prints
 "
 
-# take NAME: the line of a command into the variables before, arguments, kind, outputs and more: an exit code that this command may
-# have, too. HDF5 does not say why it could not read: inspect calls it damage. OpenBLAS is loaded where it is needed first; that it
-# cannot be is 66, with the loader's reason.
+# take NAME: sets the variables before, arguments, kind, outputs and more (a further exit code that this command may have) from the line
+# of a command. HDF5 does not report why it could not read: inspect reports damage. OpenBLAS is loaded when it is first needed; failure to
+# load it is 66, with the loader's reason.
 take() {
   local line
   line=$(grep "^$1|" <<<"$commands") || return 1
@@ -60,8 +60,8 @@ take() {
   kind=${outputs%% *} outputs=${outputs#* }
 }
 
-# digest: what the output holds, locks apart, or "absent". Of a run: a line for each checkpoint, without its configuration, which says how many are
-# kept.
+# digest: hash of the output without locks, or "absent". For a run: a line for each checkpoint, without its configuration, which has the number
+# of checkpoints to keep.
 digest() {
   case $kind in
     files) for f in $outputs; do if [ -e "$f" ]; then sha256sum <"$f"; else echo absent; fi; done ;;
@@ -70,13 +70,13 @@ digest() {
     prints) sha256sum <.point.out ;;
   esac
 }
-# newest: of a run the line of the newest checkpoint; a start that fails behind its last one may leave an older one, too
+# newest: for a run, the line of the newest checkpoint; a start that fails after its last one may also leave an older one
 newest() { if [ "$kind" = run ]; then tail -1; else cat; fi; }
-# remains: the names that are there. What a run without a checkpoint moves aside at the next start is none, checkpoints are.
+# remains: names of the files, without what the next start of a run without a checkpoint moves aside, and without checkpoints.
 remains() { find . ! -path './.point*' ! -name '*.lock' | grep -vE '/before-restart-[0-9]+($|/[^/]*$|/ckpt/[.])|^./out/ckpt/step_' | LC_ALL=C sort; }
 clear_place() { find . -mindepth 1 -delete; }
 
-# prepare_command NAME: runs it undisturbed, twice for a run: all of its checkpoints may be seen, the last one must be.
+# undisturbed NAME: runs a command undisturbed; a run twice, to record all checkpoints that may exist, and the last one, which must.
 undisturbed() {
   local name=$1
   take "$name" && mkdir -p "$scratch/want" "$scratch/place-$name" && cd "$scratch/place-$name" || return 1
@@ -94,21 +94,21 @@ undisturbed() {
   cd "$scratch" || return 1
 }
 
-# whole NAME: the output is what an undisturbed start writes, or not there; of several files the first is there with all others only
+# whole NAME: whether the output is that of an undisturbed start, or absent; of several files the first exists only with all others
 whole() {
   case $kind in
     run) ! digest | grep -qvxFf "$scratch/want/$1.seen" ;;
     files) digest >.point.digest; cmp -s .point.digest "$scratch/want/$1" || { [ "$(head -1 .point.digest)" = absent ] && ! grep -vx absent .point.digest | grep -qvxFf "$scratch/want/$1"; } ;;
-    prints) ;; # what is printed before a failure is printed
+    prints) ;; # output printed before a failure is accepted
     *) digest >.point.digest; cmp -s .point.digest "$scratch/want/$1" || [ "$(cat .point.digest)" = absent ] ;;
   esac
 }
 
-# judge NAME CODES CODE: what is wrong with a disturbed start that ended with CODE (nothing: it is good). Starts it again.
+# judge NAME CODES CODE: prints what is wrong with a disturbed start that ended with CODE (nothing if it is good). Starts it again.
 judge() {
   local name=$1 codes=$2 code=$3 again=0
   case $code in 124) echo "hangs" ;; *) [[ " $codes $more " = *" $code "* ]] || echo "exit code $code" ;; esac
-  [ "$code" = 0 ] || [ "$code" -ge 124 ] || grep -q 'findna: error' .point.log || echo "says nothing"
+  [ "$code" = 0 ] || [ "$code" -ge 124 ] || grep -q 'findna: error' .point.log || echo "no error message"
   whole "$name" || echo "code $code with a wrong output"
   if [ "$code" = 0 ]; then
     [ "$kind" = run ] || { digest | cmp -s - "$scratch/want/$name" || echo "success without its output"; }
@@ -120,7 +120,7 @@ judge() {
   remains | diff "$scratch/want/$name.names" - >.point.diff || echo "started again: remains $(grep '^[<>]' .point.diff | tr '\n' ' ')"
 }
 
-# point NAME CALL ACTION N CODES: one trial in the current folder; prints a line "good" or "bad", or "none" where nothing failed
+# point NAME CALL ACTION N CODES: one trial in the current folder; prints a line "good" or "bad", or "none" if no call failed
 point() {
   local name=$1 call=$2 action=$3 n=$4 codes=$5 code=0 start=$SECONDS wrong
   take "$name"
@@ -144,10 +144,10 @@ run_points() {
   cat "$scratch"/verdicts-[0-9]* >"$scratch/verdicts"
 }
 
-# sample N MAX SEED: at most MAX of the numbers on standard input, evenly from a place that the seed says
+# sample MAX SEED: at most MAX of the numbers on standard input, evenly spaced from a start by SEED
 sample() { awk -v most="$1" -v seed="$2" '{ line[NR] = $0 } END { step = NR > most ? NR / most : 1; srand(seed); for (at = step > 1 ? rand() * step : 0; at < NR; at += step) print line[int(at) + 1] }'; }
 
-# tell_points WHAT: a table of the verdicts, the bad ones, and the check
+# tell_points WHAT: prints a table of the verdicts, then the bad ones, and checks that there are none
 tell_points() {
   local good bad
   good=$(grep -c '^good' "$scratch/verdicts") bad=$(grep -c '^bad' "$scratch/verdicts")

@@ -1,12 +1,12 @@
-/* make test-chaos: tries the states in which a power loss may leave what a recorded program wrote (power.h).
+/* make test-chaos: tries the states in which a power loss may leave the files that a recorded program wrote (power.h).
  *
  *   power KIND OUTPUT ROOT STATES SEED SAMPLES COUNT LOG...
  *
- * KIND is run (OUTPUT: a run folder), folder, or files (OUTPUT: FIRST or FIRST,LAST, a pair). ROOT is the folder that was
- * recorded. Behind each operation all states are tried where there are at most STATES, else so many by SEED. A checkpoint that
- * the program's own loader takes must be one that was committed, byte for byte, and not older than the last acknowledged one; an
- * output must be whole or absent, and there when it was acknowledged. COUNT states are laid out in SAMPLES/, for starts of the
- * program. */
+ * KIND is run (OUTPUT: a run folder), folder, or files (OUTPUT: FIRST or FIRST,LAST, a pair). ROOT is the recorded folder. After
+ * each operation all states are tried if there are at most STATES, else STATES random ones by SEED. A checkpoint that the
+ * program's own loader accepts must be one that was committed, byte for byte, and not older than the last acknowledged one; an
+ * output must be whole or absent, and present once it was acknowledged. COUNT states are written to SAMPLES/, to start the
+ * program from them. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ typedef struct trial {
   FILE *out;
 } trial;
 
-/* Whether the state was not there before. */
+/* Whether the state is new. */
 static int is_new(trial *t, uint64_t hash) {
   if (2 * (size_t)t->distinct >= t->room) {
     size_t room = t->room ? 2 * t->room : 1 << 16;
@@ -60,9 +60,9 @@ static void try_state(trial *t, const crash *c, const char *entries, const char 
   judge_take(j, c, entries, variants);
   if (!is_new(t, judge_hash(j))) return;
   if (!judge_state(j, why, sizeof why)) {
-    if (t->wrong++ < WRONG_SHOWN) fprintf(t->out, "wrong behind operation %d: %s\n", c->end, why), judge_tell(j, t->out);
+    if (t->wrong++ < WRONG_SHOWN) fprintf(t->out, "wrong after operation %d: %s\n", c->end, why), judge_tell(j, t->out);
   }
-  uint32_t word[4]; /* about evenly spread, whatever the number of states will be */
+  uint32_t word[4]; /* about evenly distributed, whatever the number of states */
   fd_philox(word, t->key, (uint64_t)t->distinct, 1);
   if (t->sampled < t->wanted && word[0] % 997 < 60) {
     char folder[FD_PATH_MAX];
@@ -71,7 +71,7 @@ static void try_state(trial *t, const crash *c, const char *entries, const char 
   }
 }
 
-/* All states behind an operation, by counting in mixed radix. */
+/* Tries all states after an operation, by counting in mixed radix. */
 static void try_all(trial *t, const crash *c) {
   char entries[POWER_PENDING] = {0}, variants[POWER_PENDING] = {0};
   for (;;) {
@@ -84,7 +84,7 @@ static void try_all(trial *t, const crash *c) {
   }
 }
 
-/* The extremes, the losses from each place on, and states by chance: all alike likely, most lost, most kept. */
+/* Tries the extremes, losses from each position on, and random states: evenly, most operations lost, most kept. */
 static void try_some(trial *t, const crash *c) {
   char entries[POWER_PENDING], variants[POWER_PENDING];
   for (int n = 0; n < t->most; n++) {
@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
   t.key = fd_rng_key_of((uint64_t)atoll(argv[5]), FD_RNG_TEST);
   t.out = fdopen(dup(1), "w");
   if ((!(folder = mkdtemp(pool)) && !(folder = mkdtemp(elsewhere))) || !t.out) return perror("power"), 1;
-  /* What the loaders say of broken files is said a hundred thousand times. */
+  /* Silences the loaders, which would report broken files a hundred thousand times. */
   if (!getenv("SAY") && !freopen("/dev/null", "w", stderr)) return 1;
   fd_log_set_rank(1, 2);
   int code = judge_open(&t.judge, &r, argv[1], argv[2], folder);

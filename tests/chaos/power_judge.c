@@ -1,4 +1,4 @@
-/* Outputs after a power loss: whole or absent. Checkpoints are power_run.c's. */
+/* Judges outputs after a power loss: whole or absent. Checkpoints are judged in power_run.c. */
 #include "power_judge.h"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ uint64_t power_hash(uint64_t hash, const void *data, size_t bytes) {
 
 /* --- contents ---------------------------------------------------------------------------------------------------------- */
 
-/* The number of a content in the pool, where it is a file of that name. */
+/* The number of a content in the pool, where it is the name of its file. */
 static int pool_of(inside *in, const char *data, size_t bytes) {
   uint64_t hash = power_hash(power_hash(14695981039346656037u, &bytes, sizeof bytes), data, bytes);
   char path[FD_PATH_MAX];
@@ -84,7 +84,7 @@ static uint64_t hash_folder(const judge *j, int folder, uint64_t place) {
     const entry *e = &j->tree.item[i];
     if (e->folder != folder) continue;
     uint64_t name = power_hash(place, e->name, strlen(e->name) + 1);
-    int id = j->record->is_folder[e->node] ? -1 : power_content_id((judge *)j, e->node); /* may move the contents */
+    int id = j->record->is_folder[e->node] ? -1 : power_content_id((judge *)j, e->node); /* may reallocate the contents */
     sum += id < 0 ? name * 3 + hash_folder(j, e->node, name) : power_hash(name, &j->inside->content[id], sizeof(uint64_t));
   }
   return sum;
@@ -125,7 +125,7 @@ static void tell_folder(const judge *j, int folder, int depth, FILE *out) {
     if (e->folder != folder) continue;
     fprintf(out, "%*s%s", 2 * depth + 2, "", e->name);
     if (j->record->is_folder[e->node]) fprintf(out, "/\n"), tell_folder(j, e->node, depth + 1, out);
-    else fprintf(out, "%s\n", power_is_whole((judge *)j, e->node) ? "" : " (in part)");
+    else fprintf(out, "%s\n", power_is_whole((judge *)j, e->node) ? "" : " (partial)");
   }
 }
 
@@ -145,7 +145,7 @@ const entry *power_at(const tree *t, const char *path) {
   return e;
 }
 
-/* Whether a folder holds what it had in `then`, whole, and nothing else but locks. */
+/* Whether a folder holds, whole, what it held in `then`, and nothing else except locks. */
 int power_same_folder(judge *j, int folder, const tree *then) {
   for (int i = 0; i < then->count; i++) {
     const entry *e = &then->item[i];
@@ -161,7 +161,7 @@ int power_same_folder(judge *j, int folder, const tree *then) {
   return 1;
 }
 
-/* Which start made what lies at a path; 0: nothing is there, -1: of none, or in part. */
+/* The start that made what is at a path; 0: nothing is there, -1: made by none, or in part. */
 static int version_of(judge *j, const char *path) {
   const entry *e = power_at(&j->tree, path);
   if (!e) return 0;
@@ -177,7 +177,7 @@ static int version_of(judge *j, const char *path) {
 static int judge_output(judge *j, char *why, size_t size) {
   inside *in = j->inside;
   int first = version_of(j, in->output), last = *in->last ? version_of(j, in->last) : first;
-  snprintf(why, size, "%s is of start %d, %s of start %d (0: absent, -1: in part); start %d of %d was acknowledged", in->output,
+  snprintf(why, size, "%s is of start %d, %s of start %d (0: absent, -1: partial); start %d of %d was acknowledged", in->output,
            first, in->last, last, in->told, in->begun);
   if (first < in->told) return 0;
   return last == first || (last == 0 && in->begun > in->told);
@@ -187,7 +187,7 @@ int judge_state(judge *j, char *why, size_t size) {
   return j->inside->run ? power_judge_run(j, why, size) : judge_output(j, why, size);
 }
 
-/* The entries behind so many operations when all of them are on the disk. */
+/* The entries after `end` operations if all of them have reached the disk. */
 void power_live(const record *r, int end, tree *t) {
   *t = (tree){0};
   for (int i = 0; i < end; i++) power_apply(t, &r->item[i]);
@@ -211,7 +211,7 @@ int judge_open(judge **judged, const record *r, const char *kind, const char *ou
   for (int i = 1; i <= r->ops; i++)
     if (i == r->ops || r->item[i].kind == OP_BEGIN) power_live(r, i, &in->after[start++]);
   if (fd_path(path, folder, "pool", NULL) != FD_OK || fd_make_folder(path) != FD_OK) return 1;
-  /* The end, with all of it on the disk, is good: else what follows means nothing. */
+  /* The end, with everything on the disk, must be good: otherwise the states before mean nothing. */
   power_crash_at(r, r->ops, &end);
   memset(all, 1, sizeof all);
   judge_begin(j, &end);

@@ -1,4 +1,4 @@
-/* Reads what strace saw into the operations of power.h. */
+/* Converts strace logs into the operations of power.h. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,16 +9,16 @@
 
 enum { FDS = 1024, ARGUMENTS = 8, THREADS = 64 };
 
-/* A call as it stands in the log. Texts are decoded; those of a list (writev) are joined into the first. */
+/* A call in the log. Texts are decoded; those of a list (writev) are joined into the first. */
 typedef struct call {
   char name[32];
-  char *text[ARGUMENTS]; /* by the argument's place; NULL where it is no text */
+  char *text[ARGUMENTS]; /* by argument; NULL if it is not a text */
   size_t bytes[ARGUMENTS];
-  char word[ARGUMENTS][96]; /* the others */
+  char word[ARGUMENTS][96]; /* the other arguments */
   int64_t result;
 } call;
 
-/* What an open file descriptor is; dup shares the position. */
+/* An open file; descriptors made by dup share its position. */
 typedef struct opened {
   int node, append, users;
   int64_t at;
@@ -26,9 +26,9 @@ typedef struct opened {
 
 typedef struct reader {
   record *record;
-  tree live; /* the entries as the process sees them */
+  tree live; /* the entries as the process currently sees them */
   opened *fd[FDS];
-  char *unfinished[THREADS]; /* calls that another thread's line interrupts */
+  char *unfinished[THREADS]; /* calls interrupted by another thread's line */
   long thread[THREADS];
   long first; /* the process */
 } reader;
@@ -58,7 +58,7 @@ static int add_node(record *r, int is_folder) {
 
 /* --- the text of a line ------------------------------------------------------------------------------------------------ */
 
-/* Decodes a quoted text behind `at` and appends it to an argument; returns what follows. */
+/* Decodes the quoted text at `at` and appends it to an argument; returns what follows. */
 static const char *take_text(call *c, int i, const char *at, const char *line) {
   size_t room = strlen(at);
   char *out = c->text[i] = power_need(realloc(c->text[i], c->bytes[i] + room + 1));
@@ -72,11 +72,11 @@ static const char *take_text(call *c, int i, const char *at, const char *line) {
     out[c->bytes[i]++] = (char)value;
   }
   out[c->bytes[i]] = '\0';
-  if (at[1] == '.') stop("a text that strace has cut (give it a larger -s)", line);
+  if (at[1] == '.') stop("a text that strace has cut off (give it a larger -s)", line);
   return at + 1;
 }
 
-/* "name(arguments) = result"; 0 for what is no call that succeeded. */
+/* Parses "name(arguments) = result"; 0 if this is not a call that succeeded. */
 static int take_call(call *c, const char *line) {
   int depth = 0, i = 0, length = 0;
   memset(c, 0, sizeof *c);
@@ -93,7 +93,7 @@ static int take_call(call *c, const char *line) {
     else if (*at != ' ' && length < (int)sizeof c->word[0] - 1) c->word[i][length++] = *at;
   }
   const char *equals = *at ? strchr(at, '=') : NULL;
-  if (equals && equals[1] == ' ' && equals[2] == '?') return 0; /* killed within */
+  if (equals && equals[1] == ' ' && equals[2] == '?') return 0; /* killed during the call */
   if (!equals || sscanf(equals + 1, "%" SCNd64, &c->result) != 1) stop("not understood", line);
   return c->result >= 0;
 }
@@ -106,7 +106,8 @@ static opened *opened_of(const reader *r, const char *word) {
   return end != word && fd >= 0 && fd < FDS ? r->fd[fd] : NULL;
 }
 
-/* The folder and last name of a path; 0 when it lies outside of the recorded folder. `base` is the argument before, or NULL. */
+/* The folder and the last name of a path; 0 if it is outside of the recorded folder. `base` is the preceding argument, or
+ * NULL. */
 static int locate(const reader *r, const char *base, const char *path, int *folder, char name[POWER_NAME]) {
   size_t root = strlen(r->record->root);
   const opened *from = base ? opened_of(r, base) : NULL;
@@ -175,7 +176,7 @@ static void duplicates(reader *r, const call *c) {
   if ((r->fd[c->result] = o)) o->users++;
 }
 
-/* What a message acknowledges. */
+/* Records what a message acknowledges. */
 static void tells(reader *r, const char *text) {
   int64_t step;
   const char *at = strstr(text, "checkpoint of step ");
@@ -233,7 +234,7 @@ static void take(reader *r, const call *c) {
   opened *o = opened_of(r, c->word[0]);
   if (!strcmp(n, "openat") || !strcmp(n, "open")) opens(r, c, n[4] != '\0');
   else if (!strcmp(n, "creat") || !strncmp(n, "link", 4) || !strncmp(n, "symlink", 7) || !strcmp(n, "copy_file_range"))
-    stop("not foreseen", n);
+    stop("unexpected call", n);
   else if (!strcmp(n, "close")) closes(r, c);
   else if (!strncmp(n, "dup", 3) || !strcmp(n, "fcntl")) duplicates(r, c);
   else if (!strcmp(n, "write") || !strcmp(n, "writev")) writes(r, c, 0);
@@ -247,7 +248,7 @@ static void take(reader *r, const call *c) {
   else if (o && (!strcmp(n, "fsync") || !strcmp(n, "fdatasync"))) add(r->record, OP_SYNC, o->node);
 }
 
-/* A whole line of a thread, or two halves put together; NULL for a first half. Allocated. */
+/* A whole line of a thread, joined from two halves if it was interrupted; NULL for a first half. Release it with free(). */
 static char *whole_line(reader *r, long thread, const char *text) {
   const char *cut = strstr(text, " <unfinished ...>"), *rest = strstr(text, " resumed>");
   int i = 0;

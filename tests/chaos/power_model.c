@@ -1,4 +1,4 @@
-/* The states in which a power loss may leave a folder. */
+/* Computes the states in which a power loss may leave a folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static int is_durable(const record *r, int i, int end) {
   return from && to;
 }
 
-/* The operation behind the file's last fsync. */
+/* Index of the operation after the file's last fsync; 0 without one. */
 static int last_sync(const record *r, int end, int node) {
   for (int i = end - 1; i >= 0; i--)
     if (r->item[i].kind == OP_SYNC && r->item[i].node == node) return i + 1;
@@ -94,7 +94,7 @@ static void resize(content *c, size_t bytes) {
   c->bytes = bytes;
 }
 
-/* One write: as it is (0), as zeroes, or as garbage. */
+/* Applies one write: its data (fill 0), zeroes (1), or garbage (2). */
 static void put(content *c, const op *o, int fill) {
   if (o->kind == OP_CUT) {
     resize(c, (size_t)o->at);
@@ -106,8 +106,8 @@ static void put(content *c, const op *o, int fill) {
   else memset(c->data + at, fill == 1 ? 0 : 0xa5, o->bytes);
 }
 
-/* Variants: 0 durable, 1 all, 2 zeroes, 3 garbage, 4 the first half, 5 the first half and zeroes, 6 the second half behind
- * zeroes. */
+/* Variants: 0 durable, 1 all, 2 zeroes, 3 garbage, 4 the first half, 5 the first half, then zeroes, 6 zeroes, then the second
+ * half. */
 char *power_content(const record *r, int end, int node, int variant, size_t *bytes) {
   int from = last_sync(r, end, node);
   size_t pending = 0, done = 0;
@@ -118,7 +118,7 @@ char *power_content(const record *r, int end, int node, int variant, size_t *byt
   for (int i = from; i < end && variant; i++) {
     op o = r->item[i], rest = o;
     if (!changes(&o, node)) continue;
-    size_t left = pending / 2 > done ? pending / 2 - done : 0; /* of the first half */
+    size_t left = pending / 2 > done ? pending / 2 - done : 0; /* bytes left of the first half */
     size_t first = variant < 4 || o.kind == OP_CUT ? o.bytes : left < o.bytes ? left : o.bytes;
     int fill = variant == 2 || variant == 6 ? 1 : variant == 3 ? 2 : 0;
     done += o.bytes;

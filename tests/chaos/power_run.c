@@ -1,5 +1,5 @@
-/* Checkpoints after a power loss: the program's own loader takes one that was committed, and none older than what was
- * acknowledged. */
+/* Judges checkpoints after a power loss: the program's own loader must load one that was committed, and none older than the
+ * last acknowledged one. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +12,13 @@ enum { COMMITS = 256 };
 typedef struct commit {
   int64_t step;
   int folder;
-  tree then; /* what was there when it appeared */
+  tree then; /* entries at the commit */
 } commit;
 
 struct runner {
   commit commit[COMMITS];
   int commits;
-  char place[FD_PATH_MAX], folder[FD_PATH_MAX]; /* of the state at hand, and the run folder there */
+  char place[FD_PATH_MAX], folder[FD_PATH_MAX]; /* of the current state, and its run folder */
   fd_config config;
   fd_device *dev;
   fd_network *network;
@@ -27,7 +27,7 @@ struct runner {
   fd_checkpoint_info info;
 };
 
-/* Each rename of a folder to step_... */
+/* Finds each rename of a folder to step_... */
 static void find_commits(const record *r, runner *run) {
   for (int i = 0; i < r->ops; i++) {
     const op *o = &r->item[i];
@@ -95,9 +95,9 @@ int power_judge_run(judge *j, char *why, size_t size) {
   fd_status status = fd_checkpoint_resume(&run->run, run->state, &info, &found);
   if (fd_remove_folder(run->place) != FD_OK) abort();
   int64_t step = found ? info.step : -1;
-  snprintf(why, size, "status %d, step %" PRId64 " taken, %" PRId64 " acknowledged", status, step, j->inside->step);
+  snprintf(why, size, "status %d, step %" PRId64 " loaded, %" PRId64 " acknowledged", status, step, j->inside->step);
   if (status != FD_OK || step < j->inside->step) return 0;
   if (!found || was_committed(j, step)) return 1;
-  snprintf(why, size, "step %" PRId64 " is taken, and is not what was committed", step);
+  snprintf(why, size, "step %" PRId64 " was loaded, but is not what was committed", step);
   return 0;
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# make test-chaos, fourth part: the n-th system call of a kind fails, from main() on, be it of the program or of a library (stdio, zlib,
-# HDF5, OpenSSL), in every command of points.sh. What a good point is stands there. MAX (12): points of a command and a fault at most,
-# taken evenly (SEED); COMMANDS: an expression for the names of commands; CALLS: for those of calls; JOBS (2) at once; LOG: file of all.
+# make test-chaos, fourth part: the n-th system call of a kind fails, from main() on, in the program or in a library (stdio, zlib, HDF5,
+# OpenSSL), in every command of points.sh, which defines a good point. MAX (12): largest number of points per command and fault, evenly
+# spaced (SEED); COMMANDS, CALLS: regular expressions for names of commands and calls; JOBS (2): points at once; LOG: file for all verdicts.
 source "$(dirname "$0")/../lib.sh"
 source "$root/tests/chaos/points.sh"
 command -v strace >/dev/null || { echo "skipped - failing system calls: no strace here"; exit 0; }
 strace -f -qq -o /dev/null true 2>/dev/null || { echo "skipped - failing system calls: strace may not trace here"; exit 0; }
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - failing system calls: AddressSanitizer makes calls of its own"; exit 0; fi
 
-# call, what happens to it, the exit codes that may follow. A call that is slow or interrupted is no failure of the program's, but a
-# library may take the latter for one. 137 only where it is killed. 66: of two looks at a name only the first fails.
+# call, fault, exit codes that may follow. A slow or interrupted call is not a failure for the program, but a library may treat an
+# interrupted one as a failure. 137 only where the program is killed. 66: of two stat calls for a name only the first fails.
 faults="
 write error=ENOSPC 0 74
 write error=EIO 0 74
@@ -55,18 +55,18 @@ getdents64 error=EIO 0 74
 clone3 error=EAGAIN 0 71
 "
 
-# What points.sh calls: a start in which the n-th call fails; whether one did, by the exit code, too; and which.
+# Called by points.sh: a start in which the n-th call fails; whether a call failed, also judged by the exit code; and which one.
 disturb() {
-  local call=$1 action=$2 n=$3 fast=--seccomp-bpf # which loses signals
+  local call=$1 action=$2 n=$3 fast=--seccomp-bpf # under which injected signals are lost
   shift 3
   [[ $action != signal=* ]] || fast=
   timeout -s KILL "$limit" strace -f -qq $fast -o .point.trace -e trace="?$call" -e inject="?$call:$action:when=$n" "$@"
 }
-was_hit() { [ "$1" = 137 ] || [ "$1" = 124 ] || grep -qE 'INJECTED|DELAYED' .point.trace 2>/dev/null; } # strace ends with what it kills, and its log is lost
+was_hit() { [ "$1" = 137 ] || [ "$1" = 124 ] || grep -qE 'INJECTED|DELAYED' .point.trace 2>/dev/null; } # strace ends with the process that it kills, and its log is lost
 where() { grep -m1 -E 'INJECTED|DELAYED' .point.trace | cut -c1-160; }
 
-# calls_of NAME: "CALL FIRST LAST" for each call of the command: those that a thread makes, and in the first thread only from main()
-# on, which begins with opening /dev/null (strace counts for each thread by itself)
+# calls_of NAME: "CALL FIRST LAST" for each call of the command, counted per thread as strace does, and in the first thread only from main()
+# on, which begins by opening /dev/null
 calls_of() {
   take "$1"
   clear_place; eval "$before"

@@ -1,5 +1,6 @@
-/* make test-chaos, third part: kill -9 of the writer of checkpoints alone, at random instants. After each the newest checkpoint
- * must be valid, hold what was written, and be no older than the last one acknowledged. writer FOLDER KILLS SEED */
+/* make test-chaos, third part: kill -9 of only the process that writes checkpoints, at random instants. After each kill the
+ * newest checkpoint must be valid, hold what was written, and be no older than the last acknowledged one. writer FOLDER KILLS
+ * SEED */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static fd_status build(world *w, const char *folder) {
   return FD_OK;
 }
 
-/* What a state of a step holds. */
+/* A value of the state at a step. */
 static float content(int64_t step, int array, size_t i) { return (float)((step * 7919 + array * 104729 + (int64_t)i) % 65521); }
 
 static void fill(world *w, int64_t step) {
@@ -49,7 +50,7 @@ static int as_written(const world *w, int64_t step) {
   return w->state->step == step && w->state->draws == (uint64_t)step * 64;
 }
 
-/* Writes checkpoints until it is killed; each durable one is told through the pipe. */
+/* Writes checkpoints until it is killed; reports each durable one through the pipe. */
 static void write_for_ever(world *w, int64_t step, int pipe_end) {
   fd_checkpointer *c;
   int durable;
@@ -68,7 +69,7 @@ int main(int argc, char **argv) {
   int kills = atoi(argv[2]);
   char name[FD_PATH_MAX];
   if (fd_make_folder(argv[1]) != FD_OK || build(&w, argv[1]) != FD_OK) return 1;
-  fd_log_set_rank(1, 2); /* no information lines */
+  fd_log_set_rank(1, 2); /* no info messages */
   for (int k = 0; k < kills; k++) {
     int ends[2];
     uint32_t word[4];
@@ -97,8 +98,9 @@ int main(int argc, char **argv) {
       printf("%d kills, %" PRId64 " of them left an unfinished checkpoint, step %" PRId64 "\n", k + 1, unfinished, step),
           fflush(stdout);
   }
-  printf("ok - %d kills of the checkpoint writer (seed %s): none lost what was acknowledged, none was half read; %" PRId64
-         " left an unfinished checkpoint\n",
-         kills, argv[3], unfinished);
+  printf(
+      "ok - %d kills of the checkpoint writer (seed %s): none lost an acknowledged checkpoint, none loaded a partial one; "
+      "%" PRId64 " left an unfinished checkpoint\n",
+      kills, argv[3], unfinished);
   return 0;
 }

@@ -1,19 +1,18 @@
-/* LD_PRELOAD library that makes calls of a program, and of the libraries it uses, fail, to see what it does then.
+/* LD_PRELOAD library that makes calls of a program and of its libraries fail, to test how the program handles it.
  *
  *   FAULT=CALL:N:ACTION[:PATH]
  *     CALL    open, write, pwrite, fsync, rename: of files (open: for writing)
  *             syncfolder: fsync of a folder; flock, fcntl: locks
  *             digest: a SHA-256 by libcrypto
- *             malloc: the program's own allocations; alloc: those of all libraries, too, but two which crash by themselves
- *             without memory: HDF5 1.10 (its error stack allocates, and calls itself until the stack is full) and libcrypto 3
- *             (it locks a lock that it could not make)
- *     N       which one, from 1 on; "3+": that one and all later
- *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), flip (write a bit wrong), kill
- *     PATH    only files whose path has it
+ *             malloc: the program's own allocations; alloc: those of all libraries, too, except two that crash by themselves
+ *             without memory: HDF5 1.10 (its error stack allocates, and recurses until the stack overflows) and libcrypto 3
+ *             (it locks a lock that it could not create)
+ *     N       which call, from 1 on; "3+": that one and all later ones
+ *     ACTION  an errno's number, sleep=SECONDS, spin (for ever), short (write half), flip (write one bit wrong), kill
+ *     PATH    only files whose path contains it
  *   FAULT_RANK=R      only in rank R of an MPI job
- *   FAULT_COUNT=FILE  appends, at the end, how many calls there were
- *   FAULT_TRACE=FILE  appends where a failing "alloc" was called from
- */
+ *   FAULT_COUNT=FILE  appends, at the end, the number of calls
+ *   FAULT_TRACE=FILE  appends the backtrace of a failing "alloc" */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -60,7 +59,7 @@ __attribute__((destructor)) static void write_count(void) {
   close(fd);
 }
 
-/* Whether this call fails; errno is set. *shorter asks for half a write. */
+/* Whether this call fails, with errno set. *shorter requests half a write. */
 static int fails(const char *call, const char *path, int *shorter) {
   if (!plan.on || strcmp(call, plan.call)) return 0;
   if (*plan.path && (!path || !strstr(path, plan.path))) return 0;
@@ -198,7 +197,7 @@ int EVP_DigestFinal_ex(void *context, unsigned char *digest, unsigned *size) {
   return fails("digest", NULL, &unused) ? 0 : REAL(EVP_DigestFinal_ex)(context, digest, size);
 }
 
-/* --- memory: glibc's own names for what is replaced here, since dlsym allocates ---------------------------------------- */
+/* --- memory: glibc's own names of the replaced functions, since dlsym allocates ---------------------------------------- */
 
 void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
 
@@ -207,7 +206,7 @@ static int is_of(const void *address, const char *library) {
   return dladdr(address, &from) && strstr(from.dli_fname, library);
 }
 
-/* Where the code of HDF5, libcrypto and the program lies. */
+/* Address ranges of the code of HDF5, libcrypto and the program. */
 enum { RANGES = 8 };
 static struct range {
   uintptr_t from, to;
@@ -236,9 +235,9 @@ static int place_of(const void *address) {
   return 0;
 }
 
-static _Thread_local int looking; /* what it takes to look allocates */
+static _Thread_local int looking; /* set during backtrace, which allocates */
 
-/* Whether one of these libraries is at work, but none of our functions that it calls. */
+/* Whether one of these libraries is on the stack, and the caller is not a function of the program that it called. */
 static int in_library(const void *caller) {
   void *frame[48];
   int n = backtrace(frame, 48), found = 0;

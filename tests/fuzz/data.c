@@ -19,7 +19,7 @@
 enum { LONGEST = 1 << 16 };
 static const char genome_text[] = ">chr1\nACGTACGTACGTNNNNACGTACGTACGTACGT\n>chr2:5-14\nACGTNACGTN\n>chrX\nACGT\n";
 
-/* Each record reads as what the scan said of it. */
+/* Each record is read as the scan found it. */
 static void check_records(fd_genome *g) {
   static uint8_t symbols[LONGEST];
   fd_genome_reader *reader;
@@ -49,7 +49,7 @@ void fuzz_fasta(const uint8_t *data, size_t size) { scan(fuzz_file("genome.fa", 
 
 void fuzz_twobit(const uint8_t *data, size_t size) { scan(fuzz_file("genome.2bit", data, size)); }
 
-/* What is read in pieces of two sizes is the same, and a place that was gone back to, too. */
+/* Pieces of any size, and a seek backwards, give the same content. */
 void fuzz_unpack(const uint8_t *data, size_t size) {
   static uint8_t whole[LONGEST], again[LONGEST];
   const char *path = fuzz_file("packed.gz", data, size);
@@ -212,7 +212,7 @@ void fuzz_folder(const uint8_t *data, size_t size) {
   fd_task_folder_free(&task);
 }
 
-/* The classes are those of the rows, and the letters known ones. */
+/* The number of classes is that of the rows, and all symbols are valid. */
 void fuzz_labelled(const uint8_t *data, size_t size) {
   fd_table t;
   int largest = -1;
@@ -227,7 +227,7 @@ void fuzz_labelled(const uint8_t *data, size_t size) {
   fd_table_free(&t);
 }
 
-/* Letters that end as tokens are those of the tokens' texts, in order; an N is unknown. */
+/* The letters of the tokens' texts are the sequence's, in order; an N is [UNK]. */
 static void check_tokens(const fd_tokenizer *t, const uint8_t *symbols, int64_t length) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(t);
   fd_tokens tokens;

@@ -1,5 +1,5 @@
-/* Fuzz targets: what findna itself writes and others may have changed: checkpoints, shards, models, metrics, results, embeddings.
- */
+/* Fuzz targets: files that findna writes and others may have changed: checkpoints, shards, models, metrics, results,
+ * embeddings. */
 #include "fuzz.h"
 
 #include <jansson.h>
@@ -26,7 +26,7 @@ void fuzz_safetensors(const uint8_t *data, size_t size) {
   for (int i = 0; i < file.count; i++) {
     const fd_tensor *t = &file.tensor[i];
     bytes += t->bytes;
-    for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k]; /* the address sanitizer looks */
+    for (size_t k = 0; k < t->bytes; k++) sum += ((const uint8_t *)t->data)[k]; /* reads every byte, for AddressSanitizer */
     EXPECT(fd_safetensors_find(&file, t->name) == t && t->dims >= 0 && t->dims <= FD_TENSOR_DIMS);
   }
   EXPECT(bytes <= size && (bytes || !sum));
@@ -55,7 +55,7 @@ void fuzz_checkpoint(const uint8_t *data, size_t size) {
   }
 }
 
-/* Puts the dataset_id right where the text is JSON with shards; the text to read, released with free(), or NULL. */
+/* Corrects the dataset_id if the text is JSON with shards; returns the text to read (release it with free()), or NULL. */
 static char *put_right(const uint8_t *data, size_t size) {
   enum { SHARDS = 32 };
   fd_shard_entry entry[SHARDS];
@@ -146,7 +146,7 @@ void fuzz_metrics(const uint8_t *data, size_t size) {
   fd_metrics_log_free(&log);
 }
 
-/* A page holds nothing that a text of the files could have brought. */
+/* A page contains no script or image, which a text of the files could have injected. */
 static void check_page(const char *path) {
   char *text;
   size_t bytes;

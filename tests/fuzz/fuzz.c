@@ -1,4 +1,4 @@
-/* Runs the fuzz targets: their table, and the files they are given. */
+/* Runs the fuzz targets: the table of targets, and their input files. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ enum { FILES_MAX = 16 };
 typedef struct memory_file {
   const char *name;
   char path[128];
-  int fd; /* -1: not there */
+  int fd; /* -1: absent */
 } memory_file;
 
 static char folder[64];
@@ -24,7 +24,7 @@ static void remove_all(void) {
 
 const char *fuzz_files_folder(void) {
   if (*folder) return folder;
-  snprintf(folder, sizeof folder, "%s/findna-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* memory */
+  snprintf(folder, sizeof folder, "%s/findna-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* in memory */
   EXPECT(mkdtemp(folder));
   atexit(remove_all);
   return folder;
@@ -82,6 +82,6 @@ int fuzz_run(const char *name, const uint8_t *data, size_t size) {
   return 0;
 }
 
-/* libhdf5 itself loses memory on damaged files; the leak checker is told so. */
+/* libhdf5 itself leaks memory on damaged files: the leak checker ignores it. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }

@@ -1,5 +1,5 @@
-/* Fuzz targets: shards and embeddings in HDF5. Flipped bytes of such files mostly end in the library, so the input is a recipe:
- * it says what each dataset is, and the file is made by the library. */
+/* Fuzz targets: shards and embeddings in HDF5. Flipped bytes of such files are mostly caught in the library, so the input is a
+ * recipe: it describes each dataset, and the library makes the file. */
 #include "fuzz.h"
 
 #include <hdf5.h>
@@ -9,20 +9,20 @@
 #include "data/shards.h"
 #include "output/matrix_show.h"
 
-enum { SMALL = 4096 }; /* bytes that a dataset is filled with at most */
+enum { SMALL = 4096 }; /* bytes written to a dataset at most */
 
 typedef struct recipe {
   const uint8_t *at, *end;
 } recipe;
 
-/* The next choice out of `count`; the first when the recipe is at its end. */
+/* The next choice out of `count`; the first one after the end of the recipe. */
 static int next(recipe *r, int count) { return r->at < r->end ? *r->at++ % count : 0; }
 
 static const hsize_t sizes[] = {
     4, 9, 1, 2, 3, 5, 36, 1000, (hsize_t)1 << 20, (hsize_t)1 << 31, (hsize_t)1 << 40, (hsize_t)1 << 62};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-enum { WHOLE = 10 }; /* the kind of dataset of whole numbers */
+enum { WHOLE = 10 }; /* kind of a dataset of whole numbers */
 
 static hid_t make_type(int kind) {
   if (kind == WHOLE) return H5Tcopy(H5T_STD_I32LE);
@@ -32,23 +32,22 @@ static hid_t make_type(int kind) {
   return type;
 }
 
-/* Chunks, filters, and places outside of the file. */
+/* Chunks, filters, and storage outside of the file. */
 static hid_t make_storage(recipe *r, int dims) {
   hid_t how = H5Pcreate(H5P_DATASET_CREATE);
   hsize_t chunk[2] = {sizes[next(r, SIZES)], sizes[next(r, SIZES)]};
   int layout = next(r, 5), filter = next(r, 5);
   if (layout < 2 && dims) H5Pset_chunk(how, dims, chunk);
   if (layout == 3) H5Pset_layout(how, H5D_COMPACT);
-  if (layout == 4) H5Pset_external(how, "/dev/null", 0, H5F_UNLIMITED); /* what is filled in is written there */
+  if (layout == 4) H5Pset_external(how, "/dev/null", 0, H5F_UNLIMITED); /* the values are written there */
   if (filter < 2) H5Pset_fletcher32(how);
   if (filter == 1) H5Pset_shuffle(how);
   if (filter == 3) H5Pset_deflate(how, 1);
   return how;
 }
 
-/* One byte everywhere, or one whole number; a text of variable length is "name". Nothing where that would write much: a large
- * chunk is written whole.
- */
+/* Fills a dataset with one byte or one whole number; texts of variable length are "name". Writes nothing if that were much: a
+ * large chunk is written whole. */
 static void fill(hid_t set, hid_t type, hid_t space, hid_t how, int dims, int value) {
   hsize_t chunk[2] = {1, 1};
   static char *names[SMALL / sizeof(char *)];
@@ -76,7 +75,7 @@ static void make_dataset(hid_t file, const char *name, recipe *r) {
   if (kind == 9) (void)!H5Lcreate_external("/dev/zero", "windows", file, name, H5P_DEFAULT, H5P_DEFAULT);
   if (kind > 7 && kind < WHOLE) return;
   hid_t type = make_type(kind), how = make_storage(r, dims);
-  const hsize_t any[2] = {H5S_UNLIMITED, H5S_UNLIMITED}; /* then chunks may be larger than the shape */
+  const hsize_t any[2] = {H5S_UNLIMITED, H5S_UNLIMITED}; /* which allows chunks larger than the shape */
   hid_t space = dims ? H5Screate_simple(dims, shape, next(r, 2) ? any : NULL) : H5Screate(H5S_SCALAR);
   hid_t set = space >= 0 ? H5Dcreate2(file, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT) : -1;
   int value = next(r, 8);
@@ -101,12 +100,12 @@ static void make_text(hid_t file, const char *name, const char *text, recipe *r)
   H5Tclose(type);
 }
 
-/* A file with these texts and datasets; 0 when the library refuses the recipe. */
+/* Makes a file with these texts and datasets; 0 if the library refuses the recipe. */
 static int make_file(const char *path, const char *const texts[][2], const char *const *names, const uint8_t *data, size_t size) {
   recipe r = {data, data + size};
   H5open();
-  (void)!H5set_free_list_limits(-1, -1, -1, -1, -1,
-                                -1); /* its half a MB for each open file is taken once and kept: ten times as fast */
+  /* Keeps half a MB for each open file in the library's free lists: ten times as fast. */
+  (void)!H5set_free_list_limits(-1, -1, -1, -1, -1, -1);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
@@ -120,7 +119,7 @@ static int make_file(const char *path, const char *const texts[][2], const char 
 
 enum { WINDOWS = 4, WINDOW = 9 };
 
-/* A manifest that is right about the shard. */
+/* Writes a manifest that agrees with the shard. */
 static void put_manifest(const char *path, int format) {
   fd_shard_entry entry = {.file = "shard.h5", .split = "train", .windows = WINDOWS};
   fd_manifest m = {.window = WINDOW, .shards = 1, .shard = &entry};
@@ -133,14 +132,14 @@ static void put_manifest(const char *path, int format) {
   fuzz_file("manifest.json", text, (size_t)n);
 }
 
-/* Loads and shows a file that is made of the recipe. */
+/* Loads and shows a file made from the recipe. */
 static void load(const char *const texts[][2], const char *const *names, int format, const uint8_t *data, size_t size) {
   const char *path = fuzz_file("shard.h5", "", 0);
   fd_manifest m;
   fd_windows windows;
   if (!make_file(path, texts, names, data, size)) return;
   put_manifest(path, format);
-  if (fd_manifest_read(fuzz_files_folder(), &m) != FD_OK) return; /* a file too small for so many */
+  if (fd_manifest_read(fuzz_files_folder(), &m) != FD_OK) return; /* the file is too small for its windows */
   EXPECT(fd_manifest_verify(&m, fd_comm_self()) == FD_OK);
   if (fd_windows_load(&m, "train", &windows) == FD_OK) {
     for (int i = 0; i < WINDOWS; i++) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh PROGRAM MINUTES [TARGET...]: runs the fuzz targets one after the other, MINUTES each, and prints a line for each: executions, their rate,
-# edges reached, findings. What a finding takes stays in FOUND (build/fuzz/found) and is named. Starts from the corpora here; with KEEP=FOLDER
-# it goes on from, and adds to, the inputs in FOLDER/TARGET; with RUNS=N a target also ends after N executions. Exit code 1 after any finding.
+# run.sh PROGRAM MINUTES [TARGET...]: runs the fuzz targets one at a time, MINUTES each, and prints a line for each: executions, their rate,
+# edges reached, findings. The input of a finding is kept in FOUND (build/fuzz/found) and named. Starts from the corpora here; with KEEP=FOLDER
+# it continues from, and adds to, the inputs in FOLDER/TARGET; with RUNS=N a target also ends after N executions. Exit code 1 after any finding.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1 seconds=$(awk -v m="$2" 'BEGIN { s = int(60 * m); print s < 1 ? 1 : s }')
@@ -20,7 +20,7 @@ for target in "$@"; do
   mkdir -p "$corpus"
   options=()
   [ ! -f "$here/words/$target" ] || options+=("-dict=$here/words/$target")
-  case $target in shard | records | h5) options+=(-detect_leaks=0) ;; esac # libhdf5 leaks, and looking for leaks takes longer than the target
+  case $target in shard | records | h5) options+=(-detect_leaks=0) ;; esac # libhdf5 leaks, and the leak check takes longer than the target
   TARGET=$target "$program" "$corpus" "$here/corpus/$target" -max_total_time="$seconds" -runs="${RUNS:--1}" -max_len="$longest" -timeout=10 -rss_limit_mb=2000 \
     -malloc_limit_mb=100 -artifact_prefix="$found/$target-" -close_fd_mask=3 -print_final_stats=1 "${options[@]}" >"$log" 2>&1 </dev/null
   code=$?

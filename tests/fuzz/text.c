@@ -1,4 +1,4 @@
-/* Fuzz targets: configs, command lines, suites and names of classes. */
+/* Fuzz targets: configurations, command lines, suites and names of classes. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static char *printed(const fd_config *config, size_t *bytes) {
   return text;
 }
 
-/* What was accepted prints to a text that reads back to the same. */
+/* An accepted configuration is printed as a text that parses to the same. */
 static void check_printed(const fd_config *config) {
   static fd_config again;
   size_t bytes, bytes_again;
@@ -29,7 +29,7 @@ static void check_printed(const fd_config *config) {
   free(text);
 }
 
-/* Lines cut apart in a copy of the input: at most `room` of them. */
+/* Splits a copy of the input into at most `room` lines. */
 static char *lines_of(const uint8_t *data, size_t size, char **line, int room, int *count) {
   char *text = malloc(size + 1), *rest = text;
   EXPECT(text);
@@ -92,8 +92,8 @@ void fuzz_suite(const uint8_t *data, size_t size) {
   fd_suite_free(&suite);
 }
 
-/* Names that are read are written again as they were; a list with commas between, which older versions kept, has a name more than
- * commas, but for one at its end. */
+/* Names that are read are written unchanged; a list of comma-separated names, of older versions, has one name more than commas,
+ * not counting a comma at its end. */
 void fuzz_classes(const uint8_t *data, size_t size) {
   fd_class_names names = {0};
   char text[1024], *again;
