@@ -177,7 +177,7 @@ kd 1 taught --teacher padded; check "a padded student teaches, too" grep -q "tea
 kd 1 wordy --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5; kd 4 wordy4 --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5
 check "augmented words: 4 ranks end in the state of one" test "$(state_of wordy4)" = "$(state_of wordy)"
 kd 1 first --first-layers 2 --teacher words
-check "the first layers are copied from the teacher" grep -q "taken from the student of words.*, 0 new beside the head" first.log
+check "the first layers are copied from the teacher" grep -q "taken from the student of words.*, 0 new besides the head" first.log
 check "and listed" bash -c 'grep -q "bert.encoder.layer.1.mlp.wo.weight" first/finetune.json && ! grep -q "layer.2" first/finetune.json'
 expect "more layers than the teacher has" 78 "--first-layers 9: words.* has 3 layers" "$FINDNA" finetune words --train train.csv --first-layers 9 run.folder=bad
 expect "layers of a ChordMixer" 78 "no effect with model.encoder: chordmixer" "$FINDNA" finetune run --train train.csv --first-layers 1 run.folder=bad

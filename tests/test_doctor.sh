@@ -86,7 +86,7 @@ device: {kind: cuda, threads: 1}
 YAML
 "$FINDNA" pretrain teacher.yaml >teacher.log 2>&1 || tail -3 teacher.log
 export FINDNA_EMULATED_MEMORY=6000000000
-expect "a frozen teacher without --teacher" 0 "teacher +not counted: --teacher says what will teach" "$FINDNA" doctor had.yaml
+expect "a frozen teacher without --teacher" 0 "teacher +not counted: name the teacher" "$FINDNA" doctor had.yaml
 alone=$(sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p' out.log)
 expect "a frozen teacher with --teacher" 0 "teacher +[0-9]+ parameters, 11 words a window, 96 features each: 0.00[0-9]+ GB a rank" "$FINDNA" doctor had.yaml --teacher teacher
 its=$(sed -n 's/.*features each: \([0-9.]*\) GB a rank.*/\1/p' out.log)

@@ -55,7 +55,7 @@ cdna() { awk -v seed="$1" -v rich="$2" -v count="$3" 'BEGIN { srand(seed); for (
 mkdir -p mt/mtcdna/turtle && cdna 1 0.6 70 | gzip >mt/mtcdna/mouse.fa.gz && cdna 2 0.4 20 >mt/mtcdna/turtle/abingdonii.fa && cdna 3 0.4 20 >mt/mtcdna/turtle/agassizii.fasta && echo notes >mt/mtcdna/README.txt
 expect "mtcdna" 0 "^  fine-tuned .*paper: 98.82" "$FINDNA" evaluate mtcdna run --data mt --seeds 1 --output m1 $small --methods probe,finetune task.dropout=0
 check "at three lengths, with k-mers" test "$(grep -cE '^  probe kmer' out.log) $(grep -cE 'up to (1024|4096|[4-8][0-9]{3}) nucleotides' out.log)" = "3 3"
-check "with blocks for their length" grep -qE '2 tensors taken|[0-9]+ new beside the head' out.log
+check "with blocks for their length" grep -qE '2 tensors taken|[0-9]+ new besides the head' out.log
 rows_of() { grep -oE "\"(train|valid|test)_rows\": [0-9]+" "m1/mtcdna_$1-finetune-0/finetune.json" | tr -dc '0-9\n' | tr '\n' ' '; }
 check "the same split at each of them, of all rows" test "$(rows_of 1024)" = "$(rows_of 8192)" -a $(($(rows_of 1024 | tr ' ' '+')0)) = 132
 check "equal sequences are in the same split" grep -q '"test_rows_in_train": 0' m1/mtcdna_1024-finetune-0/finetune.json
@@ -90,10 +90,10 @@ expect "one without and one with a name" 64 "unexpected argument 'run'" "$FINDNA
 expect "a missing second checkpoint" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
 
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
-expect "results of another checkpoint are not reported as this one's" 73 "was made of another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
-expect "nor those of other settings" 73 "was made of another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+expect "results of another checkpoint are not reported as this one's" 73 "was made from another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
+expect "nor those of other settings" 73 "was made from another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
 expect "seeds are set by evaluate" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
-expect "folders, too" 64 "folders lie in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
+expect "folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccuracy\t\t\t\tmany\n' >rows.tsv; expect "numbers of rows of the paper that are not numbers" 65 "rows.tsv:1: the paper's rows 'many'" "$FINDNA" evaluate ./rows.tsv run --data gue
 printf 'a\t--task {data}/EMP/H3\temp.yaml\tmcc\t\t\t\t\tA/fine-tuned=12.5 ± 0.5\n' >nine.tsv; cp "$root/configs/suites/emp.yaml" .; expect "numbers of other models without rows" 0 "--init-untrained run.seed=0" "$FINDNA" evaluate ./nine.tsv --checkpoint A=run --data gue --seeds 1 --list

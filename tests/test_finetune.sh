@@ -32,14 +32,14 @@ sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
 head -101 values.csv >valued.csv
 expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test valued.csv --values $small run.folder=values
 mkdir task && cp train.csv task/train.csv && head -301 train.csv >task/dev.csv && cp test.csv task/test.csv
-expect "a folder in GUE's layout" 0 "400 training rows, 300 that select, 300 to test" "$FINDNA" finetune run --task task $small run.folder=gue
-expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
-expect "fewer blocks" 0 "0 new beside the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
+expect "a folder in GUE's layout" 0 "400 training, 300 validation, 300 test rows" "$FINDNA" finetune run --task task $small run.folder=gue
+expect "further blocks for longer inputs" 0 "taken from the teacher of .*, 8 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=8 run.folder=longer
+expect "fewer blocks" 0 "0 new besides the head" "$FINDNA" finetune run --train train.csv $small model.blocks=3 run.folder=shorter
 
 # Learned [CLS] tokens are part of the checkpoint, whether the task uses them or not; a projection is not.
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=plus model.cls_tokens=learned objective.cl_space=projection objective.cl_axis=D >/dev/null 2>&1
 for kind in tokens both; do
-  expect "learned [CLS] tokens, features $kind" 0 "taken from the teacher of .*, 0 new beside the head" "$FINDNA" finetune plus --train train.csv --test test.csv $small run.folder=plus-$kind task.features=$kind
+  expect "learned [CLS] tokens, features $kind" 0 "taken from the teacher of .*, 0 new besides the head" "$FINDNA" finetune plus --train train.csv --test test.csv $small run.folder=plus-$kind task.features=$kind
 done
 ranks 2 finetune plus --train train.csv --test test.csv $small run.folder=plus-2 task.features=both >plus-2.log 2>&1
 check "2 ranks end in the state of one" test "$(state_of plus-2)" = "$(state_of plus-both)"
@@ -67,11 +67,11 @@ expect "inspect" 0 "a resume takes this one" "$FINDNA" inspect one
 
 # GenomicBenchmarks: one file per sequence, and intervals of a genome.
 awk -F, 'NR > 1 { d = sprintf("gb/%s/%s", NR % 4 ? "train" : "test", $2 ? "promoter" : "other"); if (!made[d]++) system("mkdir -p " d); f = d "/" NR ".txt"; print $1 >f; close(f) }' train.csv
-expect "GenomicBenchmarks, sequences" 0 "270 training rows, 30 that select, 100 to test" "$FINDNA" finetune run --task gb $small run.folder=gb1
+expect "GenomicBenchmarks, sequences" 0 "270 training, 30 validation, 100 test rows" "$FINDNA" finetune run --task gb $small run.folder=gb1
 awk 'BEGIN { srand(1); for (k = 1; k <= 3; k++) { print ">chr" k; t = ""; for (i = 0; i < 3000; i++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 mkdir -p iv/train iv/test
 for split in train test; do for class in a b; do awk -v class=$class 'BEGIN { srand(class == "a" ? 2 : 3); print "id,region,start,end,strand"; for (i = 0; i < 40; i++) { s = int(rand() * 2900); print i ",chr" 1 + i % 3 "," s "," s + 30 + i "," (i % 2 ? "+" : "-") } }' | gzip >iv/$split/$class.csv.gz; done; done
-expect "GenomicBenchmarks, intervals" 0 "72 training rows, 8 that select, 80 to test; up to 69 nucleotides" "$FINDNA" finetune run --task iv --genome genome.fa $small run.folder=iv1
+expect "GenomicBenchmarks, intervals" 0 "72 training, 8 validation, 80 test rows; up to 69 nucleotides" "$FINDNA" finetune run --task iv --genome genome.fa $small run.folder=iv1
 # The same rows from a table give the same run.
 rows_of() { for class in a b; do zcat iv/$1/$class.csv.gz | awk -F, -v label=$([ $class = b ]; echo $((1 - $?))) 'NR == FNR { if (/^>/) c = substr($0, 2); else g[c] = $0; next } FNR > 1 { q = substr(g[$2], $3 + 1, $4 - $3); if ($5 == "-") { r = ""; for (i = length(q); i; i--) r = r substr("TGCA", index("ACGT", substr(q, i, 1)), 1); q = r } print q "," label }' genome.fa -; done | sed '1i sequence,label'; }
 rows_of train >iv_train.csv; rows_of test >iv_test.csv
@@ -87,9 +87,9 @@ expect "a class folder that train lacks" 65 "the class 'third' is not in gb/trai
 folder() { rm -rf odd; mkdir odd; }
 tuned() { expect "$1" 0 "$2" "$FINDNA" finetune run --task odd $small run.folder=odd_run; rm -rf odd_run; }
 refused() { expect "$1" "$2" "$3" "$FINDNA" finetune run --task odd $small run.folder=odd_run; check "$1: nothing is left behind" test ! -e odd_run; }
-folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "compressed tables" "400 training rows, 300 that select, 300 to test"
-folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training rows, 300 that select, 300 to test"
-for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training rows, 300 that select"; done
+folder; for f in train dev test; do gzip -c task/$f.csv >odd/$f.csv.gz; done; tuned "compressed tables" "400 training, 300 validation, 300 test rows"
+folder; for f in train dev test; do tr , '\t' <task/$f.csv >odd/${f^}.TSV; done; tuned "tables with tabs, in capitals" "400 training, 300 validation, 300 test rows"
+for name in valid val validation; do folder; cp task/train.csv odd; cp task/dev.csv odd/$name.csv; tuned "$name.csv selects" "400 training, 300 validation"; done
 cp task/dev.csv odd; refused "two tables of validation rows" 65 "has 'dev.csv' and 'validation.csv' for the same rows"
 rm odd/dev.csv; cp task/test.csv odd/more.csv; refused "another table next to them" 65 "odd/more.csv: would be left out; expected train.csv, dev.csv and test.csv"
 mv odd/more.csv odd/README.md; touch odd/.DS_Store; tuned "a README" "README.md: is passed over"
@@ -147,9 +147,9 @@ expect "a teacher with other classes" 78 "its classes are others than those of t
 # 131,072 nucleotides, with further blocks and recomputed activations.
 for part in train test; do mkdir -p far/$part; for c in 0 1; do { echo id,region,start,end,strand; for i in 0 1; do at=$((10000000 + (c * 4 + i * 2 + $([ $part = test ]; echo $?)) * 131072)); echo "$i,chr20,$at,$((at + 131072)),+"; done; } | gzip >far/$part/$c.csv.gz; done; done
 expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run --task far --genome "$root/datasets/human_chr20_slice.2bit" run.folder=far_run model.blocks=0 model.recompute=true train.batch=2 train.virtual_ranks=2 train.steps=2 task.selection=0.3
-check "blocks for their length" grep -q "48 new beside the head" out.log
+check "blocks for their length" grep -q "48 new besides the head" out.log
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
-expect "selection by the test rows" 65 "the rows that select .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
+expect "selection by the test rows" 65 "the validation rows .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
 expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
@@ -169,7 +169,7 @@ expect "an unknown key" 78 "task.feature" "$FINDNA" finetune run --train train.c
 expect "a key that follows from the rows" 78 "follow from the training rows" "$FINDNA" finetune run --train train.csv task.outputs=5 run.folder=bad
 expect "too few rows" 78 "give no step" "$FINDNA" finetune run --train train.csv train.batch=100000 train.virtual_ranks=1 train.epochs=1 run.folder=bad
 check "and no folder was created" bash -c '! [ -e bad ]'
-expect "sizes that are not the checkpoint's" 78 "the checkpoint.s model has model.channels=[0-9]*, or its weights would not fit" "$FINDNA" finetune run --train train.csv $small model.channels=12 run.folder=bad
+expect "sizes that are not the checkpoint's" 78 "the checkpoint.s model has model.channels=[0-9]*, and its weights fit no other" "$FINDNA" finetune run --train train.csv $small model.channels=12 run.folder=bad
 expect "a run folder that is the CHECKPOINT's" 78 "is that of the CHECKPOINT" "$FINDNA" finetune run --train train.csv $small run.folder=run
 expect "another interval of evaluations at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one eval.every=5
 printf 'sequence,label\nACGTACGT,0\nACGTACGA,2\n' >hole.csv; sed 's/,1$/,2/; 3s/,[02]$/,1/' train.csv >three_classes.csv

@@ -1,6 +1,6 @@
-/* HAD: student, decoder, alignment with a frozen teacher, gradients and weights after steps against golden5's values of
- * independent implementations (had_d32, had_with_n), on the CPU and on the emulated GPU or that of FINDNA_PLUGIN; the size of the
- * published student. */
+/* HAD: student, decoder, alignment with a frozen teacher, gradients and weights after steps, compared with golden5's values from
+ * independent implementations (had_d32, had_with_n), on the CPU and on the emulated GPU or the GPU of FINDNA_PLUGIN; and the size
+ * of the published student. */
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -12,7 +12,7 @@
 
 enum { STEPS = 3, SETTINGS = 40 };
 
-/* A student and its teacher, their state, and passes over batches of the file. */
+/* A student and its teacher, their state, and passes over the batches of a golden file. */
 typedef struct work {
   golden5 g;
   fd_config config, teacher_config;
@@ -72,7 +72,7 @@ static void configure(work *w, const char *device, const char *pool, const char 
   parse(&w->teacher_config, settings, n);
 }
 
-/* Where a parameter has another name there: the decoder's query is a table of one row here. */
+/* A parameter's name in the golden file: the decoder's query, a table of one row here, has another name. */
 static const char *theirs(const char *ours) { return !strcmp(ours, "decoder.query.weight") ? "decoder.query" : ours; }
 
 static float *values_of(const work *w, const char *group, const fd_params *params) {
@@ -82,7 +82,7 @@ static float *values_of(const work *w, const char *group, const fd_params *param
     char full[160];
     snprintf(full, sizeof full, "%s%s", group, theirs(p->name));
     const fd_tensor *t = fd_safetensors_find(&w->g.theirs, full);
-    if (!t) continue; /* the teacher's head of masked words, which nobody runs */
+    if (!t) continue; /* the teacher's head of masked words, which is never run */
     assert_int_equal(t->bytes, p->size * sizeof *values);
     memcpy(values + p->offset, t->data, t->bytes);
   }
@@ -140,7 +140,7 @@ static void close_work(work *w) {
   free(w->hidden), free(w->taught);
 }
 
-/* Rows of the teacher's features that groups, or letters, are held against. */
+/* Sets the row of the teacher's features with which each group, or letter, is aligned; -1: none. */
 static void fill_aligned(work *w, const uint8_t *aligned) {
   int each = w->config.objective.distil_pool == FD_DISTIL_REPEAT ? FD_GROUP : 1, n = w->count * w->groups * each;
   w->batch->aligned_rows = 0;
@@ -189,7 +189,7 @@ static void compare_rows(work *w, const char *name, fd_mat m, int width) {
   free(ours);
 }
 
-/* `rate` 0: gradients; else weights that have moved by it. Those of the projector are noise where nothing is aligned. */
+/* Compares gradients (`rate` 0), or weights after steps with this learning rate, which bounds their deviation. */
 static void compare_all(work *w, const char *group, const float *values, double rate) {
   golden5_bound moved = golden5_moved(&w->g, group, rate);
   double bound = rate > 0 ? moved.value : golden5_bound_of(&w->g, group), root = rate > 0 ? moved.rms : bound, squares = 0;
@@ -235,7 +235,7 @@ static void compare_losses(json_t *expected, double loss, const double *terms) {
   golden5_loss(expected, "dist", terms[FD_TERM_distil]);
 }
 
-/* Clipped AdamW, which spares biases, norms and the like. */
+/* AdamW with clipping, without weight decay of biases, norms and the like. */
 static void update(work *w, int step, json_t *expected) {
   double squares, norm, b1 = 0.9, b2 = 0.95;
   w->dev->ops.sum_squares(w->dev, w->network->params.size, w->grads, &squares);
@@ -292,7 +292,7 @@ static void steps_on_the_gpu(void **state) {
   if (find_gpu()) check_all("device.kind=cuda");
 }
 
-/* As the paper's 1.1 million: what is left when pretraining is over. */
+/* The paper's 1.1 million parameters, counted without the projection, which is dropped after pretraining. */
 static void the_student_has_a_million_parameters(void **state) {
   (void)state;
   char settings[][48] = {"model.encoder=had",   "model.tokenizer=letters", "model.vocabulary=7",       "model.channels=128",

@@ -1,5 +1,5 @@
-/* Hidden words: against a plain version that draws them one by one, what short sequences get, targets, and the tables of words
- * against counting by hand. */
+/* Hidden words: compared with a plain version that draws them one by one; short sequences; targets; and word tables compared with
+ * direct counting. */
 #include "check.h"
 
 #include "base/random.h"
@@ -39,7 +39,7 @@ static void configure(fd_config *config, int k, const char *rate, const char *of
   assert_ok(fd_config_parse(config, "", 0, "test", settings, sizeof settings / sizeof *settings));
 }
 
-/* Random records, the first ones as short as a word and little longer; one without a word that is known. */
+/* Random records: the first ones have the length of a word and slightly more; one has no known word. */
 static void open_set(set *s, int k, const char *rate, const char *offsets, int replaces) {
   uint32_t word[4];
   memset(s, 0, sizeof *s);
@@ -67,7 +67,7 @@ static void close_set(set *s) {
   fd_windows_free(&s->windows);
 }
 
-/* The id of the k letters from `at` on, one letter after the other. */
+/* The id of the k letters from `at` on, computed letter by letter; 1: unknown. */
 static int plain_id(const uint8_t *letters, int at, int k) {
   int id = 0;
   for (int i = 0; i < k; i++) {
@@ -77,14 +77,14 @@ static int plain_id(const uint8_t *letters, int at, int k) {
   return id + 2;
 }
 
-/* Word by word: the number of place j is word j mod 4 of counter 1 + j / 4. */
+/* Whether word j is hidden: its random number is word j mod 4 of the Philox block with counter 1 + j / 4. */
 static int plain_hidden(const set *s, fd_rng_key key, uint64_t draw, int j) {
   uint32_t word[4];
   fd_philox(word, key, draw, 1 + (uint64_t)(j / 4));
   return (double)(word[j % 4] >> 8) / 16777216 < s->config.aug.mask_rate;
 }
 
-/* One sequence of a batch: its words from the offset that the draw gives, and what is hidden of them. */
+/* Checks one sequence of a batch: its words from the offset of the draw on, and which of them are hidden. */
 static void check_sequence(const set *s, int i, uint64_t draw, int offsets, const int *ids, const uint8_t *hidden) {
   const fd_windows *w = &s->windows;
   int k = (int)s->config.model.kmer, window = (int)fd_loader_window(&s->hider.loader, draw),
@@ -108,7 +108,7 @@ static void check_sequence(const set *s, int i, uint64_t draw, int offsets, cons
   else assert_int_equal(differ, 0);
 }
 
-/* Hidden rows first; what counts. */
+/* Checks the targets: hidden rows first, then visible ones; known words have weight 1. */
 static void check_targets(const set *s, const int *true_ids) {
   const fd_batch *b = s->batch;
   int n = 0, masked = 0, visible = 0;
@@ -130,7 +130,7 @@ static void check_batches(int k, const char *rate, int offsets, int replaces) {
   open_set(&s, k, rate, offsets ? "aug.offsets=true" : "aug.offsets=false", replaces);
   fd_source source = fd_hider_source(&s.hider);
   for (uint64_t first = 0; first < 4 * RECORDS; first += BATCH) {
-    memset(s.batch->tokens, 0xee, BATCH * LONGEST / (size_t)k + 1); /* nothing of a batch before */
+    memset(s.batch->tokens, 0xee, BATCH * LONGEST / (size_t)k + 1); /* no leftovers of an earlier batch */
     assert_ok(source.make(source.context, first, BATCH, s.batch));
     const int *ids = (const int *)(const void *)s.batch->scratch;
     int *true_ids = malloc((size_t)s.batch->rows * sizeof *true_ids);
@@ -146,15 +146,15 @@ static void check_batches(int k, const char *rate, int offsets, int replaces) {
   close_set(&s);
 }
 
-static void as_drawn_one_by_one(void **state) {
+static void equal_to_drawing_one_by_one(void **state) {
   (void)state;
   static const char *const rates[] = {"aug.mask_rate=0.5", "aug.mask_rate=0.02", "aug.mask_rate=1"};
   for (int k = 1; k <= 7; k++)
     for (int i = 0; i < 3; i++) check_batches(k, rates[i], 1, 0), check_batches(k, rates[i], 0, i == 1);
 }
 
-/* The same draws in other micro-batches: the same words are hidden. */
-static void in_any_batches(void **state) {
+/* The same draws in other micro-batches hide the same words. */
+static void independent_of_batches(void **state) {
   (void)state;
   set a, b;
   open_set(&a, 4, "aug.mask_rate=0.5", "aug.offsets=true", 1), open_set(&b, 4, "aug.mask_rate=0.5", "aug.offsets=true", 1);
@@ -170,7 +170,7 @@ static void in_any_batches(void **state) {
   close_set(&a), close_set(&b);
 }
 
-static void about_as_many_as_asked_for(void **state) {
+static void hidden_fraction_is_mask_rate(void **state) {
   (void)state;
   set s;
   double hidden = 0, all = 0;
@@ -184,7 +184,7 @@ static void about_as_many_as_asked_for(void **state) {
   close_set(&s);
 }
 
-/* p(w) = (n(w) + 1) / (n + words), and smoothed counts given the place or the letters beside, from the definitions. */
+/* p(w) = (n(w) + 1) / (n + words), and smoothed counts given the place or the adjacent letters, computed from the definitions. */
 static double plain_probability(const set *s, fd_word_given given, const int *ids, const uint8_t *hidden, int n, int i) {
   enum { K = 4, WORDS = 256 };
   double all = 0, alone = 0, context = 0, both = 0;
@@ -207,7 +207,7 @@ static double plain_probability(const set *s, fd_word_given given, const int *id
   return given == FD_WORD_ALONE ? alone : (both + 64 * alone) / (context + 64);
 }
 
-static void tables_of_words(void **state) {
+static void word_tables(void **state) {
   (void)state;
   set s;
   open_set(&s, 4, "aug.mask_rate=0.4", "aug.offsets=false", 0);
@@ -249,14 +249,14 @@ static void refused(void **state) {
   close_set(&s);
 }
 
-/* What the test of byte pairs has seen. */
+/* Counts of the test of byte pairs. */
 typedef struct seen {
   const fd_tokenizer *tokenizer;
   fd_tokens tokens;
   int longest, turns, hides;
 } seen;
 
-/* A sequence of a batch: the tokens of its window, or of the reverse complement, but hidden ones; none of the special ones is
+/* Checks a sequence of a batch: its visible tokens are those of its window or of the reverse complement, and no special token is
  * hidden. */
 static void check_pairs(const set *s, int i, seen *seen) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(seen->tokenizer);
@@ -277,7 +277,7 @@ static void check_pairs(const set *s, int i, seen *seen) {
   for (int k = 0; k < n; k++) seen->hides += hidden[k], assert_true(!hidden[k] || fd_is_word(v, seen->tokens.ids[k]));
 }
 
-/* Byte pairs: the tokens of a window of either strand, as many as it has. */
+/* Byte pairs: a sequence of a batch has all tokens of a window, of either strand. */
 static void byte_pairs(void **state) {
   (void)state;
   set s;
@@ -314,8 +314,12 @@ static void byte_pairs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(as_drawn_one_by_one), cmocka_unit_test(in_any_batches), cmocka_unit_test(about_as_many_as_asked_for),
-      cmocka_unit_test(tables_of_words),     cmocka_unit_test(refused),        cmocka_unit_test(byte_pairs),
+      cmocka_unit_test(equal_to_drawing_one_by_one),
+      cmocka_unit_test(independent_of_batches),
+      cmocka_unit_test(hidden_fraction_is_mask_rate),
+      cmocka_unit_test(word_tables),
+      cmocka_unit_test(refused),
+      cmocka_unit_test(byte_pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* findna inspect, config and doctor: what they say of checkpoints, other paths, options and this machine. */
+/* findna inspect, config and doctor: their output for checkpoints, other paths, options and this machine. */
 #include "files.h"
 
 #include <inttypes.h>
@@ -16,7 +16,7 @@ static fd_status inspect(const char *path, char **said) {
   return status;
 }
 
-/* A checkpoint of two files with a right MANIFEST. */
+/* Makes a checkpoint of two files with a correct MANIFEST. */
 static void make_checkpoint(int64_t number, float last) {
   char name[64], path[FD_PATH_MAX], *text;
   fd_slice file[] = {{.name = "student-00.safetensors"}, {.name = FD_CONFIG_TEXT}};
@@ -68,7 +68,7 @@ static void inspects_checkpoints(void **state) {
   assert_int_equal(count_of(said, "a resume takes this one"), 1);
   assert_true(strstr(said, "a resume takes") < strstr(said, "step 100 "));
   free(said);
-  make_checkpoint(300, NAN); /* whole, but nothing to go on from */
+  make_checkpoint(300, NAN); /* intact, but diverged: no resume from it */
   assert_int_equal(inspect(below("run", NULL), &said), FD_NUMERIC);
   assert_non_null(strstr(said, "step 300          DIVERGED"));
   assert_null(strstr(said, "a resume takes this one"));
@@ -127,7 +127,7 @@ static void config_and_doctor(void **state) {
   assert_non_null(strstr(said, "| `train.batch` | `64` |"));
   if (fd_exists("docs/options.md")) {
     char *page = get("docs/options.md");
-    assert_string_equal(said, page); /* 'make docs' writes it anew */
+    assert_string_equal(said, page); /* 'make docs' regenerates it */
     free(page);
   }
   free(said);

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# findna knn: labels by the nearest keys, known and unknown, names and numbers, and what it refuses.
+# findna knn: predicted labels, known and unknown, as names and as numbers, and refused input.
 source "$(dirname "$0")/lib.sh"
 small="train.steps=4 train.batch=8 model.channels=6 model.hidden=8 model.track=2"
 "$FINDNA" prepare --window 61 --count 60 --val-count 20 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" shards "$root/datasets/human_chr20_slice.2bit" >log 2>&1 &&
   "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=shards $small run.folder=run >log 2>&1 || { tail -3 log; not_ok "making a run"; exit 1; }
-# Keys of four genera; queries are keys with one letter changed, two of them of a genus that no key has.
+# Keys of four genera; queries are keys with one letter changed, two of them from a genus that no key has.
 awk 'BEGIN { srand(4); print "id\tsequence\tgenus\tlabel"; split("Apis Bombus Culex Danaus", g, " ")
   for (i = 0; i < 40; i++) { s = ""; for (k = 0; k < 60; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); print "key" i "\t" s "\t" g[1 + i % 4] "\t" i % 4 } }' >keys.tsv
 awk -F'\t' 'NR == 1 { print; next } NR % 3 == 0 { s = $2; sub(/^./, substr(s, 1, 1) == "A" ? "C" : "A", s); n++; print "q" n "\t" s "\t" (n > 11 ? "Esox" : $3) "\t" (n > 11 ? 7 : $4) }' keys.tsv >queries.tsv
 expect "named labels" 0 "2 queries have a label that no key has" "$FINDNA" knn run --train keys.tsv --test queries.tsv --label genus --output k.json --predictions k.tsv
-check "three rows: the encoder, untrained, k-mers" test "$(awk '/^encoder/ { on = 1; next } on { printf "%s ", $1 }' out.log)" = "teacher untrained kmer "
+check "three rows: the encoder, the untrained encoder, k-mers" test "$(awk '/^encoder/ { on = 1; next } on { printf "%s ", $1 }' out.log)" = "teacher untrained kmer "
 check "k-mers find the key of every query that has one" test "$(awk '$1 == "kmer" { print $3 }' out.log)" = 84.62
-check "the file says the same" bash -c 'grep -q "\"queries_without_key\": 2" k.json && grep -q "\"balanced_accuracy\"" k.json && grep -q "\"accuracy\": 0.846153846" k.json'
-check "a row for each query" bash -c 'test "$(wc -l <k.tsv)" = 14 && head -1 k.tsv | grep -q "^query.label.predicted.nearest.cosine$" && grep -q "^q1.Bombus.*key" k.tsv'
+check "the JSON file has the same numbers" bash -c 'grep -q "\"queries_without_key\": 2" k.json && grep -q "\"balanced_accuracy\"" k.json && grep -q "\"accuracy\": 0.846153846" k.json'
+check "one row per query" bash -c 'test "$(wc -l <k.tsv)" = 14 && head -1 k.tsv | grep -q "^query.label.predicted.nearest.cosine$" && grep -q "^q1.Bombus.*key" k.tsv'
 expect "numbers" 0 "2 queries have a label that no key has" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output n.json
 check "the same scores" test "$(grep -A4 '"kmer"' k.json | grep accuracy)" = "$(grep -A4 '"kmer"' n.json | grep accuracy)"
 "$FINDNA" knn run --train keys.tsv --test queries.tsv --threads 2 --output n2.json >/dev/null 2>&1
-check "by two threads" cmp n.json n2.json
+check "two threads write the same file" cmp n.json n2.json
 expect "three neighbours" 0 "kmer" "$FINDNA" knn run --train keys.tsv --test queries.tsv --label genus --neighbours 3 --encoder student --features both
 expect "more neighbours than keys" 64 "keys.tsv has 40 rows" "$FINDNA" knn run --train keys.tsv --test queries.tsv --neighbours 41
 expect "no such column" 65 "no column 'species' in the header" "$FINDNA" knn run --train keys.tsv --test queries.tsv --label species
 cut -f1,2,4 queries.tsv | sed '1s/label/genus/' >numbers.tsv
 expect "names and numbers" 65 "expected the same kind in both" "$FINDNA" knn run --train keys.tsv --test numbers.tsv --label genus
 awk -F'\t' -v OFS='\t' 'NR > 1 { $3 = "Apis" } 1' keys.tsv >one.tsv
-expect "keys of one class" 65 "one.tsv: its rows have one class only" "$FINDNA" knn run --train one.tsv --test queries.tsv --label genus
+expect "keys of one class" 65 "one.tsv: its rows have a single class" "$FINDNA" knn run --train one.tsv --test queries.tsv --label genus
 expect "no keys" 64 "give CHECKPOINT, --train FILE and --test FILE" "$FINDNA" knn run --test queries.tsv
 expect "an output over an input" 73 "keys.tsv" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output keys.tsv
 check "the keys are still there" test "$(wc -l <keys.tsv)" = 41
-expect "one file for both" 64 "name the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions x
+expect "one file for both outputs" 64 "name the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions x

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The laws for a student of a frozen teacher: the same bits on any number of ranks and threads, after kills, with passes of any size, on
-# the emulated GPU too; a weight of 0 calls no teacher; a teacher of our own; what a student is used for; and what is refused.
+# The laws for a student of a frozen teacher: the same bits for any number of ranks and threads, after kills, and with passes of any size,
+# also on the emulated GPU; a weight of 0 without a teacher; a teacher pretrained here; uses of a student; and what is refused.
 source "$(dirname "$0")/lib.sh"
 # prepare FOLDER COUNT VAL-COUNT: windows of 60
 prepare() { "$FINDNA" prepare --window 60 --max-n 0 --count "$2" --val-count "$3" --seed 1 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
@@ -36,9 +36,9 @@ train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain had.yaml run.folder
 last() { grep -o "\"$2\":[-0-9.e+]*" "$1/metrics.jsonl" | tail -1 | cut -d: -f2; }
 first() { grep -o "\"$2\":[-0-9.e+]*" "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
 
-expect "a teacher of our own: masked 6-mers" 0 "finished" "$FINDNA" pretrain teacher.yaml
+expect "a teacher pretrained here: masked 6-mers" 0 "finished" "$FINDNA" pretrain teacher.yaml
 ranks 4 pretrain teacher.yaml run.folder=teacher4 >teacher4.log 2>&1
-check "whose bits are those of 4 ranks" same teacher teacher4
+check "which has the same bits on 4 ranks" same teacher teacher4
 before=$(find teacher -type f | sort | xargs sha256sum | sha256sum)
 
 train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }
@@ -56,57 +56,57 @@ mkdir stopped && touch stopped/stop
 train 4 stopped; code=$?
 check "a stop file ends 4 ranks with 85" test $code = 85
 train 2 stopped
-check "and 2 ranks go on to the bits of an uninterrupted run" same one stopped
-check "with its metrics" same_lines one stopped
+check "resumed on 2 ranks: the bits of an uninterrupted run" same one stopped
+check "and its metrics" same_lines one stopped
 longer="train.steps=150 checkpoint.every=7 eval.every=0"
 train 1 long $longer
 killed 3 killed had.yaml --teacher teacher $longer
 check "killed at random instants: the same bits" same long killed
-check "some of them within the training" grep -q "resuming from killed/ckpt/step_" killed.log
+check "at least one kill during training" grep -q "resuming from killed/ckpt/step_" killed.log
 for key in run.seed=4 aug.mask_rate=0.3 aug.student=M aug.sees=visible objective.distil=cosine objective.distil_pool=repeat \
   objective.distil_norm=none objective.hidden_weight=0.5 objective.distil_weight=2 teacher.sees=clean optim.decay=all; do
   train 1 "$key" "$key"
   check "$key ends elsewhere" other one "$key"
   train 4 "$key-4" "$key"
-  check "and 4 ranks there too" same "$key" "$key-4"
+  check "and 4 ranks end in the same bits" same "$key" "$key-4"
 done
-check "what the teacher is stays as it was" test "$before" = "$(find teacher -type f | sort | xargs sha256sum | sha256sum)"
-check "its SHA-256 stands in the checkpoint" grep -qE "^teacher [0-9a-f]{64}$" one/ckpt/step_000000012/MANIFEST
+check "the teacher's files are unchanged" test "$before" = "$(find teacher -type f | sort | xargs sha256sum | sha256sum)"
+check "its SHA-256 is in the checkpoint" grep -qE "^teacher [0-9a-f]{64}$" one/ckpt/step_000000012/MANIFEST
 
-# Features of a teacher that sees all words are kept: several epochs, in which windows come back in either direction.
+# The cache of features, for a teacher that sees all words: several epochs, in which windows recur in both directions.
 clean="teacher.sees=clean train.steps=60 eval.every=15 checkpoint.every=20"
 train 1 asked $clean
 train 1 kept $clean teacher.cache=true
-check "features that are kept: the bits of a run that asks its teacher each time" same asked kept
-check "with its metrics" same_lines asked kept
-check "how much they are is said" grep -qE "teacher.cache: features of 1054 windows, 0.00[0-9]+ GB of memory a rank" kept.log
+check "cached features: the bits of a run that runs its teacher each time" same asked kept
+check "and its metrics" same_lines asked kept
+check "the size of the cache is reported" grep -qE "teacher.cache: features of 1054 windows, 0.00[0-9]+ GB of memory a rank" kept.log
 for n in 2 4; do
   train $n kept$n $clean teacher.cache=true
-  check "kept by $n ranks: the same" same asked kept$n
+  check "cached on $n ranks: the same bits" same asked kept$n
 done
 mkdir halfway && touch halfway/stop
 train 2 halfway $clean teacher.cache=true
 train 1 halfway $clean
-check "stopped with, and gone on without: the same" same asked halfway
-expect "a teacher that sees [MASK]: nothing can be kept" 78 "teacher.cache: features of a teacher that sees .MASK. differ from draw to draw" "$FINDNA" pretrain had.yaml run.folder=refused --teacher teacher teacher.cache=true
+check "stopped with a cache, resumed without: the same bits" same asked halfway
+expect "a teacher that sees [MASK]: no cache is possible" 78 "teacher.cache: features of a teacher that sees .MASK. differ from draw to draw" "$FINDNA" pretrain had.yaml run.folder=refused --teacher teacher teacher.cache=true
 
 if [ "$(awk '/^MemAvailable/ { print int($2 / 1e6) }' /proc/meminfo)" -lt 35 ]; then
   "$FINDNA" pretrain teacher.yaml run.folder=wide model.channels=512 model.heads=8 model.layers=1 train.steps=1 train.batch=4 eval.every=0 eval.windows=1 >wide.log 2>&1
   prepare many 1000000 64
-  expect "more features than there is memory for: refused with their size" 71 "teacher.cache: the features of 2000030 windows need 4[0-9.]+ GB of memory a rank, where [0-9.]+ GB are free for it" "$FINDNA" pretrain had.yaml run.folder=refused --teacher wide data.shards=many teacher.sees=clean teacher.cache=true
+  expect "a cache that exceeds memory is refused, with its size" 71 "teacher.cache: the features of 2000030 windows need 4[0-9.]+ GB of memory a rank, where [0-9.]+ GB are free for it" "$FINDNA" pretrain had.yaml run.folder=refused --teacher wide data.shards=many teacher.sees=clean teacher.cache=true
   rm -rf many wide
-else echo "skipped - more features than there is memory for: this machine has much"; fi
+else echo "skipped - a cache that exceeds memory: this machine has too much"; fi
 
-# Each layer beside the teacher, over time.
+# Alignment of each layer with the teacher, over time.
 check "the layers' alignment is measured" grep -qE '"kind":"layers","step":60,"rows":[0-9]+,"layer_1":-?[0-9.e-]+,.*"layer_4":-?[0-9.e-]+}' asked/metrics.jsonl
 check "as often as the held-out loss" test "$(grep -c '"kind":"layers"' asked/metrics.jsonl)" = "$(grep -c '"kind":"eval"' asked/metrics.jsonl)"
 
-# Without a weight there is no teacher: nothing of it is opened.
+# With a weight of 0 the teacher is not opened.
 "$FINDNA" pretrain had.yaml run.folder=none teacher.kind=none objective.distil_weight=0 >none.log 2>&1
 "$FINDNA" pretrain had.yaml run.folder=zero objective.distil_weight=0 --teacher nowhere >zero.log 2>&1
-check "a weight of 0: the teacher is not called, nor looked for" grep -q "is not opened" zero.log
-check "and the bits are those of a run without one" same none zero
-check "which are others than with one" other none one
+check "a weight of 0: the teacher is neither run nor opened" grep -q "is not used" zero.log
+check "and the bits are those of a run without a teacher" same none zero
+check "which differ from those with a teacher" other none one
 
 train 1 learned train.steps=300 eval.every=100
 check "it learns: the loss of hidden letters falls" awk "BEGIN { exit !($(last learned student_loss) < $(first learned student_loss)) }"
@@ -114,44 +114,44 @@ check "and the cosine of the features rises" awk "BEGIN { exit !($(last learned 
 check "both losses are in the metrics" grep -qE '"hidden":[0-9.]+,"distil":[0-9.]+' learned/metrics.jsonl
 check "and the cosine is in the log" grep -qE "cosine -?[0-9.]+ of student and teacher features over [0-9]+ visible words" learned.log
 train 1 only objective.hidden_weight=0
-check "distillation only: the reconstruction is looked at, and not learned" grep -qE "held-out loss [0-9.]+ nats" only.log
-check "with nothing of it in the loss" grep -qE "^step 12/12  loss [0-9.]+  lr" only.log
+check "distillation only: the reconstruction is evaluated but not trained" grep -qE "held-out loss [0-9.]+ nats" only.log
+check "and not part of the loss" grep -qE "^step 12/12  loss [0-9.]+  lr" only.log
 
-# What a student is used for.
+# Uses of a student.
 printf '>a\nACGTACGTTTACGATCGATCGACTAGCTNNACGT\n>b\nTTGACA\n>c\nA\n' >x.fa
 expect "embed" 0 "" "$FINDNA" embed learned x.fa --output x.tsv
 expect "export" 0 "wrote the student" "$FINDNA" export learned out
 expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import out back
 "$FINDNA" embed back x.fa --output back.tsv >/dev/null 2>&1
-check "there and back, the embeddings have the same bytes" cmp x.tsv back.tsv
-expect "another run starts from it" 0 "weights taken from" "$FINDNA" pretrain had.yaml run.folder=next train.steps=2 --init-from learned --teacher teacher
+check "after export and import the embeddings have the same bytes" cmp x.tsv back.tsv
+expect "another run starts from the imported student" 0 "weights taken from" "$FINDNA" pretrain had.yaml run.folder=next train.steps=2 --init-from learned --teacher teacher
 expect "report" 0 "report.html" "$FINDNA" report learned
 check "with the cosine over time" grep -q "Features of a frozen teacher" learned/report.html
 check "and both terms" grep -q "Hidden words or letters, and alignment" learned/report.html
 check "and the alignment of the layers" grep -q "Alignment of each layer with the teacher" learned/report.html
 
 refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain had.yaml run.folder=refused "${@:4}"; }
-refused "no teacher" 64 "--teacher CHECKPOINT says whose features"
+refused "no teacher" 64 "give the teacher of the alignment with --teacher CHECKPOINT"
 windows --window 61 --max-n 0 odd
-refused "a window that groups do not cut" 65 "not of whole groups of 6 letters.*multiple of 6" data.shards=odd --teacher teacher
+refused "a window that is not made of whole groups" 65 "not of whole groups of 6 letters.*multiple of 6" data.shards=odd --teacher teacher
 "$FINDNA" pretrain teacher.yaml run.folder=kmer4 model.encoder=bert model.tokenizer=kmer model.kmer=4 model.vocabulary=258 model.lm_head=own train.steps=1 >kmer4.log 2>&1 || tail -2 kmer4.log
 refused "a teacher of other words" 78 "its words have 4 letters, and 6 are hidden together" --teacher kmer4
 refused "a teacher without words" 78 "does not read words of a fixed length" --teacher one
-refused "widths that need a projection" 78 "teacher has 24 channels and the student 16.*projection" objective.distil_project=none --teacher teacher
+refused "different widths without a projection" 78 "teacher has 24 channels and the student 16.*projection" objective.distil_project=none --teacher teacher
 "$FINDNA" pretrain teacher.yaml run.folder=teacher-other run.seed=9 >/dev/null 2>&1
-expect "weights that changed since the checkpoint are refused" 78 "its teacher was [0-9a-f]{12}.*now it is [0-9a-f]{12}" "$FINDNA" pretrain had.yaml run.folder=one --teacher teacher-other
+expect "a teacher whose weights changed since the checkpoint is refused" 78 "its teacher was [0-9a-f]{12}.*now it is [0-9a-f]{12}" "$FINDNA" pretrain had.yaml run.folder=one --teacher teacher-other
 refused "an alignment without a teacher" 78 "needs teacher.kind: frozen" teacher.kind=none --teacher teacher
-refused "words in the place of letters" 78 "had reads letters" model.tokenizer=kmer --teacher teacher
+refused "words instead of letters" 78 "had reads letters" model.tokenizer=kmer --teacher teacher
 refused "nothing to learn" 78 "nothing to learn" objective.hidden_weight=0 objective.distil_weight=0
-expect "its options with another model are refused" 78 "are there for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
-check "and nothing is left of it" test ! -e refused/ckpt
-# Windows of N alone teach nothing, and harm nothing.
+expect "HAD's options with another model are refused" 78 "are there for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
+check "and refused runs leave no checkpoint" test ! -e refused/ckpt
+# Windows of N only teach nothing and do no harm.
 for name in n m; do echo ">$name"; for i in $(seq 200); do echo NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN; done; done >n.fa
 "$FINDNA" prepare --window 60 --count 64 --val-count 8 --holdout m --max-n 1 --seed 1 dark n.fa >dark.log 2>&1
 if [ -e dark/manifest.json ]; then
   train 1 dark-run data.shards=dark
-  check "windows of N alone: losses are 0, and weights finite" grep -qE '"loss":0,.*"skipped":0' dark-run/metrics.jsonl
-else echo "skipped - windows of N alone: $(tail -1 dark.log)"; fi
+  check "windows of N only: losses are 0, and weights finite" grep -qE '"loss":0,.*"skipped":0' dark-run/metrics.jsonl
+else echo "skipped - windows of N only: $(tail -1 dark.log)"; fi
 
 # The emulated GPU.
 export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
@@ -170,7 +170,7 @@ if [ -e "$FINDNA_PLUGIN" ]; then
   prepare few 16 8
   train 1 gpu-asked $kept
   train 1 gpu-kept $kept teacher.cache=true
-  check "bf16: features that are kept, the bits of a run that asks" same gpu-asked gpu-kept
-  check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
-  check "bf16: every step's loss is the CPU's to 2e-2" near bf16 cpu 2e-2
+  check "bf16: cached features, the bits of a run without a cache" same gpu-asked gpu-kept
+  check "fp32: every step's loss equals the CPU's to within 1e-5" near fp32 cpu 1e-5
+  check "bf16: every step's loss equals the CPU's to within 2e-2" near bf16 cpu 2e-2
 else echo "skipped - the emulated GPU: this build has none"; fi

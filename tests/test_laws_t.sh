@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The laws for a transformer: the same bits on any number of ranks and threads, after kills and in passes of any size, on the emulated
-# GPU too; what a pretrained one is used for; and what is refused.
+# The laws for a transformer: the same bits for any number of ranks and threads, after kills, and with passes of any size, also on the
+# emulated GPU; uses of a pretrained transformer; and what is refused.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 cat >t.yaml <<'YAML'
@@ -33,30 +33,30 @@ train 4 zero4 model.cls_tokens=zero
 check "[CLS] tokens without an identity: 4 ranks end in the bits of 1" same zero zero4
 train 1 seed run.seed=4
 check "another seed ends elsewhere" test "$(state_of one)" != "$(state_of seed)"
-check "the log says what it is" grep -q "model: 7389 parameters, 2 blocks of 3 heads, windows of 61 + 3 tokens" one.log
+check "the log describes the model" grep -q "model: 7389 parameters, 2 blocks of 3 heads, windows of 61 + 3 tokens" one.log
 check "evaluations look for a collapse" test "$(grep -c '"kind":"monitor".*"teacher_entropy":[0-9]' one/metrics.jsonl)" = 3
 forms="model.norm_at=post model.norm=rms model.activation=silu model.gated=true"
 train 1 form $forms
 train 4 form4 $forms device.threads=2
 check "post-RMSNorm and a gated SiLU: 4 ranks end in the bits of 1" same form form4
-check "which are not those of pre-LayerNorm and GELU" test "$(state_of one)" != "$(state_of form)"
+check "which differ from those of pre-LayerNorm and GELU" test "$(state_of one)" != "$(state_of form)"
 train 1 cycle optim.schedule=one_cycle
 train 4 cycle4 optim.schedule=one_cycle optim.beta1=0.5
-check "one cycle, which has a beta1 of its own: 4 ranks end in the bits of 1" same cycle cycle4
-check "it begins at a 25th of the peak" grep -qE '"step":0,.*"lr":0\.00012[,0]' cycle/metrics.jsonl
-check "and ends elsewhere than a cosine" test "$(state_of one)" != "$(state_of cycle)"
+check "one cycle, whose schedule sets beta1: 4 ranks end in the bits of 1" same cycle cycle4
+check "it begins at 1/25 of the peak" grep -qE '"step":0,.*"lr":0\.00012[,0]' cycle/metrics.jsonl
+check "and ends in other bits than a cosine" test "$(state_of one)" != "$(state_of cycle)"
 
 mkdir stopped && touch stopped/stop
 train 4 stopped; code=$?
 check "a stop file ends 4 ranks with 85" test $code = 85
 train 2 stopped
-check "and 2 ranks go on to the bits of an uninterrupted run" same one stopped
-check "with its metrics" same_lines one stopped
+check "resumed on 2 ranks: the bits of an uninterrupted run" same one stopped
+check "and its metrics" same_lines one stopped
 longer="train.steps=150 checkpoint.every=7 eval.every=0"
 train 1 long $longer
 killed 5 killed t.yaml $longer
 check "killed 5 times at random instants: the same bits" same long killed
-check "some of them within the training" grep -q 'resuming from killed/ckpt/step_' killed.log
+check "at least one kill during training" grep -q 'resuming from killed/ckpt/step_' killed.log
 
 # Fine-tuning, with dropout.
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | head -129 | awk -F'\t' 'NR == 1 { print "sequence,label"; next } { print substr($1, 1 + NR % 5, 40 + NR * 7 % 26) "," $2 }' >train.csv
@@ -66,15 +66,15 @@ ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune one --train train.csv 
 ft 1 tuned || tail -3 tuned.log
 ft 4 tuned4 device.threads=2
 check "fine-tuning with dropout: 4 ranks of 2 threads end in the bits of 1" same tuned tuned4
-check "and give the same scores" diff <(grep -v version tuned/finetune.json) <(grep -v version tuned4/finetune.json)
+check "and with the same scores" diff <(grep -v version tuned/finetune.json) <(grep -v version tuned4/finetune.json)
 mkdir halved && touch halved/stop
 ft 1 halved
 ft 2 halved
 check "stopped and resumed: the same bits" same tuned halved
 ft 1 undropped task.dropout=0
-check "without dropout other ones" test "$(state_of tuned)" != "$(state_of undropped)"
+check "without dropout: other bits" test "$(state_of tuned)" != "$(state_of undropped)"
 
-# What else a pretrained one is used for.
+# Other uses of a pretrained transformer.
 awk 'BEGIN { srand(9); for (s = 0; s < 12; s++) { t = ""; for (i = 0; i < 15 + s * 9; i++) t = t substr("ACGTN", 1 + int(rand() * 4.2), 1); print ">s" s "\n" t } }' >x.fa
 for n in 1 2; do ranks $n embed one x.fa --pool both --output e$n.tsv >out.log 2>&1 || tail -2 out.log; done
 check "embed: 2 ranks write the bytes of 1" cmp e1.tsv e2.tsv
@@ -84,24 +84,24 @@ awk 'BEGIN { srand(3); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j 
 awk 'BEGIN { print "chrom,pos,ref,alt" } /^>/ { next } { split("A C G T", to, " "); r = substr($0, 7, 1); for (i = 1; i <= 4; i++) if (to[i] != r) print "chr1," (NR - 2) * 50 + 7 "," r "," to[i] }' genome.fa >v.csv
 for n in 1 2; do ranks $n score one v.csv --genome genome.fa --output s$n.tsv >out.log 2>&1 || tail -2 out.log; done
 check "score: 2 ranks write the bytes of 1" cmp s1.tsv s2.tsv
-check "and all variants have numbers" awk 'NR > 1 && ($6 !~ /^-?[0-9]/ || $7 !~ /^[0-9]/) { bad = 1 } END { exit bad || NR != 121 }' s1.tsv
+check "and all variants have scores" awk 'NR > 1 && ($6 !~ /^-?[0-9]/ || $7 !~ /^[0-9]/) { bad = 1 } END { exit bad || NR != 121 }' s1.tsv
 for which in teacher student; do
   expect "export: the $which" 0 "wrote the $which" "$FINDNA" export one $which --encoder $which
   expect "import" 0 "use it as CHECKPOINT" "$FINDNA" import $which back-$which
   "$FINDNA" embed one x.fa --pool both --encoder $which --output a.tsv >/dev/null 2>&1
   "$FINDNA" embed back-$which x.fa --pool both --output b.tsv >/dev/null 2>&1
-  check "$which: there and back, the embeddings have the same bytes" cmp a.tsv b.tsv
+  check "$which: after export and import the embeddings have the same bytes" cmp a.tsv b.tsv
 done
 expect "export: another form" 0 "wrote the teacher" "$FINDNA" export form form-out
-check "which config.json says" bash -c 'for is in "norm_at\": \"post" "norm\": \"rms" "activation\": \"silu" "gated\": true"; do grep -q "$is" form-out/config.json || exit 1; done'
+check "which is recorded in config.json" bash -c 'for is in "norm_at\": \"post" "norm\": \"rms" "activation\": \"silu" "gated\": true"; do grep -q "$is" form-out/config.json || exit 1; done'
 expect "import: another form" 0 "use it as CHECKPOINT" "$FINDNA" import form-out form-back
 for run in form form-back; do "$FINDNA" embed $run x.fa --output $run.tsv >/dev/null 2>&1; done
-check "there and back, the embeddings have the same bytes" cmp form.tsv form-back.tsv
-expect "fine-tuning has its form" 0 "" "$FINDNA" finetune form --train train.csv --test test.csv $tuning run.folder=form-tuned
+check "after export and import the embeddings have the same bytes" cmp form.tsv form-back.tsv
+expect "fine-tuning of another form" 0 "" "$FINDNA" finetune form --train train.csv --test test.csv $tuning run.folder=form-tuned
 check "and keeps it" bash -c "grep -qE 'norm_at: *\"?post' form-tuned/ckpt/step_*/config.yaml"
-expect "another activation does not start from a model whose parameters would fit" 78 "its model has model.activation=gelu" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.activation=relu --init-from back-teacher
-expect "an imported one starts another run" 0 "weights taken from" "$FINDNA" pretrain t.yaml run.folder=next train.steps=2 --init-from back-teacher
-expect "not one of other heads, whose parameters would fit" 78 "its model has model.heads=3, and is not of the config's shape" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.heads=4 --init-from back-teacher
+expect "--init-from with another activation is refused although the parameters fit" 78 "its model has model.activation=gelu" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.activation=relu --init-from back-teacher
+expect "another run starts from an imported model" 0 "weights taken from" "$FINDNA" pretrain t.yaml run.folder=next train.steps=2 --init-from back-teacher
+expect "--init-from with another number of heads is refused although the parameters fit" 78 "its model has model.heads=3, and is not of the config's shape" "$FINDNA" pretrain t.yaml run.folder=no train.steps=2 model.heads=4 --init-from back-teacher
 
 refused() { expect "$1 is refused" 78 "$2" "$FINDNA" pretrain t.yaml run.folder=refused "${@:3}"; }
 refused "model.track" "model.track has no effect with model.encoder: transformer" model.track=3
@@ -119,15 +119,15 @@ refused "a transformer's train.dropout" "train.dropout is there for model.encode
 refused "an autoencoder over other words" "model.encoder: mae needs kmer" model.encoder=mae
 refused "an autoencoder with another vocabulary" "model.vocabulary: 4107; model.encoder: mae with model.kmer 6 has 4098" model.encoder=mae model.tokenizer=kmer
 refused "an autoencoder of too many layers" "together 327; expected at most 254" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098 model.layers=200 model.decoder_layers=127
-refused "an autoencoder with terms of nucleotides" "words have neither the term mnm nor cl, nor a moving average" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098
-check "and nothing is left of it" test ! -e refused/ckpt
+refused "an autoencoder with terms of nucleotides" "words have neither the term mnm nor cl, nor a moving-average teacher" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098
+check "and refused runs leave no checkpoint" test ! -e refused/ckpt
 
 # The emulated GPU.
 export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
 few="train.batch=8 train.steps=2 eval.windows=4 eval.monitor_windows=2"
 gpu="device.kind=cuda comm.share_gpu=true $few"
 train 1 cpu $few
-expect "a model that does not fit: its bf16 copies are counted, and nothing that it has not is advised" 71 "needs 0.0558 GB .*: no batch fits; a smaller model$" env FINDNA_EMULATED_MEMORY=55000000 "$FINDNA" pretrain t.yaml run.folder=large $gpu train.batch=1 train.virtual_ranks=1 device.precision=bf16 model.layers=10 model.channels=192 model.hidden=192
+expect "a model that does not fit: its bf16 copies are counted, and the advice has only settings of this model" 71 "needs 0.0558 GB .*: no batch fits; a smaller model$" env FINDNA_EMULATED_MEMORY=55000000 "$FINDNA" pretrain t.yaml run.folder=large $gpu train.batch=1 train.virtual_ranks=1 device.precision=bf16 model.layers=10 model.channels=192 model.hidden=192
 head -17 train.csv >few.csv
 for precision in fp32 bf16; do
   on="$gpu device.precision=$precision"
@@ -137,24 +137,24 @@ for precision in fp32 bf16; do
   train 2 $precision-ranks $on device.group=2
   check "$precision: 2 ranks with passes of 2 end in the bits of 1" same $precision $precision-ranks
   FINDNA_GRAPH=1 train 1 $precision-graph $on device.group=2
-  check "$precision: passes as graphs end in the same bits" same $precision $precision-graph
-  check "$precision: and none is cut" grep -qE "graphs: ([0-9]+) of \\1 forward and backward passes were started as one" $precision-graph.log
+  check "$precision: passes captured as CUDA graphs end in the same bits" same $precision $precision-graph
+  check "$precision: and every pass is one graph" grep -qE "graphs: ([0-9]+) of \\1 forward and backward passes were started as one" $precision-graph.log
   for n in 1 2; do ranks $n finetune one --train few.csv --valid few.csv $tuning run.folder=$precision-tuned$n device.kind=cuda comm.share_gpu=true device.precision=$precision train.batch=8 train.epochs=1 >out.log 2>&1 || tail -2 out.log; done
   check "$precision: fine-tuning with dropout: 2 ranks end in the bits of 1" same $precision-tuned1 $precision-tuned2
 done
-check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
-# Wide enough for products in tiles and for heads on tensor cores.
+check "fp32: every step's loss equals the CPU's to within 1e-5" near fp32 cpu 1e-5
+# Wide enough for tiled products and for attention heads on tensor cores.
 wide="$gpu model.channels=64 model.hidden=80 model.heads=2"
 train 1 wide $wide device.group=1 || tail -2 wide.log
 train 1 wide-group4 $wide device.group=4
 train 2 wide-ranks $wide device.group=2
-check "a wide one: passes of 4 micro-batches end in the bits of single ones" same wide wide-group4
-check "a wide one: 2 ranks with passes of 2 end in the bits of 1" same wide wide-ranks
+check "a wide model: passes of 4 micro-batches end in the bits of single ones" same wide wide-group4
+check "a wide model: 2 ranks with passes of 2 end in the bits of 1" same wide wide-ranks
 library() { LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} FINDNA_LINEAR=cublaslt train "$@"; }
 library 1 library $wide device.group=1 || tail -2 library.log
 library 2 library-ranks $wide device.group=2
 check "linear layers by cuBLASLt (a stand-in): 2 ranks with passes of 2 end in the bits of 1" same library library-ranks
-check "which are not those of our products" test "$(state_of wide)" != "$(state_of library)"
+check "which differ from those of findna's own products" test "$(state_of wide)" != "$(state_of library)"
 train 1 wide-cpu $few model.channels=64 model.hidden=80 model.heads=2
-check "a wide one: every step's loss is the CPU's to 1e-2" near wide wide-cpu 1e-2
-check "bf16: every step's loss is the CPU's to 1e-2" near bf16 cpu 1e-2
+check "a wide model: every step's loss equals the CPU's to within 1e-2" near wide wide-cpu 1e-2
+check "bf16: every step's loss equals the CPU's to within 1e-2" near bf16 cpu 1e-2

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Who may include whom: the directions of the house. Reads every #include "folder/..." of src/ and mpi/.
+# Which folder may include which: the directions of dependencies. Reads every #include "folder/..." of src/, mpi/ and cuda/.
 set -u
 cd "$(dirname "$0")/.."
 
-# The folders that a folder may include, itself aside. 'output' serves those who write files; it knows only config and base.
+# The folders that a folder may include besides itself. 'output' is used by folders that write files; it depends on config and base only.
 declare -A may=(
   [base]=""
   [config]="base"
@@ -22,27 +22,27 @@ declare -A may=(
   [cuda]="device config base"
 )
 
-# Prints "file: what is wrong" for each include that goes against the directions, of the tree below $1.
+# Prints "file: what is wrong" for each include in the tree below $1 that violates the directions.
 violations() {
   local file folder included target
   grep -rHoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]+"' "$1/src" "$1/mpi" "$1/cuda" --include='*.[ch]' --include='*.cu' --include='*.cc' --include='*.def' 2>/dev/null |
     sed -E "s|^$1/||; s|:[^\"]*\"|	|; s|\"\$||" | while IFS=$'\t' read -r file included; do
-    [ "${included#*/}" = "$included" ] && continue # beside the file itself, such as the version that the build makes
+    [ "${included#*/}" = "$included" ] && continue # next to the file itself, such as the version file made by the build
     folder=${file#src/}
     folder=${folder%%/*}
     target=${included%%/*}
     case "$file" in
-      src/main.c) [[ " base commands mpi " == *" $target "* ]] || echo "$file: main.c includes $included; it may know base, commands and mpi" ; continue ;;
-      src/device/*) [ "$target" = cpu ] && continue ;; # counted below: one file names the back ends
+      src/main.c) [[ " base commands mpi " == *" $target "* ]] || echo "$file: main.c includes $included; it may include base, commands and mpi" ; continue ;;
+      src/device/*) [ "$target" = cpu ] && continue ;; # counted below: a single file names the back ends
       src/cpu/*) [ "$included" = data/alphabet.h ] && continue ;;
     esac
-    [ -n "${may[$folder]+known}" ] || { echo "$file: folder $folder has no place in the directions of tests/test_layers.sh"; continue; }
+    [ -n "${may[$folder]+known}" ] || { echo "$file: folder $folder is not listed in tests/test_layers.sh"; continue; }
     [ "$folder" = "$target" ] && continue
     [[ " ${may[$folder]} " == *" $target "* ]] || echo "$file: $folder may not include $included"
   done
   local backends
   backends=$(grep -rlE '#[[:space:]]*include[[:space:]]*"cpu/' "$1/src/device" 2>/dev/null | wc -l)
-  [ "$backends" -le 1 ] || echo "src/device: $backends files name cpu/; one does"
+  [ "$backends" -le 1 ] || echo "src/device: $backends files include cpu/; only one may"
   grep -rlE '#[[:space:]]*include[[:space:]]*<mpi\.h>' "$1/src" 2>/dev/null | sed 's|$|: mpi.h belongs to mpi/|'
 }
 
@@ -59,7 +59,7 @@ read_includes=$(grep -rhoE '^#include "[^"]+/' src mpi --include='*.[ch]' | wc -
 [ "$read_includes" -gt 100 ]
 check "the includes are found" $?
 
-# The check itself: each of these must be seen, and the good ones must not.
+# The check itself: each of these violations must be found, and no valid include reported.
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 plant() { # file, include
@@ -77,7 +77,7 @@ rm -rf "${tree:?}"/*
 plant src/device/a.c '"cpu/backend.h"'
 plant src/device/b.c '"cpu/backend.h"'
 [ "$(violations "$tree" | wc -l)" -eq 1 ]
-check "refused: two files of device name a back end" $?
+check "refused: two files of device include a back end" $?
 rm -rf "${tree:?}"/*
 plant src/main.c '"mpi/world.h"'
 plant src/device/a.c '"cpu/backend.h"'
@@ -86,4 +86,4 @@ plant src/train/a.c '"output/metrics.h"'
 plant src/commands/a.c '"base/error.h"'
 plant mpi/a.c '<mpi.h>'
 [ -z "$(violations "$tree")" ]
-check "taken: what the directions allow" $?
+check "accepted: what the directions allow" $?

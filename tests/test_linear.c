@@ -1,24 +1,17 @@
-/* Linear layers by every set of CPU instructions: each sum is the chain that the kernels promise, on any number of threads and
- * with any other rows in the call. */
+/* Linear layers with every set of CPU instructions: each element is the chain of sums that the kernels guarantee, for any number
+ * of threads and any other rows in the call. */
 #include "check.h"
 #include "device/device.h"
 #include "values.h"
 
-enum {
-  GENERIC,
-  AVX2,
-  AVX512,
-  NEON,
-  FORWARD /* operands of the forward pass are rounded to bf16 */,
-  BOTH /* of both */,
-  SETS,
-  THREADS = 2
-};
+/* FORWARD: operands of the forward pass are rounded to bf16; BOTH: operands of both passes. */
+enum { GENERIC, AVX2, AVX512, NEON, FORWARD, BOTH, SETS, THREADS = 2 };
 
-/* NULL: this CPU or build has it not. */
+/* NULL: not supported by this CPU or build. */
 static fd_device *devices[SETS][THREADS];
 
-/* c[m, n] = a b by one chain over k for each element, fused or not. Steps: of a's row and k, of b's k and column. */
+/* c[m, n] = a b, each element by one chain over k, with fused multiply-add or without. a_step: strides of a's rows and of k;
+ * b_step: strides of k and of b's columns. */
 static float *chains(int fused, int m, int n, int k, const float *a, const int a_step[2], const float *b, const int b_step[2]) {
   float *c = calloc((size_t)(m * n), sizeof *c);
   for (int i = 0; i < m; i++)
@@ -30,13 +23,14 @@ static float *chains(int fused, int m, int n, int k, const float *a, const int a
   return c;
 }
 
-/* Inputs, and what must come out: [0] of kernels without fused instructions, [1] of the others. */
+/* Inputs and expected results: [0] of kernels without fused multiply-add, [1] of the others. */
 typedef struct linear_case {
   int rows, in, out;
   float *x, *w, *b, *dy, *y[2], *dx[2], *dw[2], *db;
 } linear_case;
 
-/* Backward, products are fused where both sides are wide (src/cpu/linear.c): runs of older versions go on with the same bits. */
+/* In the backward pass products are fused only if both widths are above 640 (src/cpu/linear.c), so that runs of older versions
+ * resume with the same bits. */
 static linear_case make_case(int rows, int in, int out) {
   linear_case c = {.rows = rows, .in = in, .out = out};
   c.x = random_floats((size_t)(rows * in), 1), c.w = random_floats((size_t)(in * out), 1), c.b = random_floats((size_t)out, 1);
@@ -59,14 +53,14 @@ static void free_case(linear_case *c) {
 }
 
 static void same_bits(const char *what, float *got, const float *expected, size_t n) {
-  if (!isnan(got[n])) fail_msg("%s: written behind its end", what);
+  if (!isnan(got[n])) fail_msg("%s: written beyond its end", what);
   for (size_t i = 0; i < n; i++)
     if (memcmp(got + i, expected + i, sizeof *got))
       fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)got[i], (double)expected[i]);
   free(got);
 }
 
-/* The whole layer; then y and dx again, the rows in two calls. `y` is what the forward pass must give. */
+/* Checks the whole layer in one call, then y and dx with the rows in two calls. */
 static void check_layer(fd_device *dev, const linear_case *c, const float *y_expected, const float *dx_expected,
                         const float *dw_expected) {
   int in = c->in, out = c->out;
@@ -90,7 +84,7 @@ static void check_layer(fd_device *dev, const linear_case *c, const float *y_exp
   free(dw), free(db);
 }
 
-/* No oracle here has the bits of bf16 operands (test_amx.c has): those of one thread are taken. */
+/* Results of one thread as the expected ones for bf16 operands, for which there is no oracle here (but in test_amx.c). */
 static void take_own(fd_device *dev, const linear_case *c, float *y, float *dx, float *dw) {
   float *db = poison((size_t)c->out);
   dev->ops.linear_forward(dev, c->rows, c->in, c->out, fd_dense(c->x, c->in), c->w, c->b, fd_dense(y, c->out));
@@ -113,7 +107,7 @@ static void check_devices(int rows, int in, int out) {
   free_case(&c);
 }
 
-/* Every remainder by register tiles, panels, the tiles of threads and depths of k. */
+/* Covers every remainder of register tiles, panels, the threads' tiles and depths of k. */
 static void narrow_layers_are_chains(void **state) {
   (void)state;
   static const int edges[] = {1,  2,  5,  6,  7,  8,   9,   13,  14,  15,  16,  17,  28,
@@ -135,7 +129,7 @@ static void wide_layers_are_chains(void **state) {
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) check_devices(sizes[i][0], sizes[i][1], sizes[i][2]);
 }
 
-/* A layer that activates what it computes has the bits of the two, whether what it activates is kept or not. */
+/* A linear layer with a fused activation has the bits of layer and activation, whether the pre-activations are kept or not. */
 static void check_activation(fd_device *dev, int n, int rows, int in, int width) {
   int gated = n % 2, biased = n / 2 % 2, across = gated ? 2 * width : width;
   fd_act act = (fd_act)(n / 4 % 4);
@@ -155,7 +149,7 @@ static void check_activation(fd_device *dev, int n, int rows, int in, int width)
   free(x), free(w), free(b), free(h), free(y);
 }
 
-static void activated_layers_have_the_bits_of_both(void **state) {
+static void fused_activations_have_the_same_bits(void **state) {
   (void)state;
   static const int edges[] = {1, 3, 15, 16, 17, 47, 168, 170, 255, 257, 300};
   enum { EDGES = sizeof edges / sizeof *edges };
@@ -206,7 +200,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(narrow_layers_are_chains),
       cmocka_unit_test(wide_layers_are_chains),
-      cmocka_unit_test(activated_layers_have_the_bits_of_both),
+      cmocka_unit_test(fused_activations_have_the_same_bits),
       cmocka_unit_test(no_rows_give_no_gradient),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gradients on their way between ranks while the backward pass goes on: late messages, many small buckets, failures, silence.
+# Gradients that are reduced while the backward pass goes on: late messages, many small buckets, failures, lost messages.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml
@@ -21,17 +21,17 @@ check "and its losses are close" test "$(grep -o '"loss": *[0-9.]*' one/metrics.
 export FINDNA_LINK_FAULT=1:20
 train 4 failed; code=$?
 check "a message that fails ends the job with 76" test $code = 76
-check "and is said with its rank" grep -q 'rank 1.*the sum of gradients: an injected failure' failed.log
+check "and is reported with its rank" grep -q 'rank 1.*the sum of gradients: an injected failure' failed.log
 export FINDNA_LINK_FAULT=2:31:lost
 start=$SECONDS
 train 4 lost comm.limit=3 comm.stall=6; code=$?
 check "a message that never arrives ends the job with 76" test $code = 76
 check "within the limit" test $((SECONDS - start)) -lt 30
-check "and the wait is named" grep -q 'the sum of gradients' lost.log
+check "and the error names the operation" grep -q 'the sum of gradients' lost.log
 unset FINDNA_LINK_FAULT
 for run in failed lost; do
   train 2 $run
-  check "$run: gone on on 2 ranks, to the same bits" same one $run
+  check "$run: resumed on 2 ranks, the same bits" same one $run
 done
 
 export FINDNA_PLUGIN=$(dirname "$FINDNA")/libfindna_emulated.so
@@ -40,9 +40,9 @@ train 1 gpu1 $gpu
 FINDNA_LINK_DELAY=3 train 4 gpu4 $gpu
 check "4 ranks that share a GPU, through host memory, messages late: the bits of 1" same gpu1 gpu4
 FINDNA_EMULATED_GPUS=2 FINDNA_LINK_FAULT=1:3:lost train 2 silent ${gpu/share_gpu=true/share_gpu=false} comm.limit=3 comm.stall=5; code=$?
-check "a job that waits for ever names rank, host and GPU" grep -qE 'rank 1 \([^ ]+, GPU 1\) at step' silent.log
+check "the error of a job that hangs names rank, host and GPU" grep -qE 'rank 1 \([^ ]+, GPU 1\) at step' silent.log
 
-# NCCL's place is taken by a library over MPI: every line of its use runs, but not on a GPU.
+# A stand-in for NCCL on top of MPI: all code that uses NCCL runs, but not on a GPU.
 export FINDNA_EMULATED_GPUS=4
 nccl() { local n=$1 folder=$2; shift 2; LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_nccl${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} train "$n" "$folder" ${gpu/share_gpu=true/share_gpu=false} comm.transport=nccl "$@"; }
 for n in 2 4; do
@@ -50,18 +50,18 @@ for n in 2 4; do
   check "NCCL between $n GPUs: the bits of 1" same gpu1 nccl$n
 done
 FINDNA_GRAPH=1 nccl 2 nccl_graph
-check "passes as graphs beside NCCL: the same bits" same gpu1 nccl_graph
-check "and they were" grep -q "graphs: 7 of 7 forward and backward passes" nccl_graph.log
+check "passes captured as CUDA graphs with NCCL: the same bits" same gpu1 nccl_graph
+check "and all passes were" grep -q "graphs: 7 of 7 forward and backward passes" nccl_graph.log
 nccl 2 nccl_whole comm.bucket=100 train.virtual_ranks=2
 train 1 gpu1_whole $gpu train.virtual_ranks=2
-check "NCCL, one bucket, one micro-batch a rank: the bits of 1" same gpu1_whole nccl_whole
+check "NCCL, one bucket, one micro-batch per rank: the bits of 1" same gpu1_whole nccl_whole
 nccl 2 nccl_fast comm.reduction=fast
 check "NCCL's own all-reduce finishes, too" grep -q finished nccl_fast.log
 FAKE_NCCL_FAULT=1:5 nccl 2 nccl_failed; code=$?
 check "an asynchronous error of NCCL ends the job with 76" test $code = 76
-check "and is said" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log
+check "and is reported" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log
 check "no group was left open" sh -c '! grep -q "open group" nccl_failed.log'
 FAKE_NCCL_FAULT=0:5:lost nccl 2 nccl_lost comm.limit=3 comm.stall=8; code=$?
-check "an exchange that NCCL never takes ends the job with 76" test $code = 76
-check "and is said: not taken within the limit" grep -q 'NCCL, a message: not taken within 3 s' nccl_lost.log
+check "an exchange that NCCL never completes ends the job with 76" test $code = 76
+check "and is reported: not taken within the limit" grep -q 'NCCL, a message: not taken within 3 s' nccl_lost.log
 expect "NCCL without its library is refused" 69 "comm.transport: nccl: libfake_nccl.so.2 is not there" env LD_LIBRARY_PATH= mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain "$tiny" run.folder=none $small ${gpu/share_gpu=true/share_gpu=false} comm.transport=nccl

@@ -238,7 +238,7 @@ static void report_of_a_run(void **state) {
   assert_ok(fd_command_report(fd_comm_self(), 2, argv));
   char *page = get(below("run", "report.html"));
   check_page(page);
-  static const char *const expected[] = {"better than base composition alone",
+  static const char *const expected[] = {"better than base composition only",
                                          "<h3>surprise</h3>",
                                          "counts given ±1 neighbours are still ahead",
                                          "carries almost no signal",

@@ -1,15 +1,15 @@
-"""Embeddings and tokens of DNA sequences by a model of findna, in NumPy arrays.
+"""Embeddings and tokens of DNA sequences with a model of findna, as NumPy arrays.
 
     import findna
-    x = findna.embed(["ACGTTGCA", "GGCATTTA"], model="runs/first")   # float32 [2, channels], the bits of `findna embed`
+    x = findna.embed(["ACGTTGCA", "GGCATTTA"], model="runs/first")   # float32 [2, channels], bit-identical to `findna embed`
     ids = findna.tokenize(["ACGTTGCA"], model="runs/nt")             # a list of int32 arrays
 
-    with findna.Model("runs/first", threads=4) as m:                  # many calls: the model is opened once
+    with findna.Model("runs/first", threads=4) as m:                  # for many calls: the model is opened once
         x = m.embed(sequences, pool="cls", both_strands=True)
 
-One file over ctypes: it needs NumPy and libfindna.so.1, which `make install` puts into PREFIX/lib and `make` beside the program. It is
-looked for in $FINDNA_LIBRARY, near this file, and where the system's loader looks. What fails raises findna.Error with the library's text
-and .code, the exit code of `findna embed`. C's side, threads and ownership: findna.h."""
+A single file on top of ctypes, which needs NumPy and libfindna.so.1. `make install` puts the library into PREFIX/lib, `make` next to the
+program. The library is searched for in $FINDNA_LIBRARY, near this file, and in the search path of the system's loader. Errors of the
+library raise findna.Error with its message and .code, the exit code of `findna embed`. For threads and errors in detail see findna.h."""
 
 import ctypes
 import os
@@ -38,7 +38,7 @@ _TOKEN = numpy.dtype([("id", numpy.int32), ("first", numpy.int32), ("length", nu
 
 
 class Error(RuntimeError):
-    """What the library refused, in its words; code: the exit code that `findna embed` has for it."""
+    """An error of the library, with its message; code: the exit code of `findna embed` for this error."""
 
     def __init__(self, code, text):
         super().__init__(text)
@@ -81,12 +81,12 @@ def _check(code):
 
 def _bytes(sequences):
     if isinstance(sequences, (str, bytes)):
-        raise TypeError("a list of sequences is expected, not one sequence: [sequence]")
+        raise TypeError("expected a list of sequences, not a single sequence: [sequence]")
     return [s.encode() if isinstance(s, str) else bytes(s) for s in sequences]
 
 
 class Model:
-    """A run folder or checkpoint folder, opened. device, simd, precision, encoder and threads are options of `findna embed`. Attributes:
+    """An open run folder or checkpoint folder. device, simd, precision, encoder and threads are options of `findna embed`. Attributes:
     channels, outputs (of a fine-tuned head, else 0), vocabulary, window, encoder, state_id."""
 
     def __init__(self, path, *, device=None, simd=None, precision=None, encoder=None, threads=0):
@@ -105,8 +105,9 @@ class Model:
         return self._model
 
     def embed(self, sequences, *, pool="tokens", both_strands=False, window=-1, stride=0):
-        """float32 [sequences, width], a row a sequence. pool: tokens, cls, both, max, or task (what a fine-tuned head predicts). window:
-        longer sequences are cut into windows of so many nucleotides, `stride` apart (0: half a window); -1: as in pretraining, 0: never."""
+        """Returns float32 [sequences, width], one row per sequence. pool: tokens, cls, both, max, or task (the prediction of a fine-tuned
+        head). window: longer sequences are cut into windows of this many nucleotides, `stride` apart (0: half a window); -1: as in
+        pretraining, 0: never."""
         model, sequences = self._open(), _bytes(sequences)
         if pool not in _POOLS:
             raise ValueError(f"pool is {pool!r}; expected one of {', '.join(_POOLS)}")
@@ -118,7 +119,7 @@ class Model:
         return out
 
     def tokens(self, sequence):
-        """The tokens of one sequence: a structured array of id, first (nucleotide, from 0) and length (0 of special tokens)."""
+        """Returns the tokens of one sequence: a structured array of id, first (nucleotide, from 0) and length (0 for special tokens)."""
         (sequence,), count = _bytes([sequence]), _int64()
         model = self._open()
         _check(_library.findna_tokenize(model, sequence, len(sequence), None, 0, ctypes.byref(count)))
@@ -127,11 +128,11 @@ class Model:
         return out
 
     def tokenize(self, sequences):
-        """The ids of the tokens of each sequence: a list of int32 arrays. Of a model over letters A, C, G, T, N are 0 to 4."""
+        """Returns the token ids of each sequence: a list of int32 arrays. For a model over letters, A, C, G, T, N are 0 to 4."""
         return [numpy.ascontiguousarray(self.tokens(sequence)["id"]) for sequence in _bytes(sequences)]
 
     def text(self, token):
-        """A token's letters, or its name where it is a special one."""
+        """Returns the letters of a token, or the name of a special token."""
         text = ctypes.create_string_buffer(256)
         _check(_library.findna_token_text(self._open(), int(token), text))
         return text.value.decode()
@@ -152,7 +153,7 @@ class Model:
 
 
 def embed(sequences, model, **how):
-    """Model.embed of a Model, or of a folder that is opened for this call; further arguments are Model.embed's."""
+    """Calls Model.embed of a Model, or of a folder that is opened for this call; further arguments are those of Model.embed."""
     if isinstance(model, Model):
         return model.embed(sequences, **how)
     with Model(model) as opened:
@@ -160,7 +161,7 @@ def embed(sequences, model, **how):
 
 
 def tokenize(sequences, model):
-    """Model.tokenize of a Model, or of a folder that is opened for this call."""
+    """Calls Model.tokenize of a Model, or of a folder that is opened for this call."""
     if isinstance(model, Model):
         return model.tokenize(sequences)
     with Model(model) as opened:
@@ -168,5 +169,5 @@ def tokenize(sequences, model):
 
 
 def version():
-    """The library's version."""
+    """Returns the version of the library."""
     return _library.findna_version().decode()

@@ -1,4 +1,4 @@
-/* findna clusters TABLE: how well an assignment to clusters agrees with a column of classes. */
+/* findna clusters TABLE: measures the agreement of a column of clusters with a column of classes. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -20,12 +20,12 @@ typedef struct options {
   const char *table, *column[2], *output;
 } options;
 
-/* The rows of both columns, numbered in the order of their texts. */
+/* Both columns of all rows; their distinct texts are numbered in sorted order. */
 typedef struct assignments {
   fd_lines lines;
   fd_fields fields;
   int count;
-  int64_t empty; /* rows that say nothing in one of them */
+  int64_t empty; /* rows with an empty cell in either column, left out */
   const char **text[2];
   int *number[2], names[2];
   size_t room[2];
@@ -36,13 +36,14 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"label", FD_ARG_TEXT, &o->column[0], 0, 0, "COLUMN", "the column of the classes, such as dna_bin (default: label)"},
       {"cluster", FD_ARG_TEXT, &o->column[1], 0, 0, "COLUMN", "the column of the clusters (default: cluster)"},
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the numbers as JSON, too"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the numbers as JSON"},
       {0},
   };
   const fd_args args = {
       "clusters", "TABLE [options]",
-      "Adjusted mutual information (arithmetic mean) of two columns of a CSV or TSV table: 1 where clusters are the classes, 0\n"
-      "where they agree as chance does. Rows that say nothing in one of the columns are left out, and counted.",
+      "Measures how well the clusters in a table agree with its classes. The score is the adjusted mutual information\n"
+      "(arithmetic mean) of two columns of a CSV or TSV table: 1 if the clusters equal the classes, about 0 if they agree\n"
+      "by chance only. Rows with an empty cell in either column are left out and counted.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->table, 1, &count, helped));
@@ -115,7 +116,7 @@ static fd_status compare(const options *o, assignments *a) {
   for (int c = 0; c < 2; c++) FD_TRY(number_texts(a, c));
   FD_TRY(fd_ami(a->count, a->number[0], a->number[1], &a->ami));
   fd_print("table     %s (%d rows)\n", o->table, a->count);
-  if (a->empty) printf("left out  %" PRId64 " rows that say nothing in one of the columns\n", a->empty);
+  if (a->empty) printf("left out  %" PRId64 " rows with an empty cell in either column\n", a->empty);
   fd_print("classes   %d of '%s'\n", a->names[0], o->column[0]);
   fd_print("clusters  %d of '%s'\n", a->names[1], o->column[1]);
   printf("AMI       %.4f\n", a->ami);

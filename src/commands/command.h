@@ -1,4 +1,4 @@
-/* The subcommands: one line in commands.def and one file each. */
+/* The subcommands: each has one line in commands.def and one file. */
 #ifndef FD_COMMANDS_COMMAND_H
 #define FD_COMMANDS_COMMAND_H
 

@@ -1,4 +1,4 @@
-/* findna config: all options with defaults and help, or the resolved form of a config file. */
+/* findna config: prints all options with defaults and help, or the resolved form of a config file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static void print_page(const fd_config *defaults) {
   printf(".SH SEE ALSO\n.BR findna (1),\n.BR findna\\-config (1)\n");
 }
 
-/* The config of a file, or the defaults where `name` is NULL, with the overrides. */
+/* Reads the config of a file, or the defaults if `name` is NULL, and applies the overrides. */
 static fd_status resolve(fd_config *config, const char *name, char *const *overrides, int count) {
   char path[FD_PATH_MAX] = "command line", *text = NULL;
   size_t bytes = 0;
@@ -47,14 +47,15 @@ fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
   fd_config config;
   const fd_arg table[] = {
       {"as", FD_ARG_CHOICE, &form, 0, 0, "markdown|man|words",
-       "all options as a page of documentation, as the page findna.yaml(5), or as words for completion"},
+       "print all options as a documentation page, as the manual page findna.yaml(5), or as words for completion"},
       {0},
   };
-  const fd_args args = {"config", "[CONFIG] [section.key=value ...] [options]",
-                        "Without arguments: all options with defaults and help, as YAML. With CONFIG (a YAML file or the name of "
-                        "one in configs/) or with\n"
-                        "overrides: what a run with them would use.",
-                        table};
+  const fd_args args = {
+      "config", "[CONFIG] [section.key=value ...] [options]",
+      "Prints all options with defaults and help, or a resolved config. Without arguments these are all options, as YAML.\n"
+      "With CONFIG (a YAML file or the name of one in configs/) or with overrides they are the options that a run would\n"
+      "use.",
+      table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;

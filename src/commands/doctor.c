@@ -1,4 +1,4 @@
-/* findna doctor: what this build and this machine have, and what is missing. */
+/* findna doctor: reports what this build and this machine have, and what is missing. */
 #include <dirent.h>
 #include <errno.h>
 #include <hdf5.h>
@@ -29,7 +29,7 @@
 #include "config/config.h"
 #include "device/device.h"
 
-static const uint64_t disk_needed = (uint64_t)1 << 30; /* a demo's shards, checkpoints and report fit in it */
+static const uint64_t disk_needed = (uint64_t)1 << 30; /* bytes; the demo's shards, checkpoints and report fit */
 
 void fd_doctor_miss(fd_diagnosis *d, const char *fmt, ...) {
   va_list args;
@@ -74,7 +74,7 @@ static void show_versions(const fd_comm *comm, fd_diagnosis *d) {
   fd_doctor_show("BLAS", "%s", blas);
 }
 
-/* The text behind `key :` in a file such as /proc/cpuinfo; "unknown" where there is none. */
+/* The text after `key :` in a file such as /proc/cpuinfo; "unknown" if the file or key is missing. */
 static void find_in_file(const char *path, const char *key, char *out, size_t room) {
   char line[512];
   FILE *in = fopen(path, "re");
@@ -90,14 +90,14 @@ static void find_in_file(const char *path, const char *key, char *out, size_t ro
   if (in) fclose(in);
 }
 
-/* Whether large buffers get pages of 2 MB (base/memory.c); the kernel marks its choice in brackets. */
+/* Shows whether large buffers get 2 MB pages (base/memory.c). The kernel puts its current setting in brackets. */
 static void show_huge_pages(void) {
   char text[64] = "";
   FILE *in = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
   if (in && !fgets(text, sizeof text, in)) *text = '\0';
   if (in) fclose(in);
   int none = !*text || strstr(text, "[never]");
-  fd_doctor_show("huge pages", none ? "none: the kernel gives no pages of 2 MB" : "of 2 MB, for large buffers");
+  fd_doctor_show("huge pages", none ? "none: the kernel's transparent huge pages are off" : "of 2 MB, for large buffers");
 }
 
 static fd_status show_machine(const fd_comm *comm) {
@@ -119,7 +119,7 @@ static fd_status show_machine(const fd_comm *comm) {
   fd_doctor_show("instructions", "%s; device.simd: auto takes %s, with %d thread%s a rank", simd, dev->simd, dev->threads,
                  dev->threads > 1 ? "s" : "");
 #ifdef FD_WITHOUT
-  fd_doctor_show("left out", "kernels for %s: the compiler of this build lacks them, or make's ISAS does", FD_WITHOUT);
+  fd_doctor_show("left out", "kernels for %s: not supported by this build's compiler, or excluded by make's ISAS", FD_WITHOUT);
 #endif
   fd_device_close(&dev);
   show_huge_pages();
@@ -140,10 +140,10 @@ static void check_disk(fd_diagnosis *d) {
   int writable = !access(".", W_OK);
   fd_doctor_show("disk", "%.1f GB free in %s, %s", (double)room * 1e-9, folder, writable ? "writable" : "NOT writable");
   if (!writable)
-    fd_doctor_miss(d, "%s is not writable: start findna in a folder of yours, or give run.folder a writable place", folder);
+    fd_doctor_miss(d, "%s is not writable: start findna in a folder of your own, or set run.folder to a writable path", folder);
   if (room < disk_needed)
-    fd_doctor_miss(d, "less than %.1f GB are free in %s: make room, or give run.folder another disk", (double)disk_needed * 1e-9,
-                   folder);
+    fd_doctor_miss(d, "less than %.1f GB are free in %s: free some space, or set run.folder to another disk",
+                   (double)disk_needed * 1e-9, folder);
   if (!statvfs("/dev/shm", &disk))
     fd_doctor_show("shared memory", "%.2f GB free in /dev/shm (messages between the ranks of a machine)",
                    (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
@@ -159,7 +159,7 @@ static void show_limit(const char *name, int which, const char *note) {
 static void show_limits(void) {
   show_limit("open files", RLIMIT_NOFILE, "");
   show_limit("file size", RLIMIT_FSIZE, " bytes: a larger checkpoint or shard cannot be written (ulimit -f)");
-  show_limit("locked memory", RLIMIT_MEMLOCK, " bytes; InfiniBand wants 'unlimited' (ulimit -l)");
+  show_limit("locked memory", RLIMIT_MEMLOCK, " bytes; InfiniBand needs 'unlimited' (ulimit -l)");
 }
 
 static int on_path(const char *program, char found[FD_PATH_MAX]) {
@@ -181,7 +181,7 @@ static void check_mpirun(fd_diagnosis *d) {
     return;
   }
   fd_doctor_show("mpirun", "%s%s", path,
-                 geteuid() == 0 ? " (you are root: Open MPI wants --allow-run-as-root; launch/run gives it)" : "");
+                 geteuid() == 0 ? " (you are root: Open MPI requires --allow-run-as-root; launch/run passes it)" : "");
 }
 
 static int is_yaml(const struct dirent *entry) {
@@ -207,7 +207,7 @@ static void check_configs(fd_diagnosis *d) {
   char folder[FD_PATH_MAX];
   int found = 0;
   for (int i = 0; !found && fd_config_folder(i, folder); i++) found = list_configs(folder);
-  if (!found) fd_doctor_miss(d, "no configs are found: run 'make install', or give config files by path");
+  if (!found) fd_doctor_miss(d, "no configs found: run 'make install', or give config files by path");
 }
 
 static fd_status read_config(const char *name, char **overrides, int count, fd_config *config) {
@@ -219,7 +219,7 @@ static fd_status read_config(const char *name, char **overrides, int count, fd_c
   return status;
 }
 
-/* This build and this machine, whatever is to be run. */
+/* Examines this build and this machine, independently of any config. */
 static fd_status look_around(const fd_comm *comm, fd_diagnosis *d) {
   show_versions(comm, d);
   FD_TRY(show_machine(comm));
@@ -240,18 +240,18 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   fd_config config;
   const fd_arg table[] = {
       {"net", FD_ARG_FLAG, &net, 0, 0, NULL,
-       "time the sum of a model's gradients over the ranks of this job, beside a step's computing"},
+       "time the all-reduce of a model's gradients over the ranks of this job, and the compute time of a step"},
       {"window", FD_ARG_INT, &window, 1, 1 << 30, "L",
-       "with CONFIG: nucleotides of a window; 0: those of data.shards, or 1000 where none are given"},
+       "with CONFIG: window length in nucleotides; 0: that of data.shards, or 1000 without shards"},
       {"teacher", FD_ARG_TEXT, &teacher, 0, 0, "MODEL",
-       "with CONFIG of had: what will teach: a checkpoint, or a config of its shape"},
+       "with a CONFIG of had: the teacher, as a checkpoint or as a config of its shape"},
       {0},
   };
   const fd_args args = {
       "doctor", "[CONFIG [section.key=value ...]] [--teacher MODEL] [--net]",
-      "Versions, cores, instructions in use, GPUs, memory, disk and limits of this machine, and what is missing "
-      "with what to do about it.\nWith CONFIG also the memory and disk that a run of it needs, whether they "
-      "are there, and how many operations it has.",
+      "Reports what this build and this machine have, and what is missing. Shown are versions, cores, instructions in use,\n"
+      "GPUs, memory, disk and limits, and for what is missing how to get it. With CONFIG also the memory and disk that a\n"
+      "run of it needs, whether they are available, and how many operations the run takes.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
@@ -264,7 +264,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   FD_TRY(look_around(comm, &d));
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, teacher, &d));
   for (int i = 0; i < d.count; i++) fd_print("missing: %s\n", d.text[i]);
-  if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: what to do is said above", d.count, d.count > 1 ? "s are" : " is");
+  if (d.count) return fd_fail(FD_MISSING, "%d thing%s missing: see above for what to do", d.count, d.count > 1 ? "s are" : " is");
   printf("nothing is missing\n");
   return FD_OK;
 }

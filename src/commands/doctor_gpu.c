@@ -1,11 +1,11 @@
-/* The GPUs of this machine, as a run would find them. */
+/* findna doctor: prints the GPUs of this machine, as a run would find them. */
 #include <stdio.h>
 #include <string.h>
 
 #include "commands/doctor.h"
 #include "device/plugin.h"
 
-/* What the kernel says of the driver; "" where it is not loaded. */
+/* Version of the NVIDIA driver as reported by the kernel; "" if it is not loaded. */
 static void driver_version(char *text, size_t size) {
   FILE *in = fopen("/sys/module/nvidia/version", "re");
   text[0] = '\0';

@@ -1,4 +1,4 @@
-/* Times the sums over the ranks of a job, and the computing of a step beside them. */
+/* Times gradient sums over the ranks of a job, and for comparison the computation of a step. */
 #include "commands/doctor_net.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 
 enum { ROUNDS = 7, SMALL_ROUNDS = 200 };
 
-/* Median seconds of a sum of `count` floats, the same way as the training's. */
+/* Median time in seconds of summing `count` floats over the ranks, in the same way as training does. */
 static fd_status time_sums(fd_comm *comm, fd_device *dev, fd_link *link, int fast, float *data, float *scratch, size_t count,
                            double *seconds) {
   double took[ROUNDS];
@@ -34,7 +34,8 @@ static fd_status time_sums(fd_comm *comm, fd_device *dev, fd_link *link, int fas
   return FD_OK;
 }
 
-/* Seconds of this rank for teacher, student and backward pass of one micro-batch of `rows` tokens. */
+/* Time in seconds on this rank of the teacher's forward pass and the student's forward and backward pass over one micro-batch of
+ * `rows` tokens. */
 static fd_status time_micro_batch(fd_device *dev, const fd_network *net, int sequences, int cls, int rows, float *params,
                                   float *gradient, double *seconds) {
   fd_status status = FD_OK;
@@ -72,7 +73,7 @@ done:
   return status;
 }
 
-/* The largest value over the ranks. */
+/* Replaces *value by the largest one of all ranks. */
 static fd_status slowest(fd_comm *comm, double *value) {
   double all[comm->size];
   all[comm->rank] = *value;
@@ -102,13 +103,13 @@ static void print(const fd_comm *comm, size_t count, const timings *t) {
   int hosts = hosts_of(comm);
   printf("network\n");
   printf("  %-16s %d on %d host%s\n", "ranks", comm->size, hosts, hosts > 1 ? "s" : "");
-  printf("  %-16s %.1f us (a sum of one number)\n", "latency", t->latency * 1e6);
+  printf("  %-16s %.1f us (all-reduce of one number)\n", "latency", t->latency * 1e6);
   printf("  %-16s %.1f MB: each rank sends 2 (n-1)/n of it, %.1f MB, a step\n", "gradient", bytes * 1e-6, wire * 1e-6);
   printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "reproducible sum", t->exact * 1e3, wire / t->exact * 1e-9);
   printf("  %-16s %.2f ms, %.2f GB/s a rank\n", "fast sum", t->fast * 1e3, wire / t->fast * 1e-9);
   printf("  %-16s %.2f ms a step on the slowest rank\n", "computing", t->computing * 1e3);
   printf("  %-16s %.1f %% of a step%s\n", "the sum takes", 100 * share,
-         share < 0.1 ? "" : ": a larger train.batch, fewer ranks or a faster network would pay");
+         share < 0.1 ? "" : ": a larger train.batch, fewer ranks or a faster network would help");
 }
 
 static fd_status time_network(fd_comm *comm, fd_device *dev, fd_link *link, float *data, float *scratch, size_t count,

@@ -1,4 +1,4 @@
-/* What a run of a config needs, before it starts: memory of a rank, disk of its checkpoints, and whether they fit. */
+/* Reports what a run of a config will need: memory per rank and disk for checkpoints, and whether they fit. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -28,21 +28,21 @@ typedef struct plan {
   int64_t windows; /* of the shards; 0: not known */
   int cuda;
   fd_form form;
-  int micro_batches; /* of a pass */
+  int micro_batches; /* per pass */
   fd_doctor_teacher teacher;
 } plan;
 
-/* A network of the plan's config, with model.recompute as given; the caller destroys it. */
+/* Creates the network of the plan's config with this model.recompute; the caller destroys it. */
 static fd_status network_of(const plan *p, int recompute, fd_network **network) {
   fd_config changed = *p->config;
   changed.model.recompute = recompute;
   return fd_network_create(network, &changed, p->window);
 }
 
-/* The rows of a window, [CLS] tokens included. */
+/* Number of rows of a window, including [CLS] tokens. */
 static int tokens_of(const plan *p) { return fd_config_tokens(p->config, p->window) + fd_config_cls(p->config); }
 
-/* Bytes that a frozen teacher takes on the device, for micro-batches of `micro` windows. */
+/* Bytes of device memory of a frozen teacher, for micro-batches of `micro` windows. */
 static double teacher_memory(const plan *p, int64_t micro) {
   int count = (int)micro * p->micro_batches;
   if (!p->teacher.network) return 0;
@@ -50,14 +50,14 @@ static double teacher_memory(const plan *p, int64_t micro) {
                                   (fd_extent){count * p->teacher.words, count, 0});
 }
 
-/* Bytes that a rank takes on its device. */
+/* Bytes of device memory of a rank. */
 static double device_memory(const plan *p, const fd_network *network, int64_t micro) {
   return (double)fd_trainer_memory(p->config, network, p->form, p->cuda, p->comm->size, (int)(micro * tokens_of(p)),
                                    p->micro_batches) +
          teacher_memory(p, micro);
 }
 
-/* Bytes of host memory of a rank: the windows, features that are kept, and its share of a checkpoint while that is written. */
+/* Bytes of host memory of a rank: the windows, cached features of the teacher, and its share of a checkpoint being written. */
 static double host_memory(const plan *p, double checkpoint) {
   double kept = 0;
   if (p->teacher.network && p->config->teacher.cache)
@@ -65,7 +65,7 @@ static double host_memory(const plan *p, double checkpoint) {
   return (double)p->windows * p->window + kept + checkpoint / p->comm->size;
 }
 
-/* Says what would fit in `room` bytes. */
+/* Adds to the diagnosis which settings would fit in `room` bytes. */
 static fd_status advise(const plan *p, const fd_network *network, double need, double room, fd_diagnosis *d) {
   int64_t v = p->config->train.virtual_ranks, micro = p->config->train.batch / v;
   int64_t batch, batch_small;
@@ -87,7 +87,7 @@ static fd_status advise(const plan *p, const fd_network *network, double need, d
   return FD_OK;
 }
 
-/* `room`: bytes that a rank may take of its device. */
+/* Prints whether a rank's device memory fits in `room` bytes. */
 static fd_status judge_memory(const plan *p, const fd_network *network, double room, fd_diagnosis *d) {
   double need = device_memory(p, network, p->config->train.batch / p->config->train.virtual_ranks);
   char sharing[64] = "";
@@ -110,23 +110,23 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   }
   int gpus = plugin->count(), sharing = (p->comm->local_size + gpus - 1) / gpus;
   if (sharing > 1 && !p->config->comm.share_gpu)
-    fd_doctor_miss(d, "%d ranks on this machine and %d GPU%s: one rank a GPU, or comm.share_gpu=true", p->comm->local_size, gpus,
-                   gpus > 1 ? "s" : "");
+    fd_doctor_miss(d, "%d ranks on this machine and %d GPU%s: start one rank per GPU, or set comm.share_gpu=true",
+                   p->comm->local_size, gpus, gpus > 1 ? "s" : "");
   if (gpu.major < FD_GPU_MAJOR)
-    fd_doctor_miss(d, "a GPU that is supported: %s has compute capability %d.%d; the lowest is 8.0 (A100)", gpu.name, gpu.major,
+    fd_doctor_miss(d, "a supported GPU: %s has compute capability %d.%d; the lowest supported is 8.0 (A100)", gpu.name, gpu.major,
                    gpu.minor);
   double room = (double)gpu.free_memory / sharing;
   int64_t rows = micro * tokens_of(p), own = p->config->train.virtual_ranks / p->comm->size;
   p->micro_batches = fd_trainer_micro_batches(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
-  fd_doctor_show("pass", "%d micro-batch%s, %" PRId64 " tokens; %d give each multiprocessor a tile%s", p->micro_batches,
+  fd_doctor_show("pass", "%d micro-batch%s, %" PRId64 " tokens; %d tokens give each multiprocessor a tile%s", p->micro_batches,
                  p->micro_batches > 1 ? "es" : "", p->micro_batches * rows, gpu.fill,
                  p->micro_batches == own && 2 * p->micro_batches * rows <= gpu.fill
-                     ? ": a larger train.batch would use more of it, or fewer ranks"
+                     ? ": a larger train.batch or fewer ranks would use more of the GPU"
                      : "");
   return judge_memory(p, network, room, d);
 }
 
-/* The folder, or the nearest above it that is there. */
+/* Copies the folder, or its nearest parent that exists. */
 static void nearest_folder(const char *folder, char path[FD_PATH_MAX]) {
   struct stat info;
   snprintf(path, FD_PATH_MAX, "%s", *folder ? folder : ".");
@@ -140,17 +140,18 @@ static void nearest_folder(const char *folder, char path[FD_PATH_MAX]) {
   }
 }
 
-/* Free bytes of the disk of an existing folder. */
+/* Free bytes on the disk of an existing folder; 0 on error. */
 static double disk_room(const char *folder) {
   struct statvfs disk;
   return statvfs(folder, &disk) ? 0 : (double)disk.f_bavail * (double)disk.f_frsize;
 }
 
-/* What keeps a second job out of the run folder. */
+/* Prints which kind of lock keeps a second job out of the run folder. */
 static fd_status judge_locks(const char *folder) {
   static const char *const says[] = {
-      "none: neither flock nor fcntl work at %s; nothing notices a second job in the run folder, so see to it that there is one",
-      "fcntl's at %s, which has no flock: a second job in the run folder is refused",
+      "none: neither flock nor fcntl works at %s; a second job in the run folder is not noticed: make sure that there is only "
+      "one",
+      "fcntl at %s, which has no flock: a second job in the run folder is refused",
       "flock at %s: a second job in the run folder is refused"};
   fd_lock_kind kind;
   if (access(folder, W_OK)) return fd_doctor_show("locks", "not tried: %s cannot be written", folder), FD_OK;
@@ -159,7 +160,7 @@ static fd_status judge_locks(const char *folder) {
   return FD_OK;
 }
 
-/* Bytes of a checkpoint: the arrays of the state; headers and MANIFEST are small beside them. */
+/* Bytes of a checkpoint: the arrays of the state; headers and MANIFEST are negligible. */
 static double checkpoint_size(const fd_config *c, const fd_network *network) {
   size_t size[FD_ARRAYS], floats = 0;
   fd_state_sizes(size, c, network);
@@ -168,20 +169,20 @@ static double checkpoint_size(const fd_config *c, const fd_network *network) {
 }
 
 static fd_status judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {
-  int64_t kept = p->config->checkpoint.keep + 1; /* the newest ones, and the one that is being written */
+  int64_t kept = p->config->checkpoint.keep + 1; /* and one being written */
   char folder[FD_PATH_MAX];
   nearest_folder(p->config->run.folder, folder);
   double need = checkpoint * (double)kept, room = disk_room(folder);
-  fd_doctor_show("checkpoint", "%.3f GB; %" PRId64 " of them, while one is written, need %.2f GB of the %.1f GB free at %s: %s",
-                 checkpoint * 1e-9, kept, need * 1e-9, room * 1e-9, p->config->run.folder,
-                 need <= room ? "fits" : "does NOT fit");
+  fd_doctor_show(
+      "checkpoint", "%.3f GB; %" PRId64 " of them, including one being written, need %.2f GB of the %.1f GB free at %s: %s",
+      checkpoint * 1e-9, kept, need * 1e-9, room * 1e-9, p->config->run.folder, need <= room ? "fits" : "does NOT fit");
   if (need > room)
     fd_doctor_miss(d, "%.2f GB of disk for checkpoints at %s: another run.folder, or a smaller checkpoint.keep",
                    (need - room) * 1e-9, p->config->run.folder);
   return judge_locks(folder);
 }
 
-/* The windows' length and number, from the shards where the config names some that can be read. */
+/* Takes the length and number of windows from the config's shards, if it names any; 1,000 nucleotides without them. */
 static fd_status take_shards(plan *p) {
   fd_manifest manifest = {0};
   const char *folder = p->config->data.shards;
@@ -195,12 +196,12 @@ static fd_status take_shards(plan *p) {
   return FD_OK;
 }
 
-/* Opens the frozen teacher's shape, and gives the config its width. */
+/* Opens the frozen teacher's shape, and sets teacher.width of the config. */
 static fd_status take_teacher(plan *p, const char *name, fd_config *config) {
   if (!fd_config_aligns(config)) return FD_OK;
   if (!name) {
-    fd_doctor_show("teacher", "not counted: --teacher says what will teach, a checkpoint or a config");
-    config->teacher.width = config->model.channels; /* of the projection, until then */
+    fd_doctor_show("teacher", "not counted: name the teacher, a checkpoint or a config, with --teacher");
+    config->teacher.width = config->model.channels; /* width of the projection without a known teacher */
     return FD_OK;
   }
   FD_TRY(fd_doctor_teacher_open(&p->teacher, name, p->window));
@@ -216,7 +217,7 @@ static fd_status judge_run(plan *p, const fd_network *network, fd_diagnosis *d) 
   double checkpoint = checkpoint_size(c, network), host = host_memory(p, checkpoint);
   double free_host = fd_memory_of_machine("MemAvailable");
   fd_status status = p->cuda ? judge_gpu(p, network, d) : judge_memory(p, network, free_host / p->comm->local_size - host, d);
-  fd_doctor_show("host memory", "%.2f GB a rank beside it: windows%s%s, and a checkpoint while it is written", host * 1e-9,
+  fd_doctor_show("host memory", "%.2f GB a rank in addition: windows%s%s, and a checkpoint while it is written", host * 1e-9,
                  p->windows ? "" : " (not counted: data.shards is not given)",
                  p->teacher.network && c->teacher.cache ? ", features of the teacher (teacher.cache)" : "");
   if (p->cuda && host * p->comm->local_size > free_host)
@@ -227,13 +228,13 @@ static fd_status judge_run(plan *p, const fd_network *network, fd_diagnosis *d) 
 
 fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window, const char *teacher, fd_diagnosis *d) {
   fd_network *network = NULL;
-  fd_config own = *config; /* a teacher sets its width */
+  fd_config own = *config; /* take_teacher sets its teacher.width */
   const fd_config *c = &own;
   fd_status status = FD_OK;
   int rows, cuda = c->device.kind == FD_DEVICE_CUDA, bf16 = cuda && c->device.precision != FD_PRECISION_FP32;
   char encoder[FD_NAME_MAX];
   plan p = {.config = c, .comm = comm, .window = window, .cuda = cuda, .micro_batches = 1};
-  /* how the back ends store activations: cpu/ without padding, cuda/ rows of 16 or 32 bytes */
+  /* how the back ends store activations: cpu/ without padding, cuda/ rows padded to multiples of 16 bytes (fp32) or 32 (bf16) */
   p.form = !cuda ? FD_FORM_CPU : bf16 ? (fd_form){FD_BF16, 16, 0} : (fd_form){FD_FP32, 4, 0};
   FD_TRY(take_shards(&p));
   FD_TRY(fd_trainer_check_ranks(c, comm->size));

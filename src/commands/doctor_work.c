@@ -13,7 +13,7 @@
 #include "train/checkpoint_format.h"
 #include "train/trainer.h"
 
-/* The config file that belongs to a name: of a checkpoint, of the newest one of a run, or the name of a config. */
+/* Finds the config file of a checkpoint, of the newest checkpoint of a run, or otherwise takes `name` as a config's. */
 static fd_status find_config(const char *name, char path[FD_PATH_MAX]) {
   char folder[FD_PATH_MAX];
   int64_t *steps = NULL;
@@ -49,7 +49,7 @@ fd_status fd_doctor_teacher_open(fd_doctor_teacher *t, const char *name, int win
 
 void fd_doctor_teacher_close(fd_doctor_teacher *t) { fd_network_destroy(&t->network); }
 
-/* Rows of a window in each space; as many words are hidden as are on the average. */
+/* Sets the number of rows of a window in each space, with the mean number of hidden tokens. */
 static void fill_rows(const fd_config *c, double tokens, double rows[FD_SPACES]) {
   double hidden = fd_config_hides(c) ? c->aug.mask_rate * tokens : 0;
   for (int i = 0; i < FD_SPACES; i++) rows[i] = tokens;
@@ -57,7 +57,7 @@ static void fill_rows(const fd_config *c, double tokens, double rows[FD_SPACES])
   rows[FD_GROUPS] = tokens / FD_GROUP;
 }
 
-/* Dense bf16 operations a second of the data sheets, and the share of them that large products reach. */
+/* Dense bf16 FLOP/s from the data sheets, and the fraction of them that large products are assumed to reach. */
 static const struct gpu {
   const char *name;
   double peak;
@@ -80,7 +80,7 @@ static void show_run(const fd_config *c, double window, int64_t steps) {
 
 fd_status fd_doctor_work(const fd_config *c, const fd_network *network, const fd_doctor_teacher *teacher, int tokens,
                          int64_t steps) {
-  double rows[FD_SPACES], flops[3] = {0}; /* two for a multiply-add: forward, backward, of a teacher */
+  double rows[FD_SPACES], flops[3] = {0}; /* of forward, backward, teacher; a multiply-add counts as two */
   fd_products p;
   fill_rows(c, tokens, rows);
   FD_TRY(fd_network_products(network, fd_trainer_student(c, 1), rows, &p));

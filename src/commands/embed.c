@@ -1,4 +1,4 @@
-/* findna embed CHECKPOINT SEQUENCES: the encoder's embeddings of sequences, as HDF5, NumPy or text. */
+/* findna embed CHECKPOINT SEQUENCES: writes the encoder's embeddings of sequences as HDF5, NumPy or text. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,30 +43,28 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
        "NAME.h5 (HDF5), NAME.npy (NumPy, names in NAME.npy.ids.txt), NAME.tsv or NAME.tsv.gz"},
-      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file that the intervals lie in"},
+      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "for NAME.bed: the FASTA or 2bit file of the intervals' genome"},
       {"pool", FD_ARG_CHOICE, &o->choice.pool, 0, 0, FD_POOL_WORDS,
-       "mean over the nucleotides, over [CLS] tokens, both; the largest of each channel; a row for each nucleotide, or word; or "
-       "what a head predicts"},
+       "mean over the nucleotides, over the [CLS] tokens, or both; maximum of each channel; one row per nucleotide or token; or "
+       "the head's prediction"},
       {"logits", FD_ARG_FLAG, &o->choice.logits, 0, 0, NULL,
        "with --pool task, for NAME.tsv: logits in rows named by the SHA-256 of their sequences (finetune --teacher-logits)"},
-      {"both-strands", FD_ARG_FLAG, &o->choice.both_strands, 0, 0, NULL, "the mean with the reverse complement's"},
+      {"both-strands", FD_ARG_FLAG, &o->choice.both_strands, 0, 0, NULL, "average with the embedding of the reverse complement"},
       {"window", FD_ARG_INT, &o->choice.window, -1, 1e8, "L",
-       "cut longer sequences into windows of L nucleotides; -1: as in pretraining, 0: never"},
-      {"stride", FD_ARG_INT, &o->choice.stride, 0, 1e8, "S", "from window to window; 0: half a window"},
+       "cut longer sequences into windows of L nucleotides; -1: as in pretraining; 0: never"},
+      {"stride", FD_ARG_INT, &o->choice.stride, 0, 1e8, "S", "distance between the starts of windows; 0: half a window"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
-       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would evaluate as formulas (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
   };
   const fd_args args = {
       "embed", "CHECKPOINT SEQUENCES --output FILE [options]",
-      "Embeddings of sequences by a pretrained encoder, unaugmented, one row a sequence, in the input's order. CHECKPOINT is a\n"
-      "run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES is FASTA or 2bit (a row a record), NAME.csv "
-      "or\n"
-      "NAME.tsv with a column 'sequence' (and 'id', if there), or NAME.bed with --genome. Of longer sequences than the window "
-      "the\n"
-      "mean over overlapping windows is taken.",
+      "Computes embeddings of sequences with a pretrained encoder, without augmentation. There is one row per sequence, in\n"
+      "the order of the input. CHECKPOINT is a run folder (its newest valid checkpoint) or a checkpoint folder. SEQUENCES\n"
+      "is FASTA or 2bit (one row per record), NAME.csv or NAME.tsv with a column 'sequence' (and optionally 'id'), or\n"
+      "NAME.bed with --genome. The embedding of a sequence longer than the window is the mean over overlapping windows.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));
@@ -78,12 +76,12 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   return check_output(o);
 }
 
-/* What is told before the work begins. */
+/* Logs the input, the output's form and the memory before the work begins. */
 static void announce(const fd_embed_options *e, const fd_encoder *encoder, const embedding *all, int width, const char *pooling) {
   const fd_sequences *s = all->sequences;
   char cut[80] = "";
   if (e->window && fd_sequences_longest(s) > e->window)
-    snprintf(cut, sizeof cut, "; longer ones than %" PRId64 " are cut into windows", e->window);
+    snprintf(cut, sizeof cut, "; those longer than %" PRId64 " are cut into windows", e->window);
   fd_info("%" PRId64 " sequences of %" PRId64 " nucleotides, the longest of %" PRId64 "; rows of %d values (%s)%s",
           fd_sequences_count(s), fd_sequences_bases(s), fd_sequences_longest(s), width, pooling, cut);
   fd_info("%s encoder of %s; about %.0f MB of memory a rank", encoder->name, all->model.info.folder,
@@ -98,10 +96,10 @@ static const char *pooling_of(const options *o, const fd_embed_options *e, int w
                                       "none: a row a nucleotide",
                                       "the head's prediction: probabilities of the classes, or the value"};
   if (e->logits) return "the head's logits of the classes";
-  return words ? "none: a row a word, where its span says" : pools[o->choice.pool];
+  return words ? "none: one row per word, with its span" : pools[o->choice.pool];
 }
 
-/* What the file says of itself. */
+/* Begins the output file with its metadata. */
 static fd_status begin_output(const options *o, const fd_embed_options *e, const fd_encoder *encoder, embedding *all) {
   const fd_sequences *s = all->sequences;
   int words = fd_embed_rows_are_words(e, encoder);
@@ -139,7 +137,7 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
   return fd_matrix_begin(&all->matrix, o->output, &info);
 }
 
-/* Root. */
+/* Root only. */
 static fd_status open_input(const options *o, embedding *all) {
   const fd_list files = {.count = 1, .item = {o->words[1]}};
   FD_TRY(fd_sources_begin(&all->sources, &files, o->genome, fd_comm_self()));

@@ -1,4 +1,4 @@
-/* findna evaluate SUITE CHECKPOINT: probes and fine-tunes on a list of benchmark tasks, and puts the numbers side by side. */
+/* findna evaluate SUITE CHECKPOINT: probes and fine-tunes on a suite of benchmark tasks, and tabulates the results. */
 #include "commands/evaluate.h"
 
 #include <inttypes.h>
@@ -36,7 +36,7 @@ static fd_status name_model(fd_evaluation *e, const char *text) {
   return FD_OK;
 }
 
-/* From the command line: one checkpoint behind the suite, or several with names. */
+/* Takes the checkpoints from the command line: a single one after the suite, or several with names. */
 static fd_status name_models(fd_evaluation *e) {
   e->first_override = e->checkpoints.count ? 1 : 2;
   if (e->partial && !e->genome) return fd_fail(FD_USAGE, "findna evaluate: --partial has no effect without --genome");
@@ -53,7 +53,7 @@ static fd_status name_models(fd_evaluation *e) {
   return FD_OK;
 }
 
-/* The state and shape of the checkpoints that the numbers are of. */
+/* Reads the state_id and the shape of each checkpoint. */
 static fd_status identify(fd_evaluation *e) {
   fd_pretrained *opened;
   FD_TRY(fd_alloc(&opened, 1, sizeof *opened, "an evaluation"));
@@ -74,7 +74,8 @@ static fd_status identify(fd_evaluation *e) {
 static fd_status check_overrides(const fd_evaluation *e) {
   for (int i = e->first_override; i < e->word_count; i++)
     if (!strncmp(e->words[i], "run.seed=", 9) || !strncmp(e->words[i], "run.folder=", 11))
-      return fd_fail(FD_USAGE, "findna evaluate: %s: seeds are 0 .. N-1 (--seeds), folders lie in --output", e->words[i]);
+      return fd_fail(FD_USAGE, "findna evaluate: %s: seeds are 0 .. N-1 (--seeds), run folders are made in --output",
+                     e->words[i]);
   return FD_OK;
 }
 
@@ -88,8 +89,7 @@ static fd_status check_lists(const fd_evaluation *e) {
     int known = 0;
     for (int m = 0; m < FD_EVALUATION_METHODS; m++) known |= !strcmp(e->methods.item[i], fd_evaluation_methods[m].name);
     if (!known)
-      return fd_fail(FD_USAGE,
-                     "findna evaluate: --methods %s: expected probe, finetune, untrained, knn (k-mers are always there)",
+      return fd_fail(FD_USAGE, "findna evaluate: --methods %s: expected probe, finetune, untrained, knn (k-mers always run)",
                      e->methods.item[i]);
   }
   return FD_OK;
@@ -103,40 +103,40 @@ static fd_status evaluate(fd_evaluation *e) {
   for (int i = 0; i < e->suite.count; i++)
     FD_TRY(fd_evaluation_do_task(e, &e->suite.task[i], fd_evaluation_wants(&e->tasks, e->suite.task[i].name)));
   if (e->job > e->unit)
-    return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " (--list shows them)", e->job, e->unit);
+    return fd_fail(FD_USAGE, "findna evaluate: --job %" PRId64 ": there are %" PRId64 " units of work (--list shows them)",
+                   e->job, e->unit);
   if (!e->there && !e->list)
     return fd_fail(FD_MISSING, "findna evaluate: none of the tasks' rows is in %s: give the folder with --data", e->data);
   return e->comm->rank || e->list || e->job ? FD_OK : fd_evaluation_report(e);
 }
 
-/* The command line; e->word_count 0: only help was asked for. */
+/* Parses the command line; e->word_count is 0 afterwards if only help was requested. */
 static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
   int helped;
   const fd_arg table[] = {
       {"checkpoint", FD_ARG_LIST, &e->checkpoints, 0, 0, "NAME=PATH",
-       "several checkpoints in one table, each with a name: give it once for each"},
-      {"data", FD_ARG_TEXT, &e->data, 0, 0, "FOLDER", "where the suite's {data} is: the official files, unchanged"},
-      {"genome", FD_ARG_TEXT, &e->genome, 0, 0, "FILE", "for tasks of intervals: the FASTA or 2bit file that they lie in"},
-      {"partial", FD_ARG_FLAG, &e->partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"},
-      {"output", FD_ARG_TEXT, &e->output, 0, 0, "FOLDER", "runs and results; what is there already is not done again"},
-      {"seeds", FD_ARG_INT, &e->seeds, 1, FD_EVALUATION_SEEDS, "N", "of the probe's splits, and of fine-tuning"},
-      {"tasks", FD_ARG_LIST, &e->tasks, 0, 0, "LIST", "only these"},
+       "a named checkpoint; repeat the option for several checkpoints in one table"},
+      {"data", FD_ARG_TEXT, &e->data, 0, 0, "FOLDER", "folder of the suite's official files, unchanged ({data} in the suite)"},
+      {"genome", FD_ARG_TEXT, &e->genome, 0, 0, "FILE", "for tasks of intervals: the FASTA or 2bit file of their genome"},
+      {"partial", FD_ARG_FLAG, &e->partial, 0, 0, NULL, "skip intervals on contigs that the genome lacks, and report how many"},
+      {"output", FD_ARG_TEXT, &e->output, 0, 0, "FOLDER",
+       "folder of runs and results; results that it holds already are not computed again"},
+      {"seeds", FD_ARG_INT, &e->seeds, 1, FD_EVALUATION_SEEDS, "N", "number of seeds, of the probe's splits and of fine-tuning"},
+      {"tasks", FD_ARG_LIST, &e->tasks, 0, 0, "LIST", "run only these tasks"},
       {"methods", FD_ARG_LIST, &e->methods, 0, 0, "LIST",
-       "of probe, finetune, untrained (fine-tuned from random weights), knn; k-mers are always there"},
-      {"list", FD_ARG_FLAG, &e->list, 0, 0, NULL, "print the pieces of work, numbered, and do nothing"},
-      {"job", FD_ARG_INT, &e->job, 0, 1e9, "N", "do piece N alone, as in a Slurm array; 0: all"},
+       "run only these of probe, finetune, untrained (fine-tuned from random weights), knn; k-mers always run"},
+      {"list", FD_ARG_FLAG, &e->list, 0, 0, NULL, "print the numbered units of work and run none"},
+      {"job", FD_ARG_INT, &e->job, 0, 1e9, "N", "run unit N only, for example in a Slurm array; 0: all"},
       {0},
   };
   const fd_args args = {
       "evaluate",
       "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
       "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
-      "Runs the linear probe (teacher, student, untrained network, k-mers) and fine-tuning (pretrained, "
-      "untrained) on every task of a\n"
-      "suite, with several seeds, and prints mean and standard deviation beside the paper's numbers. SUITE is "
-      "genomic-benchmarks, gue, nt,\n"
-      "nt-revised, mtcdna, its, bioscan-5m, kd, local, or a .tsv file like those in configs/suites. Started again, it goes on "
-      "where it stopped.",
+      "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
+      "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
+      "are printed next to the paper's numbers. SUITE is genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m,\n"
+      "kd, local, or a .tsv file like those in configs/suites. The same command, run again, continues where it stopped.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;

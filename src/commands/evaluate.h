@@ -1,4 +1,4 @@
-/* What the files evaluate*.c share: an evaluation, its methods, and where its pieces of work leave their numbers. */
+/* Shared by the files evaluate*.c: an evaluation, its methods, and where its units of work write their results. */
 #ifndef FD_COMMANDS_EVALUATE_H
 #define FD_COMMANDS_EVALUATE_H
 
@@ -9,18 +9,18 @@
 
 enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 16 };
 
-/* A checkpoint whose numbers are a part of the table. */
+/* A checkpoint with rows of its own in the table. */
 typedef struct fd_evaluation_model {
-  char name[64]; /* empty where there is one checkpoint, without a name */
+  char name[64]; /* empty for a single checkpoint, which has no name */
   const char *path;
   char state_id[FD_SHA256_HEX];
-  fd_shape shape; /* models of one shape share the untrained network */
-  int first;      /* of its shape */
+  fd_shape shape; /* models of the same shape share one untrained network */
+  int first;      /* 1: the first model of its shape */
 } fd_evaluation_model;
 
 typedef struct fd_evaluation {
   fd_comm *comm;
-  const char *words[FD_LIST_MAX]; /* suite, checkpoint (without --checkpoint), then section.key=value for every fine-tuning */
+  const char *words[FD_LIST_MAX]; /* suite, checkpoint (unless --checkpoint is given), then section.key=value for fine-tuning */
   int word_count, first_override;
   const char *data, *output, *genome;
   int partial, list;
@@ -29,13 +29,13 @@ typedef struct fd_evaluation {
   fd_suite suite;
   int models;
   fd_evaluation_model model[FD_EVALUATION_MODELS];
-  int there;    /* tasks whose rows are here */
-  int64_t unit; /* number of the current piece of work, from 1 */
+  int there;    /* number of tasks whose data files are present */
+  int64_t unit; /* number of the current unit of work, from 1 */
 } fd_evaluation;
 
-/* The methods, in the order in which they run and are printed. `tunes`: a fine-tuning for each seed, else one probe, or one
- * search of the tasks that are for it (`searches`). `models`: which checkpoints have it. k-mers need none, and nobody leaves them
- * out: a table without them says little. */
+/* The methods, in the order in which they run and are printed. `tunes`: one fine-tuning per seed; otherwise a single probe, or a
+ * single nearest-neighbour search for tasks of that kind (`searches`). `models`: for which checkpoints the method runs. k-mer
+ * counts need no checkpoint and cannot be left out: they are the baseline of every table. */
 typedef struct fd_evaluation_method {
   const char *name;
   int tunes, searches;
@@ -43,7 +43,7 @@ typedef struct fd_evaluation_method {
 } fd_evaluation_method;
 extern const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS];
 
-/* One piece of work; `model` is the first one where the method needs none. */
+/* One unit of work. Where the method needs no model, `model` is the first one. */
 typedef struct fd_evaluation_unit {
   const fd_suite_task *task;
   const fd_evaluation_method *method;
@@ -51,21 +51,22 @@ typedef struct fd_evaluation_unit {
   int64_t seed;
 } fd_evaluation_unit;
 
-/* Whether a list of --tasks or --methods has the word; an empty one has all. */
+/* Whether a list of --tasks or --methods contains the word; an empty list contains all words. */
 int fd_evaluation_wants(const fd_list *list, const char *word);
 
-/* Whether there is such a piece of a task for this checkpoint. */
+/* Whether the method runs for this task and checkpoint. */
 int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *task, const fd_evaluation_method *method,
                       const fd_evaluation_model *model);
 
-/* Does what is missing of a task's pieces of work, or lists them; unless it is wanted, they are counted alone. Collective. */
+/* Runs the units of a task that have no results yet, or lists all (e->list). If the task is not `wanted`, its units are only
+ * counted. Collective. */
 fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task, int wanted) FD_MUST_CHECK;
 
-/* Where a piece of work leaves its numbers. */
+/* The folder of a unit of work, and the file of its results in it. */
 fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *unit, char folder[FD_PATH_MAX],
                               char file[FD_PATH_MAX]) FD_MUST_CHECK;
 
-/* Root: prints all numbers that are there, and writes OUTPUT/results.json and OUTPUT/report.html. */
+/* Root only: prints all results found, and writes OUTPUT/results.json and OUTPUT/report.html. */
 fd_status fd_evaluation_report(const fd_evaluation *e) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* results.json of an evaluation: what its page is made from. */
+/* Writes results.json of an evaluation, from which its report page is made. */
 #include <string.h>
 
 #include "base/json.h"
@@ -30,7 +30,7 @@ static json_t *json_of_task(const fd_suite_task *t, const fd_evaluation_outcome 
                    "rows_left_out", o->left_out, "remarks", o->remarks, "results", list, "files", o->files);
 }
 
-/* "untrained": the model whose untrained network this one shares. */
+/* "untrained": name of the first model of the same shape, whose untrained network this model shares. */
 static json_t *json_of_model(const fd_evaluation *e, const fd_evaluation_model *model) {
   const fd_evaluation_model *first = e->model;
   while (!fd_shape_equal(&first->shape, &model->shape)) first++;

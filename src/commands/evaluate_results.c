@@ -1,5 +1,4 @@
-/* Gathers what the pieces of work of an evaluation have left: mean and standard deviation beside the baselines and the paper's.
- */
+/* Gathers the results of an evaluation's units of work: mean and standard deviation, baselines and the paper's numbers. */
 #include "commands/evaluate_results.h"
 
 #include <limits.h>
@@ -16,13 +15,13 @@
 
 enum { TEXT_MAX = 512 };
 
-/* A count; 0 for what is none. */
+/* The value of `key` as a count; 0 if it is missing or not a valid count. */
 static int whole(const json_t *root, const char *key) {
   json_int_t value = json_integer_value(json_object_get(root, key));
-  return value < 0 || value > INT_MAX / 2 ? 0 : (int)value; /* two of them are added */
+  return value < 0 || value > INT_MAX / 2 ? 0 : (int)value; /* two counts are added without overflow */
 }
 
-/* What a file says of the task's rows; all of a task say the same. */
+/* Takes the numbers of rows from a results file; all files of a task have the same. */
 static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
   if (o->train) return;
   o->train = whole(root, "train_rows") + whole(root, "valid_rows") + whole(root, "key_rows");
@@ -32,7 +31,8 @@ static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
   o->left_out = whole(root, "rows_left_out"), o->classes = whole(root, "classes");
 }
 
-/* The numbers of a piece of work, or NULL. k-mers are of no checkpoint. */
+/* Reads the results file of a unit; *root is NULL if it does not exist or belongs to another checkpoint. Files of k-mer counts
+ * have no checkpoint to compare. */
 static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
   char folder[FD_PATH_MAX], path[FD_PATH_MAX];
   FD_TRY(fd_evaluation_place(e, u, folder, path));
@@ -41,7 +41,7 @@ static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_ev
   const int kmers = u->method->models == FD_OF_NONE;
   const char *made_of = json_string_value(json_object_get(*root, u->method->tunes ? "checkpoint_state_id" : "state_id"));
   if (!kmers && (!made_of || strcmp(made_of, u->model->state_id))) {
-    fd_warn("%s: is of another checkpoint: left out of the table", path);
+    fd_warn("%s: belongs to another checkpoint: left out of the table", path);
     json_decref(*root);
     *root = NULL;
     return FD_OK;
@@ -51,8 +51,8 @@ static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_ev
   return FD_OK;
 }
 
-/* The paper's number for a row: of "FinDNA", or of a checkpoint without a name, those of the suite's columns; of any name those
- * of its last column, a list NAME/ROW=NUMBER; ... */
+/* The paper's number for a row. For "FinDNA", or a checkpoint without a name, it is in the suite's columns of paper's numbers;
+ * for any name it may be in the column of other models, a list NAME/ROW=NUMBER; ... */
 static void find_paper(const fd_suite_task *t, fd_evaluation_row *r) {
   char key[128];
   const char *found = !strcmp(r->name, "probe teacher") ? t->paper_probe
@@ -64,7 +64,7 @@ static void find_paper(const fd_suite_task *t, fd_evaluation_row *r) {
   if (at) snprintf(r->paper, sizeof r->paper, "%.*s", (int)strcspn(at + n, ";"), at + n);
 }
 
-/* A search says each number once, a probe for each of its seeds. */
+/* Adds the rows of a search, which has one value per score, or of a probe, which has one for each of its seeds. */
 static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
   const char *measure = u->task->measure;
   const json_t *results = json_object_get(root, "results");
@@ -118,7 +118,7 @@ static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_
 
 static void remark(fd_evaluation_outcome *o, const char *text) { fd_json_append(&o->remarks, json_string(text)); }
 
-/* How these rows differ from those of the paper, and what makes the test score too good. */
+/* Remarks on how these rows differ from the paper's, and on leakage that inflates the test score. */
 static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
   char text[TEXT_MAX];
   if (*t->note) remark(o, t->note);
@@ -128,7 +128,8 @@ static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
     remark(o, text);
   }
   if (o->unknown) {
-    snprintf(text, sizeof text, "%d test rows have a label that no training row has: they cannot be right", o->unknown);
+    snprintf(text, sizeof text, "%d test rows have a label that no training row has: they cannot be classified correctly",
+             o->unknown);
     remark(o, text);
   }
   if (o->left_out) {
@@ -137,8 +138,8 @@ static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
   }
   if (o->same + o->turned) {
     snprintf(text, sizeof text,
-             "%d of the test sequences are also training sequences, the reverse complements of %d others are: the scores are too "
-             "good by that",
+             "%d of the test sequences are also training sequences, the reverse complements of %d others are: this leakage "
+             "inflates the scores",
              o->same, o->turned);
     remark(o, text);
   }
@@ -156,8 +157,8 @@ static fd_status gather(const fd_evaluation *e, const fd_suite_task *t, fd_evalu
   return FD_OK;
 }
 
-/* Seed by seed against the row of the same name and checkpoint of the task that a task is compared with: once all seeds of both
- * are there. */
+/* Compares a row, seed by seed, with the row of the same name and checkpoint of the task named in the suite's column `versus`,
+ * once the results of all seeds of both exist. */
 static void compare_rows(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *outcome, fd_evaluation_row *r) {
   for (int i = 0; i < e->suite.count && *t->versus; i++)
     for (int k = 0; k < outcome[i].count && !strcmp(e->suite.task[i].name, t->versus); k++) {

@@ -1,4 +1,4 @@
-/* What the pieces of work of an evaluation have left: the scores of every task, their table and their file. */
+/* Results of an evaluation's units of work: the scores of every task, their table and their file. */
 #ifndef FD_COMMANDS_EVALUATE_RESULTS_H
 #define FD_COMMANDS_EVALUATE_RESULTS_H
 
@@ -7,56 +7,57 @@
 #include "commands/evaluate.h"
 #include "tasks/further.h"
 
-/* Of a task: teacher, student and untrained by a probe and two fine-tunings for each checkpoint, and k-mers. */
+/* Largest number of rows of a task: for each checkpoint probes of teacher, student and untrained network and two fine-tunings
+ * (pretrained, untrained); and k-mers once. */
 enum { FD_EVALUATION_ROWS = 5 * FD_EVALUATION_MODELS + 1 };
 
-/* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where there is none. */
+/* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where undefined. */
 enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 1 + FD_FURTHER_MAX /* the test rows, and further files */ };
 typedef struct fd_evaluation_set {
-  char *rows; /* "test rows", or a further file */
-  int count;  /* how many they are */
+  char *rows; /* "test rows", or the name of a further file of test rows */
+  int count;  /* number of rows */
   int seeds, pairs;
-  double constant[FD_EVALUATION_SCORES]; /* of always answering their most frequent class */
+  double constant[FD_EVALUATION_SCORES]; /* of always predicting the most frequent class of the rows */
   double value[FD_EVALUATION_SCORES][FD_EVALUATION_SEEDS];
-  double above[FD_EVALUATION_SCORES], spread[FD_EVALUATION_SCORES]; /* as of a row, where pairs is not 0 */
+  double above[FD_EVALUATION_SCORES], spread[FD_EVALUATION_SCORES]; /* as in fd_evaluation_row; if pairs is not 0 */
 } fd_evaluation_set;
 
 /* A row of the table: the task's measure over the seeds. */
 typedef struct fd_evaluation_row {
-  const char *model; /* name of the checkpoint; empty: there is one alone, or it needs none */
+  const char *model; /* name of the checkpoint; empty: a single checkpoint, or a row of none */
   char name[32];
   char paper[64]; /* the paper's number; empty: none */
   int seeds;
   double mean, sd, value[FD_EVALUATION_SEEDS];
-  int pairs;            /* seeds that the task it is compared with has, too; 0: it is compared with none */
-  double above, spread; /* mean and standard deviation of what it has more than that one, seed by seed */
+  int pairs;            /* seeds compared with those of the task `versus`; 0: no comparison */
+  double above, spread; /* mean and standard deviation of the differences from that task, seed by seed */
   int sets;
   fd_evaluation_set *set; /* of fine-tunings; else NULL */
 } fd_evaluation_row;
 
-/* What is there of a task. */
+/* The results of a task. */
 typedef struct fd_evaluation_outcome {
   int count;
   fd_evaluation_row row[FD_EVALUATION_ROWS];
-  int classes, train, test, same, turned, left_out, unknown; /* of the task's rows; train 0: nothing is there */
-  json_t *files;   /* where the numbers are from: {"file", "model"} below the output folder */
-  json_t *remarks; /* what a reader of the scores must know, a sentence each */
+  int classes, train, test, same, turned, left_out, unknown; /* numbers of classes and rows; train 0: no results yet */
+  json_t *files;   /* sources of the numbers: {"file", "model"}, paths relative to the output folder */
+  json_t *remarks; /* notes for the reader of the scores, one sentence each */
 } fd_evaluation_outcome;
 
-/* Prints a task's rows; and where checkpoints have names, a line for each and method, with a column a task. outcome: one for each
- * task of the suite. */
+/* Prints the rows of each task, and if the checkpoints have names a table with a line per checkpoint and method and a column per
+ * task. `outcome`: one for each task of the suite. */
 void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *outcome);
 
-/* Adds a seed's finetune.json (NULL: none) to the sets of a row. */
+/* Adds the scores of one seed's finetune.json (NULL: none) to the sets of a row. */
 fd_status fd_evaluation_take_scores(fd_evaluation_row *row, const json_t *root) FD_MUST_CHECK;
 
 /* Releases the sets of a row. */
 void fd_evaluation_free_scores(fd_evaluation_row *row);
 
-/* What the sets of a row have more than the same of another one, where all seeds of both are there. */
+/* Computes the differences of the sets of a row from the same sets of another row, where both have all seeds. */
 void fd_evaluation_compare_scores(fd_evaluation_row *row, const fd_evaluation_row *other, int64_t seeds);
 
-/* A line for each set; `versus`: the task that the row was compared with. */
+/* Prints a line for each set; `versus`: the task that the row was compared with. */
 void fd_evaluation_print_scores(const fd_evaluation_row *row, const char *versus);
 
 /* The sets for results.json. */

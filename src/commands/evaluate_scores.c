@@ -1,4 +1,4 @@
-/* All scores of the test rows of fine-tunings, and of their further ones, over the seeds: beside the measure of the task. */
+/* Scores of fine-tunings on the test rows and on further test rows over the seeds, in addition to the measure of the task. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static double number(const json_t *object, const char *key) {
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-/* The set of these rows; a new one where there is room, else NULL. */
+/* Finds or adds the set of these rows; NULL if all FD_EVALUATION_SETS are in use. */
 static fd_status find_set(fd_evaluation_row *r, const char *rows, fd_evaluation_set **set) {
   *set = NULL;
   for (int i = 0; i < r->sets; i++)

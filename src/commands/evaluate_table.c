@@ -1,4 +1,4 @@
-/* The tables of an evaluation, as text. */
+/* Prints the tables of an evaluation. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ static const fd_evaluation_row *find_row(const fd_evaluation_outcome *o, const f
   return NULL;
 }
 
-/* A line of the table of all tasks: a column a task, and the mean where every task has a number. */
+/* Prints a line of the table of all tasks: a column per task, and the mean if no task is missing. */
 static void print_line(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const fd_evaluation_row *r) {
   double sum = 0;
   int tasks = 0, there = 0;
@@ -43,7 +43,7 @@ static void print_line(const fd_evaluation *e, const fd_evaluation_outcome *outc
   else printf(" %10s\n", "-");
 }
 
-/* Several checkpoints: a line for each and method, as in the paper's table 4. */
+/* For several checkpoints: a line per checkpoint and method, as in the paper's table 4. */
 static void print_all(const fd_evaluation *e, const fd_evaluation_outcome *outcome) {
   printf("\n%-36s", "mean %");
   for (int t = 0; t < e->suite.count; t++)
@@ -61,5 +61,5 @@ void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *ou
   for (int t = 0; t < e->suite.count; t++)
     if (outcome[t].count) print_task(e, &e->suite.task[t], &outcome[t]);
   if (*e->model[0].name) print_all(e, outcome);
-  fflush(stdout); /* before what is said of the files */
+  fflush(stdout); /* before log lines about the files */
 }

@@ -1,4 +1,4 @@
-/* The pieces of work of an evaluation: command lines of probe and finetune, each done once and signed. */
+/* The units of work of an evaluation: command lines of probe, knn and finetune, each run once and signed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *t, const fd_e
   return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && model->first) || model == e->model;
 }
 
-/* Words of a command line, in memory of their own. */
+/* The words of a command line, each allocated separately. */
 typedef struct line {
   int count;
   char *word[WORDS_MAX];
@@ -45,19 +45,19 @@ static void free_line(line *l) {
   for (int i = 0; i < l->count; i++) free(l->word[i]);
 }
 
-/* Whether a word of a task's rows is an option of fine-tuning only, and has a word behind it. */
-static int is_of_tuning(const char *word, int *behind) {
+/* Whether a word of a task's rows is an option of fine-tuning only. *values: number of words that follow it as its value. */
+static int is_of_tuning(const char *word, int *values) {
   static const struct {
     const char *name;
-    int behind;
+    int values;
   } options[] = {{"--valid", 1},          {"--new-model", 0},    {"--teacher", 1},
                  {"--teacher-logits", 1}, {"--first-layers", 1}, {"--also", 1}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-    if (!strcmp(options[i].name, word)) return *behind = options[i].behind, 1;
+    if (!strcmp(options[i].name, word)) return *values = options[i].values, 1;
   return 0;
 }
 
-/* A word with {data} and ~ replaced; *of_data: it is a file of the former. */
+/* Expands {data} or ~ at the start of a word. *of_data: the word began with {data}. */
 static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_PATH_MAX], int *of_data) {
   *of_data = !strncmp(word, "{data}", 6);
   if (*word == '~') return fd_path_expand(text, word);
@@ -65,22 +65,22 @@ static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_P
   return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
 }
 
-/* The words of a task's rows, {data} replaced; *there: whether all files that they name are, but those of --also, which are left
- * out where they are not. Settings (section.key=value) and options of fine-tuning are left out where nothing is tuned. */
+/* Adds the expanded words of a task's rows. *there: whether all files of {data} exist; a missing file of --also is left out and
+ * does not count. Without `tunes`, settings (section.key=value) and options of fine-tuning are left out. */
 static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
-  int of_folder = 0, behind = 0, of_data;
+  int of_folder = 0, values = 0, of_data;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
     if (!*word) continue;
     if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
-    if (!tunes && behind) {
-      behind = 0;
+    if (!tunes && values) {
+      values = 0;
       continue;
     }
-    if (!tunes && is_of_tuning(word, &behind)) continue;
+    if (!tunes && is_of_tuning(word, &values)) continue;
     of_folder |= !strcmp(word, "--task");
     FD_TRY(expand(e, word, text, &of_data));
     if (of_data && fd_is_absent(text) && l->count && !strcmp(l->word[l->count - 1], "--also")) {
@@ -143,14 +143,16 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   return add_word(l, file);
 }
 
-/* k-mers once, the untrained network once for each shape: as in probes. */
+/* As for probes, k-mers are searched once, and the untrained network once for each shape. */
 static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
   int there, kmers = u->model == e->model, untrained = u->model->first;
   FD_TRY(add_word(l, "knn"));
   FD_TRY(add_word(l, u->model->path));
   FD_TRY(add_rows(e, u->task, 0, l, &there));
   FD_TRY(add_word(l, "--baseline"));
-  FD_TRY(add_word(l, kmers ? "kmer,untrained" : untrained ? "untrained" : "none")); /* the first one is the first of its shape */
+  FD_TRY(add_word(l, kmers       ? "kmer,untrained"
+                     : untrained ? "untrained"
+                                 : "none")); /* the first model is always the first of its shape */
   FD_TRY(add_word(l, "--output"));
   return add_word(l, file);
 }
@@ -167,8 +169,8 @@ static void show_line(const fd_evaluation *e, const line *l) {
   printf("\n");
 }
 
-/* Writes the words that a piece's numbers come from, with the checkpoint's state, or compares them with those of an earlier
- * start: numbers of other weights or settings must not stand under this one's name. */
+/* Signs a unit of work: writes its state_id and command line to command.txt, or compares them with the file of an earlier run, so
+ * that results of other weights or settings are never reported under this name. */
 static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *folder) {
   char path[FD_PATH_MAX], *text = NULL, *found = NULL;
   size_t bytes;
@@ -178,7 +180,7 @@ static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *fo
   fprintf(out, "%s\n", u->method->models == FD_OF_NONE ? "k-mers" : u->model->state_id);
   for (int i = 0; i < l->count; i++)
     if (!fd_config_is_free(l->word[i]) || !strncmp(l->word[i], "eval.", 5))
-      fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named by the piece */
+      fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named after the unit */
   FD_TRY(fd_text_close(out, &text));
   FD_GO(fd_path(path, folder, "command.txt", NULL));
   FD_GO(fd_make_folder(folder));
@@ -190,7 +192,7 @@ static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *fo
   if (strcmp(text, found))
     status = fd_fail(
         FD_BUSY,
-        "%s: was made of another checkpoint or with other settings (its first line is the state_id); give another --output",
+        "%s: was made from another checkpoint or with other settings (its first line is the state_id); give another --output",
         path);
 done:
   free(text);
@@ -198,7 +200,7 @@ done:
   return status;
 }
 
-/* Does one piece, unless its numbers are there. */
+/* Runs one unit, unless its results exist. */
 static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   const fd_evaluation_method *m = u->method;
   char folder[FD_PATH_MAX], file[FD_PATH_MAX];
@@ -207,7 +209,7 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   fd_status status = FD_OK;
   if (e->job && e->job != e->unit) return FD_OK;
   FD_TRY(fd_evaluation_place(e, u, folder, file));
-  FD_TRY(fd_comm_stop_asked(e->comm)); /* between two pieces; within one the commands look themselves */
+  FD_TRY(fd_comm_stop_asked(e->comm)); /* between units; during a unit its command polls */
   FD_GO(m->tunes ? finetune_line(e, u, folder, &l) : m->searches ? knn_line(e, u, file, &l) : probe_line(e, u, file, &l));
   if (e->comm->rank == 0 && m->tunes && !fd_exists(l.word[config_word(&l)]))
     FD_GO(fd_fail(FD_MISSING, "%s: no such settings (%s of the suite)", l.word[config_word(&l)], u->task->name));
@@ -228,7 +230,7 @@ done:
   return status;
 }
 
-/* Whether the files of a task's rows are here; the same on every rank. */
+/* Whether the data files of a task exist; the same answer on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
   line l = {0};
   fd_status status = add_rows(e, t, 1, &l, there);

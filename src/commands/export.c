@@ -1,4 +1,4 @@
-/* findna export CHECKPOINT FOLDER: the weights of one network for PyTorch and other programs. */
+/* findna export CHECKPOINT FOLDER: writes the weights of one network for PyTorch and other programs. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "commands/command.h"
@@ -28,7 +28,7 @@ fd_status fd_command_export(fd_comm *comm, int argc, char **argv) {
       "export", "CHECKPOINT FOLDER [options]",
       "Writes FOLDER/model.safetensors (float32; the names are in docs/using.md) and FOLDER/config.json.\n"
       "launch/torch/findna_torch.py is a PyTorch module that reads them. A model that was imported from a published folder is\n"
-      "written as one: for transformers, with the names and types of its tensors.",
+      "written in the same form, for transformers, with the original names and types of its tensors.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;

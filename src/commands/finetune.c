@@ -1,4 +1,4 @@
-/* findna finetune CHECKPOINT: trains encoder and head on a table, selects on held-out rows, and scores the test rows once. */
+/* findna finetune CHECKPOINT: trains encoder and head on a table, selects weights on held-out rows, scores the test rows once. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,25 +42,25 @@ typedef struct options {
   int override_count;
 } options;
 
-/* Everything that a run holds, released in one place. */
+/* All resources of a run, released in one place. */
 typedef struct tuning {
   fd_pretrained model;
   fd_teacher teacher;
   fd_config config;
   fd_shape shape; /* of the checkpoint's model */
   char task_keys[TASK_KEYS][FD_SETTING_MAX], layers_key[FD_SETTING_MAX];
-  fd_tokenizer *new_words;       /* of a new model over ids */
-  const fd_tokenizer *tokenizer; /* of the model that learns, over ids; or NULL */
-  json_t *taken;                 /* names of what --first-layers took; else NULL */
+  fd_tokenizer *new_words;       /* tokenizer of a new model over ids */
+  const fd_tokenizer *tokenizer; /* tokenizer of the trained model if it reads ids; else NULL */
+  json_t *taken;                 /* names of the tensors taken by --first-layers; else NULL */
   int longest;                   /* nucleotides of the longest row */
-  int words;                     /* tokens of the longest row, of a model over ids */
-  char classes[FD_SHA256_HEX];   /* hash of the names in data; "": numbers */
+  int words;                     /* tokens of the longest row, for a model over ids */
+  char classes[FD_SHA256_HEX];   /* hash of the class names in data; "": labels are numbers */
   char *override[OVERRIDES];
   fd_task_folder data;
   fd_further further;
-  int same, turned; /* test rows that are training rows; whose reverse complements are */
+  int same, turned; /* test sequences that are also training sequences; whose reverse complements are */
   char dataset_id[FD_SHA256_HEX];
-  fd_device *dev, *cpu; /* cpu: NULL, or what scores many classes of a model on a GPU */
+  fd_device *dev, *cpu; /* cpu: scores more than FD_CLASSES_EXACT classes of a model on a GPU; else NULL */
   fd_network *network;
   fd_state *state;
   fd_rows rows;
@@ -80,7 +80,7 @@ typedef struct tuning {
 
 static fd_status check_options(options *o) {
   if (o->teacher && o->teacher_logits)
-    return fd_fail(FD_USAGE, "findna finetune: give --teacher or --teacher-logits; a run has one teacher");
+    return fd_fail(FD_USAGE, "findna finetune: give either --teacher or --teacher-logits; a run has one teacher");
   if (o->new_model && o->first_layers)
     return fd_fail(FD_USAGE,
                    "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
@@ -92,32 +92,32 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
       {"valid", FD_ARG_TEXT, &o->rows.valid, 0, 0, "FILE",
-       "rows that select the best weights; without: a share of the training rows (task.selection)"},
-      {"also", FD_ARG_LIST, &o->also, 0, 0, "FILE", "further test rows, as of another species: only scored; again for others"},
+       "validation rows that select the best weights (default: a fraction of the training rows, task.selection)"},
+      {"also", FD_ARG_LIST, &o->also, 0, 0, "FILE",
+       "further test rows, for example of another species, which are only scored; may be repeated"},
       {"values", FD_ARG_FLAG, &o->rows.values, 0, 0, NULL, "labels are numbers: a regression"},
       {"init-untrained", FD_ARG_FLAG, &o->untrained, 0, 0, NULL,
-       "begin with random weights of the checkpoint's model: the baseline"},
+       "start from random weights of the checkpoint's model: the untrained baseline"},
       {"new-model", FD_ARG_FLAG, &o->new_model, 0, 0, NULL,
-       "train a new model, of the config's encoder and sizes, with random weights; of CHECKPOINT it takes the words only"},
+       "train a new model with the config's encoder and sizes and random weights; only the vocabulary is CHECKPOINT's"},
       {"first-layers", FD_ARG_INT, &o->first_layers, 1, 1000, "N",
-       "train a model of the first N layers of CHECKPOINT's, with their weights"},
+       "train a model made of the first N layers of CHECKPOINT, with their weights"},
       {"teacher", FD_ARG_TEXT, &o->teacher, 0, 0, "CHECKPOINT",
-       "learn also from what this classifier says of each row (objective.kd_alpha, objective.kd_temperature)"},
+       "distil from this classifier's logits of each row (objective.kd_alpha, objective.kd_temperature)"},
       {"teacher-logits", FD_ARG_TEXT, &o->teacher_logits, 0, 0, "FILE",
-       "the same from what 'findna embed --pool task --logits' has written of the rows"},
+       "distil from logits written by 'findna embed --pool task --logits' for the rows"},
       {"config", FD_ARG_TEXT, &o->config_name, 0, 0, "CONFIG", "a YAML file or the name of one in configs/"},
-      {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
+      {"restart", FD_ARG_FLAG, &o->restart, 0, 0, NULL, "start over; the contents of the run folder are moved aside"},
       {"encoder", FD_ARG_CHOICE, &o->encoder, 0, 0, FD_ENCODER_WORDS,
-       "which network to begin with (default: best, of a fine-tuning, else the teacher if there is one)"},
+       "which network to start from (default: best for a fine-tuned model, else the teacher if there is one)"},
       {0},
   };
   const fd_args args = {
       "finetune", "CHECKPOINT --train FILE [--valid FILE] [--test FILE] [section.key=value ...] [options]",
-      "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed "
-      "without padding. The run folder,\n"
-      "resuming, signals and ranks are those of 'findna pretrain'; the weights that are best on the rows that "
-      "select are kept beside\n"
-      "the last ones (--encoder best), and probe, embed, score and export take them. Scores go to RUN/finetune.json.",
+      "Trains the pretrained encoder and a new head together on labelled sequences of any length, packed without padding. The\n"
+      "run folder, resuming, signals and ranks work as in 'findna pretrain'. The weights that are best on the validation rows\n"
+      "are kept along with the last ones (--encoder best); probe, embed, score and export use them. Scores are written to\n"
+      "RUN/finetune.json.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, helped));
@@ -131,7 +131,7 @@ static fd_status read_options(int argc, char **argv, options *o, const char **wo
 
 /* --- the config ------------------------------------------------------------------------------------------------------ */
 
-/* What a new model over ids takes of the checkpoint's: its words. */
+/* Whether a setting of the shape describes the vocabulary, which a new model over ids takes from the checkpoint. */
 static int is_of_words(const fd_shape_item *item) {
   static const char *const names[WORD_KEYS] = {"tokenizer", "words", "kmer", "vocabulary"};
   for (int i = 0; i < WORD_KEYS; i++)
@@ -139,7 +139,8 @@ static int is_of_words(const fd_shape_item *item) {
   return 0;
 }
 
-/* The model is the checkpoint's, or with `words` those of it; the outputs come from the rows; what the user says comes last. */
+/* Collects the settings that override the config: the model's from the checkpoint (of a new model only the vocabulary's, if
+ * `words`), the outputs from the rows, and last the user's overrides. */
 static fd_status collect_overrides(const options *o, tuning *t, int words, int *count) {
   int n = 0, keys = o->teacher || o->teacher_logits ? TASK_KEYS : TASK_KEYS - 1;
   FD_TRY(fd_shape_of(&t->shape, &t->model.config));
@@ -158,14 +159,14 @@ static fd_status collect_overrides(const options *o, tuning *t, int words, int *
   return FD_OK;
 }
 
-/* What is selected by the rows that it is scored on looks better than it is. */
+/* Refuses test rows that equal the validation rows: weights selected on the test rows have scores that are too good. */
 static fd_status check_test(const fd_table *a, const fd_table *b) {
   int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
              !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
   if (!same) return FD_OK;
   return fd_fail(FD_DATA,
-                 "the rows that select (--valid, or dev of a task) are the test rows: scores of what they select say nothing of "
-                 "others; give other rows, or none: then a share of the training rows selects (task.selection)");
+                 "the validation rows (--valid, or dev of a task) are the test rows: scores of weights that were selected on the "
+                 "test rows are biased; give other rows, or none: then a fraction of the training rows is used (task.selection)");
 }
 
 static fd_status check_selection(const tuning *t) {
@@ -174,7 +175,7 @@ static fd_status check_selection(const tuning *t) {
   return FD_OK;
 }
 
-/* The model is the checkpoint's; a longer input may want more blocks, a task other [CLS] tokens. */
+/* The config must have the checkpoint's model; only blocks may differ, for a longer input, and the number of [CLS] tokens. */
 static fd_status check_shape(const options *o, const tuning *t, const char *path) {
   fd_shape shape;
   if (o->new_model) return FD_OK;
@@ -183,15 +184,16 @@ static fd_status check_shape(const options *o, const tuning *t, const char *path
     const fd_shape_item *item = &t->shape.item[i];
     if (!strcmp(item->name, "layers") && o->first_layers && t->config.model.layers == o->first_layers) continue;
     if (!strcmp(item->name, "blocks") || !strcmp(item->name, "cls") || fd_shape_agrees(&shape, &t->shape, item->name)) continue;
-    return fd_fail(FD_CONFIG,
-                   "%s: the checkpoint's model has %s, or its weights would not fit; of the model, blocks, cls and recompute may "
-                   "differ",
-                   path, item->setting);
+    return fd_fail(
+        FD_CONFIG,
+        "%s: the checkpoint's model has %s, and its weights fit no other; of the model's settings only blocks, cls and "
+        "recompute may differ",
+        path, item->setting);
   }
   return FD_OK;
 }
 
-/* Fine-tuning into the run that it begins with would put one in the place of the other. */
+/* Refuses a run folder that contains the CHECKPOINT: fine-tuning would overwrite it. */
 static fd_status check_folder(const tuning *t, const char *path) {
   char *run = realpath(t->config.run.folder, NULL), *checkpoint = realpath(t->model.info.folder, NULL);
   size_t n = run ? strlen(run) : 0;
@@ -213,9 +215,8 @@ static fd_status check_config(const options *o, const tuning *t, const char *pat
   if (fd_config_distils(c) != (*t->teacher.id || t->teacher.stored.path) || c->teacher.kind < FD_TEACHER_NONE ||
       c->objective.mnm_weight > 0 || c->objective.cl_weight > 0)
     return fd_fail(FD_CONFIG,
-                   "%s: fine-tuning has teacher.kind: none (or what follows from --teacher) and objective.mnm_weight, "
-                   "objective.cl_weight of "
-                   "0, as configs/finetune.yaml has",
+                   "%s: fine-tuning requires teacher.kind: none (or as --teacher sets it), objective.mnm_weight: 0 and "
+                   "objective.cl_weight: 0, as in configs/finetune.yaml",
                    path);
   if (o->first_layers && (o->first_layers > t->model.config.model.layers || !fd_config_attends(&t->model.config)))
     return fd_fail(FD_CONFIG, "--first-layers %" PRId64 ": %s has %" PRId64 " layers; expected fewer, of a model with attention",
@@ -224,7 +225,8 @@ static fd_status check_config(const options *o, const tuning *t, const char *pat
   return check_folder(t, path);
 }
 
-/* A new model takes the checkpoint's words if its encoder reads ids, which is known once the config was read. */
+/* Parses the config. A new model takes the checkpoint's vocabulary if its encoder reads ids, which is known only after parsing:
+ * the config is then parsed again with those settings. */
 static fd_status parse_config(const options *o, tuning *t, const char *text, size_t bytes, const char *path) {
   int count;
   FD_TRY(collect_overrides(o, t, 0, &count));
@@ -234,7 +236,7 @@ static fd_status parse_config(const options *o, tuning *t, const char *text, siz
   return fd_config_parse(&t->config, text, bytes, path, t->override, count);
 }
 
-/* Root reads the config file once; everybody parses the same text. */
+/* The root reads the config file once, and every rank parses the same text. */
 static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   char path[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes = 0;
@@ -245,7 +247,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
     if (status == FD_OK) status = fd_trainer_check_ranks(&t->config, comm->size);
     if (status != FD_OK) {
       free(text);
-      return status; /* root alone says what is wrong; main ends the job */
+      return status; /* only the root reports the error; main ends the job */
     }
   }
   FD_TRY(fd_comm_share_text(comm, &text, &bytes));
@@ -257,7 +259,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
 
 /* --- setting up ------------------------------------------------------------------------------------------------------ */
 
-/* Without a file for them, the rows that select are a share of the training rows, drawn by the seed. */
+/* Without a file of validation rows, draws them from the training rows (fraction task.selection) with the run's seed. */
 static fd_status split_rows(tuning *t) {
   fd_table all = t->data.train;
   int *order, held_out;
@@ -270,10 +272,10 @@ static fd_status split_rows(tuning *t) {
   return status;
 }
 
-/* What the result depends on beside the config's frozen keys: the rows, what the weights begin with, and when they are evaluated.
+/* Hashes what determines the result besides the config's frozen keys: the rows, the start weights, and when they are evaluated.
  */
 static fd_status identify(const options *o, tuning *t, const char *encoder) {
-  if (!strcmp(encoder, fd_array_names[FD_BEST])) encoder = fd_array_names[FD_TEACHER]; /* as older versions call it */
+  if (!strcmp(encoder, fd_array_names[FD_BEST])) encoder = fd_array_names[FD_TEACHER]; /* the name in older versions */
   unsigned char digest[FD_SHA256_BYTES];
   char line[256];
   fd_sha256 *hash;
@@ -288,7 +290,8 @@ static fd_status identify(const options *o, tuning *t, const char *encoder) {
   return FD_OK;
 }
 
-/* Weights are matched by name: a longer input's further blocks and the head stay as they were drawn. */
+/* Copies the checkpoint's weights, matched by name. Additional blocks for a longer input, and the head, keep their initial
+ * random values. */
 static fd_status take_weights(const options *o, tuning *t, const fd_encoder *encoder) {
   const fd_params *to = &t->network->params, *from = &t->model.network->params;
   int taken = 0, fresh = 0;
@@ -306,7 +309,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
     if (t->taken && fits && !of_task) fd_json_append(&t->taken, json_string(p->name));
     taken += fits && !of_task, fresh += !fits && !of_task;
   }
-  fd_info("%d tensors taken from the %s of %s, %d new beside the head", taken, encoder->name, t->model.info.folder, fresh);
+  fd_info("%d tensors taken from the %s of %s, %d new besides the head", taken, encoder->name, t->model.info.folder, fresh);
   if (!taken) return fd_fail(FD_CONFIG, "%s: none of its weights fits the model of this config", t->model.info.folder);
   return t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, to->size * sizeof(float));
 }
@@ -319,7 +322,7 @@ static int longest_of(const tuning *t) {
   return longest;
 }
 
-/* What the trainer learns from: letters, or the words of a model over ids. */
+/* Sets up the trainer's rows: nucleotides, or tokens of a model over ids. */
 static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
   if (t->config.task.balance && t->data.train.label) {
     FD_TRY(fd_alloc(&t->class_weight, (size_t)t->data.train.classes, sizeof *t->class_weight, "class weights"));
@@ -334,7 +337,7 @@ static fd_status give_rows(tuning *t, const fd_tokenizer *tokenizer) {
   return tokenizer ? fd_tokens_create(&t->rows.words, tokenizer, fd_rows_longest(&t->data.train)) : FD_OK;
 }
 
-/* More classes than FD_CLASSES_EXACT are scored by all threads of a CPU. */
+/* Opens the CPU device that scores more than FD_CLASSES_EXACT classes, with all threads. */
 static fd_status open_scorer(fd_comm *comm, tuning *t) {
   fd_config config;
   if (t->config.task.kind != FD_TASK_CLASSES || t->config.task.outputs <= FD_CLASSES_EXACT) return FD_OK;
@@ -351,7 +354,7 @@ static void announce(fd_comm *comm, const tuning *t, int rows) {
   const fd_config *c = &t->config;
   char shown[1024];
   int evaluated_cls = fd_features_cls(&t->selection.encoder, (fd_features)t->network->task.features);
-  fd_info("data: %d training rows, %d that select, %d to test; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
+  fd_info("data: %d training, %d validation, %d test rows; up to %d nucleotides; %" PRId64 " steps of %" PRId64 " rows",
           t->data.train.rows, t->data.valid.rows, t->data.test.rows, t->longest, t->steps, c->train.batch);
   fd_class_names_show(&t->data.names, shown, sizeof shown);
   if (*shown) fd_info("classes: %s", shown);
@@ -411,7 +414,7 @@ static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
   return FD_OK;
 }
 
-/* With the selected weights: the rows that selected them, and once the test rows. */
+/* Scores the selected weights on the validation rows and, once, on the test rows, and reports the results. */
 static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   fd_status status = FD_OK;
   const fd_state *s = t->state;
@@ -438,17 +441,17 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
   return status;
 }
 
-/* An augmented row may be of any words: as many as a row of its length can have. */
+/* Sets the longest row to the largest number of tokens that its length can have: augmentation may change the tokens. */
 static fd_status augmented_words(tuning *t) {
   int longest = fd_rows_longest(&t->data.train);
   int64_t most = fd_tokenizer_most(t->tokenizer, longest);
   FD_TRY(fd_tokenizer_check(t->tokenizer, longest, most, t->network->positions,
-                            "task.augment: the longest training row, of its most words"));
+                            "task.augment: the longest training row, with the most tokens possible"));
   t->words = (int)most;
   return FD_OK;
 }
 
-/* The network that learns, and its words: it must be able to read all rows. */
+/* Creates the network and its tokenizer, and checks that all rows fit its positions. */
 static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
   t->longest = longest_of(t);
   FD_TRY(fd_network_create(&t->network, &t->config, t->longest));
@@ -469,7 +472,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_pretrained_open(&t->model, o->checkpoint, &(fd_use){.threads = 1}, comm));
   fd_comm_phase(comm, -1, "reading the rows");
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
-  if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* the plane of its rows, at the end */
+  if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* for the figure of the test rows at the end */
   FD_TRY(fd_further_read(&t->further, &o->also, &o->rows, &t->data, comm));
   FD_TRY(check_selection(t));
   FD_TRY(fd_class_names_hash(&t->data.names, t->classes));
@@ -484,7 +487,8 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   fd_comm_phase(comm, -1, "setting up the run");
   FD_TRY(build(comm, o, t));
   FD_TRY(fd_same_run(&t->run));
-  FD_TRY(fd_run_folder_take(comm, t->config.run.folder, o->restart, &t->lock)); /* last: what is refused leaves no folder */
+  FD_TRY(fd_run_folder_take(comm, t->config.run.folder, o->restart,
+                            &t->lock)); /* after all checks: a refused run leaves no folder */
   FD_TRY(resume_or_begin(comm, o, t));
   if (t->config.log.windows) FD_TRY(fd_run_folder_window_log(&t->run, &t->window_log));
   t->trainer->window_log = t->window_log;
@@ -497,7 +501,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
                           .task = &t->selection};
     fd_status status = fd_session_run(&session);
     if (status == FD_RETRY || status == FD_STOPPED)
-      fd_info("stopped at step %" PRId64 "; the same command goes on from there", t->state->step);
+      fd_info("stopped at step %" PRId64 "; the same command resumes from there", t->state->step);
     FD_TRY(status);
   } else {
     FD_TRY(fd_session_judge(&t->run, t->state));

@@ -1,4 +1,4 @@
-/* Writes and prints what a fine-tuning has come to. */
+/* Writes and prints the results of a fine-tuning. */
 #include "commands/finetune_results.h"
 
 #include <inttypes.h>
@@ -26,14 +26,14 @@ static json_t *json_of(const fd_task_scores *scores) {
   return object;
 }
 
-/* Of features that are all the same there is no plane: not an error of a run that has ended well. */
+/* Whether all rows have identical features. They have no principal plane, which is no error of a run that has finished. */
 static int all_the_same(const float *features, int rows, size_t width) {
   for (int i = 1; i < rows; i++)
     if (memcmp(features, features + (size_t)i * width, width * sizeof *features)) return 0;
   return 1;
 }
 
-/* What a report draws of the test rows. */
+/* The data of the report's figures of the test rows. */
 static fd_status figures_of(const fd_tuned *t, json_t **json) {
   const fd_table *test = &t->data->test;
   const fd_prediction *p = &t->prediction;
@@ -60,7 +60,7 @@ done:
   return status;
 }
 
-/* Scores of further test rows, a part for each file. */
+/* Scores of further test rows, an object for each file. */
 static json_t *json_of_further(const fd_further *f) {
   json_t *list = json_array();
   for (int i = 0; i < f->count; i++)
@@ -118,12 +118,12 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
   printf("\n");
 }
 
-/* Test rows, and below them what a constant answer gets. */
+/* Prints the scores of test rows, and below them the accuracy of the constant prediction. */
 static void print_test(const char *name, const fd_table *table, const fd_task_scores *s) {
   json_t *constant = fd_constant_answer(table);
   print_row(name, table, s);
   if (constant)
-    printf("%19s  (always their most frequent class: accuracy %.2f %%)\n", "",
+    printf("%19s  (always predicting their most frequent class: accuracy %.2f %%)\n", "",
            100 * json_number_value(json_object_get(constant, "accuracy")));
   json_decref(constant);
 }
@@ -134,7 +134,7 @@ fd_status fd_tuned_report(const fd_tuned *t) {
   fd_print("best weights: step %" PRId64 " of %" PRId64 " (%s)\n", t->state->best_step, t->state->step, t->config->run.folder);
   printf(train->value ? "%-10s %8s  %10s  %8s  %11s\n" : "%-10s %8s  %10s  %10s  %10s  %8s  %8s\n", "rows", "count", "loss",
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
-  print_row("selecting", &t->data->valid, &t->valid);
+  print_row("validation", &t->data->valid, &t->valid);
   if (t->data->test.rows) print_test("test", &t->data->test, &t->test);
   for (int i = 0; i < t->further->count; i++) print_test(t->further->file[i], &t->further->table[i], &t->further->scores[i]);
   return FD_OK;

@@ -1,4 +1,5 @@
-/* findna import FOLDER RUN: makes a run folder whose checkpoint holds the weights of an exported or converted model. */
+/* findna import FOLDER RUN: makes a run folder whose checkpoint holds the weights of an exported, converted or published model.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,14 @@ typedef struct import_parts {
   fd_class_names classes;
   fd_device *dev;
   fd_network *network;
-  fd_state state; /* of weights alone: their moments would be twice as many zeros */
+  fd_state state; /* weights only: the optimizer's moments would be twice as many zeros */
   fd_checkpointer *checkpointer;
   fd_folder made;
   int published;
-  fd_hf_read_tensors read; /* of a published folder */
+  fd_hf_read_tensors read; /* the tensors read from a published folder */
 } import_parts;
 
-/* Step 0 of a run that was trained on no shards of ours. */
+/* Writes the checkpoint of step 0 of a run without shards, hence the dataset_id of zeros. */
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
   const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0, NULL, &p->classes};
@@ -63,7 +64,7 @@ static fd_status import(const char *const words[2], import_parts *p) {
   FD_TRY(fd_network_create(&p->network, &p->config, p->window));
   p->state = (fd_state){.dev = p->dev, .best_step = -1};
   p->state.size[FD_STUDENT] = p->network->params.size;
-  p->state.array[FD_STUDENT] = p->weights; /* the device is a CPU, whose memory this is */
+  p->state.array[FD_STUDENT] = p->weights; /* the device is a CPU: host memory is its memory */
   return write_checkpoint(words[1], p);
 }
 
@@ -73,10 +74,10 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
   const fd_arg table[] = {{0}};
   const fd_args args = {
       "import", "FOLDER RUN",
-      "FOLDER holds model.safetensors and config.json, as 'findna export' writes them, launch/torch/convert_pt.py from a\n"
-      "PyTorch checkpoint, or a published folder of Nucleotide Transformer v2, DNABERT-2 or BERT. RUN is a new run folder with "
-      "one checkpoint, for probe,\n"
-      "embed, score and finetune, and, of a model that is not a published one, for pretrain --init-from.",
+      "Imports a model into a new run folder. FOLDER holds model.safetensors and config.json, written by 'findna export' or\n"
+      "(from a PyTorch checkpoint) by launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer v2,\n"
+      "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score and finetune, and unless the\n"
+      "model is a published one also for pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;

@@ -1,6 +1,4 @@
-/* findna inspect PATH: shows what is in a checkpoint, a run folder, a shard, a manifest, a safetensors file or embeddings, and
- * verifies it.
- */
+/* findna inspect PATH: shows and verifies a checkpoint, a run folder, a shard, a manifest, a safetensors file or embeddings. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -24,15 +22,15 @@
 #include "output/safetensors.h"
 #include "train/checkpoint_format.h"
 
-enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* processor seconds for an HDF5 file, and bytes for a further one */
+enum { READER_SECONDS = 3, READER_BYTES = 20 << 20 }; /* CPU seconds for an HDF5 file, plus one per READER_BYTES */
 
-/* What can be said of a tensor's values. */
+/* Statistics of a tensor's values. */
 typedef struct summary {
   double min, mean, max;
   size_t finite, not_finite;
 } summary;
 
-/* Reads one value as a double; 0 for types without statistics. */
+/* Reads one value as a double; returns 0 for types without statistics. */
 static int value_of(const fd_tensor *t, size_t i, double *value) {
   if (!strcmp(t->dtype, "F32")) *value = (double)((const float *)t->data)[i];
   else if (!strcmp(t->dtype, "F64")) *value = ((const double *)t->data)[i];
@@ -92,10 +90,10 @@ static fd_status inspect_safetensors(const char *path) {
   return FD_OK;
 }
 
-/* Whether a failure is of the file that is looked at, and not of this process. */
+/* Whether an error is about the file under inspection and not about this process. */
 static int is_damage(fd_status status) { return status == FD_DATA || status == FD_MISSING; }
 
-/* One file of a checkpoint against its MANIFEST. */
+/* Checks one file of a checkpoint against its MANIFEST. */
 static fd_status check_file(const char *folder, const fd_slice *s) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
   uint64_t bytes;
@@ -154,7 +152,7 @@ static fd_status inspect_run(const char *folder) {
       free(steps);
       return status;
     }
-    refused |= status == FD_NUMERIC && taken < 0; /* a resume passes over what is damaged, not over this */
+    refused |= status == FD_NUMERIC && taken < 0; /* a resume skips damaged checkpoints, but not a diverged one */
     if (good && taken < 0 && !refused) taken = steps[i];
     bad += !good;
     if (good)
@@ -167,7 +165,7 @@ static fd_status inspect_run(const char *folder) {
   if (refused)
     return fd_fail(FD_NUMERIC, "%s: a resume is refused until the newest checkpoints that have DIVERGED are moved away", folder);
   if (bad && taken < 0)
-    return fd_fail(FD_DATA, "%s: no checkpoint is whole; a resume is refused, --restart begins again", folder);
+    return fd_fail(FD_DATA, "%s: no checkpoint is intact; a resume is refused, --restart starts over", folder);
   return bad ? fd_fail(FD_DATA, "%s: %d of %d checkpoints are damaged", folder, bad, count) : FD_OK;
 }
 
@@ -180,7 +178,7 @@ static fd_status inspect_shards(const char *folder) {
   for (int i = 0; i < m.shards; i++)
     fd_print("  %-24s %-6s %10" PRId64 " %s %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
              m.shard[i].windows, m.records ? "records" : "windows", m.shard[i].bytes, m.shard[i].sha256);
-  fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* the root works alone: no collective with other ranks */
+  fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* only the root is here: no collectives with other ranks */
   if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
   fd_manifest_free(&m);
   return status;
@@ -197,8 +195,8 @@ static fd_status show_hdf5(const char *path) {
   return matrix ? fd_matrix_show(path) : fd_shard_print(path);
 }
 
-/* The process that reads ends with its parent, and after many times the processor seconds that a whole file of this size takes.
- */
+/* Limits the reading process: it is killed when its parent ends, and after a CPU time many times that of an intact file of this
+ * size. */
 static void bound_reader(uint64_t bytes) {
   const rlim_t seconds = (rlim_t)(READER_SECONDS + bytes / READER_BYTES);
   const struct rlimit limit = {seconds, seconds};
@@ -206,7 +204,7 @@ static void bound_reader(uint64_t bytes) {
   setrlimit(RLIMIT_CPU, &limit);
 }
 
-/* In a process of its own: the HDF5 library crashes on some damaged files, and on others never comes to an end. */
+/* Reads the file in a child process, since the HDF5 library crashes on some damaged files and never returns on others. */
 static fd_status inspect_hdf5(const char *path) {
   int code;
   uint64_t bytes;
@@ -223,12 +221,12 @@ static fd_status inspect_hdf5(const char *path) {
   while (waitpid(child, &code, 0) < 0)
     if (errno != EINTR) return fd_fail_errno("cannot wait for the process that reads", path);
   if (WIFEXITED(code) && (WEXITSTATUS(code) == FD_OK || WEXITSTATUS(code) >= FD_USAGE)) return (fd_status)WEXITSTATUS(code);
-  return fd_fail(FD_DATA, "%s: is damaged, so badly that the HDF5 library %s", path,
-                 WIFSIGNALED(code) && (WTERMSIG(code) == SIGXCPU || WTERMSIG(code) == SIGKILL) ? "did not come to an end with it"
+  return fd_fail(FD_DATA, "%s: is so badly damaged that the HDF5 library %s", path,
+                 WIFSIGNALED(code) && (WTERMSIG(code) == SIGXCPU || WTERMSIG(code) == SIGKILL) ? "did not finish reading it"
                                                                                                : "crashed on it");
 }
 
-/* Tells by content what a path is. */
+/* Determines from its content what a path is, and inspects it. */
 static fd_status inspect(const char *path) {
   struct stat info;
   char folder[FD_PATH_MAX];
@@ -261,13 +259,12 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
   const char *path;
   int count, helped;
   const fd_arg table[] = {{0}};
-  const fd_args args = {"inspect", "PATH",
-                        "Shows what is in PATH and verifies every hash: a .safetensors file, a checkpoint folder, a run folder "
-                        "(its checkpoints, and which\n"
-                        "one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy). Exit code "
-                        "65 when something is "
-                        "damaged, 79 when a resume is refused for numbers that are not finite.",
-                        table};
+  const fd_args args = {
+      "inspect", "PATH",
+      "Shows the contents of PATH and verifies every hash. PATH is a .safetensors file, a checkpoint folder, a run folder (its\n"
+      "checkpoints, and which one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy).\n"
+      "Exit code 65 if something is damaged, 79 if a resume would be refused because of numbers that are not finite.",
+      table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));
   if (helped) return FD_OK;

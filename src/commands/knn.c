@@ -1,4 +1,4 @@
-/* findna knn CHECKPOINT: classes of queries by the nearest keys in the space of embeddings, beside k-mer counts and an untrained
+/* findna knn CHECKPOINT: classifies queries by their nearest keys in embedding space, compared with k-mer counts and an untrained
  * encoder. */
 #include <inttypes.h>
 #include <jansson.h>
@@ -30,11 +30,11 @@ typedef struct options {
   const char *checkpoint, *file[2], *column, *output, *predictions;
   int64_t neighbours, kmer;
   fd_list baseline;
-  int features, untrained, kmers; /* which baselines */
+  int features, untrained, kmers; /* untrained, kmers: the baselines that run */
   fd_use use;
 } options;
 
-/* What one way of making vectors says of the queries. */
+/* Results for the queries with one kind of vectors: an encoder's, an untrained encoder's, or k-mer counts. */
 typedef struct method {
   char name[32];
   const char *features;
@@ -47,7 +47,7 @@ typedef struct searching {
   fd_pretrained model;
   fd_device *dev; /* the CPU that compares vectors */
   fd_table table[2];
-  fd_class_names names; /* of both files; none: labels are numbers */
+  fd_class_names names; /* of both files; empty: labels are numbers */
   int classes, absent;  /* absent: queries whose label no key has */
   int methods;
   method method[METHODS];
@@ -71,27 +71,28 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"train", FD_ARG_TEXT, &o->file[KEYS], 0, 0, "FILE",
        "keys: CSV or TSV with the columns sequence and label (and id); plain, gzip or xz"},
-      {"test", FD_ARG_TEXT, &o->file[QUERIES], 0, 0, "FILE", "queries, the same form"},
+      {"test", FD_ARG_TEXT, &o->file[QUERIES], 0, 0, "FILE", "queries, in the same format"},
       {"label", FD_ARG_TEXT, &o->column, 0, 0, "COLUMN",
        "the column of the labels in both files, such as genus (default: label)"},
-      {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K", "keys that vote on a query's class"},
+      {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K",
+       "number of nearest keys that vote on a query's class"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (default: both), or none"},
-      {"kmer", FD_ARG_INT, &o->kmer, 1, FD_KMER_MAX, "K", "k of the k-mer counts beside them"},
+      {"kmer", FD_ARG_INT, &o->kmer, 1, FD_KMER_MAX, "K", "k of the k-mer count baseline"},
       FD_USE_DEVICE_ARGS(o->use),
       FD_USE_ENCODER_ARG(o->use),
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the scores as JSON, too"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the scores as JSON"},
       {"predictions", FD_ARG_TEXT, &o->predictions, 0, 0, "FILE",
        "write each query's label, predicted label, nearest key and cosine as TSV"},
       {0},
   };
   const fd_args args = {
       "knn", "CHECKPOINT --train KEYS --test QUERIES [options]",
-      "The class of a query is that of the key with the largest cosine between their embeddings, or of most of the nearest K; "
-      "the\n"
-      "search is exact. Labels of queries that no key has are counted: those rows cannot be right. The same is done with k-mer\n"
-      "counts and with the untrained network: an embedding that does not beat them is not worth its price.",
+      "Classifies queries by their nearest keys in embedding space. The class of a query is that of the key with the\n"
+      "largest cosine between their embeddings, or the majority of the K nearest keys; the search is exact. Queries whose\n"
+      "label no key has are counted: they cannot be classified correctly. k-mer counts and the untrained network are\n"
+      "searched in the same way: an embedding that does not beat them is not worth its cost.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));
@@ -103,12 +104,12 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 
 /* --- rows ------------------------------------------------------------------------------------------------------------ */
 
-/* The names of both files as one list, by which the labels of both are numbered again. */
+/* Joins the class names of both files into one list, and renumbers the labels of both by it. */
 static fd_status join_names(const options *o, searching *s, fd_class_names names[2]) {
   const char **all;
   int count = names[KEYS].count + names[QUERIES].count;
   if (!names[KEYS].count != !names[QUERIES].count)
-    return fd_fail(FD_DATA, "%s: its labels are names, those of %s are numbers: expected the same kind in both",
+    return fd_fail(FD_DATA, "%s: its labels are names, but those of %s are numbers: expected the same kind in both",
                    o->file[names[KEYS].count ? KEYS : QUERIES], o->file[names[KEYS].count ? QUERIES : KEYS]);
   if (!count) return FD_OK;
   FD_TRY(fd_alloc(&all, (size_t)count, sizeof *all, "names of classes"));
@@ -123,7 +124,8 @@ static fd_status join_names(const options *o, searching *s, fd_class_names names
   return status;
 }
 
-/* Queries that no key can be right of; keys of one class are right of all others, whatever the embeddings are. */
+/* Counts the queries whose label no key has. Keys of a single class are refused: every query would get it, whatever the
+ * embeddings. */
 static fd_status count_absent(const options *o, searching *s) {
   char *known;
   int classes = 0;
@@ -133,7 +135,7 @@ static fd_status count_absent(const options *o, searching *s) {
   for (int c = 0; c < s->classes; c++) classes += known[c];
   free(known);
   if (classes > 1) return FD_OK;
-  return fd_fail(FD_DATA, "%s: its rows have one class only, which every query would get; expected at least two labels",
+  return fd_fail(FD_DATA, "%s: its rows have a single class, which every query would get; expected at least two labels",
                  o->file[KEYS]);
 }
 
@@ -187,7 +189,7 @@ done:
   return status;
 }
 
-/* The same network with random weights. */
+/* Searches with the same network and random weights. */
 static fd_status search_untrained(const options *o, searching *s, fd_encoder encoder) {
   float *params;
   FD_TRY(fd_alloc(&params, encoder.network->params.size, sizeof *params, "an untrained encoder"));
@@ -222,7 +224,7 @@ static void print_label(FILE *out, const searching *s, int label) {
   else fprintf(out, "%d", label);
 }
 
-/* Each query of the first method, the encoder's. */
+/* Writes the predictions of the first method, the encoder's, a line per query. */
 static fd_status write_predictions(const options *o, const searching *s) {
   const fd_table *keys = &s->table[KEYS], *queries = &s->table[QUERIES];
   const method *m = &s->method[0];
@@ -280,7 +282,7 @@ static void print_table(const options *o, const searching *s) {
   }
 }
 
-/* A model over ids can read all rows: said before anything is computed. */
+/* Checks, before anything is computed, that a model over ids can read all rows. */
 static fd_status check_words(const options *o, const searching *s) {
   int most = 0;
   for (int f = 0; f < 2 && s->model.tokenizer; f++)

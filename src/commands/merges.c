@@ -1,4 +1,4 @@
-/* findna merges SHARDS --output FILE: learns byte pairs from training windows. */
+/* findna merges SHARDS --output FILE: learns the merges of byte-pair encoding from training windows. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,17 +18,17 @@ typedef struct options {
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       {"vocabulary", FD_ARG_INT, &o->vocabulary, FD_MERGES_FIRST, FD_MERGES_IDS_MAX, "N",
-       "tokens in all: [UNK] [CLS] [SEP] [PAD] [MASK], A, C, G, T, and what each merge makes"},
-      {"windows", FD_ARG_INT, &o->windows, 0, 1e12, "N", "learn from the first N training windows only; 0: from all of them"},
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "the tokenizer.json"},
+       "size of the vocabulary: [UNK] [CLS] [SEP] [PAD] [MASK], A, C, G, T, and one token per merge"},
+      {"windows", FD_ARG_INT, &o->windows, 0, 1e12, "N", "learn from the first N training windows only; 0: from all"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "tokenizer.json to write"},
       {0},
   };
   const fd_args args = {
       "merges", "SHARDS --output FILE [options]",
-      "Learns the merges of byte-pair encoding from the training windows of a folder made by 'findna prepare': the most "
-      "frequent\n"
-      "pair of neighbours becomes a token, until there are N; of equally frequent pairs that of the smallest ids. FILE is a\n"
-      "tokenizer.json as DNABERT-2's, for 'findna pretrain' (data.tokenizer) and the tokenizers library.",
+      "Learns the merges of byte-pair encoding from training windows. SHARDS is a folder made by 'findna prepare'. The most\n"
+      "frequent pair of adjacent tokens becomes a new token, until the vocabulary has N; of equally frequent pairs the one\n"
+      "with the smallest ids. FILE is a tokenizer.json like DNABERT-2's, for 'findna pretrain' (data.tokenizer) and the\n"
+      "tokenizers library.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->shards, 1, &count, helped));

@@ -38,7 +38,7 @@ static fd_status check_options(const fd_ingest_options *o) {
   return FD_OK;
 }
 
-/* What has no effect beside another option is refused. */
+/* Refuses options that would have no effect together with --verify or --stride. */
 static fd_status check_effect(const fd_args *args, int argc, char **argv, int check, const fd_ingest_options *o) {
   static const char *const of_random[] = {"sampling", "seed"};
   for (const fd_arg *a = args->table; check && a->name; a++)
@@ -59,7 +59,7 @@ fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) {
   return FD_OK;
 }
 
-/* What the options and words of a command line ask for. */
+/* Runs what the options and words of the command line request. */
 static fd_status run(fd_comm *comm, fd_ingest_options *o, int check, const char *const *words, int count) {
   char output[FD_PATH_MAX];
   if (check && count == 1) return verify(comm, words[0]);
@@ -75,8 +75,8 @@ static fd_status run(fd_comm *comm, fd_ingest_options *o, int check, const char 
 
 static const char about[] =
     "Cuts windows from FASTA (plain, gzip, bgzip) or 2bit files into HDF5 shards and a manifest in the new folder OUT. A record\n"
-    "named contig:first-last (1-based, inclusive) is that region. Under mpirun the ranks share the work; the result has the\n"
-    "same bits for any number of ranks.";
+    "named contig:first-last (1-based, inclusive) is read as that region of the contig. Under mpirun the ranks share the work;\n"
+    "the result is bit-identical for any number of ranks.";
 
 fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};
@@ -85,26 +85,28 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_prepare_form of_table;
   fd_prepare_table_form(&of_table);
   const fd_arg table[] = {
-      {"window", FD_ARG_INT, &o.window, 1, 1 << 24, "L", "nucleotides of a window"},
+      {"window", FD_ARG_INT, &o.window, 1, 1 << 24, "L", "window length in nucleotides"},
       {"count", FD_ARG_INT, &o.count, 0, 1e12, "N", "random training windows"},
       {"val-count", FD_ARG_INT, &o.val_count, 0, 1e12, "N", "random held-out windows"},
       {"test-count", FD_ARG_INT, &o.test_count, 0, 1e12, "N", "random test windows (with --bed)"},
-      {"stride", FD_ARG_INT, &o.stride, 0, 1e9, "S", "instead of random windows: one every S nucleotides"},
+      {"stride", FD_ARG_INT, &o.stride, 0, 1e9, "S", "instead of random windows: a window every S nucleotides"},
       {"sampling", FD_ARG_TEXT, &o.sampling, 0, 0, "HOW",
-       "random windows: contigs by 'length', or all alike ('uniform', the authors' way)"},
-      {"max-n", FD_ARG_REAL, &o.max_n, 0, 1, "SHARE", "largest share of N in a window; 1: no filter"},
+       "random windows: contigs drawn by their 'length', or all with equal probability ('uniform', as the authors do)"},
+      {"max-n", FD_ARG_REAL, &o.max_n, 0, 1, "SHARE", "largest fraction of N in a window; 1: no filter"},
       {"contigs", FD_ARG_LIST, &o.contigs, 0, 0, "A,B",
-       "use these sequences (default: chromosomes 1-22, X, Y of a human assembly known by its lengths, else all); chr1 = 1"},
-      {"holdout", FD_ARG_LIST, &o.holdout, 0, 0, "A,B", "these sequences are the held-out split 'val'"},
+       "use only these contigs (default: chromosomes 1-22, X, Y of a human assembly, recognised by its lengths, else all); "
+       "chr1 = 1"},
+      {"holdout", FD_ARG_LIST, &o.holdout, 0, 0, "A,B", "these contigs are the held-out split 'val'"},
       {"bed", FD_ARG_TEXT, &o.bed, 0, 0, "FILE",
-       "splits by intervals: contig, start, end, split (train, val, test); a window lies wholly inside one"},
-      {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL, "leave out rows of --bed that lie in none of the files, and say how many"},
+       "splits by intervals: contig, start, end, split (train, val, test); each window is contained in one interval"},
+      {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL,
+       "skip rows of --bed whose contig is in none of the files, and report how many"},
       {"assembly", FD_ARG_TEXT, &o.assembly, 0, 0, "NAME",
-       "recorded in the shards; GRCh38 (or hg38) checks names and lengths of the chromosomes"},
-      {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random places"},
-      {"shard-windows", FD_ARG_INT, &o.shard_windows, 1, 65536, "N", "windows of a shard"},
+       "recorded in the shards; with GRCh38 (or hg38) the names and lengths of the chromosomes are checked"},
+      {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random positions"},
+      {"shard-windows", FD_ARG_INT, &o.shard_windows, 1, 65536, "N", "windows per shard"},
       {"table", FD_ARG_TEXT, &records, 0, 0, "FILE",
-       "instead of windows: records, sequences with their taxonomy, with the options of this form"},
+       "make records (sequences with their taxonomy) instead of windows; this form has its own options"},
       {"verify", FD_ARG_FLAG, &check, 0, 0, NULL,
        "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
       {.value = &of_table.args},

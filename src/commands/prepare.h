@@ -1,4 +1,4 @@
-/* The parts of findna prepare, shared by its files. */
+/* Shared by the files of findna prepare. */
 #ifndef FD_COMMANDS_PREPARE_H
 #define FD_COMMANDS_PREPARE_H
 
@@ -7,14 +7,14 @@
 #include "comm/comm.h"
 #include "data/ingest.h"
 
-/* The new folder's name without '/' at its end. */
+/* Copies the name of the new folder without trailing slashes. FD_USAGE if it names no folder. */
 fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) FD_MUST_CHECK;
 
-/* The command where --table is given: its options, with their defaults, and what reads them. */
+/* The form of the command with --table: its options with their defaults, and the table that parses them. */
 enum { FD_PREPARE_ARGS = 16 };
 typedef struct fd_prepare_form {
   fd_ingest_table options;
-  const char *by, *known; /* the column of either rule */
+  const char *by, *known; /* the columns of --by and --known */
   fd_arg table[FD_PREPARE_ARGS];
   fd_args args;
 } fd_prepare_form;

@@ -1,4 +1,4 @@
-/* findna prepare --table FILE: shards of records from a table of sequences with their taxonomy. */
+/* findna prepare --table FILE: makes shards of records from a table of sequences with their taxonomy. */
 #include "commands/prepare.h"
 
 #include <string.h>
@@ -14,7 +14,8 @@ static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd
       return fd_fail(FD_USAGE, "findna prepare: --%s names values of a column; say which with --split COLUMN", of_column[i]);
   for (int i = 0; i < 5; i++)
     if (o->taxa.part && fd_args_given(args, argc, argv, of_share[i]))
-      return fd_fail(FD_USAGE, "findna prepare: --%s has no effect beside --split, whose column says the splits", of_share[i]);
+      return fd_fail(FD_USAGE, "findna prepare: --%s has no effect beside --split, whose column determines the splits",
+                     of_share[i]);
   if (by && known) return fd_fail(FD_USAGE, "findna prepare: --by and --known exclude each other");
   if (o->val_share + o->test_share >= 1)
     return fd_fail(FD_USAGE, "findna prepare: --val-share and --test-share leave nothing to train on");
@@ -31,30 +32,33 @@ void fd_prepare_table_form(fd_prepare_form *f) {
       {"table", FD_ARG_TEXT, &o->taxa.table, 0, 0, "FILE",
        "CSV or TSV with a header (plain, gzip, xz): sequences and their taxonomy, or the classification of the FASTA files"},
       {"columns", FD_ARG_LIST, &o->taxa.columns, 0, 0, "A,B",
-       "columns to keep (default: kingdom, phylum, ... genus, species and the BIN, those that are there)"},
-      {"require", FD_ARG_LIST, &o->taxa.require, 0, 0, "A,B", "leave out rows that say nothing in one of these columns"},
-      {"limit", FD_ARG_INT, &o->taxa.limit, 1, 1 << 20, "L", "nucleotides of a sequence; longer ones are cut"},
-      {"shortest", FD_ARG_INT, &o->taxa.shortest, 1, 1 << 20, "L", "leave out shorter ones"},
-      {"split", FD_ARG_TEXT, &o->taxa.part, 0, 0, "COLUMN", "the column that says the split; a table for each of its values"},
-      {"train", FD_ARG_LIST, &o->of[FD_TRAIN], 0, 0, "A,B", "its values to train on (default: those that are in no other list)"},
-      {"val", FD_ARG_LIST, &o->of[FD_VAL], 0, 0, "A,B", "its values that are held out for evaluations"},
-      {"test", FD_ARG_LIST, &o->of[FD_TEST], 0, 0, "A,B", "its values to test on"},
-      {"val-share", FD_ARG_REAL, &o->val_share, 0, 1, "SHARE", "without --split: share that is held out, by a hash"},
-      {"test-share", FD_ARG_REAL, &o->test_share, 0, 1, "SHARE", "share to test on"},
+       "columns to keep (default: those of kingdom, phylum, ... genus, species and the BIN that the table has)"},
+      {"require", FD_ARG_LIST, &o->taxa.require, 0, 0, "A,B", "leave out rows with an empty cell in one of these columns"},
+      {"limit", FD_ARG_INT, &o->taxa.limit, 1, 1 << 20, "L", "largest number of nucleotides of a sequence; longer ones are cut"},
+      {"shortest", FD_ARG_INT, &o->taxa.shortest, 1, 1 << 20, "L", "leave out sequences of fewer nucleotides"},
+      {"split", FD_ARG_TEXT, &o->taxa.part, 0, 0, "COLUMN",
+       "the column that determines the split; a table is written for each of its values"},
+      {"train", FD_ARG_LIST, &o->of[FD_TRAIN], 0, 0, "A,B",
+       "values of that column to train on (default: those in no other list)"},
+      {"val", FD_ARG_LIST, &o->of[FD_VAL], 0, 0, "A,B", "values of that column that are held out for evaluations"},
+      {"test", FD_ARG_LIST, &o->of[FD_TEST], 0, 0, "A,B", "values of that column to test on"},
+      {"val-share", FD_ARG_REAL, &o->val_share, 0, 1, "SHARE", "without --split: fraction that is held out, chosen by hash"},
+      {"test-share", FD_ARG_REAL, &o->test_share, 0, 1, "SHARE", "without --split: fraction to test on"},
       {"by", FD_ARG_TEXT, &f->by, 0, 0, "COLUMN",
-       "shares of the names in this column: a held-out species or genus is so with all of its rows (open world)"},
+       "split by the names in this column: a held-out species or genus is held out with all of its rows (open world)"},
       {"known", FD_ARG_TEXT, &f->known, 0, 0, "COLUMN",
-       "shares of the sequences, but each name in this column keeps a row to train on (closed world)"},
-      {"seed", FD_ARG_INT, &o->seed, 0, 9007199254740992.0, "N", "of the shares"},
-      {"shard-windows", FD_ARG_INT, &o->shard_windows, 1, 65536, "N", "records of a shard"},
+       "split by sequence, but each name in this column keeps at least one training row (closed world)"},
+      {"seed", FD_ARG_INT, &o->seed, 0, 9007199254740992.0, "N", "seed of the hash split"},
+      {"shard-windows", FD_ARG_INT, &o->shard_windows, 1, 65536, "N", "records per shard"},
       {0},
   };
   memcpy(f->table, table, sizeof table);
   f->args = (fd_args){
       "prepare", "--table FILE [options] OUT [FASTA ...]",
-      "Makes shards of records, sequences of their own lengths, from a table of barcodes with their taxonomy, or from FASTA\n"
-      "files whose classification is a table (its column id names their records). N behind the last nucleotide are taken off,\n"
-      "and of equal sequences the first stays. OUT also gets tables with id, split, sequence and the names, for knn and probe.",
+      "Makes shards of records (sequences of different lengths) from a table of barcodes with their taxonomy, or from FASTA\n"
+      "files and a table of their classification (its column id names the FASTA records). Trailing N are removed, and of\n"
+      "identical sequences only the first is kept. OUT also gets tables with id, split, sequence and the names, for knn and\n"
+      "probe.",
       f->table};
 }
 

@@ -30,7 +30,7 @@ typedef struct options {
   int override_count;
 } options;
 
-/* Everything that a run holds, released in one place. */
+/* All resources of a run, released in one place. */
 typedef struct pretraining {
   fd_config config;
   fd_manifest manifest;
@@ -38,41 +38,41 @@ typedef struct pretraining {
   fd_device *dev;
   fd_network *network;
   fd_state *state;
-  fd_loader loader;        /* of windows; */
-  fd_tokenizer *tokenizer; /* or of words: NULL without */
-  int tokens;              /* of a window at most */
-  fd_hider hider;
-  fd_features_teacher teacher; /* of a student that is aligned with it */
+  fd_loader loader;            /* views of windows, for a model over nucleotides */
+  fd_tokenizer *tokenizer;     /* for a model over ids; else NULL */
+  int tokens;                  /* largest number of tokens of a window */
+  fd_hider hider;              /* windows with hidden tokens, for a model that hides them */
+  fd_features_teacher teacher; /* the frozen teacher of a student that is aligned with it */
   fd_trainer *trainer;
   fd_checkpointer *checkpointer;
   fd_metrics *metrics;
   FILE *window_log;
   fd_run run;
   int64_t steps;
-  int owed;       /* the evaluation of the state that is resumed from was given up */
+  int owed;       /* 1: the evaluation at the step of the resumed checkpoint was abandoned and must be repeated */
   double started; /* fd_seconds at the start of the command */
   int lock;
 } pretraining;
 
-/* What only a model over ids in pretraining must be. */
+/* Checks the settings that pretraining requires of a model over ids. */
 static fd_status check_words(const fd_config *c, const char *path) {
   if (!fd_config_reads_ids(c)) return FD_OK;
   if (!fd_config_hides(c))
-    return fd_fail(FD_CONFIG, "%s: model.lm_head: none: nothing would say what hidden words were; use own or tied", path);
+    return fd_fail(FD_CONFIG, "%s: model.lm_head: none: no head would predict the hidden words; use own or tied", path);
   if (c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->teacher.kind == FD_TEACHER_EMA)
     return fd_fail(FD_CONFIG,
-                   "%s: objective: words have neither the term mnm nor cl, nor a moving average; expected objective.mnm_weight: "
-                   "0, objective.cl_weight: 0, teacher.kind: none, or of had frozen",
+                   "%s: objective: models over words have neither the term mnm nor cl, nor a moving-average teacher; expected "
+                   "objective.mnm_weight: 0, objective.cl_weight: 0, teacher.kind: none (or frozen for had)",
                    path);
   if ((strcmp(c->aug.student, "M") && strcmp(c->aug.student, "RM")) || c->aug.mask_bert || c->aug.mask_rate <= 0)
     return fd_fail(FD_CONFIG,
-                   "%s: aug: words are hidden, and reverse complements read; expected aug.student: M or RM, aug.mask_rate above "
-                   "0 and no aug.mask_bert",
+                   "%s: aug: models over words have only the augmentations M (hidden words) and R (reverse complement); expected "
+                   "aug.student: M or RM, aug.mask_rate above 0 and no aug.mask_bert",
                    path);
   return FD_OK;
 }
 
-/* Root reads the config file once; everybody parses the same text. */
+/* The root reads the config file once, and every rank parses the same text. */
 static fd_status read_config(fd_comm *comm, const options *o, fd_config *config) {
   char path[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes = 0;
@@ -82,13 +82,13 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
     if (status == FD_OK) status = fd_trainer_check_ranks(config, comm->size);
     if (status == FD_OK && config->objective.mask_layout != FD_MASK_OK)
       status =
-          fd_fail(FD_CONFIG, "objective.mask_layout: scrambled repeats a defect for comparisons; only findna trace takes it");
+          fd_fail(FD_CONFIG, "objective.mask_layout: scrambled reproduces a defect for comparisons; only findna trace takes it");
     if (status == FD_OK && config->task.outputs)
       status = fd_fail(FD_CONFIG, "%s: task.outputs belongs to 'findna finetune'", path);
     if (status == FD_OK) status = check_words(config, path);
     if (status != FD_OK) {
       free(text);
-      return status; /* root alone says what is wrong; main ends the job */
+      return status; /* only the root reports the error; main ends the job */
     }
   }
   FD_TRY(fd_comm_share_text(comm, &text, &bytes));
@@ -98,14 +98,14 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
   return status;
 }
 
-/* The windows are such as the model reads; how many tokens one has at most. */
+/* Checks that the model can read the windows, and finds the largest number of tokens of one. */
 static fd_status check_data(fd_comm *comm, pretraining *p) {
   const fd_windows *windows[] = {&p->train, &p->held_out};
   const char *folder = p->config.data.shards;
   p->tokens = fd_config_tokens(&p->config, p->manifest.window);
   if (!fd_config_hides(&p->config) && p->manifest.records)
     return fd_fail(FD_CONFIG,
-                   "%s: holds records of their own lengths, which models over words are pretrained on; others take windows",
+                   "%s: holds records of different lengths, which only models over words are pretrained on; others need windows",
                    folder);
   if (!fd_config_hides(&p->config)) return FD_OK;
   FD_TRY(fd_comm_agree(comm, fd_words_begin(&p->tokenizer, &p->config)));
@@ -144,7 +144,7 @@ static fd_status load_data(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
-/* Where batches come from: views of windows, or words. */
+/* Sets the source of batches: views of windows, or windows with hidden tokens. */
 static fd_status open_source(pretraining *p, fd_source *source) {
   const fd_config *c = &p->config;
   if (!fd_config_hides(c)) {
@@ -158,47 +158,49 @@ static fd_status open_source(pretraining *p, fd_source *source) {
   return FD_OK;
 }
 
-/* Opens what teaches, where the alignment with it has a weight; the projection is as wide as its features. */
+/* Opens the frozen teacher if the alignment with it has a weight, and sets the width of the projection to that of its features.
+ */
 static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
   fd_config *c = &p->config;
   if (!fd_config_aligns(c)) {
-    if (o->teacher && comm->rank == 0) fd_info("objective.distil_weight: 0: the teacher of --teacher is not opened");
+    if (o->teacher && comm->rank == 0) fd_info("objective.distil_weight: 0: the teacher of --teacher is not used");
     return FD_OK;
   }
   if (!o->teacher)
     return fd_fail(
         FD_USAGE,
-        "findna pretrain: objective.distil_weight is %g: --teacher CHECKPOINT says whose features are aligned with (or "
-        "set it to 0)",
+        "findna pretrain: objective.distil_weight is %g: give the teacher of the alignment with --teacher CHECKPOINT (or set the "
+        "weight to 0)",
         c->objective.distil_weight);
   FD_TRY(fd_features_teacher_open(&p->teacher, o->teacher, comm));
   c->teacher.width = p->teacher.encoder.network->channels;
   return fd_config_check(c, "--teacher");
 }
 
-/* Words with other letters, which nothing is learned of; byte pairs are only known once they are made. */
+/* Logs how many words contain letters other than A, C, G and T and are therefore not learned. Of byte pairs this is not known
+ * before tokenization. */
 static void tell_unknown(const pretraining *p) {
   int64_t words, unknown;
   if (!fd_config_hides(&p->config) || p->config.model.tokenizer == FD_TOKENIZER_BPE) return;
   fd_hider_count(&p->config, &p->train, &words, &unknown);
   fd_info("words: %" PRId64 " of %" PRId64
-          " to train on have other letters than A, C, G, T; they are seen as unknown, never hidden",
+          " training words contain letters other than A, C, G, T; they are read as unknown, and never hidden",
           unknown, words);
 }
 
-/* Held-out windows that are evaluated. */
+/* Number of held-out windows that are evaluated. */
 static int64_t evaluated(const pretraining *p) {
   return p->held_out.count < p->config.eval.windows ? p->held_out.count : p->config.eval.windows;
 }
 
-/* Keys of the teacher's features that are kept; 0: none are. */
+/* Number of keys of the teacher's feature cache; 0: no cache. */
 static int64_t kept_features(const pretraining *p) {
   const fd_config *c = &p->config;
   return *p->teacher.id && c->teacher.cache ? fd_hider_keys(c, p->train.count, evaluated(p)) : 0;
 }
 
-/* Whether the teacher fits the device, and what is kept of it the memory of this machine beside a `plan` of so many bytes; then
- * it is made ready. First: what it takes is not free for the trainer. */
+/* Prepares the teacher, after checking that it fits in device memory, and that its feature cache fits in this machine's memory in
+ * addition to the `plan` bytes of the rank. Called before the trainer is checked, which has the remaining memory. */
 static fd_status begin_teacher(pretraining *p, int local_size, double plan, int count) {
   const fd_device *dev = p->dev;
   int window = p->manifest.window;
@@ -208,10 +210,10 @@ static fd_status begin_teacher(pretraining *p, int local_size, double plan, int 
          room = fd_memory_of_machine("MemAvailable") / local_size - (dev->own_memory ? 0 : plan);
   if (dev->free_memory && need > (double)dev->free_memory)
     return fd_fail(FD_MEMORY,
-                   "--teacher: needs %.3g GB on %s, where %.3g GB are free; more train.virtual_ranks make smaller micro-batches",
+                   "--teacher: needs %.3g GB on %s, where %.3g GB are free; more train.virtual_ranks give smaller micro-batches",
                    1e-9 * need, dev->simd, 1e-9 * (double)dev->free_memory);
   if (keys && p->manifest.records && dev->own_memory)
-    return fd_fail(FD_CONFIG, "teacher.cache: on a GPU there is one for windows of the same length, not for records");
+    return fd_fail(FD_CONFIG, "teacher.cache: on a GPU it is available for windows of the same length only, not for records");
   if (keys && cache > room)
     return fd_fail(FD_MEMORY,
                    "teacher.cache: the features of %" PRId64
@@ -222,7 +224,7 @@ static fd_status begin_teacher(pretraining *p, int local_size, double plan, int 
   return fd_features_teacher_begin(&p->teacher, p->dev, count, window, keys);
 }
 
-/* What a rank is going to take. */
+/* Estimated bytes of memory of a rank. */
 static double planned_memory(const fd_comm *comm, const pretraining *p, int rows, int micro_batches) {
   const fd_config *c = &p->config;
   double plan = (double)fd_trainer_memory(c, p->network, p->dev->form, p->dev->own_memory, comm->size, rows, micro_batches) +
@@ -253,7 +255,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (p->dev->fill)
-    fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", micro_batches,
+    fd_info("a pass takes %d micro-batch%s, %d tokens; %d tokens give each multiprocessor a tile", micro_batches,
             micro_batches > 1 ? "es" : "", micro_batches * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   if (*p->teacher.id)
@@ -269,8 +271,8 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   return FD_OK;
 }
 
-/* What parameters do not show, such as the heads of attention or the channels of a track, is the same, too; [CLS] tokens and
- * blocks may be others where the parameters fit. */
+/* Checks that settings which parameters do not show, such as the number of attention heads or the channels of a track, agree. The
+ * number of [CLS] tokens and of blocks may differ if the parameters fit. */
 static fd_status check_shape(const fd_config *now, const fd_config *other, const char *folder) {
   fd_shape a, b;
   FD_TRY(fd_shape_of(&a, now));
@@ -284,7 +286,7 @@ static fd_status check_shape(const fd_config *now, const fd_config *other, const
   return FD_OK;
 }
 
-/* Start values from another run's weights. */
+/* Initialises the weights from another run's. */
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
   fd_checkpoint_info info;
@@ -292,7 +294,7 @@ static fd_status take_weights(pretraining *p, const char *from) {
   FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &weights));
   fd_status status = FD_OK;
   const float *student = weights.of[weights.of[FD_BEST] ? FD_BEST : FD_STUDENT], *teacher = weights.of[FD_TEACHER];
-  size_t core = fd_network_core(p->network), bytes = core * sizeof(float); /* a projection starts as it was drawn */
+  size_t core = fd_network_core(p->network), bytes = core * sizeof(float); /* a projection keeps its random start values */
   if (!fd_network_same_core(weights.network, p->network))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
                      info.folder, fd_network_core(weights.network), core);
@@ -313,7 +315,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &p->run, p->state));
   FD_TRY(fd_checkpoint_resume(&p->run, p->state, &info, &found));
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
-  if (found && o->init_from) fd_info("--init-from was for the run's beginning; its own checkpoint is newer");
+  if (found && o->init_from) fd_info("--init-from applies only to the start of a run; its own checkpoint is newer");
   fd_comm_phase(comm, p->state->step, "setting up the run");
   FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
   p->owed = comm->rank == 0 && found && p->state->step > 0 && p->held_out.count > 0 &&
@@ -327,7 +329,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   return FD_OK;
 }
 
-/* Root: how far plain counting gets on the same masked positions, from the training windows alone. */
+/* Root only: scores count-based baselines, fitted on the training windows only, on the masked positions of the evaluation. */
 static fd_status score_context_tables(pretraining *p) {
   static const int reaches[] = {0, 1, 4};
   fd_windows held_out = p->held_out;
@@ -355,16 +357,17 @@ static fd_status score_context_tables(pretraining *p) {
   return status;
 }
 
-/* How many of the tables of words there are: what stands beside a word is known of k-mers of some lengths. */
+/* Number of word tables that apply: 1 for any tokenizer of words, all 3 for k-mers of a length for which the letters on either
+ * side of a word are known. */
 static int count_tables(const fd_config *c) {
   if (c->model.tokenizer == FD_TOKENIZER_LETTERS) return 0;
   if (c->model.tokenizer != FD_TOKENIZER_KMER) return 1;
   if (c->model.kmer <= FD_WORD_LETTERS && c->model.kmer >= 2 * FD_WORD_REACH) return 3;
-  fd_info("no baselines by counting: tables of words are there for model.kmer from %d to %d", 2 * FD_WORD_REACH, FD_WORD_LETTERS);
+  fd_info("no count-based baselines: word tables need model.kmer from %d to %d", 2 * FD_WORD_REACH, FD_WORD_LETTERS);
   return 0;
 }
 
-/* The same for hidden words. In metrics, `reach` is that of the letters on either side, and -1 for the place. */
+/* The same for hidden words. In metrics, `reach` is the number of letters known on either side, and -1 for the table by place. */
 static fd_status score_word_tables(pretraining *p) {
   static const struct {
     fd_word_given given;
@@ -414,10 +417,10 @@ static void release(pretraining *p) {
 static void say_end(const pretraining *p, const options *o, fd_status status) {
   const char *same = o->restart ? "without --restart" : "again";
   if (status == FD_RETRY)
-    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s goes on from there",
+    fd_info("stopped by a signal or the time limit (run.minutes) at step %" PRId64 "; the same command %s resumes from there",
             p->state->step, same);
   if (status == FD_STOPPED)
-    fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s goes on from there", p->state->step, same);
+    fd_info("stopped by the file 'stop' at step %" PRId64 "; the same command %s resumes from there", p->state->step, same);
   if (status == FD_OK)
     fd_info("finished: %s/ckpt/step_%09" PRId64 "; metrics in %s/metrics.jsonl; 'findna report %s' draws them",
             p->config.run.folder, p->state->step, p->config.run.folder, p->config.run.folder);
@@ -436,7 +439,8 @@ static fd_status pretrain(fd_comm *comm, const options *o, pretraining *p) {
   FD_TRY(fd_same_run(&p->run));
   FD_TRY(fd_run_folder_count(comm, p->config.run.folder, &checkpoints));
   if (o->init_from && (o->restart || !checkpoints)) FD_TRY(take_weights(p, o->init_from));
-  FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart, &p->lock)); /* last: what is refused leaves no folder */
+  FD_TRY(fd_run_folder_take(comm, p->config.run.folder, o->restart,
+                            &p->lock)); /* after all checks: a refused run leaves no folder */
   FD_TRY(resume_or_begin(comm, p, o));
   if (p->state->step >= p->steps && !p->owed) {
     FD_TRY(fd_session_judge(&p->run, p->state));
@@ -465,19 +469,19 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   int resume = 0, helped, count;
   const char *words[FD_LIST_MAX];
   const fd_arg table[] = {
-      {"resume", FD_ARG_FLAG, &resume, 0, 0, NULL, "go on from the newest valid checkpoint of the run folder (the default)"},
-      {"restart", FD_ARG_FLAG, &o.restart, 0, 0, NULL, "begin again; what the run folder holds is moved aside"},
+      {"resume", FD_ARG_FLAG, &resume, 0, 0, NULL, "resume from the newest valid checkpoint of the run folder (the default)"},
+      {"restart", FD_ARG_FLAG, &o.restart, 0, 0, NULL, "start over; the contents of the run folder are moved aside"},
       {"init-from", FD_ARG_TEXT, &o.init_from, 0, 0, "PATH", "start from the weights of another run or checkpoint"},
       {"teacher", FD_ARG_TEXT, &o.teacher, 0, 0, "CHECKPOINT",
-       "of had: the model, over words of six letters, whose features the student is aligned with"},
+       "for had: the frozen teacher, a model over words of six letters, with whose features the student is aligned"},
       {0},
   };
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
       "findna-plus, findna-t, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config' lists all options.\n"
-      "Started again, the same command resumes; a signal (TERM, INT, USR1,\n"
-      "USR2) stops the run after its step with a checkpoint and exit code 75, a file named 'stop' in the run folder with 85.",
+      "The same command, started again, resumes. A signal (TERM, INT, USR1, USR2) stops the run after the current step with a\n"
+      "checkpoint and exit code 75, a file named 'stop' in the run folder with exit code 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;

@@ -1,4 +1,4 @@
-/* findna probe CHECKPOINT: a linear probe on a labelled table, beside an untrained encoder and k-mer counts. */
+/* findna probe CHECKPOINT: a linear probe on a labelled table, compared with an untrained encoder and k-mer counts. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,16 +30,16 @@ typedef struct options {
   fd_use use;
   double selection;
   fd_probe_options probe;
-  int want[FD_ENCODERS], want_none; /* all 0: whatever the checkpoint has */
+  int want[FD_ENCODERS], want_none; /* encoders requested; all 0: every encoder of the checkpoint */
 } options;
 
 /* Everything that a probe holds, released in one place. */
 typedef struct probing {
   fd_pretrained model;
   fd_task_folder rows;
-  int same, turned; /* test rows that are training rows; whose reverse complements are */
+  int same, turned; /* test sequences that are also training sequences; whose reverse complements are */
   int unknown;      /* test rows whose label no training row has */
-  fd_device *cpu;   /* that fits many classes; NULL: they are few */
+  fd_device *cpu;   /* fits a probe of more than FD_CLASSES_EXACT classes; else NULL */
   fd_encoder encoder[FD_ENCODERS], untrained;
   int encoders;
   fd_probe_result result;
@@ -87,7 +87,7 @@ static fd_status read_lists(options *o) {
   if (!o->checkpoint && (!o->want_none || o->probe.untrained))
     return fd_fail(FD_USAGE, "findna probe: which CHECKPOINT? Only --encoder none without the baseline 'untrained' needs none");
   if (o->want_none && !o->probe.untrained && !kmer)
-    return fd_fail(FD_USAGE, "findna probe: --encoder none and --baseline none leave nothing to do");
+    return fd_fail(FD_USAGE, "findna probe: --encoder none and --baseline none together leave nothing to do");
   if (!kmer && o->kmer.count) return fd_fail(FD_USAGE, "findna probe: --kmer has no effect without the baseline 'kmer'");
   return kmer ? read_kmers(o) : FD_OK;
 }
@@ -96,26 +96,28 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
       {"count-unknown", FD_ARG_FLAG, &o->rows.unknown, 0, 0, NULL,
-       "test labels that no training row has are counted as wrong, and said, in the place of an error"},
+       "count test labels that no training row has as wrong, and report them, instead of an error"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
        "student, teacher, best (default: what the checkpoint has), or none: baselines only"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
-      {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N", "splits for choosing lambda and k, and untrained encoders"},
-      {"selection", FD_ARG_REAL, &o->selection, 0.01, 0.9, "SHARE", "share of the training rows that choose"},
-      {"limit", FD_ARG_INT, &o->limit, 0, 1e9, "N", "take N training rows, drawn at random but always the same; 0: all"},
+      {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N",
+       "number of splits for choosing lambda and k, and of untrained encoders"},
+      {"selection", FD_ARG_REAL, &o->selection, 0.01, 0.9, "SHARE",
+       "fraction of the training rows held out to choose lambda and k"},
+      {"limit", FD_ARG_INT, &o->limit, 0, 1e9, "N", "use N training rows, drawn with a fixed seed; 0: all"},
       FD_USE_DEVICE_ARGS(o->use),
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "write the scores as JSON, too"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the scores as JSON"},
       {0},
   };
   const fd_args args = {
       "probe", "CHECKPOINT --train FILE --test FILE [options]",
-      "Freezes the encoder and fits a regularised linear classifier to its features; CHECKPOINT is a run folder (its newest "
-      "valid\n"
-      "checkpoint) or a checkpoint folder. Features are whitened; lambda (and k) are chosen on a held-out share of the training\n"
-      "rows, which the seed draws; the test rows are scored once a seed. Scores are mean and standard deviation over the seeds.",
+      "Freezes the encoder and fits a regularised linear classifier to its features. CHECKPOINT is a run folder (its newest\n"
+      "valid checkpoint) or a checkpoint folder. Features are whitened. lambda (and k) are chosen on a held-out fraction of the\n"
+      "training rows, drawn with the seed; the test rows are scored once per seed. Scores are mean and standard deviation over\n"
+      "the seeds.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->checkpoint, 1, &count, helped));
@@ -136,12 +138,12 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Keeps `limit` rows, drawn at random, in the file's order. */
+/* Keeps `limit` rows, drawn at random with a fixed seed, in the file's order. */
 static fd_status limit_rows(fd_table *table, int limit) {
   int *order, held_out, rows = table->rows;
   if (limit == 0 || limit >= rows) return FD_OK;
   FD_TRY(fd_alloc(&order, (size_t)rows, sizeof *order, "--limit"));
-  fd_status status = fd_probe_split(rows, FD_PROBE_SEEDS, 0.5, order, &held_out); /* a seed that no split uses */
+  fd_status status = fd_probe_split(rows, FD_PROBE_SEEDS, 0.5, order, &held_out); /* a seed that no split of the probe uses */
   if (status == FD_OK) {
     qsort(order, (size_t)limit, sizeof *order, ascending); /* the file's order */
     fd_table all = *table;
@@ -167,7 +169,7 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   return limit_rows(&p->rows.train, (int)o->limit);
 }
 
-/* The encoders asked for; without a wish, all that the checkpoint has. */
+/* The encoders requested with --encoder, or without it all that the checkpoint has. */
 static fd_status take_encoders(const options *o, probing *p) {
   static const int order[FD_ENCODERS] = {FD_ENCODER_BEST, FD_ENCODER_TEACHER, FD_ENCODER_STUDENT};
   int any = o->encoder.count > 0;
@@ -211,12 +213,12 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   return object;
 }
 
-/* What a report draws of the test rows and the first seed. */
+/* The data of the report's figures: of the test rows, for the first seed. */
 static fd_status figures_of(const probing *p, json_t **list) {
   for (int i = 0; i < p->result.items && !p->unknown; i++) {
     const fd_probe_item *item = &p->result.item[i];
     json_t *json;
-    if (!item->test) continue; /* many classes */
+    if (!item->test) continue; /* more than FD_CLASSES_EXACT classes */
     FD_TRY(fd_figures_json(
         &(fd_figures){item->name, 0, &p->rows.test, p->rows.train.classes, item->test, item->plane, item->share, "training rows"},
         &json));
@@ -250,11 +252,11 @@ static fd_status write_json(const options *o, const probing *p) {
 static void print_number(const double *value, int seeds, double scale, int digits) {
   double mean, sd;
   fd_mean_sd(value, seeds, sizeof(fd_probe_score) / sizeof(double), &mean, &sd);
-  if (isnan(mean)) printf("  %6s   %-5s", "-", ""); /* of test rows of one class */
+  if (isnan(mean)) printf("  %6s   %-5s", "-", ""); /* undefined: the test rows have a single class */
   else printf("  %6.*f ± %-5.*f", digits, scale * mean, digits, scale * sd);
 }
 
-/* The distinct values of a choice over the seeds, as "1e-04, 1e-03". */
+/* The distinct values chosen over the seeds, as "1e-04, 1e-03". */
 static void print_choices(const double *value, int seeds, const char *format) {
   enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
   for (int i = 0, shown = 0; i < seeds; i++) {
@@ -271,7 +273,7 @@ static void print_table(const options *o, const probing *p) {
   if (o->checkpoint) fd_print("checkpoint  %s\n", p->model.info.folder);
   fd_print("task        %s (%d rows) -> %s (%d rows), %d classes\n", fd_task_input_name(&o->rows), p->rows.train.rows,
            o->rows.test ? o->rows.test : "its test rows", p->rows.test.rows, p->rows.train.classes);
-  int named = p->cpu ? 0 : p->rows.names.count; /* thousands of names say nothing */
+  int named = p->cpu ? 0 : p->rows.names.count; /* thousands of names are of no use on a terminal */
   for (int i = 0; i < named; i++) fd_print("%s%s", i ? ", " : "            classes: ", p->rows.names.name[i]);
   if (named) printf("\n");
   if (p->unknown) printf("            %d test rows have a label that no training row has: they count as wrong\n", p->unknown);
@@ -305,7 +307,7 @@ static void release(probing *p) {
   fd_task_folder_free(&p->rows);
 }
 
-/* Many classes are fitted by all threads of a CPU device, and with fewer k-mers to choose from. */
+/* A probe of more than FD_CLASSES_EXACT classes is fitted on a CPU device with all threads, and k is chosen from 3 to 5 only. */
 static fd_status prepare_many(fd_comm *comm, options *o, probing *p) {
   fd_config config;
   int classes = p->rows.train.classes, dims = p->model.network ? p->model.network->channels : 1024;
@@ -313,7 +315,7 @@ static fd_status prepare_many(fd_comm *comm, options *o, probing *p) {
   fd_config_defaults(&config);
   config.device.threads = o->use.threads, config.device.simd = o->use.simd;
   for (int i = 0; o->probe.ks && !o->kmer.count && i < 3; i++) o->probe.ks = 3, o->probe.k[i] = i + 3;
-  fd_info("%d classes are fitted in up to %d epochs; %.1f MB for the weights of a classifier on %d features", classes,
+  fd_info("%d classes are fitted in up to %d epochs; the weights of a classifier on %d features take %.1f MB", classes,
           FD_SOFTMAX_EPOCHS, 16e-6 * classes * (double)(dims + 1), dims);
   return fd_rank_device_open(&p->cpu, &config, comm);
 }

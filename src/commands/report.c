@@ -1,4 +1,4 @@
-/* findna report FOLDER ...: makes an HTML page of a run, of an evaluation, or of several runs beside each other. */
+/* findna report FOLDER ...: writes an HTML page of a run, of an evaluation, or of a comparison of several runs. */
 #include "base/args.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -7,7 +7,7 @@
 #include "output/report.h"
 #include "output/tensorboard.h"
 
-/* The page of one folder, whatever left it. */
+/* The page of one folder: of an evaluation if it holds results.json, else of a run. */
 static fd_status report_one(const char *folder, const char *output) {
   char path[FD_PATH_MAX], results[FD_PATH_MAX];
   if (!output) {
@@ -20,7 +20,7 @@ static fd_status report_one(const char *folder, const char *output) {
   return FD_OK;
 }
 
-/* The page must not replace what it is made of. */
+/* The page must not overwrite a file that it is made from. */
 static fd_status check_output(const char *folder, const char *output) {
   static const char *const names[] = {"metrics.jsonl", "config.used.yaml", "environment.json", "finetune.json",
                                       "probe.json",    "results.json",     "speed.json"};
@@ -39,11 +39,11 @@ static fd_status report_several(const char *const *folders, int count, const cha
   return FD_OK;
 }
 
-/* Always the same name: made again, it replaces what TensorBoard would else show beside it. */
+/* The name of the events file is fixed: a new one replaces the old one, which TensorBoard would otherwise show as well. */
 static fd_status write_events(const char *folder) {
   char path[FD_PATH_MAX];
   FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
-  if (fd_is_absent(path)) return fd_fail(FD_MISSING, "%s: there is no such file: --tensorboard is for run folders", path);
+  if (fd_is_absent(path)) return fd_fail(FD_MISSING, "%s: no such file; --tensorboard is for run folders", path);
   FD_TRY(fd_path(path, folder, "tensorboard", NULL));
   FD_TRY(fd_make_folder(path));
   FD_TRY(fd_path(path, folder, "tensorboard", "events.out.tfevents.0.findna"));
@@ -57,20 +57,18 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
   int count, helped, tensorboard = 0;
   const fd_arg table[] = {
       {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
-       "where the page goes; without it FOLDER/report.html, and of several runs comparison.html"},
+       "path of the page (default: FOLDER/report.html; for several runs comparison.html)"},
       {"tensorboard", FD_ARG_FLAG, &tensorboard, 0, 0, NULL,
-       "write the numbers for TensorBoard, too: FOLDER/tensorboard/events.out.tfevents.0.findna"},
+       "also write the metrics for TensorBoard: FOLDER/tensorboard/events.out.tfevents.0.findna"},
       {0},
   };
   const fd_args args = {
       "report", "FOLDER [FOLDER ...] [options]",
-      "Makes one self-contained HTML file of a run: held-out loss beside what counting gets, the collapse monitor, training "
-      "curves,\n"
-      "probes with their baselines, config and environment. It can be made while the run goes on, and again later. Of the "
-      "output\n"
-      "folder of 'findna evaluate': each task's scores beside the baselines and the paper's. Of several runs: their numbers, "
-      "how\n"
-      "their configs differ, and their curves in the same charts.",
+      "Writes one self-contained HTML file of a run, an evaluation, or several runs. The page of a run has held-out loss\n"
+      "with count-based baselines, the collapse monitor, training curves, probes with their baselines, config and\n"
+      "environment; it can be made while the run is going on, and again later. The page of an output folder of 'findna\n"
+      "evaluate' has each task's scores with the baselines and the paper's numbers. The page of several runs has their\n"
+      "results, the differences between their configs, and their curves in the same charts.",
       table};
   if (comm->rank) return FD_OK;
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));

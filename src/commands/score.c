@@ -1,4 +1,4 @@
-/* findna score CHECKPOINT INPUT: scores of variants, or of every nucleotide of sequences. */
+/* findna score CHECKPOINT INPUT: scores variants, or every nucleotide of sequences. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,18 +42,19 @@ typedef struct scoring {
   fd_output output;
 } scoring;
 
-/* Whether an output is of a kind such as ".vcf", or that with .gz behind it. */
+/* Whether a path ends in `kind`, such as ".vcf", with or without .gz. */
 static int is_kind(const char *path, const char *kind) {
   const char *at = fd_ending(path, kind);
   return at && (!at[strlen(kind)] || fd_gzip_is_name(path));
 }
 
-/* Input and output must be of one kind, and the output's place be there, before anything is read. */
+/* Checks, before anything is read, that the kinds of input and output match, and that the output can be written. */
 static fd_status check_names(const options *o) {
   if (!is_kind(o->output, ".vcf") && !is_kind(o->output, ".tsv") && !is_kind(o->output, ".bedgraph"))
     return fd_fail(
         FD_USAGE,
-        "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides), or .gz behind it",
+        "findna score: --output %s: expected NAME.vcf or NAME.tsv (variants), or NAME.bedgraph (nucleotides), each with or "
+        "without .gz",
         o->output);
   int of_variants = !is_kind(o->output, ".bedgraph"), of_intervals = fd_bed_is_name(o->words[1]),
       is_vcf = fd_ending(o->words[1], ".vcf") != NULL;
@@ -65,7 +66,7 @@ static fd_status check_names(const options *o) {
   return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
 }
 
-/* Options of the other kind of output would have no effect. */
+/* Refuses options of the other kind of output, which would have no effect. */
 static fd_status check_effect(const fd_args *args, int argc, char **argv, const options *o) {
   static const char *const of_nucleotides[] = {"track", "mask-every"}, *const of_variants[] = {"scores", "mismatches", "partial"};
   int track = is_kind(o->output, ".bedgraph");
@@ -74,7 +75,7 @@ static fd_status check_effect(const fd_args *args, int argc, char **argv, const 
   for (int i = 0; i < (track ? 3 : 2); i++) {
     const char *name = track ? of_variants[i] : of_nucleotides[i];
     if (fd_args_given(args, argc, argv, name))
-      return fd_fail(FD_USAGE, "findna score: --%s is for %s; --output %s has no use for it", name,
+      return fd_fail(FD_USAGE, "findna score: --%s is for %s; it has no effect with --output %s", name,
                      track ? "variants" : "nucleotides (--output NAME.bedgraph)", o->output);
   }
   return FD_OK;
@@ -82,33 +83,33 @@ static fd_status check_effect(const fd_args *args, int argc, char **argv, const 
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
-      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit that variants or intervals lie in"},
+      {"genome", FD_ARG_TEXT, &o->genome, 0, 0, "FILE", "FASTA or 2bit file of the genome of the variants or intervals"},
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE",
-       "NAME.vcf or NAME.tsv for variants, NAME.bedgraph for nucleotides; NAME.vcf.gz, ... are packed"},
-      {"window", FD_ARG_INT, &o->window, 0, 1e8, "L", "nucleotides around a place; 0: as in pretraining"},
-      {"one-strand", FD_ARG_FLAG, &o->one_strand, 0, 0, NULL, "leave out the reverse complement; half the time"},
+       "NAME.vcf or NAME.tsv for variants, NAME.bedgraph for nucleotides; NAME.vcf.gz, ... are compressed"},
+      {"window", FD_ARG_INT, &o->window, 0, 1e8, "L", "nucleotides of the window around a position; 0: as in pretraining"},
+      {"one-strand", FD_ARG_FLAG, &o->one_strand, 0, 0, NULL, "score the forward strand only, in half the time"},
       {"scores", FD_ARG_CHOICE, &o->scores, 0, 0, "both|llr|distance",
-       "for variants: log-likelihood ratio of the masked nucleotides, distance of the embeddings"},
-      {"mismatches", FD_ARG_REAL, &o->mismatches, 0, 1, "SHARE", "of variants whose REF may differ from the genome"},
+       "for variants: log-likelihood ratio of the masked nucleotides, distance between the embeddings"},
+      {"mismatches", FD_ARG_REAL, &o->mismatches, 0, 1, "SHARE",
+       "largest fraction of variants whose REF may differ from the genome"},
       {"partial", FD_ARG_FLAG, &o->partial, 0, 0, NULL,
-       "variants on contigs that the genome lacks get no score, and are counted"},
+       "accept variants on contigs that the genome lacks: they get no score and are counted"},
       {"track", FD_ARG_CHOICE, &o->track, 0, 0, "logp|entropy",
-       "for nucleotides: log p of the one that is there, or the entropy of p, in nats"},
-      {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th at a time; K passes"},
+       "for nucleotides: log p of the nucleotide in the sequence, or the entropy of p, in nats"},
+      {"mask-every", FD_ARG_INT, &o->every, 1, 1e6, "K", "for nucleotides: mask every K-th nucleotide at a time, in K passes"},
       {"spreadsheet", FD_ARG_FLAG, &o->spreadsheet, 0, 0, NULL,
-       "for NAME.tsv: an apostrophe before names that a spreadsheet would compute (=, +, -, @)"},
+       "for NAME.tsv: an apostrophe before names that a spreadsheet would evaluate as formulas (=, +, -, @)"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
   };
   const fd_args args = {
       "score", "CHECKPOINT INPUT --output FILE [--genome FILE] [options]",
-      "What a pretrained model expects. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns chrom, pos, ref, alt (plain, "
-      "gzip\n"
-      "or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's, masked in their window of the genome, "
-      "and the\n"
-      "distance between the embeddings of the two windows. Or INPUT is sequences (NAME.bed with --genome, FASTA, 2bit): each\n"
-      "nucleotide gets its log-probability given all others around it. Both strands are averaged.",
+      "Scores variants or nucleotides with a pretrained model. INPUT is NAME.vcf, or NAME.tsv or NAME.csv with the columns\n"
+      "chrom, pos, ref, alt (plain, gzip or xz): each ALT gets the log-likelihood ratio of its nucleotides against REF's,\n"
+      "masked in their window of the genome, and the distance between the embeddings of the two windows. Or INPUT is\n"
+      "sequences (NAME.bed with --genome, FASTA, 2bit): each nucleotide gets its log-probability given all others around\n"
+      "it. Scores are averaged over both strands.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, 2, &count, helped));
@@ -193,7 +194,7 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
   return FD_OK;
 }
 
-/* Root, before anything is read. */
+/* Root only, before anything is read: records the input files, to detect changes while they are used. */
 static fd_status note_input(const options *o, scoring *s) {
   const fd_list files = {.count = 1, .item = {o->words[1]}};
   return fd_sources_begin(&s->sources, &files, o->genome, fd_comm_self());
@@ -206,7 +207,7 @@ static fd_status open_sequences(const options *o, scoring *s) {
 
 static fd_status load_variants(const options *o, scoring *s) {
   int vcf = is_kind(o->output, ".vcf");
-  if (!o->genome) return fd_fail(FD_USAGE, "findna score: variants lie in a genome: give --genome FILE (FASTA or 2bit)");
+  if (!o->genome) return fd_fail(FD_USAGE, "findna score: variants need their genome: give --genome FILE (FASTA or 2bit)");
   FD_TRY(note_input(o, s));
   FD_TRY(fd_variants_read(o->words[1], &s->variants));
   if (vcf && !s->variants.vcf)
@@ -237,7 +238,7 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
             s->variants.count);
   if (s->scores.scored < s->scores.alleles)
     fd_info("%" PRId64 " of %" PRId64
-            " alleles scored; the others are symbolic, hold N, are longer than half the window, or lie elsewhere",
+            " alleles scored; the others are symbolic, contain N, are longer than half the window, or are on missing contigs",
             s->scores.scored, s->scores.alleles);
   if (is_kind(o->output, ".tsv")) {
     write_table(o, s, s->output.stream);
@@ -270,12 +271,12 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
   return fd_track_run(&how, &s->encoder, comm, s->sequences, s->output.stream);
 }
 
-/* What cannot be said of a model over words. */
+/* Refuses outputs that a model over tokens of several nucleotides cannot have. */
 static fd_status check_words(const options *o, const fd_pretrained *m) {
   if (is_kind(o->output, ".bedgraph"))
     return fd_fail(
         FD_USAGE,
-        "findna score: --output %s: %s sees words of several nucleotides, and tracks are of models over nucleotides; it "
+        "findna score: --output %s: %s reads words of several nucleotides, and tracks are of models over nucleotides; it "
         "scores variants: --output NAME.vcf or NAME.tsv",
         o->output, m->info.folder);
   if (m->network->out[FD_OUT_LOGITS].id != FD_NO_VALUE || !wanted(o, 0)) return FD_OK;

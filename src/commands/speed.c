@@ -1,4 +1,4 @@
-/* findna speed CHECKPOINT ... --rows FILE: how large and how fast models are, measured in turns on the same sequences. */
+/* findna speed CHECKPOINT ... --rows FILE: size and speed of models, measured alternately on the same sequences. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +26,11 @@ typedef struct options {
   fd_use use;
 } options;
 
-/* The times of a model's batches, in the order in which they were measured. */
+/* The times of a model's batches: in the order of measurement, afterwards sorted. */
 typedef struct times {
   int count;
   double *seconds;          /* [TIMES_MAX] */
-  double median, low, high; /* of all: the quartiles beside the median */
+  double median, low, high; /* seconds; low and high: first and third quartile */
 } times;
 
 typedef struct comparison {
@@ -41,20 +41,19 @@ typedef struct comparison {
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
-      {"rows", FD_ARG_TEXT, &o->rows, 0, 0, "FILE", "CSV or TSV with a column sequence: what is computed"},
-      {"seconds", FD_ARG_REAL, &o->seconds, 0.01, 3600, "S", "of measuring, for each model and size of batch"},
-      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "the numbers as JSON"},
+      {"rows", FD_ARG_TEXT, &o->rows, 0, 0, "FILE", "CSV or TSV with a column 'sequence': the input of the models"},
+      {"seconds", FD_ARG_REAL, &o->seconds, 0.01, 3600, "S", "time of measurement for each model and batch size"},
+      {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the numbers as JSON"},
       FD_USE_ENCODER_ARG(o->use),
       FD_USE_DEVICE_ARGS(o->use),
       {0},
   };
-  const fd_args args = {"speed", "CHECKPOINT [CHECKPOINT ...] --rows FILE [options]",
-                        "Parameters of each model, and the median time of batches of 1 and of 16 sequences, from their letters "
-                        "to the head's\n"
-                        "logits (latents where there is no head) in the host's memory. The models take turns on the same "
-                        "sequences, so that\n"
-                        "what else the machine does meets all of them.",
-                        table};
+  const fd_args args = {
+      "speed", "CHECKPOINT [CHECKPOINT ...] --rows FILE [options]",
+      "Measures size and speed of models on the same sequences. Printed are the number of parameters of each model and the\n"
+      "median time of batches of 1 and of 16 sequences, from nucleotides to the head's logits (latents of a model without a\n"
+      "head) in host memory. The models take turns, so that other load on the machine affects all of them alike.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, MODELS_MAX, &o->count, helped));
   if (*helped) return FD_OK;
   if (!o->count || !o->rows)
@@ -73,7 +72,7 @@ static fd_status open_all(const options *o, comparison *c) {
   return FD_OK;
 }
 
-/* A batch of each model in turn, until there is the time asked for, of the slowest, and every model had some. */
+/* Times a batch of each model in turn, until `seconds` per model have passed and every model has run at least WARM batches. */
 static fd_status measure(const options *o, comparison *c, int b) {
   int first = 0;
   double start = 0, ignored;
@@ -97,7 +96,7 @@ static fd_status measure(const options *o, comparison *c, int b) {
   return FD_OK;
 }
 
-/* Nucleotides of a row. */
+/* Mean number of nucleotides of a row. */
 static double mean_length(const comparison *c) { return (double)c->table.start[c->table.rows] / c->table.rows; }
 
 static json_t *json_of(const options *o, const comparison *c, int i) {
@@ -127,8 +126,8 @@ static fd_status report(const options *o, const comparison *c) {
            1e3 * one->low, 1e3 * one->high, 1e3 * many->median, 1e3 * many->low, 1e3 * many->high, batches[1] / many->median,
            batches[1] * mean_length(c) / many->median, c->of[0][1].median / many->median);
   }
-  fd_print("(median, with the quartiles; %d rows of %s; %s, %s, %d threads; faster: than the first, at 16)\n", c->table.rows,
-           o->rows, c->speed->model.dev->kind, c->speed->model.dev->simd, c->speed->model.dev->threads);
+  fd_print("(median and quartiles; %d rows of %s; %s, %s, %d threads; faster: than the first model, at 16 sequences)\n",
+           c->table.rows, o->rows, c->speed->model.dev->kind, c->speed->model.dev->simd, c->speed->model.dev->threads);
   if (!o->output) return FD_OK;
   json_t *root = json_pack("{s:s, s:s, s:i}", "version", fd_version(), "rows", o->rows, "count", c->table.rows),
          *models = json_array();

@@ -1,4 +1,4 @@
-/* findna trace: training steps on given weights and views, with every value written out, to compare with another program. */
+/* findna trace: runs training steps on given weights and views and writes every value, for comparison with another program. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 enum { RESTS = 4, SCALARS = 1 + FD_TERMS + RESTS, TENSORS_MAX = 65536, ROWS_MAX = 1 << 24 };
 
-/* Numbers of each step: the loss, its terms, and these. */
+/* Scalars of each step: the loss, its terms, and these. */
 static const char *const rests[RESTS] = {"grad_norm", "clip_coef", "lr", "ema_lambda"};
 
 static const char *scalar_name(int i) { return !i ? "loss" : i <= FD_TERMS ? fd_terms[i - 1]->name : rests[i - 1 - FD_TERMS]; }
@@ -34,10 +34,10 @@ typedef struct trace {
   double *scalars; /* [SCALARS, steps] */
   fd_tensor *output;
   int outputs;
-  fd_status failed; /* at a probe point, which cannot return it */
+  fd_status failed; /* status of the probe points, which cannot return one */
 } trace;
 
-/* A tensor of the input: of this type, with `count` elements (0: any). */
+/* Finds a tensor of the input and checks its type and number of elements (`count` 0: any); floats must be finite. */
 static fd_status take(const trace *t, const char *name, const char *dtype, size_t count, const fd_tensor **tensor) {
   *tensor = fd_safetensors_find(&t->input, name);
   if (!*tensor) return fd_fail(FD_DATA, "the input has no tensor '%s'", name);
@@ -51,13 +51,13 @@ static fd_status take(const trace *t, const char *name, const char *dtype, size_
   return FD_OK;
 }
 
-/* PREFIX.what, or without a prefix `what`. */
+/* PREFIX.what, or `what` if the prefix is empty. */
 static const char *full_name(const trace *t, const char *what, char name[FD_TENSOR_NAME]) {
   snprintf(name, FD_TENSOR_NAME, "%.30s%s%.90s", t->prefix, *t->prefix ? "." : "", what);
   return name;
 }
 
-/* The centre of a step; files with prefixes spell it so. */
+/* Name of the centre after a step: spelled "center" in files with a prefix, "centre" in others. */
 static const char *centre_name(const trace *t, int64_t step, char name[FD_TENSOR_NAME]) {
   char what[32];
   snprintf(what, sizeof what, "%s%" PRId64, *t->prefix ? "center" : "centre", step);
@@ -80,7 +80,7 @@ static fd_status emit(trace *t, const char *name, const int64_t *shape, int dims
   return fd_mat_read(t->dev, from, 0, (int)(n / (size_t)width), width, copy);
 }
 
-/* All parameters of a flat buffer as PREFIX.what.NAME. */
+/* Emits all parameters of a flat buffer as PREFIX.what.NAME. */
 static fd_status emit_parameters(trace *t, const char *what, const float *values) {
   for (int i = 0; i < t->network->params.count; i++) {
     const fd_param *p = &t->network->params.item[i];
@@ -92,7 +92,7 @@ static fd_status emit_parameters(trace *t, const char *what, const float *values
   return FD_OK;
 }
 
-/* The probe points of step 0. */
+/* Emits the outputs of step 0. */
 static void on_outputs(void *context, const fd_outputs *o) {
   trace *t = context;
   if (t->state->step) return;
@@ -123,7 +123,7 @@ static fd_status remember_draw(void *context, uint64_t first_draw, int count, fd
   return FD_OK;
 }
 
-/* A micro-batch of given views. */
+/* Uploads a micro-batch made from the input's views. */
 static fd_status upload(void *context, fd_batch *batch) {
   trace *t = context;
   int64_t step = (int64_t)(batch->seqs.draws[0] / (uint64_t)t->sequences);
@@ -166,7 +166,7 @@ static fd_status upload(void *context, fd_batch *batch) {
   return t->dev->copy(t->dev, batch->teacher, teacher->data, teacher->bytes);
 }
 
-/* The lengths of the sequences: from in0.labels [B, L], or the comma-separated list of --lengths. */
+/* Sets the lengths of the sequences: from the shape of in0.labels [B, L], or from --lengths. */
 static fd_status read_lengths(trace *t, const fd_list *list) {
   const fd_tensor *labels;
   int64_t bases = 0;
@@ -175,7 +175,7 @@ static fd_status read_lengths(trace *t, const fd_list *list) {
     return fd_fail(FD_DATA, "in0.labels has %d dimensions (expected [batch, length], or give --lengths)", labels->dims);
   if (!labels->bytes || labels->bytes > ROWS_MAX)
     return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides (expected 1 to %d)", labels->bytes, ROWS_MAX);
-  t->sequences = list->count ? list->count : (int)labels->shape[0]; /* as many as its bytes at most */
+  t->sequences = list->count ? list->count : (int)labels->shape[0]; /* fits an int: at most the number of bytes */
   FD_TRY(fd_alloc(&t->lengths, (size_t)t->sequences, sizeof *t->lengths, "trace"));
   for (int i = 0; i < t->sequences; i++) {
     long length = list->count ? strtol(list->item[i], NULL, 10) : (long)labels->shape[1];
@@ -185,10 +185,10 @@ static fd_status read_lengths(trace *t, const fd_list *list) {
     if (!fd_add_size(&bases, length) || bases > (int64_t)labels->bytes) break;
   }
   if (bases == (int64_t)labels->bytes) return FD_OK;
-  return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides, which is not the sum of --lengths", labels->bytes);
+  return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides, but --lengths has another sum", labels->bytes);
 }
 
-/* Copies weights given as WHAT.NAME into an array of the state. */
+/* Copies the input's tensors WHAT.NAME into an array of the state. */
 static fd_status take_weights(trace *t, const char *what, float *to) {
   for (int i = 0; i < t->network->params.count; i++) {
     const fd_param *p = &t->network->params.item[i];
@@ -211,10 +211,10 @@ static fd_status build(trace *t, fd_comm *comm) {
     rows += t->lengths[i] + t->cls;
   }
   if (rows > ROWS_MAX)
-    return fd_fail(FD_DATA, "the input has %" PRId64 " rows with those of [CLS] (expected at most %d)", rows, ROWS_MAX);
+    return fd_fail(FD_DATA, "the input has %" PRId64 " rows including [CLS] (expected at most %d)", rows, ROWS_MAX);
   if (fd_config_reads_ids(&t->config))
     return fd_fail(FD_CONFIG, "model.encoder: findna trace takes nucleotides; this encoder reads ids of a tokenizer");
-  t->config.train.batch = t->sequences; /* the input says how many there are; a trace is one micro-batch */
+  t->config.train.batch = t->sequences; /* the input determines the batch, which is one micro-batch */
   t->config.train.virtual_ranks = 1;
   FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
   FD_TRY(fd_network_create(&t->network, &t->config, longest));
@@ -258,7 +258,7 @@ static fd_status run_steps(trace *t) {
     FD_TRY(fd_trainer_step(t->trainer, &r));
     FD_TRY(t->failed);
     if (r.skipped)
-      return fd_fail(FD_NUMERIC, "step %" PRId64 ": loss %g, norm of the gradient %g: no update can be made of these", r.step,
+      return fd_fail(FD_NUMERIC, "step %" PRId64 ": loss %g, norm of the gradient %g: no update can be made from these", r.step,
                      r.loss, r.grad_norm);
     take_scalars(t, k, &r);
     snprintf(what, sizeof what, "student%" PRId64, k);
@@ -296,7 +296,7 @@ static fd_status run_trace(trace *t, fd_comm *comm, const char *config_name, cha
   FD_TRY(status);
   t->cls = (int)t->config.model.cls;
   FD_TRY(fd_alloc(&t->output, TENSORS_MAX, sizeof *t->output, "trace"));
-  t->outputs = SCALARS; /* first, since their type is the widest: every tensor is aligned */
+  t->outputs = SCALARS; /* the F64 scalars come first, so that every tensor is aligned */
   FD_TRY(fd_check_output(output, input));
   FD_TRY(fd_safetensors_read(input, &t->input));
   FD_TRY(read_lengths(t, lengths));
@@ -331,18 +331,18 @@ fd_status fd_command_trace(fd_comm *comm, int argc, char **argv) {
        "safetensors: student0.*, teacher0.*, PREFIX.center0, in0.student_view, in0.teacher_view, in0.labels, in0.mask, in1...."},
       {"output", FD_ARG_TEXT, &output, 0, 0, "FILE",
        "safetensors to write: outputs, loss terms, gradients of step 0, student, teacher and centre after each step"},
-      {"steps", FD_ARG_INT, &t.steps, 1, 10000, "K", "steps to run; step t takes the views in{t}.*"},
+      {"steps", FD_ARG_INT, &t.steps, 1, 10000, "K", "steps to run; step t uses the views in{t}.*"},
       {"prefix", FD_ARG_TEXT, &t.prefix, 0, 0, "NAME",
-       "first part of the names of tensors that depend on the objective; empty: none, and the centre is centre0, ..."},
+       "prefix of the names of tensors that depend on the objective; empty: no prefix, and the centre is named centre0, ..."},
       {"lengths", FD_ARG_LIST, &lengths, 0, 0, "L1,L2,...",
        "lengths of the sequences, without [CLS], when the views are concatenated without padding"},
       {0},
   };
-  const fd_args args = {"trace", "CONFIG [section.key=value ...] --input IN --output OUT [options]",
-                        "Runs training steps on given weights and given views and writes every value, so that anyone can compare "
-                        "them with another\n"
-                        "program. train.steps is the length of the schedules; the batch is what the input holds.",
-                        table};
+  const fd_args args = {
+      "trace", "CONFIG [section.key=value ...] --input IN --output OUT [options]",
+      "Runs training steps on given weights and views and writes every value. The values are for comparison with another\n"
+      "program. train.steps is the length of the schedules; the input determines the batch.",
+      table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   if (!count || !input || !output)

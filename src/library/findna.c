@@ -1,5 +1,5 @@
-/* libfindna: the calls of findna.h, made of what `findna embed` is made of. */
-#pragma GCC visibility push(default) /* all else is compiled as hidden; findna.map lets out the same names */
+/* libfindna: the functions of findna.h, built on the code of `findna embed`. */
+#pragma GCC visibility push(default) /* everything else is hidden; findna.map exports the same names */
 #include "library/findna.h"
 #pragma GCC visibility pop
 
@@ -20,27 +20,27 @@
 _Static_assert((int)FINDNA_TOKENS == FD_FEATURES_TOKENS && (int)FINDNA_CLS == FD_FEATURES_CLS &&
                    (int)FINDNA_BOTH == FD_FEATURES_BOTH && (int)FINDNA_MAX == FD_FEATURES_MAX &&
                    (int)FINDNA_TASK == FD_POOL_TASK && FINDNA_TOKEN_TEXT == FD_TOKEN_TEXT,
-               "findna.h says the numbers of fd_features");
+               "findna.h and fd_features have the same numbers");
 
-/* Letters of a sequence in one pass (tasks/encoder.c says it, too, but of none in particular). */
+/* Largest number of letters of a sequence. tasks/encoder.c has the same limit, but its error does not name the sequence. */
 enum { LETTERS_MAX = INT_MAX / 16 };
 
 struct findna_model {
-  pthread_mutex_t lock; /* of the device: it has one set of threads */
+  pthread_mutex_t lock; /* of the device, whose threads serve one call at a time */
   fd_pretrained pretrained;
   fd_encoder encoder;
 };
 
-/* What the thread's call has said so far. */
+/* Errors and warnings of the thread's current call. */
 static _Thread_local char message[8192];
 
 static void keep(const char *level, const char *text) {
   size_t used = strlen(message);
-  if (!level) return; /* information */
+  if (!level) return; /* information is not kept */
   snprintf(message + used, sizeof message - used, "%s%s%s", used ? "\n" : "", strcmp(level, "error") ? "warning: " : "", text);
 }
 
-/* Each call begins with it. */
+/* Called first by each function that can fail. */
 static void begin(void) {
   fd_log_to(keep);
   *message = '\0';
@@ -50,14 +50,14 @@ const char *findna_message(void) { return message; }
 
 const char *findna_version(void) { return fd_version(); }
 
-/* A caller that was compiled with another findna.h. */
+/* Refuses a caller that was compiled with another version of findna.h. */
 static fd_status check_size(const char *what, size_t size, size_t expected) {
   if (size == expected) return FD_OK;
   return fd_fail(FD_USAGE, "%s.size is %zu; expected sizeof(%s), which is %zu in this library (findna %s)", what, size, what,
                  expected, fd_version());
 }
 
-/* By the table of `findna embed`, so that words and messages are the same. */
+/* Parses the options with the table of `findna embed`, so that words and messages are the same. */
 static fd_status read_options(const findna_options *o, fd_use *use) {
   const fd_arg table[] = {FD_USE_ENCODER_ARG(*use), FD_USE_DEVICE_ARGS(*use), {0}};
   const fd_args args = {"embed", "", "", table};
@@ -75,11 +75,11 @@ static fd_status read_options(const findna_options *o, fd_use *use) {
                     {"--precision", o->precision},
                     {"--encoder", o->encoder}};
   for (int i = 0; i < WORDS; i++)
-    if (given[i].word) argv[argc++] = (char *)given[i].option, argv[argc++] = (char *)given[i].word; /* only read */
+    if (given[i].word) argv[argc++] = (char *)given[i].option, argv[argc++] = (char *)given[i].word; /* not modified */
   return fd_args_parse(&args, argc, argv, NULL, 0, &count, &helped);
 }
 
-/* The threads that it starts leave signals to those of the caller. */
+/* Opens the model with all signals blocked, so that the threads started here leave signals to the caller's threads. */
 static fd_status open_model(findna_model *m, const char *path, const fd_use *use) {
   sigset_t all, before;
   sigfillset(&all);
@@ -132,7 +132,7 @@ int findna_describe(const findna_model *model, findna_description *out) {
 
 /* --- sequences ---------------------------------------------------------------------------------------------------------- */
 
-/* Letters as symbols; `which` is for the message. */
+/* Converts letters to symbols; `which` is the number of the sequence in messages, from 1. */
 static fd_status read_letters(const char *letters, int64_t length, int64_t which, uint8_t *symbols) {
   for (int64_t i = 0; i < length; i++) {
     unsigned char letter = (unsigned char)letters[i];
@@ -140,20 +140,20 @@ static fd_status read_letters(const char *letters, int64_t length, int64_t which
     if (symbols[i] == FD_NO_LETTER)
       return fd_fail(FD_DATA,
                      "sequence %" PRId64 ", letter %" PRId64
-                     ": '%c' (byte 0x%02x) is no nucleotide; expected A, C, G, T, N or another IUPAC letter",
+                     ": '%c' (byte 0x%02x) is not a nucleotide; expected A, C, G, T, N or another IUPAC letter",
                      which, i + 1, letter, letter);
   }
   return FD_OK;
 }
 
 static fd_status check_length(int64_t length, int64_t which) {
-  if (length <= 0) return fd_fail(FD_DATA, "sequence %" PRId64 " has no letter", which);
+  if (length <= 0) return fd_fail(FD_DATA, "sequence %" PRId64 " is empty", which);
   if (length > LETTERS_MAX)
-    return fd_fail(FD_DATA, "sequence %" PRId64 " has %" PRId64 " letters; at most %d are read", which, length, LETTERS_MAX);
+    return fd_fail(FD_DATA, "sequence %" PRId64 " has %" PRId64 " letters; expected at most %d", which, length, LETTERS_MAX);
   return FD_OK;
 }
 
-/* The table is released by the caller, also where this fails. */
+/* Makes a table of the sequences, which the caller releases, also on failure. */
 static fd_status make_table(const char *const *sequences, const int64_t *lengths, int64_t count, fd_table *t) {
   if (count > INT_MAX - 1) return fd_fail(FD_USAGE, "%" PRId64 " sequences in one call; expected at most %d", count, INT_MAX - 1);
   FD_TRY(fd_alloc(&t->start, (size_t)count + 1, sizeof *t->start, "sequences"));
@@ -172,7 +172,7 @@ static fd_status make_table(const char *const *sequences, const int64_t *lengths
 
 /* --- embeddings --------------------------------------------------------------------------------------------------------- */
 
-/* Where the next row goes. */
+/* Destination of the next row. */
 typedef struct rows {
   float *at;
   size_t width;

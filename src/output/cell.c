@@ -1,4 +1,4 @@
-/* Names in the cells of tables (.tsv). */
+/* Prints names in the cells of tables (.tsv). */
 #include "output/cell.h"
 
 #include <string.h>

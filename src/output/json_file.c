@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/output.h"
 
-enum { BYTES_MAX = 16 << 20 }; /* in memory JSON is up to 80 times its text */
+enum { BYTES_MAX = 16 << 20 }; /* parsed JSON takes up to 80 times the memory of its text */
 
 fd_status fd_json_read(const char *path, json_t **object) {
   char *text;
@@ -24,7 +24,7 @@ fd_status fd_json_read(const char *path, json_t **object) {
   return fd_fail(FD_DATA, "%s: not a JSON object", path);
 }
 
-/* Brings lists of plain numbers onto one line, in place: a curve of a hundred points would else fill as many lines. */
+/* Joins each list of plain values into one line, in place; otherwise a curve of a hundred points would take a hundred lines. */
 static void join_lists(char *text) {
   int quoted = 0, joining = 0;
   char *to = text;

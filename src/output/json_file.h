@@ -1,4 +1,4 @@
-/* JSON files of results: read whole, written durably, and laid out for people. */
+/* JSON files of results: read whole, written durably, and formatted for human readers. */
 #ifndef FD_OUTPUT_JSON_FILE_H
 #define FD_OUTPUT_JSON_FILE_H
 
@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 
-/* The object of a file, released with json_decref; NULL, and FD_OK, when there is no such file. Damaged is FD_DATA with
- * file:line:column. */
+/* Reads the object of a file, to be released with json_decref; NULL and FD_OK if there is no such file. A damaged file is FD_DATA
+ * with file:line:column. */
 fd_status fd_json_read(const char *path, json_t **object) FD_MUST_CHECK;
 
-/* Writes an object durably: indented, a list of plain numbers on one line. NULL (jansson's word for a text that is not UTF-8 or a
- * number that is not finite) is FD_DATA. */
+/* Writes an object durably: indented, with lists of plain numbers on one line. NULL, which jansson returns for text that is not
+ * UTF-8 or a number that is not finite, is FD_DATA. */
 fd_status fd_json_write(const char *path, const json_t *object) FD_MUST_CHECK;
 
 #endif

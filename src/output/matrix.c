@@ -1,4 +1,4 @@
-/* Chooses the format by the file's name, and counts. */
+/* Chooses the format of a matrix by its file name, and counts items and rows. */
 #include "output/matrix.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/path.h"
 #include "output/matrix_formats.h"
 
-/* By the ending; a text may be packed. */
+/* The format by the name's suffix, or NULL; a text file may be compressed. */
 static const fd_matrix_format *format_of(const char *path) {
   static const fd_matrix_format *const formats[] = {&fd_matrix_h5, &fd_matrix_npy, &fd_matrix_tsv};
   const char *dot = strrchr(path, '.');
@@ -22,15 +22,16 @@ static const fd_matrix_format *format_of(const char *path) {
 fd_status fd_matrix_check_name(const char *path) {
   return format_of(path)
              ? FD_OK
-             : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy, .tsv or .tsv.gz: that is the format", path);
+             : fd_fail(FD_USAGE, "%s: expected a name that ends with .h5, .npy, .tsv or .tsv.gz, which determines the format",
+                       path);
 }
 
 fd_status fd_matrix_check_output(const char *path, const char *input) {
-  char beside[FD_PATH_MAX];
+  char names[FD_PATH_MAX];
   FD_TRY(fd_check_output(path, input));
   if (format_of(path) != &fd_matrix_npy) return FD_OK;
-  FD_TRY(fd_matrix_npy_names(beside, path));
-  return fd_check_output(beside, input);
+  FD_TRY(fd_matrix_npy_names(names, path));
+  return fd_check_output(names, input);
 }
 
 int fd_matrix_is_text(const char *path) { return format_of(path) == &fd_matrix_tsv; }
@@ -50,7 +51,7 @@ fd_status fd_matrix_begin(fd_matrix **matrix, const char *path, const fd_matrix_
 
 fd_status fd_matrix_append(fd_matrix *m, const char *id, int64_t rows, const float *values, const int64_t *spans) {
   if (m->items == m->info.items || (m->info.rows >= 0 && m->rows + rows > m->info.rows))
-    return fd_fail(FD_BUG, "%s: more than the %" PRId64 " items that were promised", m->path, m->info.items);
+    return fd_fail(FD_BUG, "%s: more than the %" PRId64 " items that were announced", m->path, m->info.items);
   FD_TRY(m->format->append(m, id, rows, values, spans));
   m->items++;
   m->rows += rows;

@@ -1,4 +1,4 @@
-/* What a format of a matrix provides; private to the files matrix*.c. */
+/* Interface of a matrix format; private to the files matrix*.c. */
 #ifndef FD_OUTPUT_MATRIX_FORMATS_H
 #define FD_OUTPUT_MATRIX_FORMATS_H
 
@@ -18,10 +18,10 @@ struct fd_matrix {
   fd_matrix_info info;
   char path[FD_PATH_MAX];
   int64_t items, rows; /* so far */
-  void *own;           /* of the format */
+  void *own;           /* private data of the format */
 };
 
-/* The file of names beside an .npy file. */
+/* The name of the file of names that belongs to an .npy file. FD_USAGE if it is too long. */
 fd_status fd_matrix_npy_names(char names[FD_PATH_MAX], const char *path) FD_MUST_CHECK;
 
 extern const fd_matrix_format fd_matrix_h5, fd_matrix_npy, fd_matrix_tsv;

@@ -1,4 +1,4 @@
-/* A matrix in HDF5. */
+/* Writes a matrix as HDF5. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,19 +9,19 @@
 enum { CHUNK_BYTES = 1 << 18, ID_CHUNK = 1024 };
 
 typedef struct file {
-  fd_output output; /* its temporary is what HDF5 opens */
+  fd_output output; /* HDF5 opens its temporary file */
   hid_t file, values, ids, start, spans, text;
 } file;
 
 static fd_status no(const fd_matrix *m, const char *what) { return fd_h5_fail(FD_IO, m->path, what); }
 
-/* A dataset of this type, which grows where the rows are not known (-1). */
+/* Creates a dataset of this type; it can grow if the number of rows is not known (-1). */
 static hid_t make(hid_t where, const char *name, hid_t type, int dims, int64_t rows, hsize_t width, hsize_t chunk_rows) {
   const hsize_t now = rows < 0 ? 0 : (hsize_t)rows, most[2] = {H5S_UNLIMITED, width};
   const hsize_t shape[2] = {now, width}, chunk[2] = {rows < 0 || chunk_rows < now ? chunk_rows : now, width};
   hid_t space = H5Screate_simple(dims, shape, rows < 0 ? most : NULL), how = H5Pcreate(H5P_DATASET_CREATE), set = -1;
   if (space >= 0 && how >= 0 && H5Pset_chunk(how, dims, chunk) >= 0 &&
-      H5Pset_obj_track_times(how, 0) >= 0) /* the same bytes for the same content */
+      H5Pset_obj_track_times(how, 0) >= 0) /* no timestamps: the same content gives the same bytes */
     set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
   if (how >= 0) H5Pclose(how);
   if (space >= 0) H5Sclose(space);
@@ -39,7 +39,7 @@ static int note(hid_t file, const char *name, const char *text) {
   return good;
 }
 
-/* Makes room for `count` rows from `first` on, where the rows were not known. */
+/* Extends a dataset to `first` + `count` rows, if the number of rows was not known in advance. */
 static int grow(const fd_matrix *m, hid_t set, int64_t first, int64_t count, hsize_t width) {
   const hsize_t shape[2] = {(hsize_t)(first + count), width};
   return m->info.rows >= 0 || H5Dset_extent(set, shape) >= 0;
@@ -56,7 +56,7 @@ static int put(hid_t set, hid_t type, int dims, hsize_t first, hsize_t count, hs
   return good;
 }
 
-/* 1 when every part could be closed, which writes what is left. */
+/* Closes all handles, which flushes buffered data; returns 1 if all could be closed. */
 static int close_all(file *f) {
   int good = 1;
   if (f->values >= 0) good &= H5Dclose(f->values) >= 0;
@@ -69,7 +69,7 @@ static int close_all(file *f) {
   return good;
 }
 
-/* The names of the columns: a list of thousands is too long for an attribute. */
+/* Writes the names of the columns as a dataset: a list of thousands is too long for an attribute. */
 static int put_columns(const fd_matrix *m, const file *f) {
   hsize_t width = (hsize_t)m->info.width;
   hid_t set = make(f->file, "classes", f->text, 1, m->info.width, 1, ID_CHUNK);

@@ -1,4 +1,4 @@
-/* A matrix in NumPy's format, version 1.0, and its items' names in a text file beside it. */
+/* Writes a matrix in NumPy's format, version 1.0, and the names of its items to a text file next to it. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "output/cell.h"
 #include "output/matrix_formats.h"
 
-enum { HEADER = 128 }; /* a multiple of 64, as the format wants */
+enum { HEADER = 128 }; /* bytes; a multiple of 64, as the format requires */
 
 typedef struct files {
   fd_output values, ids;
@@ -14,10 +14,10 @@ typedef struct files {
 
 fd_status fd_matrix_npy_names(char names[FD_PATH_MAX], const char *path) {
   int n = snprintf(names, FD_PATH_MAX, "%s.ids.txt", path);
-  return n < FD_PATH_MAX ? FD_OK : fd_fail(FD_USAGE, "%s: is too long a name", path);
+  return n < FD_PATH_MAX ? FD_OK : fd_fail(FD_USAGE, "%s: the name is too long", path);
 }
 
-/* It has the same size for any number of rows. */
+/* Writes the header, which has the same size for any number of rows. */
 static void write_header(const fd_matrix *m, int64_t rows, FILE *out) {
   char header[HEADER + 1];
   int n =
@@ -52,7 +52,7 @@ static fd_status append(fd_matrix *m, const char *id, int64_t rows, const float 
   return ferror(f->values.stream) || ferror(f->ids.stream) ? fd_fail_errno("cannot write", m->path) : FD_OK;
 }
 
-/* The names first: a matrix that is there has them. */
+/* Commits the names before the matrix, so that a matrix never lacks its names. */
 static fd_status commit(fd_matrix *m) {
   files *f = m->own;
   if (m->info.rows < 0) {

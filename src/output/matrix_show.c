@@ -1,4 +1,4 @@
-/* Shows NumPy files, and what all formats share. */
+/* Shows NumPy files; and the functions that the formats share. */
 #include "output/matrix_show.h"
 
 #include <inttypes.h>
@@ -48,7 +48,7 @@ typedef struct npy {
   const char *path;
   FILE *in;
   int64_t rows, width;
-  uint64_t begin; /* of the values */
+  uint64_t begin; /* offset of the values in bytes */
 } npy;
 
 static fd_status is_npy(const char *path, int *is) { return fd_begins_with(path, "\x93NUMPY", 6, is); }
@@ -59,7 +59,9 @@ static fd_status take(const npy *f, void *to, size_t bytes, const char *where) {
   return fd_fail(FD_DATA, "%s: ends within its %s", f->path, where);
 }
 
-/* The dictionary behind the magic; only what findna writes is read: float32, rows one after the other, two dimensions. */
+/* Reads the dictionary after the magic number. Only the form that findna writes is accepted: two dimensions of float32,
+ * row-major.
+ */
 static fd_status read_header(npy *f) {
   unsigned char head[12] = {0};
   char *text = NULL, *shape;
@@ -72,13 +74,14 @@ static fd_status read_header(npy *f) {
     length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
   }
   f->begin = (head[6] > 1 ? 12 : 10) + (uint64_t)length;
-  if (length > HEADER_MAX) return fd_fail(FD_DATA, "%s: a header of %zu bytes: this is no NumPy file of findna", f->path, length);
+  if (length > HEADER_MAX)
+    return fd_fail(FD_DATA, "%s: a header of %zu bytes: this is not a NumPy file of findna", f->path, length);
   FD_TRY(fd_alloc(&text, length + 1, 1, "the header of a NumPy file"));
   fd_status status = take(f, text, length, "header");
   if (status == FD_OK &&
       (!strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False") || !(shape = strstr(text, "'shape': (")) ||
        sscanf(shape, "'shape': (%lld, %lld)%n", &rows, &width, &at) != 2 || !at || rows < 0 || !fd_shown_rows(width)))
-    status = fd_fail(FD_DATA, "%s: holds no rows of float32, as 'findna embed' writes them: %.100s", f->path, text);
+    status = fd_fail(FD_DATA, "%s: does not hold rows of float32 as written by 'findna embed': %.100s", f->path, text);
   f->rows = rows, f->width = width;
   free(text);
   return status;
@@ -106,16 +109,16 @@ static fd_status read_values(npy *f, uint64_t bytes) {
   return status;
 }
 
-/* What the names beside a matrix say. */
+/* Contents of the file of names (.ids.txt). */
 typedef struct names {
   int64_t items, rows;
-  char *last; /* name of an item whose rows have a line each, for their spans */
+  char *last; /* name of the current item, if each of its rows has a line with a span */
   char shown[FD_SHOWN_TEXT];
   size_t used;
 } names;
 
-/* A line is an item, of one row or as many as behind a tab; or with a span behind tabs a row, of the item of the line before or
- * another one. */
+/* Adds a line of the file of names. "NAME" is an item with one row, "NAME\tN" an item with N rows, and "NAME\tBEGIN\tLENGTH" one
+ * row with a span, of the same item as the line before or of the next one. */
 static fd_status add_line(names *n, char *line, const npy *f) {
   char *tab = strchr(line, '\t');
   int spans = tab && strchr(tab + 1, '\t');
@@ -140,7 +143,7 @@ static fd_status read_names(const npy *f) {
   FILE *in;
   uint64_t bytes;
   if (fd_is_absent(path)) {
-    fd_shown_line("ids", "the file of names (.ids.txt) is not beside it");
+    fd_shown_line("ids", "the file of names (.ids.txt) is missing");
     return FD_OK;
   }
   FD_TRY(fd_open_stream(path, &in, &bytes));

@@ -1,4 +1,4 @@
-/* What a file of embeddings holds, told and checked. */
+/* Shows and checks the contents of a file of embeddings. */
 #ifndef FD_OUTPUT_MATRIX_SHOW_H
 #define FD_OUTPUT_MATRIX_SHOW_H
 
@@ -6,11 +6,11 @@
 
 #include "base/error.h"
 
-/* *is: whether a file is a matrix of matrix.h in HDF5 (by its attribute `format`) or any NumPy file. */
+/* *is: whether a file is a matrix of matrix.h in HDF5 (known by its attribute `format`), or any NumPy file. */
 fd_status fd_matrix_is_one(const char *path, int *is) FD_MUST_CHECK;
 
-/* Prints shape, notes, the first names, and the range of the values. FD_DATA when the file is damaged, is cut, or holds something
- * else. */
+/* Prints the shape, the notes, the first names, and the range of the values. FD_DATA if the file is damaged, cut off, or contains
+ * something else. */
 fd_status fd_matrix_show(const char *path) FD_MUST_CHECK;
 
 /* --- shared by the formats ------------------------------------------------------------------------------------------- */
@@ -26,10 +26,10 @@ void fd_value_range_begin(fd_value_range *range);
 void fd_value_range_add(fd_value_range *range, const float *value, int64_t count);
 void fd_value_range_print(const fd_value_range *range);
 
-/* "  name  text", with control characters as '?': a file must not steer the terminal. */
+/* Prints "  name  text", with control characters replaced by '?': a file must not control the terminal. */
 void fd_shown_line(const char *name, const char *text);
 
-/* Rows of a piece that is read at a time; 0 for a width that is none of ours. */
+/* Number of rows to read at a time; 0 for a width that findna does not write. */
 int64_t fd_shown_rows(int64_t width);
 
 fd_status fd_matrix_is_h5(const char *path, int *is) FD_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* Shows a matrix in HDF5. */
+/* Shows and checks a matrix in HDF5. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "output/matrix_show.h"
 
-/* An attribute that is a text of fixed length; 0 for any other. */
+/* Reads an attribute that is a text of fixed length; returns 0 for any other attribute. */
 static int read_text(hid_t file, const char *name, char text[FD_SHOWN_TEXT]) {
   hid_t attribute = H5Aopen(file, name, H5P_DEFAULT), type = attribute >= 0 ? H5Aget_type(attribute) : -1;
   size_t bytes = type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 ? H5Tget_size(type) : 0;
@@ -44,8 +44,8 @@ static herr_t show_note(hid_t file, const char *name, const H5A_info_t *info, vo
   return 0;
 }
 
-/* Whether all values of a dataset lie in this file as they are: nothing packed, elsewhere, or never written, which a file of a
- * few bytes could claim any number of; nor a chunk that is larger than all that is stored. */
+/* Whether all values of a dataset are stored in this file: neither compressed, nor external or virtual, nor never written, of
+ * which a file of a few bytes could claim any number; and no chunk is larger than all the stored data. */
 static int is_stored(hid_t file, hid_t set, hid_t type, int dims, const hsize_t shape[2]) {
   hid_t how = H5Dget_create_plist(set);
   hsize_t chunk[2] = {1, 1}, whole = 0;
@@ -59,8 +59,8 @@ static int is_stored(hid_t file, hid_t set, hid_t type, int dims, const hsize_t 
   return good && H5Fget_filesize(file, &whole) >= 0 && bytes <= stored && in_chunk <= stored && (hsize_t)stored <= whole;
 }
 
-/* A dataset of so many dimensions and this class of values, and its shape; -1: there is none. Links, which could lead anywhere,
- * are not followed. */
+/* Opens a dataset with this number of dimensions and this class of values, and reads its shape; -1 if there is none. Soft and
+ * external links are not followed, since they could lead anywhere. */
 static hid_t open_set(hid_t file, const char *name, H5T_class_t kind, int dims, hsize_t shape[2]) {
   H5L_info_t link;
   if (H5Lexists(file, name, H5P_DEFAULT) <= 0 || H5Lget_info(file, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
@@ -123,7 +123,7 @@ static fd_status show_ids(const char *path, hid_t set, hsize_t items) {
   return FD_OK;
 }
 
-/* The bounds of the items' rows must rise from 0 to the number of rows. */
+/* The bounds of the items' rows must not decrease, from 0 to the number of rows. */
 static fd_status check_start(const char *path, hid_t set, hsize_t count, hsize_t rows) {
   int64_t *start;
   FD_TRY(fd_alloc(&start, (size_t)count, sizeof *start, "rows of items"));
@@ -133,7 +133,7 @@ static fd_status check_start(const char *path, hid_t set, hsize_t count, hsize_t
   return good ? FD_OK : fd_fail(FD_DATA, "%s: 'start' does not divide its %" PRIu64 " rows: damaged", path, (uint64_t)rows);
 }
 
-/* A span begins within its item, or is none. */
+/* Checks that there is a span for each row, without negative numbers. */
 static fd_status check_spans(const char *path, hid_t set, const hsize_t shape[2], hsize_t rows) {
   int64_t *span;
   hsize_t most = (hsize_t)fd_shown_rows(2);
@@ -148,7 +148,7 @@ static fd_status check_spans(const char *path, hid_t set, const hsize_t shape[2]
     for (hsize_t i = 0; i < 2 * count && good; i++) good = span[i] >= 0;
   }
   free(span);
-  return good ? FD_OK : fd_fail(FD_DATA, "%s: 'span' holds what is no part of a sequence: damaged", path);
+  return good ? FD_OK : fd_fail(FD_DATA, "%s: 'span' has values that are no part of a sequence: damaged", path);
 }
 
 static fd_status show(const char *path, hid_t file) {
@@ -160,7 +160,7 @@ static fd_status show(const char *path, hid_t file) {
   if (values < 0 || ids < 0)
     FD_GO(fd_fail(FD_DATA, "%s: has no datasets 'embedding' [rows, width] and 'id' [items] whose values are all in the file",
                   path));
-  printf("  %-14s %" PRIu64 "%s\n", "items", (uint64_t)items[0], start >= 0 ? ", each of many rows (start)" : "");
+  printf("  %-14s %" PRIu64 "%s\n", "items", (uint64_t)items[0], start >= 0 ? ", each with many rows (start)" : "");
   printf("  %-14s %" PRIu64 " of %" PRIu64 " values, float32%s\n", "rows", (uint64_t)shape[0], (uint64_t)shape[1],
          spans >= 0 ? ", of parts of the items (span)" : "");
   if (start < 0 && items[0] != shape[0])
@@ -182,7 +182,7 @@ done:
 
 fd_status fd_matrix_show_h5(const char *path) {
   hid_t file = open_file(path);
-  if (file < 0) return fd_h5_damaged(path, "open it: no HDF5 file, or a damaged one");
+  if (file < 0) return fd_h5_damaged(path, "open it: not an HDF5 file, or a damaged one");
   fd_status status = show(path, file);
   H5Fclose(file);
   return status;

@@ -1,4 +1,4 @@
-/* A matrix as text: a line a row. */
+/* Writes a matrix as text, with a line per row. */
 #include <inttypes.h>
 #include <string.h>
 

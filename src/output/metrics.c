@@ -22,13 +22,14 @@ struct fd_metrics {
   char path[FD_PATH_MAX];
 };
 
-/* Whether a line comes before a resume at `resume_step`: that step itself is done again, but evaluations at it are not. */
+/* Whether a line is kept on a resume at `resume_step`: that step itself runs again, but evaluations at it do not. */
 static int is_before(const json_t *object, json_int_t step, int64_t resume_step) {
   const char *kind = json_string_value(json_object_get(object, "kind"));
   return step < resume_step || (step == resume_step && kind && strcmp(kind, "step"));
 }
 
-/* Copies the whole lines before `resume_step`; what is no metrics line was damaged by a full disk and is dropped. */
+/* Copies the complete lines before `resume_step`. Lines that are not valid metrics were damaged by a full disk and are dropped.
+ */
 static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *path, int64_t resume_step) {
   char *line = NULL;
   size_t room = 0;
@@ -95,7 +96,8 @@ fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **me
   return FD_OK;
 }
 
-/* One write a line; what a full disk left of a line is taken back, so that the next line starts clean. */
+/* Writes a line with one write(). If a full disk cuts it off, the partial line is truncated, so that the next line starts clean.
+ */
 static int append(int fd, const char *line, size_t bytes) {
   struct stat before;
   if (fstat(fd, &before)) return 0;

@@ -1,4 +1,4 @@
-/* metrics.jsonl: one JSON object a line, appended by the root rank of a run and read back by the report. */
+/* metrics.jsonl: one JSON object per line, appended by the root rank of a run and read back by the report. */
 #ifndef FD_OUTPUT_METRICS_H
 #define FD_OUTPUT_METRICS_H
 
@@ -9,19 +9,19 @@
 
 typedef struct fd_metrics fd_metrics;
 
-/* Opens RUN/metrics.jsonl for appending. On resume, steps from `resume_step` on, what came after it, and a partial last line are
- * cut off first (through a durable rewrite); -1 begins an empty file. */
+/* Opens RUN/metrics.jsonl for appending. On a resume, step `resume_step`, all later lines and a partial last line are removed
+ * first (by a durable rewrite); -1 begins an empty file. */
 fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) FD_MUST_CHECK;
 
-/* Whether a file has a line of a kind at a step; 1, too, where it cannot be read. */
+/* Whether the file has a line of this kind at this step; also 1 if the file cannot be read. */
 int fd_metrics_has(const char *path, const char *kind, int64_t step);
 
 /* Appends {"kind": kind, "step": step, names[i]: values[i], ...} with one write. Values that are not finite become null. A
- * failure is warned about once and counted: training goes on. NULL `metrics` writes nothing. */
+ * failure to write is warned about once and counted; training goes on. With `metrics` NULL nothing is written. */
 void fd_metrics_step(fd_metrics *metrics, const char *kind, int64_t step, int count, const char *const *names,
                      const double *values);
 
-/* Closes, says how many lines were lost if any, and sets the pointer to NULL. */
+/* Closes the file, warns if lines were lost, and sets the pointer to NULL. */
 void fd_metrics_close(fd_metrics **metrics);
 
 enum { FD_METRICS_NAME = 48, FD_METRICS_COLUMNS = 64 };
@@ -29,7 +29,7 @@ enum { FD_METRICS_NAME = 48, FD_METRICS_COLUMNS = 64 };
 /* One quantity of one kind of line. */
 typedef struct fd_column {
   char name[FD_METRICS_NAME];
-  double *value; /* [rows]; NAN where a line says null or nothing */
+  double *value; /* [rows]; NAN where a line has null or no value */
 } fd_column;
 
 /* All lines of one kind, in the file's order. Column 0 is "step". */
@@ -45,8 +45,7 @@ typedef struct fd_metrics_log {
   fd_metrics_table *table;
 } fd_metrics_log;
 
-/* Reads a whole file. A last line without its end is left out; any other line that is no metrics line is FD_DATA with file:line.
- */
+/* Reads a whole file. An incomplete last line is left out; any other invalid line is FD_DATA with file:line. */
 fd_status fd_metrics_read(const char *path, fd_metrics_log *log) FD_MUST_CHECK;
 void fd_metrics_log_free(fd_metrics_log *log);
 

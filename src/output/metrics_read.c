@@ -9,13 +9,13 @@
 #include "base/memory.h"
 #include "output/metrics.h"
 
-enum { TABLES_MAX = 32, LINE_BYTES = 1 << 16 }; /* lines of ours are far shorter */
+enum { TABLES_MAX = 32, LINE_BYTES = 1 << 16 }; /* valid lines are far shorter */
 
 static fd_status table_of(fd_metrics_log *log, const char *where, const char *kind, fd_metrics_table **table) {
   for (int i = 0; i < log->tables; i++)
     if (!strcmp((*table = &log->table[i])->kind, kind)) return FD_OK;
   if (log->tables == TABLES_MAX || strlen(kind) >= FD_METRICS_NAME)
-    return fd_fail(FD_DATA, "%s: is no line of metrics: one kind too many, or a kind with a long name: '%.60s'", where, kind);
+    return fd_fail(FD_DATA, "%s: is not a line of metrics: one kind too many, or a kind with a long name: '%.60s'", where, kind);
   *table = &log->table[log->tables];
   FD_TRY(fd_alloc(&(*table)->column, FD_METRICS_COLUMNS, sizeof *(*table)->column, "metrics"));
   snprintf((*table)->kind, sizeof(*table)->kind, "%s", kind);
@@ -27,7 +27,8 @@ static fd_status column_of(fd_metrics_table *t, const char *where, const char *n
   for (int i = 0; i < t->columns; i++)
     if (!strcmp((*column = &t->column[i])->name, name)) return FD_OK;
   if (t->columns == FD_METRICS_COLUMNS || strlen(name) >= FD_METRICS_NAME)
-    return fd_fail(FD_DATA, "%s: is no line of metrics: one column too many, or a name that is too long: '%.60s'", where, name);
+    return fd_fail(FD_DATA, "%s: is not a line of metrics: one column too many, or a name that is too long: '%.60s'", where,
+                   name);
   *column = &t->column[t->columns];
   FD_TRY(fd_alloc(&(*column)->value, t->room, sizeof *(*column)->value, "metrics"));
   for (size_t i = 0; i < t->rows; i++) (*column)->value[i] = NAN; /* earlier lines did not have it */
@@ -36,7 +37,7 @@ static fd_status column_of(fd_metrics_table *t, const char *where, const char *n
   return FD_OK;
 }
 
-/* One more row in all columns, without values. */
+/* Appends a row of NAN to all columns. */
 static fd_status add_row(fd_metrics_table *t) {
   size_t room = t->room;
   for (int i = 0; i < t->columns; i++) {
@@ -56,7 +57,7 @@ static fd_status take_line(fd_metrics_log *log, const char *where, json_t *objec
   fd_metrics_table *t = NULL;
   fd_column *c = NULL;
   if (!kind || !json_is_integer(json_object_get(object, "step")))
-    return fd_fail(FD_DATA, "%s: is no line of metrics: has no \"kind\", or no \"step\" that is a whole number", where);
+    return fd_fail(FD_DATA, "%s: is not a line of metrics: it has no \"kind\", or no \"step\" that is a whole number", where);
   FD_TRY(table_of(log, where, kind, &t));
   FD_TRY(add_row(t));
   FD_TRY(column_of(t, where, "step", &c));
@@ -86,11 +87,12 @@ fd_status fd_metrics_read(const char *path, fd_metrics_log *log) {
   fd_status status = fd_alloc(&log->table, TABLES_MAX, sizeof *log->table, "metrics");
   while (status == FD_OK && fgets(line, sizeof line, in)) {
     size_t n = strlen(line);
-    if (feof(in)) break; /* a last line without its end */
+    if (feof(in)) break; /* the last line is incomplete */
     snprintf(where, sizeof where, "%s:%zu", path, ++number);
     if (n && line[n - 1] == '\n') status = read_line(log, where, line, n);
     else
-      status = fd_fail(FD_DATA, "%s: is no line of metrics: it is longer than %d bytes, or holds a NUL", where, LINE_BYTES - 2);
+      status =
+          fd_fail(FD_DATA, "%s: is not a line of metrics: it is longer than %d bytes, or contains a NUL", where, LINE_BYTES - 2);
   }
   if (status == FD_OK) status = fd_check_end(in, bytes, path);
   fclose(in);

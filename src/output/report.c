@@ -1,4 +1,4 @@
-/* Gathers what a report is made from, and puts the page together. */
+/* Reads the files of a run that a report is made from, and assembles the page. */
 #include "output/report.h"
 
 #include <dirent.h>
@@ -27,7 +27,7 @@ const char *fd_report_setting(const fd_report *r, const char *name) { return fd_
 
 double fd_report_number(const fd_report *r, const char *name) { return fd_report_value(r->environment, name); }
 
-/* The config is shown as text where this build does not understand it. */
+/* Reads the config; if this version cannot parse it, only its text is kept. */
 static fd_status read_config(fd_report *r) {
   char path[FD_PATH_MAX];
   size_t bytes;
@@ -73,7 +73,7 @@ static void take_contexts(fd_report *r) {
     fd_report_context *c = &r->context[r->contexts++];
     *c = (fd_report_context){.reach = (int)reach[i], .loss = loss[i], .accuracy = accuracy[i]};
     if (c->reach > 0) snprintf(c->name, sizeof c->name, "±%d neighbours", c->reach);
-    else snprintf(c->name, sizeof c->name, c->reach ? "the place" : "composition");
+    else snprintf(c->name, sizeof c->name, c->reach ? "the position" : "composition");
   }
 }
 

@@ -1,5 +1,5 @@
-/* The curves of a report, each with a caption that says what good looks like: a table, and how a row of it is drawn for one run
- * or for several. */
+/* The curves of a report, each with a caption that describes a good run: a table of charts, and the drawing of a chart for one
+ * run or for several. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,32 +10,32 @@
 
 enum { LINES = 2, REFERENCES = FD_REPORT_CONTEXTS, NAME = 96 };
 
-/* The parts of the page. */
+/* Sections of the page. */
 enum { LEARNS, MONITOR, TRAINING };
 
-/* Which runs have a chart. */
+/* Kinds of runs that have a chart. */
 enum { PRETRAINED = 1, CLASSES = 2, VALUES = 4, TUNED = CLASSES | VALUES, ALL = PRETRAINED | TUNED };
 
-/* How it is drawn. */
+/* How a chart is drawn. */
 enum {
-  SMOOTH = 1,    /* each step pale, and a moving average */
-  DOTS = 2,      /* at every point, and the last value beside the name */
-  FROM_ZERO = 4, /* of the value axis */
-  LOGARITHM = 8, /* the same */
-  LATER = 16,    /* the untrained network is far away from everything of interest */
+  SMOOTH = 1,    /* every step in pale, and a moving average */
+  DOTS = 2,      /* a dot at every point, and the last value after the name */
+  FROM_ZERO = 4, /* the value axis begins at zero */
+  LOGARITHM = 8, /* the value axis is logarithmic */
+  LATER = 16,    /* the first point, of the untrained network, does not widen the value axis */
   RESUMES = 32,  /* dotted lines where the run was resumed */
-  PERCENT = 64,  /* of shares */
-  IF_THERE = 128 /* left out of the page of a run that has no such values */
+  PERCENT = 64,  /* values are fractions, shown in % */
+  IF_THERE = 128 /* the chart is left out if the run has no such values */
 };
 
-/* What a line is held against: dashed lines with names. */
+/* Named dashed lines to compare the curves with. */
 typedef enum references { NONE, CONTEXT_LOSS, CONTEXT_ACCURACY, KEPT, CLIP, ENTROPY, COLLAPSE } references;
 
 /* One column of one kind of line of metrics.jsonl. */
 typedef struct line {
   const char *kind, *column, *name, *format; /* of the last value */
   int color;
-  const char *less; /* a column of the same kind that is taken away, or NULL */
+  const char *less; /* a column of the same kind to subtract, or NULL */
 } line;
 
 typedef struct chart {
@@ -52,15 +52,13 @@ static const chart charts[] = {
      DOTS | LATER,
      CONTEXT_LOSS,
      "Held-out loss",
-     "nats a masked nucleotide or hidden word",
+     "nats per masked nucleotide or hidden word",
      {{"eval", "student_loss", "student", "%.4f", 1, NULL}, {"eval", "teacher_loss", "teacher", "%.4f", 2, NULL}},
-     "Loss of masked nucleotides (of a model over words: of hidden words) of unaugmented windows that were never trained on; "
-     "lower is better. Dashed: tables counted from the "
-     "training windows (composition alone, then given the neighbours on either side, or the place). Good: below composition "
-     "soon, then below "
-     "±1, "
-     "and on towards ±4. A teacher that lags early is its moving average at work. The untrained network may lie outside the "
-     "chart."},
+     "Loss on masked nucleotides (for a model over words: hidden words) of unaugmented windows that were not trained on; lower "
+     "is "
+     "better. Dashed: count tables of the training windows (composition only, then given the neighbours on either side, or the "
+     "position). A good run soon falls below composition, then below ±1, and on towards ±4. The teacher lags behind at first "
+     "because it is a moving average. The untrained network may be outside the chart."},
     {LEARNS,
      PRETRAINED,
      DOTS | LATER | PERCENT,
@@ -68,10 +66,9 @@ static const chart charts[] = {
      "Held-out accuracy",
      "% of masked nucleotides or hidden words",
      {{"eval", "student_accuracy", "student", "%.2f %%", 1, NULL}, {"eval", "teacher_accuracy", "teacher", "%.2f %%", 2, NULL}},
-     "Share of masked A, C, G, T, or of hidden words, of unaugmented held-out windows that are named right; higher is better. "
-     "Dashed: what counting "
-     "gets "
-     "on the same positions."},
+     "Percentage of masked A, C, G, T, or of hidden words, of unaugmented held-out windows that are predicted correctly; higher "
+     "is "
+     "better. Dashed: the count tables on the same positions."},
     {LEARNS,
      PRETRAINED,
      DOTS | IF_THERE,
@@ -79,25 +76,26 @@ static const chart charts[] = {
      "Features of a frozen teacher",
      "cosine",
      {{"eval", "cosine", "student and teacher", "%.4f", 1, NULL}},
-     "Mean cosine between what the student says of visible words of held-out windows and the teacher's features of them; 1: the "
-     "same "
-     "directions. Rising and levelling off is what alignment should do."},
+     "Mean cosine between the student's projection of visible words of held-out windows and the teacher's features of these "
+     "words; "
+     "1: the same directions. It should rise and level off."},
     {LEARNS,
      TUNED,
      DOTS,
      KEPT,
      "Loss",
      "loss",
-     {{"select", "loss", "rows that select", "%.4g", 2, NULL}},
-     "On rows that are not trained on; lower is better. Rising while the training loss falls is overfitting. Dashed: the weights "
-     "that were kept."},
+     {{"select", "loss", "validation", "%.4g", 2, NULL}},
+     "On validation rows, which are not trained on; lower is better. A rise while the training loss falls is overfitting. "
+     "Dashed: "
+     "the weights that were kept."},
     {LEARNS,
      CLASSES,
      DOTS | PERCENT,
      KEPT,
      "Accuracy",
      "% of the rows",
-     {{"select", "accuracy", "rows that select", "%.4g", 2, NULL}},
+     {{"select", "accuracy", "validation", "%.4g", 2, NULL}},
      "Higher is better."},
     {LEARNS,
      CLASSES,
@@ -105,32 +103,32 @@ static const chart charts[] = {
      KEPT,
      "Matthews’ correlation",
      "MCC",
-     {{"select", "mcc", "rows that select", "%.4g", 2, NULL}},
-     "1: all right; 0: as good as chance, whatever the classes’ sizes."},
+     {{"select", "mcc", "validation", "%.4g", 2, NULL}},
+     "1: all correct; 0: as good as chance, whatever the sizes of the classes."},
     {LEARNS,
      CLASSES,
      DOTS,
      KEPT,
      "Area under the ROC curve",
      "AUROC",
-     {{"select", "auroc", "rows that select", "%.4g", 2, NULL}},
-     "How well the probabilities order the rows; 0.5 is chance."},
+     {{"select", "auroc", "validation", "%.4g", 2, NULL}},
+     "How well the probabilities rank the rows; 0.5 is chance."},
     {LEARNS,
      VALUES,
      DOTS,
      KEPT,
      "R²",
      "R²",
-     {{"select", "r2", "rows that select", "%.4g", 2, NULL}},
-     "Share of the variance that is explained; 0 or below is no better than the mean."},
+     {{"select", "r2", "validation", "%.4g", 2, NULL}},
+     "Fraction of the variance explained; 0 or below is no better than predicting the mean."},
     {LEARNS,
      VALUES,
      DOTS,
      KEPT,
      "Correlation",
      "Pearson’s r",
-     {{"select", "correlation", "rows that select", "%.4g", 2, NULL}},
-     "Of the predicted with the true values."},
+     {{"select", "correlation", "validation", "%.4g", 2, NULL}},
+     "Correlation of the predicted values with the true ones."},
     {MONITOR,
      PRETRAINED,
      DOTS | FROM_ZERO,
@@ -138,9 +136,9 @@ static const chart charts[] = {
      "Entropy of the teacher’s [CLS] distribution",
      "nats",
      {{"monitor", "teacher_entropy", "teacher", "%.3f", 2, NULL}},
-     "Good: between the collapse lines. Above 0.97 ln n the teacher says nothing (uniform); below 0.1 ln n it says one thing "
-     "with "
-     "certainty, which is collapse unless the mutual information is high."},
+     "Good: between the collapse lines. Above 0.97 ln n the teacher's output is uniform and carries no information; below 0.1 ln "
+     "n "
+     "it is nearly one-hot, which is collapse unless the mutual information is high."},
     {MONITOR,
      PRETRAINED,
      DOTS | FROM_ZERO,
@@ -148,9 +146,9 @@ static const chart charts[] = {
      "Mutual information and gain",
      "nats",
      {{"monitor", "mutual_information", "mutual information", "%.3f", 2, NULL}, {"monitor", "gain", "gain", "%.3f", 1, NULL}},
-     "Mutual information: how much the teacher’s answer depends on the window; below 0.1 nats it hardly does. Gain: by how much "
-     "the "
-     "student predicts that answer better than the best constant; at or below 0 the term teaches nothing about the sequence."},
+     "Mutual information: how much the teacher’s output depends on the window; below 0.1 nats it hardly does. Gain: how much "
+     "better "
+     "the student predicts that output than the best constant does; at or below 0 the term teaches nothing about the sequence."},
     {MONITOR,
      PRETRAINED,
      DOTS | FROM_ZERO,
@@ -158,8 +156,9 @@ static const chart charts[] = {
      "Correlation of the two views",
      "correlation",
      {{"monitor", "correlation", "student’s and teacher’s [CLS] outputs", "%.3f", 1, NULL}},
-     "Of what the softmax sees, mean over windows removed. Near 0 the two views of a window have nothing in common that the term "
-     "could learn."},
+     "Correlation of the inputs of the softmax, with the mean over windows removed. Near 0 the two views of a window have "
+     "nothing "
+     "in common that the term could learn."},
     {MONITOR,
      PRETRAINED,
      DOTS | FROM_ZERO,
@@ -167,7 +166,7 @@ static const chart charts[] = {
      "Norm of the centre",
      "norm",
      {{"monitor", "centre_norm", "without the part that the softmax cancels", "%.3f", 3, NULL}},
-     "Should level off. Steady growth means that one answer is being pushed away faster than the teacher changes."},
+     "Should level off. Steady growth means that one output is pushed away faster than the teacher changes."},
     {MONITOR,
      PRETRAINED,
      DOTS | FROM_ZERO,
@@ -175,9 +174,9 @@ static const chart charts[] = {
      "Divergence of the student from the teacher",
      "KL, nats",
      {{"monitor", "cross_entropy", "KL(teacher ‖ student)", "%.3f", 1, "teacher_entropy"}},
-     "What self-distillation should bring down. Near 0 together with a mutual information near 0 is collapse: the two agree "
-     "because "
-     "neither looks at the window."},
+     "Self-distillation should reduce it. Near 0 together with a mutual information near 0 is collapse: student and teacher "
+     "agree "
+     "because neither depends on the window."},
     {TRAINING,
      PRETRAINED,
      SMOOTH,
@@ -185,9 +184,8 @@ static const chart charts[] = {
      "Training loss",
      "loss",
      {{"step", "loss", NULL, NULL, 1, NULL}},
-     "The weighted sum of the terms that is minimised, on augmented views. It falls with noise; a jump that does not come back "
-     "means "
-     "too high a learning rate."},
+     "The weighted sum of the terms that is minimised, on augmented views. It falls noisily; a jump that does not recover means "
+     "that the learning rate is too high."},
     {TRAINING,
      PRETRAINED,
      SMOOTH | IF_THERE,
@@ -195,9 +193,9 @@ static const chart charts[] = {
      "Hidden words or letters, and alignment",
      "term",
      {{"step", "hidden", "hidden", NULL, 1, NULL}, {"step", "distil", "alignment", NULL, 2, NULL}},
-     "The terms before weighting: cross-entropy of what is hidden (a uniform guess of four letters is 1.386 nats), and the "
-     "distance to "
-     "a frozen teacher's features (of normalized ones, 1 is what a constant reaches)."},
+     "The terms before weighting: cross-entropy of the hidden words or letters (a uniform guess among four letters has 1.386 "
+     "nats), "
+     "and the distance to a frozen teacher's features (if they are normalized, a constant reaches 1)."},
     {TRAINING,
      TUNED,
      SMOOTH,
@@ -205,8 +203,9 @@ static const chart charts[] = {
      "Training loss",
      "loss",
      {{"step", "loss", NULL, NULL, 1, NULL}},
-     "Of the batches, with dropout and class weights if there are any. A jump that does not come back means too high a learning "
-     "rate."},
+     "Loss of the batches, with dropout and class weights if used. A jump that does not recover means that the learning rate is "
+     "too "
+     "high."},
     {TRAINING,
      PRETRAINED,
      SMOOTH,
@@ -216,7 +215,7 @@ static const chart charts[] = {
      {{"step", "mnm", NULL, NULL, 1, NULL}},
      "Before weighting; with objective.mnm_reduce: sum it is summed over the masked positions of a window. Augmentation puts "
      "random "
-     "bases into the windows, so it stays above the held-out loss; do not compare it with the counting tables."},
+     "bases into the windows, so the term stays above the held-out loss; do not compare it with the count tables."},
     {TRAINING,
      PRETRAINED,
      SMOOTH,
@@ -224,9 +223,9 @@ static const chart charts[] = {
      "[CLS] self-distillation term",
      "cl",
      {{"step", "cl", NULL, NULL, 2, NULL}},
-     "Before weighting. Its value alone says little: a constant teacher makes it small. Whether it carries signal is shown by "
-     "the "
-     "monitor above."},
+     "Before weighting. Its value says little by itself, since a constant teacher makes it small; the monitor above shows "
+     "whether it "
+     "carries signal."},
     {TRAINING,
      ALL,
      FROM_ZERO,
@@ -234,9 +233,7 @@ static const chart charts[] = {
      "Learning rate",
      "learning rate",
      {{"step", "lr", NULL, NULL, 3, NULL}},
-     "A line up to the peak during the warm-up, then half a cosine down to 0 at the last step; with the constant schedule always "
-     "the "
-     "peak."},
+     "Linear warm-up to the peak, then half a cosine down to 0 at the last step; with the constant schedule always the peak."},
     {TRAINING,
      PRETRAINED,
      0,
@@ -244,7 +241,8 @@ static const chart charts[] = {
      "Teacher momentum λ",
      "λ",
      {{"step", "lambda", NULL, NULL, 3, NULL}},
-     "The teacher keeps this share of itself at every step; it rises to 1 at the end, so that the teacher comes to rest."},
+     "The teacher keeps this fraction of its weights at every step; λ rises to 1, so that the teacher no longer changes at the "
+     "end."},
     {TRAINING,
      ALL,
      SMOOTH | LOGARITHM,
@@ -252,8 +250,9 @@ static const chart charts[] = {
      "Gradient norm",
      "norm before clipping",
      {{"step", "grad_norm", NULL, NULL, 3, NULL}},
-     "Norm over all parameters, before clipping. With summed losses it lies above the clipping line at nearly every step, which "
-     "leaves the direction only; growth by orders of magnitude announces divergence."},
+     "Norm over all parameters, before clipping. With summed losses it is above the clipping line at nearly every step, so that "
+     "only "
+     "the direction of the gradient matters; growth by orders of magnitude announces divergence."},
     {TRAINING,
      ALL,
      SMOOTH | FROM_ZERO | RESUMES,
@@ -261,14 +260,14 @@ static const chart charts[] = {
      "Throughput",
      "sequences/s",
      {{"step", "sequences_per_second", NULL, NULL, 1, NULL}},
-     "Windows a second over all ranks, in training steps. Dotted: resumes. Single dips are checkpoints being written behind the "
-     "training; a lasting drop is another program on the machine."},
+     "Sequences per second over all ranks, in training steps. Dotted: resumes. Single dips are checkpoints being written in the "
+     "background; a lasting drop means other load on the machine."},
 };
 enum { CHARTS = sizeof charts / sizeof *charts };
 
 /* --- curves ---------------------------------------------------------------------------------------------------------- */
 
-/* A chart under construction; owns its values and names. */
+/* A chart under construction, which owns its values and names. */
 typedef struct figure {
   fd_chart chart;
   fd_series series[FD_REPORT_COMPARED + LINES];
@@ -308,7 +307,7 @@ static void smooth(double *value, size_t count) {
   }
 }
 
-/* Adds a line of a run against the steps; NULL where the run has none. `name` NULL keeps it out of the legend. */
+/* Adds a line of a run against the steps; returns NULL if the run has no such values. `name` NULL: not in the legend. */
 static fd_series *add(FILE *out, figure *f, const fd_report *r, const chart *c, const line *l, const char *name, int smoothed) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, l->kind);
   const double *from = fd_metrics_column(t, l->column), *less = l->less ? fd_metrics_column(t, l->less) : NULL;
@@ -339,7 +338,7 @@ static void refer(figure *f, const char *name, double y) {
   if (f->chart.reference_count < REFERENCES && isfinite(y)) f->reference[f->chart.reference_count++] = (fd_reference){name, y};
 }
 
-/* The value of the drawn line at the last evaluation that was the best. */
+/* The value of the drawn line at the best evaluation, whose weights were kept. */
 static double kept_value(const figure *f, const fd_report *r) {
   const double *best = fd_metrics_column(fd_metrics_find(&r->log, "select"), "best");
   double kept = NAN;
@@ -389,7 +388,7 @@ static void print_chart(FILE *out, const fd_report *r, const chart *c) {
   end(out, f, NULL, c->caption);
 }
 
-/* Whether a chart shows a column of the steps. */
+/* Whether a chart of the table shows this column of the steps. */
 static int is_drawn(const char *column) {
   for (int i = 0; i < CHARTS; i++)
     for (int k = 0; k < LINES && charts[i].line[k].kind; k++)
@@ -397,7 +396,7 @@ static int is_drawn(const char *column) {
   return 0;
 }
 
-/* Terms of the loss that have no chart in the table. */
+/* Prints the terms of the loss that have no chart in the table. */
 static void print_terms(FILE *out, const fd_report *r) {
   const json_t *terms = json_object_get(r->environment, "terms");
   for (size_t i = 0; i < json_array_size(terms) && json_array_size(terms) > 1; i++) {
@@ -434,7 +433,7 @@ void fd_report_charts(FILE *out, const fd_report *r) {
 
 /* --- several runs ---------------------------------------------------------------------------------------------------- */
 
-/* One line of a chart, of all runs that have it. */
+/* Prints a chart with one of its lines for all runs that have it. */
 static void overlay(FILE *out, fd_report *const *runs, const char *const *names, int count, const chart *c, const line *l) {
   figure *f = begin(out, c);
   if (!f) return;

@@ -1,4 +1,4 @@
-/* The page of several runs: what they got, how they differ, and their curves in the same charts. */
+/* The page that compares several runs: their results, how they differ, and their curves in the same charts. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static const char *last_part(const char *folder) {
   return slash && slash[1] ? slash + 1 : folder;
 }
 
-/* The folder's last name, or all of it where two runs share that. */
+/* Names each run by the last component of its folder, or by the whole path if two runs share it. */
 static void name_runs(comparison *c) {
   int shared = 0;
   for (int i = 0; i < c->count; i++)
@@ -40,9 +40,9 @@ static void head_cells(FILE *out, const comparison *c) {
 
 /* --- numbers --------------------------------------------------------------------------------------------------------- */
 
-/* A number of every run: of the last line of a kind in metrics.jsonl, of environment.json, or of the scores of a fine-tuning. */
+/* Numbers of each run: the last value in metrics.jsonl, a value of environment.json, or a score of a fine-tuning. */
 static const struct number {
-  const char *label, *kind, *name; /* kind "environment", "test_scores", "valid_scores", or of metrics.jsonl */
+  const char *label, *kind, *name; /* kind: "environment", "test_scores", "valid_scores", or one of metrics.jsonl */
   double scale;
   const char *format;
 } numbers[] = {
@@ -58,9 +58,9 @@ static const struct number {
     {"cosine of student and teacher features", "eval", "cosine", 1, "%.4f"},
     {"mutual information of the teacher, nats", "monitor", "mutual_information", 1, "%.3f"},
     {"gain, nats", "monitor", "gain", 1, "%.3f"},
-    {"rows that select: accuracy, %", "valid_scores", "accuracy", 100, "%.2f"},
-    {"rows that select: MCC", "valid_scores", "mcc", 1, "%.4f"},
-    {"rows that select: R²", "valid_scores", "r2", 1, "%.4f"},
+    {"validation: accuracy, %", "valid_scores", "accuracy", 100, "%.2f"},
+    {"validation: MCC", "valid_scores", "mcc", 1, "%.4f"},
+    {"validation: R²", "valid_scores", "r2", 1, "%.4f"},
     {"test: accuracy, %", "test_scores", "accuracy", 100, "%.2f"},
     {"test: macro F1, %", "test_scores", "f1", 100, "%.2f"},
     {"test: MCC", "test_scores", "mcc", 1, "%.4f"},
@@ -97,7 +97,7 @@ static void print_numbers(FILE *out, const comparison *c) {
 
 /* --- differences ----------------------------------------------------------------------------------------------------- */
 
-/* A row of values, if they are not all the same; NULL is absent. */
+/* Prints a row of values and returns 1, unless they are all the same; NULL: absent. */
 static int difference_row(FILE *out, const comparison *c, const char *section, const char *key, int key_bytes,
                           const char *const *value) {
   int same = 1;
@@ -113,7 +113,8 @@ static int difference_row(FILE *out, const comparison *c, const char *section, c
   return 1;
 }
 
-/* Released with free(); NULL where it is not known, or without memory, and then the page is spoilt. */
+/* The run's config as text, to be released with free(). NULL if the config is not known, or if memory runs out; then the page is
+ * marked as failed. */
 static char *printed(FILE *page, const fd_report *r) {
   char *text = NULL;
   size_t bytes;
@@ -128,7 +129,8 @@ static char *printed(FILE *page, const fd_report *r) {
   return text;
 }
 
-/* All configs print the same keys in the same order, so their lines go together. */
+/* Prints the rows of all keys that differ. All configs print the same keys in the same order, so they are compared line by line.
+ */
 static int config_rows(FILE *out, const comparison *c, char *const *text) {
   char *rest[FD_REPORT_COMPARED], section[64] = "";
   int rows = 0;
@@ -147,12 +149,12 @@ static int config_rows(FILE *out, const comparison *c, char *const *text) {
     if (!key) continue;
     int bytes = (int)strcspn(key, ":");
     if (*key != ' ') snprintf(section, sizeof section, "%.*s.", bytes, key);
-    else if (strcmp(section, "run.") || strncmp(key, "  folder:", 9)) /* the folder is the run's name */
+    else if (strcmp(section, "run.") || strncmp(key, "  folder:", 9)) /* the folder is in the table's head */
       rows += difference_row(out, c, section, key + strspn(key, " "), bytes - (int)strspn(key, " "), value);
   }
 }
 
-/* The plain members of one object of each run. */
+/* Prints the rows of scalar members that differ, of one JSON object for each run. */
 static int object_rows(FILE *out, const comparison *c, json_t *const *object) {
   const char *key;
   json_t *item;
@@ -201,16 +203,17 @@ static void print_differences(FILE *out, const comparison *c) {
   head_row(out, c, "environment");
   if (!object_rows(out, c, environment)) no_difference(out, c);
   fprintf(out, "</table></div>\n");
-  if (!known) fprintf(out, "<p class=\"note\">A run without a config that this version understands has – in its rows.</p>\n");
+  if (!known) fprintf(out, "<p class=\"note\">A run without a config that this version can read has – here.</p>\n");
 }
 
 static void print_comparison(FILE *out, const void *context) {
   const comparison *c = context;
   fd_report_title(out, "FinDNA", "comparison of runs");
   print_numbers(out, c);
-  fprintf(out,
-          "<p class=\"note\">The last value of each; seeds and data may differ, see below. Held-out losses are comparable where "
-          "the held-out windows and the masking are the same.</p>\n<h2>Curves</h2>\n");
+  fprintf(
+      out,
+      "<p class=\"note\">The last value of each run; seeds and data may differ, see below. Held-out losses are comparable only "
+      "if the held-out windows and the masking are the same.</p>\n<h2>Curves</h2>\n");
   fd_report_overlays(out, c->run, c->name, c->count);
   print_differences(out, c);
 }

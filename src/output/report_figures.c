@@ -1,4 +1,4 @@
-/* The pictures of test rows: ROC curves, confusion matrices, embeddings in a plane, predicted against true values. */
+/* Figures of the test rows: ROC curves, confusion matrices, embeddings in a plane, predicted against true values. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +9,15 @@
 
 enum { FIGURES_MAX = 16, CURVES_MAX = 16, SMALL = 300 };
 
-/* One network or method, and where its picture comes from. */
+/* One network or method, and the data of its figures. */
 typedef struct entry {
   json_t *figure;
   const char *name, *label;
   int color, dashed;
-  char score[128]; /* what it got, in words */
+  char score[128]; /* its score, as a sentence for the caption */
 } entry;
 
-/* Pretrained networks in the colours of the bars; the baselines, which are grey there, must be told apart in curves. */
+/* Pretrained networks have the colours of the bars. The baselines, grey in the bars, must be distinguishable as curves. */
 static const struct look {
   const char *name, *label;
   int color, dashed;
@@ -29,7 +29,7 @@ static const struct look {
              {"fine-tuned", "fine-tuned", 3, 0},
              {"fine-tuned untrained", "fine-tuned, from random", 0, 1}};
 
-/* The numbers of a list; an entry that is none (null) is NAN. Released with free(). */
+/* The numbers of a list, to be released with free(); an entry that is not a number (null) is NAN. */
 static double *numbers(FILE *out, const json_t *list, size_t *count) {
   *count = json_array_size(list);
   double *value = fd_text_memory(out, *count, sizeof *value);
@@ -41,7 +41,7 @@ static double *numbers(FILE *out, const json_t *list, size_t *count) {
   return value;
 }
 
-/* What the probe of this name, or the fine-tuning, got on the test rows. */
+/* Sets the score on the test rows of the probe with this name, or of the fine-tuning. */
 static void find_score(const json_t *root, entry *e) {
   const json_t *results = json_object_get(root, "results"), *tuned = json_object_get(root, "test_scores");
   for (size_t i = 0; i < json_array_size(results); i++) {
@@ -106,8 +106,8 @@ static void draw_curves(FILE *out, curves *c, const char *of) {
   if (c->count) {
     open_figure(out, "ROC", of);
     fd_svg_chart(out, &(fd_chart){.title = "ROC curves",
-                                  .x_label = "false positives, share of the others",
-                                  .y_label = "true positives, share",
+                                  .x_label = "false positive rate",
+                                  .y_label = "true positive rate",
                                   .width = SMALL,
                                   .height = SMALL,
                                   .from_zero = 1,
@@ -120,7 +120,7 @@ static void draw_curves(FILE *out, curves *c, const char *of) {
   *c = (curves){0};
 }
 
-/* Of two classes all methods lie in one chart; of more, each method has a chart of its classes. */
+/* For two classes, one chart has the curves of all methods; for more, each method has a chart with a curve per class. */
 static void print_curves(FILE *out, const entry *entries, int count) {
   curves *c = fd_text_memory(out, 1, sizeof *c);
   for (int i = 0; c && i < count; i++) {
@@ -195,8 +195,7 @@ static void print_values(FILE *out, const entry *e) {
                  "Values");
 }
 
-/* The pictures have the classes' numbers, which fit everywhere; this says which names they stand for. Results of one task have
- * the same names. */
+/* Prints the names of the classes, of which the figures show the numbers only. All results of a task have the same names. */
 static void print_class_names(FILE *out, const json_t *labels) {
   for (size_t i = 0; i < json_array_size(labels); i++) {
     const char *name = json_string_value(json_array_get(labels, i));
@@ -212,12 +211,11 @@ void fd_report_figures(FILE *out, json_t *const *results, int count) {
   if (!n) return;
   fprintf(
       out,
-      "<p class=\"note\">The test rows; of several seeds, as the first one has them. ROC: of class 1, or of each class against "
-      "the rest, with the "
-      "area after the name; dashed diagonal: chance. Confusion: rows, and their share of the true class (of many classes the "
-      "share alone, in %%). Embeddings: on the "
-      "principal components of the training rows (of a fine-tuning: of the test rows), coloured by class; two components do not "
-      "show all that a classifier sees.</p>\n");
+      "<p class=\"note\">Figures of the test rows, for the first seed if there are several. ROC: of class 1, or of each class "
+      "against the rest, with the area after the name; dashed diagonal: chance. Confusion: number of rows and percentage of the "
+      "true class (for many classes the percentage only). Embeddings: projected on the first two principal components of the "
+      "training rows (of a fine-tuning: of the test rows), coloured by class; a classifier uses more dimensions than these "
+      "two.</p>\n");
   print_class_names(out, json_object_get(results[0], "labels"));
   fprintf(out, "<div class=\"grid small\">\n");
   print_curves(out, entries, n);

@@ -1,4 +1,4 @@
-/* How much each layer of a student has in common with a frozen teacher's features: over the layers, and over time. */
+/* Alignment (linear CKA) of each layer of a student with a frozen teacher's features: over the layers, and over time. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 #include "output/report_parts.h"
 #include "output/svg.h"
 
-enum { NAME = 48, PROFILES = 4 /* evaluations in the picture over the layers */ };
+enum { NAME = 48, PROFILES = 4 /* evaluations in the figure over the layers */ };
 
-/* The columns of a run's lines of layers. */
+/* The columns of the lines of kind "layers" of a run's metrics. */
 typedef struct layers {
   const fd_metrics_table *table;
   int count;
@@ -34,7 +34,7 @@ static void print_figure(FILE *out, const fd_chart *chart, const char *caption) 
   fprintf(out, "<figcaption>%s</figcaption></figure>\n", caption);
 }
 
-/* Against the layers: of the first evaluation, the last, and some between. */
+/* Prints the figure over the layers: for the first evaluation, the last one, and some in between. */
 static void print_profiles(FILE *out, const layers *l) {
   fd_series series[PROFILES];
   char name[PROFILES][NAME];
@@ -57,14 +57,14 @@ static void print_profiles(FILE *out, const layers *l) {
                           .series_count = x ? (int)lines : 0};
   print_figure(
       out, &chart,
-      "What stands behind each layer of the student, of visible words of held-out windows, beside the features of the "
-      "frozen teacher: 1 is the same up to a turn and a factor, 0 nothing in common beyond the mean (unbiased, so it may "
-      "lie a little below). The loss looks behind the last layer only. A cosine that is high while all of this stays near "
-      "0 says that the student has learned what all words have in common.");
+      "Similarity of the output of each layer of the student, for visible words of held-out windows, to the features of the "
+      "frozen teacher: 1 means equal up to rotation and scale, 0 nothing in common beyond the mean (the estimate is unbiased, "
+      "so it may be slightly negative). The loss uses the output of the last layer only. If the cosine is high while all "
+      "layers stay near 0, the student has learned only what all words have in common.");
   free(x);
 }
 
-/* Against the steps, a line a layer. */
+/* Prints the figure over the steps, with a line per layer. */
 static void print_courses(FILE *out, const layers *l) {
   fd_series series[FD_METRICS_COLUMNS];
   char name[FD_METRICS_COLUMNS][NAME];
@@ -83,7 +83,7 @@ static void print_courses(FILE *out, const layers *l) {
                           .from_zero = 1,
                           .series = series,
                           .series_count = l->count};
-  print_figure(out, &chart, "The same against the steps.");
+  print_figure(out, &chart, "The same similarity against the steps.");
 }
 
 void fd_report_layers(FILE *out, const fd_report *r) {

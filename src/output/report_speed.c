@@ -1,10 +1,10 @@
-/* The table of sizes and speeds of a report: what 'findna speed' has measured of a teacher and its students. */
+/* The table of sizes and speeds of a report, measured by 'findna speed'. */
 #include <math.h>
 
 #include "output/report_parts.h"
 #include "output/svg.h"
 
-/* "11.8 (7.0–19.3)": the median in ms with its quartiles. */
+/* Prints "11.8 (7.0–19.3)": the median in ms with the quartiles. */
 static void print_time(FILE *out, const json_t *times) {
   double median = fd_report_value(times, "median_ms"), low = fd_report_value(times, "first_quartile_ms"),
          high = fd_report_value(times, "third_quartile_ms");
@@ -45,7 +45,7 @@ void fd_report_speed(FILE *out, const json_t *speed) {
           "class=\"n\">sequences/s</th><th class=\"n\">faster</th></tr>\n");
   for (size_t i = 0; i < json_array_size(models); i++) print_model(out, json_array_get(models, i), first);
   fprintf(out,
-          "</table></div>\n<p class=\"note\">Median time of a batch from its letters to the head’s logits, with the quartiles; "
+          "</table></div>\n<p class=\"note\">Median time of a batch from nucleotides to the head’s logits, with the quartiles; "
           "the models took turns on the same rows (");
   fd_html_text(out, fd_report_text(speed, "rows", "?"));
   fprintf(out, "). Sequences per second in batches of 16; smaller and faster: than the first model. Device: ");

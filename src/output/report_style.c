@@ -1,4 +1,4 @@
-/* The style sheet of a report: light, dark and print; and that of its pictures. */
+/* The style sheet of a report, for light and dark screens and for print; and the style sheet of its figures. */
 #include "output/report_parts.h"
 
 /* clang-format off */

@@ -1,4 +1,4 @@
-/* The page of a benchmark suite: for each task the scores of all models and methods beside the baselines and the paper's. */
+/* The page of a benchmark suite: for each task the scores of all models and methods, the baselines and the paper's numbers. */
 #include "output/report_suite.h"
 
 #include <math.h>
@@ -34,7 +34,7 @@ const json_t *fd_report_result(const json_t *task, const fd_report_line *line, c
   return NULL;
 }
 
-/* "83.55 ± 0.17", or a mean alone. That of the model without a name stands there even where we have no number. */
+/* Parses "83.55 ± 0.17", or a mean without a deviation. For the model without a name it exists even without a result of ours. */
 double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_report_model *model, double *sd) {
   const char *otherwise = line->paper && !*model->name ? fd_report_text(task, line->paper, "") : "";
   const char *text = fd_report_text(fd_report_result(task, line, model), "paper", otherwise), *plus = strstr(text, "±");
@@ -53,7 +53,7 @@ typedef struct bars {
   char name[BARS_MAX][128];
 } bars;
 
-/* Whether the line has a bar at this model: what models share has one at the first of them. */
+/* Whether the line has a bar for this model: a shared baseline has its bar at the first of its models. */
 static int has_bar(const fd_report_suite *s, const fd_report_line *line, const fd_report_model *model) {
   if (line->of == FD_LINE_OF_NONE) return model == s->model;
   return line->of == FD_LINE_OF_MODEL || !strcmp(model->untrained, model->name);
@@ -78,11 +78,12 @@ static void add_bar(bars *b, const fd_report_suite *s, const json_t *task, const
   }
   if (!isfinite(paper)) return;
   int i = b->count++;
-  snprintf(b->name[i], sizeof b->name[i], "the paper’s%s%s", r ? "" : ": ", r ? "" : line->label); /* alone, it says of what */
+  snprintf(b->name[i], sizeof b->name[i], "the paper’s%s%s", r ? "" : ": ",
+           r ? "" : line->label); /* without a bar of ours, name the line */
   b->bar[i] = (fd_bar){.name = b->name[i], .mean = paper, .sd = sd, .hollow = 1};
 }
 
-/* Where chance lies, in %. */
+/* The score of guessing at random, in %. */
 static double base_of(const char *measure, double classes) {
   return !strcmp(measure, "auroc") ? 50 : !strcmp(measure, "accuracy") && classes >= 2 ? 100 / classes : 0;
 }
@@ -105,16 +106,16 @@ static void print_rows(FILE *out, const json_t *task) {
   double paper_train = fd_report_value(task, "paper_train_rows"), classes = fd_report_value(task, "classes");
   fprintf(out, "%.0f training and %.0f test rows", fd_report_value(task, "train_rows"), fd_report_value(task, "test_rows"));
   if (classes > 0) fprintf(out, " of %.0f classes", classes);
-  if (!(paper_train > 0)) fprintf(out, "; the suite’s table does not say how many the paper has");
+  if (!(paper_train > 0)) fprintf(out, "; the suite does not list the paper’s numbers of rows");
   else if (paper_train == fd_report_value(task, "train_rows") &&
            fd_report_value(task, "paper_test_rows") == fd_report_value(task, "test_rows"))
-    fprintf(out, ", as many as in the paper");
+    fprintf(out, ", the same numbers as in the paper");
   if (fd_report_value(task, "test_rows_in_train") + fd_report_value(task, "test_rows_turned_in_train") == 0)
     fprintf(out, ". No test sequence is also a training sequence, nor is its reverse complement");
   fprintf(out, ".");
 }
 
-/* What must be known of a task: its remarks, and what the suite says behind a number of the paper's. */
+/* Prints the remarks on a task, and the suite's notes in brackets after numbers of the paper. */
 static void print_remarks(FILE *out, const json_t *task) {
   const json_t *remarks = json_object_get(task, "remarks"), *results = json_object_get(task, "results");
   int count = 0;
@@ -128,7 +129,7 @@ static void print_remarks(FILE *out, const json_t *task) {
     const json_t *r = json_array_get(results, i);
     const char *paper = fd_report_text(r, "paper", "");
     if (!strchr(paper, '(')) continue;
-    fprintf(out, count++ ? "<li>the paper’s number beside " : "<ul class=\"says\">\n<li>the paper’s number beside ");
+    fprintf(out, count++ ? "<li>the paper’s number for " : "<ul class=\"says\">\n<li>the paper’s number for ");
     fd_html_text(out, fd_report_text(r, "model", "the checkpoint"));
     fprintf(out, ", ");
     fd_html_text(out, fd_report_text(r, "name", ""));
@@ -139,7 +140,7 @@ static void print_remarks(FILE *out, const json_t *task) {
   if (count) fprintf(out, "</ul>\n");
 }
 
-/* Whether a name leads to a file within the folder. */
+/* Whether a relative path stays within the folder. */
 static int is_below(const char *name) {
   if (*name == '/') return 0;
   for (const char *at = name; at; at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL)
@@ -147,8 +148,8 @@ static int is_below(const char *name) {
   return 1;
 }
 
-/* The pictures of a model's first seeds, of its probe and each kind of fine-tuning, and of the k-mers. A file that is gone has
- * none. */
+/* Prints the figures of a model's first seeds, of its probe and each kind of fine-tuning, and those of k-mers. Missing files are
+ * skipped. */
 static void print_figures(FILE *out, const fd_report_suite *s, const json_t *task, const fd_report_model *model) {
   const json_t *files = json_object_get(task, "files");
   json_t *first[METHODS] = {0};
@@ -167,7 +168,7 @@ static void print_figures(FILE *out, const fd_report_suite *s, const json_t *tas
     else json_decref(root);
   }
   if (s->models > 1 && own) {
-    fprintf(out, "<details><summary>The test rows of ");
+    fprintf(out, "<details><summary>Test rows of ");
     fd_html_text(out, model->name);
     fprintf(out, "</summary>\n");
   }

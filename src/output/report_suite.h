@@ -1,4 +1,4 @@
-/* What the files report_suite*.c share: the models, lines and numbers of a suite's results.json. */
+/* Shared by the files report_suite*.c: the models, lines and numbers of a suite's results.json. */
 #ifndef FD_OUTPUT_REPORT_SUITE_H
 #define FD_OUTPUT_REPORT_SUITE_H
 
@@ -7,40 +7,41 @@
 
 enum { FD_REPORT_MODELS = 16, FD_REPORT_LINES = 6 };
 
-/* The lines of a task, in the page's order. What is no checkpoint's own is a baseline: it stands there when it is absent, too, as
- * a score without it says little. */
+/* The lines of a task, in the order of the page. Lines that do not belong to a checkpoint are baselines: they are shown even when
+ * absent, since a score means little without them. */
 typedef struct fd_report_line {
   const char *name, *label;
   int color;
   enum { FD_LINE_OF_MODEL, FD_LINE_OF_SHAPE, FD_LINE_OF_NONE } of;
-  const char *paper; /* the task's key of the paper's number of it, or NULL */
+  const char *paper; /* the task's key with the paper's number for this line, or NULL */
 } fd_report_line;
 extern const fd_report_line fd_report_lines[FD_REPORT_LINES];
 
-/* A checkpoint; all borrowed. `name` is empty where there is one alone, without a name; `untrained` is the name of the first
- * model of its shape, beside which the untrained network stands. */
+/* A checkpoint; all strings are borrowed. `name` is empty for a single checkpoint without a name. `untrained` is the name of the
+ * first model of the same shape, under which the untrained network is listed. */
 typedef struct fd_report_model {
   const char *name, *checkpoint, *state_id, *untrained;
 } fd_report_model;
 
 typedef struct fd_report_suite {
   const char *folder;
-  json_t *root, *speed; /* results.json; what 'findna speed' has left there, or NULL */
+  json_t *root, *speed; /* results.json; speed.json of 'findna speed', or NULL */
   const json_t *tasks;
-  int models, shapes; /* at least one */
+  int models, shapes; /* at least 1 each */
   fd_report_model model[FD_REPORT_MODELS];
 } fd_report_suite;
 
-/* What a line of a task says of a model (borrowed), or NULL; a baseline that models share is each one's. */
+/* The result of a line of a task for a model (borrowed), or NULL; for a shared baseline the same result for each of its models.
+ */
 const json_t *fd_report_result(const json_t *task, const fd_report_line *line, const fd_report_model *model);
 
-/* The paper's number beside it, in %, and its spread; NAN where there is none. */
+/* The paper's number for this result and its standard deviation, in %; NAN where the paper has none. */
 double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_report_model *model, double *sd);
 
-/* All scores of a task's fine-tunings beside constant answers; nothing where there are none. */
+/* Prints a table of all scores of a task's fine-tunings with the constant predictions; nothing without fine-tunings. */
 void fd_report_scores(FILE *out, const json_t *task);
 
-/* In how many tasks the model is above its baselines, and the numbers of all tasks in one table. */
+/* Prints in how many tasks each model is above its baselines, and a table of the numbers of all tasks. */
 void fd_report_overview(FILE *out, const fd_report_suite *suite);
 
 #endif

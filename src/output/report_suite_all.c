@@ -1,4 +1,4 @@
-/* The top of a suite's page: in how many tasks a model is above its baselines, and the numbers of all tasks in one table. */
+/* The top of a suite's page: in how many tasks a model is above its baselines, and a table of the numbers of all tasks. */
 #include <math.h>
 
 #include "output/report_parts.h"
@@ -22,7 +22,7 @@ static double mean_of(const json_t *task, int line, const fd_report_model *model
 
 /* --- above the baselines --------------------------------------------------------------------------------------------- */
 
-/* How many tasks have both, and in how many the first is the larger. */
+/* Counts the tasks that have both numbers, and those in which the first is larger. */
 static void compare(const fd_report_suite *s, const struct comparison *c, const fd_report_model *model, int *both, int *above) {
   *both = *above = 0;
   for (size_t i = 0; i < json_array_size(s->tasks); i++) {
@@ -41,12 +41,12 @@ static void print_cards(FILE *out, const fd_report_suite *s) {
     fprintf(out, "<div class=\"card\"><span>%s</span>", comparisons[i].label);
     if (both)
       fprintf(out, "<b>%d of %d</b><span>task%s; by the mean over the seeds</span></div>\n", above, both, both > 1 ? "s" : "");
-    else fprintf(out, "<b>–</b><span>not both are there</span></div>\n");
+    else fprintf(out, "<b>–</b><span>no task has both numbers</span></div>\n");
   }
   fprintf(out, "</div>\n");
 }
 
-/* The same of several models: a line each. */
+/* The same for several models: a table with a line for each. */
 static void print_comparisons(FILE *out, const fd_report_suite *s) {
   int both, above;
   fprintf(out, "<h2>Above the baselines</h2>\n<div class=\"scroll\"><table><tr><th>model</th>");
@@ -62,12 +62,12 @@ static void print_comparisons(FILE *out, const fd_report_suite *s) {
     }
     fprintf(out, "</tr>\n");
   }
-  fprintf(out, "</table></div>\n<p class=\"note\">Tasks that have both numbers, by the mean over the seeds.</p>\n");
+  fprintf(out, "</table></div>\n<p class=\"note\">Of the tasks that have both numbers; by the mean over the seeds.</p>\n");
 }
 
 /* --- all tasks ------------------------------------------------------------------------------------------------------- */
 
-/* The lines beside which the paper has a number anywhere. */
+/* Sets for each line whether the paper has a number for any task. */
 static void find_papers(const fd_report_suite *s, int has[FD_REPORT_LINES]) {
   double sd;
   for (int i = 0; i < FD_REPORT_LINES; i++) {
@@ -106,7 +106,7 @@ static void print_row(FILE *out, const fd_report_suite *s, const json_t *task, c
   fprintf(out, "</tr>\n");
 }
 
-/* The mean over the tasks, where every task has a number. */
+/* Prints the mean over the tasks, of lines that have a number for every task. */
 static void print_average(FILE *out, const fd_report_suite *s, const fd_report_model *model, const int *papers) {
   const double tasks = (double)json_array_size(s->tasks);
   name_cells(out, s, "mean over the tasks", model, "");
@@ -142,12 +142,12 @@ static void print_table(FILE *out, const fd_report_suite *s) {
   }
   for (int m = 0; m < s->models && s->models > 1 && json_array_size(s->tasks) > 1; m++)
     print_average(out, s, &s->model[m], papers);
-  fprintf(out,
-          "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds, in %%, of test rows that nothing was "
-          "chosen on; "
-          "bold: the best of ours. A pretrained network is of use where it is above both what the same network does without "
-          "pretraining and counts of k-mers.%s</p>\n",
-          s->models > 1 ? " k-mer counts are the same for all models, the untrained network for those of one shape." : "");
+  fprintf(
+      out,
+      "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds, in %%, on test rows that were not used for "
+      "any choice; bold: our best. Pretraining is useful where the network is above both the same network without "
+      "pretraining and k-mer counts.%s</p>\n",
+      s->models > 1 ? " All models share the k-mer counts, and models of the same shape the untrained network." : "");
 }
 
 void fd_report_overview(FILE *out, const fd_report_suite *s) {

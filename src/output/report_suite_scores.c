@@ -1,4 +1,4 @@
-/* All scores of a task's fine-tunings in one table: of its test rows and of further ones, each beside a constant answer. */
+/* A table of all scores of a task's fine-tunings, on its test rows and on further ones, with the constant predictions. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 enum { SCORES = 4 };
 static const char *const keys[SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc"};
 
-/* "75.35 ± 0.33", and the differences from what the task is compared with below it. */
+/* Prints "75.35 ± 0.33", and below it the difference from the task of comparison. */
 static void score_cell(FILE *out, const json_t *score) {
   double mean = 100 * fd_report_value(score, "mean"), sd = 100 * fd_report_value(score, "sd");
   const json_t *above = json_object_get(score, "above");
@@ -49,7 +49,7 @@ static void print_constant(FILE *out, const json_t *set) {
   fprintf(out, "</tr>\n");
 }
 
-/* The sets of one name of all results; a constant answer is that of the rows, so it stands there once. */
+/* Prints the sets with this name of all results, and once the constant prediction, which depends on the rows only. */
 static void print_sets(FILE *out, const json_t *results, const char *rows) {
   const json_t *last = NULL;
   for (size_t i = 0; i < json_array_size(results); i++) {
@@ -76,7 +76,8 @@ void fd_report_scores(FILE *out, const json_t *task) {
           "class=\"n\">balanced accuracy %%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th></tr>\n");
   for (size_t i = 0; i < json_array_size(most); i++)
     print_sets(out, results, fd_report_text(json_array_get(most, i), "rows", ""));
-  fprintf(out,
-          "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds; in brackets the differences from what "
-          "the task is compared with, seed by seed.</p>\n");
+  fprintf(
+      out,
+      "</table></div>\n<p class=\"note\">Mean ± standard deviation over the seeds; in brackets the differences, seed by seed, "
+      "from the task with which this one is compared.</p>\n");
 }

@@ -1,4 +1,4 @@
-/* The top of a report: its head, the numbers that matter, and what they mean in words. */
+/* The top of a report: its title, the key numbers, and their interpretation in words. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ void fd_report_title(FILE *out, const char *what, const char *folder) {
   fprintf(out, "</h1>\n");
 }
 
-/* A card: the number, what it is, and what to hold it against. */
+/* Opens a card: its label, followed by the number and what to compare it with. */
 static void open_card(FILE *out, const char *label) { fprintf(out, "<div class=\"card\"><span>%s</span><b>", label); }
 
 static void absent_card(FILE *out, const char *label, const char *why) {
@@ -47,7 +47,7 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   open_card(out, label);
   fprintf(out, accuracy ? "%.2f %%</b><span>student" : "%.4f nats</b><span>student", student);
   if (isfinite(teacher)) fprintf(out, accuracy ? "; teacher %.2f %%" : "; teacher %.4f", teacher);
-  fprintf(out, "</span><span>%s", r->contexts ? "counting alone: " : "no context tables to compare with");
+  fprintf(out, "</span><span>%s", r->contexts ? "counting only: " : "no context tables to compare with");
   for (int i = 0; i < r->contexts; i++) {
     const fd_report_context *c = &r->context[i];
     fprintf(out, "%s%s ", i ? ", " : "", c->name);
@@ -56,7 +56,7 @@ static void held_out_card(FILE *out, const fd_report *r, int accuracy) {
   fprintf(out, "</span></div>\n");
 }
 
-/* The score that people ask for first, of the selected weights. */
+/* A card with the main score of the selected weights: accuracy, or R² of a regression. */
 static void task_card(FILE *out, const fd_report *r, const char *scores, const char *rows, const char *label) {
   const json_t *object = json_object_get(r->finetune, scores), *accuracy = json_object_get(object, "accuracy"),
                *r2 = json_object_get(object, "r2");
@@ -83,13 +83,13 @@ static void say_task(FILE *out, const fd_report *r) {
   fprintf(out, "<li>%s ",
           json_is_true(json_object_get(r->finetune, "untrained")) ? "Random weights of the model of" : "Fine-tuned from");
   fd_html_text(out, checkpoint);
-  fprintf(out, "; the weights of step %lld were the best on the rows that select, and the test rows saw only these.</li>\n",
+  fprintf(out,
+          "; the weights of step %lld were the best on the validation rows, and only these were scored on the test rows.</li>\n",
           (long long)json_integer_value(json_object_get(r->finetune, "best_step")));
   if (same + turned)
     fprintf(out,
             "<li><span class=\"warn\">%lld of the test sequences are also training sequences</span>, the reverse complements of "
-            "%lld others are: "
-            "the test score is too good by that.</li>\n",
+            "%lld others are: this leakage inflates the test score.</li>\n",
             same, turned);
 }
 
@@ -128,7 +128,7 @@ static void speed_cards(FILE *out, const fd_report *r) {
   fprintf(out, "</span></div>\n");
 }
 
-/* Which of the tables the student beats, in words. */
+/* Says which of the context tables the student beats. */
 static void say_held_out(FILE *out, const fd_report *r) {
   double loss = fd_report_last(r, "eval", "student_loss");
   const fd_report_context *beaten = NULL, *ahead = NULL;
@@ -141,11 +141,10 @@ static void say_held_out(FILE *out, const fd_report *r) {
   fprintf(out, "<li>The student predicts %s it never saw ",
           hides_words(r) ? "hidden words of sequences" : "masked nucleotides of windows");
   if (!beaten)
-    fprintf(out, "<span class=\"warn\">no better than counting does</span> (%.4f nats): it has not learned from context yet",
-            loss);
+    fprintf(out, "<span class=\"warn\">no better than counting</span> (%.4f nats): it has not learned from context yet", loss);
   else if (beaten->reach) fprintf(out, "better than counts given %s (%.4f against %.4f nats)", beaten->name, loss, beaten->loss);
   else
-    fprintf(out, "better than %s composition alone (%.4f against %.4f nats)", hides_words(r) ? "the words’" : "base", loss,
+    fprintf(out, "better than %s composition only (%.4f against %.4f nats)", hides_words(r) ? "the words’" : "base", loss,
             beaten->loss);
   if (beaten && ahead && ahead->reach) fprintf(out, "; counts given %s are still ahead (%.4f)", ahead->name, ahead->loss);
   fprintf(out, ".</li>\n");
@@ -161,15 +160,17 @@ static void say_monitor(FILE *out, const fd_report *r) {
   if (warning && warning[t->rows - 1] > 0)
     fprintf(out,
             "<li><span class=\"warn\">The [CLS] self-distillation term carries almost no signal at the end</span>: the collapse "
-            "monitor warned in %zu of %zu evaluations. "
-            "What the model has learned comes from the masked nucleotides; see the charts of the [CLS] term.</li>\n",
+            "monitor warned in %zu of %zu evaluations. The model has learned from the masked nucleotides only; see the charts of "
+            "the [CLS] term.</li>\n",
             warned, t->rows);
   else
     fprintf(out, "<li>The collapse monitor of the [CLS] term is quiet at the end (it warned in %zu of %zu evaluations).</li>\n",
             warned, t->rows);
   if (windows < 512)
-    fprintf(out, "<li>The monitor saw %.0f windows; below 512 its mutual information is biased up and its gain down.</li>\n",
-            windows);
+    fprintf(
+        out,
+        "<li>The monitor used %.0f windows; below 512 its mutual information is biased upwards and its gain downwards.</li>\n",
+        windows);
 }
 
 static size_t missing(const fd_report *r, const char *kind, const char *name, size_t *rows) {
@@ -181,7 +182,7 @@ static size_t missing(const fd_report *r, const char *kind, const char *name, si
   return n;
 }
 
-/* A curve with a gap looks like one without: where numbers were not finite, the page says so. */
+/* Reports losses that were not finite, and skipped steps: a gap in a curve is easily overlooked. */
 static void say_gaps(FILE *out, const fd_report *r) {
   static const char *const losses[][3] = {{"step", "loss", "recorded training steps"},
                                           {"eval", "student_loss", "evaluations of the student"},
@@ -193,16 +194,14 @@ static void say_gaps(FILE *out, const fd_report *r) {
   for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
     size_t n = missing(r, losses[i][0], losses[i][1], &rows);
     if (n)
-      fprintf(
-          out,
-          "<li><span class=\"warn\">The loss was not a finite number in %zu of %zu %s</span>: the curves have gaps there.</li>\n",
-          n, rows, losses[i][2]);
+      fprintf(out, "<li><span class=\"warn\">The loss was not finite in %zu of %zu %s</span>: the curves have gaps there.</li>\n",
+              n, rows, losses[i][2]);
   }
   for (size_t i = 0; skipped && i < t->rows; i++) without += skipped[i] > 0;
   if (without)
     fprintf(out,
             "<li><span class=\"warn\">%zu of %zu recorded training steps changed nothing</span>: their gradients were not finite "
-            "or too large. A run that ends like this has diverged; a smaller learning rate helps.</li>\n",
+            "or too large. A run that ends like this has diverged; try a smaller learning rate.</li>\n",
             without, t->rows);
 }
 
@@ -226,7 +225,7 @@ void fd_report_summary(FILE *out, const fd_report *r) {
   fprintf(out, "</p>\n<div class=\"cards\">\n");
   if (r->tuned) {
     task_card(out, r, "test_scores", "test_rows", "test");
-    task_card(out, r, "valid_scores", "valid_rows", "rows that select");
+    task_card(out, r, "valid_scores", "valid_rows", "validation");
   } else {
     held_out_card(out, r, 0);
     held_out_card(out, r, 1);

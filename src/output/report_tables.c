@@ -1,4 +1,4 @@
-/* The probes of a report with their baselines, and its tables of config and environment. */
+/* Probes with their baselines, and the tables of config and environment of a report. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ double fd_report_value(const json_t *object, const char *key) {
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-/* Pretrained networks in colour, what they are held against in grey. */
+/* Pretrained networks are coloured, baselines are grey. */
 static int color_of(const char *name) { return strstr(name, "student") ? 1 : strstr(name, "teacher") ? 2 : 0; }
 
 static void draw_scores(FILE *out, json_t *results, const char *score, const char *label, double base) {
@@ -65,7 +65,7 @@ static void score_table(FILE *out, json_t *results) {
           "%%</th><th class=\"n\">MCC %%</th><th class=\"n\">AUROC %%</th>"
           "<th class=\"n\">dimensions</th><th class=\"n\">seeds</th></tr>\n");
   json_array_foreach(results, index, result) {
-    double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list: one for each seed */
+    double dims = json_number_value(json_array_get(json_object_get(result, "dims"), 0)); /* a list with one number per seed */
     fprintf(out, "<tr><td>");
     fd_html_text(out, fd_report_text(result, "name", "?"));
     fprintf(out, "</td><td>");
@@ -93,15 +93,14 @@ static void print_probe(FILE *out, const char *file, json_t *probe) {
     fprintf(out, "<p class=\"absent\">%s has no results</p></figure>\n", "this probe");
     return;
   }
-  if (base > 0) snprintf(label, sizeof label, "accuracy, %%; bars begin at %.4g, one of %.0f classes", base, classes);
+  if (base > 0) snprintf(label, sizeof label, "accuracy, %%; bars begin at %.4g, chance for %.0f classes", base, classes);
   draw_scores(out, results, "accuracy", label, base);
   draw_scores(out, results, "mcc", "Matthews correlation, %; bars begin at 0", 0);
   fprintf(out,
           "<figcaption>A linear classifier on frozen, whitened features of unaugmented sequences; its regularisation is chosen "
-          "on held-out training rows, the test "
-          "rows are scored once a seed. Bars: mean, whiskers: one standard deviation over the seeds, dots: the seeds. Colour: "
-          "the pretrained networks. "
-          "Grey: what they must beat to be of use: the same network before training, and logistic regression on k-mer counts.");
+          "on held-out training rows, and the test rows are scored once per seed. Bars: mean; whiskers: one standard deviation "
+          "over the seeds; dots: the seeds. Colour: the pretrained networks. Grey: the baselines that they must beat to be "
+          "useful, the same network before training and logistic regression on k-mer counts.");
   fprintf(out, " Trained on ");
   fd_html_text(out, fd_report_text(probe, "train", "?"));
   fprintf(out, " (");
@@ -133,12 +132,12 @@ void fd_report_probes(FILE *out, const fd_report *r) {
   fprintf(out, "<h2>Linear probes</h2>\n");
   if (!r->probes)
     fprintf(out,
-            "<p class=\"absent\">absent: no probe*.json in the run folder; 'findna probe ... --output RUN/probe.json' makes "
+            "<p class=\"absent\">absent: no probe*.json in the run folder; 'findna probe ... --output RUN/probe.json' writes "
             "one</p>\n");
   for (int i = 0; i < r->probes; i++) print_probe(out, r->probe_name[i], r->probe[i]);
 }
 
-/* One line "  name: value" of a printed config, beside the same line of the defaults; `line` and `other` are NUL-terminated. */
+/* Prints a table row for a line "  name: value" of a printed config and the same line of the defaults, both NUL-terminated. */
 static void config_row(FILE *out, const char *section, char *line, const char *other) {
   char *colon = strchr(line, ':');
   int changed = strcmp(line, other) != 0;
@@ -152,7 +151,7 @@ static void config_row(FILE *out, const char *section, char *line, const char *o
   fprintf(out, "</td></tr>\n");
 }
 
-/* Released with free(); without memory NULL, and the page is spoilt. */
+/* The config as text, to be released with free(). NULL if memory runs out; then the page is marked as failed. */
 static char *printed(FILE *page, const fd_config *config) {
   char *text = NULL;
   size_t bytes;
@@ -166,7 +165,7 @@ static char *printed(FILE *page, const fd_config *config) {
   return text;
 }
 
-/* Both configs print the same keys in the same order, so their lines go together. */
+/* Both configs print the same keys in the same order, so they are compared line by line. */
 static void config_table(FILE *out, const fd_config *config) {
   fd_config defaults;
   char section[64] = "", *rest, *rest_default;
@@ -212,7 +211,7 @@ void fd_report_tables(FILE *out, const fd_report *r) {
   fprintf(out, "<h2>Configuration</h2>\n");
   if (r->config_known) config_table(out, &r->config);
   else if (r->config_text) {
-    fprintf(out, "<p class=\"note\">This version of findna does not understand the file; its text:</p><pre>");
+    fprintf(out, "<p class=\"note\">This version of findna cannot read the config; its text:</p><pre>");
     fd_html_text(out, r->config_text);
     fprintf(out, "</pre>\n");
   } else fprintf(out, "<p class=\"absent\">absent: no config.used.yaml in the run folder</p>\n");

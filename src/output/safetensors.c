@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/output.h"
 
-/* The memory that JSON takes is tens of times its text. */
+/* HEADER_LIMIT in bytes: parsed JSON takes tens of times the memory of its text. */
 enum { HEADER_LIMIT = 10 * 1000 * 1000, FILE_LIMIT_SHIFT = 40, LENGTH_BYTES = 8, ALIGNMENT = 8 };
 
 size_t fd_tensor_element(const char *dtype) {
@@ -32,7 +32,7 @@ static uint64_t read_length(const char *buffer) {
   return n;
 }
 
-/* Shape times type; 0 when the shape is not one of up to FD_TENSOR_DIMS sizes or the product does not fit. */
+/* Takes the shape and computes the bytes; returns 0 unless it is a list of up to FD_TENSOR_DIMS sizes whose product fits. */
 static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
   int64_t bytes = (int64_t)element;
   if (!json_is_array(shape) || json_array_size(shape) > FD_TENSOR_DIMS) return 0;
@@ -46,13 +46,13 @@ static int take_shape(json_t *shape, size_t element, fd_tensor *t) {
   return 1;
 }
 
-/* The data of a file: `size` bytes that begin at `begin` in it. */
+/* The data of a file: `size` bytes from offset `begin`. */
 typedef struct data_part {
   const char *at; /* NULL: not in memory */
   size_t begin, size;
 } data_part;
 
-/* One entry of the header. */
+/* Takes one entry of the header. */
 static fd_status take_entry(const char *name, const char *key, json_t *entry, const data_part *data, fd_tensor *t) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
   json_t *span = json_object_get(entry, "data_offsets"), *begin = json_array_get(span, 0), *end = json_array_get(span, 1);
@@ -91,7 +91,7 @@ static int by_position(const void *a, const void *b) {
   return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-/* The tensors tile the data: sorted by place, each begins where the one before ends. */
+/* Checks that the tensors tile the data: in order of their offsets, each begins where the one before ends. */
 static fd_status check_tiling(const char *name, const fd_safetensors *file, const data_part *data) {
   size_t at = data->begin, end = data->begin + data->size;
   for (int i = 0; i < file->count; i++) {
@@ -99,11 +99,11 @@ static fd_status check_tiling(const char *name, const fd_safetensors *file, cons
       return fd_fail(FD_DATA, "%s: tensor '%s': a hole or an overlap before its data", name, file->tensor[i].name);
     at += file->tensor[i].bytes;
   }
-  if (at != end) return fd_fail(FD_DATA, "%s: %zu bytes behind the last tensor", name, end - at);
+  if (at != end) return fd_fail(FD_DATA, "%s: %zu bytes after the last tensor", name, end - at);
   return FD_OK;
 }
 
-/* Data that follow a header of odd length move down to an aligned place (the header is no longer needed there). */
+/* Moves the data after a header of odd length down to an aligned address, over the end of the header, which is parsed already. */
 static char *align_data(char *buffer, size_t begin, size_t size) {
   size_t aligned = begin / ALIGNMENT * ALIGNMENT;
   if (aligned != begin) memmove(buffer + aligned, buffer + begin, size - begin);
@@ -124,12 +124,12 @@ static fd_status take_header(const char *name, json_t *header, const data_part *
   return check_tiling(name, file, data);
 }
 
-/* The length of the header of a file that begins with these bytes and has `size` in all. */
+/* Reads and checks the length of the header, from the first bytes of a file of `size` bytes. */
 static fd_status check_length(const char *name, const char *bytes, uint64_t size, uint64_t *length) {
-  if (size < LENGTH_BYTES + 2) return fd_fail(FD_DATA, "%s: %" PRIu64 " bytes are no safetensors file", name, size);
+  if (size < LENGTH_BYTES + 2) return fd_fail(FD_DATA, "%s: not a safetensors file: it has only %" PRIu64 " bytes", name, size);
   *length = read_length(bytes);
   if (*length <= HEADER_LIMIT && *length <= size - LENGTH_BYTES) return FD_OK;
-  return fd_fail(FD_DATA, "%s: no safetensors file, or cut off: its header claims %" PRIu64 " bytes, %" PRIu64 " follow", name,
+  return fd_fail(FD_DATA, "%s: not a safetensors file, or cut off: its header claims %" PRIu64 " bytes, %" PRIu64 " follow", name,
                  *length, size - LENGTH_BYTES);
 }
 
@@ -153,13 +153,13 @@ fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_s
   return status;
 }
 
-/* Exactly so many bytes from a place in the file on. */
+/* Reads exactly `bytes` bytes from offset `place`. */
 static fd_status read_at(int fd, const char *path, void *to, size_t bytes, uint64_t place) {
   for (char *at = to; bytes;) {
     ssize_t n = pread(fd, at, bytes, (off_t)place);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fd_fail_errno("cannot read", path);
-    if (!n) return fd_fail(FD_IO, "%s: became shorter while it was read", path);
+    if (!n) return fd_fail(FD_IO, "%s: was truncated while it was read", path);
     at += n, bytes -= (size_t)n, place += (uint64_t)n;
   }
   return FD_OK;
@@ -300,7 +300,7 @@ fd_status fd_safetensors_write_for(const char *path, const fd_tensor *tensors, i
   return status;
 }
 
-/* IEEE 754 half precision: 1 bit of sign, 5 of exponent, 10 of mantissa; a subnormal is a multiple of 2^-24. */
+/* IEEE 754 half precision: 1 sign bit, 5 exponent bits, 10 mantissa bits; subnormals are multiples of 2^-24. */
 static float float_of_half(uint16_t half) {
   uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31u, mantissa = half & 1023u, bits;
   float value = (float)mantissa / 16777216.0f;
@@ -335,13 +335,13 @@ int fd_tensor_floats(const fd_tensor *t, float *to) {
   return 1;
 }
 
-/* The upper half of a float, where the lower one is 0. */
+/* The upper half of a float; returns 0 unless the lower half is 0. */
 static int bfloat_of(uint32_t bits, uint16_t *half) {
   *half = (uint16_t)(bits >> 16);
   return !(bits & 0xffffu);
 }
 
-/* Exponents from -14 on; below it a multiple of 2^-24. */
+/* Normal numbers from exponent -14, below it a multiple of 2^-24; returns 0 unless the conversion is exact. */
 static int half_of(uint32_t bits, uint16_t *half) {
   uint32_t sign = bits >> 16 & 0x8000u, exponent = bits >> 23 & 255u, mantissa = bits & 0x7fffffu;
   float value, again;

@@ -1,5 +1,5 @@
-/* The safetensors format: named tensors, readable by PyTorch and NumPy without our code. Integrity is not in the format:
- * checkpoints hash the files. */
+/* The safetensors format: named tensors, readable from PyTorch and NumPy without findna. The format has no checksums: checkpoints
+ * hash the files. */
 #ifndef FD_OUTPUT_SAFETENSORS_H
 #define FD_OUTPUT_SAFETENSORS_H
 
@@ -15,9 +15,9 @@ typedef struct fd_tensor {
   char dtype[8]; /* "F32", "F64", "U8", "I64", "U64" */
   int dims;
   int64_t shape[FD_TENSOR_DIMS];
-  const void *data; /* borrowed: of the caller when writing, of the file when reading */
+  const void *data; /* borrowed: from the caller when writing, from the file when reading */
   size_t bytes;
-  size_t place; /* reading: where its data begin in the file */
+  size_t place; /* when reading: offset of the data in the file */
 } fd_tensor;
 
 /* A file read whole into memory. */
@@ -27,51 +27,51 @@ typedef struct fd_safetensors {
   char *buffer; /* owned */
 } fd_safetensors;
 
-/* Reads and checks a file: the header must be valid JSON of at most 10 MB, the spans contiguous, within the file, without
- * overlap or hole, and as long as shape times type. A hostile file gives FD_DATA, never a crash. */
+/* Reads and checks a file: the header must be valid JSON of at most 10 MB, and the spans must tile the data without overlap or
+ * gap, each as long as its shape and type require. A malicious file is FD_DATA, never a crash. */
 fd_status fd_safetensors_read(const char *path, fd_safetensors *file) FD_MUST_CHECK;
 
-/* The same without the data: the header alone is read. */
+/* The same without the data: only the header is read. */
 fd_status fd_safetensors_list(const char *path, fd_safetensors *file) FD_MUST_CHECK;
 
-/* The data of one tensor of such a list: t->bytes. */
+/* Reads the data, t->bytes, of a tensor from such a list. */
 fd_status fd_safetensors_load(const char *path, const fd_tensor *t, void *to) FD_MUST_CHECK;
 
-/* The values of one as fp32, which holds them exactly. FD_DATA: its type is none of F32, F16 and BF16. */
+/* Reads the values of a tensor of type F32, F16 or BF16 as fp32, which represents them exactly; another type is FD_DATA. */
 fd_status fd_safetensors_floats(const char *path, const fd_tensor *tensor, float *to) FD_MUST_CHECK;
 
 /* As fd_safetensors_read, on `size` bytes in memory (`name` is for messages); takes ownership of `buffer` (from fd_alloc, malloc
  * or fd_read_file), also on failure. */
 fd_status fd_safetensors_parse(char *buffer, size_t size, const char *name, fd_safetensors *file) FD_MUST_CHECK;
 
-/* The values of an F32, F16 or BF16 tensor as fp32, which holds them exactly. Returns 0 for another type. */
+/* Converts the values of an F32, F16 or BF16 tensor to fp32, which represents them exactly. Returns 0 for another type. */
 int fd_tensor_floats(const fd_tensor *tensor, float *to);
 
-/* Values as F16 or BF16. Returns 0 where that does not hold one of them exactly. */
+/* Converts values to F16 or BF16. Returns 0 if a value cannot be represented exactly. */
 int fd_tensor_halves(const char *dtype, size_t n, const float *from, uint16_t *to);
 
-/* Bytes of an element; 0: there is no such type. */
+/* Bytes of an element of a type; 0 for an unknown type. */
 size_t fd_tensor_element(const char *dtype);
 
-/* For qsort: an order in which all are aligned to their types. */
+/* Comparison function for qsort: wide types first, so that all tensors are aligned to their types. */
 int fd_tensor_wide_first(const void *a, const void *b);
 
-/* The tensor of that name, or NULL. */
+/* The tensor with this name, or NULL. */
 const fd_tensor *fd_safetensors_find(const fd_safetensors *file, const char *name);
 
-/* The bytes that a file of these tensors begins with (length and header, padded to 8 bytes); released with free(). The tensors'
- * data follow in the given order. `fd_tensor.bytes` must be right. */
+/* Makes the first bytes of a file of these tensors (length and header, padded to 8 bytes), to be released with free(). The
+ * tensors' data follow in the given order. `fd_tensor.bytes` must match shape and type. */
 fd_status fd_safetensors_header(const fd_tensor *tensors, int count, char **header, size_t *bytes) FD_MUST_CHECK;
 
 /* Writes a file durably (temporary, fsync, rename). */
 fd_status fd_safetensors_write(const char *path, const fd_tensor *tensors, int count) FD_MUST_CHECK;
 
-/* The same with the name of a reader in its header, "format": transformers refuses a file that does not name it ("pt"). */
+/* The same with `reader` as "format" in the header's metadata: transformers refuses a file without "format": "pt". */
 fd_status fd_safetensors_write_for(const char *path, const fd_tensor *tensors, int count, const char *reader) FD_MUST_CHECK;
 
 void fd_safetensors_free(fd_safetensors *file);
 
-/* Fills a tensor's description: fp32 of up to two dimensions (columns 0: one dimension). */
+/* Describes an fp32 tensor of two dimensions, or of one if `columns` is 0. */
 fd_tensor fd_tensor_f32(const char *name, int64_t rows, int64_t columns, const float *data);
 
 #endif

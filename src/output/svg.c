@@ -22,9 +22,9 @@ enum {
   REFERENCES_MAX = 8
 };
 
-/* The plot inside the chart, and how values become pixels of it. */
+/* The plot area inside the chart, and the mapping of values to its pixels. */
 typedef struct plot {
-  double width, height, top; /* its size, and where it begins */
+  double width, height, top; /* size and upper edge, in user units */
   int outer_width, outer_height;
   double x0, x1, y0, y1; /* values at the edges; logarithms with log_y */
   int log_y;
@@ -64,7 +64,7 @@ void fd_svg_tick_text(char out[32], double value, double step) {
     int power = (int)floor(log10(fabs(value)) + 1e-9);
     snprintf(out, 32, "%ge%d", round(value / pow(10, power) * 1e3) / 1e3, power);
   } else {
-    int digits = 0; /* enough for the step: 0.25 needs two, 0.5 one */
+    int digits = 0; /* enough for the step: two for 0.25, one for 0.5 */
     while (digits < 9 && fabs(step * pow(10, digits) - round(step * pow(10, digits))) > 1e-6) digits++;
     snprintf(out, 32, "%.*f", digits, value);
   }
@@ -80,7 +80,7 @@ static double pixel_y(const plot *p, double y) {
   return p->height - ((p->log_y ? log10(y) : y) - p->y0) / (p->y1 - p->y0) * p->height;
 }
 
-/* Widens [low, high] by the values that should be seen: those from range_from on; of a faint series all but the outer 1 %. */
+/* Widens [low, high] to the values from range_from on; of a faint series the outer 1 % on either side is ignored. */
 static void widen_by_series(FILE *out, const plot *p, const fd_series *s, double *low, double *high) {
   double *sorted = fd_text_memory(out, s->count, sizeof *sorted);
   size_t n = 0;
@@ -95,7 +95,7 @@ static void widen_by_series(FILE *out, const plot *p, const fd_series *s, double
   free(sorted);
 }
 
-/* Sets the value range; 0 when there is nothing to draw. */
+/* Sets the ranges of both axes; returns 0 if there is nothing to draw. */
 static int find_range(FILE *out, const fd_chart *chart, plot *p) {
   double low = INFINITY, high = -INFINITY;
   int from_zero = chart->from_zero && !p->log_y; /* a logarithm has no zero */
@@ -118,8 +118,8 @@ static int find_range(FILE *out, const fd_chart *chart, plot *p) {
   double margin = 0.06 * (high - low);
   p->y0 = from_zero && low >= 0 ? 0 : low - margin;
   p->y1 = high + margin;
-  double beside = fmax(1, 1e-9 * fabs(p->x1)); /* more than rounding takes away */
-  if (p->x1 <= p->x0) p->x0 -= beside, p->x1 += beside;
+  double around_x = fmax(1, 1e-9 * fabs(p->x1)); /* larger than the rounding error of x1 */
+  if (p->x1 <= p->x0) p->x0 -= around_x, p->x1 += around_x;
   return 1;
 }
 
@@ -166,7 +166,7 @@ static void draw_axes(FILE *out, const fd_chart *chart, const plot *p) {
   fprintf(out, "</text>\n");
 }
 
-/* Named dashed lines; names that would lie on each other are moved apart. */
+/* Draws named dashed lines; names that would overlap are moved apart. */
 static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
   double at[REFERENCES_MAX];
   const fd_reference *order[REFERENCES_MAX];
@@ -192,7 +192,8 @@ static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
   }
 }
 
-/* A long series is drawn by the lowest and highest value of each pixel column: spikes stay visible, the file stays small. */
+/* Draws a series. Of a long one only the lowest and highest value of each pixel column are drawn, so that spikes stay visible and
+ * the file small. */
 static void draw_path(FILE *out, const fd_series *s, const plot *p) {
   size_t columns = (size_t)p->width, group = s->count > 4 * columns ? s->count / (2 * columns) : 1;
   int open = 0;
@@ -217,7 +218,7 @@ static void draw_path(FILE *out, const fd_series *s, const plot *p) {
               pixel_y(p, s->y[i]));
 }
 
-/* Places the names in rows; draws them where `out` is not NULL. Returns the number of rows. */
+/* Lays out the legend in rows, and draws it unless `out` is NULL. Returns the number of rows. */
 static int lay_legend(FILE *out, const fd_chart *chart, int outer_width) {
   double x = LEFT;
   int row = 0, any = 0;
@@ -245,7 +246,8 @@ void fd_svg_chart(FILE *out, const fd_chart *chart) {
   int width = chart->width ? chart->width : WIDTH, height = chart->height ? chart->height : HEIGHT;
   plot p = {.outer_width = width, .log_y = chart->log_y};
   p.top = LEGEND_TOP + LEGEND_ROW * lay_legend(NULL, chart, width);
-  p.outer_height = height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of names take nothing from the plot */
+  p.outer_height =
+      height + (int)p.top - LEGEND_TOP - LEGEND_ROW; /* further rows of the legend make the chart higher, not the plot smaller */
   p.width = width - LEFT - (chart->reference_count ? RIGHT_NAMED : RIGHT);
   p.height = p.outer_height - p.top - BOTTOM;
   if (!find_range(out, chart, &p)) {

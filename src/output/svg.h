@@ -1,15 +1,16 @@
-/* Charts as inline SVG for an HTML page: lines against steps, and bars with error bars. Colours are CSS classes of the page (see
- * report_style.c): c0 is grey, c1 to c3 are told apart by colour-blind readers too; c4 to c8 are further ones. */
+/* Charts as inline SVG for an HTML page: lines against steps, bars with error bars, scatter plots and confusion matrices. Colours
+ * are CSS classes of the page (report_style.c): c0 is grey, c1 to c3 are safe for colour-blind readers, c4 to c8 are further
+ * colours. */
 #ifndef FD_OUTPUT_SVG_H
 #define FD_OUTPUT_SVG_H
 
 #include <stddef.h>
 #include <stdio.h>
 
-/* Text with everything escaped that HTML or SVG would read as markup; control characters become '?'. */
+/* Prints text with HTML and SVG markup escaped and control characters replaced by '?'. */
 void fd_html_text(FILE *out, const char *text);
 
-/* Whether a value can be drawn: it is finite, and so is what is calculated of it. */
+/* Whether a value can be drawn: it and the coordinates computed from it are finite. */
 int fd_svg_drawable(double value);
 
 /* One line. Points that cannot be drawn are left out and break the line. */
@@ -18,10 +19,10 @@ typedef struct fd_series {
   const double *x, *y; /* [count] */
   size_t count;
   int color;         /* 0 to 8 */
-  int faint;         /* thin and pale, and its outliers may leave the chart: raw values behind smoothed ones */
-  int dashed;        /* where there are more lines than colours */
+  int faint;         /* thin and pale, for raw values behind smoothed ones; outliers may leave the chart */
+  int dashed;        /* for more lines than colours */
   int dots;          /* a dot at every point */
-  double range_from; /* steps before this one do not widen the value axis, and may leave the chart */
+  double range_from; /* earlier steps do not widen the value axis, and may leave the chart */
 } fd_series;
 
 /* A dashed horizontal line with its name at the right. */
@@ -31,41 +32,41 @@ typedef struct fd_reference {
 } fd_reference;
 
 typedef struct fd_chart {
-  const char *title;             /* for readers who hear the page */
-  const char *y_label, *x_label; /* x_label NULL: x is the step */
-  int width, height;             /* in pixels of the picture's own; 0: as a figure of half a page */
+  const char *title;             /* for screen readers */
+  const char *y_label, *x_label; /* x_label NULL: "step" */
+  int width, height;             /* in user units of the SVG; 0: default size, half the page's width */
   int diagonal;                  /* a dashed line where y equals x */
-  int log_y;                     /* decades; values that are not positive are left out */
-  int from_zero;                 /* the axis begins at 0 or below */
-  int whole_x;                   /* x is whole numbers, and so are its ticks */
+  int log_y;                     /* logarithmic value axis; values <= 0 are left out */
+  int from_zero;                 /* the value axis begins at 0 or below */
+  int whole_x;                   /* x values and ticks are whole numbers */
   int series_count, reference_count;
   const fd_series *series;
   const fd_reference *reference;
-  const double *event; /* [event_count] steps of dotted vertical lines, such as resumes */
+  const double *event; /* [event_count] steps marked by dotted vertical lines, such as resumes */
   size_t event_count;
 } fd_chart;
 
-/* Draws the chart; says "no data" where no series has a point. */
+/* Draws the chart, or prints "no data" if no series has a point. */
 void fd_svg_chart(FILE *out, const fd_chart *chart);
 
-/* One bar: mean with an error bar of one standard deviation, and a dot a seed. */
+/* One bar: mean with an error bar of one standard deviation, and a dot per seed. */
 typedef struct fd_bar {
   const char *name;
   double mean, sd;
   const double *seed; /* [seeds] */
   size_t seeds;
   int color;
-  int hollow; /* an outline: not a number of ours */
+  int hollow; /* drawn as an outline, for published numbers */
 } fd_bar;
 
 typedef struct fd_bars {
   const char *title, *x_label;
-  double base; /* where the bars begin */
+  double base; /* value at which the bars begin */
   int count;
   const fd_bar *bar;
 } fd_bars;
 
-/* Draws horizontal bars, one below the other, with their numbers. */
+/* Draws horizontal bars with their numbers. */
 void fd_svg_bars(FILE *out, const fd_bars *bars);
 
 /* Points in a plane, coloured by class. */
@@ -73,15 +74,15 @@ typedef struct fd_scatter {
   const char *title, *x_label, *y_label;
   size_t count;
   const double *x, *y; /* [count] */
-  const int *class;    /* [count], from 0; NULL: all the same */
+  const int *class;    /* [count], from 0; NULL: a single class */
 } fd_scatter;
 
-/* Draws the points, and a legend of the classes that occur (of the first 8; further ones are grey). Points that
- * cannot be drawn are left out. */
+/* Draws the points and a legend of the classes that occur: the first 8 are coloured, further classes are grey. Points that cannot
+ * be drawn are left out. */
 void fd_svg_scatter(FILE *out, const fd_scatter *scatter);
 
-/* A confusion matrix: rows are the true classes, columns the predicted ones; count: [classes, classes]. The deeper a cell's
- * colour, the larger its share of its row. */
+/* A confusion matrix: rows are the true classes, columns the predicted ones; count: [classes, classes], row-major. The opacity of
+ * a cell is its fraction of the row. */
 typedef struct fd_matrix_figure {
   const char *title;
   int classes;
@@ -89,14 +90,14 @@ typedef struct fd_matrix_figure {
 } fd_matrix_figure;
 void fd_svg_matrix(FILE *out, const fd_matrix_figure *matrix);
 
-/* Colour of class or line i: 1 to 8, then again. */
+/* Colour of class or line i: 1 to 8, repeating. */
 int fd_svg_color(int i);
 
-/* Ticks of a linear axis: the first one >= low, their distance; at most about `wanted` in [low, high]. NAN where it has no
- * length, or one that is not finite. */
+/* Ticks of a linear axis: the first one >= low, and their distance; at most about `wanted` in [low, high]. Both are NAN if the
+ * range is empty or not finite. */
 void fd_svg_ticks(double low, double high, int wanted, double *first, double *step);
 
-/* The text of a tick: as many digits as the distance between ticks needs, 20k, 3e-04. */
+/* The text of a tick, with as many digits as the distance between ticks requires; large values as 20k, small ones as 3e-4. */
 void fd_svg_tick_text(char out[32], double value, double step);
 
 #endif

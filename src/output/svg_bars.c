@@ -6,7 +6,7 @@
 
 enum { WIDTH = 860, LEFT = 210, RIGHT = 130, ROW = 28, TOP = 8, BOTTOM = 40, BAR = 16, NAME_MAX_BYTES = 34 };
 
-/* A name cut at a whole character where it would leave its column. */
+/* Draws a name, truncated at a character boundary if it is longer than its column. */
 static void draw_name(FILE *out, const char *name, double y) {
   char cut[NAME_MAX_BYTES + 4];
   size_t n = strlen(name);

@@ -1,4 +1,4 @@
-/* Pictures of classes as inline SVG: points in a plane, and confusion matrices. */
+/* Figures of classes as inline SVG: scatter plots and confusion matrices. */
 #include <math.h>
 
 #include "output/svg.h"
@@ -100,7 +100,7 @@ void fd_svg_scatter(FILE *out, const fd_scatter *s) {
 
 /* --- confusion ------------------------------------------------------------------------------------------------------- */
 
-/* A small cell has its share alone, the smallest no text. */
+/* Draws a cell with its count and percentage; small cells have the percentage only, the smallest no text. */
 static void draw_cell(FILE *out, double x, double y, double side, double count, double share) {
   char text[32];
   const char *class = share > 0.7 ? "t m on" : "t m v";
@@ -118,7 +118,7 @@ static void draw_cell(FILE *out, double x, double y, double side, double count, 
 void fd_svg_matrix(FILE *out, const fd_matrix_figure *m) {
   const double edge = SIZE - LEFT - RIGHT, side = edge / m->classes;
   char text[32];
-  int every = 1 + m->classes / (CLASSES_NAMED + 1); /* so that the classes' names do not lie on each other */
+  int every = 1 + m->classes / (CLASSES_NAMED + 1); /* so that the class numbers do not overlap */
   open_svg(out, m->title, (int)edge + 40);
   for (int r = 0; r < m->classes; r++) {
     double total = 0, y = 4 + r * side;

@@ -10,10 +10,10 @@
 #include "base/output.h"
 #include "output/report_parts.h"
 
-/* The most that an event takes: every column of a line with the longest names, and what stands around them. */
+/* EVENT_MAX is the largest size of an event: all columns of a line with the longest names, and the framing. */
 enum { TAG_MAX = 2 * FD_METRICS_NAME + 24, EVENT_MAX = FD_METRICS_COLUMNS * (TAG_MAX + 16) + 64, KINDS_MAX = 64 };
 
-/* Fields of the messages Event, Summary and Summary.Value, and how protobuf marks them on the wire. */
+/* Field numbers of the messages Event, Summary and Summary.Value, and protobuf's wire types. */
 enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5 };
 enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2 };
 enum { WIRE_VARINT = 0, WIRE_8_BYTES = 1, WIRE_BYTES = 2, WIRE_4_BYTES = 5 };
@@ -69,7 +69,7 @@ uint32_t fd_crc32c(const void *data, size_t bytes) {
   return ~crc;
 }
 
-/* The format masks its sums, so that a sum of data that hold sums is none of a kind that occurs in them. */
+/* TFRecord masks its checksums, since a CRC over data that contain CRCs is weak. */
 static uint32_t masked_crc(const void *data, size_t bytes) {
   uint32_t crc = fd_crc32c(data, bytes);
   return (crc >> 15 | crc << 17) + 0xA282EAD8u;
@@ -87,7 +87,7 @@ static void write_record(FILE *out, const message *record) {
 
 /* --- events ---------------------------------------------------------------------------------------------------------- */
 
-/* The first record says which format the others have. */
+/* The first record states the format of the others. */
 static void write_version(FILE *out, double wall_time) {
   static const char version[] = "brain.Event:2";
   message event = {.bytes = 0};
@@ -96,7 +96,7 @@ static void write_version(FILE *out, double wall_time) {
   write_record(out, &event);
 }
 
-/* KIND/COLUMN; of lines that each rank has, rank_N/COLUMN. */
+/* KIND/COLUMN, or rank_N/COLUMN for lines of each rank. */
 static int print_tag(char tag[TAG_MAX], const fd_metrics_table *t, const char *column, size_t row) {
   const double *rank = strcmp(t->kind, "rank") ? NULL : fd_metrics_column(t, "rank");
   if (rank) return snprintf(tag, TAG_MAX, "rank_%.0f/%s", fmin(fmax(rank[row], 0), 1e9), column);
@@ -121,14 +121,14 @@ static void write_row(FILE *out, const fd_metrics_table *t, size_t row, double w
   write_record(out, &event);
 }
 
-/* Seconds since 1970 of "2026-11-21T14:46:29Z"; 0 when it is not known. */
+/* Start of the run in seconds since 1970, from a text such as "2026-11-21T14:46:29Z"; 0 if it is not known. */
 static double start_of(const fd_report *r) {
   const char *text = fd_report_setting(r, "started");
   struct tm date = {0};
   return text && strptime(text, "%Y-%m-%dT%H:%M:%SZ", &date) ? (double)timegm(&date) : 0;
 }
 
-/* Lines of all kinds, the smallest step first; of the same step, in the order in which the kinds appear. */
+/* Writes the lines of all kinds in the order of their steps; lines of the same step in the order in which the kinds appear. */
 static void write_events(FILE *out, const fd_report *r) {
   const fd_metrics_log *log = &r->log;
   size_t next[KINDS_MAX] = {0};

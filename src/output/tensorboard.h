@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 
-/* Writes the numbers of a run folder durably to `output`, in the order of the steps: tag KIND/COLUMN, such as eval/student_loss
- * (rank_N/COLUMN of what each rank measures); the wall time is the run's start and the seconds of the steps until then. Context
- * tables, which are no curves, are left out. */
+/* Writes the metrics of a run folder durably to `output`, in the order of the steps. The tag is KIND/COLUMN, such as
+ * eval/student_loss (rank_N/COLUMN for measurements of each rank); the wall time is the run's start plus the duration of the
+ * steps so far, in seconds. Context tables are left out: they are not curves. */
 fd_status fd_tensorboard_write(const char *run_folder, const char *output) FD_MUST_CHECK;
 
 /* CRC-32C (Castagnoli). */
