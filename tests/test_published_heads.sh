@@ -80,9 +80,9 @@ for m in dnabert2 bert; do
 done
 check "the tokenizer's files go with it" cmp bert/tokenizer_config.json out_bert/tokenizer_config.json
 expect "NTv2" 0 "7 tensors of ntv2 are not used" "$FINDNA" import ntv2 run_ntv2
-expect "exported: what is not used is listed" 0 "written as it was, not used here: esm.contact_head.regression.weight" "$FINDNA" export run_ntv2 out_ntv2
+expect "exported: what is not used is listed" 0 "written unchanged, not used here: esm.contact_head.regression.weight" "$FINDNA" export run_ntv2 out_ntv2
 check "and written back" st same ntv2/model.safetensors out_ntv2/model.safetensors
-check "seven of them" test "$(grep -c 'written as it was' out.log)" = 7
+check "seven of them" test "$(grep -c 'written unchanged' out.log)" = 7
 
 # --- what tensors.json promises is there
 expect "fine-tuned with tensors that are not used" 0 "test " "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
@@ -90,7 +90,7 @@ touch tuned_ntv2/published/mark
 expect "and resumed" 0 "is finished" "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
 check "what the run keeps stays" test -e tuned_ntv2/published/mark
 st edit tuned_ntv2/published/unused.safetensors short.safetensors 'del T["esm.contact_head.regression.weight"]' && cp short.safetensors tuned_ntv2/published/unused.safetensors
-expect "one that is missing" 65 "unused.safetensors: no tensor 'esm.contact_head.regression.weight', which tensors.json beside it calls unused" "$FINDNA" export tuned_ntv2 bad_out
+expect "one that is missing" 65 "unused.safetensors: no tensor 'esm.contact_head.regression.weight', which tensors.json next to it lists as unused" "$FINDNA" export tuned_ntv2 bad_out
 rm tuned_ntv2/published/unused.safetensors
 expect "all of them" 66 "tuned_ntv2/published/unused.safetensors: not there; expected the 7 tensors that tensors.json" "$FINDNA" export tuned_ntv2 bad_out
 expect "at the start of another run, too" 66 "unused.safetensors: not there" "$FINDNA" finetune tuned_ntv2 --train rows.csv --test rows.csv run.folder=bad_tuned $tune
@@ -125,7 +125,7 @@ edit() { rm -rf bad_in && cp -r "$1" bad_in && st json bad_in/config.json "$2"; 
 edit bert 'C["id2label"] = {"0": "promoter", "1": "enhancer", "2": "none"}' && expect "names of classes" 0 "wrote named" "$FINDNA" import bad_in named
 expect "are columns" 0 "columns: promoter,enhancer,none" "$FINDNA" embed named bert.fa --pool task --output named.tsv
 edit bert 'C["id2label"] = {"0": "a", "1": "b"}' && expect "names of other classes" 65 "id2label has 2 classes; the classifier's last layer has 3 rows" "$FINDNA" import bad_in bad
-edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: no name of class 2" "$FINDNA" import bad_in bad
+edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: class 2 has no name" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a,b", "1": "b", "2": "c"}' && expect "a comma in a name" 65 "id2label: the label 'a,b' has a comma" "$FINDNA" import bad_in bad
 edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 0 "problem_type: 'multi_label_classification': the classifier is not used .expected 'single_label" "$FINDNA" import bad_in several
 check "are left out with their pooler" bash -c 'grep -q "not used: classifier.weight" out.log && grep -q "not used: bert.pooler.dense.bias" out.log'
@@ -230,7 +230,7 @@ refuse "other types of tokens" "type_vocab_size: '1' .expected '2'" bert 'C["typ
 refuse "whole numbers of 64 bits" "tensor 'classifier.bias' is I64 .expected F32, F16 or BF16" bert pass 'T["classifier.bias"] = ("I64", [3], bytes(24))'
 refuse "doubles" "tensor 'bert.embeddings.LayerNorm.bias' is F64 .expected F32, F16 or BF16" bert pass 'T["bert.embeddings.LayerNorm.bias"] = ("F64", [48], bytes(384))'
 refuse "a turned matrix" "intermediate.dense.weight': shape .48, 96. .config.json says .96, 48" bert pass 'k = "bert.encoder.layer.0.intermediate.dense.weight"; T[k] = (T[k][0], T[k][1][::-1], T[k][2])'
-refuse "a tensor too many" "tensor 'bert.encoder.layer.0.adapter.weight' is none of this model" bert pass 'T["bert.encoder.layer.0.adapter.weight"] = f32([1.0], [1])'
+refuse "a tensor too many" "tensor 'bert.encoder.layer.0.adapter.weight' does not belong to this model" bert pass 'T["bert.encoder.layer.0.adapter.weight"] = f32([1.0], [1])'
 edit bert pass "t = list(floats($table)); t[3] = float('nan'); $table = f32(t, $table[1])" && expect "a value that is none" 79 "word_embeddings.weight', element 3 is not finite" "$FINDNA" import bad_in bad
 mkdir two && cp bert/config.json bert/tokenizer.json two/ && cp bert/model.safetensors two/a.safetensors && cp bert/model.safetensors two/b.safetensors
 echo '{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}' >two/model.safetensors.index.json

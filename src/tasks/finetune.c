@@ -1,4 +1,4 @@
-/* Scores rows by pooled features and the head, on the host; keeps the best weights. */
+/* Scores rows on the host from pooled features and the head; keeps the best weights. */
 #include "tasks/finetune.h"
 
 #include <inttypes.h>
@@ -35,10 +35,10 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   return status;
 }
 
-/* R2 and the correlation are NAN, which is shown as none, where values that are all the same leave them undefined. */
+/* R2 and the correlation are NAN, shown as missing, where all values are the same and leave them undefined. */
 static void score_values(const fd_table *table, const double *z, fd_task_scores *s) {
   double n = table->rows, mean_z = 0, mean_t = 0, zz = 0, tt = 0, zt = 0;
-  int z_varies = 0, t_varies = 0; /* not by zz and tt, which rounding may leave above 0 */
+  int z_varies = 0, t_varies = 0; /* zz and tt cannot tell: rounding may leave them above 0 */
   s->loss = 0;
   for (int i = 0; i < table->rows; i++) {
     mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
@@ -163,7 +163,7 @@ fd_status fd_selection_evaluate(fd_session *session) {
   fd_metrics_step(session->metrics, "select", state->step, FD_TASK_SCORES + 1, names, values);
   session->enough = fd_selection_is_over(sel, state);
   if (session->enough)
-    fd_info("step %" PRId64 ": no better one for %" PRId64 " evaluations: training ends", state->step,
+    fd_info("step %" PRId64 ": no improvement for %" PRId64 " evaluations: early stopping", state->step,
             sel->config->task.patience);
   return FD_OK;
 }
