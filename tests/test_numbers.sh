@@ -93,7 +93,7 @@ expect "huge weights: score" 79 "v.csv:2: a score of allele 1 is not finite" "$F
 expect "huge weights: a distance" 79 "v.csv:2: a score of allele 1 is not finite" ./ranks 2 score run v.csv --genome genome.fa --scores distance --output out.tsv
 expect "huge weights: a track" 79 "seq1:1: a probability is not finite" "$FINDNA" score run seqs.fa --output out.bedgraph
 expect "huge weights: probe" 79 "row 1: feature 0 of the teacher encoder is not finite" "$FINDNA" probe run --train rows.csv --test rows.csv --baseline none --output out.json
-expect "huge weights: finetune" 79 "step 0: the rows that select cannot be scored" "$FINDNA" finetune run --train rows.csv run.folder=tuned train.steps=3 train.batch=8 train.virtual_ranks=1
+expect "huge weights: finetune" 79 "step 0: the validation rows cannot be scored" "$FINDNA" finetune run --train rows.csv run.folder=tuned train.steps=3 train.batch=8 train.virtual_ranks=1
 nothing "huge weights"
 expect "huge weights: pretraining ends with 79" 79 "steps in a row without finite gradients|held-out loss of the student is not finite" ./pretrain run.folder=run
 

@@ -146,17 +146,17 @@ fd_status fd_selection_evaluate(fd_session *session) {
   fd_status status = fd_selection_score(sel, comm, sel->rows, &s, NULL);
   if (status == FD_NUMERIC)
     return fd_fail(status,
-                   "step %" PRId64 ": the rows that select cannot be scored: the training has diverged; try a smaller optim.lr",
+                   "step %" PRId64 ": the validation rows cannot be scored: the training has diverged; try a smaller optim.lr",
                    state->step);
   FD_TRY(status);
   double score = merit(sel->config, &s);
   int better = state->best_step < 0 || score > state->best_score;
   if (better) FD_TRY(keep(state, score));
   if (sel->config->task.kind == FD_TASK_CLASSES)
-    fd_info("step %" PRId64 ": rows that select: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
+    fd_info("step %" PRId64 ": validation rows: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
             s.mcc, better ? " (best)" : "");
-  else if (isnan(s.r2)) fd_info("step %" PRId64 ": rows that select: error %.5g%s", state->step, s.loss, better ? " (best)" : "");
-  else fd_info("step %" PRId64 ": rows that select: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
+  else if (isnan(s.r2)) fd_info("step %" PRId64 ": validation rows: error %.5g%s", state->step, s.loss, better ? " (best)" : "");
+  else fd_info("step %" PRId64 ": validation rows: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
   memcpy(values, &s, sizeof s);
   memcpy(names, fd_task_score_names, sizeof fd_task_score_names);
   values[FD_TASK_SCORES] = better, names[FD_TASK_SCORES] = "best";

@@ -117,7 +117,7 @@ static fd_status check_words(const fd_task_input *in, const fd_task_folder *rows
                              int *most) {
   const fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   const char *const files[] = {in->train, in->valid, in->test};
-  static const char *const parts[] = {"training rows", "rows that select", "test rows"};
+  static const char *const parts[] = {"training rows", "validation rows", "test rows"};
   for (int i = 0; i < 3; i++) {
     char name[FD_PATH_MAX + 32];
     if (in->task) snprintf(name, sizeof name, "%s, %s", in->task, parts[i]);
