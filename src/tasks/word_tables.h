@@ -22,8 +22,9 @@ typedef struct fd_word_score {
 } fd_word_score;
 
 /* Scores predictions at the hidden words of the first `count` held-out windows (fd_hider_held_out). A neighbour that is hidden,
- * [UNK] or outside the sequence is unknown. p(w | given) = (n(w, given) + S p(w)) / (n(given) + S) with S = 64 and p(w) = (n(w) +
- * 1) / (n + words), so that a word never counted in a context gets its overall probability. */
+ * [UNK] or outside the sequence is unknown.
+ *   p(w | given) = (n(w, given) + S p(w)) / (n(given) + S) with S = 64 and p(w) = (n(w) + 1) / (n + words),
+ * so that a word never counted in a context gets its overall probability. */
 fd_status fd_word_table_score(const fd_word_table *table, fd_hider *hider, const fd_windows *windows, int64_t count,
                               fd_word_score *score) FD_MUST_CHECK;
 
