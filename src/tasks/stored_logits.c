@@ -34,7 +34,7 @@ static fd_status check_header(const char *path, const fd_fields *fields, const f
   const fd_class_names *names = classes->names;
   if (strcmp(fields->item[0].text, "id") || fields->columns < 2)
     return fd_fail(FD_DATA,
-                   "%s:1: expected a tab-separated header of 'id' and the classes, as 'findna embed --pool task --logits' writes",
+                   "%s:1: expected a header 'id' and the classes, tab-separated, as 'findna embed --pool task --logits' writes",
                    path);
   if (fields->columns - 1 != classes->count)
     return fd_fail(FD_CONFIG, "--teacher-logits %s: has %d classes, the training rows have %d; expected the same", path,

@@ -17,26 +17,27 @@ typedef struct fd_task_input {
 } fd_task_input;
 
 /* Rows of a command's option table for an fd_task_input `in`. */
-#define FD_TASK_INPUT_ARGS(in)                                                                                                   \
-  {"train",                                                                                                                      \
-   FD_ARG_TEXT,                                                                                                                  \
-   &(in).train,                                                                                                                  \
-   0,                                                                                                                            \
-   0,                                                                                                                            \
-   "FILE",                                                                                                                       \
-   "rows to learn from: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                     \
-      {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "rows to be scored on, the same form"},                                    \
-      {"label", FD_ARG_TEXT, &(in).label, 0, 0, "COLUMN", "the column of the labels in the files (default: label)"},             \
-      {"task",                                                                                                                   \
-       FD_ARG_TEXT,                                                                                                              \
-       &(in).task,                                                                                                               \
-       0,                                                                                                                        \
-       0,                                                                                                                        \
-       "FOLDER",                                                                                                                 \
-       "in the place of files: a task in a published layout, such as those of GUE and GenomicBenchmarks (docs/using.md)"},       \
-      {"cut", FD_ARG_INT, &(in).cut, 0, 1e9, "L", "take the first L nucleotides of longer sequences; 0: all of them"},           \
-      {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file that they lie in"}, { \
-    "partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL, "leave out intervals on contigs that the genome lacks, and say how many"  \
+#define FD_TASK_INPUT_ARGS(in)                                                                                                  \
+  {"train",                                                                                                                     \
+   FD_ARG_TEXT,                                                                                                                 \
+   &(in).train,                                                                                                                 \
+   0,                                                                                                                           \
+   0,                                                                                                                           \
+   "FILE",                                                                                                                      \
+   "training rows: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                         \
+      {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "test rows, in the same format"},                                         \
+      {"label", FD_ARG_TEXT, &(in).label, 0, 0, "COLUMN", "the column of the labels in the files (default: label)"},            \
+      {"task",                                                                                                                  \
+       FD_ARG_TEXT,                                                                                                             \
+       &(in).task,                                                                                                              \
+       0,                                                                                                                       \
+       0,                                                                                                                       \
+       "FOLDER",                                                                                                                \
+       "instead of files: a task in a published layout, such as those of GUE and GenomicBenchmarks (docs/using.md)"},           \
+      {"cut", FD_ARG_INT, &(in).cut, 0, 1e9, "L", "use only the first L nucleotides of longer sequences; 0: all of them"},      \
+      {"genome", FD_ARG_TEXT, &(in).genome, 0, 0, "FILE", "for a task of intervals: the FASTA or 2bit file of their genome"}, { \
+    "partial", FD_ARG_FLAG, &(in).partial, 0, 0, NULL,                                                                          \
+        "leave out intervals on contigs that the genome lacks, and report their number"                                         \
   }
 
 /* FD_USAGE unless the rows are specified in exactly one way; `command` is for the message. */
