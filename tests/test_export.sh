@@ -93,7 +93,7 @@ expect "import: nothing" 66 "nowhere" "$FINDNA" import nowhere new
 edit() { rm -rf bad && cp -r teacher bad && sed -i "$1" bad/config.json; }
 edit 's/ACGTN/ACGNT/' && expect "another alphabet" 65 "alphabet 'ACGNT' .expected 'ACGTN'" "$FINDNA" import bad new
 edit 's/"hidden": [0-9]*/"hidden": 21/' && expect "a shape that is not the file's" 65 "encoder.0.0.fc1.weight': shape \[20, 18\] .config.json says \[21, 18\]" "$FINDNA" import bad new
-edit 's/"blocks": [0-9]*/"blocks": 5/' && expect "tensors of more blocks" 65 "encoder.0.5.fc1.* is none of this model" "$FINDNA" import bad new
+edit 's/"blocks": [0-9]*/"blocks": 5/' && expect "tensors of more blocks" 65 "encoder.0.5.fc1.* does not belong to this model" "$FINDNA" import bad new
 edit 's/"blocks": [0-9]*/"blocks": 9/' && expect "missing tensors" 65 "no tensor 'encoder.0" "$FINDNA" import bad new
 edit 's/"channels": [0-9]*/"channels": 0/' && expect "channels out of range" 65 "channels" "$FINDNA" import bad new
 edit 's/findna-model 1/other/' && expect "another format" 65 "format 'other'" "$FINDNA" import bad new

@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "tasks/whiten.h"
 
-const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3,
-                                                   1e-4}; /* falling: each fit starts near the last one's end */
+/* Descending, so that each fit starts near the solution of the previous one. */
+const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3, 1e-4};
 
 fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) {
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_PROBE);
@@ -42,7 +42,7 @@ fd_status fd_probe_select(const fd_design *train, const int *label, int classes,
     *loss = here;
     *lambda = fd_probe_lambdas[i];
   }
-  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda gives a finite loss on the rows that choose it");
+  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda yields a finite loss on the held-out training rows");
 done:
   fd_logistic_free(&model);
   return status;
@@ -50,7 +50,7 @@ done:
 
 static int is_many(const fd_probe_task *task) { return task->train->classes > FD_CLASSES_EXACT; }
 
-/* Chooses lambda, or the epochs of many classes, on the training rows. */
+/* Chooses lambda, or for many classes the number of epochs, on held-out training rows. */
 static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, const fd_design *train, int seed,
                         fd_probe_score *score) {
   const int *label = task->train->label;
@@ -66,7 +66,7 @@ static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, co
   return status;
 }
 
-/* Fits all training rows with the chosen lambda: log odds of the test rows. */
+/* Fits all training rows with the chosen lambda and computes the logits of the test rows. */
 static fd_status fit_exactly(const fd_probe_task *task, const fd_design *train, const fd_design *test, double lambda,
                              double *odds) {
   fd_logistic *model = NULL;
@@ -79,7 +79,7 @@ done:
   return status;
 }
 
-/* Fits all training rows as was chosen and scores the test rows. */
+/* Fits all training rows with the chosen lambda or epochs and scores the test rows. */
 static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, int seed, fd_probe_item *item) {
   fd_probe_score *score = &item->score[seed];
   fd_scores s;
@@ -94,7 +94,7 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   } else {
     FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
     FD_GO(fit_exactly(task, train, test, score->lambda, odds));
-    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
+    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses NaN */
     fd_likeliest(test->rows, odds, classes, predicted);
   }
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes + task->unknown, &s));
@@ -107,10 +107,10 @@ done:
   return status;
 }
 
-/* The seeds of an item are shared out over the ranks; a rank leaves zeros where another one works. */
+/* The seeds of an item are distributed over the ranks; a rank leaves the scores of other ranks' seeds at zero. */
 static int is_mine(const fd_probe_task *task, int seed) { return seed % task->comm->size == task->comm->rank; }
 
-/* The test rows on the first two principal components. */
+/* Projects the test rows on the first two principal components. */
 static fd_status take_plane(const fd_whitening *whitening, const float *raw, int rows, fd_probe_item *item) {
   FD_TRY(fd_alloc(&item->plane, (size_t)rows * 2, sizeof *item->plane, "principal components"));
   fd_whitening_plane(whitening, raw, rows, item->plane);
@@ -118,7 +118,7 @@ static fd_status take_plane(const fd_whitening *whitening, const float *raw, int
   return FD_OK;
 }
 
-/* Whitened features of both tables, and `item`'s plane if it has none. */
+/* Computes the whitened features of both tables, and `item`'s plane unless it is there. */
 static fd_status whitened_features(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder,
                                    fd_design *train, fd_design *test, fd_probe_item *item) {
   const fd_table *table[2] = {task->train, task->test};
@@ -179,7 +179,7 @@ static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task 
   return status;
 }
 
-/* One seed of the k-mer baseline: k and lambda together by the split, then the test rows once. */
+/* One seed of the k-mer baseline: chooses k and lambda together on the seed's split, then scores the test rows once. */
 static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, int seed, fd_probe_item *item) {
   fd_probe_score *score = &item->score[seed];
   fd_kmers *kmers;
@@ -214,7 +214,7 @@ static fd_probe_item *add_item(fd_probe_result *result, const char *name) {
   return item;
 }
 
-/* Every score is zero on all ranks but one: the sum of the bits gathers them. */
+/* Every score is zero on all ranks but one, so summing the bits over ranks gathers the scores exactly. */
 static fd_status gather(fd_comm *comm, fd_probe_item *item, int seeds) {
   return comm->ops->sum_u64(comm, (uint64_t *)(void *)item->score, (size_t)seeds * sizeof *item->score / sizeof(uint64_t));
 }
