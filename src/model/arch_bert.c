@@ -1,4 +1,4 @@
-/* Architecture `bert`: BERT's encoder, with its published names of tensors. */
+/* Architecture `bert`: BERT's encoder, with the published tensor names. */
 #include "model/bert.h"
 #include "model/network.h"
 

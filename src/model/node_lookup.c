@@ -4,7 +4,7 @@
 typedef struct settings {
   fd_lookup_by by;
   int size;
-  size_t table; /* place of the parameter */
+  size_t table; /* offset of the parameter */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
