@@ -64,7 +64,7 @@ typedef struct fd_cpu_kernels {
   void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
   /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */
-  void (*transpose)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
+  void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
 
   /* For each channel, a row of `panel` tokens: z += bias[channel]; h = GELU(z). */
   void (*bias_gelu)(int rows, const float *bias, float *z, float *h);

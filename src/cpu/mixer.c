@@ -196,8 +196,8 @@ static void forward_item(void *context, int item, int thread) {
     for (int t = 0; t < tiles; t++) hidden_panel(call, &s, p, first + t, s.x + (size_t)t * right, s.h + (size_t)t * wide);
   multiply_back(call, &s, tiles, s.h);
   for (int t = 0; t < tiles; t++) {
-    call->kernels->transpose(b->channels, tokens_of(call, first + t), s.m + (size_t)t * (size_t)b->channels * tile, tile, s.rows,
-                             (size_t)b->channels);
+    call->kernels->turn(b->channels, tokens_of(call, first + t), s.m + (size_t)t * (size_t)b->channels * tile, tile, s.rows,
+                        (size_t)b->channels);
     for_tracks(call, first + t, s.rows, scatter);
   }
 }
@@ -250,7 +250,7 @@ static void hidden_gradients(const mixer_call *call, const space *s, int panel, 
 static void add_residual(const mixer_call *call, const space *s, int tile, const float *m) {
   size_t channels = (size_t)call->block->channels, at = (size_t)(tile * call->tile) * channels;
   int tokens = tokens_of(call, tile);
-  call->kernels->transpose(call->block->channels, tokens, m, (size_t)call->tile, s->rows, channels);
+  call->kernels->turn(call->block->channels, tokens, m, (size_t)call->tile, s->rows, channels);
   call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
 }
 
@@ -288,7 +288,7 @@ static void load_units(const mixer_call *call, const float *from, int row, int f
     const float *units = from + ((size_t)tile * (size_t)call->block->hidden + (size_t)first) * (size_t)call->tile;
     float *packed = left + fd_cpu_left(k, at), *rows = k->elements == 1 ? packed : transposed;
     k->pack_left(m, tokens, units, (size_t)call->tile, 0, packed);
-    if (sums && rows == transposed) k->transpose(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
+    if (sums && rows == transposed) k->turn(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
     if (sums) add_tokens(tokens, m, (size_t)k->rows, rows, sums);
   }
 }
@@ -331,7 +331,7 @@ static void weights_item(void *context, int item, int thread) {
     for (int s = 0; s < call->strips; s++, c += (size_t)k->rows * (size_t)k->panel) {
       int unit = p * k->rows, m = smaller(hidden - unit, k->rows), channel = s * k->panel,
           n = smaller(channels - channel, k->panel);
-      if (!first) k->transpose(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
+      if (!first) k->turn(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
       for (int i = 0; first && i < m; i++)
         memcpy(u.dw + (size_t)(unit + i) * (size_t)channels + channel, c + (size_t)i * (size_t)k->panel, (size_t)n * sizeof *c);
     }
