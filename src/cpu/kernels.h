@@ -20,14 +20,14 @@ typedef struct fd_cpu_scores {
 } fd_cpu_scores;
 
 #define FD_SCORE_HIDDEN (-2e30f)
-#define FD_SCORE_LEAST (-1e29f) /* a lower score is that of a masked key */
+#define FD_SCORE_LEAST (-1e29f) /* lower scores are those of masked keys */
 
 /* How a product combines with the previous contents of C. */
 enum {
   FD_GEMM_SET, /* C is overwritten */
   FD_GEMM_ADD, /* the product is added to C */
   /* C is the product over an earlier part of k, and becomes that over both. In fp32 its chains of multiply-adds continue; with
-     bf16 operands, whose sums start anew every `depth` of k in any case, this is FD_GEMM_ADD */
+   * bf16 operands, whose sums start anew every `depth` of k in any case, this is FD_GEMM_ADD. */
   FD_GEMM_CONTINUE
 };
 

@@ -27,7 +27,7 @@ typedef struct fd_room {
   int width, dense; /* width 0: none */
 } fd_room;
 
-/* What a node needs in addition to its inputs and output: for its backward pass, except `work`. */
+/* What a node needs in addition to its inputs and output: for its backward pass, and `work` for its forward pass. */
 typedef struct fd_keep {
   unsigned inputs;            /* bit i: input i */
   int output;                 /* the output */

@@ -1,4 +1,4 @@
-/* Node kind `lookup`: rows of a table. */
+/* Node kind `lookup`: rows of an embedding table. */
 #include "model/nodes.h"
 
 typedef struct settings {

@@ -44,7 +44,7 @@ fd_status fd_params_add(fd_params *params, const char *prefix, const char *name,
 /* The parameter of that name, or NULL. */
 const fd_param *fd_params_find(const fd_params *params, const char *name);
 
-/* The parameter that holds the value at this place of the buffer. */
+/* The parameter that contains the value at this index of the buffer. */
 const fd_param *fd_params_at(const fd_params *params, size_t place);
 
 /* Whether the name of the parameter begins with `prefix` and a dot. */

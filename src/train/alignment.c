@@ -169,8 +169,8 @@ static int compact_rows(fd_alignment *a) {
 fd_status fd_alignment_measure(fd_alignment *a, const fd_trainer *t, double *cka, int *rows) {
   size_t stride = (size_t)a->stride, column = 1;
   double *gram;
-  FD_TRY(t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)a->value,
-                               a->floats / 2)); /* each row is zero on all other ranks, so adding bits gathers them */
+  /* Each row is zero on all other ranks, so adding the bits gathers them. */
+  FD_TRY(t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)a->value, a->floats / 2));
   int n = *rows = compact_rows(a), width = width_of(t);
   FD_TRY(fd_alloc(&gram, 2 * (size_t)n * (size_t)n, sizeof *gram, "the alignment of layers"));
   double *taught = gram + (size_t)n * (size_t)n;

@@ -1,4 +1,4 @@
-/* Schedules by step: learning rate and the teacher's momentum (spec sections 4 and 5). */
+/* Schedules by step: learning rate, AdamW's beta1 and the teacher's momentum (spec sections 4 and 5). */
 #ifndef FD_TRAIN_SCHEDULE_H
 #define FD_TRAIN_SCHEDULE_H
 
