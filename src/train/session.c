@@ -15,7 +15,7 @@
 #include "train/straggler.h"
 #include "train/synchrony.h"
 
-/* What the ranks agree on after each step: numbers of ranks. */
+/* Requests that are summed over the ranks after each step, so that all ranks act alike. */
 enum { WANT_RETRY, WANT_STOP, WANT_CHECKPOINT, WRITER_READY, REQUESTS };
 
 enum { FAILED_CHECKPOINTS_MAX = 3 };
