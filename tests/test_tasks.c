@@ -1,4 +1,4 @@
-/* The parts of the probe against plain versions: tables, k-mers, scores, whitening, the classifier and its optimum, splits,
+/* The components of the probe against plain versions: tables, k-mers, scores, whitening, the classifier and its optimum, splits,
  * features of any length; and the context tables. */
 #include "check.h"
 
@@ -65,7 +65,7 @@ static void tables_in_every_form(void **state) {
   check_table("\xef\xbb\xbfSequence,Label\n\"ACGUNN\",\"1\"\nttg,0\n\n");
 }
 
-/* As many columns as there may be, with long names. */
+/* The maximum number of columns, with long names. */
 static void many_columns(void **state) {
   (void)state;
   enum { COLUMNS = 3000 };
@@ -106,13 +106,12 @@ static void bad_tables(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse_table(bad[i], strlen(bad[i]));
   fd_table t;
   write_table("sequence,label\nACGT,1\nACGT,3\n", strlen("sequence,label\nACGT,1\nACGT,3\n"));
-  assert_ok(fd_table_read(path, &t)); /* rows to be scored may lack a class */
+  assert_ok(fd_table_read(path, &t)); /* rows to be scored may lack a class of the training rows */
   assert_int_equal(fd_table_check_classes(&t, "the training rows"), FD_DATA);
   fd_table_free(&t);
 }
 
-/* Names are numbered by the alphabet; of rows to be scored those of the training rows are taken. */
-/* As a file: what is written reads back, by its hash; anything else is refused. */
+/* Class names as a file: written names read back, with the same hash; anything else is refused. */
 static void names_in_a_file(void **state) {
   (void)state;
   static const char *const bad[] = {"", "fly", "fly\n\nworm\n", "fly\nwo,rm\n", "fly\nworm\r\n", "\377\n", "\n"};
@@ -146,6 +145,7 @@ static void names_in_a_file(void **state) {
     assert_int_equal(fd_class_names_read(&again, bad[i], strlen(bad[i]), "there"), FD_DATA);
 }
 
+/* Classes are numbered alphabetically; rows to be scored use the classes of the training rows. */
 static void names_of_classes(void **state) {
   (void)state;
   static const char train[] = "label,sequence\nworm,ACGT\n\"fly\",AC\nworm,A\nyeast,C\n",
@@ -182,7 +182,7 @@ static void names_of_classes(void **state) {
   fd_class_names_free(&names);
 }
 
-/* Packed tables read as plain ones do; every truncation is refused. */
+/* Compressed tables read like plain ones; every truncation is refused. */
 static void packed_tables(void **state) {
   (void)state;
   char *text;
@@ -248,7 +248,7 @@ static void scores_against_counting(void **state) {
   }
 }
 
-/* Directions of scale 1, 1e-2 and 1e-4, mixed: afterwards the covariance is the identity. */
+/* Mixes directions with scales 1, 1e-2 and 1e-4: after whitening the covariance is the identity. */
 static void whitening_gives_the_identity(void **state) {
   (void)state;
   enum { ROWS = 500, DIMS = 5 };
@@ -297,7 +297,7 @@ static void whitening_gives_the_identity(void **state) {
   assert_int_equal(fd_whitening_fit(&w, x, ROWS, DIMS), FD_NUMERIC);
 }
 
-/* The objective, written out. */
+/* The objective function, evaluated directly. */
 static double plain_objective(const fd_design *x, const int *label, int classes, const double *weight, double lambda) {
   int outputs = classes == 2 ? 1 : classes, stride = x->dims + 1;
   double loss = 0, penalty = 0;
@@ -315,7 +315,7 @@ static double plain_objective(const fd_design *x, const int *label, int classes,
   return loss / x->rows + lambda / 2 * penalty;
 }
 
-/* At the end no small step in any direction makes the objective smaller: it is convex, so this is the minimum. */
+/* At the result no small step in any direction decreases the objective; as it is convex, this is the minimum. */
 static void classifier_finds_the_minimum(void **state) {
   (void)state;
   enum { ROWS = 200, DIMS = 6 };
@@ -360,7 +360,7 @@ static fd_table random_table(int rows, int length_max) {
   return t;
 }
 
-/* Dense standardised roots of counts, by string search; sparse and dense fits agree. */
+/* Dense standardized square roots of k-mer counts, by string search; sparse and dense fits agree. */
 static void kmers_against_counting(void **state) {
   (void)state;
   enum { ROWS = 60, K = 2, DIMS = 16 };
@@ -424,7 +424,7 @@ static void splits_are_permutations(void **state) {
 
 /* --- features -------------------------------------------------------------------------------------------------------- */
 
-/* Each row of a table of mixed lengths has the bits that it has alone, whatever its neighbours are. */
+/* Each row of a table of mixed lengths has the same bits as by itself, whatever its neighbours. */
 static void features_know_no_padding(void **state) {
   (void)state;
   fd_config c;
@@ -465,7 +465,7 @@ static void features_know_no_padding(void **state) {
 
 /* --- context tables -------------------------------------------------------------------------------------------------- */
 
-/* Counts of the middle of 2 * reach + 1 nucleotides, where some neighbours are hidden: by going over all windows each time. */
+/* Counts the middle nucleotide of 2 * reach + 1, with some neighbours masked, by scanning all windows each time. */
 static void plain_context(const fd_windows *train, const fd_windows *test, const uint8_t *mask, int reach, double *loss,
                           double *accuracy) {
   int n = 0, hits = 0;
