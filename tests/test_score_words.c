@@ -105,7 +105,7 @@ static int cut(const subject *s, const char *text, int32_t *ids, int *begin, int
 /* One window alone: logits [n, vocabulary], and the mean latent. */
 static void forward(const subject *s, const int32_t *ids, int n, float *logits, double *mean) {
   int start[2] = {0, n}, channels = s->network->channels;
-  fd_seqs seqs = {.count = 1, .start = start, .parts = 1};
+  fd_seqs seqs = {.count = 1, .start = start, .micro_batches = 1};
   const fd_extent extent = {n, 1, 0};
   fd_spaces spaces;
   fd_pass *pass;
