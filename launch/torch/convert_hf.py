@@ -92,7 +92,7 @@ def config_of(args, folder, first):
     for key in ("bert_config", "config"):
         if isinstance(first, dict) and isinstance(first.get(key), dict):
             return {"model_type": "bert", **first[key]}
-    fail(f"{beside}: not found, and the file has no dictionary bert_config: name a config.json with --config")
+    fail(f"{beside}: not found, and the file has no dictionary bert_config: name it with --config")
 
 
 def main():
