@@ -51,7 +51,7 @@ P
   "$FINDNA" export from-pt from-pt-again >/dev/null 2>&1
   check "to the same weights" cmp from-pt-again/model.safetensors teacher/model.safetensors
   mkdir transformer && sed 's/"encoder": "chordmixer"/"encoder": "transformer"/' teacher/config.json >transformer/config.json
-  expect "another encoder is refused by its name" 1 "model.encoder: transformer; this script has chordmixer alone" "$python" "$root/launch/torch/findna_torch.py" transformer
+  expect "another encoder is refused by its name" 1 "model.encoder: transformer; this script supports only chordmixer" "$python" "$root/launch/torch/findna_torch.py" transformer
   expect "a conversion that does not fit is refused" 1 "expected an embedding" "$python" "$root/launch/torch/convert_pt.py" other.pt no --window 61 --networks 4 --track 3
 else
   echo "skipped - PyTorch's side of export: no torch for $python (PYTHON=...)"
