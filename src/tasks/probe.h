@@ -14,7 +14,11 @@
 #include "tasks/scores.h"
 #include "tasks/softmax.h"
 
-enum { FD_PROBE_SEEDS = 64, FD_PROBE_ITEMS = 4, FD_PROBE_LAMBDAS = 5 };
+enum {
+  FD_PROBE_SEEDS = 64,
+  FD_PROBE_ITEMS = 2 * 3 + 2 /* three encoders, each joined with k-mers, too; untrained, k-mers */,
+  FD_PROBE_LAMBDAS = 5
+};
 
 /* What lambda is chosen from: the penalty lambda / 2 |w|^2 beside the mean loss of a row, on features of variance 1. */
 extern const double fd_probe_lambdas[FD_PROBE_LAMBDAS];
@@ -25,19 +29,21 @@ typedef struct fd_probe_options {
   double selection; /* share of the training rows that choose */
   int untrained;    /* add an encoder with start values of the seeds run_seed + 0, 1, ... */
   uint64_t run_seed;
-  int ks, k[FD_KMER_MAX]; /* k-mers to choose from; 0: no k-mer baseline */
+  int kmers;              /* add the k-mer baseline */
+  int joined;             /* probe each encoder a second time, its features joined with k-mer counts */
+  int ks, k[FD_KMER_MAX]; /* k to choose from, for both */
 } fd_probe_options;
 
 /* One seed of one item. Every member has 8 bytes, so that ranks can add their bits. */
 typedef struct fd_probe_score {
   double accuracy, f1, mcc, auroc; /* auroc: NAN where the test rows have one class */
   double lambda, selection_loss;   /* the choice, and its mean loss on the rows that chose */
-  double k, dims;                  /* k of a k-mer model, else 0; features after whitening */
+  double k, dims;                  /* k of k-mers, joined or not, else 0; features after whitening */
   double epochs;                   /* of many classes: the choice in the place of lambda, which is 0 */
 } fd_probe_score;
 
 typedef struct fd_probe_item {
-  char name[32];        /* teacher, student, untrained, kmer */
+  char name[32];        /* teacher, student, untrained, kmer, teacher+kmer, ... */
   const char *features; /* tokens, cls, both, kmer */
   fd_probe_score score[FD_PROBE_SEEDS];
   /* Of the first seed, on the rank that did it (the first); NULL of many classes: */
