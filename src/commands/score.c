@@ -196,7 +196,7 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
 /* Root, before anything is read. */
 static fd_status note_input(const options *o, scoring *s) {
   const fd_list files = {.count = 1, .item = {o->words[1]}};
-  return fd_sources_begin(&s->sources, &files, o->genome, fd_comm_self());
+  return fd_sources_begin(&s->sources, &files, (const char *const[FD_SOURCES_MORE]){o->genome}, fd_comm_self());
 }
 
 static fd_status open_sequences(const options *o, scoring *s) {

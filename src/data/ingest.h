@@ -10,10 +10,10 @@
 typedef struct fd_ingest_options {
   const char *output; /* folder to make; must not exist */
   fd_list files, contigs, holdout;
-  const char *bed, *assembly;
+  const char *bed, *exclude, *assembly; /* BED files, or NULL */
   int64_t window, count, val_count, test_count, stride, shard_windows, seed;
   double max_n;
-  int partial;          /* rows of `bed` may lie nowhere in the files */
+  int partial;          /* rows of `bed` and `exclude` may lie nowhere in the files */
   const char *sampling; /* "length" or "uniform" */
 } fd_ingest_options;
 

@@ -20,6 +20,8 @@ typedef struct fd_ingest {
   fd_genome genome;
   int *used, *held_out;   /* [records] */
   fd_split_counts splits; /* of --bed */
+  fd_split_counts exclusions;
+  int64_t excluded; /* bases of the intervals that --exclude takes out */
   fd_intervals intervals;
   fd_places places[FD_SPLITS];
   int shards;
