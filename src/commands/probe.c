@@ -211,6 +211,7 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
                              json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
                              json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
+  if (isfinite(s->selection_loss)) fd_json_set(&object, "selection_loss", json_of_scores(&s->selection_loss, seeds));
   if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
   if (s->epochs > 0) fd_json_set(&object, "epochs", json_of_scores(&s->epochs, seeds));
   if (neighbours) fd_json_set(&object, "k", k);

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { FD_REPORT_MODELS = 16, FD_REPORT_LINES = 6 };
+enum { FD_REPORT_MODELS = 48, FD_REPORT_LINES = 6 };
 
 /* The lines of a task, in the page's order. What is no checkpoint's own is a baseline: it stands there when it is absent, too, as
  * a score without it says little. */
@@ -39,6 +39,9 @@ double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_
 
 /* All scores of a task's fine-tunings beside constant answers; nothing where there are none. */
 void fd_report_scores(FILE *out, const json_t *task);
+
+/* Seeds of pretraining as repetitions (results.json's "contest"); nothing where there are none. */
+void fd_report_contest(FILE *out, const json_t *contest);
 
 /* In how many tasks the model is above its baselines, and the numbers of all tasks in one table. */
 void fd_report_overview(FILE *out, const fd_report_suite *suite);
