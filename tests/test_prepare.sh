@@ -95,6 +95,18 @@ printf 'chr1\t0\t1e3\ttrain\n' > splits.bed;                    splits "BED: an 
 printf 'chr1\t0\t99999999999999999999\ttrain\n' > splits.bed;   splits "BED: a number too large" "splits.bed:1: expected contig, start and end"
 printf 'chr1\t0\t100\ttrain\n' > splits.bed;                      splits "BED: an empty split" "the split val has no sequence"
 
+# Intervals that no window may overlap.
+printf 'chr1\t1000\t2000\tname\t0\t+\nchr1\t1500\t2500\n' > exclude.bed
+"$FINDNA" prepare --window 10 --stride 10 out small.fa | grep -oE '^train +[0-9]+' >without; rm -rf out
+expect "--exclude says what it takes out" 0 "excluded +1500 bases of 2 intervals; 0 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+check "150 windows of 10 less" grep -qE "^train +$(($(grep -oE '[0-9]+$' without) - 150)) windows" out.log
+check "the manifest keeps that intervals were excluded" grep -q '"exclude": true' out/manifest.json; rm -rf out
+printf 'chr9\t0\t100\n' > exclude.bed
+expect "--exclude: a contig that is not there" 65 "exclude.bed:1: small.fa has no sequence 'chr9'" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+expect "unless --partial says so" 0 "excluded +0 bases of 1 intervals; 1 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed --partial out small.fa; rm -rf out
+printf 'chr1\t0\t30000\nchr2\t0\t9014\n' > exclude.bed
+expect "nothing is left" 65 "no window was placed" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+
 # Rows and sequences that are left out only on request.
 read_all() { # name, pattern, arguments: succeeds and reports it
   expect "$1" 0 "$2" "$FINDNA" prepare --window 10 "${@:3}"

@@ -8,6 +8,7 @@
 
 #include "data/table.h"
 #include "tasks/context.h"
+#include "tasks/joined.h"
 #include "tasks/probe.h"
 #include "tasks/whiten.h"
 
@@ -408,6 +409,41 @@ static void kmers_against_counting(void **state) {
   fd_table_free(&test);
 }
 
+/* The value of a column of a row of a sparse design. */
+static double sparse_at(const fd_design *d, int row, int column) {
+  double value = -d->shift[column];
+  for (int64_t i = d->start[row]; i < d->start[row + 1]; i++)
+    if (d->column[i] == column) value += (double)d->value[i];
+  return value;
+}
+
+/* Joined rows are the encoder's columns, then those of the k-mers. */
+static void joined_features_are_both(void **state) {
+  (void)state;
+  enum { ROWS = 40, TESTED = 9, WIDTH = 3, K = 2 };
+  fd_table train = random_table(ROWS, 50), test = random_table(TESTED, 50);
+  double white[2][ROWS * WIDTH];
+  for (int i = 0; i < ROWS * WIDTH; i++) white[0][i] = draw(1000) / 1000.0, white[1][i] = draw(1000) / 1000.0;
+  const fd_design features[2] = {{.rows = ROWS, .dims = WIDTH, .dense = white[0]},
+                                 {.rows = TESTED, .dims = WIDTH, .dense = white[1]}};
+  fd_kmers *kmers;
+  fd_joined *joined;
+  assert_ok(fd_kmers_create(&kmers, &train, &test, K));
+  assert_ok(fd_joined_create(&joined, features, kmers));
+  for (int w = 0; w < 2; w++) {
+    const fd_design *d = w ? &joined->test : &joined->train, *counts = w ? &kmers->test : &kmers->train;
+    assert_int_equal(d->rows, w ? TESTED : ROWS);
+    assert_int_equal(d->dims, WIDTH + 16);
+    for (int r = 0; r < d->rows; r++)
+      for (int c = 0; c < d->dims; c++)
+        assert_near(sparse_at(d, r, c), c < WIDTH ? white[w][r * WIDTH + c] : sparse_at(counts, r, c - WIDTH), 1e-6);
+  }
+  fd_joined_free(&joined);
+  fd_kmers_free(&kmers);
+  fd_table_free(&train);
+  fd_table_free(&test);
+}
+
 static void splits_are_permutations(void **state) {
   (void)state;
   int order[3][101], seen[101], held_out;
@@ -529,6 +565,7 @@ int main(void) {
       cmocka_unit_test(whitening_gives_the_identity),
       cmocka_unit_test(classifier_finds_the_minimum),
       cmocka_unit_test(kmers_against_counting),
+      cmocka_unit_test(joined_features_are_both),
       cmocka_unit_test(splits_are_permutations),
       cmocka_unit_test(features_know_no_padding),
       cmocka_unit_test(context_tables),

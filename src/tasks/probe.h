@@ -14,7 +14,11 @@
 #include "tasks/scores.h"
 #include "tasks/softmax.h"
 
-enum { FD_PROBE_SEEDS = 64, FD_PROBE_ITEMS = 4, FD_PROBE_LAMBDAS = 5 };
+enum {
+  FD_PROBE_SEEDS = 64,
+  FD_PROBE_ITEMS = 2 * 3 + 2 /* three encoders, each joined with k-mers, too; untrained, k-mers */,
+  FD_PROBE_LAMBDAS = 5
+};
 
 /* The candidates for lambda: the penalty lambda / 2 |w|^2 is added to the mean loss per row, on features of variance 1. */
 extern const double fd_probe_lambdas[FD_PROBE_LAMBDAS];
@@ -25,19 +29,21 @@ typedef struct fd_probe_options {
   double selection; /* held-out share of the training rows */
   int untrained;    /* add an untrained encoder, initialised with the seeds run_seed + 0, 1, ... */
   uint64_t run_seed;
-  int ks, k[FD_KMER_MAX]; /* candidates for k; ks 0: no k-mer baseline */
+  int kmers;              /* add the k-mer baseline */
+  int joined;             /* probe each encoder a second time, with its features joined with k-mer counts */
+  int ks, k[FD_KMER_MAX]; /* candidates for k, of both */
 } fd_probe_options;
 
 /* Scores of one seed of one item. Every member has 8 bytes, so that ranks can sum the bits. */
 typedef struct fd_probe_score {
   double accuracy, f1, mcc, auroc; /* auroc: NAN if the test rows have one class only */
   double lambda, selection_loss;   /* the chosen lambda, and its mean loss on the held-out rows */
-  double k, dims;                  /* k of a k-mer model, else 0; features after whitening */
+  double k, dims;                  /* k of k-mers, joined or not, else 0; features after whitening */
   double epochs;                   /* many classes: chosen instead of lambda, which is 0 */
 } fd_probe_score;
 
 typedef struct fd_probe_item {
-  char name[32];        /* teacher, student, untrained, kmer */
+  char name[32];        /* teacher, student, untrained, kmer, teacher+kmer, ... */
   const char *features; /* tokens, cls, both, kmer */
   fd_probe_score score[FD_PROBE_SEEDS];
   /* Results of the first seed, on the first rank: */
