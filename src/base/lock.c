@@ -47,7 +47,7 @@ fd_status fd_lock(const char *path, int *fd) {
   fd_lock_kind kind;
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (*fd < 0 && errno == ELOOP)
-    return fd_fail(FD_PERMISSION, "%s: is a symlink; a lock must be a regular file in its folder", path);
+    return fd_fail(FD_PERMISSION, "%s: is a link; a lock must be a regular file in its folder", path);
   if (*fd < 0) return fd_fail_errno("cannot create", path);
   struct stat info;
   int plain = !fstat(*fd, &info) && S_ISREG(info.st_mode);
