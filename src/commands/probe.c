@@ -315,7 +315,7 @@ static fd_status prepare_many(fd_comm *comm, options *o, probing *p) {
   fd_config_defaults(&config);
   config.device.threads = o->use.threads, config.device.simd = o->use.simd;
   for (int i = 0; o->probe.ks && !o->kmer.count && i < 3; i++) o->probe.ks = 3, o->probe.k[i] = i + 3;
-  fd_info("%d classes are fitted in up to %d epochs; the weights of a classifier on %d features take %.1f MB", classes,
+  fd_info("%d classes are fitted in up to %d epochs; %.1f MB for the weights of a classifier on %d features", classes,
           FD_SOFTMAX_EPOCHS, 16e-6 * classes * (double)(dims + 1), dims);
   return fd_rank_device_open(&p->cpu, &config, comm);
 }
