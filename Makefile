@@ -6,7 +6,7 @@ endif
 ifeq ($(origin CXX),default)
 CXX = g++
 endif
-# MPI=mpich (or openmpi) takes that one where several are installed.
+# MPI=mpich (or openmpi) selects one if several are installed.
 MPI ?=
 MPICC ?= mpicc$(if $(MPI),.$(MPI))
 CFLAGS ?= -O3 -g
@@ -15,7 +15,7 @@ SAN ?= 0
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 comma := ,
-# Where the libraries are (launch/libraries). On Debian and Ubuntu what is missing is installed for the goals of the front door; `make` installs nothing.
+# Where the libraries are (launch/libraries). Only demo, test and deps install missing packages, on Debian and Ubuntu; `make` installs nothing.
 SITE = HDF5_ROOT HDF5_DIR HDF5_HOME LIBYAML_ROOT YAML_ROOT ZLIB_ROOT XZ_ROOT LIBLZMA_ROOT JANSSON_ROOT OPENSSL_ROOT OPENSSL_ROOT_DIR CONDA_PREFIX
 FIND_LIBRARIES = $(foreach v,$(SITE),$(if $($(v)),$(v)='$($(v))')) launch/libraries '$(MPICC)' '$(LDFLAGS)'
 ifneq ($(filter demo test deps,$(MAKECMDGOALS)),)
@@ -34,22 +34,22 @@ override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined 
 override LDFLAGS += -fsanitize=address,undefined
 endif
 
-# The CPU kernels are compiled once for each set of instructions and chosen at run time.
+# The CPU kernels are compiled once per instruction set and selected at run time.
 ISA_generic =
 ISA_avx2 = -mavx2 -mfma -mprefer-vector-width=256
 ISA_avx512 = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 ISA_avx512bf16 = $(ISA_avx512) -mavx512bf16
 ISA_amx = $(ISA_avx512bf16) -mamx-tile -mamx-bf16 -DFD_AMX
-# The bits of amx on any processor: vectors of 64 bytes stay inside functions.
+# Computes the bits of amx on any processor. -Wno-psabi: 64-byte vectors are used inside functions only, never passed.
 ISA_amx_model = -DFD_AMX_MODEL -Wno-psabi
 ISA_neon = -DFD_NEON
-# A family whose flags the compiler refuses, or whose instructions its assembler does, is left out; `findna doctor` names it.
+# An instruction set is left out if the compiler rejects its flags or the assembler its instructions; `findna doctor` lists it.
 TRY_avx2 = vpbroadcastb %xmm0, %ymm0
 TRY_avx512 = vpmovm2b %k0, %zmm0
 TRY_avx512bf16 = vdpbf16ps %zmm0, %zmm0, %zmm0
 TRY_amx = tdpbf16ps %tmm0, %tmm1, %tmm2
 can_compile = $(shell echo '__asm__("$(TRY_$1)");' | $(CC) $(ISA_$1) -x c -c -o /dev/null - 2>/dev/null && echo $1)
-# ISAS=generic leaves out what is not portable C, as on a processor that has none of it.
+# ISAS=generic builds the portable C kernels only, as for a processor without the other instruction sets.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 FAMILIES := $(if $(filter x86_64,$(ARCH)),avx2 avx512 avx512bf16 amx) $(if $(filter aarch64,$(ARCH)),neon)
 ISAS ?= $(foreach i,$(FAMILIES),$(call can_compile,$i))
@@ -57,11 +57,11 @@ override ISAS := generic amx_model $(filter-out generic amx_model,$(ISAS))
 LEFT_OUT := $(filter-out $(ISAS),$(FAMILIES))
 override CPPFLAGS += $(ISAS:%=-DFD_WITH_%) $(if $(LEFT_OUT),-DFD_WITHOUT='"$(LEFT_OUT)"')
 
-# Objects serve the program and libfindna.so alike.
+# The program and libfindna.so share their objects.
 PIC = -fPIC -fvisibility=hidden
 B := build/$(shell echo '$(CC) $(MPICC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(PIC)' | sha256sum | cut -c1-12)
 
-# The CUDA plugin, a library of its own. CUDA=auto builds it where nvcc can; 1: fail where it cannot; 0: leave it out.
+# The CUDA plugin, a library of its own. CUDA=auto: build it if nvcc can; 1: fail if it cannot; 0: leave it out.
 CUDA ?= auto
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc) nvcc)
 NVCCFLAGS ?= -O3 -lineinfo
@@ -69,22 +69,22 @@ GPUS = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a
 HAVE_CUDA := $(if $(filter 1,$(CUDA)),1,$(if $(filter auto,$(CUDA)),$(shell launch/try_cuda.sh '$(NVCC)' '$(CXX)')))
 PLUGIN = $(B)/libfindna_cuda.so
 KERNEL_SOURCES = $(wildcard cuda/*.cu)
-# Program and plugin share headers: a plugin of others is refused (src/device/plugin.c).
+# Hash of the headers that program and plugin share: a plugin with another hash is refused (src/device/plugin.c).
 INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
-# Its objects do not depend on the flags of the program: builds share them.
+# The plugin's objects do not depend on the program's flags, so all builds share them.
 GPU_OBJECTS := build/cuda-objects-$(shell echo '$(NVCC) $(NVCCFLAGS) $(CXX) $(GPUS) $(INTERFACE)' | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)
 KERNELS = $(ISAS:%=$(B)/src/cpu/kernels_%.o)
 OBJECTS = $(SOURCES:%.c=$(B)/%.o) $(KERNELS)
 TESTS = $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 
-# For embedding, from C or Python (src/library/findna.h, launch/python/findna.py).
+# libfindna, for use from other programs in C or Python (src/library/findna.h, launch/python/findna.py).
 ABI := $(shell sed -n 's/^.define FINDNA_ABI \([0-9]*\).*/\1/p' src/library/findna.h)
 LIBRARY = $(B)/libfindna.so.$(ABI)
 
 all: findna $(LIBRARY)
 findna: $(B)/findna $(if $(HAVE_CUDA),$(PLUGIN))
-	$(Q)$(if $(HAVE_CUDA),,rm -f $(PLUGIN)) # an older one would still be loaded
+	$(Q)$(if $(HAVE_CUDA),,rm -f $(PLUGIN)) # an older plugin would still be loaded
 	$(Q)ln -sfn $< $@
 $(B)/findna: $(B)/src/main.o $(B)/libfindna.a
 	@echo "  link $@"
@@ -111,10 +111,10 @@ $(GPU_OBJECTS)/$(notdir $(PLUGIN)): $(KERNEL_SOURCES:cuda/%.cu=$(GPU_OBJECTS)/%.
 	$(Q)$(NVCC) -ccbin $(CXX) -shared -cudart static -o $@ $^ -Xlinker -z,now
 $(PLUGIN): $(GPU_OBJECTS)/$(notdir $(PLUGIN)) FORCE
 	$(Q)mkdir -p $(@D); cmp -s $< $@ || cp $< $@
-# The plugin alone; prints the folder of its objects and of what the compiler said of them, or nothing where it cannot be built.
+# Builds only the plugin; prints the folder of its objects and their compiler logs, or nothing if it cannot be built.
 plugin: $(if $(HAVE_CUDA),$(PLUGIN))
 	@echo $(if $(HAVE_CUDA),$(GPU_OBJECTS))
-# The same sources as C++ on an emulated GPU, for tests.
+# The plugin's sources compiled as C++ for an emulated GPU, for tests.
 EMULATED = $(B)/libfindna_emulated.so
 $(B)/emulated/%.o: cuda/%
 	@mkdir -p $(@D)
@@ -122,12 +122,12 @@ $(B)/emulated/%.o: cuda/%
 	$(Q)$(CXX) -x c++ -std=c++17 -O2 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fPIC -fvisibility=hidden -Isrc -I. -I$(B) -MMD -MP -c -o $@ $<
 $(EMULATED): $(KERNEL_SOURCES:cuda/%=$(B)/emulated/%.o) $(patsubst cuda/%,$(B)/emulated/%.o,$(wildcard cuda/*.cc))
 	$(Q)$(CXX) -shared -o $@ $^
-# What it has for libnccl.so.2.
+# A substitute for libnccl.so.2 on the emulated GPU.
 FAKE_NCCL = $(B)/fake_nccl/libfake_nccl.so.2
 $(FAKE_NCCL): tests/fake_nccl.c cuda/emulate_nccl.h
 	@mkdir -p $(@D)
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) -I. -fPIC -shared $(LDFLAGS) -o $@ $<
-# And for libcublasLt.
+# A substitute for libcublasLt.
 FAKE_BLAS = $(B)/fake_blas/libfake_cublasLt.so
 $(FAKE_BLAS): tests/fake_cublaslt.c cuda/emulate_blas.h
 	@mkdir -p $(@D)
@@ -153,10 +153,10 @@ $(B)/tests/%: tests/%.c $(B)/libfindna.a
 
 $(B)/tests/chaos/power: $(patsubst %,$(B)/tests/chaos/power_%.o,log model judge run)
 
-# The program under its full name, for a test that builds one with other flags.
+# Prints the path of the program, for a test that builds one with other flags.
 program: $(B)/findna
 	@echo $<
-# The objects of the CPU kernels alone; prints their names (tests/test_registers.sh looks at their code).
+# Builds only the objects of the CPU kernels and prints their names (tests/test_registers.sh inspects their machine code).
 kernels: $(KERNELS)
 	@echo $^
 BENCH = $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/peak.c,$(wildcard tests/bench/*.c))) $(ISAS:%=$(B)/tests/bench/peak_%.o)
@@ -168,7 +168,7 @@ $(B)/bench: $(BENCH) $(B)/libfindna.a
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Fuzz targets (tests/fuzz): `make fuzz CC=clang` runs them under libFuzzer, MINUTES (1) each; TARGETS="yaml table" only those.
+# Fuzz targets (tests/fuzz): `make fuzz CC=clang` runs them under libFuzzer, MINUTES (1) each; TARGETS="yaml table" selects some.
 FUZZ = $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 $(B)/fuzz/replay: $(filter-out %/libfuzzer.o,$(FUZZ)) $(B)/libfindna.a
@@ -180,7 +180,7 @@ $(B)/fuzz/%:
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 fuzz-program: $(B)/fuzz/fuzz
 	@echo $<
-# In a build of its own, with the compiler's coverage in every file.
+# A separate build, with coverage instrumentation in every file.
 fuzz:
 	$(Q)printf 'int LLVMFuzzerTestOneInput(const void *d, long n) { return !d + !n & 0; }' | $(CC) -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null || \
 	  { echo "make fuzz needs clang with libFuzzer: make fuzz CC=clang" >&2; exit 1; }
@@ -189,8 +189,8 @@ fuzz:
 	$(Q)tests/fuzz/run.sh "$$(cat build/fuzz-program)" $(or $(MINUTES),1) $(TARGETS)
 test: findna $(LIBRARY) $(TESTS) $(B)/fuzz/replay $(B)/tests/chaos/flip $(B)/tests/chaos/power emulated
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna TESTS=$(CURDIR)/$(B)/tests CC="$(CC)" SAN=$(SAN) tests/run.sh $(ONLY)
-# The program for AArch64 with a cross compiler, and the tests of its kernels under user-mode emulation; skipped, with the reason, where
-# those cannot be installed.
+# Builds the program for AArch64 with a cross compiler and runs the tests of its kernels under user-mode emulation; skipped, with the
+# reason, if the packages for this cannot be installed.
 ARM_ROOT = $(CURDIR)/build/arm-root
 ARM_LIB = $(ARM_ROOT)/usr/lib/aarch64-linux-gnu
 ARM_CC = aarch64-linux-gnu-gcc --sysroot=$(ARM_ROOT)
@@ -202,15 +202,15 @@ test-arm:
 	$(MAKE) --no-print-directory CUDA=0 SAN=0 B=build/arm CC="$(ARM_CC)" MPICC="$(ARM_CC) -I$(ARM_LIB)/openmpi/include" LDLIBS=-lmpi \
 	  LDFLAGS="-L$(ARM_LIB) -L$(ARM_LIB)/openmpi/lib -Wl$(comma)-rpath-link$(comma)$(ARM_LIB)" build/arm/findna $(ARM_TESTS) && \
 	for test in $(ARM_TESTS); do echo "$$test"; qemu-aarch64 -L $(ARM_ROOT) $$test || exit 1; done
-# The CUDA back end on this machine's GPU (docs/gpu.md).
+# Checks the CUDA back end on this machine's GPU (docs/gpu.md).
 check-gpu:
 	$(Q)tests/gpu/check.sh
 check-programs: findna $(B)/tests/test_cuda $(B)/tests/test_micro_batches $(B)/tests/test_golden
 	@echo $(B)
 test-cluster: findna
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna tests/cluster/scenarios all
-# Kills, flipped bits, failing calls and allocations, power loss: an hour and more on two cores. KILLS, FLIPS, STRIDE, MAX, STATES, AGAIN,
-# TRIALS, COMMANDS, CALLS, JOBS and SEED may be given; the scripts say what of.
+# Kills, flipped bits, failing calls and allocations, power loss: one to two hours on two cores. Variables, explained in the scripts: KILLS, FLIPS,
+# STRIDE, MAX, STATES, AGAIN, TRIALS, COMMANDS, CALLS, JOBS and SEED.
 test-chaos: findna $(B)/tests/chaos/writer $(B)/tests/chaos/flip $(B)/tests/chaos/power
 	$(Q)d=$$(mktemp -d) && $(B)/tests/chaos/writer $$d/run $(or $(KILLS),20000) $(or $(SEED),1); code=$$?; rm -rf $$d; exit $$code
 	$(Q)FINDNA=$(CURDIR)/$(B)/findna FLIPS=$(or $(FLIPS),20000) SEED=$(or $(SEED),1) bash tests/test_flips.sh
@@ -221,7 +221,7 @@ demo: findna
 	$(Q)launch/demo.sh
 bench: findna $(B)/bench
 	$(Q)BENCH=$(B)/bench tests/bench/bench.sh
-install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays what it was
+install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # does not change ./findna
 	install -D -m 755 $(B)/findna $(DESTDIR)$(PREFIX)/bin/findna
 	$(if $(HAVE_CUDA),install -D -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/findna/$(notdir $(PLUGIN)))
 	install -D -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/$(notdir $(LIBRARY)) && ln -sfn $(notdir $(LIBRARY)) $(DESTDIR)$(PREFIX)/lib/libfindna.so
@@ -238,16 +238,16 @@ install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # ./findna stays wh
 	install -D -m 644 launch/completion/findna.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/findna.fish
 	install -d $(DESTDIR)$(PREFIX)/share/modulefiles/findna
 	$(Q)for end in "" .lua; do sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(RELEASE)|g' launch/packages/modulefile$$end > $(DESTDIR)$(PREFIX)/share/modulefiles/findna/$(RELEASE)$$end; done
-# The release: an archive of this commit and recipes of package managers that take it (URL: where it will be had), in build/dist.
+# The release in build/dist: an archive of this commit, and package-manager recipes that download it (URL: its future address).
 dist:
 	$(Q)launch/packages/dist $(or $(DIST),build/dist) $(URL)
-# Packages for this Debian or Ubuntu: findna, and findna-cuda where the CUDA plugin is built, in build/deb.
+# Packages for this release of Debian or Ubuntu, in build/deb: findna, and findna-cuda if the CUDA plugin is built.
 deb: $(B)/findna
 	$(Q)rm -rf $(B)/deb && $(MAKE) -s --no-print-directory install DESTDIR=$(CURDIR)/$(B)/deb PREFIX=/usr >/dev/null
 	$(Q)launch/packages/deb $(B)/deb $(or $(DEB),build/deb) $(INTERFACE)
 	$(Q)rm -rf $(B)/deb
-# A folder (and .tar.gz) that runs on machines without the libraries, wherever it lies. MPI_TOO=1 takes Open MPI along, TESTS_TOO=1 what
-# tests/gpu/check.sh needs; BUNDLE names another folder.
+# A relocatable folder (and .tar.gz) for machines without the libraries. MPI_TOO=1 includes Open MPI, TESTS_TOO=1 what tests/gpu/check.sh
+# needs; BUNDLE names another folder.
 BUNDLED = findna $(if $(filter 1,$(TESTS_TOO)),test_cuda test_micro_batches test_golden)
 RELOCATABLE = $(B)/relocatable$(if $(filter 1,$(MPI_TOO)),_mpi)
 LINKED = $(BUNDLED:%=$(RELOCATABLE)/%)
@@ -255,7 +255,7 @@ $(RELOCATABLE)/findna: $(B)/src/main.o
 $(RELOCATABLE)/test_cuda: $(B)/tests/test_cuda.o
 $(RELOCATABLE)/test_micro_batches: $(B)/tests/test_micro_batches.o
 $(RELOCATABLE)/test_golden: $(B)/tests/test_golden.o
-# Open MPI's libraries look for one another in a place of their own: the programs name them all, so that they come from theirs.
+# Open MPI's libraries have run paths of their own. The programs are therefore linked with all of them, so that they are loaded from the bundle.
 $(LINKED): $(B)/libfindna.a $(B)/findna
 	@mkdir -p $(@D)
 	@echo "  link $@"
@@ -270,9 +270,15 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle dist deb docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
-	@echo "V=1 full command lines, PREFIX, DESTDIR;"
-	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
+	@echo "make builds the program. Targets:"
+	@echo "  demo              builds, pretrains a small model, probes it, draws a report"
+	@echo "  deps              installs missing packages on Debian and Ubuntu"
+	@echo "  test              all tests; ONLY='test_x.c test_y.sh' selects some"
+	@echo "  test-arm, test-cluster, test-chaos, fuzz, check-gpu, bench    further tests and measurements (CONTRIBUTING.md)"
+	@echo "  install           into PREFIX (/usr/local), below DESTDIR"
+	@echo "  bundle, dist, deb folder with libraries, release archive, Debian packages (docs/install.md)"
+	@echo "  docs, format, clean"
+	@echo "Variables: CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang, V=1 full command lines"
 .PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))

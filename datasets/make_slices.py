@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the small data of this folder from the whole files: how they came to be, for whoever wants to check or change them.
+"""Makes the small data files of this folder from the complete ones, for whoever wants to check or change them.
 
     make_slices.py CHR20.2bit GUE_prom.tar.xz
 
 CHR20.2bit is human chromosome 20 in GRCh38 coordinates; GUE_prom.tar.xz holds prom_core_notata/{train,test}.csv of the GUE
-benchmark. Needs nothing but Python 3; findna itself needs no Python.
+benchmark. Needs only Python 3; findna itself needs no Python.
 """
 import csv, hashlib, io, lzma, struct, sys, tarfile
 
@@ -13,7 +13,7 @@ TRAIN_ROWS = 8_000
 
 
 def read_2bit(path):
-    """Name, length, runs of N and bytes of the packed bases of a file's first sequence."""
+    """Name, length, runs of N and packed bases of the first sequence of a file."""
     data = open(path, "rb").read()
     signature, _, count, _ = struct.unpack_from("<4I", data)
     assert signature == 0x1A412743 and count >= 1
@@ -58,7 +58,7 @@ def write_rows(path, rows):
 def main():
     slice_2bit(sys.argv[1], "human_chr20_slice.2bit")
     train, test = rows_of(sys.argv[2], "prom_core_notata/train.csv"), rows_of(sys.argv[2], "prom_core_notata/test.csv")
-    # The rows whose sequences hash lowest: a random choice that anybody can repeat, in the file's order.
+    # The rows whose sequences have the lowest hashes, in the file's order: a reproducible random choice.
     digest = lambda r: hashlib.sha256(r["sequence"].encode()).digest()
     limit = sorted(digest(r) for r in train)[TRAIN_ROWS - 1]
     write_rows("prom_core_notata.train.tsv.xz", [r for r in train if digest(r) <= limit][:TRAIN_ROWS])

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Unpacks the libraries that findna needs on AArch64 into the folder ROOT, for a cross compiler and user-mode emulation on Debian or Ubuntu;
-# nothing is installed but these two. Says why where that cannot be done.
+# Unpacks the libraries that findna needs on AArch64 into the folder ROOT, on Debian or Ubuntu. Installs only a cross compiler and user-mode
+# emulation. If it fails, it prints the reason.
 set -eu
 root=$1
 [ -e "$root/complete" ] && exit 0
@@ -22,7 +22,7 @@ export APT_CONFIG=$root/apt/conf
 apt-get update -qq >/dev/null 2>"$root/apt/log" &&
   apt-get install --no-install-recommends --download-only -y -qq libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev \
     libcmocka-dev libopenmpi-dev libc6-dev >/dev/null 2>>"$root/apt/log" ||
-  { echo "packages for arm64 are not to be had here: $(tail -1 "$root/apt/log")" >&2; exit 1; }
+  { echo "packages for arm64 are not available here: $(tail -1 "$root/apt/log")" >&2; exit 1; }
 for package in "$root"/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
 rm -r "$root/apt"
 touch "$root/complete"

@@ -1,11 +1,11 @@
-"""Clusters embeddings of barcodes, as BIOSCAN-5M's reconstruction of BINs does: UMAP to 50 dimensions by cosine, then Ward's agglomeration.
+"""Clusters embeddings of barcodes, like BIOSCAN-5M's reconstruction of BINs: UMAP to 50 dimensions (cosine), then agglomerative clustering (Ward).
 
     bins.py EMBEDDINGS.npy TABLE.tsv OUT.tsv --label dna_bin [--clusters N] [--neighbours 5] [--seed 42] [--no-umap] [--picture OUT.png]
 
-EMBEDDINGS.npy and EMBEDDINGS.npy.ids.txt are of `findna embed RUN TABLE.tsv --output EMBEDDINGS.npy`; TABLE.tsv is one that `findna prepare --table` writes. OUT.tsv gets the
-columns id, the label, and cluster, for `findna clusters OUT.tsv --label dna_bin`. --clusters: as many as there are labels where it is not given. --no-umap
-clusters the embeddings, each of length 1, themselves. --picture draws them on a plane (UMAP to 2 dimensions, or with --no-umap the first two principal components), the most
-frequent labels in colours. Needs numpy, scikit-learn, for UMAP umap-learn, and for pictures matplotlib.
+EMBEDDINGS.npy and EMBEDDINGS.npy.ids.txt come from `findna embed RUN TABLE.tsv --output EMBEDDINGS.npy`, TABLE.tsv from `findna prepare --table`. OUT.tsv gets the
+columns id, the label, and cluster, for `findna clusters OUT.tsv --label dna_bin`. --clusters defaults to the number of different labels. --no-umap clusters the
+embeddings themselves, scaled to length 1. --picture draws them in the plane (UMAP to 2 dimensions, or with --no-umap the first two principal components), with the most
+frequent labels in colour. Needs numpy and scikit-learn; umap-learn for UMAP; matplotlib for pictures.
 """
 import argparse
 import csv
@@ -16,7 +16,7 @@ import numpy
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 
-DIMENSIONS = 50  # of the space that is clustered
+DIMENSIONS = 50  # of the space in which clusters are formed
 
 
 def fail(text):
@@ -38,7 +38,7 @@ def reduce(rows, options, dimensions):
     try:
         import umap
     except ImportError:
-        fail("no umap-learn for this Python: install it, or give --no-umap")
+        fail("umap-learn is not installed for this Python: install it, or use --no-umap")
     return umap.UMAP(n_components=dimensions, n_jobs=1, n_neighbors=options.neighbours, min_dist=0, metric="cosine", random_state=options.seed).fit_transform(rows)
 
 
@@ -46,7 +46,7 @@ def draw(rows, labels, options):
     try:
         import matplotlib
     except ImportError:
-        fail("no matplotlib for this Python: install it, or leave out --picture")
+        fail("matplotlib is not installed for this Python: install it, or leave out --picture")
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -78,7 +78,7 @@ def main():
         ids = file.read().splitlines()
     labels = read_labels(options.table, options.label)
     if len(ids) != len(rows):
-        fail(f"{options.embeddings}: {len(rows)} rows, and {len(ids)} names beside it")
+        fail(f"{options.embeddings}: {len(rows)} rows, but {len(ids)} names in its .ids.txt")
     named = [i for i, name in enumerate(ids) if labels.get(name)]
     if len(named) < 2:
         fail(f"{options.table}: fewer than two of the embeddings have a '{options.label}'")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs, and the packages given as arguments, on Debian or Ubuntu: as root or by sudo; otherwise prints the one
-# line to run.
+# Installs what the build needs, and the packages given as arguments, on Debian or Ubuntu, as root or with sudo; otherwise prints the
+# command to run.
 set -eu
 packages="gcc g++ make git pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev libopenblas0 libcmocka-dev xz-utils procps $*"
 missing=""
@@ -9,14 +9,14 @@ for p in $packages; do
 done
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null; then
-  echo "findna needs, under the names of Debian:$missing" >&2
+  echo "findna needs these packages (Debian names):$missing" >&2
   exit 1
 fi
 install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
 if [ "$(id -u)" = 0 ]; then run="sh -c"
 elif sudo -n true 2>/dev/null; then run="sudo sh -c"
 else
-  echo "Please run this line, then start again:" >&2
+  echo "Please run this command, then start again:" >&2
   echo "  sudo sh -c '$install'" >&2
   exit 1
 fi

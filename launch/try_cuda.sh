@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints 1 when the CUDA compiler $1 can build a plugin beside the C++ compiler $2; the answer is kept in build/ until the compiler changes.
+# Prints 1 if the CUDA compiler $1 can build a plugin with the C++ compiler $2. The result is cached in build/ until the compiler changes.
 set -u
 nvcc=$(command -v "$1") || exit 0
 answer="build/cuda-$(echo "$nvcc $(stat -Lc %Y "$nvcc") $2" | cksum | cut -d' ' -f1)"

@@ -1,4 +1,4 @@
-/* A queue of messages and sums over MPI; its head is moved on whenever somebody asks. */
+/* A queue of messages and sums over MPI, which calls of progress advance. */
 #include "mpi/link.h"
 
 #include <mpi.h>
@@ -14,7 +14,7 @@ enum { CHUNK = 1 << 24 /* floats of one message */, REQUESTS = 64 };
 
 typedef enum request_kind { FOLLOW, EXCHANGE, ADD, SUM } request_kind;
 
-/* One thing that was asked for. */
+/* One request. */
 typedef struct job {
   request_kind kind;
   int peer;
@@ -28,20 +28,20 @@ typedef struct mpi_link {
   fd_comm *comm;
   fd_device *dev;
   job *queue;
-  size_t first, last, room; /* jobs first .. last - 1 are not done */
-  int started;              /* the first one's messages are on their way */
+  size_t first, last, room; /* jobs first .. last - 1 are pending */
+  int started;              /* the messages of the first job are in transit */
   MPI_Request request[REQUESTS];
   int requests;
-  float *staged; /* host copies for a device with memory of its own */
+  float *staged; /* host copies for a device with its own memory */
   size_t staged_room;
   /* Faults, for tests. */
-  double delay, not_before; /* not_before: of the first job, once it is held back */
+  double delay, not_before; /* not_before: start of the first job while it is held */
   int held;
   int fault_rank, fault_lost;
   uint64_t fault_at, faults_seen;
 } mpi_link;
 
-/* Of all links, one after the other: freed by MPI_Finalize, since to free it all ranks would have to meet. */
+/* Shared by successive links; freed by MPI_Finalize, since MPI_Comm_free is collective. */
 static MPI_Comm messages = MPI_COMM_NULL;
 
 static mpi_link *of(fd_link *link) { return (mpi_link *)(void *)link; }
@@ -81,7 +81,7 @@ static fd_status room(const mpi_link *l) {
   return l->requests < REQUESTS ? FD_OK : fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
 }
 
-/* Starts the messages of one direction, a chunk at a time. */
+/* Starts the messages of one direction, in chunks. */
 static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int receive) {
   for (size_t at = 0; at < count; at += CHUNK) {
     int n = count - at < CHUNK ? (int)(count - at) : CHUNK;
@@ -94,11 +94,11 @@ static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int
   return FD_OK;
 }
 
-/* A host copy of what a device with memory of its own sends, with room for `more` behind; else the data itself. */
+/* *staged: a host copy of the data of a device with its own memory, followed by room for `more` floats; else the data itself. */
 static fd_status stage(mpi_link *l, const float *data, size_t count, size_t more, float **staged) {
   *staged = (float *)data;
   if (!l->dev->own_memory) return FD_OK;
-  FD_TRY(fd_grow(&l->staged, &l->staged_room, count + more, sizeof(float), "gradients on their way"));
+  FD_TRY(fd_grow(&l->staged, &l->staged_room, count + more, sizeof(float), "gradients in transit"));
   *staged = l->staged;
   return l->dev->copy(l->dev, l->staged, data, count * sizeof(float));
 }
@@ -122,7 +122,7 @@ static fd_status start_sum(mpi_link *l, const job *j) {
   return FD_OK;
 }
 
-/* The tests' faults: a late message, a failure, or silence for ever. */
+/* Faults for tests: a delayed message, a failure, or a message that never arrives. */
 static fd_status hold_back(mpi_link *l) {
   uint32_t word[4] = {0};
   l->held = 1;
@@ -163,7 +163,7 @@ static fd_status progress(fd_link *link, int *idle) {
       if (l->held && fd_seconds() < l->not_before) return FD_OK;
       FD_TRY(start_job(l, &j));
     }
-    MPI_Status unread[REQUESTS]; /* of MPICH's MPI_STATUSES_IGNORE, a pointer to 1, gcc 12 warns */
+    MPI_Status unread[REQUESTS]; /* gcc 12 warns of MPICH's MPI_STATUSES_IGNORE, a pointer to 1 */
     int done = 1;
     if (l->requests) FD_TRY(check(MPI_Testall(l->requests, l->request, &done, unread), "a message"));
     if (!done) return FD_OK;
@@ -180,7 +180,7 @@ static fd_status lead(fd_link *link) {
 
 static void close_link(fd_link *link) {
   mpi_link *l = of(link);
-  for (int i = 0; i < l->requests && l->started; i++) /* of a job that is about to end */
+  for (int i = 0; i < l->requests && l->started; i++) /* of a run that is about to end */
     if (l->request[i] != MPI_REQUEST_NULL) MPI_Cancel(&l->request[i]), MPI_Request_free(&l->request[i]);
   free(l->queue);
   free(l->staged);

@@ -1,12 +1,12 @@
-/* The link over MPI, without waiting: messages travel while the device computes. */
+/* The asynchronous link over MPI: messages are in transit while the device computes. */
 #ifndef FD_MPI_LINK_H
 #define FD_MPI_LINK_H
 
 #include "comm/comm.h"
 #include "device/link.h"
 
-/* Both borrowed. FINDNA_LINK_DELAY=MS holds every message back by a random time of up to that, and FINDNA_LINK_FAULT=RANK:N makes
- * that rank's N-th message fail or, with RANK:N:lost, never arrive: for tests. */
+/* comm and dev are borrowed. FINDNA_LINK_DELAY=MS delays every message by a random time of at most MS milliseconds, and
+ * FINDNA_LINK_FAULT=RANK:N makes that rank's N-th message fail or, with RANK:N:lost, never arrive: for tests. */
 fd_status fd_link_mpi_open(fd_link **link, fd_comm *comm, fd_device *dev) FD_MUST_CHECK;
 
 #endif

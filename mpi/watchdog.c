@@ -1,4 +1,4 @@
-/* The heartbeat between the ranks, and who is to blame when it stops. */
+/* Heartbeats between the ranks, and the diagnosis when they cease. */
 #include "mpi/watchdog.h"
 
 #include <mpi.h>
@@ -17,28 +17,28 @@
 
 enum { PERIOD_MS = 500, SLICE_MS = 50, ABORT_SECONDS = 3, WORD = 40, NAMED_MAX = 4 };
 
-/* What a rank says of itself. Durations, not times: clocks of machines differ. */
+/* A heartbeat: the state of a rank. It has durations, not times, since clocks of machines differ. */
 typedef struct beat {
   int64_t step;
-  char phase[WORD], waiting[WORD];                      /* waiting: the collective that it is in, or "" */
+  char phase[WORD], waiting[WORD];                      /* waiting: the collective in progress, or "" */
   double phase_seconds, waiting_seconds, still_seconds; /* still: without a sign of progress (base/guard.h) */
-  int leaving, stop;                                    /* stop: the signal that asked it to, or 0 */
+  int leaving, stop;                                    /* stop: the signal that requested it, or 0 */
 } beat;
 
 typedef struct peer {
   beat said, sending;
-  double heard;        /* when */
-  MPI_Request request; /* of the beat on its way to it */
+  double heard;        /* time of the last beat */
+  MPI_Request request; /* of the beat in transit to this peer */
   int busy, warned;
 } peer;
 
 struct fd_watchdog {
   fd_comm *comm;
   MPI_Comm beats;
-  peer *peer;         /* [size]; ranks other than the root use peer[0] alone */
-  double last, quiet; /* time of the last round; nobody is judged before */
-  unsigned looks;     /* of this process at the last round, and when they last grew */
-  double moved;
+  peer *peer;         /* [size]; ranks other than the root use only peer[0] */
+  double last, quiet; /* time of the last round; time before which no rank is judged */
+  unsigned looks;     /* this process's polls for a stop (base/guard.h) at the last round */
+  double moved;       /* time when `looks` last grew */
   atomic_int stop;
   pthread_t thread;
 };
@@ -65,19 +65,19 @@ static beat own_beat(fd_watchdog *w) {
 }
 
 static void receive(fd_watchdog *w, double now) {
-  for (;;) { /* an error is silence, and judged as such */
+  for (;;) { /* an error counts as silence */
     MPI_Status status;
     beat b;
     int there;
     if (MPI_Iprobe(MPI_ANY_SOURCE, 0, w->beats, &there, &status) || !there) return;
     if (MPI_Recv(&b, sizeof b, MPI_BYTE, status.MPI_SOURCE, 0, w->beats, MPI_STATUS_IGNORE)) return;
-    if (b.stop) fd_signals_ask(b.stop); /* loops of one rank hear what another one was told */
+    if (b.stop) fd_signals_ask(b.stop); /* so that loops of this rank stop, too */
     w->peer[status.MPI_SOURCE].said = b;
     w->peer[status.MPI_SOURCE].heard = now;
   }
 }
 
-/* One beat at a time is on its way to a peer: to one that is stopped no more are sent. A leave is taken once. */
+/* At most one beat is in transit to a peer, so that none pile up for one that is stopped. A leave is sent once. */
 static void send(fd_watchdog *w, int rank, const beat *b) {
   peer *p = &w->peer[rank];
   int done = 1;
@@ -118,7 +118,7 @@ static int describe(const fd_watchdog *w, int rank, const beat *b, char *text, s
   return n;
 }
 
-/* The ranks of a kind, the first few by name. */
+/* Describes the first few of these ranks and counts the others. */
 static void list(const fd_watchdog *w, const int *ranks, int count, char *text, size_t size) {
   int n = 0;
   for (int i = 0; i < count && i < NAMED_MAX; i++) {
@@ -128,7 +128,7 @@ static void list(const fd_watchdog *w, const int *ranks, int count, char *text, 
   if (count > NAMED_MAX) snprintf(text + n, size - (size_t)n, "; and %d more", count - NAMED_MAX);
 }
 
-/* Ranks of which nothing was heard for the limit. */
+/* Ends the job when ranks have sent no beat for `limit` seconds. */
 static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) {
   char names[NAMED_MAX * 256];
   int count = 0;
@@ -141,15 +141,15 @@ static void judge_silence(fd_watchdog *w, double now, double limit, int *ranks) 
   end_job(w, text);
 }
 
-/* Ranks that are alive: all wait for each other, or some for others that are busy. As long as one of these shows progress they
- * are only said; when all of them have been still for `stall`, too, they spin. */
+/* Judges ranks that are alive: all wait for each other, which ends the job, or some wait for busy ones. While one of the busy
+ * ranks shows progress there is only a warning; when none has for `stall` seconds, the job ends. */
 static void judge_waiting(fd_watchdog *w, double now, double limit, double stall, int *ranks) {
   char names[NAMED_MAX * 256], text[sizeof names + 128];
   double longest = 0, shortest = 1e30, still = 1e30;
   int busy = 0;
   for (int r = 0; r < w->comm->size; r++) {
     const beat *b = &w->peer[r].said;
-    double waits = b->waiting_seconds + (b->leaving ? now - w->peer[r].heard : 0); /* a leave is a rank's last word */
+    double waits = b->waiting_seconds + (b->leaving ? now - w->peer[r].heard : 0); /* a leave is a rank's last beat */
     if (waits > longest) longest = waits;
     if (waits < shortest) shortest = waits;
     if (*b->waiting) continue;
@@ -173,20 +173,20 @@ static void judge_waiting(fd_watchdog *w, double now, double limit, double stall
   w->peer[ranks[0]].warned = 1;
 }
 
-/* This process slept so long, and perhaps the whole job did: that is nobody's silence and nobody's waiting. */
+/* After this process, and perhaps the whole job, was suspended for `gap` seconds: no rank was silent or waiting in that time. */
 static void forgive(fd_watchdog *w, double now, double gap) {
   fd_watch *own = &w->comm->watch;
   _Atomic double *since[] = {&own->phase_since, &own->waiting_since};
   for (int r = 0; r < w->comm->size; r++) w->peer[r].heard += gap;
   for (int i = 0; i < 2; i++) {
     double was = atomic_load(since[i]);
-    if (was < now - gap) atomic_compare_exchange_strong(since[i], &was, was + gap); /* not if it has just begun anew */
+    if (was < now - gap) atomic_compare_exchange_strong(since[i], &was, was + gap); /* unless it was just set anew */
   }
   w->moved += gap;
   w->quiet = now + 4e-3 * PERIOD_MS;
 }
 
-/* One round; 0 when everybody has taken leave. */
+/* One round; 0 when all ranks have left. */
 static int beat_once(fd_watchdog *w, int *ranks) {
   double now = fd_seconds(), gap = now - w->last - 1, limit = atomic_load(&w->comm->watch.limit),
          stall = atomic_load(&w->comm->watch.stall);
@@ -207,7 +207,7 @@ static int beat_once(fd_watchdog *w, int *ranks) {
     return !all_leave;
   }
   send(w, 0, &own);
-  /* The lowest rank speaks first: its word ends the others too. */
+  /* The lowest rank judges first: its abort ends the others, too. */
   if (limit > 0 && now > w->quiet && now - w->peer[0].heard > limit + later * 1.2e-3 * PERIOD_MS) {
     char name[256], text[sizeof name + 128];
     describe(w, 0, &w->peer[0].said, name, sizeof name);
@@ -227,10 +227,10 @@ static void *watch(void *argument) {
     int stop = asked_to_stop(&looks);
     if (!leaving && atomic_load(&w->stop)) leaving = 1, pause = 0;
     if (!beat_once(w, ranks)) break;
-    if (pause < PERIOD_MS) pause += 10; /* who leaves asks often at first: the others are leaving, too */
+    if (pause < PERIOD_MS) pause += 10; /* a leaving rank beats often at first: the others leave, too */
     for (int left = pause; left > 0; left -= SLICE_MS) {
       usleep(1000 * (useconds_t)(left < SLICE_MS ? left : SLICE_MS));
-      if (atomic_load(&w->stop) != leaving || asked_to_stop(&looks) != stop) break; /* news */
+      if (atomic_load(&w->stop) != leaving || asked_to_stop(&looks) != stop) break; /* a new state is sent at once */
     }
   }
   for (int r = 0; r < w->comm->size; r++)
@@ -251,7 +251,7 @@ fd_status fd_watchdog_start(fd_watchdog **watchdog, fd_comm *comm) {
 void fd_watchdog_stop(fd_watchdog **watchdog) {
   fd_watchdog *w = *watchdog;
   if (!w) return;
-  fd_watch *watch = &w->comm->watch; /* who leaves waits for the others: one that never comes is judged */
+  fd_watch *watch = &w->comm->watch; /* a leaving rank counts as waiting: one that never leaves is detected */
   atomic_store(&watch->waiting_since, fd_seconds());
   atomic_store(&watch->waiting, "the end of the job");
   atomic_store(&w->stop, 1);

@@ -13,16 +13,16 @@
 #include "mpi/link.h"
 #include "mpi/watchdog.h"
 
-/* The shell that 'srun --pty' gives is one process, whatever the variables of its step say: it has a terminal, which no other
- * task of srun has. */
+/* Whether this is the shell of 'srun --pty' (or its child): one process, whatever the variables of its step say. Only that task
+ * of srun has a terminal. */
 static int in_shell_of_srun(void) {
   if (!getenv("SLURM_PROCID")) return 0;
   int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
   return terminal >= 0 && !close(terminal);
 }
 
-/* Any of these says that a launcher started this process as one of several, mpirun's the first, srun's the others, too; NULL:
- * none did. */
+/* The environment variable by which a launcher marks this process as one of its ranks, or NULL. mpirun sets the first two, srun
+ * also the others. */
 static const char *launched(void) {
   static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"};
   for (int i = 0; i < 5; i++)
@@ -30,7 +30,7 @@ static const char *launched(void) {
   return NULL;
 }
 
-/* Of the job step that this process belongs to; a batch script itself is in none. */
+/* Number of tasks of this process's job step; 1 in a batch script, which is in no step. */
 static int tasks_of_srun(void) {
   const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
   return tasks && getenv("SLURM_PROCID") && !in_shell_of_srun() ? atoi(tasks) : 1;
@@ -41,7 +41,7 @@ typedef struct mpi_world {
   fd_watchdog *watchdog;
 } mpi_world;
 
-/* Before and after a call that waits for other ranks. */
+/* Called before and after a call that waits for other ranks. */
 static void enter(fd_comm *comm, const char *what) {
   atomic_store(&comm->watch.waiting_since, fd_seconds());
   atomic_store(&comm->watch.waiting, what);
@@ -58,10 +58,10 @@ static fd_status leave(fd_comm *comm, int code) {
 }
 
 enum {
-  CHUNK = 1 << 26 /* bytes of a call: on a slow network each must end within comm.limit */,
-  START_SECONDS = 300 /* for all ranks to have come; until then there is no watchdog */,
-  SILENT_SECONDS = 30, /* these: until a config says otherwise */
-  STALL_SECONDS = 600
+  CHUNK = 1 << 26,     /* bytes per call: on a slow network each must end within comm.limit */
+  START_SECONDS = 300, /* for all ranks to arrive; until then there is no watchdog */
+  SILENT_SECONDS = 30, /* comm.limit before a config is read */
+  STALL_SECONDS = 600  /* comm.stall before a config is read */
 };
 
 static fd_status mpi_exchange(fd_comm *comm, int peer, const void *send, size_t send_bytes, void *receive, size_t receive_bytes) {
@@ -113,9 +113,9 @@ static void mpi_abort(fd_comm *comm, int code) {
 static void mpi_finish(fd_comm *comm) {
   mpi_world *world = (mpi_world *)(void *)comm;
   double limit = atomic_load(&comm->watch.limit);
-  int together = comm->size == 1 || world->watchdog; /* nobody comes late any more */
+  int together = comm->size == 1 || world->watchdog; /* all ranks arrive at the same time */
   fd_watchdog_stop(&world->watchdog);
-  if (together && limit > 0) fd_guard_limit(limit, FD_LOST, "MPI_Finalize waits for a rank that does not come");
+  if (together && limit > 0) fd_guard_limit(limit, FD_LOST, "MPI_Finalize waits for a rank that does not arrive");
   MPI_Finalize();
   fd_guard_end_with(NULL);
   free(comm->host);
@@ -166,7 +166,7 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   }
   fd_guard_watch_launcher(sign);
   fd_guard_limit(START_SECONDS, FD_LOST,
-                 "the start of MPI waits for a rank that does not come (another program? one that has ended?)");
+                 "the start of MPI waits for a rank that does not arrive (another program? one that has ended?)");
   if (MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &threads)) return fd_fail(FD_LOST, "MPI_Init_thread failed");
   FD_TRY(fd_alloc(&world, 1, sizeof *world, "the communicator"));
   fd_comm *c = &world->comm;
@@ -175,8 +175,8 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   MPI_Comm_size(MPI_COMM_WORLD, &c->size);
   if (ranks && by_srun && c->size == 1 && tasks_of_srun() > 1)
     return fd_fail(FD_USAGE,
-                   "srun started %d processes, but each is alone: the MPI that findna is built with does not speak this --mpi of "
-                   "srun; try another (srun --mpi=list; MPICH wants pmi2) or mpirun",
+                   "srun started %d processes, but each is alone: the MPI that findna is built with does not support this --mpi "
+                   "of srun; try another (srun --mpi=list; MPICH needs pmi2) or mpirun",
                    tasks_of_srun());
   fd_log_set_rank(c->rank, c->size);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call from here on is checked */

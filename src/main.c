@@ -1,4 +1,4 @@
-/* The program: brings the world up, runs one subcommand, and is the only place that ends the job. */
+/* The program: starts MPI, runs one subcommand, and is the only place that ends the job. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static const command commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-/* Exit codes with their meanings: what --help=man says, and `findna help exit-codes`. */
+/* Exit codes with their meanings, for --help=man and `findna help exit-codes`. */
 static void print_exit_codes(const char *format) {
   static const struct {
     int code;
@@ -89,10 +89,10 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
                  near ? "'?)" : "");
 }
 
-/* Seconds for the other ranks to stop as well, and for what libraries do at the end. */
+/* Seconds for the other ranks to stop, and for the exit handlers of libraries. */
 enum { STOP_SECONDS = 5, EXIT_SECONDS = 10 };
 
-/* How the command runs. The help of any of them is one process's work; doctor's test of the network is the ranks'. */
+/* The flags of the command. --help needs a single process only; doctor --net needs the ranks. */
 static int flags_of(int argc, char **argv) {
   int flags = 0;
   for (int c = 0; argc > 1 && c < COMMANDS; c++)
@@ -119,14 +119,14 @@ int main(int argc, char **argv) {
   if (status == FD_OK) status = fd_path_expand_words(&words, argc, argv);
   if (status == FD_OK) status = run(comm, argc, words);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
-  /* A rank that failed alone must not wait in MPI_Finalize for peers that wait for it. To stop all ranks were asked. */
+  /* A rank that fails by itself must not wait in MPI_Finalize for peers that wait for it. A stop request reaches all ranks. */
   if (status != FD_OK && status != FD_RETRY && status != FD_STOPPED) {
-    if (status == FD_USAGE && comm->rank) sleep(5); /* the root, which says what is wrong, ends the job */
-    fflush(stdout);                                 /* what a command has found out before; the end of a job drops it */
+    if (status == FD_USAGE && comm->rank) sleep(5); /* the root reports the error and ends the job */
+    fflush(stdout);                                 /* earlier output, which an abort would drop */
     comm->ops->abort(comm, status);
   }
   free(words);
-  fd_guard_hold(); /* what is left has a limit of its own */
+  fd_guard_hold(); /* the shutdown has its own time limit */
   if (status == FD_RETRY || status == FD_STOPPED) {
     fd_signals_end_with(status);
     fd_guard_limit(STOP_SECONDS, status, "the other ranks have not stopped");

@@ -1,5 +1,5 @@
-/* The cases of a test of operations, made from ops.def: case_<name> is a test, or a macro that names the one that covers it. An
- * operation without a case does not compile. */
+/* The cases of a test of operations, generated from ops.def: case_<name> is a test, or a macro that names the test that covers
+ * it. An operation without a case does not compile. */
 #ifndef FD_TESTS_CASES_H
 #define FD_TESTS_CASES_H
 
@@ -14,7 +14,7 @@ static const struct CMUnitTest op_cases[] = {
 #undef OP
 };
 
-/* Runs each case once, though it may cover several operations, and then `more` tests. */
+/* Runs each case once, also one that covers several operations, and then `more` tests. */
 static inline int run_cases(const struct CMUnitTest *more, size_t count, CMFixtureFunction setup, CMFixtureFunction teardown) {
   enum { CASES = sizeof op_cases / sizeof *op_cases, MOST = CASES + 32 };
   struct CMUnitTest all[MOST];

@@ -1,21 +1,21 @@
-/* The case of attention, for every device: self- and cross-attention of views of wider rows, positions, hidden keys, dropout. */
+/* Test cases of attention, for every device: self- and cross-attention on views of wider rows, positions, masked keys,
+ * dropout. */
 #ifndef FD_TESTS_CASES_ATTENTION_H
 #define FD_TESTS_CASES_ATTENTION_H
 
 #include "plain.h"
 #include "subjects.h"
 
-/* All in double and without padding: q, dy, y [query rows, heads * dim], k, v [key rows, heads * dim], lse [query rows, heads].
- */
+/* All in double without padding: q, dy, y [query rows, heads * dim], k, v [key rows, heads * dim], lse [query rows, heads]. */
 typedef struct plain_attention {
   const fd_seqs *queries, *keys;
-  fd_attention a; /* its arrays lie here */
+  fd_attention a; /* its arrays are in host memory */
   double *q, *k, *v, *dy, *y, *lse, *dq, *dk, *dv;
 } plain_attention;
 
 static int plain_place(const int *position, int row, int first) { return position ? position[row] : row - first; }
 
-/* The score of a pair of rows of sequence s; -infinity where the key is hidden. */
+/* The score of a pair of rows of sequence s; -infinity for a masked key. */
 static double plain_score(const plain_attention *p, int s, int head, int i, int j) {
   const fd_attention *a = &p->a;
   int width = a->heads * a->dim;
@@ -26,7 +26,7 @@ static double plain_score(const plain_attention *p, int s, int head, int i, int 
   return (double)a->scale * sum - (a->slopes ? (double)a->slopes[head] * abs(far) : 0);
 }
 
-/* 0 or 1 / (1 - rate), by the draw of (key, draw, layer, head, positions). */
+/* 0 or 1 / (1 - rate), drawn from (key, draw, layer, head, positions). */
 static double plain_kept(const plain_attention *p, int s, int head, int i, int j) {
   const fd_attention *a = &p->a;
   uint64_t query = (uint64_t)plain_place(a->query_position, i, p->queries->start[s]),
@@ -38,7 +38,7 @@ static double plain_kept(const plain_attention *p, int s, int head, int i, int j
                                                                                                  : 1 / (1 - (double)a->dropout);
 }
 
-/* y and lse of one query; its probabilities before dropout into share[keys of the sequence]. */
+/* Computes y and lse of one query, and its probabilities before dropout in share[keys of the sequence]. */
 static void plain_query(const plain_attention *p, int s, int head, int i, double *share, double *y) {
   int first = p->keys->start[s], last = p->keys->start[s + 1], dim = p->a.dim, width = p->a.heads * dim;
   double most = -INFINITY, sum = 0;
@@ -53,7 +53,7 @@ static void plain_query(const plain_attention *p, int s, int head, int i, double
   p->lse[i * p->a.heads + head] = sum > 0 ? most + log(sum) : -INFINITY;
 }
 
-/* y, and the gradients of sum(dy y), which it returns. */
+/* Computes y and the gradients of sum(dy y); returns that sum. */
 static double plain_attend(plain_attention *p, int gradients) {
   int heads = p->a.heads, dim = p->a.dim, width = heads * dim;
   double loss = 0, *share = malloc(sizeof(double) * (size_t)(fd_seqs_rows(p->keys) + 1));
@@ -86,7 +86,7 @@ static void expect_slope(plain_attention *p, double *values, const double *gradi
   assert_near(gradient[i], (side[1] - side[0]) / (2 * step), 1e-6 * (1 + fabs(gradient[i])));
 }
 
-/* A head's columns of rows that are `gap` wider on either side, and back; the gap has 0.5. */
+/* Embeds columns in wider rows with margins of 0.5 on both sides; expect_view compares such rows, margins included. */
 static float *widen_rows(const float *x, int rows, int width, int gap, int behind) {
   int all = gap + width + behind;
   float *to = some((size_t)(rows * all), 1);
@@ -106,7 +106,7 @@ static void expect_view(const char *what, fd_mat m, int rows, int width, int gap
 
 enum { GAP = 16, BEHIND = 3 };
 
-/* What the device has of a case; gradients are in views of rows that the operation must leave alone. */
+/* Compares a device with the plain version; gradients are views of wider rows whose margins must not be changed. */
 static void compare_attention(plain_attention *p, const fd_attention *a, const fd_seqs *queries, const fd_seqs *keys,
                               const float *q, const float *k, const float *v, const float *dy) {
   fd_device *dev = on->dev;
@@ -125,9 +125,9 @@ static void compare_attention(plain_attention *p, const fd_attention *a, const f
   dev->ops.attention_forward(dev, queries, keys, a, view[0], view[1], view[2], again, NULL);
   dev->ops.attention_backward(dev, queries, keys, a, view[0], view[1], view[2], ys, lse, dys, fd_mat_columns(dqs, GAP),
                               fd_mat_columns(dks, GAP), fd_mat_columns(dvs, GAP));
-  double rounded = 0; /* scores are, before their exponential */
+  double rounded = 0; /* rounding error of scores, before their exponential */
   for (int i = 0; i < mine * a->heads; i++) rounded = fmax(rounded, p->lse[i] == -INFINITY ? 0 : 2e-7 * fabs(p->lse[i]));
-  double weights = bf16 ? 0x1p-9 / (1 - (double)a->dropout) : 0; /* are rounded, too */
+  double weights = bf16 ? 0x1p-9 / (1 - (double)a->dropout) : 0; /* rounding error of weights */
   double bound = 2e-6 + rounded + weights + on->products, steep = 6e-6 + 2 * rounded + 2 * on->products + (bf16 ? 1.2e-2 : 0);
   expect_rows("y", ys, mine, width, p->y, bound);
   expect_rows("y again", again, mine, width, p->y, bound);
@@ -140,7 +140,7 @@ static void compare_attention(plain_attention *p, const fd_attention *a, const f
   expect_view("dv", dvs, theirs, width, GAP, BEHIND, p->dv, steep);
 }
 
-/* As many sequences as the others have, of other lengths, some of none. */
+/* The same number of sequences with different lengths, some empty. */
 static fd_seqs others(const fd_seqs *seqs, int longest) {
   int *start = hold(calloc((size_t)seqs->count + 1, sizeof *start));
   for (int i = 0; i < seqs->count; i++) start[i + 1] = start[i] + between(0, longest);
@@ -149,7 +149,7 @@ static fd_seqs others(const fd_seqs *seqs, int longest) {
 
 enum { RANDOM_LENGTHS = 48, TILE_LENGTHS = 26 };
 
-/* Random lengths up to one that is n's, and then two around those of every kernel's tiles. */
+/* Sequences of random lengths up to a maximum that depends on n, then two of lengths around the tile sizes of the kernels. */
 static fd_seqs some_seqs(int n) {
   static const int lengths[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129};
   int many = (int)(sizeof lengths / sizeof *lengths);
@@ -162,7 +162,7 @@ static fd_seqs some_seqs(int n) {
   return (fd_seqs){.count = 2, .cls = 0, .micro_batches = 1, .start = start};
 }
 
-/* Of any columns, and of those that tensor cores take. */
+/* Head sizes of any width, and those that tensor cores support. */
 static int some_dim(int n, int big) {
   if (n % 2) return 8 * (big ? between(9, 16) : n % 4 == 1 ? between(1, 8) : between(5, 8));
   return big ? between(65, 128) : between(1, 33);
@@ -212,7 +212,7 @@ static void attention_equals_plain_and_finite_differences(void **state) {
   (void)state, on_each(RANDOM_LENGTHS + TILE_LENGTHS, attention_once);
 }
 
-/* y, dq, dk and dv of self-attention, [rows, width] each, of rows of the pack that hold q, k, v side by side, from `first` on. */
+/* y, dq, dk and dv of self-attention, [rows, width] each, for rows of the pack from `first` on, with q, k, v side by side. */
 static float *attend_there(const fd_seqs *seqs, const fd_attention *a, const float *qkv, const float *dy, int first) {
   fd_device *dev = on->dev;
   int width = a->heads * a->dim, rows = fd_seqs_rows(seqs);
@@ -233,7 +233,7 @@ static float *attend_there(const fd_seqs *seqs, const fd_attention *a, const flo
   return out;
 }
 
-/* Nor what else is in the pack: a sequence alone gives the bits that it gives among others. */
+/* The rest of the pack does not matter: a sequence by itself yields the same bits as among others. */
 static void place_once(int n) {
   fd_seqs seqs = random_seqs(1, n % 3 ? 50 : 300);
   hold(seqs.start);

@@ -1,5 +1,5 @@
-/* Cases of the gated delta rule and what is around it, for every device: causal convolutions, the rule against its recurrence,
- * the gated norm. Gradients of the plain versions are confirmed by central differences. */
+/* Test cases of the gated delta rule and its related operations, for every device: causal convolutions, the rule against its
+ * recurrence, the gated norm. Gradients of the plain versions are confirmed by central differences. */
 #ifndef FD_TESTS_CASES_DELTA_H
 #define FD_TESTS_CASES_DELTA_H
 
@@ -49,10 +49,10 @@ typedef struct plain_delta {
   double eps, *rate, *offset, *x, *gates, *dy, *y, *dx, *dgates, *drate, *doffset;
 } plain_delta;
 
-/* What a row of a head is. */
+/* The values of one row of a head. */
 typedef struct plain_row {
   double *q, *k, *v, *y, alpha, beta, decay, slope, k_length, q_length;
-  int at[3], gate[2]; /* places of q, k, v in x; of a, b in gates */
+  int at[3], gate[2]; /* offsets of q, k, v in x; of a, b in gates */
 } plain_row;
 
 static plain_row plain_row_of(const plain_delta *p, int row, int head) {
@@ -70,7 +70,7 @@ static plain_row plain_row_of(const plain_delta *p, int row, int head) {
   return r;
 }
 
-/* One row of a head: s [keys, values] goes on; u [values]. */
+/* One step of a head: updates s [keys, values], computes u [values] and y. */
 static void plain_step(const plain_delta *p, const plain_row *r, double *s, double *u) {
   double scale = sqrt((double)p->keys) * r->q_length;
   for (int j = 0; j < p->values; j++) {
@@ -82,14 +82,14 @@ static void plain_step(const plain_delta *p, const plain_row *r, double *s, doub
   }
 }
 
-/* The gradient by a vector of a length from that by its direction; adds to dx. */
+/* Adds to dx the gradient of a vector x, given the gradient d of its unit vector x / length. */
 static void plain_direction(int n, const double *x, double length, const double *d, double *dx) {
   double along = 0;
   for (int i = 0; i < n; i++) along += x[i] / length * d[i];
   for (int i = 0; i < n; i++) dx[i] += (d[i] - x[i] / length * along) / length;
 }
 
-/* Back through a row: from the state before it and the one behind; ds goes on backwards. */
+/* The backward pass of one step, given the states before and after it; updates ds. */
 static void plain_step_back(const plain_delta *p, const plain_row *r, int head, const double *before, const double *s,
                             const double *u, const double *dy, double *ds) {
   double dq[64] = {0}, dk[64] = {0}, dalpha = 0, dbeta = 0, root = sqrt((double)p->keys);
@@ -119,7 +119,7 @@ static void plain_step_back(const plain_delta *p, const plain_row *r, int head, 
   p->drate[head] += dlog * r->decay, p->doffset[head] += dlog * r->slope;
 }
 
-/* A head of a sequence; its part of sum(dy y). */
+/* Runs one head of a sequence; returns its part of sum(dy y). */
 static double plain_head(plain_delta *p, int sequence, int head, int gradients) {
   int first = p->seqs->start[sequence], length = p->seqs->start[sequence + 1] - first;
   size_t each = (size_t)(p->keys * p->values);
@@ -166,7 +166,7 @@ static fd_seqs delta_seqs(int n) {
   return (fd_seqs){.count = count, .cls = 0, .micro_batches = 1, .start = start};
 }
 
-/* A decay that forgets at once, one that hardly does, and what training begins with. */
+/* A decay that forgets at once, one that hardly forgets, and the initial values of training. */
 static void some_gates(int n, int heads, float *rate, float *offset) {
   for (int h = 0; h < heads; h++) {
     rate[h] = n % 3 == 0 ? 2.5f : n % 3 == 1 ? -3 : 1;
@@ -192,7 +192,7 @@ static void compare_delta(plain_delta *p, const fd_delta *d, const float *x, con
   expect_rows("y again", again, rows, out, p->y, bound);
   expect_rows("dx", dxs, rows, in, p->dx, steep);
   expect_rows("dgates", dgs, rows, 2 * heads, p->dgates, steep);
-  expect_floats("drate", drate, (size_t)heads, p->drate, 2 * steep); /* sums over all rows, which cancel */
+  expect_floats("drate", drate, (size_t)heads, p->drate, 2 * steep); /* sums over all rows, with cancellation */
   expect_floats("doffset", doffset, (size_t)heads, p->doffset, 2 * steep);
   fd_seqs_destroy(&beside, dev);
 }
@@ -219,7 +219,7 @@ static void delta_once(int n) {
 
 static void delta_rule_equals_its_recurrence_and_finite_differences(void **state) { (void)state, on_each(40, delta_once); }
 
-/* One row of a head; adds the gradients by x, w and the gate. */
+/* One row of a head; adds the gradients of x, w and the gate. */
 static double plain_gated(int n, double eps, const double *x, const double *w, const double *gate, const double *dy, double *y,
                           double *dx, double *dw, double *dgate) {
   double squares = 0, along = 0, loss = 0;
@@ -279,7 +279,7 @@ static void gated_once(int n) {
 
 static void gated_norm_equals_plain_and_finite_differences(void **state) { (void)state, on_each(40, gated_once); }
 
-/* A sequence alone gives the bits that it gives among others. */
+/* A sequence by itself yields the same bits as among others. */
 static void delta_place_once(int n) {
   fd_seqs seqs = random_seqs(0, n % 3 ? 50 : 300);
   hold(seqs.start);

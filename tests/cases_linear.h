@@ -1,4 +1,5 @@
-/* The case of linear layers on every kind of GPU against the CPU's: narrow ones, wide ones by our products and by cuBLASLt. */
+/* Test cases of linear layers on every kind of GPU against the CPU: narrow layers, wide layers with our own kernels and with
+ * cuBLASLt. */
 #ifndef FD_TESTS_CASES_LINEAR_H
 #define FD_TESTS_CASES_LINEAR_H
 
@@ -6,8 +7,7 @@
 
 #include "cuda/fragment.h"
 
-/* A layer of n columns in and out on one kind of device, with fp32 rows on either side (0: in, 1: out), on both (2) or none (3).
- */
+/* Compares a layer on one kind of device; rows are fp32 on one side (0: in, 1: out), on both (2) or on neither (3). */
 static void compare_linear(int kind, int form, int rows, int in, int out) {
   fd_device *dev = gpu[kind];
   size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
@@ -45,11 +45,11 @@ static void linear_equals_cpu(void **state) {
     int form = n / KINDS % 3;
     compare_linear(n % KINDS, form, between(1, n % 9 ? 70 : 700), form == 0 ? 5 : between(1, 90), form == 1 ? 5 : between(1, 60));
   }
-  compare_linear(0, 2, 40, 4000, 10); /* rows that shared memory holds a few of, or none */
+  compare_linear(0, 2, 40, 4000, 10); /* rows of which few or none fit in shared memory */
   compare_linear(KINDS - 1, 2, 9, 13000, 3);
 }
 
-/* Layers that are products in tiles: rows, inputs and outputs by the tiles of 64 and 128; more rows than a chunk of the weights'
+/* Layers computed in tiles: rows, inputs and outputs around the tile sizes of 64 and 128; more rows than a chunk of the weight
  * gradients. */
 static void wide_linear_equals_cpu(void **state) {
   (void)state;
@@ -59,7 +59,7 @@ static void wide_linear_equals_cpu(void **state) {
   for (int kind = 0; kind < KINDS; kind += KINDS - 1) compare_linear(kind, 3, FD_CHUNK_MIN + 100, 70, 66);
 }
 
-/* The same by cuBLASLt, whose shapes are multiples of 16. */
+/* The same with cuBLASLt, for shapes that are multiples of 16. */
 static void linear_by_library_equals_cpu(void **state) {
   (void)state;
   const int sides[] = {64, 80, 160, 208}, rows[] = {1, 63, 200};
@@ -73,8 +73,8 @@ static void linear_by_library_equals_cpu(void **state) {
   }
 }
 
-/* Which algorithm serves a shape is not chosen by the rows: a row has the bits that it has with others, on a device that has seen
- * no others. */
+/* The choice of an algorithm does not depend on the number of rows: a row has the same bits with and without others, each on a
+ * fresh device. */
 static void a_row_by_library_is_the_same_alone(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, ROWS = 70, IN = 96, OUT = 80 };
@@ -84,7 +84,7 @@ static void a_row_by_library_is_the_same_alone(void **state) {
     if (!usual) skip();
     int rows = few ? 3 : ROWS;
     float *there = put(dev, w, IN * OUT * sizeof *w);
-    float *ys = put(dev, NULL, ROWS * OUT * sizeof *ys); /* in fp32: all bits */
+    float *ys = put(dev, NULL, ROWS * OUT * sizeof *ys); /* fp32 outputs: all bits are compared */
     fd_mat xs = put_rows(dev, x, rows, IN);
     dev->ops.linear_forward(dev, rows, IN, OUT, xs, there, NULL, fd_dense(ys, OUT));
     y[few] = get(dev, ys, (size_t)(rows * OUT));
@@ -95,7 +95,7 @@ static void a_row_by_library_is_the_same_alone(void **state) {
   free(x), free(w), free(y[0]), free(y[1]);
 }
 
-/* A layer with its activation, of fp32 rows or bf16 ones, narrow or in tiles. */
+/* A layer fused with its activation, with fp32 or bf16 rows, narrow or in tiles. */
 static void compare_linear_act(int kind, int n, int rows, int in, int width) {
   fd_device *dev = gpu[kind];
   int gated = n % 2, across = gated ? 2 * width : width;

@@ -1,5 +1,5 @@
-/* Cases of operations on rows, for every device: tables, indices, normalization, activations, rotary positions, dropout, maxima,
- * flat buffers. Gradients are those of the formulas, which central differences confirm. */
+/* Test cases of operations on rows, for every device: tables, indices, normalization, activations, rotary positions, dropout,
+ * maxima, flat buffers. Gradients are computed by formulas, which central differences confirm. */
 #ifndef FD_TESTS_CASES_ROWS_H
 #define FD_TESTS_CASES_ROWS_H
 
@@ -16,7 +16,7 @@ static void lookup_once(int n) {
   for (int r = 0; r < rows; r++)
     for (int c = 0; c < width && ids[r] >= 0; c++) {
       y[r * width + c] += (double)table[ids[r] * width + c];
-      dtable[ids[r] * width + c] = (double)((float)dtable[ids[r] * width + c] + x[r * width + c]); /* in the order of the rows */
+      dtable[ids[r] * width + c] = (double)((float)dtable[ids[r] * width + c] + x[r * width + c]); /* in row order */
     }
   fd_device *dev = on->dev;
   float *tables = floats_there(table, entries), *dtables = floats_there(add ? table : NULL, entries);
@@ -67,7 +67,7 @@ static double plain_norm(int width, int rms, double eps, const double *x, const 
   return loss;
 }
 
-/* The gradient of one row by its formula, and against central differences. */
+/* The gradient of one row by its formula, checked against central differences. */
 static void plain_norm_backward(int width, int rms, double eps, double *x, const double *w, const double *dy, double *dx,
                                 double *dw, double *db) {
   double stats[2], sum = 0, along = 0, *hat = malloc(sizeof(double) * (size_t)width), step = 1e-5;
@@ -126,7 +126,7 @@ static double plain_act(fd_act act, double x) {
 }
 
 static double plain_act_slope(fd_act act, double x) {
-  double step = 1e-5; /* of smooth functions; RELU's corner is at a value that has its side */
+  double step = 1e-5; /* for smooth functions; ReLU's slope at its corner is defined */
   if (act == FD_ACT_RELU) return x > 0;
   return (plain_act(act, x + step) - plain_act(act, x - step)) / (2 * step);
 }
@@ -155,7 +155,7 @@ static void act_once(int n) {
 
 static void activations_equal_plain_and_finite_differences(void **state) { (void)state, on_each(36, act_once); }
 
-/* A view of some columns of wider rows turns, and back to where it was; nothing else changes. */
+/* Rotates a view of some columns of wider rows, and rotates it back; nothing else changes. */
 static void rotary_once(int n) {
   int rows = between(1, 50), heads = between(1, 4), dim = 2 * between(1, 20), first = n % 2 * 16,
       wide_rows = first + heads * dim + 5, places = 40;
@@ -183,14 +183,14 @@ static void rotary_once(int n) {
   dev->ops.rotary_table(dev, places, dim, 1e4, tables);
   dev->ops.rotary(dev, rows, heads, dim, positions, tables, 0, fd_mat_columns(xs, first));
   expect_floats("table", tables, entries, table, 1e-7);
-  expect_rows("turned", xs, rows, wide_rows, y, 1e-6);
+  expect_rows("rotated", xs, rows, wide_rows, y, 1e-6);
   dev->ops.rotary(dev, rows, heads, dim, positions, tables, 1, fd_mat_columns(xs, first));
-  expect_rows("turned back", xs, rows, wide_rows, same, xs.type == FD_BF16 ? 8e-3 : 1e-6);
+  expect_rows("rotated back", xs, rows, wide_rows, same, xs.type == FD_BF16 ? 8e-3 : 1e-6);
 }
 
 static void rotary_equals_plain(void **state) { (void)state, on_each(24, rotary_once); }
 
-/* What is left out depends on draw, layer, position and column alone, and comes from the bits that ops.def's key says. */
+/* The dropped entries depend only on draw, layer, position and column, and are drawn from the bits that ops.def specifies. */
 static void dropout_rows_once(int n) {
   int width = between(1, 50), layer = between(0, 9), given = n % 2;
   fd_seqs seqs = random_seqs(between(0, 3), 40);
@@ -235,7 +235,7 @@ static void pool_max_once(int n) {
   int rows = fd_seqs_rows(&seqs);
   size_t size = (size_t)(rows * channels), outs = (size_t)(seqs.count * stride), places = (size_t)(seqs.count * channels);
   float *x = some(size, 1), *out = some(outs, 1), *dout = some(outs, 1), *dx = some(size, 1);
-  for (size_t i = 0; i < size; i++) x[i] = n % 3 ? x[i] : (float)between(-1, 1); /* equal ones */
+  for (size_t i = 0; i < size; i++) x[i] = n % 3 ? x[i] : (float)between(-1, 1); /* with ties */
   double *outd = wide(out, outs), *dxd = wide(dx, size);
   int *place = some_indices(places, 0, 0);
   for (int s = 0; s < seqs.count; s++)
@@ -268,7 +268,7 @@ static void pool_max_once(int n) {
 
 static void pool_max_equals_plain(void **state) { (void)state, on_each(24, pool_max_once); }
 
-/* The rest of what works on flat buffers. */
+/* The other operations on flat buffers. */
 static void flat_once(int n) {
   size_t size = n % 4 ? (size_t)between(1, 300) : (size_t)between(17000, 40000);
   int width = between(1, 40), rows = between(1, 30);

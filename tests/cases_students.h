@@ -1,5 +1,5 @@
-/* Cases of the operations that distilled students have, for every device: the distillation's loss, what a convolution multiplies,
- * batch normalization. Gradients are those of the formulas, which central differences confirm. */
+/* Test cases of the operations of distilled students, for every device: the distillation loss, unfolding for convolutions, batch
+ * normalization. Gradients are computed by formulas, which central differences confirm. */
 #ifndef FD_TESTS_CASES_STUDENTS_H
 #define FD_TESTS_CASES_STUDENTS_H
 
@@ -30,7 +30,7 @@ static void expect_variance(int count, int classes, const double *z, const doubl
   assert_near(sum, variance, 2e-2 * variance + 1e-5 * count);
 }
 
-/* Logits to +-80 and temperatures to where only their variance counts. */
+/* Logits up to +-80, and temperatures so high that only their variance matters. */
 static void soft_once(int n) {
   const float temperatures[] = {1, 3, 5, 0.5f, 100, 10000}, T = temperatures[n % 6], scale = 0.3f;
   int count = between(1, n % 4 ? 20 : 700), classes = between(2, n % 5 ? 9 : 200), all = count * classes;
@@ -70,7 +70,7 @@ static void soft_once(int n) {
 
 static void soft_loss_equals_plain_and_finite_differences(void **state) { (void)state, on_each(36, soft_once); }
 
-/* Sequences shorter than the taps, too. */
+/* Also sequences shorter than the taps. */
 static void unfold_once(int n) {
   int width = between(1, n % 3 ? 9 : 70), taps = 2 * between(0, 8) + 1, across = width * taps;
   fd_seqs seqs = random_seqs(n % 2 ? between(1, 3) : 0, n % 4 ? 30 : 5);
@@ -117,7 +117,7 @@ static double plain_batch_norm(int rows, int width, double eps, const double *x,
   return loss;
 }
 
-/* Its gradient by the formula, and against central differences. */
+/* The gradient of a column by its formula, checked against central differences. */
 static void plain_batch_norm_backward(int rows, int width, double eps, double *x, double w, const double *dy, double *dx,
                                       double *dw, double *db) {
   double stats[3], side[2], step = 1e-5;
@@ -173,7 +173,7 @@ static void batch_norm_once(int n) {
   expect_rows("dx of batch normalization", dxs, rows, width, dx, 1e-5);
   expect_floats("dw", dws, columns, dw, 1e-5);
   expect_floats("db", dbs, columns, db, 4e-6);
-  expect_rows("by running statistics", keeps, rows, width, kept, 4e-6);
+  expect_rows("with running statistics", keeps, rows, width, kept, 4e-6);
 }
 
 static void batch_norm_equals_plain_and_finite_differences(void **state) { (void)state, on_each(40, batch_norm_once); }

@@ -1,4 +1,4 @@
-/* Common head of the test programs: cmocka, and helpers. */
+/* Included by all test programs: cmocka and helpers. */
 #ifndef FD_TESTS_CHECK_H
 #define FD_TESTS_CHECK_H
 
@@ -16,7 +16,7 @@
 /* Fails the test unless the call returns FD_OK. */
 #define assert_ok(call) assert_int_equal((call), 0)
 
-/* Fails unless |a - b| <= bound; says by how much. */
+/* Fails unless |a - b| <= bound. */
 #define assert_near(a, b, bound)                                                               \
   do {                                                                                         \
     double near_a_ = (a), near_b_ = (b);                                                       \

@@ -1,4 +1,4 @@
-/* What the gated delta rule gives of a pack of sequences on a device: for tests of bits. */
+/* Results of the gated delta rule for a pack of sequences on a device, for tests that compare bits. */
 #ifndef FD_TESTS_DELTA_BITS_H
 #define FD_TESTS_DELTA_BITS_H
 
@@ -7,7 +7,7 @@
 enum { HEADS_OF = 2, KEYS_OF = 7, VALUES_OF = 9, IN_OF = HEADS_OF * (2 * KEYS_OF + VALUES_OF), OUT_OF = HEADS_OF * VALUES_OF };
 enum { GATES_OF = 2 * HEADS_OF, BITS_OF = IN_OF + GATES_OF + OUT_OF };
 
-/* y, dx and dgates, side by side, of rows of the pack from `first` on that hold the rule's input, gates and dy. */
+/* y, dx and dgates, side by side, for rows of the pack from `first` on; rows_of has the rule's input, gates and dy. */
 static inline float *delta_there(fd_device *dev, const fd_seqs *seqs, const float *rows_of, int first) {
   static const float gates[HEADS_OF] = {0.3f, -1};
   static const int width[] = {IN_OF, GATES_OF, OUT_OF, OUT_OF, IN_OF, GATES_OF};

@@ -1,4 +1,4 @@
-/* Files of the tests' scratch folder, and what a command prints. */
+/* Files in a test's scratch folder, and capture of standard output. */
 #ifndef FD_TESTS_FILES_H
 #define FD_TESTS_FILES_H
 
@@ -10,7 +10,7 @@
 
 #include "base/output.h"
 
-/* A path below the test's folder; valid until many more were made. */
+/* A path below the test's folder; valid for the next 31 calls. */
 static inline const char *below(const char *a, const char *b) {
   static char buffer[32][FD_PATH_MAX];
   static int next;
@@ -34,7 +34,7 @@ static inline int count_of(const char *text, const char *part) {
   return n;
 }
 
-/* What is written to standard output between the two calls. */
+/* Captures what is written to standard output between the two calls. */
 static int old_stdout;
 
 static inline void capture_begin(void) {

@@ -1,4 +1,4 @@
-/* Where tests of whole steps find a GPU. */
+/* Finds a GPU for tests of whole steps. */
 #ifndef FD_TESTS_FIND_GPU_H
 #define FD_TESTS_FIND_GPU_H
 
@@ -9,7 +9,7 @@
 
 #include "device/plugin.h"
 
-/* The GPU of FINDNA_PLUGIN, or the emulated one; 0, with the reason, where there is neither. */
+/* Selects the GPU of FINDNA_PLUGIN, or the emulated one; 0, after printing the reason, when there is neither. */
 static inline int find_gpu(void) {
   char path[4096] = "", plugin[4200], missing[4600];
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 0;

@@ -1,5 +1,5 @@
-/* Compares tensors and losses with those of ../shared/golden5, at the bounds of its README: values of fp64 runs, and how far an
- * fp32 run of the same code was from them. */
+/* Compares tensors and losses with those of ../shared/golden5, within the bounds of its README: values of fp64 runs, and the
+ * deviation of an fp32 run of the same code from them. */
 #ifndef FD_TESTS_GOLDEN5_H
 #define FD_TESTS_GOLDEN5_H
 
@@ -19,7 +19,7 @@ typedef struct golden5 {
   double rate; /* learning rate of weights after steps */
 } golden5;
 
-/* 0, and it is said, where the file is not there. */
+/* Returns 0 and prints a message when the file is absent. */
 static inline int golden5_open(golden5 *g, const char *name) {
   char path[FD_PATH_MAX];
   snprintf(path, sizeof path, "../shared/golden5/%s.safetensors", name);
@@ -39,12 +39,12 @@ static inline double golden5_measured(const golden5 *g, const char *group, const
   return json_number_value(json_object_get(json_object_get(json_object_get(g->root, "fp32_vs_fp64"), group), what));
 }
 
-/* What a value of a tensor may differ by, and the root mean square of all of its differences (0: not asked). */
+/* Bounds of the difference of a tensor's value, and of the root mean square of its differences (0: not checked). */
 typedef struct golden5_bound {
   double value, rms;
 } golden5_bound;
 
-/* By what a tensor is: "student3.head.weight" is of the group student3, "hidden.1" of one of its own. */
+/* Bounds by a tensor's group: "student3.head.weight" is in the group student3, "hidden.1" in a group of its own. */
 static inline golden5_bound golden5_allows(const golden5 *g, const char *name) {
   char group[64];
   int whole = json_object_get(json_object_get(g->root, "fp32_vs_fp64"), name) != NULL;
@@ -83,12 +83,12 @@ static inline const fd_tensor *golden5_find(const golden5 *g, const char *group,
   return t;
 }
 
-/* What a value of outputs or gradients may differ by. */
+/* Bound of the difference of a value of outputs or gradients. */
 static inline double golden5_bound_of(const golden5 *g, const char *group) {
   return fmax(1e-5 * golden5_measured(g, group, "largest_value"), 5 * golden5_measured(g, group, "maxabs"));
 }
 
-/* What weights may differ by that have moved by a learning rate. */
+/* Bounds for weights after an update with a learning rate. */
 static inline golden5_bound golden5_moved(const golden5 *g, const char *group, double rate) {
   return (golden5_bound){fmax(0.1 * rate, 5 * golden5_measured(g, group, "maxabs")),
                          fmax(1e-3 * rate, 5 * golden5_measured(g, group, "rms"))};
@@ -100,14 +100,14 @@ static inline void golden5_loss(const json_t *expected, const char *name, double
   assert_near(value, there, 1e-5 * fabs(there));
 }
 
-/* What a run says of a step, in fp64. */
+/* The record of a step of a run, in fp64. */
 static inline json_t *golden5_step(const golden5 *g, const char *run, int step) {
   char name[48];
   snprintf(name, sizeof name, "%s.steps_fp64", run);
   return json_array_get(json_object_get(g->root, name), (size_t)step);
 }
 
-/* Memory of a device: a copy of host memory, or zero. */
+/* Device memory: a copy of host memory, or zeros. */
 static inline void *on_device(fd_device *dev, const void *from, size_t bytes) {
   void *at;
   assert_ok(dev->alloc(dev, &at, bytes, "test"));

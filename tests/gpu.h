@@ -1,4 +1,4 @@
-/* The GPU under test in every kind of precision and products, the CPU beside it, and what brings values to and fro. */
+/* The GPU under test in every kind of precision and matrix product, the CPU for comparison, and comparisons of their results. */
 #ifndef FD_TESTS_GPU_H
 #define FD_TESTS_GPU_H
 
@@ -16,7 +16,7 @@ enum { KIND_WARPGROUP = 3, KINDS = 5 };
 static const struct {
   const char *name;
   fd_gpu_options options;
-  double bound; /* of the largest error of a block's values around 1: z, h and the gradients pass through bf16, 2^-9 of each */
+  double bound; /* largest error of a block's values around 1: z, h and the gradients are rounded to bf16, by 2^-9 each */
 } kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
                   {"bf16, plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
                   {"bf16, single products", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
@@ -29,7 +29,7 @@ static inline fd_status open_kind(const fd_plugin *plugin, int kind) {
   fd_gpu_options options = kinds[kind].options;
   fd_gpu this;
   if (plugin->describe(0, &this)) return FD_GPU;
-  if (kind == KIND_WARPGROUP && this.major != 9) options.products = FD_PRODUCTS_SINGLE; /* what this GPU has */
+  if (kind == KIND_WARPGROUP && this.major != 9) options.products = FD_PRODUCTS_SINGLE; /* the products that this GPU supports */
   return plugin->open(&gpu[kind], &host, &options);
 }
 
@@ -39,7 +39,7 @@ static inline int open_devices(void **state) {
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
   snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
   setenv("FINDNA_PLUGIN", plugin, 0);
-  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* it has the instructions of both kinds */
+  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* which has the instructions of both kinds */
   const fd_plugin *found;
   fd_config config;
   fd_config_defaults(&config);
@@ -58,7 +58,7 @@ static inline int close_devices(void **state) {
   return 0;
 }
 
-/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
+/* Replaces the device of a kind by one opened with `variable` set; exchange_back restores it. */
 static inline fd_device *exchange(int kind, const char *variable, const char *value) {
   const fd_plugin *found;
   fd_device *usual = gpu[kind];
@@ -74,13 +74,13 @@ static inline void exchange_back(int kind, const char *variable, fd_device *usua
   gpu[kind] = usual;
 }
 
-/* The same with wide linear layers by cuBLASLt: on the emulated GPU what stands in its place, which lies beside. NULL, and why is
- * printed, where there is none. */
+/* The same with wide linear layers by cuBLASLt, on the emulated GPU by a fake library next to it. NULL, after printing the
+ * reason, when there is none. */
 static inline fd_device *exchange_for_library(int kind) {
   char path[4096] = "", library[4200];
   if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && strstr(gpu[kind]->simd, "emulated GPU")) {
     snprintf(library, sizeof library, "%s/../fake_blas/libfake_cublasLt.so", dirname(path));
-    dlopen(library, RTLD_NOW); /* by its name it is found from here on */
+    dlopen(library, RTLD_NOW); /* then the plugin finds it by its name */
   }
   fd_device *usual = gpu[kind];
   const fd_plugin *found;
@@ -91,7 +91,7 @@ static inline fd_device *exchange_for_library(int kind) {
   assert_int_equal(status, FD_GPU);
   unsetenv("FINDNA_LINEAR");
   gpu[kind] = usual;
-  printf("skipped - cuBLASLt: it is not there\n");
+  printf("skipped - cuBLASLt: not installed\n");
   return NULL;
 }
 
@@ -102,8 +102,8 @@ static inline double get_sum(fd_device *dev, const double *from) {
   return sum;
 }
 
-/* Fails unless the values are close each, and as a whole: half of the largest error allowed, in the mean square, and as much more as
- * so few values vary. */
+/* Fails unless each value is close, and all are on average: the root mean square of the errors is at most half of the largest
+ * allowed error, with a margin for the variation of few values. */
 static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
   double *d = widen(expected, n), errors = 0, squares = 0;
   char name[80];
@@ -116,7 +116,7 @@ static inline void compare_all(const char *what, int kind, const float *x, const
   free(d);
 }
 
-/* Compares what the GPU has with what the CPU has, and gives the GPU's memory back. */
+/* Compares the GPU's values with the CPU's, and releases the GPU's memory. */
 static inline void compare_rows(const char *what, int kind, fd_mat m, int rows, int width, const float *expected, double bound) {
   float *x = get_rows(gpu[kind], m, rows, width);
   compare_all(what, kind, x, expected, (size_t)rows * (size_t)width, bound);

@@ -1,4 +1,4 @@
-/* Small graphs over random packs of sequences, passes of them in poisoned memory, and their gradients against central
+/* Small graphs over random packs of sequences, passes through them in poisoned memory, and their gradients against central
  * differences. */
 #ifndef FD_TESTS_GRAPHS_H
 #define FD_TESTS_GRAPHS_H
@@ -22,7 +22,7 @@ typedef struct trial {
   float *input, *w, *g;
   uint8_t *hidden; /* [rows] */
   int training;
-  int holds; /* passes have memory for the gradient */
+  int holds; /* whether passes have memory for the gradient */
 } trial;
 
 /* Hides about half of the tokens: all, or none, of some sequences. */
@@ -47,7 +47,7 @@ static inline void begin_trial(trial *t, int cls, int longest) {
   t->x = fd_graph_begin(&t->graph, &t->params, FD_TOKENS, INPUT);
 }
 
-/* The graph is whole: parameters, and room for what is wanted of it. */
+/* After the graph is complete: allocates parameters, gradients and the flags of values. */
 static inline void graph_is_whole(trial *t) {
   assert_ok(t->graph.status);
   size_t values = (size_t)t->graph.values;
@@ -72,7 +72,7 @@ static inline void put_apart(fd_plan *plan) {
   }
 }
 
-/* A pass by its plan, or with `apart` one whose buffers share no memory. */
+/* Opens a pass with the planned memory, or with `apart` one whose buffers share no memory. */
 static inline fd_pass *open_pass(trial *t, int apart) {
   const fd_ends ends = {t->wanted, t->given, t->holds};
   fd_plan plan;
@@ -92,14 +92,14 @@ static inline void run_forward(trial *t, fd_pass *pass) {
   fd_pass_forward(pass, &t->spaces, t->w, t->input);
 }
 
-/* What an entry of a value weighs in the loss. */
+/* The weight of an entry of a value in the loss. */
 static inline float pull(int value, int row, int column) {
   uint32_t out[4];
   fd_philox(out, fd_rng_key_of(5, FD_RNG_TEST), (uint64_t)value, (uint64_t)row << 32 | (uint64_t)column);
   return 2 * fd_unit(out[0]) - 1;
 }
 
-/* The sum of all entries of the values whose gradients are given, and that of the squares of what is added. */
+/* The weighted sum of all entries of the values whose gradients are given, and the sum of the squares of its terms. */
 static inline double loss_of(const fd_pass *pass, double *squares) {
   double sum = 0;
   *squares = 0;
@@ -116,7 +116,7 @@ static inline double loss_of(const fd_pass *pass, double *squares) {
   return sum;
 }
 
-/* Gradients by all parameters into t->g, from memory that holds nothing. */
+/* Computes the gradients by all parameters into t->g, which is poisoned before. */
 static inline void run_backward(trial *t, fd_pass *pass) {
   run_forward(t, pass);
   fd_pass_clear(pass);
@@ -134,7 +134,7 @@ static inline void run_backward(trial *t, fd_pass *pass) {
   assert_true(isnan(t->g[t->params.size]));
 }
 
-/* The slope of the loss where parameters first .. first + n - 1 move by `sign`; *noise: what rounding may have made of it. */
+/* The slope of the loss when parameters first .. first + n - 1 move along `sign`; *noise: its possible rounding error. */
 static inline double slope_along(trial *t, fd_pass *pass, size_t first, size_t n, const float *sign, double *noise) {
   const float step = 4e-3f;
   double slope[2], squares = 0;

@@ -1,4 +1,4 @@
-# Helpers of the shell tests: a scratch folder, tiny shards, runs on several ranks, and checks. Sourced.
+# Helpers of the shell tests, to be sourced: a scratch folder, tiny shards, runs on several ranks, and checks.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -10,9 +10,9 @@ cd "$scratch"
 
 ok() { echo "ok - $*"; }
 not_ok() { echo "not ok - $*"; }
-# check NAME COMMAND...: ok when the command succeeds
+# check NAME COMMAND...: ok if the command succeeds
 check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name"; fi; }
-# expect NAME CODE PATTERN COMMAND...: the exit code, and a line of the output that matches
+# expect NAME CODE PATTERN COMMAND...: ok if the exit code is CODE and a line of the output matches PATTERN
 expect() {
   local name=$1 code=$2 pattern=$3 got=0
   shift 3
@@ -21,23 +21,24 @@ expect() {
   elif ! grep -qE -- "$pattern" out.log; then not_ok "$name: no line matches '$pattern'"; sed 's/^/    /' out.log | tail -5
   else ok "$name"; fi
 }
-# ranks N ARGUMENTS...: findna on N ranks of this machine; one rank runs without mpirun. Open MPI leaks, so leaks are looked for on one.
+# ranks N ARGUMENTS...: findna on N ranks of this machine; one rank runs without mpirun. Open MPI leaks, so leaks are detected on one rank
+# only.
 ranks() {
   local n=$1; shift
   if [ "$n" = 1 ]; then timeout 120 "$FINDNA" "$@"; else ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 120 mpirun -n "$n" --oversubscribe --bind-to none "$FINDNA" "$@"; fi
 }
 # tiny_shards FOLDER: 512 training and 64 held-out windows of 61 nucleotides of the shipped human slice
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
-# state_of RUN: the state_id of its newest checkpoint
+# state_of RUN: the state_id of the run's newest checkpoint
 state_of() { grep -h '^state_id' "$(ls -d "$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
-# same RUN RUN, other RUN RUN: whether they end in the same state; same_lines: whether they have said the same, whatever they were interrupted by
+# same RUN RUN, other RUN RUN: whether the runs end in the same state, or not; same_lines: whether their metrics are the same, regardless of interruptions
 same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
 other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
 same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
-# near RUN RUN BOUND: whether the losses of all steps are the same but for a share of them
+# near RUN RUN BOUND: whether the losses of all steps are equal up to the relative error BOUND
 losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
 near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }
-# killed TIMES FOLDER ARGUMENTS...: pretrains, is killed so often, the first time behind the checkpoint of step 7 and then at any instant, and ends on 2 ranks; FOLDER.log
+# killed TIMES FOLDER ARGUMENTS...: pretrains, is killed TIMES times, first after the checkpoint of step 7, then at random, and finishes on 2 ranks; log: FOLDER.log
 killed() {
   local times=$1 folder=$2 pid; shift 2
   for i in $(seq "$times"); do
@@ -49,7 +50,7 @@ killed() {
   done
   ranks 2 pretrain "$@" run.folder="$folder" >>"$folder.log" 2>&1
 }
-# bpe_json MERGES: DNABERT-2's tokenizer.json with the merges of that file ("left right", a line each)
+# bpe_json MERGES: DNABERT-2's tokenizer.json with the merges of the file MERGES (one "left right" per line)
 bpe_json() {
   printf '{"version":"1.0","added_tokens":['
   n=0; for t in UNK CLS SEP PAD MASK; do [ $n -eq 0 ] || printf ,; printf '{"id":%d,"content":"[%s]","special":true}' $n $t; n=$((n + 1)); done

@@ -1,5 +1,5 @@
-/* The operations once more, as plainly as their formulas and in double: the oracle of every fast version, and what finite
- * differences are taken of. */
+/* Plain versions of the operations, straight from their formulas and in double: the oracle of every fast version, which finite
+ * differences confirm. */
 #ifndef FD_TESTS_PLAIN_H
 #define FD_TESTS_PLAIN_H
 
@@ -24,7 +24,7 @@ static inline double plain_bf16(double x) {
 
 static inline double plain_same(double x) { return x; }
 
-/* What a device does to the operands of a product: plain_same or plain_bf16. */
+/* How a device rounds the operands of a product: plain_same or plain_bf16. */
 typedef double plain_operand(double x);
 
 typedef struct plain_block {
@@ -33,7 +33,7 @@ typedef struct plain_block {
   plain_operand *operand;
 } plain_block;
 
-/* Where the rotation puts channel c of token t of a sequence of T: y[t] = m[(t + shift) mod T]. */
+/* The token to which the rotation moves channel c of token t in a sequence of T: y[t] = m[(t + shift) mod T]. */
 static inline int plain_rotated(int t, int c, int track, int T) {
   int i = c / track;
   long shift = i ? (1L << (i - 1)) % T : 0;
@@ -119,7 +119,7 @@ static inline double plain_nll(int n, const double *z, int step, double tau, int
   return log(sum);
 }
 
-/* Masked-nucleotide loss, summed. mask: one a row, or one an entry. */
+/* Masked-nucleotide loss, summed. mask: one per row or per entry. */
 static inline double plain_mnm(const fd_seqs *seqs, const double *z, const uint8_t *labels, const uint8_t *mask, int entry_mask,
                                int bce, double tau) {
   double sum = 0;

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs all tests (or those named as arguments; without those named in WITHOUT), JOBS (2) at a time, and ends with "N passed, N failed".
-# Test programs speak TAP; a shell test is tests/test_*.sh and prints "ok - name" or "not ok - name" a case.
+# Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (2) at a time, and ends with "N passed, N failed". Test
+# programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
 set -u
 cd "$(dirname "$0")/.."
 export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 [ "${SAN:-0}" = 0 ] || export ASAN_OPTIONS=${ASAN_OPTIONS-allocator_may_return_null=1}
 
-# one NAME: runs a test, prints its result and leaves its counts in $RESULTS. Printed at once, so that two tests' lines don't mix.
+# one NAME: runs a test, prints its result and stores its counts in $RESULTS. Prints in one go, so that lines of two tests don't mix.
 one() {
   local name=$1 log=$RESULTS/$1.log start=$SECONDS command code good bad skip
   case $name in
@@ -15,7 +15,7 @@ one() {
   esac
   timeout 900 "${command[@]}" </dev/null >"$log" 2>&1
   code=$?
-  sed -i '/^not ok .*# SKIP/d' "$log" # how cmocka says it; the test has printed the reason
+  sed -i '/^not ok .*# SKIP/d' "$log" # cmocka's line for a skipped test; the test has printed the reason
   good=$(grep -c '^ok ' "$log")
   bad=$(grep -c '^not ok ' "$log")
   skip=$(grep -c '^skipped - ' "$log")
@@ -31,7 +31,7 @@ one() {
 }
 if [ "${1-}" = --one ]; then one "$2"; exit 0; fi
 
-# These run by themselves: they judge times, count processes, call make, or need ports and disks of their own.
+# These run one at a time: they measure times, count processes, call make, or need ports and disks of their own.
 alone=" test_bundle.sh test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_library.sh test_link.sh test_memory.sh test_mpich.sh test_numbers.c test_packages.sh test_probe.sh test_registers.sh test_spills.sh test_stop.sh test_threads.sh test_watchdog.sh "
 export RESULTS=$(mktemp -d)
 trap 'rm -rf "$RESULTS"' EXIT

@@ -1,4 +1,4 @@
-/* A folder of the test program's own, for cmocka's group set-up and teardown. */
+/* A temporary folder of a test program, for cmocka's group setup and teardown. */
 #ifndef FD_TESTS_SCRATCH_H
 #define FD_TESTS_SCRATCH_H
 

@@ -1,5 +1,5 @@
-/* Cases of operations that are the same for every device: a case runs on each of the `subjects` that the test has opened, against
- * the plain version. Memory is taken from a list that `leave` gives back. */
+/* Cases of operations for every device: a case runs on each of the `subjects` that the test has opened and is compared with the
+ * plain version. Memory from `hold` and `hold_there` is released by `leave`. */
 #ifndef FD_TESTS_SUBJECTS_H
 #define FD_TESTS_SUBJECTS_H
 
@@ -8,13 +8,13 @@
 typedef struct subject {
   fd_device *dev;
   const char *name;
-  double products; /* error of a product whose operands are rounded, of values around 1 */
+  double products; /* error of a product with rounded operands of values around 1 */
 } subject;
 
 enum { SUBJECTS_MAX = 8, HELD_MAX = 128 };
 static subject subjects[SUBJECTS_MAX];
 static int subject_count;
-static const subject *on; /* the one that the case runs on */
+static const subject *on; /* the subject of the running case */
 static void *held[HELD_MAX], *held_there[HELD_MAX];
 static int held_count, held_there_count;
 
@@ -43,7 +43,7 @@ static inline void on_each(int times, void (*run)(int n)) {
     }
 }
 
-/* Here: random values that bf16 has, the same in double, zeros in double. */
+/* In host memory: random values that bf16 represents, the same in double, zeros in double. */
 static inline float *some(size_t n, float scale) { return hold(random_values(n, scale)); }
 static inline double *wide(const float *x, size_t n) { return hold(widen(x, n)); }
 static inline double *zeros(size_t n) { return hold(calloc(n + 1, sizeof(double))); }
@@ -55,7 +55,7 @@ static inline int *some_indices(size_t n, int lo, int hi) {
   return x;
 }
 
-/* On the device: a copy, or with NULL poison. */
+/* In device memory: a copy, or poison for NULL. */
 static inline void *there(const void *from, size_t bytes) { return hold_there(put(on->dev, from, bytes)); }
 static inline float *floats_there(const float *from, size_t n) { return there(from, n * sizeof *from); }
 static inline int *indices_there(const int *from, size_t n) { return there(from, n * sizeof *from); }
@@ -65,7 +65,8 @@ static inline fd_mat rows_there(const float *x, int rows, int width) {
   return m;
 }
 
-/* Fails unless the device has what is expected, within `bound` of the largest value beside the rounding of bf16 rows. */
+/* Fails unless the device's values are as expected, within `bound` times the largest value, in addition to the rounding of bf16
+ * rows. */
 static inline void expect_floats(const char *what, const float *at, size_t n, const double *expected, double bound) {
   char name[80];
   snprintf(name, sizeof name, "%s (%s)", what, on->name);
@@ -79,7 +80,7 @@ static inline void expect_rows(const char *what, fd_mat m, int rows, int width, 
           bound + (m.type == FD_BF16 ? 4e-3 : 0));
 }
 
-/* What a value becomes in the device's rows. */
+/* A value as rounded in the device's rows. */
 static inline double stored(double x) {
   if (on->dev->form.type != FD_BF16) return x;
   float f = (float)x;

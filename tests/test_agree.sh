@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Ranks that do not work on the same thing: refused before the first step, by a line that names rank and host; nothing is written. What may
-# differ, differs.
+# Ranks with different inputs are refused before the first step, by a line that names rank and host; nothing is written. What may differ is
+# accepted.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml here=$(hostname) rank='${OMPI_COMM_WORLD_RANK:-$PMI_RANK}'
 export ASAN_OPTIONS=detect_leaks=0 FINDNA
 mpi="mpirun --oversubscribe --bind-to none"
-# two COMMAND...: rank 0 in node0, rank 1 in node1, as with folders of each machine's own
+# two COMMAND...: rank 0 in node0, rank 1 in node1, as with node-local folders
 cat >two <<END
 #!/bin/sh
 exec $mpi -n 1 -wdir "$PWD/node0" "$FINDNA" "\$@" : -n 1 -wdir "$PWD/node1" "$FINDNA" "\$@"
 END
 chmod +x two
-# refused NAME CODE PATTERN COMMAND...: as expect; the line has rank 1 and its host; neither a run nor an output is there
+# refused NAME CODE PATTERN COMMAND...: as expect; the line names rank 1 and its host; neither a run nor an output exists
 refused() {
   expect "$1" "$2" "$3" "${@:4}"
   check "and names rank 1 and its host" grep -qE "rank 1( of 2)? \($here(, GPU 0)?\)" out.log
@@ -23,11 +23,11 @@ refused() {
 printf '>a\nACGTACGT\n' >part0.fa; printf '>b\nTTGACCA\n' >part1.fa
 
 # The command line.
-refused "a task of srun with an input of its own" 64 "same command line: .*'part1.fa'.*'part0.fa'.*srun -n 1 --mpi=none" $mpi -n 2 bash -c "\$FINDNA embed model part$rank.fa --output out$rank.tsv"
-refused "other overrides" 64 "'aug.mask_rate=0.31', .*'aug.mask_rate=0.30'" $mpi -n 2 bash -c "\$FINDNA pretrain $tiny run.folder=run aug.mask_rate=0.3$rank"
-refused "a word more" 64 "has 'run.seed=7', .* nothing more" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 "$FINDNA" pretrain "$tiny" run.folder=run run.seed=7
-refused "another command, which one rank would refuse" 64 "has 'nosuch', .*'pretrain'" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 "$FINDNA" nosuch "$tiny" run.folder=run
-expect "of four ranks the one that differs is named" 64 "rank 2 \($here\) has 'run.seed=2', rank 0 " $mpi -n 4 bash -c "s=1; [ $rank != 2 ] || s=2; \$FINDNA pretrain $tiny run.folder=run run.seed=\$s"
+refused "srun tasks with different inputs" 64 "same command line: .*'part1.fa'.*'part0.fa'.*srun -n 1 --mpi=none" $mpi -n 2 bash -c "\$FINDNA embed model part$rank.fa --output out$rank.tsv"
+refused "different overrides" 64 "'aug.mask_rate=0.31', .*'aug.mask_rate=0.30'" $mpi -n 2 bash -c "\$FINDNA pretrain $tiny run.folder=run aug.mask_rate=0.3$rank"
+refused "an extra word" 64 "has 'run.seed=7', .* nothing more" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 "$FINDNA" pretrain "$tiny" run.folder=run run.seed=7
+refused "another command, unknown to one rank" 64 "has 'nosuch', .*'pretrain'" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 "$FINDNA" nosuch "$tiny" run.folder=run
+expect "the one of four ranks that differs is named" 64 "rank 2 \($here\) has 'run.seed=2', rank 0 " $mpi -n 4 bash -c "s=1; [ $rank != 2 ] || s=2; \$FINDNA pretrain $tiny run.folder=run run.seed=\$s"
 
 # The program, its environment and its kernels (the mixed kernels themselves: tests/test_comm.c).
 cp "$FINDNA" other && printf x >>other
@@ -39,7 +39,7 @@ if [ -e "$emulated" ]; then
   refused "GPUs of another kind" 78 "same kernels: .*compute capability 9.0.*compute capability 8.0" $mpi -x FINDNA_PLUGIN="$emulated" -n 2 bash -c "[ $rank = 0 ] || export FINDNA_EMULATED_CAPABILITY=90; \$FINDNA pretrain $tiny run.folder=run device.kind=cuda comm.share_gpu=true"
 else echo "skipped - GPUs of another kind: no emulated GPU (make emulated)"; fi
 
-# Data of each machine's own.
+# Node-local data.
 mkdir node0 node1 && cp -r shards node0/ && cp -r shards node1/
 "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 2 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" other_shards "$root/datasets/human_chr20_slice.2bit" >/dev/null 2>&1
 expect "the same data in two places" 0 "finished" ./two pretrain "$tiny" run.folder="$PWD/whole"
@@ -52,30 +52,30 @@ refused "one stale shard" 65 "shards/train-00001.h5: .*(replaced since the manif
 rm node1/shards/train-00001.h5
 refused "one absent shard" 66 "cannot open shards/train-00001.h5" ./two pretrain "$tiny" run.folder="$PWD/run"
 cp shards/train-00001.h5 node1/shards/
-expect "a run folder of each machine's own" 78 "same run.folder .*rank 1 \($here\) has ''" ./two pretrain "$tiny" run.folder=run
+expect "node-local run folders" 78 "same run.folder .*rank 1 \($here\) has ''" ./two pretrain "$tiny" run.folder=run
 check "no step was made" test ! -e node0/run/metrics.jsonl
 rm -rf node0/run; cp -r whole node0/run
-expect "begun again, too" 78 "same run.folder" ./two pretrain "$tiny" run.folder=run --restart
-check "and nothing is moved aside" test -e node0/run/metrics.jsonl -a ! -e node0/run/before-restart-1
+expect "also with --restart" 78 "same run.folder" ./two pretrain "$tiny" run.folder=run --restart
+check "nothing is moved aside" test -e node0/run/metrics.jsonl -a ! -e node0/run/before-restart-1
 rm -rf node0/run
 
 rows() { xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" | awk -F'\t' -v from="$1" -v to="$2" 'NR > from && NR <= to { print $1 "," $2 }' | sed '1i sequence,label'; }
 for n in 0 1; do rows 1 81 >node$n/train.csv; rows 81 121 >node$n/test.csv; done
 sed -i '5s/^[ACGT]/N/' node1/test.csv
 tune="finetune $PWD/model --train train.csv --test test.csv train.batch=16 train.virtual_ranks=4 train.epochs=1 device.threads=1"
-refused "finetune: one other nucleotide in a row" 65 "same rows of train.csv: .*80, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
-refused "probe: one other nucleotide in a row" 65 "same rows of train.csv" ./two probe "$PWD/model" --train train.csv --test test.csv --seeds 1 --output "$PWD/out.json"
+refused "finetune: one different nucleotide in a row" 65 "same rows of train.csv: .*80, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
+refused "probe: one different nucleotide in a row" 65 "same rows of train.csv" ./two probe "$PWD/model" --train train.csv --test test.csv --seeds 1 --output "$PWD/out.json"
 rows 1 82 >node1/train.csv
-refused "finetune: a row more" 65 "81, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
+refused "finetune: an extra row" 65 "81, 0 and 40 rows" ./two $tune run.folder="$PWD/run"
 
 for n in 0 1; do (echo ">s"; awk 'BEGIN { srand(1); for (i = 0; i < 2000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1) }') >node$n/g.fa; printf 's\t0\t1500\ttrain\n' >node$n/g.bed; done
 expect "prepare: the same files in two places" 0 "1 shards" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out0" g.fa
 rm -rf out0; printf 's\t0\t1400\ttrain\n' >node1/g.bed
-refused "prepare: other intervals" 65 "same source files: .*g.bed" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out1" g.fa
+refused "prepare: different intervals" 65 "same source files: .*g.bed" ./two prepare --window 50 --count 9 --bed g.bed "$PWD/out1" g.fa
 sed -i '2s/^./N/' node1/g.fa
 refused "prepare: another genome of the same length" 65 "same source files: .*g.fa" ./two prepare --window 50 --count 9 "$PWD/out1" g.fa
 
-# What was hashed is what is read: a shard is opened once.
+# The bytes that were hashed are the bytes that are used: a shard is opened once.
 if command -v strace >/dev/null; then
   strace -f -e trace=open,openat -o opens "$FINDNA" pretrain "$tiny" run.folder=run >/dev/null 2>&1
   check "a shard is opened once" test "$(grep -c 'shards/train-00000.h5' opens)" = 1

@@ -1,5 +1,4 @@
-/* Linear CKA against its definition, and what it must say of features that are the same, or have nothing in common; the cache of
- * a frozen teacher's features. */
+/* Linear CKA against its definition, its values for equal and unrelated features; the cache of a frozen teacher's features. */
 #include "check.h"
 
 #include "base/random.h"
@@ -29,8 +28,8 @@ static double cka(int rows, const float *a, int a_width, const float *b, int b_w
   return value;
 }
 
-/* Of a matrix without its diagonal, what is left when the means of rows and columns are taken off so that these are all zero: the
- * estimate is the mean product of two such (Szekely and Rizzo, 2014). */
+/* Centres a matrix without its diagonal (U-centring), so that the means of its rows and columns are zero: the estimate is the
+ * mean product of two such matrices (Szekely and Rizzo, 2014). */
 static void centre_apart(int n, double *k) {
   double row[ROWS] = {0}, all = 0;
   for (int i = 0; i < n; i++)
@@ -58,11 +57,11 @@ static double plain(int n, const float *a, int a_width, const float *b, int b_wi
   return sum[0] / sqrt(sum[1] * sum[2]);
 }
 
-static void it_is_what_it_is_defined_as(void **state) {
+static void cka_equals_its_definition(void **state) {
   (void)state;
   static float a[ROWS * 7], b[ROWS * 12];
   fill(a, ROWS * 7, 1), fill(b, ROWS * 12, 2);
-  for (int i = 0; i < ROWS; i++) b[i * 12] += 2 * a[i * 7], b[i * 12 + 5] -= a[i * 7 + 3]; /* something in common */
+  for (int i = 0; i < ROWS; i++) b[i * 12] += 2 * a[i * 7], b[i * 12 + 5] -= a[i * 7 + 3]; /* correlated features */
   for (int n = 4; n <= ROWS; n += 9) {
     double expected = plain(n, a, 7, b, 12), got = cka(n, a, 7, b, 12);
     if (isfinite(expected)) assert_near(got, expected, 1e-4);
@@ -70,12 +69,12 @@ static void it_is_what_it_is_defined_as(void **state) {
   assert_true(cka(ROWS, a, 7, b, 12) > 0.2);
 }
 
-static void turned_and_stretched_it_is_one(void **state) {
+static void cka_of_rotated_and_scaled_features_is_one(void **state) {
   (void)state;
   static float a[ROWS * 8], b[ROWS * 8];
   fill(a, ROWS * 8, 3);
   for (int i = 0; i < ROWS; i++)
-    for (int c = 0; c < 8; c += 2) { /* each pair of columns turned by an angle, all times 3, moved */
+    for (int c = 0; c < 8; c += 2) { /* each pair of columns rotated, scaled by 3 and shifted */
       float x = a[i * 8 + c], y = a[i * 8 + c + 1];
       b[i * 8 + 7 - c] = 3 * (0.6f * x - 0.8f * y) + 5, b[i * 8 + 6 - c] = 3 * (0.8f * x + 0.6f * y) - 2;
     }
@@ -83,8 +82,8 @@ static void turned_and_stretched_it_is_one(void **state) {
   assert_near(cka(ROWS, a, 8, a, 8), 1, 1e-9);
 }
 
-/* As few rows as these look alike to the estimate that is not unbiased. */
-static void with_nothing_in_common_it_is_zero(void **state) {
+/* With so few rows the biased estimate is far from zero. */
+static void cka_of_unrelated_features_is_zero(void **state) {
   (void)state;
   static float a[ROWS * WIDE], b[ROWS * WIDE];
   double mean = 0;
@@ -95,7 +94,7 @@ static void with_nothing_in_common_it_is_zero(void **state) {
   assert_near(mean, 0, 0.05);
 }
 
-static void where_one_says_nothing_it_is_not_defined(void **state) {
+static void cka_of_constant_features_is_undefined(void **state) {
   (void)state;
   static float a[ROWS * 4], same[ROWS * 4];
   fill(a, ROWS * 4, 5);
@@ -140,7 +139,7 @@ static void close_teacher(teacher *t) {
   free(t->params);
 }
 
-/* Sequence number `key`: always of the same length and words. */
+/* Sequence number `key`, always with the same length and token ids. */
 static int sequence_of(int key, int32_t ids[MOST]) {
   int length = key % 3 ? MOST : MOST - 4;
   for (int i = 0; i < length; i++) ids[i] = (key * 11 + i * 7) % VOCABULARY;
@@ -160,7 +159,7 @@ static void run(teacher *t, const int keys[BATCH], int count, float *rows) {
   assert_ok(fd_mat_read(t->dev, fd_frozen_output(t->frozen, FD_OUT_LATENT), 0, fd_seqs_rows(&t->view->seqs), 12, rows));
 }
 
-static void what_is_kept_has_the_same_bits(void **state) {
+static void cached_features_have_the_same_bits(void **state) {
   (void)state;
   static const struct {
     int count, keys[BATCH], known;
@@ -181,8 +180,8 @@ static void what_is_kept_has_the_same_bits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(it_is_what_it_is_defined_as), cmocka_unit_test(turned_and_stretched_it_is_one),
-      cmocka_unit_test(with_nothing_in_common_it_is_zero), cmocka_unit_test(where_one_says_nothing_it_is_not_defined),
-      cmocka_unit_test(what_is_kept_has_the_same_bits)};
+      cmocka_unit_test(cka_equals_its_definition), cmocka_unit_test(cka_of_rotated_and_scaled_features_is_one),
+      cmocka_unit_test(cka_of_unrelated_features_is_zero), cmocka_unit_test(cka_of_constant_features_is_undefined),
+      cmocka_unit_test(cached_features_have_the_same_bits)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

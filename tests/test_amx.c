@@ -1,5 +1,5 @@
-/* The products of AMX: its model in C against a second account of tdpbf16ps, on packed panels and on matrices as they lie; the
- * model's other kernels against AVX-512; and the hardware, where there is some, against the model. */
+/* AMX products: the model in C against a second implementation of tdpbf16ps, on packed panels and on unpacked matrices; the
+ * model's other kernels against AVX-512; and the hardware, if present, against the model. */
 #include "check.h"
 #include "cpu/amx.h"
 #include "cpu/backend.h"
@@ -22,7 +22,7 @@ static float float_of(uint32_t bits) {
 
 static uint32_t random_bits(void) { return (uint32_t)between(0, 0xffff) << 16 | (uint32_t)between(0, 0xffff); }
 
-/* Ordinary values, wide exponents, products around 2^-126, denormals among ones, infinities, zeros of both signs, anything. */
+/* Ordinary values, wide exponents, products around 2^-126, subnormals among ones, infinities, zeros of both signs, any bits. */
 enum { KINDS_OF_VALUE = 7 };
 static float value_of(int kind) {
   uint32_t r = random_bits();
@@ -46,7 +46,7 @@ static float *values_of(int kind, size_t n) {
 
 static float flushed(float x) { return bits_of(x) & 0x7f800000 ? x : float_of(bits_of(x) & 0x80000000); }
 
-/* To the nearest bf16, ties to even, by comparing distances; a NaN stays one. */
+/* Rounds to the nearest bf16, ties to even, by comparing distances; a NaN stays NaN. */
 static float rounded(float x) {
   if (isnan(x)) return NAN;
   x = flushed(x);
@@ -55,7 +55,7 @@ static float rounded(float x) {
   return float_of(down);
 }
 
-/* c + the sum over k of a[i] b[i], which lie `a_step` and `b_step` floats apart. */
+/* c + the sum over k of a[i] b[i], with elements `a_step` and `b_step` floats apart. */
 static float chain(int k, const float *a, int a_step, const float *b, int b_step, float c) {
   for (int first = 0; first < k; first += 32) {
     float even = 0, odd = 0;
@@ -75,7 +75,7 @@ static void same(const char *what, float got, float expected) {
   if (bits_of(got) != bits_of(expected)) fail_msg("%s: %08x, expected %08x", what, bits_of(got), bits_of(expected));
 }
 
-/* A [m, k] and B [k, n] as they may lie: turned, with rows longer than they are. */
+/* A [m, k] and B [k, n] in any layout: transposed or not, with padded rows. */
 typedef struct operands {
   int m, n, k, a_turned, b_turned, a_ld, b_ld;
   float *a, *b, *c;
@@ -110,7 +110,7 @@ static float *packed_right(const operands *o) {
 
 static void free_operands(operands *o) { free(o->a), free(o->b), free(o->c); }
 
-/* c of rows of ldc floats, beyond whose columns and rows nothing may be touched. */
+/* c with rows of ldc floats, whose other columns and rows must not change. */
 static float *start_of(const operands *o, int ldc) {
   float *c = poison((size_t)((o->m + 1) * ldc));
   for (int i = 0; i < o->m; i++) memcpy(c + i * ldc, o->c + i * o->n, (size_t)o->n * sizeof *c);
@@ -154,7 +154,8 @@ static void strided_products_are_chains(void **state) {
 }
 
 #if defined(FD_WITH_avx512)
-/* What is not a product is computed by vectors: the model's have the bits of AVX-512, so that a step has those of AMX. */
+/* Everything but products is computed by vector kernels: the model's have the bits of AVX-512, so that a step has those of AMX.
+ */
 static void other_kernels_have_the_bits_of_avx512(void **state) {
   (void)state;
   const fd_cpu_kernels *avx512 = &fd_cpu_kernels_avx512;
@@ -190,7 +191,7 @@ static void other_kernels_have_the_bits_of_avx512(void **state) {
 }
 #endif
 
-/* Panels packed and multiplied by both, of every kind of value. */
+/* Panels packed and multiplied by both, with every kind of value. */
 static void hardware_equals_the_model(void **state) {
   (void)state;
 #ifdef FD_WITH_amx
@@ -230,7 +231,7 @@ int main(void) {
 }
 #else
 int main(void) {
-  printf("skipped - AMX: this build has no model of it\n");
+  printf("skipped - AMX: this build has no AMX model\n");
   return 0;
 }
 #endif

@@ -1,5 +1,4 @@
-/* Augmentations: exact operations against given draws, statistics of the views, labels and masks that follow every permutation.
- */
+/* Augmentations: exact operations for given draws, statistics of the views, labels and masks that follow every permutation. */
 #include "check.h"
 
 #include <jansson.h>
@@ -108,7 +107,7 @@ static void dissimilarity_of_table_4(void **state) {
   } rows[] = {{"M", "", 0.029}, {"M", "DIT", 0.151}, {"DTM", "DIT", 0.152}, {"DTM", "NR", 0.168}};
   for (int i = 0; i < 4; i++) {
     fd_config config = config_of(rows[i].student, rows[i].teacher);
-    config.aug.trans = FD_TRANS_SHIFT; /* the parameters with which the paper's values can be reached */
+    config.aug.trans = FD_TRANS_SHIFT; /* parameters that reproduce the paper's values */
     config.aug.random_n = 1;
     assert_near(dissimilarity(&config), rows[i].kl, 0.02);
   }
@@ -142,7 +141,7 @@ static void rates_and_symbols(void **state) {
   }
   assert_near(masked / total, 0.3, 0.005);
   assert_near(reversed / (WINDOWS - n_windows), 0.5, 0.06);
-  assert_true(n_symbols < n_windows * LENGTH && n_symbols > 0.8 * n_windows * LENGTH); /* D and I bring in at most 40 */
+  assert_true(n_symbols < n_windows * LENGTH && n_symbols > 0.8 * n_windows * LENGTH); /* D and I insert at most 40 */
   free(v);
   free(windows.symbols);
 }
@@ -191,7 +190,7 @@ static void bert_masking_has_its_three_kinds(void **state) {
   free(windows.symbols);
 }
 
-static void views_depend_on_the_draw_alone(void **state) {
+static void views_depend_only_on_the_draw(void **state) {
   (void)state;
   fd_windows windows = make_windows();
   fd_config config = config_of("DITM", "NR");
@@ -203,7 +202,7 @@ static void views_depend_on_the_draw_alone(void **state) {
   fd_loader_views(&loader, 7, v[2].student, v[2].labels, v[2].mask, v[2].teacher, v[2].scratch);
   assert_memory_equal(v[0].student, v[2].student, 4 * LENGTH);
   assert_true(memcmp(v[0].student, v[1].student, LENGTH) != 0);
-  /* a new epoch brings new views, unless they are frozen */
+  /* a new epoch has new views, unless they are frozen */
   uint64_t later = 0;
   while (fd_loader_window(&loader, WINDOWS + later) != fd_loader_window(&loader, 7)) later++;
   fd_loader_views(&loader, WINDOWS + later, v[1].student, v[1].labels, v[1].mask, v[1].teacher, v[1].scratch);
@@ -216,7 +215,8 @@ static void views_depend_on_the_draw_alone(void **state) {
   free(windows.symbols);
 }
 
-/* Training rows of a task, of any length from 1 on: substitutions at their rate, to another nucleotide, N never; turned rows. */
+/* Training rows of a task, of any length from 1 on: substitutions at their rate, to another nucleotide, never of N;
+ * reverse-complemented rows. */
 static void rows_of_a_task(void **state) {
   (void)state;
   enum { LONG = 999 };
@@ -267,7 +267,7 @@ int main(void) {
       cmocka_unit_test(rates_and_symbols),
       cmocka_unit_test(labels_and_masks_follow_the_reverse_complement),
       cmocka_unit_test(bert_masking_has_its_three_kinds),
-      cmocka_unit_test(views_depend_on_the_draw_alone),
+      cmocka_unit_test(views_depend_only_on_the_draw),
       cmocka_unit_test(rows_of_a_task),
       cmocka_unit_test(every_epoch_is_a_permutation),
   };

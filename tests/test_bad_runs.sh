@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Bad input to a run: damaged checkpoints and shards, changed configurations, full disks, closed outputs. The exit code, the message, and
-# that nothing is lost or begun anew.
+# Bad input to a run: damaged checkpoints and shards, changed configurations, full disks, closed outputs. Checks the exit code, the message,
+# and that nothing is lost or silently restarted.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml
@@ -13,32 +13,32 @@ reset() { rm -rf run && cp -a whole run; }
 
 ./pretrain run.folder=whole checkpoint.keep=10 >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
 reset
-expect "a finished run says so" 0 "is finished" ./pretrain
+expect "a finished run is reported as finished" 0 "is finished" ./pretrain
 for file in MANIFEST student-00.safetensors adam_v-00.safetensors centre.safetensors config.yaml; do
   reset; flip "run/ckpt/step_000000012/$file" 40
-  expect "$file with a flipped bit: the previous checkpoint is taken, both are named" 0 "step_000000012 is damaged; taking the older checkpoint run/ckpt/step_000000008" ./pretrain
+  expect "$file with a flipped bit: the previous checkpoint is used, both are named" 0 "step_000000012 is damaged; taking the older checkpoint run/ckpt/step_000000008" ./pretrain
   check "$file: ends in the same state" test "$(state_of run)" = "$(state_of whole)"
   reset; truncate -s -1 "run/ckpt/step_000000012/$file"
-  expect "$file cut off: the previous one is taken" 0 "resuming from run/ckpt/step_000000008" ./pretrain
+  expect "$file truncated: the previous one is used" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 done
 reset; rm run/ckpt/step_000000012/teacher-00.safetensors
-expect "a missing file: the previous one is taken" 0 "resuming from run/ckpt/step_000000008" ./pretrain
+expect "a missing file: the previous checkpoint is used" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 reset; flip run/ckpt/step_000000012/adam_m-00.safetensors 40
-expect "who uses the weights alone is not held up by a damaged moment" 0 "step_000000012" "$FINDNA" export run weights
+expect "a damaged moment does not matter where only weights are used" 0 "step_000000012" "$FINDNA" export run weights
 rm -rf weights; flip run/ckpt/step_000000012/student-00.safetensors 40
-expect "but goes back to the checkpoint whose weights are whole" 0 "step_000000012 is damaged; looking for an older one" "$FINDNA" export run weights
+expect "damaged weights: an older checkpoint with intact weights is used" 0 "step_000000012 is damaged; looking for an older one" "$FINDNA" export run weights
 rm -rf weights; flip run/ckpt/step_000000008/teacher-00.safetensors 40; flip run/ckpt/step_000000004/MANIFEST 40
-expect "and says when there is none" 66 "holds no valid checkpoint" "$FINDNA" export run weights
+expect "no checkpoint with intact weights" 66 "holds no valid checkpoint" "$FINDNA" export run weights
 check "then nothing is written" test ! -e weights
 reset; cp run/ckpt/step_000000008/student-00.safetensors run/ckpt/step_000000012/
-expect "a file of another step is found" 0 "resuming from run/ckpt/step_000000008" ./pretrain
+expect "a file of another step is detected" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 reset; mkdir run/ckpt/.tmp-step_000000099 && touch run/ckpt/.tmp-step_000000099/student-00.safetensors
-expect "a half-written checkpoint is no candidate" 0 "is finished" ./pretrain
-check "and is cleaned away" test ! -e run/ckpt/.tmp-step_000000099
+expect "a half-written checkpoint is ignored" 0 "is finished" ./pretrain
+check "and removed" test ! -e run/ckpt/.tmp-step_000000099
 reset; for s in run/ckpt/step_*; do flip $s/MANIFEST 10; done
 expect "no valid checkpoint: refused, never a silent start from scratch" 65 "none of its [0-9]+ checkpoints is valid; nothing was changed.*--restart" ./pretrain
 check "nothing was overwritten" diff -r <(ls run/ckpt) <(ls whole/ckpt)
-expect "--restart begins again and moves the old run aside" 0 "moved run/ckpt to run/before-restart-1/ckpt" ./pretrain --restart
+expect "--restart starts over and moves the old run aside" 0 "moved run/ckpt to run/before-restart-1/ckpt" ./pretrain --restart
 check "the old checkpoints are kept" test -d run/before-restart-1/ckpt/step_000000012
 check "the new run ends in the same state" test "$(state_of run)" = "$(state_of whole)"
 
@@ -48,7 +48,7 @@ expect "a free key may change" 0 "is finished" ./pretrain log.every=5
 "$FINDNA" prepare --window 61 --count 300 --max-n 0 --seed 9 other "$root/datasets/human_chr20_slice.2bit" >/dev/null 2>&1
 expect "a task in pretraining" 78 "belongs to .findna finetune" ./pretrain task.outputs=2
 expect "other shards at resume: refused" 78 "was made from other data" ./pretrain data.shards=other
-expect "shards that are not there" 66 "there is no folder 'nowhere'; 'findna prepare' makes it" ./pretrain data.shards=nowhere run.folder=x
+expect "a missing folder of shards" 66 "there is no folder 'nowhere'; 'findna prepare' makes it" ./pretrain data.shards=nowhere run.folder=x
 expect "a key of the config with dashes" 64 "without '--': data.shards=VALUE" "$FINDNA" pretrain "$tiny" --data.shards=x
 expect "no shards given" 78 "data.shards" ./pretrain data.shards= run.folder=x
 expect "unknown override" 78 "unknown option 'optim.lrr' \(did you mean 'optim.lr'" ./pretrain optim.lrr=1
@@ -57,20 +57,20 @@ expect "a teacher is needed" 78 "teacher.kind: none, but objective.cl_weight" ./
 expect "batch not a multiple of the virtual ranks" 78 "train.batch: 62 is not a multiple" ./pretrain train.batch=62 run.folder=x
 expect "noise before masking" 78 "noise \(N\) comes after" ./pretrain aug.student=NM run.folder=x
 expect "the authors' scrambled mask" 78 "only findna trace takes it" ./pretrain objective.mask_layout=scrambled objective.mnm=bce run.folder=x
-expect "the CUDA plugin is not there" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so ./pretrain device.kind=cuda run.folder=x
-check "a refused config makes no run folder" test ! -e x
+expect "a missing CUDA plugin" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so ./pretrain device.kind=cuda run.folder=x
+check "a refused config creates no run folder" test ! -e x
 
 reset
-expect "--init-from is for the beginning; a resume goes on" 0 "its own checkpoint is newer" ./pretrain train.steps=12 --init-from whole
-expect "--init-from begins with the weights of another run" 0 "weights taken from whole" ./pretrain run.folder=from --init-from whole
+expect "--init-from is ignored at resume" 0 "its own checkpoint is newer" ./pretrain train.steps=12 --init-from whole
+expect "--init-from starts from the weights of another run" 0 "weights taken from whole" ./pretrain run.folder=from --init-from whole
 rm -rf from
 expect "--init-from with another shape" 78 "is not of the config's shape" ./pretrain run.folder=from --init-from whole model.channels=21
 rm -rf from
 
-expect "--init-from that is not there, with --restart" 66 "nowhere" ./pretrain --restart --init-from nowhere
+expect "--init-from of a missing checkpoint, with --restart" 66 "nowhere" ./pretrain --restart --init-from nowhere
 check "nothing was moved" test -d run/ckpt/step_000000012 -a ! -e run/before-restart-1
 rm -r run/ckpt
-expect "metrics without checkpoints are moved aside, and it is said" 0 "has metrics but no checkpoint" ./pretrain
+expect "metrics without checkpoints are moved aside, with a message" 0 "has metrics but no checkpoint" ./pretrain
 check "they are kept" test -f run/before-restart-1/metrics.jsonl
 printf 'train:\n  steps: 3\ntrain:\n  epochs: 4\n' > twice.yaml
 expect "a section twice" 78 "twice.yaml:3:1: the section is given twice" "$FINDNA" config ./twice.yaml
@@ -83,7 +83,7 @@ mkdir -p busy
 expect "a run folder has one owner" 73 "in use" ./pretrain run.folder=busy
 wait
 
-# Shards: verified before a step is made.
+# Shards are verified before the first step.
 for s in truncated flipped missing; do
   rm -rf bad && cp -a shards bad
   case $s in
@@ -96,10 +96,10 @@ done
 expect "on 2 ranks too" "66" "val-00000.h5" mpirun -n 2 --oversubscribe "$FINDNA" pretrain "$tiny" data.shards=bad run.folder=y
 check "no step was made" test ! -e y/metrics.jsonl
 
-# Full disk and file limits: training goes on, older checkpoints stay; the last checkpoint is one of the run.
+# Full disk: training goes on, older checkpoints stay, and the last durable checkpoint is intact.
 if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=400k tmpfs small 2>/dev/null; then
-  expect "a full disk is said and is exit code 74" 74 "No space left on device" ./pretrain run.folder=small/run checkpoint.keep=100 checkpoint.every=1 train.steps=30
-  check "the last durable checkpoint is whole" "$FINDNA" inspect "$(ls -d small/run/ckpt/step_* | sort | tail -1)"
+  expect "a full disk is reported and is exit code 74" 74 "No space left on device" ./pretrain run.folder=small/run checkpoint.keep=100 checkpoint.every=1 train.steps=30
+  check "the last durable checkpoint is intact" "$FINDNA" inspect "$(ls -d small/run/ckpt/step_* | sort | tail -1)"
   check "no unfinished checkpoint stays" test -z "$(ls -A small/run/ckpt | grep '^\.')"
   umount small
 else

@@ -1,4 +1,4 @@
-/* The bottom of the house: random numbers, files, hashes, arguments. */
+/* The base library: random numbers, files, hashes, arguments. */
 #include "check.h"
 #include "scratch.h"
 
@@ -107,7 +107,7 @@ static void permutation_is_bijective(void **state) {
   }
 }
 
-/* Epochs and seeds shuffle differently, and a shuffle leaves no order: few fixed points, no correlation with the index. */
+/* Epochs and seeds shuffle differently, and a shuffle has few fixed points and no correlation with the index. */
 static void permutation_is_random(void **state) {
   (void)state;
   enum { N = 10007 };
@@ -197,7 +197,7 @@ static void files_are_durable(void **state) {
   assert_int_equal(fd_read_file(path, 1, &text, &bytes), FD_MISSING);
 }
 
-/* A full disk: the target keeps its old content and nothing is left beside it. */
+/* A full disk: the target keeps its old content and no temporary is left. */
 static void full_disk(void **state) {
   (void)state;
   char path[FD_PATH_MAX], *text, big[8192];
@@ -208,7 +208,7 @@ static void full_disk(void **state) {
   assert_ok(fd_write_file(path, "old", 3));
   int before = entries(folder);
   pid_t child = fork();
-  if (child == 0) { /* a limit on the size of files acts as a disk that fills up in the middle of a write */
+  if (child == 0) { /* a limit of the file size acts like a disk that fills up during a write */
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignore, NULL);
     struct rlimit limit = {4096, 4096};
@@ -224,12 +224,13 @@ static void full_disk(void **state) {
   assert_int_equal(entries(folder), before);
 }
 
-/* Lines that a packer cannot shrink to nothing. */
+/* Lines that do not compress well. */
 static void write_lines(FILE *out) {
   for (uint32_t i = 0; i < 20000; i++) fprintf(out, "%u\n", i * 2654435761u);
 }
 
-/* What is written to a name with .gz reads back, the same bytes each time; what is abandoned, or does not fit, is not seen. */
+/* A file whose name ends with .gz reads back and has the same bytes each time; one that is abandoned or does not fit is not
+ * visible. */
 static void packed_output(void **state) {
   (void)state;
   char path[FD_PATH_MAX], *first, *second, line[32];
@@ -274,7 +275,7 @@ static void packed_output(void **state) {
   free(second);
 }
 
-static void paths_have_a_limit(void **state) {
+static void path_length_is_limited(void **state) {
   (void)state;
   char out[FD_PATH_MAX], part[FD_PATH_MAX];
   assert_ok(fd_path(out, "a", "b", "c"));
@@ -319,14 +320,14 @@ static void removes_folders(void **state) {
   assert_false(fd_exists(path));
   assert_int_equal(entries(outside), 1); /* links are removed, not followed */
   assert_int_equal(symlink(outside, path), 0);
-  assert_ok(fd_remove_folder(path)); /* also in the place of the folder itself */
+  assert_ok(fd_remove_folder(path)); /* also in place of the folder itself */
   assert_false(fd_exists(path));
   assert_int_equal(entries(outside), 1);
   assert_ok(fd_remove_folder(path));
 }
 
-/* Homes, and links that lead to what need not be there. */
-static void paths_lead(void **state) {
+/* Home folders, and symlinks whose targets need not exist. */
+static void paths_are_resolved(void **state) {
   (void)state;
   char out[FD_PATH_MAX], link[FD_PATH_MAX], **words;
   char *given[] = {"findna", "--output=~/x.tsv", "~/run", "A=~/b", "a~/b", "./~/c", "~x", "k=v"};
@@ -355,7 +356,7 @@ static void paths_lead(void **state) {
   assert_int_equal(unlink(link), 0);
 }
 
-/* Of a pair both are there or the second is not; a folder appears whole; neither leaves a temporary. */
+/* The second file of a pair never exists without the first; a folder appears complete; neither leaves a temporary. */
 static void pairs_and_folders(void **state) {
   (void)state;
   char sub[FD_PATH_MAX], a[FD_PATH_MAX], b[FD_PATH_MAX], *text;
@@ -382,7 +383,7 @@ static void pairs_and_folders(void **state) {
   assert_ok(fd_output_begin(&first, a));
   assert_ok(fd_output_begin(&last, b));
   assert_int_equal(mkdir(strcat(strcpy(sub, a), "x"), 0777), 0);
-  strcpy(first.path, sub); /* a folder in the place of the first: its rename fails, and the second must not be there */
+  strcpy(first.path, sub); /* a folder in place of the first: its rename fails, and the second must not exist */
   assert_int_not_equal(fd_output_commit_pair(&first, &last), FD_OK);
   assert_false(fd_exists(b));
   assert_ok(fd_path(sub, folder, "pair", NULL));
@@ -400,7 +401,7 @@ static void pairs_and_folders(void **state) {
   assert_int_equal(entries(sub), 3);
 }
 
-/* What jansson cannot take makes the whole NULL; damage has a place; what may be anything is no failure. */
+/* A value that jansson rejects makes the whole NULL; syntax errors have a position; text that may be anything is no error. */
 static void json_is_whole(void **state) {
   (void)state;
   json_t *list = json_array(), *object = json_object(), *root;
@@ -427,7 +428,7 @@ static void json_is_whole(void **state) {
   assert_false(good);
 }
 
-/* A text keeps a failure; a page that was spoilt is known. */
+/* A text stream keeps an earlier failure; a text that was marked as incomplete is detected. */
 static void texts_keep_failures(void **state) {
   (void)state;
   char *text;
@@ -539,7 +540,7 @@ static void bad_arguments(void **state) {
                                     "--text=a --whole 3 --text a"};
   parsed p;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    if (parse(&p, bad[i]) != FD_USAGE) fail_msg("taken: %s", bad[i]);
+    if (parse(&p, bad[i]) != FD_USAGE) fail_msg("accepted: %s", bad[i]);
 }
 
 static void nearest_name(void **state) {
@@ -577,10 +578,10 @@ int main(void) {
       cmocka_unit_test(files_are_durable),
       cmocka_unit_test(full_disk),
       cmocka_unit_test(packed_output),
-      cmocka_unit_test(paths_have_a_limit),
+      cmocka_unit_test(path_length_is_limited),
       cmocka_unit_test(one_owner),
       cmocka_unit_test(removes_folders),
-      cmocka_unit_test(paths_lead),
+      cmocka_unit_test(paths_are_resolved),
       cmocka_unit_test(pairs_and_folders),
       cmocka_unit_test(json_is_whole),
       cmocka_unit_test(texts_keep_failures),

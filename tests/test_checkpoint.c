@@ -1,4 +1,4 @@
-/* Checkpoints of a state before its first update, without files of moments, as an import makes them. */
+/* Checkpoints of a state before its first update, without files of moments, as an import creates them. */
 #include "files.h"
 
 #include "base/memory.h"
@@ -41,7 +41,7 @@ static void write_state(world *w, const fd_state *state) {
   fd_checkpointer_destroy(&c);
 }
 
-/* The state without its moments: their sizes are 0. */
+/* The state without its moments, whose sizes are 0. */
 static fd_state without_moments(const fd_state *state) {
   fd_state bare = *state;
   bare.size[FD_ADAM_M] = bare.size[FD_ADAM_V] = 0;
@@ -78,7 +78,7 @@ static void moments_without_files_are_zero(void **state) {
   assert_all(&w, FD_STUDENT, 2);
   assert_all(&w, FD_ADAM_M, 0);
   assert_all(&w, FD_ADAM_V, 0);
-  /* The same after a newer one whose moments were read before it turned out to be damaged. */
+  /* The same after a newer checkpoint whose moments were read before it proved to be damaged. */
   fill(&w, 5);
   w.state->step = w.state->updates = 3, w.state->draws = 3 * 64;
   write_state(&w, w.state);
@@ -94,7 +94,7 @@ static void moments_without_files_are_zero(void **state) {
 static void a_trained_state_has_its_moments(void **state) {
   (void)state;
   static const fd_array arrays[] = {FD_ADAM_M, FD_ADAM_V};
-  for (int i = 0; i < 3; i++) { /* without the first, the second, both though there were updates */
+  for (int i = 0; i < 3; i++) { /* without the first moments, the second, or both, although there were updates */
     world w;
     char name[16];
     snprintf(name, sizeof name, "run%d", i);

@@ -1,6 +1,6 @@
-/* Numbers and names that a file only claims: counts are held against the bytes that are there, sums and products that overflow
- * are refused, every name is there once, and what stands in two places agrees. Hashes are put right, so that nothing else
- * refuses. */
+/* Numbers and names that a file claims: counts are checked against the bytes of the file, sums and products that overflow are
+ * refused, every name is unique, and values that are stored twice agree. The hashes of the edited files are corrected, so that no
+ * other check refuses them. */
 #include "files.h"
 
 #include <hdf5.h>
@@ -41,9 +41,9 @@ static void sizes(void **state) {
   assert_true(fd_multiply_size(&n, 0) && n == 0);
 }
 
-/* --- what is no regular file ------------------------------------------------------------------------------------------ */
+/* --- files that are not regular ------------------------------------------------------------------------------------------ */
 
-static void no_regular_files(void **state) {
+static void irregular_files_are_refused(void **state) {
   (void)state;
   const char *paths[] = {below("fifo", NULL), below("socket", NULL), folder, "/dev/zero", "/dev/null"};
   struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -131,7 +131,7 @@ static void put_own_hash(const char *text, const char *path) {
   free(whole);
 }
 
-/* Writes a MANIFEST with both hashes put right. */
+/* Writes a MANIFEST with both hashes corrected. */
 static void put_manifest(char *text, const char *path) {
   char hex[FD_SHA256_HEX], *state = strstr(text, "state_id ");
   hash_of(text, (size_t)(state - text), hex);
@@ -149,7 +149,7 @@ static fd_status load(world *w) {
 
 static const char *const manifest_edits[][2] = {
     {"step 3\n", "step 4\n"},                             /* the folder says 3 */
-    {"step 3\n", "step 03\n"},                            /* not as it is written */
+    {"step 3\n", "step 03\n"},                            /* not in the written format */
     {"step 3\n", "step 3 \n"},                            /* likewise */
     {"step 3\n", "step 3\nstep 3\n"},                     /* twice */
     {"step 3\n", "step 18446744073709551619\n"},          /* 3 after an overflow */
@@ -163,12 +163,12 @@ static const char *const manifest_edits[][2] = {
     {"draws 192\n", "draws 256\n"},       /* not step * batch */
     {"draws 192\n", "draws 18446744073709551615\n"},
     {"draws 192\n", "draws 192\nbest_step 9\nbest_score 1\n"},   /* of a later step */
-    {"draws 192\n", "draws 192\nbest_step 2\nbest_score nan\n"}, /* no number */
-    {"draws 192\n", "draws 192\nbest_step 2\n"},                 /* half */
+    {"draws 192\n", "draws 192\nbest_step 2\nbest_score nan\n"}, /* not a number */
+    {"draws 192\n", "draws 192\nbest_step 2\n"},                 /* incomplete */
     {"window 9\n", "window 0\n"},
     {"window 9\n", "window -9\n"},
     {"window 9\n", "window 4294967305\n"}, /* 9 after an overflow */
-    {"window 9\n", "window 99\n"},         /* another number of blocks: other files */
+    {"window 9\n", "window 99\n"},         /* another number of blocks, hence other files */
     {"virtual_ranks 64\n", "virtual_ranks 32\n"},
     {"reduction reproducible\n", "reduction fast\n"},
     {"config_hash ", "config_hash 0"},
@@ -181,8 +181,8 @@ static const char *const manifest_edits[][2] = {
     {"dataset_id none\n", "dataset_id none\ndataset_id none\n"},
     {"dataset_id none\n", "dataset_id none\nnote x\n"},
     {"dataset_id none\n", "dataset_id none x\n"},
-    {"dataset_id none\n", "dataset_id none\nteacher 0\n"}, /* no hash */
-    {"dataset_id none\n",                                  /* not in its place, behind the version */
+    {"dataset_id none\n", "dataset_id none\nteacher 0\n"}, /* not a hash */
+    {"dataset_id none\n",                                  /* not in its place after the version */
      "dataset_id none\nteacher 0000000000000000000000000000000000000000000000000000000000000000\n"},
     {"", "\n"},
     {"", "file extra 0 0000000000000000000000000000000000000000000000000000000000000000\n"}};
@@ -196,20 +196,20 @@ static void manifests(void **state) {
   for (size_t i = 0; i < sizeof manifest_edits / sizeof *manifest_edits; i++) {
     char *text = replaced(w.manifest, manifest_edits[i][0], manifest_edits[i][1]);
     put_manifest(text, path);
-    if (load(&w) != FD_DATA) fail_msg("taken: %s -> %s", manifest_edits[i][0], manifest_edits[i][1]);
+    if (load(&w) != FD_DATA) fail_msg("accepted: %s -> %s", manifest_edits[i][0], manifest_edits[i][1]);
     free(text);
   }
   put_manifest(w.manifest, path);
   assert_ok(load(&w));
   char *other = replaced(w.manifest, "", "");
-  memset(strstr(other, "state_id ") + 9, '0', FD_SHA256_HEX - 1); /* not that of the lines before it */
+  memset(strstr(other, "state_id ") + 9, '0', FD_SHA256_HEX - 1); /* not the hash of the preceding lines */
   put_own_hash(other, path);
   assert_int_equal(load(&w), FD_DATA);
   free(other);
   free_run(&w);
 }
 
-/* The arrays of a checkpoint: a file of another array, or one that holds a tensor twice in the place of another. */
+/* The arrays of a checkpoint: a file of another array, or one with a tensor twice in place of another. */
 static void swapped_files(void **state) {
   (void)state;
   static world w;
@@ -240,7 +240,7 @@ static void swapped_files(void **state) {
     snprintf(after, sizeof after, "file student-00.safetensors %" PRIu64 " %s\n", bytes, hex);
     char *text = replaced(w.manifest, before, after);
     put_manifest(text, manifest);
-    if (load(&w) != FD_DATA) fail_msg("kind %d was taken", kind);
+    if (load(&w) != FD_DATA) fail_msg("kind %d was accepted", kind);
     assert_ok(fd_write_file(path, whole, whole_size));
     free(text);
     free(changed);
@@ -253,7 +253,7 @@ static void swapped_files(void **state) {
 
 /* --- manifest.json -------------------------------------------------------------------------------------------------------- */
 
-/* Two shards of 10 windows of 25 nucleotides; dataset_id is put right by hand. */
+/* Two shards of 10 windows of 25 nucleotides; dataset_id is corrected here. */
 static fd_status read_manifest(const char *window, const char *first, const char *second) {
   char text[2048], line[1024], hex[FD_SHA256_HEX];
   const char *entries[] = {first, second};
@@ -284,10 +284,10 @@ static void shard_manifests(void **state) {
                         "{\"file\": \"a.h5\", \"split\": \"train\", \"windows\": 10, \"bytes\": 300, \"sha256\": "
                         "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}";
   static const char *const edits[][2] = {{"a.h5", "b.h5"},        /* twice */
-                                         {"a.h5", "x/a.h5"},      /* elsewhere */
-                                         {"a.h5", "a\\u001b.h5"}, /* steers the terminal */
+                                         {"a.h5", "x/a.h5"},      /* in another folder */
+                                         {"a.h5", "a\\u001b.h5"}, /* a terminal escape */
                                          {"a.h5", ".a.h5"},
-                                         {"train", "Train"}, /* no split */
+                                         {"train", "Train"}, /* not a split */
                                          {"train", "valid"},
                                          {": 10", ": 13"}, /* 325 symbols in 300 bytes */
                                          {": 10", ": 9223372036854775807"},
@@ -299,7 +299,7 @@ static void shard_manifests(void **state) {
   assert_ok(read_manifest("25", first, good));
   for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
     char *bad = replaced(first, edits[i][0], edits[i][1]);
-    if (read_manifest("25", bad, good) != FD_DATA) fail_msg("taken: %s", bad);
+    if (read_manifest("25", bad, good) != FD_DATA) fail_msg("accepted: %s", bad);
     free(bad);
   }
   assert_int_equal(read_manifest("0", first, good), FD_DATA);
@@ -421,11 +421,11 @@ static void texts(void **state) {
   for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
     char *bad = replaced(task, edits[i][0], edits[i][1]);
     put(path, bad);
-    if (fd_suite_read(&suite, path, fd_comm_self()) != FD_DATA) fail_msg("taken: %s", bad);
+    if (fd_suite_read(&suite, path, fd_comm_self()) != FD_DATA) fail_msg("accepted: %s", bad);
     fd_suite_free(&suite);
     free(bad);
   }
-  assert_ok(fd_write_file(path, nul, sizeof nul - 1)); /* what follows a NUL would be lost */
+  assert_ok(fd_write_file(path, nul, sizeof nul - 1)); /* text after a NUL would be lost */
   assert_int_equal(fd_suite_read(&suite, path, fd_comm_self()), FD_DATA);
   fd_suite_free(&suite);
   char *line = malloc(1 << 17);
@@ -433,7 +433,7 @@ static void texts(void **state) {
   memcpy(line, "{\"kind\": \"step\", \"step\": 1}", 27);
   line[(1 << 17) - 1] = '\n';
   assert_ok(fd_write_file(metrics, line, 1 << 17));
-  assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA); /* a line of any length would take memory of any size */
+  assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA); /* a line of any length would need memory of any size */
   free(line);
   assert_ok(fd_write_file(metrics, nul_line, sizeof nul_line - 1));
   assert_int_equal(fd_metrics_read(metrics, &log), FD_DATA);
@@ -443,8 +443,9 @@ static void texts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(sizes),         cmocka_unit_test(no_regular_files), cmocka_unit_test(manifests),
-      cmocka_unit_test(swapped_files), cmocka_unit_test(shard_manifests),  cmocka_unit_test(embeddings),
+      cmocka_unit_test(sizes),           cmocka_unit_test(irregular_files_are_refused),
+      cmocka_unit_test(manifests),       cmocka_unit_test(swapped_files),
+      cmocka_unit_test(shard_manifests), cmocka_unit_test(embeddings),
       cmocka_unit_test(texts),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

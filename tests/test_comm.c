@@ -1,5 +1,5 @@
-/* The reproducible reduction: ranks are threads here, so that 1 to 64 of them run anywhere. Bits against the explicit balanced
- * tree, buffers held, and bytes on the wire. */
+/* The reproducible reduction, with threads as ranks, so that 1 to 64 of them run anywhere: bits against the explicit balanced
+ * tree, buffers in use, and bytes sent. */
 #include "check.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 enum { RANKS_MAX = 64 };
 
-/* A world of threads: what a rank sends lies here between two barriers. */
+/* A world of threads: holds the data that ranks send, between two barriers. */
 typedef struct world {
   int size;
   pthread_barrier_t barrier;
@@ -61,7 +61,7 @@ static fd_status barrier(fd_comm *comm) {
   return FD_OK;
 }
 
-/* A link that does at once what it is asked for, on CPUs. */
+/* A link that executes its requests at once, on CPUs. */
 typedef struct thread_link {
   fd_link link; /* first */
   fd_comm *comm;
@@ -127,7 +127,7 @@ static void *run_job(void *argument) {
   return NULL;
 }
 
-/* Returns the most bytes that a rank sent. */
+/* Returns the largest number of bytes that a rank sent. */
 static uint64_t run_world(int size, void (*work)(fd_comm *, void *), void *context) {
   static job jobs[RANKS_MAX];
   world w = {.size = size};
@@ -145,7 +145,7 @@ static uint64_t run_world(int size, void (*work)(fd_comm *, void *), void *conte
   return most;
 }
 
-/* A value of micro-batch m whose sums depend on their order. */
+/* A value of micro-batch m such that sums depend on their order. */
 static float value_of(int m, size_t i) {
   uint32_t word[4];
   fd_philox(word, fd_rng_key_of(11, FD_RNG_TEST), (uint64_t)m, i);
@@ -184,7 +184,7 @@ static void tree_sum(fd_comm *comm, void *context) {
   free(scratch);
 }
 
-/* Every rank ends with the bits of the tree, whatever the remainder of the halving; each sends what a ring would. */
+/* Every rank ends with the bits of the tree, whatever the remainder of the halving; each sends as many bytes as in a ring. */
 static void tree_sums(void **state) {
   (void)state;
   static const size_t counts[] = {1, 2, 3, 5, 7, 64, 65, 127, 1000, 4097};
@@ -231,7 +231,8 @@ static void accumulate(fd_comm *comm, void *context) {
       float *leaf = fd_gradients_leaf(g, &statistics);
       for (size_t i = 0; i < SIZE; i++) leaf[i] = value_of(comm->rank * mine + m, i);
       for (size_t i = 0; i < STATISTICS; i++) statistics[i] = (double)value_of(comm->rank * mine + m, 1000 + i);
-      for (size_t from = SIZE; m % 3 && from >= 31;) fd_gradients_ready(g, from -= 31); /* as layers end, now and then */
+      for (size_t from = SIZE; m % 3 && from >= 31;)
+        fd_gradients_ready(g, from -= 31); /* in pieces, as the backward pass of layers ends */
       fd_gradients_add(g);
     }
     if (fd_gradients_finish(g, &sum, &statistics) != FD_OK) return;
@@ -244,7 +245,7 @@ static void accumulate(fd_comm *comm, void *context) {
   fd_device_close(&dev);
 }
 
-/* 64 micro-batches on 1 to 64 ranks: the same bits, log2(V / ranks) + 2 buffers at most, a ring's volume on the wire. */
+/* 64 micro-batches on 1 to 64 ranks: the same bits, log2(V / ranks) + 2 buffers at most, the bytes of a ring sent. */
 static void gradients(void **state) {
   (void)state;
   static accumulation a, one;
@@ -268,7 +269,7 @@ static void agree(fd_comm *comm, void *context) {
   seen[comm->rank] = (int)fd_comm_agree(comm, comm->rank == 5 ? FD_DATA : comm->rank == 6 ? FD_IO : FD_OK);
 }
 
-static void one_failure_is_everybodys(void **state) {
+static void all_ranks_learn_of_a_failure(void **state) {
   (void)state;
   int seen[RANKS_MAX] = {0};
   run_world(4, agree, seen);
@@ -277,7 +278,7 @@ static void one_failure_is_everybodys(void **state) {
   for (int r = 0; r < 8; r++) assert_int_equal(seen[r], FD_IO);
 }
 
-/* What is written to standard error between the two calls. */
+/* Captures what is written to standard error between the two calls. */
 static int old_stderr;
 
 static void listen(void) {
@@ -294,7 +295,7 @@ static void heard(char text[4096]) {
   close(old_stderr);
 }
 
-/* Words of the ranks, each rank's with its length, and what came of comparing them. */
+/* Words of the ranks with their lengths, and the results of comparing them. */
 typedef struct words {
   const char *of[RANKS_MAX];
   size_t bytes[RANKS_MAX];
@@ -317,8 +318,9 @@ static void check_words(int size, words *w, fd_status expected, const char *line
 
 #define WORDS(text) text, sizeof text
 
-/* The majority speaks against the first that differs; its first other word is shown, also where a list is a part of the other. */
-static void what_differs_is_named(void **state) {
+/* The first rank that differs from the majority is named, with its first differing word, also when one list is a prefix of the
+ * other. */
+static void differing_ranks_are_named(void **state) {
   (void)state;
   words w = {0};
   const struct {
@@ -362,7 +364,7 @@ static void open_device(fd_comm *comm, void *context) {
   fd_device_close(&dev);
 }
 
-/* As on machines whose processors differ: each rank's own choice of kernels. */
+/* As on machines with different processors: each rank has its own kernels. */
 static void mixed_kernels_are_refused(void **state) {
   (void)state;
   opening o = {0};
@@ -385,7 +387,7 @@ static void mixed_kernels_are_refused(void **state) {
 
 enum { TRIALS = 1000 };
 
-/* What came out of a trial on each rank. */
+/* The results of a trial on each rank. */
 typedef struct flips {
   fd_status status[RANKS_MAX][TRIALS];
   int differs[RANKS_MAX][TRIALS][RANKS_MAX];
@@ -403,7 +405,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   fd_config_defaults(&config);
   config.device.threads = 1;
   config.model.channels = 12, config.model.hidden = 16, config.model.track = 3, config.model.networks = 1;
-  config.task.outputs = 2; /* with a teacher: a state of all arrays */
+  config.task.outputs = 2; /* with a teacher: a state with all arrays */
   if (fd_device_open(&dev, &config, 0, 1) != FD_OK || fd_network_create(&network, &config, 40) != FD_OK ||
       fd_state_create(&state, &config, network, dev) != FD_OK)
     return;
@@ -426,7 +428,7 @@ static void flip_and_check(fd_comm *comm, void *context) {
   fd_device_close(&dev);
 }
 
-/* 1,000 of 1,000 flipped bits are found on all ranks, and with more than two ranks the right one is named. */
+/* All of 1,000 flipped bits are found on all ranks, and with more than two ranks the right one is named. */
 static void a_flipped_bit_is_found(void **state) {
   (void)state;
   static flips f;
@@ -450,9 +452,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tree_sums),
       cmocka_unit_test(gradients),
-      cmocka_unit_test(one_failure_is_everybodys),
+      cmocka_unit_test(all_ranks_learn_of_a_failure),
       cmocka_unit_test(a_flipped_bit_is_found),
-      cmocka_unit_test(what_differs_is_named),
+      cmocka_unit_test(differing_ranks_are_named),
       cmocka_unit_test(mixed_kernels_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

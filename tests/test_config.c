@@ -1,5 +1,5 @@
-/* Config files: every kind of bad one gives its line, its column and what would be right; good ones survive a print and a
- * reading. */
+/* Config files: every kind of error is reported with line, column and what would be right; good files are unchanged by printing
+ * and parsing. */
 #include "check.h"
 #include "scratch.h"
 
@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "config/options.h"
 
-/* What was said on standard error between the two calls. */
+/* Captures what is written to standard error between the two calls. */
 typedef struct ear {
   FILE *file;
   int old;
@@ -109,7 +109,7 @@ static void conditions_between_options(void **state) {
   refuse("device:\n  group: 3\n", "device.group: 3 is not a power of two");
   refuse("train:\n  batch: 65\n", "train.batch: 65 is not a multiple");
   refuse("aug:\n  student: DX\n", "aug.student|'X' is no operation");
-  refuse("aug:\n  student: MM\n", "M stands twice");
+  refuse("aug:\n  student: MM\n", "M occurs twice");
   refuse("aug:\n  teacher: MN\n", "aug.teacher");
   refuse("aug:\n  student: DIT\n", "nothing is masked");
   refuse("teacher:\n  kind: none\n", "needs a teacher");
@@ -131,7 +131,7 @@ static void yaml_tricks(void **state) {
   refuse("run:\n  folder: \"a\\0b\"\n", "f.yaml:2:11|NUL");
 }
 
-/* Billions of nodes by aliases, or very deep nesting: refused at the first level that a config does not have. */
+/* Billions of nodes by aliases, or very deep nesting: refused at the first level that configs do not have. */
 static void nesting_bombs(void **state) {
   (void)state;
   enum { DEPTH = 30000 };
@@ -200,14 +200,13 @@ static void bad_overrides(void **state) {
   refuse_override("train.step=5", "did you mean 'train.steps'");
   refuse_override("train.steps=many", "command line: train.steps: 'many' is not a whole number");
   refuse_override("train.batch=0", "from 1 to 1048576");
-  refuse_override("run.folder=caf\xe9",
-                  "run.folder: is not UTF-8"); /* it could not be read back from the file that a run writes */
+  refuse_override("run.folder=caf\xe9", "run.folder: is not UTF-8"); /* could not be read back from the run's config file */
   refuse_override("run.folder=\xed\xa0\x80", "is not UTF-8");
   refuse_override("run.folder=\xe2\x82", "is not UTF-8");
   refuse_override("run.folder=\xc0\xaf", "is not UTF-8");
 }
 
-static void all_errors_are_said(void **state) {
+static void all_errors_are_reported(void **state) {
   (void)state;
   refuse("train:\n  step: 5\n  batch: 0\noptim:\n  lr: fast\n", "f.yaml:2:3|f.yaml:3:10|f.yaml:5:7");
 }
@@ -242,7 +241,7 @@ static char *print(const fd_config *config, fd_config_style style, size_t *bytes
   return text;
 }
 
-/* `~/` of a folder is the home, from a file and from the command line; what only looks like it is left alone. */
+/* `~/` of a path is expanded, from a file and from the command line; other texts with it are unchanged. */
 static void home(void **state) {
   (void)state;
   static const char yaml[] = "run:\n  folder: ~/runs/x\ntask:\n  names: ~/a,~/b\n";
@@ -253,7 +252,7 @@ static void home(void **state) {
   assert_ok(parse(&config, yaml, strlen(yaml), overrides, 1, &e));
   assert_string_equal(config.run.folder, "/home/ada/runs/x");
   assert_string_equal(config.data.shards, "/home/ada/shards");
-  assert_string_equal(config.task.names, "~/a,~/b"); /* no folder */
+  assert_string_equal(config.task.names, "~/a,~/b"); /* not a path */
   assert_ok(parse(&config, yaml, strlen(yaml), odd, 2, &e));
   assert_string_equal(config.data.shards, "./~/shards");
   assert_string_equal(config.run.folder, "a/~/b");
@@ -268,7 +267,7 @@ static const char *const odd_texts[] = {"runs/a",       "a: b",          "#x",  
                                         "日本 😀",       "a\xc2\x96z",    "a\xc2\x85 z", "\xe2\x80\xa8 z",
                                         "\xe2\x80\xa9", "\xef\xbb\xbfz", "\xef\xbf\xbe"};
 
-/* Texts that YAML would read as something else come back as they were. */
+/* Texts that YAML would read as something else are printed and parsed unchanged. */
 static void print_and_parse(void **state) {
   (void)state;
   fd_config config, back;
@@ -341,7 +340,7 @@ static void frozen_keys(void **state) {
   assert_string_not_equal(before, after);
 }
 
-/* No part of a valid file, and no flipped byte of it, may do worse than be refused. */
+/* Truncated files, and files with a flipped byte, are at worst refused. */
 static void survives_damage(void **state) {
   (void)state;
   fd_config config;
@@ -350,7 +349,7 @@ static void survives_damage(void **state) {
   fd_config_defaults(&config);
   char *text = print(&config, FD_CONFIG_YAML, &bytes), *copy = malloc(bytes);
   for (size_t keep = 0; keep <= bytes; keep++) {
-    char *part = malloc(keep + 1); /* exact, so that reading behind it is seen */
+    char *part = malloc(keep + 1); /* exact, so that reading past its end is detected */
     memcpy(part, text, keep);
     fd_status status = parse(&config, part, keep, NULL, 0, &e);
     assert_true(status == FD_OK || status == FD_CONFIG);
@@ -380,7 +379,7 @@ int main(void) {
       cmocka_unit_test(huge_files),
       cmocka_unit_test(long_texts),
       cmocka_unit_test(bad_overrides),
-      cmocka_unit_test(all_errors_are_said),
+      cmocka_unit_test(all_errors_are_reported),
       cmocka_unit_test(good_files),
       cmocka_unit_test(home),
       cmocka_unit_test(print_and_parse),

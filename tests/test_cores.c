@@ -1,4 +1,4 @@
-/* The processors that a process may use: its affinity, and control groups of both versions, whole or seen from a container. */
+/* The processors that a process may use: CPU affinity, and control groups of both versions, on a host or in a container. */
 #include "files.h"
 
 #include <sched.h>
@@ -6,7 +6,7 @@
 
 #include "base/cores.h"
 
-/* Writes a file of the stand-in for /sys/fs/cgroup, with its folders. */
+/* Writes a file of the replacement for /sys/fs/cgroup, with its folders. */
 static void group(const char *path, const char *name, const char *text) {
   char at[FD_PATH_MAX];
   snprintf(at, sizeof at, "%s/mount%s", folder, path);
@@ -28,7 +28,7 @@ static void version_2(void **state) {
   group("/half", "cpu.max", "50000 100000\n");
   group("/odd", "cpu.max", "what is this");
   group("/zero", "cpu.max", "100000 0\n");
-  assert_int_equal(limit("0::/a/b\n"), 2); /* rounded down: the third would stand still for half of the time */
+  assert_int_equal(limit("0::/a/b\n"), 2); /* rounded down: the third would idle for half of the time */
   assert_int_equal(limit("0::/a/b/c/not/there\n"), 2);
   assert_int_equal(limit("0::/a/free\n"), 0);
   assert_int_equal(limit("0::/half\n"), 1);
@@ -37,9 +37,9 @@ static void version_2(void **state) {
   assert_int_equal(limit("0::/\n"), 0);
   assert_int_equal(limit(""), 0);
   assert_int_equal(limit("nonsense"), 0);
-  group("/a", "cpu.max", "100000 100000\n"); /* the group around it has less */
+  group("/a", "cpu.max", "100000 100000\n"); /* the parent group has less */
   assert_int_equal(limit("0::/a/b\n"), 1);
-  group("", "cpu.max", "400000 100000\n"); /* a container of its own sees its group as the root */
+  group("", "cpu.max", "400000 100000\n"); /* a container sees its own group as the root */
   assert_int_equal(limit("0::/\n"), 4);
   assert_int_equal(limit("0::/../../the/host\n"), 4);
 }

@@ -1,5 +1,5 @@
 /* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
- * products and in bf16 on tensor cores: on the emulated GPU, or on that of FINDNA_PLUGIN. */
+ * products and in bf16 on tensor cores: on the emulated GPU, or on the one of FINDNA_PLUGIN. */
 #include "cases_attention.h"
 #include "cases_delta.h"
 #include "cases_linear.h"
@@ -36,7 +36,7 @@ static void free_block(block_case *c) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* Forward and backward pass on one kind of device; without z the same bits. */
+/* Forward and backward pass on one kind of device, which have the same bits without z. */
 static void compare_block(const block_case *c, int kind) {
   fd_device *dev = gpu[kind];
   size_t w = (size_t)(c->d * c->h), d = (size_t)c->d, h = (size_t)c->h;
@@ -75,7 +75,7 @@ static void compare_block(const block_case *c, int kind) {
   fd_seqs_destroy(&seqs, dev);
 }
 
-/* Rows by the tiles of 64 and 128, channels and hidden units by the pieces of 4, 8, 16 and 32. */
+/* Rows around the tile sizes 64 and 128, channels and hidden units around the pieces of 4, 8, 16 and 32. */
 static void block_equals_cpu_for_every_remainder(void **state) {
   (void)state;
   for (int n = 0; n < 66; n++) {
@@ -99,7 +99,7 @@ static void block_equals_cpu_beyond_one_tile(void **state) {
   free_block(&wide), free_block(&deep);
 }
 
-/* As wide as the chain of products takes, down to where it is not worth it. */
+/* From the widest block of the chain of products down to widths for which it is not used. */
 static void wide_blocks_equal_cpu(void **state) {
   (void)state;
   const int widths[] = {308, 320, 171, 160, 250, 321};
@@ -111,8 +111,8 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
-/* The chain of warpgroups: rows by its tiles of 64 and by pairs of blocks, the last of which may have none; hidden units by its
- * chunks, from fewer than it has slots for to more; channels and tracks. */
+/* The chain of warpgroup products: rows around its tiles of 64 and pairs of thread blocks, the last of which may be empty; hidden
+ * units around its chunks, from fewer to more than its slots; channels and tracks. */
 static void blocks_by_warpgroups_equal_cpu(void **state) {
   (void)state;
   const int rows[] = {1, 300, 64, 129, 191, 2, 257, 128, 65, 17, 63}, hidden[] = {1, 70, 257, 64, 200, 129, 33, 128},
@@ -127,8 +127,8 @@ static void blocks_by_warpgroups_equal_cpu(void **state) {
   }
 }
 
-/* A GPU that has not the shared memory of a chain takes single products: the emulated one, others have what they have. */
-static void small_shared_memory_will_do(void **state) {
+/* A GPU without enough shared memory for the chain uses single products; tested on the emulated GPU only. */
+static void small_shared_memory_uses_single_products(void **state) {
   (void)state;
   for (int kind = KIND_WARPGROUP; kind < KINDS && strstr(gpu[kind]->simd, "emulated GPU"); kind++) {
     fd_device *usual = exchange(kind, "FINDNA_EMULATED_SHARED", "101376");
@@ -139,10 +139,10 @@ static void small_shared_memory_will_do(void **state) {
   }
 }
 
-/* A pass as one graph: the bits of the same operations one by one. Of each block's two passes the first one must take memory (its
- * copies of the weights; where there are none, the first time that it needs more scratch memory) and goes on without; the second
- * is a graph, which the next block's takes over with other pointers and other numbers of rows. */
-static void passes_may_be_graphs(void **state) {
+/* A pass launched as a CUDA graph has the bits of the same operations launched one by one. Of each block's two passes the first
+ * one must allocate memory (its copies of the weights; where there are none, the first time that it needs more scratch memory)
+ * and is not a graph; the second is a graph, which the next block's updates with other pointers and numbers of rows. */
+static void graph_passes_have_the_same_bits(void **state) {
   (void)state;
   block_case c[3] = {make_block(random_seqs(2, 20), 30, 40, 4), make_block(random_seqs(3, 90), 30, 40, 4),
                      make_block(random_seqs(1, 20), 30, 40, 4)};
@@ -162,11 +162,11 @@ static void passes_may_be_graphs(void **state) {
   for (int i = 0; i < 3; i++) free_block(&c[i]);
 }
 
-/* Where the memory that a pass needs is not there, the next wait says so, as without a graph. */
-static void a_graph_without_memory_is_told(void **state) {
+/* When memory for a pass is lacking, the next wait reports it, as without a graph. */
+static void a_graph_without_memory_is_reported(void **state) {
   (void)state;
   enum { KIND = KINDS - 1, D = 30, H = 40 };
-  if (!strstr(gpu[KIND]->simd, "emulated GPU")) return; /* others have what they have */
+  if (!strstr(gpu[KIND]->simd, "emulated GPU")) return; /* the memory of others cannot be limited */
   fd_device *usual = exchange(KIND, "FINDNA_GRAPH", "1"), *dev = gpu[KIND];
   fd_seqs seqs = random_seqs(2, 20), there = put_seqs(dev, &seqs);
   int rows = fd_seqs_rows(&seqs);
@@ -179,7 +179,7 @@ static void a_graph_without_memory_is_told(void **state) {
   dev->ops.mixer_forward(dev, &there, &block, x, (fd_mat){0}, y);
   dev->end(dev);
   assert_int_equal(dev->sync(dev), FD_MEMORY);
-  dev->begin(dev); /* nothing is recorded from here on */
+  dev->begin(dev); /* nothing is captured from here on */
   dev->ops.add_rows(dev, rows, x, x, y);
   dev->end(dev);
   assert_int_equal(dev->sync(dev), FD_MEMORY);
@@ -191,7 +191,7 @@ static void a_graph_without_memory_is_told(void **state) {
   exchange_back(KIND, "FINDNA_GRAPH", usual);
 }
 
-/* A row's result does not depend on its place or on what else is in the pack, bit for bit. */
+/* A row's result does not depend, bit for bit, on its place or on other rows of the pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
   (void)state;
   for (int n = 0; n < 12; n++) {
@@ -320,7 +320,7 @@ static void row_operations_equal_cpu(void **state) {
     dev->ops.pool_mean(dev, &there, channels, which, xg, (size_t)stride, outg);
     cpu->ops.pool_mean(cpu, &seqs, channels, which, fd_dense(x, channels), (size_t)stride, out);
     out[outs] = NAN;
-    compare_flat("mean", kind, outg, outs, out, 1e-6); /* behind the channels what was there before */
+    compare_flat("mean", kind, outg, outs, out, 1e-6); /* columns after the channels are unchanged */
     dev->ops.pool_mean_backward(dev, &there, channels, which, doutg, (size_t)stride, dxg);
     cpu->ops.pool_mean_backward(cpu, &seqs, channels, which, dout, (size_t)stride, fd_dense(dx, channels));
     compare_rows("mean backward", kind, dxg, rows, channels, dx, dxg.type == FD_BF16 ? 4e-3 : 1e-6);
@@ -341,8 +341,7 @@ static void row_operations_equal_cpu(void **state) {
   }
 }
 
-/* The same numbers from the same keys: views differ in the last bits of sines and logarithms alone, dropped entries not at all.
- */
+/* The same numbers from the same keys: views differ only in the last bits of sines and logarithms, dropped entries not at all. */
 static void random_numbers_equal_cpu(void **state) {
   (void)state;
   for (int n = 0; n < 18; n++) {
@@ -426,7 +425,7 @@ static void flat_operations_equal_cpu(void **state) {
   }
 }
 
-/* Products read a copy of the weights: after every way to write them, the new ones. One hidden unit, and d channels. */
+/* Products read a copy of the weights: it is renewed after every way to write them. One hidden unit, and d channels. */
 static void see_changed_weights(fd_device *dev, int d) {
   enum { MOST = 176, ROWS = 8 };
   int start[2] = {0, ROWS};
@@ -517,9 +516,9 @@ int main(void) {
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
-      cmocka_unit_test(small_shared_memory_will_do),
-      cmocka_unit_test(passes_may_be_graphs),
-      cmocka_unit_test(a_graph_without_memory_is_told),
+      cmocka_unit_test(small_shared_memory_uses_single_products),
+      cmocka_unit_test(graph_passes_have_the_same_bits),
+      cmocka_unit_test(a_graph_without_memory_is_reported),
       cmocka_unit_test(circular_equivariance_and_batch_independence),
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trainings on the emulated GPU: what is missing is said, the laws hold, and the results are close to the CPU's.
+# Training on the emulated GPU: what is missing is reported, the laws hold, and the results are close to the CPU's.
 source "$(dirname "$0")/lib.sh"
 emulated=$(dirname "$FINDNA")/libfindna_emulated.so real=$(dirname "$FINDNA")/libfindna_cuda.so
 tiny_shards shards
@@ -17,7 +17,7 @@ gpu() { FINDNA_PLUGIN=$emulated ranks "$@"; }
 train() { local n=$1 folder=$2; shift 2; gpu "$n" pretrain gpu.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
 
-expect "a plugin that is not there" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so "$FINDNA" pretrain gpu.yaml
+expect "a missing plugin" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so "$FINDNA" pretrain gpu.yaml
 if [ -e "$real" ] && ! [ -e /dev/nvidiactl ]; then
   expect "a machine without a driver" 69 "device.kind: cuda: this machine has no NVIDIA driver; device.kind=cpu runs without" env -u FINDNA_PLUGIN "$FINDNA" pretrain gpu.yaml
 elif ! [ -e "$real" ]; then
@@ -26,10 +26,10 @@ fi
 export FINDNA_PLUGIN=$emulated
 expect "no GPU for this process" 69 "no GPU that this process may use" env FINDNA_EMULATED_GPUS=0 "$FINDNA" pretrain gpu.yaml
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
-expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
-expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
-expect "linear layers that there are not" 78 "FINDNA_LINEAR=fast: expected own or cublaslt" env FINDNA_LINEAR=fast "$FINDNA" pretrain gpu.yaml
-expect "linear layers by a library that is not there" 69 "FINDNA_LINEAR=cublaslt: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_LINEAR=cublaslt "$FINDNA" pretrain gpu.yaml
+expect "unknown products" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
+expect "products that this GPU does not support" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
+expect "unknown linear layers" 78 "FINDNA_LINEAR=fast: expected own or cublaslt" env FINDNA_LINEAR=fast "$FINDNA" pretrain gpu.yaml
+expect "linear layers by a missing library" 69 "FINDNA_LINEAR=cublaslt: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_LINEAR=cublaslt "$FINDNA" pretrain gpu.yaml
 expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
 expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
@@ -58,25 +58,25 @@ held_out() { grep -E '"kind":"(eval|monitor)"' "$1/metrics.jsonl"; }
 check "evaluations have the same bits too" test -n "$(held_out one)" -a "$(held_out one)" = "$(held_out group4)"
 train 2 group22 device.group=2 model.recompute=true comm.share_gpu=true
 check "2 ranks with one pass each, recomputed: the same bits" same one group22
-uneven=("$FINDNA" pretrain gpu.yaml run.folder=uneven comm.share_gpu=true) # its second rank takes both of its micro-batches at a time
-check "2 ranks with passes of other sizes finish" env ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 120 mpirun --oversubscribe --bind-to none -n 1 "${uneven[@]}" : -n 1 env FINDNA_EMULATED_MULTIPROCESSORS=4 "${uneven[@]}"
-check "in the same bits" same one uneven
+uneven=("$FINDNA" pretrain gpu.yaml run.folder=uneven comm.share_gpu=true) # its second rank computes both of its micro-batches in one pass
+check "2 ranks with passes of different sizes finish" env ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 120 mpirun --oversubscribe --bind-to none -n 1 "${uneven[@]}" : -n 1 env FINDNA_EMULATED_MULTIPROCESSORS=4 "${uneven[@]}"
+check "with the same bits" same one uneven
 check "and so do their evaluations" test "$(held_out one)" = "$(held_out uneven)"
 FINDNA_EMULATED_MULTIPROCESSORS=4 train 1 filled
-check "a larger GPU takes as many micro-batches at a time as give each multiprocessor a tile" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 give" filled.log
+check "a larger GPU computes enough micro-batches in one pass to give each multiprocessor a tile" grep -q "a pass takes 4 micro-batches, 512 tokens; 512 give" filled.log
 check "and ends in the same bits" same one filled
 FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=1650000 train 1 scarce
-check "but no more than fit" grep -q "a pass takes 2 micro-batches" scarce.log
+check "but no more than fit in memory" grep -q "a pass takes 2 micro-batches" scarce.log
 for share in 1:2650000 2:3350000; do
   FINDNA_EMULATED_MULTIPROCESSORS=4 FINDNA_EMULATED_MEMORY=${share#*:} train 2 shared comm.share_gpu=true
-  check "2 ranks that share a GPU's ${share#*:} bytes take ${share%:*} of their 2 micro-batches at a time" grep -q "a pass takes ${share%:*} micro-batch" shared.log
+  check "2 ranks that share a GPU's ${share#*:} bytes compute ${share%:*} of their 2 micro-batches in one pass" grep -q "a pass takes ${share%:*} micro-batch" shared.log
   rm -rf shared
 done
 mkdir half && touch half/stop
 train 1 half
 check "a stop file ends a run on the GPU with a checkpoint" test "$(ls half/ckpt)" != step_000000006
 train 2 half comm.share_gpu=true device.group=2
-check "and 2 ranks that go on from there end in the same bits" same one half
+check "and 2 ranks that resume from it end in the same bits" same one half
 # Blocks that are wide enough for the chain of warpgroups.
 groups() { FINDNA_PRODUCTS=warpgroup FINDNA_EMULATED_CAPABILITY=90 train "$@" model.channels=170 model.track=15 model.hidden=70 train.steps=2; }
 groups 1 groups || { cat groups.log; not_ok "a run by warpgroups finishes"; }
@@ -86,14 +86,14 @@ check "products by warpgroups: the same bits recomputed" same groups groups_reco
 check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
-# Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one, $3 were built" "$1.log"; }
+# Passes of micro-batches as CUDA graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one CUDA graph each, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
-check "of 5 steps of 4 micro-batches, of three kinds: with and without new copies of weights, backward" graphs graph 40 3
+check "5 steps of 4 micro-batches in three kinds of graphs: forward with and without new copies of weights, backward" graphs graph 40 3
 FINDNA_GRAPH=1 train 2 graph2 comm.share_gpu=true
 check "2 ranks: the same bits" same one graph2
-check "graphs where nothing is sent" graphs graph2 15 3
+check "graphs where no gradients are sent" graphs graph2 15 3
 FINDNA_GRAPH=1 train 1 graph_recomputed model.recompute=true
 check "recomputed: the same bits" same one graph_recomputed
 mkdir graph_half && touch graph_half/stop
@@ -109,12 +109,12 @@ done
 FINDNA_GRAPH=1 train 1 graph_fp32 device.precision=fp32
 check "fp32: the same bits" same fp32 graph_fp32
 FINDNA_GRAPH=1 train 1 graph_check device.check=true
-check "device.check looks at values in between: no graphs" sh -c '! grep "graphs:" graph_check.log'
+check "device.check reads values within a pass: no graphs" sh -c '! grep "graphs:" graph_check.log'
 check "and the same bits" same one graph_check
 timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=cpu device.kind=cpu >cpu.log 2>&1
 # losses RUN: the loss of each step
 losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
-# near A B BOUND: the losses of two runs, step by step, relatively
+# near A B BOUND: whether the losses of two runs differ by at most BOUND, relatively, at each step
 near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 6 }'; }
 check "fp32: every step's loss is the CPU's to 1e-5" near fp32 cpu 1e-5
 check "bf16: every step's loss is the CPU's to 1e-2" near one cpu 1e-2
@@ -134,7 +134,7 @@ for kind in cpu cuda; do
   expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30
 done
 
-# What a pretrained model is used for.
+# Uses of a pretrained model.
 awk 'BEGIN { srand(1); print "sequence,label"; for (i = 0; i < 24; i++) { s = ""; for (k = 0; k < 30 + i; k++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
 "$FINDNA" embed one rows.csv --output cpu.tsv >/dev/null 2>&1
 expect "embed on the GPU" 0 "wrote gpu.tsv" "$FINDNA" embed one rows.csv --device cuda --output gpu.tsv
@@ -147,4 +147,4 @@ check "fine-tuning with dropout: 2 ranks end in the bits of 1" same tuned tuned2
 check "and its losses are the CPU's to 1e-2" near tuned tuned_cpu 1e-2
 FINDNA_GRAPH=1 tune 1 graph_tuned device.kind=cuda
 check "fine-tuning rows of many lengths as graphs: the same bits" same tuned graph_tuned
-check "where memory for longer rows was there" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were started as one" graph_tuned.log
+check "where memory for longer rows was allocated before" grep -qE "graphs: [234][0-9] of 40 forward and backward passes were started as one" graph_tuned.log

@@ -51,7 +51,7 @@ P
   "$FINDNA" export from-pt from-pt-again >/dev/null 2>&1
   check "to the same weights" cmp from-pt-again/model.safetensors teacher/model.safetensors
   mkdir transformer && sed 's/"encoder": "chordmixer"/"encoder": "transformer"/' teacher/config.json >transformer/config.json
-  expect "another encoder is refused by its name" 1 "model.encoder: transformer; this script has chordmixer alone" "$python" "$root/launch/torch/findna_torch.py" transformer
+  expect "another encoder is refused by its name" 1 "model.encoder: transformer; this script supports only chordmixer" "$python" "$root/launch/torch/findna_torch.py" transformer
   expect "a conversion that does not fit is refused" 1 "expected an embedding" "$python" "$root/launch/torch/convert_pt.py" other.pt no --window 61 --networks 4 --track 3
 else
   echo "skipped - PyTorch's side of export: no torch for $python (PYTHON=...)"
@@ -93,7 +93,7 @@ expect "import: nothing" 66 "nowhere" "$FINDNA" import nowhere new
 edit() { rm -rf bad && cp -r teacher bad && sed -i "$1" bad/config.json; }
 edit 's/ACGTN/ACGNT/' && expect "another alphabet" 65 "alphabet 'ACGNT' .expected 'ACGTN'" "$FINDNA" import bad new
 edit 's/"hidden": [0-9]*/"hidden": 21/' && expect "a shape that is not the file's" 65 "encoder.0.0.fc1.weight': shape \[20, 18\] .config.json says \[21, 18\]" "$FINDNA" import bad new
-edit 's/"blocks": [0-9]*/"blocks": 5/' && expect "tensors of more blocks" 65 "encoder.0.5.fc1.* is none of this model" "$FINDNA" import bad new
+edit 's/"blocks": [0-9]*/"blocks": 5/' && expect "tensors of more blocks" 65 "encoder.0.5.fc1.* does not belong to this model" "$FINDNA" import bad new
 edit 's/"blocks": [0-9]*/"blocks": 9/' && expect "missing tensors" 65 "no tensor 'encoder.0" "$FINDNA" import bad new
 edit 's/"channels": [0-9]*/"channels": 0/' && expect "channels out of range" 65 "channels" "$FINDNA" import bad new
 edit 's/findna-model 1/other/' && expect "another format" 65 "format 'other'" "$FINDNA" import bad new

@@ -26,7 +26,7 @@ check "it selects the same step" test "$(grep best_step stopped/finetune.json)" 
 
 for kind in cls both; do ft 1 $kind task.features=$kind task.hidden=10 task.balance=true || tail -2 $kind.log; check "features $kind, a hidden layer, balanced classes" grep -q '"test_scores"' $kind/finetune.json; done
 ft 1 untrained --init-untrained; check "the untrained baseline" grep -q '"untrained": true' untrained/finetune.json
-ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "early stopping by task.patience ends the training" grep -q "no better one for 1 evaluations: training ends" patient.log
+ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "early stopping by task.patience ends the training" grep -q "no improvement for 1 evaluations: early stopping" patient.log
 ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and a restart does not continue it" grep -q "is finished" patient.log
 sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
 head -101 values.csv >valued.csv

@@ -426,6 +426,43 @@ static void random_places(void **state) {
   fd_genome_free(&g);
 }
 
+/* Random exclusions, base by base: what is left is what was there and is not excluded, in pieces as large as possible. */
+static void exclusions(void **state) {
+  (void)state;
+  fd_genome g = small_genome();
+  for (int n = 0; n < 200; n++) {
+    static uint8_t left[2][10000];
+    fd_intervals v = small_intervals(&g), excluded = {0};
+    int64_t bases = 0, taken;
+    for (int i = 0; i < v.count; i++)
+      memset(left[v.item[i].record] + v.item[i].begin, 1 + v.item[i].split, (size_t)(v.item[i].end - v.item[i].begin));
+    for (int k = rand() % 12; k > 0; k--) {
+      int record = rand() % 2, length = record ? 1000 : 10000, begin = rand() % length, most = length - begin;
+      int end = begin + 1 + rand() % (rand() % 3 ? (most < 300 ? most : 300) : most);
+      assert_ok(fd_intervals_add(&excluded, record, 0, begin, end));
+      for (int i = begin; i < end; i++) bases += left[record][i] != 0, left[record][i] = 0;
+    }
+    assert_ok(fd_intervals_close(&excluded, &g));
+    assert_ok(fd_intervals_exclude(&v, &excluded, &g, &taken));
+    assert_int_equal(taken, bases);
+    for (int i = 0; i < v.count; i++) {
+      const fd_interval *x = &v.item[i];
+      const uint8_t *at = left[x->record];
+      int64_t length = g.record[x->record].length;
+      assert_true(x->begin < x->end && x->end <= length);
+      assert_true(x->begin == 0 || at[x->begin - 1] != 1 + x->split);
+      assert_true(x->end == length || at[x->end] != 1 + x->split);
+      for (int64_t k = x->begin; k < x->end; k++) assert_int_equal(left[x->record][k], 1 + x->split);
+      memset(left[x->record] + x->begin, 9, (size_t)(x->end - x->begin));
+    }
+    for (int k = 0; k < 10000; k++) assert_true(left[0][k] == 0 || left[0][k] == 9);
+    memset(left, 0, sizeof left);
+    free(v.item);
+    free(excluded.item);
+  }
+  fd_genome_free(&g);
+}
+
 static void strided_places(void **state) {
   (void)state;
   fd_genome g = small_genome();
@@ -463,11 +500,17 @@ static void splits_must_not_overlap(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fasta_in_every_style),    cmocka_unit_test(gzip_and_bgzip),
-      cmocka_unit_test(regions_and_names),       cmocka_unit_test(aliases),
-      cmocka_unit_test(names_as_they_are),       cmocka_unit_test(replaced_files),
-      cmocka_unit_test(random_places),           cmocka_unit_test(strided_places),
-      cmocka_unit_test(splits_must_not_overlap), cmocka_unit_test(twobit_in_both_byte_orders),
+      cmocka_unit_test(fasta_in_every_style),
+      cmocka_unit_test(gzip_and_bgzip),
+      cmocka_unit_test(regions_and_names),
+      cmocka_unit_test(aliases),
+      cmocka_unit_test(names_as_they_are),
+      cmocka_unit_test(replaced_files),
+      cmocka_unit_test(random_places),
+      cmocka_unit_test(strided_places),
+      cmocka_unit_test(exclusions),
+      cmocka_unit_test(splits_must_not_overlap),
+      cmocka_unit_test(twobit_in_both_byte_orders),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

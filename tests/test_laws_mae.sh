@@ -123,7 +123,7 @@ with() { expect "bpe: $1" "$2" "$3" "$FINDNA" pretrain bpe.yaml run.folder=refus
 with "no file of merges" 78 "findna merges records --output tokenizer.json" data.tokenizer=
 with "a missing file of merges" 66 "nowhere.json" data.tokenizer=nowhere.json
 with "another vocabulary" 65 "small.json: makes a vocabulary of 60 tokens; the model has 80" data.tokenizer=small.json
-with "not the words of the config" 65 "words.json: another tokenizer .* than that of the model" model.words=$(printf '0%.0s' {1..64})
+with "not the words of the config" 65 "words.json: not the model's tokenizer" model.words=$(printf '0%.0s' {1..64})
 with "more words than positions" 78 "words; model.positions is 20" model.encoder=bert model.positions=20
 with "a k-mer's offsets" 78 "aug.offsets is there for words of tokenizer kmer" aug.offsets=true
 with "no head of masked words" 78 "model.lm_head: none" model.lm_head=none objective.mnm_weight=1

@@ -1,5 +1,6 @@
-/* BarcodeMAE: forward pass, losses, gradients and weights after steps against golden5's values of independent implementations
- * (mae_k4, onecycle_200), on the CPU and on the emulated GPU or that of FINDNA_PLUGIN; packed rows against the full length. */
+/* Tests BarcodeMAE: forward pass, losses, gradients and weights after steps against golden5's values of independent
+ * implementations (mae_k4, onecycle_200), on the CPU and on the emulated GPU or FINDNA_PLUGIN's; packed rows against the full
+ * length. */
 #include "find_gpu.h"
 #include "golden5.h"
 
@@ -14,7 +15,7 @@
 
 enum { SETTINGS = 22, STEPS = 3, WIDTH = 32 };
 
-/* A model, its state, and a pass over batches of the file. */
+/* A model, its state, and a pass over batches of the golden file. */
 typedef struct work {
   golden5 g;
   fd_config config;
@@ -24,7 +25,7 @@ typedef struct work {
   fd_spaces spaces;
   fd_batch *batch;
   fd_totals totals;
-  int length, *row; /* of padded sequences; [rows] of the packed ones: the row among the padded ones */
+  int length, *row; /* length of padded sequences; row: [packed rows] index among the padded rows */
   uint8_t *hidden;
   float *params, *grads, *moments[2]; /* device */
   double *sums;
@@ -57,7 +58,8 @@ static void configure(work *w, const char *weight, const char *device, const cha
   assert_ok(fd_config_parse(&w->config, "", 0, "test", setting, SETTINGS - 1));
 }
 
-/* The name that a parameter has there. Of the decoder's table only the row of [MASK], its first, is used: the parameter. */
+/* The name of a parameter in the golden file. Of the decoder's embedding table only the first row, that of [MASK], is used: it is
+ * our parameter. */
 static const char *theirs(const char *ours, char name[128]) {
   if (!strncmp(ours, "bert.", 5)) snprintf(name, 128, "encoder.%s", ours + 5);
   else if (!strcmp(ours, "decoder.mask.weight")) snprintf(name, 128, "decoder.bert.embeddings.word_embeddings.weight");
@@ -84,7 +86,7 @@ static void load(work *w) {
   free(values);
 }
 
-/* The classes of the hidden rows, then those of the visible ones, and which count. */
+/* Sets the targets of the hidden rows, then of the visible ones, and the weights 1 of rows that count. */
 static void fill_targets(work *w, const int *ids, int rows) {
   int n = 0;
   w->batch->masked = w->batch->visible = 0;
@@ -98,7 +100,8 @@ static void fill_targets(work *w, const int *ids, int rows) {
   w->totals = (fd_totals){w->batch->seqs.count, (double)w->batch->masked, (double)w->batch->visible, 0};
 }
 
-/* Batch `step` of the file: the rows with attention, one sequence after the other. `hide`: what the file says, 0 or 1 for all. */
+/* Sends batch `step` of the golden file: the rows with attention, packed. `hide` -1: hides the rows that the file hides; 0: none;
+ * 1: all. */
 static void take_batch(work *w, int step, int hide) {
   char group[8];
   snprintf(group, sizeof group, "in%d.", step);
@@ -178,7 +181,7 @@ static void close_work(work *w) {
   free(w->row), free(w->hidden);
 }
 
-/* Rows of a value that are tokens, of all, the visible or the hidden ones, against a tensor of padded rows. */
+/* Compares a value over all, the visible or the hidden tokens with a tensor of padded rows. */
 static void compare_rows(work *w, const char *name, fd_value value, double bound) {
   const float *expected = golden5_find(&w->g, "", name)->data;
   int n = 0, width = value.width, rows = fd_pass_rows(w->pass, value.space);
@@ -196,7 +199,7 @@ static void compare_rows(work *w, const char *name, fd_value value, double bound
   free(ours);
 }
 
-/* All parameters, or gradients by them: `rate` 0, or the learning rate that weights have moved by. */
+/* Compares all gradients (`rate` 0), or all parameters after an update with learning rate `rate`. */
 static void compare_all(work *w, const char *group, const float *values, double rate) {
   size_t size = w->network->params.size;
   float *ours = malloc(size * sizeof *ours);
@@ -209,7 +212,7 @@ static void compare_all(work *w, const char *group, const float *values, double 
     const fd_param *p = &w->network->params.item[i];
     snprintf(prefix, sizeof prefix, "%s.", group);
     const float *expected = golden5_find(&w->g, prefix, theirs(p->name, name))->data;
-    int noise = rate > 0 && strstr(p->name, ".key.bias") != NULL; /* its gradient is 0 but for rounding */
+    int noise = rate > 0 && strstr(p->name, ".key.bias") != NULL; /* its gradient is 0 up to rounding */
     double squares = 0;
     for (size_t k = 0; k < p->size; k++) {
       double d = (double)ours[p->offset + k] - (double)expected[k];
@@ -224,14 +227,14 @@ static void compare_all(work *w, const char *group, const float *values, double 
 static void check_outputs(work *w) {
   const fd_network *net = w->network;
   double logits = golden5_bound_of(&w->g, "logits");
-  compare_rows(w, "projected", value_of(&net->graph, "decoder.projection"), 2e-5); /* the file says no fp32 error of it */
+  compare_rows(w, "projected", value_of(&net->graph, "decoder.projection"), 2e-5); /* the file states no fp32 error for it */
   compare_rows(w, "logits", net->out[FD_OUT_HIDDEN], logits);
   if (net->out[FD_OUT_VISIBLE].id == FD_NO_VALUE) return;
   compare_rows(w, "logits", net->out[FD_OUT_VISIBLE], logits);
   compare_rows(w, "logits", net->out[FD_OUT_LOGITS], logits);
 }
 
-/* The loss, its terms and gradients; `look`: at outputs, which the backward pass does not keep. */
+/* Computes the loss, its terms and the gradients; `look`: also checks the outputs, which the backward pass overwrites. */
 static double run(work *w, int look, double *terms) {
   double sums[FD_TERMS];
   const fd_outputs outputs = {.batch = w->batch, .spaces = &w->spaces, .network = w->network, .student = w->pass};
@@ -253,7 +256,7 @@ static void compare_losses(work *w, const char *group, int step, double loss, co
   golden5_loss(expected, "visible", terms[FD_TERM_visible]);
 }
 
-/* AdamW in the cycle of nine steps of which the file has the first three. */
+/* An AdamW step in the one-cycle schedule of nine steps, of which the file contains the first three. */
 static double update(work *w, int step) {
   double lr = fd_schedule_lr(&w->config, step, 9), b1 = fd_schedule_beta1(&w->config, step, 9), b2 = 0.999;
   const fd_adamw h = {.lr = (float)lr,
@@ -302,7 +305,7 @@ static void steps_on_the_gpu(void **state) {
   check("objective.hidden_weight=0.7", "w0.7", "device.kind=cuda");
 }
 
-/* Mean latents where nothing is hidden: what the model is used for. */
+/* Checks the mean latents with nothing hidden, as in inference. */
 static void embeddings(const char *device) {
   work w;
   if (!open_work(&w, "objective.hidden_weight=1", device)) return;
@@ -322,7 +325,8 @@ static void embeddings(const char *device) {
   close_work(&w);
 }
 
-/* Where a batch has nothing hidden, or nothing visible: losses and gradients are numbers, and what has no rows learns nothing. */
+/* Checks a batch with nothing hidden, or nothing visible: losses and gradients are finite, and parameters without rows get zero
+ * gradients. */
 static void ends(const char *device, const char *precision, int hide) {
   work w;
   double terms[FD_TERMS];
@@ -357,7 +361,7 @@ static void nothing_hidden_and_nothing_visible(void **state) {
   for (int hide = 0; hide < 2; hide++) ends("device.kind=cuda", "device.precision=bf16", hide);
 }
 
-/* The encoder over all rows, whose attention passes over the hidden ones: its parameters are the first of the network. */
+/* The encoder over all rows, with the hidden ones masked as keys; its parameters are the first ones of the network. */
 typedef struct whole {
   fd_params params;
   fd_graph graph;
@@ -383,7 +387,7 @@ static void open_whole(whole *f, const work *w) {
   free(flags);
 }
 
-/* Copies the rows of a gradient, visible ones, to their places among all. */
+/* Copies packed visible rows to their places among all rows; hidden rows are 0. */
 static void spread(const work *w, const float *packed, float *all) {
   memset(all, 0, (size_t)w->batch->rows * WIDTH * sizeof *all);
   for (int r = 0; r < w->batch->rows; r++)
@@ -397,12 +401,12 @@ static void expect_close(const char *what, const float *a, const float *b, size_
     if (!(fabs((double)a[i] - (double)b[i]) <= 1e-5 * most)) fail_msg("%s[%zu]: %.9g, %.9g", what, i, (double)a[i], (double)b[i]);
 }
 
-/* Something that is unlike for all entries of the latents; zeros at hidden rows. */
+/* A gradient by the latents with varied entries; zero in hidden rows. */
 static void pull(const work *w, float *all) {
   for (int i = 0; i < w->batch->rows * WIDTH; i++) all[i] = w->hidden[i / WIDTH] ? 0 : (float)(i * 37 % 101) / 101 - 0.5f;
 }
 
-/* Latents and, from one gradient, the encoder's gradients of the packed rows: latent at its places among all rows. */
+/* Computes latents, spread to their places among all rows, and the encoder's gradients from packed rows. */
 static void run_packed(work *w, const float *pulled, float *latent, float *grads) {
   const fd_demand latents = {1u << FD_OUT_LATENT, 1u << FD_OUT_LATENT, 0};
   fd_pass *pass;
@@ -434,7 +438,7 @@ static void run_whole(const work *w, const float *pulled, float *latent, float *
   fd_params_free(&f.params);
 }
 
-/* Dropout, too, is drawn by places in the whole sequence: packed rows lose what they would lose there. */
+/* Dropout is also keyed by positions in the whole sequence, so packed rows lose the same entries. */
 static void packed_equals_full_length(void **state) {
   (void)state;
   static const char *const rates[] = {"train.dropout=0", "train.dropout=0.2"};
@@ -460,7 +464,7 @@ static void packed_equals_full_length(void **state) {
   free(kept);
 }
 
-/* The model of the file as `findna import` takes it. */
+/* Writes the golden model as `findna import` reads it. */
 static void write_model(const work *w, const char *folder) {
   static const char config[] =
       "{\"format\": \"findna-model 1\", \"alphabet\": \"ACGTN\", \"encoder\": \"mae\", \"cls\": 1, "
@@ -482,7 +486,7 @@ static void write_model(const work *w, const char *folder) {
   free(tensors);
 }
 
-/* The sequences of the first batch, as far as the model sees them. */
+/* Writes the sequences of the first batch, cut to the 96 nucleotides that the model reads. */
 static void write_sequences(const work *w, const char *path) {
   json_t *sequence, *first = json_array_get(json_object_get(w->g.root, "sequences"), 0);
   size_t i;
@@ -491,7 +495,7 @@ static void write_sequences(const work *w, const char *path) {
   assert_int_equal(fclose(out), 0);
 }
 
-/* What a pretrained one is used for: `findna import` and `findna embed`, where nothing is hidden. */
+/* `findna import` and `findna embed`, with nothing hidden. */
 static void imported_and_embedded(void **state) {
   (void)state;
   work w;
@@ -519,8 +523,8 @@ static void imported_and_embedded(void **state) {
   close_work(&w);
 }
 
-/* The schedule of optim.schedule: one_cycle alone, and AdamW in it on a toy loss. */
-static void one_cycle_is_torchs(void **state) {
+/* The schedule optim.schedule: one_cycle by itself, and AdamW with it on a toy loss. */
+static void one_cycle_equals_torch(void **state) {
   (void)state;
   enum { N = 16, TOTAL = 200 };
   golden5 g;
@@ -555,6 +559,6 @@ int main(void) {
                                      cmocka_unit_test(nothing_hidden_and_nothing_visible),
                                      cmocka_unit_test(packed_equals_full_length),
                                      cmocka_unit_test(imported_and_embedded),
-                                     cmocka_unit_test(one_cycle_is_torchs)};
+                                     cmocka_unit_test(one_cycle_equals_torch)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

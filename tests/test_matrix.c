@@ -1,4 +1,4 @@
-/* Matrices in three formats: each holds the same values, names and bounds; what is not committed is not there. */
+/* Tests matrices in three formats: all hold the same values, names and bounds; without a commit there is no file. */
 #include "check.h"
 
 #include <hdf5.h>
@@ -13,7 +13,7 @@ enum { ITEMS = 7, WIDTH = 5 };
 static const int64_t lengths[ITEMS] = {3, 1, 4, 1, 5, 9, 2};
 static const char *const names[ITEMS] = {"chr1:1-3", "b", "a longer name than the others", "d", "\xce\xb1", "f", "g"};
 
-/* Random bits, as floats that are finite: also tiny ones and -0. */
+/* Random bits as finite floats, including denormals and -0. */
 static float value_of(int64_t row, int column) {
   uint32_t word[4];
   float value;
@@ -29,8 +29,9 @@ static int64_t rows_of(int many) {
   return rows;
 }
 
-/* The span of row r of an item: the first one has none. */
-enum { ONE, MANY, SPANS /* many, whose number is not known before */ };
+/* Kinds of items: one row; many rows; many rows with spans, whose number is not known in advance. */
+enum { ONE, MANY, SPANS };
+/* The span of row r of an item; the first row's is empty. */
 static int64_t span_of(int64_t r, int part) { return part ? (r ? 6 : 0) : r ? 6 * (r - 1) : 0; }
 
 static void write_matrix(const char *path, int many, int commit) {
@@ -176,7 +177,7 @@ static void formats_hold_the_same(void **state) {
   }
 }
 
-static void nothing_is_seen_before_the_commit(void **state) {
+static void no_file_before_the_commit(void **state) {
   (void)state;
   static const char *const paths[] = {"n.h5", "n.npy", "n.tsv"};
   assert_int_equal(chdir(folder), 0);
@@ -190,7 +191,7 @@ static void nothing_is_seen_before_the_commit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(formats_hold_the_same),
-      cmocka_unit_test(nothing_is_seen_before_the_commit),
+      cmocka_unit_test(no_file_before_the_commit),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,5 +1,5 @@
-/* Merges of byte pairs: learned as counting all pairs again before each merge finds them; no token too long; and a tokenizer
- * reads what is written. */
+/* Tests byte-pair merges: they equal those found by recounting all pairs before each merge; no token is too long; a tokenizer
+ * reads the written file. */
 #include "tokens.h"
 
 #include "base/random.h"
@@ -8,7 +8,7 @@
 
 enum { COUNT = 40, LENGTH = 90, TEXT = COUNT * (LENGTH + 1), IDS = 80 };
 
-/* Windows of random letters, of repeats, of few letters, some with N; of lengths of their own with `records`. */
+/* Windows of random letters, of repeats, of few letters, some with N; with `records` their lengths differ. */
 static fd_windows make_windows(uint64_t seed, int records) {
   fd_windows w = {COUNT, LENGTH, malloc(COUNT * LENGTH), records ? malloc(COUNT * sizeof(int32_t)) : NULL, NULL};
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_TEST);
@@ -27,7 +27,7 @@ static fd_windows make_windows(uint64_t seed, int records) {
   return w;
 }
 
-/* A text of ids, -1 between pieces, and merges that are found by counting. */
+/* A text of ids with -1 between pieces, on which merges are found by counting. */
 typedef struct plain {
   int count, id[TEXT];
 } plain;
@@ -43,7 +43,7 @@ static void read_plain(plain *p, const fd_windows *w) {
   }
 }
 
-/* The most frequent pair, of equal ones the smallest; 0 when there is none. */
+/* Finds the most frequent pair, among equals the smallest; returns its count, 0 if there is none. */
 static int best_of(const plain *p, int ids, int pair[2]) {
   int *times = calloc((size_t)(ids * ids), sizeof *times), best = 0;
   for (int i = 0; i + 1 < p->count; i++)
@@ -104,7 +104,7 @@ static void until_no_pair_is_left(void **state) {
   fd_merges merges;
   int letters[FD_MERGES_FIRST + 1000] = {0}, longest = 0;
   for (int i = FD_MERGES_LETTER; i < FD_MERGES_FIRST; i++) letters[i] = 1;
-  assert_ok(fd_merges_learn(&w, 1, FD_MERGES_FIRST + 1000, &merges)); /* A alone: 2, 4, 8, ... */
+  assert_ok(fd_merges_learn(&w, 1, FD_MERGES_FIRST + 1000, &merges)); /* only A: tokens of 2, 4, 8, ... letters */
   assert_in_range(merges.count, 7, 30);
   for (int i = 0; i < merges.count; i++) {
     int made = letters[merges.pair[i][0]] + letters[merges.pair[i][1]];
@@ -122,7 +122,7 @@ static void until_no_pair_is_left(void **state) {
   fd_windows_free(&w);
 }
 
-/* The tokens of each window are what the merges made of the text. */
+/* The tokens of each window are those that the merges make of the text. */
 static void a_tokenizer_reads_them(void **state) {
   (void)state;
   static plain p;

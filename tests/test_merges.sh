@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# findna merges: what it learns is what the tokenizers library learns, where that is here; what is refused.
+# Tests findna merges: it learns what the tokenizers library learns, if that is installed; bad input is refused.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 expect "merges of windows" 0 "wrote words.json: 391 merges, a vocabulary of 400 tokens" "$FINDNA" merges shards --vocabulary 400 --output words.json
 expect "again" 0 "wrote again.json" "$FINDNA" merges shards --vocabulary 400 --output again.json
 check "the same bytes" cmp words.json again.json
-expect "of some windows" 0 "learning from 100 of 512" "$FINDNA" merges shards --vocabulary 400 --windows 100 --output few.json
-check "which are others" bash -c '! cmp -s words.json few.json'
-expect "more tokens than there are" 0 "no pair is left to join" "$FINDNA" merges shards --windows 1 --vocabulary 4096 --output all.json
+expect "merges of some windows" 0 "learning from 100 of 512" "$FINDNA" merges shards --vocabulary 400 --windows 100 --output few.json
+check "differ" bash -c '! cmp -s words.json few.json'
+expect "more tokens than the windows have" 0 "no pair is left to join" "$FINDNA" merges shards --windows 1 --vocabulary 4096 --output all.json
 expect "no output" 64 "give SHARDS and --output FILE" "$FINDNA" merges shards
 expect "no shards" 66 "nowhere: no such folder" "$FINDNA" merges nowhere --output x.json
 expect "too few tokens" 64 "vocabulary" "$FINDNA" merges shards --vocabulary 8 --output x.json
 expect "an output over the shards" 73 "manifest.json" "$FINDNA" merges shards --output shards/manifest.json
 cp -r shards damaged && printf x >>"$(ls damaged/*.h5 | head -1)"
 expect "damaged shards" 65 "damaged" "$FINDNA" merges damaged --output x.json
-check "nothing was left of these" test ! -e x.json
+check "these leave no file" test ! -e x.json
 python=${PYTHON:-python3}
-if ! $python -c 'import tokenizers' 2>/dev/null; then echo "skipped - what the tokenizers library learns: it is not there for $python (PYTHON=...)"; exit 0; fi
+if ! $python -c 'import tokenizers' 2>/dev/null; then echo "skipped - comparison with the tokenizers library: it is not installed for $python (PYTHON=...)"; exit 0; fi
 cat >compare.py <<'E'
 import json, random, subprocess, sys
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers

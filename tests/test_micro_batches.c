@@ -1,10 +1,10 @@
-/* Passes of several micro-batches on a GPU, the emulated one or that of FINDNA_PLUGIN: what is summed over rows has the bits of
- * the tree of gradients. */
+/* Tests passes of several micro-batches on the emulated GPU or FINDNA_PLUGIN's: sums over rows have the bits of the gradients'
+ * tree reduction. */
 #include "gpu.h"
 
 #include "cuda/fragment.h"
 
-/* The leaves' sums of n numbers each, in pairs: sums[0 .. n-1] receives that of all. */
+/* Adds the leaves' sums of n numbers each as a binary tree; sums[0 .. n-1] receives the total. */
 static void add_in_pairs(float *sums, int leaves, size_t n) {
   for (int distance = 1; distance < leaves; distance *= 2)
     for (int leaf = 0; leaf < leaves; leaf += 2 * distance)
@@ -16,18 +16,18 @@ static void add_doubles_in_pairs(double *sums, int leaves) {
     for (int leaf = 0; leaf < leaves; leaf += 2 * distance) sums[leaf] += sums[leaf + distance];
 }
 
-/* `micro_batches` micro-batches of equal sequences, whose sums over rows are compared. */
+/* A case: `micro_batches` micro-batches of sequences of equal length, whose sums over rows are compared. */
 typedef struct pass_case {
-  int micro_batches, each, length, cls, rows; /* sequences of a micro-batch; rows of one */
+  int micro_batches, each, length, cls, rows; /* each: sequences per micro-batch; rows: rows per micro-batch */
   int d, h;
-  float *x, *dy, *logits, *centre, *w1, *b1, *w2, *b2; /* weights are used by a block and, w1 and b1, by a linear layer */
+  float *x, *dy, *logits, *centre, *w1, *b1, *w2, *b2; /* weights of a block; w1 also of a linear layer */
   uint8_t *labels, *mask;
-  size_t sums; /* of gradients: of the block, of the layer, of [CLS] tokens, of a normalization, of a table */
+  size_t sums; /* numbers in the gradients of the block, the layer, [CLS] tokens, a normalization and a table */
 } pass_case;
 
 enum { PASS_IDS = 3, PASS_CLS = 2 * 3, PASS_DOUBLES = 2 + PASS_CLS }; /* losses, and the sum of [CLS] rows of 2 x 3 channels */
 
-/* Gradients of a normalization's two vectors and of a table of PASS_IDS rows, from row `at` of the case on. */
+/* Computes gradients of a normalization's vectors and of a table of PASS_IDS rows, from row `at` of the case on. */
 static void run_rows(const pass_case *c, fd_device *dev, size_t at, int micro_batches, fd_mat x, fd_mat dy, fd_mat y,
                      const float *w, float *sums) {
   int rows = micro_batches * c->rows, *ids = malloc((size_t)rows * sizeof *ids);
@@ -42,7 +42,7 @@ static void run_rows(const pass_case *c, fd_device *dev, size_t at, int micro_ba
   free(ids);
 }
 
-/* Everything that is summed over the rows of micro-batches first .. first + micro_batches - 1, in one pass. */
+/* Computes in one pass everything that is summed over the rows of micro-batches first .. first + micro_batches - 1. */
 static void run_pass(const pass_case *c, int kind, int first, int micro_batches, float *sums, double *doubles, float *dx) {
   fd_device *dev = gpu[kind];
   size_t d = (size_t)c->d, h = (size_t)c->h, w = d * h, at = (size_t)(first * c->rows);
@@ -78,10 +78,10 @@ static void run_pass(const pass_case *c, int kind, int first, int micro_batches,
   fd_seqs_destroy(&seqs, dev);
 }
 
-/* Several micro-batches in one pass: the bits of as many passes whose sums are added as the tree adds them. */
+/* Checks that a pass of several micro-batches has the bits of one pass per micro-batch, whose sums are added as a tree. */
 static void compare_pass(pass_case c, int kind) {
   size_t d = (size_t)c.d, h = (size_t)c.h, rows = (size_t)(c.micro_batches * c.rows);
-  if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 is the layer's, too */
+  if (c.d * c.d > c.d * c.h) c.h = c.d, h = d; /* w1 also holds the layer's weights */
   c.sums = 2 * d * h + h + d + d * d + d + PASS_CLS + (2 + PASS_IDS) * d;
   c.x = random_values(rows * d, 1), c.dy = random_values(rows * d, 1), c.logits = random_floats(rows * FD_SYMBOLS, 2),
   c.centre = random_floats(6, 1);
@@ -106,7 +106,7 @@ static void compare_pass(pass_case c, int kind) {
   for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) free(memory[i]);
 }
 
-static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
+static void a_pass_equals_the_tree_of_its_micro_batches(void **state) {
   (void)state;
   for (int n = 0; n < 4 * KINDS; n++) {
     int kind = n % KINDS, wide = n / KINDS == 3;
@@ -114,14 +114,14 @@ static void a_pass_is_the_tree_of_its_micro_batches(void **state) {
         .micro_batches = 2 << n % 4, .each = between(1, 3), .cls = 2, .d = wide ? 172 : between(3, 40), .h = between(1, 70)};
     if (n == 2) c.micro_batches = FD_MICRO_BATCHES_MAX, c.each = 1;
     c.length = c.cls + between(1, n % 3 ? 60 : 25), c.rows = c.each * c.length;
-    if (n == KINDS || n == 2 * KINDS - 1) /* more than a chunk each */
+    if (n == KINDS || n == 2 * KINDS - 1) /* more than one chunk each */
       c.length = FD_CHUNK_MIN + 300, c.each = 1, c.rows = c.length, c.micro_batches = 2, c.d = n == KINDS ? c.d : 66;
     compare_pass(c, kind);
   }
 }
 
-/* The linear layer's gradients by cuBLASLt. */
-static void so_it_is_by_library(void **state) {
+/* The linear layer's gradients from cuBLASLt. */
+static void the_same_by_library(void **state) {
   (void)state;
   fd_device *usual = exchange_for_library(KINDS - 1);
   if (!usual) skip();
@@ -132,7 +132,7 @@ static void so_it_is_by_library(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_pass_is_the_tree_of_its_micro_batches),
-                                     cmocka_unit_test(so_it_is_by_library)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_pass_equals_the_tree_of_its_micro_batches),
+                                     cmocka_unit_test(the_same_by_library)};
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A build with MPICH: the same bits as one rank, the watchdog, an orderly end.
+# Tests a build with MPICH: the same bits as one rank, no unexpected messages, the exit code of a stop.
 source "$(dirname "$0")/lib.sh"
 command -v mpicc.mpich >/dev/null || { echo "skipped - MPICH: mpicc.mpich is not installed"; exit 0; }
 if ldd "$FINDNA" | grep -q asan; then echo "skipped - MPICH: tested without sanitizers"; exit 0; fi
@@ -10,6 +10,6 @@ tiny=$root/tests/tiny.yaml
 "$FINDNA" pretrain "$tiny" run.folder=one >one.log 2>&1
 timeout 120 mpirun.mpich -n 4 "$program" pretrain "$tiny" run.folder=four >four.log 2>&1
 check "4 ranks of MPICH end in the bits of 1 rank" test "$(state_of one)" = "$(state_of four)"
-check "and leave no message behind" sh -c '! grep -q unexpected four.log'
+check "and leave no unexpected message" sh -c '! grep -q unexpected four.log'
 code=0; timeout 120 mpirun.mpich -n 2 "$program" pretrain "$tiny" run.folder=timed train.steps=1000000 run.minutes=0.02 >timed.log 2>&1 || code=$?
-check "a stop passes 75 on" test $code = 75
+check "a stop exits with 75" test $code = 75

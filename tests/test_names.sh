@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Names that someone else has chosen, of files, contigs, classes and sequences: no message and no table that they are in has more lines, or
-# orders to a terminal.
+# Tests names chosen by others, of files, contigs, classes and sequences: they cannot add lines or terminal control sequences to messages and
+# tables.
 source "$(dirname "$0")/lib.sh"
 evil=$'x\nfindna: finished\e[2J\u0085\u202e\x9b'
-# shown NAME CODE COMMAND...: the exit code; no control character but the ends of lines, nothing forged, the name written out
+# shown NAME CODE COMMAND...: checks the exit code, that there are no control characters except newlines and no forged line, and that the name is escaped
 shown() {
   local name=$1 code=$2 got=0
   shift 2
@@ -11,11 +11,11 @@ shown() {
   check "$name ends with $code ($got)" test $got = "$code"
   check "$name: no control characters" bash -c '! LC_ALL=C grep -qP "[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae|(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]" out.log'
   check "$name: no forged line" bash -c '! grep -q "^findna: finished.*[0-9\\\\]b" out.log && ! grep -qx "findna: finished.*202e.*" out.log'
-  check "$name: the name is written out" grep -qF 'x\nfindna: finished\x1b[2J\u0085\u202e\x9b' out.log
+  check "$name: the name is escaped" grep -qF 'x\nfindna: finished\x1b[2J\u0085\u202e\x9b' out.log
 }
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
-shown "a run that is not there" 66 "$FINDNA" inspect "$evil"
+shown "a missing run" 66 "$FINDNA" inspect "$evil"
 shown "an unknown command" 64 "$FINDNA" "$evil"
 shown "an option" 64 "$FINDNA" embed "--$evil"
 shown "a config" 66 "$FINDNA" pretrain "$evil"
@@ -33,19 +33,19 @@ printf '>x\e[2J\nACGT\n' >evil.fa
 expect "a contig" 65 "expected printable ASCII|x1b" "$FINDNA" prepare --window 61 --count 16 --val-count 0 evil evil.fa
 check "no control characters" bash -c '! LC_ALL=C grep -qP "\x1b" out.log'
 
-# Names that a spreadsheet would compute
+# Names that a spreadsheet would evaluate
 printf 'id,sequence\n=HYPERLINK(1),ACGTACGTACGT\n+1,ACGTACGTACGT\n-cmd|x,ACGTACGTACGT\n@SUM(A1),ACGTACGTACGT\n＝1,ACGTACGTACGT\na=b,ACGTACGTACGT\n"""=1""",ACGTACGTACGT\n' >ids.csv
 "$FINDNA" embed run ids.csv --output plain.tsv >/dev/null 2>&1
 expect "--spreadsheet" 0 "wrote" "$FINDNA" embed run ids.csv --output safe.tsv --spreadsheet
-check "names begin with an apostrophe where they would be computed" test "$(cut -f1 safe.tsv | tr '\n' ' ')" = "id '=HYPERLINK(1) '+1 '-cmd|x '@SUM(A1) '＝1 a=b '\"=1\" "
-check "without it they are as they were" test "$(cut -f1 plain.tsv | tr '\n' ' ')" = "id =HYPERLINK(1) +1 -cmd|x @SUM(A1) ＝1 a=b \"=1\" "
+check "names that would be evaluated get an apostrophe" test "$(cut -f1 safe.tsv | tr '\n' ' ')" = "id '=HYPERLINK(1) '+1 '-cmd|x '@SUM(A1) '＝1 a=b '\"=1\" "
+check "without it they are unchanged" test "$(cut -f1 plain.tsv | tr '\n' ' ')" = "id =HYPERLINK(1) +1 -cmd|x @SUM(A1) ＝1 a=b \"=1\" "
 check "numbers are the same" cmp <(cut -f2- plain.tsv) <(cut -f2- safe.tsv)
-check "negative ones among them" grep -q "$(printf '\t-')" safe.tsv
+check "including negative ones" grep -q "$(printf '\t-')" safe.tsv
 expect "for NAME.tsv only" 64 "no effect on e.npy; it is for NAME.tsv" "$FINDNA" embed run ids.csv --output e.npy --spreadsheet
 { printf '>chr1\n'; for ((i = 0; i < 40; i++)); do printf ACGTTGCAAC; done; echo; } >genome.fa
 printf 'chrom,pos,ref,alt,id\nchr1,101,A,C,=1+1\nchr1,102,C,G,rs2\n' >v.csv
 expect "score: --spreadsheet" 0 "wrote" "$FINDNA" score run v.csv --genome genome.fa --output s.tsv --spreadsheet
-check "its names, too" test "$(cut -f3 s.tsv | tr '\n' ' ')" = "id '=1+1 rs2 "
+check "its names get it, too" test "$(cut -f3 s.tsv | tr '\n' ' ')" = "id '=1+1 rs2 "
 "$FINDNA" score run v.csv --genome genome.fa --output p.tsv >/dev/null 2>&1
-check "and only they" cmp <(cut -f1,2,4- s.tsv) <(cut -f1,2,4- p.tsv)
+check "and only its names" cmp <(cut -f1,2,4- s.tsv) <(cut -f1,2,4- p.tsv)
 expect "score: for NAME.tsv only" 64 "no effect on s.vcf" "$FINDNA" score run v.csv --genome genome.fa --output s.vcf --spreadsheet

@@ -1,4 +1,4 @@
-/* Nearest neighbours by cosine against a plain search, and the scores of what they say against golden values. */
+/* Tests nearest neighbours by cosine against a plain search, and the scores of their predictions against golden values. */
 #include "check.h"
 #include "golden5.h"
 
@@ -30,7 +30,7 @@ static double cosine_of(const float *a, const float *b, int width) {
   return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
 }
 
-/* Each list falls, has k different keys, says their cosines, and leaves out none that is clearly nearer. */
+/* Each list descends, has k distinct keys with their cosines, and omits no key that is clearly nearer. */
 static void check_lists(fd_vectors keys, fd_vectors queries, int k, const int *index, const float *cosine) {
   for (int q = 0; q < queries.rows; q++) {
     const int *list = index + (size_t)q * (size_t)k;
@@ -62,7 +62,7 @@ static void lists_are_those_of_a_plain_search(void **state) {
     for (int i = 0; i < n * width; i++) key[i] = draw();
     for (int i = 0; i < m * width; i++) query[i] = draw();
     for (int i = 0; i < width && n > 5; i++)
-      key[5 * width + i] = 0, key[6 * width + i] = 3 * key[i]; /* of no length; like key 0 */
+      key[5 * width + i] = 0, key[6 * width + i] = 3 * key[i]; /* a zero row; parallel to key 0 */
     const fd_vectors keys = {key, n, width}, queries = {query, m, width};
     int *index[2];
     float *cosine[2];
@@ -87,7 +87,7 @@ static void most_of_the_neighbours_win(void **state) {
   const int label[] = {3, 1, 1, 2, 2, 3, 0};
   assert_int_equal(fd_neighbours_vote((const int[]){6}, 1, label), 0);
   assert_int_equal(fd_neighbours_vote((const int[]){6, 1, 2}, 3, label), 1);
-  assert_int_equal(fd_neighbours_vote((const int[]){3, 1, 2, 4, 0}, 5, label), 2); /* two of each: the nearest of them */
+  assert_int_equal(fd_neighbours_vote((const int[]){3, 1, 2, 4, 0}, 5, label), 2); /* two votes each: the nearest wins */
   assert_int_equal(fd_neighbours_vote((const int[]){0, 1, 3}, 3, label), 3);
 }
 
@@ -122,7 +122,7 @@ static void check_ami(const json_t *expected, int count, const int *truth, const
   assert_near(ami, json_number_value(json_object_get(expected, "ami")), 1e-12);
 }
 
-/* What the definition says at its ends, and that names and order of clusters do not matter. */
+/* Extreme cases of the definition; the numbering and order of clusters do not matter. */
 static void agreement_beyond_chance(void **state) {
   (void)state;
   enum { ROWS = 4000 };

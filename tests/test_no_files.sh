@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A pipe, a device or a folder in the place of any file that a command reads is refused at once: no wait for a writer, no endless read.
+# Tests that a pipe, a device or a folder instead of any file that a command reads is refused at once: no wait for a writer, no endless read.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" train.steps=4 checkpoint.every=4 run.folder=run >log 2>&1 && "$FINDNA" export run export >log 2>&1 || { tail -3 log; not_ok "making the files"; exit 1; }
 printf '>a\nACGTNACGTTGCAACGTACGATCGACTAGCATCGACTACGACTACGACTCAGCATCAGCATCAGCATCAGC\n' >x.fa
 printf 'sequence,label\nACGTACGT,0\nGGTTGGTT,1\nACGAACGT,0\nGGTTGGAT,1\n' >rows.csv
 mkfifo pipe; ln -s /dev/zero zeros; mkdir empty
-# try NAME COMMAND...: an exit code of the table within 10 s, for each of the three in the place of FILE; the name keeps its ending
+# try FILE COMMAND...: an exit code for bad input within 20 s, for each of the three in the place of FILE, plain and as FILE.gz
 try() {
   local what=$1 bad="" code
   shift

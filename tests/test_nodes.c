@@ -1,12 +1,12 @@
-/* Every node kind of nodes.def: its gradients, by its parameters and by those of what it reads, against central differences. */
+/* Tests every node kind of nodes.def: gradients by its parameters and by those of its inputs against central differences. */
 #include "graphs.h"
 
 enum { TRIALS = 32 };
 
-/* A case adds the n-th variant of nodes around its kind, and returns the value that the loss is made of. */
+/* A case adds the n-th variant of nodes around its kind, and returns the value from which the loss is computed. */
 typedef fd_value node_case(trial *t, int n);
 
-enum { PLACES = 257 /* prime, more than the tokens of a trial */ };
+enum { PLACES = 257 /* a prime larger than the number of tokens of a trial */ };
 
 static fd_value from_input(trial *t, const char *name, int width) { return fd_linear(&t->graph, name, t->x, width, 0); }
 
@@ -16,7 +16,7 @@ static fd_value case_linear(trial *t, int n) {
   if (n % 8 == 2) return fd_linears_unbiased(&t->graph, "linear", n % 3 ? parts : all, x, (const int[]){3, 1, 7, 2});
   if (n % 8 == 0) return fd_linear_unbiased(&t->graph, "linear", x, between(1, 20), 0);
   if (n % 8 == 1) return fd_linear_split(&t->graph, "linear", "other", x, between(1, 20));
-  if (n % 8 == 5) { /* its gradient by the table is the sum of two */
+  if (n % 8 == 5) { /* the gradient by the table is a sum of two */
     int size = between(1, 3);
     fd_value rows = fd_lookup(&t->graph, "table", FD_NONE, FD_BY_TYPE, size, x.width);
     return fd_linear_tied(&t->graph, "linear", "other", fd_add(&t->graph, "sum", x, rows), rows, size);
@@ -25,7 +25,7 @@ static fd_value case_linear(trial *t, int n) {
   return fd_linears(&t->graph, "linear", n % 3 ? parts : all, x, between(1, 9));
 }
 
-/* What RELU sees is far from its corner (keep_off_corners). */
+/* Inputs of RELU are far from its kink (keep_off_kinks). */
 static fd_value case_linear_act(trial *t, int n) {
   const fd_linear_act_settings s = {.act = (fd_act)(n % 4), .gated = n / 4 % 2, .unbiased = n % 4 != FD_ACT_RELU && n / 8 % 2};
   fd_value x = n / 16 % 2 ? t->x : from_input(t, "before", between(1, 20));
@@ -36,7 +36,8 @@ static fd_value case_linear_act(trial *t, int n) {
 
 static fd_value case_embedding(trial *t, int n) {
   fd_value x = n % 2 ? from_input(t, "before", between(1, 20)) : t->x;
-  return fd_embedding(&t->graph, "embedding", x, between(1, 20), t->tokens.cls ? t->tokens.cls : 3); /* tasks may have none */
+  return fd_embedding(&t->graph, "embedding", x, between(1, 20),
+                      t->tokens.cls ? t->tokens.cls : 3); /* fine-tuning may have none */
 }
 
 static fd_value case_chordmixer(trial *t, int n) {
@@ -51,7 +52,7 @@ static fd_value case_chordmixer(trial *t, int n) {
   return fd_chordmixer(&t->graph, "block", from_input(t, "before", channels), &block);
 }
 
-/* Other sequences, which groups cut. */
+/* Replaces the sequences by ones that groups divide evenly. */
 static void group_tokens(trial *t) {
   t->tokens.cls = 0;
   for (int i = 0; i < t->tokens.count; i++) t->tokens.start[i + 1] = t->tokens.start[i] + FD_GROUP * between(1, 4);
@@ -79,7 +80,7 @@ static fd_space some_tokens(trial *t, int n) {
 
 static fd_value case_select(trial *t, int n) {
   fd_space to = some_tokens(t, n);
-  if (n % 8 == 7) memset(t->hidden, 0, (size_t)fd_seqs_rows(&t->tokens)); /* no row of it */
+  if (n % 8 == 7) memset(t->hidden, 0, (size_t)fd_seqs_rows(&t->tokens)); /* FD_HIDDEN has no rows */
   if (n % 8 == 3) t->tokens.hidden = NULL;
   fd_value x = fd_linear(&t->graph, "before", t->x, between(1, 20), n / 2 % 2);
   return fd_linear(&t->graph, "behind", fd_select_rows(&t->graph, "some", x, to), between(1, 9), 0);
@@ -105,7 +106,7 @@ static fd_value case_norm(trial *t, int n) {
   return fd_normalize(&t->graph, "norm", from_input(t, "before", between(2, 20)), n % 2, 1e-2f);
 }
 
-/* One head's columns, and its positions. */
+/* Draws the width of a head and adds its positions. */
 static int place(trial *t, fd_positions kind, int heads, fd_value *positions) {
   int dim = kind == FD_POSITIONS_ROTARY ? 2 * between(1, 4) : between(1, 8);
   *positions = FD_NONE;
@@ -122,7 +123,7 @@ static fd_value attend(trial *t, fd_attention_settings a, fd_value x) {
   return fd_attend(&t->graph, "heads", x, positions, &a);
 }
 
-/* Of the hidden tokens to the visible ones, or the other way round; or of all to some. */
+/* Cross-attention from hidden to visible tokens, from visible to hidden ones, or from all to some. */
 static fd_value cross(trial *t, fd_attention_settings a, int n) {
   static const char *const parts[FD_LINEAR_PARTS] = {"k", "v", NULL};
   fd_space keys = some_tokens(t, n), queries = keys == FD_HIDDEN ? FD_VISIBLE : FD_HIDDEN;
@@ -151,7 +152,7 @@ static fd_value case_attention(trial *t, int n) {
   return attend(t, a, n % 2 ? fd_select_rows(&t->graph, "some", t->x, some_tokens(t, n / 2)) : t->x);
 }
 
-/* By position and type; by ids in test_published.c, whose input they are. */
+/* Lookups by position and type; test_published.c tests those by ids, which are its input. */
 static fd_value case_lookup(trial *t, int n) {
   int width = between(1, 20);
   fd_value x = from_input(t, "before", width);
@@ -160,7 +161,7 @@ static fd_value case_lookup(trial *t, int n) {
   return fd_add(&t->graph, "sum", x, fd_lookup(&t->graph, "place", x, FD_BY_POSITION, PLACES, width));
 }
 
-/* What RELU sees is far from its corner (keep_off_corners). */
+/* Inputs of RELU are far from its kink (keep_off_kinks). */
 static fd_value case_act(trial *t, int n) {
   fd_act act = (fd_act)(n % 4);
   int gated = n / 4 % 2, width = between(1, 12);
@@ -183,7 +184,7 @@ static fd_value case_dropout(trial *t, int n) {
   return fd_dropout(&t->graph, "drop", x, &settings);
 }
 
-/* Packed rows too, of which gaps are left out. */
+/* Rows of all tokens, or packed rows of some tokens. */
 static fd_value of_tokens(trial *t, int n, int width) {
   fd_value x = from_input(t, "before", width);
   return n % 3 ? x : fd_select_rows(&t->graph, "some", x, some_tokens(t, n / 3));
@@ -196,7 +197,7 @@ static fd_value case_causal_conv(trial *t, int n) {
   return fd_causal_conv(&t->graph, "conv", parts, x, widths, between(1, 5), n % 2);
 }
 
-/* Far from where keys and queries are short and turn at once (keep_off_corners). */
+/* Keys and queries are kept away from zero, where their normalization changes abruptly (keep_off_kinks). */
 static fd_value case_delta(trial *t, int n) {
   const fd_delta_settings s = {between(1, 2), between(1, 7), between(1, 6), n % 2};
   fd_value x = of_tokens(t, n, between(1, 5)), gates = fd_linear(&t->graph, "gates", x, 2 * s.heads, 0);
@@ -229,8 +230,8 @@ static const struct {
 
 enum { KINDS = sizeof cases / sizeof *cases };
 
-/* Biases of 9 and small rows: what RELU sees stays on its side of 0. Rows of a table far apart: maxima stay where they are. */
-static void keep_off_corners(trial *t) {
+/* Large biases and small rows keep inputs of RELU on one side of 0; widely spaced rows of a table keep maxima in place. */
+static void keep_off_kinks(trial *t) {
   const fd_param *apart = fd_params_find(&t->params, "apart.weight");
   const fd_param *bias = fd_params_find(&t->params, "far.bias"), *small = fd_params_find(&t->params, "small.weight");
   for (size_t i = 0; bias && i < bias->size; i++) t->w[bias->offset + i] = i % 2 ? 9 : -9;
@@ -247,7 +248,7 @@ static void try_kind(int kind, int n) {
   begin_trial(&t, n % 5 ? between(1, 3) : 0, n % 7 ? 14 : 70);
   fd_value out = cases[kind].add(&t, n);
   graph_is_whole(&t);
-  keep_off_corners(&t);
+  keep_off_kinks(&t);
   for (int i = 0; i < t.graph.nodes; i++) found += t.graph.node[i].kind == cases[kind].kind;
   assert_true(found > 0);
   t.given[out.id] = 1;
@@ -274,7 +275,7 @@ static void gradients_equal_finite_differences(void **state) {
     for (int n = 0; n < TRIALS; n++) try_kind(kind, n);
 }
 
-/* Sequences that groups do not cut, or with [CLS] tokens, are refused. */
+/* Sequences that groups do not divide evenly, or with [CLS] tokens, are refused. */
 static void groups_are_whole(void **state) {
   (void)state;
   static const int lengths[][2] = {{12, 0}, {7, 0}, {5, 0}, {6, 1}};
@@ -289,8 +290,8 @@ static void groups_are_whole(void **state) {
   }
 }
 
-/* What is random in training is not outside of it: then dropout changes nothing, to the bit. */
-static void dropout_is_of_training_alone(void **state) {
+/* Outside of training dropout is the identity, bit for bit. */
+static void dropout_only_in_training(void **state) {
   (void)state;
   for (int n = 0; n < TRIALS; n++) {
     trial t;
@@ -315,6 +316,6 @@ static void dropout_is_of_training_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(groups_are_whole),
-                                     cmocka_unit_test(dropout_is_of_training_alone)};
+                                     cmocka_unit_test(dropout_only_in_training)};
   return cmocka_run_group_tests(tests, open_device, close_device);
 }

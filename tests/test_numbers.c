@@ -1,5 +1,5 @@
-/* NaN, infinities, denormals and huge values in everything that ranks, fits, sorts or draws: it ends, with a right value or
- * FD_NUMERIC. */
+/* Tests NaN, infinities, denormals and huge values in everything that ranks, fits, sorts or plots: it terminates with a correct
+ * value or FD_NUMERIC. */
 #include "files.h"
 #include "values.h"
 
@@ -22,7 +22,7 @@ enum { SECONDS = 60, ROWS = 60, CLASSES = 4, DIMS = 6 };
 
 enum { ORDINARY, FINITE, ANY };
 
-/* ORDINARY: around 1, often equal; FINITE: of every size; ANY: also what is not finite. */
+/* ORDINARY: values around 1, often equal; FINITE: of every magnitude; ANY: also values that are not finite. */
 static double odd_value(int kind) {
   static const double sizes[] = {0, -0.0, 1, -1, 1e-3, 1e16, 9007199254740993.0, 1e30, -1e38, 3e38, 1e-38, 1e-45},
                       wide[] = {1e300, -1e308, DBL_MAX, -DBL_MAX, DBL_MIN, 5e-324, -1e-310}, bad[] = {NAN, INFINITY, -INFINITY};
@@ -128,7 +128,7 @@ static void means_of_anything_end(void **state) {
 
 /* --- fits ------------------------------------------------------------------------------------------------------------ */
 
-/* A bowl around 1, and a bad value or slope beyond a distance: as a fit of diverged features has it. */
+/* A paraboloid around 1 with a bad value or slope beyond a distance, like a fit of diverged features. */
 static double broken_bowl(void *context, const double *x, double *g) {
   const double *bad = context; /* value, slope, distance */
   double sum = 0, far = 0;
@@ -211,7 +211,7 @@ static void whitening_ends(void **state) {
 
 /* --- pictures -------------------------------------------------------------------------------------------------------- */
 
-/* A picture holds no number that is none, and not more lines than fit it. */
+/* Checks that a picture contains no NaN or infinity and has a bounded size. */
 static void check_picture(FILE *out, char **text, size_t *bytes, const char *what) {
   fclose(out);
   if (strstr(*text, "nan") || strstr(*text, "inf"))
@@ -309,8 +309,8 @@ static void figures_of_anything_are_made(void **state) {
   }
 }
 
-/* A run whose metrics have null in places: the page has gaps, and says so. */
-static void a_report_says_its_gaps(void **state) {
+/* A run with null in some metrics: the page has gaps and reports them. */
+static void a_report_states_its_gaps(void **state) {
   (void)state;
   static const char *const step_names[] = {
       "loss", "mnm", "cl", "lr", "lambda", "grad_norm", "skipped", "seconds", "sequences_per_second"};
@@ -341,7 +341,7 @@ static void a_report_says_its_gaps(void **state) {
 }
 
 static int start(void **state) {
-  alarm(SECONDS); /* what does not end is killed */
+  alarm(SECONDS); /* kills a test that does not terminate */
   return make_folder(state);
 }
 
@@ -358,7 +358,7 @@ int main(void) {
       cmocka_unit_test(ticks_of_anything_end),
       cmocka_unit_test(bars_and_points_of_anything_are_drawn),
       cmocka_unit_test(figures_of_anything_are_made),
-      cmocka_unit_test(a_report_says_its_gaps),
+      cmocka_unit_test(a_report_states_its_gaps),
   };
   return cmocka_run_group_tests(tests, start, remove_folder);
 }

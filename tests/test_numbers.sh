@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Numbers that are not finite, in every array of a checkpoint and in what is made of finite weights: code 79, a line that says where, nothing
-# written. test_numbers.c has the functions.
+# Tests numbers that are not finite, in every array of a checkpoint and in results of finite weights: exit code 79, a message with the place,
+# nothing written. test_numbers.c tests the functions.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml
 last=ckpt/step_000000008
 nan='\0\0\300\177' inf='\0\0\200\177' minus_inf='\0\0\200\377' huge='\377\377\177\177'
 
-# put FILE INDEX FLOAT [COUNT]: floats of the data of a safetensors file, by their bytes
+# put FILE INDEX FLOAT [COUNT]: overwrites floats in the data of a safetensors file; FLOAT is given as bytes
 put() {
   local at=$((8 + $(od -An -tu8 -N8 "$1") + 4 * $2)) bytes='' k
   for ((k = 0; k < ${4:-1}; k++)); do bytes+=$3; done
   printf "$bytes" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
-# seal CHECKPOINT: makes the hashes in MANIFEST, state_id and its own too, those of the files as they are
+# seal CHECKPOINT: recomputes all hashes in MANIFEST, including state_id and its own
 seal() {
   local line name rest text='' hash
   while read -r line; do
@@ -27,7 +27,7 @@ seal() {
   done <"$1/MANIFEST"
   printf %s "$text" >"$1/MANIFEST"
 }
-# edited FILE INDEX FLOAT [COUNT]: `run` becomes the run with these floats in its last checkpoint
+# edited FILE INDEX FLOAT [COUNT]: makes `run` a copy of `half` with these floats in its last checkpoint
 edited() { rm -rf run; cp -a half run; put "run/$last/$1" "${@:2}"; seal "run/$last"; }
 printf '#!/bin/sh\nexec "%s" pretrain "%s" "$@"\n' "$FINDNA" "$tiny" >pretrain
 printf '#!/bin/sh\nn=$1; shift; [ $n = 1 ] && exec "%s" "$@"\nASAN_OPTIONS=detect_leaks=0 exec mpirun -n $n --oversubscribe --bind-to none "%s" "$@"\n' "$FINDNA" "$FINDNA" >ranks
@@ -41,7 +41,7 @@ awk -F, 'NR > 1 { print ">seq" NR - 1 "\n" $1 }' rows.csv >seqs.fa
 awk 'BEGIN { srand(3); print ">chr1"; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >genome.fa
 awk '/^>/ { next } { s = s $0 } END { print "chrom,pos,ref,alt"; for (p = 100; p < 140; p++) { r = substr(s, p, 1); print "chr1," p "," r "," (r == "A" ? "C" : "A") } }' genome.fa >v.csv
 
-# --- in a checkpoint, its hashes right ------------------------------------------------------------------------------------------
+# --- in a checkpoint with correct hashes -----------------------------------------------------------------------------------------
 edited student-00.safetensors 0 '\0\0\0\0'
 check "the editor of checkpoints makes valid ones" bash -c '"$0" inspect run/ckpt/step_000000008 2>&1 | grep -q step && ! cmp -s run/ckpt/step_000000008/MANIFEST half/ckpt/step_000000008/MANIFEST' "$FINDNA"
 index=0
@@ -52,14 +52,14 @@ for array in student-00 teacher-00 adam_m-00 adam_v-00 centre; do
     expect "$value in $array: a resume is refused" 79 "$last/$array.safetensors: tensor '[a-z.0-9]+', element $index is not finite.*older checkpoint" ./pretrain run.folder=run
     check "$value in $array: nothing was changed" diff -rq --exclude="${last#*/}" --exclude='*.lock' run half
   done
-  expect "inspect says that a resume is refused" 79 "a resume is refused until" "$FINDNA" inspect run
+  expect "inspect reports that a resume is refused" 79 "a resume is refused until" "$FINDNA" inspect run
 done
 mv run/$last aside
-expect "without it the run goes on from the one before" 0 "resuming from run/ckpt/step_000000007" ./pretrain run.folder=run
+expect "without it the run resumes from the previous checkpoint" 0 "resuming from run/ckpt/step_000000007" ./pretrain run.folder=run
 code=0; ./ranks 2 pretrain "$tiny" run.folder=two >/dev/null 2>&1 || code=$?
-check "and ends in the state of a run that was never touched" test "$(state_of run)" = "$(state_of two)"
+check "and ends in the state of an undisturbed run" test "$(state_of run)" = "$(state_of two)"
 
-# uses OF NAME CODE PATTERN ENCODER: every command on `run`; those that fail leave nothing
+# uses NAME CODE PATTERN ENCODER: runs every command on `run`
 uses() {
   local name=$1 code=$2 pattern=$3 encoder=$4 rest="--train rows.csv --test rows.csv"
   expect "$name: embed" $code "$pattern" "$FINDNA" embed run seqs.fa --encoder $encoder --output out.tsv
@@ -83,7 +83,7 @@ cp -r exported bad; put bad/model.safetensors 7 $inf
 expect "import of an infinite weight" 79 "bad/model.safetensors: tensor '[a-z.0-9]+', element 7 is not finite" "$FINDNA" import bad out
 nothing "import"
 
-# --- made of finite numbers ------------------------------------------------------------------------------------------------------
+# --- results of finite numbers ---------------------------------------------------------------------------------------------------
 edited teacher-00.safetensors 0 $huge 200
 for file in $(ls half/$last | grep student); do cp half/$last/$file run/$last/; done
 put run/$last/student-00.safetensors 0 $huge 200; seal run/$last
@@ -93,30 +93,30 @@ expect "huge weights: score" 79 "v.csv:2: a score of allele 1 is not finite" "$F
 expect "huge weights: a distance" 79 "v.csv:2: a score of allele 1 is not finite" ./ranks 2 score run v.csv --genome genome.fa --scores distance --output out.tsv
 expect "huge weights: a track" 79 "seq1:1: a probability is not finite" "$FINDNA" score run seqs.fa --output out.bedgraph
 expect "huge weights: probe" 79 "row 1: feature 0 of the teacher encoder is not finite" "$FINDNA" probe run --train rows.csv --test rows.csv --baseline none --output out.json
-expect "huge weights: finetune" 79 "step 0: the rows that select cannot be scored" "$FINDNA" finetune run --train rows.csv run.folder=tuned train.steps=3 train.batch=8 train.virtual_ranks=1
+expect "huge weights: finetune" 79 "step 0: the validation rows cannot be scored" "$FINDNA" finetune run --train rows.csv run.folder=tuned train.steps=3 train.batch=8 train.virtual_ranks=1
 nothing "huge weights"
-expect "huge weights: pretraining goes on to 79" 79 "steps in a row without finite gradients|held-out loss of the student is not finite" ./pretrain run.folder=run
+expect "huge weights: pretraining ends with 79" 79 "steps in a row without finite gradients|held-out loss of the student is not finite" ./pretrain run.folder=run
 
-# A run that nothing evaluates: all its last steps are skipped.
+# A run without evaluation, whose last steps are all skipped
 "$FINDNA" prepare --window 61 --count 300 --max-n 0 --seed 9 unseen "$root/datasets/human_chr20_slice.2bit" >/dev/null 2>&1
 ./pretrain data.shards=unseen run.folder=half checkpoint.every=1 checkpoint.keep=9 --restart >/dev/null 2>&1
 rm -rf half/ckpt/step_0000000{09,10,11,12}
 edited teacher-00.safetensors 0 $huge 200
 expect "the last steps were all skipped: not finished" 79 "run: its last 4 of 12 steps gave no finite numbers" ./pretrain data.shards=unseen run.folder=run checkpoint.every=1 checkpoint.keep=3
-check "no checkpoint at an interval pushed out those of before" test "$(echo $(ls run/ckpt))" = "step_000000007 step_000000008 step_000000012"
+check "no periodic checkpoint replaced the earlier ones" test "$(echo $(ls run/ckpt))" = "step_000000007 step_000000008 step_000000012"
 check "the counter is in the checkpoint" grep -q '^bad_in_row 4$' run/ckpt/step_000000012/MANIFEST
-expect "started again it is not finished either" 79 "its last 4 of 12 steps" ./pretrain data.shards=unseen run.folder=run
-expect "on 2 ranks neither" 79 "its last 4 of 12 steps" ./ranks 2 pretrain "$tiny" data.shards=unseen run.folder=run
-expect "its report has gaps, and says so" 0 "wrote" "$FINDNA" report run --output page.html
-check "in words" grep -q '4 of 12 recorded training steps changed nothing' page.html
+expect "started again, it is still not finished" 79 "its last 4 of 12 steps" ./pretrain data.shards=unseen run.folder=run
+expect "nor on 2 ranks" 79 "its last 4 of 12 steps" ./ranks 2 pretrain "$tiny" data.shards=unseen run.folder=run
+expect "its report is written" 0 "wrote" "$FINDNA" report run --output page.html
+check "and reports its gaps" grep -q '4 of 12 recorded training steps changed nothing' page.html
 edited teacher-00.safetensors 0 $huge 200
 expect "max_bad_steps ends it" 79 "step 9: 2 steps in a row without finite gradients" ./pretrain data.shards=unseen run.folder=run train.max_bad_steps=2
 edited teacher-00.safetensors 0 $huge 200
 expect "on 4 ranks, too" 79 "step 9: 2 steps in a row without finite gradients" ./ranks 4 pretrain "$tiny" data.shards=unseen run.folder=run train.max_bad_steps=2
 
-# --- learning rates that no training survives ------------------------------------------------------------------------------------
+# --- learning rates with which training diverges ---------------------------------------------------------------------------------
 expect "pretraining with a huge learning rate" 79 "older checkpoint" ./pretrain run.folder=wild optim.lr=100 optim.warmup=0 train.steps=200 checkpoint.every=1
-check "what it leaves is finite" bash -c 'for f in wild/ckpt/*/*.safetensors; do "$0" inspect $f | tail -n 1 | grep -q " 0 not finite" || exit 1; done' "$FINDNA"
+check "its checkpoints are finite" bash -c 'for f in wild/ckpt/*/*.safetensors; do "$0" inspect $f | tail -n 1 | grep -q " 0 not finite" || exit 1; done' "$FINDNA"
 ./pretrain run.folder=good >/dev/null 2>&1
 for n in 1 2; do
   expect "fine-tuning with a huge learning rate, $n ranks" 79 "step [0-9]+: .*diverged.*smaller optim.lr" ./ranks $n finetune good --train rows.csv --test rows.csv run.folder=ft$n train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=10
@@ -128,7 +128,7 @@ check "are the same on 2 ranks" cmp best1.tsv best2.tsv
 expect "a regression, too" 79 "diverged" "$FINDNA" finetune good --values --train rows.csv run.folder=ftv train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=10
 expect "with patience, too" 79 "diverged" "$FINDNA" finetune good --train rows.csv run.folder=ftp task.patience=30 task.select=mcc train.batch=8 train.virtual_ranks=2 train.steps=40 optim.lr=100 optim.warmup=0 eval.every=1
 
-# --- scores that are 0 / 0: they are left out, and what is there is written ------------------------------------------------------
+# --- scores that are 0 / 0 are left out, and the others are written --------------------------------------------------------------
 for v in 7 0.1; do
   awk -F, -v v=$v 'NR == 1 { print; next } { print $1 "," v }' rows.csv >same.csv
   expect "a regression whose test rows have one value, $v" 0 "^test .* - +-" "$FINDNA" finetune good --values --train rows.csv --test same.csv run.folder=same$v train.batch=8 train.virtual_ranks=2 train.steps=4

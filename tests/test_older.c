@@ -1,4 +1,5 @@
-/* Checkpoints of fine-tunings: those of older versions are read to the same state; names of classes lie beside the weights. */
+/* Tests checkpoints of fine-tuning: those of older versions are read as the same state; names of classes are stored next to the
+ * weights. */
 #include "files.h"
 
 #include "train/checkpoint_format.h"
@@ -36,7 +37,7 @@ static void close_tuning(tuning *t) {
   assert_ok(fd_remove_folder(below("run", NULL)));
 }
 
-/* Every array has numbers of its own. */
+/* Fills every array with different numbers. */
 static void fill(fd_state *s) {
   for (int a = 0; a < FD_ARRAYS; a++)
     for (size_t i = 0; i < s->size[a]; i++) s->array[a][i] = (float)a + 1.0f / (float)(i + 1);
@@ -55,7 +56,7 @@ static void save(tuning *t) {
   fd_checkpointer_destroy(&checkpointer);
 }
 
-/* Writes config.yaml and MANIFEST anew for the files of arrays that there are; files[arrays] is its place. */
+/* Rewrites config.yaml, which becomes files[arrays], and the MANIFEST for the existing files of arrays. */
 static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config *config, fd_slice *files, int arrays) {
   char *text;
   size_t bytes;
@@ -71,7 +72,7 @@ static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config 
   free(text);
 }
 
-/* The best weights of a fine-tuning were the teacher's, and teacher.kind said so. */
+/* Converts a checkpoint to the older form, in which the best weights were stored as the teacher's, marked by teacher.kind. */
 static void as_before_best(const char *step) {
   static fd_slice files[FD_CHECKPOINT_FILES_MAX + 1];
   static fd_config config;
@@ -124,7 +125,7 @@ static void best_weights_of_the_teacher(void **state) {
   close_tuning(&t);
 }
 
-/* An import of a classifier had the student's weights only. */
+/* In older imports, a classifier had only the student's weights. */
 static void imports_without_best(void **state) {
   (void)state;
   static const char step[] = "run/ckpt/step_000000007";
@@ -149,7 +150,7 @@ static void imports_without_best(void **state) {
   close_tuning(&t);
 }
 
-/* Names of classes stood in the config, with commas between. */
+/* In older checkpoints, the names of classes were in the config, separated by commas. */
 static void names_in_the_config(void **state) {
   (void)state;
   static const char step[] = "run/ckpt/step_000000007";
@@ -170,7 +171,7 @@ static void names_in_the_config(void **state) {
   assert_true(weights.classes.count == 2 && !strcmp(weights.classes.name[1], "worm"));
   assert_true(!*read.task.names && fd_is_hex(read.task.classes));
   fd_weights_free(&weights);
-  *t.config.task.names = '\0'; /* today's run of the same rows goes on from there */
+  *t.config.task.names = '\0'; /* a current run of the same rows resumes from it */
   assert_ok(fd_class_names_split(&names, "fly,worm"));
   assert_ok(fd_class_names_hash(&names, t.config.task.classes));
   t.run.classes = &names;
@@ -185,7 +186,8 @@ static void names_in_the_config(void **state) {
   close_tuning(&t);
 }
 
-/* Their file is under the MANIFEST's hash and the config's; what is damaged or missing is no checkpoint. */
+/* The names' file is covered by the hashes of the MANIFEST and of the config; a checkpoint with a damaged or missing file is
+ * invalid. */
 static void names_beside_the_weights(void **state) {
   (void)state;
   tuning t = {0};
@@ -214,7 +216,7 @@ static void names_beside_the_weights(void **state) {
   assert_int_equal(remove(file), 0);
   assert_int_equal(fd_checkpoint_open_weights(fd_comm_self(), below("run/ckpt/step_000000007", NULL), &read, &info, &weights),
                    FD_MISSING);
-  t.run.classes = NULL; /* the config says that there are some */
+  t.run.classes = NULL; /* but the config has a hash of names */
   save(&t);
   assert_int_equal(fd_checkpoint_open_weights(fd_comm_self(), below("run/ckpt/step_000000007", NULL), &read, &info, &weights),
                    FD_DATA);

@@ -1,11 +1,11 @@
-/* Every operation of every set of CPU instructions against its plain version, over random shapes, with poisoned outputs; backward
- * passes against finite differences; bits against the number of threads. */
+/* Tests every operation of every CPU instruction set against its plain version over random shapes, with poisoned outputs;
+ * backward passes against finite differences; equality of bits for any number of threads. */
 #include "cases_attention.h"
 #include "cases_delta.h"
 #include "cases_rows.h"
 #include "cases_students.h"
 
-/* Every set of kernels of this build that this CPU can run; a bf16 operand may round to the neighbour of the plain one. */
+/* All sets of kernels in this build that this CPU can run; a bf16 operand may round to a neighbour of the plain one. */
 enum { MAX_DEVICES = 7 };
 static struct {
   fd_device *dev;
@@ -14,7 +14,8 @@ static struct {
   double bound;
 } devices[MAX_DEVICES];
 static int device_count;
-/* A random block with its gradients and everything in double. */
+
+/* A random block with its gradients, and everything in double. */
 typedef struct mixer_case {
   fd_seqs seqs;
   int d, h, rows;
@@ -46,7 +47,7 @@ static void free_mixer(mixer_case *c) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* Forward and backward pass of one block on every device against the plain version; without z the same bits. */
+/* Compares the forward and backward pass of a block on every device with the plain version; without z the bits are the same. */
 static void compare_mixer(mixer_case *c) {
   size_t size = (size_t)(c->rows * c->d), w = (size_t)(c->d * c->h), z_size = (size_t)(c->rows * c->h), d = (size_t)c->d,
          h = (size_t)c->h;
@@ -85,7 +86,7 @@ static void compare_mixer(mixer_case *c) {
   free(expected);
 }
 
-/* Every remainder of channels and hidden units by the panels (32), and of the rows by the tiles (84), alone and in packs. */
+/* Covers every remainder of channels and hidden units modulo the panels (32), and of rows modulo the tiles (84). */
 static void mixer_equals_plain_for_every_remainder(void **state) {
   (void)state;
   for (int n = 0; n < 85; n++) {
@@ -110,7 +111,7 @@ static void mixer_equals_plain_for_random_shapes(void **state) {
   free_mixer(&deep);
 }
 
-/* The loss of a block is sum(dy * y); its derivative by the i-th of n values, by central differences of the plain version. */
+/* The derivative of a block's loss, sum(dy * y), by values[i], by central differences of the plain version. */
 static double slope(mixer_case *c, double *values, int i) {
   double loss[2], step = 1e-5, kept = values[i];
   size_t size = (size_t)(c->rows * c->d);
@@ -126,7 +127,7 @@ static double slope(mixer_case *c, double *values, int i) {
   return (loss[1] - loss[0]) / (2 * step);
 }
 
-/* What the plain backward pass claims to be, it is: against central differences of the plain forward pass. */
+/* Checks the plain backward pass against central differences of the plain forward pass. */
 static void plain_backward_equals_finite_differences(void **state) {
   (void)state;
   for (int n = 0; n < 60; n++) {
@@ -309,7 +310,7 @@ static void learned_tokens_equal_plain(void **state) {
   }
 }
 
-/* What a task's head is made of; its gradients are those of test_finetune.c. */
+/* The operations of a task's head; test_finetune.c tests its gradients. */
 static void head_operations_equal_plain(void **state) {
   (void)state;
   for (int n = 0; n < 60; n++) {
@@ -333,7 +334,7 @@ static void head_operations_equal_plain(void **state) {
         }
         assert_near((double)out[s * stride + c], sum / (last - first), 1e-6);
       }
-      for (int c = channels; c < stride; c++) assert_true(isnan(out[s * stride + c])); /* not its to write */
+      for (int c = channels; c < stride; c++) assert_true(isnan(out[s * stride + c])); /* not to be written */
     }
     compare("dx", dx, dxd, size, 1e-6);
     dev->ops.gelu_forward(dev, size, x, y);
@@ -434,7 +435,7 @@ static void bits_do_not_depend_on_threads(void **state) {
   }
 }
 
-/* What else has sums over rows or several items a row. */
+/* The other operations with sums over rows or several items per row. */
 static void bits_of_rows_do_not_depend_on_threads(void **state) {
   (void)state;
   fd_config config;
@@ -468,7 +469,8 @@ static void bits_of_rows_do_not_depend_on_threads(void **state) {
   free(x), free(dy), free(first), free(ids), free(seqs.start);
 }
 
-/* A row's result does not depend on its place: rolled input gives rolled output, bit for bit; nor on what else is in the pack. */
+/* A row's result depends neither on its place (rolled input yields rolled output, bit for bit) nor on other sequences in the
+ * pack. */
 static void circular_equivariance_and_batch_independence(void **state) {
   (void)state;
   for (int n = 0; n < 40; n++) {
@@ -518,7 +520,7 @@ static void noise_is_normal_and_keyed(void **state) {
   assert_true(memcmp(x, y, sizeof x) != 0);
 }
 
-/* Entries are left out at the rate, the mean stays, and what is drawn depends on draw, layer, position and channel alone. */
+/* Entries are dropped at the rate, the mean is preserved, and the mask depends only on draw, layer, position and channel. */
 static void dropout_is_fair_and_keyed(void **state) {
   (void)state;
   enum { ROWS = 400, CHANNELS = 45, SIZE = ROWS * CHANNELS };

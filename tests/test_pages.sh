@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the pages say: README is short, links lead somewhere, pictures are small, tests that are named exist, every message of docs/troubleshooting.md is in the sources, and every
-# command and option that README, tutorial and docs/coming-from.md name is one of the program's.
+# Tests the pages: README is short, links resolve, pictures are small, named tests exist, every message of docs/troubleshooting.md is in the sources, and every
+# command and option named in README, the tutorial and docs/coming-from.md exists.
 source "$(dirname "$0")/lib.sh"
 cd "$root"
 pages=(README.md CONTRIBUTING.md docs/*.md slurm/README.md datasets/README.md)
@@ -16,7 +16,7 @@ for page in "${pages[@]}"; do
   done < <(grep -o '](\([^)]*\))' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:')
   while read -r named; do [ -e "$named" ] || dead+=" $page:$named"; done < <(grep -oE '(^|[^/A-Za-z0-9_.])docs/[a-z-]+\.md' "$page" | grep -oE 'docs/.*')
 done
-check "links and names of pages lead to files:$dead" test -z "$dead"
+check "links and names of pages resolve to files:$dead" test -z "$dead"
 for picture in docs/*.svg docs/*.png; do
   [ -e "$picture" ] || continue
   check "$picture is below 100 kB" test "$(stat -c %s "$picture")" -lt 102400
@@ -25,9 +25,9 @@ done
 missing=""
 for name in $(grep -ohE 'test_[a-z0-9_]+\.(c|sh)' "${pages[@]}" | sort -u); do [ -e "tests/$name" ] || missing+=" $name"; done
 for goal in $(grep -ohE '`make [a-z][a-z-]*' "${pages[@]}" | sed 's/.* //' | sort -u); do grep -qE "^$goal:" Makefile || missing+=" make $goal"; done
-check "tests and goals that the pages name are there:$missing" test -z "$missing"
+check "tests and make targets that the pages name exist:$missing" test -z "$missing"
 
-# Messages: adjacent literals joined, as the compiler does it; what stands between two … is looked for as it is.
+# Messages: adjacent literals are joined, as the compiler does; the text between two … is searched for literally.
 cat $(git ls-files 'src/*.c' 'src/*.h' 'src/*.def' 'mpi/*.c' launch 2>/dev/null || find src mpi launch -type f) | tr '\n' '\1' | sed 's/"[ \x01]*"//g' | tr '\1' '\n' >"$scratch/sources"
 entries=0 gone=""
 while IFS= read -r message; do
@@ -38,7 +38,7 @@ while IFS= read -r message; do
 done < <(sed -n 's/^| `\(.*\)` | .*/\1/p' docs/troubleshooting.md)
 check "the messages of docs/troubleshooting.md ($entries) are in the sources:$gone" test -z "$gone" -a "$entries" -gt 30
 
-# Commands: `findna COMMAND ... --option` in code; options of that command's --help.
+# Commands: `findna COMMAND ... --option` in code must have the options of that command's --help.
 commands=$("$FINDNA" --help=words | cut -f1)
 wrong="" seen=0
 for page in README.md docs/tutorial.md docs/coming-from.md docs/pretraining.md docs/troubleshooting.md; do
@@ -51,4 +51,4 @@ for page in README.md docs/tutorial.md docs/coming-from.md docs/pretraining.md d
     done
   done < <(grep -oE '(findna|launch/run( -n [0-9]+)?) [a-z]+( [^`#|]*)?' "$page" | grep -E "^(findna|launch/run( -n [0-9]+)?) ($(tr '\n' '|' <<<"$commands" | sed 's/|$//'))( |$)" | sed -E 's/^(findna|launch\/run( -n [0-9]+)?) //')
 done
-check "commands and options of the pages ($seen) are the program's:$wrong" test -z "$wrong" -a "$seen" -gt 30
+check "commands and options of the pages ($seen) exist:$wrong" test -z "$wrong" -a "$seen" -gt 30

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Where files go: links, umask, homes, temporaries of killed processes, file systems without locks or without fsync of folders, full disks.
+# Tests where files go: links, umask, home folders, temporary files of killed processes, file systems without locks or without fsync of folders, full disks.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny="$root/tests/tiny.yaml data.shards=shards model.networks=1 eval.every=0 eval.monitor_windows=0 device.threads=1 train.steps=8 checkpoint.every=2"
 "$FINDNA" pretrain $tiny run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
-cp -r run half; rm -r half/ckpt/step_000000008 # goes on from step 6
+cp -r run half; rm -r half/ckpt/step_000000008 # resumes from step 6
 awk 'BEGIN { for (i = 0; i < 6; i++) { s = ""; for (k = 0; k < 70; k++) s = s substr("ACGT", 1 + (i * 5 + k * k) % 4, 1); print ">s" i "\n" s } }' >s.fa
 printf 'sequence,label\nACGTACGTACGT,0\nTTTTACGTACGA,1\nACGTACGGACGT,0\nTTTGACGTACGA,1\n' >t.csv
 printf '#!/bin/sh\nf=$1; shift; exec env LD_PRELOAD="%s/fault.so" FAULT="$f" "$@"\n' "$PWD" >fault; chmod +x fault
 if ldd "$FINDNA" | grep -q asan; then faults=0; else faults=1; ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl || exit 1; fi
 
-# --- links of outputs are kept; what they point at is written, there or not ---------------------------------------------------
+# --- links given as outputs are kept; their targets are written, whether they exist or not -------------------------------------
 mkdir scratch
 for name in x.tsv x.tsv.gz x.npy x.h5; do
   ln -s scratch/$name $name; "$FINDNA" embed run s.fa --output plain.$name >/dev/null 2>&1; echo old >scratch/$name
@@ -18,44 +18,44 @@ for name in x.tsv x.tsv.gz x.npy x.h5; do
   check "the link is kept, and its target is the output: $name" bash -c "[ -L $name ] && [ ! -L scratch/$name ] && cmp scratch/$name plain.$name"
 done
 "$FINDNA" report run --output plain.html >/dev/null 2>&1; ln -s "$PWD/scratch/r.html" b; ln -s b a
-expect "report through a chain of links to nothing yet" 0 "wrote a" "$FINDNA" report run --output a
+expect "report through a chain of links to a new file" 0 "wrote a" "$FINDNA" report run --output a
 check "the chain is kept" bash -c '[ -L a ] && [ -L b ] && cmp scratch/r.html plain.html'
 ln -s scratch/p.json p.json
 expect "probe through a link" 0 "" "$FINDNA" probe run --train t.csv --test t.csv --seeds 1 --output p.json
 check "its target is JSON" bash -c '[ -L p.json ] && grep -q version scratch/p.json'
 ln -s loop.tsv loop.tsv; expect "a link to itself" 64 "chain of more than 40 links" "$FINDNA" embed run s.fa --output loop.tsv
-ln -s nowhere/x.tsv far.tsv; expect "a link into a folder that is not there" 66 "the folder nowhere is not there" "$FINDNA" embed run s.fa --output far.tsv
+ln -s nowhere/x.tsv far.tsv; expect "a link into a missing folder" 66 "the folder nowhere is not there" "$FINDNA" embed run s.fa --output far.tsv
 mkfifo pipe.tsv; expect "a pipe is not replaced" 73 "device or a pipe" "$FINDNA" embed run s.fa --output pipe.tsv
 expect "nor by a report" 73 "no plain file" "$FINDNA" report run --output pipe.tsv
 check "it is still there" test -p pipe.tsv
 ln -s s.fa same.tsv; expect "a link to the input" 73 "is an input" "$FINDNA" embed run s.fa --output same.tsv
-cp s.fa in.npy.ids.txt; expect "the names beside the output are the input" 73 "is an input" "$FINDNA" embed run in.npy.ids.txt --output in.npy
+cp s.fa in.npy.ids.txt; expect "the file of names of the output is the input" 73 "is an input" "$FINDNA" embed run in.npy.ids.txt --output in.npy
 check "it stays" cmp s.fa in.npy.ids.txt
 cp run/metrics.jsonl kept.jsonl; expect "a report over the run's metrics" 73 "is an input" "$FINDNA" report run --output run/metrics.jsonl
 check "they stay" cmp kept.jsonl run/metrics.jsonl
 
-# --- nothing is removed or written through links that somebody laid ----------------------------------------------------------
+# --- nothing is removed or written through planted links ---------------------------------------------------------------------
 mkdir -p precious/sub; echo x >precious/a; echo x >precious/sub/b
 cp -r half linked; for n in .tmp-x .trash-7; do ln -s "$PWD/precious" linked/ckpt/$n; done; mkdir linked/ckpt/.tmp-y; ln -s "$PWD/precious" linked/ckpt/.tmp-y/in
 expect "unfinished checkpoints that are links" 0 "finished" "$FINDNA" pretrain $tiny run.folder=linked
-check "what they point at stays; the links are gone" bash -c '[ "$(find precious -type f | wc -l)" = 2 ] && [ -z "$(find linked/ckpt -name ".t*")" ]'
+check "their targets stay; the links are gone" bash -c '[ "$(find precious -type f | wc -l)" = 2 ] && [ -z "$(find linked/ckpt -name ".t*")" ]'
 ln -s "$PWD/precious" p.tmp-prepare; touch precious/prepare.lock
 expect "a link in the place of prepare's folder" 73 "is in the way" "$FINDNA" prepare --window 20 --count 5 p s.fa
 check "is not emptied" test -f precious/a
 rm p.tmp-prepare
 cp -r half locked; rm locked/run.lock; echo keep >target; ln -s "$PWD/target" locked/run.lock
 expect "a lock that is a link" 77 "is a link" "$FINDNA" pretrain $tiny run.folder=locked
-check "is not written to" grep -qx keep target
+check "its target is not written to" grep -qx keep target
 cp -r half piped; rm piped/run.lock; mkfifo piped/run.lock
 expect "a lock that is a pipe" 77 "is a pipe" "$FINDNA" pretrain $tiny run.folder=piped
 cp -r half logged; mkdir logged/windows; for rank in 0 1; do ln -s "$PWD/target" logged/windows/start-000$((2 - rank))-rank-$rank; done
 expect "a log of windows that is a link" 73 "start-0001-rank-1: File exists" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain $tiny run.folder=logged log.windows=true
-check "what it points at is not written to" grep -qx keep target
+check "its target is not written to" grep -qx keep target
 cp -r half halted; mkdir halted/stop
 expect "a stop file that cannot be removed" 85 "halted/stop cannot be removed" "$FINDNA" pretrain $tiny run.folder=halted
 if [ "$(id -u)" = 0 ]; then
   mkdir shared; chmod 1777 shared; ln -s "$PWD/target" shared/x.tsv; chown -h 12345 shared/x.tsv
-  expect "an output that another user made a link" 77 "another user" "$FINDNA" embed run s.fa --output shared/x.tsv
+  expect "an output that is another user's link" 77 "another user" "$FINDNA" embed run s.fa --output shared/x.tsv
   check "leads to nothing written" grep -qx keep target
   cp -r half foreign; mv foreign/metrics.jsonl target.jsonl; ln -s "$PWD/target.jsonl" foreign/metrics.jsonl; chown -h 12345 foreign/metrics.jsonl
   expect "a link of another user in a run folder" 77 "another user" "$FINDNA" pretrain $tiny run.folder=foreign
@@ -63,10 +63,10 @@ if [ "$(id -u)" = 0 ]; then
   expect "the user's own link is followed" 0 "finished" "$FINDNA" pretrain $tiny run.folder=own
 else echo "skipped - links of other users: only root can make them"; fi
 cp -r half open; chmod 777 open
-expect "a folder that everybody can write to" 0 "every user of this machine" "$FINDNA" pretrain $tiny run.folder=open
-chmod 1777 open; "$FINDNA" pretrain $tiny run.folder=open >open.log 2>&1; check "with the sticky bit it is fine" bash -c '! grep -q "every user" open.log'
+expect "a world-writable folder" 0 "every user of this machine" "$FINDNA" pretrain $tiny run.folder=open
+chmod 1777 open; "$FINDNA" pretrain $tiny run.folder=open >open.log 2>&1; check "with the sticky bit there is no warning" bash -c '! grep -q "every user" open.log'
 
-# --- modes are what the umask leaves, for everything alike --------------------------------------------------------------------
+# --- the umask determines the modes of all files and folders ------------------------------------------------------------------
 for mask in 002 077; do
   (umask $mask; mkdir m$mask; cd m$mask
     ln -s ../shards shards
@@ -83,7 +83,7 @@ done
 export HOME=$PWD/home; mkdir home
 printf 'run:\n  folder: ~/runs/y\n' >home.yaml
 expect "run.folder=~/runs/x" 0 "finished: $HOME/runs/x" "$FINDNA" pretrain $tiny "run.folder=~/runs/x"
-check "lies in the home, and no folder is named ~" bash -c '[ -d home/runs/x/ckpt ] && [ ! -e "~" ]'
+check "is in the home folder, and no folder is named ~" bash -c '[ -d home/runs/x/ckpt ] && [ ! -e "~" ]'
 expect "folder: ~/runs/y in a file" 0 "finished: $HOME/runs/y" "$FINDNA" pretrain ./home.yaml data.shards=shards model.channels=18 model.hidden=20 model.track=3 model.networks=1 train.steps=2 train.batch=8 train.virtual_ranks=4
 expect "--output=~/x.tsv" 0 "wrote $HOME/x.tsv" "$FINDNA" embed "~/runs/x" s.fa "--output=~/x.tsv"
 expect "data.shards=~/shards" 66 "there is no folder .$HOME/shards." "$FINDNA" pretrain $tiny "data.shards=~/shards" run.folder=none
@@ -94,22 +94,22 @@ expect "a folder that is named ~" 0 "finished: ./~/x" "$FINDNA" pretrain $tiny "
 check "is one" test -d "./~/x/ckpt"
 HOME= expect "without HOME" 64 "HOME is not set" "$FINDNA" embed run s.fa "--output=~/x.tsv"
 
-# --- temporaries of killed processes -----------------------------------------------------------------------------------------
+# --- temporary files of killed processes -------------------------------------------------------------------------------------
 if [ $faults = 1 ]; then
   for name in x.tsv x.npy x.h5; do
     mkdir k; echo mine >k/$name.tmp-notes; : >k/$name.tmp-deadbeef-1-00000001
     (./fault rename:1:kill "$FINDNA" embed run s.fa --output k/$name; true) >/dev/null 2>&1
-    check "killed before its rename: no $name, but its temporary" bash -c "[ ! -e k/$name ] && [ \$(ls k | grep -c 'tmp-.*-.*-') -ge 2 ]"
+    check "killed before its rename: no $name, only its temporary file" bash -c "[ ! -e k/$name ] && [ \$(ls k | grep -c 'tmp-.*-.*-') -ge 2 ]"
     expect "the next start" 0 "wrote k/$name" "$FINDNA" embed run s.fa --output k/$name
     check "removes it, and nothing else" bash -c "[ \"\$(ls k | grep tmp- | tr '\n' ' ')\" = '$name.tmp-deadbeef-1-00000001 $name.tmp-notes ' ]"
     touch -d '10 days ago' k/$name.tmp-deadbeef-1-00000001
     "$FINDNA" embed run s.fa --output k/$name >/dev/null 2>&1
-    check "another host's is removed when it is old" test ! -e k/$name.tmp-deadbeef-1-00000001
+    check "another host's is removed once it is old" test ! -e k/$name.tmp-deadbeef-1-00000001
     rm -r k
   done
   "$FINDNA" embed run s.fa --output pair.npy >/dev/null 2>&1; head -8 s.fa >few.fa
   (./fault rename:2:kill "$FINDNA" embed run few.fa --output pair.npy; true) >/dev/null 2>&1
-  check "killed between a matrix and its names: no matrix beside others' names" test ! -e pair.npy
+  check "killed between a matrix and its names: no matrix with the names of another" test ! -e pair.npy
   expect "the next start makes both" 0 "wrote pair.npy" "$FINDNA" embed run few.fa --output pair.npy
   check "and they belong together" bash -c '[ "$(wc -l <pair.npy.ids.txt)" = 4 ] && ! ls | grep -q "pair.npy.*tmp-"'
   for n in 1 2 3; do
@@ -118,26 +118,26 @@ if [ $faults = 1 ]; then
       rm -rf e; (./fault rename:$n:kill "$FINDNA" $what; true) >/dev/null 2>&1
       check "${what%% *} killed at rename $n: nothing, or all of it" bash -c '[ ! -e e ] || [ -e e/config.json -o -d e/ckpt/step_000000000 ]'
       [ -e e ] || expect "the next start" 0 "wrote" "$FINDNA" $what
-      check "and leaves no temporary" bash -c '! ls -d e.tmp-* 2>/dev/null'
+      check "and leaves no temporary file" bash -c '! ls -d e.tmp-* 2>/dev/null'
     done
   done
 
   # --- file systems ---------------------------------------------------------------------------------------------------------
   for code in 38 37 95 22; do # ENOSYS, ENOLCK, EOPNOTSUPP, EINVAL
     rm -rf l p
-    expect "no flock (errno $code): fcntl's lock" 0 "finished" ./fault flock:1+:$code "$FINDNA" pretrain $tiny run.folder=l
+    expect "no flock (errno $code): fcntl's lock instead" 0 "finished" ./fault flock:1+:$code "$FINDNA" pretrain $tiny run.folder=l
     expect "prepare" 0 "written" ./fault flock:1+:$code "$FINDNA" prepare --window 20 --count 5 p s.fa
     expect "embed to HDF5" 0 "wrote l.h5" ./fault flock:1+:$code "$FINDNA" embed run s.fa --output l.h5
     [ $code = 37 ] && continue
     rm -rf q; expect "no fsync of folders (errno $code): pretrain" 0 "finished" ./fault syncfolder:1+:$code "$FINDNA" pretrain $tiny run.folder=q
     expect "embed" 0 "wrote q.tsv" ./fault syncfolder:1+:$code "$FINDNA" embed run s.fa --output q.tsv
   done
-  expect "doctor says which locks there are" 0 "locks +fcntl's" ./fault flock:1+:38 "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards run.folder=l
+  expect "doctor reports the kind of locks" 0 "locks +fcntl's" ./fault flock:1+:38 "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards run.folder=l
   (exec 9>>l/run.lock; flock -n 9; expect "a lock that is held" 73 "in use by" "$FINDNA" pretrain $tiny run.folder=l)
   expect "an fsync of a folder that fails for other reasons" 74 "cannot sync" ./fault syncfolder:1+:5 "$FINDNA" embed run s.fa --output bad.tsv
   expect "a lock that fails for other reasons" 74 "cannot lock" ./fault flock:1+:5 "$FINDNA" pretrain $tiny run.folder=l
 
-  # --- a disk that is full, at every write of HDF5 and at some of ours ------------------------------------------------------
+  # --- a full disk, at every write of HDF5 and at some of ours --------------------------------------------------------------
   bad=0
   for call in pwrite write; do
     for ((n = 1; n < 60; n++)); do
@@ -153,14 +153,14 @@ if [ $faults = 1 ]; then
     rm -rf h; expect "a full disk at write $n of prepare" 74 "No space left" ./fault write:$n:28:tmp-prepare "$FINDNA" prepare --window 20 --count 30 --shard-windows 20 h s.fa
     check "leaves nothing" bash -c '! ls -d h h.tmp* 2>/dev/null'
   done
-  for file in student adam_v config.yaml MANIFEST; do # a bit that changes on its way to the disk: found before the checkpoint counts
+  for file in student adam_v config.yaml MANIFEST; do # a bit that flips on its way to the disk is found before the checkpoint is committed
     rm -rf w; expect "a bit of $file is written wrong" 0 "checkpoint of step 2 failed" ./fault write:1:flip:$file "$FINDNA" pretrain $tiny checkpoint.keep=9 run.folder=w
-    check "that checkpoint is not there, and the others are whole" bash -c '[ ! -e w/ckpt/step_000000002 ] && [ -e w/ckpt/step_000000004 ] && "$0" inspect w >/dev/null' "$FINDNA"
+    check "that checkpoint is missing, and the others are intact" bash -c '[ ! -e w/ckpt/step_000000002 ] && [ -e w/ckpt/step_000000004 ] && "$0" inspect w >/dev/null' "$FINDNA"
   done
-  for ((n = 1; n < 30; n += 4)); do # a digest that fails: the checkpoint fails, and no older one is lost to it
+  for ((n = 1; n < 30; n += 4)); do # a digest that fails: the checkpoint fails, and no older checkpoint is lost
     cp -r half d; ./fault digest:$n:12 "$FINDNA" pretrain $tiny checkpoint.keep=1 run.folder=d >d.log 2>&1; code=$?
     case $code in 0 | 71) ;; *) not_ok "digest $n fails: exit code $code" ;; esac
     "$FINDNA" inspect d >d.out 2>&1 || not_ok "digest $n fails: $(tail -1 d.out)"; rm -rf d
   done
   ok "digests that fail leave a checkpoint that verifies"
-else echo "skipped - failing calls: the fault library does not go with AddressSanitizer"; fi
+else echo "skipped - failing calls: the fault library does not work with AddressSanitizer"; fi

@@ -1,22 +1,22 @@
-/* The memory plan of passes: random graphs in planned memory have the bits that they have in memory of their own, and gradients
- * that are slopes. */
+/* Tests the memory plan of passes: random graphs in planned memory have the same bits as with separate buffers, and their
+ * gradients agree with finite differences. */
 #include "graphs.h"
 
 #include "model/network.h"
 
-enum { GRAPHS = 1500, WIDTH = 6, ENDS = 4, READABLE = 40, GAP = 255 /* behind a part of a gradient, at most */ };
+enum { GRAPHS = 1500, WIDTH = 6, ENDS = 4, READABLE = 40, GAP = 255 /* bytes after a part of a gradient, at most */ };
 
-/* `add` without a gradient that several values share: the plan must give each its own. */
-static fd_node_kind add_alone;
+/* `add` without a gradient shared by several values: the plan must give each value its own. */
+static fd_node_kind add_unshared;
 
-/* A graph while it grows: values that any node may read, and all whose gradient may be given. */
+/* A graph under construction: values that any node may read, and values whose gradient may be given. */
 typedef struct growing {
   trial *t;
   fd_value readable[READABLE], end[READABLE];
   int readables, ends;
 } growing;
 
-/* The last value, or one before it. */
+/* The last value, or a random one. */
 static fd_value some_value(const growing *g) {
   return g->readable[between(0, 1) ? g->readables - 1 : between(0, g->readables - 1)];
 }
@@ -30,7 +30,7 @@ static fd_value attend(growing *g, const char *name, fd_value x) {
   return fd_self_attention(&g->t->graph, name, fd_linears(&g->t->graph, name, parts, x, WIDTH), kind, table, 3);
 }
 
-/* A head: means of sequences, sometimes with layers behind them. */
+/* Adds a head: means of sequences, sometimes followed by layers. */
 static void add_head(growing *g, const char *name) {
   char behind[FD_NAME_MAX + 8];
   fd_graph *graph = &g->t->graph;
@@ -66,7 +66,7 @@ static void grow(growing *g, int number) {
   g->readable[g->readables++] = g->end[g->ends++] = y;
 }
 
-/* With fewer ends some nodes are needed by nobody. */
+/* Grows a graph and draws its ends, so few that some nodes are not needed. */
 static void grow_graph(trial *t, int nodes) {
   growing g = {.t = t};
   begin_trial(t, 2, 6);
@@ -75,14 +75,14 @@ static void grow_graph(trial *t, int nodes) {
   graph_is_whole(t);
   for (int i = between(1, ENDS); i > 0; i--) {
     int v = g.end[between(0, 2) ? g.ends - 1 : between(0, g.ends - 1)].id;
-    if (between(0, 3)) t->given[v] = 1; /* given alone, wanted alone, or both */
+    if (between(0, 3)) t->given[v] = 1; /* only given, only wanted, or both */
     if (between(0, 1) || !t->given[v]) t->wanted[v] = 1;
   }
 }
 
 static int is_end(const trial *t, int value) { return t->wanted[value] || t->given[value]; }
 
-/* The ends of a pass, one behind the other; the caller frees them. */
+/* The values at the ends of a pass, concatenated; the caller frees them. */
 static float *values_of(const trial *t, const fd_pass *pass, size_t *bytes) {
   float *all = NULL;
   size_t n = 0;
@@ -101,8 +101,8 @@ static float *values_of(const trial *t, const fd_pass *pass, size_t *bytes) {
 
 static int alive_together(const fd_buffer *a, const fd_buffer *b) { return a->from <= b->to && b->from <= a->to; }
 
-/* No two buffers that are in use at the same time overlap; the plan takes no more than all of them, and no less than those that
- * are in use at any time. */
+/* Checks that no two buffers in use at the same time overlap, and that the plan takes at most the sum of all buffers and at least
+ * the sum of those in use at any time. */
 static void check_places(const fd_plan *plan) {
   size_t all = 0, last = 0;
   for (int i = 0; i < plan->buffers; i++) {
@@ -130,30 +130,31 @@ static void same_values(const trial *t, const fd_pass *a, const fd_pass *b) {
   free(x), free(y);
 }
 
-/* Gradients of a graph whose additions share none equal `g`, and so do those of `apart` to the bit. */
+/* Checks that the gradients with unshared additions equal `g`, and those of `apart` bit for bit. */
 static void same_gradients(trial *t, const float *g, fd_pass *apart) {
   size_t bytes = t->params.size * sizeof *g;
   run_backward(t, apart);
   assert_memory_equal(g, t->g, bytes);
   for (int i = 0; i < t->graph.nodes; i++)
-    if (t->graph.node[i].kind == &fd_node_add) t->graph.node[i].kind = &add_alone;
+    if (t->graph.node[i].kind == &fd_node_add) t->graph.node[i].kind = &add_unshared;
   fd_pass *alone = open_pass(t, 1);
   run_backward(t, alone);
-  for (size_t i = 0; i < t->params.size; i++) /* where zeros are added a sign of zero may be lost */
+  for (size_t i = 0; i < t->params.size; i++) /* adding zeros may lose the sign of a zero */
     if (!(t->g[i] == g[i]))
       fail_msg("gradient %zu (%s): %.9g, expected %.9g", i, fd_params_at(&t->params, i)->name, (double)g[i], (double)t->g[i]);
   fd_pass_destroy(&alone);
 }
 
-/* What the graphs of a test took, and what their buffers would take apart; additions that share a gradient, values that are
- * computed again. */
+/* Totals over the graphs of a test: memory as planned and with separate buffers; additions that share a gradient, values that are
+ * recomputed. */
 typedef struct account {
   double planned, apart;
-  double held, beside; /* what passes that hold their gradients take more; the gradients */
+  double held, gradients; /* additional memory of passes that hold their gradients; bytes of these gradients */
   int shared, again;
 } account;
 
-/* A pass that holds the gradient has the same; what it takes more than `plain`, which does not. */
+/* Checks that a pass that holds its gradients computes the same ones, and adds up its memory beyond that of `plain`, which does
+ * not. */
 static void same_held(trial *t, const float *g, const fd_pass *plain, account *sum) {
   size_t bytes = t->params.size * sizeof *g;
   t->holds = 1;
@@ -161,7 +162,7 @@ static void same_held(trial *t, const float *g, const fd_pass *plain, account *s
   check_places(&pass->plan);
   run_backward(t, pass);
   assert_memory_equal(g, t->g, bytes);
-  sum->held += (double)pass->plan.bytes - (double)plain->plan.bytes, sum->beside += (double)bytes;
+  sum->held += (double)pass->plan.bytes - (double)plain->plan.bytes, sum->gradients += (double)bytes;
   t->holds = 0;
   fd_pass_destroy(&pass);
 }
@@ -194,7 +195,7 @@ static void try_graph(trial *t, account *sum) {
   fd_pass_destroy(&pass), fd_pass_destroy(&apart);
 }
 
-static void random_graphs_are_as_in_memory_of_their_own(void **state) {
+static void random_graphs_are_as_in_separate_memory(void **state) {
   (void)state;
   account sum = {0};
   for (int n = 0; n < GRAPHS; n++) {
@@ -203,14 +204,15 @@ static void random_graphs_are_as_in_memory_of_their_own(void **state) {
     try_graph(&t, &sum);
     end_trial(&t);
   }
-  printf("# %d graphs in %.0f %% of their buffers' memory, %d values computed again; of gradients that are held %.0f %% beside\n",
-         GRAPHS, 100 * sum.planned / sum.apart, sum.again, 100 * sum.held / sum.beside);
+  printf(
+      "# %d graphs in %.0f %% of their buffers' memory, %d values recomputed; held gradients take %.0f %% of their size extra\n",
+      GRAPHS, 100 * sum.planned / sum.apart, sum.again, 100 * sum.held / sum.gradients);
   assert_true(sum.planned < 0.6 * sum.apart && sum.shared > 100 && sum.again > 100);
-  assert_true(sum.held < 0.9 * sum.beside);
+  assert_true(sum.held < 0.9 * sum.gradients);
 }
 
-/* A graph from a line: behind value 0, a linear layer of the input, `l3` is a linear layer of value 3 and `a12` the sum of values
- * 1 and 2. The loss is of the last value, and with `more` of one before it. */
+/* Tests the graph of a line: after value 0, a linear layer of the input, `l3` is a linear layer of value 3 and `a12` the sum of
+ * values 1 and 2. The loss depends on the last value, and with `more` also on a random one. */
 static void try_line(const char *line, int more, account *sum) {
   trial t;
   fd_value v[12];
@@ -231,7 +233,7 @@ static void try_line(const char *line, int more, account *sum) {
   end_trial(&t);
 }
 
-/* All graphs of up to so many nodes behind a line. */
+/* Tests all graphs of a line followed by up to `nodes` nodes. */
 static void try_lines(char *line, int values, int nodes, account *sum) {
   size_t end = strlen(line);
   try_line(line, values % 2, sum);
@@ -246,7 +248,7 @@ static void try_lines(char *line, int values, int nodes, account *sum) {
   line[end] = 0;
 }
 
-static void all_small_graphs_are_as_in_memory_of_their_own(void **state) {
+static void all_small_graphs_are_as_in_separate_memory(void **state) {
   (void)state;
   char line[128] = "";
   account sum = {0};
@@ -254,8 +256,8 @@ static void all_small_graphs_are_as_in_memory_of_their_own(void **state) {
   assert_true(sum.shared > 100);
 }
 
-/* Additions whose inputs have readers before and behind them, sums of sums, values that are read twice. */
-static void residuals_are_as_in_memory_of_their_own(void **state) {
+/* Additions whose inputs are also read before and after them, sums of sums, values that are read twice. */
+static void residuals_are_as_in_separate_memory(void **state) {
   (void)state;
   static const char *const lines[] = {"l0l0l2l3a24a51",     "l0a01l2a23l4a45",      "l0l0a12l1a34l3a56", "l0a01a22a33l4a54",
                                       "l0l1a02l3a03a45a62", "l0l0a12l0a34l2a53a66", "l0l0l0a32a14a53",   "a00l1a12a03a44"};
@@ -264,7 +266,7 @@ static void residuals_are_as_in_memory_of_their_own(void **state) {
     for (int n = 0; n < 20; n++) try_line(lines[i], n % 4, &sum);
 }
 
-/* Bytes of a pass with and without a backward pass, for rows of the paper's windows. */
+/* Bytes of a pass with or without a backward pass, for rows of the paper's windows. */
 static size_t plan_of(const fd_config *config, int learns, int rows, fd_form form) {
   const unsigned logits = 1u << FD_OUT_LOGITS;
   const fd_extent extent = {rows, rows / 1010, 10};
@@ -275,8 +277,8 @@ static size_t plan_of(const fd_config *config, int learns, int rows, fd_form for
   return bytes;
 }
 
-/* Two rows of channels alternate, or carry gradients; each block keeps its input and, unless it is computed again, what its MLP
- * computes. A pass of several micro-batches on a GPU, too. */
+/* Two buffers of channels alternate or carry gradients; each block keeps its input and, unless it recomputes, its MLP's hidden
+ * units. This also holds for a pass of several micro-batches on a GPU. */
 static void the_papers_model_takes_what_its_blocks_keep(void **state) {
   (void)state;
   static const fd_form forms[] = {{FD_FP32, 1, 1}, {FD_BF16, 64, 0}};
@@ -295,7 +297,7 @@ static void the_papers_model_takes_what_its_blocks_keep(void **state) {
         }
 }
 
-/* The gradient of a transformer's residual stream has one place from the end to the embedding. */
+/* The gradient of a transformer's residual stream stays in one buffer from the end to the embedding. */
 static void a_residual_stream_has_one_gradient(void **state) {
   (void)state;
   fd_config c;
@@ -322,13 +324,11 @@ static void a_residual_stream_has_one_gradient(void **state) {
 }
 
 int main(void) {
-  add_alone = fd_node_add;
-  add_alone.passes = 0;
+  add_unshared = fd_node_add;
+  add_unshared.passes = 0;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(random_graphs_are_as_in_memory_of_their_own),
-      cmocka_unit_test(all_small_graphs_are_as_in_memory_of_their_own),
-      cmocka_unit_test(residuals_are_as_in_memory_of_their_own),
-      cmocka_unit_test(the_papers_model_takes_what_its_blocks_keep),
+      cmocka_unit_test(random_graphs_are_as_in_separate_memory), cmocka_unit_test(all_small_graphs_are_as_in_separate_memory),
+      cmocka_unit_test(residuals_are_as_in_separate_memory),     cmocka_unit_test(the_papers_model_takes_what_its_blocks_keep),
       cmocka_unit_test(a_residual_stream_has_one_gradient),
   };
   return cmocka_run_group_tests(tests, open_device, close_device);

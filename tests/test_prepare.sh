@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# findna prepare: the same bits on any number of ranks, options, verification, and every kind of bad input.
+# Tests findna prepare: the same bits on any number of ranks, options, verification, and every kind of bad input.
 source "$(dirname "$0")/lib.sh"
 slice=$root/datasets/human_chr20_slice.2bit bed=$root/datasets/human_chr20_slice.bed
 
@@ -16,11 +16,11 @@ for n in 2 4; do
   check "$n ranks, strided: the bits of one" diff -r stride1 stride$n
 done
 check "the report is the same" diff <(grep -v written bits1.log | grep -v shard) <(grep -v written bits4.log | grep -v shard)
-check "it says what was read" grep -q '39014 bases in 2 sequences of 1 file; 14 N (3 of them other IUPAC letters)' stride1.log
-check "it says what was written" grep -qE 'written +5556 windows in 7 shards' stride1.log
+check "it reports what was read" grep -q '39014 bases in 2 sequences of 1 file; 14 N (3 of them other IUPAC letters)' stride1.log
+check "it reports what was written" grep -qE 'written +5556 windows in 7 shards' stride1.log
 gzip -k small.fa
 expect "gzip" 0 "39014 bases" "$FINDNA" prepare --window 64 --stride 7 --shard-windows 1000 --holdout chr2 packed small.fa.gz
-check "gzip gives the windows of the plain file: shards differ in the source's hash alone" test "$(cmp -l packed/train-00002.h5 stride1/train-00002.h5 | wc -l)" -lt 90
+check "gzip yields the windows of the plain file: shards differ only in the source's hash" test "$(cmp -l packed/train-00002.h5 stride1/train-00002.h5 | wc -l)" -lt 90
 sed -n '/chr1/,/chr2/p' small.fa | grep -v chr2 > one.fa; sed -n '/chr2/,$p' small.fa > two.fa
 ranks 2 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files2 one.fa two.fa >/dev/null 2>&1
 ranks 1 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files1 one.fa two.fa >/dev/null 2>&1
@@ -29,28 +29,28 @@ check "several files, shared between ranks" diff -r files1 files2
 expect "verify" 0 "are whole; dataset_id" "$FINDNA" prepare --verify bits1
 check "verify on 2 ranks" ranks 2 prepare --verify bits1
 expect "an existing folder is not touched" 73 "exists already" "$FINDNA" prepare --window 100 --count 10 bits1 small.fa
-check "and is as it was" diff -r bits1 bits2
-expect "a slash behind OUT" 0 written "$FINDNA" prepare --window 100 --count 10 slash/ small.fa
+check "and is unchanged" diff -r bits1 bits2
+expect "a slash after OUT" 0 written "$FINDNA" prepare --window 100 --count 10 slash/ small.fa
 check "makes OUT" test -f slash/manifest.json
-expect "OUT that is no name" 64 "not the name of a new folder" "$FINDNA" prepare --window 100 --count 10 slash/.. small.fa
+expect "OUT that is not a name" 64 "not the name of a new folder" "$FINDNA" prepare --window 100 --count 10 slash/.. small.fa
 mkdir mine.tmp-prepare && touch mine.tmp-prepare/file
 expect "a folder that is in the way is not touched" 73 "is in the way" "$FINDNA" prepare --window 100 --count 10 mine small.fa
-check "and is as it was" test -f mine.tmp-prepare/file
+check "and is unchanged" test -f mine.tmp-prepare/file
 mkdir early.tmp-prepare
-expect "an empty one is of a prepare that ended before it could lock" 0 "written" "$FINDNA" prepare --window 100 --count 10 early small.fa
+expect "an empty one, left by a prepare that ended before it could lock, is used" 0 "written" "$FINDNA" prepare --window 100 --count 10 early small.fa
 mkdir held.tmp-prepare && (flock -n 9; sleep 2) 9>held.tmp-prepare/prepare.lock & sleep 0.3
 expect "two at once" 73 "in use" "$FINDNA" prepare --window 100 --count 10 held small.fa
 wait
-expect "after the other has ended" 0 written "$FINDNA" prepare --window 100 --count 10 held small.fa
+expect "after the other one has ended" 0 written "$FINDNA" prepare --window 100 --count 10 held small.fa
 check "no lock stays" test -z "$(ls held | grep lock)"
 expect "aliases: 1 is chr1" 0 "left out +chr2" "$FINDNA" prepare --window 100 --count 10 --contigs 1 alias small.fa
-expect "another assembly is noticed" 65 "chr1 has 30000 bases, but GRCh38's has 248956422" "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 no small.fa
+expect "another assembly is detected" 65 "chr1 has 30000 bases, but GRCh38's has 248956422" "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 no small.fa
 printf '>foo\nACGTACGTACGT\n' > foo.fa
 expect "hg38 is GRCh38" 65 "chr1 has 30000 bases" "$FINDNA" prepare --window 100 --count 10 --assembly hg38 no small.fa
 expect "an assembly without a known name" 65 "no sequence has the name of a chromosome" "$FINDNA" prepare --window 5 --count 10 --assembly GRCh38 no foo.fa
 printf '>chr20:1-12\nACGTACGTACGT\n' > begin.fa
 expect "a region from the first base on" 0 written "$FINDNA" prepare --window 5 --count 10 --assembly GRCh38 begin begin.fa
-expect "the slice is of GRCh38's coordinates" 0 written "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 yes "$slice"
+expect "the slice has GRCh38's coordinates" 0 written "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 yes "$slice"
 
 # Bad sequence files.
 bad() { # name, exit code, pattern, file: refused, and nothing written
@@ -61,14 +61,14 @@ printf '' > empty.fa;                               bad "FASTA: empty" 65 "empty
 printf 'ACGTACGTACGT\n' > bare.fa;                  bad "FASTA: no header" 65 "bare.fa:1:1: expected '>'" bare.fa
 printf '>a\n\n>b\n' > hollow.fa;                     bad "FASTA: no record with a sequence" 65 "hollow.fa: none of its 2 records has a sequence" hollow.fa
 printf '>\nACGTACGTACGT\n' > nameless.fa;           bad "FASTA: no name" 65 "nameless.fa:1: the record has no name" nameless.fa
-printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is none" 65 "letter.fa:3:4: 'Q' is no letter of DNA" letter.fa
+printf '>a\nACGTAC\nGTAQCGT\n' > letter.fa;         bad "FASTA: a letter that is not DNA" 65 "letter.fa:3:4: 'Q' is no letter of DNA" letter.fa
 printf '>a\nACGT\0ACGTACGT\n' > nul.fa;             bad "FASTA: binary" 65 "nul.fa:2:5: byte 0x00" nul.fa
 head -c 3000 "$FINDNA" > binary.fa;                 bad "FASTA: a program" 65 "binary.fa:1:1" binary.fa
 printf '>a\nACGTACGTAACC\n>b\nACGTACGTAACC\n>a\nTTTTTTTTTTTTTT\n' > twice.fa; bad "FASTA: a name twice" 65 "'a' is there twice" twice.fa
 printf '>chr1:1-12\nACGTACGTAACC\n>chr1:9-20\nACGTACGTAACC\n' > regions.fa; bad "FASTA: regions that overlap" 65 "bases of 'chr1' from 9 on are there twice: in chr1:1-12 of regions.fa and in chr1:9-20" regions.fa
 expect "FASTA: a name in two files" 65 "'chr1' is there twice: in small.fa and in one.fa" "$FINDNA" prepare --window 10 --count 5 out small.fa one.fa
 printf '>a\nACGTACGTACGT>b\nACGT\n' > joined.fa;     bad "FASTA: joined without a line end" 65 "joined.fa:2:13: '>' .*joined without a line end" joined.fa
-{ cat small.fa.gz; printf '>x\nACGT\n'; } > tail.fa.gz; bad "gzip: text behind it" 65 "tail.fa.gz: from byte [0-9]+ on it is not gzip" tail.fa.gz
+{ cat small.fa.gz; printf '>x\nACGT\n'; } > tail.fa.gz; bad "gzip: trailing text" 65 "tail.fa.gz: from byte [0-9]+ on it is not gzip" tail.fa.gz
 bzip2 --version >/dev/null 2>&1 </dev/null && { bzip2 -kc small.fa > small.fa.bz2; bad "bzip2" 65 "packed with bzip2; unpack it" small.fa.bz2; }
 mkfifo pipe.fa;                                     bad "a pipe" 65 "pipe.fa: is not a regular file" pipe.fa
 head -c 5000 small.fa.gz > cut.fa.gz;               bad "FASTA: truncated gzip" 65 "cut.fa.gz: the gzip file is cut off" cut.fa.gz
@@ -90,13 +90,25 @@ printf '# x\nchr1\t0\t100\ttrial\n' > splits.bed;                 splits "BED: u
 printf 'chr1\t100\t100\ttrain\n' > splits.bed;                    splits "BED: empty interval" "splits.bed:1: interval 100 to 100"
 printf 'chr1\t0\t99999\ttrain\n' > splits.bed;                    splits "BED: beyond the end" "splits.bed:1: chr1 has 30000 bases, but the interval ends at 99999"
 printf 'chr9\t0\t100\ttrain\n' > splits.bed;                      splits "BED: other contigs" "splits.bed:1: small.fa has no sequence 'chr9'; its first one is 'chr1'"
-printf 'chr1\t0\t100\ttrain\nchr1\t200\t300\tval\nchr1O\t0\t9\ttrain\n' > splits.bed; splits "BED: one row on a contig that is not there" "splits.bed:3: small.fa has no sequence 'chr1O'"
-printf 'chr1\t0\t1e3\ttrain\n' > splits.bed;                    splits "BED: a number that is none, with its row" "splits.bed:1: .*'chr1.*0.*1e3.*train'"
+printf 'chr1\t0\t100\ttrain\nchr1\t200\t300\tval\nchr1O\t0\t9\ttrain\n' > splits.bed; splits "BED: one row on a missing contig" "splits.bed:3: small.fa has no sequence 'chr1O'"
+printf 'chr1\t0\t1e3\ttrain\n' > splits.bed;                    splits "BED: an invalid number, with its row" "splits.bed:1: .*'chr1.*0.*1e3.*train'"
 printf 'chr1\t0\t99999999999999999999\ttrain\n' > splits.bed;   splits "BED: a number too large" "splits.bed:1: expected contig, start and end"
 printf 'chr1\t0\t100\ttrain\n' > splits.bed;                      splits "BED: an empty split" "the split val has no sequence"
 
-# Rows and sequences that are left out only when the user says so.
-read_all() { # name, pattern, arguments: succeeds, and says so
+# Intervals that no window may overlap.
+printf 'chr1\t1000\t2000\tname\t0\t+\nchr1\t1500\t2500\n' > exclude.bed
+"$FINDNA" prepare --window 10 --stride 10 out small.fa | grep -oE '^train +[0-9]+' >without; rm -rf out
+expect "--exclude says what it takes out" 0 "excluded +1500 bases of 2 intervals; 0 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+check "150 windows of 10 less" grep -qE "^train +$(($(grep -oE '[0-9]+$' without) - 150)) windows" out.log
+check "the manifest keeps that intervals were excluded" grep -q '"exclude": true' out/manifest.json; rm -rf out
+printf 'chr9\t0\t100\n' > exclude.bed
+expect "--exclude: a contig that is not there" 65 "exclude.bed:1: small.fa has no sequence 'chr9'" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+expect "unless --partial says so" 0 "excluded +0 bases of 1 intervals; 1 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed --partial out small.fa; rm -rf out
+printf 'chr1\t0\t30000\nchr2\t0\t9014\n' > exclude.bed
+expect "nothing is left" 65 "no window was placed" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
+
+# Rows and sequences that are left out only on request.
+read_all() { # name, pattern, arguments: succeeds and reports it
   expect "$1" 0 "$2" "$FINDNA" prepare --window 10 "${@:3}"
   rm -rf out
 }
@@ -116,28 +128,28 @@ expect "its scaffolds are used" 0 "written +100 windows" "$FINDNA" prepare --win
 expect "--holdout that --contigs leaves out" 64 "'24' is not among --contigs" "$FINDNA" prepare --window 10 --count 5 --contigs 1,2 --holdout 24 out sheep.fa
 for i in $(seq 30000); do echo ">scaffold_$i"; echo ACGTTGCAACGT; done > many.fa
 awk 'BEGIN { srand(1) } /^>/ { print rand() "\t" substr($0, 2) "\t0\t12\ttrain" }' many.fa | sort | cut -f2- > many.bed
-expect "30,000 contigs and rows are no matter of minutes" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa
-check "all sequences are listed, beside a manifest that stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
+expect "30,000 contigs and rows take seconds" 0 "written +30000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa
+check "all sequences are listed, and the manifest stays small" test "$(tail -n +2 out/contigs.tsv | wc -l) $(($(stat -c %s out/manifest.json) < 5000))" = "30000 1"
 rm -rf out many.fa many.bed
 
 awk 'BEGIN { for (i = 0; i < 150000; i++) print ">chr1:" i * 12 + 1 "-" i * 12 + 12 "\nACGTTGCAACGT" }' >many.fa
 awk 'BEGIN { for (i = 0; i < 150000; i++) { k = i * 7919 % 150000; print "chr1\t" k * 12 + (k % 2) "\t" k * 12 + 12 "\ttrain" } }' >many.bed
-expect "150,000 pieces of one contig and rows neither" 0 "written +75000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
+expect "150,000 pieces of one contig and rows, too" 0 "written +75000 windows" timeout 20 "$FINDNA" prepare --window 12 --stride 12 --bed many.bed out many.fa; rm -rf out many.fa many.bed
 
 # Bad command lines.
-expect "no windows asked for" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
-expect "a seed of windows that are not drawn" 64 "seed is for random windows" "$FINDNA" prepare --stride 5 --seed 3 out small.fa
-expect "options beside --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
+expect "no windows requested" 64 "give --count N .* or --stride" "$FINDNA" prepare out small.fa
+expect "a seed without random windows" 64 "seed is for random windows" "$FINDNA" prepare --stride 5 --seed 3 out small.fa
+expect "options with --verify" 64 "window has no effect beside --verify" "$FINDNA" prepare --verify --window 5 out
 expect "count and stride" 64 "exclude each other" "$FINDNA" prepare --count 5 --stride 5 out small.fa
-expect "held-out windows of nothing" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
+expect "held-out windows without held-out sequences" 64 "val-count needs held-out" "$FINDNA" prepare --count 5 --val-count 5 out small.fa
 for list in "" , ,,; do expect "--contigs '$list'" 64 "contigs has no item" "$FINDNA" prepare --window 10 --count 5 --contigs "$list" out small.fa; done
-expect "more shards than readers take" 64 "shard-windows 1 makes more than 262144 shards" "$FINDNA" prepare --window 10 --count 262144 --shard-windows 1 out small.fa
-expect "a contig that is not there" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
+expect "more shards than readers accept" 64 "shard-windows 1 makes more than 262144 shards" "$FINDNA" prepare --window 10 --count 262144 --shard-windows 1 out small.fa
+expect "a missing contig" 65 "no sequence is named 'chr3'" "$FINDNA" prepare --count 5 --holdout chr3 out small.fa
 expect "everything held out" 65 "the split train has no sequence" "$FINDNA" prepare --window 10 --count 5 --holdout chr1,chr2 out small.fa
 expect "an unknown option" 64 "did you mean --window" "$FINDNA" prepare --windw 10 out small.fa
 check "nothing is left behind" test -z "$(ls -d out out.tmp* 2>/dev/null)"
 
-# Shards: what verification finds.
+# Shards: damage that verification finds.
 shard() { # name, exit code, pattern: `broken` has been damaged
   expect "shards: $1" "$2" "$3" "$FINDNA" prepare --verify broken
   expect "shards: $1, on 2 ranks" "$2" "$3" mpirun -n 2 --oversubscribe "$FINDNA" prepare --verify broken
@@ -149,9 +161,9 @@ fresh; rm broken/train-00001.h5;                  shard "missing" 66 "train-0000
 fresh; cp broken/train-00001.h5 broken/train-00002.h5; shard "replaced since the manifest" 65 "train-00002.h5"
 fresh; sed -i 's/"windows": 333/"windows": 334/' broken/manifest.json; shard "another manifest" 65 "manifest.json|dataset_id"
 fresh; head -c 500 bits1/manifest.json > broken/manifest.json; shard "half a manifest" 65 "manifest.json"
-fresh; sed -i 's|"train-00001.h5"|"../train-00001.h5"|' broken/manifest.json; shard "a path out of the folder" 65 "plain file name"
+fresh; sed -i 's|"train-00001.h5"|"../train-00001.h5"|' broken/manifest.json; shard "a path outside of the folder" 65 "plain file name"
 
-# A stop in the middle leaves nothing; a run that was killed is cleaned up by the next.
+# A killed run leaves no output, and the next run cleans up after it.
 (timeout -s KILL 0.15 "$FINDNA" prepare --window 1000 --count 60000 --shard-windows 500 killed "$slice") >/dev/null 2>&1
 check "killed: no folder" test ! -e killed
 check "and the next run makes it" "$FINDNA" prepare --window 1000 --count 600 --shard-windows 500 killed "$slice"

@@ -1,5 +1,4 @@
-/* Names in messages and in what commands print: they forge no line and move no cursor; letters of all scripts are left as they
- * are. */
+/* Tests names in messages and in printed output: they cannot forge a line or move the cursor; letters of all scripts stay. */
 #include "files.h"
 
 #include "base/printable.h"
@@ -18,7 +17,7 @@ static void letters_stay(void **state) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) shows(texts[i], texts[i]);
 }
 
-static void orders_are_written_out(void **state) {
+static void controls_are_escaped(void **state) {
   (void)state;
   shows("a\nfindna: error: no", "a\\nfindna: error: no");
   shows("a\tb\rc", "a\\tb\\x0dc");
@@ -36,23 +35,23 @@ static void orders_are_written_out(void **state) {
       "a\\u2028b\\ufeffc\\u200f");
 }
 
-/* Among them C1 controls as single bytes, which some terminals obey. */
-static void other_bytes_are_written_out(void **state) {
+/* These include C1 controls as single bytes, which some terminals obey. */
+static void other_bytes_are_escaped(void **state) {
   (void)state;
   shows(
       "\x9b"
       "2J",
       "\\x9b2J");
   shows("caf\xe9", "caf\\xe9");
-  shows("\xc0\x8a", "\\xc0\\x8a");                   /* a newline in two bytes */
-  shows("\xe0\x80\x9b", "\\xe0\\x80\\x9b");          /* ESC in three */
-  shows("\xed\xa0\x80", "\\xed\\xa0\\x80");          /* half of a pair of UTF-16 */
-  shows("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* behind the last character */
+  shows("\xc0\x8a", "\\xc0\\x8a");                   /* an overlong newline, of two bytes */
+  shows("\xe0\x80\x9b", "\\xe0\\x80\\x9b");          /* an overlong ESC, of three */
+  shows("\xed\xa0\x80", "\\xed\\xa0\\x80");          /* a UTF-16 surrogate */
+  shows("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* beyond the last character */
   shows("\xf8\xff", "\\xf8\\xff");
-  shows("\xe2\x82", "\\xe2\\x82"); /* cut */
+  shows("\xe2\x82", "\\xe2\\x82"); /* truncated */
 }
 
-/* Every two bytes: what comes out is one line of UTF-8 without controls, and fits as the header says. */
+/* For every pair of bytes, the result is one line of UTF-8 without controls, of at most the length that the header states. */
 static void all_pairs(void **state) {
   (void)state;
   for (int a = 1; a < 256; a++)
@@ -60,9 +59,10 @@ static void all_pairs(void **state) {
       char text[] = {(char)a, (char)b, 0}, out[2 * FD_PRINTABLE_GROWTH + 1], again[sizeof out];
       fd_printable(out, sizeof out, text);
       for (const unsigned char *at = (const unsigned char *)out; *at; at++)
-        if (*at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0)) fail_msg("bytes %02x %02x give a control", a, b);
+        if (*at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0))
+          fail_msg("bytes %02x %02x yield a control character", a, b);
       fd_printable(again, sizeof again, out);
-      assert_string_equal(again, out); /* valid, and nothing left to do */
+      assert_string_equal(again, out); /* valid, and unchanged by a second call */
     }
 }
 
@@ -89,7 +89,7 @@ static void printed_lines(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(letters_stay), cmocka_unit_test(orders_are_written_out), cmocka_unit_test(other_bytes_are_written_out),
+      cmocka_unit_test(letters_stay), cmocka_unit_test(controls_are_escaped),   cmocka_unit_test(other_bytes_are_escaped),
       cmocka_unit_test(all_pairs),    cmocka_unit_test(cut_between_characters), cmocka_unit_test(printed_lines)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,5 +1,6 @@
-/* The published encoders (Nucleotide Transformer v2, DNABERT-2, BERT) against golden5's values of independent implementations,
- * from folders with the published names of tensors: hidden states of every layer, logits, and gradients of all parameters. */
+/* Tests the published encoders (Nucleotide Transformer v2, DNABERT-2, BERT) against golden5's values of independent
+ * implementations, from folders with the published names of tensors: hidden states of every layer, logits, and gradients of all
+ * parameters. */
 #include "golden5.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@ static fd_device *dev;
 enum { SETTINGS = 14 };
 
 typedef struct published {
-  const char *name, *last; /* the name of the node that ends layer %d */
+  const char *name, *last; /* last: name of the last node of layer %d */
   const char *settings[SETTINGS];
 } published;
 
@@ -31,7 +32,7 @@ static const published bert = {"bert_d48",
                                 "model.vocabulary=521", "model.positions=64", "model.epsilon=1e-12", "task.outputs=3",
                                 "task.features=cls", "task.hidden=48", "task.activation=tanh"}};
 
-/* One model at work on the packed rows of a case. */
+/* A model with a pass over the packed rows of a case. */
 typedef struct work {
   golden5 g;
   fd_safetensors weights;
@@ -40,7 +41,7 @@ typedef struct work {
   fd_pass *pass;
   fd_spaces spaces;
   fd_seqs seqs;
-  int length, *ids, *row; /* of padded sequences; [rows] of the packed ones: id, and row among the padded ones */
+  int length, *ids, *row; /* length of padded sequences; of each packed row its id, and its index among the padded rows */
   float *params, *grads;
 } work;
 
@@ -50,7 +51,7 @@ static const fd_tensor *find(const fd_safetensors *file, const char *name) {
   return t;
 }
 
-/* The published classifier is the task's head. */
+/* The published name of a parameter; the published classifier is the task's head. */
 static void published_name(const fd_param *p, char name[FD_TENSOR_NAME]) {
   int hidden = fd_param_is_of(p, "task.hidden"), out = fd_param_is_of(p, "task.out");
   snprintf(name, FD_TENSOR_NAME, "%s%s",
@@ -83,7 +84,7 @@ static void load(work *w, const published *p) {
   }
 }
 
-/* The rows with attention, one sequence after the other. */
+/* Packs the rows with attention. */
 static void pack(work *w) {
   const fd_tensor *ids = find(&w->g.theirs, "ids"), *attention = find(&w->g.theirs, "attention");
   int sequences = (int)ids->shape[0], rows = 0;
@@ -110,7 +111,7 @@ static fd_value value_of(const work *w, const char *name) {
   return FD_NONE;
 }
 
-/* The packed rows of a value that is padded there. */
+/* Compares the packed rows of a value with the golden file's padded rows. */
 static void compare_rows(const work *w, const char *name, fd_value value) {
   const fd_tensor *t = find(&w->g.theirs, name);
   fd_mat m = fd_pass_value(w->pass, value);
@@ -168,7 +169,7 @@ static void close_work(work *w) {
   free(w->ids), free(w->row), free(w->params), free(w->grads);
 }
 
-/* Softmax cross-entropy: gradient by z, which it takes the place of; returns the loss. */
+/* Softmax cross-entropy: replaces z by the gradient and returns the loss. */
 static double cross_entropy(int n, double *z, int target, double scale) {
   double most = -INFINITY, sum = 0;
   for (int i = 0; i < n; i++) most = fmax(most, z[i]);
@@ -178,7 +179,7 @@ static double cross_entropy(int n, double *z, int target, double scale) {
   return loss;
 }
 
-/* Gradients of all parameters of the encoder, by their names. */
+/* Compares the gradients of all parameters of the encoder, by name. */
 static void compare_gradients(work *w, const char *prefix) {
   int compared = 0;
   fd_pass_backward(w->pass, w->grads, NULL);
@@ -196,7 +197,7 @@ static void compare_gradients(work *w, const char *prefix) {
   assert_true(compared > 30);
 }
 
-/* Logits of masked words, the mean of their cross-entropy, and gradients of all parameters. */
+/* Checks the logits of masked words, the mean of their cross-entropies, and the gradients of all parameters. */
 static void predict_words(work *w, const char *logits_name, const char *loss_name, const char *grads_name) {
   compare_rows(w, logits_name, w->network->out[FD_OUT_LOGITS]);
   const int *target = find(&w->g.theirs, "target")->data;
@@ -226,7 +227,7 @@ static void nucleotide_transformer(void **state) {
   close_work(&w);
 }
 
-/* Rows of sequences: pooled, and the classes' logits; and gradients of all parameters. */
+/* Checks the pooled rows and class logits of sequences, and the gradients of all parameters. */
 static void classify(work *w, const char *grads_name) {
   static const char *const names[] = {"pooled", "logits"};
   const fd_value values[] = {value_of(w, "task.tanh"), w->network->out[FD_OUT_TASK]};

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# findna import of published folders (Nucleotide Transformer v2, DNABERT-2, BERT): what is read, refused and left out; embed and probe of what was
-# imported; export and import again. The values are those of test_published.c.
+# Tests findna import of published folders (Nucleotide Transformer v2, DNABERT-2, BERT): what is read, refused and left out; embed and probe of imported
+# models; export and renewed import. test_published.c tests the values.
 . "$(dirname "$0")/lib.sh"
 golden=$root/../shared/golden5
-[ -d "$golden" ] || { echo "skipped - published folders: ../shared/golden5 is not here"; exit 0; }
+[ -d "$golden" ] || { echo "skipped - published folders: ../shared/golden5 is not available"; exit 0; }
 cp -r "$golden/ntv2_d48_hf" nt && cp -r "$golden/dnabert2_d48_hf" dnabert && cp -r "$golden/bert_d48_hf" bert && chmod -R u+w nt dnabert bert
 printf '>a\n%s\n>b\nACGTNACGTTTGACA\n' "$(for _ in $(seq 30); do printf ACGTTGCA; done)" >s.fa
 awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""; for (j = 0; j < 48; j++) s = s substr("ACGT", 1 + int(4 * rand()), 1); print s "," i % 2 } }' >rows.csv
@@ -12,27 +12,27 @@ awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 60; i++) { s = ""
 expect "a published NTv2 is imported" 0 "wrote run .*: use it as CHECKPOINT$" "$FINDNA" import nt run
 check "its checkpoint has weights and no moments" test "$(ls run/ckpt/step_000000000 | tr '\n' ' ')" = "MANIFEST config.yaml student-00.safetensors "
 check "unused tensors are listed" bash -c "grep -q 'not used: esm.contact_head.regression.weight' out.log && grep -q '7 tensors of nt are not used' out.log"
-expect "which is whole" 0 "student" "$FINDNA" inspect run/ckpt/step_000000000
+expect "the checkpoint is intact" 0 "student" "$FINDNA" inspect run/ckpt/step_000000000
 expect "means over words" 0 "wrote mean.tsv" "$FINDNA" embed run s.fa --output mean.tsv
-check "one row a sequence, 48 values" bash -c "[ \$(wc -l <mean.tsv) -eq 3 ] && [ \$(head -1 mean.tsv | wc -w) -eq 49 ]"
+check "one row per sequence, 48 values" bash -c "[ \$(wc -l <mean.tsv) -eq 3 ] && [ \$(head -1 mean.tsv | wc -w) -eq 49 ]"
 expect "its own [CLS] token" 0 "wrote cls.tsv" "$FINDNA" embed run s.fa --output cls.tsv --pool cls
-check "is another row" bash -c "! cmp -s mean.tsv cls.tsv"
-# A row a word, with its span: b is ACGTN ACGTTT GAC A, whose letters beside N and at the end are words of their own.
+check "has a different row" bash -c "! cmp -s mean.tsv cls.tsv"
+# One row per word, with its span: b is ACGTN ACGTTT GAC A, in which letters next to N and at the end are separate words.
 expect "words" 0 "wrote words.tsv" "$FINDNA" embed run s.fa --output words.tsv --pool positions
-check "have spans, <cls> none" test "$(awk '$1 == "b" { printf "%s:%s+%s ", $2, $3, $4 }' words.tsv)" = "1:0+0 2:0+1 3:1+1 4:2+1 5:3+1 6:4+1 7:5+6 8:11+1 9:12+1 10:13+1 11:14+1 "
-check "their mean is that of the sequence" bash -c "awk 'NR == FNR { if (FNR > 1) for (i = 2; i <= NF; i++) mean[\$1, i] = \$i; next } FNR > 1 { n[\$1]++; for (i = 5; i <= NF; i++) sum[\$1, i - 3] += \$i } END { for (k in mean) { split(k, p, SUBSEP); d = mean[k] - sum[k] / n[p[1]]; bad += d * d > 1e-11; seen++ } exit bad || seen != 96 }' mean.tsv words.tsv"
+check "have spans, <cls> an empty one" test "$(awk '$1 == "b" { printf "%s:%s+%s ", $2, $3, $4 }' words.tsv)" = "1:0+0 2:0+1 3:1+1 4:2+1 5:3+1 6:4+1 7:5+6 8:11+1 9:12+1 10:13+1 11:14+1 "
+check "their mean is the sequence's embedding" bash -c "awk 'NR == FNR { if (FNR > 1) for (i = 2; i <= NF; i++) mean[\$1, i] = \$i; next } FNR > 1 { n[\$1]++; for (i = 5; i <= NF; i++) sum[\$1, i - 3] += \$i } END { for (k in mean) { split(k, p, SUBSEP); d = mean[k] - sum[k] / n[p[1]]; bad += d * d > 1e-11; seen++ } exit bad || seen != 96 }' mean.tsv words.tsv"
 expect "on two ranks" 0 "wrote words2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output words2.tsv --pool positions
 check "the same bits" cmp words.tsv words2.tsv
 expect "as NumPy" 0 "wrote words.npy" "$FINDNA" embed run s.fa --output words.npy --pool positions
-check "names and spans beside it" cmp <(tail -n +2 words.tsv | cut -f1,3,4) words.npy.ids.txt
+check "with names and spans in a second file" cmp <(tail -n +2 words.tsv | cut -f1,3,4) words.npy.ids.txt
 expect "which is inspected" 0 "items +2" "$FINDNA" inspect words.npy
 check "with its rows" grep -q "rows  *52 of 48 values" out.log
 expect "as HDF5" 0 "wrote words.h5" "$FINDNA" embed run s.fa --output words.h5 --pool positions
 expect "which is inspected" 0 "rows +52 of 48 values, float32, of parts of the items .span." "$FINDNA" inspect words.h5
 expect "windows of a longer sequence" 0 "wrote cut.tsv" "$FINDNA" embed run s.fa --output cut.tsv --pool positions --window 120
-check "follow one another, side by side" test "$(awk '$1 == "a" && $4 == 0 { printf "%s:%s ", $2, $3 }' cut.tsv)" = "1:0 22:120 "
+check "follow each other without overlap" test "$(awk '$1 == "a" && $4 == 0 { printf "%s:%s ", $2, $3 }' cut.tsv)" = "1:0 22:120 "
 check "with spans in the sequence" test "$(awk '$1 == "a" && $2 == 42 { print $3 "+" $4 }' cut.tsv)" = "234+6"
-expect "words have no reverse complement" 64 "the words of the reverse complement are others" "$FINDNA" embed run s.fa --output x.tsv --pool positions --both-strands
+expect "words have no reverse complement" 64 "the words of the reverse complement differ" "$FINDNA" embed run s.fa --output x.tsv --pool positions --both-strands
 expect "a linear probe" 0 "student" "$FINDNA" probe run --train rows.csv --test rows.csv --seeds 1
 expect "two ranks" 0 "wrote two.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output two.tsv
 check "embed to the same bits" cmp mean.tsv two.tsv
@@ -53,7 +53,7 @@ check "the same bits" cmp v.tsv v2.tsv
 mkdir parts && cp nt/config.json parts/ && cp nt/model.safetensors parts/model-00001-of-00001.safetensors
 echo '{"metadata": {}, "weight_map": {"a": "model-00001-of-00001.safetensors", "b": "model-00001-of-00001.safetensors"}}' >parts/model.safetensors.index.json
 expect "an index" 0 "wrote run3" "$FINDNA" import parts run3
-expect "of it" 0 "wrote part.tsv" "$FINDNA" embed run3 s.fa --output part.tsv
+expect "its model embeds" 0 "wrote part.tsv" "$FINDNA" embed run3 s.fa --output part.tsv
 check "the same bits" cmp mean.tsv part.tsv
 sed -i 's/"b": "model-00001/"b": "model-00002/' parts/model.safetensors.index.json
 expect "a file of the index that is missing" 66 "cannot open parts/model-00002-of-00001.safetensors" "$FINDNA" import parts bad
@@ -62,19 +62,19 @@ expect "a file elsewhere" 65 "tensor 'b': expected the name of a file in this fo
 echo '{}' >parts/model.safetensors.index.json
 expect "an index of nothing" 65 "no 'weight_map'" "$FINDNA" import parts bad
 
-# --- what is wrong is named
+# --- messages name what is wrong
 edit() { rm -rf bad_nt && cp -r nt bad_nt && sed -i "$1" "bad_nt/${2:-config.json}"; }
 edit 's/"esm"/"t5"/' && expect "another family" 65 "model_type: 't5' .expected esm or bert" "$FINDNA" import bad_nt bad
 edit 's/"rotary"/"absolute"/' && expect "other positions" 65 "position_embedding_type: 'absolute' .expected 'rotary'" "$FINDNA" import bad_nt bad
-edit 's/"add_bias_fnn": false/"add_bias_fnn": true/' && expect "biases that are not read" 65 "add_bias_fnn: 'true'" "$FINDNA" import bad_nt bad
-edit 's/"hidden_size": 48/"hidden_size": "48"/' && expect "a size that is a text" 65 "hidden_size: expected a whole number" "$FINDNA" import bad_nt bad
+edit 's/"add_bias_fnn": false/"add_bias_fnn": true/' && expect "unsupported biases" 65 "add_bias_fnn: 'true'" "$FINDNA" import bad_nt bad
+edit 's/"hidden_size": 48/"hidden_size": "48"/' && expect "a size that is a string" 65 "hidden_size: expected a whole number" "$FINDNA" import bad_nt bad
 edit 's/"vocab_size": 4107/"vocab_size": 4108/' && expect "another vocabulary" 65 "vocab_size: 4108 .expected 4107" "$FINDNA" import bad_nt bad
-edit 's/"num_attention_heads": 4/"num_attention_heads": 5/' && expect "heads that do not cut the width" 65 "model.heads: 5" "$FINDNA" import bad_nt bad
+edit 's/"num_attention_heads": 4/"num_attention_heads": 5/' && expect "heads that do not divide the width" 65 "model.heads: 5" "$FINDNA" import bad_nt bad
 edit 's/"intermediate_size": 128/"intermediate_size": 64/' && expect "another shape" 65 "intermediate.dense.weight': shape .256, 48. .config.json says .128, 48" "$FINDNA" import bad_nt bad
-edit 's/"num_hidden_layers": 3/"num_hidden_layers": 2/' && expect "a tensor too many" 65 "tensor 'esm.encoder.layer.2.*' is none of this model" "$FINDNA" import bad_nt bad
-edit 's/"num_hidden_layers": 3/"num_hidden_layers": 4/' && expect "a tensor that is missing" 65 "no tensor 'esm.encoder.layer.3" "$FINDNA" import bad_nt bad
-edit 's/\("esm.encoder.layer.0.LayerNorm.bias":{"dtype":"\)F32/\1I32/' model.safetensors && expect "whole numbers" 65 "is I32 .expected F32, F16 or BF16" "$FINDNA" import bad_nt bad
-rm -rf bad_nt && cp -r nt bad_nt && truncate -s -4 bad_nt/model.safetensors && expect "a file that was cut" 65 "model.safetensors" "$FINDNA" import bad_nt bad
+edit 's/"num_hidden_layers": 3/"num_hidden_layers": 2/' && expect "an extra tensor" 65 "tensor 'esm.encoder.layer.2.*' does not belong to this model" "$FINDNA" import bad_nt bad
+edit 's/"num_hidden_layers": 3/"num_hidden_layers": 4/' && expect "a missing tensor" 65 "no tensor 'esm.encoder.layer.3" "$FINDNA" import bad_nt bad
+edit 's/\("esm.encoder.layer.0.LayerNorm.bias":{"dtype":"\)F32/\1I32/' model.safetensors && expect "integers" 65 "is I32 .expected F32, F16 or BF16" "$FINDNA" import bad_nt bad
+rm -rf bad_nt && cp -r nt bad_nt && truncate -s -4 bad_nt/model.safetensors && expect "a truncated file" 65 "model.safetensors" "$FINDNA" import bad_nt bad
 rm bad_nt/model.safetensors && expect "no weights" 66 "cannot open bad_nt/model.safetensors" "$FINDNA" import bad_nt bad
 check "nothing was written" test ! -e bad
 
@@ -91,32 +91,32 @@ for model in dnabert bert; do
   expect "it embeds" 0 "wrote $model.again.tsv" "$FINDNA" embed again_$model s.fa --output $model.again.tsv --pool both
   check "to the same bits" cmp $model.tsv $model.again.tsv
   expect "words" 0 "wrote pairs.tsv" "$FINDNA" embed run_$model s.fa --output pairs.tsv --pool positions
-  check "lie side by side between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
+  check "are adjacent, between [CLS] and [SEP]" test "$(awk '$1 == "b" { if ($3 != end) print "gap"; end = $3 + $4; n++; empty += $4 == 0 } END { print end, empty, (n > 4) }' pairs.tsv)" = "15 2 1"
 done
 expect "byte pairs are scored, too" 0 "4 alleles scored" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output pairs.tsv --window 240
 check "alleles of every length" test "$(awk -F'\t' 'NR > 1 { print $3 ($6 != "") ($7 > 0) }' pairs.tsv | tr '\n' ' ')" = "a11 b11 c11 d11 "
 expect "distances of byte pairs" 0 "wrote d.tsv" "$FINDNA" score run_dnabert v.csv --genome genome.fa --output d.tsv --scores distance
 printf '>long\n%s\n' "$(for _ in $(seq 300); do printf ACGTTGCA; done)" >long.fa
 
-# --- what is wrong with byte pairs is named, too, and nothing is written
+# --- messages name what is wrong with byte pairs, too, and nothing is written
 broken() { rm -rf bad_words && cp -r dnabert bad_words && sed -i "$1" bad_words/tokenizer.json; }
-refused() { expect "$1" 65 "$2" "$FINDNA" import bad_words bad; check "nothing is there" test ! -e bad; }
-broken '' && truncate -s 2000 bad_words/tokenizer.json && refused "a tokenizer that was cut" "bad_words/tokenizer.json:1:2000: not JSON"
+refused() { expect "$1" 65 "$2" "$FINDNA" import bad_words bad; check "nothing is written" test ! -e bad; }
+broken '' && truncate -s 2000 bad_words/tokenizer.json && refused "a truncated tokenizer" "bad_words/tokenizer.json:1:2000: not JSON"
 broken '' && truncate -s 0 bad_words/tokenizer.json && refused "an empty one" "bad_words/tokenizer.json: has no merges"
 broken '' && head -c 3000 dnabert/model.safetensors >bad_words/tokenizer.json && refused "another file in its place" "bad_words/tokenizer.json:1: has a NUL byte"
 broken 's/"type":"BPE"/"type":"WordPiece"/' && refused "another kind of model" "model is WordPiece; expected BPE"
-broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["A X"/' && refused "a letter that is none" "model.merges.0.: 'X' has another letter than A, C, G and T"
+broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["A X"/' && refused "a letter that is not DNA" "model.merges.0.: 'X' has another letter than A, C, G and T"
 broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACGTACGTACGT A"/' && refused "a part that no merge makes" "model.merges.0.: 'ACGTACGTACGT' is no token"
 broken 's/"merges":\["[A-Z]* [A-Z]*"/"merges":["ACG"/' && refused "half a merge" "model.merges.0.: is no merge; expected"
 broken 's/"A":5,/"A":99999,/' && refused "an id out of range" "the id of 'A' is none of the 521 ids"
-broken 's/"A":5,/"A":-1,/' && refused "one below 0" "the id of 'A' is none of the 521 ids"
-broken 's/"A":5,/"A":6,/' && refused "one that is there twice" "the id 6 is there twice"
+broken 's/"A":5,/"A":-1,/' && refused "an id below 0" "the id of 'A' is none of the 521 ids"
+broken 's/"A":5,/"A":6,/' && refused "a repeated id" "the id 6 is there twice"
 sed -i 's/"vocab_size": 521/"vocab_size": 520/' bad_words/config.json && cp dnabert/tokenizer.json bad_words/ && refused "another vocabulary" "tokenizer.json: makes a vocabulary of 521 tokens; the model has 520"
 
-# --- sequences that a model cannot read: file and row, before anything is computed; outputs that were there stay
-keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "what was there stays" test "$(cat "$4")" = old; }
+# --- sequences that a model cannot read: reported with file and row before anything is computed; existing outputs stay
+keeps() { echo old >"$4"; expect "$1" "$2" "$3" "${@:5}"; check "the existing output stays" test "$(cat "$4")" = old; }
 expect "windows of the length that always fits" 0 "wrote long.tsv" "$FINDNA" embed run_bert long.fa --output long.tsv
-check "beside [CLS] and [SEP]" grep -q 'window 62$' run_bert/ckpt/step_000000000/MANIFEST
+check "with [CLS] and [SEP]" grep -q 'window 62$' run_bert/ckpt/step_000000000/MANIFEST
 keeps "more tokens than learned positions" 65 "long.fa: sequence long: 2400 nucleotides are 603 tokens, but the model has learned 64 positions" x.tsv "$FINDNA" embed run_bert long.fa --output x.tsv --window 0
 { cat rows.csv; printf '%s,1\n' "$(tail -1 long.fa)"; } >long.csv
 keeps "in rows of a probe" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" probe run_bert --train rows.csv --test long.csv --output x.json
@@ -124,11 +124,11 @@ expect "of a fine-tuning" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens"
 check "which leaves no run" test ! -e bad
 keeps "windows of variants" 65 "v.csv:2: the window: 900 nucleotides are [0-9]+ tokens" x.tsv "$FINDNA" score run_bert v.csv --genome genome.fa --output x.tsv --scores distance --window 900
 keeps "in rows of a search" 65 "long.csv: row 61: 2400 nucleotides are 603 tokens" x.json "$FINDNA" knn run_bert --train rows.csv --test long.csv --output x.json
-# A training's memory is that of the words: 600 letters in 6-mers are as many as 100 that are in none.
+# Memory for training is planned by the number of words: 600 letters in 6-mers are as many words as 100 letters outside of 6-mers.
 for kind in words letters; do awk -v kind=$kind 'BEGIN { srand(3); print "sequence,label"; for (i = 0; i < 12; i++) { s = ""; for (k = 0; k < (kind == "words" ? 600 : 100); k++) s = s (kind == "words" ? substr("ACGT", 1 + int(rand() * 4), 1) : "N"); print s "," i % 2 } }' >$kind.csv
   "$FINDNA" finetune run --train $kind.csv run.folder=of_$kind train.epochs=1 train.batch=4 train.virtual_ranks=1 >$kind.log 2>&1; done
 check "memory is planned by words" test "$(grep -o 'about [0-9]* MB' words.log)" = "$(grep -o 'about [0-9]* MB' letters.log)" -a -n "$(grep -o 'about [0-9]* MB' words.log)"
-# BERT over 4-mers, of zeros: all that matters is which sequences it reads.
+# BERT over 4-mers with weights of zero, as only the sequences that it accepts matter.
 mkdir fours && echo '{"model_type":"bert","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,"vocab_size":258,"max_position_embeddings":12}' >fours/config.json
 awk 'function t(name, rows, columns) { n = rows * (columns ? columns : 1) * 4; printf "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}", at ? "," : "{", name, rows, columns ? "," columns : "", at, at + n; at += n }
   function both(name, rows, columns) { t(name ".weight", rows, columns); t(name ".bias", rows) }
@@ -145,10 +145,10 @@ keeps "without a head there is no likelihood ratio" 64 "there is no likelihood r
 keeps "windows that are not whole words" 64 "window 10: the model has words of 4 nucleotides: the last 2 of each window would be in none; expected a multiple of 4" x.h5 "$FINDNA" embed run_fours s.fa --output x.h5 --window 10
 keeps "windows of variants that are not" 64 "window 49: the model has words of 4" x.tsv "$FINDNA" score run_fours v.csv --genome genome.fa --output x.tsv --scores distance --window 49
 expect "the rest of a sequence is in no word" 0 "wrote rest.tsv" "$FINDNA" embed run_fours s.fa --output rest.tsv --pool positions
-check "as its authors have it" test "$(awk '$1 == "b" { print $2 ":" $3 "+" $4 }' rest.tsv | tr '\n' ' ')" = "1:0+4 2:4+4 3:8+4 "
+check "as in the authors' code" test "$(awk '$1 == "b" { print $2 ":" $3 "+" $4 }' rest.tsv | tr '\n' ' ')" = "1:0+4 2:4+4 3:8+4 "
 expect "no [CLS]" 64 "tokenizer has no .CLS. token" "$FINDNA" embed run_fours s.fa --output x.tsv --pool cls
 sed -i 's/,"[A-Z]* [A-Z]*"\]}}$/]}}/' run_bert/tokenizer.json
-expect "another tokenizer than the model's" 65 "another tokenizer .* than that of the model" "$FINDNA" embed run_bert s.fa --output x.tsv
+expect "a tokenizer that is not the model's" 65 "not the model's tokenizer" "$FINDNA" embed run_bert s.fa --output x.tsv
 
 # --- fine-tuning
 cp bert/tokenizer.json run_bert/
@@ -156,7 +156,7 @@ awk 'BEGIN { srand(5); print "sequence,label"; for (i = 0; i < 200; i++) { s = "
 tune="optim.lr=3e-3 train.epochs=8 device.threads=1"
 for model in run run_dnabert run_bert; do
   expect "$model learns a motif" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=tuned_$model $tune
-  check "on the rows it saw" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
+  check "on its training rows" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=two_$model $tune
   check "to the same bits" test "$(state_of tuned_$model)" = "$(state_of two_$model)"
   expect "its head predicts" 0 "wrote task.tsv" "$FINDNA" embed tuned_$model s.fa --output task.tsv --pool task
@@ -168,7 +168,7 @@ done
 dropped="${tune/train.epochs=8/train.epochs=6} task.dropout=0.1"
 for model in run run_dnabert run_bert; do
   expect "$model learns with dropout" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped_$model $dropped
-  check "otherwise than without" test "$(state_of dropped_$model)" != "$(state_of tuned_$model)"
+  check "differently than without" test "$(state_of dropped_$model)" != "$(state_of tuned_$model)"
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped2_$model $dropped
   check "to the same bits" test "$(state_of dropped_$model)" = "$(state_of dropped2_$model)"
 done
@@ -192,6 +192,6 @@ expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FI
 check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
 expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls2 $tune $cls
 check "to the same bits" test "$(state_of cls)" = "$(state_of cls2)"
-expect "an activation of no units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
+expect "an activation without hidden units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
 tiny_shards shards
-expect "it is pretrained with terms of words only" 78 "words have neither the term mnm nor cl" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad
+expect "it is pretrained only with loss terms of words" 78 "words have neither the term mnm nor cl" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

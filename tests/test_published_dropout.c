@@ -1,4 +1,4 @@
-/* Where the published encoders leave entries out in fine-tuning: hidden_dropout_prob of their authors' code. */
+/* Tests where the published encoders apply dropout in fine-tuning: hidden_dropout_prob of their authors' code. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 enum { LAYERS = 3, NUMBERS = 4096 };
 
 typedef struct places {
-  const char *encoder, *embeddings, *attention, *mlp; /* names of what is thinned: whose values, %d for the layer; NULL: not */
+  const char *encoder, *embeddings, *attention, *mlp; /* nodes whose outputs get dropout, %d: the layer; NULL: none */
 } places;
 
 static const places published[] = {
@@ -30,8 +30,8 @@ static fd_network *create(const char *encoder, const char *task) {
   return network;
 }
 
-/* The node that leaves out entries of this node's value, read by nobody else. */
-static const fd_dropout_settings *thinned(const fd_graph *g, const char *name) {
+/* The dropout node that reads this node's value, which no other node reads. */
+static const fd_dropout_settings *dropout_after(const fd_graph *g, const char *name) {
   const fd_dropout_settings *found = NULL;
   int value = FD_NO_VALUE, readers = 0;
   for (int i = 0; i < g->nodes; i++) {
@@ -67,7 +67,7 @@ static void places_are_those_of_the_authors(void **state) {
         const char *form = layer < 0 ? (part ? NULL : p->embeddings) : part ? p->mlp : p->attention;
         if (!form) continue;
         snprintf(name, sizeof name, form, layer);
-        const fd_dropout_settings *s = thinned(&network->graph, name);
+        const fd_dropout_settings *s = dropout_after(&network->graph, name);
         assert_non_null(s);
         assert_near(s->rate, 0.3, 1e-7);
         assert_in_range(s->layer, 0, NUMBERS - 1);
@@ -79,7 +79,7 @@ static void places_are_those_of_the_authors(void **state) {
   }
 }
 
-static void none_but_in_fine_tuning(void **state) {
+static void none_outside_of_fine_tuning(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof published / sizeof *published; i++)
     for (int task = 0; task < 2; task++) {
@@ -91,6 +91,6 @@ static void none_but_in_fine_tuning(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(places_are_those_of_the_authors),
-                                     cmocka_unit_test(none_but_in_fine_tuning)};
+                                     cmocka_unit_test(none_outside_of_fine_tuning)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

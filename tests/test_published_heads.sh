@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Heads of published models: words and classes predicted as golden5 says, export of every tensor with its name, type and bits, tied weights, class names,
-# fine-tuned heads written back, and what is refused. With transformers for $PYTHON, that it loads what is exported.
+# Tests heads of published models: classes are predicted as in golden5; export of every tensor with its name, type and bits; tied weights; class names;
+# export of fine-tuned heads; what is refused. If $PYTHON has transformers, also that transformers loads the exports.
 . "$(dirname "$0")/lib.sh"
 golden=$root/../shared/golden5 python=${PYTHON:-python3}
-[ -d "$golden" ] || { echo "skipped - heads of published models: ../shared/golden5 is not here"; exit 0; }
-command -v "$python" >/dev/null || { echo "skipped - heads of published models: no python3 to edit files with"; exit 0; }
+[ -d "$golden" ] || { echo "skipped - heads of published models: ../shared/golden5 is not available"; exit 0; }
+command -v "$python" >/dev/null || { echo "skipped - heads of published models: python3, which edits files, is not installed"; exit 0; }
 cat >st.py <<'P'
-"""Safetensors with the standard library: st.py edit IN OUT CODE runs CODE on T, name -> (type, shape, bytes); st.py same A B are the same tensors."""
+"""Safetensors with the standard library: st.py edit IN OUT CODE runs CODE on T, name -> (type, shape, bytes); st.py same A B compares all tensors."""
 import json, math, struct, sys
 
 def read(path):
@@ -41,7 +41,7 @@ elif sys.argv[1] == "json":  # json FILE CODE: runs CODE on the object C
     C = json.load(open(sys.argv[2]))
     exec(sys.argv[3])
     json.dump(C, open(sys.argv[2], "w"), indent=1)
-elif sys.argv[1] == "classes":  # classes CASE.safetensors TSV: softmax of the logits there, to 1e-5
+elif sys.argv[1] == "classes":  # classes CASE.safetensors TSV: the probabilities in TSV are the softmax of CASE's logits, to 1e-5
     t, worst = read(sys.argv[2])["logits"], 0
     z, n = floats(t), t[1][1]
     for i, line in enumerate(open(sys.argv[3]).read().splitlines()[1:]):
@@ -68,35 +68,35 @@ tune="train.steps=2 train.batch=8 train.virtual_ranks=4 optim.warmup=0 device.th
 for m in dnabert2 bert; do
   expect "$m with a classifier" 0 "wrote run_$m" "$FINDNA" import $m run_$m
   check "all of its tensors are used" bash -c "! grep -q 'not used' out.log"
-  check "its heads are told" grep -q "heads: $([ $m = bert ] && echo no || echo a tied) head of masked words, a classifier of [23] outputs" out.log
+  check "its heads are reported" grep -q "heads: $([ $m = bert ] && echo no || echo a tied) head of masked words, a classifier of [23] outputs" out.log
   "$python" -c 'import json, sys; print(*[f">s{i}\n{s}" for i, s in enumerate(json.load(open(sys.argv[1]))["sequences"])], sep="\n")' "$golden/${m}_d48.json" >$m.fa
   expect "its classifier predicts" 0 "wrote $m.tsv" "$FINDNA" embed run_$m $m.fa --pool task --output $m.tsv --window 0
-  [ $m = dnabert2 ] || check "what golden5 says" st classes "$golden/${m}_d48.safetensors" $m.tsv # whose DNABERT-2 sees [MASK] tokens, too
+  [ $m = dnabert2 ] || check "the values of golden5" st classes "$golden/${m}_d48.safetensors" $m.tsv # golden5's DNABERT-2 also has [MASK] tokens as input
   expect "exported" 0 "wrote" "$FINDNA" export run_$m out_$m
   check "with all names, types, shapes and bits" st same $m/model.safetensors out_$m/model.safetensors
-  check "and what config.json said" "$python" -c 'import json, sys; a, b = (json.load(open(f)) for f in sys.argv[1:]); sys.exit(not a.items() <= b.items())' $m/config.json out_$m/config.json
+  check "and the keys of config.json" "$python" -c 'import json, sys; a, b = (json.load(open(f)) for f in sys.argv[1:]); sys.exit(not a.items() <= b.items())' $m/config.json out_$m/config.json
   expect "imported again" 0 "wrote again_$m" "$FINDNA" import out_$m again_$m
   check "it is the same model" test "$(state_of run_$m)" = "$(state_of again_$m)"
 done
-check "the tokenizer's files go with it" cmp bert/tokenizer_config.json out_bert/tokenizer_config.json
+check "the tokenizer's files are exported, too" cmp bert/tokenizer_config.json out_bert/tokenizer_config.json
 expect "NTv2" 0 "7 tensors of ntv2 are not used" "$FINDNA" import ntv2 run_ntv2
-expect "exported: what is not used is listed" 0 "written as it was, not used here: esm.contact_head.regression.weight" "$FINDNA" export run_ntv2 out_ntv2
+expect "exported: what is not used is listed" 0 "written unchanged, not used here: esm.contact_head.regression.weight" "$FINDNA" export run_ntv2 out_ntv2
 check "and written back" st same ntv2/model.safetensors out_ntv2/model.safetensors
-check "seven of them" test "$(grep -c 'written as it was' out.log)" = 7
+check "seven of them" test "$(grep -c 'written unchanged' out.log)" = 7
 
-# --- what tensors.json promises is there
+# --- the tensors listed in tensors.json must exist
 expect "fine-tuned with tensors that are not used" 0 "test " "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
 touch tuned_ntv2/published/mark
 expect "and resumed" 0 "is finished" "$FINDNA" finetune run_ntv2 --train rows.csv --test rows.csv run.folder=tuned_ntv2 $tune
-check "what the run keeps stays" test -e tuned_ntv2/published/mark
+check "the kept files stay" test -e tuned_ntv2/published/mark
 st edit tuned_ntv2/published/unused.safetensors short.safetensors 'del T["esm.contact_head.regression.weight"]' && cp short.safetensors tuned_ntv2/published/unused.safetensors
-expect "one that is missing" 65 "unused.safetensors: no tensor 'esm.contact_head.regression.weight', which tensors.json beside it calls unused" "$FINDNA" export tuned_ntv2 bad_out
+expect "a missing tensor" 65 "unused.safetensors: no tensor 'esm.contact_head.regression.weight', which tensors.json next to it lists as unused" "$FINDNA" export tuned_ntv2 bad_out
 rm tuned_ntv2/published/unused.safetensors
-expect "all of them" 66 "tuned_ntv2/published/unused.safetensors: not there; expected the 7 tensors that tensors.json" "$FINDNA" export tuned_ntv2 bad_out
+expect "all of them missing" 66 "tuned_ntv2/published/unused.safetensors: not there; expected the 7 tensors that tensors.json" "$FINDNA" export tuned_ntv2 bad_out
 expect "at the start of another run, too" 66 "unused.safetensors: not there" "$FINDNA" finetune tuned_ntv2 --train rows.csv --test rows.csv run.folder=bad_tuned $tune
-check "which keeps nothing of it" bash -c '! ls bad_tuned | grep -q published'
+check "which keeps nothing" bash -c '! ls bad_tuned | grep -q published'
 rm tuned_ntv2/published/tensors.json
-expect "and the list" 66 "tuned_ntv2/published/tensors.json" "$FINDNA" export tuned_ntv2 bad_out
+expect "the list is missing, too" 66 "tuned_ntv2/published/tensors.json" "$FINDNA" export tuned_ntv2 bad_out
 check "nothing was written" test ! -e bad_out
 
 # --- types
@@ -106,9 +106,9 @@ for type in half bfloat; do
   expect "exported" 0 "wrote" "$FINDNA" export run_$type out_$type
   check "in their types" st same $type/model.safetensors out_$type/model.safetensors
 done
-expect "fine-tuned with a classifier as published ones are" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=tuned $tune task.features=cls task.hidden=48 task.activation=tanh
+expect "fine-tuned with a classifier of the published form" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=tuned $tune task.features=cls task.hidden=48 task.activation=tanh
 expect "exported" 0 "wrote" "$FINDNA" export tuned out_tuned
-check "what was trained is float32, under the published names" "$python" -c 'import sys; sys.argv[1:] = ["", ""]; import st; T = st.read("out_tuned/model.safetensors"); sys.exit(set(T) != set(st.read("half/model.safetensors")) or T["bert.pooler.dense.weight"][0] != "F32" or T["classifier.bias"][1] != [2])'
+check "trained tensors are float32, with the published names" "$python" -c 'import sys; sys.argv[1:] = ["", ""]; import st; T = st.read("out_tuned/model.safetensors"); sys.exit(set(T) != set(st.read("half/model.safetensors")) or T["bert.pooler.dense.weight"][0] != "F32" or T["classifier.bias"][1] != [2])'
 check "and config.json has the classes" grep -q '"1": "yes"' out_tuned/config.json
 expect "imported" 0 "wrote" "$FINDNA" import out_tuned again_tuned
 for run in tuned again_tuned; do "$FINDNA" embed $run bert.fa --pool task --output $run.tsv >/dev/null 2>&1; done
@@ -125,14 +125,14 @@ edit() { rm -rf bad_in && cp -r "$1" bad_in && st json bad_in/config.json "$2"; 
 edit bert 'C["id2label"] = {"0": "promoter", "1": "enhancer", "2": "none"}' && expect "names of classes" 0 "wrote named" "$FINDNA" import bad_in named
 expect "are columns" 0 "columns: promoter,enhancer,none" "$FINDNA" embed named bert.fa --pool task --output named.tsv
 edit bert 'C["id2label"] = {"0": "a", "1": "b"}' && expect "names of other classes" 65 "id2label has 2 classes; the classifier's last layer has 3 rows" "$FINDNA" import bad_in bad
-edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: no name of class 2" "$FINDNA" import bad_in bad
+edit bert 'C["id2label"] = {"0": "a", "1": "b", "3": "c"}' && expect "a class without a name" 65 "id2label: class 2 has no name" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "a,b", "1": "b", "2": "c"}' && expect "a comma in a name" 65 "id2label: the label 'a,b' has a comma" "$FINDNA" import bad_in bad
 edit bert 'C["problem_type"] = "multi_label_classification"' && expect "several classes at once" 0 "problem_type: 'multi_label_classification': the classifier is not used .expected 'single_label" "$FINDNA" import bad_in several
 check "are left out with their pooler" bash -c 'grep -q "not used: classifier.weight" out.log && grep -q "not used: bert.pooler.dense.bias" out.log'
 expect "and written back" 0 wrote "$FINDNA" export several out_several
-check "as they were" st same bad_in/model.safetensors out_several/model.safetensors
-check "with what config.json said" "$python" -c 'import json; a, b = (json.load(open(f"{f}/config.json")) for f in ("bad_in", "out_several")); b.pop("findna"); assert a == b'
-# As many words as 4-mers with [MASK] and [UNK] have.
+check "unchanged" st same bad_in/model.safetensors out_several/model.safetensors
+check "with the keys of config.json" "$python" -c 'import json; a, b = (json.load(open(f"{f}/config.json")) for f in ("bad_in", "out_several")); b.pop("findna"); assert a == b'
+# The vocabulary gets the size of 4-mers with [MASK] and [UNK].
 resize='T = {k: f32((floats(t) * 2)[:258 * 48], [258, 48]) if k.endswith("word_embeddings.weight") else t for k, t in T.items()}'
 edit bert 'C["vocab_size"] = 258' "$resize" && rm bad_in/tokenizer.json
 expect "k-mers with a classifier" 0 "the classifier is not used: k-mers have no .CLS. token" "$FINDNA" import bad_in kmers
@@ -152,7 +152,7 @@ json.dump(C, open(sys.argv[2], "w"))
 PY
 expect "one of byte pairs" 0 "a classifier of 3 outputs" "$FINDNA" import bad_in pairs
 check "is of byte pairs" grep -q 'tokenizer: bpe' pairs/ckpt/step_000000000/config.yaml
-echo '{' >bad_in/tokenizer.json && expect "one that is broken" 65 "bad_in/tokenizer.json:" "$FINDNA" import bad_in bad
+echo '{' >bad_in/tokenizer.json && expect "a broken one" 65 "bad_in/tokenizer.json:" "$FINDNA" import bad_in bad
 edit bert 'C["id2label"] = {"0": "expression"}; C["label2id"] = {"expression": 0}; C["problem_type"] = "regression"' 'T["classifier.weight"] = f32(floats(T["classifier.weight"])[:48], [1, 48]); T["classifier.bias"] = f32([0.5], [1])'
 expect "a value" 0 "wrote value" "$FINDNA" import bad_in value
 expect "is one column" 0 "rows of 1 values" "$FINDNA" embed value bert.fa --pool task --output value.tsv
@@ -163,16 +163,16 @@ expect "another value" 0 wrote bash -c '"$0" finetune value --values --train val
 check "has another name" "$python" -c 'import json; c = json.load(open("out_value_tuned/config.json")); assert c["id2label"] == {"0": "LABEL_0"} and c["problem_type"] == "regression"'
 edit bert 'C["architectures"] = ["BertForTokenClassification"]' 'T = {k: t for k, t in T.items() if "pooler" not in k}'
 expect "classes of tokens are left out" 0 "not used: classifier.weight" "$FINDNA" import bad_in tokens
-expect "and what has no head predicts nothing" 64 "has no task's head" "$FINDNA" embed tokens bert.fa --pool task --output x.tsv
+expect "and a model without a head predicts nothing" 64 "has no task's head" "$FINDNA" embed tokens bert.fa --pool task --output x.tsv
 edit bert 'pass' 'del T["bert.pooler.dense.weight"]' && expect "half a classifier" 65 "no tensor 'bert.pooler.dense.weight'" "$FINDNA" import bad_in bad
 
 # --- tied weights
 table='T["bert.embeddings.word_embeddings.weight"]'
-edit dnabert2 pass 'del T["cls.predictions.decoder.weight"]' && expect "a tied decoder that is there once" 0 "wrote once" "$FINDNA" import bad_in once
+edit dnabert2 pass 'del T["cls.predictions.decoder.weight"]' && expect "a tied decoder that is stored once" 0 "wrote once" "$FINDNA" import bad_in once
 check "is the same model" test "$(state_of once)" = "$(state_of run_dnabert2)"
 edit dnabert2 pass "t = list(floats($table)); t[7] += 1; T['cls.predictions.decoder.weight'] = f32(t, $table[1])"
 expect "two that differ" 65 "'bert.embeddings.word_embeddings.weight' and 'cls.predictions.decoder.weight' are one weight, but differ at element 7" "$FINDNA" import bad_in bad
-st json bad_in/config.json 'C["tie_word_embeddings"] = False' && expect "are fine where they are not tied" 0 "wrote untied" "$FINDNA" import bad_in untied
+st json bad_in/config.json 'C["tie_word_embeddings"] = False' && expect "are accepted if they are not tied" 0 "wrote untied" "$FINDNA" import bad_in untied
 expect "exported" 0 wrote "$FINDNA" export untied out_untied
 check "both" st same bad_in/model.safetensors out_untied/model.safetensors
 edit dnabert2 pass 'T = {k: t for k, t in T.items() if not k.startswith("cls.")}' && expect "no head of words" 0 "wrote headless" "$FINDNA" import bad_in headless
@@ -184,11 +184,11 @@ check "as it was" bash -c '! grep -aq lm_head.decoder.weight out_nt_tied/model.s
 
 # --- other names of tensors
 edit bert pass 'T = {k.replace("bert.", "").replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t for k, t in T.items() if "classifier" not in k and "pooler" not in k}'
-expect "names without their first part, gamma and beta" 0 "wrote bare" "$FINDNA" import bad_in bare
+expect "names without a prefix, gamma and beta" 0 "wrote bare" "$FINDNA" import bad_in bare
 expect "exported" 0 wrote "$FINDNA" export bare out_bare
 check "have the same names" st same bad_in/model.safetensors out_bare/model.safetensors
 
-# --- a head that is fine-tuned takes the place of what was not used
+# --- a fine-tuned head replaces unused tensors
 edit bert 'del C["architectures"]' 'T = {k.replace("bert.", ""): t for k, t in T.items() if "classifier" not in k}'
 expect "an encoder with its pooler" 0 "not used: pooler.dense.weight" "$FINDNA" import bad_in pooled
 expect "fine-tuned" 0 "test " "$FINDNA" finetune pooled --train rows.csv --test rows.csv run.folder=pooled_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
@@ -202,9 +202,9 @@ edit bert 'del C["architectures"]' 'T = {k.replace("bert.", ""): t for k, t in T
 expect "an encoder with a tensor that is not used" 0 "not used: embeddings.position_ids" "$FINDNA" import bad_in ids
 expect "fine-tuned" 0 "test " "$FINDNA" finetune ids --train rows.csv --test rows.csv run.folder=ids_tuned $tune task.features=cls task.hidden=48 task.activation=tanh
 expect "exported" 0 wrote "$FINDNA" export ids_tuned out_ids
-check "all names are whole" test "$(names_of out_ids)" = "$(echo $(names_of bert) bert.embeddings.position_ids | tr ' ' '\n' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
+check "all names have their prefix" test "$(names_of out_ids)" = "$(echo $(names_of bert) bert.embeddings.position_ids | tr ' ' '\n' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
 tail=(--train rows.csv --test rows.csv $tune task.features=cls task.hidden=48 task.activation=tanh)
-expect "a classifier in the place of a head of ours" 0 wrote bash -c '"$0" finetune again_mean "${@}" run.folder=mean_tuned && "$0" export mean_tuned out_mean_tuned' "$FINDNA" "${tail[@]}"
+expect "a classifier instead of a head of ours" 0 wrote bash -c '"$0" finetune again_mean "${@}" run.folder=mean_tuned && "$0" export mean_tuned out_mean_tuned' "$FINDNA" "${tail[@]}"
 check "has no name of ours" bash -c "! grep -aq '\"task\.' out_mean_tuned/model.safetensors"
 expect "begun again with another model" 0 "test " "$FINDNA" finetune run_half --train rows.csv --test rows.csv run.folder=pooled_tuned --restart $tune
 expect "exported" 0 wrote "$FINDNA" export pooled_tuned out_restarted
@@ -213,11 +213,11 @@ expect "the first, moved aside, predicts" 0 "wrote aside.tsv" "$FINDNA" embed po
 expect "and is exported" 0 wrote "$FINDNA" export pooled_tuned/before-restart-1 out_aside
 check "as before" st same out_pooled/model.safetensors out_aside/model.safetensors
 
-# --- what is wrong is named
+# --- messages name what is wrong
 refuse() { local name=$1 pattern=$2 model=$3 config=$4; edit "$model" "$config" "${5:-}" && expect "$name" 65 "$pattern" "$FINDNA" import bad_in bad; }
 refuse "another architecture" "model_type: 'gpt2' .expected esm or bert" bert 'C["model_type"] = "gpt2"'
 refuse "another activation" "hidden_act: 'relu' .expected 'gelu'" bert 'C["hidden_act"] = "relu"'
-refuse "another activation of a GELU" "hidden_act: 'gelu_new' .expected 'gelu'" dnabert2 'C["hidden_act"] = "gelu_new"'
+refuse "another form of GELU" "hidden_act: 'gelu_new' .expected 'gelu'" dnabert2 'C["hidden_act"] = "gelu_new"'
 refuse "another activation of NTv2" "hidden_act: 'gelu' .expected 'silu'" ntv2 'C["hidden_act"] = "gelu"'
 refuse "an activation by another key" "activation_function: 'relu'" bert 'C["activation_function"] = "relu"'
 refuse "another normalization" "norm_type: 'rmsnorm'" bert 'C["norm_type"] = "rmsnorm"'
@@ -225,19 +225,19 @@ refuse "positions relative to each other" "position_embedding_type: 'relative_ke
 refuse "NTv2 without a kind of positions" "position_embedding_type: 'missing' .expected 'rotary'" ntv2 'del C["position_embedding_type"]'
 refuse "another base of rotary positions" "rope_theta: '500000' .expected '10000'" ntv2 'C["rope_theta"] = 500000.0'
 refuse "a decoder" "is_decoder: 'true'" bert 'C["is_decoder"] = True'
-refuse "packed weights" "quantization_config: '{...}'" bert 'C["quantization_config"] = {"bits": 4}'
+refuse "quantized weights" "quantization_config: '{...}'" bert 'C["quantization_config"] = {"bits": 4}'
 refuse "other types of tokens" "type_vocab_size: '1' .expected '2'" bert 'C["type_vocab_size"] = 1'
-refuse "whole numbers of 64 bits" "tensor 'classifier.bias' is I64 .expected F32, F16 or BF16" bert pass 'T["classifier.bias"] = ("I64", [3], bytes(24))'
+refuse "64-bit integers" "tensor 'classifier.bias' is I64 .expected F32, F16 or BF16" bert pass 'T["classifier.bias"] = ("I64", [3], bytes(24))'
 refuse "doubles" "tensor 'bert.embeddings.LayerNorm.bias' is F64 .expected F32, F16 or BF16" bert pass 'T["bert.embeddings.LayerNorm.bias"] = ("F64", [48], bytes(384))'
-refuse "a turned matrix" "intermediate.dense.weight': shape .48, 96. .config.json says .96, 48" bert pass 'k = "bert.encoder.layer.0.intermediate.dense.weight"; T[k] = (T[k][0], T[k][1][::-1], T[k][2])'
-refuse "a tensor too many" "tensor 'bert.encoder.layer.0.adapter.weight' is none of this model" bert pass 'T["bert.encoder.layer.0.adapter.weight"] = f32([1.0], [1])'
-edit bert pass "t = list(floats($table)); t[3] = float('nan'); $table = f32(t, $table[1])" && expect "a value that is none" 79 "word_embeddings.weight', element 3 is not finite" "$FINDNA" import bad_in bad
+refuse "a transposed matrix" "intermediate.dense.weight': shape .48, 96. .config.json says .96, 48" bert pass 'k = "bert.encoder.layer.0.intermediate.dense.weight"; T[k] = (T[k][0], T[k][1][::-1], T[k][2])'
+refuse "an extra tensor" "tensor 'bert.encoder.layer.0.adapter.weight' does not belong to this model" bert pass 'T["bert.encoder.layer.0.adapter.weight"] = f32([1.0], [1])'
+edit bert pass "t = list(floats($table)); t[3] = float('nan'); $table = f32(t, $table[1])" && expect "a value that is not finite" 79 "word_embeddings.weight', element 3 is not finite" "$FINDNA" import bad_in bad
 mkdir two && cp bert/config.json bert/tokenizer.json two/ && cp bert/model.safetensors two/a.safetensors && cp bert/model.safetensors two/b.safetensors
 echo '{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}' >two/model.safetensors.index.json
 expect "a tensor in two files" 65 "tensor 'bert.embeddings.LayerNorm.bias' is in two files" "$FINDNA" import two bad
 rm two/b.safetensors && expect "a file of the index that is missing" 66 "two/b.safetensors" "$FINDNA" import two bad
 mkdir only_bin && cp bert/config.json bert/tokenizer.json only_bin/ && echo x >only_bin/pytorch_model.bin
-expect "PyTorch's file alone" 66 "only_bin/model.safetensors: not there, but pytorch_model.bin: .*convert_hf.py" "$FINDNA" import only_bin bad
+expect "only PyTorch's file" 66 "only_bin/model.safetensors: not there, but pytorch_model.bin: .*convert_hf.py" "$FINDNA" import only_bin bad
 check "nothing was written" test ! -e bad
 sed -i 's/"F16"/7/' tuned/published/tensors.json && expect "a changed list of what the run keeps" 65 "tensors.json: tensor 'bert\..*': expected its type" "$FINDNA" export tuned bad_out
 check "nothing was written" test ! -e bad_out
@@ -273,13 +273,13 @@ P
     check "as the same model" test "$(state_of run_half)" = "$(state_of run_$to)"
   done
   expect "a file without tensors" 1 "holds no tensors; name the entry" ./convert alone/nothing.pt no
-  expect "a file that is none" 1 "convert_hf.py: alone/broken.pt: " ./convert alone/broken.pt no
-  expect "an entry that is not there" 1 "no entry 'x'; it has epoch, bert_config, model" ./convert alone/checkpoint.pt no --key x
+  expect "a file that is not a checkpoint" 1 "convert_hf.py: alone/broken.pt: " ./convert alone/broken.pt no
+  expect "a missing entry" 1 "no entry 'x'; it has epoch, bert_config, model" ./convert alone/checkpoint.pt no --key x
   cp bin/pytorch_model.bin alone/weights.bin && expect "weights without a config.json" 1 "name it with --config" ./convert alone/weights.bin no
-  rm pieces/pytorch_model-1.bin && expect "a piece that is missing" 1 "pieces/pytorch_model-1.bin: no such file" ./convert pieces no
+  rm pieces/pytorch_model-1.bin && expect "a missing piece" 1 "pieces/pytorch_model-1.bin: no such file" ./convert pieces no
   check "nothing was written" test ! -e no
 else
-  echo "skipped - .bin and .pt files: no torch for $python (PYTHON=...)"
+  echo "skipped - .bin and .pt files: torch is not installed for $python (PYTHON=...)"
 fi
 if "$python" -c 'import torch, transformers' 2>/dev/null; then
   cat >load.py <<'P'
@@ -299,10 +299,10 @@ if sys.argv[1] == "make":
     make(BertForSequenceClassification, "hf_classes", 2, num_labels=3)
     make(BertForMaskedLM, "hf_pairs", 3)
     make(BertModel, "hf_bare", 4)
-elif sys.argv[1] == "words":  # the same logits, bit for bit, from what was exported
+elif sys.argv[1] == "words":  # the export has the same logits, bit for bit
     a, b = (BertForMaskedLM.from_pretrained(f).eval() for f in sys.argv[2:4])
     with torch.no_grad(): sys.exit(not torch.equal(a(ids_of("ACGTTGCAA" * 4)).logits, b(ids_of("ACGTTGCAA" * 4)).logits))
-else:  # classes FOLDER FASTA TSV: probabilities as findna gives them, all tensors found
+else:  # classes FOLDER FASTA TSV: findna's probabilities, and no missing tensors
     model, info = BertForSequenceClassification.from_pretrained(sys.argv[2], output_loading_info=True)
     worst, full = 0, json.load(open("bert/tokenizer.json"))
     for token in full["added_tokens"]: token.update(single_word=False, lstrip=False, rstrip=False, normalized=False)
@@ -323,7 +323,7 @@ P
   done
   check "transformers loads it, to the same logits" "$python" load.py words hf_words hf_out_words
   "$FINDNA" embed hf_run_classes k.fa --pool task --output k.tsv >/dev/null 2>&1
-  check "its classes are as likely as here" "$python" load.py classes hf_out_classes k.fa k.tsv
+  check "its classes have the same probabilities" "$python" load.py classes hf_out_classes k.fa k.tsv
   for kind in pairs bare; do
     "$FINDNA" finetune hf_run_$kind --train rows.csv --test rows.csv run.folder=hf_tuned_$kind $tune task.features=cls task.hidden=48 task.activation=tanh >/dev/null 2>&1
     expect "a classifier that was fine-tuned here ($kind)" 0 wrote "$FINDNA" export hf_tuned_$kind hf_out_tuned_$kind
@@ -331,5 +331,5 @@ P
     check "predicts in transformers as here" "$python" load.py classes hf_out_tuned_$kind k.fa k.tsv
   done
 else
-  echo "skipped - what transformers loads: no transformers for $python (PYTHON=...)"
+  echo "skipped - loading by transformers: it is not installed for $python (PYTHON=...)"
 fi

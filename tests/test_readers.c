@@ -1,5 +1,5 @@
-/* Every reader of text reads all of a file or refuses it: whatever ends its lines and packs it, the content is the same; whatever
- * is damaged, cut off or joined on is never read in part. */
+/* Every text reader reads a file completely or refuses it: the content is the same with any line ends and compression; damaged,
+ * truncated or concatenated files are never read in part. */
 #include "check.h"
 #include "scratch.h"
 
@@ -24,7 +24,7 @@ static void put(const char *to, const void *data, size_t bytes) {
 
 static void quiet(void) { assert_non_null(freopen("/dev/null", "w", stderr)); }
 
-/* --- what the readers make of a file, as text ------------------------------------------------------------------------ */
+/* --- the content that readers return, as text ------------------------------------------------------------------------ */
 
 static void print_symbols(FILE *out, const uint8_t *symbols, int64_t length) {
   for (int64_t i = 0; i < length; i++) fputc("ACGTN"[symbols[i]], out);
@@ -91,7 +91,7 @@ static fd_status dump_splits(FILE *out) {
   return status;
 }
 
-/* A folder of a task whose training rows of one class are the file. */
+/* A task folder in which the file has the training rows of one class. */
 static fd_status dump_task(FILE *out) {
   fd_task_folder task;
   FD_TRY(fd_task_folder_read(task_path, genome_path, 0, &task));
@@ -119,7 +119,7 @@ static const struct reader {
 };
 enum { READERS = sizeof readers / sizeof *readers };
 
-/* What a reader makes of the file at `path`; NULL: refused. Released with free(). */
+/* The content that a reader returns for the file at `path`, as text; NULL: refused. Released with free(). */
 static char *dump(const struct reader *r) {
   char *text;
   size_t bytes;
@@ -132,14 +132,14 @@ static char *dump(const struct reader *r) {
   return NULL;
 }
 
-/* --- how files are written ------------------------------------------------------------------------------------------- */
+/* --- file variants --------- ------------------------------------------------------------------------------------------- */
 
-/* The text with other line ends, a byte order mark, and another end. */
+/* Writes the text with other line ends, a byte order mark, and another end. */
 static size_t restyle(const char *text, int ends, int mark, int tail, char *to) {
   static const char *const end[] = {"\n", "\r\n", "\r"}, *const tails[] = {"", "E", "EEE", "E  E\tE"};
   char *at = to;
   if (mark) at = stpcpy(at, "\xef\xbb\xbf");
-  size_t length = strlen(text) - 1; /* without its last line end */
+  size_t length = strlen(text) - 1; /* without the last line end */
   for (size_t i = 0; i < length; i++)
     if (text[i] == '\n') at = stpcpy(at, end[ends]);
     else *at++ = text[i];
@@ -226,11 +226,12 @@ static void the_same_in_every_style(void **state) {
   free(packed);
 }
 
-/* Each bit flipped, and each length cut off: refused, or the same content. bgzip may end between two blocks, with a warning. */
-static void never_in_part(void **state) {
+/* With any bit flipped, or truncated to any length, a file is refused or has the same content. bgzip files may end between two
+ * blocks, with a warning. */
+static void never_partly_read(void **state) {
   (void)state;
   unsigned char *packed = malloc(ROOM), *bad = malloc(ROOM);
-  static const int some[] = {0, 1, 6}; /* the others take lines as these do */
+  static const int some[] = {0, 1, 6}; /* the others read lines in the same way */
   for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
     const struct reader *r = &readers[some[k]];
     begin(r);
@@ -242,7 +243,7 @@ static void never_in_part(void **state) {
       for (size_t i = 0; i < bytes * 8 + bytes; i++) {
         memcpy(bad, packed, bytes);
         if (i < bytes * 8) bad[i / 8] ^= (unsigned char)(1 << i % 8);
-        else if (bgzip) break; /* a cut between two members leaves a whole file */
+        else if (bgzip) break; /* a cut between two members leaves a valid file */
         put(path, bad, i < bytes * 8 ? bytes : i - bytes * 8);
         char *got = dump(r);
         if (got && strcmp(got, expected)) fail_msg("%s, packing %d, damage %zu: %s", r->name, packing, i, got);
@@ -255,8 +256,8 @@ static void never_in_part(void **state) {
   free(bad);
 }
 
-/* What stands behind the packed data and is none. */
-static void nothing_behind(void **state) {
+/* Trailing garbage after the compressed data. */
+static void trailing_garbage_is_refused(void **state) {
   (void)state;
   static const struct {
     const char *bytes;
@@ -277,8 +278,8 @@ static void nothing_behind(void **state) {
   free(packed);
 }
 
-/* Texts that are refused by every reader, with more than their beginning. */
-static void no_text(void **state) {
+/* Every reader refuses texts with a NUL byte, in the middle or at the end, and UTF-16. */
+static void nul_bytes_are_refused(void **state) {
   (void)state;
   char text[4096];
   for (const struct reader *r = readers; r < readers + READERS; r++) {
@@ -299,7 +300,7 @@ static void no_text(void **state) {
   }
 }
 
-/* Files of one kind joined by cat: all of them is read, or nothing. */
+/* Files of one kind concatenated: both are read, or neither. */
 static void joined(void **state) {
   (void)state;
   static const char *const first[] = {">a\nACGT\n",
@@ -329,7 +330,7 @@ static void joined(void **state) {
   }
 }
 
-/* A small file that unpacks without end is no table: refused before it takes the memory. */
+/* A small file that decompresses to huge size is refused before memory is exhausted. */
 static void bombs(void **state) {
   (void)state;
   enum { MEMBER = 64 << 20, MEMBERS_OF_BOMB = 16 };
@@ -362,9 +363,9 @@ static void bombs(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_in_every_style),
-                                     cmocka_unit_test(never_in_part),
-                                     cmocka_unit_test(nothing_behind),
-                                     cmocka_unit_test(no_text),
+                                     cmocka_unit_test(never_partly_read),
+                                     cmocka_unit_test(trailing_garbage_is_refused),
+                                     cmocka_unit_test(nul_bytes_are_refused),
                                      cmocka_unit_test(joined),
                                      cmocka_unit_test(bombs)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# findna prepare --table: records of tables and of FASTA files with their classification, what is cut, left out and counted, the
-# splits, the tables beside the shards, and what is refused.
+# findna prepare --table: records from tables and from FASTA files with a classification; what is cut, left out and counted; the splits,
+# the tables next to the shards, and what is refused.
 source "$(dirname "$0")/lib.sh"
 prepare="$FINDNA prepare --table"
 said() { grep -qE "$1" out.log; }
 
-# The layout of BIOSCAN-5M's metadata, with what real files have: N behind, gaps, other letters, twins, cells that say nothing.
+# The layout of BIOSCAN-5M's metadata, with the irregularities of real files: trailing N, gaps, other letters, duplicates, empty cells.
 awk 'BEGIN { srand(5); OFS = ","
   print "processid,sampleid,taxon,phylum,class,order,family,subfamily,genus,species,dna_bin,dna_barcode,country,province_state,coord-lat,coord-lon,image_measurement_value,area_fraction,scale_factor,inferred_ranks,split,index_bioscan_1M_insect,chunk"
   split("pretrain train val test key_unseen val_unseen test_unseen other_heldout", part, " ")
@@ -19,36 +19,36 @@ awk 'BEGIN { srand(5); OFS = ","
 parts="--split split --train pretrain,other_heldout --val train"
 expect "BIOSCAN-5M's layout" 0 "^written    60 records in 2 shards" $prepare bioscan.csv $parts --limit 60 b
 check "rows and columns are counted" said '^read       160 rows; 157 sequences of [0-9]+ letters are kept, with 8 columns of names'
-check "letters that are none" said '^read       2 letters that are no nucleotides became N'
+check "letters that are not nucleotides" said '^read       2 letters that are no nucleotides became N'
 check "IUPAC letters" said '^read       2 IUPAC letters'
 check "trailing N" said '^cut        2 sequences had N after their last nucleotide'
-check "long ones" test "$(grep -oE '^cut +[0-9]+ sequences were longer' out.log | grep -oE '[0-9]+')" = "$(awk -F, 'NR > 1 { s = $13; sub(/N+$/, "", s); n += length(s) > 60 } END { print n }' bioscan.csv)"
-check "twins" said '^left out   1 sequences that are equal to an earlier one'
-check "which have another name" said '^left out   1 of these have another name than the earlier one'
-check "short ones" said '^left out   1 sequences shorter than --shortest'
-check "empty ones" said '^left out   1 sequences without A, C, G and T'
-check "those of no split" said '^note       97 records of no split'
+check "long sequences" test "$(grep -oE '^cut +[0-9]+ sequences were longer' out.log | grep -oE '[0-9]+')" = "$(awk -F, 'NR > 1 { s = $13; sub(/N+$/, "", s); n += length(s) > 60 } END { print n }' bioscan.csv)"
+check "duplicates" said '^left out   1 sequences that are equal to an earlier one'
+check "duplicates with another name" said '^left out   1 of these have another name than the earlier one'
+check "short sequences" said '^left out   1 sequences shorter than --shortest'
+check "empty sequences" said '^left out   1 sequences without A, C, G and T'
+check "records of no split" said '^note       97 records of no split'
 check "the split of each value" bash -c 'for p in pretrain:20 other_heldout:20 train:20 val:19 test:19 key_unseen:19; do test "$(($(wc -l <b/${p%:*}.tsv) - 1))" = ${p#*:} || exit 1; done'
-check "a table has names, and the letters that the shards have" bash -c 'head -1 b/train.tsv | grep -qx "id.split.sequence.phylum.class.order.family.subfamily.genus.species.dna_bin" && grep -qP "^P1\tval\t[ACGT]{41}\tArthropoda\tInsecta\tDip, tera\tF1\t\tGenus0\tGenus0 sp1\tBOLD:1$" b/train.tsv'
-check "the shards are whole" bash -c '"$0" prepare --verify b | grep -q "2 shards with 60 records of up to 60 are whole"' "$FINDNA"
-check "inspect says what they are" bash -c '"$0" inspect b | grep -q "records of up to 60 nucleotides" && "$0" inspect b/train-00000.h5 | grep -qE "records +[0-9]+ of up to 60 nucleotides"' "$FINDNA"
+check "a table has the names, and the letters of the shards" bash -c 'head -1 b/train.tsv | grep -qx "id.split.sequence.phylum.class.order.family.subfamily.genus.species.dna_bin" && grep -qP "^P1\tval\t[ACGT]{41}\tArthropoda\tInsecta\tDip, tera\tF1\t\tGenus0\tGenus0 sp1\tBOLD:1$" b/train.tsv'
+check "the shards are intact" bash -c '"$0" prepare --verify b | grep -q "2 shards with 60 records of up to 60 are whole"' "$FINDNA"
+check "inspect describes them" bash -c '"$0" inspect b | grep -q "records of up to 60 nucleotides" && "$0" inspect b/train-00000.h5 | grep -qE "records +[0-9]+ of up to 60 nucleotides"' "$FINDNA"
 ranks 2 prepare --table bioscan.csv $parts --limit 60 b2 >/dev/null 2>&1
 check "2 ranks write the same bytes" diff -r b b2
 gzip -k bioscan.csv
 $prepare bioscan.csv.gz $parts --limit 60 --shard-windows 7 bz >/dev/null 2>&1
-check "packed, in smaller shards: the same tables" bash -c 'for t in b/*.tsv; do cmp $t b${t/b\//z/} || exit 1; done; test $(ls bz/train-*.h5 | wc -l) -gt 4'
+check "gzip input, smaller shards: the same tables" bash -c 'for t in b/*.tsv; do cmp $t b${t/b\//z/} || exit 1; done; test $(ls bz/train-*.h5 | wc -l) -gt 4'
 
-# FASTA files with their classification.
+# FASTA files with a classification.
 awk -F, 'NR > 20 { print ">" $1 " more\n" $13 }' bioscan.csv >a.fasta
 awk -F, 'NR > 12 && NR <= 20 { print ">" $1 "\n" substr($13, 1, 20) "\n" substr($13, 21) }' bioscan.csv >>a.fasta
 printf '>unknown\nACGTACGTACGTACGTTT\n' >>a.fasta
 awk -F, 'BEGIN { OFS = "\t"; print "id", "family", "genus", "species", "strain" } NR > 1 && NR != 30 { print $1, $8, $10, $11, "x" }' bioscan.csv >a.classification
 expect "FASTA and classification" 0 "^written    148 records" $prepare a.classification --val-share 0.2 --test-share 0.1 f a.fasta
 check "records without a name, rows without a record" bash -c 'grep -q "^note       2 records of FASTA files that the table does not name" out.log && grep -q "^note       11 rows of the table without a record" out.log'
-check "they have no names" grep -qP '^unknown\t\w+\tACGTACGTACGTACGTTT\t\t\t$' <(cat f/*.tsv)
-expect "those that lack a genus are left out" 0 "^left out   [0-9]+ rows lack what --require names" $prepare a.classification --require genus g a.fasta
-check "and the others have one" bash -c 'cat g/*.tsv | grep -v "^id" | awk -F"\t" "\$5 == \"\" { bad = 1 } END { exit bad }"'
-check "a share is near what was asked for" awk 'BEGIN { getline n <"f/val.tsv"; while ((getline l <"f/val.tsv") > 0) v++; exit !(v > 15 && v < 45) }'
+check "records without a name have empty columns" grep -qP '^unknown\t\w+\tACGTACGTACGTACGTTT\t\t\t$' <(cat f/*.tsv)
+expect "rows without a genus are left out" 0 "^left out   [0-9]+ rows lack what --require names" $prepare a.classification --require genus g a.fasta
+check "and the others have a genus" bash -c 'cat g/*.tsv | grep -v "^id" | awk -F"\t" "\$5 == \"\" { bad = 1 } END { exit bad }"'
+check "the validation share is near the requested one" awk 'BEGIN { getline n <"f/val.tsv"; while ((getline l <"f/val.tsv") > 0) v++; exit !(v > 15 && v < 45) }'
 expect "held-out genera" 0 "^written" $prepare a.classification --by genus --val-share 0 --test-share 0.4 --require genus o a.fasta
 check "no genus is in two splits" test -z "$(comm -12 <(cut -f5 o/train.tsv | tail -n +2 | sort -u) <(cut -f5 o/test.tsv | tail -n +2 | sort -u))"
 expect "known species" 0 "^written" $prepare a.classification --known species --val-share 0.2 --test-share 0.6 --require species k a.fasta
@@ -60,11 +60,11 @@ expect "no table" 66 "cannot open none.csv" $prepare none.csv x
 expect "no sequences in the table" 65 "a.classification:1: no column 'sequence' in the header" $prepare a.classification x
 cut -f2- a.classification >noid.tsv
 expect "no ids for the records" 65 "no column 'id' in the header" $prepare noid.tsv x a.fasta
-expect "a column that is not there" 65 "no column 'tribus' in the header" $prepare bioscan.csv --columns genus,tribus x
+expect "a missing column" 65 "no column 'tribus' in the header" $prepare bioscan.csv --columns genus,tribus x
 expect "a split that no row has" 65 "val nowhere: no record has this in its column 'split'" $prepare bioscan.csv --split split --val nowhere x
 expect "a column that names no files" 65 "cannot name a file" $prepare bioscan.csv --split order x
 expect "values without their column" 64 "say which with --split COLUMN" $prepare bioscan.csv --val train x
-expect "a share beside the column" 64 "has no effect beside --split" $prepare bioscan.csv --split split --val-share 0.1 x
+expect "a share along with the column" 64 "has no effect beside --split" $prepare bioscan.csv --split split --val-share 0.1 x
 expect "two rules" 64 "exclude each other" $prepare bioscan.csv --by genus --known genus x
 expect "nothing to train on" 64 "leave nothing to train on" $prepare bioscan.csv --val-share 0.6 --test-share 0.4 x
 cat a.classification <(grep -P '^P3\t' a.classification) >twice.tsv
@@ -73,5 +73,5 @@ printf 'sequence,genus\n,Apis\nNNN,Apis\nACG,Apis\n' >empty.csv
 expect "empty sequences only" 65 "no sequence is left of 3 rows: 0 lack a required column, 2 have no A, C, G or T, 1 are shorter than 12" $prepare empty.csv x
 printf 'sequence,genus\n' >header.csv
 expect "no rows" 65 "has a header but no rows" $prepare header.csv x
-expect "OUT is there" 73 "exists already" $prepare bioscan.csv b
-check "nothing is left of what was refused" bash -c '! ls -d x* 2>/dev/null'
+expect "OUT exists" 73 "exists already" $prepare bioscan.csv b
+check "refused commands leave nothing behind" bash -c '! ls -d x* 2>/dev/null'

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The inner loops of the matrix products hold their accumulators in registers: no vector is stored in them or read from the stack, and no
-# offset moves between vector and general registers, with every compiler that is here. (A spilled accumulator costs tens of percent, such
-# a move a port of the multiply-adds, and no other test sees it.)
+# The inner loops of the matrix products keep their accumulators in registers: with every compiler installed here, they store no vector,
+# read none from the stack, and move no offset between vector and general registers. (A spilled accumulator costs tens of percent, such a
+# move an execution port of the multiply-adds, and no other test detects either.)
 . "$(dirname "$0")/lib.sh"
 
-# inner_loops OBJECT: for each tile_<rows> "function multiplications stores reads-of-the-stack moves" of its innermost loop
+# inner_loops OBJECT: for each tile_<rows> a line "function multiplications stores stack-reads moves" of its innermost loop
 inner_loops() {
   objdump -d --no-show-raw-insn "$1" | awk '
     function number(hex,   i, n) { for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1; return n }
@@ -37,14 +37,14 @@ for cc in gcc clang; do
   for object in $objects; do
     isa=$(basename "$object" .o); isa=${isa#kernels_}
     case $isa in
-      amx_model) continue ;; # tiles in memory, for tests
-      amx) # the code names tile registers itself: no compiler spills them
+      amx_model) continue ;; # emulates tiles in memory, for tests
+      amx) # the code names the tile registers explicitly: no compiler spills them
         check "amx by $cc multiplies tiles" test "$(objdump -d "$root/$object" | grep -c tdpbf16ps)" -ge 4
         continue ;;
     esac
     inner_loops "$root/$object" >loops
     if ! awk '{ rows = substr($1, 6); if ($2 < 2 * rows || $2 % (2 * rows) || $3 || $4 || $5) bad = 1 } END { exit bad || NR < 6 }' loops; then
-      not_ok "inner loops of $isa by $cc (function, multiplications, stores, reads of the stack, moves):"
+      not_ok "inner loops of $isa by $cc (function, multiplications, stores, stack reads, moves):"
       sed 's/^/    /' loops
     else ok "inner loops of $isa by $cc: $(wc -l <loops) tiles, all in registers"; fi
   done

@@ -1,4 +1,4 @@
-/* metrics.jsonl, and the reports made of it. */
+/* metrics.jsonl, and the reports made from it. */
 #include "files.h"
 
 #include "commands/command.h"
@@ -44,8 +44,8 @@ static void metrics_round_trip(void **state) {
   fd_metrics_log_free(&log);
 }
 
-/* Resumed is as uninterrupted: the step itself and what lies after it, a partial line and damaged lines go; an evaluation at the
- * step stays. */
+/* After a resume the metrics equal those of an uninterrupted run: the line of the step, later lines, a partial line and damaged
+ * lines are removed; an evaluation at the step is kept. */
 static void metrics_are_cut_back(void **state) {
   (void)state;
   const char *path = below("cut.jsonl", NULL);
@@ -105,7 +105,7 @@ static void bad_metrics(void **state) {
   fd_metrics_log log;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     put(path, *bad[i] ? bad[i] : "\n");
-    if (fd_metrics_read(path, &log) != FD_DATA) fail_msg("taken: %s", bad[i]);
+    if (fd_metrics_read(path, &log) != FD_DATA) fail_msg("accepted: %s", bad[i]);
   }
   put(path, "");
   assert_ok(fd_metrics_read(path, &log));
@@ -117,7 +117,7 @@ static void bad_metrics(void **state) {
   fd_metrics_log_free(&log);
 }
 
-/* A column that appears late has no values before. */
+/* A column that appears late has no earlier values. */
 static void ragged_metrics(void **state) {
   (void)state;
   const char *path = below("ragged.jsonl", NULL);
@@ -162,7 +162,7 @@ static void ticks(void **state) {
   }
 }
 
-/* A run folder as a short run leaves it. */
+/* Makes a run folder like that of a short run. */
 static void make_run(const char *name, int steps) {
   fd_metrics *m;
   char text[2048];
@@ -198,7 +198,7 @@ static void make_run(const char *name, int steps) {
   put(below(name, "probe.json"), text);
 }
 
-/* Every opened element is closed in order, attributes are quoted: enough of a parser for pages of ours. */
+/* Checks that elements are closed in order and attributes are quoted: parser enough for our own pages. */
 static void check_markup(const char *page) {
   char open[64][16];
   int depth = 0;
@@ -220,7 +220,7 @@ static void check_markup(const char *page) {
   assert_int_equal(depth, 0);
 }
 
-/* Nothing is loaded, nothing runs, no coordinate is lost. */
+/* The page loads nothing, runs nothing, and has no invalid coordinate. */
 static void check_page(const char *page) {
   check_markup(page);
   assert_null(strstr(page, "<script"));
@@ -257,7 +257,7 @@ static void report_of_a_run(void **state) {
                                          "@media print"};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
     if (!strstr(page, expected[i])) fail_msg("missing: %s", expected[i]);
-  assert_int_equal(count_of(page, "role=\"img\""), 17); /* 14 curves, one of a term that only the run names, 2 groups of bars */
+  assert_int_equal(count_of(page, "role=\"img\""), 17); /* 14 curves, one for a term that only this run has, 2 groups of bars */
   assert_null(strstr(page, "<p class=\"absent\">"));
   free(page);
 }
@@ -285,7 +285,7 @@ static void report_says_what_is_absent(void **state) {
   free(page);
 }
 
-/* A line a layer, a number that is missing among them; runs without layers have no such figures. */
+/* One line per layer, with a missing number among them; runs without layers have no such figures. */
 static void report_of_layers(void **state) {
   (void)state;
   assert_ok(fd_make_folder(below("layers", NULL)));
@@ -312,7 +312,7 @@ static void metrics_know_what_they_have(void **state) {
   const char *path = below("has.jsonl", NULL);
   put(path, "{\"kind\":\"step\",\"step\":3,\"loss\":1}\n{\"kind\":\"eval\",\"step\":2}\n{\"kind\":\"eval\",\"step\":5}");
   assert_true(fd_metrics_has(path, "eval", 2) && fd_metrics_has(path, "step", 3));
-  assert_false(fd_metrics_has(path, "eval", 3) || fd_metrics_has(path, "eval", 5)); /* a line without its end is none */
+  assert_false(fd_metrics_has(path, "eval", 3) || fd_metrics_has(path, "eval", 5)); /* an incomplete line does not count */
   assert_true(fd_metrics_has(below("has-not.jsonl", NULL), "eval", 2));
 }
 
@@ -336,8 +336,8 @@ static void report_refuses(void **state) {
   assert_int_equal(fd_command_report(fd_comm_self(), 1, none), FD_USAGE);
 }
 
-/* The figures of two classes lie in one chart, of three each method has its own; what is damaged leaves gaps, not a broken page.
- */
+/* With two classes the curves share one chart, with three each method has its own; damaged results leave gaps, not a broken
+ * page. */
 static void report_of_figures(void **state) {
   (void)state;
   static const char binary[] =
@@ -379,7 +379,7 @@ static void report_of_figures(void **state) {
   free(page);
 }
 
-/* Curves of both runs in each chart; what differs, and nothing else, in the table. */
+/* Each chart has the curves of both runs; the table lists exactly the differences. */
 static void comparison_of_runs(void **state) {
   (void)state;
   make_run("a", 100);
@@ -403,10 +403,10 @@ static void comparison_of_runs(void **state) {
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
     if (strstr(page, same[i])) fail_msg("does not differ: %s", same[i]);
   assert_int_equal(count_of(page, "role=\"img\""),
-                   14 + 3); /* those of one run; student and teacher, information and gain apart */
+                   14 + 3); /* those of one run, with separate charts for student and teacher, information and gain */
   assert_int_equal(count_of(page, "class=\"s c2\" d="), 17);
   free(page);
-  /* The same last name: the whole path tells them apart. No config at all: said. */
+  /* Runs with the same folder name are labelled by their full paths. A missing config is reported. */
   assert_ok(fd_make_folder(below("c", "a")));
   put(below("c", "a/metrics.jsonl"), "{\"kind\":\"step\",\"step\":0,\"loss\":1}\n");
   assert_ok(fd_report_write_comparison((const char *const[]){below("a", NULL), below("c", "a")}, 2, below("cmp.html", NULL)));
@@ -435,8 +435,8 @@ static void crc_known_answers(void **state) {
   assert_int_equal(fd_crc32c(bytes, 32), 0x46DD794Eu);
 }
 
-/* The records follow each other to the end of the file; made again, the file is the same. tests/test_tensorboard.sh reads what is
- * in them. */
+/* The records are contiguous up to the end of the file, and writing it again yields the same file. tests/test_tensorboard.sh
+ * reads their content. */
 static void tensorboard_records(void **state) {
   (void)state;
   size_t bytes, again, at = 0;
@@ -471,7 +471,7 @@ static void tensorboard_records(void **state) {
   assert_false(fd_exists(below("no-run", "tensorboard")));
 }
 
-/* A long run makes no large page. */
+/* The page of a long run is not large. */
 static void report_of_a_long_run(void **state) {
   (void)state;
   make_run("long", 50000);
@@ -482,7 +482,7 @@ static void report_of_a_long_run(void **state) {
   free(page);
 }
 
-/* Lists of numbers on one line, everything else as jansson lays it out; brackets and commas of texts are left alone. */
+/* Lists of numbers are on one line, everything else as jansson formats it; brackets and commas in strings are unchanged. */
 static void json_files(void **state) {
   (void)state;
   const char *path = below("a.json", NULL);

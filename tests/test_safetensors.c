@@ -1,4 +1,4 @@
-/* The safetensors reader and writer: round trips, known bytes, and files that lie. */
+/* The safetensors reader and writer: round trips, known bytes, and inconsistent files. */
 #include "check.h"
 #include "scratch.h"
 
@@ -84,7 +84,7 @@ static void others_files(void **state) {
   (void)state;
   fd_safetensors file;
   size_t size;
-  /* As other programs write it: metadata, another order of keys, a header whose length is no multiple of 8. */
+  /* As other programs write it: metadata, a different order of keys, a header length that is not a multiple of 8. */
   char *text = compose(
       "{\"__metadata__\":{\"format\":\"pt\"}, \"b\":{\"data_offsets\":[8,10],\"shape\":[1],\"dtype\":\"F16\"},"
       "\"a\":{\"shape\":[1,2],\"data_offsets\":[0,8],\"dtype\":\"F32\"}} ",
@@ -114,16 +114,16 @@ static void refuses_headers(void **state) {
       "{\"a\":{\"dtype\":4,\"shape\":[2],\"data_offsets\":[0,8]}}",                           /* dtype not text */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}",                       /* shape not a list */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}",                    /* negative */
-      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}",                   /* not whole */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}",                   /* not an integer */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}",             /* five dimensions */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", /* product overflows to 0 */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}",
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", /* reversed */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}",
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,16]}}", /* beyond the end */
-      "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}",  /* span against shape */
-      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",  /* bytes behind */
-      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",  /* hole before */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}",  /* span contradicts shape */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",  /* trailing bytes */
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",  /* gap before the data */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":["
       "4,8]}}", /* overlap */
       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":["
@@ -137,7 +137,7 @@ static void refuses_headers(void **state) {
       "{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"};
   assert_ok(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    if (parse(bad[i], 8) != FD_DATA) fail_msg("taken: %s", bad[i]);
+    if (parse(bad[i], 8) != FD_DATA) fail_msg("accepted: %s", bad[i]);
 }
 
 static void refuses_lengths(void **state) {
@@ -154,7 +154,7 @@ static void refuses_lengths(void **state) {
   }
 }
 
-/* Every truncation is refused; every flipped byte of the header is refused or read, never more. */
+/* Every truncation is refused; every flipped byte of the header is refused or read, without reading out of bounds. */
 static void survives_damage(void **state) {
   (void)state;
   const char header[] =
@@ -192,7 +192,7 @@ static void refuses_files(void **state) {
   assert_int_equal(fd_safetensors_write("/dev/full/a", &t, 1), FD_MISSING);
 }
 
-/* Every half float and bfloat: the value by their definition. */
+/* Every fp16 and bf16 number: its value by definition. */
 static void halves_are_widened_exactly(void **state) {
   (void)state;
   enum { ALL = 1 << 16 };
@@ -224,7 +224,7 @@ static void halves_are_widened_exactly(void **state) {
   }
 }
 
-/* Whatever a 16-bit type can say comes back from fp32 to its bits; what it cannot is said. */
+/* Every value of a 16-bit type converts to fp32 and back to the same bits; values that it cannot represent are reported. */
 static void halves_are_narrowed_exactly(void **state) {
   (void)state;
   const char *const types[] = {"F16", "BF16"};
@@ -248,7 +248,7 @@ static void halves_are_narrowed_exactly(void **state) {
   assert_int_equal(half, 0x3c00);
 }
 
-/* A list has what the file has but the data, which are read one by one. */
+/* A listing has everything except the data, which are read tensor by tensor. */
 static void lists_without_data(void **state) {
   (void)state;
   char path[FD_PATH_MAX];

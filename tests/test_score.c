@@ -1,4 +1,4 @@
-/* Scores of variants and nucleotides against a plain way: one window at a time, cut out of the genome by hand. */
+/* Scores of variants and nucleotides against a plain version: one window at a time, cut out of the genome directly. */
 #include "check.h"
 
 #include <unistd.h>
@@ -51,7 +51,7 @@ static int tear_down(void **state) {
   return remove_folder(state);
 }
 
-/* One window alone. logits: [length, 5]; mean: [channels]; `masked` counts from `at`; both may be NULL. */
+/* Runs a single window. logits: [length, 5]; mean: [channels]; `masked` counts from `at`; both may be NULL. */
 static void forward(const uint8_t *symbols, int length, int at, int masked, float *logits, double *mean) {
   uint8_t tokens[WINDOW];
   int start[2] = {0, length};
@@ -98,7 +98,8 @@ static void plain_score(int contig, int place, const char *ref, const char *alt,
   at = place - from;
   char text[2 * LENGTH + 64]; /* the contig with ALT */
   snprintf(text, sizeof text, "%.*s%s%s", place, genome_text[contig], alt, genome_text[contig] + place + n);
-  int over = at + m - WINDOW, b_from = from + (over > 0 ? over : 0); /* at the contig's end ALT's window moves inwards */
+  /* At the contig's end the window of ALT is shifted inwards. */
+  int over = at + m - WINDOW, b_from = from + (over > 0 ? over : 0);
   int b_length = (int)strlen(text + b_from) < WINDOW ? (int)strlen(text + b_from) : WINDOW;
   for (int i = 0; i < WINDOW; i++) a[i] = fd_symbol_of[(unsigned char)genome_text[contig][from + i]];
   for (int i = 0; i < b_length; i++) b[i] = fd_symbol_of[(unsigned char)text[b_from + i]];
@@ -124,7 +125,7 @@ typedef struct expected {
   char ref[8], alt[8];
 } expected;
 
-/* Random variants near every place, also at the ends of a contig; returns how many alleles. */
+/* Writes random variants all over the contigs, also at their ends; returns the number of alleles. */
 static int write_variants(expected *want, int count) {
   FILE *out = fopen("v.vcf", "w");
   int alleles = 0;
@@ -177,7 +178,7 @@ static void variants_against_one_at_a_time(void **state) {
         assert_true(isnan(scores.score[i].llr) && isnan(scores.score[i].distance));
         continue;
       }
-      if (e->contig == 1 && from <= 150 && from + 2 * WINDOW > 150) continue; /* N is not turned by the plain way */
+      if (e->contig == 1 && from <= 150 && from + 2 * WINDOW > 150) continue; /* the plain version does not complement N */
       for (int minus = 0; minus < 2; minus++)
         plain_score(e->contig, e->place, e->ref, e->alt, o.tau, minus, &llr[minus], &distance[minus]);
       assert_near(scores.score[i].distance, both ? (distance[0] + distance[1]) / 2 : distance[0], 1e-6);
@@ -196,7 +197,7 @@ static void variants_against_one_at_a_time(void **state) {
   fd_genome_free(&genome);
 }
 
-/* log p of every nucleotide of a sequence that is one window, with one masked at a time. */
+/* log p of every nucleotide of a sequence of one window, masking one nucleotide at a time. */
 static void track_against_one_at_a_time(void **state) {
   (void)state;
   uint8_t x[WINDOW];
@@ -237,7 +238,7 @@ static void track_against_one_at_a_time(void **state) {
   }
 }
 
-/* Every nucleotide of a long sequence is scored exactly once, whatever the windows are: p adds up to 1 for uniform networks. */
+/* Every nucleotide of a long sequence is scored exactly once, with any windows: p adds up to 1 for uniform networks. */
 static void tracks_cover_every_nucleotide(void **state) {
   (void)state;
   float *uniform = calloc(network->params.size, sizeof *uniform);
@@ -259,7 +260,7 @@ static void tracks_cover_every_nucleotide(void **state) {
         assert_int_equal(sscanf(at, "chr%*d\t%*d\t%*d\t%lf", &value), 1);
         assert_near(value, log(0.25), 1e-5);
       }
-      assert_int_equal(lines, CONTIGS * LENGTH - 1); /* not the N */
+      assert_int_equal(lines, CONTIGS * LENGTH - 1); /* all but the N */
       free(text);
     }
   free(uniform);

@@ -5,7 +5,7 @@ tiny_shards shards
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
 awk 'BEGIN { srand(3); for (k = 1; k <= 3; k++) { print ">chr" k; for (i = 0; i < 40; i++) { t = ""; for (j = 0; j < 50; j++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } } }' >genome.fa
 
-# variants [PREFIX]: SNVs, an indel, two ALTs, a symbolic one, in no order of place; contigs are named PREFIX1, ...
+# variants [PREFIX]: SNVs, an indel, two ALTs, a symbolic allele, unsorted; contigs are named PREFIX1, ...
 variants() {
   printf '##fileformat=VCFv4.2\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\n'
   awk -v prefix="$1" '/^>/ { k++; next } { s[k] = s[k] $0 } END { srand(5); split("T A C G", to, " "); for (i = 0; i < 60; i++) { c = 1 + i % 3; p = 1 + int(rand() * 1990); r = substr(s[c], p, 1); n = 1 + int(rand() * 4); a = to[n] == r ? to[n % 4 + 1] : to[n]; info = i % 4 ? "DP=" i ";X" : "."
@@ -16,48 +16,48 @@ variants chr >v.vcf
 score() { local n=$1; shift; ranks "$n" score run "$@" >out.log 2>&1 || { tail -2 out.log; return 1; }; }
 for n in 1 2 4; do score $n v.vcf --genome genome.fa --output o$n.vcf; done
 check "2 ranks write the bytes of one" cmp o1.vcf o2.vcf
-check "4 ranks, too" cmp o1.vcf o4.vcf
-check "all variants in their order, the other columns as they were" diff <(grep -v '^#' v.vcf | cut -f1-7,9-) <(grep -v '^#' o1.vcf | cut -f1-7,9-)
-check "INFO is kept, and added to" test "$(grep -v '^#' o1.vcf | cut -f8 | sed -n 2p | grep -cE '^DP=1;X;FINDNA_LLR=-?[0-9.e-]+;FINDNA_DIST=[0-9.e-]+$')" = 1
+check "so do 4 ranks" cmp o1.vcf o4.vcf
+check "all variants in order, the other columns unchanged" diff <(grep -v '^#' v.vcf | cut -f1-7,9-) <(grep -v '^#' o1.vcf | cut -f1-7,9-)
+check "INFO is kept and extended" test "$(grep -v '^#' o1.vcf | cut -f8 | sed -n 2p | grep -cE '^DP=1;X;FINDNA_LLR=-?[0-9.e-]+;FINDNA_DIST=[0-9.e-]+$')" = 1
 check "an INFO of '.' is replaced" test "$(grep -v '^#' o1.vcf | cut -f8 | sed -n 1p | grep -cE '^FINDNA_LLR=')" = 1
-check "the header says what the numbers are" test "$(grep -cE '^##INFO=<ID=FINDNA_(LLR|DIST),Number=A' o1.vcf)" = 2
-check "an insertion has a distance and no ratio" grep -qE 'rs7.*FINDNA_LLR=\.;FINDNA_DIST=[0-9]' o1.vcf
+check "the header describes the scores" test "$(grep -cE '^##INFO=<ID=FINDNA_(LLR|DIST),Number=A' o1.vcf)" = 2
+check "an insertion has a distance but no ratio" grep -qE 'rs7.*FINDNA_LLR=\.;FINDNA_DIST=[0-9]' o1.vcf
 check "a symbolic allele has neither" grep -qE 'rs8.*FINDNA_LLR=\.;FINDNA_DIST=\.' o1.vcf
-check "of two ALTs each has its own" grep -qE 'rs9.*FINDNA_LLR=\.,-?[0-9.e-]+;FINDNA_DIST=\.,[0-9]' o1.vcf
+check "two ALTs have separate scores" grep -qE 'rs9.*FINDNA_LLR=\.,-?[0-9.e-]+;FINDNA_DIST=\.,[0-9]' o1.vcf
 variants "" | gzip >bare.vcf.gz; score 1 bare.vcf.gz --genome genome.fa --output bare.tsv && score 1 v.vcf --genome genome.fa --output v.tsv
-check "contigs without chr are the same ones" diff <(cut -f2- bare.tsv) <(cut -f2- v.tsv)
+check "contigs without chr are the same contigs" diff <(cut -f2- bare.tsv) <(cut -f2- v.tsv)
 check "a table has a line for each ALT" test "$(wc -l <v.tsv)" = 62
 awk 'BEGIN { print "id,alt,note,ref,pos,chrom" } !/^#/ { split($5, a, ","); for (i in a) print $3 "," a[i] ",x," $4 "," $2 "," $1 }' v.vcf >v.csv
 score 1 v.csv --genome genome.fa --output csv.tsv
-check "a table of variants gives the numbers of the VCF" diff <(sort v.tsv) <(sort csv.tsv)
+check "a table of variants yields the scores of the VCF" diff <(sort v.tsv) <(sort csv.tsv)
 score 1 v.vcf --genome genome.fa --output llr.tsv --scores llr --one-strand
-check "one score alone" test "$(head -1 llr.tsv)" = "$(printf 'chrom\tpos\tid\tref\talt\tllr')"
+check "a single score" test "$(head -1 llr.tsv)" = "$(printf 'chrom\tpos\tid\tref\talt\tllr')"
 "$FINDNA" score run v.vcf --genome genome.fa --output t3.vcf --threads 3 >/dev/null 2>&1
 check "3 threads give the bytes of one" cmp t3.vcf o1.vcf
 
 printf 'chr2\t10\t400\nchr1\t100\t260\tname\t0\t-\n' >r.bed
 for n in 1 2; do score $n r.bed --genome genome.fa --output t$n.bedgraph; done
 check "a track: 2 ranks write the bytes of one" cmp t1.bedgraph t2.bedgraph
-check "every nucleotide of the intervals, at its place" test "$(grep -v track t1.bedgraph | awk '{ n++; if ($3 != $2 + 1 || $4 >= 0) bad++ } END { print n, bad + 0 }')" = "550 0"
+check "every nucleotide of the intervals, at its position" test "$(grep -v track t1.bedgraph | awk '{ n++; if ($3 != $2 + 1 || $4 >= 0) bad++ } END { print n, bad + 0 }')" = "550 0"
 printf 'chr1\t100\t160\n' >plus.bed && score 1 plus.bed --genome genome.fa --output plus.bedgraph --mask-every 60 && printf 'chr1\t100\t160\tx\t0\t-\n' >minus.bed && score 1 minus.bed --genome genome.fa --output minus.bedgraph --mask-every 60
-check "the strand of an interval moves no value" bash -c 'paste plus.bedgraph minus.bedgraph | awk "!/track/ { n++; d = \$4 - \$8; if (\$2 != \$6 || d * d > 1e-10) bad++ } END { exit bad || n != 60 }"'
+check "the strand of an interval changes no value" bash -c 'paste plus.bedgraph minus.bedgraph | awk "!/track/ { n++; d = \$4 - \$8; if (\$2 != \$6 || d * d > 1e-10) bad++ } END { exit bad || n != 60 }"'
 score 1 plus.bed --genome genome.fa --output entropy.bedgraph --track entropy
 check "an entropy is between 0 and ln 4" awk '!/track/ { n++; if ($4 < 0 || $4 > 1.38630) bad++ } END { exit bad || n != 60 }' entropy.bedgraph
 
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t0\tstart\tN\t<DEL>\t.\t.\t.\nchr1\t2001\tend\tN\t.\t.\t.\t.\n' >ends.vcf
 grep -v '^#' v.vcf | head -1 | cut -f1-8 >>ends.vcf
 expect "variants at a contig's ends get no score" 0 "1 of 3 alleles scored" "$FINDNA" score run ends.vcf --genome genome.fa --output ends.out.vcf --mismatches 0
-check "and stand where they were" test "$(grep -v '^#' ends.out.vcf | cut -f2,3,8 | head -2 | tr '\t\n' '  ')" = "0 start FINDNA_LLR=.;FINDNA_DIST=. 2001 end FINDNA_LLR=.;FINDNA_DIST=. "
+check "and stay in place" test "$(grep -v '^#' ends.out.vcf | cut -f2,3,8 | head -2 | tr '\t\n' '  ')" = "0 start FINDNA_LLR=.;FINDNA_DIST=. 2001 end FINDNA_LLR=.;FINDNA_DIST=. "
 sed 's/\t2001\t/\t2002\t/' ends.vcf >beyond.vcf
-expect "but not beyond them" 65 "beyond.vcf:4: the genome has no chr1:2002" "$FINDNA" score run beyond.vcf --genome genome.fa --output w.vcf --mismatches 0
+expect "positions beyond the ends are refused" 65 "beyond.vcf:4: the genome has no chr1:2002" "$FINDNA" score run beyond.vcf --genome genome.fa --output w.vcf --mismatches 0
 cat v.vcf v.vcf >joined.vcf
 expect "VCF files joined by cat" 65 "joined.vcf:64: a header line behind variants" "$FINDNA" score run joined.vcf --genome genome.fa --output w.vcf
 sed 's/^chr1/chr9/' v.vcf >wrong.vcf
-expect "a contig that the genome has not" 65 "wrong.vcf:4: genome.fa has no sequence 'chr9'" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --mismatches 1
+expect "a contig that the genome lacks" 65 "wrong.vcf:4: genome.fa has no sequence 'chr9'" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --mismatches 1
 awk '/^>/ { print; next } { print substr($0, 2) substr($0, 1, 1) }' genome.fa >other.fa
 expect "another genome" 65 "REF is [ACGTacgt]+, the genome has [ACGT]+ at chr.*another assembly" "$FINDNA" score run v.vcf --genome other.fa --output w.vcf
 check "and nothing is written" bash -c '! ls | grep -qE "^w.vcf|tmp-"'
-expect "--partial scores what lies there" 0 "20 of 60 variants lie on contigs that the genome lacks" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --partial
+expect "--partial scores the variants on known contigs" 0 "20 of 60 variants lie on contigs that the genome lacks" "$FINDNA" score run wrong.vcf --genome genome.fa --output w.vcf --partial
 check "and the others are '.'" test "$(grep -cE '^chr9.*FINDNA_LLR=[.,]+;FINDNA_DIST=[.,]+' w.vcf)" = 20
 expect "a scored file" 65 "has FINDNA_LLR already" "$FINDNA" score run o1.vcf --genome genome.fa --output again.vcf
 expect "no genome" 64 "give --genome" "$FINDNA" score run v.vcf --output w.vcf
@@ -66,22 +66,22 @@ expect "an unknown output" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score ru
 expect "the output is the genome" 64 "expected NAME.vcf" "$FINDNA" score run v.vcf --genome genome.fa --output genome.fa
 expect "the output is the input" 73 "would be overwritten" "$FINDNA" score run v.vcf --genome genome.fa --output ./v.vcf
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t5\t.\tQ\tA\t.\t.\t.\n' >q.vcf
-expect "a REF that is no nucleotide" 65 "q.vcf:3: REF 'Q'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+expect "a REF that is not a nucleotide" 65 "q.vcf:3: REF 'Q'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\tx\t.\tA\tA\t.\t.\t.\n' >q.vcf
-expect "a position that is no number" 65 "q.vcf:3: position 'x'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
+expect "a position that is not a number" 65 "q.vcf:3: position 'x'" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
 printf '##fileformat=VCFv4.2\nchr1\t5\t.\tA\tA\t.\t.\t.\n' >q.vcf
 expect "a VCF without its header line" 65 "q.vcf:2: no line '#CHROM" "$FINDNA" score run q.vcf --genome genome.fa --output w2.vcf
 printf 'chrom,pos,alt\n1,5,A\n' >q.csv
 expect "a table without ref" 65 "no column 'ref'" "$FINDNA" score run q.csv --genome genome.fa --output w2.tsv
-# Tables of every style: the same rows as the plain one. Columns and alleles that contradict themselves are refused.
+# Tables in every style yield the same rows as the plain table. Contradictory columns and alleles are refused.
 base=$(awk 'NR == 2 { print substr($0, 5, 1); exit }' genome.fa); other=$([ "$base" = A ] && echo C || echo A)
 contig=$(head -1 genome.fa | sed 's/>\([^ ]*\).*/\1/')
 printf 'chrom,pos,id,ref,alt\n%s,5,"a;b",%s,"%s,%s"\n' $contig $base $other N >plain.csv
-"$FINDNA" score run plain.csv --genome genome.fa --output plain.tsv >/dev/null 2>&1; check "alleles in quotes: a row each" test "$(wc -l <plain.tsv)" = 3
+"$FINDNA" score run plain.csv --genome genome.fa --output plain.tsv >/dev/null 2>&1; check "quoted alleles: one row each" test "$(wc -l <plain.tsv)" = 3
 styled() { "$FINDNA" score run "$2" --genome genome.fa --output styled.tsv >out.log 2>&1; check "$1" cmp plain.tsv styled.tsv; rm -f styled.tsv; }
 printf 'chrom;pos;id;ref;alt\r\n%s;5;"a;b";%s;%s,%s\r\n' $contig $base $other N >s.csv; styled "semicolons" s.csv
-printf 'chrom, pos, id, ref, alt\n%s, 5,a;b, %s, "%s,%s"\n' $contig $base $other N >s.csv; styled "blanks behind commas" s.csv
-printf 'name\t"#CHROM"\tPOS\tID\tREF\tALT\nx\t%s\t5\ta;b\t%s\t%s,%s\n' $contig $base $other N >s.tsv; styled "a name beside an id, in tabs" s.tsv
+printf 'chrom, pos, id, ref, alt\n%s, 5,a;b, %s, "%s,%s"\n' $contig $base $other N >s.csv; styled "blanks after commas" s.csv
+printf 'name\t"#CHROM"\tPOS\tID\tREF\tALT\nx\t%s\t5\ta;b\t%s\t%s,%s\n' $contig $base $other N >s.tsv; styled "a name in addition to an id, tab-separated" s.tsv
 printf 'chrom,pos,id,ref,alt\n%s,5,"a""b",%s,%s\n' $contig $base $other >s.csv; "$FINDNA" score run s.csv --genome genome.fa --output quote.tsv >/dev/null 2>&1; check "a quote in an id" grep -q 'a"b' quote.tsv
 printf 'chrom,pos,pos,ref,alt\n%s,5,6,%s,%s\n' $contig $base $other >s.csv; expect "a column twice" 65 "s.csv:1: the column 'pos' is there twice" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
 printf 'chrom,pos,ref,alt\n1,%s,5,%s,%s\n' $contig $base $other >s.csv; expect "names of rows" 65 "s.csv:2: 5 fields; the header has 4 columns .names of rows" "$FINDNA" score run s.csv --genome genome.fa --output w2.tsv
@@ -91,12 +91,12 @@ check "names with blanks and tabs leave a track its four columns" test "$(tail -
 printf 'BCF\2\2\0\0\0\0' | gzip >b.vcf.gz; expect "BCF" 65 "b.vcf.gz: is BCF, which is not read; write it as text" "$FINDNA" score run b.vcf.gz --genome genome.fa --output w2.vcf
 head -c 400 bare.vcf.gz >cut.vcf.gz
 expect "a truncated gzip" 65 "cut.vcf.gz" "$FINDNA" score run cut.vcf.gz --genome genome.fa --output w2.vcf
-# At a contig's end, and beyond what numbers hold.
+# At a contig's end, and beyond the range of numbers.
 printf '>c1\n%s\n' "$(awk 'NR > 1 && NR < 6 { printf "%s", $0 }' genome.fa)" >short.fa
 last=$(tail -1 short.fa | tail -c 2)
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nc1\t200\t.\t%s\t%sACGTACGTACGTACGTACGT\t.\t.\t.\n' "$last" "$last" >end.vcf
 expect "an insertion at a contig's last base" 0 "wrote end.out.vcf" "$FINDNA" score run end.vcf --genome short.fa --output end.out.vcf
-check "has a distance" grep -qE 'FINDNA_DIST=[0-9]' end.out.vcf
+check "it has a distance" grep -qE 'FINDNA_DIST=[0-9]' end.out.vcf
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nc1\t9223372036854775807\t.\tACG\tA\t.\t.\t.\n' >huge.vcf
 expect "a position beyond all contigs" 65 "huge.vcf:3: position '9223372036854775807'" "$FINDNA" score run huge.vcf --genome short.fa --output w2.vcf
 printf '"chrom","pos","ref","alt"\n"chr1","5","%s","%s"\n' "$(sed -n 2p genome.fa | cut -c5)" "$(sed -n 2p genome.fa | cut -c5 | tr ACGT TGCA)" >quoted.csv
@@ -104,27 +104,27 @@ expect "a table with quotes" 0 "wrote" "$FINDNA" score run quoted.csv --genome g
 : >empty.vcf; expect "an empty file" 65 "empty.vcf: is empty" "$FINDNA" score run empty.vcf --genome genome.fa --output w2.vcf
 expect "intervals as VCF" 64 "intervals give a track" "$FINDNA" score run r.bed --genome genome.fa --output w2.vcf
 expect "variants as a track" 64 "variants give NAME.vcf" "$FINDNA" score run v.vcf --genome genome.fa --output w2.bedgraph
-expect "a folder that is not there" 66 "mkdir -p nodir" "$FINDNA" score run v.vcf --genome genome.fa --output nodir/w.vcf
+expect "a missing folder" 66 "mkdir -p nodir" "$FINDNA" score run v.vcf --genome genome.fa --output nodir/w.vcf
 mkdir dir.vcf; expect "an output that is a folder" 73 "dir.vcf: is a folder" "$FINDNA" score run v.vcf --genome genome.fa --output dir.vcf
 expect "a window longer than any contig" 0 "wrote" "$FINDNA" score run v.vcf --genome genome.fa --output w3.vcf --window 100000000 --scores llr
 printf 'chr1\t10\t20\nchr1\t15\t30\n' >over.bed; expect "intervals that overlap" 0 "overlap or go backwards" "$FINDNA" score run over.bed --genome genome.fa --output over.bedgraph
 score 1 plus.bed --genome genome.fa --output many.bedgraph --mask-every 1000000
-check "more phases than nucleotides are as many as there are" cmp many.bedgraph plus.bedgraph
-# Packed outputs.
+check "more phases than nucleotides are one per nucleotide" cmp many.bedgraph plus.bedgraph
+# Compressed outputs.
 score 1 v.vcf --genome genome.fa --output p.vcf.gz && score 1 v.vcf --genome genome.fa --output p.tsv.gz && score 2 r.bed --genome genome.fa --output p.bedgraph.gz
-check "NAME.vcf.gz, .tsv.gz and .bedgraph.gz are those files, packed" bash -c 'gzip -t p.vcf.gz && cmp <(zcat p.vcf.gz) o1.vcf && cmp <(zcat p.tsv.gz) v.tsv && cmp <(zcat p.bedgraph.gz) t1.bedgraph'
-expect "a packed one of an unknown kind" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score run v.vcf --genome genome.fa --output w.txt.gz
-expect "a packed one over its input" 73 "would be overwritten" "$FINDNA" score run bare.vcf.gz --genome genome.fa --output ./bare.vcf.gz
-# Options without effect are not taken.
+check "NAME.vcf.gz, .tsv.gz and .bedgraph.gz are those files, compressed" bash -c 'gzip -t p.vcf.gz && cmp <(zcat p.vcf.gz) o1.vcf && cmp <(zcat p.tsv.gz) v.tsv && cmp <(zcat p.bedgraph.gz) t1.bedgraph'
+expect "a compressed output of an unknown kind" 64 "expected NAME.vcf or NAME.tsv" "$FINDNA" score run v.vcf --genome genome.fa --output w.txt.gz
+expect "a compressed output over its input" 73 "would be overwritten" "$FINDNA" score run bare.vcf.gz --genome genome.fa --output ./bare.vcf.gz
+# Options without effect are refused.
 expect "a track's option for variants" 64 "--track is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --track entropy
-expect "its default, too" 64 "--mask-every is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.tsv.gz --mask-every=8
+expect "even at its default value" 64 "--mask-every is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.tsv.gz --mask-every=8
 expect "an option of variants for a track" 64 "--scores is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph --scores both
-expect "mismatches of a track" 64 "--mismatches is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph.gz --mismatches 0.5
+expect "--mismatches for a track" 64 "--mismatches is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph.gz --mismatches 0.5
 expect "an option twice" 64 "--genome is there twice" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --genome other.fa
-# Asked to stop in the middle: nothing half-written stays.
+# A stop in the middle leaves nothing half-written.
 for i in 1 2 3 4 5 6 7 8; do grep -v '^#' v.vcf; done | cat <(grep '^#' v.vcf) - >long.vcf
 for i in 1 2 3 4; do grep -v '^#' long.vcf; done >more && for i in 1 2 3 4 5 6; do cat more; done >>long.vcf
 "$FINDNA" score run long.vcf --genome genome.fa --output stopped.vcf >stopped.log 2>&1 & pid=$!
 until grep -q 'MB of memory' stopped.log || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
 kill -TERM $pid; code=0; wait $pid || code=$?
-check "TERM: code 75, no file, and it says so" bash -c "[ $code = 75 ] && ! ls | grep -q stopped.vcf && grep -q 'stopped by a signal: stopped.vcf was not written' stopped.log"
+check "TERM: code 75, no file, and a message" bash -c "[ $code = 75 ] && ! ls | grep -q stopped.vcf && grep -q 'stopped by a signal: stopped.vcf was not written' stopped.log"

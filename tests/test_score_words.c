@@ -1,4 +1,4 @@
-/* Scores of variants by models over words, against a plain way: words cut by hand, one window at a time. */
+/* Scores of variants by models over words, against a plain version: one window at a time, with words cut directly. */
 #include "check.h"
 
 #include <unistd.h>
@@ -13,9 +13,9 @@ static char genome_text[CONTIGS][LENGTH + 1];
 static char merges[FD_PATH_MAX];
 static fd_device *dev;
 
-/* A model over one kind of words. */
+/* A model over one kind of word. */
 typedef struct subject {
-  int k, is_nt; /* letters of a word; Nucleotide Transformer's, else k-mers; 0: byte pairs */
+  int k, is_nt; /* letters of a word, 0: byte pairs; words of Nucleotide Transformer, else k-mers */
   int vocabulary;
   fd_tokenizer *tokenizer;
   fd_network *network;
@@ -83,7 +83,7 @@ static int cut_pairs(const subject *s, const char *text, int32_t *ids, int *begi
   return n;
 }
 
-/* The words of a text; where each begins, and its letters. Returns how many. */
+/* Tokenizes a text: ids, start and number of letters of each word. Returns the number of words. */
 static int cut(const subject *s, const char *text, int32_t *ids, int *begin, int *letters) {
   const char *digits = s->is_nt ? "ATCG" : "ACGT";
   int n = 0, first = s->is_nt ? 6 : 2, length = (int)strlen(text);
@@ -102,7 +102,7 @@ static int cut(const subject *s, const char *text, int32_t *ids, int *begin, int
   return n;
 }
 
-/* One window alone: logits [n, vocabulary], and the mean latent. */
+/* Runs a single window: logits [n, vocabulary], and the mean latent. */
 static void forward(const subject *s, const int32_t *ids, int n, float *logits, double *mean) {
   int start[2] = {0, n}, channels = s->network->channels;
   fd_seqs seqs = {.count = 1, .start = start, .micro_batches = 1};
@@ -140,7 +140,7 @@ static double log_p(const float *z, int n, int32_t id, double tau) {
   return -log(sum);
 }
 
-/* A window as words; border i is in front of word i, border n behind the last one. */
+/* A window as words; border i precedes word i, border n follows the last word. */
 typedef struct words {
   char text[2 * LENGTH + 64];
   int32_t id[WINDOW + 4];
@@ -154,7 +154,7 @@ static void cut_words(const subject *s, words *w, int minus) {
 
 static int is_word(const words *w, int i) { return i >= 0 && i < w->n && w->letters[i] > 0; }
 
-/* Where words end: [SEP] has no letters. */
+/* The end of the words: [SEP] has no letters. */
 static int end_of(const words *w) {
   int i = w->n;
   while (i > 0 && !w->letters[i - 1]) i--;
@@ -163,8 +163,8 @@ static int end_of(const words *w) {
 
 static int border(const words *w, int i) { return i < end_of(w) ? w->begin[i] : i ? w->begin[i - 1] + w->letters[i - 1] : 0; }
 
-/* All pairs of borders are looked at: of those on the left, or right, of the alleles at the same distance from both, with equal
- * words (or none) beyond, the nearest; 0: there is none. */
+/* Among all pairs of borders on the left, or right, of the alleles, at the same distance from both and with equal words (or none)
+ * beyond, finds the nearest pair; returns 0 if there is none. */
 static int find_border(const words *a, const words *b, int right, int *i, int *j) {
   int nearest = INT32_MAX;
   for (int k = 0; k <= end_of(a); k++)
@@ -179,17 +179,17 @@ static int find_border(const words *a, const words *b, int right, int *i, int *j
   return nearest < INT32_MAX;
 }
 
-/* log p of words first .. behind - 1, masked together. */
-static double masked_log_p(const subject *s, const words *w, int first, int behind, double tau, float *z) {
+/* log p of words first .. end - 1, masked together. */
+static double masked_log_p(const subject *s, const words *w, int first, int end, double tau, float *z) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(s->tokenizer);
   int32_t ids[WINDOW + 4];
   double sum = 0, mean[24];
   for (int i = 0; i < w->n; i++) {
-    ids[i] = i >= first && i < behind ? v->mask : w->id[i];
-    if (i >= first && i < behind && w->id[i] == v->unk) return NAN;
+    ids[i] = i >= first && i < end ? v->mask : w->id[i];
+    if (i >= first && i < end && w->id[i] == v->unk) return NAN;
   }
   forward(s, ids, w->n, z, mean);
-  for (int i = first; i < behind; i++) sum += log_p(z + (size_t)(i * s->vocabulary), s->vocabulary, w->id[i], tau);
+  for (int i = first; i < end; i++) sum += log_p(z + (size_t)(i * s->vocabulary), s->vocabulary, w->id[i], tau);
   return sum;
 }
 
@@ -280,7 +280,7 @@ static void compare(const char *kind, int k, int least, int most) {
   close_subject(&s);
 }
 
-/* Of 6-mers behind an insertion all borders are others, up to the letters at the window's end. */
+/* After an insertion, 6-mers have no border in common, up to the single letters at the window's end. */
 static void words_that_do_not_meet(void **state) {
   (void)state;
   subject s;
@@ -298,14 +298,15 @@ static void words_that_do_not_meet(void **state) {
   fd_score_options o = {.window = LENGTH - 10, .llr = 1, .distance = 1, .tau = 1};
   assert_ok(fd_score_variants(&o, &s.encoder, fd_comm_self(), "i.csv", &variants, &genome, &scores));
   assert_true(isnan(scores.score[0].llr) && isfinite(scores.score[0].distance));
-  assert_true(isfinite(scores.score[1].llr)); /* of six letters: they meet again at once */
+  assert_true(isfinite(scores.score[1].llr)); /* six inserted letters: borders coincide again at once */
   fd_variant_scores_free(&scores);
   fd_variants_free(&variants);
   fd_genome_free(&genome);
   close_subject(&s);
 }
 
-/* In a contig that is no whole number of words, and shorter than a window, every letter is in a word of some window. */
+/* In a contig whose length is not a whole number of words, and shorter than a window, every letter is in a word of some
+ * window. */
 static void ends_of_contigs(void **state) {
   (void)state;
   subject s;
@@ -342,7 +343,7 @@ static void words_of_three(void **state) {
   compare("kmer", 3, 40, 60);
 }
 
-/* Their borders move with the variant, and meet again. */
+/* The borders of byte pairs shift with the variant, and coincide again after it. */
 static void byte_pairs(void **state) {
   (void)state;
   compare("bpe", 0, 90, 20);

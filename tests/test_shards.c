@@ -1,5 +1,5 @@
-/* Shards: what is written is read, the same bytes for the same content; and files that HDF5 opens but that are no shards of ours,
- * with hashes that agree, are refused by what is wrong in them. */
+/* Shards: written content reads back, and the same content has the same bytes; files that HDF5 can open but that are not valid
+ * shards are refused with the reason, even if their hashes agree. */
 #include "check.h"
 #include "scratch.h"
 
@@ -31,7 +31,7 @@ static void write_good(const char *name) {
   assert_int_equal(entry.bytes, bytes);
 }
 
-/* A manifest that is right about whatever lies at `path`. */
+/* Writes a manifest that matches the file at `path`. */
 static void write_manifest(const char *file) {
   char text[1024], to[FD_PATH_MAX];
   fd_shard_entry entry = {.split = "train", .windows = WINDOWS};
@@ -63,7 +63,7 @@ static void written_and_read(void **state) {
   uint64_t bytes;
   write_good("a.h5");
   assert_ok(fd_sha256_file(path, first, &bytes));
-  sleep(1); /* a time stamp in the file would show */
+  sleep(1); /* a time stamp in the file would differ */
   write_good("b.h5");
   assert_ok(fd_sha256_file(path, second, &bytes));
   assert_string_equal(first, second);
@@ -88,7 +88,7 @@ static void put_manifest(int format, fd_shard_entry *entry) {
   assert_ok(fd_write_file(to, text, (size_t)n));
 }
 
-/* The shard, and its manifest: of records of these lengths, the beginnings of the rows of `symbols`, or of windows. */
+/* Writes the shard and its manifest: with records of these lengths, the beginnings of the rows of `symbols`, or with windows. */
 static fd_shard_entry write_records(const int32_t *own, int with) {
   static const fd_shard_contig names[1] = {{"r", 1}};
   static uint16_t contig[WINDOWS];
@@ -117,7 +117,7 @@ static void set_text(hid_t file, const char *name, const char *text) {
   H5Tclose(type);
 }
 
-/* As older versions wrote it: rows that N fill, their lengths beside. */
+/* Writes records as older versions did: rows padded with N, and their lengths separately. */
 static void write_padded(const int32_t *own) {
   const hsize_t count = WINDOWS;
   fd_shard_entry entry = write_records(own, 0);
@@ -162,11 +162,11 @@ static void records(void **state) {
     write_records(own, 1);
     assert_int_equal(load(&windows), FD_DATA);
   }
-  write_records(own, 0); /* a shard of windows, which the manifest says are records */
+  write_records(own, 0); /* a shard of windows, declared as records in the manifest */
   assert_int_equal(load(&windows), FD_DATA);
 }
 
-/* "windows" anew, of another type, shape or storage. */
+/* Replaces "windows" by one of another type, shape or storage. */
 static void replace_windows(hid_t file, hid_t type, hsize_t rows, hsize_t columns, int fletcher, int fill) {
   hsize_t shape[2] = {rows, columns}, chunk[2] = {rows < 8 ? rows : 8, columns};
   hid_t space = H5Screate_simple(2, shape, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
@@ -196,12 +196,12 @@ static void damage(hid_t file, int kind) {
     case 8: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH + 1, 1, 1); break;
     case 9: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 0, 1); break;   /* without checksums */
     case 10: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, -1, 1); break; /* contiguous */
-    case 11: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 5); break;  /* a symbol that is none */
+    case 11: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 5); break;  /* an invalid symbol */
     case 12:
       H5Ldelete(file, "windows", H5P_DEFAULT);
       H5Lcreate_external("/dev/null", "windows", file, "windows", H5P_DEFAULT, H5P_DEFAULT);
       break;
-    case 13: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 4); break; /* a good one, to show that the others are not */
+    case 13: replace_windows(file, H5T_STD_U8LE, WINDOWS, LENGTH, 1, 4); break; /* a valid one, as a control */
   }
 }
 
@@ -225,7 +225,7 @@ static void wrong_content(void **state) {
   }
 }
 
-/* Another good shard, or none, in the place of one whose manifest was read before. */
+/* A shard is replaced by another valid shard, or removed, after its manifest was read. */
 static void replaced_after_the_manifest(void **state) {
   (void)state;
   fd_windows windows;
@@ -249,7 +249,7 @@ static void replaced_after_the_manifest(void **state) {
   fd_manifest_free(&m);
 }
 
-/* Windows that the file has no room for are refused before memory is taken for them. */
+/* More windows than the file has bytes are refused before memory is allocated for them. */
 static void more_windows_than_bytes(void **state) {
   (void)state;
   fd_windows windows;
@@ -262,11 +262,11 @@ static void more_windows_than_bytes(void **state) {
   fd_manifest_free(&m);
 }
 
-/* libhdf5 itself loses memory on damaged files; the leak checker is told so. */
+/* libhdf5 itself leaks memory on damaged files: suppressed for the leak checker. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
-/* Any bit of a shard may be wrong while its hash agrees: never a crash. */
+/* Any flipped bit of a shard whose hash agrees never causes a crash. */
 static void flipped_bits(void **state) {
   (void)state;
   char *text;

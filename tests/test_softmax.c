@@ -1,5 +1,5 @@
-/* The classifier of many classes: against the same steps in double precision, the same bits by any number of threads, dense and
- * sparse rows, what it learns, and how it chooses its epochs. */
+/* The classifier for many classes: compared with the same steps in double precision; the same bits with any number of threads;
+ * dense and sparse rows; what it learns, and how it selects its epochs. */
 #include "check.h"
 
 #include "base/random.h"
@@ -23,7 +23,7 @@ static fd_device *open_device(int threads) {
   return dev;
 }
 
-/* Rows around a centre for each class; labels in turn. */
+/* Rows around one centre per class; labels in cyclic order. */
 static void make_rows(int rows, int dims, int classes, double spread, double *x, int *label) {
   double *centre = malloc((size_t)(classes * dims) * sizeof *centre);
   for (int i = 0; i < classes * dims; i++) centre[i] = 2 * draw() - 1;
@@ -34,7 +34,7 @@ static void make_rows(int rows, int dims, int classes, double spread, double *x,
   free(centre);
 }
 
-/* Steps of AdamW on the mean negative log likelihood of batches, as softmax.h says, in double. */
+/* Steps of AdamW on the mean negative log-likelihood of batches, as specified in softmax.h, in double. */
 static void plain_run(const double *x, const int *label, int rows, int dims, int classes, int epochs, int most, uint64_t seed,
                       double *w) {
   int width = dims + 1, steps = (rows + FD_SOFTMAX_BATCH - 1) / FD_SOFTMAX_BATCH, n = classes * width, t = 0;
@@ -68,7 +68,7 @@ static void plain_run(const double *x, const int *label, int rows, int dims, int
   free(g), free(m), free(v);
 }
 
-/* The loss over all rows, of our weights and of plain ones. */
+/* The loss over all rows, with our weights and with the plain version's. */
 static void steps_are_those_of_a_plain_version(void **state) {
   (void)state;
   static const int shapes[][3] = {{300, 5, 3}, {513, 17, 30}, {256, 1, 2}, {7, 33, 7}};
@@ -124,7 +124,7 @@ static void any_number_of_threads(void **state) {
   assert_memory_equal(predicted[0], predicted[1], sizeof predicted[0]);
 }
 
-/* Sparse rows, each less a shift, are the dense ones. */
+/* Sparse rows minus a shift equal dense rows. */
 static void sparse_rows(void **state) {
   (void)state;
   static float value[ROWS * DIMS];
@@ -156,7 +156,7 @@ static void sparse_rows(void **state) {
   assert_near(loss[0], loss[1], 1e-6);
 }
 
-/* Classes that lie apart are told apart, rows that are not fitted too; the choice is made on rows that are left out. */
+/* Separable classes are separated, also on rows that are not fitted; the epochs are selected on held-out rows. */
 static void learns_and_chooses(void **state) {
   (void)state;
   enum { MANY = 4000, FIT = 3000, WIDTH = 40 };

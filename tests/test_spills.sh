@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# What the CUDA compiler reports of the kernels, for each kind of GPU: none spills registers, none that multiplies has a stack frame, and
-# no products of warpgroups are serialized.
-# (No other test sees either.)
+# The CUDA compiler's report on the kernels, for each kind of GPU: no kernel spills registers, no kernel of matrix products has a stack
+# frame, and no warpgroup products are serialized. (No other test detects these.)
 source "$(dirname "$0")/lib.sh"
 
-# Those that may have a stack frame: checks and oracles, what runs once a step or (sines in double) once a pass. None may spill.
+# Kernels that may have a stack frame: checks and oracles, and kernels that run once per step or (sines in double) once per pass. None may
+# spill.
 framed='^(fd_product_plain|fd_sum_terms|dropout|expand|rotary_table)$'
-# Those that multiply on tensor cores, whose registers are shown.
+# Kernels that multiply on tensor cores; their registers are printed.
 tensor='tensor|chain|group'
 
 folder=$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)
-[ -n "$folder" ] || { echo "skipped - registers of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 says more)"; exit 0; }
+[ -n "$folder" ] || { echo "skipped - registers of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 reports more)"; exit 0; }
 logs=()
 for source in "$root"/cuda/*.cu; do
   log=$root/$folder/$(basename "$source" .cu).log
-  if [ -e "$log" ]; then logs+=("$log"); else not_ok "$log is not there: the report of $(basename "$source")"; fi
+  if [ -e "$log" ]; then logs+=("$log"); else not_ok "$log is missing: the compiler's report on $(basename "$source")"; fi
 done
 
 # table LOG...: "architecture stack-frame spilled-bytes registers kernel" of each kernel
@@ -39,23 +39,24 @@ for gpu in sm_80 sm_90a; do
   if awk '$3 > 0' of_gpu | grep . >spilling; then not_ok "$gpu: a kernel spills (architecture, stack frame, bytes spilled, registers)"; sed 's/^/    /' spilling
   else ok "$gpu: no kernel spills"; fi
   if awk -v framed="$framed" '{ base = $5; sub(/<.*/, "", base) } $2 > 0 && base !~ framed' of_gpu | grep . >framing; then
-    not_ok "$gpu: a kernel has a stack frame (architecture, stack frame, bytes spilled, registers); tests/test_spills.sh lists those that may"
+    not_ok "$gpu: a kernel has a stack frame (architecture, stack frame, bytes spilled, registers); tests/test_spills.sh lists the kernels that may"
     sed 's/^/    /' framing
-  else ok "$gpu: no stack frame where there may be none"; fi
+  else ok "$gpu: no unexpected stack frame"; fi
   awk -v tensor="$tensor" '$5 ~ tensor { print "    " $1 " " $4 " registers: " $5 }' of_gpu | sort -k2,2nr
 done
 
-# What its warps hand over is what the compiler gave them: with fewer, those that take more would wait for ever (FD_WARPGROUP_CHAIN_START).
-check "sm_90a: the chain of warpgroups starts with the registers that it hands out" awk '$1 == "sm_90a" && $5 ~ /^fd_product_group_chain</ { n++; bad += $4 != 168 } END { exit bad || n < 2 }' kernels
+# The registers that its warps release are those the compiler allocated: with fewer, the warps that request more would wait forever
+# (FD_WARPGROUP_CHAIN_START).
+check "sm_90a: the chain of warpgroups starts with the registers that it redistributes" awk '$1 == "sm_90a" && $5 ~ /^fd_product_group_chain</ { n++; bad += $4 != 168 } END { exit bad || n < 2 }' kernels
 
-if grep -h 'wgmma.*serialized' "${logs[@]}" >serialized; then not_ok "products of warpgroups run one after the other"; sed 's/^/    /' serialized
-else ok "products of warpgroups go on while others are waited for"; fi
+if grep -h 'wgmma.*serialized' "${logs[@]}" >serialized; then not_ok "warpgroup products are serialized"; sed 's/^/    /' serialized
+else ok "warpgroup products are asynchronous"; fi
 
-# The reading itself: a report with a spill and a frame is understood.
+# The parser: a report with a spill and a stack frame is recognized.
 cat >planted.log <<'LOG'
 ptxas info    : Compiling entry function '_Z17fd_product_tensorv' for 'sm_80'
 ptxas info    : Function properties for _Z17fd_product_tensorv
     24 bytes stack frame, 8 bytes spill stores, 12 bytes spill loads
 ptxas info    : Used 255 registers, used 1 barriers, 440 bytes cmem[0]
 LOG
-check "a planted spill is seen" test "$(table planted.log)" = "sm_80 24 20 255 fd_product_tensor"
+check "a planted spill is detected" test "$(table planted.log)" = "sm_80 24 20 255 fd_product_tensor"

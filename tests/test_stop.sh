@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# TERM is heard within a second, whatever a command is doing: it ends with 75, and what it was to write is absent. A step of a training is
-# finished first, with its checkpoint.
+# TERM takes effect within a second, whatever a command is doing: it exits with 75 and leaves no output. A training first finishes its
+# step and writes a checkpoint.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml
 export ASAN_OPTIONS=detect_leaks=0
 ms() { date +%s%N | cut -c1-13; }
-allowed=2500 # ms: a second, and what a busy machine adds
+allowed=2500 # ms: a second, and a margin for a busy machine
 if ldd "$FINDNA" | grep -q asan; then allowed=6000; fi
-# gone PID: waits until it runs no more
+# gone PID: waits until the process has ended
 gone() { while grep -qs '^State:.[^Z]' "/proc/${1-}/status"; do sleep 0.01; done; }
-# stops NAME RANKS SECONDS COMMAND...: TERM to every rank, so many seconds after the command began: the first is gone in time (mpirun takes
-# its time with the others, when one of them ends with 75), the code is 75, and nothing is left of out*
+# stops NAME RANKS SECONDS COMMAND...: sends TERM to every rank, SECONDS after the start of the command: the first rank ends in time
+# (mpirun is slow to end the others once one rank has ended with 75), the exit code is 75, and no out* is left
 stops() {
   local name=$1 n=$2 wait=$3 code=0 start took pids launch=""
   shift 3
@@ -24,10 +24,10 @@ stops() {
   gone "${pids%%[!0-9]*}"
   took=$(($(ms) - start))
   wait $job || code=$?
-  if [ -z "$pids" ]; then not_ok "$name: it ended before the signal"; tail -3 stop.log | sed 's/^/    /'
+  if [ -z "$pids" ]; then not_ok "$name: the command ended before the signal"; tail -3 stop.log | sed 's/^/    /'
   elif [ $code != 75 ] || [ $took -gt $allowed ]; then not_ok "$name: code $code after $took ms"; tail -5 stop.log | sed 's/^/    /'
   else ok "$name: 75 after $took ms"; fi
-  check "  it is said, and nothing is left" test -z "$(ls -d out* 2>/dev/null)" -a "$(grep -cE 'stopped by a signal|asked to stop by signal 15' stop.log)" -ge 1
+  check "  with a message, and nothing is left" test -z "$(ls -d out* 2>/dev/null)" -a "$(grep -cE 'stopped by a signal|asked to stop by signal 15' stop.log)" -ge 1
   rm -rf out*
 }
 
@@ -35,7 +35,7 @@ stops() {
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
 (head -1 train.tsv; for i in $(seq 12); do tail -n +2 train.tsv; done) >rows.tsv
 awk 'BEGIN { srand(1); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
-sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few places without N
+sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few windows without N
 for n in 1 2; do
   stops "embed on $n" $n 1 embed model long.fa --output out.h5 --window 200 --stride 1
   stops "score of nucleotides on $n" $n 1 score model long.fa --output out.bedgraph --window 400 --mask-every 400
@@ -45,8 +45,8 @@ stops "prepare, writing shards" 1 1 prepare --window 900 --count 400000 --shard-
 stops "fine-tuning, the rows of the test" 1 1 finetune model --train train.tsv --test rows.tsv run.folder=tuned train.steps=1 eval.every=1000 --restart
 rm -rf tuned
 
-# A phase that never looks: the guard ends it. The fault library makes a call take long.
-if ldd "$FINDNA" | grep -q asan; then echo "skipped - stuck phases: the fault library does not go with AddressSanitizer"
+# A phase that never checks for stops: the guard ends it. The fault library makes a call take long.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - stuck phases: the fault library does not work with AddressSanitizer"
 else
   ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
   for n in 1 2; do
@@ -58,7 +58,7 @@ else
   done
 fi
 
-# One rank of four is asked: the others hear of it with the next beats of the watchdog.
+# TERM to one rank of four: the others learn of it with the next heartbeats of the watchdog.
 code=0
 mpirun -n 4 --oversubscribe --bind-to none "$FINDNA" embed model long.fa --output out.h5 --window 200 --stride 1 >one.log 2>&1 & job=$!
 sleep 1.5
@@ -78,12 +78,13 @@ took=$(($(ms) - start))
 if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "a training: 75 after its step"; else not_ok "a training: code $code after $took ms"; fi
 check "with a checkpoint" test -n "$(state_of trained)"
 
-# An evaluation is given up for the checkpoint, and made at the resume: in the middle of a run and at its end, on one rank and on two.
+# An evaluation is skipped in favour of the checkpoint, and repeated on resume: in the middle of a run and at its end, on one rank and on
+# two.
 "$FINDNA" prepare --window 61 --count 512 --val-count 20000 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" held "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
 long="data.shards=held train.steps=6 eval.every=3 eval.windows=20000 checkpoint.every=0 comm.check_every=0"
 lines() { grep -v '"resume"' "$1/metrics.jsonl" | sed 's/"seconds":.*//'; }
 "$FINDNA" pretrain "$tiny" run.folder=whole $long >whole.log 2>&1
-# struck RANKS STEP: TERM in the evaluation of that state
+# struck RANKS STEP: TERM during the evaluation of step STEP
 struck() {
   local n=$1 step=$2 name="TERM in the evaluation of step $2, ranks: $1" code=0 job pids launch=""
   [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
@@ -97,13 +98,13 @@ struck() {
   took=$(($(ms) - start))
   wait $job || code=$?
   if [ $code = 75 ] && [ $took -lt $allowed ]; then ok "$name: 75 after $took ms"; else not_ok "$name: code $code after $took ms"; tail -5 given.log | sed 's/^/    /'; fi
-  check "  it waits, with a checkpoint of that step" test -n "$(grep "step $step: the evaluation waits for the resumed run" given.log)" -a -d given/ckpt/step_00000000$step
+  check "  it is postponed, with a checkpoint of that step" test -n "$(grep "step $step: the evaluation waits for the resumed run" given.log)" -a -d given/ckpt/step_00000000$step
   check "  and nothing of it is written" test "$(grep -cE "\"(eval|monitor)\",\"step\":$step," given/metrics.jsonl)" = 0
-  expect "  the resumed run comes to its end" 0 "finished" "$FINDNA" pretrain "$tiny" run.folder=given $long
-  check "  in the state of one that was left alone" test "$(state_of given)" = "$(state_of whole)"
+  expect "  the resumed run finishes" 0 "finished" "$FINDNA" pretrain "$tiny" run.folder=given $long
+  check "  in the state of an undisturbed run" test "$(state_of given)" = "$(state_of whole)"
   check "  with its metrics" diff <(lines whole) <(lines given)
-  expect "  and then there is nothing more to do" 0 "is finished .step 6." "$FINDNA" pretrain "$tiny" run.folder=given $long
+  expect "  and then nothing remains to do" 0 "is finished .step 6." "$FINDNA" pretrain "$tiny" run.folder=given $long
 }
 for n in 1 2; do struck $n 3; struck $n 6; done
 mkdir asked && touch asked/stop
-expect "a stop file: an evaluation that is due is not begun" 85 "step 1: the evaluation waits for the resumed run" "$FINDNA" pretrain "$tiny" run.folder=asked $long eval.every=1 eval.windows=64
+expect "a stop file: a due evaluation is not started" 85 "step 1: the evaluation waits for the resumed run" "$FINDNA" pretrain "$tiny" run.folder=asked $long eval.every=1 eval.windows=64

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The suites of barcodes, its and bioscan-5m, on made files in the layouts of the official ones; probes of hundreds of species, other
-# columns, and labels that no training row has.
+# The barcode suites its and bioscan-5m, on synthetic files in the official layouts; probes of hundreds of species, other columns, and
+# labels that no training row has.
 source "$(dirname "$0")/lib.sh"
-# 300 species of 60 genera: a species is its genus' letters with changes of its own, a row that of its species with a few more.
+# 300 species of 60 genera: a species is the sequence of its genus with mutations of its own, a row that of its species with a few more.
 awk 'BEGIN { srand(6); OFS = ","
   print "processid,phylum,class,order,family,genus,species,dna_bin,dna_barcode,split"
   split("pretrain train train train val test key_unseen val_unseen test_unseen other_heldout", part, " ")
@@ -22,16 +22,16 @@ mkdir its
 expect "bioscan-5m" 0 "^species_closed: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
 check "a probe with its baselines" bash -c 'for r in "probe student" "probe untrained" "probe kmer"; do grep -q "^  $r " out.log || exit 1; done'
 check "a search with its baselines" bash -c 'for r in "knn student" "knn untrained" "knn kmer"; do grep -q "^  $r " out.log || exit 1; done'
-check "published numbers are beside them" grep -q "BarcodeBERT 47.03" out.log
-check "no fine-tuning, where it is not asked for" bash -c '! grep -q "fine-tuned " out.log'
-check "results.json and the page have them" bash -c 'grep -q "knn untrained" b/results.json && grep -q "genus_open_1nn" b/report.html'
-check "genera of species that nobody saw are found by their k-mers" awk '/^genus_open_1nn/ { on = 1 } on && /knn kmer/ { exit !($3 > 90) }' out.log
-expect "the same again does nothing" 0 "^genus_open_1nn: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
-check "at once" bash -c '! grep -q "nearest keys\|k-mers: seed" out.log'
+check "published results are listed with them" grep -q "BarcodeBERT 47.03" out.log
+check "no fine-tuning unless requested" bash -c '! grep -q "fine-tuned " out.log'
+check "results.json and the report contain them" bash -c 'grep -q "knn untrained" b/results.json && grep -q "genus_open_1nn" b/report.html'
+check "genera of unseen species are found by their k-mers" awk '/^genus_open_1nn/ { on = 1 } on && /knn kmer/ { exit !($3 > 90) }' out.log
+expect "the same command again does nothing" 0 "^genus_open_1nn: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
+check "without computing anything again" bash -c '! grep -q "nearest keys\|k-mers: seed" out.log'
 expect "its, two checkpoints" 0 "^species_closed_1nn: accuracy" "$FINDNA" evaluate its --checkpoint A=mae --checkpoint B=mae --data its --seeds 1 --methods knn --output i
-check "k-mers and untrained rows once for both" test "$(grep -c '^  *A  *knn untrained\|^  *knn kmer' out.log)" = 5
-check "a line for each and method in the table of all" grep -qE "^B +knn student" out.log
-check "k-mers are there, asked for or not" bash -c 'test -e i/species_closed-kmer-seeds-1/probe.json && test -e i/genus_open-kmer-seeds-1/probe.json'
+check "k-mer and untrained rows once for both" test "$(grep -c '^  *A  *knn untrained\|^  *knn kmer' out.log)" = 5
+check "a line per checkpoint and method in the table of all" grep -qE "^B +knn student" out.log
+check "k-mer baselines are present, requested or not" bash -c 'test -e i/species_closed-kmer-seeds-1/probe.json && test -e i/genus_open-kmer-seeds-1/probe.json'
 expect "fine-tuning to 300 species" 0 "^  fine-tuned " "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods finetune --tasks species_closed --output f train.epochs=1
 expect "one method" 0 "knn" "$FINDNA" evaluate its mae --data its --seeds 1 --methods knn --tasks genus_open_1nn --list
 
@@ -39,21 +39,21 @@ expect "one method" 0 "knn" "$FINDNA" evaluate its mae --data its --seeds 1 --me
 one="--train bioscan/train.tsv --seeds 1 --baseline none"
 expect "300 species" 0 "300 classes are fitted in up to 30 epochs; 0.1 MB" "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --output p1.json
 "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --threads 2 --output p2.json >/dev/null 2>&1
-check "by any number of threads the same" cmp p1.json p2.json
+check "the same with any number of threads" cmp p1.json p2.json
 ranks 2 probe mae $one --test bioscan/test.tsv --label species --output p3.json >/dev/null 2>&1
-check "by two ranks the same" cmp p1.json p3.json
+check "the same on two ranks" cmp p1.json p3.json
 check "more than chance" awk -F'[ ,]*' '/"mean"/ && !seen++ { exit !($0 ~ /0\.[1-9]/) }' p1.json
 expect "species that no training row has are refused" 65 "is none that a training row has" "$FINDNA" probe mae $one --test bioscan/test_unseen.tsv --label species
 expect "or counted" 0 "60 test rows have a label that no training row has: they count as wrong" "$FINDNA" probe mae $one --test bioscan/test_unseen.tsv --label species --count-unknown --output u.json
 check "and are wrong" bash -c 'grep -q "\"test_rows_of_unknown_label\": 60" u.json && grep -q "\"mean\": 0.0" u.json'
 printf 'sequence,genus\nACGTACGTAA,A\nACGTTCGTAA,A\nGGGTTCCCAA,B\nGGGTTCCGAA,B\nACGAACGTAA,A\nGGGTTCCCAT,B\n' >few.csv
 printf 'sequence,genus\nACGTACGTAT,A\nCCCTTTCCAA,C\n' >some.csv
-expect "of few classes, too" 0 "1 test rows have a label that no training row has" "$FINDNA" probe --encoder none --baseline kmer --kmer 2 --seeds 1 --selection 0.4 --train few.csv --test some.csv --label genus --count-unknown
+expect "the same with few classes" 0 "1 test rows have a label that no training row has" "$FINDNA" probe --encoder none --baseline kmer --kmer 2 --seeds 1 --selection 0.4 --train few.csv --test some.csv --label genus --count-unknown
 expect "no such column" 65 "no column 'tribus'" "$FINDNA" probe mae $one --test bioscan/test.tsv --label tribus
-expect "a column beside a folder" 64 "no effect beside --task" "$FINDNA" probe mae --task x --label species
+expect "a column along with a folder" 64 "no effect beside --task" "$FINDNA" probe mae --task x --label species
 expect "knn without baselines" 0 "student" "$FINDNA" knn mae --train bioscan/train.tsv --test bioscan/test_unseen.tsv --label genus --baseline none
 check "has one row" test "$(grep -cE '^(untrained|kmer) ' out.log)" = 0
-expect "knn with another word" 64 "expected untrained, kmer, both, or none" "$FINDNA" knn mae --train bioscan/train.tsv --test bioscan/test.tsv --label genus --baseline blast
+expect "knn with an unknown baseline" 64 "expected untrained, kmer, both, or none" "$FINDNA" knn mae --train bioscan/train.tsv --test bioscan/test.tsv --label genus --baseline blast
 
 # Clusters of embeddings against BINs.
 if ! ${PYTHON:-python3} -c 'import numpy, sklearn' 2>/dev/null; then echo "skipped - launch/bins.py: no numpy and scikit-learn for ${PYTHON:-python3} (PYTHON=...)"
@@ -69,11 +69,11 @@ ami = adjusted_mutual_info_score([r["genus"] for r in rows], [r["cluster"] for r
 assert abs(ami - json.load(open("bins.json"))["ami"]) < 1e-8 and ami > 0.05, ami'
 fi
 
-# MAE against MLM, at a size that says nothing.
+# MAE against MLM, at a size without significance.
 tiny="model.channels=24 model.hidden=20 model.layers=1 model.heads=3 model.kmer=4 model.vocabulary=258 train.steps=3 train.batch=8 train.virtual_ranks=2"
 evidence="env ASAN_OPTIONS=detect_leaks=0 FINDNA=$FINDNA $root/launch/barcodes -n 1 -s 1"
 head -800 its.fasta >few.fasta
 expect "launch/barcodes" 0 "^MLM-0 +knn student" $evidence e its.classification few.fasta $tiny
-check "open world by a classifier, too" grep -q "^genus_open: accuracy" out.log
-check "they differ in the encoder's input alone" bash -c 'for o in channels hidden layers heads kmer; do test "$(grep -h "^  $o:" e/MAE-0/ckpt/step_*/config.yaml)" = "$(grep -h "^  $o:" e/MLM-0/ckpt/step_*/config.yaml)" || exit 1; done'
+check "open world also by a classifier" grep -q "^genus_open: accuracy" out.log
+check "they differ only in the encoder's input" bash -c 'for o in channels hidden layers heads kmer; do test "$(grep -h "^  $o:" e/MAE-0/ckpt/step_*/config.yaml)" = "$(grep -h "^  $o:" e/MLM-0/ckpt/step_*/config.yaml)" || exit 1; done'
 expect "no such model" 64 "no model 'MAE50'" $evidence -o MAE50 e its.classification its.fasta $tiny

@@ -1,4 +1,4 @@
-/* The parts of the probe against plain versions: tables, k-mers, scores, whitening, the classifier and its optimum, splits,
+/* The components of the probe against plain versions: tables, k-mers, scores, whitening, the classifier and its optimum, splits,
  * features of any length; and the context tables. */
 #include "check.h"
 
@@ -8,6 +8,7 @@
 
 #include "data/table.h"
 #include "tasks/context.h"
+#include "tasks/joined.h"
 #include "tasks/probe.h"
 #include "tasks/whiten.h"
 
@@ -65,7 +66,7 @@ static void tables_in_every_form(void **state) {
   check_table("\xef\xbb\xbfSequence,Label\n\"ACGUNN\",\"1\"\nttg,0\n\n");
 }
 
-/* As many columns as there may be, with long names. */
+/* The maximum number of columns, with long names. */
 static void many_columns(void **state) {
   (void)state;
   enum { COLUMNS = 3000 };
@@ -106,13 +107,12 @@ static void bad_tables(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse_table(bad[i], strlen(bad[i]));
   fd_table t;
   write_table("sequence,label\nACGT,1\nACGT,3\n", strlen("sequence,label\nACGT,1\nACGT,3\n"));
-  assert_ok(fd_table_read(path, &t)); /* rows to be scored may lack a class */
+  assert_ok(fd_table_read(path, &t)); /* rows to be scored may lack a class of the training rows */
   assert_int_equal(fd_table_check_classes(&t, "the training rows"), FD_DATA);
   fd_table_free(&t);
 }
 
-/* Names are numbered by the alphabet; of rows to be scored those of the training rows are taken. */
-/* As a file: what is written reads back, by its hash; anything else is refused. */
+/* Class names as a file: written names read back, with the same hash; anything else is refused. */
 static void names_in_a_file(void **state) {
   (void)state;
   static const char *const bad[] = {"", "fly", "fly\n\nworm\n", "fly\nwo,rm\n", "fly\nworm\r\n", "\377\n", "\n"};
@@ -146,6 +146,7 @@ static void names_in_a_file(void **state) {
     assert_int_equal(fd_class_names_read(&again, bad[i], strlen(bad[i]), "there"), FD_DATA);
 }
 
+/* Classes are numbered alphabetically; rows to be scored use the classes of the training rows. */
 static void names_of_classes(void **state) {
   (void)state;
   static const char train[] = "label,sequence\nworm,ACGT\n\"fly\",AC\nworm,A\nyeast,C\n",
@@ -182,7 +183,7 @@ static void names_of_classes(void **state) {
   fd_class_names_free(&names);
 }
 
-/* Packed tables read as plain ones do; every truncation is refused. */
+/* Compressed tables read like plain ones; every truncation is refused. */
 static void packed_tables(void **state) {
   (void)state;
   char *text;
@@ -248,7 +249,7 @@ static void scores_against_counting(void **state) {
   }
 }
 
-/* Directions of scale 1, 1e-2 and 1e-4, mixed: afterwards the covariance is the identity. */
+/* Mixes directions with scales 1, 1e-2 and 1e-4: after whitening the covariance is the identity. */
 static void whitening_gives_the_identity(void **state) {
   (void)state;
   enum { ROWS = 500, DIMS = 5 };
@@ -297,7 +298,7 @@ static void whitening_gives_the_identity(void **state) {
   assert_int_equal(fd_whitening_fit(&w, x, ROWS, DIMS), FD_NUMERIC);
 }
 
-/* The objective, written out. */
+/* The objective function, evaluated directly. */
 static double plain_objective(const fd_design *x, const int *label, int classes, const double *weight, double lambda) {
   int outputs = classes == 2 ? 1 : classes, stride = x->dims + 1;
   double loss = 0, penalty = 0;
@@ -315,7 +316,7 @@ static double plain_objective(const fd_design *x, const int *label, int classes,
   return loss / x->rows + lambda / 2 * penalty;
 }
 
-/* At the end no small step in any direction makes the objective smaller: it is convex, so this is the minimum. */
+/* At the result no small step in any direction decreases the objective; as it is convex, this is the minimum. */
 static void classifier_finds_the_minimum(void **state) {
   (void)state;
   enum { ROWS = 200, DIMS = 6 };
@@ -360,7 +361,7 @@ static fd_table random_table(int rows, int length_max) {
   return t;
 }
 
-/* Dense standardised roots of counts, by string search; sparse and dense fits agree. */
+/* Dense standardized square roots of k-mer counts, by string search; sparse and dense fits agree. */
 static void kmers_against_counting(void **state) {
   (void)state;
   enum { ROWS = 60, K = 2, DIMS = 16 };
@@ -408,6 +409,41 @@ static void kmers_against_counting(void **state) {
   fd_table_free(&test);
 }
 
+/* The value of a column of a row of a sparse design. */
+static double sparse_at(const fd_design *d, int row, int column) {
+  double value = -d->shift[column];
+  for (int64_t i = d->start[row]; i < d->start[row + 1]; i++)
+    if (d->column[i] == column) value += (double)d->value[i];
+  return value;
+}
+
+/* Joined rows are the encoder's columns, then those of the k-mers. */
+static void joined_features_are_both(void **state) {
+  (void)state;
+  enum { ROWS = 40, TESTED = 9, WIDTH = 3, K = 2 };
+  fd_table train = random_table(ROWS, 50), test = random_table(TESTED, 50);
+  double white[2][ROWS * WIDTH];
+  for (int i = 0; i < ROWS * WIDTH; i++) white[0][i] = draw(1000) / 1000.0, white[1][i] = draw(1000) / 1000.0;
+  const fd_design features[2] = {{.rows = ROWS, .dims = WIDTH, .dense = white[0]},
+                                 {.rows = TESTED, .dims = WIDTH, .dense = white[1]}};
+  fd_kmers *kmers;
+  fd_joined *joined;
+  assert_ok(fd_kmers_create(&kmers, &train, &test, K));
+  assert_ok(fd_joined_create(&joined, features, kmers));
+  for (int w = 0; w < 2; w++) {
+    const fd_design *d = w ? &joined->test : &joined->train, *counts = w ? &kmers->test : &kmers->train;
+    assert_int_equal(d->rows, w ? TESTED : ROWS);
+    assert_int_equal(d->dims, WIDTH + 16);
+    for (int r = 0; r < d->rows; r++)
+      for (int c = 0; c < d->dims; c++)
+        assert_near(sparse_at(d, r, c), c < WIDTH ? white[w][r * WIDTH + c] : sparse_at(counts, r, c - WIDTH), 1e-6);
+  }
+  fd_joined_free(&joined);
+  fd_kmers_free(&kmers);
+  fd_table_free(&train);
+  fd_table_free(&test);
+}
+
 static void splits_are_permutations(void **state) {
   (void)state;
   int order[3][101], seen[101], held_out;
@@ -424,7 +460,7 @@ static void splits_are_permutations(void **state) {
 
 /* --- features -------------------------------------------------------------------------------------------------------- */
 
-/* Each row of a table of mixed lengths has the bits that it has alone, whatever its neighbours are. */
+/* Each row of a table of mixed lengths has the same bits as by itself, whatever its neighbours. */
 static void features_know_no_padding(void **state) {
   (void)state;
   fd_config c;
@@ -465,7 +501,7 @@ static void features_know_no_padding(void **state) {
 
 /* --- context tables -------------------------------------------------------------------------------------------------- */
 
-/* Counts of the middle of 2 * reach + 1 nucleotides, where some neighbours are hidden: by going over all windows each time. */
+/* Counts the middle nucleotide of 2 * reach + 1, with some neighbours masked, by scanning all windows each time. */
 static void plain_context(const fd_windows *train, const fd_windows *test, const uint8_t *mask, int reach, double *loss,
                           double *accuracy) {
   int n = 0, hits = 0;
@@ -529,6 +565,7 @@ int main(void) {
       cmocka_unit_test(whitening_gives_the_identity),
       cmocka_unit_test(classifier_finds_the_minimum),
       cmocka_unit_test(kmers_against_counting),
+      cmocka_unit_test(joined_features_are_both),
       cmocka_unit_test(splits_are_permutations),
       cmocka_unit_test(features_know_no_padding),
       cmocka_unit_test(context_tables),

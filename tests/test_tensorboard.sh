@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# TensorBoard's event files, read back by a decoder that knows the format and nothing of ours.
+# TensorBoard's event files, read back by an independent decoder of the format.
 source "$(dirname "$0")/lib.sh"
-command -v python3 >/dev/null || { echo "skipped - no python3 to read the file with"; exit 0; }
+command -v python3 >/dev/null || { echo "skipped - TensorBoard events: no python3 to read the file"; exit 0; }
 tiny_shards shards
 ranks 2 pretrain "$root/tests/tiny.yaml" run.folder=run >/dev/null 2>&1 || { not_ok "a run finishes"; exit 1; }
 expect "events" 0 "wrote run/tensorboard/events" "$FINDNA" report run --tensorboard
@@ -76,6 +76,6 @@ assert times == sorted(times) and steps == sorted(steps)
 assert 1.7e9 < times[0] <= times[-1] < times[0] + 3600
 print(records, "records,", len(found), "tags: good")
 PY
-expect "every number of metrics.jsonl, and no other, is read back" 0 "tags: good" python3 read.py run/tensorboard/events.out.tfevents.0.findna run/metrics.jsonl
+expect "exactly the numbers of metrics.jsonl are read back" 0 "tags: good" python3 read.py run/tensorboard/events.out.tfevents.0.findna run/metrics.jsonl
 printf '\001' | dd of=run/tensorboard/events.out.tfevents.0.findna bs=1 seek=100 conv=notrunc 2>/dev/null
-expect "the decoder sees a flipped byte" 1 "checksum" python3 read.py run/tensorboard/events.out.tfevents.0.findna run/metrics.jsonl
+expect "the decoder detects a flipped byte" 1 "checksum" python3 read.py run/tensorboard/events.out.tfevents.0.findna run/metrics.jsonl

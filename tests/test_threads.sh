@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Threads that nobody asked for: on a node of many cores, or under a limit of address space, no library starts one a core, and every
-# command ends.
+# Unrequested threads: on a node with many cores, or under an address space limit, no library starts a thread per core, and every command
+# ends.
 source "$(dirname "$0")/lib.sh"
-if ldd "$FINDNA" | grep -q asan; then echo "skipped - threads: AddressSanitizer needs more address space than is allowed here"; exit 0; fi
-# A node of 64 cores, where each thread that is started is told on standard error.
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - threads: AddressSanitizer needs more address space than this test allows"; exit 0; fi
+# Emulates a node with 64 cores, and reports each thread start on standard error.
 cat >node.c <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -39,10 +39,10 @@ probe=(probe run --train train.tsv --test test.tsv --kmer 1,2 --seeds 1 --thread
 
 # --- 64 cores
 export LD_PRELOAD=$scratch/node.so
-expect "64 cores are emulated, and threads are seen" 0 "^a thread is started" "$FINDNA" embed run a.fa --output e64.npy
-expect "a thread a core, which the user has for the asking" 0 "with 64 threads a rank" "$FINDNA" doctor
-# alone NAME ARGUMENTS...: ends well with no other thread than the guard (base/guard.h)
-alone() { local name=$1; shift; expect "$name: ends well" 0 "" "$FINDNA" "$@"; check "$name: the guard's thread only" test "$(grep -c "a thread is started" out.log)" = 1; }
+expect "64 cores are emulated, and thread starts are reported" 0 "^a thread is started" "$FINDNA" embed run a.fa --output e64.npy
+expect "a thread per core by default" 0 "with 64 threads a rank" "$FINDNA" doctor
+# alone NAME ARGUMENTS...: succeeds with no additional thread except the guard (base/guard.h)
+alone() { local name=$1; shift; expect "$name: succeeds" 0 "" "$FINDNA" "$@"; check "$name: only the guard's thread" test "$(grep -c "a thread is started" out.log)" = 1; }
 alone version --version
 alone help --help
 alone inspect inspect run
@@ -54,8 +54,8 @@ alone probe "${probe[@]}" --output p64.json
 unset LD_PRELOAD
 check "the scores on 64 cores are those on this machine" cmp p1.json p64.json
 
-# --- a limit of address space, as batch systems set it (h_vmem)
-# limited KB CODES NAME ARGUMENTS...: ends within 60 s, with one of the codes
+# --- an address space limit, as set by batch systems (h_vmem)
+# limited KB CODES NAME ARGUMENTS...: exits within 60 s with one of CODES
 limited() {
   local kb=$1 codes=$2 name=$3 code=0
   shift 3
@@ -74,4 +74,4 @@ for node in "" "$scratch/node.so"; do
 done
 unset LD_PRELOAD
 limited 150000 " 71 " "probe without room for OpenBLAS" "${probe[@]}"
-check "it says what it needs" grep -q "OpenBLAS needs 176 MB of address space (ulimit -v, h_vmem)" out.log
+check "the message states the requirement" grep -q "OpenBLAS needs 176 MB of address space (ulimit -v, h_vmem)" out.log

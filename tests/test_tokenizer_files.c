@@ -1,7 +1,7 @@
-/* Settings of tokenizers and files of merges that are wrong, one by one, and what is said of each. */
+/* Invalid tokenizer settings and merges files, one by one, with the message for each. */
 #include "tokens.h"
 
-/* The status of a file, and that what is said has `message`. */
+/* Checks the status of a file, and that the error contains `message`. */
 static void refused(const fd_tokenizer_settings *settings, fd_status expected, const char *message) {
   fd_tokenizer *t;
   fflush(stderr);
@@ -114,7 +114,7 @@ static void good_files(void **state) {
                                            {"\"truncation\": null", "\"truncation\": {\"max_length\": 2}"},
                                            {"[\"A C\", \"AC G\"]", "[[\"A\", \"C\"], [\"AC\", \"G\"]]"},
                                            {"\"AC\": 9, \"ACG\": 10", "\"AC\": 10, \"ACG\": 9"}};
-  put(below("order", NULL), "A C\nC G\nAC G\nA CG\nT A\n"); /* the fourth makes what the third makes */
+  put(below("order", NULL), "A C\nC G\nAC G\nA CG\nT A\n"); /* the fourth merge yields the same token as the third */
   fd_tokenizer *t = create((fd_tokenizer_settings){.kind = "bpe", .file = below("order", NULL), .vocabulary = 13});
   ids_are(t, "ACGTCGTAC", 0, "1@0+0 11@0+3 8@3+1 10@4+2 8@6+1 9@7+2 2@9+0");
   fd_tokenizer_destroy(&t);
@@ -130,7 +130,7 @@ static void good_files(void **state) {
   }
 }
 
-/* What is replaced in the good one, by what, and what is said. */
+/* What is replaced in the valid file, by what, and the message. */
 static const char *const bad_changes[][3] = {
     {"\"merges\"", "merges", "bad.json:1:"},
     {"\"BPE\"", "\"WordPiece\"", "bad.json: model is WordPiece; expected BPE"},

@@ -1,4 +1,4 @@
-/* Tokenizers: golden values, spans, and byte-pair encoding against a plain quadratic form of it. */
+/* Tokenizers: golden values, spans, and byte-pair encoding against a plain quadratic version. */
 #include "tokens.h"
 
 #include "base/random.h"
@@ -8,14 +8,14 @@ enum { WORDS = 1024 };
 
 static uint64_t drawn;
 
-/* A number below n, from a stream of its own. */
+/* A random number below n, from a separate stream. */
 static int below_number(int n) {
   uint32_t word[4];
   fd_philox(word, fd_rng_key_of(5, FD_RNG_TEST), 0, drawn++);
   return (int)fd_below(word[0], (uint32_t)n);
 }
 
-/* Random letters: some strings have N, some few kinds of letters, some repeats. */
+/* Random letters: some strings contain N, some have few distinct letters, some are repeats. */
 static int64_t random_symbols(uint8_t *symbols, int longest) {
   int64_t n = below_number(longest + 1);
   int kinds = 1 + below_number(4), with_n = below_number(3) == 0, period = below_number(4) ? 0 : 1 + below_number(6);
@@ -29,7 +29,7 @@ static int64_t random_symbols(uint8_t *symbols, int longest) {
 
 /* --- golden values --------------------------------------------------------------------------------------------------- */
 
-/* What follows the valid ones is padding, which is the batch's. */
+/* The ids after the valid ones are padding of the batch. */
 static void check_kmer(const fd_tokenizer *t, json_t *row, const uint8_t *symbols, int64_t length, const fd_tokens *tokens) {
   json_t *ids = json_object_get(row, "ids");
   int64_t offset = json_integer_value(json_object_get(row, "offset"));
@@ -54,7 +54,7 @@ static void golden(void **state) {
   fd_tokenizer_destroy(&bpe);
 }
 
-/* --- the kinds that count -------------------------------------------------------------------------------------------- */
+/* --- letters, k-mers and groups -------------------------------------------------------------------------------------- */
 
 static void letters(void **state) {
   (void)state;
@@ -127,12 +127,12 @@ static void texts(void **state) {
 
 /* --- byte-pair encoding against its definition --------------------------------------------------------------------------- */
 
-/* Merges as texts; ids in the order of DNABERT-2's vocabulary. */
+/* Merges as strings; ids in the order of DNABERT-2's vocabulary. */
 typedef struct plain {
   int words, merges;
   char word[WORDS][FD_TOKEN_TEXT];
   int left[WORDS], right[WORDS], made[WORDS];
-  int rank[WORDS][WORDS]; /* of two words; -1: none */
+  int rank[WORDS][WORDS]; /* of a pair of words; -1: no merge */
 } plain;
 
 static int word_of(const plain *p, const char *text) {
@@ -149,7 +149,7 @@ static plain *plain_create(void) {
   return p;
 }
 
-/* The next merge, unless it is there already or makes too long a word. */
+/* Adds the next merge, unless it exists already or the word would be too long. */
 static int plain_add(plain *p, int left, int right) {
   char made[2 * FD_TOKEN_TEXT];
   sprintf(made, "%s%s", p->word[left], p->word[right]);
@@ -164,7 +164,7 @@ static int plain_add(plain *p, int left, int right) {
   return 1;
 }
 
-/* While there is one, the leftmost pair of the lowest rank. */
+/* Repeatedly merges the leftmost pair of the lowest rank. */
 static int64_t plain_encode(const plain *p, const uint8_t *symbols, int64_t length, int32_t *ids) {
   int64_t n = 0;
   for (int64_t i = 0; i < length; i++) ids[n++] = symbols[i] < 4 ? 5 + symbols[i] : 0;
@@ -221,7 +221,7 @@ static char *json_of(const plain *p, int pairs) {
   return text;
 }
 
-/* Both ways of encoding give what the definition gives; returns whether that from the left was one. */
+/* Checks that both encoders match the definition; returns whether the left-to-right walk succeeded. */
 static int compare(const plain *p, const fd_bpe *b, const uint8_t *symbols, int64_t length, const fd_tokens *tokens) {
   int32_t expected[ROOM];
   int64_t n = plain_encode(p, symbols, length, expected);
@@ -259,7 +259,7 @@ static void ten_thousand(void **state) {
   free(p);
 }
 
-/* Up to 60 merges of up to `kinds` letters, at least one. */
+/* Up to 60 random merges of up to `kinds` distinct letters; at least one merge. */
 static plain *plain_random(int kinds) {
   plain *p = plain_create();
   int wanted = 1 + below_number(60);
@@ -272,7 +272,7 @@ static plain *plain_random(int kinds) {
   return p;
 }
 
-/* Two merges change places. */
+/* Swaps two merges. */
 static void plain_swap(plain *p) {
   int a = below_number(p->merges), b = below_number(p->merges), *const lists[] = {p->left, p->right, p->made};
   for (int k = 0; k < 3; k++) {
@@ -282,8 +282,8 @@ static void plain_swap(plain *p) {
   p->rank[p->left[a]][p->right[a]] = a, p->rank[p->left[b]][p->right[b]] = b;
 }
 
-/* Merges at random: texts that several of them make, texts that their letters never become, and, in a tokenizer.json, merges that
- * come before those of their parts. */
+/* Random merges: tokens that several merges yield, tokens that are never reached from their letters, and, in a tokenizer.json,
+ * merges that precede those of their parts. */
 static void random_merges(void **state) {
   (void)state;
   uint8_t symbols[ROOM];
@@ -312,8 +312,7 @@ static void random_merges(void **state) {
   fd_tokens_free(&work);
 }
 
-/* The longest sequences, of as few kinds of letters as there may be: in one piece, and the same with N between, which are pieces.
- */
+/* The longest sequences, with as few distinct letters as possible: in one piece, and split into pieces by N. */
 static void long_repeats(void **state) {
   (void)state;
   enum { LONG = 131072, PIECE = 2000 };
@@ -340,8 +339,7 @@ static void long_repeats(void **state) {
   free(p);
 }
 
-/* Tokens as long as they may be, each with all that are shorter in it; and a walk that takes too long ends where it is told to.
- */
+/* Tokens of the maximum length, each containing all shorter ones; and a walk that takes too long stops at its limit. */
 static void long_tokens(void **state) {
   (void)state;
   enum { LONG = 131072, TOKENS = 250 };
@@ -349,7 +347,7 @@ static void long_tokens(void **state) {
   plain *p = plain_create();
   fd_tokens tokens;
   char a[FD_TOKEN_TEXT] = "A";
-  for (int i = 1; i < TOKENS; i++) { /* AA, AAA, ... a letter at a time, from the left and from the right */
+  for (int i = 1; i < TOKENS; i++) { /* AA, AAA, ... one letter more each, merged from the left and from the right */
     assert_true(plain_add(p, word_of(p, a), 5));
     if (i % 3 == 0) plain_add(p, 5, word_of(p, a));
     strcat(a, "A");
@@ -377,7 +375,7 @@ static void long_tokens(void **state) {
 
 /* --- files of merges ------------------------------------------------------------------------------------------------- */
 
-/* A file of either kind, however it is written, is the same tokenizer. */
+/* A file of either kind, in any formatting, yields the same tokenizer. */
 static void same_tokenizer(void **state) {
   (void)state;
   char expected[FD_SHA256_HEX], found[FD_SHA256_HEX], command[FD_PATH_MAX + 64];

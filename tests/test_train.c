@@ -1,5 +1,5 @@
-/* Networks and training without golden files: invariants of the model, the tree of sums, schedules, skipped steps, and that a
- * small model learns a known source. */
+/* Networks and training without golden files: invariants of the model, the summation tree, schedules, skipped steps, and a small
+ * model that learns a known source. */
 #include "check.h"
 
 #include <jansson.h>
@@ -10,7 +10,7 @@
 #include "train/schedule.h"
 #include "train/trainer.h"
 
-/* Counts the allocations of the program. The sanitizers bring an allocator of their own. */
+/* Counts the allocations of the program. The sanitizers have their own allocator. */
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #include <stdatomic.h>
 #define COUNTS_ALLOCATIONS 1
@@ -40,7 +40,7 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
 static int allocations;
 #endif
 
-/* A small run in one process over given windows. */
+/* A small run in one process on given windows. */
 typedef struct small_run {
   fd_config config;
   fd_device *dev;
@@ -128,7 +128,8 @@ static void networks_are_circular(void **state) {
   }
 }
 
-/* One network of ceil(log2 T) blocks with enough tracks: every output sees every input. One block fewer does not. */
+/* One network of ceil(log2 T) blocks with enough tracks: every output depends on every input; with one block fewer it does
+ * not. */
 static void every_output_sees_every_input(void **state) {
   (void)state;
   const int lengths[] = {64, 130};
@@ -141,10 +142,10 @@ static void every_output_sees_every_input(void **state) {
       fd_windows w = one_window(T - 10);
       open_run(&r, &w);
       size_t d = (size_t)r.network->channels;
-      /* Large weights, so that what passes many blocks does not vanish below rounding. */
+      /* Large weights, so that the effect does not vanish below rounding over many blocks. */
       for (size_t j = 0; j < r.network->params.size; j++) r.state->array[FD_STUDENT][j] *= 2;
       float *x = random_rows(T), *y = latents(&r, r.state->array[FD_STUDENT], T, x);
-      x[0] += 0.5f; /* input position 0 alone changes; outputs are relative to it by circularity */
+      x[0] += 0.5f; /* changes only input position 0; other positions follow by circularity */
       float *changed = latents(&r, r.state->array[FD_STUDENT], T, x);
       for (int t = 0; t < T; t++) unseen += !memcmp(y + (size_t)t * d, changed + (size_t)t * d, d * sizeof *y);
       if (!missing) assert_int_equal(unseen, 0);
@@ -186,7 +187,7 @@ static void tree_of_sums_is_balanced_and_bounded(void **state) {
         *statistics = i;
         fd_gradients_add(g);
       }
-      for (int width = n; width > 1; width /= 2) /* neighbours pairwise */
+      for (int width = n; width > 1; width /= 2) /* pairs of neighbours */
         for (int i = 0; i < width / 2; i++) leaf[i] = leaf[2 * i] + leaf[2 * i + 1];
       assert_ok(fd_gradients_finish(g, &sum, &statistics));
       assert_true(*sum == leaf[0]);
@@ -256,7 +257,7 @@ static void learning_happens(void **state) {
   free(train.symbols), free(held_out.symbols);
 }
 
-/* A gradient that is not finite changes nothing but the position in the data. */
+/* A gradient that is not finite changes only the position in the data. */
 static void steps_without_finite_gradients_are_skipped(void **state) {
   (void)state;
   fd_windows train = chain_windows(64, 54, 1);
@@ -285,8 +286,8 @@ static void steps_without_finite_gradients_are_skipped(void **state) {
   free(teacher), free(m), free(centre), free(train.symbols);
 }
 
-/* A value that is not finite somewhere in the state: the step is skipped where it shows in the loss or the gradient, and fails
- * where only the update meets it. Infinity in the second moment changes no weight; a checkpoint refuses it (test_numbers.sh). */
+/* A value in the state that is not finite: the step is skipped if it affects the loss or the gradient, and fails if it affects
+ * only the update. Infinity in the second moment changes no weight; a checkpoint refuses it (test_numbers.sh). */
 static void a_state_that_is_not_finite_is_not_trained_on(void **state) {
   (void)state;
   static const float bad[] = {NAN, INFINITY, -INFINITY};
@@ -311,7 +312,7 @@ static void a_state_that_is_not_finite_is_not_trained_on(void **state) {
   free(train.symbols);
 }
 
-/* Gradients that are finite but whose squares are not, as floats: without the guard the second moment would be infinite. */
+/* Finite gradients whose squares overflow fp32: without the guard the second moment would be infinite. */
 static void gradients_too_large_to_square_are_skipped(void **state) {
   (void)state;
   fd_windows train = chain_windows(64, 54, 1);
@@ -333,7 +334,7 @@ static void gradients_too_large_to_square_are_skipped(void **state) {
   free(train.symbols);
 }
 
-/* An update that makes parameters infinite: of a learning rate that no float holds. */
+/* An update that makes parameters infinite, as the learning rate overflows fp32. */
 static void an_update_that_is_not_finite_ends_the_run(void **state) {
   (void)state;
   fd_windows train = chain_windows(64, 54, 1);
@@ -379,14 +380,14 @@ static void a_step_allocates_nothing(void **state) {
   open_run(&r, &windows);
   for (int i = 0; i < 3; i++) assert_ok(fd_trainer_step(r.trainer, &step));
   int before = allocations;
-  assert_true(before > 100); /* the count works */
+  assert_true(before > 100); /* the counter works */
   for (int i = 0; i < 9; i++) assert_ok(fd_trainer_step(r.trainer, &step));
   assert_int_equal(allocations, before);
   close_run(&r);
   free(windows.symbols);
 }
 
-/* model.recompute, and views that were not made ahead (after the position was moved as a checkpoint does), change no bit. */
+/* model.recompute, and views that were not prepared ahead (after the position was moved, as on a resume), change no bit. */
 static void ways_to_the_same_bits(void **state) {
   (void)state;
   fd_windows windows = many_windows(40, 50);
@@ -401,7 +402,7 @@ static void ways_to_the_same_bits(void **state) {
     assert_ok(fd_trainer_step(other.trainer, &b));
     assert_true(a.loss == b.loss);
     if (i != 2) continue;
-    assert_ok(fd_trainer_step(other.trainer, &b)); /* one further, and back: its next views are not the wanted ones */
+    assert_ok(fd_trainer_step(other.trainer, &b)); /* one step ahead, and back: its prepared views are the wrong ones */
     for (int k = 0; k < FD_ARRAYS; k++)
       if (plain.state->size[k]) memcpy(other.state->array[k], plain.state->array[k], plain.state->size[k] * sizeof(float));
     other.state->step = plain.state->step, other.state->draws = plain.state->draws, other.state->updates = plain.state->updates;
@@ -418,7 +419,7 @@ static void ways_to_the_same_bits(void **state) {
 
 static void no_outputs(void *context, const fd_outputs *outputs) { (void)context, (void)outputs; }
 
-/* What a test looks at in a step: its gradient, and whether the rows that the [CLS] term compares are the plain projection of the
+/* What a test records in a step: the gradient, and whether the rows that the [CLS] term compares equal a plain projection of the
  * latents. */
 typedef struct looked {
   small_run *run;
@@ -470,14 +471,13 @@ static double loss_with(small_run *r, size_t i, float value) {
   float *w = r->state->array[FD_STUDENT], old = w[i];
   fd_step step;
   w[i] = value;
-  r->state->draws = 0,
-  r->state->step = 0; /* the learning rate is 0: a step changes no weight, and the centre of momentum 1 stays */
+  r->state->draws = 0, r->state->step = 0; /* learning rate 0 and centre momentum 1: a step changes neither weights nor centre */
   assert_ok(fd_trainer_step(r->trainer, &step));
   w[i] = old;
   return step.loss;
 }
 
-/* The gradient of the whole loss with a projection and with learned [CLS] tokens, by both axes of the softmax. */
+/* The gradient of the whole loss with a projection and with learned [CLS] tokens, for both axes of the softmax. */
 static void gradients_equal_finite_differences(void **state) {
   (void)state;
   fd_windows windows = many_windows(40, 50);
@@ -498,7 +498,7 @@ static void gradients_equal_finite_differences(void **state) {
     float *w = r.state->array[FD_STUDENT], *teacher = r.state->array[FD_TEACHER];
     looked l = {&r, malloc(size * sizeof(float)), 0};
     const fd_probe_points points = {&l, check_projection, keep_gradient}, gradient_alone = {&l, no_outputs, keep_gradient};
-    for (size_t i = 0; i < size; i++) teacher[i] *= 1.5f; /* else student and teacher agree as well as they can */
+    for (size_t i = 0; i < size; i++) teacher[i] *= 1.5f; /* else student and teacher would agree as closely as possible */
     r.trainer->points = projected ? &points : &gradient_alone;
     fd_step step;
     assert_ok(fd_trainer_step(r.trainer, &step));
@@ -523,7 +523,7 @@ static void gradients_equal_finite_differences(void **state) {
   free(windows.symbols);
 }
 
-/* [CLS] tokens without an identity start from equal rows: learned ones do not, and each of them moves in training. */
+/* [CLS] tokens that are not learned start from equal rows; learned ones do not, and each of them changes in training. */
 static void learned_tokens_differ(void **state) {
   (void)state;
   fd_windows windows = many_windows(40, 50);
@@ -531,7 +531,7 @@ static void learned_tokens_differ(void **state) {
   open_run(&r, &windows);
   const fd_param *p = fd_params_find(&r.network->params, "embedding.cls");
   assert_true(p && p->shape[0] == 10 && p->shape[1] == 24);
-  assert_true(fd_network_core(r.network) < r.network->params.size); /* the projection stands behind it */
+  assert_true(fd_network_core(r.network) < r.network->params.size); /* the projection follows the core */
   size_t n = p->size * sizeof(float);
   float *before = malloc(n), *at = r.state->array[FD_STUDENT] + p->offset;
   memcpy(before, at, n);
@@ -546,7 +546,7 @@ static void learned_tokens_differ(void **state) {
   free(windows.symbols);
 }
 
-/* Without its term a projection is not there, though the config names it: a moving average alone. */
+/* Without its loss term the projection does not exist even if configured: only the moving average. */
 static void no_term_no_projection(void **state) {
   (void)state;
   fd_windows windows = many_windows(40, 50);

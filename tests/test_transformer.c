@@ -1,4 +1,5 @@
-/* The forms of encoder `transformer`: latents of each against plain loops in double, from one-hot rows to the last block. */
+/* The variants of encoder `transformer`: the latents of each against plain loops in double, from one-hot rows to the last
+ * block. */
 #include "values.h"
 
 #include "model/network.h"
@@ -33,7 +34,7 @@ static void linear(const plain *p, int block, const char *part, int in, int out,
     }
 }
 
-/* A norm of the whole row; where there is none of this name, the row. */
+/* Normalizes a row; without a norm of this name, copies the row. */
 static void normalize(const plain *p, int block, const char *part, int here, rows x, rows y) {
   const float *w = parameter(p, block, part, "weight"), *b = parameter(p, block, part, "bias");
   for (int t = 0; t < TOKENS; t++) {
@@ -55,7 +56,7 @@ static void turn(double *x, int t) {
   }
 }
 
-/* Queries, keys and values side by side in x, whose queries and keys are turned. */
+/* Attention with queries, keys and values side by side in x, with rotary positions on queries and keys. */
 static void attend(rows x, rows y) {
   for (int t = 0; t < TOKENS; t++)
     for (int h = 0; h < 2 * HEADS; h++) turn(x[t] + h * DIM, t);

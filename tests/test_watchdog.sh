@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A rank that stops, and one that keeps the others waiting, end the job in time with one line that names it; a slow disk does not.
+# A rank that stops, or that keeps the others waiting, ends the job in time with one line that names the rank; a slow disk does not.
 source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 endless="$root/tests/tiny.yaml train.steps=1000000 checkpoint.every=100 eval.every=0 comm.limit=2"
 now() { date +%s%N | cut -c1-13; }
 
-# stopped RANK: stops a rank of four in the middle of training; the job must end within the limit of 2 s and a margin for mpirun
+# stopped RANK: stops one of four ranks in the middle of training; the job must end within the limit of 2 s plus a margin for mpirun
 stopped() {
   local victim="" start took code=0
   ASAN_OPTIONS=detect_leaks=0 timeout 60 mpirun -n 4 --oversubscribe --bind-to none "$FINDNA" pretrain $endless run.folder=stopped$1 >stopped$1.log 2>&1 &
   local job=$!
   until ls stopped$1/ckpt/step_* >/dev/null 2>&1 || ! kill -0 $job; do sleep 0.1; done
-  sleep 1.2 # two beats
+  sleep 1.2 # two heartbeats
   for pid in $(pgrep -f "findna pretrain .*run.folder=stopped$1"); do
     grep -qz "^OMPI_COMM_WORLD_RANK=$1$" /proc/$pid/environ 2>/dev/null && victim=$pid
   done
@@ -21,14 +21,14 @@ stopped() {
   if [ $code = 76 ] && [ $took -lt 6000 ]; then ok "rank $1 stopped: the job ends with 76 within the limit"
   else not_ok "rank $1 stopped: code $code after $took ms"; tail -5 stopped$1.log | sed 's/^/    /'; fi
   check "and the line names rank $1, its host, step and phase" grep -qE "no sign of life for 2 s.*last heard of: rank $1 \($(hostname)\) at step [0-9]+ in" stopped$1.log
-  check "and only one rank says it" test "$(grep -c 'no sign of life' stopped$1.log)" = 1
+  check "and only one rank prints it" test "$(grep -c 'no sign of life' stopped$1.log)" = 1
 }
 if [ "$(ranks 2 doctor 2>/dev/null | grep -c 'no watchdog')" != 0 ]; then echo "skipped - watchdog: this MPI has no MPI_THREAD_MULTIPLE"; exit 0; fi
 stopped 2
 stopped 0
 kill -KILL $(pgrep -f "findna pretrain .*run.folder=stopped") 2>/dev/null
 
-# orphaned NAME COMMAND...: mpirun is killed in the middle of a training; its ranks end by themselves
+# orphaned NAME COMMAND...: kills mpirun in the middle of a training; its ranks must end by themselves
 orphaned() {
   local name=$1 start took
   shift
@@ -43,25 +43,25 @@ orphaned() {
   pkill -KILL -s $job
 }
 export ASAN_OPTIONS=detect_leaks=0
-orphaned "ranks of its own" "$FINDNA" pretrain $endless comm.limit=30 run.folder=orphans
+orphaned "direct ranks" "$FINDNA" pretrain $endless comm.limit=30 run.folder=orphans
 orphaned "ranks behind a shell" bash -c "'$FINDNA' pretrain $endless comm.limit=30 run.folder=orphans; exit \$?"
 
-check "ranks that work pass undisturbed with short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=2 comm.stall=2
+check "working ranks are not disturbed by short limits" ranks 4 pretrain "$root/tests/tiny.yaml" run.folder=fine comm.limit=2 comm.stall=2
 code=0; ranks 2 pretrain $endless run.folder=timed run.minutes=0.02 >timed.log 2>&1 || code=$?
 check "run.minutes stops with 75" test $code = 75
-check "and a checkpoint to go on from" test -n "$(state_of timed)"
+check "and with a checkpoint to resume from" test -n "$(state_of timed)"
 
-if ldd "$FINDNA" | grep -q asan; then echo "skipped - slow disks: the fault library does not go with AddressSanitizer"; exit 0; fi
+if ldd "$FINDNA" | grep -q asan; then echo "skipped - slow disks: the fault library does not work with AddressSanitizer"; exit 0; fi
 ${CC:-gcc} -O1 -shared -fPIC -o fault.so "$root/tests/faults/fault.c" -ldl
-# faulty FAULT FOLDER ARGUMENTS...: four ranks, of which the root (or VICTIM) meets the fault
+# faulty FAULT FOLDER ARGUMENTS...: four ranks, with the fault on the root rank (or VICTIM)
 faulty() { local fault=$1 folder=$2; shift 2; timeout 60 mpirun -n 4 --oversubscribe --bind-to none -x LD_PRELOAD="$PWD/fault.so" -x FAULT_RANK="${VICTIM-0}" -x FAULT="$fault" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 code=0; faulty fsync:1:sleep=40:config.used stalled comm.limit=2 comm.stall=3 || code=$?
 check "a rank that is alive but keeps the others waiting: 76 after comm.stall" test $code = 76
 check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run' stalled.log
 faulty fsync:1+:sleep=4:student slow train.steps=60 checkpoint.every=20 checkpoint.limit=1 comm.limit=3
-check "a slow disk: checkpoints are dropped, and it says so" grep -q 'checkpoint of step 60 .* within 1 s\|checkpoint of step 40 dropped: the one before it is still being written after 1 s' slow.log
+check "a slow disk: checkpoints are dropped, with a message" grep -q 'checkpoint of step 60 .* within 1 s\|checkpoint of step 40 dropped: the one before it is still being written after 1 s' slow.log
 check "and nothing else ends the training" grep -q 'step 60/60' slow.log
-# A rank that spins; a thread that does.
+# A rank that spins; a thread that spins.
 code=0; VICTIM=0 faulty open:1:spin:run.lock spinning comm.limit=2 comm.stall=3 || code=$?
 check "a rank that spins: 76 after comm.stall" test $code = 76
 check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run for [0-9]+ s; there is no sign of progress' spinning.log

@@ -1,4 +1,4 @@
-/* What the tests of tokenizers share: tokens of a text, and what holds of all of them. */
+/* Shared by the tests of tokenizers: tokens of a text, and properties of all tokens. */
 #ifndef FD_TESTS_TOKENS_H
 #define FD_TESTS_TOKENS_H
 
@@ -24,7 +24,7 @@ static inline int64_t symbols_of(const char *text, uint8_t *symbols) {
   return n;
 }
 
-/* Tokens cover each letter once, in order, and their texts are the letters; special tokens have none. */
+/* Checks that tokens cover each letter once, in order, and that their texts are these letters; special tokens cover none. */
 static inline void check_spans(const fd_tokenizer *t, const uint8_t *symbols, int64_t from, int64_t length,
                                const fd_tokens *tokens, int64_t count) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(t);

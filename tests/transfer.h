@@ -1,4 +1,4 @@
-/* What brings values of the tests of operations to a device and back. */
+/* Copies values of the tests of operations to a device and back. */
 #ifndef FD_TESTS_TRANSFER_H
 #define FD_TESTS_TRANSFER_H
 
@@ -6,7 +6,7 @@
 
 #include "device/device.h"
 
-/* Values that bf16 has, so that both devices start from the same. */
+/* Random values that bf16 represents, so that all devices start from the same ones. */
 static inline float *random_values(size_t n, float scale) {
   float *x = random_floats(n, scale);
   for (size_t i = 0; i < n; i++) {
@@ -18,7 +18,7 @@ static inline float *random_values(size_t n, float scale) {
   return x;
 }
 
-/* Memory of the device with these bytes; with NULL, poison. */
+/* Device memory with these bytes, or poison for NULL. */
 static inline void *put(fd_device *dev, const void *from, size_t bytes) {
   void *to, *nan = NULL;
   if (!from) from = memset(nan = malloc(bytes + 1), 0xff, bytes);
@@ -28,7 +28,7 @@ static inline void *put(fd_device *dev, const void *from, size_t bytes) {
   return to;
 }
 
-/* Rows in the device's form, or with NULL poison. */
+/* Rows in the device's form, or poison for NULL. */
 static inline fd_mat put_rows(fd_device *dev, const float *x, int rows, int width) {
   fd_form form = dev->form;
   size_t bytes = (size_t)rows * fd_form_row(form, width), element = form.type == FD_BF16 ? 2 : 4;
@@ -44,7 +44,7 @@ static inline fd_mat put_rows(fd_device *dev, const float *x, int rows, int widt
   return m;
 }
 
-/* The host's copy of rows; their padding must be zero. */
+/* A host copy of rows, whose padding must be zero. */
 static inline float *get_rows(fd_device *dev, fd_mat m, int rows, int width) {
   float *all = malloc(((size_t)rows * (size_t)m.stride + 1) * sizeof *all),
         *x = malloc(((size_t)rows * (size_t)width + 1) * sizeof *x);
@@ -66,7 +66,7 @@ static inline float *get(fd_device *dev, const float *from, size_t n) {
   return x;
 }
 
-/* The same sequences on a device. */
+/* The same sequences in device memory. */
 static inline fd_seqs put_seqs(fd_device *dev, const fd_seqs *seqs) {
   fd_seqs there;
   assert_ok(fd_seqs_create(&there, dev, seqs->count, seqs->cls));

@@ -1,4 +1,4 @@
-/* Random inputs of the tests of operations, poisoned outputs, and their comparison. */
+/* Random inputs for the tests of operations, poisoned outputs, and comparisons. */
 #ifndef FD_TESTS_VALUES_H
 #define FD_TESTS_VALUES_H
 
@@ -35,14 +35,14 @@ static inline double *widen(const float *x, size_t n) {
   return d;
 }
 
-/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written behind them. */
+/* Fails unless the fast values are within `bound` times the largest plain value, and nothing was written past their end. */
 static inline void compare(const char *what, const float *fast, const double *plain, size_t n, double bound) {
-  double largest = 1; /* sums of values around 1 cancel: the bound is relative to their size, not the result's */
+  double largest = 1; /* sums of values around 1 cancel: the bound is relative to the size of the terms, not of the result */
   for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(plain[i]));
   for (size_t i = 0; i < n; i++)
     if (!(fabs((double)fast[i] - plain[i]) <= bound * largest))
       fail_msg("%s[%zu] = %.9g, expected %.9g", what, i, (double)fast[i], plain[i]);
-  if (!isnan(fast[n])) fail_msg("%s: written behind its end", what);
+  if (!isnan(fast[n])) fail_msg("%s: written past its end", what);
 }
 
 static inline fd_seqs random_seqs(int cls, int longest) {

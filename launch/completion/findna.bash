@@ -1,6 +1,6 @@
-# Completion of findna for bash. It asks the program (findna COMMAND --help=words), so that it knows what the installed one takes.
+# Completion of findna for bash. Reads the words from the program (findna COMMAND --help=words), so that they match the installed version.
 _findna_words() { "${COMP_WORDS[0]}" "$@" 2>/dev/null; }
-# _findna_values PLACEHOLDER WORD: choices, or names of files
+# _findna_values PLACEHOLDER WORD: completes WORD by choices or by file names
 _findna_values() {
   case $1 in
     *'|'*) COMPREPLY=($(compgen -W "${1//|/ }" -- "$2")) ;;
@@ -12,7 +12,7 @@ _findna_values() {
 _findna() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} key
   COMPREPLY=()
-  # bash splits words at '=': section.key = value
+  # bash splits words at '=', into section.key, = and value
   if [ "$before" = = ]; then key=${COMP_WORDS[COMP_CWORD - 2]} before=; elif [ "$word" = = ]; then key=$before word= before=; fi
   if [ -n "${key-}" ]; then
     _findna_values "$({ _findna_words config --as words; _findna_words "$command" --help=words; } | awk -F '\t' -v k="$key" '$1 == k || $1 == k "=" { print $2; exit }')" "$word"

@@ -1,4 +1,4 @@
-# Completion of findna for fish. It asks the program (findna COMMAND --help=words), so that it knows what the installed one takes.
+# Completion of findna for fish. Reads the words from the program (findna COMMAND --help=words), so that they match the installed version.
 function __findna_words # ARGUMENTS: words with their help
     findna $argv 2>/dev/null | while read -l -d \t word value help
         printf '%s\t%s\n' $word $help
@@ -8,7 +8,7 @@ function __findna_command
     set -l words (commandline -opc)
     test (count $words) -gt 1; and echo $words[2]
 end
-function __findna_values # choices of the option before, or of section.key=
+function __findna_values # choices of the preceding option, or of section.key=
     set -l words (commandline -opc)
     set -l token (commandline -ct)
     set -l key $words[-1]

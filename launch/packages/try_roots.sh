@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Builds findna from its release archive in bare roots of Debian 12 and 13, as an ordinary user there, in the ways of a table; docs/install.md
-# has what it printed. By hand, as root, with debootstrap and a network to Debian's packages:
+# Builds findna from its release archive in bare root file systems of Debian 12 and 13, as an ordinary user, for each case of the table below;
+# docs/install.md contains the results. Run by hand, as root, with debootstrap and access to Debian's packages:
 #   make dist && launch/packages/try_roots.sh [CASE ...]
-# Roots lie in ROOTS (build/roots, about 3 GB; removed at the end unless KEEP=1), logs in build/roots-logs. MIRROR: of Debian; CCACHE: a folder of
-# ccache that any user may write; JOBS (1) of make.
+# The roots are in ROOTS (build/roots, about 3 GB; removed at the end unless KEEP=1), logs in build/roots-logs. MIRROR: a Debian mirror; CCACHE:
+# a ccache folder that any user may write to; JOBS (1): of make.
 set -eu
-[ "${IN_NAMESPACE-}" ] || exec env IN_NAMESPACE=1 unshare -m "$0" "$@" # mounts end with the script
+[ "${IN_NAMESPACE-}" ] || exec env IN_NAMESPACE=1 unshare -m "$0" "$@" # the mounts disappear with the script
 cd "$(dirname "$0")/../.."
 roots=$(realpath -m "${ROOTS:-build/roots}") logs=$PWD/build/roots-logs
 archive=$(ls "$PWD"/build/dist/findna-*.tar.gz) || { echo "no archive: run make dist first" >&2; exit 1; }
 mkdir -p "$roots" "$logs"
 libraries="libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev"
 ours="openmpi-bin libopenmpi-dev libhdf5-dev libopenblas0"
-# case | release | packages beside the compiler, make and $libraries | arguments of make | what to do in the root first
+# case | release | packages in addition to the compiler, make and $libraries | arguments of make | function to run in the root first
 table="missing|bookworm|||
 debian12|bookworm|$ours pkgconf||
 debian13|trixie|$ours pkgconf||
@@ -31,7 +31,7 @@ refuses|bookworm|$ours pkgconf|CC=/usr/local/bin/refuses|compiler_that_refuses
 deb12|bookworm|$ours pkgconf dpkg-dev|deb|
 deb13|trixie|$ours pkgconf dpkg-dev|deb|"
 
-# overlay LOWER...: a fresh root at $at, over these folders
+# overlay LOWER...: mounts a fresh root at $at, over these folders
 overlay() {
   at=$roots/at
   ! mountpoint -q "$at" || umount -R "$at"
@@ -47,12 +47,12 @@ furnish() {
 }
 inside() { chroot "$at" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
 install() { inside apt-get -o Acquire::Check-Valid-Until=false -o APT::Keep-Downloaded-Packages=true -o Dpkg::Options::=--force-unsafe-io install -y -q --no-install-recommends "$@"; }
-# as_user COMMAND: by the shell of an ordinary user
+# as_user COMMAND: runs it in the shell of an ordinary user
 as_user() {
   chroot --userspec=user:user "$at" env -i HOME=/home/user USER=user LC_ALL=C.UTF-8 PATH="${CCACHE:+/usr/lib/ccache:}/usr/local/bin:/usr/bin:/bin" ${CCACHE:+CCACHE_DIR=/ccache} \
     CCACHE_NOHASHDIR=1 CCACHE_UMASK=000 bash -c "cd && $1"
 }
-# root RELEASE: a bare root, and the layer with a compiler over it
+# root RELEASE: makes a bare root, and a layer with a compiler on top of it
 root() {
   release=$1
   if [ ! -e "$roots/$release.done" ]; then
@@ -67,7 +67,7 @@ root() {
   mv "$roots/upper" "$roots/$release-compiler"
 }
 
-move_libraries() { # headers and libraries of all six to a prefix of a site, with no pkg-config
+move_libraries() { # moves the headers and libraries of all six to a site prefix, without pkg-config
   inside bash -c 'mkdir -p /opt/site/include /opt/site/lib && cd /usr/lib/*-linux-gnu &&
     mv /usr/include/yaml.h /usr/include/zlib.h /usr/include/zconf.h /usr/include/lzma* /usr/include/jansson* /usr/include/openssl /opt/site/include/ &&
     mv /usr/include/*-linux-gnu/openssl/* /opt/site/include/openssl/ && mv /usr/include/hdf5/serial/* /opt/site/include/ &&
@@ -81,12 +81,12 @@ compiler_that_refuses() {
   chmod 755 "$at/usr/local/bin/refuses"
 }
 
-# What a built program must do: one and two ranks end in the same bits, and a probe by BLAS. $findna: the program, $run: one that starts ranks
+# Checks a built program: one and two ranks end in the same bits, and a probe with BLAS works. $findna: the program, $run: starts ranks
 trial='$findna prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed datasets/human_chr20_slice.bed shards datasets/human_chr20_slice.2bit &&
   $findna pretrain tests/tiny.yaml run.folder=one && $run pretrain tests/tiny.yaml run.folder=two && cmp <(grep -h ^state_id one/ckpt/step_*12/MANIFEST) <(grep -h ^state_id two/ckpt/step_*12/MANIFEST) &&
   awk "BEGIN { print \"sequence,label\"; for (r = 0; r < 200; r++) { s = \"\"; for (i = 0; i < 40; i++) s = s substr(\"ACGT\", 1 + int(rand() * (r % 2 ? 4 : 3)), 1); print s \",\" r % 2 } }" >rows.csv &&
   $findna probe one --train rows.csv --test rows.csv --seeds 1 && grep -h ^state_id one/ckpt/step_*12/MANIFEST && $findna doctor && echo "  MPI $(mpirun --version | grep -iE "open mpi|version:")"'
-# installed: findna of the packages in an otherwise bare root
+# installed: installs the packages in an otherwise bare root, checks and removes them
 installed() {
   mkdir -p "$roots/debs" && rm -f "$roots"/debs/* && cp "$at"/home/user/findna-*/build/deb/*.deb "$roots/debs/"
   [ -z "${CUDA_DEB-}" ] || cp "$CUDA_DEB" "$roots/debs/"
@@ -98,7 +98,7 @@ installed() {
   inside dpkg --purge findna $([ -z "${CUDA_DEB-}" ] || echo findna-cuda)
   ! find "$at/usr" -path '*findna*' | grep .
 }
-# try CASE RELEASE PACKAGES ARGUMENTS FIRST: all of it
+# try CASE RELEASE PACKAGES ARGUMENTS FIRST: one case of the table
 try() {
   root "$2"
   overlay "$roots/$2-compiler" "$roots/$2"
@@ -124,7 +124,7 @@ failed=0
 while IFS='|' read -r name release packages arguments first <&3; do
   [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
   start=$SECONDS said=FAILED
-  (set -e; try "$name" "$release" "$packages" "$arguments" "$first") >"$logs/$name.log" 2>&1 </dev/null # not in a list: there set -e has no effect
+  (set -e; try "$name" "$release" "$packages" "$arguments" "$first") >"$logs/$name.log" 2>&1 </dev/null # not in an && or || list, where set -e has no effect
   if [ $? = 0 ]; then said=ok; else failed=1; fi
   value() { sed -n "s/^ *$1  *//p" "$logs/$name.log" | tail -1; }
   echo "$said | $name | $(value compiler) | $(value MPI) | HDF5 $(value HDF5) | $(value BLAS) | $(value state_id | cut -c1-12) | $((SECONDS - start)) s"

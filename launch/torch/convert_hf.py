@@ -1,12 +1,12 @@
-"""From a published model in PyTorch's .bin or .pt to a folder that `findna import` takes: Nucleotide Transformer v2, DNABERT-2, BERT.
+"""Converts a published model in PyTorch's .bin or .pt to a folder for `findna import`: Nucleotide Transformer v2, DNABERT-2, BERT.
 
     convert_hf.py SOURCE FOLDER [--config config.json] [--key model]
 
-SOURCE is a folder with pytorch_model.bin, or several files with pytorch_model.bin.index.json, or one such file (.bin, .pt, .pth, .ckpt). FOLDER
-gets model.safetensors with the tensors under their names and in their types, config.json, and what lies beside SOURCE of the tokenizer. --config
-names the config.json where there is none beside SOURCE and the file has no dictionary bert_config or config of its own; --key the entry of the file
-that holds the weights (without: state_dict, model, model_state_dict, or the file itself). A first part "module." of all names is left out. Only
-tensors and plain values are loaded, never code.
+SOURCE is a folder with pytorch_model.bin, or with several files and pytorch_model.bin.index.json, or a single file (.bin, .pt, .pth, .ckpt). FOLDER
+gets model.safetensors, with the tensors under their names and in their types, config.json, and the tokenizer's files from the folder of SOURCE.
+--config names the config.json, if there is none in the folder of SOURCE and the file contains no dictionary bert_config or config. --key names the
+entry of the file that contains the weights (default: state_dict, model, model_state_dict, or the file itself). A prefix "module." of all names is
+removed. Only tensors and plain values are loaded, never code.
 """
 import argparse
 import json
@@ -29,12 +29,12 @@ def fail(text):
 def load(path):
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever is wrong with a file of others: one line that names it
+    except Exception as error:  # whatever is wrong with an untrusted file is reported in one line
         fail(f"{path}: {str(error).splitlines()[0]}")
 
 
 def files_of(source):
-    """The files with weights, and the folder that they lie in."""
+    """The files with weights, and their folder."""
     if not os.path.isdir(source):
         return [source], os.path.dirname(source) or "."
     index = os.path.join(source, "pytorch_model.bin.index.json")
@@ -43,14 +43,14 @@ def files_of(source):
     with open(index) as file:
         names = sorted(set(json.load(file)["weight_map"].values()))
     if any("/" in name for name in names):
-        fail(f"{index}: names a file of another folder")
+        fail(f"{index}: names a file in another folder")
     return [os.path.join(source, name) for name in names], source
 
 
 def tensors_of(path, state, key):
-    """The dictionary of tensors in what a file holds."""
+    """The dictionary of tensors in the content of a file."""
     if not isinstance(state, dict):
-        fail(f"{path}: holds no dictionary of tensors")
+        fail(f"{path}: does not contain a dictionary of tensors")
     if key and key not in state:
         fail(f"{path}: no entry '{key}'; it has {', '.join(map(str, list(state)[:8]))}")
     for name in [key] if key else KEYS:
@@ -68,7 +68,7 @@ def tensors_of(path, state, key):
 def write_safetensors(path, tensors):
     for name, value in tensors.items():
         if value.dtype not in TYPES:
-            fail(f"tensor '{name}' is {value.dtype}, which safetensors has no word for")
+            fail(f"tensor '{name}' is {value.dtype}, a type that safetensors does not have")
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # all are aligned to their types
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name in names:
@@ -85,14 +85,14 @@ def write_safetensors(path, tensors):
 
 
 def config_of(args, folder, first):
-    """What config.json is to hold: a path, or a dictionary."""
+    """The content for config.json: a path or a dictionary."""
     beside = args.config or os.path.join(folder, "config.json")
     if args.config or os.path.exists(beside):
         return beside
     for key in ("bert_config", "config"):
         if isinstance(first, dict) and isinstance(first.get(key), dict):
             return {"model_type": "bert", **first[key]}
-    fail(f"{beside}: not there, and the file has no dictionary bert_config: name it with --config")
+    fail(f"{beside}: not found, and the file has no dictionary bert_config: name it with --config")
 
 
 def main():
@@ -100,7 +100,7 @@ def main():
     parser.add_argument("source")
     parser.add_argument("folder")
     parser.add_argument("--config", help="the model's config.json")
-    parser.add_argument("--key", help="the entry of the file that holds the weights")
+    parser.add_argument("--key", help="the entry of the file that contains the weights")
     args = parser.parse_args()
     if os.path.exists(args.folder):
         fail(f"{args.folder}: exists already; give the name of a new folder")
@@ -113,7 +113,7 @@ def main():
         first = state if first is None else first
         for name, value in tensors_of(path, state, args.key).items():
             if name in tensors:
-                fail(f"{path}: tensor '{name}' is in two files")
+                fail(f"{path}: tensor '{name}' occurs in two files")
             tensors[name] = value
     config = config_of(args, folder, first)
     os.makedirs(args.folder)

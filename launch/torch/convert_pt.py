@@ -1,11 +1,11 @@
-"""From a PyTorch checkpoint of a ChordMixer model to a folder that `findna import` takes.
+"""Converts a PyTorch checkpoint of a ChordMixer model to a folder for `findna import`.
 
     convert_pt.py checkpoint.pt FOLDER --window 1000 --networks 4 --track 28 [--key Teacher] [--cls 10] [--order ACGTN]
 
-Names differ from code to code, so tensors are taken by their shapes, in the order of the file: the embedding [channels, 5], then
-for each block the two layers [hidden, channels] and [channels, hidden], last the head [5, channels]; each with its bias. What is
-taken for what is printed. --key names the entry of the file that holds the weights (a file with "Teacher" takes that one); --order is the
-order of the letters in the embedding, of which our files have A, C, G, T, N. Only tensors are loaded, never code.
+Names differ from code to code, so tensors are matched by shape, in the order of the file: the embedding [channels, 5], then for each
+block the two layers [hidden, channels] and [channels, hidden], finally the head [5, channels]; each with its bias. The matches are
+printed. --key names the entry of the file that contains the weights (default: "Teacher", if there is one); --order is the order of the
+letters in the embedding, which findna's files have as A, C, G, T, N. Only tensors are loaded, never code.
 """
 import argparse
 import json
@@ -28,7 +28,7 @@ def weights_of(path, key):
             raise SystemExit(f"{path}: no entry '{key}'; it has {', '.join(map(str, list(state)[:8]))}")
     tensors = [(name, value.float()) for name, value in state.items() if torch.is_tensor(value) and value.dim() in (1, 2)]
     if not tensors:
-        raise SystemExit(f"{path}: holds no weights; name the entry with --key: {', '.join(map(str, list(state)[:8]))}")
+        raise SystemExit(f"{path}: contains no weights; name the entry with --key: {', '.join(map(str, list(state)[:8]))}")
     return tensors
 
 
@@ -42,7 +42,7 @@ def pair_up(tensors):
 
 
 def take(layers, networks):
-    """Our names for the layers; refuses what does not fit."""
+    """Maps findna's names to the layers; refuses shapes that do not fit."""
     letters = len(OURS)
     first = next((i for i, (_, w, _) in enumerate(layers) if w.shape[1] == letters), None)
     last = next((i for i, (_, w, _) in reversed(list(enumerate(layers))) if w.shape[0] == letters), None)
@@ -78,14 +78,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("folder")
-    parser.add_argument("--window", type=int, required=True, help="nucleotides of a window in pretraining")
+    parser.add_argument("--window", type=int, required=True, help="length of a pretraining window in nucleotides")
     parser.add_argument("--networks", type=int, required=True)
-    parser.add_argument("--track", type=int, required=True, help="channels of a track")
+    parser.add_argument("--track", type=int, required=True, help="channels per track")
     parser.add_argument("--cls", type=int, default=10)
-    parser.add_argument("--mnm", choices=["ce", "bce"], default="ce", help="masked-nucleotide loss of the pretraining (the FinDNA authors' code: bce)")
-    parser.add_argument("--mnm-tau", type=float, default=1.0, help="temperature of its logits (the FinDNA authors' code: 0.1)")
+    parser.add_argument("--mnm", choices=["ce", "bce"], default="ce", help="masked-nucleotide loss used in pretraining (FinDNA authors' code: bce)")
+    parser.add_argument("--mnm-tau", type=float, default=1.0, help="temperature of its logits (FinDNA authors' code: 0.1)")
     parser.add_argument("--key")
-    parser.add_argument("--order", default=OURS, help="letters of the embedding's columns")
+    parser.add_argument("--order", default=OURS, help="order of the letters in the embedding's columns")
     args = parser.parse_args()
     if sorted(args.order) != sorted(OURS):
         raise SystemExit(f"--order {args.order}: expected the letters {OURS} in some order")

@@ -1,10 +1,10 @@
-"""A model that `findna export` wrote, in plain PyTorch: ChordMixer over packed one-hot rows (arXiv 2405.08538, section 3).
+"""A model exported by `findna export`, in plain PyTorch: ChordMixer over packed one-hot rows (arXiv 2405.08538, section 3).
 
     model = FinDNA.load("exported")             # a folder with model.safetensors and config.json
-    x = model.embed(["ACGTTGCA", "GATTACA"])    # [2, channels]: mean of the nucleotides' latents, as `findna embed` gives them
+    x = model.embed(["ACGTTGCA", "GATTACA"])    # [2, channels]: mean of the nucleotides' latents, as `findna embed` writes them
     latents, logits = model(one_hot("ACGT")[None])
 
-Needs torch alone. As a script: findna_torch.py FOLDER [embed|predict] < sequences, a line each, prints a row for each as tab-separated values.
+Needs only torch. As a script: findna_torch.py FOLDER [embed|predict] < sequences (one per line) prints a row of tab-separated values for each.
 """
 import json
 import math
@@ -14,11 +14,11 @@ import sys
 import torch
 from torch import nn
 
-ALPHABET = "ACGTN"  # the order of the rows and columns; every other letter is N
+ALPHABET = "ACGTN"  # order of rows and columns; every other letter is N
 
 
 def one_hot(sequence, cls=0):
-    """[length + cls, 5]: a row a nucleotide, then zero rows for the [CLS] tokens. '.' is a masked nucleotide: a zero row."""
+    """[length + cls, 5]: a row per nucleotide, then zero rows for the [CLS] tokens. '.' is a masked nucleotide: a zero row."""
     x = torch.zeros(len(sequence) + cls, len(ALPHABET))
     for i, letter in enumerate(sequence.upper().replace("U", "T")):
         if letter != ".":
@@ -27,7 +27,7 @@ def one_hot(sequence, cls=0):
 
 
 def read_safetensors(path):
-    """The tensors of a float32 file: 8 bytes of length, a JSON header, then the values."""
+    """The tensors of a float32 file: 8 bytes with the length of the header, a JSON header, then the values."""
     with open(path, "rb") as file:
         raw = file.read()
     size = int.from_bytes(raw[:8], "little")
@@ -38,7 +38,7 @@ def read_safetensors(path):
 
 
 class Block(nn.Module):
-    """x + ROT(W2 GELU(W1 x + b1) + b2): track i > 0 of the channels takes what stands 2^(i-1) tokens later, in a circle."""
+    """x + ROT(W2 GELU(W1 x + b1) + b2): track i > 0 of the channels is rotated: it takes the values 2^(i-1) tokens later, circularly."""
 
     def __init__(self, channels, hidden, track):
         super().__init__()
@@ -54,11 +54,11 @@ class FinDNA(nn.Module):
         super().__init__()
         self.cls, self.task_config = cls, task
         self.embedding = nn.Linear(len(ALPHABET), channels)
-        if learned_cls:  # a row for each [CLS] token
+        if learned_cls:  # one row per [CLS] token
             self.embedding.cls = nn.Parameter(torch.zeros(cls, channels))
         self.encoder = nn.ModuleList(nn.ModuleList(Block(channels, hidden, track) for _ in range(blocks)) for _ in range(networks))
         self.head = nn.Linear(channels, len(ALPHABET))
-        if task:  # of a fine-tuned model
+        if task:  # the head of a fine-tuned model
             width = channels * (2 if task["features"] == "both" else 1)
             layers = {"hidden": nn.Linear(width, task["hidden"])} if task["hidden"] else {}
             self.task = nn.ModuleDict({**layers, "out": nn.Linear(task["hidden"] or width, task["outputs"])})
@@ -71,7 +71,7 @@ class FinDNA(nn.Module):
             raise ValueError(f"{folder}: not a findna-model 1 with the alphabet {ALPHABET}")
         encoder = config.get("encoder", "chordmixer")
         if encoder != "chordmixer":
-            raise ValueError(f"{folder}: model.encoder: {encoder}; this script has chordmixer alone")
+            raise ValueError(f"{folder}: model.encoder: {encoder}; this script supports only chordmixer")
         model = cls(*(config[key] for key in ("channels", "hidden", "track", "networks", "blocks", "cls")),
                     learned_cls=config.get("cls_tokens") == "learned", task=config.get("task"))
         model.load_state_dict(read_safetensors(os.path.join(folder, "model.safetensors")))
@@ -99,7 +99,7 @@ class FinDNA(nn.Module):
 
     @torch.no_grad()
     def predict(self, sequences):
-        """[sequences, outputs] of a fine-tuned model: probabilities of the classes, or values, as `findna embed --pool task` gives them."""
+        """[sequences, outputs] of a fine-tuned model: probabilities of the classes, or values, as `findna embed --pool task` writes them."""
         pools = {"tokens": ["tokens"], "cls": ["cls"], "both": ["tokens", "cls"]}[self.task_config["features"]]
         rows = []
         for sequence in sequences:

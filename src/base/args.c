@@ -8,7 +8,7 @@
 
 #include "base/help.h"
 
-enum { SEEN_MAX = 128 }; /* options of a command */
+enum { SEEN_MAX = 128 }; /* options per command, at most */
 
 static int edit_distance(const char *a, const char *b) {
   enum { MAX = 63 };
@@ -33,7 +33,7 @@ const char *fd_nearest(const char *word, const char *const *names, int count) {
   const char *best = NULL;
   int length = (int)strlen(word), best_distance = length / 3 + 2;
   for (int i = 0; i < count; i++) {
-    if (abs(length - (int)strlen(names[i])) >= best_distance) continue; /* each letter more or less is a step */
+    if (abs(length - (int)strlen(names[i])) >= best_distance) continue; /* the distance is at least that */
     int distance = edit_distance(word, names[i]);
     if (distance < best_distance) best_distance = distance, best = names[i];
   }
@@ -122,7 +122,7 @@ static fd_status set_value(const fd_args *args, const fd_arg *a, char *text) {
   return FD_OK;
 }
 
-/* The option that a word names, and where its value is when it is in the same word; NULL: none. */
+/* The option that a word names, or NULL. *text: its value if written in the same word (--name=value), else NULL. */
 static const fd_arg *find(const fd_args *args, const char *word, const char **text) {
   size_t length = strcspn(word + 2, "=");
   *text = word[2 + length] ? word + 2 + length + 1 : NULL;
@@ -142,11 +142,11 @@ int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *
   return 0;
 }
 
-/* Whether an option of a single value was there before: which of the two is meant? Flags and lists may come again. */
+/* Rejects a repeated option with a single value, as it is unclear which value is meant. Flags and lists may be repeated. */
 static fd_status check_once(const fd_args *args, const fd_arg *a, unsigned char *seen) {
   size_t index = (size_t)(a - args->table);
   if (a->kind == FD_ARG_FLAG || a->kind == FD_ARG_LIST || index >= SEEN_MAX) return FD_OK;
-  if (seen[index]++) return fd_fail(FD_USAGE, "findna %s: --%s is there twice; it takes one value", args->command, a->name);
+  if (seen[index]++) return fd_fail(FD_USAGE, "findna %s: --%s is given twice; it takes one value", args->command, a->name);
   return FD_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Command-line options of a subcommand, from one table that also makes its --help. */
+/* Command-line options of a subcommand, parsed by one table that also generates its --help. */
 #ifndef FD_BASE_ARGS_H
 #define FD_BASE_ARGS_H
 
@@ -29,29 +29,30 @@ typedef struct fd_arg {
   const char *help;
 } fd_arg;
 
-/* What a subcommand takes; `usage` is the line after "findna NAME", `about` a paragraph. The table ends with a NULL name, whose
- * value is NULL or another form of the subcommand, an fd_args that takes other options: help shows it, too. */
+/* The arguments of a subcommand: `usage` is the text after "findna NAME", `about` a paragraph of description. The table ends with
+ * a NULL name, whose value is NULL or points to another fd_args: an alternative form of the subcommand with other options, which
+ * --help also shows. */
 typedef struct fd_args {
   const char *command, *usage, *about;
   const fd_arg *table;
 } fd_args;
 
-/* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). A bad or unknown option is
- * FD_USAGE with the nearest known one, and so is one of a single value that is given twice. --help prints the help (base/help.h)
- * and sets *helped to 1. */
+/* Fills the values from argv[1..]; the rest, in order, goes to positional[0..*count-1] (borrowed). FD_USAGE: an unknown option
+ * (the message suggests the nearest known one), a bad value, or a single-valued option given twice. --help prints the help
+ * (base/help.h) and sets *helped to 1. */
 fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char **positional, int max, int *count,
                         int *helped) FD_MUST_CHECK;
 
 /* The next form of a subcommand, or NULL. */
 const fd_args *fd_args_next(const fd_args *args);
 
-/* Word number `index` of a CHOICE's "a|b|c" in out[size]; 0 behind the last one. */
+/* Copies word number `index` of a CHOICE's "a|b|c" to out[size]. Returns 0 past the last word. */
 int fd_args_word(const fd_arg *a, int index, char *out, size_t size);
 
-/* Whether an option stands in argv, for those that would have no effect beside others: FD_USAGE is kinder than silence. */
+/* Whether argv contains an option: for rejecting options that have no effect together with others instead of ignoring them. */
 int fd_args_given(const fd_args *args, int argc, char *const *argv, const char *name);
 
-/* The nearest of `count` names to `word` by edit distance, or NULL when none is near: "did you mean ...?". */
+/* The name nearest to `word` by edit distance, or NULL when none is near: for "did you mean ...?". */
 const char *fd_nearest(const char *word, const char *const *names, int count);
 
 #endif

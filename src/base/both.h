@@ -1,4 +1,4 @@
-/* Small functions that kernels of a GPU call as well as the program. */
+/* FD_BOTH marks small functions that are compiled for the host and for GPU kernels. */
 #ifndef FD_BASE_BOTH_H
 #define FD_BASE_BOTH_H
 

@@ -1,4 +1,4 @@
-/* The processors that this process may use: by its affinity, and by the time that its control group grants. */
+/* The processors that this process may use, by its CPU affinity and by the CPU quota of its control group. */
 #include "base/cores.h"
 
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A file of the kernel's, cut at the end of `text`. 0: there is none. */
+/* Reads a file of /proc or /sys, truncated to the size of `text`. 0: it is absent or empty. */
 static int read_text(const char *path, char *text, size_t size) {
   FILE *in = fopen(path, "re");
   size_t length = in ? fread(text, 1, size - 1, in) : 0;
@@ -16,7 +16,7 @@ static int read_text(const char *path, char *text, size_t size) {
   return in && !fclose(in) && length;
 }
 
-/* The first CPU of a core, among those that this process may use: the others are its hardware threads. */
+/* Whether a CPU is the first usable hardware thread of its core, so that each core is counted once. */
 static int is_first(int cpu, const cpu_set_t *usable) {
   char path[128], list[512], *end;
   snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
@@ -29,7 +29,7 @@ static int is_first(int cpu, const cpu_set_t *usable) {
   return 1;
 }
 
-/* CPUs of one group by "200000 100000", the microseconds granted in a period; "max", -1 or nothing is no limit: 0. */
+/* CPUs granted by a quota and a period in microseconds, such as "200000 100000"; 0, no limit, for "max", -1 or no text. */
 static int granted(const char *quota, const char *period) {
   double time = strtod(quota, NULL), each = strtod(period, NULL);
   if (!(time > 0 && each > 0)) return 0;
@@ -45,7 +45,7 @@ static int limit_of(const char *folder, int version) {
   return read_text(path, period, sizeof period) ? granted(quota, period) : 0;
 }
 
-/* In a container the path may be that of the host and not be there: what is there above it counts. */
+/* The smallest limit of a group and its ancestors. In a container the path may be the host's, with only ancestors that exist. */
 static int least_limit(const char *mount, const char *controller, const char *path, int version) {
   char folder[PATH_MAX];
   int least = 0, root = snprintf(folder, sizeof folder, "%s%s", mount, controller);

@@ -10,7 +10,7 @@
 
 fd_status fd_fail(fd_status status, const char *fmt, ...) {
   va_list args;
-  if (status == FD_USAGE && !fd_log_is_root()) return status; /* every rank has the same command line: one says it */
+  if (status == FD_USAGE && !fd_log_is_root()) return status; /* all ranks have the same command line: one reports it */
   va_start(args, fmt);
   fd_log_write("error", fmt, args);
   va_end(args);

@@ -1,4 +1,4 @@
-/* Errors travel up as a status; the place that finds the cause logs it once with fd_fail; only main ends the job. */
+/* Errors are returned as a status; the function that finds the cause logs it once with fd_fail; only main ends the job. */
 #ifndef FD_BASE_ERROR_H
 #define FD_BASE_ERROR_H
 

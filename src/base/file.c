@@ -1,4 +1,4 @@
-/* Paths, whole reads, folders. */
+/* Paths, reading whole files, folders. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -45,8 +45,8 @@ static fd_status irregular(const char *path) {
 fd_status fd_open_input(const char *path, int *fd, uint64_t *bytes) {
   struct stat info;
   *bytes = 0;
-  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* the open itself would wait for a pipe's writer */
-  if (*fd < 0 && errno == ENXIO) return irregular(path);          /* a socket, a device that is not there */
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a blocking open would wait for a pipe's writer */
+  if (*fd < 0 && errno == ENXIO) return irregular(path);          /* a socket or an absent device */
   if (*fd < 0) return fd_fail_errno("cannot open", path);
   fd_status status = FD_OK;
   if (fstat(*fd, &info)) status = fd_fail_errno("cannot stat", path);
@@ -70,7 +70,7 @@ fd_status fd_open_stream(const char *path, FILE **in, uint64_t *bytes) {
 }
 
 fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) {
-  if (!feof(in) || ferror(in)) return fd_fail_errno("cannot read", path); /* also a line without memory for it */
+  if (!feof(in) || ferror(in)) return fd_fail_errno("cannot read", path); /* also when memory for a line is lacking */
   off_t at = ftello(in);
   if (at < 0) return fd_fail_errno("cannot read", path);
   if ((uint64_t)at >= bytes) return FD_OK;
@@ -132,7 +132,7 @@ fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path)
   return FD_OK;
 }
 
-/* Whether this failure says that the file system cannot sync a folder (CIFS, some FUSE): its names are as durable as they get. */
+/* Whether this errno says that the file system cannot fsync a folder (CIFS, some FUSE), which is no error. */
 static int has_no_sync(int code) { return code == EINVAL || code == EOPNOTSUPP || code == ENOSYS; }
 
 fd_status fd_sync_folder(const char *path) {
@@ -162,7 +162,7 @@ fd_status fd_make_folder(const char *path) {
     *at = '\0';
     int made = mkdir(part, 0777) == 0;
     if (!made && errno != EEXIST) return fd_fail_errno("cannot make folder", part);
-    if (made) FD_TRY(fd_sync_parent(part)); /* or what is made durable within is lost with its folder */
+    if (made) FD_TRY(fd_sync_parent(part)); /* else files inside may be lost with their folder */
     *at = old;
     if (!old) break;
   }
@@ -179,7 +179,7 @@ fd_status fd_commit_rename(const char *temporary, const char *path) {
 
 static fd_status remove_inside(int at, const char *path);
 
-/* Removes `name` in the open folder `at`, whatever it is; `path` is for messages. A link is removed, never followed. */
+/* Removes `name`, of any type, in the open folder `at`; `path` is for messages. A symlink is removed, never followed. */
 static fd_status remove_name(int at, const char *name, const char *path) {
   int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return FD_OK;
@@ -190,7 +190,7 @@ static fd_status remove_name(int at, const char *name, const char *path) {
   return status;
 }
 
-/* Empties an open folder, and closes it. */
+/* Empties and closes an open folder. */
 static fd_status remove_inside(int at, const char *path) {
   fd_status status = FD_OK;
   DIR *folder = fdopendir(at);

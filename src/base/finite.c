@@ -1,4 +1,4 @@
-/* Looks for NaN and infinities. */
+/* Search for NaN and infinities. */
 #include "base/finite.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 enum { BLOCK = 1024 };
 
-/* Whether a block holds one: without a branch for each value, so that the compiler can take several at a time. */
+/* Whether a block contains a value that is not finite. Without branches, so that the compiler can vectorize the loop. */
 static int any_bad(const float *values, size_t count) {
   const uint32_t exponent = 0x7f800000u;
   uint32_t bad = 0;

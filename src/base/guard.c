@@ -1,4 +1,4 @@
-/* A thread that ends the process where nothing else does. */
+/* A thread that ends the process when nothing else does. */
 #include "base/guard.h"
 
 #include <errno.h>
@@ -19,11 +19,11 @@
 
 enum { TICK_MS = 50 };
 
-/* Seconds: from a request to stop until the end of who has not heard it; of who has; from the launcher's end until ours, which
- * the MPI library may bring about before. */
+/* Seconds until the process is ended: after a stop request that the main thread has not polled (`unheard`) or has polled
+ * (`heard`), and after the launcher's end (`orphaned`; the MPI library may end the process earlier). */
 static const double unheard = 0.8, heard = 5, orphaned = 1;
 
-/* A process that was stopped (SIGSTOP, a sleeping laptop) is not late: a tick counts as no more than this. */
+/* Seconds that a tick counts for, at most: a process that was suspended (SIGSTOP, a sleeping laptop) is not late. */
 static const double longest_tick = 0.25;
 
 static atomic_int holds, said;
@@ -31,12 +31,12 @@ static void (*_Atomic end_job)(int);
 
 /* The launcher; set before `watching`. */
 static pid_t launcher;
-static unsigned long long launcher_began; /* 0: it is our parent */
+static unsigned long long launcher_began; /* 0: the launcher is the parent process */
 static atomic_int watching;
 
 static struct limit {
   pthread_mutex_t lock;
-  double seconds; /* left; 0: none */
+  double seconds; /* remaining; 0: no limit */
   int code;
   const char *why;
 } limit = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -49,10 +49,10 @@ typedef struct process {
   unsigned long long began;
 } process;
 
-/* GONE is certain: a process that cannot open a file for now says nothing of another one. */
-typedef enum sight { UNKNOWN, GONE, THERE } sight;
+/* GONE is certain; UNKNOWN: /proc cannot be read at the moment. */
+typedef enum presence { UNKNOWN, GONE, PRESENT } presence;
 
-static sight look_up(pid_t pid, process *p) {
+static presence look_up(pid_t pid, process *p) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -62,14 +62,14 @@ static sight look_up(pid_t pid, process *p) {
   close(fd);
   if (failed) return failed == ESRCH ? GONE : UNKNOWN;
   text[n] = '\0';
-  const char *behind = strrchr(text, ')'); /* of the name, which may hold anything */
-  if (!behind || sscanf(behind + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &p->state,
-                        &p->parent, &p->began) != 3)
+  const char *name_end = strrchr(text, ')'); /* the name may contain any character */
+  if (!name_end || sscanf(name_end + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                          &p->state, &p->parent, &p->began) != 3)
     return UNKNOWN;
-  return p->state == 'Z' || p->state == 'X' ? GONE : THERE;
+  return p->state == 'Z' || p->state == 'X' ? GONE : PRESENT;
 }
 
-/* Whether a process began with the environment variable; not when it may not be asked. */
+/* Whether a process was started with the environment variable `sign`; 0 when its environment may not be read. */
 static int has_sign(pid_t pid, const char *sign) {
   char path[64], *word = NULL;
   size_t room = 0, length = strlen(sign);
@@ -85,8 +85,8 @@ static int has_sign(pid_t pid, const char *sign) {
 void fd_guard_watch_launcher(const char *sign) {
   pid_t parent = getppid(), pid = parent;
   process p = {0};
-  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p) == THERE) pid = p.parent;
-  int far = pid != parent && pid > 1 && look_up(pid, &p) == THERE;
+  while (pid > 1 && has_sign(pid, sign) && look_up(pid, &p) == PRESENT) pid = p.parent;
+  int far = pid != parent && pid > 1 && look_up(pid, &p) == PRESENT;
   launcher = far ? pid : parent;
   launcher_began = far ? p.began : 0;
   atomic_store(&watching, 1);
@@ -96,8 +96,8 @@ static int is_launcher_gone(void) {
   process p;
   if (!atomic_load(&watching)) return 0;
   if (!launcher_began) return getppid() != launcher;
-  sight now = look_up(launcher, &p);
-  return now == GONE || (now == THERE && p.began != launcher_began);
+  presence now = look_up(launcher, &p);
+  return now == GONE || (now == PRESENT && p.began != launcher_began);
 }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------- */
@@ -108,7 +108,7 @@ static void end(int code) {
   _exit(code);
 }
 
-/* What the thread remembers from tick to tick: for how long. */
+/* For how many seconds each condition has lasted. */
 typedef struct patience {
   double stop, orphan;
 } patience;
@@ -122,14 +122,14 @@ static void watch_stop(patience *p, double tick) {
   int taken, number = fd_signals_peek(&looks, &taken), held = atomic_load(&holds);
   if (number) say(number);
   p->stop = number && !held ? p->stop + tick : 0;
-  if (p->stop > (taken ? heard : unheard)) _exit(FD_RETRY); /* as the other ranks do: the watchdog has told them */
+  if (p->stop > (taken ? heard : unheard)) _exit(FD_RETRY); /* as do the other ranks, informed by the watchdog */
 }
 
 static void watch_launcher(patience *p, double tick) {
   p->orphan = is_launcher_gone() ? p->orphan + tick : 0;
   if (p->orphan <= orphaned) return;
-  (void)fd_fail(FD_LOST, "the process that launched this rank (%d) is gone: it ends with code %d", (int)launcher, FD_LOST);
-  _exit(FD_LOST); /* there is nobody who could end the job */
+  (void)fd_fail(FD_LOST, "the process that launched this rank (%d) is gone: this rank ends with code %d", (int)launcher, FD_LOST);
+  _exit(FD_LOST); /* no launcher is left that could end the job */
 }
 
 static void watch_limit(double tick) {
@@ -162,16 +162,17 @@ fd_status fd_guard_start(void) {
   sigset_t all, before;
   sem_init(&started, 0, 0);
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* the main thread handles signals */
   int failed = pthread_create(&thread, NULL, watch, &started);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  /* A process that forks (findna inspect) must find no thread that has just begun and holds a lock of an allocator. */
+  /* Wait until the thread runs: a thread that is just starting may hold an allocator's lock when the process forks (findna
+   * inspect). */
   while (!failed && sem_wait(&started)) {}
   sem_destroy(&started);
   return failed ? fd_fail(FD_MEMORY, "cannot start a thread: %s", strerror(failed)) : FD_OK;
 }
 
-/* --- the others ------------------------------------------------------------------------------------------------------- */
+/* --- interface -------------------------------------------------------------------------------------------------------- */
 
 void fd_guard_end_with(void (*job)(int code)) { atomic_store(&end_job, job); }
 

@@ -1,4 +1,4 @@
-/* gzip behind stdio, by zlib. */
+/* A gzip stream for stdio, by zlib. */
 #include "base/gzip.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static ssize_t write_packed(void *cookie, const char *text, size_t bytes) {
       int code;
       gzerror(file, &code);
       if (code != Z_ERRNO) errno = code == Z_MEM_ERROR ? ENOMEM : EIO;
-      return (ssize_t)done; /* fewer than asked for: the stream's error is set */
+      return (ssize_t)done; /* a short count sets the stream's error */
     }
     done += part;
   }
@@ -38,7 +38,7 @@ static int close_packed(void *cookie) {
 }
 
 FILE *fd_gzip_stream(int fd) {
-  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* zlib closes its file */
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* zlib closes its own descriptor */
   gzFile file = own >= 0 ? gzdopen(own, "wb") : NULL;
   if (!file) {
     if (own >= 0) close(own);

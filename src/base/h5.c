@@ -1,4 +1,4 @@
-/* Starts HDF5, tells what failed, and makes files in memory. */
+/* Initializes HDF5, reports its errors, and creates files in memory. */
 #include "base/h5.h"
 
 #include <errno.h>
@@ -9,19 +9,19 @@
 
 #include "base/file.h"
 
-/* H5Pset_file_locking came with 1.10.7 and 1.12.1. */
+/* H5Pset_file_locking exists since 1.10.7 and 1.12.1. */
 #define HAS_FILE_LOCKING ((H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1))
 
 enum { STEP = 1 << 20 /* bytes by which an image grows */ };
 
-/* One entry of the stack of a failed call. */
+/* Looks for lack of memory in one entry of a failed call's error stack. */
 static herr_t look(unsigned depth, const H5E_error2_t *entry, void *lacking) {
   (void)depth;
   if (entry->maj_num == H5E_RESOURCE && (entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC)) *(int *)lacking = 1;
   return 0;
 }
 
-/* HDF5 calls this in the place of printing a failed call's stack: lack of memory is left in errno, as malloc leaves it. */
+/* HDF5's error handler, in place of printing the error stack: lack of memory sets errno to ENOMEM, as malloc does. */
 static herr_t remember(hid_t stack, void *unused) {
   int lacking = 0;
   (void)unused;
@@ -31,17 +31,17 @@ static herr_t remember(hid_t stack, void *unused) {
 }
 
 fd_status fd_h5_start(void) {
-  /* Version 1.10 crashes by itself when it has no memory: what it needs must be there. Mapped, not taken by malloc, whose
-   * threshold for mapping would rise to this size. */
+  /* Check that the memory HDF5 needs is available: version 1.10 crashes without it. By mmap, since malloc would raise its mmap
+   * threshold to this size. */
   void *reserve = mmap(NULL, FD_H5_NEEDS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (reserve == MAP_FAILED) return fd_fail(FD_MEMORY, "out of memory: %d bytes for HDF5", FD_H5_NEEDS);
   munmap(reserve, FD_H5_NEEDS);
-  H5dont_atexit(); /* at exit it would close, and write, again what could not be closed: a crash after a full disk */
+  H5dont_atexit(); /* its exit handler would close and write files again that could not be closed: a crash after a full disk */
 #if !HAS_FILE_LOCKING
   setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
 #endif
   if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, remember, NULL) < 0 ||
-      H5PLset_loading_state(0) < 0) /* it would load plugins that the environment names */
+      H5PLset_loading_state(0) < 0) /* no plugins named by the environment */
     return fd_fail(FD_MEMORY, "HDF5 cannot start: out of memory?");
   errno = 0;
   return FD_OK;
@@ -70,7 +70,7 @@ fd_status fd_h5_damaged(const char *path, const char *what) {
   return fd_h5_fail(FD_DATA, path, what);
 }
 
-/* --- files in memory: HDF5's core driver, whose last buffer is taken over at close ------------------------------------- */
+/* --- files in memory: HDF5's core driver, whose last buffer the image takes over at close ------------------------------ */
 
 static void *take(size_t bytes, H5FD_file_image_op_t doing, void *image) {
   (void)doing, (void)image;

@@ -11,13 +11,13 @@ enum { FD_SHA256_BYTES = 32, FD_SHA256_HEX = 65 };
 
 typedef struct fd_sha256 fd_sha256;
 
-/* A running hash. libcrypto may fail at any call (FD_MEMORY): fd_sha256_add remembers that, and fd_sha256_end, which releases the
- * hash and sets the pointer to NULL, returns it. After a failure `digest` holds zeroes. */
+/* An incremental hash. fd_sha256_end releases it and sets the pointer to NULL. libcrypto may fail at any call: fd_sha256_add
+ * records the failure, and fd_sha256_end returns it as FD_MEMORY with a digest of zeros. */
 fd_status fd_sha256_begin(fd_sha256 **hash) FD_MUST_CHECK;
 void fd_sha256_add(fd_sha256 *hash, const void *data, size_t bytes);
 fd_status fd_sha256_end(fd_sha256 **hash, unsigned char digest[FD_SHA256_BYTES]) FD_MUST_CHECK;
 
-/* Releases a hash whose digest nobody wants; no harm on NULL. */
+/* Releases a hash without its digest; *hash may be NULL. */
 void fd_sha256_abandon(fd_sha256 **hash);
 
 /* Hash of a block of memory. */
@@ -29,7 +29,7 @@ fd_status fd_sha256_file(const char *path, char hex[FD_SHA256_HEX], uint64_t *by
 /* Lower-case hexadecimal text of a digest. */
 void fd_hex(char hex[FD_SHA256_HEX], const unsigned char digest[FD_SHA256_BYTES]);
 
-/* Whether a text (or NULL) is what fd_hex writes. */
+/* Whether a text has the format that fd_hex writes; 0 for NULL. */
 int fd_is_hex(const char *text);
 
 #endif

@@ -1,4 +1,4 @@
-/* The help of the program in its forms. */
+/* Prints the program's help as text, man pages and completion words. */
 #include "base/help.h"
 
 #include <ctype.h>
@@ -40,7 +40,7 @@ static void print_text(const fd_args *args) {
 }
 
 void fd_help_roff(FILE *out, const char *text, const char *line) {
-  int first = 1; /* a dot or an apostrophe at the beginning of a line is a request */
+  int first = 1; /* a dot or an apostrophe at the beginning of a line starts a roff request */
   for (const char *c = text; *c; c++) {
     if (first && (*c == '.' || *c == '\'')) fputs("\\&", out);
     first = *c == '\n';
@@ -59,7 +59,7 @@ void fd_help_page(FILE *out, const char *title, int section, const char *name, c
   fputc('\n', out);
 }
 
-/* The text up to its first full stop or line's end: what the index of pages shows. */
+/* The text up to its first full stop or end of line: the description that man -k shows. */
 static void first_sentence(const char *text, char *out, size_t size) {
   size_t n = 0;
   for (; text[n] && text[n] != '\n' && n + 1 < size; n++)
@@ -104,7 +104,7 @@ static void print_man(const fd_args *args) {
   printf(".SH SEE ALSO\n.BR findna (1),\n.BR findna.yaml (5)\n");
 }
 
-/* Whether an earlier form has the option, too. */
+/* Whether an earlier form also has the option. */
 static int is_named(const fd_args *args, const fd_args *end, const char *name) {
   for (; args != end; args = fd_args_next(args))
     for (const fd_arg *a = args->table; a->name; a++)

@@ -1,11 +1,11 @@
-/* Checked parsing and building. */
+/* Parses and builds JSON, with checks for lack of memory. */
 #include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Whether jansson lacked memory since watch(). It does not say so itself: its string buffer leaves out the characters that it has
- * no memory for, and its numbers reset errno. Its allocator has no context, hence the global. */
+/* Whether jansson ran out of memory since watch(). It does not report that itself: its string buffer drops characters that it has
+ * no memory for, and formatting numbers resets errno. Its allocator takes no context, hence the global. */
 static _Thread_local int lacking;
 
 static void *allocate(size_t bytes) {
@@ -19,7 +19,7 @@ static void watch(void) {
   lacking = 0;
 }
 
-/* NULL is FD_MEMORY, or FD_OK with what is wrong in *error. */
+/* *root is NULL with FD_MEMORY, or with FD_OK and a syntax error in *error. */
 static fd_status load(json_t **root, const char *text, size_t bytes, const char *name, json_error_t *error) {
   watch();
   *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);

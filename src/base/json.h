@@ -1,4 +1,5 @@
-/* JSON by jansson, checked: lack of memory is told from damage, and nothing is left out of what is built. */
+/* JSON by jansson, checked: lack of memory is distinguished from bad input, and values that are built are never silently
+ * incomplete. */
 #ifndef FD_BASE_JSON_H
 #define FD_BASE_JSON_H
 
@@ -7,27 +8,28 @@
 
 #include "base/error.h"
 
-/* Parses a text; `name` is for messages. FD_DATA with name:line:column, or FD_MEMORY. A key that is there twice is damage. */
+/* Parses a text; `name` is for messages. FD_DATA with name:line:column, also for a duplicate key, or FD_MEMORY. */
 fd_status fd_json_parse(json_t **root, const char *text, size_t bytes, const char *name) FD_MUST_CHECK;
 
-/* The same of what may be anything: NULL, and FD_OK, for what is not JSON. */
+/* The same for arbitrary text: *root is NULL, with FD_OK, when it is not JSON. */
 fd_status fd_json_try(json_t **root, const char *text, size_t bytes, const char *name) FD_MUST_CHECK;
 
-/* Add a new value, which is taken over. A failure (no memory, a text that is not UTF-8, a number that is not finite: jansson's
- * value is NULL then) makes the whole object or list NULL, which these and json_pack pass on up to fd_json_text. */
+/* Add a new value and take ownership of it. After a failure (no memory, a text that is not UTF-8, a number that is not finite:
+ * jansson's value is then NULL) the whole object or list is NULL, which these functions and json_pack propagate up to
+ * fd_json_text. */
 void fd_json_append(json_t **list, json_t *value);
 void fd_json_set(json_t **object, const char *key, json_t *value);
 
 /* The text of any value, released with free(), or NULL. */
 char *fd_json_dump(const json_t *value, size_t flags);
 
-/* FD_OK when something was built; else why not. To be asked at once: the reason is in errno. */
+/* FD_OK unless `root` is NULL; else reports why. Called immediately after building: the reason is in errno. */
 fd_status fd_json_built(const json_t *root, const char *name) FD_MUST_CHECK;
 
-/* The text of what was built, released with free(). NULL is as in fd_json_built. */
+/* The text of a built value, released with free(). A NULL root fails as in fd_json_built. */
 fd_status fd_json_text(char **text, const json_t *root, size_t flags, const char *name) FD_MUST_CHECK;
 
-/* Whether a text is UTF-8, as all texts in JSON are; FD_MEMORY when that cannot be found out. */
+/* Whether a text is UTF-8, as JSON requires; FD_MEMORY when there is no memory for the check. */
 fd_status fd_json_is_utf8(const char *text, int *good) FD_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* BLAS and LAPACK, loaded when they are needed. Linked, OpenBLAS would start a thread a core before main, in every command: under
- * a limit of address space those fail or never end, and no command but two computes with it. */
+/* BLAS and LAPACK, loaded at run time by the two commands that use them. If linked, OpenBLAS would start a thread per core before
+ * main in every command, and under a limit of address space these threads fail or hang. */
 #include "base/lapack.h"
 
 #include <dlfcn.h>
@@ -10,18 +10,18 @@
 
 #include "base/memory.h"
 
-/* Bytes of the library (40 MB) and of the buffer for its products (128 MB in OpenBLAS 0.3.21 on x86-64), which OpenBLAS asks for
- * until it gets it. */
+/* Bytes of the library (40 MB) and of its buffer for matrix products (128 MB in OpenBLAS 0.3.21 on x86-64), whose allocation
+ * OpenBLAS retries for ever. */
 enum { NEEDED = 176 << 20 };
 
-/* Libraries with the interface of CBLAS for integers of 32 bits; the first that is there is taken. Those of sites that have only
- * links without a version come behind those of packages. */
+/* Libraries with CBLAS for 32-bit integers; the first one found is used. Names without a version, the only ones at some sites,
+ * come after those of packages. */
 static const char *const libraries[] = {
     "libopenblas.so.0", "libflexiblas.so.3", "libmkl_rt.so.2", "libarmpl_lp64.so",
     "libblis.so.4",     "libopenblas.so",    "libmkl_rt.so",
 };
 enum { LIBRARIES = sizeof libraries / sizeof *libraries };
-static const char apart[] = "liblapack.so.3"; /* LAPACK, of a library that has only BLAS */
+static const char apart[] = "liblapack.so.3"; /* LAPACK for a library that has only BLAS */
 
 void fd_lapack_forbid_threads(void) {
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
@@ -36,8 +36,8 @@ static int find(void *loaded, const char *name, void *function) {
   return address != NULL;
 }
 
-/* OpenBLAS's own functions: sums depend on the number of threads, and some builds do not read the environment. NULL, or why not.
- */
+/* Sets OpenBLAS to one thread by its own functions, since sums depend on the number of threads and some builds ignore the
+ * environment. Returns NULL, or why the library is unusable. */
 static const char *set_up_openblas(void *loaded, char *text, size_t size) {
   char *(*config)(void);
   void (*set_threads)(int threads);
@@ -48,7 +48,7 @@ static const char *set_up_openblas(void *loaded, char *text, size_t size) {
   return NULL;
 }
 
-/* NULL, or why not; what it is into text[size]. */
+/* Loads one library and writes its name or configuration to text[size]. Returns NULL, or why it is unusable. */
 static const char *load_one(fd_lapack *l, const char *name, char *text, size_t size) {
   void *blas = dlopen(name, RTLD_NOW | RTLD_LOCAL), *lapack;
   if (!blas) return dlerror();
@@ -62,7 +62,8 @@ static const char *load_one(fd_lapack *l, const char *name, char *text, size_t s
   return set_up_openblas(blas, text, size);
 }
 
-/* The first that is there. text[size]: what it is; or else why the one that FINDNA_BLAS names, or one that is there, is unfit. */
+/* Loads the first usable library. text[size]: its name or configuration; on failure why the one that FINDNA_BLAS names, or one
+ * that was found, is unusable. */
 static int load(fd_lapack *l, char *text, size_t size) {
   const char *named = getenv("FINDNA_BLAS"), *const *from = libraries, *why;
   char unfit[512] = "no libopenblas.so.0, libflexiblas.so.3, libmkl_rt.so.2, libarmpl_lp64.so or libblis.so.4 is found";
@@ -97,7 +98,7 @@ fd_status fd_lapack_open(fd_lapack *lapack) {
   if (!load(lapack, text, sizeof text))
     return fd_fail(FD_MISSING,
                    "no library for BLAS and LAPACK can be loaded: %s; install libopenblas0, or name one: FINDNA_BLAS=FILE", text);
-  /* It takes its buffer, and keeps it. */
+  /* The first product makes the library allocate its buffer, which it keeps. */
   lapack->cblas_dsyrk(FD_ROW_MAJOR, FD_UPPER, FD_TRANS, 1, 1, 1, &one, 1, 0, &product, 1);
   return FD_OK;
 }

@@ -1,5 +1,5 @@
-/* The routines of BLAS and LAPACK that the program uses, from a library of the site, which is loaded when the first one is
- * needed: OpenBLAS, FlexiBLAS, MKL, Arm PL or BLIS. None is needed to build the program. */
+/* The BLAS and LAPACK routines that the program uses, from a library that is loaded at run time: OpenBLAS, FlexiBLAS, MKL, Arm PL
+ * or BLIS. None is needed to build the program. */
 #ifndef FD_BASE_LAPACK_H
 #define FD_BASE_LAPACK_H
 
@@ -19,20 +19,20 @@ typedef struct fd_lapack {
                   const int *lwork, int *iwork, const int *liwork, int *info, size_t jobz_length, size_t uplo_length);
 } fd_lapack;
 
-/* Tells the library, which starts a thread a core while it is loaded, to start none: sums depend on the number of threads. Called
- * by main before there are threads: the environment may not change under them. */
+/* Keeps the library, which starts a thread per core when it is loaded, from starting any, since sums depend on the number of
+ * threads. Called by main before any thread exists: setenv is not thread-safe. */
 void fd_lapack_forbid_threads(void);
 
-/* Loads the library, for the life of the process, and fills *lapack: the one that FINDNA_BLAS names, else the first of the list
- * that is there. FD_MISSING: none is, or not of the right kind; FD_MEMORY: there is no room for it and its buffer, for which
- * OpenBLAS would wait for ever. */
+/* Loads the library for the lifetime of the process and fills *lapack: the library that FINDNA_BLAS names, else the first one
+ * found of the list. FD_MISSING: none is found, or none is usable; FD_MEMORY: no address space for the library and its buffer,
+ * for which OpenBLAS would wait for ever. */
 fd_status fd_lapack_open(fd_lapack *lapack) FD_MUST_CHECK;
 
-/* What doctor says of it: its name and configuration, or why none can be loaded. 1: it can. */
+/* For doctor: the library's name and configuration, or why none can be loaded. Returns 1 when one is loaded. */
 int fd_lapack_describe(char *text, size_t size);
 
-/* Eigenvalues w [n], ascending, and eigenvectors of the symmetric matrix whose lower triangle is a [n, n], column by column; the
- * vectors replace it. FD_NUMERIC: they were not found. */
+/* Eigenvalues w [n], ascending, and eigenvectors of the symmetric matrix whose lower triangle is stored in a [n, n],
+ * column-major; the vectors replace it. FD_NUMERIC: dsyevd did not converge. */
 fd_status fd_lapack_eigen(const fd_lapack *lapack, int n, double *a, double *w) FD_MUST_CHECK;
 
 #endif

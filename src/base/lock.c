@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/output.h"
 
-/* Whether a failed call says that the file system has no such locks. */
+/* Whether this errno says that the file system does not support the lock. */
 static int has_none(int code) { return code == ENOSYS || code == ENOLCK || code == EOPNOTSUPP || code == EINVAL; }
 
-/* Locks an open file; FD_OK with *kind, FD_BUSY without a word, or another failure. */
+/* Locks an open file: FD_OK with *kind, FD_BUSY without a message, or another error. */
 static fd_status lock_file(int fd, const char *path, fd_lock_kind *kind) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int code;
@@ -24,7 +24,7 @@ static fd_status lock_file(int fd, const char *path, fd_lock_kind *kind) {
   if (!code) return FD_OK;
   if (errno == EWOULDBLOCK) return FD_BUSY;
   if (!has_none(errno)) return fd_fail_errno("cannot lock", path);
-  *kind = FD_LOCK_FCNTL; /* of the open file, as flock is: not of the process, which would lose it with any close() of the file */
+  *kind = FD_LOCK_FCNTL; /* owned by the open file, as with flock; the process's own would be lost at any close() of the file */
   while ((code = fcntl(fd, F_OFD_SETLK, &whole)) && errno == EINTR) {}
   if (!code) return FD_OK;
   if (errno == EAGAIN || errno == EACCES) return FD_BUSY;
@@ -46,12 +46,14 @@ fd_status fd_lock(const char *path, int *fd) {
   char owner[256], host[128] = "";
   fd_lock_kind kind;
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (*fd < 0 && errno == ELOOP) return fd_fail(FD_PERMISSION, "%s: is a link; a lock must be a plain file of its folder", path);
+  if (*fd < 0 && errno == ELOOP)
+    return fd_fail(FD_PERMISSION, "%s: is a symlink; a lock must be a regular file in its folder", path);
   if (*fd < 0) return fd_fail_errno("cannot create", path);
   struct stat info;
   int plain = !fstat(*fd, &info) && S_ISREG(info.st_mode);
-  fd_status status = plain ? lock_file(*fd, path, &kind)
-                           : fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a plain file of its folder", path);
+  fd_status status = plain
+                         ? lock_file(*fd, path, &kind)
+                         : fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a regular file in its folder", path);
   if (plain && status == FD_BUSY) status = say_busy(path, *fd);
   if (status == FD_OK && kind == FD_LOCK_NONE)
     fd_warn("%s: this file system has no locks (neither flock nor fcntl): see to it yourself that nothing else uses the folder",

@@ -1,18 +1,18 @@
-/* The one owner of a folder. */
+/* Exclusive ownership of a folder by a lock file. */
 #ifndef FD_BASE_LOCK_H
 #define FD_BASE_LOCK_H
 
 #include "base/error.h"
 
-/* What the locks of a file system are made of. */
+/* The kind of lock that a file system supports. */
 typedef enum fd_lock_kind { FD_LOCK_NONE, FD_LOCK_FCNTL, FD_LOCK_FLOCK } fd_lock_kind;
 
-/* Takes the exclusive lock file `path` for the life of *fd (close releases it). A second owner gets FD_BUSY with the host and
- * process of the first. Without flock (Lustre without -o flock, NFS without a lock daemon) the lock is fcntl's; where the file
- * system has neither, a warning says what is not protected, and the call succeeds. */
+/* Locks the file `path` exclusively for the lifetime of *fd (close releases the lock). A second owner gets FD_BUSY with the host
+ * and process of the first. Without flock (Lustre without -o flock, NFS without a lock daemon) fcntl is used; where the file
+ * system has neither, the call succeeds with a warning that the folder is not protected. */
 fd_status fd_lock(const char *path, int *fd) FD_MUST_CHECK;
 
-/* Tries with a file of its own in an existing folder, which is removed. */
+/* Finds the kind of lock that an existing folder supports, with a temporary file that is removed. */
 fd_status fd_lock_probe(const char *folder, fd_lock_kind *kind) FD_MUST_CHECK;
 
 #endif

@@ -11,8 +11,8 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* Mutable globals, which the program else avoids, so that any file can log: who is speaking and to whom, and whether a progress
- * line is open. */
+/* Mutable globals, which the program otherwise avoids, so that any file can log: this rank, the receiver of the lines, and
+ * whether a progress line is open. */
 static int log_rank, log_size = 1;
 static char log_host[64];
 static int progress_open;
@@ -30,7 +30,7 @@ void fd_log_to(fd_log_taker *taker) { atomic_store(&log_taker, taker); }
 int fd_log_is_root(void) { return log_rank == 0; }
 
 static void write_line(const char *line) {
-  /* One write a line keeps the lines of several ranks apart; a closed stderr must not stop the training. */
+  /* One write per line keeps lines of several ranks from mixing; a closed stderr must not stop the training. */
   ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
   (void)ignored;
 }

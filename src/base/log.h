@@ -1,4 +1,4 @@
-/* Lines for people, on standard error: information from the root rank, warnings and errors from any rank. */
+/* Log lines on standard error: information from the root rank, warnings and errors from any rank. */
 #ifndef FD_BASE_LOG_H
 #define FD_BASE_LOG_H
 
@@ -6,26 +6,26 @@
 
 #include "base/error.h"
 
-/* Sets the stamp of this process, "rank 1 of 4 (n3)" with its host; called once when the world is up. */
+/* Sets the prefix of this process's lines, such as "rank 1 of 4 (n3)" with the hostname; called once, after MPI has started. */
 void fd_log_set_rank(int rank, int size);
 int fd_log_is_root(void);
 
-/* The root rank's information; silent on other ranks. */
+/* Information; only the root rank prints it. */
 void fd_info(const char *fmt, ...) FD_PRINTF(1, 2);
 
-/* Something a user should look at; said by the rank that met it. */
+/* A warning; printed by the rank that detects it. */
 void fd_warn(const char *fmt, ...) FD_PRINTF(1, 2);
 
-/* From now on lines go to `taker`, made printable, in the place of standard error, and progress goes nowhere: for a process that
- * is not ours (library/). `level` is NULL for information. */
+/* From now on printable lines go to `taker` instead of standard error, and progress lines are dropped: for use within another
+ * program's process (library/). `level` is NULL for information. */
 typedef void fd_log_taker(const char *level, const char *text);
 void fd_log_to(fd_log_taker *taker);
 
-/* One line "findna: LEVEL: ..."; it is made printable (base/printable.h), so that a hostile file name cannot forge lines. */
+/* Writes one line "findna: LEVEL: ...", made printable (base/printable.h), so that a hostile file name cannot forge lines. */
 void fd_log_write(const char *level, const char *fmt, va_list args);
 
-/* A progress line of the root rank: rewritten in place on a terminal, else a line of its own at most every 10 seconds.
- * `final` ends the line. */
+/* A progress line of the root rank: rewritten in place on a terminal, otherwise a separate line at most every 10 seconds. `final`
+ * ends the line. */
 void fd_progress(int final, const char *fmt, ...) FD_PRINTF(2, 3);
 
 #endif

@@ -9,12 +9,12 @@
 
 enum { ALIGNMENT = 64, LARGE = 4 << 20, HUGE_PAGE = 2 << 20 };
 
-/* Whole huge pages in a large block are asked for before it is touched: products go through matrices of many MB in strides, and
- * an address that the processor has to look up costs them a fraction on such pages. A kernel without them is no failure. */
+/* Requests huge pages for a large block before it is first touched: matrix products walk through many MB in large strides, and on
+ * huge pages TLB misses cost them a fraction. A kernel without huge pages is no error. */
 static void *take(size_t bytes) {
   if (bytes < LARGE) return aligned_alloc(ALIGNMENT, bytes);
   if (bytes > SIZE_MAX - HUGE_PAGE) return NULL;
-  void *block = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE); /* whole pages, as C11 asks */
+  void *block = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE); /* a multiple, as C11 requires */
 #ifdef MADV_HUGEPAGE
   if (block) (void)madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif

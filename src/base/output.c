@@ -1,4 +1,4 @@
-/* Temporaries, commits, and what killed processes left. */
+/* Temporary files, commits, and removal of the temporaries of killed processes. */
 #include "base/output.h"
 
 #include <dirent.h>
@@ -17,11 +17,11 @@
 #include "base/log.h"
 #include "base/path.h"
 
-enum { TRIES = 64, SUFFIX_MAX = 40, LEFT_FOR = 7 * 24 * 3600 /* seconds until another host's temporary counts as left */ };
+enum { TRIES = 64, SUFFIX_MAX = 40, LEFT_FOR = 7 * 24 * 3600 /* age in seconds after which another host's temporary is stale */ };
 
 static const char mark[] = ".tmp-";
 
-/* Tells processes of one process table from those of others: host name and PID name space. */
+/* Identifies the process table that a PID belongs to: a hash of hostname and PID namespace. */
 static uint32_t own_host(void) {
   char text[512] = "", table[128] = "";
   gethostname(text, 256);
@@ -32,14 +32,14 @@ static uint32_t own_host(void) {
   return hash;
 }
 
-/* Splits a place into its folder and its name there, cut so that a temporary's name is no longer than file systems allow. */
+/* Splits a path into folder and name, truncated so that the temporary's name does not exceed NAME_MAX. */
 static void split(const char *path, char folder[FD_PATH_MAX], char name[NAME_MAX + 1]) {
   const char *slash = strrchr(path, '/');
   snprintf(folder, FD_PATH_MAX, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
   snprintf(name, NAME_MAX + 1, "%.*s", NAME_MAX - SUFFIX_MAX, slash ? slash + 1 : path);
 }
 
-/* Whether the rest of a temporary's name is of a process that is gone: of this host, by its number; of another, by age. */
+/* Whether the suffix of a temporary's name is that of a process that is gone: by its PID on this host, by age on another. */
 static int is_left(const char *rest, const struct stat *info) {
   uint32_t host, random;
   long process;
@@ -49,8 +49,8 @@ static int is_left(const char *rest, const struct stat *info) {
   return process > 0 && process != (long)getpid() && kill((pid_t)process, 0) && errno == ESRCH;
 }
 
-/* Removes the temporaries of this place that killed processes of this user left: plain files, or folders where a folder is made.
- * What cannot be removed is in nobody's way. */
+/* Removes the temporaries for this path that killed processes of this user left: regular files, or folders when `folders`. One
+ * that cannot be removed does no harm. */
 static void remove_left(const char *path, int folders) {
   char place[FD_PATH_MAX], name[NAME_MAX + 1], left[FD_PATH_MAX];
   struct stat info;
@@ -65,12 +65,12 @@ static void remove_left(const char *path, int folders) {
     if (!(folders ? S_ISDIR(info.st_mode) : S_ISREG(info.st_mode)) || !is_left(rest + sizeof mark - 1, &info)) continue;
     if (!folders) unlinkat(dirfd(folder), entry->d_name, 0);
     else if (fd_path(left, place, entry->d_name, NULL) == FD_OK && fd_remove_folder(left) != FD_OK)
-      fd_warn("%s: is of a process that was killed, and cannot be removed", left);
+      fd_warn("%s: was left by a killed process and cannot be removed", left);
   }
   closedir(folder);
 }
 
-/* A temporary's name for a place: new with each call. */
+/* A temporary's name for a path: a new one with each call. */
 static void name_temporary(const char *path, char temporary[FD_TEMPORARY_MAX]) {
   char folder[FD_PATH_MAX], name[NAME_MAX + 1];
   uint32_t random;
@@ -90,7 +90,7 @@ fd_status fd_output_create(fd_output *o, const char *path) {
   *o = (fd_output){.fd = -1};
   FD_TRY(fd_path_resolve(o->path, path));
   if (!stat(o->path, &info) && !S_ISREG(info.st_mode))
-    return fd_fail(FD_BUSY, "%s: is no plain file, and is not replaced; give the name of a file", path);
+    return fd_fail(FD_BUSY, "%s: is no plain file and is not replaced; give the name of a file", path);
   remove_left(o->path, 0);
   for (int i = 0; i < TRIES && o->fd < 0; i++) {
     name_temporary(o->path, o->temporary);
@@ -104,7 +104,7 @@ fd_status fd_output_create(fd_output *o, const char *path) {
 
 fd_status fd_output_begin(fd_output *o, const char *path) {
   FD_TRY(fd_output_create(o, path));
-  int packed = fd_gzip_is_name(path), copy = packed ? -1 : fcntl(o->fd, F_DUPFD_CLOEXEC, 0); /* the stream's; ours is for fsync */
+  int packed = fd_gzip_is_name(path), copy = packed ? -1 : fcntl(o->fd, F_DUPFD_CLOEXEC, 0); /* o->fd stays for fsync */
   o->stream = packed ? fd_gzip_stream(o->fd) : copy < 0 ? NULL : fdopen(copy, "w");
   if (o->stream) return FD_OK;
   if (copy >= 0) close(copy);
@@ -112,12 +112,12 @@ fd_status fd_output_begin(fd_output *o, const char *path) {
   return fd_fail(FD_MEMORY, "cannot open a stream for %s", path);
 }
 
-/* Closes the file with all of it on the disk. After a failure it is closed and removed. */
+/* Writes the file to disk and closes it. After a failure it is closed and removed. */
 static fd_status seal(fd_output *o) {
   fd_status status = FD_OK;
-  errno = EIO; /* unless the failing call says more: an earlier one set the stream's error */
+  errno = EIO; /* unless the failing call sets another: an earlier one set the stream's error */
   if (o->stream && (fflush(o->stream) || ferror(o->stream))) status = fd_fail_errno("cannot write", o->path);
-  /* of a packed one: the rest and its sum */
+  /* fclose writes the rest and the checksum of a gzip stream */
   if (o->stream && fclose(o->stream) && status == FD_OK) status = fd_fail_errno("cannot write", o->path);
   if (status == FD_OK && fsync(o->fd)) status = fd_fail_errno("cannot sync", o->path);
   if (close(o->fd) && status == FD_OK) status = fd_fail_errno("cannot close", o->path);
@@ -127,7 +127,7 @@ static fd_status seal(fd_output *o) {
   return status;
 }
 
-/* Renames a sealed file into its place; after a failure it is removed. */
+/* Renames a sealed file to its path; after a failure it is removed. */
 static fd_status show(const fd_output *o) {
   fd_status status = fd_commit_rename(o->temporary, o->path);
   if (status != FD_OK) unlink(o->temporary);
@@ -145,7 +145,7 @@ fd_status fd_output_commit_pair(fd_output *first, fd_output *last) {
   else fd_output_abandon(last);
   int removed = status == FD_OK && unlink(last->path) == 0;
   if (status == FD_OK && !removed && errno != ENOENT) status = fd_fail_errno("cannot replace", last->path);
-  if (removed) status = fd_sync_parent(last->path); /* or it may be back after a power loss, beside the new first */
+  if (removed) status = fd_sync_parent(last->path); /* else it may reappear after a power loss next to the new first */
   if (status == FD_OK) status = fd_commit_rename(first->temporary, first->path);
   if (status != FD_OK) {
     unlink(first->temporary);

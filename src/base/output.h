@@ -1,10 +1,9 @@
 /* Outputs that are whole or absent: files and folders.
  *
- * Each is made under a temporary name beside its place (NAME.tmp-HOST-PROCESS-RANDOM; the name is new, and no link is followed),
- * fsynced, renamed, and the folder fsynced: nobody ever sees a half-written one. A place that is a link is kept: what it points
- * at is replaced. Temporaries that killed processes left for the same place are removed when the next output begins there. Modes
- * are what the umask leaves. After a failed fsync a file is abandoned, never fsynced again (the kernel may have dropped the
- * pages). */
+ * Each is written under a new temporary name next to its path (NAME.tmp-HOST-PROCESS-RANDOM; symlinks are not followed), fsynced,
+ * renamed, and the folder is fsynced: a half-written output is never visible. A path that is a symlink is kept and its target
+ * replaced. Temporaries that killed processes left for the same path are removed when the next output begins there. Modes are
+ * limited by the umask. After a failed fsync a file is abandoned, never fsynced again (the kernel may have dropped the pages). */
 #ifndef FD_BASE_OUTPUT_H
 #define FD_BASE_OUTPUT_H
 
@@ -17,7 +16,7 @@ enum { FD_TEMPORARY_MAX = FD_PATH_MAX + 48 };
 /* Writes a whole file durably. Replaces an existing one. */
 fd_status fd_write_file(const char *path, const void *data, size_t bytes) FD_MUST_CHECK;
 
-/* Writes a whole file as another one is, of at most `most` bytes. */
+/* Copies a file of at most `most` bytes. */
 fd_status fd_copy_file(const char *from, const char *to, size_t most) FD_MUST_CHECK;
 
 /* A file that is written piece by piece. */
@@ -28,20 +27,20 @@ typedef struct fd_output {
   char path[FD_PATH_MAX], temporary[FD_TEMPORARY_MAX];
 } fd_output;
 
-/* Begins a file that is written through `fd`, or by whoever opens `temporary`. */
+/* Begins a file that is written through `fd`, or by a library that opens `temporary`. */
 fd_status fd_output_create(fd_output *output, const char *path) FD_MUST_CHECK;
 
-/* Begins a file that is written through `stream`, unchecked: commit checks. Packed with gzip when the name ends with .gz. */
+/* Begins a file that is written through `stream`, whose errors commit reports. Compressed when the name ends with .gz. */
 fd_status fd_output_begin(fd_output *output, const char *path) FD_MUST_CHECK;
 
-/* Makes it durable and visible; after a failed write nothing is. Either way the output is closed. */
+/* Makes the output durable and visible, or removes it after a failed write. Either way it is closed. */
 fd_status fd_output_commit(fd_output *output) FD_MUST_CHECK;
 
-/* The same of two files that belong together: nothing is visible unless both are whole, and `last` is never there beside another
+/* The same for two files that belong together: neither is visible unless both are whole, and `last` never exists next to another
  * `first` than its own, whenever the process is killed. */
 fd_status fd_output_commit_pair(fd_output *first, fd_output *last) FD_MUST_CHECK;
 
-/* Closes and removes what was not committed; no harm after a commit, or on zeroes. */
+/* Closes and removes an output that was not committed; no effect after a commit or on a zeroed struct. */
 void fd_output_abandon(fd_output *output);
 
 /* A folder that is filled under its temporary name. */
@@ -50,10 +49,10 @@ typedef struct fd_folder {
   char path[FD_PATH_MAX], temporary[FD_TEMPORARY_MAX];
 } fd_folder;
 
-/* FD_BUSY when the path exists. Parents are made. */
+/* Begins a folder and creates its parents; FD_BUSY when the path exists. */
 fd_status fd_folder_begin(fd_folder *folder, const char *path) FD_MUST_CHECK;
 fd_status fd_folder_commit(fd_folder *folder) FD_MUST_CHECK;
-/* Removes what was not committed; no harm after a commit, or on zeroes. */
+/* Removes a folder that was not committed; no effect after a commit or on a zeroed struct. */
 void fd_folder_abandon(fd_folder *folder);
 
 #endif

@@ -1,4 +1,4 @@
-/* Homes, links, and checks of outputs. */
+/* Home folders, symlinks, and checks of output paths. */
 #include "base/path.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 
-enum { LINKS_MAX = 40 }; /* as many as the kernel follows */
+enum { LINKS_MAX = 40 }; /* the kernel's limit */
 
 int fd_path_is_home(const char *given) { return *given == '~' && (!given[1] || given[1] == '/'); }
 
@@ -24,7 +24,7 @@ fd_status fd_path_expand(char out[FD_PATH_MAX], const char *given) {
   return fd_path(out, home, given[1] && given[2] ? given + 2 : NULL, NULL);
 }
 
-/* The part of a word that is a path in the home: all of it, or what is behind its first '='. NULL: none. */
+/* The part of a word that is a path with '~': the whole word, or the part after its first '='. NULL: none. */
 static const char *home_of(const char *word) {
   if (fd_path_is_home(word)) return word;
   const char *equals = strchr(word, '=');
@@ -50,21 +50,20 @@ fd_status fd_path_expand_words(char ***out, int count, char *const *words) {
   return status;
 }
 
-/* The rule by which the kernel follows links in /tmp (protected_symlinks), which reading a link goes round: where everybody may
- * make names, only links of this user, of the folder's owner and of root lead on. */
+/* Applies the kernel's rule for symlinks in /tmp (protected_symlinks), which readlink bypasses: in a world-writable folder only
+ * symlinks of this user, of the folder's owner and of root are followed. */
 static fd_status check_link(const char *link) {
   struct stat info, place;
   char folder[FD_PATH_MAX];
   FD_TRY(fd_path(folder, link, NULL, NULL));
   char *slash = strrchr(folder, '/');
   if (slash) slash[slash == folder] = '\0';
-  if (lstat(link, &info) || stat(slash ? folder : ".", &place)) return FD_OK; /* the use of the name will say */
+  if (lstat(link, &info) || stat(slash ? folder : ".", &place)) return FD_OK; /* using the name will fail */
   if (!(place.st_mode & S_IWOTH) || !info.st_uid || info.st_uid == geteuid() || info.st_uid == place.st_uid) return FD_OK;
-  return fd_fail(
-      FD_PERMISSION,
-      "%s: is a link that another user made (number %ld), in a folder that everybody can write to: what is behind it is "
-      "not written; remove it, or give another name",
-      link, (long)info.st_uid);
+  return fd_fail(FD_PERMISSION,
+                 "%s: is a symlink of another user (uid %ld) in a world-writable folder, and is not followed; remove it, or give "
+                 "another name",
+                 link, (long)info.st_uid);
 }
 
 fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
@@ -72,10 +71,10 @@ fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
   FD_TRY(fd_path(out, path, NULL, NULL));
   for (int i = 0; i < LINKS_MAX; i++) {
     ssize_t n = readlink(out, target, sizeof target - 1);
-    if (n < 0) return FD_OK; /* no link, or nothing yet; whatever else is wrong, the use of the name will say */
+    if (n < 0) return FD_OK; /* no symlink, or nothing yet; other errors show when the name is used */
     target[n] = '\0';
     FD_TRY(check_link(out));
-    char *slash = *target == '/' ? NULL : strrchr(out, '/'); /* a relative one begins in the folder of the link */
+    char *slash = *target == '/' ? NULL : strrchr(out, '/'); /* a relative target starts in the link's folder */
     if (slash) slash[slash == out] = '\0';
     FD_TRY(fd_path(name, slash ? out : target, slash ? target : NULL, NULL));
     FD_TRY(fd_path(out, name, NULL, NULL));
@@ -96,7 +95,7 @@ fd_status fd_check_output_place(const char *output) {
   if (!slash) return FD_OK;
   slash[slash == folder] = '\0';
   if (stat(folder, &info) || !S_ISDIR(info.st_mode))
-    return fd_fail(FD_MISSING, "%s: the folder %s is not there; make it first (mkdir -p %s)", output, folder, folder);
+    return fd_fail(FD_MISSING, "%s: the folder %s is not there; create it first (mkdir -p %s)", output, folder, folder);
   return FD_OK;
 }
 

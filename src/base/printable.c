@@ -1,4 +1,4 @@
-/* Texts with names in them that others have chosen, made fit for a terminal. */
+/* Makes untrusted text, such as file names, safe for a terminal. */
 #include "base/printable.h"
 
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 enum { LINE_MAX_BYTES = 8192 };
 
-/* The character at `at` and its bytes; 0 bytes where it is not UTF-8. */
+/* Decodes the character at `at` and returns its length in bytes; 0 where the text is not UTF-8. */
 static int decode(const unsigned char *at, uint32_t *code) {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   const int bytes = *at < 0x80                  ? 1
@@ -18,14 +18,14 @@ static int decode(const unsigned char *at, uint32_t *code) {
                                                 : 0;
   *code = bytes > 1 ? *at & (0x7fu >> bytes) : *at;
   for (int i = 1; i < bytes; i++) {
-    if ((at[i] & 0xc0) != 0x80) return 0; /* the end of the text, too */
+    if ((at[i] & 0xc0) != 0x80) return 0; /* also at the end of the text */
     *code = *code << 6 | (at[i] & 0x3f);
   }
   return bytes && *code >= least[bytes] && *code <= 0x10ffff && (*code < 0xd800 || *code > 0xdfff) ? bytes : 0;
 }
 
-/* Characters that are no letters, but orders to a terminal: controls, ends of lines and paragraphs, directions of writing. */
-static int is_order(uint32_t code) {
+/* Control characters, line and paragraph separators, and bidirectional controls. */
+static int is_control(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e || code == 0x200f ||
          (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
 }
@@ -38,7 +38,7 @@ void fd_printable(char *out, size_t size, const char *text) {
     int bytes = decode(at, &code);
     if (!bytes) snprintf(part, sizeof part, "\\x%02x", *at);
     else if (code == '\n' || code == '\t') snprintf(part, sizeof part, "\\%c", code == '\n' ? 'n' : 't');
-    else if (is_order(code)) snprintf(part, sizeof part, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
+    else if (is_control(code)) snprintf(part, sizeof part, code < 0x80 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     else snprintf(part, sizeof part, "%.*s", bytes, (const char *)at);
     size_t length = strlen(part);
     if (used + length + 1 > size) break;

@@ -1,4 +1,4 @@
-/* Texts with names in them that others have chosen, made fit for a terminal: a name must not forge lines or move the cursor. */
+/* Makes untrusted text, such as file names, safe for a terminal: a name must not forge lines or move the cursor. */
 #ifndef FD_BASE_PRINTABLE_H
 #define FD_BASE_PRINTABLE_H
 
@@ -6,14 +6,14 @@
 
 #include "base/error.h"
 
-enum { FD_PRINTABLE_GROWTH = 6 /* bytes of the result for a byte of the text, at most */ };
+enum { FD_PRINTABLE_GROWTH = 6 /* most bytes of the result per byte of the text */ };
 
-/* Copies text to out [size] and cuts what does not fit, between characters. Letters of all scripts stay as they are. Written out
- * as \n, \t, \x1b or \u202e are control characters (C0, DEL, C1), those that change lines or the direction of writing, and bytes
- * that are not UTF-8. */
+/* Copies text to out [size], truncated between characters if it does not fit. Letters of all scripts are kept. Control characters
+ * (C0, DEL, C1), line separators, bidirectional controls and bytes that are not UTF-8 are escaped as \n, \t, \x1b or \u202e. */
 void fd_printable(char *out, size_t size, const char *text);
 
-/* As printf to standard output, where all but the newlines at the format's end is made printable; for one line, or a part. */
+/* printf to standard output with everything made printable but the newlines at the end of the format; for one line or a part of
+ * it. */
 void fd_print(const char *fmt, ...) FD_PRINTF(1, 2);
 
 #endif

@@ -1,4 +1,4 @@
-/* Keys, normal numbers and permutations on top of Philox. */
+/* Keys, normal deviates and permutations on top of Philox. */
 #include "base/random.h"
 
 #include <math.h>

@@ -9,7 +9,7 @@
 
 #include "base/both.h"
 
-/* What a stream of numbers is for: part of the key, so that streams never meet. Values are frozen: they define results. */
+/* The purpose of a stream is part of its key, so that streams are independent. Values are frozen: they define results. */
 typedef enum fd_purpose {
   FD_RNG_INIT = 1,    /* counter: tensor index, element */
   FD_RNG_ORDER = 2,   /* epoch's permutation of the windows */

@@ -8,19 +8,20 @@
 
 #include "base/error.h"
 
-static volatile sig_atomic_t stop_signal, end_code; /* end_code: of a process that has nothing more to do; or 0 */
+static volatile sig_atomic_t stop_signal, end_code; /* end_code: of a process that only has to exit; else 0 */
 
-/* How often somebody has asked, and whether he was told of a signal. */
+/* How often fd_signals_stop was called, and whether it ever returned a signal. */
 static atomic_uint looks;
 static atomic_int taken;
 
 static void ask_to_stop(int number) {
   if (end_code) _exit(end_code);
-  if (stop_signal == SIGINT && number == SIGINT) _exit(FD_RETRY); /* an impatient user; schedulers repeat TERM and USR1 */
+  if (stop_signal == SIGINT && number == SIGINT) _exit(FD_RETRY); /* a user's second Ctrl-C; schedulers repeat TERM and USR1 */
   stop_signal = number;
 }
 
-/* Whoever started this process in the background (nohup, a shell's &) has said that these are not for it. */
+/* Whether the signal was ignored at start, as nohup and a shell's & set HUP and INT for background processes; it then stays
+ * ignored. */
 static int is_ignored(int number) {
   struct sigaction before;
   return (number == SIGHUP || number == SIGINT) && !sigaction(number, NULL, &before) && before.sa_handler == SIG_IGN;

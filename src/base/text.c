@@ -1,4 +1,4 @@
-/* Printing into memory, by a stream of our own: glibc's open_memstream forgets that it ran out of memory. */
+/* Prints into memory through a custom stream: glibc's open_memstream does not report that it ran out of memory. */
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static ssize_t take(void *cookie, const char *data, size_t bytes) {
   if (needed > p->room) {
     size_t room = p->room + p->room / 2 > needed ? p->room + p->room / 2 : needed + 4096;
     char *grown = realloc(*p->text, room);
-    if (!grown) return 0; /* the stream's error is set, and stays */
+    if (!grown) return 0; /* sets the stream's error, which persists */
     *p->text = grown;
     p->room = room;
   }

@@ -1,4 +1,4 @@
-/* The version of this build; the only file that is compiled anew when only the commit changes. */
+/* The version of this build; the only file that is recompiled when only the commit changes. */
 #include "base/version.h"
 
 #include "build_version.h"

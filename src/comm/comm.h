@@ -14,7 +14,7 @@ typedef struct fd_comm fd_comm;
 struct fd_link;   /* device/link.h */
 struct fd_device; /* device/device.h */
 
-/* What an implementation provides. All calls are collective over the ranks (exchange: over the two) and block. */
+/* The functions of an implementation. All are collective over the ranks (exchange: over the two peers) and block. */
 typedef struct fd_comm_ops {
   const char *name;
   /* Sends `send_bytes` to `peer` while receiving `receive_bytes` from it. */
@@ -31,13 +31,14 @@ typedef struct fd_comm_ops {
   void (*finish)(fd_comm *comm);
 } fd_comm_ops;
 
-/* What a rank is doing: written by its main thread, told to the other ranks by its watchdog. */
+/* What a rank is doing: written by its main thread, sent to the other ranks by its watchdog. Limits are seconds that end the job,
+ * 0: none. */
 typedef struct fd_watch {
-  _Atomic double limit, stall; /* seconds without a sign of life, and of waiting for a rank that lives without a sign of progress,
-                                  that end the job; 0: none */
+  _Atomic double limit;        /* without a sign of life from a rank */
+  _Atomic double stall;        /* of waiting for a rank that is alive but shows no progress */
   _Atomic int64_t step;        /* -1: not in a step */
-  const char *_Atomic phase;   /* lives for ever; NULL: none */
-  const char *_Atomic waiting; /* the collective that it is in, or NULL */
+  const char *_Atomic phase;   /* a static text; NULL: none */
+  const char *_Atomic waiting; /* the collective in progress, or NULL */
   _Atomic double phase_since, waiting_since;
   double waited; /* seconds in collectives so far */
 } fd_watch;
@@ -46,15 +47,15 @@ enum { FD_HOST_MAX = 64, FD_PLACE_MAX = FD_HOST_MAX + 32 };
 
 struct fd_comm {
   int rank, size;
-  char (*host)[FD_HOST_MAX];  /* [size] names of the ranks' machines; NULL: all are this one */
-  int64_t *_Atomic gpu;       /* [size] numbers of the ranks' GPUs there; NULL: they have none */
+  char (*host)[FD_HOST_MAX];  /* [size] hostnames of the ranks; NULL: all are on this machine */
+  int64_t *_Atomic gpu;       /* [size] GPU numbers of the ranks on their hosts; NULL: no GPUs */
   int local_rank, local_size; /* among the ranks of this machine */
   uint64_t bytes_sent;        /* payload that this rank sent, for tests and the report */
   fd_watch watch;
   const fd_comm_ops *ops;
 };
 
-/* Says what this rank does from now on, for messages: "step 12 in backward". `phase` is a text that lives for ever. */
+/* Sets what this rank does from now on, for messages: "step 12 in backward". `phase` is a static text. */
 static inline void fd_comm_phase(fd_comm *comm, int64_t step, const char *phase) {
   atomic_store(&comm->watch.step, step);
   atomic_store(&comm->watch.phase, phase);
@@ -73,28 +74,28 @@ fd_comm *fd_comm_self(void);
 /* Sum over ranks, in place and blocking, along the same tree as fd_link_tree_sum. `scratch` holds count / 2 + 1 elements. */
 fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double *scratch) FD_MUST_CHECK;
 
-/* Root's text to everyone: on other ranks *text is allocated (released with free()). */
+/* Broadcasts the root's text: on other ranks *text is allocated (released with free()). */
 fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* rows[size][words]: each rank has filled its own row; afterwards all have all of them. */
+/* All-gather: each rank has filled its own row of rows[size][words]; afterwards all ranks have all rows. */
 fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) FD_MUST_CHECK;
 
-/* FD_RETRY on all ranks when one of them was asked to stop by a signal, else FD_OK. */
+/* FD_RETRY on all ranks when a signal requested one of them to stop, else FD_OK. */
 fd_status fd_comm_stop_asked(fd_comm *comm) FD_MUST_CHECK;
 
 /* The largest status over the ranks: all ranks learn whether one of them failed. */
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine);
 
-/* FD_OK where all ranks have the same words (each with its NUL, `bytes` in all), else `status` on all of them, and the root has
- * said which rank on which host has which word in the place of the others'. `what` is the name of the thing, `remedy` what would
- * be right. Costs one small collective. */
+/* FD_OK when all ranks have the same words (each NUL-terminated, `bytes` in all), else `status` on all of them, after the root
+ * has reported which rank on which host differs in which word. `what` names the compared thing, `remedy` says how to make it the
+ * same. Costs one small collective. */
 fd_status fd_comm_same(fd_comm *comm, fd_status status, const char *what, const char *words, size_t bytes,
                        const char *remedy) FD_MUST_CHECK;
 fd_status fd_comm_same_text(fd_comm *comm, fd_status status, const char *what, const char *text,
                             const char *remedy) FD_MUST_CHECK;
 
-/* Compares program, environment and command line: before a command reads its arguments, since a rank that refuses its own would
- * leave the others waiting. */
+/* Compares program, environment and command line, before a command parses its arguments: a rank that rejects its own would leave
+ * the others waiting. */
 fd_status fd_comm_same_start(fd_comm *comm, int argc, char *const *argv) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* The reproducible reduction, and small collectives made of the primitive ones. */
+/* The reproducible reduction, and small collectives built from the primitive ones. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/signals.h"
 #include "comm/comm.h"
 
-/* As in device/link.c. */
+/* The tree of device/link.c. */
 fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double *scratch) {
   size_t begin[32], end[32];
   int level = 0;
@@ -47,7 +47,7 @@ fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) {
   return comm->ops->broadcast(comm, *text, *bytes, 0);
 }
 
-/* With zeroes in the other rows, adding the bits gathers them. */
+/* A sum gathers the rows, as each rank has zeros in the rows of the others. */
 fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) {
   uint64_t(*all)[words] = rows;
   for (int r = 0; r < comm->size; r++)
@@ -62,7 +62,7 @@ fd_status fd_comm_stop_asked(fd_comm *comm) {
 }
 
 fd_status fd_comm_agree(fd_comm *comm, fd_status mine) {
-  /* A sum cannot carry a maximum, but one slot a status can: exit codes are small. */
+  /* A maximum by sums: one counter per status, as exit codes are small. */
   uint64_t seen[128];
   memset(seen, 0, sizeof seen);
   seen[mine] = 1;

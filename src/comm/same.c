@@ -1,4 +1,4 @@
-/* The ranks compare what they work on; where it is not the same, the root says whose differs. */
+/* Compares data of the ranks; the root reports which rank differs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +11,14 @@
 
 enum { DIGEST_WORDS = FD_SHA256_BYTES / sizeof(uint64_t), SHOWN = 120 };
 
-/* Words of one rank, each with its NUL. */
+/* The words of one rank, each NUL-terminated. */
 typedef struct list {
   int rank;
   char *words;
   size_t bytes;
 } list;
 
-/* The rank that speaks for most of them, the lowest of these; and the first that differs from it, or -1. */
+/* *reference: the lowest rank with the most common digest. Returns the first rank that differs from it, or -1. */
 static int compare(int size, uint64_t (*all)[DIGEST_WORDS], int *reference) {
   int best = 0;
   *reference = 0;
@@ -32,7 +32,7 @@ static int compare(int size, uint64_t (*all)[DIGEST_WORDS], int *reference) {
   return -1;
 }
 
-/* Everybody gets the words of l->rank. */
+/* Broadcasts the words of l->rank. */
 static fd_status fetch(fd_comm *comm, list *l, const char *mine, size_t bytes) {
   uint64_t length = bytes;
   FD_TRY(comm->ops->broadcast(comm, &length, sizeof length, l->rank));
@@ -42,7 +42,7 @@ static fd_status fetch(fd_comm *comm, list *l, const char *mine, size_t bytes) {
   return comm->ops->broadcast(comm, l->words, l->bytes, l->rank);
 }
 
-/* "rank 1 (n3) has 'b'", of the word at `at`. */
+/* "rank 1 (n3) has 'b'", for the word at offset `at`. */
 static int describe(const fd_comm *comm, const list *l, size_t at, char *text, size_t size) {
   char place[FD_PLACE_MAX];
   int n = snprintf(text, size, "rank %d (%s) has ", l->rank, fd_comm_place(comm, l->rank, place));
@@ -51,7 +51,7 @@ static int describe(const fd_comm *comm, const list *l, size_t at, char *text, s
   return n + snprintf(text + n, size - (size_t)n, "'%.*s%s'", SHOWN, l->words + at, cut ? "..." : "");
 }
 
-/* Both lists from the first word on that is not in both. */
+/* Reports the first word in which the two lists differ. */
 static void say(const fd_comm *comm, const list *differs, const list *others, const char *what, const char *remedy,
                 fd_status status) {
   char text[2 * (SHOWN + FD_PLACE_MAX + 64)];
@@ -80,7 +80,7 @@ fd_status fd_comm_same(fd_comm *comm, fd_status status, const char *what, const 
   call = fetch(comm, &differs, words, bytes);
   if (call == FD_OK) call = fetch(comm, &others, words, bytes);
   if (call == FD_OK && comm->rank == 0) say(comm, &differs, &others, what, remedy, status);
-  if (call == FD_OK) call = comm->ops->barrier(comm); /* nobody ends the job before the root has said why */
+  if (call == FD_OK) call = comm->ops->barrier(comm); /* no rank ends the job before the root's message */
   free(differs.words);
   free(others.words);
   return call == FD_OK ? status : call;
@@ -90,7 +90,8 @@ fd_status fd_comm_same_text(fd_comm *comm, fd_status status, const char *what, c
   return fd_comm_same(comm, status, what, text, strlen(text) + 1, remedy);
 }
 
-/* Version and content of the program's file: two builds may have one version. "" where it may be run but not read. */
+/* Compares version and hash of the executable: two builds may have the same version. The hash is empty where the file may be
+ * executed but not read. */
 static fd_status same_build(fd_comm *comm) {
   static const char self[] = "/proc/self/exe";
   char text[256], hex[FD_SHA256_HEX] = "";
@@ -98,18 +99,19 @@ static fd_status same_build(fd_comm *comm) {
   if (!access(self, R_OK)) FD_TRY(fd_sha256_file(self, hex, &bytes));
   snprintf(text, sizeof text, "findna %.100s, build %.16s", fd_version(), hex);
   return fd_comm_same_text(comm, FD_CONFIG, "program", text,
-                           "results may depend on the build: install one and the same on every machine");
+                           "results may depend on the build: install the same one on every machine");
 }
 
-/* What the program and its plugin read of the environment and results may depend on. mpirun passes no such variable on to other
- * machines unless told so. */
+/* Compares the environment variables of program and plugin that results may depend on. mpirun passes them to other machines only
+ * when told to. */
 static fd_status same_environment(fd_comm *comm) {
   static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS", "FINDNA_LINEAR"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *value = getenv(names[i]);
     char what[64];
     snprintf(what, sizeof what, "environment variable %s", names[i]);
-    FD_TRY(fd_comm_same_text(comm, FD_CONFIG, what, value ? value : "", "set it alike for all of them (mpirun -x NAME)"));
+    FD_TRY(fd_comm_same_text(comm, FD_CONFIG, what, value ? value : "",
+                             "set it to the same value for all of them (mpirun -x NAME)"));
   }
   return FD_OK;
 }
@@ -122,8 +124,8 @@ static fd_status same_arguments(fd_comm *comm, int argc, char *const *argv) {
   for (int i = 1; i < argc; used += strlen(argv[i++]) + 1) memcpy(words + used, argv[i], strlen(argv[i]) + 1);
   fd_status status = fd_comm_same(
       comm, FD_USAGE, "command line", words, bytes,
-      "the ranks of a job do one work together. For work of their own start each by itself, without mpirun or with srun "
-      "-n 1 --mpi=none findna ...");
+      "the ranks of a job work together on one command. For separate work start each process by itself, without mpirun or with "
+      "srun -n 1 --mpi=none findna ...");
   free(words);
   return status;
 }

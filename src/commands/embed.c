@@ -140,7 +140,7 @@ static fd_status begin_output(const options *o, const fd_embed_options *e, const
 /* Root only. */
 static fd_status open_input(const options *o, embedding *all) {
   const fd_list files = {.count = 1, .item = {o->words[1]}};
-  FD_TRY(fd_sources_begin(&all->sources, &files, o->genome, fd_comm_self()));
+  FD_TRY(fd_sources_begin(&all->sources, &files, (const char *const[FD_SOURCES_MORE]){o->genome}, fd_comm_self()));
   return fd_sequences_open(&all->sequences, o->words[1], o->genome);
 }
 

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "tasks/suite.h"
 
-enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 16 };
+enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 48 };
 
 /* A checkpoint with rows of its own in the table. */
 typedef struct fd_evaluation_model {

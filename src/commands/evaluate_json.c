@@ -38,7 +38,7 @@ static json_t *json_of_model(const fd_evaluation *e, const fd_evaluation_model *
                    "untrained", first->name);
 }
 
-fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome) {
+fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome, json_t *contest) {
   char path[FD_PATH_MAX];
   json_t *tasks = json_array(), *models = json_array();
   for (int i = 0; i < e->suite.count; i++)
@@ -47,6 +47,7 @@ fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome
   json_t *root =
       json_pack("{s:s, s:s, s:o, s:o}", "version", fd_version(), "suite", e->words[0], "models", models, "tasks", tasks);
   fd_status status = FD_OK;
+  if (contest) fd_json_set(&root, "contest", contest);
   FD_GO(fd_path(path, e->output, "results.json", NULL));
   FD_GO(fd_make_folder(e->output));
   FD_GO(fd_json_write(path, root));

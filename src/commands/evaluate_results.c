@@ -1,5 +1,5 @@
 /* Gathers the results of an evaluation's units of work: mean and standard deviation, baselines and the paper's numbers. */
-#include "commands/evaluate_results.h"
+#include "commands/evaluate_contest.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -174,6 +174,7 @@ static void compare_rows(const fd_evaluation *e, const fd_suite_task *t, fd_eval
 
 fd_status fd_evaluation_report(const fd_evaluation *e) {
   fd_evaluation_outcome *outcome;
+  fd_contest contest = {0};
   char page[FD_PATH_MAX];
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&outcome, (size_t)e->suite.count, sizeof *outcome, "results"));
@@ -181,7 +182,11 @@ fd_status fd_evaluation_report(const fd_evaluation *e) {
   for (int i = 0; i < e->suite.count; i++)
     for (int k = 0; k < outcome[i].count; k++) compare_rows(e, &e->suite.task[i], outcome, &outcome[i].row[k]);
   fd_evaluation_print(e, outcome);
-  FD_GO(fd_evaluation_save(e, outcome));
+  if (fd_contest_is(e)) {
+    FD_GO(fd_contest_make(e, outcome, &contest));
+    fd_contest_print(&contest);
+  }
+  FD_GO(fd_evaluation_save(e, outcome, contest.count ? fd_contest_json(&contest) : NULL));
   FD_GO(fd_path(page, e->output, "report.html", NULL));
   FD_GO(fd_report_write_suite(e->output, page));
   fd_info("wrote %s", page);
@@ -192,5 +197,6 @@ done:
     for (int k = 0; k < FD_EVALUATION_ROWS; k++) fd_evaluation_free_scores(&outcome[i].row[k]);
   }
   free(outcome);
+  free(contest.row);
   return status;
 }

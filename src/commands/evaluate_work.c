@@ -81,6 +81,7 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
       continue;
     }
     if (!tunes && is_of_tuning(word, &values)) continue;
+    if (tunes && !strcmp(word, "--joined")) continue; /* an option of probes only */
     of_folder |= !strcmp(word, "--task");
     FD_TRY(expand(e, word, text, &of_data));
     if (of_data && fd_is_absent(text) && l->count && !strcmp(l->word[l->count - 1], "--also")) {

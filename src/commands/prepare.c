@@ -32,7 +32,8 @@ static fd_status check_options(const fd_ingest_options *o) {
   if (o->bed && o->holdout.count) return fd_fail(FD_USAGE, "findna prepare: --bed and --holdout exclude each other");
   if (strcmp(o->sampling, "length") && strcmp(o->sampling, "uniform"))
     return fd_fail(FD_USAGE, "findna prepare: --sampling %s: expected length or uniform", o->sampling);
-  if (o->partial && !o->bed) return fd_fail(FD_USAGE, "findna prepare: --partial is for rows of --bed FILE");
+  if (o->partial && !o->bed && !o->exclude)
+    return fd_fail(FD_USAGE, "findna prepare: --partial is for rows of --bed FILE and --exclude FILE");
   if (o->val_count && !o->bed && !o->holdout.count)
     return fd_fail(FD_USAGE, "findna prepare: --val-count needs held-out sequence: --holdout CONTIG or --bed FILE");
   return FD_OK;
@@ -99,8 +100,10 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       {"holdout", FD_ARG_LIST, &o.holdout, 0, 0, "A,B", "these contigs are the held-out split 'val'"},
       {"bed", FD_ARG_TEXT, &o.bed, 0, 0, "FILE",
        "splits by intervals: contig, start, end, split (train, val, test); each window is contained in one interval"},
+      {"exclude", FD_ARG_TEXT, &o.exclude, 0, 0, "FILE",
+       "no window overlaps these intervals (BED), such as those of a benchmark that the model will be evaluated on"},
       {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL,
-       "skip rows of --bed whose contig is in none of the files, and report how many"},
+       "skip rows of --bed and --exclude whose contig is in none of the files, and report how many"},
       {"assembly", FD_ARG_TEXT, &o.assembly, 0, 0, "NAME",
        "recorded in the shards; with GRCh38 (or hg38) the names and lengths of the chromosomes are checked"},
       {"seed", FD_ARG_INT, &o.seed, 0, 9007199254740992.0, "N", "seed of the random positions"},

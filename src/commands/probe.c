@@ -67,7 +67,8 @@ static fd_status read_kmers(options *o) {
 
 static fd_status read_lists(options *o) {
   static const char *const baselines[] = {"untrained", "kmer", "none"};
-  int kmer = o->baseline.count == 0;
+  int *kmer = &o->probe.kmers;
+  *kmer = o->baseline.count == 0;
   o->probe.untrained = o->baseline.count == 0 && o->checkpoint;
   for (int i = 0; i < o->encoder.count; i++) {
     int which = index_of(o->encoder.item[i], fd_array_names, FD_ENCODERS), none = !strcmp(o->encoder.item[i], "none");
@@ -82,14 +83,18 @@ static fd_status read_lists(options *o) {
     if (which < 0)
       return fd_fail(FD_USAGE, "findna probe: --baseline %s: expected untrained, kmer, both, or none", o->baseline.item[i]);
     if (which == 2 && o->baseline.count > 1) return fd_fail(FD_USAGE, "findna probe: --baseline none excludes others");
-    if (which < 2) *(which ? &kmer : &o->probe.untrained) = 1;
+    if (which < 2) *(which ? kmer : &o->probe.untrained) = 1;
   }
   if (!o->checkpoint && (!o->want_none || o->probe.untrained))
     return fd_fail(FD_USAGE, "findna probe: which CHECKPOINT? Only --encoder none without the baseline 'untrained' needs none");
-  if (o->want_none && !o->probe.untrained && !kmer)
+  if (o->want_none && !o->probe.untrained && !*kmer)
     return fd_fail(FD_USAGE, "findna probe: --encoder none and --baseline none together leave nothing to do");
-  if (!kmer && o->kmer.count) return fd_fail(FD_USAGE, "findna probe: --kmer has no effect without the baseline 'kmer'");
-  return kmer ? read_kmers(o) : FD_OK;
+  if (o->want_none && o->probe.joined)
+    return fd_fail(FD_USAGE,
+                   "findna probe: --joined has no effect with --encoder none: there are no features to join with k-mers");
+  if (!*kmer && !o->probe.joined && o->kmer.count)
+    return fd_fail(FD_USAGE, "findna probe: --kmer has no effect without the baseline 'kmer' or --joined");
+  return *kmer || o->probe.joined ? read_kmers(o) : FD_OK;
 }
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
@@ -102,6 +107,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",
        "student, teacher, best (default: what the checkpoint has), or none: baselines only"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
+      {"joined", FD_ARG_FLAG, &o->probe.joined, 0, 0, NULL,
+       "score each encoder's features joined with k-mer counts, too: do they add anything to counting?"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N",
        "number of splits for choosing lambda and k, and of untrained encoders"},
@@ -206,6 +213,7 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
                              json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
                              json_of_scores(&s->mcc, seeds), "lambda", lambda, "dims", dims);
+  if (isfinite(s->selection_loss)) fd_json_set(&object, "selection_loss", json_of_scores(&s->selection_loss, seeds));
   if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
   if (s->epochs > 0) fd_json_set(&object, "epochs", json_of_scores(&s->epochs, seeds));
   if (neighbours) fd_json_set(&object, "k", k);
@@ -282,12 +290,12 @@ static void print_table(const options *o, const probing *p) {
            p->same, p->turned);
   printf("            mean ± sd over %d seed%s: %s and k chosen on %g %% of the training rows\n\n", seeds, seeds > 1 ? "s" : "",
          p->cpu ? "epochs" : "lambda", 100 * o->selection);
-  printf("%-10s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
+  printf("%-12s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
          "dims", p->cpu ? "epochs" : "lambda");
   for (int i = 0; i < p->result.items; i++) {
     const fd_probe_item *item = &p->result.item[i];
     const fd_probe_score *s = item->score;
-    printf("%-10s %-8s", item->name, item->features);
+    printf("%-12s %-8s", item->name, item->features);
     print_number(&s->accuracy, seeds, 100, 2);
     print_number(&s->f1, seeds, 100, 2);
     print_number(&s->mcc, seeds, 1, 4);

@@ -197,7 +197,7 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
 /* Root only, before anything is read: records the input files, to detect changes while they are used. */
 static fd_status note_input(const options *o, scoring *s) {
   const fd_list files = {.count = 1, .item = {o->words[1]}};
-  return fd_sources_begin(&s->sources, &files, o->genome, fd_comm_self());
+  return fd_sources_begin(&s->sources, &files, (const char *const[FD_SOURCES_MORE]){o->genome}, fd_comm_self());
 }
 
 static fd_status open_sequences(const options *o, scoring *s) {

@@ -1,4 +1,4 @@
-/* Conditions between options: what the schema's ranges cannot say. */
+/* Checks of options against each other, beyond the ranges of the schema. */
 #include <string.h>
 
 #include "config/options.h"
@@ -8,12 +8,12 @@ static int check_operations(const char *name, const char *key, const char *lette
   for (const char *at = letters; *at; at++) {
     if (!strchr(known, *at))
       return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': '%c' is no operation; they are %s", name, key, letters, *at, known), 0;
-    if (seen[(unsigned char)*at]++) return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': %c stands twice", name, key, letters, *at), 0;
+    if (seen[(unsigned char)*at]++) return (void)fd_fail(FD_CONFIG, "%s: %s: '%s': %c occurs twice", name, key, letters, *at), 0;
   }
   return 1;
 }
 
-/* Noise is added on the device, when all else is done; T and R commute with it. */
+/* Noise is added on the device after all other operations; T and R commute with it. */
 static int check_noise_last(const char *name, const char *key, const char *letters) {
   const char *noise = strchr(letters, 'N');
   if (!noise || !strpbrk(noise, "DIM")) return 1;
@@ -22,11 +22,11 @@ static int check_noise_last(const char *name, const char *key, const char *lette
          0;
 }
 
-/* Dropout of attention keys its draws by the number of a layer, 0 .. 255; those of a decoder begin behind the encoder's layers
- * and one more. */
+/* The random numbers of attention dropout are keyed by layer, 0 .. 255; a decoder's layers are numbered after the encoder's, with
+ * one number between. */
 enum { LAYERS_MAX = 254 };
 
-/* What is said of an encoder that the model does not have. */
+/* Rejects options of other encoders than the model's. */
 static int check_encoder(const fd_config *c, const char *name) {
   fd_config defaults;
   int good = 1, length;
@@ -46,20 +46,19 @@ static int check_encoder(const fd_config *c, const char *name) {
 #define NEED(condition, ...) \
   if (!(condition)) good = 0, (void)fd_fail(FD_CONFIG, __VA_ARGS__)
 
-/* Whether an autoencoder's options go together, and nobody else has them. */
+/* Whether an autoencoder's options are consistent, and unset for other encoders. */
 static int check_autoencoder(const fd_config *c, const char *name) {
   int good = 1, is_one = c->model.encoder == FD_ARCH_MAE;
   int64_t words = ((int64_t)1 << 2 * c->model.kmer) + 2;
   NEED(is_one || c->model.encoder == FD_ARCH_HAD || c->objective.hidden_weight == 1,
-       "%s: objective.hidden_weight is there for model.encoder: mae and had", name);
+       "%s: objective.hidden_weight is there for model.encoder: mae and had only", name);
   NEED(is_one || c->model.encoder == FD_ARCH_BERT || c->train.dropout == 0,
-       "%s: train.dropout is there for model.encoder: mae and bert", name);
+       "%s: train.dropout is there for model.encoder: mae and bert only", name);
   NEED(!c->aug.offsets || (fd_config_reads_ids(c) && c->model.tokenizer == FD_TOKENIZER_KMER),
-       "%s: aug.offsets is there for words of tokenizer kmer", name);
-  NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER,
-       "%s: model.tokenizer: model.encoder: mae reads words of tokenizer kmer", name);
-  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: mae has none; its decoder says words",
-       name);
+       "%s: aug.offsets is there for words of tokenizer kmer only", name);
+  NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER, "%s: model.tokenizer: model.encoder: mae needs kmer", name);
+  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE,
+       "%s: model.lm_head: model.encoder: mae has none; its decoder predicts tokens", name);
   NEED(!is_one || c->model.vocabulary == words, "%s: model.vocabulary: %lld; model.encoder: mae with model.kmer %lld has %lld",
        name, (long long)c->model.vocabulary, (long long)c->model.kmer, (long long)words);
   NEED(!is_one || c->model.layers + c->model.decoder_layers <= LAYERS_MAX,
@@ -68,18 +67,18 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   return good;
 }
 
-/* Whether the options of a student of a frozen teacher go together, and nobody else has them. */
+/* Whether the options of a frozen teacher's student are consistent, and unset for other encoders. */
 static int check_student(const fd_config *c, const char *name) {
   int good = 1, is_one = c->model.encoder == FD_ARCH_HAD, frozen = c->teacher.kind == FD_TEACHER_FROZEN;
   NEED(is_one || (c->objective.distil_weight == 0 && c->aug.sees == FD_SEES_FULL),
-       "%s: objective.distil_weight, aug.sees: are there for model.encoder: had", name);
+       "%s: objective.distil_weight, aug.sees: are there for model.encoder: had only", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_LETTERS, "%s: model.tokenizer: model.encoder: had reads letters", name);
-  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE, "%s: model.lm_head: model.encoder: had has none; its decoder says letters",
-       name);
+  NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE,
+       "%s: model.lm_head: model.encoder: had has none; its decoder predicts nucleotides", name);
   NEED(!is_one || c->task.outputs || c->objective.hidden_weight > 0 || c->objective.distil_weight > 0,
        "%s: objective: hidden_weight and distil_weight are 0; nothing to learn", name);
   NEED(!fd_config_aligns(c) || frozen,
-       "%s: objective.distil_weight: %g needs teacher.kind: frozen, and --teacher with what teaches (or set the weight to 0)",
+       "%s: objective.distil_weight: %g needs teacher.kind: frozen, and --teacher with a checkpoint (or set the weight to 0)",
        name, c->objective.distil_weight);
   NEED(!fd_config_aligns(c) || !c->teacher.cache || c->teacher.sees == FD_SEES_CLEAN,
        "%s: teacher.cache: features of a teacher that sees [MASK] differ from draw to draw, so none can be kept: use "
@@ -93,7 +92,7 @@ static int check_student(const fd_config *c, const char *name) {
   return good;
 }
 
-/* Whether those of convolutions do. */
+/* Whether the options of convolutions are consistent. */
 static int check_convolutions(const fd_config *c, const char *name) {
   int good = 1, taps[FD_KERNELS_MAX];
   if (!fd_config_convolves(c)) return 1;
@@ -107,14 +106,14 @@ static int check_convolutions(const fd_config *c, const char *name) {
   return good;
 }
 
-/* Whether the model's options go together. */
+/* Whether the model's options are consistent. */
 static int check_model(const fd_config *c, const char *name) {
   int good = check_encoder(c, name) & check_autoencoder(c, name) & check_student(c, name) & check_convolutions(c, name);
   NEED(!fd_config_attends(c) || c->model.channels % (2 * c->model.heads) == 0,
-       "%s: model.heads: %lld do not cut model.channels (%lld) into even numbers", name, (long long)c->model.heads,
+       "%s: model.heads: %lld do not divide model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
   NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
-       "%s: model.recompute is there for model.encoder: chordmixer", name);
+       "%s: model.recompute is there for model.encoder: chordmixer only", name);
   int ids = fd_config_reads_ids(c);
   NEED(!ids || (c->task.features != FD_FEATURES_CLS && c->task.features != FD_FEATURES_BOTH) ||
            c->model.tokenizer != FD_TOKENIZER_KMER,
@@ -124,7 +123,7 @@ static int check_model(const fd_config *c, const char *name) {
   return good;
 }
 
-/* Whether a task's options go together, and with a teacher's. */
+/* Whether a task's options are consistent, also with a teacher's. */
 static int check_task(const fd_config *c, const char *name) {
   int good = 1;
   good &= check_operations(name, "task.augment", c->task.augment, "DITRS");
@@ -140,7 +139,7 @@ static int check_task(const fd_config *c, const char *name) {
        "model.encoder: had",
        name);
   NEED(!fd_config_distils(c) || c->task.kind == FD_TASK_CLASSES,
-       "%s: teacher.kind: a teacher says probabilities of classes; with task.kind: values there is none", name);
+       "%s: teacher.kind: a teacher gives probabilities of classes; use none with task.kind: values", name);
   NEED(!fd_config_distils(c) || c->objective.kd_alpha < 1,
        "%s: objective.kd_alpha: 1 leaves nothing to the teacher; give less, or no teacher", name);
   NEED(c->task.kind == FD_TASK_CLASSES || c->task.outputs <= 1, "%s: task.outputs: %lld; values have 1", name,
@@ -169,15 +168,15 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
        c->objective.cl_weight);
   NEED(!fd_config_projects(c) || c->objective.projection_of != FD_FEATURES_TOKENS || c->objective.cl_axis == FD_AXIS_D,
-       "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row a sequence: a softmax over it is always 1; "
+       "%s: objective.cl_axis: K, but objective.projection_of: tokens gives one row per sequence: a softmax over it is always 1; "
        "use D",
        name);
   NEED(c->objective.mask_layout == FD_MASK_OK || c->objective.mnm == FD_MNM_BCE,
-       "%s: objective.mask_layout: scrambled goes with objective.mnm: bce", name);
+       "%s: objective.mask_layout: scrambled needs objective.mnm: bce", name);
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
   NEED(c->comm.limit == 0 || c->comm.limit >= 2,
-       "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks say twice a second that they live", name, c->comm.limit);
+       "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks send a heartbeat twice a second", name, c->comm.limit);
   return good ? FD_OK : FD_CONFIG;
 }

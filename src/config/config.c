@@ -71,7 +71,7 @@ int fd_config_hides(const fd_config *c) {
 int fd_config_tokens(const fd_config *c, int window) {
   enum { GROUP = 6 };
   if (!fd_config_hides(c) || c->model.tokenizer == FD_TOKENIZER_LETTERS) return window;
-  if (c->model.tokenizer == FD_TOKENIZER_BPE) return window + 2; /* at most: each letter alone, [CLS] and [SEP] */
+  if (c->model.tokenizer == FD_TOKENIZER_BPE) return window + 2; /* at most: a token per letter, [CLS] and [SEP] */
   return c->model.tokenizer == FD_TOKENIZER_NT6 ? 1 + window / GROUP + window % GROUP : window / (int)c->model.kmer;
 }
 
@@ -135,15 +135,15 @@ int fd_option_set(fd_config *config, const fd_option *o, const char *text, char 
   char *end, path[FD_PATH_MAX];
   errno = 0;
   if (o->kind == FD_OPTION_TEXT) {
-    if (o->max > 0 && fd_path_is_home(text)) { /* shells and YAML leave it as it is */
-      if (fd_path_expand(path, text) != FD_OK) return snprintf(why, room, "%s.%s: no such place", o->section, o->name), 0;
+    if (o->max > 0 && fd_path_is_home(text)) { /* shells and YAML do not expand it */
+      if (fd_path_expand(path, text) != FD_OK) return snprintf(why, room, "%s.%s: no such path", o->section, o->name), 0;
       text = path;
     }
     if (strlen(text) >= FD_TEXT_MAX)
       return snprintf(why, room, "%s.%s: longer than %d bytes", o->section, o->name, FD_TEXT_MAX - 1), 0;
     int utf8;
     if (fd_json_is_utf8(text, &utf8) != FD_OK) return -1;
-    if (!utf8) /* it could not be read back from the file that a run writes */
+    if (!utf8) /* could not be read back from the run's config file */
       return snprintf(why, room, "%s.%s: is not UTF-8", o->section, o->name), 0;
     snprintf((char *)config + o->offset, FD_TEXT_MAX, "%s", text);
     return 1;
@@ -168,7 +168,7 @@ const fd_option *fd_option_find(const char *section, const char *name) {
   return NULL;
 }
 
-/* The code point at `at`, which is UTF-8, and its bytes. */
+/* The code point of the UTF-8 text at `at`, and its length in bytes. */
 static unsigned code_point(const char *at, int *bytes) {
   const unsigned char *c = (const unsigned char *)at;
   *bytes = c[0] < 0x80 ? 1 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
@@ -177,14 +177,13 @@ static unsigned code_point(const char *at, int *bytes) {
   return code;
 }
 
-/* Control characters, line ends of Unicode and what is no character: YAML refuses them, or changes them, where they stand as they
- * are. */
+/* Control characters, Unicode line separators and noncharacters, which YAML rejects or changes unless they are escaped. */
 static int is_escaped(unsigned code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
          code == 0xffff;
 }
 
-/* A text is quoted unless it is of characters that mean nothing in YAML. */
+/* Prints a text, quoted unless it consists of characters without a meaning in YAML. */
 static void print_text(FILE *out, const char *text) {
   static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
   if (*text && *text != '-' && !text[strspn(text, safe)]) {
@@ -236,14 +235,14 @@ static const char *who_has(fd_change change) {
   switch (change) {
     case FD_CHANGE_FREE: return "free";
     case FD_CHANGE_FROZEN: break;
-    case FD_CHANGE_SHAPE: return "frozen; of the model";
-    case FD_CHANGE_CHORDMIXER: return "frozen; of the model `chordmixer`";
-    case FD_CHANGE_TRANSFORMER: return "frozen; of models with attention";
-    case FD_CHANGE_BLOCKS: return "frozen; of the model `transformer`";
-    case FD_CHANGE_WORDS: return "frozen; of models over ids";
-    case FD_CHANGE_AUTOENCODER: return "frozen; of the model `mae`";
-    case FD_CHANGE_DELTA: return "frozen; of the model `had`";
-    case FD_CHANGE_CONVOLUTION: return "frozen; of the models `hybrid` and `cnn`";
+    case FD_CHANGE_SHAPE: return "frozen; model";
+    case FD_CHANGE_CHORDMIXER: return "frozen; encoder `chordmixer`";
+    case FD_CHANGE_TRANSFORMER: return "frozen; encoders with attention";
+    case FD_CHANGE_BLOCKS: return "frozen; encoder `transformer`";
+    case FD_CHANGE_WORDS: return "frozen; encoders over token ids";
+    case FD_CHANGE_AUTOENCODER: return "frozen; encoder `mae`";
+    case FD_CHANGE_DELTA: return "frozen; encoder `had`";
+    case FD_CHANGE_CONVOLUTION: return "frozen; encoders `hybrid` and `cnn`";
   }
   return "frozen";
 }
@@ -363,7 +362,7 @@ fd_status fd_config_compare_frozen(const fd_config *saved, const fd_config *now)
   return status;
 }
 
-/* The folder of the running program, from which its own files are found wherever it was moved to. */
+/* The folder of the running program, so that its files are found wherever it was moved. */
 static int program_folder(char folder[FD_PATH_MAX]) {
   ssize_t n = readlink("/proc/self/exe", folder, FD_PATH_MAX - 1);
   if (n <= 0) return 0;
@@ -373,13 +372,13 @@ static int program_folder(char folder[FD_PATH_MAX]) {
 }
 
 int fd_config_folder(int i, char folder[]) {
-  static const char *const beside[] = {"../../configs",
-                                       "../share/findna/configs"}; /* of a build in the source folder; installed */
+  /* relative to the program: of a build in the source folder; installed */
+  static const char *const relative[] = {"../../configs", "../share/findna/configs"};
   char program[FD_PATH_MAX];
   *folder = '\0';
   if (i > 2) return 0;
   fd_status status = i == 0 ? fd_path(folder, "configs", NULL, NULL) : FD_OK;
-  if (i > 0 && program_folder(program)) status = fd_path(folder, program, beside[i - 1], NULL);
+  if (i > 0 && program_folder(program)) status = fd_path(folder, program, relative[i - 1], NULL);
   if (status != FD_OK) *folder = '\0';
   return 1;
 }
@@ -396,6 +395,6 @@ fd_status fd_config_read(const char *name, char path[], char **text, size_t *byt
     FD_TRY(fd_path(path, folder, file, NULL));
     if (!fd_is_absent(path)) return fd_read_file(path, FD_CONFIG_FILE_MAX, text, bytes);
   }
-  return fd_fail(FD_MISSING, "no config '%s': neither configs/%s nor %s is there; a file is given by its path, such as ./%s",
-                 name, file, path, file);
+  return fd_fail(FD_MISSING, "no config '%s': neither configs/%s nor %s exists; give a file by its path, such as ./%s", name,
+                 file, path, file);
 }

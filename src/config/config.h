@@ -1,4 +1,4 @@
-/* The configuration of a run: a struct made from schema.def, read from YAML and command-line overrides. */
+/* The configuration of a run: a struct generated from schema.def, read from YAML and command-line overrides. */
 #ifndef FD_CONFIG_CONFIG_H
 #define FD_CONFIG_CONFIG_H
 
@@ -27,7 +27,7 @@ enum { FD_SPACE_HEAD, FD_SPACE_LATENT, FD_SPACE_PROJECTION };
 enum {
   FD_TEACHER_EMA,
   FD_TEACHER_NONE,
-  FD_TEACHER_BEST /* only in files, as an older word for none */,
+  FD_TEACHER_BEST /* in files only: an older name for none */,
   FD_TEACHER_FROZEN,
   FD_TEACHER_LOGITS
 };
@@ -89,7 +89,7 @@ typedef enum fd_config_style {
   FD_CONFIG_YAML,
   FD_CONFIG_YAML_HELP,
   FD_CONFIG_MARKDOWN,
-  FD_CONFIG_MAN,   /* entries of a page of man(7) */
+  FD_CONFIG_MAN,   /* entries of a man page (man(7)) */
   FD_CONFIG_WORDS, /* for completion, as in base/help.h */
   FD_CONFIG_FROZEN
 } fd_config_style;
@@ -97,18 +97,18 @@ typedef enum fd_config_style {
 /* All defaults. */
 void fd_config_defaults(fd_config *config);
 
-/* [CLS] rows behind each sequence in training: none for a task that looks at nucleotides alone, or a model over ids. */
+/* [CLS] rows after each sequence in training: 0 for a task that uses nucleotides only and for models over token ids. */
 int fd_config_cls(const fd_config *config);
 
-/* Whether the encoder reads ids of a tokenizer; else it reads nucleotides. */
+/* Whether the encoder reads token ids; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);
 
-/* Whether words are hidden, for a model to say what they were: the pretraining of an autoencoder, which does not see them, or of
- * an encoder over ids with a head of masked words, which sees [MASK] there. */
+/* Whether tokens are hidden for the model to predict: the pretraining of an autoencoder, which does not see them, or of an
+ * encoder over token ids with a language-model head, which sees [MASK] there. */
 int fd_config_hides(const fd_config *config);
 
-/* Tokens of a window of so many nucleotides in pretraining, without [CLS] rows: its letters, or its words; of byte pairs at most.
- */
+/* Tokens of a window of `window` nucleotides in pretraining, without [CLS] rows: its nucleotides, or its token ids (an upper
+ * bound for bpe). */
 int fd_config_tokens(const fd_config *config, int window);
 
 /* Whether a model in pretraining aligns its latents with the features of a frozen teacher. */
@@ -117,18 +117,19 @@ int fd_config_aligns(const fd_config *config);
 /* Whether the encoder has attention. */
 int fd_config_attends(const fd_config *config);
 
-/* Whether it has convolutions, and their widths in rows: model.kernels. Returns how many, -1 when the text is no such list. */
+/* Whether the encoder has convolutions; and the widths of these in rows, from model.kernels: returns their number, -1 when the
+ * text is not such a list. */
 enum { FD_KERNELS_MAX = 8 };
 int fd_config_convolves(const fd_config *config);
 int fd_config_kernels(const fd_config *config, int taps[FD_KERNELS_MAX]);
 
-/* Whether a classifier learns from what a teacher says of its classes. */
+/* Whether a classifier learns from a teacher's probabilities of its classes. */
 int fd_config_distils(const fd_config *config);
 
-/* Dropout in training: that of the task, or that of pretraining. */
+/* Dropout rate in training: the task's, or pretraining's. */
 double fd_config_dropout(const fd_config *config);
 
-/* The kind of head of masked words that the encoder has: FD_LM_HEAD_NONE, ..._TIED or ..._OWN. */
+/* The encoder's language-model head: FD_LM_HEAD_NONE, ..._TIED or ..._OWN. */
 int fd_config_lm_head(const fd_config *config);
 
 /* Whether the self-distillation term has a projection. */
@@ -140,23 +141,23 @@ int fd_config_projects(const fd_config *config);
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) FD_MUST_CHECK;
 
-/* Reads what fd_config_print once wrote, in this version or an older one with fewer keys; `hex` is what fd_config_hash gave
- * there: the hash of the frozen keys that the text names. */
+/* Reads a text that fd_config_print wrote, in this version or an older one with fewer keys; `hex` is what fd_config_hash returned
+ * then: the hash of the frozen keys that the text names. */
 fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t bytes, const char *name,
                                 char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
-/* Whether an override "section.key=value" is of a free key: it may change without changing the result. */
+/* Whether an override "section.key=value" sets a free key, which does not change the result. */
 int fd_config_is_free(const char *override);
 
-/* Finds the config file: a path (with a '/' or '.'), or the bare name of one in the folders of fd_config_folder. Reads its text
- * (released with free()) and gives its path [FD_PATH_MAX]. */
+/* Finds the config file: a path (with a '/' or '.'), or the bare name of one in the folders of fd_config_folder. Returns its text
+ * (released with free()) and its path [FD_PATH_MAX]. */
 fd_status fd_config_read(const char *name, char path[], char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* Folder i = 0, 1, ... where configs are looked for: here, beside the program, installed; "" when it is not known. Returns 0
+/* Folder i = 0, 1, ... that is searched for configs: ./configs, next to the program, installed; "" when it is unknown. Returns 0
  * after the last. */
 int fd_config_folder(int i, char folder[]);
 
-/* Prints the configuration; FD_CONFIG_FROZEN prints the frozen keys alone, one "section.key=value" a line. */
+/* Prints the configuration; FD_CONFIG_FROZEN prints only the frozen keys, one "section.key=value" per line. */
 void fd_config_print(FILE *out, const fd_config *config, fd_config_style style);
 
 /* SHA-256 (hex) of the frozen keys: two runs with the same hash and data are the same experiment. */

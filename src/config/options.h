@@ -9,7 +9,7 @@
 
 typedef enum fd_option_kind { FD_OPTION_INT, FD_OPTION_REAL, FD_OPTION_BOOL, FD_OPTION_CHOICE, FD_OPTION_TEXT } fd_option_kind;
 
-/* What may change, and who has it; see schema.def. */
+/* Whether a key may change at resume, and which models have it; see schema.def. */
 typedef enum fd_change {
   FD_CHANGE_FREE,
   FD_CHANGE_FROZEN,
@@ -29,7 +29,7 @@ typedef struct fd_option {
   size_t offset;       /* in fd_config */
   double number;       /* default of INT, REAL, BOOL, CHOICE */
   const char *text;    /* default of TEXT */
-  double min, max;     /* of a TEXT: max is 1 for the name of a folder */
+  double min, max;     /* TEXT: max is 1 for a path */
   const char *choices; /* "a|b|c" */
   fd_change change;
   const char *help;
@@ -40,10 +40,10 @@ extern const int fd_option_count;
 
 static inline int fd_option_frozen(const fd_option *option) { return option->change != FD_CHANGE_FREE; }
 
-/* Bytes of its value in this config. */
+/* Bytes of the option's value in this config. */
 size_t fd_option_bytes(const fd_config *config, const fd_option *option);
 
-/* Whether it says what a model with this encoder is. */
+/* Whether the option is part of the shape of a model with this encoder. */
 static inline int fd_option_shapes(const fd_option *option, int encoder) {
   switch (option->change) {
     case FD_CHANGE_SHAPE: return 1;
@@ -63,7 +63,7 @@ static inline int fd_option_shapes(const fd_option *option, int encoder) {
 /* The option section.name, or NULL. */
 const fd_option *fd_option_find(const char *section, const char *name);
 
-/* Sets an option from text; on failure writes what would be right to `why` and returns 0; -1, said, without memory. */
+/* Sets an option from text. Returns 1; 0 for a bad value, with the reason in `why`; -1 when out of memory, which is logged. */
 int fd_option_set(fd_config *config, const fd_option *option, const char *text, char *why, size_t room);
 
 /* Word number `index` of "a|b|c", of *length bytes. */
@@ -72,7 +72,7 @@ const char *fd_choice_text(const char *choices, int index, int *length);
 /* Prints the value as YAML. */
 void fd_option_print(FILE *out, const fd_config *config, const fd_option *option);
 
-/* SHA-256 (hex) of the frozen keys; with `named` [fd_option_count] those that it marks only. */
+/* SHA-256 (hex) of the frozen keys; with `named` [fd_option_count] only of those that are marked there. */
 fd_status fd_frozen_hash(const fd_config *config, const unsigned char *named, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
 /* Checks values against each other; logs every conflict (`name` is the config file) and returns FD_CONFIG, or FD_OK. */

@@ -1,4 +1,4 @@
-/* Prints the options that say what a model is. */
+/* Prints the options that define a model. */
 #include "config/shape.h"
 
 #include "config/options.h"

@@ -13,10 +13,10 @@ enum { MAX_ERRORS = 20 };
 typedef struct reader {
   fd_config *config;
   const char *name;
-  int errors, lacking; /* lacking: memory, for a value */
+  int errors, lacking; /* lacking: no memory for a value */
   char section[64], key[64];
   const yaml_event_t *event;
-  unsigned char *seen;        /* one a option: set in this file */
+  unsigned char *seen;        /* per option: set in this file */
   unsigned char sections[64]; /* likewise, by the section's place in the schema */
 } reader;
 
@@ -39,7 +39,7 @@ static void unknown_name(reader *r, const char *section, const char *name) {
   complain(r, message);
 }
 
-/* Whether the section was there before; notes it. */
+/* Whether the section was read before; marks it as read. */
 static int seen_section(reader *r) {
   int place = 0;
   for (int i = 1; i < fd_option_count && strcmp(fd_options[i - 1].section, r->section); i++)
@@ -53,7 +53,7 @@ static int known_section(const char *section) {
   return 0;
 }
 
-/* The text of a scalar, or NULL with a complaint. */
+/* The text of a scalar, or NULL after an error message. */
 static const char *scalar_text(reader *r, size_t room) {
   const yaml_event_t *e = r->event;
   if (e->data.scalar.anchor || e->data.scalar.tag) return complain(r, "anchors and tags are not used in config files"), NULL;
@@ -121,7 +121,7 @@ static int take_event(reader *r, place at) {
   return AT_VALUE;
 }
 
-/* FD_MEMORY, or FD_OK with r->errors. */
+/* FD_MEMORY, or FD_OK with the number of errors in r->errors. */
 static fd_status read_events(reader *r, const char *text, size_t bytes) {
   yaml_parser_t parser;
   yaml_event_t event;
@@ -181,7 +181,7 @@ static void apply_override(reader *r, const char *override) {
   }
 }
 
-/* named[fd_option_count], zeroed: the options that the text names are marked. */
+/* Marks the options that the text names in named[fd_option_count], which is zeroed. */
 static fd_status parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides, int count,
                        unsigned char *named) {
   reader r = {.config = config, .name = name, .seen = named};
@@ -195,7 +195,7 @@ static fd_status parse(fd_config *config, const char *text, size_t bytes, const 
   return fd_config_check(config, name);
 }
 
-/* Words of older versions become those of today, so that nothing else knows them. */
+/* Replaces values of older versions by today's, so that no other code handles them. */
 static void renew(fd_config *config) {
   if (config->teacher.kind == FD_TEACHER_BEST) config->teacher.kind = FD_TEACHER_NONE;
 }
@@ -214,7 +214,7 @@ fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t byte
   unsigned char *named;
   FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
   fd_status status = parse(config, text, bytes, name, NULL, 0, named);
-  if (status == FD_OK) status = fd_frozen_hash(config, named, hex); /* of the words that the text has */
+  if (status == FD_OK) status = fd_frozen_hash(config, named, hex); /* of the text's own values */
   if (status == FD_OK) renew(config);
   free(named);
   return status;

@@ -1,4 +1,4 @@
-/* The loss between features of a student and of a frozen teacher, on the CPU. */
+/* Feature alignment loss between a student and a frozen teacher, on the CPU. */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -9,11 +9,11 @@ typedef struct align_call {
   int rows, width, cosine, normalize;
   fd_mat y, z, dy;
   const int *index;
-  double scale, *sums; /* sums: of each row */
+  double scale, *sums; /* sums: one per row */
 } align_call;
 
-/* What a target is taken off and multiplied by. */
-static void measure(const align_call *c, const float *z, double *mean, double *factor) {
+/* The mean to subtract from a target, and the factor to multiply it by then: 0 and 1 without normalization. */
+static void target_statistics(const align_call *c, const float *z, double *mean, double *factor) {
   double squares = 0;
   *mean = 0, *factor = 1;
   if (!c->normalize) return;
@@ -23,7 +23,7 @@ static void measure(const align_call *c, const float *z, double *mean, double *f
   *factor = 1 / sqrt(squares / c->width + 1e-5);
 }
 
-static double squared(const align_call *c, const float *y, const float *z, double mean, double factor, float *dy) {
+static double squared_error(const align_call *c, const float *y, const float *z, double mean, double factor, float *dy) {
   double sum = 0;
   for (int i = 0; i < c->width; i++) {
     double error = (double)y[i] - ((double)z[i] - mean) * factor;
@@ -33,7 +33,7 @@ static double squared(const align_call *c, const float *y, const float *z, doubl
   return sum;
 }
 
-static double turned(const align_call *c, const float *y, const float *z, double mean, double factor, float *dy) {
+static double cosine_distance(const align_call *c, const float *y, const float *z, double mean, double factor, float *dy) {
   double along = 0, yy = 1e-12, zz = 1e-12;
   for (int i = 0; i < c->width; i++) {
     double target = ((double)z[i] - mean) * factor;
@@ -53,8 +53,8 @@ static void align_item(void *context, int item, int thread) {
     c->sums[r] = 0;
     if (c->index[r] < 0) continue;
     const float *z = fd_cpu_row(c->z, c->index[r]);
-    measure(c, z, &mean, &factor);
-    c->sums[r] = (c->cosine ? turned : squared)(c, fd_cpu_row(c->y, r), z, mean, factor, fd_cpu_row(c->dy, r));
+    target_statistics(c, z, &mean, &factor);
+    c->sums[r] = (c->cosine ? cosine_distance : squared_error)(c, fd_cpu_row(c->y, r), z, mean, factor, fd_cpu_row(c->dy, r));
   }
 }
 

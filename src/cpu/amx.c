@@ -1,4 +1,4 @@
-/* AMX: what the processor says, what the hypervisor and the kernel leave of it, and the kernel's permission. */
+/* Detects AMX: support by the processor, tile state enabled by the hypervisor and the kernel, and the kernel's permission. */
 #include "cpu/amx.h"
 
 #if defined(FD_WITH_amx)
@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of Linux's asm/prctl.h since 5.16, which older headers have not. */
+/* Constants of asm/prctl.h, which headers older than Linux 5.16 lack. */
 enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
 
 const char *fd_cpu_amx_refused(void) {

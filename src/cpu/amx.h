@@ -2,9 +2,8 @@
 #ifndef FD_CPU_AMX_H
 #define FD_CPU_AMX_H
 
-/* NULL: it may, in all threads from now on; else why it may not, a text that stays. The first call asks the kernel, before
- * threads start.
- */
+/* NULL if AMX may be used, from now on in all threads; else the reason why not, a static string. The first call requests the
+ * kernel's permission and must come before threads start. */
 const char *fd_cpu_amx_refused(void);
 
 #endif

@@ -1,14 +1,14 @@
-/* Part of kernels.c: the tile registers of AMX, or with FD_AMX_MODEL a model of them in C, bit for bit.
- *   tdpbf16ps (Intel, Architecture Instruction Set Extensions; order and rounding measured on hardware): for each of 16 x 16
- * outputs two chains of fused multiply-adds from +0, over the even and over the odd elements of k; even + odd; C + that. Every
- * step rounds to the nearest, ties to even, whatever MXCSR says; denormals count as zeros of their sign, as operands and as
- * results. */
+/* Part of kernels.c: the tile registers of AMX, or with FD_AMX_MODEL a bit-exact model of them in C.
+ *   tdpbf16ps (Intel, Architecture Instruction Set Extensions; order and rounding measured on hardware): each of the 16 x 16
+ * outputs is the sum of two chains of fused multiply-adds that start from +0, one over the even and one over the odd elements of
+ * k; then even + odd is added to C. Every step rounds to nearest, ties to even, regardless of MXCSR; denormal operands and
+ * results are flushed to zeros of the same sign. */
 #ifndef FD_CPU_AMX_TILES_H
 #define FD_CPU_AMX_TILES_H
 
 #include "cpu/vector.h"
 
-enum { TILE_ROWS = 16, TILE_FLOATS = TILE_ROWS * LANES, TILES_OF_AMX = 8 }; /* a row has LANES floats, or as many pairs */
+enum { TILE_ROWS = 16, TILE_FLOATS = TILE_ROWS * LANES, TILES_OF_AMX = 8 }; /* a row: LANES floats or LANES pairs of bf16 */
 
 #if defined(FD_AMX_MODEL)
 static _Thread_local float model[TILES_OF_AMX][TILE_ROWS][LANES];
@@ -58,29 +58,27 @@ INLINE void tiles_begin(void) {}
 #define TILES_END NULL
 #else
 
-/* Strides in floats. B streams from L2: tileloaddt1 keeps it from driving A out of L1. */
+/* Strides are in floats. B is streamed from L2 with tileloaddt1, which keeps it from evicting A from L1. */
 #define tile_zero(t) _tile_zero(t)
 #define tile_load(t, from, stride) _tile_loadd(t, from, (stride) * sizeof(float))
 #define tile_stream(t, from, stride) _tile_stream_loadd(t, from, (stride) * sizeof(float))
 #define tile_store(t, to, stride) _tile_stored(t, to, (stride) * sizeof(float))
 #define tile_multiply(c, a, b) _tile_dpbf16ps(c, a, b)
 
-/* Each thread configures its tiles before it uses them, and gives them up when it has no more to do: a core with tiles in use
- * sleeps less deeply, and switching threads moves 8 KB. */
+/* Each thread configures its tiles before their first use and releases them when it has no more work: a core with tiles in use
+ * cannot enter its deepest sleep states, and a context switch moves 8 KB. */
 static _Thread_local int configured;
 
 static void tiles_begin(void) {
   struct {
     uint8_t palette, start_row, reserved[14];
-    uint16_t bytes[16]; /* of a row, for each tile */
+    uint16_t bytes[16]; /* per row of each tile */
     uint8_t rows[16];
   } shape = {.palette = 1};
   if (configured) return;
   for (int i = 0; i < TILES_OF_AMX; i++) shape.bytes[i] = LANES * sizeof(float), shape.rows[i] = TILE_ROWS;
-  __asm__ volatile(""
-                   :
-                   : "r"(&shape)
-                   : "memory"); /* gcc 12 says that the intrinsic reads 8 bytes: the others would be dead stores */
+  /* gcc 12 declares that the intrinsic reads 8 bytes: the stores of the others would be removed as dead. */
+  __asm__ volatile("" : : "r"(&shape) : "memory");
   _tile_loadconfig(&shape);
   configured = 1;
 }
@@ -92,7 +90,7 @@ static void tiles_end(void) {
 #define TILES_END tiles_end
 #endif
 
-/* gcc's loads of tiles do not say that they read memory. */
+/* gcc's tile loads do not declare that they read memory. */
 #define TILE_BARRIER __asm__ volatile("" : : : "memory")
 
 #endif

@@ -1,13 +1,13 @@
-/* Attention on the CPU: blocks of keys pass by blocks of queries; scores live in a tile. A row's bits depend neither on its place
- * nor on what else is in the pack. */
+/* Attention on the CPU: loops over blocks of keys and tiles of queries, with one tile of scores in memory at a time. The bits of
+ * a row depend neither on its place in the pack nor on the other sequences of the pack. */
 #include <math.h>
 #include <string.h>
 
 #include "cpu/product.h"
 
-/* Blocks of the register tile in a tile of the backward pass, whose sums over queries depend on it; in the forward pass, where no
- * sum does, as many as leave the scores in the first cache with the keys or values. An item has several tiles: keys are packed
- * for each item. */
+/* ROW_BLOCKS: register tiles per tile of the backward pass, whose sums over queries depend on this number. FORWARD_BLOCKS: the
+ * same for the forward pass, where no sum depends on it: so few that the scores fit in L1 with the keys or values. FORWARD_TILES:
+ * tiles of an item; several, as keys are packed for each item. */
 enum { ROW_BLOCKS = 6, FORWARD_BLOCKS = 2, FORWARD_TILES = 18, KEYS = 224, PER_DRAW = 8 };
 
 #define LOG2_E 1.4426950408889634
@@ -20,21 +20,21 @@ typedef struct attention_call {
   fd_mat q, k, v, y, dy, dq, dk, dv;
   const float *lse;
   float *lse_out;
-  int tile, dim_padded, longest, chunks; /* rows of a tile; of q in a sequence; items of forward for each head */
-  float *scratch;                        /* of each thread */
+  int tile, dim_padded, longest, chunks; /* rows of a tile; most queries of a sequence; forward items per head */
+  float *scratch;                        /* per thread */
   size_t floats;
 } attention_call;
 
-/* What a thread works with: a block of keys, a tile of scores, and per query what lasts from block to block. */
+/* Scratch memory of a thread: a block of keys, a tile of scores, and what is kept per query from block to block. */
 typedef struct work {
-  int sequence, head, first_query, first_key, queries, keys, keys_padded; /* first: rows of the packs */
+  int sequence, head, first_query, first_key, queries, keys, keys_padded; /* first_*: rows of the packs */
   float *k_down, *v_down, *k_along, *v_along; /* packed: k^T and v^T [dim, KEYS], k and v [KEYS, dim] */
   float *bias, *key_at;                       /* [KEYS] */
-  int draws, *slot;                           /* of dropout: different draws of these keys; which bits each key has */
-  uint32_t *groups;                           /* [KEYS] what is drawn */
+  int draws, *slot;                           /* dropout: distinct draws for these keys; index of each key's bits */
+  uint32_t *groups;                           /* [KEYS] counters of the draws */
   uint16_t *bits;                             /* [KEYS, PER_DRAW] */
   float *s, *d, *kept;                        /* [tile, KEYS]: scores, gradients, factors of dropout */
-  float *query_at, *most, *sum;               /* [longest]; backward: lse in powers of two, dy y */
+  float *query_at, *most, *sum;               /* [longest]; backward: most is lse in base 2, sum is dy y */
   float *acc;                                 /* [longest, dim_padded]: y or dq */
   float *q_along, *dy_along;                  /* [longest, dim_padded]: packed, tile by tile */
   float *dk, *dv;                             /* [KEYS, dim_padded] */
@@ -67,7 +67,7 @@ static size_t divide_scratch(const attention_call *c, work *w, float *base, int 
 
 static float place_of(const int *position, int row, int first) { return (float)(position ? position[row] : row - first); }
 
-/* Which draws the keys of a block need; keys side by side share them. */
+/* Finds the draws that the keys of a block need; neighbouring keys share one. */
 static void find_draws(work *w) {
   w->draws = 0;
   for (int j = 0; j < w->keys; j++) {
@@ -77,7 +77,7 @@ static void find_draws(work *w) {
   }
 }
 
-/* The keys from number `at` of the sequence on. */
+/* Loads a block of keys, from key `at` of the sequence on. */
 static void load_keys(const attention_call *c, work *w, int at, int all) {
   int first = c->keys->start[w->sequence];
   w->first_key = first + at;
@@ -119,7 +119,7 @@ static void multiply_kept(const work *w, int rows, float *x) {
   for (size_t i = 0; i < (size_t)rows * (size_t)w->keys_padded; i++) x[i] *= w->kept[i];
 }
 
-/* c[rows, keys] = x of a head of so many rows times a packed block of keys. */
+/* to[rows, keys] = `rows` rows of x of a head, from `row` on, times a packed block of keys. */
 static void score(const attention_call *c, const work *w, fd_mat x, int row, int rows, const float *packed, float *to) {
   const fd_cpu_kernels *k = c->cpu->kernels;
   k->gemm(rows, c->a->dim, row_of(c, x, row, w->head), (size_t)x.stride, 1, packed, w->keys_padded / k->panel, to,
@@ -134,7 +134,7 @@ static void weigh(const attention_call *c, const work *w, int m, int n, const fl
   k->gemm(m, n, x, across ? 1 : ld, across ? ld : 1, packed, c->dim_padded / k->panel, acc, (size_t)c->dim_padded, FD_GEMM_ADD);
 }
 
-/* The work on a sequence and head, of queries from number `at` on. */
+/* Starts the work on a sequence and head, for at most `most` queries from query `at` on. */
 static work begin(const attention_call *c, int sequence, int head, int at, int most, int thread, int backward) {
   work w = {.sequence = sequence, .head = head};
   int first = c->queries->start[sequence], rest = c->queries->start[sequence + 1] - first - at;
@@ -182,7 +182,7 @@ static void forward_item(void *context, int item, int thread) {
   if (w.queries > 0) store_rows(c, &w, c->y, w.first_query, w.queries, w.acc);
 }
 
-/* Packs the queries tile by tile; what of each lasts: its lse in powers of two, and dy y. */
+/* Packs q and dy tile by tile; stores lse in base 2 and dy y of each query. */
 static void load_queries(const attention_call *c, work *w) {
   for (int i = 0; i < w->queries; i++) {
     const float *y = row_of(c, c->y, w->first_query + i, w->head), *dy = row_of(c, c->dy, w->first_query + i, w->head);

@@ -6,7 +6,7 @@
 #include "cpu/pool.h"
 #include "device/device.h"
 
-/* Scratch buffers by use; each grows to the largest size asked for and stays. */
+/* Scratch buffers by use; each grows to the largest size requested and is kept. */
 typedef enum fd_cpu_slot {
   FD_SLOT_W1,
   FD_SLOT_W2,
@@ -25,9 +25,9 @@ typedef enum fd_cpu_slot {
 typedef struct fd_cpu {
   fd_device device; /* first: a fd_device * of this kind is a fd_cpu * */
   const fd_cpu_kernels *kernels;
-  const fd_cpu_kernels *fp32; /* `kernels`, or where those round operands to bf16, the best that do not */
+  const fd_cpu_kernels *fp32; /* `kernels`, or if those round operands to bf16, the best fp32 kernels */
   fd_pool *pool;
-  size_t l2; /* bytes of a core's second cache */
+  size_t l2; /* bytes of a core's L2 cache */
   float *scratch[FD_SLOTS];
   size_t scratch_size[FD_SLOTS];
   struct fd_cpu_copy *copy; /* packed weights that are kept (weights.h) */
@@ -37,11 +37,10 @@ typedef struct fd_cpu {
 
 static inline fd_cpu *fd_cpu_of(fd_device *dev) { return (fd_cpu *)dev; }
 
-/* A scratch buffer of at least `floats`, or NULL after a failure (recorded: the operation just returns). */
+/* A scratch buffer of at least `floats`, or NULL after a failure, which is recorded: the operation just returns. */
 float *fd_cpu_scratch(fd_cpu *cpu, fd_cpu_slot slot, size_t floats);
 
-/* Opens the CPU device with `threads` threads; `simd` is a choice of device.simd; `bf16`: operands are
- * rounded. */
+/* Opens the CPU device with `threads` threads; `simd` is a choice of device.simd; `bf16`: operands of products are rounded. */
 fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) FD_MUST_CHECK;
 
 /* The names of the kernels that this processor can use, such as "generic, avx2", into text[size]. */

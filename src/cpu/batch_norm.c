@@ -1,4 +1,4 @@
-/* Batch normalization on the CPU: an item has some columns of all rows, whose sums are in double, in the order of the rows. */
+/* Batch normalization on the CPU: an item has some columns of all rows; sums are in double, in the order of the rows. */
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ static int last_of(const batch_call *c, int item) {
   return (item + 1) * COLUMNS < c->norm->width ? (item + 1) * COLUMNS : c->norm->width;
 }
 
-/* y = (x - mean) scale + shift of the columns first .. last-1; mean etc. begin with the first of them. */
+/* y = (x - mean) scale + shift for columns first .. last-1; mean and root start at column `first`. */
 static void write_rows(const batch_call *c, int first, int last, const double *mean, const double *root) {
   float scale[COLUMNS], shift[COLUMNS], middle[COLUMNS];
   for (int i = first; i < last; i++) {

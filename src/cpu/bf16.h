@@ -1,9 +1,9 @@
-/* Part of kernels.c: operands of products rounded to bf16, in pairs of which the earlier one is the low half. Rounding is that of
- * AVX512_BF16: to the nearest, ties to even; denormals are zeros of their sign. */
+/* Part of kernels.c: rounds operands of products to bf16, in pairs whose first element is the low half. Rounding is that of
+ * AVX512_BF16: to nearest, ties to even; denormals become zeros of the same sign. */
 #ifndef FD_CPU_BF16_H
 #define FD_CPU_BF16_H
 
-#include "cpu/turn.h"
+#include "cpu/transpose.h"
 
 #if defined(FD_AMX_MODEL)
 INLINE int32_t bf16_of(float x) {
@@ -26,7 +26,7 @@ INLINE vint pairs_along(vfloat first, vfloat second) {
   return pairs;
 }
 
-/* 16 pairs of the elements of two vectors. */
+/* 16 pairs of one element from each vector. */
 INLINE vint pairs_across(vfloat low, vfloat high) {
   vint pairs;
   for (int i = 0; i < LANES; i++) pairs[i] = pair_of(low[i], high[i]);
@@ -42,7 +42,7 @@ INLINE vint pairs_across(vfloat low, vfloat high) {
 }
 #endif
 
-/* Rounds the 32 floats of a row from p on, of k in all. */
+/* Rounds 32 floats from p on of a row of k floats; zeros past its end. */
 INLINE vint pairs_at(const float *row, int p, int k) {
   int rest = k - p, low = rest < LANES ? rest : LANES, high = rest - low < LANES ? rest - low : LANES;
   return pairs_along(v_load_part(row + p, low), v_load_part(row + p + low, high));

@@ -15,8 +15,8 @@ typedef struct conv_call {
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 
-/* w[width, taps] as [taps, width], or back. */
-static void turn(int down, int across, const float *from, float *to) {
+/* Transposes w[width, taps] to [taps, width], or back. */
+static void transpose(int down, int across, const float *from, float *to) {
   for (int i = 0; i < down; i++)
     for (int j = 0; j < across; j++) to[(size_t)j * (size_t)down + (size_t)i] = from[(size_t)i * (size_t)across + (size_t)j];
 }
@@ -40,14 +40,14 @@ static void conv_item(void *context, int item, int thread) {
 void fd_cpu_causal_conv(fd_device *dev, const fd_seqs *seqs, int width, int taps, int reverse, const float *w, fd_mat x,
                         fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  float *turned = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)width * (size_t)taps);
-  conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, y, {0}, turned};
-  if (!turned) return;
-  turn(width, taps, w, turned);
+  float *transposed = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)width * (size_t)taps);
+  conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, y, {0}, transposed};
+  if (!transposed) return;
+  transpose(width, taps, w, transposed);
   fd_pool_run(cpu->pool, (fd_seqs_rows(seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, conv_item, &call);
 }
 
-/* Some columns; sequence after sequence. */
+/* Gradients of some columns of w, summed over the sequences in order. */
 static void conv_weights_item(void *context, int item, int thread) {
   (void)thread;
   const conv_call *c = context;
@@ -63,9 +63,9 @@ static void conv_weights_item(void *context, int item, int thread) {
 void fd_cpu_causal_conv_weights(fd_device *dev, const fd_seqs *seqs, int width, int taps, int reverse, fd_mat x, fd_mat dy,
                                 float *dw) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  float *turned = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)width * (size_t)taps);
-  conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, {0}, dy, turned};
-  if (!turned) return;
+  float *transposed = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)width * (size_t)taps);
+  conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, {0}, dy, transposed};
+  if (!transposed) return;
   fd_pool_run(cpu->pool, (width + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, conv_weights_item, &call);
-  turn(taps, width, turned, dw);
+  transpose(taps, width, transposed, dw);
 }

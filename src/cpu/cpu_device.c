@@ -1,4 +1,4 @@
-/* The CPU as a device: choice of instructions, memory, scratch. */
+/* The CPU as a device: choice of kernels, memory, scratch buffers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,24 +22,24 @@ static inline int has_avx512(void) {
 
 static inline int has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
-/* Intel's processors multiply pairs at half the rate of fp32: no more in a second, and less exactly. */
-static inline int gains_by_avx512bf16(void) { return has_avx512bf16() && !__builtin_cpu_is("intel"); }
+/* Intel's processors issue bf16 dot products at half the rate of fp32 multiply-adds: the same throughput, less precision. */
+static inline int prefers_avx512bf16(void) { return has_avx512bf16() && !__builtin_cpu_is("intel"); }
 
 static inline int has_amx(void) { return has_avx512bf16() && !fd_cpu_amx_refused(); }
 #endif
 
-/* What this build has (ISAS of the Makefile; amx_model and generic always), the best first. */
+/* The kernels of this build (ISAS of the Makefile; amx_model and generic always), best first. */
 static const struct kernel_set {
   int simd, bf16;
   const fd_cpu_kernels *kernels;
-  int (*usable)(void), (*preferred)(void); /* may be asked for; is taken where it is the first */
+  int (*usable)(void), (*preferred)(void); /* may be requested; the first preferred one is the default */
 } sets[] = {
 #ifdef FD_WITH_amx
     {FD_SIMD_AMX, 1, &fd_cpu_kernels_amx, has_amx, has_amx},
 #endif
     {FD_SIMD_AMX_MODEL, 1, &fd_cpu_kernels_amx_model, always, never},
 #ifdef FD_WITH_avx512bf16
-    {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16, gains_by_avx512bf16},
+    {FD_SIMD_AVX512, 1, &fd_cpu_kernels_avx512bf16, has_avx512bf16, prefers_avx512bf16},
 #endif
 #ifdef FD_WITH_avx512
     {FD_SIMD_AVX512, 0, &fd_cpu_kernels_avx512, has_avx512, has_avx512},
@@ -80,16 +80,16 @@ static fd_status refuse(int simd, int bf16) {
                                         : "NEON");
 }
 
-/* The kernels that are taken. Where there are none of bf16, or none that gain by it, operands stay fp32, which is said. */
-static const fd_cpu_kernels *take_kernels(int simd, int bf16) {
+/* Selects the kernels. Without bf16 kernels, or where bf16 would not be faster, operands stay fp32, with a warning. */
+static const fd_cpu_kernels *select_kernels(int simd, int bf16) {
   const fd_cpu_kernels *kernels = choose_kernels(simd, bf16);
   if (kernels || !bf16 || simd == FD_SIMD_AMX || simd == FD_SIMD_AMX_MODEL) return kernels;
   kernels = choose_kernels(simd, 0);
   if (kernels && simd != FD_SIMD_AUTO && simd != FD_SIMD_AVX512)
-    fd_warn("device.precision: bf16: the kernels %s have none; operands stay fp32", kernels->name);
+    fd_warn("device.precision: bf16: the kernels %s do not support it; operands stay fp32", kernels->name);
   else if (kernels)
     fd_warn("device.precision: bf16: %s, and AVX512_BF16 %s; operands stay fp32, with the kernels %s", fd_cpu_amx_refused(),
-            can_use("avx512bf16") ? "is slower than fp32 on this processor (device.simd=avx512 takes it)" : "is not here",
+            can_use("avx512bf16") ? "is slower than fp32 on this processor (device.simd=avx512 selects it)" : "is not available",
             kernels->name);
   return kernels;
 }
@@ -139,8 +139,8 @@ static void cpu_destroy(fd_device *dev) {
   free(cpu);
 }
 
-/* A megabyte where the C library does not know it. */
-static size_t second_cache(void) {
+/* Bytes of the L2 cache; 1 MB where the C library does not report it. */
+static size_t l2_bytes(void) {
 #ifdef _SC_LEVEL2_CACHE_SIZE
   long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
   if (bytes > 0) return (size_t)bytes;
@@ -152,8 +152,8 @@ fd_status fd_cpu_open(fd_device **dev, int threads, int simd, int bf16) {
   fd_cpu *cpu;
   *dev = NULL;
   FD_TRY(fd_alloc(&cpu, 1, sizeof *cpu, "the CPU device"));
-  cpu->kernels = take_kernels(simd, bf16);
-  cpu->l2 = second_cache();
+  cpu->kernels = select_kernels(simd, bf16);
+  cpu->l2 = l2_bytes();
   cpu->fp32 = bf16 ? choose_kernels(FD_SIMD_AUTO, 0) : cpu->kernels;
   fd_status status = cpu->kernels ? fd_pool_create(&cpu->pool, threads, cpu->kernels->rest) : refuse(simd, bf16);
   cpu->device = (fd_device){.kind = "cpu",

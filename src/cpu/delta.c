@@ -1,9 +1,10 @@
 /* The gated delta rule on the CPU, chunk by chunk as products of matrices (Yang, Kautz, Hatamizadeh, "Gated Delta Networks",
- * 2024). An item is a head of a sequence, so bits depend neither on threads nor on the pack.
+ * 2024). An item is a head of a sequence, so the bits depend neither on the threads nor on the rest of the pack.
  *
- * Of a chunk: K and Q, rows of unit keys and queries, Q / sqrt(keys); decays D (kernels.h) and E[i] = alpha[0] ... alpha[i]; the
- * state S before it. B = K K^T D and P = Q K^T D, below the diagonal, P with it; A = beta B; T = (1 + A)^-1. Then
- *   U = T beta (V - E K S),  y = E Q S + P U,  S' = E[last] S + (D[last] K)^T U. */
+ * Of a chunk: the rows of K are unit keys, those of Q unit queries divided by sqrt(keys); D (kernels.h) and E[i] = alpha[0] ...
+ * alpha[i] are decays; S is the state before the chunk. B = K K^T times D elementwise, below the diagonal; P = Q K^T times D
+ * elementwise, below and on the diagonal; A = beta B; T = (1 + A)^-1. Then
+ *   U = T beta (V - E K S), y = E Q S + P U, S' = E[last] S + (D[last] K)^T U. */
 #include <math.h>
 #include <string.h>
 
@@ -18,22 +19,23 @@ typedef struct delta_call {
   const fd_seqs *seqs;
   fd_mat x, gates, y, dy, dx, dgates;
   float *states;
-  double *sums;               /* of each item: gradients by its rate and offset */
+  double *sums;               /* per item: gradients of its rate and offset */
   int keys_wide, values_wide; /* padded to whole panels */
-  float *scratch;             /* of each thread */
+  float *scratch;             /* per thread */
   size_t floats;
 } delta_call;
 
-/* What a thread works with. Matrices of 2 CHUNK rows have those of K and what belongs to it, then from row n on those of Q. */
+/* Scratch memory of a thread. Matrices of 2 CHUNK rows hold the rows that belong to K, then from row n on those that belong to
+ * Q. */
 typedef struct work {
-  int item, head, first, length, at, n; /* rows of the sequence; of the chunk, in its order */
+  int item, head, first, length, at, n; /* rows: of the sequence; of the chunk, in its order */
   float *kq, *root, *v;                 /* [2 CHUNK, keys], [2 CHUNK] 1 / length, [CHUNK, values] */
   float *alpha, *beta, *whole;          /* [CHUNK]; whole: E */
   float *products, *decay, *inverse;    /* [2 CHUNK, CHUNK] B and P; D; T */
   float *s, *seen, *u;                  /* S [keys, values]; [2 CHUNK, values] K S and Q S; U */
-  float *packed[2], *a;                 /* right matrices of products; A */
-  float *ds, *du, *g, *dproducts;       /* backward: of S, U; [2 CHUNK, values] of T^-1 U, of y; [2 CHUNK, CHUNK] g U^T */
-  float *dkq, *along, *dlog, *dbeta;    /* [2 CHUNK, keys]; U dS^T [CHUNK, keys]; [CHUNK] of log alpha, beta */
+  float *packed[2], *a;                 /* packed right operands; A */
+  float *ds, *du, *g, *dproducts;       /* gradients of S, U; of T^-1 U, y [2 CHUNK, values]; g U^T [2 CHUNK, CHUNK] */
+  float *dkq, *along, *dlog, *dbeta;    /* gradients of kq; U dS^T [CHUNK, keys]; of log alpha, beta [CHUNK] */
 } work;
 
 static size_t divide_scratch(const delta_call *c, work *w, float *base, int backward) {
@@ -56,18 +58,18 @@ static size_t divide_scratch(const delta_call *c, work *w, float *base, int back
   return used;
 }
 
-/* Row i of the chunk, from a column on. */
+/* Row i of the chunk, starting at a column. */
 static float *row_of(const delta_call *c, const work *w, fd_mat m, int i, int column) {
   int t = w->at + i, row = w->first + (c->of->reverse ? w->length - 1 - t : t);
   return (float *)m.at + (size_t)row * (size_t)m.stride + column;
 }
 
-/* Columns of the head: its query, key and value. */
+/* First columns of the head's query, key and value. */
 static int query_of(const delta_call *c, const work *w) { return w->head * c->of->keys; }
 static int key_of(const delta_call *c, const work *w) { return (c->of->heads + w->head) * c->of->keys; }
 static int value_of(const delta_call *c, const work *w) { return 2 * c->of->heads * c->of->keys + w->head * c->of->values; }
 
-/* The state before a chunk that is not the sequence's first. */
+/* The state before a chunk, which must not be the first of its sequence. */
 static float *state_of(const delta_call *c, const work *w) {
   size_t each = (size_t)c->of->keys * (size_t)c->of->values, place = (size_t)(w->first / CHUNK + w->at / CHUNK - 1);
   return c->states + (place * (size_t)c->of->heads + (size_t)w->head) * each;
@@ -89,14 +91,14 @@ static const float *pack(const delta_call *c, int n, int columns, const float *f
 
 static double softplus(double x) { return x > 30 ? x : log1p(exp(x)); }
 
-/* The logarithm of alpha, and its derivative by the gate. */
+/* The logarithm of alpha, and its derivative with respect to the gate. */
 static double decay_of(const delta_call *c, const work *w, float gate, double *slope) {
   double rate = -exp((double)c->of->rate[w->head]), at = (double)gate + (double)c->of->offset[w->head];
   if (slope) *slope = rate / (1 + exp(-at));
   return rate * softplus(at);
 }
 
-/* Rows of the chunk from number `at` of the sequence on. */
+/* Loads the rows of the chunk that starts at row `at` of the sequence. */
 static void load(const delta_call *c, work *w, int at) {
   int keys = c->of->keys;
   float scale = 1 / sqrtf((float)keys);
@@ -115,7 +117,7 @@ static void load(const delta_call *c, work *w, int at) {
   c->kernels->decays(w->n, w->alpha, w->decay);
 }
 
-/* B, P, A, T, K S and with `queries` Q S, U; `state`: S [keys, values] in rows of `ld`. */
+/* Computes B, P, A, T, K S, with `queries` also Q S, and U; `state` is S [keys, values] with rows of `ld` floats. */
 static void solve(const delta_call *c, work *w, const float *state, int ld, int queries) {
   const fd_cpu_kernels *k = c->kernels;
   int n = w->n, wide = c->values_wide;
@@ -135,7 +137,7 @@ static void solve(const delta_call *c, work *w, const float *state, int ld, int 
   product(c, n, n, w->inverse, CHUNK, 0, right, c->of->values, w->u, wide, FD_GEMM_SET);
 }
 
-/* Rows times a factor each, or all times one. */
+/* Multiplies each row by its own factor, or all rows by one factor. */
 static void scale_rows(const delta_call *c, int n, const float *factor, int wide, float *rows) {
   for (int i = 0; i < n; i++, rows += wide) c->kernels->scale(wide, factor[i], rows, rows);
 }
@@ -144,7 +146,7 @@ static void scale_all(const delta_call *c, int n, float factor, int wide, float 
   for (int i = 0; i < n; i++, rows += wide) c->kernels->scale(wide, factor, rows, rows);
 }
 
-/* y, and the state behind the chunk. */
+/* Computes y, and the state after the chunk. */
 static void forward_chunk(const delta_call *c, work *w) {
   int n = w->n, wide = c->values_wide;
   float *y = w->seen + (size_t)n * (size_t)wide;
@@ -181,7 +183,8 @@ static void forward_item(void *context, int item, int thread) {
   }
 }
 
-/* g: gradients by T^-1 U, which is U's on the other side of the solution, and by y; by U and by S' from what is behind. */
+/* Computes g, the gradients of T^-1 U (the right-hand side of the triangular system whose solution is U) and of y; and the
+ * gradient of U, through y and through S'. */
 static void backward_u(const delta_call *c, work *w) {
   int n = w->n, wide = c->values_wide;
   float *dy = w->g + (size_t)n * (size_t)wide;
@@ -198,7 +201,7 @@ static void backward_u(const delta_call *c, work *w) {
   product(c, n, n, w->inverse, CHUNK, 1, right, c->of->values, w->g, wide, FD_GEMM_SET);
 }
 
-/* g U^T, g S^T and U dS'^T. */
+/* Computes g U^T, g S^T and U dS'^T. */
 static void backward_products(const delta_call *c, work *w, const float *state, int ld) {
   int n = w->n, wide = c->values_wide, values = c->of->values, keys = c->of->keys;
   const float *u = pack(c, n, values, w->u, wide, 1, w->packed[0]);
@@ -209,8 +212,7 @@ static void backward_products(const delta_call *c, work *w, const float *state, 
   product(c, n, values, w->u, wide, 0, ds, keys, w->along, c->keys_wide, FD_GEMM_SET);
 }
 
-/* Gradients by log alpha through D, as it stands in A and P; and by beta through A. Then dproducts becomes those by K K^T and
- * Q K^T. */
+/* Gradients of log alpha through D in A and P, and of beta through A. Then dproducts becomes the gradients of K K^T and Q K^T. */
 static void backward_decays(const delta_call *c, work *w) {
   int n = w->n;
   double from[CHUNK] = {0};
@@ -232,7 +234,7 @@ static void backward_decays(const delta_call *c, work *w) {
   for (int i = 0; i < n; i++) w->dlog[i] -= (float)from[i];
 }
 
-/* What the gates and the rows of K and Q get through E and D[last]; dkq holds g S^T. */
+/* Gradients of the gates and of the rows of K and Q through E and D[last]; dkq holds g S^T at the start. */
 static void backward_rows(const delta_call *c, work *w) {
   const fd_cpu_kernels *k = c->kernels;
   int n = w->n, wide = c->keys_wide, keys = c->of->keys;
@@ -254,7 +256,7 @@ static void backward_rows(const delta_call *c, work *w) {
   w->dlog[n - 1] += (float)behind;
 }
 
-/* Adds what K and Q get through K K^T and Q K^T. */
+/* Adds the gradients of K and Q through K K^T and Q K^T. */
 static void backward_pairs(const delta_call *c, work *w) {
   int n = w->n, wide = c->keys_wide;
   const float *keys = pack(c, n, c->of->keys, w->kq, wide, 0, w->packed[0]),
@@ -263,7 +265,7 @@ static void backward_pairs(const delta_call *c, work *w) {
   product(c, n, 2 * n, w->dproducts, CHUNK, 1, both, c->of->keys, w->dkq, wide, FD_GEMM_ADD);
 }
 
-/* log alpha through E[last] S. */
+/* Gradient of log alpha through E[last] S. */
 static void backward_last(const delta_call *c, work *w, const float *state, int ld) {
   double kept = 0;
   for (int i = 0; i < c->of->keys; i++)
@@ -271,7 +273,7 @@ static void backward_last(const delta_call *c, work *w, const float *state, int 
   w->dlog[w->n - 1] += (float)((double)w->whole[w->n - 1] * kept);
 }
 
-/* The gradient by S, from that by S'. */
+/* Computes the gradient of S from that of S'. */
 static void backward_state(const delta_call *c, work *w) {
   int n = w->n, wide = c->values_wide;
   scale_all(c, c->of->keys, w->whole[n - 1], wide, w->ds);
@@ -282,7 +284,7 @@ static void backward_state(const delta_call *c, work *w) {
   product(c, c->of->keys, 2 * n, w->kq, c->keys_wide, 1, right, c->of->values, w->ds, wide, FD_GEMM_ADD);
 }
 
-/* Gradients by the rows' own values; sums[2] grows by those by rate and offset. */
+/* Stores the gradients of the rows of x and gates; adds those of rate and offset to sums[2]. */
 static void store(const delta_call *c, work *w, double sums[2]) {
   const fd_cpu_kernels *k = c->kernels;
   int n = w->n, keys = c->of->keys;
@@ -294,7 +296,7 @@ static void store(const delta_call *c, work *w, double sums[2]) {
     k->to_unit_backward(keys, w->root[n + i], 1 / sqrtf((float)keys), w->kq + query, w->dkq + query, dx + query_of(c, w));
     k->scale(c->of->values, w->beta[i], w->g + (size_t)i * (size_t)c->values_wide, dx + value_of(c, w));
     double slope, gate = decay_of(c, w, *row_of(c, w, c->gates, i, w->head), &slope), beta = (double)w->beta[i];
-    dlog += (double)w->dlog[i]; /* log alpha of a row is in E and D of all rows behind it */
+    dlog += (double)w->dlog[i]; /* log alpha of a row is in E and D of all later rows */
     dgates[w->head] = (float)(dlog * slope);
     dgates[c->of->heads + w->head] = (float)((double)w->dbeta[i] * beta * (1 - beta));
     sums[0] += dlog * gate, sums[1] += dlog * slope;
@@ -325,7 +327,7 @@ static void backward_item(void *context, int item, int thread) {
 static void run(fd_device *dev, delta_call *c, fd_pool_item *item, int backward) {
   work none = {0};
   c->cpu = fd_cpu_of(dev);
-  c->kernels = c->cpu->fp32; /* a state lasts for thousands of rows */
+  c->kernels = c->cpu->fp32; /* a state accumulates over thousands of rows */
   c->keys_wide = fd_round_up(c->of->keys, c->kernels->panel);
   c->values_wide = fd_round_up(c->of->values, c->kernels->panel);
   c->floats = divide_scratch(c, &none, NULL, backward);

@@ -1,5 +1,5 @@
-/* Part of kernels.c: rows and small triangular matrices of the gated delta rule, and its convolutions. Before it comes
- * row_kernels.h. */
+/* Part of kernels.c: rows and small triangular matrices of the gated delta rule, and its convolutions. Include row_kernels.h
+ * first. */
 #ifndef FD_CPU_DELTA_KERNELS_H
 #define FD_CPU_DELTA_KERNELS_H
 
@@ -37,7 +37,7 @@ static float to_unit(int n, float eps, float factor, const float *x, float *y) {
   return r;
 }
 
-/* With the unit vector e = y / factor and its gradient g = factor dy: r (g - e (e g)). */
+/* dx = r (g - e (e g)), with the unit vector e = y / factor and its gradient g = factor dy. */
 static void to_unit_backward(int n, float r, float factor, const float *y, const float *dy, float *dx) {
   float along = (float)(dot(n, y, dy) / (double)factor);
   scale(n, -along * r, y, dx);
@@ -73,7 +73,7 @@ static void conv(int n, int taps, const float *const *x, const float *w, float *
   }
 }
 
-/* Of LANES columns. INLINE, so that a known number of taps has its sums in registers. */
+/* Sums of LANES columns. INLINE, so that with a constant number of taps the sums are in registers. */
 INLINE void sum_taps(int taps, int rows, int part, int reverse, const float *x, size_t x_ld, const float *dy, size_t dy_ld,
                      float *dw, size_t dw_ld) {
   vfloat sum[FD_TAPS_MAX];

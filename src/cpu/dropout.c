@@ -1,22 +1,22 @@
-/* Dropout on the CPU: masks are drawn again where they are needed, never stored. */
+/* Dropout on the CPU: masks are drawn again wherever they are needed, never stored. */
 #include <string.h>
 
 #include "cpu/backend.h"
 
-enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels: 16 bits each */, DRAWS = 32 /* at a time */ };
+enum { ROWS_PER_ITEM = 64, PER_DRAW = 8 /* channels, 16 bits each */, DRAWS = 32 /* at a time */ };
 
 typedef struct dropout_call {
   const fd_cpu_kernels *kernels;
   const fd_seqs *seqs;
-  int channels, layer, alone; /* alone: y = D x */
+  int channels, layer, direct; /* direct: y = D x */
   float rate;
   fd_rng_key key;
-  const int *position; /* of each row, or NULL: its place in the sequence */
+  const int *position; /* of each row; NULL: its index in the sequence */
   const float *x, *dy;
   float *y, *masked, *rest;
 } dropout_call;
 
-/* Which entries of a row are left out: those whose bits are below the limit. Without one nothing is drawn. */
+/* Draws the bits of the entries of a row: an entry is dropped if its bits are below the limit. With limit 0 nothing is drawn. */
 static void draw_bits(const dropout_call *c, uint64_t draw, int position, int first, int count, uint16_t bits[DRAWS * PER_DRAW]) {
   uint32_t groups[DRAWS];
   if (!fd_dropout_limit(c->rate)) {
@@ -38,7 +38,7 @@ static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at
     for (int i = 0; i < count; i++) {
       size_t k = at + (size_t)(first + i);
       float factor = bits[i] < limit ? 0 : kept;
-      if (c->alone) c->y[k] = c->x[k] * factor;
+      if (c->direct) c->y[k] = c->x[k] * factor;
       else if (c->y) c->y[k] = c->x[k] + factor * (c->y[k] - c->x[k]);
       else c->masked[k] = factor * c->dy[k], c->rest[k] = c->dy[k] - c->masked[k];
     }
@@ -86,7 +86,7 @@ void fd_cpu_dropout_rows(fd_device *dev, const fd_seqs *seqs, const int *positio
                        .position = position,
                        .channels = width,
                        .layer = layer,
-                       .alone = 1,
+                       .direct = 1,
                        .rate = rate,
                        .key = key,
                        .x = x.at,

@@ -12,7 +12,7 @@ typedef struct expand_call {
   float *x;
 } expand_call;
 
-/* Two positions of a sequence have ten entries: five pairs, from three counters. */
+/* Two positions of a sequence have ten entries: five pairs of normal variates, from three counters. */
 static void add_noise(const expand_call *c, uint64_t draw, int pair, int rows, float *x) {
   for (int i = 0; i < 5; i += 2) {
     uint32_t word[4];

@@ -1,4 +1,4 @@
-/* The gated RMSNorm of heads on the CPU. */
+/* Gated RMSNorm per head on the CPU. */
 #include <string.h>
 
 #include "cpu/backend.h"
@@ -13,8 +13,8 @@ typedef struct gated_call {
   const fd_norm *norm;
   fd_mat x, gate, y, dy, dx, dgate;
   float *scratch; /* forward: [threads, width] normalized columns */
-  /* backward: [heads, rows, 2] what norm_forward leaves; [rows, heads width] gradients by the normalized columns; [heads, width]
-   * dw */
+  /* backward: [heads, rows, 2] statistics of norm_forward; [rows, heads width] gradients of the normalized columns; [heads,
+   * width] dw */
   float *stats, *dnormal, *sums;
 } gated_call;
 
@@ -52,7 +52,7 @@ static void gated_backward_item(void *context, int item, int thread) {
     }
 }
 
-/* The gradient by w of one head's columns. */
+/* The gradient of w from the columns of one head. */
 static void gated_weights_item(void *context, int item, int thread) {
   (void)thread;
   const gated_call *c = context;

@@ -1,6 +1,6 @@
-/* Part of kernels.c: products of packed panels by AMX: operands rounded to bf16, sums in fp32. A register tile is 2 x 2 tiles. A
- * packed operand is, for each 32 of k, two tiles of 1 KB: of A 16 rows of 16 pairs, of B 16 pairs of k of 16 columns. What is
- * missing of a tile is zero. */
+/* Part of kernels.c: products of packed panels with AMX: operands rounded to bf16, sums in fp32. A register tile is 2 x 2 AMX
+ * tiles. A packed operand has, for each 32 of k, two AMX tiles of 1 KB: 16 rows of 16 pairs for A, 16 pairs of k by 16 columns
+ * for B. Partial tiles are padded with zeros. */
 #ifndef FD_CPU_GEMM_AMX_H
 #define FD_CPU_GEMM_AMX_H
 
@@ -10,9 +10,9 @@
 enum { PANEL = 2 * LANES, WIDE = 4, DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
 #define GEMM_APART gemm
 
-/* Up to 32 rows or columns `n` of an operand over k, k being along the rows of memory, or across them; each vector of pairs as it
- * is read, or turned. */
-INLINE void pack_operand(int n, int k, const float *from, size_t ld, int across, int turned, float *to) {
+/* Packs n <= 32 rows or columns of an operand over k; in memory k runs along the rows or, with `across`, down the columns.
+ * `transposed`: each block of pairs is transposed. */
+INLINE void pack_operand(int n, int k, const float *from, size_t ld, int across, int transposed, float *to) {
   for (int p = 0; p < k; p += UNIT)
     for (int first = 0; first < PANEL; first += LANES, to += TILE_FLOATS) {
       vfloat pairs[LANES];
@@ -24,7 +24,7 @@ INLINE void pack_operand(int n, int k, const float *from, size_t ld, int across,
         pairs[i] = (vfloat)pairs_across(p + 2 * i < k && count ? v_load_part(row, count) : (vfloat){0},
                                         p + 2 * i + 1 < k && count ? v_load_part(row + ld, count) : (vfloat){0});
       }
-      if (turned) v_transpose(pairs);
+      if (transposed) v_transpose(pairs);
       for (int i = 0; i < LANES; i++) v_store(to + i * LANES, pairs[i]);
     }
 }
@@ -39,7 +39,7 @@ static void pack_left(int m, int k, const float *from, size_t ld, int transposed
   else pack_operand(m, k, from, ld, 0, 0, to);
 }
 
-/* A whole register tile: c[32, 32] = A B, or c + A B. */
+/* A full register tile: c[32, 32] = A B, or c + A B. */
 static void multiply_tiles(int k, const float *a, const float *b, float *c, size_t ldc, int add) {
   float *low = c + TILE_ROWS * ldc;
   TILE_BARRIER;
@@ -90,7 +90,7 @@ static void multiply(int m, int k, const float *a, const float *b, float *c, siz
   copy_rows(m, edge, PANEL, c, ldc);
 }
 
-/* Rows of a register tile and a depth of k of A are packed on the stack, for all panels. */
+/* The rows of a register tile over one depth of k of A are packed on the stack, once for all panels. */
 static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
                  int start) {
   _Alignas(64) float left[DEPTH / UNIT * STEP];

@@ -1,12 +1,12 @@
-/* Part of kernels.c: products of packed panels whose operands are rounded to bf16, with sums in fp32 (AVX512_BF16). Operands
- * travel as pairs along k, the earlier one in the low half: vdpbf16ps adds the products of a pair to an fp32 sum. An odd k is
- * filled up with a zero. */
+/* Part of kernels.c: products of packed panels whose operands are rounded to bf16, with sums in fp32 (AVX512_BF16). Operands are
+ * stored as pairs along k, the first element in the low half: vdpbf16ps adds the products of a pair to an fp32 sum. An odd k is
+ * padded with a zero. */
 #ifndef FD_CPU_GEMM_BF16_H
 #define FD_CPU_GEMM_BF16_H
 
 #include "cpu/bf16.h"
 
-typedef int32_t __attribute__((may_alias)) factor; /* a pair; it lies in memory of floats */
+typedef int32_t __attribute__((may_alias)) factor; /* a pair, stored in an array of floats */
 
 INLINE vfloat v_spread(factor x) { return (vfloat)(x - (vint){0}); }
 
@@ -16,19 +16,19 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 
 #include "cpu/tile.h"
 
-/* Rows and pairs of a block of A, which is rounded once for WIDE panels or more; it lies on the stack. */
+/* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for WIDE panels or more. */
 enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
 #define GEMM_APART NULL
 
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }
 
-/* Rounds rows of A that lie one behind the other (k_step 1): pairs[i][p]. */
+/* Rounds rows of A that are contiguous along k (k_step 1): pairs[i][p]. */
 static void pair_rows(int m, int k, const float *a, size_t row_step, factor pairs[BLOCK_ROWS][PAIRS]) {
   for (int i = 0; i < m; i++, a += row_step)
     for (int p = 0; p < k; p += 2 * LANES) store_pairs(&pairs[i][p / 2], pairs_at(a, p, k));
 }
 
-/* Rounds rows of A that are columns of a matrix (row_step 1): pairs[p][i], for the rows of a register tile. */
+/* Rounds rows of A that are columns in memory (row_step 1): pairs[p][i], for the rows of a register tile. */
 static void pair_columns(int m, int k, const float *a, size_t k_step, factor pairs[PAIRS][LANES]) {
   for (int p = 0; p < k; p += 2, a += 2 * k_step)
     store_pairs(pairs[p / 2], pairs_across(v_load_part(a, m), p + 1 < k ? v_load_part(a + k_step, m) : (vfloat){0}));
@@ -63,7 +63,7 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
                  start != FD_GEMM_SET || p ? FD_GEMM_ADD : FD_GEMM_SET);
 }
 
-/* Sums begin anew every DEPTH of k, as those of gemm. */
+/* Sums start anew every DEPTH of k, as in gemm. */
 static void multiply(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
   for (int p = 0; p < k || p == 0; p += DEPTH) {
     tiles_packed[m]((k - p < DEPTH ? k - p + 1 : DEPTH) / 2, (const factor *)(const void *)(a + (size_t)(p / 2) * ROWS),
@@ -71,8 +71,8 @@ static void multiply(int m, int k, const float *a, const float *b, float *c, siz
   }
 }
 
-/* Rounds rows of k floats and stores their pairs as columns of `to`; those from `rows` on are zero. */
-static void turn_pairs(int rows, int k, const float *from, size_t ld, float *to, size_t to_ld, int width) {
+/* Rounds rows of k floats and stores their pairs as columns of `to`; columns from `rows` on are zero. */
+static void transpose_pairs(int rows, int k, const float *from, size_t ld, float *to, size_t to_ld, int width) {
   for (int p = 0; p < k; p += 2 * LANES) {
     vfloat pairs[LANES];
     for (int i = 0; i < LANES; i++) pairs[i] = i < rows ? (vfloat)pairs_at(from + (size_t)i * ld, p, k) : (vfloat){0};
@@ -83,7 +83,7 @@ static void turn_pairs(int rows, int k, const float *from, size_t ld, float *to,
 
 static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
   for (int j = 0; transposed && j < PANEL; j += LANES)
-    turn_pairs(columns - j, k, from + (size_t)j * ld, ld, to + j, PANEL, LANES);
+    transpose_pairs(columns - j, k, from + (size_t)j * ld, ld, to + j, PANEL, LANES);
   if (transposed) return;
   for (int p = 0; p < k; p += 2, from += 2 * ld, to += PANEL)
     for (int j = 0; j < PANEL; j += LANES) {
@@ -93,7 +93,7 @@ static void pack(int k, int columns, const float *from, size_t ld, int transpose
 }
 
 static void pack_left(int m, int k, const float *from, size_t ld, int transposed, float *to) {
-  if (!transposed) turn_pairs(m, k, from, ld, to, ROWS, m);
+  if (!transposed) transpose_pairs(m, k, from, ld, to, ROWS, m);
   for (int p = 0; p < k && transposed; p += 2, from += 2 * ld, to += ROWS)
     v_store_part(to, (vfloat)pairs_across(v_load_part(from, m), p + 1 < k ? v_load_part(from + ld, m) : (vfloat){0}), m);
 }

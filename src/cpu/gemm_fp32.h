@@ -2,7 +2,7 @@
 #ifndef FD_CPU_GEMM_FP32_H
 #define FD_CPU_GEMM_FP32_H
 
-#include "cpu/turn.h"
+#include "cpu/transpose.h"
 
 typedef float factor;
 
@@ -10,7 +10,7 @@ INLINE vfloat v_spread(factor x) { return v_set(x); }
 
 INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) { return v_fma(x, b, sum); }
 
-/* Where there is no fused instruction, v_multiply is the same. */
+/* Without fused instructions, v_multiply itself rounds the product first, and both gemms are the same. */
 #if defined(FD_FUSED)
 INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + sum; }
 #define V_MULTIPLY_APART v_multiply_apart
@@ -46,13 +46,13 @@ static void multiply(int m, int k, const float *a, const float *b, float *c, siz
   tiles_packed[m](k, a, b, c, ldc, start);
 }
 
-/* Rows of `n` floats; INLINE, so that whole rows are copied in registers. */
+/* Copies rows of `n` floats; INLINE, so that rows of constant length are copied through registers. */
 INLINE void copy_rows(int k, int n, const float *from, size_t ld, float *to, size_t to_ld) {
   for (int p = 0; p < k; p++) memcpy(to + (size_t)p * to_ld, from + (size_t)p * ld, (size_t)n * sizeof(float));
 }
 
 static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  if (transposed) turn(columns, k, from, ld, to, PANEL);
+  if (transposed) transpose(columns, k, from, ld, to, PANEL);
   else if (columns == PANEL) copy_rows(k, PANEL, from, ld, to, PANEL);
   else copy_rows(k, columns, from, ld, to, PANEL);
   for (int p = 0; p < k && columns < PANEL; p++)
@@ -60,7 +60,7 @@ static void pack(int k, int columns, const float *from, size_t ld, int transpose
 }
 
 static void pack_left(int m, int k, const float *from, size_t ld, int transposed, float *to) {
-  if (!transposed) turn(m, k, from, ld, to, ROWS);
+  if (!transposed) transpose(m, k, from, ld, to, ROWS);
   else if (m == ROWS) copy_rows(k, ROWS, from, ld, to, ROWS);
   else copy_rows(k, m, from, ld, to, ROWS);
 }

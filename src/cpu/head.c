@@ -1,5 +1,5 @@
-/* What a task's head needs on the CPU: means and maxima over sequences, GELU, the losses of classes and values; and the learned
- * rows of [CLS] tokens. Small tensors, plain loops. */
+/* Operations of a task's head on the CPU: mean and max pooling over sequences, GELU, classification and regression losses; and
+ * the learned rows of [CLS] tokens. Small tensors, plain loops. */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -13,7 +13,7 @@ typedef struct pool_call {
   int *place;
 } pool_call;
 
-/* The rows [*first, *last) of a sequence that its mean is taken over. */
+/* The rows [*first, *last) of a sequence that are pooled. */
 static void rows_of(const pool_call *c, int i, int *first, int *last) {
   int middle = c->seqs->start[i + 1] - c->seqs->cls;
   *first = c->cls ? middle : c->seqs->start[i];
@@ -37,7 +37,7 @@ void fd_cpu_pool_mean(fd_device *dev, const fd_seqs *seqs, int channels, int cls
   fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, mean_item, &call);
 }
 
-static void spread_item(void *context, int i, int thread) {
+static void mean_backward_item(void *context, int i, int thread) {
   (void)thread;
   pool_call *c = context;
   int first, last;
@@ -53,10 +53,10 @@ static void spread_item(void *context, int i, int thread) {
 void fd_cpu_pool_mean_backward(fd_device *dev, const fd_seqs *seqs, int channels, int cls, const float *dout, size_t stride,
                                fd_mat dx) {
   pool_call call = {.seqs = seqs, .channels = channels, .cls = cls, .stride = stride, .dout = dout, .dx = dx.at};
-  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, spread_item, &call);
+  fd_pool_run(fd_cpu_of(dev)->pool, seqs->count, mean_backward_item, &call);
 }
 
-/* A value that is no number is the largest. */
+/* A NaN counts as the largest value. */
 static void max_item(void *context, int i, int thread) {
   (void)thread;
   pool_call *c = context;
@@ -127,17 +127,17 @@ typedef struct class_call {
   int classes;
   const float *z, *target, *weight;
   float scale, *dz;
-  double *loss; /* of each row */
+  double *loss; /* per row */
 } class_call;
 
-/* A row: one of thousands of words has work enough for a thread. */
+/* One row per item: with a vocabulary of thousands of tokens a row is enough work for a thread. */
 static void class_item(void *context, int i, int thread) {
   (void)thread;
   const class_call *call = context;
   int classes = call->classes, label = (int)call->target[i];
   const float *z = call->z + (size_t)i * (size_t)classes;
   float *dz = call->dz + (size_t)i * (size_t)classes;
-  float most = z[0]; /* in fp32: at a maximum of widened values gcc 12 for AArch64 fails */
+  float most = z[0]; /* in fp32: gcc 12 for AArch64 fails at a maximum of widened values */
   for (int c = 1; c < classes; c++) most = fmaxf(most, z[c]);
   double largest = (double)most, total = 0, w = (double)call->weight[i], scale = (double)call->scale;
   for (int c = 0; c < classes; c++) total += exp((double)z[c] - largest);

@@ -138,7 +138,7 @@ const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
     pack,
     pack_left,
     multiply,
-    turn,
+    transpose,
     bias_gelu,
     gelu_backward,
     add,

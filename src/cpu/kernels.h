@@ -1,5 +1,5 @@
-/* The inner loops of the CPU back end, compiled once for each instruction set. A result does not depend on where in a tile or
- * vector its element lies: every output is one chain of fused multiply-adds in a fixed order. */
+/* The inner loops of the CPU back end, compiled once for each instruction set. A result does not depend on the position of its
+ * element in a tile or vector: every output is one chain of fused multiply-adds in a fixed order. */
 #ifndef FD_CPU_KERNELS_H
 #define FD_CPU_KERNELS_H
 
@@ -9,65 +9,67 @@
 
 enum { FD_PANEL_MAX = 32, FD_ROWS_MAX = 32 };
 
-/* Scores of attention: `rows` queries and n keys (a multiple of every vector's length), `ld` floats a row. */
+/* Attention scores of `rows` queries and n keys (a multiple of every vector length), with rows of `ld` floats. */
 typedef struct fd_cpu_scores {
   int rows, n;
   size_t ld;
-  float scale, slope;    /* times log2 e; slope 0: positions do not matter */
-  const float *bias;     /* [n] 0, or FD_SCORE_HIDDEN of a key that nobody looks at */
+  float scale, slope;    /* times log2 e; slope 0: positions are not read */
+  const float *bias;     /* [n] 0, or FD_SCORE_HIDDEN for a masked key */
   const float *key_at;   /* [n] positions */
   const float *query_at; /* [rows] */
 } fd_cpu_scores;
 
 #define FD_SCORE_HIDDEN (-2e30f)
-#define FD_SCORE_LEAST (-1e29f) /* below: hidden */
+#define FD_SCORE_LEAST (-1e29f) /* lower scores are those of masked keys */
 
-/* What becomes of the C that a product finds. */
+/* How a product combines with the previous contents of C. */
 enum {
-  FD_GEMM_SET,     /* it is overwritten */
-  FD_GEMM_ADD,     /* the product is added to it */
-  FD_GEMM_CONTINUE /* it is the product over an earlier k: the result is that over both. In fp32 its chains go on; with bf16
-                    * operands, whose sums begin anew every `depth` of k in any case, it is ADD */
+  FD_GEMM_SET, /* C is overwritten */
+  FD_GEMM_ADD, /* the product is added to C */
+  /* C is the product over an earlier part of k, and becomes that over both. In fp32 its chains of multiply-adds continue; with
+   * bf16 operands, whose sums start anew every `depth` of k in any case, this is FD_GEMM_ADD. */
+  FD_GEMM_CONTINUE
 };
 
-/* C[m, panels * panel] = A[m, k] B, or as FD_GEMM_ADD and FD_GEMM_CONTINUE say. A's element (i, p) is a[i * row_step + p *
- * k_step], one of the steps being 1; B is packed, its panels fd_cpu_right floats apart; C has rows of `ldc` floats. */
+/* C[m, panels * panel] = A[m, k] B; `start` is FD_GEMM_SET, FD_GEMM_ADD or FD_GEMM_CONTINUE. A's element (i, p) is a[i * row_step
+ * + p * k_step], one of the steps being 1; B is packed, its panels fd_cpu_right floats apart; C has rows of `ldc` floats. */
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 
 typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16, amx: products round their operands to bf16 */
-  int rows;         /* rows of the register tile: tiles of a multiple of it waste nothing */
+  int rows;         /* of the register tile: larger tiles should have a multiple of it */
   int panel;        /* columns of a packed panel of B */
-  int wide;         /* panels that a gemm should get at once where there is a choice */
-  int depth;        /* the k after which a long product should end and continue: a panel of it stays in L1 */
-  int unit;         /* packed panels have a multiple of it of k */
-  int elements;     /* of an operand in a float of a panel: 1, or 2 of bf16 */
+  int wide;         /* panels to pass to a gemm at once where there is a choice */
+  int depth;        /* block size for a long k: a panel of this depth stays in L1 */
+  int unit;         /* the k of packed panels is padded to a multiple of it */
+  int elements;     /* of an operand per float of a panel: 1, or 2 in bf16 */
 
-  void (*rest)(void); /* a thread that has no more to do calls it; or NULL */
+  void (*rest)(void); /* called by a thread that has no more items; or NULL */
 
   fd_cpu_gemm *gemm;
-  fd_cpu_gemm *gemm_apart; /* of narrow layers, backward. In fp32 every product is rounded before it is added: the same bits by
-                            * every kernel. NULL: linear layers go backward in fp32, as those of avx512bf16 always did */
+  /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
+   * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
+  fd_cpu_gemm *gemm_apart;
 
-  /* Packs columns [0, columns) of a row-major matrix [k, ld] (or, transposed, of rows of [columns, ld]) into a panel in the form
-   * that gemm reads, fd_cpu_right floats, padded with zeros. Panels of parts of k that are multiples of `unit` make one, one
-   * behind the other. */
+  /* Packs columns [0, columns) of a row-major matrix [k, ld] (transposed: rows [0, columns) of [columns, ld]) into a panel in the
+   * layout that gemm reads: fd_cpu_right floats, padded with zeros. The panels of consecutive parts of k, each a multiple of
+   * `unit`, form one panel if they are stored back to back. */
   void (*pack)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
 
   /* The same for m <= rows rows of a left operand [m, ld] (or, transposed, columns of [k, ld]): fd_cpu_left floats. */
   void (*pack_left)(int m, int k, const float *from, size_t ld, int transposed, float *to);
 
-  /* C[m, panel] = A[m, k] B, both packed, m <= rows, or as `start` says, as gemm. */
+  /* C[m, panel] = A[m, k] B, both packed, m <= rows; `start` as in gemm. */
   void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
-  /* to[columns, rows] = the transpose of from[rows, columns]; each with the stride of its rows. */
+  /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */
   void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
 
-  /* Channels as rows of `panel` tokens: z += bias[channel]; h = GELU(z). */
+  /* For each channel, a row of `panel` tokens: z += bias[channel]; h = GELU(z). */
   void (*bias_gelu)(int rows, const float *bias, float *z, float *h);
 
-  /* g = GELU(z), da = dh * GELU'(z); z has rows of z_ld floats with n used, the others of `panel`. */
+  /* g = GELU(z), da = dh * GELU'(z); z has rows of z_ld floats, of which n are used; the others have rows of `panel` floats. */
   void (*gelu_backward)(int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da);
 
   void (*add)(size_t n, const float *a, const float *b, float *out);
@@ -75,49 +77,52 @@ typedef struct fd_cpu_kernels {
   void (*adamw)(size_t n, const fd_adamw *h, const float *g, float *w, float *m, float *v);
   void (*ema)(size_t n, float lambda, const float *s, float *t);
 
-  /* A row: y = act(x), times gate if that is not NULL; and back. */
+  /* One row: y = act(x), times gate unless that is NULL; and its backward pass. */
   void (*act_forward)(fd_act act, int n, const float *x, const float *gate, float *y);
   void (*act_backward)(fd_act act, int n, const float *x, const float *gate, const float *dy, float *dx, float *dgate);
 
-  /* A row, and back; then gradients of n columns of w and b, each NULL where there is none. */
+  /* Normalizes one row; its backward pass; the gradients of n columns of w and b, NULL for a parameter that the layer lacks. */
   void (*norm_forward)(const fd_norm *norm, const float *x, float *y, float stats[2]);
   void (*norm_backward)(const fd_norm *norm, const float *x, const float stats[2], const float *dy, float *dx);
   void (*norm_weights)(int rows, int n, const float *x, size_t x_ld, const float *stats, const float *dy, size_t dy_ld, float *dw,
                        float *db);
 
-  /* Products q k to 2^(score - most), in place: most (from FD_SCORE_LEAST on) and sum, of each row, take in these keys, and its
-   * row of acc[rows, width] shrinks as most grows. */
+  /* One block of keys of an online softmax: turns products q k into 2^(score - most), in place. Updates the running maximum
+   * `most` (initially FD_SCORE_LEAST) and the running sum of each row, and rescales its row of acc[rows, width] when the maximum
+   * grows. */
   void (*soften)(const fd_cpu_scores *c, float *s, float *most, float *sum, float *acc, int width);
 
-  /* Products q k to probabilities p, dy v to scale p (dy v - delta), in place; lse is times log2 e. */
+  /* Turns products q k into probabilities p, and products dy v into scale p (dy v - delta), in place; lse is multiplied by log2
+   * e. */
   void (*soften_backward)(const fd_cpu_scores *c, float *s, float *d, const float *lse, const float *delta, float scale);
 
-  /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); no sum passes 32 bits. */
+  /* bits[n][8]: the words of fd_philox, lower halves first, for the counters (high, low + groups[i]); these sums must not
+   * overflow 32 bits. */
   void (*draw)(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits);
 
-  /* Rows of n: y = a x; y = a x + b y; y = x y; the sum of x y. */
+  /* Rows of n floats: y = a x; y = a x + b y; y = x y; the dot product of x and y. */
   void (*scale)(int n, float a, const float *x, float *y);
   void (*blend)(int n, float a, const float *x, float b, float *y);
   void (*times)(int n, const float *x, float *y);
   double (*dot)(int n, const float *x, const float *y);
 
-  /* y = scale x r with r = 1 / sqrt(sum of squares + eps), which it returns; and back, from y. */
+  /* y = scale x r with r = 1 / sqrt(sum of squares + eps), which is returned; and its backward pass, from y. */
   float (*to_unit)(int n, float eps, float scale, const float *x, float *y);
   void (*to_unit_backward)(int n, float r, float scale, const float *y, const float *dy, float *dx);
 
-  /* Of n <= FD_DELTA_CHUNK rows of as many floats: d[i][j] = alpha[j + 1] ... alpha[i], 1 for j = i, 0 for j > i; and the inverse
-   * t of 1 + what a has below the diagonal. */
+  /* Matrices of n <= FD_DELTA_CHUNK rows of FD_DELTA_CHUNK floats: d[i][j] = alpha[j + 1] ... alpha[i], 1 for j = i, 0 for j > i;
+   * and the inverse t of 1 + the part of a below the diagonal. */
   void (*decays)(int n, const float *alpha, float *d);
   void (*invert)(int n, const float *a, float *t);
 
-  /* y = sum over j of w[j][n] x[j][n], without the rows that are NULL; and dw[j][n] += sums over the rows of a sequence of dy
-   * times those rows of x (ops.def, causal_conv). */
+  /* y = sum over j of w[j][n] x[j][n], without rows that are NULL; and dw[j][n] += the sum over the rows of a sequence of dy
+   * times the row of x at tap j (ops.def, causal_conv). */
   void (*conv)(int n, int taps, const float *const *x, const float *w, float *y);
   void (*conv_weights)(int rows, int n, int taps, int reverse, const float *x, size_t x_ld, const float *dy, size_t dy_ld,
                        float *dw, size_t dw_ld);
 } fd_cpu_kernels;
 
-/* Floats of a packed panel of a right operand, and of a left one, over k. */
+/* Floats of a packed panel over k: of a right operand, and of a left operand. */
 static inline size_t fd_cpu_right(const fd_cpu_kernels *kernels, int k) {
   return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->panel;
 }

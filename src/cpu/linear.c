@@ -2,11 +2,11 @@
 #include "cpu/backend.h"
 #include "cpu/product.h"
 
-/* Layers whose smaller side is at most this round each product of the backward pass before they add it: when all layers were
- * small, that pass was plain loops, and runs that began then go on with the same bits. The smaller side of a layer is at most
- * this in every model of the paper's 308 channels (616 features of a head, 512 hidden units), whatever the outputs of its heads.
- * That costs a third of the speed of fused products with AVX-512 on Zen 4, and half where additions have no units of their own,
- * so wider layers, those of transformers, fuse. The forward pass always did. */
+/* In a layer whose smaller side is at most this, the backward pass rounds each product before adding it: it began as plain loops,
+ * when all layers were small, and runs begun then continue with the same bits. In every model of the paper's 308 channels (616
+ * features of a head, 512 hidden units) the smaller side of a layer is at most this, whatever the outputs of its heads. Rounding
+ * costs a third of the speed of fused multiply-adds with AVX-512 on Zen 4, and half where additions have no execution units of
+ * their own, so wider layers, those of transformers, fuse. The forward pass has always fused. */
 enum { APART_UNTIL = 640 };
 
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
@@ -15,7 +15,7 @@ void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, 
                   &(fd_product){.m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .bias = b, .c = y.at});
 }
 
-/* Gated: the second half of the columns first, in h or, where it need not stay, in y. */
+/* Gated: the second half of the columns, the gate, is computed first, into h or, where it need not be kept, into y. */
 void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_mat x, const float *w, const float *b, fd_act act,
                                int gated, fd_mat h, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);

@@ -1,4 +1,4 @@
-/* The loss terms on the CPU: small tensors, plain loops in double, one thread and one order. */
+/* The loss terms on the CPU: small tensors, plain loops in double, one thread, fixed order. */
 #include <math.h>
 #include <string.h>
 

@@ -1,40 +1,41 @@
-/* The ChordMixer block on the CPU. Its channels are rows and tokens columns: a tile of as many tokens as a panel has goes through
- * both products of the MLP without being packed again. Backward in two passes: gradients of tokens, then of weights. */
+/* The ChordMixer block on the CPU. Channels are rows and tokens are columns: a tile of tokens, as wide as a packed panel, goes
+ * through both products of the MLP without being packed again. The backward pass has two stages: gradients of tokens, then of
+ * weights. */
 #include <string.h>
 
 #include "cpu/backend.h"
 #include "cpu/product.h"
 #include "cpu/weights.h"
 
-enum { CHUNK = 256 /* tokens of a sum of gradients */ };
+enum { CHUNK = 256 /* tokens per product of the gradients of weights */ };
 
-/* What the items of one call share. Of packed operands see cpu/kernels.h. */
+/* Shared by the items of a call. For packed operands see cpu/kernels.h. */
 typedef struct mixer_call {
   fd_cpu *cpu;
   const fd_cpu_kernels *kernels;
   const fd_seqs *seqs;
   const fd_mixer *block;
-  int rows, tile, tiles, together; /* tokens; of a tile; their number; tiles of an item */
-  int tracks, strips;              /* of channels: those that turn together, and panels */
+  int rows, tile, tiles, together; /* tokens; tokens of a tile; number of tiles; tiles of an item */
+  int tracks, strips;              /* of channels: groups that shift together; panels */
   const float *w1, *w2;            /* packed: forward W1 and W2, backward their transposes */
-  const float *w1_again;           /* W1, for a backward pass that computes z again */
-  const float *x, *dy, *z;         /* z: for each tile [hidden, its tokens] */
+  const float *w1_again;           /* packed W1, for a backward pass that recomputes z */
+  const float *x, *dy, *z;         /* z: per tile [hidden, its tokens] */
   float *z_out, *y, *dx;
   const fd_mixer_grads *grads;
-  float *scratch; /* of each thread */
+  float *scratch; /* per thread */
   size_t scratch_floats;
   float *dm;                   /* [rows, channels] */
   float *da, *g;               /* [tiles, hidden, tile] */
-  float *x_packed, *dm_packed; /* right operands: for each chunk and strip CHUNK tokens */
-  float *sums;                 /* of each thread, for gradients of weights */
+  float *x_packed, *dm_packed; /* right operands: CHUNK tokens per chunk and strip */
+  float *sums;                 /* per thread, for gradients of weights */
   size_t sums_floats;
 } mixer_call;
 
-/* What a thread works with. */
+/* Scratch memory of a thread. */
 typedef struct space {
   float *x, *dm; /* right operands of the tiles of an item */
   float *h;      /* [tiles, hidden, tile] */
-  float *packed; /* the same, where it has to be packed */
+  float *packed; /* h packed, where the kernels' layout differs */
   float *m;      /* [tiles, channels, tile] */
   float *z, *dh; /* of a panel of hidden units */
   float *rows;   /* [tile, channels] */
@@ -76,7 +77,8 @@ static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *blo
   call.tracks = (block->channels + block->track - 1) / block->track;
   call.strips = (block->channels + call.kernels->panel - 1) / call.kernels->panel;
   call.together = 1;
-  /* What lies in L2 beside the panels of weights that pass by; a few items for each thread. */
+  /* An item has as many tiles as fit in L2 next to the panels of weights that stream through, but each thread gets several
+   * items. */
   int most = (int)(cpu->l2 * 2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
       share = smaller(call.tiles / (4 * threads), most);
   call.together = share < 1 ? 1 : share;
@@ -91,14 +93,15 @@ static int items_of(const mixer_call *call) { return (call->tiles + call->togeth
 
 static int panels_of(const mixer_call *call) { return (call->block->hidden + call->kernels->rows - 1) / call->kernels->rows; }
 
-/* Rows of a tile of tokens as a right operand over the channels. */
+/* Packs the rows of a tile of tokens as a right operand over the channels. */
 static void load_tile(const mixer_call *call, const float *rows, int tile, float *to) {
   size_t channels = (size_t)call->block->channels;
   call->kernels->pack(call->block->channels, tokens_of(call, tile), rows + (size_t)(tile * call->tile) * channels, channels, 1,
                       to);
 }
 
-/* [hidden, tile] of each tile of an item as right operands, *step floats apart: in fp32 they are some as they lie. */
+/* Returns [hidden, tile] of each tile of an item as right operands, *step floats apart: in fp32 their layout is already that of
+ * right operands. */
 static const float *as_right(const mixer_call *call, int tiles, const float *from, float *to, size_t *step) {
   int hidden = call->block->hidden;
   size_t wide = (size_t)hidden * (size_t)call->tile;
@@ -109,13 +112,14 @@ static const float *as_right(const mixer_call *call, int tiles, const float *fro
   return to;
 }
 
-/* Panel `panel` of a product of packed weights, over k, and a tile: to[up to rows, tile]. */
+/* Rows of panel `panel` of the product of packed weights [m, k] and a tile: to[up to rows, tile]. */
 static void multiply_panel(const mixer_call *call, const float *w, int panel, int m, int k, const float *right, float *to) {
   call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), k,
                           w + (size_t)panel * fd_cpu_left(call->kernels, k), right, to, (size_t)call->tile, FD_GEMM_SET);
 }
 
-/* m[tile][channels, tile] = W times each tile of an item over the hidden units: a panel of W serves them all. */
+/* m[tile][channels, tile] = W times the hidden units of each tile of an item; a panel of W is used for all tiles before the next
+ * one. */
 static void multiply_back(const mixer_call *call, const space *s, int tiles, const float *units) {
   int channels = call->block->channels, rows = call->kernels->rows;
   size_t step;
@@ -126,7 +130,7 @@ static void multiply_back(const mixer_call *call, const space *s, int tiles, con
                      s->m + ((size_t)t * (size_t)channels + (size_t)i) * (size_t)call->tile);
 }
 
-/* Calls `move` for each track of each row of a tile with the row that the track comes from or goes to. */
+/* Calls `move` for each track of each row of a tile with the row that the track is moved from or to. */
 typedef void move_track(const mixer_call *call, int row, int other, int first, int count, const float *tile_row);
 
 static void for_tracks(const mixer_call *call, int tile, const float *rows, move_track *move) {
@@ -165,7 +169,7 @@ static void gather(const mixer_call *call, int row, int other, int first, int co
          (size_t)count * sizeof(float));
 }
 
-/* Where z of a panel of a tile lies: a tile is as wide as its tokens. */
+/* Offset of z of a panel of a tile; z of a tile has as many columns as the tile has tokens. */
 static size_t place_of_z(const mixer_call *call, int tile, int unit) {
   return (size_t)(tile * call->tile) * (size_t)call->block->hidden + (size_t)unit * (size_t)tokens_of(call, tile);
 }
@@ -209,13 +213,13 @@ void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *b
   fd_pool_run(call.cpu->pool, items_of(&call), forward_item, &call);
 }
 
-/* Where tokens from the first of a tile on lie in a packed strip of all rows. */
+/* Offset of the tokens of a tile, whose first is `row`, in a packed strip of all rows. */
 static size_t place_in_strip(const mixer_call *call, int row, int strip) {
   size_t chunk = fd_cpu_right(call->kernels, CHUNK);
   return (size_t)(row / CHUNK * call->strips + strip) * chunk + fd_cpu_right(call->kernels, row % CHUNK);
 }
 
-/* dm of a tile; dm and x as right operands of the gradients of weights. */
+/* Computes dm of a tile; packs dm and x as right operands of the gradients of weights. */
 static void load_gradients(const mixer_call *call, int tile) {
   int channels = call->block->channels, panel = call->kernels->panel, row = tile * call->tile, tokens = tokens_of(call, tile);
   size_t at = (size_t)row * (size_t)channels;
@@ -228,7 +232,7 @@ static void load_gradients(const mixer_call *call, int tile) {
   }
 }
 
-/* dh, g = GELU(z) and da = dh GELU'(z) of a panel of hidden units; z too, unless it was kept. */
+/* dh, g = GELU(z) and da = dh GELU'(z) of a panel of hidden units; also z, unless it was kept. */
 static void hidden_gradients(const mixer_call *call, const space *s, int panel, int tile, const float *x, const float *dm) {
   int hidden = call->block->hidden, first = panel * call->kernels->rows, m = smaller(hidden - first, call->kernels->rows),
       tokens = tokens_of(call, tile);
@@ -250,7 +254,7 @@ static void add_residual(const mixer_call *call, const space *s, int tile, const
   call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
 }
 
-/* First pass of the backward pass. */
+/* First stage of the backward pass: gradients of tokens. */
 static void backward_item(void *context, int item, int thread) {
   const mixer_call *call = context;
   const fd_mixer *b = call->block;
@@ -274,28 +278,30 @@ static void add_tokens(int tokens, int m, size_t ld, const float *rows, float *s
     for (int i = 0; i < m; i++) sums[i] += rows[i];
 }
 
-/* The tokens of a chunk of a panel of hidden units as a left operand; the sums of the units over them, in order, to sums[m]. */
+/* Packs a chunk of tokens of a panel of hidden units as a left operand; adds the units over these tokens, in order, to
+ * sums[m]. */
 static void load_units(const mixer_call *call, const float *from, int row, int first, int m, float *left, float *sums) {
   const fd_cpu_kernels *k = call->kernels;
-  float turned[FD_ROWS_MAX * FD_PANEL_MAX];
+  float transposed[FD_ROWS_MAX * FD_PANEL_MAX];
   for (int at = 0; at < CHUNK && row + at < call->rows; at += call->tile) {
     int tile = (row + at) / call->tile, tokens = tokens_of(call, tile);
     const float *units = from + ((size_t)tile * (size_t)call->block->hidden + (size_t)first) * (size_t)call->tile;
-    float *packed = left + fd_cpu_left(k, at), *rows = k->elements == 1 ? packed : turned;
+    float *packed = left + fd_cpu_left(k, at), *rows = k->elements == 1 ? packed : transposed;
     k->pack_left(m, tokens, units, (size_t)call->tile, 0, packed);
-    if (sums && rows == turned) k->turn(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
+    if (sums && rows == transposed) k->turn(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
     if (sums) add_tokens(tokens, m, (size_t)k->rows, rows, sums);
   }
 }
 
-/* Panels of hidden units of one of the two gradients. */
+/* A range of panels of hidden units, for the gradient of one of the two weights. */
 typedef struct unit_range {
   const float *units, *right; /* da and x, or g and dm */
   float *dw, *sums;           /* dw1 and db1, or dw2 and NULL */
   int from, to;               /* panels */
 } unit_range;
 
-/* Chunks of tokens are outermost: what is packed of one serves all panels while it is in L2. c: [panels, strips, rows, panel] */
+/* Chunks of tokens are the outermost loop: a packed chunk is used for all panels while it is in L2. c: [panels, strips, rows,
+ * panel] */
 static void sum_chunks(const mixer_call *call, const unit_range *u, float *left, float *c) {
   const fd_cpu_kernels *k = call->kernels;
   size_t tile = (size_t)k->rows * (size_t)k->panel;
@@ -309,7 +315,7 @@ static void sum_chunks(const mixer_call *call, const unit_range *u, float *left,
     }
 }
 
-/* Second pass: a range of panels of dw1 and db1, or of dw2, whose units are its columns. */
+/* Second stage: a range of panels of dw1 and db1, or of dw2, where hidden units are columns. */
 static void weights_item(void *context, int item, int thread) {
   const mixer_call *call = context;
   const fd_cpu_kernels *k = call->kernels;
@@ -331,8 +337,8 @@ static void weights_item(void *context, int item, int thread) {
     }
 }
 
-/* Memory of the backward pass; 0 after a failure. */
-static int take_memory(mixer_call *call) {
+/* Allocates scratch memory of the backward pass; returns 0 after a failure. */
+static int alloc_scratch(mixer_call *call) {
   fd_cpu *cpu = call->cpu;
   const fd_cpu_kernels *k = call->kernels;
   int threads = fd_pool_threads(cpu->pool), groups = smaller(2 * threads, panels_of(call));
@@ -361,7 +367,7 @@ void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   call.w1 = fd_cpu_weights(cpu, FD_SLOT_W1, block->w2, block->hidden, block->channels, 1);
   call.w2 = fd_cpu_weights(cpu, FD_SLOT_W2, block->w1, block->channels, block->hidden, 1);
   if (!z.at) call.w1_again = fd_cpu_weights(cpu, FD_SLOT_W3, block->w1, block->hidden, block->channels, 0);
-  if (!call.w1 || !call.w2 || (!z.at && !call.w1_again) || !take_memory(&call)) return;
+  if (!call.w1 || !call.w2 || (!z.at && !call.w1_again) || !alloc_scratch(&call)) return;
   fd_pool_run(cpu->pool, items_of(&call), backward_item, &call);
   fd_pool_run(cpu->pool, 2 * smaller(2 * fd_pool_threads(cpu->pool), panels_of(&call)), weights_item, &call);
   fd_cpu_column_sums(cpu, call.rows, block->channels, call.dm, grads->b2);

@@ -1,4 +1,4 @@
-/* A pool of threads that take items off a counter. */
+/* A thread pool whose threads take items from a shared counter. */
 #include "cpu/pool.h"
 
 #include <pthread.h>
@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-enum { SPINS = 4000 }; /* some microseconds: block calls follow each other closely, but ranks may share a core */
+enum { SPINS = 4000 }; /* a few microseconds: calls follow each other closely, but ranks may share a core */
 
 struct fd_pool {
   int threads, started;

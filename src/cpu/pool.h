@@ -1,5 +1,5 @@
-/* Threads of the CPU back end. Which thread does an item never matters: items write disjoint memory and sum in a fixed order
- * inside. */
+/* Threads of the CPU back end. Results do not depend on which thread runs an item: items write disjoint memory, and each sums in
+ * a fixed order. */
 #ifndef FD_CPU_POOL_H
 #define FD_CPU_POOL_H
 
@@ -10,7 +10,7 @@ typedef struct fd_pool fd_pool;
 /* One unit of work; `thread` (0 .. threads-1) picks scratch memory. */
 typedef void fd_pool_item(void *context, int item, int thread);
 
-/* `threads` >= 1, the caller included. Each calls `rest`, unless it is NULL, when it has done its items of a run. */
+/* `threads` >= 1 includes the caller. Each thread calls `rest`, unless it is NULL, after its last item of a run. */
 fd_status fd_pool_create(fd_pool **pool, int threads, void (*rest)(void)) FD_MUST_CHECK;
 void fd_pool_destroy(fd_pool **pool);
 int fd_pool_threads(const fd_pool *pool);

@@ -1,11 +1,11 @@
-/* Products of whole matrices: b is packed by all threads; then each takes tiles of c, one depth of k after the other. Sums of
- * columns. */
+/* Products of whole matrices: all threads pack b, then each computes tiles of c, one block of k (a depth) after another. Also
+ * sums of columns. */
 #include "cpu/product.h"
 
 #include <string.h>
 
-/* Of c, at most: whole register tiles. A block of a's rows of one depth and the tile lie in L2 together. The gap keeps rows of
- * the copy off each other's lines in L1. */
+/* Size of a tile of c at most, in whole register tiles: the tile and its block of a, of one depth of k, fit in L2 together. GAP
+ * pads the rows of the copied block so that they do not compete for the same cache lines of L1. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 256, GAP = 16 };
 
 typedef struct product_call {
@@ -13,8 +13,8 @@ typedef struct product_call {
   const fd_cpu_kernels *kernels;
   fd_cpu_gemm *gemm;
   int padded;     /* columns of the packed b */
-  float *packed;  /* for each depth of k its panels, one behind the other */
-  float *scratch; /* of each thread: a copy of a's block, a tile of c */
+  float *packed;  /* the panels of each depth of k, back to back */
+  float *scratch; /* per thread: a copy of a block of a, a tile of c */
 } product_call;
 
 static int smaller(int a, int b) { return a < b ? a : b; }
@@ -23,14 +23,14 @@ static int rows_of_tile(const fd_cpu_kernels *kernels) { return TILE_ROWS / kern
 
 static int parts_of(int n, int size) { return (n + size - 1) / size; }
 
-/* Where the panel of a column lies, of the depth of k that begins at `first` and has k. */
+/* Offset of the packed panel of a column, in the depth of k that starts at `first` and has k. */
 static size_t place_of(const product_call *call, int first, int column, int k) {
   size_t panels = (size_t)(call->padded / call->kernels->panel);
   return (size_t)(first / call->kernels->depth) * panels * fd_cpu_right(call->kernels, call->kernels->depth) +
          (size_t)(column / call->kernels->panel) * fd_cpu_right(call->kernels, k);
 }
 
-/* One panel of one depth of k. */
+/* Packs one panel of one depth of k. */
 static void pack_item(void *context, int item, int thread) {
   (void)thread;
   const product_call *call = context;
@@ -44,7 +44,7 @@ static void pack_item(void *context, int item, int thread) {
                 call->packed + place_of(call, first, column, k));
 }
 
-/* Copies the block of rows row.. and of k of length `k` from `first` on; returns the steps of a row and of k. */
+/* Copies a block of a as it is in memory: `rows` rows from `row` on, `k` of k from `first` on; `step` is its stride. */
 static void copy_block(const fd_product *p, int row, int rows, int first, int k, float *to, size_t step) {
   if (p->a_is_transposed) {
     const float *from = p->a + (size_t)first * (size_t)p->m + row;
@@ -59,7 +59,7 @@ static size_t scratch_floats(const fd_cpu_kernels *kernels) {
   return (size_t)TILE_ROWS * (size_t)(kernels->depth + GAP + TILE_COLUMNS);
 }
 
-/* The rows of a finished tile, which may change. */
+/* Writes the rows of a finished tile to c and y; the tile itself may change. */
 static void write_tile(const product_call *call, int row, int rows, int column, int columns, float *tile) {
   const fd_product *p = call->product;
   size_t c_row = p->c_row ? p->c_row : (size_t)p->n;
@@ -83,7 +83,7 @@ static void tile_item(void *context, int item, int thread) {
       first = 0;
   float *block = call->scratch + (size_t)thread * scratch_floats(kernels), *tile = block + TILE_ROWS * (kernels->depth + GAP);
   size_t step = (size_t)(p->a_is_transposed ? TILE_ROWS : kernels->depth + GAP);
-  do { /* also where there is nothing to sum over */
+  do { /* once even for k = 0 */
     int k = smaller(kernels->depth, p->k - first);
     copy_block(p, row, rows, first, k, block, step);
     call->gemm(rows, k, block, p->a_is_transposed ? 1 : step, p->a_is_transposed ? step : 1,
@@ -95,7 +95,7 @@ static void tile_item(void *context, int item, int thread) {
 
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product) {
   product_call call = {.product = product, .kernels = kernels, .gemm = gemm, .padded = fd_round_up(product->n, kernels->panel)};
-  size_t right = fd_cpu_right(kernels, kernels->depth); /* of the last depth not more */
+  size_t right = fd_cpu_right(kernels, kernels->depth); /* the last depth needs no more */
   call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1,
                                (size_t)parts_of(product->k, kernels->depth) * (size_t)(call.padded / kernels->panel) * right);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(kernels) * (size_t)fd_pool_threads(cpu->pool));

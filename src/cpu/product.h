@@ -1,38 +1,40 @@
-/* Products of whole matrices on the CPU, packed, in blocks that stay in caches, by all threads; and sums of columns. */
+/* Products of whole matrices on the CPU, packed and blocked for the caches, by all threads; and sums of columns. */
 #ifndef FD_CPU_PRODUCT_H
 #define FD_CPU_PRODUCT_H
 
 #include "cpu/backend.h"
 
-/* c[m, n] = a[m, k] b[k, n] + bias[n]. Every element is one chain over k in order (with the kernels of bf16 a sum of chains), to
- * which the bias is added last: it depends neither on the threads nor on the other rows and columns of the call. */
+/* c[m, n] = a[m, k] b[k, n] + bias[n]. Every element is one chain of multiply-adds over k in order (with bf16 kernels a sum of
+ * chains), to which the bias is added last: its bits depend neither on the threads nor on the other rows and columns of the
+ * call. */
 typedef struct fd_product {
   int m, n, k;
   const float *a, *b, *bias;            /* bias NULL: none */
   int a_is_transposed, b_is_transposed; /* the matrix in memory is [k, m], or [n, k] */
   float *c;
   size_t c_row; /* floats from a row of c to the next; 0: n */
-  /* Not NULL: receives act(c), [m, n], times the gate if there is one, whose rows are gate_row floats apart and may be those of
-   * y. Then c may be NULL. */
+  /* y, unless NULL, receives act(c) [m, n], times `gate` unless that is NULL. Rows of the gate are gate_row floats apart; gate
+   * may be y. With y, c may be NULL. */
   float *y;
   const float *gate;
   size_t gate_row;
   fd_act act;
 } fd_product;
 
-/* With `gemm`, one of the kernels'. Takes the slots W1 and TILE; a failure for want of memory is recorded there. */
+/* `gemm` is one of the kernels' gemms. Uses the scratch slots W1 and TILE; a failed allocation is recorded in cpu->failed. */
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product);
 
-/* Packs rows [n, columns] of stride `ld` as the right matrix [n, columns] of kernels' products, or transposed as [columns, n]. */
+/* Packs rows [n, columns] of stride `ld` as the right operand [n, columns] of the kernels' products, or transposed as [columns,
+ * n]. */
 void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to);
 
-/* Takes the next floats [rows, width] of a thread's scratch memory; only counts them while there is none. */
+/* Takes the next floats [rows, width] of a thread's scratch memory; if base is NULL, only counts them in *used. */
 static inline float *fd_cpu_take(float *base, size_t *used, int rows, int width) {
   float *at = base ? base + *used : NULL;
   *used += ((size_t)rows * (size_t)width + 15) / 16 * 16;
   return at;
 }
-/* sums[columns] = the sums over the rows of m[rows, columns], one row after the other. */
+/* sums[columns] = the sums over the rows of m[rows, columns], in order. */
 void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums);
 
 #endif

@@ -1,5 +1,5 @@
-/* Part of kernels.c: activations, normalization and random bits of rows. Before it come normal_cdf, gelu_slope and exp2_negative.
- */
+/* Part of kernels.c: activations, normalization and random bits of rows. Define normal_cdf, gelu_slope and exp2_negative
+ * first. */
 #ifndef FD_CPU_ROW_KERNELS_H
 #define FD_CPU_ROW_KERNELS_H
 
@@ -12,7 +12,7 @@ INLINE vfloat v_abs(vfloat x) { return (vfloat)((vint)x & (vint)(0x7fffffff - (v
 /* yes where the mask's bits are set, else no. */
 INLINE vfloat v_choose(vint mask, vfloat yes, vfloat no) { return (vfloat)(((vint)yes & mask) | ((vint)no & ~mask)); }
 
-/* The lanes in their order. */
+/* The sum of the lanes, in order. */
 INLINE double v_total(vfloat v) {
   double sum = 0;
   for (int i = 0; i < LANES; i++) sum += (double)v[i];
@@ -37,7 +37,7 @@ INLINE void activate(fd_act act, vfloat x, vfloat *value, vfloat *slope) {
     vfloat e = exp2_negative(v_abs(x) * v_set(-2.885390081777927f)), half = v_set(1) / (v_set(1) + e),
            size = (v_set(1) - e) * half;
     *value = v_choose(x == x, v_choose(x < v_set(0), -size, size), x); /* NaN stays */
-    *slope = v_set(4) * e * half * half;                               /* 1 - tanh^2 without its cancellation */
+    *slope = v_set(4) * e * half * half;                               /* 1 - tanh^2 without cancellation */
   } else {
     vfloat e = exp2_negative(v_abs(x) * v_set(-1.442695040888963f)),
            sigmoid = v_choose(x < v_set(0), e, v_set(1)) / (v_set(1) + e);
@@ -121,7 +121,7 @@ static void norm_backward(const fd_norm *norm, const float *x, const float stats
   }
 }
 
-/* dw and db of n columns; the rows are added one after the other. */
+/* dw and db of n columns, summed over the rows in order. */
 static void norm_weights(int rows, int n, const float *x, size_t x_ld, const float *stats, const float *dy, size_t dy_ld,
                          float *dw, float *db) {
   for (int j = 0; j < n; j += LANES) {
@@ -137,7 +137,7 @@ static void norm_weights(int rows, int n, const float *x, size_t x_ld, const flo
   }
 }
 
-/* fd_philox, LANES / 2 counters at a time; only the lower halves of 64-bit lanes count. */
+/* fd_philox, LANES / 2 counters at a time; only the lower halves of 64-bit lanes are used. */
 static void draw(int n, const uint32_t *groups, fd_rng_key key, uint64_t high, uint64_t low, uint16_t *bits) {
   enum { EACH = LANES / 2 };
   for (int first = 0; first < n; first += EACH) {

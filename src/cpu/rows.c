@@ -1,5 +1,4 @@
-/* Operations on single rows on the CPU: tables of embeddings, rows by their index, activations, normalization, rotary positions.
- */
+/* Operations on single rows on the CPU: embedding tables, rows by index, activations, normalization, rotary positions. */
 #include <string.h>
 
 #include "cpu/backend.h"
@@ -30,7 +29,7 @@ static void run_columns(fd_device *dev, rows_call *call, fd_pool_item *item) {
   fd_pool_run(fd_cpu_of(dev)->pool, (call->width + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, item, call);
 }
 
-/* The rows (or columns) of an item of so many. */
+/* The end of the rows (or columns) of an item that has `each` of `all`, the last item fewer. */
 static int end_of(int item, int each, int all) { return (item + 1) * each < all ? (item + 1) * each : all; }
 
 static void lookup_item(void *context, int item, int thread) {
@@ -50,7 +49,7 @@ void fd_cpu_lookup(fd_device *dev, int rows, int width, const float *table, cons
   run_rows(dev, &call, lookup_item);
 }
 
-/* Some columns of dtable: the rows are added one after the other, behind what is there with `add`. */
+/* Some columns of dtable: the rows are added in order, with `add` to the present values. */
 static void lookup_backward_item(void *context, int item, int thread) {
   (void)thread;
   const rows_call *c = context;

@@ -1,27 +1,27 @@
-/* Part of kernels.c: the softmax of attention over blocks of keys, in powers of two. Before it come exp2_negative and
- * row_kernels.h. */
+/* Part of kernels.c: the softmax of attention over blocks of keys, in base 2. Define exp2_negative and include row_kernels.h
+ * first. */
 #ifndef FD_CPU_SOFTMAX_H
 #define FD_CPU_SOFTMAX_H
 
 #include "cpu/vector.h"
 
-/* The score of LANES keys from j on, times log2 e. */
+/* The scores of LANES keys from j on, times log2 e. */
 INLINE vfloat score_of(const fd_cpu_scores *c, const float *s, int j, vfloat at) {
   vfloat t = v_fma(v_load(s + j), v_set(c->scale), v_load(c->bias + j));
   return c->slope != 0 ? v_fma(v_abs(v_load(c->key_at + j) - at), v_set(-c->slope), t) : t;
 }
 
-/* 2^(t - most), and 0 where nobody looks. */
+/* 2^(t - most), 0 for masked keys. */
 INLINE vfloat weight_of(vfloat t, vfloat most) { return v_choose(t < v_set(FD_SCORE_LEAST), v_set(0), exp2_negative(t - most)); }
 
-/* Row i: its largest score, by lanes. */
+/* The largest score of row i, per lane. */
 INLINE vfloat largest_of(const fd_cpu_scores *c, const float *s, int i, float most) {
   vfloat at = v_set(c->query_at[i]), largest = v_set(most);
   for (int j = 0; j < c->n; j += LANES) largest = v_max(score_of(c, s, j, at), largest);
   return largest;
 }
 
-/* Row i becomes 2^(score - most); their sum, by lanes. What is not finite shows in it. */
+/* Turns row i into 2^(score - most) and returns the sum per lane. Scores that are not finite make the sum NaN. */
 INLINE vfloat powers_of(const fd_cpu_scores *c, float *s, int i, float most) {
   vfloat at = v_set(c->query_at[i]), top = v_set(most), bad = {0}, total = {0};
   for (int j = 0; j < c->n; j += LANES) {
@@ -33,7 +33,7 @@ INLINE vfloat powers_of(const fd_cpu_scores *c, float *s, int i, float most) {
   return total + bad;
 }
 
-/* As many rows as a vector has lanes, or fewer: what is one number of a row is then a vector. */
+/* At most LANES rows, so that one number per row fits in a vector. */
 INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, float *most, float *sum, float *acc, int width) {
   vfloat part[LANES] = {{0}};
   float now[LANES], shrink[LANES];
@@ -47,7 +47,7 @@ INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, f
   for (int i = 0; i < LANES; i++) part[i] = (vfloat){0};
   for (int i = 0; i < rows; i++) part[i] = powers_of(c, s + (size_t)i * c->ld, first + i, now[i]);
   v_transpose(part);
-  for (int l = 0; l < LANES; l++) /* the lanes of a row in their order */
+  for (int l = 0; l < LANES; l++) /* the lanes of a row in order */
     for (int i = 0; i < LANES; i++) total[i] += (double)part[l][i];
   for (int i = 0; i < rows; i++) {
     sum[i] = sum[i] * shrink[i] + (float)total[i];
@@ -58,7 +58,7 @@ INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, f
 }
 
 static void soften(const fd_cpu_scores *scores, float *s, float *most, float *sum, float *acc, int width) {
-  const fd_cpu_scores c = *scores; /* its own: no store changes it, so loops need not look again */
+  const fd_cpu_scores c = *scores; /* a local copy cannot alias the stores, so loops need not reload it */
   for (int i = 0; i < c.rows; i += LANES)
     soften_rows(&c, i, c.rows - i < LANES ? c.rows - i : LANES, s + (size_t)i * c.ld, most + i, sum + i,
                 acc + (size_t)i * (size_t)width, width);

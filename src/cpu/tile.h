@@ -1,5 +1,6 @@
-/* Part of kernels.c: the register tiles. Before it come `factor`, an element of A along k, and the functions v_spread(factor) and
- * v_multiply(sum, spread factor, vector of B); where there is a second kind of tiles, V_MULTIPLY_APART names its function. */
+/* Part of kernels.c: the micro-kernels. Define first `factor`, an element of A along k, and the functions v_spread(factor) and
+ * v_multiply(sum, spread factor, vector of B); V_MULTIPLY_APART, if defined, names the multiplication of a second kind of
+ * micro-kernel. */
 #ifndef FD_CPU_TILE_H
 #define FD_CPU_TILE_H
 
@@ -7,9 +8,9 @@
 
 enum { PANEL = 2 * LANES };
 
-/* C[M, PANEL] = A B, or what `start` (FD_GEMM_SET, _ADD, _CONTINUE) says, over k factors. Out of line for each number of rows, so
- * that nothing but the accumulators competes for registers (tests/test_registers.sh looks). AT(i) is row i's factor, ADVANCE goes
- * on to the next k. */
+/* One register tile: C[M, PANEL] = A B over k factors; `start` is FD_GEMM_SET, _ADD or _CONTINUE. One function, not inlined, for
+ * each number of rows, so that only its accumulators compete for registers (checked by tests/test_registers.sh). AT(i) is the
+ * factor of row i; ADVANCE steps to the next k. */
 #define TILE(M, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                            \
   static __attribute__((noinline)) void NAME ARGUMENTS {                                    \
     vfloat acc[M][2];                                                                       \
@@ -36,8 +37,9 @@ enum { PANEL = 2 * LANES };
     }                                                                                       \
   }
 
-/* A as it lies: rows row_step apart, of which each third has a pointer. With one pointer and multiples of row_step gcc 12 keeps
- * some of them in vector registers, from where a move takes a port of the multiply-adds. (The asm keeps it from undoing that.) */
+/* A not packed: rows row_step apart, with a pointer for every third row. With one pointer and multiples of row_step, gcc 12 keeps
+ * some of these multiples in vector registers, and moving them out takes an execution port of the multiply-adds. (The asm keeps
+ * gcc from merging the pointers again.) */
 #define STRIDED_ARGUMENTS \
   (int k, const factor *a, size_t row_step, size_t k_step, const float *b, float *c, size_t ldc, int start)
 #define STRIDED_PREPARE(M)            \
@@ -63,7 +65,7 @@ enum { PANEL = 2 * LANES };
 typedef void strided_tile STRIDED_ARGUMENTS;
 typedef void packed_tile PACKED_ARGUMENTS;
 
-/* The tiles of all numbers of rows, and the table `tiles##KIND` of them. */
+/* The micro-kernels for all numbers of rows, and their table `tiles##KIND`. */
 #define FIRST_TILES(FORM, KIND, MULTIPLY) \
   FORM(1, KIND, MULTIPLY)                 \
   FORM(2, KIND, MULTIPLY)                 \

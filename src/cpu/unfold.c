@@ -1,4 +1,4 @@
-/* What a convolution multiplies, on the CPU: the rows around each row of a sequence side by side, and the way back. */
+/* Unfolding for convolutions (im2col) on the CPU: puts the rows around each row of a sequence side by side; and its reverse. */
 #include <string.h>
 
 #include "cpu/backend.h"
@@ -11,26 +11,26 @@ typedef struct unfold_call {
   fd_mat x, y;
 } unfold_call;
 
-/* The row that tap j of a row looks at, or -1 beyond its sequence. */
-static int looked_at(const fd_seqs *seqs, int sequence, int row) {
+/* `row`, or -1 outside the sequence. */
+static int row_within(const fd_seqs *seqs, int sequence, int row) {
   return row < seqs->start[sequence] || row >= seqs->start[sequence + 1] ? -1 : row;
 }
 
 static void unfold_row(const unfold_call *c, int sequence, int row) {
   float *y = fd_cpu_row(c->y, row);
   for (int j = 0; j < c->taps; j++) {
-    int from = looked_at(c->seqs, sequence, row + j - c->taps / 2);
+    int from = row_within(c->seqs, sequence, row + j - c->taps / 2);
     const float *x = from < 0 ? NULL : fd_cpu_row(c->x, from);
     for (int i = 0; i < c->width; i++) y[i * c->taps + j] = x ? x[i] : 0;
   }
 }
 
-/* The taps are added in their order. */
+/* Taps are added in order. */
 static void fold_row(const unfold_call *c, int sequence, int row) {
   float *x = fd_cpu_row(c->x, row);
   memset(x, 0, (size_t)c->width * sizeof *x);
   for (int j = 0; j < c->taps; j++) {
-    int from = looked_at(c->seqs, sequence, row - j + c->taps / 2);
+    int from = row_within(c->seqs, sequence, row - j + c->taps / 2);
     const float *y = from < 0 ? NULL : fd_cpu_row(c->y, from) + j;
     for (int i = 0; y && i < c->width; i++) x[i] += y[i * c->taps];
   }

@@ -1,5 +1,5 @@
-/* Vectors of the instruction set that this file is compiled for (FD_ISA: generic, avx2, avx512 and those made from it, neon).
- * FD_AMX_MODEL: those of AVX-512 in plain C, to the bit, for the model of AMX. */
+/* Vectors of the instruction set that kernels.c is compiled for (FD_ISA: generic, avx2, avx512 and its variants, neon).
+ * FD_AMX_MODEL: AVX-512 in plain C, bit for bit, for the model of AMX. */
 #ifndef FD_CPU_VECTOR_H
 #define FD_CPU_VECTOR_H
 
@@ -40,8 +40,8 @@ INLINE void v_store(float *p, vfloat v) { memcpy(p, &v, sizeof v); }
 
 INLINE vfloat v_set(float x) { return x - (vfloat){0}; }
 
-/* a * b + c, fused where the instruction set has it. Written out, never left to the compiler's contraction: the same value has
- * the same bits in every position of every loop. */
+/* a * b + c, fused where the instruction set has it. Explicit, never left to the compiler's contraction, so that a value has the
+ * same bits in every position of every loop. */
 INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
 #if defined(__AVX512F__)
   return (vfloat)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -57,12 +57,12 @@ INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
 #endif
 }
 
-/* v_fma is one instruction with one rounding, or as good as one. */
+/* Defined where v_fma rounds only once. */
 #if defined(__FMA__) || defined(FD_AMX_MODEL) || defined(FD_NEON)
 #define FD_FUSED
 #endif
 
-/* Lanes of a and b in turn: of their lower halves, of their upper ones. */
+/* Interleave the lanes of a and b: of their lower halves, of their upper halves. */
 #if defined(__clang__)
 #define V_LANES(a, b, ...) (vfloat) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -81,8 +81,8 @@ INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 4, 1, 5); 
 INLINE vfloat v_zip_high(vfloat a, vfloat b) { return V_LANES(a, b, 2, 6, 3, 7); }
 #endif
 
-/* Rows become columns. Zipping rows i and i + LANES / 2 doubles the distance at which a row's neighbours lie: after log2(LANES)
- * rounds each vector is a column. */
+/* Transposes LANES x LANES in place. Zipping rows i and i + LANES / 2 doubles the distance between the neighbours of a row: after
+ * log2(LANES) rounds each vector is a column. */
 INLINE void v_transpose(vfloat r[LANES]) {
   vfloat t[LANES];
   _Pragma("GCC unroll 4") for (int round = 1; round < LANES; round *= 2) {
@@ -94,7 +94,7 @@ INLINE void v_transpose(vfloat r[LANES]) {
   }
 }
 
-/* Products of the lower halves of 64-bit lanes, whole. */
+/* Full 64-bit products of the lower halves of 64-bit lanes. */
 typedef uint64_t vlong __attribute__((vector_size(4 * LANES)));
 
 INLINE vlong v_multiply_low(vlong a, vlong b) {
@@ -107,7 +107,7 @@ INLINE vlong v_multiply_low(vlong a, vlong b) {
 #endif
 }
 
-/* a < b ? a : b, and with > for the larger: b where one is no number. */
+/* a < b ? a : b, and a > b ? a : b: b if either is NaN. */
 INLINE vfloat v_min(vfloat a, vfloat b) {
 #if defined(__AVX512F__)
   return (vfloat)_mm512_min_ps((__m512)a, (__m512)b);
@@ -141,7 +141,7 @@ INLINE vfloat v_sqrt(vfloat a) {
 #endif
 }
 
-/* The first n <= LANES elements; the others are zero, or left as they are. */
+/* Load and store the first n <= LANES elements; other lanes become zero, other elements in memory are unchanged. */
 #if defined(__AVX512F__)
 INLINE vfloat v_load_part(const float *p, int n) { return (vfloat)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 

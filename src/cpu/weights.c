@@ -1,4 +1,4 @@
-/* Packs weights, and keeps the copies of weights that are held. */
+/* Packs weights, and caches the packed copies of weights that are held. */
 #include "cpu/weights.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 typedef struct fd_cpu_copy {
   const float *w;
   int m, k, transposed;
-  uint64_t version; /* of the weights that it was made of; 0: not yet made */
+  uint64_t version; /* of the weights that were packed; 0: not yet packed */
   float *packed;
 } fd_cpu_copy;
 
@@ -31,7 +31,7 @@ static void pack_item(void *context, int panel, int thread) {
                      c->packed + (size_t)panel * fd_cpu_left(kernels, c->k));
 }
 
-/* The copy that is kept of these weights, made by an earlier call or for this one; NULL after a failure. */
+/* The cached copy of these weights, of an earlier call or allocated now; NULL after a failure. */
 static fd_cpu_copy *find(fd_cpu *cpu, const fd_cpu_copy *wanted) {
   for (size_t i = 0; i < cpu->copies; i++) {
     fd_cpu_copy *c = &cpu->copy[i];

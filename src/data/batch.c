@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "data/augment.h"
 
-/* Scratch bytes per row: label, mask, teacher's token, entry masks and two for fd_augment_view, whose random DNA takes the
- * rest. */
+/* Scratch bytes per row: label, mask, teacher's token, entry masks, and two for fd_augment_view; the rest is for its random
+ * DNA. */
 enum { SCRATCH_PER_ROW = 3 + FD_SYMBOLS + 2, SCRATCH_MORE = 2 * 65536 };
 
 fd_status fd_batch_create(fd_batch **batch, fd_device *dev, int count, int rows, int cls) {

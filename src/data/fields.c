@@ -53,7 +53,7 @@ static fd_status cut(fd_fields *f, char *line, size_t length) {
   }
 }
 
-/* Only when the whole line is split: the NULs replace separators and quotes. */
+/* Called only after the whole line is split: the NULs replace separators and quotes. */
 static void terminate(fd_fields *f) {
   for (int i = 0; i < f->count; i++) f->item[i].text[f->item[i].length] = '\0';
 }

@@ -22,8 +22,8 @@ typedef struct fd_fields {
 fd_status fd_fields_begin(fd_fields *fields, const fd_lines *lines, char *header, size_t length) FD_MUST_CHECK;
 void fd_fields_end(fd_fields *fields);
 
-/* Finds the column for the first of these names (NULL-terminated list, case-insensitive) that the header has; -1: none of them. A
- * name that occurs twice is FD_DATA. Only before the first row. */
+/* Finds the column for the first of these names (NULL-terminated list, case-insensitive) that the header has; -1: none of them.
+ * A name that occurs twice is FD_DATA. Call it only before the first row is split. */
 fd_status fd_fields_column(const fd_fields *fields, const char *const *names, int *column) FD_MUST_CHECK;
 
 /* Splits a row in place; it must have as many fields as the header. Fields are unquoted, with "" within quotes as one quote. */

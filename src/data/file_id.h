@@ -13,7 +13,7 @@ typedef struct fd_file_id {
   struct timespec modified, changed;
 } fd_file_id;
 
-/* Of an open file, and of the regular file at a path, which must exist. */
+/* The identity of an open file, and of the regular file at a path, which must exist. */
 fd_status fd_file_id_of(int fd, const char *path, fd_file_id *id) FD_MUST_CHECK;
 fd_status fd_file_id_at(const char *path, fd_file_id *id) FD_MUST_CHECK;
 

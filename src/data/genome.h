@@ -28,7 +28,7 @@ typedef struct fd_source_file {
   char path[FD_PATH_MAX], sha256[FD_SHA256_HEX];
   uint64_t bytes;
   int twobit, packed;
-  int scanned; /* by this process, with `id` as of then */
+  int scanned; /* whether this process has scanned it; `id` is as of then */
   fd_file_id id;
 } fd_source_file;
 

@@ -10,10 +10,10 @@
 typedef struct fd_ingest_options {
   const char *output; /* folder to create; must not exist */
   fd_list files, contigs, holdout;
-  const char *bed, *assembly;
+  const char *bed, *exclude, *assembly; /* BED files, or NULL */
   int64_t window, count, val_count, test_count, stride, shard_windows, seed;
   double max_n;
-  int partial;          /* rows of `bed` may be outside all sequences */
+  int partial;          /* rows of `bed` and `exclude` may be outside all sequences */
   const char *sampling; /* "length" or "uniform" */
 } fd_ingest_options;
 

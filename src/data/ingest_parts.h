@@ -18,8 +18,10 @@ typedef struct fd_shard_plan {
 typedef struct fd_ingest {
   const fd_ingest_options *options;
   fd_genome genome;
-  int *used, *held_out;   /* [records] */
-  fd_split_counts splits; /* with --bed */
+  int *used, *held_out;       /* [records] */
+  fd_split_counts splits;     /* with --bed */
+  fd_split_counts exclusions; /* with --exclude */
+  int64_t excluded;           /* bases that --exclude removed from the intervals */
   fd_intervals intervals;
   fd_places places[FD_SPLITS];
   int shards;

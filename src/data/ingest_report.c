@@ -14,11 +14,14 @@ static json_t *list_json(const fd_list *list) {
 }
 
 static json_t *options_json(const fd_ingest_options *o) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b, s:b}", "window", (json_int_t)o->window, "count",
-                   (json_int_t)o->count, "val_count", (json_int_t)o->val_count, "test_count", (json_int_t)o->test_count, "stride",
-                   (json_int_t)o->stride, "shard_windows", (json_int_t)o->shard_windows, "max_n", o->max_n, "sampling",
-                   o->sampling, "seed", (json_int_t)o->seed, "contigs", list_json(&o->contigs), "holdout", list_json(&o->holdout),
-                   "bed", o->bed != NULL, "partial", o->partial);
+  json_t *root =
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:o, s:o, s:b, s:b}", "window", (json_int_t)o->window, "count",
+                (json_int_t)o->count, "val_count", (json_int_t)o->val_count, "test_count", (json_int_t)o->test_count, "stride",
+                (json_int_t)o->stride, "shard_windows", (json_int_t)o->shard_windows, "max_n", o->max_n, "sampling", o->sampling,
+                "seed", (json_int_t)o->seed, "contigs", list_json(&o->contigs), "holdout", list_json(&o->holdout), "bed",
+                o->bed != NULL, "partial", o->partial);
+  if (o->exclude) fd_json_set(&root, "exclude", json_true());
+  return root;
 }
 
 static const char *base_name(const char *path) {
@@ -119,6 +122,9 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
            c->other_region);
   report_left_out(in);
   report_splits(&in->splits);
+  if (in->options->exclude)
+    printf("excluded   %" PRId64 " bases of %" PRId64 " intervals; %" PRId64 " of these are not in the files or contigs to use\n",
+           in->excluded, in->exclusions.rows, in->exclusions.lying_nowhere + in->exclusions.unused);
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;

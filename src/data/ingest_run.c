@@ -9,13 +9,25 @@
 #include "data/ingest_parts.h"
 #include "data/sources.h"
 
+/* Takes the rows of --exclude out of the intervals. */
+static fd_status exclude(fd_ingest *in) {
+  const fd_ingest_options *o = in->options;
+  fd_intervals excluded = {0};
+  if (!o->exclude) return FD_OK;
+  fd_status status = fd_exclusions_read(o->exclude, &in->genome, in->used, o->partial, &excluded, &in->exclusions);
+  if (status == FD_OK) status = fd_intervals_exclude(&in->intervals, &excluded, &in->genome, &in->excluded);
+  free(excluded.item);
+  return status;
+}
+
 static fd_status choose_intervals(fd_ingest *in) {
   const fd_ingest_options *o = in->options;
   if (o->bed) FD_TRY(fd_splits_read(o->bed, &in->genome, in->used, o->partial, &in->intervals, &in->splits));
   for (int r = 0; r < in->genome.records && !o->bed; r++)
     if (in->used[r] && in->genome.record[r].length)
       FD_TRY(fd_intervals_add(&in->intervals, r, in->held_out[r] ? FD_VAL : FD_TRAIN, 0, in->genome.record[r].length));
-  return fd_intervals_close(&in->intervals, &in->genome);
+  FD_TRY(fd_intervals_close(&in->intervals, &in->genome));
+  return exclude(in);
 }
 
 static fd_status place_windows(fd_ingest *in) {
@@ -100,7 +112,7 @@ fd_status fd_ingest_run(const fd_ingest_options *o, fd_comm *comm) {
   fd_status status = FD_OK;
   int lock = -1;
   FD_GO(fd_ingest_take(o->output, comm, temporary, &lock));
-  FD_GO(fd_sources_begin(&sources, &o->files, o->bed, comm));
+  FD_GO(fd_sources_begin(&sources, &o->files, (const char *const[FD_SOURCES_MORE]){o->bed, o->exclude}, comm));
   FD_GO(fd_ingest_scan(&o->files, comm, &in.genome));
   /* Every rank makes the same decisions from the same tables; rank 0 first, so that an error is reported once. */
   FD_GO(fd_comm_agree(comm, comm->rank ? FD_OK : decide(&in)));

@@ -120,7 +120,8 @@ fd_status fd_ingest_table_run(const fd_ingest_table *o, fd_comm *comm) {
   fd_sources sources;
   int lock;
   fd_status status = fd_ingest_take(o->output, comm, temporary, &lock);
-  if (status == FD_OK) status = fd_sources_begin(&sources, &o->taxa.files, o->taxa.table, comm);
+  if (status == FD_OK)
+    status = fd_sources_begin(&sources, &o->taxa.files, (const char *const[FD_SOURCES_MORE]){o->taxa.table}, comm);
   if (status == FD_OK) status = fd_comm_agree(comm, comm->rank ? FD_OK : make(&set, temporary, &sources));
   fd_ingest_leave(temporary, lock, status);
   free(set.split);

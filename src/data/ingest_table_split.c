@@ -58,7 +58,7 @@ static int by_name(const void *a, const void *b) {
   return order ? order : (x->record > y->record) - (x->record < y->record);
 }
 
-/* Makes the first row of each name without a training row one. */
+/* Ensures that each name has a training row: its first row, if it has no other. */
 static fd_status keep_known(fd_record_set *set) {
   const fd_taxa *t = &set->taxa;
   named *all;

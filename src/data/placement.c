@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/guard.h"
 #include "base/memory.h"
@@ -49,6 +50,7 @@ static fd_status check_overlaps(const fd_intervals *v, const fd_genome *g) {
 
 fd_status fd_intervals_close(fd_intervals *v, const fd_genome *g) {
   int kept = 0;
+  memset(v->of, 0, sizeof v->of);
   if (!v->count) return FD_OK;
   qsort(v->item, (size_t)v->count, sizeof *v->item, by_record);
   FD_TRY(check_overlaps(v, g));
@@ -69,6 +71,45 @@ fd_status fd_intervals_close(fd_intervals *v, const fd_genome *g) {
     v->of[s] = i;
   }
   return FD_OK;
+}
+
+/* The first excluded interval that ends behind a place of a record. */
+static int first_behind(const fd_intervals *excluded, int record, int64_t place) {
+  int low = 0, high = excluded->count;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    const fd_interval *x = &excluded->item[middle];
+    if (x->record < record || (x->record == record && x->end <= place)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* Appends the pieces of an interval that are left. */
+static fd_status add_pieces(fd_intervals *pieces, fd_interval whole, const fd_intervals *excluded, int64_t *bases) {
+  int64_t begin = whole.begin;
+  for (int i = first_behind(excluded, whole.record, begin); begin < whole.end; i++) {
+    const fd_interval *x = i < excluded->count ? &excluded->item[i] : NULL;
+    int is_inside = x && x->record == whole.record && x->begin < whole.end;
+    int64_t end = !is_inside ? whole.end : x->begin > begin ? x->begin : begin;
+    if (end > begin) {
+      FD_TRY(fd_intervals_add(pieces, whole.record, whole.split, begin, end));
+      pieces->item[pieces->count - 1].line = whole.line;
+    }
+    begin = !is_inside || x->end > whole.end ? whole.end : x->end;
+    *bases += begin - end;
+  }
+  return FD_OK;
+}
+
+fd_status fd_intervals_exclude(fd_intervals *v, const fd_intervals *excluded, const fd_genome *g, int64_t *bases) {
+  fd_intervals pieces = {0};
+  fd_status status = FD_OK;
+  *bases = 0;
+  for (int i = 0; i < v->count && status == FD_OK; i++) status = add_pieces(&pieces, v->item[i], excluded, bases);
+  free(v->item);
+  *v = pieces;
+  return status == FD_OK ? fd_intervals_close(v, g) : status;
 }
 
 /* --- windows --------------------------------------------------------------------------------------------------------- */

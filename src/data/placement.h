@@ -56,11 +56,21 @@ typedef struct fd_split_counts {
 fd_status fd_splits_read(const char *path, const fd_genome *genome, const int *used, int partial, fd_intervals *intervals,
                          fd_split_counts *counts) FD_MUST_CHECK;
 
+/* Appends the intervals of a BED file (contig start end; further columns are ignored), and closes them: all are of split 0.
+ * Errors as above; a file without rows gives none. */
+fd_status fd_exclusions_read(const char *path, const fd_genome *genome, const int *used, int partial, fd_intervals *intervals,
+                             fd_split_counts *counts) FD_MUST_CHECK;
+
 /* Appends one interval. */
 fd_status fd_intervals_add(fd_intervals *intervals, int record, int split, int64_t begin, int64_t end) FD_MUST_CHECK;
 
 /* Sorts the intervals and joins those of a split that touch; FD_DATA if two splits share a base. Required before placing. */
 fd_status fd_intervals_close(fd_intervals *intervals, const fd_genome *genome) FD_MUST_CHECK;
+
+/* Removes the bases of `excluded` (closed, of split 0) from closed intervals; the remaining pieces are intervals of their own.
+ * *bases: number of bases removed. */
+fd_status fd_intervals_exclude(fd_intervals *intervals, const fd_intervals *excluded, const fd_genome *genome,
+                               int64_t *bases) FD_MUST_CHECK;
 
 /* Places `count` random windows in the intervals of a split; each depends on (seed, split, its index) only. Sorted by record
  * and start. */

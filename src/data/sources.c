@@ -28,13 +28,14 @@ static fd_status note_state(fd_sources *s) {
   return FD_OK;
 }
 
-fd_status fd_sources_begin(fd_sources *s, const fd_list *files, const char *more, fd_comm *comm) {
+fd_status fd_sources_begin(fd_sources *s, const fd_list *files, const char *const more[FD_SOURCES_MORE], fd_comm *comm) {
   char *words = NULL;
   size_t bytes;
   fd_status status = FD_OK;
   s->count = files->count;
   memcpy(s->path, files->item, (size_t)files->count * sizeof *files->item);
-  if (more) s->path[s->count++] = more;
+  for (int i = 0; i < FD_SOURCES_MORE; i++)
+    if (more[i]) s->path[s->count++] = more[i];
   if (comm->size == 1) return note_state(s);
   if (comm->rank) FD_GO(comm->ops->barrier(comm)); /* rank 0 first, so that an error is reported once */
   FD_GO(note_state(s));

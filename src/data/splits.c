@@ -1,4 +1,4 @@
-/* Reads BED files whose fourth column is a split. */
+/* Reads BED files of intervals: those of splits, which the fourth column names, and those to exclude. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,28 +54,45 @@ static fd_status add_row(const char *path, const fd_bed_row *row, const fd_genom
   return FD_OK;
 }
 
-fd_status fd_splits_read(const char *path, const fd_genome *g, const int *used, int partial, fd_intervals *v,
-                         fd_split_counts *counts) {
+/* The split that a row is of; `named`: its fourth column says it, else all rows are of the first one. */
+static fd_status split_of_row(const char *path, const fd_bed_row *row, int named, int *split) {
+  *split = 0;
+  if (!named) return FD_OK;
+  if (row->fields < 4)
+    return fd_fail(FD_DATA, "%s:%" PRId64 ": expected contig, start, end and split (train, val or test), separated by tabs", path,
+                   row->line);
+  *split = split_of(row->field[3]);
+  if (*split >= 0) return FD_OK;
+  return fd_fail(FD_DATA, "%s:%" PRId64 ": split '%s' is not one of train, val (or valid), test", path, row->line, row->field[3]);
+}
+
+static fd_status read_rows(const char *path, const fd_genome *g, const int *used, int partial, int named, fd_intervals *v,
+                           fd_split_counts *counts) {
   fd_bed bed;
   fd_bed_row row;
-  int more;
+  int more, split;
   *counts = (fd_split_counts){0};
   FD_TRY(fd_bed_open(&bed, path));
   fd_status status;
   while ((status = fd_bed_next(&bed, &row, &more)) == FD_OK && more) {
-    int split = row.fields > 3 ? split_of(row.field[3]) : -1;
-    if (row.fields < 4)
-      status = fd_fail(FD_DATA, "%s:%" PRId64 ": expected contig, start, end and split (train, val or test), separated by tabs",
-                       path, row.line);
-    else if (split < 0)
-      status =
-          fd_fail(FD_DATA, "%s:%" PRId64 ": split '%s' is not one of train, val (or valid), test", path, row.line, row.field[3]);
-    else status = add_row(path, &row, g, used, partial, split, v, counts);
-    if (status != FD_OK) break;
+    FD_GO(split_of_row(path, &row, named, &split));
+    FD_GO(add_row(path, &row, g, used, partial, split, v, counts));
   }
+done:
   fd_bed_close(&bed);
-  if (status == FD_OK && !v->count)
-    status = fd_fail(FD_DATA, "%s: no interval lies in the sequences given; are the contig names right (such as %s)?", path,
-                     g->records ? g->record[0].contig : "chr1");
   return status;
+}
+
+fd_status fd_splits_read(const char *path, const fd_genome *g, const int *used, int partial, fd_intervals *v,
+                         fd_split_counts *counts) {
+  FD_TRY(read_rows(path, g, used, partial, 1, v, counts));
+  if (v->count) return FD_OK;
+  return fd_fail(FD_DATA, "%s: no interval lies in the sequences given; are the contig names right (such as %s)?", path,
+                 g->records ? g->record[0].contig : "chr1");
+}
+
+fd_status fd_exclusions_read(const char *path, const fd_genome *g, const int *used, int partial, fd_intervals *v,
+                             fd_split_counts *counts) {
+  FD_TRY(read_rows(path, g, used, partial, 0, v, counts));
+  return fd_intervals_close(v, g);
 }

@@ -1,4 +1,4 @@
-/* device.check: looks at what operations leave. */
+/* device.check: looks for values that are not finite in the results of layers. */
 #include "device/device.h"
 
 void fd_device_check(fd_device *dev, const char *pass, const char *layer, int rows, int width, fd_mat m) {

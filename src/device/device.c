@@ -1,4 +1,4 @@
-/* Opens the device that a config asks for: the one file that names the back ends. */
+/* Opens the device that a config selects: the only file that names the back ends. */
 #include "device/device.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* A rank's share of the machine's processors and of the time that they may compute, within those that it is bound to. */
+/* Threads of a rank: its share of the machine's CPUs or of the control group's CPU quota, at most the CPUs it is bound to. */
 static int fair_threads(int local_size) {
   fd_cores here = fd_cores_here();
   int share = here.limit ? least(here.machine, here.limit) : here.machine;
@@ -19,7 +19,7 @@ static int fair_threads(int local_size) {
 
 void fd_device_simd(char *text, size_t size) { fd_cpu_simd(text, size); }
 
-/* A rank takes the GPU of its number on this machine, or the only one that it was given. */
+/* Opens the GPU with the rank's number on this machine, or the only one that is visible. */
 static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_rank, int local_size) {
   static const fd_plugin_host host = {fd_fail};
   const fd_plugin *plugin;
@@ -64,7 +64,8 @@ void fd_device_drop_weights(fd_device *dev, const float *there) {
 
 void fd_device_close(fd_device **dev) {
   if (*dev && (*dev)->graphs.passes)
-    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one, %" PRIu64 " were built",
+    fd_info("graphs: %" PRIu64 " of %" PRIu64 " forward and backward passes were started as one CUDA graph each, %" PRIu64
+            " were built",
             (*dev)->graphs.whole, (*dev)->graphs.passes, (*dev)->graphs.built);
   if (*dev) (*dev)->destroy(*dev);
   *dev = NULL;

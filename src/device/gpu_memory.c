@@ -1,11 +1,11 @@
-/* What the kernels of a GPU take for themselves. */
+/* Bounds of the memory that GPU kernels use for themselves. */
 #include "device/gpu_memory.h"
 
 enum {
   FINE = 8,                           /* gradients of biases are summed in finer chunks */
-  PADDING = 4,                        /* columns behind each row of sums */
-  SMALL = 1 << 20,                    /* sums, starts, a head: many small pieces */
-  HEAD_ROWS = FD_CHUNK_MIN / 4,       /* a chunk of a head's rows */
+  PADDING = 4,                        /* columns after each row of sums */
+  SMALL = 1 << 20,                    /* many small buffers: sums, starts, a head */
+  HEAD_ROWS = FD_CHUNK_MIN / 4,       /* rows of a head per chunk */
   ORDERED_MIN = FD_ORDER_CHANNELS / 2 /* blocks of fewer channels have no tile order */
 };
 
@@ -28,6 +28,6 @@ size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recomput
   int stride = fd_form_stride(form, channels), ordered = stride <= FD_ORDER_CHANNELS && stride > ORDERED_MIN;
   size_t w1 = (size_t)hidden * fd_form_row(form, channels), rows = w1 + (size_t)channels * fd_form_row(form, hidden),
          units = (size_t)(hidden + FD_ORDER_UNITS - 1) / FD_ORDER_UNITS * FD_ORDER_UNITS,
-         tiles = units * 2 * FD_ORDER_CHANNELS * 2; /* W1 and W2 of two bytes an element */
+         tiles = units * 2 * FD_ORDER_CHANNELS * 2; /* W1 and W2, two bytes per element */
   return 2 * (ordered && tiles > rows ? tiles : rows) + (ordered && recompute ? w1 : 0);
 }

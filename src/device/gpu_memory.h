@@ -1,5 +1,5 @@
-/* What the kernels of a GPU take for themselves, beside the buffers that the program asks for: bounds that need no GPU, so that
- * `findna doctor` can say what fits. All results are in bytes. */
+/* Bounds of the memory that GPU kernels use for themselves, in addition to the program's buffers; computed without a GPU, so that
+ * `findna doctor` can report what fits. All results are in bytes. */
 #ifndef FD_DEVICE_GPU_MEMORY_H
 #define FD_DEVICE_GPU_MEMORY_H
 
@@ -7,30 +7,29 @@
 
 #include "device/tensors.h"
 
-/* Gradients of weights are sums over chunks of so many rows, of which there are at most so many (cuda/fragment.h). */
+/* Gradients of weights are summed in at most FD_CHUNKS_MAX chunks of at least FD_CHUNK_MIN rows (cuda/fragment.h). */
 enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64 };
 
-/* Weights of a block in tile order: so many hidden units a tile, each of so many channels (cuda/fragment.h). */
+/* Tile order of a block's weights: hidden units per tile, channels per unit (cuda/fragment.h). */
 enum { FD_ORDER_UNITS = 64, FD_ORDER_CHANNELS = 320 };
 
-/* The sizes that the kernels' own memory depends on: of a pass of `micro_batches` micro-batches of `rows` rows. */
+/* The sizes that the kernels' memory depends on, for a pass of `micro_batches` micro-batches of `rows` rows. */
 typedef struct fd_gpu_pass {
   fd_form form; /* of activations */
   int rows, micro_batches;
   int channels, hidden; /* of the widest block */
-  int attention;        /* blocks attend: queries, keys and values are one layer of 3 x channels columns */
+  int attention;        /* blocks with attention: queries, keys and values are one layer of 3 x channels columns */
 } fd_gpu_pass;
 
-/* Rows of a block's operands, and the sums of its weights' and biases' gradients by chunks. */
+/* Memory for the rows of a block's operands, and for the chunks' sums of the gradients of its weights and biases. */
 size_t fd_gpu_scratch(const fd_gpu_pass *pass);
 
-/* The sums of a head's gradient by chunks: `weights` parameters that see `rows` pooled latents of each of `micro_batches`
- * micro-batches.
- */
+/* Memory for the chunks' sums of a head's gradient: `weights` parameters, and `rows` pooled latents in each of `micro_batches`
+ * micro-batches. */
 size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches);
 
-/* The copies of a ChordMixer block's weights that products read, of student and teacher: in rows or in tile order, whichever is
- * more; what is recomputed reads the student's W1 in rows, too. */
+/* Memory for the copies of a ChordMixer block's weights that matrix products read, of student and teacher: row-major or in tile
+ * order, whichever is larger; with `recompute` also the student's W1 row-major. */
 size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute);
 
 #endif

@@ -12,7 +12,7 @@
 
 static const char file_name[] = "libfindna_cuda.so";
 
-/* Whether the plugin lies in one of two folders that are named from that of the file `beside`. */
+/* Looks for the plugin in two folders that are relative to the one of the file `beside`. */
 static int find_from(const char *beside, const char *first, const char *second, char path[PATH_MAX]) {
   const char *slash = strrchr(beside, '/'), *const folders[] = {first, second};
   int length = slash ? (int)(slash + 1 - beside) : 0;
@@ -23,8 +23,8 @@ static int find_from(const char *beside, const char *first, const char *second, 
   return 0;
 }
 
-/* Beside the program or beside libfindna, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of
- * the tests). */
+/* Next to the program or libfindna, or where `make install` puts it; FINDNA_PLUGIN names another file (the emulated GPU of the
+ * tests). */
 static int find(char path[PATH_MAX]) {
   const char *named = getenv("FINDNA_PLUGIN");
   char program[PATH_MAX];
@@ -43,7 +43,7 @@ static const fd_plugin *load(char *text, size_t size) {
     snprintf(text, size, "this build has no CUDA plugin (%s): 'make CUDA=1' builds it", file_name);
     return NULL;
   }
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* stays for the life of the process */
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* for the lifetime of the process */
   void *entry = library ? dlsym(library, "fd_plugin_entry") : NULL;
   if (!entry) {
     snprintf(text, size, "the CUDA plugin cannot be loaded: %s", dlerror());

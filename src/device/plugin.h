@@ -1,4 +1,4 @@
-/* What the program and the CUDA plugin know of each other. */
+/* The interface between the program and the CUDA plugin. */
 #ifndef FD_DEVICE_PLUGIN_H
 #define FD_DEVICE_PLUGIN_H
 
@@ -9,19 +9,19 @@ typedef struct fd_gpu {
   char name[128];
   int major, minor; /* compute capability */
   uint64_t memory, free_memory;
-  uint64_t shared; /* bytes of shared memory that a block may have */
-  int fill;        /* rows of a pass that give every multiprocessor a tile */
+  uint64_t shared; /* most bytes of shared memory per thread block */
+  int fill;        /* rows of a pass that give every SM a tile */
   uint64_t uuid[2];
 } fd_gpu;
 
-/* What the plugin calls of the program. */
+/* Functions of the program that the plugin calls. */
 typedef struct fd_plugin_host {
   fd_status (*fail)(fd_status status, const char *format, ...); /* fd_fail */
 } fd_plugin_host;
 
-/* How products of bf16 are computed: both of a block in one kernel where they fit (the default), one a kernel, both by the
- * warpgroups of compute capability 9.0, or without tensor cores. FINDNA_PRODUCTS=chain|single|warpgroup|plain chooses, for
- * measurements. */
+/* How bf16 matrix products are computed: both of a block in one kernel where they fit (the default), one per kernel, both by the
+ * warpgroup instructions of compute capability 9.0, or without tensor cores. Selected by
+ * FINDNA_PRODUCTS=chain|single|warpgroup|plain, for measurements. */
 enum { FD_PRODUCTS_CHAIN, FD_PRODUCTS_SINGLE, FD_PRODUCTS_WARPGROUP, FD_PRODUCTS_PLAIN };
 
 /* How a device is opened. */
@@ -31,12 +31,12 @@ typedef struct fd_gpu_options {
   int products; /* FD_PRODUCTS_... */
 } fd_gpu_options;
 
-/* What the plugin exports as fd_plugin_entry(). */
+/* Exported by the plugin, through fd_plugin_entry(). */
 typedef struct fd_plugin {
   const char *interface;                 /* the hash of the headers that it was built with (FD_INTERFACE) */
   int (*driver)(void);                   /* version of the driver, such as 13000; 0: none */
   int (*count)(void);                    /* GPUs; 0: none that this process may use */
-  int (*describe)(int gpu, fd_gpu *out); /* 0 when it worked */
+  int (*describe)(int gpu, fd_gpu *out); /* 0 on success */
   fd_status (*open)(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options);
 } fd_plugin;
 
@@ -45,11 +45,11 @@ typedef const fd_plugin *fd_plugin_entry_function(void);
 /* The oldest GPUs that the plugin has kernels for: compute capability 8.0. */
 enum { FD_GPU_MAJOR = 8 };
 
-/* Loads the plugin and checks that it was built with this program; says what is missing (FD_GPU): the plugin, the driver or a
- * GPU. */
+/* Loads the plugin and checks that it was built with this program. FD_GPU, with a message: the plugin, the driver or a GPU is
+ * missing. */
 fd_status fd_plugin_load(const fd_plugin **plugin) FD_MUST_CHECK;
 
-/* The same without a message: NULL, and what is missing in text[size]. */
+/* The same without a message: returns NULL, and in text[size] what is missing. */
 const fd_plugin *fd_plugin_try(char *text, size_t size);
 
 #endif

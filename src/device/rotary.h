@@ -6,7 +6,7 @@
 
 #include "base/both.h"
 
-/* By what pair i of a head's columns turns from one position to the next. */
+/* The angle by which pair i of a head's columns turns per position. */
 FD_BOTH static inline double fd_rotary_turn(int dim, double base, int i) { return pow(base, -2.0 * i / dim); }
 
 #endif

@@ -1,4 +1,4 @@
-/* Sequences of a pass, here and on the device; rows of the device as fp32. */
+/* Sequences of a pass in host and device memory; copies of device rows as fp32. */
 #include <stdlib.h>
 #include <string.h>
 

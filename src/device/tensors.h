@@ -1,4 +1,4 @@
-/* The small structs that tensor operations take. */
+/* The small structs that are arguments of tensor operations. */
 #ifndef FD_DEVICE_TENSORS_H
 #define FD_DEVICE_TENSORS_H
 
@@ -8,10 +8,10 @@
 #include "base/both.h"
 #include "base/random.h"
 
-/* Rows in the device's memory, one per token or sequence. A row has `stride` elements; those behind its width are zero. */
+/* Rows in device memory, one per token or sequence. A row has `stride` elements; the padding after its width is zero. */
 typedef enum fd_type { FD_FP32, FD_BF16 } fd_type;
 typedef struct fd_mat {
-  void *at; /* NULL: there is none */
+  void *at; /* NULL: no matrix */
   int stride;
   fd_type type;
 } fd_mat;
@@ -29,8 +29,8 @@ FD_BOTH static inline fd_mat fd_mat_rows(fd_mat m, int first) {
   return (fd_mat){(char *)m.at + (size_t)first * (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4), m.stride, m.type};
 }
 
-/* How a device stores activations: their type, and what the stride of a row is a multiple of. With `lean` it stores none that is
- * cheap to compute again for the backward pass, and no sums of a linear layer that only its activation reads. */
+/* How a device stores activations: their type, and `pad`, of which the stride of a row is a multiple. With `lean` it does not
+ * store those that are cheap to recompute in the backward pass, nor preactivations that only the activation function reads. */
 typedef struct fd_form {
   fd_type type;
   int pad, lean;
@@ -48,17 +48,17 @@ static inline fd_mat fd_form_mat(fd_form form, void *at, int width) {
 /* Symbols of a token: the nucleotides and N are the rows of a one-hot matrix; masked and [CLS] rows are zero. */
 enum { FD_A, FD_C, FD_G, FD_T, FD_N, FD_SYMBOLS, FD_ZERO = FD_SYMBOLS, FD_CLS };
 
-/* Sequences packed one after the other without padding. Sequence i has the rows start[i] .. start[i+1]-1, the last `cls` of which
- * are its [CLS] tokens. Several micro-batches may lie in one pack: `micro_batches` of them, a power of two, with as many
- * sequences and rows each. What is summed over rows is then summed for each and added in pairs, as the tree of gradients does. */
+/* Sequences packed back to back without padding. Sequence i has the rows start[i] .. start[i+1]-1, the last `cls` of which are
+ * its [CLS] tokens. A pack may hold several micro-batches: `micro_batches`, a power of two, with equal numbers of sequences and
+ * rows. Sums over rows are then computed for each and added in pairs, as in the tree of gradients. */
 typedef struct fd_seqs {
   int count, cls;
   int micro_batches; /* 1, and on devices with `fill` up to FD_MICRO_BATCHES_MAX */
   int *start;        /* [count + 1], start[0] = 0 */
-  uint64_t *draws;   /* [count] what random numbers are keyed by; NULL where none are drawn */
+  uint64_t *draws;   /* [count] counters of random numbers; NULL: none are drawn */
   int *device_start;
-  uint64_t *device_draws; /* the same for the device (fd_seqs_send) */
-  const uint8_t *hidden;  /* [rows] not 0: a token that is hidden, never a [CLS] one; NULL: none is. Not the device's */
+  uint64_t *device_draws; /* the same in device memory (fd_seqs_send) */
+  const uint8_t *hidden;  /* [rows] nonzero: a hidden token, never [CLS]; NULL: none. In host memory only */
 } fd_seqs;
 
 enum { FD_MICRO_BATCHES_MAX = 64 };
@@ -97,53 +97,53 @@ FD_BOTH static inline int fd_mixer_shift(int i, int T) {
 /* Normalization of a row: LayerNorm, or with `rms` RMSNorm, which has no b. */
 typedef struct fd_norm {
   int width, rms;
-  float eps;          /* inside the root */
+  float eps;          /* added inside the root */
   const float *w, *b; /* [width], or NULL */
 } fd_norm;
 
 /* Activations: exact (erf) GELU, max(x, 0), x sigmoid(x). */
 typedef enum fd_act { FD_ACT_GELU, FD_ACT_RELU, FD_ACT_SILU, FD_ACT_TANH } fd_act;
 
-/* Attention of `heads` heads of `dim` columns each, head after head in a row. The score of query i and key j is
- * scale q_i k_j - slopes[head] |position of i - position of j|. Arrays are in the device's memory. */
+/* Attention of `heads` heads of `dim` columns each, consecutive in a row. The score of query i and key j is scale q_i k_j -
+ * slopes[head] |position of i - position of j|. Arrays are in device memory. */
 typedef struct fd_attention {
   int heads, dim;
   float scale;
   const float *slopes;                      /* [heads] (ALiBi), or NULL */
-  const int *query_position, *key_position; /* of each row, 0 .. 2^24-1; NULL: its place in its sequence */
-  const uint8_t *hidden;                    /* [rows of keys]: not 0 where nobody looks; NULL: all are seen */
+  const int *query_position, *key_position; /* of each row, 0 .. 2^24-1; NULL: its index in its sequence */
+  const uint8_t *hidden;                    /* key mask [rows of keys]: nonzero excludes a key; NULL: none */
   float dropout;                            /* rate at which probabilities are 0; the others are divided by 1 - rate */
   fd_rng_key key;                           /* of dropout: FD_RNG_ATTENTION */
   int layer;                                /* 0 .. 255; at most 256 heads */
 } fd_attention;
 
-/* What the probability of a pair is drawn from: the low half of a counter, whose high half is the sequence's draw; and which 16
- * of its 128 bits. */
+/* The random bits that decide the dropout of a query and a key: the low half of a counter, whose high half is the sequence's
+ * draw; and the 16 of its 128 bits that are used. */
 FD_BOTH static inline uint64_t fd_attention_counter(int layer, int head, int query, int key) {
   return (uint64_t)layer << 56 | (uint64_t)head << 48 | (uint64_t)query << 24 | (uint64_t)(key / 8);
 }
 FD_BOTH static inline uint32_t fd_attention_bits(const uint32_t word[4], int key) {
-  uint32_t low = key % 4 < 2 ? word[0] : word[1], high = key % 4 < 2 ? word[2] : word[3]; /* no index: words stay in registers */
+  uint32_t low = key % 4 < 2 ? word[0] : word[1], high = key % 4 < 2 ? word[2] : word[3]; /* no index: kept in registers */
   return (key % 8 < 4 ? low : high) >> (key % 2 * 16) & 0xffff;
 }
 FD_BOTH static inline uint32_t fd_dropout_limit(float rate) { return (uint32_t)((double)rate * 65536); }
 
 /* The gated delta rule (Yang, Kautz, Hatamizadeh, "Gated Delta Networks", 2024) of `heads` heads with keys and queries of `keys`
- * columns and values of `values`. Of row t: alpha = exp(-exp(rate) softplus(a + offset)), beta = sigmoid(b), k and q are divided
+ * columns and values of `values`. For row t: alpha = exp(-exp(rate) softplus(a + offset)), beta = sigmoid(b), k and q are divided
  * by their lengths; the state S [keys, values] becomes alpha S, then S + k u^T with u = beta (v - S^T k); y = S^T q / sqrt(keys).
  */
 typedef struct fd_delta {
   int heads, keys, values;
-  int reverse;                /* rows of a sequence come from the last to the first */
+  int reverse;                /* rows of a sequence are processed from the last to the first */
   float eps;                  /* length: sqrt(sum of squares + eps) */
-  const float *rate, *offset; /* [heads], in the device's memory */
+  const float *rate, *offset; /* [heads], in device memory */
 } fd_delta;
 
-/* The state is kept before each chunk of so many rows but a sequence's first: before row t > 0 of a sequence (in its order) that
- * begins at row s of the pack, at place s / chunk + t / chunk - 1 of the states, of which rows / chunk are enough. */
+/* The state is stored before each chunk of FD_DELTA_CHUNK rows but a sequence's first: the one before row t > 0 (in processing
+ * order) of a sequence that begins at row s of the pack has index s / chunk + t / chunk - 1; rows / chunk states are enough. */
 enum { FD_DELTA_CHUNK = 32, FD_TAPS_MAX = 8 };
 
-/* Hyper-parameters of one AdamW step (Loshchilov and Hutter, Algorithm 2; biases corrected by c1, c2). */
+/* Hyper-parameters of one AdamW step (Loshchilov and Hutter, Algorithm 2; bias correction by c1, c2). */
 typedef struct fd_adamw {
   float lr, decay, epsilon;         /* decay: lr * weight decay */
   float beta1, rest1, beta2, rest2; /* rest: 1 - beta, rounded once */

@@ -1,4 +1,4 @@
-/* Architecture `bert`: BERT's encoder, with its published names of tensors. */
+/* Architecture `bert`: BERT's encoder, with the published tensor names. */
 #include "model/bert.h"
 #include "model/network.h"
 
@@ -17,7 +17,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
 static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
   fd_lm_head_names names = {"cls.predictions.transform.dense", "cls.predictions.transform.act",
                             "cls.predictions.transform.LayerNorm", "cls.predictions.decoder", "cls.predictions"};
-  if (fd_config_lm_head(config) == FD_LM_HEAD_OWN) names.bias = names.decoder; /* untied, too */
+  if (fd_config_lm_head(config) == FD_LM_HEAD_OWN) names.bias = names.decoder; /* the bias is untied as well */
   return fd_lm_head(net, config, latent, &names);
 }
 

@@ -1,5 +1,5 @@
-/* Architecture `cnn`: embedded words through convolutions of the widths of model.kernels, each with batch normalization and ReLU.
- */
+/* Architecture `cnn`: embedded tokens, then convolutions with the widths of model.kernels, each followed by batch normalization
+ * and ReLU. */
 #include <stdio.h>
 
 #include "model/network.h"

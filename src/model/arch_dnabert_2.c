@@ -1,4 +1,4 @@
-/* Architecture `dnabert_2`: DNABERT-2 (post-LN, ALiBi, gated GELU), with its published names of tensors. */
+/* Architecture `dnabert_2`: DNABERT-2 (post-LN, ALiBi, gated GELU), with the published tensor names. */
 #include <stdio.h>
 
 #include "model/network.h"
@@ -15,12 +15,12 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   fd_value a = fd_linear(g, named(name, layer, "attention.self.Wqkv"), x, 3 * channels, 0);
   a = fd_self_attention(g, named(name, layer, "attention.self"), a, FD_POSITIONS_ALIBI, slopes, heads);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
-  a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
+  a = fd_train_dropout(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention.output"), x, a);
   x = fd_normalize(g, named(name, layer, "attention.output.LayerNorm"), x, 0, (float)config->model.epsilon);
   fd_value h = fd_linear_act(g, named(name, layer, "mlp.gated_layers"), x, hidden,
                              &(fd_linear_act_settings){.act = FD_ACT_GELU, .gated = 1, .unbiased = 1});
-  h = fd_thin(g, named(name, layer, "mlp.dropout"), h, config, 2 * layer + 2);
+  h = fd_train_dropout(g, named(name, layer, "mlp.dropout"), h, config, 2 * layer + 2);
   h = fd_linear(g, named(name, layer, "mlp.wo"), h, channels, 0);
   x = fd_add(g, named(name, layer, "mlp"), x, h);
   return fd_normalize(g, named(name, layer, "mlp.layernorm"), x, 0, (float)config->model.epsilon);
@@ -35,7 +35,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   fd_value type = fd_lookup(g, "bert.embeddings.token_type_embeddings", ids, FD_BY_TYPE, FD_TOKEN_TYPES, channels);
   x = fd_add(g, "bert.embeddings", x, type);
   x = fd_normalize(g, "bert.embeddings.LayerNorm", x, 0, (float)config->model.epsilon);
-  x = fd_thin(g, "bert.embeddings.dropout", x, config, 0);
+  x = fd_train_dropout(g, "bert.embeddings.dropout", x, config, 0);
   fd_value slopes = fd_alibi_slopes(g, "alibi", (int)config->model.heads);
   for (int i = 0; i < config->model.layers; i++) x = add_layer(g, config, i, slopes, x);
   return x;

@@ -1,15 +1,12 @@
-/* Architecture `had`, the student of Hybrid Architecture Distillation: gated delta nets in both directions, one layer of
- * attention and one gated MLP over letters. In pretraining it has a decoder, in which hidden letters look at the latents of
- * visible ones, and a projection to the width of a teacher. */
+/* Architecture `had`, the student of Hybrid Architecture Distillation: bidirectional gated delta nets, one attention layer and
+ * one gated MLP over letters. In pretraining it also has a decoder, where hidden letters attend to the latents of visible
+ * letters, and a projection to the width of a teacher. */
 #include <stdio.h>
 
 #include "model/delta_net.h"
 #include "model/network.h"
 
-enum {
-  TABLE = 16 /* rows of the embeddings: more than there are symbols, as in the spec of 1.07 million parameters */,
-  LETTERS = 4
-};
+enum { TABLE = 16 /* rows of the embedding table: more than symbols, as in the spec of 1.07 million parameters */, LETTERS = 4 };
 
 static const char *const query_key_value[FD_LINEAR_PARTS] = {"q", "k", "v", NULL};
 static const char *const key_value[FD_LINEAR_PARTS] = {"k", "v", NULL};
@@ -40,7 +37,7 @@ static fd_value add_delta_block(fd_graph *g, const fd_config *config, int block,
                             (float)config->model.epsilon};
   fd_value h = norm(g, config, named(name, block, ".norm"), x);
   h = fd_delta_net_both(g, named(name, block, ""), h, &net);
-  h = fd_thin(g, named(name, block, ".drop"), h, config, block + 1);
+  h = fd_train_dropout(g, named(name, block, ".drop"), h, config, block + 1);
   return fd_add(g, named(name, block, ".sum"), x, h);
 }
 
@@ -51,7 +48,7 @@ static fd_value add_attention_block(fd_graph *g, const fd_config *config, int bl
   h = fd_linears_unbiased(g, named(name, block, ""), query_key_value, h, widths);
   h = fd_self_attention(g, named(name, block, ".heads"), h, FD_POSITIONS_ROTARY, table, (int)config->model.heads);
   h = fd_linear_unbiased(g, named(name, block, ".o"), h, x.width, 0);
-  h = fd_thin(g, named(name, block, ".drop"), h, config, block + 1);
+  h = fd_train_dropout(g, named(name, block, ".drop"), h, config, block + 1);
   return fd_add(g, named(name, block, ".sum"), x, h);
 }
 
@@ -59,7 +56,7 @@ static fd_value add_mlp_block(fd_graph *g, const fd_config *config, int block, f
   char name[FD_NAME_MAX];
   fd_value h = norm(g, config, named(name, block, ".norm"), x);
   h = add_mlp(g, named(name, block, ""), h, (int)config->model.hidden);
-  h = fd_thin(g, named(name, block, ".drop"), h, config, block + 1);
+  h = fd_train_dropout(g, named(name, block, ".drop"), h, config, block + 1);
   return fd_add(g, named(name, block, ".sum"), x, h);
 }
 
@@ -78,7 +75,8 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return norm(g, config, "student.norm", x);
 }
 
-/* Of each hidden letter: a learned row looks at the latents of the visible ones, and an MLP says what it was. */
+/* Predicts the hidden letters: for each of them a learned query attends to the latents of the visible letters, and an MLP
+ * follows. */
 static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   const fd_value hidden = {FD_NO_VALUE, FD_HIDDEN, 0};
   const fd_attention_settings settings = {.heads = (int)config->model.heads, .kind = FD_POSITIONS_ROTARY};
@@ -95,7 +93,7 @@ static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   return fd_linear_unbiased(g, "decoder.out", norm(g, config, "decoder.out_norm", r), LETTERS, 1);
 }
 
-/* What a teacher's features are compared with: rows of groups, or of all letters, at its width. */
+/* The student's features that are aligned with a teacher's: one row per group or per letter, with the teacher's width. */
 static fd_value align(fd_graph *g, const fd_config *config, fd_value latent) {
   if (only_visible(config)) latent = fd_scatter_rows(g, "projector.all", latent);
   if (config->objective.distil_pool == FD_DISTIL_MEAN)

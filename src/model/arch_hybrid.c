@@ -1,10 +1,11 @@
-/* Architecture `hybrid`: BERT's layers, and convolutions of the widths of model.kernels over their latents, each with ReLU. */
+/* Architecture `hybrid`: BERT's layers, then convolutions over their latents with the widths of model.kernels, each followed by
+ * ReLU. */
 #include <stdio.h>
 
 #include "model/bert.h"
 #include "model/network.h"
 
-/* Attention does not look at padding; convolutions do, as published. */
+/* Attention masks out padding; convolutions include it, as published. */
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
   const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .visible = 1};
   fd_graph *g = &net->graph;

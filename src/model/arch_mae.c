@@ -1,9 +1,9 @@
-/* Architecture `mae` (BarcodeMAE): a BERT over the visible words alone, and one over all words, where hidden ones are a learned
- * row, that says what these were. */
+/* Architecture `mae` (BarcodeMAE): an encoder BERT over the visible words only, and a decoder BERT over all words, with a learned
+ * row for each hidden word, that predicts the hidden words. */
 #include "model/bert.h"
 #include "model/network.h"
 
-enum { SPECIAL = 2 /* ids that are no words: [MASK], [UNK] */ };
+enum { SPECIAL = 2 /* ids of special tokens: [MASK], [UNK] */ };
 
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
   const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .attention = (float)fd_config_dropout(config)};
@@ -15,7 +15,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return fd_bert_encode(g, config, &encoder, fd_select_rows(g, "visible", x, FD_VISIBLE));
 }
 
-/* Latents of the visible words and a learned row for the hidden ones, through the decoder: rows of all words. */
+/* Passes the latents of the visible words, and a learned row for each hidden word, through the decoder: rows of all words. */
 static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   const fd_bert decoder = {.prefix = "decoder",
                            .layers = (int)config->model.decoder_layers,
@@ -28,7 +28,7 @@ static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   return fd_bert_encode(g, config, &decoder, x);
 }
 
-/* Logits of the hidden words, and where the visible ones have a weight in the loss, of all: a fine-tuning needs none. */
+/* Logits of the hidden words; of all words where visible words have a weight in the loss; none for fine-tuning. */
 static fd_value head(fd_network *net, const fd_config *config, fd_value latent) {
   fd_graph *g = &net->graph;
   int words = (int)config->model.vocabulary - SPECIAL;

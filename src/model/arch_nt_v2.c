@@ -1,4 +1,4 @@
-/* Architecture `nt_v2`: Nucleotide Transformer v2 (ESM with gated feed-forward layers), with its published names of tensors. */
+/* Architecture `nt_v2`: Nucleotide Transformer v2 (ESM with gated feed-forward layers), with the published tensor names. */
 #include <stdio.h>
 
 #include "model/network.h"
@@ -19,13 +19,13 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, int layer, fd_va
   a = fd_linears(g, named(name, layer, "attention.self"), query_key_value, a, channels);
   a = fd_self_attention(g, named(name, layer, "attention.heads"), a, FD_POSITIONS_ROTARY, table, heads);
   a = fd_linear(g, named(name, layer, "attention.output.dense"), a, channels, 0);
-  a = fd_thin(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
+  a = fd_train_dropout(g, named(name, layer, "attention.output.dropout"), a, config, 2 * layer + 1);
   x = fd_add(g, named(name, layer, "attention"), x, a);
   fd_value h = fd_normalize(g, named(name, layer, "LayerNorm"), x, 0, (float)config->model.epsilon);
   h = fd_linear_act(g, named(name, layer, "intermediate.dense"), h, hidden,
                     &(fd_linear_act_settings){.act = FD_ACT_SILU, .gated = 1, .unbiased = 1});
   h = fd_linear_unbiased(g, named(name, layer, "output.dense"), h, channels, 0);
-  h = fd_thin(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
+  h = fd_train_dropout(g, named(name, layer, "output.dropout"), h, config, 2 * layer + 2);
   return fd_add(g, named(name, layer, "output"), x, h);
 }
 

@@ -1,6 +1,5 @@
-/* Architecture `transformer`: embedding with learned [CLS] rows, blocks of attention and MLP, final norm. FinDNA-T's backbone;
- * the paper leaves its form and sizes open: where and how rows are normalized, the activation, and whether it is gated are
- * options. */
+/* Architecture `transformer`: embedding with learned [CLS] rows, blocks of attention and MLP, final norm. FinDNA-T's backbone.
+ * The paper leaves its form and sizes open, so the place and kind of normalization, the activation, and gating are options. */
 #include <stdio.h>
 
 #include "model/network.h"
@@ -13,13 +12,13 @@ static const char *named(char name[FD_NAME_MAX], int block, const char *part) {
   return name;
 }
 
-/* In fine-tuning, what a residual gets is thinned: the outputs of attn.o (`which` 0) and fc2 (1). */
+/* Dropout of a residual branch in fine-tuning: of the output of attn.o (`which` 0) or fc2 (1). */
 static fd_value thin(fd_graph *g, const fd_config *config, int block, int which, fd_value x) {
   char name[FD_NAME_MAX];
-  return fd_thin(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, config, 2 * block + which + 1);
+  return fd_train_dropout(g, named(name, block, which ? "fc2.drop" : "attn.drop"), x, config, 2 * block + which + 1);
 }
 
-/* The norm of this name where rows are normalized in that place; else x. */
+/* Adds the norm of this name if the config normalizes at `place`; else returns x. */
 static fd_value normalize(fd_graph *g, const fd_config *config, int place, const char *name, fd_value x) {
   if (config->model.norm_at != place) return x;
   return fd_normalize(g, name, x, config->model.norm == FD_NORM_RMS, (float)config->model.epsilon);

@@ -15,7 +15,7 @@ static const char *of_layer(char name[FD_NAME_MAX], const fd_bert *bert, int lay
   return name;
 }
 
-/* Places of dropout: one of the embeddings, two of each layer. */
+/* Number of a dropout: one for the embeddings, two for each layer. */
 static int place(const fd_bert *bert, int layer, int which) { return 2 * (bert->number + layer) + which; }
 
 static fd_value attend(fd_graph *g, const fd_config *config, const fd_bert *bert, int layer, fd_value x) {
@@ -28,7 +28,7 @@ static fd_value attend(fd_graph *g, const fd_config *config, const fd_bert *bert
   fd_value a = fd_linears(g, of_layer(name, bert, layer, "attention.self"), query_key_value, x, x.width);
   a = fd_attend(g, of_layer(name, bert, layer, "attention.heads"), a, FD_NONE, &settings);
   a = fd_linear(g, of_layer(name, bert, layer, "attention.output.dense"), a, x.width, 0);
-  return fd_thin(g, of_layer(name, bert, layer, "attention.output.dropout"), a, config, place(bert, layer, 1));
+  return fd_train_dropout(g, of_layer(name, bert, layer, "attention.output.dropout"), a, config, place(bert, layer, 1));
 }
 
 /* x = LN(x + W_o attention(x)), then LN(x + W_2 GELU(W_1 x)). */
@@ -40,7 +40,7 @@ static fd_value add_layer(fd_graph *g, const fd_config *config, const fd_bert *b
   fd_value h = fd_linear_act(g, of_layer(name, bert, layer, "intermediate.dense"), x, (int)config->model.hidden,
                              &(fd_linear_act_settings){.act = FD_ACT_GELU});
   h = fd_linear(g, of_layer(name, bert, layer, "output.dense"), h, x.width, 0);
-  h = fd_thin(g, of_layer(name, bert, layer, "output.dropout"), h, config, place(bert, layer, 2));
+  h = fd_train_dropout(g, of_layer(name, bert, layer, "output.dropout"), h, config, place(bert, layer, 2));
   x = fd_add(g, of_layer(name, bert, layer, "output"), x, h);
   return fd_normalize(g, of_layer(name, bert, layer, "output.LayerNorm"), x, 0, epsilon);
 }
@@ -52,7 +52,7 @@ fd_value fd_bert_encode(fd_graph *g, const fd_config *config, const fd_bert *ber
   fd_value at = fd_lookup(g, named(name, bert, ".position_embeddings"), x, FD_BY_POSITION, (int)config->model.positions, x.width);
   x = fd_add(g, named(name, bert, ""), x, at);
   x = fd_normalize(g, named(name, bert, ".LayerNorm"), x, 0, (float)config->model.epsilon);
-  x = fd_thin(g, named(name, bert, ".dropout"), x, config, place(bert, 0, 0));
+  x = fd_train_dropout(g, named(name, bert, ".dropout"), x, config, place(bert, 0, 0));
   for (int i = 0; i < bert->layers; i++) x = add_layer(g, config, bert, i, x);
   return x;
 }

@@ -1,4 +1,4 @@
-/* Adds gated delta nets, in both directions, to a graph. */
+/* Adds bidirectional gated delta nets to a graph. */
 #include "model/delta_net.h"
 
 #include <stdio.h>

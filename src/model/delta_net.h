@@ -1,5 +1,5 @@
-/* The gated delta net of a block (Yang, Kautz, Hatamizadeh, "Gated Delta Networks", 2024; flash-linear-attention, GatedDeltaNet).
- */
+/* The gated delta net of one block (Yang, Kautz, Hatamizadeh, "Gated Delta Networks", 2024; flash-linear-attention,
+ * GatedDeltaNet). */
 #ifndef FD_MODEL_DELTA_NET_H
 #define FD_MODEL_DELTA_NET_H
 
@@ -10,9 +10,9 @@ typedef struct fd_delta_net {
   float epsilon;           /* of the gated norm */
 } fd_delta_net;
 
-/* y = GDN_f(x) + rev(GDN_b(rev(x))), as wide as x. Of each direction, {name}.fwd and {name}.bwd: q, k, v = SiLU(conv4(W x)); the
- * rule, whose gates are W_a x, W_b x; y = W_o (RMSNorm(o) SiLU(W_g x)). Without biases: {q,k,v,a,b,g,o}.weight,
- * {q,k,v}_conv.weight, A_log, dt_bias, o_norm.weight. */
+/* y = GDN_f(x) + rev(GDN_b(rev(x))), as wide as x. Each direction, {name}.fwd and {name}.bwd, has: q, k, v = SiLU(conv4(W x));
+ * the delta rule, with gates W_a x and W_b x and output o; y = W_o (RMSNorm(o) SiLU(W_g x)). Parameters, without biases:
+ * {q,k,v,a,b,g,o}.weight, {q,k,v}_conv.weight, A_log, dt_bias, o_norm.weight. */
 fd_value fd_delta_net_both(fd_graph *graph, const char *name, fd_value x, const fd_delta_net *net);
 
 #endif

@@ -1,6 +1,6 @@
 /* A graph: nodes that compute values from values, in the order in which they run. An architecture is a function that adds nodes
- * (archs.def), a node kind is one file (nodes.def); buffers and the memory plan follow from what the nodes say (plan.h), and a
- * pass runs them forward and backward (pass.h). */
+ * (archs.def), a node kind is one file (nodes.def); buffers and the memory plan are derived from what the nodes declare (plan.h),
+ * and a pass runs the nodes forward and backward (pass.h). */
 #ifndef FD_MODEL_GRAPH_H
 #define FD_MODEL_GRAPH_H
 
@@ -15,30 +15,31 @@ enum { FD_INPUTS = 3, FD_EXTRAS = 2, FD_NO_VALUE = -1 };
 
 /* A matrix: one row for each row of a space, `width` values wide. */
 typedef struct fd_value {
-  int id; /* FD_NO_VALUE: there is none */
+  int id; /* FD_NO_VALUE: no value */
   fd_space space;
   int width;
 } fd_value;
 
-/* Memory of a node beside its values: rows of a space. `dense`: fp32 without padding, else as the device stores activations. */
+/* Memory of a node in addition to its values: rows of a space. `dense`: fp32 without padding; else as the device stores
+ * activations. */
 typedef struct fd_room {
   fd_space space;
   int width, dense; /* width 0: none */
 } fd_room;
 
-/* What a node needs beside its inputs and output: its backward pass, but for `work`. */
+/* What a node needs in addition to its inputs and output: for its backward pass, and `work` for its forward pass. */
 typedef struct fd_keep {
   unsigned inputs;            /* bit i: input i */
   int output;                 /* the output */
-  unsigned again;             /* bit i: input i, which computing the output once more reads */
-  fd_room saved[FD_EXTRAS];   /* what else the forward pass leaves for it; a forward pass without backward has no memory for it */
-  fd_room scratch[FD_EXTRAS]; /* memory while it runs */
+  unsigned again;             /* bit i: recomputing the output reads input i */
+  fd_room saved[FD_EXTRAS];   /* saved by the forward pass for the backward pass; no memory without a backward pass */
+  fd_room scratch[FD_EXTRAS]; /* memory while the backward pass of the node runs */
   fd_room work;               /* memory while the forward pass of the node runs */
-  int spared;                 /* a device that is lean does without `work`, and so does a pass that has saved[0] */
+  int spared;                 /* lean devices, and passes that have saved[0], do without `work` */
 } fd_keep;
 
-/* Where the matrices of a node lie in a pass. A matrix without `at` is not there: nobody wants that gradient, or nothing is
- * saved. Nobody wants that by the graph's input: of kinds that always write theirs, none reads it. */
+/* The matrices of a node in a pass. `at` is NULL if a gradient is not needed, or nothing is saved. The gradient of the graph's
+ * input is never needed, so no node kind that always writes its input gradients may read that input. */
 typedef struct fd_mats {
   fd_mat in[FD_INPUTS], out, saved[FD_EXTRAS], work;
   fd_mat dout, din[FD_INPUTS], scratch[FD_EXTRAS]; /* gradients; backward only */
@@ -46,49 +47,48 @@ typedef struct fd_mats {
 
 typedef struct fd_node_kind {
   const char *name;
-  size_t own;      /* bytes of the node's settings, which only its file knows */
-  unsigned spaces; /* that it needs beside those of its values: bits 1 << FD_... */
-  unsigned adds;   /* bit i: the backward pass adds to the gradient of input i; it writes the others */
-  /* Declares the parameters under `prefix` and remembers their offsets. NULL: it has none. */
+  size_t own;      /* bytes of the node's settings, private to its file */
+  unsigned spaces; /* needed in addition to those of its values: bits 1 << FD_... */
+  unsigned adds;   /* bit i: the backward pass adds to the gradient of input i; it overwrites the others */
+  /* Declares the parameters under `prefix` and stores their offsets in the settings. NULL: no parameters. */
   fd_status (*declare)(fd_node *node, const char *prefix, fd_params *params);
   void (*keeps)(const fd_node *node, fd_keep *keep);
   void (*forward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
-  /* Gradients by the inputs, and by its parameters, written whole. NULL: nothing is learned through it. */
+  /* Gradients of the inputs, and of its parameters, overwritten. NULL: no gradient passes through it. */
   void (*backward)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
-  int passes; /* gradients by both inputs are that of the output: they may be the same memory, dout */
-  /* Multiply-adds of its products in the forward pass of a sequence with so many rows in each space. NULL: it has none to speak
-   * of. */
+  int passes; /* the gradient of both inputs is that of the output: all may share the memory of dout */
+  /* Multiply-adds of its products in the forward pass of a sequence with rows[space] rows in each space. NULL: negligible. */
   double (*products)(const fd_node *node, const double rows[FD_SPACES]);
-  /* Computes the output once more, to the same bits, from what the backward pass has. NULL: that is not cheap. */
+  /* Recomputes the output, with the same bits, from what the backward pass has. NULL: too expensive. */
   void (*again)(const fd_node *node, const fd_pass *pass, const fd_mats *m);
 } fd_node_kind;
 
 struct fd_node {
   const fd_node_kind *kind;
-  char name[FD_NAME_MAX];      /* the parameters' prefix, or what it is called in messages */
-  fd_value in[FD_INPUTS], out; /* inputs that it does not have: FD_NO_VALUE */
-  size_t first, params;        /* its parameters: their first float, and floats in all */
-  int owner;                   /* the node before it whose first parameter is its weight, too (tied); -1: none */
+  char name[FD_NAME_MAX];      /* prefix of the parameters; name in messages */
+  fd_value in[FD_INPUTS], out; /* unused inputs: FD_NO_VALUE */
+  size_t first, params;        /* its parameters: offset of the first, and number of floats */
+  int owner;                   /* the earlier node whose first parameter is also its weight (tied); -1: none */
   void *own;                   /* the node's settings */
 };
 
 typedef struct fd_graph {
   int nodes, values; /* value 0 is the input */
   fd_node *node;
-  int *producer, *dense; /* [values] the node that computes a value, -1: the input; whether it is fp32 without padding */
+  int *producer, *dense; /* [values] the node that computes a value (-1: the input); whether the value is fp32 without padding */
   size_t node_room, producer_room, dense_room;
   int tied; /* nodes with an owner */
   fd_params *params;
-  fd_status status; /* the first failure while it was built */
+  fd_status status; /* the first failure while the graph was built */
 } fd_graph;
 
-/* An empty graph over an input of these rows, which declares parameters in `params`, borrowed. Nodes are added by the functions
- * of nodes.h; a failure stays in `status`, and values are then without meaning. */
+/* Begins a graph whose input has rows of `space` and `width` columns; parameters are declared in `params`, which is borrowed.
+ * Nodes are added by the functions of nodes.h; a failure is kept in `status`, and values are meaningless from then on. */
 fd_value fd_graph_begin(fd_graph *graph, fd_params *params, fd_space space, int width);
 void fd_graph_free(fd_graph *graph);
 
-/* Says that the last node has the first parameter of the node that computes `value` as its weight: of a kind (lookup) that adds
- * to a gradient which is begun (fd_pass.begun). */
+/* Ties the weight of the last node to the first parameter of the node that computes `value`; that node must be of a kind (lookup)
+ * that adds to a gradient already written (fd_pass.begun). */
 void fd_graph_tie(fd_graph *graph, fd_value value);
 
 /* Adds a node of a kind with its settings (copied); in[] ends before the first FD_NO_VALUE. */

@@ -1,4 +1,4 @@
-/* A network: an architecture's encoder, and the heads behind it. */
+/* A network: the encoder of an architecture, followed by its heads. */
 #include "model/network.h"
 
 #include <inttypes.h>
@@ -92,10 +92,10 @@ void fd_network_describe(const fd_network *network, const fd_config *config, cha
 }
 
 size_t fd_network_core(const fd_network *network) {
-  static const char *const behind[] = {"projection", "decoder", "projector", "task"};
+  static const char *const after_core[] = {"projection", "decoder", "projector", "task"};
   for (int i = 0; i < network->params.count; i++)
-    for (int k = 0; k < (int)(sizeof behind / sizeof *behind); k++)
-      if (fd_param_is_of(&network->params.item[i], behind[k])) return network->params.item[i].offset;
+    for (int k = 0; k < (int)(sizeof after_core / sizeof *after_core); k++)
+      if (fd_param_is_of(&network->params.item[i], after_core[k])) return network->params.item[i].offset;
   return network->params.size;
 }
 
@@ -109,7 +109,7 @@ int fd_network_same_core(const fd_network *a, const fd_network *b) {
   return 1;
 }
 
-/* What a pass is for, by value; the caller frees it. */
+/* The ends of a pass, as flags per value, which the caller frees. */
 static fd_status ends_of(const fd_network *net, fd_demand use, unsigned char **flags, fd_ends *ends) {
   size_t n = (size_t)net->graph.values;
   FD_TRY(fd_alloc(flags, 2 * n, 1, "a pass"));

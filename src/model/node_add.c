@@ -1,4 +1,4 @@
-/* Node kind `add`: a residual and what is added to it. */
+/* Node kind `add`: the sum of a residual and its branch. */
 #include "model/nodes.h"
 
 static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }
@@ -7,7 +7,8 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
   pass->dev->ops.add_rows(pass->dev, fd_pass_rows(pass, node->out.space), m->in[0], m->in[1], m->out);
 }
 
-/* Both gradients are that of the sum: added to zeros, or the plan lets them be one (fd_node_kind.passes). */
+/* Both gradients equal that of the sum: it is added to them, unless the plan makes them share its memory
+ * (fd_node_kind.passes). */
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   for (int k = 0; k < 2; k++)
     if (m->din[k].at && m->din[k].at != m->dout.at)

@@ -1,4 +1,4 @@
-/* Node kind `alibi_slopes`: by how much the score of a head falls with the distance. */
+/* Node kind `alibi_slopes`: the slope by which the scores of each head fall with distance. */
 #include <math.h>
 
 #include "model/nodes.h"
@@ -9,8 +9,8 @@ typedef struct settings {
   float slope[HEADS_MAX];
 } settings;
 
-/* 2^(-8 i / p), i = 1 .. p, for the largest power of two p <= heads; then every other one, from the first, of the list for 2 p.
- */
+/* 2^(-8 i / p), i = 1 .. p, for the largest power of two p <= heads; then every other slope, from the first, of the list for 2
+ * p. */
 static void fill(float *slope, int heads) {
   int p = 1;
   while (2 * p <= heads) p *= 2;
@@ -28,7 +28,7 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
 
 const fd_node_kind fd_node_alibi_slopes = {.name = "alibi_slopes", .own = sizeof(settings), .keeps = keeps, .forward = forward};
 
-/* In the space of positions, of which every batch has one at least: the first row has the slopes. */
+/* The slopes are in the first row of the space of positions, which has at least one row in every batch. */
 fd_value fd_alibi_slopes(fd_graph *graph, const char *name, int heads) {
   settings s = {{0}};
   fill(s.slope, heads < HEADS_MAX ? heads : HEADS_MAX);

@@ -1,11 +1,11 @@
-/* Node kind `attention`: of packed sequences to themselves, or to the rows of another space. */
+/* Node kind `attention`: self-attention of packed sequences, or cross-attention to the rows of another space. */
 #include <math.h>
 
 #include "model/nodes.h"
 
 typedef struct settings {
   fd_attention_settings of;
-  int cross; /* keys and values are an input of their own */
+  int cross; /* keys and values are a separate input */
 } settings;
 
 enum { X, KEYS };
@@ -18,7 +18,7 @@ static fd_space keys_of(const fd_node *node) { return is_cross(node) ? node->in[
 
 static int dim_of(const fd_node *node) { return node->out.width / ((const settings *)node->own)->of.heads; }
 
-/* The logarithm of each query's sum of exponentials. */
+/* Saves the log-sum-exp of each query. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
   keep->inputs = (1u << FD_INPUTS) - 1;
@@ -26,13 +26,13 @@ static void keeps(const fd_node *node, fd_keep *keep) {
   keep->saved[0] = (fd_room){node->out.space, s->of.heads, 1};
 }
 
-/* Columns of x, as wide as the output. */
+/* Columns of x that are as wide as the output: part number `which`. */
 static fd_mat part(const fd_node *node, fd_mat x, int which) {
   size_t column = (size_t)which * (size_t)node->out.width, element = x.type == FD_BF16 ? 2 : sizeof(float);
   return (fd_mat){x.at ? (char *)x.at + column * element : NULL, x.stride, x.type};
 }
 
-/* Queries, keys and values, or the gradients by them. */
+/* Queries, keys and values, or their gradients. */
 typedef struct operands {
   fd_mat q, k, v;
 } operands;
@@ -42,18 +42,18 @@ static operands operands_of(const fd_node *node, const fd_mat in[FD_INPUTS]) {
   return (operands){part(node, in[X], 0), part(node, in[X], 1), part(node, in[X], 2)};
 }
 
-static void turn_rows(const fd_node *node, const fd_pass *pass, const fd_mats *m, fd_space space, int heads, fd_mat x,
-                      int inverse) {
+static void rotate_rows(const fd_node *node, const fd_pass *pass, const fd_mats *m, fd_space space, int heads, fd_mat x,
+                        int inverse) {
   pass->dev->ops.rotary(pass->dev, fd_pass_rows(pass, space), heads, dim_of(node), pass->spaces->position[space],
                         m->in[positions_of(node)].at, inverse, x);
 }
 
-/* Turns queries and keys, or the gradients by them back. Of self-attention they lie side by side. */
-static void turn(const fd_node *node, const fd_pass *pass, const fd_mats *m, operands o, int inverse) {
+/* Rotates queries and keys, or with `inverse` rotates their gradients back. In self-attention they are side by side. */
+static void rotate(const fd_node *node, const fd_pass *pass, const fd_mats *m, operands o, int inverse) {
   const fd_attention_settings *s = &((const settings *)node->own)->of;
   if (s->kind != FD_POSITIONS_ROTARY) return;
-  turn_rows(node, pass, m, node->out.space, is_cross(node) ? s->heads : 2 * s->heads, o.q, inverse);
-  if (is_cross(node)) turn_rows(node, pass, m, keys_of(node), s->heads, o.k, inverse);
+  rotate_rows(node, pass, m, node->out.space, is_cross(node) ? s->heads : 2 * s->heads, o.q, inverse);
+  if (is_cross(node)) rotate_rows(node, pass, m, keys_of(node), s->heads, o.k, inverse);
 }
 
 static fd_attention attention_of(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
@@ -74,7 +74,7 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
   const fd_spaces *spaces = pass->spaces;
   fd_attention a = attention_of(node, pass, m);
   operands o = operands_of(node, m->in);
-  turn(node, pass, m, o, 0);
+  rotate(node, pass, m, o, 0);
   pass->dev->ops.attention_forward(pass->dev, spaces->of[node->out.space], spaces->of[keys_of(node)], &a, o.q, o.k, o.v, m->out,
                                    m->saved[0].at);
 }
@@ -85,10 +85,10 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
   operands o = operands_of(node, m->in), d = operands_of(node, m->din);
   pass->dev->ops.attention_backward(pass->dev, spaces->of[node->out.space], spaces->of[keys_of(node)], &a, o.q, o.k, o.v, m->out,
                                     m->saved[0].at, m->dout, d.q, d.k, d.v);
-  turn(node, pass, m, d, 1);
+  rotate(node, pass, m, d, 1);
 }
 
-/* Scores, and what is weighed by them. */
+/* Products of the scores and of the weighted values. */
 static double products(const fd_node *node, const double rows[FD_SPACES]) {
   return 2 * rows[node->out.space] * rows[keys_of(node)] * node->out.width;
 }

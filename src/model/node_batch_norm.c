@@ -1,9 +1,9 @@
-/* Node kind `batch_norm`: each column over the rows of the micro-batch in training, else by running statistics. */
+/* Node kind `batch_norm`: normalizes each column over the rows of the micro-batch in training, else with running statistics. */
 #include "model/nodes.h"
 
 typedef struct settings {
   float epsilon;
-  size_t weight, bias, mean, variance; /* places of the parameters; the last two are statistics */
+  size_t weight, bias, mean, variance; /* offsets of the parameters; the last two are statistics */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
@@ -15,7 +15,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return fd_params_add(params, prefix, "running_var", width, 0, FD_RUNNING_ONE, 0, &s->variance);
 }
 
-/* Mean, 1 / root and variance of each column: in one row, of which there is one at least. */
+/* Saves mean, 1 / standard deviation and variance of each column in one row; every batch has at least one sequence. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   keep->inputs = 1;
   keep->saved[0] = (fd_room){FD_SEQUENCES, 3 * node->out.width, 1};
@@ -35,7 +35,7 @@ static void forward(const fd_node *node, const fd_pass *pass, const fd_mats *m) 
     pass->dev->ops.batch_norm_apply(pass->dev, rows, &norm, pass->params + s->mean, pass->params + s->variance, m->in[0], m->out);
 }
 
-/* What stands in the gradient's places of the statistics are those of this micro-batch. */
+/* In the gradient, the entries of the running statistics receive those of this micro-batch. */
 static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m) {
   const settings *s = node->own;
   fd_norm norm = norm_of(node, pass->params);

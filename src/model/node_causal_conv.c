@@ -6,7 +6,7 @@
 typedef struct settings {
   const char *part[FD_LINEAR_PARTS];
   int width[FD_LINEAR_PARTS], taps, reverse;
-  size_t weight; /* place of the first part's; the others lie behind it: together they are one matrix */
+  size_t weight; /* offset of the first part's weight; the others follow: together they are one matrix */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {

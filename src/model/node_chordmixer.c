@@ -17,7 +17,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return fd_params_add(params, prefix, "fc2.bias", channels, 0, FD_START_FAN_IN, hidden, &s->at[FC2_BIAS]);
 }
 
-/* With dropout the gradient of the thinned output and what goes past the block have a place each. */
+/* With dropout, the gradient of the dropped-out output and that of the residual need one buffer each. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
   fd_room channels = {node->out.space, node->out.width, 0};

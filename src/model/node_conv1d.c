@@ -3,7 +3,7 @@
 
 typedef struct settings {
   int taps;
-  size_t weight, bias; /* places of the parameters */
+  size_t weight, bias; /* offsets of the parameters */
 } settings;
 
 /* The weight is [out, in, taps], as a matrix. */
@@ -14,7 +14,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return fd_params_add(params, prefix, "bias", out, 0, FD_START_FAN_IN, in, &s->bias);
 }
 
-/* The rows around each row side by side, which a linear layer multiplies; and the gradient by these. */
+/* Memory for the rows around each row, side by side, as input of a linear layer; and for their gradient. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
   keep->inputs = 1;

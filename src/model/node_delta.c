@@ -1,11 +1,11 @@
 /* Node kind `delta`: the gated delta rule. */
 #include "model/nodes.h"
 
-static const float length_epsilon = 1e-6f; /* of keys and queries (flash-linear-attention, l2norm) */
+static const float length_epsilon = 1e-6f; /* for the L2 norm of keys and queries (flash-linear-attention, l2norm) */
 
 typedef struct settings {
   fd_delta_settings of;
-  size_t rate, offset; /* places of the parameters */
+  size_t rate, offset; /* offsets of the parameters */
 } settings;
 
 enum { X, GATES };
@@ -16,7 +16,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return fd_params_add(params, prefix, "dt_bias", s->of.heads, 0, FD_START_STEP, 0, &s->offset);
 }
 
-/* The states before chunks: rows of a space have floats for them, more than there are. */
+/* Saves the states before the chunks, spread over the rows of the space; this reserves somewhat more than needed. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const fd_delta_settings *s = &((const settings *)node->own)->of;
   keep->inputs = 1u << X | 1u << GATES;
@@ -41,7 +41,8 @@ static void backward(const fd_node *node, const fd_pass *pass, const fd_mats *m)
                                 m->dout, m->din[X], m->din[GATES], pass->grads + s->rate, pass->grads + s->offset);
 }
 
-/* Of a chunk: two products of keys with keys and queries and two with values, chunk rows deep; three with the state. */
+/* Per chunk: products of keys with keys and with queries, and two with values, over the rows of the chunk; and three with the
+ * state. */
 static double products(const fd_node *node, const double rows[FD_SPACES]) {
   const fd_delta_settings *s = &((const settings *)node->own)->of;
   double keys = s->keys, values = s->values;

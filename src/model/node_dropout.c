@@ -1,9 +1,9 @@
-/* Node kind `dropout`: entries left out at random in training. */
+/* Node kind `dropout`: sets random entries to zero in training. */
 #include "model/nodes.h"
 
 static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }
 
-/* Masks are drawn again in the backward pass. Outside of training nothing is left out. */
+/* Masks are drawn again in the backward pass. Outside of training nothing is dropped. */
 static void drop(const fd_node *node, const fd_pass *pass, fd_mat x, fd_mat y) {
   const fd_dropout_settings *s = node->own;
   const fd_spaces *spaces = pass->spaces;
@@ -26,7 +26,7 @@ fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_drop
                       (fd_room){x.space, x.width, fd_graph_dense(graph, x)});
 }
 
-fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number) {
+fd_value fd_train_dropout(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number) {
   const fd_dropout_settings settings = {(float)fd_config_dropout(config),
                                         fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT), number};
   return settings.rate > 0 ? fd_dropout(graph, name, x, &settings) : x;

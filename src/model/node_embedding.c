@@ -3,7 +3,7 @@
 
 typedef struct settings {
   int cls;
-  size_t weight, bias, rows; /* places of the parameters */
+  size_t weight, bias, rows; /* offsets of the parameters */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {

@@ -1,4 +1,4 @@
-/* Node kind `first`: the first row of each sequence, alone or behind the mean of its rows. */
+/* Node kind `first`: the first row of each sequence, by itself or after the mean of all rows of the sequence. */
 #include "model/nodes.h"
 
 typedef struct settings {
@@ -7,7 +7,7 @@ typedef struct settings {
 
 static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }
 
-/* Where the first row stands in a row of the output. */
+/* Column of the output where the first row starts. */
 static size_t offset(const fd_node *node) {
   const settings *s = node->own;
   return s->both ? (size_t)node->in[0].width : 0;

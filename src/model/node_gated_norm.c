@@ -4,7 +4,7 @@
 typedef struct settings {
   int heads;
   float epsilon;
-  size_t weight; /* place of the parameter */
+  size_t weight; /* offset of the parameter */
 } settings;
 
 enum { X, GATE };

@@ -1,4 +1,4 @@
-/* Node kind `gelu`. */
+/* Node kind `gelu`: exact GELU of fp32 rows without padding. */
 #include "model/nodes.h"
 
 static size_t size_of(const fd_node *node, const fd_pass *pass) {

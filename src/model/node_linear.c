@@ -1,17 +1,17 @@
-/* Node kind `linear`: one or several linear layers of one input. */
+/* Node kind `linear`: one or several linear layers on the same input. */
 #include <stdio.h>
 
 #include "model/nodes.h"
 
 typedef struct settings {
   const char *part[FD_LINEAR_PARTS]; /* names; none: one layer */
-  int width[FD_LINEAR_PARTS];        /* of each part; 0: all are alike */
+  int width[FD_LINEAR_PARTS];        /* of each part; 0: all the same */
   const char *bias_prefix;           /* NULL: that of the weight */
   int unbiased, tied;                /* tied: the weight is that of another node */
-  size_t weight, bias;               /* places of the first part's parameters; the others lie behind each */
+  size_t weight, bias;               /* offsets of the first part's parameters; those of the others follow */
 } settings;
 
-/* The weights or biases of all parts, one behind the other: together they are those of one layer. */
+/* Declares the weights or biases of all parts back to back: together they are those of one layer. */
 static fd_status declare_all(fd_node *node, const char *prefix, fd_params *params, const char *what, int columns, size_t *first) {
   const settings *s = node->own;
   int in = node->in[0].width, parts = 0;

@@ -1,9 +1,9 @@
-/* Node kind `linear_act`: a linear layer and the activation of its output, in one go. */
+/* Node kind `linear_act`: a linear layer fused with the activation of its output. */
 #include "model/nodes.h"
 
 typedef struct settings {
   fd_linear_act_settings of;
-  size_t weight, bias; /* places of the parameters */
+  size_t weight, bias; /* offsets of the parameters */
 } settings;
 
 static int columns_of(const fd_node *node) { return node->out.width * (((const settings *)node->own)->of.gated ? 2 : 1); }
@@ -15,7 +15,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return s->of.unbiased ? FD_OK : fd_params_add(params, prefix, "bias", out, 0, FD_START_FAN_IN, in, &s->bias);
 }
 
-/* What is activated; the gradient by it. */
+/* Memory for the pre-activations and for their gradient. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   fd_room room = {node->out.space, columns_of(node), 0};
   keep->inputs = 1;

@@ -1,10 +1,10 @@
-/* Node kind `lookup`: rows of a table. */
+/* Node kind `lookup`: rows of an embedding table. */
 #include "model/nodes.h"
 
 typedef struct settings {
   fd_lookup_by by;
   int size;
-  size_t table; /* place of the parameter */
+  size_t table; /* offset of the parameter */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {

@@ -4,7 +4,7 @@
 typedef struct settings {
   int rms;
   float epsilon;
-  size_t weight, bias; /* places of the parameters */
+  size_t weight, bias; /* offsets of the parameters */
 } settings;
 
 static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
@@ -13,7 +13,7 @@ static fd_status declare(fd_node *node, const char *prefix, fd_params *params) {
   return s->rms ? FD_OK : fd_params_add(params, prefix, "bias", node->out.width, 0, FD_START_ZERO, 0, &s->bias);
 }
 
-/* Mean and deviation of each row. */
+/* Saves mean and 1 / standard deviation of each row. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   keep->inputs = keep->again = 1;
   keep->saved[0] = (fd_room){node->out.space, 2, 1};

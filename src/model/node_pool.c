@@ -1,4 +1,4 @@
-/* Node kind `pool`: mean or largest latents. */
+/* Node kind `pool`: mean or max pooling of latents. */
 #include "model/nodes.h"
 
 typedef struct settings {
@@ -8,7 +8,7 @@ typedef struct settings {
 
 enum { TOKENS, CLS, HALVES };
 
-/* Whether the nucleotides, or the [CLS] rows, are pooled, and where that stands in a row. */
+/* Whether the nucleotides (TOKENS) or the [CLS] rows (CLS) are pooled, and in which column of a row the result starts. */
 static int pools(const fd_node *node, int half) {
   const settings *s = node->own;
   return s->features == FD_FEATURES_BOTH || s->features == (half == CLS ? FD_FEATURES_CLS : FD_FEATURES_TOKENS);
@@ -19,7 +19,7 @@ static size_t place_of(const fd_node *node, int half) {
   return half == CLS && s->features == FD_FEATURES_BOTH ? (size_t)node->in[0].width : 0;
 }
 
-/* Of maxima the rows that they stand in. */
+/* Saves the rows of the maxima. */
 static void keeps(const fd_node *node, fd_keep *keep) {
   const settings *s = node->own;
   for (int half = TOKENS; half < HALVES; half++)

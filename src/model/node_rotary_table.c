@@ -1,4 +1,4 @@
-/* Node kind `rotary_table`: cosines and sines of positions, once a pass for all layers. */
+/* Node kind `rotary_table`: cosines and sines of positions, computed once per pass for all layers. */
 #include "model/nodes.h"
 
 typedef struct settings {

@@ -1,4 +1,4 @@
-/* Node kind `scatter`: rows of some of the tokens, and zeros for the others. */
+/* Node kind `scatter`: puts the rows of some tokens at their places among all tokens, zeros elsewhere. */
 #include "model/nodes.h"
 
 static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }

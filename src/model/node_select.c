@@ -1,4 +1,4 @@
-/* Node kind `select`: some of the tokens' rows. */
+/* Node kind `select`: selects the rows of some tokens. */
 #include "model/nodes.h"
 
 static void keeps(const fd_node *node, fd_keep *keep) { (void)node, (void)keep; }

@@ -14,12 +14,12 @@ fd_value fd_linear_unbiased(fd_graph *graph, const char *name, fd_value x, int o
 /* The same with the bias of another name, {bias}.bias, and fp32 rows without padding. */
 fd_value fd_linear_split(fd_graph *graph, const char *name, const char *bias, fd_value x, int out);
 
-/* The same as fd_linear_split with the table [out, width of x] as its weight that `rows` were looked up in (fd_lookup). The
- * gradient by the table is what this layer gives, and behind it what the lookup adds. */
+/* The same as fd_linear_split, with a tied weight: the table [out, width of x] in which `rows` were looked up (fd_lookup). The
+ * gradient of the table is that of this layer, to which the lookup then adds its own. */
 fd_value fd_linear_tied(fd_graph *graph, const char *name, const char *bias, fd_value x, fd_value rows, int out);
 
-/* Several of them of one input, as one product whose columns lie side by side: {name}.{part}.weight [out, width of x] of all
- * parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
+/* Several layers on the same input, computed as one product with their columns side by side: {name}.{part}.weight [out, width of
+ * x] of all parts, then {name}.{part}.bias [out]. `parts` ends with NULL. */
 enum { FD_LINEAR_PARTS = 4 };
 fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x, int out);
 
@@ -27,43 +27,43 @@ fd_value fd_linears(fd_graph *graph, const char *name, const char *const parts[F
 fd_value fd_linears_unbiased(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
                              const int widths[FD_LINEAR_PARTS]);
 
-/* y = act(x W^T + b), [rows, width], gated: act(first half) * second half of twice as many columns. What y is made of is not kept
- * in memory but for the backward pass, and y not for that. */
+/* y = act(x W^T + b), [rows, width], gated: act(first half) * second half of twice as many columns. The pre-activations are kept
+ * in memory only for the backward pass; y is not kept for it. */
 typedef struct fd_linear_act_settings {
   fd_act act;
   int gated, unbiased;
 } fd_linear_act_settings;
 fd_value fd_linear_act(fd_graph *graph, const char *name, fd_value x, int width, const fd_linear_act_settings *settings);
 
-/* A linear layer whose [CLS] rows get a learned row each, {name}.cls [cls, out], so that the tokens differ. */
+/* A linear layer that adds a learned row to each [CLS] row, {name}.cls [cls, out], so that the [CLS] tokens differ. */
 fd_value fd_embedding(fd_graph *graph, const char *name, fd_value x, int out, int cls);
 
-/* Rows of a table, {name}.weight [size, width]: of the ids that are the graph's input (int32, a row each; below 0: zeros), of the
- * tokens' positions, or row 0 for all tokens (the type of a token that has no other); by the last two for each row of the space
- * of `ids`. */
-enum { FD_TOKEN_TYPES = 2 /* rows of the published tables of types */ };
+/* Rows of a table, {name}.weight [size, width]: by the ids that are the graph's input (int32, one per row; below 0: zeros), by
+ * the positions of the tokens, or by token type, which is 0 for all tokens. FD_BY_POSITION and FD_BY_TYPE use only the space of
+ * `ids`. */
+enum { FD_TOKEN_TYPES = 2 /* rows of the published token type tables */ };
 typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_TYPE } fd_lookup_by;
 fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width);
 
 /* One block of a ChordMixer network (spec section 3): {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
 typedef struct fd_chordmixer_settings {
   int hidden, track;
-  int recompute;  /* save nothing that can be computed again */
-  float dropout;  /* of its output's entries, in training */
+  int recompute;  /* save nothing that can be recomputed */
+  float dropout;  /* rate, on the output, in training */
   fd_rng_key key; /* of dropout, with the number `layer` */
   int layer;
 } fd_chordmixer_settings;
 fd_value fd_chordmixer(fd_graph *graph, const char *name, fd_value x, const fd_chordmixer_settings *settings);
 
-/* Means over the rows of x of each row of a space (FD_SEQUENCES, FD_CLS_ROWS, FD_GROUPS): of its nucleotides, of its [CLS] rows,
- * or both, one behind the other (fp32). */
+/* For each row of a space (FD_SEQUENCES, FD_CLS_ROWS, FD_GROUPS) the mean over its rows of x: over its nucleotides, over its
+ * [CLS] rows, or both, concatenated (fp32). */
 fd_value fd_pool(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
 
-/* The same of the largest values of each column; the gradient goes to the first of equal ones. */
+/* The same with the maximum of each column; the gradient goes to the first of equal maxima. */
 fd_value fd_pool_max(fd_graph *graph, const char *name, fd_value x, fd_space to, fd_features features);
 
-/* The first token of each sequence, such as a tokenizer's own [CLS]: [sequences, width of x] (fp32); with `both` behind the mean
- * over all of them. */
+/* The first token of each sequence, such as a tokenizer's own [CLS]: [sequences, width of x] (fp32); with `both`, after the mean
+ * over all tokens of the sequence. */
 fd_value fd_first(fd_graph *graph, const char *name, fd_value x, int both);
 
 /* Exact (erf) GELU, elementwise, of fp32 rows without padding. */
@@ -75,24 +75,24 @@ fd_value fd_normalize(fd_graph *graph, const char *name, fd_value x, int rms, fl
 /* The cosines and sines of rotary positions for heads of `dim` columns (Su et al., RoFormer; base 10,000): [positions, dim]. */
 fd_value fd_rotary_table(fd_graph *graph, const char *name, int dim, double base);
 
-/* The slope of each head (Press et al., ALiBi; for a number of heads that is no power of two as published there). */
+/* The slope of each head (Press et al., ALiBi, including its rule for a number of heads that is not a power of two). */
 fd_value fd_alibi_slopes(fd_graph *graph, const char *name, int heads);
 
 /* Self-attention of each sequence: x [rows, 3 heads dim] holds queries, keys and values side by side, y [rows, heads dim].
- * positions: what fd_rotary_table or fd_alibi_slopes gave, or FD_NONE. Rotary positions turn queries and keys where they lie in
- * x, so that no other node may read x. A row's position is its token's place in its sequence, in every space. */
+ * positions: the value of fd_rotary_table or fd_alibi_slopes, or FD_NONE. Rotary positions rotate queries and keys in place in x,
+ * so no other node may read x. In every space, the position of a row is the index of its token in its sequence. */
 typedef enum fd_positions { FD_POSITIONS_NONE, FD_POSITIONS_ROTARY, FD_POSITIONS_ALIBI } fd_positions;
 typedef struct fd_attention_settings {
   int heads;
   fd_positions kind;
-  int visible;    /* of rows of tokens: nobody looks at hidden ones */
-  float dropout;  /* of probabilities, in training */
+  int visible;    /* hidden tokens are masked out as keys */
+  float dropout;  /* rate, on probabilities, in training */
   fd_rng_key key; /* of dropout (FD_RNG_ATTENTION), with the number `layer`, 0 .. 255 */
   int layer;
 } fd_attention_settings;
 fd_value fd_attend(fd_graph *graph, const char *name, fd_value x, fd_value positions, const fd_attention_settings *settings);
 
-/* The same with nothing but heads and positions. */
+/* The same with only heads and positions as settings. */
 fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_positions kind, fd_value positions, int heads);
 
 /* Attention of queries [rows, heads dim] to keys and values, side by side in `keys` [rows of another space, 2 heads dim], of the
@@ -100,9 +100,9 @@ fd_value fd_self_attention(fd_graph *graph, const char *name, fd_value x, fd_pos
 fd_value fd_cross_attention(fd_graph *graph, const char *name, fd_value queries, fd_value keys, fd_value positions,
                             const fd_attention_settings *settings);
 
-/* Depthwise causal convolution of each sequence (ops.def), or with `reverse` of its rows from the last to the first. Its columns
- * are several parts side by side, of `widths` columns each: {name}.{part}.weight [width, taps] of each. `parts` ends with NULL.
- */
+/* Depthwise causal convolution of each sequence (ops.def), with `reverse` over its rows from last to first. Its columns are
+ * several parts side by side, of widths[part] columns: each part has {name}.{part}.weight [width, taps]. `parts` ends with
+ * NULL. */
 fd_value fd_causal_conv(fd_graph *graph, const char *name, const char *const parts[FD_LINEAR_PARTS], fd_value x,
                         const int widths[FD_LINEAR_PARTS], int taps, int reverse);
 
@@ -116,18 +116,18 @@ fd_value fd_delta_rule(fd_graph *graph, const char *name, fd_value x, fd_value g
 /* RMSNorm of each head's columns, times SiLU(gate): {name}.weight [width of a head], the same for all heads. */
 fd_value fd_gated_norm(fd_graph *graph, const char *name, fd_value x, fd_value gate, int heads, float epsilon);
 
-/* Rows of tokens that are those of a space (FD_VISIBLE, FD_HIDDEN); and the way back, with zeros for the other tokens. */
+/* Selects the rows of the tokens of a space (FD_VISIBLE, FD_HIDDEN); and scatters them back, with zeros for the other tokens. */
 fd_value fd_select_rows(fd_graph *graph, const char *name, fd_value x, fd_space to);
 fd_value fd_scatter_rows(fd_graph *graph, const char *name, fd_value x);
 
-/* y = act(x); gated: y = act(first half of x) * second half. In memory as x is: fp32 without padding or not. */
+/* y = act(x); gated: y = act(first half of x) * second half. Stored as x is: fp32 without padding or not. */
 fd_value fd_activation(fd_graph *graph, const char *name, fd_value x, fd_act act, int gated);
 
-/* a + b: the residual a and what is added to it. */
+/* a + b: the residual a and its branch b. */
 fd_value fd_add(fd_graph *graph, const char *name, fd_value a, fd_value b);
 
-/* In training y = D x, else y = x: an entry of D is 0 with probability `rate`, else 1 / (1 - rate). x: rows of tokens, visible or
- * hidden ones too, whose entries are drawn by their places in the whole sequence. */
+/* In training y = D x, else y = x: an entry of D is 0 with probability `rate`, else 1 / (1 - rate). x: rows of all, visible or
+ * hidden tokens; their masks are drawn by position in the whole sequence. */
 typedef struct fd_dropout_settings {
   float rate;
   fd_rng_key key; /* with the number `layer`, 0 .. 4095 */
@@ -135,19 +135,18 @@ typedef struct fd_dropout_settings {
 } fd_dropout_settings;
 fd_value fd_dropout(fd_graph *graph, const char *name, fd_value x, const fd_dropout_settings *settings);
 
-/* y = convolution of `taps` rows (an odd number) around each row of its sequence, and rows of zeros beyond it:
+/* y = convolution over the `taps` rows (an odd number) around each row of a sequence, with rows of zeros outside the sequence:
  * {name}.weight [out, in taps] (in memory [out, in, taps]), {name}.bias [out]. */
 fd_value fd_conv1d(fd_graph *graph, const char *name, fd_value x, int out, int taps);
 
-/* Batch normalization: (x - mean) / sqrt(variance + epsilon) weight + bias of each column, over all rows of the micro-batch in
- * training, else by {name}.running_mean and running_var (train/running.h), as wide as {name}.weight and {name}.bias: [width of
- * x].
- */
+/* Batch normalization: (x - mean) / sqrt(variance + epsilon) weight + bias for each column; mean and variance are over all rows
+ * of the micro-batch in training, else {name}.running_mean and {name}.running_var (train/running.h). These and {name}.weight and
+ * {name}.bias are [width of x]. */
 fd_value fd_batch_norm(fd_graph *graph, const char *name, fd_value x, float epsilon);
 
-/* x with the training's dropout (fd_config_dropout), or x where there is none: what architectures have where entries are left
- * out. Each place has a number of its own, 0 .. 4095. */
-fd_value fd_thin(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);
+/* x with the dropout of the config (fd_config_dropout), or x itself without one: the dropout of an architecture. Each call of an
+ * architecture has its own `number`, 0 .. 4095. */
+fd_value fd_train_dropout(fd_graph *graph, const char *name, fd_value x, const fd_config *config, int number);
 
 /* The kinds of nodes.def: fd_node_linear, ... */
 #define NODE(name) extern const fd_node_kind fd_node_##name;

@@ -1,4 +1,4 @@
-/* The table of named parameters, and their start values. */
+/* The table of named parameters, and their initial values. */
 #include "model/params.h"
 
 #include <math.h>
@@ -47,7 +47,7 @@ size_t fd_params_copies(const fd_params *params, const char *prefix, fd_form for
   return bytes;
 }
 
-/* A start value from a uniform number in [0, 1). */
+/* An initial value from a uniform number in [0, 1). */
 static float start_of(const fd_param *p, float u) {
   if (p->start == FD_START_FAN_IN) return (2.0f * u - 1.0f) * (1.0f / sqrtf((float)p->fan_in));
   if (p->start == FD_START_RATE) return (float)log(0.01 + (double)u * 15.99);

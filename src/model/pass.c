@@ -112,7 +112,7 @@ void fd_pass_clear(fd_pass *pass) {
   }
 }
 
-/* Whether a node behind it with the same weight has learned. */
+/* Whether a later node with the same weight has already written its gradient. */
 static int is_begun(const fd_pass *pass, int i) {
   int begun = 0;
   for (int j = i + 1; j < pass->graph->nodes && pass->graph->tied; j++)
@@ -120,8 +120,8 @@ static int is_begun(const fd_pass *pass, int i) {
   return begun;
 }
 
-/* The matrices of a node in the backward pass, in which some inputs have been computed again. */
-static fd_mats mats_then(const fd_pass *pass, int i) {
+/* The matrices of a node in the backward pass, where some inputs have been recomputed. */
+static fd_mats backward_mats(const fd_pass *pass, int i) {
   const fd_node *node = &pass->graph->node[i];
   fd_mats m = pass->mats[i];
   for (int k = 0; k < FD_INPUTS && node->in[k].id != FD_NO_VALUE; k++) {
@@ -131,12 +131,12 @@ static fd_mats mats_then(const fd_pass *pass, int i) {
   return m;
 }
 
-/* What was not kept for the backward pass of node i. */
-static void compute_again(const fd_pass *pass, int i) {
+/* Recomputes the values that node i needs and that were not kept for the backward pass. */
+static void recompute_inputs(const fd_pass *pass, int i) {
   for (int from = 0; from < i; from++) {
     const fd_node *node = &pass->graph->node[from];
     if (pass->plan.node[from].again != i) continue;
-    fd_mats m = mats_then(pass, from);
+    fd_mats m = backward_mats(pass, from);
     m.out = mat_of(pass, pass->plan.node[from].second);
     node->kind->again(node, pass, &m);
   }
@@ -145,8 +145,8 @@ static void compute_again(const fd_pass *pass, int i) {
 static void run_backward(fd_pass *pass, int i) {
   const fd_node *node = &pass->graph->node[i];
   const fd_node_plan *plan = &pass->plan.node[i];
-  compute_again(pass, i);
-  const fd_mats m = mats_then(pass, i);
+  recompute_inputs(pass, i);
+  const fd_mats m = backward_mats(pass, i);
   pass->begun = is_begun(pass, i);
   for (int k = 0; k < FD_INPUTS; k++)
     if (plan->flow[k] == FD_FLOW_ZERO) zero(pass, m.din[k], node->in[k].space);

@@ -1,4 +1,4 @@
-/* Lifetimes of all matrices of a pass, and their places. */
+/* Lifetimes of all matrices of a pass, and their memory offsets. */
 #include "model/plan.h"
 
 #include <limits.h>
@@ -17,8 +17,7 @@ typedef struct planning {
   fd_extent extent;
 } planning;
 
-/* Of each value: the last time of its first life; the first and last time at which it must be there again, if it is computed
- * twice. */
+/* Of each value: the end of its first lifetime; if it is recomputed, the first and last time of its second lifetime. */
 typedef struct lifetime {
   int to, again_from, again_to;
 } lifetime;
@@ -49,7 +48,8 @@ static void extend(int *to, int time) {
   if (*to < time) *to = time;
 }
 
-/* Which nodes run: those behind a wanted value; which learn: those before a value whose gradient is given. */
+/* Marks the nodes that run, on which a wanted value depends, and those that learn, on which a value with a given gradient
+ * depends. */
 static void mark(const planning *p) {
   const fd_graph *g = p->graph;
   fd_node_plan *plan = p->plan->node;
@@ -67,7 +67,8 @@ static void mark(const planning *p) {
   }
 }
 
-/* The backward pass needs a value at this time: it lives on, or it is computed again for the first node that needs it. */
+/* The backward pass needs a value at this time: its lifetime is extended, or it is recomputed for the first node that needs
+ * it. */
 static void need(const planning *p, lifetime *life, fd_value v, int time) {
   int from = p->graph->producer[v.id];
   if (!p->form.lean || from < 0 || !p->graph->node[from].kind->again) {
@@ -78,7 +79,7 @@ static void need(const planning *p, lifetime *life, fd_value v, int time) {
   if (time < life[v.id].again_from) life[v.id].again_from = time;
 }
 
-/* What node i needs beside its output. */
+/* Plans what node i needs in addition to its output. */
 static fd_status plan_node(const planning *p, lifetime *life, int i) {
   const fd_node *node = &p->graph->node[i];
   fd_node_plan *plan = &p->plan->node[i];
@@ -99,7 +100,7 @@ static fd_status plan_node(const planning *p, lifetime *life, int i) {
   return FD_OK;
 }
 
-/* The output of node i, and once more where it is computed again, with what that reads. */
+/* Plans the output of node i, and if it is recomputed, its second buffer and the inputs for that. */
 static fd_status plan_output(const planning *p, lifetime *life, int i) {
   const fd_node *node = &p->graph->node[i];
   fd_room room = room_of(p->graph, node->out);
@@ -122,12 +123,12 @@ static fd_status plan_values(const planning *p) {
     life[v] = (lifetime){p->ends->wanted[v] || p->ends->given[v] ? g->nodes : g->producer[v], INT_MAX, 0};
   for (int i = 0; i < g->nodes; i++)
     if (p->plan->node[i].runs) FD_TRY(plan_node(p, life, i));
-  for (int i = g->nodes - 1; i >= 0; i--) /* what is read behind a node is known before it */
+  for (int i = g->nodes - 1; i >= 0; i--) /* later readers must be known first */
     if (p->plan->node[i].runs) FD_TRY(plan_output(p, life, i));
   return FD_OK;
 }
 
-/* The gradient of input k of node i: the last node that reads a value is the first to know its gradient. */
+/* Plans the gradient of input k of node i: the last node that reads a value is the first to compute its gradient. */
 static fd_status plan_gradient(const planning *p, int i, int k) {
   const fd_graph *g = p->graph;
   const fd_node *node = &g->node[i];
@@ -144,7 +145,7 @@ static fd_status plan_gradient(const planning *p, int i, int k) {
   return adds ? FD_OK : add_buffer(p, room_of(g, in), now, now, &plan->own[k]);
 }
 
-/* The last node but `but` that reads a value and learns, or -1. */
+/* The last node other than `but` that reads a value and learns, or -1. */
 static int last_reader(const planning *p, fd_value v, int but) {
   for (int i = p->graph->nodes - 1; i >= 0; i--)
     for (int k = 0; k < FD_INPUTS; k++)
@@ -152,7 +153,7 @@ static int last_reader(const planning *p, fd_value v, int but) {
   return -1;
 }
 
-/* Whether the gradient of the output of node i is that of another value, too, whose node has not used it yet. */
+/* Whether the gradient of the output of node i is shared with another value, whose node has not used it yet. */
 static int is_shared(const planning *p, int i) {
   const int *gradient = p->plan->gradient, out = p->graph->node[i].out.id;
   for (int v = 0; v < p->graph->values; v++)
@@ -160,8 +161,9 @@ static int is_shared(const planning *p, int i) {
   return 0;
 }
 
-/* Whether both inputs of a node that passes its gradient on may take that of its output as their own. The first one's grows by
- * what its other readers add: they must come before the node that computes the second, which then has used its own. */
+/* Whether both inputs of a node that passes its gradient on may share the gradient of its output. Other readers of the first
+ * input add to the shared memory, so they must precede the node that computes the second input, which has then already used
+ * it. */
 static int can_share(const planning *p, int i) {
   const fd_graph *g = p->graph;
   fd_value a = g->node[i].in[0], b = g->node[i].in[1];
@@ -198,12 +200,12 @@ static fd_status plan_gradients(const planning *p) {
   return FD_OK;
 }
 
-/* The gradient by all parameters lies in one piece; what is in use of it are the parameters of the nodes that have learned. */
+/* Plans the gradient of all parameters, which is contiguous at the beginning; a part is in use once its node has learned. */
 static fd_status plan_held(const planning *p) {
   const fd_graph *g = p->graph;
   for (int i = 0; i < g->nodes; i++) {
     const fd_node *node = &g->node[i];
-    int first = i; /* that writes there */
+    int first = i; /* the first node to write there */
     for (int k = i + 1; k < g->nodes; k++)
       if (g->node[k].owner == i && p->plan->node[k].learns) first = k;
     if (node->params)
@@ -220,10 +222,10 @@ static int by_size(const void *a, const void *b) {
   const fd_buffer *x = *(fd_buffer *const *)a, *y = *(fd_buffer *const *)b;
   if (x->fixed != y->fixed) return y->fixed - x->fixed;
   if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-  return x < y ? -1 : x > y; /* the same plan everywhere */
+  return x < y ? -1 : x > y; /* a total order: the same plan on all ranks */
 }
 
-/* The lowest place for a buffer among those placed before that are in use at the same time. */
+/* The lowest offset where a buffer does not overlap the placed buffers that are in use at the same time. */
 static size_t place_for(const fd_buffer *b, fd_buffer *const *placed, int count) {
   size_t offset = 0;
   for (int again = 1; again;) {
@@ -238,7 +240,7 @@ static size_t place_for(const fd_buffer *b, fd_buffer *const *placed, int count)
   return offset;
 }
 
-/* Behind those that have a place the largest first, each as low as it goes. */
+/* Places the fixed buffers, then the others, largest first, each at the lowest possible offset. */
 static fd_status place_all(fd_plan *plan) {
   fd_buffer **order;
   FD_TRY(fd_alloc(&order, (size_t)plan->buffers, sizeof(fd_buffer *), "a memory plan"));

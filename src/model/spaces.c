@@ -1,4 +1,4 @@
-/* The rows of a batch in every space, from its tokens. */
+/* Computes the rows of a batch in every space from its tokens. */
 #include "model/spaces.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ int fd_extent_rows(fd_extent e, fd_space space) {
     case FD_TOKENS:
     case FD_VISIBLE:
     case FD_HIDDEN:
-    case FD_POSITIONS: /* one sequence may have all */
+    case FD_POSITIONS: /* one sequence may have all tokens */
     case FD_SPACES: break;
   }
   return e.tokens;
@@ -76,7 +76,8 @@ void fd_spaces_destroy(fd_spaces *s) {
   memset(s, 0, sizeof *s);
 }
 
-/* `each`: a [CLS] row is the last row of a sequence of its own, whose mean over its one [CLS] row it is. */
+/* `each`: every [CLS] row is the last row of a sequence of its own with one [CLS] row, so the mean over that is the row
+ * itself. */
 static fd_status set_cls(fd_spaces *s, const fd_seqs *tokens) {
   int n = tokens->cls;
   s->cls.count = tokens->count, s->cls.micro_batches = tokens->micro_batches;
@@ -122,7 +123,7 @@ static fd_status set_groups(fd_spaces *s, const fd_seqs *tokens) {
   return fd_seqs_send(&s->grouped, s->dev);
 }
 
-/* A token's position is its place in its sequence. */
+/* The position of a token is its index in its sequence. */
 static fd_status set_positions(fd_spaces *s, const fd_seqs *tokens) {
   s->longest[1] = 0;
   for (int i = 0; i < tokens->count; i++) {
@@ -136,7 +137,7 @@ static fd_status set_positions(fd_spaces *s, const fd_seqs *tokens) {
   return s->dev->copy(s->dev, s->token_position, s->host_position, (size_t)fd_seqs_rows(tokens) * sizeof(int));
 }
 
-/* The tokens of a sequence that are hidden or not, in their order; their rows keep its draw. */
+/* The tokens of each sequence that are hidden, or not, in order; their sequences keep the draw of the original one. */
 static fd_status set_chosen(fd_spaces *s, const fd_seqs *tokens, fd_space space) {
   fd_chosen *c = &s->chosen[space - FD_VISIBLE];
   int n = 0, wanted = space == FD_HIDDEN, *place = c->host + fd_seqs_rows(tokens);

@@ -1,11 +1,11 @@
-/* Pooling and one or two linear layers; the same on the host. */
+/* Pooling and one or two linear layers, in a graph and on the host. */
 #include "model/task_head.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { POOLED = 4095 /* the place of its dropout, behind those of all layers */ };
+enum { POOLED = 4095 /* number of its dropout, after those of all layers */ };
 
 static const char *name_of(char name[FD_NAME_MAX], const fd_head_shape *shape, const char *part) {
   snprintf(name, FD_NAME_MAX, "%s.%s", shape->name, part);
@@ -19,7 +19,7 @@ fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape) {
   else if (shape->features == FD_FEATURES_MAX)
     x = fd_pool_max(graph, name_of(name, shape, "max"), latent, shape->space, FD_FEATURES_TOKENS);
   else x = fd_pool(graph, name_of(name, shape, "pool"), latent, shape->space, shape->features);
-  if (shape->thinned) x = fd_thin(graph, name_of(name, shape, "drop"), x, shape->thinned, POOLED);
+  if (shape->thinned) x = fd_train_dropout(graph, name_of(name, shape, "drop"), x, shape->thinned, POOLED);
   if (shape->hidden) x = fd_linear(graph, name_of(name, shape, "hidden"), x, shape->hidden, 1);
   if (shape->hidden && shape->tanh) x = fd_activation(graph, name_of(name, shape, "tanh"), x, FD_ACT_TANH, 0);
   else if (shape->hidden) x = fd_gelu(graph, name_of(name, shape, "gelu"), x);

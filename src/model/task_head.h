@@ -6,39 +6,39 @@
 #include "model/nodes.h"
 
 typedef struct fd_head_shape {
-  const char *name; /* the prefix of its parameters */
+  const char *name; /* prefix of the parameters */
   fd_features features;
-  fd_space space;           /* of its rows */
+  fd_space space;           /* of the output rows */
   int hidden, outputs;      /* hidden: units between two linear layers; 0: one layer */
-  int tanh;                 /* their activation; else GELU */
-  const fd_config *thinned; /* NULL, or whose dropout leaves out entries of what is pooled */
-  int first;                /* the first token in the place of a mean over [CLS] rows */
+  int tanh;                 /* activation of the hidden units; 0: GELU */
+  const fd_config *thinned; /* its dropout applies to the pooled features; NULL: no dropout */
+  int first;                /* use the first token instead of a mean over [CLS] rows */
 } fd_head_shape;
 
-/* Adds pooling and the layers over latents; the value of the outputs, fp32. */
+/* Adds pooling and the layers over latents; returns the outputs, fp32. */
 fd_value fd_head(fd_graph *graph, fd_value latent, const fd_head_shape *shape);
 
 typedef struct fd_task_head {
-  int outputs; /* 0: there is no task */
+  int outputs; /* 0: no task */
   int kind, features, width, hidden, tanh;
-  const fd_param *hidden_weight, *hidden_bias, *out_weight, *out_bias; /* NULL where there is no such layer */
+  const fd_param *hidden_weight, *hidden_bias, *out_weight, *out_bias; /* NULL for a missing layer */
 } fd_task_head;
 
 /* Adds the head of the config's task. */
 fd_value fd_task_head_add(fd_task_head *head, fd_graph *graph, const fd_config *config, fd_value latent);
 
-/* Finds its parameters, once all are declared; borrowed. */
+/* Finds the parameters of the head, once all are declared; `params` is borrowed. */
 void fd_task_head_find(fd_task_head *head, const fd_params *params);
 
-/* What the last layer sees: the hidden units, or without these the features. */
+/* Width of the input of the last layer: the hidden units, or without these the features. */
 int fd_task_head_inner_width(const fd_task_head *head);
 
-/* The same on the host for a row of pooled features [width], params being host memory: what the last layer sees,
- * x [inner_width]; and what the head says, z [outputs]. */
+/* Compute on the host, with params in host memory, for one row of pooled features [width]: the input of the last layer, x
+ * [inner_width]; and the output of the head, z [outputs]. */
 void fd_task_head_inner(const fd_task_head *head, const float *params, const float *features, double *x);
 void fd_task_head_apply(const fd_task_head *head, const float *params, const float *features, double *z);
 
-/* What a user is told: the softmax of z for classes, z itself for values; in place. */
+/* Turns z into predictions, in place: the softmax of z for classes, z itself for values. */
 void fd_task_head_predict(const fd_task_head *head, double *z);
 
 #endif

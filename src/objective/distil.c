@@ -1,4 +1,5 @@
-/* Alignment with a frozen teacher: latents of visible letters, at the teacher's width, against its features of their words. */
+/* The alignment term: the student's latents of visible letters, mapped to the teacher's width, against a frozen teacher's
+ * features of the same words. */
 #include "objective/frozen.h"
 #include "objective/objective.h"
 
@@ -9,7 +10,7 @@ static fd_out reads(const fd_config *config) {
   return FD_OUT_ALIGNED;
 }
 
-/* Rows that are compared, times columns where each has a difference of its own. */
+/* The number of compared rows; for the squared error times the number of columns, as every column has its own difference. */
 static double divisor(const fd_config *config, const fd_totals *totals, int width) {
   double columns = config->objective.distil == FD_DISTIL_MSE ? (double)config->teacher.width : 1;
   (void)width;

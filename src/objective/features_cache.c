@@ -1,4 +1,4 @@
-/* Keeps a frozen teacher's features. */
+/* Caches a frozen teacher's features in host memory. */
 #include "objective/features_cache.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@ struct fd_features_cache {
   char *features; /* [keys, rows] */
   uint8_t *known; /* [keys] */
   int count, *start;
-  int64_t *key; /* of the batch that was taken last: its sequences */
+  int64_t *key; /* [count] keys of the current batch's sequences; start: bounds of their rows */
 };
 
 static size_t size_of(const fd_features_shape *s) { return (size_t)s->rows * s->row; }
@@ -45,7 +45,7 @@ void fd_features_cache_destroy(fd_features_cache **cache) {
   *cache = NULL;
 }
 
-/* Features of sequence i of the batch: here, how many bytes, and which in the rows of the batch. */
+/* Features of sequence i of the batch: their place in the cache, their bytes, and their byte offset in the rows of the batch. */
 static char *kept_at(const fd_features_cache *c, int i) { return c->features + (size_t)c->key[i] * size_of(&c->shape); }
 static size_t bytes_of(const fd_features_cache *c, int i) { return (size_t)(c->start[i + 1] - c->start[i]) * c->shape.row; }
 static size_t place_of(const fd_features_cache *c, int i) { return (size_t)c->start[i] * c->shape.row; }

@@ -38,7 +38,7 @@ fd_status fd_frozen_create(fd_frozen **frozen, fd_device *dev, const fd_network 
   FD_GO(fd_network_pass(&f->pass, network, dev, demand, extent));
   FD_GO(fd_spaces_create(&f->spaces, dev, fd_pass_spaces(f->pass), extent));
   FD_GO(fd_device_take_weights(dev, &f->params, weights, network->params.size, "a frozen teacher"));
-  if (dev->free_memory) dev->free_memory -= all < dev->free_memory ? all : dev->free_memory - 1; /* 0: not known */
+  if (dev->free_memory) dev->free_memory -= all < dev->free_memory ? all : dev->free_memory - 1; /* 0 would mean unknown */
 done:
   if (status != FD_OK) fd_frozen_destroy(frozen);
   return status;
@@ -57,7 +57,7 @@ void fd_frozen_destroy(fd_frozen **frozen) {
 
 fd_status fd_frozen_take(fd_frozen *f, const fd_view *view) {
   f->input = view->input;
-  if (f->cache) { /* the latents of the last pass are still there; known ones take their place */
+  if (f->cache) { /* first caches the latents of the last pass, then overwrites them with cached ones of this view */
     void *latents = fd_network_output(f->network, f->pass, FD_OUT_LATENT).at;
     if (f->ran) FD_TRY(fd_features_cache_keep(f->cache, latents));
     f->ran = 0;

@@ -1,4 +1,4 @@
-/* The words that an autoencoder does not see: the mean of their cross-entropies. */
+/* The reconstruction term of an autoencoder's hidden words: their mean cross-entropy. */
 #include "objective/objective.h"
 
 static double weight(const fd_config *config) { return fd_config_hides(config) ? config->objective.hidden_weight : 0; }

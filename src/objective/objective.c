@@ -1,4 +1,4 @@
-/* The weighted sum of the terms. */
+/* The loss as the weighted sum of its terms. */
 #include "objective/objective.h"
 
 const fd_term *const fd_terms[FD_TERMS] = {

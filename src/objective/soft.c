@@ -1,5 +1,5 @@
-/* Distillation of a classifier: what the head says of each class against what a teacher says, its logits in both over a
- * temperature. */
+/* The distillation term of a classifier: Kullback-Leibler divergence of the head's class probabilities from a teacher's, both of
+ * logits divided by a temperature. */
 #include "objective/frozen.h"
 #include "objective/objective.h"
 

@@ -1,4 +1,4 @@
-/* The term of a downstream task: cross-entropy of classes or squared error of values, of the student's head. */
+/* The term of a downstream task, on the output of the student's head: cross-entropy of classes or squared error of values. */
 #include "objective/objective.h"
 
 static double weight(const fd_config *config) {

@@ -1,4 +1,4 @@
-/* The words that an autoencoder sees: the mean of their cross-entropies. */
+/* The reconstruction term of an autoencoder's visible words: their mean cross-entropy. */
 #include "objective/objective.h"
 
 static double weight(const fd_config *config) {

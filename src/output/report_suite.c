@@ -214,6 +214,7 @@ static void print_suite(FILE *out, const void *context) {
     fprintf(out, "<p class=\"absent\">no task has a result yet</p>\n");
     return;
   }
+  fd_report_contest(out, json_object_get(s->root, "contest"));
   fd_report_overview(out, s);
   fd_report_speed(out, s->speed);
   for (size_t i = 0; i < json_array_size(s->tasks); i++) print_task(out, s, json_array_get(s->tasks, i));

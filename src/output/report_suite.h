@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { FD_REPORT_MODELS = 16, FD_REPORT_LINES = 6 };
+enum { FD_REPORT_MODELS = 48, FD_REPORT_LINES = 6 };
 
 /* The lines of a task, in the order of the page. Lines that do not belong to a checkpoint are baselines: they are shown even when
  * absent, since a score means little without them. */
@@ -40,6 +40,10 @@ double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_
 
 /* Prints a table of all scores of a task's fine-tunings with the constant predictions; nothing without fine-tunings. */
 void fd_report_scores(FILE *out, const json_t *task);
+
+/* Prints the contestants of results.json ("contest"): bars with intervals over the seeds of pretraining, and tables; nothing where
+ * there are none. */
+void fd_report_contest(FILE *out, const json_t *contest);
 
 /* Prints in how many tasks each model is above its baselines, and a table of the numbers of all tasks. */
 void fd_report_overview(FILE *out, const fd_report_suite *suite);

@@ -9,11 +9,11 @@
 #include "base/guard.h"
 #include "base/memory.h"
 
-/* The sizes of the clusters of one assignment, and how many have each. */
+/* The distinct cluster sizes of one assignment, and the number of clusters of each size. */
 typedef struct sizes {
-  int clusters; /* that are not empty */
-  int *of;      /* [largest number + 1] */
-  int kinds, *size, *many;
+  int clusters;            /* that are not empty */
+  int *of;                 /* [largest cluster number + 1] size of each cluster */
+  int kinds, *size, *many; /* distinct sizes, ascending; clusters of each size */
 } sizes;
 
 static int ascending(const void *a, const void *b) {
@@ -77,7 +77,7 @@ static fd_status mutual_information(int count, const int *class, const int *clus
   return FD_OK;
 }
 
-/* E[I]: over the hypergeometric number of rows that a class of size x and a cluster of size y share. */
+/* A term of E[I]: the expectation over the hypergeometric number of rows shared by a class of size x and a cluster of size y. */
 static double expected_of(double x, double y, double n) {
   double fixed = lgamma(x + 1) + lgamma(y + 1) + lgamma(n - x + 1) + lgamma(n - y + 1) - lgamma(n + 1), sum = 0;
   for (double k = fmax(1, x + y - n); k <= fmin(x, y); k++) {

@@ -1,4 +1,4 @@
-/* Counts of a nucleotide given its neighbours, with every neighbour known or unknown. */
+/* Counts of a nucleotide given its neighbours, each of which may be known or unknown. */
 #include "tasks/context.h"
 
 #include <math.h>
@@ -10,14 +10,14 @@
 
 enum { BASES = 4, UNKNOWN = 4, STATES = 5 };
 
-/* A context is a number in base 5: one digit a neighbour, 4 where it is unknown. */
+/* A context is a number in base 5: one digit per neighbour, 4 for an unknown one. */
 struct fd_context_table {
-  int neighbours; /* 2 reach */
+  int neighbours; /* 2 * reach */
   size_t contexts;
   double *count; /* [contexts, 4]: exact up to 2^53 */
 };
 
-/* The context of position t; a neighbour that `mask` (may be NULL) hides is unknown. */
+/* The context of position t; a neighbour that `mask` (may be NULL) hides counts as unknown. */
 static size_t context_at(const uint8_t *window, const uint8_t *mask, int length, int t, int reach) {
   size_t context = 0;
   for (int d = -reach; d <= reach; d++) {
@@ -29,7 +29,7 @@ static size_t context_at(const uint8_t *window, const uint8_t *mask, int length,
   return context;
 }
 
-/* Neighbour by neighbour, the counts where it is unknown become the sum over what it may be. */
+/* For one neighbour after another, sets the counts of contexts where it is unknown to the sum over its four nucleotides. */
 static void add_marginals(fd_context_table *t) {
   size_t place = 1;
   for (int n = 0; n < t->neighbours; n++, place *= STATES) {
@@ -64,7 +64,7 @@ fd_status fd_context_table_fit(fd_context_table **table, const fd_windows *train
       return status;
     }
     const uint8_t *window = train->symbols + w * train->length;
-    int run = 0; /* known nucleotides up to here */
+    int run = 0; /* known nucleotides in a row up to here */
     for (int at = 0; at < train->length; at++) {
       run = window[at] < FD_N ? run + 1 : 0;
       if (run <= t->neighbours) continue;

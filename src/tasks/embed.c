@@ -1,4 +1,4 @@
-/* The root reads a chunk of sequences, every rank embeds a share of it, the root gives it on; and the next. */
+/* Embeds sequences chunk by chunk: the root rank reads a chunk, every rank embeds a share of it, the root passes on the rows. */
 #include "tasks/embed.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "tasks/stored_logits.h"
 
-/* A chunk is full when it has so many nucleotides or values; it has at least one sequence. */
+/* A chunk is full when it holds this many nucleotides, values or sequences; it holds at least one sequence. */
 enum { CHUNK_BASES = 1 << 20, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
 
 /* Sequences in memory, on every rank. */
@@ -24,13 +24,13 @@ typedef struct chunk {
   int64_t *start;   /* [count + 1] */
   uint8_t *symbols; /* [start[count]] */
   char **id;        /* root: [count] */
-  float *values;    /* rows of the sequences, one after the other */
-  int64_t *row;     /* [count + 1] bounds of their rows, where these are words */
+  float *values;    /* rows of the sequences, consecutively */
+  int64_t *row;     /* [count + 1] bounds of their rows, where rows are words */
   int64_t *spans;   /* root: [row[count], 2] */
   size_t starts, room, ids, row_room, span_room;
 } chunk;
 
-/* A piece of a sequence in a pass. */
+/* A piece of a sequence in a pass: sequence, strand, first nucleotide. */
 typedef struct piece {
   int item, minus;
   int64_t from;
@@ -43,10 +43,10 @@ typedef struct work {
   int width;
   chunk c;
   fd_encoding *e;
-  int64_t longest; /* that `e` is made for */
+  int64_t longest; /* longest piece that `e` has room for */
   float *row;      /* [width] */
   int words;       /* rows are words */
-  fd_tokens found; /* root: of a piece */
+  fd_tokens found; /* root: words of a piece */
   int64_t found_room, next_row;
 } work;
 
@@ -54,8 +54,8 @@ static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, 
   FD_TRY(fd_pretrained_check_window(m, o->window));
   if (words && c->both_strands)
     return fd_fail(FD_USAGE,
-                   "--pool positions: the words of the reverse complement are others than the sequence's: leave out "
-                   "--both-strands, and give reverse complements as sequences of their own");
+                   "--pool positions: the words of the reverse complement differ from the sequence's: leave out "
+                   "--both-strands, and give reverse complements as separate sequences");
   if (o->task && !m->network->task.outputs)
     return fd_fail(FD_USAGE, "--pool task: %s has no task's head; it is for checkpoints of 'findna finetune'", m->info.folder);
   if (o->logits && m->config.task.kind != FD_TASK_CLASSES)
@@ -68,8 +68,9 @@ static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, 
 
 fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, const fd_encoder *encoder, const char *path,
                           fd_embed_options *o) {
-  int64_t window = c->window >= 0 ? c->window : c->logits ? 0 : m->info.window;       /* a teacher sees whole sequences */
-  int positions = c->pool == FD_POOL_POSITIONS, words = positions && m->network->ids; /* a row each: windows do not overlap */
+  int64_t window = c->window >= 0 ? c->window : c->logits ? 0 : m->info.window; /* logits of a teacher: of whole sequences */
+  int positions = c->pool == FD_POOL_POSITIONS,
+      words = positions && m->network->ids; /* one row per word: no overlap of windows */
   *o = (fd_embed_options){.path = path,
                           .positions = positions,
                           .task = c->pool == FD_POOL_TASK,
@@ -83,7 +84,7 @@ fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, cons
                                               : (window + 1) / 2,
                           .both_strands = c->both_strands};
   FD_TRY(check_choice(c, m, o, words));
-  return o->task ? FD_OK : fd_features_check(encoder, o->kind); /* a head takes the first token, whatever it is */
+  return o->task ? FD_OK : fd_features_check(encoder, o->kind); /* a head reads the first token, even if it is no [CLS] */
 }
 
 int fd_embed_width(const fd_embed_options *o, const fd_network *network) {
@@ -126,7 +127,7 @@ double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, con
          values * sizeof(float) + (double)bases;
 }
 
-/* Root: appends the words of a piece, which begins at `from`, to the rows of sequence i. */
+/* Root: appends the words of the piece that begins at `from` to the rows of sequence i. */
 static fd_status add_words(work *w, int i, int64_t from, int64_t count) {
   chunk *c = &w->c;
   FD_TRY(fd_grow(&c->spans, &c->span_room, (size_t)(c->row[i + 1] + count), 2 * sizeof *c->spans, "words"));
@@ -137,8 +138,8 @@ static fd_status add_words(work *w, int i, int64_t from, int64_t count) {
   return FD_OK;
 }
 
-/* Root, of an encoder over ids: whether it can read the pieces of sequence i, which was just read; where rows are words, these.
- */
+/* Root, for an encoder over ids: checks that it can read the pieces of the sequence i just read; where rows are words, appends
+ * them. */
 static fd_status find_words(work *w, int i, const char *id) {
   chunk *c = &w->c;
   const fd_tokenizer *t = w->encoder->tokenizer;
@@ -161,7 +162,7 @@ static fd_status find_words(work *w, int i, const char *id) {
   return FD_OK;
 }
 
-/* Root: what the row of a sequence is called; released with free(). */
+/* Root: the name of a sequence's row; released with free(). */
 static fd_status name_of(const work *w, const fd_sequence *s, char **name) {
   char hex[FD_SHA256_HEX];
   if (w->options->logits) FD_TRY(fd_sequence_name(s->symbols, s->length, hex));
@@ -169,7 +170,7 @@ static fd_status name_of(const work *w, const fd_sequence *s, char **name) {
   return *name ? FD_OK : fd_fail(FD_MEMORY, "no memory for a name");
 }
 
-/* Root: the next sequences, until the chunk is full. */
+/* Root: reads sequences until the chunk is full. */
 static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   chunk *c = &w->c;
   c->count = 0;
@@ -193,7 +194,7 @@ static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   return FD_OK;
 }
 
-/* Everybody gets the root's chunk. */
+/* Broadcasts the root's chunk to all ranks. */
 static fd_status share_chunk(work *w) {
   chunk *c = &w->c;
   fd_comm *comm = w->comm;
@@ -219,7 +220,7 @@ static void add_positions(work *w, int slot, const piece *p) {
   }
 }
 
-/* The latents of a piece's words, behind those of the pieces before. */
+/* Appends the latents of a piece's words to those of the preceding pieces. */
 static void put_words(work *w, int slot, const piece *p) {
   int first = w->e->seqs.start[slot], words = w->e->seqs.start[slot + 1] - first;
   if (p->from == 0) w->next_row = row_of(w, p->item);
@@ -228,7 +229,7 @@ static void put_words(work *w, int slot, const piece *p) {
   w->next_row += words;
 }
 
-/* The head's prediction in the place of the features. */
+/* Replaces the features by the head's prediction. */
 static void predict(const work *w) {
   const fd_task_head *head = &w->encoder->network->task;
   double z[head->outputs];
@@ -259,11 +260,11 @@ static fd_status add_piece(work *w, const piece *p) {
   return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p);
 }
 
-/* Positions were added once for every piece that holds them. */
+/* Averages each position over the pieces that contain it, whose latents were summed. */
 static void divide_positions(work *w, int item) {
   const fd_embed_options *o = w->options;
   int64_t length = length_of(&w->c, item), size = piece_length(o, length), pieces = pieces_of(o, length);
-  int64_t first = 0, behind = 0; /* the pieces first .. behind-1 hold position t */
+  int64_t first = 0, behind = 0; /* the pieces first .. behind-1 contain position t */
   for (int64_t t = 0; t < length; t++) {
     while (behind < pieces && place_of(o, length, behind) <= t) behind++;
     while (place_of(o, length, first) + size <= t) first++;
@@ -273,7 +274,7 @@ static void divide_positions(work *w, int item) {
   }
 }
 
-/* A rank has the sequences of the chunk that begin in its share of the nucleotides. */
+/* A rank embeds the sequences of the chunk that begin in its share of the nucleotides. */
 static int is_mine(const work *w, int i) {
   const chunk *c = &w->c;
   return (int64_t)((double)c->start[i] / (double)c->start[c->count] * w->comm->size) == w->comm->rank;
@@ -294,7 +295,7 @@ static fd_status embed_share(work *w) {
   return FD_OK;
 }
 
-/* Grows the encoder's buffers to the longest piece of the chunk. */
+/* Grows the encoder's buffers for the longest piece of the chunk. */
 static fd_status fit_encoder(work *w) {
   int64_t longest = 0;
   for (int i = 0; i < w->c.count; i++) {
@@ -312,11 +313,11 @@ static fd_status embed_chunk(work *w) {
   FD_TRY(fd_alloc(&w->c.values, pairs, 2 * sizeof(float), "embeddings"));
   FD_TRY(fit_encoder(w));
   FD_TRY(fd_comm_agree(w->comm, embed_share(w)));
-  /* Every value is zero on all ranks but one: the sum of the bits is the value. */
+  /* Every value is zero on all ranks but one, so summing the bits over ranks yields the value exactly. */
   return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)w->c.values, pairs);
 }
 
-/* Root: of finite weights that are too large, or a position or sequence that makes them so. */
+/* Root: refuses values that are not finite, which finite weights may produce if they are too large. */
 static fd_status check_chunk(const work *w) {
   const chunk *c = &w->c;
   size_t count = (size_t)row_of(w, c->count) * (size_t)w->width, place = fd_first_bad(c->values, count);
@@ -329,10 +330,10 @@ static fd_status check_chunk(const work *w) {
                  c->id[i], place % (size_t)w->width, w->encoder->name);
 }
 
-/* Root. */
+/* Root: passes the rows of the chunk to the caller. */
 static fd_status give_chunk(work *w, fd_embed_taker *taker, void *context) {
   for (int i = 0; i < w->c.count; i++) {
-    FD_TRY(fd_guard_go_on()); /* HDF5 takes a second for some thousand rows on a busy machine */
+    FD_TRY(fd_guard_go_on()); /* HDF5 takes a second for a few thousand rows on a busy machine */
     int64_t row = row_of(w, i);
     FD_TRY(taker(context, w->c.id[i], row_of(w, i + 1) - row, w->c.values + (size_t)row * (size_t)w->width,
                  w->words ? w->c.spans + 2 * row : NULL));

@@ -1,4 +1,4 @@
-/* Packed passes of a frozen encoder. */
+/* Runs a frozen encoder over packed sequences. */
 #include "tasks/encoder.h"
 
 #include <limits.h>
@@ -11,13 +11,13 @@
 
 enum { TOKENS_PER_PASS = 1 << 13 };
 
-/* Rows of the longest pass. */
+/* Rows of the largest pass. */
 static int64_t tokens_of(const fd_encoder *encoder, int cls, int64_t longest) {
   int64_t rows = encoder->tokenizer ? fd_tokenizer_most(encoder->tokenizer, longest) : longest + cls;
   return rows > TOKENS_PER_PASS ? rows : TOKENS_PER_PASS;
 }
 
-/* Pooled outputs are the caller's matter. */
+/* Pooled outputs are never requested: the caller pools. */
 static fd_demand demand_of(int want) {
   return (fd_demand){(want & FD_WANT_LATENT ? 1u << FD_OUT_LATENT : 0) | (want & FD_WANT_LOGITS ? 1u << FD_OUT_LOGITS : 0), 0, 0};
 }
@@ -97,7 +97,7 @@ void fd_encoding_close(fd_encoding **encoding) {
   *encoding = NULL;
 }
 
-/* Where the symbols of one more sequence go; NULL when it does not fit any more. */
+/* The place for the symbols of one more sequence; NULL if it does not fit. */
 static uint8_t *add(fd_encoding *e, int length) {
   int used = e->seqs.start[e->seqs.count], all = length + e->seqs.cls;
   if (e->seqs.count > TOKENS_PER_PASS || used + all > (e->seqs.count ? TOKENS_PER_PASS : e->tokens_max)) return NULL;
@@ -106,7 +106,7 @@ static uint8_t *add(fd_encoding *e, int length) {
   return e->tokens + used;
 }
 
-/* A copy of the note that belongs to the last sequence. */
+/* Copies the note of the last sequence. */
 static fd_status keep_note(fd_encoding *e, const void *note) {
   size_t slot = (size_t)e->seqs.count - 1;
   FD_TRY(fd_grow(&e->notes, &e->notes_room, slot + 1, e->note_bytes, "notes"));
@@ -114,7 +114,7 @@ static fd_status keep_note(fd_encoding *e, const void *note) {
   return FD_OK;
 }
 
-/* The words of one more sequence. */
+/* Adds the words of one more sequence. */
 static fd_status put_words(fd_encoding *e, const uint8_t *symbols, int length, int minus, const void *note) {
   const fd_tokenizer *t = e->encoder->tokenizer;
   int64_t most = fd_tokenizer_most(t, length);
@@ -153,7 +153,7 @@ void fd_encoding_mask(fd_encoding *e, int64_t first, int count) {
   }
 }
 
-/* The input of the network, on the device. */
+/* Copies the network's input to the device. */
 static fd_status send_input(fd_encoding *e, size_t rows, const void **input) {
   fd_device *dev = e->encoder->dev;
   *input = e->encoder->tokenizer ? (const void *)e->device_ids : e->x;

@@ -16,7 +16,7 @@ int fd_features_width(const fd_network *network, fd_features kind) {
 
 static int is_of_tokens(fd_features kind) { return kind == FD_FEATURES_TOKENS || kind == FD_FEATURES_MAX; }
 
-/* Encoders over ids have a [CLS] token of their own. */
+/* Encoders over ids have their own [CLS] token. */
 int fd_features_cls(const fd_encoder *encoder, fd_features kind) {
   return is_of_tokens(kind) || encoder->tokenizer ? 0 : encoder->cls;
 }
@@ -36,7 +36,7 @@ static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
   }
 }
 
-/* out = the largest values over these rows. */
+/* out = the largest value of each channel over these rows. */
 static void largest_latent(const fd_encoding *e, int first, int last, float *out) {
   int channels = e->encoder->network->channels;
   for (int r = first; r < last; r++)
@@ -56,7 +56,7 @@ void fd_features_pool(const fd_encoding *e, int i, fd_features kind, float *out)
 
 static int length_of(const fd_table *table, int row) { return (int)(table->start[row + 1] - table->start[row]); }
 
-/* Where a table's features go. */
+/* The destination of a table's features. */
 typedef struct collection {
   fd_encoding *e;
   fd_features kind;
@@ -69,7 +69,7 @@ static void take_row(void *context, int i, const void *note) {
   fd_features_pool(c->e, i, c->kind, c->out + (size_t) * (const int *)note * c->width);
 }
 
-/* The features of rows first .. last-1. */
+/* Computes the features of rows first .. last-1. */
 static fd_status compute_share(const fd_encoder *encoder, fd_features kind, const fd_table *table, int first, int last,
                                float *out) {
   fd_status status = FD_OK;
@@ -88,7 +88,7 @@ done:
   return status;
 }
 
-/* Finite weights may be so large that what they make of a sequence is not finite. */
+/* Refuses features that are not finite, which finite weights may produce if they are too large. */
 static fd_status check(const fd_encoder *encoder, const fd_table *table, const float *out, size_t width) {
   size_t count = (size_t)table->rows * width, place = fd_first_bad(out, count), row = place / width;
   if (place == count) return FD_OK;
@@ -104,7 +104,7 @@ fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const
       last = (int)((int64_t)table->rows * (comm->rank + 1) / comm->size);
   fd_status status = compute_share(encoder, kind, table, first, last, shared);
   status = fd_comm_agree(comm, status);
-  /* Every value is zero on all ranks but one: the sum of the bits is the value. */
+  /* Every value is zero on all ranks but one, so summing the bits over ranks yields the value exactly. */
   if (status == FD_OK) status = comm->ops->sum_u64(comm, (uint64_t *)(void *)shared, pairs);
   memcpy(out, shared, count * sizeof *out);
   free(shared);

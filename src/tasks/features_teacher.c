@@ -1,4 +1,4 @@
-/* Opens a model whose features a student is aligned with. */
+/* Opens and prepares the model whose features a student is aligned with. */
 #include "tasks/features_teacher.h"
 
 #include "base/log.h"

@@ -1,4 +1,5 @@
-/* A frozen teacher of features in pretraining: any model over words of six letters, imported or trained by this program. */
+/* A frozen teacher whose features a student is aligned with in pretraining: any model over words of six letters, imported or
+ * trained by this program. */
 #ifndef FD_TASKS_FEATURES_TEACHER_H
 #define FD_TASKS_FEATURES_TEACHER_H
 
@@ -8,22 +9,22 @@
 typedef struct fd_features_teacher {
   fd_pretrained model;
   fd_encoder encoder;
-  fd_tokenizer *tokenizer; /* in groups of six letters, so that its words and the student's groups are the same */
+  fd_tokenizer *tokenizer; /* in groups of six letters, so that its words coincide with the student's groups */
   fd_frozen *frozen;
-  char id[FD_SHA256_HEX]; /* of its weights; "": there is none */
+  char id[FD_SHA256_HEX]; /* SHA-256 of its weights; "": no teacher */
 } fd_features_teacher;
 
-/* Opens a checkpoint, whose best network teaches (fd_pretrained_encoder, -1). FD_CONFIG unless it reads words of as many letters
- * as are hidden together. Collective. */
+/* Opens a checkpoint and selects its best network (fd_pretrained_encoder, -1). FD_CONFIG unless its words have FD_GROUP letters,
+ * the number that is hidden together. Collective. */
 fd_status fd_features_teacher_open(fd_features_teacher *teacher, const char *path, fd_comm *comm) FD_MUST_CHECK;
 
-/* Bytes of device memory that it takes for passes over `count` windows of so many nucleotides, on a device that stores
- * activations so; bytes of the host's that a cache of so many keys takes (objective/frozen.h). */
+/* Bytes of device memory for passes over `count` windows of `window` nucleotides, with activations stored as `form` says; bytes
+ * of host memory of a cache of `keys` keys (objective/frozen.h). */
 size_t fd_features_teacher_memory(const fd_features_teacher *teacher, fd_form form, int count, int window);
 double fd_features_teacher_cache_memory(const fd_features_teacher *teacher, fd_form form, int64_t keys, int window);
 
-/* Prepares it for passes over `count` windows of so many nucleotides on the trainer's device; FD_CONFIG where these are more
- * words than it has positions. keys: of what is kept of it; 0: nothing. */
+/* Prepares the teacher for passes over `count` windows of `window` nucleotides on the trainer's device; FD_CONFIG if a window has
+ * more words than the teacher has positions. keys: number of keys of its cache; 0: no cache. */
 fd_status fd_features_teacher_begin(fd_features_teacher *teacher, fd_device *dev, int count, int window,
                                     int64_t keys) FD_MUST_CHECK;
 

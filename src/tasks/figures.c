@@ -1,4 +1,4 @@
-/* Makes what a report draws of test rows. */
+/* Makes the data of a report's figures from test rows. */
 #include "tasks/figures.h"
 
 #include <math.h>
@@ -11,15 +11,15 @@
 
 enum { POINTS_MAX = 1500, CLASSES_MAX = 64 };
 
-/* A number for a picture: four digits do. */
+/* A number rounded to four digits, which suffice for a figure. */
 static json_t *drawn(double value) {
   char text[32];
   snprintf(text, sizeof text, "%.4g", value);
-  double rounded = strtod(text, NULL); /* the largest numbers round to infinity */
+  double rounded = strtod(text, NULL); /* numbers near the largest double round to infinity */
   return isfinite(rounded) ? json_real(rounded) : json_null();
 }
 
-/* Every n-th row's values, `stride` apart, so that at most POINTS_MAX are drawn. */
+/* The values, `stride` apart, of every n-th row, so that at most POINTS_MAX are drawn. */
 static json_t *thinned(const double *value, int rows, int stride) {
   json_t *list = json_array();
   int step = 1 + (rows - 1) / POINTS_MAX;
@@ -95,7 +95,7 @@ fd_status fd_figures_json(const fd_figures *f, json_t **json) {
   fd_status status = FD_OK;
   json_t *out = json_pack("{s:s, s:I}", "name", f->name, "seed", (json_int_t)f->seed);
   if (!f->classes) FD_GO(scatter_of(f, &out));
-  if (f->classes && f->classes <= CLASSES_MAX) { /* more can't be told apart in a picture */
+  if (f->classes && f->classes <= CLASSES_MAX) { /* more cannot be distinguished in a figure */
     FD_GO(confusion_of(f, &out));
     FD_GO(curves_of(f, &out));
   }

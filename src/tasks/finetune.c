@@ -1,4 +1,4 @@
-/* Scores rows by pooled features and the head, on the host; keeps the best weights. */
+/* Scores rows on the host from pooled features and the head; keeps the best weights. */
 #include "tasks/finetune.h"
 
 #include <inttypes.h>
@@ -35,10 +35,10 @@ static fd_status score_classes(const fd_table *table, int classes, const double 
   return status;
 }
 
-/* R2 and the correlation are NAN, which is shown as none, where values that are all the same leave them undefined. */
+/* R2 and the correlation are NAN, shown as missing, where all values are the same and leave them undefined. */
 static void score_values(const fd_table *table, const double *z, fd_task_scores *s) {
   double n = table->rows, mean_z = 0, mean_t = 0, zz = 0, tt = 0, zt = 0;
-  int z_varies = 0, t_varies = 0; /* not by zz and tt, which rounding may leave above 0 */
+  int z_varies = 0, t_varies = 0; /* zz and tt cannot tell: rounding may leave them above 0 */
   s->loss = 0;
   for (int i = 0; i < table->rows; i++) {
     mean_z += z[i] / n, mean_t += (double)table->value[i] / n;
@@ -146,24 +146,24 @@ fd_status fd_selection_evaluate(fd_session *session) {
   fd_status status = fd_selection_score(sel, comm, sel->rows, &s, NULL);
   if (status == FD_NUMERIC)
     return fd_fail(status,
-                   "step %" PRId64 ": the rows that select cannot be scored: the training has diverged; try a smaller optim.lr",
+                   "step %" PRId64 ": the validation rows cannot be scored: the training has diverged; try a smaller optim.lr",
                    state->step);
   FD_TRY(status);
   double score = merit(sel->config, &s);
   int better = state->best_step < 0 || score > state->best_score;
   if (better) FD_TRY(keep(state, score));
   if (sel->config->task.kind == FD_TASK_CLASSES)
-    fd_info("step %" PRId64 ": rows that select: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
+    fd_info("step %" PRId64 ": validation rows: loss %.4f, accuracy %.2f %%, MCC %.4f%s", state->step, s.loss, 100 * s.accuracy,
             s.mcc, better ? " (best)" : "");
-  else if (isnan(s.r2)) fd_info("step %" PRId64 ": rows that select: error %.5g%s", state->step, s.loss, better ? " (best)" : "");
-  else fd_info("step %" PRId64 ": rows that select: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
+  else if (isnan(s.r2)) fd_info("step %" PRId64 ": validation rows: error %.5g%s", state->step, s.loss, better ? " (best)" : "");
+  else fd_info("step %" PRId64 ": validation rows: error %.5g, R2 %.4f%s", state->step, s.loss, s.r2, better ? " (best)" : "");
   memcpy(values, &s, sizeof s);
   memcpy(names, fd_task_score_names, sizeof fd_task_score_names);
   values[FD_TASK_SCORES] = better, names[FD_TASK_SCORES] = "best";
   fd_metrics_step(session->metrics, "select", state->step, FD_TASK_SCORES + 1, names, values);
   session->enough = fd_selection_is_over(sel, state);
   if (session->enough)
-    fd_info("step %" PRId64 ": no better one for %" PRId64 " evaluations: training ends", state->step,
+    fd_info("step %" PRId64 ": no improvement for %" PRId64 " evaluations: early stopping", state->step,
             sel->config->task.patience);
   return FD_OK;
 }

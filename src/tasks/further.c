@@ -8,7 +8,7 @@
 #include "data/rows.h"
 #include "tasks/scores.h"
 
-/* Every rank has read its own machine's file. */
+/* Checks that all ranks have read the same rows, each from its own machine's file. */
 static fd_status same_table(const char *file, const fd_table *table, fd_comm *comm) {
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
@@ -60,7 +60,7 @@ fd_status fd_further_check_words(const fd_further *f, const fd_tokenizer *tokeni
   int most = 0;
   for (int i = 0; tokenizer && comm->rank == 0 && i < f->count && status == FD_OK; i++)
     status = fd_rows_check_words(&f->table[i], tokenizer, positions, f->file[i], &most);
-  return fd_comm_agree(comm, status); /* the root says once what is wrong */
+  return fd_comm_agree(comm, status); /* the root reports an error once */
 }
 
 fd_status fd_further_score(fd_further *f, const fd_selection *selection, fd_comm *comm) {

@@ -1,4 +1,4 @@
-/* Checks the keys of config.json, and turns them into settings. */
+/* Checks the keys of a published config.json and turns them into settings. */
 #include "tasks/hf_config.h"
 
 #include <inttypes.h>
@@ -31,9 +31,9 @@ fd_status fd_hf_config_read(const char *folder, char path[], json_t **root) {
 
 enum { ESM = 1, BERT = 2, ALL = ESM | BERT };
 
-/* What a key must say, where it says something: a form that the encoders have. */
+/* The value that a key must have if it is present: the only variant that the encoders implement. */
 static const struct {
-  int of, needed; /* needed: what transformers takes for a missing key is another kind */
+  int of, needed; /* families; needed: the default of transformers for a missing key is another variant */
   const char *key, *word;
 } forms[] = {{ESM, 1, "position_embedding_type", "rotary"},
              {ESM, 0, "token_dropout", "false"},
@@ -62,7 +62,7 @@ static void word_of(const json_t *value, char word[64]) {
                                      : "[...]");
 }
 
-/* A key that names a kind of activation or normalization, whoever wrote it. */
+/* Whether a key names a kind of activation or normalization, by any of the usual names. */
 static int names_kind(const char *key) {
   static const char *const ends[] = {"_act",      "_act_fn",       "activation", "activation_function", "activation_type", "norm",
                                      "norm_type", "normalization", "rms_norm"};
@@ -90,13 +90,13 @@ static fd_status check_forms(const char *path, const json_t *root, int family) {
     if (!(forms[i].of & family) || (!forms[i].needed && (!found || json_is_null(found)))) continue;
     word_of(found, word);
     if (!found || strcmp(word, forms[i].word))
-      return fd_fail(FD_DATA, "%s: %s: '%s' (expected '%s': the only kind that is read)", path, forms[i].key,
+      return fd_fail(FD_DATA, "%s: %s: '%s' (expected '%s': the only kind supported)", path, forms[i].key,
                      found ? word : "missing", forms[i].word);
   }
   json_object_foreach((json_t *)root, key, value) {
     word_of(value, word);
     if (names_kind(key) && !is_known_kind(family, word))
-      return fd_fail(FD_DATA, "%s: %.60s: '%s' (expected %s: the only kinds that are read)", path, key, word,
+      return fd_fail(FD_DATA, "%s: %.60s: '%s' (expected %s: the only kinds supported)", path, key, word,
                      family == ESM ? "'silu' or 'layer_norm'" : "'gelu' or 'layer_norm'");
   }
   return FD_OK;
@@ -104,10 +104,10 @@ static fd_status check_forms(const char *path, const json_t *root, int family) {
 
 /* --- words --------------------------------------------------------------------------------------------------------------- */
 
-/* The tokenizer that makes so many ids. */
+/* The tokenizer of a vocabulary. */
 typedef struct words {
   const char *kind;
-  int kmer; /* letters of a word, or about so many of byte pairs */
+  int kmer; /* letters of a word; of byte pairs a typical number */
   char identity[FD_SHA256_HEX];
 } words;
 
@@ -116,7 +116,8 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   fd_tokenizer *tokenizer;
   FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
   if (fd_is_absent(path))
-    return fd_fail(FD_MISSING, "%s: not there; a vocabulary of %" PRId64 " ids is one of byte pairs, which that file holds", path,
+    return fd_fail(FD_MISSING,
+                   "%s: not there; a vocabulary of %" PRId64 " ids is that of a byte-pair tokenizer, which that file holds", path,
                    vocabulary);
   FD_TRY(fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = "bpe", .file = path, .vocabulary = vocabulary}));
   *w = (words){.kind = "bpe", .kmer = 5};
@@ -125,8 +126,8 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   return status;
 }
 
-/* Whether the folder has a tokenizer of byte pairs: a vocabulary of theirs may have the size of one of k-mers. That of k-mers is
- * a list of words, where there is a file of it. */
+/* Whether the folder has a byte-pair tokenizer, whose vocabulary may have the size of one of k-mers. A tokenizer file of k-mers,
+ * if present, is a list of words without merges. */
 static fd_status has_pairs(const char *folder, int *has) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
@@ -143,7 +144,8 @@ static fd_status has_pairs(const char *folder, int *has) {
   return FD_OK;
 }
 
-/* NT's 6-mers, k-mers with [MASK] and [UNK], or byte pairs. */
+/* Finds the tokenizer by the architecture and the size of the vocabulary: Nucleotide Transformer's 6-mers, k-mers with [MASK] and
+ * [UNK], or byte pairs. */
 static fd_status find_words(const char *folder, const char *path, const fd_arch *arch, int64_t vocabulary, words *w) {
   enum { NT6 = 4107 };
   int k = 1, pairs;
@@ -180,8 +182,8 @@ static fd_status take_int(const char *path, const json_t *root, const char *key,
   return fd_fail(FD_DATA, "%s: %s: expected a whole number from 1 to %" PRId64, path, key, most);
 }
 
-/* Nucleotides: about as many as the model has learned positions for, or was trained with. Where byte pairs have learned
- * positions, so many that always fit, beside [CLS] and [SEP]: a word may be one letter. */
+/* Window in nucleotides: about the number that the model has learned positions for or was trained with. For byte pairs with
+ * learned positions, the number that always fits along with [CLS] and [SEP], as a word may be a single letter. */
 static int window_of(const fd_arch *arch, int64_t positions, const words *w) {
   if (positions > 100000) positions = 100000;
   if (arch == &fd_arch_bert && !strcmp(w->kind, "bpe")) return positions > 2 ? (int)positions - 2 : 1;
@@ -213,7 +215,7 @@ static fd_status take_sizes(const char *path, const json_t *root, const char *fo
   return FD_OK;
 }
 
-/* Which head of masked words the files have; a decoder is tied to the table unless config.json says that it is not. */
+/* The masked-word head of the files; its decoder is tied to the embedding table unless config.json says otherwise. */
 static void take_lm_head(const json_t *root, const fd_hf_tensors *t, int family, settings *s) {
   int there = fd_hf_tensors_count(t, family == ESM ? "lm_head." : "cls.predictions.") > 0;
   set(s, "model.lm_head=%s", !there ? "none" : json_is_false(json_object_get(root, "tie_word_embeddings")) ? "own" : "tied");
@@ -221,7 +223,7 @@ static void take_lm_head(const json_t *root, const fd_hf_tensors *t, int family,
 
 /* --- a published classifier ---------------------------------------------------------------------------------------------- */
 
-/* Its last layer, where there is one: of sequences, as far as config.json says. */
+/* The last layer of a classifier of sequences, or NULL; config.json decides if it names an architecture. */
 static const fd_tensor *find_classifier(const json_t *root, const fd_hf_tensors *t, int family) {
   const char *said = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
   const fd_tensor *out = fd_hf_tensors_find(t, family == ESM ? "classifier.out_proj.weight" : "classifier.weight");
@@ -229,19 +231,20 @@ static const fd_tensor *find_classifier(const json_t *root, const fd_hf_tensors 
   return said || family == ESM || fd_hf_tensors_find(t, "bert.pooler.dense.weight") ? out : NULL;
 }
 
-/* Whether the task's head can be that classifier; why not is said, and its tensors are left out. */
+/* Whether the task's head can represent this classifier; if not, warns why, and its tensors are left out. */
 static int is_usable(const char *path, const json_t *root, const fd_tensor *out, const words *w) {
   const char *problem = json_string_value(json_object_get(root, "problem_type")),
              *expected = out->shape[0] == 1 ? "regression" : "single_label_classification";
-  if (!strcmp(w->kind, "kmer")) fd_warn("%s: the classifier is not used: k-mers have no [CLS] token here, which it sees", path);
+  if (!strcmp(w->kind, "kmer"))
+    fd_warn("%s: the classifier is not used: k-mers have no [CLS] token here, and it reads that token", path);
   else if (problem && strcmp(problem, expected))
-    fd_warn("%s: problem_type: '%.60s': the classifier is not used (expected '%s', of one with %lld outputs)", path, problem,
-            expected, (long long)out->shape[0]);
+    fd_warn("%s: problem_type: '%.60s': the classifier is not used (expected '%s' for a classifier with %lld outputs)", path,
+            problem, expected, (long long)out->shape[0]);
   else return 1;
   return 0;
 }
 
-/* What config.json calls the classes; LABEL_0, ... are no names. */
+/* Reads the class names of config.json; the default names LABEL_0, ... count as none. */
 static fd_status take_names(const char *path, const json_t *root, int64_t outputs, fd_class_names *classes) {
   const json_t *names = json_object_get(root, "id2label");
   char where[FD_PATH_MAX + 16];
@@ -256,7 +259,7 @@ static fd_status take_names(const char *path, const json_t *root, int64_t output
     snprintf(key, sizeof key, "%" PRId64, i);
     snprintf(plain, sizeof plain, "LABEL_%s", key);
     const char *name = json_string_value(json_object_get(names, key));
-    if (!name || !*name) return fd_fail(FD_DATA, "%s: no name of class %s", where, key);
+    if (!name || !*name) return fd_fail(FD_DATA, "%s: class %s has no name", where, key);
     FD_TRY(fd_class_names_add(classes, where, name));
     given |= strcmp(name, plain) != 0;
   }
@@ -264,7 +267,7 @@ static fd_status take_names(const char *path, const json_t *root, int64_t output
   return FD_OK;
 }
 
-/* Their hash goes into the config. */
+/* Reads the class names and stores their hash in the config. */
 static fd_status name_classes(const char *path, const json_t *root, fd_config *config, fd_class_names *classes) {
   fd_status status = take_names(path, root, config->task.outputs, classes);
   if (status == FD_OK) return fd_task_json_take(path, config, classes);

@@ -1,4 +1,4 @@
-/* From config.json and safetensors of a published model to a config and weights. */
+/* Reads a published model's config.json and safetensors as a config and weights. */
 #include "tasks/hf_folder.h"
 
 #include <stdio.h>

@@ -1,15 +1,15 @@
-/* Tables of names. */
+/* Maps between published names of tensors and parameters by tables. */
 #include "tasks/hf_names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What must be so for a name to be that of another. */
+/* When a published name stands for one of our names. */
 typedef enum condition { ALWAYS, TIED, CLASSIFIER } condition;
 
 enum { NT_V2 = 1 << FD_ARCH_NT_V2, DNABERT_2 = 1 << FD_ARCH_DNABERT_2, BERT = 1 << FD_ARCH_BERT };
 
-/* The beginnings of names: published ones, and ours. */
+/* Prefixes of names: published ones, and ours. */
 static const struct {
   int encoders;
   condition when;
@@ -35,7 +35,7 @@ static int is_so(const fd_config *c, int i) {
          (others[i].when == CLASSIFIER && fd_hf_is_classifier(c));
 }
 
-/* TensorFlow's names of a normalization's two vectors, which some versions of transformers write. */
+/* Renames the two vectors of a normalization from TensorFlow's names, which some versions of transformers write. */
 static void modernize(char *name) {
   static const char *const ends[][2] = {{".gamma", ".weight"}, {".beta", ".bias"}};
   size_t n = strlen(name);

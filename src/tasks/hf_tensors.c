@@ -15,9 +15,9 @@
 
 enum { INDEX_MAX = 16 << 20 };
 
-/* --- what is there ------------------------------------------------------------------------------------------------------- */
+/* --- listing ------------------------------------------------------------------------------------------------------------- */
 
-/* The files of an index, each once. */
+/* Lists the files of an index, each once. */
 static fd_status list_files(const char *path, fd_hf_tensors *t) {
   const char *name;
   json_t *value, *map = json_object_get(t->index, "weight_map");
@@ -35,7 +35,7 @@ static fd_status list_files(const char *path, fd_hf_tensors *t) {
   return FD_OK;
 }
 
-/* Weights of PyTorch are named for what they are. */
+/* Refuses a folder with only PyTorch's weights, naming the tool that converts them. */
 static fd_status check_kind(const char *folder) {
   static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
   char path[FD_PATH_MAX];
@@ -50,7 +50,7 @@ static fd_status check_kind(const char *folder) {
   return FD_OK;
 }
 
-/* Those of the index, or the one that there is without. */
+/* Lists the files of the index, or without an index model.safetensors. */
 static fd_status find_files(fd_hf_tensors *t) {
   char path[FD_PATH_MAX], *text;
   size_t bytes;
@@ -113,7 +113,7 @@ int fd_hf_tensors_count(const fd_hf_tensors *t, const char *prefix) {
   return count;
 }
 
-/* Copies one into `to`, whose data the caller frees. */
+/* Copies a tensor to `to`, whose data the caller frees. */
 static fd_status copy_one(const fd_hf_tensors *t, const char *name, fd_tensor *to) {
   char path[FD_PATH_MAX], *data;
   int f = 0;
@@ -146,12 +146,12 @@ done:
 typedef struct reading {
   const fd_config *config;
   const fd_params *params;
-  float *weights, *again;  /* again: of a parameter that is there once more */
-  const fd_tensor **taken; /* [params->count] what a parameter was read from */
+  float *weights, *again;  /* again: values of a parameter that is stored a second time */
+  const fd_tensor **taken; /* [params->count] the tensor that a parameter was read from */
   json_t **types, **skipped;
 } reading;
 
-/* What published files have beside what is read: unused tables, heads without a use here. */
+/* Whether a tensor of published files is known to be unused here: tables of positions, other heads. */
 static int is_leftover(const char *name) {
   static const char *const parts[] = {
       "position_ids", ".inv_freq",       "contact_head.", "pooler.",     "classifier.",
@@ -167,7 +167,7 @@ static fd_status check_shape(const char *path, const fd_tensor *t, const fd_para
                  (long long)t->shape[0], (long long)(t->dims > 1 ? t->shape[1] : 0), p->shape[0], p->dims == 2 ? p->shape[1] : 0);
 }
 
-/* A tied weight may be stored under both of its names. */
+/* Checks that a tied weight that is stored under both of its names has the same values. */
 static fd_status compare(const char *path, reading *r, const fd_tensor *t, const fd_param *p) {
   const float *first = r->weights + p->offset;
   size_t i = 0;
@@ -189,7 +189,7 @@ static fd_status take(const char *path, reading *r, const fd_tensor *t) {
     fd_json_append(r->skipped, json_string(t->name));
     return FD_OK;
   }
-  if (!p) return fd_fail(FD_DATA, "%s: tensor '%s' is none of this model", path, t->name);
+  if (!p) return fd_fail(FD_DATA, "%s: tensor '%s' does not belong to this model", path, t->name);
   const fd_tensor **taken = &r->taken[p - r->params->item];
   FD_TRY(check_shape(path, t, p));
   fd_json_set(r->types, t->name, json_string(t->dtype));
@@ -201,13 +201,14 @@ static fd_status take(const char *path, reading *r, const fd_tensor *t) {
   return FD_OK;
 }
 
-/* Before memory is taken: the files hold as many numbers as config.json asks for, of two bytes at least. */
+/* Checks, before memory is allocated, that the files can hold the parameters that config.json describes, at two bytes or more
+ * each. */
 static fd_status check_sizes(const fd_hf_tensors *t, const fd_params *params) {
   uint64_t all = 0;
   for (int f = 0; f < t->files; f++)
     for (int i = 0; i < t->file[f].count; i++) all += t->file[f].tensor[i].bytes;
   if (params->size <= all / 2) return FD_OK;
-  return fd_fail(FD_DATA, "%s: config.json asks for %zu parameters; the files have %" PRIu64 " bytes of tensors", t->folder,
+  return fd_fail(FD_DATA, "%s: config.json describes %zu parameters; the files have %" PRIu64 " bytes of tensors", t->folder,
                  params->size, all);
 }
 

@@ -1,4 +1,4 @@
-/* Sparse standardised k-mer counts. */
+/* Counts k-mers as sparse standardised rows or as dense rows. */
 #include "tasks/kmer.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include "data/rows.h"
 #include "device/tensors.h"
 
-/* The codes, below 4^k, of the k-mers of A, C, G, T in a row, in their order: code [letters of the row]; how many. */
+/* Writes the codes (below 4^k) of a row's k-mers of A, C, G, T, in order, to code [letters of the row]; returns their number. */
 static int64_t codes_of(const fd_table *table, int row, int k, int *code) {
   int64_t count = 0;
   uint32_t last = 0, mask = (1u << 2 * k) - 1;
@@ -24,9 +24,9 @@ static int64_t codes_of(const fd_table *table, int row, int k, int *code) {
   return count;
 }
 
-/* Roots of the counts of one row; *used grows by the number of k-mers that occur. `count` [4^k] is zero before and after. */
+/* Square roots of the counts of one row; *used grows by the number of distinct k-mers. `count` [4^k] is zero before and after. */
 static void count_row(const fd_table *table, int row, int k, int *count, int *column, float *value, int64_t *used) {
-  int64_t first = *used, codes = codes_of(table, row, k, column + first); /* distinct ones take the places of all */
+  int64_t first = *used, codes = codes_of(table, row, k, column + first); /* overwritten by the distinct ones */
   for (int64_t i = first; i < first + codes; i++)
     if (count[column[i]]++ == 0) column[(*used)++] = column[i];
   for (int64_t i = first; i < *used; i++) {
@@ -52,7 +52,7 @@ static fd_status count_table(fd_kmers *m, int which, const fd_table *table, int 
   return status;
 }
 
-/* Divides by the training rows' standard deviation; the shift is what the mean becomes. */
+/* Divides by the training rows' standard deviation; the shift is the mean after this division. */
 static fd_status standardise(fd_kmers *m, int rows, int dims) {
   double *scale;
   FD_TRY(fd_alloc(&m->shift, (size_t)dims, sizeof *m->shift, "k-mer counts"));

@@ -1,4 +1,4 @@
-/* The baselines without a network: square roots of k-mer counts, standardised on the training rows, and the counts. */
+/* Baseline features without a network: square roots of k-mer counts, standardised on the training rows, and plain counts. */
 #ifndef FD_TASKS_KMER_H
 #define FD_TASKS_KMER_H
 
@@ -16,12 +16,12 @@ typedef struct fd_kmers {
   double *shift;
 } fd_kmers;
 
-/* Counts the k-mers (1 <= k <= FD_KMER_MAX) of A, C, G, T; those that contain an N are skipped. Means and variances are those of
- * the training rows; a k-mer that is the same in all of them is left out. */
+/* Counts k-mers (1 <= k <= FD_KMER_MAX) of A, C, G, T; k-mers that contain an N are skipped. Means and variances are those of the
+ * training rows; a k-mer with the same count in all of them is left out. */
 fd_status fd_kmers_create(fd_kmers **kmers, const fd_table *train, const fd_table *test, int k) FD_MUST_CHECK;
-/* The counts themselves, dense: values [rows, 4^k], released with free(). */
-fd_status fd_kmers_dense(const fd_table *table, int k, float **values) FD_MUST_CHECK;
-
 void fd_kmers_free(fd_kmers **kmers);
+
+/* Plain counts, dense: values [rows, 4^k], released with free(). */
+fd_status fd_kmers_dense(const fd_table *table, int k, float **values) FD_MUST_CHECK;
 
 #endif

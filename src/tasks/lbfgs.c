@@ -11,7 +11,7 @@
 enum { PAIRS = 10, HALVINGS = 50 };
 
 typedef struct lbfgs {
-  int n, pairs, newest;  /* pairs that are stored; where the newest is */
+  int n, pairs, newest;  /* pairs: number of stored pairs; newest: index of the last one */
   double *step[PAIRS];   /* x[k+1] - x[k] */
   double *change[PAIRS]; /* g[k+1] - g[k] */
   double inverse[PAIRS]; /* 1 / (step . change) */
@@ -27,7 +27,7 @@ static double dot(int n, const double *a, const double *b) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* NAN when one is NaN: fmax would pass over it. */
+/* The largest absolute entry; NAN if an entry is NaN, which fmax would ignore. */
 static double largest(int n, const double *g) {
   double most = 0;
   for (int i = 0; i < n && !isnan(most); i++) most = isnan(g[i]) ? NAN : fmax(most, fabs(g[i]));
@@ -53,7 +53,7 @@ static void find_direction(lbfgs *s) {
   }
 }
 
-/* Halves the step until the value falls enough (Armijo). Returns 0 when it never does. */
+/* Halves the step until the value decreases enough (Armijo's condition). Returns 0 if it never does. */
 static int search(lbfgs *s, fd_function f, void *context, const double *x, double *value) {
   double slope = dot(s->n, s->g, s->direction), length = 1;
   for (int i = 0; slope < 0 && i < HALVINGS; i++, length /= 2) {
@@ -67,7 +67,7 @@ static int search(lbfgs *s, fd_function f, void *context, const double *x, doubl
   return 0;
 }
 
-/* Moves to x_next and remembers the pair, unless its curvature is lost in rounding. */
+/* Moves to x_next and stores the pair, unless its curvature is lost in rounding. */
 static void accept(lbfgs *s, double *x) {
   int p = (s->newest + 1) % PAIRS;
   for (int i = 0; i < s->n; i++) {
@@ -98,7 +98,7 @@ fd_status fd_lbfgs(fd_function f, void *context, int n, double *x, double tolera
     find_direction(&s);
     if (!search(&s, f, context, x, &end->value)) {
       if (s.pairs == 0) break;
-      s.pairs = 0; /* the memory may mislead near the limit of rounding: once more along the gradient */
+      s.pairs = 0; /* stored pairs may mislead near the limit of rounding: retries along the gradient */
       continue;
     }
     accept(&s, x);

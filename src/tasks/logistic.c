@@ -1,4 +1,4 @@
-/* Logistic regression on dense or sparse rows. */
+/* Fits and applies logistic regression on dense or sparse rows. */
 #include "tasks/logistic.h"
 
 #include <math.h>
@@ -12,14 +12,14 @@
 enum { ITERATIONS_MAX = 5000 };
 static const double tolerance = 1e-6;
 
-/* One fit, or one pass over rows. */
+/* The data and scratch memory of one fit, or of one pass over rows. */
 typedef struct problem {
   const fd_design *x;
   const int *label, *row;
   int count, outputs;
   double lambda;
-  double *score;  /* [outputs] of a row; then its derivative */
-  double *offset; /* [outputs]: bias less shift . weights */
+  double *score;  /* [outputs] of a row; then the derivative of its loss */
+  double *offset; /* [outputs]: bias - shift . weights */
   double *total;  /* [outputs]: sum of the derivatives over the rows */
 } problem;
 
@@ -30,7 +30,7 @@ static double row_dot(const fd_design *x, int row, const double *w) {
     return sum;
   }
   const double *v = x->dense + (size_t)row * (size_t)x->dims;
-  double sum[8] = {0}; /* as many as fill the vector units */
+  double sum[8] = {0}; /* enough partial sums to fill a vector register */
   int i = 0;
   for (; i + 8 <= x->dims; i += 8)
     for (int j = 0; j < 8; j++) sum[j] += v[i + j] * w[i + j];
@@ -59,7 +59,7 @@ static void score_row(const problem *p, int row, const double *w) {
   for (int o = 0; o < p->outputs; o++) p->score[o] = p->offset[o] + row_dot(p->x, row, w + (size_t)o * (size_t)(p->x->dims + 1));
 }
 
-/* Negative log likelihood of a row from p->score, which becomes its derivative by the scores. */
+/* Negative log likelihood of a row from p->score, which is overwritten by the derivative. */
 static double row_loss(const problem *p, int label) {
   double *s = p->score;
   if (p->outputs == 1) {
@@ -101,11 +101,11 @@ static double value_and_gradient(void *context, const double *w, double *g) {
   return loss / p->count + p->lambda / 2 * penalty;
 }
 
-/* Scratch of a problem: released with free(p->score). */
+/* Allocates the scratch memory of a problem; released with free(p->score). */
 static fd_status open_problem(problem *p, const fd_logistic *model, const fd_design *x) {
   p->x = x;
   p->outputs = model->outputs;
-  if (x->dims != model->dims) return fd_fail(FD_BUG, "logistic regression on %d features of a model of %d", x->dims, model->dims);
+  if (x->dims != model->dims) return fd_fail(FD_BUG, "logistic regression: %d features for a model of %d", x->dims, model->dims);
   FD_TRY(fd_alloc(&p->score, 3 * (size_t)p->outputs, sizeof *p->score, "logistic regression"));
   p->offset = p->score + p->outputs;
   p->total = p->offset + p->outputs;

@@ -20,7 +20,7 @@
 
 static const char format[] = "findna-model 1", alphabet[] = "ACGTN";
 
-/* Weights without those of a projection, which nothing uses after pretraining: `tensors` [params.count]. */
+/* Collects the weights, without those of a projection, which is unused after pretraining: `tensors` [params.count]. */
 static int take_tensors(const fd_params *params, const float *weights, fd_tensor *tensors, json_int_t *size) {
   int count = 0;
   *size = 0;
@@ -33,7 +33,7 @@ static int take_tensors(const fd_params *params, const float *weights, fd_tensor
   return count;
 }
 
-/* A value of the shape as JSON; new. */
+/* A value of the model's shape as a new JSON value. */
 static json_t *value_of(const fd_shape_item *item) {
   const char *value = fd_shape_value(item);
   if (item->word) return json_string(value);
@@ -90,7 +90,7 @@ done:
   return status;
 }
 
-/* A value of the shape as text; "" where the file has none. */
+/* A value of the model's shape as text; "" if the file has none. */
 static void text_of(const json_t *root, const char *name, char text[FD_SETTING_MAX]) {
   const json_t *value = json_object_get(root, name);
   *text = '\0';
@@ -101,7 +101,7 @@ static void text_of(const json_t *root, const char *name, char text[FD_SETTING_M
   else if (json_is_real(value)) snprintf(text, FD_SETTING_MAX, "%.17g", json_real_value(value));
 }
 
-/* What the file says in the place of the defaults of its encoder; files of older versions have whole numbers only. */
+/* Replaces the defaults of the encoder by the file's values; files of older versions contain only integers. */
 static fd_status take_shape(const char *path, const json_t *root, fd_shape *shape) {
   for (int i = 0; i < shape->count; i++) {
     fd_shape_item *item = &shape->item[i];
@@ -120,7 +120,7 @@ fd_status fd_model_config(fd_config *config, char *const *settings, int count, c
   return status == FD_CONFIG ? FD_DATA : status;
 }
 
-/* The model's shape as settings: the options' own ranges then check it. */
+/* Reads the model's shape as settings, so that the ranges of the options check it. */
 static fd_status read_shape(const char *path, const json_t *root, fd_config *config, int *window, fd_class_names *classes) {
   const json_t *task = json_object_get(root, "task");
   char *setting[FD_SHAPE_MAX + FD_TASK_SETTINGS], of_task[FD_TASK_SETTINGS][FD_SETTING_MAX];
@@ -134,7 +134,7 @@ static fd_status read_shape(const char *path, const json_t *root, fd_config *con
   for (int i = 0; i < tasks; i++) setting[n++] = of_task[i];
   json_int_t length = json_integer_value(json_object_get(root, "window"));
   if (length < 1 || length > 1 << 30)
-    return fd_fail(FD_DATA, "%s: window: expected the nucleotides of a window in pretraining, 1 to %d", path, 1 << 30);
+    return fd_fail(FD_DATA, "%s: window: expected the length of a window in pretraining, 1 to %d nucleotides", path, 1 << 30);
   *window = (int)length;
   FD_TRY(fd_model_config(config, setting, n, path));
   return task ? fd_task_json_names(path, task, config, classes) : FD_OK;
@@ -178,8 +178,9 @@ static fd_status take_tensor(const char *path, const fd_param *p, const fd_safet
                    t->dtype);
   size_t place = fd_first_bad(weights + p->offset, p->size);
   if (place == p->size) return FD_OK;
-  return fd_fail(FD_NUMERIC, "%s: tensor '%s', element %zu is not finite: expected the weights of a training that went well",
-                 path, p->name, place);
+  return fd_fail(FD_NUMERIC,
+                 "%s: tensor '%s', element %zu is not finite: expected weights of a training run that did not diverge", path,
+                 p->name, place);
 }
 
 static fd_status read_weights(const char *folder, const fd_params *params, float **weights) {
@@ -189,12 +190,12 @@ static fd_status read_weights(const char *folder, const fd_params *params, float
   FD_TRY(fd_path(path, folder, "model.safetensors", NULL));
   FD_TRY(fd_safetensors_read(path, &file));
   for (int i = 0; i < params->count; i++) FD_GO(check_tensor(path, &params->item[i], &file));
-  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights")); /* not more than the file has, as was just checked */
+  FD_GO(fd_alloc(weights, params->size, sizeof **weights, "weights")); /* at most the file's size, as was just checked */
   for (int i = 0; i < params->count; i++) FD_GO(take_tensor(path, &params->item[i], &file, *weights));
   if (file.count != params->count)
     for (int i = 0; i < file.count; i++)
       if (!fd_params_find(params, file.tensor[i].name))
-        FD_GO(fd_fail(FD_DATA, "%s: tensor '%s' is none of this model", path, file.tensor[i].name));
+        FD_GO(fd_fail(FD_DATA, "%s: tensor '%s' does not belong to this model", path, file.tensor[i].name));
 done:
   fd_safetensors_free(&file);
   if (status != FD_OK) free(*weights), *weights = NULL;

@@ -1,4 +1,4 @@
-/* Exact nearest neighbours by cosine: products of blocks of queries and keys, and a short list for each query. */
+/* Finds exact nearest neighbours from matrix products of blocks of queries and keys, with a list of the best keys per query. */
 #include "tasks/neighbours.h"
 
 #include <math.h>
@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-enum { QUERIES = 256, KEYS = 2048 }; /* of a block */
+enum { QUERIES = 256, KEYS = 2048 }; /* rows of a block */
 
-/* Rows of length 1. */
+/* A copy of the rows, scaled to length 1. */
 static fd_status normalized(fd_vectors v, float **out) {
   size_t width = (size_t)v.width;
   FD_TRY(fd_alloc(out, (size_t)v.rows * width, sizeof **out, "nearest neighbours"));
@@ -24,7 +24,7 @@ static fd_status normalized(fd_vectors v, float **out) {
   return FD_OK;
 }
 
-/* Puts a key into a query's list of the best so far; later keys stand behind equal ones. */
+/* Inserts a key into a query's list of the best so far, after earlier keys of equal cosine. */
 static void insert(int k, int key, float cosine, int *index, float *best) {
   int at = k - 1;
   if (index[at] >= 0 && cosine <= best[at]) return;
@@ -37,7 +37,8 @@ fd_status fd_neighbours_find(fd_device *dev, fd_vectors keys, fd_vectors queries
   float *key = NULL, *query = NULL, *product = NULL;
   size_t width = (size_t)keys.width, of_each = (size_t)k;
   if (keys.width != queries.width)
-    return fd_fail(FD_DATA, "keys of %d values and queries of %d: expected embeddings of one model", keys.width, queries.width);
+    return fd_fail(FD_DATA, "keys of %d values and queries of %d: expected embeddings of the same model", keys.width,
+                   queries.width);
   FD_GO(normalized(keys, &key));
   FD_GO(normalized(queries, &query));
   FD_GO(fd_alloc(&product, (size_t)QUERIES * KEYS, sizeof *product, "nearest neighbours"));

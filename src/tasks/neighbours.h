@@ -1,4 +1,4 @@
-/* The nearest of many rows by the cosine of the angle between them, exactly. */
+/* Exact nearest neighbours by cosine similarity. */
 #ifndef FD_TASKS_NEIGHBOURS_H
 #define FD_TASKS_NEIGHBOURS_H
 
@@ -6,18 +6,18 @@
 
 enum { FD_NEIGHBOURS_MAX = 100 };
 
-/* Rows of vectors [rows, width], in host memory; borrowed. A row of zeros is at a right angle to every other. */
+/* Vectors as rows [rows, width], in host memory; borrowed. The cosine of a row of zeros with any other row is 0. */
 typedef struct fd_vectors {
   const float *at;
   int rows, width;
 } fd_vectors;
 
-/* For each query the k keys (1 .. FD_NEIGHBOURS_MAX, at most the keys that there are) of the largest cosine, the largest first,
- * of equal ones the key that comes first: index, cosine [queries, k]. The products are those of `dev`, a CPU, by all of its
- * threads; the result has the same bits for any number of them. Vectors of other widths are FD_DATA. */
+/* For each query the k keys (1 .. FD_NEIGHBOURS_MAX, at most keys.rows) of largest cosine, in descending order, the first key
+ * first among equals: index, cosine [queries, k]. The matrix products run on `dev`, a CPU, with all of its threads; the result
+ * has the same bits for any number of threads. Keys and queries of different widths are FD_DATA. */
 fd_status fd_neighbours_find(fd_device *dev, fd_vectors keys, fd_vectors queries, int k, int *index, float *cosine) FD_MUST_CHECK;
 
-/* The label that most of a query's k neighbours have; of those that as many have, that of the nearest. */
+/* The most frequent label of a query's k neighbours; among equally frequent labels that of the nearest neighbour. */
 int fd_neighbours_vote(const int *index, int k, const int *label);
 
 #endif

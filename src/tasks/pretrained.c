@@ -1,4 +1,4 @@
-/* From a checkpoint to an encoder on a device. */
+/* Opens a checkpoint as an encoder on a device. */
 #include "tasks/pretrained.h"
 
 #include <inttypes.h>
@@ -16,7 +16,7 @@ fd_status fd_pretrained_open(fd_pretrained *m, const char *path, const fd_use *u
   m->config.device.simd = use->simd;
   m->config.device.precision = use->precision;
   FD_TRY(fd_rank_device_open(&m->dev, &m->config, comm));
-  if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* as many as it has */
+  if (m->config.model.encoder == FD_ARCH_CHORDMIXER) m->config.model.blocks = m->network->blocks; /* 0 in the config: automatic */
   return m->network->ids ? fd_words_open(&m->tokenizer, &m->config, m->info.folder, 0) : FD_OK;
 }
 

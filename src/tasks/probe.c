@@ -8,10 +8,11 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "tasks/joined.h"
 #include "tasks/whiten.h"
 
-const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3,
-                                                   1e-4}; /* falling: each fit starts near the last one's end */
+/* Descending, so that each fit starts near the solution of the previous one. */
+const double fd_probe_lambdas[FD_PROBE_LAMBDAS] = {1, 1e-1, 1e-2, 1e-3, 1e-4};
 
 fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) {
   fd_rng_key key = fd_rng_key_of(seed, FD_RNG_PROBE);
@@ -42,7 +43,7 @@ fd_status fd_probe_select(const fd_design *train, const int *label, int classes,
     *loss = here;
     *lambda = fd_probe_lambdas[i];
   }
-  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda gives a finite loss on the rows that choose it");
+  if (!isfinite(*loss)) status = fd_fail(FD_NUMERIC, "no lambda yields a finite loss on the held-out training rows");
 done:
   fd_logistic_free(&model);
   return status;
@@ -50,7 +51,7 @@ done:
 
 static int is_many(const fd_probe_task *task) { return task->train->classes > FD_CLASSES_EXACT; }
 
-/* Chooses lambda, or the epochs of many classes, on the training rows. */
+/* Chooses lambda, or for many classes the number of epochs, on held-out training rows. */
 static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, const fd_design *train, int seed,
                         fd_probe_score *score) {
   const int *label = task->train->label;
@@ -66,7 +67,7 @@ static fd_status choose(const fd_probe_options *o, const fd_probe_task *task, co
   return status;
 }
 
-/* Fits all training rows with the chosen lambda: log odds of the test rows. */
+/* Fits all training rows with the chosen lambda and computes the logits of the test rows. */
 static fd_status fit_exactly(const fd_probe_task *task, const fd_design *train, const fd_design *test, double lambda,
                              double *odds) {
   fd_logistic *model = NULL;
@@ -79,7 +80,7 @@ done:
   return status;
 }
 
-/* Fits all training rows as was chosen and scores the test rows. */
+/* Fits all training rows with the chosen lambda or epochs and scores the test rows. */
 static fd_status finish(const fd_probe_task *task, const fd_design *train, const fd_design *test, int seed, fd_probe_item *item) {
   fd_probe_score *score = &item->score[seed];
   fd_scores s;
@@ -94,7 +95,7 @@ static fd_status finish(const fd_probe_task *task, const fd_design *train, const
   } else {
     FD_GO(fd_alloc(&odds, (size_t)test->rows * (size_t)classes, sizeof *odds, "predictions"));
     FD_GO(fit_exactly(task, train, test, score->lambda, odds));
-    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses what is not a number */
+    FD_GO(fd_auroc(test->rows, task->test->label, odds, classes, &score->auroc)); /* refuses NaN */
     fd_likeliest(test->rows, odds, classes, predicted);
   }
   FD_GO(fd_scores_of(test->rows, task->test->label, predicted, classes + task->unknown, &s));
@@ -107,10 +108,10 @@ done:
   return status;
 }
 
-/* The seeds of an item are shared out over the ranks; a rank leaves zeros where another one works. */
+/* The seeds of an item are distributed over the ranks; a rank leaves the scores of other ranks' seeds at zero. */
 static int is_mine(const fd_probe_task *task, int seed) { return seed % task->comm->size == task->comm->rank; }
 
-/* The test rows on the first two principal components. */
+/* Projects the test rows on the first two principal components. */
 static fd_status take_plane(const fd_whitening *whitening, const float *raw, int rows, fd_probe_item *item) {
   FD_TRY(fd_alloc(&item->plane, (size_t)rows * 2, sizeof *item->plane, "principal components"));
   fd_whitening_plane(whitening, raw, rows, item->plane);
@@ -118,7 +119,7 @@ static fd_status take_plane(const fd_whitening *whitening, const float *raw, int
   return FD_OK;
 }
 
-/* Whitened features of both tables, and `item`'s plane if it has none. */
+/* Computes the whitened features of both tables, and `item`'s plane unless it is there. */
 static fd_status whitened_features(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder,
                                    fd_design *train, fd_design *test, fd_probe_item *item) {
   const fd_table *table[2] = {task->train, task->test};
@@ -148,20 +149,65 @@ done:
   return status;
 }
 
-/* Probes an encoder with the seeds first .. last-1. */
+/* The designs of one k: k-mer counts, joined with the features of an encoder where there are some. */
+typedef struct counted {
+  fd_kmers *kmers;
+  fd_joined *joined;
+  const fd_design *train, *test;
+} counted;
+
+static fd_status count(const fd_probe_task *task, const fd_design *features, int k, counted *c) {
+  *c = (counted){NULL, NULL, NULL, NULL};
+  FD_TRY(fd_kmers_create(&c->kmers, task->train, task->test, k));
+  c->train = &c->kmers->train, c->test = &c->kmers->test;
+  if (!features) return FD_OK;
+  FD_TRY(fd_joined_create(&c->joined, features, c->kmers));
+  c->train = &c->joined->train, c->test = &c->joined->test;
+  return FD_OK;
+}
+
+static void free_counted(counted *c) {
+  fd_joined_free(&c->joined);
+  fd_kmers_free(&c->kmers);
+}
+
+/* One seed with k-mers: k and lambda together by the split, then the test rows once. features: [2], of the training and the test
+ * rows, to be joined with the counts; NULL: the baseline. */
+static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, const fd_design *features, int seed,
+                             fd_probe_item *item) {
+  fd_probe_score *score = &item->score[seed];
+  counted c;
+  score->selection_loss = INFINITY;
+  for (int i = 0; i < o->ks; i++) {
+    fd_probe_score here = {.k = o->k[i]};
+    fd_status status = count(task, features, o->k[i], &c);
+    if (status == FD_OK) status = choose(o, task, c.train, seed, &here);
+    free_counted(&c);
+    FD_TRY(status);
+    fd_progress(0, "%s: seed %d, k = %d: loss %.4f on the held-out training rows", item->name, seed, o->k[i],
+                here.selection_loss);
+    if (here.selection_loss < score->selection_loss) *score = here;
+  }
+  fd_status status = count(task, features, (int)score->k, &c);
+  if (status == FD_OK) status = finish(task, c.train, c.test, seed, item);
+  free_counted(&c);
+  return status;
+}
+
+/* Probes an encoder with the seeds first .. last-1; and into `joined`, unless it is NULL, with k-mers. */
 static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder, int first,
-                               int last, fd_probe_item *item) {
-  fd_design train = {0}, test = {0};
-  fd_status status = whitened_features(o, task, encoder, &train, &test, item); /* collective */
+                               int last, fd_probe_item *item, fd_probe_item *joined) {
+  fd_design design[2] = {0};                                                            /* of the training and the test rows */
+  fd_status status = whitened_features(o, task, encoder, &design[0], &design[1], item); /* collective */
   item->features = fd_features_names[o->features];
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
     if (!is_mine(task, seed)) continue;
-    status = choose(o, task, &train, seed, score);
-    if (status == FD_OK) status = finish(task, &train, &test, seed, item);
+    status = choose(o, task, &design[0], seed, score);
+    if (status == FD_OK) status = finish(task, &design[0], &design[1], seed, item);
+    if (status == FD_OK && joined) status = probe_kmers(o, task, design, seed, joined);
   }
-  free((double *)train.dense);
-  free((double *)test.dense);
+  for (int i = 0; i < 2; i++) free((double *)design[i].dense);
   return fd_comm_agree(task->comm, status);
 }
 
@@ -173,29 +219,9 @@ static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task 
   encoder.params = params;
   for (int seed = 0; seed < o->seeds && status == FD_OK; seed++) {
     fd_params_init(&encoder.network->params, o->run_seed + (uint64_t)seed, params);
-    status = probe_encoder(o, task, &encoder, seed, seed + 1, item);
+    status = probe_encoder(o, task, &encoder, seed, seed + 1, item, NULL);
   }
   free(params);
-  return status;
-}
-
-/* One seed of the k-mer baseline: k and lambda together by the split, then the test rows once. */
-static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *task, int seed, fd_probe_item *item) {
-  fd_probe_score *score = &item->score[seed];
-  fd_kmers *kmers;
-  score->selection_loss = INFINITY;
-  for (int i = 0; i < o->ks; i++) {
-    fd_probe_score here = {.k = o->k[i]};
-    FD_TRY(fd_kmers_create(&kmers, task->train, task->test, o->k[i]));
-    fd_status status = choose(o, task, &kmers->train, seed, &here);
-    fd_kmers_free(&kmers);
-    FD_TRY(status);
-    fd_progress(0, "k-mers: seed %d, k = %d: loss %.4f on the held-out training rows", seed, o->k[i], here.selection_loss);
-    if (here.selection_loss < score->selection_loss) *score = here;
-  }
-  FD_TRY(fd_kmers_create(&kmers, task->train, task->test, (int)score->k));
-  fd_status status = finish(task, &kmers->train, &kmers->test, seed, item);
-  fd_kmers_free(&kmers);
   return status;
 }
 
@@ -214,7 +240,14 @@ static fd_probe_item *add_item(fd_probe_result *result, const char *name) {
   return item;
 }
 
-/* Every score is zero on all ranks but one: the sum of the bits gathers them. */
+static fd_probe_item *add_joined(fd_probe_result *result, const char *encoder) {
+  fd_probe_item *item = &result->item[result->items++];
+  snprintf(item->name, sizeof item->name, "%.24s+kmer", encoder);
+  item->features = "joined";
+  return item;
+}
+
+/* Every score is zero on all ranks but one, so summing the bits over ranks gathers the scores exactly. */
 static fd_status gather(fd_comm *comm, fd_probe_item *item, int seeds) {
   return comm->ops->sum_u64(comm, (uint64_t *)(void *)item->score, (size_t)seeds * sizeof *item->score / sizeof(uint64_t));
 }
@@ -234,16 +267,18 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
   if (task->encoders || options->untrained) FD_TRY(fd_whitening_ready());
   for (int e = 0; e < task->encoders; e++) {
     FD_TRY(fd_comm_stop_asked(task->comm));
-    FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, add_item(result, task->encoder[e].name)));
+    fd_probe_item *item = add_item(result, task->encoder[e].name), *joined = NULL;
+    if (options->joined) joined = add_joined(result, task->encoder[e].name);
+    FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, item, joined));
   }
   FD_TRY(fd_comm_stop_asked(task->comm));
   if (options->untrained) FD_TRY(probe_untrained(options, task, add_item(result, "untrained")));
-  if (options->ks) {
+  if (options->kmers) {
     fd_probe_item *item = add_item(result, "kmer");
     item->features = "kmer";
     fd_status status = FD_OK;
     for (int seed = 0; seed < options->seeds && status == FD_OK; seed++)
-      if (is_mine(task, seed)) status = probe_kmers(options, task, seed, item);
+      if (is_mine(task, seed)) status = probe_kmers(options, task, NULL, seed, item);
     FD_TRY(fd_comm_agree(task->comm, status));
   }
   for (int i = 0; i < result->items; i++) FD_TRY(gather(task->comm, &result->item[i], options->seeds));

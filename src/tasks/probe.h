@@ -1,10 +1,10 @@
-/* The linear probe: a logistic regression on frozen features, beside an untrained encoder and k-mer counts.
+/* The linear probe: logistic regression on frozen features, with an untrained encoder and k-mer counts as baselines.
  *
- * A seed makes the split of the training rows on which lambda (and k) are chosen by loss; the model is then fitted again on all
- * training rows from there, and only then sees the test rows, once. Features are whitened by the training rows.
+ * A seed determines the split of the training rows on which lambda (and k) are chosen by loss; the model is then refitted on all
+ * training rows and scored once on the test rows. Features are whitened with the statistics of the training rows.
  *
- * More than FD_CLASSES_EXACT classes are many: they are fitted in epochs (softmax.h), whose number is chosen in the place of
- * lambda, and have no ROC curves: odds of thousands of classes for each test row would not fit. */
+ * More than FD_CLASSES_EXACT classes count as many: they are fitted in epochs (softmax.h), whose number is chosen instead of
+ * lambda, and have no ROC curves, as logits of thousands of classes for every test row would not fit in memory. */
 #ifndef FD_TASKS_PROBE_H
 #define FD_TASKS_PROBE_H
 
@@ -14,36 +14,42 @@
 #include "tasks/scores.h"
 #include "tasks/softmax.h"
 
-enum { FD_PROBE_SEEDS = 64, FD_PROBE_ITEMS = 4, FD_PROBE_LAMBDAS = 5 };
+enum {
+  FD_PROBE_SEEDS = 64,
+  FD_PROBE_ITEMS = 2 * 3 + 2 /* three encoders, each joined with k-mers, too; untrained, k-mers */,
+  FD_PROBE_LAMBDAS = 5
+};
 
-/* What lambda is chosen from: the penalty lambda / 2 |w|^2 beside the mean loss of a row, on features of variance 1. */
+/* The candidates for lambda: the penalty lambda / 2 |w|^2 is added to the mean loss per row, on features of variance 1. */
 extern const double fd_probe_lambdas[FD_PROBE_LAMBDAS];
 
 typedef struct fd_probe_options {
   fd_features features;
-  int seeds;        /* 0 .. seeds-1 make the splits */
-  double selection; /* share of the training rows that choose */
-  int untrained;    /* add an encoder with start values of the seeds run_seed + 0, 1, ... */
+  int seeds;        /* splits by the seeds 0 .. seeds-1 */
+  double selection; /* held-out share of the training rows */
+  int untrained;    /* add an untrained encoder, initialised with the seeds run_seed + 0, 1, ... */
   uint64_t run_seed;
-  int ks, k[FD_KMER_MAX]; /* k-mers to choose from; 0: no k-mer baseline */
+  int kmers;              /* add the k-mer baseline */
+  int joined;             /* probe each encoder a second time, with its features joined with k-mer counts */
+  int ks, k[FD_KMER_MAX]; /* candidates for k, of both */
 } fd_probe_options;
 
-/* One seed of one item. Every member has 8 bytes, so that ranks can add their bits. */
+/* Scores of one seed of one item. Every member has 8 bytes, so that ranks can sum the bits. */
 typedef struct fd_probe_score {
-  double accuracy, f1, mcc, auroc; /* auroc: NAN where the test rows have one class */
-  double lambda, selection_loss;   /* the choice, and its mean loss on the rows that chose */
-  double k, dims;                  /* k of a k-mer model, else 0; features after whitening */
-  double epochs;                   /* of many classes: the choice in the place of lambda, which is 0 */
+  double accuracy, f1, mcc, auroc; /* auroc: NAN if the test rows have one class only */
+  double lambda, selection_loss;   /* the chosen lambda, and its mean loss on the held-out rows */
+  double k, dims;                  /* k of k-mers, joined or not, else 0; features after whitening */
+  double epochs;                   /* many classes: chosen instead of lambda, which is 0 */
 } fd_probe_score;
 
 typedef struct fd_probe_item {
-  char name[32];        /* teacher, student, untrained, kmer */
+  char name[32];        /* teacher, student, untrained, kmer, teacher+kmer, ... */
   const char *features; /* tokens, cls, both, kmer */
   fd_probe_score score[FD_PROBE_SEEDS];
-  /* Of the first seed, on the rank that did it (the first); NULL of many classes: */
-  double *test;    /* [test rows, classes] log odds */
-  double *plane;   /* [test rows, 2] principal components, of the training rows; k-mers: NULL */
-  double share[2]; /* of the training rows' variance that they have */
+  /* Results of the first seed, on the first rank: */
+  double *test;    /* [test rows, classes] logits; NULL for many classes */
+  double *plane;   /* [test rows, 2] on the training rows' principal components; k-mers: NULL */
+  double share[2]; /* of the training rows' variance along these components */
 } fd_probe_item;
 
 typedef struct fd_probe_result {
@@ -51,29 +57,28 @@ typedef struct fd_probe_result {
   fd_probe_item item[FD_PROBE_ITEMS];
 } fd_probe_result;
 
-/* Everything that a probe looks at. All borrowed. `untrained` gives network, dev and cls of the untrained encoder. */
+/* The inputs of a probe. All borrowed. `untrained` holds network, dev and cls of the untrained encoder. */
 typedef struct fd_probe_task {
   fd_comm *comm;
   const fd_table *train, *test;
   int encoders;
   const fd_encoder *encoder;
   const fd_encoder *untrained; /* params are ignored */
-  fd_device *cpu;              /* that fits many classes */
-  int unknown;                 /* test rows may have the label train->classes: of no training row */
+  fd_device *cpu;              /* fits many classes */
+  int unknown;                 /* test rows may have the label train->classes, which no training row has */
 } fd_probe_task;
 
-/* Runs the probe; the result, released with fd_probe_result_free in any case, begins as zeroes. Collective; the fits are shared
- * out over the ranks, and every rank gets the same result for any number of them. Training rows of one class only, and test
- * labels beyond them, are FD_DATA. */
+/* Runs the probe; the result is released with fd_probe_result_free, after failures too. Collective: the fits are distributed over
+ * the ranks, and every rank gets the same scores for any number of ranks. Training rows of one class only and test labels that no
+ * training row has are FD_DATA. */
 fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *task, fd_probe_result *result) FD_MUST_CHECK;
 
 void fd_probe_result_free(fd_probe_result *result);
 
-/* The split of a seed: an order of the rows 0 .. rows-1; its first *held_out choose, the others fit. */
+/* The split of a seed: a permutation of the rows 0 .. rows-1, whose first *held_out rows are held out; the others are fitted. */
 fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int *held_out) FD_MUST_CHECK;
 
-/* Chooses lambda by loss on the held-out share of the training rows; the larger one when equal. The test rows are not known here.
- */
+/* Chooses lambda by loss on the held-out share of the training rows; among equals the larger one. The test rows are not used. */
 fd_status fd_probe_select(const fd_design *train, const int *label, int classes, const int *order, int held_out, double *lambda,
                           double *loss) FD_MUST_CHECK;
 

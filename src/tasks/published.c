@@ -1,4 +1,4 @@
-/* Keeps, copies and writes back what belongs to a published model. */
+/* Keeps, copies and writes back the files and unused tensors of a published model. */
 #include "tasks/published.h"
 
 #include <stdio.h>
@@ -22,7 +22,7 @@ static const char place[] = "published", list[] = "tensors.json", rest[] = "unus
 
 /* --- files --------------------------------------------------------------------------------------------------------------- */
 
-/* Everything that is copied as it is: what tokenizers are made of, notes, and the code that some models are published with. */
+/* Files that are copied unchanged: those of tokenizers, notes, and the code that some models are published with. */
 static const char *const files[] = {"config.json",
                                     FD_WORDS_FILE,
                                     "tokenizer_config.json",
@@ -50,7 +50,7 @@ static fd_status copy(const char *from, const char *to, const char *name, size_t
   return fd_is_absent(path) ? FD_OK : fd_copy_file(path, copied, most);
 }
 
-/* Byte pairs lie in the run's folder (words.h), and are not kept twice. */
+/* The file of a byte-pair tokenizer is in the run folder (words.h) and is not stored twice. */
 static fd_status copy_files(const fd_config *config, const char *from, const char *to, int with_config) {
   for (int i = !with_config; i < FILES; i++)
     if (config->model.tokenizer != FD_TOKENIZER_BPE || strcmp(files[i], FD_WORDS_FILE))
@@ -58,7 +58,7 @@ static fd_status copy_files(const fd_config *config, const char *from, const cha
   return FD_OK;
 }
 
-/* The tensors that are not used. */
+/* Keeps the unused tensors. */
 static fd_status keep_rest(const char *folder, const json_t *names, const char *path) {
   fd_hf_tensors *t;
   if (!json_array_size(names)) return FD_OK;
@@ -93,7 +93,7 @@ fd_status fd_published_is(const char *checkpoint, int *is) {
   return FD_OK;
 }
 
-/* What tensors.json says; the caller releases it. `path` is its name. */
+/* Reads tensors.json; the caller releases *root. `path` receives the file's name. */
 static fd_status read_list(const char *kept, char path[], json_t **root) {
   char *text;
   size_t bytes;
@@ -104,19 +104,19 @@ static fd_status read_list(const char *kept, char path[], json_t **root) {
   return status;
 }
 
-/* Where the tensors without a use here are, as far as there are any. */
+/* Finds the file of unused tensors, if there are any (*is). */
 static fd_status find_rest(const char *kept, const json_t *root, char path[], int *is) {
   size_t named = json_array_size(json_object_get(root, "unused"));
   FD_TRY(fd_path(path, kept, rest, NULL));
   *is = !fd_is_absent(path);
   if (*is || !named) return FD_OK;
-  return fd_fail(FD_MISSING, "%s: not there; expected the %zu tensors that %s beside it calls unused", path, named, list);
+  return fd_fail(FD_MISSING, "%s: not there; expected the %zu tensors that %s next to it lists as unused", path, named, list);
 }
 
 static fd_status copy_kept(const fd_config *config, const char *from, const char *to) {
   char path[FD_PATH_MAX];
   json_t *root;
-  int has_rest = 0; /* gcc 11 does not see that it is set */
+  int has_rest = 0; /* initialised because gcc 11 warns that it might be unset */
   FD_TRY(read_list(from, path, &root));
   fd_status status = find_rest(from, root, path, &has_rest);
   json_decref(root);
@@ -132,7 +132,7 @@ fd_status fd_published_copy(const fd_config *config, const char *checkpoint, con
   FD_TRY(fd_published_is(checkpoint, &is));
   FD_TRY(fd_run_path(checkpoint, place, from));
   FD_TRY(fd_path(to, run, place, NULL));
-  if (!is || fd_exists(to)) return FD_OK; /* there: the run is resumed */
+  if (!is || fd_exists(to)) return FD_OK; /* exists: the run is being resumed */
   FD_TRY(fd_folder_begin(&made, to));
   fd_status status = copy_kept(config, from, made.temporary);
   if (status == FD_OK) status = fd_folder_commit(&made);
@@ -148,14 +148,14 @@ typedef struct writing {
   int is_new_classifier;
   unsigned char *written; /* [params] */
   int count;
-  fd_tensor *tensor; /* their data are the weights, halves or rest */
+  fd_tensor *tensor; /* their data: weights, halves or rest */
   size_t room;
   uint16_t **halves; /* values in 16 bits */
   size_t halves_count, halves_room;
   fd_safetensors rest;
 } writing;
 
-/* In the type that it had, if that holds the values: those that were not trained since, or are what it can say. */
+/* Adds a parameter in its published type if this represents its values exactly, as it does unless they were trained since. */
 static fd_status add(writing *w, const char *name, const fd_param *p, const char *type) {
   const float *values = w->weights + p->offset;
   fd_tensor *t = &w->tensor[w->count];
@@ -174,7 +174,7 @@ static fd_status add(writing *w, const char *name, const fd_param *p, const char
   return FD_OK;
 }
 
-/* Whether the head is a published classifier, and not that which came with the encoder. */
+/* Whether the head is written as a published classifier that did not come with the encoder. */
 static int is_new_classifier(const writing *w, const json_t *types) {
   const char *name;
   json_t *type;
@@ -186,7 +186,7 @@ static int is_new_classifier(const writing *w, const json_t *types) {
   return 1;
 }
 
-/* The name that a tensor had; beside a new classifier, whose names are whole, the whole one. */
+/* The published name of a tensor; in a model with a new classifier, with its prefix. */
 static void name_of(const writing *w, const char *had, const fd_param *p, char name[FD_TENSOR_NAME]) {
   if (w->is_new_classifier && p && fd_param_is_of(p, "task")) fd_hf_name(&w->model->config, p, name);
   else if (w->is_new_classifier) fd_hf_full_name(&w->model->config, had, name, FD_TENSOR_NAME);
@@ -217,7 +217,7 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
   return FD_OK;
 }
 
-/* What is not used here, as it was. */
+/* Adds the unused tensors, unchanged. */
 static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
   char path[FD_PATH_MAX];
   const json_t *unused = json_object_get(root, "unused");
@@ -228,13 +228,13 @@ static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
   for (size_t i = 0; i < json_array_size(unused); i++) {
     const char *name = json_string_value(json_array_get(unused, i));
     if (!name || !fd_safetensors_find(&w->rest, name))
-      return fd_fail(FD_DATA, "%s: no tensor '%.100s', which %s beside it calls unused", path, name ? name : "", list);
+      return fd_fail(FD_DATA, "%s: no tensor '%.100s', which %s next to it lists as unused", path, name ? name : "", list);
   }
   FD_TRY(fd_grow(&w->tensor, &w->room, (size_t)(w->count + w->rest.count), sizeof *w->tensor, "an export"));
   for (int i = 0; i < w->rest.count; i++) {
     const fd_tensor *t = &w->rest.tensor[i];
     if (fd_hf_param(&w->model->network->params, &w->model->config, t->name)) continue; /* a head that was fine-tuned since */
-    fd_info("written as it was, not used here: %s", t->name);
+    fd_info("written unchanged, not used here: %s", t->name);
     w->tensor[w->count] = *t;
     name_of(w, t->name, NULL, w->tensor[w->count++].name);
   }
@@ -264,12 +264,12 @@ done:
 
 /* --- config.json --------------------------------------------------------------------------------------------------------- */
 
-/* Whether the head was trained here: config.json describes another one, or none. An import has seen no rows. */
+/* Whether the head was trained here, so that the published config.json does not describe it. A mere import has no dataset. */
 static int is_classifier_of_ours(const fd_pretrained *m) {
   return fd_hf_is_classifier(&m->config) && m->info.dataset_id[strspn(m->info.dataset_id, "0")];
 }
 
-/* A classifier as transformers describes one. */
+/* Describes a classifier in the keys of transformers. */
 static void describe_classifier(const fd_config *c, const fd_class_names *given, json_t **root) {
   json_t *names = json_object(), *numbers = json_object();
   for (int i = 0; i < c->task.outputs; i++) {
@@ -288,7 +288,7 @@ static void describe_classifier(const fd_config *c, const fd_class_names *given,
       json_pack("[s]", c->model.encoder == FD_ARCH_NT_V2 ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
 }
 
-/* Where the weights come from, and what transformers has no word for. */
+/* The origin of the weights, and settings that transformers has no keys for. */
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   json_t *ours = json_pack("{s:s, s:s, s:I, s:i, s:s}", "weights_of", encoder->name, "state_id", m->info.state_id, "step",
                            (json_int_t)m->info.step, "window", m->info.window, "version", fd_version());

@@ -1,5 +1,5 @@
-/* Variants are scored in the order of the genome, whose sequences are read one at a time. The root makes jobs (a window with REF
- * and one with ALT), every rank does a share of them. */
+/* Scores variants in genome order, so that the genome's sequences are read one at a time. The root rank makes jobs (a window with
+ * REF and one with ALT); every rank computes a share of them. */
 #include "tasks/score.h"
 
 #include <inttypes.h>
@@ -16,17 +16,17 @@
 
 enum { JOBS = 512, JOBS_BYTES = 1 << 26 };
 
-/* One allele to score: its windows lie in `symbols`, first that with REF. */
+/* One allele to score; `symbols` holds its windows, first the one with REF. */
 typedef struct job {
   int64_t allele;
   int ref_window, alt_window; /* lengths */
   int at, ref, alt;           /* place of REF in its window, and the alleles' lengths */
-  int alt_place, llr;         /* llr: the alleles' likelihoods can be compared */
+  int alt_place, llr;         /* place of ALT in its window; llr: the alleles' likelihoods are comparable */
 } job;
 
 typedef struct pass_item {
   int job, minus;
-  enum { MASKED, ALT_MASKED, WITH_REF, WITH_ALT } kind; /* ALT_MASKED: words of ALT that are not in the places of REF's */
+  enum { MASKED, ALT_MASKED, WITH_REF, WITH_ALT } kind; /* ALT_MASKED: words of ALT in other places than REF's */
 } pass_item;
 
 typedef struct work {
@@ -38,29 +38,29 @@ typedef struct work {
   const fd_genome *genome;
   fd_variant_scores *scores;
   /* root */
-  int64_t *order;     /* [variants] by place in the genome */
-  int *record;        /* [variants]; below 0: gets no score */
-  int64_t first_line; /* of those that are refused */
+  int64_t *order;     /* [variants] sorted by place in the genome */
+  int *record;        /* [variants] genome record; below 0: no score */
+  int64_t first_line; /* smallest line of a refused variant */
   fd_genome_reader *reader;
   uint8_t *contig; /* symbols of record `loaded` */
   int loaded;
-  /* everybody */
+  /* all ranks */
   int jobs, jobs_max;
   job *job;                /* [jobs_max] */
   uint8_t *symbols;        /* [jobs_max, 2, window] */
   fd_allele_score *result; /* [jobs_max] */
   fd_encoding *e;
   fd_word_scratch words; /* of a model over words */
-  float *row, *ref_row;  /* [channels] pooled latents; ref_row of the job whose ALT comes next */
+  float *row, *ref_row;  /* [channels] pooled latents; ref_row: of the job whose ALT follows */
 } work;
 
-/* --- the root: which variants, in which order ------------------------------------------------------------------------------ */
+/* --- root: selecting and ordering variants --------------------------------------------------------------------------------- */
 
 enum { WRONG_PLACE = -1, TELOMERE = -2, ABSENT = -3 };
 
-/* The record that holds the variant's REF; TELOMERE in front of a contig's first base or behind its last, where VCF may put
- * structural variants; WRONG_PLACE where the genome has the contig but not that place. A contig that it lacks is FD_DATA, or with
- * `partial` ABSENT. */
+/* Finds the genome record that contains the variant's REF. TELOMERE: before a contig's first base or after its last, where VCF
+ * allows structural variants; WRONG_PLACE: the genome has the contig but not this place. A contig that the genome lacks is
+ * FD_DATA, or with `partial` ABSENT. */
 static fd_status record_of(const work *w, const fd_variant *v, int *record) {
   const fd_genome *g = w->genome;
   int64_t end = v->position + (int64_t)strlen(v->ref);
@@ -100,7 +100,7 @@ static int by_place(const void *a, const void *b, void *context) {
   return p != q ? (p > q) - (p < q) : (i > j) - (i < j);
 }
 
-/* A variant that does not lie on the genome; of these the first line is described in `first`. */
+/* Refuses a variant that does not match the genome; `first` describes the one on the first line. */
 static void refuse(work *w, int64_t variant, const char *there, char *first, size_t size) {
   const fd_variant *v = &w->variants->item[variant];
   w->record[variant] = WRONG_PLACE;
@@ -156,7 +156,7 @@ static fd_status check_references(work *w) {
   return FD_OK;
 }
 
-/* Counts the alleles of every variant. */
+/* Numbers the alleles of all variants. */
 static fd_status number_alleles(work *w) {
   const fd_variants *all = w->variants;
   fd_variant_scores *s = w->scores;
@@ -171,16 +171,16 @@ static fd_status number_alleles(work *w) {
   return FD_OK;
 }
 
-/* --- the root: jobs -------------------------------------------------------------------------------------------------- */
+/* --- root: jobs ------------------------------------------------------------------------------------------------------ */
 
-/* Writes the symbols of an allele; 0 when it is not of A, C, G, T alone (symbolic, missing, N). */
+/* Writes the symbols of an allele; returns 0 unless it consists of A, C, G and T only (0 for symbolic, missing, N). */
 static int take_allele(const char *text, size_t length, uint8_t *to) {
   for (size_t i = 0; i < length; i++)
     if ((to[i] = fd_symbol_of[(unsigned char)text[i]]) >= FD_N) return 0;
   return length > 0;
 }
 
-/* The alleles in their places. */
+/* The two windows of a job with the places and lengths of their alleles. */
 static fd_word_pair pair_of(const work *w, const job *j, const uint8_t *windows) {
   return (fd_word_pair){.symbols = {windows, windows + w->options->window},
                         .length = {j->ref_window, j->alt_window},
@@ -188,7 +188,7 @@ static fd_word_pair pair_of(const work *w, const job *j, const uint8_t *windows)
                         .count = {j->ref, j->alt}};
 }
 
-/* A job for an allele of a variant of the loaded record; 0 when it cannot be scored. */
+/* Makes a job for an allele of a variant on the loaded record; returns 0 if the allele cannot be scored. */
 static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
   const fd_variant *v = &w->variants->item[variant];
   int64_t length = w->genome->record[w->loaded].length, place = place_of(w, v, w->loaded);
@@ -205,7 +205,7 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   memcpy(with_ref, w->contig + from, (size_t)window);
   for (int i = 0; i < ref; i++)
     if (with_ref[out->at + i] >= FD_N) return 0;
-  int over = out->at + out->alt - window, before = out->at; /* at a contig's end ALT's window moves inwards */
+  int over = out->at + out->alt - window, before = out->at; /* at a contig's end ALT's window is shifted inwards */
   if (over > 0) before -= over;
   memcpy(with_alt, with_ref + out->at - before, (size_t)before);
   if (!take_allele(alt, alt_length, with_alt + before)) return 0;
@@ -218,8 +218,8 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   return 1;
 }
 
-/* Of a model over words: whether it sees a word in both windows (*seen), whose alleles it can compare. Windows of more tokens
- * than it has positions are FD_DATA. */
+/* For a model over words: whether both windows contain a word (*seen), and whether the model can compare the alleles (job->llr).
+ * Windows of more tokens than the model has positions are FD_DATA. */
 static fd_status look_at_words(work *w, int64_t variant, job *j, const uint8_t *windows, int *seen) {
   const fd_word_pair pair = pair_of(w, j, windows);
   fd_word_change change;
@@ -237,7 +237,7 @@ static fd_status look_at_words(work *w, int64_t variant, job *j, const uint8_t *
   return FD_OK;
 }
 
-/* The next jobs, from variant number *next of the order on; an allele's place in it is *skip. */
+/* Makes the next jobs, starting with allele number *skip of variant number *next in genome order. */
 static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
   for (w->jobs = 0; *next < w->variants->count; ++*next, *skip = 0) {
     int64_t i = w->order[*next], number = 0;
@@ -261,7 +261,7 @@ static fd_status make_jobs(work *w, int64_t *next, int64_t *skip) {
   return FD_OK;
 }
 
-/* --- everybody: passes ----------------------------------------------------------------------------------------------- */
+/* --- all ranks: passes ----------------------------------------------------------------------------------------------- */
 
 static const uint8_t *window_of(const work *w, int j, int with_alt) {
   return w->symbols + ((size_t)j * 2 + (size_t)with_alt) * (size_t)w->options->window;
@@ -272,13 +272,13 @@ static const float *logits_of(const work *w, int slot) {
   return w->e->logits + (size_t)w->e->seqs.start[slot] * (size_t)w->encoder->network->out[FD_OUT_LOGITS].width;
 }
 
-/* What a pass with masked words adds to log p(ALT's words) - log p(REF's words). */
+/* The contribution of a pass with masked words to log p(ALT's words) - log p(REF's words). */
 static double words_ratio(work *w, int slot, const pass_item *p) {
   const fd_word_pair pair = pair_of(w, &w->job[p->job], window_of(w, p->job, 0));
   const float *logits = logits_of(w, slot);
   double tau = w->options->tau;
   fd_word_change change;
-  if (!fd_word_change_find(&w->words, &pair, p->minus, &change)) return NAN; /* the root found it */
+  if (!fd_word_change_find(&w->words, &pair, p->minus, &change)) return NAN; /* never: the root found it */
   if (p->kind == ALT_MASKED) return fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau);
   double alt = change.together ? fd_word_change_log_p(&w->words, &change, FD_ALT, logits, tau) : 0;
   return alt - fd_word_change_log_p(&w->words, &change, FD_REF, logits, tau);
@@ -330,7 +330,8 @@ static fd_status add(work *w, pass_item p) {
   return fd_encoding_put(w->e, window_of(w, p.job, with_alt), length, p.minus, &p);
 }
 
-/* The window with REF masked; of a model over words those whose words differ, and that with ALT where its words lie elsewhere. */
+/* Adds the window with REF masked; for a model over words, the window with the differing words of REF masked and, unless ALT's
+ * words have the same places, the window with ALT's masked. */
 static fd_status add_masked(work *w, int number, int minus) {
   const job *j = &w->job[number];
   fd_word_change change;
@@ -349,7 +350,7 @@ static fd_status add_masked(work *w, int number, int minus) {
   return FD_OK;
 }
 
-/* This rank's jobs. */
+/* Computes this rank's jobs. */
 static fd_status do_share(work *w) {
   const fd_score_options *o = w->options;
   int first = (int)((int64_t)w->jobs * w->comm->rank / w->comm->size),
@@ -368,7 +369,7 @@ static fd_status do_share(work *w) {
   return fd_encoding_flush(w->e);
 }
 
-/* Root: the scores of finite weights that are too large are not finite. */
+/* Root: refuses scores that are not finite, which finite weights may produce if they are too large. */
 static fd_status check_results(const work *w) {
   for (int i = 0; i < w->jobs; i++) {
     const fd_allele_score *r = &w->result[i];
@@ -392,7 +393,7 @@ static fd_status do_jobs(work *w) {
   FD_TRY(comm->ops->broadcast(comm, w->job, (size_t)w->jobs * sizeof *w->job, 0));
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->jobs * 2 * window, 0));
   FD_TRY(fd_comm_agree(comm, do_share(w)));
-  /* Every value is zero on all ranks but one: the sum of the bits is the value. */
+  /* Every value is zero on all ranks but one, so summing the bits over ranks yields the value exactly. */
   FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->result, (size_t)w->jobs * sizeof *w->result / sizeof(uint64_t)));
   return fd_comm_agree(comm, comm->rank ? FD_OK : check_results(w));
 }
@@ -405,14 +406,14 @@ static fd_status run(work *w) {
   for (int r = 0; root && r < w->genome->records; r++)
     if (w->genome->record[r].length > longest) longest = w->genome->record[r].length;
   FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
-  if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
+  if (longest < w->options->window) w->options->window = (int)longest; /* limits the buffers */
   FD_TRY(fd_comm_agree(w->comm, root ? check_references(w) : FD_OK));
   if (root) FD_TRY(number_alleles(w));
   w->jobs_max = JOBS_BYTES / 2 / w->options->window;
   if (w->jobs_max > JOBS) w->jobs_max = JOBS;
   if (w->jobs_max < 1) w->jobs_max = 1;
   size_t most = (size_t)w->jobs_max;
-  fd_info("about %.0f MB of memory a rank beside the genome's longest sequence",
+  fd_info("about %.0f MB of memory a rank, plus the genome's longest sequence",
           1e-6 * ((double)fd_encoding_memory(w->encoder, 0, w->options->window, want) + 2.0 * (double)most * w->options->window));
   FD_TRY(fd_alloc(&w->job, most, sizeof *w->job, "scores"));
   FD_TRY(fd_alloc(&w->symbols, most, 2 * (size_t)w->options->window, "the windows of variants (a smaller --window needs less)"));

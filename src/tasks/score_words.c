@@ -1,4 +1,4 @@
-/* Compares the words of two windows. */
+/* Finds the words that differ between the windows of two alleles. */
 #include "tasks/score_words.h"
 
 #include <math.h>
@@ -31,7 +31,7 @@ int fd_word_tokens(fd_word_scratch *s, const uint8_t *symbols, int length, int *
   return n;
 }
 
-/* The tokens of a window on a strand, without special ones at its ends: first .. behind - 1. */
+/* The tokens first .. behind - 1 of a window on one strand, without special tokens at its ends. */
 typedef struct window {
   const fd_tokens *tokens;
   int first, behind, at, count; /* at, count: of the allele */
@@ -48,13 +48,13 @@ static window encode(fd_word_scratch *s, const fd_word_pair *p, int minus, int a
   return w;
 }
 
-/* The border in front of token i, or behind the last. */
+/* The border before token i, or after the last token. */
 static int border(const window *w, int i) {
   if (i < w->behind) return w->tokens->spans[i].first;
   return i > w->first ? w->tokens->spans[i - 1].first + w->tokens->spans[i - 1].count : 0;
 }
 
-/* The last border before the alleles, as far from both, behind equal words. */
+/* Finds the last border before the alleles that is equally far from both and follows equal words. */
 static int find_left(const window *a, const window *b, int *i, int *j) {
   for (*i = a->behind, *j = b->behind; *i >= a->first && *j >= b->first;) {
     int x = border(a, *i) - a->at, y = border(b, *j) - b->at;
@@ -66,7 +66,7 @@ static int find_left(const window *a, const window *b, int *i, int *j) {
   return 0;
 }
 
-/* The first border behind the alleles, as far from both, in front of equal words. */
+/* Finds the first border after the alleles that is equally far from both and precedes equal words. */
 static int find_right(const window *a, const window *b, int *i, int *j) {
   for (*i = a->first, *j = b->first; *i <= a->behind && *j <= b->behind;) {
     int x = border(a, *i) - a->at - a->count, y = border(b, *j) - b->at - b->count;
@@ -105,7 +105,7 @@ double fd_word_change_log_p(const fd_word_scratch *s, const fd_word_change *c, i
   double log_p = 0;
   for (int i = c->first[allele]; i < c->first[allele] + c->count[allele]; i++) {
     const float *z = logits + (size_t)i * (size_t)size;
-    float largest = z[0]; /* in fp32: at a maximum of widened values gcc 12 for AArch64 fails */
+    float largest = z[0]; /* in fp32: gcc 12 for AArch64 fails on a maximum of widened values */
     for (int k = 1; k < size; k++) largest = fmaxf(largest, z[k]);
     double most = (double)largest, sum = 0;
     for (int k = 0; k < size; k++) sum += exp(((double)z[k] - most) / tau);

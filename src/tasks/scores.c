@@ -1,4 +1,4 @@
-/* Accuracy, macro F1 and Matthews' correlation from predicted classes; ROC curves from their scores. */
+/* Computes accuracy, macro F1 and Matthews' correlation from predicted classes, and ROC curves from their scores. */
 #include "tasks/scores.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "base/memory.h"
 
 typedef struct tally {
-  double is, said, hit; /* rows of the class; rows predicted as it; both */
+  double is, said, hit; /* rows of the class; rows predicted as the class; rows that are both */
 } tally;
 
 fd_status fd_scores_of(int count, const int *label, const int *predicted, int classes, fd_scores *scores) {
@@ -47,8 +47,9 @@ static int by_score(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Of one class against the rest: by the sum of the positives' ranks, the mean rank where scores are equal. */
-static double area_of(const ranked *rows, int count) { /* NAN where a class has all rows or none */
+/* Area of one class against the rest from the sum of the positives' ranks, with mean ranks for ties; NAN if the class has all
+ * rows or none. */
+static double area_of(const ranked *rows, int count) {
   double positives = 0, ranks = 0;
   for (int i = 0, end; i < count; i = end) {
     double here = rows[i].positive;
@@ -59,7 +60,7 @@ static double area_of(const ranked *rows, int count) { /* NAN where a class has 
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
 }
 
-/* The rows in the order of a class's scores, the smallest first. NaN has no place in an order. */
+/* Sorts the rows by a class's scores, ascending. NaN, which has no order, is refused. */
 static fd_status rank_class(ranked *rows, int count, const int *label, const double *score, int classes, int class) {
   for (int i = 0; i < count; i++) {
     rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t) class], label[i] == class};
@@ -101,7 +102,7 @@ void fd_confusion(int count, const int *label, const int *predicted, int classes
 
 fd_status fd_roc(int count, const int *label, const double *score, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) {
-  static const double apart = 0.01; /* along a way of length 2: at most 202 points */
+  static const double apart = 0.01; /* on a path of length 2: at most 202 points */
   ranked *rows;
   double positives = 0, above = 0, hits = 0;
   fd_roc_point here = {0, 0};
@@ -114,7 +115,7 @@ fd_status fd_roc(int count, const int *label, const double *score, int classes, 
   for (int i = 0; i < count; i++) positives += rows[i].positive;
   if (isnan(*area)) goto done;
   curve[(*points)++] = here;
-  for (int i = count - 1, end; i >= 0; i = end) { /* the largest come last */
+  for (int i = count - 1, end; i >= 0; i = end) { /* from the largest score down */
     above++, hits += rows[i].positive;
     for (end = i - 1; end >= 0 && rows[end].score == rows[i].score; end--) above++, hits += rows[end].positive;
     here = (fd_roc_point){(above - hits) / (count - positives), hits / positives};

@@ -1,4 +1,4 @@
-/* Softmax regression in mini-batches. */
+/* Fits and applies softmax regression in mini-batches. */
 #include "tasks/softmax.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@ static const double rate = 1e-3, decay = 1e-2, beta1 = 0.9, beta2 = 0.999;
 struct fd_softmax {
   fd_device *dev; /* a CPU: its memory is the host's */
   int classes, dims;
-  size_t weights, size; /* floats of the weights alone, and with the biases */
+  size_t weights, size; /* floats of the weights, and of weights and biases */
   float *w, *g, *m, *v; /* [classes, dims], then [classes] */
   float *x, *z, *dz;    /* of a batch */
   float *target, *ones; /* [FD_SOFTMAX_BATCH] */
@@ -55,7 +55,7 @@ void fd_softmax_set(fd_softmax *s, const float *weights, const float *biases) {
   memcpy(s->w + s->weights, biases, (size_t)s->classes * sizeof *biases);
 }
 
-/* What only a fit needs. */
+/* Allocates what only fitting needs. */
 static fd_status begin_fit(fd_softmax *s) {
   float **const arrays[] = {&s->g, &s->m, &s->v};
   if (s->dz) return FD_OK;
@@ -75,7 +75,7 @@ static void put_row(const fd_design *x, int row, float *to) {
   for (int64_t i = x->start[row]; i < x->start[row + 1]; i++) to[x->column[i]] += x->value[i];
 }
 
-/* The logits of some rows. */
+/* Computes the logits of some rows. */
 static void score(fd_softmax *s, const fd_design *x, const int *rows, int count) {
   for (int i = 0; i < count; i++) put_row(x, rows[i], s->x + (size_t)i * (size_t)s->dims);
   s->dev->ops.linear_forward(s->dev, count, s->dims, s->classes, fd_dense(s->x, s->dims), s->w, s->w + s->weights,
@@ -161,7 +161,7 @@ fd_status fd_softmax_predict(fd_softmax *s, const fd_design *x, const int *label
                                    s->classes);
 }
 
-/* A fit that is watched on the rows that choose. */
+/* A fit whose loss on the held-out rows is watched. */
 typedef struct choosing {
   fd_softmax *model;
   const fd_design *x;

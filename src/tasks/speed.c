@@ -1,4 +1,4 @@
-/* Runs a model forward over rows of a table, and takes the time. */
+/* Times a model's forward passes over rows of a table. */
 #include "tasks/speed.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "comm/comm.h"
 #include "data/rows.h"
 
-/* Tokens of the longest row. */
+/* Finds the number of tokens of the longest row. */
 static fd_status most_tokens(fd_speed *s, const char *path, int *most) {
   *most = fd_rows_longest(s->table) + fd_config_cls(&s->model.config);
   if (!s->encoder.tokenizer) return FD_OK;

@@ -1,4 +1,4 @@
-/* Reads the stored logits of a classifier, and finds those of a table's rows. */
+/* Reads a classifier's stored logits and looks up those of a table's rows. */
 #include "tasks/stored_logits.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ static const size_t file_max = (size_t)8 << 30;
 
 typedef struct fd_stored_row {
   char name[FD_SHA256_HEX];
-  int at; /* its place in the file */
+  int at; /* index of the row in the file */
 } stored_row;
 
 static int by_name(const void *a, const void *b) {
@@ -29,12 +29,12 @@ fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_S
   return FD_OK;
 }
 
-/* The columns behind `id` are the classes: their names, or e0, e1, ... */
+/* Checks the columns after `id`, which are the classes: their names, or e0, e1, ... */
 static fd_status check_header(const char *path, const fd_fields *fields, const fd_taught_classes *classes) {
   const fd_class_names *names = classes->names;
   if (strcmp(fields->item[0].text, "id") || fields->columns < 2)
     return fd_fail(FD_DATA,
-                   "%s:1: expected a header 'id' and classes with tabs between, as 'findna embed --pool task --logits' writes",
+                   "%s:1: expected a header 'id' and the classes, tab-separated, as 'findna embed --pool task --logits' writes",
                    path);
   if (fields->columns - 1 != classes->count)
     return fd_fail(FD_CONFIG, "--teacher-logits %s: has %d classes, the training rows have %d; expected the same", path,
@@ -79,12 +79,13 @@ static const float *values_of(const fd_stored_logits *s, const stored_row *row) 
   return s->values + (size_t)row->at * (size_t)s->classes;
 }
 
-/* A sequence that is there twice has the same logits. */
+/* Checks that repeated sequences have the same logits. */
 static fd_status check_twice(const fd_stored_logits *s) {
   for (int i = 1; i < s->rows; i++) {
     const stored_row *a = &s->row[i - 1], *b = &s->row[i];
     if (strcmp(a->name, b->name) || !memcmp(values_of(s, a), values_of(s, b), (size_t)s->classes * sizeof(float))) continue;
-    return fd_fail(FD_DATA, "%s: rows %d and %d are of one sequence and have different logits: two teachers' files in one?",
+    return fd_fail(FD_DATA,
+                   "%s: rows %d and %d are of one sequence and have different logits: were files of two teachers merged?",
                    s->path, a->at + 1, b->at + 1);
   }
   return FD_OK;
@@ -132,8 +133,8 @@ fd_status fd_stored_logits_take(const fd_stored_logits *s, const fd_table *table
     if (!found)
       return fd_fail(
           FD_DATA,
-          "%s: has no logits of a training row (sequence %.12s..., %lld nucleotides): they are of other rows, or of the "
-          "rows before --cut; expected those of all of them",
+          "%s: has no logits of a training row (sequence %.12s..., %lld nucleotides): the file is of other rows, or of the "
+          "rows before --cut; expected the logits of all training rows",
           s->path, name, (long long)(table->start[r + 1] - table->start[r]));
     memcpy(out + (size_t)r * (size_t)s->classes, values_of(s, found), (size_t)s->classes * sizeof *out);
   }

@@ -11,7 +11,7 @@
 
 enum { COLUMNS = 7, COLUMNS_MAX = 10, TEXT_MAX = 1 << 20, TASK_NAME_MAX = 128 };
 
-/* The suite's file: a path, or the name of one in the suites/ of a folder of configs. */
+/* Finds the suite's file: a path, or the name of a suite in suites/ of a config folder. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
   char folder[FD_PATH_MAX], file[256];
   if (strchr(name, '/') || strchr(name, '.')) return fd_path(path, name, NULL, NULL);
@@ -29,7 +29,7 @@ fd_suite_way fd_suite_way_of(const fd_suite_task *t) {
   return !strcmp(t->config, "knn") ? FD_SUITE_KNN : !strcmp(t->config, "probe") ? FD_SUITE_PROBE : FD_SUITE_ALL;
 }
 
-/* "NUMBER NUMBER" */
+/* Parses "TRAIN TEST", two integers. */
 static int read_counts(const char *text, int *train, int *test) {
   char *end;
   if (text[strspn(text, "0123456789 ")]) return 0;
@@ -38,7 +38,7 @@ static int read_counts(const char *text, int *train, int *test) {
   return !*end && a >= 0 && a <= INT_MAX && b >= 0 && b <= INT_MAX;
 }
 
-/* A name that no other task has, and a measure that both a probe and a fine-tuning have. */
+/* Checks that the name is unique and plain, and that the measure is one of both probing and fine-tuning. */
 static fd_status check_task(const fd_suite *s, const char *path, int number, const fd_suite_task *t) {
   const char *rows = t->rows, *measure = t->measure;
   static const char *const known[] = {"accuracy", "f1", "mcc", "auroc"};
@@ -49,15 +49,14 @@ static fd_status check_task(const fd_suite *s, const char *path, int number, con
     return fd_fail(FD_DATA, "%s:%d: task '%.60s': its results go to a folder of this name: expected a plain name", path, number,
                    t->name);
   if (strncmp(rows, "--", 2))
-    return fd_fail(FD_DATA,
-                   "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; lines of words begin with #", path,
-                   number, rows);
+    return fd_fail(FD_DATA, "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; comment lines begin with #",
+                   path, number, rows);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(measure, known[i])) return FD_OK;
   return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
 }
 
-/* What a task is compared with stands before it. */
+/* Checks that the task to compare with precedes this one. */
 static fd_status check_versus(const fd_suite *s, const char *path, int number, const fd_suite_task *t) {
   int found = !*t->versus;
   for (int i = 0; i < s->count - 1; i++) found |= !strcmp(s->task[i].name, t->versus);
@@ -97,7 +96,7 @@ fd_status fd_suite_read(fd_suite *s, const char *name, fd_comm *comm) {
   if (comm->rank == 0) {
     FD_TRY(find_suite(name, path));
     FD_TRY(fd_read_file(path, TEXT_MAX, &s->text, &bytes));
-    if (strlen(s->text) != bytes) return fd_fail(FD_DATA, "%s: holds a NUL: this is no text", path);
+    if (strlen(s->text) != bytes) return fd_fail(FD_DATA, "%s: contains a NUL byte: this is not a text file", path);
   }
   FD_TRY(fd_comm_share_text(comm, &s->text, &bytes));
   FD_TRY(comm->ops->broadcast(comm, path, sizeof path, 0));

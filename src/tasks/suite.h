@@ -1,4 +1,4 @@
-/* A suite of benchmark tasks: a text file with a line a task, as in configs/suites. */
+/* A suite of benchmark tasks: a text file with one line per task, as in configs/suites. */
 #ifndef FD_TASKS_SUITE_H
 #define FD_TASKS_SUITE_H
 
@@ -7,18 +7,18 @@
 
 enum { FD_SUITE_TASKS = 256 };
 
-/* A line of a suite, cut at its tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value)
- * for the latter alone; `config`: the settings of fine-tuning, a file beside the suite's; or "probe": it is not tuned, or "knn":
- * the nearest neighbours say the classes, and nothing else; `measure`: accuracy, f1, mcc or auroc.
- * Three further columns may be missing: the rows that the paper counts, its numbers of other models than FinDNA,
- * NAME/ROW=NUMBER with ; between, and the task that this one is compared with, seed by seed. */
+/* A line of a suite, split at tabs. `rows`: options of 'findna probe' and 'findna finetune', and settings (section.key=value) for
+ * the latter only; `config`: a file next to the suite's with the settings of fine-tuning, or "probe": only probed, not
+ * fine-tuned, or "knn": only classified by nearest neighbours; `measure`: accuracy, f1, mcc or auroc. Three further columns are
+ * optional: the paper's numbers of rows, its results of models other than FinDNA as NAME/ROW=NUMBER separated by ;, and the task
+ * that this one is compared with seed by seed. */
 typedef struct fd_suite_task {
   const char *name, *rows, *config, *measure, *paper_probe, *paper_finetune, *note;
-  int paper_train, paper_test; /* 0: not known */
+  int paper_train, paper_test; /* 0: unknown */
   const char *paper_others, *versus;
 } fd_suite_task;
 
-/* How a task is done. */
+/* How a task is run. */
 typedef enum fd_suite_way { FD_SUITE_ALL, FD_SUITE_PROBE, FD_SUITE_KNN } fd_suite_way;
 fd_suite_way fd_suite_way_of(const fd_suite_task *task);
 
@@ -26,11 +26,11 @@ typedef struct fd_suite {
   int count;
   fd_suite_task task[FD_SUITE_TASKS];
   char folder[FD_PATH_MAX]; /* of the suite's file */
-  char *text;               /* behind the tasks */
+  char *text;               /* memory that the tasks point into */
 } fd_suite;
 
-/* Reads a suite: a path (a name with a slash or a dot), or the name of one in suites/ of a folder of configs. Collective: the
- * root reads. */
+/* Reads a suite: a path (a name with a slash or a dot), or the name of a suite in suites/ of a config folder. Collective: only
+ * the root reads the file. */
 fd_status fd_suite_read(fd_suite *suite, const char *name, fd_comm *comm) FD_MUST_CHECK;
 void fd_suite_free(fd_suite *suite);
 

@@ -1,4 +1,4 @@
-/* Reads a task's rows; counts what test and training share. */
+/* Reads and checks a task's rows; counts test rows that are also training rows. */
 #include "tasks/task_input.h"
 
 #include <inttypes.h>
@@ -40,7 +40,7 @@ static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
   return FD_OK;
 }
 
-/* Labels that no training row has are one class, behind the others. */
+/* Maps all labels that no training row has to one class, after the others. */
 static void join_unknown(fd_table *test, int classes) {
   for (int i = 0; i < test->rows; i++)
     if (test->label[i] > classes) test->label[i] = classes;
@@ -74,7 +74,7 @@ void fd_task_rows_hash(fd_sha256 *hash, const fd_table *table) {
   if (table->value) fd_sha256_add(hash, table->value, rows * sizeof *table->value);
 }
 
-/* Every rank has read the files of its own machine. */
+/* Checks that all ranks have read the same rows, each from its own machine's files. */
 static fd_status same_rows(const fd_task_folder *rows, const char *name, fd_comm *comm) {
   const fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   unsigned char digest[FD_SHA256_BYTES];
@@ -108,7 +108,7 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (in->unknown) join_unknown(&rows->test, rows->train.classes);
   else FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)
-    fd_warn("%s: %" PRId64 " rows left out: they lie on contigs that %s lacks", name, rows->left_out, in->genome);
+    fd_warn("%s: %" PRId64 " rows left out: they are on contigs that %s lacks", name, rows->left_out, in->genome);
   if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));
   return same_rows(rows, name, comm);
 }
@@ -117,7 +117,7 @@ static fd_status check_words(const fd_task_input *in, const fd_task_folder *rows
                              int *most) {
   const fd_table *const tables[] = {&rows->train, &rows->valid, &rows->test};
   const char *const files[] = {in->train, in->valid, in->test};
-  static const char *const parts[] = {"training rows", "rows that select", "test rows"};
+  static const char *const parts[] = {"training rows", "validation rows", "test rows"};
   for (int i = 0; i < 3; i++) {
     char name[FD_PATH_MAX + 32];
     if (in->task) snprintf(name, sizeof name, "%s, %s", in->task, parts[i]);

@@ -1,4 +1,4 @@
-/* Writes and reads a task. */
+/* Writes a task as JSON and reads it. */
 #include "tasks/task_json.h"
 
 #include <stdio.h>
@@ -51,7 +51,7 @@ fd_status fd_task_json_take(const char *path, fd_config *config, fd_class_names 
   return status;
 }
 
-/* A list, or as older versions wrote them, a text with commas between. */
+/* Names are a list, or as older versions wrote them a comma-separated string. */
 fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *config, fd_class_names *classes) {
   const json_t *names = json_object_get(task, "names");
   fd_status status = FD_OK;
@@ -59,7 +59,7 @@ fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *co
   if (json_is_string(names)) FD_TRY(fd_class_names_split(classes, json_string_value(names)));
   for (size_t i = 0; i < json_array_size(names) && status == FD_OK; i++) {
     const char *name = json_string_value(json_array_get(names, i));
-    status = name ? fd_class_names_add(classes, path, name) : fd_fail(FD_DATA, "%s: names: item %zu is no text", path, i);
+    status = name ? fd_class_names_add(classes, path, name) : fd_fail(FD_DATA, "%s: names: item %zu is not a string", path, i);
   }
   if (status == FD_OK) return fd_task_json_take(path, config, classes);
   fd_class_names_free(classes);

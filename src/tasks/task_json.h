@@ -9,27 +9,27 @@
 
 enum { FD_TASK_SETTINGS = 5 };
 
-/* Bytes of a config.json: names of classes may be there twice (id2label, label2id). */
+/* Bytes of a config.json at most: it may contain the names of classes twice (id2label, label2id). */
 enum { FD_MODEL_JSON_MAX = 4 * FD_CLASS_NAMES_BYTES };
 
-/* As an object; new. */
+/* The task as a new object. */
 json_t *fd_task_json(const fd_config *config, const fd_class_names *classes);
 
-/* Names of classes as a list; new. */
+/* The names of classes as a new list. */
 json_t *fd_task_json_list(const fd_class_names *classes);
 
-/* Back to settings "task.key=value"; returns their number. */
+/* Converts a task to settings "task.key=value"; returns their number. */
 int fd_task_json_settings(const json_t *task, char setting[FD_TASK_SETTINGS][FD_SETTING_MAX]);
 
-/* And the names of its classes, with their hash into a config with these settings. `path` is for messages. */
+/* Reads the names of a task's classes and stores their hash in a config with these settings. `path` is for messages. */
 fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *config, fd_class_names *classes) FD_MUST_CHECK;
 
-/* A model in files has these names: their hash goes into its config. FD_DATA, and none are left, where there are more or fewer
- * than outputs. */
+/* Stores the hash of a model's class names in its config. FD_DATA, and the names are released, if their number is not that of the
+ * outputs. */
 fd_status fd_task_json_take(const char *path, fd_config *config, fd_class_names *classes) FD_MUST_CHECK;
 
-/* A word that can stand in a config: letters and digits and no more, so that it stays the value of its own key; else "missing".
- */
+/* The value of a key if it is a plain word (lower-case letters, digits, _ and ,), so that it cannot set other keys of a config;
+ * else "missing". */
 const char *fd_task_json_word(const json_t *object, const char *key);
 
 #endif

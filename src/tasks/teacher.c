@@ -1,4 +1,4 @@
-/* Opens a classifier that teaches another one, and brings its inputs into the batches. */
+/* Opens the teacher of a classifier and adds its inputs to the batches. */
 #include "tasks/teacher.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* Names are compared where both sides have them. */
+/* Compares the numbers of classes, and their names if both sides have them. */
 static fd_status check_classes(const fd_teacher *t, const char *path, const fd_taught_classes *classes) {
   const fd_config *c = &t->model.config;
   const fd_class_names *theirs = &t->model.weights.classes, *ours = classes->names;
@@ -25,7 +25,7 @@ static fd_status check_classes(const fd_teacher *t, const char *path, const fd_t
                    "same order",
                    path, what);
   if (!theirs->count != !ours->count)
-    fd_info("the teacher's classes are %s, those of the rows %s: they are taken in this order",
+    fd_info("the teacher's classes are %s, those of the rows %s: they are matched by their order",
             theirs->count ? "names" : "numbers", ours->count ? "names" : "numbers");
   return FD_OK;
 }
@@ -43,7 +43,7 @@ fd_status fd_teacher_read(fd_teacher *t, const char *path, const fd_taught_class
   return comm->rank ? FD_OK : comm->ops->barrier(comm);
 }
 
-/* The logits of all training rows, which are what the run is taught by. */
+/* Looks up the logits of all training rows. */
 static fd_status begin_stored(fd_teacher *t, fd_rows *rows) {
   unsigned char digest[FD_SHA256_BYTES];
   size_t count = (size_t)rows->table->rows * (size_t)t->stored.classes;
@@ -57,7 +57,7 @@ static fd_status begin_stored(fd_teacher *t, fd_rows *rows) {
   return FD_OK;
 }
 
-/* Tokens of the longest training row as the teacher reads it; an augmented one may be of any words. */
+/* Finds the number of the teacher's tokens of the longest training row; augmented rows may consist of any words. */
 static fd_status most_tokens(const fd_teacher *t, const fd_table *table, int augmented, fd_comm *comm, int *most) {
   *most = fd_rows_longest(table) + fd_config_cls(&t->model.config);
   if (!t->encoder.tokenizer) return FD_OK;
@@ -70,7 +70,7 @@ static fd_status most_tokens(const fd_teacher *t, const fd_table *table, int aug
     int longest = fd_rows_longest(table);
     *most = (int)fd_tokenizer_most(t->encoder.tokenizer, longest);
     return fd_tokenizer_check(t->encoder.tokenizer, longest, *most, t->encoder.network->positions,
-                              "--teacher, task.augment: the longest training row, of its most words");
+                              "--teacher, task.augment: the longest training row at its largest number of words");
   }
   return comm->ops->broadcast(comm, most, sizeof *most, 0);
 }

@@ -1,4 +1,4 @@
-/* What a classifier is distilled from: another classifier, which runs beside it, or the logits that one has left in a file. */
+/* The teacher that a classifier is distilled from: another classifier, which runs along with it, or stored logits of one. */
 #ifndef FD_TASKS_TEACHER_H
 #define FD_TASKS_TEACHER_H
 
@@ -11,25 +11,25 @@
 
 typedef struct fd_teacher {
   fd_pretrained model;
-  fd_encoder encoder;      /* its weights that teach: the best ones of a fine-tuning */
+  fd_encoder encoder;      /* its best weights (fd_pretrained_encoder, -1) */
   fd_frozen *frozen;       /* NULL with stored logits */
   fd_stored_logits stored; /* path NULL: none */
-  float *logits;           /* [training rows, classes] of them, or NULL */
-  char id[FD_SHA256_HEX];  /* of its weights, or of these logits; "": none */
+  float *logits;           /* [training rows, classes] stored logits, or NULL */
+  char id[FD_SHA256_HEX];  /* SHA-256 of the weights or of the logits; "": no teacher */
 } fd_teacher;
 
-/* Opens a classifier: a checkpoint of a fine-tuning, or of an imported classifier. FD_CONFIG unless its classes are those of the
- * rows, by name and in their order; where one side has numbers in the place of names, their number is compared. Collective. */
+/* Opens a classifier: a checkpoint of a fine-tuning run or of an imported classifier. FD_CONFIG unless it has the classes of the
+ * rows, with the same names in the same order; if one side has no names, only the numbers of classes are compared. Collective. */
 fd_status fd_teacher_open(fd_teacher *teacher, const char *path, const fd_taught_classes *classes, fd_comm *comm) FD_MUST_CHECK;
 
-/* Reads stored logits in its place (stored_logits.h). Collective: the root reads first, so that what is wrong is said once. */
+/* Reads stored logits instead (stored_logits.h). Collective: the root reads first, so that an error is reported once. */
 fd_status fd_teacher_read(fd_teacher *teacher, const char *path, const fd_taught_classes *classes, fd_comm *comm) FD_MUST_CHECK;
 
-/* Prepares it for batches of `count` training rows on the trainer's device: FD_DATA, with the row, unless it can read all of
- * them, or has their logits. `rows` gets what it needs of each. Collective. */
+/* Prepares the teacher for batches of `count` training rows on the trainer's device, and `rows` for the teacher's inputs.
+ * FD_DATA, with the row, if the teacher cannot read a row or has no logits of it. Collective. */
 fd_status fd_teacher_begin(fd_teacher *teacher, fd_device *dev, int count, fd_rows *rows, fd_comm *comm) FD_MUST_CHECK;
 
-/* What a file of results says of it. */
+/* The teacher as described in a file of results. */
 json_t *fd_teacher_json(const fd_teacher *teacher);
 
 void fd_teacher_close(fd_teacher *teacher);

@@ -1,4 +1,5 @@
-/* One sequence at a time: the root reads it, every rank does a share of its passes, the root writes its lines. */
+/* Computes tracks one sequence at a time: the root rank reads it, every rank runs a share of the passes, the root writes its
+ * lines. */
 #include "tasks/track.h"
 
 #include <float.h>
@@ -15,7 +16,7 @@
 #include "data/alphabet.h"
 #include "tasks/score.h"
 
-/* A window on one strand with one phase of the mask; [first, last) of the sequence is scored. */
+/* A window on one strand with one phase of the mask; it scores [first, last) of the sequence. */
 typedef struct task {
   int64_t from, first, last;
   int length, phase, minus;
@@ -29,7 +30,7 @@ typedef struct work {
   uint8_t *symbols; /* [length] of the sequence */
   float *value;     /* [length, 4] probabilities */
   fd_encoding *e;
-  char *contig; /* root: where the last sequence was; NULL: nowhere yet */
+  char *contig; /* root: contig of the previous sequence, or NULL; end: its end there */
   int64_t end;
   int warned;
 } work;
@@ -39,7 +40,7 @@ static int64_t windows_of(const work *w) {
   return w->length <= size ? 1 : 1 + (w->length - size + step - 1) / step;
 }
 
-/* Window k, and the part of the sequence that it scores: these parts are next to each other. */
+/* Window k, and the part of the sequence that it scores; these parts are adjacent and disjoint. */
 static task window_at(const work *w, int64_t k) {
   int64_t size = w->options->window, step = (size + 1) / 2, count = windows_of(w), quarter = (size - step) / 2;
   task t = {.length = (int)(w->length < size ? w->length : size)};
@@ -49,7 +50,7 @@ static task window_at(const work *w, int64_t k) {
   return t;
 }
 
-/* Adds the probabilities of the masked nucleotides of a sequence of a pass. */
+/* Adds the probabilities at the masked nucleotides of a window of a pass. */
 static void take(void *context, int i, const void *note) {
   const work *w = context;
   const task *t = note;
@@ -79,7 +80,7 @@ static fd_status add(work *w, const task *t) {
   return FD_OK;
 }
 
-/* This rank's windows of the sequence. */
+/* Computes this rank's windows of the sequence. */
 static fd_status do_share(work *w) {
   int64_t count = windows_of(w), first = count * w->comm->rank / w->comm->size,
           last = count * (w->comm->rank + 1) / w->comm->size;
@@ -87,14 +88,14 @@ static fd_status do_share(work *w) {
     for (int phase = 0; phase < w->options->every; phase++)
       for (int minus = 0; minus <= w->options->both_strands; minus++) {
         task t = window_at(w, k);
-        if (phase >= t.last - t.first) break; /* nothing is left to mask */
+        if (phase >= t.last - t.first) break; /* nothing left to mask */
         t.phase = phase, t.minus = minus;
         FD_TRY(add(w, &t));
       }
   return fd_encoding_flush(w->e);
 }
 
-/* Root: the probabilities of finite weights that are too large are not finite. */
+/* Root: refuses probabilities that are not finite, which finite weights may produce if they are too large. */
 static fd_status check_values(const work *w, const fd_sequence *s) {
   size_t count = (size_t)w->length * FD_N, place = fd_first_bad(w->value, count);
   if (place == count) return FD_OK;
@@ -106,7 +107,7 @@ static fd_status check_values(const work *w, const fd_sequence *s) {
                  s->contig, s->start + (s->minus ? s->length - 1 - at : at) + 1, w->encoder->name);
 }
 
-/* The sequence is on every rank afterwards, and then its probabilities. */
+/* Broadcasts the sequence to all ranks and computes its probabilities, which all ranks then have. */
 static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   fd_comm *comm = w->comm;
   if (comm->rank == 0) w->length = sequence->length;
@@ -123,7 +124,7 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
   memset(w->value, 0, (size_t)w->length * FD_N * sizeof *w->value);
   FD_TRY(comm->ops->broadcast(comm, w->symbols, (size_t)w->length, 0));
   FD_TRY(fd_comm_agree(comm, do_share(w)));
-  /* A window's values are zero on all ranks but one: the sum of the bits is the value. */
+  /* A window's values are zero on all ranks but one, so summing the bits over ranks yields the values exactly. */
   FD_TRY(comm->ops->sum_u64(comm, (uint64_t *)(void *)w->value, (size_t)w->length * FD_N * sizeof(float) / sizeof(uint64_t)));
   return fd_comm_agree(comm, comm->rank ? FD_OK : check_values(w, sequence));
 }
@@ -136,14 +137,15 @@ static double value_at(const work *w, int64_t at) {
   return sum;
 }
 
-/* A name as a column: programs cut the lines of a bedGraph at blanks as well as at tabs. */
+/* Prints a name with _ for blanks, at which programs split the lines of a bedGraph as they do at tabs. */
 static void print_name(FILE *out, const char *name) {
   for (; *name; name++) fputc((unsigned char)*name <= ' ' ? '_' : *name, out);
 }
 
 static fd_status write_sequence(work *w, const fd_sequence *s, FILE *out) {
   if (w->contig && !strcmp(w->contig, s->contig) && s->start < w->end && !w->warned++)
-    fd_warn("%s:%" PRId64 ": intervals overlap or go backwards: most programs take a bedGraph only if they are sorted and apart",
+    fd_warn("%s:%" PRId64
+            ": intervals overlap or go backwards: most programs accept a bedGraph only if they are sorted and disjoint",
             s->contig, s->start);
   free(w->contig);
   if (!(w->contig = strdup(s->contig))) return fd_fail(FD_MEMORY, "out of memory for a name");
@@ -165,7 +167,7 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
   fd_sequence next = {0};
   FD_TRY(w->comm->ops->broadcast(w->comm, &count, sizeof count, 0));
   FD_TRY(w->comm->ops->broadcast(w->comm, &longest, sizeof longest, 0));
-  if (longest < w->options->window) w->options->window = (int)longest; /* no larger buffers than that */
+  if (longest < w->options->window) w->options->window = (int)longest; /* limits the buffers */
   FD_TRY(fd_encoding_open(&w->e, w->encoder, 0, w->options->window, FD_WANT_LOGITS, take, w, sizeof(task)));
   double start = fd_seconds();
   for (int64_t i = 0; i < count; i++) {

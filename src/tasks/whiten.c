@@ -1,4 +1,4 @@
-/* Principal components of features by LAPACK's symmetric eigensolver. */
+/* Computes principal components of features with LAPACK's symmetric eigensolver. */
 #include "tasks/whiten.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-enum { CHUNK = 512 }; /* rows that are centred at a time: a fixed tile of every sum */
+enum { CHUNK = 512 }; /* rows centred at a time: a fixed tile size of every sum */
 
 static const double smallest = 1e-10;
 
@@ -27,7 +27,7 @@ static void covariance(const fd_whitening *w, const float *x, int rows, double *
   }
 }
 
-/* From eigenvectors (row i of `vector`, ascending variance) to the map, largest variance first. */
+/* Makes the map, largest variance first, from the eigenvectors (row i of `vector`, ascending variance). */
 static fd_status make_map(fd_whitening *w, const double *vector, const double *variance) {
   int dims = w->dims;
   double largest = variance[dims - 1];
@@ -74,7 +74,7 @@ fd_status fd_whitening_fit(fd_whitening **whitening, const float *x, int rows, i
   double *c = work, *variance = work + square, *tile = variance + dims;
   FD_GO(find_mean(w, x, rows));
   covariance(w, x, rows, tile, c);
-  /* The upper triangle row by row is the lower one column by column: no copy, and eigenvectors come as rows. */
+  /* The row-major upper triangle is the column-major lower one, so no copy is needed, and eigenvectors are returned as rows. */
   FD_GO(fd_lapack_eigen(&w->lapack, dims, c, variance));
   status = make_map(w, c, variance);
 done:

@@ -1,4 +1,4 @@
-/* Counts of words given nothing, their place, or their neighbours. */
+/* Counts words given nothing, their place, or their neighbours. */
 #include "tasks/word_tables.h"
 
 #include <math.h>
@@ -8,21 +8,21 @@
 #include "base/guard.h"
 #include "base/memory.h"
 
-enum { SIDES = 1 << 2 * FD_WORD_REACH, UNKNOWN = SIDES /* a side that is not known */, SMOOTHING = 64 };
+enum { SIDES = 1 << 2 * FD_WORD_REACH, UNKNOWN = SIDES /* an unknown side */, SMOOTHING = 64 };
 
 struct fd_word_table {
   fd_word_given given;
-  int words, first; /* classes; the id of the first one */
+  int words, first; /* number of words; id of the first one */
   int contexts;
-  uint32_t *count; /* [contexts, words] */
-  uint64_t *total; /* [contexts] */
-  uint32_t *alone; /* [words] */
+  uint32_t *count;   /* [contexts, words] */
+  uint64_t *total;   /* [contexts] */
+  uint32_t *overall; /* [words] */
   uint64_t all;
 };
 
-/* The letters of a word that lie beside the next one: its last ones, or its first ones; UNKNOWN where the word is not seen. */
+/* The letters of a word that adjoin its neighbour: the last ones (`last`) or the first ones; UNKNOWN for an unknown word. */
 static int side_of(const fd_word_table *t, const int32_t *ids, const uint8_t *hidden, int n, int at, int last) {
-  int rest = t->words / SIDES; /* words that begin alike */
+  int rest = t->words / SIDES; /* words with the same first letters */
   if (at < 0 || at >= n || ids[at] < t->first || (hidden && hidden[at])) return UNKNOWN;
   return last ? (ids[at] - t->first) % SIDES : (ids[at] - t->first) / rest;
 }
@@ -34,8 +34,8 @@ static void count_word(fd_word_table *t, int context, int word) {
   t->total[context]++;
 }
 
-/* A word is counted with each of its neighbours known or not. */
-static void count_beside(fd_word_table *t, const int32_t *ids, int n, int i, int word) {
+/* Counts a word with each of its neighbours as known and as unknown. */
+static void count_given_neighbours(fd_word_table *t, const int32_t *ids, int n, int i, int word) {
   int left = side_of(t, ids, NULL, n, i - 1, 1), right = side_of(t, ids, NULL, n, i + 1, 0);
   count_word(t, context_of(UNKNOWN, UNKNOWN), word);
   if (left != UNKNOWN) count_word(t, context_of(left, UNKNOWN), word);
@@ -47,15 +47,15 @@ static void count_words(fd_word_table *t, const int32_t *ids, int n) {
   for (int i = 0; i < n; i++) {
     int word = ids[i] - t->first;
     if (word < 0 || word >= t->words) continue;
-    t->alone[word]++, t->all++;
+    t->overall[word]++, t->all++;
     if (t->given == FD_WORD_PLACE) count_word(t, i, word);
-    if (t->given == FD_WORD_BESIDE) count_beside(t, ids, n, i, word);
+    if (t->given == FD_WORD_BESIDE) count_given_neighbours(t, ids, n, i, word);
   }
 }
 
 static fd_status make_table(fd_word_table *t) {
   size_t contexts = (size_t)t->contexts;
-  FD_TRY(fd_alloc(&t->alone, (size_t)t->words, sizeof *t->alone, "a table of words"));
+  FD_TRY(fd_alloc(&t->overall, (size_t)t->words, sizeof *t->overall, "a table of words"));
   FD_TRY(fd_alloc(&t->count, contexts * (size_t)t->words, sizeof *t->count, "a table of words"));
   return fd_alloc(&t->total, contexts, sizeof *t->total, "a table of words");
 }
@@ -84,22 +84,22 @@ void fd_word_table_free(fd_word_table **table) {
   if (!*table) return;
   free((*table)->count);
   free((*table)->total);
-  free((*table)->alone);
+  free((*table)->overall);
   free(*table);
   *table = NULL;
 }
 
-/* The probability of each word at a place of a sequence. */
+/* Computes the probability of each word at a place of a sequence. */
 static void predict(const fd_word_table *t, const int32_t *ids, const uint8_t *hidden, int n, int i, double *p) {
   int context = -1;
   if (t->given == FD_WORD_PLACE) context = i;
   if (t->given == FD_WORD_BESIDE)
     context = context_of(side_of(t, ids, hidden, n, i - 1, 1), side_of(t, ids, hidden, n, i + 1, 0));
   for (int w = 0; w < t->words; w++) {
-    double alone = (t->alone[w] + 1.0) / ((double)t->all + t->words);
-    p[w] = alone;
+    double overall = (t->overall[w] + 1.0) / ((double)t->all + t->words);
+    p[w] = overall;
     if (context >= 0)
-      p[w] = (t->count[(size_t)context * (size_t)t->words + (size_t)w] + SMOOTHING * alone) /
+      p[w] = (t->count[(size_t)context * (size_t)t->words + (size_t)w] + SMOOTHING * overall) /
              ((double)t->total[context] + SMOOTHING);
   }
 }

@@ -1,19 +1,18 @@
-/* Tables of words: how far plain counting gets at saying a hidden word. */
+/* Word tables: a baseline that predicts a hidden word from counts. */
 #ifndef FD_TASKS_WORD_TABLES_H
 #define FD_TASKS_WORD_TABLES_H
 
 #include "data/hide.h"
 
-/* What a word is counted given: nothing (composition), its place in the sequence, or the FD_WORD_REACH letters on either side of
- * it. */
+/* The condition of a word's counts: nothing (composition), its place in the sequence, or the FD_WORD_REACH letters on either
+ * side. */
 typedef enum fd_word_given { FD_WORD_ALONE, FD_WORD_PLACE, FD_WORD_BESIDE } fd_word_given;
-enum { FD_WORD_REACH = 2, FD_WORD_LETTERS = 7 /* tables of longer words would not fit */ };
+enum { FD_WORD_REACH = 2, FD_WORD_LETTERS = 7 /* tables of longer words would not fit in memory */ };
 
 typedef struct fd_word_table fd_word_table;
 
-/* Counts the words of the hider's training windows, from their first letter on, but special tokens. FD_WORD_BESIDE is for words
- * of tokenizer kmer. Neighbours that are hidden at a
- * prediction are counted as unknown, too: sums over what they may be. */
+/* Counts the words of the hider's training windows, from their first letter on, without special tokens. FD_WORD_BESIDE is for
+ * words of tokenizer kmer; it also counts each neighbour as unknown, for predictions next to hidden words. */
 fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_word_given given) FD_MUST_CHECK;
 void fd_word_table_free(fd_word_table **table);
 
@@ -22,9 +21,10 @@ typedef struct fd_word_score {
   int64_t words;
 } fd_word_score;
 
-/* At the hidden words of the first `count` held-out windows (fd_hider_held_out). A neighbour that is hidden, [UNK] or outside the
- * sequence is unknown. p(w | given) = (n(w, given) + S p(w)) / (n(given) + S) with S = 64 and
- * p(w) = (n(w) + 1) / (n + words): what was never seen there is as likely as it is anywhere. */
+/* Scores predictions at the hidden words of the first `count` held-out windows (fd_hider_held_out). A neighbour that is hidden,
+ * [UNK] or outside the sequence is unknown.
+ *   p(w | given) = (n(w, given) + S p(w)) / (n(given) + S) with S = 64 and p(w) = (n(w) + 1) / (n + words),
+ * so that a word never counted in a context gets its overall probability. */
 fd_status fd_word_table_score(const fd_word_table *table, fd_hider *hider, const fd_windows *windows, int64_t count,
                               fd_word_score *score) FD_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* Finds, checks and copies the file of a tokenizer. */
+/* Finds, checks and copies a tokenizer's file. */
 #include "tasks/words.h"
 
 #include <string.h>
@@ -24,11 +24,11 @@ static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *con
   char hex[FD_SHA256_HEX];
   FD_TRY(fd_tokenizer_identity(tokenizer, hex));
   if (!strcmp(hex, config->model.words)) return FD_OK;
-  return fd_fail(FD_DATA, "%s: another tokenizer (%.12s...) than that of the model (model.words: %.12s...)", path, hex,
+  return fd_fail(FD_DATA, "%s: not the model's tokenizer (%.12s...; expected that of model.words, %.12s...)", path, hex,
                  config->model.words);
 }
 
-/* `file`: of byte pairs. */
+/* `file`: of a byte-pair tokenizer. */
 static fd_status create(fd_tokenizer **tokenizer, const fd_config *config, const char *file, int groups) {
   static const char *const kinds[] = {"nt6", "kmer", "bpe", "letters"};
   int k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;

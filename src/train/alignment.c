@@ -1,4 +1,4 @@
-/* Gathers rows of layers and of a teacher, and compares them by linear CKA. */
+/* Collects rows of a student's layers and of a teacher, and compares them by linear CKA. */
 #include "train/alignment.h"
 
 #include <math.h>
@@ -9,10 +9,10 @@
 
 struct fd_alignment {
   int64_t windows;
-  int each;      /* rows of a window, at most */
-  int stride;    /* floats of a row: whether it is there, then the layers, then the teacher's */
-  float *value;  /* [windows * each, stride]; zero where another rank has it, or nobody */
-  size_t floats; /* even: they are gathered as words */
+  int each;      /* rows per window at most */
+  int stride;    /* floats per row: 1 if the row is filled, the layers, the teacher's features */
+  float *value;  /* [windows * each, stride]; zero for rows of other ranks and unused rows */
+  size_t floats; /* even: gathered as 64-bit words */
 };
 
 static int width_of(const fd_trainer *t) { return t->frozen->network->out[FD_OUT_LATENT].width; }
@@ -36,12 +36,12 @@ void fd_alignment_destroy(fd_alignment **alignment) {
   *alignment = NULL;
 }
 
-/* A visible group: its first letter in its sequence, and the teacher's row. */
+/* A visible group: index of its first letter in the sequence, and the teacher's row. */
 typedef struct group {
   int letter, taught;
 } group;
 
-/* The visible groups of a sequence, in their order. */
+/* Finds the visible groups of a sequence, in order; returns their number. */
 static int find_groups(const fd_trainer *t, int sequence, group *groups) {
   const fd_batch *b = t->held_out;
   int each = t->config->objective.distil_pool == FD_DISTIL_REPEAT ? FD_GROUP : 1, n = 0, start = b->seqs.start[sequence],
@@ -53,7 +53,7 @@ static int find_groups(const fd_trainer *t, int sequence, group *groups) {
   return n;
 }
 
-/* The row of a layer that a letter of a sequence has: layers may have rows of the visible letters only. */
+/* The row of a letter of a sequence in a layer, which may have rows for the visible letters only. */
 static int row_of(const fd_trainer *t, fd_space space, int sequence, int letter) {
   const fd_batch *b = t->held_out;
   int row = t->spaces.of[space]->start[sequence];
@@ -62,7 +62,7 @@ static int row_of(const fd_trainer *t, fd_space space, int sequence, int letter)
   return row;
 }
 
-/* The mean over the letters of a group, to[width]. */
+/* Writes the mean over the letters of a group to to[width]. */
 static fd_status take_layer(const fd_trainer *t, fd_value layer, int sequence, int letter, float *to) {
   float rows[FD_GROUP * layer.width];
   FD_TRY(fd_mat_read(t->dev, fd_pass_value(t->student, layer), row_of(t, layer.space, sequence, letter), FD_GROUP, layer.width,
@@ -75,7 +75,7 @@ static fd_status take_layer(const fd_trainer *t, fd_value layer, int sequence, i
   return FD_OK;
 }
 
-/* A row of the teacher's, as the loss normalizes it (ops.def, align_loss). */
+/* Reads a row of the teacher, normalized as in the loss (ops.def, align_loss). */
 static fd_status take_teacher(const fd_trainer *t, int row, float *to) {
   int width = width_of(t);
   double mean = 0, squares = 0;
@@ -101,7 +101,7 @@ fd_status fd_alignment_add(fd_alignment *a, const fd_trainer *t, int64_t first, 
   FD_TRY(fd_alloc(&groups, (size_t)t->held_out->rows / FD_GROUP + 1, sizeof *groups, "the alignment of layers"));
   for (int s = 0; s < count && first + s < a->windows; s++) {
     int n = find_groups(t, s, groups), rows = n < a->each ? n : a->each;
-    for (int i = 0; i < rows; i++) /* the middle ones of as many parts */
+    for (int i = 0; i < rows; i++) /* the groups in the middle of `rows` equal parts */
       FD_GO(take_group(t, s, groups[(2 * i + 1) * n / (2 * rows)],
                        a->value + ((size_t)(first + s) * (size_t)a->each + (size_t)i) * (size_t)a->stride));
   }
@@ -118,7 +118,7 @@ static void centre(int rows, fd_features_of f) {
   }
 }
 
-/* In eight chains, which fill vectors. */
+/* A dot product in eight chains, which the compiler can vectorize. */
 static double dot(int n, const float *a, const float *b) {
   double part[8] = {0}, sum = 0;
   int i = 0;
@@ -129,8 +129,8 @@ static double dot(int n, const float *a, const float *b) {
   return sum;
 }
 
-/* The unbiased estimate of HSIC, but for a factor that all have. */
-static double independence(int n, const double *k, const double *l) {
+/* The unbiased estimate of HSIC, up to a factor that cancels in CKA. */
+static double hsic(int n, const double *k, const double *l) {
   double both = 0, all_k = 0, all_l = 0, sums = 0;
   for (int i = 0; i < n; i++) {
     double sum_k = 0, sum_l = 0;
@@ -153,13 +153,13 @@ void fd_alignment_gram(int rows, fd_features_of f, double *gram) {
 }
 
 double fd_alignment_cka(int rows, const double *a, const double *b) {
-  if (rows < 4) return NAN; /* the estimate needs them */
-  double aa = independence(rows, a, a), bb = independence(rows, b, b);
-  return aa > 0 && bb > 0 ? independence(rows, a, b) / (sqrt(aa) * sqrt(bb)) : NAN;
+  if (rows < 4) return NAN; /* fewer rows than the estimate needs */
+  double aa = hsic(rows, a, a), bb = hsic(rows, b, b);
+  return aa > 0 && bb > 0 ? hsic(rows, a, b) / (sqrt(aa) * sqrt(bb)) : NAN;
 }
 
-/* Those that are there, side by side; returns how many. */
-static int gather_rows(fd_alignment *a) {
+/* Moves the filled rows to the beginning; returns their number. */
+static int compact_rows(fd_alignment *a) {
   size_t stride = (size_t)a->stride, n = 0;
   for (size_t i = 0; i < (size_t)a->windows * (size_t)a->each; i++)
     if (a->value[i * stride] > 0) memmove(a->value + stride * n++, a->value + i * stride, stride * sizeof(float));
@@ -169,8 +169,9 @@ static int gather_rows(fd_alignment *a) {
 fd_status fd_alignment_measure(fd_alignment *a, const fd_trainer *t, double *cka, int *rows) {
   size_t stride = (size_t)a->stride, column = 1;
   double *gram;
-  FD_TRY(t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)a->value, a->floats / 2)); /* adding the bits gathers them */
-  int n = *rows = gather_rows(a), width = width_of(t);
+  /* Each row is zero on all other ranks, so adding the bits gathers them. */
+  FD_TRY(t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)a->value, a->floats / 2));
+  int n = *rows = compact_rows(a), width = width_of(t);
   FD_TRY(fd_alloc(&gram, 2 * (size_t)n * (size_t)n, sizeof *gram, "the alignment of layers"));
   double *taught = gram + (size_t)n * (size_t)n;
   fd_alignment_gram(n, (fd_features_of){a->value + stride - (size_t)width, stride, width}, taught);

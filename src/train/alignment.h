@@ -1,30 +1,32 @@
-/* How much each layer of a student and a frozen teacher's features have in common, on evaluation windows.
+/* Similarity between each layer of a student and the features of a frozen teacher, on evaluation windows.
  *
- * The cosine of the loss is there for the last layer only, whose projection is trained to it. Layers of any width are compared by
- * linear CKA (Kornblith et al., "Similarity of Neural Network Representations Revisited", 2019): 1 where one is the other turned,
- * stretched as a whole and moved, 0 where they have nothing in common; with the unbiased estimator of HSIC (Song et al., 2012, as
- * Nguyen et al., 2021, use it), so that few rows and many columns do not look alike by chance. It may lie a little below 0.
+ * The cosine of the loss exists for the last layer only, whose projection is trained for it. Layers of any width are compared by
+ * linear CKA (Kornblith et al., "Similarity of Neural Network Representations Revisited", 2019): 1 for features that are equal up
+ * to rotation, isotropic scaling and translation, 0 for unrelated features; with the unbiased estimator of HSIC (Song et al.,
+ * 2012, as used by Nguyen et al., 2021), so that features with few rows and many columns do not appear similar by chance. The
+ * value may be slightly below 0.
  *
- * A row is a visible group of letters: of a layer the mean over its letters, of the teacher its features as the loss sees them.
- */
+ * A row is a visible group of letters: for a layer the mean over the letters of the group, for the teacher its features as used
+ * in the loss. */
 #ifndef FD_TRAIN_ALIGNMENT_H
 #define FD_TRAIN_ALIGNMENT_H
 
 #include "train/trainer.h"
 
-enum { FD_ALIGNMENT_ROWS = 512, FD_ALIGNMENT_LEAST = 16 /* rows; of fewer nothing is said */ };
+enum { FD_ALIGNMENT_ROWS = 512, FD_ALIGNMENT_LEAST = 16 /* rows; fewer are not reported */ };
 
 typedef struct fd_alignment fd_alignment;
 
-/* For an evaluation of so many windows: of the first FD_ALIGNMENT_ROWS of them, of each as many visible groups as make so many
- * rows in all, spread over it. */
+/* For an evaluation of `windows` windows. Uses at most the first FD_ALIGNMENT_ROWS of them, and from each window the same number
+ * of visible groups, evenly spaced, up to FD_ALIGNMENT_ROWS rows in total. */
 fd_status fd_alignment_create(fd_alignment **alignment, const fd_trainer *trainer, int64_t windows) FD_MUST_CHECK;
 void fd_alignment_destroy(fd_alignment **alignment);
 
-/* Takes the rows of windows first .. first + count - 1, the trainer's held-out batch, after the forward passes of both. */
+/* Collects the rows of windows first .. first + count - 1, the trainer's held-out batch, after the forward passes of student and
+ * teacher. */
 fd_status fd_alignment_add(fd_alignment *alignment, const fd_trainer *trainer, int64_t first, int count) FD_MUST_CHECK;
 
-/* cka[network->layers], NAN where it is not defined, and the number of rows; the same on all ranks. Collective. */
+/* Computes cka[network->layers], NAN where undefined, and the number of rows; the same on all ranks. Collective. */
 fd_status fd_alignment_measure(fd_alignment *alignment, const fd_trainer *trainer, double *cka, int *rows) FD_MUST_CHECK;
 
 /* Features of rows, `stride` floats apart. */
@@ -34,11 +36,10 @@ typedef struct fd_features_of {
   int width;
 } fd_features_of;
 
-/* gram[rows, rows]: inner products of the features, which are moved to mean 0, of different rows; zeros between a row and
- * itself. */
+/* gram[rows, rows]: inner products of the rows of features, with a zero diagonal. Centres the features in place first. */
 void fd_alignment_gram(int rows, fd_features_of features, double *gram);
 
-/* Linear CKA of two sets of features from their inner products; NAN where one says nothing, or of fewer than 4 rows. */
+/* Linear CKA of two sets of features from their inner products; NAN if one set has no variance, or with fewer than 4 rows. */
 double fd_alignment_cka(int rows, const double *a, const double *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* Writing checkpoints behind the training. */
+/* Writes checkpoints in the background of the training. */
 #include "train/checkpoint.h"
 
 #include <dirent.h>
@@ -25,18 +25,18 @@
 
 struct fd_checkpointer {
   fd_run run;
-  fd_slice *slice; /* [slices], and the texts behind them once they are written */
+  fd_slice *slice; /* [slices], followed by the texts once they are written */
   int slices, texts;
   fd_device *dev;   /* borrowed */
-  float **snapshot; /* [slices], those of this rank; NULL elsewhere */
-  char **header;    /* [slices], of the files that they become */
+  float **snapshot; /* [slices]; NULL for slices of other ranks */
+  char **header;    /* [slices], headers of the files */
   size_t *header_bytes;
-  uint64_t *report; /* [slices, 6]: bytes, four words of the hash, status; each filled by one rank */
+  uint64_t *report; /* [slices, 6]: bytes, four words of the hash, status; each slice is filled in by one rank */
   fd_checkpoint_info info;
   char temporary[FD_PATH_MAX];
   int cls, width;
-  int busy, late, failed_in_a_row; /* late: still being written after a limit */
-  fd_status failure, place;        /* place: of making the folder, at the root */
+  int busy, late, failed_in_a_row; /* late: still being written after checkpoint.limit */
+  fd_status failure, place;        /* place: status of creating the folder, on the root rank */
   int64_t durable_step;            /* -1: none yet */
   pthread_t writer;
   atomic_int ready, abandoned;
@@ -44,7 +44,7 @@ struct fd_checkpointer {
 
 enum { REPORT_BYTES, REPORT_HASH, REPORT_STATUS = REPORT_HASH + 4, REPORT_WORDS };
 
-/* Unfinished folders of earlier processes. The run's lock is held, so nobody is writing them. */
+/* Removes unfinished folders of earlier processes. The run's lock is held, so no process is writing them. */
 static fd_status remove_unfinished(const char *ckpt) {
   DIR *folder = opendir(ckpt);
   if (!folder) return fd_fail_errno("cannot open folder", ckpt);
@@ -60,7 +60,8 @@ static fd_status remove_unfinished(const char *ckpt) {
   return status;
 }
 
-/* The header of a slice's file. Made once: a writer that is stuck must not need what the run has released. */
+/* Makes the header of a slice's file, once and in advance: a writer that is stuck must not use memory that the run has
+ * released. */
 static fd_status describe(fd_checkpointer *c, int slice) {
   const fd_slice *s = &c->slice[slice];
   int count = s->array == FD_CENTRE ? 1 : s->count;
@@ -110,7 +111,7 @@ double fd_checkpoint_patience(const fd_config *config) {
   return config->checkpoint.limit > 0 ? config->checkpoint.limit : INFINITY;
 }
 
-/* Whether this rank's part is done within so many seconds. */
+/* Waits at most `seconds`; returns whether this rank's part is done. */
 static int wait_ready(fd_checkpointer *c, double seconds) {
   for (double start = fd_seconds(); !atomic_load(&c->ready) && fd_seconds() - start < seconds;) usleep(2000);
   return atomic_load(&c->ready);
@@ -121,7 +122,7 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   if (!c) return;
   atomic_store(&c->abandoned, 1);
   if (c->busy && !wait_ready(c, c->late ? 0 : fd_checkpoint_patience(c->run.config)))
-    return; /* stuck on a disk that does not answer, until the process ends */
+    return; /* the writer is stuck on a disk that does not respond: leak its memory until the process ends */
   if (c->busy) pthread_join(c->writer, NULL);
   for (int i = 0; c->snapshot && i < c->slices; i++) c->dev->release_host(c->dev, c->snapshot[i]);
   for (int i = 0; c->header && i < c->slices; i++) free(c->header[i]);
@@ -134,8 +135,8 @@ void fd_checkpointer_destroy(fd_checkpointer **checkpointer) {
   *checkpointer = NULL;
 }
 
-/* Whether a file on the disk is what was meant: memory, a disk or a file system that changes bytes is found before the checkpoint
- * counts and an older one is removed. */
+/* Verifies that a file on disk has the intended content: memory, a disk or a file system that changes bytes is detected before
+ * the checkpoint is committed and an older one is removed. */
 static fd_status read_back(const char *path, uint64_t bytes, const char meant[FD_SHA256_HEX]) {
   char found[FD_SHA256_HEX];
   uint64_t size;
@@ -147,7 +148,7 @@ static fd_status read_back(const char *path, uint64_t bytes, const char meant[FD
                  path, size, found, bytes, meant);
 }
 
-/* Writes, hashes and syncs a file that did not exist, and reads it back. */
+/* Writes, hashes and syncs a new file, and reads it back. */
 static fd_status write_hashed(const char *path, const void *const parts[2], const size_t bytes[2],
                               unsigned char digest[FD_SHA256_BYTES]) {
   fd_sha256 *hash;
@@ -191,7 +192,7 @@ static void *write_slices(void *argument) {
   return NULL;
 }
 
-/* What is not finite is no state to go back to: it must not take the place of older checkpoints. */
+/* Refuses a state with values that are not finite: no run can resume from it, so it must not replace older checkpoints. */
 static fd_status check_snapshot(const fd_checkpointer *c) {
   for (int i = 0; i < c->slices; i++) {
     const fd_slice *s = &c->slice[i];
@@ -236,7 +237,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   FD_TRY(state->dev->sync(state->dev));
   FD_TRY(fd_comm_agree(c->run.comm, check_snapshot(c)));
   if (c->run.comm->rank == 0) {
-    /* A folder that cannot be made fails every file in it: finish reports it, like a full disk. */
+    /* If the folder cannot be created, writing each file fails too; fd_checkpointer_finish reports this like a full disk. */
     c->place = fd_remove_folder(c->temporary);
     if (c->place == FD_OK) c->place = fd_make_folder(c->temporary);
   }
@@ -262,7 +263,7 @@ fd_status fd_checkpointer_wait(fd_checkpointer *c, double seconds, int *ready) {
   return FD_OK;
 }
 
-/* Takes a checkpoint out of the candidates by one rename: half a removed folder must not be one. */
+/* Takes a checkpoint out of the candidates with one atomic rename: a partly removed folder must not be a candidate. */
 static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char trash[FD_PATH_MAX]) {
   char path[FD_PATH_MAX], name[64];
   snprintf(name, sizeof name, "ckpt/.trash-%" PRId64, step);
@@ -271,8 +272,8 @@ static fd_status move_to_trash(const fd_checkpointer *c, int64_t step, char tras
   return rename(path, trash) ? fd_fail_errno("cannot rename", path) : FD_OK;
 }
 
-/* Root: whether the unfinished folder is whole as it stands on the disk, seen from here: the MANIFEST reads back, and each file
- * has its size. The slices' contents were read back where they were written. */
+/* Root rank: checks that the temporary folder is complete on disk, as visible from this host: the MANIFEST reads back, and each
+ * file has its size. The contents of the slices were read back on the ranks that wrote them. */
 static fd_status check_written(const fd_checkpointer *c) {
   char path[FD_PATH_MAX];
   fd_checkpoint_info info;
@@ -281,7 +282,7 @@ static fd_status check_written(const fd_checkpointer *c) {
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
   fd_status status = fd_manifest_parse(c->temporary, &info, slices, &count);
   if (status == FD_OK && (count != c->slices + c->texts || strcmp(info.state_id, c->info.state_id)))
-    status = fd_fail(FD_IO, "%s: its MANIFEST reads back as another one", c->temporary);
+    status = fd_fail(FD_IO, "%s: its MANIFEST reads back as a different one", c->temporary);
   for (int i = 0; i < count && status == FD_OK; i++) {
     uint64_t bytes;
     status = fd_path(path, c->temporary, slices[i].name, NULL);
@@ -294,7 +295,7 @@ static fd_status check_written(const fd_checkpointer *c) {
   return status;
 }
 
-/* Writes a text beside the arrays, and notes its hash behind theirs. */
+/* Writes a text next to the arrays, and records its hash after theirs. */
 static fd_status write_text(fd_checkpointer *c, const char *name, const char *text, size_t bytes) {
   fd_slice *s = &c->slice[c->slices + c->texts++];
   char path[FD_PATH_MAX];
@@ -329,7 +330,7 @@ static fd_status write_classes(fd_checkpointer *c) {
   return status;
 }
 
-/* Root: the texts and MANIFEST, then the rename that commits. */
+/* Root rank: writes the texts and the MANIFEST, then commits with an atomic rename. */
 static fd_status commit(fd_checkpointer *c) {
   char path[FD_PATH_MAX], final[FD_PATH_MAX], ckpt[FD_PATH_MAX], trash[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes;
@@ -344,7 +345,7 @@ static fd_status commit(fd_checkpointer *c) {
   FD_GO(fd_sync_folder(c->temporary));
   FD_GO(fd_checkpoint_folder(final, c->run.folder, c->info.step));
   FD_GO(fd_path(ckpt, c->run.folder, "ckpt", NULL));
-  if (fd_exists(final)) FD_GO(move_to_trash(c, c->info.step, trash)); /* an invalid one that a resume passed over */
+  if (fd_exists(final)) FD_GO(move_to_trash(c, c->info.step, trash)); /* an invalid one that the resume skipped */
   FD_GO(fd_commit_rename(c->temporary, final));
   if (*trash) FD_GO(fd_remove_folder(trash));
 done:
@@ -352,7 +353,8 @@ done:
   return status;
 }
 
-/* Root: of the committed checkpoints the newest checkpoint.keep stay, and those divisible by checkpoint.keep_every. */
+/* Root rank: removes committed checkpoints except the newest checkpoint.keep, and those of steps divisible by
+ * checkpoint.keep_every. */
 static fd_status prune(const fd_checkpointer *c) {
   int64_t *steps, every = c->run.config->checkpoint.keep_every;
   int count, kept = 0;

@@ -1,4 +1,4 @@
-/* The files of a checkpoint and its MANIFEST. */
+/* Plans the files of a checkpoint; writes and parses its MANIFEST. */
 #include "train/checkpoint_format.h"
 
 #include <inttypes.h>
@@ -17,7 +17,7 @@ fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAY
   FD_TRY(fd_alloc(slices, FD_CHECKPOINT_FILES_MAX, sizeof **slices, "checkpoint"));
   for (int array = 0; array < FD_CENTRE; array++) {
     for (int first = 0, part = 0; size[array] && first < params->count; part++) {
-      if (*count == FD_CHECKPOINT_FILES_MAX - 3) /* beside the centre and two texts */
+      if (*count == FD_CHECKPOINT_FILES_MAX - 3) /* in addition to the centre and two texts */
         return fd_fail(FD_CONFIG, "the model is too large: its checkpoint has more than %d files", FD_CHECKPOINT_FILES_MAX);
       fd_slice *s = &(*slices)[(*count)++];
       *s = (fd_slice){.array = (fd_array)array, .first = first, .offset = params->item[first].offset};
@@ -49,7 +49,7 @@ fd_status fd_checkpoint_folder(char out[FD_PATH_MAX], const char *run_folder, in
   return fd_path(out, run_folder, "ckpt", name);
 }
 
-/* Of what has been printed; after a failure the text is closed. */
+/* Hashes the text printed so far; on failure the text is closed and freed. */
 static fd_status hash_so_far(FILE *out, char **text, const size_t *bytes, unsigned char digest[FD_SHA256_BYTES]) {
   fd_status status = fd_text_flush(out, text);
   if (status == FD_OK) status = fd_sha256_of(*text, *bytes, digest);
@@ -71,7 +71,7 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int 
   fprintf(out, "step %" PRId64 "\nupdates %" PRId64 "\nskipped %" PRId64 "\nbad_in_row %" PRId64 "\ndraws %" PRIu64 "\n",
           info->step, info->updates, info->skipped, info->bad_in_row, info->draws);
   if (info->best_step >= 0) fprintf(out, "best_step %" PRId64 "\nbest_score %.17g\n", info->best_step, info->best_score);
-  FD_TRY(hash_so_far(out, text, bytes, digest)); /* so far only state: no time, host or number of ranks */
+  FD_TRY(hash_so_far(out, text, bytes, digest)); /* so far only the state: no time, hostname or number of ranks */
   fd_hex(info->state_id, digest);
   fprintf(out, "state_id %s\nformat findna-checkpoint-1\n", info->state_id);
   for (int i = arrays; i < arrays + texts; i++) print_file(out, &files[i]);
@@ -88,7 +88,7 @@ fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int 
 static const char mark[] = "sha256 ";
 static const size_t own_line = sizeof mark - 1 + FD_SHA256_HEX;
 
-/* Checks the last line. */
+/* Checks the hash in the last line. */
 static fd_status check_own_hash(const char *path, const char *text, size_t bytes) {
   const size_t line = own_line;
   unsigned char digest[FD_SHA256_BYTES];
@@ -146,13 +146,13 @@ static fd_status parse_line(const char *path, const char *line, fd_checkpoint_in
 
 static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
   if (i->step < 0 || i->updates < 0 || i->skipped < 0 || i->bad_in_row < 0 || i->updates > i->step || i->skipped > i->step ||
-      i->bad_in_row > i->skipped + 1) /* a fine-tuning that ends at an evaluation counts that, too */
+      i->bad_in_row > i->skipped + 1) /* + 1: a fine-tuning that diverges at an evaluation counts that as a bad step */
     return fd_fail(FD_DATA, "%s: step, updates, skipped and bad_in_row contradict each other", path);
   if (i->best_step < -1 || i->best_step > i->step || !isfinite(i->best_score))
-    return fd_fail(FD_DATA, "%s: best_step or best_score is none of a run of %" PRId64 " steps", path, i->step);
+    return fd_fail(FD_DATA, "%s: best_step or best_score is impossible after %" PRId64 " steps", path, i->step);
   if (i->window < 1 || i->virtual_ranks < 1 || !fd_is_hex(i->config_hash))
-    return fd_fail(FD_DATA, "%s: window, virtual_ranks or config_hash is none", path);
-  if (*i->teacher && !fd_is_hex(i->teacher)) return fd_fail(FD_DATA, "%s: teacher is no SHA-256", path);
+    return fd_fail(FD_DATA, "%s: window, virtual_ranks or config_hash is invalid", path);
+  if (*i->teacher && !fd_is_hex(i->teacher)) return fd_fail(FD_DATA, "%s: teacher is not a SHA-256", path);
   return FD_OK;
 }
 
@@ -162,8 +162,8 @@ int fd_manifest_arrays(const fd_slice *files, int count) {
   return arrays;
 }
 
-/* A MANIFEST is what was read out of it, written again: every line is there, once, in its order, with no digit too many, and
- * state_id is that of the lines before it. `text` [bytes]. */
+/* Checks a MANIFEST `text` [bytes] by writing the parsed content again: the bytes must be equal, so every line is present once,
+ * in order and in canonical form, and state_id is that of the lines before it. */
 static fd_status check_whole(const char *path, const char *text, size_t bytes, const fd_checkpoint_info *info,
                              const fd_slice *files, int count) {
   fd_checkpoint_info again = *info;
@@ -171,17 +171,17 @@ static fd_status check_whole(const char *path, const char *text, size_t bytes, c
   size_t expected_bytes;
   int arrays = fd_manifest_arrays(files, count), texts = count - arrays;
   if (texts < 1 || texts > 2 || (texts == 2 && strcmp(files[count - 1].name, FD_CLASSES_TEXT)))
-    return fd_fail(FD_DATA, "%s: its last file is not " FD_CONFIG_TEXT ", or " FD_CLASSES_TEXT " behind it", path);
+    return fd_fail(FD_DATA, "%s: its last file is not " FD_CONFIG_TEXT ", or " FD_CLASSES_TEXT " after it", path);
   FD_TRY(fd_manifest_text(&again, files, arrays, texts, &expected, &expected_bytes));
   int same = expected_bytes == bytes && !memcmp(expected, text, bytes);
   free(expected);
   if (same) return FD_OK;
   if (strcmp(again.state_id, info->state_id))
     return fd_fail(FD_DATA, "%s: state_id is not that of its files and counters: the MANIFEST was changed by hand", path);
-  return fd_fail(FD_DATA, "%s: a line is missing, is there twice, or is not as findna writes it", path);
+  return fd_fail(FD_DATA, "%s: a line is missing or duplicated, or is not as findna writes it", path);
 }
 
-/* A folder that is named like a step is of that step: a copy under another name may be of any. */
+/* Checks that a folder named like a checkpoint is that of the step in its name; a copy under any other name is accepted. */
 static fd_status check_place(const char *path, const char *folder, int64_t step) {
   const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
   int64_t said;
@@ -200,7 +200,7 @@ fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_sli
   FD_GO(fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes));
   FD_GO(check_own_hash(path, text, bytes));
   FD_GO(fd_alloc(&lines, bytes + 1, 1, "a MANIFEST"));
-  memcpy(lines, text, bytes - own_line); /* its own hash is no line */
+  memcpy(lines, text, bytes - own_line); /* without the line of its own hash */
   rest = lines;
   for (char *line; status == FD_OK && (line = strsep(&rest, "\n")) && rest;) status = parse_line(path, line, info, slices, count);
   if (status == FD_OK) status = check_counters(path, info);

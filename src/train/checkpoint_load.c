@@ -1,4 +1,4 @@
-/* Finding, verifying and loading checkpoints. */
+/* Finds, verifies and loads checkpoints. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -39,7 +39,7 @@ fd_status fd_checkpoint_list(const char *run_folder, int64_t **steps, int *count
   return status;
 }
 
-/* Reads a file of the MANIFEST, and checks its size and hash. */
+/* Reads a file listed in the MANIFEST, and checks its size and hash. */
 static fd_status read_verified(const char *folder, const fd_slice *s, char **text) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
   unsigned char digest[FD_SHA256_BYTES];
@@ -68,7 +68,7 @@ static fd_status check_finite(const fd_tensor *t, const char *name) {
                  name, t->name, place);
 }
 
-/* The array that a file belongs to by its name, or FD_ARRAYS. */
+/* The array that a file belongs to, from its name; FD_ARRAYS if none. */
 static fd_array array_of(const char *name) {
   for (int i = 0; i < FD_ARRAYS; i++) {
     size_t n = strlen(fd_array_names[i]);
@@ -77,7 +77,7 @@ static fd_array array_of(const char *name) {
   return FD_ARRAYS;
 }
 
-/* Whether all values of a file of an array are finite; takes `text`, its content. */
+/* Checks that all values of a file of an array are finite; takes ownership of `text`, the content of the file. */
 static fd_status check_values(const char *folder, const fd_slice *s, char *text) {
   char path[FD_PATH_MAX];
   fd_safetensors file;
@@ -106,8 +106,8 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
   return status;
 }
 
-/* Copies the tensors of one file, which are those of its slice in their order, to their places in `values`, the whole array on
- * the host; the centre's only tensor has no parameter. */
+/* Copies the tensors of one file, which must be those of its slice in order, to their offsets in `values`, the whole array in
+ * host memory; the single tensor of the centre is not a parameter. */
 static fd_status take_tensors(const fd_safetensors *file, const char *path, const fd_slice *slice, const fd_params *params,
                               float *values) {
   int count = slice->array == FD_CENTRE ? 1 : slice->count;
@@ -119,22 +119,22 @@ static fd_status take_tensors(const fd_safetensors *file, const char *path, cons
     int shape = !p || (!strcmp(t->name, p->name) && t->dims == p->dims && t->shape[0] == p->shape[0] &&
                        (p->dims == 1 || t->shape[1] == p->shape[1]));
     if (strcmp(t->dtype, "F32") || t->bytes != wanted * sizeof(float) || !shape)
-      return fd_fail(FD_DATA, "%s: tensor %s does not belong to this model there, or has another shape", path, t->name);
+      return fd_fail(FD_DATA, "%s: tensor %s is not the model's tensor at this place, or has another shape", path, t->name);
     FD_TRY(check_finite(t, path));
     memcpy(values + (p ? p->offset : 0), t->data, t->bytes);
   }
   return FD_OK;
 }
 
-/* Whether a file is that of a slice. Fine-tunings of older versions called their best weights the teacher's. */
+/* Whether a file name is that of a slice. Fine-tuning in older versions named the best weights "teacher". */
 static int is_named(const char *name, const fd_slice *slice) {
   size_t best = strlen(fd_array_names[FD_BEST]), teacher = strlen(fd_array_names[FD_TEACHER]);
   if (!strcmp(name, slice->name)) return 1;
   return slice->array == FD_BEST && array_of(name) == FD_TEACHER && !strcmp(name + teacher, slice->name + best);
 }
 
-/* The files of a MANIFEST are those that a run of this config writes: every one, once, in order. `plan` is filled in with their
- * names, sizes and hashes. */
+/* Checks that the files of a MANIFEST are those that a run of this config writes, each once and in order. Fills in their names,
+ * sizes and hashes in `plan`. */
 static fd_status match_plan(const char *folder, const fd_slice *files, int count, fd_slice *plan, int planned) {
   int arrays = fd_manifest_arrays(files, count);
   if (arrays != planned) return fd_fail(FD_DATA, "%s: MANIFEST names %d files of arrays (expected %d)", folder, arrays, planned);
@@ -157,8 +157,8 @@ static int has_array(const fd_slice *files, int count, fd_array array) {
   return 0;
 }
 
-/* The files of a checkpoint of this config, checked before memory is taken for what they hold. Before the first update the
- * moments are zero, and may have no files; imports have no best weights beside the student's. */
+/* Plans the files of a checkpoint of this config, and checks them before memory is allocated for their content. Before the first
+ * update the moments are zero and may have no files; imports have no best weights besides the student's. */
 static fd_status plan_files(const fd_checkpoint_info *info, const fd_slice *files, int count, const fd_config *config,
                             const fd_network *network, fd_slice **plan, int *planned) {
   const char *folder = info->folder;
@@ -171,8 +171,8 @@ static fd_status plan_files(const fd_checkpoint_info *info, const fd_slice *file
   return match_plan(folder, files, count, *plan, *planned);
 }
 
-/* Loads the arrays with a place in `host` (NULL: not wanted), verifying each file. Moments without files are zero, whatever a
- * damaged checkpoint has left in their place. */
+/* Loads the arrays that have memory in `host` (NULL: not wanted), verifying each file. Moments without files are zeroed, as
+ * loading a damaged checkpoint before may have written to them. */
 static fd_status load_arrays(const char *folder, const fd_slice *plan, int count, const fd_params *params,
                              float *const host[FD_ARRAYS]) {
   for (int i = FD_ADAM_M; i <= FD_ADAM_V; i++)
@@ -192,7 +192,7 @@ static fd_status load_arrays(const char *folder, const fd_slice *plan, int count
   return FD_OK;
 }
 
-/* What MANIFEST and config.yaml both say. */
+/* Checks the entries that MANIFEST and config.yaml have in common. */
 static fd_status check_config(const fd_checkpoint_info *info, const fd_config *c, const char *hash) {
   int64_t draws = info->step;
   const char *reduction = c->comm.reduction == FD_REDUCTION_FAST ? "fast" : "reproducible", *wrong = NULL;
@@ -203,7 +203,7 @@ static fd_status check_config(const fd_checkpoint_info *info, const fd_config *c
   return wrong ? fd_fail(FD_DATA, "%s: MANIFEST and config.yaml disagree: %s", info->folder, wrong) : FD_OK;
 }
 
-/* classes.txt, whose hash config.yaml has, too. */
+/* Reads classes.txt, whose hash must match that in config.yaml. */
 static fd_status read_classes(const fd_checkpoint_info *info, const fd_slice *s, const fd_config *config, fd_class_names *names) {
   char path[FD_PATH_MAX], *text;
   if (strcmp(s->sha256, config->task.classes) || s->bytes > FD_CLASS_NAMES_BYTES)
@@ -215,7 +215,7 @@ static fd_status read_classes(const fd_checkpoint_info *info, const fd_slice *s,
   return status;
 }
 
-/* The names of the task's classes: those of classes.txt, or of an older version, whose key becomes today's. */
+/* Loads the names of the task's classes from classes.txt, or from the config key of an older version, which is converted. */
 static fd_status load_classes(const fd_checkpoint_info *info, const fd_slice *files, int count, fd_config *config,
                               fd_class_names *names) {
   const fd_slice *s = fd_manifest_arrays(files, count) + 2 == count ? &files[count - 1] : NULL;
@@ -239,7 +239,7 @@ static fd_status load_names(const fd_checkpoint_info *info, const fd_slice *file
   return fd_fail(FD_DATA, "%s: %d names of classes for %lld outputs", info->folder, found, (long long)config->task.outputs);
 }
 
-/* config.yaml, the first text. */
+/* Loads config.yaml, the first text. */
 static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *slices, int count, fd_config *config) {
   char *text, hash[FD_SHA256_HEX];
   const fd_slice *s = &slices[fd_manifest_arrays(slices, count)];
@@ -250,7 +250,8 @@ static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *sli
   return status == FD_OK ? check_config(info, config, hash) : status;
 }
 
-/* Same experiment? Differences in frozen keys or data are not damage: they refuse the resume. */
+/* Checks that the checkpoint is of the same experiment. Differences in frozen keys or data are not damage: the resume is
+ * refused. */
 static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *info, const fd_config *saved,
                                   const fd_class_names *names) {
   char what[256];
@@ -276,7 +277,7 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
   return FD_OK;
 }
 
-/* Root: one checkpoint into `host`. FD_CONFIG: it is valid but of another experiment. */
+/* Root rank: loads one checkpoint into `host`. FD_CONFIG: it is valid but of another experiment. */
 static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_info *info, float *const host[FD_ARRAYS]) {
   fd_slice *slices, *plan = NULL;
   fd_config saved;
@@ -297,7 +298,7 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   return status;
 }
 
-/* Root: the newest valid checkpoint. */
+/* Root rank: loads the newest valid checkpoint. */
 static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float *const host[FD_ARRAYS], int *found) {
   int64_t *steps;
   int count;
@@ -308,7 +309,7 @@ static fd_status load_newest(const fd_run *run, fd_checkpoint_info *info, float 
     FD_GO(fd_checkpoint_folder(folder, run->folder, steps[i]));
     fd_status loaded = load_one(run, folder, info, host);
     if (loaded == FD_OK) *found = 1;
-    else if (loaded != FD_DATA && loaded != FD_MISSING) status = loaded; /* a disk that fails for now is no damage */
+    else if (loaded != FD_DATA && loaded != FD_MISSING) status = loaded; /* a temporary disk error is not damage */
     else if (!*bad) memcpy(bad, folder, sizeof bad);
   }
   if (*found && *bad) fd_warn("%s is damaged; taking the older checkpoint %s", bad, folder);
@@ -321,14 +322,14 @@ done:
   return status;
 }
 
-/* Root: kernels of another family give other last bits from here on. */
+/* Root rank: with kernels of another family, the last bits differ from here on. */
 static fd_status check_kernels(const fd_run *run, const fd_device *dev, const fd_checkpoint_info *info) {
   const fd_config *c = run->config;
   if (!*info->kernels || info->updates == 0 || !strcmp(info->kernels, dev->kernels)) return FD_OK;
   if (!dev->own_memory && c->device.precision == FD_PRECISION_BF16 && c->device.simd == FD_SIMD_AUTO)
     return fd_fail(
         FD_CONFIG,
-        "%s was computed with the kernels '%s', and device.simd: auto takes '%s' here, which round elsewhere: go on with "
+        "%s was computed with the kernels '%s', and device.simd: auto selects '%s' here, which round differently: resume with "
         "other bits by naming the kernels (device.simd=amx, avx512, avx2, ...), or on a machine that has the former",
         info->folder, info->kernels, dev->kernels);
   fd_warn("%s was computed with the kernels '%s'; it goes on with '%s', whose last bits differ", info->folder, info->kernels,
@@ -343,7 +344,7 @@ fd_status fd_checkpoint_resume(const fd_run *run, fd_state *state, fd_checkpoint
   memset(info, 0, sizeof *info);
   for (int i = 0; i < FD_ARRAYS; i++)
     if (state->size[i]) FD_GO(fd_alloc(&host[i], state->size[i], sizeof(float), "loading a checkpoint"));
-  if (comm->rank == 0) FD_GO(load_newest(run, info, host, found)); /* a failure here ends the whole job */
+  if (comm->rank == 0) FD_GO(load_newest(run, info, host, found)); /* a failure here ends the job */
   if (comm->rank == 0 && *found) FD_GO(check_kernels(run, state->dev, info));
   FD_GO(comm->ops->broadcast(comm, found, sizeof *found, 0));
   if (!*found) goto done;
@@ -372,14 +373,14 @@ void fd_weights_free(fd_weights *weights) {
   *weights = (fd_weights){0};
 }
 
-/* Memory for the networks of a checkpoint that has files of these arrays. */
+/* Allocates memory for the networks of a checkpoint with files of these arrays. */
 static fd_status alloc_weights(fd_weights *w, const unsigned char has[FD_ARRAYS]) {
   for (int i = FD_STUDENT; i <= FD_BEST; i++)
     if (has[i]) FD_TRY(fd_alloc(&w->of[i], w->network->params.size, sizeof(float), "weights"));
   return FD_OK;
 }
 
-/* The weights of one checkpoint folder, and its texts; its other files are not looked at. */
+/* Reads the weights and texts of one checkpoint folder; the other files are not read. */
 static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   fd_slice *slices = NULL, *plan = NULL;
   unsigned char has[FD_ARRAYS] = {0};
@@ -409,7 +410,7 @@ static fd_status no_checkpoint(const char *path) {
                  path, path);
 }
 
-/* Root: those of the checkpoint folder `path`, or of the newest checkpoint of the run folder `path` that has them whole. */
+/* Root rank: reads the weights of the checkpoint folder `path`, or of the newest intact checkpoint of the run folder `path`. */
 static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint_info *info, fd_weights *weights) {
   int64_t *steps;
   int count;
@@ -421,7 +422,7 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
   for (int i = 0; i < count && status == FD_OK && read != FD_OK; i++) {
     status = fd_checkpoint_folder(folder, path, steps[i]);
     if (status == FD_OK) read = read_weights(folder, config, info, weights);
-    if (read != FD_OK && read != FD_DATA && read != FD_MISSING) status = read; /* a disk that fails for now is no damage */
+    if (read != FD_OK && read != FD_DATA && read != FD_MISSING) status = read; /* a temporary disk error is not damage */
     else if (read != FD_OK) fd_warn("%s is damaged; looking for an older one", folder);
   }
   free(steps);
@@ -429,7 +430,7 @@ static fd_status find_weights(const char *path, fd_config *config, fd_checkpoint
   return status;
 }
 
-/* Other ranks get the names from the root. */
+/* Broadcasts the class names from the root rank. */
 static fd_status share_classes(fd_comm *comm, fd_class_names *names) {
   char *text = NULL;
   size_t bytes = 0;
@@ -448,7 +449,7 @@ fd_status fd_checkpoint_open_weights(fd_comm *comm, const char *path, fd_config 
   unsigned char has[FD_ARRAYS];
   fd_status status = FD_OK;
   *weights = (fd_weights){0};
-  if (comm->rank == 0) FD_TRY(find_weights(path, config, info, weights)); /* a failure here ends the whole job */
+  if (comm->rank == 0) FD_TRY(find_weights(path, config, info, weights)); /* a failure here ends the job */
   for (int i = 0; i < FD_ARRAYS; i++) has[i] = weights->of[i] != NULL;
   FD_GO(comm->ops->broadcast(comm, config, sizeof *config, 0));
   FD_GO(comm->ops->broadcast(comm, info, sizeof *info, 0));

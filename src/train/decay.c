@@ -1,9 +1,9 @@
-/* AdamW stretch by stretch of parameters that decay or do not. */
+/* Applies AdamW to contiguous ranges of parameters with and without weight decay. */
 #include "train/decay.h"
 
-static void update(fd_device *dev, const fd_adamw *h, const fd_decayed *a, size_t first, size_t size, int spared) {
+static void update(fd_device *dev, const fd_adamw *h, const fd_decayed *a, size_t first, size_t size, int exempt) {
   fd_adamw of = *h;
-  if (spared) of.decay = 0;
+  if (exempt) of.decay = 0;
   dev->ops.adamw(dev, size, &of, a->gradient + first, a->student + first, a->m + first, a->v + first,
                  a->teacher ? a->teacher + first : NULL, a->lambda);
 }
@@ -16,9 +16,9 @@ void fd_decay_update(const fd_config *config, fd_device *dev, const fd_params *p
   }
   for (int i = 0; i < params->count; i++) {
     const fd_param *p = &params->item[i];
-    int spared = p->dims == 1, last = i + 1 == params->count;
-    if (!last && (params->item[i + 1].dims == 1) == spared) continue;
-    update(dev, h, a, first, p->offset + p->size - first, spared);
+    int exempt = p->dims == 1, last = i + 1 == params->count;
+    if (!last && (params->item[i + 1].dims == 1) == exempt) continue;
+    update(dev, h, a, first, p->offset + p->size - first, exempt);
     first = p->offset + p->size;
   }
 }

@@ -1,4 +1,4 @@
-/* AdamW over a network's parameters, of which some may be spared weight decay. */
+/* AdamW over a network's parameters, some of which may be exempt from weight decay. */
 #ifndef FD_TRAIN_DECAY_H
 #define FD_TRAIN_DECAY_H
 
@@ -6,15 +6,16 @@
 #include "device/device.h"
 #include "model/params.h"
 
-/* In the parameters' layout, device memory; `teacher` becomes its moving average with the student, or NULL. */
+/* Arrays in the parameters' layout, in device memory. `teacher`, unless NULL, is updated as a moving average of the student. */
 typedef struct fd_decayed {
   const float *gradient;
   float *student, *m, *v, *teacher;
   float lambda;
 } fd_decayed;
 
-/* One step: of all parameters at once, or with optim.decay: matrices of each stretch that decays or does not. Those of one
- * dimension do not: biases, weights of norms, rates and offsets of delta nets. An element's bits do not depend on the cuts. */
+/* One AdamW step: over all parameters at once, or with optim.decay: matrices over each contiguous range with or without weight
+ * decay. One-dimensional parameters are exempt then: biases, weights of norms, rates and offsets of delta nets. The bits of an
+ * element do not depend on the ranges. */
 void fd_decay_update(const fd_config *config, fd_device *dev, const fd_params *params, const fd_adamw *h,
                      const fd_decayed *arrays);
 

@@ -1,5 +1,5 @@
-/* Held-out loss and accuracy. Windows are summed in chunks of a micro-batch, of which a pass takes several where training does;
- * every rank gets all chunks' sums and adds them in order. */
+/* Held-out loss and accuracy. Sums are per chunk of a micro-batch, of which a pass takes as many as in training; every rank
+ * receives the sums of all chunks and adds them in order. */
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -14,16 +14,16 @@ typedef struct chunk_sums {
   double loss, correct, masked, cosine, aligned;
 } chunk_sums;
 
-/* What the rows of a pass are held against. */
+/* The labels of the rows of a pass. */
 typedef struct answers {
   fd_mat logits; /* [rows, classes], device */
   int rows, classes;
   const int *start;       /* the first row of each sequence */
-  double tau;             /* logits over tau, as the network is trained */
-  float *target, *weight; /* [rows] classes; 0 where there is nothing to say */
+  double tau;             /* logits are divided by tau, as in training */
+  float *target, *weight; /* [rows]: class; weight 0: not scored */
 } answers;
 
-/* Loss, hits and count over some rows. */
+/* Adds loss, correct predictions and count of rows first .. last - 1. */
 static void score_rows(const answers *a, const float *logits, int first, int last, chunk_sums *sums) {
   for (int r = first; r < last; r++) {
     if (a->weight[r] <= 0) continue;
@@ -40,7 +40,7 @@ static void score_rows(const answers *a, const float *logits, int first, int las
   }
 }
 
-/* Masked nucleotides: labels and mask of all tokens, brought back from the device. */
+/* Answers for masked nucleotides: labels and mask of all tokens, copied back from the device. */
 static fd_status nucleotide_answers(fd_trainer *t, const fd_batch *batch, answers *a) {
   size_t rows = (size_t)batch->rows;
   uint8_t *bytes;
@@ -53,7 +53,7 @@ static fd_status nucleotide_answers(fd_trainer *t, const fd_batch *batch, answer
   return status;
 }
 
-/* The answers of a pass; released by the caller, after a failure too. */
+/* Makes the answers of a pass; the caller frees them, even after a failure. */
 static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) {
   int hides = fd_config_hides(t->config);
   fd_out out = hides ? FD_OUT_HIDDEN : FD_OUT_LOGITS;
@@ -72,8 +72,8 @@ static fd_status make_answers(fd_trainer *t, const fd_batch *batch, answers *a) 
   return FD_OK;
 }
 
-/* Cosines of sequences first .. last - 1 with the frozen teacher's features. The memory of the gradient is free between passes.
- */
+/* Adds the cosines between the features of sequences first .. last - 1 and those of the frozen teacher. The memory of the
+ * gradient is reused, which is free between passes. */
 static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first, int last, chunk_sums *sums) {
   const fd_config *c = t->config;
   fd_value value = t->network->out[FD_OUT_ALIGNED];
@@ -91,13 +91,13 @@ static fd_status score_alignment(fd_trainer *t, const fd_batch *batch, int first
   return FD_OK;
 }
 
-/* The session looks at a stop after its step, and holds the guard until then; an evaluation does not wait for that. */
+/* The session handles a stop only after its step, and holds the guard until then; an evaluation returns at once. */
 fd_status fd_evaluate_go_on(void) {
   FD_TRY(fd_guard_go_on());
   return fd_signals_stop() ? FD_RETRY : FD_OK;
 }
 
-/* `count` windows, whose chunks' sums are sums[0], sums[1], ... */
+/* Scores `count` windows in one pass; the sums of their chunks go to sums[0], sums[1], ... */
 static fd_status score_pass(fd_trainer *t, fd_array array, const fd_windows *windows, int64_t first, int count,
                             fd_alignment *layers, chunk_sums *sums) {
   fd_batch *batch = t->held_out;
@@ -137,14 +137,14 @@ fd_status fd_evaluate_held_out(fd_trainer *t, fd_array array, const fd_windows *
   chunk_sums *sums;
   FD_TRY(fd_alloc(&sums, (size_t)chunks, sizeof *sums, "evaluation"));
   fd_status status = FD_OK;
-  /* A rank's share are neighbours, in passes of its own size: ranks may differ in that. */
+  /* A rank's share is a contiguous range of chunks, in passes of its own size: ranks may differ in that size. */
   int64_t share = (chunks + comm->size - 1) / comm->size, first = comm->rank * share, last = first + share;
   if (last > chunks) last = chunks;
   for (int64_t i = first; i < last && status == FD_OK; i += t->micro_batches) {
     int64_t end = (i + t->micro_batches < last ? i + t->micro_batches : last) * size;
     status = score_pass(t, array, windows, i * size, (int)((end < count ? end : count) - i * size), layers, &sums[i]);
   }
-  /* A chunk is filled by one rank and zero elsewhere: adding the bits gathers it exactly. */
+  /* A chunk is filled in by one rank and zero on the others, so adding the bits gathers it exactly. */
   status = fd_comm_agree(comm, status);
   if (status == FD_OK)
     status = comm->ops->sum_u64(comm, (uint64_t *)(void *)sums, (size_t)chunks * sizeof *sums / sizeof(uint64_t));

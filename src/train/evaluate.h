@@ -6,37 +6,39 @@
 #include "train/alignment.h"
 #include "train/trainer.h"
 
-/* Loss (nats) and accuracy of a network over the masked A, C, G, T of held-out windows, or over hidden words, unaugmented. */
+/* Loss (nats) and accuracy of a network on the masked A, C, G, T, or the hidden words, of held-out windows without
+ * augmentation. */
 typedef struct fd_held_out {
   double loss, accuracy;
-  double cosine;           /* mean one between what is aligned with a frozen teacher's features and these */
-  int64_t masked, aligned; /* aligned: rows that have one; 0: there is no such teacher */
+  double cosine;           /* mean cosine between the student's aligned features and those of a frozen teacher */
+  int64_t masked, aligned; /* aligned: rows with a cosine; 0: no frozen teacher */
 } fd_held_out;
 
-/* Fewer windows bias the mutual information upwards, so that collapse would be missed: no judgement is made on them. */
+/* With fewer windows the mutual information is biased upwards and collapse would be missed, so no warning is derived from
+ * them. */
 enum { FD_MONITOR_WINDOWS = 512 };
 
-/* How much signal the [CLS] term carries (nats where not said otherwise), on augmented pairs of views of held-out windows.
+/* How much signal the [CLS] term carries (in nats unless stated otherwise), on augmented pairs of views of held-out windows.
  * Entropies are means over the distributions. */
 typedef struct fd_monitor {
-  double entropy, entropy_limit; /* of the teacher's q-hat; ln n */
-  double mutual_information;     /* H(mean q-hat over the windows) - mean H(q-hat): 0 when every window gets the same */
-  double cross_entropy, gain; /* -q-hat log p-hat; H(mean q-hat) - cross_entropy: > 0 when the student beats the best constant */
-  double correlation;         /* between the views, of what the softmax sees beyond its common part, batch mean removed */
-  double centre_norm;         /* of the centre without the part that the softmax cancels */
+  double entropy, entropy_limit; /* entropy of the teacher's q-hat; its maximum, ln n */
+  double mutual_information;     /* H(mean q-hat over the windows) - mean H(q-hat): 0 if q-hat is the same for every window */
+  double cross_entropy, gain;    /* -q-hat log p-hat; H(mean q-hat) - cross_entropy: > 0 if the student beats the best constant */
+  double correlation;            /* between the views, of the softmax inputs without their common part and batch mean */
+  double centre_norm;            /* of the centre, without the part that cancels in the softmax */
   int64_t windows;
   const char *warning; /* why this looks like collapse, or NULL */
 } fd_monitor;
 
-/* Evaluates the state's array FD_STUDENT or FD_TEACHER on the first `count` windows; with `layers`, not NULL, it takes rows of
- * these. FD_RETRY on all ranks when a signal asked one of them to stop, in a training too: nothing has changed. */
+/* Evaluates the state's array FD_STUDENT or FD_TEACHER on the first `count` windows; `layers`, unless NULL, collects rows of
+ * them. FD_RETRY on all ranks if a signal requested a stop on one of them, also during training: nothing has changed. */
 fd_status fd_evaluate_held_out(fd_trainer *trainer, fd_array array, const fd_windows *windows, int64_t count,
                                fd_alignment *layers, fd_held_out *result) FD_MUST_CHECK;
 
-/* What its loops ask of each pass. */
+/* Called before each pass: FD_RETRY if a stop was requested. */
 fd_status fd_evaluate_go_on(void) FD_MUST_CHECK;
 
-/* Measures the monitor on the first `count` windows; needs a teacher. FD_RETRY as above. */
+/* Measures the collapse monitor on the first `count` windows; requires a moving-average teacher. FD_RETRY as above. */
 fd_status fd_evaluate_monitor(fd_trainer *trainer, const fd_windows *windows, int64_t count, fd_monitor *result) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* The tree of sums: a binary counter of buffers within the rank, recursive halving between ranks, a bucket at a time. */
+/* The summation tree: a binary counter of buffers within the rank, recursive halving between ranks, one bucket at a time. */
 #include "train/gradients.h"
 
 #include <sched.h>
@@ -19,12 +19,12 @@ struct fd_gradients {
   fd_link *link;
   fd_gradients_shape shape;
   int taken, buffers, free_count;
-  node level[LEVELS], free_node[LEVELS], leaf; /* level[i]: a whole subtree of 2^i leaves */
-  size_t open;                                 /* of the leaf, [0, open) is not in the tree yet */
-  float *receive;                              /* device: what a peer sends */
+  node level[LEVELS], free_node[LEVELS], leaf; /* level[i]: a complete subtree of 2^i leaves */
+  size_t open;                                 /* the leaf's range [0, open) is not in the tree yet */
+  float *receive;                              /* device: receive buffer */
   double *statistics, *receive_statistics;     /* host */
-  uint64_t sent;                               /* bytes by the link that the communicator has counted */
-  fd_status failed;                            /* of the link */
+  uint64_t sent;                               /* bytes sent by the link that are already added to the communicator's count */
+  fd_status failed;                            /* status of the link */
 };
 
 fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, fd_link *link,
@@ -40,7 +40,7 @@ fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm 
     if (!shape->leaf) FD_GO(dev->alloc(dev, &n->gradient, shape->size * sizeof(float), "gradients"));
     FD_GO(dev->alloc(dev, &n->statistics, shape->statistics * sizeof(double), "gradients"));
   }
-  /* A bucket ends with the layer that fills it: at most all there is. */
+  /* A bucket ends at a layer boundary, so it may span the whole gradient, of which a peer sends half. */
   if (link && !shape->fast) FD_GO(dev->alloc(dev, &g->receive, (shape->size / 2 + 1) * sizeof(float), "gradients of a peer"));
   FD_GO(fd_alloc(&g->statistics, shape->statistics, sizeof(double), "gradients"));
   FD_GO(fd_alloc(&g->receive_statistics, shape->statistics / 2 + 1, sizeof(double), "gradients of a peer"));
@@ -71,14 +71,14 @@ void fd_gradients_destroy(fd_gradients **gradients) {
 
 int fd_gradients_buffers(const fd_gradients *g) { return (g->shape.leaf ? 0 : g->buffers) + (g->receive != NULL); }
 
-static node take_free(fd_gradients *g) {
+static node pop_free(fd_gradients *g) {
   node n = g->free_node[--g->free_count];
   g->free_node[g->free_count] = (node){NULL, NULL};
   return n;
 }
 
 float *fd_gradients_leaf(fd_gradients *g, double **statistics) {
-  if (!g->leaf.gradient) g->leaf = take_free(g);
+  if (!g->leaf.gradient) g->leaf = pop_free(g);
   *statistics = g->leaf.statistics;
   g->dev->ops.zero(g->dev, g->shape.statistics * sizeof(double), *statistics);
   g->open = g->shape.size;
@@ -89,7 +89,7 @@ static int is_last(const fd_gradients *g) { return g->taken == g->shape.leaves -
 
 int fd_gradients_sends(const fd_gradients *g) { return g->link && is_last(g); }
 
-/* Asks for the sum of data[count] over the ranks. */
+/* Starts the sum of data[count] over the ranks. */
 static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
   int idle;
   FD_TRY(g->link->follow(g->link));
@@ -97,9 +97,9 @@ static fd_status send_bucket(fd_gradients *g, float *data, size_t count) {
   return g->link->progress(g->link, &idle);
 }
 
-/* The leaf's values from `from` on into the tree: into the levels whose subtrees it completes, the earlier leaves being the left
- * operand. The last leaf completes the rank's tree, and the ranks' sums can start. */
-static void take_part(fd_gradients *g, size_t from) {
+/* Adds the leaf's values from `from` on to the tree: to the levels whose subtrees it completes, with the earlier leaves as the
+ * left operand. The last leaf completes the rank's tree, and the sum over the ranks can start. */
+static void add_range(fd_gradients *g, size_t from) {
   size_t count = g->open - from;
   float *sum = g->leaf.gradient + from;
   int level = 0;
@@ -115,14 +115,14 @@ static void take_part(fd_gradients *g, size_t from) {
 void fd_gradients_ready(fd_gradients *g, size_t from) {
   int idle;
   if (!fd_gradients_sends(g)) return;
-  if (g->open - from >= g->shape.bucket) take_part(g, from);
+  if (g->open - from >= g->shape.bucket) add_range(g, from);
   else if (g->failed == FD_OK) g->failed = g->link->progress(g->link, &idle);
 }
 
 void fd_gradients_add(fd_gradients *g) {
   node sum = g->leaf;
   int level = 0;
-  take_part(g, 0);
+  add_range(g, 0);
   g->leaf = (node){NULL, NULL};
   for (int count = g->taken++; count & 1; count >>= 1, level++) {
     node left = g->level[level];
@@ -134,7 +134,7 @@ void fd_gradients_add(fd_gradients *g) {
   g->level[level] = sum;
 }
 
-/* Until the ranks have exchanged everything. The watchdog ends a wait that has no end. */
+/* Waits until the ranks have exchanged everything. The watchdog ends a wait without progress. */
 static fd_status wait_for_ranks(fd_gradients *g) {
   fd_watch *watch = &g->comm->watch;
   double since = fd_seconds();
@@ -158,7 +158,7 @@ static fd_status wait_for_ranks(fd_gradients *g) {
 fd_status fd_gradients_finish(fd_gradients *g, float **sum, double **statistics) {
   int top = 0;
   while (!g->level[top].gradient) top++;
-  /* The result stays with us as a free node: nobody takes it before the next step. */
+  /* The result is kept as a free node, which is not reused before the next step. */
   node result = g->level[top];
   g->level[top] = (node){NULL, NULL};
   g->free_node[g->free_count++] = result;

@@ -7,7 +7,7 @@
 #include "device/gpu_memory.h"
 #include "train/trainer.h"
 
-/* The copies of both networks' weights that products of bf16 read. */
+/* Bytes of the bf16 copies of both networks' weights. */
 static size_t copies(const fd_config *config, const fd_network *network, fd_form form) {
   if (config->model.encoder != FD_ARCH_CHORDMIXER) return 2 * fd_params_copies(&network->params, NULL, form);
   size_t block = fd_gpu_block_weights(form, (int)config->model.channels, (int)config->model.hidden, config->model.recompute);
@@ -15,7 +15,7 @@ static size_t copies(const fd_config *config, const fd_network *network, fd_form
          (size_t)(config->model.networks * network->blocks) * block;
 }
 
-/* The largest weight with its bias of a head whose names begin so. */
+/* Floats of the largest weight, with its bias, of the head with this prefix. */
 static size_t largest_of(const fd_network *network, const char *prefix) {
   size_t largest = 0;
   for (int i = 0; i < network->params.count; i++) {
@@ -26,7 +26,7 @@ static size_t largest_of(const fd_network *network, const char *prefix) {
   return largest;
 }
 
-/* What the kernels of a GPU take for themselves. */
+/* Bytes of scratch memory of GPU kernels. */
 static size_t kernels(const fd_config *config, const fd_network *network, fd_form form, int rows, int micro_batches) {
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   fd_gpu_pass pass = {form,
@@ -39,8 +39,8 @@ static size_t kernels(const fd_config *config, const fd_network *network, fd_for
          fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), micro_batches);
 }
 
-/* The blocks' weights as a CPU keeps them packed in a step of several passes: two copies of the student's, for its forward and
- * its backward pass, and one of the teacher's. */
+/* Bytes of the packed weights of the blocks, which a CPU caches in a step of several passes: two copies of the student's, for the
+ * forward and the backward pass, and one of the teacher's. */
 static size_t packed_blocks(const fd_config *config, const fd_network *network) {
   if (config->model.encoder != FD_ARCH_CHORDMIXER) return 0;
   size_t weights = 2 * (size_t)config->model.channels * (size_t)config->model.hidden * sizeof(float);
@@ -49,7 +49,7 @@ static size_t packed_blocks(const fd_config *config, const fd_network *network) 
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int micro_batches) {
-  int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* of gradients */
+  int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* gradient buffers */
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
   if (!own_memory && own > 1) own_kernels += packed_blocks(config, network);
@@ -62,7 +62,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   bytes += fd_network_pass_size(network, form, fd_trainer_student(config, own), extent);
   if (config->teacher.kind == FD_TEACHER_EMA) bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
-  if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* what a peer sends */
+  if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* receive buffer of gradients */
   if (form.type == FD_BF16) bytes += copies(config, network, form);
   return bytes + own_kernels;
 }
@@ -70,11 +70,11 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
 int fd_trainer_micro_batches(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
                              int rows) {
   int64_t own = config->train.virtual_ranks / ranks, wanted = config->device.group;
-  double most = wanted ? room : 0.9 * room; /* the driver, kernels and NCCL take some that no plan knows */
+  double most = wanted ? room : 0.9 * room; /* the driver, kernels and NCCL use memory outside of the plan */
   int micro_batches = 1;
   if (!fill || config->task.outputs || fd_config_hides(config))
-    return 1;                        /* the micro-batches of a pass have the same number of rows */
-  if (network->graph.tied) return 1; /* the gradients of a weight that two nodes have are added for each micro-batch */
+    return 1;                        /* these micro-batches differ in their number of rows, those of a pass must not */
+  if (network->graph.tied) return 1; /* gradients of a tied weight are added per micro-batch */
   while (2 * micro_batches <= own && 2 * micro_batches <= FD_MICRO_BATCHES_MAX &&
          (int64_t)rows * 2 * micro_batches <= INT_MAX / 16 &&
          (wanted ? 2 * micro_batches <= wanted : rows * 2 * micro_batches <= fill) &&

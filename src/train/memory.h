@@ -1,25 +1,25 @@
-/* How much device memory a training takes, before it starts. */
+/* How much device memory a training needs, computed before it starts. */
 #ifndef FD_TRAIN_MEMORY_H
 #define FD_TRAIN_MEMORY_H
 
 #include "model/network.h"
 
-/* Bytes of device memory that the trainer of such a config takes on a device of such a form, gradients and state included, for
- * passes of `micro_batches` micro-batches of `rows` tokens. With `own_memory`, a GPU's, also what its kernels take beside, at
- * most. */
+/* Bytes of device memory of a trainer with this config on a device with this form of activations, including gradients and state,
+ * for passes of `micro_batches` micro-batches of `rows` tokens. With `own_memory` (a GPU) also an upper bound of the scratch
+ * memory of its kernels. */
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int micro_batches);
 
-/* How many micro-batches of `rows` tokens a pass has on a device of such `fill`, with `room` bytes free (0: not known). */
+/* The number of micro-batches of `rows` tokens per pass on a device with this `fill` and `room` bytes free (0: unknown). */
 int fd_trainer_micro_batches(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
                              int rows);
 
-/* The largest micro-batch, of at most `most` windows of `tokens` rows, that `room` bytes hold; 0: none. */
+/* The largest micro-batch, in windows of `tokens` rows and at most `most`, that fits in `room` bytes; 0: none. */
 int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks,
                            int tokens, double room, int64_t most);
 
-/* FD_MEMORY when a micro-batch of `rows` tokens does not fit the memory that the device has free, with the largest batch that
- * does. */
+/* FD_MEMORY if a micro-batch of `rows` tokens does not fit in the free memory of the device; the message states the largest batch
+ * that fits. */
 fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* The collapse monitor: what the [CLS] term sees on a large batch of held-out windows. */
+/* The collapse monitor: statistics of the [CLS] term on a large batch of held-out windows. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct cls_rows {
   float *p, *q;
 } cls_rows;
 
-/* Runs this rank's share of the windows, neighbours; rows of other ranks stay zero. */
+/* Runs this rank's share of the windows, a contiguous range; rows of other ranks stay zero. */
 static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
   size_t each = (size_t)rows->cls * (size_t)rows->width;
   fd_loader loader;
@@ -51,10 +51,10 @@ static fd_status collect_share(fd_trainer *t, const fd_windows *windows, cls_row
   return FD_OK;
 }
 
-/* Everybody gets all rows: adding the bits gathers them. */
+/* Gathers all rows on all ranks: adding the bits gathers them, as each row is zero on all other ranks. */
 static fd_status collect(fd_trainer *t, const fd_windows *windows, cls_rows *rows) {
   FD_TRY(fd_comm_agree(t->comm, collect_share(t, windows, rows)));
-  /* p and q lie together; an even number of floats */
+  /* p and q are contiguous; together an even number of floats */
   size_t words = 2 * (size_t)rows->windows * (size_t)rows->cls * (size_t)rows->width / 2;
   return t->comm->ops->sum_u64(t->comm, (uint64_t *)(void *)rows->p, words);
 }
@@ -88,7 +88,7 @@ static void measure_distribution(const cls_rows *r, const fd_config *c, const fl
   }
   for (int k = 0; k < n; k++)
     if (mean[k] > 0)
-      m->mutual_information -= mean[k] * log(mean[k]); /* the marginal's entropy; the mean entropy is taken off later */
+      m->mutual_information -= mean[k] * log(mean[k]); /* entropy of the marginal; the mean entropy is subtracted later */
 }
 
 /* Removes the mean over the softmax axis, which the softmax cancels, from one [cls, width] matrix. */
@@ -124,9 +124,10 @@ static fd_status measure_correlation(const cls_rows *r, fd_monitor *m) {
   return FD_OK;
 }
 
-/* The collapse lines. With the paper's softmax over K the term carried almost no signal in small runs, so users must see it. */
+/* The criteria for collapse. With the paper's softmax over K the term carried almost no signal in small runs, so users must be
+ * warned. */
 static const char *judge(const fd_monitor *m) {
-  if (m->windows < FD_MONITOR_WINDOWS) return NULL; /* mutual information is biased upwards on few */
+  if (m->windows < FD_MONITOR_WINDOWS) return NULL; /* mutual information is biased upwards with few windows */
   if (m->entropy > 0.97 * m->entropy_limit)
     return "the teacher's [CLS] distribution is close to uniform: the self-distillation term teaches nothing";
   if (m->entropy < 0.1 * m->entropy_limit && m->mutual_information < 0.1)

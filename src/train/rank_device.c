@@ -1,4 +1,4 @@
-/* One GPU a rank, and what carries gradients between them. */
+/* Opens one GPU per rank, and the link that carries gradients between them. */
 #include "train/rank_device.h"
 
 #include <dlfcn.h>
@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* GPUs are compared by what they say of themselves: numbers depend on what each process may see. */
+/* GPUs are compared by UUID, as their numbers depend on which GPUs are visible to each process. */
 static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   uint64_t uuid[comm->size][2];
   memcpy(uuid[comm->rank], dev->uuid, sizeof dev->uuid);
@@ -26,7 +26,8 @@ static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   return FD_OK;
 }
 
-/* The kernels' family; of a plugin also its content: the program's version says little of a library beside it. */
+/* Describes the kernels by their family, and for a GPU plugin also by its SHA-256: the program's version does not determine that
+ * of a separate library. */
 static fd_status describe_kernels(const fd_device *dev, char *text, size_t size) {
   Dl_info info;
   void *inside;
@@ -40,7 +41,7 @@ static fd_status describe_kernels(const fd_device *dev, char *text, size_t size)
   return FD_OK;
 }
 
-/* The last bits of a result depend on the kernels, and every rank computes a part of it. */
+/* Checks that all ranks have the same kernels: the last bits of a result depend on them, and every rank computes a part of it. */
 static fd_status same_kernels(const fd_device *dev, fd_comm *comm) {
   static const char *const families[] = {"avx512", "avx2", "neon", "generic"};
   enum { FAMILIES = sizeof families / sizeof *families };
@@ -58,7 +59,7 @@ static fd_status same_kernels(const fd_device *dev, fd_comm *comm) {
   return fd_comm_same_text(comm, FD_CONFIG, "kernels", kernels, remedy);
 }
 
-/* Messages name the ranks' GPUs from here on. */
+/* Gathers the GPU numbers of all ranks, which messages include from here on. */
 static fd_status name_gpus(const fd_device *dev, fd_comm *comm) {
   int64_t *gpu;
   if (comm->gpu || comm->size == 1) return FD_OK;
@@ -78,7 +79,7 @@ fd_status fd_rank_device_open(fd_device **dev, const fd_config *config, fd_comm 
   return status;
 }
 
-/* Leaves *link NULL when the root has no library for it and MPI will do. */
+/* Opens the device's own link (NCCL). Leaves *link NULL if the root rank lacks the library and MPI may be used instead. */
 static fd_status open_own(fd_link **link, const fd_config *config, fd_comm *comm, fd_device *dev) {
   char id[FD_LINK_ID] = "";
   const char *why = "";

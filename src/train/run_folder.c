@@ -1,4 +1,4 @@
-/* Lock, move aside, describe. */
+/* Locks a run folder, moves earlier content aside, and describes the run in it. */
 #include "train/run_folder.h"
 
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #include "objective/objective.h"
 #include "train/same_run.h"
 
-/* What a run folder holds of a run; the lock is none of it. */
+/* The files and folders of a run, without the lock. */
 static const char *const names[] = {"ckpt",        "metrics.jsonl", "config.used.yaml", "environment.json", "probe.json",
                                     "report.html", "windows",       "finetune.json",    "published",        "tokenizer.json"};
 enum { NAMES = sizeof names / sizeof *names };
 
-/* A run that begins where another one was: what the folder holds is moved aside, never deleted. */
+/* A run that starts in the folder of an earlier run: the earlier content is moved aside, never deleted. */
 static fd_status move_aside(const char *folder) {
   char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
   int n = 1;
@@ -42,7 +42,7 @@ static fd_status move_aside(const char *folder) {
   return FD_OK;
 }
 
-/* Root. */
+/* Root rank: counts the checkpoints. */
 static fd_status count(const char *folder, int *checkpoints) {
   int64_t *steps = NULL;
   fd_status status = fd_checkpoint_list(folder, &steps, checkpoints);
@@ -55,7 +55,7 @@ fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoint
   if (comm->rank == 0 && (*folder == '~' || *folder == '$'))
     return fd_fail(
         FD_CONFIG,
-        "run.folder %s: only '~/' is expanded, and by the shell its own variables: give run.folder=%s on the command line "
+        "run.folder %s: only '~/' is expanded here, variables only by the shell: give run.folder=%s on the command line "
         "without quotes, or ./%s for a folder of that name",
         folder, folder, folder);
   if (comm->rank == 0 && !stat(folder, &info) && !S_ISDIR(info.st_mode))
@@ -64,7 +64,7 @@ fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoint
   return comm->ops->broadcast(comm, checkpoints, sizeof *checkpoints, 0);
 }
 
-/* Root: names in the folder that lead elsewhere by the will of another user, and others who may put such names there. */
+/* Root rank: refuses symlinks in the folder that another user made, and warns if other users may create them. */
 static fd_status check_owners(const char *folder) {
   char path[FD_PATH_MAX];
   struct stat info;
@@ -72,7 +72,7 @@ static fd_status check_owners(const char *folder) {
     FD_TRY(fd_path(path, folder, i < NAMES ? names[i] : "run.lock", NULL));
     if (!lstat(path, &info) && S_ISLNK(info.st_mode) && info.st_uid != geteuid() && info.st_uid != 0)
       return fd_fail(FD_PERMISSION,
-                     "%s: is a link that another user made (number %ld): what is behind it is not written; remove it", path,
+                     "%s: is a symlink that another user made (uid %ld): findna does not write to its target; remove it", path,
                      (long)info.st_uid);
   }
   if (!stat(folder, &info) && (info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
@@ -90,12 +90,12 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
     FD_TRY(fd_path(path, folder, "run.lock", NULL));
     FD_TRY(fd_lock(path, lock));
   }
-  FD_TRY(fd_same_run_folder(comm, folder)); /* before anything in it is moved */
+  FD_TRY(fd_same_run_folder(comm, folder)); /* before anything in the folder is moved */
   if (comm->rank) return FD_OK;
-  FD_TRY(count(folder, &checkpoints)); /* now: until the lock was ours, another run may have written here */
+  FD_TRY(count(folder, &checkpoints)); /* only now: before the lock was taken, another run may have written here */
   FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
   if (!restart && !checkpoints && fd_exists(path))
-    fd_warn("%s has metrics but no checkpoint: the run begins anew, and what is there is moved aside", folder);
+    fd_warn("%s has metrics but no checkpoint: the run starts anew, and the old content is moved aside", folder);
   return restart || !checkpoints ? move_aside(folder) : FD_OK;
 }
 
@@ -113,7 +113,7 @@ static fd_status write_used_config(const fd_run *run) {
   return status;
 }
 
-/* The names of the loss's terms as a list in JSON. */
+/* The names of the loss terms as a JSON list. */
 static void list_terms(const fd_config *config, char *text, size_t size) {
   int n = snprintf(text, size, "[");
   for (int i = 0; i < FD_TERMS; i++)

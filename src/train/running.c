@@ -1,11 +1,11 @@
-/* Averages statistics over the steps. */
+/* Averages running statistics over the steps. */
 #include "train/running.h"
 
 #include <stdlib.h>
 
 #include "base/memory.h"
 
-static const double kept = 0.9; /* of a running mean, by a step: 1 - PyTorch's momentum */
+static const double kept = 0.9; /* share of a running mean kept per step: 1 - PyTorch's momentum */
 
 fd_status fd_running_create(fd_running *r, fd_device *dev, const fd_params *params) {
   *r = (fd_running){.dev = dev, .params = params};

@@ -1,4 +1,4 @@
-/* Statistics that stand among the parameters (batch normalization's): running means over the steps instead of weights. */
+/* Running statistics stored among the parameters (of batch normalization): running means over the steps instead of weights. */
 #ifndef FD_TRAIN_RUNNING_H
 #define FD_TRAIN_RUNNING_H
 
@@ -7,17 +7,17 @@
 typedef struct fd_running {
   fd_device *dev;
   const fd_params *params; /* borrowed */
-  size_t size;             /* floats of all statistics; 0: there are none */
-  float *values;           /* host: [2, size], of the step, and what was there before */
+  size_t size;             /* floats of all statistics; 0: none */
+  float *values;           /* host: [2, size], of this step, and the previous values */
 } fd_running;
 
 fd_status fd_running_create(fd_running *running, fd_device *dev, const fd_params *params) FD_MUST_CHECK;
 void fd_running_free(fd_running *running);
 
-/* Takes the statistics out of a gradient, where the sums over the step's micro-batches stand, and leaves zeros there. */
+/* Takes the statistics, summed over the micro-batches of the step, out of a gradient, and leaves zeros there. */
 fd_status fd_running_take(fd_running *running, float *gradient, const float *student) FD_MUST_CHECK;
 
-/* After the update, which has no say in them: r = 0.9 r + 0.1 mean over the `micro` micro-batches. */
+/* After the update, which must not change them: stores r = 0.9 r + 0.1 mean over the `micro` micro-batches. */
 fd_status fd_running_put(fd_running *running, int64_t micro, float *student) FD_MUST_CHECK;
 
 #endif

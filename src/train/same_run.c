@@ -1,4 +1,4 @@
-/* Options, data and folder of a run, compared between the ranks. */
+/* Compares options, data and folder of a run between the ranks. */
 #include "train/same_run.h"
 
 #include <stdio.h>
@@ -20,16 +20,16 @@ fd_status fd_same_run(const fd_run *run) {
   fd_config_print(out, run->config, FD_CONFIG_YAML);
   FD_TRY(fd_text_close(out, &text));
   for (size_t i = 0; i < bytes; i++)
-    if (text[i] == '\n') text[i] = '\0'; /* a word a line */
+    if (text[i] == '\n') text[i] = '\0'; /* one string per line */
   fd_status status =
       fd_comm_same(run->comm, FD_CONFIG, "options", text, bytes, "a run has one config and one dataset on all of its ranks");
   free(text);
   return status;
 }
 
-/* What this rank finds at `path`: whatever is there, or as soon as a file system shows it here, what was written elsewhere:
- * `wanted`; not for longer than some seconds. */
-static void look(const char *path, const char *wanted, char found[LOCK_MAX]) {
+/* Reads the file at `path`. With `wanted`, waits up to VISIBLE_SECONDS until this content, written on another host, becomes
+ * visible here; else returns whatever is there. */
+static void read_lock(const char *path, const char *wanted, char found[LOCK_MAX]) {
   double start = fd_seconds();
   do {
     FILE *in = fopen(path, "re");
@@ -45,9 +45,9 @@ fd_status fd_same_run_folder(fd_comm *comm, const char *folder) {
   char path[FD_PATH_MAX], wanted[LOCK_MAX] = "", found[LOCK_MAX] = "", what[FD_PATH_MAX + 32];
   if (comm->size == 1) return FD_OK;
   FD_TRY(fd_path(path, folder, "run.lock", NULL));
-  if (comm->rank == 0) look(path, NULL, wanted);
+  if (comm->rank == 0) read_lock(path, NULL, wanted);
   FD_TRY(comm->ops->broadcast(comm, wanted, sizeof wanted, 0));
-  look(path, wanted, found);
+  read_lock(path, wanted, found);
   found[strcspn(found, "\n")] = '\0';
   snprintf(what, sizeof what, "run.folder (the lock %s)", path);
   return fd_comm_same_text(comm, FD_CONFIG, what, found,

@@ -1,4 +1,4 @@
-/* Schedules by step. */
+/* Learning rate, beta1 and teacher momentum by step. */
 #include "train/schedule.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@ int64_t fd_schedule_steps(const fd_config *config, int64_t windows) {
   return config->train.steps ? config->train.steps : config->train.epochs * windows / config->train.batch;
 }
 
-/* Half a cosine from `first` to `peak`, then one to `last` in the last step. The way up ends at a real number of steps. */
+/* Half a cosine from `first` to `peak`, then another to `last` in the last step. The number of warm-up steps need not be an
+ * integer. */
 static double one_cycle(const fd_config *config, int64_t t, int64_t steps, double first, double peak, double last) {
   double at = (double)t, middle = config->optim.warmup * (double)steps - 1, end = (double)steps - 1;
   if (at <= middle && middle > 0) return peak + (first - peak) * half_cosine(at / middle);

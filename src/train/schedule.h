@@ -1,4 +1,4 @@
-/* Schedules by step: learning rate and the teacher's momentum (spec sections 4 and 5). */
+/* Schedules by step: learning rate, AdamW's beta1 and the teacher's momentum (spec sections 4 and 5). */
 #ifndef FD_TRAIN_SCHEDULE_H
 #define FD_TRAIN_SCHEDULE_H
 
@@ -7,10 +7,10 @@
 /* Steps of the run: train.steps, or epochs * windows / batch rounded down. */
 int64_t fd_schedule_steps(const fd_config *config, int64_t windows);
 
-/* Learning rate of step t = 0 .. steps-1: linear warm-up from 0, then half a cosine to 0; the peak; or one cycle. */
+/* Learning rate of step t = 0 .. steps-1: linear warm-up from 0, then half a cosine to 0; constant; or one cycle. */
 double fd_schedule_lr(const fd_config *config, int64_t t, int64_t steps);
 
-/* Decay of AdamW's first moment in step t; in one cycle it falls while the learning rate rises. */
+/* Decay rate of AdamW's first moment (beta1) in step t; in one cycle it falls while the learning rate rises. */
 double fd_schedule_beta1(const fd_config *config, int64_t t, int64_t steps);
 
 /* The teacher's momentum at step t: 1 + (momentum - 1) (1 + cos(pi t / steps)) / 2 (Eq. 9). */

@@ -1,4 +1,4 @@
-/* The loop around the step. */
+/* The training loop around the step. */
 #include "train/session.h"
 
 #include <errno.h>
@@ -15,36 +15,36 @@
 #include "train/straggler.h"
 #include "train/synchrony.h"
 
-/* What the ranks agree on after each step; counts over the ranks. */
-enum { WANT_RETRY, WANT_STOP, WANT_CHECKPOINT, WRITER_READY, WISHES };
+/* Requests that are summed over the ranks after each step, so that all ranks act alike. */
+enum { WANT_RETRY, WANT_STOP, WANT_CHECKPOINT, WRITER_READY, REQUESTS };
 
 enum { FAILED_CHECKPOINTS_MAX = 3 };
 
-/* Times of the session; the root's clock decides. */
+/* Times of the session; the root rank's clock decides. */
 typedef struct clocks {
   double start, checkpoint, step_start;
   int64_t first_step;
-  uint64_t step_bytes; /* sent before this step */
-  double step_waited;  /* in collectives before this step */
+  uint64_t step_bytes; /* bytes sent before this step */
+  double step_waited;  /* seconds waited in collectives before this step */
   fd_times times;
 } clocks;
 
-static fd_status agree(const fd_session *s, const clocks *clock, uint64_t wish[WISHES]) {
+static fd_status agree(const fd_session *s, const clocks *clock, uint64_t request[REQUESTS]) {
   const fd_config *c = s->run->config;
   char stop[FD_PATH_MAX];
-  wish[WANT_RETRY] = fd_signals_stop() != 0;
-  wish[WANT_STOP] = wish[WANT_CHECKPOINT] = 0;
+  request[WANT_RETRY] = fd_signals_stop() != 0;
+  request[WANT_STOP] = request[WANT_CHECKPOINT] = 0;
   if (s->run->comm->rank == 0) {
     FD_TRY(fd_path(stop, s->run->folder, "stop", NULL));
-    wish[WANT_STOP] = (uint64_t)fd_exists(stop);
-    wish[WANT_RETRY] += c->run.minutes > 0 && fd_seconds() - s->run->started > 60 * c->run.minutes;
-    wish[WANT_CHECKPOINT] = c->checkpoint.minutes > 0 && fd_seconds() - clock->checkpoint > 60 * c->checkpoint.minutes;
+    request[WANT_STOP] = (uint64_t)fd_exists(stop);
+    request[WANT_RETRY] += c->run.minutes > 0 && fd_seconds() - s->run->started > 60 * c->run.minutes;
+    request[WANT_CHECKPOINT] = c->checkpoint.minutes > 0 && fd_seconds() - clock->checkpoint > 60 * c->checkpoint.minutes;
   }
-  wish[WRITER_READY] = (uint64_t)fd_checkpointer_ready(s->checkpointer);
-  return s->run->comm->ops->sum_u64(s->run->comm, wish, WISHES);
+  request[WRITER_READY] = (uint64_t)fd_checkpointer_ready(s->checkpointer);
+  return s->run->comm->ops->sum_u64(s->run->comm, request, REQUESTS);
 }
 
-/* Commits the checkpoint that is being written. */
+/* Commits the checkpoint that is being written, if any. */
 static fd_status finish_checkpoint(fd_session *s) {
   char state_id[FD_SHA256_HEX];
   int durable, in_a_row;
@@ -56,7 +56,7 @@ static fd_status finish_checkpoint(fd_session *s) {
   return FD_OK;
 }
 
-/* Makes room for a new checkpoint: *room unless an earlier one is still being written after `seconds`. */
+/* Finishes an earlier checkpoint before a new one; *room is 0 if it is still being written after `seconds`. */
 static fd_status make_room(fd_session *s, double seconds, int *room) {
   *room = 1;
   if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
@@ -64,7 +64,7 @@ static fd_status make_room(fd_session *s, double seconds, int *room) {
   return *room ? finish_checkpoint(s) : FD_OK;
 }
 
-/* The states are compared first: one that is not the same on all ranks is never saved. */
+/* Compares the states of the ranks before saving: a state that differs between ranks is never saved. */
 static fd_status compare_states(fd_session *s) {
   int *differs;
   if (s->run->comm->size == 1) return FD_OK;
@@ -80,7 +80,7 @@ static fd_status begin_checkpoint(fd_session *s, clocks *clock) {
   return fd_checkpointer_begin(s->checkpointer, s->trainer->state);
 }
 
-/* A checkpoint behind the training, unless a slow disk still has the one before. That one is waited for once. */
+/* Starts a checkpoint in the background, unless a slow disk is still busy with the previous one. It is waited for only once. */
 static fd_status checkpoint(fd_session *s, clocks *clock) {
   const fd_config *c = s->run->config;
   int room;
@@ -94,8 +94,8 @@ static fd_status checkpoint(fd_session *s, clocks *clock) {
   return FD_OK;
 }
 
-/* The checkpoint of a stop or of the end, with its commit: its failure is one of the run. Only a slow disk does not fail a stop.
- */
+/* Writes and commits the checkpoint of a stop or of the end: its failure is a failure of the run, except that a slow disk does
+ * not make a stop fail. */
 static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
   char state_id[FD_SHA256_HEX];
   double limit = fd_checkpoint_patience(s->run->config), start = fd_seconds();
@@ -122,7 +122,7 @@ static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
   return FD_OK;
 }
 
-/* A fine-tuning that diverges has its best weights in the state, which is finite: they are saved. A resume must not take that
+/* Saves the best weights of a fine-tuning that diverges, which are in the state and finite. A resume must not take that
  * checkpoint for the end of a run, so the failure counts as a step without an update. */
 static fd_status keep_best(fd_session *s, clocks *clock, fd_status failure) {
   fd_state *state = s->trainer->state;
@@ -133,7 +133,7 @@ static fd_status keep_best(fd_session *s, clocks *clock, fd_status failure) {
   return failure;
 }
 
-/* A line of metrics: the loss and its terms, what the step did, how long it took. */
+/* Writes a line of metrics: the loss and its terms, counters and times of the step. */
 static void report_metrics(const fd_session *s, const fd_step *r, double seconds, uint64_t bytes_sent) {
   const fd_config *c = s->run->config;
   const char *name[FD_TERMS + 16] = {"loss"};
@@ -158,7 +158,7 @@ static void report_metrics(const fd_session *s, const fd_step *r, double seconds
   fd_metrics_step(s->metrics, "step", r->step, n, name, value);
 }
 
-/* The terms of a loss that has several. */
+/* Lists the terms of a loss with several terms. */
 static void list_terms(const fd_config *c, const fd_step *r, char *text, size_t size) {
   size_t at = 0;
   int terms = 0;
@@ -188,47 +188,47 @@ int fd_session_evaluates(const fd_config *c, int64_t step, int64_t steps) {
   return step == steps || (step < steps && c->eval.every && step % c->eval.every == 0);
 }
 
-/* An evaluation, which a stop that was asked for, or is while it runs, leaves to the resumed run: a cluster that ends a job gives
- * it seconds, and they are for the checkpoint. One that changes the state (a fine-tuning's) is finished: no resume repeats it. */
-static fd_status evaluate(fd_session *s, clocks *clock, uint64_t wish[WISHES]) {
+/* Evaluates, unless a stop was requested before or is requested meanwhile; then the evaluation is left to the resumed run: a
+ * cluster that ends a job leaves it only seconds, which the checkpoint needs. An evaluation that changes the state (of a
+ * fine-tuning) is completed, as no resume repeats it. */
+static fd_status evaluate(fd_session *s, clocks *clock, uint64_t request[REQUESTS]) {
   int64_t step = s->trainer->state->step;
   if (!s->repeats) return keep_best(s, clock, s->evaluate(s));
-  fd_status status = wish[WANT_STOP] || wish[WANT_RETRY] ? FD_RETRY : s->evaluate(s);
+  fd_status status = request[WANT_STOP] || request[WANT_RETRY] ? FD_RETRY : s->evaluate(s);
   if (status != FD_RETRY) return status;
   fd_info("step %" PRId64 ": the evaluation waits for the resumed run", step);
-  if (!wish[WANT_STOP]) wish[WANT_RETRY] = 1;
+  if (!request[WANT_STOP]) request[WANT_RETRY] = 1;
   return FD_OK;
 }
 
-/* After a step: evaluation and checkpoints by their intervals; sets *stop when a stop was agreed. */
+/* After a step: evaluation and checkpoints at their intervals; sets *stop if the ranks agreed to stop. */
 static fd_status after_step(fd_session *s, clocks *clock, fd_status *stop) {
   const fd_config *c = s->run->config;
   int64_t step = s->trainer->state->step;
-  uint64_t wish[WISHES];
+  uint64_t request[REQUESTS];
   char path[FD_PATH_MAX];
   fd_comm_phase(s->run->comm, step, "the agreement after the step");
-  FD_TRY(agree(s, clock, wish));
+  FD_TRY(agree(s, clock, request));
   if (c->comm.check_every && step % c->comm.check_every == 0) {
     FD_TRY(compare_states(s));
     FD_TRY(fd_straggler_report(s->run->comm, &clock->times, step, s->metrics));
   }
-  if (step < s->trainer->steps && fd_session_evaluates(c, step, s->trainer->steps)) FD_TRY(evaluate(s, clock, wish));
+  if (step < s->trainer->steps && fd_session_evaluates(c, step, s->trainer->steps)) FD_TRY(evaluate(s, clock, request));
   if (s->enough) return FD_OK;
-  if (wish[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
-  if (step < s->trainer->steps && (wish[WANT_STOP] || wish[WANT_RETRY])) {
-    *stop = wish[WANT_STOP] ? FD_STOPPED : FD_RETRY;
+  if (request[WRITER_READY] == (uint64_t)s->run->comm->size) FD_TRY(finish_checkpoint(s));
+  if (step < s->trainer->steps && (request[WANT_STOP] || request[WANT_RETRY])) {
+    *stop = request[WANT_STOP] ? FD_STOPPED : FD_RETRY;
     FD_TRY(last_checkpoint(s, clock, 1));
-    if (wish[WANT_STOP] && s->run->comm->rank == 0) {
+    if (request[WANT_STOP] && s->run->comm->rank == 0) {
       FD_TRY(fd_path(path, s->run->folder, "stop", NULL));
-      if (unlink(path) && errno != ENOENT) /* obeyed; it must not stop the resumed run */
+      if (unlink(path) && errno != ENOENT) /* done; the file must not stop the resumed run */
         fd_warn("%s cannot be removed (%s): remove it, or each start stops again after one step", path, strerror(errno));
     }
     return s->run->comm->ops->barrier(s->run->comm);
   }
-  /* Steps without an update may be the end of a run that diverged before: its older checkpoints are not given up for more of it.
-   */
+  /* No checkpoint after a step without an update: the run may have diverged, and its older checkpoints must not be replaced. */
   if (step < s->trainer->steps && !s->trainer->state->bad_in_row &&
-      (wish[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
+      (request[WANT_CHECKPOINT] || (c->checkpoint.every && step % c->checkpoint.every == 0)))
     FD_TRY(checkpoint(s, clock));
   return FD_OK;
 }
@@ -261,13 +261,13 @@ fd_status fd_session_judge(const fd_run *run, const fd_state *state) {
                  run->folder, state->bad_in_row, state->step);
 }
 
-/* The end of the training: its last checkpoint, and whether it is one that came to its end. */
+/* The end of the training: its last checkpoint, and whether the training is complete. */
 static fd_status end_run(fd_session *s, clocks *clock) {
   FD_TRY(last_checkpoint(s, clock, 0));
   return fd_session_judge(s->run, s->trainer->state);
 }
 
-/* Step after step, to the end or a stop. */
+/* Runs steps until the end or a stop. */
 static fd_status run_steps(fd_session *s) {
   fd_trainer *t = s->trainer;
   double now = fd_seconds();
@@ -286,9 +286,9 @@ static fd_status run_steps(fd_session *s) {
     if (stop != FD_OK) return stop;
     if (s->enough) return end_run(s, &clock);
   }
-  uint64_t wish[WISHES] = {0};
-  FD_TRY(evaluate(s, &clock, wish));
-  if (!wish[WANT_RETRY]) return end_run(s, &clock);
+  uint64_t request[REQUESTS] = {0};
+  FD_TRY(evaluate(s, &clock, request));
+  if (!request[WANT_RETRY]) return end_run(s, &clock);
   FD_TRY(last_checkpoint(s, &clock, 1));
   return FD_RETRY;
 }
@@ -296,8 +296,8 @@ static fd_status run_steps(fd_session *s) {
 fd_status fd_session_run(fd_session *s) {
   if (s->trainer->state->step == 0 || s->owed) FD_TRY(s->evaluate(s));
   if (s->trainer->state->step >= s->trainer->steps)
-    return fd_session_judge(s->run, s->trainer->state); /* nothing else was left */
-  fd_guard_hold();                                      /* from here on there is a state to be saved at a stop */
+    return fd_session_judge(s->run, s->trainer->state); /* only the evaluation was left */
+  fd_guard_hold();                                      /* from here on a stop must save the state */
   fd_status status = run_steps(s);
   fd_guard_release();
   return status;

@@ -1,4 +1,4 @@
-/* What a session says of its held-out windows: loss, accuracy, and whether the [CLS] term carries a signal. */
+/* Measures and reports held-out loss, accuracy, and whether the [CLS] term carries a signal. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,13 +18,13 @@ static fd_status check_loss(const char *network, double loss, int64_t step) {
                  step, network);
 }
 
-/* What an evaluation measures. It is written down when all of it is there: a stop leaves nothing of it, and the resumed run makes
- * it again. */
+/* The results of an evaluation. They are reported only once complete: a stop reports nothing, and the resumed run repeats the
+ * evaluation. */
 typedef struct evaluation {
-  fd_held_out student, teacher; /* teacher: of a moving average */
+  fd_held_out student, teacher; /* teacher: the moving average */
   fd_monitor monitor;
-  fd_alignment *layers; /* NULL where there is no teacher that is aligned with */
-  double *cka;          /* of each layer */
+  fd_alignment *layers; /* NULL without a frozen teacher */
+  double *cka;          /* [layers] */
   int rows;
 } evaluation;
 
@@ -75,7 +75,7 @@ static void report_both(const fd_session *s, const fd_held_out *student, const f
                   (const double[]){student->loss, student->accuracy, teacher->loss, teacher->accuracy, (double)student->masked});
 }
 
-/* A line with a column a layer: as many as metrics may have. */
+/* Writes a line of metrics with a column per layer, up to the maximum number of columns. */
 static void report_layers(const fd_session *s, const evaluation *e, int64_t step) {
   enum { MOST = FD_METRICS_COLUMNS - 2 };
   char text[MOST][16];

@@ -1,4 +1,4 @@
-/* The training state. */
+/* Allocates the training state and sets its initial values. */
 #include "train/state.h"
 
 #include <stdlib.h>
@@ -27,7 +27,7 @@ fd_status fd_state_create(fd_state **state, const fd_config *config, const fd_ne
   s->cls = fd_objective_rows(config);
   s->width = fd_objective_width(config);
   fd_state_sizes(s->size, config, network);
-  FD_GO(fd_alloc(&start, n, sizeof *start, "start values"));
+  FD_GO(fd_alloc(&start, n, sizeof *start, "initial values"));
   fd_params_init(&network->params, (uint64_t)config->run.seed, start);
   for (int i = 0; i < FD_ARRAYS; i++) {
     if (!s->size[i]) continue;

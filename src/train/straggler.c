@@ -1,4 +1,4 @@
-/* Times of the ranks, gathered and compared. */
+/* Gathers and compares the times of the ranks. */
 #include "train/straggler.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* Where each rank's time goes: data, computing, waiting for others; and which rank holds the others up. */
+/* How each rank spends its time: data, computing, waiting for other ranks; and which rank delays the others. */
 #ifndef FD_TRAIN_STRAGGLER_H
 #define FD_TRAIN_STRAGGLER_H
 
@@ -9,11 +9,12 @@
 typedef struct fd_times {
   double data, compute, wait;
   int64_t steps;
-  double warned; /* when; 0: never */
+  double warned; /* time of the last warning; 0: never */
 } fd_times;
 
-/* Gathers the times of all ranks, writes a metrics line "rank" for each (seconds a step), warns of a rank whose own work takes
- * more than 1.5 times the median's, at most every ten minutes, and begins anew. Collective; `metrics` is the root's. */
+/* Gathers the times of all ranks, writes a metrics line "rank" for each (seconds per step), warns of a rank whose own work takes
+ * more than 1.5 times the median, at most every ten minutes, and resets the times. Collective; `metrics` is used on the root
+ * rank. */
 fd_status fd_straggler_report(fd_comm *comm, fd_times *times, int64_t step, fd_metrics *metrics) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* Hashes of the state, gathered and compared. */
+/* Gathers and compares hashes of the state. */
 #include "train/synchrony.h"
 
 #include <inttypes.h>
@@ -43,7 +43,7 @@ static int all_same(int size, uint64_t (*all)[WORDS]) {
   return 1;
 }
 
-/* Marks the ranks outside the largest group; returns a member of that group, or -1 when there is no largest one. */
+/* Marks the ranks outside the largest group of equal states; returns a member of that group, or -1 if no group is the largest. */
 static int compare(int size, uint64_t (*all)[WORDS], int *differs) {
   int best = 0, best_count = 0, tie = 0;
   for (int r = 0; r < size; r++) {
@@ -56,7 +56,7 @@ static int compare(int size, uint64_t (*all)[WORDS], int *differs) {
   return tie ? -1 : best;
 }
 
-/* "rank 2 (n3) in teacher, centre": against rank `against`. */
+/* Prints "rank 2 (n3) in teacher, centre": the arrays that differ from those of rank `against`. */
 static int name_rank(const fd_comm *comm, uint64_t (*all)[WORDS], int rank, int against, char *text, size_t size) {
   char place[FD_PLACE_MAX];
   int n = snprintf(text, size, "rank %d (%s) in", rank, fd_comm_place(comm, rank, place)), parts = 0;
@@ -93,7 +93,7 @@ fd_status fd_synchrony_check(fd_comm *comm, const fd_state *state, int *differs)
   if (all_same(comm->size, all)) goto done;
   int reference = compare(comm->size, all, differs);
   status = comm->rank ? FD_LOST : refuse(comm, state->step, all, reference, differs);
-  fd_status said = comm->ops->barrier(comm); /* nobody ends the job before the root has said why */
+  fd_status said = comm->ops->barrier(comm); /* no rank ends the job before the root rank has reported the reason */
   if (said != FD_OK) status = said;
 done:
   free(all);

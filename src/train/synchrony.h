@@ -1,14 +1,14 @@
-/* Student, teacher, optimizer, centre and counters are the same on all ranks: shown by hashes, and who differs if not. Only
- * gradients are summed, so a flipped bit in one rank's state would never heal by itself. */
+/* Checks by hashes that student, teacher, optimizer state, centre and counters are the same on all ranks, and reports which rank
+ * differs. Only gradients are summed over ranks, so a flipped bit in one rank's state would never be corrected. */
 #ifndef FD_TRAIN_SYNCHRONY_H
 #define FD_TRAIN_SYNCHRONY_H
 
 #include "comm/comm.h"
 #include "train/state.h"
 
-/* Compares the states of all ranks. FD_LOST on every rank when one differs, said by the root: which array of which rank, or with
- * two ranks that they differ. `differs[size]` is set for the ranks outside the largest group of equal ones (all of them when no
- * group is the largest). Collective. */
+/* Compares the states of all ranks. FD_LOST on every rank if one differs; the root rank reports which arrays of which rank, or
+ * with two ranks only that they differ. `differs[size]` is set for the ranks outside the largest group of equal states (for all
+ * ranks if no group is the largest). Collective. */
 fd_status fd_synchrony_check(fd_comm *comm, const fd_state *state, int *differs) FD_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* One training step, top to bottom: views, teacher, student, loss, backward, sum, clip, AdamW, moving average, centre. */
+/* One training step, top to bottom: views, teacher, student, loss, backward pass, gradient sum, clipping, AdamW, moving average,
+ * centre. */
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -16,7 +17,7 @@
 #include "train/rank_device.h"
 #include "train/schedule.h"
 
-/* Statistics of a pass, summed beside its gradient: the terms' sums, then the sum of the teacher's [CLS] rows. */
+/* Statistics of a pass, summed along with its gradient: the sums of the loss terms, then the sum of the teacher's [CLS] rows. */
 static size_t statistics_size(const fd_state *state) { return FD_TERMS + state->size[FD_CENTRE]; }
 
 fd_status fd_trainer_check_ranks(const fd_config *config, int ranks) {
@@ -39,11 +40,11 @@ fd_status fd_trainer_rows(const fd_config *config, int window, int *rows) {
 }
 
 fd_demand fd_trainer_student(const fd_config *config, int passes) {
-  int only = config->task.outputs || fd_config_hides(config); /* what terms read is all that is looked at */
-  unsigned reads = fd_objective_reads(config), looks = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
-  if (fd_config_hides(config)) looks |= 1u << FD_OUT_HIDDEN; /* evaluations do, whether it is learned or not */
-  if (fd_config_aligns(config)) looks |= FD_LAYERS;          /* these, too; they are kept for the backward pass in any case */
-  return (fd_demand){reads | looks, reads, passes == 1};
+  int only = config->task.outputs || fd_config_hides(config); /* no outputs other than those that loss terms read */
+  unsigned reads = fd_objective_reads(config), extra = only ? 0 : 1u << FD_OUT_LOGITS | 1u << FD_OUT_LATENT;
+  if (fd_config_hides(config)) extra |= 1u << FD_OUT_HIDDEN; /* read by evaluations, trained or not */
+  if (fd_config_aligns(config)) extra |= FD_LAYERS;          /* read by evaluations; kept for the backward pass in any case */
+  return (fd_demand){reads | extra, reads, passes == 1};
 }
 
 fd_demand fd_trainer_teacher(const fd_config *config) {
@@ -97,7 +98,7 @@ done:
 void fd_trainer_destroy(fd_trainer **trainer) {
   fd_trainer *t = *trainer;
   if (!t) return;
-  if (t->link) t->link->close(t->link); /* first: nothing may wait for what is on its way */
+  if (t->link) t->link->close(t->link); /* first: pending transfers must not outlive their buffers */
   fd_ahead_destroy(&t->ahead);
   fd_batch_destroy(&t->held_out);
   fd_running_free(&t->running);
@@ -111,13 +112,13 @@ void fd_trainer_destroy(fd_trainer **trainer) {
   *trainer = NULL;
 }
 
-/* The views of all passes of this rank. */
+/* Takes the views of all passes of this rank. */
 static fd_status take_views(fd_trainer *t, fd_batch ***batches) {
   uint64_t mine = (uint64_t)t->passes * (uint64_t)t->micro_batches * (uint64_t)t->micro_size;
   return fd_ahead_take(t->ahead, t->state->draws + (uint64_t)t->comm->rank * mine, batches);
 }
 
-/* The counts of the whole batch that the loss is divided by. */
+/* Sums over the ranks the counts of the whole batch by which the loss is divided. */
 static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *totals) {
   uint64_t count[4] = {0, 0, 0, 0};
   for (int i = 0; i < t->passes; i++) {
@@ -131,8 +132,8 @@ static fd_status count_batch(fd_trainer *t, fd_batch **batches, fd_totals *total
   return FD_OK;
 }
 
-/* What follows is started as one, where the device can, once all kernels have run and their memory is there, and unless something
- * looks at the values on the way. */
+/* Captures the following operations as one graph to launch (a CUDA graph), if the device supports it, all kernels have run once
+ * and their memory is allocated, and intermediate values are not checked. */
 static void begin_recording(fd_trainer *t, int possible) {
   if (possible && t->dev->begin && t->stepped && !t->dev->check) t->dev->begin(t->dev);
 }
@@ -143,7 +144,7 @@ static void end_recording(fd_trainer *t) {
 
 static void gradient_ready(void *context, size_t from) { fd_gradients_ready(context, from); }
 
-/* Gradient and statistics of one pass, into the tree. */
+/* Computes gradient and statistics of one pass, and adds them to the tree. */
 static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals *totals) {
   const fd_config *config = t->config;
   const fd_state *s = t->state;
@@ -181,7 +182,7 @@ static fd_status run_pass(fd_trainer *t, const fd_batch *batch, const fd_totals 
   return FD_OK;
 }
 
-/* Several passes share what is made of the weights for the first. */
+/* Several passes share the packed or converted weights made for the first. */
 static fd_status run_passes(fd_trainer *t, fd_batch **batches, const fd_totals *totals) {
   fd_status status = FD_OK;
   if (t->passes > 1) fd_device_hold_weights(t->dev);
@@ -190,8 +191,8 @@ static fd_status run_passes(fd_trainer *t, fd_batch **batches, const fd_totals *
   return status;
 }
 
-/* Whether the step can be taken: of finite moments, centre and gradients the update must leave finite ones. Both moments are
- * means over the steps, and so is the centre: bounds on what is averaged hold for them, too. */
+/* Whether the step can be taken: with finite moments, centre and gradients, the update must yield finite values. Both moments and
+ * the centre are averages over the steps, so bounds on the averaged values hold for them too. */
 static int can_update(const fd_trainer *t, const fd_step *r, const fd_totals *totals, const double *cls_sum) {
   static const double largest_square = 1e38; /* of a clipped gradient, in AdamW's second moment */
   double clipped = r->grad_norm * r->clip;
@@ -201,7 +202,7 @@ static int can_update(const fd_trainer *t, const fd_step *r, const fd_totals *to
   return good;
 }
 
-/* The update left parameters that are not finite. */
+/* Reports the parameter that is not finite after an update. */
 static fd_status refuse_update(fd_trainer *t, const fd_step *r) {
   size_t n = t->state->size[FD_STUDENT], place;
   float *copy;
@@ -220,7 +221,7 @@ static fd_status refuse_update(fd_trainer *t, const fd_step *r) {
   return status;
 }
 
-/* Clipped AdamW on the student, and the teacher's average before or after it (Eq. 9). */
+/* AdamW with clipped gradients on the student, and the teacher's moving average before or after it (Eq. 9). */
 static fd_status update_networks(fd_trainer *t, const fd_step *r, const float *gradient) {
   const fd_config *c = t->config;
   fd_state *s = t->state;

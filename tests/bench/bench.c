@@ -1,5 +1,4 @@
-/* bench KIND [section.key=value ...]: one kind of measurement of bench.h, of the paper's model unless the options say otherwise.
- */
+/* bench KIND [section.key=value ...]: runs one kind of measurement of bench.h, by default on the paper's model. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -32,8 +31,8 @@ int fd_bench_next(fd_bench *bench) {
   return bench->comm->ops->sum_u64(bench->comm, &more, 1) == FD_OK && more;
 }
 
-/* What bench.sh prints in the rows. */
-static fd_status say_kernels(const fd_config *config) {
+/* Prints the name of the kernels, which bench.sh prints in its rows. */
+static fd_status print_kernels(const fd_config *config) {
   fd_device *dev;
   FD_TRY(fd_device_open(&dev, config, 0, 1));
   fprintf(stderr, "kernels %s\n", dev->kernels);
@@ -59,7 +58,7 @@ int main(int argc, char **argv) {
                 "step|infer|finetune|embed|block|stages|linear|data|tokens|prepare|encoder_step|encoder_packed|encoder_infer "
                 "[section.key=value ...]");
   else status = fd_config_parse(&bench.config, defaults, sizeof defaults - 1, "bench", argv + 2, argc - 2);
-  if (status == FD_OK) status = say_kernels(&bench.config);
+  if (status == FD_OK) status = print_kernels(&bench.config);
   if (status == FD_OK) status = kind->run(&bench);
   if (status != FD_OK) bench.comm->ops->abort(bench.comm, status);
   bench.comm->ops->finish(bench.comm);

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # make bench: our block and linear layers against the processor's peak, our training step and inference against PyTorch's (fp32, same model, batch and cores),
-# memory, threads against ranks, and the data path. The programs of a group (`turns`) stay alive and take turns, so that what is compared is
-# measured at the same time; the groups come one after the other, so that memory holds one of them.
-#   TORCH=0 leaves PyTorch out, else it is set up in a virtual environment of its own; COMPILE=0 leaves torch.compile out (it takes minutes
-#   to compile). ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare) may be given;
-#   ONLY='bert|dnabert' runs the programs whose names match.
+# memory, threads against ranks, and the data path. The programs of a group (`turns`) stay alive and take turns, so that measurements to be compared
+# are made under the same conditions; groups run one after another, so that only one of them needs memory.
+#   TORCH=0 leaves PyTorch out, else it is installed in its own virtual environment; COMPILE=0 leaves torch.compile out (compiling takes
+#   minutes). Optional: ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare);
+#   ONLY='bert|dnabert' runs only the programs whose names match.
 set -eu
 cd "$(dirname "$0")/../.."
 all=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-9} torch=${TORCH:-1} compile=${COMPILE:-1} full=${FULL:-1}
 work=$(mktemp -d)
 declare -A to from pid dead
 trap 'for p in "${pid[@]}"; do kill "$p" 2>/dev/null || true; done; wait; rm -rf "$work"' EXIT
-trap '' PIPE # a program that is dead is left out, and its group goes on
+trap '' PIPE # a program that died is left out, and its group continues
 names=()
-# start NAME COMMAND...: a program that measures once for each line it reads; left out when it does not start
+# start NAME COMMAND...: starts a program that measures once per line it reads; it is left out if it does not start
 start() {
   [[ $1 =~ ${ONLY-} ]] || return 0
   local name=$1; shift
@@ -23,7 +23,7 @@ start() {
   exec {to[$name]}>"$work/$name.in" {from[$name]}<"$work/$name.out"
   names+=("$name")
 }
-# ask NAME: one measurement, kept
+# ask NAME: makes and records one measurement
 ask() {
   [ -n "${to[$1]-}" ] || return 0
   local line
@@ -31,7 +31,7 @@ ask() {
   if echo 2>/dev/null >&"${to[$1]}" && read -r line <&"${from[$1]}"; then echo "$line" >>"$work/$1"
   else echo "$1 stopped: $(tail -1 "$work/$1.err")" >&2; dead[$1]=1; fi
 }
-# turns: the programs that were started measure in turns, and end. Round 0 is not kept: while some still start, others cannot be timed.
+# turns: lets the started programs measure in turns, then ends them. Round 0 is discarded, as some programs are still starting during it.
 turns() {
   local round name
   for round in $(seq 0 "$rounds"); do
@@ -39,14 +39,14 @@ turns() {
       printf '\rround %d of %d: %-20s' "$round" "$rounds" "$name" >&2
       [ -z "${dead[$name]-}" ] || continue
       [ "$round" != 1 ] || rm -f "$work/$name"
-      [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another takes a core
+      [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}" # a rank that waits for another one spins on a core
       ask "$name"
       [ "$name" = two_ranks ] && pkill -STOP -P "${pid[two_ranks]}"
     done
   done
   for name in "${names[@]}"; do
     [ "$name" = two_ranks ] && pkill -CONT -P "${pid[two_ranks]}"
-    kill "${pid[$name]}" 2>/dev/null || true # its end of the pipe is also held by programs that were started later
+    kill "${pid[$name]}" 2>/dev/null || true # closing the pipe is not enough: programs started later also hold its write end
     wait "${pid[$name]}" 2>/dev/null || true
     exec {to[$name]}>&- {from[$name]}<&-
     unset "pid[$name]"
@@ -54,10 +54,10 @@ turns() {
   names=()
 }
 have() { [ -s "$work/$1" ]; }
-# summary NAME COLUMN: median, smallest and largest of a column, number of lines
+# summary NAME COLUMN: median, minimum and maximum of a column, number of lines
 summary() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -g | awk '{ v[NR] = $1 } END { m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf "%.4g %.4g %.4g %d\n", m, v[1], v[NR], NR }'; }
 row() { if have "$2"; then printf '%-58s %9s %9s %9s %4s  %s\n' "$1" $(summary "$2" "${3:-1}") "$(sed -n 's/^kernels //p' "$work/$2.err" | head -1)"; fi; }
-# ratio TEXT NAME NAME [COLUMN]: of the medians
+# ratio TEXT NAME NAME [COLUMN]: prints the ratio of the medians
 ratio() { if have "$2" && have "$3"; then awk -v a="$(summary "$2" "${4:-1}" | cut -d' ' -f1)" -v b="$(summary "$3" "${4:-1}" | cut -d' ' -f1)" -v text="$1" 'BEGIN { printf "%-58s %9.2f\n", text, a / b }'; fi; }
 
 python=build/bench-venv/bin/python
@@ -94,7 +94,7 @@ for kind in finetune embed; do
   [ "$torch" = 0 ] || start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"
   turns
 done
-encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: ours and PyTorch's
+encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: runs findna and PyTorch
   local sizes=(device.threads="$all" model.encoder="$3" train.batch="$4" model.positions="$5" model.channels="$6" model.hidden="$7" model.layers="$8" model.heads="$9" model.vocabulary="${10}" model.epsilon=1e-12)
   start "$1" "$BENCH" "encoder_$2" "${sizes[@]}"
   start "bf16_$1" "$BENCH" "encoder_$2" "${sizes[@]}" device.precision=bf16
@@ -114,7 +114,7 @@ start bf16_mae "$BENCH" "${mae[@]}" device.precision=bf16
 [ "$torch" = 0 ] || start torch_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098
 [ "$torch" = 0 ] || start torch_bf16_mae $python -W ignore tests/bench/torch_mae.py "$all" 16 110 768 3072 6 6 6 4098 bf16
 turns
-# The student of 4 x 768 at the lengths of its data: ours packed, PyTorch's padded to 300 tokens as people run it, and to the longest.
+# The student of 4 x 768 at the lengths of its data: findna packed, PyTorch padded to 300 tokens, as it is usually run, and to the longest sequence.
 student="model.encoder=bert train.batch=32 model.positions=72 model.channels=768 model.hidden=3072 model.layers=4 model.heads=12 model.vocabulary=4096 model.epsilon=1e-12"
 start student "$BENCH" encoder_packed device.threads="$all" $student
 start bf16_student "$BENCH" encoder_packed device.precision=bf16 device.threads="$all" $student

@@ -1,4 +1,4 @@
-/* Measures one ChordMixer block against the processor's peak, and what share each of its stages has. */
+/* Measures one ChordMixer block against the processor's peak, and the times of its stages. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static fd_status prepare(fd_bench *bench, block_bench *b) {
   return FD_OK;
 }
 
-/* Seconds of one pass, of the thread that calls it. */
+/* Seconds of CPU time of the calling thread for one pass. */
 static double forward(const block_bench *b) {
   double start = fd_bench_thread_seconds();
   b->dev->ops.mixer_forward(b->dev, &b->seqs, &b->block, fd_dense(b->x, b->block.channels), fd_dense(b->z, b->block.hidden),
@@ -66,7 +66,7 @@ static double backward(const block_bench *b) {
 fd_status fd_bench_block(fd_bench *bench) {
   block_bench b;
   double row[FD_BENCH_ROUNDS + 1][COLUMNS];
-  FD_TRY(prepare(bench, &b)); /* the program ends with the measurement: nothing is released */
+  FD_TRY(prepare(bench, &b)); /* released only when the program exits */
   while (fd_bench_next(bench)) {
     for (int i = 0; i <= FD_BENCH_ROUNDS; i++) {
       double best = fd_bench_peak(b.dev) * 1e-9, there = b.flops / forward(&b) * 1e-9, back = 2 * b.flops / backward(&b) * 1e-9;
@@ -77,13 +77,13 @@ fd_status fd_bench_block(fd_bench *bench) {
   return FD_OK;
 }
 
-/* Where the time of a pass goes: every kernel is called as always, between two looks at the clock. */
+/* Stages of a pass: every kernel is called through a wrapper that adds its wall-clock time to its stage. */
 enum { PRODUCTS, PACKING, GELU, STAGES };
-static const fd_cpu_kernels *timed; /* the kernels that are called */
+static const fd_cpu_kernels *timed; /* the wrapped kernels */
 static fd_cpu_kernels instrumented;
-static double spent[STAGES + 1]; /* the last one: beside them */
+static double spent[STAGES + 1]; /* last: outside of these stages */
 
-/* A call takes microseconds: one that took half a millisecond was interrupted by another program, and is left out. */
+/* A call takes microseconds; a call of half a millisecond was preempted and is left out. */
 static void add_time(int stage, double seconds) { spent[stage] += seconds < 5e-4 ? seconds : 0; }
 
 #define TIMED(stage, name, parameters, arguments) \
@@ -104,7 +104,7 @@ TIMED(GELU, bias_gelu, (int rows, const float *bias, float *z, float *h), (rows,
 TIMED(GELU, gelu_backward, (int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da),
       (rows, n, z, z_ld, dh, g, da))
 
-/* Bytes that a pass has to read or write at least once: activations, weights and their gradients. */
+/* Bytes that a pass must read or write at least once: activations, weights and their gradients. */
 static double bytes_of(const block_bench *b, int back) {
   double rows = b->seqs.start[b->seqs.count], d = b->block.channels, h = b->block.hidden, weights = 2 * d * h + d + h;
   return 4 * (back ? rows * (3 * d + h) + 2 * weights : rows * (2 * d + h) + weights);
@@ -116,8 +116,8 @@ static long page_faults(void) {
   return use.ru_minflt;
 }
 
-/* ms of the thread, first touches of pages and MB of a pass, then ms of its stages and of what is beside them: each the least of
- * some passes, since the clock of the stages counts what other programs take. */
+/* Prints ms of thread CPU time, minor page faults and MB of a pass, then ms of its stages and of the rest: each the minimum over
+ * several passes, since the stages' wall-clock time includes time taken by other programs. */
 static void print_pass(fd_bench *bench, const block_bench *b, double (*pass)(const block_bench *b), int back) {
   long faults = page_faults();
   double seconds = pass(b), least[STAGES + 1];

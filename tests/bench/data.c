@@ -31,7 +31,7 @@ fd_status fd_bench_data(fd_bench *bench) {
   return FD_OK;
 }
 
-/* A chromosome of 200 Mb in lines of 80, half of it in lower case, a tenth N. */
+/* Writes a random chromosome of 200 Mb in lines of 80, half of it lower case, a tenth N. */
 static fd_status write_chromosome(const char *path) {
   enum { LINES = 2500000, LINE = 80 };
   static const char letters[] = "ACGTacgt";
@@ -52,7 +52,7 @@ static fd_status write_chromosome(const char *path) {
   return fclose(out) ? fd_fail_errno("cannot write", path) : FD_OK;
 }
 
-/* In the folder run.folder. */
+/* Writes to the folder run.folder. */
 fd_status fd_bench_prepare(fd_bench *bench) {
   char fasta[FD_PATH_MAX], shards[FD_PATH_MAX];
   uint64_t bytes;

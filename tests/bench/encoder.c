@@ -1,6 +1,6 @@
-/* Measures encoders over ids, of the shape that the options say: train.batch sequences of model.positions tokens; a training step
- * (forward, backward from a given gradient by the latents, AdamW), or a forward pass. Or a training step of packed sequences that
- * are as long as those of 300 nucleotides in DNABERT-2's words: 61 to 72 tokens, 66.5 in the mean. */
+/* Measures encoders over ids of the configured shape on train.batch sequences of model.positions tokens: a training step
+ * (forward, backward from a given gradient by the latents, AdamW) or a forward pass; or a training step on packed sequences of 61
+ * to 72 tokens, 66.5 on average, the lengths of 300 nucleotides in DNABERT-2's words. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -19,7 +19,7 @@ typedef struct encoder {
   float *params, *m, *v;
 } encoder;
 
-/* torch_encoder.py has the same. */
+/* Keep equal to `lengths` in torch_encoder.py. */
 static int packed_length(int i) { return 61 + 5 * i % 12; }
 
 static fd_status open_encoder(encoder *e, const fd_config *c, int learns, int packed) {

@@ -1,5 +1,5 @@
-/* Measures linear layers of a transformer against the processor's peak. A line has the seconds of each layer's forward and
- * backward pass, then the same in percent of the peak. */
+/* Measures linear layers of a transformer against the processor's peak. A line holds the seconds of each layer's forward and
+ * backward pass, then their speed in percent of the peak. */
 #include <stdio.h>
 
 #include "bench.h"
@@ -43,7 +43,7 @@ fd_status fd_bench_linear(fd_bench *bench) {
   fd_device *dev;
   linear_bench layers[LAYERS];
   double row[FD_BENCH_ROUNDS + 1][2][LAYERS][PASSES];
-  FD_TRY(fd_device_open(&dev, &bench->config, 0, 1)); /* the program ends with the measurement: nothing is released */
+  FD_TRY(fd_device_open(&dev, &bench->config, 0, 1)); /* released only when the program exits */
   for (int l = 0; l < LAYERS; l++) FD_TRY(prepare(&layers[l], shapes[l][0], shapes[l][1]));
   while (fd_bench_next(bench)) {
     for (int i = 0; i <= FD_BENCH_ROUNDS; i++)

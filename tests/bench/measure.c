@@ -1,4 +1,4 @@
-/* What measurements of kernels have in common. */
+/* Shared by measurements of kernels. */
 #include "measure.h"
 
 #include <string.h>

@@ -13,7 +13,7 @@
 
 enum { LENGTH = 1000, BARCODE = 660, WINDOWS = 64 };
 
-/* What is learned from: views of windows, or of a model that says hidden words the words of barcodes. */
+/* Training data: views of windows, or for a model that predicts hidden words the words of barcodes. */
 typedef struct input {
   fd_windows windows;
   fd_loader loader;

@@ -1,4 +1,4 @@
-/* The processor's peak: multiply-adds (or, for the bf16 kernels, their dot products) on registers alone. Compiled once for each
+/* The processor's peak: multiply-adds (or, for the bf16 kernels, their dot products) on registers only. Compiled once per
  * instruction set, like kernels.c. */
 #include "cpu/kernels.h"
 #include "cpu/vector.h"
@@ -12,7 +12,7 @@ enum { FLOPS = 4 * LANES };
 enum { FLOPS = 2 * LANES };
 #endif
 
-enum { SUMS = 2 * ROWS - 2 }; /* with the two factors, and a temporary where there is no fused instruction, all in registers */
+enum { SUMS = 2 * ROWS - 2 }; /* these, two factors and a temporary (without a fused instruction) fit in the registers */
 
 static double peak(long rounds) {
   vfloat sum[SUMS], x = v_set(0.999f), y = v_set(1e-6f), total = {0};

@@ -1,8 +1,8 @@
-/* Multiply-adds on registers, for each set of instructions that the build has. */
+/* Loops of register-only multiply-adds, one per instruction set in the build. */
 #ifndef FD_BENCH_PEAK_H
 #define FD_BENCH_PEAK_H
 
-/* Runs `rounds` of the loop and returns the floating-point operations done. */
+/* Runs `rounds` iterations of the loop and returns the number of floating-point operations. */
 double fd_peak_generic(long rounds);
 double fd_peak_avx2(long rounds);
 double fd_peak_avx512(long rounds);

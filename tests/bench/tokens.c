@@ -1,4 +1,4 @@
-/* Measures tokenizers. */
+/* Measures the speed of tokenizers. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 """PyTorch's side of the encoder rows: torch_encoder.py bert|dnabert_2|nt_v2 step|infer THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY [packed] [bf16]. Eager,
-fp32 or under bf16 autocast, scaled_dot_product_attention. packed: the sequences of encoder.c's packed ones, padded to TOKENS with a mask over keys. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
+fp32 or under bf16 autocast, scaled_dot_product_attention. packed: the packed sequences of encoder.c, padded to TOKENS with a key mask. Measures once per line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
 import resource
 import sys
 import time

@@ -1,6 +1,6 @@
 """PyTorch's side of the HAD row: torch_had.py THREADS SEQUENCES TOKENS. The student of configs/had.yaml, eager, fp32, around the chunked gated delta rule of
-transformers (torch_chunk_gated_delta_rule, qwen3_next), which has no CPU kernel of its own; a training step as `bench encoder_step` makes it: forward, backward
-from a given gradient by the latents, AdamW. Measures once for each line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
+transformers (torch_chunk_gated_delta_rule, qwen3_next), which has no dedicated CPU kernel; the same training step as `bench encoder_step`: forward, backward
+from a given gradient by the latents, AdamW. Measures once per line on standard input and prints seconds and MB of memory beyond importing PyTorch."""
 import resource
 import sys
 import time
@@ -96,7 +96,7 @@ class Student(nn.Module):
 
 model = Student()
 parameters = sum(p.numel() for p in model.parameters())
-assert parameters == 1068704, parameters  # as configs/had.yaml has
+assert parameters == 1068704, parameters  # those of configs/had.yaml
 ids = (torch.arange(count * tokens) * 7919 % 7).view(count, tokens)
 gradient = torch.where(torch.arange(count * tokens * d) % 3 > 0, 1e-3, -1e-3).view(count, tokens, d)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-2, foreach=True)

@@ -1,6 +1,6 @@
 """PyTorch's side of the BarcodeMAE row: torch_mae.py THREADS SEQUENCES TOKENS CHANNELS HIDDEN LAYERS DECODER_LAYERS HEADS VOCABULARY [bf16]. A whole training step with
-transformers' BertModel over the visible words, packed to the left and padded to the most of a sequence in the batch, in their places, and its BertForTokenClassification
-over all words, as the method's published description has them: sdpa, dropout 0.1, AdamW; eager, fp32 or under bf16 autocast. Measures once for each line on standard
+transformers' BertModel over the visible words (packed to the left, padded to the batch's largest number of them, with their original positions) and its
+BertForTokenClassification over all words, as the method's publication describes: sdpa, dropout 0.1, AdamW; eager, fp32 or under bf16 autocast. Measures once per line on standard
 input and prints seconds and MB of memory beyond importing PyTorch."""
 import resource
 import sys

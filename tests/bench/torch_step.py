@@ -1,7 +1,7 @@
 """PyTorch's side of the benchmark: torch_step.py step|compile|infer|finetune|embed|linear|product THREADS BATCH [DEVICE [bf16]]. The same model, on the CPU (the default)
-in fp32, with `bf16` and on another device under bf16 autocast; `product` is one of two BATCH x BATCH bf16 matrices; `linear` prints
-seconds of the forward and of the backward pass of three layers instead. Measures once for each line on standard input and prints
-seconds and the MB of memory: on the CPU what the process took beyond importing PyTorch, on a GPU the largest that PyTorch allocated."""
+in fp32, with `bf16` and on another device under bf16 autocast; `product` multiplies two BATCH x BATCH bf16 matrices; `linear` prints
+seconds of the forward and of the backward pass of three layers instead. Measures once per line on standard input and prints
+seconds and MB of memory: on the CPU those of the process beyond importing PyTorch, on a GPU the peak that PyTorch allocated."""
 import resource
 import statistics
 import sys

@@ -1,4 +1,4 @@
-/* Measures what a pretrained model is used for: a step of fine-tuning, and embeddings. */
+/* Measures uses of a pretrained model: a fine-tuning step, and embeddings. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -48,10 +48,10 @@ fd_status fd_bench_finetune(fd_bench *bench) {
     FD_TRY(fd_trainer_step(trainer, &step));
     fprintf(bench->out, "%.6f\n", fd_seconds() - start);
   }
-  return FD_OK; /* the program ends with the measurement: nothing is released */
+  return FD_OK; /* released only when the program exits */
 }
 
-/* As many sequences of 1,000 nucleotides as train.batch says, pooled. */
+/* Pooled embeddings of train.batch sequences of 1,000 nucleotides. */
 fd_status fd_bench_embed(fd_bench *bench) {
   enum { LENGTH = 1000 };
   const fd_config *c = &bench->config;

@@ -1,5 +1,5 @@
 /* A program that embeds with libfindna, for tests/test_library.sh: host abi | embed RUN FILE POOL WINDOW STRIDE BOTH OUT |
- * tokens RUN SEQUENCE | threads RUN FILE | refused RUN. FILE has a sequence a line. Ends with 0 and "end" in the last line. */
+ * tokens RUN SEQUENCE | threads RUN FILE | refused RUN. FILE has one sequence per line. Exits with 0 and prints "end" last. */
 #include <findna.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@ enum { SEQUENCES = 1000, LETTERS = 4096, THREADS = 4 };
 #define FIELD(type, field) printf("%s.%s %zu\n", #type, #field, offsetof(type, field))
 #define STRUCT(type) printf("struct %s %zu\n", #type, sizeof(type))
 
-/* What programs that are compiled with findna.h rely on. */
+/* Prints the layout that programs compiled with findna.h rely on. */
 static void abi(void) {
   printf("abi %d\n", FINDNA_ABI);
   printf("pools %d %d %d %d %d\n", FINDNA_TOKENS, FINDNA_CLS, FINDNA_BOTH, FINDNA_MAX, FINDNA_TASK);
@@ -41,7 +41,7 @@ static int64_t read_sequences(const char *path) {
   return count;
 }
 
-/* The call that must not fail. */
+/* Exits if a call failed that must succeed. */
 static void good(int code) {
   if (!code) return;
   printf("code %d: %s\n", code, findna_message());
@@ -89,7 +89,7 @@ static void tokens(char **words) {
   findna_close(model);
 }
 
-/* One of several threads at work: on a model that all share, and on one of its own. */
+/* One of several threads, which embeds with a model shared by all and with a model of its own. */
 typedef struct worker {
   const char *run;
   findna_model *shared;

@@ -1,4 +1,4 @@
-# Recipe of Spack (untested); `make dist` fills in version, URL and SHA-256. docs/install.md says how it is used.
+# Spack recipe (untested); `make dist` fills in version, URL and SHA-256. docs/install.md says how to use it.
 from spack.package import *
 
 
@@ -19,7 +19,7 @@ class Findna(MakefilePackage, CudaPackage):
     depends_on("xz")
     depends_on("jansson")
     depends_on("openssl")
-    depends_on("openblas", type="run")  # loaded by name when it is needed
+    depends_on("openblas", type="run")  # loaded at run time, by name
     depends_on("cuda@12:", when="+cuda")
     conflicts("%gcc@:10")
     conflicts("%clang@:12")

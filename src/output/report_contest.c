@@ -1,0 +1,135 @@
+/* Contestants of a suite, over their seeds of pretraining: bars with intervals, a table, and what each has more than the others.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "output/report_parts.h"
+#include "output/report_suite.h"
+#include "output/svg.h"
+
+static void name_cell(FILE *out, const char *text) {
+  fprintf(out, "<td class=\"name\">");
+  fd_html_text(out, text);
+  fprintf(out, "</td>");
+}
+
+/* "+1.20 (0.35 to 2.05)"; bold where the interval leaves 0 out. */
+static void gain_cell(FILE *out, const json_t *gain) {
+  double mean = 100 * fd_report_value(gain, "mean"), low = 100 * fd_report_value(gain, "low"),
+         high = 100 * fd_report_value(gain, "high");
+  int clear = low > 0 || high < 0;
+  if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
+  else if (!isfinite(low) || !isfinite(high)) fprintf(out, "<td class=\"n\">%+.2f</td>", mean);
+  else fprintf(out, "<td class=\"n%s\">%+.2f (%+.2f to %+.2f)</td>", clear ? " changed" : "", mean, low, high);
+}
+
+/* Whether row i is the first of its method. */
+static int is_first(const json_t *rows, size_t i) {
+  const char *method = fd_report_text(json_array_get(rows, i), "method", "");
+  for (size_t k = 0; k < i; k++)
+    if (!strcmp(fd_report_text(json_array_get(rows, k), "method", ""), method)) return 0;
+  return 1;
+}
+
+/* --- bars ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct bars {
+  int count;
+  fd_bar bar[FD_REPORT_MODELS + 1];
+  double seed[FD_REPORT_MODELS][FD_REPORT_MODELS];
+} bars;
+
+static void add_bar(bars *b, const json_t *row) {
+  const json_t *values = json_object_get(row, "values"), *gain = json_object_get(row, "above_kmers");
+  if (b->count == FD_REPORT_MODELS) return;
+  fd_bar *bar = &b->bar[b->count];
+  double *seed = b->seed[b->count];
+  *bar = (fd_bar){fd_report_text(row, "name", ""), 100 * fd_report_value(row, "mean"), NAN, seed, 0, 1 + b->count % 3, 0};
+  bar->sd = 100 * (fd_report_value(gain, "high") - fd_report_value(gain, "low")) / 2;
+  for (size_t i = 0; i < json_array_size(values) && i < FD_REPORT_MODELS; i++)
+    seed[bar->seeds++] = 100 * json_number_value(json_array_get(values, i));
+  b->count++;
+}
+
+static void draw_method(FILE *out, const json_t *rows, const char *method) {
+  bars *b = fd_text_memory(out, 1, sizeof *b);
+  double kmers = NAN;
+  for (size_t i = 0; b && i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i);
+    if (strcmp(fd_report_text(row, "method", ""), method)) continue;
+    add_bar(b, row);
+    kmers = 100 * (fd_report_value(row, "mean") - fd_report_value(json_object_get(row, "above_kmers"), "mean"));
+  }
+  if (b) b->bar[b->count] = (fd_bar){"k-mer counts", kmers, NAN, NULL, 0, 0, 0};
+  if (b) fd_svg_bars(out, &(fd_bars){.title = method, .x_label = "mean over the tasks, %", .count = b->count + 1, .bar = b->bar});
+  free(b);
+}
+
+static void print_bars(FILE *out, const json_t *rows) {
+  for (size_t i = 0; i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i);
+    if (!is_first(rows, i)) continue;
+    fprintf(out, "<figure class=\"wide\">");
+    draw_method(out, rows, fd_report_text(row, "method", ""));
+    fprintf(out, "<figcaption>");
+    fd_html_text(out, fd_report_text(row, "method", ""));
+    fprintf(out,
+            ": mean over %.0f tasks, each in its measure. Whiskers: the 95 %% interval over the seeds of pretraining; dots: the "
+            "seeds.</figcaption></figure>\n",
+            fd_report_value(row, "tasks"));
+  }
+}
+
+/* --- tables ---------------------------------------------------------------------------------------------------------- */
+
+static void print_rows(FILE *out, const json_t *rows) {
+  fprintf(
+      out,
+      "<div class=\"scroll\"><table><tr><th>method</th><th>contestant</th><th class=\"n\">seeds</th><th class=\"n\">mean over "
+      "the tasks, %%</th><th class=\"n\">above k-mers (95 %% interval)</th><th class=\"n\">better in</th></tr>\n");
+  for (size_t i = 0; i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i);
+    fprintf(out, "<tr>");
+    name_cell(out, fd_report_text(row, "method", ""));
+    name_cell(out, fd_report_text(row, "name", ""));
+    fprintf(out, "<td class=\"n\">%.0f</td><td class=\"n\">%.2f ± %.2f</td>", fd_report_value(row, "seeds"),
+            100 * fd_report_value(row, "mean"), 100 * fd_report_value(row, "sd"));
+    gain_cell(out, json_object_get(row, "above_kmers"));
+    fprintf(out, "<td class=\"n\">%.0f of %.0f tasks</td></tr>\n", fd_report_value(row, "better"), fd_report_value(row, "tasks"));
+  }
+  fprintf(out, "</table></div>\n");
+}
+
+static void print_pairs(FILE *out, const json_t *pairs) {
+  if (!json_array_size(pairs)) return;
+  fprintf(out,
+          "<details><summary>Every pair of contestants</summary>\n<div class=\"scroll\"><table><tr><th>method</th>"
+          "<th>contestant</th><th>above</th><th class=\"n\">by (95 %% interval)</th></tr>\n");
+  for (size_t i = 0; i < json_array_size(pairs); i++) {
+    const json_t *pair = json_array_get(pairs, i);
+    fprintf(out, "<tr>");
+    name_cell(out, fd_report_text(pair, "method", ""));
+    name_cell(out, fd_report_text(pair, "name", ""));
+    name_cell(out, fd_report_text(pair, "above", ""));
+    gain_cell(out, json_object_get(pair, "gain"));
+    fprintf(out, "</tr>\n");
+  }
+  fprintf(out, "</table></div></details>\n");
+}
+
+void fd_report_contest(FILE *out, const json_t *contest) {
+  const json_t *rows = json_object_get(contest, "rows");
+  if (!json_array_size(rows)) return;
+  fprintf(out, "<h2>Contestants</h2>\n");
+  print_bars(out, rows);
+  print_rows(out, rows);
+  print_pairs(out, json_object_get(contest, "pairs"));
+  fprintf(
+      out,
+      "<p class=\"note\">Seeds of pretraining are the repetitions, tasks are blocks: the intervals are of the mean over the "
+      "tasks, "
+      "by Student’s t over the seeds, and are not corrected for the number of comparisons. Bold: the interval leaves 0 out. A "
+      "task that a seed lacks counts for nobody.</p>\n");
+}
