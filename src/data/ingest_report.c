@@ -124,7 +124,7 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
   report_splits(&in->splits);
   if (in->options->exclude)
     printf("excluded   %" PRId64 " bases of %" PRId64 " intervals; %" PRId64 " of these are not in the files or contigs to use\n",
-           in->excluded, in->exclusions.rows, in->exclusions.lying_nowhere + in->exclusions.unused);
+           in->excluded, in->exclusions.rows, in->exclusions.absent + in->exclusions.unused);
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;
