@@ -25,7 +25,7 @@ expect "GPUs are listed" 0 "GPU 1 +emulated GPU, compute capability 9.0; 12.0 GB
   env FINDNA_EMULATED_GPUS=2 FINDNA_EMULATED_CAPABILITY=90 FINDNA_EMULATED_MEMORY=12000000000 "$FINDNA" doctor
 shows "and the driver" "CUDA +13.0 at most with this driver"
 expect "an older GPU is named" 0 "compute capability 7.5 \(too old: the lowest supported is 8.0, A100\)" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" doctor
-expect "and reported as missing for a run" 66 "missing: a GPU that is supported: .* 7.5" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" doctor gpu.yaml
+expect "and reported as missing for a run" 66 "missing: a supported GPU: .* 7.5" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" doctor gpu.yaml
 
 expect "a run on the CPU" 0 "memory +[0-9.]+ GB a rank of this machine, .*: fits" "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards
 shows "its model, step and disk" "model +[0-9]+ parameters, 1 networks of 6 blocks, windows of 61 \+ 3 tokens" "64 windows in 4 micro-batches of 16" "checkpoint .*: fits"

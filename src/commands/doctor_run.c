@@ -118,10 +118,10 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
   double room = (double)gpu.free_memory / sharing;
   int64_t rows = micro * tokens_of(p), own = p->config->train.virtual_ranks / p->comm->size;
   p->micro_batches = fd_trainer_micro_batches(p->config, network, p->form, gpu.fill, room, p->comm->size, (int)rows);
-  fd_doctor_show("pass", "%d micro-batch%s, %" PRId64 " tokens; %d tokens give each multiprocessor a tile%s", p->micro_batches,
+  fd_doctor_show("pass", "%d micro-batch%s, %" PRId64 " tokens; %d give each multiprocessor a tile%s", p->micro_batches,
                  p->micro_batches > 1 ? "es" : "", p->micro_batches * rows, gpu.fill,
                  p->micro_batches == own && 2 * p->micro_batches * rows <= gpu.fill
-                     ? ": a larger train.batch or fewer ranks would use more of the GPU"
+                     ? ": a larger train.batch would use more of it, or fewer ranks"
                      : "");
   return judge_memory(p, network, room, d);
 }
@@ -217,7 +217,7 @@ static fd_status judge_run(plan *p, const fd_network *network, fd_diagnosis *d) 
   double checkpoint = checkpoint_size(c, network), host = host_memory(p, checkpoint);
   double free_host = fd_memory_of_machine("MemAvailable");
   fd_status status = p->cuda ? judge_gpu(p, network, d) : judge_memory(p, network, free_host / p->comm->local_size - host, d);
-  fd_doctor_show("host memory", "%.2f GB a rank in addition: windows%s%s, and a checkpoint while it is written", host * 1e-9,
+  fd_doctor_show("host memory", "%.2f GB a rank beside it: windows%s%s, and a checkpoint while it is written", host * 1e-9,
                  p->windows ? "" : " (not counted: data.shards is not given)",
                  p->teacher.network && c->teacher.cache ? ", features of the teacher (teacher.cache)" : "");
   if (p->cuda && host * p->comm->local_size > free_host)

@@ -1,4 +1,4 @@
-/* Compares contestants: seeds of pretraining as repetitions, tasks as blocks. */
+/* Compares contestants, with seeds of pretraining as repetitions and tasks as blocks. */
 #include "commands/evaluate_contest.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 
 static const char kmers_name[] = "probe kmer";
 
-/* Length of a checkpoint's name without -SEED; 0: it has none. */
+/* Length of a checkpoint's name without -SEED; 0: the name has no seed. */
 static size_t stem_of(const char *name) {
   size_t n = strlen(name), digits = n;
   while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') digits--;
@@ -47,7 +47,7 @@ static int occurs(const fd_evaluation *e, const fd_evaluation_outcome *outcome, 
   return 0;
 }
 
-/* Whether a task counts for a method: the k-mers and each checkpoint that has this row somewhere have it here. */
+/* Whether a task counts for a method: it has results of k-mer counts and of every checkpoint that has this row in any task. */
 static int counts(const fd_evaluation *e, const fd_evaluation_outcome *outcome, int task, const char *method) {
   if (!find(&outcome[task], "", kmers_name)) return 0;
   int some = 0;
@@ -60,13 +60,13 @@ static int counts(const fd_evaluation *e, const fd_evaluation_outcome *outcome, 
   return some;
 }
 
-/* The 97.5th percentile of Student's t. */
+/* The 97.5th percentile of Student's t distribution. */
 static double t_of(int freedom) {
   static const double t[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
                              2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
                              2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
   enum { COUNT = sizeof t / sizeof *t };
-  return freedom <= COUNT ? t[freedom - 1] : 1.960 + 2.5 / freedom; /* within 0.002 of it */
+  return freedom <= COUNT ? t[freedom - 1] : 1.960 + 2.5 / freedom; /* exact to within 0.002 */
 }
 
 static fd_contest_gain gain_of(const double *difference, int seeds) {
@@ -79,7 +79,7 @@ static fd_contest_gain gain_of(const double *difference, int seeds) {
   return g;
 }
 
-/* One contestant by one method. */
+/* Fills the row of a contestant and a method. */
 static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest_row *r) {
   double above[FD_EVALUATION_SEEDS] = {0}, kmers = 0, gain[FD_SUITE_TASKS] = {0};
   for (int t = 0; t < e->suite.count; t++) {
@@ -103,7 +103,7 @@ static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, f
   r->kmers = gain_of(above, r->seeds);
 }
 
-/* Adds the row of a checkpoint's contestant by a method, unless it is there or no task counts. */
+/* Adds the row of a checkpoint's contestant and a method, unless it exists already or no task counts. */
 static fd_status add(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const char *model, const char *method,
                      fd_contest *c) {
   fd_contest_row r = {.method = method};
@@ -136,9 +136,8 @@ fd_contest_gain fd_contest_between(const fd_contest_row *a, const fd_contest_row
 
 void fd_contest_print(const fd_contest *c) {
   printf(
-      "\ncontestants: mean over the tasks of a method, ± the standard deviation over the seeds of pretraining; above k-mers, "
-      "with its 95 %% "
-      "interval over them\n");
+      "\ncontestants: mean over the tasks of a method ± standard deviation over the seeds of pretraining; difference from k-mer "
+      "counts with its 95 %% confidence interval\n");
   for (int i = 0; i < c->count; i++) {
     const fd_contest_row *r = &c->row[i];
     fd_print("%-14s  %-22s %7.2f ± %-5.2f (%d seed%s)  %+6.2f", r->name, r->method, 100 * r->mean, 100 * r->sd, r->seeds,

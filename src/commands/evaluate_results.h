@@ -7,8 +7,8 @@
 #include "commands/evaluate.h"
 #include "tasks/further.h"
 
-/* Largest number of rows of a task: for each checkpoint probes of teacher and student, alone and joined with k-mers, and of the
- * untrained network, and two fine-tunings (pretrained, untrained); and k-mers once. */
+/* Largest number of rows of a task: for each checkpoint probes of teacher and student, each with and without joined k-mers, and
+ * of the untrained network, and two fine-tunings (pretrained, untrained); and k-mers once. */
 enum { FD_EVALUATION_ROWS = 7 * FD_EVALUATION_MODELS + 1 };
 
 /* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where undefined. */
@@ -63,7 +63,7 @@ void fd_evaluation_print_scores(const fd_evaluation_row *row, const char *versus
 /* The sets for results.json. */
 json_t *fd_evaluation_scores_json(const fd_evaluation_row *row);
 
-/* Writes OUTPUT/results.json. `contest`: what compares contestants (taken), or NULL. */
+/* Writes OUTPUT/results.json. `contest`: the comparison of contestants, which is consumed, or NULL. */
 fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome, json_t *contest) FD_MUST_CHECK;
 
 #endif

@@ -101,7 +101,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       {"bed", FD_ARG_TEXT, &o.bed, 0, 0, "FILE",
        "splits by intervals: contig, start, end, split (train, val, test); each window is contained in one interval"},
       {"exclude", FD_ARG_TEXT, &o.exclude, 0, 0, "FILE",
-       "no window overlaps these intervals (BED), such as those of a benchmark that the model will be evaluated on"},
+       "make no window that overlaps these intervals (BED), such as those of a benchmark for later evaluation"},
       {"partial", FD_ARG_FLAG, &o.partial, 0, 0, NULL,
        "skip rows of --bed and --exclude whose contig is in none of the files, and report how many"},
       {"assembly", FD_ARG_TEXT, &o.assembly, 0, 0, "NAME",

@@ -255,7 +255,7 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   fd_info("device: %s (%s), %d rank%s of %d thread%s; about %.0f MB of memory a rank", p->dev->kind, p->dev->simd, comm->size,
           comm->size > 1 ? "s" : "", p->dev->threads, p->dev->threads > 1 ? "s" : "", plan * 1e-6);
   if (p->dev->fill)
-    fd_info("a pass takes %d micro-batch%s, %d tokens; %d tokens give each multiprocessor a tile", micro_batches,
+    fd_info("a pass takes %d micro-batch%s, %d tokens; %d give each multiprocessor a tile", micro_batches,
             micro_batches > 1 ? "es" : "", micro_batches * rows, p->dev->fill);
   if (c->comm.reduction == FD_REDUCTION_FAST) fd_info("comm.reduction: fast: the result depends on the number of ranks");
   if (*p->teacher.id)

@@ -108,7 +108,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "student, teacher, best (default: what the checkpoint has), or none: baselines only"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"joined", FD_ARG_FLAG, &o->probe.joined, 0, 0, NULL,
-       "score each encoder's features joined with k-mer counts, too: do they add anything to counting?"},
+       "also score each encoder's features joined with k-mer counts: do they add anything to counting?"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N",
        "number of splits for choosing lambda and k, and of untrained encoders"},
@@ -323,8 +323,8 @@ static fd_status prepare_many(fd_comm *comm, options *o, probing *p) {
   fd_config_defaults(&config);
   config.device.threads = o->use.threads, config.device.simd = o->use.simd;
   for (int i = 0; o->probe.ks && !o->kmer.count && i < 3; i++) o->probe.ks = 3, o->probe.k[i] = i + 3;
-  fd_info("%d classes are fitted in up to %d epochs; the weights of a classifier on %d features take %.1f MB", classes,
-          FD_SOFTMAX_EPOCHS, dims, 16e-6 * classes * (double)(dims + 1));
+  fd_info("%d classes are fitted in up to %d epochs; %.1f MB for the weights of a classifier on %d features", classes,
+          FD_SOFTMAX_EPOCHS, 16e-6 * classes * (double)(dims + 1), dims);
   return fd_rank_device_open(&p->cpu, &config, comm);
 }
 

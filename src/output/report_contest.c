@@ -1,5 +1,4 @@
-/* Contestants of a suite, over their seeds of pretraining: bars with intervals, a table, and what each has more than the others.
- */
+/* Contestants of a suite, over their seeds of pretraining: bars with intervals, a table, and the differences of all pairs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@ static void name_cell(FILE *out, const char *text) {
   fprintf(out, "</td>");
 }
 
-/* "+1.20 (0.35 to 2.05)"; bold where the interval leaves 0 out. */
+/* Prints "+1.20 (+0.35 to +2.05)", in bold if the interval excludes 0. */
 static void gain_cell(FILE *out, const json_t *gain) {
   double mean = 100 * fd_report_value(gain, "mean"), low = 100 * fd_report_value(gain, "low"),
          high = 100 * fd_report_value(gain, "high");
@@ -75,10 +74,11 @@ static void print_bars(FILE *out, const json_t *rows) {
     draw_method(out, rows, fd_report_text(row, "method", ""));
     fprintf(out, "<figcaption>");
     fd_html_text(out, fd_report_text(row, "method", ""));
-    fprintf(out,
-            ": mean over %.0f tasks, each in its measure. Whiskers: the 95 %% interval over the seeds of pretraining; dots: the "
-            "seeds.</figcaption></figure>\n",
-            fd_report_value(row, "tasks"));
+    fprintf(
+        out,
+        ": mean over %.0f tasks, each with its own measure. Whiskers: 95 %% confidence interval over the seeds of pretraining; "
+        "dots: the seeds.</figcaption></figure>\n",
+        fd_report_value(row, "tasks"));
   }
 }
 
@@ -128,8 +128,8 @@ void fd_report_contest(FILE *out, const json_t *contest) {
   print_pairs(out, json_object_get(contest, "pairs"));
   fprintf(
       out,
-      "<p class=\"note\">Seeds of pretraining are the repetitions, tasks are blocks: the intervals are of the mean over the "
-      "tasks, "
-      "by Student’s t over the seeds, and are not corrected for the number of comparisons. Bold: the interval leaves 0 out. A "
-      "task that a seed lacks counts for nobody.</p>\n");
+      "<p class=\"note\">Seeds of pretraining are the repetitions, tasks are blocks: the confidence intervals are those of the "
+      "mean over the tasks, by Student’s t over the seeds, and are not corrected for the number of comparisons. Bold: the "
+      "interval "
+      "excludes 0. A task without a result for every seed is left out for all contestants.</p>\n");
 }

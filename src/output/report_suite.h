@@ -41,8 +41,8 @@ double fd_report_paper(const json_t *task, const fd_report_line *line, const fd_
 /* Prints a table of all scores of a task's fine-tunings with the constant predictions; nothing without fine-tunings. */
 void fd_report_scores(FILE *out, const json_t *task);
 
-/* Prints the contestants of results.json ("contest"): bars with intervals over the seeds of pretraining, and tables; nothing where
- * there are none. */
+/* Prints the contestants of results.json ("contest"): bars with intervals over the seeds of pretraining, and tables; nothing
+ * without contestants. */
 void fd_report_contest(FILE *out, const json_t *contest);
 
 /* Prints in how many tasks each model is above its baselines, and a table of the numbers of all tasks. */
