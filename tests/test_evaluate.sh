@@ -110,7 +110,7 @@ for config in "$root"/configs/suites/*.yaml; do expect "${config##*/} is read" 0
 
 # Seeds of pretraining: contestants, whose features are joined with k-mers, over two tasks.
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run-1 run.seed=4 >/dev/null 2>&1
-printf 'all\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined\tprobe\taccuracy\nfew\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined --limit 60\tprobe\tmcc\n' >contest.tsv
+printf 'all\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined\tprobe\taccuracy\t\t\t\nfew\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined --limit 60\tprobe\tmcc\t\t\t\n' >contest.tsv
 expect "contestants" 0 "^A +probe teacher\+kmer +[0-9.]+ ± [0-9.]+ +\(2 seeds\) +[+-][0-9.]+ \([+-][0-9.]+ to [+-][0-9.]+\), better in [0-2] of 2 tasks" "$FINDNA" evaluate ./contest.tsv --checkpoint A-0=run --checkpoint A-1=run-1 --checkpoint B-0=run --data small --seeds 1 --output c1
 check "one seed has no interval" grep -qE '^B +probe teacher +[0-9.]+ ± 0.00 +\(1 seed\) +[+-][0-9.]+, better' out.log
 check "in results.json, too, with the pairs" test "$(grep -c '"above_kmers"' c1/results.json) $(grep -c '"gain"' c1/results.json)" = "$(grep -cE '^[AB] +probe (teacher|student|untrained)(.kmer)? .*better in' out.log) 4"

@@ -154,7 +154,7 @@ expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA"
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad
 printf 'sequence\nACGT\n' >nolabel.csv
-expect "two files of training rows" 64 "--train is there twice" "$FINDNA" finetune run --train train.csv --train test.csv run.folder=bad
+expect "two files of training rows" 64 "--train is given twice" "$FINDNA" finetune run --train train.csv --train test.csv run.folder=bad
 expect "a genome for files" 64 "is for a --task of intervals" "$FINDNA" finetune run --train train.csv --genome genome.fa run.folder=bad
 expect "--partial without a genome" 64 "no effect without --genome" "$FINDNA" finetune run --train train.csv --partial run.folder=bad
 expect "labels missing" 65 "no column 'label'" "$FINDNA" finetune run --train nolabel.csv run.folder=bad
