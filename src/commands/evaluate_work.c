@@ -65,12 +65,16 @@ static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_P
   return fd_fail(FD_USAGE, "%s: is too long a path", e->data);
 }
 
+/* What a command line is for: options of the other kinds are left out of it. */
+typedef enum purpose { OF_TUNING, OF_PROBE, OF_BASELINE_OR_SEARCH } purpose;
+
 /* Adds the expanded words of a task's rows. *there: whether all files of {data} exist; a missing file of --also is left out and
- * does not count. Without `tunes`, settings (section.key=value) and options of fine-tuning are left out. */
-static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tunes, line *l, int *there) {
+ * does not count. Settings (section.key=value) and options of fine-tuning are for fine-tuning only, --joined is for probes of
+ * checkpoints only. */
+static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpose of, line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   snprintf(words, sizeof words, "%s", t->rows);
-  int of_folder = 0, values = 0, of_data;
+  int of_folder = 0, values = 0, of_data, tunes = of == OF_TUNING;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
@@ -81,7 +85,7 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, int tu
       continue;
     }
     if (!tunes && is_of_tuning(word, &values)) continue;
-    if (tunes && !strcmp(word, "--joined")) continue; /* an option of probes only */
+    if (of != OF_PROBE && !strcmp(word, "--joined")) continue;
     of_folder |= !strcmp(word, "--task");
     FD_TRY(expand(e, word, text, &of_data));
     if (of_data && fd_is_absent(text) && l->count && !strcmp(l->word[l->count - 1], "--also")) {
@@ -115,7 +119,7 @@ static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit 
   int there;
   FD_TRY(add_word(l, "finetune"));
   FD_TRY(add_word(l, u->model->path));
-  FD_TRY(add_rows(e, u->task, 1, l, &there));
+  FD_TRY(add_rows(e, u->task, OF_TUNING, l, &there));
   FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
   FD_TRY(add_word(l, "--config"));
   FD_TRY(add_word(l, config));
@@ -134,7 +138,7 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   FD_TRY(add_word(l, "probe"));
   FD_TRY(kmers ? add_word(l, "--encoder") : add_word(l, u->model->path));
   if (kmers) FD_TRY(add_word(l, "none"));
-  FD_TRY(add_rows(e, u->task, 0, l, &there));
+  FD_TRY(add_rows(e, u->task, kmers ? OF_BASELINE_OR_SEARCH : OF_PROBE, l, &there));
   FD_TRY(add_word(l, "--baseline"));
   FD_TRY(add_word(l, kmers ? "kmer" : u->model->first ? "untrained" : "none"));
   snprintf(seeds, sizeof seeds, "%" PRId64, e->seeds);
@@ -149,7 +153,7 @@ static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, c
   int there, kmers = u->model == e->model, untrained = u->model->first;
   FD_TRY(add_word(l, "knn"));
   FD_TRY(add_word(l, u->model->path));
-  FD_TRY(add_rows(e, u->task, 0, l, &there));
+  FD_TRY(add_rows(e, u->task, OF_BASELINE_OR_SEARCH, l, &there));
   FD_TRY(add_word(l, "--baseline"));
   FD_TRY(add_word(l, kmers       ? "kmer,untrained"
                      : untrained ? "untrained"
@@ -234,7 +238,7 @@ done:
 /* Whether the data files of a task exist; the same answer on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
   line l = {0};
-  fd_status status = add_rows(e, t, 1, &l, there);
+  fd_status status = add_rows(e, t, OF_TUNING, &l, there);
   free_line(&l);
   FD_TRY(status);
   FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));
