@@ -154,7 +154,7 @@ printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\necho "ranks
 printf 'n1\nn1\nn2\nn2\n' >nodes
 pbs="env PBS_JOBID=7 PBS_O_WORKDIR=$scratch/home PBS_NODEFILE=$scratch/nodes NCPUS=8 bash $root/launch/jobs/pretrain.pbs"
 expect "PBS: a rank a line of the node file, NCPUS threads" 0 "^ranks: -n 4 -t 8 pretrain demo data.shards=x run.minutes=9$" env CODE=0 "FINDNA_ARGS=demo data.shards=x run.minutes=9" $pbs
-expect "PBS: stopped at its time" 75 "the same qsub line goes on from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
+expect "PBS: stopped at its time" 75 "the same qsub line continues from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: an error" 65 "exit code 65" env CODE=65 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: no limit below the walltime" 64 "run.minutes=N is missing" env CODE=0 FINDNA_ARGS=demo $pbs
 expect "PBS: no CONFIG" 64 "which CONFIG" env CODE=0 FINDNA_ARGS= $pbs
