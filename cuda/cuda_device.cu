@@ -96,15 +96,22 @@ static void gpu_release_host(fd_device *dev, void *buffer) {
   if (buffer) cudaFreeHost(buffer);
 }
 
+static int on_device(const fd_cuda *cuda, const void *at) {
+  int inside = 0;
+  for (const auto &a : cuda->allocations) inside |= (const char *)at >= a.at && (const char *)at < a.at + a.bytes;
+  return inside;
+}
+
+/* A copy from or to the host is over when this returns, so that the caller may read its destination, and change or free its
+ * source: cudaMemcpyAsync promises neither, not even for a source in pageable memory. */
 static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
   fd_cuda *cuda = fd_cuda_of(dev);
   fd_cuda_graph_cut(cuda);
   if (cuda->failed != FD_OK) return cuda->failed;
   fd_cuda_written(cuda, to, bytes);
   FD_TRY(fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy"));
-  int inside = 0; /* what goes to the host is there when this returns, and what came from it may be overwritten */
-  for (const auto &a : cuda->allocations) inside |= (char *)to >= a.at && (char *)to < a.at + a.bytes;
-  return inside ? FD_OK : fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before a copy");
+  if (on_device(cuda, to) && on_device(cuda, from)) return FD_OK;
+  return fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before a copy");
 }
 
 static fd_status gpu_sync(fd_device *dev) {

@@ -1,5 +1,6 @@
-/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. What a real one does not
- * allow while a stream is recorded ends the program. */
+/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. The source of a copy from
+ * host memory must stay as it is until the stream is waited for, since a GPU may read it that late. What a GPU does not allow
+ * while a stream is recorded ends the program. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,17 +18,25 @@ struct node {
   std::function<void()> run;
 };
 
+/* A copy from host memory: its bytes as they were when it was given to the stream. */
+struct host_copy {
+  const void *from;
+  std::vector<char> bytes;
+};
+
 struct stream {
   std::vector<node> *recorded; /* NULL: not now */
+  std::vector<host_copy> reading;
 };
 
 stream *recording; /* the one stream that is */
 cudaError_t last_error;
 
-[[noreturn]] void die(const char *what) {
-  fprintf(stderr, "emulated GPU: %s while a stream is recorded\n", what);
+[[noreturn]] void stop(const char *what, const char *when) {
+  fprintf(stderr, "emulated GPU: %s%s\n", what, when);
   abort();
 }
+[[noreturn]] void die(const char *what) { stop(what, " while a stream is recorded"); }
 
 stream *of(cudaStream_t s) { return (stream *)s; }
 std::vector<node> *nodes_of(void *graph) { return (std::vector<node> *)graph; }
@@ -55,6 +64,7 @@ void fd_emulate_launch(cudaStream_t s, const void *kernel, std::function<void()>
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int, cudaStream_t s) {
   if (of(s)->recorded && !(fd_emulate_on_device(to) && fd_emulate_on_device(from))) die("a copy from or to the host");
+  if (!fd_emulate_on_device(from)) of(s)->reading.push_back({from, {(const char *)from, (const char *)from + bytes}});
   give(s, COPY, nullptr, [=]() { memmove(to, from, bytes); });
   return cudaSuccess;
 }
@@ -66,8 +76,13 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t s) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) { return *s = new stream(), cudaSuccess; }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t) {
+/* Copies from host memory may read their sources until here: one that has changed is an error. */
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
   fd_emulate_not_recorded("cudaStreamSynchronize");
+  for (const host_copy &c : of(s)->reading)
+    if (memcmp(c.from, c.bytes.data(), c.bytes.size()))
+      stop("the source of a copy was changed or freed before the copy was over", "");
+  of(s)->reading.clear();
   return cudaSuccess;
 }
 

@@ -460,6 +460,28 @@ static void changed_weights_are_seen(void **state) {
   for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
 }
 
+/* Whoever asks for a copy to the device may change its source at once. */
+static void the_source_of_a_copy_may_change(void **state) {
+  (void)state;
+  enum { N = 300000 };
+  fd_device *dev = gpu[KINDS - 1];
+  float *x = random_floats(N, 1), *source = malloc(N * sizeof *source), *at = put(dev, NULL, N * sizeof *x),
+        *sum = put(dev, NULL, N * sizeof *x);
+  for (int n = 0; n < 3; n++) {
+    memcpy(source, x, N * sizeof *x);
+    dev->ops.add(dev, N, sum, sum, sum); /* the copy is not the first thing that the stream has to do */
+    assert_ok(dev->copy(dev, at, source, N * sizeof *x));
+    memset(source, 0xff, N * sizeof *x);
+    dev->ops.add(dev, N, at, at, sum);
+    assert_ok(dev->sync(dev));
+    float *got = get(dev, sum, N);
+    for (int i = 0; i < N; i++) assert_true(got[i] == x[i] + x[i]);
+    free(got);
+  }
+  dev->release(dev, at), dev->release(dev, sum);
+  free(x), free(source);
+}
+
 /* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
 static void nccl_link_of_one_rank(void **state) {
   (void)state;
@@ -524,6 +546,7 @@ int main(void) {
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(changed_weights_are_seen),
+      cmocka_unit_test(the_source_of_a_copy_may_change),
       cmocka_unit_test(nccl_link_of_one_rank),
   };
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
