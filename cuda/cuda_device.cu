@@ -49,6 +49,15 @@ void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes) {
   return cuda->scratch[slot];
 }
 
+void fd_cuda_allow_shared(fd_cuda *cuda, const void *kernel, size_t shared, const char *name) {
+  size_t i = 0;
+  while (i < cuda->large_kernels.size() && cuda->large_kernels[i].kernel != kernel) i++;
+  if (i == cuda->large_kernels.size()) cuda->large_kernels.push_back({kernel, 0});
+  if (cuda->large_kernels[i].shared >= shared) return;
+  cuda->large_kernels[i].shared = shared;
+  fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+}
+
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
   memset(to, 0, bytes);
   fd_cuda_graph_cut(cuda);
@@ -129,6 +138,7 @@ static void gpu_destroy(fd_device *dev) {
   for (auto &w : cuda->weights) cudaFree(w.packed);
   for (void *scratch : cuda->scratch) cudaFree(scratch);
   fd_blas_close(cuda);
+  fd_times_close(cuda);
   if (cuda->stream) cudaStreamDestroy(cuda->stream);
   delete cuda;
 }
@@ -248,6 +258,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
   }
   fill_device(cuda, &gpu, options);
   status = choose_linear(cuda);
+  if (status == FD_OK) status = fd_times_open(cuda);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {
     gpu_destroy(&cuda->device);

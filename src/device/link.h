@@ -25,7 +25,8 @@ struct fd_link {
   fd_status (*progress)(fd_link *link, int *idle);
   /* What the device is given from here on begins after what was asked for so far; after progress found it idle. */
   fd_status (*lead)(fd_link *link);
-  /* Ends the link, also in the middle of something. Waits for nobody: the other ranks may be gone. */
+  /* Ends the link, also in the middle of an operation. When it is idle and nothing has failed, waits at most some seconds for the
+   * other ranks; else not at all: they may be gone. */
   void (*close)(fd_link *link);
 };
 
