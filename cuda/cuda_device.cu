@@ -172,7 +172,7 @@ static int describe(int gpu, fd_gpu *out) {
   return 0;
 }
 
-static const char *const product_names[] = {"chain", "single", "warpgroup", "plain"};
+static const char *const product_names[FD_PRODUCTS] = {"chain", "single", "warpgroup", "plain", "library"};
 
 /* FINDNA_PRODUCTS, for measurements: the results' last bits depend on it. */
 static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
@@ -180,8 +180,9 @@ static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   cuda->products = wanted;
   if (named) {
     int i = 0;
-    while (i < 4 && strcmp(named, product_names[i])) i++;
-    if (i == 4) return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=%s: expected chain, single, warpgroup or plain", named);
+    while (i < FD_PRODUCTS && strcmp(named, product_names[i])) i++;
+    if (i == FD_PRODUCTS)
+      return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=%s: expected chain, single, warpgroup, plain or library", named);
     cuda->products = i;
   }
   if (cuda->products == FD_PRODUCTS_WARPGROUP && gpu->major != 9)
@@ -198,14 +199,6 @@ static fd_status choose_graphs(fd_cuda *cuda) {
   cuda->device.begin = fd_cuda_graph_begin;
   cuda->device.end = fd_cuda_graph_end;
   return FD_OK;
-}
-
-/* FINDNA_LINEAR, for measurements: the results' last bits depend on it. */
-static fd_status choose_linear(fd_cuda *cuda) {
-  const char *named = getenv("FINDNA_LINEAR");
-  if (!named || !strcmp(named, "own")) return FD_OK;
-  if (strcmp(named, "cublaslt")) return cuda->host->fail(FD_CONFIG, "FINDNA_LINEAR=%s: expected own or cublaslt", named);
-  return fd_blas_open(cuda);
 }
 
 /* What the device says of itself, and its operations. */
@@ -257,7 +250,7 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
     return status;
   }
   fill_device(cuda, &gpu, options);
-  status = choose_linear(cuda);
+  status = cuda->products == FD_PRODUCTS_LIBRARY ? fd_blas_open(cuda) : FD_OK;
   if (status == FD_OK) status = fd_times_open(cuda);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {

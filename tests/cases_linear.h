@@ -65,11 +65,13 @@ static void wide_linear_equals_cpu(void **state) {
 static void linear_by_library_equals_cpu(void **state) {
   (void)state;
   const int sides[] = {64, 80, 160, 208}, rows[] = {1, 63, 200};
-  if (!open_library(KIND_CHAIN)) skip();
-  assert_non_null(strstr(gpu[KIND_CHAIN]->kernels, "cuBLASLt"));
-  for (int n = 0; n < 12; n++) compare_linear(KIND_CHAIN, n % 4, rows[n % 3], sides[n / 3 % 4], sides[(n + n / 4) % 4]);
-  compare_linear(KIND_CHAIN, 3, 30, 72, 66);
-  fd_device_close(&gpu[KIND_CHAIN]);
+  for (int kind = KIND_FP32; kind <= KIND_CHAIN; kind += KIND_CHAIN - KIND_FP32) {
+    if (!open_library(kind)) skip();
+    assert_non_null(strstr(gpu[kind]->kernels, "cuBLASLt"));
+    for (int n = 0; n < 12; n++) compare_linear(kind, n % 4, rows[n % 3], sides[n / 3 % 4], sides[(n + n / 4) % 4]);
+    compare_linear(kind, 3, 30, 72, 66);
+    fd_device_close(&gpu[kind]);
+  }
 }
 
 /* Which algorithm serves a shape is not chosen by the rows: a row has the bits that it has with others, on a device that has seen

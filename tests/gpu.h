@@ -124,10 +124,10 @@ static inline int open_library(int kind) {
     dlopen(library, RTLD_NOW); /* from here on it is found by its name */
   }
   const fd_plugin *found;
-  setenv("FINDNA_LINEAR", "cublaslt", 1);
+  setenv("FINDNA_PRODUCTS", "library", 1);
   assert_ok(fd_plugin_load(&found));
   fd_status status = open_kind(found, kind);
-  unsetenv("FINDNA_LINEAR");
+  unsetenv("FINDNA_PRODUCTS");
   if (status == FD_OK) return 1;
   assert_int_equal(status, FD_GPU);
   printf("skipped - cuBLASLt: it is not there\n");

@@ -104,7 +104,7 @@ static fd_status same_build(fd_comm *comm) {
 /* What the program and its plugin read of the environment and results may depend on. mpirun passes no such variable on to other
  * machines unless told so. */
 static fd_status same_environment(fd_comm *comm) {
-  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS", "FINDNA_LINEAR"};
+  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *value = getenv(names[i]);
     char what[64];
