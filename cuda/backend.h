@@ -37,6 +37,12 @@ struct fd_cuda {
   cudaStream_t stream;
   int products;
   size_t shared_limit; /* bytes of shared memory that a block may have */
+  struct large_kernel {
+    const void *kernel;
+    size_t shared;
+  };
+  std::vector<large_kernel> large_kernels; /* that are allowed more shared memory than FD_SHARED_USUAL */
+  struct fd_times *times;                  /* FINDNA_TIMES=1, or NULL */
   char name[160], kernels[96];
   struct fd_blas *blas; /* cuBLASLt, or NULL: wide linear layers are product.h's */
   void *scratch[FD_SLOTS];
@@ -86,15 +92,28 @@ void fd_cuda_graph_end(fd_device *dev);
  * started, and the rest of the pass goes without a graph. */
 void fd_cuda_graph_cut(fd_cuda *cuda);
 
+/* Bytes of shared memory that a block may have without cudaFuncSetAttribute. */
+enum { FD_SHARED_USUAL = 48 << 10 };
+
+/* Allows a kernel's blocks this much shared memory, the first time that it needs it. */
+void fd_cuda_allow_shared(fd_cuda *cuda, const void *kernel, size_t shared, const char *name);
+
+/* Times of kernels (times.cu): what a stream is given between the two counts under the kernel's name; `kernel` may be NULL. */
+fd_status fd_times_open(fd_cuda *cuda);
+void fd_times_begin(fd_cuda *cuda, cudaStream_t stream, const void *kernel, const char *name);
+void fd_times_end(fd_cuda *cuda, cudaStream_t stream);
+/* Prints them to stderr, and releases them. */
+void fd_times_close(fd_cuda *cuda);
+
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }
 
-/* Starts a kernel on a stream, whose blocks run in clusters of so many (1: by themselves). `name` is for messages. */
+/* Launches a kernel on a stream, with its blocks in clusters of `cluster` (1: without clusters). `name` is for messages. */
 template <class... P, class... A>
 inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void (*kernel)(P...), dim3 grid, int cluster,
                      int threads, size_t shared, A... arguments) {
   if (cuda->failed != FD_OK || !grid.x || !grid.y || !grid.z) return;
-  if (shared > 48 * 1024)
-    fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+  if (shared > FD_SHARED_USUAL) fd_cuda_allow_shared(cuda, (const void *)kernel, shared, name);
+  if (cuda->times) fd_times_begin(cuda, stream, (const void *)kernel, name);
 #ifdef __CUDACC__
   cudaLaunchAttribute together = {};
   together.id = cudaLaunchAttributeClusterDimension;
@@ -104,12 +123,13 @@ inline void fd_start(fd_cuda *cuda, cudaStream_t stream, const char *name, void 
   config.attrs = &together, config.numAttrs = cluster > 1;
   cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
-  fd_emulate_launch(stream, (const void *)kernel, [=]() {
+  fd_emulate_launch(stream, (const void *)kernel, shared, [=]() {
     fd_emulate_run(
         grid, threads, shared, [=]() { kernel(arguments...); }, cluster);
   });
 #endif
   fd_cuda_check(cuda, cudaGetLastError(), name);
+  if (cuda->times) fd_times_end(cuda, stream);
 }
 
 template <class... P, class... A>

@@ -92,7 +92,9 @@ cublasStatus_t describe_matrix(const fd_blas *blas, fd_mat m, int rows, int colu
 cublasStatus_t describe(const fd_blas *blas, const fd_blas_product &p, description *d) {
   cublasOperation_t a = p.a_t ? CUBLAS_OP_T : CUBLAS_OP_N, b = p.b_t ? CUBLAS_OP_N : CUBLAS_OP_T;
   uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-  cublasStatus_t status = blas->cublasLtMatmulDescCreate(&d->product, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+  /* of fp32 neither TF32 nor other shortcuts */
+  cublasComputeType_t compute = p.a.type == FD_FP32 ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F;
+  cublasStatus_t status = blas->cublasLtMatmulDescCreate(&d->product, compute, CUDA_R_32F);
   if (status == CUBLAS_STATUS_SUCCESS)
     status = blas->cublasLtMatmulDescSetAttribute(d->product, CUBLASLT_MATMUL_DESC_TRANSA, &b, sizeof b);
   if (status == CUBLAS_STATUS_SUCCESS)
@@ -197,7 +199,7 @@ fd_blas *load(const char **why) {
 fd_status fd_blas_open(fd_cuda *cuda) {
   const char *why;
   cuda->blas = load(&why);
-  if (!cuda->blas) return cuda->host->fail(FD_GPU, "FINDNA_LINEAR=cublaslt: %s", why);
+  if (!cuda->blas) return cuda->host->fail(FD_GPU, "FINDNA_PRODUCTS=library: %s", why);
   size_t used = strlen(cuda->kernels);
   snprintf(cuda->kernels + used, sizeof cuda->kernels - used, ", cuBLASLt %zu", cuda->blas->cublasLtGetVersion());
   return FD_OK;
@@ -212,7 +214,7 @@ void fd_blas_close(fd_cuda *cuda) {
 }
 
 int fd_blas_takes(const fd_cuda *cuda, int in, int out, fd_mat x) {
-  return cuda->blas && x.type == FD_BF16 && in % MULTIPLE == 0 && out % MULTIPLE == 0;
+  return cuda->blas && x.type == cuda->device.form.type && in % MULTIPLE == 0 && out % MULTIPLE == 0;
 }
 
 void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p) {
@@ -221,23 +223,25 @@ void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p) {
   description d = {};
   cublasLtMatmulAlgo_t algorithm;
   if (cuda->failed != FD_OK || !p.rows || !p.depth) return;
+  if (cuda->times) fd_times_begin(cuda, cuda->stream, NULL, "cublasLtMatmul");
   cublasStatus_t status = choose(blas, p, &algorithm);
   if (status == CUBLAS_STATUS_SUCCESS) status = describe(blas, p, &d);
   if (status == CUBLAS_STATUS_SUCCESS)
     status = blas->cublasLtMatmul(blas->handle, d.product, &one, p.b.at, d.b, p.a.at, d.a, &zero, p.c.at, d.c, p.c.at, d.c,
                                   &algorithm, NULL, 0, cuda->stream);
   forget(blas, &d);
+  if (cuda->times) fd_times_end(cuda, cuda->stream);
   if (status == CUBLAS_STATUS_SUCCESS) return;
   cuda->failed = cuda->host->fail(
       FD_GPU,
-      "%s: cuBLASLt has no product of %d rows, %d columns and %d terms that keeps a row's bits: %s (FINDNA_LINEAR=own works)",
+      "%s: cuBLASLt has no product of %d rows, %d columns and %d terms that keeps a row's bits: %s (other FINDNA_PRODUCTS work)",
       cuda->name, p.rows, p.columns, p.depth, blas->cublasLtGetStatusString(status));
 }
 
 #else
 
 fd_status fd_blas_open(fd_cuda *cuda) {
-  return cuda->host->fail(FD_GPU, "FINDNA_LINEAR=cublaslt: this plugin was built without cublasLt.h");
+  return cuda->host->fail(FD_GPU, "FINDNA_PRODUCTS=library: this plugin was built without cublasLt.h");
 }
 void fd_blas_close(fd_cuda *) {}
 int fd_blas_takes(const fd_cuda *, int, int, fd_mat) { return 0; }

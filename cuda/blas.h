@@ -1,4 +1,4 @@
-/* Products of linear layers by cuBLASLt, a library that is loaded when it is asked for. */
+/* Products of linear layers by cuBLASLt (FINDNA_PRODUCTS=library), which is loaded at run time, only then. */
 #ifndef FD_CUDA_BLAS_H
 #define FD_CUDA_BLAS_H
 
@@ -13,11 +13,12 @@ typedef struct fd_blas_product {
   const void *bias;
 } fd_blas_product;
 
-/* Loads the library (FD_GPU where it is not) and adds its version to the device's kernels. */
+/* Loads the library (FD_GPU where it is missing) and adds its version to the device's kernels. */
 fd_status fd_blas_open(fd_cuda *cuda);
 void fd_blas_close(fd_cuda *cuda);
 
-/* Whether linear layers of such a shape and type are the library's: never a question of how many rows there are. */
+/* Whether the library computes linear layers of this shape and type: those of the device's activations, whatever the number of
+ * rows. */
 int fd_blas_takes(const fd_cuda *cuda, int in, int out, fd_mat x);
 
 void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p);

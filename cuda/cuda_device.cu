@@ -49,6 +49,15 @@ void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes) {
   return cuda->scratch[slot];
 }
 
+void fd_cuda_allow_shared(fd_cuda *cuda, const void *kernel, size_t shared, const char *name) {
+  size_t i = 0;
+  while (i < cuda->large_kernels.size() && cuda->large_kernels[i].kernel != kernel) i++;
+  if (i == cuda->large_kernels.size()) cuda->large_kernels.push_back({kernel, 0});
+  if (cuda->large_kernels[i].shared >= shared) return;
+  cuda->large_kernels[i].shared = shared;
+  fd_cuda_check(cuda, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name);
+}
+
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes) {
   memset(to, 0, bytes);
   fd_cuda_graph_cut(cuda);
@@ -96,15 +105,22 @@ static void gpu_release_host(fd_device *dev, void *buffer) {
   if (buffer) cudaFreeHost(buffer);
 }
 
+static int on_device(const fd_cuda *cuda, const void *at) {
+  int inside = 0;
+  for (const auto &a : cuda->allocations) inside |= (const char *)at >= a.at && (const char *)at < a.at + a.bytes;
+  return inside;
+}
+
+/* A copy from or to the host is over when this returns, so that the caller may read its destination, and change or free its
+ * source: cudaMemcpyAsync promises neither, not even for a source in pageable memory. */
 static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
   fd_cuda *cuda = fd_cuda_of(dev);
   fd_cuda_graph_cut(cuda);
   if (cuda->failed != FD_OK) return cuda->failed;
   fd_cuda_written(cuda, to, bytes);
   FD_TRY(fd_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cuda->stream), "a copy"));
-  int inside = 0; /* what goes to the host is there when this returns, and what came from it may be overwritten */
-  for (const auto &a : cuda->allocations) inside |= (char *)to >= a.at && (char *)to < a.at + a.bytes;
-  return inside ? FD_OK : fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before a copy");
+  if (on_device(cuda, to) && on_device(cuda, from)) return FD_OK;
+  return fd_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "a kernel before a copy");
 }
 
 static fd_status gpu_sync(fd_device *dev) {
@@ -122,6 +138,7 @@ static void gpu_destroy(fd_device *dev) {
   for (auto &w : cuda->weights) cudaFree(w.packed);
   for (void *scratch : cuda->scratch) cudaFree(scratch);
   fd_blas_close(cuda);
+  fd_times_close(cuda);
   if (cuda->stream) cudaStreamDestroy(cuda->stream);
   delete cuda;
 }
@@ -155,7 +172,7 @@ static int describe(int gpu, fd_gpu *out) {
   return 0;
 }
 
-static const char *const product_names[] = {"chain", "single", "warpgroup", "plain"};
+static const char *const product_names[FD_PRODUCTS] = {"chain", "single", "warpgroup", "plain", "library"};
 
 /* FINDNA_PRODUCTS, for measurements: the results' last bits depend on it. */
 static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
@@ -163,8 +180,9 @@ static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   cuda->products = wanted;
   if (named) {
     int i = 0;
-    while (i < 4 && strcmp(named, product_names[i])) i++;
-    if (i == 4) return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=%s: expected chain, single, warpgroup or plain", named);
+    while (i < FD_PRODUCTS && strcmp(named, product_names[i])) i++;
+    if (i == FD_PRODUCTS)
+      return cuda->host->fail(FD_CONFIG, "FINDNA_PRODUCTS=%s: expected chain, single, warpgroup, plain or library", named);
     cuda->products = i;
   }
   if (cuda->products == FD_PRODUCTS_WARPGROUP && gpu->major != 9)
@@ -181,14 +199,6 @@ static fd_status choose_graphs(fd_cuda *cuda) {
   cuda->device.begin = fd_cuda_graph_begin;
   cuda->device.end = fd_cuda_graph_end;
   return FD_OK;
-}
-
-/* FINDNA_LINEAR, for measurements: the results' last bits depend on it. */
-static fd_status choose_linear(fd_cuda *cuda) {
-  const char *named = getenv("FINDNA_LINEAR");
-  if (!named || !strcmp(named, "own")) return FD_OK;
-  if (strcmp(named, "cublaslt")) return cuda->host->fail(FD_CONFIG, "FINDNA_LINEAR=%s: expected own or cublaslt", named);
-  return fd_blas_open(cuda);
 }
 
 /* What the device says of itself, and its operations. */
@@ -240,7 +250,8 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
     return status;
   }
   fill_device(cuda, &gpu, options);
-  status = choose_linear(cuda);
+  status = cuda->products == FD_PRODUCTS_LIBRARY ? fd_blas_open(cuda) : FD_OK;
+  if (status == FD_OK) status = fd_times_open(cuda);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "a stream");
   if (status != FD_OK) {
     gpu_destroy(&cuda->device);

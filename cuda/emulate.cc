@@ -9,6 +9,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <map>
 #include <vector>
 
 #include "cuda/fragment.h"
@@ -401,7 +402,9 @@ struct buffer {
   size_t bytes, all;
 };
 std::vector<buffer> buffers;
+std::map<const void *, size_t> allowed; /* shared memory of a kernel's blocks, where it was set */
 size_t taken;
+enum { SHARED_USUAL = 48 << 10 };
 
 size_t capacity() {
   const char *limit = getenv("FINDNA_EMULATED_MEMORY");
@@ -480,8 +483,15 @@ cudaError_t cudaFreeHost(void *memory) {
   return free(memory), cudaSuccess;
 }
 
-cudaError_t fd_emulate_set_shared(int bytes) {
-  return (size_t)bytes <= shared_limit() ? cudaSuccess : fd_emulate_fail(cudaErrorInvalidValue);
+cudaError_t cudaFuncSetAttribute(const void *kernel, int, int bytes) {
+  if ((size_t)bytes > shared_limit()) return fd_emulate_fail(cudaErrorInvalidValue);
+  allowed[kernel] = (size_t)bytes;
+  return cudaSuccess;
+}
+
+size_t fd_emulate_shared_of(const void *kernel) {
+  auto found = allowed.find(kernel);
+  return found == allowed.end() ? SHARED_USUAL : found->second;
 }
 
 const char *cudaGetErrorString(cudaError_t error) { return error == cudaErrorMemoryAllocation ? "out of memory" : "error"; }

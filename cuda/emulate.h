@@ -140,6 +140,7 @@ enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2
 enum {
   cudaMemcpyDefault = 4,
   cudaStreamNonBlocking = 1,
+  cudaEventDefault = 0,
   cudaEventDisableTiming = 2,
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8
 };
@@ -167,12 +168,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaGetLastError();
 const char *cudaGetErrorString(cudaError_t error);
-cudaError_t fd_emulate_set_shared(int bytes);
-template <class F>
-cudaError_t cudaFuncSetAttribute(F, int, int bytes) {
-  return fd_emulate_set_shared(bytes);
-}
+cudaError_t cudaFuncSetAttribute(const void *kernel, int attribute, int value);
+cudaError_t cudaDeviceGetStreamPriorityRange(int *lowest, int *highest);
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int priority);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
@@ -195,13 +196,14 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
-/* Gives a stream a kernel, which `run` runs. */
-void fd_emulate_launch(cudaStream_t stream, const void *kernel, std::function<void()> run);
+/* Launches a kernel with this much shared memory a block: `run` runs it. */
+void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, std::function<void()> run);
 
-/* Between the parts of the emulated GPU: the error that cudaGetLastError tells, calls that a recorded stream forbids, what is
- * memory of the GPU. */
+/* Between the parts of the emulated GPU: the error that cudaGetLastError returns, calls that are forbidden while a stream is
+ * captured, whether an address is in device memory, the shared memory that a kernel's blocks may have. */
 cudaError_t fd_emulate_fail(cudaError_t error);
 void fd_emulate_not_recorded(const char *what);
 int fd_emulate_on_device(const void *at);
+size_t fd_emulate_shared_of(const void *kernel);
 
 #endif

@@ -1,4 +1,4 @@
-/* The part of cuBLASLt's interface that blas.cu uses, for the emulated GPU: cublasLt.h wants CUDA's own headers. Numbers are
+/* The part of cuBLASLt's interface that blas.cu uses, for the emulated GPU: cublasLt.h needs CUDA's own headers. Numbers are
  * cuBLASLt's. */
 #ifndef FD_CUDA_EMULATE_BLAS_H
 #define FD_CUDA_EMULATE_BLAS_H
@@ -16,7 +16,7 @@ typedef enum cublasStatus_t {
   CUBLAS_STATUS_NOT_SUPPORTED = 15
 } cublasStatus_t;
 typedef enum cudaDataType { CUDA_R_32F = 0, CUDA_R_16BF = 14 } cudaDataType, cudaDataType_t;
-typedef enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68 } cublasComputeType_t;
+typedef enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_32F_PEDANTIC = 69 } cublasComputeType_t;
 typedef enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 } cublasOperation_t;
 typedef enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_BIAS = 4 } cublasLtEpilogue_t;
 typedef enum cublasLtMatmulDescAttributes_t {

@@ -1,4 +1,4 @@
-/* The part of NCCL's interface that nccl.cu uses, for the emulated GPU: nccl.h wants CUDA's own headers. Numbers are NCCL's. */
+/* The part of NCCL's interface that nccl.cu uses, for the emulated GPU: nccl.h needs CUDA's own headers. Numbers are NCCL's. */
 #ifndef FD_CUDA_EMULATE_NCCL_H
 #define FD_CUDA_EMULATE_NCCL_H
 
@@ -12,10 +12,10 @@ typedef enum ncclResult_t { ncclSuccess = 0, ncclSystemError = 2, ncclRemoteErro
 typedef enum ncclDataType_t { ncclFloat = 7 } ncclDataType_t;
 typedef enum ncclRedOp_t { ncclSum = 0 } ncclRedOp_t;
 typedef struct ncclConfig_t {
-  int blocking;
+  int blocking, maxCTAs;
 } ncclConfig_t;
 #define NCCL_CONFIG_INITIALIZER \
-  { 1 }
+  { 1, 0 }
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +29,8 @@ ncclResult_t ncclSend(const void *from, size_t count, ncclDataType_t type, int p
 ncclResult_t ncclRecv(void *to, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, void *stream);
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm,
                            void *stream);
+ncclResult_t ncclCommFinalize(ncclComm_t comm);
+ncclResult_t ncclCommDestroy(ncclComm_t comm);
 ncclResult_t ncclCommAbort(ncclComm_t comm);
 const char *ncclGetErrorString(ncclResult_t result);
 #ifdef __cplusplus

@@ -1,7 +1,9 @@
-/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. What a real one does not
- * allow while a stream is recorded ends the program. */
+/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. The source of a copy from
+ * host memory must stay as it is until the stream is waited for, since a GPU may read it that late. What a GPU does not allow
+ * while a stream is recorded ends the program. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <vector>
 
@@ -17,17 +19,25 @@ struct node {
   std::function<void()> run;
 };
 
+/* A copy from host memory: its bytes as they were when it was given to the stream. */
+struct host_copy {
+  const void *from;
+  std::vector<char> bytes;
+};
+
 struct stream {
   std::vector<node> *recorded; /* NULL: not now */
+  std::vector<host_copy> reading;
 };
 
 stream *recording; /* the one stream that is */
 cudaError_t last_error;
 
-[[noreturn]] void die(const char *what) {
-  fprintf(stderr, "emulated GPU: %s while a stream is recorded\n", what);
+[[noreturn]] void stop(const char *what, const char *when) {
+  fprintf(stderr, "emulated GPU: %s%s\n", what, when);
   abort();
 }
+[[noreturn]] void die(const char *what) { stop(what, " while a stream is recorded"); }
 
 stream *of(cudaStream_t s) { return (stream *)s; }
 std::vector<node> *nodes_of(void *graph) { return (std::vector<node> *)graph; }
@@ -51,10 +61,14 @@ void fd_emulate_not_recorded(const char *what) {
   if (recording) die(what);
 }
 
-void fd_emulate_launch(cudaStream_t s, const void *kernel, std::function<void()> run) { give(s, KERNEL, kernel, std::move(run)); }
+void fd_emulate_launch(cudaStream_t s, const void *kernel, size_t shared, std::function<void()> run) {
+  if (shared > fd_emulate_shared_of(kernel)) stop("a kernel was launched with more shared memory than it is allowed", "");
+  give(s, KERNEL, kernel, std::move(run));
+}
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, int, cudaStream_t s) {
   if (of(s)->recorded && !(fd_emulate_on_device(to) && fd_emulate_on_device(from))) die("a copy from or to the host");
+  if (!fd_emulate_on_device(from)) of(s)->reading.push_back({from, {(const char *)from, (const char *)from + bytes}});
   give(s, COPY, nullptr, [=]() { memmove(to, from, bytes); });
   return cudaSuccess;
 }
@@ -66,8 +80,19 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t s) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) { return *s = new stream(), cudaSuccess; }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t) {
+cudaError_t cudaDeviceGetStreamPriorityRange(int *lowest, int *highest) { return *lowest = 0, *highest = -5, cudaSuccess; }
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned flags, int priority) {
+  return priority > 0 || priority < -5 ? last_error = cudaErrorInvalidValue : cudaStreamCreateWithFlags(s, flags);
+}
+
+/* Copies from host memory may read their sources until here: one that has changed is an error. */
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
   fd_emulate_not_recorded("cudaStreamSynchronize");
+  for (const host_copy &c : of(s)->reading)
+    if (memcmp(c.from, c.bytes.data(), c.bytes.size()))
+      stop("the source of a copy was changed or freed before the copy was over", "");
+  of(s)->reading.clear();
   return cudaSuccess;
 }
 
@@ -77,20 +102,47 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
   return cudaSuccess;
 }
 
-/* An event is reached at the third look after it was recorded last. */
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) { return *event = calloc(1, sizeof(int)), cudaSuccess; }
+namespace {
+struct event {
+  int timed, looks; /* looks: how often it is asked for until it is reached */
+  double at;        /* milliseconds, when it was recorded */
+};
+event *event_of(cudaEvent_t e) { return (event *)e; }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t s) {
+double now() {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+}  // namespace
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
+  return *e = new event{!(flags & cudaEventDisableTiming), 0, 0}, cudaSuccess;
+}
+
+/* An event is reached when it is asked for the third time after it was recorded last. */
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   if (of(s)->recorded) die("cudaEventRecord");
-  return *(int *)event = 2, cudaSuccess;
+  return event_of(e)->looks = 2, event_of(e)->at = now(), cudaSuccess;
 }
 
-cudaError_t cudaEventQuery(cudaEvent_t event) {
+cudaError_t cudaEventQuery(cudaEvent_t e) {
   fd_emulate_not_recorded("cudaEventQuery");
-  return (*(int *)event)-- > 0 ? last_error = cudaErrorNotReady : (*(int *)event = 0, cudaSuccess);
+  return event_of(e)->looks-- > 0 ? last_error = cudaErrorNotReady : (event_of(e)->looks = 0, cudaSuccess);
 }
 
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return free(event), cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  fd_emulate_not_recorded("cudaEventSynchronize");
+  return event_of(e)->looks = 0, cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  if (!event_of(from)->timed || !event_of(to)->timed) return last_error = cudaErrorInvalidValue;
+  if (event_of(to)->looks) return last_error = cudaErrorNotReady;
+  return *milliseconds = (float)(event_of(to)->at - event_of(from)->at), cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete event_of(e), cudaSuccess; }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t, unsigned) {
   if (of(s)->recorded) die("cudaStreamWaitEvent");

@@ -1,5 +1,5 @@
-/* The link over NCCL: a stream of its own beside the device's, handed over by events. The library is loaded when ranks need it:
- * one GPU works without. */
+/* The link over NCCL, on a stream of its own next to the device's: events order the two. The library is loaded when ranks need
+ * it; a single GPU works without. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <time.h>
@@ -8,6 +8,9 @@
 #include <new>
 
 #include "cuda/nccl.h"
+extern "C" {
+#include "device/gpu_memory.h"
+}
 
 #ifndef __CUDACC__
 #define FD_HAVE_NCCL 1
@@ -25,7 +28,7 @@ static_assert(FD_LINK_ID >= sizeof(ncclUniqueId), "a link's id holds NCCL's");
 
 namespace {
 
-enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120 };
+enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120, END_SECONDS = 10 };
 
 /* NCCL's functions, by name. */
 #define FUNCTIONS(X)        \
@@ -37,6 +40,8 @@ enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SE
   X(ncclSend)               \
   X(ncclRecv)               \
   X(ncclAllReduce)          \
+  X(ncclCommFinalize)       \
+  X(ncclCommDestroy)        \
   X(ncclCommAbort)          \
   X(ncclGetErrorString)
 
@@ -69,8 +74,9 @@ struct nccl_link {
   fd_cuda *cuda;
   ncclComm_t comm;
   cudaStream_t stream;
-  cudaEvent_t given, done; /* on the device's stream; behind the last thing on this one */
-  double limit;            /* seconds that NCCL may take to accept something */
+  cudaEvent_t given, done; /* on the device's stream; after the last operation on this one */
+  double limit;            /* seconds that NCCL may take to accept an operation */
+  int broken;              /* NCCL has failed: the communicator can only be aborted */
 };
 
 nccl_link *of(fd_link *link) { return (nccl_link *)link; }
@@ -82,24 +88,33 @@ double seconds() {
 }
 
 fd_status failed(nccl_link *l, ncclResult_t result, const char *what) {
+  l->broken = 1;
   return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: %s", what, nccl()->ncclGetErrorString(result));
 }
 
-/* Calls do not wait: after one that is under way, until NCCL has taken it. */
-fd_status settle(nccl_link *l, ncclResult_t result, const char *what) {
+/* Polls the communicator, whose calls return at once, until it has accepted the call that returned `result`; ncclInProgress after
+ * `limit` seconds. */
+ncclResult_t poll(nccl_link *l, ncclResult_t result, double limit) {
   double start = seconds();
   while (result == ncclInProgress) {
     ncclResult_t asked = nccl()->ncclCommGetAsyncError(l->comm, &result);
     double waited = seconds() - start;
-    if (asked != ncclSuccess) return failed(l, asked, what);
-    if (result == ncclInProgress && waited > l->limit)
-      return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: not taken within %.0f s", what, l->limit);
+    if (asked != ncclSuccess) return asked;
+    if (result == ncclInProgress && waited > limit) break;
     if (result == ncclInProgress && waited > 1e-6 * SPIN_MICROSECONDS) usleep(SLEEP_MICROSECONDS);
   }
-  return result == ncclSuccess ? FD_OK : failed(l, result, what);
+  return result;
 }
 
-/* Marks the end of what this stream has been given: progress looks whether it was reached. */
+fd_status settle(nccl_link *l, ncclResult_t result, const char *what) {
+  result = poll(l, result, l->limit);
+  if (result == ncclSuccess) return FD_OK;
+  if (result != ncclInProgress) return failed(l, result, what);
+  l->broken = 1;
+  return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: not taken within %.0f s", what, l->limit);
+}
+
+/* Marks the end of the operations on this stream; progress asks whether it was reached. */
 fd_status mark(nccl_link *l) { return fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"); }
 
 fd_status follow(fd_link *link) {
@@ -158,9 +173,27 @@ fd_status lead(fd_link *link) {
   return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, of(link)->done, 0), "an event");
 }
 
+/* Ends the communicator. At an orderly end every rank comes here: NCCL is finalized, which flushes its operations, and then
+ * destroyed. After a failure, in the middle of an operation, or where the other ranks do not come, it is aborted, which waits for
+ * nobody. */
+void end(nccl_link *l) {
+  const library *n = nccl();
+  int idle = !l->broken && l->cuda->failed == FD_OK && cudaEventQuery(l->done) == cudaSuccess;
+  cudaGetLastError(); /* not ready is no error */
+  if (idle && poll(l, n->ncclCommFinalize(l->comm), END_SECONDS) == ncclSuccess) n->ncclCommDestroy(l->comm);
+  else n->ncclCommAbort(l->comm);
+}
+
+/* The link's stream. Its kernels go first where SMs become free, so that they do not wait for a whole pass. */
+fd_status create_stream(nccl_link *l) {
+  int lowest = 0, highest = 0;
+  FD_TRY(fd_cuda_check(l->cuda, cudaDeviceGetStreamPriorityRange(&lowest, &highest), "the priorities of streams"));
+  return fd_cuda_check(l->cuda, cudaStreamCreateWithPriority(&l->stream, cudaStreamNonBlocking, highest), "a stream");
+}
+
 void close_link(fd_link *link) {
   nccl_link *l = of(link);
-  if (l->comm) nccl()->ncclCommAbort(l->comm); /* ends what is under way; what is done is not touched */
+  if (l->comm) end(l);
   if (l->given) cudaEventDestroy(l->given);
   if (l->done) cudaEventDestroy(l->done);
   if (l->stream) cudaStreamDestroy(l->stream);
@@ -193,8 +226,9 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   l->cuda = cuda;
   l->limit = limit > (double)START_SECONDS ? limit : (double)START_SECONDS; /* many ranks take their time to meet */
   config.blocking = 0;
+  config.maxCTAs = FD_NCCL_CHANNELS; /* each takes an SM from the backward pass; NCCL_MAX_CTAS overrides it */
   memcpy(&unique, id, sizeof unique);
-  fd_status status = fd_cuda_check(cuda, cudaStreamCreateWithFlags(&l->stream, cudaStreamNonBlocking), "a stream");
+  fd_status status = create_stream(l);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->given, cudaEventDisableTiming), "an event");
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->done, cudaEventDisableTiming), "an event");
   if (status == FD_OK) status = settle(l, nccl()->ncclCommInitRankConfig(&l->comm, size, unique, rank, &config), "the start");

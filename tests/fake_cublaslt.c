@@ -1,6 +1,6 @@
-/* In the place of libcublasLt, for the emulated GPU: plain products in column order. The proposal for a shape begins with one
- * that splits k, and where an algorithm begins to add depends on the sizes that it was chosen for: one chosen by the rows shows.
- */
+/* Replaces libcublasLt for the emulated GPU: plain products in column order. The first algorithm proposed for a shape splits k,
+ * and the element at which an algorithm begins to add depends on the sizes that it was chosen for, so that one chosen by the
+ * number of rows shows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ struct cublasLtContext {
 };
 struct cublasLtDesc {
   cublasOperation_t a, b;
+  cublasComputeType_t compute;
   uint32_t epilogue;
   const void *bias;
 };
@@ -36,7 +37,8 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) { return free(handle), C
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComputeType_t compute, cudaDataType_t scale) {
   *desc = calloc(1, sizeof **desc);
-  return compute == CUBLAS_COMPUTE_32F && scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+  (*desc)->compute = compute;
+  return scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) { return free(desc), CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
@@ -128,7 +130,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   (void)handle, (void)c_layout, (void)stream;
   int a_t = desc->a == CUBLAS_OP_T, b_t = desc->b == CUBLAS_OP_T, count = d_layout->count;
   int64_t m = d_layout->rows, n = d_layout->columns, k = a_t ? a_layout->rows : a_layout->columns;
-  int fits = (a_t ? a_layout->columns : a_layout->rows) == m && (b_t ? b_layout->rows : b_layout->columns) == n &&
+  int as_typed = a_layout->type == b_layout->type &&
+                 desc->compute == (a_layout->type == CUDA_R_32F ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
+  int fits = as_typed && (a_t ? a_layout->columns : a_layout->rows) == m && (b_t ? b_layout->rows : b_layout->columns) == n &&
              (b_t ? b_layout->columns : b_layout->rows) == k && a_layout->count == count && b_layout->count == count;
   if (!fits || algo->data[0] != MAGIC || algo->data[2] != 1 || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
       c != d || workspace || workspace_bytes || (uintptr_t)a % ALIGNMENT || (uintptr_t)b % ALIGNMENT || (uintptr_t)d % ALIGNMENT)

@@ -1,5 +1,6 @@
-/* In the place of libnccl.so.2, over MPI, for the emulated GPU: calls do not wait and are under way for a while;
- * FAKE_NCCL_FAULT=RANK:N makes that rank's N-th group fail, or with RANK:N:lost be taken never. */
+/* Replaces libnccl.so.2 for the emulated GPU, over MPI: calls return at once and are in progress for a while.
+ * FAKE_NCCL_FAULT=RANK:N makes that rank's N-th group fail; RANK:N:lost, never be accepted; RANK:N:end, its finalization never
+ * end. It reports on stderr what NCCL forbids at the end of a communicator, and how it ended. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,13 +8,14 @@
 
 #include "cuda/emulate_nccl.h"
 
-enum { LOOKS = 3, FOR_EVER = 1 << 30, OPERATIONS = 8 };
+enum { LOOKS = 3, FOREVER = 1 << 30, OPERATIONS = 8, CHANNELS_MAX = 32 };
 
 struct ncclComm {
   MPI_Comm mpi;
-  int rank, size, looks; /* looks: until what is under way has been taken */
+  int rank, size, looks; /* looks: how often it is asked for until the operation in progress is accepted */
   ncclResult_t failed;
-  int groups, fault_rank, fault_at, lost;
+  int groups, fault_rank, fault_at, lost, no_end;
+  int finalized;
 };
 
 /* What a group has been given. */
@@ -34,18 +36,19 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
 ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int size, ncclUniqueId id, int rank, ncclConfig_t *config) {
   const char *fault = getenv("FAKE_NCCL_FAULT");
   char how[8] = "";
-  if (id.internal[5] != 1 || config->blocking) return ncclSystemError;
+  if (id.internal[5] != 1 || config->blocking || config->maxCTAs < 1 || config->maxCTAs > CHANNELS_MAX) return ncclSystemError;
   ncclComm_t c = *comm = calloc(1, sizeof *c);
   c->rank = rank, c->size = size, c->looks = LOOKS, c->fault_rank = -1;
   if (fault) sscanf(fault, "%d:%d:%7s", &c->fault_rank, &c->fault_at, how);
   c->lost = !strcmp(how, "lost");
+  c->no_end = !strcmp(how, "end");
   if (size > 1) MPI_Comm_dup(MPI_COMM_WORLD, &c->mpi);
   return ncclInProgress;
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *state) {
   *state = comm->failed ? comm->failed : comm->looks > 0 ? ncclInProgress : ncclSuccess;
-  if (comm->looks > 0 && comm->looks < FOR_EVER) comm->looks--;
+  if (comm->looks > 0 && comm->looks < FOREVER) comm->looks--;
   return ncclSuccess;
 }
 
@@ -79,8 +82,8 @@ ncclResult_t ncclGroupEnd(void) {
   if (!n) return ncclSuccess;
   ncclComm_t comm = operations[0].comm;
   comm->looks = LOOKS;
-  if (comm->rank == comm->fault_rank && comm->groups++ == comm->fault_at) {
-    if (comm->lost) comm->looks = FOR_EVER;
+  if (comm->rank == comm->fault_rank && !comm->no_end && comm->groups++ == comm->fault_at) {
+    if (comm->lost) comm->looks = FOREVER;
     else comm->failed = ncclRemoteError;
     return ncclInProgress;
   }
@@ -102,8 +105,23 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
   return ncclInProgress;
 }
 
+ncclResult_t ncclCommFinalize(ncclComm_t comm) {
+  if (comm->failed || comm->looks || comm->finalized)
+    fprintf(stderr, "fake NCCL: finalized after a failure or in an operation\n");
+  comm->finalized = 1;
+  comm->looks = comm->no_end && comm->rank == comm->fault_rank ? FOREVER : LOOKS;
+  return ncclInProgress;
+}
+
+ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+  if (!comm->finalized || comm->looks) fprintf(stderr, "fake NCCL: destroyed before it was finalized\n");
+  else fprintf(stderr, "fake NCCL: destroyed\n");
+  free(comm);
+  return ncclSuccess;
+}
+
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
-  if (depth) fprintf(stderr, "fake NCCL: aborted in an open group\n");
+  fprintf(stderr, "fake NCCL: aborted%s\n", depth ? " in an open group" : "");
   free(comm);
   return ncclSuccess;
 }

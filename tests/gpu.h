@@ -1,9 +1,11 @@
-/* The GPU under test in every kind of precision and matrix product, the CPU for comparison, and comparisons of their results. */
+/* The GPU under test in one kind of precision and products a process, the CPU as its oracle, and copies of values between them.
+ */
 #ifndef FD_TESTS_GPU_H
 #define FD_TESTS_GPU_H
 
 #include <dlfcn.h>
 #include <libgen.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -12,53 +14,92 @@
 #include "device/link.h"
 #include "device/plugin.h"
 
-enum { KIND_WARPGROUP = 3, KINDS = 5 };
+/* What a process tests: one kind of precision and products, or products by cuBLASLt. */
+enum { KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_CHAIN, KIND_WARPGROUP, KINDS, KIND_LIBRARY = KINDS };
 static const struct {
   const char *name;
   fd_gpu_options options;
   double bound; /* largest error of a block's values around 1: z, h and the gradients are rounded to bf16, by 2^-9 each */
 } kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
-                  {"bf16, plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
-                  {"bf16, single products", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
-                  {"bf16, warpgroups", {.bf16 = 1, .products = FD_PRODUCTS_WARPGROUP}, 3e-2},
-                  {"bf16, chain", {.bf16 = 1}, 3e-2}};
-static fd_device *gpu[KINDS], *cpu;
+                  {"plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
+                  {"single", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
+                  {"chain", {.bf16 = 1, .products = FD_PRODUCTS_CHAIN}, 3e-2},
+                  {"warpgroup", {.bf16 = 1, .products = FD_PRODUCTS_WARPGROUP}, 3e-2}};
+static int kind_of_process;
+static fd_device *gpu[KINDS], *cpu; /* of the kinds only that of this process is open */
 
 static inline fd_status open_kind(const fd_plugin *plugin, int kind) {
   static const fd_plugin_host host = {fd_fail};
-  fd_gpu_options options = kinds[kind].options;
-  fd_gpu this;
-  if (plugin->describe(0, &this)) return FD_GPU;
-  if (kind == KIND_WARPGROUP && this.major != 9) options.products = FD_PRODUCTS_SINGLE; /* the products that this GPU supports */
-  return plugin->open(&gpu[kind], &host, &options);
+  return plugin->open(&gpu[kind], &host, &kinds[kind].options);
 }
 
 static inline int open_devices(void **state) {
   (void)state;
-  char path[4096] = "", plugin[4200];
-  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
-  snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
-  setenv("FINDNA_PLUGIN", plugin, 0);
-  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* which has the instructions of both kinds */
   const fd_plugin *found;
   fd_config config;
   fd_config_defaults(&config);
   if (fd_device_open(&cpu, &config, 0, 1) != FD_OK || fd_plugin_load(&found) != FD_OK) return 1;
-  for (int i = 0; i < KINDS; i++)
-    if (open_kind(found, i) != FD_OK) return 1;
-  subjects[subject_count++] = (subject){gpu[0], kinds[0].name, 0};
-  subjects[subject_count++] = (subject){gpu[KINDS - 1], kinds[KINDS - 1].name, 0};
+  if (kind_of_process == KIND_LIBRARY) return 0;
+  if (open_kind(found, kind_of_process) != FD_OK) return 1;
+  if (kind_of_process == KIND_FP32 || kind_of_process == KIND_CHAIN) /* these operations do not depend on the products */
+    subjects[subject_count++] = (subject){gpu[kind_of_process], kinds[kind_of_process].name, 0};
   return 0;
 }
 
 static inline int close_devices(void **state) {
   (void)state;
-  for (int i = 0; i < KINDS; i++) fd_device_close(&gpu[i]);
+  for (int i = 0; i < KINDS; i++)
+    if (gpu[i]) fd_device_close(&gpu[i]);
   fd_device_close(&cpu);
   return 0;
 }
 
-/* Replaces the device of a kind by one opened with `variable` set; exchange_back restores it. */
+/* Skips a test that is not for this process. */
+static inline void only_of(int kind) {
+  if (kind_of_process != kind) skip();
+}
+
+static inline int is_emulated(void) { return strstr(getenv("FINDNA_PLUGIN"), "emulated") != NULL; }
+
+/* Runs the tests of one kind in this process. */
+static inline int run_kind(int kind, int (*run)(void)) {
+  const fd_plugin *found;
+  fd_gpu this = {0};
+  kind_of_process = kind;
+  printf("# %s\n", kind < KINDS ? kinds[kind].name : "library");
+  if (fd_plugin_load(&found) != FD_OK || found->describe(0, &this)) return 1;
+  if (kind != KIND_WARPGROUP || this.major == 9) return run();
+  printf("skipped - warpgroup: this GPU has compute capability %d.%d\n", this.major, this.minor);
+  return 0;
+}
+
+/* The whole of a test program: `PROGRAM KIND` runs the tests of that kind; without it each kind has a process of its own, so that
+ * a fault of one hides nothing of the others, those least likely to fail first. */
+static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
+  static const int order[] = {KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_LIBRARY, KIND_CHAIN, KIND_WARPGROUP};
+  char path[4096] = "", plugin[4200];
+  int failed = 0;
+  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
+  snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
+  setenv("FINDNA_PLUGIN", plugin, 0);
+  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* it has the instructions of all kinds */
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+    const char *name = order[i] < KINDS ? kinds[order[i]].name : "library";
+    if (argc > 1 && strcmp(argv[1], name)) continue;
+    if (argc > 1) return run_kind(order[i], run);
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) exit(run_kind(order[i], run));
+    if (child < 0 || waitpid(child, &status, 0) < 0) return 1;
+    if (WIFSIGNALED(status)) printf("not ok - %s ended by signal %d\n", name, WTERMSIG(status));
+    failed |= status != 0;
+  }
+  if (argc > 1) fprintf(stderr, "%s: no kind %s\n", argv[0], argv[1]);
+  return argc > 1 ? 64 : failed;
+}
+
+/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
 static inline fd_device *exchange(int kind, const char *variable, const char *value) {
   const fd_plugin *found;
   fd_device *usual = gpu[kind];
@@ -74,25 +115,23 @@ static inline void exchange_back(int kind, const char *variable, fd_device *usua
   gpu[kind] = usual;
 }
 
-/* The same with wide linear layers by cuBLASLt, on the emulated GPU by a fake library next to it. NULL, after printing the
- * reason, when there is none. */
-static inline fd_device *exchange_for_library(int kind) {
+/* Opens a kind with wide linear layers by cuBLASLt: on the emulated GPU by what replaces it, which is next to the tests. Whether
+ * it is there; else that is printed. */
+static inline int open_library(int kind) {
   char path[4096] = "", library[4200];
-  if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && strstr(gpu[kind]->simd, "emulated GPU")) {
+  if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && is_emulated()) {
     snprintf(library, sizeof library, "%s/../fake_blas/libfake_cublasLt.so", dirname(path));
-    dlopen(library, RTLD_NOW); /* then the plugin finds it by its name */
+    dlopen(library, RTLD_NOW); /* from here on it is found by its name */
   }
-  fd_device *usual = gpu[kind];
   const fd_plugin *found;
-  setenv("FINDNA_LINEAR", "cublaslt", 1);
+  setenv("FINDNA_PRODUCTS", "library", 1);
   assert_ok(fd_plugin_load(&found));
   fd_status status = open_kind(found, kind);
-  if (status == FD_OK) return usual;
+  unsetenv("FINDNA_PRODUCTS");
+  if (status == FD_OK) return 1;
   assert_int_equal(status, FD_GPU);
-  unsetenv("FINDNA_LINEAR");
-  gpu[kind] = usual;
-  printf("skipped - cuBLASLt: not installed\n");
-  return NULL;
+  printf("skipped - cuBLASLt: it is not there\n");
+  return 0;
 }
 
 static inline double get_sum(fd_device *dev, const double *from) {
@@ -102,8 +141,8 @@ static inline double get_sum(fd_device *dev, const double *from) {
   return sum;
 }
 
-/* Fails unless each value is close, and all are on average: the root mean square of the errors is at most half of the largest
- * allowed error, with a margin for the variation of few values. */
+/* Fails unless the values are close each, and as a whole: half of the largest error allowed, in the mean square, and as much more
+ * as so few values vary. */
 static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
   double *d = widen(expected, n), errors = 0, squares = 0;
   char name[80];

@@ -32,7 +32,7 @@ one() {
 if [ "${1-}" = --one ]; then one "$2"; exit 0; fi
 
 # These run one at a time: they measure times, count processes, call make, or need ports and disks of their own.
-alone=" test_bundle.sh test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_library.sh test_link.sh test_memory.sh test_mpich.sh test_numbers.c test_packages.sh test_probe.sh test_registers.sh test_spills.sh test_stop.sh test_threads.sh test_watchdog.sh "
+alone=" test_bundle.sh test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_library.sh test_link.sh test_machine_code.sh test_memory.sh test_mpich.sh test_numbers.c test_packages.sh test_probe.sh test_registers.sh test_spills.sh test_stop.sh test_threads.sh test_watchdog.sh "
 export RESULTS=$(mktemp -d)
 trap 'rm -rf "$RESULTS"' EXIT
 if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi

@@ -35,6 +35,7 @@ static inline void leave(void) {
 
 /* Runs a case `times` times on each subject. */
 static inline void on_each(int times, void (*run)(int n)) {
+  if (!subject_count) skip();
   for (int s = 0; s < subject_count; s++)
     for (int n = 0; n < times; n++) {
       on = &subjects[s];

@@ -1,5 +1,5 @@
-/* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32, in bf16 by plain
- * products and in bf16 on tensor cores: on the emulated GPU, or on the one of FINDNA_PLUGIN. */
+/* Every operation of the CUDA back end against the CPU's, over random shapes with every remainder, in fp32 and in bf16 by every
+ * kind of products, each in a process of its own: on the emulated GPU, or on that of FINDNA_PLUGIN. */
 #include "cases_attention.h"
 #include "cases_delta.h"
 #include "cases_linear.h"
@@ -39,6 +39,7 @@ static void free_block(block_case *c) {
 /* Forward and backward pass on one kind of device, which have the same bits without z. */
 static void compare_block(const block_case *c, int kind) {
   fd_device *dev = gpu[kind];
+  if (!dev) return;
   size_t w = (size_t)(c->d * c->h), d = (size_t)c->d, h = (size_t)c->h;
   double bound = kinds[kind].bound;
   fd_seqs seqs = put_seqs(dev, &c->seqs);
@@ -115,6 +116,7 @@ static void wide_blocks_equal_cpu(void **state) {
  * units around its chunks, from fewer to more than its slots; channels and tracks. */
 static void blocks_by_warpgroups_equal_cpu(void **state) {
   (void)state;
+  only_of(KIND_WARPGROUP);
   const int rows[] = {1, 300, 64, 129, 191, 2, 257, 128, 65, 17, 63}, hidden[] = {1, 70, 257, 64, 200, 129, 33, 128},
             channels[] = {308, 161, 320, 177, 319, 240, 256};
   for (int n = 0; n < 22; n++) {
@@ -130,13 +132,13 @@ static void blocks_by_warpgroups_equal_cpu(void **state) {
 /* A GPU without enough shared memory for the chain uses single products; tested on the emulated GPU only. */
 static void small_shared_memory_uses_single_products(void **state) {
   (void)state;
-  for (int kind = KIND_WARPGROUP; kind < KINDS && strstr(gpu[kind]->simd, "emulated GPU"); kind++) {
-    fd_device *usual = exchange(kind, "FINDNA_EMULATED_SHARED", "101376");
-    block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
-    compare_block(&c, kind);
-    free_block(&c);
-    exchange_back(kind, "FINDNA_EMULATED_SHARED", usual);
-  }
+  int kind = kind_of_process;
+  if (kind < KIND_CHAIN || !is_emulated()) skip();
+  fd_device *usual = exchange(kind, "FINDNA_EMULATED_SHARED", "101376");
+  block_case c = make_block(random_seqs(2, 40), 308, 70, 28);
+  compare_block(&c, kind);
+  free_block(&c);
+  exchange_back(kind, "FINDNA_EMULATED_SHARED", usual);
 }
 
 /* A pass launched as a CUDA graph has the bits of the same operations launched one by one. Of each block's two passes the first
@@ -146,27 +148,29 @@ static void graph_passes_have_the_same_bits(void **state) {
   (void)state;
   block_case c[3] = {make_block(random_seqs(2, 20), 30, 40, 4), make_block(random_seqs(3, 90), 30, 40, 4),
                      make_block(random_seqs(1, 20), 30, 40, 4)};
-  for (int kind = 0; kind < KINDS; kind++) {
-    fd_device *usual = exchange(kind, "FINDNA_GRAPH", "1");
-    uint64_t cut = 0, built = 0;
-    for (int n = 0; n < 6; n++) {
-      compare_block(&c[n % 3], kind);
-      cut += kinds[kind].options.bf16 || n == 0 || (n == 1 && c[1].rows > c[0].rows);
-      assert_int_equal(gpu[kind]->graphs.passes, 2 * n + 2);
-      assert_int_equal(gpu[kind]->graphs.whole, 2 * n + 2 - (int)cut);
-      if (n == 2) built = gpu[kind]->graphs.built;
-      if (n > 2) assert_int_equal(gpu[kind]->graphs.built, built);
-    }
-    exchange_back(kind, "FINDNA_GRAPH", usual);
+  int kind = kind_of_process;
+  fd_device *usual = exchange(kind, "FINDNA_GRAPH", "1");
+  uint64_t cut = 0, built = 0;
+  for (int n = 0, most = 0; n < 6; n++) {
+    int rows = c[n % 3].rows;
+    compare_block(&c[n % 3], kind);
+    cut += kinds[kind].options.bf16 || rows > most;
+    most = rows > most ? rows : most;
+    assert_int_equal(gpu[kind]->graphs.passes, 2 * n + 2);
+    assert_int_equal(gpu[kind]->graphs.whole, 2 * n + 2 - (int)cut);
+    if (n == 2) built = gpu[kind]->graphs.built;
+    if (n > 2) assert_int_equal(gpu[kind]->graphs.built, built);
   }
+  exchange_back(kind, "FINDNA_GRAPH", usual);
   for (int i = 0; i < 3; i++) free_block(&c[i]);
 }
 
 /* When memory for a pass is lacking, the next wait reports it, as without a graph. */
 static void a_graph_without_memory_is_reported(void **state) {
   (void)state;
-  enum { KIND = KINDS - 1, D = 30, H = 40 };
-  if (!strstr(gpu[KIND]->simd, "emulated GPU")) return; /* the memory of others cannot be limited */
+  enum { KIND = KIND_CHAIN, D = 30, H = 40 };
+  only_of(KIND);
+  if (!is_emulated()) skip(); /* others have what they have */
   fd_device *usual = exchange(KIND, "FINDNA_GRAPH", "1"), *dev = gpu[KIND];
   fd_seqs seqs = random_seqs(2, 20), there = put_seqs(dev, &seqs);
   int rows = fd_seqs_rows(&seqs);
@@ -196,6 +200,7 @@ static void circular_equivariance_and_batch_independence(void **state) {
   (void)state;
   for (int n = 0; n < 12; n++) {
     fd_device *dev = gpu[n % KINDS];
+    if (!dev) continue;
     block_case c = make_block(random_seqs(1, 70), 30, 40, 4);
     int last = c.seqs.count - 1, first = c.seqs.start[last], T = c.seqs.start[last + 1] - first, k = between(0, T - 1),
         alone_start[2] = {0, T};
@@ -228,6 +233,7 @@ static void losses_equal_cpu(void **state) {
     int kind = n % KINDS, bce = n % 2, entry = n % 4 == 1, axis_d = n / 2 % 2, latent = n / 3 % 2,
         width = latent ? between(1, 40) : FD_SYMBOLS;
     fd_device *dev = gpu[kind];
+    if (!dev) continue;
     fd_seqs seqs = random_seqs(between(1, 6), 30), there = put_seqs(dev, &seqs);
     int rows = fd_seqs_rows(&seqs), cls = seqs.cls * width;
     size_t zs = (size_t)(rows * FD_SYMBOLS), ps = (size_t)(rows * width), out = (size_t)(seqs.count * cls);
@@ -271,6 +277,7 @@ static void task_losses_equal_cpu(void **state) {
   (void)state;
   for (int n = 0; n < 12; n++) {
     fd_device *dev = gpu[n % KINDS];
+    if (!dev) continue;
     int count = between(1, n % 4 ? 30 : 6000), classes = between(2, 7);
     size_t size = (size_t)(count * classes), c = (size_t)count;
     float *z = random_floats(size, 9), *target = malloc(c * sizeof *target), *weight = random_floats(c, 1), *dz = poison(size),
@@ -299,6 +306,7 @@ static void row_operations_equal_cpu(void **state) {
   for (int n = 0; n < 24; n++) {
     int kind = n % KINDS, channels = between(1, 70), stride = channels + between(0, 5), which = n % 2;
     fd_device *dev = gpu[kind];
+    if (!dev) continue;
     fd_seqs seqs = random_seqs(between(1, 4), 30), there = put_seqs(dev, &seqs);
     int rows = fd_seqs_rows(&seqs);
     size_t size = (size_t)(rows * channels), outs = (size_t)(seqs.count * stride);
@@ -347,6 +355,7 @@ static void random_numbers_equal_cpu(void **state) {
   for (int n = 0; n < 18; n++) {
     int kind = n % KINDS, channels = between(1, 40);
     fd_device *dev = gpu[kind];
+    if (!dev) continue;
     fd_seqs seqs = random_seqs(between(1, 4), n % 5 ? 30 : 1200);
     uint64_t draws[8];
     for (int i = 0; i < 8; i++) draws[i] = (uint64_t)word() << 20 | (uint64_t)i;
@@ -388,6 +397,7 @@ static void flat_operations_equal_cpu(void **state) {
   for (int n = 0; n < 15; n++) {
     int kind = n % KINDS;
     fd_device *dev = gpu[kind];
+    if (!dev) continue;
     size_t size = n % 5 ? (size_t)between(1, 600) : (size_t)between(4000, 20000);
     fd_adamw h = {1e-3f, 1e-4f, 1e-8f, 0.9f, 0.1f, 0.999f, 0.001f, 0.1f, 0.001f, 0.5f};
     float *g = random_floats(size, 1), *w = random_floats(size + 1, 1), *m = random_floats(size + 1, 0.1f),
@@ -456,13 +466,37 @@ static void see_changed_weights(fd_device *dev, int d) {
 
 static void changed_weights_are_seen(void **state) {
   (void)state;
-  for (int kind = KIND_WARPGROUP; kind < KINDS; kind++) see_changed_weights(gpu[kind], 1), see_changed_weights(gpu[kind], 170);
+  if (kind_of_process < KIND_CHAIN) skip();
+  see_changed_weights(gpu[kind_of_process], 1), see_changed_weights(gpu[kind_of_process], 170);
+}
+
+/* Whoever asks for a copy to the device may change its source at once. */
+static void the_source_of_a_copy_may_change(void **state) {
+  (void)state;
+  enum { N = 300000 };
+  fd_device *dev = gpu[kind_of_process];
+  float *x = random_floats(N, 1), *source = malloc(N * sizeof *source), *at = put(dev, NULL, N * sizeof *x),
+        *sum = put(dev, NULL, N * sizeof *x);
+  for (int n = 0; n < 3; n++) {
+    memcpy(source, x, N * sizeof *x);
+    dev->ops.add(dev, N, sum, sum, sum); /* the copy is not the first thing that the stream has to do */
+    assert_ok(dev->copy(dev, at, source, N * sizeof *x));
+    memset(source, 0xff, N * sizeof *x);
+    dev->ops.add(dev, N, at, at, sum);
+    assert_ok(dev->sync(dev));
+    float *got = get(dev, sum, N);
+    for (int i = 0; i < N; i++) assert_true(got[i] == x[i] + x[i]);
+    free(got);
+  }
+  dev->release(dev, at), dev->release(dev, sum);
+  free(x), free(source);
 }
 
 /* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
 static void nccl_link_of_one_rank(void **state) {
   (void)state;
-  fd_device *dev = gpu[KINDS - 1];
+  only_of(KIND_CHAIN);
+  fd_device *dev = gpu[KIND_CHAIN];
   char id[FD_LINK_ID];
   const char *why;
   fd_link *link;
@@ -508,11 +542,9 @@ static void nccl_link_of_one_rank(void **state) {
 #define case_dropout_backward random_numbers_equal_cpu
 #include "cases.h"
 
-int main(void) {
+static int run(void) {
   const struct CMUnitTest more[] = {
       cmocka_unit_test(wide_linear_equals_cpu),
-      cmocka_unit_test(linear_by_library_equals_cpu),
-      cmocka_unit_test(a_row_by_library_is_the_same_alone),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
@@ -523,7 +555,13 @@ int main(void) {
       cmocka_unit_test(attention_does_not_depend_on_place),
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(changed_weights_are_seen),
+      cmocka_unit_test(the_source_of_a_copy_may_change),
       cmocka_unit_test(nccl_link_of_one_rank),
   };
+  const struct CMUnitTest of_library[] = {cmocka_unit_test(linear_by_library_equals_cpu),
+                                          cmocka_unit_test(a_row_by_library_is_the_same_alone)};
+  if (kind_of_process == KIND_LIBRARY) return cmocka_run_group_tests(of_library, open_devices, close_devices);
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
 }
+
+int main(int argc, char **argv) { return run_kinds(argc, argv, run); }

@@ -26,11 +26,12 @@ fi
 export FINDNA_PLUGIN=$emulated
 expect "no GPU for this process" 69 "no GPU that this process may use" env FINDNA_EMULATED_GPUS=0 "$FINDNA" pretrain gpu.yaml
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
-expect "unknown products" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup or plain" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
-expect "products that this GPU does not support" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
-expect "unknown linear layers" 78 "FINDNA_LINEAR=fast: expected own or cublaslt" env FINDNA_LINEAR=fast "$FINDNA" pretrain gpu.yaml
-expect "linear layers by a missing library" 69 "FINDNA_LINEAR=cublaslt: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_LINEAR=cublaslt "$FINDNA" pretrain gpu.yaml
+expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup, plain or library" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
+expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
+expect "products by a library that is not there" 69 "FINDNA_PRODUCTS=library: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_PRODUCTS=library "$FINDNA" pretrain gpu.yaml
 expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
+expect "times are on or off" 78 "FINDNA_TIMES=yes: expected 0 or 1" env FINDNA_TIMES=yes "$FINDNA" pretrain gpu.yaml
+expect "times are of kernels, not of graphs" 78 "FINDNA_TIMES=1 times single kernels.*: unset FINDNA_GRAPH" env FINDNA_TIMES=1 FINDNA_GRAPH=1 "$FINDNA" pretrain gpu.yaml
 expect "two ranks with one GPU" 78 "ranks 0 and 1 on .* have the same GPU .*share_gpu" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain gpu.yaml
 expect "a batch that does not fit" 71 "train.batch 8 with train.virtual_ranks 1 needs [0-9.e-]+ GB on GPU 0 .*: the largest batch that fits is [1-7] " env FINDNA_EMULATED_MEMORY=1400000 "$FINDNA" pretrain gpu.yaml train.virtual_ranks=1
 expect "a model that does not fit" 71 "no batch fits; a smaller model, or model.recompute=true" env FINDNA_EMULATED_MEMORY=20000 "$FINDNA" pretrain gpu.yaml
@@ -86,8 +87,13 @@ check "products by warpgroups: the same bits recomputed" same groups groups_reco
 check "and on 2 ranks" same groups groups2
 train 1 fp32 device.precision=fp32
 
-# Passes of micro-batches as CUDA graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one CUDA graph each, $3 were built" "$1.log"; }
+FINDNA_TIMES=1 train 1 timed
+check "FINDNA_TIMES=1: the same bits" same one timed
+check "each kernel's launches and time are printed, under its name" grep -qE '^times: +[0-9.]+ ms +[0-9.]+ % +[1-9][0-9]* launches +[0-9.]+ us each  backward_parts$' timed.log
+check "and nothing without" sh -c '! grep -q ^times: one.log'
+
+# Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
 check "5 steps of 4 micro-batches in three kinds of graphs: forward with and without new copies of weights, backward" graphs graph 40 3

@@ -150,7 +150,7 @@ train 1 wide-group4 $wide device.group=4
 train 2 wide-ranks $wide device.group=2
 check "a wide model: passes of 4 micro-batches end in the bits of single ones" same wide wide-group4
 check "a wide model: 2 ranks with passes of 2 end in the bits of 1" same wide wide-ranks
-library() { LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} FINDNA_LINEAR=cublaslt train "$@"; }
+library() { LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} FINDNA_PRODUCTS=library train "$@"; }
 library 1 library $wide device.group=1 || tail -2 library.log
 library 2 library-ranks $wide device.group=2
 check "linear layers by cuBLASLt (a stand-in): 2 ranks with passes of 2 end in the bits of 1" same library library-ranks

@@ -45,9 +45,12 @@ check "the error of a job that hangs names rank, host and GPU" grep -qE 'rank 1 
 # A stand-in for NCCL on top of MPI: all code that uses NCCL runs, but not on a GPU.
 export FINDNA_EMULATED_GPUS=4
 nccl() { local n=$1 folder=$2; shift 2; LD_LIBRARY_PATH=$(dirname "$FINDNA")/fake_nccl${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} train "$n" "$folder" ${gpu/share_gpu=true/share_gpu=false} comm.transport=nccl "$@"; }
+# ends RUN HOW N: N of its ranks have ended NCCL in this way, and none has broken a rule
+ends() { [ "$(grep -c "fake NCCL: $2\$" "$1.log")" = "$3" ] && ! grep -qE "fake NCCL: (finalized|destroyed before|aborted in)" "$1.log"; }
 for n in 2 4; do
   nccl $n nccl$n
   check "NCCL between $n GPUs: the bits of 1" same gpu1 nccl$n
+  check "whose communicators are finalized and destroyed, not aborted" ends nccl$n destroyed $n
 done
 FINDNA_GRAPH=1 nccl 2 nccl_graph
 check "passes captured as CUDA graphs with NCCL: the same bits" same gpu1 nccl_graph
@@ -59,8 +62,11 @@ nccl 2 nccl_fast comm.reduction=fast
 check "NCCL's own all-reduce finishes, too" grep -q finished nccl_fast.log
 FAKE_NCCL_FAULT=1:5 nccl 2 nccl_failed; code=$?
 check "an asynchronous error of NCCL ends the job with 76" test $code = 76
-check "and is reported" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log
-check "no group was left open" sh -c '! grep -q "open group" nccl_failed.log'
+check "and is said" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log
+check "NCCL is aborted there, outside of a group" ends nccl_failed aborted 1
+FAKE_NCCL_FAULT=1:0:end nccl 2 nccl_end; code=$?
+check "a finalization that does not end is aborted, and the run succeeds" test $code = 0
+check "one of two" ends nccl_end aborted 1
 FAKE_NCCL_FAULT=0:5:lost nccl 2 nccl_lost comm.limit=3 comm.stall=8; code=$?
 check "an exchange that NCCL never completes ends the job with 76" test $code = 76
 check "and is reported: not taken within the limit" grep -q 'NCCL, a message: not taken within 3 s' nccl_lost.log

@@ -105,7 +105,7 @@ static fd_status same_build(fd_comm *comm) {
 /* Compares the environment variables of program and plugin that results may depend on. mpirun passes them to other machines only
  * when told to. */
 static fd_status same_environment(fd_comm *comm) {
-  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS", "FINDNA_LINEAR"};
+  static const char *const names[] = {"FINDNA_PLUGIN", "FINDNA_PRODUCTS"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *value = getenv(names[i]);
     char what[64];

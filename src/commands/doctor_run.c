@@ -14,6 +14,7 @@
 #include "commands/doctor_work.h"
 #include "data/hide.h"
 #include "data/shards.h"
+#include "device/gpu_memory.h"
 #include "device/plugin.h"
 #include "objective/frozen.h"
 #include "objective/objective.h"
@@ -123,7 +124,7 @@ static fd_status judge_gpu(plan *p, const fd_network *network, fd_diagnosis *d) 
                  p->micro_batches == own && 2 * p->micro_batches * rows <= gpu.fill
                      ? ": a larger train.batch would use more of it, or fewer ranks"
                      : "");
-  return judge_memory(p, network, room, d);
+  return judge_memory(p, network, fd_gpu_room(room), d);
 }
 
 /* Copies the folder, or its nearest parent that exists. */

@@ -1,4 +1,4 @@
-/* Bounds of the memory that GPU kernels use for themselves. */
+/* Bounds of the device memory that the CUDA back end and its libraries allocate. */
 #include "device/gpu_memory.h"
 
 enum {
@@ -31,3 +31,20 @@ size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recomput
          tiles = units * 2 * FD_ORDER_CHANNELS * 2; /* W1 and W2, two bytes per element */
   return 2 * (ordered && tiles > rows ? tiles : rows) + (ordered && recompute ? w1 : 0);
 }
+
+/* NCCL allocates buffers of its three protocols, 0.5, 4 and 4.7 MiB, for each channel and peer; the ring and the trees of its
+ * all-reduce count as two more peers. (From its sources' defaults, NCCL_BUFFSIZE and others; not measured.) */
+size_t fd_gpu_nccl(int ranks) {
+  const size_t mebibyte = 1 << 20, connection = 10 * mebibyte, base = 32 * mebibyte;
+  size_t peers = 2;
+  for (int n = 1; n < ranks; n *= 2) peers++;
+  return base + FD_NCCL_CHANNELS * peers * connection;
+}
+
+/* At most so many kernels a block and pass, and kilobytes that the driver keeps for each of them. (Not measured.) */
+size_t fd_gpu_graphs(int blocks) {
+  enum { GRAPHS = 4 /* FD_GRAPHS of cuda/backend.h */, KERNELS = 12, OTHERS = 64, NODE = 16 << 10 };
+  return GRAPHS * ((size_t)blocks * KERNELS + OTHERS) * NODE;
+}
+
+double fd_gpu_room(double bytes) { return 0.95 * bytes; }

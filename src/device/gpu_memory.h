@@ -1,5 +1,5 @@
-/* Bounds of the memory that GPU kernels use for themselves, in addition to the program's buffers; computed without a GPU, so that
- * `findna doctor` can report what fits. All results are in bytes. */
+/* Device memory that the CUDA back end and its libraries allocate in addition to the program's buffers: bounds that need no GPU,
+ * so that `findna doctor` can report what fits. All results are in bytes. */
 #ifndef FD_DEVICE_GPU_MEMORY_H
 #define FD_DEVICE_GPU_MEMORY_H
 
@@ -31,5 +31,18 @@ size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches);
 /* Memory for the copies of a ChordMixer block's weights that matrix products read, of student and teacher: row-major or in tile
  * order, whichever is larger; with `recompute` also the student's W1 row-major. */
 size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute);
+
+/* NCCL's channels: at most this number of SMs carry gradients while the others compute (cuda/nccl.cu). */
+enum { FD_NCCL_CHANNELS = 4 };
+
+/* NCCL's buffers on each of `ranks` ranks, at most: it exchanges with log2(ranks) others. */
+size_t fd_gpu_nccl(int ranks);
+
+/* The executable graphs of passes through `blocks` blocks (FINDNA_GRAPH=1), at most. */
+size_t fd_gpu_graphs(int blocks);
+
+/* The part of `bytes` of free memory that a training may plan with. The rest is for what no plan counts: code that the driver
+ * loads at a kernel's first launch, and the granularity of allocations. */
+double fd_gpu_room(double bytes);
 
 #endif

@@ -25,7 +25,8 @@ struct fd_link {
   fd_status (*progress)(fd_link *link, int *idle);
   /* Later operations of the device begin after the requests so far; called after progress has returned idle. */
   fd_status (*lead)(fd_link *link);
-  /* Closes the link, also with requests pending. Does not wait for other ranks, which may be gone. */
+  /* Ends the link, also in the middle of an operation. When it is idle and nothing has failed, waits at most some seconds for the
+   * other ranks; else not at all: they may be gone. */
   void (*close)(fd_link *link);
 };
 

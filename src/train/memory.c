@@ -47,6 +47,12 @@ static size_t packed_blocks(const fd_config *config, const fd_network *network) 
   return weights * (size_t)(config->model.networks * network->blocks) * (config->teacher.kind == FD_TEACHER_EMA ? 3 : 2);
 }
 
+/* What carries gradients between `ranks` ranks: a buffer for those that a peer sends, and NCCL's own. */
+static size_t link_memory(const fd_config *config, size_t params, int own_memory, int ranks) {
+  int nccl = own_memory && !config->comm.share_gpu && config->comm.transport != FD_TRANSPORT_MPI;
+  return ranks > 1 ? params / 2 * sizeof(float) + (nccl ? fd_gpu_nccl(ranks) : 0) : 0;
+}
+
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int micro_batches) {
   int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* gradient buffers */
@@ -62,7 +68,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   bytes += fd_network_pass_size(network, form, fd_trainer_student(config, own), extent);
   if (config->teacher.kind == FD_TEACHER_EMA) bytes += fd_network_pass_size(network, form, fd_trainer_teacher(config), extent);
   bytes += (2 * (size_t)own + 1) * (size_t)rows * (2 * FD_SYMBOLS * sizeof(float) + 16); /* views */
-  if (ranks > 1) bytes += params / 2 * sizeof(float);                                    /* receive buffer of gradients */
+  bytes += link_memory(config, params, own_memory, ranks);
   if (form.type == FD_BF16) bytes += copies(config, network, form);
   return bytes + own_kernels;
 }
@@ -70,7 +76,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
 int fd_trainer_micro_batches(const fd_config *config, const fd_network *network, fd_form form, int fill, double room, int ranks,
                              int rows) {
   int64_t own = config->train.virtual_ranks / ranks, wanted = config->device.group;
-  double most = wanted ? room : 0.9 * room; /* the driver, kernels and NCCL use memory outside of the plan */
+  double most = wanted ? fd_gpu_room(room) : 0.9 * room;
   int micro_batches = 1;
   if (!fill || config->task.outputs || fd_config_hides(config))
     return 1;                        /* these micro-batches differ in their number of rows, those of a pass must not */
@@ -95,10 +101,12 @@ int64_t fd_trainer_largest(const fd_config *config, const fd_network *network, f
 }
 
 fd_status fd_trainer_fits(const fd_config *config, const fd_network *network, fd_device *dev, int ranks, int rows) {
-  size_t need = fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows, 1);
+  double need = (double)fd_trainer_memory(config, network, dev->form, dev->own_memory, ranks, rows, 1),
+         room = dev->own_memory ? fd_gpu_room((double)dev->free_memory) : (double)dev->free_memory;
   int64_t v = config->train.virtual_ranks, micro = config->train.batch / v;
-  if (!dev->free_memory || need <= dev->free_memory) return FD_OK;
-  double room = (double)dev->free_memory, gigabytes = 1e-9 * (double)need, free_gigabytes = 1e-9 * room;
+  if (dev->begin) room -= (double)fd_gpu_graphs(network->blocks);
+  if (!dev->free_memory || need <= room) return FD_OK;
+  double gigabytes = 1e-9 * need, free_gigabytes = 1e-9 * room;
   int64_t fits = fd_trainer_largest(config, network, dev->form, dev->own_memory, ranks, (int)(rows / micro), room, micro);
   const char *other = config->model.recompute || config->model.encoder != FD_ARCH_CHORDMIXER ? "" : ", or model.recompute=true";
   if (fits)

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The machine code of the kernels that multiply on tensor cores, for each kind of GPU: the number of tensor-core instructions in a product's
+# loop, and that no loop of a chain has a branch inside, no kernel uses local memory or waits for the whole device behind its stores, and
+# gradients are stored 16 bytes at a time.
+# Needs cuobjdump and nvdisasm: CUOBJDUMP names one, else that of PATH, next to nvcc, or of build/disassembler is taken.
+source "$(dirname "$0")/lib.sh"
+
+# summary: of a disassembly, a line for each kernel: "KERNEL mma=N loops=N/BRANCHES,... local=N fences=N stores=BYTES:N,...". Loops are those
+# with tensor-core instructions and no other such loop inside, each with how many and with the branches but its own; fences are those
+# of the whole device.
+summary() {
+  c++filt | sed 's/(anonymous namespace):://g; /Function :/{s/void //; s/\(Function : [^(]*\)(.*/\1/; s/, /,/g; s/> >/>>/g}' | awk '
+    function address(hex) { return "x" substr("00000000", 1, 8 - length(hex)) hex } # compared as text
+    function is_product(i) { return op[i] ~ /^HG?MMA/ }
+    function within(i, loop) { return at[i] >= first[loop] && at[i] <= last[loop] }
+    function innermost(loop,   other, i) {
+      for (other = 1; other <= loops; other++)
+        if (other != loop && first[other] >= first[loop] && last[other] <= last[loop])
+          for (i = 1; i <= count; i++) if (is_product(i) && within(i, other)) return 0
+      return 1
+    }
+    function say(   i, loop, n, branches, all, list, local, fences, s16, s8, s4) {
+      if (name == "") return
+      for (loop = 1; loop <= loops; loop++) {
+        n = branches = 0
+        for (i = 1; i <= count; i++) if (within(i, loop)) { n += is_product(i); branches += op[i] ~ /^(BR|CALL|RET|JMP|BSSY|BSYNC|EXIT)/ && at[i] != last[loop] }
+        if (n && innermost(loop)) list = list (list ? "," : "") n "/" branches
+      }
+      for (i = 1; i <= count; i++) {
+        all += is_product(i); local += op[i] ~ /^(LDL|STL)/; fences += op[i] ~ /^MEMBAR\..*(GPU|SYS)/
+        if (op[i] ~ /^STG?\./) { if (op[i] ~ /\.128/) s16++; else if (op[i] ~ /\.64/) s8++; else s4++ }
+      }
+      printf "%s mma=%d loops=%s local=%d fences=%d stores=16:%d,8:%d,4:%d\n", name, all, list, local, fences, s16, s8, s4
+    }
+    /Function :/ { say(); name = $3; count = loops = 0 }
+    /^ *\/\*[0-9a-f]+\*\/ +[^\/ ]/ {
+      here = $1; gsub(/[\/*]/, "", here)
+      field = $2 ~ /^@/ ? 3 : 2
+      at[++count] = address(here); op[count] = $field; sub(/;$/, "", op[count])
+      if (op[count] ~ /^BRA/)
+        for (field++; field <= NF && $field !~ /^\/\*/; field++)
+          if ($field ~ /^0x/) { to = $field; sub(/^0x/, "", to); sub(/;$/, "", to); to = address(to); if (to < at[count]) { first[++loops] = to; last[loops] = at[count] } }
+    }
+    END { say() }'
+}
+
+# The reading itself: a loop with a branch inside, a fence and a store to local memory are seen.
+cat >planted.sass <<'SASS'
+		Function : _Z7plantedv
+        /*0000*/                   MOV R1, c[0x0][0x28] ;       /* 0x00000a00ff017624 */
+        /*0010*/                   HMMA.16816.F32.BF16 R4, R8, R12, R4 ; /* 0x0000000c0804723c */
+        /*0020*/              @!P0 BRA 0x40 ;                   /* 0x0000000000188947 */
+        /*0030*/                   STL [R1], R4 ;               /* 0x0000000401007387 */
+        /*0040*/               @P1 BRA 0x10 ;                   /* 0xffffffffffc01947 */
+        /*0050*/                   STG.E.128 [R2.64], R4 ;      /* 0x0000000402007986 */
+        /*0060*/                   MEMBAR.SC.GPU ;              /* 0x0000000000007992 */
+        /*0070*/                   BRA 0x70;                    /* 0xfffffff000007947 */
+SASS
+check "planted faults are seen" test "$(summary <planted.sass)" = "planted() mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0" -o "$(summary <planted.sass)" = "planted mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0"
+
+folder=$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)
+[ -n "$folder" ] || { echo "skipped - machine code of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 says more)"; exit 0; }
+for dump in "${CUOBJDUMP-}" cuobjdump "$(dirname "$(readlink -f "$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)")")/cuobjdump" "$root"/build/disassembler/lib/python3*/site-packages/nvidia/cu*/bin/cuobjdump ""; do
+  [ -z "$dump" ] || ! command -v "$dump" >/dev/null || break
+done
+[ -n "$dump" ] || { echo "skipped - machine code of the kernels: no cuobjdump (of the CUDA toolkit; python3 -m venv build/disassembler and its pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm will do)"; exit 0; }
+dump=$(command -v "$dump")
+export PATH=$(dirname "$dump"):$PATH # nvdisasm is next to it
+
+for gpu in sm_80 sm_90a; do
+  for source in mixer linear gradients attention_tensor; do "$dump" -sass -arch $gpu "$root/$folder/$source.o"; done 2>&1 | summary | sed -n '/ mma=0 /!p' >kernels
+  # every TITLE KERNELS PATTERN: there are such kernels, and all their lines match
+  every() {
+    if ! grep -qE "^($2)" kernels; then not_ok "$gpu: $1: there is no such kernel"
+    elif grep -E "^($2)" kernels | grep -vE "$3" >unlike; then not_ok "$gpu: $1"; sed 's/^/    /' unlike
+    else ok "$gpu: $1"; fi
+  }
+  every "no kernel on tensor cores uses local memory" "" " local=0 "
+  every "a product's loop has 32 multiplications of a warp" "fd_product_tensor<" " mma=32 loops=32/[0-9]+ "
+  every "a chain's four loops have 8, 8, 40 and 40, and no branch" "fd_product_chain<" " mma=96 loops=8/0,8/0,40/0,40/0 "
+  every "the kernels of one warp's instructions have no fence of the whole device" "fd_product_tensor<|fd_product_chain<|attention_tensor_" " fences=0 "
+  every "sums of gradients are stored 16 bytes at a time" "fd_product_[a-z]+<true,true,.*partial_epilogue" " stores=16:[1-9][0-9]*,8:0,4:0$"
+done
+every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_product_group<" " mma=4 loops=4/[0-9]+ .* fences=0 "
+every "a chain by warpgroups has 60, and a fence at either end, where its cluster meets" "fd_product_group_chain<" " mma=60 .* fences=2 "
