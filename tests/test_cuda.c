@@ -111,6 +111,23 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
+/* Rotations of a tile with many sequences, from one row on, with more tracks than an epilogue notes, and with tracks and channels
+ * that are not multiples of four. */
+static void rotations_of_short_sequences_equal_cpu(void **state) {
+  (void)state;
+  const struct {
+    int sequences, longest, d, h, track;
+  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16}, {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}};
+  for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++) {
+    int count = shapes[n].sequences, *start = calloc((size_t)count + 1, sizeof *start);
+    for (int i = 0; i < count; i++) start[i + 1] = start[i] + between(1, shapes[n].longest);
+    block_case c = make_block((fd_seqs){.count = count, .cls = 1, .micro_batches = 1, .start = start}, shapes[n].d, shapes[n].h,
+                              shapes[n].track);
+    for (int kind = 1; kind < KINDS; kind++) compare_block(&c, kind);
+    free_block(&c);
+  }
+}
+
 /* The chain of warpgroups: rows by its tiles of 64 and by pairs of blocks, the last of which may have none; hidden units by its
  * chunks, from fewer than it has slots for to more; channels and tracks. */
 static void blocks_by_warpgroups_equal_cpu(void **state) {
@@ -516,6 +533,7 @@ int main(void) {
       cmocka_unit_test(a_row_by_library_is_the_same_alone),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
+      cmocka_unit_test(rotations_of_short_sequences_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
       cmocka_unit_test(small_shared_memory_will_do),
       cmocka_unit_test(passes_may_be_graphs),
