@@ -23,7 +23,7 @@ enum {
   FD_CHAIN_M_BYTES = FD_CHAIN_ROWS * FD_CHAIN_HIDDEN * 2,
   FD_CHAIN_SHARED = FD_CHAIN_A_BYTES + FD_CHAIN_M_BYTES + FD_CHAIN_SLOTS * FD_CHAIN_PART * 2,
   FD_CHAIN_HALF = FD_CHAIN_WIDTH / 2,
-  FD_CHAIN_LINE = FD_CHAIN_HALF + 4 /* floats of a row of sums on their way out */
+  FD_CHAIN_LINE = FD_CHAIN_HALF + 8 /* floats of a row of sums on their way out (fd_line_at) */
 };
 
 typedef struct fd_chain_shape {
@@ -93,32 +93,82 @@ __device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_a
   }
 }
 
-/* The chunk's sums through `middle`, as bf16 into the tile of the second product. Outside the matrix they are sums of zeros, and
- * stay zero. */
+/* A middle makes what the second product reads of the sums of the first. Of a row, a lane has a pair of sums of each fragment;
+ * those of four fragments, 32 columns, are what `middle` gets at a time. It has
+ *
+ *   columns(pair)              what depends on the columns only; the lane's first pair is in columns pair and pair + 1
+ *   read(row, piece, inside)   what it reads of the row itself, before the sums are there
+ *   operator()                 the middle values in bf16, of (row, piece, inside, columns, read, sums)
+ *
+ * What it stores and reads of a row is one piece of 16 bytes a lane, from column `piece` on: the lanes of a quad exchange their
+ * pairs for it (fd_transpose). `inside` says whether the matrix has that piece; all lanes call. */
+enum { FD_MIDDLE = 4, FD_MIDDLE_COLUMNS = 8 * FD_MIDDLE };
+
+/* Between the lanes of each quad: pair j of lane q becomes pair q of lane j. */
+__device__ inline fd_piece<8> fd_transpose(fd_piece<8> p) {
+#pragma unroll
+  for (int distance = 1; distance < 4; distance *= 2) {
+    int upper = (int)threadIdx.x & distance;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if (i & distance) continue;
+      fd_bf16x2 theirs = __shfl_xor_sync(0xffffffffu, upper ? p.pair[i] : p.pair[i + distance], distance);
+      p.pair[i] = upper ? theirs : p.pair[i];
+      p.pair[i + distance] = upper ? p.pair[i + distance] : theirs;
+    }
+  }
+  return p;
+}
+
+/* What of a block's chunk is a thread's: the first of its rows, which are 8 apart, the first column of its pairs and its piece.
+ */
+typedef struct fd_chain_share {
+  int row, across, pair, piece;
+} fd_chain_share;
+__device__ inline fd_chain_share fd_chain_share_here() {
+  int thread = fd_thread_here(), across = thread / FD_WARP / 4 * FD_MIDDLE_COLUMNS;
+  return {thread / FD_WARP % 4 * 32 + fd_c_row(thread % FD_WARP, 0), across, across + thread % 4 * 2, across + thread % 4 * 8};
+}
+
+/* What `middle` reads of a chunk, of two rows from one on: of the first two before their sums are there (there are no registers
+ * for more). */
 template <class M>
-__device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, float sum[2][4][4],
-                                       fd_address tile) {
-  int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP;
+__device__ inline void fd_chain_read(const M &middle, int row0, int unit0, fd_chain_shape s, int first,
+                                     typename M::ahead before[4]) {
+  const fd_chain_share mine = fd_chain_share_here();
 #pragma unroll
-  for (int i = 0; i < 2; i++)
+  for (int n = first; n < first + 2; n++) {
+    int row = row0 + mine.row + 8 * n;
+    before[n] = middle.read(row, unit0 + mine.piece, row < s.rows && unit0 + mine.piece < s.hidden);
+  }
+}
+
+/* The chunk's sums through `middle` into the tile of the second product. Columns outside the matrix are sums of zeros, and stay
+ * zero; of rows outside it nothing is stored. */
+template <class M>
+__device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, typename M::ahead before[4],
+                                       const float sum[2][4][4], fd_address tile) {
+  const fd_chain_share mine = fd_chain_share_here();
+  fd_chain_read(middle, row0, unit0, s, 2, before);
 #pragma unroll
-    for (int j = 0; j < 4; j++)
+  for (int n = 0; n < 4; n++) {
+    const typename M::of_columns columns = middle.columns(unit0 + mine.pair); /* for each row: registers are short */
+    int row = mine.row + 8 * n, inside = row0 + row < s.rows && unit0 + mine.piece < s.hidden;
+    float sums[FD_MIDDLE][2];
 #pragma unroll
-      for (int e = 0; e < 4; e += 2) {
-        int row = warp % 4 * 32 + 16 * i + fd_c_row(lane, e), column = warp / 4 * 32 + 8 * j + fd_c_column(lane, e);
-        float *pair = sum[i][j] + e;
-        if (row0 + row < s.rows && unit0 + column < s.hidden)
-          middle(row0 + row, unit0 + column, middle.read(row0 + row, unit0 + column, 1), pair);
-        fd_store_pair(tile + 16 * fd_swizzle(row, column / 8, FD_CHAIN_HIDDEN / 8) + column % 8 * 2,
-                      fd_bf16_pair(pair[0], pair[1]));
-      }
+    for (int j = 0; j < FD_MIDDLE; j++) sums[j][0] = sum[n / 2][j][n % 2 * 2], sums[j][1] = sum[n / 2][j][n % 2 * 2 + 1];
+    fd_piece<8> values = middle(row0 + row, unit0 + mine.piece, inside, columns, before[n], sums);
+#pragma unroll
+    for (int j = 0; j < FD_MIDDLE; j++)
+      fd_store_pair(tile + 16 * fd_swizzle(row, mine.across / 8 + j, FD_CHAIN_HIDDEN / 8) + mine.pair % 8 * 2, values.pair[j]);
+  }
 }
 
 template <bool T, class M, class E>
 __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
     fd_product_chain(fd_mat a, fd_mat first, fd_mat second, fd_chain_shape s, M middle, E epilogue) {
   fd_address tile_a = fd_shared_address(), tile_m = tile_a + FD_CHAIN_A_BYTES, slots = tile_m + FD_CHAIN_M_BYTES;
-  int row0 = (int)blockIdx.x * FD_CHAIN_ROWS, warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP;
+  int row0 = (int)blockIdx.x * FD_CHAIN_ROWS, warp = (int)threadIdx.x / FD_WARP;
   int row = warp % 4 * 32, across = warp / 4, steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 4;
   float out[2][20][4] = {{{0}}};
   fd_chain_copy<FD_CHAIN_ROWS, FD_CHAIN_WIDTH / 8>(a, row0, s.rows, 0, tile_a);
@@ -127,23 +177,24 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
     fd_copy_commit();
   }
 #pragma unroll 1
-  for (int step = 0; step < steps; step += 4) { /* a chunk; its sums live in the first two parts alone */
+  for (int step = 0; step < steps; step += 4) { /* a chunk; its sums live in the first two parts only */
     float sum[2][4][4] = {{{0}}};
+    typename M::ahead before[4];
 #pragma unroll
     for (int part = 0; part < 4; part++) {
       fd_address slot = fd_chain_next<T>(first, second, s, step + part, steps, slots);
+      if (part == 1) fd_chain_read(middle, row0, step / 4 * FD_CHAIN_HIDDEN, s, 0, before);
       if (part < 2)
         fd_chain_multiply<T, FD_CHAIN_WIDTH / 8, FD_CHAIN_HALF, (T ? FD_CHAIN_HIDDEN : FD_CHAIN_HALF) / 8, 2>(
             tile_a, row, part * FD_CHAIN_HALF / 8, slot, across * 32, sum);
       else
         fd_chain_multiply<T, FD_CHAIN_HIDDEN / 8, FD_CHAIN_HIDDEN / 2, (T ? FD_CHAIN_WIDTH : FD_CHAIN_HIDDEN / 2) / 8, 10>(
             tile_m, row, (part - 2) * FD_CHAIN_HIDDEN / 16, slot, across * FD_CHAIN_HALF, out);
-      if (part == 1) fd_chain_middle(middle, row0, step / 4 * FD_CHAIN_HIDDEN, s, sum, tile_m);
+      if (part == 1) fd_chain_middle(middle, row0, step / 4 * FD_CHAIN_HIDDEN, s, before, sum, tile_m);
     }
   }
   fd_copy_wait<0>();
-  float *lines =
-      (float *)fd_shared(); /* either half of the sums passes through shared memory: the epilogue works on whole rows */
+  float *lines = (float *)fd_shared(); /* either half of the sums passes through it: the epilogue works on whole rows */
   for (int half = 0; half < 2; half++) {
     __syncthreads();
     if (across == half) {
@@ -151,16 +202,12 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
       for (int i = 0; i < 2; i++)
 #pragma unroll
         for (int j = 0; j < 20; j++)
-#pragma unroll
-          for (int e = 0; e < 4; e++)
-            lines[(row + 16 * i + fd_c_row(lane, e)) * FD_CHAIN_LINE + 8 * j + fd_c_column(lane, e)] = out[i][j][e];
+          fd_put_sums<FD_CHAIN_LINE>(lines, fd_thread_here() % FD_WARP, row + 16 * i, 8 * j, out[i][j]);
     }
+    fd_part part = {row0, half * FD_CHAIN_HALF, FD_CHAIN_ROWS, FD_CHAIN_HALF, s.rows, s.width};
+    epilogue.begin(part, (int)threadIdx.x, FD_CHAIN_THREADS, (int *)(lines + FD_CHAIN_ROWS * FD_CHAIN_LINE));
     __syncthreads();
-#pragma unroll 1
-    for (int n = (int)threadIdx.x; n < FD_CHAIN_ROWS * FD_CHAIN_HALF / 4; n += FD_CHAIN_THREADS) {
-      int r = n / (FD_CHAIN_HALF / 4), c = n % (FD_CHAIN_HALF / 4) * 4, column = half * FD_CHAIN_HALF + c;
-      if (row0 + r < s.rows && column < s.width) epilogue(row0 + r, column, lines + r * FD_CHAIN_LINE + c);
-    }
+    fd_finish<FD_CHAIN_THREADS, FD_CHAIN_ROWS, FD_CHAIN_HALF, FD_CHAIN_LINE>((int)threadIdx.x, part, lines, epilogue);
   }
 }
 

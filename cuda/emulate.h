@@ -28,10 +28,14 @@ extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 struct uint2 {
   uint32_t x, y;
 };
+struct float2 {
+  float x, y;
+};
 struct float4 {
   float x, y, z, w;
 };
 static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+static inline float2 make_float2(float x, float y) { return {x, y}; }
 static inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
 
 static inline float __uint_as_float(uint32_t bits) {
@@ -64,6 +68,7 @@ static inline unsigned __match_any_sync(unsigned all, int value) {
 }
 static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
+static inline int fd_thread_here() { return (int)threadIdx.x; }
 char *fd_shared();
 typedef char *fd_address;
 static inline fd_address fd_shared_address() { return fd_shared(); }

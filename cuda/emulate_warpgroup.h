@@ -70,7 +70,8 @@ static float described(uint64_t d, int mn_major, int i, int k) {
   return __uint_as_float((uint32_t)bits << 16);
 }
 
-/* Product n of a warp: its 16 rows. */
+/* Product n of a warp: its 16 rows. The instruction of 64 columns adds in another order than that of 128: the ISA promises no
+ * order, and who computes a value again must use the same one. */
 static void multiply_rows(fiber *lanes, unsigned n) {
   const product p = lanes[0].products[n];
   float a[16][16], b[16][128];
@@ -83,8 +84,8 @@ static void multiply_rows(fiber *lanes, unsigned n) {
   }
   for (int i = 0; i < 16; i++) {
     float sum[128] = {0};
-    for (int k = 0; k < 16; k++)
-      for (int j = 0; j < p.columns; j++) sum[j] += a[i][k] * b[k][j];
+    for (int n = 0; n < 16; n++)
+      for (int j = 0, k = p.columns == 64 ? 15 - n : n; j < p.columns; j++) sum[j] += a[i][k] * b[k][j];
     for (int j = 0; j < p.columns; j++) {
       int l = i % 8 * 4 + j % 8 / 2;
       float *to = &lanes[l].products[n].sum[j / 8][i / 8 * 2 + j % 2];

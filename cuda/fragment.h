@@ -43,6 +43,10 @@ FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) 
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
 
+/* Sums on their way out of a tile are rows of shared memory, a multiple of 32 floats and 8 more apart: what a warp stores of a
+ * fragment (pairs in eight rows), and what it loads of a row (4 or 8 columns a lane), goes through all banks evenly. */
+FD_BOTH static inline int fd_line_at(int column) { return column ^ (column >> 3 & 4); }
+
 /* Weights in tile order, as copies of whole chunks bring them to warpgroups: 64 hidden units after 64, of each five blocks of 64
  * of the 320 channels; a block's 64 rows and 64 columns are the matrix's, whose units are its rows or its columns, as a tile of
  * fd_descriptor. Elements from the beginning. */

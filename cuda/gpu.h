@@ -21,6 +21,13 @@ __device__ inline float fd_bf16_high(fd_bf16x2 pair) { return __uint_as_float(pa
 
 #ifdef __CUDACC__
 
+/* threadIdx.x, read here: what follows from it occupies no registers before. */
+__device__ inline int fd_thread_here() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 /* The dynamic shared memory of the block, aligned to 1024 bytes. */
 __device__ inline char *fd_shared() {
   extern __shared__ __align__(1024) char fd_shared_memory[];

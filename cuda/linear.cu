@@ -81,14 +81,33 @@ struct row_epilogue {
   const float *b;
   int columns, in_fours;
   fd_mat y;
+  enum { COLUMNS = 4 };
+  struct place {
+    int column;
+    float bias[COLUMNS];
+  };
+  struct ahead {};
+  __device__ void begin(const fd_part &, int, int, int *) const {}
+  __device__ int go(place &at, const fd_part &, int column, const int *) const {
+    at.column = column;
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) at.bias[i] = b && column + i < columns ? b[column + i] : 0;
+    return 1;
+  }
+  __device__ ahead read(const place &, int) const { return {}; }
+  __device__ void finish(const place &at, const ahead &, int row, const float *sum) const {
+    float v[COLUMNS];
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) v[i] = at.column + i < columns ? sum[i] + at.bias[i] : 0;
+    if (in_fours) return fd_put4(y, row, at.column, v);
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++)
+      if (at.column + i < y.stride) fd_put(y, row, at.column + i, v[i]);
+  }
   __device__ void operator()(int row, int column, const float sum[4]) const {
-    float v[4];
-#pragma unroll
-    for (int i = 0; i < 4; i++) v[i] = column + i < columns ? sum[i] + (b ? b[column + i] : 0) : 0;
-    if (in_fours) return fd_put4(y, row, column, v);
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-      if (column + i < y.stride) fd_put(y, row, column + i, v[i]);
+    place at;
+    go(at, {}, column, NULL);
+    finish(at, {}, row, sum);
   }
 };
 

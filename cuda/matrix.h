@@ -35,12 +35,39 @@ __device__ inline void fd_put4(fd_mat m, int64_t row, int column, const float v[
 }
 
 /* Two neighbours of a bf16 matrix; the column is even. */
-__device__ inline fd_bf16x2 fd_get2(fd_mat m, int64_t row, int column) {
-  return *(const fd_bf16x2 *)((const uint16_t *)m.at + row * m.stride + column);
-}
-
 __device__ inline void fd_put2(fd_mat m, int64_t row, int column, const float v[2]) {
   *(uint32_t *)((uint16_t *)m.at + row * m.stride + column) = fd_bf16_pair(v[0], v[1]);
+}
+
+/* N neighbours of a bf16 matrix as they are stored, N 4 or 8, read and written in one access; the column and the stride are
+ * multiples of N. */
+template <int N>
+struct alignas(2 * N) fd_piece {
+  fd_bf16x2 pair[N / 2];
+};
+
+template <int N>
+__device__ inline fd_piece<N> fd_get_piece(fd_mat m, int64_t row, int column) {
+  return *(const fd_piece<N> *)((const uint16_t *)m.at + row * m.stride + column);
+}
+
+template <int N>
+__device__ inline void fd_put_piece(fd_mat m, int64_t row, int column, const fd_piece<N> &piece) {
+  *(fd_piece<N> *)((uint16_t *)m.at + row * m.stride + column) = piece;
+}
+
+template <int N>
+__device__ inline fd_piece<N> fd_piece_of(const float v[N]) {
+  fd_piece<N> piece;
+#pragma unroll
+  for (int i = 0; i < N / 2; i++) piece.pair[i] = fd_bf16_pair(v[2 * i], v[2 * i + 1]);
+  return piece;
+}
+
+template <int N>
+__device__ inline void fd_floats_of(const fd_piece<N> &piece, float v[N]) {
+#pragma unroll
+  for (int i = 0; i < N / 2; i++) v[2 * i] = fd_bf16_low(piece.pair[i]), v[2 * i + 1] = fd_bf16_high(piece.pair[i]);
 }
 
 /* Whether rows in bf16 are copied in pieces of 16 bytes, as tensor cores' operands are. */

@@ -18,6 +18,32 @@ __device__ inline int rotated(const rotation &r, int row, int column) {
   return to < first ? to + length : to;
 }
 
+/* Whether a part's rotations are noted in a table, and its columns then done four at a time: they are of one track. */
+__device__ inline int in_table(const rotation &r, const fd_part &part) {
+  return r.track % 4 == 0 && (part.column0 + part.across - 1) / r.track - part.column0 / r.track < FD_TABLE;
+}
+
+/* Notes where the rows of a part come from, in table[row, track] from its own first row and track on. `first` is the number of
+ * row 0 in the pack, and of `channels` columns there are tracks. */
+__device__ inline void note_rotations(const rotation &r, const fd_part &part, int first, int channels, int thread, int threads,
+                                      int *table) {
+  if (!in_table(r, part)) return;
+  int sequence0 = fd_sequence_of(r.start, r.count, first + part.row0), track0 = part.column0 / r.track;
+#pragma unroll 1
+  for (int n = thread; n < part.down * FD_TABLE; n += threads) {
+    int row = first + part.row0 + n / FD_TABLE, track = track0 + n % FD_TABLE, s = sequence0;
+    if (part.row0 + n / FD_TABLE >= part.rows || track * r.track >= channels) continue;
+    while (s + 1 < r.count && row >= r.start[s + 1]) s++;
+    int length = r.start[s + 1] - r.start[s], to = row - fd_mixer_shift(track, length);
+    table[n] = to < r.start[s] ? to + length : to;
+  }
+}
+
+/* Where it is noted, for a row of the part and a column. */
+__device__ inline const int *noted(const rotation &r, const fd_part &part, int column, const int *table) {
+  return table - part.row0 * FD_TABLE + column / r.track - part.column0 / r.track;
+}
+
 /* Of N columns from one on: those of b1, zero in padding. */
 template <int N>
 __device__ inline void bias_values(const float *b1, int hidden, int column, float *bias) {
@@ -26,26 +52,8 @@ __device__ inline void bias_values(const float *b1, int hidden, int column, floa
 }
 
 /* z = sum + b1, which the backward pass may want, and h = GELU(z). z is rounded before it is bent: what is saved and what is
- * computed again have the same bits. */
-template <int N>
-__device__ inline void hidden_values(fd_type type, const float *sum, const float *bias, float *z, float *h) {
-#pragma unroll
-  for (int i = 0; i < N; i++) {
-    z[i] = fd_rounded(type, sum[i] + bias[i]);
-    h[i] = fd_gelu(z[i]);
-  }
-}
-
-/* Of sum = dh: da = dh GELU'(z), and g = GELU(z) for the gradient of W2. Padding stays zero. */
-template <int N>
-__device__ inline void slope_values(int hidden, int column, const float *sum, const float *z, float *g, float *da) {
-#pragma unroll
-  for (int i = 0; i < N; i++) {
-    g[i] = fd_gelu(z[i]);
-    da[i] = column + i < hidden ? sum[i] * fd_gelu_slope(z[i]) : 0;
-  }
-}
-
+ * computed again have the same bits. By plain products four columns at a time; on tensor cores eight, and GELU and its slope are
+ * those of gelu.h. */
 struct hidden_epilogue {
   const float *bias;
   int hidden, first;
@@ -53,59 +61,123 @@ struct hidden_epilogue {
   __device__ void operator()(int row, int column, const float sum[4]) const {
     float b1[4], a[4], b[4];
     bias_values<4>(bias, hidden, column, b1);
-    hidden_values<4>(h.type, sum, b1, a, b);
+    for (int i = 0; i < 4; i++) a[i] = fd_rounded(h.type, sum[i] + b1[i]), b[i] = fd_gelu(a[i]);
     if (z.at) fd_put4(z, first + row, column, a);
     if (h.at) fd_put4(h, row, column, b);
   }
+
+  enum { COLUMNS = 8 };
+  struct place {
+    int column;
+    float bias[COLUMNS];
+  };
+  struct ahead {};
+  __device__ void begin(const fd_part &, int, int, int *) const {}
+  __device__ int go(place &at, const fd_part &, int column, const int *) const {
+    at.column = column;
+    bias_values<COLUMNS>(bias, hidden, column, at.bias);
+    return 1;
+  }
+  __device__ ahead read(const place &, int) const { return {}; }
+  __device__ void finish(const place &at, const ahead &, int row, const float *sum) const {
+    float v[COLUMNS];
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) v[i] = sum[i] + at.bias[i];
+    fd_piece<COLUMNS> stored = fd_piece_of<COLUMNS>(v);
+    if (z.at) fd_put_piece(z, first + row, at.column, stored);
+    if (!h.at) return;
+    fd_floats_of(stored, v);
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) v[i] = fd_short_gelu(v[i]);
+    fd_put_piece(h, row, at.column, fd_piece_of<COLUMNS>(v));
+  }
 };
 
-/* da may stand where z does: an element is read just before it is written. */
+/* Of sum = dh: da = dh GELU'(z), and g = GELU(z) for the gradient of W2. Padding stays zero. da may stand where z does: an
+ * element is read by the thread that writes it, before. */
 struct slope_epilogue {
   int hidden;
   fd_mat z, g, da;
   __device__ void operator()(int row, int column, const float sum[4]) const {
     float a[4], b[4], d[4];
     fd_get4(z, row, column, a);
-    slope_values<4>(hidden, column, sum, a, b, d);
+    for (int i = 0; i < 4; i++) b[i] = fd_gelu(a[i]), d[i] = column + i < hidden ? sum[i] * fd_gelu_slope(a[i]) : 0;
     fd_put4(g, row, column, b);
     fd_put4(da, row, column, d);
   }
+
+  enum { COLUMNS = 8 };
+  struct place {
+    int column;
+  };
+  typedef fd_piece<COLUMNS> ahead;
+  __device__ void begin(const fd_part &, int, int, int *) const {}
+  __device__ int go(place &at, const fd_part &, int column, const int *) const { return at.column = column, 1; }
+  __device__ ahead read(const place &at, int row) const { return fd_get_piece<COLUMNS>(z, row, at.column); }
+  __device__ void finish(const place &at, const ahead &before, int row, const float *sum) const {
+    float v[COLUMNS], d[COLUMNS];
+    fd_floats_of(before, v);
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) {
+      float slope;
+      v[i] = fd_short_gelu_slope(v[i], &slope);
+      d[i] = sum[i] * slope; /* zero in padding, as the sum is */
+    }
+    fd_put_piece(g, row, at.column, fd_piece_of<COLUMNS>(v));
+    fd_put_piece(da, row, at.column, fd_piece_of<COLUMNS>(d));
+  }
 };
 
-/* The same two in the middle of a chain, two columns at a time; the pair becomes what the second product reads. What they read
- * themselves they may read ahead, before the sums are there; nothing where the pair is not inside. */
+/* The same two in the middle of a chain (chain.h). */
 struct hidden_middle {
   const float *bias;
   int hidden;
   fd_mat z;
-  struct ahead {
-    float bias[2];
+  struct of_columns {
+    float bias[FD_MIDDLE][2];
   };
-  __device__ ahead read(int row, int column, int inside) const {
-    ahead a;
-    bias_values<2>(bias, hidden, column, a.bias);
-    (void)row, (void)inside; /* the bias of padding is zero, too */
-    return a;
+  struct ahead {};
+  __device__ of_columns columns(int pair) const {
+    of_columns c;
+#pragma unroll
+    for (int j = 0; j < FD_MIDDLE; j++) bias_values<2>(bias, hidden, pair + 8 * j, c.bias[j]);
+    return c;
   }
-  __device__ void operator()(int row, int column, const ahead &before, float *pair) const {
-    float a[2];
-    hidden_values<2>(FD_BF16, pair, before.bias, a, pair);
-    if (z.at) fd_put2(z, row, column, a);
+  __device__ ahead read(int, int, int) const { return {}; }
+  __device__ fd_piece<8> operator()(int row, int piece, int inside, const of_columns &c, const ahead &,
+                                    const float sums[FD_MIDDLE][2]) const {
+    fd_piece<8> stored, values;
+#pragma unroll
+    for (int j = 0; j < FD_MIDDLE; j++) {
+      stored.pair[j] = fd_bf16_pair(sums[j][0] + c.bias[j][0], sums[j][1] + c.bias[j][1]);
+      values.pair[j] = fd_bf16_pair(fd_short_gelu(fd_bf16_low(stored.pair[j])), fd_short_gelu(fd_bf16_high(stored.pair[j])));
+    }
+    if (!z.at) return values;
+    stored = fd_transpose(stored);
+    if (inside) fd_put_piece(z, row, piece, stored);
+    return values;
   }
 };
 
 struct slope_middle {
-  int hidden;
   fd_mat z, g, da;
-  struct ahead {
-    fd_bf16x2 z;
-  };
-  __device__ ahead read(int row, int column, int inside) const { return {inside ? fd_get2(z, row, column) : 0}; }
-  __device__ void operator()(int row, int column, const ahead &before, float *pair) const {
-    float a[2] = {fd_bf16_low(before.z), fd_bf16_high(before.z)}, b[2];
-    slope_values<2>(hidden, column, pair, a, b, pair);
-    fd_put2(g, row, column, b);
-    fd_put2(da, row, column, pair);
+  struct of_columns {};
+  typedef fd_piece<8> ahead;
+  __device__ of_columns columns(int) const { return {}; }
+  __device__ ahead read(int row, int piece, int inside) const { return inside ? fd_get_piece<8>(z, row, piece) : ahead{}; }
+  __device__ fd_piece<8> operator()(int row, int piece, int inside, const of_columns &, const ahead &before,
+                                    const float sums[FD_MIDDLE][2]) const {
+    fd_piece<8> here = fd_transpose(before), gelu, values;
+#pragma unroll
+    for (int j = 0; j < FD_MIDDLE; j++) {
+      float slope[2], low = fd_short_gelu_slope(fd_bf16_low(here.pair[j]), &slope[0]),
+                      high = fd_short_gelu_slope(fd_bf16_high(here.pair[j]), &slope[1]);
+      gelu.pair[j] = fd_bf16_pair(low, high);
+      values.pair[j] = fd_bf16_pair(sums[j][0] * slope[0], sums[j][1] * slope[1]); /* zero in padding, as the sum is */
+    }
+    gelu = fd_transpose(gelu), here = fd_transpose(values);
+    if (inside) fd_put_piece(g, row, piece, gelu), fd_put_piece(da, row, piece, here);
+    return values;
   }
 };
 
@@ -117,18 +189,41 @@ struct scatter_epilogue {
   fd_mat x, y;
   __device__ void operator()(int row, int column, const float sum[4]) const {
     int from = first + row;
-    if (turn.track % 4 == 0 && column + 4 <= channels) {
-      int to = rotated(turn, from, column);
-      float v[4];
-      fd_get4(x, to, column, v);
-      for (int i = 0; i < 4; i++) v[i] += sum[i] + bias[column + i];
-      fd_put4(y, to, column, v);
-      return;
-    }
     for (int i = 0; i < 4; i++) {
       int c = column + i, to = c < channels ? rotated(turn, from, c) : from;
       fd_put(y, to, c, c < channels ? fd_get(x, to, c) + (sum[i] + bias[c]) : 0);
     }
+  }
+
+  enum { COLUMNS = 4 };
+  struct place {
+    const int *to;
+    int column;
+    float bias[COLUMNS];
+  };
+  struct ahead {
+    int to;
+    fd_piece<COLUMNS> x;
+  };
+  __device__ void begin(const fd_part &part, int thread, int threads, int *table) const {
+    note_rotations(turn, part, first, channels, thread, threads, table);
+  }
+  __device__ int go(place &at, const fd_part &part, int column, const int *table) const {
+    if (!in_table(turn, part) || column + COLUMNS > channels) return 0;
+    at.to = noted(turn, part, column, table), at.column = column;
+    bias_values<COLUMNS>(bias, channels, column, at.bias);
+    return 1;
+  }
+  __device__ ahead read(const place &at, int row) const {
+    int to = at.to[row * FD_TABLE];
+    return {to, fd_get_piece<COLUMNS>(x, to, at.column)};
+  }
+  __device__ void finish(const place &at, const ahead &before, int, const float *sum) const {
+    float v[COLUMNS];
+    fd_floats_of(before.x, v);
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) v[i] += sum[i] + at.bias[i];
+    fd_put_piece(y, before.to, at.column, fd_piece_of<COLUMNS>(v));
   }
 };
 
@@ -141,6 +236,22 @@ struct residual_epilogue {
     for (int i = 0; i < 4; i++) v[i] += sum[i];
     fd_put4(dx, row, column, v);
   }
+
+  enum { COLUMNS = 8 };
+  struct place {
+    int column;
+  };
+  typedef fd_piece<COLUMNS> ahead;
+  __device__ void begin(const fd_part &, int, int, int *) const {}
+  __device__ int go(place &at, const fd_part &, int column, const int *) const { return at.column = column, 1; }
+  __device__ ahead read(const place &at, int row) const { return fd_get_piece<COLUMNS>(dy, row, at.column); }
+  __device__ void finish(const place &at, const ahead &before, int row, const float *sum) const {
+    float v[COLUMNS];
+    fd_floats_of(before, v);
+#pragma unroll
+    for (int i = 0; i < COLUMNS; i++) v[i] += sum[i];
+    fd_put_piece(dx, row, at.column, fd_piece_of<COLUMNS>(v));
+  }
 };
 
 /* dm[t] = dy[t - shift] */
@@ -149,11 +260,35 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
   for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
     int row = (int)(n / groups), column = (int)(n % groups) * 4;
     float v[4];
-    if (turn.track % 4 == 0 && column + 4 <= channels) fd_get4(dy, rotated(turn, row, column), column, v);
-    else
-      for (int i = 0; i < 4; i++) v[i] = column + i < channels ? fd_get(dy, rotated(turn, row, column + i), column + i) : 0;
+    for (int i = 0; i < 4; i++) v[i] = column + i < channels ? fd_get(dy, rotated(turn, row, column + i), column + i) : 0;
     fd_put4(dm, row, column, v);
   }
+}
+
+/* The same in bf16 by threads that go down GATHER_EACH rows of four columns, 16 across and 16 down a block. */
+enum { GATHER_ACROSS = 16, GATHER_DOWN = THREADS / GATHER_ACROSS, GATHER_EACH = 8, GATHER_ROWS = GATHER_DOWN * GATHER_EACH };
+
+__global__ void gather_pieces(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
+  int *table = (int *)fd_shared();
+  fd_part part = {
+      (int)blockIdx.x * GATHER_ROWS, (int)blockIdx.y * GATHER_ACROSS * 4, GATHER_ROWS, GATHER_ACROSS * 4, rows, dm.stride};
+  note_rotations(turn, part, 0, channels, (int)threadIdx.x, THREADS, table);
+  __syncthreads();
+  int row0 = part.row0 + (int)threadIdx.x / GATHER_ACROSS, column = part.column0 + (int)threadIdx.x % GATHER_ACROSS * 4;
+  if (column >= dm.stride) return;
+  if (!in_table(turn, part) || column + 4 > channels) {
+    for (int row = row0; row < part.row0 + GATHER_ROWS && row < rows; row += GATHER_DOWN)
+      for (int c = column; c < column + 4; c++) fd_put(dm, row, c, c < channels ? fd_get(dy, rotated(turn, row, c), c) : 0);
+    return;
+  }
+  const int *from = noted(turn, part, column, table);
+  fd_piece<4> piece[GATHER_EACH];
+#pragma unroll
+  for (int i = 0; i < GATHER_EACH; i++)
+    if (row0 + i * GATHER_DOWN < rows) piece[i] = fd_get_piece<4>(dy, from[(row0 + i * GATHER_DOWN) * FD_TABLE], column);
+#pragma unroll
+  for (int i = 0; i < GATHER_EACH; i++)
+    if (row0 + i * GATHER_DOWN < rows) fd_put_piece(dm, row0 + i * GATHER_DOWN, column, piece[i]);
 }
 
 rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
@@ -185,6 +320,16 @@ int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width,
   return 1;
 }
 
+/* z once more, for the backward pass. What comes out of an instruction may depend on its shape: it has the shape of the forward
+ * pass. */
+void hidden_again(fd_cuda *cuda, const fd_mixer *block, fd_mat x, int rows, fd_mat z) {
+  fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels), none = {NULL, 0, z.type};
+  fd_product_shape shape = {rows, z.stride, block->channels, block->hidden};
+  hidden_epilogue epilogue = {block->b1, block->hidden, 0, z, none};
+  if (fd_warpgroup_chain_fits(cuda, x)) fd_product<false, false, 64>(cuda, x, w1, shape, epilogue);
+  else fd_product<false, false>(cuda, x, w1, shape, epilogue);
+}
+
 }  // namespace
 
 void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
@@ -211,16 +356,19 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
   fd_cuda *cuda = fd_cuda_of(dev);
   int rows = fd_seqs_rows(seqs), channels = block->channels, hidden = block->hidden;
   fd_mat dm = scratch_mat(cuda, FD_SLOT_DM, rows, channels), da = scratch_mat(cuda, FD_SLOT_DA, rows, hidden),
-         g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden), none = {NULL, 0, dm.type};
+         g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden);
   if (!dm.at || !da.at || !g.at) return;
   if (!z.at) { /* where da will be */
     z = da;
-    fd_product<false, false>(cuda, x, fd_cuda_weights(cuda, block->w1, hidden, channels), {rows, z.stride, channels, hidden},
-                             hidden_epilogue{block->b1, hidden, 0, z, none});
+    hidden_again(cuda, block, x, rows, z);
   }
-  FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
-            rows, channels, dy, dm);
-  if (!chained<true>(cuda, block, dm, rows, dx.stride, da.stride, slope_middle{hidden, z, g, da}, residual_epilogue{dy, dx})) {
+  if (dm.type == FD_BF16 && cuda->products != FD_PRODUCTS_PLAIN)
+    FD_LAUNCH(cuda, gather_pieces, dim3(fd_blocks((size_t)rows, GATHER_ROWS), fd_blocks((size_t)dm.stride, 4 * GATHER_ACROSS)),
+              THREADS, 0, rotation_of(seqs, block), rows, channels, dy, dm);
+  else
+    FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
+              rows, channels, dy, dm);
+  if (!chained<true>(cuda, block, dm, rows, dx.stride, da.stride, slope_middle{z, g, da}, residual_epilogue{dy, dx})) {
     fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
     fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
     fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});

@@ -1,13 +1,21 @@
-/* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue four columns at a time. A
- * transposed operand is stored as [k, i] or [k, j]. The sum over k goes in one order. A launch has one product; or two of a kind,
- * whose tiles follow one another and whose k are cut into chunks, one for each blockIdx.z: the epilogue gets the sum of each.
+/* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue. A transposed operand is
+ * stored as [k, i] or [k, j]. The sum over k goes in one order. A launch has one product; or two of a kind, whose tiles follow
+ * one another and whose k are cut into chunks, one for each blockIdx.z: the epilogue gets the sum of each.
  *
  * Two versions of one interface: on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies), and a plain
- * one in fp32 for any type. */
+ * one in fp32 for any type. The plain one calls epilogue(row, column, sum) for four columns. On tensor cores a thread has the
+ * same columns of several rows, and calls
+ *
+ *   begin(part, thread, threads, table)     once, before a barrier: it may note FD_TABLE numbers of each row in shared memory
+ *   go(place, part, column, table)          before E::COLUMNS (4 or 8) columns from `column` on: whether they are done as
+ * follows, and what the thread keeps for it. If not, epilogue(row, column, sum) is called read(place, row) for what it reads of a
+ * row: the reads of several rows are under way together finish(place, what was read, row, sum)
+ */
 #ifndef FD_CUDA_PRODUCT_H
 #define FD_CUDA_PRODUCT_H
 
 #include "cuda/fragment.h"
+#include "cuda/gelu.h"
 #include "cuda/matrix.h"
 
 typedef struct fd_product_shape {
@@ -87,9 +95,11 @@ enum {
   FD_TILE_STAGES = 4,
   FD_TILE_THREADS = 256, /* 8 warps of 64 x 32 elements: 2 down, 4 across */
   FD_TILE_BYTES = FD_TILE * FD_TILE_K * 2,
-  FD_TILE_LINE = FD_TILE + 4, /* floats of a row of sums in shared memory */
-  FD_TILE_SHARED = FD_TILE * FD_TILE_LINE * 4 > 2 * FD_TILE_STAGES *FD_TILE_BYTES ? FD_TILE *FD_TILE_LINE * 4
-                                                                                  : 2 * FD_TILE_STAGES *FD_TILE_BYTES
+  FD_TILE_LINE = FD_TILE + 8, /* floats of a row of sums in shared memory (fd_line_at) */
+  FD_TABLE = 12,              /* numbers of a row that an epilogue may note behind the sums */
+  FD_EPILOGUE_AHEAD = 8,      /* rows at most whose reads an epilogue has under way */
+  FD_TILE_FINISH = FD_TILE * (FD_TILE_LINE + FD_TABLE) * 4,
+  FD_TILE_SHARED = FD_TILE_FINISH > 2 * FD_TILE_STAGES *FD_TILE_BYTES ? FD_TILE_FINISH : 2 * FD_TILE_STAGES *FD_TILE_BYTES
 };
 
 /* Starts the copies of one operand's tile: 128 rows of 32 k, or transposed 32 k of 128. */
@@ -137,13 +147,69 @@ __device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, in
   }
 }
 
-/* Hands the tile's sums to the epilogue, a row a warp. */
-template <class E>
-__device__ inline void fd_tile_finish(int row0, int column0, fd_product_shape s, const float *lines, const E &epilogue) {
-  for (int n = (int)threadIdx.x; n < FD_TILE * FD_TILE / 4; n += FD_TILE_THREADS) {
-    int r = n / (FD_TILE / 4), c = n % (FD_TILE / 4) * 4;
-    if (row0 + r < s.rows && column0 + c < s.columns) epilogue(row0 + r, column0 + c, lines + r * FD_TILE_LINE + c);
+/* Puts the sums of a fragment, eight columns from `column` on, where the epilogue gets them from. */
+template <int LINE>
+__device__ inline void fd_put_sums(float *lines, int lane, int row, int column, const float sum[4]) {
+#pragma unroll
+  for (int e = 0; e < 4; e += 2)
+    *(float2 *)(lines + (row + fd_c_row(lane, e)) * LINE + fd_line_at(column + fd_c_column(lane, e))) =
+        make_float2(sum[e], sum[e + 1]);
+}
+
+/* Part of a result: `down` rows and `across` columns from row0 and column0 on, as far as they are below `rows` and `columns`. */
+typedef struct fd_part {
+  int row0, column0, down, across, rows, columns;
+} fd_part;
+
+FD_BOTH constexpr int fd_common_divisor(int a, int b) { return b ? fd_common_divisor(b, a % b) : a; }
+
+/* Hands the sums of a part of ROWS x COLUMNS to the epilogue by THREADS threads. Each goes down some columns, as often as it
+ * takes until all are done. */
+template <int THREADS, int ROWS, int COLUMNS, int LINE, class E>
+__device__ inline void fd_finish(int thread, const fd_part &part, const float *lines, const E &epilogue) {
+  const int pieces = COLUMNS / E::COLUMNS, ways = pieces / fd_common_divisor(pieces, THREADS), step = THREADS * ways / pieces,
+            some = ROWS / step < FD_EPILOGUE_AHEAD ? ROWS / step : FD_EPILOGUE_AHEAD;
+  static_assert(ROWS % (step * some) == 0, "whole steps");
+#pragma unroll 1
+  for (int way = 0; way < ways; way++) {
+    int n = way * THREADS + thread, first = n / pieces, c = n % pieces * E::COLUMNS, rows = part.rows - part.row0;
+    if (part.column0 + c >= part.columns) continue;
+    typename E::place place;
+    if (!epilogue.go(place, part, part.column0 + c, (const int *)(lines + ROWS * LINE))) {
+#pragma unroll 1
+      for (int r = first; r < ROWS && r < rows; r += step)
+        for (int j = 0; j < E::COLUMNS; j += 4)
+          epilogue(part.row0 + r, part.column0 + c + j, lines + r * LINE + fd_line_at(c + j));
+      continue;
+    }
+#pragma unroll 1
+    for (int r = first; r < ROWS; r += step * some) {
+      typename E::ahead before[some];
+#pragma unroll
+      for (int i = 0; i < some; i++)
+        if (r + i * step < rows) before[i] = epilogue.read(place, part.row0 + r + i * step);
+#pragma unroll
+      for (int i = 0; i < some; i++) {
+        if (r + i * step >= rows) continue;
+        float sum[E::COLUMNS];
+#pragma unroll
+        for (int j = 0; j < E::COLUMNS; j += 4) {
+          float4 x = *(const float4 *)(lines + (r + i * step) * LINE + fd_line_at(c + j));
+          sum[j] = x.x, sum[j + 1] = x.y, sum[j + 2] = x.z, sum[j + 3] = x.w;
+        }
+        epilogue.finish(place, before[i], part.row0 + r + i * step, sum);
+      }
+    }
   }
+}
+
+/* What a tile of a product does with its sums once they are in `lines`. */
+template <class E>
+__device__ inline void fd_tile_finish(int row0, int column0, fd_product_shape s, float *lines, const E &epilogue) {
+  fd_part part = {row0, column0, FD_TILE, FD_TILE, s.rows, s.columns};
+  epilogue.begin(part, (int)threadIdx.x, FD_TILE_THREADS, (int *)(lines + FD_TILE * FD_TILE_LINE));
+  __syncthreads();
+  fd_finish<FD_TILE_THREADS, FD_TILE, FD_TILE, FD_TILE_LINE>((int)threadIdx.x, part, lines, epilogue);
 }
 
 template <bool A_T, bool B_T, class P>
@@ -152,7 +218,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
   int tile, begin, end;
   const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
-  int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
+  int warp = (int)threadIdx.x / FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
   float sum[4][4][4] = {{{0}}};
   int steps = (end - begin + FD_TILE_K - 1) / FD_TILE_K;
   for (int n = 0; n < FD_TILE_STAGES - 1 + steps; n++) {
@@ -179,10 +245,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
   for (int i = 0; i < 4; i++)
 #pragma unroll
     for (int j = 0; j < 4; j++)
-#pragma unroll
-      for (int e = 0; e < 4; e++)
-        lines[(row + 16 * i + fd_c_row(lane, e)) * FD_TILE_LINE + column + 8 * j + fd_c_column(lane, e)] = sum[i][j][e];
-  __syncthreads();
+      fd_put_sums<FD_TILE_LINE>(lines, (int)threadIdx.x % FD_WARP, row + 16 * i, column + 8 * j, sum[i][j]);
   fd_tile_finish(row0, column0, s, lines, epilogue);
 }
 
@@ -193,6 +256,7 @@ enum {
   FD_WARPGROUP_BYTES = FD_TILE * FD_WARPGROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
   FD_WARPGROUP_SHARED = 2 * FD_WARPGROUP_STAGES * FD_WARPGROUP_BYTES
 };
+static_assert(+FD_TILE_FINISH <= +FD_WARPGROUP_SHARED, "the sums leave where the tiles were");
 
 /* Starts the copies of one operand's tile: 128 rows of 64 k; transposed two blocks of 64 k rows of 64 columns. */
 template <bool T>
@@ -205,13 +269,26 @@ __device__ inline void fd_warpgroup_copy(fd_mat m, int first, int count, int k0,
   }
 }
 
-template <bool A_T, bool B_T, class P>
+/* sum += a[64, 16] b[16, 128] in one instruction, or in two of 64 columns, for a as it is stored. */
+template <bool A_T, bool B_T, int SHAPE>
+__device__ inline void fd_warpgroup_multiply_tile(float sum[16][4], uint64_t a, uint64_t b) {
+  if constexpr (SHAPE == 64) {
+    static_assert(!A_T, "the instruction of 64 columns reads a as it is stored");
+    fd_warpgroup_multiply_64<true, B_T>(sum, a, b);
+    fd_warpgroup_multiply_64<true, B_T>(sum + 8, a, fd_descriptor_on(b, FD_WARPGROUP_BYTES / 2));
+  } else {
+    fd_warpgroup_multiply<A_T, B_T>(sum, a, b);
+  }
+}
+
+/* What comes out may depend on how many columns an instruction has, SHAPE: 128, or 64 as the chain of warpgroup_chain.h. */
+template <bool A_T, bool B_T, int SHAPE, class P>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P products) {
   fd_address shared = fd_shared_address();
   int tile, begin, end;
   const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
-  int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % FD_WARP, row = (int)threadIdx.x / FD_WARP * 16;
+  int group = (int)threadIdx.x / 128, row = (int)threadIdx.x / FD_WARP * 16;
   float sum[16][4] = {{0}};
   int steps = (end - begin + FD_WARPGROUP_K - 1) / FD_WARPGROUP_K;
   for (int n = 0; n < FD_WARPGROUP_STAGES - 1 + steps; n++) {
@@ -233,8 +310,8 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
       fd_warpgroup_begin();
 #pragma unroll
       for (int k = 0; k < FD_WARPGROUP_K; k += 16)
-        fd_warpgroup_multiply<A_T, B_T>(sum, fd_descriptor(stage + (uint32_t)group * FD_WARPGROUP_BYTES / 2, k, A_T),
-                                        fd_descriptor(stage + FD_WARPGROUP_BYTES, k, B_T));
+        fd_warpgroup_multiply_tile<A_T, B_T, SHAPE>(sum, fd_descriptor(stage + (uint32_t)group * FD_WARPGROUP_BYTES / 2, k, A_T),
+                                                    fd_descriptor(stage + FD_WARPGROUP_BYTES, k, B_T));
       fd_warpgroup_commit();
     }
   }
@@ -243,10 +320,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
   __syncthreads();
   float *lines = (float *)fd_shared();
 #pragma unroll
-  for (int j = 0; j < 16; j++)
-#pragma unroll
-    for (int e = 0; e < 4; e++) lines[(row + fd_c_row(lane, e)) * FD_TILE_LINE + 8 * j + fd_c_column(lane, e)] = sum[j][e];
-  __syncthreads();
+  for (int j = 0; j < 16; j++) fd_put_sums<FD_TILE_LINE>(lines, (int)threadIdx.x % FD_WARP, row, 8 * j, sum[j]);
   fd_tile_finish(row0, column0, s, lines, epilogue);
 }
 
@@ -260,21 +334,23 @@ static inline int fd_product_tiles(fd_product_shape s, int plain) {
   return (s.rows + tile - 1) / tile * ((s.columns + tile - 1) / tile);
 }
 
-template <bool A_T, bool B_T, class P>
+template <bool A_T, bool B_T, int SHAPE, class P>
 void fd_product_launch(fd_cuda *cuda, int plain, dim3 grid, P products) {
   if (plain)
     fd_launch(cuda, "a plain product", fd_product_plain<A_T, B_T, P>, grid, FD_PLAIN_THREADS,
               2 * FD_PLAIN_K * FD_PLAIN_LINE * sizeof(float), products);
   else if (cuda->products == FD_PRODUCTS_WARPGROUP)
-    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_WARPGROUP_SHARED,
+    fd_launch(cuda, "a product of warpgroups", fd_product_group<A_T, B_T, SHAPE, P>, grid, FD_TILE_THREADS, FD_WARPGROUP_SHARED,
               products);
   else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_TILE_SHARED, products);
 }
 
-template <bool A_T, bool B_T, class E>
+/* SHAPE: columns of the instruction of warpgroups. */
+template <bool A_T, bool B_T, int SHAPE = 128, class E>
 void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
   int plain = fd_product_plainly(cuda, a, b);
-  fd_product_launch<A_T, B_T>(cuda, plain, dim3((unsigned)fd_product_tiles(s, plain)), fd_product_one<E>{a, b, s, epilogue});
+  fd_product_launch<A_T, B_T, SHAPE>(cuda, plain, dim3((unsigned)fd_product_tiles(s, plain)),
+                                     fd_product_one<E>{a, b, s, epilogue});
 }
 
 /* Two products in one launch, whose operands have one type. */
@@ -282,7 +358,7 @@ template <bool A_T, bool B_T, class E>
 void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second, fd_chunking chunks) {
   int plain = fd_product_plainly(cuda, first.a, first.b), tiles = fd_product_tiles(first.s, plain);
   dim3 grid((unsigned)(tiles + fd_product_tiles(second.s, plain)), 1, (unsigned)(chunks.micro_batches * chunks.count));
-  fd_product_launch<A_T, B_T>(cuda, plain, grid, fd_product_two<E>{first, second, tiles, chunks});
+  fd_product_launch<A_T, B_T, 128>(cuda, plain, grid, fd_product_two<E>{first, second, tiles, chunks});
 }
 
 #endif

@@ -19,20 +19,20 @@ enum {
       65536 / FD_WARPGROUP_CHAIN_THREADS / 8 * 8, /* registers that each has at first (tests/test_spills.sh) */
   FD_WARPGROUP_CHAIN_FEW = 24,                    /* those of a thread that brings */
   FD_WARPGROUP_CHAIN_MANY = 240, /* and of one that multiplies: 160 sums, 32 of the first product, 16 with its middle values */
-  FD_WARPGROUP_CHAIN_AHEAD = 4,  /* columns, in eights, for which `middle` reads at a time: there are no registers for more */
   FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
   FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* of 64 channels of a's rows */
   FD_WARPGROUP_CHAIN_GATES =
       FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* where they stand, behind the slots */
   FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_GATES + 2 * FD_RING_SLOTS * 8,
-  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 4 /* floats of a row of sums on their way out */
+  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums on their way out (fd_line_at) */
+  FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows with what is noted of them */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
 static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
                   FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
               "registers that the block was started with: who wants more waits for ever");
-static_assert(FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_LINE * 4 <= FD_WARPGROUP_CHAIN_GATES,
+static_assert(FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4 <= FD_WARPGROUP_CHAIN_GATES,
               "the sums leave where rows and weights were");
 
 /* Where a block's tiles and gates are. */
@@ -135,26 +135,31 @@ __device__ inline void fd_warpgroup_chain_second(const fd_warpgroup_chain_place 
 }
 
 /* The chunk's sums through `middle`, as the second product reads them: what a thread holds of sums is what it holds of A, 16
- * columns a register of each row. Outside the matrix they are sums of zeros, and stay zero. What `middle` reads itself comes for
- * some columns at a time, so that they wait for memory together. */
+ * columns a register of each row. Columns outside the matrix are sums of zeros, and stay zero; of rows outside it nothing is
+ * stored. What `middle` reads itself comes for 32 columns of both rows at a time: there are no registers for more. */
 template <class M>
-__device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, float sum[8][4],
+__device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, const float sum[8][4],
                                                  uint32_t m[4][4]) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
-  for (int some = 0; some < 8; some += FD_WARPGROUP_CHAIN_AHEAD) {
-    typename M::ahead before[FD_WARPGROUP_CHAIN_AHEAD][2];
+  for (int some = 0; some < 8; some += FD_MIDDLE) {
+    int piece = unit0 + 8 * some + lane % 4 * 8, inside = piece < s.hidden;
+    typename M::ahead before[2];
 #pragma unroll
-    for (int n = 0; n < FD_WARPGROUP_CHAIN_AHEAD * 2; n++) {
-      int row = row0 + fd_c_row(lane, n % 2 * 2), column = unit0 + 8 * (some + n / 2) + fd_c_column(lane, 0);
-      before[n / 2][n % 2] = middle.read(row, column, row < s.rows && column < s.hidden);
+    for (int n = 0; n < 2; n++) {
+      int row = row0 + fd_c_row(lane, 2 * n);
+      before[n] = middle.read(row, piece, inside && row < s.rows);
     }
+    const typename M::of_columns columns = middle.columns(unit0 + 8 * some + lane % 4 * 2);
 #pragma unroll
-    for (int n = 0; n < FD_WARPGROUP_CHAIN_AHEAD * 2; n++) {
-      int j = some + n / 2, e = n % 2 * 2, row = row0 + fd_c_row(lane, e), column = unit0 + 8 * j + fd_c_column(lane, e);
-      float *pair = sum[j] + e;
-      if (row < s.rows && column < s.hidden) middle(row, column, before[n / 2][n % 2], pair);
-      m[j / 2][j % 2 * 2 + e / 2] = fd_bf16_pair(pair[0], pair[1]);
+    for (int n = 0; n < 2; n++) {
+      int row = row0 + fd_c_row(lane, 2 * n);
+      float sums[FD_MIDDLE][2];
+#pragma unroll
+      for (int j = 0; j < FD_MIDDLE; j++) sums[j][0] = sum[some + j][2 * n], sums[j][1] = sum[some + j][2 * n + 1];
+      fd_piece<8> values = middle(row, piece, inside && row < s.rows, columns, before[n], sums);
+#pragma unroll
+      for (int j = 0; j < FD_MIDDLE; j++) m[(some + j) / 2][j % 2 * 2 + n] = values.pair[j];
     }
   }
 }
@@ -165,16 +170,11 @@ __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, con
                                                  const E &epilogue) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
-  for (int j = 0; j < 40; j++)
-#pragma unroll
-    for (int e = 0; e < 4; e++)
-      lines[fd_c_row(lane, e) * FD_WARPGROUP_CHAIN_LINE + 8 * j + fd_c_column(lane, e)] = out[j / 8][j % 8][e];
+  for (int j = 0; j < 40; j++) fd_put_sums<FD_WARPGROUP_CHAIN_LINE>(lines, lane, 0, 8 * j, out[j / 8][j % 8]);
+  fd_part part = {row0, 0, 16, FD_CHAIN_WIDTH, s.rows, s.width};
+  epilogue.begin(part, lane, FD_WARP, (int *)(lines + 16 * FD_WARPGROUP_CHAIN_LINE));
   __syncwarp();
-#pragma unroll 1
-  for (int n = lane; n < 16 * FD_CHAIN_WIDTH / 4; n += FD_WARP) {
-    int r = n / (FD_CHAIN_WIDTH / 4), c = n % (FD_CHAIN_WIDTH / 4) * 4;
-    if (row0 + r < s.rows && c < s.width) epilogue(row0 + r, c, lines + r * FD_WARPGROUP_CHAIN_LINE + c);
-  }
+  fd_finish<FD_WARP, 16, FD_CHAIN_WIDTH, FD_WARPGROUP_CHAIN_LINE>(lane, part, lines, epilogue);
 }
 
 /* A thread that multiplies: 64 rows of its warpgroup, 16 of its warp. While the second product with a chunk goes on, the first
@@ -204,7 +204,7 @@ __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_plac
   }
   fd_warpgroup_wait<0>();
   fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* nobody reads rows or weights any more */
-  fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row * FD_WARPGROUP_CHAIN_LINE, epilogue);
+  fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row / 16 * FD_WARPGROUP_CHAIN_FINISH, epilogue);
 }
 
 template <bool T, class M, class E>

@@ -112,6 +112,23 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
+/* Rotations of a tile with many sequences, from one row on, with more tracks than an epilogue notes, and with tracks and channels
+ * that are not multiples of four. */
+static void rotations_of_short_sequences_equal_cpu(void **state) {
+  (void)state;
+  const struct {
+    int sequences, longest, d, h, track;
+  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16}, {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}};
+  for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++) {
+    int count = shapes[n].sequences, *start = calloc((size_t)count + 1, sizeof *start);
+    for (int i = 0; i < count; i++) start[i + 1] = start[i] + between(1, shapes[n].longest);
+    block_case c = make_block((fd_seqs){.count = count, .cls = 1, .micro_batches = 1, .start = start}, shapes[n].d, shapes[n].h,
+                              shapes[n].track);
+    for (int kind = 1; kind < KINDS; kind++) compare_block(&c, kind);
+    free_block(&c);
+  }
+}
+
 /* The chain of warpgroup products: rows around its tiles of 64 and pairs of thread blocks, the last of which may be empty; hidden
  * units around its chunks, from fewer to more than its slots; channels and tracks. */
 static void blocks_by_warpgroups_equal_cpu(void **state) {
@@ -547,6 +564,7 @@ static int run(void) {
       cmocka_unit_test(wide_linear_equals_cpu),
       cmocka_unit_test(block_equals_cpu_beyond_one_tile),
       cmocka_unit_test(wide_blocks_equal_cpu),
+      cmocka_unit_test(rotations_of_short_sequences_equal_cpu),
       cmocka_unit_test(blocks_by_warpgroups_equal_cpu),
       cmocka_unit_test(small_shared_memory_uses_single_products),
       cmocka_unit_test(graph_passes_have_the_same_bits),

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "cuda/fragment.h"
+#include "cuda/gelu.h"
 
 /* Compares with the tables of the PTX ISA (m16n8k16, .bf16), written out as there. */
 static void fragments_are_those_of_the_instruction(void **state) {
@@ -44,6 +45,54 @@ static void tiles_have_no_bank_conflicts(void **state) {
       }
   }
   for (int lane = 0; lane < 32; lane++) assert_int_equal(fd_load_unit(lane) * 16 + fd_load_row(lane), lane);
+}
+
+/* Sums on their way out: every column has a place of its own in its row; the pairs that half a warp stores of a fragment, and the
+ * fours that eight lanes load of a row (of four columns each, or of eight in two loads), are in different banks. */
+static void lines_of_sums_have_no_bank_conflicts(void **state) {
+  (void)state;
+  enum { COLUMNS = 320, LINE = COLUMNS + 8, BANKS = 32 };
+  char taken[COLUMNS] = {0};
+  for (int c = 0; c < COLUMNS; c++) {
+    assert_true(fd_line_at(c) >= 0 && fd_line_at(c) < COLUMNS && !taken[fd_line_at(c)]++);
+    if (c % 4) assert_int_equal(fd_line_at(c), fd_line_at(c - 1) + 1);
+  }
+  for (int column = 0; column < COLUMNS; column += 8)
+    for (int half = 0; half < 2; half++) {
+      int banks[BANKS] = {0};
+      for (int lane = 16 * half; lane < 16 * half + 16; lane++)
+        for (int e = 0; e < 2; e++)
+          assert_int_equal(banks[(fd_c_row(lane, 0) * LINE + fd_line_at(column + fd_c_column(lane, 0)) + e) % BANKS]++, 0);
+    }
+  for (int each = 4; each <= 8; each += 4)
+    for (int first = 0; first + 8 * each <= COLUMNS; first += 8 * each)
+      for (int load = 0; load < each; load += 4) {
+        int banks[BANKS] = {0};
+        for (int lane = 0; lane < 8; lane++)
+          for (int i = 0; i < 4; i++) assert_int_equal(banks[(fd_line_at(first + lane * each + load) + i) % BANKS]++, 0);
+      }
+}
+
+/* All values in bf16 against the exact function: the errors that gelu.h states. */
+static void short_gelu_is_good_enough_for_bf16(void **state) {
+  (void)state;
+  double worst = 0, worst_slope = 0, worst_part = 0;
+  for (uint32_t bits = 0; bits < 1 << 16; bits++) {
+    uint32_t word = bits << 16;
+    float x, slope;
+    memcpy(&x, &word, sizeof x);
+    if (!isfinite(x)) continue;
+    double cdf = 0.5 * erfc(-(double)x / sqrt(2)), density = exp(-0.5 * (double)x * (double)x) / sqrt(2 * 3.14159265358979323846),
+           exact = (double)x * cdf, error = fabs((double)fd_short_gelu(x) - exact);
+    assert_true(fd_short_gelu_slope(x, &slope) == fd_short_gelu(x));
+    worst = fmax(worst, error), worst_slope = fmax(worst_slope, fabs((double)slope - (cdf + (double)x * density)));
+    if (fabsf(x) < 0.5f && fabsf(x) > 1e-30f) worst_part = fmax(worst_part, error / fabs(exact));
+    if (x > 5) assert_true(fd_short_gelu(x) == x && fabs((double)slope - 1) < 1e-4);
+    if (x < -5) assert_true(fd_short_gelu(x) == 0);
+  }
+  printf("GELU in bf16: error %.2g, of the slope %.2g, of values below 1/2 %.2g of them\n", worst, worst_slope, worst_part);
+  assert_true(worst < 5e-5 && worst_slope < 5e-5 && worst_part < 1.2e-4);
+  assert_true(fd_short_gelu(0) == 0 && isnan(fd_short_gelu(NAN)));
 }
 
 /* Every weight has a position of its own, in the chunk of its hidden unit, where a descriptor of its 64 x 64 block finds it:
@@ -104,6 +153,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fragments_are_those_of_the_instruction),
       cmocka_unit_test(tiles_have_no_bank_conflicts),
+      cmocka_unit_test(lines_of_sums_have_no_bank_conflicts),
+      cmocka_unit_test(short_gelu_is_good_enough_for_bf16),
       cmocka_unit_test(tile_order_is_what_descriptors_read),
       cmocka_unit_test(ring_takes_turns),
       cmocka_unit_test(chunks_cover_all_tokens),
