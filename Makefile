@@ -261,6 +261,9 @@ $(LINKED): $(B)/libfindna.a $(B)/findna
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
 $(B)/tests/%.o: override CPPFLAGS += -Itests
+# The check of a GPU as one file, with all that it needs built: unpacked anywhere, tests/gpu/check.sh runs.
+check-bundle:
+	$(Q)$(MAKE) --no-print-directory bundle CUDA=1 MPI_TOO=1 TESTS_TOO=1 BUNDLE=build/bundle/findna-check
 bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
 	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
 format:
@@ -270,10 +273,10 @@ docs: findna
 clean:
 	rm -rf build findna
 help:
-	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle dist deb docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
+	@echo "all deps demo test test-arm check-gpu test-cluster test-chaos fuzz bench install bundle check-bundle dist deb docs format clean; CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang,"
 	@echo "V=1 full command lines, PREFIX, DESTDIR;"
 	@echo "make test ONLY='test_x.c test_y.sh' runs only these"
-.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-bundle check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:
