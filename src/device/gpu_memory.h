@@ -7,10 +7,11 @@
 
 #include "device/tensors.h"
 
-/* Gradients of weights are sums over chunks of so many rows, of which there are at most so many (cuda/fragment.h). */
+/* Gradients of weights are sums over chunks: the least number of rows of a chunk, the largest number of chunks (cuda/fragment.h).
+ */
 enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64 };
 
-/* Weights of a block in tile order: so many hidden units a tile, each of so many channels (cuda/fragment.h). */
+/* Weights of a block in tile order: hidden units of a tile, and channels of each unit (cuda/fragment.h). */
 enum { FD_ORDER_UNITS = 64, FD_ORDER_CHANNELS = 320 };
 
 /* The sizes that the kernels' own memory depends on: of a pass of `micro_batches` micro-batches of `rows` rows. */
@@ -24,13 +25,12 @@ typedef struct fd_gpu_pass {
 /* Rows of a block's operands, and the sums of its weights' and biases' gradients by chunks. */
 size_t fd_gpu_scratch(const fd_gpu_pass *pass);
 
-/* The sums of a head's gradient by chunks: `weights` parameters that see `rows` pooled latents of each of `micro_batches`
- * micro-batches.
- */
+/* The sums of a head's gradient by chunks: of `weights` parameters over `rows` pooled latents of each of `micro_batches`
+ * micro-batches. */
 size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches);
 
 /* The copies of a ChordMixer block's weights that products read, of student and teacher: in rows or in tile order, whichever is
- * more; what is recomputed reads the student's W1 in rows, too. */
+ * larger; recomputation reads the student's W1 in rows, too. */
 size_t fd_gpu_block_weights(fd_form form, int channels, int hidden, int recompute);
 
 /* NCCL's channels: at most this number of SMs carry gradients while the others compute (cuda/nccl.cu). */
