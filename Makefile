@@ -261,6 +261,9 @@ $(LINKED): $(B)/libfindna.a $(B)/findna
 	@echo "  link $@"
 	$(Q)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(CFLAGS) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--disable-new-dtags -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) $(if $(filter test_%,$(@F)),-lcmocka) $(if $(filter 1,$(MPI_TOO)),-Wl$(comma)--no-as-needed $$(ldd $(B)/findna | awk '$$3 ~ /^\// && $$1 !~ /^libc\./ { print $$3 }'))
 $(B)/tests/%.o: override CPPFLAGS += -Itests
+# The check of a GPU as one file, with all that it needs built: unpacked anywhere, tests/gpu/check.sh runs.
+check-bundle:
+	$(Q)$(MAKE) --no-print-directory bundle CUDA=1 MPI_TOO=1 TESTS_TOO=1 BUNDLE=build/bundle/findna-check
 bundle: $(LINKED) $(if $(HAVE_CUDA),$(PLUGIN))
 	$(Q)launch/bundle $(or $(BUNDLE),build/bundle/findna-$(VERSION)) '$(LINKED)' '$(if $(HAVE_CUDA),$(PLUGIN))' '$(MPI_TOO)' '$(TESTS_TOO)'
 format:
@@ -274,12 +277,12 @@ help:
 	@echo "  demo              builds, pretrains a small model, probes it, draws a report"
 	@echo "  deps              installs missing packages on Debian and Ubuntu"
 	@echo "  test              all tests; ONLY='test_x.c test_y.sh' selects some"
-	@echo "  test-arm, test-cluster, test-chaos, fuzz, check-gpu, bench    further tests and measurements (CONTRIBUTING.md)"
+	@echo "  test-arm, test-cluster, test-chaos, fuzz, check-gpu, check-bundle, bench    further tests and measurements (CONTRIBUTING.md)"
 	@echo "  install           into PREFIX (/usr/local), below DESTDIR"
 	@echo "  bundle, dist, deb folder with libraries, release archive, Debian packages (docs/install.md)"
 	@echo "  docs, format, clean"
 	@echo "Variables: CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang, V=1 full command lines"
-.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-bundle check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

@@ -9,7 +9,7 @@ extern "C" {
 #include "device/plugin.h"
 }
 
-/* Scratch buffers by use; each grows to the largest size asked for and stays. */
+/* Scratch buffers by use; each grows to the largest size requested and is kept. */
 enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOTS };
 
 /* How a copy of weights is stored, in bf16: in rows with padding, or in tile order (fragment.h), with hidden units as rows of the
@@ -24,7 +24,7 @@ struct fd_cuda_weight {
   uint16_t *packed;
 };
 
-/* A graph that can be started, and its number of operations. */
+/* An executable graph and its number of operations. */
 enum { FD_GRAPHS = 4 };
 struct fd_cuda_graph {
   size_t nodes;
@@ -53,7 +53,7 @@ struct fd_cuda {
   };
   std::vector<allocation> allocations;
   std::vector<fd_cuda_weight> weights;
-  int recording; /* what the stream is given waits for the end of a graph */
+  int recording; /* the stream is being captured */
   fd_cuda_graph graphs[FD_GRAPHS];
   unsigned oldest_graph;
   fd_status failed; /* the first failure of an operation; reported by sync */
@@ -64,10 +64,10 @@ static inline fd_cuda *fd_cuda_of(fd_device *dev) { return (fd_cuda *)dev; }
 /* Records (and logs, once) that a call of the runtime failed; `what` names it. */
 fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what);
 
-/* Takes memory; says for what when there is none. */
+/* Allocates device memory; the message of a failure says what for. */
 fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what);
 
-/* A scratch buffer of at least `bytes`, or NULL after a failure. Kernels of one stream use it one after the other. */
+/* A scratch buffer of at least `bytes`, or NULL after a failure. The kernels of the stream use it in their order. */
 void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
 
 /* Weights w [rows, columns] as products read them: in bf16 with padded rows, converted when they are first used and again after a
@@ -77,19 +77,19 @@ fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
 /* The same in tile order, in bf16: of a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
 const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order);
 
-/* To be called by whatever writes memory that may hold weights, and by what gives it back. */
+/* To be called when memory that may hold weights is written, and when it is released. */
 void fd_cuda_written(fd_cuda *cuda, const void *at, size_t bytes);
 void fd_cuda_forget(fd_cuda *cuda, const void *at, size_t bytes);
 
-/* Copies a value of the device to the host and waits for it. */
+/* Copies a value from the device to the host and waits for it. */
 void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
 
 /* fd_device's begin and end. */
 void fd_cuda_graph_begin(fd_device *dev);
 void fd_cuda_graph_end(fd_device *dev);
 
-/* To be called by whatever waits, takes or gives back memory, copies from or to the host, or uses an event: what was recorded is
- * started, and the rest of the pass goes without a graph. */
+/* To be called before anything that a capture forbids: waits, allocation and release of memory, copies from or to the host,
+ * events. What was captured is launched, and the rest of the pass runs without a graph. */
 void fd_cuda_graph_cut(fd_cuda *cuda);
 
 /* Bytes of shared memory that a block may have without cudaFuncSetAttribute. */

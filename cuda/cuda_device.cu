@@ -1,4 +1,4 @@
-/* A GPU as a device: what the plugin exports, memory, scratch. */
+/* A GPU as a device: the entry of the plugin, device memory, scratch memory, copies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what
   fd_cuda_graph_cut(cuda);
   cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
   if (error == cudaSuccess) return FD_OK;
-  cudaGetLastError(); /* it was told: the next launch has not failed */
+  cudaGetLastError(); /* reported below: the next launch must not find it */
   *out = NULL;
   cudaMemGetInfo(&free_bytes, &total);
   return cuda->host->fail(error == cudaErrorMemoryAllocation ? FD_MEMORY : FD_GPU,
@@ -87,7 +87,7 @@ static void gpu_release(fd_device *dev, void *buffer) {
   cudaFree(buffer);
 }
 
-/* Page-locked: what copies reach at the full speed of the bus. Only copies to it are asked for, which are waited for. */
+/* Pinned host memory, which copies reach at the full speed of the bus. */
 static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const char *what) {
   fd_cuda *cuda = fd_cuda_of(dev);
   void *memory = NULL;
@@ -174,7 +174,7 @@ static int describe(int gpu, fd_gpu *out) {
 
 static const char *const product_names[FD_PRODUCTS] = {"chain", "single", "warpgroup", "plain", "library"};
 
-/* FINDNA_PRODUCTS, for measurements: the results' last bits depend on it. */
+/* FINDNA_PRODUCTS, for measurements: the last bits of the results depend on it. */
 static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   const char *named = getenv("FINDNA_PRODUCTS");
   cuda->products = wanted;
@@ -191,7 +191,7 @@ static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   return FD_OK;
 }
 
-/* FINDNA_GRAPH=1, for measurements: the results are the same. */
+/* FINDNA_GRAPH=1, for measurements: the results are the same bits. */
 static fd_status choose_graphs(fd_cuda *cuda) {
   const char *named = getenv("FINDNA_GRAPH");
   if (!named || !strcmp(named, "0")) return FD_OK;
@@ -201,7 +201,7 @@ static fd_status choose_graphs(fd_cuda *cuda) {
   return FD_OK;
 }
 
-/* What the device says of itself, and its operations. */
+/* The description of the device, and its operations. */
 static void fill_device(fd_cuda *cuda, const fd_gpu *gpu, const fd_gpu_options *options) {
   snprintf(cuda->name, sizeof cuda->name, "GPU %d (%s%s%s%s)", options->gpu, gpu->name, cuda->products ? ", products: " : "",
            cuda->products ? product_names[cuda->products] : "", cuda->device.begin ? ", graphs" : "");

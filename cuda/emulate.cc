@@ -491,7 +491,7 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, int, int bytes) {
 
 size_t fd_emulate_shared_of(const void *kernel) {
   auto found = allowed.find(kernel);
-  return found == allowed.end() ? SHARED_USUAL : found->second;
+  return found == allowed.end() ? (size_t)SHARED_USUAL : found->second;
 }
 
 const char *cudaGetErrorString(cudaError_t error) { return error == cudaErrorMemoryAllocation ? "out of memory" : "error"; }

@@ -1,5 +1,5 @@
-/* What is asked for between begin and end, as one graph: recorded from the stream and started at its end. Executable graphs are
- * kept and take the next pass's arguments over; the passes of a training are of few kinds. */
+/* Captures the operations between begin and end as one CUDA graph and launches it at the end. Executable graphs are kept and
+ * updated with the arguments of the next pass: the passes of a training are of few kinds. */
 #include "cuda/backend.h"
 
 void fd_cuda_graph_begin(fd_device *dev) {
@@ -10,13 +10,13 @@ void fd_cuda_graph_begin(fd_device *dev) {
                                   "the start of a graph") == FD_OK;
 }
 
-/* One of before that can do the same operations with other arguments, or NULL. */
+/* A kept executable graph, updated to the operations of `graph`, or NULL if none has the same ones. */
 static cudaGraphExec_t update(fd_cuda *cuda, cudaGraph_t graph, size_t nodes) {
   cudaGraphExecUpdateResultInfo info;
   for (const fd_cuda_graph &each : cuda->graphs) {
     if (!each.executable || each.nodes != nodes) continue;
     if (cudaGraphExecUpdate(each.executable, graph, &info) == cudaSuccess) return each.executable;
-    cudaGetLastError(); /* another kind of pass: no error */
+    cudaGetLastError(); /* another kind of pass is no error */
   }
   return NULL;
 }
@@ -28,7 +28,7 @@ static cudaGraphExec_t build(fd_cuda *cuda, cudaGraph_t graph) {
   return executable;
 }
 
-/* Of a whole pass: the executable graph of one like it, or a new one in the place of the oldest. */
+/* The executable graph of a whole pass: a kept one, or a new one that replaces the oldest. */
 static cudaGraphExec_t find(fd_cuda *cuda, cudaGraph_t graph, size_t nodes) {
   cudaGraphExec_t executable = update(cuda, graph, nodes);
   if (executable) return executable;
@@ -37,19 +37,19 @@ static cudaGraphExec_t find(fd_cuda *cuda, cudaGraph_t graph, size_t nodes) {
   return (oldest = {nodes, build(cuda, graph)}).executable;
 }
 
-/* Starts what was recorded. */
+/* Ends the capture and launches its graph. */
 static void start(fd_cuda *cuda, int whole) {
   cudaGraph_t graph = NULL;
   size_t nodes = 0;
   cuda->recording = 0;
   cudaError_t error = cudaStreamEndCapture(cuda->stream, &graph);
   if (cuda->failed == FD_OK) fd_cuda_check(cuda, error, "the end of a graph");
-  else cudaGetLastError(); /* it follows from the failure that was told */
+  else cudaGetLastError(); /* it follows from the failure that was reported */
   if (cuda->failed == FD_OK) fd_cuda_check(cuda, cudaGraphGetNodes(graph, NULL, &nodes), "a graph");
   if (cuda->failed == FD_OK && nodes) {
     cudaGraphExec_t executable = whole ? find(cuda, graph, nodes) : build(cuda, graph);
     if (executable) fd_cuda_check(cuda, cudaGraphLaunch(executable, cuda->stream), "a graph");
-    if (executable && !whole) cudaGraphExecDestroy(executable); /* takes effect behind its operations */
+    if (executable && !whole) cudaGraphExecDestroy(executable); /* takes effect after its operations */
   }
   if (graph) cudaGraphDestroy(graph);
 }

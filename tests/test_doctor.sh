@@ -58,7 +58,7 @@ expect "a disk that is too small" 66 "missing: [0-9.]+ GB of disk for checkpoint
 expect "missing shards" 66 "nowhere" "$FINDNA" doctor findna data.shards=nowhere
 expect "an unknown key" 78 "did you mean" "$FINDNA" doctor findna train.bach=2
 ranks 4 doctor gpu.yaml >four.log 2>&1
-check "four ranks and one GPU: reported before the run" grep -q "missing: 4 ranks on this machine and 1 GPU: one rank a GPU" four.log
+check "four ranks and one GPU: reported before the run" grep -q "missing: 4 ranks on this machine and 1 GPU: start one rank per GPU" four.log
 
 # A student of a frozen teacher: the teacher's memory is counted, by its shape, and a run stays within it.
 "$FINDNA" prepare --window 60 --count 64 --val-count 16 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" groups "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }

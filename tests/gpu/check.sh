@@ -1,21 +1,31 @@
 #!/usr/bin/env bash
-# The CUDA back end on this machine's GPU, as one command: right, deterministic, how fast. Ends with a table and a line that says what passed.
+# The CUDA back end on this machine's GPU, as one command: right, deterministic, how fast. Ends with a table, the fastest kind of products, and a line that says what passed.
 #   tests/gpu/check.sh [--emulated] [--phases a,b,...] [FOLDER]
-# FOLDER: a build (build/<hash>) or a bundle (make bundle MPI_TOO=1 TESTS_TOO=1) for machines without compiler or libraries; in a bundle its own
+# FOLDER: a build (build/<hash>) or a bundle (make check-bundle) for machines without compiler or libraries; in a bundle its own
 # is the default, elsewhere it is built first. --emulated takes the emulated GPU and tiny sizes: what the script does is tested so, on any
-# machine. Logs go to $OUT, or build/gpu-check. BUDGET (570) is how many seconds it may take in all; PYTHON names the one with PyTorch.
+# machine. Logs and rows go to $OUT, or build/gpu-check, the moment they are known. BUDGET (570) is how many seconds it may take in all; PYTHON names the one with PyTorch.
 set -u
 self=$(readlink -f "$0")
 root=$(cd "$(dirname "$self")/../.." && pwd)
-all=(doctor parity golden same speed torch memcheck racecheck compile)
+all=(doctor parity golden steps torch counters same speed compile memcheck racecheck) # what is needed most comes first
 
-# --- phases: each is run by itself under a time limit; row and value keep what the table shows; exit code 77: cannot be done here
-row() { printf '%s\t%s\n' "$1" "$2" >>"$work/rows"; }
+# --- phases: each in a process of its own; row and value keep what the table shows, at once; exit code 77: cannot be done here
+row() { printf '%s\t%s\n' "$1" "$2" >>"$logs/rows.tsv"; }
 value() { printf '%s %s\n' "$1" "$2" >>"$work/values"; }
 of() { awk -v key="$1" '$1 == key { v = $2 } END { if (v == "") exit 1; print v }' "$work/values" 2>/dev/null; }
 skip() { echo "cannot be done here: $1"; echo "$1" >"$work/reason"; exit 77; }
-# pretrain NAME OPTION...: a run of the check's config in runs/NAME
-pretrain() { local name=$1; shift; "$program" pretrain "$config" run.folder="$work/runs/$name" data.shards="$work/shards" "$@"; }
+# limited SECONDS COMMAND...: under a limit of its own, and never beyond the whole budget; code 124 when it is stopped
+limited() {
+  local most=$1 left=$((end - $(date +%s))); shift
+  [ $left -gt 3 ] || { echo "not run: the time is used up: $*"; return 124; }
+  [ "$most" -lt $left ] || most=$left
+  timeout -k 5 "$most" "$@"
+}
+# Kinds of products that have failed or hung: no later run takes them.
+broken() { grep -qx "$1" "$work/broken" 2>/dev/null; }
+break_kind() { echo "$1" >>"$work/broken"; row "products by $1" "FAILED in $2: left out from here on"; }
+# pretrain SECONDS NAME OPTION...: a run of the check's config in runs/NAME
+pretrain() { local most=$1 name=$2; shift 2; limited "$most" "$program" pretrain "$config" run.folder="$work/runs/$name" data.shards="$work/shards" "$@"; }
 state_of() { sed -n 's/^state_id //p' "$(ls -d "$work/runs/$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
 shards() {
   [ ! -d "$work/shards" ] || return 0
@@ -33,19 +43,32 @@ phase_doctor() {
   ! grep -E 'does NOT fit|too old' "$work/doctor"
 }
 
-# tap PROGRAM ROW: a test program; all of its tests pass
+# tap SECONDS ROW PROGRAM ARGUMENT...: a test program; all of its tests pass, but those that are skipped
 tap() {
-  local code=0
-  CMOCKA_MESSAGE_OUTPUT=TAP "$tests/$1" >"$work/tap" 2>&1 || code=$?
+  local code=0 most=$1 title=$2 program=$3; shift 3
+  CMOCKA_MESSAGE_OUTPUT=TAP limited "$most" "$tests/$program" "$@" >"$work/tap" 2>&1 || code=$?
+  sed -i '/^not ok .*# SKIP/d' "$work/tap" # how cmocka says it
   cat "$work/tap"
-  row "$2" "$(grep -c '^ok ' "$work/tap") of $(grep -cE '^(not )?ok ' "$work/tap") passed"
-  [ $code = 0 ] && grep -q '^ok ' "$work/tap" && ! grep '^skipped - ' "$work/tap" | grep -qvE '^skipped - (NCCL|cuBLASLt)' # one GPU needs neither
+  row "$title" "$(grep -c '^ok ' "$work/tap") of $(grep -cE '^(not )?ok ' "$work/tap") passed$(case $code in 0) ;; 124 | 137) echo ", stopped: it hangs, or its time was used up" ;; *) echo ", exit code $code" ;; esac)"
+  [ $code = 0 ] && ! grep -q '^not ok' "$work/tap" && ! grep '^skipped - ' "$work/tap" | grep -qvE '^skipped - (NCCL|cuBLASLt|warpgroup)' # one GPU needs none of them
 }
-phase_parity() { tap test_cuda "operations against the CPU"; local code=$?; tap test_micro_batches "passes of several micro-batches against single ones" && return $code; }
-phase_golden() { tap test_golden "golden training steps (PyTorch), fp32 and bf16"; }
+# One process a kind of products, those least likely to fail first: a fault or a hang of one hides no other.
+phase_parity() {
+  local bad=0 kind
+  for kind in fp32 plain single library chain warpgroup; do
+    tap $parity_limit "$kind: operations against the CPU" test_cuda $kind && tap $parity_limit "$kind: passes of several micro-batches against single ones" test_micro_batches $kind && continue
+    bad=1; break_kind $kind parity
+  done
+  return $bad
+}
+phase_golden() { tap $golden_limit "golden training steps (PyTorch), fp32 and bf16" test_golden; }
 
-# Whether this GPU has warpgroups: FINDNA_PRODUCTS=warpgroup, which is not the default.
-groups() { "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.'; }
+# The kinds that the paper's step can be computed by on this GPU and that have not failed.
+kinds() {
+  local kind names="single chain"
+  ! "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.' || names="$names warpgroup"
+  for kind in $names; do broken $kind || echo $kind; done
+}
 
 # alike TITLE RUN OTHER...: the others end in the bits of the first
 alike() {
@@ -63,27 +86,27 @@ alike() {
 phase_same() {
   local bad=0 one name
   shards || return 1
-  pretrain one "${small[@]}" || return 1
+  pretrain $run_limit one "${small[@]}" || return 1
   one=$(state_of one)
-  pretrain two "${small[@]}" || bad=1
+  pretrain $run_limit two "${small[@]}" || bad=1
   mkdir -p "$work/runs/stopped" && touch "$work/runs/stopped/stop"
-  pretrain stopped "${small[@]}" # ends after one step, with code 85
+  pretrain $run_limit stopped "${small[@]}" # ends after one step, with code 85
   [ "$(state_of stopped)" != "$one" ] || { echo "the stopped run did not stop"; bad=1; }
-  pretrain stopped "${small[@]}" || bad=1
-  pretrain recomputed "${small[@]}" model.recompute=true || bad=1
-  pretrain apart "${small[@]}" device.group=1 || bad=1
-  FINDNA_GRAPH=1 pretrain graphs "${small[@]}" || bad=1
+  pretrain $run_limit stopped "${small[@]}" || bad=1
+  pretrain $run_limit recomputed "${small[@]}" model.recompute=true || bad=1
+  pretrain $run_limit apart "${small[@]}" device.group=1 || bad=1
+  FINDNA_GRAPH=1 pretrain $run_limit graphs "${small[@]}" || bad=1
   local names="two stopped recomputed apart graphs"
   if command -v "$mpirun" >/dev/null; then
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$mpirun" -n 2 --oversubscribe --bind-to none "$program" pretrain "$config" \
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 limited $run_limit "$mpirun" -n 2 --oversubscribe --bind-to none "$program" pretrain "$config" \
       run.folder="$work/runs/ranks" data.shards="$work/shards" "${small[@]}" comm.share_gpu=true || bad=1
     names="$names ranks"
   else echo "two ranks on the GPU are left out: no mpirun"; fi
   alike "one run" one $names || bad=1
-  if groups; then
-    for name in groups groups_again; do FINDNA_PRODUCTS=warpgroup pretrain $name "${small[@]}" || bad=1; done
-    FINDNA_PRODUCTS=warpgroup pretrain groups_recomputed "${small[@]}" model.recompute=true || bad=1
-    alike "by warpgroups" groups groups_again groups_recomputed || bad=1
+  if kinds | grep -qx warpgroup; then
+    for name in warpgroup warpgroup_again; do FINDNA_PRODUCTS=warpgroup pretrain $run_limit $name "${small[@]}" || bad=1; done
+    FINDNA_PRODUCTS=warpgroup pretrain $run_limit warpgroup_recomputed "${small[@]}" model.recompute=true || bad=1
+    alike "by warpgroups" warpgroup warpgroup_again warpgroup_recomputed || bad=1
   fi
   return $bad
 }
@@ -100,7 +123,7 @@ timed() {
     sleep 0.5
   fi
   begin=$EPOCHREALTIME
-  pretrain "$name" "$@" >"$work/$name.log" 2>&1 & pid=$!
+  pretrain $step_limit "$name" "$@" >"$work/$name.log" 2>&1 & pid=$!
   until [ -e "$metrics" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done
   if [ -e "$metrics" ]; then # by looking every millisecond: notices of changed files are not everywhere
     tail -n +1 -s 0.001 ---disable-inotify --pid=$pid -f "$metrics" | while IFS= read -r line; do echo "$EPOCHREALTIME $line"; done >"$work/stamps" & follower=$!
@@ -126,7 +149,7 @@ timed() {
 # The lines of the table for a way to train.
 speed() {
   local title=$1 key=$2 first mean median stall memory; shift 2
-  timed "$key" "$@" >"$work/timed" || return 1
+  timed "$key" "$@" >"$work/timed" || { row "$title" "FAILED"; return 1; }
   read -r first mean median stall memory <"$work/timed"
   value "$key" "$mean"
   row "$title: sequences/s" "$(awk -v b="$batch" -v s="$mean" 'BEGIN { printf "%.1f (%.2f steps/s; median step %.2f ms)", b / s, 1 / s, 1000 * '"$median"' }')"
@@ -135,19 +158,30 @@ speed() {
   row "$title: longest stall of a checkpoint" "$(awk -v s="$stall" 'BEGIN { printf "%.1f ms", 1000 * s }')"
   ! grep -q 'graphs: ' "$work/$key.log" || row "$title: passes as graphs" "$(sed -n 's/.*graphs: \([0-9]* of [0-9]*\).*, \([0-9]* were built\).*/\1, \2/p' "$work/$key.log")"
 }
+# Steps of the paper's model by each kind of products, and once more with the times of its kernels.
+phase_steps() {
+  local bad=0 kind
+  shards || return 1
+  for kind in $(kinds); do
+    if FINDNA_PRODUCTS=$kind speed "findna bf16, $kind" "$kind" "${big[@]}" "${steps[@]}" train.virtual_ranks=1 &&
+      FINDNA_PRODUCTS=$kind FINDNA_TIMES=1 pretrain $step_limit times_$kind "${big[@]}" "${steps[@]}" train.virtual_ranks=1 >"$work/times" 2>&1; then
+      cat "$work/times"
+      sed -n 's/^times: *//p' "$work/times" | head -12 | while IFS= read -r line; do row "findna bf16, $kind: kernel" "$line"; done
+    else bad=1; cat "$work/times" 2>/dev/null; break_kind $kind steps; fi
+  done
+  return $bad
+}
 phase_speed() {
   local bad=0
   shards || return 1
   speed "findna bf16, 8 micro-batches" findna8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
-  speed "findna bf16, 1 micro-batch" findna1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   speed "findna bf16, 1 micro-batch, recompute" recompute "${big[@]}" "${long[@]}" train.virtual_ranks=1 model.recompute=true || bad=1
   FINDNA_GRAPH=1 speed "findna bf16, 8 micro-batches, graphs" graphs8 "${big[@]}" "${long[@]}" train.virtual_ranks=8 || bad=1
   FINDNA_GRAPH=1 speed "findna bf16, 1 micro-batch, graphs" graphs1 "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   local batch=$single windows=(device.kind=cuda train.batch="$single" train.virtual_ranks="$single" "${long[@]}")
-  speed "findna bf16, $single micro-batches of 1 window" single "${windows[@]}" || bad=1
+  speed "findna bf16, $single micro-batches of 1 window" single_windows "${windows[@]}" || bad=1
   speed "findna bf16, $single micro-batches of 1 window, one by one" apart "${windows[@]}" device.group=1 || bad=1
   FINDNA_GRAPH=1 speed "findna bf16, $single micro-batches of 1 window, one by one, graphs" graphs_apart "${windows[@]}" device.group=1 || bad=1
-  ! groups || FINDNA_PRODUCTS=warpgroup speed "findna bf16, 1 micro-batch, warpgroups" findna1_groups "${big[@]}" "${long[@]}" train.virtual_ranks=1 || bad=1
   return $bad
 }
 
@@ -155,7 +189,7 @@ phase_speed() {
 torch() {
   "$python" -c 'import torch' 2>/dev/null || skip "$python has no PyTorch"
   [ "$device" = cpu ] || "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || skip "PyTorch of $python sees no GPU"
-  yes "" | head -n "$2" | "$python" -W ignore tests/bench/torch_step.py "$1" 2 "$3" "$device" |
+  yes "" | head -n "$2" | limited "$torch_limit" "$python" -W ignore tests/bench/torch_step.py "$1" 2 "$3" "$device" |
     awk -v warm="$(($2 / 5))" 'NR > warm { s += $1; n++; m = $2 } END { if (!n) exit 1; printf "%.6f %.0f\n", s / n, m }'
 }
 per_batch() { awk -v s="$1" -v a="$batch" -v b="$torch_batch" 'BEGIN { printf "%.6f", s * a / b }'; }
@@ -171,7 +205,7 @@ phase_torch() {
   row "PyTorch eager: sequences/s" "$(awk -v b="$torch_batch" -v s="$seconds" 'BEGIN { printf "%.1f", b / s }') ($memory MB)"
 }
 phase_compile() {
-  local seconds memory
+  local seconds memory torch_limit=$compile_limit
   [ "$device" != cpu ] || skip "torch.compile is left to a GPU"
   torch compile "$count" "$torch_batch" >"$work/torch" || exit $?
   read -r seconds memory <"$work/torch"
@@ -179,13 +213,48 @@ phase_compile() {
   row "PyTorch torch.compile: sequences/s" "$(awk -v b="$torch_batch" -v s="$seconds" 'BEGIN { printf "%.1f", b / s }') ($memory MB)"
 }
 
-sanitizer() {
-  local tool
-  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) || skip "no compute-sanitizer"
-  CMOCKA_MESSAGE_OUTPUT=TAP "$tool" --tool "$1" --error-exitcode 99 "$tests/test_cuda"
+# The profiler's counters of one launch of each kernel that matters, in a run of few steps.
+phase_counters() {
+  local tool kind
+  tool=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2>/dev/null) || skip "no ncu (Nsight Compute)"
+  "$python" -c 'import csv' 2>/dev/null || skip "$python, which reads the counters, is not there"
+  kind=$(fastest) || kind=single
+  shards || return 1
+  FINDNA_PRODUCTS=$kind limited $counter_limit "$tool" --csv --clock-control none --kernel-name-base demangled --kernel-id '::regex:fd_product|gather|column_sums|add_chunks|adamw:3' --launch-count 12 \
+    --metrics gpu__time_duration.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed,sm__inst_executed_pipe_tensor.avg.pct_of_peak_sustained_active,dram__throughput.avg.pct_of_peak_sustained_elapsed,lts__t_sector_hit_rate.pct,l1tex__data_bank_conflicts_pipe_lsu.sum \
+    "$program" pretrain "$config" run.folder="$work/runs/counters" data.shards="$work/shards" "${big[@]}" train.virtual_ranks=1 train.steps=4 eval.every=0 >"$work/counters"
   local code=$?
-  row "compute-sanitizer $1 on all operations" "$([ $code = 0 ] && echo clean || echo "exit code $code")"
-  return $code
+  cat "$work/counters"
+  "$python" - "$work/counters" >"$work/counted" <<'PYTHON'
+import csv, sys
+lines = [line for line in open(sys.argv[1]) if line.startswith('"')]
+kernels = {}
+for r in csv.DictReader(lines):
+    name = r["Kernel Name"].replace("(anonymous namespace)::", "").replace("void ", "").split("(")[0]
+    kernels.setdefault((r["ID"], name), []).append("%s %s %s" % (r["Metric Name"].split(".")[0], r["Metric Value"], r["Metric Unit"]))
+for (_, name), values in kernels.items():
+    print("counters of %s\t%s" % (name, "; ".join(values)))
+PYTHON
+  cat "$work/counted" >>"$logs/rows.tsv"
+  [ $code = 0 ] && [ -s "$work/counted" ]
+}
+
+# fastest: the kind of products with the shortest measured step
+fastest() {
+  local kind
+  for kind in single chain warpgroup; do ! of $kind >/dev/null || echo "$(of $kind) $kind"; done | sort -g | awk 'NR == 1 { print $2; n++ } END { exit !n }'
+}
+
+sanitizer() {
+  local tool kind code bad=0
+  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null) || skip "no compute-sanitizer"
+  for kind in fp32 $(kinds); do
+    CMOCKA_MESSAGE_OUTPUT=TAP limited $sanitizer_limit "$tool" --tool "$1" --error-exitcode 99 "$tests/test_cuda" $kind
+    code=$?
+    row "compute-sanitizer $1 on all operations, $kind" "$([ $code = 0 ] && echo clean || { [ $code = 124 ] && echo "not finished: its time was used up" || echo "exit code $code"; })"
+    [ $code = 0 ] || bad=1
+  done
+  return $bad
 }
 phase_memcheck() { sanitizer memcheck; }
 phase_racecheck() { sanitizer racecheck; }
@@ -218,7 +287,7 @@ if [ -z "$folder" ]; then
   log=$(mktemp)
   [ -z "$emulated" ] || make -s -j"$(nproc)" emulated >/dev/null 2>"$log"
   folder=$(make -s -j"$(nproc)" --no-print-directory check-programs $([ -n "$emulated" ] || echo CUDA=1) 2>"$log" | tail -1)
-  [ -n "$folder" ] && [ -x "$folder/findna" ] || { tail -20 "$log" >&2; echo "check.sh: cannot be built here; give a folder that was built elsewhere (make bundle MPI_TOO=1 TESTS_TOO=1)" >&2; exit 1; }
+  [ -n "$folder" ] && [ -x "$folder/findna" ] || { tail -20 "$log" >&2; echo "check.sh: cannot be built here; give a folder that was built elsewhere (make check-bundle)" >&2; exit 1; }
   rm -f "$log"
   folder=$root/$folder
 fi
@@ -233,10 +302,10 @@ logs=${OUT:-$root/build/gpu-check}
 mkdir -p "$logs" || exit 74
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-: >"$work/rows"; : >"$work/values"; : >"$logs/log.txt"
+: >"$logs/rows.tsv"; : >"$work/values"; : >"$logs/log.txt"; : >"$work/broken"
 export FINDNA_PLUGIN=$plugin
 unset FINDNA_EMULATED_GPUS
-# window, batch: of the measured model; single: windows of a batch in micro-batches of one; small: options of the runs that are compared; big, long: of those that are timed; warm: their first
+# window, batch: of the measured model; single: windows of a batch in micro-batches of one; small: options of the runs that are compared; big, long, steps: of those that are timed; warm: their first
 # steps, which do not count; every: interval of checkpoints; count, torch_batch, size: PyTorch's steps, their batch, and its product; flop: of a
 # sequence, 16 * channels * hidden * blocks * tokens (the teacher's pass is one of four), recomputation not counted
 if [ -n "$emulated" ]; then
@@ -248,62 +317,64 @@ YAML
   config=$work/tiny.yaml window=61 batch=8 single=4 device=cpu warm=3 every=5 count=3 size=512 torch_batch=1
   flop=$((16 * 18 * 20 * 2 * 64))
   small="train.batch=8 train.virtual_ranks=4 train.steps=4 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=2"
-  long="train.steps=16 eval.every=0 eval.windows=8 eval.monitor_windows=0"
+  long="train.steps=16 eval.every=0 eval.windows=8 eval.monitor_windows=0" steps="train.steps=10 eval.every=0 eval.windows=8 eval.monitor_windows=0"
 else
-  config=findna window=1000 batch=128 single=16 device=cuda warm=20 every=25 count=60 size=8192 torch_batch=128
+  config=findna window=1000 batch=128 single=16 device=cuda warm=15 every=20 count=40 size=8192 torch_batch=128
   flop=$((16 * 308 * 512 * 40 * 1010))
   small="device.kind=cuda train.batch=32 train.virtual_ranks=4 train.steps=8 eval.every=0 eval.windows=8 eval.monitor_windows=0 checkpoint.every=4"
-  long="train.steps=120 eval.every=0"
+  long="train.steps=60 eval.every=0" steps="train.steps=40 eval.every=0"
 fi
 if [ -z "${PYTHON-}" ]; then PYTHON=python3; [ ! -x build/bench-venv/bin/python ] || PYTHON=$root/build/bench-venv/bin/python; fi
 python=$PYTHON
-big=(device.kind=cuda "train.batch=$batch") long="$long checkpoint.every=$every"
-for name in work program tests config window batch single device warm every count size torch_batch mpirun python; do printf '%s=%q\n' $name "${!name}"; done >"$work/settings"
-printf '%s=(%s)\n' small "$small" long "$long" big "${big[*]}" >>"$work/settings"
+# NCCL and cuBLASLt of PyTorch's packages, where they lie: the plugin opens them by name.
+packages=$("$python" -c 'import importlib.util, os; s = importlib.util.find_spec("torch"); print(os.path.dirname(os.path.dirname(s.origin)) if s else "")' 2>/dev/null)
+for libraries in "$packages"/nvidia/*/lib; do [ ! -d "$libraries" ] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries; done
+big=(device.kind=cuda "train.batch=$batch") long="$long checkpoint.every=$every" steps="$steps checkpoint.every=$every"
+# Seconds of each run at most; the emulated GPU is slow, and no budget of a machine's.
+slow=${SLOW:-$([ -n "$emulated" ] && echo 10 || echo 1)}
+parity_limit=$((30 * slow)) golden_limit=$((60 * slow)) step_limit=$((40 * slow)) run_limit=$((25 * slow)) torch_limit=$((60 * slow)) counter_limit=$((60 * slow)) compile_limit=$((150 * slow)) sanitizer_limit=$((120 * slow))
+end=$(($(date +%s) + (budget - SECONDS) * slow - 8))
+for name in work logs program tests config window batch single device warm every count size torch_batch mpirun python end parity_limit golden_limit step_limit run_limit torch_limit counter_limit compile_limit sanitizer_limit; do printf '%s=%q\n' $name "${!name}"; done >"$work/settings"
+printf '%s=(%s)\n' small "$small" long "$long" steps "$steps" big "${big[*]}" >>"$work/settings"
 
-# limit PHASE: its seconds at most
-limit() { case $1 in doctor) echo 60 ;; parity) echo 60 ;; golden) echo 90 ;; same) echo 120 ;; speed) echo 180 ;; torch) echo 90 ;; compile) echo 200 ;; *) echo 120 ;; esac; }
 declare -A outcome
 for phase in "${phases[@]}"; do
-  left=$((budget - SECONDS)) most=$(limit "$phase")
-  if [ $left -lt 5 ]; then outcome[$phase]=skipped; row "$phase" "not run: the $budget seconds are used up"; continue; fi
-  [ $most -lt $left ] || most=$left
-  [ -z "$emulated" ] || most=$((most * 3)) # the emulated GPU is slow, and no budget of a machine's
+  if [ $((end - $(date +%s))) -lt 3 ]; then outcome[$phase]=skipped; row "$phase" "not run: the $budget seconds are used up"; continue; fi
   start=$SECONDS code=0
   printf '%-10s ' "$phase"
   echo "=== $phase" >>"$logs/log.txt"
   rm -f "$work/reason"
-  timeout -k 10 $most bash "$self" --inner "$work" "$phase" >"$work/log" 2>&1 </dev/null || code=$?
-  cat "$work/log" >>"$logs/log.txt"
+  timeout -k 2 $((end + 6 - $(date +%s))) bash "$self" --inner "$work" "$phase" >>"$logs/log.txt" 2>&1 </dev/null || code=$?
   case $code in
     0) outcome[$phase]=passed ;;
     77) outcome[$phase]=skipped; row "$phase" "skipped: $(cat "$work/reason" 2>/dev/null)" ;;
-    124 | 137) outcome[$phase]=FAILED; row "$phase" "stopped after $most s" ;;
+    124 | 137) outcome[$phase]=FAILED; row "$phase" "stopped: the $budget seconds are used up" ;;
     *) outcome[$phase]=FAILED ;;
   esac
   echo "${outcome[$phase]} ($((SECONDS - start)) s)"
-  [ "${outcome[$phase]}" != FAILED ] || tail -8 "$work/log" | sed 's/^/    /'
+  [ "${outcome[$phase]}" != FAILED ] || tail -8 "$logs/log.txt" | sed 's/^/    /'
 done
 
 # --- the table: what was measured, and what follows from it
 # The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) is that of another.
-case $(sed -n 's/^GPU\t//p' "$work/rows") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
+case $(sed -n 's/^GPU\t//p' "$logs/rows.tsv") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
 share() { awk -v s="$1" -v b="$batch" -v flop="$flop" -v peak="$2" 'BEGIN { printf "%.3g %%", 100 * b / s * flop / peak }'; }
-for key in findna8 findna1 findna1_groups recompute torch compiled; do
+for key in single chain warpgroup findna8 recompute torch compiled; do
   mean=$(of $key) || continue
   [ -z "$peak" ] || row "$key: MFU (of $peak TFLOP/s)" "$(share "$mean" "${peak}e12")"
   ! product=$(of product) || row "$key: of the measured product" "$(share "$mean" "$product")"
   for other in torch compiled; do
-    case $key in findna*) ! theirs=$(of $other) || row "$key / $other" "$(awk -v a="$theirs" -v b="$mean" 'BEGIN { printf "%.2f times as fast", a / b }')" ;; esac
+    case $key in torch | compiled) ;; *) ! theirs=$(of $other) || row "$key / $other" "$(awk -v a="$theirs" -v b="$mean" 'BEGIN { printf "%.2f times as fast", a / b }')" ;; esac
   done
 done
+! kind=$(fastest) || row "fastest kind of products" "$kind (FINDNA_PRODUCTS=$kind)"
 {
   echo "findna on a GPU, $(date -u +%F): tests/gpu/check.sh${emulated:+ --emulated}, batch $batch, windows of $window, $SECONDS s"
   [ -z "$emulated" ] || echo "(the emulated GPU: its times mean nothing, nor do their ratios)"
-  awk -F'\t' '{ printf "  %-56s %s\n", $1, $2 }' "$work/rows"
+  awk -F'\t' '{ printf "  %-56s %s\n", $1, $2 }' "$logs/rows.tsv"
 } | tee "$logs/summary.txt"
 words() { local name out=""; for name in "${phases[@]}"; do [ "${outcome[$name]}" != "$1" ] || out="$out $name"; done; echo "${out:- none}"; }
 line="passed:$(words passed); FAILED:$(words FAILED); skipped:$(words skipped)"
-echo "logs: $logs/log.txt, $logs/summary.txt"
+echo "logs: $logs/log.txt, $logs/rows.tsv, $logs/summary.txt"
 echo "$line" | tee -a "$logs/summary.txt"
 [ "$(words FAILED)" = " none" ]
