@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# launch/run and the job scripts of Slurm, PBS and LSF with stand-ins for mpirun, srun and the schedulers: which line is run, and what is put back into
-# the queue.
+# launch/run and the job scripts for Slurm, PBS and LSF with stand-ins for mpirun, srun and the schedulers: the command lines that are run, and which
+# jobs are requeued.
 source "$(dirname "$0")/lib.sh"
 mkdir bin
 export PATH=$scratch/bin:$PATH FINDNA
@@ -18,43 +18,43 @@ emulated=$(dirname "$FINDNA")/libfindna_emulated.so
 gpus="env FINDNA_PLUGIN=$emulated FINDNA_EMULATED_GPUS=3"
 printf 'device: {kind: cuda}\ndata: {shards: x}\n' >on_gpus.yaml
 if [ -e "$emulated" ]; then
-  expect "a rank a GPU" 0 "^\+ mpirun -n 3 .*pretrain demo device.kind=cuda " $gpus "$run" pretrain demo device.kind=cuda
-  expect "a rank a GPU, from the config" 0 "^\+ mpirun -n 3 " $gpus "$run" pretrain on_gpus.yaml
-  expect "a rank a GPU, for an encoder" 0 "^\+ mpirun -n 3 " $gpus "$run" embed runs/first x.fa --device cuda
-else echo "skipped - a rank a GPU: no emulated GPU (make emulated)"; fi
-expect "-n says how many of them" 0 "^\+ mpirun -n 2 " $gpus "$run" -n 2 pretrain on_gpus.yaml
+  expect "one rank per GPU" 0 "^\+ mpirun -n 3 .*pretrain demo device.kind=cuda " $gpus "$run" pretrain demo device.kind=cuda
+  expect "one rank per GPU, from the config" 0 "^\+ mpirun -n 3 " $gpus "$run" pretrain on_gpus.yaml
+  expect "one rank per GPU, for an encoder" 0 "^\+ mpirun -n 3 " $gpus "$run" embed runs/first x.fa --device cuda
+else echo "skipped - one rank per GPU: no emulated GPU (make emulated)"; fi
+expect "-n sets the number of ranks" 0 "^\+ mpirun -n 2 " $gpus "$run" -n 2 pretrain on_gpus.yaml
 cores=$(taskset -cp $$ | awk '{ print $NF }' | tr , '\n' | awk -F- '{ for (i = $1; i <= (NF > 1 ? $2 : $1); i++) print i }' |
   while read -r cpu; do cat /sys/devices/system/cpu/cpu"$cpu"/topology/thread_siblings_list 2>/dev/null || echo "$cpu"; done | sort -u | wc -l)
-expect "GPUs that are not asked for do not count" 0 "^\+ mpirun -n $cores " $gpus "$run" pretrain demo
-expect "OMP_NUM_THREADS has no say" 0 "^\+ mpirun -n $cores " env OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 "$run" pretrain demo
-expect "nor more of them" 0 "^\+ mpirun -n $cores " env OMP_NUM_THREADS=99 "$run" pretrain demo
-expect "the affinity does" 0 "^\+ mpirun -n 1 .*device.threads=1$" taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$run" pretrain demo
-expect "mpirun's own count of slots does not" 0 "^\+ mpirun -n 9 .*--oversubscribe" "$run" -n 9 pretrain demo
-# A machine of 8 cores with 16 hardware threads, of which the control group grants the time of LIMIT
+expect "GPUs that the config does not use are ignored" 0 "^\+ mpirun -n $cores " $gpus "$run" pretrain demo
+expect "OMP_NUM_THREADS is ignored" 0 "^\+ mpirun -n $cores " env OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 "$run" pretrain demo
+expect "a large OMP_NUM_THREADS is ignored" 0 "^\+ mpirun -n $cores " env OMP_NUM_THREADS=99 "$run" pretrain demo
+expect "the CPU affinity counts" 0 "^\+ mpirun -n 1 .*device.threads=1$" taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$run" pretrain demo
+expect "mpirun's own number of slots does not" 0 "^\+ mpirun -n 9 .*--oversubscribe" "$run" -n 9 pretrain demo
+# doctored LIMIT: a machine of 8 cores with 16 hardware threads whose control group grants the CPU time of LIMIT
 doctored() { printf '#!/bin/sh\n[ "$1" != doctor ] || echo "  cores            8 with 16 CPUs that this process may use, of 64%s"\n' "${1:+; its control group has the time of $1}" >bin/doctored; chmod +x bin/doctored; }
 doctored ""
-expect "hardware threads: a rank a core, a thread each" 0 "^\+ mpirun -n 8 .*device.threads=2$" env FINDNA="$scratch/bin/doctored" "$run" pretrain demo
-expect "bound ranks have whole cores" 0 "^\+ mpirun -n 4 --map-by slot:PE=2 .*device.threads=2$" env FINDNA="$scratch/bin/doctored" "$run" -n 4 -b cores pretrain demo
+expect "hardware threads: one rank per core, with a thread for each hardware thread" 0 "^\+ mpirun -n 8 .*device.threads=2$" env FINDNA="$scratch/bin/doctored" "$run" pretrain demo
+expect "bound ranks get whole cores" 0 "^\+ mpirun -n 4 --map-by slot:PE=2 .*device.threads=2$" env FINDNA="$scratch/bin/doctored" "$run" -n 4 -b cores pretrain demo
 doctored 3
 expect "a control group's limit" 0 "^\+ mpirun -n 3 .*device.threads=1$" env FINDNA="$scratch/bin/doctored" "$run" pretrain demo
 expect "-b cores" 0 "^\+ mpirun -n 2 --map-by slot:PE=3 --bind-to core " "$run" -n 2 -t 3 -b cores pretrain demo
-expect "in a job: srun, a rank a task" 0 "^\+ srun -n 6 --mpi=pmix --wait=10 --kill-on-bad-exit=0 --cpu-bind=cores /.*pretrain demo device.threads=1$" $job "$run" pretrain demo
+expect "in a job: srun, one rank per task" 0 "^\+ srun -n 6 --mpi=pmix --wait=10 --kill-on-bad-exit=0 --cpu-bind=cores /.*pretrain demo device.threads=1$" $job "$run" pretrain demo
 expect "the CPUs of a task are its threads" 0 "^\+ srun -n 6 .*--cpus-per-task=4 .*probe x --threads=4$" $job SLURM_CPUS_PER_TASK=4 "$run" probe x
 expect "-n, -t and -b in a job" 0 "^\+ srun -n 2 .*--cpu-bind=none --cpus-per-task=3 .*device.threads=3$" $job "$run" -n 2 -t 3 -b none pretrain demo
 expect "fine-tuning's threads" 0 "^\+ srun -n 6 .*finetune runs/first device.threads=[0-9]+$" $job "$run" finetune runs/first
 expect "threads of embed" 0 "^\+ srun -n 6 .*embed runs/first x.fa --threads=[0-9]+$" $job "$run" embed runs/first x.fa
 expect "the user's own threads" 0 "^\+ srun -n 6 .*--cpu-bind=cores /.*pretrain demo device.threads=7$" $job "$run" pretrain demo device.threads=7
-expect "an allocation without tasks: a rank a node" 0 "^\+ srun -n 2 " env SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
+expect "an allocation without tasks: one rank per node" 0 "^\+ srun -n 2 " env SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
 expect "in a step" 0 "^\+ srun -n 6 .*--overlap " $job SLURM_STEP_ID=0 "$run" pretrain demo
 expect "LAUNCHER=mpirun in a job, with keepalive" 0 "^\+ mpirun -n 6 .*--mca oob_tcp_keepalive_time 5 .*pretrain" $job LAUNCHER=mpirun "$run" pretrain demo
 step="env SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=6 SLURM_PROCID=0"
 expect "started by srun itself" 64 "srun started this script 6 times" $job $step setsid -w "$run" pretrain demo
-check "it says what to do in a shell" grep -q "env -u SLURM_STEP_NUM_TASKS launch/run" out.log
+check "the error says what to do in a shell" grep -q "env -u SLURM_STEP_NUM_TASKS launch/run" out.log
 expect "in the shell of srun --pty, which has a terminal" 0 "^\+ srun -n 6 .*--overlap " $job $step script -qec "$run pretrain demo" /dev/null
-expect "there pretraining is of one process, PMIx or not" 66 "there is no folder .nowhere." $job $step PMIX_RANK=0 PMIX_NAMESPACE=none script -qec "$FINDNA pretrain $root/tests/tiny.yaml data.shards=nowhere" /dev/null
+expect "pretraining in that shell is a single process, with PMIx or not" 66 "there is no folder .nowhere." $job $step PMIX_RANK=0 PMIX_NAMESPACE=none script -qec "$FINDNA pretrain $root/tests/tiny.yaml data.shards=nowhere" /dev/null
 expect "a task of srun is refused" 64 "use: srun --mpi=pmix findna .*env -u SLURM_STEP_NUM_TASKS findna" $job $step setsid -w "$FINDNA" pretrain demo
 for command in --help "pretrain --help" --version "config demo" "inspect $root/datasets/README.md"; do
-  expect "but for commands of one process: $command" "$([ "${command%% *}" = inspect ] && echo 65 || echo 0)" "" $job $step setsid -w "$FINDNA" $command
+  expect "except commands of a single process: $command" "$([ "${command%% *}" = inspect ] && echo 65 || echo 0)" "" $job $step setsid -w "$FINDNA" $command
 done
 expect "LAUNCHER=srun outside a job" 64 "works in a Slurm job" env LAUNCHER=srun "$run" pretrain demo
 expect "another LAUNCHER" 64 "expected srun or mpirun" env LAUNCHER=mpiexec "$run" pretrain demo
@@ -62,15 +62,15 @@ expect "another binding" 64 "-b needs cores or none, not 'socket'" "$run" -b soc
 stand_in srun '[ "$1" = --mpi=list ] && echo "	pmi2"; true'
 expect "srun without PMIx: mpirun" 0 "^\+ mpirun -n 6 " $job "$run" pretrain demo
 expect "SRUN_MPI=pmi2" 0 "^\+ srun -n 6 --mpi=pmi2 " $job SRUN_MPI=pmi2 "$run" pretrain demo
-# Slurm's variables, but no srun: a container, ssh
+# Slurm's variables without srun, as in a container or over ssh
 mkdir bare && for tool in bash env sed awk cat grep dirname nproc setsid date sleep id ps pkill; do ln -s "$(command -v $tool)" bare/; done
 cp bin/mpirun bare/
 printf '[ "$1" = --version ] || env\n' >>bare/mpirun
 bare="PATH=$scratch/bare PMIX_RANK=0"
 expect "no srun: the ranks start on this machine" 0 "^\+ mpirun -n 6 .*device.threads=2$" env $bare SLURM_JOB_ID=7 SLURM_NTASKS=6 SLURM_CPUS_PER_TASK=2 SLURM_NNODES=1 "$run" pretrain demo
-check "and it says so" grep -q "no srun on PATH, though this is Slurm job 7" out.log
-check "mpirun sees no Slurm" bash -c '! grep -qE "^(SLURM|PMIX?)_" out.log && grep -q ^PATH= out.log'
-expect "of a job on several nodes, as many as this one has cores" 0 "^\+ mpirun -n $cores " env $bare LAUNCHER=mpirun SLURM_JOB_ID=7 SLURM_NTASKS=600 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
+check "and a warning is printed" grep -q "no srun on PATH, though this is Slurm job 7" out.log
+check "mpirun gets no variables of Slurm" bash -c '! grep -qE "^(SLURM|PMIX?)_" out.log && grep -q ^PATH= out.log'
+expect "in a job on several nodes, as many ranks as this node has cores" 0 "^\+ mpirun -n $cores " env $bare LAUNCHER=mpirun SLURM_JOB_ID=7 SLURM_NTASKS=600 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
 expect "LAUNCHER=srun without srun" 66 "no srun on PATH" env $bare SLURM_JOB_ID=7 LAUNCHER=srun "$run" pretrain demo
 stand_in mpirun '[ "$1" = --version ] && echo "HYDRA build details"; true'
 expect "MPICH" 0 "^\+ mpirun -n 2 /.*pretrain demo device.threads=3$" "$run" -n 2 -t 3 pretrain demo
@@ -82,10 +82,10 @@ for signal in TERM INT HUP USR1 USR2; do
   until grep -q '^+' out.log; do sleep 0.05; done
   kill -$signal "$(pgrep -P $pid)"
   code=0; wait $pid || code=$?
-  check "$signal right after the start reaches mpirun as USR1, and its code comes back" test $code = 75
+  check "$signal right after the start reaches mpirun as USR1, and its exit code is returned" test $code = 75
 done
 
-# hangs_up NAME CODE COMMAND...: the exit code after a HUP
+# hangs_up NAME CODE COMMAND...: checks the exit code after a HUP
 hangs_up() {
   local name=$1 code=$2 got=0
   shift 2
@@ -100,21 +100,21 @@ stand_in mpirun '[ "$1" = --version ] || { sleep 2; exit 5; }'
 hangs_up "nohup: HUP reaches no rank" 5 env --ignore-signal=HUP "$run" -n 2 pretrain demo
 stand_in mpirun '[ "$1" = --version ] || { (sleep 3; : >rank_has_ended) & kill -KILL $$; }'
 expect "mpirun is killed: the launcher waits for the ranks" 137 "ended with 137 before its ranks" "$run" -n 2 pretrain demo
-check "until they have ended" test -e rank_has_ended
+check "until the ranks have ended" test -e rank_has_ended
 tiny_shards shards
 export ASAN_OPTIONS=detect_leaks=0 # Open MPI leaks
 few="train.steps=100 eval.every=0 checkpoint.every=0"
-hangs_up "HUP ends one process with a checkpoint" 75 env --default-signal=HUP "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=hup train.steps=1000000
-check "which is there" state_of hup
-hangs_up "HUP that is ignored (nohup) does not" 0 env --ignore-signal=HUP "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=nohup $few
+hangs_up "HUP ends a single process with a checkpoint" 75 env --default-signal=HUP "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=hup train.steps=1000000
+check "which exists" state_of hup
+hangs_up "an ignored HUP (nohup) does not" 0 env --ignore-signal=HUP "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=nohup $few
 rm bin/mpirun
-hangs_up "HUP to the launcher of two ranks: a checkpoint, their code" 75 env --default-signal=HUP "$run" -n 2 -t 1 pretrain "$root/tests/tiny.yaml" run.folder=two train.steps=1000000
-check "and none goes on" bash -c '! pgrep -f "[r]un.folder=two " >/dev/null'
+hangs_up "HUP to the launcher of two ranks: a checkpoint and the ranks' exit code" 75 env --default-signal=HUP "$run" -n 2 -t 1 pretrain "$root/tests/tiny.yaml" run.folder=two train.steps=1000000
+check "and no rank keeps running" bash -c '! pgrep -f "[r]un.folder=two " >/dev/null'
 few="run.folder=slots train.steps=2 eval.every=0"
 expect "a core with two hardware threads, where mpirun counts one slot" 0 "finished" env HWLOC_SYNTHETIC="package:1 core:1 pu:2" HWLOC_THISSYSTEM=1 "$run" -n 2 -t 1 pretrain "$root/tests/tiny.yaml" $few
 expect "more ranks than slots, and OMP_NUM_THREADS" 0 "finished" env OMP_NUM_THREADS=8 "$run" -n 4 pretrain "$root/tests/tiny.yaml" $few --restart
 
-# --- pretrain.sbatch: a home with another launch/run, which makes a checkpoint where NEWER says so and ends with CODE
+# --- pretrain.sbatch: a home with a stand-in for launch/run, which makes the checkpoint NEWER, if set, and ends with CODE
 mkdir -p home/launch home/slurm
 printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\nexit $CODE\n' >home/launch/run
 chmod +x home/launch/run
@@ -122,7 +122,7 @@ stand_in squeue 'echo "${STATE:-RUNNING}"'
 stand_in scontrol 'echo "scontrol $*"; kill -KILL $PPID'
 mkdir -p run/ckpt/step_000000100
 script="env SLURM_JOB_ID=7 SLURM_SUBMIT_DIR=$scratch/home SLURM_JOB_NODELIST=n1 bash $root/slurm/pretrain.sbatch"
-# job NAME EXIT-CODE PATTERN VARIABLE=...: 137 is what a requeue looks like here
+# job NAME EXIT-CODE PATTERN VARIABLE=...: here a requeue ends the job with 137
 job() { local name=$1 code=$2 pattern=$3; shift 3; expect "job: $name" "$code" "$pattern" env "$@" $script "$root/tests/tiny.yaml"; rm -rf run/ckpt/step_000000200; }
 job "finished" 0 "the run is finished" CODE=0
 job "75 with a newer checkpoint" 137 "^scontrol requeue 7$" CODE=75 NEWER=000000200
@@ -131,40 +131,40 @@ job "killed, with a newer checkpoint" 137 "^scontrol requeue 7$" CODE=139 NEWER=
 job "an array requeues its own task" 137 "^scontrol requeue 5_3$" CODE=75 NEWER=000000200 SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3
 job "76 without a newer checkpoint" 76 "no checkpoint is newer than at the start \(run/ckpt/step_000000100\): not put back" CODE=76
 job "killed without a newer checkpoint" 137 "no checkpoint is newer" CODE=137
-job "often enough" 75 "this was restart 2 of at most 2 \(RESTARTS\)" CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=2 RESTARTS=2
+job "the last restart allowed" 75 "this was restart 2 of at most 2 \(RESTARTS\)" CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=2 RESTARTS=2
 job "too often" 75 "too many restarts" CODE=0 SLURM_RESTART_COUNT=3 RESTARTS=2
 job "cancelled" 75 "Slurm is ending this job \(state COMPLETING\)" CODE=75 NEWER=000000200 STATE=COMPLETING
 job "a stop file" 85 "not put back in the queue" CODE=85 NEWER=000000200
 for code in 1 64 65 66 70 71 73 74 77 78 79; do job "exit code $code" $code "exit code $code .*not put back" CODE=$code NEWER=000000200; done
-expect "job: a configuration that is not right" 78 "nothing was started" env CODE=0 $script "$root/tests/tiny.yaml" train.steps=some
+expect "job: an invalid configuration" 78 "nothing was started" env CODE=0 $script "$root/tests/tiny.yaml" train.steps=some
 expect "job: --restart" 64 "would begin anew after every requeue" env CODE=0 $script "$root/tests/tiny.yaml" --restart
 expect "job: no CONFIG" 64 "which CONFIG" env CODE=0 $script
 expect "job: not submitted" 64 "use: sbatch" bash "$root/slurm/pretrain.sbatch" demo
 expect "job: not findna's folder" 66 "is not findna's folder" env SLURM_JOB_ID=7 SLURM_SUBMIT_DIR="$scratch" bash "$root/slurm/pretrain.sbatch" demo
-expect "job: a run folder with odd letters" 0 'run folder a "b" \\ c, newest' env CODE=0 $script "$root/tests/tiny.yaml" 'run.folder=a "b" \ c'
+expect "job: a run folder with unusual characters" 0 'run folder a "b" \\ c, newest' env CODE=0 $script "$root/tests/tiny.yaml" 'run.folder=a "b" \ c'
 expect "job: %a is the index" 0 'run folder seed3, ' env CODE=0 SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3 $script "$root/tests/tiny.yaml" run.folder=seed%a
 echo 'RESTARTS=1 # unset: $NOT_SET' >home/slurm/site.env
 echo 'false; echo "site: $NOT_SET"' >>home/slurm/site.env
-job "site.env is read, whatever it does" 75 "at most 1 " CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=1
+job "site.env is read even if its commands fail" 75 "at most 1 " CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=1
 
-# --- launch/jobs: PBS and LSF. Only their syntax and what they decide can be tested here; neither scheduler is.
+# --- launch/jobs: PBS and LSF. Only the scripts' syntax and decisions can be tested here: neither scheduler is available.
 for script in "$root"/launch/jobs/*; do check "syntax of $(basename "$script")" bash -n "$script"; done
 for script in "$root"/slurm/*.sbatch; do check "syntax of $(basename "$script")" bash -n "$script"; done
 printf '#!/bin/sh\n[ -z "$NEWER" ] || mkdir -p run/ckpt/step_$NEWER\necho "ranks: $*"\nexit $CODE\n' >home/launch/run
 printf 'n1\nn1\nn2\nn2\n' >nodes
 pbs="env PBS_JOBID=7 PBS_O_WORKDIR=$scratch/home PBS_NODEFILE=$scratch/nodes NCPUS=8 bash $root/launch/jobs/pretrain.pbs"
-expect "PBS: a rank a line of the node file, NCPUS threads" 0 "^ranks: -n 4 -t 8 pretrain demo data.shards=x run.minutes=9$" env CODE=0 "FINDNA_ARGS=demo data.shards=x run.minutes=9" $pbs
-expect "PBS: stopped at its time" 75 "the same qsub line continues from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
+expect "PBS: one rank per line of the node file, NCPUS threads" 0 "^ranks: -n 4 -t 8 pretrain demo data.shards=x run.minutes=9$" env CODE=0 "FINDNA_ARGS=demo data.shards=x run.minutes=9" $pbs
+expect "PBS: stopped at the time limit" 75 "the same qsub line continues from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: an error" 65 "exit code 65" env CODE=65 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: no limit below the walltime" 64 "run.minutes=N is missing" env CODE=0 FINDNA_ARGS=demo $pbs
 expect "PBS: no CONFIG" 64 "which CONFIG" env CODE=0 FINDNA_ARGS= $pbs
 expect "PBS: not submitted" 64 "use: qsub" bash "$root/launch/jobs/pretrain.pbs"
 lsf="env LSB_JOBID=7 LS_SUBCWD=$scratch/home LSB_DJOB_NUMPROC=8 OMP_NUM_THREADS=3 bash $root/launch/jobs/pretrain.lsf"
 lsf_job() { local name=$1 code=$2 pattern=$3; shift 3; rm -rf home/run; mkdir -p home/run/ckpt/step_000000100; expect "LSF: $name" "$code" "$pattern" env "FINDNA_ARGS=$root/tests/tiny.yaml run.seed=3" "$@" $lsf; }
-lsf_job "a rank a slot" 0 "^ranks: -n 8 -t 3 pretrain .*tiny.yaml run.seed=3$" CODE=0
-lsf_job "75 with a newer checkpoint goes back into the queue" 75 "back into the queue, to go on from run/ckpt/step_000000200" CODE=75 NEWER=000000200
+lsf_job "one rank per slot" 0 "^ranks: -n 8 -t 3 pretrain .*tiny.yaml run.seed=3$" CODE=0
+lsf_job "75 with a newer checkpoint is requeued" 75 "back into the queue, to go on from run/ckpt/step_000000200" CODE=75 NEWER=000000200
 lsf_job "76, too" 76 "back into the queue" CODE=76 NEWER=000000200
-lsf_job "not without one" 1 "no checkpoint is newer than at the start" CODE=75
-lsf_job "nor after an error" 65 "not put back" CODE=65 NEWER=000000200
-expect "LSF: a configuration that is not right" 78 "nothing was started" env CODE=0 "FINDNA_ARGS=$root/tests/tiny.yaml train.steps=some" $lsf
+lsf_job "75 without a newer checkpoint is not" 1 "no checkpoint is newer than at the start" CODE=75
+lsf_job "nor is an error" 65 "not put back" CODE=65 NEWER=000000200
+expect "LSF: an invalid configuration" 78 "nothing was started" env CODE=0 "FINDNA_ARGS=$root/tests/tiny.yaml train.steps=some" $lsf
 expect "LSF: not submitted" 64 "use: bsub" bash "$root/launch/jobs/pretrain.lsf"
