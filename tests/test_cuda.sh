@@ -92,8 +92,8 @@ check "FINDNA_TIMES=1: the same bits" same one timed
 check "each kernel's launches and time are printed, under its name" grep -qE '^times: +[0-9.]+ ms +[0-9.]+ % +[1-9][0-9]* launches +[0-9.]+ us each  backward_parts$' timed.log
 check "and nothing without" sh -c '! grep -q ^times: one.log'
 
-# Passes of micro-batches as graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
-graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one, $3 were built" "$1.log"; }
+# Passes of micro-batches as CUDA graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
+graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one CUDA graph each, $3 were built" "$1.log"; }
 FINDNA_GRAPH=1 train 1 graph
 check "graphs: the same bits" same one graph
 check "5 steps of 4 micro-batches in three kinds of graphs: forward with and without new copies of weights, backward" graphs graph 40 3
