@@ -160,7 +160,7 @@ static const char *const product_names[] = {"chain", "single", "warpgroup", "pla
 /* FINDNA_PRODUCTS, for measurements: the results' last bits depend on it. */
 static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   const char *named = getenv("FINDNA_PRODUCTS");
-  cuda->products = wanted;
+  cuda->products = wanted != FD_PRODUCTS_DEFAULT ? wanted : gpu->major == 9 ? FD_PRODUCTS_SINGLE : FD_PRODUCTS_CHAIN;
   if (named) {
     int i = 0;
     while (i < 4 && strcmp(named, product_names[i])) i++;

@@ -19,10 +19,10 @@ typedef struct fd_plugin_host {
   fd_status (*fail)(fd_status status, const char *format, ...); /* fd_fail */
 } fd_plugin_host;
 
-/* How products of bf16 are computed: both of a block in one kernel where they fit (the default), one a kernel, both by the
- * warpgroups of compute capability 9.0, or without tensor cores. FINDNA_PRODUCTS=chain|single|warpgroup|plain chooses, for
- * measurements. */
-enum { FD_PRODUCTS_CHAIN, FD_PRODUCTS_SINGLE, FD_PRODUCTS_WARPGROUP, FD_PRODUCTS_PLAIN };
+/* How products of bf16 are computed: both of a block in one kernel where they fit, one a kernel, both by the warpgroups of compute
+ * capability 9.0, or without tensor cores; FD_PRODUCTS_DEFAULT: as is expected to be fastest on the GPU (docs/gpu.md).
+ * FINDNA_PRODUCTS=chain|single|warpgroup|plain chooses, for measurements. */
+enum { FD_PRODUCTS_CHAIN, FD_PRODUCTS_SINGLE, FD_PRODUCTS_WARPGROUP, FD_PRODUCTS_PLAIN, FD_PRODUCTS_DEFAULT };
 
 /* How a device is opened. */
 typedef struct fd_gpu_options {
