@@ -59,7 +59,7 @@ __device__ inline void fd_chain_part(fd_mat first, fd_mat second, fd_chain_shape
   }
 }
 
-/* Waits for the weights of a step, starts the copies of those two steps on, and says where the step's are. */
+/* Waits for the weights of a step, starts the copies of those two steps ahead, and returns where the step's are. */
 template <bool T>
 __device__ inline fd_address fd_chain_next(fd_mat first, fd_mat second, fd_chain_shape s, int step, int steps, fd_address slots) {
   fd_copy_wait<FD_CHAIN_SLOTS - 2>();
@@ -211,7 +211,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
   }
 }
 
-/* Whether such a block is worth the chain: it always computes FD_CHAIN_WIDTH channels. */
+/* Whether the chain pays for such a block: it always computes FD_CHAIN_WIDTH channels. */
 static inline int fd_chain_fits(const fd_cuda *cuda, fd_mat a) {
   return cuda->products == FD_PRODUCTS_CHAIN && cuda->shared_limit >= FD_CHAIN_SHARED && a.type == FD_BF16 &&
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;

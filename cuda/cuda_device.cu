@@ -177,7 +177,7 @@ static const char *const product_names[FD_PRODUCTS] = {"chain", "single", "warpg
 /* FINDNA_PRODUCTS, for measurements: the last bits of the results depend on it. */
 static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   const char *named = getenv("FINDNA_PRODUCTS");
-  cuda->products = wanted;
+  cuda->products = wanted != FD_PRODUCTS_DEFAULT ? wanted : gpu->major == 9 ? FD_PRODUCTS_SINGLE : FD_PRODUCTS_CHAIN;
   if (named) {
     int i = 0;
     while (i < FD_PRODUCTS && strcmp(named, product_names[i])) i++;

@@ -56,7 +56,7 @@ struct fiber {
   unsigned group[COPIES_MAX], first, next; /* the group of each */
   unsigned groups;                         /* closed */
   int unpublished;                         /* copies have landed that warpgroups may not see yet */
-  int unpublished_gates;
+  int unpublished_mbarriers;
   product products[PRODUCTS_MAX];
   unsigned product_count, product_groups;
   int begun; /* a group of products */
@@ -86,7 +86,7 @@ struct block_state {
 /* A copy of a chunk to one block that is under way. */
 struct bulk {
   int block;
-  char *to, *gate;
+  char *to, *mbarrier;
   const void *from;
   size_t bytes;
 };
@@ -229,7 +229,7 @@ void run_cluster() {
   for (auto &w : now.warps) w.arrived[0] = w.arrived[1] = w.complete = 0;
   for (auto &f : now.fibers)
     f.done = 0, f.warp_operations = f.first = f.next = f.groups = f.product_count = f.product_groups = 0, f.counter = nullptr,
-    f.unpublished = f.unpublished_gates = f.begun = 0;
+    f.unpublished = f.unpublished_mbarriers = f.begun = 0;
   for (int b = 0; b < now.size; b++) {
     block_state &block = now.blocks[b];
     memset(block.barriers, 0, sizeof block.barriers);
@@ -243,7 +243,7 @@ void run_cluster() {
       if (!progress) progress = land();
       any |= progress;
     } while (progress && asleep < now.size);
-    if (!any && asleep >= now.size) die("threads wait for ever: for a barrier, a gate or lanes that others never reach");
+    if (!any && asleep >= now.size) die("threads wait for ever: for a barrier, an mbarrier or lanes that others never reach");
   }
   if (!now.bulks.empty()) die("the kernel ended with copies of chunks under way");
 }

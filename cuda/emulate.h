@@ -120,12 +120,12 @@ void fd_sync_some() {
   fd_emulate_sync(NUMBER, THREADS);
 }
 void fd_cluster_sync();
-void fd_gate_init(fd_address gate, int arrivals);
-void fd_gate_publish();
-void fd_gate_expect(fd_address gate, int bytes);
-void fd_gate_arrive(fd_address gate, int rank);
-void fd_gate_wait(fd_address gate, int parity);
-void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address gate, int blocks);
+void fd_mbarrier_init(fd_address mbarrier, int arrivals);
+void fd_mbarrier_publish();
+void fd_mbarrier_expect(fd_address mbarrier, int bytes);
+void fd_mbarrier_arrive(fd_address mbarrier, int rank);
+void fd_mbarrier_wait(fd_address mbarrier, int parity);
+void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address mbarrier, int blocks);
 
 static inline uint32_t fd_emulate_bf16(float value) {
   uint32_t bits = __float_as_uint(value);

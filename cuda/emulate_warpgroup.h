@@ -1,27 +1,28 @@
-/* Part of emulate.cc: what GPUs of compute capability 9.0 have more, the products of warpgroups, clusters of blocks, gates, and
- * copies of chunks. */
+/* Part of emulate.cc: what GPUs of compute capability 9.0 have more, the products of warpgroups, clusters of blocks, mbarriers,
+ * and copies of chunks. */
 namespace {
 
-/* A gate in shared memory: phases that have ended, bytes that are missing in this one (in units of 16; more may have come than
- * were announced yet), arrivals of a phase and those that are missing. */
-struct gate {
+/* An mbarrier in shared memory: phases that have ended, bytes that are missing in this one (in units of 16; more may have come
+ * than were announced yet), arrivals of a phase and those that are missing. */
+struct mbarrier {
   unsigned phases;
   int16_t units;
   uint8_t arrivals, missing;
 };
-static_assert(sizeof(gate) == 8, "as on a GPU");
+static_assert(sizeof(mbarrier) == 8, "as on a GPU");
 
-/* The phase of a gate that has all ends. */
-void pass(gate &g) {
+/* The phase of an mbarrier that has all ends. */
+void pass(mbarrier &g) {
   if (g.missing || g.units) return;
   g.missing = g.arrivals;
   g.phases++;
 }
 
-gate &gate_of(int block, char *at) {
-  if ((uintptr_t)at % sizeof(gate) || !shared_by(now.blocks[block], at, sizeof(gate))) die("a gate outside shared memory");
-  gate &g = *(gate *)at;
-  if (!g.arrivals || g.arrivals == POISON) die("a gate that was not made");
+mbarrier &mbarrier_of(int block, char *at) {
+  if ((uintptr_t)at % sizeof(mbarrier) || !shared_by(now.blocks[block], at, sizeof(mbarrier)))
+    die("an mbarrier outside shared memory");
+  mbarrier &g = *(mbarrier *)at;
+  if (!g.arrivals || g.arrivals == POISON) die("an mbarrier that was not made");
   return g;
 }
 
@@ -31,7 +32,7 @@ int land() {
   bulk b = now.bulks[n];
   now.bulks.erase(now.bulks.begin() + (long)n);
   memcpy(b.to, b.from, b.bytes);
-  gate &g = gate_of(b.block, b.gate);
+  mbarrier &g = mbarrier_of(b.block, b.mbarrier);
   g.units = (int16_t)(g.units - (int)(b.bytes / 16));
   pass(g);
   return 1;
@@ -129,28 +130,28 @@ void fd_emulate_group_wait(int newest) {
 }
 
 void fd_cluster_sync() {
-  if (self().unpublished_gates) die("gates that were not published");
+  if (self().unpublished_mbarriers) die("mbarriers that were not published");
   reach(now.all, now.size * now.threads);
 }
 
-void fd_gate_init(fd_address at, int arrivals) {
-  if ((uintptr_t)at % sizeof(gate) || !shared_by(own_block(), at, sizeof(gate))) die("a gate outside shared memory");
-  if (arrivals < 1 || arrivals >= POISON) die("more arrivals at a gate than the emulator counts");
-  *(gate *)at = {0, 0, (uint8_t)arrivals, (uint8_t)arrivals};
-  self().unpublished_gates = 1;
+void fd_mbarrier_init(fd_address at, int arrivals) {
+  if ((uintptr_t)at % sizeof(mbarrier) || !shared_by(own_block(), at, sizeof(mbarrier))) die("an mbarrier outside shared memory");
+  if (arrivals < 1 || arrivals >= POISON) die("more arrivals at an mbarrier than the emulator counts");
+  *(mbarrier *)at = {0, 0, (uint8_t)arrivals, (uint8_t)arrivals};
+  self().unpublished_mbarriers = 1;
 }
 
-void fd_gate_publish() { self().unpublished_gates = 0; }
+void fd_mbarrier_publish() { self().unpublished_mbarriers = 0; }
 
 static void arrive(int block, fd_address at, int bytes) {
-  gate &g = gate_of(block, at);
-  if (!g.missing) die("more arrivals at a gate than it was made for");
+  mbarrier &g = mbarrier_of(block, at);
+  if (!g.missing) die("more arrivals at an mbarrier than it was made for");
   g.units = (int16_t)(g.units + bytes / 16);
   g.missing--;
   pass(g);
 }
 
-void fd_gate_expect(fd_address at, int bytes) { arrive(now.running / now.threads, at, bytes); }
+void fd_mbarrier_expect(fd_address at, int bytes) { arrive(now.running / now.threads, at, bytes); }
 
 /* The same place in another block of the cluster, which must be there. */
 static char *there(fd_address at, int rank) {
@@ -160,13 +161,13 @@ static char *there(fd_address at, int rank) {
 }
 
 /* What the others do then may come before what this thread does next. */
-void fd_gate_arrive(fd_address at, int rank) {
+void fd_mbarrier_arrive(fd_address at, int rank) {
   arrive(rank, there(at, rank), 0);
   if (random_below(2)) step_aside();
 }
 
-void fd_gate_wait(fd_address at, int parity) {
-  gate &g = gate_of(now.running / now.threads, at);
+void fd_mbarrier_wait(fd_address at, int parity) {
+  mbarrier &g = mbarrier_of(now.running / now.threads, at);
   while (g.phases % 2 == (unsigned)parity) wait_while(&g.phases, g.phases);
 }
 

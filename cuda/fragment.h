@@ -38,7 +38,8 @@ FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transpo
   return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
 
-/* The descriptor of what lies so many bytes further on: offsets of shared memory are below 2^18, so no sum leaves its bits. */
+/* The descriptor of a place `bytes` further on: offsets of shared memory are below 2^18, so the sum does not overflow its field.
+ */
 FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) {
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
@@ -57,7 +58,7 @@ FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_ro
          (size_t)(column % 8);
 }
 
-/* The ring of slots through which they pass: where a step's weights are, and the parity of that slot's phase. */
+/* The ring of slots for these chunks: which slot holds a step's weights, and the parity of that slot's phase. */
 enum { FD_RING_SLOTS = 3 };
 FD_BOTH static inline int fd_ring_slot(int step) { return step % FD_RING_SLOTS; }
 FD_BOTH static inline int fd_ring_parity(int step) { return step / FD_RING_SLOTS % 2; }
@@ -69,7 +70,8 @@ enum { FD_TILE_ROWS = 128 };
  * cache. */
 enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
-/* Gradients of weights are sums over tokens: in chunks of a fixed length that depends on their number alone, then in order. */
+/* Gradients of weights are sums over tokens: within chunks, whose length depends only on the number of tokens, then over the
+ * chunks in order. */
 enum { FD_CHUNK_UNIT = 32 }; /* FD_CHUNK_MIN, FD_CHUNKS_MAX: device/gpu_memory.h */
 FD_BOTH static inline int fd_chunk_rows(int rows) {
   int chunk = (rows + FD_CHUNKS_MAX - 1) / FD_CHUNKS_MAX;

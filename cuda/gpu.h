@@ -1,5 +1,5 @@
-/* What kernels are written in: CUDA under nvcc, and under any C++ compiler the same words for an emulated GPU (emulate.h). The
- * instructions that C++ has no words for are functions here, so that both have them. */
+/* The language of the kernels: CUDA under nvcc; under any other C++ compiler the same names for an emulated GPU (emulate.h).
+ * Instructions that C++ cannot express are functions here, so that both provide them. */
 #ifndef FD_CUDA_GPU_H
 #define FD_CUDA_GPU_H
 
@@ -34,11 +34,11 @@ __device__ inline char *fd_shared() {
   return fd_shared_memory;
 }
 
-/* The same as an address of the instructions below: 32 bits that can be added to. */
+/* The same as a 32-bit shared-memory address, as the instructions below take it; offsets may be added to it. */
 typedef uint32_t fd_address;
 __device__ inline fd_address fd_shared_address() { return (uint32_t)__cvta_generic_to_shared(fd_shared()); }
 
-/* Stores two bf16 numbers there. */
+/* Stores two bf16 numbers in shared memory. */
 __device__ inline void fd_store_pair(fd_address at, fd_bf16x2 pair) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(pair) : "memory");
 }
@@ -49,15 +49,15 @@ __device__ inline fd_bf16x2 fd_bf16_pair(float low, float high) {
   return pair;
 }
 
-/* Starts to copy 16 bytes from global to shared memory; with !valid it writes zeros and reads nothing. */
+/* Starts an asynchronous copy of 16 bytes from global to shared memory; with !valid it writes zeros and reads nothing. */
 __device__ inline void fd_copy16(fd_address shared, const void *global, int valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0) : "memory");
 }
 
-/* Closes the group of copies that this thread has started. */
+/* Commits the copies that this thread has started as a group. */
 __device__ inline void fd_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
-/* Waits until at most N of this thread's newest groups are under way. */
+/* Waits until at most the N most recent groups of this thread's copies are pending. */
 template <int N>
 __device__ inline void fd_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
@@ -89,28 +89,28 @@ __device__ inline void fd_multiply(float c[4], const uint32_t a[4], const uint32
 
 /* The instructions of warpgroups, which GPUs of compute capability 9.0 have. */
 
-/* What this thread wrote to shared memory is seen by fd_warpgroup_multiply of others, after a barrier. */
+/* Makes this thread's writes to shared memory visible to fd_warpgroup_multiply, after a barrier also to that of other threads. */
 __device__ inline void fd_warpgroup_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 
-/* Before the first fd_warpgroup_multiply after the sums were written by other instructions. */
+/* Required before the first fd_warpgroup_multiply after other instructions have written the sums. */
 __device__ inline void fd_warpgroup_begin() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #endif
 }
 
-/* Closes the group of products that the warpgroup has started. */
+/* Commits the products that the warpgroup has started as a group. */
 __device__ inline void fd_warpgroup_commit() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #endif
 }
 
-/* Waits until at most N groups are under way. */
+/* Waits until at most the N most recent groups are pending. */
 template <int N>
 __device__ inline void fd_warpgroup_wait() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -122,7 +122,7 @@ __device__ inline void fd_warpgroup_wait() {
 __device__ inline uint32_t fd_shared_offset(fd_address at) { return at; }
 
 /* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup: lane and element of each 8 columns as for fd_multiply, warp w has
- * rows 16 w .. 16 w + 15. It goes on while the thread does; the sums are there after fd_warpgroup_wait. */
+ * rows 16 w .. 16 w + 15. Asynchronous: the sums are valid after fd_warpgroup_wait. */
 template <bool A_T, bool B_T>
 __device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -158,7 +158,7 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uin
 #endif
 }
 
-/* And with a from registers: each warp's 16 rows as fd_multiply has them. They stay as they are until fd_warpgroup_wait. */
+/* The same with a in registers: each warp's 16 rows as for fd_multiply. The registers must not change until fd_warpgroup_wait. */
 template <bool B_T>
 __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -171,10 +171,10 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t 
 #undef FD_SUMS
 #undef FD_SUM
 
-/* A value that all lanes of the warp have, told to the compiler: what follows from it is computed once a warp. */
+/* Tells the compiler that a value is uniform across the warp, so that what depends on it is computed once a warp. */
 __device__ inline int fd_uniform(int value) { return __shfl_sync(0xffffffffu, value, 0); }
 
-/* Gives registers back, or takes what others gave, so that each thread of the warpgroup has N: the warpgroup does it together. */
+/* Releases registers, or takes ones that others released, so that each thread of the warpgroup has N. All of its threads call. */
 template <int N>
 __device__ inline void fd_registers_give() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -188,7 +188,7 @@ __device__ inline void fd_registers_take() {
 #endif
 }
 
-/* A barrier of THREADS threads of the block, by a number of its own (0 is __syncthreads). */
+/* A named barrier for THREADS threads of the block (number 0 is that of __syncthreads). */
 template <int NUMBER, int THREADS>
 __device__ inline void fd_sync_some() {
   asm volatile("bar.sync %0, %1;" ::"n"(NUMBER), "n"(THREADS) : "memory");
@@ -202,35 +202,35 @@ __device__ inline void fd_cluster_sync() {
 #endif
 }
 
-/* A gate: eight bytes of shared memory that count in phases ("mbarrier"). A phase ends when as many have arrived as fd_gate_init
- * said, and all bytes have that were announced; the next begins at once. */
-__device__ inline void fd_gate_init(fd_address gate, int arrivals) {
+/* An mbarrier: eight bytes of shared memory that count in phases. A phase ends when as many threads have arrived as
+ * fd_mbarrier_init was given and all announced bytes have; the next begins at once. */
+__device__ inline void fd_mbarrier_init(fd_address mbarrier, int arrivals) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(gate), "r"(arrivals) : "memory");
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(mbarrier), "r"(arrivals) : "memory");
 #endif
 }
 
-/* The gates that this thread has made are seen by the cluster and by copies, after fd_cluster_sync. */
-__device__ inline void fd_gate_publish() {
+/* The mbarriers that this thread has made are seen by the cluster and by copies, after fd_cluster_sync. */
+__device__ inline void fd_mbarrier_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
 }
 
 /* Announces bytes, and arrives. */
-__device__ inline void fd_gate_expect(fd_address gate, int bytes) {
+__device__ inline void fd_mbarrier_expect(fd_address mbarrier, int bytes) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(gate), "r"(bytes) : "memory");
+  asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(mbarrier), "r"(bytes) : "memory");
 #endif
 }
 
-/* Arrives at the gate that stands there in block `rank` of the cluster. It says that products and copies that were waited for are
- * over, and nothing of other memory accesses: a release for the whole cluster would wait for all of the thread's stores. */
-__device__ inline void fd_gate_arrive(fd_address gate, int rank) {
+/* Arrives at the mbarrier that stands there in block `rank` of the cluster. It says that products and copies that were waited for
+ * are over, and nothing of other memory accesses: a release for the whole cluster would wait for all of the thread's stores. */
+__device__ inline void fd_mbarrier_arrive(fd_address mbarrier, int rank) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(
       "{\n\t.reg .b32 there;\n\tmapa.shared::cluster.u32 there, %0, %1;\n\t"
-      "mbarrier.arrive.shared::cluster.b64 _, [there];\n\t}" ::"r"(gate),
+      "mbarrier.arrive.shared::cluster.b64 _, [there];\n\t}" ::"r"(mbarrier),
       "r"(rank)
       : "memory");
 #endif
@@ -239,7 +239,7 @@ __device__ inline void fd_gate_arrive(fd_address gate, int rank) {
 /* Waits until the phase of this parity has ended. Phases have parity 0 and 1 in turn; before the first, one of parity 1 has
  * ended.
  */
-__device__ inline void fd_gate_wait(fd_address gate, int parity) {
+__device__ inline void fd_mbarrier_wait(fd_address mbarrier, int parity) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   uint32_t ended;
   do {
@@ -247,19 +247,19 @@ __device__ inline void fd_gate_wait(fd_address gate, int parity) {
         "{\n\t.reg .pred ended;\n\tmbarrier.try_wait.parity.shared::cta.b64 ended, [%1], %2;\n\t"
         "selp.u32 %0, 1, 0, ended;\n\t}"
         : "=r"(ended)
-        : "r"(gate), "r"(parity)
+        : "r"(mbarrier), "r"(parity)
         : "memory");
   } while (!ended);
 #endif
 }
 
 /* Starts one copy from global memory to the same place of every block of the cluster whose bit is set in `blocks`. The bytes
- * arrive at the gate of the same place in each. All multiples of 16. */
-__device__ inline void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address gate, int blocks) {
+ * arrive at the mbarrier of the same place in each. All multiples of 16. */
+__device__ inline void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address mbarrier, int blocks) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(to),
-      "l"(from), "r"(bytes), "r"(gate), "h"((uint16_t)blocks)
+      "l"(from), "r"(bytes), "r"(mbarrier), "h"((uint16_t)blocks)
       : "memory");
 #endif
 }

@@ -21,7 +21,7 @@ size_t size_of(const chunk_sums &p) {
   return (size_t)p.chunks.micro_batches * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
 }
 
-/* The part of a weight's gradient that a chunk gives. */
+/* Stores a chunk's sums of a weight's gradient. */
 struct partial_epilogue {
   float *partial;
   int rows, stride;

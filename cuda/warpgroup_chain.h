@@ -3,8 +3,8 @@
  * A block has three warpgroups: one brings the weights, two multiply 64 rows each. Weights are in tile order (fragment.h); a step
  * is a product with one chunk of 64 hidden units of one matrix: of the first, of the second, of the first with the next chunk and
  * so on. Chunks pass through a ring of slots of shared memory. Blocks run in pairs, and each brings one half of every chunk to
- * both: weights are read once a pair. A slot has two gates: `full`, where the bytes of both halves arrive, and `empty`, where the
- * warps of both blocks arrive when they have multiplied, since a copy into a slot writes to both. */
+ * both: weights are read once a pair. A slot has two mbarriers: `full`, where the bytes of both halves arrive, and `empty`, where
+ * the warps of both blocks arrive when they have multiplied, since a copy into a slot writes to both. */
 #ifndef FD_CUDA_WARPGROUP_CHAIN_H
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
@@ -22,27 +22,27 @@ enum {
   FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
   FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* of 64 channels of a's rows */
-  FD_WARPGROUP_CHAIN_GATES =
+  FD_WARPGROUP_CHAIN_MBARRIERS =
       FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* where they stand, behind the slots */
-  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_GATES + 2 * FD_RING_SLOTS * 8,
+  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8,
   FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums on their way out (fd_line_at) */
   FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows with what is noted of them */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
 static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
                   FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
-              "registers that the block was started with: who wants more waits for ever");
-static_assert(FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4 <= FD_WARPGROUP_CHAIN_GATES,
+              "setmaxnreg waits for ever for more registers than the block was launched with");
+static_assert(FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4 <= FD_WARPGROUP_CHAIN_MBARRIERS,
               "the sums leave where rows and weights were");
 
-/* Where a block's tiles and gates are. */
+/* Where a block's tiles and mbarriers are. */
 typedef struct fd_warpgroup_chain_place {
   fd_address a, slots, full, empty;
 } fd_warpgroup_chain_place;
 
 __device__ inline fd_warpgroup_chain_place fd_warpgroup_chain_places() {
   fd_address at = fd_shared_address();
-  return {at, at + FD_CHAIN_A_BYTES, at + FD_WARPGROUP_CHAIN_GATES, at + FD_WARPGROUP_CHAIN_GATES + FD_RING_SLOTS * 8};
+  return {at, at + FD_CHAIN_A_BYTES, at + FD_WARPGROUP_CHAIN_MBARRIERS, at + FD_WARPGROUP_CHAIN_MBARRIERS + FD_RING_SLOTS * 8};
 }
 __device__ inline fd_address fd_warpgroup_chain_full(const fd_warpgroup_chain_place &at, int step) {
   return at.full + fd_ring_slot(step) * 8;
@@ -54,15 +54,16 @@ __device__ inline fd_address fd_warpgroup_chain_slot(const fd_warpgroup_chain_pl
   return at.slots + fd_ring_slot(step) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
 }
 
-/* The one thread that brings weights: this block's half of each chunk, to both blocks. */
+/* The producer, one thread: copies this block's half of each chunk of weights to both blocks. */
 __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &at, const uint16_t *first, const uint16_t *second,
                                                 int steps) {
   int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS;
 #pragma unroll 1
   for (int step = 0; step < steps; step++) {
     const char *from = (const char *)(step % 2 ? second : first) + (size_t)(step / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
-    fd_gate_wait(fd_warpgroup_chain_empty(at, step), fd_ring_parity(step) ^ 1); /* of the slot's use before, if there was one */
-    fd_gate_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
+    fd_mbarrier_wait(fd_warpgroup_chain_empty(at, step),
+                     fd_ring_parity(step) ^ 1); /* of the slot's use before, if there was one */
+    fd_mbarrier_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
     fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
                     FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
                     (1 << FD_WARPGROUP_CHAIN_BLOCKS) - 1);
@@ -84,10 +85,10 @@ __device__ inline void fd_warpgroup_chain_rows(fd_mat a, int row0, int rows, fd_
   fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
 }
 
-/* A warp has multiplied with the weights of a step: both blocks are told. */
+/* Signals to both blocks that this warp no longer reads the weights of a step. */
 __device__ inline void fd_warpgroup_chain_release(const fd_warpgroup_chain_place &at, int step) {
   int lane = (int)threadIdx.x % FD_WARP;
-  if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_gate_arrive(fd_warpgroup_chain_empty(at, step), lane);
+  if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_mbarrier_arrive(fd_warpgroup_chain_empty(at, step), lane);
 }
 
 /* From the first element of a tile for fd_descriptor to that of a block of 64, and k on in it. */
@@ -96,10 +97,10 @@ __device__ inline uint64_t fd_warpgroup_chain_at(uint64_t tile, int block_bytes,
   return fd_descriptor_on(tile, block * block_bytes + k * (T ? 128 : 2));
 }
 
-/* The first element of the weights of a step, when they are there. */
+/* Waits for the weights of a step; the descriptor of their first element. */
 template <bool T>
 __device__ inline uint64_t fd_warpgroup_chain_weights(const fd_warpgroup_chain_place &at, int step) {
-  fd_gate_wait(fd_warpgroup_chain_full(at, step), fd_ring_parity(step));
+  fd_mbarrier_wait(fd_warpgroup_chain_full(at, step), fd_ring_parity(step));
   return fd_descriptor(fd_shared_offset(fd_warpgroup_chain_slot(at, step)), 0, T);
 }
 
@@ -203,7 +204,7 @@ __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_plac
     }
   }
   fd_warpgroup_wait<0>();
-  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* nobody reads rows or weights any more */
+  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* rows and weights are no longer read */
   fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row / 16 * FD_WARPGROUP_CHAIN_FINISH, epilogue);
 }
 
@@ -214,10 +215,10 @@ __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
   int steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 2;
   if (threadIdx.x == 0) {
     for (int i = 0; i < FD_RING_SLOTS; i++) {
-      fd_gate_init(fd_warpgroup_chain_full(at, i), 1);
-      fd_gate_init(fd_warpgroup_chain_empty(at, i), FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CONSUMERS / FD_WARP);
+      fd_mbarrier_init(fd_warpgroup_chain_full(at, i), 1);
+      fd_mbarrier_init(fd_warpgroup_chain_empty(at, i), FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CONSUMERS / FD_WARP);
     }
-    fd_gate_publish();
+    fd_mbarrier_publish();
   }
   fd_cluster_sync();
   if (threadIdx.x < FD_WARPGROUP_CHAIN_GROUP) {
@@ -227,7 +228,7 @@ __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
     fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
     fd_warpgroup_chain_multiply<T>(at, a, s, middle, epilogue);
   }
-  fd_cluster_sync(); /* the other block may still arrive at this one's gates */
+  fd_cluster_sync(); /* the other block may still arrive at this one's mbarriers */
 }
 
 static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
@@ -235,7 +236,7 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
-/* The weights are in tile order; a last block without rows makes the pairs whole. */
+/* The weights are in tile order. A last block without rows may be launched, so that all clusters are complete. */
 template <bool T, class M, class E>
 void fd_warpgroup_chain(fd_cuda *cuda, fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {

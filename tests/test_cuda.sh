@@ -40,6 +40,8 @@ rm -rf run
 
 train 1 one || { cat one.log; not_ok "a run on the GPU finishes"; exit 1; }
 check "the log names the GPU" grep -q "device: cuda (GPU 0 (emulated GPU))" one.log
+FINDNA_EMULATED_CAPABILITY=90 train 1 hopper train.steps=1 checkpoint.every=1
+check "a GPU of compute capability 9.0 computes single products where nothing else is said" grep -q "device: cuda (GPU 0 (emulated GPU, products: single))" hopper.log
 for n in 2 4; do
   train $n ranks$n comm.share_gpu=true
   check "$n ranks that share a GPU end in the bits of 1" same one ranks$n

@@ -29,7 +29,7 @@ static fd_status open_gpu(fd_device **dev, const fd_config *config, int local_ra
     return fd_fail(FD_CONFIG,
                    "%d ranks on this machine and %d GPUs: start one rank a GPU (comm.share_gpu=true lets ranks share them)",
                    local_size, count);
-  const fd_gpu_options options = {.gpu = local_rank % count, .bf16 = bf16};
+  const fd_gpu_options options = {.gpu = local_rank % count, .bf16 = bf16, .products = FD_PRODUCTS_DEFAULT};
   FD_TRY(plugin->open(dev, &host, &options));
   if (config->comm.share_gpu) (*dev)->free_memory /= (uint64_t)((local_size + count - 1) / count);
   return FD_OK;

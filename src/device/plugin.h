@@ -19,10 +19,19 @@ typedef struct fd_plugin_host {
   fd_status (*fail)(fd_status status, const char *format, ...); /* fd_fail */
 } fd_plugin_host;
 
-/* How products are computed. In bf16: both of a block in one kernel where they fit, one a kernel, both by the warpgroups of
- * compute capability 9.0, or without tensor cores. In bf16 and fp32: those of linear layers by cuBLASLt, and a block's one a
- * kernel. FINDNA_PRODUCTS=chain|single|warpgroup|plain|library chooses, for measurements. */
-enum { FD_PRODUCTS_CHAIN, FD_PRODUCTS_SINGLE, FD_PRODUCTS_WARPGROUP, FD_PRODUCTS_PLAIN, FD_PRODUCTS_LIBRARY, FD_PRODUCTS };
+/* How products are computed. In bf16: both of a block in one kernel where they fit, one per kernel, both by the warpgroup
+ * instructions of compute capability 9.0, or without tensor cores. In bf16 and fp32: those of linear layers by cuBLASLt, and a
+ * block's one per kernel. FD_PRODUCTS_DEFAULT: what is expected to be fastest on the GPU (docs/gpu.md).
+ * FINDNA_PRODUCTS=chain|single|warpgroup|plain|library selects one, for measurements. */
+enum {
+  FD_PRODUCTS_CHAIN,
+  FD_PRODUCTS_SINGLE,
+  FD_PRODUCTS_WARPGROUP,
+  FD_PRODUCTS_PLAIN,
+  FD_PRODUCTS_LIBRARY,
+  FD_PRODUCTS, /* their number */
+  FD_PRODUCTS_DEFAULT = FD_PRODUCTS
+};
 
 /* How a device is opened. */
 typedef struct fd_gpu_options {
