@@ -114,7 +114,7 @@ check "scores of the test rows with their differences, and those of a constant a
 awk -F, -v OFS=, 'NR > 1 { $2 = NR % 5 > 0 } 1' test.csv >data/mouse.csv
 (head -1 test.csv; sed -n '2,30p' test.csv | awk -F, -v OFS=, '{ $2 = 1 } 1') >plant.csv
 expect "further rows are scored" 0 "^data/mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
-check "with the scores of a constant answer" bash -c 'test $(grep -c "always their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
+check "with the scores of a constant answer" bash -c 'test $(grep -c "always predicting their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
 check "the run is the same without them" test "$(state_of also)" = "$(state_of one)"
 check "finetune.json has them" bash -c 'grep -q "\"test\": \"plant.csv\"" also/finetune.json && test $(grep -c "\"constant\"" also/finetune.json) = 3'
 ranks 4 finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also4 --also data/mouse.csv --also plant.csv >log 2>&1
