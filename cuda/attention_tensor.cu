@@ -1,8 +1,7 @@
 /* Attention on tensor cores, for rows in bf16: a block holds a tile of queries (or keys) of one head and streams the keys (or
  * queries) through two stages of shared memory; scores and the values derived from them stay in registers, in fp32 except for the
  * operands of the products. Sums have a fixed order: a row's result does not depend on its position in the pack. (Rows in fp32
- * are left to attention.cu, which rounds nothing.)
- */
+ * are left to attention.cu, which rounds nothing.) */
 #include "cuda/attention.h"
 #include "cuda/product.h"
 #include "cuda/sum.h"
@@ -149,8 +148,7 @@ __device__ inline void multiply_rows(fd_address a, int row, fd_address b, int fi
 }
 
 /* sum[M tiles of 16 rows, D] += weights[M tiles of 16 rows, N], rounded to bf16, times the rows of tile b: a product's
- * accumulators already have the layout of A fragments.
- */
+ * accumulators already have the layout of A fragments. */
 template <int D, int M, int N>
 __device__ inline void weigh(const float (*weights)[N / 8][4], fd_address b, int first, float (*sum)[D / 8][4]) {
 #pragma unroll
