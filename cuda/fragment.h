@@ -39,8 +39,7 @@ FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transpo
   return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
 
-/* The descriptor of the address `bytes` further on: shared-memory offsets are below 2^18, so the sum cannot overflow its field.
- */
+/* The descriptor of the address `bytes` further on: shared-memory offsets are below 2^18, so the sum fits its field. */
 FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) {
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
