@@ -1,4 +1,4 @@
-/* The loss between features of a student and of a frozen teacher, on the GPU. */
+/* The alignment loss between a student's features and a frozen teacher's, on the GPU. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
@@ -10,10 +10,10 @@ struct align_call {
   int rows, width, cosine, normalize;
   fd_mat y, z, dy;
   const int *index;
-  float scale, *sums; /* sums: of each row */
+  float scale, *sums; /* sums: one per row */
 };
 
-/* What a target is taken off and multiplied by. */
+/* The mean subtracted from a teacher's row and the factor that the row is then multiplied by; 0 and 1 without normalization. */
 struct measure {
   float mean, factor;
 };
@@ -29,7 +29,7 @@ __device__ inline measure measure_of(const align_call &c, int64_t row) {
   return {mean, 1 / sqrtf(fd_warp_sum(squares) / (float)c.width + 1e-5f)};
 }
 
-/* A warp has a row. */
+/* One warp per row. */
 __global__ void align_rows(align_call c) {
   int lane = (int)threadIdx.x % FD_WARP;
   int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / FD_WARP;

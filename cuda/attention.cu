@@ -1,10 +1,10 @@
-/* Attention on the GPU without tensor cores, of rows of any type: a block has some queries (or keys) of a head and goes through
- * the keys (or queries) in tiles of a warp's width; scores live in registers. What a row gets does not depend on its place in the
- * pack. */
+/* Attention on the GPU without tensor cores, for rows of any type: a block holds a tile of queries (or keys) of one head and
+ * loops over the keys (or queries) in tiles of one warp's width; scores stay in registers. A row's result does not depend on its
+ * position in the pack. */
 #include "cuda/attention.h"
 #include "cuda/sum.h"
 
-enum { WARPS = 8, THREADS = WARPS * FD_WARP, EACH = 4 /* rows of a warp */, TILE = WARPS * EACH };
+enum { WARPS = 8, THREADS = WARPS * FD_WARP, EACH = 4 /* rows per warp */, TILE = WARPS * EACH };
 
 namespace {
 
@@ -13,7 +13,8 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
-/* A head's columns of `rows` rows of m, of which `there` are there, to shared memory; zeros up to `width`. */
+/* Copies a head's columns of `rows` rows of m to shared memory; zeros from row `there` on, and past the head's columns up to
+ * `width`. */
 __device__ inline void load_tile(const fd_attention_call &c, fd_mat m, int head, int first, int rows, int there, int width,
                                  int stride, float *to) {
   for (int i = (int)threadIdx.x; i < rows * width; i += THREADS) {
@@ -22,7 +23,7 @@ __device__ inline void load_tile(const fd_attention_call &c, fd_mat m, int head,
   }
 }
 
-/* The products of the warp's rows and the lane's. */
+/* The dot products of the warp's rows with the lane's row. */
 __device__ inline void multiply(int dim, const float *mine, int stride, const float *other, float dot[EACH]) {
 #pragma unroll
   for (int e = 0; e < EACH; e++) dot[e] = 0;
@@ -34,7 +35,7 @@ __device__ inline void multiply(int dim, const float *mine, int stride, const fl
   }
 }
 
-/* sums[e][n] += weights[e][i] rows[i][lane + 32 n]. */
+/* sums[e][n] += weights[e][i] rows[i][lane + 32 n], summed over i. */
 template <int N>
 __device__ inline void weigh(const float *weights, const float *rows, int stride, float sums[EACH][N]) {
   int lane = (int)threadIdx.x % FD_WARP;
@@ -49,7 +50,7 @@ __device__ inline void weigh(const float *weights, const float *rows, int stride
   }
 }
 
-/* A pair of a query and a key of sequence s. */
+/* A query and a key of sequence s: their positions, whether the query attends to the key, and the sequence's dropout draw. */
 struct pair_of {
   int query, key, seen;
   uint64_t draw;
@@ -67,7 +68,7 @@ __device__ inline float score_of(const fd_attention_call &c, int head, pair_of p
   return c.a.slopes ? fmaf(-c.a.slopes[head], fabsf((float)(pair.query - pair.key)), t) : t;
 }
 
-/* The factor of dropout. */
+/* The factor by which dropout multiplies a pair's probability. */
 __device__ inline float kept_of(const fd_attention_call &c, int head, pair_of pair) {
   if (c.a.dropout <= 0) return 1;
   uint32_t word[4];
@@ -87,20 +88,20 @@ __device__ inline void store_rows(const fd_attention_call &c, fd_mat to, int hea
         fd_put(to, first + e, head * c.a.dim + lane + n * FD_WARP, sums[e][n]);
 }
 
-/* The padding of y, which is written whole, by the block of the last head. */
+/* Zeroes the padding of y, all of which must be written; only the blocks of the last head do so. */
 __device__ inline void store_padding(const fd_attention_call &c, int head, int first, int last) {
   int lane = (int)threadIdx.x % FD_WARP, width = c.a.heads * c.a.dim;
   for (int e = 0; e < EACH && head == c.a.heads - 1; e++)
     for (int column = width + lane; column < c.y.stride && first + e < last; column += FD_WARP) fd_put(c.y, first + e, column, 0);
 }
 
-/* The softmax of the warp's queries so far. */
+/* The running softmax of the warp's queries. */
 template <int N>
 struct softmax {
   float most[EACH], sum[EACH], acc[EACH][N];
 };
 
-/* Takes in the lane's key: the weights of the values go to weights[EACH][32]. */
+/* Updates the running softmax with the lane's key; the weights of the values are written to weights[EACH][32]. */
 template <int N>
 __device__ inline void take_keys(const fd_attention_call &c, int head, int s, int first, int key, const float dot[EACH],
                                  softmax<N> &state, float *weights) {
@@ -161,7 +162,7 @@ __global__ void __launch_bounds__(THREADS, 1) attention_forward(fd_attention_cal
   }
 }
 
-/* delta = dy y of the warp's queries, which the gradients of keys need, too. */
+/* delta = the dot product of dy and y for the warp's queries; stored as well, for the gradients of keys. */
 __device__ inline void make_delta(const fd_attention_call &c, int head, int first, int last, float delta[EACH], float lse[EACH]) {
   int lane = (int)threadIdx.x % FD_WARP;
 #pragma unroll
@@ -175,7 +176,7 @@ __device__ inline void make_delta(const fd_attention_call &c, int head, int firs
   }
 }
 
-/* The gradient of a score times the scale; *kept_p is what the value has been weighed with. */
+/* The gradient of a score times the scale; *kept_p is the weight of the value: the probability after dropout. */
 __device__ inline float slope_of(const fd_attention_call &c, int head, pair_of pair, float dot, float along, float lse,
                                  float delta, float *kept_p) {
   *kept_p = 0;
@@ -260,7 +261,7 @@ __global__ void __launch_bounds__(THREADS, 1) attention_keys(fd_attention_call c
   }
 }
 
-/* Bytes of shared memory: tiles of TILE and of FD_WARP rows, and what a warp hands its lanes. */
+/* Bytes of shared memory: `tiles` tiles of TILE rows, `passing` tiles of FD_WARP rows, `handed` arrays of weights per warp. */
 size_t shared_bytes(int width, int tiles, int passing, int handed) {
   return (size_t)(tiles * TILE * width + passing * FD_WARP * (width + 1) + handed * WARPS * EACH * FD_WARP) * sizeof(float);
 }
@@ -268,7 +269,7 @@ size_t shared_bytes(int width, int tiles, int passing, int handed) {
 int fits(fd_cuda *cuda, const fd_attention *a) {
   if (a->dim <= FD_ATTENTION_DIM) return 1;
   fd_status status =
-      cuda->host->fail(FD_CONFIG, "attention heads of %d columns: a GPU takes at most %d", a->dim, FD_ATTENTION_DIM);
+      cuda->host->fail(FD_CONFIG, "attention heads of %d columns: a GPU supports at most %d", a->dim, FD_ATTENTION_DIM);
   if (cuda->failed == FD_OK) cuda->failed = status;
   return 0;
 }

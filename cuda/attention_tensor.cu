@@ -1,42 +1,42 @@
-/* Attention on tensor cores, of rows in bf16: a block has some queries (or keys) of a head, and the others pass by in two stages
- * of shared memory; scores and what becomes of them stay in registers, in fp32 but for the operands of the products. Sums have
- * one order: what a row gets does not depend on its place in the pack. (Rows in fp32 are attention.cu's, which rounds nothing.)
- */
+/* Attention on tensor cores, for rows in bf16: a block holds a tile of queries (or keys) of one head and streams the keys (or
+ * queries) through two stages of shared memory; scores and the values derived from them stay in registers, in fp32 except for the
+ * operands of the products. Sums have a fixed order: a row's result does not depend on its position in the pack. (Rows in fp32
+ * are left to attention.cu, which rounds nothing.) */
 #include "cuda/attention.h"
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { WARPS = 4, THREADS = WARPS * FD_WARP, PASSING = 32 /* rows of a stage backward */, PIECE = 16 };
+enum { WARPS = 4, THREADS = WARPS * FD_WARP, PASSING = 32 /* rows per stage, backward */, PIECE = 16 };
 
 #define LOG2_E 1.4426950408889634f
 #define LN_2 0.69314718055994531f
 
 namespace {
 
-/* Keys of a stage forward: two blocks fit a multiprocessor. */
+/* Keys per stage of the forward pass: few enough that two blocks fit on an SM. */
 template <int D>
 struct stage_of {
   enum { KEYS = D > 64 ? 32 : 64 };
 };
 
-/* What a block has in shared memory, for heads of up to D columns: its own rows of two matrices, and two stages of N rows of two
- * others. A warp has M times 16 rows of the block's. */
+/* A block's shared memory, for heads of up to D columns: its own rows of two matrices, and two stages of N rows of the two
+ * streamed matrices. A warp computes M times 16 of the block's rows. */
 template <int D, int N>
 struct on_chip {
   enum {
     M = D > 64 ? 1 : 2,
     MINE = WARPS * 16 * M,
     STAGE = N * D * 2, /* bytes of a matrix */
-    OWN = 4 * STAGE,   /* where its own rows begin */
+    OWN = 4 * STAGE,   /* where the block's own rows begin */
     REST = OWN + MINE * D * 2,
-    SECOND = (REST + (3 * MINE + 6 * N) * 4 + MINE * N / 8 + 127) / 128 * 128, /* its rows of the second matrix: backward alone */
+    SECOND = (REST + (3 * MINE + 6 * N) * 4 + MINE * N / 8 + 127) / 128 * 128, /* its rows of the second matrix, backward only */
     FORWARD = SECOND,
     BACKWARD = SECOND + MINE * D * 2
   };
   fd_address stages, own, second;
-  int *own_at, *at;                         /* places: [MINE], [2, N]; -1 of what is not there or hidden */
-  float *own_lse, *own_delta, *lse, *delta; /* of queries: the same, lse in powers of two */
-  uint8_t *kept;                            /* a bit for each query and key: dropout keeps it */
+  int *own_at, *at;                         /* positions [MINE], [2, N]; -1: absent or hidden */
+  float *own_lse, *own_delta, *lse, *delta; /* of queries, same shapes; lse in base 2 */
+  uint8_t *kept;                            /* a bit per query and key: dropout keeps the pair */
 
   __device__ on_chip() {
     fd_address base = fd_shared_address();
@@ -48,7 +48,7 @@ struct on_chip {
   __device__ fd_address stage(int number, int matrix) const { return stages + (2 * number + matrix) * STAGE; }
 };
 
-/* Queries or keys of a sequence: rows begin .. end - 1 of two matrices, and where they are. */
+/* The queries or keys of a sequence: rows begin .. end - 1 of two matrices, and their positions. */
 struct side {
   fd_mat a, b;
   int begin, end;
@@ -64,7 +64,7 @@ __device__ inline side keys_of(const fd_attention_call &c, int s) {
   return {c.k, c.v, c.key_start[s], c.key_start[s + 1], c.a.key_position, c.a.hidden};
 }
 
-/* Starts the copies of a head's columns of ROWS rows from `first` on; zeros behind the end and the columns. */
+/* Starts the asynchronous copies of a head's columns of ROWS rows from `first` on; zeros from `end` on and past the columns. */
 template <int D, int ROWS>
 __device__ inline void copy_rows(const fd_attention_call &c, fd_mat m, int head, int first, int end, fd_address tile) {
 #pragma unroll 2
@@ -83,7 +83,7 @@ __device__ inline void set_places(const side &s, int first, int *to) {
   }
 }
 
-/* Of the queries from `first` on, what the forward pass left and the gradients of keys need. */
+/* Loads lse and delta of the queries from `first` on, for the gradients of keys. */
 template <int ROWS>
 __device__ inline void set_sums(const fd_attention_call &c, int head, int first, int end, float *lse, float *delta) {
   for (int r = (int)threadIdx.x; r < ROWS; r += THREADS) {
@@ -92,7 +92,7 @@ __device__ inline void set_sums(const fd_attention_call &c, int head, int first,
   }
 }
 
-/* Starts the copies of the next rows that pass by. */
+/* Starts the copies of the next N streamed rows. */
 template <int D, int N>
 __device__ inline void bring(const fd_attention_call &c, const on_chip<D, N> &chip, const side &s, int head, int first,
                              int stage) {
@@ -102,7 +102,7 @@ __device__ inline void bring(const fd_attention_call &c, const on_chip<D, N> &ch
   set_places<N>(s, first, chip.at + stage * N);
 }
 
-/* Draws what dropout keeps: a draw serves eight keys side by side. */
+/* Draws the dropout mask: one draw serves eight consecutive keys. */
 template <int QUERIES, int KEYS>
 __device__ inline void draw(const fd_attention_call &c, int head, uint64_t draws, const int *query_at, const int *key_at,
                             uint8_t *kept) {
@@ -122,7 +122,7 @@ __device__ inline void draw(const fd_attention_call &c, int head, uint64_t draws
   }
 }
 
-/* sum[M rows of 16, N] = the warp's rows of tile a times N of tile b, from one on. */
+/* sum[M tiles of 16 rows, N] = the dot products of the warp's rows of tile a with N rows of tile b, from `first` on. */
 template <int D, int M, int N>
 __device__ inline void multiply_rows(fd_address a, int row, fd_address b, int first, float (*sum)[N / 8][4]) {
 #pragma unroll
@@ -147,8 +147,8 @@ __device__ inline void multiply_rows(fd_address a, int row, fd_address b, int fi
   }
 }
 
-/* sum[M rows of 16, D] += weights[M rows of 16, N], rounded to bf16, times the rows of tile b: sums are fragments as they stand.
- */
+/* sum[M tiles of 16 rows, D] += weights[M tiles of 16 rows, N], rounded to bf16, times the rows of tile b: a product's
+ * accumulators already have the layout of A fragments. */
 template <int D, int M, int N>
 __device__ inline void weigh(const float (*weights)[N / 8][4], fd_address b, int first, float (*sum)[D / 8][4]) {
 #pragma unroll
@@ -174,7 +174,7 @@ __device__ inline void weigh(const float (*weights)[N / 8][4], fd_address b, int
   }
 }
 
-/* What turns a product into a score in powers of two, and a bit of dropout into a factor. */
+/* Factors that turn a dot product into a score in base 2, and a dropout bit into a factor. */
 struct scoring {
   float scale, slope, factor;
 };
@@ -183,12 +183,12 @@ __device__ inline scoring scoring_of(const fd_attention_call &c, int head) {
   return {c.a.scale * LOG2_E, c.a.slopes ? c.a.slopes[head] * LOG2_E : 0, 1 / (1 - c.a.dropout)};
 }
 
-/* -infinity where the one or the other is not seen. */
+/* -infinity if the query or the key is absent or hidden. */
 __device__ inline float score_of(const scoring &by, int query, int key, float dot) {
   return (query | key) < 0 ? -INFINITY : fmaf(-by.slope, fabsf((float)(query - key)), dot * by.scale);
 }
 
-/* x[M rows of 16, N] times what dropout makes of 1; ACROSS: the warp's rows are keys, those that pass by queries. */
+/* Multiplies x[M tiles of 16 rows, N] by the dropout factors; ACROSS: the warp's rows are keys, the streamed rows queries. */
 template <int M, int N, bool ACROSS>
 __device__ inline void multiply_kept(const scoring &by, const uint8_t *kept, int row, int first, float (*x)[N / 8][4]) {
   enum { KEYS_LINE = ACROSS ? WARPS * 2 * M : N / 8 };
@@ -204,13 +204,13 @@ __device__ inline void multiply_kept(const scoring &by, const uint8_t *kept, int
       }
 }
 
-/* The softmax of the warp's queries so far: of row lane / 4 of each 16, and of the eighth behind it. */
+/* The running softmax of the warp's queries: in each tile of 16 rows, of row lane / 4 and of the row 8 below. */
 template <int D, int M>
 struct softmax {
-  float most[M][2], sum[M][2], acc[M][D / 8][4]; /* sum: of the lane's keys */
+  float most[M][2], sum[M][2], acc[M][D / 8][4]; /* sum: over the lane's keys only */
 };
 
-/* Four lanes have a row. */
+/* Reductions over the four lanes that share a row. */
 __device__ inline float row_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
   return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
@@ -220,7 +220,7 @@ __device__ inline float row_sum(float x) {
   return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
-/* Takes in a stage of keys: products become the weights of the values. */
+/* Updates the running softmax with a stage of keys: dot products become the weights of the values. */
 template <int D, int M, int KEYS>
 __device__ inline void take_keys(const scoring &by, const on_chip<D, KEYS> &chip, int row, const int *key_at,
                                  float (*s)[KEYS / 8][4], softmax<D, M> &state) {
@@ -247,7 +247,7 @@ __device__ inline void take_keys(const scoring &by, const on_chip<D, KEYS> &chip
   }
 }
 
-/* The warp's rows of a head, from row `first` on. */
+/* Stores the warp's rows of a head, from row `first` on. */
 template <int D, int M>
 __device__ inline void store_rows(const fd_attention_call &c, fd_mat to, int head, int first, int end,
                                   const float (*sum)[D / 8][4]) {
@@ -263,7 +263,7 @@ __device__ inline void store_rows(const fd_attention_call &c, fd_mat to, int hea
       }
 }
 
-/* The padding of y, which is written whole, by the block of the last head. */
+/* Zeroes the padding of y, all of which must be written; only the blocks of the last head do so. */
 __device__ inline void store_padding(const fd_attention_call &c, int head, int first, int rows, int end) {
   int width = c.a.heads * c.a.dim, padding = c.y.stride - width;
   if (head != c.a.heads - 1) return;
@@ -286,7 +286,7 @@ __device__ inline void finish(const fd_attention_call &c, int head, int first, i
   store_rows<D, M>(c, c.y, head, first, end, state.acc);
 }
 
-/* Which rows a block has: a tile of a head, of sequence after sequence. */
+/* The rows of a block: one tile of one head, in one sequence after another. */
 struct place_of_block {
   int head, tile, row; /* row: the warp's first */
 };
@@ -310,14 +310,14 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_forward(fd_attent
     softmax<D, M> state = {{{0}}, {{0}}, {{{0}}}};
 #pragma unroll
     for (int n = 0; n < 2 * M; n++) state.most[n / 2][n % 2] = -INFINITY;
-    __syncthreads(); /* the sequence before is done */
+    __syncthreads(); /* the previous sequence is done */
     copy_rows<D, MINE>(c, mine.a, my.head, first, mine.end, chip.own);
     set_places<MINE>(mine, first, chip.own_at);
     bring(c, chip, keys, my.head, keys.begin, 0);
     for (int key = keys.begin; key < keys.end; key += KEYS, stage ^= 1) {
       float x[M][KEYS / 8][4];
       fd_copy_wait<0>();
-      __syncthreads(); /* and the other stage has been used */
+      __syncthreads(); /* and the other stage is no longer read */
       if (key + KEYS < keys.end) bring(c, chip, keys, my.head, key + KEYS, stage ^ 1);
       if (dropout) {
         draw<MINE, KEYS>(c, my.head, c.draws[s], chip.own_at, chip.at + stage * KEYS, chip.kept);
@@ -335,15 +335,16 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_forward(fd_attent
   }
 }
 
-/* Of a pair's two products: *dot becomes the probability, *along the gradient of the score times the scale. lse: in powers of
- * two. */
+/* From a pair's two dot products: *dot becomes the probability, *along the gradient of the score times the scale. lse is in
+ * base 2. */
 __device__ inline void slope_of(const scoring &by, float scale, int query, int key, float lse, float delta, float *dot,
                                 float *along) {
   float p = (query | key) < 0 ? 0 : exp2f(score_of(by, query, key, *dot) - lse);
   *dot = p, *along = p * (*along - delta) * scale;
 }
 
-/* delta = dy y of the block's queries and their lse, to shared memory; delta to where the gradients of keys find it. */
+/* delta = the dot product of dy and y for the block's queries, and their lse, to shared memory; delta also to device memory, for
+ * the gradients of keys. */
 template <int D>
 __device__ inline void make_delta(const fd_attention_call &c, const on_chip<D, PASSING> &chip, int head, int first, int end) {
   int warp = (int)threadIdx.x / FD_WARP, lane = (int)threadIdx.x % FD_WARP;
@@ -359,7 +360,7 @@ __device__ inline void make_delta(const fd_attention_call &c, const on_chip<D, P
   }
 }
 
-/* The slopes of the warp's queries by a stage of keys. */
+/* Turns the dot products of the warp's queries with a stage of keys into probabilities and gradients (slope_of). */
 template <int D, int M>
 __device__ inline void slopes_of_queries(const fd_attention_call &c, const scoring &by, const on_chip<D, PASSING> &chip, int row,
                                          const int *key_at, float (*s)[PASSING / 8][4], float (*d)[PASSING / 8][4]) {
@@ -376,7 +377,7 @@ __device__ inline void slopes_of_queries(const fd_attention_call &c, const scori
   }
 }
 
-/* The same of the warp's keys by PIECE queries of a stage, from one on. */
+/* The same for the warp's keys with PIECE queries of a stage, from `first` on. */
 template <int D, int M>
 __device__ inline void slopes_of_keys(const fd_attention_call &c, const scoring &by, const on_chip<D, PASSING> &chip, int row,
                                       int first, float (*s)[PIECE / 8][4], float (*d)[PIECE / 8][4]) {
@@ -392,7 +393,7 @@ __device__ inline void slopes_of_keys(const fd_attention_call &c, const scoring 
   }
 }
 
-/* Adds what a stage of queries gives the warp's keys and values: in pieces, for registers are few. */
+/* Adds the contributions of a stage of queries to the gradients of the warp's keys and values, in pieces to save registers. */
 template <int D, int M>
 __device__ inline void take_queries(const fd_attention_call &c, const scoring &by, const on_chip<D, PASSING> &chip, int row,
                                     int stage, float (*dk)[D / 8][4], float (*dv)[D / 8][4]) {
@@ -409,12 +410,12 @@ __device__ inline void take_queries(const fd_attention_call &c, const scoring &b
   }
 }
 
-/* Backward: starts the copies of the block's own rows, and of the first ones that pass by. */
+/* Backward pass: starts the copies of the block's own rows and of the first streamed rows. */
 template <int D>
 __device__ inline void begin(const fd_attention_call &c, const on_chip<D, PASSING> &chip, const side &mine, const side &passing,
                              int head, int first) {
   enum { MINE = on_chip<D, PASSING>::MINE };
-  __syncthreads(); /* the sequence before is done */
+  __syncthreads(); /* the previous sequence is done */
   copy_rows<D, MINE>(c, mine.a, head, first, mine.end, chip.own);
   copy_rows<D, MINE>(c, mine.b, head, first, mine.end, chip.second);
   set_places<MINE>(mine, first, chip.own_at);
@@ -437,7 +438,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_queries(fd_attent
     for (int key = keys.begin; key < keys.end; key += PASSING, stage ^= 1) {
       float x[M][PASSING / 8][4], d[M][PASSING / 8][4];
       fd_copy_wait<0>();
-      __syncthreads(); /* and the other stage has been used */
+      __syncthreads(); /* and the other stage is no longer read */
       if (key + PASSING < keys.end) bring(c, chip, keys, my.head, key + PASSING, stage ^ 1);
       if (c.a.dropout > 0) {
         draw<MINE, PASSING>(c, my.head, c.draws[s], chip.own_at, chip.at + stage * PASSING, chip.kept);
@@ -471,7 +472,7 @@ __global__ void __launch_bounds__(THREADS, 2) attention_tensor_keys(fd_attention
     for (int query = queries.begin; query < queries.end; query += PASSING, stage ^= 1) {
       int next = query + PASSING, other = (stage ^ 1) * PASSING;
       fd_copy_wait<0>();
-      __syncthreads(); /* and the other stage has been used */
+      __syncthreads(); /* and the other stage is no longer read */
       if (next < queries.end) {
         bring(c, chip, queries, my.head, next, stage ^ 1);
         set_sums<PASSING>(c, my.head, next, queries.end, chip.lse + other, chip.delta + other);

@@ -32,19 +32,19 @@ struct fd_cuda_graph {
 };
 
 struct fd_cuda {
-  fd_device device; /* first: a fd_device * of this kind is a fd_cuda * */
+  fd_device device; /* must be first: a pointer to it is a pointer to its fd_cuda */
   const fd_plugin_host *host;
   cudaStream_t stream;
   int products;
-  size_t shared_limit; /* bytes of shared memory that a block may have */
+  size_t shared_limit; /* bytes of shared memory per block at most */
   struct large_kernel {
     const void *kernel;
     size_t shared;
   };
-  std::vector<large_kernel> large_kernels; /* that are allowed more shared memory than FD_SHARED_USUAL */
-  struct fd_times *times;                  /* FINDNA_TIMES=1, or NULL */
+  std::vector<large_kernel> large_kernels; /* allowed more shared memory than FD_SHARED_USUAL */
+  struct fd_times *times;                  /* with FINDNA_TIMES=1, else NULL */
   char name[160], kernels[96];
-  struct fd_blas *blas; /* cuBLASLt, or NULL: wide linear layers are product.h's */
+  struct fd_blas *blas; /* cuBLASLt, or NULL: then product.h computes wide linear layers */
   void *scratch[FD_SLOTS];
   size_t scratch_bytes[FD_SLOTS];
   struct allocation {
@@ -61,20 +61,20 @@ struct fd_cuda {
 
 static inline fd_cuda *fd_cuda_of(fd_device *dev) { return (fd_cuda *)dev; }
 
-/* Records (and logs, once) that a call of the runtime failed; `what` names it. */
+/* Records (and logs, once) the failure of a call of the CUDA runtime; `what` names the operation. */
 fd_status fd_cuda_check(fd_cuda *cuda, cudaError_t error, const char *what);
 
-/* Allocates device memory; the message of a failure says what for. */
+/* Allocates device memory; `what` names its purpose in the error message. */
 fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what);
 
-/* A scratch buffer of at least `bytes`, or NULL after a failure. The kernels of the stream use it in their order. */
+/* A scratch buffer of at least `bytes`, or NULL after a failure. Kernels can share it because the stream runs them in order. */
 void *fd_cuda_scratch(fd_cuda *cuda, fd_cuda_slot slot, size_t bytes);
 
-/* Weights w [rows, columns] as products read them: in bf16 with padded rows, converted when they are first used and again after a
- * write; or as they are. */
+/* Weights w [rows, columns] in the form that products read: in bf16 with padded rows, converted at first use and again after a
+ * write; or unchanged. */
 fd_mat fd_cuda_weights(fd_cuda *cuda, const float *w, int rows, int columns);
 
-/* The same in tile order, in bf16: of a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
+/* The same in tile order, in bf16, for a matrix of at most FD_ORDER_CHANNELS channels and any number of hidden units. */
 const uint16_t *fd_cuda_tiles(fd_cuda *cuda, const float *w, int rows, int columns, fd_cuda_order order);
 
 /* To be called when memory that may hold weights is written, and when it is released. */
@@ -88,21 +88,22 @@ void fd_cuda_fetch(fd_cuda *cuda, void *to, const void *from, size_t bytes);
 void fd_cuda_graph_begin(fd_device *dev);
 void fd_cuda_graph_end(fd_device *dev);
 
-/* To be called before anything that a capture forbids: waits, allocation and release of memory, copies from or to the host,
- * events. What was captured is launched, and the rest of the pass runs without a graph. */
+/* To be called before any operation that stream capture forbids: synchronization, allocation and release of memory, copies from
+ * or to the host, events. What has been captured so far is launched, and the rest of the pass runs without a graph. */
 void fd_cuda_graph_cut(fd_cuda *cuda);
 
-/* Bytes of shared memory that a block may have without cudaFuncSetAttribute. */
+/* Bytes of shared memory that a block may use without cudaFuncSetAttribute. */
 enum { FD_SHARED_USUAL = 48 << 10 };
 
-/* Allows a kernel's blocks this much shared memory, the first time that it needs it. */
+/* Allows a kernel's blocks this much shared memory, the first time the kernel needs it. */
 void fd_cuda_allow_shared(fd_cuda *cuda, const void *kernel, size_t shared, const char *name);
 
-/* Times of kernels (times.cu): what a stream is given between the two counts under the kernel's name; `kernel` may be NULL. */
+/* Times of kernels (times.cu): the work put on a stream between begin and end counts under the kernel's name; `kernel` may be
+ * NULL. */
 fd_status fd_times_open(fd_cuda *cuda);
 void fd_times_begin(fd_cuda *cuda, cudaStream_t stream, const void *kernel, const char *name);
 void fd_times_end(fd_cuda *cuda, cudaStream_t stream);
-/* Prints them to stderr, and releases them. */
+/* Prints the times to stderr and releases them. */
 void fd_times_close(fd_cuda *cuda);
 
 static inline unsigned fd_blocks(size_t items, size_t per_block) { return (unsigned)((items + per_block - 1) / per_block); }

@@ -1,4 +1,4 @@
-/* Batch normalization on the GPU: a thread block has a column of all rows. */
+/* Batch normalization on the GPU: one thread block per column, over all rows. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
@@ -6,7 +6,7 @@ enum { THREADS = 256 };
 
 namespace {
 
-/* The sum over the rows of what a thread block's column has, for all of its threads. */
+/* The sum of `term` over the rows, returned to all threads of the block. */
 template <class F>
 __device__ inline double sum_rows(int rows, F term) {
   double mine = 0;
@@ -17,7 +17,7 @@ __device__ inline double sum_rows(int rows, F term) {
   return all;
 }
 
-/* A block has a column; those behind the width are padding. */
+/* One block per column; columns past the width are padding. */
 __global__ void batch_norm_forward(int rows, fd_norm norm, fd_mat x, fd_mat y, float *stats) {
   int i = (int)blockIdx.x;
   if (i >= norm.width) {

@@ -1,5 +1,5 @@
-/* Products by cuBLASLt. One algorithm serves a shape whatever the number of rows, adds a sum in one piece and takes no workspace,
- * so that a row's bits depend on no other row. */
+/* Products by cuBLASLt. One algorithm serves a shape whatever the number of rows, does not split the sum over k and uses no
+ * workspace, so that a row's bits depend on no other row. */
 #include "cuda/blas.h"
 
 #include <dlfcn.h>
@@ -44,7 +44,8 @@
   X(cublasLtMatmulAlgoConfigGetAttribute) \
   X(cublasLtMatmul)
 
-/* An algorithm, and the shape that it serves: columns, and those of rows and k that do not vary with the rows of a pass. */
+/* An algorithm and the shape that it serves: the columns, and whichever of rows and k does not vary with the number of rows in a
+ * pass. */
 struct chosen {
   int columns, other, a_t, b_t, has_bias;
   fd_type type_a, type_b, type_c;
@@ -66,10 +67,10 @@ enum {
   ALIGNMENT = 16,
   MULTIPLE = 16 /* of columns */,
   CANDIDATES = 16,
-  REFERENCE = 8192 /* rows that algorithms are chosen for */
+  REFERENCE = 8192 /* rows for which algorithms are chosen */
 };
 
-/* What describes a call. Rows of ours are columns of the library's: its first operand is b, its second a. */
+/* The descriptors of a call. The library's matrices are column-major, ours row-major: its first operand is b, its second a. */
 struct description {
   cublasLtMatmulDesc_t product;
   cublasLtMatrixLayout_t b, a, c;
@@ -92,7 +93,7 @@ cublasStatus_t describe_matrix(const fd_blas *blas, fd_mat m, int rows, int colu
 cublasStatus_t describe(const fd_blas *blas, const fd_blas_product &p, description *d) {
   cublasOperation_t a = p.a_t ? CUBLAS_OP_T : CUBLAS_OP_N, b = p.b_t ? CUBLAS_OP_N : CUBLAS_OP_T;
   uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-  /* of fp32 neither TF32 nor other shortcuts */
+  /* for fp32 neither TF32 nor other shortcuts */
   cublasComputeType_t compute = p.a.type == FD_FP32 ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F;
   cublasStatus_t status = blas->cublasLtMatmulDescCreate(&d->product, compute, CUDA_R_32F);
   if (status == CUBLAS_STATUS_SUCCESS)
@@ -116,7 +117,7 @@ void forget(const fd_blas *blas, description *d) {
     if (layout) blas->cublasLtMatrixLayoutDestroy(layout);
 }
 
-/* No workspace, no sum in several pieces, rows from any that begins at a piece of 16 bytes on. */
+/* No workspace, no sum in several pieces, operands aligned to no more than 16 bytes. */
 cublasStatus_t prefer(const fd_blas *blas, cublasLtMatmulPreference_t *preference) {
   uint64_t workspace = 0;
   uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = ALIGNMENT;
@@ -136,7 +137,7 @@ cublasStatus_t prefer(const fd_blas *blas, cublasLtMatmulPreference_t *preferenc
   return status;
 }
 
-/* The library's first proposal that adds over k in one piece. */
+/* The library's first proposal that sums over k in one piece (no split-K) and needs no workspace. */
 cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMatmulPreference_t preference,
                            cublasLtMatmulAlgo_t *algorithm) {
   cublasLtMatmulHeuristicResult_t found[CANDIDATES];
@@ -156,7 +157,8 @@ cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMa
   return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-/* The one algorithm of a shape, chosen for REFERENCE rows of one micro-batch: rows are k where both operands are transposed. */
+/* The one algorithm of a shape, chosen for REFERENCE rows of one micro-batch; if both operands are transposed, k is the number of
+ * rows. */
 cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlgo_t *algorithm) {
   int rows_are_k = p.a_t && p.b_t;
   chosen wanted = {p.columns, rows_are_k ? p.rows : p.depth, p.a_t, p.b_t, p.bias != NULL, p.a.type, p.b.type, p.c.type, {}};
@@ -175,19 +177,19 @@ cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlg
   return status;
 }
 
-/* NULL, and why, when the library cannot be used. */
+/* Returns NULL, and the reason in *why, if the library cannot be used. */
 fd_blas *load(const char **why) {
   fd_blas *blas = new (std::nothrow) fd_blas();
-  *why = "no memory for it";
+  *why = "out of memory";
   if (!blas) return NULL;
   blas->library = dlopen(FD_BLAS, RTLD_NOW | RTLD_LOCAL);
-  *why = blas->library ? NULL : FD_BLAS " is not there";
+  *why = blas->library ? NULL : FD_BLAS " cannot be loaded";
 #define FIND(name)                                                                     \
   if (blas->library && !(blas->name = (decltype(&::name))dlsym(blas->library, #name))) \
     *why = FD_BLAS " is too old: it lacks " #name;
   FUNCTIONS(FIND)
 #undef FIND
-  if (!*why && blas->cublasLtCreate(&blas->handle) != CUBLAS_STATUS_SUCCESS) *why = FD_BLAS " does not start";
+  if (!*why && blas->cublasLtCreate(&blas->handle) != CUBLAS_STATUS_SUCCESS) *why = FD_BLAS " cannot be initialized";
   if (!*why) return blas;
   if (blas->library) dlclose(blas->library);
   delete blas;
@@ -232,10 +234,11 @@ void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p) {
   forget(blas, &d);
   if (cuda->times) fd_times_end(cuda, cuda->stream);
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  cuda->failed = cuda->host->fail(
-      FD_GPU,
-      "%s: cuBLASLt has no product of %d rows, %d columns and %d terms that keeps a row's bits: %s (other FINDNA_PRODUCTS work)",
-      cuda->name, p.rows, p.columns, p.depth, blas->cublasLtGetStatusString(status));
+  cuda->failed =
+      cuda->host->fail(FD_GPU,
+                       "%s: cuBLASLt has no algorithm for %d rows, %d columns and %d terms in which a row's bits depend on "
+                       "no other row: %s (set another FINDNA_PRODUCTS)",
+                       cuda->name, p.rows, p.columns, p.depth, blas->cublasLtGetStatusString(status));
 }
 
 #else

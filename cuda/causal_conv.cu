@@ -13,7 +13,7 @@ struct conv_call {
   fd_mat x, y, dy;
 };
 
-/* The row that tap k of a row sees; -1: it is outside the sequence. */
+/* The row that tap k reads for a row; -1 if outside the sequence. */
 __device__ inline int seen_by(const conv_call &c, int row, int k, int first, int last) {
   int at = c.reverse ? row + (c.taps - 1) - k : row - (c.taps - 1) + k;
   return at >= first && at < last ? at : -1;
@@ -31,7 +31,7 @@ __global__ void causal_conv(conv_call c) {
   }
 }
 
-/* partial[chunk, width, taps]: a thread has a column and a tap. */
+/* partial[chunk, width, taps]: one thread per column and tap. */
 __global__ void conv_parts(conv_call c, fd_chunking chunks, float *partial) {
   int item = (int)fd_first_item(), column = item / c.taps, tap = item % c.taps, chunk = (int)blockIdx.y;
   if (column >= c.width) return;
@@ -54,10 +54,10 @@ struct gated_call {
   fd_norm norm;
   int rows, heads;
   fd_mat x, gate, y, dy, dx, dgate;
-  float *scale; /* [rows, heads] 1 / root */
+  float *scale; /* [rows, heads]: 1 / root mean square */
 };
 
-/* A warp's row and head; its first column. */
+/* The row and head of a warp, and the head's first column. */
 struct gated_place {
   int64_t row;
   int head, first;
@@ -76,7 +76,7 @@ __device__ inline float scale_of(const gated_call &c, gated_place at) {
   return 1 / sqrtf(fd_warp_sum(squares) / (float)c.norm.width + c.norm.eps);
 }
 
-/* The padding of a row, by its last head. */
+/* Zeroes the padding of a row; only the warp of the last head does so. */
 __device__ inline void pad(const gated_call &c, gated_place at, fd_mat m) {
   if (at.head < c.heads - 1) return;
   for (int i = c.heads * c.norm.width + (int)threadIdx.x % FD_WARP; i < m.stride; i += FD_WARP) fd_put(m, at.row, i, 0);
@@ -93,7 +93,7 @@ __global__ void gated_forward(gated_call c) {
   pad(c, at, c.y);
 }
 
-/* The gradient by the normalized value of column i. */
+/* The gradient with respect to the normalized value of column i. */
 __device__ inline float by_normal(const gated_call &c, gated_place at, int i) {
   float gate = fd_get(c.gate, at.row, at.first + i);
   return fd_get(c.dy, at.row, at.first + i) * gate / (1 + expf(-gate));
@@ -119,7 +119,7 @@ __global__ void gated_backward(gated_call c) {
   pad(c, at, c.dgate);
 }
 
-/* partial[chunk, width]: a thread has a column of all heads. */
+/* partial[chunk, width]: one thread per column, for all heads. */
 __global__ void gated_parts(gated_call c, fd_chunking chunks, float *partial) {
   int column = (int)fd_first_item(), chunk = (int)blockIdx.y;
   if (column >= c.norm.width) return;
@@ -136,7 +136,7 @@ fd_chunking chunks_of(int rows, int micro_batches) {
   return fd_chunking_of(rows, micro_batches, fd_chunk_rows(rows / micro_batches) / 4);
 }
 
-/* Sums of `width` columns over chunks of rows, which `kernel` makes. */
+/* Sums `width` columns over the rows; `kernel` computes the partial sums of chunks. */
 template <class C>
 void sum_rows(fd_cuda *cuda, int rows, int micro_batches, int width, void (*kernel)(C, fd_chunking, float *), const C &call,
               float *sum) {
@@ -145,7 +145,7 @@ void sum_rows(fd_cuda *cuda, int rows, int micro_batches, int width, void (*kern
   size_t all = (size_t)chunks.micro_batches * (size_t)chunks.count;
   float *partial = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, all * (size_t)width * sizeof(float));
   if (!partial) return;
-  fd_launch(cuda, "micro_batches of a sum over rows", kernel, dim3(across, (unsigned)all), COLUMNS, 0, call, chunks, partial);
+  fd_launch(cuda, "partial sums over rows", kernel, dim3(across, (unsigned)all), COLUMNS, 0, call, chunks, partial);
   FD_LAUNCH(cuda, sum_parts, dim3(across), COLUMNS, 0, chunks, width, partial, sum);
 }
 

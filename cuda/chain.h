@@ -1,11 +1,11 @@
-/* Two products in one kernel, the second of what an epilogue makes of the first: the middle values stay on the chip.
+/* Two products in one kernel, the second of values computed from the first: these middle values stay on the SM.
  *
  *   s[i, j] = sum over c of a(i, c) first(j, c);   m = middle(s);   out[i, c] = sum over j of m(i, j) second(c, j)
  *
- * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. Forward the matrices are [j, c] and [c, j];
- * backward (`T`) they are stored transposed. A block has 128 rows; hidden units come in chunks of 64, whose weights pass through
- * three slots of shared memory in four parts: the first product over either half of c, then the second over either half of the
- * chunk.
+ * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. In the forward pass the matrices are stored as
+ * [j, c] and [c, j], in the backward pass (`T`) transposed. A block computes 128 rows; hidden units are processed in chunks of
+ * 64, whose weights are prefetched into three slots of shared memory in four parts: for the first product over each half of c,
+ * then for the second over each half of the chunk.
  */
 #ifndef FD_CUDA_CHAIN_H
 #define FD_CUDA_CHAIN_H
@@ -16,23 +16,23 @@ enum {
   FD_CHAIN_ROWS = FD_TILE_ROWS,
   FD_CHAIN_WIDTH = 320,
   FD_CHAIN_HIDDEN = 64,   /* hidden units of a chunk */
-  FD_CHAIN_THREADS = 256, /* 8 warps: 4 down of 32 rows, 2 across of half the columns */
+  FD_CHAIN_THREADS = 256, /* 8 warps: 4 down, of 32 rows, by 2 across, of half the columns */
   FD_CHAIN_SLOTS = 3,
-  FD_CHAIN_PART = FD_CHAIN_HIDDEN * FD_CHAIN_WIDTH / 2, /* weights of a part: elements of a slot */
+  FD_CHAIN_PART = FD_CHAIN_HIDDEN * FD_CHAIN_WIDTH / 2, /* elements of a slot: the weights of a part */
   FD_CHAIN_A_BYTES = FD_CHAIN_ROWS * FD_CHAIN_WIDTH * 2,
   FD_CHAIN_M_BYTES = FD_CHAIN_ROWS * FD_CHAIN_HIDDEN * 2,
   FD_CHAIN_SHARED = FD_CHAIN_A_BYTES + FD_CHAIN_M_BYTES + FD_CHAIN_SLOTS * FD_CHAIN_PART * 2,
   FD_CHAIN_HALF = FD_CHAIN_WIDTH / 2,
-  FD_CHAIN_LINE = FD_CHAIN_HALF + 8 /* floats of a row of sums on their way out (fd_line_at) */
+  FD_CHAIN_LINE = FD_CHAIN_HALF + 8 /* stride of the rows of sums in shared memory, floats (fd_line_at) */
 };
 
 typedef struct fd_chain_shape {
   int rows, width, hidden; /* as stored: with padding */
-  int channels;            /* rows of the matrix stored by channels */
-  int units;               /* rows of the matrix stored by hidden units */
+  int channels;            /* rows of the matrix whose rows are channels */
+  int units;               /* rows of the matrix whose rows are hidden units */
 } fd_chain_shape;
 
-/* Starts the copies of a tile of `units` pieces a row: rows row0 .. of m, of which there are `count`, from a column on. */
+/* Starts the asynchronous copies of a tile of UNITS pieces per row: rows of m (`count` in all) from row0, column0 on. */
 template <int ROWS, int UNITS>
 __device__ inline void fd_chain_copy(fd_mat m, int row0, int count, int column0, fd_address tile) {
   const uint16_t *from = (const uint16_t *)m.at + (int64_t)row0 * m.stride + column0;
@@ -40,11 +40,11 @@ __device__ inline void fd_chain_copy(fd_mat m, int row0, int count, int column0,
 #pragma unroll 1
   for (int n = (int)threadIdx.x; n < ROWS * UNITS; n += FD_CHAIN_THREADS) {
     int r = n / UNITS, u = n % UNITS, inside = r < rows && column0 + u * 8 < m.stride;
-    fd_copy16(tile + 16 * fd_swizzle(r, u, UNITS), from + r * m.stride + u * 8, inside); /* what is outside is not read */
+    fd_copy16(tile + 16 * fd_swizzle(r, u, UNITS), from + r * m.stride + u * 8, inside); /* outside m nothing is read */
   }
 }
 
-/* The weights of one part into its slot. */
+/* Starts the copies of a step's weights, one part of a chunk, into their slot. */
 template <bool T>
 __device__ inline void fd_chain_part(fd_mat first, fd_mat second, fd_chain_shape s, int step, fd_address slots) {
   fd_address slot = slots + step % FD_CHAIN_SLOTS * FD_CHAIN_PART * 2;
@@ -59,17 +59,17 @@ __device__ inline void fd_chain_part(fd_mat first, fd_mat second, fd_chain_shape
   }
 }
 
-/* Waits for the weights of a step, starts the copies of those two steps ahead, and returns where the step's are. */
+/* Waits for the weights of a step, starts the copies for two steps ahead, and returns the address of the step's weights. */
 template <bool T>
 __device__ inline fd_address fd_chain_next(fd_mat first, fd_mat second, fd_chain_shape s, int step, int steps, fd_address slots) {
   fd_copy_wait<FD_CHAIN_SLOTS - 2>();
-  __syncthreads(); /* and the slot of two steps on, which was multiplied one step ago, is free */
+  __syncthreads(); /* and the slot for two steps ahead, which was read one step ago, is free */
   if (step + FD_CHAIN_SLOTS - 1 < steps) fd_chain_part<T>(first, second, s, step + FD_CHAIN_SLOTS - 1, slots);
   fd_copy_commit();
   return slots + step % FD_CHAIN_SLOTS * FD_CHAIN_PART * 2;
 }
 
-/* sum[2][2 PAIRS] += 32 rows of a tile (from its piece `a_unit` on) times the slot's columns, over k. */
+/* sum[2][2 PAIRS] += 32 rows of tile a (from piece `a_unit` on) times the slot's columns, summed over k. */
 template <bool T, int A_UNITS, int K, int B_UNITS, int PAIRS>
 __device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_address b, int column,
                                          float (*sum)[2 * PAIRS][4]) {
@@ -93,18 +93,18 @@ __device__ inline void fd_chain_multiply(fd_address a, int row, int a_unit, fd_a
   }
 }
 
-/* A middle makes what the second product reads of the sums of the first. Of a row, a lane has a pair of sums of each fragment;
- * those of four fragments, 32 columns, are what `middle` gets at a time. It has
+/* A middle turns the sums of the first product into the operand of the second. In a row, a lane holds one pair of sums of each
+ * fragment; `middle` receives the pairs of four fragments, 32 columns, at a time. Its members:
  *
- *   columns(pair)              what depends on the columns only; the lane's first pair is in columns pair and pair + 1
- *   read(row, piece, inside)   what it reads of the row itself, before the sums are there
- *   operator()                 the middle values in bf16, of (row, piece, inside, columns, read, sums)
+ *   columns(pair)              values that depend on the columns only; the lane's first pair is columns pair, pair + 1
+ *   read(row, piece, inside)   values loaded from the row itself, before the sums are ready
+ *   operator()                 the middle values in bf16, from (row, piece, inside, columns, read, sums)
  *
- * What it stores and reads of a row is one piece of 16 bytes a lane, from column `piece` on: the lanes of a quad exchange their
- * pairs for it (fd_transpose). `inside` says whether the matrix has that piece; all lanes call. */
+ * It loads and stores one piece of 16 bytes of a row per lane, from column `piece` on: the lanes of a quad exchange their pairs
+ * for this (fd_transpose). `inside` says whether the matrix contains that piece; all lanes make the calls. */
 enum { FD_MIDDLE = 4, FD_MIDDLE_COLUMNS = 8 * FD_MIDDLE };
 
-/* Between the lanes of each quad: pair j of lane q becomes pair q of lane j. */
+/* Transposes pairs within each quad of lanes: pair j of lane q becomes pair q of lane j. */
 __device__ inline fd_piece<8> fd_transpose(fd_piece<8> p) {
 #pragma unroll
   for (int distance = 1; distance < 4; distance *= 2) {
@@ -120,8 +120,7 @@ __device__ inline fd_piece<8> fd_transpose(fd_piece<8> p) {
   return p;
 }
 
-/* What of a block's chunk is a thread's: the first of its rows, which are 8 apart, the first column of its pairs and its piece.
- */
+/* A thread's share of a chunk: the first of its rows, which are 8 apart, and the first column of its warp, pairs and piece. */
 typedef struct fd_chain_share {
   int row, across, pair, piece;
 } fd_chain_share;
@@ -130,8 +129,8 @@ __device__ inline fd_chain_share fd_chain_share_here() {
   return {thread / FD_WARP % 4 * 32 + fd_c_row(thread % FD_WARP, 0), across, across + thread % 4 * 2, across + thread % 4 * 8};
 }
 
-/* What `middle` reads of a chunk, of two rows from one on: of the first two before their sums are there (there are no registers
- * for more). */
+/* Loads what `middle` reads of two rows of a chunk, from row number `first` of the thread on: the first two rows are prefetched
+ * before their sums are ready (there are no registers for more). */
 template <class M>
 __device__ inline void fd_chain_read(const M &middle, int row0, int unit0, fd_chain_shape s, int first,
                                      typename M::ahead before[4]) {
@@ -143,8 +142,8 @@ __device__ inline void fd_chain_read(const M &middle, int row0, int unit0, fd_ch
   }
 }
 
-/* The chunk's sums through `middle` into the tile of the second product. Columns outside the matrix are sums of zeros, and stay
- * zero; of rows outside it nothing is stored. */
+/* Passes the chunk's sums through `middle` into the tile of the second product. Columns outside the matrix are sums of zeros and
+ * stay zero; `middle` stores nothing for rows outside it. */
 template <class M>
 __device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, typename M::ahead before[4],
                                        const float sum[2][4][4], fd_address tile) {
@@ -152,7 +151,7 @@ __device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_
   fd_chain_read(middle, row0, unit0, s, 2, before);
 #pragma unroll
   for (int n = 0; n < 4; n++) {
-    const typename M::of_columns columns = middle.columns(unit0 + mine.pair); /* for each row: registers are short */
+    const typename M::of_columns columns = middle.columns(unit0 + mine.pair); /* again for each row, to save registers */
     int row = mine.row + 8 * n, inside = row0 + row < s.rows && unit0 + mine.piece < s.hidden;
     float sums[FD_MIDDLE][2];
 #pragma unroll
@@ -177,7 +176,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
     fd_copy_commit();
   }
 #pragma unroll 1
-  for (int step = 0; step < steps; step += 4) { /* a chunk; its sums live in the first two parts only */
+  for (int step = 0; step < steps; step += 4) { /* one chunk; its sums are live in the first two parts only */
     float sum[2][4][4] = {{{0}}};
     typename M::ahead before[4];
 #pragma unroll
@@ -194,7 +193,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
     }
   }
   fd_copy_wait<0>();
-  float *lines = (float *)fd_shared(); /* either half of the sums passes through it: the epilogue works on whole rows */
+  float *lines = (float *)fd_shared(); /* stages one half of the sums at a time: the epilogue works on whole rows */
   for (int half = 0; half < 2; half++) {
     __syncthreads();
     if (across == half) {
@@ -211,7 +210,7 @@ __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
   }
 }
 
-/* Whether the chain pays for such a block: it always computes FD_CHAIN_WIDTH channels. */
+/* Whether the chain is usable and worthwhile for this width: it always computes FD_CHAIN_WIDTH channels. */
 static inline int fd_chain_fits(const fd_cuda *cuda, fd_mat a) {
   return cuda->products == FD_PRODUCTS_CHAIN && cuda->shared_limit >= FD_CHAIN_SHARED && a.type == FD_BF16 &&
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;

@@ -1,4 +1,4 @@
-/* A GPU as a device: the entry of the plugin, device memory, scratch memory, copies. */
+/* A GPU as a device: the plugin's entry point, device memory, scratch memory, copies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ fd_status fd_cuda_take(fd_cuda *cuda, void **out, size_t bytes, const char *what
   fd_cuda_graph_cut(cuda);
   cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
   if (error == cudaSuccess) return FD_OK;
-  cudaGetLastError(); /* reported below: the next launch must not find it */
+  cudaGetLastError(); /* clears the error, which is reported below: the next launch must not report it */
   *out = NULL;
   cudaMemGetInfo(&free_bytes, &total);
   return cuda->host->fail(error == cudaErrorMemoryAllocation ? FD_MEMORY : FD_GPU,
@@ -87,7 +87,7 @@ static void gpu_release(fd_device *dev, void *buffer) {
   cudaFree(buffer);
 }
 
-/* Pinned host memory, which copies reach at the full speed of the bus. */
+/* Pinned host memory: copies from and to it run at the full speed of the bus. */
 static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const char *what) {
   fd_cuda *cuda = fd_cuda_of(dev);
   void *memory = NULL;
@@ -96,7 +96,7 @@ static fd_status gpu_alloc_host(fd_device *dev, void *out, size_t bytes, const c
   memcpy(out, &memory, sizeof memory);
   if (error == cudaSuccess) return FD_OK;
   cudaGetLastError();
-  return cuda->host->fail(FD_MEMORY, "%.2f GB of page-locked memory for %s: %s", 1e-9 * (double)bytes, what,
+  return cuda->host->fail(FD_MEMORY, "%.2f GB of pinned memory for %s: %s", 1e-9 * (double)bytes, what,
                           cudaGetErrorString(error));
 }
 
@@ -111,8 +111,8 @@ static int on_device(const fd_cuda *cuda, const void *at) {
   return inside;
 }
 
-/* A copy from or to the host is over when this returns, so that the caller may read its destination, and change or free its
- * source: cudaMemcpyAsync promises neither, not even for a source in pageable memory. */
+/* A copy from or to the host is complete when this returns, so that the caller may read the destination and change or free the
+ * source: cudaMemcpyAsync guarantees neither, not even for a source in pageable memory. */
 static fd_status gpu_copy(fd_device *dev, void *to, const void *from, size_t bytes) {
   fd_cuda *cuda = fd_cuda_of(dev);
   fd_cuda_graph_cut(cuda);
@@ -191,7 +191,7 @@ static fd_status choose_products(fd_cuda *cuda, const fd_gpu *gpu, int wanted) {
   return FD_OK;
 }
 
-/* FINDNA_GRAPH=1, for measurements: the results are the same bits. */
+/* FINDNA_GRAPH=1, for measurements: the results are bit-identical. */
 static fd_status choose_graphs(fd_cuda *cuda) {
   const char *named = getenv("FINDNA_GRAPH");
   if (!named || !strcmp(named, "0")) return FD_OK;

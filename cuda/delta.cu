@@ -1,6 +1,6 @@
-/* The gated delta rule on the GPU, chunk by chunk as products of matrices (cpu/delta.c has the formulas and the names): a block
- * has a head of a sequence, whose matrices lie in shared memory where they fit. Where rows are in bf16, products are those of
- * tensor cores, of operands that are sums of two bf16 numbers. */
+/* The gated delta rule on the GPU, chunk by chunk as matrix products (cpu/delta.c defines the formulas and names): one block per
+ * head of a sequence, with its matrices in shared memory if they fit. If rows are in bf16, products run on tensor cores, with
+ * every operand split into a sum of two bf16 numbers. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
@@ -15,7 +15,7 @@ struct delta_call {
   int items;
   fd_mat x, gates, y, dy, dx, dgates;
   float *states, *arena; /* arena NULL: shared memory */
-  double *sums;          /* of each item: gradients by its rate and offset */
+  double *sums;          /* per item: gradients of its rate and offset */
 };
 
 /* Element (i, j) is at[i * row + j * column]. */
@@ -36,7 +36,8 @@ __host__ __device__ inline float *take(float *base, size_t *used, int rows, int 
   return at;
 }
 
-/* Floats of a block's arena. Backward, du takes what is Q S in the forward pass, and s are gradients by the state. */
+/* Lays out a block's arena; returns its size in floats. In the backward pass, du is where Q S is in the forward pass, and s holds
+ * the gradients of the state. */
 __host__ __device__ inline size_t divide(const fd_delta &d, work *w, float *base, int backward) {
   size_t used = 0;
   w->kq = take(base, &used, 2 * CHUNK, d.keys), w->v = take(base, &used, CHUNK, d.values);
@@ -56,7 +57,7 @@ __host__ __device__ inline size_t divide(const fd_delta &d, work *w, float *base
 __device__ inline int lane_of() { return (int)threadIdx.x % FD_WARP; }
 __device__ inline int warp_of() { return (int)threadIdx.x / FD_WARP; }
 
-/* c[m, n] = a[m, k] b[k, n], or += with `add`: a thread has EACH x EACH elements. */
+/* c[m, n] = a[m, k] b[k, n], or += with `add`: a thread computes EACH x EACH elements at a time. */
 __device__ inline void product_plain(int m, int n, int k, view a, view b, float *c, int ld, int add) {
   int across = (n + EACH - 1) / EACH, tiles = (m + EACH - 1) / EACH * across;
   for (int t = (int)threadIdx.x; t < tiles; t += THREADS) {
@@ -82,13 +83,13 @@ __device__ inline void product_plain(int m, int n, int k, view a, view b, float 
   }
 }
 
-/* Two numbers as pairs of bf16: what they round to, and what is left. */
+/* Splits two numbers into pairs of bf16: the rounded values and the remainders. */
 __device__ inline void split(float low, float high, fd_bf16x2 *coarse, fd_bf16x2 *fine) {
   *coarse = fd_bf16_pair(low, high);
   *fine = fd_bf16_pair(low - fd_bf16_low(*coarse), high - fd_bf16_high(*coarse));
 }
 
-/* The same by tensor cores: a warp has 16 x 8 elements. */
+/* The same on tensor cores: a warp computes 16 x 8 elements at a time. */
 __device__ inline void product_tensor(int m, int n, int k, view a, view b, float *c, int ld, int add) {
   int lane = lane_of(), across = (n + 7) / 8, tiles = (m + 15) / 16 * across;
   for (int t = warp_of(); t < tiles; t += WARPS) {
@@ -120,7 +121,7 @@ __device__ inline void product_tensor(int m, int n, int k, view a, view b, float
   }
 }
 
-/* All threads of the block together; what they wrote before is there, and the product when it returns. */
+/* Called by all threads of the block; barriers make visible what they wrote before, and the product on return. */
 template <bool TENSOR>
 __device__ inline void product(int m, int n, int k, view a, view b, float *c, int ld, int add) {
   __syncthreads();
@@ -138,7 +139,7 @@ __device__ inline int query_of(const delta_call &c, const work &w) { return w.he
 __device__ inline int key_of(const delta_call &c, const work &w) { return (c.of.heads + w.head) * c.of.keys; }
 __device__ inline int value_of(const delta_call &c, const work &w) { return 2 * c.of.heads * c.of.keys + w.head * c.of.values; }
 
-/* The state before a chunk that is not the sequence's first; NULL: before that. */
+/* The stored state before a chunk; NULL for the sequence's first chunk, or if no states are stored. */
 __device__ inline float *state_of(const delta_call &c, const work &w) {
   if (!c.states || !w.at) return NULL;
   int64_t place = w.first / CHUNK + w.at / CHUNK - 1;
@@ -151,7 +152,7 @@ __device__ inline float decay_of(const delta_call &c, const work &w, float gate,
   return rate * (at > 20 ? at : log1pf(expf(at)));
 }
 
-/* A unit row of K or Q, times `scale`, by a warp. */
+/* Loads a row of K or Q, normalized to unit length and multiplied by `scale`; one warp per row. */
 __device__ inline void load_unit(const delta_call &c, int64_t row, int first, float scale, float *to, float *root) {
   float squares = 0;
   for (int j = lane_of(); j < c.of.keys; j += FD_WARP) {
@@ -163,7 +164,7 @@ __device__ inline void load_unit(const delta_call &c, int64_t row, int first, fl
   if (lane_of() == 0) *root = r;
 }
 
-/* D, E and the rows' gates, by the first warp: lane j has column j, or row j. */
+/* D, E and the rows' gates, by the first warp: lane j computes the gates of row j and column j of D. */
 __device__ inline void load_gates(const delta_call &c, const work &w) {
   int j = lane_of();
   if (warp_of()) return;
@@ -185,7 +186,7 @@ __device__ inline void load_gates(const delta_call &c, const work &w) {
 __device__ inline void load(const delta_call &c, work &w, int at) {
   w.at = at;
   w.n = w.length - at < CHUNK ? w.length - at : CHUNK;
-  __syncthreads(); /* what is there is no longer read */
+  __syncthreads(); /* the previous chunk is no longer read */
   for (int i = warp_of(); i < w.n; i += WARPS) {
     int64_t row = row_of(c, w, i);
     load_unit(c, row, key_of(c, w), 1, w.kq + i * c.of.keys, w.root + i);
@@ -196,7 +197,7 @@ __device__ inline void load(const delta_call &c, work &w, int at) {
   __syncthreads();
 }
 
-/* T = (1 + A)^-1, by the first warp: lane j has column j. */
+/* T = (1 + A)^-1, by the first warp: lane j computes column j. */
 __device__ inline void invert(const work &w) {
   int j = lane_of();
   if (warp_of()) return;
@@ -207,7 +208,7 @@ __device__ inline void invert(const work &w) {
   }
 }
 
-/* B, P, A, T, U, and the products of K and, where there is room for them, Q with the state (NULL: zeros). */
+/* B, P, A, T, U, and the products of K and, if `queries`, of Q with the state (NULL: zeros). */
 template <bool TENSOR>
 __device__ inline void solve(const delta_call &c, const work &w, const float *state, int queries) {
   int n = w.n, keys = c.of.keys, values = c.of.values, rows = queries ? 2 * n : n;
@@ -230,7 +231,7 @@ __device__ inline void solve(const delta_call &c, const work &w, const float *st
   product<TENSOR>(n, values, n, {w.inverse, CHUNK, 1}, {w.seen, values, 1}, w.u, values, 0);
 }
 
-/* Rows times a factor each. */
+/* Multiplies each row by its factor. */
 __device__ inline void scale_rows(int n, int width, const float *factor, float *rows) {
   for (int i = (int)threadIdx.x; i < n * width; i += THREADS) rows[i] *= factor[i / width];
 }
@@ -248,7 +249,7 @@ __device__ inline void forward_chunk(const delta_call &c, const work &w) {
   product<TENSOR>(keys, values, n, {w.kq, 1, keys}, {w.u, values, 1}, w.s, values, 1);
 }
 
-/* The block's work on an item. */
+/* Begins the block's work on an item, a head of a sequence, with a state of zeros. */
 __device__ inline work begin(const delta_call &c, int item, int backward) {
   work w = {};
   work none;
@@ -261,7 +262,7 @@ __device__ inline work begin(const delta_call &c, int item, int backward) {
   return w;
 }
 
-/* The padding of the rows of an item, by its last head. */
+/* Zeroes the padding of a chunk's rows; only the block of the last head does so. */
 __device__ inline void pad(const delta_call &c, const work &w, fd_mat m, int width) {
   int behind = m.stride - width;
   for (int i = (int)threadIdx.x; w.head == c.of.heads - 1 && i < w.n * behind; i += THREADS)
@@ -303,7 +304,7 @@ __device__ inline void backward_products(const delta_call &c, const work &w, con
   product<TENSOR>(n, keys, values, {w.u, values, 1}, {w.s, 1, values}, w.along, keys, 0);
 }
 
-/* By D in A and P: lane i of the first warp has row i, and then column i. */
+/* Gradients through D in A and P: lane i of the first warp sums row i, then column i. */
 __device__ inline void backward_decays(const work &w) {
   int i = lane_of();
   const float *da = w.dproducts, *dp = w.dproducts + w.n * CHUNK, *p = w.products + w.n * CHUNK;
@@ -327,7 +328,8 @@ __device__ inline float warp_dot(int n, const float *x, const float *y) {
   return fd_warp_sum(sum);
 }
 
-/* A warp has a row: what it gets through E and D[last]. along[i][0] is then its part of the last row's. */
+/* One warp per row: adds its gradients through E and D[last]. along[i][0] becomes the row's contribution to the last row's
+ * gradient. */
 __device__ inline void backward_rows(const delta_call &c, const work &w) {
   int n = w.n, keys = c.of.keys, values = c.of.values;
   const float *last = w.decay + (n - 1) * CHUNK;
@@ -347,8 +349,8 @@ __device__ inline void backward_rows(const delta_call &c, const work &w) {
   }
 }
 
-/* The last row's part, through E[last] S and D[last], then sums from behind, by one thread: dlog becomes gradients by log alpha.
- */
+/* Adds the last row's gradient through E[last] S and D[last], then takes suffix sums, by one thread: dlog becomes the gradients
+ * of log alpha. */
 __device__ inline void sum_decays(const delta_call &c, const work &w, const float *kept) {
   if (threadIdx.x > 0) return;
   float behind = 0;
@@ -358,7 +360,7 @@ __device__ inline void sum_decays(const delta_call &c, const work &w, const floa
   for (int i = w.n - 2; i >= 0; i--) w.dlog[i] += w.dlog[i + 1];
 }
 
-/* A warp's part of the sum of S dS' to kept[warp], which is inverse's memory: it is no longer read. */
+/* Writes a warp's part of the sum of S dS' to kept[warp], in the memory of inverse, which is no longer read. */
 __device__ inline void state_products(const delta_call &c, const work &w, const float *state, float *kept) {
   float sum = 0;
   for (int i = (int)threadIdx.x; i < c.of.keys * c.of.values; i += THREADS) sum = fmaf(state[i], w.s[i], sum);
@@ -379,7 +381,7 @@ __device__ inline void backward_pairs(const delta_call &c, const work &w) {
   product<TENSOR>(n, keys, 2 * n, {da, 1, CHUNK}, {w.kq, keys, 1}, w.dkq, keys, 1);
 }
 
-/* The gradient by a row from that by its unit row, by a warp. */
+/* Computes and stores the gradient of a row from that of its unit row; one warp per row. */
 __device__ inline void store_unit(const delta_call &c, int64_t row, int first, float scale, float root, const float *unit,
                                   const float *d) {
   float along = warp_dot(c.of.keys, unit, d) / scale;
@@ -449,7 +451,7 @@ __global__ void __launch_bounds__(THREADS, 2) delta_backward(delta_call c) {
   }
 }
 
-/* Thread h: the sums of head h over the sequences. */
+/* Thread h sums over the sequences for head h. */
 __global__ void sum_gates(int count, int micro_batches, int heads, const double *sums, float *drate, float *doffset) {
   int h = (int)fd_first_item(), each = count / micro_batches;
   if (h >= heads) return;
@@ -461,7 +463,7 @@ __global__ void sum_gates(int count, int micro_batches, int heads, const double 
     });
 }
 
-/* Starts blocks with what memory they need. */
+/* Launches the blocks, with their arenas in shared memory if they fit, else in scratch memory. */
 void run(fd_cuda *cuda, const char *name, void (*kernel)(delta_call), delta_call c, int backward) {
   work none;
   size_t bytes = divide(c.of, &none, NULL, backward) * sizeof(float);

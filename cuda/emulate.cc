@@ -1,4 +1,4 @@
-/* The emulated GPU: fibers, warps, barriers, asynchronous copies, and the runtime's functions for memory (for streams and graphs:
+/* The emulated GPU: fibers, warps, barriers, asynchronous copies, and the runtime's memory functions (streams and graphs:
  * emulate_streams.cc). */
 #include "cuda/emulate.h"
 
@@ -35,11 +35,11 @@ struct copy {
   int valid;
 };
 
-/* A product of a warpgroup that has not been computed yet. */
+/* A warpgroup product that has been issued but not computed yet. */
 struct product {
   float (*sum)[4];
   int columns, add;
-  const uint32_t *registers; /* that hold a, or NULL */
+  const uint32_t *registers; /* that hold a; NULL: a is in shared memory */
   uint64_t a, b;
   int a_t, b_t;
   unsigned group;
@@ -49,28 +49,28 @@ struct fiber {
   jmp_buf context;
   char *stack;
   int started, done;
-  const unsigned *counter; /* that it waits for: until it is no longer `value` */
+  const unsigned *counter; /* it waits until this is no longer `value`; NULL: it does not wait */
   unsigned value;
-  unsigned warp_operations;                /* that it has reached */
-  copy copies[COPIES_MAX];                 /* under way: a ring, of which first .. next - 1 have not landed */
-  unsigned group[COPIES_MAX], first, next; /* the group of each */
-  unsigned groups;                         /* closed */
-  int unpublished;                         /* copies have landed that warpgroups may not see yet */
+  unsigned warp_operations;                /* warp operations reached */
+  copy copies[COPIES_MAX];                 /* a ring: first .. next - 1 are in flight */
+  unsigned group[COPIES_MAX], first, next; /* the group of each copy */
+  unsigned groups;                         /* committed */
+  int unpublished;                         /* copies have landed that may not be visible to warpgroups yet */
   int unpublished_mbarriers;
   product products[PRODUCTS_MAX];
   unsigned product_count, product_groups;
-  int begun; /* a group of products */
+  int begun; /* a group of products is open */
 };
 
-/* What the lanes of a warp hand each other: two operations take turns, so that a fast lane does not write what a slow one reads.
- */
+/* The data that the lanes of a warp exchange: operations alternate between two slots, so that a fast lane does not overwrite what
+ * a slow one still reads. */
 struct warp {
-  unsigned arrived[2], complete; /* lanes at the operation; operations that all lanes have reached */
+  unsigned arrived[2], complete; /* lanes at an operation; operations reached by all lanes */
   alignas(16) char slot[2][WARP][64];
   float result[2][16][8];
 };
 
-/* What a barrier counts. */
+/* The counts of a barrier: threads that have arrived, and completed rounds. */
 struct meeting {
   unsigned arrived, complete;
 };
@@ -80,10 +80,10 @@ struct block_state {
   std::vector<char> shared;
   char *shared_at;
   meeting barriers[BARRIERS]; /* 0 is __syncthreads */
-  int done;                   /* threads */
+  int done;                   /* threads that have ended */
 };
 
-/* A copy of a chunk to one block that is under way. */
+/* A bulk copy of a chunk to one block, in flight. */
 struct bulk {
   int block;
   char *to, *mbarrier;
@@ -91,16 +91,16 @@ struct bulk {
   size_t bytes;
 };
 
-/* The blocks that run at the same time. */
+/* The blocks that run concurrently. */
 struct cluster_state {
-  std::vector<fiber> fibers; /* of one block after the other */
+  std::vector<fiber> fibers; /* block after block */
   std::vector<warp> warps;
   block_state blocks[CLUSTER_MAX];
   meeting all;
   std::vector<bulk> bulks;
   size_t shared;
-  unsigned passes;                  /* through all warps */
-  int size, threads, running, done; /* threads of a block; all that have ended */
+  unsigned passes;                  /* over all warps */
+  int size, threads, running, done; /* blocks; threads per block; the running thread; all threads that have ended */
   const std::function<void()> *thread;
   jmp_buf scheduler;
 };
@@ -134,7 +134,7 @@ int lane() { return now.running % WARP; }
   abort();
 }
 
-/* Whether so many bytes lie in a block's shared memory. */
+/* Whether these bytes are in a block's shared memory. */
 int shared_by(const block_state &b, const void *at, size_t bytes) {
   return (const char *)at >= b.shared_at && (const char *)at + bytes <= b.shared_at + now.shared;
 }
@@ -149,7 +149,7 @@ void wait_while(const unsigned *counter, unsigned value) {
   self().counter = nullptr;
 }
 
-/* Lets all others go on first. */
+/* Lets all other threads run first. */
 void step_aside() { wait_while(&now.passes, now.passes); }
 
 void reach(meeting &m, int threads) {
@@ -158,8 +158,8 @@ void reach(meeting &m, int threads) {
   m.complete++;
 }
 
-/* Fibers start here, once: the first switch into one is by ucontext, all others by longjmp. One thread of a block after the
- * other. */
+/* A fiber starts here, once: the first switch into it is by ucontext, all others by longjmp. It runs one thread per block, block
+ * after block. */
 void begin() {
   for (;;) {
     (*now.thread)();
@@ -192,7 +192,7 @@ void resume(int thread) {
   swapcontext(&origin, &start);
 }
 
-/* Runs a warp as far as it can go without the others. */
+/* Runs a warp as far as it can go without the others; returns whether any thread ran. */
 int run_warp(int number) {
   int progress = 0, again = 1;
   while (again) {
@@ -205,9 +205,9 @@ int run_warp(int number) {
   return progress;
 }
 
-int land(); /* one of the chunks that are under way; whether there was one */
+int land(); /* completes a random bulk copy in flight; returns whether there was one */
 
-/* Every warp once in a random order and once more, but those of the block that sleeps; chunks land in between. */
+/* Runs every warp once in random order and then once more, except those of the block `asleep`; bulk copies land in between. */
 int run_warps(int asleep) {
   int warps = now.size * now.threads / WARP, progress = 0, first = (int)random_below((unsigned)warps),
       step = 1 + 2 * (int)random_below(4);
@@ -221,7 +221,7 @@ int run_warps(int asleep) {
   return progress;
 }
 
-/* Any of the blocks may be much slower than the others. */
+/* Runs the blocks of a cluster, any of which may be much slower than the others. */
 void run_cluster() {
   now.done = 0;
   now.all = {0, 0};
@@ -243,12 +243,13 @@ void run_cluster() {
       if (!progress) progress = land();
       any |= progress;
     } while (progress && asleep < now.size);
-    if (!any && asleep >= now.size) die("threads wait for ever: for a barrier, an mbarrier or lanes that others never reach");
+    if (!any && asleep >= now.size) die("deadlock: threads wait for a barrier, an mbarrier or lanes that others never reach");
   }
   if (!now.bulks.empty()) die("the kernel ended with copies of chunks under way");
 }
 
-/* Reaches the warp's next operation with `bytes` of data and waits for the other lanes; which of the two slots it was. */
+/* Reaches the warp's next operation with `bytes` of data and waits for the other lanes, the last of which calls `together`;
+ * returns which of the two slots was used. */
 int meet(const void *data, size_t bytes, void (*together)(warp &, int)) {
   warp &w = own_warp();
   fiber &f = self();
@@ -322,7 +323,7 @@ void __syncwarp() {
 int fd_uniform(int value) {
   int first;
   fd_emulate_shuffle(&value, &first, sizeof value, 0);
-  if (first != value) die("a value that was said to be the warp's is not");
+  if (first != value) die("a value passed as uniform differs between the lanes of a warp");
   return value;
 }
 
@@ -331,7 +332,7 @@ char *fd_shared() { return own_block().shared_at; }
 void fd_copy16(fd_address shared, const void *global, int valid) {
   if ((uintptr_t)shared % 16 || (valid && (uintptr_t)global % 16)) die("a copy that is not aligned to 16 bytes");
   if (!shared_by(own_block(), shared, 16)) die("a copy outside shared memory");
-  memset(shared, POISON, 16); /* whoever reads it before it has landed gets NaN */
+  memset(shared, POISON, 16); /* a read before the copy has landed yields NaN */
   fiber &f = self();
   if (f.next - f.first == COPIES_MAX) die("more asynchronous copies under way than the emulator keeps");
   f.copies[f.next % COPIES_MAX] = {shared, global, valid};
@@ -364,11 +365,12 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
 #include "cuda/emulate_warpgroup.h"
 
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster) {
-  fd_emulate_not_recorded("a kernel that no stream was given");
+  fd_emulate_not_recorded("a kernel launched without a stream");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
-  if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid that no GPU takes");
-  if (cluster < 1 || cluster > CLUSTER_MAX || grid.x % (unsigned)cluster) die("a grid that is not of whole clusters");
+  if (grid.y > 65535 || grid.z > 65535 || !grid.x || !grid.y || !grid.z) die("a grid size that no GPU supports");
+  if (cluster < 1 || cluster > CLUSTER_MAX || grid.x % (unsigned)cluster)
+    die("a grid that is not a multiple of the cluster size");
   while ((int)now.fibers.size() < threads * cluster) {
     now.fibers.emplace_back();
     void *stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -395,14 +397,14 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
       }
 }
 
-/* Memory: a buffer ends at a page that cannot be touched. */
+/* Device memory: every buffer ends at an inaccessible guard page. */
 namespace {
 struct buffer {
   char *at, *mapped;
   size_t bytes, all;
 };
 std::vector<buffer> buffers;
-std::map<const void *, size_t> allowed; /* shared memory of a kernel's blocks, where it was set */
+std::map<const void *, size_t> allowed; /* shared memory per block of a kernel, if it was set */
 size_t taken;
 enum { SHARED_USUAL = 48 << 10 };
 

@@ -1,7 +1,7 @@
-/* A GPU on the CPU, for tests: runs the sources of the kernels as C++, each thread a fiber. Global memory is poisoned when taken
- * and fenced behind its end, shared memory is poisoned, asynchronous copies land as late as they may (those of whole chunks at
- * random, too), and between two barriers the warps run in a random order, each as far as it can: a missing barrier or wait gives
- * wrong results. Not for speed. */
+/* A GPU emulated on the CPU, for tests: the kernels' sources run as C++, each thread a fiber. Device memory is poisoned when
+ * allocated and ends at a guard page, shared memory is poisoned, asynchronous copies land as late as they may (bulk copies of
+ * whole chunks also at random), and between two barriers the warps run in random order, each as far as it can: a missing barrier
+ * or wait yields wrong results. Not built for speed. */
 #ifndef FD_CUDA_EMULATE_H
 #define FD_CUDA_EMULATE_H
 
@@ -49,7 +49,7 @@ static inline uint32_t __float_as_uint(float value) {
   return bits;
 }
 
-/* What kernels call. */
+/* Functions that kernels call. */
 void __syncthreads();
 void fd_emulate_shuffle(const void *mine, void *theirs, size_t bytes, int lane);
 int fd_emulate_lane();
@@ -93,7 +93,7 @@ void fd_warpgroup_wait() {
   fd_emulate_group_wait(N);
 }
 uint32_t fd_shared_offset(fd_address at);
-/* sum = (add ? sum : 0) + a b of so many columns; a is in registers, or where a descriptor says. */
+/* sum = (add ? sum : 0) + a b, of `columns` columns; a is in registers or at a descriptor. */
 void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint32_t *registers, uint64_t a, uint64_t b, int a_t,
                                int b_t);
 template <bool A_T, bool B_T>
@@ -134,10 +134,10 @@ static inline uint32_t fd_emulate_bf16(float value) {
 }
 static inline uint32_t fd_bf16_pair(float low, float high) { return fd_emulate_bf16(low) | fd_emulate_bf16(high) << 16; }
 
-/* Runs a kernel: every thread of every block calls `thread`. The blocks of a cluster run at the same time. */
+/* Runs a kernel: every thread of every block calls `thread`. The blocks of a cluster run concurrently. */
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster = 1);
 
-/* What the back end calls of the runtime. */
+/* The functions of the CUDA runtime that the back end calls. */
 typedef int cudaError_t;
 typedef void *cudaStream_t;
 typedef void *cudaEvent_t;
@@ -201,11 +201,11 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
-/* Launches a kernel with this much shared memory a block: `run` runs it. */
+/* Launches a kernel with this much shared memory per block; `run` executes it. */
 void fd_emulate_launch(cudaStream_t stream, const void *kernel, size_t shared, std::function<void()> run);
 
-/* Between the parts of the emulated GPU: the error that cudaGetLastError returns, calls that are forbidden while a stream is
- * captured, whether an address is in device memory, the shared memory that a kernel's blocks may have. */
+/* Shared by the emulator's files: setting the error that cudaGetLastError returns, aborting at a call that is forbidden during
+ * stream capture, whether an address is in device memory, and how much shared memory a kernel's blocks may use. */
 cudaError_t fd_emulate_fail(cudaError_t error);
 void fd_emulate_not_recorded(const char *what);
 int fd_emulate_on_device(const void *at);

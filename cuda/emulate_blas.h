@@ -1,5 +1,5 @@
-/* The part of cuBLASLt's interface that blas.cu uses, for the emulated GPU: cublasLt.h needs CUDA's own headers. Numbers are
- * cuBLASLt's. */
+/* The part of cuBLASLt's interface that blas.cu uses, for the emulated GPU: cublasLt.h needs CUDA's own headers. The enumerators'
+ * values are cuBLASLt's. */
 #ifndef FD_CUDA_EMULATE_BLAS_H
 #define FD_CUDA_EMULATE_BLAS_H
 

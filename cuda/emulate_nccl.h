@@ -1,4 +1,5 @@
-/* The part of NCCL's interface that nccl.cu uses, for the emulated GPU: nccl.h needs CUDA's own headers. Numbers are NCCL's. */
+/* The part of NCCL's interface that nccl.cu uses, for the emulated GPU: nccl.h needs CUDA's own headers. The enumerators' values
+ * are NCCL's. */
 #ifndef FD_CUDA_EMULATE_NCCL_H
 #define FD_CUDA_EMULATE_NCCL_H
 

@@ -1,6 +1,6 @@
-/* The emulated GPU's streams, events and graphs: a stream does at once what it is given, or records it. The source of a copy from
- * host memory must stay as it is until the stream is waited for, since a GPU may read it that late. What a GPU does not allow
- * while a stream is recorded ends the program. */
+/* The emulated GPU's streams, events and graphs: a stream executes each operation at once, or captures it. The source of a copy
+ * from host memory must stay unchanged until the stream is synchronized, because a GPU may read it that late. A call that a GPU
+ * forbids during stream capture aborts the program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,18 +19,18 @@ struct node {
   std::function<void()> run;
 };
 
-/* A copy from host memory: its bytes as they were when it was given to the stream. */
+/* A copy from host memory: the source's bytes when the copy was put on the stream. */
 struct host_copy {
   const void *from;
   std::vector<char> bytes;
 };
 
 struct stream {
-  std::vector<node> *recorded; /* NULL: not now */
+  std::vector<node> *recorded; /* NULL: not being captured */
   std::vector<host_copy> reading;
 };
 
-stream *recording; /* the one stream that is */
+stream *recording; /* the one stream being captured */
 cudaError_t last_error;
 
 [[noreturn]] void stop(const char *what, const char *when) {
@@ -86,7 +86,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned flags, int pr
   return priority > 0 || priority < -5 ? last_error = cudaErrorInvalidValue : cudaStreamCreateWithFlags(s, flags);
 }
 
-/* Copies from host memory may read their sources until here: one that has changed is an error. */
+/* Copies from host memory may read their sources until here: a source that has changed is an error. */
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
   fd_emulate_not_recorded("cudaStreamSynchronize");
   for (const host_copy &c : of(s)->reading)
@@ -104,8 +104,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 
 namespace {
 struct event {
-  int timed, looks; /* looks: how often it is asked for until it is reached */
-  double at;        /* milliseconds, when it was recorded */
+  int timed, looks; /* looks: queries left until it counts as reached */
+  double at;        /* time of recording, milliseconds */
 };
 event *event_of(cudaEvent_t e) { return (event *)e; }
 
@@ -120,7 +120,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
   return *e = new event{!(flags & cudaEventDisableTiming), 0, 0}, cudaSuccess;
 }
 
-/* An event is reached when it is asked for the third time after it was recorded last. */
+/* An event counts as reached at the third query after it was last recorded. */
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   if (of(s)->recorded) die("cudaEventRecord");
   return event_of(e)->looks = 2, event_of(e)->at = now(), cudaSuccess;
@@ -173,7 +173,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *executable, cudaGraph
   return *executable = new std::vector<node>(*nodes_of(graph)), cudaSuccess;
 }
 
-/* Takes other arguments, but no other operations. */
+/* Accepts other arguments, but no other operations. */
 cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph, cudaGraphExecUpdateResultInfo *) {
   const std::vector<node> &from = *nodes_of(graph);
   std::vector<node> &to = *nodes_of(executable);

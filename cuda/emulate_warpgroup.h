@@ -1,9 +1,9 @@
-/* Part of emulate.cc: what GPUs of compute capability 9.0 have more, the products of warpgroups, clusters of blocks, mbarriers,
- * and copies of chunks. */
+/* Part of emulate.cc: what compute capability 9.0 adds, which is warpgroup products, clusters of blocks, mbarriers and bulk
+ * copies of chunks. */
 namespace {
 
-/* An mbarrier in shared memory: phases that have ended, bytes that are missing in this one (in units of 16; more may have come
- * than were announced yet), arrivals of a phase and those that are missing. */
+/* An mbarrier in shared memory: completed phases; bytes pending in the current one, in units of 16 (negative if more have landed
+ * than were announced yet); arrivals per phase, and those still missing. */
 struct mbarrier {
   unsigned phases;
   int16_t units;
@@ -11,7 +11,7 @@ struct mbarrier {
 };
 static_assert(sizeof(mbarrier) == 8, "as on a GPU");
 
-/* The phase of an mbarrier that has all ends. */
+/* Ends the phase of an mbarrier once all arrivals and bytes are there. */
 void pass(mbarrier &g) {
   if (g.missing || g.units) return;
   g.missing = g.arrivals;
@@ -22,7 +22,7 @@ mbarrier &mbarrier_of(int block, char *at) {
   if ((uintptr_t)at % sizeof(mbarrier) || !shared_by(now.blocks[block], at, sizeof(mbarrier)))
     die("an mbarrier outside shared memory");
   mbarrier &g = *(mbarrier *)at;
-  if (!g.arrivals || g.arrivals == POISON) die("an mbarrier that was not made");
+  if (!g.arrivals || g.arrivals == POISON) die("an mbarrier that was not initialized");
   return g;
 }
 
@@ -55,8 +55,8 @@ void fd_emulate_group_multiply(float (*sum)[4], int columns, int add, const uint
   f.products[f.product_count++] = {sum, columns, add, registers, a, b, a_t, b_t, f.product_groups};
 }
 
-/* An element of a matrix that a descriptor names, k or the other index being contiguous ("MN-major"), in 128-byte swizzling: PTX
- * ISA, "Matrix descriptor format" and "Strides": 14 bits each of start, leading and stride byte offset in units of 16. */
+/* An element of the matrix at a descriptor with 128-byte swizzling, where k or (mn_major) the other index is contiguous. PTX ISA,
+ * "Matrix descriptor format" and "Strides": 14 bits each of start address, leading and stride byte offset, in units of 16. */
 static float described(uint64_t d, int mn_major, int i, int k) {
   uint32_t start = (uint32_t)(d & 0x3fff) << 4, leading = (uint32_t)(d >> 16 & 0x3fff) << 4,
            stride = (uint32_t)(d >> 32 & 0x3fff) << 4;
@@ -71,8 +71,8 @@ static float described(uint64_t d, int mn_major, int i, int k) {
   return __uint_as_float((uint32_t)bits << 16);
 }
 
-/* Product n of a warp: its 16 rows. The instruction of 64 columns adds in another order than that of 128: the ISA promises no
- * order, and who computes a value again must use the same one. */
+/* A warp's 16 rows of product n. The 64-column instruction adds in another order than the 128-column one: the ISA guarantees no
+ * order, and code that recomputes a value must use the same instruction. */
 static void multiply_rows(fiber *lanes, unsigned n) {
   const product p = lanes[0].products[n];
   float a[16][16], b[16][128];
@@ -95,13 +95,13 @@ static void multiply_rows(fiber *lanes, unsigned n) {
   }
 }
 
-/* Computes a warp's products up to the groups of which so many may still be under way. */
+/* Computes a warp's products, except those of the `newest` latest groups, which may still be in flight. */
 static void finish(int newest) {
   fiber *lanes = &now.fibers[(size_t)(now.running / WARP * WARP)];
   unsigned done = 0, count = lanes[0].product_count;
   for (int l = 1; l < WARP; l++)
     if (lanes[l].product_count != count || lanes[l].product_groups != lanes[0].product_groups)
-      die("lanes of a warp that do not multiply together");
+      die("lanes of a warp that do not issue the same products");
   for (; done < count && lanes[0].products[done].group + (unsigned)newest < lanes[0].product_groups; done++)
     multiply_rows(lanes, done);
   for (int l = 0; l < WARP; l++) {
@@ -110,8 +110,8 @@ static void finish(int newest) {
   }
 }
 
-/* Products are computed as late as they may be, or at once: memory and registers that are written too early or too late give
- * wrong results. */
+/* Products are computed as late as they may be, or at once: memory or registers written too early or too late yield wrong
+ * results. */
 void fd_warpgroup_commit() {
   self().product_groups++, self().begun = 0;
   meet("", 0, [](warp &, int) {
@@ -124,7 +124,7 @@ void fd_emulate_group_wait(int newest) {
     int groups;
     memcpy(&groups, w.slot[which][0], sizeof groups);
     for (int l = 1; l < WARP; l++)
-      if (memcmp(w.slot[which][l], &groups, sizeof groups)) die("lanes of a warp that do not wait together");
+      if (memcmp(w.slot[which][l], &groups, sizeof groups)) die("lanes of a warp that do not wait for the same groups");
     finish(groups);
   });
 }
@@ -145,7 +145,7 @@ void fd_mbarrier_publish() { self().unpublished_mbarriers = 0; }
 
 static void arrive(int block, fd_address at, int bytes) {
   mbarrier &g = mbarrier_of(block, at);
-  if (!g.missing) die("more arrivals at an mbarrier than it was made for");
+  if (!g.missing) die("more arrivals at an mbarrier than it was initialized for");
   g.units = (int16_t)(g.units + bytes / 16);
   g.missing--;
   pass(g);
@@ -153,14 +153,14 @@ static void arrive(int block, fd_address at, int bytes) {
 
 void fd_mbarrier_expect(fd_address at, int bytes) { arrive(now.running / now.threads, at, bytes); }
 
-/* The same place in another block of the cluster, which must be there. */
+/* The same address in another block of the cluster, which must still be running. */
 static char *there(fd_address at, int rank) {
-  if (rank < 0 || rank >= now.size) die("a block that the cluster has not");
-  if (now.blocks[rank].done == now.threads) die("a block that has ended is written to");
+  if (rank < 0 || rank >= now.size) die("a block that is not in the cluster");
+  if (now.blocks[rank].done == now.threads) die("a write to a block that has ended");
   return now.blocks[rank].shared_at + (at - own_block().shared_at);
 }
 
-/* What the others do then may come before what this thread does next. */
+/* At random, lets the other threads run before this one continues. */
 void fd_mbarrier_arrive(fd_address at, int rank) {
   arrive(rank, there(at, rank), 0);
   if (random_below(2)) step_aside();
@@ -178,8 +178,8 @@ void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address at, 
     if (!(blocks >> rank & 1)) continue;
     bulk b = {rank, there(to, rank), there(at, rank), from, (size_t)bytes};
     for (const bulk &other : now.bulks)
-      if (other.to < b.to + bytes && b.to < other.to + other.bytes) die("two copies to one place are under way");
-    memset(b.to, POISON, b.bytes); /* whoever still reads what was there, or does before it has landed, gets NaN */
+      if (other.to < b.to + bytes && b.to < other.to + other.bytes) die("two overlapping copies are in flight");
+    memset(b.to, POISON, b.bytes); /* a read of the old contents, or before the copy has landed, yields NaN */
     now.bulks.push_back(b);
   }
 }

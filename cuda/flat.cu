@@ -50,7 +50,7 @@ struct mix {
   }
 };
 
-/* The same operations in the same order as the CPU's vectors. */
+/* The same operations in the same order as in the CPU's vector code. */
 __device__ inline void average(float lambda, float s, float *t) { *t = fmaf(lambda, *t, (1.0f - lambda) * s); }
 
 __global__ void adamw(size_t n, fd_adamw h, const float *g, float *w, float *m, float *v, float *t, float lambda) {

@@ -1,5 +1,6 @@
-/* Index arithmetic of the tensor-core kernels: which element of a matrix a lane holds, where a tile stands in shared memory, and
- * in which chunks tokens are added. Plain functions that the CPU can call: tests go through all of their arguments. */
+/* Index arithmetic of the tensor-core kernels: which element of a matrix a lane holds, where a tile is stored in shared memory,
+ * and the chunks in which sums over tokens are taken. Plain functions that the CPU can call, so that tests cover all of their
+ * arguments. */
 #ifndef FD_CUDA_FRAGMENT_H
 #define FD_CUDA_FRAGMENT_H
 
@@ -9,8 +10,8 @@
 #include "base/both.h"
 #include "device/gpu_memory.h"
 
-/* Fragments of m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16"): lane l of a warp holds in element e of its 8 of A (two a
- * register), 4 of B and 4 of C: */
+/* Fragments of m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16"): the row, k or column of element e of a lane, which holds
+ * 8 elements of A (two per register), 4 of B and 4 of C. */
 FD_BOTH static inline int fd_a_row(int lane, int e) { return lane / 4 + (e / 2 % 2) * 8; }
 FD_BOTH static inline int fd_a_k(int lane, int e) { return lane % 4 * 2 + e % 2 + e / 4 * 8; }
 FD_BOTH static inline int fd_b_k(int lane, int e) { return lane % 4 * 2 + e % 2 + e / 2 * 8; }
@@ -18,39 +19,38 @@ FD_BOTH static inline int fd_b_column(int lane) { return lane / 4; }
 FD_BOTH static inline int fd_c_row(int lane, int e) { return lane / 4 + e / 2 * 8; }
 FD_BOTH static inline int fd_c_column(int lane, int e) { return lane % 4 * 2 + e % 2; }
 
-/* Shared memory holds tiles as rows of `units` pieces of 16 bytes (8 bf16), units a multiple of four. Piece u of row r stands at
- * piece fd_swizzle(r, u, units): the eight rows that one matrix load reads lie in different banks. (The banks are 8 pieces wide:
- * rows of whole lines begin at the same bank, those of half a line more at two in turn.) */
+/* Shared memory holds tiles as rows of `units` pieces of 16 bytes (8 bf16), units a multiple of four. Piece u of row r is stored
+ * at piece fd_swizzle(r, u, units), so that the eight rows read by one matrix load are in different banks. (All banks together
+ * are 8 pieces wide: rows of a multiple of 8 pieces all begin at the same bank, other rows alternately at two.) */
 FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
   return row * units + (unit ^ (units % 8 == 0 ? row % 8 : row / 2 % 4));
 }
 
-/* Which row and piece a lane names when a warp loads a 16 x 16 tile at (row, unit) as four matrices: those of A's fragments when
- * rows are rows of A; those of two B fragments when rows are columns of B; and for transposed loads of tiles whose rows are k. */
+/* The row and piece that a lane addresses when a warp loads a 16 x 16 tile at (row, unit) as four matrices: A's fragments if the
+ * tile's rows are rows of A; two B fragments if they are columns of B; and for transposed loads of tiles whose rows are k. */
 FD_BOTH static inline int fd_load_row(int lane) { return lane % 16; }
 FD_BOTH static inline int fd_load_unit(int lane) { return lane / 16; }
 
-/* The descriptor of 64 or 128 rows (or columns) by 16 k, from k on, of a tile for warpgroups at an offset of shared memory (PTX
- * ISA, "Matrix descriptor format"; 128-byte swizzling). Rows of 64 k are atoms of 8 rows, 1024 bytes apart; transposed, 8 k rows
- * of 64 columns are one, and the next 64 columns begin after 64 k rows, 8192 bytes on. */
+/* The descriptor of 64 or 128 rows (or columns) by 16 k, from k on, of a warpgroup's tile at an offset in shared memory (PTX
+ * ISA, "Matrix descriptor format"; 128-byte swizzling). Rows of 64 k form atoms of 8 rows, 1024 bytes apart; transposed, 8 k rows
+ * of 64 columns form an atom, and the next 64 columns begin after 64 k rows, 8192 bytes further on. */
 FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transposed) {
   uint32_t start = offset + (uint32_t)k * (transposed ? 128 : 2);
   return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
 
-/* The descriptor of a place `bytes` further on: offsets of shared memory are below 2^18, so the sum does not overflow its field.
- */
+/* The descriptor of the address `bytes` further on: shared-memory offsets are below 2^18, so the sum fits its field. */
 FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) {
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
 
-/* Sums on their way out of a tile are rows of shared memory, a multiple of 32 floats and 8 more apart: what a warp stores of a
- * fragment (pairs in eight rows), and what it loads of a row (4 or 8 columns a lane), goes through all banks evenly. */
+/* The sums of a tile are staged for the epilogue in rows of shared memory, whose stride is a multiple of 32 floats plus 8: a
+ * warp's stores of a fragment (pairs in eight rows) and its loads of a row (4 or 8 columns per lane) use all banks evenly. */
 FD_BOTH static inline int fd_line_at(int column) { return column ^ (column >> 3 & 4); }
 
-/* Weights in tile order, as copies of whole chunks bring them to warpgroups: 64 hidden units after 64, of each five blocks of 64
- * of the 320 channels; a block's 64 rows and 64 columns are the matrix's, whose units are its rows or its columns, as a tile of
- * fd_descriptor. Elements from the beginning. */
+/* Weights in tile order, for bulk copies of whole chunks to warpgroups: chunks of 64 hidden units, each of five blocks of 64 of
+ * the 320 channels. A block is 64 rows by 64 columns of the matrix (hidden units are its rows or its columns), stored as a tile
+ * of fd_descriptor. Returns an element's index. */
 enum { FD_ORDER_BLOCK = 64 * 64, FD_ORDER_CHUNK = FD_ORDER_UNITS * FD_ORDER_CHANNELS };
 FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_rows) {
   int chunk = (units_are_rows ? row : column) / 64, block = (units_are_rows ? column : row) / 64;
@@ -58,20 +58,19 @@ FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_ro
          (size_t)(column % 8);
 }
 
-/* The ring of slots for these chunks: which slot holds a step's weights, and the parity of that slot's phase. */
+/* The ring of slots for these chunks: the slot that holds a step's weights, and the parity of its mbarrier's phase. */
 enum { FD_RING_SLOTS = 3 };
 FD_BOTH static inline int fd_ring_slot(int step) { return step % FD_RING_SLOTS; }
 FD_BOTH static inline int fd_ring_parity(int step) { return step / FD_RING_SLOTS % 2; }
 
-/* Rows of a tile of products, on which one multiprocessor works. */
+/* Rows of an output tile, which one SM computes. */
 enum { FD_TILE_ROWS = 128 };
 
-/* Rows that go through both products of a block one after the other: few enough for their hidden values to have room in the L2
- * cache. */
+/* Rows that pass through both products of a block at a time: few enough that their hidden values fit in the L2 cache. */
 enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
-/* Gradients of weights are sums over tokens: within chunks, whose length depends only on the number of tokens, then over the
- * chunks in order. */
+/* Gradients of weights are sums over tokens: first within chunks, whose length depends only on the number of tokens, then over
+ * the chunks in order. */
 enum { FD_CHUNK_UNIT = 32 }; /* FD_CHUNK_MIN, FD_CHUNKS_MAX: device/gpu_memory.h */
 FD_BOTH static inline int fd_chunk_rows(int rows) {
   int chunk = (rows + FD_CHUNKS_MAX - 1) / FD_CHUNKS_MAX;
@@ -79,7 +78,7 @@ FD_BOTH static inline int fd_chunk_rows(int rows) {
   return chunk < FD_CHUNK_MIN ? FD_CHUNK_MIN : chunk;
 }
 
-/* Chunks of `chunk` rows, `count` to each of `micro_batches` micro-batches of `rows` rows; the last of a micro-batch may be
+/* Chunks of `chunk` rows, `count` in each of `micro_batches` micro-batches of `rows` rows; a micro-batch's last chunk may be
  * shorter. */
 typedef struct fd_chunking {
   int rows, micro_batches, chunk, count;
