@@ -140,8 +140,8 @@ static inline double get_sum(fd_device *dev, const double *from) {
   return sum;
 }
 
-/* Fails unless each value is within `bound`, and the root mean square error within half of it, plus a margin of 4 / sqrt(n) for
- * the variation of few values. */
+/* Fails unless each value passes compare(), and the root mean square error is at most half of `bound` times the root mean square
+ * of the expected values (or 1, if larger), with a margin of 4 / sqrt(n) for the variation of few values. */
 static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
   double *d = widen(expected, n), errors = 0, squares = 0;
   char name[80];
