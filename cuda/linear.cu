@@ -6,7 +6,7 @@
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, WIDE = 64 /* least inputs and outputs */, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
+enum { THREADS = 256, WIDE = 64 /* fewest inputs and outputs */, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
 
 namespace {
 

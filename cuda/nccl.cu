@@ -70,7 +70,7 @@ const library *load(const char **why) {
 const library *nccl() { return load(NULL); }
 
 struct nccl_link {
-  fd_link link; /* first */
+  fd_link link; /* must be first: an fd_link * is cast to nccl_link * */
   fd_cuda *cuda;
   ncclComm_t comm;
   cudaStream_t stream;
