@@ -1,6 +1,6 @@
-/* GELU and its derivative as precisely as values in bf16 need, for the kernels on tensor cores: the middle of a block is computed
- * where its products are, and there 12 instructions a value are worth more than 21. Plain functions that the CPU can call: tests
- * go through all arguments. (The exact ones, for everything else: matrix.h.) */
+/* GELU and its derivative to the precision that bf16 values need, for the tensor-core kernels: the middle of a block is computed
+ * in the kernel of its products, where 12 instructions per value instead of 21 matter. Plain functions that the host can also
+ * call, so that tests cover all arguments. (matrix.h has the exact functions for everything else.) */
 #ifndef FD_CUDA_GELU_H
 #define FD_CUDA_GELU_H
 
@@ -8,7 +8,7 @@
 
 #include "base/both.h"
 
-/* Limited to [0, 1]. */
+/* x, clamped to [0, 1]. */
 FD_BOTH static inline float fd_saturated(float x) {
 #ifdef __CUDA_ARCH__
   return __saturatef(x);
@@ -27,8 +27,8 @@ FD_BOTH static inline float fd_exp2(float x) {
 #endif
 }
 
-/* Phi(x) = 1/2 + x P(min(x^2, 4.5^2)), limited to [0, 1]. P minimizes the largest error of Phi(x) and of x Phi(x); beyond 4.5
- * both are exactly what they tend to. */
+/* Phi(x) = 1/2 + x P(min(x^2, 4.5^2)), clamped to [0, 1]. P minimizes the maximum error of Phi(x) and of x Phi(x); for |x| > 4.5
+ * both equal their asymptotes exactly. */
 FD_BOTH static inline float fd_short_cdf(float x, float square) {
   float s = fminf(square, 20.25f), sum = 3.1447678e-11f;
   sum = fmaf(sum, s, -3.420528e-09f);
@@ -42,11 +42,11 @@ FD_BOTH static inline float fd_short_cdf(float x, float square) {
   return fd_saturated(fmaf(x, sum, 0.5f));
 }
 
-/* x Phi(x): the error is below 5e-5, and below 1.2e-4 of the value where |x| < 1/2. Half a unit of bf16's last place is 2.4e-4 at
- * GELU's minimum, -0.17, and 2e-3 of the value. */
+/* x Phi(x): the absolute error is below 5e-5; for |x| < 1/2 the relative error is below 1.2e-4. For comparison, half a unit in
+ * the last place of bf16 is 2.4e-4 at GELU's minimum, -0.17, and 2e-3 of the value in general. */
 FD_BOTH static inline float fd_short_gelu(float x) { return x * fd_short_cdf(x, x * x); }
 
-/* The same, and the derivative Phi(x) + x phi(x), whose error is below 5e-5, too. */
+/* The same, with the derivative Phi(x) + x phi(x) in *slope; the derivative's error is also below 5e-5. */
 FD_BOTH static inline float fd_short_gelu_slope(float x, float *slope) {
   float square = x * x, cdf = fd_short_cdf(x, square);
   *slope = fmaf(x * 0.39894228f, fd_exp2(square * -0.72134752f), cdf);

@@ -1,5 +1,5 @@
-/* The language of the kernels: CUDA under nvcc; under any other C++ compiler the same names for an emulated GPU (emulate.h).
- * Instructions that C++ cannot express are functions here, so that both provide them. */
+/* The language in which the kernels are written: CUDA under nvcc; under any other C++ compiler, the same names for an emulated
+ * GPU (emulate.h). Instructions that C++ cannot express are wrapped in functions, which the emulation provides too. */
 #ifndef FD_CUDA_GPU_H
 #define FD_CUDA_GPU_H
 
@@ -13,7 +13,7 @@
 
 enum { FD_WARP = 32 };
 
-/* Two bf16 numbers in a register, the first one in the lower half, rounded to the nearest (even). */
+/* Two bf16 numbers in a register, the first in the lower half. Conversion rounds to nearest, ties to even. */
 typedef uint32_t fd_bf16x2;
 
 __device__ inline float fd_bf16_low(fd_bf16x2 pair) { return __uint_as_float(pair << 16); }
@@ -21,7 +21,7 @@ __device__ inline float fd_bf16_high(fd_bf16x2 pair) { return __uint_as_float(pa
 
 #ifdef __CUDACC__
 
-/* threadIdx.x, read here: what follows from it occupies no registers before. */
+/* threadIdx.x, read at this point, so that values derived from it occupy no registers earlier in the kernel. */
 __device__ inline int fd_thread_here() {
   int thread;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
@@ -34,7 +34,7 @@ __device__ inline char *fd_shared() {
   return fd_shared_memory;
 }
 
-/* The same as a 32-bit shared-memory address, as the instructions below take it; offsets may be added to it. */
+/* The same memory as a 32-bit shared-memory address, the form that the instructions below take; byte offsets may be added. */
 typedef uint32_t fd_address;
 __device__ inline fd_address fd_shared_address() { return (uint32_t)__cvta_generic_to_shared(fd_shared()); }
 
@@ -49,12 +49,12 @@ __device__ inline fd_bf16x2 fd_bf16_pair(float low, float high) {
   return pair;
 }
 
-/* Starts an asynchronous copy of 16 bytes from global to shared memory; with !valid it writes zeros and reads nothing. */
+/* Starts an asynchronous copy of 16 bytes from global to shared memory; if !valid, writes zeros and reads nothing. */
 __device__ inline void fd_copy16(fd_address shared, const void *global, int valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0) : "memory");
 }
 
-/* Commits the copies that this thread has started as a group. */
+/* Makes one group of the copies that this thread has started since its last commit. */
 __device__ inline void fd_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 /* Waits until at most the N most recent groups of this thread's copies are pending. */
@@ -63,8 +63,8 @@ __device__ inline void fd_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
-/* Four 8 x 8 matrices of bf16 from shared memory: lane l gives the address of row l % 8 of matrix l / 8 and receives of each
- * matrix the elements (l / 4, 2 (l % 4)) and (l / 4, 2 (l % 4) + 1). */
+/* Loads four 8 x 8 bf16 matrices from shared memory: lane l supplies the address of row l % 8 of matrix l / 8 and receives the
+ * elements (l / 4, 2 (l % 4)) and (l / 4, 2 (l % 4) + 1) of each matrix. */
 __device__ inline void fd_load_matrices(uint32_t r[4], fd_address row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -72,7 +72,7 @@ __device__ inline void fd_load_matrices(uint32_t r[4], fd_address row) {
                : "memory");
 }
 
-/* The same of the transposed matrices: the elements (2 (l % 4), l / 4) and (2 (l % 4) + 1, l / 4). */
+/* The same with the matrices transposed: lane l receives the elements (2 (l % 4), l / 4) and (2 (l % 4) + 1, l / 4). */
 __device__ inline void fd_load_transposed(uint32_t r[4], fd_address row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -80,30 +80,31 @@ __device__ inline void fd_load_transposed(uint32_t r[4], fd_address row) {
                : "memory");
 }
 
-/* c[16, 8] += a[16, 16] b[16, 8]: products of bf16, sums of fp32; fragments as in fragment.h. */
+/* c[16, 8] += a[16, 16] b[16, 8]: bf16 operands, fp32 accumulation; fragments as in fragment.h. */
 __device__ inline void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/* The instructions of warpgroups, which GPUs of compute capability 9.0 have. */
+/* Warpgroup instructions, which GPUs of compute capability 9.0 provide. */
 
-/* Makes this thread's writes to shared memory visible to fd_warpgroup_multiply, after a barrier also to that of other threads. */
+/* Makes this thread's writes to shared memory visible to its fd_warpgroup_multiply and, after a barrier, to that of other
+ * threads. */
 __device__ inline void fd_warpgroup_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 
-/* Required before the first fd_warpgroup_multiply after other instructions have written the sums. */
+/* Required before an fd_warpgroup_multiply if other instructions have written the registers of its sums. */
 __device__ inline void fd_warpgroup_begin() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #endif
 }
 
-/* Commits the products that the warpgroup has started as a group. */
+/* Makes one group of the products that the warpgroup has started since its last commit. */
 __device__ inline void fd_warpgroup_commit() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
@@ -118,11 +119,11 @@ __device__ inline void fd_warpgroup_wait() {
 #endif
 }
 
-/* An address of shared memory as matrix descriptors have it: bytes from its beginning. */
+/* A shared-memory address in the form that matrix descriptors use: bytes from the beginning of shared memory. */
 __device__ inline uint32_t fd_shared_offset(fd_address at) { return at; }
 
-/* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup: lane and element of each 8 columns as for fd_multiply, warp w has
- * rows 16 w .. 16 w + 15. Asynchronous: the sums are valid after fd_warpgroup_wait. */
+/* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup. Warp w has rows 16 w .. 16 w + 15; in each 8 columns, its lanes
+ * hold elements as for fd_multiply. Asynchronous: the sums are valid after fd_warpgroup_wait. */
 template <bool A_T, bool B_T>
 __device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -145,7 +146,7 @@ __device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint6
 #endif
 }
 
-/* The same for 64 columns, with a as it is stored: sum += a[64, 16] b[16, 64], or = with !ADD. */
+/* The same for 64 columns, with a not transposed: sum += a[64, 16] b[16, 64], or sum = the product if !ADD. */
 #define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
 #define FD_SUMS FD_SUM(0), FD_SUM(1), FD_SUM(2), FD_SUM(3), FD_SUM(4), FD_SUM(5), FD_SUM(6), FD_SUM(7)
 #define FD_MULTIPLY_64                                                                                                           \
@@ -158,7 +159,8 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uin
 #endif
 }
 
-/* The same with a in registers: each warp's 16 rows as for fd_multiply. The registers must not change until fd_warpgroup_wait. */
+/* The same with a in registers, which hold each warp's 16 rows as for fd_multiply. The registers must not change until
+ * fd_warpgroup_wait. */
 template <bool B_T>
 __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -171,10 +173,11 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t 
 #undef FD_SUMS
 #undef FD_SUM
 
-/* Tells the compiler that a value is uniform across the warp, so that what depends on it is computed once a warp. */
+/* Tells the compiler that a value is uniform across the warp, so that values derived from it are computed once per warp. */
 __device__ inline int fd_uniform(int value) { return __shfl_sync(0xffffffffu, value, 0); }
 
-/* Releases registers, or takes ones that others released, so that each thread of the warpgroup has N. All of its threads call. */
+/* Change the registers of each thread of the warpgroup to N: fd_registers_give releases registers, fd_registers_take acquires
+ * registers that other warpgroups released. All threads of the warpgroup must call. */
 template <int N>
 __device__ inline void fd_registers_give() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -188,44 +191,45 @@ __device__ inline void fd_registers_take() {
 #endif
 }
 
-/* A named barrier for THREADS threads of the block (number 0 is that of __syncthreads). */
+/* A named barrier for THREADS threads of the block (number 0 is the barrier of __syncthreads). */
 template <int NUMBER, int THREADS>
 __device__ inline void fd_sync_some() {
   asm volatile("bar.sync %0, %1;" ::"n"(NUMBER), "n"(THREADS) : "memory");
 }
 
-/* All threads of a cluster wait for each other. Only a block that runs may be written to: so at the beginning and before the end.
- */
+/* A barrier for all threads of a cluster. A block's shared memory may be written by another block only while both are running, so
+ * kernels call this at the beginning and before the end. */
 __device__ inline void fd_cluster_sync() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
 
-/* An mbarrier: eight bytes of shared memory that count in phases. A phase ends when as many threads have arrived as
- * fd_mbarrier_init was given and all announced bytes have; the next begins at once. */
+/* Initializes an mbarrier: eight bytes of shared memory that count in phases. A phase completes when `arrivals` threads have
+ * arrived and all expected bytes have been copied; the next phase begins at once. */
 __device__ inline void fd_mbarrier_init(fd_address mbarrier, int arrivals) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(mbarrier), "r"(arrivals) : "memory");
 #endif
 }
 
-/* The mbarriers that this thread has made are seen by the cluster and by copies, after fd_cluster_sync. */
+/* Makes the mbarriers that this thread has initialized visible to the cluster and to copies, after fd_cluster_sync. */
 __device__ inline void fd_mbarrier_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
 }
 
-/* Announces bytes, and arrives. */
+/* Adds to the bytes that the current phase expects, and arrives. */
 __device__ inline void fd_mbarrier_expect(fd_address mbarrier, int bytes) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(mbarrier), "r"(bytes) : "memory");
 #endif
 }
 
-/* Arrives at the mbarrier that stands there in block `rank` of the cluster. It says that products and copies that were waited for
- * are over, and nothing of other memory accesses: a release for the whole cluster would wait for all of the thread's stores. */
+/* Arrives at the mbarrier at the same offset in block `rank` of the cluster. This signals that products and copies that were
+ * waited for are complete, and orders no other memory accesses: a release at cluster scope would wait for all of the thread's
+ * stores. */
 __device__ inline void fd_mbarrier_arrive(fd_address mbarrier, int rank) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(
@@ -236,9 +240,8 @@ __device__ inline void fd_mbarrier_arrive(fd_address mbarrier, int rank) {
 #endif
 }
 
-/* Waits until the phase of this parity has ended. Phases have parity 0 and 1 in turn; before the first, one of parity 1 has
- * ended.
- */
+/* Waits until the phase of this parity has completed. Phases alternate between parity 0 and 1; before the first, a phase of
+ * parity 1 counts as completed. */
 __device__ inline void fd_mbarrier_wait(fd_address mbarrier, int parity) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   uint32_t ended;
@@ -253,8 +256,8 @@ __device__ inline void fd_mbarrier_wait(fd_address mbarrier, int parity) {
 #endif
 }
 
-/* Starts one copy from global memory to the same place of every block of the cluster whose bit is set in `blocks`. The bytes
- * arrive at the mbarrier of the same place in each. All multiples of 16. */
+/* Starts one copy from global memory to the same shared-memory offset in every block of the cluster whose bit is set in `blocks`.
+ * The bytes are counted by the mbarrier at the same offset in each block. `to`, `from` and `bytes` are multiples of 16. */
 __device__ inline void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address mbarrier, int blocks) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(

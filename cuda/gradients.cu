@@ -1,15 +1,15 @@
-/* Gradients of weights and biases: sums over chunks of rows, and then their sums in a fixed order. */
+/* Gradients of weights and biases: one sum per chunk of rows, then the chunks' sums added in a fixed order. */
 #include "cuda/gradients.h"
 
 #include "cuda/blas.h"
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, COLUMNS = 64 /* threads of a block of column sums */, FINE = 8 /* chunks of biases in one of weights */ };
+enum { THREADS = 256, COLUMNS = 64 /* threads per block of column_sums */, FINE = 8 /* bias chunks per weight chunk */ };
 
 namespace {
 
-/* Sums over chunks of rows, [chunks, rows, stride], and where [rows, columns] of the sum of all go. */
+/* The sums of chunks of rows, [chunks, rows, stride], and the destination of their total, [rows, columns]. */
 struct chunk_sums {
   float *at;
   fd_chunking chunks;
@@ -21,7 +21,7 @@ size_t size_of(const chunk_sums &p) {
   return (size_t)p.chunks.micro_batches * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
 }
 
-/* Stores a chunk's sums of a weight's gradient. */
+/* Stores a chunk's part of a weight gradient. */
 struct partial_epilogue {
   float *partial;
   int rows, stride;
@@ -41,7 +41,7 @@ struct partial_epilogue {
   __device__ void finish(const place &at, const ahead &, int row, const float *sum) const { (*this)(row, at.column, sum); }
 };
 
-/* blockIdx.y says which. */
+/* blockIdx.y selects one of the four. */
 __global__ void add_chunks(chunk_sums a, chunk_sums b, chunk_sums c, chunk_sums d) {
   chunk_sums p = a;
   if (blockIdx.y == 1) p = b;
@@ -51,7 +51,7 @@ __global__ void add_chunks(chunk_sums a, chunk_sums b, chunk_sums c, chunk_sums 
     p.out[n] = fd_sum_chunks(p.chunks, p.at + n / p.columns * p.stride + n % p.columns, (int64_t)p.rows * p.stride);
 }
 
-/* The sum of chunk `blockIdx.y` of a column of m. */
+/* The sum of a column of m over the rows of chunk `blockIdx.y`. */
 __device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, float *sums) {
   int first = fd_chunk_begin(chunks, (int)blockIdx.y), last = fd_chunk_end(chunks, (int)blockIdx.y);
   float sum = 0;
@@ -59,7 +59,7 @@ __device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, floa
   sums[(int64_t)blockIdx.y * m.stride + column] = sum;
 }
 
-/* Of two matrices, whose columns follow one another: threads are columns. */
+/* The column sums of two matrices, one column per thread: first the columns of a, then those of b. */
 __global__ void column_sums(fd_mat a, fd_mat b, fd_chunking chunks, float *sums_a, float *sums_b) {
   int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   if (column < a.stride) column_sum(a, column, chunks, sums_a);
@@ -81,7 +81,7 @@ fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int row
   return {l.dy, l.x, {l.out, columns, rows, 0}, {partial, l.out, columns}};
 }
 
-/* A layer by itself, whose sums are then one for each micro-batch. */
+/* Whether the library computes the weight gradient: only for a single layer, with one chunk per micro-batch. */
 int is_for_library(const fd_cuda *cuda, int rows, const fd_layer_gradients &first, const fd_layer_gradients &second) {
   return rows > 0 && !second.out && first.dy.type == FD_BF16 && fd_blas_takes(cuda, first.in, first.out, first.x);
 }

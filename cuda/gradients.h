@@ -4,16 +4,16 @@
 
 #include "cuda/backend.h"
 
-/* dw[out, in] = dy^T x, db[out] = column sums of dy; db NULL: none. */
+/* dw[out, in] = dy^T x, db[out] = column sums of dy; db may be NULL: no bias gradient. */
 typedef struct fd_layer_gradients {
   int in, out;
   fd_mat x, dy;
   float *dw, *db;
 } fd_layer_gradients;
 
-/* Those of one layer, or of two whose rows have one type (an `out` of 0: there is no second), over the rows of `micro_batches`
- * micro-batches: sums over chunks, then those of a micro-batch in order, then those of the micro-batches as the tree of gradients
- * adds them. */
+/* The gradients of one layer, or of two layers with rows of the same type (second.out = 0: only one), over the rows of
+ * `micro_batches` micro-batches: sums over chunks of rows, added in order within a micro-batch, then pairwise over the
+ * micro-batches as in the gradient tree. */
 void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second);
 

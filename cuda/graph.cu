@@ -1,5 +1,5 @@
 /* Captures the operations between begin and end as one CUDA graph and launches it at the end. Executable graphs are kept and
- * updated with the arguments of the next pass: the passes of a training are of few kinds. */
+ * updated with the arguments of the next pass: a training run has only a few kinds of passes. */
 #include "cuda/backend.h"
 
 void fd_cuda_graph_begin(fd_device *dev) {
@@ -10,13 +10,13 @@ void fd_cuda_graph_begin(fd_device *dev) {
                                   "the start of a graph") == FD_OK;
 }
 
-/* A kept executable graph, updated to the operations of `graph`, or NULL if none has the same ones. */
+/* A kept executable graph, updated with the arguments of `graph`, or NULL if no kept graph has the same operations. */
 static cudaGraphExec_t update(fd_cuda *cuda, cudaGraph_t graph, size_t nodes) {
   cudaGraphExecUpdateResultInfo info;
   for (const fd_cuda_graph &each : cuda->graphs) {
     if (!each.executable || each.nodes != nodes) continue;
     if (cudaGraphExecUpdate(each.executable, graph, &info) == cudaSuccess) return each.executable;
-    cudaGetLastError(); /* another kind of pass is no error */
+    cudaGetLastError(); /* a different kind of pass is not an error */
   }
   return NULL;
 }
@@ -44,12 +44,12 @@ static void start(fd_cuda *cuda, int whole) {
   cuda->recording = 0;
   cudaError_t error = cudaStreamEndCapture(cuda->stream, &graph);
   if (cuda->failed == FD_OK) fd_cuda_check(cuda, error, "the end of a graph");
-  else cudaGetLastError(); /* it follows from the failure that was reported */
+  else cudaGetLastError(); /* a consequence of the failure already reported */
   if (cuda->failed == FD_OK) fd_cuda_check(cuda, cudaGraphGetNodes(graph, NULL, &nodes), "a graph");
   if (cuda->failed == FD_OK && nodes) {
     cudaGraphExec_t executable = whole ? find(cuda, graph, nodes) : build(cuda, graph);
     if (executable) fd_cuda_check(cuda, cudaGraphLaunch(executable, cuda->stream), "a graph");
-    if (executable && !whole) cudaGraphExecDestroy(executable); /* takes effect after its operations */
+    if (executable && !whole) cudaGraphExecDestroy(executable); /* takes effect after its operations are complete */
   }
   if (graph) cudaGraphDestroy(graph);
 }

@@ -1,15 +1,16 @@
-/* Linear layers on the GPU. Wide ones are products in tiles: on tensor cores where x is in bf16, as blocks are, else in fp32.
- * Narrow ones (embedding 5 -> channels, head channels -> 5, a task's head) are fp32, whatever the type of their rows. */
+/* Linear layers on the GPU. Wide layers are tiled products: on tensor cores if x is bf16, as it is in blocks, otherwise in fp32.
+ * Narrow layers (embedding 5 -> channels, head channels -> 5, a task's head) are computed in fp32, whatever the type of their
+ * rows. */
 #include "cuda/blas.h"
 #include "cuda/gradients.h"
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, WIDE = 64 /* columns of either side */, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
+enum { THREADS = 256, WIDE = 64 /* fewest inputs and outputs */, NARROW = 32, EACH = 4, ROWS_AT_A_TIME = 16, SHARED = 48 * 1024 };
 
 namespace {
 
-/* Few inputs: a thread has one output of a row. */
+/* Few inputs: one thread per output of a row. */
 __global__ void forward_narrow(int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   for (size_t n = fd_first_item(); n < (size_t)rows * y.stride; n += fd_all_items()) {
     int64_t row = (int64_t)(n / y.stride);
@@ -20,7 +21,7 @@ __global__ void forward_narrow(int rows, int in, int out, fd_mat x, const float 
   }
 }
 
-/* Many inputs: a warp has a row, its lanes share the inputs, and the lanes' sums are added as a tree. */
+/* Many inputs: one warp per row; the inputs are divided among its lanes, whose sums are added as a tree. */
 __global__ void forward_wide(int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   int lane = (int)threadIdx.x % FD_WARP, warps = (int)blockDim.x / FD_WARP;
   for (int64_t row = (int64_t)blockIdx.x * warps + threadIdx.x / FD_WARP; row < rows; row += (int64_t)gridDim.x * warps) {
@@ -43,8 +44,8 @@ __global__ void backward_rows(int rows, int in, int out, const float *w, fd_mat 
   }
 }
 
-/* partial[chunk, all]: a chunk's part of dw and db (`all` says whether there is one). A block has THREADS * EACH of these
- * numbers; rows pass through shared memory. */
+/* partial[chunk, all]: a chunk's part of dw and, if `all` includes it, of db. A block computes THREADS * EACH of these numbers;
+ * if `staged`, rows pass through shared memory, `at_a_time` at once. */
 __global__ void backward_parts(fd_chunking c, int in, int out, int all, fd_mat x, fd_mat dy, int at_a_time, int staged,
                                float *partial) {
   float *dy_rows = (float *)fd_shared(), *x_rows = dy_rows + at_a_time * out, sum[EACH] = {0};
@@ -76,7 +77,7 @@ __global__ void add_parts(fd_chunking c, int in, int out, int all, const float *
   }
 }
 
-/* y = sum + b, padding too. */
+/* y = sum + b; padding is set to zero. */
 struct row_epilogue {
   const float *b;
   int columns, in_fours;
@@ -115,7 +116,7 @@ row_epilogue epilogue_of(const float *b, int columns, fd_mat y) {
   return {b, columns, y.stride % 4 == 0 && (uintptr_t)y.at % 16 == 0, y};
 }
 
-/* The rows in bf16, with padding. */
+/* Converts rows to bf16 and sets their padding to zero. */
 __global__ void round_rows(int rows, int columns, fd_mat from, fd_mat to) {
   for (size_t n = fd_first_item(); n < (size_t)rows * to.stride; n += fd_all_items()) {
     int64_t row = (int64_t)(n / to.stride);
@@ -124,7 +125,7 @@ __global__ void round_rows(int rows, int columns, fd_mat from, fd_mat to) {
   }
 }
 
-/* Rounded to bf16 where x is bf16 and dy is not: a gradient of logits becomes what every other gradient is. */
+/* dy, rounded to bf16 if x is bf16 and dy is not: a gradient of logits then has the type of all other gradients. */
 fd_mat rounded(fd_cuda *cuda, int rows, int columns, fd_mat x, fd_mat dy) {
   if (x.type != FD_BF16 || dy.type == FD_BF16) return dy;
   fd_form form = cuda->device.form;
@@ -136,14 +137,14 @@ fd_mat rounded(fd_cuda *cuda, int rows, int columns, fd_mat x, fd_mat dy) {
 
 int is_wide(int in, int out) { return in >= WIDE && out >= WIDE; }
 
-/* Weights of the type of x. */
+/* The weights in the type of x. */
 fd_mat weights_for(fd_cuda *cuda, fd_mat x, const float *w, int in, int out) {
   return x.type == FD_BF16 ? fd_cuda_weights(cuda, w, out, in) : fd_dense(w, in);
 }
 
 int product_columns(fd_mat y) { return (y.stride + 3) / 4 * 4; }
 
-/* y = x w^T + b by the library, which takes b as y is. */
+/* y = x w^T + b by the library, which requires b in the type of y. */
 void forward_by_library(fd_cuda *cuda, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   const void *bias = b && y.type == FD_BF16 ? fd_cuda_weights(cuda, b, 1, out).at : b;
   fd_blas_multiply(cuda, {rows, out, in, 1, x, fd_cuda_weights(cuda, w, out, in), y, 0, 0, bias});

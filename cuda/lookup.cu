@@ -1,4 +1,4 @@
-/* Rows by their index on the GPU: tables of embeddings, selection, rotary positions. */
+/* Access to rows by index on the GPU: embedding tables, selection and scattering of rows, rotary positions. */
 #include "cuda/matrix.h"
 #include "device/rotary.h"
 
@@ -6,7 +6,7 @@ enum { THREADS = 256 };
 
 namespace {
 
-/* A thread has an element of y. */
+/* One thread per element of y. */
 __global__ void lookup(int rows, int width, const float *table, const int *ids, int add, fd_mat y) {
   for (size_t n = fd_first_item(); n < (size_t)rows * y.stride; n += fd_all_items()) {
     int64_t row = (int64_t)(n / y.stride);
@@ -32,7 +32,8 @@ __global__ void scatter_rows(int n, int width, const int *index, fd_mat x, fd_ma
   }
 }
 
-/* A thread has a position and a pair of columns. In double, as on the CPU: the table depends on no GPU but in the last bit. */
+/* One thread per position and pair of columns. Computed in double, as on the CPU, so that tables of different GPUs differ in the
+ * last bit at most. */
 __global__ void rotary_table(int n, int dim, double base, float *table) {
   int half = dim / 2;
   for (size_t at = fd_first_item(); at < (size_t)n * half; at += fd_all_items()) {
@@ -43,7 +44,7 @@ __global__ void rotary_table(int n, int dim, double base, float *table) {
   }
 }
 
-/* A thread has a pair of columns. */
+/* One thread per row and pair of columns. */
 __global__ void rotary(int rows, int heads, int dim, const int *position, const float *table, int inverse, fd_mat x) {
   int half = dim / 2, pairs = heads * half;
   for (size_t n = fd_first_item(); n < (size_t)rows * pairs; n += fd_all_items()) {

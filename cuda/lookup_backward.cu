@@ -1,25 +1,25 @@
-/* The gradient of a table on the GPU: rows are sorted by their id, those of one id in their own order, and each id adds its rows.
- */
+/* The gradient of a table on the GPU: a stable sort of the rows by id, then a sum over the rows of each id. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, WARPS = THREADS / FD_WARP, EACH = 4 /* columns of a lane */, CHUNK = 256 /* rows that a warp ranks */ };
+enum { THREADS = 256, WARPS = THREADS / FD_WARP, EACH = 4 /* columns per lane */, CHUNK = 256 /* rows that a warp ranks */ };
 
 namespace {
 
-/* A sort of rows by id, micro-batch by micro-batch: chunks of rows count their ids, and then every row knows its place. */
+/* A counting sort of rows by id within each micro-batch: each chunk of rows counts its ids, which determines the place of every
+ * row. */
 struct sorting {
   fd_chunking chunks;
   int size, rows;
   const int *ids;
-  int *before; /* [chunks, size]: rows of the id in the chunk; then in the chunks of its micro-batch before this one */
+  int *before; /* [chunks, size]: rows of the id in the chunk; later, in the micro-batch's earlier chunks */
   int *count;  /* [micro_batches, size]: rows of the id */
-  int *start;  /* [micro_batches, size]: rows of the ids before */
-  int *rank;   /* [rows]: rows of the same id before, in its chunk */
-  int *order;  /* [rows]: rows as sorted, micro-batch by micro-batch; those of no id are left out */
+  int *start;  /* [micro_batches, size]: rows of all smaller ids */
+  int *rank;   /* [rows]: earlier rows of the same id in the row's chunk */
+  int *order;  /* [rows]: row numbers sorted within each micro-batch, without rows that have no id */
 };
 
-/* A warp has a chunk, and 32 rows of it at a time. */
+/* One warp per chunk, which processes 32 rows at a time. */
 __global__ void rank_rows(sorting s) {
   int chunk = (int)blockIdx.x, lane = (int)threadIdx.x, last = fd_chunk_end(s.chunks, chunk);
   int *seen = s.before + (size_t)chunk * s.size;
@@ -35,7 +35,7 @@ __global__ void rank_rows(sorting s) {
   }
 }
 
-/* A thread has an id of a micro-batch. */
+/* The prefix sums over chunks: one thread per micro-batch and id. */
 __global__ void add_chunks(sorting s) {
   for (size_t n = fd_first_item(); n < (size_t)s.chunks.micro_batches * s.size; n += fd_all_items()) {
     int micro = (int)(n / s.size), id = (int)(n % s.size), sum = 0;
@@ -47,7 +47,7 @@ __global__ void add_chunks(sorting s) {
   }
 }
 
-/* A block has a micro-batch, a thread some ids side by side. */
+/* The prefix sums over ids: one block per micro-batch, and a contiguous range of ids per thread. */
 __global__ void add_ids(sorting s) {
   int *sums = (int *)fd_shared(), each = (s.size + THREADS - 1) / THREADS, first = (int)threadIdx.x * each, sum = 0;
   const int *count = s.count + (size_t)blockIdx.x * s.size;
@@ -82,7 +82,7 @@ __device__ inline columns operator+(columns a, columns b) {
   return a;
 }
 
-/* A warp has an id and EACH columns for each lane. */
+/* One warp per id, with EACH columns per lane. */
 __global__ void add_rows(sorting s, int width, int add, fd_mat dy, float *dtable) {
   int lane = (int)threadIdx.x % FD_WARP, id = (int)blockIdx.x * WARPS + (int)threadIdx.x / FD_WARP,
       first = (int)blockIdx.y * FD_WARP * EACH + lane;
@@ -108,7 +108,7 @@ __global__ void add_rows(sorting s, int width, int add, fd_mat dy, float *dtable
     }
 }
 
-/* The next `count` numbers of a scratch buffer; counts them alone while there is none. */
+/* The next `count` numbers of a scratch buffer; if base is NULL, only counts them. */
 int *take(int *base, size_t *used, size_t count) {
   int *at = base ? base + *used : NULL;
   *used += count;

@@ -1,4 +1,4 @@
-/* The loss terms on the GPU: a thread for each row, distribution or sequence, in double; sums in a fixed order. */
+/* The loss terms on the GPU: one thread per row, distribution or sequence, in double; sums in a fixed order. */
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
@@ -44,12 +44,12 @@ struct mnm_row {
   }
 };
 
-/* log-softmax of n values, (x - centre) / tau: value i is get(i), `shift` the logarithm of the sum. */
+/* Log-softmax of the n values (x - centre) / tau: value i is get(i), and `shift` is the log-sum-exp. */
 struct distribution {
   fd_mat m;
   const float *centre;
   int64_t row;
-  int column, down, across, width; /* value i stands `down` rows below and `across` columns right of value i - 1 */
+  int column, down, across, width; /* value i is `down` rows below and `across` columns right of value i - 1 */
   double tau, shift;
 
   __device__ double get(int i) const {

@@ -1,4 +1,4 @@
-/* Elements of fd_mat in kernels. Rows are counted in 64 bits: a matrix may have more than 2^31 elements. */
+/* Access to the elements of an fd_mat in kernels. Row numbers have 64 bits: a matrix may have more than 2^31 elements. */
 #ifndef FD_CUDA_MATRIX_H
 #define FD_CUDA_MATRIX_H
 
@@ -16,7 +16,7 @@ __device__ inline void fd_put(fd_mat m, int64_t row, int column, float value) {
   else ((float *)m.at)[at] = value;
 }
 
-/* Four neighbours; the column and the stride are multiples of four. */
+/* Four adjacent elements of a row; the column and the stride are multiples of four. */
 __device__ inline void fd_get4(fd_mat m, int64_t row, int column, float v[4]) {
   int64_t at = row * m.stride + column;
   if (m.type == FD_BF16) {
@@ -34,13 +34,13 @@ __device__ inline void fd_put4(fd_mat m, int64_t row, int column, const float v[
   else *(float4 *)((float *)m.at + at) = make_float4(v[0], v[1], v[2], v[3]);
 }
 
-/* Two neighbours of a bf16 matrix; the column is even. */
+/* Two adjacent elements of a row of a bf16 matrix; the column is even. */
 __device__ inline void fd_put2(fd_mat m, int64_t row, int column, const float v[2]) {
   *(uint32_t *)((uint16_t *)m.at + row * m.stride + column) = fd_bf16_pair(v[0], v[1]);
 }
 
-/* N neighbours of a bf16 matrix as they are stored, N 4 or 8, read and written in one access; the column and the stride are
- * multiples of N. */
+/* N adjacent elements (4 or 8) of a row of a bf16 matrix as they are stored, read or written in one access; the column and the
+ * stride are multiples of N. */
 template <int N>
 struct alignas(2 * N) fd_piece {
   fd_bf16x2 pair[N / 2];
@@ -70,15 +70,15 @@ __device__ inline void fd_floats_of(const fd_piece<N> &piece, float v[N]) {
   for (int i = 0; i < N / 2; i++) v[2 * i] = fd_bf16_low(piece.pair[i]), v[2 * i + 1] = fd_bf16_high(piece.pair[i]);
 }
 
-/* Whether rows in bf16 are copied in pieces of 16 bytes, as tensor cores' operands are. */
+/* Whether the rows are bf16 and can be copied in pieces of 16 bytes, as the operands of tensor cores are. */
 static inline int fd_in_pieces(fd_mat m) { return m.type == FD_BF16 && m.stride % 8 == 0 && (uintptr_t)m.at % 16 == 0; }
 
-/* What a value becomes when it is stored. */
+/* A value as it is stored in this type. */
 __device__ inline float fd_rounded(fd_type type, float value) {
   return type == FD_BF16 ? fd_bf16_low(fd_bf16_pair(value, 0)) : value;
 }
 
-/* GELU and its derivative, exact (erf) to fp32. */
+/* GELU (in its exact form, with erf) and its derivative, to fp32 precision. */
 __device__ inline float fd_normal_cdf(float x) {
   const float p[FD_NORMAL_CDF_TERMS] = FD_NORMAL_CDF, end = FD_NORMAL_CDF_END;
   x = fminf(fmaxf(x, -end), end);
@@ -90,7 +90,7 @@ __device__ inline float fd_normal_cdf(float x) {
 __device__ inline float fd_gelu(float x) { return x * fd_normal_cdf(x); }
 __device__ inline float fd_gelu_slope(float x) { return fmaf(x * 0.39894228040143268f, expf(-0.5f * x * x), fd_normal_cdf(x)); }
 
-/* The thread's number in a grid of one dimension, and how many there are: for loops over items of any number. */
+/* The thread's index in a one-dimensional grid, and the number of threads: for grid-stride loops. */
 __device__ inline size_t fd_first_item() { return (size_t)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ inline size_t fd_all_items() { return (size_t)gridDim.x * blockDim.x; }
 

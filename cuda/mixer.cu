@@ -1,4 +1,5 @@
-/* The ChordMixer block on the GPU: products whose epilogues do the rest, in a chain or one by one, and two rotations. */
+/* The ChordMixer block on the GPU: two products, in one kernel or separate, whose epilogues do the rest, and the rotation of
+ * tracks forward and backward. */
 #include "cuda/gradients.h"
 #include "cuda/warpgroup_chain.h"
 
@@ -6,7 +7,8 @@ enum { THREADS = 256 };
 
 namespace {
 
-/* Where track i of a row comes from (or goes to, with the shift's sign turned) within the row's sequence. */
+/* The rotation of tracks: each track of a row is shifted within the row's sequence. `track` is the number of columns of a
+ * track. */
 struct rotation {
   const int *start;
   int count, track;
@@ -18,13 +20,14 @@ __device__ inline int rotated(const rotation &r, int row, int column) {
   return to < first ? to + length : to;
 }
 
-/* Whether a part's rotations are noted in a table, and its columns then done four at a time: they are of one track. */
+/* Whether the rotated rows of a part fit into its table; the part's columns are then processed four at a time, always of one
+ * track. */
 __device__ inline int in_table(const rotation &r, const fd_part &part) {
   return r.track % 4 == 0 && (part.column0 + part.across - 1) / r.track - part.column0 / r.track < FD_TABLE;
 }
 
-/* Notes where the rows of a part come from, in table[row, track] from its own first row and track on. `first` is the number of
- * row 0 in the pack, and of `channels` columns there are tracks. */
+/* Fills table[row, track] with the rotated rows of a part, counted from the part's first row and track. `first` is the number of
+ * row 0 in the pack; columns from `channels` on are padding and have no track. */
 __device__ inline void note_rotations(const rotation &r, const fd_part &part, int first, int channels, int thread, int threads,
                                       int *table) {
   if (!in_table(r, part)) return;
@@ -39,21 +42,21 @@ __device__ inline void note_rotations(const rotation &r, const fd_part &part, in
   }
 }
 
-/* Where it is noted, for a row of the part and a column. */
+/* The table's column for a column of the part: element row * FD_TABLE is the rotated row of `row`. */
 __device__ inline const int *noted(const rotation &r, const fd_part &part, int column, const int *table) {
   return table - part.row0 * FD_TABLE + column / r.track - part.column0 / r.track;
 }
 
-/* Of N columns from one on: those of b1, zero in padding. */
+/* The biases of N columns from `column` on, zero in padding. */
 template <int N>
 __device__ inline void bias_values(const float *b1, int hidden, int column, float *bias) {
 #pragma unroll
   for (int i = 0; i < N; i++) bias[i] = column + i < hidden ? b1[column + i] : 0;
 }
 
-/* z = sum + b1, which the backward pass may want, and h = GELU(z). z is rounded before it is bent: what is saved and what is
- * computed again have the same bits. By plain products four columns at a time; on tensor cores eight, and GELU and its slope are
- * those of gelu.h. */
+/* z = sum + b1, stored if the backward pass needs it, and h = GELU(z). z is rounded before GELU is applied, so that saved and
+ * recomputed values have the same bits. Plain products process four columns at a time; tensor-core products process eight, with
+ * GELU and its derivative from gelu.h. */
 struct hidden_epilogue {
   const float *bias;
   int hidden, first;
@@ -93,8 +96,8 @@ struct hidden_epilogue {
   }
 };
 
-/* Of sum = dh: da = dh GELU'(z), and g = GELU(z) for the gradient of W2. Padding stays zero. da may stand where z does: an
- * element is read by the thread that writes it, before. */
+/* With sum = dh: da = dh GELU'(z), and g = GELU(z) for the gradient of W2. Padding stays zero. da may overwrite z in place: each
+ * element is read before the same thread writes it. */
 struct slope_epilogue {
   int hidden;
   fd_mat z, g, da;
@@ -128,7 +131,7 @@ struct slope_epilogue {
   }
 };
 
-/* The same two in the middle of a chain (chain.h). */
+/* The same two epilogues as the middle of a chain (chain.h). */
 struct hidden_middle {
   const float *bias;
   int hidden;
@@ -265,7 +268,7 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
   }
 }
 
-/* The same in bf16 by threads that go down GATHER_EACH rows of four columns, 16 across and 16 down a block. */
+/* The same in bf16, with 16 x 16 threads per block, each of which copies four columns of GATHER_EACH rows. */
 enum { GATHER_ACROSS = 16, GATHER_DOWN = THREADS / GATHER_ACROSS, GATHER_EACH = 8, GATHER_ROWS = GATHER_DOWN * GATHER_EACH };
 
 __global__ void gather_pieces(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
@@ -302,8 +305,8 @@ fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
   return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
 }
 
-/* Both products of a block in one kernel, if there is one that it fits: forward by W1, then W2; backward (`T`) by their
- * transposes the other way round. */
+/* Computes both products of a block in one kernel if one supports its shape: forward by W1, then W2; backward (`T`) by the
+ * transposes of W2, then W1. Returns whether it did. */
 template <bool T, class M, class E>
 int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width, int stored_hidden, M middle, E epilogue) {
   int channels = block->channels, hidden = block->hidden;
@@ -320,8 +323,8 @@ int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width,
   return 1;
 }
 
-/* z once more, for the backward pass. What comes out of an instruction may depend on its shape: it has the shape of the forward
- * pass. */
+/* Recomputes z for the backward pass. The bits that an instruction returns may depend on its shape, so this uses the shape of the
+ * forward pass. */
 void hidden_again(fd_cuda *cuda, const fd_mixer *block, fd_mat x, int rows, fd_mat z) {
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels), none = {NULL, 0, z.type};
   fd_product_shape shape = {rows, z.stride, block->channels, block->hidden};
@@ -358,7 +361,7 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
   fd_mat dm = scratch_mat(cuda, FD_SLOT_DM, rows, channels), da = scratch_mat(cuda, FD_SLOT_DA, rows, hidden),
          g = scratch_mat(cuda, FD_SLOT_Z, rows, hidden);
   if (!dm.at || !da.at || !g.at) return;
-  if (!z.at) { /* where da will be */
+  if (!z.at) { /* recomputed in the buffer of da, which overwrites it */
     z = da;
     hidden_again(cuda, block, x, rows, z);
   }

@@ -1,5 +1,5 @@
-/* The link over NCCL, on a stream of its own next to the device's: events order the two. The library is loaded when ranks need
- * it; a single GPU works without. */
+/* The link between GPUs over NCCL, on a stream of its own, which events order with the device's stream. The library is loaded
+ * only when ranks need it, so a single GPU works without NCCL. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <time.h>
@@ -30,7 +30,7 @@ namespace {
 
 enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120, END_SECONDS = 10 };
 
-/* NCCL's functions, by name. */
+/* The NCCL functions that are used, loaded by name. */
 #define FUNCTIONS(X)        \
   X(ncclGetUniqueId)        \
   X(ncclCommInitRankConfig) \
@@ -51,7 +51,7 @@ struct library {
 #undef POINTER
 };
 
-/* NULL, and why, when the library cannot be used. */
+/* The library's functions, or NULL with the reason in *why if the library cannot be used. */
 const library *load(const char **why) {
   static library loaded;
   static const char *missing = "not tried";
@@ -70,11 +70,11 @@ const library *load(const char **why) {
 const library *nccl() { return load(NULL); }
 
 struct nccl_link {
-  fd_link link; /* first */
+  fd_link link; /* must be first: an fd_link * is cast to nccl_link * */
   fd_cuda *cuda;
   ncclComm_t comm;
   cudaStream_t stream;
-  cudaEvent_t given, done; /* on the device's stream; after the last operation on this one */
+  cudaEvent_t given, done; /* recorded on the device's stream; after the link's last operation */
   double limit;            /* seconds that NCCL may take to accept an operation */
   int broken;              /* NCCL has failed: the communicator can only be aborted */
 };
@@ -92,8 +92,8 @@ fd_status failed(nccl_link *l, ncclResult_t result, const char *what) {
   return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: %s", what, nccl()->ncclGetErrorString(result));
 }
 
-/* Polls the communicator, whose calls return at once, until it has accepted the call that returned `result`; ncclInProgress after
- * `limit` seconds. */
+/* Polls the nonblocking communicator until it has accepted the call that returned `result`; returns ncclInProgress after `limit`
+ * seconds. */
 ncclResult_t poll(nccl_link *l, ncclResult_t result, double limit) {
   double start = seconds();
   while (result == ncclInProgress) {
@@ -114,7 +114,7 @@ fd_status settle(nccl_link *l, ncclResult_t result, const char *what) {
   return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: not taken within %.0f s", what, l->limit);
 }
 
-/* Marks the end of the operations on this stream; progress asks whether it was reached. */
+/* Records an event after the operations on the link's stream; progress() queries it. */
 fd_status mark(nccl_link *l) { return fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"); }
 
 fd_status follow(fd_link *link) {
@@ -131,7 +131,7 @@ fd_status exchange(fd_link *link, int peer, const float *send, size_t send_count
   FD_TRY(settle(l, n->ncclGroupStart(), "a group"));
   ncclResult_t sent = send_count ? n->ncclSend(send, send_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
   ncclResult_t received = receive_count ? n->ncclRecv(receive, receive_count, ncclFloat, peer, l->comm, l->stream) : ncclSuccess;
-  ncclResult_t ended = n->ncclGroupEnd(); /* also after a failure: an open group would hold back the abort */
+  ncclResult_t ended = n->ncclGroupEnd(); /* also after a failure: an open group would block the abort */
   if (sent != ncclSuccess && sent != ncclInProgress) return failed(l, sent, "a message");
   if (received != ncclSuccess && received != ncclInProgress) return failed(l, received, "a message");
   FD_TRY(settle(l, ended, "a message"));
@@ -165,7 +165,7 @@ fd_status progress(fd_link *link, int *idle) {
   cudaError_t there = cudaEventQuery(l->done);
   *idle = there == cudaSuccess;
   if (there != cudaErrorNotReady) return fd_cuda_check(l->cuda, there, "a sum of gradients");
-  cudaGetLastError(); /* not ready is no error: the next launch must not find it */
+  cudaGetLastError(); /* not ready is not an error; cleared so that the next launch does not report it */
   return FD_OK;
 }
 
@@ -173,18 +173,19 @@ fd_status lead(fd_link *link) {
   return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, of(link)->done, 0), "an event");
 }
 
-/* Ends the communicator. At an orderly end every rank comes here: NCCL is finalized, which flushes its operations, and then
- * destroyed. After a failure, in the middle of an operation, or where the other ranks do not come, it is aborted, which waits for
- * nobody. */
+/* Ends the communicator. At an orderly end every rank calls this: the communicator is finalized, which flushes its operations,
+ * and then destroyed. After a failure, during an operation, or if the other ranks do not arrive, it is aborted without waiting
+ * for them. */
 void end(nccl_link *l) {
   const library *n = nccl();
   int idle = !l->broken && l->cuda->failed == FD_OK && cudaEventQuery(l->done) == cudaSuccess;
-  cudaGetLastError(); /* not ready is no error */
+  cudaGetLastError(); /* not ready is not an error */
   if (idle && poll(l, n->ncclCommFinalize(l->comm), END_SECONDS) == ncclSuccess) n->ncclCommDestroy(l->comm);
   else n->ncclCommAbort(l->comm);
 }
 
-/* The link's stream. Its kernels go first where SMs become free, so that they do not wait for a whole pass. */
+/* Creates the link's stream with the highest priority: its kernels are scheduled first as SMs become free, so they do not wait
+ * for a whole pass. */
 fd_status create_stream(nccl_link *l) {
   int lowest = 0, highest = 0;
   FD_TRY(fd_cuda_check(l->cuda, cudaDeviceGetStreamPriorityRange(&lowest, &highest), "the priorities of streams"));
@@ -224,9 +225,9 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   if (!l) return cuda->host->fail(FD_MEMORY, "no memory for the link between GPUs");
   l->link = {"nccl", rank, size, 0, 0, follow, exchange, add, sum, progress, lead, close_link};
   l->cuda = cuda;
-  l->limit = limit > (double)START_SECONDS ? limit : (double)START_SECONDS; /* many ranks take their time to meet */
+  l->limit = limit > (double)START_SECONDS ? limit : (double)START_SECONDS; /* many ranks may take long to connect */
   config.blocking = 0;
-  config.maxCTAs = FD_NCCL_CHANNELS; /* each takes an SM from the backward pass; NCCL_MAX_CTAS overrides it */
+  config.maxCTAs = FD_NCCL_CHANNELS; /* each takes an SM from the backward pass; NCCL_MAX_CTAS overrides the limit */
   memcpy(&unique, id, sizeof unique);
   fd_status status = create_stream(l);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->given, cudaEventDisableTiming), "an event");
@@ -245,14 +246,14 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
 
 fd_status fd_nccl_id(fd_device *dev, char id[FD_LINK_ID], const char **why) {
   (void)dev, (void)id;
-  *why = "the plugin was built where nccl.h is not";
+  *why = "the plugin was built without nccl.h";
   return FD_MISSING;
 }
 
 fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const char id[FD_LINK_ID], double limit) {
   (void)rank, (void)size, (void)id, (void)limit;
   *link = NULL;
-  return fd_cuda_of(dev)->host->fail(FD_GPU, "this plugin was built where nccl.h is not; set comm.transport=mpi");
+  return fd_cuda_of(dev)->host->fail(FD_GPU, "this plugin was built without nccl.h; set comm.transport=mpi");
 }
 
 #endif

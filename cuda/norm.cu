@@ -6,7 +6,7 @@ enum { THREADS = 256, WARPS = THREADS / FD_WARP, COLUMNS = 64 };
 
 namespace {
 
-/* A warp has a row. */
+/* One warp per row. */
 __global__ void norm_forward(int rows, fd_norm norm, fd_mat x, fd_mat y, float *stats) {
   int lane = (int)threadIdx.x % FD_WARP, width = norm.width;
   int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / FD_WARP;
@@ -47,7 +47,7 @@ __global__ void norm_backward(int rows, fd_norm norm, fd_mat x, const float *sta
   }
 }
 
-/* partial[chunk, 2 * width]: a chunk's part of dw, then of db. A thread has a column. */
+/* partial[chunk, 2 * width]: a chunk's part of dw, then of db. One thread per column. */
 __global__ void norm_parts(fd_chunking c, int width, fd_mat x, const float *stats, fd_mat dy, float *partial) {
   int column = (int)fd_first_item(), chunk = (int)blockIdx.y;
   if (column >= width) return;
@@ -76,7 +76,7 @@ __device__ inline float act_of(fd_act act, float x) {
 __device__ inline float act_slope(fd_act act, float x) {
   if (act == FD_ACT_GELU) return fd_gelu_slope(x);
   if (act == FD_ACT_RELU) return x > 0;
-  if (act == FD_ACT_TANH) return 1 / (coshf(x) * coshf(x)); /* 1 - tanh^2 without its cancellation */
+  if (act == FD_ACT_TANH) return 1 / (coshf(x) * coshf(x)); /* 1 - tanh^2 without cancellation */
   float sigmoid = 1 / (1 + expf(-x));
   return sigmoid * fmaf(x, 1 - sigmoid, 1.0f);
 }

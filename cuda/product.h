@@ -1,15 +1,17 @@
 /* Matrix products with an epilogue: c[i, j] = sum over k of a(i, k) b(j, k), handed to the epilogue. A transposed operand is
- * stored as [k, i] or [k, j]. The sum over k goes in one order. A launch has one product; or two of a kind, whose tiles follow
- * one another and whose k are cut into chunks, one for each blockIdx.z: the epilogue gets the sum of each.
+ * stored as [k, i] or [k, j]. The sum over k has a fixed order. A launch computes one product, or two of a kind: then the tiles
+ * of the second follow those of the first, k is divided into chunks, one for each blockIdx.z, and the epilogue gets each chunk's
+ * sum.
  *
- * Two versions of one interface: on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies), and a plain
- * one in fp32 for any type. The plain one calls epilogue(row, column, sum) for four columns. On tensor cores a thread has the
- * same columns of several rows, and calls
+ * Two versions have the same interface: one on tensor cores for bf16 (tiles of 128 x 128, four stages of asynchronous copies),
+ * and a plain one in fp32 for any type. The plain version calls epilogue(row, column, sum) for four columns. On tensor cores a
+ * thread has the same columns of several rows, and calls
  *
- *   begin(part, thread, threads, table)     once, before a barrier: it may note FD_TABLE numbers of each row in shared memory
- *   go(place, part, column, table)          before E::COLUMNS (4 or 8) columns from `column` on: whether they are done as
- * follows, and what the thread keeps for it. If not, epilogue(row, column, sum) is called read(place, row) for what it reads of a
- * row: the reads of several rows are under way together finish(place, what was read, row, sum)
+ * - begin(part, thread, threads, table): once, before a barrier; may store FD_TABLE numbers for each row in shared memory.
+ * - go(place, part, column, table): before E::COLUMNS (4 or 8) columns from `column` on. Stores in `place` what the thread keeps
+ *   for these columns, and returns whether read and finish process them; if not, epilogue(row, column, sum) is called.
+ * - read(place, row): returns what the epilogue reads of a row. The reads of several rows are in flight together.
+ * - finish(place, what was read, row, sum).
  */
 #ifndef FD_CUDA_PRODUCT_H
 #define FD_CUDA_PRODUCT_H
@@ -19,8 +21,8 @@
 #include "cuda/matrix.h"
 
 typedef struct fd_product_shape {
-  int rows, columns, depth; /* i, j, k; with columns a multiple of four: those of padding are sums of zeros */
-  int b_rows;               /* of b as stored, if not transposed: what lies behind is zero */
+  int rows, columns, depth; /* i, j, k; columns is a multiple of four, and padding columns are sums of zeros */
+  int b_rows;               /* rows of b if it is not transposed; all rows after them count as zero */
 } fd_product_shape;
 
 /* What a launch computes. */
@@ -34,11 +36,11 @@ struct fd_product_one {
 template <class E>
 struct fd_product_two {
   fd_product_one<E> first, second;
-  int tiles;          /* of the first one */
-  fd_chunking chunks; /* of the k of both */
+  int tiles;          /* of the first product */
+  fd_chunking chunks; /* of k, in both products */
 };
 
-/* What a block computes: one of the launch's products, which tile of it, and over which k. */
+/* The work of a block: one of the launch's products, the tile of it, and the range of k. */
 template <class E>
 __device__ inline fd_product_one<E> fd_product_mine(const fd_product_one<E> &only, int *tile, int *begin, int *end) {
   *tile = (int)blockIdx.x, *begin = 0, *end = only.s.depth;
@@ -54,7 +56,7 @@ __device__ inline fd_product_one<E> fd_product_mine(const fd_product_two<E> &bot
   return mine;
 }
 
-/* The plain version: 64 x 64 elements a block, 4 x 4 a thread. */
+/* The plain version: 64 x 64 elements per block, 4 x 4 per thread. */
 enum { FD_PLAIN_TILE = 64, FD_PLAIN_K = 16, FD_PLAIN_LINE = FD_PLAIN_TILE + 4, FD_PLAIN_THREADS = 256 };
 
 template <bool T>
@@ -88,7 +90,7 @@ __global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(P products)
     if (row0 + row + i < s.rows && column0 + column < s.columns) epilogue(row0 + row + i, column0 + column, sum[i]);
 }
 
-/* The version of tensor cores. */
+/* The tensor-core version. */
 enum {
   FD_TILE = 128,
   FD_TILE_K = 32,
@@ -96,13 +98,13 @@ enum {
   FD_TILE_THREADS = 256, /* 8 warps of 64 x 32 elements: 2 down, 4 across */
   FD_TILE_BYTES = FD_TILE * FD_TILE_K * 2,
   FD_TILE_LINE = FD_TILE + 8, /* floats of a row of sums in shared memory (fd_line_at) */
-  FD_TABLE = 12,              /* numbers of a row that an epilogue may note behind the sums */
-  FD_EPILOGUE_AHEAD = 8,      /* rows at most whose reads an epilogue has under way */
+  FD_TABLE = 12,              /* numbers per row that an epilogue may store after the sums */
+  FD_EPILOGUE_AHEAD = 8,      /* most rows whose reads an epilogue has in flight */
   FD_TILE_FINISH = FD_TILE * (FD_TILE_LINE + FD_TABLE) * 4,
   FD_TILE_SHARED = FD_TILE_FINISH > 2 * FD_TILE_STAGES *FD_TILE_BYTES ? FD_TILE_FINISH : 2 * FD_TILE_STAGES *FD_TILE_BYTES
 };
 
-/* Starts the copies of one operand's tile: 128 rows of 32 k, or transposed 32 k of 128. */
+/* Starts the copies of one operand's tile: 128 rows of 32 k or, transposed, 32 rows (k) of 128. */
 template <bool T>
 __device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
   const int units = T ? FD_TILE / 8 : FD_TILE_K / 8;
@@ -114,8 +116,8 @@ __device__ inline void fd_tile_copy(fd_mat m, int first, int count, int k0, int 
   }
 }
 
-/* The fragments of 16 rows (or columns) by 16 k of a tile of UNITS pieces a row, transposed or not: registers in the order of A's
- * fragments; as B's, those of columns 0-7 are r[0], r[2] and those of columns 8-15 r[1], r[3]. */
+/* Loads the fragment of 16 rows (or columns) by 16 k from a tile with UNITS pieces per row, transposed or not. The registers are
+ * in the order of A's fragments; as fragments of B, columns 0-7 are in r[0] and r[2], columns 8-15 in r[1] and r[3]. */
 template <bool T, int UNITS>
 __device__ inline void fd_fragment(fd_address tile, int first, int k, uint32_t r[4]) {
   int lane = (int)threadIdx.x % FD_WARP;
@@ -147,7 +149,7 @@ __device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, in
   }
 }
 
-/* Puts the sums of a fragment, eight columns from `column` on, where the epilogue gets them from. */
+/* Stores the sums of a fragment, eight columns from `column` on, in shared memory for the epilogue. */
 template <int LINE>
 __device__ inline void fd_put_sums(float *lines, int lane, int row, int column, const float sum[4]) {
 #pragma unroll
@@ -156,15 +158,15 @@ __device__ inline void fd_put_sums(float *lines, int lane, int row, int column, 
         make_float2(sum[e], sum[e + 1]);
 }
 
-/* Part of a result: `down` rows and `across` columns from row0 and column0 on, as far as they are below `rows` and `columns`. */
+/* Part of a result: `down` rows and `across` columns from row0 and column0 on, clipped to the result's `rows` and `columns`. */
 typedef struct fd_part {
   int row0, column0, down, across, rows, columns;
 } fd_part;
 
 FD_BOTH constexpr int fd_common_divisor(int a, int b) { return b ? fd_common_divisor(b, a % b) : a; }
 
-/* Hands the sums of a part of ROWS x COLUMNS to the epilogue by THREADS threads. Each goes down some columns, as often as it
- * takes until all are done. */
+/* Hands the sums of a part of ROWS x COLUMNS to the epilogue, with THREADS threads. Each thread processes E::COLUMNS columns of
+ * every `step`-th row, in as many passes (`ways`) as all columns need. */
 template <int THREADS, int ROWS, int COLUMNS, int LINE, class E>
 __device__ inline void fd_finish(int thread, const fd_part &part, const float *lines, const E &epilogue) {
   const int pieces = COLUMNS / E::COLUMNS, ways = pieces / fd_common_divisor(pieces, THREADS), step = THREADS * ways / pieces,
@@ -203,7 +205,7 @@ __device__ inline void fd_finish(int thread, const fd_part &part, const float *l
   }
 }
 
-/* What a tile of a product does with its sums once they are in `lines`. */
+/* Hands a tile's sums to the epilogue once they are in `lines`. */
 template <class E>
 __device__ inline void fd_tile_finish(int row0, int column0, fd_product_shape s, float *lines, const E &epilogue) {
   fd_part part = {row0, column0, FD_TILE, FD_TILE, s.rows, s.columns};
@@ -225,7 +227,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
     int done = n - (FD_TILE_STAGES - 1); /* the step that is multiplied while step n is copied */
     if (done >= 0) {
       fd_copy_wait<FD_TILE_STAGES - 2>();
-      __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
+      __syncthreads(); /* after this the stage for step n, multiplied one step ago, is free */
     }
     if (n < steps) {
       fd_address stage = shared + n % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
@@ -240,7 +242,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
   }
   fd_copy_wait<0>();
   __syncthreads();
-  float *lines = (float *)fd_shared(); /* the sums pass through shared memory: the epilogue works on whole rows */
+  float *lines = (float *)fd_shared(); /* the sums pass through shared memory, so that the epilogue works on whole rows */
 #pragma unroll
   for (int i = 0; i < 4; i++)
 #pragma unroll
@@ -249,16 +251,17 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
   fd_tile_finish(row0, column0, s, lines, epilogue);
 }
 
-/* The version of warpgroups: two of 64 rows each read their operands from shared memory themselves, in steps of 64 k. */
+/* The warpgroup version: two warpgroups of 64 rows each, whose instructions read both operands from shared memory, in steps of 64
+ * k. */
 enum {
   FD_WARPGROUP_K = 64,
   FD_WARPGROUP_STAGES = 3,
   FD_WARPGROUP_BYTES = FD_TILE * FD_WARPGROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
   FD_WARPGROUP_SHARED = 2 * FD_WARPGROUP_STAGES * FD_WARPGROUP_BYTES
 };
-static_assert(+FD_TILE_FINISH <= +FD_WARPGROUP_SHARED, "the sums leave where the tiles were");
+static_assert(+FD_TILE_FINISH <= +FD_WARPGROUP_SHARED, "the sums reuse the memory of the tiles");
 
-/* Starts the copies of one operand's tile: 128 rows of 64 k; transposed two blocks of 64 k rows of 64 columns. */
+/* Starts the copies of one operand's tile: 128 rows of 64 k or, transposed, two blocks of 64 rows (k) by 64 columns. */
 template <bool T>
 __device__ inline void fd_warpgroup_copy(fd_mat m, int first, int count, int k0, int k_end, fd_address tile) {
   for (int n = (int)threadIdx.x; n < FD_TILE * FD_WARPGROUP_K / 8; n += FD_TILE_THREADS) {
@@ -269,7 +272,7 @@ __device__ inline void fd_warpgroup_copy(fd_mat m, int first, int count, int k0,
   }
 }
 
-/* sum += a[64, 16] b[16, 128] in one instruction, or in two of 64 columns, for a as it is stored. */
+/* sum += a[64, 16] b[16, 128] in one instruction or, if SHAPE is 64 (a not transposed), in two of 64 columns. */
 template <bool A_T, bool B_T, int SHAPE>
 __device__ inline void fd_warpgroup_multiply_tile(float sum[16][4], uint64_t a, uint64_t b) {
   if constexpr (SHAPE == 64) {
@@ -281,7 +284,8 @@ __device__ inline void fd_warpgroup_multiply_tile(float sum[16][4], uint64_t a, 
   }
 }
 
-/* What comes out may depend on how many columns an instruction has, SHAPE: 128, or 64 as the chain of warpgroup_chain.h. */
+/* SHAPE is the number of columns of an instruction, on which the bits of the result may depend: 128, or 64 as in the chain of
+ * warpgroup_chain.h. */
 template <bool A_T, bool B_T, int SHAPE, class P>
 __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P products) {
   fd_address shared = fd_shared_address();
@@ -297,7 +301,7 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
       fd_copy_wait<FD_WARPGROUP_STAGES - 2>();
       fd_warpgroup_publish();
       fd_warpgroup_wait<0>();
-      __syncthreads(); /* and the stage of step n, which was multiplied one step ago, is free */
+      __syncthreads(); /* after this the stage for step n, multiplied one step ago, is free */
     }
     if (n < steps) {
       fd_address stage = shared + n % FD_WARPGROUP_STAGES * 2 * FD_WARPGROUP_BYTES;
@@ -328,7 +332,7 @@ static inline int fd_product_plainly(const fd_cuda *cuda, fd_mat a, fd_mat b) {
   return cuda->products == FD_PRODUCTS_PLAIN || !fd_in_pieces(a) || !fd_in_pieces(b);
 }
 
-/* Tiles of a product. */
+/* The number of tiles of a product. */
 static inline int fd_product_tiles(fd_product_shape s, int plain) {
   int tile = plain ? (int)FD_PLAIN_TILE : (int)FD_TILE;
   return (s.rows + tile - 1) / tile * ((s.columns + tile - 1) / tile);
@@ -345,7 +349,7 @@ void fd_product_launch(fd_cuda *cuda, int plain, dim3 grid, P products) {
   else fd_launch(cuda, "a product", fd_product_tensor<A_T, B_T, P>, grid, FD_TILE_THREADS, FD_TILE_SHARED, products);
 }
 
-/* SHAPE: columns of the instruction of warpgroups. */
+/* SHAPE: columns of the warpgroup instruction. */
 template <bool A_T, bool B_T, int SHAPE = 128, class E>
 void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogue) {
   int plain = fd_product_plainly(cuda, a, b);
@@ -353,7 +357,7 @@ void fd_product(fd_cuda *cuda, fd_mat a, fd_mat b, fd_product_shape s, E epilogu
                                      fd_product_one<E>{a, b, s, epilogue});
 }
 
-/* Two products in one launch, whose operands have one type. */
+/* Two products in one launch; the operands of both have the same type. */
 template <bool A_T, bool B_T, class E>
 void fd_product_pair(fd_cuda *cuda, const fd_product_one<E> &first, const fd_product_one<E> &second, fd_chunking chunks) {
   int plain = fd_product_plainly(cuda, first.a, first.b), tiles = fd_product_tiles(first.s, plain);

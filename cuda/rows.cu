@@ -3,11 +3,12 @@
 #include "cuda/matrix.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, PER_DRAW = 8 /* channels of dropout: 16 bits each */ };
+enum { THREADS = 256, PER_DRAW = 8 /* dropout channels per draw: 16 bits each */ };
 
 namespace {
 
-/* Where an item of a grid over pairs (sequence, index) stands: sequences go along y, and on in steps when there are more. */
+/* The sequences of a pack for grids over (index, sequence): sequences are along y, with a grid-stride loop if there are more of
+ * them than blocks. */
 struct seqs_view {
   const int *start;
   const uint64_t *draws;
@@ -25,7 +26,7 @@ dim3 grid_of(const fd_seqs *seqs, int per_item) {
   return dim3(fd_blocks((size_t)longest, (size_t)(THREADS * per_item)), seqs->count < 65535 ? (unsigned)seqs->count : 65535);
 }
 
-/* As fd_normal_pair of base/random.c. */
+/* As fd_normal_pair in base/random.c. */
 __device__ inline void normal_pair(float out[2], uint32_t word1, uint32_t word2) {
   float u = ((float)(word1 >> 8) + 1.0f) * 0x1p-24f, radius = sqrtf(-2.0f * logf(u)),
         angle = 6.28318530717958647692f * fd_unit(word2);
@@ -33,7 +34,8 @@ __device__ inline void normal_pair(float out[2], uint32_t word1, uint32_t word2)
   out[1] = radius * sinf(angle);
 }
 
-/* A thread has two positions of a sequence: ten entries, whose noise is five pairs from three counters. */
+/* One thread per two positions of a sequence: ten entries, whose noise is five pairs of normal values from three Philox
+ * counters. */
 __global__ void expand(seqs_view seqs, const uint8_t *tokens, float noise, fd_rng_key key, int view, float *x) {
   int pair = (int)fd_first_item();
   for (int s = (int)blockIdx.y; s < seqs.count; s += (int)gridDim.y) {
@@ -63,7 +65,7 @@ struct dropout_call {
   fd_mat x, y, dy, masked, rest;
 };
 
-/* A thread has PER_DRAW channels of a row: one counter. Padding stays zero: its factor meets zeros. */
+/* One thread and one Philox counter per PER_DRAW channels of a row. Padding stays zero: the factor only scales zeros there. */
 __global__ void dropout(dropout_call c, int rows) {
   fd_mat shape = c.y.at ? c.y : c.dy;
   int groups = (shape.stride + PER_DRAW - 1) / PER_DRAW;
@@ -88,7 +90,7 @@ __global__ void dropout(dropout_call c, int rows) {
   }
 }
 
-/* A thread has PER_DRAW columns of a row; each reads an entry before it writes it, so y may be x. */
+/* One thread per PER_DRAW columns of a row. Each entry is read before the same thread writes it, so y may be x. */
 __global__ void dropout_rows(dropout_call c, const int *position, int rows) {
   int groups = (c.y.stride + PER_DRAW - 1) / PER_DRAW;
   for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
@@ -133,7 +135,7 @@ __global__ void pool_mean_backward(seqs_view seqs, int channels, int cls, const 
   }
 }
 
-/* A value that is no number is the largest. */
+/* A NaN counts as the largest value. */
 __global__ void pool_max(seqs_view seqs, int channels, int cls, fd_mat x, size_t stride, float *out, int *place) {
   int channel = (int)fd_first_item(), first, last;
   for (int s = (int)blockIdx.y; s < seqs.count && channel < channels; s += (int)gridDim.y) {
@@ -157,7 +159,7 @@ __global__ void pool_max_backward(seqs_view seqs, int channels, const float *dou
   }
 }
 
-/* Row k of w belongs to the k-th [CLS] token of each sequence; blockIdx.y counts the sequences. */
+/* Row k of w belongs to the k-th [CLS] token of each sequence; sequences are along blockIdx.y. */
 __global__ void cls_add(seqs_view seqs, int width, const float *w, fd_mat x) {
   size_t i = fd_first_item();
   if (i >= (size_t)seqs.cls * width) return;

@@ -1,5 +1,5 @@
-/* Sums of n terms on the GPU: every block adds terms of fixed places in a fixed order, then one block adds the blocks' sums. The
- * same bits on every GPU. */
+/* Sums of n terms on the GPU: each block adds a fixed set of terms in a fixed order, then one block adds the blocks' sums, so
+ * that the bits are the same on every GPU. */
 #ifndef FD_CUDA_SUM_H
 #define FD_CUDA_SUM_H
 
@@ -9,11 +9,10 @@
 enum { FD_SUM_THREADS = 256, FD_SUM_MANY = 16, FD_TREE_LEVELS = 7 };
 static_assert(1 << (FD_TREE_LEVELS - 1) == FD_MICRO_BATCHES_MAX, "a level for every bit of the number of a micro-batch");
 
-/* leaf(0) + ... + leaf(micro_batches - 1), added in pairs as the tree of gradients adds them; `micro_batches` is a power of two.
- */
+/* leaf(0) + ... + leaf(micro_batches - 1), added pairwise as in the gradient tree; `micro_batches` is a power of two. */
 template <class T, class F>
 __device__ inline T fd_sum_micro_batches(int micro_batches, F leaf) {
-  T level[FD_TREE_LEVELS] = {}, sum = {}; /* level[i]: a whole subtree of 2^i micro-batches */
+  T level[FD_TREE_LEVELS] = {}, sum = {}; /* level[i]: the sum of a complete subtree of 2^i micro-batches */
 #pragma unroll 1
   for (int p = 0; p < micro_batches; p++) {
     int open = 1;
@@ -27,7 +26,8 @@ __device__ inline T fd_sum_micro_batches(int micro_batches, F leaf) {
   return sum;
 }
 
-/* The sum of what the chunks of rows gave, `distance` apart: those of a micro-batch in order, then the micro-batches. */
+/* The sum of the partial sums of chunks of rows, stored `distance` apart: in order within a micro-batch, then over the
+ * micro-batches. */
 __device__ inline float fd_sum_chunks(fd_chunking c, const float *partial, int64_t distance) {
   return fd_sum_micro_batches<float>(c.micro_batches, [=](int p) {
     float sum = 0;
@@ -36,7 +36,7 @@ __device__ inline float fd_sum_chunks(fd_chunking c, const float *partial, int64
   });
 }
 
-/* The block's sum, in thread 0: a binary tree over the threads. */
+/* The sum over the block's threads as a binary tree, returned in thread 0 only. */
 template <class T>
 __device__ inline T fd_sum_block(T mine) {
   T *all = (T *)fd_shared();
@@ -71,8 +71,9 @@ __global__ void fd_sum_partial(int count, int micro_batches, const T *partial, T
   if (threadIdx.x == 0) *sum = all;
 }
 
-/* *sum (on the device; NULL: a place that lasts until the next sum) = term(0) + ... + term(n - 1), of each of `micro_batches`
- * equal parts first; returns it. A thread has EACH terms: FD_SUM_MANY of cheap ones, one that is a loss. */
+/* *sum = term(0) + ... + term(n - 1), added within each of `micro_batches` equal parts first. Returns `sum`, which is in device
+ * memory (NULL: scratch memory that is valid until the next sum), or NULL after a failure. A thread adds EACH terms: FD_SUM_MANY
+ * if they are cheap, one if it is a loss. */
 template <class T, int EACH, class F>
 T *fd_sum(fd_cuda *cuda, size_t n, int micro_batches, F term, T *sum) {
   unsigned blocks = fd_blocks(n / (size_t)micro_batches, FD_SUM_THREADS * EACH);
@@ -87,7 +88,7 @@ T *fd_sum(fd_cuda *cuda, size_t n, int micro_batches, F term, T *sum) {
   return sum;
 }
 
-/* The sum over a warp; every lane gets it. */
+/* The sum over a warp; every lane receives it. */
 __device__ inline float fd_warp_sum(float x) {
   for (int distance = FD_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);
   return x;

@@ -1,5 +1,4 @@
-/* Times of kernels by events (FINDNA_TIMES=1, for measurements): under each kernel's name how often it was launched, and for how
- * long it ran. */
+/* Kernel times measured with events (FINDNA_TIMES=1): for each kernel, the number of launches and the time that it ran. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 
 namespace {
 
-enum { PAIRS = 256 }; /* of events; with all in use the oldest is waited for */
+enum { PAIRS = 256 }; /* of events; when all are in use, the oldest is waited for */
 
 struct line {
   const void *kernel;
@@ -35,13 +34,14 @@ struct pair {
 
 struct fd_times {
   pair pairs[PAIRS];
-  unsigned first, next; /* pairs in use, as a ring */
+  unsigned first, next; /* the pairs in use, as a ring */
   std::vector<line> lines;
 };
 
 namespace {
 
-/* The kernel's name with its template arguments, without namespaces, result and parameters; else the name for messages. */
+/* The kernel's name with its template arguments, without anonymous namespaces, return type and parameters; if unavailable, the
+ * name for messages. */
 std::string name_of(const void *kernel, const char *given) {
   std::string name = given;
 #if defined(__CUDACC__) && CUDART_VERSION >= 12030
@@ -61,7 +61,8 @@ std::string name_of(const void *kernel, const char *given) {
   return name;
 }
 
-/* Adds the oldest pair's time. A kernel's first launch does not count: the driver may load its code in between. */
+/* Adds the time of the oldest pair. A kernel's first launch is not counted: the driver may load its code between the two
+ * events. */
 void collect(fd_cuda *cuda) {
   fd_times *times = cuda->times;
   const pair &oldest = times->pairs[times->first++ % PAIRS];
@@ -88,7 +89,8 @@ fd_status fd_times_open(fd_cuda *cuda) {
   if (!named || !strcmp(named, "0")) return FD_OK;
   if (strcmp(named, "1")) return cuda->host->fail(FD_CONFIG, "FINDNA_TIMES=%s: expected 0 or 1", named);
   if (cuda->device.begin)
-    return cuda->host->fail(FD_CONFIG, "FINDNA_TIMES=1 times single kernels, which a graph has not: unset FINDNA_GRAPH");
+    return cuda->host->fail(FD_CONFIG,
+                            "FINDNA_TIMES=1 times single kernels, which is impossible within a graph: unset FINDNA_GRAPH");
   cuda->times = new (std::nothrow) fd_times();
   if (!cuda->times) return cuda->host->fail(FD_MEMORY, "no memory for the times of kernels");
   for (pair &p : cuda->times->pairs) {

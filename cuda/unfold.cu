@@ -1,4 +1,5 @@
-/* The rows around each row side by side, which a convolution multiplies, and the way back, on the GPU. */
+/* Unfolding for convolutions on the GPU (im2col): each row's neighbourhood side by side in one row; and its reverse for
+ * gradients. */
 #include "cuda/matrix.h"
 
 enum { THREADS = 256 };
@@ -10,7 +11,7 @@ struct unfold_call {
   int count, width, taps;
 };
 
-/* The row `by` rows behind a row of its own sequence, or -1. */
+/* The row that is `by` rows after `row`, or -1 if it is outside the row's sequence. */
 __device__ inline int beside(const unfold_call &c, int row, int by) {
   int s = fd_sequence_of(c.start, c.count, row), at = row + by;
   return at < c.start[s] || at >= c.start[s + 1] ? -1 : at;
@@ -24,7 +25,7 @@ __global__ void unfold(unfold_call c, int rows, fd_mat x, fd_mat y) {
   }
 }
 
-/* The taps are added in their order. */
+/* The taps are added in order. */
 __global__ void fold(unfold_call c, int rows, fd_mat dy, fd_mat dx) {
   for (size_t n = fd_first_item(); n < (size_t)rows * dx.stride; n += fd_all_items()) {
     int row = (int)(n / dx.stride), column = (int)(n % dx.stride);

@@ -1,10 +1,12 @@
-/* The chain of two products of chain.h by warpgroups, on GPUs of compute capability 9.0: the middle values stay in registers.
+/* The chain of two products of chain.h with warpgroup instructions, on GPUs of compute capability 9.0: the middle values stay in
+ * registers.
  *
- * A block has three warpgroups: one brings the weights, two multiply 64 rows each. Weights are in tile order (fragment.h); a step
- * is a product with one chunk of 64 hidden units of one matrix: of the first, of the second, of the first with the next chunk and
- * so on. Chunks pass through a ring of slots of shared memory. Blocks run in pairs, and each brings one half of every chunk to
- * both: weights are read once a pair. A slot has two mbarriers: `full`, where the bytes of both halves arrive, and `empty`, where
- * the warps of both blocks arrive when they have multiplied, since a copy into a slot writes to both. */
+ * A block has three warpgroups: a producer copies the weights, and two consumers multiply 64 rows each. Weights are in tile order
+ * (fragment.h). A step is a product with one chunk of 64 hidden units of one matrix: of the first matrix, of the second, of the
+ * first with the next chunk, and so on. Chunks pass through a ring of slots in shared memory. Blocks run in clusters of two, and
+ * each block copies one half of every chunk to both, so that weights are read once per pair. A slot has two mbarriers: `full`
+ * counts the bytes of both halves; at `empty` the warps of both blocks arrive when they have finished multiplying, since a copy
+ * into a slot writes to both blocks. */
 #ifndef FD_CUDA_WARPGROUP_CHAIN_H
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
@@ -16,26 +18,26 @@ enum {
   FD_WARPGROUP_CHAIN_CONSUMERS = 2 * FD_WARPGROUP_CHAIN_GROUP,
   FD_WARPGROUP_CHAIN_THREADS = FD_WARPGROUP_CHAIN_GROUP + FD_WARPGROUP_CHAIN_CONSUMERS,
   FD_WARPGROUP_CHAIN_START =
-      65536 / FD_WARPGROUP_CHAIN_THREADS / 8 * 8, /* registers that each has at first (tests/test_spills.sh) */
-  FD_WARPGROUP_CHAIN_FEW = 24,                    /* those of a thread that brings */
-  FD_WARPGROUP_CHAIN_MANY = 240, /* and of one that multiplies: 160 sums, 32 of the first product, 16 with its middle values */
+      65536 / FD_WARPGROUP_CHAIN_THREADS / 8 * 8, /* registers per thread at launch (tests/test_spills.sh) */
+  FD_WARPGROUP_CHAIN_FEW = 24,                    /* registers of a producer thread */
+  FD_WARPGROUP_CHAIN_MANY = 240,                  /* of a consumer: 160 sums, 32 of the first product, 16 with middle values */
   FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
-  FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* of 64 channels of a's rows */
+  FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* 64 channels of a's rows */
   FD_WARPGROUP_CHAIN_MBARRIERS =
-      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* where they stand, behind the slots */
+      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* their offset, after the slots */
   FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8,
-  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums on their way out (fd_line_at) */
-  FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows with what is noted of them */
+  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums for the epilogue (fd_line_at) */
+  FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows and their table */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
 static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
                   FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
-              "setmaxnreg waits for ever for more registers than the block was launched with");
+              "setmaxnreg waits forever for registers that the block was not launched with");
 static_assert(FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4 <= FD_WARPGROUP_CHAIN_MBARRIERS,
-              "the sums leave where rows and weights were");
+              "the sums reuse the memory of rows and weights");
 
-/* Where a block's tiles and mbarriers are. */
+/* Shared-memory addresses of a block's tiles and mbarriers. */
 typedef struct fd_warpgroup_chain_place {
   fd_address a, slots, full, empty;
 } fd_warpgroup_chain_place;
@@ -54,7 +56,7 @@ __device__ inline fd_address fd_warpgroup_chain_slot(const fd_warpgroup_chain_pl
   return at.slots + fd_ring_slot(step) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
 }
 
-/* The producer, one thread: copies this block's half of each chunk of weights to both blocks. */
+/* The producer thread: copies this block's half of each chunk of weights to both blocks. */
 __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &at, const uint16_t *first, const uint16_t *second,
                                                 int steps) {
   int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS;
@@ -62,7 +64,7 @@ __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &
   for (int step = 0; step < steps; step++) {
     const char *from = (const char *)(step % 2 ? second : first) + (size_t)(step / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
     fd_mbarrier_wait(fd_warpgroup_chain_empty(at, step),
-                     fd_ring_parity(step) ^ 1); /* of the slot's use before, if there was one */
+                     fd_ring_parity(step) ^ 1); /* released after the slot's previous use, if any */
     fd_mbarrier_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
     fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
                     FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
@@ -70,7 +72,8 @@ __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &
   }
 }
 
-/* Rows row0 .. of a as five blocks of 64 channels, in the rows and swizzling of fd_descriptor; by all that multiply. */
+/* Copies the block's rows of a, from row0 on, as five blocks of 64 channels in the layout and swizzling of fd_descriptor; called
+ * by all consumer threads. */
 __device__ inline void fd_warpgroup_chain_rows(fd_mat a, int row0, int rows, fd_address tile) {
 #pragma unroll 1
   for (int n = (int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP; n < FD_CHAIN_ROWS * FD_CHAIN_WIDTH / 8;
@@ -91,13 +94,13 @@ __device__ inline void fd_warpgroup_chain_release(const fd_warpgroup_chain_place
   if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_mbarrier_arrive(fd_warpgroup_chain_empty(at, step), lane);
 }
 
-/* From the first element of a tile for fd_descriptor to that of a block of 64, and k on in it. */
+/* Moves the descriptor of a tile's first element to that of element k of a block of 64. */
 template <bool T>
 __device__ inline uint64_t fd_warpgroup_chain_at(uint64_t tile, int block_bytes, int block, int k) {
   return fd_descriptor_on(tile, block * block_bytes + k * (T ? 128 : 2));
 }
 
-/* Waits for the weights of a step; the descriptor of their first element. */
+/* Waits for the weights of a step, and returns the descriptor of their first element. */
 template <bool T>
 __device__ inline uint64_t fd_warpgroup_chain_weights(const fd_warpgroup_chain_place &at, int step) {
   fd_mbarrier_wait(fd_warpgroup_chain_full(at, step), fd_ring_parity(step));
@@ -135,9 +138,10 @@ __device__ inline void fd_warpgroup_chain_second(const fd_warpgroup_chain_place 
   fd_warpgroup_commit();
 }
 
-/* The chunk's sums through `middle`, as the second product reads them: what a thread holds of sums is what it holds of A, 16
- * columns a register of each row. Columns outside the matrix are sums of zeros, and stay zero; of rows outside it nothing is
- * stored. What `middle` reads itself comes for 32 columns of both rows at a time: there are no registers for more. */
+/* Applies `middle` to the chunk's sums, and leaves the values in m as the second product reads them: a thread holds the same
+ * elements of the sums as of a fragment of A, and m[i] is the fragment of the columns from 16 i on. Columns outside the matrix
+ * are sums of zeros and stay zero; for rows outside it nothing is stored. The data that `middle` reads are prefetched for 32
+ * columns of both rows at a time: there are not enough registers for more. */
 template <class M>
 __device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, const float sum[8][4],
                                                  uint32_t m[4][4]) {
@@ -165,7 +169,7 @@ __device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int 
   }
 }
 
-/* Hands the sums of a warp's 16 rows to the epilogue, which works on whole rows: through shared memory of the warp's own. */
+/* Hands the sums of a warp's 16 rows to the epilogue, which works on whole rows, through the warp's own part of shared memory. */
 template <class E>
 __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, const float out[5][8][4], float *lines,
                                                  const E &epilogue) {
@@ -178,13 +182,13 @@ __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, con
   fd_finish<FD_WARP, 16, FD_CHAIN_WIDTH, FD_WARPGROUP_CHAIN_LINE>(lane, part, lines, epilogue);
 }
 
-/* A thread that multiplies: 64 rows of its warpgroup, 16 of its warp. While the second product with a chunk goes on, the first
- * with the next is started. */
+/* A consumer thread: its warpgroup has 64 rows, its warp 16. The first product with the next chunk is started while the second
+ * product with this chunk is still running. */
 template <bool T, class M, class E>
 __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_place &at, fd_mat a, fd_chain_shape s,
                                                    const M &middle, const E &epilogue) {
   int first_row = (int)blockIdx.x * FD_CHAIN_ROWS,
-      row = ((int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16; /* the warp's */
+      row = ((int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16; /* the warp's first */
   float out[5][8][4] = {{{0}}}, sum[8][4];
   uint32_t m[4][4];
   fd_warpgroup_chain_rows(a, first_row, s.rows, at.a);
@@ -236,7 +240,7 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
-/* The weights are in tile order. A last block without rows may be launched, so that all clusters are complete. */
+/* The weights are in tile order. A last block without rows may be launched to complete its cluster. */
 template <bool T, class M, class E>
 void fd_warpgroup_chain(fd_cuda *cuda, fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {

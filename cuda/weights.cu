@@ -1,4 +1,4 @@
-/* The copies of weights that products read, in bf16: made again after a write, many in one launch. */
+/* The bf16 copies of weights that products read: refreshed after the weights are written, many in one launch. */
 #include "cuda/fragment.h"
 #include "cuda/matrix.h"
 
@@ -6,12 +6,12 @@ enum { THREADS = 256, PACK_MOST = 64, PACK_BLOCKS = 64 };
 
 namespace {
 
-/* So many as a kernel takes as arguments. */
+/* As many as fit into a kernel's arguments. */
 struct stale_weights {
   fd_cuda_weight weight[PACK_MOST];
 };
 
-/* blockIdx.y says which. Padding is zero. */
+/* blockIdx.y selects the weight. Padding is set to zero. */
 __global__ void pack(const __grid_constant__ stale_weights all) {
   const fd_cuda_weight &w = all.weight[blockIdx.y];
   for (size_t n = fd_first_item(); n < (size_t)w.all_rows * w.all_columns; n += fd_all_items()) {
@@ -21,7 +21,8 @@ __global__ void pack(const __grid_constant__ stale_weights all) {
   }
 }
 
-/* Makes this copy and others that are stale: an update makes all of a network's so, and one launch each would be hundreds. */
+/* Refreshes this copy and other stale ones in one launch: an optimizer step makes all copies of a network stale, and refreshing
+ * each in its own launch would take hundreds of launches. */
 void pack_stale(fd_cuda *cuda, fd_cuda_weight *wanted) {
   stale_weights some;
   unsigned count = 0;

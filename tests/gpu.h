@@ -1,5 +1,4 @@
-/* The GPU under test in one kind of precision and products a process, the CPU as its oracle, and copies of values between them.
- */
+/* The GPU under test, with one kind of precision and products per process, and the CPU as its oracle. */
 #ifndef FD_TESTS_GPU_H
 #define FD_TESTS_GPU_H
 
@@ -19,14 +18,14 @@ enum { KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_CHAIN, KIND_WARPGROUP, KINDS, KI
 static const struct {
   const char *name;
   fd_gpu_options options;
-  double bound; /* largest error of a block's values around 1: z, h and the gradients are rounded to bf16, by 2^-9 each */
+  double bound; /* largest error of a block's values near 1: z, h and gradients are rounded to bf16, by 2^-9 each */
 } kinds[KINDS] = {{"fp32", {.bf16 = 0}, 4e-6},
                   {"plain", {.bf16 = 1, .products = FD_PRODUCTS_PLAIN}, 3e-2},
                   {"single", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
                   {"chain", {.bf16 = 1, .products = FD_PRODUCTS_CHAIN}, 3e-2},
                   {"warpgroup", {.bf16 = 1, .products = FD_PRODUCTS_WARPGROUP}, 3e-2}};
 static int kind_of_process;
-static fd_device *gpu[KINDS], *cpu; /* of the kinds only that of this process is open */
+static fd_device *gpu[KINDS], *cpu; /* only the GPU of this process's kind is open */
 
 static inline fd_status open_kind(const fd_plugin *plugin, int kind) {
   static const fd_plugin_host host = {fd_fail};
@@ -41,7 +40,7 @@ static inline int open_devices(void **state) {
   if (fd_device_open(&cpu, &config, 0, 1) != FD_OK || fd_plugin_load(&found) != FD_OK) return 1;
   if (kind_of_process == KIND_LIBRARY) return 0;
   if (open_kind(found, kind_of_process) != FD_OK) return 1;
-  if (kind_of_process == KIND_FP32 || kind_of_process == KIND_CHAIN) /* these operations do not depend on the products */
+  if (kind_of_process == KIND_FP32 || kind_of_process == KIND_CHAIN) /* the subjects' operations do not depend on the products */
     subjects[subject_count++] = (subject){gpu[kind_of_process], kinds[kind_of_process].name, 0};
   return 0;
 }
@@ -54,7 +53,7 @@ static inline int close_devices(void **state) {
   return 0;
 }
 
-/* Skips a test that is not for this process. */
+/* Skips a test that is for another kind than this process's. */
 static inline void only_of(int kind) {
   if (kind_of_process != kind) skip();
 }
@@ -73,8 +72,8 @@ static inline int run_kind(int kind, int (*run)(void)) {
   return 0;
 }
 
-/* The whole of a test program: `PROGRAM KIND` runs the tests of that kind; without it each kind has a process of its own, so that
- * a fault of one hides nothing of the others, those least likely to fail first. */
+/* The main function of a test program: `PROGRAM KIND` runs the tests of that kind. Without KIND, each kind runs in a process of
+ * its own, those least likely to fail first, so that a fault in one does not hide the results of others. */
 static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
   static const int order[] = {KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_LIBRARY, KIND_CHAIN, KIND_WARPGROUP};
   char path[4096] = "", plugin[4200];
@@ -82,7 +81,7 @@ static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
   snprintf(plugin, sizeof plugin, "%s/../libfindna_emulated.so", dirname(path));
   setenv("FINDNA_PLUGIN", plugin, 0);
-  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* it has the instructions of all kinds */
+  setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* 9.0 has the instructions of all kinds */
   for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
     const char *name = order[i] < KINDS ? kinds[order[i]].name : "library";
     if (argc > 1 && strcmp(argv[1], name)) continue;
@@ -99,7 +98,7 @@ static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
   return argc > 1 ? 64 : failed;
 }
 
-/* Puts another device of a kind, with `variable` set, into the place of the usual one, and back. */
+/* Replaces the device of a kind by one that is opened with `variable` set; exchange_back restores the usual device. */
 static inline fd_device *exchange(int kind, const char *variable, const char *value) {
   const fd_plugin *found;
   fd_device *usual = gpu[kind];
@@ -115,8 +114,8 @@ static inline void exchange_back(int kind, const char *variable, fd_device *usua
   gpu[kind] = usual;
 }
 
-/* Opens a kind with wide linear layers by cuBLASLt: on the emulated GPU by what replaces it, which is next to the tests. Whether
- * it is there; else that is printed. */
+/* Opens a kind whose wide linear layers use cuBLASLt; on the emulated GPU, a fake library next to the tests. Returns whether the
+ * library is available; if not, prints that. */
 static inline int open_library(int kind) {
   char path[4096] = "", library[4200];
   if (readlink("/proc/self/exe", path, sizeof path - 1) > 0 && is_emulated()) {
@@ -141,8 +140,8 @@ static inline double get_sum(fd_device *dev, const double *from) {
   return sum;
 }
 
-/* Fails unless the values are close each, and as a whole: half of the largest error allowed, in the mean square, and as much more
- * as so few values vary. */
+/* Fails unless each value passes compare(), and the root mean square error is at most half of `bound` times the root mean square
+ * of the expected values (or 1, if larger), with a margin of 4 / sqrt(n) for the variation of few values. */
 static inline void compare_all(const char *what, int kind, const float *x, const float *expected, size_t n, double bound) {
   double *d = widen(expected, n), errors = 0, squares = 0;
   char name[80];

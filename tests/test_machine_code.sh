@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# The machine code of the kernels that multiply on tensor cores, for each kind of GPU: the number of tensor-core instructions in a product's
-# loop, and that no loop of a chain has a branch inside, no kernel uses local memory or waits for the whole device behind its stores, and
-# gradients are stored 16 bytes at a time.
-# Needs cuobjdump and nvdisasm: CUOBJDUMP names one, else that of PATH, next to nvcc, or of build/disassembler is taken.
+# The machine code of the tensor-core kernels, for each GPU architecture: the number of tensor-core instructions in a product's loop, no branch
+# inside the loops of a chain, no local memory, no device-wide memory fence after a kernel's stores, and gradients stored 16 bytes at a time.
+# Needs cuobjdump and nvdisasm: uses the cuobjdump that CUOBJDUMP names, or the one in PATH, next to nvcc, or in build/disassembler.
 source "$(dirname "$0")/lib.sh"
 
-# summary: of a disassembly, a line for each kernel: "KERNEL mma=N loops=N/BRANCHES,... local=N fences=N stores=BYTES:N,...". Loops are those
-# with tensor-core instructions and no other such loop inside, each with how many and with the branches but its own; fences are those
-# of the whole device.
+# summary: prints a line for each kernel of a disassembly: "KERNEL mma=N loops=N/BRANCHES,... local=N fences=N stores=BYTES:N,...". Loops are the
+# innermost loops with tensor-core instructions, each with the number of these and of branches other than its own; fences are device-wide.
 summary() {
   c++filt | sed 's/(anonymous namespace):://g; /Function :/{s/void //; s/\(Function : [^(]*\)(.*/\1/; s/, /,/g; s/> >/>>/g}' | awk '
     function address(hex) { return "x" substr("00000000", 1, 8 - length(hex)) hex } # compared as text
@@ -44,7 +42,7 @@ summary() {
     END { say() }'
 }
 
-# The reading itself: a loop with a branch inside, a fence and a store to local memory are seen.
+# A test of summary itself: it must find a loop with a branch inside, a fence and a store to local memory.
 cat >planted.sass <<'SASS'
 		Function : _Z7plantedv
         /*0000*/                   MOV R1, c[0x0][0x28] ;       /* 0x00000a00ff017624 */
@@ -69,7 +67,7 @@ export PATH=$(dirname "$dump"):$PATH # nvdisasm is next to it
 
 for gpu in sm_80 sm_90a; do
   for source in mixer linear gradients attention_tensor; do "$dump" -sass -arch $gpu "$root/$folder/$source.o"; done 2>&1 | summary | sed -n '/ mma=0 /!p' >kernels
-  # every TITLE KERNELS PATTERN: there are such kernels, and all their lines match
+  # every TITLE KERNELS PATTERN: passes if kernels match KERNELS and all their lines match PATTERN
   every() {
     if ! grep -qE "^($2)" kernels; then not_ok "$gpu: $1: there is no such kernel"
     elif grep -E "^($2)" kernels | grep -vE "$3" >unlike; then not_ok "$gpu: $1"; sed 's/^/    /' unlike

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# The CUDA back end on this machine's GPU, as one command: right, deterministic, how fast. Ends with a table, the fastest kind of products, and a line that says what passed.
+# Checks the CUDA back end on this machine's GPU: correctness, determinism and speed. Ends with a table, the fastest kind of products, and a line of the phases that passed.
 #   tests/gpu/check.sh [--emulated] [--phases a,b,...] [FOLDER]
-# FOLDER: a build (build/<hash>) or a bundle (make check-bundle) for machines without compiler or libraries; in a bundle its own
-# is the default, elsewhere it is built first. --emulated takes the emulated GPU and tiny sizes: what the script does is tested so, on any
-# machine. Logs and rows go to $OUT, or build/gpu-check, the moment they are known. BUDGET (570) is how many seconds it may take in all; PYTHON names the one with PyTorch.
+# FOLDER: a build (build/<hash>), or a bundle (make check-bundle) for machines without a compiler or libraries. The default in a bundle is the bundle itself;
+# elsewhere the program is built first. --emulated uses the emulated GPU and tiny sizes, which tests the script itself on any machine. Logs and rows are written to
+# $OUT, or build/gpu-check, as soon as they are known. BUDGET (570) is the time limit in seconds for everything; PYTHON is the interpreter that has PyTorch.
 set -u
 self=$(readlink -f "$0")
 root=$(cd "$(dirname "$self")/../.." && pwd)
-all=(doctor parity golden steps torch counters same speed compile memcheck racecheck) # what is needed most comes first
+all=(doctor parity golden steps torch counters same speed compile memcheck racecheck) # in order of importance
 
-# --- phases: each in a process of its own; row and value keep what the table shows, at once; exit code 77: cannot be done here
+# --- phases: each runs in a process of its own; row and value record at once what the table shows; exit code 77: cannot be run here
 row() { printf '%s\t%s\n' "$1" "$2" >>"$logs/rows.tsv"; }
 value() { printf '%s %s\n' "$1" "$2" >>"$work/values"; }
 of() { awk -v key="$1" '$1 == key { v = $2 } END { if (v == "") exit 1; print v }' "$work/values" 2>/dev/null; }
 skip() { echo "cannot be done here: $1"; echo "$1" >"$work/reason"; exit 77; }
-# limited SECONDS COMMAND...: under a limit of its own, and never beyond the whole budget; code 124 when it is stopped
+# limited SECONDS COMMAND...: runs a command under its own time limit and within the whole budget; exit code 124 if it is stopped
 limited() {
   local most=$1 left=$((end - $(date +%s))); shift
   [ $left -gt 3 ] || { echo "not run: the time is used up: $*"; return 124; }
   [ "$most" -lt $left ] || most=$left
   timeout -k 5 "$most" "$@"
 }
-# Kinds of products that have failed or hung: no later run takes them.
+# Kinds of products that failed or hung; later runs do not use them.
 broken() { grep -qx "$1" "$work/broken" 2>/dev/null; }
 break_kind() { echo "$1" >>"$work/broken"; row "products by $1" "FAILED in $2: left out from here on"; }
-# pretrain SECONDS NAME OPTION...: a run of the check's config in runs/NAME
+# pretrain SECONDS NAME OPTION...: trains with the check's config in runs/NAME
 pretrain() { local most=$1 name=$2; shift 2; limited "$most" "$program" pretrain "$config" run.folder="$work/runs/$name" data.shards="$work/shards" "$@"; }
 state_of() { sed -n 's/^state_id //p' "$(ls -d "$work/runs/$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
 shards() {
@@ -34,7 +34,7 @@ shards() {
 
 phase_doctor() {
   command -v nvidia-smi >/dev/null && nvidia-smi
-  "$program" doctor "$config" "${big[@]}" train.virtual_ranks=1 | tee "$work/doctor" # its code also tells of a missing mpirun
+  "$program" doctor "$config" "${big[@]}" train.virtual_ranks=1 | tee "$work/doctor" # its exit code is ignored, since it also reports a missing mpirun
   local gpu; gpu=$(sed -n 's/^ *GPU 0 *//p' "$work/doctor")
   [ -n "$gpu" ] || { echo "no GPU: $(grep -E '^ *GPU ' "$work/doctor")"; return 1; }
   row "GPU" "${gpu%%;*}"
@@ -43,16 +43,16 @@ phase_doctor() {
   ! grep -E 'does NOT fit|too old' "$work/doctor"
 }
 
-# tap SECONDS ROW PROGRAM ARGUMENT...: a test program; all of its tests pass, but those that are skipped
+# tap SECONDS ROW PROGRAM ARGUMENT...: runs a test program; succeeds if all tests pass that are not skipped
 tap() {
   local code=0 most=$1 title=$2 program=$3; shift 3
   CMOCKA_MESSAGE_OUTPUT=TAP limited "$most" "$tests/$program" "$@" >"$work/tap" 2>&1 || code=$?
-  sed -i '/^not ok .*# SKIP/d' "$work/tap" # how cmocka says it
+  sed -i '/^not ok .*# SKIP/d' "$work/tap" # cmocka's line for a skipped test
   cat "$work/tap"
   row "$title" "$(grep -c '^ok ' "$work/tap") of $(grep -cE '^(not )?ok ' "$work/tap") passed$(case $code in 0) ;; 124 | 137) echo ", stopped: it hangs, or its time was used up" ;; *) echo ", exit code $code" ;; esac)"
-  [ $code = 0 ] && ! grep -q '^not ok' "$work/tap" && ! grep '^skipped - ' "$work/tap" | grep -qvE '^skipped - (NCCL|cuBLASLt|warpgroup)' # one GPU needs none of them
+  [ $code = 0 ] && ! grep -q '^not ok' "$work/tap" && ! grep '^skipped - ' "$work/tap" | grep -qvE '^skipped - (NCCL|cuBLASLt|warpgroup)' # a check on one GPU does not require these
 }
-# One process a kind of products, those least likely to fail first: a fault or a hang of one hides no other.
+# One process per kind of products, those least likely to fail first, so that a fault or hang in one does not hide the others.
 phase_parity() {
   local bad=0 kind
   for kind in fp32 plain single library chain warpgroup; do
@@ -63,14 +63,14 @@ phase_parity() {
 }
 phase_golden() { tap $golden_limit "golden training steps (PyTorch), fp32 and bf16" test_golden; }
 
-# The kinds that the paper's step can be computed by on this GPU and that have not failed.
+# The kinds of products that can compute the paper's training step on this GPU and have not failed.
 kinds() {
   local kind names="single chain"
   ! "$program" doctor | grep -q 'GPU 0 .*compute capability 9\.' || names="$names warpgroup"
   for kind in $names; do broken $kind || echo $kind; done
 }
 
-# alike TITLE RUN OTHER...: the others end in the bits of the first
+# alike TITLE RUN OTHER...: succeeds if the other runs end with the same bits as the first
 alike() {
   local title=$1 one other name bad=0; one=$(state_of "$2"); shift 2
   for name; do
@@ -81,8 +81,8 @@ alike() {
   return $bad
 }
 
-# Two runs, a stop and a resume, recomputation, micro-batches one by one, passes as graphs, ranks that share the GPU: the same bits. By warpgroups, too, where they are; what is recomputed
-# comes from another shape of their instruction.
+# Two runs, a stop and resume, recomputation, micro-batches one at a time, passes as CUDA graphs, and ranks that share the GPU must end with the same bits. The same with warpgroup
+# instructions, where the GPU has them: there, recomputation uses another instruction shape than other products.
 phase_same() {
   local bad=0 one name
   shards || return 1
@@ -111,8 +111,8 @@ phase_same() {
   return $bad
 }
 
-# timed NAME OPTION...: a run whose lines of metrics are stamped as they come; prints "first-step mean median stall memory": seconds from the
-# start to the first step, of a step (mean and median, after warm-up), the longest delay behind a checkpoint; MB of the GPU
+# timed NAME OPTION...: a run whose lines of metrics are timestamped as they are written. Prints "first-step mean median stall memory": seconds from
+# the start to the first step, per step after warm-up (mean and median), and of the longest delay after a checkpoint; MB of GPU memory
 timed() {
   local name=$1 begin pid sampler="" follower code=0 used; shift
   local metrics=$work/runs/$name/metrics.jsonl
@@ -125,7 +125,7 @@ timed() {
   begin=$EPOCHREALTIME
   pretrain $step_limit "$name" "$@" >"$work/$name.log" 2>&1 & pid=$!
   until [ -e "$metrics" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done
-  if [ -e "$metrics" ]; then # by looking every millisecond: notices of changed files are not everywhere
+  if [ -e "$metrics" ]; then # polled every millisecond: inotify is not available everywhere
     tail -n +1 -s 0.001 ---disable-inotify --pid=$pid -f "$metrics" | while IFS= read -r line; do echo "$EPOCHREALTIME $line"; done >"$work/stamps" & follower=$!
   fi
   wait $pid || code=$?
@@ -146,7 +146,7 @@ timed() {
     }' "$work/stamps"
 }
 
-# The lines of the table for a way to train.
+# speed TITLE KEY OPTION...: times a run and adds its rows to the table.
 speed() {
   local title=$1 key=$2 first mean median stall memory; shift 2
   timed "$key" "$@" >"$work/timed" || { row "$title" "FAILED"; return 1; }
@@ -158,7 +158,7 @@ speed() {
   row "$title: longest stall of a checkpoint" "$(awk -v s="$stall" 'BEGIN { printf "%.1f ms", 1000 * s }')"
   ! grep -q 'graphs: ' "$work/$key.log" || row "$title: passes as graphs" "$(sed -n 's/.*graphs: \([0-9]* of [0-9]*\).*, \([0-9]* were built\).*/\1, \2/p' "$work/$key.log")"
 }
-# Steps of the paper's model by each kind of products, and once more with the times of its kernels.
+# Steps of the paper's model with each kind of products, and once more with kernel times.
 phase_steps() {
   local bad=0 kind
   shards || return 1
@@ -185,7 +185,7 @@ phase_speed() {
   return $bad
 }
 
-# torch KIND BATCH COUNT SIZE: mean seconds of the measurements but the first few, and MB
+# torch KIND COUNT SIZE: mean seconds of COUNT measurements without the first fifth, and MB; SIZE is the batch, or the size of a product
 torch() {
   "$python" -c 'import torch' 2>/dev/null || skip "$python has no PyTorch"
   [ "$device" = cpu ] || "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || skip "PyTorch of $python sees no GPU"
@@ -213,7 +213,7 @@ phase_compile() {
   row "PyTorch torch.compile: sequences/s" "$(awk -v b="$torch_batch" -v s="$seconds" 'BEGIN { printf "%.1f", b / s }') ($memory MB)"
 }
 
-# The profiler's counters of one launch of each kernel that matters, in a run of few steps.
+# The profiler's counters of one launch of each important kernel, in a run of a few steps.
 phase_counters() {
   local tool kind
   tool=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2>/dev/null) || skip "no ncu (Nsight Compute)"
@@ -305,9 +305,9 @@ trap 'rm -rf "$work"' EXIT
 : >"$logs/rows.tsv"; : >"$work/values"; : >"$logs/log.txt"; : >"$work/broken"
 export FINDNA_PLUGIN=$plugin
 unset FINDNA_EMULATED_GPUS
-# window, batch: of the measured model; single: windows of a batch in micro-batches of one; small: options of the runs that are compared; big, long, steps: of those that are timed; warm: their first
-# steps, which do not count; every: interval of checkpoints; count, torch_batch, size: PyTorch's steps, their batch, and its product; flop: of a
-# sequence, 16 * channels * hidden * blocks * tokens (the teacher's pass is one of four), recomputation not counted
+# window, batch: of the measured model; single: windows per batch in runs with micro-batches of one window; small: options of the runs that are compared; big, long, steps: options
+# of the timed runs; warm: their first steps, which are not counted; every: steps between checkpoints; count, torch_batch, size: PyTorch's number of steps, their batch, and the
+# size of its product; flop: per sequence, 16 * channels * hidden * blocks * tokens (the teacher's pass is one of four), without recomputation
 if [ -n "$emulated" ]; then
   cat >"$work/tiny.yaml" <<'YAML'
 model: {cls: 3, channels: 18, hidden: 20, track: 3, networks: 1, blocks: 2}
@@ -326,11 +326,11 @@ else
 fi
 if [ -z "${PYTHON-}" ]; then PYTHON=python3; [ ! -x build/bench-venv/bin/python ] || PYTHON=$root/build/bench-venv/bin/python; fi
 python=$PYTHON
-# NCCL and cuBLASLt of PyTorch's packages, where they lie: the plugin opens them by name.
+# Puts NCCL and cuBLASLt from PyTorch's packages, if installed, on the library path: the plugin opens them by name.
 packages=$("$python" -c 'import importlib.util, os; s = importlib.util.find_spec("torch"); print(os.path.dirname(os.path.dirname(s.origin)) if s else "")' 2>/dev/null)
 for libraries in "$packages"/nvidia/*/lib; do [ ! -d "$libraries" ] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries; done
 big=(device.kind=cuda "train.batch=$batch") long="$long checkpoint.every=$every" steps="$steps checkpoint.every=$every"
-# Seconds of each run at most; the emulated GPU is slow, and no budget of a machine's.
+# Time limit of each run in seconds. The emulated GPU is slow and not subject to a machine's budget, so its limits are longer.
 slow=${SLOW:-$([ -n "$emulated" ] && echo 10 || echo 1)}
 parity_limit=$((30 * slow)) golden_limit=$((60 * slow)) step_limit=$((40 * slow)) run_limit=$((25 * slow)) torch_limit=$((60 * slow)) counter_limit=$((60 * slow)) compile_limit=$((150 * slow)) sanitizer_limit=$((120 * slow))
 end=$(($(date +%s) + (budget - SECONDS) * slow - 8))
@@ -355,8 +355,8 @@ for phase in "${phases[@]}"; do
   [ "${outcome[$phase]}" != FAILED ] || tail -8 "$logs/log.txt" | sed 's/^/    /'
 done
 
-# --- the table: what was measured, and what follows from it
-# The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) is that of another.
+# --- the table: measured values, and values derived from them
+# The datasheet's dense bf16 rate, by the GPU's name; PEAK (TFLOP/s) gives it for other GPUs.
 case $(sed -n 's/^GPU\t//p' "$logs/rows.tsv") in *H100* | *H200*) peak=989.5 ;; *A100*) peak=312 ;; *) peak=${PEAK-} ;; esac
 share() { awk -v s="$1" -v b="$batch" -v flop="$flop" -v peak="$2" 'BEGIN { printf "%.3g %%", 100 * b / s * flop / peak }'; }
 for key in single chain warpgroup findna8 recompute torch compiled; do
