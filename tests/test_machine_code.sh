@@ -79,5 +79,6 @@ for gpu in sm_80 sm_90a; do
   every "the kernels of one warp's instructions have no fence of the whole device" "fd_product_tensor<|fd_product_chain<|attention_tensor_" " fences=0 "
   every "sums of gradients are stored 16 bytes at a time" "fd_product_[a-z]+<true,true,.*partial_epilogue" " stores=16:[1-9][0-9]*,8:0,4:0$"
 done
-every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_product_group<" " mma=4 loops=4/[0-9]+ .* fences=0 "
+every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_product_group<[a-z]+,[a-z]+,128," " mma=4 loops=4/[0-9]+ .* fences=0 "
+every "and 8 where it uses the chain's shape of the instruction, of 64 columns" "fd_product_group<[a-z]+,[a-z]+,64," " mma=8 loops=8/[0-9]+ .* fences=0 "
 every "a chain by warpgroups has 60, and a fence at either end, where its cluster meets" "fd_product_group_chain<" " mma=60 .* fences=2 "

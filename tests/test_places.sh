@@ -132,7 +132,7 @@ if [ $faults = 1 ]; then
     rm -rf q; expect "no fsync of folders (errno $code): pretrain" 0 "finished" ./fault syncfolder:1+:$code "$FINDNA" pretrain $tiny run.folder=q
     expect "embed" 0 "wrote q.tsv" ./fault syncfolder:1+:$code "$FINDNA" embed run s.fa --output q.tsv
   done
-  expect "doctor reports the kind of locks" 0 "locks +fcntl's" ./fault flock:1+:38 "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards run.folder=l
+  expect "doctor reports the kind of locks" 0 "locks +fcntl at" ./fault flock:1+:38 "$FINDNA" doctor "$root/tests/tiny.yaml" data.shards=shards run.folder=l
   (exec 9>>l/run.lock; flock -n 9; expect "a lock that is held" 73 "in use by" "$FINDNA" pretrain $tiny run.folder=l)
   expect "an fsync of a folder that fails for other reasons" 74 "cannot sync" ./fault syncfolder:1+:5 "$FINDNA" embed run s.fa --output bad.tsv
   expect "a lock that fails for other reasons" 74 "cannot lock" ./fault flock:1+:5 "$FINDNA" pretrain $tiny run.folder=l

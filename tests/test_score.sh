@@ -120,7 +120,7 @@ expect "a track's option for variants" 64 "--track is for nucleotides" "$FINDNA"
 expect "even at its default value" 64 "--mask-every is for nucleotides" "$FINDNA" score run v.vcf --genome genome.fa --output w2.tsv.gz --mask-every=8
 expect "an option of variants for a track" 64 "--scores is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph --scores both
 expect "--mismatches for a track" 64 "--mismatches is for variants" "$FINDNA" score run r.bed --genome genome.fa --output w2.bedgraph.gz --mismatches 0.5
-expect "an option twice" 64 "--genome is there twice" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --genome other.fa
+expect "an option twice" 64 "--genome is given twice" "$FINDNA" score run v.vcf --genome genome.fa --output w2.vcf --genome other.fa
 # A stop in the middle leaves nothing half-written.
 for i in 1 2 3 4 5 6 7 8; do grep -v '^#' v.vcf; done | cat <(grep '^#' v.vcf) - >long.vcf
 for i in 1 2 3 4; do grep -v '^#' long.vcf; done >more && for i in 1 2 3 4 5 6; do cat more; done >>long.vcf
