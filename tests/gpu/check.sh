@@ -104,9 +104,9 @@ phase_same() {
   else echo "two ranks on the GPU are left out: no mpirun"; fi
   alike "one run" one $names || bad=1
   if kinds | grep -qx warpgroup; then
-    for name in warpgroup warpgroup_again; do FINDNA_PRODUCTS=warpgroup pretrain $run_limit $name "${small[@]}" || bad=1; done
+    for name in warpgroup_one warpgroup_again; do FINDNA_PRODUCTS=warpgroup pretrain $run_limit $name "${small[@]}" || bad=1; done
     FINDNA_PRODUCTS=warpgroup pretrain $run_limit warpgroup_recomputed "${small[@]}" model.recompute=true || bad=1
-    alike "by warpgroups" warpgroup warpgroup_again warpgroup_recomputed || bad=1
+    alike "by warpgroups" warpgroup_one warpgroup_again warpgroup_recomputed || bad=1
   fi
   return $bad
 }
