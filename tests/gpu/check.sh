@@ -82,7 +82,7 @@ alike() {
 }
 
 # Two runs, a stop and resume, recomputation, micro-batches one at a time, passes as CUDA graphs, and ranks that share the GPU must end with the same bits. The same with warpgroup
-# instructions, where the GPU has them: there, recomputation uses another instruction shape than other products.
+# instructions, where the GPU has them: there, recomputation must use the instruction shape of the chain.
 phase_same() {
   local bad=0 one name
   shards || return 1
