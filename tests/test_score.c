@@ -7,7 +7,7 @@
 #include "data/alphabet.h"
 #include "scratch.h"
 #include "tasks/score.h"
-#include "tasks/track.h"
+#include "tasks/bedgraph.h"
 
 enum { CONTIGS = 2, LENGTH = 300, WINDOW = 61, CHANNELS = 20 };
 static const char *const contigs[CONTIGS] = {"chr1", "chr2"};
@@ -206,13 +206,13 @@ static void track_against_one_at_a_time(void **state) {
   assert_int_equal(fclose(out), 0);
   for (int i = 0; i < WINDOW; i++) x[i] = fd_symbol_of[(unsigned char)genome_text[0][i]];
   for (int both = 0; both < 2; both++) {
-    fd_track_options o = {.window = WINDOW, .every = WINDOW, .both_strands = both, .kind = FD_TRACK_LOGP, .tau = 1};
+    fd_bedgraph_options o = {.window = WINDOW, .every = WINDOW, .both_strands = both, .kind = FD_BEDGRAPH_LOGP, .tau = 1};
     fd_sequences *sequences;
     char *text = NULL;
     size_t bytes;
     out = open_memstream(&text, &bytes);
     assert_ok(fd_sequences_open(&sequences, "one.fa", NULL));
-    assert_ok(fd_track_run(&o, &encoder, fd_comm_self(), sequences, out));
+    assert_ok(fd_bedgraph_run(&o, &encoder, fd_comm_self(), sequences, out));
     fd_sequences_close(&sequences);
     assert_int_equal(fclose(out), 0);
     char *rest = text;
@@ -245,14 +245,14 @@ static void tracks_cover_every_nucleotide(void **state) {
   fd_encoder flat = {"flat", network, uniform, dev, 3, NULL};
   for (int window = 2; window <= 2 * LENGTH; window += 1 + window / 3)
     for (int every = 1; every <= 9; every += 4) {
-      fd_track_options o = {.window = window, .every = every, .both_strands = 1, .kind = FD_TRACK_LOGP, .tau = 1};
+      fd_bedgraph_options o = {.window = window, .every = every, .both_strands = 1, .kind = FD_BEDGRAPH_LOGP, .tau = 1};
       fd_sequences *sequences;
       char *text = NULL;
       size_t bytes;
       int lines = 0;
       FILE *out = open_memstream(&text, &bytes);
       assert_ok(fd_sequences_open(&sequences, "genome.fa", NULL));
-      assert_ok(fd_track_run(&o, &flat, fd_comm_self(), sequences, out));
+      assert_ok(fd_bedgraph_run(&o, &flat, fd_comm_self(), sequences, out));
       fd_sequences_close(&sequences);
       assert_int_equal(fclose(out), 0);
       for (char *at = text; *at; at = strchr(at, '\n') + 1, lines++) {

@@ -18,7 +18,7 @@
 #include "output/cell.h"
 #include "tasks/pretrained.h"
 #include "tasks/score.h"
-#include "tasks/track.h"
+#include "tasks/bedgraph.h"
 
 typedef struct options {
   const char *words[2]; /* checkpoint, input */
@@ -252,12 +252,12 @@ static fd_status score_variants(fd_comm *comm, const options *o, scoring *s) {
 /* --- nucleotides ----------------------------------------------------------------------------------------- */
 
 static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) {
-  const fd_track_options how = {.window = (int)o->window,
-                                .every = (int)o->every,
-                                .both_strands = !o->one_strand,
-                                .kind = o->track,
-                                .tau = s->model.config.objective.mnm_tau,
-                                .bce = s->model.config.objective.mnm == FD_MNM_BCE};
+  const fd_bedgraph_options how = {.window = (int)o->window,
+                                   .every = (int)o->every,
+                                   .both_strands = !o->one_strand,
+                                   .kind = o->track,
+                                   .tau = s->model.config.objective.mnm_tau,
+                                   .bce = s->model.config.objective.mnm == FD_MNM_BCE};
   FD_TRY(fd_comm_agree(comm, comm->rank ? FD_OK : open_sequences(o, s)));
   if (comm->rank == 0) {
     FD_TRY(fd_output_begin(&s->output, o->output));
@@ -266,9 +266,9 @@ static fd_status score_nucleotides(fd_comm *comm, const options *o, scoring *s) 
             1e-6 * ((double)fd_encoding_memory(&s->encoder, 0, o->window, FD_WANT_LOGITS) + fd_pretrained_memory(&s->model) +
                     17 * (double)fd_sequences_longest(s->sequences)));
     fprintf(s->output.stream, "track type=bedGraph name=\"findna %s\" description=\"state_id %.16s, %s encoder\"\n",
-            o->track == FD_TRACK_LOGP ? "log p" : "entropy", s->model.info.state_id, s->encoder.name);
+            o->track == FD_BEDGRAPH_LOGP ? "log p" : "entropy", s->model.info.state_id, s->encoder.name);
   }
-  return fd_track_run(&how, &s->encoder, comm, s->sequences, s->output.stream);
+  return fd_bedgraph_run(&how, &s->encoder, comm, s->sequences, s->output.stream);
 }
 
 /* Refuses outputs that a model over tokens of several nucleotides cannot have. */

@@ -1,6 +1,6 @@
 /* Computes tracks one sequence at a time: the root rank reads it, every rank runs a share of the passes, the root writes its
  * lines. */
-#include "tasks/track.h"
+#include "tasks/bedgraph.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ typedef struct task {
 } task;
 
 typedef struct work {
-  fd_track_options *options;
+  fd_bedgraph_options *options;
   const fd_encoder *encoder;
   fd_comm *comm;
   int64_t length, room;
@@ -132,7 +132,7 @@ static fd_status do_sequence(work *w, const fd_sequence *sequence) {
 static double value_at(const work *w, int64_t at) {
   const float *p = w->value + (size_t)at * FD_N;
   double sum = 0;
-  if (w->options->kind == FD_TRACK_LOGP) return log(fmax(p[w->symbols[at]], FLT_MIN));
+  if (w->options->kind == FD_BEDGRAPH_LOGP) return log(fmax(p[w->symbols[at]], FLT_MIN));
   for (int c = 0; c < FD_N; c++) sum -= p[c] > 0 ? p[c] * log(p[c]) : 0;
   return sum;
 }
@@ -183,8 +183,8 @@ static fd_status run(work *w, fd_sequences *s, FILE *out) {
   return FD_OK;
 }
 
-fd_status fd_track_run(const fd_track_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, FILE *out) {
-  fd_track_options own = *o;
+fd_status fd_bedgraph_run(const fd_bedgraph_options *o, const fd_encoder *encoder, fd_comm *comm, fd_sequences *s, FILE *out) {
+  fd_bedgraph_options own = *o;
   work w = {.options = &own, .encoder = encoder, .comm = comm};
   fd_status status = run(&w, s, out);
   free(w.symbols);
