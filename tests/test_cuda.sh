@@ -28,7 +28,7 @@ expect "no GPU for this process" 69 "no GPU that this process may use" env FINDN
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup, plain or library" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml
 expect "products that this GPU has not" 78 "FINDNA_PRODUCTS=warpgroup needs compute capability 9.0, and emulated GPU has 8.0" env FINDNA_PRODUCTS=warpgroup "$FINDNA" pretrain gpu.yaml
-expect "products by a library that is not there" 69 "FINDNA_PRODUCTS=library: libfake_cublasLt.so is not there" env LD_LIBRARY_PATH= FINDNA_PRODUCTS=library "$FINDNA" pretrain gpu.yaml
+expect "products by a library that is not there" 69 "FINDNA_PRODUCTS=library: libfake_cublasLt.so cannot be loaded" env LD_LIBRARY_PATH= FINDNA_PRODUCTS=library "$FINDNA" pretrain gpu.yaml
 expect "graphs are on or off" 78 "FINDNA_GRAPH=yes: expected 0 or 1" env FINDNA_GRAPH=yes "$FINDNA" pretrain gpu.yaml
 expect "times are on or off" 78 "FINDNA_TIMES=yes: expected 0 or 1" env FINDNA_TIMES=yes "$FINDNA" pretrain gpu.yaml
 expect "times are of kernels, not of graphs" 78 "FINDNA_TIMES=1 times single kernels.*: unset FINDNA_GRAPH" env FINDNA_TIMES=1 FINDNA_GRAPH=1 "$FINDNA" pretrain gpu.yaml
