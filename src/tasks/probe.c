@@ -194,11 +194,12 @@ static fd_status probe_kmers(const fd_probe_options *o, const fd_probe_task *tas
   return status;
 }
 
-/* Probes an encoder with the seeds first .. last-1; and into `joined`, unless it is NULL, with k-mers. */
+/* Probes an encoder with the seeds first .. last-1, into `item`; and its features joined with k-mer counts, into `joined` (NULL:
+ * not wanted). whitened_features is collective. */
 static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *task, const fd_encoder *encoder, int first,
                                int last, fd_probe_item *item, fd_probe_item *joined) {
-  fd_design design[2] = {0};                                                            /* of the training and the test rows */
-  fd_status status = whitened_features(o, task, encoder, &design[0], &design[1], item); /* collective */
+  fd_design design[2] = {0}; /* of the training and the test rows */
+  fd_status status = whitened_features(o, task, encoder, &design[0], &design[1], item);
   item->features = fd_features_names[o->features];
   for (int seed = first; seed < last && status == FD_OK; seed++) {
     fd_probe_score *score = &item->score[seed];
