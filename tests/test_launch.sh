@@ -168,3 +168,10 @@ lsf_job "75 without a newer checkpoint is not" 1 "no checkpoint is newer than at
 lsf_job "nor is an error" 65 "not put back" CODE=65 NEWER=000000200
 expect "LSF: an invalid configuration" 78 "nothing was started" env CODE=0 "FINDNA_ARGS=$root/tests/tiny.yaml train.steps=some" $lsf
 expect "LSF: not submitted" 64 "use: bsub" bash "$root/launch/jobs/pretrain.lsf"
+
+# The bake-off's units of work: those that others need come first.
+units=$("$root/launch/bakeoff" -s 2 -l x y)
+before() { test "$(grep -n " $1\$" <<<"$units" | cut -d: -f1)" -lt "$(grep -n " $2\$" <<<"$units" | cut -d: -f1)"; }
+check "bakeoff: NT's runs come before HAD's pilots, and pilots before runs" eval 'before "of_samples NT 1" "pilot HAD 3e-4" && before "pilot HAD 3e-3" "of_samples HAD 0" && before "of_seconds NT 1" "of_seconds HAD 0"'
+check "bakeoff: three pilots for each contestant, and two budgets except for the reference" test "$(grep -c pilot <<<"$units") $(grep -c of_samples <<<"$units") $(grep -c of_seconds <<<"$units")" = "21 14 12"
+expect "bakeoff: an unknown contestant" 64 "no contestant 'BERT'" "$root/launch/bakeoff" -o BERT x y
