@@ -107,6 +107,11 @@ static void conditions_between_options(void **state) {
   (void)state;
   refuse("train:\n  virtual_ranks: 3\n  batch: 3\n", "train.virtual_ranks: 3 is not a power of two");
   refuse("device:\n  group: 3\n", "device.group: 3 is not a power of two");
+  for (const char *const *list = (const char *const[]){"7", "-1", "0,,1", "1,", "4 5", "0,0,0,0,0,0,0,0", NULL}; *list; list++) {
+    char text[64];
+    snprintf(text, sizeof text, "eval:\n  contexts: \"%s\"\n", *list);
+    refuse(text, "expected up to 7 numbers from 0 to 6 with commas between");
+  }
   refuse("train:\n  batch: 65\n", "train.batch: 65 is not a multiple");
   refuse("aug:\n  student: DX\n", "aug.student|'X' is no operation");
   refuse("aug:\n  student: MM\n", "M occurs twice");

@@ -116,3 +116,9 @@ check "one seed has no interval" grep -qE '^B +probe teacher +[0-9.]+ ± 0.00 +\
 check "in results.json, too, with the pairs" test "$(grep -c '"above_kmers"' c1/results.json) $(grep -c '"gain"' c1/results.json)" = "$(grep -cE '^[AB] +probe (teacher|student|untrained)(.kmer)? .*better in' out.log) 4"
 check "and on the page" page c1/report.html 'Contestants</h2>'
 check "checkpoints without seeds are none" bash -c '! "$0" evaluate ./contest.tsv --checkpoint A=run --checkpoint B=run-1 --data small --seeds 1 --output c2 | grep -q contestants' "$FINDNA"
+check "what each seed's pretraining cost, in results.json and as a figure" test "$(grep -c '"core_hours": \[' c1/results.json) $(grep -c 'Cost against accuracy' c1/report.html)" = "$(grep -cE '^[AB] +probe (teacher|student)(.kmer)? .*better in' out.log) 4"
+cp -r run moved && rm moved/metrics.jsonl
+check "a run without metrics: no cost" bash -c '"$0" evaluate ./contest.tsv --checkpoint A-0=moved --checkpoint A-1=moved --data small --seeds 1 --output c4 && ! grep -q core_hours c4/results.json' "$FINDNA"
+printf 'one\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz\tprobe\taccuracy\t\t\t\ntwo\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined optim.lr=1\tprobe\taccuracy\t\t\t\n' >alike.tsv
+expect "tasks of the same rows" 0 "^  probe kmer" "$FINDNA" evaluate ./alike.tsv run --data small --seeds 1 --output c3
+check "k-mers are counted once for both, and shown in both" test "$(find c3 -name '*-kmer-*') $(grep -c '^  probe kmer' out.log)" = "c3/one-kmer-seeds-1 2"

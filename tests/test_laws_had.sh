@@ -63,6 +63,7 @@ train 1 long $longer
 killed 3 killed had.yaml --teacher teacher $longer
 check "killed at random instants: the same bits" same long killed
 check "at least one kill during training" grep -q "resuming from killed/ckpt/step_" killed.log
+check "hidden letters have baselines of counts" test "$(grep -o '"kind":"context".*"reach":[0-9]*' one/metrics.jsonl | grep -o '[0-9]*$' | tr '\n' ' ')" = "0 1 4 "
 for key in run.seed=4 aug.mask_rate=0.3 aug.student=M aug.sees=visible objective.distil=cosine objective.distil_pool=repeat \
   objective.distil_norm=none objective.hidden_weight=0.5 objective.distil_weight=2 teacher.sees=clean optim.decay=all; do
   train 1 "$key" "$key"

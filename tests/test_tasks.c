@@ -539,7 +539,7 @@ static void context_tables(void **state) {
     for (int k = 0; k < 2; k++) symbols[k][i] = draw(15) ? (uint8_t)draw(draw(2) ? 2 : 4) : FD_N;
   for (int i = 0; i < TEST * LENGTH; i++) mask[i] = draw(3) == 0;
   fd_windows train = {TRAIN, LENGTH, symbols[0], NULL, NULL}, test = {TEST, LENGTH, symbols[1], NULL, NULL};
-  for (int reach = 0; reach <= 3; reach++) {
+  for (int reach = 0; reach <= 5; reach++) {
     fd_context_table *table;
     double loss, accuracy, plain_loss, plain_accuracy;
     int64_t masked;

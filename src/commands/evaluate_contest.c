@@ -80,7 +80,7 @@ static fd_contest_gain gain_of(const double *difference, int seeds) {
 }
 
 /* Fills the row of a contestant and a method. */
-static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest_row *r) {
+static fd_status fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest_row *r) {
   double above[FD_EVALUATION_SEEDS] = {0}, kmers = 0, gain[FD_SUITE_TASKS] = {0};
   for (int t = 0; t < e->suite.count; t++) {
     if (!counts(e, outcome, t, r->method)) continue;
@@ -95,12 +95,15 @@ static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, f
       double value = find(&outcome[t], e->model[i].name, r->method)->mean;
       sum += value, gain[t] += value - find(&outcome[t], "", kmers_name)->mean;
     }
+    r->cost[r->seeds] = (fd_cost){NAN, 0};
+    if (!strstr(r->method, "untrained")) FD_TRY(fd_evaluation_cost(e->model[i].path, &r->cost[r->seeds]));
     r->value[r->seeds] = sum / r->tasks;
     above[r->seeds++] = (sum - kmers) / r->tasks;
   }
   for (int t = 0; t < e->suite.count; t++) r->better += gain[t] > 0;
   fd_mean_sd(r->value, r->seeds, 1, &r->mean, &r->sd);
   r->kmers = gain_of(above, r->seeds);
+  return FD_OK;
 }
 
 /* Adds the row of a checkpoint's contestant and a method, unless it exists already or no task counts. */
@@ -110,7 +113,7 @@ static fd_status add(const fd_evaluation *e, const fd_evaluation_outcome *outcom
   snprintf(r.name, sizeof r.name, "%.*s", (int)stem_of(model), model);
   for (int i = 0; i < c->count; i++)
     if (!strcmp(c->row[i].name, r.name) && !strcmp(c->row[i].method, method)) return FD_OK;
-  fill(e, outcome, &r);
+  FD_TRY(fill(e, outcome, &r));
   if (!r.tasks) return FD_OK;
   FD_TRY(fd_grow(&c->row, &c->capacity, (size_t)c->count + 1, sizeof *c->row, "contestants"));
   c->row[c->count++] = r;
@@ -153,15 +156,30 @@ static json_t *json_of_gain(const fd_contest_gain *g) {
   return item;
 }
 
+/* Adds the cost of each seed of a row, if any is known: null for an unknown one. */
+static void set_cost(json_t **item, const fd_contest_row *r) {
+  json_t *hours = json_array();
+  int known = 0;
+  for (int s = 0; s < r->seeds; s++) {
+    int same = isfinite(r->cost[s].hours) && r->cost[s].gpu == r->cost[0].gpu;
+    fd_json_append(&hours, same ? json_real(r->cost[s].hours) : json_null());
+    known |= same;
+  }
+  if (known) fd_json_set(item, r->cost[0].gpu ? "gpu_hours" : "core_hours", hours);
+  else json_decref(hours);
+}
+
 json_t *fd_contest_json(const fd_contest *c) {
   json_t *rows = json_array(), *pairs = json_array();
   for (int i = 0; i < c->count; i++) {
     const fd_contest_row *r = &c->row[i];
     json_t *values = json_array();
     for (int s = 0; s < r->seeds; s++) fd_json_append(&values, json_real(r->value[s]));
-    fd_json_append(&rows, json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:o, s:o}", "name", r->name, "method", r->method, "tasks",
-                                    r->tasks, "better", r->better, "mean", r->mean, "sd", r->sd, "values", values, "above_kmers",
-                                    json_of_gain(&r->kmers)));
+    json_t *row =
+        json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:o, s:o}", "name", r->name, "method", r->method, "tasks", r->tasks, "better",
+                  r->better, "mean", r->mean, "sd", r->sd, "values", values, "above_kmers", json_of_gain(&r->kmers));
+    set_cost(&row, r);
+    fd_json_append(&rows, row);
     for (int k = 0; k < i; k++) {
       fd_contest_gain g = fd_contest_between(r, &c->row[k]);
       if (g.seeds)

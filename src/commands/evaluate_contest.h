@@ -3,6 +3,7 @@
 #ifndef FD_COMMANDS_EVALUATE_CONTEST_H
 #define FD_COMMANDS_EVALUATE_CONTEST_H
 
+#include "commands/evaluate_cost.h"
 #include "commands/evaluate_results.h"
 
 /* The mean of a difference over the seeds of pretraining, and its 95 % confidence interval by Student's t. */
@@ -20,7 +21,8 @@ typedef struct fd_contest_row {
   int better;                        /* number of tasks in which the mean over the seeds is above k-mer counts */
   double value[FD_EVALUATION_SEEDS]; /* mean over the tasks, for each seed */
   double mean, sd;
-  fd_contest_gain kmers; /* difference from k-mer counts */
+  fd_contest_gain kmers;             /* difference from k-mer counts */
+  fd_cost cost[FD_EVALUATION_SEEDS]; /* of the pretraining of each seed; untrained networks have none */
 } fd_contest_row;
 
 typedef struct fd_contest {
@@ -32,8 +34,8 @@ typedef struct fd_contest {
 /* Whether at least two checkpoints are seeds of the same contestant. */
 int fd_contest_is(const fd_evaluation *e);
 
-/* Makes the rows from the outcomes of all tasks, from which the names of methods are borrowed; released with free(contest->row).
- */
+/* Makes the rows from the outcomes of all tasks, from which the names of methods are borrowed, and from the checkpoints' run
+ * folders; released with free(contest->row). */
 fd_status fd_contest_make(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest *contest) FD_MUST_CHECK;
 
 /* The difference of a from b, seed by seed, if both have the same method; else no seeds. */

@@ -101,13 +101,38 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpos
   return e->partial ? add_word(l, "--partial") : FD_OK;
 }
 
+static int same_line(const line *a, const line *b) {
+  int same = a->count == b->count;
+  for (int i = 0; same && i < a->count; i++) same = !strcmp(a->word[i], b->word[i]);
+  return same;
+}
+
+/* The first task of the suite with the same rows: it has the k-mer counts of this task, too. Tasks that differ only in their
+ * fine-tuning are common, and counting takes minutes. */
+static fd_status first_alike(const fd_evaluation *e, const fd_suite_task *t, const fd_suite_task **first) {
+  line mine = {0};
+  int there;
+  fd_status status = add_rows(e, t, OF_BASELINE_OR_SEARCH, &mine, &there);
+  for (*first = e->suite.task; status == FD_OK && *first < t; ++*first) {
+    line other = {0};
+    status = add_rows(e, *first, OF_BASELINE_OR_SEARCH, &other, &there);
+    int same = same_line(&mine, &other) && fd_suite_way_of(*first) != FD_SUITE_KNN;
+    free_line(&other);
+    if (same) break;
+  }
+  free_line(&mine);
+  return status;
+}
+
 fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *u, char folder[FD_PATH_MAX],
                               char file[FD_PATH_MAX]) {
   const fd_evaluation_method *m = u->method;
+  const fd_suite_task *task = u->task;
   char name[300];
-  if (m->searches) snprintf(name, sizeof name, "%s-%s", u->task->name, m->name);
+  if (m->models == FD_OF_NONE) FD_TRY(first_alike(e, u->task, &task));
+  if (m->searches) snprintf(name, sizeof name, "%s-%s", task->name, m->name);
   else
-    snprintf(name, sizeof name, m->tunes ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, u->task->name, m->name,
+    snprintf(name, sizeof name, m->tunes ? "%s-%s-%" PRId64 : "%s-%s-seeds-%" PRId64, task->name, m->name,
              m->tunes ? u->seed : e->seeds);
   if (*u->model->name && m->models != FD_OF_NONE) FD_TRY(fd_path(folder, e->output, u->model->name, name));
   else FD_TRY(fd_path(folder, e->output, name, NULL));

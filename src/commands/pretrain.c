@@ -329,30 +329,41 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   return FD_OK;
 }
 
+/* Marks the nucleotides that an evaluation hides; mask: [count, length]. */
+static void mark_hidden(pretraining *p, const fd_windows *held_out, uint8_t *mask) {
+  for (int64_t w = 0; w < held_out->count; w++) {
+    uint8_t *hidden = mask + w * held_out->length;
+    if (fd_config_hides(&p->config)) (void)fd_hider_held_out(&p->hider, held_out, w, p->hider.current.ids, hidden);
+    else fd_held_out_mask(&p->config, held_out, w, hidden);
+  }
+}
+
+static fd_status score_context_table(pretraining *p, const fd_windows *held_out, const uint8_t *mask, int reach) {
+  fd_context_table *table;
+  double loss, accuracy;
+  int64_t masked;
+  FD_TRY(fd_context_table_fit(&table, &p->train, reach));
+  fd_status status = fd_context_table_score(table, held_out, mask, &loss, &accuracy, &masked);
+  fd_context_table_free(&table);
+  if (status != FD_OK) return status;
+  fd_info("baseline: counts with %s%d neighbours: held-out loss %.4f nats, accuracy %.2f %%", reach ? "±" : "", reach, loss,
+          100 * accuracy);
+  fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
+                  (const double[]){reach, loss, accuracy, (double)masked});
+  return FD_OK;
+}
+
 /* Root only: scores count-based baselines, fitted on the training windows only, on the masked positions of the evaluation. */
 static fd_status score_context_tables(pretraining *p) {
-  static const int reaches[] = {0, 1, 4};
+  int reach[FD_CONTEXTS_MAX], count = fd_config_contexts(&p->config, reach);
   fd_windows held_out = p->held_out;
   uint8_t *mask;
   if (held_out.count > p->config.eval.windows) held_out.count = p->config.eval.windows;
-  if (held_out.count == 0) return FD_OK;
+  if (held_out.count == 0 || count <= 0) return FD_OK;
   FD_TRY(fd_alloc(&mask, (size_t)held_out.count * (size_t)held_out.length, 1, "context tables"));
-  for (int64_t w = 0; w < held_out.count; w++) fd_held_out_mask(&p->config, &held_out, w, mask + w * held_out.length);
+  mark_hidden(p, &held_out, mask);
   fd_status status = FD_OK;
-  for (size_t i = 0; i < sizeof reaches / sizeof *reaches && status == FD_OK; i++) {
-    fd_context_table *table = NULL;
-    double loss, accuracy;
-    int64_t masked;
-    status = fd_context_table_fit(&table, &p->train, reaches[i]);
-    if (status == FD_OK) status = fd_context_table_score(table, &held_out, mask, &loss, &accuracy, &masked);
-    if (status == FD_OK) {
-      fd_info("baseline: counts with %s%d neighbours: held-out loss %.4f nats, accuracy %.2f %%", reaches[i] ? "±" : "",
-              reaches[i], loss, 100 * accuracy);
-      fd_metrics_step(p->metrics, "context", 0, 4, (const char *const[]){"reach", "loss", "accuracy", "masked"},
-                      (const double[]){reaches[i], loss, accuracy, (double)masked});
-    }
-    fd_context_table_free(&table);
-  }
+  for (int i = 0; i < count && status == FD_OK; i++) status = score_context_table(p, &held_out, mask, reach[i]);
   free(mask);
   return status;
 }
@@ -360,7 +371,6 @@ static fd_status score_context_tables(pretraining *p) {
 /* Number of word tables that apply: 1 for any tokenizer of words, all 3 for k-mers of a length for which the letters on either
  * side of a word are known. */
 static int count_tables(const fd_config *c) {
-  if (c->model.tokenizer == FD_TOKENIZER_LETTERS) return 0;
   if (c->model.tokenizer != FD_TOKENIZER_KMER) return 1;
   if (c->model.kmer <= FD_WORD_LETTERS && c->model.kmer >= 2 * FD_WORD_REACH) return 3;
   fd_info("no count-based baselines: word tables need model.kmer from %d to %d", 2 * FD_WORD_REACH, FD_WORD_LETTERS);
@@ -394,7 +404,8 @@ static fd_status score_word_tables(pretraining *p) {
 }
 
 static fd_status score_tables(pretraining *p) {
-  return fd_config_hides(&p->config) ? score_word_tables(p) : score_context_tables(p);
+  int words = fd_config_hides(&p->config) && p->config.model.tokenizer != FD_TOKENIZER_LETTERS;
+  return words ? score_word_tables(p) : score_context_tables(p);
 }
 
 static void release(pretraining *p) {

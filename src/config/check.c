@@ -150,7 +150,7 @@ static int check_task(const fd_config *c, const char *name) {
 }
 
 fd_status fd_config_check(const fd_config *c, const char *name) {
-  int good = check_model(c, name) & check_task(c, name);
+  int good = check_model(c, name) & check_task(c, name), contexts[FD_CONTEXTS_MAX];
   int64_t v = c->train.virtual_ranks;
   NEED((v & (v - 1)) == 0, "%s: train.virtual_ranks: %lld is not a power of two", name, (long long)v);
   NEED(c->train.batch % v == 0, "%s: train.batch: %lld is not a multiple of train.virtual_ranks (%lld)", name,
@@ -175,6 +175,9 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
        "%s: objective.mask_layout: scrambled needs objective.mnm: bce", name);
   NEED((c->device.group & (c->device.group - 1)) == 0, "%s: device.group: %lld is not a power of two (or 0)", name,
        (long long)c->device.group);
+  NEED(fd_config_contexts(c, contexts) >= 0,
+       "%s: eval.contexts: '%s'; expected up to %d numbers from 0 to %d with commas between, such as 0,1,4, or nothing", name,
+       c->eval.contexts, FD_CONTEXTS_MAX, FD_CONTEXTS_MAX - 1);
   NEED(*c->run.folder, "%s: run.folder: is empty; expected the name of a folder", name);
   NEED(c->comm.limit == 0 || c->comm.limit >= 2,
        "%s: comm.limit: %g s; expected 0 (none) or at least 2: ranks send a heartbeat twice a second", name, c->comm.limit);

@@ -81,17 +81,28 @@ int fd_config_attends(const fd_config *c) { return c->model.encoder != FD_ARCH_C
 
 int fd_config_convolves(const fd_config *c) { return c->model.encoder == FD_ARCH_HYBRID || c->model.encoder == FD_ARCH_CNN; }
 
-int fd_config_kernels(const fd_config *c, int taps[FD_KERNELS_MAX]) {
-  const char *at = c->model.kernels;
-  for (int n = 0; n < FD_KERNELS_MAX; n++) {
+/* Reads "a,b,c", numbers from `low` to `high`: returns how many there are, -1 for another text or more than `most`. */
+static int numbers(const char *at, long low, long high, int *out, int most) {
+  for (int n = 0; n < most; n++) {
     char *end;
-    long width = strtol(at, &end, 10);
-    if (end == at || width < 1 || width > 255 || width % 2 == 0 || (*end && *end != ',')) return -1;
-    taps[n] = (int)width;
+    long number = strtol(at, &end, 10);
+    if (end == at || number < low || number > high || (*end && *end != ',')) return -1;
+    out[n] = (int)number;
     if (!*end) return n + 1;
     at = end + 1;
   }
   return -1;
+}
+
+int fd_config_kernels(const fd_config *c, int taps[FD_KERNELS_MAX]) {
+  int count = numbers(c->model.kernels, 1, 255, taps, FD_KERNELS_MAX);
+  for (int i = 0; i < count; i++)
+    if (taps[i] % 2 == 0) return -1;
+  return count;
+}
+
+int fd_config_contexts(const fd_config *c, int reach[FD_CONTEXTS_MAX]) {
+  return *c->eval.contexts ? numbers(c->eval.contexts, 0, FD_CONTEXTS_MAX - 1, reach, FD_CONTEXTS_MAX) : 0;
 }
 
 int fd_config_distils(const fd_config *c) { return c->task.outputs && c->teacher.kind >= FD_TEACHER_FROZEN; }

@@ -123,6 +123,11 @@ enum { FD_KERNELS_MAX = 8 };
 int fd_config_convolves(const fd_config *config);
 int fd_config_kernels(const fd_config *config, int taps[FD_KERNELS_MAX]);
 
+/* The reaches of the context tables, from eval.contexts: returns their number, which may be 0, or -1 when the text is not such a
+ * list. */
+enum { FD_CONTEXTS_MAX = 7 };
+int fd_config_contexts(const fd_config *config, int reach[FD_CONTEXTS_MAX]);
+
 /* Whether a classifier learns from a teacher's probabilities of its classes. */
 int fd_config_distils(const fd_config *config);
 

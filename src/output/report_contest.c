@@ -1,4 +1,5 @@
-/* Contestants of a suite, over their seeds of pretraining: bars with intervals, a table, and the differences of all pairs. */
+/* Contestants of a suite, over their seeds of pretraining: bars with intervals, cost against accuracy, a table, and the
+ * differences of all pairs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,61 @@ static void draw_method(FILE *out, const json_t *rows, const char *method) {
   free(b);
 }
 
-static void print_bars(FILE *out, const json_t *rows) {
+/* --- cost against accuracy ------------------------------------------------------------------------------------------- */
+
+enum { CONTESTANTS = FD_REPORT_MODELS };
+typedef struct costs {
+  int count;
+  fd_series series[CONTESTANTS];
+  double hours[CONTESTANTS][FD_REPORT_MODELS], score[CONTESTANTS][FD_REPORT_MODELS];
+} costs;
+
+/* Adds a dot for each seed of a row with known cost. */
+static void add_costs(costs *c, const json_t *row, const json_t *hours) {
+  const json_t *values = json_object_get(row, "values");
+  if (c->count == CONTESTANTS) return;
+  fd_series *s = &c->series[c->count];
+  double *x = c->hours[c->count], *y = c->score[c->count];
+  *s = (fd_series){.name = fd_report_text(row, "name", ""), .x = x, .y = y, .color = fd_svg_color(c->count), .dots = 1};
+  for (size_t i = 0; i < json_array_size(values) && i < FD_REPORT_MODELS; i++) {
+    if (!json_is_number(json_array_get(hours, i))) continue;
+    x[s->count] = json_number_value(json_array_get(hours, i));
+    y[s->count++] = 100 * json_number_value(json_array_get(values, i));
+  }
+  c->count++;
+}
+
+/* Prints the figure of a method, unless no cost is known; key: "core_hours" or "gpu_hours". */
+static void print_costs(FILE *out, const json_t *rows, const char *method, const char *key, const char *label) {
+  costs *c = fd_text_memory(out, 1, sizeof *c);
+  fd_reference kmers = {"k-mers", NAN};
+  for (size_t i = 0; c && i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i), *hours = json_object_get(row, key);
+    if (!hours || strcmp(fd_report_text(row, "method", ""), method) != 0) continue;
+    add_costs(c, row, hours);
+    kmers.y = 100 * (fd_report_value(row, "mean") - fd_report_value(json_object_get(row, "above_kmers"), "mean"));
+  }
+  if (c && c->count) {
+    fprintf(out, "<figure class=\"wide\">");
+    fd_svg_chart(out, &(fd_chart){.title = "Cost against accuracy",
+                                  .y_label = "mean over the tasks, %",
+                                  .x_label = label,
+                                  .width = 860,
+                                  .height = 320,
+                                  .series = c->series,
+                                  .series_count = c->count,
+                                  .reference = &kmers,
+                                  .reference_count = 1});
+    fprintf(out, "<figcaption>");
+    fd_html_text(out, method);
+    fprintf(out,
+            ": what pretraining cost, without that of a frozen teacher, and what it gained. A dot per seed; dashed: k-mer "
+            "counts, which cost no pretraining.</figcaption></figure>\n");
+  }
+  free(c);
+}
+
+static void print_figures(FILE *out, const json_t *rows) {
   for (size_t i = 0; i < json_array_size(rows); i++) {
     const json_t *row = json_array_get(rows, i);
     if (!is_first(rows, i)) continue;
@@ -79,6 +134,8 @@ static void print_bars(FILE *out, const json_t *rows) {
         ": mean over %.0f tasks, each with its own measure. Whiskers: 95 %% confidence interval over the seeds of pretraining; "
         "dots: the seeds.</figcaption></figure>\n",
         fd_report_value(row, "tasks"));
+    print_costs(out, rows, fd_report_text(row, "method", ""), "core_hours", "core-hours of pretraining");
+    print_costs(out, rows, fd_report_text(row, "method", ""), "gpu_hours", "GPU-hours of pretraining");
   }
 }
 
@@ -123,7 +180,7 @@ void fd_report_contest(FILE *out, const json_t *contest) {
   const json_t *rows = json_object_get(contest, "rows");
   if (!json_array_size(rows)) return;
   fprintf(out, "<h2>Contestants</h2>\n");
-  print_bars(out, rows);
+  print_figures(out, rows);
   print_rows(out, rows);
   print_pairs(out, json_object_get(contest, "pairs"));
   fprintf(
