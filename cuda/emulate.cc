@@ -57,6 +57,8 @@ struct fiber {
   unsigned groups;                         /* committed */
   int unpublished;                         /* copies have landed that may not be visible to warpgroups yet */
   int unpublished_mbarriers;
+  int at_cluster; /* has arrived at the cluster's barrier, in this round, and not waited yet */
+  unsigned cluster_round;
   product products[PRODUCTS_MAX];
   unsigned product_count, product_groups;
   int begun; /* a group of products is open */
@@ -164,6 +166,7 @@ void begin() {
   for (;;) {
     (*now.thread)();
     self().done = 1;
+    if (self().at_cluster) die("a thread ended without waiting at its cluster's barrier");
     if (self().product_count) die("the kernel ended with products of a warpgroup under way");
     if (self().first < self().next) die("the kernel ended with asynchronous copies under way");
     now.done++;
@@ -229,7 +232,7 @@ void run_cluster() {
   for (auto &w : now.warps) w.arrived[0] = w.arrived[1] = w.complete = 0;
   for (auto &f : now.fibers)
     f.done = 0, f.warp_operations = f.first = f.next = f.groups = f.product_count = f.product_groups = 0, f.counter = nullptr,
-    f.unpublished = f.unpublished_mbarriers = f.begun = 0;
+    f.unpublished = f.unpublished_mbarriers = f.at_cluster = f.begun = 0;
   for (int b = 0; b < now.size; b++) {
     block_state &block = now.blocks[b];
     memset(block.barriers, 0, sizeof block.barriers);

@@ -100,6 +100,10 @@ template <bool A_T, bool B_T>
 void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 128, 1, nullptr, a, b, A_T, B_T);
 }
+template <bool A_T>
+void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint64_t b) {
+  fd_emulate_group_multiply(sum, 8, 1, nullptr, a, b, A_T, 0);
+}
 template <bool ADD, bool B_T>
 void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, 0, B_T);
@@ -119,7 +123,8 @@ template <int NUMBER, int THREADS>
 void fd_sync_some() {
   fd_emulate_sync(NUMBER, THREADS);
 }
-void fd_cluster_sync();
+void fd_cluster_arrive();
+void fd_cluster_wait();
 void fd_mbarrier_init(fd_address mbarrier, int arrivals);
 void fd_mbarrier_publish();
 void fd_mbarrier_expect(fd_address mbarrier, int bytes);

@@ -129,9 +129,19 @@ void fd_emulate_group_wait(int newest) {
   });
 }
 
-void fd_cluster_sync() {
-  if (self().unpublished_mbarriers) die("mbarriers that were not published");
-  reach(now.all, now.size * now.threads);
+void fd_cluster_arrive() {
+  fiber &f = self();
+  if (f.unpublished_mbarriers) die("mbarriers that were not published");
+  if (f.at_cluster) die("a thread that arrives twice at its cluster's barrier");
+  f.at_cluster = 1, f.cluster_round = now.all.complete;
+  if ((int)++now.all.arrived == now.size * now.threads) now.all.arrived = 0, now.all.complete++;
+}
+
+void fd_cluster_wait() {
+  fiber &f = self();
+  if (!f.at_cluster) die("a thread that waits at its cluster's barrier without having arrived");
+  while (now.all.complete == f.cluster_round) wait_while(&now.all.complete, f.cluster_round);
+  f.at_cluster = 0;
 }
 
 void fd_mbarrier_init(fd_address at, int arrivals) {
@@ -157,6 +167,7 @@ void fd_mbarrier_expect(fd_address at, int bytes) { arrive(now.running / now.thr
 static char *there(fd_address at, int rank) {
   if (rank < 0 || rank >= now.size) die("a block that is not in the cluster");
   if (now.blocks[rank].done == now.threads) die("a write to a block that has ended");
+  if (self().at_cluster) die("a write to another block after arriving at the cluster's barrier");
   return now.blocks[rank].shared_at + (at - own_block().shared_at);
 }
 

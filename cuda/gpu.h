@@ -146,6 +146,16 @@ __device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint6
 #endif
 }
 
+/* The same for 8 columns, with b not transposed: sum += a[64, 16] b[16, 8]. */
+template <bool A_T>
+__device__ inline void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint64_t b) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%0, %1, %2, %3}, %4, %5, 1, 1, 1, %6, 0;"
+               : "+f"(sum[0][0]), "+f"(sum[0][1]), "+f"(sum[0][2]), "+f"(sum[0][3])
+               : "l"(a), "l"(b), "n"((int)A_T));
+#endif
+}
+
 /* The same for 64 columns, with a not transposed: sum += a[64, 16] b[16, 64], or sum = the product if !ADD. */
 #define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
 #define FD_SUMS FD_SUM(0), FD_SUM(1), FD_SUM(2), FD_SUM(3), FD_SUM(4), FD_SUM(5), FD_SUM(6), FD_SUM(7)
@@ -197,11 +207,17 @@ __device__ inline void fd_sync_some() {
   asm volatile("bar.sync %0, %1;" ::"n"(NUMBER), "n"(THREADS) : "memory");
 }
 
-/* A barrier for all threads of a cluster. A block's shared memory may be written by another block only while both are running, so
- * kernels call this at the beginning and before the end. */
-__device__ inline void fd_cluster_sync() {
+/* A barrier for all threads of a cluster: each arrives, and later waits until all have arrived. A block's shared memory may be
+ * written by another block only while both are running, so kernels synchronize at the beginning, arrive when they no longer write
+ * to another block, and wait before they end. Arriving waits for the thread's stores so far to complete. */
+__device__ inline void fd_cluster_arrive() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
+#endif
+}
+__device__ inline void fd_cluster_wait() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
 
@@ -213,7 +229,7 @@ __device__ inline void fd_mbarrier_init(fd_address mbarrier, int arrivals) {
 #endif
 }
 
-/* Makes the mbarriers that this thread has initialized visible to the cluster and to copies, after fd_cluster_sync. */
+/* Makes the mbarriers that this thread has initialized visible to the cluster and to copies, once the cluster has met. */
 __device__ inline void fd_mbarrier_publish() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");

@@ -5,7 +5,7 @@
 #include "cuda/product.h"
 #include "cuda/sum.h"
 
-enum { THREADS = 256, COLUMNS = 64 /* threads per block of column_sums */, FINE = 8 /* bias chunks per weight chunk */ };
+enum { THREADS = 256, COLUMNS = 64 /* threads per block of column_sums */ };
 
 namespace {
 
@@ -21,10 +21,14 @@ size_t size_of(const chunk_sums &p) {
   return (size_t)p.chunks.micro_batches * (size_t)p.chunks.count * (size_t)p.rows * (size_t)p.stride;
 }
 
-/* Stores a chunk's part of a weight gradient. */
+/* Stores a chunk's part of a weight gradient, and of the bias gradient. */
 struct partial_epilogue {
   float *partial;
   int rows, stride;
+  float *bias; /* NULL: none */
+  int bias_stride;
+  __device__ int sums_rows() const { return bias != NULL; }
+  __device__ void row_sum(int row, float sum) const { bias[(int64_t)blockIdx.z * bias_stride + row] = sum; }
   __device__ void operator()(int row, int column, const float sum[4]) const {
     float *to = partial + ((int64_t)blockIdx.z * rows + row) * stride + column;
     *(float4 *)to = make_float4(sum[0], sum[1], sum[2], sum[3]);
@@ -51,19 +55,14 @@ __global__ void add_chunks(chunk_sums a, chunk_sums b, chunk_sums c, chunk_sums 
     p.out[n] = fd_sum_chunks(p.chunks, p.at + n / p.columns * p.stride + n % p.columns, (int64_t)p.rows * p.stride);
 }
 
-/* The sum of a column of m over the rows of chunk `blockIdx.y`. */
-__device__ inline void column_sum(fd_mat m, int column, fd_chunking chunks, float *sums) {
+/* The sums of the columns of m over the rows of chunk `blockIdx.y`, one column per thread. */
+__global__ void column_sums(fd_mat m, fd_chunking chunks, float *sums) {
   int first = fd_chunk_begin(chunks, (int)blockIdx.y), last = fd_chunk_end(chunks, (int)blockIdx.y);
+  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   float sum = 0;
+  if (column >= m.stride) return;
   for (int r = first; r < last; r++) sum += fd_get(m, r, column);
   sums[(int64_t)blockIdx.y * m.stride + column] = sum;
-}
-
-/* The column sums of two matrices, one column per thread: first the columns of a, then those of b. */
-__global__ void column_sums(fd_mat a, fd_mat b, fd_chunking chunks, float *sums_a, float *sums_b) {
-  int column = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-  if (column < a.stride) column_sum(a, column, chunks, sums_a);
-  else if (column < a.stride + b.stride) column_sum(b, column - a.stride, chunks, sums_b);
 }
 
 int in_fours(int columns) { return (columns + 3) / 4 * 4; }
@@ -76,9 +75,10 @@ chunk_sums of_biases(const fd_layer_gradients &l, fd_chunking chunks) {
   return {NULL, chunks, l.db != NULL, l.out, l.dy.stride, l.db};
 }
 
-fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int rows, float *partial) {
-  int columns = in_fours(l.in);
-  return {l.dy, l.x, {l.out, columns, rows, 0}, {partial, l.out, columns}};
+fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int rows, const chunk_sums &weights,
+                                            const chunk_sums &biases) {
+  return {
+      l.dy, l.x, {l.out, weights.stride, rows, 0}, {weights.at, l.out, weights.stride, l.db ? biases.at : NULL, biases.stride}};
 }
 
 /* Whether the library computes the weight gradient: only for a single layer, with one chunk per micro-batch. */
@@ -88,13 +88,23 @@ int is_for_library(const fd_cuda *cuda, int rows, const fd_layer_gradients &firs
 
 }  // namespace
 
+/* By the library, whose gradient of weights is one sum per micro-batch; it sums no rows. */
+static void library_sums(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &l, const chunk_sums &weights,
+                         const chunk_sums &biases) {
+  fd_blas_multiply(cuda, {l.out, l.in, rows / micro_batches, micro_batches, l.dy, l.x, fd_dense(weights.at, l.in), 1, 1, NULL});
+  if (l.db)
+    FD_LAUNCH(cuda, column_sums,
+              dim3(fd_blocks((size_t)l.dy.stride, COLUMNS), (unsigned)(biases.chunks.micro_batches * biases.chunks.count)),
+              COLUMNS, 0, l.dy, biases.chunks, biases.at);
+}
+
 void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second) {
-  int chunk = fd_chunk_rows(rows / micro_batches), library = is_for_library(cuda, rows / micro_batches, first, second);
-  fd_chunking chunks = fd_chunking_of(rows, micro_batches, library ? rows / micro_batches : chunk),
-              fine = fd_chunking_of(rows, micro_batches, chunk / FINE);
-  chunk_sums w1 = of_weights(first, chunks), w2 = of_weights(second, chunks), b1 = of_biases(first, fine),
-             b2 = of_biases(second, fine);
+  int each = rows / micro_batches, library = is_for_library(cuda, each, first, second);
+  fd_chunking chunks = fd_chunking_of(rows, micro_batches, fd_chunk_rows(each)),
+              whole = fd_chunking_of(rows, micro_batches, library ? each : chunks.chunk);
+  chunk_sums w1 = of_weights(first, whole), w2 = of_weights(second, whole), b1 = of_biases(first, chunks),
+             b2 = of_biases(second, chunks);
   size_t size = 0, most = 0;
   for (const chunk_sums *p : {&w1, &w2, &b1, &b2}) {
     size_t entries = (size_t)p->rows * (size_t)p->columns;
@@ -103,14 +113,9 @@ void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const f
   float *at = (float *)fd_cuda_scratch(cuda, FD_SLOT_PARTIAL, size * sizeof(float));
   if (!at) return;
   for (chunk_sums *p : {&w1, &w2, &b1, &b2}) p->at = at, at += size_of(*p);
-  if (library)
-    fd_blas_multiply(cuda, {first.out, first.in, rows / micro_batches, micro_batches, first.dy, first.x,
-                            fd_dense(w1.at, first.in), 1, 1, NULL});
+  if (library) library_sums(cuda, rows, micro_batches, first, w1, b1);
   else
-    fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, w1.at), product_of(second, rows, w2.at), chunks);
-  fd_mat none = {NULL, 0, first.dy.type}, dy1 = first.db ? first.dy : none, dy2 = second.db ? second.dy : none;
-  FD_LAUNCH(cuda, column_sums,
-            dim3(fd_blocks((size_t)(dy1.stride + dy2.stride), COLUMNS), (unsigned)(fine.micro_batches * fine.count)), COLUMNS, 0,
-            dy1, dy2, fine, b1.at, b2.at);
+    fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, w1, b1), product_of(second, rows, w2, b2),
+                                                  chunks);
   FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks(most, THREADS), 4), THREADS, 0, w1, w2, b1, b2);
 }

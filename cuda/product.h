@@ -12,6 +12,9 @@
  *   for these columns, and returns whether read and finish process them; if not, epilogue(row, column, sum) is called.
  * - read(place, row): returns what the epilogue reads of a row. The reads of several rows are in flight together.
  * - finish(place, what was read, row, sum).
+ *
+ * If both operands are transposed (a gradient of weights), the tiles of the first columns also sum a over k, which is the
+ * gradient of a bias, if epilogue.sums_rows(); epilogue.row_sum(row, sum) gets it.
  */
 #ifndef FD_CUDA_PRODUCT_H
 #define FD_CUDA_PRODUCT_H
@@ -70,7 +73,7 @@ __device__ inline void fd_plain_load(fd_mat m, int first, int count, int k0, int
 
 template <bool A_T, bool B_T, class P>
 __global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(P products) {
-  float *tile_a = (float *)fd_shared(), *tile_b = tile_a + FD_PLAIN_K * FD_PLAIN_LINE, sum[4][4] = {{0}};
+  float *tile_a = (float *)fd_shared(), *tile_b = tile_a + FD_PLAIN_K * FD_PLAIN_LINE, sum[4][4] = {{0}}, row_sum[4] = {0};
   int tile, begin, end;
   const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_PLAIN_TILE - 1) / FD_PLAIN_TILE;
@@ -81,11 +84,16 @@ __global__ void __launch_bounds__(FD_PLAIN_THREADS) fd_product_plain(P products)
     fd_plain_load<B_T>(b, column0, B_T ? b.stride : s.b_rows, k0, end, tile_b);
     __syncthreads();
     for (int k = 0; k < FD_PLAIN_K; k++)
-      for (int i = 0; i < 4; i++)
+      for (int i = 0; i < 4; i++) {
         for (int j = 0; j < 4; j++)
           sum[i][j] = fmaf(tile_a[k * FD_PLAIN_LINE + row + i], tile_b[k * FD_PLAIN_LINE + column + j], sum[i][j]);
+        row_sum[i] += tile_a[k * FD_PLAIN_LINE + row + i];
+      }
     __syncthreads();
   }
+  if constexpr (A_T && B_T)
+    for (int i = 0; i < 4; i++)
+      if (column0 + column == 0 && row0 + row + i < s.rows && epilogue.sums_rows()) epilogue.row_sum(row0 + row + i, row_sum[i]);
   for (int i = 0; i < 4; i++)
     if (row0 + row + i < s.rows && column0 + column < s.columns) epilogue(row0 + row + i, column0 + column, sum[i]);
 }
@@ -147,6 +155,29 @@ __device__ inline void fd_tile_multiply(fd_address tile_a, fd_address tile_b, in
         fd_multiply(sum[i][j], a[i], pair);
       }
   }
+}
+
+/* Sums over k as a product with ones, which costs no load beyond the fragments of a. */
+enum { FD_ONES = 0x3f803f80 /* two bf16 */ };
+
+/* sum += the sum over the tile's k of 16 rows of a, in all eight columns of the fragment. */
+template <bool A_T>
+__device__ inline void fd_tile_sum_rows(fd_address tile_a, int row, float sum[4]) {
+  const uint32_t ones[2] = {FD_ONES, FD_ONES};
+#pragma unroll
+  for (int k = 0; k < FD_TILE_K; k += 16) {
+    uint32_t a[4];
+    fd_fragment<A_T, (A_T ? FD_TILE : FD_TILE_K) / 8>(tile_a, row, k, a);
+    fd_multiply(sum, a, ones);
+  }
+}
+
+/* Hands the row sums of a fragment, whose columns are equal, to the epilogue. */
+template <class E>
+__device__ inline void fd_put_row_sums(int row, int rows, const float sum[4], const E &epilogue) {
+  int lane = (int)threadIdx.x % FD_WARP;
+  for (int e = 0; e < 4; e += 2)
+    if (lane % 4 == 0 && row + fd_c_row(lane, e) < rows) epilogue.row_sum(row + fd_c_row(lane, e), sum[e]);
 }
 
 /* Stores the sums of a fragment, eight columns from `column` on, in shared memory for the epilogue. */
@@ -221,8 +252,10 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
   const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int warp = (int)threadIdx.x / FD_WARP, row = warp % 2 * 64, column = warp / 2 * 32;
-  float sum[4][4][4] = {{{0}}};
-  int steps = (end - begin + FD_TILE_K - 1) / FD_TILE_K;
+  int summed_row = row + column / 2; /* the 16 rows that this warp sums */
+  float sum[4][4][4] = {{{0}}}, row_sum[4] = {0};
+  int steps = (end - begin + FD_TILE_K - 1) / FD_TILE_K, sums_rows = 0;
+  if constexpr (A_T && B_T) sums_rows = column0 == 0 && epilogue.sums_rows();
   for (int n = 0; n < FD_TILE_STAGES - 1 + steps; n++) {
     int done = n - (FD_TILE_STAGES - 1); /* the step that is multiplied while step n is copied */
     if (done >= 0) {
@@ -238,10 +271,13 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_tensor(P produc
     if (done >= 0) {
       fd_address stage = shared + done % FD_TILE_STAGES * 2 * FD_TILE_BYTES;
       fd_tile_multiply<A_T, B_T>(stage, stage + FD_TILE_BYTES, row, column, sum);
+      if (A_T && B_T && sums_rows) fd_tile_sum_rows<A_T>(stage, summed_row, row_sum);
     }
   }
   fd_copy_wait<0>();
   __syncthreads();
+  if constexpr (A_T && B_T)
+    if (sums_rows) fd_put_row_sums(row0 + summed_row, s.rows, row_sum, epilogue);
   float *lines = (float *)fd_shared(); /* the sums pass through shared memory, so that the epilogue works on whole rows */
 #pragma unroll
   for (int i = 0; i < 4; i++)
@@ -257,8 +293,10 @@ enum {
   FD_WARPGROUP_K = 64,
   FD_WARPGROUP_STAGES = 3,
   FD_WARPGROUP_BYTES = FD_TILE * FD_WARPGROUP_K * 2, /* of an operand's tile: 1024-byte atoms of 8 rows of 128 bytes */
-  FD_WARPGROUP_SHARED = 2 * FD_WARPGROUP_STAGES * FD_WARPGROUP_BYTES
+  FD_WARPGROUP_ONES = 2 * FD_WARPGROUP_STAGES * FD_WARPGROUP_BYTES, /* offset of 8 columns of ones: an atom */
+  FD_WARPGROUP_SHARED = FD_WARPGROUP_ONES + 1024
 };
+static_assert(4 * +FD_TILE_THREADS == 1024, "each thread writes two of the ones");
 static_assert(+FD_TILE_FINISH <= +FD_WARPGROUP_SHARED, "the sums reuse the memory of the tiles");
 
 /* Starts the copies of one operand's tile: 128 rows of 64 k or, transposed, two blocks of 64 rows (k) by 64 columns. */
@@ -293,8 +331,10 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
   const auto [a, b, s, epilogue] = fd_product_mine(products, &tile, &begin, &end);
   int across = (s.columns + FD_TILE - 1) / FD_TILE, row0 = tile / across * FD_TILE, column0 = tile % across * FD_TILE;
   int group = (int)threadIdx.x / 128, row = (int)threadIdx.x / FD_WARP * 16;
-  float sum[16][4] = {{0}};
-  int steps = (end - begin + FD_WARPGROUP_K - 1) / FD_WARPGROUP_K;
+  float sum[16][4] = {{0}}, row_sum[1][4] = {{0}};
+  int steps = (end - begin + FD_WARPGROUP_K - 1) / FD_WARPGROUP_K, sums_rows = 0;
+  if constexpr (A_T && B_T) sums_rows = column0 == 0 && epilogue.sums_rows();
+  if (sums_rows) fd_store_pair(shared + FD_WARPGROUP_ONES + 4 * (int)threadIdx.x, FD_ONES);
   for (int n = 0; n < FD_WARPGROUP_STAGES - 1 + steps; n++) {
     int done = n - (FD_WARPGROUP_STAGES - 1); /* the step that is multiplied while step n is copied */
     if (done >= 0) {
@@ -317,11 +357,21 @@ __global__ void __launch_bounds__(FD_TILE_THREADS, 2) fd_product_group(P product
         fd_warpgroup_multiply_tile<A_T, B_T, SHAPE>(sum, fd_descriptor(stage + (uint32_t)group * FD_WARPGROUP_BYTES / 2, k, A_T),
                                                     fd_descriptor(stage + FD_WARPGROUP_BYTES, k, B_T));
       fd_warpgroup_commit();
+      if (A_T && B_T && sums_rows) {
+        fd_warpgroup_begin();
+        uint64_t ones = fd_descriptor(fd_shared_offset(shared) + FD_WARPGROUP_ONES, 0, 0);
+#pragma unroll
+        for (int k = 0; k < FD_WARPGROUP_K; k += 16)
+          fd_warpgroup_multiply_8<A_T>(row_sum, fd_descriptor(stage + (uint32_t)group * FD_WARPGROUP_BYTES / 2, k, A_T), ones);
+        fd_warpgroup_commit();
+      }
     }
   }
   fd_warpgroup_wait<0>();
   fd_copy_wait<0>();
   __syncthreads();
+  if constexpr (A_T && B_T)
+    if (sums_rows) fd_put_row_sums(row0 + row, s.rows, row_sum[0], epilogue);
   float *lines = (float *)fd_shared();
 #pragma unroll
   for (int j = 0; j < 16; j++) fd_put_sums<FD_TILE_LINE>(lines, (int)threadIdx.x % FD_WARP, row, 8 * j, sum[j]);

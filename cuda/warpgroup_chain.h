@@ -208,6 +208,7 @@ __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_plac
     }
   }
   fd_warpgroup_wait<0>();
+  fd_cluster_arrive();                             /* before the epilogue, for whose stores it would have to wait */
   fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* rows and weights are no longer read */
   fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row / 16 * FD_WARPGROUP_CHAIN_FINISH, epilogue);
 }
@@ -224,15 +225,17 @@ __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
     }
     fd_mbarrier_publish();
   }
-  fd_cluster_sync();
+  fd_cluster_arrive();
+  fd_cluster_wait();
   if (threadIdx.x < FD_WARPGROUP_CHAIN_GROUP) {
     fd_registers_give<FD_WARPGROUP_CHAIN_FEW>();
     if (threadIdx.x == 0) fd_warpgroup_chain_bring(at, first, second, steps);
+    fd_cluster_arrive();
   } else {
     fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
     fd_warpgroup_chain_multiply<T>(at, a, s, middle, epilogue);
   }
-  fd_cluster_sync(); /* the other block may still arrive at this one's mbarriers */
+  fd_cluster_wait(); /* the other block may still arrive at this one's mbarriers */
 }
 
 static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {

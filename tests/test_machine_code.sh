@@ -74,11 +74,13 @@ for gpu in sm_80 sm_90a; do
     else ok "$gpu: $1"; fi
   }
   every "no kernel on tensor cores uses local memory" "" " local=0 "
-  every "a product's loop has 32 multiplications of a warp" "fd_product_tensor<" " mma=32 loops=32/[0-9]+ "
+  every "a product's loop has 32 multiplications of a warp" "fd_product_tensor<(true,false|false)," " mma=32 loops=32/[0-9]+ "
+  every "and 2 more where it also sums rows" "fd_product_tensor<true,true," " mma=34 loops=34/[0-9]+ "
   every "a chain's four loops have 8, 8, 40 and 40, and no branch" "fd_product_chain<" " mma=96 loops=8/0,8/0,40/0,40/0 "
   every "the kernels of one warp's instructions have no fence of the whole device" "fd_product_tensor<|fd_product_chain<|attention_tensor_" " fences=0 "
-  every "sums of gradients are stored 16 bytes at a time" "fd_product_[a-z]+<true,true,.*partial_epilogue" " stores=16:[1-9][0-9]*,8:0,4:0$"
+  every "sums of gradients are stored 16 bytes at a time, except the two rows' sums" "fd_product_[a-z]+<true,true,.*partial_epilogue" " stores=16:[1-9][0-9]*,8:0,4:2$"
 done
-every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_product_group<[a-z]+,[a-z]+,128," " mma=4 loops=4/[0-9]+ .* fences=0 "
+every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_product_group<(true,false|false,[a-z]+),128," " mma=4 loops=4/[0-9]+ .* fences=0 "
+every "and 4 more where it also sums rows" "fd_product_group<true,true,128," " mma=8 loops=8/[0-9]+ .* fences=0 "
 every "and 8 where it uses the chain's shape of the instruction, of 64 columns" "fd_product_group<[a-z]+,[a-z]+,64," " mma=8 loops=8/[0-9]+ .* fences=0 "
-every "a chain by warpgroups has 60, and a fence at either end, where its cluster meets" "fd_product_group_chain<" " mma=60 .* fences=2 "
+every "a chain by warpgroups has 60, and fences only where its warps arrive at the cluster's barrier: first, and before the end" "fd_product_group_chain<" " mma=60 .* fences=3 "

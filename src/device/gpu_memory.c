@@ -2,7 +2,6 @@
 #include "device/gpu_memory.h"
 
 enum {
-  FINE = 8,                           /* gradients of biases are summed in finer chunks */
   PADDING = 4,                        /* columns after each row of sums */
   SMALL = 1 << 20,                    /* many small buffers: sums, starts, a head */
   HEAD_ROWS = FD_CHUNK_MIN / 4,       /* rows of a head per chunk */
@@ -17,7 +16,7 @@ size_t fd_gpu_scratch(const fd_gpu_pass *p) {
   size_t weights = channels * (hidden + PADDING) + hidden * (channels + PADDING), attended = 3 * channels * (channels + PADDING);
   size_t biases = (size_t)fd_form_stride(p->form, p->channels) + (size_t)fd_form_stride(p->form, p->hidden);
   if (p->attention && attended > weights) weights = attended, biases = 3 * (size_t)fd_form_stride(p->form, p->channels);
-  return SMALL + (size_t)p->rows * micro_batches * row + chunks * (weights + FINE * biases) * sizeof(float);
+  return SMALL + (size_t)p->rows * micro_batches * row + chunks * (weights + biases) * sizeof(float);
 }
 
 size_t fd_gpu_head_sums(size_t weights, int rows, int micro_batches) {
