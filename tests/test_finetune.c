@@ -202,6 +202,16 @@ static void training_and_evaluation_agree(void **state) {
   close_tuning(&t, &table);
 }
 
+/* The log of the odds of a class, whose order is that of its probability. */
+static double odds_of(const double *z, int classes, int class) {
+  double most = -INFINITY, rest = 0;
+  for (int c = 0; c < classes; c++)
+    if (c != class) most = fmax(most, z[c]);
+  for (int c = 0; c < classes; c++)
+    if (c != class) rest += exp(z[c] - most);
+  return z[class] - most - log(rest);
+}
+
 static void areas_equal_counted_pairs(void **state) {
   (void)state;
   enum { ROWS = 60, CLASSES = 3 };
@@ -215,11 +225,15 @@ static void areas_equal_counted_pairs(void **state) {
       for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < ROWS; j++) {
           if (label[i] != c || label[j] == c) continue;
-          double a = score[i * classes + c], b = score[j * classes + c];
+          double a = odds_of(score + i * classes, classes, c), b = odds_of(score + j * classes, classes, c);
           pairs++, won += a > b ? 1 : a == b ? 0.5 : 0;
         }
       want += won / pairs / (classes == 2 ? 1 : classes);
     }
+    assert_ok(fd_auroc(ROWS, label, score, classes, &area));
+    assert_near(area, want, 1e-12);
+    /* Adding a number to all logits of a row changes no probability, and so no area. */
+    for (int i = 0; i < ROWS * classes; i++) score[i] += 64 * (i / classes % 7);
     assert_ok(fd_auroc(ROWS, label, score, classes, &area));
     assert_near(area, want, 1e-12);
   }
@@ -262,7 +276,8 @@ static void curves_are_counted_shares(void **state) {
           for (int t = 0; t < rows && !found && rows == 40; t++) {
             double right = 0, wrong = 0;
             for (int i = 0; i < rows; i++)
-              if (score[i * classes + c] >= score[t * classes + c]) *(label[i] == c ? &right : &wrong) += 1;
+              if (odds_of(score + i * classes, classes, c) >= odds_of(score + t * classes, classes, c))
+                *(label[i] == c ? &right : &wrong) += 1;
             found = fabs(right / positives - curve[k].true_positive) < 1e-12 &&
                     fabs(wrong / (rows - positives) - curve[k].false_positive) < 1e-12;
           }

@@ -52,7 +52,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       "speed", "CHECKPOINT [CHECKPOINT ...] --rows FILE [options]",
       "Measures size and speed of models on the same sequences. Printed are the number of parameters of each model and the\n"
       "median time of batches of 1 and of 16 sequences, from nucleotides to the head's logits (latents of a model without a\n"
-      "head) in host memory. The models take turns, so that other load on the machine affects all of them alike.",
+      "head) in host memory. The models take turns, so that slow changes of the machine's speed affect all of them alike; but\n"
+      "measure on an idle machine: other processes interrupt a large model more often than a small one.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, o->words, MODELS_MAX, &o->count, helped));
   if (*helped) return FD_OK;

@@ -12,7 +12,7 @@ typedef struct fd_figures {
   int64_t seed;
   const fd_table *test; /* with labels (classes) or values */
   int classes;          /* 0: values */
-  const double *score;  /* [rows, classes], larger is likelier; or predicted values [rows] */
+  const double *score;  /* [rows, classes], logits; or predicted values [rows] */
   const double *plane;  /* [rows, 2]; NULL: none */
   const double *share;  /* [2] of the variance, along the plane's axes */
   const char *axes;     /* description of the rows that the plane's axes were fitted on */

@@ -60,24 +60,38 @@ static double area_of(const ranked *rows, int count) {
   return (ranks - positives * (positives + 1) / 2) / (positives * (count - positives));
 }
 
-/* Sorts the rows by a class's scores, ascending. NaN, which has no order, is refused. */
-static fd_status rank_class(ranked *rows, int count, const int *label, const double *score, int classes, int class) {
+/* The log odds of a class, z[class] - log(sum of exp(z) of the others): for two classes the difference. Infinite logits that are
+ * equal give 0. */
+static double log_odds(const double *z, int classes, int class) {
+  double most = -INFINITY, sum = 0;
+  for (int c = 0; c < classes; c++) {
+    if (isnan(z[c])) return NAN;
+    if (c != class && z[c] > most) most = z[c];
+  }
+  if (isinf(most)) return z[class] > most ? INFINITY : z[class] < most ? -INFINITY : 0;
+  for (int c = 0; c < classes; c++)
+    if (c != class) sum += exp(z[c] - most);
+  return (z[class] - most) - log(sum);
+}
+
+/* Sorts the rows by a class's log odds, ascending. NaN, which has no order, is refused. */
+static fd_status rank_class(ranked *rows, int count, const int *label, const double *logit, int classes, int class) {
   for (int i = 0; i < count; i++) {
-    rows[i] = (ranked){score[(size_t)i * (size_t)classes + (size_t) class], label[i] == class};
-    if (isnan(rows[i].score)) return fd_fail(FD_NUMERIC, "row %d: the score of class %d is not a number", i + 1, class);
+    rows[i] = (ranked){log_odds(logit + (size_t)i * (size_t)classes, classes, class), label[i] == class};
+    if (isnan(rows[i].score)) return fd_fail(FD_NUMERIC, "row %d: a logit is not a number", i + 1);
   }
   qsort(rows, (size_t)count, sizeof *rows, by_score);
   return FD_OK;
 }
 
-fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) {
+fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) {
   ranked *rows;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
   int first = classes == 2 ? 1 : 0, counted = 0;
   *area = 0;
   for (int c = first; c < classes; c++) {
-    FD_GO(rank_class(rows, count, label, score, classes, c));
+    FD_GO(rank_class(rows, count, label, logit, classes, c));
     double one = area_of(rows, count);
     if (!isnan(one)) *area += one, counted++;
   }
@@ -100,7 +114,7 @@ void fd_confusion(int count, const int *label, const int *predicted, int classes
   for (int i = 0; i < count; i++) confusion[label[i] * classes + predicted[i]]++;
 }
 
-fd_status fd_roc(int count, const int *label, const double *score, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
+fd_status fd_roc(int count, const int *label, const double *logit, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) {
   static const double apart = 0.01; /* on a path of length 2: at most 202 points */
   ranked *rows;
@@ -110,7 +124,7 @@ fd_status fd_roc(int count, const int *label, const double *score, int classes, 
   *points = 0;
   *area = NAN;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
-  FD_GO(rank_class(rows, count, label, score, classes, class));
+  FD_GO(rank_class(rows, count, label, logit, classes, class));
   *area = area_of(rows, count);
   for (int i = 0; i < count; i++) positives += rows[i].positive;
   if (isnan(*area)) goto done;

@@ -14,11 +14,12 @@ typedef struct fd_scores {
 /* label, predicted: [count], 0 .. classes-1. */
 fd_status fd_scores_of(int count, const int *label, const int *predicted, int classes, fd_scores *scores) FD_MUST_CHECK;
 
-/* Area under the ROC curve: the share of pairs of a row of the class and a row of another class in which the former has the
- * larger score; ties count half. For two classes that of class 1, for more the mean over the classes, each against the rest.
- * score: [count, classes]. A class that has all rows or none is left out; NAN if no class remains. A score that is NaN is
+/* Area under the ROC curve: the share of pairs of a row of the class and a row of another class in which the class is likelier
+ * for the former; ties count half. For two classes that of class 1, for more the mean over the classes, each against the rest.
+ * logit: [count, classes]. The rows are ranked by the class's probability, the softmax of all their logits, of which a class's
+ * own logit says little. A class that has all rows or none is left out; NAN if no class remains. A logit that is NaN is
  * FD_NUMERIC. */
-fd_status fd_auroc(int count, const int *label, const double *score, int classes, double *area) FD_MUST_CHECK;
+fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
 
 /* The class with the largest score in each row; a tie goes to the smaller class. score: [count, classes], none NaN. */
 void fd_likeliest(int count, const double *score, int classes, int *predicted);
@@ -26,16 +27,17 @@ void fd_likeliest(int count, const double *score, int classes, int *predicted);
 /* confusion[t * classes + p]: rows of class t that are predicted as p. */
 void fd_confusion(int count, const int *label, const int *predicted, int classes, int *confusion);
 
-/* A point of a ROC curve: the shares of the other classes' rows and of the class's rows whose score is at least a threshold. */
+/* A point of a ROC curve: the shares of the other classes' rows and of the class's rows whose probability is at least a
+ * threshold. */
 typedef struct fd_roc_point {
   double false_positive, true_positive;
 } fd_roc_point;
 enum { FD_ROC_POINTS = 256 };
 
-/* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of equal score make one step. The curve is
- * thinned to points at least 0.01 apart (false plus true positive rate). *points is 0 and *area NAN if the class has all rows or
- * none. A score that is NaN is FD_NUMERIC. */
-fd_status fd_roc(int count, const int *label, const double *score, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
+/* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of equal probability make one step. The
+ * curve is thinned to points at least 0.01 apart (false plus true positive rate). *points is 0 and *area NAN if the class has all
+ * rows or none. A logit that is NaN is FD_NUMERIC. */
+fd_status fd_roc(int count, const int *label, const double *logit, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) FD_MUST_CHECK;
 
 /* Mean and sample standard deviation (0 for a single value) of n values `stride` doubles apart. */
