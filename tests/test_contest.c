@@ -91,6 +91,7 @@ static void one_seed_has_no_interval(void **state) {
   assert_true(isnan(c.row[1].kmers.low) && isnan(c.row[1].kmers.high) && !isnan(c.row[1].kmers.mean));
   json_t *json = fd_contest_json(&c), *row = json_array_get(json_object_get(json, "rows"), 1);
   assert_non_null(json_object_get(row, "above_kmers"));
+  assert_int_equal(json_integer_value(json_object_get(row, "seeds")), 1);
   assert_null(json_object_get(json_object_get(row, "above_kmers"), "low"));
   assert_int_equal(json_array_size(json_object_get(json, "pairs")), 3);
   json_decref(json);

@@ -15,7 +15,7 @@ for row in "probe teacher" "probe student" "probe untrained" "probe kmer" "fine-
 check "one result file" grep -q '"task": "covid"' e1/results.json
 check "with one list per line" grep -qE '"values": \[0\.[0-9]+, 0\.[0-9]+\]|"values": \[-?[0-9.]+, -?[0-9.]+\]' e1/results.json
 page() { # FILE PATTERN: whether a page is complete and has the pattern
-  grep -q "$2" "$1" && tail -c 30 "$1" | grep -q '</html>' && ! grep -qE '[ "ML]-?(nan|inf)' "$1"
+  grep -q "$2" "$1" && tail -c 30 "$1" | grep -q '</html>' && ! grep -qE '[ ">ML]-?(nan|inf)' "$1"
 }
 check "one page" page e1/report.html 'the same network without pretraining'
 check "with the paper's number" page e1/report.html '>77.81 ± 0.38<'

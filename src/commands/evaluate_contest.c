@@ -175,9 +175,9 @@ json_t *fd_contest_json(const fd_contest *c) {
     const fd_contest_row *r = &c->row[i];
     json_t *values = json_array();
     for (int s = 0; s < r->seeds; s++) fd_json_append(&values, json_real(r->value[s]));
-    json_t *row =
-        json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:o, s:o}", "name", r->name, "method", r->method, "tasks", r->tasks, "better",
-                  r->better, "mean", r->mean, "sd", r->sd, "values", values, "above_kmers", json_of_gain(&r->kmers));
+    json_t *row = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:o, s:o}", "name", r->name, "method", r->method, "seeds",
+                            r->seeds, "tasks", r->tasks, "better", r->better, "mean", r->mean, "sd", r->sd, "values", values,
+                            "above_kmers", json_of_gain(&r->kmers));
     set_cost(&row, r);
     fd_json_append(&rows, row);
     for (int k = 0; k < i; k++) {

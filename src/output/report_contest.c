@@ -82,7 +82,8 @@ static void add_costs(costs *c, const json_t *row, const json_t *hours) {
   if (c->count == CONTESTANTS) return;
   fd_series *s = &c->series[c->count];
   double *x = c->hours[c->count], *y = c->score[c->count];
-  *s = (fd_series){.name = fd_report_text(row, "name", ""), .x = x, .y = y, .color = fd_svg_color(c->count), .dots = 1};
+  *s =
+      (fd_series){.name = fd_report_text(row, "name", ""), .x = x, .y = y, .color = fd_svg_color(c->count), .dots = FD_DOTS_ONLY};
   for (size_t i = 0; i < json_array_size(values) && i < FD_REPORT_MODELS; i++) {
     if (!json_is_number(json_array_get(hours, i))) continue;
     x[s->count] = json_number_value(json_array_get(hours, i));
@@ -106,6 +107,7 @@ static void print_costs(FILE *out, const json_t *rows, const char *method, const
     fd_svg_chart(out, &(fd_chart){.title = "Cost against accuracy",
                                   .y_label = "mean over the tasks, %",
                                   .x_label = label,
+                                  .x_from_zero = 1,
                                   .width = 860,
                                   .height = 320,
                                   .series = c->series,

@@ -46,7 +46,8 @@ static void print_profiles(FILE *out, const layers *l) {
     double *y = x + (i + 1) * (size_t)l->count;
     for (int k = 0; k < l->count; k++) x[k] = k + 1, y[k] = l->value[k][row];
     snprintf(name[i], NAME, "step %.0f", step[row]);
-    series[i] = (fd_series){.name = name[i], .x = x, .y = y, .count = (size_t)l->count, .color = fd_svg_color((int)i), .dots = 1};
+    series[i] =
+        (fd_series){.name = name[i], .x = x, .y = y, .count = (size_t)l->count, .color = fd_svg_color((int)i), .dots = FD_DOTS};
   }
   const fd_chart chart = {.title = "Alignment of each layer with the teacher",
                           .y_label = "linear CKA",
@@ -76,7 +77,7 @@ static void print_courses(FILE *out, const layers *l) {
                             .count = l->table->rows,
                             .color = fd_svg_color(i),
                             .dashed = i >= 8,
-                            .dots = 1};
+                            .dots = FD_DOTS};
   }
   const fd_chart chart = {.title = "Alignment of the layers over time",
                           .y_label = "linear CKA",

@@ -107,6 +107,7 @@ static int find_range(FILE *out, const fd_chart *chart, plot *p) {
       if (usable(p, s->x[k], s->y[k])) p->x0 = fmin(p->x0, s->x[k]), p->x1 = fmax(p->x1, s->x[k]);
   }
   if (low > high) return 0;
+  if (chart->x_from_zero) p->x0 = fmin(p->x0, 0), p->x1 += 0.03 * (p->x1 - p->x0);
   for (int i = 0; i < chart->reference_count; i++)
     if (usable(p, 0, chart->reference[i].y)) low = fmin(low, chart->reference[i].y), high = fmax(high, chart->reference[i].y);
   if (from_zero) low = fmin(low, 0);
@@ -192,11 +193,12 @@ static void draw_references(FILE *out, const fd_chart *chart, const plot *p) {
   }
 }
 
-/* Draws a series. Of a long one only the lowest and highest value of each pixel column are drawn, so that spikes stay visible and
- * the file small. */
+/* Draws the line of a series, if it has one. Of a long one only the lowest and highest value of each pixel column are drawn, so
+ * that spikes stay visible and the file small. */
 static void draw_path(FILE *out, const fd_series *s, const plot *p) {
   size_t columns = (size_t)p->width, group = s->count > 4 * columns ? s->count / (2 * columns) : 1;
   int open = 0;
+  if (s->dots == FD_DOTS_ONLY) return;
   fprintf(out, "<path class=\"s c%d%s%s\" d=\"", s->color, s->faint ? " faint" : "", s->dashed ? " dashed" : "");
   for (size_t first = 0; first < s->count; first += group) {
     size_t end = first + group < s->count ? first + group : s->count, low = end, high = end;
@@ -212,6 +214,9 @@ static void draw_path(FILE *out, const fd_series *s, const plot *p) {
     }
   }
   fprintf(out, "\"/>\n");
+}
+
+static void draw_dots(FILE *out, const fd_series *s, const plot *p) {
   for (size_t i = 0; i < s->count && s->dots; i++)
     if (usable(p, s->x[i], s->y[i]))
       fprintf(out, "<circle class=\"d c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>", s->color, pixel_x(p, s->x[i]),
@@ -230,10 +235,12 @@ static int lay_legend(FILE *out, const fd_chart *chart, int outer_width) {
     any = 1;
     if (out) {
       double y = LEGEND_TOP - 1 + row * LEGEND_ROW;
-      fprintf(
-          out,
-          "<line class=\"s c%d%s%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"t\" x=\"%.1f\" y=\"%.1f\">",
-          s->color, s->faint ? " faint" : "", s->dashed ? " dashed" : "", x, x + 18, y, y, x + 23, y + 4);
+      if (s->dots == FD_DOTS_ONLY)
+        fprintf(out, "<circle class=\"d c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>", s->color, x + 14, y);
+      else
+        fprintf(out, "<line class=\"s c%d%s%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", s->color,
+                s->faint ? " faint" : "", s->dashed ? " dashed" : "", x, x + 18, y, y);
+      fprintf(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\">", x + 23, y + 4);
       fd_html_text(out, s->name);
       fprintf(out, "</text>\n");
     }
@@ -267,7 +274,7 @@ void fd_svg_chart(FILE *out, const fd_chart *chart) {
   if (chart->diagonal && !p.log_y)
     fprintf(out, "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", pixel_x(&p, p.x0), pixel_x(&p, p.x1),
             pixel_y(&p, p.x0), pixel_y(&p, p.x1));
-  for (int i = 0; i < chart->series_count; i++) draw_path(out, &chart->series[i], &p);
+  for (int i = 0; i < chart->series_count; i++) draw_path(out, &chart->series[i], &p), draw_dots(out, &chart->series[i], &p);
   fprintf(out, "</svg>\n");
   lay_legend(out, chart, width);
   fprintf(out, "</svg>\n");

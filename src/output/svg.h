@@ -18,11 +18,11 @@ typedef struct fd_series {
   const char *name;    /* in the legend; NULL: not listed */
   const double *x, *y; /* [count] */
   size_t count;
-  int color;         /* 0 to 8 */
-  int faint;         /* thin and pale, for raw values behind smoothed ones; outliers may leave the chart */
-  int dashed;        /* for more lines than colours */
-  int dots;          /* a dot at every point */
-  double range_from; /* earlier steps do not widen the value axis, and may leave the chart */
+  int color;  /* 0 to 8 */
+  int faint;  /* thin and pale, for raw values behind smoothed ones; outliers may leave the chart */
+  int dashed; /* for more lines than colours */
+  enum { FD_NO_DOTS, FD_DOTS, FD_DOTS_ONLY } dots; /* a dot at every point, with or without the line */
+  double range_from;                               /* earlier steps do not widen the value axis, and may leave the chart */
 } fd_series;
 
 /* A dashed horizontal line with its name at the right. */
@@ -39,6 +39,7 @@ typedef struct fd_chart {
   int log_y;                     /* logarithmic value axis; values <= 0 are left out */
   int from_zero;                 /* the value axis begins at 0 or below */
   int whole_x;                   /* x values and ticks are whole numbers */
+  int x_from_zero;               /* the x axis begins at 0 or below, and ends beyond the last point */
   int series_count, reference_count;
   const fd_series *series;
   const fd_reference *reference;
