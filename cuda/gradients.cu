@@ -86,17 +86,17 @@ int is_for_library(const fd_cuda *cuda, int rows, const fd_layer_gradients &firs
   return rows > 0 && !second.out && first.dy.type == FD_BF16 && fd_blas_takes(cuda, first.in, first.out, first.x);
 }
 
-}  // namespace
-
 /* By the library, whose gradient of weights is one sum per micro-batch; it sums no rows. */
-static void library_sums(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &l, const chunk_sums &weights,
-                         const chunk_sums &biases) {
+void library_sums(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &l, const chunk_sums &weights,
+                  const chunk_sums &biases) {
   fd_blas_multiply(cuda, {l.out, l.in, rows / micro_batches, micro_batches, l.dy, l.x, fd_dense(weights.at, l.in), 1, 1, NULL});
   if (l.db)
     FD_LAUNCH(cuda, column_sums,
               dim3(fd_blocks((size_t)l.dy.stride, COLUMNS), (unsigned)(biases.chunks.micro_batches * biases.chunks.count)),
               COLUMNS, 0, l.dy, biases.chunks, biases.at);
 }
+
+}  // namespace
 
 void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second) {

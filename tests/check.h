@@ -27,4 +27,16 @@
 #define RUN_TESTS(tests) \
   int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
 
+/* The log of the odds of a class against the others, from logits, whose order is that of the class's probability. Among infinite
+ * logits, equal ones leave even odds. */
+static inline double odds_of(const double *z, int classes, int class) {
+  double most = -INFINITY, rest = 0;
+  for (int c = 0; c < classes; c++)
+    if (c != class && z[c] > most) most = z[c];
+  if (isinf(most)) return z[class] > most ? INFINITY : z[class] < most ? -INFINITY : 0;
+  for (int c = 0; c < classes; c++)
+    if (c != class) rest += exp(z[c] - most);
+  return z[class] - most - log(rest);
+}
+
 #endif

@@ -202,16 +202,6 @@ static void training_and_evaluation_agree(void **state) {
   close_tuning(&t, &table);
 }
 
-/* The log of the odds of a class, whose order is that of its probability. */
-static double odds_of(const double *z, int classes, int class) {
-  double most = -INFINITY, rest = 0;
-  for (int c = 0; c < classes; c++)
-    if (c != class) most = fmax(most, z[c]);
-  for (int c = 0; c < classes; c++)
-    if (c != class) rest += exp(z[c] - most);
-  return z[class] - most - log(rest);
-}
-
 static void areas_equal_counted_pairs(void **state) {
   (void)state;
   enum { ROWS = 60, CLASSES = 3 };

@@ -62,23 +62,12 @@ static void first_bad_is_found(void **state) {
 
 /* --- scores ---------------------------------------------------------------------------------------------------------- */
 
-/* The log of the odds of a class against the others; among infinite logits, equal ones leave even odds. */
-static double odds_of(const double *z, int class) {
-  double most = -INFINITY, rest = 0;
-  for (int c = 0; c < CLASSES; c++)
-    if (c != class && z[c] > most) most = z[c];
-  if (isinf(most)) return z[class] > most ? INFINITY : z[class] < most ? -INFINITY : 0;
-  for (int c = 0; c < CLASSES; c++)
-    if (c != class) rest += exp(z[c] - most);
-  return z[class] - most - log(rest);
-}
-
 static double counted_area(const double *score, const int *label, int class) {
   double pairs = 0, won = 0;
   for (int i = 0; i < ROWS; i++)
     for (int k = 0; k < ROWS; k++) {
       if (label[i] != class || label[k] == class) continue;
-      double a = odds_of(score + i * CLASSES, class), b = odds_of(score + k * CLASSES, class);
+      double a = odds_of(score + i * CLASSES, CLASSES, class), b = odds_of(score + k * CLASSES, CLASSES, class);
       pairs++, won += a > b ? 1 : a == b ? 0.5 : 0;
     }
   return won / pairs;

@@ -329,6 +329,8 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   return FD_OK;
 }
 
+_Static_assert((int)FD_CONTEXTS_MAX == (int)FD_CONTEXT_REACH + 1, "eval.contexts lists reaches that a table may have");
+
 /* Marks the nucleotides that an evaluation hides; mask: [count, length]. */
 static void mark_hidden(pretraining *p, const fd_windows *held_out, uint8_t *mask) {
   for (int64_t w = 0; w < held_out->count; w++) {
