@@ -82,7 +82,7 @@ static void load_keys(const attention_call *c, work *w, int at, int all) {
   int first = c->keys->start[w->sequence];
   w->first_key = first + at;
   w->keys = all - at < KEYS ? all - at : KEYS;
-  w->keys_padded = fd_round_up(w->keys, c->cpu->kernels->panel);
+  w->keys_padded = fd_round_up(w->keys, c->cpu->kernels->narrow);
   for (int j = 0; j < w->keys_padded; j++) {
     int row = w->first_key + j, hidden = j >= w->keys || (c->a->hidden && c->a->hidden[row]);
     w->bias[j] = hidden ? FD_SCORE_HIDDEN : 0;
@@ -122,7 +122,7 @@ static void multiply_kept(const work *w, int rows, float *x) {
 /* to[rows, keys] = `rows` rows of x of a head, from `row` on, times a packed block of keys. */
 static void score(const attention_call *c, const work *w, fd_mat x, int row, int rows, const float *packed, float *to) {
   const fd_cpu_kernels *k = c->cpu->kernels;
-  k->gemm(rows, c->a->dim, row_of(c, x, row, w->head), (size_t)x.stride, 1, packed, w->keys_padded / k->panel, to,
+  k->gemm(rows, c->a->dim, row_of(c, x, row, w->head), (size_t)x.stride, 1, packed, w->keys_padded / k->narrow, to,
           (size_t)w->keys_padded, 0);
 }
 
@@ -131,7 +131,7 @@ static void weigh(const attention_call *c, const work *w, int m, int n, const fl
                   float *acc) {
   const fd_cpu_kernels *k = c->cpu->kernels;
   size_t ld = (size_t)w->keys_padded;
-  k->gemm(m, n, x, across ? 1 : ld, across ? ld : 1, packed, c->dim_padded / k->panel, acc, (size_t)c->dim_padded, FD_GEMM_ADD);
+  k->gemm(m, n, x, across ? 1 : ld, across ? ld : 1, packed, c->dim_padded / k->narrow, acc, (size_t)c->dim_padded, FD_GEMM_ADD);
 }
 
 /* Starts the work on a sequence and head, for at most `most` queries from query `at` on. */
@@ -238,8 +238,8 @@ static void backward_item(void *context, int item, int thread) {
 static void run(fd_device *dev, attention_call *c, int backward) {
   work none = {0};
   c->cpu = fd_cpu_of(dev);
-  c->tile = c->cpu->kernels->rows * (backward ? ROW_BLOCKS : FORWARD_BLOCKS);
-  c->dim_padded = fd_round_up(c->a->dim, c->cpu->kernels->panel);
+  c->tile = c->cpu->kernels->narrow_rows * (backward ? ROW_BLOCKS : FORWARD_BLOCKS);
+  c->dim_padded = fd_round_up(c->a->dim, c->cpu->kernels->narrow);
   for (int i = 0; i < c->queries->count; i++) {
     int rows = c->queries->start[i + 1] - c->queries->start[i];
     if (rows > c->longest) c->longest = rows;

@@ -78,7 +78,7 @@ static float *state_of(const delta_call *c, const work *w) {
 /* to[m, columns] = a[m, k] times a packed matrix [k, columns]; across: a is [k, m]. */
 static void product(const delta_call *c, int m, int k, const float *a, int ld, int across, const float *packed, int columns,
                     float *to, int to_ld, int start) {
-  int panel = c->kernels->panel;
+  int panel = c->kernels->narrow;
   size_t step = (size_t)ld;
   c->kernels->gemm(m, k, a, across ? 1 : step, across ? step : 1, packed, (columns + panel - 1) / panel, to, (size_t)to_ld,
                    start);
@@ -328,8 +328,8 @@ static void run(fd_device *dev, delta_call *c, fd_pool_item *item, int backward)
   work none = {0};
   c->cpu = fd_cpu_of(dev);
   c->kernels = c->cpu->fp32; /* a state accumulates over thousands of rows */
-  c->keys_wide = fd_round_up(c->of->keys, c->kernels->panel);
-  c->values_wide = fd_round_up(c->of->values, c->kernels->panel);
+  c->keys_wide = fd_round_up(c->of->keys, c->kernels->narrow);
+  c->values_wide = fd_round_up(c->of->values, c->kernels->narrow);
   c->floats = divide_scratch(c, &none, NULL, backward);
   c->scratch = fd_cpu_scratch(c->cpu, FD_SLOT_TILE, c->floats * (size_t)fd_pool_threads(c->cpu->pool));
   if (c->scratch) fd_pool_run(c->cpu->pool, c->seqs->count * c->of->heads, item, c);

@@ -7,8 +7,9 @@
 #include "cpu/amx_tiles.h"
 #include "cpu/bf16.h"
 
-enum { PANEL = 2 * LANES, WIDE = 4, DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
-#define GEMM_APART gemm
+enum { WIDE = 4, DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
+#define MULTIPLY_APART multiply
+#define pack_narrow pack
 
 /* Packs n <= 32 rows or columns of an operand over k; in memory k runs along the rows or, with `across`, down the columns.
  * `transposed`: each block of pairs is transposed. */
@@ -24,7 +25,7 @@ INLINE void pack_operand(int n, int k, const float *from, size_t ld, int across,
         pairs[i] = (vfloat)pairs_across(p + 2 * i < k && count ? v_load_part(row, count) : (vfloat){0},
                                         p + 2 * i + 1 < k && count ? v_load_part(row + ld, count) : (vfloat){0});
       }
-      if (transposed) v_transpose(pairs);
+      if (transposed) v_transpose(LANES, pairs);
       for (int i = 0; i < LANES; i++) v_store(to + i * LANES, pairs[i]);
     }
 }

@@ -17,8 +17,8 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 #include "cpu/tile.h"
 
 /* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for WIDE panels or more. */
-enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
-#define GEMM_APART NULL
+enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
+#define MULTIPLY_APART NULL
 
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }
 
@@ -41,14 +41,14 @@ static void gemm_block(int m, int k, const float *a, size_t row_step, size_t k_s
     factor rows[BLOCK_ROWS][PAIRS], columns[BLOCK][PAIRS][LANES];
   } pairs;
   if (k_step == 1) pair_rows(m, k, a, row_step, pairs.rows);
-  for (int i = 0; k_step != 1 && i < m; i += ROWS)
-    pair_columns(m - i < ROWS ? m - i : ROWS, k, a + i, k_step, pairs.columns[i / ROWS]);
-  for (int panel = 0; panel < panels; panel++, b += b_step, c += PANEL) {
-    for (int i = 0; i < m; i += ROWS) {
-      int rows = m - i < ROWS ? m - i : ROWS;
+  for (int i = 0; k_step != 1 && i < m; i += NARROW_ROWS)
+    pair_columns(m - i < NARROW_ROWS ? m - i : NARROW_ROWS, k, a + i, k_step, pairs.columns[i / NARROW_ROWS]);
+  for (int panel = 0; panel < panels; panel++, b += b_step, c += NARROW) {
+    for (int i = 0; i < m; i += NARROW_ROWS) {
+      int rows = m - i < NARROW_ROWS ? m - i : NARROW_ROWS;
       float *to = c + (size_t)i * ldc;
       if (k_step == 1) tiles[rows]((k + 1) / 2, pairs.rows[i], PAIRS, 1, b, to, ldc, start);
-      else tiles[rows]((k + 1) / 2, pairs.columns[i / ROWS][0], 1, LANES, b, to, ldc, start);
+      else tiles[rows]((k + 1) / 2, pairs.columns[i / NARROW_ROWS][0], 1, LANES, b, to, ldc, start);
     }
   }
 }
@@ -58,8 +58,8 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
   for (int i = 0; i < m; i += BLOCK_ROWS)
     for (int p = 0; p < k; p += 2 * PAIRS)
       gemm_block(m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS, k - p < 2 * PAIRS ? k - p : 2 * PAIRS,
-                 a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * PANEL,
-                 (size_t)((k + 1) / 2) * PANEL, panels, c + (size_t)i * ldc, ldc,
+                 a + (size_t)i * row_step + (size_t)p * k_step, row_step, k_step, b + (size_t)(p / 2) * NARROW,
+                 (size_t)((k + 1) / 2) * NARROW, panels, c + (size_t)i * ldc, ldc,
                  start != FD_GEMM_SET || p ? FD_GEMM_ADD : FD_GEMM_SET);
 }
 
@@ -76,20 +76,29 @@ static void transpose_pairs(int rows, int k, const float *from, size_t ld, float
   for (int p = 0; p < k; p += 2 * LANES) {
     vfloat pairs[LANES];
     for (int i = 0; i < LANES; i++) pairs[i] = i < rows ? (vfloat)pairs_at(from + (size_t)i * ld, p, k) : (vfloat){0};
-    v_transpose(pairs);
+    v_transpose(LANES, pairs);
     for (int j = 0; j < LANES && p + 2 * j < k; j++) v_store_part(to + (size_t)(p / 2 + j) * to_ld, pairs[j], width);
   }
 }
 
-static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
-  for (int j = 0; transposed && j < PANEL; j += LANES)
-    transpose_pairs(columns - j, k, from + (size_t)j * ld, ld, to + j, PANEL, LANES);
+/* INLINE, so that the width is a constant. */
+INLINE void pack_panel(int width, int k, int columns, const float *from, size_t ld, int transposed, float *to) {
+  for (int j = 0; transposed && j < width; j += LANES)
+    transpose_pairs(columns - j, k, from + (size_t)j * ld, ld, to + j, (size_t)width, LANES);
   if (transposed) return;
-  for (int p = 0; p < k; p += 2, from += 2 * ld, to += PANEL)
-    for (int j = 0; j < PANEL; j += LANES) {
+  for (int p = 0; p < k; p += 2, from += 2 * ld, to += width)
+    for (int j = 0; j < width; j += LANES) {
       int n = columns - j < 0 ? 0 : columns - j < LANES ? columns - j : LANES;
       v_store(to + j, (vfloat)pairs_across(v_load_part(from + j, n), p + 1 < k ? v_load_part(from + ld + j, n) : (vfloat){0}));
     }
+}
+
+static void pack(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
+  pack_panel(PANEL, k, columns, from, ld, transposed, to);
+}
+
+static void pack_narrow(int k, int columns, const float *from, size_t ld, int transposed, float *to) {
+  pack_panel(NARROW, k, columns, from, ld, transposed, to);
 }
 
 static void pack_left(int m, int k, const float *from, size_t ld, int transposed, float *to) {

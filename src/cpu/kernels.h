@@ -7,7 +7,7 @@
 
 #include "device/tensors.h"
 
-enum { FD_PANEL_MAX = 32, FD_ROWS_MAX = 32 };
+enum { FD_PANEL_MAX = 64, FD_ROWS_MAX = 32 };
 
 /* Attention scores of `rows` queries and n keys (a multiple of every vector length), with rows of `ld` floats. */
 typedef struct fd_cpu_scores {
@@ -31,8 +31,10 @@ enum {
   FD_GEMM_CONTINUE
 };
 
-/* C[m, panels * panel] = A[m, k] B; `start` is FD_GEMM_SET, FD_GEMM_ADD or FD_GEMM_CONTINUE. A's element (i, p) is a[i * row_step
- * + p * k_step], one of the steps being 1; B is packed, its panels fd_cpu_right floats apart; C has rows of `ldc` floats. */
+/* C[m, panels * narrow] = A[m, k] B; `start` is FD_GEMM_SET, FD_GEMM_ADD or FD_GEMM_CONTINUE. A's element (i, p) is a[i *
+ * row_step
+ * + p * k_step], one of the steps being 1; B is packed by pack_narrow, its panels fd_cpu_right_narrow floats apart; C has rows of
+ * `ldc` floats. */
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 
@@ -40,6 +42,8 @@ typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16, amx: products round their operands to bf16 */
   int rows;         /* of the register tile: larger tiles should have a multiple of it */
   int panel;        /* columns of a packed panel of B */
+  int narrow;       /* columns of a narrow panel: of a gemm's B, which may have few columns */
+  int narrow_rows;  /* of a gemm's register tile */
   int wide;         /* panels to pass to a gemm at once where there is a choice */
   int depth;        /* block size for a long k: a panel of this depth stays in L1 */
   int unit;         /* the k of packed panels is padded to a multiple of it */
@@ -48,20 +52,22 @@ typedef struct fd_cpu_kernels {
   void (*rest)(void); /* called by a thread that has no more items; or NULL */
 
   fd_cpu_gemm *gemm;
-  /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
-   * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
-  fd_cpu_gemm *gemm_apart;
-
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (transposed: rows [0, columns) of [columns, ld]) into a panel in the
-   * layout that gemm reads: fd_cpu_right floats, padded with zeros. The panels of consecutive parts of k, each a multiple of
+   * layout that multiply reads: fd_cpu_right floats, padded with zeros. The panels of consecutive parts of k, each a multiple of
    * `unit`, form one panel if they are stored back to back. */
   void (*pack)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
+
+  /* The same in the layout that gemm reads: columns <= narrow, fd_cpu_right_narrow floats. */
+  void (*pack_narrow)(int k, int columns, const float *from, size_t ld, int transposed, float *to);
 
   /* The same for m <= rows rows of a left operand [m, ld] (or, transposed, columns of [k, ld]): fd_cpu_left floats. */
   void (*pack_left)(int m, int k, const float *from, size_t ld, int transposed, float *to);
 
   /* C[m, panel] = A[m, k] B, both packed, m <= rows; `start` as in gemm. */
   void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+  /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
+   * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
+  void (*multiply_apart)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
   /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */
   void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
@@ -122,13 +128,15 @@ typedef struct fd_cpu_kernels {
                        float *dw, size_t dw_ld);
 } fd_cpu_kernels;
 
-/* Floats of a packed panel over k: of a right operand, and of a left operand. */
-static inline size_t fd_cpu_right(const fd_cpu_kernels *kernels, int k) {
-  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->panel;
+/* Floats of a packed panel over k: of a right operand, of a narrow one, and of a left operand. */
+static inline size_t fd_cpu_floats(const fd_cpu_kernels *kernels, int k, int width) {
+  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)width;
 }
-static inline size_t fd_cpu_left(const fd_cpu_kernels *kernels, int k) {
-  return (size_t)((k + kernels->unit - 1) / kernels->unit * kernels->unit / kernels->elements) * (size_t)kernels->rows;
+static inline size_t fd_cpu_right(const fd_cpu_kernels *kernels, int k) { return fd_cpu_floats(kernels, k, kernels->panel); }
+static inline size_t fd_cpu_right_narrow(const fd_cpu_kernels *kernels, int k) {
+  return fd_cpu_floats(kernels, k, kernels->narrow);
 }
+static inline size_t fd_cpu_left(const fd_cpu_kernels *kernels, int k) { return fd_cpu_floats(kernels, k, kernels->rows); }
 
 extern const fd_cpu_kernels fd_cpu_kernels_generic, fd_cpu_kernels_avx2, fd_cpu_kernels_avx512, fd_cpu_kernels_avx512bf16,
     fd_cpu_kernels_amx, fd_cpu_kernels_amx_model, fd_cpu_kernels_neon;

@@ -11,7 +11,7 @@ enum { APART_UNTIL = 640 };
 
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  fd_cpu_multiply(cpu, cpu->kernels, cpu->kernels->gemm,
+  fd_cpu_multiply(cpu, cpu->kernels,
                   &(fd_product){.m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .bias = b, .c = y.at});
 }
 
@@ -22,7 +22,7 @@ void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_m
   float *gate = h.at ? (float *)h.at + width : y.at;
   size_t row = (size_t)(h.at ? h.stride : width);
   if (gated)
-    fd_cpu_multiply(cpu, cpu->kernels, cpu->kernels->gemm,
+    fd_cpu_multiply(cpu, cpu->kernels,
                     &(fd_product){.m = rows,
                                   .n = width,
                                   .k = in,
@@ -32,7 +32,7 @@ void fd_cpu_linear_act_forward(fd_device *dev, int rows, int in, int width, fd_m
                                   .bias = b ? b + width : NULL,
                                   .c = gate,
                                   .c_row = row});
-  fd_cpu_multiply(cpu, cpu->kernels, cpu->kernels->gemm,
+  fd_cpu_multiply(cpu, cpu->kernels,
                   &(fd_product){.m = rows,
                                 .n = width,
                                 .k = in,
@@ -52,10 +52,12 @@ void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in,
                             fd_mat dx, float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
   (void)micro_batches; /* one: this device has no `fill` */
-  const fd_cpu_kernels *kernels = cpu->kernels->gemm_apart ? cpu->kernels : cpu->fp32;
-  fd_cpu_gemm *gemm = in <= APART_UNTIL || out <= APART_UNTIL ? kernels->gemm_apart : kernels->gemm;
-  if (dx.at) fd_cpu_multiply(cpu, kernels, gemm, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at});
-  fd_cpu_multiply(cpu, kernels, gemm,
-                  &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw});
+  const fd_cpu_kernels *kernels = cpu->kernels->multiply_apart ? cpu->kernels : cpu->fp32;
+  int apart = in <= APART_UNTIL || out <= APART_UNTIL;
+  if (dx.at)
+    fd_cpu_multiply(cpu, kernels, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .c = dx.at, .apart = apart});
+  fd_cpu_multiply(
+      cpu, kernels,
+      &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw, .apart = apart});
   if (db) fd_cpu_column_sums(cpu, rows, out, dy.at, db);
 }

@@ -4,22 +4,23 @@
 
 #include <string.h>
 
-/* Size of a tile of c at most, in whole register tiles: the tile and its block of a, of one depth of k, fit in L2 together. GAP
- * pads the rows of the copied block so that they do not compete for the same cache lines of L1. */
-enum { TILE_ROWS = 168, TILE_COLUMNS = 256, GAP = 16 };
+/* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. It and its block of a, of one depth
+ * of k, fit in L2 together, and its register tiles are back to back: rows as far apart as those of c would compete for the same
+ * cache lines of L1. Narrower tiles, down to FEWEST_COLUMNS, give every thread TILES_PER_THREAD of them or more, but a block of a
+ * is packed for each. */
+enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
+enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct product_call {
   const fd_product *product;
   const fd_cpu_kernels *kernels;
-  fd_cpu_gemm *gemm;
-  int padded;     /* columns of the packed b */
-  float *packed;  /* the panels of each depth of k, back to back */
-  float *scratch; /* per thread: a copy of a block of a, a tile of c */
+  int padded;        /* columns of the packed b */
+  int rows, columns; /* of a tile */
+  float *packed;     /* the panels of each depth of k, back to back */
+  float *scratch;    /* per thread: a packed block of a, a tile of c */
 } product_call;
 
 static int smaller(int a, int b) { return a < b ? a : b; }
-
-static int rows_of_tile(const fd_cpu_kernels *kernels) { return TILE_ROWS / kernels->rows * kernels->rows; }
 
 static int parts_of(int n, int size) { return (n + size - 1) / size; }
 
@@ -44,64 +45,111 @@ static void pack_item(void *context, int item, int thread) {
                 call->packed + place_of(call, first, column, k));
 }
 
-/* Copies a block of a as it is in memory: `rows` rows from `row` on, `k` of k from `first` on; `step` is its stride. */
-static void copy_block(const fd_product *p, int row, int rows, int first, int k, float *to, size_t step) {
-  if (p->a_is_transposed) {
-    const float *from = p->a + (size_t)first * (size_t)p->m + row;
-    for (int i = 0; i < k; i++) memcpy(to + (size_t)i * step, from + (size_t)i * (size_t)p->m, (size_t)rows * sizeof(float));
-  } else {
-    const float *from = p->a + (size_t)row * (size_t)p->k + first;
-    for (int i = 0; i < rows; i++) memcpy(to + (size_t)i * step, from + (size_t)i * (size_t)p->k, (size_t)k * sizeof(float));
+/* Packs a block of a: `rows` rows from `row` on, `k` of k from `first` on. Of a transposed a, whose rows are columns in memory,
+ * PART_OF_K at a time, so that each cache line is loaded once. */
+static void pack_block(const product_call *call, int row, int rows, int first, int k, float *to) {
+  const fd_product *p = call->product;
+  const fd_cpu_kernels *kernels = call->kernels;
+  size_t ld = (size_t)(p->a_is_transposed ? p->m : p->k), left = fd_cpu_left(kernels, k);
+  int some = p->a_is_transposed ? PART_OF_K : kernels->depth;
+  for (int at = 0; at < k; at += some)
+    for (int i = 0; i < rows; i += kernels->rows) {
+      size_t down = (size_t)(first + at), across = (size_t)(row + i);
+      kernels->pack_left(smaller(kernels->rows, rows - i), smaller(some, k - at),
+                         p->a + (p->a_is_transposed ? down * ld + across : across * ld + down), ld, p->a_is_transposed,
+                         to + (size_t)(i / kernels->rows) * left + fd_cpu_left(kernels, at));
+    }
+}
+
+/* Starts loading floats into L2, and floats that will be written into L1. They may be past the end of an array. */
+static void fetch_l2(const float *from, size_t floats) {
+  for (size_t i = 0; i < floats; i += LINE) __builtin_prefetch(from + i, 0, 2);
+}
+static void fetch_l1(const float *from, size_t floats) {
+  for (size_t i = 0; i < floats; i += LINE) __builtin_prefetch(from + i, 1, 3);
+}
+
+/* Multiplies a packed block of a by the same depth of b. The tile is [panels][register tiles][rows][panel]. Meanwhile the next
+ * panel of b, which may still be in memory, is loaded part by part, and the next register tile. */
+static void multiply_block(const product_call *call, const float *block, int rows, int first, int k, int column, int columns,
+                           float *tile) {
+  const fd_cpu_kernels *kernels = call->kernels;
+  size_t left = fd_cpu_left(kernels, k), right = fd_cpu_right(kernels, k), c = (size_t)kernels->rows * (size_t)kernels->panel,
+         part = right / (size_t)parts_of(rows, kernels->rows) + 1;
+  for (int j = 0; j < columns; j += kernels->panel) {
+    const float *b = call->packed + place_of(call, first, column + j, k), *a = block, *next = b + right;
+    for (int i = 0; i < rows; i += kernels->rows, a += left, tile += c, next += part) {
+      int m = smaller(kernels->rows, rows - i);
+      fetch_l2(next, part);
+      if (first) fetch_l1(tile + c, c);
+      (call->product->apart ? kernels->multiply_apart : kernels->multiply)(m, k, a, b, tile, (size_t)kernels->panel,
+                                                                           first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
+    }
   }
 }
 
-static size_t scratch_floats(const fd_cpu_kernels *kernels) {
-  return (size_t)TILE_ROWS * (size_t)(kernels->depth + GAP + TILE_COLUMNS);
-}
-
-/* Writes the rows of a finished tile to c and y; the tile itself may change. */
-static void write_tile(const product_call *call, int row, int rows, int column, int columns, float *tile) {
+/* Writes the rows of a finished tile to c and y. Rows of a tile are padded to whole register tiles. */
+static void write_tile(const product_call *call, int row, int rows, int column, int columns, const float *tile) {
   const fd_product *p = call->product;
+  int panel = call->kernels->panel;
   size_t c_row = p->c_row ? p->c_row : (size_t)p->n;
-  for (int r = 0; r < rows; r++, tile += TILE_COLUMNS) {
+  size_t step = (size_t)fd_round_up(rows, call->kernels->rows) * (size_t)panel;
+  float room[TILE_COLUMNS];
+  for (int r = 0; r < rows; r++, tile += panel) {
     size_t at = (size_t)(row + r);
-    float *c = p->c ? p->c + at * c_row + column : tile;
-    if (!p->bias && c != tile) memcpy(c, tile, (size_t)columns * sizeof *c);
-    for (int j = 0; p->bias && j < columns; j++) c[j] = tile[j] + p->bias[column + j];
+    float *c = p->c ? p->c + at * c_row + column : room;
+    const float *from = tile;
+    for (int j = 0; j < columns; j += panel, from += step) {
+      int n = smaller(panel, columns - j);
+      if (!p->bias) memcpy(c + j, from, (size_t)n * sizeof *c);
+      for (int i = 0; p->bias && i < n; i++) c[j + i] = from[i] + p->bias[column + j + i];
+    }
     if (p->y)
       call->kernels->act_forward(p->act, columns, c, p->gate ? p->gate + at * p->gate_row + column : NULL,
                                  p->y + at * (size_t)p->n + column);
   }
 }
 
+static size_t block_floats(const product_call *call) {
+  return (size_t)parts_of(call->rows, call->kernels->rows) * fd_cpu_left(call->kernels, call->kernels->depth);
+}
+
+static size_t tile_floats(const product_call *call) { return (size_t)call->rows * (size_t)call->columns; }
+
 static void tile_item(void *context, int item, int thread) {
   const product_call *call = context;
   const fd_product *p = call->product;
-  const fd_cpu_kernels *kernels = call->kernels;
-  int across = parts_of(p->n, TILE_COLUMNS), most = rows_of_tile(kernels), row = item / across * most,
-      column = item % across * TILE_COLUMNS, rows = smaller(most, p->m - row), columns = smaller(TILE_COLUMNS, p->n - column),
-      first = 0;
-  float *block = call->scratch + (size_t)thread * scratch_floats(kernels), *tile = block + TILE_ROWS * (kernels->depth + GAP);
-  size_t step = (size_t)(p->a_is_transposed ? TILE_ROWS : kernels->depth + GAP);
+  int across = parts_of(p->n, call->columns), row = item / across * call->rows, column = item % across * call->columns,
+      rows = smaller(call->rows, p->m - row), columns = smaller(call->columns, p->n - column), first = 0;
+  float *block = call->scratch + (size_t)thread * (block_floats(call) + tile_floats(call)), *tile = block + block_floats(call);
   do { /* once even for k = 0 */
-    int k = smaller(kernels->depth, p->k - first);
-    copy_block(p, row, rows, first, k, block, step);
-    call->gemm(rows, k, block, p->a_is_transposed ? 1 : step, p->a_is_transposed ? step : 1,
-               call->packed + place_of(call, first, column, k), parts_of(columns, kernels->panel), tile, TILE_COLUMNS,
-               first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
-  } while ((first += kernels->depth) < p->k);
+    int k = smaller(call->kernels->depth, p->k - first);
+    pack_block(call, row, rows, first, k, block);
+    multiply_block(call, block, rows, first, k, column, columns, tile);
+  } while ((first += call->kernels->depth) < p->k);
   write_tile(call, row, rows, column, columns, tile);
 }
 
-void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product) {
-  product_call call = {.product = product, .kernels = kernels, .gemm = gemm, .padded = fd_round_up(product->n, kernels->panel)};
-  size_t right = fd_cpu_right(kernels, kernels->depth); /* the last depth needs no more */
+static int tiles_of(const product_call *call) {
+  return parts_of(call->product->m, call->rows) * parts_of(call->product->n, call->columns);
+}
+
+void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_product *product) {
+  product_call call = {.product = product,
+                       .kernels = kernels,
+                       .padded = fd_round_up(product->n, kernels->panel),
+                       .rows = TILE_ROWS / kernels->rows * kernels->rows,
+                       .columns = TILE_COLUMNS};
+  size_t most = cpu->l2 / 2 / sizeof(float);
+  int threads = fd_pool_threads(cpu->pool), depths = parts_of(product->k, kernels->depth), panels = call.padded / kernels->panel;
+  while (call.columns > FEWEST_COLUMNS && (tiles_of(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > most))
+    call.columns /= 2;
   call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1,
-                               (size_t)parts_of(product->k, kernels->depth) * (size_t)(call.padded / kernels->panel) * right);
-  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(kernels) * (size_t)fd_pool_threads(cpu->pool));
+                               (size_t)depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth)); /* the last needs less */
+  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, (block_floats(&call) + tile_floats(&call)) * (size_t)threads);
   if (!call.packed || !call.scratch) return;
-  fd_pool_run(cpu->pool, parts_of(product->k, kernels->depth) * (call.padded / kernels->panel), pack_item, &call);
-  fd_pool_run(cpu->pool, parts_of(product->m, rows_of_tile(kernels)) * parts_of(product->n, TILE_COLUMNS), tile_item, &call);
+  fd_pool_run(cpu->pool, depths * panels, pack_item, &call);
+  fd_pool_run(cpu->pool, tiles_of(&call), tile_item, &call);
 }
 
 enum { SUMS_PER_ITEM = 128 };
@@ -130,7 +178,7 @@ void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, floa
 
 void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to) {
   int across = transposed ? n : columns, down = transposed ? columns : n;
-  for (int j = 0; j < across; j += kernels->panel)
-    kernels->pack(down, smaller(kernels->panel, across - j), from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld,
-                  transposed, to + (size_t)(j / kernels->panel) * fd_cpu_right(kernels, down));
+  for (int j = 0; j < across; j += kernels->narrow)
+    kernels->pack_narrow(down, smaller(kernels->narrow, across - j), from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld,
+                         transposed, to + (size_t)(j / kernels->narrow) * fd_cpu_right_narrow(kernels, down));
 }

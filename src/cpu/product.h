@@ -19,12 +19,13 @@ typedef struct fd_product {
   const float *gate;
   size_t gate_row;
   fd_act act;
+  int apart; /* round each product before it is added: by kernels->multiply_apart, which must not be NULL */
 } fd_product;
 
-/* `gemm` is one of the kernels' gemms. Uses the scratch slots W1 and TILE; a failed allocation is recorded in cpu->failed. */
-void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, fd_cpu_gemm *gemm, const fd_product *product);
+/* Uses the scratch slots W1 and TILE; a failed allocation is recorded in cpu->failed. */
+void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_product *product);
 
-/* Packs rows [n, columns] of stride `ld` as the right operand [n, columns] of the kernels' products, or transposed as [columns,
+/* Packs rows [n, columns] of stride `ld` as the right operand [n, columns] of the kernels' gemm, or transposed as [columns,
  * n]. */
 void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to);
 

@@ -39,14 +39,14 @@ INLINE void soften_rows(const fd_cpu_scores *c, int first, int rows, float *s, f
   float now[LANES], shrink[LANES];
   double total[LANES] = {0};
   for (int i = 0; i < rows; i++) part[i] = largest_of(c, s + (size_t)i * c->ld, first + i, most[i]);
-  v_transpose(part);
+  v_transpose(LANES, part);
   for (int l = 1; l < LANES; l++) part[0] = v_max(part[l], part[0]);
   v_store(now, part[0]);
   vfloat before = v_load_part(most, rows);
   v_store(shrink, exp2_negative(before - part[0]));
   for (int i = 0; i < LANES; i++) part[i] = (vfloat){0};
   for (int i = 0; i < rows; i++) part[i] = powers_of(c, s + (size_t)i * c->ld, first + i, now[i]);
-  v_transpose(part);
+  v_transpose(LANES, part);
   for (int l = 0; l < LANES; l++) /* the lanes of a row in order */
     for (int i = 0; i < LANES; i++) total[i] += (double)part[l][i];
   for (int i = 0; i < rows; i++) {

@@ -6,35 +6,37 @@
 
 #include "cpu/vector.h"
 
-enum { PANEL = 2 * LANES };
+/* Unrolls the loop over k where the registers suffice for it with every compiler. */
+#if defined(__AVX512F__)
+#define UNROLL_K _Pragma("GCC unroll 4")
+#else
+#define UNROLL_K
+#endif
 
-/* One register tile: C[M, PANEL] = A B over k factors; `start` is FD_GEMM_SET, _ADD or _CONTINUE. One function, not inlined, for
- * each number of rows, so that only its accumulators compete for registers (checked by tests/test_registers.sh). AT(i) is the
+/* One register tile: C[M, V vectors] = A B over k factors; `start` is FD_GEMM_SET, _ADD or _CONTINUE. One function, not inlined,
+ * for each number of rows, so that only its accumulators compete for registers (checked by tests/test_registers.sh). AT(i) is the
  * factor of row i; ADVANCE steps to the next k. */
-#define TILE(M, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                            \
-  static __attribute__((noinline)) void NAME ARGUMENTS {                                    \
-    vfloat acc[M][2];                                                                       \
-    for (int i = 0; i < M; i++) acc[i][0] = acc[i][1] = (vfloat){0};                        \
-    if (start == FD_GEMM_CONTINUE) {                                                        \
-      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                \
-        acc[i][0] = v_load(c + (size_t)i * ldc);                                            \
-        acc[i][1] = v_load(c + (size_t)i * ldc + LANES);                                    \
-      }                                                                                     \
-    }                                                                                       \
-    PREPARE(M)                                                                              \
-    for (; k > 0; k--, b += PANEL) {                                                        \
-      vfloat b0 = v_load(b), b1 = v_load(b + LANES);                                        \
-      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                \
-        vfloat x = v_spread(AT(i));                                                         \
-        acc[i][0] = MULTIPLY(acc[i][0], x, b0);                                             \
-        acc[i][1] = MULTIPLY(acc[i][1], x, b1);                                             \
-      }                                                                                     \
-      ADVANCE(M)                                                                            \
-    }                                                                                       \
-    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++, c += ldc) {                        \
-      v_store(c, start == FD_GEMM_ADD ? v_load(c) + acc[i][0] : acc[i][0]);                 \
-      v_store(c + LANES, start == FD_GEMM_ADD ? v_load(c + LANES) + acc[i][1] : acc[i][1]); \
-    }                                                                                       \
+#define TILE(M, V, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                                                        \
+  static __attribute__((noinline)) void NAME ARGUMENTS {                                                                   \
+    vfloat acc[M][V];                                                                                                      \
+    for (int i = 0; i < M; i++)                                                                                            \
+      for (int j = 0; j < V; j++) acc[i][j] = (vfloat){0};                                                                 \
+    if (start == FD_GEMM_CONTINUE) {                                                                                       \
+      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) _Pragma("GCC unroll 4") for (int j = 0; j < V; j++) acc[i][j] = \
+          v_load(c + (size_t)i * ldc + j * LANES);                                                                         \
+    }                                                                                                                      \
+    PREPARE(M)                                                                                                             \
+    UNROLL_K for (; k > 0; k--, b += (V)*LANES) {                                                                          \
+      vfloat right[V];                                                                                                     \
+      _Pragma("GCC unroll 4") for (int j = 0; j < V; j++) right[j] = v_load(b + j * LANES);                                \
+      _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                                               \
+        vfloat x = v_spread(AT(i));                                                                                        \
+        _Pragma("GCC unroll 4") for (int j = 0; j < V; j++) acc[i][j] = MULTIPLY(acc[i][j], x, right[j]);                  \
+      }                                                                                                                    \
+      ADVANCE(M)                                                                                                           \
+    }                                                                                                                      \
+    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++, c += ldc) _Pragma("GCC unroll 4") for (int j = 0; j < V; j++)     \
+        v_store(c + j * LANES, start == FD_GEMM_ADD ? v_load(c + j * LANES) + acc[i][j] : acc[i][j]);                      \
   }
 
 /* A not packed: rows row_step apart, with a pointer for every third row. With one pointer and multiples of row_step, gcc 12 keeps
@@ -59,13 +61,14 @@ enum { PANEL = 2 * LANES };
 #define PACKED_ADVANCE(M) a += ROWS;
 
 #define STRIDED(M, KIND, MULTIPLY) \
-  TILE(M, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
-#define PACKED(M, KIND, MULTIPLY) TILE(M, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+  TILE(M, 2, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
+#define PACKED(M, KIND, MULTIPLY) \
+  TILE(M, WAYS, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
 
 typedef void strided_tile STRIDED_ARGUMENTS;
 typedef void packed_tile PACKED_ARGUMENTS;
 
-/* The micro-kernels for all numbers of rows, and their table `tiles##KIND`. */
+/* The micro-kernels for all numbers of rows, 6 or 14 of them, and their table `tiles##KIND`. */
 #define FIRST_TILES(FORM, KIND, MULTIPLY) \
   FORM(1, KIND, MULTIPLY)                 \
   FORM(2, KIND, MULTIPLY)                 \
@@ -74,29 +77,37 @@ typedef void packed_tile PACKED_ARGUMENTS;
   FORM(5, KIND, MULTIPLY)                 \
   FORM(6, KIND, MULTIPLY)
 #define FIRST_NAMES(KIND) NULL, tile_1##KIND, tile_2##KIND, tile_3##KIND, tile_4##KIND, tile_5##KIND, tile_6##KIND
-#if defined(__AVX512F__) || defined(FD_NEON)
-#define TILES(FORM, FUNCTION, KIND, MULTIPLY)                                                                                   \
-  FIRST_TILES(FORM, KIND, MULTIPLY)                                                                                             \
-  FORM(7, KIND, MULTIPLY)                                                                                                       \
-  FORM(8, KIND, MULTIPLY)                                                                                                       \
-  FORM(9, KIND, MULTIPLY)                                                                                                       \
-  FORM(10, KIND, MULTIPLY)                                                                                                      \
-  FORM(11, KIND, MULTIPLY)                                                                                                      \
-  FORM(12, KIND, MULTIPLY)                                                                                                      \
-  FORM(13, KIND, MULTIPLY)                                                                                                      \
-  FORM(14, KIND, MULTIPLY)                                                                                                      \
-  static FUNCTION *const tiles##KIND[ROWS + 1] = {FIRST_NAMES(KIND), tile_7##KIND,  tile_8##KIND,  tile_9##KIND, tile_10##KIND, \
-                                                  tile_11##KIND,     tile_12##KIND, tile_13##KIND, tile_14##KIND};
+#define TILES_6(FORM, FUNCTION, KIND, MULTIPLY) \
+  FIRST_TILES(FORM, KIND, MULTIPLY)             \
+  static FUNCTION *const tiles##KIND[7] = {FIRST_NAMES(KIND)};
+#define TILES_14(FORM, FUNCTION, KIND, MULTIPLY)                                                                          \
+  FIRST_TILES(FORM, KIND, MULTIPLY)                                                                                       \
+  FORM(7, KIND, MULTIPLY)                                                                                                 \
+  FORM(8, KIND, MULTIPLY)                                                                                                 \
+  FORM(9, KIND, MULTIPLY)                                                                                                 \
+  FORM(10, KIND, MULTIPLY)                                                                                                \
+  FORM(11, KIND, MULTIPLY)                                                                                                \
+  FORM(12, KIND, MULTIPLY)                                                                                                \
+  FORM(13, KIND, MULTIPLY)                                                                                                \
+  FORM(14, KIND, MULTIPLY)                                                                                                \
+  static FUNCTION *const tiles##KIND[15] = {FIRST_NAMES(KIND), tile_7##KIND,  tile_8##KIND,  tile_9##KIND, tile_10##KIND, \
+                                            tile_11##KIND,     tile_12##KIND, tile_13##KIND, tile_14##KIND};
+
+#if defined(FD_NEON)
+#define TILES TILES_14
 #else
-#define TILES(FORM, FUNCTION, KIND, MULTIPLY) \
-  FIRST_TILES(FORM, KIND, MULTIPLY)           \
-  static FUNCTION *const tiles##KIND[ROWS + 1] = {FIRST_NAMES(KIND)};
+#define TILES TILES_6
+#endif
+#if defined(FD_NEON) || defined(__AVX512F__)
+#define NARROW_TILES TILES_14
+#else
+#define NARROW_TILES TILES_6
 #endif
 
-TILES(STRIDED, strided_tile, , v_multiply)
+NARROW_TILES(STRIDED, strided_tile, , v_multiply)
 TILES(PACKED, packed_tile, _packed, v_multiply)
 #if defined(V_MULTIPLY_APART)
-TILES(STRIDED, strided_tile, _apart, V_MULTIPLY_APART)
+TILES(PACKED, packed_tile, _packed_apart, V_MULTIPLY_APART)
 #endif
 
 #endif

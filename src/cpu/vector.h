@@ -6,24 +6,28 @@
 #include <stdint.h>
 #include <string.h>
 
+/* A register tile has ROWS x WAYS vectors, and that of a gemm with narrow panels NARROW_ROWS x 2: with as many vectors of B and a
+ * broadcast they fit in the registers. With AVX-512, 6 x 4 needs 10 loads for 24 multiply-adds, and 14 x 2 needs 16 for 28, more
+ * than Ice Lake's load units can serve in that time. */
 #if defined(FD_AMX)
 #include <immintrin.h>
-enum { LANES = 16, ROWS = 32 }; /* two tiles of AMX */
+enum { LANES = 16, ROWS = 32, WAYS = 2, NARROW_ROWS = 32 }; /* 2 x 2 tiles of AMX */
 #elif defined(__AVX512F__)
 #include <immintrin.h>
-enum { LANES = 16, ROWS = 14 }; /* ROWS x 2 accumulators, 2 vectors of B and a broadcast fill the 32 registers */
+enum { LANES = 16, ROWS = 6, WAYS = 4, NARROW_ROWS = 14 };
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
-enum { LANES = 8, ROWS = 6 };
+enum { LANES = 8, ROWS = 6, WAYS = 2, NARROW_ROWS = 6 };
 #elif defined(FD_AMX_MODEL)
 #include <math.h>
-enum { LANES = 16, ROWS = 32 };
+enum { LANES = 16, ROWS = 32, WAYS = 2, NARROW_ROWS = 32 };
 #elif defined(FD_NEON)
 #include <arm_neon.h>
-enum { LANES = 4, ROWS = 14 };
+enum { LANES = 4, ROWS = 14, WAYS = 2, NARROW_ROWS = 14 };
 #else
-enum { LANES = 4, ROWS = 6 };
+enum { LANES = 4, ROWS = 6, WAYS = 2, NARROW_ROWS = 6 };
 #endif
+enum { PANEL = WAYS * LANES, NARROW = 2 * LANES }; /* columns */
 
 typedef float vfloat __attribute__((vector_size(4 * LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * LANES)));
@@ -62,7 +66,7 @@ INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
 #define FD_FUSED
 #endif
 
-/* Interleave the lanes of a and b: of their lower halves, of their upper halves. */
+/* Interleave the lanes of a and b: of their lower halves, of their upper halves. v_upper: the upper half of a, twice. */
 #if defined(__clang__)
 #define V_LANES(a, b, ...) (vfloat) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -73,24 +77,27 @@ INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 16, 1, 17,
 INLINE vfloat v_zip_high(vfloat a, vfloat b) {
   return V_LANES(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
+INLINE vfloat v_upper(vfloat a) { return V_LANES(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15); }
 #elif defined(__AVX2__) && defined(__FMA__)
 INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
 INLINE vfloat v_zip_high(vfloat a, vfloat b) { return V_LANES(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+INLINE vfloat v_upper(vfloat a) { return V_LANES(a, a, 4, 5, 6, 7, 4, 5, 6, 7); }
 #else
 INLINE vfloat v_zip_low(vfloat a, vfloat b) { return V_LANES(a, b, 0, 4, 1, 5); }
 INLINE vfloat v_zip_high(vfloat a, vfloat b) { return V_LANES(a, b, 2, 6, 3, 7); }
+INLINE vfloat v_upper(vfloat a) { return V_LANES(a, a, 2, 3, 2, 3); }
 #endif
 
-/* Transposes LANES x LANES in place. Zipping rows i and i + LANES / 2 doubles the distance between the neighbours of a row: after
- * log2(LANES) rounds each vector is a column. */
-INLINE void v_transpose(vfloat r[LANES]) {
+/* Transposes n rows, a power of two, in place: vector v then holds columns v * LANES / n to (v + 1) * LANES / n - 1, of n lanes
+ * each. Zipping rows i and i + n / 2 doubles the distance between the neighbours of a row: after log2(n) rounds it is n. */
+INLINE void v_transpose(int n, vfloat *r) {
   vfloat t[LANES];
-  _Pragma("GCC unroll 4") for (int round = 1; round < LANES; round *= 2) {
-    _Pragma("GCC unroll 8") for (int i = 0; i < LANES / 2; i++) {
-      t[2 * i] = v_zip_low(r[i], r[i + LANES / 2]);
-      t[2 * i + 1] = v_zip_high(r[i], r[i + LANES / 2]);
+  _Pragma("GCC unroll 4") for (int round = 1; round < n; round *= 2) {
+    _Pragma("GCC unroll 8") for (int i = 0; i < n / 2; i++) {
+      t[2 * i] = v_zip_low(r[i], r[i + n / 2]);
+      t[2 * i + 1] = v_zip_high(r[i], r[i + n / 2]);
     }
-    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) r[i] = t[i];
+    _Pragma("GCC unroll 16") for (int i = 0; i < n; i++) r[i] = t[i];
   }
 }
 

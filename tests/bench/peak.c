@@ -12,7 +12,7 @@ enum { FLOPS = 4 * LANES };
 enum { FLOPS = 2 * LANES };
 #endif
 
-enum { SUMS = 2 * ROWS - 2 }; /* these, two factors and a temporary (without a fused instruction) fit in the registers */
+enum { SUMS = ROWS * WAYS - 2 }; /* these, two factors and a temporary (without a fused instruction) fit in the registers */
 
 static double peak(long rounds) {
   vfloat sum[SUMS], x = v_set(0.999f), y = v_set(1e-6f), total = {0};
