@@ -61,16 +61,13 @@ static void pack_block(const product_call *call, int row, int rows, int first, i
     }
 }
 
-/* Starts loading floats into L2, and floats that will be written into L1. They may be past the end of an array. */
-static void fetch_l2(const float *from, size_t floats) {
+/* Starts loading floats, which may be past the end of an array, into L2. */
+static void fetch(const float *from, size_t floats) {
   for (size_t i = 0; i < floats; i += LINE) __builtin_prefetch(from + i, 0, 2);
 }
-static void fetch_l1(const float *from, size_t floats) {
-  for (size_t i = 0; i < floats; i += LINE) __builtin_prefetch(from + i, 1, 3);
-}
 
-/* Multiplies a packed block of a by the same depth of b. The tile is [panels][register tiles][rows][panel]. Meanwhile the next
- * panel of b, which may still be in memory, is loaded part by part, and the next register tile. */
+/* Multiplies a packed block of a by the same depth of b, and meanwhile loads the next panel of b, which may still be in memory,
+ * part by part. The tile is [panels][register tiles][rows][panel]. */
 static void multiply_block(const product_call *call, const float *block, int rows, int first, int k, int column, int columns,
                            float *tile) {
   const fd_cpu_kernels *kernels = call->kernels;
@@ -80,8 +77,7 @@ static void multiply_block(const product_call *call, const float *block, int row
     const float *b = call->packed + place_of(call, first, column + j, k), *a = block, *next = b + right;
     for (int i = 0; i < rows; i += kernels->rows, a += left, tile += c, next += part) {
       int m = smaller(kernels->rows, rows - i);
-      fetch_l2(next, part);
-      if (first) fetch_l1(tile + c, c);
+      fetch(next, part);
       (call->product->apart ? kernels->multiply_apart : kernels->multiply)(m, k, a, b, tile, (size_t)kernels->panel,
                                                                            first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
     }
