@@ -133,7 +133,7 @@ static void packed_products_are_chains(void **state) {
     float *left = poison(fd_cpu_left(model, o.k)), *right = packed_right(&o), *c = start_of(&o, ldc);
     model->pack_left(o.m, o.k, o.a, (size_t)o.a_ld, o.a_turned, left);
     assert_true(isnan(left[fd_cpu_left(model, o.k)]));
-    model->multiply(o.m, o.k, left, right, c, (size_t)ldc, add ? FD_GEMM_ADD : FD_GEMM_SET);
+    model->multiply(o.m, o.n, o.k, left, right, c, (size_t)ldc, add ? FD_GEMM_ADD : FD_GEMM_SET);
     check_result("packed", &o, c, ldc, add);
     free(left), free(right), free(c), free_operands(&o);
   }
@@ -205,7 +205,7 @@ static void hardware_equals_the_model(void **state) {
         k[s]->pack_left(o.m, o.k, o.a, (size_t)o.a_ld, o.a_turned, left);
         k[s]->pack(o.k, o.n, o.b, (size_t)o.b_ld, o.b_turned, right);
         c[s] = start_of(&o, 32);
-        k[s]->multiply(o.m, o.k, left, right, c[s], 32, n % 2 ? FD_GEMM_ADD : FD_GEMM_SET);
+        k[s]->multiply(o.m, o.n, o.k, left, right, c[s], 32, n % 2 ? FD_GEMM_ADD : FD_GEMM_SET);
         free(left), free(right);
       }
       for (int i = 0; i < o.m * 32; i++) same("hardware", c[1][i], c[0][i]);

@@ -43,7 +43,7 @@ for cc in gcc clang; do
         continue ;;
     esac
     inner_loops "$root/$object" >loops
-    if ! awk '{ rows = substr($1, 6); if ($2 < 2 * rows || $2 % (2 * rows) || $3 || $4 || $5) bad = 1 } END { exit bad || NR < 6 }' loops; then
+    if ! awk '{ rows = substr($1, 6) + 0; if ($2 < rows || $2 % rows || $3 || $4 || $5) bad = 1 } END { exit bad || NR < 6 }' loops; then
       not_ok "inner loops of $isa by $cc (function, multiplications, stores, stack reads, moves):"
       sed 's/^/    /' loops
     else ok "inner loops of $isa by $cc: $(wc -l <loops) tiles, all in registers"; fi

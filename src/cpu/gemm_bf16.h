@@ -64,10 +64,11 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
 }
 
 /* Sums start anew every DEPTH of k, as in gemm. */
-static void multiply(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
+static void multiply(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
   for (int p = 0; p < k || p == 0; p += DEPTH) {
-    tiles_packed[m]((k - p < DEPTH ? k - p + 1 : DEPTH) / 2, (const factor *)(const void *)(a + (size_t)(p / 2) * ROWS),
-                    b + (size_t)(p / 2) * PANEL, c, ldc, p || start != FD_GEMM_SET ? FD_GEMM_ADD : FD_GEMM_SET);
+    (2 * n > PANEL ? tiles_packed : tiles_half)[m](
+        (k - p < DEPTH ? k - p + 1 : DEPTH) / 2, (const factor *)(const void *)(a + (size_t)(p / 2) * ROWS),
+        b + (size_t)(p / 2) * PANEL, c, ldc, p || start != FD_GEMM_SET ? FD_GEMM_ADD : FD_GEMM_SET);
   }
 }
 

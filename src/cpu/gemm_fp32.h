@@ -32,13 +32,13 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
                                                        start);
 }
 
-static void multiply(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
-  tiles_packed[m](k, a, b, c, ldc, start);
+static void multiply(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
+  (2 * n > PANEL ? tiles_packed : tiles_half)[m](k, a, b, c, ldc, start);
 }
 
 #if defined(V_MULTIPLY_APART)
-static void multiply_apart(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
-  tiles_packed_apart[m](k, a, b, c, ldc, start);
+static void multiply_apart(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
+  (2 * n > PANEL ? tiles_packed_apart : tiles_half_apart)[m](k, a, b, c, ldc, start);
 }
 #endif
 

@@ -63,11 +63,12 @@ typedef struct fd_cpu_kernels {
   /* The same for m <= rows rows of a left operand [m, ld] (or, transposed, columns of [k, ld]): fd_cpu_left floats. */
   void (*pack_left)(int m, int k, const float *from, size_t ld, int transposed, float *to);
 
-  /* C[m, panel] = A[m, k] B, both packed, m <= rows; `start` as in gemm. */
-  void (*multiply)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+  /* C[m, panel] = A[m, k] B, both packed, m <= rows; `start` as in gemm. At least the first n columns are computed, the others
+   * left as they are. */
+  void (*multiply)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
   /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
    * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
-  void (*multiply_apart)(int m, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+  void (*multiply_apart)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
   /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */
   void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);

@@ -114,7 +114,7 @@ static const float *as_right(const mixer_call *call, int tiles, const float *fro
 
 /* Rows of panel `panel` of the product of packed weights [m, k] and a tile: to[up to rows, tile]. */
 static void multiply_panel(const mixer_call *call, const float *w, int panel, int m, int k, const float *right, float *to) {
-  call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), k,
+  call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), call->tile, k,
                           w + (size_t)panel * fd_cpu_left(call->kernels, k), right, to, (size_t)call->tile, FD_GEMM_SET);
 }
 
@@ -310,8 +310,9 @@ static void sum_chunks(const mixer_call *call, const unit_range *u, float *left,
       int first = p * k->rows, m = smaller(call->block->hidden - first, k->rows);
       load_units(call, u->units, row, first, m, left, u->sums ? u->sums + first : NULL);
       for (int s = 0; s < call->strips; s++)
-        k->multiply(m, smaller(call->rows - row, CHUNK), left, u->right + place_in_strip(call, row, s),
-                    c + (size_t)((p - u->from) * call->strips + s) * tile, (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
+        k->multiply(m, smaller(call->block->channels - s * k->panel, k->panel), smaller(call->rows - row, CHUNK), left,
+                    u->right + place_in_strip(call, row, s), c + (size_t)((p - u->from) * call->strips + s) * tile,
+                    (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
     }
 }
 

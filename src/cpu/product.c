@@ -76,10 +76,10 @@ static void multiply_block(const product_call *call, const float *block, int row
   for (int j = 0; j < columns; j += kernels->panel) {
     const float *b = call->packed + place_of(call, first, column + j, k), *a = block, *next = b + right;
     for (int i = 0; i < rows; i += kernels->rows, a += left, tile += c, next += part) {
-      int m = smaller(kernels->rows, rows - i);
       fetch(next, part);
-      (call->product->apart ? kernels->multiply_apart : kernels->multiply)(m, k, a, b, tile, (size_t)kernels->panel,
-                                                                           first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
+      (call->product->apart ? kernels->multiply_apart : kernels->multiply)(
+          smaller(kernels->rows, rows - i), smaller(kernels->panel, columns - j), k, a, b, tile, (size_t)kernels->panel,
+          first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
     }
   }
 }

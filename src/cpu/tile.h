@@ -13,10 +13,10 @@
 #define UNROLL_K
 #endif
 
-/* One register tile: C[M, V vectors] = A B over k factors; `start` is FD_GEMM_SET, _ADD or _CONTINUE. One function, not inlined,
- * for each number of rows, so that only its accumulators compete for registers (checked by tests/test_registers.sh). AT(i) is the
- * factor of row i; ADVANCE steps to the next k. */
-#define TILE(M, V, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                                                        \
+/* One register tile: C[M, V vectors] = A B over k factors, B's rows being STEP floats apart; `start` is FD_GEMM_SET, _ADD or
+ * _CONTINUE. One function, not inlined, for each number of rows, so that only its accumulators compete for registers (checked by
+ * tests/test_registers.sh). AT(i) is the factor of row i; ADVANCE steps to the next k. */
+#define TILE(M, V, STEP, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                                                  \
   static __attribute__((noinline)) void NAME ARGUMENTS {                                                                   \
     vfloat acc[M][V];                                                                                                      \
     for (int i = 0; i < M; i++)                                                                                            \
@@ -26,7 +26,7 @@
           v_load(c + (size_t)i * ldc + j * LANES);                                                                         \
     }                                                                                                                      \
     PREPARE(M)                                                                                                             \
-    UNROLL_K for (; k > 0; k--, b += (V)*LANES) {                                                                          \
+    UNROLL_K for (; k > 0; k--, b += STEP) {                                                                               \
       vfloat right[V];                                                                                                     \
       _Pragma("GCC unroll 4") for (int j = 0; j < V; j++) right[j] = v_load(b + j * LANES);                                \
       _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                                               \
@@ -61,9 +61,11 @@
 #define PACKED_ADVANCE(M) a += ROWS;
 
 #define STRIDED(M, KIND, MULTIPLY) \
-  TILE(M, 2, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
+  TILE(M, 2, NARROW, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
 #define PACKED(M, KIND, MULTIPLY) \
-  TILE(M, WAYS, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+  TILE(M, WAYS, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+#define HALF(M, KIND, MULTIPLY) \
+  TILE(M, WAYS / 2, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
 
 typedef void strided_tile STRIDED_ARGUMENTS;
 typedef void packed_tile PACKED_ARGUMENTS;
@@ -106,8 +108,10 @@ typedef void packed_tile PACKED_ARGUMENTS;
 
 NARROW_TILES(STRIDED, strided_tile, , v_multiply)
 TILES(PACKED, packed_tile, _packed, v_multiply)
+TILES(HALF, packed_tile, _half, v_multiply)
 #if defined(V_MULTIPLY_APART)
 TILES(PACKED, packed_tile, _packed_apart, V_MULTIPLY_APART)
+TILES(HALF, packed_tile, _half_apart, V_MULTIPLY_APART)
 #endif
 
 #endif
