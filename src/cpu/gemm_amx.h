@@ -7,7 +7,7 @@
 #include "cpu/amx_tiles.h"
 #include "cpu/bf16.h"
 
-enum { WIDE = 4, DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
+enum { DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
 #define MULTIPLY_APART multiply
 #define pack_narrow pack
 

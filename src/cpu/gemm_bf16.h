@@ -16,8 +16,8 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
 
 #include "cpu/tile.h"
 
-/* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for WIDE panels or more. */
-enum { WIDE = 4, BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
+/* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for all panels. */
+enum { BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
 #define MULTIPLY_APART NULL
 
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }

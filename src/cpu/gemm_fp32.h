@@ -22,7 +22,7 @@ INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + 
 #include "cpu/tile.h"
 
 /* A panel of this depth has 32 KB with AVX-512, less otherwise. */
-enum { WIDE = 1, DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1 };
+enum { DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1 };
 
 static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
                  int start) {

@@ -44,7 +44,6 @@ typedef struct fd_cpu_kernels {
   int panel;        /* columns of a packed panel of B */
   int narrow;       /* columns of a narrow panel: of a gemm's B, which may have few columns */
   int narrow_rows;  /* of a gemm's register tile */
-  int wide;         /* panels to pass to a gemm at once where there is a choice */
   int depth;        /* block size for a long k: a panel of this depth stays in L1 */
   int unit;         /* the k of packed panels is padded to a multiple of it */
   int elements;     /* of an operand per float of a panel: 1, or 2 in bf16 */
@@ -52,6 +51,7 @@ typedef struct fd_cpu_kernels {
   void (*rest)(void); /* called by a thread that has no more items; or NULL */
 
   fd_cpu_gemm *gemm;
+
   /* Packs columns [0, columns) of a row-major matrix [k, ld] (transposed: rows [0, columns) of [columns, ld]) into a panel in the
    * layout that multiply reads: fd_cpu_right floats, padded with zeros. The panels of consecutive parts of k, each a multiple of
    * `unit`, form one panel if they are stored back to back. */
@@ -66,6 +66,7 @@ typedef struct fd_cpu_kernels {
   /* C[m, panel] = A[m, k] B, both packed, m <= rows; `start` as in gemm. At least the first n columns are computed, the others
    * left as they are. */
   void (*multiply)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
+
   /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
    * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
   void (*multiply_apart)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
