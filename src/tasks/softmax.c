@@ -125,7 +125,8 @@ fd_status fd_softmax_run(fd_softmax *s, const fd_softmax_fit *fit) {
 
 static double loss_of(const float *z, int classes, int label) {
   double top = (double)z[0], sum = 0;
-  for (int c = 1; c < classes; c++) top = fmax(top, (double)z[c]);
+  for (int c = 1; c < classes; c++)
+    if ((double)z[c] > top) top = (double)z[c]; /* with fmax, gcc 12 for AArch64 ends with an internal error */
   for (int c = 0; c < classes; c++) sum += exp((double)z[c] - top);
   return log(sum) + top - (double)z[label];
 }
