@@ -92,8 +92,8 @@ static void add_time(int stage, double seconds) { spent[stage] += seconds < 5e-4
     timed->name arguments;                        \
     add_time(stage, fd_seconds() - start);        \
   }
-TIMED(PRODUCTS, multiply, (int m, int k, const float *a, const float *b, float *c, size_t ldc, int start_with),
-      (m, k, a, b, c, ldc, start_with))
+TIMED(PRODUCTS, multiply, (int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start_with),
+      (m, n, k, a, b, c, ldc, start_with))
 TIMED(PACKING, pack, (int k, int columns, const float *from, size_t ld, int transposed, float *to),
       (k, columns, from, ld, transposed, to))
 TIMED(PACKING, pack_left, (int m, int k, const float *from, size_t ld, int transposed, float *to),
