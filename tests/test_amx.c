@@ -168,7 +168,7 @@ static void other_kernels_have_the_bits_of_avx512(void **state) {
   float *x = random_floats(N, 6), *dy = random_floats(N, 1), *b = random_floats(N, 1);
   const fd_adamw h = {1e-3f, 1e-5f, 1e-8f, 0.9f, 0.1f, 0.999f, 0.001f, 0.1f, 0.001f, 0.7f};
   const fd_norm norm = {N - 5, 0, 1e-5f, dy, x};
-  float *out[2];
+  float *out[2], part[2][2][FD_PANEL_MAX];
   for (int s = 0; s < 2; s++) {
     const fd_cpu_kernels *k = s ? model : avx512;
     float *z = out[s] = poison(12 * N), *y = z + N, *g = z + 2 * N, *da = z + 3 * N, *w = z + 4 * N, *m = z + 5 * N,
@@ -178,6 +178,7 @@ static void other_kernels_have_the_bits_of_avx512(void **state) {
     for (int i = 0; i < N; i++) v[i] = dy[i] * dy[i];
     for (int i = 0; i < N; i += k->panel) k->bias_gelu(1, &b[i / FD_PANEL_MAX], z + i, y + i);
     k->gelu_backward(N / k->panel, k->panel, x, (size_t)k->panel, dy, g, da);
+    k->gelu_backward(1, 29, x, (size_t)k->panel, dy, part[s][0], part[s][1]); /* an incomplete panel */
     k->adamw(N - 3, &h, dy, w, m, v);
     k->ema(N - 7, 0.99f, dy, z + 7 * N);
     k->norm_forward(&norm, x, z + 8 * N, z + 12 * N - 2);
@@ -187,6 +188,7 @@ static void other_kernels_have_the_bits_of_avx512(void **state) {
     k->turn(35, 32, x, 32, z + 11 * N, 35);
   }
   for (int i = 0; i < 12 * N; i++) same("a kernel that is no product", out[1][i], out[0][i]);
+  for (int i = 0; i < 2 * 29; i++) same("an incomplete panel", part[1][i / 29][i % 29], part[0][i / 29][i % 29]);
   free(x), free(dy), free(b), free(out[0]), free(out[1]);
 }
 #endif

@@ -31,10 +31,9 @@ enum {
   FD_GEMM_CONTINUE
 };
 
-/* C[m, panels * narrow] = A[m, k] B; `start` is FD_GEMM_SET, FD_GEMM_ADD or FD_GEMM_CONTINUE. A's element (i, p) is a[i *
- * row_step
- * + p * k_step], one of the steps being 1; B is packed by pack_narrow, its panels fd_cpu_right_narrow floats apart; C has rows of
- * `ldc` floats. */
+/* C[m, panels * narrow] = A[m, k] B; `start` is FD_GEMM_SET, FD_GEMM_ADD or FD_GEMM_CONTINUE. A's element (i, p) is
+ * a[i * row_step + p * k_step], one of the steps being 1; B is packed by pack_narrow, its panels fd_cpu_right_narrow floats
+ * apart; C has rows of `ldc` floats. */
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 

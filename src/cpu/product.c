@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-/* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. It and its block of a, of one depth
- * of k, fit in L2 together, and its register tiles are back to back: rows as far apart as those of c would compete for the same
- * cache lines of L1. Narrower tiles, down to FEWEST_COLUMNS, give every thread TILES_PER_THREAD of them or more, but a block of a
- * is packed for each. */
+/* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. Its register tiles are back to back:
+ * rows as far apart as those of c would compete for the same cache lines of L1. The columns are halved, down to FEWEST_COLUMNS,
+ * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has TILES_PER_THREAD of
+ * them; not further, since a block of a is packed for each tile. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
 enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
 
@@ -136,9 +136,9 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
                        .padded = fd_round_up(product->n, kernels->panel),
                        .rows = TILE_ROWS / kernels->rows * kernels->rows,
                        .columns = TILE_COLUMNS};
-  size_t most = cpu->l2 / 2 / sizeof(float);
+  size_t half_of_l2 = cpu->l2 / 2 / sizeof(float);
   int threads = fd_pool_threads(cpu->pool), depths = parts_of(product->k, kernels->depth), panels = call.padded / kernels->panel;
-  while (call.columns > FEWEST_COLUMNS && (tiles_of(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > most))
+  while (call.columns > FEWEST_COLUMNS && (tiles_of(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
     call.columns /= 2;
   call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1,
                                (size_t)depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth)); /* the last needs less */

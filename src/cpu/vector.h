@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* A register tile has ROWS x WAYS vectors, and that of a gemm with narrow panels NARROW_ROWS x 2: with as many vectors of B and a
- * broadcast they fit in the registers. With AVX-512, 6 x 4 needs 10 loads for 24 multiply-adds, and 14 x 2 needs 16 for 28, more
- * than Ice Lake's load units can serve in that time. */
+ * broadcast they fit in the registers. With AVX-512, 6 x 4 needs 10 loads for 24 multiply-adds and leaves the load units time for
+ * lines from L2; 14 x 2 needs 16 for 28. */
 #if defined(FD_AMX)
 #include <immintrin.h>
 enum { LANES = 16, ROWS = 32, WAYS = 2, NARROW_ROWS = 32 }; /* 2 x 2 tiles of AMX */
