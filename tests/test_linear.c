@@ -160,6 +160,39 @@ static void fused_activations_have_the_same_bits(void **state) {
                          edges[between(0, EDGES - 1)]);
 }
 
+/* Weights that are held are packed once, for all calls with them: for as many rows as get a cached copy and for one more, and
+ * for a square matrix, which both passes read with the same sizes. New weights at the same address are packed anew. */
+static void held_weights_have_the_same_bits(void **state) {
+  (void)state;
+  static const int sizes[][3] = {{7, 70, 70}, {512, 33, 65}, {513, 65, 33}};
+  for (int s = 0; s < SETS; s++)
+    for (int t = 0; t < THREADS && devices[s][t]; t++)
+      for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        int rows = sizes[n][0], in = sizes[n][1], out = sizes[n][2];
+        fd_device *dev = devices[s][t];
+        size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
+        float *x = random_floats(xs, 1), *dy = random_floats(ys, 1), *w = random_floats(ws, 1), *dw = poison(ws);
+        for (int update = 0; update < 3; update++) {
+          float *y = poison(ys), *dx = poison(xs);
+          for (size_t i = 0; i < ws; i++) w[i] *= -1.5f;
+          dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y, out));
+          dev->ops.linear_backward(dev, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, NULL);
+          fd_device_hold_weights(dev);
+          for (int pass = 0; pass < 2; pass++) {
+            float *y_held = poison(ys), *dx_held = poison(xs);
+            dev->ops.linear_forward(dev, rows, in, out, fd_dense(x, in), w, NULL, fd_dense(y_held, out));
+            dev->ops.linear_backward(dev, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx_held, in), dw,
+                                     NULL);
+            same_bits("y with held weights", y_held, y, ys);
+            same_bits("dx with held weights", dx_held, dx, xs);
+          }
+          fd_device_release_weights(dev);
+          free(y), free(dx);
+        }
+        free(x), free(dy), free(w), free(dw);
+      }
+}
+
 /* A gradient over no rows is zero. */
 static void no_rows_give_no_gradient(void **state) {
   (void)state;
@@ -201,6 +234,7 @@ int main(void) {
       cmocka_unit_test(narrow_layers_are_chains),
       cmocka_unit_test(wide_layers_are_chains),
       cmocka_unit_test(fused_activations_have_the_same_bits),
+      cmocka_unit_test(held_weights_have_the_same_bits),
       cmocka_unit_test(no_rows_give_no_gradient),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);

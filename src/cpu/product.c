@@ -1,14 +1,18 @@
-/* Products of whole matrices: all threads pack b, then each computes tiles of c, one block of k (a depth) after another. Also
+/* Products of whole matrices: all threads pack b, unless it is cached, then each computes tiles of c, one block of k (a depth) after another. Also
  * sums of columns. */
 #include "cpu/product.h"
 
 #include <string.h>
+
+#include "cpu/weights.h"
 
 /* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. Its register tiles are back to back:
  * rows as far apart as those of c would compete for the same cache lines of L1. The columns are halved, down to FEWEST_COLUMNS,
  * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has TILES_PER_THREAD of
  * them; not further, since a block of a is packed for each tile. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
+/* With more rows, packing b takes little of the time of a product, and a cached copy of it is not worth its memory. */
+enum { CACHED_ROWS = 512 };
 enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct product_call {
@@ -137,14 +141,17 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
                        .rows = TILE_ROWS / kernels->rows * kernels->rows,
                        .columns = TILE_COLUMNS};
   size_t half_of_l2 = cpu->l2 / 2 / sizeof(float);
-  int threads = fd_pool_threads(cpu->pool), depths = parts_of(product->k, kernels->depth), panels = call.padded / kernels->panel;
+  int packed = 0, threads = fd_pool_threads(cpu->pool), depths = parts_of(product->k, kernels->depth), panels = call.padded / kernels->panel;
   while (call.columns > FEWEST_COLUMNS && (tiles_of(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
     call.columns /= 2;
-  call.packed = fd_cpu_scratch(cpu, FD_SLOT_W1,
-                               (size_t)depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth)); /* the last needs less */
+  size_t floats = (size_t)depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth); /* the last depth needs less */
+  const fd_cpu_matrix b = {product->b, kernels, 1, product->n, product->k, product->b_is_transposed};
+  call.packed = product->b_is_weights && product->m <= CACHED_ROWS
+                    ? fd_cpu_room_for_weights(cpu, FD_SLOT_W1, &b, floats, &packed)
+                    : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, (block_floats(&call) + tile_floats(&call)) * (size_t)threads);
   if (!call.packed || !call.scratch) return;
-  fd_pool_run(cpu->pool, depths * panels, pack_item, &call);
+  if (!packed) fd_pool_run(cpu->pool, depths * panels, pack_item, &call);
   fd_pool_run(cpu->pool, tiles_of(&call), tile_item, &call);
 }
 

@@ -11,6 +11,7 @@ typedef struct fd_product {
   int m, n, k;
   const float *a, *b, *bias;            /* bias NULL: none */
   int a_is_transposed, b_is_transposed; /* the matrix in memory is [k, m], or [n, k] */
+  int b_is_weights;                     /* b are parameters: packed once for as long as they are held, if m is small */
   float *c;
   size_t c_row; /* floats from a row of c to the next; 0: n */
   /* y, unless NULL, receives act(c) [m, n], times `gate` unless that is NULL. Rows of the gate are gate_row floats apart; gate

@@ -5,60 +5,65 @@
 
 #include "base/memory.h"
 
-/* A packed matrix. */
+/* A cached copy. */
 typedef struct fd_cpu_copy {
-  const float *w;
-  int m, k, transposed;
+  fd_cpu_matrix of;
   uint64_t version; /* of the weights that were packed; 0: not yet packed */
   float *packed;
 } fd_cpu_copy;
 
-static int panels_of(const fd_cpu *cpu, int m) { return (m + cpu->kernels->rows - 1) / cpu->kernels->rows; }
-
-typedef struct pack_call {
-  fd_cpu *cpu;
-  const fd_cpu_copy *copy;
-} pack_call;
-
-static void pack_item(void *context, int panel, int thread) {
-  (void)thread;
-  const pack_call *call = context;
-  const fd_cpu_copy *c = call->copy;
-  const fd_cpu_kernels *kernels = call->cpu->kernels;
-  int first = panel * kernels->rows, m = c->m - first < kernels->rows ? c->m - first : kernels->rows;
-  kernels->pack_left(m, c->k, c->transposed ? c->w + first : c->w + (size_t)first * (size_t)c->k,
-                     (size_t)(c->transposed ? c->m : c->k), c->transposed,
-                     c->packed + (size_t)panel * fd_cpu_left(kernels, c->k));
+static int is_same(const fd_cpu_matrix *a, const fd_cpu_matrix *b) {
+  return a->w == b->w && a->kernels == b->kernels && a->is_right == b->is_right && a->n == b->n && a->k == b->k &&
+         a->transposed == b->transposed;
 }
 
 /* The cached copy of these weights, of an earlier call or allocated now; NULL after a failure. */
-static fd_cpu_copy *find(fd_cpu *cpu, const fd_cpu_copy *wanted) {
-  for (size_t i = 0; i < cpu->copies; i++) {
-    fd_cpu_copy *c = &cpu->copy[i];
-    if (c->w == wanted->w && c->m == wanted->m && c->k == wanted->k && c->transposed == wanted->transposed) return c;
-  }
+static fd_cpu_copy *find(fd_cpu *cpu, const fd_cpu_matrix *matrix, size_t floats) {
   float *packed;
-  size_t floats = (size_t)panels_of(cpu, wanted->m) * fd_cpu_left(cpu->kernels, wanted->k);
+  for (size_t i = 0; i < cpu->copies; i++)
+    if (is_same(&cpu->copy[i].of, matrix)) return &cpu->copy[i];
   fd_status status = fd_grow(&cpu->copy, &cpu->copies_size, cpu->copies + 1, sizeof *cpu->copy, "packed weights");
   if (status == FD_OK) status = fd_alloc(&packed, floats, sizeof *packed, "packed weights");
   if (status != FD_OK) {
     if (cpu->failed == FD_OK) cpu->failed = status;
     return NULL;
   }
-  cpu->copy[cpu->copies] = *wanted;
-  cpu->copy[cpu->copies].packed = packed;
+  cpu->copy[cpu->copies] = (fd_cpu_copy){*matrix, 0, packed};
   return &cpu->copy[cpu->copies++];
 }
 
-const float *fd_cpu_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int m, int k, int transposed) {
-  fd_cpu_copy here = {w, m, k, transposed, 0, NULL}, *copy = &here;
-  if (cpu->device.weights.held) copy = find(cpu, &here);
-  else here.packed = fd_cpu_scratch(cpu, slot, (size_t)panels_of(cpu, m) * fd_cpu_left(cpu->kernels, k));
-  if (!copy || !copy->packed) return NULL;
-  if (copy == &here || copy->version != cpu->device.weights.version)
-    fd_pool_run(cpu->pool, panels_of(cpu, m), pack_item, &(pack_call){cpu, copy});
+float *fd_cpu_room_for_weights(fd_cpu *cpu, fd_cpu_slot slot, const fd_cpu_matrix *matrix, size_t floats, int *packed) {
+  *packed = 0;
+  if (!cpu->device.weights.held) return fd_cpu_scratch(cpu, slot, floats);
+  fd_cpu_copy *copy = find(cpu, matrix, floats);
+  if (!copy) return NULL;
+  *packed = copy->version == cpu->device.weights.version;
   copy->version = cpu->device.weights.version;
   return copy->packed;
+}
+
+typedef struct pack_call {
+  const fd_cpu_matrix *matrix;
+  float *packed;
+} pack_call;
+
+static void pack_item(void *context, int panel, int thread) {
+  (void)thread;
+  const pack_call *call = context;
+  const fd_cpu_matrix *w = call->matrix;
+  const fd_cpu_kernels *kernels = w->kernels;
+  int first = panel * kernels->rows, n = w->n - first < kernels->rows ? w->n - first : kernels->rows;
+  kernels->pack_left(n, w->k, w->transposed ? w->w + first : w->w + (size_t)first * (size_t)w->k,
+                     (size_t)(w->transposed ? w->n : w->k), w->transposed,
+                     call->packed + (size_t)panel * fd_cpu_left(kernels, w->k));
+}
+
+const float *fd_cpu_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int m, int k, int transposed) {
+  const fd_cpu_matrix matrix = {w, cpu->kernels, 0, m, k, transposed};
+  int panels = (m + cpu->kernels->rows - 1) / cpu->kernels->rows, packed;
+  float *room = fd_cpu_room_for_weights(cpu, slot, &matrix, (size_t)panels * fd_cpu_left(cpu->kernels, k), &packed);
+  if (room && !packed) fd_pool_run(cpu->pool, panels, pack_item, &(pack_call){&matrix, room});
+  return room;
 }
 
 void fd_cpu_release_weights(fd_cpu *cpu) {
