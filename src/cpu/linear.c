@@ -11,8 +11,10 @@ enum { APART_UNTIL = 640 };
 
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {
   fd_cpu *cpu = fd_cpu_of(dev);
-  fd_cpu_multiply(cpu, cpu->kernels,
-                  &(fd_product){.m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .b_is_weights = 1, .bias = b, .c = y.at});
+  fd_cpu_multiply(
+      cpu, cpu->kernels,
+      &(fd_product){
+          .m = rows, .n = out, .k = in, .a = x.at, .b = w, .b_is_transposed = 1, .b_is_weights = 1, .bias = b, .c = y.at});
 }
 
 /* Gated: the second half of the columns, the gate, is computed first, into h or, where it need not be kept, into y. */
@@ -57,7 +59,9 @@ void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in,
   const fd_cpu_kernels *kernels = cpu->kernels->multiply_apart ? cpu->kernels : cpu->fp32;
   int apart = in <= APART_UNTIL || out <= APART_UNTIL;
   if (dx.at)
-    fd_cpu_multiply(cpu, kernels, &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .b_is_weights = 1, .c = dx.at, .apart = apart});
+    fd_cpu_multiply(
+        cpu, kernels,
+        &(fd_product){.m = rows, .n = in, .k = out, .a = dy.at, .b = w, .b_is_weights = 1, .c = dx.at, .apart = apart});
   fd_cpu_multiply(
       cpu, kernels,
       &(fd_product){.m = out, .n = in, .k = rows, .a = dy.at, .a_is_transposed = 1, .b = x.at, .c = dw, .apart = apart});

@@ -1,5 +1,5 @@
-/* Products of whole matrices: all threads pack b, unless it is cached, then each computes tiles of c, one block of k (a depth) after another. Also
- * sums of columns. */
+/* Products of whole matrices: all threads pack b, unless it is cached, then each packs rows of a and computes tiles of c, one
+ * block of k (a depth) after another. Also sums of columns. */
 #include "cpu/product.h"
 
 #include <string.h>
@@ -9,19 +9,23 @@
 /* A tile of c has at most TILE_ROWS rows, in whole register tiles, and TILE_COLUMNS columns. Its register tiles are back to back:
  * rows as far apart as those of c would compete for the same cache lines of L1. The columns are halved, down to FEWEST_COLUMNS,
  * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has TILES_PER_THREAD of
- * them; not further, since a block of a is packed for each tile. */
+ * them; not further, since a thread may have to pack its rows of a again for each. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
 /* With more rows, packing b takes little of the time of a product, and a cached copy of it is not worth its memory. */
 enum { CACHED_ROWS = 512 };
 enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct product_call {
+  fd_cpu *cpu;
   const fd_product *product;
   const fd_cpu_kernels *kernels;
   int padded;        /* columns of the packed b */
   int rows, columns; /* of a tile */
+  int depths;        /* blocks of k */
+  int blocks;        /* of a that a thread keeps: all depths if it can use them again, else 1 */
   float *packed;     /* the panels of each depth of k, back to back */
-  float *scratch;    /* per thread: a packed block of a, a tile of c */
+  float *scratch;    /* per thread: packed blocks of a, a tile of c */
+  int *rows_of;      /* per thread: the number of the rows in its blocks; -1: none */
 } product_call;
 
 static int smaller(int a, int b) { return a < b ? a : b; }
@@ -116,43 +120,64 @@ static size_t block_floats(const product_call *call) {
 
 static size_t tile_floats(const product_call *call) { return (size_t)call->rows * (size_t)call->columns; }
 
+static size_t scratch_floats(const product_call *call) { return (size_t)call->blocks * block_floats(call) + tile_floats(call); }
+
+static int down(const product_call *call) { return parts_of(call->product->m, call->rows); }
+
+static int across(const product_call *call) { return parts_of(call->product->n, call->columns); }
+
+/* Items are taken in order. Their tiles are as many rows of tiles as there are threads, column by column, then the next rows: so
+ * a thread mostly gets the same rows again, which it has packed. */
+static void place_item(const product_call *call, int item, int *row, int *column) {
+  int threads = fd_pool_threads(call->cpu->pool), first = item / (threads * across(call)) * threads,
+      some = smaller(threads, down(call) - first), at = item - first * across(call);
+  *row = first + at % some;
+  *column = at / some;
+}
+
 static void tile_item(void *context, int item, int thread) {
   const product_call *call = context;
   const fd_product *p = call->product;
-  int across = parts_of(p->n, call->columns), row = item / across * call->rows, column = item % across * call->columns,
-      rows = smaller(call->rows, p->m - row), columns = smaller(call->columns, p->n - column), first = 0;
-  float *block = call->scratch + (size_t)thread * (block_floats(call) + tile_floats(call)), *tile = block + block_floats(call);
-  do { /* once even for k = 0 */
-    int k = smaller(call->kernels->depth, p->k - first);
-    pack_block(call, row, rows, first, k, block);
+  float *block = call->scratch + (size_t)thread * scratch_floats(call), *tile = block + (size_t)call->blocks * block_floats(call);
+  int y, x;
+  place_item(call, item, &y, &x);
+  int row = y * call->rows, column = x * call->columns, rows = smaller(call->rows, p->m - row),
+      columns = smaller(call->columns, p->n - column), is_packed = call->rows_of[thread] == y;
+  for (int i = 0; i < call->depths; i++) {
+    int first = i * call->kernels->depth, k = smaller(call->kernels->depth, p->k - first);
+    if (!is_packed) pack_block(call, row, rows, first, k, block);
     multiply_block(call, block, rows, first, k, column, columns, tile);
-  } while ((first += call->kernels->depth) < p->k);
+    if (call->blocks > 1) block += block_floats(call);
+  }
+  call->rows_of[thread] = y;
   write_tile(call, row, rows, column, columns, tile);
 }
 
-static int tiles_of(const product_call *call) {
-  return parts_of(call->product->m, call->rows) * parts_of(call->product->n, call->columns);
-}
-
 void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_product *product) {
-  product_call call = {.product = product,
+  int packed = 0, threads = fd_pool_threads(cpu->pool), rows_of[threads];
+  product_call call = {.cpu = cpu,
+                       .product = product,
                        .kernels = kernels,
                        .padded = fd_round_up(product->n, kernels->panel),
                        .rows = TILE_ROWS / kernels->rows * kernels->rows,
-                       .columns = TILE_COLUMNS};
+                       .columns = TILE_COLUMNS,
+                       .depths = product->k ? parts_of(product->k, kernels->depth) : 1, /* for k = 0, c is set to zero */
+                       .rows_of = rows_of};
   size_t half_of_l2 = cpu->l2 / 2 / sizeof(float);
-  int packed = 0, threads = fd_pool_threads(cpu->pool), depths = parts_of(product->k, kernels->depth), panels = call.padded / kernels->panel;
-  while (call.columns > FEWEST_COLUMNS && (tiles_of(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
+  int panels = call.padded / kernels->panel;
+  while (call.columns > FEWEST_COLUMNS &&
+         (down(&call) * across(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
     call.columns /= 2;
-  size_t floats = (size_t)depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth); /* the last depth needs less */
+  call.blocks = across(&call) > 1 ? call.depths : 1;
+  size_t floats = (size_t)call.depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth); /* the last depth needs less */
   const fd_cpu_matrix b = {product->b, kernels, 1, product->n, product->k, product->b_is_transposed};
-  call.packed = product->b_is_weights && product->m <= CACHED_ROWS
-                    ? fd_cpu_room_for_weights(cpu, FD_SLOT_W1, &b, floats, &packed)
-                    : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
-  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, (block_floats(&call) + tile_floats(&call)) * (size_t)threads);
+  call.packed = product->b_is_weights && product->m <= CACHED_ROWS ? fd_cpu_room_for_weights(cpu, FD_SLOT_W1, &b, floats, &packed)
+                                                                   : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
+  call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(&call) * (size_t)threads);
   if (!call.packed || !call.scratch) return;
-  if (!packed) fd_pool_run(cpu->pool, depths * panels, pack_item, &call);
-  fd_pool_run(cpu->pool, tiles_of(&call), tile_item, &call);
+  for (int i = 0; i < threads; i++) rows_of[i] = -1;
+  if (!packed) fd_pool_run(cpu->pool, call.depths * panels, pack_item, &call);
+  fd_pool_run(cpu->pool, down(&call) * across(&call), tile_item, &call);
 }
 
 enum { SUMS_PER_ITEM = 128 };
