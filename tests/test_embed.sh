@@ -18,6 +18,13 @@ for kind in tsv npy h5; do
   check "$kind: 2 ranks write the bytes of one" cmp r1.$kind r2.$kind
   check "$kind: 4 ranks, too" cmp r1.$kind r4.$kind
 done
+# The ranks share the pieces of one long sequence: pooled, by nucleotide, over both strands, and unevenly.
+awk '/^>/ { next } { t = t $0 } END { print ">before\nACGT\n>long\n" t "\n>after\nGATTACA" }' x.fa >long.fa
+for how in "--window 61 --stride 20" "--window 61 --stride 7 --both-strands" "--pool positions --window 61 --stride 25 --both-strands" "--pool positions --window 50" "--pool positions --window 0"; do
+  rm -f long?.npy
+  for n in 1 2 3 4; do ranks $n embed run long.fa --output long$n.npy $how >out.log 2>&1 || tail -3 out.log; done
+  check "pieces of a long sequence, $how: 2, 3 and 4 ranks write the bytes of one" eval "cmp long1.npy long2.npy && cmp long1.npy long3.npy && cmp long1.npy long4.npy"
+done
 check "ids are those of the input, in its order" diff <(grep '^>' x.fa | sed 's/>\([^ ]*\).*/\1/') <(tail -n +2 r1.tsv | cut -f1)
 check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
 check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"

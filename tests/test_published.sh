@@ -30,6 +30,8 @@ check "with its rows" grep -q "rows  *52 of 48 values" out.log
 expect "as HDF5" 0 "wrote words.h5" "$FINDNA" embed run s.fa --output words.h5 --pool positions
 expect "which is inspected" 0 "rows +52 of 48 values, float32, of parts of the items .span." "$FINDNA" inspect words.h5
 expect "windows of a longer sequence" 0 "wrote cut.tsv" "$FINDNA" embed run s.fa --output cut.tsv --pool positions --window 120
+expect "whose words two ranks share" 0 "wrote cut2.tsv" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" embed run s.fa --output cut2.tsv --pool positions --window 120
+check "with the same bytes" cmp cut.tsv cut2.tsv
 check "follow each other without overlap" test "$(awk '$1 == "a" && $4 == 0 { printf "%s:%s ", $2, $3 }' cut.tsv)" = "1:0 22:120 "
 check "with spans in the sequence" test "$(awk '$1 == "a" && $2 == 42 { print $3 "+" $4 }' cut.tsv)" = "234+6"
 expect "words have no reverse complement" 64 "the words of the reverse complement differ" "$FINDNA" embed run s.fa --output x.tsv --pool positions --both-strands

@@ -1,4 +1,5 @@
-/* Embeds sequences chunk by chunk: the root rank reads a chunk, every rank embeds a share of it, the root passes on the rows. */
+/* Embeds sequences chunk by chunk: the root rank reads a chunk, every rank embeds a share of its pieces, the root passes on the
+ * rows. The pieces of a long sequence are shared like those of many short ones. */
 #include "tasks/embed.h"
 
 #include <inttypes.h>
@@ -18,6 +19,9 @@
 /* A chunk is full when it holds this many nucleotides, values or sequences; it holds at least one sequence. */
 enum { CHUNK_BASES = 1 << 20, CHUNK_VALUES = 1 << 24, CHUNK_SEQUENCES = 1 << 16 };
 
+/* The pieces of a chunk are shared in rounds of at most so many pieces and pooled values. */
+enum { ROUND_PIECES = 1 << 16, ROUND_VALUES = 1 << 22 };
+
 /* Sequences in memory, on every rank. */
 typedef struct chunk {
   int count;
@@ -25,16 +29,26 @@ typedef struct chunk {
   uint8_t *symbols; /* [start[count]] */
   char **id;        /* root: [count] */
   float *values;    /* rows of the sequences, consecutively */
-  int64_t *row;     /* [count + 1] bounds of their rows, where rows are words */
-  int64_t *spans;   /* root: [row[count], 2] */
-  size_t starts, room, ids, row_room, span_room;
+  /* Where rows are words: */
+  int64_t *row;       /* [count + 1] bounds of the sequences' rows */
+  int64_t *piece_row; /* [pieces] first row of each piece */
+  int64_t pieces;
+  int64_t *spans; /* root: [row[count], 2] */
+  size_t starts, room, ids, row_room, piece_room, span_room;
 } chunk;
 
-/* A piece of a sequence in a pass: sequence, strand, first nucleotide. */
+/* A piece of a sequence: sequence, strand, first nucleotide; its number in the chunk, and the nucleotides of the pieces before it
+ * in the round. */
 typedef struct piece {
   int item, minus;
-  int64_t from;
+  int64_t from, number, before;
 } piece;
+
+/* The next piece of the chunk. */
+typedef struct cursor {
+  int item, minus;
+  int64_t piece, number;
+} cursor;
 
 typedef struct work {
   const fd_embed_options *options;
@@ -47,7 +61,11 @@ typedef struct work {
   float *row;      /* [width] */
   int words;       /* rows are words */
   fd_tokens found; /* root: words of a piece */
-  int64_t found_room, next_row;
+  int64_t found_room;
+  piece *list; /* of a round */
+  size_t list_room;
+  int64_t listed, bases; /* its pieces, and their nucleotides */
+  float *parts;          /* pooled features of its pieces */
 } work;
 
 static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, const fd_embed_options *o, int words) {
@@ -96,6 +114,10 @@ static int cls_of(const fd_embed_options *o, const fd_encoder *encoder) {
   return o->positions ? 0 : fd_features_cls(encoder, o->kind);
 }
 
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
 static int64_t length_of(const chunk *c, int i) { return c->start[i + 1] - c->start[i]; }
 
 static int64_t piece_length(const fd_embed_options *o, int64_t length) {
@@ -124,7 +146,7 @@ double fd_embed_memory(const fd_embed_options *o, const fd_encoder *encoder, con
   if (values > CHUNK_VALUES + one) values = CHUNK_VALUES + one;
   if (bases > CHUNK_BASES + longest) bases = CHUNK_BASES + longest;
   return (double)fd_encoding_memory(encoder, cls_of(o, encoder), piece_length(o, longest), FD_WANT_LATENT) +
-         values * sizeof(float) + (double)bases;
+         (values + (o->positions ? 0 : ROUND_VALUES)) * sizeof(float) + (double)bases;
 }
 
 /* Root: appends the words of the piece that begins at `from` to the rows of sequence i. */
@@ -157,7 +179,10 @@ static fd_status find_words(work *w, int i, const char *id) {
             n = fd_tokenizer_encode(t, c->symbols + c->start[i] + from, size, 0, &w->found);
     snprintf(where, sizeof where, "%s: sequence %.100s", w->options->path, id);
     FD_TRY(fd_tokenizer_check(t, size, n, w->encoder->network->positions, where));
-    if (w->words) FD_TRY(add_words(w, i, from, n));
+    if (!w->words) continue;
+    FD_TRY(fd_grow(&c->piece_row, &c->piece_room, (size_t)c->pieces + 1, sizeof *c->piece_row, "words"));
+    c->piece_row[c->pieces++] = c->row[i + 1];
+    FD_TRY(add_words(w, i, from, n));
   }
   return FD_OK;
 }
@@ -174,6 +199,7 @@ static fd_status name_of(const work *w, const fd_sequence *s, char **name) {
 static fd_status read_chunk(work *w, fd_sequences *s, int64_t *left) {
   chunk *c = &w->c;
   c->count = 0;
+  c->pieces = 0;
   FD_TRY(fd_grow(&c->start, &c->starts, 1, sizeof *c->start, "sequences"));
   c->start[0] = 0;
   while (*left && c->count < CHUNK_SEQUENCES && c->start[c->count] < CHUNK_BASES &&
@@ -207,26 +233,52 @@ static fd_status share_chunk(work *w) {
   FD_TRY(comm->ops->broadcast(comm, c->symbols, (size_t)c->start[n], 0));
   if (!w->words) return FD_OK;
   FD_TRY(fd_grow(&c->row, &c->row_room, n + 1, sizeof *c->row, "sequences"));
-  return comm->ops->broadcast(comm, c->row, (n + 1) * sizeof *c->row, 0);
+  FD_TRY(comm->ops->broadcast(comm, c->row, (n + 1) * sizeof *c->row, 0));
+  FD_TRY(comm->ops->broadcast(comm, &c->pieces, sizeof c->pieces, 0));
+  FD_TRY(fd_grow(&c->piece_row, &c->piece_room, (size_t)c->pieces, sizeof *c->piece_row, "words"));
+  return comm->ops->broadcast(comm, c->piece_row, (size_t)c->pieces * sizeof *c->piece_row, 0);
 }
 
-/* Adds the latents of a piece to the rows of its positions. */
+/* The first of n things of this rank's share. */
+static int64_t share_of(const work *w, int64_t n, int rank) { return (int64_t)((double)n * rank / w->comm->size); }
+
+/* Whether a number below n is in this rank's share. */
+static int in_share(const work *w, int64_t n, int64_t number) {
+  int rank = w->comm->rank;
+  return number >= share_of(w, n, rank) && (rank + 1 == w->comm->size || number < share_of(w, n, rank + 1));
+}
+
+/* The nucleotides [*begin, *end) of a sequence whose rows this rank computes, where rows are nucleotides: those in its share of
+ * the chunk, or, for a sequence of one piece, all if the first is. */
+static void range_of(const work *w, int item, int64_t *begin, int64_t *end) {
+  int64_t start = w->c.start[item], length = length_of(&w->c, item), all = w->c.start[w->c.count];
+  int rank = w->comm->rank;
+  if (pieces_of(w->options, length) == 1) {
+    *begin = 0, *end = in_share(w, all, start) ? length : 0;
+    return;
+  }
+  *begin = most(share_of(w, all, rank) - start, 0);
+  *end = rank + 1 == w->comm->size ? length : least(share_of(w, all, rank + 1) - start, length);
+}
+
+/* Adds the latents of a piece to the rows of those of its positions that are this rank's. */
 static void add_positions(work *w, int slot, const piece *p) {
   int first = w->e->seqs.start[slot], length = w->e->seqs.start[slot + 1] - first;
-  float *out = w->c.values + (size_t)(row_of(w, p->item) + p->from) * (size_t)w->width;
+  int64_t begin, end;
+  range_of(w, p->item, &begin, &end);
   for (int t = 0; t < length; t++) {
+    if (p->from + t < begin || p->from + t >= end) continue;
     const float *row = w->e->latent + (size_t)(first + (p->minus ? length - 1 - t : t)) * (size_t)w->width;
-    for (int c = 0; c < w->width; c++) out[(size_t)t * (size_t)w->width + (size_t)c] += row[c];
+    float *out = w->c.values + (size_t)(w->c.start[p->item] + p->from + t) * (size_t)w->width;
+    for (int c = 0; c < w->width; c++) out[c] += row[c];
   }
 }
 
-/* Appends the latents of a piece's words to those of the preceding pieces. */
+/* Copies the latents of a piece's words to their rows. */
 static void put_words(work *w, int slot, const piece *p) {
   int first = w->e->seqs.start[slot], words = w->e->seqs.start[slot + 1] - first;
-  if (p->from == 0) w->next_row = row_of(w, p->item);
-  memcpy(w->c.values + (size_t)w->next_row * (size_t)w->width, w->e->latent + (size_t)first * (size_t)w->width,
+  memcpy(w->c.values + (size_t)w->c.piece_row[p->number] * (size_t)w->width, w->e->latent + (size_t)first * (size_t)w->width,
          (size_t)words * (size_t)w->width * sizeof(float));
-  w->next_row += words;
 }
 
 /* Replaces the features by the head's prediction. */
@@ -238,60 +290,114 @@ static void predict(const work *w) {
   for (int o = 0; o < head->outputs; o++) w->row[o] = (float)z[o];
 }
 
-/* Adds a piece of a pass to its sequence. */
+/* Takes the results of a piece. */
 static void take(void *context, int i, const void *note) {
   work *w = context;
-  const fd_embed_options *o = w->options;
   const piece *p = note;
-  if (o->positions) {
-    if (w->words) put_words(w, i, p);
-    else add_positions(w, i, p);
-    return;
+  if (w->words) {
+    put_words(w, i, p);
+  } else if (w->options->positions) {
+    add_positions(w, i, p);
+  } else {
+    fd_features_pool(w->e, i, w->options->kind, w->row);
+    if (w->options->task) predict(w);
+    memcpy(w->parts + (size_t)(p->number - w->list[0].number) * (size_t)w->width, w->row, (size_t)w->width * sizeof(float));
   }
-  float *out = w->c.values + (size_t)p->item * (size_t)w->width;
-  double share = 1.0 / (double)(pieces_of(o, length_of(&w->c, p->item)) * (o->both_strands ? 2 : 1));
-  fd_features_pool(w->e, i, o->kind, w->row);
-  if (o->task) predict(w);
-  for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * w->row[c]);
 }
 
-static fd_status add_piece(work *w, const piece *p) {
-  int length = (int)piece_length(w->options, length_of(&w->c, p->item));
-  return fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p);
+/* Lists the pieces of the next round; none after the last one. */
+static fd_status list_pieces(work *w, cursor *at) {
+  const fd_embed_options *o = w->options;
+  int64_t room = o->positions ? ROUND_PIECES : most(least(ROUND_PIECES, ROUND_VALUES / w->width), 1);
+  w->listed = w->bases = 0;
+  for (; at->item < w->c.count; at->item++, at->piece = 0) {
+    int64_t length = length_of(&w->c, at->item);
+    for (; at->piece < pieces_of(o, length); at->piece++, at->minus = 0)
+      for (; at->minus <= o->both_strands; at->minus++) {
+        if (w->listed == room) return FD_OK;
+        FD_TRY(fd_grow(&w->list, &w->list_room, (size_t)w->listed + 1, sizeof *w->list, "pieces of sequences"));
+        w->list[w->listed] = (piece){at->item, at->minus, place_of(o, length, at->piece), at->number++, w->bases};
+        w->bases += piece_length(o, length);
+        w->listed++;
+      }
+  }
+  return FD_OK;
 }
 
-/* Averages each position over the pieces that contain it, whose latents were summed. */
+/* Whether this rank embeds a piece: where rows are nucleotides, each piece that contains one of its own; else the pieces that
+ * begin in its share of the round's nucleotides. */
+static int is_mine(const work *w, const piece *p) {
+  int64_t begin, end;
+  if (w->words || !w->options->positions) return in_share(w, w->bases, p->before);
+  range_of(w, p->item, &begin, &end);
+  return begin < end && p->from < end && p->from + piece_length(w->options, length_of(&w->c, p->item)) > begin;
+}
+
+static fd_status embed_share(work *w) {
+  for (int64_t i = 0; i < w->listed; i++) {
+    const piece *p = &w->list[i];
+    int length = (int)piece_length(w->options, length_of(&w->c, p->item));
+    if (is_mine(w, p)) FD_TRY(fd_encoding_put(w->e, w->c.symbols + w->c.start[p->item] + p->from, length, p->minus, p));
+  }
+  return fd_encoding_flush(w->e);
+}
+
+/* Averages each of this rank's positions of a sequence over the pieces that contain it, whose latents were summed. */
 static void divide_positions(work *w, int item) {
   const fd_embed_options *o = w->options;
-  int64_t length = length_of(&w->c, item), size = piece_length(o, length), pieces = pieces_of(o, length);
+  int64_t length = length_of(&w->c, item), size = piece_length(o, length), pieces = pieces_of(o, length), begin, end;
   int64_t first = 0, behind = 0; /* the pieces first .. behind-1 contain position t */
+  range_of(w, item, &begin, &end);
   for (int64_t t = 0; t < length; t++) {
     while (behind < pieces && place_of(o, length, behind) <= t) behind++;
     while (place_of(o, length, first) + size <= t) first++;
+    if (t < begin || t >= end) continue;
     float share = 1.0f / (float)((behind - first) * (o->both_strands ? 2 : 1));
-    float *row = w->c.values + (size_t)(row_of(w, item) + t) * (size_t)w->width;
+    float *row = w->c.values + (size_t)(w->c.start[item] + t) * (size_t)w->width;
     for (int c = 0; c < w->width; c++) row[c] *= share;
   }
 }
 
-/* A rank embeds the sequences of the chunk that begin in its share of the nucleotides. */
-static int is_mine(const work *w, int i) {
-  const chunk *c = &w->c;
-  return (int64_t)((double)c->start[i] / (double)c->start[c->count] * w->comm->size) == w->comm->rank;
+/* Adds up n floats of all ranks, each of which is zero on all ranks but one: the sum of their bits is exact. */
+static fd_status unite(work *w, float *values, size_t n) {
+  return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)values, (n + 1) / 2);
 }
 
-static fd_status embed_share(work *w) {
-  chunk *c = &w->c;
-  const fd_embed_options *o = w->options;
-  for (int i = 0; i < c->count; i++) {
-    if (!is_mine(w, i)) continue;
-    int64_t length = length_of(c, i);
-    for (int64_t k = 0; k < pieces_of(o, length); k++)
-      for (int minus = 0; minus <= o->both_strands; minus++) FD_TRY(add_piece(w, &(piece){i, minus, place_of(o, length, k)}));
+static fd_status embed_rows(work *w) {
+  cursor at = {0};
+  do {
+    fd_status status = list_pieces(w, &at);
+    if (status == FD_OK) status = embed_share(w);
+    FD_TRY(fd_comm_agree(w->comm, status));
+  } while (w->listed);
+  for (int i = 0; i < w->c.count && !w->words; i++) divide_positions(w, i);
+  return unite(w, w->c.values, (size_t)row_of(w, w->c.count) * (size_t)w->width);
+}
+
+/* Adds the features of the round's pieces to those of their sequences, in order, on all ranks. */
+static void add_parts(work *w) {
+  for (int64_t i = 0; i < w->listed; i++) {
+    int item = w->list[i].item;
+    double share = 1.0 / (double)(pieces_of(w->options, length_of(&w->c, item)) * (w->options->both_strands ? 2 : 1));
+    const float *part = w->parts + (size_t)i * (size_t)w->width;
+    float *out = w->c.values + (size_t)item * (size_t)w->width;
+    for (int c = 0; c < w->width; c++) out[c] = (float)(out[c] + share * part[c]);
   }
-  FD_TRY(fd_encoding_flush(w->e));
-  for (int i = 0; i < c->count && o->positions && !w->words; i++)
-    if (is_mine(w, i)) divide_positions(w, i);
+}
+
+static fd_status embed_pooled(work *w) {
+  cursor at = {0};
+  do {
+    fd_status status = list_pieces(w, &at);
+    size_t values = (size_t)w->listed * (size_t)w->width;
+    if (status == FD_OK) status = fd_alloc(&w->parts, (values + 1) / 2, 2 * sizeof(float), "embeddings");
+    if (status == FD_OK) status = embed_share(w);
+    FD_TRY(fd_comm_agree(w->comm, status));
+    FD_TRY(unite(w, w->parts, values));
+    add_parts(w);
+    free(w->parts);
+    w->parts = NULL;
+  } while (w->listed);
   return FD_OK;
 }
 
@@ -309,12 +415,10 @@ static fd_status fit_encoder(work *w) {
 }
 
 static fd_status embed_chunk(work *w) {
-  size_t values = (size_t)row_of(w, w->c.count) * (size_t)w->width, pairs = (values + 1) / 2;
-  FD_TRY(fd_alloc(&w->c.values, pairs, 2 * sizeof(float), "embeddings"));
+  size_t values = (size_t)row_of(w, w->c.count) * (size_t)w->width;
+  FD_TRY(fd_alloc(&w->c.values, (values + 1) / 2, 2 * sizeof(float), "embeddings"));
   FD_TRY(fit_encoder(w));
-  FD_TRY(fd_comm_agree(w->comm, embed_share(w)));
-  /* Every value is zero on all ranks but one, so summing the bits over ranks yields the value exactly. */
-  return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)w->c.values, pairs);
+  return w->options->positions ? embed_rows(w) : embed_pooled(w);
 }
 
 /* Root: refuses values that are not finite, which finite weights may produce if they are too large. */
@@ -385,7 +489,10 @@ fd_status fd_embed_run(const fd_embed_options *o, const fd_encoder *encoder, fd_
   free(w.c.start);
   free(w.c.symbols);
   free(w.c.row);
+  free(w.c.piece_row);
   free(w.c.spans);
+  free(w.list);
+  free(w.parts);
   fd_tokens_free(&w.found);
   free(w.row);
   fd_encoding_close(&w.e);
