@@ -10,7 +10,7 @@ extern "C" {
 }
 
 /* Scratch buffers by use; each grows to the largest size requested and is kept. */
-enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOTS };
+enum fd_cuda_slot { FD_SLOT_H, FD_SLOT_Z, FD_SLOT_DM, FD_SLOT_DA, FD_SLOT_PARTIAL, FD_SLOT_SUMS, FD_SLOT_PRODUCT, FD_SLOTS };
 
 /* How a copy of weights is stored, in bf16: in rows with padding, or in tile order (fragment.h), with hidden units as rows of the
  * matrix or as columns. */

@@ -49,6 +49,7 @@
 struct chosen {
   int columns, other, a_t, b_t, has_bias;
   fd_type type_a, type_b, type_c;
+  uint32_t aligned_a, aligned_b, aligned_c;
   cublasLtMatmulAlgo_t algorithm;
 };
 
@@ -64,7 +65,6 @@ struct fd_blas {
 namespace {
 
 enum {
-  ALIGNMENT = 16,
   MULTIPLE = 16 /* of columns */,
   CANDIDATES = 16,
   REFERENCE = 8192 /* rows for which algorithms are chosen */
@@ -117,13 +117,23 @@ void forget(const fd_blas *blas, description *d) {
     if (layout) blas->cublasLtMatrixLayoutDestroy(layout);
 }
 
-/* No workspace, no sum in several pieces, operands aligned to no more than 16 bytes. */
-cublasStatus_t prefer(const fd_blas *blas, cublasLtMatmulPreference_t *preference) {
+/* Bytes to which all rows of a matrix are aligned, up to 16: parameters in fp32 may begin anywhere. */
+uint32_t alignment_of(fd_mat m) {
+  uintptr_t bits = (uintptr_t)m.at | (uintptr_t)m.stride * (m.type == FD_BF16 ? 2 : 4) | 16;
+  return (uint32_t)(bits & -bits);
+}
+
+/* No workspace, no sum in several pieces, operands aligned as those of the product. */
+cublasStatus_t prefer(const fd_blas *blas, const chosen &wanted, cublasLtMatmulPreference_t *preference) {
   uint64_t workspace = 0;
-  uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = ALIGNMENT;
-  const cublasLtMatmulPreferenceAttributes_t aligned[] = {
-      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+  uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_NONE;
+  const struct {
+    cublasLtMatmulPreferenceAttributes_t which;
+    uint32_t bytes;
+  } aligned[] = {{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, wanted.aligned_b}, /* the library's first operand is b */
+                 {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, wanted.aligned_a},
+                 {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, wanted.aligned_c},
+                 {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, wanted.aligned_c}};
   cublasStatus_t status = blas->cublasLtMatmulPreferenceCreate(preference);
   if (status == CUBLAS_STATUS_SUCCESS)
     status = blas->cublasLtMatmulPreferenceSetAttribute(*preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
@@ -131,9 +141,9 @@ cublasStatus_t prefer(const fd_blas *blas, cublasLtMatmulPreference_t *preferenc
   if (status == CUBLAS_STATUS_SUCCESS)
     status = blas->cublasLtMatmulPreferenceSetAttribute(*preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction,
                                                         sizeof reduction);
-  for (cublasLtMatmulPreferenceAttributes_t which : aligned)
+  for (const auto &operand : aligned)
     if (status == CUBLAS_STATUS_SUCCESS)
-      status = blas->cublasLtMatmulPreferenceSetAttribute(*preference, which, &alignment, sizeof alignment);
+      status = blas->cublasLtMatmulPreferenceSetAttribute(*preference, operand.which, &operand.bytes, sizeof operand.bytes);
   return status;
 }
 
@@ -161,7 +171,18 @@ cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMa
  * rows. */
 cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlgo_t *algorithm) {
   int rows_are_k = p.a_t && p.b_t;
-  chosen wanted = {p.columns, rows_are_k ? p.rows : p.depth, p.a_t, p.b_t, p.bias != NULL, p.a.type, p.b.type, p.c.type, {}};
+  chosen wanted = {p.columns,
+                   rows_are_k ? p.rows : p.depth,
+                   p.a_t,
+                   p.b_t,
+                   p.bias != NULL,
+                   p.a.type,
+                   p.b.type,
+                   p.c.type,
+                   alignment_of(p.a),
+                   alignment_of(p.b),
+                   alignment_of(p.c),
+                   {}};
   for (const chosen &c : blas->algorithms)
     if (!memcmp(&c, &wanted, offsetof(chosen, algorithm))) return *algorithm = c.algorithm, CUBLAS_STATUS_SUCCESS;
   fd_blas_product reference = p;
@@ -169,7 +190,7 @@ cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlg
   description d = {};
   cublasLtMatmulPreference_t preference = NULL;
   cublasStatus_t status = describe(blas, reference, &d);
-  if (status == CUBLAS_STATUS_SUCCESS) status = prefer(blas, &preference);
+  if (status == CUBLAS_STATUS_SUCCESS) status = prefer(blas, wanted, &preference);
   if (status == CUBLAS_STATUS_SUCCESS) status = first_whole(blas, d, preference, &wanted.algorithm);
   if (preference) blas->cublasLtMatmulPreferenceDestroy(preference);
   forget(blas, &d);

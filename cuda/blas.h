@@ -1,4 +1,4 @@
-/* Products of linear layers by cuBLASLt (FINDNA_PRODUCTS=library), loaded at run time and only if chosen. */
+/* Products of blocks and linear layers by cuBLASLt (FINDNA_PRODUCTS=library), loaded at run time and only if chosen. */
 #ifndef FD_CUDA_BLAS_H
 #define FD_CUDA_BLAS_H
 
@@ -18,7 +18,7 @@ fd_status fd_blas_open(fd_cuda *cuda);
 void fd_blas_close(fd_cuda *cuda);
 
 /* Whether the library computes linear layers of this shape and type, which must be that of the device's activations; the number
- * of rows does not matter. */
+ * of rows does not matter. It computes blocks of any shape, if it is loaded. */
 int fd_blas_takes(const fd_cuda *cuda, int in, int out, fd_mat x);
 
 void fd_blas_multiply(fd_cuda *cuda, const fd_blas_product &p);

@@ -81,15 +81,18 @@ fd_product_one<partial_epilogue> product_of(const fd_layer_gradients &l, int row
       l.dy, l.x, {l.out, weights.stride, rows, 0}, {weights.at, l.out, weights.stride, l.db ? biases.at : NULL, biases.stride}};
 }
 
-/* Whether the library computes the weight gradient: only for a single layer, with one chunk per micro-batch. */
+/* Whether the library computes the weight gradients, with one chunk per micro-batch: those of a block, and those of a linear
+ * layer that it takes. */
 int is_for_library(const fd_cuda *cuda, int rows, const fd_layer_gradients &first, const fd_layer_gradients &second) {
-  return rows > 0 && !second.out && first.dy.type == FD_BF16 && fd_blas_takes(cuda, first.in, first.out, first.x);
+  return rows > 0 && first.dy.type == first.x.type &&
+         (second.out ? cuda->blas != NULL : fd_blas_takes(cuda, first.in, first.out, first.x));
 }
 
 /* By the library, whose gradient of weights is one sum per micro-batch; it sums no rows. */
 void library_sums(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &l, const chunk_sums &weights,
                   const chunk_sums &biases) {
-  fd_blas_multiply(cuda, {l.out, l.in, rows / micro_batches, micro_batches, l.dy, l.x, fd_dense(weights.at, l.in), 1, 1, NULL});
+  fd_blas_multiply(
+      cuda, {l.out, l.in, rows / micro_batches, micro_batches, l.dy, l.x, fd_dense(weights.at, weights.stride), 1, 1, NULL});
   if (l.db)
     FD_LAUNCH(cuda, column_sums,
               dim3(fd_blocks((size_t)l.dy.stride, COLUMNS), (unsigned)(biases.chunks.micro_batches * biases.chunks.count)),
@@ -114,7 +117,8 @@ void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const f
   if (!at) return;
   for (chunk_sums *p : {&w1, &w2, &b1, &b2}) p->at = at, at += size_of(*p);
   if (library) library_sums(cuda, rows, micro_batches, first, w1, b1);
-  else
+  if (library && second.out) library_sums(cuda, rows, micro_batches, second, w2, b2);
+  if (!library)
     fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, w1, b1), product_of(second, rows, w2, b2),
                                                   chunks);
   FD_LAUNCH(cuda, add_chunks, dim3(fd_blocks(most, THREADS), 4), THREADS, 0, w1, w2, b1, b2);

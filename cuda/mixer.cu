@@ -1,5 +1,6 @@
 /* The ChordMixer block on the GPU: two products, in one kernel or separate, whose epilogues do the rest, and the rotation of
  * tracks forward and backward. */
+#include "cuda/blas.h"
 #include "cuda/gradients.h"
 #include "cuda/warpgroup_chain.h"
 
@@ -323,14 +324,39 @@ int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width,
   return 1;
 }
 
+/* Passes the library's sums to an epilogue, four columns at a time; columns from `columns` on are padding. */
+template <class E>
+__global__ void finish_sums(int rows, int width, int columns, fd_mat sums, E epilogue) {
+  int groups = width / 4;
+  for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
+    int row = (int)(n / groups), column = (int)(n % groups) * 4;
+    float v[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) v[i] = column + i < columns ? fd_get(sums, row, column + i) : 0;
+    epilogue(row, column, v);
+  }
+}
+
+/* One product of a block, a b^T or, if T, a b, of `width` columns with padding: by a kernel of ours, whose instructions have
+ * SHAPE columns, or by the library. */
+template <bool T, int SHAPE = 128, class E>
+void product(fd_cuda *cuda, fd_mat a, fd_mat b, int rows, int width, int depth, int columns, E epilogue) {
+  if (!cuda->blas) return fd_product<false, T, SHAPE>(cuda, a, b, {rows, width, depth, T ? 0 : columns}, epilogue);
+  int stride = (columns + 3) / 4 * 4;
+  fd_mat sums = fd_dense((float *)fd_cuda_scratch(cuda, FD_SLOT_PRODUCT, (size_t)rows * (size_t)stride * sizeof(float)), stride);
+  if (!sums.at) return;
+  fd_blas_multiply(cuda, {rows, columns, depth, 1, a, b, sums, 0, T, NULL});
+  FD_LAUNCH(cuda, finish_sums<E>, dim3(fd_blocks((size_t)rows * (size_t)width / 4, THREADS)), THREADS, 0, rows, width, columns,
+            sums, epilogue);
+}
+
 /* Recomputes z for the backward pass. The bits that an instruction returns may depend on its shape, so this uses the shape of the
  * forward pass. */
 void hidden_again(fd_cuda *cuda, const fd_mixer *block, fd_mat x, int rows, fd_mat z) {
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, block->hidden, block->channels), none = {NULL, 0, z.type};
-  fd_product_shape shape = {rows, z.stride, block->channels, block->hidden};
   hidden_epilogue epilogue = {block->b1, block->hidden, 0, z, none};
-  if (fd_warpgroup_chain_fits(cuda, x)) fd_product<false, false, 64>(cuda, x, w1, shape, epilogue);
-  else fd_product<false, false>(cuda, x, w1, shape, epilogue);
+  if (fd_warpgroup_chain_fits(cuda, x)) product<false, 64>(cuda, x, w1, rows, z.stride, block->channels, block->hidden, epilogue);
+  else product<false>(cuda, x, w1, rows, z.stride, block->channels, block->hidden, epilogue);
 }
 
 }  // namespace
@@ -347,10 +373,10 @@ void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   fd_mat h = scratch_mat(cuda, FD_SLOT_H, most, block->hidden);
   for (int first = 0; first < all && h.at; first += FD_ROWS_AT_A_TIME) {
     int rows = all - first < FD_ROWS_AT_A_TIME ? all - first : FD_ROWS_AT_A_TIME;
-    fd_product<false, false>(cuda, rows_from(x, first), w1, {rows, h.stride, block->channels, block->hidden},
-                             hidden_epilogue{block->b1, block->hidden, first, z, h});
-    fd_product<false, false>(cuda, h, w2, {rows, y.stride, block->hidden, block->channels},
-                             scatter_epilogue{block->b2, block->channels, first, rotation_of(seqs, block), x, y});
+    product<false>(cuda, rows_from(x, first), w1, rows, h.stride, block->channels, block->hidden,
+                   hidden_epilogue{block->b1, block->hidden, first, z, h});
+    product<false>(cuda, h, w2, rows, y.stride, block->hidden, block->channels,
+                   scatter_epilogue{block->b2, block->channels, first, rotation_of(seqs, block), x, y});
   }
 }
 
@@ -373,8 +399,8 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
               rows, channels, dy, dm);
   if (!chained<true>(cuda, block, dm, rows, dx.stride, da.stride, slope_middle{z, g, da}, residual_epilogue{dy, dx})) {
     fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
-    fd_product<false, true>(cuda, dm, w2, {rows, da.stride, channels, 0}, slope_epilogue{hidden, z, g, da});
-    fd_product<false, true>(cuda, da, w1, {rows, dx.stride, hidden, 0}, residual_epilogue{dy, dx});
+    product<true>(cuda, dm, w2, rows, da.stride, channels, hidden, slope_epilogue{hidden, z, g, da});
+    product<true>(cuda, da, w1, rows, dx.stride, hidden, channels, residual_epilogue{dy, dx});
   }
   fd_cuda_layer_gradients(cuda, rows, seqs->micro_batches, {hidden, channels, g, dm, grads->w2, grads->b2},
                           {channels, hidden, x, da, grads->w1, grads->b1});

@@ -1,12 +1,12 @@
 /* Replaces libcublasLt for the emulated GPU: plain products in column order. The first algorithm proposed for a shape splits k,
  * and the element at which an algorithm begins to add depends on the sizes that it was chosen for, so that one chosen by the
- * number of rows shows. */
+ * number of rows shows. An algorithm refuses operands that are aligned to fewer bytes than it was chosen for. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cuda/emulate_blas.h"
 
-enum { MAGIC = 77, ALIGNMENT = 16 };
+enum { MAGIC = 77 };
 
 struct cublasLtContext {
   int unused;
@@ -90,13 +90,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
                                               cublasLtMatmulHeuristicResult_t found[], int *count) {
   (void)handle, (void)desc, (void)c, (void)d;
   int strict = preference->workspace == 0 && preference->values[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK] == 0;
-  for (int i = CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES; i <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES; i++)
-    strict &= preference->values[i] == ALIGNMENT;
+  const uint32_t *aligned = preference->values + CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+  for (int i = 0; i < 4; i++) strict &= aligned[i] >= 2 && aligned[i] <= 16;
   if (!strict || most < 2) return CUBLAS_STATUS_INVALID_VALUE;
   memset(found, 0, 2 * sizeof *found);
   uint64_t sizes = (uint64_t)(a->rows + 3 * a->columns + 5 * b->rows + 7 * b->columns);
   for (int i = 0; i < 2; i++)
-    found[i].algo.data[0] = MAGIC, found[i].algo.data[1] = sizes, found[i].algo.data[2] = i ? 1 : 2; /* pieces of k */
+    found[i].algo.data[0] = MAGIC, found[i].algo.data[1] = sizes, found[i].algo.data[2] = i ? 1 : 2 /* pieces of k */,
+    found[i].algo.data[3] = aligned[0], found[i].algo.data[4] = aligned[1], found[i].algo.data[5] = aligned[3];
   *count = 2;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -123,6 +124,11 @@ static void set(void *m, const struct cublasLtLayout *l, int64_t at, float x) {
   else ((uint16_t *)m)[at] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/* Whether a column begins where the alignment does not allow it. */
+static int is_odd(const void *m, const struct cublasLtLayout *l, uint64_t alignment) {
+  return ((uintptr_t)m | (uintptr_t)l->ld * (l->type == CUDA_R_32F ? 4 : 2)) % alignment != 0;
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
                               cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
                               const void *c, cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout,
@@ -135,7 +141,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   int fits = as_typed && (a_t ? a_layout->columns : a_layout->rows) == m && (b_t ? b_layout->rows : b_layout->columns) == n &&
              (b_t ? b_layout->columns : b_layout->rows) == k && a_layout->count == count && b_layout->count == count;
   if (!fits || algo->data[0] != MAGIC || algo->data[2] != 1 || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
-      c != d || workspace || workspace_bytes || (uintptr_t)a % ALIGNMENT || (uintptr_t)b % ALIGNMENT || (uintptr_t)d % ALIGNMENT)
+      c != d || workspace || workspace_bytes || is_odd(a, a_layout, algo->data[3]) || is_odd(b, b_layout, algo->data[4]) ||
+      is_odd(d, d_layout, algo->data[5]))
     return CUBLAS_STATUS_INVALID_VALUE;
   for (int64_t i = 0; i < m * n * count; i++) {
     int64_t part = i / (m * n), row = i % m, column = i % (m * n) / m, first = (int64_t)(algo->data[1] % (uint64_t)k);

@@ -112,6 +112,27 @@ static void wide_blocks_equal_cpu(void **state) {
   }
 }
 
+/* Blocks whose products the library computes: channels and hidden units of every remainder, more than one tile, the paper's
+ * width, and more tokens than a chunk. */
+static void blocks_by_library_equal_cpu(void **state) {
+  (void)state;
+  for (int kind = KIND_FP32; kind <= KIND_CHAIN; kind += KIND_CHAIN - KIND_FP32) {
+    if (!open_library(kind)) skip();
+    for (int n = 0; n < 24; n++) {
+      int d = n < 20 ? between(1, 40) : n == 20 ? 308 : between(120, 170), h = n < 20 ? between(1, 70) : between(100, 200);
+      block_case c = make_block(random_seqs(between(1, 3), n < 20 ? 60 : 150), d, h, between((d + 11) / 12, d));
+      compare_block(&c, kind);
+      free_block(&c);
+    }
+    int *many = calloc(3, sizeof *many);
+    many[1] = 1100, many[2] = FD_CHUNK_MIN + 1200;
+    block_case deep = make_block((fd_seqs){.count = 2, .cls = 1, .micro_batches = 1, .start = many}, 12, 20, 4);
+    compare_block(&deep, kind);
+    free_block(&deep);
+    fd_device_close(&gpu[kind]);
+  }
+}
+
 /* Rotations of a tile with many sequences, from one row on, with more tracks than an epilogue notes, and with tracks and channels
  * that are not multiples of four. */
 static void rotations_of_short_sequences_equal_cpu(void **state) {
@@ -577,6 +598,7 @@ static int run(void) {
       cmocka_unit_test(nccl_link_of_one_rank),
   };
   const struct CMUnitTest of_library[] = {cmocka_unit_test(linear_by_library_equals_cpu),
+                                          cmocka_unit_test(blocks_by_library_equal_cpu),
                                           cmocka_unit_test(a_row_by_library_is_the_same_alone)};
   if (kind_of_process == KIND_LIBRARY) return cmocka_run_group_tests(of_library, open_devices, close_devices);
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);

@@ -121,14 +121,16 @@ static void a_pass_equals_the_tree_of_its_micro_batches(void **state) {
   }
 }
 
-/* The linear layer's gradients from cuBLASLt. */
+/* All products by cuBLASLt. */
 static void the_same_by_library(void **state) {
   (void)state;
-  if (!open_library(KIND_CHAIN)) skip();
-  for (int micro_batches = 1; micro_batches <= 8; micro_batches *= 2)
-    compare_pass((pass_case){.micro_batches = micro_batches, .each = 2, .length = 20, .rows = 40, .cls = 2, .d = 80, .h = 80},
-                 KIND_CHAIN);
-  fd_device_close(&gpu[KIND_CHAIN]);
+  for (int kind = KIND_FP32; kind <= KIND_CHAIN; kind += KIND_CHAIN - KIND_FP32) {
+    if (!open_library(kind)) skip();
+    for (int micro_batches = 1; micro_batches <= 8; micro_batches *= 2)
+      compare_pass((pass_case){.micro_batches = micro_batches, .each = 2, .length = 20, .rows = 40, .cls = 2, .d = 80, .h = 80},
+                   kind);
+    fd_device_close(&gpu[kind]);
+  }
 }
 
 static int run(void) {
