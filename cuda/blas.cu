@@ -44,12 +44,16 @@
   X(cublasLtMatmulAlgoConfigGetAttribute) \
   X(cublasLtMatmul)
 
-/* An algorithm and the shape that it serves: the columns, and whichever of rows and k does not vary with the number of rows in a
- * pass. */
-struct chosen {
+/* What an algorithm is chosen for: the columns, whichever of rows and k does not vary with the number of rows in a pass, types,
+ * and the alignment of rows, which doesn't vary either. */
+struct form_of_product {
   int columns, other, a_t, b_t, has_bias;
   fd_type type_a, type_b, type_c;
   uint32_t aligned_a, aligned_b, aligned_c;
+};
+
+struct chosen {
+  form_of_product form;
   cublasLtMatmulAlgo_t algorithm;
 };
 
@@ -124,7 +128,7 @@ uint32_t alignment_of(fd_mat m) {
 }
 
 /* No workspace, no sum in several pieces, operands aligned as those of the product. */
-cublasStatus_t prefer(const fd_blas *blas, const chosen &wanted, cublasLtMatmulPreference_t *preference) {
+cublasStatus_t prefer(const fd_blas *blas, const form_of_product &wanted, cublasLtMatmulPreference_t *preference) {
   uint64_t workspace = 0;
   uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_NONE;
   const struct {
@@ -171,30 +175,30 @@ cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMa
  * rows. */
 cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlgo_t *algorithm) {
   int rows_are_k = p.a_t && p.b_t;
-  chosen wanted = {p.columns,
-                   rows_are_k ? p.rows : p.depth,
-                   p.a_t,
-                   p.b_t,
-                   p.bias != NULL,
-                   p.a.type,
-                   p.b.type,
-                   p.c.type,
-                   alignment_of(p.a),
-                   alignment_of(p.b),
-                   alignment_of(p.c),
-                   {}};
+  const form_of_product wanted = {p.columns,
+                                  rows_are_k ? p.rows : p.depth,
+                                  p.a_t,
+                                  p.b_t,
+                                  p.bias != NULL,
+                                  p.a.type,
+                                  p.b.type,
+                                  p.c.type,
+                                  alignment_of(p.a),
+                                  alignment_of(p.b),
+                                  alignment_of(p.c)};
+  static_assert(sizeof wanted == 11 * sizeof(int), "memcmp compares padding otherwise");
   for (const chosen &c : blas->algorithms)
-    if (!memcmp(&c, &wanted, offsetof(chosen, algorithm))) return *algorithm = c.algorithm, CUBLAS_STATUS_SUCCESS;
+    if (!memcmp(&c.form, &wanted, sizeof wanted)) return *algorithm = c.algorithm, CUBLAS_STATUS_SUCCESS;
   fd_blas_product reference = p;
   (rows_are_k ? reference.depth : reference.rows) = REFERENCE, reference.count = 1;
   description d = {};
   cublasLtMatmulPreference_t preference = NULL;
   cublasStatus_t status = describe(blas, reference, &d);
   if (status == CUBLAS_STATUS_SUCCESS) status = prefer(blas, wanted, &preference);
-  if (status == CUBLAS_STATUS_SUCCESS) status = first_whole(blas, d, preference, &wanted.algorithm);
+  if (status == CUBLAS_STATUS_SUCCESS) status = first_whole(blas, d, preference, algorithm);
   if (preference) blas->cublasLtMatmulPreferenceDestroy(preference);
   forget(blas, &d);
-  if (status == CUBLAS_STATUS_SUCCESS) *algorithm = wanted.algorithm, blas->algorithms.push_back(wanted);
+  if (status == CUBLAS_STATUS_SUCCESS) blas->algorithms.push_back({wanted, *algorithm});
   return status;
 }
 

@@ -25,6 +25,13 @@ for how in "--window 61 --stride 20" "--window 61 --stride 7 --both-strands" "--
   for n in 1 2 3 4; do ranks $n embed run long.fa --output long$n.npy $how >out.log 2>&1 || tail -3 out.log; done
   check "pieces of a long sequence, $how: 2, 3 and 4 ranks write the bytes of one" eval "cmp long1.npy long2.npy && cmp long1.npy long3.npy && cmp long1.npy long4.npy"
 done
+# More pieces than a round has (65,536), pooled and by nucleotide.
+awk 'BEGIN { srand(3); print ">many"; for (i = 0; i < 1100; i++) { t = ""; for (k = 0; k < 60; k++) t = t substr("ACGT", 1 + int(rand() * 4), 1); print t } }' >rounds.fa
+for how in "" "--pool positions"; do
+  rm -f rounds?.npy
+  for n in 1 3; do ranks $n embed run rounds.fa --output rounds$n.npy --window 6 --stride 1 $how >out.log 2>&1 || tail -3 out.log; done
+  check "several rounds of pieces${how:+, $how}: 3 ranks write the bytes of one" cmp rounds1.npy rounds3.npy
+done
 check "ids are those of the input, in its order" diff <(grep '^>' x.fa | sed 's/>\([^ ]*\).*/\1/') <(tail -n +2 r1.tsv | cut -f1)
 check "NumPy's ids, too" diff r1.npy.ids.txt <(tail -n +2 r1.tsv | cut -f1)
 check "3 threads give the bytes of one" bash -c '"$0" embed run x.fa --output threads.tsv --threads 3 >/dev/null 2>&1 && cmp threads.tsv r1.tsv' "$FINDNA"

@@ -11,8 +11,7 @@
  * until a tile takes half of L2 at most (the rest is for its block of a and panels of b) and each thread has TILES_PER_THREAD of
  * them; not further, since a thread may have to pack its rows of a again for each. */
 enum { TILE_ROWS = 168, TILE_COLUMNS = 768, FEWEST_COLUMNS = 192, TILES_PER_THREAD = 8 };
-/* With more rows, packing b takes little of the time of a product, and a cached copy of it is not worth its memory. */
-enum { CACHED_ROWS = 512 };
+enum { BLOCKS_MOST = 1 << 20 /* floats of a thread's blocks of a, if it keeps more than one */ };
 enum { PART_OF_K = 32 /* a multiple of every unit */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct product_call {
@@ -22,7 +21,7 @@ typedef struct product_call {
   int padded;        /* columns of the packed b */
   int rows, columns; /* of a tile */
   int depths;        /* blocks of k */
-  int blocks;        /* of a that a thread keeps: all depths if it can use them again, else 1 */
+  int blocks;        /* of a that a thread keeps: all depths if it may use them again, else 1 */
   float *packed;     /* the panels of each depth of k, back to back */
   float *scratch;    /* per thread: packed blocks of a, a tile of c */
   int *rows_of;      /* per thread: the number of the rows in its blocks; -1: none */
@@ -142,7 +141,7 @@ static void tile_item(void *context, int item, int thread) {
   int y, x;
   place_item(call, item, &y, &x);
   int row = y * call->rows, column = x * call->columns, rows = smaller(call->rows, p->m - row),
-      columns = smaller(call->columns, p->n - column), is_packed = call->rows_of[thread] == y;
+      columns = smaller(call->columns, p->n - column), is_packed = call->blocks == call->depths && call->rows_of[thread] == y;
   for (int i = 0; i < call->depths; i++) {
     int first = i * call->kernels->depth, k = smaller(call->kernels->depth, p->k - first);
     if (!is_packed) pack_block(call, row, rows, first, k, block);
@@ -168,15 +167,18 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
   while (call.columns > FEWEST_COLUMNS &&
          (down(&call) * across(&call) < TILES_PER_THREAD * threads || tile_floats(&call) > half_of_l2))
     call.columns /= 2;
-  call.blocks = across(&call) > 1 ? call.depths : 1;
+  int keeps = across(&call) > 1 && (size_t)call.depths * block_floats(&call) <= BLOCKS_MOST;
+  call.blocks = keeps ? call.depths : 1;
   size_t floats = (size_t)call.depths * (size_t)panels * fd_cpu_right(kernels, kernels->depth); /* the last depth needs less */
   const fd_cpu_matrix b = {product->b, kernels, 1, product->n, product->k, product->b_is_transposed};
-  call.packed = product->b_is_weights && product->m <= CACHED_ROWS ? fd_cpu_room_for_weights(cpu, FD_SLOT_W1, &b, floats, &packed)
-                                                                   : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, scratch_floats(&call) * (size_t)threads);
-  if (!call.packed || !call.scratch) return;
+  if (!call.scratch) return;
+  call.packed = product->b_is_weights && product->m <= FD_CACHED_ROWS
+                    ? fd_cpu_room_for_weights(cpu, FD_SLOT_W1, &b, floats, &packed)
+                    : fd_cpu_scratch(cpu, FD_SLOT_W1, floats);
+  if (!call.packed) return;
   for (int i = 0; i < threads; i++) rows_of[i] = -1;
-  if (!packed) fd_pool_run(cpu->pool, call.depths * panels, pack_item, &call);
+  if (!packed && product->k) fd_pool_run(cpu->pool, call.depths * panels, pack_item, &call);
   fd_pool_run(cpu->pool, down(&call) * across(&call), tile_item, &call);
 }
 

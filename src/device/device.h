@@ -63,6 +63,10 @@ struct fd_device {
  * GPU. */
 fd_status fd_device_open(fd_device **dev, const fd_config *config, int local_rank, int local_size) FD_MUST_CHECK;
 
+/* A CPU caches packed weights of linear layers for calls of at most so many rows. With more, packing takes little of the time of
+ * a product, and a copy is not worth its memory. */
+enum { FD_CACHED_ROWS = 512 };
+
 /* Between these two calls no parameter of any network is written. */
 static inline void fd_device_hold_weights(fd_device *dev) {
   dev->weights.held = 1;

@@ -20,8 +20,8 @@ typedef struct fd_plugin_host {
 } fd_plugin_host;
 
 /* How products are computed. In bf16: both of a block in one kernel where they fit, one per kernel, both by the warpgroup
- * instructions of compute capability 9.0, or without tensor cores. In bf16 and fp32: those of linear layers by cuBLASLt, and a
- * block's one per kernel. FD_PRODUCTS_DEFAULT: what is expected to be fastest on the GPU (docs/gpu.md).
+ * instructions of compute capability 9.0, or without tensor cores. In bf16 and fp32: those of blocks and wide linear layers by
+ * cuBLASLt. FD_PRODUCTS_DEFAULT: what is expected to be fastest on the GPU (docs/gpu.md).
  * FINDNA_PRODUCTS=chain|single|warpgroup|plain|library selects one, for measurements. */
 enum {
   FD_PRODUCTS_CHAIN,

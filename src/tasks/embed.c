@@ -363,13 +363,15 @@ static fd_status unite(work *w, float *values, size_t n) {
   return w->comm->ops->sum_u64(w->comm, (uint64_t *)(void *)values, (n + 1) / 2);
 }
 
+/* In a round a rank may have much to do and the others nothing, so they meet only after the last one. */
 static fd_status embed_rows(work *w) {
   cursor at = {0};
+  fd_status status;
   do {
-    fd_status status = list_pieces(w, &at);
+    status = list_pieces(w, &at);
     if (status == FD_OK) status = embed_share(w);
-    FD_TRY(fd_comm_agree(w->comm, status));
-  } while (w->listed);
+  } while (status == FD_OK && w->listed);
+  FD_TRY(fd_comm_agree(w->comm, status));
   for (int i = 0; i < w->c.count && !w->words; i++) divide_positions(w, i);
   return unite(w, w->c.values, (size_t)row_of(w, w->c.count) * (size_t)w->width);
 }

@@ -39,12 +39,17 @@ static size_t kernels(const fd_config *config, const fd_network *network, fd_for
          fd_gpu_head_sums(largest_of(network, "projection"), windows * fd_objective_rows(config), micro_batches);
 }
 
-/* Bytes of the packed weights of the blocks, which a CPU caches in a step of several passes: two copies of the student's, for the
- * forward and the backward pass, and one of the teacher's. */
-static size_t packed_blocks(const fd_config *config, const fd_network *network) {
-  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 0;
-  size_t weights = 2 * (size_t)config->model.channels * (size_t)config->model.hidden * sizeof(float);
-  return weights * (size_t)(config->model.networks * network->blocks) * (config->teacher.kind == FD_TEACHER_EMA ? 3 : 2);
+/* Bytes of the packed weights that a CPU caches in a step of several passes of so many rows, of blocks or of linear layers: two
+ * copies of the student's, for the forward and the backward pass, and one of the teacher's. */
+static size_t packed_weights(const fd_config *config, const fd_network *network, int rows) {
+  size_t weights = 0;
+  if (config->model.encoder == FD_ARCH_CHORDMIXER)
+    weights =
+        2 * (size_t)config->model.channels * (size_t)config->model.hidden * (size_t)(config->model.networks * network->blocks);
+  else if (rows <= FD_CACHED_ROWS)
+    for (int i = 0; i < network->params.count; i++)
+      if (network->params.item[i].dims == 2) weights += network->params.item[i].size;
+  return weights * sizeof(float) * (config->teacher.kind == FD_TEACHER_EMA ? 3 : 2);
 }
 
 /* What carries gradients between `ranks` ranks: a buffer for those that a peer sends, and NCCL's own. */
@@ -58,7 +63,7 @@ size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_
   int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* gradient buffers */
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : 0;
   for (int n = 1; n < own; n *= 2) buffers++;
-  if (!own_memory && own > 1) own_kernels += packed_blocks(config, network);
+  if (!own_memory && own > 1) own_kernels += packed_weights(config, network, rows);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   rows *= micro_batches;
   const fd_extent extent = {rows, windows * micro_batches, fd_config_cls(config)};
