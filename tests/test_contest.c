@@ -14,7 +14,7 @@ static const double kmers[TASKS] = {0.75, 0.65, 0.20};
 static fd_evaluation *evaluation(void) {
   fd_evaluation *e = calloc(1, sizeof *e);
   e->suite.count = TASKS, e->models = MODELS;
-  for (int i = 0; i < MODELS; i++) strcpy(e->model[i].name, models[i]), e->model[i].path = "absent";
+  for (int i = 0; i < MODELS; i++) strcpy(e->model[i].name, models[i]), e->model[i].cost.hours = NAN;
   return e;
 }
 

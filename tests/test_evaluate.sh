@@ -119,6 +119,25 @@ check "checkpoints without seeds are none" bash -c '! "$0" evaluate ./contest.ts
 check "what each seed's pretraining cost, in results.json and as a figure" test "$(grep -c '"core_hours": \[' c1/results.json) $(grep -c 'Cost against accuracy' c1/report.html)" = "$(grep -cE '^[AB] +probe (teacher|student)(.kmer)? .*better in' out.log) 4"
 cp -r run moved && rm moved/metrics.jsonl
 check "a run without metrics: no cost" bash -c '"$0" evaluate ./contest.tsv --checkpoint A-0=moved --checkpoint A-1=moved --data small --seeds 1 --output c4 && ! grep -q core_hours c4/results.json' "$FINDNA"
+
+# Evaluations of one suite, made apart, in one table.
+apart() { "$FINDNA" evaluate ./contest.tsv "${@:2}" --data small --seeds 1 --output "$1" >/dev/null 2>&1; }
+apart j1 --checkpoint A-0=run --tasks all; apart j2 --checkpoint A-0=run --checkpoint A-1=run-1 --tasks few; apart j3 --checkpoint A-0=run --checkpoint A-1=run-1 --checkpoint B-0=run --tasks all; apart j4 --checkpoint A-0=run --checkpoint B-0=run --tasks few
+joined="--join j1/results.json --join j2/results.json --join j3/results.json --join j4/results.json"
+expect "results of several evaluations in one table" 0 "^A +probe teacher\+kmer .*\(2 seeds\) .*, better in [0-2] of 2 tasks" "$FINDNA" evaluate ./contest.tsv $joined --output c5
+plain() { sed -n '/"version"/!p' "$1" | grep -vE '"(checkpoint|file)"|^ *"model": "[^"]*"$|^ *[][{}]*,?$|"files"'; }
+check "with the rows, contestants and costs of a single evaluation" diff <(plain c1/results.json) <(plain c5/results.json)
+check "and its page" page c5/report.html 'Contestants</h2>'
+sed '/"probe kmer"/,/"values"/s/"values": .*/"values": [0.125],/' j1/results.json >other.json
+expect "other numbers in the same row" 65 "j3/results.json: all: 'probe kmer' differs from a file before it" "$FINDNA" evaluate ./contest.tsv --join other.json --join j3/results.json --output c6
+sed 's/"train_rows": 120/"train_rows": 119/' j1/results.json >other.json
+expect "other rows" 65 "j3/results.json: all has other rows than in a file before it: 120 for training and 120 for testing, not 119" "$FINDNA" evaluate ./contest.tsv --join other.json --join j3/results.json --output c6
+sed 's/"state_id": "./"state_id": "x/' j1/results.json >other.json
+expect "another checkpoint of the same name" 65 "j3/results.json: 'A-0' is another checkpoint there" "$FINDNA" evaluate ./contest.tsv --join other.json --join j3/results.json --output c6
+expect "a task that the suite lacks" 65 "j1/results.json: the suite has no task 'all'" "$FINDNA" evaluate ./nine.tsv --join j1/results.json --output c6
+expect "no such results" 66 "absent.json: there is no such file" "$FINDNA" evaluate ./contest.tsv --join absent.json --output c6
+expect "checkpoints, too" 64 "it goes with SUITE and --output only" "$FINDNA" evaluate ./contest.tsv --join j1/results.json --checkpoint A=run
+check "nothing was written" test ! -e c6
 printf 'one\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz\tprobe\taccuracy\t\t\t\ntwo\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined optim.lr=1\tprobe\taccuracy\t\t\t\n' >alike.tsv
 expect "tasks of the same rows" 0 "^  probe kmer" "$FINDNA" evaluate ./alike.tsv run --data small --seeds 1 --output c3
 check "k-mers are counted once for both, and shown in both" test "$(find c3 -name '*-kmer-*') $(grep -c '^  probe kmer' out.log)" = "c3/one-kmer-seeds-1 2"

@@ -38,12 +38,14 @@ static fd_status name_model(fd_evaluation *e, const char *text) {
 
 /* Takes the checkpoints from the command line: a single one after the suite, or several with names. */
 static fd_status name_models(fd_evaluation *e) {
-  e->first_override = e->checkpoints.count ? 1 : 2;
+  e->first_override = e->checkpoints.count || e->join.count ? 1 : 2;
+  if (e->join.count && (e->checkpoints.count || e->word_count > 1 || e->list || e->job))
+    return fd_fail(FD_USAGE, "findna evaluate: --join makes a table of results that exist: it goes with SUITE and --output only");
   if (e->partial && !e->genome) return fd_fail(FD_USAGE, "findna evaluate: --partial has no effect without --genome");
   if (e->word_count < e->first_override)
     return fd_fail(FD_USAGE,
                    "findna evaluate: give SUITE and CHECKPOINT, or SUITE and --checkpoint NAME=PATH; see findna evaluate --help");
-  if (!e->checkpoints.count) e->model[e->models++].path = e->words[1];
+  if (!e->checkpoints.count && !e->join.count) e->model[e->models++].path = e->words[1];
   for (int i = 0; i < e->checkpoints.count; i++) FD_TRY(name_model(e, e->checkpoints.item[i]));
   for (int i = e->first_override; i < e->word_count; i++)
     if (!strchr(e->words[i], '='))
@@ -53,7 +55,7 @@ static fd_status name_models(fd_evaluation *e) {
   return FD_OK;
 }
 
-/* Reads the state_id and the shape of each checkpoint. */
+/* Reads the state_id, the shape and the origin of each checkpoint. */
 static fd_status identify(fd_evaluation *e) {
   fd_pretrained *opened;
   FD_TRY(fd_alloc(&opened, 1, sizeof *opened, "an evaluation"));
@@ -62,10 +64,11 @@ static fd_status identify(fd_evaluation *e) {
     fd_evaluation_model *model = &e->model[i];
     status = fd_pretrained_open(opened, model->path, &(fd_use){.threads = 1}, e->comm);
     memcpy(model->state_id, opened->info.state_id, sizeof model->state_id);
+    memcpy(model->version, opened->info.version, sizeof model->version);
+    memcpy(model->kernels, opened->info.kernels, sizeof model->kernels);
     if (status == FD_OK) status = fd_shape_of(&model->shape, &opened->config);
     fd_pretrained_close(opened);
-    model->first = 1;
-    for (int j = 0; j < i; j++) model->first &= !fd_shape_equal(&e->model[j].shape, &model->shape);
+    while (!fd_shape_equal(&e->model[model->untrained].shape, &model->shape)) model->untrained++;
   }
   free(opened);
   return status;
@@ -99,6 +102,7 @@ static fd_status evaluate(fd_evaluation *e) {
   FD_TRY(fd_suite_read(&e->suite, e->words[0], e->comm));
   FD_TRY(check_lists(e));
   FD_TRY(check_overrides(e));
+  if (e->join.count) return e->comm->rank ? FD_OK : fd_evaluation_report(e);
   FD_TRY(identify(e));
   for (int i = 0; i < e->suite.count; i++)
     FD_TRY(fd_evaluation_do_task(e, &e->suite.task[i], fd_evaluation_wants(&e->tasks, e->suite.task[i].name)));
@@ -116,6 +120,9 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
   const fd_arg table[] = {
       {"checkpoint", FD_ARG_LIST, &e->checkpoints, 0, 0, "NAME=PATH",
        "a named checkpoint; repeat the option for several checkpoints in one table"},
+      {"join", FD_ARG_LIST, &e->join, 0, 0, "FILE",
+       "instead of checkpoints: results.json of another evaluation of this suite; repeat the option to put several into one "
+       "table"},
       {"data", FD_ARG_TEXT, &e->data, 0, 0, "FOLDER", "folder of the suite's official files, unchanged ({data} in the suite)"},
       {"genome", FD_ARG_TEXT, &e->genome, 0, 0, "FILE", "for tasks of intervals: the FASTA or 2bit file of their genome"},
       {"partial", FD_ARG_FLAG, &e->partial, 0, 0, NULL, "skip intervals on contigs that the genome lacks, and report how many"},
@@ -132,7 +139,8 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
   const fd_args args = {
       "evaluate",
       "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
-      "--checkpoint NAME=PATH ... [section.key=value ...] [options]",
+      "--checkpoint NAME=PATH ... [section.key=value ...] [options]\n       findna evaluate SUITE --join FILE --join FILE ... "
+      "[--output FOLDER]",
       "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
       "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
       "are printed next to the paper's numbers. SUITE is genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m,\n"

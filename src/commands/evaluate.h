@@ -2,9 +2,10 @@
 #ifndef FD_COMMANDS_EVALUATE_H
 #define FD_COMMANDS_EVALUATE_H
 
-#include "config/shape.h"
 #include "base/args.h"
 #include "base/hash.h"
+#include "commands/evaluate_cost.h"
+#include "config/shape.h"
 #include "tasks/suite.h"
 
 enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 48 };
@@ -14,8 +15,10 @@ typedef struct fd_evaluation_model {
   char name[64]; /* empty for a single checkpoint, which has no name */
   const char *path;
   char state_id[FD_SHA256_HEX];
-  fd_shape shape; /* models of the same shape share one untrained network */
-  int first;      /* 1: the first model of its shape */
+  char version[64], kernels[128]; /* of findna and of the products that pretrained it; empty: unknown */
+  fd_shape shape;
+  int untrained; /* the first model of the same shape, with which this one shares an untrained network */
+  fd_cost cost;
 } fd_evaluation_model;
 
 typedef struct fd_evaluation {
@@ -24,7 +27,7 @@ typedef struct fd_evaluation {
   int word_count, first_override;
   const char *data, *output, *genome;
   int partial, list;
-  fd_list checkpoints, tasks, methods;
+  fd_list checkpoints, join, tasks, methods;
   int64_t seeds, job;
   fd_suite suite;
   int models;
@@ -62,11 +65,17 @@ int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *task, const f
  * counted. Collective. */
 fd_status fd_evaluation_do_task(fd_evaluation *e, const fd_suite_task *task, int wanted) FD_MUST_CHECK;
 
+/* Whether the model is the first one of its shape, whose results include those of the untrained network. */
+static inline int fd_evaluation_first(const fd_evaluation *e, const fd_evaluation_model *model) {
+  return model == &e->model[model->untrained];
+}
+
 /* The folder of a unit of work, and the file of its results in it. */
 fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *unit, char folder[FD_PATH_MAX],
                               char file[FD_PATH_MAX]) FD_MUST_CHECK;
 
-/* Root only: prints all results found, and writes OUTPUT/results.json and OUTPUT/report.html. */
-fd_status fd_evaluation_report(const fd_evaluation *e) FD_MUST_CHECK;
+/* Root only: prints all results found, of units of work or, with --join, of other evaluations, and writes OUTPUT/results.json and
+ * OUTPUT/report.html. */
+fd_status fd_evaluation_report(fd_evaluation *e) FD_MUST_CHECK;
 
 #endif

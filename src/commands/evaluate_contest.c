@@ -79,8 +79,8 @@ static fd_contest_gain gain_of(const double *difference, int seeds) {
   return g;
 }
 
-/* Fills the row of a contestant and a method; cost: of each checkpoint. */
-static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const fd_cost *cost, fd_contest_row *r) {
+/* Fills the row of a contestant and a method. */
+static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest_row *r) {
   double above[FD_EVALUATION_SEEDS] = {0}, kmers = 0, gain[FD_SUITE_TASKS] = {0};
   for (int t = 0; t < e->suite.count; t++) {
     if (!counts(e, outcome, t, r->method)) continue;
@@ -95,7 +95,7 @@ static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, c
       double value = find(&outcome[t], e->model[i].name, r->method)->mean;
       sum += value, gain[t] += value - find(&outcome[t], "", kmers_name)->mean;
     }
-    r->cost[r->seeds] = strstr(r->method, "untrained") ? (fd_cost){NAN, 0} : cost[i];
+    r->cost[r->seeds] = strstr(r->method, "untrained") ? (fd_cost){NAN, 0} : e->model[i].cost;
     r->value[r->seeds] = sum / r->tasks;
     above[r->seeds++] = (sum - kmers) / r->tasks;
   }
@@ -105,13 +105,13 @@ static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, c
 }
 
 /* Adds the row of a checkpoint's contestant and a method, unless it exists already or no task counts. */
-static fd_status add(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const fd_cost *cost, const char *model,
-                     const char *method, fd_contest *c) {
+static fd_status add(const fd_evaluation *e, const fd_evaluation_outcome *outcome, const char *model, const char *method,
+                     fd_contest *c) {
   fd_contest_row r = {.method = method};
   snprintf(r.name, sizeof r.name, "%.*s", (int)stem_of(model), model);
   for (int i = 0; i < c->count; i++)
     if (!strcmp(c->row[i].name, r.name) && !strcmp(c->row[i].method, method)) return FD_OK;
-  fill(e, outcome, cost, &r);
+  fill(e, outcome, &r);
   if (!r.tasks) return FD_OK;
   FD_TRY(fd_grow(&c->row, &c->capacity, (size_t)c->count + 1, sizeof *c->row, "contestants"));
   c->row[c->count++] = r;
@@ -119,13 +119,11 @@ static fd_status add(const fd_evaluation *e, const fd_evaluation_outcome *outcom
 }
 
 fd_status fd_contest_make(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest *c) {
-  fd_cost cost[FD_EVALUATION_MODELS];
   *c = (fd_contest){0};
-  for (int i = 0; i < e->models; i++) FD_TRY(fd_evaluation_cost(e->model[i].path, &cost[i]));
   for (int t = 0; t < e->suite.count; t++)
     for (int i = 0; i < outcome[t].count; i++) {
       const fd_evaluation_row *r = &outcome[t].row[i];
-      if (stem_of(r->model)) FD_TRY(add(e, outcome, cost, r->model, r->name, c));
+      if (stem_of(r->model)) FD_TRY(add(e, outcome, r->model, r->name, c));
     }
   return FD_OK;
 }

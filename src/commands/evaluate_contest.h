@@ -3,7 +3,6 @@
 #ifndef FD_COMMANDS_EVALUATE_CONTEST_H
 #define FD_COMMANDS_EVALUATE_CONTEST_H
 
-#include "commands/evaluate_cost.h"
 #include "commands/evaluate_results.h"
 
 /* The mean of a difference over the seeds of pretraining, and its 95 % confidence interval by Student's t. */
@@ -34,8 +33,8 @@ typedef struct fd_contest {
 /* Whether at least two checkpoints are seeds of the same contestant. */
 int fd_contest_is(const fd_evaluation *e);
 
-/* Makes the rows from the outcomes of all tasks, from which the names of methods are borrowed, and from the checkpoints' run
- * folders; released with free(contest->row). */
+/* Makes the rows from the outcomes of all tasks, from which the names of methods are borrowed; released with free(contest->row).
+ */
 fd_status fd_contest_make(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest *contest) FD_MUST_CHECK;
 
 /* The difference of a from b, seed by seed, if both have the same method; else no seeds. */

@@ -1,4 +1,5 @@
 /* Writes results.json of an evaluation, from which its report page is made. */
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -16,6 +17,7 @@ static json_t *json_of_row(const fd_evaluation_row *r, const char *versus) {
     fd_json_set(&item, "compared",
                 json_pack("{s:s, s:i, s:f, s:f}", "with", versus, "pairs", r->pairs, "mean", r->above, "sd", r->spread));
   if (r->sets) fd_json_set(&item, "scores", fd_evaluation_scores_json(r));
+  if (r->selection_loss > 0) fd_json_set(&item, "selection_loss", json_real(r->selection_loss));
   if (*r->paper) fd_json_set(&item, "paper", json_string(r->paper));
   return item;
 }
@@ -30,12 +32,14 @@ static json_t *json_of_task(const fd_suite_task *t, const fd_evaluation_outcome 
                    "rows_left_out", o->left_out, "remarks", o->remarks, "results", list, "files", o->files);
 }
 
-/* "untrained": name of the first model of the same shape, whose untrained network this model shares. */
+/* "untrained": name of the model whose untrained network this one shares. */
 static json_t *json_of_model(const fd_evaluation *e, const fd_evaluation_model *model) {
-  const fd_evaluation_model *first = e->model;
-  while (!fd_shape_equal(&first->shape, &model->shape)) first++;
-  return json_pack("{s:s, s:s, s:s, s:s}", "name", model->name, "checkpoint", model->path, "state_id", model->state_id,
-                   "untrained", first->name);
+  json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "name", model->name, "checkpoint", model->path, "state_id", model->state_id,
+                           "untrained", e->model[model->untrained].name);
+  if (*model->version) fd_json_set(&item, "version", json_string(model->version));
+  if (*model->kernels) fd_json_set(&item, "kernels", json_string(model->kernels));
+  if (isfinite(model->cost.hours)) fd_json_set(&item, model->cost.gpu ? "gpu_hours" : "core_hours", json_real(model->cost.hours));
+  return item;
 }
 
 fd_status fd_evaluation_save(const fd_evaluation *e, const fd_evaluation_outcome *outcome, json_t *contest) {

@@ -1,4 +1,5 @@
-/* Gathers the results of an evaluation's units of work: mean and standard deviation, baselines and the paper's numbers. */
+/* Gathers the results of an evaluation's units of work: mean and standard deviation, baselines and the paper's numbers; and
+ * reports them. */
 #include "commands/evaluate_contest.h"
 
 #include <limits.h>
@@ -80,6 +81,7 @@ static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evalu
     r->mean = json_number_value(once ? score : json_object_get(score, "mean"));
     if (once) r->value[r->seeds++] = r->mean;
     r->sd = json_number_value(json_object_get(score, "sd"));
+    r->selection_loss = fd_evaluation_number(json_object_get(item, "selection_loss"), "mean");
     for (size_t k = 0; k < json_array_size(seeds) && r->seeds < FD_EVALUATION_SEEDS; k++)
       r->value[r->seeds++] = json_number_value(json_array_get(seeds, k));
   }
@@ -145,15 +147,19 @@ static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
   }
 }
 
-static fd_status gather(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *o) {
-  o->files = json_array(), o->remarks = json_array();
+static fd_status gather_task(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *o) {
   for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
     for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++) {
       fd_evaluation_unit u = {t, m, model, 0};
       if (fd_evaluation_has(e, t, m, model)) FD_TRY(m->tunes ? take_tunings(e, &u, o) : take_probes(e, &u, o));
     }
-  for (int i = 0; i < o->count; i++) find_paper(t, &o->row[i]);
   remark_on(t, o);
+  return FD_OK;
+}
+
+static fd_status gather(fd_evaluation *e, fd_evaluation_outcome *outcome) {
+  for (int i = 0; i < e->models; i++) FD_TRY(fd_evaluation_cost(e->model[i].path, &e->model[i].cost));
+  for (int i = 0; i < e->suite.count; i++) FD_TRY(gather_task(e, &e->suite.task[i], &outcome[i]));
   return FD_OK;
 }
 
@@ -172,15 +178,19 @@ static void compare_rows(const fd_evaluation *e, const fd_suite_task *t, fd_eval
     }
 }
 
-fd_status fd_evaluation_report(const fd_evaluation *e) {
+fd_status fd_evaluation_report(fd_evaluation *e) {
   fd_evaluation_outcome *outcome;
   fd_contest contest = {0};
   char page[FD_PATH_MAX];
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&outcome, (size_t)e->suite.count, sizeof *outcome, "results"));
-  for (int i = 0; i < e->suite.count; i++) FD_GO(gather(e, &e->suite.task[i], &outcome[i]));
+  for (int i = 0; i < e->suite.count; i++) outcome[i].files = json_array(), outcome[i].remarks = json_array();
+  FD_GO(e->join.count ? fd_evaluation_join(e, outcome) : gather(e, outcome));
   for (int i = 0; i < e->suite.count; i++)
-    for (int k = 0; k < outcome[i].count; k++) compare_rows(e, &e->suite.task[i], outcome, &outcome[i].row[k]);
+    for (int k = 0; k < outcome[i].count; k++) {
+      find_paper(&e->suite.task[i], &outcome[i].row[k]);
+      compare_rows(e, &e->suite.task[i], outcome, &outcome[i].row[k]);
+    }
   fd_evaluation_print(e, outcome);
   if (fd_contest_is(e)) {
     FD_GO(fd_contest_make(e, outcome, &contest));

@@ -29,8 +29,9 @@ typedef struct fd_evaluation_row {
   char paper[64]; /* the paper's number; empty: none */
   int seeds;
   double mean, sd, value[FD_EVALUATION_SEEDS];
-  int pairs;            /* seeds compared with those of the task `versus`; 0: no comparison */
-  double above, spread; /* mean and standard deviation of the differences from that task, seed by seed */
+  double selection_loss; /* of a probe, on the rows that choose its λ; NAN or 0: unknown */
+  int pairs;             /* seeds compared with those of the task `versus`; 0: no comparison */
+  double above, spread;  /* mean and standard deviation of the differences from that task, seed by seed */
   int sets;
   fd_evaluation_set *set; /* of fine-tunings; else NULL */
 } fd_evaluation_row;
@@ -44,12 +45,22 @@ typedef struct fd_evaluation_outcome {
   json_t *remarks; /* notes for the reader of the scores, one sentence each */
 } fd_evaluation_outcome;
 
+/* A number of a JSON object, or NAN. */
+double fd_evaluation_number(const json_t *object, const char *key);
+
+/* Takes models and rows from the results files of other evaluations of this suite (--join). They must name different checkpoints,
+ * and agree where they have the same rows (k-mer counts, usually): else they were made from other data or settings. */
+fd_status fd_evaluation_join(fd_evaluation *e, fd_evaluation_outcome *outcome) FD_MUST_CHECK;
+
 /* Prints the rows of each task, and if the checkpoints have names a table with a line per checkpoint and method and a column per
  * task. `outcome`: one for each task of the suite. */
 void fd_evaluation_print(const fd_evaluation *e, const fd_evaluation_outcome *outcome);
 
 /* Adds the scores of one seed's finetune.json (NULL: none) to the sets of a row. */
 fd_status fd_evaluation_take_scores(fd_evaluation_row *row, const json_t *root) FD_MUST_CHECK;
+
+/* Reads them from a row of results.json. */
+fd_status fd_evaluation_read_scores(fd_evaluation_row *row, const json_t *result) FD_MUST_CHECK;
 
 /* Releases the sets of a row. */
 void fd_evaluation_free_scores(fd_evaluation_row *row);

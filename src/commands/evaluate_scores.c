@@ -13,7 +13,7 @@
 static const char *const keys[FD_EVALUATION_SCORES] = {"accuracy", "balanced_accuracy", "mcc", "auroc"};
 static const char *const names[FD_EVALUATION_SCORES] = {"accuracy", "balanced", "MCC", "AUROC"};
 
-static double number(const json_t *object, const char *key) {
+double fd_evaluation_number(const json_t *object, const char *key) {
   const json_t *value = json_object_get(object, key);
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
@@ -38,8 +38,8 @@ static fd_status take_set(fd_evaluation_row *r, const char *rows, const json_t *
   if (!set || set->seeds == FD_EVALUATION_SEEDS) return FD_OK;
   set->count = (int)json_integer_value(json_object_get(from, "test_rows"));
   for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
-    set->constant[i] = number(constant, keys[i]);
-    set->value[i][set->seeds] = number(scores, keys[i]);
+    set->constant[i] = fd_evaluation_number(constant, keys[i]);
+    set->value[i][set->seeds] = fd_evaluation_number(scores, keys[i]);
   }
   set->seeds++;
   return FD_OK;
@@ -55,6 +55,34 @@ fd_status fd_evaluation_take_scores(fd_evaluation_row *r, const json_t *root) {
     const char *file = json_string_value(json_object_get(from, "test"));
     if (file) FD_TRY(take_set(r, file, from));
   }
+  return FD_OK;
+}
+
+/* Reads one set. A score without values is undefined in all seeds. */
+static fd_status read_set(fd_evaluation_row *r, const json_t *item) {
+  const char *rows = json_string_value(json_object_get(item, "rows"));
+  const json_t *constant = json_object_get(item, "constant");
+  fd_evaluation_set *set;
+  if (!rows) return FD_OK;
+  FD_TRY(find_set(r, rows, &set));
+  if (!set || set->seeds) return FD_OK;
+  set->count = (int)json_integer_value(json_object_get(item, "count"));
+  for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
+    const json_t *values = json_object_get(json_object_get(item, keys[i]), "values");
+    int seeds = json_array_size(values) < FD_EVALUATION_SEEDS ? (int)json_array_size(values) : FD_EVALUATION_SEEDS;
+    set->constant[i] = fd_evaluation_number(constant, keys[i]);
+    if (seeds > set->seeds) set->seeds = seeds;
+    for (int n = 0; n < FD_EVALUATION_SEEDS; n++)
+      set->value[i][n] = n < seeds ? json_number_value(json_array_get(values, (size_t)n)) : NAN;
+  }
+  return FD_OK;
+}
+
+fd_status fd_evaluation_read_scores(fd_evaluation_row *r, const json_t *result) {
+  const json_t *sets = json_object_get(result, "scores");
+  if (!json_array_size(sets)) return FD_OK;
+  if (!r->set) FD_TRY(fd_alloc(&r->set, FD_EVALUATION_SETS, sizeof *r->set, "scores"));
+  for (size_t i = 0; i < json_array_size(sets); i++) FD_TRY(read_set(r, json_array_get(sets, i)));
   return FD_OK;
 }
 

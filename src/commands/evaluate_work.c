@@ -25,7 +25,7 @@ int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *t, const fd_e
                       const fd_evaluation_model *model) {
   fd_suite_way way = fd_suite_way_of(t);
   if (m->searches != (way == FD_SUITE_KNN) || (m->tunes && way == FD_SUITE_PROBE)) return 0;
-  return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && model->first) || model == e->model;
+  return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && fd_evaluation_first(e, model)) || model == e->model;
 }
 
 /* The words of a command line, each allocated separately. */
@@ -165,7 +165,7 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   if (kmers) FD_TRY(add_word(l, "none"));
   FD_TRY(add_rows(e, u->task, kmers ? OF_BASELINE_OR_SEARCH : OF_PROBE, l, &there));
   FD_TRY(add_word(l, "--baseline"));
-  FD_TRY(add_word(l, kmers ? "kmer" : u->model->first ? "untrained" : "none"));
+  FD_TRY(add_word(l, kmers ? "kmer" : fd_evaluation_first(e, u->model) ? "untrained" : "none"));
   snprintf(seeds, sizeof seeds, "%" PRId64, e->seeds);
   FD_TRY(add_word(l, "--seeds"));
   FD_TRY(add_word(l, seeds));
@@ -175,7 +175,7 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
 
 /* As for probes, k-mers are searched once, and the untrained network once for each shape. */
 static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
-  int there, kmers = u->model == e->model, untrained = u->model->first;
+  int there, kmers = u->model == e->model, untrained = fd_evaluation_first(e, u->model);
   FD_TRY(add_word(l, "knn"));
   FD_TRY(add_word(l, u->model->path));
   FD_TRY(add_rows(e, u->task, OF_BASELINE_OR_SEARCH, l, &there));
