@@ -2,10 +2,10 @@
  *
  *   s[i, j] = sum over c of a(i, c) first(j, c);   m = middle(s);   out[i, c] = sum over j of m(i, j) second(c, j)
  *
- * for rows i of up to FD_CHAIN_WIDTH channels c and any number of hidden units j. In the forward pass the matrices are stored as
- * [j, c] and [c, j], in the backward pass (`T`) transposed. A block computes 128 rows; hidden units are processed in chunks of
- * 64, whose weights are prefetched into three slots of shared memory in four parts: for the first product over each half of c,
- * then for the second over each half of the chunk.
+ * for rows i, brought by an object of their own (fd_chain_rows), of up to FD_CHAIN_WIDTH channels c and any number of hidden
+ * units j. In the forward pass the matrices are stored as [j, c] and [c, j], in the backward pass (`T`) transposed. A block
+ * computes 128 rows; hidden units are processed in chunks of 64, whose weights are prefetched into three slots of shared memory
+ * in four parts: for the first product over each half of c, then for the second over each half of the chunk.
  */
 #ifndef FD_CUDA_CHAIN_H
 #define FD_CUDA_CHAIN_H
@@ -31,6 +31,39 @@ typedef struct fd_chain_shape {
   int channels;            /* rows of the matrix whose rows are channels */
   int units;               /* rows of the matrix whose rows are hidden units */
 } fd_chain_shape;
+static_assert(FD_CHAIN_ROWS * +FD_TABLE * 4 <= +FD_CHAIN_M_BYTES, "the table lies where the middle values will be");
+
+/* How the rows of a come into shared memory: as they are stored. Other ways have the same members:
+ *
+ *   LOOKS_UP                               whether look_up has anything to do; then a barrier follows it
+ *   look_up(row0, thread, threads, table)  may store FD_TABLE numbers for each of the block's rows
+ *   bring(row0, thread, threads, table, place)   starts asynchronous copies; place(row, piece): the address of 16 bytes
+ *   keep(row0, thread, threads, place)     called when the thread's copies have landed
+ *
+ * A block's rows begin at row0; rows and columns outside of a are zero. */
+struct fd_chain_rows {
+  fd_mat a;
+  int rows;
+  enum { LOOKS_UP = 0 };
+  __device__ void look_up(int, int, int, int *) const {}
+  template <class P>
+  __device__ void bring(int row0, int thread, int threads, const int *, const P &place) const {
+    const uint16_t *from = (const uint16_t *)a.at + (int64_t)row0 * a.stride;
+#pragma unroll 1
+    for (int n = thread; n < FD_CHAIN_ROWS * FD_CHAIN_WIDTH / 8; n += threads) {
+      int r = n / (FD_CHAIN_WIDTH / 8), u = n % (FD_CHAIN_WIDTH / 8), inside = row0 + r < rows && u * 8 < a.stride;
+      fd_copy16(place(r, u), from + (inside ? r * a.stride + u * 8 : 0), inside);
+    }
+  }
+  template <class P>
+  __device__ void keep(int, int, int, const P &) const {}
+};
+
+/* Where the rows are in the kernel below. */
+struct fd_chain_row_place {
+  fd_address tile;
+  __device__ fd_address operator()(int row, int piece) const { return tile + 16 * fd_swizzle(row, piece, FD_CHAIN_WIDTH / 8); }
+};
 
 /* Starts the asynchronous copies of a tile of UNITS pieces per row: rows of m (`count` in all) from row0, column0 on. */
 template <int ROWS, int UNITS>
@@ -163,18 +196,24 @@ __device__ inline void fd_chain_middle(const M &middle, int row0, int unit0, fd_
   }
 }
 
-template <bool T, class M, class E>
+template <bool T, class R, class M, class E>
 __global__ void __launch_bounds__(FD_CHAIN_THREADS, 1)
-    fd_product_chain(fd_mat a, fd_mat first, fd_mat second, fd_chain_shape s, M middle, E epilogue) {
+    fd_product_chain(R rows, fd_mat first, fd_mat second, fd_chain_shape s, M middle, E epilogue) {
   fd_address tile_a = fd_shared_address(), tile_m = tile_a + FD_CHAIN_A_BYTES, slots = tile_m + FD_CHAIN_M_BYTES;
   int row0 = (int)blockIdx.x * FD_CHAIN_ROWS, warp = (int)threadIdx.x / FD_WARP;
   int row = warp % 4 * 32, across = warp / 4, steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 4;
   float out[2][20][4] = {{{0}}};
-  fd_chain_copy<FD_CHAIN_ROWS, FD_CHAIN_WIDTH / 8>(a, row0, s.rows, 0, tile_a);
+  const fd_chain_row_place place = {tile_a};
+  int *table = (int *)(fd_shared() + FD_CHAIN_A_BYTES); /* where the middle values will be */
+  rows.look_up(row0, (int)threadIdx.x, FD_CHAIN_THREADS, table);
+  if (R::LOOKS_UP) __syncthreads();
+  rows.bring(row0, (int)threadIdx.x, FD_CHAIN_THREADS, table, place);
   for (int step = 0; step < FD_CHAIN_SLOTS - 1; step++) {
     fd_chain_part<T>(first, second, s, step, slots);
     fd_copy_commit();
   }
+  fd_copy_wait<FD_CHAIN_SLOTS - 2>();
+  rows.keep(row0, (int)threadIdx.x, FD_CHAIN_THREADS, place);
 #pragma unroll 1
   for (int step = 0; step < steps; step += 4) { /* one chunk; its sums are live in the first two parts only */
     float sum[2][4][4] = {{{0}}};
@@ -216,10 +255,10 @@ static inline int fd_chain_fits(const fd_cuda *cuda, fd_mat a) {
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
-template <bool T, class M, class E>
-void fd_chain(fd_cuda *cuda, fd_mat a, fd_mat first, fd_mat second, fd_chain_shape s, M middle, E epilogue) {
-  fd_launch(cuda, "a chain of products", fd_product_chain<T, M, E>, dim3(fd_blocks((size_t)s.rows, FD_CHAIN_ROWS)),
-            FD_CHAIN_THREADS, FD_CHAIN_SHARED, a, first, second, s, middle, epilogue);
+template <bool T, class R, class M, class E>
+void fd_chain(fd_cuda *cuda, R rows, fd_mat first, fd_mat second, fd_chain_shape s, M middle, E epilogue) {
+  fd_launch(cuda, "a chain of products", fd_product_chain<T, R, M, E>, dim3(fd_blocks((size_t)s.rows, FD_CHAIN_ROWS)),
+            FD_CHAIN_THREADS, FD_CHAIN_SHARED, rows, first, second, s, middle, epilogue);
 }
 
 #endif

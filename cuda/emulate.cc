@@ -32,6 +32,7 @@ enum {
 struct copy {
   void *shared;
   const void *global;
+  unsigned bytes;
   int valid;
 };
 
@@ -332,15 +333,18 @@ int fd_uniform(int value) {
 
 char *fd_shared() { return own_block().shared_at; }
 
-void fd_copy16(fd_address shared, const void *global, int valid) {
-  if ((uintptr_t)shared % 16 || (valid && (uintptr_t)global % 16)) die("a copy that is not aligned to 16 bytes");
-  if (!shared_by(own_block(), shared, 16)) die("a copy outside shared memory");
-  memset(shared, POISON, 16); /* a read before the copy has landed yields NaN */
+static void start_copy(fd_address shared, const void *global, unsigned bytes, int valid) {
+  if ((uintptr_t)shared % bytes || (valid && (uintptr_t)global % bytes)) die("a copy that is not aligned to its size");
+  if (!shared_by(own_block(), shared, bytes)) die("a copy outside shared memory");
+  memset(shared, POISON, bytes); /* a read before the copy has landed yields NaN */
   fiber &f = self();
   if (f.next - f.first == COPIES_MAX) die("more asynchronous copies under way than the emulator keeps");
-  f.copies[f.next % COPIES_MAX] = {shared, global, valid};
+  f.copies[f.next % COPIES_MAX] = {shared, global, bytes, valid};
   f.group[f.next++ % COPIES_MAX] = f.groups;
 }
+
+void fd_copy16(fd_address shared, const void *global, int valid) { start_copy(shared, global, 16, valid); }
+void fd_copy8(fd_address shared, const void *global, int valid) { start_copy(shared, global, 8, valid); }
 
 void fd_copy_commit() { self().groups++; }
 
@@ -348,8 +352,8 @@ void fd_emulate_copy_wait(int newest) {
   fiber &f = self();
   for (; f.first < f.next && f.group[f.first % COPIES_MAX] + (unsigned)newest < f.groups; f.first++) {
     const copy &c = f.copies[f.first % COPIES_MAX];
-    if (c.valid) memcpy(c.shared, c.global, 16);
-    else memset(c.shared, 0, 16);
+    if (c.valid) memcpy(c.shared, c.global, c.bytes);
+    else memset(c.shared, 0, c.bytes);
     f.unpublished = 1;
   }
 }

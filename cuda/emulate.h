@@ -74,6 +74,7 @@ typedef char *fd_address;
 static inline fd_address fd_shared_address() { return fd_shared(); }
 static inline void fd_store_pair(fd_address at, uint32_t pair) { memcpy(at, &pair, sizeof pair); }
 void fd_copy16(fd_address shared, const void *global, int valid);
+void fd_copy8(fd_address shared, const void *global, int valid);
 void fd_copy_commit();
 void fd_emulate_copy_wait(int newest);
 template <int N>

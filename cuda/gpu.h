@@ -54,6 +54,11 @@ __device__ inline void fd_copy16(fd_address shared, const void *global, int vali
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0) : "memory");
 }
 
+/* The same for 8 bytes. */
+__device__ inline void fd_copy8(fd_address shared, const void *global, int valid) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(shared), "l"(global), "r"(valid ? 8 : 0) : "memory");
+}
+
 /* Makes one group of the copies that this thread has started since its last commit. */
 __device__ inline void fd_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

@@ -258,7 +258,48 @@ struct residual_epilogue {
   }
 };
 
-/* dm[t] = dy[t - shift] */
+/* dm[t] = dy[t - shift], as the rows of a chain (chain.h): copied from the rows of dy into shared memory, and from there to dm,
+ * which the gradient of W2 needs. Each thread has four columns, always of one track, of every `step`-th row. */
+struct gathered_rows {
+  rotation turn;
+  int rows, channels;
+  fd_mat dy, dm;
+  enum { LOOKS_UP = 1, COLUMNS = 4, PIECES = FD_CHAIN_WIDTH / COLUMNS };
+  __host__ int fits() const {
+    return turn.track % COLUMNS == 0 && channels % COLUMNS == 0 && (FD_CHAIN_WIDTH - 1) / turn.track < FD_TABLE;
+  }
+  __device__ void look_up(int row0, int thread, int threads, int *table) const {
+    note_rotations(turn, {row0, 0, FD_CHAIN_ROWS, FD_CHAIN_WIDTH, rows, dm.stride}, 0, channels, thread, threads, table);
+  }
+
+  /* Calls part(row of the tile, column) for the thread's parts of four columns. */
+  template <class F>
+  __device__ static void each(int thread, int threads, F part) {
+    const int ways = PIECES / fd_common_divisor(PIECES, FD_CHAIN_THREADS), step = FD_CHAIN_THREADS * ways / PIECES;
+#pragma unroll 1
+    for (int n = thread; n < ways * threads; n += threads)
+#pragma unroll 4
+      for (int r = n / PIECES; r < FD_CHAIN_ROWS; r += step) part(r, n % PIECES * COLUMNS);
+  }
+  template <class P>
+  __device__ void bring(int row0, int thread, int threads, const int *table, const P &place) const {
+    each(thread, threads, [&](int r, int column) {
+      int inside = row0 + r < rows && column < channels, to = inside ? table[r * FD_TABLE + column / turn.track] : 0;
+      fd_copy8(place(r, column / 8) + column % 8 * 2, (const uint16_t *)dy.at + (int64_t)to * dy.stride + (inside ? column : 0),
+               inside);
+    });
+  }
+  template <class P>
+  __device__ void keep(int row0, int thread, int threads, const P &place) const {
+    each(thread, threads, [&](int r, int column) {
+      if (row0 + r < rows && column < dm.stride)
+        fd_put_piece(dm, row0 + r, column,
+                     *(const fd_piece<COLUMNS> *)(fd_shared() + (place(r, column / 8) - fd_shared_address()) + column % 8 * 2));
+    });
+  }
+};
+
+/* dm[t] = dy[t - shift] in a kernel of its own. */
 __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
   int groups = dm.stride / 4;
   for (size_t n = fd_first_item(); n < (size_t)rows * groups; n += fd_all_items()) {
@@ -295,6 +336,16 @@ __global__ void gather_pieces(rotation turn, int rows, int channels, fd_mat dy, 
     if (row0 + i * GATHER_DOWN < rows) fd_put_piece(dm, row0 + i * GATHER_DOWN, column, piece[i]);
 }
 
+void gather_rows(fd_cuda *cuda, const gathered_rows &r) {
+  if (r.dm.type == FD_BF16 && cuda->products != FD_PRODUCTS_PLAIN)
+    FD_LAUNCH(cuda, gather_pieces,
+              dim3(fd_blocks((size_t)r.rows, GATHER_ROWS), fd_blocks((size_t)r.dm.stride, 4 * GATHER_ACROSS)), THREADS, 0, r.turn,
+              r.rows, r.channels, r.dy, r.dm);
+  else
+    FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)r.rows * (size_t)r.dm.stride / 4, THREADS)), THREADS, 0, r.turn, r.rows,
+              r.channels, r.dy, r.dm);
+}
+
 rotation rotation_of(const fd_seqs *seqs, const fd_mixer *block) { return {seqs->device_start, seqs->count, block->track}; }
 
 fd_mat rows_from(fd_mat m, int first) {
@@ -306,21 +357,21 @@ fd_mat scratch_mat(fd_cuda *cuda, fd_cuda_slot slot, int rows, int width) {
   return fd_form_mat(form, fd_cuda_scratch(cuda, slot, (size_t)rows * fd_form_row(form, width)), width);
 }
 
-/* Computes both products of a block in one kernel if one supports its shape: forward by W1, then W2; backward (`T`) by the
- * transposes of W2, then W1. Returns whether it did. */
-template <bool T, class M, class E>
-int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, int rows, int width, int stored_hidden, M middle, E epilogue) {
+/* Computes both products of a block, of rows like those of a, in one kernel if one supports their shape: forward by W1, then W2;
+ * backward (`T`) by the transposes of W2, then W1. Returns whether it did. */
+template <bool T, class R, class M, class E>
+int chained(fd_cuda *cuda, const fd_mixer *block, fd_mat a, R rows, int width, int stored_hidden, M middle, E epilogue) {
   int channels = block->channels, hidden = block->hidden;
-  fd_chain_shape shape = {rows, width, stored_hidden, channels, hidden};
+  fd_chain_shape shape = {rows.rows, width, stored_hidden, channels, hidden};
   if (fd_warpgroup_chain_fits(cuda, a)) {
     const uint16_t *w1 = fd_cuda_tiles(cuda, block->w1, hidden, channels, FD_TILES_UNITS_DOWN),
                    *w2 = fd_cuda_tiles(cuda, block->w2, channels, hidden, FD_TILES_UNITS_ACROSS);
-    fd_warpgroup_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
+    fd_warpgroup_chain<T>(cuda, rows, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
     return 1;
   }
   if (!fd_chain_fits(cuda, a)) return 0;
   fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
-  fd_chain<T>(cuda, a, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
+  fd_chain<T>(cuda, rows, T ? w2 : w1, T ? w1 : w2, shape, middle, epilogue);
   return 1;
 }
 
@@ -364,7 +415,7 @@ void hidden_again(fd_cuda *cuda, const fd_mixer *block, fd_mat x, int rows, fd_m
 void fd_cuda_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
   fd_cuda *cuda = fd_cuda_of(dev);
   int all = fd_seqs_rows(seqs), most = all < FD_ROWS_AT_A_TIME ? all : FD_ROWS_AT_A_TIME;
-  if (chained<false>(cuda, block, x, all, y.stride, fd_form_stride(dev->form, block->hidden),
+  if (chained<false>(cuda, block, x, fd_chain_rows{x, all}, y.stride, fd_form_stride(dev->form, block->hidden),
                      hidden_middle{block->b1, block->hidden, z},
                      scatter_epilogue{block->b2, block->channels, 0, rotation_of(seqs, block), x, y}))
     return;
@@ -391,14 +442,11 @@ void fd_cuda_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer 
     z = da;
     hidden_again(cuda, block, x, rows, z);
   }
-  if (dm.type == FD_BF16 && cuda->products != FD_PRODUCTS_PLAIN)
-    FD_LAUNCH(cuda, gather_pieces, dim3(fd_blocks((size_t)rows, GATHER_ROWS), fd_blocks((size_t)dm.stride, 4 * GATHER_ACROSS)),
-              THREADS, 0, rotation_of(seqs, block), rows, channels, dy, dm);
-  else
-    FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)rows * (size_t)dm.stride / 4, THREADS)), THREADS, 0, rotation_of(seqs, block),
-              rows, channels, dy, dm);
-  if (!chained<true>(cuda, block, dm, rows, dx.stride, da.stride, slope_middle{z, g, da}, residual_epilogue{dy, dx})) {
+  const gathered_rows turned = {rotation_of(seqs, block), rows, channels, dy, dm};
+  if (!turned.fits() ||
+      !chained<true>(cuda, block, dm, turned, dx.stride, da.stride, slope_middle{z, g, da}, residual_epilogue{dy, dx})) {
     fd_mat w1 = fd_cuda_weights(cuda, block->w1, hidden, channels), w2 = fd_cuda_weights(cuda, block->w2, channels, hidden);
+    gather_rows(cuda, turned);
     product<true>(cuda, dm, w2, rows, da.stride, channels, hidden, slope_epilogue{hidden, z, g, da});
     product<true>(cuda, da, w1, rows, dx.stride, hidden, channels, residual_epilogue{dy, dx});
   }

@@ -25,8 +25,9 @@ enum {
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
   FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* 64 channels of a's rows */
   FD_WARPGROUP_CHAIN_MBARRIERS =
-      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES, /* their offset, after the slots */
-  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8,
+      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES,               /* their offset, after the slots */
+  FD_WARPGROUP_CHAIN_LOOKED_UP = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8, /* offset of the rows' table */
+  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_LOOKED_UP + FD_CHAIN_ROWS * FD_TABLE * 4,
   FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums for the epilogue (fd_line_at) */
   FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows and their table */
 };
@@ -72,18 +73,25 @@ __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &
   }
 }
 
-/* Copies the block's rows of a, from row0 on, as five blocks of 64 channels in the layout and swizzling of fd_descriptor; called
- * by all consumer threads. */
-__device__ inline void fd_warpgroup_chain_rows(fd_mat a, int row0, int rows, fd_address tile) {
-#pragma unroll 1
-  for (int n = (int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP; n < FD_CHAIN_ROWS * FD_CHAIN_WIDTH / 8;
-       n += FD_WARPGROUP_CHAIN_CONSUMERS) {
-    int r = n / (FD_CHAIN_WIDTH / 8), u = n % (FD_CHAIN_WIDTH / 8), inside = row0 + r < rows && u * 8 < a.stride;
-    fd_copy16(tile + u / 8 * FD_WARPGROUP_CHAIN_A_BLOCK_BYTES + 16 * fd_swizzle(r, u % 8, 8),
-              (const uint16_t *)a.at + (inside ? (int64_t)(row0 + r) * a.stride + u * 8 : 0), inside);
+/* Where the block's rows are: five blocks of 64 channels in the layout and swizzling of fd_descriptor. */
+struct fd_warpgroup_chain_row_place {
+  fd_address tile;
+  __device__ fd_address operator()(int row, int piece) const {
+    return tile + piece / 8 * FD_WARPGROUP_CHAIN_A_BLOCK_BYTES + 16 * fd_swizzle(row, piece % 8, 8);
   }
+};
+
+/* Brings the block's rows, from row0 on; called by all consumer threads. */
+template <class R>
+__device__ inline void fd_warpgroup_chain_rows(const R &rows, int row0, fd_address tile) {
+  int thread = (int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP, *table = (int *)(fd_shared() + FD_WARPGROUP_CHAIN_LOOKED_UP);
+  const fd_warpgroup_chain_row_place place = {tile};
+  rows.look_up(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, table);
+  if (R::LOOKS_UP) fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
+  rows.bring(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, table, place);
   fd_copy_commit();
   fd_copy_wait<0>();
+  rows.keep(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, place);
   fd_warpgroup_publish();
   fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
 }
@@ -184,14 +192,14 @@ __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, con
 
 /* A consumer thread: its warpgroup has 64 rows, its warp 16. The first product with the next chunk is started while the second
  * product with this chunk is still running. */
-template <bool T, class M, class E>
-__device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_place &at, fd_mat a, fd_chain_shape s,
+template <bool T, class R, class M, class E>
+__device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_place &at, const R &rows, fd_chain_shape s,
                                                    const M &middle, const E &epilogue) {
   int first_row = (int)blockIdx.x * FD_CHAIN_ROWS,
       row = ((int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16; /* the warp's first */
   float out[5][8][4] = {{{0}}}, sum[8][4];
   uint32_t m[4][4];
-  fd_warpgroup_chain_rows(a, first_row, s.rows, at.a);
+  fd_warpgroup_chain_rows(rows, first_row, at.a);
   fd_warpgroup_chain_first<T>(at, 0, sum);
   fd_warpgroup_wait<0>();
   fd_warpgroup_chain_release(at, 0);
@@ -213,9 +221,9 @@ __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_plac
   fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row / 16 * FD_WARPGROUP_CHAIN_FINISH, epilogue);
 }
 
-template <bool T, class M, class E>
+template <bool T, class R, class M, class E>
 __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
-    fd_product_group_chain(fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle, E epilogue) {
+    fd_product_group_chain(R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle, E epilogue) {
   fd_warpgroup_chain_place at = fd_warpgroup_chain_places();
   int steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 2;
   if (threadIdx.x == 0) {
@@ -233,7 +241,7 @@ __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
     fd_cluster_arrive();
   } else {
     fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
-    fd_warpgroup_chain_multiply<T>(at, a, s, middle, epilogue);
+    fd_warpgroup_chain_multiply<T>(at, rows, s, middle, epilogue);
   }
   fd_cluster_wait(); /* the other block may still arrive at this one's mbarriers */
 }
@@ -244,12 +252,12 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
 }
 
 /* The weights are in tile order. A last block without rows may be launched to complete its cluster. */
-template <bool T, class M, class E>
-void fd_warpgroup_chain(fd_cuda *cuda, fd_mat a, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
+template <bool T, class R, class M, class E>
+void fd_warpgroup_chain(fd_cuda *cuda, R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {
-  fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, M, E>,
+  fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, R, M, E>,
            dim3(fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS) * FD_WARPGROUP_CHAIN_BLOCKS),
-           FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS, FD_WARPGROUP_CHAIN_SHARED, a, first, second, s, middle,
+           FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS, FD_WARPGROUP_CHAIN_SHARED, rows, first, second, s, middle,
            epilogue);
 }
 

@@ -139,7 +139,7 @@ static void rotations_of_short_sequences_equal_cpu(void **state) {
   (void)state;
   const struct {
     int sequences, longest, d, h, track;
-  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16}, {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}};
+  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16}, {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}, {70, 4, 180, 20, 32}};
   for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++) {
     int count = shapes[n].sequences, *start = calloc((size_t)count + 1, sizeof *start);
     for (int i = 0; i < count; i++) start[i + 1] = start[i] + between(1, shapes[n].longest);
