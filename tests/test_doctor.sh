@@ -111,3 +111,7 @@ YAML
 expect "of the paper's teacher" 0 "products +.*, teacher (169.[5-9]|170.[0-4])" "$FINDNA" doctor had --window 1020 --teacher nt.yaml device.kind=cuda
 shows "and what its run takes" "teacher +49[0-9]+ parameters, 171 words a window, 1024 features each" "work +[0-9.]+ TFLOP a step, 1\.[0-9]+e\+18 FLOP in 10000 steps: [0-9.]+ h on one H100 SXM, [0-9.]+ h on one A100 at 40 % of its bf16 peak .computed, not measured."
 expect "a teacher of letters is refused" 78 "does not read words" "$FINDNA" doctor had.yaml --teacher "$root/tests/tiny.yaml"
+
+# A processor that has only one instruction set.
+expect "FINDNA_SIMD" 0 "instructions +generic; device.simd: auto takes generic" env FINDNA_SIMD=generic "$FINDNA" doctor
+expect "no others then" 78 "this CPU or this build has no AVX2" env FINDNA_SIMD=generic "$FINDNA" pretrain "$root/tests/tiny.yaml" device.simd=avx2 run.folder=none

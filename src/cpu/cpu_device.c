@@ -54,16 +54,22 @@ static const struct kernel_set {
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
+/* Whether this processor has what the kernels need. FINDNA_SIMD=NAME makes it one that has only this instruction set, for tests.
+ */
+static int is_usable(const struct kernel_set *set) {
+  const char *only = getenv("FINDNA_SIMD");
+  return set->usable() && (!only || set->usable == always || !strcmp(only, set->kernels->name));
+}
+
 static const fd_cpu_kernels *choose_kernels(int simd, int bf16) {
-  for (int i = 0; i < SETS; i++)
-    if (bf16 == sets[i].bf16 && (simd == FD_SIMD_AUTO ? sets[i].preferred() : simd == sets[i].simd && sets[i].usable()))
-      return sets[i].kernels;
+  for (const struct kernel_set *set = sets; set < sets + SETS; set++)
+    if (bf16 == set->bf16 && (simd == FD_SIMD_AUTO ? set->preferred() : simd == set->simd) && is_usable(set)) return set->kernels;
   return NULL;
 }
 
 static int can_use(const char *name) {
   for (int i = 0; i < SETS; i++)
-    if (!strcmp(sets[i].kernels->name, name)) return sets[i].usable();
+    if (!strcmp(sets[i].kernels->name, name)) return is_usable(&sets[i]);
   return 0;
 }
 
@@ -97,7 +103,7 @@ static const fd_cpu_kernels *select_kernels(int simd, int bf16) {
 void fd_cpu_simd(char *text, size_t size) {
   int n = 0;
   for (int i = SETS - 1; i >= 0; i--)
-    if (sets[i].usable() && sets[i].preferred != never)
+    if (is_usable(&sets[i]) && sets[i].preferred != never)
       n += snprintf(text + n, size - (size_t)n, "%s%s", n ? ", " : "", sets[i].kernels->name);
 }
 
