@@ -21,7 +21,7 @@ one() {
   skip=$(grep -c '^skipped - ' "$log")
   if [ $code -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   if [ $((good + bad + skip)) -eq 0 ]; then bad=1; echo "not ok - $name ran no test" >>"$log"; fi
-  echo "$good $bad $skip" >"$RESULTS/$name.counts"
+  echo "$good $bad $skip $((SECONDS - start)) $name" >"$RESULTS/$name.counts"
   {
     printf '%-28s %4d ok %3d failed  %4d s\n' "$name" "$good" "$bad" $((SECONDS - start))
     grep '^skipped - ' "$log"
@@ -48,5 +48,6 @@ read -r passed failed skipped <<<"$(cat "$RESULTS"/*.counts | awk '{ g += $1; b 
 missing=$((${#together[@]} + ${#apart[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
 [ $missing = 0 ] || { echo "$missing tests ended without a result"; failed=$((failed + missing)); }
 [ "$skipped" -gt 0 ] && echo "$skipped skipped (reasons above)"
+[ ${#names[@]} -lt 10 ] || echo "$SECONDS s; slowest: $(sort -k 4,4nr "$RESULTS"/*.counts | head -8 | awk '{ printf("%s%s %d", (NR > 1 ? ", " : ""), $5, $4) }')"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
