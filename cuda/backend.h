@@ -37,6 +37,7 @@ struct fd_cuda {
   cudaStream_t stream;
   int products;
   size_t shared_limit; /* bytes of shared memory per block at most */
+  int multiprocessors;
   struct large_kernel {
     const void *kernel;
     size_t shared;

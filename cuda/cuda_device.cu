@@ -213,6 +213,7 @@ static void fill_device(fd_cuda *cuda, const fd_gpu *gpu, const fd_gpu_options *
   cuda->device.threads = 1;
   cuda->device.own_memory = 1;
   cuda->device.fill = gpu->fill;
+  cuda->multiprocessors = gpu->fill / FD_TILE_ROWS;
   cuda->device.gpu = options->gpu;
   memcpy(cuda->device.uuid, gpu->uuid, sizeof gpu->uuid);
   cuda->device.form = options->bf16 ? fd_form{FD_BF16, PAD_BF16, 0} : fd_form{FD_FP32, PAD_FP32, 0};

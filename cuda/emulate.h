@@ -72,6 +72,12 @@ static inline int fd_thread_here() { return (int)threadIdx.x; }
 char *fd_shared();
 typedef char *fd_address;
 static inline fd_address fd_shared_address() { return fd_shared(); }
+static inline void fd_store_number(fd_address at, int number) { memcpy(at, &number, sizeof number); }
+static inline int fd_number_here(fd_address at) {
+  int number;
+  memcpy(&number, at, sizeof number);
+  return number;
+}
 static inline void fd_store_pair(fd_address at, uint32_t pair) { memcpy(at, &pair, sizeof pair); }
 void fd_copy16(fd_address shared, const void *global, int valid);
 void fd_copy8(fd_address shared, const void *global, int valid);

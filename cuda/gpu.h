@@ -38,6 +38,16 @@ __device__ inline char *fd_shared() {
 typedef uint32_t fd_address;
 __device__ inline fd_address fd_shared_address() { return (uint32_t)__cvta_generic_to_shared(fd_shared()); }
 
+/* Stores a number in shared memory, and reads it at this point, so that it occupies no register in between. */
+__device__ inline void fd_store_number(fd_address at, int number) {
+  asm volatile("st.shared.s32 [%0], %1;" ::"r"(at), "r"(number) : "memory");
+}
+__device__ inline int fd_number_here(fd_address at) {
+  int number;
+  asm volatile("ld.shared.s32 %0, [%1];" : "=r"(number) : "r"(at) : "memory");
+  return number;
+}
+
 /* Stores two bf16 numbers in shared memory. */
 __device__ inline void fd_store_pair(fd_address at, fd_bf16x2 pair) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(pair) : "memory");

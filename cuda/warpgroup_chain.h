@@ -6,7 +6,10 @@
  * first with the next chunk, and so on. Chunks pass through a ring of slots in shared memory. Blocks run in clusters of two, and
  * each block copies one half of every chunk to both, so that weights are read once per pair. A slot has two mbarriers: `full`
  * counts the bytes of both halves; at `empty` the warps of both blocks arrive when they have finished multiplying, since a copy
- * into a slot writes to both blocks. */
+ * into a slot writes to both blocks.
+ *
+ * Clusters stay: there are as many as run at a time, and each computes every so-many-th pair of tiles. Steps are counted through
+ * all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
 #ifndef FD_CUDA_WARPGROUP_CHAIN_H
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
@@ -24,28 +27,30 @@ enum {
   FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
   FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* 64 channels of a's rows */
+  FD_WARPGROUP_CHAIN_FINISH =
+      16 * (FD_CHAIN_LINE + FD_TABLE), /* floats of half a warp's sums for the epilogue, and their table */
+  FD_WARPGROUP_CHAIN_ROWS_BYTES = FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4, /* rows of a and their table, then sums */
   FD_WARPGROUP_CHAIN_MBARRIERS =
-      FD_CHAIN_A_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES,               /* their offset, after the slots */
-  FD_WARPGROUP_CHAIN_LOOKED_UP = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8, /* offset of the rows' table */
-  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_LOOKED_UP + FD_CHAIN_ROWS * FD_TABLE * 4,
-  FD_WARPGROUP_CHAIN_LINE = FD_CHAIN_WIDTH + 8, /* floats of a row of sums for the epilogue (fd_line_at) */
-  FD_WARPGROUP_CHAIN_FINISH = 16 * (FD_WARPGROUP_CHAIN_LINE + FD_TABLE) /* floats of a warp's rows and their table */
+      FD_WARPGROUP_CHAIN_ROWS_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES,   /* their offset, after the slots */
+  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8 + 16 /* the number of the tile's first row */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
 static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
                   FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
               "setmaxnreg waits forever for registers that the block was not launched with");
-static_assert(FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4 <= FD_WARPGROUP_CHAIN_MBARRIERS,
-              "the sums reuse the memory of rows and weights");
+static_assert(FD_CHAIN_A_BYTES + FD_CHAIN_ROWS * FD_TABLE * 4 <= FD_WARPGROUP_CHAIN_ROWS_BYTES,
+              "rows and their table lie where the sums will be");
+static_assert(FD_WARPGROUP_CHAIN_ROWS_BYTES % 1024 == 0, "slots are tiles of fd_descriptor");
 
-/* Shared-memory addresses of a block's tiles and mbarriers. */
+/* Shared-memory addresses of a block's tiles, mbarriers and number of the tile's first row. */
 typedef struct fd_warpgroup_chain_place {
-  fd_address a, slots, full, empty;
+  fd_address a, slots, full, empty, row0;
 } fd_warpgroup_chain_place;
 
 __device__ inline fd_warpgroup_chain_place fd_warpgroup_chain_places() {
   fd_address at = fd_shared_address();
-  return {at, at + FD_CHAIN_A_BYTES, at + FD_WARPGROUP_CHAIN_MBARRIERS, at + FD_WARPGROUP_CHAIN_MBARRIERS + FD_RING_SLOTS * 8};
+  return {at, at + FD_WARPGROUP_CHAIN_ROWS_BYTES, at + FD_WARPGROUP_CHAIN_MBARRIERS,
+          at + FD_WARPGROUP_CHAIN_MBARRIERS + FD_RING_SLOTS * 8, at + FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8};
 }
 __device__ inline fd_address fd_warpgroup_chain_full(const fd_warpgroup_chain_place &at, int step) {
   return at.full + fd_ring_slot(step) * 8;
@@ -57,20 +62,28 @@ __device__ inline fd_address fd_warpgroup_chain_slot(const fd_warpgroup_chain_pl
   return at.slots + fd_ring_slot(step) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
 }
 
-/* The producer thread: copies this block's half of each chunk of weights to both blocks. */
+/* Whether the tile from row0 on belongs to a pair with rows: both blocks of a cluster have the same number of tiles. */
+__device__ inline int fd_warpgroup_chain_goes_on(int row0, int rows) {
+  const int pair = FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS;
+  return row0 / pair * pair < rows;
+}
+
+/* The producer thread: copies this block's half of each chunk of weights to both blocks, `steps` of them for each tile. */
 __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &at, const uint16_t *first, const uint16_t *second,
-                                                int steps) {
-  int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS;
+                                                int rows, int steps) {
+  int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, step = 0;
 #pragma unroll 1
-  for (int step = 0; step < steps; step++) {
-    const char *from = (const char *)(step % 2 ? second : first) + (size_t)(step / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
-    fd_mbarrier_wait(fd_warpgroup_chain_empty(at, step),
-                     fd_ring_parity(step) ^ 1); /* released after the slot's previous use, if any */
-    fd_mbarrier_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
-    fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
-                    FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
-                    (1 << FD_WARPGROUP_CHAIN_BLOCKS) - 1);
-  }
+  for (int row0 = (int)blockIdx.x * FD_CHAIN_ROWS; fd_warpgroup_chain_goes_on(row0, rows); row0 += (int)gridDim.x * FD_CHAIN_ROWS)
+#pragma unroll 1
+    for (int n = 0; n < steps; n++, step++) {
+      const char *from = (const char *)(n % 2 ? second : first) + (size_t)(n / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
+      fd_mbarrier_wait(fd_warpgroup_chain_empty(at, step),
+                       fd_ring_parity(step) ^ 1); /* released after the slot's previous use, if any */
+      fd_mbarrier_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
+      fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
+                      FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
+                      (1 << FD_WARPGROUP_CHAIN_BLOCKS) - 1);
+    }
 }
 
 /* Where the block's rows are: five blocks of 64 channels in the layout and swizzling of fd_descriptor. */
@@ -84,7 +97,7 @@ struct fd_warpgroup_chain_row_place {
 /* Brings the block's rows, from row0 on; called by all consumer threads. */
 template <class R>
 __device__ inline void fd_warpgroup_chain_rows(const R &rows, int row0, fd_address tile) {
-  int thread = (int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP, *table = (int *)(fd_shared() + FD_WARPGROUP_CHAIN_LOOKED_UP);
+  int thread = fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP, *table = (int *)(fd_shared() + FD_CHAIN_A_BYTES);
   const fd_warpgroup_chain_row_place place = {tile};
   rows.look_up(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, table);
   if (R::LOOKS_UP) fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
@@ -98,7 +111,7 @@ __device__ inline void fd_warpgroup_chain_rows(const R &rows, int row0, fd_addre
 
 /* Signals to both blocks that this warp no longer reads the weights of a step. */
 __device__ inline void fd_warpgroup_chain_release(const fd_warpgroup_chain_place &at, int step) {
-  int lane = (int)threadIdx.x % FD_WARP;
+  int lane = fd_thread_here() % FD_WARP;
   if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_mbarrier_arrive(fd_warpgroup_chain_empty(at, step), lane);
 }
 
@@ -118,7 +131,7 @@ __device__ inline uint64_t fd_warpgroup_chain_weights(const fd_warpgroup_chain_p
 /* Starts sum = 64 rows of a times the weights of a step, over all channels. */
 template <bool T>
 __device__ inline void fd_warpgroup_chain_first(const fd_warpgroup_chain_place &at, int step, float sum[8][4]) {
-  int group = fd_uniform((int)threadIdx.x / FD_WARPGROUP_CHAIN_GROUP - 1);
+  int group = fd_uniform(fd_thread_here() / FD_WARPGROUP_CHAIN_GROUP - 1);
   uint64_t a = fd_descriptor(fd_shared_offset(at.a) + (uint32_t)group * 64 * 128, 0, 0),
            b = fd_warpgroup_chain_weights<T>(at, step);
   fd_warpgroup_begin();
@@ -153,7 +166,7 @@ __device__ inline void fd_warpgroup_chain_second(const fd_warpgroup_chain_place 
 template <class M>
 __device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int unit0, fd_chain_shape s, const float sum[8][4],
                                                  uint32_t m[4][4]) {
-  int lane = (int)threadIdx.x % FD_WARP;
+  int lane = fd_thread_here() % FD_WARP;
 #pragma unroll
   for (int some = 0; some < 8; some += FD_MIDDLE) {
     int piece = unit0 + 8 * some + lane % 4 * 8, inside = piece < s.hidden;
@@ -163,10 +176,11 @@ __device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int 
       int row = row0 + fd_c_row(lane, 2 * n);
       before[n] = middle.read(row, piece, inside && row < s.rows);
     }
-    const typename M::of_columns columns = middle.columns(unit0 + 8 * some + lane % 4 * 2);
 #pragma unroll
     for (int n = 0; n < 2; n++) {
       int row = row0 + fd_c_row(lane, 2 * n);
+      const typename M::of_columns columns =
+          middle.columns(unit0 + 8 * some + fd_thread_here() % 4 * 2); /* again for each row, to save registers */
       float sums[FD_MIDDLE][2];
 #pragma unroll
       for (int j = 0; j < FD_MIDDLE; j++) sums[j][0] = sum[some + j][2 * n], sums[j][1] = sum[some + j][2 * n + 1];
@@ -177,35 +191,49 @@ __device__ inline void fd_warpgroup_chain_middle(const M &middle, int row0, int 
   }
 }
 
-/* Hands the sums of a warp's 16 rows to the epilogue, which works on whole rows, through the warp's own part of shared memory. */
+/* Hands the sums of a warp's 16 rows to the epilogue, which works on whole rows, through the warp's own part of shared memory,
+ * one half of the columns at a time. */
 template <class E>
 __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, const float out[5][8][4], float *lines,
                                                  const E &epilogue) {
-  int lane = (int)threadIdx.x % FD_WARP;
+  int lane = fd_thread_here() % FD_WARP;
 #pragma unroll
-  for (int j = 0; j < 40; j++) fd_put_sums<FD_WARPGROUP_CHAIN_LINE>(lines, lane, 0, 8 * j, out[j / 8][j % 8]);
-  fd_part part = {row0, 0, 16, FD_CHAIN_WIDTH, s.rows, s.width};
-  epilogue.begin(part, lane, FD_WARP, (int *)(lines + 16 * FD_WARPGROUP_CHAIN_LINE));
-  __syncwarp();
-  fd_finish<FD_WARP, 16, FD_CHAIN_WIDTH, FD_WARPGROUP_CHAIN_LINE>(lane, part, lines, epilogue);
+  for (int half = 0; half < 2; half++) {
+    __syncwarp(); /* the other half has been read */
+#pragma unroll
+    for (int j = 0; j < 20; j++) fd_put_sums<FD_CHAIN_LINE>(lines, lane, 0, 8 * j, out[(20 * half + j) / 8][(20 * half + j) % 8]);
+    fd_part part = {row0, half * FD_CHAIN_HALF, 16, FD_CHAIN_HALF, s.rows, s.width};
+    epilogue.begin(part, lane, FD_WARP, (int *)(lines + 16 * FD_CHAIN_LINE));
+    __syncwarp();
+    fd_finish<FD_WARP, 16, FD_CHAIN_HALF, FD_CHAIN_LINE>(lane, part, lines, epilogue);
+  }
 }
 
-/* A consumer thread: its warpgroup has 64 rows, its warp 16. The first product with the next chunk is started while the second
- * product with this chunk is still running. */
+/* The warp's first row, and that of the block's next tile; computed where they are needed, as consumers have no registers to keep
+ * them. */
+__device__ inline int fd_warpgroup_chain_row(const fd_warpgroup_chain_place &at) {
+  return fd_number_here(at.row0) + (fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16;
+}
+__device__ inline int fd_warpgroup_chain_next(const fd_warpgroup_chain_place &at) {
+  return fd_number_here(at.row0) + (int)gridDim.x * FD_CHAIN_ROWS;
+}
+
+/* A consumer thread's work on a tile: its warpgroup has 64 rows, its warp 16. The first product with the next chunk is started
+ * while the second product with this chunk is still running. `step` is the tile's first; after the last tile nothing is written
+ * to the other block. Returns the first row of the block's next tile. */
 template <bool T, class R, class M, class E>
-__device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_place &at, const R &rows, fd_chain_shape s,
-                                                   const M &middle, const E &epilogue) {
-  int first_row = (int)blockIdx.x * FD_CHAIN_ROWS,
-      row = ((int)threadIdx.x - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16; /* the warp's first */
+__device__ inline int fd_warpgroup_chain_tile(const fd_warpgroup_chain_place &at, const R &rows, fd_chain_shape s, int first_row,
+                                              int step, const M &middle, const E &epilogue) {
   float out[5][8][4] = {{{0}}}, sum[8][4];
   uint32_t m[4][4];
+  if (fd_thread_here() == FD_WARPGROUP_CHAIN_GROUP) fd_store_number(at.row0, first_row);
   fd_warpgroup_chain_rows(rows, first_row, at.a);
-  fd_warpgroup_chain_first<T>(at, 0, sum);
+  fd_warpgroup_chain_first<T>(at, step, sum);
   fd_warpgroup_wait<0>();
-  fd_warpgroup_chain_release(at, 0);
+  fd_warpgroup_chain_release(at, step++);
 #pragma unroll 1
-  for (int unit = 0, step = 1; unit < s.hidden; unit += FD_CHAIN_HIDDEN, step += 2) {
-    fd_warpgroup_chain_middle(middle, first_row + row, unit, s, sum, m);
+  for (int unit = 0; unit < s.hidden; unit += FD_CHAIN_HIDDEN, step += 2) {
+    fd_warpgroup_chain_middle(middle, fd_warpgroup_chain_row(at), unit, s, sum, m);
     fd_warpgroup_chain_second<T>(at, step, m, out);
     if (unit + FD_CHAIN_HIDDEN < s.hidden) {
       fd_warpgroup_chain_first<T>(at, step + 1, sum);
@@ -216,9 +244,16 @@ __device__ inline void fd_warpgroup_chain_multiply(const fd_warpgroup_chain_plac
     }
   }
   fd_warpgroup_wait<0>();
-  fd_cluster_arrive();                             /* before the epilogue, for whose stores it would have to wait */
-  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* rows and weights are no longer read */
-  fd_warpgroup_chain_finish(first_row + row, s, out, (float *)fd_shared() + row / 16 * FD_WARPGROUP_CHAIN_FINISH, epilogue);
+  fd_warpgroup_chain_release(at, step - 2);
+  if (!fd_warpgroup_chain_goes_on(fd_warpgroup_chain_next(at), s.rows))
+    fd_cluster_arrive();                           /* before the epilogue, for whose stores it would have to wait */
+  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* the rows are no longer read */
+  fd_warpgroup_chain_finish(
+      fd_warpgroup_chain_row(at), s, out,
+      (float *)fd_shared() + (fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * FD_WARPGROUP_CHAIN_FINISH, epilogue);
+  int next = fd_warpgroup_chain_next(at);
+  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* the sums, and the tile's first row, are no longer read */
+  return next;
 }
 
 template <bool T, class R, class M, class E>
@@ -237,11 +272,14 @@ __global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
   fd_cluster_wait();
   if (threadIdx.x < FD_WARPGROUP_CHAIN_GROUP) {
     fd_registers_give<FD_WARPGROUP_CHAIN_FEW>();
-    if (threadIdx.x == 0) fd_warpgroup_chain_bring(at, first, second, steps);
+    if (threadIdx.x == 0) fd_warpgroup_chain_bring(at, first, second, s.rows, steps);
     fd_cluster_arrive();
   } else {
     fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
-    fd_warpgroup_chain_multiply<T>(at, rows, s, middle, epilogue);
+    int step = 0, row0 = (int)blockIdx.x * FD_CHAIN_ROWS;
+#pragma unroll 1
+    for (; fd_warpgroup_chain_goes_on(row0, s.rows); step += steps)
+      row0 = fd_warpgroup_chain_tile<T>(at, rows, s, row0, step, middle, epilogue);
   }
   fd_cluster_wait(); /* the other block may still arrive at this one's mbarriers */
 }
@@ -251,14 +289,16 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
          a.stride <= FD_CHAIN_WIDTH && a.stride > FD_CHAIN_HALF;
 }
 
-/* The weights are in tile order. A last block without rows may be launched to complete its cluster. */
+/* The weights are in tile order. The second tile of the last pair may have no rows. */
 template <bool T, class R, class M, class E>
 void fd_warpgroup_chain(fd_cuda *cuda, R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {
+  int most = cuda->multiprocessors / FD_WARPGROUP_CHAIN_BLOCKS,
+      clusters = (int)fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS);
+  if (clusters > most) clusters = most > 1 ? most : 1; /* one block for each multiprocessor */
   fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, R, M, E>,
-           dim3(fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS) * FD_WARPGROUP_CHAIN_BLOCKS),
-           FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS, FD_WARPGROUP_CHAIN_SHARED, rows, first, second, s, middle,
-           epilogue);
+           dim3((unsigned)(clusters * FD_WARPGROUP_CHAIN_BLOCKS)), FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS,
+           FD_WARPGROUP_CHAIN_SHARED, rows, first, second, s, middle, epilogue);
 }
 
 #endif
