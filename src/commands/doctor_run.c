@@ -150,8 +150,8 @@ static double disk_room(const char *folder) {
 /* Prints which kind of lock keeps a second job out of the run folder. */
 static fd_status judge_locks(const char *folder) {
   static const char *const says[] = {
-      "none: neither flock nor fcntl works at %s; a second job in the run folder is not noticed: make sure that there is only "
-      "one",
+      ("none: neither flock nor fcntl works at %s; a second job in the run folder is not noticed: make sure that there is only "
+       "one"),
       "fcntl at %s, which has no flock: a second job in the run folder is refused",
       "flock at %s: a second job in the run folder is refused"};
   fd_lock_kind kind;

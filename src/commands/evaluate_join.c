@@ -127,6 +127,7 @@ static fd_status take_task(fd_evaluation *e, const char *path, const json_t *ite
   if (strcmp(t->measure, text(item, "measure")))
     return fd_fail(FD_DATA, "%s: %s is measured by %s there, and by %s in the suite", path, name, text(item, "measure"),
                    t->measure);
+  if (!json_array_size(results)) return fd_fail(FD_DATA, "%s: %s has no results there", path, name);
   if (o->count && (o->train != whole(item, "train_rows") || o->test != whole(item, "test_rows")))
     return fd_fail(FD_DATA, "%s: %s has other rows than in a file before it: %d for training and %d for testing, not %d and %d",
                    path, name, whole(item, "train_rows"), whole(item, "test_rows"), o->train, o->test);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "commands/evaluate_results.h"
 #include "data/shards.h"
 #include "output/matrix_show.h"
 #include "output/metrics.h"
@@ -175,6 +176,41 @@ void fuzz_report(const uint8_t *data, size_t size) {
 void fuzz_results(const uint8_t *data, size_t size) {
   fuzz_file("results.json", data, size);
   if (fd_report_write_suite(fuzz_files_folder(), page()) == FD_OK) check_page(page());
+}
+
+/* Joins results with themselves, and writes the table as results.json; 0 if they cannot be joined. */
+static int join(const char *path) {
+  static fd_evaluation e;
+  enum { TASKS = 2 };
+  fd_evaluation_outcome *outcome = calloc(TASKS, sizeof *outcome);
+  EXPECT(outcome);
+  e = (fd_evaluation){
+      .comm = fd_comm_self(), .words = {"suite"}, .output = fuzz_files_folder(), .join = {.count = 2, .item = {path, path}}};
+  e.suite.count = TASKS;
+  e.suite.task[0] = (fd_suite_task){.name = "t1", .measure = "mcc", .note = "", .paper_probe = "", .paper_finetune = ""};
+  e.suite.task[1] = (fd_suite_task){.name = "t2", .measure = "accuracy", .note = "", .paper_probe = "", .paper_finetune = ""};
+  for (int i = 0; i < TASKS; i++) outcome[i].files = json_array(), outcome[i].remarks = json_array();
+  fd_status status = fd_evaluation_join(&e, outcome);
+  if (status == FD_OK) EXPECT(fd_evaluation_save(&e, outcome, NULL) == FD_OK);
+  for (int i = 0; i < TASKS; i++) {
+    json_decref(outcome[i].files), json_decref(outcome[i].remarks);
+    for (int k = 0; k < outcome[i].count; k++) fd_evaluation_free_scores(&outcome[i].row[k]);
+  }
+  free(outcome);
+  return status == FD_OK;
+}
+
+void fuzz_joined(const uint8_t *data, size_t size) {
+  char results[FD_PATH_MAX], *text[2] = {0};
+  size_t bytes[2];
+  if (!join(fuzz_file("joined.json", data, size))) return;
+  EXPECT(fd_path(results, fuzz_files_folder(), "results.json", NULL) == FD_OK);
+  for (int i = 0; i < 2; i++) { /* numbers are rounded when they are written first */
+    EXPECT(join(results));
+    EXPECT(fd_read_file(results, 64 << 20, &text[i], &bytes[i]) == FD_OK);
+  }
+  EXPECT(bytes[0] == bytes[1] && !memcmp(text[0], text[1], bytes[0]));
+  free(text[0]), free(text[1]);
 }
 
 void fuzz_npy(const uint8_t *data, size_t size) {
