@@ -49,6 +49,15 @@ check "and are wrong" bash -c 'grep -q "\"test_rows_of_unknown_label\": 60" u.js
 printf 'sequence,genus\nACGTACGTAA,A\nACGTTCGTAA,A\nGGGTTCCCAA,B\nGGGTTCCGAA,B\nACGAACGTAA,A\nGGGTTCCCAT,B\n' >few.csv
 printf 'sequence,genus\nACGTACGTAT,A\nCCCTTTCCAA,C\n' >some.csv
 expect "the same with few classes" 0 "1 test rows have a label that no training row has" "$FINDNA" probe --encoder none --baseline kmer --kmer 2 --seeds 1 --selection 0.4 --train few.csv --test some.csv --label genus --count-unknown
+small="train.batch=4 train.virtual_ranks=2 train.epochs=1 task.selection=0.4 device.threads=1"
+expect "fine-tuning refuses them" 65 "some.csv:3: the label 'C' is none that a training row has" "$FINDNA" finetune mae --train few.csv --test some.csv --label genus run.folder=u1 $small
+expect "or counts them" 0 "1 rows have a label that no training row has: they count as wrong" "$FINDNA" finetune mae --train few.csv --test some.csv --label genus --count-unknown run.folder=u1 $small
+check "with a loss of the others, and no figure" bash -c 'grep -q "\"test_rows_of_unknown_label\": 1" u1/finetune.json && grep -A1 "\"test_scores\"" u1/finetune.json | grep -q "\"loss\": [0-9]" && ! grep -q figures u1/finetune.json'
+expect "300 species" 0 "60 rows have a label that no training row has" "$FINDNA" finetune mae --train bioscan/train.tsv --test bioscan/test_unseen.tsv --label species --count-unknown run.folder=u2 train.batch=32 train.virtual_ranks=2 train.epochs=1
+check "all of them wrong, so that there is no loss" bash -c 'grep -A1 "\"test_scores\"" u2/finetune.json | grep -q "\"accuracy\": 0.0"'
+printf 'sequence,genus\nACGTACGTAT,A\nCCCTTTCCAA,C\n' >other.csv
+expect "validation rows may have none" 65 "other.csv:3: the label 'C'" "$FINDNA" finetune mae --train few.csv --valid other.csv --test some.csv --label genus --count-unknown run.folder=u3 $small
+expect "beside values" 64 "no effect beside --values" "$FINDNA" finetune mae --train few.csv --values --count-unknown
 expect "no such column" 65 "no column 'tribus'" "$FINDNA" probe mae $one --test bioscan/test.tsv --label tribus
 expect "a column along with a folder" 64 "no effect beside --task" "$FINDNA" probe mae --task x --label species
 expect "knn without baselines" 0 "student" "$FINDNA" knn mae --train bioscan/train.tsv --test bioscan/test_unseen.tsv --label genus --baseline none

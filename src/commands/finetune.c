@@ -428,6 +428,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
                     .taken = t->taken,
                     .teacher = *t->teacher.id ? &t->teacher : NULL,
                     .further = &t->further,
+                    .unknown = fd_task_unknown(&t->data),
                     .same = t->same,
                     .turned = t->turned};
   if (s->best_step < 0)

@@ -85,7 +85,8 @@ static fd_status write_results(const fd_tuned *t) {
     json_t *figures = NULL;
     fd_json_set(&root, "test_scores", json_of(&t->test));
     if (!d->test.value) fd_json_set(&root, "constant", fd_constant_answer(&d->test));
-    if (status == FD_OK) status = figures_of(t, &figures);
+    if (t->unknown) fd_json_set(&root, "test_rows_of_unknown_label", json_integer(t->unknown));
+    if (status == FD_OK && !t->unknown) status = figures_of(t, &figures);
     if (figures) fd_json_set(&root, "figures", json_pack("[o]", figures));
   }
   if (root && t->further->count) fd_json_set(&root, "also", json_of_further(t->further));
@@ -136,6 +137,7 @@ fd_status fd_tuned_report(const fd_tuned *t) {
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("validation", &t->data->valid, &t->valid);
   if (t->data->test.rows) print_test("test", &t->data->test, &t->test);
+  if (t->unknown) printf("%19s  (%d rows have a label that no training row has: they count as wrong)\n", "", t->unknown);
   for (int i = 0; i < t->further->count; i++) print_test(t->further->file[i], &t->further->table[i], &t->further->scores[i]);
   return FD_OK;
 }

@@ -15,6 +15,7 @@ typedef struct fd_tuned {
   int width;                 /* of the head's input features */
   int untrained;             /* 1: training started from random weights */
   const json_t *taken;       /* names of the tensors taken by --first-layers, or NULL */
+  int unknown;               /* test rows whose label no training row has */
   int same, turned;          /* test sequences that are also training sequences; whose reverse complements are */
   const fd_teacher *teacher; /* or NULL */
   const fd_further *further; /* further test rows, scored; their count may be 0 */

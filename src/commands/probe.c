@@ -100,8 +100,6 @@ static fd_status read_lists(options *o) {
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
       FD_TASK_INPUT_ARGS(o->rows),
-      {"count-unknown", FD_ARG_FLAG, &o->rows.unknown, 0, 0, NULL,
-       "count test labels that no training row has as wrong, and report them, instead of an error"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
        "mean over the nucleotides, over appended [CLS] tokens, or both"},
       {"encoder", FD_ARG_LIST, &o->encoder, 0, 0, "LIST",

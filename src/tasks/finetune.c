@@ -16,19 +16,31 @@
 const char *const fd_task_score_names[FD_TASK_SCORES] = {"loss",  "accuracy", "balanced_accuracy", "f1", "mcc",
                                                          "auroc", "r2",       "correlation"};
 
+/* The number of rows with a label that the head knows; `row`, if not NULL, receives their numbers. */
+static int known_rows(const fd_table *table, int classes, int *row) {
+  int known = 0;
+  for (int i = 0; i < table->rows; i++) {
+    if (table->label[i] >= classes) continue;
+    if (row) row[known] = i;
+    known++;
+  }
+  return known;
+}
+
 static fd_status score_classes(const fd_table *table, int classes, const double *z, fd_task_scores *s) {
-  int *predicted;
+  int *predicted, known = known_rows(table, classes, NULL);
   fd_scores scores;
   FD_TRY(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
   fd_likeliest(table->rows, z, classes, predicted);
-  s->loss = 0;
+  s->loss = known ? 0 : NAN;
   for (int i = 0; i < table->rows; i++) {
     const double *row = z + (size_t)i * (size_t)classes;
     double total = 0;
+    if (table->label[i] >= classes) continue;
     for (int c = 0; c < classes; c++) total += exp(row[c] - row[predicted[i]]);
-    s->loss += (log(total) + row[predicted[i]] - row[table->label[i]]) / table->rows;
+    s->loss += (log(total) + row[predicted[i]] - row[table->label[i]]) / known;
   }
-  fd_status status = fd_scores_of(table->rows, table->label, predicted, classes, &scores);
+  fd_status status = fd_scores_of(table->rows, table->label, predicted, classes + (known < table->rows), &scores);
   if (status == FD_OK) status = fd_auroc(table->rows, table->label, z, classes, &s->auroc);
   if (status == FD_OK) s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
   free(predicted);
@@ -66,9 +78,10 @@ static fd_status score_many(const fd_selection *sel, const fd_table *table, cons
   const int dims = fd_task_head_inner_width(head);
   fd_softmax *model = NULL;
   double *x = NULL;
-  int *predicted = NULL;
+  int *predicted = NULL, *row = NULL, known = known_rows(table, head->outputs, NULL);
   fd_scores scores;
   fd_status status = FD_OK;
+  FD_GO(fd_alloc(&row, (size_t)table->rows, sizeof *row, "scores"));
   FD_GO(fd_alloc(&x, (size_t)table->rows * (size_t)dims, sizeof *x, "scores"));
   FD_GO(fd_alloc(&predicted, (size_t)table->rows, sizeof *predicted, "scores"));
   FD_GO(fd_softmax_create(&model, sel->cpu, head->outputs, dims));
@@ -76,12 +89,15 @@ static fd_status score_many(const fd_selection *sel, const fd_table *table, cons
     fd_task_head_inner(head, sel->weights, features + (size_t)i * (size_t)head->width, x + (size_t)i * (size_t)dims);
   fd_softmax_set(model, sel->weights + head->out_weight->offset, sel->weights + head->out_bias->offset);
   const fd_design design = {.rows = table->rows, .dims = dims, .dense = x};
-  FD_GO(fd_softmax_predict(model, &design, table->label, NULL, table->rows, predicted, &s->loss));
-  FD_GO(fd_scores_of(table->rows, table->label, predicted, head->outputs, &scores));
+  FD_GO(fd_softmax_predict(model, &design, table->label, NULL, table->rows, predicted, known == table->rows ? &s->loss : NULL));
+  known_rows(table, head->outputs, row);
+  if (known && known < table->rows) FD_GO(fd_softmax_predict(model, &design, table->label, row, known, NULL, &s->loss));
+  FD_GO(fd_scores_of(table->rows, table->label, predicted, head->outputs + (known < table->rows), &scores));
   s->accuracy = scores.accuracy, s->balanced = scores.balanced, s->f1 = scores.f1, s->mcc = scores.mcc;
 done:
   fd_softmax_free(&model);
   free(predicted);
+  free(row);
   free(x);
   return status;
 }

@@ -22,6 +22,8 @@ fd_status fd_task_input_check(const fd_task_input *in, const char *command) {
     return fd_fail(FD_USAGE, "findna %s: --label is for classes in files; it has no effect beside --task or --values", command);
   if (in->genome && !in->task)
     return fd_fail(FD_USAGE, "findna %s: --genome is for a --task of intervals; files have sequences", command);
+  if (in->unknown && in->values)
+    return fd_fail(FD_USAGE, "findna %s: --count-unknown is about classes; it has no effect beside --values", command);
   if (in->partial && !in->genome) return fd_fail(FD_USAGE, "findna %s: --partial has no effect without --genome", command);
   return FD_OK;
 }
@@ -34,9 +36,9 @@ static fd_status read_files(const fd_task_input *in, fd_task_folder *rows) {
   memset(rows, 0, sizeof *rows);
   for (int i = 0; i < 3; i++)
     if (paths[i])
-      FD_TRY(in->values
-                 ? fd_table_read_values(paths[i], tables[i])
-                 : fd_table_read_column(paths[i], &(fd_label_column){in->label, i == 0, in->unknown}, &rows->names, tables[i]));
+      FD_TRY(in->values ? fd_table_read_values(paths[i], tables[i])
+                        : fd_table_read_column(paths[i], &(fd_label_column){in->label, i == 0, i == 2 && in->unknown},
+                                               &rows->names, tables[i]));
   return FD_OK;
 }
 

@@ -27,6 +27,13 @@ typedef struct fd_task_input {
    "training rows: CSV or TSV with the columns sequence and label; plain, gzip or xz"},                                         \
       {"test", FD_ARG_TEXT, &(in).test, 0, 0, "FILE", "test rows, in the same format"},                                         \
       {"label", FD_ARG_TEXT, &(in).label, 0, 0, "COLUMN", "the column of the labels in the files (default: label)"},            \
+      {"count-unknown",                                                                                                         \
+       FD_ARG_FLAG,                                                                                                             \
+       &(in).unknown,                                                                                                           \
+       0,                                                                                                                       \
+       0,                                                                                                                       \
+       NULL,                                                                                                                    \
+       "count test labels that no training row has as wrong, and report them, instead of an error"},                            \
       {"task",                                                                                                                  \
        FD_ARG_TEXT,                                                                                                             \
        &(in).task,                                                                                                              \
