@@ -173,6 +173,7 @@ expect "LSF: not submitted" 64 "use: bsub" bash "$root/launch/jobs/pretrain.lsf"
 units=$("$root/launch/bakeoff" -s 2 -l x y)
 before() { test "$(grep -n " $1\$" <<<"$units" | cut -d: -f1)" -lt "$(grep -n " $2\$" <<<"$units" | cut -d: -f1)"; }
 check "bakeoff: NT's runs come before HAD's pilots, and pilots before runs" eval 'before "of_samples NT 1" "pilot HAD 3e-4" && before "pilot HAD 3e-3" "of_samples HAD 0" && before "of_seconds NT 1" "of_seconds HAD 0"'
+check "bakeoff: in stages, of which two are HAD's" eval 'awk "{ print \$2 }" <<<"$units" | sort -c && test "$(grep -c " 3 pilot HAD \| 4 of_[a-z]* HAD " <<<"$units") $(grep -c " HAD " <<<"$units")" = "7 9"'
 check "bakeoff: three pilots for each contestant, and two budgets except for the reference" test "$(grep -c pilot <<<"$units") $(grep -c of_samples <<<"$units") $(grep -c of_seconds <<<"$units")" = "21 14 12"
 check "bakeoff: results after all runs, of both budgets except for the reference" test "$(grep -c ' probed ' <<<"$units") $(grep -c ' tuned ' <<<"$units") $(sed -n '/ probed /,$p' <<<"$units" | grep -c ' of_')" = "13 7 0"
 mkdir -p bo/shards bo/data/intervals bo/data/{EMP/GUE/EMP,prom/GUE/prom,splice/GUE/splice,tf/GUE/tf} bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr} && touch bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr}/test.csv && printf 'FinDNA\t%s\t%s\t0.5\n' 3e-4 0.9 1e-3 0.8 3e-3 0.95 >bo/pilots.tsv
