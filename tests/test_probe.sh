@@ -26,9 +26,9 @@ check "a limit takes rows at random, always the same" bash -c '[ "$0" = "$1" ]' 
 check "the limit holds" grep -q '"train_rows": 200' l1.json
 check "a checkpoint folder, too" "$FINDNA" probe run/ckpt/step_000000008 --train train.tsv --test test.csv.gz --baseline none --seeds 1
 
-for n in 1 2; do probe $n joined$n.json --joined --baseline kmer; done
+for n in 1 2; do probe $n joined$n.json --joined --baseline untrained,kmer; done
 check "features joined with k-mers: 2 ranks give the scores of one, bit for bit" cmp joined1.json joined2.json
-for name in teacher student; do check "$name joined with k-mers is scored, its k too" grep -qE "^$name\+kmer +joined .* ± .* \(k = [123]" joined1.json.log; done
+for name in teacher student untrained; do check "$name joined with k-mers is scored, its k too" grep -qE "^$name\+kmer +joined .* ± .* \(k = [123]" joined1.json.log; done
 check "and what stands beside it is as without" diff <(sed -n '/"name": "kmer"/,/^    }/p' joined1.json) <(sed -n '/"name": "kmer"/,/^    }/p' p1.json)
 check "joined without the baseline" bash -c '[ $(grep -c "\"features\"" "$0") = 2 ]' <(probe 1 only.json --encoder student --joined --baseline none --seeds 1; cat only.json)
 expect "nothing to join" 64 "no features to join" "$FINDNA" probe --encoder none --joined --train train.tsv --test test.csv.gz

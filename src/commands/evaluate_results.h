@@ -7,9 +7,9 @@
 #include "commands/evaluate.h"
 #include "tasks/further.h"
 
-/* Largest number of rows of a task: for each checkpoint probes of teacher and student, each with and without joined k-mers, and
- * of the untrained network, and two fine-tunings (pretrained, untrained); and k-mers once. */
-enum { FD_EVALUATION_ROWS = 7 * FD_EVALUATION_MODELS + 1 };
+/* Largest number of rows of a task: for each checkpoint probes of teacher, student and untrained network, each with and without
+ * joined k-mers, and two fine-tunings (pretrained, untrained); and k-mers once. */
+enum { FD_EVALUATION_ROWS = 8 * FD_EVALUATION_MODELS + 1 };
 
 /* Scores of a fine-tuning on a set of rows: accuracy, balanced accuracy, MCC, AUROC; NAN where undefined. */
 enum { FD_EVALUATION_SCORES = 4, FD_EVALUATION_SETS = 1 + FD_FURTHER_MAX /* the test rows, and further files */ };

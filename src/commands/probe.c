@@ -106,7 +106,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "student, teacher, best (default: what the checkpoint has), or none: baselines only"},
       {"baseline", FD_ARG_LIST, &o->baseline, 0, 0, "LIST", "untrained, kmer (the default), or none"},
       {"joined", FD_ARG_FLAG, &o->probe.joined, 0, 0, NULL,
-       "also score each encoder's features joined with k-mer counts: do they add anything to counting?"},
+       "also score the features of each encoder, and of the untrained network, joined with k-mer counts: do they add to "
+       "counting?"},
       {"kmer", FD_ARG_LIST, &o->kmer, 0, 0, "LIST", "k of the k-mers to choose from (default 1,2,3,4,5,6)"},
       {"seeds", FD_ARG_INT, &o->seeds, 1, FD_PROBE_SEEDS, "N",
        "number of splits for choosing lambda and k, and of untrained encoders"},

@@ -212,7 +212,8 @@ static fd_status probe_encoder(const fd_probe_options *o, const fd_probe_task *t
   return fd_comm_agree(task->comm, status);
 }
 
-static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task *task, fd_probe_item *item) {
+static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task *task, fd_probe_item *item,
+                                 fd_probe_item *joined) {
   float *params;
   fd_status status = FD_OK;
   fd_encoder encoder = *task->untrained;
@@ -220,7 +221,7 @@ static fd_status probe_untrained(const fd_probe_options *o, const fd_probe_task 
   encoder.params = params;
   for (int seed = 0; seed < o->seeds && status == FD_OK; seed++) {
     fd_params_init(&encoder.network->params, o->run_seed + (uint64_t)seed, params);
-    status = probe_encoder(o, task, &encoder, seed, seed + 1, item, NULL);
+    status = probe_encoder(o, task, &encoder, seed, seed + 1, item, joined);
   }
   free(params);
   return status;
@@ -273,7 +274,10 @@ fd_status fd_probe_run(const fd_probe_options *options, const fd_probe_task *tas
     FD_TRY(probe_encoder(options, task, &task->encoder[e], 0, options->seeds, item, joined));
   }
   FD_TRY(fd_comm_stop_asked(task->comm));
-  if (options->untrained) FD_TRY(probe_untrained(options, task, add_item(result, "untrained")));
+  if (options->untrained) {
+    fd_probe_item *item = add_item(result, "untrained"), *joined = options->joined ? add_joined(result, "untrained") : NULL;
+    FD_TRY(probe_untrained(options, task, item, joined));
+  }
   if (options->kmers) {
     fd_probe_item *item = add_item(result, "kmer");
     item->features = "kmer";

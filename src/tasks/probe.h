@@ -16,7 +16,7 @@
 
 enum {
   FD_PROBE_SEEDS = 64,
-  FD_PROBE_ITEMS = 2 * 3 + 2 /* three encoders, each joined with k-mers, too; untrained, k-mers */,
+  FD_PROBE_ITEMS = 2 * 4 + 1 /* three encoders and the untrained network, each joined with k-mers, too; k-mers */,
   FD_PROBE_LAMBDAS = 5
 };
 
@@ -29,8 +29,8 @@ typedef struct fd_probe_options {
   double selection; /* held-out share of the training rows */
   int untrained;    /* add an untrained encoder, initialised with the seeds run_seed + 0, 1, ... */
   uint64_t run_seed;
-  int kmers;              /* add the k-mer baseline */
-  int joined;             /* probe each encoder a second time, with its features joined with k-mer counts */
+  int kmers;  /* add the k-mer baseline */
+  int joined; /* probe each encoder and the untrained network a second time, their features joined with k-mer counts */
   int ks, k[FD_KMER_MAX]; /* candidates for k, of both */
 } fd_probe_options;
 
