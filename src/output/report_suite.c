@@ -196,9 +196,8 @@ static void print_models(FILE *out, const fd_report_suite *s) {
   fprintf(out, "<p class=\"lead-in\">");
   for (const fd_report_model *m = s->model; m < s->model + s->models; m++) {
     if (*m->name) fd_html_text(out, m->name), fprintf(out, ": ");
-    fprintf(out, "checkpoint ");
-    fd_html_text(out, m->checkpoint);
-    fprintf(out, " · state ");
+    if (*m->checkpoint) fprintf(out, "checkpoint "), fd_html_text(out, m->checkpoint), fprintf(out, " · ");
+    fprintf(out, "state ");
     fd_html_text(out, m->state_id);
     fprintf(out, m + 1 < s->model + s->models ? "<br>\n" : " · version ");
   }
