@@ -1,5 +1,4 @@
 /* Joins the results of evaluations of one suite, made on different machines or of different checkpoints, into one table. */
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,11 +10,6 @@
 static const char *text(const json_t *object, const char *key) {
   const char *found = json_string_value(json_object_get(object, key));
   return found ? found : "";
-}
-
-static int whole(const json_t *object, const char *key) {
-  json_int_t value = json_integer_value(json_object_get(object, key));
-  return value < 0 || value > INT_MAX ? 0 : (int)value;
 }
 
 /* The model of this name, or NULL. */
@@ -128,12 +122,14 @@ static fd_status take_task(fd_evaluation *e, const char *path, const json_t *ite
     return fd_fail(FD_DATA, "%s: %s is measured by %s there, and by %s in the suite", path, name, text(item, "measure"),
                    t->measure);
   if (!json_array_size(results)) return fd_fail(FD_DATA, "%s: %s has no results there", path, name);
-  if (o->count && (o->train != whole(item, "train_rows") || o->test != whole(item, "test_rows")))
+  if (o->count && (o->train != fd_evaluation_whole(item, "train_rows") || o->test != fd_evaluation_whole(item, "test_rows")))
     return fd_fail(FD_DATA, "%s: %s has other rows than in a file before it: %d for training and %d for testing, not %d and %d",
-                   path, name, whole(item, "train_rows"), whole(item, "test_rows"), o->train, o->test);
-  o->train = whole(item, "train_rows"), o->test = whole(item, "test_rows"), o->classes = whole(item, "classes");
-  o->same = whole(item, "test_rows_in_train"), o->turned = whole(item, "test_rows_turned_in_train");
-  o->left_out = whole(item, "rows_left_out");
+                   path, name, fd_evaluation_whole(item, "train_rows"), fd_evaluation_whole(item, "test_rows"), o->train,
+                   o->test);
+  o->train = fd_evaluation_whole(item, "train_rows"), o->test = fd_evaluation_whole(item, "test_rows"),
+  o->classes = fd_evaluation_whole(item, "classes");
+  o->same = fd_evaluation_whole(item, "test_rows_in_train"), o->turned = fd_evaluation_whole(item, "test_rows_turned_in_train");
+  o->left_out = fd_evaluation_whole(item, "rows_left_out");
   take_remarks(json_object_get(item, "remarks"), o);
   for (size_t i = 0; i < json_array_size(results); i++) FD_TRY(take_row(e, path, t, json_array_get(results, i), o));
   return FD_OK;

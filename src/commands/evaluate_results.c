@@ -16,8 +16,7 @@
 
 enum { TEXT_MAX = 512 };
 
-/* The value of `key` as a count; 0 if it is missing or not a valid count. */
-static int whole(const json_t *root, const char *key) {
+int fd_evaluation_whole(const json_t *root, const char *key) {
   json_int_t value = json_integer_value(json_object_get(root, key));
   return value < 0 || value > INT_MAX / 2 ? 0 : (int)value; /* two counts are added without overflow */
 }
@@ -25,11 +24,12 @@ static int whole(const json_t *root, const char *key) {
 /* Takes the numbers of rows from a results file; all files of a task have the same. */
 static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
   if (o->train) return;
-  o->train = whole(root, "train_rows") + whole(root, "valid_rows") + whole(root, "key_rows");
-  o->test = whole(root, "test_rows") + whole(root, "query_rows");
-  o->unknown = whole(root, "test_rows_of_unknown_label") + whole(root, "queries_without_key");
-  o->same = whole(root, "test_rows_in_train"), o->turned = whole(root, "test_rows_turned_in_train");
-  o->left_out = whole(root, "rows_left_out"), o->classes = whole(root, "classes");
+  o->train =
+      fd_evaluation_whole(root, "train_rows") + fd_evaluation_whole(root, "valid_rows") + fd_evaluation_whole(root, "key_rows");
+  o->test = fd_evaluation_whole(root, "test_rows") + fd_evaluation_whole(root, "query_rows");
+  o->unknown = fd_evaluation_whole(root, "test_rows_of_unknown_label") + fd_evaluation_whole(root, "queries_without_key");
+  o->same = fd_evaluation_whole(root, "test_rows_in_train"), o->turned = fd_evaluation_whole(root, "test_rows_turned_in_train");
+  o->left_out = fd_evaluation_whole(root, "rows_left_out"), o->classes = fd_evaluation_whole(root, "classes");
 }
 
 /* Reads the results file of a unit; *root is NULL if it does not exist or belongs to another checkpoint. Files of k-mer counts

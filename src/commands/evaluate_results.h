@@ -45,8 +45,9 @@ typedef struct fd_evaluation_outcome {
   json_t *remarks; /* notes for the reader of the scores, one sentence each */
 } fd_evaluation_outcome;
 
-/* A number of a JSON object, or NAN. */
+/* A number of a JSON object, or NAN; as a count, or 0 if it is missing or not a valid count. */
 double fd_evaluation_number(const json_t *object, const char *key);
+int fd_evaluation_whole(const json_t *object, const char *key);
 
 /* Takes models and rows from the results files of other evaluations of this suite (--join). They must name different checkpoints,
  * and agree where they have the same rows (k-mer counts, usually): else they were made from other data or settings. */

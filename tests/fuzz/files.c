@@ -191,7 +191,7 @@ static int join(const char *path) {
   e.suite.task[1] = (fd_suite_task){.name = "t2", .measure = "accuracy", .note = "", .paper_probe = "", .paper_finetune = ""};
   for (int i = 0; i < TASKS; i++) outcome[i].files = json_array(), outcome[i].remarks = json_array();
   fd_status status = fd_evaluation_join(&e, outcome);
-  if (status == FD_OK) EXPECT(fd_evaluation_save(&e, outcome, NULL) == FD_OK);
+  if (status == FD_OK) status = fd_evaluation_save(&e, outcome, NULL); /* refuses a mean that overflows */
   for (int i = 0; i < TASKS; i++) {
     json_decref(outcome[i].files), json_decref(outcome[i].remarks);
     for (int k = 0; k < outcome[i].count; k++) fd_evaluation_free_scores(&outcome[i].row[k]);
