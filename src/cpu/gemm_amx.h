@@ -56,12 +56,12 @@ static void multiply_tiles(int k, const float *a, const float *b, float *c, size
     tile_zero(3);
   }
   for (; k > 0; k -= UNIT, a += STEP, b += STEP) {
-    tile_load(4, a, LANES);
-    tile_stream(6, b, LANES);
+    tile_stream(4, a, LANES);
+    tile_load(6, b, LANES);
     tile_multiply(0, 4, 6);
-    tile_stream(7, b + TILE_FLOATS, LANES);
+    tile_load(7, b + TILE_FLOATS, LANES);
     tile_multiply(1, 4, 7);
-    tile_load(5, a + TILE_FLOATS, LANES);
+    tile_stream(5, a + TILE_FLOATS, LANES);
     tile_multiply(2, 5, 6);
     tile_multiply(3, 5, 7);
   }

@@ -53,6 +53,12 @@ INLINE vfloat gelu_slope(vfloat x, vfloat cdf) {
   return v_fma(x, density, cdf);
 }
 
+#if defined(FD_AMX) || defined(FD_AMX_MODEL)
+#include "cpu/hidden_amx.h"
+#else
+#define hidden_forward NULL
+#define hidden_backward NULL
+#endif
 #include "cpu/row_kernels.h"
 #include "cpu/softmax.h"
 #include "cpu/delta_kernels.h"
@@ -125,9 +131,46 @@ static void ema(size_t n, float lambda, const float *s, float *t) {
 }
 
 const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
-    TEXT(FD_ISA), ROWS,          PANEL,        NARROW,           NARROW_ROWS,     DEPTH,    UNIT,           ELEMENTS,
-    TILES_END,    gemm,          pack,         pack_narrow,      pack_left,       multiply, MULTIPLY_APART, transpose,
-    bias_gelu,    gelu_backward, add,          sum_squares,      adamw,           ema,      act_forward,    act_backward,
-    norm_forward, norm_backward, norm_weights, soften,           soften_backward, draw,     scale,          blend,
-    times,        dot,           to_unit,      to_unit_backward, decays,          invert,   conv,           conv_weights,
+    TEXT(FD_ISA),
+    ROWS,
+    PANEL,
+    NARROW,
+    NARROW_ROWS,
+    DEPTH,
+    UNIT,
+    ELEMENTS,
+    TILES_END,
+    gemm,
+    pack,
+    pack_narrow,
+    pack_left,
+    multiply,
+    MULTIPLY_APART,
+    transpose,
+    bias_gelu,
+    gelu_backward,
+    add,
+    sum_squares,
+    adamw,
+    ema,
+    act_forward,
+    act_backward,
+    norm_forward,
+    norm_backward,
+    norm_weights,
+    soften,
+    soften_backward,
+    draw,
+    scale,
+    blend,
+    times,
+    dot,
+    to_unit,
+    to_unit_backward,
+    decays,
+    invert,
+    conv,
+    conv_weights,
+    hidden_forward,
+    hidden_backward,
 };

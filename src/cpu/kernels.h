@@ -37,6 +37,20 @@ enum {
 typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c,
                          size_t ldc, int start);
 
+/* The hidden layer of a ChordMixer block for tiles of FD_TILE_TOKENS tokens, the last of which may have fewer (`last`). Operands
+ * are packed for `multiply`. Hidden units are in panels of as many; `units_of` below is the number of a panel's. */
+enum { FD_TILE_TOKENS = 32, FD_CHUNK_TILES = 16 /* of a right operand whose k are tokens */ };
+typedef struct fd_cpu_hidden {
+  int first, tiles, last; /* first: its number among the tiles of the batch */
+  int channels, hidden;
+  const float *x, *dm;       /* per tile: left operand [tokens, channels] */
+  const float *w1, *w2, *b1; /* right operands [channels, hidden]: of W1 and of the transpose of W2 */
+  float *z;                  /* per tile and panel: [tokens, units_of]; NULL: not kept */
+  float *h;                  /* per tile: left operand [tokens, hidden]: GELU(z), or backward da */
+  float *g, *da;             /* of the batch: per chunk of tiles and panel a right operand [tokens, units_of] */
+  float *sums;               /* of the batch: [tiles, hidden], da summed over the tokens of a tile */
+} fd_cpu_hidden;
+
 typedef struct fd_cpu_kernels {
   const char *name; /* avx512bf16, amx: products round their operands to bf16 */
   int rows;         /* of the register tile: larger tiles should have a multiple of it */
@@ -127,6 +141,11 @@ typedef struct fd_cpu_kernels {
   void (*conv)(int n, int taps, const float *const *x, const float *w, float *y);
   void (*conv_weights)(int rows, int n, int taps, int reverse, const float *x, size_t x_ld, const float *dy, size_t dy_ld,
                        float *dw, size_t dw_ld);
+
+  /* z = x W1 + b1 and h = GELU(z); backward, with z computed again if it was not kept: g = GELU(z) and da = (dm W2) GELU'(z).
+   * NULL for kernels whose blocks have channels as rows (mixer.c). */
+  void (*hidden_forward)(const fd_cpu_hidden *hidden);
+  void (*hidden_backward)(const fd_cpu_hidden *hidden);
 } fd_cpu_kernels;
 
 /* Floats of a packed panel over k: of a right operand, of a narrow one, and of a left operand. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cpu/backend.h"
+#include "cpu/mixer_amx.h"
 #include "cpu/product.h"
+#include "cpu/tracks.h"
 #include "cpu/weights.h"
 
 enum { CHUNK = 256 /* tokens per product of the gradients of weights */ };
@@ -16,7 +18,7 @@ typedef struct mixer_call {
   const fd_seqs *seqs;
   const fd_mixer *block;
   int rows, tile, tiles, together; /* tokens; tokens of a tile; number of tiles; tiles of an item */
-  int tracks, strips;              /* of channels: groups that shift together; panels */
+  int strips;                      /* of channels: panels */
   const float *w1, *w2;            /* packed: forward W1 and W2, backward their transposes */
   const float *w1_again;           /* packed W1, for a backward pass that recomputes z */
   const float *x, *dy, *z;         /* z: per tile [hidden, its tokens] */
@@ -74,7 +76,6 @@ static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *blo
   mixer_call call = {.cpu = cpu, .kernels = cpu->kernels, .seqs = seqs, .block = block, .rows = fd_seqs_rows(seqs)};
   call.tile = call.kernels->panel;
   call.tiles = (call.rows + call.tile - 1) / call.tile;
-  call.tracks = (block->channels + block->track - 1) / block->track;
   call.strips = (block->channels + call.kernels->panel - 1) / call.kernels->panel;
   call.together = 1;
   /* An item has as many tiles as fit in L2 next to the panels of weights that stream through, but each thread gets several
@@ -130,45 +131,6 @@ static void multiply_back(const mixer_call *call, const space *s, int tiles, con
                      s->m + ((size_t)t * (size_t)channels + (size_t)i) * (size_t)call->tile);
 }
 
-/* Calls `move` for each track of each row of a tile with the row that the track is moved from or to. */
-typedef void move_track(const mixer_call *call, int row, int other, int first, int count, const float *tile_row);
-
-static void for_tracks(const mixer_call *call, int tile, const float *rows, move_track *move) {
-  const fd_mixer *b = call->block;
-  int first_row = tile * call->tile, end_row = first_row + tokens_of(call, tile);
-  int s = fd_sequence_of(call->seqs->start, call->seqs->count, first_row), shifts[512];
-  for (int row = first_row; row < end_row; s++) {
-    int start = call->seqs->start[s], stop = call->seqs->start[s + 1], length = stop - start;
-    for (int i = 0; i < call->tracks && i < 512; i++) shifts[i] = fd_mixer_shift(i, length);
-    for (; row < stop && row < end_row; row++) {
-      for (int i = 0; i < call->tracks; i++) {
-        int first = i * b->track, count = smaller(b->channels - first, b->track);
-        int other = row - (i < 512 ? shifts[i] : fd_mixer_shift(i, length));
-        if (other < start) other += length;
-        move(call, row, other, first, count, rows + (size_t)(row - first_row) * (size_t)b->channels);
-      }
-    }
-  }
-}
-
-/* y[t - shift] = x[t - shift] + m[t] + b2: each element of y is written by exactly one row. */
-static void scatter(const mixer_call *call, int row, int other, int first, int count, const float *m) {
-  (void)row;
-  size_t at = (size_t)other * (size_t)call->block->channels + (size_t)first;
-  const float *x = call->x + at, *bias = call->block->b2 + first;
-  float *y = call->y + at;
-  m += first;
-  for (int c = 0; c < count; c++) y[c] = x[c] + (m[c] + bias[c]);
-}
-
-/* dm[t] = dy[t - shift] */
-static void gather(const mixer_call *call, int row, int other, int first, int count, const float *dm) {
-  (void)dm;
-  size_t channels = (size_t)call->block->channels;
-  memcpy(call->dm + (size_t)row * channels + (size_t)first, call->dy + (size_t)other * channels + (size_t)first,
-         (size_t)count * sizeof(float));
-}
-
 /* Offset of z of a panel of a tile; z of a tile has as many columns as the tile has tokens. */
 static size_t place_of_z(const mixer_call *call, int tile, int unit) {
   return (size_t)(tile * call->tile) * (size_t)call->block->hidden + (size_t)unit * (size_t)tokens_of(call, tile);
@@ -198,11 +160,16 @@ static void forward_item(void *context, int item, int thread) {
   for (int t = 0; t < tiles; t++) {
     call->kernels->turn(b->channels, tokens_of(call, first + t), s.m + (size_t)t * (size_t)b->channels * tile, tile, s.rows,
                         (size_t)b->channels);
-    for_tracks(call, first + t, s.rows, scatter);
+    fd_cpu_scatter_tracks(call->seqs, b, (first + t) * call->tile, tokens_of(call, first + t), s.rows, (size_t)b->channels,
+                          call->x, call->y);
   }
 }
 
 void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
+  if (fd_cpu_of(dev)->kernels->hidden_forward) {
+    fd_cpu_mixer_amx_forward(fd_cpu_of(dev), seqs, block, x.at, z.at, y.at);
+    return;
+  }
   mixer_call call = begin(dev, seqs, block);
   call.x = x.at;
   call.z_out = z.at;
@@ -223,7 +190,7 @@ static size_t place_in_strip(const mixer_call *call, int row, int strip) {
 static void load_gradients(const mixer_call *call, int tile) {
   int channels = call->block->channels, panel = call->kernels->panel, row = tile * call->tile, tokens = tokens_of(call, tile);
   size_t at = (size_t)row * (size_t)channels;
-  for_tracks(call, tile, NULL, gather);
+  fd_cpu_gather_tracks(call->seqs, call->block, row, tokens, call->dy, call->dm);
   for (int s = 0; s < call->strips; s++) {
     int first = s * panel, columns = smaller(channels - first, panel);
     size_t to = place_in_strip(call, row, s);
@@ -358,6 +325,10 @@ static int alloc_scratch(mixer_call *call) {
 
 void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat dy, fd_mat dx,
                            const fd_mixer_grads *grads) {
+  if (fd_cpu_of(dev)->kernels->hidden_backward) {
+    fd_cpu_mixer_amx_backward(fd_cpu_of(dev), seqs, block, x.at, z.at, dy.at, dx.at, grads);
+    return;
+  }
   mixer_call call = begin(dev, seqs, block);
   fd_cpu *cpu = call.cpu;
   call.x = x.at;

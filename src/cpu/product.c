@@ -182,10 +182,10 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
   fd_pool_run(cpu->pool, down(&call) * across(&call), tile_item, &call);
 }
 
-enum { SUMS_PER_ITEM = 128 };
+enum { SUMS_MOST = 1024 /* columns of an item; wide ones read memory in long stretches */ };
 
 typedef struct sums_call {
-  int rows, columns;
+  int rows, columns, width; /* width: columns of an item */
   const float *from;
   float *sums;
 } sums_call;
@@ -193,8 +193,8 @@ typedef struct sums_call {
 static void sums_item(void *context, int item, int thread) {
   (void)thread;
   const sums_call *c = context;
-  int first = item * SUMS_PER_ITEM, columns = smaller(c->columns - first, SUMS_PER_ITEM);
-  float sums[SUMS_PER_ITEM] = {0};
+  int first = item * c->width, columns = smaller(c->columns - first, c->width);
+  float sums[SUMS_MOST] = {0};
   for (int r = 0; r < c->rows; r++) {
     const float *from = c->from + (size_t)r * (size_t)c->columns + first;
     for (int j = 0; j < columns; j++) sums[j] += from[j];
@@ -203,7 +203,8 @@ static void sums_item(void *context, int item, int thread) {
 }
 
 void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums) {
-  fd_pool_run(cpu->pool, parts_of(columns, SUMS_PER_ITEM), sums_item, &(sums_call){rows, columns, m, sums});
+  int width = smaller(fd_round_up(parts_of(columns, fd_pool_threads(cpu->pool)), LINE), SUMS_MOST);
+  fd_pool_run(cpu->pool, parts_of(columns, width), sums_item, &(sums_call){rows, columns, width, m, sums});
 }
 
 void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to) {

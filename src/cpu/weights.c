@@ -47,23 +47,36 @@ typedef struct pack_call {
   float *packed;
 } pack_call;
 
+/* Panel `panel`: rows of a left operand, or columns of a right one. */
 static void pack_item(void *context, int panel, int thread) {
   (void)thread;
   const pack_call *call = context;
   const fd_cpu_matrix *w = call->matrix;
   const fd_cpu_kernels *kernels = w->kernels;
-  int first = panel * kernels->rows, n = w->n - first < kernels->rows ? w->n - first : kernels->rows;
-  kernels->pack_left(n, w->k, w->transposed ? w->w + first : w->w + (size_t)first * (size_t)w->k,
-                     (size_t)(w->transposed ? w->n : w->k), w->transposed,
-                     call->packed + (size_t)panel * fd_cpu_left(kernels, w->k));
+  int width = w->is_right ? kernels->panel : kernels->rows, first = panel * width,
+      n = w->n - first < width ? w->n - first : width;
+  int along = w->is_right != w->transposed; /* the panel's rows or columns are next to each other in memory */
+  const float *from = along ? w->w + first : w->w + (size_t)first * (size_t)w->k;
+  size_t ld = (size_t)(along ? w->n : w->k);
+  if (w->is_right) kernels->pack(w->k, n, from, ld, w->transposed, call->packed + (size_t)panel * fd_cpu_right(kernels, w->k));
+  else kernels->pack_left(n, w->k, from, ld, w->transposed, call->packed + (size_t)panel * fd_cpu_left(kernels, w->k));
+}
+
+static const float *pack_weights(fd_cpu *cpu, fd_cpu_slot slot, const fd_cpu_matrix *matrix) {
+  const fd_cpu_kernels *kernels = matrix->kernels;
+  int width = matrix->is_right ? kernels->panel : kernels->rows, panels = (matrix->n + width - 1) / width, packed;
+  size_t each = matrix->is_right ? fd_cpu_right(kernels, matrix->k) : fd_cpu_left(kernels, matrix->k);
+  float *room = fd_cpu_room_for_weights(cpu, slot, matrix, (size_t)panels * each, &packed);
+  if (room && !packed) fd_pool_run(cpu->pool, panels, pack_item, &(pack_call){matrix, room});
+  return room;
 }
 
 const float *fd_cpu_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int m, int k, int transposed) {
-  const fd_cpu_matrix matrix = {w, cpu->kernels, 0, m, k, transposed};
-  int panels = (m + cpu->kernels->rows - 1) / cpu->kernels->rows, packed;
-  float *room = fd_cpu_room_for_weights(cpu, slot, &matrix, (size_t)panels * fd_cpu_left(cpu->kernels, k), &packed);
-  if (room && !packed) fd_pool_run(cpu->pool, panels, pack_item, &(pack_call){&matrix, room});
-  return room;
+  return pack_weights(cpu, slot, &(fd_cpu_matrix){w, cpu->kernels, 0, m, k, transposed});
+}
+
+const float *fd_cpu_right_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int k, int n, int transposed) {
+  return pack_weights(cpu, slot, &(fd_cpu_matrix){w, cpu->kernels, 1, n, k, transposed});
 }
 
 void fd_cpu_release_weights(fd_cpu *cpu) {

@@ -19,6 +19,9 @@ float *fd_cpu_room_for_weights(fd_cpu *cpu, fd_cpu_slot slot, const fd_cpu_matri
  * copy. NULL after a failure, which is recorded. */
 const float *fd_cpu_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int m, int k, int transposed);
 
+/* The packed panels of a right operand w [k, n] (transposed: in memory [n, k]), fd_cpu_right floats each; likewise. */
+const float *fd_cpu_right_weights(fd_cpu *cpu, fd_cpu_slot slot, const float *w, int k, int n, int transposed);
+
 void fd_cpu_release_weights(fd_cpu *cpu);
 
 #endif

@@ -1,0 +1,62 @@
+/* Moves the tracks of a ChordMixer block between tokens. */
+#include "cpu/tracks.h"
+
+#include <string.h>
+
+enum { AHEAD = 8 /* tokens whose rows are fetched before they are needed */ };
+
+typedef struct move_call {
+  const fd_mixer *block;
+  const float *m, *x;
+  size_t ld;
+  float *y;
+} move_call;
+
+/* Moves `width` channels from `channel` on between token `row`, the i-th of the call, and token `other`. */
+typedef void move_track(const move_call *call, int i, int row, int other, int channel, int width);
+
+static inline __attribute__((always_inline)) void for_tracks(const fd_seqs *seqs, int first, int count, const move_call *call,
+                                                             move_track *move) {
+  enum { KNOWN = 512 };
+  const fd_mixer *b = call->block;
+  int end = first + count, tracks = (b->channels + b->track - 1) / b->track, shifts[KNOWN];
+  int s = fd_sequence_of(seqs->start, seqs->count, first);
+  for (int row = first; row < end; s++) {
+    int start = seqs->start[s], stop = seqs->start[s + 1], length = stop - start;
+    for (int i = 0; i < tracks && i < KNOWN; i++) shifts[i] = fd_mixer_shift(i, length);
+    for (; row < stop && row < end; row++)
+      for (int i = 0; i < tracks; i++) {
+        int channel = i * b->track, width = b->channels - channel < b->track ? b->channels - channel : b->track;
+        int other = row - (i < KNOWN ? shifts[i] : fd_mixer_shift(i, length));
+        move(call, row - first, row, other < start ? other + length : other, channel, width);
+      }
+  }
+}
+
+static inline void scatter(const move_call *call, int i, int row, int other, int channel, int width) {
+  (void)row;
+  size_t at = (size_t)other * (size_t)call->block->channels + (size_t)channel;
+  const float *restrict m = call->m + (size_t)i * call->ld + channel, *restrict bias = call->block->b2 + channel;
+  const float *x = call->x + at;
+  float *y = call->y + at;
+  /* Each track has its own place in x and y: too many streams for the processor to foresee. */
+  __builtin_prefetch(y + AHEAD * call->block->channels, 1);
+  __builtin_prefetch(x + AHEAD * call->block->channels);
+  for (int c = 0; c < width; c++) y[c] = x[c] + (m[c] + bias[c]);
+}
+
+static inline void gather(const move_call *call, int i, int row, int other, int channel, int width) {
+  (void)i;
+  size_t channels = (size_t)call->block->channels;
+  memcpy(call->y + (size_t)row * channels + (size_t)channel, call->x + (size_t)other * channels + (size_t)channel,
+         (size_t)width * sizeof(float));
+}
+
+void fd_cpu_scatter_tracks(const fd_seqs *seqs, const fd_mixer *block, int first, int count, const float *m, size_t ld,
+                           const float *x, float *y) {
+  for_tracks(seqs, first, count, &(move_call){block, m, x, ld, y}, scatter);
+}
+
+void fd_cpu_gather_tracks(const fd_seqs *seqs, const fd_mixer *block, int first, int count, const float *dy, float *dm) {
+  for_tracks(seqs, first, count, &(move_call){block, NULL, dy, 0, dm}, gather);
+}
