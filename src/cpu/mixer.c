@@ -190,7 +190,7 @@ static size_t place_in_strip(const mixer_call *call, int row, int strip) {
 static void load_gradients(const mixer_call *call, int tile) {
   int channels = call->block->channels, panel = call->kernels->panel, row = tile * call->tile, tokens = tokens_of(call, tile);
   size_t at = (size_t)row * (size_t)channels;
-  fd_cpu_gather_tracks(call->seqs, call->block, row, tokens, call->dy, call->dm);
+  fd_cpu_gather_tracks(call->seqs, call->block, row, tokens, call->dy, call->dm + at);
   for (int s = 0; s < call->strips; s++) {
     int first = s * panel, columns = smaller(channels - first, panel);
     size_t to = place_in_strip(call, row, s);

@@ -71,9 +71,9 @@ static block_call begin(fd_cpu *cpu, const fd_seqs *seqs, const fd_mixer *block)
   call.tiles = parts_of(call.rows, TILE);
   call.strips = parts_of(block->channels, call.kernels->panel);
   call.panels = parts_of(block->hidden, call.kernels->panel);
-  /* An item has as many tiles as fit in L2 next to the panels of weights that stream through, but each thread gets several
-   * items. */
-  int most = (int)(cpu->l2 * 2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
+  /* An item has the tiles that fill a fifth of L2, through which the panels of weights stream (more are slower), but each thread
+   * gets several items. */
+  int most = (int)(cpu->l2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
       share = smaller(call.tiles / (4 * threads), most);
   call.together = share < 1 ? 1 : share;
   call.scratch_floats = divide_scratch(&call, NULL, &none);
@@ -101,12 +101,6 @@ static fd_cpu_hidden hidden_of(const block_call *call, const space *s, int first
                          .sums = call->unit_sums};
 }
 
-static void load_tile(const block_call *call, const float *rows, int tile, float *to) {
-  size_t channels = (size_t)call->block->channels;
-  call->kernels->pack_left(tokens_of(call, tile), call->block->channels, rows + (size_t)(tile * TILE) * channels, channels, 0,
-                           to);
-}
-
 /* s->rows = the hidden units of each tile of an item times the second layer's weights, or their transpose. */
 static void multiply_back(const block_call *call, const space *s, int tiles) {
   const fd_cpu_kernels *k = call->kernels;
@@ -120,13 +114,15 @@ static void multiply_back(const block_call *call, const space *s, int tiles) {
 
 static void forward_item(void *context, int item, int thread) {
   const block_call *call = context;
+  const fd_cpu_kernels *k = call->kernels;
   space s = space_of(call, thread);
-  int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
+  int first = item * call->together, tiles = smaller(call->tiles - first, call->together), channels = call->block->channels;
   for (int t = 0; t < tiles; t++)
-    load_tile(call, call->x, first + t, s.x + (size_t)t * fd_cpu_left(call->kernels, call->block->channels));
+    k->pack_left(tokens_of(call, first + t), channels, call->x + (size_t)((first + t) * TILE) * (size_t)channels,
+                 (size_t)channels, 0, s.x + (size_t)t * fd_cpu_left(k, channels));
   fd_cpu_hidden hidden = hidden_of(call, &s, first, tiles);
   hidden.w1 = call->w1;
-  call->kernels->hidden_forward(&hidden);
+  k->hidden_forward(&hidden);
   multiply_back(call, &s, tiles);
   fd_cpu_scatter_tracks(call->seqs, call->block, first * TILE, smaller(call->rows - first * TILE, tiles * TILE), s.rows,
                         (size_t)width_of(call), call->x, call->y);
@@ -141,22 +137,30 @@ void fd_cpu_mixer_amx_forward(fd_cpu *cpu, const fd_seqs *seqs, const fd_mixer *
   fd_pool_run(cpu->pool, items_of(&call), forward_item, &call);
 }
 
-/* Computes dm of a tile and its sums; packs x and dm as left operands of the gradients of weights. */
-static void load_gradients(const block_call *call, int tile) {
+/* Packs x or dm of a tile as left operands of the gradients of weights. */
+static void load_strips(const block_call *call, const float *rows, int tile, float *to) {
   const fd_cpu_kernels *k = call->kernels;
-  int channels = call->block->channels, tokens = tokens_of(call, tile), row = tile * TILE;
-  size_t at = (size_t)row * (size_t)channels;
-  fd_cpu_gather_tracks(call->seqs, call->block, row, tokens, call->dy, call->dm);
-  float *sums = call->channel_sums + (size_t)tile * (size_t)channels;
-  memcpy(sums, call->dm + at, (size_t)channels * sizeof *sums);
-  for (int i = 1; i < tokens; i++) k->add((size_t)channels, sums, call->dm + at + (size_t)i * (size_t)channels, sums);
-  for (int s = 0; s < call->strips; s++) {
-    int first = s * k->rows, m = smaller(channels - first, k->rows);
-    size_t to = (size_t)(tile / FD_CHUNK_TILES * call->strips + s) * fd_cpu_left(k, CHUNK) +
-                (size_t)(tile % FD_CHUNK_TILES) * fd_cpu_left(k, TILE);
-    k->pack_left(m, tokens, call->x + at + first, (size_t)channels, 1, call->x_left + to);
-    k->pack_left(m, tokens, call->dm + at + first, (size_t)channels, 1, call->dm_left + to);
-  }
+  int channels = call->block->channels;
+  to += (size_t)(tile / FD_CHUNK_TILES * call->strips) * fd_cpu_left(k, CHUNK) +
+        (size_t)(tile % FD_CHUNK_TILES) * fd_cpu_left(k, TILE);
+  for (int first = 0; first < channels; first += k->rows, to += fd_cpu_left(k, CHUNK))
+    k->pack_left(smaller(channels - first, k->rows), tokens_of(call, tile), rows + first, (size_t)channels, 1, to);
+}
+
+/* The operands of tile t of an item, and the sums of its dm. */
+static void load_gradients(const block_call *call, const space *s, int first, int t) {
+  const fd_cpu_kernels *k = call->kernels;
+  int channels = call->block->channels, tile = first + t, tokens = tokens_of(call, tile);
+  size_t width = (size_t)channels, left = (size_t)t * fd_cpu_left(k, channels);
+  const float *x = call->x + (size_t)(tile * TILE) * width;
+  float *dm = s->rows, *sums = call->channel_sums + (size_t)tile * width;
+  fd_cpu_gather_tracks(call->seqs, call->block, tile * TILE, tokens, call->dy, dm);
+  memcpy(sums, dm, width * sizeof *sums);
+  for (int i = 1; i < tokens; i++) k->add(width, sums, dm + (size_t)i * width, sums);
+  load_strips(call, x, tile, call->x_left);
+  load_strips(call, dm, tile, call->dm_left);
+  k->pack_left(tokens, channels, dm, width, 0, s->dm + left);
+  if (!call->z) k->pack_left(tokens, channels, x, width, 0, s->x + left);
 }
 
 /* First stage of the backward pass: gradients of tokens. dx = dy + da W1. */
@@ -165,11 +169,7 @@ static void backward_item(void *context, int item, int thread) {
   const fd_cpu_kernels *k = call->kernels;
   space s = space_of(call, thread);
   int first = item * call->together, tiles = smaller(call->tiles - first, call->together), channels = call->block->channels;
-  for (int t = 0; t < tiles; t++) {
-    load_gradients(call, first + t);
-    load_tile(call, call->dm, first + t, s.dm + (size_t)t * fd_cpu_left(k, channels));
-    if (!call->z) load_tile(call, call->x, first + t, s.x + (size_t)t * fd_cpu_left(k, channels));
-  }
+  for (int t = 0; t < tiles; t++) load_gradients(call, &s, first, t);
   fd_cpu_hidden hidden = hidden_of(call, &s, first, tiles);
   hidden.w1 = call->w1_again;
   hidden.w2 = call->w1;
@@ -231,7 +231,6 @@ static int alloc_scratch(block_call *call) {
   size_t units = (size_t)(chunks * call->panels) * fd_cpu_right(k, CHUNK),
          strips = (size_t)(chunks * call->strips) * fd_cpu_left(k, CHUNK);
   call->sums_floats = (size_t)(parts_of(call->panels, groups) * call->strips) * (size_t)k->rows * (size_t)k->panel;
-  call->dm = fd_cpu_scratch(cpu, FD_SLOT_DM, (size_t)call->rows * (size_t)call->block->channels);
   call->da = fd_cpu_scratch(cpu, FD_SLOT_DA, units);
   call->g = fd_cpu_scratch(cpu, FD_SLOT_G, units);
   call->x_left = fd_cpu_scratch(cpu, FD_SLOT_PACKED_X, strips);
@@ -240,7 +239,7 @@ static int alloc_scratch(block_call *call) {
       fd_cpu_scratch(cpu, FD_SLOT_SUMS, (size_t)call->tiles * (size_t)(call->block->hidden + call->block->channels));
   call->sums = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call->sums_floats * (size_t)threads);
   if (call->unit_sums) call->channel_sums = call->unit_sums + (size_t)call->tiles * (size_t)call->block->hidden;
-  return call->scratch && call->dm && call->da && call->g && call->x_left && call->dm_left && call->unit_sums && call->sums;
+  return call->scratch && call->da && call->g && call->x_left && call->dm_left && call->unit_sums && call->sums;
 }
 
 void fd_cpu_mixer_amx_backward(fd_cpu *cpu, const fd_seqs *seqs, const fd_mixer *block, const float *x, const float *z,

@@ -46,10 +46,14 @@ static inline void scatter(const move_call *call, int i, int row, int other, int
 }
 
 static inline void gather(const move_call *call, int i, int row, int other, int channel, int width) {
-  (void)i;
+  (void)row;
   size_t channels = (size_t)call->block->channels;
-  memcpy(call->y + (size_t)row * channels + (size_t)channel, call->x + (size_t)other * channels + (size_t)channel,
-         (size_t)width * sizeof(float));
+  const float *from = call->x + (size_t)other * channels + (size_t)channel;
+  float *to = call->y + (size_t)i * channels + (size_t)channel;
+  int c = 0;
+  __builtin_prefetch(from + AHEAD * call->block->channels);
+  for (; c + 4 <= width; c += 4) memcpy(to + c, from + c, 4 * sizeof *to); /* a call of memcpy takes longer */
+  for (; c < width; c++) to[c] = from[c];
 }
 
 void fd_cpu_scatter_tracks(const fd_seqs *seqs, const fd_mixer *block, int first, int count, const float *m, size_t ld,

@@ -10,7 +10,7 @@
 void fd_cpu_scatter_tracks(const fd_seqs *seqs, const fd_mixer *block, int first, int count, const float *m, size_t ld,
                            const float *x, float *y);
 
-/* For the same tokens dm[t] = dy[t - shift]: the backward pass of this rotation. */
+/* For the same tokens dm[t] = dy[t - shift]: the backward pass of this rotation. The first row of dm is that of `first`. */
 void fd_cpu_gather_tracks(const fd_seqs *seqs, const fd_mixer *block, int first, int count, const float *dy, float *dm);
 
 #endif

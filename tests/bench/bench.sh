@@ -79,6 +79,8 @@ for t in $counts; do
   turns
   start infer$t "$BENCH" infer device.threads=$t train.batch=$batch
   [ "$torch" = 0 ] || start torch_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch"
+  start bf16_infer$t "$BENCH" infer device.threads=$t train.batch=$batch device.precision=bf16
+  [ "$torch" = 0 ] || start torch_bf16_infer$t $python -W ignore tests/bench/torch_step.py infer "$t" "$batch" cpu bf16
   turns
 done
 for t in $counts; do
@@ -91,7 +93,9 @@ start bf16_step$all "$BENCH" step device.threads=$all train.batch=$batch device.
 turns
 for kind in finetune embed; do
   start $kind$all "$BENCH" $kind device.threads=$all train.batch=$batch
+  start bf16_$kind$all "$BENCH" $kind device.threads=$all train.batch=$batch device.precision=bf16
   [ "$torch" = 0 ] || start torch_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch"
+  [ "$torch" = 0 ] || start torch_bf16_$kind$all $python -W ignore tests/bench/torch_step.py $kind "$all" "$batch" cpu bf16
   turns
 done
 encoder() { # NAME KIND FAMILY SEQUENCES TOKENS CHANNELS HIDDEN LAYERS HEADS VOCABULARY: runs findna and PyTorch
@@ -149,18 +153,27 @@ for t in $counts; do
   row "peak of multiply-adds on registers, threads: $t (GFLOP/s)" block$t 1
   row "block forward, threads: $t (% of that peak)" block$t 4
   row "block backward, threads: $t (% of that peak)" block$t 5
+  row "peak with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 1
   row "block forward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 2
+  row "  % of that peak" bf16_$t 4
   row "block backward with bf16 operands, threads: $t (GFLOP/s)" bf16_$t 3
+  row "  % of that peak" bf16_$t 5
   for i in 0 1 2 3 4 5; do row "linear ${layers[i / 2]} ${passes[i % 2]}, threads: $t (% of that peak)" linear$t $((i + 7)); done
   row "training step, threads: $t (s)" step$t
   row "training step, PyTorch eager, threads: $t (s)" torch_step$t
   row "inference, threads: $t (s)" infer$t
   row "inference, PyTorch eager, threads: $t (s)" torch_infer$t
+  row "inference with bf16 operands, threads: $t (s)" bf16_infer$t
+  row "inference, PyTorch bf16 autocast, threads: $t (s)" torch_bf16_infer$t
 done
 row "fine-tuning step, 500 nucleotides, threads: $all (s)" finetune$all
 row "fine-tuning step, PyTorch eager, threads: $all (s)" torch_finetune$all
+row "  with bf16 operands (s)" bf16_finetune$all
+row "  PyTorch bf16 autocast (s)" torch_bf16_finetune$all
 row "embeddings, 1,000 nucleotides, threads: $all (s)" embed$all
 row "embeddings, PyTorch eager, threads: $all (s)" torch_embed$all
+row "  with bf16 operands (s)" bf16_embed$all
+row "  PyTorch bf16 autocast (s)" torch_bf16_embed$all
 row "training step, PyTorch torch.compile, threads: $all (s)" torch_compile$all
 row "training step with bf16 operands, threads: $all (s)" bf16_step$all
 row "training step, PyTorch bf16 autocast, threads: $all (s)" torch_bf16_step$all
@@ -199,9 +212,11 @@ for t in $counts; do
   for i in 0 1 2 3 4 5; do ratio "  linear ${layers[i / 2]} ${passes[i % 2]}, PyTorch / findna, threads: $t" torch_linear$t linear$t $((i + 1)); done
   ratio "  training step, PyTorch eager / findna, threads: $t" torch_step$t step$t
   ratio "  inference, PyTorch eager / findna, threads: $t" torch_infer$t infer$t
+  ratio "  inference, PyTorch bf16 autocast / findna bf16, threads: $t" torch_bf16_infer$t bf16_infer$t
 done
 ratio "  fine-tuning step, PyTorch eager / findna, threads: $all" torch_finetune$all finetune$all
 ratio "  embeddings, PyTorch eager / findna, threads: $all" torch_embed$all embed$all
+for kind in fine-tuning:finetune embeddings:embed; do ratio "  ${kind%:*}, PyTorch bf16 autocast / findna bf16, threads: $all" "torch_bf16_${kind#*:}$all" "bf16_${kind#*:}$all"; done
 ratio "  training step, torch.compile / findna, threads: $all" torch_compile$all step$all
 ratio "  training step, fp32 / bf16 operands, threads: $all" step$all bf16_step$all
 ratio "  training step, PyTorch bf16 autocast / findna bf16, threads: $all" torch_bf16_step$all bf16_step$all

@@ -14,6 +14,9 @@ enum { PEAK_ROUNDS = 300000 };
 typedef double peak_loop(long rounds);
 
 static peak_loop *peak_of(const char *simd) {
+#ifdef FD_WITH_amx
+  if (!strcmp(simd, "amx")) return fd_peak_amx;
+#endif
 #ifdef FD_WITH_avx512bf16
   if (!strcmp(simd, "avx512bf16")) return fd_peak_avx512bf16;
 #endif

@@ -7,5 +7,6 @@ double fd_peak_generic(long rounds);
 double fd_peak_avx2(long rounds);
 double fd_peak_avx512(long rounds);
 double fd_peak_avx512bf16(long rounds);
+double fd_peak_amx(long rounds);
 
 #endif
