@@ -7,7 +7,8 @@
 #include "cpu/amx_tiles.h"
 #include "cpu/bf16.h"
 
-enum { DEPTH = 512, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
+/* A panel of B of this depth, 16 KB, stays in L1 while A streams past it. */
+enum { DEPTH = 256, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
 #define MULTIPLY_APART multiply
 #define pack_narrow pack
 
