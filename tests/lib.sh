@@ -24,8 +24,11 @@ expect() {
 # ranks N ARGUMENTS...: findna on N ranks of this machine; one rank runs without mpirun. Open MPI leaks, so leaks are detected on one rank
 # only.
 ranks() {
-  local n=$1; shift
-  if [ "$n" = 1 ]; then timeout 120 "$FINDNA" "$@"; else ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 120 mpirun -n "$n" --oversubscribe --bind-to none "$FINDNA" "$@"; fi
+  local n=$1 code=0; shift
+  if [ "$n" = 1 ]; then timeout 300 "$FINDNA" "$@" || code=$?
+  else ASAN_OPTIONS=detect_leaks=0 timeout -s TERM 300 mpirun -n "$n" --oversubscribe --bind-to none "$FINDNA" "$@" || code=$?; fi
+  [ $code != 124 ] || echo "stopped after 300 s: findna $*" >&2
+  return $code
 }
 # tiny_shards FOLDER: 512 training and 64 held-out windows of 61 nucleotides of the shipped human slice
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }

@@ -26,7 +26,6 @@ typedef struct block_call {
   const fd_mixer_grads *grads;
   float *scratch; /* per thread */
   size_t scratch_floats;
-  float *dm;                 /* [rows, channels] */
   float *x_left, *dm_left;   /* per chunk and strip: left operands [channels, tokens] */
   float *da, *g, *unit_sums; /* of fd_cpu_hidden */
   float *channel_sums;       /* [tiles, channels]: dm summed over the tokens of a tile */
