@@ -41,6 +41,33 @@ static void pack_left(int m, int k, const float *from, size_t ld, int transposed
   else pack_operand(m, k, from, ld, 0, 0, to);
 }
 
+INLINE void zero_tiles(void) {
+  tile_zero(0);
+  tile_zero(1);
+  tile_zero(2);
+  tile_zero(3);
+}
+
+/* Adds the product over one unit of k to C, the tiles 0 .. 3. A is streamed past a panel of B that stays in L1. */
+INLINE void multiply_unit(const float *a, const float *b) {
+  tile_stream(4, a, LANES);
+  tile_load(6, b, LANES);
+  tile_multiply(0, 4, 6);
+  tile_load(7, b + TILE_FLOATS, LANES);
+  tile_multiply(1, 4, 7);
+  tile_stream(5, a + TILE_FLOATS, LANES);
+  tile_multiply(2, 5, 6);
+  tile_multiply(3, 5, 7);
+}
+
+INLINE void store_tiles(float *c, size_t ldc) {
+  float *low = c + TILE_ROWS * ldc;
+  tile_store(0, c, ldc);
+  tile_store(1, c + LANES, ldc);
+  tile_store(2, low, ldc);
+  tile_store(3, low + LANES, ldc);
+}
+
 /* A full register tile: c[32, 32] = A B, or c + A B. */
 static void multiply_tiles(int k, const float *a, const float *b, float *c, size_t ldc, int add) {
   float *low = c + TILE_ROWS * ldc;
@@ -51,25 +78,10 @@ static void multiply_tiles(int k, const float *a, const float *b, float *c, size
     tile_load(2, low, ldc);
     tile_load(3, low + LANES, ldc);
   } else {
-    tile_zero(0);
-    tile_zero(1);
-    tile_zero(2);
-    tile_zero(3);
+    zero_tiles();
   }
-  for (; k > 0; k -= UNIT, a += STEP, b += STEP) {
-    tile_stream(4, a, LANES);
-    tile_load(6, b, LANES);
-    tile_multiply(0, 4, 6);
-    tile_load(7, b + TILE_FLOATS, LANES);
-    tile_multiply(1, 4, 7);
-    tile_stream(5, a + TILE_FLOATS, LANES);
-    tile_multiply(2, 5, 6);
-    tile_multiply(3, 5, 7);
-  }
-  tile_store(0, c, ldc);
-  tile_store(1, c + LANES, ldc);
-  tile_store(2, low, ldc);
-  tile_store(3, low + LANES, ldc);
+  for (; k > 0; k -= UNIT, a += STEP, b += STEP) multiply_unit(a, b);
+  store_tiles(c, ldc);
   TILE_BARRIER;
 }
 

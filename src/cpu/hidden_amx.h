@@ -4,7 +4,7 @@
 #ifndef FD_CPU_HIDDEN_AMX_H
 #define FD_CPU_HIDDEN_AMX_H
 
-#include "cpu/amx_tiles.h"
+#include "cpu/gemm_amx.h"
 
 /* A tile and a panel, whose products are in z (unless it was kept) and dh; [ROWS, PANEL] each. */
 typedef struct hidden_part {
@@ -99,25 +99,12 @@ typedef void part_rows(hidden_part *s, int row);
 
 /* c[ROWS, PANEL] = A B over `units` of k; in between, all rows of the part `s` unless that is NULL. */
 INLINE void multiply_beside(int units, const float *a, const float *b, float *c, hidden_part *s, part_rows *rows) {
-  tile_zero(0);
-  tile_zero(1);
-  tile_zero(2);
-  tile_zero(3);
+  zero_tiles();
   for (int u = 0, row = 0; u < units; u++, a += STEP, b += STEP) {
-    tile_stream(4, a, LANES);
-    tile_load(6, b, LANES);
-    tile_multiply(0, 4, 6);
-    tile_load(7, b + TILE_FLOATS, LANES);
-    tile_multiply(1, 4, 7);
-    tile_stream(5, a + TILE_FLOATS, LANES);
-    tile_multiply(2, 5, 6);
-    tile_multiply(3, 5, 7);
+    multiply_unit(a, b);
     for (int end = ROWS * (u + 1) / units; s && row + 2 <= end; row += 2) rows(s, row);
   }
-  tile_store(0, c, PANEL);
-  tile_store(1, c + LANES, PANEL);
-  tile_store(2, c + TILE_ROWS * PANEL, PANEL);
-  tile_store(3, c + TILE_ROWS * PANEL + LANES, PANEL);
+  store_tiles(c, PANEL);
 }
 
 static void hidden_forward(const fd_cpu_hidden *c) {

@@ -38,16 +38,16 @@ typedef void fd_cpu_gemm(int m, int k, const float *a, size_t row_step, size_t k
                          size_t ldc, int start);
 
 /* The hidden layer of a ChordMixer block for tiles of FD_TILE_TOKENS tokens, the last of which may have fewer (`last`). Operands
- * are packed for `multiply`. Hidden units are in panels of as many; `units_of` below is the number of a panel's. */
+ * are packed for `multiply`. Hidden units are in panels of `panel` units; the last panel may have fewer. */
 enum { FD_TILE_TOKENS = 32, FD_CHUNK_TILES = 16 /* of a right operand whose k are tokens */ };
 typedef struct fd_cpu_hidden {
   int first, tiles, last; /* first: its number among the tiles of the batch */
   int channels, hidden;
   const float *x, *dm;       /* per tile: left operand [tokens, channels] */
   const float *w1, *w2, *b1; /* right operands [channels, hidden]: of W1 and of the transpose of W2 */
-  float *z;                  /* per tile and panel: [tokens, units_of]; NULL: not kept */
+  float *z;                  /* per tile and panel: [tokens, units of the panel]; NULL: not kept */
   float *h;                  /* per tile: left operand [tokens, hidden]: GELU(z), or backward da */
-  float *g, *da;             /* of the batch: per chunk of tiles and panel a right operand [tokens, units_of] */
+  float *g, *da;             /* of the batch: per chunk of tiles and panel a right operand [tokens, units of it] */
   float *sums;               /* of the batch: [tiles, hidden], da summed over the tokens of a tile */
 } fd_cpu_hidden;
 

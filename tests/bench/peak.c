@@ -1,5 +1,5 @@
-/* The processor's peak: multiply-adds (or, for the bf16 kernels, their dot products or tile products) on registers only. Compiled once per
- * instruction set, like kernels.c. */
+/* The processor's peak: multiply-adds (or, for the bf16 kernels, their dot products or tile products) on registers only. Compiled
+ * once per instruction set, like kernels.c. */
 #include "cpu/kernels.h"
 #include "cpu/vector.h"
 #include "peak.h"
