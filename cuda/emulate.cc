@@ -56,7 +56,7 @@ struct fiber {
   copy copies[COPIES_MAX];                 /* a ring: first .. next - 1 are in flight */
   unsigned group[COPIES_MAX], first, next; /* the group of each copy */
   unsigned groups;                         /* committed */
-  int unpublished;                         /* copies have landed that may not be visible to warpgroups yet */
+  int unpublished;                         /* has written what may not be visible to warpgroups yet */
   int unpublished_mbarriers;
   int at_cluster; /* has arrived at the cluster's barrier, in this round, and not waited yet */
   unsigned cluster_round;
@@ -86,12 +86,14 @@ struct block_state {
   int done;                   /* threads that have ended */
 };
 
-/* A bulk copy of a chunk to one block, in flight. */
+/* A bulk copy to one block, in flight: of bytes, or of a box. */
 struct bulk {
   int block;
   char *to, *mbarrier;
   const void *from;
   size_t bytes;
+  int box, column, row, part;
+  fd_tensor_map map;
 };
 
 /* The blocks that run concurrently. */
@@ -345,6 +347,11 @@ static void start_copy(fd_address shared, const void *global, unsigned bytes, in
 
 void fd_copy16(fd_address shared, const void *global, int valid) { start_copy(shared, global, 16, valid); }
 void fd_copy8(fd_address shared, const void *global, int valid) { start_copy(shared, global, 8, valid); }
+
+void fd_store_pair(fd_address at, uint32_t pair) {
+  memcpy(at, &pair, sizeof pair);
+  self().unpublished = 1;
+}
 
 void fd_copy_commit() { self().groups++; }
 

@@ -78,7 +78,7 @@ static inline int fd_number_here(fd_address at) {
   memcpy(&number, at, sizeof number);
   return number;
 }
-static inline void fd_store_pair(fd_address at, uint32_t pair) { memcpy(at, &pair, sizeof pair); }
+void fd_store_pair(fd_address at, uint32_t pair);
 void fd_copy16(fd_address shared, const void *global, int valid);
 void fd_copy8(fd_address shared, const void *global, int valid);
 void fd_copy_commit();
@@ -111,9 +111,9 @@ template <bool A_T>
 void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 8, 1, nullptr, a, b, A_T, 0);
 }
-template <bool ADD, bool B_T>
+template <bool ADD, bool A_T, bool B_T>
 void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
-  fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, 0, B_T);
+  fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, A_T, B_T);
 }
 template <bool B_T>
 void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
@@ -138,6 +138,11 @@ void fd_mbarrier_expect(fd_address mbarrier, int bytes);
 void fd_mbarrier_arrive(fd_address mbarrier, int rank);
 void fd_mbarrier_wait(fd_address mbarrier, int parity);
 void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address mbarrier, int blocks);
+struct fd_tensor_map {
+  const uint16_t *at;
+  int stride, rows, parts;
+};
+void fd_copy_box(fd_address to, const fd_tensor_map *map, int column, int row, int part, fd_address mbarrier, int blocks);
 
 static inline uint32_t fd_emulate_bf16(float value) {
   uint32_t bits = __float_as_uint(value);

@@ -26,12 +26,26 @@ mbarrier &mbarrier_of(int block, char *at) {
   return g;
 }
 
+/* A box of rows of 128 bytes, with the 128-byte swizzling of the address, and zeros beyond the part. */
+void copy_box(const bulk &b) {
+  const fd_tensor_map &m = b.map;
+  for (int r = 0; r < FD_BOX_ROWS; r++)
+    for (int c = 0; c < FD_BOX_COLUMNS; c++) {
+      int inside = b.row + r < m.rows && b.column + c < m.stride && b.part < m.parts;
+      size_t at = (size_t)(b.to - now.blocks[b.block].shared_at) + (size_t)(r * FD_BOX_COLUMNS + c) * 2;
+      uint16_t value =
+          inside ? m.at[((size_t)b.part * (size_t)m.rows + (size_t)(b.row + r)) * (size_t)m.stride + (size_t)(b.column + c)] : 0;
+      memcpy(now.blocks[b.block].shared_at + (at ^ (at >> 7 & 7) << 4), &value, sizeof value);
+    }
+}
+
 int land() {
   if (now.bulks.empty()) return 0;
   size_t n = random_below((unsigned)now.bulks.size());
   bulk b = now.bulks[n];
   now.bulks.erase(now.bulks.begin() + (long)n);
-  memcpy(b.to, b.from, b.bytes);
+  if (b.box) copy_box(b);
+  else memcpy(b.to, b.from, b.bytes);
   mbarrier &g = mbarrier_of(b.block, b.mbarrier);
   g.units = (int16_t)(g.units - (int)(b.bytes / 16));
   pass(g);
@@ -182,15 +196,30 @@ void fd_mbarrier_wait(fd_address at, int parity) {
   while (g.phases % 2 == (unsigned)parity) wait_while(&g.phases, g.phases);
 }
 
-void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address at, int blocks) {
-  if ((uintptr_t)to % 16 || (uintptr_t)from % 16 || bytes % 16 || bytes < 16) die("a copy that is not in pieces of 16 bytes");
-  if (!shared_by(own_block(), to, (size_t)bytes)) die("a copy outside shared memory");
-  for (int rank = 0; blocks >> rank; rank++) {
-    if (!(blocks >> rank & 1)) continue;
-    bulk b = {rank, there(to, rank), there(at, rank), from, (size_t)bytes};
+/* Starts a copy to the blocks of a cluster whose bits are set. */
+static void start(bulk b, fd_address to, fd_address at, int blocks) {
+  if (!shared_by(own_block(), to, b.bytes)) die("a copy outside shared memory");
+  for (b.block = 0; blocks >> b.block; b.block++) {
+    if (!(blocks >> b.block & 1)) continue;
+    b.to = there(to, b.block), b.mbarrier = there(at, b.block);
     for (const bulk &other : now.bulks)
-      if (other.to < b.to + bytes && b.to < other.to + other.bytes) die("two overlapping copies are in flight");
+      if (other.to < b.to + b.bytes && b.to < other.to + other.bytes) die("two overlapping copies are in flight");
     memset(b.to, POISON, b.bytes); /* a read of the old contents, or before the copy has landed, yields NaN */
     now.bulks.push_back(b);
   }
+}
+
+void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address at, int blocks) {
+  if ((uintptr_t)to % 16 || (uintptr_t)from % 16 || bytes % 16 || bytes < 16) die("a copy that is not in pieces of 16 bytes");
+  bulk b = {};
+  b.from = from, b.bytes = (size_t)bytes;
+  start(b, to, at, blocks);
+}
+
+void fd_copy_box(fd_address to, const fd_tensor_map *map, int column, int row, int part, fd_address at, int blocks) {
+  if (fd_shared_offset(to) % 1024) die("a box that is not aligned to its swizzling");
+  if ((uintptr_t)map->at % 16 || map->stride % 8) die("a tensor map of rows that are not in pieces of 16 bytes");
+  bulk b = {};
+  b.bytes = FD_BOX_BYTES, b.box = 1, b.map = *map, b.column = column, b.row = row, b.part = part;
+  start(b, to, at, blocks);
 }

@@ -44,6 +44,9 @@ FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) 
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
 
+/* A box of a bf16 matrix, which one bulk copy brings: half of such a transposed block of 64 k rows of 64 columns. */
+enum { FD_BOX_COLUMNS = 64, FD_BOX_ROWS = 32, FD_BOX_BYTES = FD_BOX_COLUMNS * FD_BOX_ROWS * 2 };
+
 /* The sums of a tile are staged for the epilogue in rows of shared memory, whose stride is a multiple of 32 floats plus 8: a
  * warp's stores of a fragment (pairs in eight rows) and its loads of a row (4 or 8 columns per lane) use all banks evenly. */
 FD_BOTH static inline int fd_line_at(int column) { return column ^ (column >> 3 & 4); }
@@ -71,7 +74,7 @@ enum { FD_ROWS_AT_A_TIME = 128 * 128 };
 
 /* Gradients of weights are sums over tokens: first within chunks, whose length depends only on the number of tokens, then over
  * the chunks in order. */
-enum { FD_CHUNK_UNIT = 32 }; /* FD_CHUNK_MIN, FD_CHUNKS_MAX: device/gpu_memory.h */
+enum { FD_CHUNK_UNIT = 64 }; /* FD_CHUNK_MIN, FD_CHUNKS_MAX: device/gpu_memory.h */
 FD_BOTH static inline int fd_chunk_rows(int rows) {
   int chunk = (rows + FD_CHUNKS_MAX - 1) / FD_CHUNKS_MAX;
   chunk = (chunk + FD_CHUNK_UNIT - 1) / FD_CHUNK_UNIT * FD_CHUNK_UNIT;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #ifdef __CUDACC__
+#include <cuda.h>
 #include <cuda_runtime.h>
 #else
 #include "cuda/emulate.h"
@@ -171,16 +172,18 @@ __device__ inline void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint
 #endif
 }
 
-/* The same for 64 columns, with a not transposed: sum += a[64, 16] b[16, 64], or sum = the product if !ADD. */
+/* The same for 64 columns: sum += a[64, 16] b[16, 64], or sum = the product if !ADD. */
 #define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
 #define FD_SUMS FD_SUM(0), FD_SUM(1), FD_SUM(2), FD_SUM(3), FD_SUM(4), FD_SUM(5), FD_SUM(6), FD_SUM(7)
 #define FD_MULTIPLY_64                                                                                                           \
   "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-template <bool ADD, bool B_T>
+template <bool ADD, bool A_T, bool B_T>
 __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile(FD_MULTIPLY_64 "%32, %33, %34, 1, 1, 0, %35;" : FD_SUMS : "l"(a), "l"(b), "n"((int)ADD), "n"((int)B_T));
+  asm volatile(FD_MULTIPLY_64 "%32, %33, %34, 1, 1, %35, %36;"
+               : FD_SUMS
+               : "l"(a), "l"(b), "n"((int)ADD), "n"((int)A_T), "n"((int)B_T));
 #endif
 }
 
@@ -294,6 +297,23 @@ __device__ inline void fd_copy_cluster(fd_address to, const void *from, int byte
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(to),
       "l"(from), "r"(bytes), "r"(mbarrier), "h"((uint16_t)blocks)
+      : "memory");
+#endif
+}
+
+/* Describes parts of equally many bf16 rows to the copy below (tensor_map.h). Kernels take it as a __grid_constant__. */
+typedef CUtensorMap fd_tensor_map;
+
+/* Starts one copy of a box, FD_BOX_ROWS rows by FD_BOX_COLUMNS columns from (row, column) of a part on, in the same way. Elements
+ * beyond the part's rows and columns become zeros. The box is stored as rows of 128 bytes in the swizzling of fd_descriptor; `to`
+ * is a multiple of 1024 from the beginning of shared memory. */
+__device__ inline void fd_copy_box(fd_address to, const fd_tensor_map *map, int column, int row, int part, fd_address mbarrier,
+                                   int blocks) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1, {%2, %3, %4}], [%5], %6;" ::"r"(to),
+      "l"(map), "r"(column), "r"(row), "r"(part), "r"(mbarrier), "h"((uint16_t)blocks)
       : "memory");
 #endif
 }

@@ -1,12 +1,9 @@
 /* The chain of two products of chain.h with warpgroup instructions, on GPUs of compute capability 9.0: the middle values stay in
  * registers.
  *
- * A block has three warpgroups: a producer copies the weights, and two consumers multiply 64 rows each. Weights are in tile order
- * (fragment.h). A step is a product with one chunk of 64 hidden units of one matrix: of the first matrix, of the second, of the
- * first with the next chunk, and so on. Chunks pass through a ring of slots in shared memory. Blocks run in clusters of two, and
- * each block copies one half of every chunk to both, so that weights are read once per pair. A slot has two mbarriers: `full`
- * counts the bytes of both halves; at `empty` the warps of both blocks arrive when they have finished multiplying, since a copy
- * into a slot writes to both blocks.
+ * Weights are in tile order (fragment.h) and pass through a ring (ring.h) in chunks of 64 hidden units: of the first matrix, of
+ * the second, of the first with the next chunk, and so on. Each of the two consumer warpgroups multiplies 64 rows. Both blocks of
+ * a cluster need the same weights, and each copies one half of every chunk to both.
  *
  * Clusters stay: there are as many as run at a time, and each computes every so-many-th pair of tiles. Steps are counted through
  * all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
@@ -14,75 +11,53 @@
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
 #include "cuda/chain.h"
+#include "cuda/ring.h"
 
 enum {
-  FD_WARPGROUP_CHAIN_BLOCKS = 2,  /* blocks of a cluster */
-  FD_WARPGROUP_CHAIN_GROUP = 128, /* threads of a warpgroup */
-  FD_WARPGROUP_CHAIN_CONSUMERS = 2 * FD_WARPGROUP_CHAIN_GROUP,
-  FD_WARPGROUP_CHAIN_THREADS = FD_WARPGROUP_CHAIN_GROUP + FD_WARPGROUP_CHAIN_CONSUMERS,
-  FD_WARPGROUP_CHAIN_START =
-      65536 / FD_WARPGROUP_CHAIN_THREADS / 8 * 8, /* registers per thread at launch (tests/test_spills.sh) */
-  FD_WARPGROUP_CHAIN_FEW = 24,                    /* registers of a producer thread */
-  FD_WARPGROUP_CHAIN_MANY = 240,                  /* of a consumer: 160 sums, 32 of the first product, 16 with middle values */
   FD_WARPGROUP_CHAIN_BLOCK_BYTES = FD_ORDER_BLOCK * 2,
   FD_WARPGROUP_CHAIN_CHUNK_BYTES = FD_ORDER_CHUNK * 2,
   FD_WARPGROUP_CHAIN_A_BLOCK_BYTES = FD_CHAIN_ROWS * 128, /* 64 channels of a's rows */
   FD_WARPGROUP_CHAIN_FINISH =
       16 * (FD_CHAIN_LINE + FD_TABLE), /* floats of half a warp's sums for the epilogue, and their table */
   FD_WARPGROUP_CHAIN_ROWS_BYTES = FD_CHAIN_ROWS / 16 * FD_WARPGROUP_CHAIN_FINISH * 4, /* rows of a and their table, then sums */
-  FD_WARPGROUP_CHAIN_MBARRIERS =
-      FD_WARPGROUP_CHAIN_ROWS_BYTES + FD_RING_SLOTS * FD_WARPGROUP_CHAIN_CHUNK_BYTES,   /* their offset, after the slots */
-  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8 + 16 /* the number of the tile's first row */
+  FD_WARPGROUP_CHAIN_ROW0 = FD_WARPGROUP_CHAIN_ROWS_BYTES + fd_ring<FD_WARPGROUP_CHAIN_CHUNK_BYTES>::ALL,
+  FD_WARPGROUP_CHAIN_SHARED = FD_WARPGROUP_CHAIN_ROW0 + 16 /* the number of the tile's first row */
 };
 static_assert(+FD_ORDER_UNITS == +FD_CHAIN_HIDDEN && +FD_ORDER_CHANNELS == +FD_CHAIN_WIDTH, "a slot is a chunk of the chain");
-static_assert(FD_WARPGROUP_CHAIN_GROUP * FD_WARPGROUP_CHAIN_FEW + FD_WARPGROUP_CHAIN_CONSUMERS * FD_WARPGROUP_CHAIN_MANY <=
-                  FD_WARPGROUP_CHAIN_THREADS * FD_WARPGROUP_CHAIN_START,
-              "setmaxnreg waits forever for registers that the block was not launched with");
 static_assert(FD_CHAIN_A_BYTES + FD_CHAIN_ROWS * FD_TABLE * 4 <= FD_WARPGROUP_CHAIN_ROWS_BYTES,
               "rows and their table lie where the sums will be");
 static_assert(FD_WARPGROUP_CHAIN_ROWS_BYTES % 1024 == 0, "slots are tiles of fd_descriptor");
 
-/* Shared-memory addresses of a block's tiles, mbarriers and number of the tile's first row. */
+/* Shared-memory addresses of a block's rows and of the number of the tile's first row, and the ring of weights. */
 typedef struct fd_warpgroup_chain_place {
-  fd_address a, slots, full, empty, row0;
+  fd_address a;
+  fd_ring<FD_WARPGROUP_CHAIN_CHUNK_BYTES> ring;
+  fd_address row0;
 } fd_warpgroup_chain_place;
 
 __device__ inline fd_warpgroup_chain_place fd_warpgroup_chain_places() {
   fd_address at = fd_shared_address();
-  return {at, at + FD_WARPGROUP_CHAIN_ROWS_BYTES, at + FD_WARPGROUP_CHAIN_MBARRIERS,
-          at + FD_WARPGROUP_CHAIN_MBARRIERS + FD_RING_SLOTS * 8, at + FD_WARPGROUP_CHAIN_MBARRIERS + 2 * FD_RING_SLOTS * 8};
-}
-__device__ inline fd_address fd_warpgroup_chain_full(const fd_warpgroup_chain_place &at, int step) {
-  return at.full + fd_ring_slot(step) * 8;
-}
-__device__ inline fd_address fd_warpgroup_chain_empty(const fd_warpgroup_chain_place &at, int step) {
-  return at.empty + fd_ring_slot(step) * 8;
-}
-__device__ inline fd_address fd_warpgroup_chain_slot(const fd_warpgroup_chain_place &at, int step) {
-  return at.slots + fd_ring_slot(step) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
+  return {at, {at + FD_WARPGROUP_CHAIN_ROWS_BYTES}, at + FD_WARPGROUP_CHAIN_ROW0};
 }
 
 /* Whether the tile from row0 on belongs to a pair with rows: both blocks of a cluster have the same number of tiles. */
 __device__ inline int fd_warpgroup_chain_goes_on(int row0, int rows) {
-  const int pair = FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS;
+  const int pair = FD_CHAIN_ROWS * FD_RING_BLOCKS;
   return row0 / pair * pair < rows;
 }
 
 /* The producer thread: copies this block's half of each chunk of weights to both blocks, `steps` of them for each tile. */
 __device__ inline void fd_warpgroup_chain_bring(const fd_warpgroup_chain_place &at, const uint16_t *first, const uint16_t *second,
                                                 int rows, int steps) {
-  int half = (int)blockIdx.x % FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, step = 0;
+  int half = (int)blockIdx.x % FD_RING_BLOCKS * FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_RING_BLOCKS, step = 0;
 #pragma unroll 1
   for (int row0 = (int)blockIdx.x * FD_CHAIN_ROWS; fd_warpgroup_chain_goes_on(row0, rows); row0 += (int)gridDim.x * FD_CHAIN_ROWS)
 #pragma unroll 1
     for (int n = 0; n < steps; n++, step++) {
       const char *from = (const char *)(n % 2 ? second : first) + (size_t)(n / 2) * FD_WARPGROUP_CHAIN_CHUNK_BYTES;
-      fd_mbarrier_wait(fd_warpgroup_chain_empty(at, step),
-                       fd_ring_parity(step) ^ 1); /* released after the slot's previous use, if any */
-      fd_mbarrier_expect(fd_warpgroup_chain_full(at, step), FD_WARPGROUP_CHAIN_CHUNK_BYTES);
-      fd_copy_cluster(fd_warpgroup_chain_slot(at, step) + half, from + half,
-                      FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_WARPGROUP_CHAIN_BLOCKS, fd_warpgroup_chain_full(at, step),
-                      (1 << FD_WARPGROUP_CHAIN_BLOCKS) - 1);
+      at.ring.reserve(step);
+      fd_copy_cluster(at.ring.slot(step) + half, from + half, FD_WARPGROUP_CHAIN_CHUNK_BYTES / FD_RING_BLOCKS, at.ring.full(step),
+                      (1 << FD_RING_BLOCKS) - 1);
     }
 }
 
@@ -97,22 +72,16 @@ struct fd_warpgroup_chain_row_place {
 /* Brings the block's rows, from row0 on; called by all consumer threads. */
 template <class R>
 __device__ inline void fd_warpgroup_chain_rows(const R &rows, int row0, fd_address tile) {
-  int thread = fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP, *table = (int *)(fd_shared() + FD_CHAIN_A_BYTES);
+  int thread = fd_thread_here() - FD_RING_GROUP, *table = (int *)(fd_shared() + FD_CHAIN_A_BYTES);
   const fd_warpgroup_chain_row_place place = {tile};
-  rows.look_up(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, table);
-  if (R::LOOKS_UP) fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
-  rows.bring(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, table, place);
+  rows.look_up(row0, thread, FD_RING_CONSUMERS, table);
+  if (R::LOOKS_UP) fd_sync_some<1, FD_RING_CONSUMERS>();
+  rows.bring(row0, thread, FD_RING_CONSUMERS, table, place);
   fd_copy_commit();
   fd_copy_wait<0>();
-  rows.keep(row0, thread, FD_WARPGROUP_CHAIN_CONSUMERS, place);
+  rows.keep(row0, thread, FD_RING_CONSUMERS, place);
   fd_warpgroup_publish();
-  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>();
-}
-
-/* Signals to both blocks that this warp no longer reads the weights of a step. */
-__device__ inline void fd_warpgroup_chain_release(const fd_warpgroup_chain_place &at, int step) {
-  int lane = fd_thread_here() % FD_WARP;
-  if (lane < FD_WARPGROUP_CHAIN_BLOCKS) fd_mbarrier_arrive(fd_warpgroup_chain_empty(at, step), lane);
+  fd_sync_some<1, FD_RING_CONSUMERS>();
 }
 
 /* Moves the descriptor of a tile's first element to that of element k of a block of 64. */
@@ -124,14 +93,14 @@ __device__ inline uint64_t fd_warpgroup_chain_at(uint64_t tile, int block_bytes,
 /* Waits for the weights of a step, and returns the descriptor of their first element. */
 template <bool T>
 __device__ inline uint64_t fd_warpgroup_chain_weights(const fd_warpgroup_chain_place &at, int step) {
-  fd_mbarrier_wait(fd_warpgroup_chain_full(at, step), fd_ring_parity(step));
-  return fd_descriptor(fd_shared_offset(fd_warpgroup_chain_slot(at, step)), 0, T);
+  at.ring.wait(step);
+  return fd_descriptor(fd_shared_offset(at.ring.slot(step)), 0, T);
 }
 
 /* Starts sum = 64 rows of a times the weights of a step, over all channels. */
 template <bool T>
 __device__ inline void fd_warpgroup_chain_first(const fd_warpgroup_chain_place &at, int step, float sum[8][4]) {
-  int group = fd_uniform(fd_thread_here() / FD_WARPGROUP_CHAIN_GROUP - 1);
+  int group = fd_uniform(fd_thread_here() / FD_RING_GROUP - 1);
   uint64_t a = fd_descriptor(fd_shared_offset(at.a) + (uint32_t)group * 64 * 128, 0, 0),
            b = fd_warpgroup_chain_weights<T>(at, step);
   fd_warpgroup_begin();
@@ -139,8 +108,8 @@ __device__ inline void fd_warpgroup_chain_first(const fd_warpgroup_chain_place &
   for (int k = 0; k < FD_CHAIN_WIDTH; k += 16) {
     uint64_t rows = fd_warpgroup_chain_at<false>(a, FD_WARPGROUP_CHAIN_A_BLOCK_BYTES, k / 64, k % 64),
              weights = fd_warpgroup_chain_at<T>(b, FD_WARPGROUP_CHAIN_BLOCK_BYTES, k / 64, k % 64);
-    if (k) fd_warpgroup_multiply_64<true, T>(sum, rows, weights);
-    else fd_warpgroup_multiply_64<false, T>(sum, rows, weights);
+    if (k) fd_warpgroup_multiply_64<true, false, T>(sum, rows, weights);
+    else fd_warpgroup_multiply_64<false, false, T>(sum, rows, weights);
   }
   fd_warpgroup_commit();
 }
@@ -212,7 +181,7 @@ __device__ inline void fd_warpgroup_chain_finish(int row0, fd_chain_shape s, con
 /* The warp's first row, and that of the block's next tile; computed where they are needed, as consumers have no registers to keep
  * them. */
 __device__ inline int fd_warpgroup_chain_row(const fd_warpgroup_chain_place &at) {
-  return fd_number_here(at.row0) + (fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * 16;
+  return fd_number_here(at.row0) + (fd_thread_here() - FD_RING_GROUP) / FD_WARP * 16;
 }
 __device__ inline int fd_warpgroup_chain_next(const fd_warpgroup_chain_place &at) {
   return fd_number_here(at.row0) + (int)gridDim.x * FD_CHAIN_ROWS;
@@ -226,11 +195,11 @@ __device__ inline int fd_warpgroup_chain_tile(const fd_warpgroup_chain_place &at
                                               int step, const M &middle, const E &epilogue) {
   float out[5][8][4] = {{{0}}}, sum[8][4];
   uint32_t m[4][4];
-  if (fd_thread_here() == FD_WARPGROUP_CHAIN_GROUP) fd_store_number(at.row0, first_row);
+  if (fd_thread_here() == FD_RING_GROUP) fd_store_number(at.row0, first_row);
   fd_warpgroup_chain_rows(rows, first_row, at.a);
   fd_warpgroup_chain_first<T>(at, step, sum);
   fd_warpgroup_wait<0>();
-  fd_warpgroup_chain_release(at, step++);
+  at.ring.release(step++);
 #pragma unroll 1
   for (int unit = 0; unit < s.hidden; unit += FD_CHAIN_HIDDEN, step += 2) {
     fd_warpgroup_chain_middle(middle, fd_warpgroup_chain_row(at), unit, s, sum, m);
@@ -238,44 +207,38 @@ __device__ inline int fd_warpgroup_chain_tile(const fd_warpgroup_chain_place &at
     if (unit + FD_CHAIN_HIDDEN < s.hidden) {
       fd_warpgroup_chain_first<T>(at, step + 1, sum);
       fd_warpgroup_wait<1>();
-      fd_warpgroup_chain_release(at, step);
+      at.ring.release(step);
       fd_warpgroup_wait<0>();
-      fd_warpgroup_chain_release(at, step + 1);
+      at.ring.release(step + 1);
     }
   }
   fd_warpgroup_wait<0>();
-  fd_warpgroup_chain_release(at, step - 2);
+  at.ring.release(step - 2);
   if (!fd_warpgroup_chain_goes_on(fd_warpgroup_chain_next(at), s.rows))
-    fd_cluster_arrive();                           /* before the epilogue, for whose stores it would have to wait */
-  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* the rows are no longer read */
-  fd_warpgroup_chain_finish(
-      fd_warpgroup_chain_row(at), s, out,
-      (float *)fd_shared() + (fd_thread_here() - FD_WARPGROUP_CHAIN_GROUP) / FD_WARP * FD_WARPGROUP_CHAIN_FINISH, epilogue);
+    fd_cluster_arrive();                /* before the epilogue, for whose stores it would have to wait */
+  fd_sync_some<1, FD_RING_CONSUMERS>(); /* the rows are no longer read */
+  fd_warpgroup_chain_finish(fd_warpgroup_chain_row(at), s, out,
+                            (float *)fd_shared() + (fd_thread_here() - FD_RING_GROUP) / FD_WARP * FD_WARPGROUP_CHAIN_FINISH,
+                            epilogue);
   int next = fd_warpgroup_chain_next(at);
-  fd_sync_some<1, FD_WARPGROUP_CHAIN_CONSUMERS>(); /* the sums, and the tile's first row, are no longer read */
+  fd_sync_some<1, FD_RING_CONSUMERS>(); /* the sums, and the tile's first row, are no longer read */
   return next;
 }
 
 template <bool T, class R, class M, class E>
-__global__ void __launch_bounds__(FD_WARPGROUP_CHAIN_THREADS, 1)
+__global__ void __launch_bounds__(FD_RING_THREADS, 1)
     fd_product_group_chain(R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle, E epilogue) {
   fd_warpgroup_chain_place at = fd_warpgroup_chain_places();
   int steps = (s.hidden + FD_CHAIN_HIDDEN - 1) / FD_CHAIN_HIDDEN * 2;
-  if (threadIdx.x == 0) {
-    for (int i = 0; i < FD_RING_SLOTS; i++) {
-      fd_mbarrier_init(fd_warpgroup_chain_full(at, i), 1);
-      fd_mbarrier_init(fd_warpgroup_chain_empty(at, i), FD_WARPGROUP_CHAIN_BLOCKS * FD_WARPGROUP_CHAIN_CONSUMERS / FD_WARP);
-    }
-    fd_mbarrier_publish();
-  }
+  if (threadIdx.x == 0) at.ring.open();
   fd_cluster_arrive();
   fd_cluster_wait();
-  if (threadIdx.x < FD_WARPGROUP_CHAIN_GROUP) {
-    fd_registers_give<FD_WARPGROUP_CHAIN_FEW>();
+  if (threadIdx.x < FD_RING_GROUP) {
+    fd_registers_give<FD_RING_FEW>();
     if (threadIdx.x == 0) fd_warpgroup_chain_bring(at, first, second, s.rows, steps);
     fd_cluster_arrive();
   } else {
-    fd_registers_take<FD_WARPGROUP_CHAIN_MANY>();
+    fd_registers_take<FD_RING_MANY>();
     int step = 0, row0 = (int)blockIdx.x * FD_CHAIN_ROWS;
 #pragma unroll 1
     for (; fd_warpgroup_chain_goes_on(row0, s.rows); step += steps)
@@ -293,12 +256,11 @@ static inline int fd_warpgroup_chain_fits(const fd_cuda *cuda, fd_mat a) {
 template <bool T, class R, class M, class E>
 void fd_warpgroup_chain(fd_cuda *cuda, R rows, const uint16_t *first, const uint16_t *second, fd_chain_shape s, M middle,
                         E epilogue) {
-  int most = cuda->multiprocessors / FD_WARPGROUP_CHAIN_BLOCKS,
-      clusters = (int)fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_WARPGROUP_CHAIN_BLOCKS);
+  int most = cuda->multiprocessors / FD_RING_BLOCKS, clusters = (int)fd_blocks((size_t)s.rows, FD_CHAIN_ROWS * FD_RING_BLOCKS);
   if (clusters > most) clusters = most > 1 ? most : 1; /* one block for each multiprocessor */
   fd_start(cuda, cuda->stream, "a chain of products by warpgroups", fd_product_group_chain<T, R, M, E>,
-           dim3((unsigned)(clusters * FD_WARPGROUP_CHAIN_BLOCKS)), FD_WARPGROUP_CHAIN_BLOCKS, FD_WARPGROUP_CHAIN_THREADS,
-           FD_WARPGROUP_CHAIN_SHARED, rows, first, second, s, middle, epilogue);
+           dim3((unsigned)(clusters * FD_RING_BLOCKS)), FD_RING_BLOCKS, FD_RING_THREADS, FD_WARPGROUP_CHAIN_SHARED, rows, first,
+           second, s, middle, epilogue);
 }
 
 #endif

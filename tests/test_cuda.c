@@ -139,7 +139,8 @@ static void rotations_of_short_sequences_equal_cpu(void **state) {
   (void)state;
   const struct {
     int sequences, longest, d, h, track;
-  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16}, {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}, {70, 4, 180, 20, 32}};
+  } shapes[] = {{150, 2, 308, 33, 28}, {40, 9, 176, 20, 4}, {90, 3, 170, 20, 16},
+                {3, 120, 166, 20, 28}, {60, 5, 36, 20, 12}, {70, 4, 180, 20, 32}};
   for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++) {
     int count = shapes[n].sequences, *start = calloc((size_t)count + 1, sizeof *start);
     for (int i = 0; i < count; i++) start[i + 1] = start[i] + between(1, shapes[n].longest);
@@ -150,18 +151,20 @@ static void rotations_of_short_sequences_equal_cpu(void **state) {
   }
 }
 
-/* The chain of warpgroup products: rows around its tiles of 64 and pairs of thread blocks, the last of which may be empty; hidden
- * units around its chunks, from fewer to more than its slots; channels and tracks. */
+/* The chain of warpgroup products and the gradients of its weights: rows around its tiles of 64 and pairs of thread blocks, the
+ * last of which may be empty, and around the end of a chunk; hidden units around its chunks, from fewer to more than its slots,
+ * and around pairs of tiles; channels and tracks. */
 static void blocks_by_warpgroups_equal_cpu(void **state) {
   (void)state;
   only_of(KIND_WARPGROUP);
   const int rows[] = {1, 300, 64, 129, 191, 2, 257, 128, 65, 17, 63}, hidden[] = {1, 70, 257, 64, 200, 129, 33, 128},
             channels[] = {308, 161, 320, 177, 319, 240, 256};
-  for (int n = 0; n < 22; n++) {
-    int all = rows[n % 11], d = channels[n % 7], *start = calloc(3, sizeof *start);
+  for (int n = 0; n < 24; n++) {
+    int all = n < 22 ? rows[n % 11] : FD_CHUNK_MIN + (n == 22 ? 1 : 95), d = n < 22 ? channels[n % 7] : 166,
+        *start = calloc(3, sizeof *start);
     start[1] = all > 1 ? between(1, all - 1) : all, start[2] = all;
-    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .micro_batches = 1, .start = start}, d, hidden[n % 8],
-                              n % 2 ? 28 : between((d + 11) / 12, d));
+    block_case c = make_block((fd_seqs){.count = 1 + (all > 1), .cls = 1, .micro_batches = 1, .start = start}, d,
+                              n == 21 ? 300 : hidden[n % 8], n % 2 ? 28 : between((d + 11) / 12, d));
     compare_block(&c, KIND_WARPGROUP);
     free_block(&c);
   }

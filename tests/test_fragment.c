@@ -146,7 +146,7 @@ static void chunks_cover_all_tokens(void **state) {
     assert_int_equal(fd_chunk_end(c, micro_batches * c.count - 1), micro_batches * rows);
   }
   assert_int_equal(fd_chunk_rows(16160), 1024);
-  assert_int_equal(fd_chunk_rows(129280), 2048);
+  assert_int_equal(fd_chunk_rows(129280), 4096);
 }
 
 int main(void) {

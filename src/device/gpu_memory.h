@@ -8,7 +8,7 @@
 #include "device/tensors.h"
 
 /* Gradients of weights are summed in at most FD_CHUNKS_MAX chunks of at least FD_CHUNK_MIN rows (cuda/fragment.h). */
-enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 64 };
+enum { FD_CHUNK_MIN = 1024, FD_CHUNKS_MAX = 32 };
 
 /* Tile order of a block's weights: hidden units per tile, channels per unit (cuda/fragment.h). */
 enum { FD_ORDER_UNITS = 64, FD_ORDER_CHANNELS = 320 };
