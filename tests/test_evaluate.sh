@@ -80,7 +80,7 @@ check "of the right checkpoint" test "$(grep -oE '>(83.55 ± 0.17|65.24|97.13 ±
 check "one bar each, k-mers and the untrained network once" test "$(grep -o '<rect class="b' e9/report.html | wc -l) $(grep -o '<details>' e9/report.html | wc -l)" = "16 3"
 check "with the note on a number" grep -q 'table 9, where the teacher has 65.34' e9/report.html
 check "results.json has the names" grep -q '"model": "M+DIT"' e9/results.json
-numbers() { grep -oE 'probe (teacher|student|untrained|kmer) +[0-9.]+ ± [0-9.]+' | sort; }
+numbers() { grep -oE 'probe (teacher|student|untrained|kmer) +[0-9.]+ +\(1 seed\)' | sort; }
 check "a single checkpoint has the same numbers" test "$(grep -E '^  (FinDNA| ) ' out.log | numbers)" = "$("$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e10 --methods probe 2>/dev/null | numbers)"
 expect "k-mers without being requested" 0 "probe kmer" "$FINDNA" evaluate genomic-benchmarks ablations/FinDNA --data gb --seeds 1 --output e11 --methods untrained $small
 expect "a checkpoint without a name" 64 "expected NAME=PATH" "$FINDNA" evaluate gue --checkpoint run
@@ -112,7 +112,9 @@ for config in "$root"/configs/suites/*.yaml; do expect "${config##*/} is read" 0
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=run-1 run.seed=4 >/dev/null 2>&1
 printf 'all\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined\tprobe\taccuracy\t\t\t\nfew\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined --limit 60\tprobe\tmcc\t\t\t\n' >contest.tsv
 expect "contestants" 0 "^A +probe teacher\+kmer +[0-9.]+ ± [0-9.]+ +\(2 seeds\) +[+-][0-9.]+ \([+-][0-9.]+ to [+-][0-9.]+\), better in [0-2] of 2 tasks" "$FINDNA" evaluate ./contest.tsv --checkpoint A-0=run --checkpoint A-1=run-1 --checkpoint B-0=run --data small --seeds 1 --output c1
-check "one seed has no interval" grep -qE '^B +probe teacher +[0-9.]+ ± 0.00 +\(1 seed\) +[+-][0-9.]+, better' out.log
+check "one seed has neither deviation nor interval" grep -qE '^B +probe teacher +[0-9.]+ +\(1 seed\) +[+-][0-9.]+, better' out.log
+check "nor in the file" bash -c '! grep -q "\"sd\"" <(sed -n "/\"seeds\": 1,/,/}/p" c1/results.json)'
+
 check "in results.json, too, with the pairs" test "$(grep -c '"above_kmers"' c1/results.json) $(grep -c '"gain"' c1/results.json)" = "$(grep -cE '^[AB] +probe (teacher|student|untrained)(.kmer)? .*better in' out.log) 4"
 check "and on the page" page c1/report.html 'Contestants</h2>'
 check "checkpoints without seeds are none" bash -c '! "$0" evaluate ./contest.tsv --checkpoint A=run --checkpoint B=run-1 --data small --seeds 1 --output c2 | grep -q contestants' "$FINDNA"

@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* Whether jansson ran out of memory since watch(). It does not report that itself: its string buffer drops characters that it has
@@ -48,6 +49,10 @@ void fd_json_append(json_t **list, json_t *value) {
 void fd_json_set(json_t **object, const char *key, json_t *value) {
   if (!*object) json_decref(value);
   else if (json_object_set_new(*object, key, value)) json_decref(*object), *object = NULL;
+}
+
+void fd_json_set_defined(json_t **object, const char *key, double value) {
+  if (!isnan(value)) fd_json_set(object, key, json_real(value));
 }
 
 char *fd_json_dump(const json_t *value, size_t flags) {

@@ -20,6 +20,9 @@ fd_status fd_json_try(json_t **root, const char *text, size_t bytes, const char 
 void fd_json_append(json_t **list, json_t *value);
 void fd_json_set(json_t **object, const char *key, json_t *value);
 
+/* Adds a number unless it is NAN: a value that is undefined is absent. */
+void fd_json_set_defined(json_t **object, const char *key, double value);
+
 /* The text of any value, released with free(), or NULL. */
 char *fd_json_dump(const json_t *value, size_t flags);
 

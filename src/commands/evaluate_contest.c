@@ -141,8 +141,9 @@ void fd_contest_print(const fd_contest *c) {
       "counts with its 95 %% confidence interval\n");
   for (int i = 0; i < c->count; i++) {
     const fd_contest_row *r = &c->row[i];
-    fd_print("%-14s  %-22s %7.2f ± %-5.2f (%d seed%s)  %+6.2f", r->name, r->method, 100 * r->mean, 100 * r->sd, r->seeds,
-             r->seeds > 1 ? "s" : "", 100 * r->kmers.mean);
+    char room[FD_SPREAD];
+    fd_print("%-14s  %-22s %7.2f%s (%d seed%s)  %+6.2f", r->name, r->method, 100 * r->mean, fd_spread(room, 100 * r->sd, 2, 8),
+             r->seeds, r->seeds > 1 ? "s" : "", 100 * r->kmers.mean);
     if (r->seeds > 1) printf(" (%+.2f to %+.2f)", 100 * r->kmers.low, 100 * r->kmers.high);
     printf(", better in %d of %d tasks\n", r->better, r->tasks);
   }
@@ -173,9 +174,10 @@ json_t *fd_contest_json(const fd_contest *c) {
     const fd_contest_row *r = &c->row[i];
     json_t *values = json_array();
     for (int s = 0; s < r->seeds; s++) fd_json_append(&values, json_real(r->value[s]));
-    json_t *row = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:o, s:o}", "name", r->name, "method", r->method, "seeds",
-                            r->seeds, "tasks", r->tasks, "better", r->better, "mean", r->mean, "sd", r->sd, "values", values,
-                            "above_kmers", json_of_gain(&r->kmers));
+    json_t *row =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:o, s:o}", "name", r->name, "method", r->method, "seeds", r->seeds, "tasks",
+                  r->tasks, "better", r->better, "mean", r->mean, "values", values, "above_kmers", json_of_gain(&r->kmers));
+    fd_json_set_defined(&row, "sd", r->sd);
     set_cost(&row, r);
     fd_json_append(&rows, row);
     for (int k = 0; k < i; k++) {

@@ -83,11 +83,11 @@ static fd_status take_row(fd_evaluation *e, const char *path, const fd_suite_tas
   const fd_evaluation_model *model = find_model(e, of);
   fd_evaluation_row r = {.model = model ? model->name : "",
                          .mean = fd_evaluation_number(item, "mean"),
-                         .sd = fd_evaluation_number(item, "sd"),
+                         .sd = json_array_size(values) > 1 ? fd_evaluation_number(item, "sd") : NAN,
                          .selection_loss = fd_evaluation_number(item, "selection_loss")};
   int there;
-  if (!*name || strlen(name) >= sizeof r.name || (*of && !model) || !isfinite(r.mean) || !isfinite(r.sd) ||
-      json_array_size(values) > FD_EVALUATION_SEEDS)
+  if (!*name || strlen(name) >= sizeof r.name || (*of && !model) || !isfinite(r.mean) ||
+      (json_array_size(values) > 1 && !isfinite(r.sd)) || json_array_size(values) > FD_EVALUATION_SEEDS)
     return fd_fail(FD_DATA, "%s: %s: a damaged result", path, t->name);
   snprintf(r.name, sizeof r.name, "%s", name);
   for (size_t i = 0; i < json_array_size(values); i++) r.value[r.seeds++] = json_number_value(json_array_get(values, i));

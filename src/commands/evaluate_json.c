@@ -10,12 +10,14 @@
 static json_t *json_of_row(const fd_evaluation_row *r, const char *versus) {
   json_t *values = json_array();
   for (int k = 0; k < r->seeds; k++) fd_json_append(&values, json_real(r->value[k]));
-  json_t *item =
-      json_pack("{s:s, s:i, s:f, s:f, s:o}", "name", r->name, "seeds", r->seeds, "mean", r->mean, "sd", r->sd, "values", values);
+  json_t *item = json_pack("{s:s, s:i, s:f, s:o}", "name", r->name, "seeds", r->seeds, "mean", r->mean, "values", values);
+  fd_json_set_defined(&item, "sd", r->sd);
   if (*r->model) fd_json_set(&item, "model", json_string(r->model));
-  if (r->pairs)
-    fd_json_set(&item, "compared",
-                json_pack("{s:s, s:i, s:f, s:f}", "with", versus, "pairs", r->pairs, "mean", r->above, "sd", r->spread));
+  if (r->pairs) {
+    json_t *compared = json_pack("{s:s, s:i, s:f}", "with", versus, "pairs", r->pairs, "mean", r->above);
+    fd_json_set_defined(&compared, "sd", r->spread);
+    fd_json_set(&item, "compared", compared);
+  }
   if (r->sets) fd_json_set(&item, "scores", fd_evaluation_scores_json(r));
   if (r->selection_loss > 0) fd_json_set(&item, "selection_loss", json_real(r->selection_loss));
   if (*r->paper) fd_json_set(&item, "paper", json_string(r->paper));

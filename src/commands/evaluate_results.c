@@ -3,6 +3,7 @@
 #include "commands/evaluate_contest.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,10 +81,10 @@ static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evalu
     snprintf(r->name, sizeof r->name, "%s %.20s", u->method->searches ? "knn" : "probe", name);
     r->mean = json_number_value(once ? score : json_object_get(score, "mean"));
     if (once) r->value[r->seeds++] = r->mean;
-    r->sd = json_number_value(json_object_get(score, "sd"));
     r->selection_loss = fd_evaluation_number(json_object_get(item, "selection_loss"), "mean");
     for (size_t k = 0; k < json_array_size(seeds) && r->seeds < FD_EVALUATION_SEEDS; k++)
       r->value[r->seeds++] = json_number_value(json_array_get(seeds, k));
+    r->sd = r->seeds > 1 ? fd_evaluation_number(score, "sd") : NAN;
   }
 }
 

@@ -114,12 +114,14 @@ static double mean_of(const fd_evaluation_set *set, int i, double *sd) {
 void fd_evaluation_print_scores(const fd_evaluation_row *r, const char *versus) {
   for (const fd_evaluation_set *set = r->set; set < r->set + r->sets; set++) {
     double sd;
+    char room[FD_SPREAD];
     fd_print("    %s:", set->rows);
     for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
       double mean = mean_of(set, i, &sd);
       if (isnan(mean)) printf("%s %s -", i ? "," : "", names[i]);
-      else printf("%s %s %.2f ± %.2f", i ? "," : "", names[i], 100 * mean, 100 * sd);
-      if (set->pairs && !isnan(set->above[i])) printf(" (%+.2f ± %.2f)", 100 * set->above[i], 100 * set->spread[i]);
+      else printf("%s %s %.2f%s", i ? "," : "", names[i], 100 * mean, fd_spread(room, 100 * sd, 2, 0));
+      if (set->pairs && !isnan(set->above[i]))
+        printf(" (%+.2f%s)", 100 * set->above[i], fd_spread(room, 100 * set->spread[i], 2, 0));
     }
     if (!isnan(set->constant[0])) printf("; always the most frequent class: accuracy %.2f", 100 * set->constant[0]);
     printf("\n");
@@ -135,9 +137,13 @@ static json_t *json_of_score(const fd_evaluation_set *set, int i) {
     return NULL;
   }
   for (int n = 0; n < set->seeds; n++) fd_json_append(&values, json_real(set->value[i][n]));
-  score = json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", sd, "values", values);
-  if (set->pairs && !isnan(set->above[i]))
-    fd_json_set(&score, "above", json_pack("{s:f, s:f, s:i}", "mean", set->above[i], "sd", set->spread[i], "pairs", set->pairs));
+  score = json_pack("{s:f, s:o}", "mean", mean, "values", values);
+  fd_json_set_defined(&score, "sd", sd);
+  if (set->pairs && !isnan(set->above[i])) {
+    json_t *above = json_pack("{s:f, s:i}", "mean", set->above[i], "pairs", set->pairs);
+    fd_json_set_defined(&above, "sd", set->spread[i]);
+    fd_json_set(&score, "above", above);
+  }
   return score;
 }
 

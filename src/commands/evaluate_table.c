@@ -4,6 +4,7 @@
 
 #include "base/printable.h"
 #include "commands/evaluate_results.h"
+#include "tasks/scores.h"
 
 static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_evaluation_outcome *o) {
   int several = *e->model[0].name != '\0';
@@ -12,10 +13,12 @@ static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_
   for (int i = 0; i < o->count; i++) {
     const fd_evaluation_row *r = &o->row[i];
     if (several) fd_print("  %-12s", r->model);
-    fd_print("  %-22s %7.2f ± %-5.2f (%d seed%s)%s%s\n", r->name, 100 * r->mean, 100 * r->sd, r->seeds, r->seeds > 1 ? "s" : "",
-             *r->paper ? "   paper: " : "", r->paper);
+    char room[FD_SPREAD];
+    fd_print("  %-22s %7.2f%s (%d seed%s)%s%s\n", r->name, 100 * r->mean, fd_spread(room, 100 * r->sd, 2, 8), r->seeds,
+             r->seeds > 1 ? "s" : "", *r->paper ? "   paper: " : "", r->paper);
     if (r->pairs)
-      fd_print("    above %s, seed by seed: %+.2f ± %.2f (%d pairs)\n", t->versus, 100 * r->above, 100 * r->spread, r->pairs);
+      fd_print("    above %s, seed by seed: %+.2f%s (%d pair%s)\n", t->versus, 100 * r->above,
+               fd_spread(room, 100 * r->spread, 2, 0), r->pairs, r->pairs > 1 ? "s" : "");
     fd_evaluation_print_scores(r, t->versus);
   }
 }

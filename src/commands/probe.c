@@ -188,14 +188,16 @@ static fd_status take_encoders(const options *o, probing *p) {
   return FD_OK;
 }
 
-/* One of accuracy, f1, mcc, auroc over the seeds: {"mean", "sd", "seeds"}. */
+/* One of accuracy, f1, mcc, auroc over the seeds: {"mean", "seeds"} and, for several, "sd". */
 static json_t *json_of_scores(const double *value, int seeds) {
   enum { STRIDE = sizeof(fd_probe_score) / sizeof(double) };
   double mean, sd;
   fd_mean_sd(value, seeds, STRIDE, &mean, &sd);
   json_t *list = json_array();
   for (int i = 0; i < seeds; i++) fd_json_append(&list, json_real(value[i * STRIDE]));
-  return json_pack("{s:f, s:f, s:o}", "mean", mean, "sd", sd, "seeds", list);
+  json_t *scores = json_pack("{s:f, s:o}", "mean", mean, "seeds", list);
+  fd_json_set_defined(&scores, "sd", sd);
+  return scores;
 }
 
 static json_t *json_of_item(const fd_probe_item *item, int seeds) {
@@ -258,9 +260,10 @@ static fd_status write_json(const options *o, const probing *p) {
 
 static void print_number(const double *value, int seeds, double scale, int digits) {
   double mean, sd;
+  char room[FD_SPREAD];
   fd_mean_sd(value, seeds, sizeof(fd_probe_score) / sizeof(double), &mean, &sd);
   if (isnan(mean)) printf("  %6s   %-5s", "-", ""); /* undefined: the test rows have a single class */
-  else printf("  %6.*f ± %-5.*f", digits, scale * mean, digits, scale * sd);
+  else printf("  %6.*f%s", digits, scale * mean, fd_spread(room, scale * sd, digits, digits > 2 ? 9 : 8));
 }
 
 /* The distinct values chosen over the seeds, as "1e-04, 1e-03". */

@@ -48,9 +48,10 @@ static void find_score(const json_t *root, entry *e) {
     const json_t *item = json_array_get(results, i), *accuracy = json_object_get(item, "accuracy");
     const char *name = json_string_value(json_object_get(item, "name"));
     if (name && accuracy && !strcmp(name, e->name))
-      snprintf(e->score, sizeof e->score, "Accuracy of the probe: %.2f ± %.2f\u00a0%%.",
-               100 * json_number_value(json_object_get(accuracy, "mean")),
-               100 * json_number_value(json_object_get(accuracy, "sd")));
+      snprintf(e->score, sizeof e->score,
+               isfinite(fd_report_value(accuracy, "sd")) ? "Accuracy of the probe: %.2f ± %.2f\u00a0%%."
+                                                         : "Accuracy of the probe: %.2f\u00a0%%.",
+               100 * fd_report_value(accuracy, "mean"), 100 * fd_report_value(accuracy, "sd"));
   }
   if (json_object_get(tuned, "accuracy"))
     snprintf(e->score, sizeof e->score, "Accuracy: %.2f\u00a0%%.", 100 * json_number_value(json_object_get(tuned, "accuracy")));

@@ -14,12 +14,12 @@ static void score_cell(FILE *out, const json_t *score) {
   double mean = 100 * fd_report_value(score, "mean"), sd = 100 * fd_report_value(score, "sd");
   const json_t *above = json_object_get(score, "above");
   double more = 100 * fd_report_value(above, "mean"), spread = 100 * fd_report_value(above, "sd");
-  if (!isfinite(mean) || !isfinite(sd)) {
+  if (!isfinite(mean)) {
     fprintf(out, "<td class=\"n\">–</td>");
     return;
   }
-  fprintf(out, "<td class=\"n\">%.2f ± %.2f", mean, sd);
-  if (isfinite(more) && isfinite(spread)) fprintf(out, "<br>(%+.2f ± %.2f)", more, spread);
+  fprintf(out, isfinite(sd) ? "<td class=\"n\">%.2f ± %.2f" : "<td class=\"n\">%.2f", mean, sd);
+  if (isfinite(more)) fprintf(out, isfinite(spread) ? "<br>(%+.2f ± %.2f)" : "<br>(%+.2f)", more, spread);
   fprintf(out, "</td>");
 }
 
