@@ -115,6 +115,10 @@ template <bool ADD, bool A_T, bool B_T>
 void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uint64_t b) {
   fd_emulate_group_multiply(sum, 64, ADD, nullptr, a, b, A_T, B_T);
 }
+template <bool A_T, bool B_T>
+void fd_warpgroup_multiply_256(float sum[32][4], uint64_t a, uint64_t b) {
+  fd_emulate_group_multiply(sum, 256, 1, nullptr, a, b, A_T, B_T);
+}
 template <bool B_T>
 void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
   fd_emulate_group_multiply(sum, 64, 1, a, 0, b, 0, B_T);

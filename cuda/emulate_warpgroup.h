@@ -85,11 +85,11 @@ static float described(uint64_t d, int mn_major, int i, int k) {
   return __uint_as_float((uint32_t)bits << 16);
 }
 
-/* A warp's 16 rows of product n. The 64-column instruction adds in another order than the 128-column one: the ISA guarantees no
+/* A warp's 16 rows of product n. The 64-column instruction adds in another order than the wider ones: the ISA guarantees no
  * order, and code that recomputes a value must use the same instruction. */
 static void multiply_rows(fiber *lanes, unsigned n) {
   const product p = lanes[0].products[n];
-  float a[16][16], b[16][128];
+  static float a[16][16], b[16][256]; /* too large for the stacks of fibers */
   int row = now.running / WARP % 4 * 16;
   for (int l = 0; l < WARP && p.registers; l++)
     for (int e = 0; e < 8; e++) a[fd_a_row(l, e)][fd_a_k(l, e)] = bf16(lanes[l].products[n].registers[e / 2], e % 2);
@@ -98,7 +98,7 @@ static void multiply_rows(fiber *lanes, unsigned n) {
     for (int j = 0; j < p.columns; j++) b[k][j] = described(p.b, p.b_t, j, k);
   }
   for (int i = 0; i < 16; i++) {
-    float sum[128] = {0};
+    float sum[256] = {0};
     for (int n = 0; n < 16; n++)
       for (int j = 0, k = p.columns == 64 ? 15 - n : n; j < p.columns; j++) sum[j] += a[i][k] * b[k][j];
     for (int j = 0; j < p.columns; j++) {
@@ -219,6 +219,7 @@ void fd_copy_cluster(fd_address to, const void *from, int bytes, fd_address at, 
 void fd_copy_box(fd_address to, const fd_tensor_map *map, int column, int row, int part, fd_address at, int blocks) {
   if (fd_shared_offset(to) % 1024) die("a box that is not aligned to its swizzling");
   if ((uintptr_t)map->at % 16 || map->stride % 8) die("a tensor map of rows that are not in pieces of 16 bytes");
+  if (map->stride < 1 || map->rows < 1 || map->parts < 1) die("a tensor map of nothing");
   bulk b = {};
   b.bytes = FD_BOX_BYTES, b.box = 1, b.map = *map, b.column = column, b.row = row, b.part = part;
   start(b, to, at, blocks);

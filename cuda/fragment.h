@@ -31,12 +31,15 @@ FD_BOTH static inline int fd_swizzle(int row, int unit, int units) {
 FD_BOTH static inline int fd_load_row(int lane) { return lane % 16; }
 FD_BOTH static inline int fd_load_unit(int lane) { return lane / 16; }
 
-/* The descriptor of 64 or 128 rows (or columns) by 16 k, from k on, of a warpgroup's tile at an offset in shared memory (PTX
- * ISA, "Matrix descriptor format"; 128-byte swizzling). Rows of 64 k form atoms of 8 rows, 1024 bytes apart; transposed, 8 k rows
- * of 64 columns form an atom, and the next 64 columns begin after 64 k rows, 8192 bytes further on. */
+/* The descriptor of up to 256 rows (or columns) by 16 k, from k on, of a warpgroup's tile at an offset in shared memory (PTX ISA,
+ * "Matrix descriptor format"; 128-byte swizzling). Rows of 64 k form atoms of 8 rows, one after the other; transposed, 8 k rows
+ * of 64 columns form an atom, 64 k rows a block, and the next 64 columns are in the next block. The mask also removes the rank in
+ * the cluster, which is in the upper bits of a shared-memory address. */
+enum { FD_ATOM_STRIDE = 1024, FD_BLOCK_STRIDE = 8192 };
 FD_BOTH static inline uint64_t fd_descriptor(uint32_t offset, int k, int transposed) {
   uint32_t start = offset + (uint32_t)k * (transposed ? 128 : 2);
-  return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(8192 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
+  return (uint64_t)(start >> 4 & 0x3fff) | (uint64_t)(FD_BLOCK_STRIDE >> 4) << 16 | (uint64_t)(FD_ATOM_STRIDE >> 4) << 32 |
+         (uint64_t)1 << 62;
 }
 
 /* The descriptor of the address `bytes` further on: shared-memory offsets are below 2^18, so the sum fits its field. */
@@ -44,7 +47,7 @@ FD_BOTH static inline uint64_t fd_descriptor_on(uint64_t descriptor, int bytes) 
   return (descriptor & ~(uint64_t)0xffffffff) | ((uint32_t)descriptor + (uint32_t)bytes / 16);
 }
 
-/* A box of a bf16 matrix, which one bulk copy brings: half of such a transposed block of 64 k rows of 64 columns. */
+/* A box of a bf16 matrix, which one bulk copy brings: half of the block of 64 k rows of 64 columns of a transposed tile. */
 enum { FD_BOX_COLUMNS = 64, FD_BOX_ROWS = 32, FD_BOX_BYTES = FD_BOX_COLUMNS * FD_BOX_ROWS * 2 };
 
 /* The sums of a tile are staged for the epilogue in rows of shared memory, whose stride is a multiple of 32 floats plus 8: a
@@ -61,7 +64,7 @@ FD_BOTH static inline size_t fd_tile_order(int row, int column, int units_are_ro
          (size_t)(column % 8);
 }
 
-/* The ring of slots for these chunks: the slot that holds a step's weights, and the parity of its mbarrier's phase. */
+/* The ring of slots of ring.h: the slot of a step, and the parity of its mbarriers' phase. */
 enum { FD_RING_SLOTS = 3 };
 FD_BOTH static inline int fd_ring_slot(int step) { return step % FD_RING_SLOTS; }
 FD_BOTH static inline int fd_ring_parity(int step) { return step / FD_RING_SLOTS % 2; }

@@ -135,7 +135,7 @@ __device__ inline void fd_warpgroup_wait() {
 #endif
 }
 
-/* A shared-memory address in the form that matrix descriptors use: bytes from the beginning of shared memory. */
+/* A shared-memory address in the form that matrix descriptors use (fd_descriptor removes the rank in the cluster). */
 __device__ inline uint32_t fd_shared_offset(fd_address at) { return at; }
 
 /* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup. Warp w has rows 16 w .. 16 w + 15; in each 8 columns, its lanes
@@ -172,9 +172,11 @@ __device__ inline void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint
 #endif
 }
 
-/* The same for 64 columns: sum += a[64, 16] b[16, 64], or sum = the product if !ADD. */
+/* The same for 64 columns, sum += a[64, 16] b[16, 64], or sum = the product if !ADD; and for 256. */
 #define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
-#define FD_SUMS FD_SUM(0), FD_SUM(1), FD_SUM(2), FD_SUM(3), FD_SUM(4), FD_SUM(5), FD_SUM(6), FD_SUM(7)
+#define FD_SUMS_FROM(j) \
+  FD_SUM(j), FD_SUM(j + 1), FD_SUM(j + 2), FD_SUM(j + 3), FD_SUM(j + 4), FD_SUM(j + 5), FD_SUM(j + 6), FD_SUM(j + 7)
+#define FD_SUMS FD_SUMS_FROM(0)
 #define FD_MULTIPLY_64                                                                                                           \
   "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
@@ -187,8 +189,26 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], uint64_t a, uin
 #endif
 }
 
-/* The same with a in registers, which hold each warp's 16 rows as for fd_multiply. The registers must not change until
- * fd_warpgroup_wait. */
+template <bool A_T, bool B_T>
+__device__ inline void fd_warpgroup_multiply_256(float sum[32][4], uint64_t a, uint64_t b) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, "
+      "%23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, "
+      "%44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, %64, "
+      "%65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, %84, %85, "
+      "%86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, "
+      "%106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, "
+      "%124, %125, %126, %127"
+      "}, %128, %129, 1, 1, 1, %130, %131;"
+      : FD_SUMS_FROM(0), FD_SUMS_FROM(8), FD_SUMS_FROM(16), FD_SUMS_FROM(24)
+      : "l"(a), "l"(b), "n"((int)A_T), "n"((int)B_T));
+#endif
+}
+
+/* The 64-column product with a in registers, which hold each warp's 16 rows as for fd_multiply. The registers must not change
+ * until fd_warpgroup_wait. */
 template <bool B_T>
 __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t a[4], uint64_t b) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -199,6 +219,7 @@ __device__ inline void fd_warpgroup_multiply_64(float sum[8][4], const uint32_t 
 }
 #undef FD_MULTIPLY_64
 #undef FD_SUMS
+#undef FD_SUMS_FROM
 #undef FD_SUM
 
 /* Tells the compiler that a value is uniform across the warp, so that values derived from it are computed once per warp. */
@@ -262,8 +283,8 @@ __device__ inline void fd_mbarrier_expect(fd_address mbarrier, int bytes) {
 }
 
 /* Arrives at the mbarrier at the same offset in block `rank` of the cluster. This signals that products and copies that were
- * waited for are complete, and orders no other memory accesses: a release at cluster scope would wait for all of the thread's
- * stores. */
+ * waited for are complete. It orders other memory accesses within the block only: a release at cluster scope would wait for all of
+ * the thread's stores. */
 __device__ inline void fd_mbarrier_arrive(fd_address mbarrier, int rank) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(

@@ -105,13 +105,15 @@ void library_sums(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gra
 }
 
 /* Whether warpgroup_gradients.h computes the gradients of two layers, which must be W2 and W1 of a block. */
-int is_for_warpgroups(const fd_cuda *cuda, const fd_layer_gradients &w2, const fd_layer_gradients &w1) {
-  return w2.in == w1.out && w2.out == w1.in && fd_sums_fit(cuda, w1.x, w1.out, w1.in);
+int is_for_warpgroups(const fd_cuda *cuda, int rows, const fd_layer_gradients &w2, const fd_layer_gradients &w1) {
+  for (const fd_mat &m : {w1.x, w1.dy, w2.x, w2.dy})
+    if (!fd_in_pieces(m)) return 0;
+  return rows > 0 && w2.in == w1.out && w2.out == w1.in && fd_weight_sums_fit(cuda, w1.out, w1.in);
 }
 
-/* The product of `units` and `channels`, of whose rows the gradients `l` are made. */
-fd_sums_product product_of_sums(fd_cuda *cuda, fd_mat units, fd_mat channels, const fd_layer_gradients &l,
-                                const chunk_sums &weights, const chunk_sums &biases) {
+/* The product for the gradients of a layer of a block, one of whose x and dy has hidden units as columns, the other channels. */
+fd_weight_sums_product product_of_sums(fd_cuda *cuda, fd_mat units, fd_mat channels, const fd_layer_gradients &l,
+                                       const chunk_sums &weights, const chunk_sums &biases) {
   fd_chunking c = weights.chunks;
   return {fd_tensor_map_of(cuda, units, c.rows, c.micro_batches),
           fd_tensor_map_of(cuda, channels, c.rows, c.micro_batches),
@@ -127,7 +129,7 @@ fd_sums_product product_of_sums(fd_cuda *cuda, fd_mat units, fd_mat channels, co
 void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const fd_layer_gradients &first,
                              const fd_layer_gradients &second) {
   int each = rows / micro_batches, library = is_for_library(cuda, each, first, second),
-      warpgroups = rows > 0 && !library && is_for_warpgroups(cuda, first, second);
+      warpgroups = !library && is_for_warpgroups(cuda, each, first, second);
   fd_chunking chunks = fd_chunking_of(rows, micro_batches, fd_chunk_rows(each)),
               whole = fd_chunking_of(rows, micro_batches, library ? each : chunks.chunk);
   chunk_sums weights1 = of_weights(first, whole, warpgroups), weights2 = of_weights(second, whole, 0),
@@ -143,8 +145,9 @@ void fd_cuda_layer_gradients(fd_cuda *cuda, int rows, int micro_batches, const f
   if (library) library_sums(cuda, rows, micro_batches, first, weights1, biases1);
   if (library && second.out) library_sums(cuda, rows, micro_batches, second, weights2, biases2);
   if (warpgroups)
-    fd_sums_of(cuda, product_of_sums(cuda, first.x, first.dy, first, weights1, biases1),
-               product_of_sums(cuda, second.dy, second.x, second, weights2, biases2), chunks, weights1.rows, weights1.stride);
+    fd_weight_sums_launch(cuda, product_of_sums(cuda, first.x, first.dy, first, weights1, biases1),
+                          product_of_sums(cuda, second.dy, second.x, second, weights2, biases2), chunks, weights1.rows,
+                          weights1.stride);
   else if (!library)
     fd_product_pair<true, true, partial_epilogue>(cuda, product_of(first, rows, weights1, biases1),
                                                   product_of(second, rows, weights2, biases2), chunks);

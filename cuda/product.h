@@ -314,7 +314,7 @@ __device__ inline void fd_warpgroup_copy(fd_mat m, int first, int count, int k0,
 template <bool A_T, bool B_T, int SHAPE>
 __device__ inline void fd_warpgroup_multiply_tile(float sum[16][4], uint64_t a, uint64_t b) {
   if constexpr (SHAPE == 64) {
-    static_assert(!A_T, "the instruction of 64 columns reads a as it is stored");
+    static_assert(!A_T, "no product of this shape has a transposed a");
     fd_warpgroup_multiply_64<true, false, B_T>(sum, a, b);
     fd_warpgroup_multiply_64<true, false, B_T>(sum + 8, a, fd_descriptor_on(b, FD_WARPGROUP_BYTES / 2));
   } else {

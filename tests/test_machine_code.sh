@@ -84,4 +84,4 @@ every "a product's loop by warpgroups has 4 multiplications of a warpgroup" "fd_
 every "and 4 more where it also sums rows" "fd_product_group<true,true,128," " mma=8 loops=8/[0-9]+ .* fences=0 "
 every "and 8 where it uses the chain's shape of the instruction, of 64 columns" "fd_product_group<[a-z]+,[a-z]+,64," " mma=8 loops=8/[0-9]+ .* fences=0 "
 every "a chain by warpgroups has 60, and fences only where its warps arrive at the cluster's barrier: first, and before the end" "fd_product_group_chain<" " mma=60 .* fences=3 "
-every "gradients of a block by warpgroups: 12 a step, 4 more for the bias, sums stored 16 bytes at a time" "fd_product_group_sums" " mma=16 .* fences=2 stores=16:40,8:0,4:2$"
+every "gradients of a block by warpgroups: 8 a step, or 12 with the bias, sums stored 16 bytes at a time" "fd_product_group_weights" " mma=20 .* fences=2 stores=16:40,8:0,4:2$"

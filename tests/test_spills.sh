@@ -34,7 +34,7 @@ table "${logs[@]}" >kernels
 for gpu in sm_80 sm_90a; do
   grep "^$gpu " kernels >of_gpu
   check "$gpu: kernels are reported ($(wc -l <of_gpu))" test "$(wc -l <of_gpu)" -gt 20
-  for product in tensor chain group group_chain group_sums; do check "$gpu: matrix products are among them ($product)" grep -qE " fd_product_$product(<|\$)" of_gpu; done
+  for product in tensor chain group group_chain group_weights; do check "$gpu: matrix products are among them ($product)" grep -qE " fd_product_$product(<|\$)" of_gpu; done
   check "$gpu: attention on tensor cores is among them" test "$(grep -c ' attention_tensor_' of_gpu)" = 9
   if awk '$3 > 0' of_gpu | grep . >spilling; then not_ok "$gpu: a kernel spills (architecture, stack frame, bytes spilled, registers)"; sed 's/^/    /' spilling
   else ok "$gpu: no kernel spills"; fi
@@ -47,7 +47,7 @@ done
 
 # The registers that its warps release are those the compiler allocated: with fewer, the warps that request more would wait forever
 # (FD_RING_START).
-check "sm_90a: kernels with a producer warpgroup start with the registers that they redistribute" awk '$1 == "sm_90a" && $5 ~ /^fd_product_group_(chain<|sums)/ { n++; bad += $4 != 168 } END { exit bad || n < 3 }' kernels
+check "sm_90a: kernels with a producer warpgroup start with the registers that they redistribute" awk '$1 == "sm_90a" && $5 ~ /^fd_product_group_(chain<|weights)/ { n++; bad += $4 != 168 } END { exit bad || n < 3 }' kernels
 
 if grep -h 'wgmma.*serialized' "${logs[@]}" >serialized; then not_ok "warpgroup products are serialized"; sed 's/^/    /' serialized
 else ok "warpgroup products are asynchronous"; fi
