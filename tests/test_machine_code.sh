@@ -5,7 +5,8 @@
 source "$(dirname "$0")/lib.sh"
 
 # summary: prints a line for each kernel of a disassembly: "KERNEL mma=N loops=N/BRANCHES,... local=N fences=N stores=BYTES:N,...". Loops are the
-# innermost loops with tensor-core instructions, each with the number of these and of branches other than its own; fences are device-wide.
+# innermost loops with tensor-core instructions, each with the number of these and of branches other than its own; fences are device-wide. A
+# kernel with a producer warpgroup, which releases registers, also has "producer=N": one more than the highest that it uses afterwards.
 summary() {
   c++filt | sed 's/(anonymous namespace):://g; /Function :/{s/void //; s/\(Function : [^(]*\)(.*/\1/; s/, /,/g; s/> >/>>/g}' | awk '
     function address(hex) { return "x" substr("00000000", 1, 8 - length(hex)) hex } # compared as text
@@ -17,8 +18,10 @@ summary() {
           for (i = 1; i <= count; i++) if (is_product(i) && within(i, other)) return 0
       return 1
     }
-    function say(   i, loop, n, branches, all, list, local, fences, s16, s8, s4) {
+    function say(   i, loop, n, branches, all, list, local, fences, s16, s8, s4, producer) {
       if (name == "") return
+      for (i = 1; i <= count && op[i] !~ /^USETMAXREG\.DEALLOC/; i++);
+      for (; i <= count && op[i] !~ /^EXIT/; i++) if (used[i] > producer) producer = used[i]
       for (loop = 1; loop <= loops; loop++) {
         n = branches = 0
         for (i = 1; i <= count; i++) if (within(i, loop)) { n += is_product(i); branches += op[i] ~ /^(BR|CALL|RET|JMP|BSSY|BSYNC|EXIT)/ && at[i] != last[loop] }
@@ -28,13 +31,16 @@ summary() {
         all += is_product(i); local += op[i] ~ /^(LDL|STL)/; fences += op[i] ~ /^MEMBAR\..*(GPU|SYS)/
         if (op[i] ~ /^STG?\./) { if (op[i] ~ /\.128/) s16++; else if (op[i] ~ /\.64/) s8++; else s4++ }
       }
-      printf "%s mma=%d loops=%s local=%d fences=%d stores=16:%d,8:%d,4:%d\n", name, all, list, local, fences, s16, s8, s4
+      printf "%s%s mma=%d loops=%s local=%d fences=%d stores=16:%d,8:%d,4:%d\n", name, producer ? " producer=" producer : "", all, list, local, fences, s16, s8, s4
     }
     /Function :/ { say(); name = $3; count = loops = 0 }
     /^ *\/\*[0-9a-f]+\*\/ +[^\/ ]/ {
       here = $1; gsub(/[\/*]/, "", here)
       field = $2 ~ /^@/ ? 3 : 2
       at[++count] = address(here); op[count] = $field; sub(/;$/, "", op[count])
+      used[count] = 0
+      for (rest = $0; match(rest, /[^UA-Z0-9]R[0-9]+/); rest = substr(rest, RSTART + RLENGTH))
+        if (substr(rest, RSTART + 2, RLENGTH - 2) + 1 > used[count]) used[count] = substr(rest, RSTART + 2, RLENGTH - 2) + 1
       if (op[count] ~ /^BRA/)
         for (field++; field <= NF && $field !~ /^\/\*/; field++)
           if ($field ~ /^0x/) { to = $field; sub(/^0x/, "", to); sub(/;$/, "", to); to = address(to); if (to < at[count]) { first[++loops] = to; last[loops] = at[count] } }
@@ -52,9 +58,13 @@ cat >planted.sass <<'SASS'
         /*0040*/               @P1 BRA 0x10 ;                   /* 0xffffffffffc01947 */
         /*0050*/                   STG.E.128 [R2.64], R4 ;      /* 0x0000000402007986 */
         /*0060*/                   MEMBAR.SC.GPU ;              /* 0x0000000000007992 */
-        /*0070*/                   BRA 0x70;                    /* 0xfffffff000007947 */
+        /*0070*/                   USETMAXREG.DEALLOC.CTAPOOL 0x18 ; /* 0x00000018000079c8 */
+        /*0080*/                   IMAD R3, R17.reuse, R2, RZ ; /* 0x0000000211037224 */
+        /*0090*/                   EXIT ;                       /* 0x000000000000794d */
+        /*00a0*/                   MOV R99, R2 ;                /* 0x0000000200637202 */
+        /*00b0*/                   BRA 0xb0;                    /* 0xfffffff000007947 */
 SASS
-check "planted faults are seen" test "$(summary <planted.sass)" = "planted() mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0" -o "$(summary <planted.sass)" = "planted mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0"
+check "planted faults are seen" test "$(summary <planted.sass)" = "planted() producer=18 mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0" -o "$(summary <planted.sass)" = "planted producer=18 mma=1 loops=1/1 local=1 fences=1 stores=16:1,8:0,4:0"
 
 folder=$(make -s -C "$root" --no-print-directory plugin 2>make.log | tail -1)
 [ -n "$folder" ] || { echo "skipped - machine code of the kernels: no CUDA compiler here, or CUDA=0 (make CUDA=1 says more)"; exit 0; }
@@ -85,3 +95,4 @@ every "and 4 more where it also sums rows" "fd_product_group<true,true,128," " m
 every "and 8 where it uses the chain's shape of the instruction, of 64 columns" "fd_product_group<[a-z]+,[a-z]+,64," " mma=8 loops=8/[0-9]+ .* fences=0 "
 every "a chain by warpgroups has 60, and fences only where its warps arrive at the cluster's barrier: first, and before the end" "fd_product_group_chain<" " mma=60 .* fences=3 "
 every "gradients of a block by warpgroups: 8 a step, or 12 with the bias, sums stored 16 bytes at a time" "fd_product_group_weights" " mma=20 .* fences=2 stores=16:40,8:0,4:2$"
+every "producers use only the 24 registers that they keep" "fd_product_group_(chain|weights)" " producer=(1?[0-9]|2[0-4]) "
