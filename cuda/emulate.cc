@@ -386,10 +386,11 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
   if (cluster < 1 || cluster > CLUSTER_MAX || grid.x % (unsigned)cluster)
     die("a grid that is not a multiple of the cluster size");
   while ((int)now.fibers.size() < threads * cluster) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE); /* below the stack, a guard */
+    void *stack = mmap(nullptr, page + STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED || mprotect(stack, page, PROT_NONE)) die("no memory for the stack of a thread");
     now.fibers.emplace_back();
-    void *stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack == MAP_FAILED) die("no memory for the stack of a thread");
-    now.fibers.back().stack = (char *)stack;
+    now.fibers.back().stack = (char *)stack + page;
   }
   now.threads = threads;
   now.size = cluster;
