@@ -290,8 +290,9 @@ static void print_table(const options *o, const probing *p) {
   if (p->same + p->turned)
     printf("            %d of the test sequences are also training sequences, the reverse complements of %d others are\n",
            p->same, p->turned);
-  printf("            mean ± sd over %d seed%s: %s and k chosen on %g %% of the training rows\n\n", seeds, seeds > 1 ? "s" : "",
-         p->cpu ? "epochs" : "lambda", 100 * o->selection);
+  printf("            ");
+  if (seeds > 1) printf("mean ± sd over %d seeds: ", seeds);
+  printf("%s and k chosen on %g %% of the training rows\n\n", p->cpu ? "epochs" : "lambda", 100 * o->selection);
   printf("%-12s %-8s  %-15s  %-15s  %-15s  %-15s %8s  %s\n", "encoder", "features", "accuracy %", "macro F1 %", "MCC", "AUROC",
          "dims", p->cpu ? "epochs" : "lambda");
   for (int i = 0; i < p->result.items; i++) {
