@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/printable.h"
+#include "base/spread.h"
 #include "tasks/scores.h"
 
 static const char kmers_name[] = "probe kmer";

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/printable.h"
+#include "base/spread.h"
 #include "commands/evaluate_results.h"
 #include "tasks/scores.h"
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/printable.h"
+#include "base/spread.h"
 #include "commands/evaluate_results.h"
-#include "tasks/scores.h"
 
 static void print_task(const fd_evaluation *e, const fd_suite_task *t, const fd_evaluation_outcome *o) {
   int several = *e->model[0].name != '\0';

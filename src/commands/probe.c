@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/printable.h"
+#include "base/spread.h"
 #include "base/version.h"
 #include "commands/command.h"
 #include "output/json_file.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "base/text.h"
 #include "output/report_parts.h"
 #include "output/report_suite.h"
@@ -153,11 +154,9 @@ static void print_rows(FILE *out, const json_t *rows) {
     fprintf(out, "<tr>");
     name_cell(out, fd_report_text(row, "method", ""));
     name_cell(out, fd_report_text(row, "name", ""));
-    double sd = 100 * fd_report_value(row, "sd");
-    fprintf(out,
-            isfinite(sd) ? "<td class=\"n\">%.0f</td><td class=\"n\">%.2f ± %.2f</td>"
-                         : "<td class=\"n\">%.0f</td><td class=\"n\">%.2f</td>",
-            fd_report_value(row, "seeds"), 100 * fd_report_value(row, "mean"), sd);
+    char room[FD_SPREAD];
+    fprintf(out, "<td class=\"n\">%.0f</td><td class=\"n\">%.2f%s</td>", fd_report_value(row, "seeds"),
+            100 * fd_report_value(row, "mean"), fd_spread(room, 100 * fd_report_value(row, "sd"), 2, 0));
     gain_cell(out, json_object_get(row, "above_kmers"));
     fprintf(out, "<td class=\"n\">%.0f of %.0f tasks</td></tr>\n", fd_report_value(row, "better"), fd_report_value(row, "tasks"));
   }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "base/text.h"
 #include "output/report_parts.h"
 #include "output/svg.h"
@@ -43,15 +44,14 @@ static double *numbers(FILE *out, const json_t *list, size_t *count) {
 
 /* Sets the score on the test rows of the probe with this name, or of the fine-tuning. */
 static void find_score(const json_t *root, entry *e) {
+  char room[FD_SPREAD];
   const json_t *results = json_object_get(root, "results"), *tuned = json_object_get(root, "test_scores");
   for (size_t i = 0; i < json_array_size(results); i++) {
     const json_t *item = json_array_get(results, i), *accuracy = json_object_get(item, "accuracy");
     const char *name = json_string_value(json_object_get(item, "name"));
     if (name && accuracy && !strcmp(name, e->name))
-      snprintf(e->score, sizeof e->score,
-               isfinite(fd_report_value(accuracy, "sd")) ? "Accuracy of the probe: %.2f ± %.2f\u00a0%%."
-                                                         : "Accuracy of the probe: %.2f\u00a0%%.",
-               100 * fd_report_value(accuracy, "mean"), 100 * fd_report_value(accuracy, "sd"));
+      snprintf(e->score, sizeof e->score, "Accuracy of the probe: %.2f%s\u00a0%%.", 100 * fd_report_value(accuracy, "mean"),
+               fd_spread(room, 100 * fd_report_value(accuracy, "sd"), 2, 0));
   }
   if (json_object_get(tuned, "accuracy"))
     snprintf(e->score, sizeof e->score, "Accuracy: %.2f\u00a0%%.", 100 * json_number_value(json_object_get(tuned, "accuracy")));

@@ -1,6 +1,7 @@
 /* The top of a suite's page: in how many tasks a model is above its baselines, and a table of the numbers of all tasks. */
 #include <math.h>
 
+#include "base/spread.h"
 #include "output/report_parts.h"
 #include "output/report_suite.h"
 #include "output/svg.h"
@@ -106,10 +107,9 @@ static columns find_columns(const fd_report_suite *s) {
 }
 
 static void score_cell(FILE *out, double mean, double sd, int best) {
+  char room[FD_SPREAD];
   if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
-  else
-    fprintf(out, isfinite(sd) ? "<td class=\"n%s\">%.2f ± %.2f</td>" : "<td class=\"n%s\">%.2f</td>", best ? " changed" : "",
-            mean, sd);
+  else fprintf(out, "<td class=\"n%s\">%.2f%s</td>", best ? " changed" : "", mean, fd_spread(room, sd, 2, 0));
 }
 
 static void name_cells(FILE *out, const fd_report_suite *s, const char *task, const fd_report_model *model, const char *measure) {

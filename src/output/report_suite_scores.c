@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "output/report_parts.h"
 #include "output/report_suite.h"
 #include "output/svg.h"
@@ -13,13 +14,14 @@ static const char *const keys[SCORES] = {"accuracy", "balanced_accuracy", "mcc",
 static void score_cell(FILE *out, const json_t *score) {
   double mean = 100 * fd_report_value(score, "mean"), sd = 100 * fd_report_value(score, "sd");
   const json_t *above = json_object_get(score, "above");
+  char room[FD_SPREAD];
   double more = 100 * fd_report_value(above, "mean"), spread = 100 * fd_report_value(above, "sd");
   if (!isfinite(mean)) {
     fprintf(out, "<td class=\"n\">–</td>");
     return;
   }
-  fprintf(out, isfinite(sd) ? "<td class=\"n\">%.2f ± %.2f" : "<td class=\"n\">%.2f", mean, sd);
-  if (isfinite(more)) fprintf(out, isfinite(spread) ? "<br>(%+.2f ± %.2f)" : "<br>(%+.2f)", more, spread);
+  fprintf(out, "<td class=\"n\">%.2f%s", mean, fd_spread(room, sd, 2, 0));
+  if (isfinite(more)) fprintf(out, "<br>(%+.2f%s)", more, fd_spread(room, spread, 2, 0));
   fprintf(out, "</td>");
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "output/report_parts.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -52,9 +53,9 @@ static void draw_scores(FILE *out, json_t *results, const char *score, const cha
 
 static void score_cell(FILE *out, json_t *score) {
   double mean = fd_report_value(score, "mean"), sd = fd_report_value(score, "sd");
+  char room[FD_SPREAD];
   if (!isfinite(mean)) fprintf(out, "<td class=\"n\">–</td>");
-  else if (!isfinite(sd)) fprintf(out, "<td class=\"n\">%.2f</td>", 100 * mean);
-  else fprintf(out, "<td class=\"n\">%.2f ± %.2f</td>", 100 * mean, 100 * sd);
+  else fprintf(out, "<td class=\"n\">%.2f%s</td>", 100 * mean, fd_spread(room, 100 * sd, 2, 0));
 }
 
 static void score_table(FILE *out, json_t *results) {

@@ -2,7 +2,6 @@
 #include "tasks/scores.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -149,13 +148,4 @@ void fd_mean_sd(const double *value, int n, int stride, double *mean, double *sd
   *mean = sum / n;
   for (int i = 0; i < n; i++) squares += (value[i * stride] - *mean) * (value[i * stride] - *mean);
   *sd = n > 1 ? sqrt(squares / (n - 1)) : NAN;
-}
-
-const char *fd_spread(char room[FD_SPREAD], double sd, int digits, int width) {
-  int bytes = isnan(sd) ? 0 : snprintf(room, FD_SPREAD, " ± %.*f", digits, sd);
-  if (bytes >= FD_SPREAD) bytes = FD_SPREAD - 1;
-  int columns = bytes ? bytes - 1 : 0; /* the sign has two bytes */
-  for (; columns < width && bytes < FD_SPREAD - 1; columns++) room[bytes++] = ' ';
-  room[bytes] = '\0';
-  return room;
 }

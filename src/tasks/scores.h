@@ -43,8 +43,4 @@ fd_status fd_roc(int count, const int *label, const double *logit, int classes, 
 /* Mean and sample standard deviation (NAN for a single value, which has none) of n values `stride` doubles apart. */
 void fd_mean_sd(const double *value, int n, int stride, double *mean, double *sd);
 
-/* " ± 0.33", or nothing for NAN, padded with blanks to `width` columns. */
-enum { FD_SPREAD = 64 };
-const char *fd_spread(char room[FD_SPREAD], double sd, int digits, int width);
-
 #endif
