@@ -138,6 +138,11 @@ __device__ inline void fd_warpgroup_wait() {
 /* A shared-memory address in the form that matrix descriptors use (fd_descriptor removes the rank in the cluster). */
 __device__ inline uint32_t fd_shared_offset(fd_address at) { return at; }
 
+/* The registers of eight columns of sums, and of 64 columns from fragment j on, as operands of the instructions below. */
+#define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
+#define FD_SUMS_FROM(j) \
+  FD_SUM(j), FD_SUM(j + 1), FD_SUM(j + 2), FD_SUM(j + 3), FD_SUM(j + 4), FD_SUM(j + 5), FD_SUM(j + 6), FD_SUM(j + 7)
+
 /* sum += a[64, 16] b[16, 128] by the four warps of a warpgroup. Warp w has rows 16 w .. 16 w + 15; in each 8 columns, its lanes
  * hold elements as for fd_multiply. Asynchronous: the sums are valid after fd_warpgroup_wait. */
 template <bool A_T, bool B_T>
@@ -148,16 +153,7 @@ __device__ inline void fd_warpgroup_multiply(float sum[16][4], uint64_t a, uint6
       "%15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, "
       "%39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, "
       "%63}, %64, %65, 1, 1, 1, %66, %67;"
-      : "+f"(sum[0][0]), "+f"(sum[0][1]), "+f"(sum[0][2]), "+f"(sum[0][3]), "+f"(sum[1][0]), "+f"(sum[1][1]), "+f"(sum[1][2]),
-        "+f"(sum[1][3]), "+f"(sum[2][0]), "+f"(sum[2][1]), "+f"(sum[2][2]), "+f"(sum[2][3]), "+f"(sum[3][0]), "+f"(sum[3][1]),
-        "+f"(sum[3][2]), "+f"(sum[3][3]), "+f"(sum[4][0]), "+f"(sum[4][1]), "+f"(sum[4][2]), "+f"(sum[4][3]), "+f"(sum[5][0]),
-        "+f"(sum[5][1]), "+f"(sum[5][2]), "+f"(sum[5][3]), "+f"(sum[6][0]), "+f"(sum[6][1]), "+f"(sum[6][2]), "+f"(sum[6][3]),
-        "+f"(sum[7][0]), "+f"(sum[7][1]), "+f"(sum[7][2]), "+f"(sum[7][3]), "+f"(sum[8][0]), "+f"(sum[8][1]), "+f"(sum[8][2]),
-        "+f"(sum[8][3]), "+f"(sum[9][0]), "+f"(sum[9][1]), "+f"(sum[9][2]), "+f"(sum[9][3]), "+f"(sum[10][0]), "+f"(sum[10][1]),
-        "+f"(sum[10][2]), "+f"(sum[10][3]), "+f"(sum[11][0]), "+f"(sum[11][1]), "+f"(sum[11][2]), "+f"(sum[11][3]),
-        "+f"(sum[12][0]), "+f"(sum[12][1]), "+f"(sum[12][2]), "+f"(sum[12][3]), "+f"(sum[13][0]), "+f"(sum[13][1]),
-        "+f"(sum[13][2]), "+f"(sum[13][3]), "+f"(sum[14][0]), "+f"(sum[14][1]), "+f"(sum[14][2]), "+f"(sum[14][3]),
-        "+f"(sum[15][0]), "+f"(sum[15][1]), "+f"(sum[15][2]), "+f"(sum[15][3])
+      : FD_SUMS_FROM(0), FD_SUMS_FROM(8)
       : "l"(a), "l"(b), "n"((int)A_T), "n"((int)B_T));
 #endif
 }
@@ -173,9 +169,6 @@ __device__ inline void fd_warpgroup_multiply_8(float sum[1][4], uint64_t a, uint
 }
 
 /* The same for 64 columns, sum += a[64, 16] b[16, 64], or sum = the product if !ADD; and for 256. */
-#define FD_SUM(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
-#define FD_SUMS_FROM(j) \
-  FD_SUM(j), FD_SUM(j + 1), FD_SUM(j + 2), FD_SUM(j + 3), FD_SUM(j + 4), FD_SUM(j + 5), FD_SUM(j + 6), FD_SUM(j + 7)
 #define FD_SUMS FD_SUMS_FROM(0)
 #define FD_MULTIPLY_64                                                                                                           \
   "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
@@ -283,8 +276,8 @@ __device__ inline void fd_mbarrier_expect(fd_address mbarrier, int bytes) {
 }
 
 /* Arrives at the mbarrier at the same offset in block `rank` of the cluster. This signals that products and copies that were
- * waited for are complete. It orders other memory accesses within the block only: a release at cluster scope would wait for all of
- * the thread's stores. */
+ * waited for are complete. It orders other memory accesses within the block only: a release at cluster scope would wait for all
+ * of the thread's stores. */
 __device__ inline void fd_mbarrier_arrive(fd_address mbarrier, int rank) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile(

@@ -5,8 +5,8 @@
  * the second, of the first with the next chunk, and so on. Each of the two consumer warpgroups multiplies 64 rows. Both blocks of
  * a cluster need the same weights, and each copies one half of every chunk to both.
  *
- * Clusters stay: there are as many as run at a time, and each computes every so-many-th pair of tiles. Steps are counted through
- * all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
+ * The kernel is persistent: there are as many clusters as run at a time, and each computes many pairs of tiles. Steps are counted
+ * through all of its tiles, so the weights of the next tile arrive during the epilogue of this one. */
 #ifndef FD_CUDA_WARPGROUP_CHAIN_H
 #define FD_CUDA_WARPGROUP_CHAIN_H
 
