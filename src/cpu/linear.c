@@ -56,8 +56,8 @@ void fd_cpu_linear_backward(fd_device *dev, int rows, int micro_batches, int in,
                             fd_mat dx, float *dw, float *db) {
   fd_cpu *cpu = fd_cpu_of(dev);
   (void)micro_batches; /* one: this device has no `fill` */
-  const fd_cpu_kernels *kernels = cpu->kernels->multiply_apart ? cpu->kernels : cpu->fp32;
   int apart = in <= APART_UNTIL || out <= APART_UNTIL;
+  const fd_cpu_kernels *kernels = apart && !cpu->kernels->multiply_apart ? cpu->fp32 : cpu->kernels;
   if (dx.at)
     fd_cpu_multiply(
         cpu, kernels,
