@@ -11,6 +11,8 @@
 enum { DEPTH = 256, UNIT = 2 * LANES, ELEMENTS = 2, STEP = 2 * TILE_FLOATS };
 #define MULTIPLY_APART multiply
 #define pack_narrow pack
+#define multiply_tiled NULL
+#define round_units NULL
 
 /* Packs n <= 32 rows or columns of an operand over k; in memory k runs along the rows or, with `across`, down the columns.
  * `transposed`: each block of pairs is transposed. */

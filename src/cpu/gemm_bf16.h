@@ -14,10 +14,11 @@ INLINE vfloat v_multiply(vfloat sum, vfloat x, vfloat b) {
   return (vfloat)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)b);
 }
 
-#include "cpu/tile.h"
-
 /* Size of a block of A in rows and pairs. A block is on the stack and is rounded once for all panels. */
 enum { BLOCK = 6, BLOCK_ROWS = BLOCK * NARROW_ROWS, PAIRS = 256, DEPTH = 2 * PAIRS, UNIT = 2, ELEMENTS = 2 };
+
+#include "cpu/tile.h"
+
 #define MULTIPLY_APART NULL
 
 INLINE void store_pairs(factor *to, vint pairs) { memcpy(to, &pairs, sizeof pairs); }
@@ -70,6 +71,17 @@ static void multiply(int m, int n, int k, const float *a, const float *b, float 
         (k - p < DEPTH ? k - p + 1 : DEPTH) / 2, (const factor *)(const void *)(a + (size_t)(p / 2) * ROWS),
         b + (size_t)(p / 2) * PANEL, c, ldc, p || start != FD_GEMM_SET ? FD_GEMM_ADD : FD_GEMM_SET);
   }
+}
+
+/* Of at most DEPTH of k. */
+static void multiply_tiled(int m, int n, int k, const float *a, size_t step, const float *b, float *c, size_t ldc, int start) {
+  (2 * n > PANEL ? tiles_tiled : tiles_tiled_half)[m]((k + 1) / 2, (const factor *)(const void *)a, step, b, c, ldc,
+                                                      start == FD_GEMM_SET ? FD_GEMM_SET : FD_GEMM_ADD);
+}
+
+static void round_units(int m, int n, const float *from, float *to) {
+  for (int i = 0; i < m; i++, from += PANEL, to += PANEL / 2)
+    for (int p = 0; p < n; p += 2 * LANES) v_store(to + p / 2, (vfloat)pairs_at(from, p, n));
 }
 
 /* Rounds rows of k floats and stores their pairs as columns of `to`; columns from `rows` on are zero. */

@@ -19,10 +19,12 @@ INLINE vfloat v_multiply_apart(vfloat sum, vfloat x, vfloat b) { return x * b + 
 #define MULTIPLY_APART multiply
 #endif
 
-#include "cpu/tile.h"
-
 /* A panel of this depth has 32 KB with AVX-512, less otherwise. */
 enum { DEPTH = LANES == 16 ? 128 : 256, UNIT = 1, ELEMENTS = 1 };
+
+#include "cpu/tile.h"
+
+#define round_units NULL
 
 static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, const float *b, int panels, float *c, size_t ldc,
                  int start) {
@@ -34,6 +36,10 @@ static void gemm(int m, int k, const float *a, size_t row_step, size_t k_step, c
 
 static void multiply(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start) {
   (2 * n > PANEL ? tiles_packed : tiles_half)[m](k, a, b, c, ldc, start);
+}
+
+static void multiply_tiled(int m, int n, int k, const float *a, size_t step, const float *b, float *c, size_t ldc, int start) {
+  (2 * n > PANEL ? tiles_tiled : tiles_tiled_half)[m](k, a, step, b, c, ldc, start);
 }
 
 #if defined(V_MULTIPLY_APART)

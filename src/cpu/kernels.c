@@ -89,6 +89,29 @@ static void gelu_backward(int rows, int n, const float *z, size_t z_ld, const fl
     }
 }
 
+#if defined(FD_AMX) || defined(FD_AMX_MODEL)
+#define row_sums NULL
+#else
+/* Rows are transposed in registers, so that the sums of LANES rows are a vector. */
+static void row_sums(int m, int n, const float *from, float *sums) {
+  for (int i = 0; i < m; i += LANES) {
+    int rows = m - i < LANES ? m - i : LANES;
+    vfloat sum = v_load_part(sums + i, rows);
+    for (int j = 0; j < n; j += LANES) {
+      vfloat r[LANES];
+      for (int row = 0; row < LANES; row++) r[row] = row < rows ? v_load(from + (size_t)(i + row) * PANEL + j) : (vfloat){0};
+      v_transpose(LANES, r);
+      if (n - j >= LANES) {
+        _Pragma("GCC unroll 16") for (int column = 0; column < LANES; column++) sum = sum + r[column];
+      } else {
+        for (int column = 0; column < n - j; column++) sum = sum + r[column];
+      }
+    }
+    v_store_part(sums + i, sum, rows);
+  }
+}
+#endif
+
 static void add(size_t n, const float *a, const float *b, float *out) {
   for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
 }
@@ -145,6 +168,9 @@ const fd_cpu_kernels PASTE(fd_cpu_kernels_, FD_ISA) = {
     pack_narrow,
     pack_left,
     multiply,
+    multiply_tiled,
+    round_units,
+    row_sums,
     MULTIPLY_APART,
     transpose,
     bias_gelu,

@@ -80,8 +80,19 @@ typedef struct fd_cpu_kernels {
    * left as they are. */
   void (*multiply)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
+  /* The same for an A in tiles of `panel` of k, not packed: a tile has rows of `panel` elements, and the next one is `step`
+   * floats further on. The elements are those of round_units; k is at most `depth` with bf16 operands. NULL for kernels that have
+   * hidden_forward, as the next two. */
+  void (*multiply_tiled)(int m, int n, int k, const float *a, size_t step, const float *b, float *c, size_t ldc, int start);
+
+  /* Rounds m rows of `panel` floats, of which the first n are used, to rows of panel / 2 pairs. NULL: fp32 needs no rounding. */
+  void (*round_units)(int m, int n, const float *from, float *to);
+
+  /* sums[i] += the first n of the `panel` floats of row i, one after another. */
+  void (*row_sums)(int m, int n, const float *from, float *sums);
+
   /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
-   * instruction set. NULL: the backward pass of linear layers is in fp32, as it always was with avx512bf16. */
+   * instruction set. NULL: the backward pass of narrow layers is in fp32, as it always was with avx512bf16. */
   void (*multiply_apart)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
   /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */

@@ -9,7 +9,7 @@
 #include "cpu/tracks.h"
 #include "cpu/weights.h"
 
-enum { CHUNK = 256 /* tokens per product of the gradients of weights */ };
+enum { CHUNK = 256 /* tokens per product of the gradients of weights */, PART = 16 /* tokens whose rows stay in L1 */ };
 
 /* Shared by the items of a call. For packed operands see cpu/kernels.h. */
 typedef struct mixer_call {
@@ -27,7 +27,8 @@ typedef struct mixer_call {
   float *scratch; /* per thread */
   size_t scratch_floats;
   float *dm;                   /* [rows, channels] */
-  float *da, *g;               /* [tiles, hidden, tile] */
+  float *da;                   /* [tiles, hidden, tile] */
+  float *da_left, *g_left;     /* da and g as left operands of multiply_tiled; in fp32 da_left is da */
   float *x_packed, *dm_packed; /* right operands: CHUNK tokens per chunk and strip */
   float *sums;                 /* per thread, for gradients of weights */
   size_t sums_floats;
@@ -36,24 +37,24 @@ typedef struct mixer_call {
 /* Scratch memory of a thread. */
 typedef struct space {
   float *x, *dm; /* right operands of the tiles of an item */
-  float *h;      /* [tiles, hidden, tile] */
-  float *packed; /* h packed, where the kernels' layout differs */
+  float *h;      /* right operands: hidden units of the tiles of an item; in fp32 [tiles, hidden, tile] */
   float *m;      /* [tiles, channels, tile] */
   float *z, *dh; /* of a panel of hidden units */
-  float *rows;   /* [tile, channels] */
+  float *units;  /* the same: h or g before they are rounded */
+  float *rows;   /* [PART, channels] */
 } space;
 
 static size_t divide_scratch(const mixer_call *call, float *base, space *s) {
   const fd_cpu_kernels *k = call->kernels;
   size_t tiles = (size_t)call->together, tile = (size_t)call->tile, channels = (size_t)call->block->channels,
-         hidden = (size_t)call->block->hidden, right = fd_cpu_right(k, call->block->channels), used = 0;
+         right = fd_cpu_right(k, call->block->channels), used = 0;
   struct {
     float **at;
     size_t floats;
   } part[] = {{&s->x, tiles * right},           {&s->dm, tiles * right},
-              {&s->h, tiles * hidden * tile},   {&s->packed, k->elements > 1 ? tiles * fd_cpu_right(k, call->block->hidden) : 0},
-              {&s->m, tiles * channels * tile}, {&s->z, (size_t)k->rows * tile},
-              {&s->dh, (size_t)k->rows * tile}, {&s->rows, tile * channels}};
+              {&s->m, tiles * channels * tile}, {&s->h, tiles * fd_cpu_right(k, call->block->hidden)},
+              {&s->z, (size_t)k->rows * tile},  {&s->dh, (size_t)k->rows * tile},
+              {&s->rows, PART * channels},      {&s->units, k->round_units ? (size_t)k->rows * tile : 0}};
   for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
     if (base) *part[i].at = base + used;
     used += (part[i].floats + 15) / 16 * 16;
@@ -101,33 +102,19 @@ static void load_tile(const mixer_call *call, const float *rows, int tile, float
                       to);
 }
 
-/* Returns [hidden, tile] of each tile of an item as right operands, *step floats apart: in fp32 their layout is already that of
- * right operands. */
-static const float *as_right(const mixer_call *call, int tiles, const float *from, float *to, size_t *step) {
-  int hidden = call->block->hidden;
-  size_t wide = (size_t)hidden * (size_t)call->tile;
-  *step = call->kernels->elements == 1 ? wide : fd_cpu_right(call->kernels, hidden);
-  if (call->kernels->elements == 1) return from;
-  for (int t = 0; t < tiles; t++)
-    call->kernels->pack(hidden, call->tile, from + (size_t)t * wide, (size_t)call->tile, 0, to + (size_t)t * *step);
-  return to;
-}
-
 /* Rows of panel `panel` of the product of packed weights [m, k] and a tile: to[up to rows, tile]. */
 static void multiply_panel(const mixer_call *call, const float *w, int panel, int m, int k, const float *right, float *to) {
   call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), call->tile, k,
                           w + (size_t)panel * fd_cpu_left(call->kernels, k), right, to, (size_t)call->tile, FD_GEMM_SET);
 }
 
-/* m[tile][channels, tile] = W times the hidden units of each tile of an item; a panel of W is used for all tiles before the next
- * one. */
+/* m[tile][channels, tile] = W times the hidden units of each tile of an item, right operands; a panel of W is used for all tiles
+ * before the next one. */
 static void multiply_back(const mixer_call *call, const space *s, int tiles, const float *units) {
-  int channels = call->block->channels, rows = call->kernels->rows;
-  size_t step;
-  const float *right = as_right(call, tiles, units, s->packed, &step);
+  int channels = call->block->channels, hidden = call->block->hidden, rows = call->kernels->rows;
   for (int i = 0; i < channels; i += rows)
     for (int t = 0; t < tiles; t++)
-      multiply_panel(call, call->w2, i / rows, channels, call->block->hidden, right + (size_t)t * step,
+      multiply_panel(call, call->w2, i / rows, channels, hidden, units + (size_t)t * fd_cpu_right(call->kernels, hidden),
                      s->m + ((size_t)t * (size_t)channels + (size_t)i) * (size_t)call->tile);
 }
 
@@ -136,13 +123,15 @@ static size_t place_of_z(const mixer_call *call, int tile, int unit) {
   return (size_t)(tile * call->tile) * (size_t)call->block->hidden + (size_t)unit * (size_t)tokens_of(call, tile);
 }
 
-/* z and h of a panel of hidden units. */
-static void hidden_panel(const mixer_call *call, const space *s, int panel, int tile, const float *x, float *h) {
-  int hidden = call->block->hidden, first = panel * call->kernels->rows, m = smaller(hidden - first, call->kernels->rows),
-      tokens = tokens_of(call, tile);
+/* z and h of a panel of hidden units; h becomes a part of the right operand `right`. */
+static void hidden_panel(const mixer_call *call, const space *s, int panel, int tile, const float *x, float *right) {
+  const fd_cpu_kernels *k = call->kernels;
+  int hidden = call->block->hidden, first = panel * k->rows, m = smaller(hidden - first, k->rows), tokens = tokens_of(call, tile);
   float *keep = call->z_out ? call->z_out + place_of_z(call, tile, first) : NULL, *z = keep && tokens == call->tile ? keep : s->z;
+  float *to = right + fd_cpu_right(k, first), *h = k->round_units ? s->units : to;
   multiply_panel(call, call->w1, panel, hidden, call->block->channels, x, z);
-  call->kernels->bias_gelu(m, call->block->b1 + first, z, h + (size_t)first * (size_t)call->tile);
+  k->bias_gelu(m, call->block->b1 + first, z, h);
+  if (h != to) k->pack(m, call->tile, h, (size_t)call->tile, 0, to);
   for (int i = 0; keep && z != keep && i < m; i++)
     memcpy(keep + (size_t)i * (size_t)tokens, z + (size_t)i * (size_t)call->tile, (size_t)tokens * sizeof *z);
 }
@@ -152,17 +141,19 @@ static void forward_item(void *context, int item, int thread) {
   const fd_mixer *b = call->block;
   space s = space_of(call, thread);
   int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
-  size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels), wide = (size_t)b->hidden * tile;
+  size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels),
+         wide = fd_cpu_right(call->kernels, b->hidden);
   for (int t = 0; t < tiles; t++) load_tile(call, call->x, first + t, s.x + (size_t)t * right);
   for (int p = 0; p < panels_of(call); p++)
     for (int t = 0; t < tiles; t++) hidden_panel(call, &s, p, first + t, s.x + (size_t)t * right, s.h + (size_t)t * wide);
   multiply_back(call, &s, tiles, s.h);
-  for (int t = 0; t < tiles; t++) {
-    call->kernels->turn(b->channels, tokens_of(call, first + t), s.m + (size_t)t * (size_t)b->channels * tile, tile, s.rows,
-                        (size_t)b->channels);
-    fd_cpu_scatter_tracks(call->seqs, b, (first + t) * call->tile, tokens_of(call, first + t), s.rows, (size_t)b->channels,
-                          call->x, call->y);
-  }
+  for (int t = 0; t < tiles; t++)
+    for (int at = 0; at < tokens_of(call, first + t); at += PART) {
+      int tokens = smaller(tokens_of(call, first + t) - at, PART);
+      call->kernels->turn(b->channels, tokens, s.m + (size_t)t * (size_t)b->channels * tile + at, tile, s.rows,
+                          (size_t)b->channels);
+      fd_cpu_scatter_tracks(call->seqs, b, (first + t) * call->tile + at, tokens, s.rows, (size_t)b->channels, call->x, call->y);
+    }
 }
 
 void fd_cpu_mixer_forward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat y) {
@@ -199,26 +190,41 @@ static void load_gradients(const mixer_call *call, int tile) {
   }
 }
 
-/* dh, g = GELU(z) and da = dh GELU'(z) of a panel of hidden units; also z, unless it was kept. */
-static void hidden_gradients(const mixer_call *call, const space *s, int panel, int tile, const float *x, const float *dm) {
-  int hidden = call->block->hidden, first = panel * call->kernels->rows, m = smaller(hidden - first, call->kernels->rows),
-      tokens = tokens_of(call, tile);
-  size_t at = ((size_t)tile * (size_t)hidden + (size_t)first) * (size_t)call->tile;
+/* Offset of hidden unit `unit` of a tile. */
+static size_t place_of_units(const mixer_call *call, int tile, int unit) {
+  return ((size_t)tile * (size_t)call->block->hidden + (size_t)unit) * (size_t)call->tile;
+}
+
+/* dh, g = GELU(z) and da = dh GELU'(z) of a panel of hidden units; also z, unless it was kept. Where operands are rounded, da
+ * also becomes a part of the right operand `right`. */
+static void hidden_gradients(const mixer_call *call, const space *s, int panel, int tile, const float *x, const float *dm,
+                             float *right) {
+  const fd_cpu_kernels *k = call->kernels;
+  int hidden = call->block->hidden, first = panel * k->rows, m = smaller(hidden - first, k->rows), tokens = tokens_of(call, tile);
+  size_t at = place_of_units(call, tile, first), rounded = at / (size_t)k->elements;
+  float *g = k->round_units ? s->units : call->g_left + at, *da = call->da + at;
   const float *z = call->z ? call->z + place_of_z(call, tile, first) : s->z;
   if (!call->z) {
     multiply_panel(call, call->w1_again, panel, hidden, call->block->channels, x, s->z);
-    call->kernels->bias_gelu(m, call->block->b1 + first, s->z, call->g + at);
+    k->bias_gelu(m, call->block->b1 + first, s->z, g);
   }
   multiply_panel(call, call->w1, panel, hidden, call->block->channels, dm, s->dh);
-  call->kernels->gelu_backward(m, tokens, z, (size_t)(call->z ? tokens : call->tile), s->dh, call->g + at, call->da + at);
+  k->gelu_backward(m, tokens, z, (size_t)(call->z ? tokens : call->tile), s->dh, g, da);
+  if (k->round_units) {
+    k->round_units(m, tokens, g, call->g_left + rounded);
+    k->round_units(m, tokens, da, call->da_left + rounded);
+    k->pack(m, call->tile, da, (size_t)call->tile, 0, right + fd_cpu_right(k, first));
+  }
 }
 
 /* dx = dy + da W1 of a tile. */
 static void add_residual(const mixer_call *call, const space *s, int tile, const float *m) {
   size_t channels = (size_t)call->block->channels, at = (size_t)(tile * call->tile) * channels;
-  int tokens = tokens_of(call, tile);
-  call->kernels->turn(call->block->channels, tokens, m, (size_t)call->tile, s->rows, channels);
-  call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
+  for (int t = 0; t < tokens_of(call, tile); t += PART, at += PART * channels) {
+    int tokens = smaller(tokens_of(call, tile) - t, PART);
+    call->kernels->turn(call->block->channels, tokens, m + t, (size_t)call->tile, s->rows, channels);
+    call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
+  }
 }
 
 /* First stage of the backward pass: gradients of tokens. */
@@ -227,60 +233,49 @@ static void backward_item(void *context, int item, int thread) {
   const fd_mixer *b = call->block;
   space s = space_of(call, thread);
   int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
-  size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels), wide = (size_t)b->hidden * tile;
+  const fd_cpu_kernels *k = call->kernels;
+  size_t right = fd_cpu_right(k, b->channels), wide = fd_cpu_right(k, b->hidden);
   for (int t = 0; t < tiles; t++) {
     load_gradients(call, first + t);
     load_tile(call, call->dm, first + t, s.dm + (size_t)t * right);
     if (!call->z) load_tile(call, call->x, first + t, s.x + (size_t)t * right);
   }
   for (int p = 0; p < panels_of(call); p++)
-    for (int t = 0; t < tiles; t++) hidden_gradients(call, &s, p, first + t, s.x + (size_t)t * right, s.dm + (size_t)t * right);
-  multiply_back(call, &s, tiles, call->da + (size_t)first * wide);
-  for (int t = 0; t < tiles; t++) add_residual(call, &s, first + t, s.m + (size_t)t * (size_t)b->channels * tile);
-}
-
-/* sums[m] += rows[tokens, rows of a panel] */
-static void add_tokens(int tokens, int m, size_t ld, const float *rows, float *sums) {
-  for (int t = 0; t < tokens; t++, rows += ld)
-    for (int i = 0; i < m; i++) sums[i] += rows[i];
-}
-
-/* Packs a chunk of tokens of a panel of hidden units as a left operand; adds the units over these tokens, in order, to
- * sums[m]. */
-static void load_units(const mixer_call *call, const float *from, int row, int first, int m, float *left, float *sums) {
-  const fd_cpu_kernels *k = call->kernels;
-  float transposed[FD_ROWS_MAX * FD_PANEL_MAX];
-  for (int at = 0; at < CHUNK && row + at < call->rows; at += call->tile) {
-    int tile = (row + at) / call->tile, tokens = tokens_of(call, tile);
-    const float *units = from + ((size_t)tile * (size_t)call->block->hidden + (size_t)first) * (size_t)call->tile;
-    float *packed = left + fd_cpu_left(k, at), *rows = k->elements == 1 ? packed : transposed;
-    k->pack_left(m, tokens, units, (size_t)call->tile, 0, packed);
-    if (sums && rows == transposed) k->turn(m, tokens, units, (size_t)call->tile, rows, (size_t)k->rows);
-    if (sums) add_tokens(tokens, m, (size_t)k->rows, rows, sums);
-  }
+    for (int t = 0; t < tiles; t++)
+      hidden_gradients(call, &s, p, first + t, s.x + (size_t)t * right, s.dm + (size_t)t * right, s.h + (size_t)t * wide);
+  multiply_back(call, &s, tiles, k->round_units ? s.h : call->da + place_of_units(call, first, 0));
+  for (int t = 0; t < tiles; t++) add_residual(call, &s, first + t, s.m + (size_t)t * (size_t)b->channels * (size_t)call->tile);
 }
 
 /* A range of panels of hidden units, for the gradient of one of the two weights. */
 typedef struct unit_range {
-  const float *units, *right; /* da and x, or g and dm */
-  float *dw, *sums;           /* dw1 and db1, or dw2 and NULL */
-  int from, to;               /* panels */
+  const float *left, *right; /* da and x, or g and dm */
+  float *dw, *sums;          /* dw1 and db1, or dw2 and NULL */
+  int from, to;              /* panels */
 } unit_range;
+
+/* Adds a chunk of da to the sums of the range, token by token. */
+static void add_chunk(const mixer_call *call, const unit_range *u, int row) {
+  int first = u->from * call->kernels->rows, m = smaller(call->block->hidden, u->to * call->kernels->rows) - first;
+  for (int tile = row / call->tile; tile < call->tiles && tile * call->tile < row + CHUNK; tile++)
+    call->kernels->row_sums(m, tokens_of(call, tile), call->da + place_of_units(call, tile, first), u->sums + first);
+}
 
 /* Chunks of tokens are the outermost loop: a packed chunk is used for all panels while it is in L2. c: [panels, strips, rows,
  * panel] */
-static void sum_chunks(const mixer_call *call, const unit_range *u, float *left, float *c) {
+static void sum_chunks(const mixer_call *call, const unit_range *u, float *c) {
   const fd_cpu_kernels *k = call->kernels;
-  size_t tile = (size_t)k->rows * (size_t)k->panel;
-  for (int row = 0; row < call->rows; row += CHUNK)
-    for (int p = u->from; p < u->to; p++) {
-      int first = p * k->rows, m = smaller(call->block->hidden - first, k->rows);
-      load_units(call, u->units, row, first, m, left, u->sums ? u->sums + first : NULL);
+  size_t tile = (size_t)k->rows * (size_t)k->panel, elements = (size_t)k->elements, step = place_of_units(call, 1, 0) / elements;
+  for (int row = 0; row < call->rows; row += CHUNK) {
+    if (u->sums) add_chunk(call, u, row);
+    for (int p = u->from; p < u->to; p++)
       for (int s = 0; s < call->strips; s++)
-        k->multiply(m, smaller(call->block->channels - s * k->panel, k->panel), smaller(call->rows - row, CHUNK), left,
-                    u->right + place_in_strip(call, row, s), c + (size_t)((p - u->from) * call->strips + s) * tile,
-                    (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
-    }
+        k->multiply_tiled(smaller(call->block->hidden - p * k->rows, k->rows),
+                          smaller(call->block->channels - s * k->panel, k->panel), smaller(call->rows - row, CHUNK),
+                          u->left + place_of_units(call, row / call->tile, p * k->rows) / elements, step,
+                          u->right + place_in_strip(call, row, s), c + (size_t)((p - u->from) * call->strips + s) * tile,
+                          (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
+  }
 }
 
 /* Second stage: a range of panels of dw1 and db1, or of dw2, where hidden units are columns. */
@@ -289,12 +284,12 @@ static void weights_item(void *context, int item, int thread) {
   const fd_cpu_kernels *k = call->kernels;
   int groups = smaller(2 * fd_pool_threads(call->cpu->pool), panels_of(call)), group = item % groups, first = item < groups;
   int channels = call->block->channels, hidden = call->block->hidden;
-  unit_range u = {
-      first ? call->da : call->g,     first ? call->x_packed : call->dm_packed, first ? call->grads->w1 : call->grads->w2,
-      first ? call->grads->b1 : NULL, panels_of(call) * group / groups,         panels_of(call) * (group + 1) / groups};
-  float *left = call->sums + (size_t)thread * call->sums_floats, *c = left + fd_cpu_left(k, CHUNK);
+  unit_range u = {first ? call->da_left : call->g_left,      first ? call->x_packed : call->dm_packed,
+                  first ? call->grads->w1 : call->grads->w2, first ? call->grads->b1 : NULL,
+                  panels_of(call) * group / groups,          panels_of(call) * (group + 1) / groups};
+  float *c = call->sums + (size_t)thread * call->sums_floats;
   for (int i = u.from * k->rows; u.sums && i < smaller(u.to * k->rows, hidden); i++) u.sums[i] = 0;
-  sum_chunks(call, &u, left, c);
+  sum_chunks(call, &u, c);
   for (int p = u.from; p < u.to; p++)
     for (int s = 0; s < call->strips; s++, c += (size_t)k->rows * (size_t)k->panel) {
       int unit = p * k->rows, m = smaller(hidden - unit, k->rows), channel = s * k->panel,
@@ -312,15 +307,16 @@ static int alloc_scratch(mixer_call *call) {
   int threads = fd_pool_threads(cpu->pool), groups = smaller(2 * threads, panels_of(call));
   size_t units = (size_t)call->tiles * (size_t)call->block->hidden * (size_t)call->tile,
          strips = (size_t)((call->rows + CHUNK - 1) / CHUNK * call->strips) * fd_cpu_right(k, CHUNK);
-  call->sums_floats = fd_cpu_left(k, CHUNK) +
-                      (size_t)((panels_of(call) + groups - 1) / groups * call->strips) * (size_t)k->rows * (size_t)k->panel;
+  call->sums_floats = (size_t)((panels_of(call) + groups - 1) / groups * call->strips) * (size_t)k->rows * (size_t)k->panel;
   call->dm = fd_cpu_scratch(cpu, FD_SLOT_DM, (size_t)call->rows * (size_t)call->block->channels);
   call->da = fd_cpu_scratch(cpu, FD_SLOT_DA, units);
-  call->g = fd_cpu_scratch(cpu, FD_SLOT_G, units);
+  call->g_left = fd_cpu_scratch(cpu, FD_SLOT_G, units); /* rounded, both operands fit */
+  if (!call->g_left) return 0;
+  call->da_left = k->round_units ? call->g_left + units / (size_t)k->elements : call->da;
   call->x_packed = fd_cpu_scratch(cpu, FD_SLOT_PACKED_X, strips);
   call->dm_packed = fd_cpu_scratch(cpu, FD_SLOT_PACKED_DM, strips);
   call->sums = fd_cpu_scratch(cpu, FD_SLOT_STRIP, call->sums_floats * (size_t)threads);
-  return call->scratch && call->dm && call->da && call->g && call->x_packed && call->dm_packed && call->sums;
+  return call->scratch && call->dm && call->da && call->x_packed && call->dm_packed && call->sums;
 }
 
 void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block, fd_mat x, fd_mat z, fd_mat dy, fd_mat dx,

@@ -15,8 +15,9 @@
 
 /* One register tile: C[M, V vectors] = A B over k factors, B's rows being STEP floats apart; `start` is FD_GEMM_SET, _ADD or
  * _CONTINUE. One function, not inlined, for each number of rows, so that only its accumulators compete for registers (checked by
- * tests/test_registers.sh). AT(i) is the factor of row i; ADVANCE steps to the next k. */
-#define TILE(M, V, STEP, NAME, ARGUMENTS, PREPARE, AT, ADVANCE, MULTIPLY)                                                  \
+ * tests/test_registers.sh). AT(i) is the factor of row i; ADVANCE steps to the next k. PARTS, unless empty, is a loop over parts
+ * of k, which sets k to the length of each. */
+#define TILE(M, V, STEP, NAME, ARGUMENTS, PREPARE, PARTS, AT, ADVANCE, MULTIPLY)                                           \
   static __attribute__((noinline)) void NAME ARGUMENTS {                                                                   \
     vfloat acc[M][V];                                                                                                      \
     for (int i = 0; i < M; i++)                                                                                            \
@@ -26,7 +27,7 @@
           v_load(c + (size_t)i * ldc + j * LANES);                                                                         \
     }                                                                                                                      \
     PREPARE(M)                                                                                                             \
-    UNROLL_K for (; k > 0; k--, b += STEP) {                                                                               \
+    PARTS UNROLL_K for (; k > 0; k--, b += STEP) {                                                                         \
       vfloat right[V];                                                                                                     \
       _Pragma("GCC unroll 4") for (int j = 0; j < V; j++) right[j] = v_load(b + j * LANES);                                \
       _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                                               \
@@ -60,15 +61,27 @@
 #define PACKED_AT(i) a[i]
 #define PACKED_ADVANCE(M) a += ROWS;
 
+/* A not packed, in tiles of ALONG of k: each row of a tile is ALONG factors, and the next tile is `step` factors further on. */
+enum { ALONG = PANEL / ELEMENTS };
+#define TILED_ARGUMENTS (int k, const factor *a, size_t step, const float *b, float *c, size_t ldc, int start)
+#define TILED_PARTS for (int rest = k; (k = rest < ALONG ? rest : ALONG) > 0; rest -= ALONG, a += step - ALONG)
+#define TILED_AT(i) a[(size_t)(i)*ALONG]
+#define TILED_ADVANCE(M) a++;
+
 #define STRIDED(M, KIND, MULTIPLY) \
-  TILE(M, 2, NARROW, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
+  TILE(M, 2, NARROW, tile_##M##KIND, STRIDED_ARGUMENTS, STRIDED_PREPARE, , STRIDED_AT, STRIDED_ADVANCE, MULTIPLY)
 #define PACKED(M, KIND, MULTIPLY) \
-  TILE(M, WAYS, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+  TILE(M, WAYS, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, , PACKED_AT, PACKED_ADVANCE, MULTIPLY)
 #define HALF(M, KIND, MULTIPLY) \
-  TILE(M, WAYS / 2, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+  TILE(M, WAYS / 2, PANEL, tile_##M##KIND, PACKED_ARGUMENTS, PACKED_PREPARE, , PACKED_AT, PACKED_ADVANCE, MULTIPLY)
+#define TILED(M, KIND, MULTIPLY) \
+  TILE(M, WAYS, PANEL, tile_##M##KIND, TILED_ARGUMENTS, PACKED_PREPARE, TILED_PARTS, TILED_AT, TILED_ADVANCE, MULTIPLY)
+#define TILED_HALF(M, KIND, MULTIPLY) \
+  TILE(M, WAYS / 2, PANEL, tile_##M##KIND, TILED_ARGUMENTS, PACKED_PREPARE, TILED_PARTS, TILED_AT, TILED_ADVANCE, MULTIPLY)
 
 typedef void strided_tile STRIDED_ARGUMENTS;
 typedef void packed_tile PACKED_ARGUMENTS;
+typedef void tiled_tile TILED_ARGUMENTS;
 
 /* The micro-kernels for all numbers of rows, 6 or 14 of them, and their table `tiles##KIND`. */
 #define FIRST_TILES(FORM, KIND, MULTIPLY) \
@@ -109,6 +122,8 @@ typedef void packed_tile PACKED_ARGUMENTS;
 NARROW_TILES(STRIDED, strided_tile, , v_multiply)
 TILES(PACKED, packed_tile, _packed, v_multiply)
 TILES(HALF, packed_tile, _half, v_multiply)
+TILES(TILED, tiled_tile, _tiled, v_multiply)
+TILES(TILED_HALF, tiled_tile, _tiled_half, v_multiply)
 #if defined(V_MULTIPLY_APART)
 TILES(PACKED, packed_tile, _packed_apart, V_MULTIPLY_APART)
 TILES(HALF, packed_tile, _half_apart, V_MULTIPLY_APART)

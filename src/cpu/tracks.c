@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { AHEAD = 8 /* tokens whose rows are fetched before they are needed */ };
+enum { AHEAD = 8 /* tokens whose rows are fetched before they are needed */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct move_call {
   const fd_mixer *block;
@@ -39,9 +39,11 @@ static inline void scatter(const move_call *call, int i, int row, int other, int
   const float *restrict m = call->m + (size_t)i * call->ld + channel, *restrict bias = call->block->b2 + channel;
   const float *x = call->x + at;
   float *y = call->y + at;
-  /* Each track has its own place in x and y: too many streams for the processor to foresee. */
+  /* Each track has its own place in x and y, mostly in two lines: too many streams for the processor to foresee. */
   __builtin_prefetch(y + AHEAD * call->block->channels, 1);
   __builtin_prefetch(x + AHEAD * call->block->channels);
+  __builtin_prefetch(y + AHEAD * call->block->channels + LINE, 1);
+  __builtin_prefetch(x + AHEAD * call->block->channels + LINE);
   for (int c = 0; c < width; c++) y[c] = x[c] + (m[c] + bias[c]);
 }
 
@@ -52,6 +54,7 @@ static inline void gather(const move_call *call, int i, int row, int other, int 
   float *to = call->y + (size_t)i * channels + (size_t)channel;
   int c = 0;
   __builtin_prefetch(from + AHEAD * call->block->channels);
+  __builtin_prefetch(from + AHEAD * call->block->channels + LINE);
   for (; c + 4 <= width; c += 4) memcpy(to + c, from + c, 4 * sizeof *to); /* a call of memcpy takes longer */
   for (; c < width; c++) to[c] = from[c];
 }
