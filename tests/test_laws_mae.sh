@@ -111,6 +111,9 @@ check "bpe: as many tokens as the longest record has" bash -c 'grep -qE "records
 cp words.json moved.json
 train bpe 2 bpe-moved data.tokenizer=moved.json
 check "bpe: the name of the file does not matter" same bpe-one bpe-moved
+train bpe 2 bpe-moved data.tokenizer=bpe-moved/tokenizer.json --restart
+check "bpe: --restart with the file in the run folder, which is moved aside" same bpe-one bpe-moved
+check "bpe: old run and new one have the file" bash -c 'cmp words.json bpe-moved/tokenizer.json && cmp words.json bpe-moved/before-restart-1/tokenizer.json'
 train bpe 1 bpe-bert model.encoder=bert model.positions=64
 train bpe 4 bpe-bert4 model.encoder=bert model.positions=64
 check "bpe: a BERT over them: 4 ranks end in the bits of 1" same bpe-bert bpe-bert4
@@ -122,6 +125,9 @@ expect "bpe: inspect" 0 "bpe" "$FINDNA" inspect bpe-one
 with() { expect "bpe: $1" "$2" "$3" "$FINDNA" pretrain bpe.yaml run.folder=refused "${@:4}"; }
 with "no file of merges" 78 "findna merges records --output tokenizer.json" data.tokenizer=
 with "a missing file of merges" 66 "nowhere.json" data.tokenizer=nowhere.json
+cp -r bpe-one swapped && cp other.json swapped/tokenizer.json
+expect "bpe: a file that was replaced is not exported" 65 "swapped/tokenizer.json: not the model's tokenizer" "$FINDNA" export swapped exported
+check "bpe: and nothing is written" test ! -e exported
 with "another vocabulary" 65 "small.json: makes a vocabulary of 60 tokens; the model has 80" data.tokenizer=small.json
 with "not the words of the config" 65 "words.json: not the model's tokenizer" model.words=$(printf '0%.0s' {1..64})
 with "more words than positions" 78 "words; model.positions is 20" model.encoder=bert model.positions=20

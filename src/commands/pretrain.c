@@ -322,7 +322,7 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
             fd_session_evaluates(&p->config, p->state->step, p->steps) && !fd_metrics_has(path, "eval", p->state->step);
   FD_TRY(comm->ops->broadcast(comm, &p->owed, sizeof p->owed, 0));
   if (comm->rank || (p->state->step >= p->steps && !p->owed)) return FD_OK;
-  FD_TRY(fd_words_copy(&p->config, p->config.data.tokenizer, p->config.run.folder));
+  if (p->tokenizer) FD_TRY(fd_words_save(p->tokenizer, p->config.run.folder));
   FD_TRY(fd_run_folder_describe(&p->run, p->dev, &(fd_run_size){p->train.count, p->held_out.count, p->steps}));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});

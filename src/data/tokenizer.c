@@ -151,3 +151,5 @@ fd_status fd_tokenizer_identity(const fd_tokenizer *t, char hex[FD_SHA256_HEX]) 
   fd_hex(hex, digest);
   return FD_OK;
 }
+
+fd_status fd_tokenizer_save(const fd_tokenizer *t, const char *path) { return t->kind->save ? t->kind->save(t, path) : FD_OK; }

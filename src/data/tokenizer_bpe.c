@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/output.h"
 #include "data/tokenizer_bpe.h"
 
 enum { STEPS = 64 /* table lookups per letter, after which merging one by one bounds the time */ };
@@ -49,4 +50,9 @@ static void identity(const fd_tokenizer *t, fd_sha256 *hash) {
   fd_sha256_add(hash, b->merge, (size_t)b->merges * sizeof *b->merge);
 }
 
-const fd_tokenizer_kind fd_tokenizer_bpe = {"bpe", create, most, encode, text_of, destroy, scratch_bytes, identity};
+static fd_status save(const fd_tokenizer *t, const char *path) {
+  const fd_bpe *b = t->own;
+  return fd_write_file(path, b->source, b->source_bytes);
+}
+
+const fd_tokenizer_kind fd_tokenizer_bpe = {"bpe", create, most, encode, text_of, destroy, scratch_bytes, identity, save};

@@ -57,6 +57,8 @@ typedef struct fd_bpe {
   fd_bpe_node *node;           /* [0] is the root */
   int32_t nodes;
   size_t node_capacity;
+  char *source; /* the text of its file */
+  size_t source_bytes;
   /* While a file is read: */
   const char *path;
   int64_t first_line; /* of the merges in a text; 0: a tokenizer.json */

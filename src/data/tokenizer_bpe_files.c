@@ -151,6 +151,9 @@ fd_status fd_bpe_open(fd_bpe *b, const char *path) {
   fd_lines lines;
   *b = (fd_bpe){.path = path};
   FD_TRY(fd_lines_open(&lines, path, FILE_MAX));
+  b->source_bytes = (size_t)(lines.end - lines.at);
+  FD_GO(fd_alloc(&b->source, b->source_bytes + 1, 1, "a tokenizer"));
+  memcpy(b->source, lines.at, b->source_bytes); /* now: lines are split in place */
   b->ids = json_object();
   FD_GO(b->ids ? FD_OK : fd_fail(FD_MEMORY, "%s: out of memory", path));
   int is_json = lines.at[strspn(lines.at, " \t\r\n")] == '{'; /* a text ends with a NUL */
@@ -169,5 +172,6 @@ void fd_bpe_close(fd_bpe *b) {
   free(b->text);
   free(b->token);
   free(b->node);
+  free(b->source);
   *b = (fd_bpe){0};
 }

@@ -14,10 +14,11 @@ typedef struct fd_tokenizer_kind {
   int64_t (*most)(const fd_tokenizer *t, int64_t letters);
   int64_t (*encode)(const fd_tokenizer *t, const uint8_t *symbols, int64_t length, const fd_tokens *out);
   void (*text)(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT]); /* the id is valid */
-  /* These three may be NULL: */
+  /* These may be NULL: */
   void (*destroy)(fd_tokenizer *t); /* also after a failed create */
   size_t (*scratch)(const fd_tokenizer *t, int64_t letters);
   void (*identity)(const fd_tokenizer *t, fd_sha256 *hash); /* adds `own` to the hash */
+  fd_status (*save)(const fd_tokenizer *t, const char *path);
 } fd_tokenizer_kind;
 
 struct fd_tokenizer {

@@ -45,4 +45,4 @@ static void text_of(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT])
   else fd_number_text(id - FIRST, t->settings.k, "ACGT", text);
 }
 
-const fd_tokenizer_kind fd_tokenizer_kmer = {"kmer", create, most, encode, text_of, NULL, NULL, NULL};
+const fd_tokenizer_kind fd_tokenizer_kmer = {"kmer", create, most, encode, text_of, NULL, NULL, NULL, NULL};

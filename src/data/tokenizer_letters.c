@@ -25,4 +25,4 @@ static void text_of(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT])
   snprintf(text, FD_TOKEN_TEXT, "%s", names[id]);
 }
 
-const fd_tokenizer_kind fd_tokenizer_letters = {"letters", create, most, encode, text_of, NULL, NULL, NULL};
+const fd_tokenizer_kind fd_tokenizer_letters = {"letters", create, most, encode, text_of, NULL, NULL, NULL, NULL};

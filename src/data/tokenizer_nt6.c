@@ -53,4 +53,4 @@ static void text_of(const fd_tokenizer *t, int32_t id, char text[FD_TOKEN_TEXT])
   else snprintf(text, FD_TOKEN_TEXT, "N");
 }
 
-const fd_tokenizer_kind fd_tokenizer_nt6 = {"nt6", create, most, encode, text_of, NULL, NULL, NULL};
+const fd_tokenizer_kind fd_tokenizer_nt6 = {"nt6", create, most, encode, text_of, NULL, NULL, NULL, NULL};

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/output.h"
 #include "base/path.h"
 
 fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
@@ -35,7 +34,7 @@ static fd_status create(fd_tokenizer **tokenizer, const fd_config *config, const
   const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
                                           .k = k,
                                           .stride = k,
-                                          .groups = groups,
+                                          .groups = groups && config->model.tokenizer == FD_TOKENIZER_NT6,
                                           .padding = config->model.padding,
                                           .file = file,
                                           .vocabulary = config->model.vocabulary};
@@ -63,9 +62,18 @@ fd_status fd_words_begin(fd_tokenizer **tokenizer, fd_config *config) {
   return fd_tokenizer_identity(*tokenizer, config->model.words);
 }
 
-fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {
+fd_status fd_words_save(const fd_tokenizer *tokenizer, const char *folder) {
   char path[FD_PATH_MAX];
-  if (!fd_config_reads_ids(config) || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
   FD_TRY(fd_path(path, folder, FD_WORDS_FILE, NULL));
-  return fd_copy_file(file, path, FD_WORDS_MAX);
+  return fd_tokenizer_save(tokenizer, path);
+}
+
+fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) {
+  fd_tokenizer *tokenizer = NULL;
+  if (!fd_config_reads_ids(config) || config->model.tokenizer != FD_TOKENIZER_BPE) return FD_OK;
+  fd_status status = create(&tokenizer, config, file, 0);
+  if (status == FD_OK) status = check_words(tokenizer, config, file);
+  if (status == FD_OK) status = fd_words_save(tokenizer, folder);
+  fd_tokenizer_destroy(&tokenizer);
+  return status;
 }

@@ -23,7 +23,10 @@ fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) FD_
 /* The path RUN/tokenizer.json of a checkpoint. */
 fd_status fd_words_path(const char *checkpoint, char path[]) FD_MUST_CHECK;
 
-/* Copies the tokenizer's file to a folder if the model has one. */
+/* Writes the tokenizer's file, as it was read, to a folder, if it has one. */
+fd_status fd_words_save(const fd_tokenizer *tokenizer, const char *folder) FD_MUST_CHECK;
+
+/* The same for the tokenizer in `file`, if the model has one; FD_DATA if it is not the model's. */
 fd_status fd_words_copy(const fd_config *config, const char *file, const char *folder) FD_MUST_CHECK;
 
 #endif
