@@ -29,23 +29,31 @@ one() {
   } >"$log.said"
   cat "$log.said"
 }
-if [ "${1-}" = --one ]; then one "$2"; exit 0; fi
+if [ "${1-}" = --one ]; then
+  for name in ${2//,/ }; do one "$name"; done
+  exit 0
+fi
 
-# These run one at a time: they measure times, count processes, call make, or need ports and disks of their own.
-alone=" test_bundle.sh test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_library.sh test_link.sh test_machine_code.sh test_memory.sh test_mpich.sh test_numbers.c test_packages.sh test_probe.sh test_registers.sh test_spills.sh test_stop.sh test_threads.sh test_watchdog.sh "
+# These run one at a time: they measure times, count processes, or need ports and disks of their own.
+alone=" test_cluster.sh test_faults.sh test_launch.sh test_laws.sh test_link.sh test_memory.sh test_mpich.sh test_numbers.c test_probe.sh test_stop.sh test_threads.sh test_watchdog.sh "
+# These build in this folder, hence one after another, but beside other tests.
+builds=" test_bundle.sh test_library.sh test_machine_code.sh test_packages.sh test_registers.sh test_spills.sh "
 export RESULTS=$(mktemp -d)
 trap 'rm -rf "$RESULTS"' EXIT
 if [ $# -gt 0 ]; then names=("$@"); else names=($(ls tests/test_*.c tests/test_*.sh | sed 's|tests/||')); fi
-together=() apart=()
+together=() apart=() builders=()
 for name in "${names[@]}"; do
   name=$(basename "$name")
   case " ${WITHOUT-} " in *" $name "*) continue ;; esac
-  case $alone in *" $name "*) apart+=("$name") ;; *) together+=("$name") ;; esac
+  if [[ $alone == *" $name "* ]]; then apart+=("$name")
+  elif [[ $builds == *" $name "* ]]; then builders+=("$name")
+  else together+=("$name"); fi
 done
-[ ${#together[@]} = 0 ] || printf '%s\n' "${together[@]}" | xargs -P "${JOBS:-2}" -n 1 bash tests/run.sh --one
+[ $((${#builders[@]} + ${#together[@]})) = 0 ] ||
+  printf '%s\n' "$(IFS=,; echo "${builders[*]-}")" ${together[@]+"${together[@]}"} | grep . | xargs -P "${JOBS:-2}" -n 1 bash tests/run.sh --one
 for name in ${apart[@]+"${apart[@]}"}; do one "$name"; done
 read -r passed failed skipped <<<"$(cat "$RESULTS"/*.counts | awk '{ g += $1; b += $2; s += $3 } END { print g + 0, b + 0, s + 0 }')"
-missing=$((${#together[@]} + ${#apart[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
+missing=$((${#together[@]} + ${#apart[@]} + ${#builders[@]} - $(ls "$RESULTS" | grep -c '\.counts$')))
 [ $missing = 0 ] || { echo "$missing tests ended without a result"; failed=$((failed + missing)); }
 [ "$skipped" -gt 0 ] && echo "$skipped skipped (reasons above)"
 [ ${#names[@]} -lt 10 ] || echo "$SECONDS s; slowest: $(sort -k 4,4nr "$RESULTS"/*.counts | head -8 | awk '{ printf("%s%s %d", (NR > 1 ? ", " : ""), $5, $4) }')"
