@@ -7,8 +7,6 @@
 
 #include "device/tensors.h"
 
-enum { FD_PANEL_MAX = 64, FD_ROWS_MAX = 32 };
-
 /* Attention scores of `rows` queries and n keys (a multiple of every vector length), with rows of `ld` floats. */
 typedef struct fd_cpu_scores {
   int rows, n;
