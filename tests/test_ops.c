@@ -86,7 +86,7 @@ static void compare_mixer(mixer_case *c) {
   free(expected);
 }
 
-/* Covers every remainder of channels and hidden units modulo the panels (32), and of rows modulo the tiles (84). */
+/* Covers every remainder of channels and hidden units modulo the panels (6 to 32), and of rows modulo the tiles (8 to 64). */
 static void mixer_equals_plain_for_every_remainder(void **state) {
   (void)state;
   for (int n = 0; n < 85; n++) {

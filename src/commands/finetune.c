@@ -404,8 +404,7 @@ static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_checkpoint_resume(&t->run, t->state, &info, &found));
   if (found) fd_info("resuming from %s (step %" PRId64 ", state_id %.16s...)", info.folder, info.step, info.state_id);
   if (comm->rank) return FD_OK;
-  FD_TRY(fd_words_path(t->model.info.folder, path));
-  FD_TRY(fd_words_copy(&t->config, path, t->run.folder));
+  if (t->tokenizer) FD_TRY(fd_words_save(t->tokenizer, t->run.folder));
   if (!o->new_model && !o->first_layers) FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
   FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));

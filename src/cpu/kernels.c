@@ -89,9 +89,7 @@ static void gelu_backward(int rows, int n, const float *z, size_t z_ld, const fl
     }
 }
 
-#if defined(FD_AMX) || defined(FD_AMX_MODEL)
-#define row_sums NULL
-#else
+#if !defined(FD_AMX) && !defined(FD_AMX_MODEL)
 /* Rows are transposed in registers, so that the sums of LANES rows are a vector. */
 static void row_sums(int m, int n, const float *from, float *sums) {
   for (int i = 0; i < m; i += LANES) {

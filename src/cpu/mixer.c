@@ -9,7 +9,10 @@
 #include "cpu/tracks.h"
 #include "cpu/weights.h"
 
-enum { CHUNK = 256 /* tokens per product of the gradients of weights */, PART = 16 /* tokens whose rows stay in L1 */ };
+enum {
+  CHUNK = 256 /* tokens per product of the gradients of weights: whole tiles */,
+  PART = 16 /* tokens whose rows stay in L1 */
+};
 
 /* Shared by the items of a call. For packed operands see cpu/kernels.h. */
 typedef struct mixer_call {

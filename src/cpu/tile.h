@@ -1,6 +1,6 @@
-/* Part of kernels.c: the micro-kernels. Define first `factor`, an element of A along k, and the functions v_spread(factor) and
- * v_multiply(sum, spread factor, vector of B); V_MULTIPLY_APART, if defined, names the multiplication of a second kind of
- * micro-kernel. */
+/* Part of kernels.c: the micro-kernels. Define first ELEMENTS (cpu/kernels.h), `factor`, an element of A along k, and the
+ * functions v_spread(factor) and v_multiply(sum, spread factor, vector of B); V_MULTIPLY_APART, if defined, names the
+ * multiplication of a second kind of micro-kernel. */
 #ifndef FD_CPU_TILE_H
 #define FD_CPU_TILE_H
 

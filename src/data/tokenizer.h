@@ -76,7 +76,8 @@ void fd_tokenizer_text(const fd_tokenizer *tokenizer, int32_t id, char text[FD_T
  * model and its users. */
 fd_status fd_tokenizer_identity(const fd_tokenizer *tokenizer, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
-/* Writes the file that the tokenizer was read from, as it was then; nothing for a tokenizer without one. */
+/* Writes the text that the tokenizer was read from (decompressed, without a byte order mark); nothing for a tokenizer without a
+ * file. */
 fd_status fd_tokenizer_save(const fd_tokenizer *tokenizer, const char *path) FD_MUST_CHECK;
 
 #endif

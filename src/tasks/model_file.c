@@ -77,9 +77,8 @@ fd_status fd_model_write(const char *folder, const fd_pretrained *m, const fd_en
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&tensors, (size_t)params->count, sizeof *tensors, "an export"));
   int count = take_tensors(params, encoder->params, tensors, &parameters);
-  FD_GO(fd_words_path(m->info.folder, path));
   FD_GO(fd_folder_begin(&made, folder));
-  status = fd_words_copy(&m->config, path, made.temporary);
+  if (m->tokenizer) status = fd_words_save(m->tokenizer, made.temporary);
   if (status == FD_OK) status = fd_path(path, made.temporary, "model.safetensors", NULL);
   if (status == FD_OK) status = fd_safetensors_write(path, tensors, count);
   if (status == FD_OK) status = write_config(made.temporary, m, encoder, parameters);

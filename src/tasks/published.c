@@ -312,12 +312,11 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
 }
 
 fd_status fd_published_write(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
-  char kept[FD_PATH_MAX], path[FD_PATH_MAX];
+  char kept[FD_PATH_MAX];
   fd_folder made;
   FD_TRY(fd_run_path(m->info.folder, place, kept));
-  FD_TRY(fd_words_path(m->info.folder, path));
   FD_TRY(fd_folder_begin(&made, folder));
-  fd_status status = fd_words_copy(&m->config, path, made.temporary);
+  fd_status status = m->tokenizer ? fd_words_save(m->tokenizer, made.temporary) : FD_OK;
   if (status == FD_OK) status = copy_files(&m->config, kept, made.temporary, 0);
   if (status == FD_OK) status = write_tensors(made.temporary, m, encoder->params, kept);
   if (status == FD_OK) status = write_config(made.temporary, m, encoder, kept);

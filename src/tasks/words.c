@@ -17,8 +17,6 @@ fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
   return fd_path(path, run, name, NULL);
 }
 
-fd_status fd_words_path(const char *checkpoint, char path[]) { return fd_run_path(checkpoint, FD_WORDS_FILE, path); }
-
 static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *config, const char *path) {
   char hex[FD_SHA256_HEX];
   FD_TRY(fd_tokenizer_identity(tokenizer, hex));
@@ -44,7 +42,7 @@ static fd_status create(fd_tokenizer **tokenizer, const fd_config *config, const
 fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) {
   char path[FD_PATH_MAX];
   int in_file = config->model.tokenizer == FD_TOKENIZER_BPE;
-  FD_TRY(fd_words_path(checkpoint, path));
+  FD_TRY(fd_run_path(checkpoint, FD_WORDS_FILE, path));
   FD_TRY(create(tokenizer, config, in_file ? path : NULL, groups));
   return in_file ? check_words(*tokenizer, config, path) : FD_OK;
 }

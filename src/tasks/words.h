@@ -10,7 +10,7 @@
 enum { FD_WORDS_MAX = 16 << 20 /* bytes */ };
 
 /* Opens the tokenizer of a model over ids. A byte-pair tokenizer is read from the run folder of `checkpoint`; FD_DATA if it is
- * not the model's (model.words). */
+ * not the model's (model.words). `groups` is the setting of nt6 (data/tokenizer.h), and no other tokenizer's. */
 fd_status fd_words_open(fd_tokenizer **tokenizer, const fd_config *config, const char *checkpoint, int groups) FD_MUST_CHECK;
 
 /* Opens the tokenizer of a model to pretrain. A byte-pair tokenizer is read from data.tokenizer, and its hash becomes
@@ -20,10 +20,7 @@ fd_status fd_words_begin(fd_tokenizer **tokenizer, fd_config *config) FD_MUST_CH
 /* The path RUN/`name` of a checkpoint RUN/ckpt/step_N. */
 fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) FD_MUST_CHECK;
 
-/* The path RUN/tokenizer.json of a checkpoint. */
-fd_status fd_words_path(const char *checkpoint, char path[]) FD_MUST_CHECK;
-
-/* Writes the tokenizer's file, as it was read, to a folder, if it has one. */
+/* Writes the text of the tokenizer's file, as it was read, to a folder, if it has one. */
 fd_status fd_words_save(const fd_tokenizer *tokenizer, const char *folder) FD_MUST_CHECK;
 
 /* The same for the tokenizer in `file`, if the model has one; FD_DATA if it is not the model's. */

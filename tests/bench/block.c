@@ -94,6 +94,10 @@ static void add_time(int stage, double seconds) { spent[stage] += seconds < 5e-4
   }
 TIMED(PRODUCTS, multiply, (int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start_with),
       (m, n, k, a, b, c, ldc, start_with))
+TIMED(PRODUCTS, multiply_tiled,
+      (int m, int n, int k, const float *a, size_t step, const float *b, float *c, size_t ldc, int start_with),
+      (m, n, k, a, step, b, c, ldc, start_with))
+TIMED(PACKING, round_units, (int m, int n, const float *from, float *to), (m, n, from, to))
 TIMED(PACKING, pack, (int k, int columns, const float *from, size_t ld, int transposed, float *to),
       (k, columns, from, ld, transposed, to))
 TIMED(PACKING, pack_left, (int m, int k, const float *from, size_t ld, int transposed, float *to),
@@ -140,7 +144,9 @@ fd_status fd_bench_stages(fd_bench *bench) {
   FD_TRY(prepare(bench, &b));
   timed = fd_cpu_of(b.dev)->kernels;
   instrumented = *timed;
-  instrumented.multiply = timed_multiply, instrumented.pack = timed_pack, instrumented.pack_left = timed_pack_left;
+  instrumented.multiply = timed_multiply, instrumented.multiply_tiled = timed_multiply_tiled;
+  if (timed->round_units) instrumented.round_units = timed_round_units;
+  instrumented.pack = timed_pack, instrumented.pack_left = timed_pack_left;
   instrumented.turn = timed_turn, instrumented.bias_gelu = timed_bias_gelu, instrumented.gelu_backward = timed_gelu_backward;
   forward(&b), backward(&b);
   while (fd_bench_next(bench)) {
