@@ -69,7 +69,7 @@ expect "help of a command" 0 "usage: findna embed" "$FINDNA" help embed
 expect "version, as a word" 0 "^findna " "$FINDNA" version
 expect "an unknown command" 64 "did you mean" "$FINDNA" pretran
 check "docs/options.md is up to date" diff <("$FINDNA" config --as markdown) "$root/docs/options.md"
-for config in demo findna findna-code cm-mnm findna-plus; do
+for config in demo findna findna-code cm-mnm findna-plus recommended; do
   expect "configs/$config.yaml is read" 66 "nowhere" "$FINDNA" pretrain $config data.shards=nowhere
 done
 mkdir -p dest && check "make install" bash -c 'make -C "$0" -s install PREFIX=/usr DESTDIR="$PWD/dest" CC="${CC:-gcc}" >install.log 2>&1' "$root" # the build may be up to date
