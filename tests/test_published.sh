@@ -174,10 +174,10 @@ for model in run run_dnabert run_bert; do
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped2_$model $dropped
   check "to the same bits" test "$(state_of dropped_$model)" = "$(state_of dropped2_$model)"
 done
-expect "with dropout, interrupted" 75 "" "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=dropped2_run_bert --restart $dropped run.minutes=0.002
+expect "with dropout, interrupted" 75 "" "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=dropped2_run_bert --restart $dropped run.minutes=0.000001
 expect "and resumed" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=dropped2_run_bert $dropped
 check "to the same bits" test "$(state_of dropped_run_bert)" = "$(state_of dropped2_run_bert)"
-rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.002
+rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.000001
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
 check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
 expect "the mean and [CLS]" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both $tune task.features=both

@@ -33,7 +33,7 @@ stops() {
 
 "$FINDNA" pretrain "$tiny" run.folder=model >model.log 2>&1 || { cat model.log; exit 1; }
 xz -dc "$root/datasets/prom_core_notata.train.tsv.xz" >train.tsv
-(head -1 train.tsv; for i in $(seq 12); do tail -n +2 train.tsv; done) >rows.tsv
+(head -1 train.tsv; for i in $(seq 60); do tail -n +2 train.tsv; done) >rows.tsv
 awk 'BEGIN { srand(1); for (r = 0; r < 300; r++) { printf ">r%d\n", r; for (i = 0; i < 1000; i++) printf "%s", substr("ACGT", 1 + int(4 * rand()), 1); print "" } }' >long.fa
 sed '/^>/!s/.\{50\}/&N/g' long.fa >ns.fa # few windows without N
 for n in 1 2; do
@@ -90,8 +90,8 @@ struck() {
   [ "$n" = 1 ] || launch="mpirun -n $n --oversubscribe --bind-to none"
   rm -rf given
   $launch "$FINDNA" pretrain "$tiny" run.folder=given $long >given.log 2>&1 & job=$!
-  until grep -qs "\"kind\":\"step\",\"step\":$((step - 1))," given/metrics.jsonl || ! kill -0 $job 2>/dev/null; do sleep 0.05; done
-  sleep 0.3
+  until grep -qs "\"kind\":\"step\",\"step\":$((step - 1))," given/metrics.jsonl || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
+  sleep 0.1 # a step takes some milliseconds, the evaluation more than 0.3 s
   pids=$(pgrep -f "^$FINDNA pretrain .*run.folder=given")
   start=$(ms); [ -n "$pids" ] && kill -TERM $pids
   gone "${pids%%[!0-9]*}"
