@@ -65,6 +65,6 @@ void fd_cpu_align_loss(fd_device *dev, int rows, int width, int cosine, int norm
   align_call call = {rows, width, cosine, normalize, y, z, dy, index, (double)scale, sums};
   *sum = 0;
   if (!sums) return;
-  fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, align_item, &call);
+  fd_pool_run(cpu->pool, fd_parts(rows, ROWS_PER_ITEM), align_item, &call);
   for (int r = 0; r < rows; r++) *sum += sums[r];
 }

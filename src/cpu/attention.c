@@ -245,7 +245,7 @@ static void run(fd_device *dev, attention_call *c, int backward) {
     if (rows > c->longest) c->longest = rows;
   }
   int most = backward ? c->longest : FORWARD_TILES * c->tile;
-  c->chunks = backward ? 1 : (c->longest + most - 1) / most;
+  c->chunks = backward ? 1 : fd_parts(c->longest, most);
   c->floats = divide_scratch(c, &none, NULL, most, backward);
   c->scratch = fd_cpu_scratch(c->cpu, FD_SLOT_TILE, c->floats * (size_t)fd_pool_threads(c->cpu->pool));
   if (c->scratch)

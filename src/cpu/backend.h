@@ -49,8 +49,11 @@ void fd_cpu_simd(char *text, size_t size);
 /* A row of fp32. */
 static inline float *fd_cpu_row(fd_mat m, int row) { return (float *)m.at + (size_t)row * (size_t)m.stride; }
 
-/* n rounded up to a multiple of `unit`. */
-static inline int fd_round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+static inline int fd_smaller(int a, int b) { return a < b ? a : b; }
+
+/* How many parts of at most `size` n is cut into, and n rounded up to a multiple of `unit`. */
+static inline int fd_parts(int n, int size) { return (n + size - 1) / size; }
+static inline int fd_round_up(int n, int unit) { return fd_parts(n, unit) * unit; }
 
 #define OP(name, args) void fd_cpu_##name args;
 #include "device/ops.def"

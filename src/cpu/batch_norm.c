@@ -93,7 +93,7 @@ static void apply_item(void *context, int item, int thread) {
 }
 
 static void run(fd_device *dev, batch_call *call, fd_pool_item *item) {
-  fd_pool_run(fd_cpu_of(dev)->pool, (call->norm->width + COLUMNS - 1) / COLUMNS, item, call);
+  fd_pool_run(fd_cpu_of(dev)->pool, fd_parts(call->norm->width, COLUMNS), item, call);
 }
 
 void fd_cpu_batch_norm_forward(fd_device *dev, int rows, const fd_norm *norm, fd_mat x, fd_mat y, float *stats) {

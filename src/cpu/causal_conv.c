@@ -13,8 +13,6 @@ typedef struct conv_call {
   float *w; /* [taps, width] */
 } conv_call;
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
 /* Transposes w[width, taps] to [taps, width], or back. */
 static void transpose(int down, int across, const float *from, float *to) {
   for (int i = 0; i < down; i++)
@@ -24,7 +22,7 @@ static void transpose(int down, int across, const float *from, float *to) {
 static void conv_item(void *context, int item, int thread) {
   (void)thread;
   const conv_call *c = context;
-  int first = item * ROWS_PER_ITEM, last = smaller(first + ROWS_PER_ITEM, fd_seqs_rows(c->seqs)),
+  int first = item * ROWS_PER_ITEM, last = fd_smaller(first + ROWS_PER_ITEM, fd_seqs_rows(c->seqs)),
       s = fd_sequence_of(c->seqs->start, c->seqs->count, first);
   for (int r = first; r < last; r++) {
     const float *from[FD_TAPS_MAX];
@@ -44,14 +42,14 @@ void fd_cpu_causal_conv(fd_device *dev, const fd_seqs *seqs, int width, int taps
   conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, y, {0}, transposed};
   if (!transposed) return;
   transpose(width, taps, w, transposed);
-  fd_pool_run(cpu->pool, (fd_seqs_rows(seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, conv_item, &call);
+  fd_pool_run(cpu->pool, fd_parts(fd_seqs_rows(seqs), ROWS_PER_ITEM), conv_item, &call);
 }
 
 /* Gradients of some columns of w, summed over the sequences in order. */
 static void conv_weights_item(void *context, int item, int thread) {
   (void)thread;
   const conv_call *c = context;
-  int first = item * COLUMNS_PER_ITEM, columns = smaller(COLUMNS_PER_ITEM, c->width - first);
+  int first = item * COLUMNS_PER_ITEM, columns = fd_smaller(COLUMNS_PER_ITEM, c->width - first);
   for (int k = 0; k < c->taps; k++) memset(c->w + (size_t)k * (size_t)c->width + first, 0, (size_t)columns * sizeof *c->w);
   for (int s = 0; s < c->seqs->count; s++) {
     int at = c->seqs->start[s], rows = c->seqs->start[s + 1] - at;
@@ -66,6 +64,6 @@ void fd_cpu_causal_conv_weights(fd_device *dev, const fd_seqs *seqs, int width, 
   float *transposed = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)width * (size_t)taps);
   conv_call call = {cpu->kernels, seqs, width, taps, reverse, x, {0}, dy, transposed};
   if (!transposed) return;
-  fd_pool_run(cpu->pool, (width + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, conv_weights_item, &call);
+  fd_pool_run(cpu->pool, fd_parts(width, COLUMNS_PER_ITEM), conv_weights_item, &call);
   transpose(taps, width, transposed, dw);
 }

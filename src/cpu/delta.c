@@ -80,8 +80,7 @@ static void product(const delta_call *c, int m, int k, const float *a, int ld, i
                     float *to, int to_ld, int start) {
   int panel = c->kernels->narrow;
   size_t step = (size_t)ld;
-  c->kernels->gemm(m, k, a, across ? 1 : step, across ? step : 1, packed, (columns + panel - 1) / panel, to, (size_t)to_ld,
-                   start);
+  c->kernels->gemm(m, k, a, across ? 1 : step, across ? step : 1, packed, fd_parts(columns, panel), to, (size_t)to_ld, start);
 }
 
 static const float *pack(const delta_call *c, int n, int columns, const float *from, int ld, int transposed, float *to) {

@@ -24,8 +24,8 @@ static void draw_bits(const dropout_call *c, uint64_t draw, int position, int fi
     return;
   }
   for (int i = 0; i < DRAWS; i++) groups[i] = (uint32_t)(first / PER_DRAW + i);
-  c->kernels->draw((count + PER_DRAW - 1) / PER_DRAW, groups, c->key, draw,
-                   (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16, bits);
+  c->kernels->draw(fd_parts(count, PER_DRAW), groups, c->key, draw, (uint64_t)c->layer << 52 | (uint64_t)(uint32_t)position << 16,
+                   bits);
 }
 
 static void do_row(const dropout_call *c, uint64_t draw, int position, size_t at) {
@@ -58,7 +58,7 @@ static void dropout_item(void *context, int item, int thread) {
 
 static void run(fd_device *dev, dropout_call *call) {
   call->kernels = fd_cpu_of(dev)->kernels;
-  fd_pool_run(fd_cpu_of(dev)->pool, (fd_seqs_rows(call->seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, dropout_item, call);
+  fd_pool_run(fd_cpu_of(dev)->pool, fd_parts(fd_seqs_rows(call->seqs), ROWS_PER_ITEM), dropout_item, call);
 }
 
 void fd_cpu_dropout_forward(fd_device *dev, const fd_seqs *seqs, int channels, float rate, fd_rng_key key, int layer, fd_mat x,

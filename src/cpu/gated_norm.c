@@ -5,8 +5,6 @@
 
 enum { ROWS_PER_ITEM = 32 };
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
 typedef struct gated_call {
   const fd_cpu_kernels *kernels;
   int rows, heads;
@@ -22,7 +20,7 @@ static void gated_item(void *context, int item, int thread) {
   const gated_call *c = context;
   int width = c->norm->width, first = item * ROWS_PER_ITEM;
   float stats[2], *normal = c->scratch + (size_t)thread * (size_t)width;
-  for (int r = first; r < smaller(first + ROWS_PER_ITEM, c->rows); r++)
+  for (int r = first; r < fd_smaller(first + ROWS_PER_ITEM, c->rows); r++)
     for (int h = 0; h < c->heads; h++) {
       c->kernels->norm_forward(c->norm, fd_cpu_row(c->x, r) + h * width, normal, stats);
       c->kernels->act_forward(FD_ACT_SILU, width, fd_cpu_row(c->gate, r) + h * width, normal, fd_cpu_row(c->y, r) + h * width);
@@ -33,14 +31,14 @@ void fd_cpu_gated_norm_forward(fd_device *dev, int rows, int heads, const fd_nor
   fd_cpu *cpu = fd_cpu_of(dev);
   gated_call call = {.kernels = cpu->kernels, .rows = rows, .heads = heads, .norm = norm, .x = x, .gate = gate, .y = y};
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, (size_t)norm->width * (size_t)fd_pool_threads(cpu->pool));
-  if (call.scratch) fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, gated_item, &call);
+  if (call.scratch) fd_pool_run(cpu->pool, fd_parts(rows, ROWS_PER_ITEM), gated_item, &call);
 }
 
 static void gated_backward_item(void *context, int item, int thread) {
   const gated_call *c = context;
   int width = c->norm->width, first = item * ROWS_PER_ITEM;
   float *normal = c->scratch + (size_t)thread * (size_t)width;
-  for (int r = first; r < smaller(first + ROWS_PER_ITEM, c->rows); r++)
+  for (int r = first; r < fd_smaller(first + ROWS_PER_ITEM, c->rows); r++)
     for (int h = 0; h < c->heads; h++) {
       const float *x = fd_cpu_row(c->x, r) + h * width;
       float *stats = c->stats + 2 * ((size_t)h * (size_t)c->rows + (size_t)r),
@@ -81,7 +79,7 @@ void fd_cpu_gated_norm_backward(fd_device *dev, int rows, int micro_batches, int
   call.dnormal = fd_cpu_scratch(cpu, FD_SLOT_G, all * width);
   call.sums = fd_cpu_scratch(cpu, FD_SLOT_W1, (size_t)heads * width);
   if (!call.scratch || !call.stats || !call.dnormal || !call.sums) return;
-  fd_pool_run(cpu->pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, gated_backward_item, &call);
+  fd_pool_run(cpu->pool, fd_parts(rows, ROWS_PER_ITEM), gated_backward_item, &call);
   fd_pool_run(cpu->pool, heads, gated_weights_item, &call);
   memcpy(dw, call.sums, width * sizeof *dw);
   for (int h = 1; h < heads; h++) cpu->kernels->add(width, dw, call.sums + (size_t)h * width, dw);

@@ -71,32 +71,30 @@ static space space_of(const mixer_call *call, int thread) {
   return s;
 }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
 static mixer_call begin(fd_device *dev, const fd_seqs *seqs, const fd_mixer *block) {
   fd_cpu *cpu = fd_cpu_of(dev);
   space none;
   int threads = fd_pool_threads(cpu->pool);
   mixer_call call = {.cpu = cpu, .kernels = cpu->kernels, .seqs = seqs, .block = block, .rows = fd_seqs_rows(seqs)};
   call.tile = call.kernels->panel;
-  call.tiles = (call.rows + call.tile - 1) / call.tile;
-  call.strips = (block->channels + call.kernels->panel - 1) / call.kernels->panel;
+  call.tiles = fd_parts(call.rows, call.tile);
+  call.strips = fd_parts(block->channels, call.kernels->panel);
   call.together = 1;
   /* An item has as many tiles as fit in L2 next to the panels of weights that stream through, but each thread gets several
    * items. */
   int most = (int)(cpu->l2 * 2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
-      share = smaller(call.tiles / (4 * threads), most);
+      share = fd_smaller(call.tiles / (4 * threads), most);
   call.together = share < 1 ? 1 : share;
   call.scratch_floats = divide_scratch(&call, NULL, &none);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, call.scratch_floats * (size_t)threads);
   return call;
 }
 
-static int tokens_of(const mixer_call *call, int tile) { return smaller(call->rows - tile * call->tile, call->tile); }
+static int tokens_of(const mixer_call *call, int tile) { return fd_smaller(call->rows - tile * call->tile, call->tile); }
 
-static int items_of(const mixer_call *call) { return (call->tiles + call->together - 1) / call->together; }
+static int items_of(const mixer_call *call) { return fd_parts(call->tiles, call->together); }
 
-static int panels_of(const mixer_call *call) { return (call->block->hidden + call->kernels->rows - 1) / call->kernels->rows; }
+static int panels_of(const mixer_call *call) { return fd_parts(call->block->hidden, call->kernels->rows); }
 
 /* Packs the rows of a tile of tokens as a right operand over the channels. */
 static void load_tile(const mixer_call *call, const float *rows, int tile, float *to) {
@@ -107,7 +105,7 @@ static void load_tile(const mixer_call *call, const float *rows, int tile, float
 
 /* Rows of panel `panel` of the product of packed weights [m, k] and a tile: to[up to rows, tile]. */
 static void multiply_panel(const mixer_call *call, const float *w, int panel, int m, int k, const float *right, float *to) {
-  call->kernels->multiply(smaller(m - panel * call->kernels->rows, call->kernels->rows), call->tile, k,
+  call->kernels->multiply(fd_smaller(m - panel * call->kernels->rows, call->kernels->rows), call->tile, k,
                           w + (size_t)panel * fd_cpu_left(call->kernels, k), right, to, (size_t)call->tile, FD_GEMM_SET);
 }
 
@@ -129,7 +127,8 @@ static size_t place_of_z(const mixer_call *call, int tile, int unit) {
 /* z and h of a panel of hidden units; h becomes a part of the right operand `right`. */
 static void hidden_panel(const mixer_call *call, const space *s, int panel, int tile, const float *x, float *right) {
   const fd_cpu_kernels *k = call->kernels;
-  int hidden = call->block->hidden, first = panel * k->rows, m = smaller(hidden - first, k->rows), tokens = tokens_of(call, tile);
+  int hidden = call->block->hidden, first = panel * k->rows, m = fd_smaller(hidden - first, k->rows),
+      tokens = tokens_of(call, tile);
   float *keep = call->z_out ? call->z_out + place_of_z(call, tile, first) : NULL, *z = keep && tokens == call->tile ? keep : s->z;
   float *to = right + fd_cpu_right(k, first), *h = k->round_units ? s->units : to;
   multiply_panel(call, call->w1, panel, hidden, call->block->channels, x, z);
@@ -143,7 +142,7 @@ static void forward_item(void *context, int item, int thread) {
   const mixer_call *call = context;
   const fd_mixer *b = call->block;
   space s = space_of(call, thread);
-  int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
+  int first = item * call->together, tiles = fd_smaller(call->tiles - first, call->together);
   size_t tile = (size_t)call->tile, right = fd_cpu_right(call->kernels, b->channels),
          wide = fd_cpu_right(call->kernels, b->hidden);
   for (int t = 0; t < tiles; t++) load_tile(call, call->x, first + t, s.x + (size_t)t * right);
@@ -152,7 +151,7 @@ static void forward_item(void *context, int item, int thread) {
   multiply_back(call, &s, tiles, s.h);
   for (int t = 0; t < tiles; t++)
     for (int at = 0; at < tokens_of(call, first + t); at += PART) {
-      int tokens = smaller(tokens_of(call, first + t) - at, PART);
+      int tokens = fd_smaller(tokens_of(call, first + t) - at, PART);
       call->kernels->turn(b->channels, tokens, s.m + (size_t)t * (size_t)b->channels * tile + at, tile, s.rows,
                           (size_t)b->channels);
       fd_cpu_scatter_tracks(call->seqs, b, (first + t) * call->tile + at, tokens, s.rows, (size_t)b->channels, call->x, call->y);
@@ -186,7 +185,7 @@ static void load_gradients(const mixer_call *call, int tile) {
   size_t at = (size_t)row * (size_t)channels;
   fd_cpu_gather_tracks(call->seqs, call->block, row, tokens, call->dy, call->dm + at);
   for (int s = 0; s < call->strips; s++) {
-    int first = s * panel, columns = smaller(channels - first, panel);
+    int first = s * panel, columns = fd_smaller(channels - first, panel);
     size_t to = place_in_strip(call, row, s);
     call->kernels->pack(tokens, columns, call->x + at + first, (size_t)channels, 0, call->x_packed + to);
     call->kernels->pack(tokens, columns, call->dm + at + first, (size_t)channels, 0, call->dm_packed + to);
@@ -203,7 +202,8 @@ static size_t place_of_units(const mixer_call *call, int tile, int unit) {
 static void hidden_gradients(const mixer_call *call, const space *s, int panel, int tile, const float *x, const float *dm,
                              float *right) {
   const fd_cpu_kernels *k = call->kernels;
-  int hidden = call->block->hidden, first = panel * k->rows, m = smaller(hidden - first, k->rows), tokens = tokens_of(call, tile);
+  int hidden = call->block->hidden, first = panel * k->rows, m = fd_smaller(hidden - first, k->rows),
+      tokens = tokens_of(call, tile);
   size_t at = place_of_units(call, tile, first), rounded = at / (size_t)k->elements;
   float *g = k->round_units ? s->units : call->g_left + at, *da = call->da + at;
   const float *z = call->z ? call->z + place_of_z(call, tile, first) : s->z;
@@ -224,7 +224,7 @@ static void hidden_gradients(const mixer_call *call, const space *s, int panel, 
 static void add_residual(const mixer_call *call, const space *s, int tile, const float *m) {
   size_t channels = (size_t)call->block->channels, at = (size_t)(tile * call->tile) * channels;
   for (int t = 0; t < tokens_of(call, tile); t += PART, at += PART * channels) {
-    int tokens = smaller(tokens_of(call, tile) - t, PART);
+    int tokens = fd_smaller(tokens_of(call, tile) - t, PART);
     call->kernels->turn(call->block->channels, tokens, m + t, (size_t)call->tile, s->rows, channels);
     call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
   }
@@ -235,7 +235,7 @@ static void backward_item(void *context, int item, int thread) {
   const mixer_call *call = context;
   const fd_mixer *b = call->block;
   space s = space_of(call, thread);
-  int first = item * call->together, tiles = smaller(call->tiles - first, call->together);
+  int first = item * call->together, tiles = fd_smaller(call->tiles - first, call->together);
   const fd_cpu_kernels *k = call->kernels;
   size_t right = fd_cpu_right(k, b->channels), wide = fd_cpu_right(k, b->hidden);
   for (int t = 0; t < tiles; t++) {
@@ -259,7 +259,7 @@ typedef struct unit_range {
 
 /* Adds a chunk of da to the sums of the range, token by token. */
 static void add_chunk(const mixer_call *call, const unit_range *u, int row) {
-  int first = u->from * call->kernels->rows, m = smaller(call->block->hidden, u->to * call->kernels->rows) - first;
+  int first = u->from * call->kernels->rows, m = fd_smaller(call->block->hidden, u->to * call->kernels->rows) - first;
   for (int tile = row / call->tile; tile < call->tiles && tile * call->tile < row + CHUNK; tile++)
     call->kernels->row_sums(m, tokens_of(call, tile), call->da + place_of_units(call, tile, first), u->sums + first);
 }
@@ -273,8 +273,8 @@ static void sum_chunks(const mixer_call *call, const unit_range *u, float *c) {
     if (u->sums) add_chunk(call, u, row);
     for (int p = u->from; p < u->to; p++)
       for (int s = 0; s < call->strips; s++)
-        k->multiply_tiled(smaller(call->block->hidden - p * k->rows, k->rows),
-                          smaller(call->block->channels - s * k->panel, k->panel), smaller(call->rows - row, CHUNK),
+        k->multiply_tiled(fd_smaller(call->block->hidden - p * k->rows, k->rows),
+                          fd_smaller(call->block->channels - s * k->panel, k->panel), fd_smaller(call->rows - row, CHUNK),
                           u->left + place_of_units(call, row / call->tile, p * k->rows) / elements, step,
                           u->right + place_in_strip(call, row, s), c + (size_t)((p - u->from) * call->strips + s) * tile,
                           (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
@@ -285,18 +285,18 @@ static void sum_chunks(const mixer_call *call, const unit_range *u, float *c) {
 static void weights_item(void *context, int item, int thread) {
   const mixer_call *call = context;
   const fd_cpu_kernels *k = call->kernels;
-  int groups = smaller(2 * fd_pool_threads(call->cpu->pool), panels_of(call)), group = item % groups, first = item < groups;
+  int groups = fd_smaller(2 * fd_pool_threads(call->cpu->pool), panels_of(call)), group = item % groups, first = item < groups;
   int channels = call->block->channels, hidden = call->block->hidden;
   unit_range u = {first ? call->da_left : call->g_left,      first ? call->x_packed : call->dm_packed,
                   first ? call->grads->w1 : call->grads->w2, first ? call->grads->b1 : NULL,
                   panels_of(call) * group / groups,          panels_of(call) * (group + 1) / groups};
   float *c = call->sums + (size_t)thread * call->sums_floats;
-  for (int i = u.from * k->rows; u.sums && i < smaller(u.to * k->rows, hidden); i++) u.sums[i] = 0;
+  for (int i = u.from * k->rows; u.sums && i < fd_smaller(u.to * k->rows, hidden); i++) u.sums[i] = 0;
   sum_chunks(call, &u, c);
   for (int p = u.from; p < u.to; p++)
     for (int s = 0; s < call->strips; s++, c += (size_t)k->rows * (size_t)k->panel) {
-      int unit = p * k->rows, m = smaller(hidden - unit, k->rows), channel = s * k->panel,
-          n = smaller(channels - channel, k->panel);
+      int unit = p * k->rows, m = fd_smaller(hidden - unit, k->rows), channel = s * k->panel,
+          n = fd_smaller(channels - channel, k->panel);
       if (!first) k->turn(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
       for (int i = 0; first && i < m; i++)
         memcpy(u.dw + (size_t)(unit + i) * (size_t)channels + channel, c + (size_t)i * (size_t)k->panel, (size_t)n * sizeof *c);
@@ -307,10 +307,10 @@ static void weights_item(void *context, int item, int thread) {
 static int alloc_scratch(mixer_call *call) {
   fd_cpu *cpu = call->cpu;
   const fd_cpu_kernels *k = call->kernels;
-  int threads = fd_pool_threads(cpu->pool), groups = smaller(2 * threads, panels_of(call));
+  int threads = fd_pool_threads(cpu->pool), groups = fd_smaller(2 * threads, panels_of(call));
   size_t units = (size_t)call->tiles * (size_t)call->block->hidden * (size_t)call->tile,
-         strips = (size_t)((call->rows + CHUNK - 1) / CHUNK * call->strips) * fd_cpu_right(k, CHUNK);
-  call->sums_floats = (size_t)((panels_of(call) + groups - 1) / groups * call->strips) * (size_t)k->rows * (size_t)k->panel;
+         strips = (size_t)(fd_parts(call->rows, CHUNK) * call->strips) * fd_cpu_right(k, CHUNK);
+  call->sums_floats = (size_t)(fd_parts(panels_of(call), groups) * call->strips) * (size_t)k->rows * (size_t)k->panel;
   call->dm = fd_cpu_scratch(cpu, FD_SLOT_DM, (size_t)call->rows * (size_t)call->block->channels);
   call->da = fd_cpu_scratch(cpu, FD_SLOT_DA, units);
   call->g_left = fd_cpu_scratch(cpu, FD_SLOT_G, units); /* rounded, both operands fit */
@@ -340,6 +340,6 @@ void fd_cpu_mixer_backward(fd_device *dev, const fd_seqs *seqs, const fd_mixer *
   if (!z.at) call.w1_again = fd_cpu_weights(cpu, FD_SLOT_W3, block->w1, block->hidden, block->channels, 0);
   if (!call.w1 || !call.w2 || (!z.at && !call.w1_again) || !alloc_scratch(&call)) return;
   fd_pool_run(cpu->pool, items_of(&call), backward_item, &call);
-  fd_pool_run(cpu->pool, 2 * smaller(2 * fd_pool_threads(cpu->pool), panels_of(&call)), weights_item, &call);
+  fd_pool_run(cpu->pool, 2 * fd_smaller(2 * fd_pool_threads(cpu->pool), panels_of(&call)), weights_item, &call);
   fd_cpu_column_sums(cpu, call.rows, block->channels, call.dm, grads->b2);
 }

@@ -40,10 +40,6 @@ typedef struct space {
   float *rows;   /* likewise [TILE, strips * panel]: a product */
 } space;
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
-static int parts_of(int n, int size) { return (n + size - 1) / size; }
-
 static int width_of(const block_call *call) { return call->strips * call->kernels->panel; }
 
 static size_t divide_scratch(const block_call *call, float *base, space *s) {
@@ -67,22 +63,22 @@ static block_call begin(fd_cpu *cpu, const fd_seqs *seqs, const fd_mixer *block)
   int threads = fd_pool_threads(cpu->pool);
   block_call call = {
       .cpu = cpu, .kernels = cpu->kernels, .seqs = seqs, .block = block, .rows = fd_seqs_rows(seqs), .together = 1};
-  call.tiles = parts_of(call.rows, TILE);
-  call.strips = parts_of(block->channels, call.kernels->panel);
-  call.panels = parts_of(block->hidden, call.kernels->panel);
+  call.tiles = fd_parts(call.rows, TILE);
+  call.strips = fd_parts(block->channels, call.kernels->panel);
+  call.panels = fd_parts(block->hidden, call.kernels->panel);
   /* An item has the tiles that fill a fifth of L2, through which the panels of weights stream (more are slower), but each thread
    * gets several items. */
   int most = (int)(cpu->l2 / 5 / (divide_scratch(&call, NULL, &none) * sizeof(float))),
-      share = smaller(call.tiles / (4 * threads), most);
+      share = fd_smaller(call.tiles / (4 * threads), most);
   call.together = share < 1 ? 1 : share;
   call.scratch_floats = divide_scratch(&call, NULL, &none);
   call.scratch = fd_cpu_scratch(cpu, FD_SLOT_TILE, call.scratch_floats * (size_t)threads);
   return call;
 }
 
-static int tokens_of(const block_call *call, int tile) { return smaller(call->rows - tile * TILE, TILE); }
+static int tokens_of(const block_call *call, int tile) { return fd_smaller(call->rows - tile * TILE, TILE); }
 
-static int items_of(const block_call *call) { return parts_of(call->tiles, call->together); }
+static int items_of(const block_call *call) { return fd_parts(call->tiles, call->together); }
 
 static fd_cpu_hidden hidden_of(const block_call *call, const space *s, int first, int tiles) {
   return (fd_cpu_hidden){.first = first,
@@ -115,7 +111,7 @@ static void forward_item(void *context, int item, int thread) {
   const block_call *call = context;
   const fd_cpu_kernels *k = call->kernels;
   space s = space_of(call, thread);
-  int first = item * call->together, tiles = smaller(call->tiles - first, call->together), channels = call->block->channels;
+  int first = item * call->together, tiles = fd_smaller(call->tiles - first, call->together), channels = call->block->channels;
   for (int t = 0; t < tiles; t++)
     k->pack_left(tokens_of(call, first + t), channels, call->x + (size_t)((first + t) * TILE) * (size_t)channels,
                  (size_t)channels, 0, s.x + (size_t)t * fd_cpu_left(k, channels));
@@ -123,7 +119,7 @@ static void forward_item(void *context, int item, int thread) {
   hidden.w1 = call->w1;
   k->hidden_forward(&hidden);
   multiply_back(call, &s, tiles);
-  fd_cpu_scatter_tracks(call->seqs, call->block, first * TILE, smaller(call->rows - first * TILE, tiles * TILE), s.rows,
+  fd_cpu_scatter_tracks(call->seqs, call->block, first * TILE, fd_smaller(call->rows - first * TILE, tiles * TILE), s.rows,
                         (size_t)width_of(call), call->x, call->y);
 }
 
@@ -143,7 +139,7 @@ static void load_strips(const block_call *call, const float *rows, int tile, flo
   to += (size_t)(tile / FD_CHUNK_TILES * call->strips) * fd_cpu_left(k, CHUNK) +
         (size_t)(tile % FD_CHUNK_TILES) * fd_cpu_left(k, TILE);
   for (int first = 0; first < channels; first += k->rows, to += fd_cpu_left(k, CHUNK))
-    k->pack_left(smaller(channels - first, k->rows), tokens_of(call, tile), rows + first, (size_t)channels, 1, to);
+    k->pack_left(fd_smaller(channels - first, k->rows), tokens_of(call, tile), rows + first, (size_t)channels, 1, to);
 }
 
 /* The operands of tile t of an item, and the sums of its dm. */
@@ -167,7 +163,7 @@ static void backward_item(void *context, int item, int thread) {
   const block_call *call = context;
   const fd_cpu_kernels *k = call->kernels;
   space s = space_of(call, thread);
-  int first = item * call->together, tiles = smaller(call->tiles - first, call->together), channels = call->block->channels;
+  int first = item * call->together, tiles = fd_smaller(call->tiles - first, call->together), channels = call->block->channels;
   for (int t = 0; t < tiles; t++) load_gradients(call, &s, first, t);
   fd_cpu_hidden hidden = hidden_of(call, &s, first, tiles);
   hidden.w1 = call->w1_again;
@@ -193,13 +189,13 @@ static void sum_chunks(const block_call *call, const unit_range *u, float *c) {
   for (int row = 0; row < call->rows; row += CHUNK)
     for (int p = u->from; p < u->to; p++)
       for (int s = 0; s < call->strips; s++)
-        k->multiply(k->rows, k->panel, smaller(call->rows - row, CHUNK),
+        k->multiply(k->rows, k->panel, fd_smaller(call->rows - row, CHUNK),
                     u->left + (size_t)(row / CHUNK * call->strips + s) * left,
                     u->units + (size_t)(row / CHUNK * call->panels + p) * right,
                     c + (size_t)((p - u->from) * call->strips + s) * tile, (size_t)k->panel, row ? FD_GEMM_ADD : FD_GEMM_SET);
 }
 
-static int groups_of(const block_call *call) { return smaller(fd_pool_threads(call->cpu->pool), call->panels); }
+static int groups_of(const block_call *call) { return fd_smaller(fd_pool_threads(call->cpu->pool), call->panels); }
 
 /* Second stage: a range of panels of dw1, or of dw2. */
 static void weights_item(void *context, int item, int thread) {
@@ -213,8 +209,8 @@ static void weights_item(void *context, int item, int thread) {
   sum_chunks(call, &u, c);
   for (int p = u.from; p < u.to; p++)
     for (int s = 0; s < call->strips; s++, c += k->rows * k->panel) {
-      int unit = p * k->panel, n = smaller(hidden - unit, k->panel), channel = s * k->rows,
-          m = smaller(channels - channel, k->rows);
+      int unit = p * k->panel, n = fd_smaller(hidden - unit, k->panel), channel = s * k->rows,
+          m = fd_smaller(channels - channel, k->rows);
       if (first)
         k->turn(m, n, c, (size_t)k->panel, call->grads->w1 + (size_t)unit * (size_t)channels + channel, (size_t)channels);
       for (int i = 0; !first && i < m; i++)
@@ -226,10 +222,10 @@ static void weights_item(void *context, int item, int thread) {
 static int alloc_scratch(block_call *call) {
   fd_cpu *cpu = call->cpu;
   const fd_cpu_kernels *k = call->kernels;
-  int threads = fd_pool_threads(cpu->pool), groups = groups_of(call), chunks = parts_of(call->rows, CHUNK);
+  int threads = fd_pool_threads(cpu->pool), groups = groups_of(call), chunks = fd_parts(call->rows, CHUNK);
   size_t units = (size_t)(chunks * call->panels) * fd_cpu_right(k, CHUNK),
          strips = (size_t)(chunks * call->strips) * fd_cpu_left(k, CHUNK);
-  call->sums_floats = (size_t)(parts_of(call->panels, groups) * call->strips) * (size_t)k->rows * (size_t)k->panel;
+  call->sums_floats = (size_t)(fd_parts(call->panels, groups) * call->strips) * (size_t)k->rows * (size_t)k->panel;
   call->da = fd_cpu_scratch(cpu, FD_SLOT_DA, units);
   call->g = fd_cpu_scratch(cpu, FD_SLOT_G, units);
   call->x_left = fd_cpu_scratch(cpu, FD_SLOT_PACKED_X, strips);

@@ -27,10 +27,6 @@ typedef struct product_call {
   int *rows_of;      /* per thread: the number of the rows in its blocks; -1: none */
 } product_call;
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
-static int parts_of(int n, int size) { return (n + size - 1) / size; }
-
 /* Offset of the packed panel of a column, in the depth of k that starts at `first` and has k. */
 static size_t place_of(const product_call *call, int first, int column, int k) {
   size_t panels = (size_t)(call->padded / call->kernels->panel);
@@ -45,10 +41,10 @@ static void pack_item(void *context, int item, int thread) {
   const fd_product *p = call->product;
   const fd_cpu_kernels *kernels = call->kernels;
   int panels = call->padded / kernels->panel, first = item / panels * kernels->depth, column = item % panels * kernels->panel,
-      k = smaller(kernels->depth, p->k - first);
+      k = fd_smaller(kernels->depth, p->k - first);
   size_t ld = (size_t)(p->b_is_transposed ? p->k : p->n);
   const float *from = p->b_is_transposed ? p->b + (size_t)column * ld + first : p->b + (size_t)first * ld + column;
-  kernels->pack(k, smaller(kernels->panel, p->n - column), from, ld, p->b_is_transposed,
+  kernels->pack(k, fd_smaller(kernels->panel, p->n - column), from, ld, p->b_is_transposed,
                 call->packed + place_of(call, first, column, k));
 }
 
@@ -62,7 +58,7 @@ static void pack_block(const product_call *call, int row, int rows, int first, i
   for (int at = 0; at < k; at += some)
     for (int i = 0; i < rows; i += kernels->rows) {
       size_t down = (size_t)(first + at), across = (size_t)(row + i);
-      kernels->pack_left(smaller(kernels->rows, rows - i), smaller(some, k - at),
+      kernels->pack_left(fd_smaller(kernels->rows, rows - i), fd_smaller(some, k - at),
                          p->a + (p->a_is_transposed ? down * ld + across : across * ld + down), ld, p->a_is_transposed,
                          to + (size_t)(i / kernels->rows) * left + fd_cpu_left(kernels, at));
     }
@@ -79,13 +75,13 @@ static void multiply_block(const product_call *call, const float *block, int row
                            float *tile) {
   const fd_cpu_kernels *kernels = call->kernels;
   size_t left = fd_cpu_left(kernels, k), right = fd_cpu_right(kernels, k), c = (size_t)kernels->rows * (size_t)kernels->panel,
-         part = right / (size_t)parts_of(rows, kernels->rows) + 1;
+         part = right / (size_t)fd_parts(rows, kernels->rows) + 1;
   for (int j = 0; j < columns; j += kernels->panel) {
     const float *b = call->packed + place_of(call, first, column + j, k), *a = block, *next = b + right;
     for (int i = 0; i < rows; i += kernels->rows, a += left, tile += c, next += part) {
       fetch(next, part);
       (call->product->apart ? kernels->multiply_apart : kernels->multiply)(
-          smaller(kernels->rows, rows - i), smaller(kernels->panel, columns - j), k, a, b, tile, (size_t)kernels->panel,
+          fd_smaller(kernels->rows, rows - i), fd_smaller(kernels->panel, columns - j), k, a, b, tile, (size_t)kernels->panel,
           first ? FD_GEMM_CONTINUE : FD_GEMM_SET);
     }
   }
@@ -103,7 +99,7 @@ static void write_tile(const product_call *call, int row, int rows, int column, 
     float *c = p->c ? p->c + at * c_row + column : room;
     const float *from = tile;
     for (int j = 0; j < columns; j += panel, from += step) {
-      int n = smaller(panel, columns - j);
+      int n = fd_smaller(panel, columns - j);
       if (!p->bias) memcpy(c + j, from, (size_t)n * sizeof *c);
       for (int i = 0; p->bias && i < n; i++) c[j + i] = from[i] + p->bias[column + j + i];
     }
@@ -114,22 +110,22 @@ static void write_tile(const product_call *call, int row, int rows, int column, 
 }
 
 static size_t block_floats(const product_call *call) {
-  return (size_t)parts_of(call->rows, call->kernels->rows) * fd_cpu_left(call->kernels, call->kernels->depth);
+  return (size_t)fd_parts(call->rows, call->kernels->rows) * fd_cpu_left(call->kernels, call->kernels->depth);
 }
 
 static size_t tile_floats(const product_call *call) { return (size_t)call->rows * (size_t)call->columns; }
 
 static size_t scratch_floats(const product_call *call) { return (size_t)call->blocks * block_floats(call) + tile_floats(call); }
 
-static int down(const product_call *call) { return parts_of(call->product->m, call->rows); }
+static int down(const product_call *call) { return fd_parts(call->product->m, call->rows); }
 
-static int across(const product_call *call) { return parts_of(call->product->n, call->columns); }
+static int across(const product_call *call) { return fd_parts(call->product->n, call->columns); }
 
 /* Items are taken in order. Their tiles are as many rows of tiles as there are threads, column by column, then the next rows: so
  * a thread mostly gets the same rows again, which it has packed. */
 static void place_item(const product_call *call, int item, int *row, int *column) {
   int threads = fd_pool_threads(call->cpu->pool), first = item / (threads * across(call)) * threads,
-      some = smaller(threads, down(call) - first), at = item - first * across(call);
+      some = fd_smaller(threads, down(call) - first), at = item - first * across(call);
   *row = first + at % some;
   *column = at / some;
 }
@@ -140,10 +136,10 @@ static void tile_item(void *context, int item, int thread) {
   float *block = call->scratch + (size_t)thread * scratch_floats(call), *tile = block + (size_t)call->blocks * block_floats(call);
   int y, x;
   place_item(call, item, &y, &x);
-  int row = y * call->rows, column = x * call->columns, rows = smaller(call->rows, p->m - row),
-      columns = smaller(call->columns, p->n - column), is_packed = call->blocks == call->depths && call->rows_of[thread] == y;
+  int row = y * call->rows, column = x * call->columns, rows = fd_smaller(call->rows, p->m - row),
+      columns = fd_smaller(call->columns, p->n - column), is_packed = call->blocks == call->depths && call->rows_of[thread] == y;
   for (int i = 0; i < call->depths; i++) {
-    int first = i * call->kernels->depth, k = smaller(call->kernels->depth, p->k - first);
+    int first = i * call->kernels->depth, k = fd_smaller(call->kernels->depth, p->k - first);
     if (!is_packed) pack_block(call, row, rows, first, k, block);
     multiply_block(call, block, rows, first, k, column, columns, tile);
     if (call->blocks > 1) block += block_floats(call);
@@ -160,7 +156,7 @@ void fd_cpu_multiply(fd_cpu *cpu, const fd_cpu_kernels *kernels, const fd_produc
                        .padded = fd_round_up(product->n, kernels->panel),
                        .rows = TILE_ROWS / kernels->rows * kernels->rows,
                        .columns = TILE_COLUMNS,
-                       .depths = product->k ? parts_of(product->k, kernels->depth) : 1, /* for k = 0, c is set to zero */
+                       .depths = product->k ? fd_parts(product->k, kernels->depth) : 1, /* for k = 0, c is set to zero */
                        .rows_of = rows_of};
   size_t half_of_l2 = cpu->l2 / 2 / sizeof(float);
   int panels = call.padded / kernels->panel;
@@ -193,7 +189,7 @@ typedef struct sums_call {
 static void sums_item(void *context, int item, int thread) {
   (void)thread;
   const sums_call *c = context;
-  int first = item * c->width, columns = smaller(c->columns - first, c->width);
+  int first = item * c->width, columns = fd_smaller(c->columns - first, c->width);
   float sums[SUMS_MOST] = {0};
   for (int r = 0; r < c->rows; r++) {
     const float *from = c->from + (size_t)r * (size_t)c->columns + first;
@@ -203,13 +199,13 @@ static void sums_item(void *context, int item, int thread) {
 }
 
 void fd_cpu_column_sums(fd_cpu *cpu, int rows, int columns, const float *m, float *sums) {
-  int width = smaller(fd_round_up(parts_of(columns, fd_pool_threads(cpu->pool)), LINE), SUMS_MOST);
-  fd_pool_run(cpu->pool, parts_of(columns, width), sums_item, &(sums_call){rows, columns, width, m, sums});
+  int width = fd_smaller(fd_round_up(fd_parts(columns, fd_pool_threads(cpu->pool)), LINE), SUMS_MOST);
+  fd_pool_run(cpu->pool, fd_parts(columns, width), sums_item, &(sums_call){rows, columns, width, m, sums});
 }
 
 void fd_cpu_pack(const fd_cpu_kernels *kernels, int n, int columns, const float *from, int ld, int transposed, float *to) {
   int across = transposed ? n : columns, down = transposed ? columns : n;
   for (int j = 0; j < across; j += kernels->narrow)
-    kernels->pack_narrow(down, smaller(kernels->narrow, across - j), from + (size_t)j * (size_t)(transposed ? ld : 1), (size_t)ld,
-                         transposed, to + (size_t)(j / kernels->narrow) * fd_cpu_right_narrow(kernels, down));
+    kernels->pack_narrow(down, fd_smaller(kernels->narrow, across - j), from + (size_t)j * (size_t)(transposed ? ld : 1),
+                         (size_t)ld, transposed, to + (size_t)(j / kernels->narrow) * fd_cpu_right_narrow(kernels, down));
 }

@@ -21,12 +21,12 @@ typedef struct rows_call {
 /* Runs `item` for blocks of ROWS_PER_ITEM rows, or of COLUMNS_PER_ITEM columns. */
 static void run_rows(fd_device *dev, rows_call *call, fd_pool_item *item) {
   call->kernels = fd_cpu_of(dev)->kernels;
-  fd_pool_run(fd_cpu_of(dev)->pool, (call->rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, item, call);
+  fd_pool_run(fd_cpu_of(dev)->pool, fd_parts(call->rows, ROWS_PER_ITEM), item, call);
 }
 
 static void run_columns(fd_device *dev, rows_call *call, fd_pool_item *item) {
   call->kernels = fd_cpu_of(dev)->kernels;
-  fd_pool_run(fd_cpu_of(dev)->pool, (call->width + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, item, call);
+  fd_pool_run(fd_cpu_of(dev)->pool, fd_parts(call->width, COLUMNS_PER_ITEM), item, call);
 }
 
 /* The end of the rows (or columns) of an item that has `each` of `all`, the last item fewer. */

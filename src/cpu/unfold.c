@@ -55,7 +55,7 @@ static void fold_item(void *context, int item, int thread) {
   run_item(context, item, fold_row);
 }
 
-static int items_of(const fd_seqs *seqs) { return (fd_seqs_rows(seqs) + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM; }
+static int items_of(const fd_seqs *seqs) { return fd_parts(fd_seqs_rows(seqs), ROWS_PER_ITEM); }
 
 void fd_cpu_unfold(fd_device *dev, const fd_seqs *seqs, int width, int taps, fd_mat x, fd_mat y) {
   unfold_call call = {seqs, width, taps, x, y};

@@ -64,7 +64,7 @@ static void pack_item(void *context, int panel, int thread) {
 
 static const float *pack_weights(fd_cpu *cpu, fd_cpu_slot slot, const fd_cpu_matrix *matrix) {
   const fd_cpu_kernels *kernels = matrix->kernels;
-  int width = matrix->is_right ? kernels->panel : kernels->rows, panels = (matrix->n + width - 1) / width, packed;
+  int width = matrix->is_right ? kernels->panel : kernels->rows, panels = fd_parts(matrix->n, width), packed;
   size_t each = matrix->is_right ? fd_cpu_right(kernels, matrix->k) : fd_cpu_left(kernels, matrix->k);
   float *room = fd_cpu_room_for_weights(cpu, slot, matrix, (size_t)panels * each, &packed);
   if (room && !packed) fd_pool_run(cpu->pool, panels, pack_item, &(pack_call){matrix, room});
