@@ -55,15 +55,20 @@ static fd_status describe(const fd_pretrained *m, const fd_encoder *encoder, jso
   return FD_OK;
 }
 
+fd_status fd_model_config_write(const char *folder, const json_t *root) {
+  char path[FD_PATH_MAX], *text;
+  FD_TRY(fd_path(path, folder, "config.json", NULL));
+  FD_TRY(fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), path));
+  fd_status status = fd_write_file(path, text, strlen(text));
+  free(text);
+  return status;
+}
+
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, json_int_t parameters) {
-  char path[FD_PATH_MAX], *text = NULL;
   json_t *root;
   FD_TRY(describe(m, encoder, parameters, &root));
   if (m->config.task.outputs) fd_json_set(&root, "task", fd_task_json(&m->config, &m->weights.classes));
-  fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
-  if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
-  free(text);
+  fd_status status = fd_model_config_write(folder, root);
   json_decref(root);
   return status;
 }

@@ -9,10 +9,15 @@
 #ifndef FD_TASKS_MODEL_FILE_H
 #define FD_TASKS_MODEL_FILE_H
 
+#include <jansson.h>
+
 #include "tasks/pretrained.h"
 
 /* Writes both files into `folder`, which must not exist. */
 fd_status fd_model_write(const char *folder, const fd_pretrained *model, const fd_encoder *encoder) FD_MUST_CHECK;
+
+/* Writes the file config.json of a folder, with all digits of its numbers. A NULL root fails as in fd_json_built. */
+fd_status fd_model_config_write(const char *folder, const json_t *root) FD_MUST_CHECK;
 
 /* Reads such a folder, whose tensors are float32, float16 or bfloat16: a config of the model without a teacher, the window
  * length, the weights in the network's layout (released with free()), and the names of a task's classes (released by the caller).

@@ -15,6 +15,7 @@
 #include "output/safetensors.h"
 #include "tasks/hf_config.h"
 #include "tasks/hf_names.h"
+#include "tasks/model_file.h"
 #include "tasks/task_json.h"
 #include "tasks/words.h"
 
@@ -298,15 +299,12 @@ static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
 }
 
 static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, const char *kept) {
-  char path[FD_PATH_MAX], *text = NULL;
+  char path[FD_PATH_MAX];
   json_t *root;
   FD_TRY(fd_hf_config_read(kept, path, &root));
   if (is_classifier_of_ours(m)) describe_classifier(&m->config, &m->weights.classes, &root);
   fd_json_set(&root, "findna", describe(m, encoder));
-  fd_status status = fd_json_text(&text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(17), "config.json");
-  if (status == FD_OK) status = fd_path(path, folder, "config.json", NULL);
-  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
-  free(text);
+  fd_status status = fd_model_config_write(folder, root);
   json_decref(root);
   return status;
 }
