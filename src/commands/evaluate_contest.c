@@ -21,6 +21,13 @@ static size_t stem_of(const char *name) {
   return digits == n || digits < 2 || name[digits - 1] != '-' ? 0 : digits - 1;
 }
 
+/* The seed in a checkpoint's name, as text without leading zeros. */
+static const char *seed_of(const char *name) {
+  const char *seed = name + stem_of(name) + 1;
+  while (*seed == '0' && seed[1]) seed++;
+  return seed;
+}
+
 static int is_of(const char *model, const char *contestant) {
   size_t n = stem_of(model);
   return n && n == strlen(contestant) && !strncmp(model, contestant, n);
@@ -97,6 +104,7 @@ static void fill(const fd_evaluation *e, const fd_evaluation_outcome *outcome, f
       sum += value, gain[t] += value - find(&outcome[t], "", kmers_name)->mean;
     }
     r->cost[r->seeds] = strstr(r->method, "untrained") ? (fd_cost){NAN, 0} : e->model[i].cost;
+    r->seed[r->seeds] = seed_of(e->model[i].name);
     r->value[r->seeds] = sum / r->tasks;
     above[r->seeds++] = (sum - kmers) / r->tasks;
   }
@@ -131,8 +139,12 @@ fd_status fd_contest_make(const fd_evaluation *e, const fd_evaluation_outcome *o
 
 fd_contest_gain fd_contest_between(const fd_contest_row *a, const fd_contest_row *b) {
   double difference[FD_EVALUATION_SEEDS];
-  int seeds = strcmp(a->method, b->method) ? 0 : a->seeds < b->seeds ? a->seeds : b->seeds;
-  for (int s = 0; s < seeds; s++) difference[s] = a->value[s] - b->value[s];
+  int seeds = 0;
+  for (int i = 0; i < a->seeds && !strcmp(a->method, b->method); i++) {
+    int k = 0;
+    while (k < b->seeds && strcmp(a->seed[i], b->seed[k])) k++;
+    if (k < b->seeds) difference[seeds++] = a->value[i] - b->value[k];
+  }
   return gain_of(difference, seeds);
 }
 
@@ -173,11 +185,12 @@ json_t *fd_contest_json(const fd_contest *c) {
   json_t *rows = json_array(), *pairs = json_array();
   for (int i = 0; i < c->count; i++) {
     const fd_contest_row *r = &c->row[i];
-    json_t *values = json_array();
-    for (int s = 0; s < r->seeds; s++) fd_json_append(&values, json_real(r->value[s]));
-    json_t *row =
-        json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:o, s:o}", "name", r->name, "method", r->method, "seeds", r->seeds, "tasks",
-                  r->tasks, "better", r->better, "mean", r->mean, "values", values, "above_kmers", json_of_gain(&r->kmers));
+    json_t *values = json_array(), *names = json_array();
+    for (int s = 0; s < r->seeds; s++)
+      fd_json_append(&values, json_real(r->value[s])), fd_json_append(&names, json_string(r->seed[s]));
+    json_t *row = json_pack("{s:s, s:s, s:i, s:o, s:i, s:i, s:f, s:o, s:o}", "name", r->name, "method", r->method, "seeds",
+                            r->seeds, "seed", names, "tasks", r->tasks, "better", r->better, "mean", r->mean, "values", values,
+                            "above_kmers", json_of_gain(&r->kmers));
     fd_json_set_defined(&row, "sd", r->sd);
     set_cost(&row, r);
     fd_json_append(&rows, row);

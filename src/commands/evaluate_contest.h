@@ -17,8 +17,9 @@ typedef struct fd_contest_row {
   const char *method;
   char name[64];
   int seeds, tasks;
-  int better;                        /* number of tasks in which the mean over the seeds is above k-mer counts */
-  double value[FD_EVALUATION_SEEDS]; /* mean over the tasks, for each seed */
+  int better;                            /* number of tasks in which the mean over the seeds is above k-mer counts */
+  const char *seed[FD_EVALUATION_SEEDS]; /* as in the checkpoint's name; borrowed from the evaluation */
+  double value[FD_EVALUATION_SEEDS];     /* mean over the tasks, for each seed */
   double mean, sd;
   fd_contest_gain kmers;             /* difference from k-mer counts */
   fd_cost cost[FD_EVALUATION_SEEDS]; /* of the pretraining of each seed; untrained networks have none */
@@ -37,7 +38,8 @@ int fd_contest_is(const fd_evaluation *e);
  */
 fd_status fd_contest_make(const fd_evaluation *e, const fd_evaluation_outcome *outcome, fd_contest *contest) FD_MUST_CHECK;
 
-/* The difference of a from b, seed by seed, if both have the same method; else no seeds. */
+/* The difference of a from b over the seeds that both have, each with the same seed of the other, if they have the same method;
+ * else no seeds. */
 fd_contest_gain fd_contest_between(const fd_contest_row *a, const fd_contest_row *b);
 
 /* Prints the table as text. */

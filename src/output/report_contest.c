@@ -167,14 +167,16 @@ static void print_pairs(FILE *out, const json_t *pairs) {
   if (!json_array_size(pairs)) return;
   fprintf(out,
           "<details><summary>Every pair of contestants</summary>\n<div class=\"scroll\"><table><tr><th>method</th>"
-          "<th>contestant</th><th>above</th><th class=\"n\">by (95 %% interval)</th></tr>\n");
+          "<th>contestant</th><th>above</th><th class=\"n\">common seeds</th><th class=\"n\">by (95 %% interval)</th></tr>\n");
   for (size_t i = 0; i < json_array_size(pairs); i++) {
     const json_t *pair = json_array_get(pairs, i);
     fprintf(out, "<tr>");
     name_cell(out, fd_report_text(pair, "method", ""));
     name_cell(out, fd_report_text(pair, "name", ""));
     name_cell(out, fd_report_text(pair, "above", ""));
-    gain_cell(out, json_object_get(pair, "gain"));
+    const json_t *gain = json_object_get(pair, "gain");
+    fprintf(out, "<td class=\"n\">%.0f</td>", fd_report_value(gain, "seeds"));
+    gain_cell(out, gain);
     fprintf(out, "</tr>\n");
   }
   fprintf(out, "</table></div></details>\n");
@@ -190,7 +192,7 @@ void fd_report_contest(FILE *out, const json_t *contest) {
   fprintf(
       out,
       "<p class=\"note\">Seeds of pretraining are the repetitions, tasks are blocks: the confidence intervals are those of the "
-      "mean over the tasks, by Student’s t over the seeds, and are not corrected for the number of comparisons. Bold: the "
-      "interval "
-      "excludes 0. A task without a result for every seed is left out for all contestants.</p>\n");
+      "mean over the tasks, by Student’s t over the seeds (of a pair: over the differences of runs with the same seed), and are "
+      "not corrected for the number of comparisons. Bold: the interval excludes 0. A task without a result for every seed is "
+      "left out for all contestants.</p>\n");
 }
