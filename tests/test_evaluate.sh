@@ -90,8 +90,8 @@ expect "one without and one with a name" 64 "unexpected argument 'run'" "$FINDNA
 expect "a missing second checkpoint" 66 "nowhere" "$FINDNA" evaluate gue --checkpoint a=run --checkpoint b=nowhere --data gue
 
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
-expect "results of another checkpoint are not reported as this one's" 73 "was made from another checkpoint" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
-expect "nor those of other settings" 73 "was made from another checkpoint or with other settings" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+expect "results of another checkpoint are not reported as this one's" 73 "run is another checkpoint now|second is another checkpoint now" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
+expect "nor those of other settings" 73 "optim.lr=3e-3. then, .optim.lr=1. now|optim.lr=1" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
 expect "seeds are set by evaluate" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
 expect "folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue
@@ -143,3 +143,25 @@ check "nothing was written" test ! -e c6
 printf 'one\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz\tprobe\taccuracy\t\t\t\ntwo\t--train {data}/prom_core_notata.train.tsv.xz --test {data}/prom_core_notata.test.tsv.xz --joined optim.lr=1\tprobe\taccuracy\t\t\t\n' >alike.tsv
 expect "tasks of the same rows" 0 "^  probe kmer" "$FINDNA" evaluate ./alike.tsv run --data small --seeds 1 --output c3
 check "k-mers are counted once for both, and shown in both" test "$(find c3 -name '*-kmer-*') $(grep -c '^  probe kmer' out.log)" = "c3/one-kmer-seeds-1 2"
+expect "a joined table over one of its parts" 73 "would be overwritten" "$FINDNA" evaluate ./contest.tsv --join j1/results.json --join j2/results.json --output ./j1
+expect "another suite's folder" 73 "has results of the suite" "$FINDNA" evaluate gue run --data gue --output j1
+expect "a page of an evaluation and a run" 64 "j1: is an evaluation" "$FINDNA" report run j1
+printf 'k\t--train {data}/train=1.csv --test {data}/test.csv\tknn\taccuracy\t\t\t\nt\t--train {data}/train=1.csv --test {data}/other.csv train.batch=8\tmine.yaml\taccuracy\t\t\t\n' >mine.tsv
+sed 's/knn\taccuracy/knn\tauroc/' mine.tsv >auroc.tsv; expect "a measure that a search lacks" 65 "auroc.tsv:1: measure 'auroc'" "$FINDNA" evaluate ./auroc.tsv run --data gue
+expect "a search on two ranks" 64 "the task k is a nearest-neighbour search" env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe "$FINDNA" evaluate ./mine.tsv run --data own --output o2
+
+# Results are those of the rows, settings and weights that are there, wherever they lie.
+cp "$root/configs/suites/emp.yaml" mine.yaml; mkdir own; rows train 1 81 >own/train=1.csv; rows test 1 61 >own/test.csv; rows test 61 121 >own/other.csv
+set -- --seeds 1 $small
+expect "rows in a file with = in its name" 0 "^  probe kmer" "$FINDNA" evaluate ./mine.tsv run --data own --output o "$@"
+cp -r o elsewhere; cp -r run run_elsewhere; cp -r own own_elsewhere; stamps() { (cd "$1" && find . -name '*.json' -path './*/*' -printf '%P %T@\n' | sort); }; stamps o >before
+expect "folders under other names" 0 "^  probe kmer" "$FINDNA" evaluate ./mine.tsv ./run_elsewhere --data own_elsewhere/ --output "$PWD/o/" "$@"
+check "nothing is done again" diff before <(stamps o)
+expect "moved results" 0 "^  probe kmer" "$FINDNA" evaluate ./mine.tsv run --data own --output elsewhere "$@"
+awk -F, 'NR > 1 { $2 = 1 - $2 } 1' OFS=, own/test.csv >flipped.csv; cp own/test.csv kept.csv; cp flipped.csv own/test.csv
+expect "other rows" 73 "k-knn/command.txt: was made otherwise .--test own/test.csv has other content now" "$FINDNA" evaluate ./mine.tsv run --data own --output o "$@"
+expect "of a task that is not asked for" 0 "k-knn/knn.json: was made otherwise .--test own/test.csv has other content now.: left out of the table" "$FINDNA" evaluate ./mine.tsv run --data own --output o --tasks t "$@"
+cp kept.csv own/test.csv; sed -i 's/dropout: .*/dropout: 0.5/' mine.yaml
+expect "other settings in the suite's file" 73 "t-finetune-0/command.txt: was made otherwise .--config ./mine.yaml has other content now" "$FINDNA" evaluate ./mine.tsv run --data own --output o "$@"
+expect "numbers of other models whose names contain this one" 0 "^  DIT" "$FINDNA" evaluate genomic-benchmarks --checkpoint DIT=run --checkpoint MNM=run --data gb --seeds 1 --methods probe --output paper
+check "are not this one's" bash -c '! grep -E "(DIT|MNM).*paper" out.log'

@@ -1,12 +1,15 @@
 /* findna evaluate SUITE CHECKPOINT: probes and fine-tunes on a suite of benchmark tasks, and tabulates the results. */
-#include "commands/evaluate.h"
+#include "commands/evaluate_sign.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/path.h"
 #include "commands/command.h"
+#include "data/stream.h"
+#include "output/json_file.h"
 #include "tasks/pretrained.h"
 
 int fd_evaluation_wants(const fd_list *list, const char *word) {
@@ -98,9 +101,51 @@ static fd_status check_lists(const fd_evaluation *e) {
   return FD_OK;
 }
 
+/* A nearest-neighbour search takes one process. */
+static fd_status check_ranks(const fd_evaluation *e) {
+  if (e->comm->size == 1 || e->list || e->join.count) return FD_OK;
+  for (int t = 0; t < e->suite.count; t++)
+    if (fd_suite_way_of(&e->suite.task[t]) == FD_SUITE_KNN && fd_evaluation_wants(&e->tasks, e->suite.task[t].name) &&
+        fd_evaluation_wants(&e->methods, "knn"))
+      return fd_fail(FD_USAGE,
+                     "findna evaluate: the task %s is a nearest-neighbour search, which takes one process: leave it out with "
+                     "--tasks, or run without mpirun",
+                     e->suite.task[t].name);
+  return FD_OK;
+}
+
+/* Length of a suite's name: without its folder, which `name` passes, and .tsv. */
+static size_t suite_name(const char **name) {
+  const char *slash = strrchr(*name, '/');
+  if (slash) *name = slash + 1;
+  const char *ending = fd_ending(*name, ".tsv");
+  return ending ? (size_t)(ending - *name) : strlen(*name);
+}
+
+/* The table must not take the place of another suite's, or of one that it is joined from. Root only. */
+static fd_status check_output(const fd_evaluation *e) {
+  char path[FD_PATH_MAX];
+  json_t *root;
+  FD_TRY(fd_path(path, e->output, "results.json", NULL));
+  for (int i = 0; i < e->join.count; i++) FD_TRY(fd_check_output(path, e->join.item[i]));
+  FD_TRY(fd_json_read(path, &root));
+  const char *there = json_string_value(json_object_get(root, "suite")), *mine = e->words[0];
+  fd_status status = FD_OK;
+  if (there) {
+    const char *shown = there;
+    size_t n = suite_name(&there);
+    if (n != suite_name(&mine) || strncmp(there, mine, n))
+      status = fd_fail(FD_BUSY, "%s: has results of the suite %s; give another --output", path, shown);
+  }
+  json_decref(root);
+  return status;
+}
+
 static fd_status evaluate(fd_evaluation *e) {
   FD_TRY(fd_suite_read(&e->suite, e->words[0], e->comm));
   FD_TRY(check_lists(e));
+  FD_TRY(check_ranks(e));
+  FD_TRY(fd_comm_agree(e->comm, e->comm->rank || e->list ? FD_OK : check_output(e)));
   FD_TRY(check_overrides(e));
   if (e->join.count) return e->comm->rank ? FD_OK : fd_evaluation_report(e);
   FD_TRY(identify(e));
@@ -158,6 +203,7 @@ fd_status fd_command_evaluate(fd_comm *comm, int argc, char **argv) {
   fd_status status = read_options(e, argc, argv);
   if (status == FD_OK && e->word_count) status = evaluate(e);
   fd_suite_free(&e->suite);
+  fd_evaluation_free_contents(e);
   free(e);
   return status;
 }

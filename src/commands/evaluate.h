@@ -21,6 +21,11 @@ typedef struct fd_evaluation_model {
   fd_cost cost;
 } fd_evaluation_model;
 
+/* A file, folder or checkpoint, and its hash or state_id. */
+typedef struct fd_evaluation_content {
+  char *path, identity[FD_SHA256_HEX];
+} fd_evaluation_content;
+
 typedef struct fd_evaluation {
   fd_comm *comm;
   const char *words[FD_LIST_MAX]; /* suite, checkpoint (unless --checkpoint is given), then section.key=value for fine-tuning */
@@ -32,6 +37,9 @@ typedef struct fd_evaluation {
   fd_suite suite;
   int models;
   fd_evaluation_model model[FD_EVALUATION_MODELS];
+  fd_evaluation_content *content; /* of files that results depend on, hashed once */
+  int contents;
+  size_t contents_room;
   int there;    /* number of tasks whose data files are present */
   int64_t unit; /* number of the current unit of work, from 1 */
 } fd_evaluation;
@@ -73,6 +81,11 @@ static inline int fd_evaluation_first(const fd_evaluation *e, const fd_evaluatio
 /* The folder of a unit of work, and the file of its results in it. */
 fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *unit, char folder[FD_PATH_MAX],
                               char file[FD_PATH_MAX]) FD_MUST_CHECK;
+
+/* Compares the signature of a unit of work with its command line: `what` describes the difference, and is empty if there is none.
+ */
+enum { FD_EVALUATION_WHAT = 512 };
+fd_status fd_evaluation_differs(fd_evaluation *e, const fd_evaluation_unit *unit, char what[FD_EVALUATION_WHAT]) FD_MUST_CHECK;
 
 /* Root only: prints all results found, of units of work or, with --join, of other evaluations, and writes OUTPUT/results.json and
  * OUTPUT/report.html. */

@@ -33,20 +33,21 @@ static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
   o->left_out = fd_evaluation_whole(root, "rows_left_out"), o->classes = fd_evaluation_whole(root, "classes");
 }
 
-/* Reads the results file of a unit; *root is NULL if it does not exist or belongs to another checkpoint. Files of k-mer counts
- * have no checkpoint to compare. */
-static fd_status load(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
-  char folder[FD_PATH_MAX], path[FD_PATH_MAX];
+/* Reads the results file of a unit; *root is NULL if it does not exist, or was made from other weights, settings or rows. */
+static fd_status load(fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
+  char folder[FD_PATH_MAX], path[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
   FD_TRY(fd_evaluation_place(e, u, folder, path));
   FD_TRY(fd_json_read(path, root));
   if (!*root) return FD_OK;
   const int kmers = u->method->models == FD_OF_NONE;
   const char *made_of = json_string_value(json_object_get(*root, u->method->tunes ? "checkpoint_state_id" : "state_id"));
-  if (!kmers && (!made_of || strcmp(made_of, u->model->state_id))) {
-    fd_warn("%s: belongs to another checkpoint: left out of the table", path);
+  fd_status status = fd_evaluation_differs(e, u, what);
+  if (!kmers && (!made_of || strcmp(made_of, u->model->state_id))) snprintf(what, sizeof what, "of another checkpoint");
+  if (status != FD_OK || *what) {
+    if (*what) fd_warn("%s: was made otherwise (%s): left out of the table", path, what);
     json_decref(*root);
     *root = NULL;
-    return FD_OK;
+    return status;
   }
   take_rows(*root, o);
   fd_json_append(&o->files, json_pack("{s:s, s:s}", "file", path + strlen(e->output) + 1, "model", kmers ? "" : u->model->name));
@@ -62,8 +63,10 @@ static void find_paper(const fd_suite_task *t, fd_evaluation_row *r) {
                                                         : "";
   if (!*r->model || !strcmp(r->model, "FinDNA")) snprintf(r->paper, sizeof r->paper, "%s", found);
   int n = snprintf(key, sizeof key, "%s/%s=", r->model, r->name);
-  const char *at = *r->model ? strstr(t->paper_others, key) : NULL;
-  if (at) snprintf(r->paper, sizeof r->paper, "%.*s", (int)strcspn(at + n, ";"), at + n);
+  for (const char *at = t->paper_others; *r->model && *at; at += strcspn(at, ";")) {
+    at += strspn(at, "; ");
+    if (!strncmp(at, key, (size_t)n)) snprintf(r->paper, sizeof r->paper, "%.*s", (int)strcspn(at + n, ";"), at + n);
+  }
 }
 
 /* Adds the rows of a search, which has one value per score, or of a probe, which has one for each of its seeds. */
@@ -75,6 +78,7 @@ static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evalu
     const json_t *seeds = json_object_get(score, "seeds");
     const char *name = json_string_value(json_object_get(item, "name"));
     int once = json_is_number(score);
+    if (name && !score) fd_warn("%s: %s: the results have no '%s': left out of the table", u->task->name, name, measure);
     if (!name || (!once && !json_is_number(json_object_get(score, "mean")))) continue;
     fd_evaluation_row *r = &o->row[o->count++];
     r->model = u->method->models == FD_OF_NONE || !strcmp(name, "kmer") ? "" : u->model->name;
@@ -88,7 +92,7 @@ static void take_probe(const json_t *root, const fd_evaluation_unit *u, fd_evalu
   }
 }
 
-static fd_status take_probes(const fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
+static fd_status take_probes(fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o) {
   json_t *root;
   FD_TRY(load(e, u, o, &root));
   take_probe(root, u, o);
@@ -96,7 +100,7 @@ static fd_status take_probes(const fd_evaluation *e, const fd_evaluation_unit *u
   return FD_OK;
 }
 
-static fd_status take_tunings(const fd_evaluation *e, fd_evaluation_unit *u, fd_evaluation_outcome *o) {
+static fd_status take_tunings(fd_evaluation *e, fd_evaluation_unit *u, fd_evaluation_outcome *o) {
   fd_evaluation_row *r = &o->row[o->count];
   if (o->count == FD_EVALUATION_ROWS) return FD_OK;
   for (u->seed = 0; u->seed < e->seeds; u->seed++) {
@@ -148,7 +152,7 @@ static void remark_on(const fd_suite_task *t, fd_evaluation_outcome *o) {
   }
 }
 
-static fd_status gather_task(const fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *o) {
+static fd_status gather_task(fd_evaluation *e, const fd_suite_task *t, fd_evaluation_outcome *o) {
   for (const fd_evaluation_method *m = fd_evaluation_methods; m < fd_evaluation_methods + FD_EVALUATION_METHODS; m++)
     for (const fd_evaluation_model *model = e->model; model < e->model + e->models; model++) {
       fd_evaluation_unit u = {t, m, model, 0};

@@ -8,12 +8,8 @@
 #include "base/output.h"
 #include "base/path.h"
 #include "base/printable.h"
-#include "base/text.h"
 #include "commands/command.h"
-#include "commands/evaluate.h"
-#include "config/config.h"
-
-enum { WORDS_MAX = 64, TEXT_MAX = 1 << 20 };
+#include "commands/evaluate_sign.h"
 
 const fd_evaluation_method fd_evaluation_methods[FD_EVALUATION_METHODS] = {{"probe", 0, 0, FD_OF_EACH},
                                                                            {"kmer", 0, 0, FD_OF_NONE},
@@ -28,34 +24,25 @@ int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *t, const fd_e
   return m->models == FD_OF_EACH || (m->models == FD_OF_EACH_SHAPE && fd_evaluation_first(e, model)) || model == e->model;
 }
 
-/* The words of a command line, each allocated separately. */
-typedef struct line {
-  int count;
-  char *word[WORDS_MAX];
-} line;
+/* An option in a task's rows: whether it has a value, of which kind, and whether it is of fine-tuning only. */
+typedef struct rows_option {
+  const char *name;
+  int values, tunes;
+  fd_word kind;
+} rows_option;
 
-static fd_status add_word(line *l, const char *text) {
-  if (l->count == WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", WORDS_MAX - 1);
-  if (!(l->word[l->count] = strdup(text))) return fd_fail(FD_MEMORY, "no memory for a command line");
-  l->count++;
-  return FD_OK;
-}
-
-static void free_line(line *l) {
-  for (int i = 0; i < l->count; i++) free(l->word[i]);
-}
-
-/* Whether a word of a task's rows is an option of fine-tuning only. *values: number of words that follow it as its value. */
-static int is_of_tuning(const char *word, int *values) {
-  static const struct {
-    const char *name;
-    int values;
-  } options[] = {{"--valid", 1},          {"--new-model", 0},    {"--teacher", 1},
-                 {"--teacher-logits", 1}, {"--first-layers", 1}, {"--also", 1}};
+static const rows_option *find_option(const char *word) {
+  static const rows_option options[] = {{"--task", 1, 0, FD_WORD_FILES},           {"--train", 1, 0, FD_WORD_FILES},
+                                        {"--test", 1, 0, FD_WORD_FILES},           {"--genome", 1, 0, FD_WORD_FILES},
+                                        {"--valid", 1, 1, FD_WORD_FILES},          {"--also", 1, 1, FD_WORD_FILES},
+                                        {"--teacher-logits", 1, 1, FD_WORD_FILES}, {"--teacher", 1, 1, FD_WORD_MODEL},
+                                        {"--first-layers", 1, 1, FD_WORD_TEXT},    {"--new-model", 0, 1, FD_WORD_TEXT}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-    if (!strcmp(options[i].name, word)) return *values = options[i].values, 1;
-  return 0;
+    if (!strcmp(options[i].name, word)) return &options[i];
+  return NULL;
 }
+
+static fd_status add_word(fd_command_line *l, const char *text) { return fd_command_line_add(l, FD_WORD_TEXT, text); }
 
 /* Expands {data} or ~ at the start of a word. *of_data: the word began with {data}. */
 static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_PATH_MAX], int *of_data) {
@@ -71,37 +58,36 @@ typedef enum purpose { OF_TUNING, OF_PROBE, OF_BASELINE_OR_SEARCH } purpose;
 /* Adds the expanded words of a task's rows. *there: whether all files of {data} exist; a missing file of --also is left out and
  * does not count. Settings (section.key=value) and options of fine-tuning are for fine-tuning only, --joined is for probes of
  * checkpoints only. */
-static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpose of, line *l, int *there) {
+static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpose of, fd_command_line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
+  const rows_option *before = NULL; /* the option whose value is next */
   snprintf(words, sizeof words, "%s", t->rows);
-  int of_folder = 0, values = 0, of_data, tunes = of == OF_TUNING;
+  int of_folder = 0, of_data, tunes = of == OF_TUNING;
   *there = 1;
   for (char *word; (word = strsep(&rest, " "));) {
     char text[FD_PATH_MAX];
     if (!*word) continue;
-    if (!tunes && strncmp(word, "--", 2) && strchr(word, '=')) continue;
-    if (!tunes && values) {
-      values = 0;
-      continue;
-    }
-    if (!tunes && is_of_tuning(word, &values)) continue;
+    const rows_option *option = before ? before : find_option(word);
+    int is_value = before != NULL, is_setting = !is_value && strncmp(word, "--", 2) && strchr(word, '=');
+    before = !is_value && option && option->values ? option : NULL;
+    if (!tunes && (is_setting || (option && option->tunes))) continue;
     if (of != OF_PROBE && !strcmp(word, "--joined")) continue;
     of_folder |= !strcmp(word, "--task");
     FD_TRY(expand(e, word, text, &of_data));
-    if (of_data && fd_is_absent(text) && l->count && !strcmp(l->word[l->count - 1], "--also")) {
+    if (of_data && fd_is_absent(text) && is_value && !strcmp(option->name, "--also")) {
       free(l->word[--l->count]);
       continue;
     }
-    FD_TRY(add_word(l, text));
+    FD_TRY(fd_command_line_add(l, is_value ? option->kind : of_data ? FD_WORD_FILES : FD_WORD_TEXT, text));
     if (of_data) *there &= !fd_is_absent(text);
   }
   if (!e->genome || !of_folder) return FD_OK;
   FD_TRY(add_word(l, "--genome"));
-  FD_TRY(add_word(l, e->genome));
+  FD_TRY(fd_command_line_add(l, FD_WORD_FILES, e->genome));
   return e->partial ? add_word(l, "--partial") : FD_OK;
 }
 
-static int same_line(const line *a, const line *b) {
+static int same_line(const fd_command_line *a, const fd_command_line *b) {
   int same = a->count == b->count;
   for (int i = 0; same && i < a->count; i++) same = !strcmp(a->word[i], b->word[i]);
   return same;
@@ -110,17 +96,17 @@ static int same_line(const line *a, const line *b) {
 /* The first task of the suite with the same rows: it has the k-mer counts of this task, too. Tasks that differ only in their
  * fine-tuning are common, and counting takes minutes. */
 static fd_status first_alike(const fd_evaluation *e, const fd_suite_task *t, const fd_suite_task **first) {
-  line mine = {0};
+  fd_command_line mine = {0};
   int there;
   fd_status status = add_rows(e, t, OF_BASELINE_OR_SEARCH, &mine, &there);
   for (*first = e->suite.task; status == FD_OK && *first < t; ++*first) {
-    line other = {0};
+    fd_command_line other = {0};
     status = add_rows(e, *first, OF_BASELINE_OR_SEARCH, &other, &there);
     int same = same_line(&mine, &other) && fd_suite_way_of(*first) != FD_SUITE_KNN;
-    free_line(&other);
+    fd_command_line_free(&other);
     if (same) break;
   }
-  free_line(&mine);
+  fd_command_line_free(&mine);
   return status;
 }
 
@@ -139,29 +125,29 @@ fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *
   return fd_path(file, folder, m->tunes ? "finetune.json" : m->searches ? "knn.json" : "probe.json", NULL);
 }
 
-static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, line *l) {
+static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, fd_command_line *l) {
   char text[2 * FD_PATH_MAX], config[FD_PATH_MAX];
   int there;
   FD_TRY(add_word(l, "finetune"));
-  FD_TRY(add_word(l, u->model->path));
+  FD_TRY(fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
   FD_TRY(add_rows(e, u->task, OF_TUNING, l, &there));
   FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
   FD_TRY(add_word(l, "--config"));
-  FD_TRY(add_word(l, config));
+  FD_TRY(fd_command_line_add(l, FD_WORD_FILES, config));
   if (u->method->models == FD_OF_EACH_SHAPE) FD_TRY(add_word(l, "--init-untrained"));
   snprintf(text, sizeof text, "run.seed=%" PRId64, u->seed);
   FD_TRY(add_word(l, text));
   snprintf(text, sizeof text, "run.folder=%s", folder);
-  FD_TRY(add_word(l, text));
+  FD_TRY(fd_command_line_add(l, FD_WORD_PLACE, text));
   for (int i = e->first_override; i < e->word_count; i++) FD_TRY(add_word(l, e->words[i]));
   return FD_OK;
 }
 
-static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
+static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_command_line *l) {
   char seeds[32];
   int there, kmers = u->method->models == FD_OF_NONE;
   FD_TRY(add_word(l, "probe"));
-  FD_TRY(kmers ? add_word(l, "--encoder") : add_word(l, u->model->path));
+  FD_TRY(kmers ? add_word(l, "--encoder") : fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
   if (kmers) FD_TRY(add_word(l, "none"));
   FD_TRY(add_rows(e, u->task, kmers ? OF_BASELINE_OR_SEARCH : OF_PROBE, l, &there));
   FD_TRY(add_word(l, "--baseline"));
@@ -170,84 +156,70 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   FD_TRY(add_word(l, "--seeds"));
   FD_TRY(add_word(l, seeds));
   FD_TRY(add_word(l, "--output"));
-  return add_word(l, file);
+  return fd_command_line_add(l, FD_WORD_PLACE, file);
 }
 
 /* As for probes, k-mers are searched once, and the untrained network once for each shape. */
-static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, line *l) {
+static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_command_line *l) {
   int there, kmers = u->model == e->model, untrained = fd_evaluation_first(e, u->model);
   FD_TRY(add_word(l, "knn"));
-  FD_TRY(add_word(l, u->model->path));
+  FD_TRY(fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
   FD_TRY(add_rows(e, u->task, OF_BASELINE_OR_SEARCH, l, &there));
   FD_TRY(add_word(l, "--baseline"));
   FD_TRY(add_word(l, kmers       ? "kmer,untrained"
                      : untrained ? "untrained"
                                  : "none")); /* the first model is always the first of its shape */
   FD_TRY(add_word(l, "--output"));
-  return add_word(l, file);
+  return fd_command_line_add(l, FD_WORD_PLACE, file);
 }
 
-static int config_word(const line *l) {
+static fd_status make_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, const char *file,
+                           fd_command_line *l) {
+  return u->method->tunes      ? finetune_line(e, u, folder, l)
+         : u->method->searches ? knn_line(e, u, file, l)
+                               : probe_line(e, u, file, l);
+}
+
+fd_status fd_evaluation_differs(fd_evaluation *e, const fd_evaluation_unit *u, char what[FD_EVALUATION_WHAT]) {
+  char folder[FD_PATH_MAX], file[FD_PATH_MAX];
+  fd_command_line l = {0};
+  FD_TRY(fd_evaluation_place(e, u, folder, file));
+  fd_status status = make_line(e, u, folder, file, &l);
+  if (status == FD_OK) status = fd_evaluation_compare(e, u, &l, folder, what);
+  fd_command_line_free(&l);
+  return status;
+}
+
+static int config_word(const fd_command_line *l) {
   for (int i = 0; i + 1 < l->count; i++)
     if (!strcmp(l->word[i], "--config")) return i + 1;
   return 0;
 }
 
-static void show_line(const fd_evaluation *e, const line *l) {
+static void show_line(const fd_evaluation *e, const fd_command_line *l) {
   printf("%3" PRId64 "  findna", e->unit);
   for (int i = 0; i < l->count; i++) fd_print(" %s", l->word[i]);
   printf("\n");
-}
-
-/* Signs a unit of work: writes its state_id and command line to command.txt, or compares them with the file of an earlier run, so
- * that results of other weights or settings are never reported under this name. */
-static fd_status sign(const fd_evaluation_unit *u, const line *l, const char *folder) {
-  char path[FD_PATH_MAX], *text = NULL, *found = NULL;
-  size_t bytes;
-  FILE *out;
-  fd_status status = FD_OK;
-  FD_TRY(fd_text_open(&out, &text, &bytes));
-  fprintf(out, "%s\n", u->method->models == FD_OF_NONE ? "k-mers" : u->model->state_id);
-  for (int i = 0; i < l->count; i++)
-    if (!fd_config_is_free(l->word[i]) || !strncmp(l->word[i], "eval.", 5))
-      fprintf(out, "%s\n", l->word[i]); /* threads may differ; the folder is named after the unit */
-  FD_TRY(fd_text_close(out, &text));
-  FD_GO(fd_path(path, folder, "command.txt", NULL));
-  FD_GO(fd_make_folder(folder));
-  if (fd_is_absent(path)) {
-    FD_GO(fd_write_file(path, text, bytes));
-    goto done;
-  }
-  FD_GO(fd_read_file(path, TEXT_MAX, &found, &bytes));
-  if (strcmp(text, found))
-    status = fd_fail(
-        FD_BUSY,
-        "%s: was made from another checkpoint or with other settings (its first line is the state_id); give another --output",
-        path);
-done:
-  free(text);
-  free(found);
-  return status;
 }
 
 /* Runs one unit, unless its results exist. */
 static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   const fd_evaluation_method *m = u->method;
   char folder[FD_PATH_MAX], file[FD_PATH_MAX];
-  line l = {0};
+  fd_command_line l = {0};
   int done = 0, named = *u->model->name && m->models != FD_OF_NONE;
   fd_status status = FD_OK;
   if (e->job && e->job != e->unit) return FD_OK;
   FD_TRY(fd_evaluation_place(e, u, folder, file));
   FD_TRY(fd_comm_stop_asked(e->comm)); /* between units; during a unit its command polls */
-  FD_GO(m->tunes ? finetune_line(e, u, folder, &l) : m->searches ? knn_line(e, u, file, &l) : probe_line(e, u, file, &l));
+  FD_GO(make_line(e, u, folder, file, &l));
   if (e->comm->rank == 0 && m->tunes && !fd_exists(l.word[config_word(&l)]))
     FD_GO(fd_fail(FD_MISSING, "%s: no such settings (%s of the suite)", l.word[config_word(&l)], u->task->name));
   if (e->list) {
     if (e->comm->rank == 0) show_line(e, &l);
     goto done;
   }
-  if (e->comm->rank == 0) FD_GO(sign(u, &l, folder));
+  if (e->comm->rank == 0) FD_GO(fd_evaluation_sign(e, u, &l, folder));
   if (e->comm->rank == 0) done = fd_exists(file);
   FD_GO(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
   if (done) goto done;
@@ -256,15 +228,15 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
         : m->searches ? fd_command_knn(e->comm, l.count, l.word)
                       : fd_command_probe(e->comm, l.count, l.word));
 done:
-  free_line(&l);
+  fd_command_line_free(&l);
   return status;
 }
 
 /* Whether the data files of a task exist; the same answer on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
-  line l = {0};
+  fd_command_line l = {0};
   fd_status status = add_rows(e, t, OF_TUNING, &l, there);
-  free_line(&l);
+  fd_command_line_free(&l);
   FD_TRY(status);
   FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));
   e->there += *there;

@@ -33,6 +33,13 @@ static fd_status check_output(const char *folder, const char *output) {
 }
 
 static fd_status report_several(const char *const *folders, int count, const char *output) {
+  char metrics[FD_PATH_MAX], results[FD_PATH_MAX];
+  for (int i = 0; i < count; i++) {
+    FD_TRY(fd_path(metrics, folders[i], "metrics.jsonl", NULL));
+    FD_TRY(fd_path(results, folders[i], "results.json", NULL));
+    if (fd_is_absent(metrics) && !fd_is_absent(results))
+      return fd_fail(FD_USAGE, "%s: is an evaluation, which has a page of its own: findna report %s", folders[i], folders[i]);
+  }
   if (!output) output = "comparison.html";
   FD_TRY(fd_report_write_comparison(folders, count, output));
   fd_info("wrote %s", output);

@@ -51,6 +51,8 @@ static fd_status check_task(const fd_suite *s, const char *path, int number, con
   if (strncmp(rows, "--", 2))
     return fd_fail(FD_DATA, "%s:%d: rows '%.40s': expected --task {data}/NAME, or --train and --test; comment lines begin with #",
                    path, number, rows);
+  if (fd_suite_way_of(t) == FD_SUITE_KNN && !strcmp(measure, "auroc"))
+    return fd_fail(FD_DATA, "%s:%d: measure 'auroc': a nearest-neighbour search has accuracy, f1 and mcc", path, number);
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(measure, known[i])) return FD_OK;
   return fd_fail(FD_DATA, "%s:%d: measure '%s': expected accuracy, f1, mcc or auroc", path, number, measure);
