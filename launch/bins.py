@@ -28,7 +28,7 @@ def read_labels(path, column):
         rows = csv.DictReader(file, delimiter="\t")
         if column not in (rows.fieldnames or []):
             fail(f"{path}: no column '{column}' in the header")
-        return {row["id"]: row[column] for row in rows}
+        return [(row["id"], row[column]) for row in rows]
 
 
 def reduce(rows, options, dimensions):
@@ -76,21 +76,24 @@ def main():
     rows = numpy.load(options.embeddings)
     with open(options.embeddings + ".ids.txt") as file:
         ids = file.read().splitlines()
-    labels = read_labels(options.table, options.label)
+    table = read_labels(options.table, options.label)
     if len(ids) != len(rows):
         fail(f"{options.embeddings}: {len(rows)} rows, but {len(ids)} names in its .ids.txt")
-    named = [i for i, name in enumerate(ids) if labels.get(name)]
+    if ids != [name or str(i + 1) for i, (name, _) in enumerate(table)]:  # a row without an id is named by its number
+        fail(f"{options.embeddings}: its rows are not those of {options.table}, in their order: embed that table")
+    labels = [label for _, label in table]
+    named = [i for i, label in enumerate(labels) if label]
     if len(named) < 2:
         fail(f"{options.table}: fewer than two of the embeddings have a '{options.label}'")
-    count = options.clusters or len({labels[ids[i]] for i in named})
+    count = options.clusters or len({labels[i] for i in named})
     clusters = AgglomerativeClustering(n_clusters=count, linkage="ward").fit_predict(reduce(rows[named].astype(numpy.float64), options, DIMENSIONS))
     print(f"{count} clusters of {len(named)} sequences")
     with open(options.output, "w", newline="") as file:
         out = csv.writer(file, delimiter="\t", lineterminator="\n")
         out.writerow(["id", options.label, "cluster"])
-        out.writerows([ids[i], labels[ids[i]], cluster] for i, cluster in zip(named, clusters))
+        out.writerows([ids[i], labels[i], cluster] for i, cluster in zip(named, clusters))
     if options.picture:
-        draw(rows[named].astype(numpy.float64), [labels[ids[i]] for i in named], options)
+        draw(rows[named].astype(numpy.float64), [labels[i] for i in named], options)
 
 
 main()

@@ -15,3 +15,6 @@ head -1 t.tsv >empty.tsv
 expect "no rows" 65 "no row has both" "$FINDNA" clusters empty.tsv --label dna_bin
 expect "no table" 64 "give a TABLE" "$FINDNA" clusters
 expect "an output over the input" 73 "t.tsv" "$FINDNA" clusters t.tsv --label dna_bin --output t.tsv
+(cat t.tsv; printf 'r9\tNA\tc1\nr10\tNULL\tc1\nr11\tB1\tnan\nr12\tNone\tc0\nr13\tn/a\tc0\n') >missing.tsv
+expect "the words of other programs for a missing value" 0 "^AMI       1.0000" "$FINDNA" clusters missing.tsv --label dna_bin
+check "are no class" grep -q "^left out  7 rows" out.log

@@ -122,7 +122,7 @@ sed '7s/,[a-z]*$/,1/' named_train.csv >mixed.csv; expect "a number among names" 
 sed '7s/,[01]$/,one/' train.csv >mixed.csv; expect "a name among numbers" 65 "mixed.csv:7: the label 'one' is not a whole number" "$FINDNA" finetune run --train mixed.csv run.folder=bad
 expect "numbers for training, names for testing" 65 "named_test.csv:2: the label 'other' is not a whole number" "$FINDNA" finetune run --train train.csv --test named_test.csv run.folder=bad
 printf 'sequence,label\nACGT,"a,b"\nACGA,c\n' >comma.csv; expect "a name with a comma" 65 "the label 'a,b' has a comma" "$FINDNA" finetune run --train comma.csv run.folder=bad
-printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is not UTF-8" 65 "bytes.csv: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
+printf 'sequence,label\nACGT,\377\nACGA,c\n' >bytes.csv; expect "a name that is not UTF-8" 65 "bytes.csv:2: a label is no UTF-8" "$FINDNA" finetune run --train bytes.csv run.folder=bad
 printf 'sequence,label\nACGT,a\0b\nACGA,c\n' >nul.csv; expect "a NUL in a name" 65 "nul.csv:2: has a NUL byte" "$FINDNA" finetune run --train nul.csv run.folder=bad
 printf 'sequence,label\nACGT,NaN\nACGA,c\n' >nan.csv; expect "a missing label is no name" 65 "nan.csv:2: the label 'NaN' is not a whole number" "$FINDNA" finetune run --train nan.csv run.folder=bad
 for missing in NA '<NA>' N/A NULL; do printf "sequence,label\nACGT,a\nACGA,c\nACGG,$missing\n" >missing.csv; expect "a missing label: $missing" 65 "missing.csv:4: the label '$missing' is no name" "$FINDNA" finetune run --train missing.csv run.folder=bad; done
@@ -177,6 +177,9 @@ expect "a class that the test rows lack" 0 "^test" "$FINDNA" finetune run --trai
 expect "a class that the training rows lack" 65 "hole.csv: labels reach 2 but none is 1" "$FINDNA" finetune run --train hole.csv run.folder=bad
 mkdir -p twice/train twice/test; for s in train test; do cp iv/$s/*.csv.gz twice/$s/; done; zcat twice/train/a.csv.gz >twice/train/a.csv
 expect "a class that occurs twice" 65 "the class 'a' is there twice" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
+mkdir -p prefix/train prefix/test; for s in train test; do cp iv/$s/a.csv.gz prefix/$s/pos.csv.gz; zcat iv/$s/b.csv.gz | head -11 >prefix/$s/pos-weak.csv; done
+expect "a class whose name begins with another's" 0 "^test" "$FINDNA" finetune run --task prefix --genome genome.fa $small run.folder=prefixed
+check "has its own rows" bash -c 'tr -d " \n" <prefixed/finetune.json | grep -q "\"labels\":\[\"pos\",\"pos-weak\"\]" && tr -d " \n" <prefixed/finetune.json | grep -q "\"constant\":{\"class\":0,"'
 rm twice/train/a.csv; printf 'id,region,start,end,strand\n2,chr1,,30,x\n' | gzip >twice/train/a.csv.gz
 expect "an interval without a start" 65 "a.csv.gz:2: expected id,region,start,end,strand" "$FINDNA" finetune run --task twice --genome genome.fa run.folder=bad
 head -5 train.csv >leak_test.csv

@@ -27,4 +27,10 @@ expect "keys of one class" 65 "one.tsv: its rows have a single class" "$FINDNA" 
 expect "no keys" 64 "give CHECKPOINT, --train FILE and --test FILE" "$FINDNA" knn run --test queries.tsv
 expect "an output over an input" 73 "keys.tsv" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output keys.tsv
 check "the keys are still there" test "$(wc -l <keys.tsv)" = 41
-expect "one file for both outputs" 64 "name the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions x
+expect "one file for both outputs" 64 "are the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions x
+expect "under another name" 64 "are the same file" "$FINDNA" knn run --train keys.tsv --test queries.tsv --output x --predictions "$PWD/../${PWD##*/}/./x"
+awk -F'\t' -v OFS='\t' 'NR > 1 && NR != 3 { $1 = "" } 1' queries.tsv >nameless.tsv
+expect "queries and keys without ids" 0 "^kmer" "$FINDNA" knn run --train nameless.tsv --test nameless.tsv --label genus --predictions nameless.out
+check "have the numbers of their rows" test "$(cut -f1,4 nameless.out | sed -n '2,4p' | tr '\t\n' '  ')" = "1 1 q2 q2 3 3 "
+"$FINDNA" embed run nameless.tsv --output nameless.npy >/dev/null 2>&1
+check "as in embeddings" test "$(head -3 nameless.npy.ids.txt | tr '\n' ' ')" = "1 q2 3 "

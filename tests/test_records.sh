@@ -75,3 +75,14 @@ printf 'sequence,genus\n' >header.csv
 expect "no rows" 65 "has a header but no rows" $prepare header.csv x
 expect "OUT exists" 73 "exists already" $prepare bioscan.csv b
 check "refused commands leave nothing behind" bash -c '! ls -d x* 2>/dev/null'
+expect "a value in two lists" 64 "the value 'train' is in --train and in --val" $prepare bioscan.csv --split split --train pretrain,train --val train x
+expect "a value twice in one" 64 "the value 'train' is in --val and again in --val" $prepare bioscan.csv --split split --val train,train x
+expect "a column twice" 64 "the column 'Genus' is twice in --columns" $prepare bioscan.csv --columns genus,Genus x
+expect "a column of the tables" 64 "the tables have a column 'split' of their own" $prepare bioscan.csv --columns genus,split x
+check "none of these left anything" test ! -e x
+awk 'BEGIN { srand(2); print "processid\tsequence\tgenus"; split("Apis NULL N/A <NA> None nan Bombus", g, " "); for (i = 0; i < 70; i++) { s = ""; for (k = 0; k < 40; k++) s = s substr("ACGT", 1 + int(rand() * 4), 1); print (i % 5 == 1 ? "" : "P" int(i / 2)) "\t" s "\t" g[1 + i % 7] } }' >words.tsv
+expect "words for missing values" 0 "^left out   50 rows lack what --require names" $prepare words.tsv --require genus words
+check "are no names" test "$(cut -f4 words/*.tsv | sort -u | tr '\n' ' ')" = "Apis Bombus genus "
+expect "records without ids, and with repeated ones" 0 "^note       14 records have no id" $prepare words.tsv none
+check "are counted" said '^note       21 records have the id of an earlier one'
+check "in the manifest, too" grep -qE '"repeated_ids": 21,' none/manifest.json

@@ -128,3 +128,6 @@ for i in 1 2 3 4; do grep -v '^#' long.vcf; done >more && for i in 1 2 3 4 5 6; 
 until grep -q 'MB of memory' stopped.log || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
 kill -TERM $pid; code=0; wait $pid || code=$?
 check "TERM: code 75, no file, and a message" bash -c "[ $code = 75 ] && ! ls | grep -q stopped.vcf && grep -q 'stopped by a signal: stopped.vcf was not written' stopped.log"
+(cat v.vcf; printf 'chr1\t0200\tsv\tN\t<DUP>\t.\t.\tSVTYPE=DUP\tGT\t0/1\t0/0\n') >sv.vcf
+expect "a structural variant with REF N" 0 "alleles scored" "$FINDNA" score run sv.vcf --genome genome.fa --output sv.out.vcf --mismatches 0
+check "is no mismatch, and its position is kept as it is written" grep -qP '^chr1\t0200\tsv\tN\t<DUP>\t.*FINDNA_LLR=\.' sv.out.vcf

@@ -99,8 +99,44 @@ fd_status fd_check_output_place(const char *output) {
   return FD_OK;
 }
 
+static int is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
+
+/* Whether a file is in a folder or below it. */
+static int is_inside(const char *file, const char *folder) {
+  char *a = realpath(file, NULL), *b = realpath(folder, NULL);
+  size_t n = b ? strlen(b) : 0;
+  int inside = a && b && !strncmp(a, b, n) && (a[n] == '/' || n == 1);
+  free(a);
+  free(b);
+  return inside;
+}
+
 fd_status fd_check_output(const char *output, const char *input) {
   struct stat a, b;
-  if (!output || stat(output, &a) || stat(input, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return FD_OK;
+  if (!output || !input || stat(output, &a) || stat(input, &b)) return FD_OK;
+  size_t n = strlen(output);
+  int json = n >= 5 && !strcmp(output + n - 5, ".json");
+  if (S_ISDIR(b.st_mode) ? json || !is_inside(output, input) : !is_same(&a, &b)) return FD_OK;
   return fd_fail(FD_BUSY, "--output %s is an input: it would be overwritten", output);
+}
+
+/* The folder that a path is in, and its name there, after links. */
+static fd_status find_place(const char *path, char resolved[FD_PATH_MAX], struct stat *folder, const char **name) {
+  FD_TRY(fd_path_resolve(resolved, path));
+  char *slash = strrchr(resolved, '/');
+  *name = slash ? slash + 1 : resolved;
+  if (slash) *slash = '\0';
+  if (stat(!slash ? "." : *resolved ? resolved : "/", folder)) *folder = (struct stat){0};
+  return FD_OK;
+}
+
+fd_status fd_check_outputs_differ(const char *a, const char *b) {
+  char path[2][FD_PATH_MAX];
+  const char *name[2];
+  struct stat folder[2];
+  if (!a || !b) return FD_OK;
+  FD_TRY(find_place(a, path[0], &folder[0], &name[0]));
+  FD_TRY(find_place(b, path[1], &folder[1], &name[1]));
+  if (strcmp(name[0], name[1]) || !is_same(&folder[0], &folder[1])) return FD_OK;
+  return fd_fail(FD_USAGE, "%s and %s are the same file; two outputs need two", a, b);
 }

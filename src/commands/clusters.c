@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "commands/command.h"
 #include "data/fields.h"
+#include "data/taxa.h"
 #include "output/json_file.h"
 #include "tasks/ami.h"
 
@@ -43,7 +44,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
       "clusters", "TABLE [options]",
       "Measures how well the clusters in a table agree with its classes. The score is the adjusted mutual information\n"
       "(arithmetic mean) of two columns of a CSV or TSV table: 1 if the clusters equal the classes, about 0 if they agree\n"
-      "by chance only. Rows with an empty cell in either column are left out and counted.",
+      "by chance only. Rows without a value in either column (an empty cell, NA, NULL, nan, None) are left out and counted.",
       table};
   int count;
   FD_TRY(fd_args_parse(&args, argc, argv, &o->table, 1, &count, helped));
@@ -66,7 +67,7 @@ static fd_status read_rows(const options *o, assignments *a) {
   while ((line = fd_lines_next(&a->lines, &length))) {
     FD_TRY(fd_fields_cut(&a->fields, line, length));
     const char *said[2] = {fd_field_trimmed(a->fields.item[column[0]]).text, fd_field_trimmed(a->fields.item[column[1]]).text};
-    if (!*said[0] || !*said[1]) {
+    if (fd_taxa_is_missing(said[0]) || fd_taxa_is_missing(said[1])) {
       a->empty++;
       continue;
     }

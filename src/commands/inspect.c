@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/printable.h"
 #include "commands/command.h"
+#include "data/stream.h"
 #include "data/shards.h"
 #include "output/matrix_show.h"
 #include "output/safetensors.h"
@@ -252,7 +253,8 @@ static fd_status inspect(const char *path) {
   if (hdf5) return inspect_hdf5(path);
   FD_TRY(fd_matrix_is_one(path, &matrix));
   if (matrix) return fd_matrix_show(path);
-  return inspect_safetensors(path);
+  if (fd_ending(path, ".safetensors")) return inspect_safetensors(path);
+  return fd_fail(FD_DATA, "%s: expected a .safetensors file, embeddings or a shard (.h5, .npy), MANIFEST or manifest.json", path);
 }
 
 fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {

@@ -228,20 +228,18 @@ static void print_label(FILE *out, const searching *s, int label) {
 static fd_status write_predictions(const options *o, const searching *s) {
   const fd_table *keys = &s->table[KEYS], *queries = &s->table[QUERIES];
   const method *m = &s->method[0];
-  char *text = NULL;
+  char *text = NULL, room[FD_TABLE_ID];
   size_t bytes;
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
   fprintf(out, "query\tlabel\tpredicted\tnearest\tcosine\n");
   for (int i = 0; i < queries->rows; i++) {
     size_t nearest = (size_t)i * (size_t)o->neighbours;
-    if (queries->id) cell(out, queries->id[i]);
-    else fprintf(out, "%d", i + 1);
+    cell(out, fd_table_id(queries, i, room));
     fputc('\t', out), print_label(out, s, queries->label[i]);
     fputc('\t', out), print_label(out, s, m->predicted[i]);
     fputc('\t', out);
-    if (keys->id) cell(out, keys->id[m->index[nearest]]);
-    else fprintf(out, "%d", m->index[nearest] + 1);
+    cell(out, fd_table_id(keys, m->index[nearest], room));
     fprintf(out, "\t%.6g\n", (double)m->cosine[nearest]);
   }
   FD_TRY(fd_text_close(out, &text));
@@ -296,9 +294,7 @@ static fd_status check_places(const options *o) {
     FD_TRY(fd_check_output_place(written[i]));
     for (int f = 0; f < 2; f++) FD_TRY(fd_check_output(written[i], o->file[f]));
   }
-  if (o->output && o->predictions && !strcmp(o->output, o->predictions))
-    return fd_fail(FD_USAGE, "findna knn: --output and --predictions name the same file, %s", o->output);
-  return FD_OK;
+  return fd_check_outputs_differ(o->output, o->predictions);
 }
 
 static fd_status knn(fd_comm *comm, const options *o, searching *s) {

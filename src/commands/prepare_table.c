@@ -5,6 +5,16 @@
 
 #include "commands/command.h"
 
+/* No value may be twice in the lists of splits: its rows would be in the first one only. */
+static fd_status check_values(const fd_ingest_table *o, int a, int b) {
+  for (int i = 0; i < o->of[a].count; i++)
+    for (int k = a == b ? i + 1 : 0; k < o->of[b].count; k++)
+      if (!strcmp(o->of[a].item[i], o->of[b].item[k]))
+        return fd_fail(FD_USAGE, "findna prepare: the value '%s' is in --%s and %s--%s", o->of[a].item[i], fd_split_names[a],
+                       a == b ? "again in " : "in ", fd_split_names[b]);
+  return FD_OK;
+}
+
 static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd_ingest_table *o, const char *by,
                             const char *known) {
   static const char *const of_column[] = {"train", "val", "test"}, *const of_share[] = {"by", "known", "val-share", "test-share",
@@ -16,6 +26,8 @@ static fd_status check_rule(const fd_args *args, int argc, char **argv, const fd
     if (o->taxa.part && fd_args_given(args, argc, argv, of_share[i]))
       return fd_fail(FD_USAGE, "findna prepare: --%s has no effect beside --split, whose column determines the splits",
                      of_share[i]);
+  for (int a = 0; a < FD_SPLITS; a++)
+    for (int b = a; b < FD_SPLITS; b++) FD_TRY(check_values(o, a, b));
   if (by && known) return fd_fail(FD_USAGE, "findna prepare: --by and --known exclude each other");
   if (o->val_share + o->test_share >= 1)
     return fd_fail(FD_USAGE, "findna prepare: --val-share and --test-share leave nothing to train on");

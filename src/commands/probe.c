@@ -164,8 +164,8 @@ static fd_status limit_rows(fd_table *table, int limit) {
 static fd_status load(fd_comm *comm, const options *o, probing *p) {
   int most;
   FD_TRY(fd_check_output_place(o->output));
-  if (o->rows.train) FD_TRY(fd_check_output(o->output, o->rows.train));
-  if (o->rows.test) FD_TRY(fd_check_output(o->output, o->rows.test));
+  const char *const inputs[] = {o->rows.train, o->rows.test, o->rows.task, o->rows.genome};
+  for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) FD_TRY(fd_check_output(o->output, inputs[i]));
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
   p->unknown = fd_task_unknown(&p->rows);

@@ -63,7 +63,7 @@ static fd_status check_names(const options *o) {
   if (!of_variants && is_vcf) return fd_fail(FD_USAGE, "findna score: %s: variants give NAME.vcf or NAME.tsv", o->words[1]);
   FD_TRY(fd_check_output_place(o->output));
   FD_TRY(fd_check_output(o->output, o->words[1]));
-  return o->genome ? fd_check_output(o->output, o->genome) : FD_OK;
+  return fd_check_output(o->output, o->genome);
 }
 
 /* Refuses options of the other kind of output, which would have no effect. */
@@ -153,8 +153,8 @@ static void write_vcf_line(const options *o, const scoring *s, int64_t i, FILE *
   const fd_variant *v = &s->variants.item[i];
   const int64_t *first = &s->scores.first[i];
   int shown = strcmp(v->rest[2], ".") && *v->rest[2];
-  fprintf(out, "%s\t%" PRId64 "\t%s\t%s\t%s\t%s\t%s\t%s", v->contig, v->position + 1, v->id, v->ref, v->alt, v->rest[0],
-          v->rest[1], shown ? v->rest[2] : "");
+  fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", v->contig, v->written, v->id, v->ref, v->alt, v->rest[0], v->rest[1],
+          shown ? v->rest[2] : "");
   for (int which = 0; which < 2; which++) {
     if (!wanted(o, which)) continue;
     fprintf(out, "%s%s=", shown++ ? ";" : "", info_names[which]);

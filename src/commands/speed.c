@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/printable.h"
 #include "base/sort.h"
 #include "base/version.h"
@@ -63,6 +64,8 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
 }
 
 static fd_status open_all(const options *o, comparison *c) {
+  FD_TRY(fd_check_output_place(o->output));
+  FD_TRY(fd_check_output(o->output, o->rows));
   FD_TRY(fd_table_read_sequences(o->rows, &c->table));
   if (!c->table.rows) return fd_fail(FD_DATA, "%s: has no rows", o->rows);
   FD_TRY(fd_alloc(&c->speed, (size_t)o->count, sizeof *c->speed, "models"));

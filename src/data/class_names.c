@@ -8,24 +8,17 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
-
-/* What programs write for a missing value, besides an empty field and NaN. */
-static int is_missing(const char *text) {
-  static const char *const words[] = {"NA", "<NA>", "N/A", "NULL"};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (!strcmp(text, words[i])) return 1;
-  return 0;
-}
+#include "data/fields.h"
 
 int fd_class_names_is_name(const char *text) {
   char *end;
-  if (is_missing(text)) return 0;
+  if (fd_is_missing(text)) return 0;
   (void)strtod(text, &end);
   while (*end == ' ') end++;
   return *end != '\0';
 }
 
-static fd_status check(const char *where, const char *text) {
+fd_status fd_class_names_check(const char *where, const char *text) {
   int utf8;
   FD_TRY(fd_json_is_utf8(text, &utf8)); /* required by the files that store names */
   if (!utf8) return fd_fail(FD_DATA, "%s: a label is no UTF-8, as names of classes must be", where);
@@ -48,7 +41,7 @@ static fd_status add(fd_class_names *names, const char *text, size_t length) {
 
 fd_status fd_class_names_add(fd_class_names *names, const char *where, const char *text) {
   size_t length = strlen(text);
-  FD_TRY(check(where, text));
+  FD_TRY(fd_class_names_check(where, text));
   if (!length) return fd_fail(FD_DATA, "%s: the name of class %d is empty", where, names->count);
   if (names->count == FD_CLASS_NAMES_MAX || names->bytes + length >= FD_CLASS_NAMES_BYTES)
     return fd_fail(FD_DATA, "%s: more than %d different labels, or %d bytes of them: are they names of classes?", where,

@@ -19,8 +19,11 @@ typedef struct fd_class_names {
 /* Whether a label is a name: not empty, not a number and not a missing value (nan and inf count as numbers). */
 int fd_class_names_is_name(const char *text);
 
-/* Makes names of the distinct texts among `count` (any order, borrowed), sorted. FD_DATA for a text with a comma or a control
- * character, which a list could not store; `where` names the file. */
+/* FD_DATA for a text that a list could not store: with a comma or a control character, or not UTF-8; `where` is for the message.
+ */
+fd_status fd_class_names_check(const char *where, const char *text) FD_MUST_CHECK;
+
+/* Makes names of the distinct texts among `count` (any order, borrowed), sorted. Each must pass fd_class_names_check. */
 fd_status fd_class_names_of(fd_class_names *names, const char *where, const char *const *text, int count) FD_MUST_CHECK;
 
 /* The class of a name in a sorted list (fd_class_names_of), or -1. */

@@ -73,6 +73,13 @@ void fd_fields_end(fd_fields *f) {
   *f = (fd_fields){0};
 }
 
+int fd_is_missing(const char *text) {
+  static const char *const words[] = {"", "NA", "<NA>", "N/A", "n/a", "#N/A", "NULL", "null"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (!strcmp(text, words[i])) return 1;
+  return !strcasecmp(text, "nan");
+}
+
 int fd_field_is(const fd_field *field, const char *word) {
   return field->length == strlen(word) && !strncasecmp(field->text, word, field->length);
 }

@@ -32,6 +32,9 @@ fd_status fd_fields_cut(fd_fields *fields, char *row, size_t length) FD_MUST_CHE
 /* A field without leading and trailing blanks. */
 fd_field fd_field_trimmed(fd_field field);
 
+/* Whether a text is empty or a word that programs (R, pandas, spreadsheets, databases) write for a missing value. */
+int fd_is_missing(const char *text);
+
 /* Whether a field is a word, ignoring case. */
 int fd_field_is(const fd_field *field, const char *word);
 

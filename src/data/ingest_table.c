@@ -46,13 +46,14 @@ static json_t *report_json(const fd_record_set *set) {
   for (int s = 0; s < FD_SPLITS; s++) fd_json_set(&splits, fd_split_names[s], json_integer(set->in_split[s]));
   for (int k = 0; k < set->tables; k++) fd_json_set(&tables, set->table[k], json_integer(set->in_table[k]));
   for (int i = 0; i < set->taxa.columns; i++) fd_json_append(&columns, json_string(set->taxa.column[i]));
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "rows",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "rows",
                    (json_int_t)c->rows, "iupac_to_n", (json_int_t)c->iupac, "other_to_n", (json_int_t)c->odd, "cut",
                    (json_int_t)c->cut, "stripped", (json_int_t)c->stripped, "without_nucleotides", (json_int_t)c->none,
                    "too_short", (json_int_t)c->shorter, "lacking", (json_int_t)c->lacking, "duplicates",
-                   (json_int_t)c->duplicates, "duplicates_of_other_names", (json_int_t)c->differing, "unnamed",
-                   (json_int_t)c->unnamed, "without_record", (json_int_t)c->unplaced, "in_no_split", (json_int_t)set->left_out,
-                   "splits", splits, "tables", tables, "columns", columns);
+                   (json_int_t)c->duplicates, "duplicates_of_other_names", (json_int_t)c->differing, "without_id",
+                   (json_int_t)c->nameless, "repeated_ids", (json_int_t)c->repeated, "unnamed", (json_int_t)c->unnamed,
+                   "without_record", (json_int_t)c->unplaced, "in_no_split", (json_int_t)set->left_out, "splits", splits,
+                   "tables", tables, "columns", columns);
 }
 
 static fd_status manifest_text(const fd_record_set *set, const fd_manifest *m, char **text) {
@@ -82,6 +83,8 @@ static void report(const fd_record_set *set, const fd_manifest *m) {
   print_count("left out", c->shorter, "sequences shorter than --shortest");
   print_count("left out", c->duplicates, "sequences that are equal to an earlier one");
   print_count("left out", c->differing, "of these have another name than the earlier one");
+  print_count("note", c->nameless, "records have no id: the number of their row in OUT's tables stands for it");
+  print_count("note", c->repeated, "records have the id of an earlier one");
   print_count("note", c->unnamed, "records of FASTA files that the table does not name");
   print_count("note", c->unplaced, "rows of the table without a record");
   print_count("note", set->left_out, "records of no split: in tables, in no shard");

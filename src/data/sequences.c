@@ -34,6 +34,7 @@ struct fd_sequences {
   int loaded; /* record in `symbols`; -1: none */
   uint8_t *symbols, *turned;
   char *id; /* the last id that was made */
+  char number[FD_TABLE_ID];
 };
 
 static void count(fd_sequences *s, int64_t length) {
@@ -194,20 +195,18 @@ static fd_status load(fd_sequences *s, int record) {
   return FD_OK;
 }
 
-/* Makes the id of a row or an interval that has none. */
+/* Makes the id of an interval that has none. */
 static fd_status make_id(fd_sequences *s, const char *contig, int64_t begin, int64_t end) {
   free(s->id);
   s->id = NULL;
-  int n = contig ? asprintf(&s->id, "%s:%" PRId64 "-%" PRId64, contig, begin, end) : asprintf(&s->id, "%" PRId64, begin);
-  if (n >= 0) return FD_OK;
+  if (asprintf(&s->id, "%s:%" PRId64 "-%" PRId64, contig, begin, end) >= 0) return FD_OK;
   s->id = NULL;
   return fd_fail(FD_MEMORY, "out of memory for a name");
 }
 
 static fd_status next_of_table(fd_sequences *s, int64_t i, fd_sequence *out) {
   const fd_table *t = &s->table;
-  if (!t->id) FD_TRY(make_id(s, NULL, i + 1, 0));
-  const char *id = t->id ? t->id[i] : s->id;
+  const char *id = fd_table_id(t, (int)i, s->number);
   *out = (fd_sequence){id, t->symbols + t->start[i], t->start[i + 1] - t->start[i], id, 0, 0};
   return FD_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "data/alphabet.h"
 #include "data/fields.h"
@@ -101,6 +102,7 @@ static fd_status unknown_name(const reader *r, const fd_field *text) {
 
 /* Reads a label that is a name, or must be one because the first row's is. */
 static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
+  char where[FD_PATH_MAX + 32];
   if (!fd_class_names_is_name(text->text))
     return fd_fail(
         FD_DATA,
@@ -111,6 +113,8 @@ static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
     if (*label < 0 && r->unknown) *label = r->names->count;
     return *label < 0 ? unknown_name(r, text) : FD_OK;
   }
+  snprintf(where, sizeof where, "%s:%lld", r->path, line_of(r));
+  FD_TRY(fd_class_names_check(where, text->text));
   FD_TRY(fd_grow(&r->text, &r->texts, (size_t)row + 1, sizeof *r->text, "labels of a table"));
   r->text[row] = text->text;
   return FD_OK;
@@ -236,6 +240,12 @@ fd_status fd_table_pick(const fd_table *from, const int *rows, int count, fd_tab
 done:
   if (status != FD_OK) fd_table_free(to);
   return status;
+}
+
+const char *fd_table_id(const fd_table *table, int row, char room[FD_TABLE_ID]) {
+  if (table->id && *table->id[row]) return table->id[row];
+  snprintf(room, FD_TABLE_ID, "%d", row + 1);
+  return room;
 }
 
 void fd_table_cut(fd_table *table, int64_t length) {

@@ -12,7 +12,7 @@ typedef struct fd_table {
   uint8_t *symbols; /* 0..4 */
   int *label;       /* [rows], 0 .. classes-1; NULL unless classes were requested */
   float *value;     /* [rows]; NULL unless values were requested */
-  char **id;        /* [rows] from the column `id` or `name`; NULL without one */
+  char **id;        /* [rows] from the column `id` or `name`, may be empty; NULL without one; see fd_table_id */
   char *text;       /* memory of the ids */
 } fd_table;
 
@@ -44,6 +44,10 @@ fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHE
 
 /* Copies `count` rows in the given order, without ids. */
 fd_status fd_table_pick(const fd_table *table, const int *rows, int count, fd_table *picked) FD_MUST_CHECK;
+
+/* The id of a row, or its number, from 1, if it has none; `room` holds the number. */
+enum { FD_TABLE_ID = 16 };
+const char *fd_table_id(const fd_table *table, int row, char room[FD_TABLE_ID]);
 
 /* Keeps the first `length` nucleotides of each sequence; shorter ones stay as they are. */
 void fd_table_cut(fd_table *table, int64_t length);

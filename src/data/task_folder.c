@@ -152,55 +152,69 @@ typedef struct class_part {
 /* Describes entry i; `part->name` is empty if it is not a class. */
 static fd_status find_class(const fd_listing *entries, int i, class_part *part) {
   const char *name = entries->entry[i]->d_name, *ending = fd_ending(name, ".csv");
-  *part->name = '\0';
   FD_TRY(fd_path(part->path, entries->path, name, NULL));
   part->folder = fd_is_folder(part->path);
-  if (!part->folder && !ending)
-    return fd_listing_leave_out(entries, i, "a folder of sequences or a table of intervals CLASS.csv for each class");
-  snprintf(part->name, sizeof part->name, "%.*s", part->folder ? 255 : (int)(ending - name), name);
+  snprintf(part->name, sizeof part->name, "%.*s", part->folder ? 255 : ending ? (int)(ending - name) : 0, name);
   return FD_OK;
 }
 
-/* The labels of the classes: with `learn` (train) names are added, else (test) they must be among them. */
-typedef struct labels {
-  char (*name)[256];
-  int count, learn;
-} labels;
-
-static fd_status find_label(const char *folder, const char *split, const char *name, labels *l, int *label) {
-  for (*label = 0; *label < l->count && strcmp(l->name[*label], name);) ++*label;
-  if (l->learn && *label < l->count) return fd_fail(FD_DATA, "%s: the class '%s' is there twice", split, name);
-  if (!l->learn && *label == l->count) return fd_fail(FD_DATA, "%s: the class '%s' is not in %s/train", split, name, folder);
-  if (!l->learn) return FD_OK;
-  if (l->count == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", split, CLASSES_MAX);
-  snprintf(l->name[l->count++], sizeof *l->name, "%s", name);
-  return FD_OK;
+/* Takes the names of the classes from FOLDER/train. */
+static fd_status name_classes(const char *folder, fd_class_names *names) {
+  char path[FD_PATH_MAX], (*name)[256] = NULL;
+  const char *text[CLASSES_MAX];
+  fd_listing entries = {0};
+  class_part part;
+  int count = 0;
+  fd_status status = FD_OK;
+  FD_TRY(fd_path(path, folder, "train", NULL));
+  FD_GO(fd_alloc(&name, CLASSES_MAX, sizeof *name, "classes"));
+  FD_GO(fd_listing_open(&entries, path));
+  for (int i = 0; i < entries.count; i++) {
+    FD_GO(find_class(&entries, i, &part));
+    if (!*part.name) continue;
+    if (count == CLASSES_MAX) FD_GO(fd_fail(FD_DATA, "%s: more than %d classes", path, CLASSES_MAX));
+    memcpy(name[count], part.name, sizeof part.name);
+    text[count] = name[count];
+    count++;
+  }
+  FD_GO(fd_class_names_of(names, path, text, count));
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < i && names->count < count; k++)
+      if (!strcmp(text[i], text[k])) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is there twice", path, text[i]));
+done:
+  fd_listing_close(&entries);
+  free(name);
+  return status;
 }
 
-static fd_status read_class(const class_part *part, int label, const labels *l, genome_file *g, builder *b, intervals *v) {
-  int rows = b->table->rows;
-  if (part->folder) FD_TRY(read_class_folder(part->path, label, b));
-  else if (g->reader) FD_TRY(read_class_file(part->path, label, g, b, v));
-  else return fd_fail(FD_USAGE, "%s: is a list of intervals; give the genome that they lie in: --genome FILE", part->path);
-  if (!l->learn || b->table->rows > rows) return FD_OK;
-  return fd_fail(FD_DATA, "%s: has no row%s", part->path, g->left_out ? " on the genome given" : "");
+static fd_status read_class(const class_part *part, int label, genome_file *g, builder *b, intervals *v) {
+  if (part->folder) return read_class_folder(part->path, label, b);
+  if (g->reader) return read_class_file(part->path, label, g, b, v);
+  return fd_fail(FD_USAGE, "%s: is a list of intervals; give the genome that they lie in: --genome FILE", part->path);
 }
 
-/* Reads all classes of FOLDER/train or FOLDER/test. */
-static fd_status read_split(const char *folder, const char *split, labels *l, genome_file *g, fd_table *table) {
+/* Reads all classes of FOLDER/train, each of which must have rows, or of FOLDER/test (`tests`), which must be among them. */
+static fd_status read_split(const char *folder, int tests, const fd_class_names *names, genome_file *g, fd_table *table) {
   char path[FD_PATH_MAX];
   fd_listing entries = {0};
   intervals v = {0};
   builder b = {.table = table};
   class_part part;
   fd_status status = FD_OK;
-  FD_TRY(fd_path(path, folder, split, NULL));
+  FD_TRY(fd_path(path, folder, tests ? "test" : "train", NULL));
   FD_GO(fd_listing_open(&entries, path));
-  for (int i = 0, label; i < entries.count; i++) {
+  for (int i = 0; i < entries.count; i++) {
+    int rows = table->rows;
     FD_GO(find_class(&entries, i, &part));
-    if (!*part.name) continue;
-    FD_GO(find_label(folder, path, part.name, l, &label));
-    FD_GO(read_class(&part, label, l, g, &b, &v));
+    if (!*part.name) {
+      FD_GO(fd_listing_leave_out(&entries, i, "a folder of sequences or a table of intervals CLASS.csv for each class"));
+      continue;
+    }
+    int label = fd_class_names_find(names, part.name);
+    if (label < 0) FD_GO(fd_fail(FD_DATA, "%s: the class '%s' is not in %s/train", path, part.name, folder));
+    FD_GO(read_class(&part, label, g, &b, &v));
+    if (!tests && table->rows == rows)
+      FD_GO(fd_fail(FD_DATA, "%s: has no row%s", part.path, g->left_out ? " on the genome given" : ""));
   }
   FD_GO(cut_intervals(g, &v, table));
   if (!table->rows) FD_GO(fd_fail(FD_DATA, "%s: has no rows", path));
@@ -221,27 +235,21 @@ static fd_status check_others(const fd_listing *all) {
 
 static fd_status read_classes(const fd_listing *all, const char *genome, int partial, fd_task_folder *task) {
   const char *folder = all->path;
-  labels classes = {.learn = 1};
-  const char *name[CLASSES_MAX];
   genome_file g = {.partial = partial};
   fd_status status = FD_OK;
-  FD_GO(fd_alloc(&classes.name, CLASSES_MAX, sizeof *classes.name, "classes"));
   if (genome) {
     FD_GO(fd_genome_scan(&g.genome, genome));
     FD_GO(fd_genome_index(&g.genome));
     FD_GO(fd_genome_reader_open(&g.genome, &g.reader));
   }
-  FD_GO(read_split(folder, "train", &classes, &g, &task->train));
-  classes.learn = 0;
-  FD_GO(read_split(folder, "test", &classes, &g, &task->test));
+  FD_GO(name_classes(folder, &task->names));
+  FD_GO(read_split(folder, 0, &task->names, &g, &task->train));
+  FD_GO(read_split(folder, 1, &task->names, &g, &task->test));
   FD_GO(check_others(all));
   task->left_out = g.left_out;
-  for (int i = 0; i < classes.count; i++) name[i] = classes.name[i];
-  FD_GO(fd_class_names_of(&task->names, folder, name, classes.count));
 done:
   fd_genome_reader_close(&g.reader);
   fd_genome_free(&g.genome);
-  free(classes.name);
   return status;
 }
 

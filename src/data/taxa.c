@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/guard.h"
 #include "base/memory.h"
@@ -39,8 +40,16 @@ static fd_status find_column(const reader *r, const char *name, int *column) {
   return *column >= 0 ? FD_OK : missing_column(r, name, "");
 }
 
+/* The columns of the tables that `findna prepare` writes: id, split, sequence, and those that are kept. */
 static fd_status keep_column(reader *r, const char *name, int column) {
+  static const char *const own[] = {"id", "split", "sequence"};
   fd_taxa *t = r->taxa;
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    if (!strcasecmp(name, own[i]))
+      return fd_fail(FD_USAGE, "%s: the tables have a column '%s' of their own; leave it out of --columns", r->options->table,
+                     own[i]);
+  for (int i = 0; i < t->columns; i++)
+    if (r->column[i] == column) return fd_fail(FD_USAGE, "%s: the column '%s' is twice in --columns", r->options->table, name);
   if (t->columns == FD_TAXA_COLUMNS)
     return fd_fail(FD_USAGE, "%s: more than %d columns to keep", r->options->table, FD_TAXA_COLUMNS);
   r->column[t->columns] = column;
@@ -81,11 +90,12 @@ static fd_status find_columns(reader *r) {
   return o->by ? find_column(r, o->by, &r->by) : FD_OK;
 }
 
-/* A field's value; "" for the words of R, pandas and Python for a missing one. */
+int fd_taxa_is_missing(const char *text) { return fd_is_missing(text) || !strcasecmp(text, "none"); }
+
+/* A field's value; "" for a missing one. */
 static const char *value_of(const fd_fields *f, int column) {
-  fd_field field = fd_field_trimmed(f->item[column]);
-  int nothing = fd_field_is(&field, "nan") || fd_field_is(&field, "none") || !strcmp(field.text, "NA");
-  return nothing ? "" : field.text;
+  const char *text = fd_field_trimmed(f->item[column]).text;
+  return fd_taxa_is_missing(text) ? "" : text;
 }
 
 /* --- sequences -------------------------------------------------------------------------------------------------------- */
@@ -308,6 +318,21 @@ done:
   return status;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static fd_status count_ids(fd_taxa *t) {
+  const char **sorted;
+  FD_TRY(fd_alloc(&sorted, (size_t)t->count, sizeof *sorted, "ids of records"));
+  memcpy(sorted, t->id, (size_t)t->count * sizeof *sorted);
+  qsort(sorted, (size_t)t->count, sizeof *sorted, by_text);
+  for (int64_t i = 0; i < t->count; i++) {
+    t->counts.nameless += !*sorted[i];
+    t->counts.repeated += *sorted[i] && i && !strcmp(sorted[i], sorted[i - 1]);
+  }
+  free(sorted);
+  return FD_OK;
+}
+
 /* --- both kinds ------------------------------------------------------------------------------------------------------- */
 
 static fd_status read_all(reader *r, classification *k) {
@@ -320,7 +345,7 @@ static fd_status read_all(reader *r, classification *k) {
   FD_TRY(find_columns(r));
   FD_TRY(r->options->files.count ? read_files(r, k) : read_rows(r));
   if (!t->counts.rows) return fd_fail(FD_DATA, "%s: has a header but no rows", r->options->table);
-  if (t->count) return FD_OK;
+  if (t->count) return count_ids(t);
   return fd_fail(FD_DATA,
                  "%s: no sequence is left of %" PRId64 " rows: %" PRId64 " lack a required column, %" PRId64
                  " have no A, C, G or T, %" PRId64 " are shorter than %" PRId64,

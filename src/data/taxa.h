@@ -22,14 +22,15 @@ typedef struct fd_taxa_options {
 
 /* Counts of what was read, and what was done with it. */
 typedef struct fd_taxa_counts {
-  int64_t rows;              /* of the table */
-  int64_t iupac, odd;        /* letters that became N: other IUPAC letters; letters that are not nucleotides */
-  int64_t cut, stripped;     /* sequences cut at the limit; with N after their last nucleotide */
-  int64_t none, shorter;     /* left out: without any A, C, G, T; shorter than `shortest` */
-  int64_t lacking;           /* left out: without a value that `require` names */
-  int64_t duplicates;        /* left out: equal to an earlier sequence */
-  int64_t differing;         /* of these, with another name in a kept column */
-  int64_t unnamed, unplaced; /* FASTA records that the table does not name; rows of the table without a record */
+  int64_t rows;               /* of the table */
+  int64_t iupac, odd;         /* letters that became N: other IUPAC letters; letters that are not nucleotides */
+  int64_t cut, stripped;      /* sequences cut at the limit; with N after their last nucleotide */
+  int64_t none, shorter;      /* left out: without any A, C, G, T; shorter than `shortest` */
+  int64_t lacking;            /* left out: without a value that `require` names */
+  int64_t duplicates;         /* left out: equal to an earlier sequence */
+  int64_t differing;          /* of these, with another name in a kept column */
+  int64_t nameless, repeated; /* kept records without an id; with the id of an earlier one */
+  int64_t unnamed, unplaced;  /* FASTA records that the table does not name; rows of the table without a record */
 } fd_taxa_counts;
 
 typedef struct fd_taxa {
@@ -46,6 +47,9 @@ typedef struct fd_taxa {
   fd_genome genome; /* memory of the ids of FASTA records */
   size_t room[6];
 } fd_taxa;
+
+/* Whether the text of a cell is no name: missing, or Python's None. */
+int fd_taxa_is_missing(const char *text);
 
 /* Reads and checks the records. Of sequences that are equal after cutting, the first is kept. The sequence is in the first of
  * the columns sequence, seq, dna_barcode, nucleotides, nucraw that the table has, the id in the first of id, processid,

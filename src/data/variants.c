@@ -25,6 +25,7 @@ static fd_status check(const char *path, fd_variant *v, const char *position) {
   if (!fd_whole_number(position, &at) || at < 0 || at > POSITION_MAX)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": position '%.40s': expected a whole number from 1 (0 is the telomere)", path, v->line,
                    position);
+  v->written = position;
   v->position = at - 1;
   if (!*v->contig) return fd_fail(FD_DATA, "%s:%" PRId64 ": the contig is empty", path, v->line);
   if (!*v->ref) return fd_fail(FD_DATA, "%s:%" PRId64 ": REF is empty; expected the genome's nucleotides", path, v->line);
@@ -45,7 +46,7 @@ static fd_status read_vcf_line(const char *path, int64_t line, char *text, fd_va
   if (fields < VCF_COLUMNS)
     return fd_fail(FD_DATA, "%s:%" PRId64 ": %d columns; expected CHROM POS ID REF ALT QUAL FILTER INFO, separated by tabs", path,
                    line, fields);
-  *v = (fd_variant){line, field[0], field[2], 0, field[3], field[4], {field[5], field[6], field[7]}, rest};
+  *v = (fd_variant){line, field[0], field[2], NULL, 0, field[3], field[4], {field[5], field[6], field[7]}, rest};
   return check(path, v, field[1]);
 }
 

@@ -10,6 +10,7 @@
 typedef struct fd_variant {
   int64_t line;            /* in the file, from 1 */
   const char *contig, *id; /* id: "." without one */
+  const char *written;     /* the position as it is in the file */
   int64_t position;        /* of REF's first base, from 0 */
   const char *ref, *alt;   /* letters; alt: alleles separated by commas */
   const char *rest[3];     /* VCF: QUAL, FILTER, INFO */
