@@ -67,6 +67,10 @@ rm -rf from
 expect "--init-from with another shape" 78 "is not of the config's shape" ./pretrain run.folder=from --init-from whole model.channels=21
 rm -rf from
 
+reset; echo '{}' >run/probe-x.json; echo '{}' >run/speed.json; mkdir -p run/tensorboard; touch run/stop
+expect "--restart takes what is derived from the old run along" 0 "moved run/probe-x.json to run/before-restart-1/probe-x.json" ./pretrain --restart train.steps=2
+check "all of it" test -z "$(ls -d run/probe-x.json run/speed.json run/tensorboard run/stop 2>/dev/null)"
+reset
 expect "--init-from of a missing checkpoint, with --restart" 66 "nowhere" ./pretrain --restart --init-from nowhere
 check "nothing was moved" test -d run/ckpt/step_000000012 -a ! -e run/before-restart-1
 rm -r run/ckpt
@@ -116,3 +120,12 @@ rm -rf closed
 check "closed outputs do not stop a run" test "$(state_of closed)" = "$(state_of whole)"
 code=0; "$FINDNA" config >/dev/full 2>out.log || code=$?
 check "a full standard output is exit code 74" test $code = 74
+
+# Options that do nothing are said, and settings that leave nothing to learn are refused.
+expect "an option of fine-tuning" 0 "warning: task.dropout has no effect on this run" ./pretrain run.folder=unused train.steps=1 task.dropout=0.5
+check "changes nothing" bash -c '"$0" run.folder=used train.steps=1 >/dev/null 2>&1; cmp unused/ckpt/step_000000001/student-00.safetensors used/ckpt/step_000000001/student-00.safetensors' ./pretrain
+for config in "$root"/configs/*.yaml; do case $config in *finetune* | *kd-*) continue ;; esac; "$FINDNA" pretrain "$config" data.shards=nowhere run.folder=bad; done >out.log 2>&1
+check "the configs have no such option" bash -c '! grep "has no effect" out.log'
+expect "nothing is masked" 78 "aug.mask_rate: 0, but objective.mnm_weight is 0.5: nothing is masked" ./pretrain run.folder=bad aug.mask_rate=0
+expect "a small temperature" 0 "finished" ./pretrain run.folder=cold train.steps=2 objective.mnm_tau=1e-3
+check "has finite losses" bash -c '! grep -qE ":-?(nan|inf|null)" cold/metrics.jsonl'

@@ -171,7 +171,7 @@ expect "too few rows" 78 "give no step" "$FINDNA" finetune run --train train.csv
 check "and no folder was created" bash -c '! [ -e bad ]'
 expect "sizes that are not the checkpoint's" 78 "the checkpoint.s model has model.channels=[0-9]*, and its weights fit no other" "$FINDNA" finetune run --train train.csv $small model.channels=12 run.folder=bad
 expect "a run folder that is the CHECKPOINT's" 78 "is that of the CHECKPOINT" "$FINDNA" finetune run --train train.csv $small run.folder=run
-expect "another interval of evaluations at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one eval.every=5
+expect "another interval of evaluations at resume" 78 "or with another eval.every" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one eval.every=5
 printf 'sequence,label\nACGTACGT,0\nACGTACGA,2\n' >hole.csv; sed 's/,1$/,2/; 3s/,[02]$/,1/' train.csv >three_classes.csv
 expect "a class that the test rows lack" 0 "^test" "$FINDNA" finetune run --train three_classes.csv --test hole.csv $small run.folder=hole
 expect "a class that the training rows lack" 65 "hole.csv: labels reach 2 but none is 1" "$FINDNA" finetune run --train hole.csv run.folder=bad
@@ -186,6 +186,26 @@ head -5 train.csv >leak_test.csv
 expect "test rows that are training rows" 0 "4 of the test sequences are also training sequences" "$FINDNA" finetune run --train train.csv --test leak_test.csv $small run.folder=leak
 expect "a pretraining begins with the encoder of a fine-tuned run" 0 "weights taken from one" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=from_tuned train.steps=2 --init-from one
 echo x >afile; expect "a run folder that is a file" 73 "afile: exists and is not a folder" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=afile
-expect "other rows at resume" 78 "made from other data" "$FINDNA" finetune run --train test.csv --test test.csv $small run.folder=one
-expect "other start weights at resume" 78 "made from other data" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one --encoder student
+expect "other rows at resume" 78 "made from other rows" "$FINDNA" finetune run --train test.csv --test test.csv $small run.folder=one
+expect "other start weights at resume" 78 "made from other rows" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one --encoder student
 expect "another learning rate at resume" 78 "optim.lr" "$FINDNA" finetune run --train train.csv --test test.csv $small run.folder=one optim.lr=1e-3
+
+# Lengths: of test rows that come later, and of k-mers.
+head -40 train.csv >short.csv; (cat short.csv; printf '%s,0\n' "$(printf 'ACGTTGCAAC%.0s' $(seq 40))") >longer.csv
+expect "a fine-tuning whose blocks follow from its rows" 0 "^test" "$FINDNA" finetune run --train short.csv --test short.csv $small train.batch=8 model.blocks=0 run.folder=blocks
+expect "does not resume with longer ones" 78 "the longest sequence had [0-9]+ nucleotides, for which model.blocks: 0 makes [0-9]+ blocks; now it has 400" "$FINDNA" finetune run --train short.csv --test longer.csv $small train.batch=8 model.blocks=0 run.folder=blocks
+cat >threes.yaml <<'YAML'
+run: {folder: threes}
+data: {shards: shards}
+model: {encoder: mae, channels: 16, hidden: 20, layers: 1, heads: 2, decoder_layers: 1, tokenizer: kmer, kmer: 3, vocabulary: 66, positions: 40}
+aug: {student: M, mask_rate: 0.5}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+train: {batch: 16, virtual_ranks: 4, steps: 2}
+YAML
+"$FINDNA" pretrain threes.yaml >threes.log 2>&1; awk -F, 'NR > 1 { $1 = substr($1 $1, 1, 71) } 1' OFS=, short.csv >odd.csv
+expect "rows that are no whole number of k-mers" 0 "^test" "$FINDNA" finetune threes --train odd.csv --test odd.csv $small train.batch=8 run.folder=odd
+expect "are predicted whole by default" 0 "wrote odd.tsv" "$FINDNA" embed odd odd.csv --output odd.tsv --pool task
+check "one prediction each" test "$(wc -l <odd.tsv)" = 40
+(head -1 train.csv; head -4 train.csv | tail -3) >few.csv
+expect "too few rows to select on" 65 "too few to hold out a share of 0.1" "$FINDNA" finetune run --train few.csv $small train.batch=2 train.virtual_ranks=1 run.folder=bad

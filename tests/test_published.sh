@@ -197,3 +197,43 @@ check "to the same bits" test "$(state_of cls)" = "$(state_of cls2)"
 expect "an activation without hidden units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
 tiny_shards shards
 expect "it is pretrained only with loss terms of words" 78 "words have neither the term mnm nor cl" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad
+
+# --- the order of words, which config.json does not say
+order() { awk -v letters="$1" 'BEGIN { print "<unk>\n<pad>\n<mask>\n<cls>\n<eos>\n<bos>"; for (i = 0; i < 4096; i++) { s = ""; n = i; for (k = 0; k < 6; k++) { s = substr(letters, 1 + n % 4, 1) s; n = int(n / 4) } print s } print "A\nT\nC\nG\nN" }'; }
+cp -r nt ordered && order ATCG >ordered/vocab.txt && expect "a vocabulary in the published order" 0 "wrote run_ordered" "$FINDNA" import ordered run_ordered
+order ACGT >ordered/vocab.txt && expect "in another order" 65 "ordered/vocab.txt: the word of id 7 is 'AAAAAC' there and 'AAAAAT' here" "$FINDNA" import ordered bad
+rm ordered/vocab.txt && order ACGT | awk 'BEGIN { printf "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{" } { printf "%s\"%s\":%d", (NR > 1 ? "," : ""), $1, NR - 1 } END { print "}}}" }' >ordered/tokenizer.json
+expect "in a tokenizer.json" 65 "ordered/tokenizer.json: the word of id 7 is 'AAAAAC' there and 'AAAAAT' here" "$FINDNA" import ordered bad
+check "which leaves no run" test ! -e bad
+
+# --- a checkpoint under other names: with a slash at the end, and through links
+mkdir -p deep/er && ln -s "$PWD/run/ckpt/step_000000000" deep/er/best && mv run3/ckpt elsewhere && ln -s "$PWD/elsewhere" run3/ckpt
+for name in run/ckpt/step_000000000/ run/ckpt//step_000000000/ run/ deep/er/best run3/ckpt/step_000000000/; do
+  expect "exported from $name" 0 wrote "$FINDNA" export "$name" out_named
+  check "in the published form" grep -aq '"esm.encoder.layer.2.attention.self.query.weight"' out_named/model.safetensors; rm -r out_named
+done
+expect "byte pairs" 0 "wrote named.tsv" "$FINDNA" embed run_dnabert/ckpt/step_000000000/ s.fa --output named.tsv
+
+# --- pretrained further; the length of k-mers says nothing about other words
+cat >further.yaml <<'YAML'
+run: {folder: further}
+data: {shards: shards}
+model: {encoder: nt_v2, channels: 48, hidden: 128, layers: 3, heads: 4, tokenizer: nt6, kmer: 3, vocabulary: 4107, positions: 130, epsilon: 1e-12, lm_head: own}
+aug: {student: M, mask_rate: 0.15}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+train: {batch: 16, virtual_ranks: 4, steps: 2}
+YAML
+expect "an imported model is pretrained further" 0 "weights taken from run/ckpt" "$FINDNA" pretrain further.yaml --init-from run/
+check "which the run records" grep -q '"path": "run/"' further/origin.json
+check "beside its config" grep -q "origin.json names" further/config.used.yaml
+expect "and exported in the published form" 0 wrote "$FINDNA" export further out_further
+check "with the published names" grep -aq '"esm.encoder.layer.2.attention.self.query.weight"' out_further/model.safetensors
+sed 's/"torch_dtype": "float32"/"torch_dtype": "bfloat16", "dtype": "bfloat16"/' bert/config.json >typed.json && cp -r bert typed && cp typed.json typed/config.json
+expect "a model whose config.json has another type than its tensors" 0 wrote "$FINDNA" import typed run_typed
+expect "exported" 0 wrote "$FINDNA" export run_typed out_typed
+check "config.json has the type of the tensors" test "$(grep -c '"float32"' out_typed/config.json)$(grep -c bfloat16 out_typed/config.json)" = 20
+sed 's/"layer_norm_eps": *[0-9.e-]*/"layer_norm_eps": 0/' bert/config.json >typed/config.json
+expect "a setting out of range is one of the file" 65 "typed/config.json: model.epsilon" "$FINDNA" import typed bad
+cp bert/model.safetensors typed/ && cp bert/config.json typed/ && echo '{"weight_map": {"x": "other.safetensors"}}' >typed/model.safetensors.index.json
+expect "one file and an index: the file, as in transformers" 0 "typed/model.safetensors is read, and the index next to it is not" "$FINDNA" import typed run_single

@@ -19,9 +19,16 @@ void fd_open_standard(void) {
   if (fd > STDERR_FILENO) close(fd);
 }
 
+/* Length without the slashes at the end, which completion in a shell adds; of "/" it is 1. */
+static int length_of(const char *path) {
+  size_t n = path ? strlen(path) : 0;
+  while (n > 1 && path[n - 1] == '/') n--;
+  return n > FD_PATH_MAX ? FD_PATH_MAX : (int)n;
+}
+
 fd_status fd_path(char out[FD_PATH_MAX], const char *a, const char *b, const char *c) {
-  int n =
-      snprintf(out, FD_PATH_MAX, "%s%s%s%s%s", a ? a : "", a && b ? "/" : "", b ? b : "", (a || b) && c ? "/" : "", c ? c : "");
+  int n = snprintf(out, FD_PATH_MAX, "%.*s%s%.*s%s%.*s", length_of(a), a ? a : "", a && b ? "/" : "", length_of(b), b ? b : "",
+                   (a || b) && c ? "/" : "", length_of(c), c ? c : "");
   if (n < 0 || n >= FD_PATH_MAX) return fd_fail(FD_USAGE, "path is longer than %d bytes: %.80s...", FD_PATH_MAX - 1, a ? a : "");
   return FD_OK;
 }

@@ -245,6 +245,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
     fd_status status = parse_config(o, t, text, bytes, path);
     if (status == FD_OK) status = check_config(o, t, path);
     if (status == FD_OK) status = fd_trainer_check_ranks(&t->config, comm->size);
+    if (status == FD_OK) fd_config_warn_unused(&t->config);
     if (status != FD_OK) {
       free(text);
       return status; /* only the root reports the error; main ends the job */
@@ -311,6 +312,12 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
   }
   fd_info("%d tensors taken from the %s of %s, %d new besides the head", taken, encoder->name, t->model.info.folder, fresh);
   if (!taken) return fd_fail(FD_CONFIG, "%s: none of its weights fits the model of this config", t->model.info.folder);
+  if (o->first_layers && fresh)
+    return fd_fail(FD_CONFIG,
+                   "--first-layers %" PRId64
+                   ": %d tensors of such a model have no weights in %s, whose layers are not all alike; "
+                   "leave the option out",
+                   o->first_layers, fresh, t->model.info.folder);
   return t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, to->size * sizeof(float));
 }
 
@@ -406,7 +413,8 @@ static fd_status resume_or_begin(fd_comm *comm, const options *o, tuning *t) {
   if (comm->rank) return FD_OK;
   if (t->tokenizer) FD_TRY(fd_words_save(t->tokenizer, t->run.folder));
   if (!o->new_model && !o->first_layers) FD_TRY(fd_published_copy(&t->config, t->model.info.folder, t->run.folder));
-  FD_TRY(fd_run_folder_describe(&t->run, t->dev, &(fd_run_size){t->data.train.rows, t->data.valid.rows, t->steps}));
+  FD_TRY(fd_run_folder_describe(&t->run, t->dev,
+                                &(fd_run_size){.train = t->data.train.rows, .held_out = t->data.valid.rows, .steps = t->steps}));
   FD_TRY(fd_path(path, t->run.folder, "metrics.jsonl", NULL));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &t->metrics));
   if (found) fd_metrics_step(t->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});

@@ -13,6 +13,7 @@
 #include "config/shape.h"
 #include "tasks/context.h"
 #include "tasks/features_teacher.h"
+#include "tasks/published.h"
 #include "tasks/word_tables.h"
 #include "tasks/words.h"
 #include "train/memory.h"
@@ -52,6 +53,7 @@ typedef struct pretraining {
   int owed;       /* 1: the evaluation at the step of the resumed checkpoint was abandoned and must be repeated */
   double started; /* fd_seconds at the start of the command */
   int lock;
+  char first_state[FD_SHA256_HEX], first_folder[FD_PATH_MAX]; /* of the checkpoint of --init-from */
 } pretraining;
 
 /* Checks the settings that pretraining requires of a model over ids. */
@@ -86,6 +88,7 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
     if (status == FD_OK && config->task.outputs)
       status = fd_fail(FD_CONFIG, "%s: task.outputs belongs to 'findna finetune'", path);
     if (status == FD_OK) status = check_words(config, path);
+    if (status == FD_OK) fd_config_warn_unused(config);
     if (status != FD_OK) {
       free(text);
       return status; /* only the root reports the error; main ends the job */
@@ -302,6 +305,8 @@ static fd_status take_weights(pretraining *p, const char *from) {
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
+  memcpy(p->first_state, info.state_id, sizeof p->first_state);
+  memcpy(p->first_folder, info.folder, sizeof p->first_folder);
   if (status == FD_OK) fd_info("weights taken from %s", info.folder);
   fd_weights_free(&weights);
   return status;
@@ -323,7 +328,14 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   FD_TRY(comm->ops->broadcast(comm, &p->owed, sizeof p->owed, 0));
   if (comm->rank || (p->state->step >= p->steps && !p->owed)) return FD_OK;
   if (p->tokenizer) FD_TRY(fd_words_save(p->tokenizer, p->config.run.folder));
-  FD_TRY(fd_run_folder_describe(&p->run, p->dev, &(fd_run_size){p->train.count, p->held_out.count, p->steps}));
+  if (!found && o->init_from) FD_TRY(fd_published_copy(&p->config, p->first_folder, p->config.run.folder));
+  FD_TRY(fd_run_folder_describe(&p->run, p->dev,
+                                &(fd_run_size){.train = p->train.count,
+                                               .held_out = p->held_out.count,
+                                               .steps = p->steps,
+                                               .init_from = found ? NULL : o->init_from,
+                                               .init_state = p->first_state,
+                                               .teacher = *p->teacher.id ? o->teacher : NULL}));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
   return FD_OK;
@@ -492,7 +504,8 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
-      "findna-plus, findna-t, recommended, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config' lists all\n"
+      "findna-plus, findna-t, recommended, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config' lists "
+      "all\n"
       "options.\n"
       "The same command, started again, resumes. A signal (TERM, INT, USR1, USR2) stops the run after the current step with a\n"
       "checkpoint and exit code 75, a file named 'stop' in the run folder with exit code 85.",

@@ -291,7 +291,7 @@ static fd_status score(fd_comm *comm, options *o, scoring *s) {
   FD_TRY(fd_pretrained_open(&s->model, o->words[0], &o->use, comm));
   if (s->model.network->ids) FD_TRY(check_words(o, &s->model));
   FD_TRY(fd_pretrained_encoder(&s->model, o->use.encoder, &s->encoder));
-  if (!o->window) o->window = s->model.info.window;
+  if (!o->window) o->window = fd_pretrained_window(&s->model);
   FD_TRY(fd_pretrained_check_window(&s->model, o->window));
   FD_TRY(is_kind(o->output, ".bedgraph") ? score_nucleotides(comm, o, s) : score_variants(comm, o, s));
   if (comm->rank) return FD_OK;

@@ -140,11 +140,18 @@ int fd_config_lm_head(const fd_config *config);
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);
 
+/* Warns about options that differ from their defaults and have no effect on this run. */
+void fd_config_warn_unused(const fd_config *config);
+
 /* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"
  * and checks the values against the schema and each other. All errors are logged, as name:line:column, before FD_CONFIG returns.
  */
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) FD_MUST_CHECK;
+
+/* The same for settings that were read from the file `name`. */
+fd_status fd_config_parse_settings(fd_config *config, const char *text, const char *name, char *const *settings,
+                                   int count) FD_MUST_CHECK;
 
 /* Reads a text that fd_config_print wrote, in this version or an older one with fewer keys; `hex` is what fd_config_hash returned
  * then: the hash of the frozen keys that the text names. */

@@ -38,7 +38,10 @@ static const char *setting_of(const fd_shape *shape, const char *name) {
   return "";
 }
 
+/* The length of k-mers says nothing about a model with another tokenizer. */
 int fd_shape_agrees(const fd_shape *a, const fd_shape *b, const char *name) {
+  static const char kmers[] = "model.tokenizer=kmer";
+  if (!strcmp(name, "kmer") && strcmp(setting_of(a, "tokenizer"), kmers) && strcmp(setting_of(b, "tokenizer"), kmers)) return 1;
   return !strcmp(setting_of(a, name), setting_of(b, name));
 }
 

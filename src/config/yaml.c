@@ -12,8 +12,8 @@ enum { MAX_ERRORS = 20 };
 
 typedef struct reader {
   fd_config *config;
-  const char *name;
-  int errors, lacking; /* lacking: no memory for a value */
+  const char *name, *source; /* of the text, and of the overrides, for messages */
+  int errors, lacking;       /* lacking: no memory for a value */
   char section[64], key[64];
   const yaml_event_t *event;
   unsigned char *seen;        /* per option: set in this file */
@@ -155,7 +155,7 @@ static void apply_override(reader *r, const char *override) {
   char section[64] = "", key[64] = "", why[512];
   const char *equals = strchr(override, '='), *dot = strchr(override, '.');
   if (!equals || !dot || dot > equals || sscanf(override, "%63[^.=].%63[^=]", section, key) != 2) {
-    (void)fd_fail(FD_CONFIG, "command line: '%s': expected section.key=value", override);
+    (void)fd_fail(FD_CONFIG, "%s: '%s': expected section.key=value", r->source, override);
     r->errors++;
     return;
   }
@@ -170,21 +170,21 @@ static void apply_override(reader *r, const char *override) {
     }
     snprintf(wanted, sizeof wanted, "%s.%s", section, key);
     const char *near = fd_nearest(wanted, names, fd_option_count);
-    (void)fd_fail(FD_CONFIG, "command line: unknown option '%s'%s%s%s; 'findna config' lists all", wanted,
+    (void)fd_fail(FD_CONFIG, "%s: unknown option '%s'%s%s%s; 'findna config' lists all", r->source, wanted,
                   near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     r->errors++;
   } else {
     int set = fd_option_set(r->config, o, equals + 1, why, sizeof why);
-    if (!set) (void)fd_fail(FD_CONFIG, "command line: %s", why);
+    if (!set) (void)fd_fail(FD_CONFIG, "%s: %s", r->source, why);
     r->errors += !set;
     r->lacking |= set < 0;
   }
 }
 
-/* Marks the options that the text names in named[fd_option_count], which is zeroed. */
-static fd_status parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides, int count,
-                       unsigned char *named) {
-  reader r = {.config = config, .name = name, .seen = named};
+/* Marks the options that the text names in named[fd_option_count], which is zeroed. `source`: of the overrides. */
+static fd_status parse(fd_config *config, const char *text, size_t bytes, const char *name, const char *source,
+                       char *const *overrides, int count, unsigned char *named) {
+  reader r = {.config = config, .name = name, .source = source, .seen = named};
   fd_config_defaults(config);
   fd_status status = read_events(&r, text, bytes);
   for (int i = 0; i < count && r.errors < MAX_ERRORS; i++) apply_override(&r, overrides[i]);
@@ -200,20 +200,29 @@ static void renew(fd_config *config) {
   if (config->teacher.kind == FD_TEACHER_BEST) config->teacher.kind = FD_TEACHER_NONE;
 }
 
-fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
-                          int count) {
+static fd_status parse_new(fd_config *config, const char *text, size_t bytes, const char *name, const char *source,
+                           char *const *overrides, int count) {
   unsigned char *named;
   FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
-  fd_status status = parse(config, text, bytes, name, overrides, count, named);
+  fd_status status = parse(config, text, bytes, name, source, overrides, count, named);
   if (status == FD_OK) renew(config);
   free(named);
   return status;
 }
 
+fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
+                          int count) {
+  return parse_new(config, text, bytes, name, "command line", overrides, count);
+}
+
+fd_status fd_config_parse_settings(fd_config *config, const char *text, const char *name, char *const *settings, int count) {
+  return parse_new(config, text, strlen(text), name, name, settings, count);
+}
+
 fd_status fd_config_parse_saved(fd_config *config, const char *text, size_t bytes, const char *name, char hex[FD_SHA256_HEX]) {
   unsigned char *named;
   FD_TRY(fd_alloc(&named, (size_t)fd_option_count, 1, "config"));
-  fd_status status = parse(config, text, bytes, name, NULL, 0, named);
+  fd_status status = parse(config, text, bytes, name, name, NULL, 0, named);
   if (status == FD_OK) status = fd_frozen_hash(config, named, hex); /* of the text's own values */
   if (status == FD_OK) renew(config);
   free(named);

@@ -63,8 +63,8 @@ fd_status fd_hider_check(const fd_config *config, const fd_tokenizer *tokenizer,
     return fd_fail(
         FD_DATA,
         "%s: %" PRId64 " of %" PRId64
-        " sequences are not of whole groups of %d letters, which are hidden together; use findna prepare --window with "
-        "a multiple of %d",
+        " sequences are not of whole groups of %d letters, which are hidden together; use windows (findna prepare --window) of "
+        "a multiple of %d, not records",
         folder, cut, windows->count, GROUP, GROUP);
   if (!below) return FD_OK;
   return fd_fail(FD_DATA,
@@ -124,12 +124,14 @@ static fd_status count_most(const fd_config *config, const fd_tokenizer *tokeniz
 
 fd_status fd_hider_most(const fd_config *config, const fd_tokenizer *tokenizer, const fd_windows *windows, fd_comm *comm,
                         int *most) {
-  int words = 0, learned = config->model.encoder == FD_ARCH_MAE || config->model.encoder == FD_ARCH_BERT;
+  int words = 0, longest = 0, learned = config->model.encoder == FD_ARCH_MAE || config->model.encoder == FD_ARCH_BERT;
+  for (int64_t i = 0; i < windows->count; i++)
+    if (fd_windows_length(windows, i) > longest) longest = fd_windows_length(windows, i);
   if (config->model.tokenizer == FD_TOKENIZER_BPE) FD_TRY(count_most(config, tokenizer, windows, comm, &words));
-  else if (windows->count) words = fd_config_tokens(config, windows->length);
+  else if (windows->count) words = fd_config_tokens(config, longest);
   if (learned && words > config->model.positions)
     return fd_fail(FD_CONFIG, "%s: sequences of up to %d nucleotides have %d words; model.positions is %" PRId64,
-                   config->data.shards, windows->length, words, config->model.positions);
+                   config->data.shards, longest, words, config->model.positions);
   if (words > *most) *most = words;
   return FD_OK;
 }
@@ -259,7 +261,7 @@ static fd_status make_words(void *context, uint64_t first_draw, int count, fd_ba
     put(batch, i, &h->words, n);
     if (h->teacher) teach(h, batch, i, symbols, length, &h->taught[0]);
     if (h->keyed) batch->taught->key[i] = (int64_t)window * keys_of_window(h->loader.config) + (symbols == h->turned);
-    batch->seqs.draws[i] = key;
+    batch->seqs.draws[i] = draw; /* of dropout, which is new in each epoch even where words are not (aug.refresh) */
     batch->windows[i] = window;
   }
   set_targets(h, batch);

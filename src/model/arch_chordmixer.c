@@ -9,15 +9,20 @@ static int log2_ceiling(int n) {
   return bits;
 }
 
+int fd_network_blocks(const fd_config *config, int window) {
+  if (config->model.encoder != FD_ARCH_CHORDMIXER) return 0;
+  return config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + (int)config->model.cls);
+}
+
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value x) {
-  int networks = (int)config->model.networks, channels = (int)config->model.channels, cls = (int)config->model.cls;
+  int networks = (int)config->model.networks, channels = (int)config->model.channels;
   fd_chordmixer_settings block = {.hidden = (int)config->model.hidden,
                                   .track = (int)config->model.track,
                                   .recompute = config->model.recompute,
                                   .dropout = config->task.outputs ? (float)config->task.dropout : 0,
                                   .key = fd_rng_key_of((uint64_t)config->run.seed, FD_RNG_DROPOUT)};
-  net->blocks = config->model.blocks ? (int)config->model.blocks : log2_ceiling(window + cls);
-  x = config->model.cls_tokens == FD_CLS_LEARNED ? fd_embedding(&net->graph, "embedding", x, channels, cls)
+  net->blocks = fd_network_blocks(config, window);
+  x = config->model.cls_tokens == FD_CLS_LEARNED ? fd_embedding(&net->graph, "embedding", x, channels, (int)config->model.cls)
                                                  : fd_linear(&net->graph, "embedding", x, channels, 0);
   for (int n = 0; n < networks; n++) {
     for (int b = 0; b < net->blocks; b++) {

@@ -5,8 +5,11 @@
 
 enum { SPECIAL = 2 /* ids of special tokens: [MASK], [UNK] */ };
 
+/* Of attention probabilities, in pretraining only, as in `bert`. */
+static float attention_dropout(const fd_config *config) { return (float)(fd_config_hides(config) ? config->train.dropout : 0); }
+
 static fd_value build(fd_network *net, const fd_config *config, int window, fd_value ids) {
-  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .attention = (float)fd_config_dropout(config)};
+  const fd_bert encoder = {.prefix = "bert", .layers = (int)config->model.layers, .attention = attention_dropout(config)};
   fd_graph *g = &net->graph;
   (void)window;
   net->positions = (int)config->model.positions;
@@ -19,7 +22,7 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
 static fd_value decode(fd_graph *g, const fd_config *config, fd_value latent) {
   const fd_bert decoder = {.prefix = "decoder",
                            .layers = (int)config->model.decoder_layers,
-                           .attention = (float)fd_config_dropout(config),
+                           .attention = attention_dropout(config),
                            .number = (int)config->model.layers + 1};
   const fd_value hidden = {FD_NO_VALUE, FD_HIDDEN, 0};
   fd_value x = fd_linear(g, "decoder.projection", latent, latent.width, 0);

@@ -66,6 +66,9 @@ fd_value fd_lm_head(fd_network *network, const fd_config *config, fd_value laten
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) FD_MUST_CHECK;
 void fd_network_destroy(fd_network **network);
 
+/* Blocks of each ChordMixer network for windows of this length; 0 for other encoders. */
+int fd_network_blocks(const fd_config *config, int window);
+
 /* A description of the encoder, for messages: "4 networks of 10 blocks". */
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 

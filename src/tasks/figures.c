@@ -11,10 +11,10 @@
 
 enum { POINTS_MAX = 1500, CLASSES_MAX = 64 };
 
-/* A number rounded to four digits, which suffice for a figure. */
+/* A number rounded to seven digits, those of a float32 label. */
 static json_t *drawn(double value) {
   char text[32];
-  snprintf(text, sizeof text, "%.4g", value);
+  snprintf(text, sizeof text, "%.7g", value);
   double rounded = strtod(text, NULL); /* numbers near the largest double round to infinity */
   return isfinite(rounded) ? json_real(rounded) : json_null();
 }

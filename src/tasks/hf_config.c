@@ -11,6 +11,7 @@
 #include "config/shape.h"
 #include "data/tokenizer.h"
 #include "tasks/hf_names.h"
+#include "tasks/hf_words.h"
 #include "tasks/model_file.h"
 #include "tasks/task_json.h"
 #include "tasks/words.h"
@@ -126,6 +127,16 @@ static fd_status read_pairs(const char *folder, int64_t vocabulary, words *w) {
   return status;
 }
 
+/* Checks the words of a tokenizer whose ids follow from its kind. */
+static fd_status check_order(const char *folder, const words *w) {
+  fd_tokenizer *tokenizer;
+  int k = strcmp(w->kind, "kmer") ? 0 : w->kmer;
+  FD_TRY(fd_tokenizer_create(&tokenizer, &(fd_tokenizer_settings){.kind = w->kind, .k = k, .stride = k}));
+  fd_status status = fd_hf_words_check(folder, tokenizer);
+  fd_tokenizer_destroy(&tokenizer);
+  return status;
+}
+
 /* Whether the folder has a byte-pair tokenizer, whose vocabulary may have the size of one of k-mers. A tokenizer file of k-mers,
  * if present, is a list of words without merges. */
 static fd_status has_pairs(const char *folder, int *has) {
@@ -151,14 +162,14 @@ static fd_status find_words(const char *folder, const char *path, const fd_arch 
   int k = 1, pairs;
   if (arch == &fd_arch_nt_v2) {
     *w = (words){.kind = "nt6", .kmer = 6};
-    if (vocabulary == NT6) return FD_OK;
+    if (vocabulary == NT6) return check_order(folder, w);
     return fd_fail(FD_DATA, "%s: vocab_size: %" PRId64 " (expected %d, that of 6-mers)", path, vocabulary, NT6);
   }
   while (k < 12 && ((int64_t)1 << 2 * k) + 2 < vocabulary) k++;
   *w = (words){.kind = "kmer", .kmer = k};
   if (vocabulary != ((int64_t)1 << 2 * k) + 2) return read_pairs(folder, vocabulary, w);
   FD_TRY(has_pairs(folder, &pairs));
-  return pairs ? read_pairs(folder, vocabulary, w) : FD_OK;
+  return pairs ? read_pairs(folder, vocabulary, w) : check_order(folder, w);
 }
 
 /* --- settings ------------------------------------------------------------------------------------------------------------ */

@@ -50,12 +50,14 @@ static fd_status check_kind(const char *folder) {
   return FD_OK;
 }
 
-/* Lists the files of the index, or without an index model.safetensors. */
+/* Lists model.safetensors, or without it the files of the index: transformers looks in the same order. */
 static fd_status find_files(fd_hf_tensors *t) {
-  char path[FD_PATH_MAX], *text;
+  char path[FD_PATH_MAX], single[FD_PATH_MAX], *text;
   size_t bytes;
   FD_TRY(fd_path(path, t->folder, "model.safetensors.index.json", NULL));
-  if (fd_is_absent(path)) {
+  FD_TRY(fd_path(single, t->folder, "model.safetensors", NULL));
+  if (!fd_is_absent(path) && !fd_is_absent(single)) fd_warn("%s is read, and the index next to it is not", single);
+  if (fd_is_absent(path) || !fd_is_absent(single)) {
     t->name[t->files++] = "model.safetensors";
     return check_kind(t->folder);
   }

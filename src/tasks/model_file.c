@@ -120,7 +120,7 @@ static fd_status take_shape(const char *path, const json_t *root, fd_shape *shap
 
 fd_status fd_model_config(fd_config *config, char *const *settings, int count, const char *name) {
   static const char rest[] = "teacher:\n  kind: none\nobjective:\n  cl_weight: 0\naug:\n  student: DITM\n  teacher: \"\"\n";
-  fd_status status = fd_config_parse(config, rest, sizeof rest - 1, name, settings, count);
+  fd_status status = fd_config_parse_settings(config, rest, name, settings, count);
   return status == FD_CONFIG ? FD_DATA : status;
 }
 

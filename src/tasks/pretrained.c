@@ -39,6 +39,12 @@ fd_status fd_pretrained_check_window(const fd_pretrained *m, int64_t window) {
                  window, k, rest, k);
 }
 
+int64_t fd_pretrained_window(const fd_pretrained *m) {
+  int64_t k = fd_pretrained_unit(m), window = m->info.window, words = (window + k - 1) / k;
+  if (m->network->positions && words > m->network->positions) words = window / k;
+  return words ? words * k : k;
+}
+
 double fd_pretrained_memory(const fd_pretrained *m) {
   int networks = 0;
   for (int i = 0; i < FD_ARRAYS; i++) networks += m->weights.of[i] != NULL;

@@ -60,6 +60,10 @@ int fd_pretrained_unit(const fd_pretrained *model);
  * each window would be in no word. */
 fd_status fd_pretrained_check_window(const fd_pretrained *model, int64_t window) FD_MUST_CHECK;
 
+/* The window of pretraining or fine-tuning in nucleotides, in whole words of k-mers: rounded up, so that the longest row of a
+ * fine-tuning is one window, unless the model has no position for one more word. */
+int64_t fd_pretrained_window(const fd_pretrained *model);
+
 /* Bytes of the weights in host memory. */
 double fd_pretrained_memory(const fd_pretrained *model);
 

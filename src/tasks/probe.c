@@ -26,7 +26,9 @@ fd_status fd_probe_split(int rows, uint64_t seed, double share, int *order, int 
   }
   *held_out = (int)lround(share * rows);
   if (*held_out >= 1 && *held_out < rows) return FD_OK;
-  return fd_fail(FD_DATA, "%d training rows are too few to choose lambda on a share of %g of them", rows, share);
+  return fd_fail(FD_DATA,
+                 "%d training rows are too few to hold out a share of %g of them for selection; give more, or another share",
+                 rows, share);
 }
 
 fd_status fd_probe_select(const fd_design *train, const int *label, int classes, const int *order, int held_out, double *lambda,

@@ -242,7 +242,8 @@ static fd_status add_rest(writing *w, const char *kept, const json_t *root) {
   return FD_OK;
 }
 
-static fd_status write_tensors(const char *folder, const fd_pretrained *m, const float *weights, const char *kept) {
+/* *wide: whether a tensor is float32. */
+static fd_status write_tensors(const char *folder, const fd_pretrained *m, const float *weights, const char *kept, int *wide) {
   char path[FD_PATH_MAX];
   json_t *root;
   fd_status status = FD_OK;
@@ -251,6 +252,7 @@ static fd_status write_tensors(const char *folder, const fd_pretrained *m, const
   FD_GO(add_all(&w, path, json_object_get(root, "tensors")));
   FD_GO(add_rest(&w, kept, root));
   qsort(w.tensor, (size_t)w.count, sizeof *w.tensor, fd_tensor_wide_first);
+  for (int i = 0; i < w.count; i++) *wide |= !strcmp(w.tensor[i].dtype, "F32");
   FD_GO(fd_path(path, folder, "model.safetensors", NULL));
   FD_GO(fd_safetensors_write_for(path, w.tensor, w.count, "pt"));
 done:
@@ -298,10 +300,14 @@ static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   return ours;
 }
 
-static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, const char *kept) {
+/* `wide`: the tensors are float32 now, and transformers must not read them as what they were. */
+static fd_status write_config(const char *folder, const fd_pretrained *m, const fd_encoder *encoder, const char *kept, int wide) {
+  static const char *const types[] = {"torch_dtype", "dtype"};
   char path[FD_PATH_MAX];
   json_t *root;
   FD_TRY(fd_hf_config_read(kept, path, &root));
+  for (int i = 0; i < 2 && wide; i++)
+    if (json_object_get(root, types[i])) fd_json_set(&root, types[i], json_string("float32"));
   if (is_classifier_of_ours(m)) describe_classifier(&m->config, &m->weights.classes, &root);
   fd_json_set(&root, "findna", describe(m, encoder));
   fd_status status = fd_model_config_write(folder, root);
@@ -312,12 +318,13 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
 fd_status fd_published_write(const char *folder, const fd_pretrained *m, const fd_encoder *encoder) {
   char kept[FD_PATH_MAX];
   fd_folder made;
+  int wide = 0;
   FD_TRY(fd_run_path(m->info.folder, place, kept));
   FD_TRY(fd_folder_begin(&made, folder));
   fd_status status = m->tokenizer ? fd_words_save(m->tokenizer, made.temporary) : FD_OK;
   if (status == FD_OK) status = copy_files(&m->config, kept, made.temporary, 0);
-  if (status == FD_OK) status = write_tensors(made.temporary, m, encoder->params, kept);
-  if (status == FD_OK) status = write_config(made.temporary, m, encoder, kept);
+  if (status == FD_OK) status = write_tensors(made.temporary, m, encoder->params, kept, &wide);
+  if (status == FD_OK) status = write_config(made.temporary, m, encoder, kept, wide);
   if (status == FD_OK) status = fd_folder_commit(&made);
   fd_folder_abandon(&made);
   return status;

@@ -25,7 +25,7 @@ json_t *fd_task_json(const fd_config *c, const fd_class_names *classes) {
 
 const char *fd_task_json_word(const json_t *object, const char *key) {
   const char *word = json_string_value(json_object_get(object, key));
-  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_,")] ? word : "missing";
+  return word && *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_, ")] ? word : "missing";
 }
 
 int fd_task_json_settings(const json_t *task, char setting[FD_TASK_SETTINGS][FD_SETTING_MAX]) {

@@ -1,12 +1,14 @@
 /* Finds, checks and copies a tokenizer's file. */
 #include "tasks/words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/path.h"
 
-fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
+/* The path two folders up, by its name. */
+static fd_status go_up(const char *checkpoint, const char *name, char path[]) {
   char run[FD_PATH_MAX];
   FD_TRY(fd_path(run, checkpoint, NULL, NULL));
   for (int i = 0; i < 2; i++) {
@@ -15,6 +17,16 @@ fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
     *slash = '\0';
   }
   return fd_path(path, run, name, NULL);
+}
+
+/* By the name as it is given first: RUN/ckpt may be a link to another disk. Then by where the checkpoint is: it may be a link. */
+fd_status fd_run_path(const char *checkpoint, const char *name, char path[]) {
+  char *real;
+  FD_TRY(go_up(checkpoint, name, path));
+  if (!fd_is_absent(path) || !(real = realpath(checkpoint, NULL))) return FD_OK;
+  fd_status status = go_up(real, name, path);
+  free(real);
+  return status;
 }
 
 static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *config, const char *path) {

@@ -395,8 +395,10 @@ fd_status fd_checkpointer_finish(fd_checkpointer *c, int *durable, char state_id
   if (!good && c->run.comm->rank == 0) {
     char last[64] = "none of this process";
     if (c->durable_step >= 0) snprintf(last, sizeof last, "step %" PRId64, c->durable_step);
-    fd_warn("checkpoint of step %" PRId64 " failed; training goes on, older checkpoints stay (last durable: %s)", c->info.step,
-            last);
+    if (c->info.step == 0) fd_warn("the checkpoint could not be written");
+    else
+      fd_warn("checkpoint of step %" PRId64 " failed; training goes on, older checkpoints stay (last durable: %s)", c->info.step,
+              last);
     if (fd_remove_folder(c->temporary) != FD_OK) fd_warn("could not remove %s", c->temporary);
   }
   if (good && c->run.comm->rank == 0 && prune(c) != FD_OK) fd_warn("could not remove old checkpoints of %s", c->run.folder);

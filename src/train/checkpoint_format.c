@@ -205,7 +205,7 @@ fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_sli
   for (char *line; status == FD_OK && (line = strsep(&rest, "\n")) && rest;) status = parse_line(path, line, info, slices, count);
   if (status == FD_OK) status = check_counters(path, info);
   if (status == FD_OK) status = check_whole(path, text, bytes, info, slices, *count);
-  if (status == FD_OK) status = check_place(path, folder, info->step);
+  if (status == FD_OK) status = check_place(path, info->folder, info->step);
 done:
   free(lines);
   free(text);

@@ -264,6 +264,18 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
         FD_CONFIG,
         "%s: was made with another configuration; resume with the same, or start anew with --restart or another run.folder",
         info->folder);
+  int blocks = fd_network_blocks(saved, info->window), now = fd_network_blocks(run->config, run->window);
+  if (blocks != now)
+    return fd_fail(FD_CONFIG,
+                   "%s: the longest sequence had %d nucleotides, for which model.blocks: 0 makes %d blocks; now it has %d, for "
+                   "which it makes %d: use the same rows, or another run.folder",
+                   info->folder, info->window, blocks, run->window, now);
+  if (run->config->task.outputs && strcmp(info->dataset_id, run->dataset_id))
+    return fd_fail(
+        FD_CONFIG,
+        "%s: was made from other rows, from another CHECKPOINT (or --encoder of it), or with another eval.every, which "
+        "determines the weights that are selected (%.12s..., now %.12s...); use the same, or another run.folder",
+        info->folder, info->dataset_id, run->dataset_id);
   if (strcmp(info->dataset_id, run->dataset_id))
     return fd_fail(FD_CONFIG,
                    "%s: was made from other data (dataset %.12s..., now %.12s...); use the same, or another run.folder",

@@ -23,18 +23,20 @@ typedef struct answers {
   float *target, *weight; /* [rows]: class; weight 0: not scored */
 } answers;
 
+enum { OVERFLOWS = 700 }; /* exponents above which a sum of exponentials may overflow: they are taken from the largest */
+
 /* Adds loss, correct predictions and count of rows first .. last - 1. */
 static void score_rows(const answers *a, const float *logits, int first, int last, chunk_sums *sums) {
   for (int r = first; r < last; r++) {
     if (a->weight[r] <= 0) continue;
     const float *z = logits + (size_t)r * (size_t)a->classes;
-    double total = 0;
+    double total = 0, above = 0;
     int best = 0, label = (int)a->target[r];
-    for (int c = 0; c < a->classes; c++) {
-      total += exp(((double)z[c] - (double)z[label]) / a->tau);
+    for (int c = 1; c < a->classes; c++)
       if (z[c] > z[best]) best = c;
-    }
-    sums->loss += log(total);
+    if (z[best] - z[label] > OVERFLOWS * a->tau) above = ((double)z[best] - (double)z[label]) / a->tau;
+    for (int c = 0; c < a->classes; c++) total += exp(((double)z[c] - (double)z[label]) / a->tau - above);
+    sums->loss += log(total) + above;
     sums->correct += best == label;
     sums->masked++;
   }

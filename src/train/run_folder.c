@@ -1,7 +1,9 @@
 /* Locks a run folder, moves earlier content aside, and describes the run in it. */
 #include "train/run_folder.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/output.h"
@@ -18,28 +21,52 @@
 #include "train/same_run.h"
 
 /* The files and folders of a run, without the lock. */
-static const char *const names[] = {"ckpt",        "metrics.jsonl", "config.used.yaml", "environment.json", "probe.json",
-                                    "report.html", "windows",       "finetune.json",    "published",        "tokenizer.json"};
+static const char *const names[] = {"ckpt",           "metrics.jsonl", "config.used.yaml", "environment.json", "origin.json",
+                                    "probe.json",     "report.html",   "windows",          "finetune.json",    "published",
+                                    "tokenizer.json", "speed.json",    "tensorboard"};
 enum { NAMES = sizeof names / sizeof *names };
 
-/* A run that starts in the folder of an earlier run: the earlier content is moved aside, never deleted. */
-static fd_status move_aside(const char *folder) {
-  char from[FD_PATH_MAX], to[FD_PATH_MAX], aside[64];
+/* Moves an entry of the folder to its folder `aside`, if it exists. */
+static fd_status move_one(const char *folder, const char *name, const char *aside) {
+  char from[FD_PATH_MAX], to[FD_PATH_MAX];
+  FD_TRY(fd_path(from, folder, name, NULL));
+  if (!fd_exists(from)) return FD_OK;
+  FD_TRY(fd_path(to, folder, aside, NULL));
+  FD_TRY(fd_make_folder(to));
+  FD_TRY(fd_path(to, folder, aside, name));
+  if (rename(from, to)) return fd_fail_errno("cannot move aside", from);
+  fd_info("moved %s to %s", from, to);
+  return FD_OK;
+}
+
+/* Further probes, which a report shows: probe-NAME.json. */
+static int is_probe(const struct dirent *entry) { return !fnmatch("probe-*.json", entry->d_name, 0); }
+
+static fd_status move_probes(const char *folder, const char *aside) {
+  struct dirent **entry;
+  fd_status status = FD_OK;
+  int count = scandir(folder, &entry, is_probe, alphasort);
+  if (count < 0) return fd_fail_errno("cannot read folder", folder);
+  for (int i = 0; i < count; i++) {
+    if (status == FD_OK) status = move_one(folder, entry[i]->d_name, aside);
+    free(entry[i]);
+  }
+  free(entry);
+  return status;
+}
+
+/* A run that starts in the folder of an earlier run: the earlier content is moved aside, never deleted. The file `stop` may be
+ * meant for this run, except at a restart. */
+static fd_status move_aside(const char *folder, int restart) {
+  char to[FD_PATH_MAX], aside[64];
   int n = 1;
   do {
     snprintf(aside, sizeof aside, "before-restart-%d", n++);
     FD_TRY(fd_path(to, folder, aside, NULL));
   } while (fd_exists(to));
-  for (int i = 0; i < NAMES; i++) {
-    FD_TRY(fd_path(from, folder, names[i], NULL));
-    if (!fd_exists(from)) continue;
-    FD_TRY(fd_path(to, folder, aside, NULL));
-    FD_TRY(fd_make_folder(to));
-    FD_TRY(fd_path(to, folder, aside, names[i]));
-    if (rename(from, to)) return fd_fail_errno("cannot move aside", from);
-    fd_info("moved %s to %s", from, to);
-  }
-  return FD_OK;
+  for (int i = 0; i < NAMES; i++) FD_TRY(move_one(folder, names[i], aside));
+  if (restart) FD_TRY(move_one(folder, "stop", aside));
+  return move_probes(folder, aside);
 }
 
 /* Root rank: counts the checkpoints. */
@@ -96,15 +123,34 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
   FD_TRY(fd_path(path, folder, "metrics.jsonl", NULL));
   if (!restart && !checkpoints && fd_exists(path))
     fd_warn("%s has metrics but no checkpoint: the run starts anew, and the old content is moved aside", folder);
-  return restart || !checkpoints ? move_aside(folder) : FD_OK;
+  return restart || !checkpoints ? move_aside(folder, restart) : FD_OK;
 }
 
-static fd_status write_used_config(const fd_run *run) {
+static fd_status write_origin(const fd_run *run, const fd_run_size *size, int *there) {
+  char path[FD_PATH_MAX], *text;
+  FD_TRY(fd_path(path, run->folder, "origin.json", NULL));
+  *there = fd_exists(path);
+  if (*there || (!size->init_from && !size->teacher)) return FD_OK;
+  json_t *root = json_object();
+  if (size->init_from)
+    fd_json_set(&root, "init_from", json_pack("{s:s, s:s}", "path", size->init_from, "state_id", size->init_state));
+  if (size->teacher) fd_json_set(&root, "teacher", json_pack("{s:s, s:s}", "path", size->teacher, "sha256", run->teacher));
+  fd_status status = fd_json_text(&text, root, JSON_INDENT(2), path);
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  free(text);
+  json_decref(root);
+  *there = 1;
+  return status;
+}
+
+/* `more`: the run began with the checkpoints that origin.json names. */
+static fd_status write_used_config(const fd_run *run, int more) {
   char path[FD_PATH_MAX], *text = NULL;
   size_t bytes;
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
-  fprintf(out, "# What this run used%s.\n", run->config->task.outputs ? "" : "; 'findna pretrain' on this file repeats it");
+  fprintf(out, "# What this run used%s%s.\n", run->config->task.outputs ? "" : "; 'findna pretrain' on this file repeats it",
+          more ? ", with the options --init-from and --teacher that origin.json names" : "");
   fd_config_print(out, run->config, FD_CONFIG_YAML_HELP);
   FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_path(path, run->folder, "config.used.yaml", NULL);
@@ -143,7 +189,9 @@ static fd_status write_environment(const fd_run *run, const fd_device *dev, cons
 }
 
 fd_status fd_run_folder_describe(const fd_run *run, const fd_device *dev, const fd_run_size *size) {
-  FD_TRY(write_used_config(run));
+  int more;
+  FD_TRY(write_origin(run, size, &more));
+  FD_TRY(write_used_config(run, more));
   return write_environment(run, dev, size);
 }
 

@@ -11,12 +11,15 @@ fd_status fd_run_folder_count(fd_comm *comm, const char *folder, int *checkpoint
  * ranks). With `restart`, or without checkpoints, the content is moved aside, never deleted. Collective. */
 fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int *lock) FD_MUST_CHECK;
 
-/* Entries of environment.json other than those of the machine. */
+/* What describes a run besides its config and machine. */
 typedef struct fd_run_size {
   int64_t train, held_out, steps; /* windows or rows */
+  const char *init_from, *init_state,
+      *teacher; /* the checkpoints, with the first one's state_id, whose weights or features it began with; NULL: none */
 } fd_run_size;
 
-/* Root rank: writes config.used.yaml and environment.json. */
+/* Root rank: writes config.used.yaml, environment.json and, for a run that began with other checkpoints, origin.json, which
+ * resumed runs keep. */
 fd_status fd_run_folder_describe(const fd_run *run, const fd_device *dev, const fd_run_size *size) FD_MUST_CHECK;
 
 /* Opens RUN/windows/start-0003-rank-1: the windows of this rank since the third start. Collective; closed by the caller. */
