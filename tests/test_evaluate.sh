@@ -157,6 +157,7 @@ expect "rows in a file with = in its name" 0 "^  probe kmer" "$FINDNA" evaluate 
 cp -r o elsewhere; cp -r run run_elsewhere; cp -r own own_elsewhere; stamps() { (cd "$1" && find . -name '*.json' -path './*/*' -printf '%P %T@\n' | sort); }; stamps o >before
 expect "folders under other names" 0 "^  probe kmer" "$FINDNA" evaluate ./mine.tsv ./run_elsewhere --data own_elsewhere/ --output "$PWD/o/" "$@"
 check "nothing is done again" diff before <(stamps o)
+check "and results.json names the files" bash -c 'for f in $(grep -o "\"file\": \"[^\"]*" o/results.json | cut -d\" -f4); do test -f "o/$f" || exit 1; done'
 expect "moved results" 0 "^  probe kmer" "$FINDNA" evaluate ./mine.tsv run --data own --output elsewhere "$@"
 awk -F, 'NR > 1 { $2 = 1 - $2 } 1' OFS=, own/test.csv >flipped.csv; cp own/test.csv kept.csv; cp flipped.csv own/test.csv
 expect "other rows" 73 "k-knn/command.txt: was made otherwise .--test own/test.csv has other content now" "$FINDNA" evaluate ./mine.tsv run --data own --output o "$@"
