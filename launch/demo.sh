@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make demo: makes shards of human DNA, pretrains on two ranks with a stop and a resume, probes on a real task, and writes the report.
 set -eu
+unset CDPATH # with it, cd prints a path
 cd "$(dirname "$0")/.."
 run=runs/demo shards=runs/demo-shards
 export OMPI_MCA_mpi_yield_when_idle=1

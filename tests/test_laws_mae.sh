@@ -73,7 +73,8 @@ for c in mae mlm bpe; do
   expect "$c: report" 0 "report.html" "$FINDNA" report $c-learned
   check "$c: the report names hidden words" grep -q "hidden word" $c-learned/report.html
 done
-check "the log reports the model and the records" grep -q "2 blocks of 3 heads, records of up to 165 + 0 tokens" mae-one.log
+longest=$(cat records/train.tsv records/val.tsv | awk -F"\t" '$3 != "sequence" && int(length($3) / 4) > n { n = int(length($3) / 4) } END { print n }')
+check "the log reports the model and the records" grep -q "2 blocks of 3 heads, records of up to $longest + 0 tokens" mae-one.log
 check "and the number of unknown words" grep -qE "words: [1-9][0-9]* of [0-9]+ training words contain letters other than" mae-one.log
 check "and the held-out loss and accuracy" grep -qE "held-out loss [0-9.]+ nats, accuracy [0-9.]+ % over [0-9]+ hidden words" mae-one.log
 train mae 1 once aug.refresh=once
@@ -94,7 +95,7 @@ done
 refused() { expect "$1 is refused" "$2" "$3" "$FINDNA" pretrain mae.yaml run.folder=refused "${@:4}"; }
 "$FINDNA" prepare --table barcodes.csv --shortest 1 --val-share 0.15 short >/dev/null 2>&1
 refused "a record shorter than a word" 65 "1 of [0-9]+ sequences are shorter than a word \(model.kmer: 6\); leave them out with findna prepare --shortest 6" data.shards=short model.kmer=6 model.vocabulary=4098
-refused "more words than positions" 78 "have 165 words; model.positions is 100" model.positions=100
+refused "more words than positions" 78 "sequences of up to [0-9]+ nucleotides have $longest words; model.positions is 10" model.positions=10
 refused "a term of nucleotides" 78 "words have neither the term mnm nor cl" objective.mnm_weight=0.5
 refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
 refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0

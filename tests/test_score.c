@@ -98,9 +98,10 @@ static void plain_score(int contig, int place, const char *ref, const char *alt,
   at = place - from;
   char text[2 * LENGTH + 64]; /* the contig with ALT */
   snprintf(text, sizeof text, "%.*s%s%s", place, genome_text[contig], alt, genome_text[contig] + place + n);
-  /* At the contig's end the window of ALT is shifted inwards. */
-  int over = at + m - WINDOW, b_from = from + (over > 0 ? over : 0);
-  int b_length = (int)strlen(text + b_from) < WINDOW ? (int)strlen(text + b_from) : WINDOW;
+  /* ALT's window is placed in the changed contig as REF's in the contig. */
+  int total = (int)strlen(text), b_from = place - WINDOW / 2, b_length = total < WINDOW ? total : WINDOW;
+  if (b_from + WINDOW > total) b_from = total - WINDOW;
+  if (b_from < 0) b_from = 0;
   for (int i = 0; i < WINDOW; i++) a[i] = fd_symbol_of[(unsigned char)genome_text[contig][from + i]];
   for (int i = 0; i < b_length; i++) b[i] = fd_symbol_of[(unsigned char)text[b_from + i]];
   if (minus) turn(a, WINDOW), turn(b, b_length);

@@ -131,3 +131,7 @@ check "TERM: code 75, no file, and a message" bash -c "[ $code = 75 ] && ! ls | 
 (cat v.vcf; printf 'chr1\t0200\tsv\tN\t<DUP>\t.\t.\tSVTYPE=DUP\tGT\t0/1\t0/0\n') >sv.vcf
 expect "a structural variant with REF N" 0 "alleles scored" "$FINDNA" score run sv.vcf --genome genome.fa --output sv.out.vcf --mismatches 0
 check "is no mismatch, and its position is kept as it is written" grep -qP '^chr1\t0200\tsv\tN\t<DUP>\t.*FINDNA_LLR=\.' sv.out.vcf
+awk -F'\t' -v OFS='\t' '!/^#/ && !done && length($4) == 1 { $4 = "R"; done = 1 } { print }' v.vcf >iupac.vcf
+expect "another IUPAC letter in REF matches no genome" 65 "REF is R" "$FINDNA" score run iupac.vcf --genome genome.fa --output w.vcf --mismatches 0
+sed 's/<DUP>/A/' sv.vcf >unknown.vcf; expect "REF N has no score" 0 "scored" "$FINDNA" score run unknown.vcf --genome genome.fa --output unknown.out.vcf --mismatches 0
+check "with a plain ALT either" grep -qP '^chr1\t0200\tsv\tN\tA\t.*FINDNA_LLR=\.;FINDNA_DIST=\.' unknown.out.vcf

@@ -101,11 +101,15 @@ fd_status fd_check_output_place(const char *output) {
 
 static int is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
 
-/* Whether a file is in a folder or below it. */
+/* Whether the place of a file is a folder, or below it. */
 static int is_inside(const char *file, const char *folder) {
-  char *a = realpath(file, NULL), *b = realpath(folder, NULL);
+  char place[FD_PATH_MAX];
+  if (fd_path_resolve(place, file) != FD_OK) return 0;
+  char *slash = strrchr(place, '/');
+  if (slash) slash[slash == place] = '\0';
+  char *a = realpath(slash ? place : ".", NULL), *b = realpath(folder, NULL);
   size_t n = b ? strlen(b) : 0;
-  int inside = a && b && !strncmp(a, b, n) && (a[n] == '/' || n == 1);
+  int inside = a && b && !strncmp(a, b, n) && (!a[n] || a[n] == '/' || n == 1);
   free(a);
   free(b);
   return inside;
@@ -113,10 +117,12 @@ static int is_inside(const char *file, const char *folder) {
 
 fd_status fd_check_output(const char *output, const char *input) {
   struct stat a, b;
-  if (!output || !input || stat(output, &a) || stat(input, &b)) return FD_OK;
+  if (!output || !input || stat(input, &b)) return FD_OK;
   size_t n = strlen(output);
   int json = n >= 5 && !strcmp(output + n - 5, ".json");
-  if (S_ISDIR(b.st_mode) ? json || !is_inside(output, input) : !is_same(&a, &b)) return FD_OK;
+  if (S_ISDIR(b.st_mode) && !json && is_inside(output, input))
+    return fd_fail(FD_BUSY, "--output %s is among the inputs in %s; give another place", output, input);
+  if (stat(output, &a) || !is_same(&a, &b)) return FD_OK;
   return fd_fail(FD_BUSY, "--output %s is an input: it would be overwritten", output);
 }
 

@@ -24,8 +24,8 @@ fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) FD_MUST_CHECK
  * path exists and is not a regular file. NULL is allowed. */
 fd_status fd_check_output_place(const char *output) FD_MUST_CHECK;
 
-/* FD_BUSY when writing `output` would replace the file `input`, or a file in the folder `input` or below it (but .json, which no
- * input is). NULL is allowed. */
+/* FD_BUSY when writing `output` would replace the file `input`, or when it lies in the folder `input` or below it (but for .json,
+ * which no input is). NULL is allowed. */
 fd_status fd_check_output(const char *output, const char *input) FD_MUST_CHECK;
 
 /* FD_USAGE when two outputs are the same file, however their names are written. NULL is allowed. */

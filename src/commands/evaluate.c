@@ -1,10 +1,12 @@
 /* findna evaluate SUITE CHECKPOINT: probes and fine-tunes on a suite of benchmark tasks, and tabulates the results. */
+#include "commands/evaluate_contest.h"
 #include "commands/evaluate_sign.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "commands/command.h"
@@ -34,6 +36,8 @@ static fd_status name_model(fd_evaluation *e, const char *text) {
   for (int i = 0; i < e->models; i++)
     if (!strcmp(e->model[i].name, model->name))
       return fd_fail(FD_USAGE, "findna evaluate: --checkpoint %s: the name is there twice", text);
+    else if (fd_contest_same_seed(e->model[i].name, model->name))
+      return fd_fail(FD_USAGE, "findna evaluate: --checkpoint %s: has the seed of %s", text, e->model[i].name);
   model->path = equals + 1;
   e->models++;
   return FD_OK;
@@ -101,19 +105,6 @@ static fd_status check_lists(const fd_evaluation *e) {
   return FD_OK;
 }
 
-/* A nearest-neighbour search takes one process. */
-static fd_status check_ranks(const fd_evaluation *e) {
-  if (e->comm->size == 1 || e->list || e->join.count) return FD_OK;
-  for (int t = 0; t < e->suite.count; t++)
-    if (fd_suite_way_of(&e->suite.task[t]) == FD_SUITE_KNN && fd_evaluation_wants(&e->tasks, e->suite.task[t].name) &&
-        fd_evaluation_wants(&e->methods, "knn"))
-      return fd_fail(FD_USAGE,
-                     "findna evaluate: the task %s is a nearest-neighbour search, which takes one process: leave it out with "
-                     "--tasks, or run without mpirun",
-                     e->suite.task[t].name);
-  return FD_OK;
-}
-
 /* Length of a suite's name: without its folder, which `name` passes, and .tsv. */
 static size_t suite_name(const char **name) {
   const char *slash = strrchr(*name, '/');
@@ -128,14 +119,16 @@ static fd_status check_output(const fd_evaluation *e) {
   json_t *root;
   FD_TRY(fd_path(path, e->output, "results.json", NULL));
   for (int i = 0; i < e->join.count; i++) FD_TRY(fd_check_output(path, e->join.item[i]));
-  FD_TRY(fd_json_read(path, &root));
+  fd_status status = fd_json_read(path, &root);
+  if (status == FD_DATA) fd_warn("%s is damaged, and is written anew", path);
+  else FD_TRY(status);
   const char *there = json_string_value(json_object_get(root, "suite")), *mine = e->words[0];
-  fd_status status = FD_OK;
+  status = FD_OK;
   if (there) {
     const char *shown = there;
     size_t n = suite_name(&there);
     if (n != suite_name(&mine) || strncmp(there, mine, n))
-      status = fd_fail(FD_BUSY, "%s: has results of the suite %s; give another --output", path, shown);
+      status = fd_fail(FD_BUSY, "%s: has results of the suite %s; give another --output, or remove the file", path, shown);
   }
   json_decref(root);
   return status;
@@ -144,7 +137,6 @@ static fd_status check_output(const fd_evaluation *e) {
 static fd_status evaluate(fd_evaluation *e) {
   FD_TRY(fd_suite_read(&e->suite, e->words[0], e->comm));
   FD_TRY(check_lists(e));
-  FD_TRY(check_ranks(e));
   FD_TRY(fd_comm_agree(e->comm, e->comm->rank || e->list ? FD_OK : check_output(e)));
   FD_TRY(check_overrides(e));
   if (e->join.count) return e->comm->rank ? FD_OK : fd_evaluation_report(e);

@@ -28,6 +28,11 @@ static const char *seed_of(const char *name) {
   return seed;
 }
 
+int fd_contest_same_seed(const char *a, const char *b) {
+  size_t n = stem_of(a);
+  return n && n == stem_of(b) && !strncmp(a, b, n) && !strcmp(seed_of(a), seed_of(b));
+}
+
 static int is_of(const char *model, const char *contestant) {
   size_t n = stem_of(model);
   return n && n == strlen(contestant) && !strncmp(model, contestant, n);

@@ -31,6 +31,9 @@ typedef struct fd_contest {
   fd_contest_row *row;
 } fd_contest;
 
+/* Whether two names are of the same seed of the same contestant. */
+int fd_contest_same_seed(const char *a, const char *b);
+
 /* Whether at least two checkpoints are seeds of the same contestant. */
 int fd_contest_is(const fd_evaluation *e);
 

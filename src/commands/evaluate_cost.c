@@ -12,11 +12,12 @@
 /* The sum of the steps' seconds. */
 static double seconds_of(const fd_metrics_log *log) {
   const fd_metrics_table *steps = fd_metrics_find(log, "step");
-  const double *seconds = fd_metrics_column(steps, "seconds");
   double sum = 0;
-  for (size_t i = 0; seconds && i < steps->rows; i++)
-    if (isfinite(seconds[i])) sum += seconds[i];
-  return seconds ? sum : NAN;
+  for (size_t i = 0; steps && i < steps->rows; i++) {
+    double seconds = fd_metrics_seconds(steps, i);
+    if (isfinite(seconds)) sum += seconds;
+  }
+  return steps && fd_metrics_column(steps, "seconds") ? sum : NAN;
 }
 
 /* Hours from seconds, times what the run occupied. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -13,12 +14,11 @@
 #include "config/config.h"
 #include "data/listing.h"
 #include "train/checkpoint.h"
-#include "train/checkpoint_format.h"
 
 enum { TEXT_MAX = 1 << 20, DEPTH_MAX = 32 };
 
 fd_status fd_command_line_add(fd_command_line *l, fd_word kind, const char *text) {
-  if (l->count == FD_WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", FD_WORDS_MAX - 1);
+  if (l->count == FD_COMMAND_WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", FD_COMMAND_WORDS_MAX - 1);
   if (!(l->word[l->count] = strdup(text))) return fd_fail(FD_MEMORY, "no memory for a command line");
   l->kind[l->count++] = kind;
   return FD_OK;
@@ -31,60 +31,88 @@ void fd_command_line_free(fd_command_line *l) {
 
 /* --- contents -------------------------------------------------------------------------------------------------------- */
 
-/* Adds a file's hash, or those of a folder's entries with their names. */
-static fd_status add_content(fd_sha256 *hash, const char *path, int depth) {
-  char hex[FD_SHA256_HEX], inner[FD_PATH_MAX];
-  uint64_t bytes;
+static fd_status add_content(fd_sha256 *hash, const char *path, int depth);
+
+/* Adds the entries of a folder with their names: in a task's folder and its parts those that may hold rows, in the folders of
+ * classes all files. */
+static fd_status add_folder(fd_sha256 *hash, const char *path, int depth) {
+  enum { OF_CLASSES = 2 };
+  char inner[FD_PATH_MAX];
+  struct stat info;
   fd_listing entries;
-  if (!fd_is_folder(path)) {
-    FD_TRY(fd_sha256_file(path, hex, &bytes));
-    fd_sha256_add(hash, hex, sizeof hex);
-    return FD_OK;
-  }
-  if (depth == DEPTH_MAX) return fd_fail(FD_DATA, "%s: folders within folders, more than %d deep", path, DEPTH_MAX);
   FD_TRY(fd_listing_open(&entries, path));
   fd_status status = FD_OK;
   for (int i = 0; i < entries.count && status == FD_OK; i++) {
     const char *name = entries.entry[i]->d_name;
-    fd_sha256_add(hash, name, strlen(name) + 1);
     status = fd_path(inner, path, name, NULL);
-    if (status == FD_OK) status = add_content(hash, inner, depth + 1);
+    if (status != FD_OK || stat(inner, &info) || (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) continue;
+    if (depth < OF_CLASSES && !fd_listing_may_hold_rows(&entries, i)) continue;
+    fd_sha256_add(hash, name, strlen(name) + 1);
+    status = add_content(hash, inner, depth + 1);
   }
-  fd_sha256_add(hash, "", 1);
   fd_listing_close(&entries);
   return status;
 }
 
-static fd_status hash_content(const char *path, char hex[FD_SHA256_HEX]) {
+/* Adds a file's hash, or a folder, each with its kind. */
+static fd_status add_content(fd_sha256 *hash, const char *path, int depth) {
+  char hex[FD_SHA256_HEX];
+  uint64_t bytes;
+  if (depth == DEPTH_MAX) return fd_fail(FD_DATA, "%s: folders within folders, more than %d deep", path, DEPTH_MAX);
+  if (fd_is_folder(path)) {
+    fd_sha256_add(hash, "d", 1);
+    FD_TRY(add_folder(hash, path, depth));
+    fd_sha256_add(hash, "", 1); /* no name is empty: the end of the folder */
+    return FD_OK;
+  }
+  FD_TRY(fd_sha256_file(path, hex, &bytes));
+  fd_sha256_add(hash, "f", 1);
+  fd_sha256_add(hash, hex, sizeof hex);
+  return FD_OK;
+}
+
+/* Adds the lines of a config without comments and blanks at their ends. */
+static fd_status add_config(fd_sha256 *hash, const char *path) {
+  char *text, *rest;
+  size_t bytes;
+  FD_TRY(fd_read_file(path, TEXT_MAX, &text, &bytes));
+  rest = text;
+  for (char *line; (line = strsep(&rest, "\n"));) {
+    size_t n = strlen(line);
+    for (size_t i = 0; i < n; i++)
+      if (line[i] == '#' && (!i || line[i - 1] == ' ' || line[i - 1] == '\t')) n = i;
+    while (n && strchr(" \t\r", line[n - 1])) n--;
+    if (n) fd_sha256_add(hash, line, n), fd_sha256_add(hash, "\n", 1);
+  }
+  free(text);
+  return FD_OK;
+}
+
+static fd_status hash_content(fd_word kind, const char *path, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
-  fd_status status = add_content(hash, path, 0);
+  fd_status status = kind == FD_WORD_CONFIG ? add_config(hash, path) : add_content(hash, path, 0);
   if (status == FD_OK) status = fd_sha256_end(&hash, digest);
   fd_sha256_abandon(&hash);
   if (status == FD_OK) fd_hex(hex, digest);
   return status;
 }
 
-/* The state_id of a checkpoint, or of the newest one of a run. */
+/* The state_id of the weights that a path would give: those of a checkpoint, or of the newest intact one of a run. */
 static fd_status state_of(const char *path, char hex[FD_SHA256_HEX]) {
-  fd_checkpoint_info *info;
-  char folder[FD_PATH_MAX];
-  int64_t *steps = NULL;
-  int count = 0;
-  fd_status status = FD_OK;
-  FD_TRY(fd_alloc(&info, 1, sizeof *info, "a checkpoint"));
-  FD_GO(fd_path(folder, path, "ckpt", NULL));
-  if (fd_is_folder(folder)) {
-    FD_GO(fd_checkpoint_list(path, &steps, &count));
-    if (!count) FD_GO(fd_fail(FD_MISSING, "%s: the run has no checkpoint", path));
-    FD_GO(fd_checkpoint_folder(folder, path, steps[0]));
-  } else FD_GO(fd_path(folder, path, NULL, NULL));
-  FD_GO(fd_checkpoint_verify(folder, 0, info));
-  memcpy(hex, info->state_id, FD_SHA256_HEX);
-done:
-  free(steps);
-  free(info);
+  struct opened {
+    fd_config config;
+    fd_checkpoint_info info;
+    fd_weights weights;
+  } * o;
+  FD_TRY(fd_alloc(&o, 1, sizeof *o, "a checkpoint"));
+  fd_status status = fd_checkpoint_open_weights(fd_comm_self(), path, &o->config, &o->info, &o->weights);
+  if (status == FD_OK) {
+    memcpy(hex, o->info.state_id, FD_SHA256_HEX);
+    fd_weights_free(&o->weights);
+  }
+  free(o);
   return status;
 }
 
@@ -94,7 +122,7 @@ static fd_status identify(fd_evaluation *e, fd_word kind, const char *path, cons
     if (!strcmp(e->content[i].path, path)) return *identity = e->content[i].identity, FD_OK;
   FD_TRY(fd_grow(&e->content, &e->contents_room, (size_t)e->contents + 1, sizeof *e->content, "contents of files"));
   fd_evaluation_content *c = &e->content[e->contents];
-  FD_TRY(kind == FD_WORD_MODEL ? state_of(path, c->identity) : hash_content(path, c->identity));
+  FD_TRY(kind == FD_WORD_MODEL ? state_of(path, c->identity) : hash_content(kind, path, c->identity));
   if (!(c->path = strdup(path))) return fd_fail(FD_MEMORY, "no memory for a path");
   e->contents++;
   *identity = c->identity;
@@ -110,15 +138,17 @@ void fd_evaluation_free_contents(fd_evaluation *e) {
 
 static const char format[] = "findna-unit 2"; /* version 1 named files by their paths */
 
+static int is_path(fd_word kind) { return kind == FD_WORD_MODEL || kind == FD_WORD_FILES || kind == FD_WORD_CONFIG; }
+
 /* What a word contributes, a line of the signature; *said is NULL for a place, and for a setting such as the number of threads,
- * of which results do not depend. */
+ * on which results do not depend. */
 static fd_status say(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, int i, const char **said) {
   const char *word = l->word[i];
   fd_word kind = l->kind[i];
   int free = fd_config_is_free(word) && strncmp(word, "eval.", 5);
   *said = kind == FD_WORD_PLACE || (kind == FD_WORD_TEXT && free) ? NULL : word;
   if (kind == FD_WORD_MODEL && !strcmp(word, u->model->path)) *said = u->model->state_id;
-  else if ((kind == FD_WORD_MODEL || kind == FD_WORD_FILES) && !fd_is_absent(word)) return identify(e, kind, word, said);
+  else if (is_path(kind) && !fd_is_absent(word)) return identify(e, kind, word, said);
   return FD_OK;
 }
 
@@ -144,7 +174,8 @@ static fd_status write_signature(fd_evaluation *e, const fd_evaluation_unit *u, 
 /* Describes the word that differs, from the earlier line `then` (NULL: it ended there). */
 static void describe(const fd_command_line *l, int i, const char *then, char what[FD_EVALUATION_WHAT]) {
   const char *option = i && l->kind[i] != FD_WORD_TEXT ? l->word[i - 1] : "", *word = l->word[i];
-  if (l->kind[i] == FD_WORD_FILES) snprintf(what, FD_EVALUATION_WHAT, "%.40s %.300s has other content now", option, word);
+  if (l->kind[i] == FD_WORD_FILES || l->kind[i] == FD_WORD_CONFIG)
+    snprintf(what, FD_EVALUATION_WHAT, "%.40s %.300s has other content now", option, word);
   else if (l->kind[i] == FD_WORD_MODEL) snprintf(what, FD_EVALUATION_WHAT, "%.300s is another checkpoint now", word);
   else if (then) snprintf(what, FD_EVALUATION_WHAT, "'%.200s' then, '%.200s' now", then, word);
   else snprintf(what, FD_EVALUATION_WHAT, "without '%.200s'", word);
@@ -164,7 +195,8 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
     FD_TRY(say(e, u, l, i, &said));
     if (!said) continue;
     const char *then = found && *found ? strsep(&found, "\n") : NULL;
-    if (then && !strcmp(then, said)) continue;
+    int gone = is_path(l->kind[i]) && strcmp(l->word[i], u->model->path) && fd_is_absent(l->word[i]);
+    if (then && (gone || !strcmp(then, said))) continue;
     describe(l, i, then, what);
     return FD_OK;
   }
@@ -186,15 +218,17 @@ static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_co
   return status;
 }
 
-fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *folder) {
-  char path[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
+fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *folder,
+                             const char *file) {
+  char path[FD_PATH_MAX], begun[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
   int there;
   FD_TRY(fd_path(path, folder, "command.txt", NULL));
+  FD_TRY(fd_path(begun, folder, "ckpt", NULL));
   FD_TRY(look(e, u, l, path, &there, what));
-  if (*what)
+  if (*what && (fd_exists(file) || fd_exists(begun)))
     return fd_fail(FD_BUSY, "%s: was made otherwise (%s); give another --output, or remove %s to compute it again", path, what,
                    folder);
-  if (there) return FD_OK;
+  if (there && !*what) return FD_OK;
   FD_TRY(fd_make_folder(folder));
   return write_signature(e, u, l, path);
 }

@@ -5,25 +5,25 @@
 
 #include "commands/evaluate.h"
 
-/* What the words of a command line say of its results: a setting or an option; a file, or a folder of files, by its content; a
- * checkpoint by its state_id; a place, of which results do not depend. */
-typedef enum fd_word { FD_WORD_TEXT, FD_WORD_FILES, FD_WORD_MODEL, FD_WORD_PLACE } fd_word;
+/* What the words of a command line say of its results: a setting or an option; a file, or a folder of rows, by its content; a
+ * config by its content without comments; a checkpoint by its state_id; a place, on which results do not depend. */
+typedef enum fd_word { FD_WORD_TEXT, FD_WORD_FILES, FD_WORD_CONFIG, FD_WORD_MODEL, FD_WORD_PLACE } fd_word;
 
 /* The words of a command line, each allocated separately. */
-enum { FD_WORDS_MAX = 64 };
+enum { FD_COMMAND_WORDS_MAX = 64 };
 typedef struct fd_command_line {
   int count;
-  char *word[FD_WORDS_MAX];
-  fd_word kind[FD_WORDS_MAX];
+  char *word[FD_COMMAND_WORDS_MAX];
+  fd_word kind[FD_COMMAND_WORDS_MAX];
 } fd_command_line;
 
 fd_status fd_command_line_add(fd_command_line *line, fd_word kind, const char *text) FD_MUST_CHECK;
 void fd_command_line_free(fd_command_line *line);
 
 /* Writes what the unit's results depend on to command.txt in its folder. FD_BUSY, with what differs, if an earlier run signed
- * there with another content. */
-fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line,
-                             const char *folder) FD_MUST_CHECK;
+ * there with another content and has left results in `file`, or a checkpoint. */
+fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
+                             const char *file) FD_MUST_CHECK;
 
 /* Compares the signature of the unit's folder: `what` describes the difference, and is empty if there is none, or no signature.
  */

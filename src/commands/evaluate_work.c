@@ -32,11 +32,12 @@ typedef struct rows_option {
 } rows_option;
 
 static const rows_option *find_option(const char *word) {
-  static const rows_option options[] = {{"--task", 1, 0, FD_WORD_FILES},           {"--train", 1, 0, FD_WORD_FILES},
-                                        {"--test", 1, 0, FD_WORD_FILES},           {"--genome", 1, 0, FD_WORD_FILES},
-                                        {"--valid", 1, 1, FD_WORD_FILES},          {"--also", 1, 1, FD_WORD_FILES},
-                                        {"--teacher-logits", 1, 1, FD_WORD_FILES}, {"--teacher", 1, 1, FD_WORD_MODEL},
-                                        {"--first-layers", 1, 1, FD_WORD_TEXT},    {"--new-model", 0, 1, FD_WORD_TEXT}};
+  static const rows_option options[] = {
+      {"--task", 1, 0, FD_WORD_FILES},           {"--train", 1, 0, FD_WORD_FILES},   {"--test", 1, 0, FD_WORD_FILES},
+      {"--genome", 1, 0, FD_WORD_FILES},         {"--valid", 1, 1, FD_WORD_FILES},   {"--also", 1, 1, FD_WORD_FILES},
+      {"--teacher-logits", 1, 1, FD_WORD_FILES}, {"--teacher", 1, 1, FD_WORD_MODEL}, {"--first-layers", 1, 1, FD_WORD_TEXT},
+      {"--new-model", 0, 1, FD_WORD_TEXT},       {"--label", 1, 0, FD_WORD_TEXT},    {"--cut", 1, 0, FD_WORD_TEXT},
+      {"--limit", 1, 0, FD_WORD_TEXT},           {"--kmer", 1, 0, FD_WORD_TEXT}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!strcmp(options[i].name, word)) return &options[i];
   return NULL;
@@ -133,7 +134,7 @@ static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit 
   FD_TRY(add_rows(e, u->task, OF_TUNING, l, &there));
   FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
   FD_TRY(add_word(l, "--config"));
-  FD_TRY(fd_command_line_add(l, FD_WORD_FILES, config));
+  FD_TRY(fd_command_line_add(l, FD_WORD_CONFIG, config));
   if (u->method->models == FD_OF_EACH_SHAPE) FD_TRY(add_word(l, "--init-untrained"));
   snprintf(text, sizeof text, "run.seed=%" PRId64, u->seed);
   FD_TRY(add_word(l, text));
@@ -219,10 +220,16 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
     if (e->comm->rank == 0) show_line(e, &l);
     goto done;
   }
-  if (e->comm->rank == 0) FD_GO(fd_evaluation_sign(e, u, &l, folder));
+  if (e->comm->rank == 0) FD_GO(fd_evaluation_sign(e, u, &l, folder, file));
   if (e->comm->rank == 0) done = fd_exists(file);
   FD_GO(e->comm->ops->broadcast(e->comm, &done, sizeof done, 0));
   if (done) goto done;
+  if (m->searches && e->comm->size > 1) {
+    static const char why[] = "a nearest-neighbour search takes one process";
+    if (e->job) status = fd_fail(FD_USAGE, "%s: %s: start it without mpirun", u->task->name, why);
+    else fd_warn("%s: %s: left out; the same command without mpirun does it", u->task->name, why);
+    goto done;
+  }
   fd_info("%s: %s%s%s", u->task->name, m->name, named ? " of " : "", named ? u->model->name : "");
   FD_GO(m->tunes      ? fd_command_finetune(e->comm, l.count, l.word)
         : m->searches ? fd_command_knn(e->comm, l.count, l.word)

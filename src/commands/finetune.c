@@ -314,9 +314,7 @@ static fd_status take_weights(const options *o, tuning *t, const fd_encoder *enc
   if (!taken) return fd_fail(FD_CONFIG, "%s: none of its weights fits the model of this config", t->model.info.folder);
   if (o->first_layers && fresh)
     return fd_fail(FD_CONFIG,
-                   "--first-layers %" PRId64
-                   ": %d tensors of such a model have no weights in %s, whose layers are not all alike; "
-                   "leave the option out",
+                   "--first-layers %" PRId64 ": %d tensors of such a model have no weights in %s; leave the option out",
                    o->first_layers, fresh, t->model.info.folder);
   return t->dev->copy(t->dev, t->state->array[FD_STUDENT], t->weights, to->size * sizeof(float));
 }

@@ -227,11 +227,23 @@ static fd_status inspect_hdf5(const char *path) {
                                                                                                : "crashed on it");
 }
 
+/* Whether a JSON object follows a length of 8 bytes. */
+static fd_status begins_as_safetensors(const char *path, int *does) {
+  unsigned char start[9] = {0};
+  FILE *in;
+  uint64_t bytes;
+  FD_TRY(fd_open_stream(path, &in, &bytes));
+  size_t n = fread(start, 1, sizeof start, in);
+  (void)fclose(in);
+  *does = n == sizeof start && start[8] == '{' && !start[5] && !start[6] && !start[7];
+  return FD_OK;
+}
+
 /* Determines from its content what a path is, and inspects it. */
 static fd_status inspect(const char *path) {
   struct stat info;
   char folder[FD_PATH_MAX];
-  int hdf5, matrix;
+  int hdf5, matrix, tensors;
   if (stat(path, &info)) return fd_fail_errno("cannot open", path);
   if (S_ISDIR(info.st_mode)) {
     if (has(path, "MANIFEST")) return inspect_checkpoint(path);
@@ -253,7 +265,8 @@ static fd_status inspect(const char *path) {
   if (hdf5) return inspect_hdf5(path);
   FD_TRY(fd_matrix_is_one(path, &matrix));
   if (matrix) return fd_matrix_show(path);
-  if (fd_ending(path, ".safetensors")) return inspect_safetensors(path);
+  FD_TRY(begins_as_safetensors(path, &tensors));
+  if (tensors || fd_ending(path, ".safetensors")) return inspect_safetensors(path);
   return fd_fail(FD_DATA, "%s: expected a .safetensors file, embeddings or a shard (.h5, .npy), MANIFEST or manifest.json", path);
 }
 

@@ -85,6 +85,9 @@ static fd_status read_config(fd_comm *comm, const options *o, fd_config *config)
     if (status == FD_OK && config->objective.mask_layout != FD_MASK_OK)
       status =
           fd_fail(FD_CONFIG, "objective.mask_layout: scrambled reproduces a defect for comparisons; only findna trace takes it");
+    if (status == FD_OK && config->objective.mnm_weight > 0 && config->aug.mask_rate <= 0)
+      status = fd_fail(FD_CONFIG, "%s: aug.mask_rate: 0, but objective.mnm_weight is %g: nothing is masked", path,
+                       config->objective.mnm_weight);
     if (status == FD_OK && config->task.outputs)
       status = fd_fail(FD_CONFIG, "%s: task.outputs belongs to 'findna finetune'", path);
     if (status == FD_OK) status = check_words(config, path);

@@ -162,14 +162,10 @@ fd_status fd_config_check(const fd_config *c, const char *name) {
   good &= check_noise_last(name, "aug.student", c->aug.student) && check_noise_last(name, "aug.teacher", c->aug.teacher);
   NEED(!strchr(c->aug.teacher, 'M'), "%s: aug.teacher: '%s': masking belongs to the student's view", name, c->aug.teacher);
   NEED(c->objective.mnm_weight > 0 || c->objective.cl_weight > 0 || c->task.outputs > 0 || fd_config_hides(c),
-       "%s: objective: both weights are 0; nothing to learn (of a fine-tuning, whose task.outputs follow from the rows: add "
-       "task.outputs=N)",
-       name);
+       "%s: objective: both weights are 0; nothing to learn; to check the config of a fine-tuning, add task.outputs=N", name);
   NEED(c->objective.mnm_weight == 0 || strchr(c->aug.student, 'M'),
        "%s: aug.student: '%s' has no M, but objective.mnm_weight is %g: nothing is masked", name, c->aug.student,
        c->objective.mnm_weight);
-  NEED(c->objective.mnm_weight == 0 || c->aug.mask_rate > 0,
-       "%s: aug.mask_rate: 0, but objective.mnm_weight is %g: nothing is masked", name, c->objective.mnm_weight);
   NEED(c->objective.cl_weight == 0 || c->teacher.kind == FD_TEACHER_EMA,
        "%s: teacher.kind: none, but objective.cl_weight is %g: the term needs a teacher (or set the weight to 0)", name,
        c->objective.cl_weight);
@@ -196,13 +192,13 @@ static int tunes(const fd_config *c) { return c->task.outputs > 0; }
 static int makes_views(const fd_config *c) { return !fd_config_hides(c); }
 static int weighs_classes(const fd_config *c) { return !tunes(c) || c->task.kind == FD_TASK_CLASSES; }
 
-/* Options with this beginning have an effect only on runs for which `on` holds. */
+/* Options with this beginning have an effect only on runs for which `on` holds. Others are left out, as the settings of a
+ * teacher, which shared configs have for runs with one and without. */
 static const struct {
   const char *beginning;
   int (*on)(const fd_config *);
 } uses[] = {{"task.", tunes},
             {"task.balance", weighs_classes},
-            {"objective.kd_", fd_config_distils},
             {"train.dropout", fd_config_hides},
             {"aug.noise", makes_views},
             {"aug.size", makes_views},

@@ -140,7 +140,8 @@ int fd_config_lm_head(const fd_config *config);
 /* Whether the self-distillation term has a projection. */
 int fd_config_projects(const fd_config *config);
 
-/* Warns about options that differ from their defaults and have no effect on this run. */
+/* Warns about options of other kinds of runs (fine-tuning, views of nucleotides, hidden words) that differ from their defaults.
+ */
 void fd_config_warn_unused(const fd_config *config);
 
 /* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"

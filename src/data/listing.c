@@ -52,6 +52,11 @@ static int may_hold_rows(const char *path) {
   return fd_is_folder(path) || fd_fasta_ending(path) || fd_table_ending(path) || ending_of(path, endings);
 }
 
+int fd_listing_may_hold_rows(const fd_listing *f, int entry) {
+  char path[FD_PATH_MAX];
+  return fd_path(path, f->path, f->entry[entry]->d_name, NULL) == FD_OK && may_hold_rows(path);
+}
+
 fd_status fd_listing_leave_out(const fd_listing *f, int entry, const char *expected) {
   char path[FD_PATH_MAX];
   FD_TRY(fd_path(path, f->path, f->entry[entry]->d_name, NULL));

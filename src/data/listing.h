@@ -23,8 +23,11 @@ int fd_is_folder(const char *path);
 const char *fd_fasta_ending(const char *name);
 const char *fd_table_ending(const char *name);
 
-/* Reports an entry that the task does not use: FD_DATA, with what was expected, if it may hold rows (a folder, a table,
- * sequences, an archive); else (a README, an index) a warning. */
+/* Whether an entry may hold rows: a folder, a table, sequences, or an archive. */
+int fd_listing_may_hold_rows(const fd_listing *listing, int entry);
+
+/* Reports an entry that the task does not use: FD_DATA, with what was expected, if it may hold rows; else (a README, an index) a
+ * warning. */
 fd_status fd_listing_leave_out(const fd_listing *listing, int entry, const char *expected) FD_MUST_CHECK;
 
 #endif

@@ -53,4 +53,8 @@ void fd_metrics_log_free(fd_metrics_log *log);
 const fd_metrics_table *fd_metrics_find(const fd_metrics_log *log, const char *kind);
 const double *fd_metrics_column(const fd_metrics_table *table, const char *name);
 
+/* The seconds of the steps up to that of a row and since the row before it: a row has the time of its own step, for which those
+ * that log.every left out are taken to be alike. NAN where the row has no time. */
+double fd_metrics_seconds(const fd_metrics_table *steps, size_t row);
+
 #endif

@@ -120,3 +120,9 @@ const double *fd_metrics_column(const fd_metrics_table *table, const char *name)
     if (!strcmp(table->column[i].name, name)) return table->column[i].value;
   return NULL;
 }
+
+double fd_metrics_seconds(const fd_metrics_table *steps, size_t row) {
+  const double *seconds = fd_metrics_column(steps, "seconds"), *step = fd_metrics_column(steps, "step");
+  if (!seconds || !step) return NAN;
+  return seconds[row] * (row ? step[row] - step[row - 1] : step[row] + 1);
+}

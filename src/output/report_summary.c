@@ -105,7 +105,6 @@ static double median(FILE *out, const double *value, size_t rows) {
 
 static void speed_cards(FILE *out, const fd_report *r) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, "step"), *resumes = fd_metrics_find(&r->log, "resume");
-  const double *seconds = fd_metrics_column(t, "seconds");
   double rate = median(out, fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
   double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"), total = 0,
          done = fd_report_last(r, "step", "step") + 1;
@@ -121,8 +120,10 @@ static void speed_cards(FILE *out, const fd_report *r) {
   open_card(out, "steps done");
   fprintf(out, "%.0f", done);
   if (steps > 0) fprintf(out, " of %.0f", steps);
-  for (size_t i = 0; seconds && i < t->rows; i++) total += isfinite(seconds[i]) ? seconds[i] : 0;
-  if (r->config_known) total *= (double)r->config.log.every;
+  for (size_t i = 0; t && i < t->rows; i++) {
+    double seconds = fd_metrics_seconds(t, i);
+    total += isfinite(seconds) ? seconds : 0;
+  }
   fprintf(out, "</b><span>%d:%02d:%02d h in training steps", (int)(total / 3600), (int)(total / 60) % 60, (int)total % 60);
   if (resumes) fprintf(out, "; resumed %zu time%s", resumes->rows, resumes->rows > 1 ? "s" : "");
   fprintf(out, "</span></div>\n");
@@ -147,6 +148,9 @@ static void say_held_out(FILE *out, const fd_report *r) {
     fprintf(out, "better than %s composition only (%.4f against %.4f nats)", hides_words(r) ? "the words’" : "base", loss,
             beaten->loss);
   if (beaten && ahead && ahead->reach) fprintf(out, "; counts given %s are still ahead (%.4f)", ahead->name, ahead->loss);
+  else if (beaten && ahead)
+    fprintf(out, "; <span class=\"warn\">%s composition is still ahead</span> (%.4f)", hides_words(r) ? "the words’" : "base",
+            ahead->loss);
   fprintf(out, ".</li>\n");
 }
 

@@ -132,7 +132,7 @@ static double start_of(const fd_report *r) {
 static void write_events(FILE *out, const fd_report *r) {
   const fd_metrics_log *log = &r->log;
   size_t next[KINDS_MAX] = {0};
-  double now = start_of(r), every = r->config_known ? (double)r->config.log.every : 1;
+  double now = start_of(r);
   write_version(out, now);
   for (;;) {
     int first = -1;
@@ -143,9 +143,9 @@ static void write_events(FILE *out, const fd_report *r) {
     }
     if (first < 0) return;
     const fd_metrics_table *t = &log->table[first];
-    const double *seconds = strcmp(t->kind, "step") ? NULL : fd_metrics_column(t, "seconds");
     size_t row = next[first]++;
-    if (seconds && isfinite(seconds[row])) now += every * seconds[row];
+    double seconds = strcmp(t->kind, "step") ? 0 : fd_metrics_seconds(t, row);
+    if (isfinite(seconds)) now += seconds;
     write_row(out, t, row, now);
   }
 }

@@ -26,7 +26,9 @@ static fd_status other_word(const char *path, int64_t id, const char *there, con
 
 static fd_status check_lines(const char *path, fd_lines *lines, const fd_tokenizer *t) {
   char word[FD_TOKEN_TEXT];
-  for (char *line; (line = fd_lines_next(lines, NULL));) {
+  size_t n;
+  for (char *line; (line = fd_lines_next(lines, &n));) {
+    while (n && line[n - 1] == ' ') line[--n] = '\0';
     int32_t id = (int32_t)lines->number - 1;
     if (word_of(t, id, word) && strcmp(line, word)) return other_word(path, id, line, word);
   }

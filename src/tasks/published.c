@@ -209,7 +209,7 @@ static fd_status add_all(writing *w, const char *path, const json_t *types) {
       return fd_fail(FD_DATA, "%s: tensor '%.100s': expected its type, as 'findna import' wrote it", path, had);
     name_of(w, had, p, name);
     if (p) FD_TRY(add(w, name, p, json_string_value(type)));
-    else fd_info("not written: %s, which the fine-tuned model does not have", had);
+    else fd_info("not written: %s, which the model does not have any more", had);
   }
   for (int i = 0; i < params->count; i++) {
     fd_hf_name(&w->model->config, &params->item[i], name);

@@ -124,7 +124,7 @@ static fd_status compare_references(work *w, char *first, size_t size) {
     const uint8_t *genome = w->contig + place_of(w, v, w->record[i]);
     for (size_t c = 0; v->ref[c]; c++) {
       uint8_t base = fd_symbol_of[(unsigned char)v->ref[c]];
-      same &= base == genome[c] || base == FD_N; /* callers of structural variants write N */
+      same &= base == genome[c] || v->ref[c] == 'N' || v->ref[c] == 'n'; /* callers of structural variants write N */
       if (c < sizeof there - 1) there[c] = "ACGTN"[genome[c]];
     }
     if (!same) refuse(w, i, there, first, size);
@@ -202,19 +202,25 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   if (from < 0) from = 0;
   *out = (job){.ref_window = window, .at = (int)(place - from), .ref = ref, .alt = (int)alt_length};
   if (out->at + ref > window) return 0;
+  for (int i = 0; i < ref; i++)
+    if (fd_symbol_of[(unsigned char)v->ref[i]] >= FD_N) return 0;
   uint8_t *with_ref = symbols, *with_alt = symbols + w->options->window;
   memcpy(with_ref, w->contig + from, (size_t)window);
   for (int i = 0; i < ref; i++)
     if (with_ref[out->at + i] >= FD_N) return 0;
-  int over = out->at + out->alt - window, before = out->at; /* at a contig's end ALT's window is shifted inwards */
-  if (over > 0) before -= over;
-  memcpy(with_alt, with_ref + out->at - before, (size_t)before);
+  /* ALT's window is placed in the changed contig as REF's is in the contig. */
+  int64_t changed = length - ref + out->alt, start = place - window / 2;
+  int alt_window = window > changed ? (int)changed : window;
+  if (w->options->unit) alt_window -= alt_window % w->options->unit;
+  if (start + alt_window > changed) start = changed - alt_window;
+  if (start < 0) start = 0;
+  int before = (int)(place - start), tail = alt_window - before - out->alt;
+  if (tail < 0) return 0;
+  memcpy(with_alt, w->contig + start, (size_t)before);
   if (!take_allele(alt, alt_length, with_alt + before)) return 0;
-  int64_t behind = place + ref, tail = window - before - out->alt;
-  if (tail > length - behind) tail = length - behind;
-  memcpy(with_alt + before + out->alt, w->contig + behind, (size_t)tail);
+  memcpy(with_alt + before + out->alt, w->contig + place + ref, (size_t)tail);
   out->alt_place = before;
-  out->alt_window = before + out->alt + (int)tail;
+  out->alt_window = alt_window;
   out->llr = w->options->llr && ref == out->alt;
   return 1;
 }

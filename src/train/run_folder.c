@@ -21,9 +21,9 @@
 #include "train/same_run.h"
 
 /* The files and folders of a run, without the lock. */
-static const char *const names[] = {"ckpt",           "metrics.jsonl", "config.used.yaml", "environment.json", "origin.json",
-                                    "probe.json",     "report.html",   "windows",          "finetune.json",    "published",
-                                    "tokenizer.json", "speed.json",    "tensorboard"};
+static const char *const names[] = {"ckpt",          "metrics.jsonl", "config.used.yaml", "environment.json",
+                                    "origin.json",   "probe.json",    "report.html",      "windows",
+                                    "finetune.json", "published",     "tokenizer.json"};
 enum { NAMES = sizeof names / sizeof *names };
 
 /* Moves an entry of the folder to its folder `aside`, if it exists. */
@@ -39,13 +39,18 @@ static fd_status move_one(const char *folder, const char *name, const char *asid
   return FD_OK;
 }
 
-/* Further probes, which a report shows: probe-NAME.json. */
-static int is_probe(const struct dirent *entry) { return !fnmatch("probe-*.json", entry->d_name, 0); }
+/* What other commands made of the run, some of which its page shows. */
+static int is_derived(const struct dirent *entry) {
+  static const char *const patterns[] = {"probe-*.json", "speed.json", "tensorboard"};
+  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+    if (!fnmatch(patterns[i], entry->d_name, 0)) return 1;
+  return 0;
+}
 
-static fd_status move_probes(const char *folder, const char *aside) {
+static fd_status move_derived(const char *folder, const char *aside) {
   struct dirent **entry;
   fd_status status = FD_OK;
-  int count = scandir(folder, &entry, is_probe, alphasort);
+  int count = scandir(folder, &entry, is_derived, alphasort);
   if (count < 0) return fd_fail_errno("cannot read folder", folder);
   for (int i = 0; i < count; i++) {
     if (status == FD_OK) status = move_one(folder, entry[i]->d_name, aside);
@@ -60,13 +65,15 @@ static fd_status move_probes(const char *folder, const char *aside) {
 static fd_status move_aside(const char *folder, int restart) {
   char to[FD_PATH_MAX], aside[64];
   int n = 1;
+  FD_TRY(fd_path(to, folder, "metrics.jsonl", NULL));
+  int had = restart || fd_exists(to); /* a run was here */
   do {
     snprintf(aside, sizeof aside, "before-restart-%d", n++);
     FD_TRY(fd_path(to, folder, aside, NULL));
   } while (fd_exists(to));
   for (int i = 0; i < NAMES; i++) FD_TRY(move_one(folder, names[i], aside));
   if (restart) FD_TRY(move_one(folder, "stop", aside));
-  return move_probes(folder, aside);
+  return had ? move_derived(folder, aside) : FD_OK;
 }
 
 /* Root rank: counts the checkpoints. */
@@ -150,7 +157,7 @@ static fd_status write_used_config(const fd_run *run, int more) {
   FILE *out;
   FD_TRY(fd_text_open(&out, &text, &bytes));
   fprintf(out, "# What this run used%s%s.\n", run->config->task.outputs ? "" : "; 'findna pretrain' on this file repeats it",
-          more ? ", with the options --init-from and --teacher that origin.json names" : "");
+          more ? ", with the checkpoints that origin.json names (--init-from, --teacher)" : "");
   fd_config_print(out, run->config, FD_CONFIG_YAML_HELP);
   FD_TRY(fd_text_close(out, &text));
   fd_status status = fd_path(path, run->folder, "config.used.yaml", NULL);

@@ -175,7 +175,8 @@ static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
   int64_t done = t->state->step - clock->first_step, left = t->steps - t->state->step;
   double rate = (double)done * batch / elapsed, remaining = (double)left * elapsed / (double)done;
   char terms[32 * FD_TERMS];
-  if (r->step % t->config->log.every == 0) report_metrics(s, r, seconds, s->run->comm->bytes_sent - clock->step_bytes);
+  if (r->step % t->config->log.every == 0 || t->state->step == t->steps)
+    report_metrics(s, r, seconds, s->run->comm->bytes_sent - clock->step_bytes);
   if (r->skipped)
     fd_warn("step %" PRId64 ": the gradients are not finite, or too large; nothing was updated (%" PRId64 " in a row)", r->step,
             t->state->bad_in_row);
