@@ -241,7 +241,7 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
   const fd_arg table[] = {
       {"net", FD_ARG_FLAG, &net, 0, 0, NULL,
        "time the all-reduce of a model's gradients over the ranks of this job, and the compute time of a step"},
-      {"window", FD_ARG_INT, &window, 1, 1 << 30, "L",
+      {"window", FD_ARG_INT, &window, 0, 1 << 30, "L",
        "with CONFIG: window length in nucleotides; 0: that of data.shards, or 1000 without shards"},
       {"teacher", FD_ARG_TEXT, &teacher, 0, 0, "MODEL",
        "with a CONFIG of had: the teacher, as a checkpoint or as a config of its shape"},

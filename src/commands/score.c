@@ -152,9 +152,11 @@ static void write_vcf_header(const options *o, const scoring *s, FILE *out) {
 static void write_vcf_line(const options *o, const scoring *s, int64_t i, FILE *out) {
   const fd_variant *v = &s->variants.item[i];
   const int64_t *first = &s->scores.first[i];
-  int shown = strcmp(v->rest[2], ".") && *v->rest[2];
-  fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", v->contig, v->written, v->id, v->ref, v->alt, v->rest[0], v->rest[1],
-          shown ? v->rest[2] : "");
+  size_t info = strlen(v->rest[2]);
+  while (info && v->rest[2][info - 1] == ';') info--; /* else an empty entry would follow */
+  int shown = strcmp(v->rest[2], ".") && info;
+  fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.*s", v->contig, v->written, v->id, v->ref, v->alt, v->rest[0], v->rest[1],
+          shown ? (int)info : 0, v->rest[2]);
   for (int which = 0; which < 2; which++) {
     if (!wanted(o, which)) continue;
     fprintf(out, "%s%s=", shown++ ? ";" : "", info_names[which]);

@@ -32,8 +32,8 @@ static fd_status check_vocabulary(const fd_tokenizer *t) {
   const fd_tokenizer_settings *s = &t->settings;
   if (!s->vocabulary || t->vocabulary.size == s->vocabulary) return FD_OK;
   if (s->file)
-    return fd_fail(FD_DATA, "%s: makes a vocabulary of %" PRId32 " tokens; the model has %" PRId64, s->file, t->vocabulary.size,
-                   s->vocabulary);
+    return fd_fail(FD_DATA, "%s: makes a vocabulary of %" PRId32 " tokens; the model has %" PRId64 " (model.vocabulary)", s->file,
+                   t->vocabulary.size, s->vocabulary);
   return fd_fail(FD_CONFIG, "the tokenizer %s has a vocabulary of %" PRId32 " tokens; the model has %" PRId64, t->kind->name,
                  t->vocabulary.size, s->vocabulary);
 }

@@ -135,13 +135,15 @@ int findna_describe(const findna_model *model, findna_description *out) {
 /* Converts letters to symbols; `which` is the number of the sequence in messages, from 1. */
 static fd_status read_letters(const char *letters, int64_t length, int64_t which, uint8_t *symbols) {
   for (int64_t i = 0; i < length; i++) {
+    char shown[8] = "";
     unsigned char letter = (unsigned char)letters[i];
     symbols[i] = fd_symbol_of[letter];
+    if (letter > 0x20 && letter < 0x7f) snprintf(shown, sizeof shown, "'%c' ", letter);
     if (symbols[i] == FD_NO_LETTER)
       return fd_fail(FD_DATA,
                      "sequence %" PRId64 ", letter %" PRId64
-                     ": '%c' (byte 0x%02x) is not a nucleotide; expected A, C, G, T, N or another IUPAC letter",
-                     which, i + 1, letter, letter);
+                     ": %s(byte 0x%02x) is not a nucleotide; expected A, C, G, T, N or another IUPAC letter",
+                     which, i + 1, shown, letter);
   }
   return FD_OK;
 }
