@@ -145,8 +145,8 @@ static int is_path(fd_word kind) { return kind == FD_WORD_MODEL || kind == FD_WO
 static fd_status say(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, int i, const char **said) {
   const char *word = l->word[i];
   fd_word kind = l->kind[i];
-  int free = fd_config_is_free(word) && strncmp(word, "eval.", 5);
-  *said = kind == FD_WORD_PLACE || (kind == FD_WORD_TEXT && free) ? NULL : word;
+  int is_free = fd_config_is_free(word) && strncmp(word, "eval.", 5);
+  *said = kind == FD_WORD_PLACE || (kind == FD_WORD_TEXT && is_free) ? NULL : word;
   if (kind == FD_WORD_MODEL && !strcmp(word, u->model->path)) *said = u->model->state_id;
   else if (is_path(kind) && !fd_is_absent(word)) return identify(e, kind, word, said);
   return FD_OK;
@@ -187,7 +187,7 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
   const char *first = strsep(&found, "\n");
   *what = '\0';
   if (strcmp(first, format)) {
-    snprintf(what, FD_EVALUATION_WHAT, "an earlier version of findna, which did not sign the rows");
+    snprintf(what, FD_EVALUATION_WHAT, "by an earlier version of findna, which did not sign the rows");
     return FD_OK;
   }
   for (int i = 0; i < l->count; i++) {

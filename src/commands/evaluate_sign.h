@@ -26,7 +26,7 @@ fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, c
                              const char *file) FD_MUST_CHECK;
 
 /* Compares the signature of the unit's folder: `what` describes the difference, and is empty if there is none, or no signature.
- */
+ * Files that are gone cannot be compared. */
 fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
                                 char what[FD_EVALUATION_WHAT]) FD_MUST_CHECK;
 
