@@ -193,6 +193,13 @@ static fd_status refuse_scored(const char *path, const fd_variants *all) {
     for (int which = 0; which < 2; which++)
       if (strstr(all->header[i], info_names[which]))
         return fd_fail(FD_DATA, "%s:%d: has %s already; score the original file", path, i + 1, info_names[which]);
+  for (int64_t i = 0; i < all->count && all->vcf; i++)
+    for (int which = 0; which < 2; which++) {
+      const char *found = strstr(all->item[i].rest[2], info_names[which]);
+      if (found && found[strlen(info_names[which])] == '=')
+        return fd_fail(FD_DATA, "%s:%" PRId64 ": has %s already; score the original file", path, all->item[i].line,
+                       info_names[which]);
+    }
   return FD_OK;
 }
 
