@@ -93,8 +93,9 @@ static fd_status check(const fd_encoder *encoder, const fd_table *table, const f
   size_t count = (size_t)table->rows * width, place = fd_first_bad(out, count), row = place / width;
   char number[FD_TABLE_ID];
   if (place == count) return FD_OK;
-  return fd_fail(FD_NUMERIC, "row %zu (%s): feature %zu of the %s encoder is not finite: its weights have diverged", row + 1,
-                 fd_table_id(table, (int)row, number), place % width, encoder->name);
+  return fd_fail(FD_NUMERIC, "row %zu%s%s%s: feature %zu of the %s encoder is not finite: its weights have diverged", row + 1,
+                 table->id ? " (" : "", table->id ? fd_table_id(table, (int)row, number) : "", table->id ? ")" : "",
+                 place % width, encoder->name);
 }
 
 fd_status fd_features_compute(const fd_encoder *encoder, fd_features kind, const fd_table *table, fd_comm *comm, float *out) {

@@ -189,6 +189,21 @@ static fd_word_pair pair_of(const work *w, const job *j, const uint8_t *windows)
                         .count = {j->ref, j->alt}};
 }
 
+/* Places ALT's window in the changed contig, of `changed` letters; *start is where REF's begins. It is placed as REF's is in the
+ * contig, but for models over words: theirs begins with the words of REF's, unless ALT would not be in it, and may be shorter at
+ * the contig's end. Returns its length. */
+static int place_alt(const work *w, int64_t changed, int64_t place, const job *j, int window, int64_t *start) {
+  int over = j->at + j->alt - window, length = window > changed ? (int)changed : window;
+  if (w->encoder->tokenizer) {
+    if (over > 0) *start += over;
+    return changed - *start < window ? (int)(changed - *start) : window;
+  }
+  *start = place - window / 2;
+  if (*start + length > changed) *start = changed - length;
+  if (*start < 0) *start = 0;
+  return length;
+}
+
 /* Makes a job for an allele of a variant on the loaded record; returns 0 if the allele cannot be scored. */
 static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_length, job *out, uint8_t *symbols) {
   const fd_variant *v = &w->variants->item[variant];
@@ -208,19 +223,14 @@ static int make_job(const work *w, int64_t variant, const char *alt, size_t alt_
   memcpy(with_ref, w->contig + from, (size_t)window);
   for (int i = 0; i < ref; i++)
     if (with_ref[out->at + i] >= FD_N) return 0;
-  /* ALT's window is placed in the changed contig as REF's is in the contig. */
-  int64_t changed = length - ref + out->alt, start = place - window / 2;
-  int alt_window = window > changed ? (int)changed : window;
-  if (w->options->unit) alt_window -= alt_window % w->options->unit;
-  if (start + alt_window > changed) start = changed - alt_window;
-  if (start < 0) start = 0;
-  int before = (int)(place - start), tail = alt_window - before - out->alt;
+  int64_t start = from;
+  out->alt_window = place_alt(w, length - ref + out->alt, place, out, window, &start);
+  int before = (int)(place - start), tail = out->alt_window - before - out->alt;
   if (tail < 0) return 0;
   memcpy(with_alt, w->contig + start, (size_t)before);
   if (!take_allele(alt, alt_length, with_alt + before)) return 0;
   memcpy(with_alt + before + out->alt, w->contig + place + ref, (size_t)tail);
   out->alt_place = before;
-  out->alt_window = alt_window;
   out->llr = w->options->llr && ref == out->alt;
   return 1;
 }
