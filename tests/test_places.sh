@@ -28,6 +28,8 @@ ln -s nowhere/x.tsv far.tsv; expect "a link into a missing folder" 66 "the folde
 mkfifo pipe.tsv; expect "a pipe is not replaced" 73 "device or a pipe" "$FINDNA" embed run s.fa --output pipe.tsv
 expect "nor by a report" 73 "no plain file" "$FINDNA" report run --output pipe.tsv
 check "it is still there" test -p pipe.tsv
+printf 'sequence,label\nACGTACGTAC,0\nACGTTCGTAC,1\n' >timed.csv; expect "a speed table over its rows" 73 "is an input" "$FINDNA" speed run --rows timed.csv --output ./timed.csv --seconds 0.1
+mkdir -p inputs && cp timed.csv inputs/train.csv && cp timed.csv inputs/test.csv; expect "a probe among its inputs" 73 "is among the inputs" "$FINDNA" probe run --task inputs --output inputs/new.txt
 ln -s s.fa same.tsv; expect "a link to the input" 73 "is an input" "$FINDNA" embed run s.fa --output same.tsv
 cp s.fa in.npy.ids.txt; expect "the file of names of the output is the input" 73 "is an input" "$FINDNA" embed run in.npy.ids.txt --output in.npy
 check "it stays" cmp s.fa in.npy.ids.txt

@@ -164,8 +164,8 @@ fd_status fd_args_parse(const fd_args *args, int argc, char **argv, const char *
     }
     if (strncmp(word, "--", 2)) {
       if (*count == max)
-        return fd_fail(FD_USAGE, "findna %s: unexpected argument '%s', after %d; usage: findna %s %s", args->command, word, max,
-                       args->command, args->usage);
+        return fd_fail(FD_USAGE, "findna %s: unexpected argument '%s': at most %d are taken; usage: findna %s %s", args->command,
+                       word, max, args->command, args->usage);
       positional[(*count)++] = word;
       continue;
     }

@@ -82,32 +82,32 @@ fd_status fd_path_resolve(char out[FD_PATH_MAX], const char *path) {
   return fd_fail(FD_USAGE, "%s: a chain of more than %d links", path, LINKS_MAX);
 }
 
+/* The folder that a file is in after links, which need not exist, and the file's name there. */
+static fd_status find_place(const char *path, char folder[FD_PATH_MAX], char name[FD_PATH_MAX]) {
+  FD_TRY(fd_path_resolve(folder, path));
+  char *slash = strrchr(folder, '/');
+  FD_TRY(fd_path(name, slash ? slash + 1 : folder, NULL, NULL));
+  if (!slash) return fd_path(folder, ".", NULL, NULL);
+  slash[slash == folder] = '\0';
+  return FD_OK;
+}
+
 fd_status fd_check_output_place(const char *output) {
   struct stat info;
-  char folder[FD_PATH_MAX];
+  char folder[FD_PATH_MAX], name[FD_PATH_MAX];
   if (!output) return FD_OK;
-  FD_TRY(fd_path_resolve(folder, output));
+  FD_TRY(find_place(output, folder, name));
   if (!stat(output, &info) && S_ISDIR(info.st_mode)) return fd_fail(FD_BUSY, "%s: is a folder; give the name of a file", output);
   if (!stat(output, &info) && !S_ISREG(info.st_mode))
     return fd_fail(FD_BUSY, "%s: is a device or a pipe, which cannot be replaced by a finished file; give the name of a file",
                    output);
-  char *slash = strrchr(folder, '/');
-  if (!slash) return FD_OK;
-  slash[slash == folder] = '\0';
   if (stat(folder, &info) || !S_ISDIR(info.st_mode))
     return fd_fail(FD_MISSING, "%s: the folder %s is not there; create it first (mkdir -p %s)", output, folder, folder);
   return FD_OK;
 }
 
-static int is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
-
-/* Whether the place of a file is a folder, or below it. */
-static int is_inside(const char *file, const char *folder) {
-  char place[FD_PATH_MAX];
-  if (fd_path_resolve(place, file) != FD_OK) return 0;
-  char *slash = strrchr(place, '/');
-  if (slash) slash[slash == place] = '\0';
-  char *a = realpath(slash ? place : ".", NULL), *b = realpath(folder, NULL);
+int fd_path_is_inside(const char *path, const char *folder) {
+  char *a = realpath(path, NULL), *b = realpath(folder, NULL);
   size_t n = b ? strlen(b) : 0;
   int inside = a && b && !strncmp(a, b, n) && (!a[n] || a[n] == '/' || n == 1);
   free(a);
@@ -115,34 +115,29 @@ static int is_inside(const char *file, const char *folder) {
   return inside;
 }
 
+static int is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
+
 fd_status fd_check_output(const char *output, const char *input) {
   struct stat a, b;
+  char folder[FD_PATH_MAX], name[FD_PATH_MAX];
   if (!output || !input || stat(input, &b)) return FD_OK;
-  size_t n = strlen(output);
-  int json = n >= 5 && !strcmp(output + n - 5, ".json");
-  if (S_ISDIR(b.st_mode) && !json && is_inside(output, input))
+  if (S_ISDIR(b.st_mode)) {
+    FD_TRY(find_place(output, folder, name));
+    size_t n = strlen(name);
+    if ((n >= 5 && !strcmp(name + n - 5, ".json")) || !fd_path_is_inside(folder, input)) return FD_OK;
     return fd_fail(FD_BUSY, "--output %s is among the inputs in %s; give another place", output, input);
+  }
   if (stat(output, &a) || !is_same(&a, &b)) return FD_OK;
   return fd_fail(FD_BUSY, "--output %s is an input: it would be overwritten", output);
 }
 
-/* The folder that a path is in, and its name there, after links. */
-static fd_status find_place(const char *path, char resolved[FD_PATH_MAX], struct stat *folder, const char **name) {
-  FD_TRY(fd_path_resolve(resolved, path));
-  char *slash = strrchr(resolved, '/');
-  *name = slash ? slash + 1 : resolved;
-  if (slash) *slash = '\0';
-  if (stat(!slash ? "." : *resolved ? resolved : "/", folder)) *folder = (struct stat){0};
-  return FD_OK;
-}
-
 fd_status fd_check_outputs_differ(const char *a, const char *b) {
-  char path[2][FD_PATH_MAX];
-  const char *name[2];
-  struct stat folder[2];
+  char folder[2][FD_PATH_MAX], name[2][FD_PATH_MAX];
+  struct stat info[2];
   if (!a || !b) return FD_OK;
-  FD_TRY(find_place(a, path[0], &folder[0], &name[0]));
-  FD_TRY(find_place(b, path[1], &folder[1], &name[1]));
-  if (strcmp(name[0], name[1]) || !is_same(&folder[0], &folder[1])) return FD_OK;
+  FD_TRY(find_place(a, folder[0], name[0]));
+  FD_TRY(find_place(b, folder[1], name[1]));
+  if (strcmp(name[0], name[1]) || stat(folder[0], &info[0]) || stat(folder[1], &info[1]) || !is_same(&info[0], &info[1]))
+    return FD_OK;
   return fd_fail(FD_USAGE, "%s and %s are the same file; two outputs need two", a, b);
 }

@@ -185,8 +185,6 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;
-  FD_TRY(fd_path(e->place, e->output, NULL, NULL));
-  e->output = e->place;
   return helped ? FD_OK : name_models(e);
 }
 

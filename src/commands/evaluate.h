@@ -31,7 +31,6 @@ typedef struct fd_evaluation {
   const char *words[FD_LIST_MAX]; /* suite, checkpoint (unless --checkpoint is given), then section.key=value for fine-tuning */
   int word_count, first_override;
   const char *data, *output, *genome;
-  char place[FD_PATH_MAX]; /* of `output`, without slashes at its end */
   int partial, list;
   fd_list checkpoints, join, tasks, methods;
   int64_t seeds, job;

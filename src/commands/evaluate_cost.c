@@ -9,17 +9,6 @@
 #include "output/json_file.h"
 #include "output/metrics.h"
 
-/* The sum of the steps' seconds. */
-static double seconds_of(const fd_metrics_log *log) {
-  const fd_metrics_table *steps = fd_metrics_find(log, "step");
-  double sum = 0;
-  for (size_t i = 0; steps && i < steps->rows; i++) {
-    double seconds = fd_metrics_seconds(steps, i);
-    if (isfinite(seconds)) sum += seconds;
-  }
-  return steps && fd_metrics_column(steps, "seconds") ? sum : NAN;
-}
-
 /* Hours from seconds, times what the run occupied. */
 static fd_cost cost_of(const json_t *environment, double seconds) {
   const char *device = json_string_value(json_object_get(environment, "device"));
@@ -41,7 +30,7 @@ fd_status fd_evaluation_cost(const char *path, fd_cost *cost) {
   if (fd_is_absent(metrics)) return FD_OK;
   FD_GO(fd_metrics_read(metrics, &log));
   FD_GO(fd_json_read(start, &environment));
-  if (environment) *cost = cost_of(environment, seconds_of(&log));
+  if (environment) *cost = cost_of(environment, fd_metrics_total_seconds(fd_metrics_find(&log, "step")));
 done:
   fd_metrics_log_free(&log);
   json_decref(environment);

@@ -35,7 +35,8 @@ static void take_rows(const json_t *root, fd_evaluation_outcome *o) {
 
 /* Reads the results file of a unit; *root is NULL if it does not exist, or was made from other weights, settings or rows. */
 static fd_status load(fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluation_outcome *o, json_t **root) {
-  char folder[FD_PATH_MAX], path[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
+  char output[FD_PATH_MAX], folder[FD_PATH_MAX], path[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
+  FD_TRY(fd_path(output, e->output, NULL, NULL));
   FD_TRY(fd_evaluation_place(e, u, folder, path));
   FD_TRY(fd_json_read(path, root));
   if (!*root) return FD_OK;
@@ -50,7 +51,7 @@ static fd_status load(fd_evaluation *e, const fd_evaluation_unit *u, fd_evaluati
     return status;
   }
   take_rows(*root, o);
-  fd_json_append(&o->files, json_pack("{s:s, s:s}", "file", path + strlen(e->output) + 1, "model", kmers ? "" : u->model->name));
+  fd_json_append(&o->files, json_pack("{s:s, s:s}", "file", path + strlen(output) + 1, "model", kmers ? "" : u->model->name));
   return FD_OK;
 }
 

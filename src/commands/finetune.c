@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "commands/finetune_results.h"
 #include "config/shape.h"
@@ -195,13 +196,9 @@ static fd_status check_shape(const options *o, const tuning *t, const char *path
 
 /* Refuses a run folder that contains the CHECKPOINT: fine-tuning would overwrite it. */
 static fd_status check_folder(const tuning *t, const char *path) {
-  char *run = realpath(t->config.run.folder, NULL), *checkpoint = realpath(t->model.info.folder, NULL);
-  size_t n = run ? strlen(run) : 0;
-  int inside = run && checkpoint && !strncmp(checkpoint, run, n) && (checkpoint[n] == '/' || !checkpoint[n]);
-  free(run);
-  free(checkpoint);
-  return inside ? fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, t->config.run.folder)
-                : FD_OK;
+  return fd_path_is_inside(t->model.info.folder, t->config.run.folder)
+             ? fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, t->config.run.folder)
+             : FD_OK;
 }
 
 static fd_status check_config(const options *o, const tuning *t, const char *path) {

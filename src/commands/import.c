@@ -76,8 +76,8 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
       "import", "FOLDER RUN",
       "Imports a model into a new run folder. FOLDER holds model.safetensors and config.json, written by 'findna export' or\n"
       "(from a PyTorch checkpoint) by launch/torch/convert_pt.py, or it is a published folder of Nucleotide Transformer v2,\n"
-      "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score, finetune and pretrain "
-      "--init-from.",
+      "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score, finetune and\n"
+      "pretrain --init-from.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;

@@ -53,7 +53,7 @@ typedef struct pretraining {
   int owed;       /* 1: the evaluation at the step of the resumed checkpoint was abandoned and must be repeated */
   double started; /* fd_seconds at the start of the command */
   int lock;
-  char first_state[FD_SHA256_HEX], first_folder[FD_PATH_MAX]; /* of the checkpoint of --init-from */
+  fd_checkpoint_info first; /* of the checkpoint of --init-from */
 } pretraining;
 
 /* Checks the settings that pretraining requires of a model over ids. */
@@ -295,22 +295,19 @@ static fd_status check_shape(const fd_config *now, const fd_config *other, const
 /* Initialises the weights from another run's. */
 static fd_status take_weights(pretraining *p, const char *from) {
   fd_config other;
-  fd_checkpoint_info info;
   fd_weights weights;
-  FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &info, &weights));
+  FD_TRY(fd_checkpoint_open_weights(p->run.comm, from, &other, &p->first, &weights));
   fd_status status = FD_OK;
   const float *student = weights.of[weights.of[FD_BEST] ? FD_BEST : FD_STUDENT], *teacher = weights.of[FD_TEACHER];
   size_t core = fd_network_core(p->network), bytes = core * sizeof(float); /* a projection keeps its random start values */
   if (!fd_network_same_core(weights.network, p->network))
     status = fd_fail(FD_CONFIG, "--init-from %s: its model (%zu parameters) is not of the config's shape (%zu parameters)",
-                     info.folder, fd_network_core(weights.network), core);
-  if (status == FD_OK) status = check_shape(&p->config, &other, info.folder);
+                     p->first.folder, fd_network_core(weights.network), core);
+  if (status == FD_OK) status = check_shape(&p->config, &other, p->first.folder);
   if (status == FD_OK) status = p->dev->copy(p->dev, p->state->array[FD_STUDENT], student, bytes);
   if (status == FD_OK && p->state->array[FD_TEACHER])
     status = p->dev->copy(p->dev, p->state->array[FD_TEACHER], teacher ? teacher : student, bytes);
-  memcpy(p->first_state, info.state_id, sizeof p->first_state);
-  memcpy(p->first_folder, info.folder, sizeof p->first_folder);
-  if (status == FD_OK) fd_info("weights taken from %s", info.folder);
+  if (status == FD_OK) fd_info("weights taken from %s", p->first.folder);
   fd_weights_free(&weights);
   return status;
 }
@@ -331,13 +328,13 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   FD_TRY(comm->ops->broadcast(comm, &p->owed, sizeof p->owed, 0));
   if (comm->rank || (p->state->step >= p->steps && !p->owed)) return FD_OK;
   if (p->tokenizer) FD_TRY(fd_words_save(p->tokenizer, p->config.run.folder));
-  if (!found && o->init_from) FD_TRY(fd_published_copy(&p->config, p->first_folder, p->config.run.folder));
+  if (!found && o->init_from) FD_TRY(fd_published_copy(&p->config, p->first.folder, p->config.run.folder));
   FD_TRY(fd_run_folder_describe(&p->run, p->dev,
                                 &(fd_run_size){.train = p->train.count,
                                                .held_out = p->held_out.count,
                                                .steps = p->steps,
                                                .init_from = found ? NULL : o->init_from,
-                                               .init_state = p->first_state,
+                                               .init_state = p->first.state_id,
                                                .teacher = *p->teacher.id ? o->teacher : NULL}));
   FD_TRY(fd_metrics_open(path, found ? info.step : -1, &p->metrics));
   if (found) fd_metrics_step(p->metrics, "resume", info.step, 1, (const char *const[]){"ranks"}, (const double[]){comm->size});
@@ -507,11 +504,9 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
   const fd_args args = {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
-      "findna-plus, findna-t, recommended, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config' lists "
-      "all\n"
-      "options.\n"
-      "The same command, started again, resumes. A signal (TERM, INT, USR1, USR2) stops the run after the current step with a\n"
-      "checkpoint and exit code 75, a file named 'stop' in the run folder with exit code 85.",
+      "findna-plus, findna-t, recommended, mae, mae-small, mlm, had, had-small, nt-small, dnabert-small); 'findna config'\n"
+      "lists all options. The same command, started again, resumes. A signal (TERM, INT, USR1, USR2) stops the run after the\n"
+      "current step with a checkpoint and exit code 75, a file named 'stop' in the run folder with exit code 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;

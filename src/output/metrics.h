@@ -57,4 +57,7 @@ const double *fd_metrics_column(const fd_metrics_table *table, const char *name)
  * that log.every left out are taken to be alike. NAN where the row has no time. */
 double fd_metrics_seconds(const fd_metrics_table *steps, size_t row);
 
+/* Their sum; NAN without times, also for a NULL table. */
+double fd_metrics_total_seconds(const fd_metrics_table *steps);
+
 #endif

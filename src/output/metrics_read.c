@@ -126,3 +126,13 @@ double fd_metrics_seconds(const fd_metrics_table *steps, size_t row) {
   if (!seconds || !step) return NAN;
   return seconds[row] * (row ? step[row] - step[row - 1] : step[row] + 1);
 }
+
+double fd_metrics_total_seconds(const fd_metrics_table *steps) {
+  double sum = 0;
+  if (!fd_metrics_column(steps, "seconds")) return NAN;
+  for (size_t i = 0; i < steps->rows; i++) {
+    double seconds = fd_metrics_seconds(steps, i);
+    if (isfinite(seconds)) sum += seconds;
+  }
+  return sum;
+}

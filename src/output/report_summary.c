@@ -106,8 +106,8 @@ static double median(FILE *out, const double *value, size_t rows) {
 static void speed_cards(FILE *out, const fd_report *r) {
   const fd_metrics_table *t = fd_metrics_find(&r->log, "step"), *resumes = fd_metrics_find(&r->log, "resume");
   double rate = median(out, fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
-  double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"), total = 0,
-         done = fd_report_last(r, "step", "step") + 1;
+  double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"),
+         total = fd_metrics_total_seconds(t), done = fd_report_last(r, "step", "step") + 1;
   if (!isfinite(done)) {
     absent_card(out, "training", "no step was recorded");
     return;
@@ -120,10 +120,7 @@ static void speed_cards(FILE *out, const fd_report *r) {
   open_card(out, "steps done");
   fprintf(out, "%.0f", done);
   if (steps > 0) fprintf(out, " of %.0f", steps);
-  for (size_t i = 0; t && i < t->rows; i++) {
-    double seconds = fd_metrics_seconds(t, i);
-    total += isfinite(seconds) ? seconds : 0;
-  }
+  if (!isfinite(total)) total = 0;
   fprintf(out, "</b><span>%d:%02d:%02d h in training steps", (int)(total / 3600), (int)(total / 60) % 60, (int)total % 60);
   if (resumes) fprintf(out, "; resumed %zu time%s", resumes->rows, resumes->rows > 1 ? "s" : "");
   fprintf(out, "</span></div>\n");

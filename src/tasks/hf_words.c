@@ -48,7 +48,7 @@ static fd_status check_object(const char *path, const json_t *words, const fd_to
   char word[FD_TOKEN_TEXT];
   for (int32_t id = 0; id < fd_tokenizer_vocabulary(t)->size; id++) {
     const json_t *there = word_of(t, id, word) ? json_object_get(words, word) : NULL;
-    const char *other = "another";
+    const char *other = "(none)";
     const json_t *value;
     const char *key;
     if (!there || (json_is_integer(there) && json_integer_value(there) == id)) continue;

@@ -23,7 +23,7 @@ typedef struct answers {
   float *target, *weight; /* [rows]: class; weight 0: not scored */
 } answers;
 
-enum { OVERFLOWS = 700 }; /* exponents above which a sum of exponentials may overflow: they are taken from the largest */
+enum { OVERFLOWS = 700 }; /* exp() of more may overflow in a sum: the largest logit is then subtracted first */
 
 /* Adds loss, correct predictions and count of rows first .. last - 1. */
 static void score_rows(const answers *a, const float *logits, int first, int last, chunk_sums *sums) {

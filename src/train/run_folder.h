@@ -13,9 +13,9 @@ fd_status fd_run_folder_take(fd_comm *comm, const char *folder, int restart, int
 
 /* What describes a run besides its config and machine. */
 typedef struct fd_run_size {
-  int64_t train, held_out, steps; /* windows or rows */
-  const char *init_from, *init_state,
-      *teacher; /* the checkpoints, with the first one's state_id, whose weights or features it began with; NULL: none */
+  int64_t train, held_out, steps;     /* windows or rows */
+  const char *init_from, *init_state; /* the checkpoint whose weights the run began with, and its state_id; NULL: none */
+  const char *teacher;                /* the checkpoint of a frozen teacher, or NULL */
 } fd_run_size;
 
 /* Root rank: writes config.used.yaml, environment.json and, for a run that began with other checkpoints, origin.json, which
