@@ -135,6 +135,5 @@ awk -F'\t' -v OFS='\t' '!/^#/ && !done && length($4) == 1 { $4 = "R"; done = 1 }
 expect "another IUPAC letter in REF matches no genome" 65 "REF is R" "$FINDNA" score run iupac.vcf --genome genome.fa --output w.vcf --mismatches 0
 sed 's/<DUP>/A/' sv.vcf >unknown.vcf; expect "REF N has no score" 0 "scored" "$FINDNA" score run unknown.vcf --genome genome.fa --output unknown.out.vcf --mismatches 0
 check "with a plain ALT either" grep -qP '^chr1\t0200\tsv\tN\tA\t.*FINDNA_LLR=\.;FINDNA_DIST=\.' unknown.out.vcf
-grep '^#' v.vcf >header.vcf; expect "a VCF without variants, as of a chromosome that has none" 0 "wrote header.out.vcf" "$FINDNA" score run header.vcf --genome genome.fa --output header.out.vcf
-check "is written as such" test "$(grep -c '^#CHROM' header.out.vcf) $(grep -vc '^#' header.out.vcf)" = "1 0"
+grep '^#' v.vcf >header.vcf; expect "a VCF without variants, which may have been cut off" 65 "header.vcf: has no variant" "$FINDNA" score run header.vcf --genome genome.fa --output w.vcf
 (grep '^#' v.vcf; grep -v '^#' o1.vcf) >again.vcf; expect "scores in INFO without their header" 65 "again.vcf:[0-9]+: has FINDNA_LLR already" "$FINDNA" score run again.vcf --genome genome.fa --output w.vcf

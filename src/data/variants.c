@@ -113,8 +113,7 @@ fd_status fd_variants_read(const char *path, fd_variants *all) {
   for (char *line; status == FD_OK && (line = fd_lines_next(&lines, &length));) status = read_line(&lines, line, length, all, &c);
   if (status == FD_OK && !all->vcf && !c.fields.columns)
     status = fd_fail(FD_DATA, "%s: is empty; expected a VCF file or a table of variants", path);
-  int of_header = all->headers && !strncmp(all->header[all->headers - 1], "#CHROM\t", 7); /* a part without variants */
-  if (status == FD_OK && !all->count && !of_header) status = fd_fail(FD_DATA, "%s: has no variant", path);
+  if (status == FD_OK && !all->count) status = fd_fail(FD_DATA, "%s: has no variant", path);
   all->text = lines.text; /* the fields point into it */
   fd_fields_end(&c.fields);
   if (status != FD_OK) fd_variants_free(all);

@@ -27,8 +27,7 @@ typedef struct fd_variants {
   size_t header_capacity, item_capacity;
 } fd_variants;
 
-/* Reads all variants, none from a VCF file that has a header only. REF consists of nucleotides (else FD_DATA with file:line); ALT
- * is checked by the caller. */
+/* Reads all variants. REF consists of nucleotides (else FD_DATA with file:line); ALT is checked by the caller. */
 fd_status fd_variants_read(const char *path, fd_variants *variants) FD_MUST_CHECK;
 void fd_variants_free(fd_variants *variants);
 
