@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "base/args.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/lock.h"
@@ -566,6 +567,19 @@ static void statuses(void **state) {
   free(page);
 }
 
+static void durations(void **state) {
+  (void)state;
+  const struct {
+    double seconds;
+    const char *text;
+  } of[] = {{0, "0:00:00"},    {59.999, "0:00:59"}, {3661, "1:01:01"}, {360000, "100:00:00"}, {1e11, "27777777:46:40"},
+            {1.54321e23, "?"}, {-1, "?"},           {NAN, "?"},        {INFINITY, "?"},       {-INFINITY, "?"}};
+  for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+    char text[FD_DURATION_TEXT];
+    assert_string_equal(fd_duration_text(text, of[i].seconds), of[i].text);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
@@ -590,6 +604,7 @@ int main(void) {
       cmocka_unit_test(bad_arguments),
       cmocka_unit_test(nearest_name),
       cmocka_unit_test(statuses),
+      cmocka_unit_test(durations),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

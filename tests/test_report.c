@@ -99,6 +99,7 @@ static void bad_metrics(void **state) {
                                     "{\"kind\":1,\"step\":1}\n",
                                     "{\"kind\":\"step\"}\n",
                                     "{\"kind\":\"step\",\"step\":1.5}\n",
+                                    "{\"kind\":\"step\",\"step\":-1}\n",
                                     "{\"kind\":\"step\",\"step\":1}\n\n",
                                     "\0\n"};
   const char *path = below("bad.jsonl", NULL);

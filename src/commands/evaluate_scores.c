@@ -37,7 +37,7 @@ static fd_status take_set(fd_evaluation_row *r, const char *rows, const json_t *
   if (!json_is_number(json_object_get(scores, keys[0]))) return FD_OK;
   FD_TRY(find_set(r, rows, &set));
   if (!set || set->seeds == FD_EVALUATION_SEEDS) return FD_OK;
-  set->count = (int)json_integer_value(json_object_get(from, "test_rows"));
+  set->count = fd_evaluation_whole(from, "test_rows");
   for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
     set->constant[i] = fd_evaluation_number(constant, keys[i]);
     set->value[i][set->seeds] = fd_evaluation_number(scores, keys[i]);
@@ -67,7 +67,7 @@ static fd_status read_set(fd_evaluation_row *r, const json_t *item) {
   if (!rows) return FD_OK;
   FD_TRY(find_set(r, rows, &set));
   if (!set || set->seeds) return FD_OK;
-  set->count = (int)json_integer_value(json_object_get(item, "count"));
+  set->count = fd_evaluation_whole(item, "count");
   for (int i = 0; i < FD_EVALUATION_SCORES; i++) {
     const json_t *values = json_object_get(json_object_get(item, keys[i]), "values");
     int seeds = json_array_size(values) < FD_EVALUATION_SEEDS ? (int)json_array_size(values) : FD_EVALUATION_SEEDS;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sort.h"
 #include "base/text.h"
 #include "output/report_parts.h"
@@ -108,6 +109,7 @@ static void speed_cards(FILE *out, const fd_report *r) {
   double rate = median(out, fd_metrics_column(t, "sequences_per_second"), t ? t->rows : 0), ranks = fd_report_number(r, "ranks");
   double threads = fd_report_number(r, "threads_per_rank"), steps = fd_report_number(r, "steps"),
          total = fd_metrics_total_seconds(t), done = fd_report_last(r, "step", "step") + 1;
+  char duration[FD_DURATION_TEXT];
   if (!isfinite(done)) {
     absent_card(out, "training", "no step was recorded");
     return;
@@ -121,7 +123,7 @@ static void speed_cards(FILE *out, const fd_report *r) {
   fprintf(out, "%.0f", done);
   if (steps > 0) fprintf(out, " of %.0f", steps);
   if (!isfinite(total)) total = 0;
-  fprintf(out, "</b><span>%d:%02d:%02d h in training steps", (int)(total / 3600), (int)(total / 60) % 60, (int)total % 60);
+  fprintf(out, "</b><span>%s h in training steps", fd_duration_text(duration, total));
   if (resumes) fprintf(out, "; resumed %zu time%s", resumes->rows, resumes->rows > 1 ? "s" : "");
   fprintf(out, "</span></div>\n");
 }

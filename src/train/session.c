@@ -174,15 +174,15 @@ static void report(const fd_session *s, const fd_step *r, const clocks *clock) {
          batch = (double)t->config->train.batch;
   int64_t done = t->state->step - clock->first_step, left = t->steps - t->state->step;
   double rate = (double)done * batch / elapsed, remaining = (double)left * elapsed / (double)done;
-  char terms[32 * FD_TERMS];
+  char terms[32 * FD_TERMS], duration[FD_DURATION_TEXT];
   if (r->step % t->config->log.every == 0 || t->state->step == t->steps)
     report_metrics(s, r, seconds, s->run->comm->bytes_sent - clock->step_bytes);
   if (r->skipped)
     fd_warn("step %" PRId64 ": the gradients are not finite, or too large; nothing was updated (%" PRId64 " in a row)", r->step,
             t->state->bad_in_row);
   list_terms(t->config, r, terms, sizeof terms);
-  fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f%s  lr %.2e  %.1f seq/s  %d:%02d:%02d left", t->state->step,
-              t->steps, r->loss, terms, r->lr, rate, (int)remaining / 3600, (int)remaining / 60 % 60, (int)remaining % 60);
+  fd_progress(left == 0, "step %" PRId64 "/%" PRId64 "  loss %.4f%s  lr %.2e  %.1f seq/s  %s left", t->state->step, t->steps,
+              r->loss, terms, r->lr, rate, fd_duration_text(duration, remaining));
 }
 
 int fd_session_evaluates(const fd_config *c, int64_t step, int64_t steps) {
