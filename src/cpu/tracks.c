@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { AHEAD = 8 /* tokens whose rows are fetched before they are needed */, LINE = 16 /* floats of a cache line */ };
+enum { AHEAD = 4 /* tokens whose rows are fetched before they are needed */, LINE = 16 /* floats of a cache line */ };
 
 typedef struct move_call {
   const fd_mixer *block;
@@ -33,17 +33,25 @@ static inline __attribute__((always_inline)) void for_tracks(const fd_seqs *seqs
   }
 }
 
+/* Fetches the lines of a track. Each track has its own place in the rows: too many streams for the processor to foresee. */
+static inline void fetch_to_read(const float *at, int width) {
+  for (int c = 0; c < width; c += LINE) __builtin_prefetch(at + c);
+  __builtin_prefetch(at + width - 1);
+}
+
+static inline void fetch_to_write(const float *at, int width) {
+  for (int c = 0; c < width; c += LINE) __builtin_prefetch(at + c, 1);
+  __builtin_prefetch(at + width - 1, 1);
+}
+
 static inline void scatter(const move_call *call, int i, int row, int other, int channel, int width) {
   (void)row;
   size_t at = (size_t)other * (size_t)call->block->channels + (size_t)channel;
   const float *restrict m = call->m + (size_t)i * call->ld + channel, *restrict bias = call->block->b2 + channel;
   const float *x = call->x + at;
   float *y = call->y + at;
-  /* Each track has its own place in x and y, mostly in two lines: too many streams for the processor to foresee. */
-  __builtin_prefetch(y + AHEAD * call->block->channels, 1);
-  __builtin_prefetch(x + AHEAD * call->block->channels);
-  __builtin_prefetch(y + AHEAD * call->block->channels + LINE, 1);
-  __builtin_prefetch(x + AHEAD * call->block->channels + LINE);
+  fetch_to_write(y + AHEAD * call->block->channels, width);
+  fetch_to_read(x + AHEAD * call->block->channels, width);
   for (int c = 0; c < width; c++) y[c] = x[c] + (m[c] + bias[c]);
 }
 
@@ -53,8 +61,7 @@ static inline void gather(const move_call *call, int i, int row, int other, int 
   const float *from = call->x + (size_t)other * channels + (size_t)channel;
   float *to = call->y + (size_t)i * channels + (size_t)channel;
   int c = 0;
-  __builtin_prefetch(from + AHEAD * call->block->channels);
-  __builtin_prefetch(from + AHEAD * call->block->channels + LINE);
+  fetch_to_read(from + AHEAD * call->block->channels, width);
   for (; c + 4 <= width; c += 4) memcpy(to + c, from + c, 4 * sizeof *to); /* a call of memcpy takes longer */
   for (; c < width; c++) to[c] = from[c];
 }

@@ -26,13 +26,16 @@ fd_status fd_features_check(const fd_encoder *encoder, fd_features kind) {
   return fd_fail(FD_USAGE, "features '%s': this model's tokenizer has no [CLS] token", fd_features_names[kind]);
 }
 
-/* out = mean over rows first .. last-1 of the latents, summed in double. */
+/* out = mean over rows first .. last-1 of the latents, summed in double, in the order of the rows. */
 static void mean_latent(const fd_encoding *e, int first, int last, float *out) {
+  enum { TOGETHER = 64 /* channels whose sums stay in L1 */ };
   int channels = e->encoder->network->channels;
-  for (int c = 0; c < channels; c++) {
-    double sum = 0;
-    for (int r = first; r < last; r++) sum += e->latent[(size_t)r * (size_t)channels + (size_t)c];
-    out[c] = (float)(sum / (last - first));
+  for (int from = 0; from < channels; from += TOGETHER) {
+    int count = channels - from < TOGETHER ? channels - from : TOGETHER;
+    double sum[TOGETHER] = {0};
+    for (int r = first; r < last; r++)
+      for (int c = 0; c < count; c++) sum[c] += e->latent[(size_t)r * (size_t)channels + (size_t)(from + c)];
+    for (int c = 0; c < count; c++) out[from + c] = (float)(sum[c] / (last - first));
   }
 }
 
