@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "cuda/emulate.h"
@@ -28,6 +29,7 @@ struct host_copy {
 struct stream {
   std::vector<node> *recorded; /* NULL: not being captured */
   std::vector<host_copy> reading;
+  double busy; /* until this time, in milliseconds, no event that is recorded on the stream is reached */
 };
 
 stream *recording; /* the one stream being captured */
@@ -104,8 +106,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 
 namespace {
 struct event {
-  int timed, looks; /* looks: queries left until it counts as reached */
-  double at;        /* time of recording, milliseconds */
+  int timed, looks;   /* looks: queries left until it counts as reached */
+  double at, reached; /* times of recording and of being reached, milliseconds */
 };
 event *event_of(cudaEvent_t e) { return (event *)e; }
 
@@ -117,18 +119,25 @@ double now() {
 }  // namespace
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
-  return *e = new event{!(flags & cudaEventDisableTiming), 0, 0}, cudaSuccess;
+  return *e = new event{!(flags & cudaEventDisableTiming), 0, 0, 0}, cudaSuccess;
 }
 
-/* An event counts as reached at the third query after it was last recorded. */
+/* An event counts as reached at the third query after it was last recorded; with FINDNA_EMULATED_DELAY, which stands for a slow
+ * network, no sooner than so many milliseconds after the event before it on the same stream. */
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  const char *delay = getenv("FINDNA_EMULATED_DELAY");
+  event *it = event_of(e);
   if (of(s)->recorded) die("cudaEventRecord");
-  return event_of(e)->looks = 2, event_of(e)->at = now(), cudaSuccess;
+  it->looks = 2, it->at = now();
+  if (delay) of(s)->busy = std::max(of(s)->busy, it->at) + strtod(delay, NULL);
+  it->reached = of(s)->busy;
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t e) {
   fd_emulate_not_recorded("cudaEventQuery");
-  return event_of(e)->looks-- > 0 ? last_error = cudaErrorNotReady : (event_of(e)->looks = 0, cudaSuccess);
+  event *it = event_of(e);
+  return it->looks-- > 0 || now() < it->reached ? last_error = cudaErrorNotReady : (it->looks = 0, cudaSuccess);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {

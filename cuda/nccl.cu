@@ -28,7 +28,7 @@ static_assert(FD_LINK_ID >= sizeof(ncclUniqueId), "a link's id holds NCCL's");
 
 namespace {
 
-enum { THREADS = 256, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120, END_SECONDS = 10 };
+enum { THREADS = 256, MARKS = 64, SPIN_MICROSECONDS = 100, SLEEP_MICROSECONDS = 20, START_SECONDS = 120, END_SECONDS = 10 };
 
 /* The NCCL functions that are used, loaded by name. */
 #define FUNCTIONS(X)        \
@@ -74,9 +74,13 @@ struct nccl_link {
   fd_cuda *cuda;
   ncclComm_t comm;
   cudaStream_t stream;
-  cudaEvent_t given, done; /* recorded on the device's stream; after the link's last operation */
-  double limit;            /* seconds that NCCL may take to accept an operation */
-  int broken;              /* NCCL has failed: the communicator can only be aborted */
+  cudaEvent_t given;        /* recorded on the device's stream */
+  cudaEvent_t mark[MARKS];  /* a ring of events on the link's stream, each recorded after an operation */
+  uint64_t requests[MARKS]; /* operations up to each mark */
+  uint64_t taken;           /* operations so far */
+  unsigned first, last;     /* marks first .. last - 1, modulo MARKS, were not reached at the last query */
+  double limit;             /* seconds that NCCL may take to accept an operation */
+  int broken;               /* NCCL has failed: the communicator can only be aborted */
 };
 
 nccl_link *of(fd_link *link) { return (nccl_link *)link; }
@@ -114,8 +118,16 @@ fd_status settle(nccl_link *l, ncclResult_t result, const char *what) {
   return l->cuda->host->fail(FD_LOST, "the sum of gradients: NCCL, %s: not taken within %.0f s", what, l->limit);
 }
 
-/* Records an event after the operations on the link's stream; progress() queries it. */
-fd_status mark(nccl_link *l) { return fd_cuda_check(l->cuda, cudaEventRecord(l->done, l->stream), "an event"); }
+/* The mark after the link's last operation. */
+cudaEvent_t newest(const nccl_link *l) { return l->mark[(l->last + MARKS - 1) % MARKS]; }
+
+/* Records an event after the operations on the link's stream; progress() queries it. When all marks wait, the newest one is
+ * recorded again. */
+fd_status mark(nccl_link *l) {
+  if (l->last - l->first < MARKS) l->last++;
+  l->requests[(l->last + MARKS - 1) % MARKS] = ++l->taken;
+  return fd_cuda_check(l->cuda, cudaEventRecord(newest(l), l->stream), "an event");
+}
 
 fd_status follow(fd_link *link) {
   nccl_link *l = of(link);
@@ -162,15 +174,21 @@ fd_status progress(fd_link *link, int *idle) {
   *idle = 0;
   if (asked != ncclSuccess || (state != ncclSuccess && state != ncclInProgress))
     return failed(l, asked != ncclSuccess ? asked : state, "a rank or the network failed");
-  cudaError_t there = cudaEventQuery(l->done);
-  *idle = there == cudaSuccess;
-  if (there != cudaErrorNotReady) return fd_cuda_check(l->cuda, there, "a sum of gradients");
-  cudaGetLastError(); /* not ready is not an error; cleared so that the next launch does not report it */
+  for (; l->first != l->last; l->first++) {
+    cudaError_t there = cudaEventQuery(l->mark[l->first % MARKS]);
+    if (there == cudaErrorNotReady) {
+      cudaGetLastError(); /* not ready is not an error; cleared so that the next launch does not report it */
+      return FD_OK;
+    }
+    FD_TRY(fd_cuda_check(l->cuda, there, "a sum of gradients"));
+    link->done = l->requests[l->first % MARKS];
+  }
+  *idle = 1;
   return FD_OK;
 }
 
 fd_status lead(fd_link *link) {
-  return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, of(link)->done, 0), "an event");
+  return fd_cuda_check(of(link)->cuda, cudaStreamWaitEvent(of(link)->cuda->stream, newest(of(link)), 0), "an event");
 }
 
 /* Ends the communicator. At an orderly end every rank calls this: the communicator is finalized, which flushes its operations,
@@ -178,7 +196,7 @@ fd_status lead(fd_link *link) {
  * for them. */
 void end(nccl_link *l) {
   const library *n = nccl();
-  int idle = !l->broken && l->cuda->failed == FD_OK && cudaEventQuery(l->done) == cudaSuccess;
+  int idle = !l->broken && l->cuda->failed == FD_OK && cudaEventQuery(newest(l)) == cudaSuccess;
   cudaGetLastError(); /* not ready is not an error */
   if (idle && poll(l, n->ncclCommFinalize(l->comm), END_SECONDS) == ncclSuccess) n->ncclCommDestroy(l->comm);
   else n->ncclCommAbort(l->comm);
@@ -196,7 +214,8 @@ void close_link(fd_link *link) {
   nccl_link *l = of(link);
   if (l->comm) end(l);
   if (l->given) cudaEventDestroy(l->given);
-  if (l->done) cudaEventDestroy(l->done);
+  for (cudaEvent_t event : l->mark)
+    if (event) cudaEventDestroy(event);
   if (l->stream) cudaStreamDestroy(l->stream);
   delete l;
 }
@@ -231,7 +250,8 @@ fd_status fd_nccl_link(fd_device *dev, fd_link **link, int rank, int size, const
   memcpy(&unique, id, sizeof unique);
   fd_status status = create_stream(l);
   if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->given, cudaEventDisableTiming), "an event");
-  if (status == FD_OK) status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->done, cudaEventDisableTiming), "an event");
+  for (int i = 0; i < MARKS && status == FD_OK; i++)
+    status = fd_cuda_check(cuda, cudaEventCreateWithFlags(&l->mark[i], cudaEventDisableTiming), "an event");
   if (status == FD_OK) status = settle(l, nccl()->ncclCommInitRankConfig(&l->comm, size, unique, rank, &config), "the start");
   if (status != FD_OK) {
     close_link(&l->link);

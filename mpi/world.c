@@ -181,6 +181,7 @@ fd_status fd_world_start(fd_comm **comm, int *argc, char ***argv, int ranks) {
   fd_log_set_rank(c->rank, c->size);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* every call from here on is checked */
   FD_TRY(learn_place(c));
+  FD_TRY(fd_link_mpi_start());
   FD_TRY(begin_watch(world, threads));
   fd_guard_limit(0, FD_OK, "");
   *comm = c;
