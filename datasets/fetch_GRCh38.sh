@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Downloads GRCh38 as UCSC distributes it (hg38.fa.gz) into a folder, resumes an interrupted download, and checks it with UCSC's checksums.
 set -eu
+export LC_ALL=C # numbers have a point, and names one order
 [ $# = 1 ] || { echo "usage: datasets/fetch_GRCh38.sh FOLDER" >&2; exit 64; }
 site=https://hgdownload.soe.ucsc.edu/goldenPath/hg38/bigZips
 file=hg38.fa.gz

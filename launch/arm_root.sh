@@ -2,6 +2,7 @@
 # Unpacks the libraries that findna needs on AArch64 into the folder ROOT, on Debian or Ubuntu. Installs only a cross compiler and user-mode
 # emulation. If it fails, it prints the reason.
 set -eu
+export LC_ALL=C # numbers have a point, and names one order
 root=$1
 [ -e "$root/complete" ] && exit 0
 "$(dirname "$0")/dependencies.sh" gcc-aarch64-linux-gnu qemu-user libc6-dev-arm64-cross || exit 1

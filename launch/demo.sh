@@ -2,6 +2,7 @@
 # make demo: makes shards of human DNA, pretrains on two ranks with a stop and a resume, probes on a real task, and writes the report.
 set -eu
 unset CDPATH # with it, cd prints a path
+export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/.."
 run=runs/demo shards=runs/demo-shards
 export OMPI_MCA_mpi_yield_when_idle=1

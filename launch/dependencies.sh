@@ -2,6 +2,7 @@
 # Installs what the build needs, and the packages given as arguments, on Debian or Ubuntu, as root or with sudo; otherwise prints the
 # command to run.
 set -eu
+export LC_ALL=C # numbers have a point, and names one order
 packages="gcc g++ make git pkg-config openmpi-bin libopenmpi-dev libhdf5-dev libyaml-dev zlib1g-dev liblzma-dev libjansson-dev libssl-dev libopenblas0 libcmocka-dev xz-utils procps $*"
 missing=""
 for p in $packages; do

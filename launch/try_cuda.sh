@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints 1 if the CUDA compiler $1 can build a plugin with the C++ compiler $2. The result is cached in build/ until the compiler changes.
 set -u
+export LC_ALL=C # numbers have a point, and names one order
 nvcc=$(command -v "$1") || exit 0
 answer="build/cuda-$(echo "$nvcc $(stat -Lc %Y "$nvcc") $2" | cksum | cut -d' ' -f1)"
 if [ ! -e "$answer" ]; then

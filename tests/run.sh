@@ -2,6 +2,7 @@
 # Runs all tests (or those named as arguments, except those in WITHOUT), JOBS (2) at a time, and ends with "N passed, N failed". Test
 # programs print TAP; a shell test, tests/test_*.sh, prints "ok - name" or "not ok - name" per case.
 set -u
+export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/.."
 export CMOCKA_MESSAGE_OUTPUT=TAP OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 [ "${SAN:-0}" = 0 ] || export ASAN_OPTIONS=${ASAN_OPTIONS-allocator_may_return_null=1}

@@ -147,6 +147,9 @@ echo 'RESTARTS=1 # unset: $NOT_SET' >home/slurm/site.env
 echo 'false; echo "site: $NOT_SET"' >>home/slurm/site.env
 job "site.env is read even if its commands fail" 75 "at most 1 " CODE=75 NEWER=000000200 SLURM_RESTART_COUNT=1
 
+# --- Scripts do not depend on the user's locale: with a decimal comma, awk and sort misread numbers.
+for script in $(grep -lE '^#!.*bash' -r "$root/launch" "$root/slurm" "$root/datasets"); do check "$(basename "$script"): LC_ALL" grep -q '^export LC_ALL=C\b' "$script"; done
+
 # --- launch/jobs: PBS and LSF. Only the scripts' syntax and decisions can be tested here: neither scheduler is available.
 for script in "$root"/launch/jobs/*; do check "syntax of $(basename "$script")" bash -n "$script"; done
 for script in "$root"/slurm/*.sbatch; do check "syntax of $(basename "$script")" bash -n "$script"; done
@@ -157,6 +160,7 @@ expect "PBS: one rank per line of the node file, NCPUS threads" 0 "^ranks: -n 4 
 expect "PBS: stopped at the time limit" 75 "the same qsub line continues from it" env CODE=75 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: an error" 65 "exit code 65" env CODE=65 "FINDNA_ARGS=demo run.minutes=9" $pbs
 expect "PBS: no limit below the walltime" 64 "run.minutes=N is missing" env CODE=0 FINDNA_ARGS=demo $pbs
+expect "PBS: --restart" 64 "would begin anew in every job" env CODE=0 "FINDNA_ARGS=demo run.minutes=9 --restart" $pbs
 expect "PBS: no CONFIG" 64 "which CONFIG" env CODE=0 FINDNA_ARGS= $pbs
 expect "PBS: not submitted" 64 "use: qsub" bash "$root/launch/jobs/pretrain.pbs"
 lsf="env LSB_JOBID=7 LS_SUBCWD=$scratch/home LSB_DJOB_NUMPROC=8 OMP_NUM_THREADS=3 bash $root/launch/jobs/pretrain.lsf"
@@ -166,6 +170,8 @@ lsf_job "75 with a newer checkpoint is requeued" 75 "back into the queue, to go 
 lsf_job "76, too" 76 "back into the queue" CODE=76 NEWER=000000200
 lsf_job "75 without a newer checkpoint is not" 1 "no checkpoint is newer than at the start" CODE=75
 lsf_job "nor is an error" 65 "not put back" CODE=65 NEWER=000000200
+lsf_job "one of ten digits is newer than one of nine" 75 "go on from run/ckpt/step_1000000000" CODE=75 NEWER=1000000000
+expect "LSF: --restart" 64 "would begin anew after every requeue" env CODE=0 "FINDNA_ARGS=demo --restart" $lsf
 expect "LSF: an invalid configuration" 78 "nothing was started" env CODE=0 "FINDNA_ARGS=$root/tests/tiny.yaml train.steps=some" $lsf
 expect "LSF: not submitted" 64 "use: bsub" bash "$root/launch/jobs/pretrain.lsf"
 

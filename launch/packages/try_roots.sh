@@ -5,6 +5,7 @@
 # The roots are in ROOTS (build/roots, about 3 GB; removed at the end unless KEEP=1), logs in build/roots-logs. MIRROR: a Debian mirror; CCACHE:
 # a ccache folder that any user may write to; JOBS (1): of make.
 set -eu
+export LC_ALL=C # numbers have a point, and names one order
 [ "${IN_NAMESPACE-}" ] || exec env IN_NAMESPACE=1 unshare -m "$0" "$@" # the mounts disappear with the script
 cd "$(dirname "$0")/../.."
 roots=$(realpath -m "${ROOTS:-build/roots}") logs=$PWD/build/roots-logs

@@ -6,6 +6,7 @@
 #   minutes). Optional: ROUNDS (9), THREADS (all cores), BATCH (4) and FULL=0 (leaves out one thread, memory and prepare);
 #   ONLY='bert|dnabert' runs only the programs whose names match.
 set -eu
+export LC_ALL=C # numbers have a point, and names one order
 cd "$(dirname "$0")/../.."
 all=${THREADS:-$(nproc)} batch=${BATCH:-4} rounds=${ROUNDS:-9} torch=${TORCH:-1} compile=${COMPILE:-1} full=${FULL:-1}
 work=$(mktemp -d)

@@ -3,6 +3,7 @@
 # edges reached, findings. The input of a finding is kept in FOUND (build/fuzz/found) and named. Starts from the corpora here; with KEEP=FOLDER
 # it continues from, and adds to, the inputs in FOLDER/TARGET; with RUNS=N a target also ends after N executions. Exit code 1 after any finding.
 set -u
+export LC_ALL=C # numbers have a point, and names one order
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1 seconds=$(awk -v m="$2" 'BEGIN { s = int(60 * m); print s < 1 ? 1 : s }')
 shift 2

@@ -5,6 +5,7 @@
 # elsewhere the program is built first. --emulated uses the emulated GPU and tiny sizes, which tests the script itself on any machine. Logs and rows are written to
 # $OUT, or build/gpu-check, as soon as they are known. BUDGET (570) is the time limit in seconds for everything; PYTHON is the interpreter that has PyTorch.
 set -u
+export LC_ALL=C # numbers have a point, and names one order
 self=$(readlink -f "$0")
 root=$(cd "$(dirname "$self")/../.." && pwd)
 all=(doctor parity golden steps torch counters same speed compile memcheck racecheck) # in order of importance
