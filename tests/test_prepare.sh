@@ -103,7 +103,10 @@ check "150 windows of 10 less" grep -qE "^train +$(($(grep -oE '[0-9]+$' without
 check "the manifest keeps that intervals were excluded" grep -q '"exclude": true' out/manifest.json; rm -rf out
 printf 'chr9\t0\t100\n' > exclude.bed
 expect "--exclude: a contig that is not there" 65 "exclude.bed:1: small.fa has no sequence 'chr9'" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
-expect "unless --partial says so" 0 "excluded +0 bases of 1 intervals; 1 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed --partial out small.fa; rm -rf out
+expect "unless --partial says so" 0 "excluded +0 bases of 1 intervals; 1 of these" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed --partial out small.fa
+check "which is warned of" grep -q 'warning: exclude.bed: excludes nothing' out.log; rm -rf out
+printf 'track name=none\n# no rows\n' > exclude.bed
+expect "--exclude without rows" 65 "exclude.bed: has no interval to exclude" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed --partial out small.fa
 printf 'chr1\t0\t30000\nchr2\t0\t9014\n' > exclude.bed
 expect "nothing is left" 65 "no window was placed" "$FINDNA" prepare --window 10 --stride 10 --exclude exclude.bed out small.fa
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "data/ingest_parts.h"
@@ -125,6 +126,9 @@ void fd_ingest_report(const fd_ingest *in, const fd_manifest *m) {
   if (in->options->exclude)
     printf("excluded   %" PRId64 " bases of %" PRId64 " intervals; %" PRId64 " of these are not in the files or contigs to use\n",
            in->excluded, in->exclusions.rows, in->exclusions.absent + in->exclusions.unused);
+  if (in->options->exclude && !in->excluded)
+    fd_warn("%s: excludes nothing from the windows; are its contig names and its assembly those of the files?",
+            in->options->exclude);
   for (int s = 0; s < FD_SPLITS; s++) {
     const fd_places *p = &in->places[s];
     if (!p->count) continue;

@@ -57,7 +57,7 @@ fd_status fd_splits_read(const char *path, const fd_genome *genome, const int *u
                          fd_split_counts *counts) FD_MUST_CHECK;
 
 /* Appends the intervals of a BED file (contig start end; further columns are ignored), and closes them: all are of split 0.
- * Errors as above; a file without rows gives none. */
+ * Errors as above; a file without rows is one, too. */
 fd_status fd_exclusions_read(const char *path, const fd_genome *genome, const int *used, int partial, fd_intervals *intervals,
                              fd_split_counts *counts) FD_MUST_CHECK;
 

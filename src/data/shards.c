@@ -91,7 +91,8 @@ static fd_status check_entries(const char *path, const fd_manifest *m) {
   FD_TRY(fd_alloc(&sorted, (size_t)m->shards, sizeof *sorted, "manifest"));
   for (int i = 0; i < m->shards; i++) {
     sorted[i] = &m->shard[i];
-    if (!fd_add_size(&symbols, m->shard[i].windows * m->window))
+    int64_t of_shard = m->shard[i].windows;
+    if (!fd_multiply_size(&of_shard, m->window) || !fd_add_size(&symbols, of_shard))
       FD_GO(fd_fail(FD_DATA, "%s: the windows of its %d shards are more than can be counted", path, m->shards));
   }
   qsort(sorted, (size_t)m->shards, sizeof *sorted, by_file);

@@ -94,5 +94,6 @@ fd_status fd_splits_read(const char *path, const fd_genome *g, const int *used, 
 fd_status fd_exclusions_read(const char *path, const fd_genome *g, const int *used, int partial, fd_intervals *v,
                              fd_split_counts *counts) {
   FD_TRY(read_rows(path, g, used, partial, 0, v, counts));
+  if (!counts->rows) return fd_fail(FD_DATA, "%s: has no interval to exclude; leave the option out if there is none", path);
   return fd_intervals_close(v, g);
 }
