@@ -344,7 +344,7 @@ static void paths_are_resolved(void **state) {
   assert_ok(fd_path_expand(out, "~"));
   assert_string_equal(out, "/h");
   unsetenv("HOME");
-  assert_int_equal(fd_path_expand(out, "~/x"), FD_USAGE);
+  assert_int_equal(fd_path_expand(out, "~/x"), FD_CONFIG);
   assert_ok(fd_path(link, folder, "link", NULL));
   assert_int_equal(symlink("there/file", link), 0);
   assert_ok(fd_path_resolve(out, link));

@@ -23,6 +23,14 @@ check "the chain is kept" bash -c '[ -L a ] && [ -L b ] && cmp scratch/r.html pl
 ln -s scratch/p.json p.json
 expect "probe through a link" 0 "" "$FINDNA" probe run --train t.csv --test t.csv --seeds 1 --output p.json
 check "its target is JSON" bash -c '[ -L p.json ] && grep -q version scratch/p.json'
+for name in run2 model export; do ln -s scratch/new/$name $name; done; mkdir scratch/new
+expect "a run folder that is a link to none" 0 "finished" "$FINDNA" pretrain $tiny run.folder=run2
+expect "an export through such a link" 0 "wrote" "$FINDNA" export run export
+expect "an import" 0 "wrote" "$FINDNA" import export model
+check "the links are kept" bash -c '[ -L run2 ] && [ -L export ] && [ -L model ] && [ -d scratch/new/run2/ckpt ] && [ -e scratch/new/export/config.json ] && [ -d scratch/new/model ]'
+ln -s scratch/new/p p_link; expect "prepare" 0 "written" "$FINDNA" prepare --window 20 --count 5 p_link s.fa
+check "is found through its link" bash -c '[ -L p_link ] && [ -e scratch/new/p/manifest.json ] && "$0" prepare --verify p_link' "$FINDNA"
+expect "to what is there, it is refused" 73 "exists already" "$FINDNA" prepare --window 20 --count 5 p_link s.fa
 ln -s loop.tsv loop.tsv; expect "a link to itself" 64 "chain of more than 40 links" "$FINDNA" embed run s.fa --output loop.tsv
 ln -s nowhere/x.tsv far.tsv; expect "a link into a missing folder" 66 "the folder nowhere is not there" "$FINDNA" embed run s.fa --output far.tsv
 mkfifo pipe.tsv; expect "a pipe is not replaced" 73 "device or a pipe" "$FINDNA" embed run s.fa --output pipe.tsv
@@ -51,6 +59,7 @@ check "its target is not written to" grep -qx keep target
 cp -r half piped; rm piped/run.lock; mkfifo piped/run.lock
 expect "a lock that is a pipe" 77 "is a pipe" "$FINDNA" pretrain $tiny run.folder=piped
 cp -r half logged; mkdir logged/windows; for rank in 0 1; do ln -s "$PWD/target" logged/windows/start-000$((2 - rank))-rank-$rank; done
+if [ $faults = 1 ]; then expect "a log of windows that cannot be written" 74 "cannot write this rank's log of windows" bash -c 'ulimit -f 20; exec "$@"' - "$FINDNA" pretrain $tiny run.folder=limited log.windows=true train.steps=400 checkpoint.every=400 checkpoint.minutes=0 eval.windows=4; fi
 expect "a log of windows that is a link" 73 "start-0001-rank-1: File exists" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain $tiny run.folder=logged log.windows=true
 check "its target is not written to" grep -qx keep target
 cp -r half halted; mkdir halted/stop
@@ -94,7 +103,9 @@ printf 'run:\n  folder: $SCRATCH/y\n' >scratch.yaml
 expect "\$SCRATCH in a file is refused" 78 "on the command line" "$FINDNA" pretrain ./scratch.yaml data.shards=shards model.channels=18 model.hidden=20 model.track=3 train.steps=2 train.batch=8 train.virtual_ranks=4
 expect "a folder that is named ~" 0 "finished: ./~/x" "$FINDNA" pretrain $tiny "run.folder=./~/x"
 check "is one" test -d "./~/x/ckpt"
-HOME= expect "without HOME" 64 "HOME is not set" "$FINDNA" embed run s.fa "--output=~/x.tsv"
+expect "one rank without HOME says so" 78 "rank 1.*HOME is not set" mpirun --oversubscribe --bind-to none -n 1 "$FINDNA" embed run s.fa "--output=~/x.tsv" : -n 1 env HOME= "$FINDNA" embed run s.fa "--output=~/x.tsv"
+expect "ranks with other HOMEs" 64 "do not have the same command line.*/elsewhere/x.tsv" mpirun --oversubscribe --bind-to none -n 1 "$FINDNA" embed run s.fa "--output=~/x.tsv" : -n 1 env HOME=/elsewhere "$FINDNA" embed run s.fa "--output=~/x.tsv"
+HOME= expect "without HOME" 78 "HOME is not set" "$FINDNA" embed run s.fa "--output=~/x.tsv"
 
 # --- temporary files of killed processes -------------------------------------------------------------------------------------
 if [ $faults = 1 ]; then

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
+#include "base/path.h"
 
 void fd_open_standard(void) {
   int fd;
@@ -33,9 +35,12 @@ fd_status fd_path(char out[FD_PATH_MAX], const char *a, const char *b, const cha
   return FD_OK;
 }
 
+/* In blocks: a large file on a slow disk takes long, and is progress all the same. */
 static fd_status read_all(int fd, const char *path, char *text, size_t bytes) {
+  enum { BLOCK = 1 << 22 };
   for (size_t done = 0; done < bytes;) {
-    ssize_t n = read(fd, text + done, bytes - done);
+    if (done) FD_TRY(fd_guard_go_on());
+    ssize_t n = read(fd, text + done, bytes - done < BLOCK ? bytes - done : BLOCK);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fd_fail_errno("cannot read", path);
     if (n == 0) return fd_fail(FD_IO, "%s: became shorter while it was read (%zu of %zu bytes)", path, done, bytes);
@@ -161,7 +166,7 @@ fd_status fd_sync_parent(const char *path) {
 
 fd_status fd_make_folder(const char *path) {
   char part[FD_PATH_MAX];
-  FD_TRY(fd_path(part, path, NULL, NULL));
+  FD_TRY(fd_path_resolve(part, path)); /* a link may stand for a folder that is not there yet */
   if (!*part) return fd_fail(FD_USAGE, "the name of a folder is empty");
   for (char *at = part + 1;; at++) {
     char old = *at;

@@ -187,8 +187,7 @@ fd_status fd_copy_file(const char *from, const char *to, size_t most) {
 fd_status fd_folder_begin(fd_folder *f, const char *path) {
   char parent[FD_PATH_MAX], name[NAME_MAX + 1];
   f->open = 0;
-  FD_TRY(fd_path(f->path, path, NULL, NULL));
-  for (size_t n = strlen(f->path); n > 1 && f->path[n - 1] == '/'; n--) f->path[n - 1] = '\0';
+  FD_TRY(fd_path_resolve(f->path, path));
   if (fd_exists(f->path)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", f->path);
   split(f->path, parent, name);
   FD_TRY(fd_make_folder(parent));

@@ -94,8 +94,12 @@ fd_status fd_comm_same(fd_comm *comm, fd_status status, const char *what, const 
 fd_status fd_comm_same_text(fd_comm *comm, fd_status status, const char *what, const char *text,
                             const char *remedy) FD_MUST_CHECK;
 
-/* Compares program, environment and command line, before a command parses its arguments: a rank that rejects its own would leave
- * the others waiting. */
-fd_status fd_comm_same_start(fd_comm *comm, int argc, char *const *argv) FD_MUST_CHECK;
+/* The first collective of a job, whose ranks may be of other builds: compares programs and the environment variables that results
+ * depend on. */
+fd_status fd_comm_same_program(fd_comm *comm) FD_MUST_CHECK;
+
+/* Compares the command lines, before a command parses its arguments: a rank that rejects its own would leave the others waiting.
+ */
+fd_status fd_comm_same_arguments(fd_comm *comm, int argc, char *const *argv) FD_MUST_CHECK;
 
 #endif

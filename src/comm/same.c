@@ -116,9 +116,16 @@ static fd_status same_environment(fd_comm *comm) {
   return FD_OK;
 }
 
-static fd_status same_arguments(fd_comm *comm, int argc, char *const *argv) {
+fd_status fd_comm_same_program(fd_comm *comm) {
+  if (comm->size == 1) return FD_OK;
+  FD_TRY(same_build(comm));
+  return same_environment(comm);
+}
+
+fd_status fd_comm_same_arguments(fd_comm *comm, int argc, char *const *argv) {
   char *words;
   size_t bytes = 0, used = 0;
+  if (comm->size == 1) return FD_OK;
   for (int i = 1; i < argc; i++) bytes += strlen(argv[i]) + 1;
   FD_TRY(fd_alloc(&words, bytes + 1, 1, "the command line"));
   for (int i = 1; i < argc; used += strlen(argv[i++]) + 1) memcpy(words + used, argv[i], strlen(argv[i]) + 1);
@@ -128,11 +135,4 @@ static fd_status same_arguments(fd_comm *comm, int argc, char *const *argv) {
       "srun -n 1 --mpi=none findna ...");
   free(words);
   return status;
-}
-
-fd_status fd_comm_same_start(fd_comm *comm, int argc, char *const *argv) {
-  if (comm->size == 1) return FD_OK;
-  FD_TRY(same_build(comm));
-  FD_TRY(same_environment(comm));
-  return same_arguments(comm, argc, argv);
 }

@@ -33,7 +33,13 @@ typedef struct import_parts {
 /* Writes the checkpoint of step 0 of a run without shards, hence the dataset_id of zeros. */
 static fd_status write_checkpoint(const char *folder, import_parts *p) {
   static const char no_dataset[FD_SHA256_HEX] = "0000000000000000000000000000000000000000000000000000000000000000";
-  const fd_run run = {p->made.temporary, &p->config, p->network, fd_comm_self(), p->window, no_dataset, 0, NULL, &p->classes};
+  const fd_run run = {.folder = p->made.temporary,
+                      .config = &p->config,
+                      .network = p->network,
+                      .comm = fd_comm_self(),
+                      .window = p->window,
+                      .dataset_id = no_dataset,
+                      .classes = &p->classes};
   int durable, in_a_row;
   char state_id[FD_SHA256_HEX], words[FD_PATH_MAX];
   FD_TRY(fd_folder_begin(&p->made, folder));
@@ -52,7 +58,9 @@ static fd_status write_checkpoint(const char *folder, import_parts *p) {
 }
 
 static fd_status import(const char *const words[2], import_parts *p) {
-  if (fd_exists(words[1])) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", words[1]);
+  char folder[FD_PATH_MAX];
+  FD_TRY(fd_path_resolve(folder, words[1]));
+  if (fd_exists(folder)) return fd_fail(FD_BUSY, "%s: exists already; give the name of a new folder", words[1]);
   p->from = words[0];
   if (fd_is_absent(words[0])) return fd_fail(FD_MISSING, "%s: no such folder", words[0]);
   FD_TRY(fd_hf_is(words[0], &p->published));

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/path.h"
 #include "base/printable.h"
 #include "commands/command.h"
 #include "data/ingest.h"
@@ -52,8 +53,7 @@ static fd_status check_effect(const fd_args *args, int argc, char **argv, int ch
 }
 
 fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) {
-  FD_TRY(fd_path(output, given, NULL, NULL));
-  for (size_t n = strlen(output); n > 1 && output[n - 1] == '/'; n--) output[n - 1] = '\0';
+  FD_TRY(fd_path_resolve(output, given));
   const char *slash = strrchr(output, '/'), *name = slash ? slash + 1 : output;
   if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
     return fd_fail(FD_USAGE, "findna prepare: OUT '%s' is not the name of a new folder", given);

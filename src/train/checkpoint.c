@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "output/safetensors.h"
@@ -44,6 +45,11 @@ struct fd_checkpointer {
 
 enum { REPORT_BYTES, REPORT_HASH, REPORT_STATUS = REPORT_HASH + 4, REPORT_WORDS };
 
+/* Removes a folder that nothing reads any more. One that cannot be removed (in use on NFS, say) takes only space. */
+static void discard(const char *folder) {
+  if (fd_remove_folder(folder) != FD_OK) fd_warn("%s: cannot be removed; nothing reads it", folder);
+}
+
 /* Removes unfinished folders of earlier processes. The run's lock is held, so no process is writing them. */
 static fd_status remove_unfinished(const char *ckpt) {
   DIR *folder = opendir(ckpt);
@@ -53,7 +59,7 @@ static fd_status remove_unfinished(const char *ckpt) {
     char path[FD_PATH_MAX];
     if (strncmp(entry->d_name, ".tmp-", 5) && strncmp(entry->d_name, ".trash-", 7)) continue;
     status = fd_path(path, ckpt, entry->d_name, NULL);
-    if (status == FD_OK) status = fd_remove_folder(path);
+    if (status == FD_OK) discard(path);
   }
   if (status == FD_OK && errno) status = fd_fail_errno("cannot read folder", ckpt);
   closedir(folder);
@@ -113,7 +119,10 @@ double fd_checkpoint_patience(const fd_config *config) {
 
 /* Waits at most `seconds`; returns whether this rank's part is done. */
 static int wait_ready(fd_checkpointer *c, double seconds) {
-  for (double start = fd_seconds(); !atomic_load(&c->ready) && fd_seconds() - start < seconds;) usleep(2000);
+  for (double start = fd_seconds(); !atomic_load(&c->ready) && fd_seconds() - start < seconds;) {
+    fd_signals_stop(); /* for the watchdog: this wait has its own limit, checkpoint.limit */
+    usleep(2000);
+  }
   return atomic_load(&c->ready);
 }
 
@@ -347,7 +356,7 @@ static fd_status commit(fd_checkpointer *c) {
   FD_GO(fd_path(ckpt, c->run.folder, "ckpt", NULL));
   if (fd_exists(final)) FD_GO(move_to_trash(c, c->info.step, trash)); /* an invalid one that the resume skipped */
   FD_GO(fd_commit_rename(c->temporary, final));
-  if (*trash) FD_GO(fd_remove_folder(trash));
+  if (*trash) discard(trash);
 done:
   free(text);
   return status;
@@ -364,7 +373,7 @@ static fd_status prune(const fd_checkpointer *c) {
     char trash[FD_PATH_MAX];
     if (steps[i] > c->info.step || kept++ < c->run.config->checkpoint.keep || (every && steps[i] % every == 0)) continue;
     status = move_to_trash(c, steps[i], trash);
-    if (status == FD_OK) status = fd_remove_folder(trash);
+    if (status == FD_OK) discard(trash);
   }
   free(steps);
   return status;
@@ -399,7 +408,7 @@ fd_status fd_checkpointer_finish(fd_checkpointer *c, int *durable, char state_id
     else
       fd_warn("checkpoint of step %" PRId64 " failed; training goes on, older checkpoints stay (last durable: %s)", c->info.step,
               last);
-    if (fd_remove_folder(c->temporary) != FD_OK) fd_warn("could not remove %s", c->temporary);
+    discard(c->temporary);
   }
   if (good && c->run.comm->rank == 0 && prune(c) != FD_OK) fd_warn("could not remove old checkpoints of %s", c->run.folder);
   *durable = (int)good;

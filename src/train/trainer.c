@@ -260,11 +260,15 @@ static fd_status update_centre(fd_trainer *t, const fd_totals *totals, const dou
   return t->dev->copy(t->dev, s->array[FD_CENTRE], t->centre, n * sizeof *t->centre);
 }
 
-static void log_windows(fd_trainer *t, fd_batch **batches) {
+/* An incomplete log would prove nothing, so a failure ends the run. */
+static fd_status log_windows(fd_trainer *t, fd_batch **batches) {
   fprintf(t->window_log, "%lld", (long long)t->state->step);
   for (int i = 0; i < t->passes; i++)
     for (int k = 0; k < batches[i]->seqs.count; k++) fprintf(t->window_log, " %llu", (unsigned long long)batches[i]->windows[k]);
   fprintf(t->window_log, "\n");
+  return fflush(t->window_log) || ferror(t->window_log)
+             ? fd_fail_errno("cannot write", "this rank's log of windows (log.windows)")
+             : FD_OK;
 }
 
 static void count_step(fd_trainer *t, const fd_step *r) {
@@ -311,7 +315,7 @@ fd_status fd_trainer_step(fd_trainer *t, fd_step *r) {
     if (t->running.size) FD_TRY(fd_running_put(&t->running, t->config->train.virtual_ranks, s->array[FD_STUDENT]));
     if (t->teacher) FD_TRY(update_centre(t, &totals, statistics + FD_TERMS));
   }
-  if (t->window_log) log_windows(t, batches);
+  if (t->window_log) FD_TRY(log_windows(t, batches));
   count_step(t, r);
   return t->dev->sync(t->dev);
 }
