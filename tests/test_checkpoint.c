@@ -22,7 +22,7 @@ static void open_world(world *w, const char *name) {
   assert_ok(fd_state_create(&w->state, &w->config, w->network, w->dev));
   snprintf(w->folder, sizeof w->folder, "%s", below(name, NULL));
   assert_ok(fd_make_folder(w->folder));
-  w->run = (fd_run){w->folder, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL, NULL};
+  w->run = (fd_run){w->folder, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL, NULL, NULL};
 }
 
 static void close_world(world *w) {
@@ -63,6 +63,34 @@ static fd_status resume(world *w) {
   fd_status status = fd_checkpoint_resume(&w->run, w->state, &info, &found);
   if (status == FD_OK) assert_true(found);
   return status;
+}
+
+/* A teacher is the same as that of the checkpoint, or has the tensors that an earlier build wrote in its place. */
+static void teachers_are_compared(void **state) {
+  (void)state;
+  static char of[3][FD_SHA256_HEX];
+  world w;
+  for (int i = 0; i < 3; i++) memset(of[i], 'a' + i, FD_SHA256_HEX - 1);
+  open_world(&w, "taught");
+  fill(&w, 2);
+  w.run.teacher = of[0];
+  write_state(&w, w.state);
+  assert_ok(resume(&w));
+  w.run.teacher = of[1];
+  assert_int_equal(resume(&w), FD_CONFIG);
+  w.run.teacher_tensors = of[2];
+  assert_int_equal(resume(&w), FD_CONFIG);
+  w.run.teacher_tensors = of[0];
+  assert_ok(resume(&w));
+  w.run.teacher = w.run.teacher_tensors = "";
+  assert_int_equal(resume(&w), FD_CONFIG);
+  close_world(&w);
+  open_world(&w, "untaught");
+  fill(&w, 2);
+  write_state(&w, w.state);
+  w.run.teacher = of[0], w.run.teacher_tensors = ""; /* stored logits */
+  assert_int_equal(resume(&w), FD_CONFIG);
+  close_world(&w);
 }
 
 static void moments_without_files_are_zero(void **state) {
@@ -109,7 +137,7 @@ static void a_trained_state_has_its_moments(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(moments_without_files_are_zero),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(teachers_are_compared), cmocka_unit_test(moments_without_files_are_zero),
                                      cmocka_unit_test(a_trained_state_has_its_moments)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

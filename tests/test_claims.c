@@ -97,7 +97,7 @@ static void make_run(world *w) {
   w->state->step = 3, w->state->updates = 2, w->state->skipped = 1, w->state->draws = 3 * 64;
   snprintf(w->run, sizeof w->run, "%s", below("run", NULL));
   assert_ok(fd_make_folder(w->run));
-  const fd_run run = {w->run, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL, NULL};
+  const fd_run run = {w->run, &w->config, w->network, fd_comm_self(), 9, "none", 0, NULL, NULL, NULL};
   assert_ok(fd_checkpointer_create(&c, &run, w->state));
   assert_ok(fd_checkpointer_begin(c, w->state));
   assert_ok(fd_checkpointer_finish(c, &durable, NULL));

@@ -49,6 +49,20 @@ expect "validation rows that are the test rows" 65 "are the test rows" "$FINDNA"
 expect "the same classes in another order" 78 "its classes are others than those of the training rows: class 0 is 'yes', not 'no'" "$FINDNA" finetune run --train named.csv --teacher swapped $small run.folder=bad
 "$FINDNA" export teach letters >/dev/null 2>&1 && sed -i 's/"ACGTN"/"AGCTN"/' letters/config.json
 expect "a teacher of another alphabet" 65 "alphabet 'AGCTN' .expected 'ACGTN'" "$FINDNA" import letters letters.run
+# The same weights with other heads are another function.
+sed '/networks\|track/d; s/channels: 18/channels: 16/' "$root/tests/tiny.yaml" >t.yaml
+"$FINDNA" pretrain ./t.yaml model.encoder=transformer model.heads=4 run.folder=trun >/dev/null 2>&1 && "$FINDNA" finetune trun --train train.csv $small train.epochs=1 run.folder=tteach >/dev/null 2>&1
+"$FINDNA" export tteach four >/dev/null 2>&1; cp -r four two; sed -i 's/"heads": 4/"heads": 2/' two/config.json
+for n in four two; do "$FINDNA" import $n heads_$n >/dev/null 2>&1; done
+check "two imports with the same state_id" test "$(grep -h ^state_id heads_four/MANIFEST heads_two/MANIFEST heads_*/ckpt/*/MANIFEST 2>/dev/null | sort -u | wc -l)" = 1
+expect "a run that stops" 75 "stopped at step 1" "$FINDNA" finetune trun --init-untrained --train train.csv $small --teacher heads_four run.folder=headed run.minutes=0.000001
+expect "is not resumed with the other one" 78 "its teacher was [0-9a-f]{12}\.\.\., now it is [0-9a-f]{12}" "$FINDNA" finetune trun --init-untrained --train train.csv $small --teacher heads_two run.folder=headed
+expect "but with the first" 0 "best weights" "$FINDNA" finetune trun --init-untrained --train train.csv $small --teacher heads_four run.folder=headed
+mkdir of_heads; printf 'named\t--train {data}/train.csv --test {data}/test.csv\t\taccuracy\t\t\t\n' >of_heads/t.tsv; cp -r heads_four model_here
+expect "an evaluation of one" 0 "probe" "$FINDNA" evaluate of_heads/t.tsv model_here --data . --methods probe --seeds 1 --output heads_table
+rm -r model_here; cp -r heads_two model_here
+expect "is not that of the other" 73 "is another checkpoint now" "$FINDNA" evaluate of_heads/t.tsv model_here --data . --methods probe --seeds 1 --output heads_table
+
 check "refused runs leave no files" test ! -e bad -a ! -e letters.run
 
 # Stored logits: rows are found by the hash of their sequence.
@@ -76,11 +90,14 @@ expect "a sequence with two sets of logits" 65 "are of one sequence and have dif
 cut -f1,2 logits.tsv >narrow.tsv
 expect "too few classes" 78 "narrow.tsv: has 1 classes, the training rows have 2" $again --teacher-logits narrow.tsv run.folder=bad
 expect "probabilities" 65 "is no SHA-256 of a sequence" $again --teacher-logits p.tsv run.folder=bad
+head -c -4 logits.tsv >cut.tsv; expect "a file cut within its last number" 65 "cut.tsv: its last line has no end" $again --teacher-logits cut.tsv run.folder=bad
 : >empty.tsv; expect "an empty file" 65 "empty.tsv: is empty" $again --teacher-logits empty.tsv run.folder=bad
 expect "another table" 65 "expected a header 'id'" $again --teacher-logits train.csv run.folder=bad
 "$FINDNA" embed named train.csv --pool task --logits --output named.tsv >/dev/null 2>&1
 expect "logits of classes with other names" 78 "its class 0 is 'no', that of the training rows 'a'" "$FINDNA" finetune run --train turned.csv --teacher-logits named.tsv $small run.folder=bad
 awk -F'\t' -v OFS='\t' '{ x = $2; $2 = $3; $3 = x; print }' named.tsv >order.tsv
+sed '1s/.*/id\te0\tx/' named.tsv >half.tsv
+expect "a class that is named e0 among others" 78 "its class 0 is 'e0', that of the training rows 'no'" "$FINDNA" finetune run --train named.csv --teacher-logits half.tsv $small run.folder=bad
 expect "logits of the same classes in another order" 78 "its class 0 is 'yes', that of the training rows 'no'" "$FINDNA" finetune run --train named.csv --teacher-logits order.tsv $small run.folder=bad
 expect "two teachers" 64 "a run has one teacher" $again --teacher teach --teacher-logits logits.tsv run.folder=bad
 expect "logits of features" 64 "goes with --pool task" "$FINDNA" embed teach train.csv --logits --output l.tsv

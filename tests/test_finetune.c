@@ -5,6 +5,7 @@
 #include "data/rows.h"
 #include "tasks/figures.h"
 #include "tasks/finetune.h"
+#include "tasks/further.h"
 #include "tasks/scores.h"
 #include "train/trainer.h"
 
@@ -229,6 +230,37 @@ static void areas_equal_counted_pairs(void **state) {
   }
 }
 
+/* Rows of a class that the classifier does not know change no area, whatever the order of its classes; no answer is that class.
+ */
+static void unknown_rows_change_no_area(void **state) {
+  (void)state;
+  enum { ROWS = 50, CLASSES = 2 };
+  for (int trial = 0; trial < 50; trial++) {
+    int label[ROWS], turned[ROWS], known[ROWS], count[CLASSES + 1] = {0}, rows = 0;
+    double score[ROWS * CLASSES], mirror[ROWS * CLASSES], of_known[ROWS * CLASSES], area, other, want;
+    for (int i = 0; i < ROWS; i++) {
+      label[i] = i < CLASSES ? i : (int)draw(4) < 3 ? CLASSES : (int)draw(CLASSES);
+      turned[i] = label[i] < CLASSES ? CLASSES - 1 - label[i] : label[i];
+      count[label[i]]++;
+      for (int c = 0; c < CLASSES; c++) score[i * CLASSES + c] = mirror[i * CLASSES + CLASSES - 1 - c] = draw(10);
+      if (label[i] == CLASSES) continue;
+      memcpy(of_known + rows * CLASSES, score + i * CLASSES, CLASSES * sizeof *score);
+      known[rows++] = label[i];
+    }
+    assert_ok(fd_auroc(ROWS, label, score, CLASSES, &area));
+    assert_ok(fd_auroc(ROWS, turned, mirror, CLASSES, &other));
+    assert_ok(fd_auroc(rows, known, of_known, CLASSES, &want));
+    assert_near(area, want, 1e-12);
+    assert_near(other, want, 1e-12);
+    fd_table table = {.rows = ROWS, .classes = CLASSES + 1, .label = label};
+    json_t *constant = fd_constant_answer(&table, CLASSES);
+    int most = count[1] > count[0];
+    assert_int_equal(json_integer_value(json_object_get(constant, "class")), most);
+    assert_near(json_number_value(json_object_get(constant, "accuracy")), (double)count[most] / ROWS, 1e-12);
+    json_decref(constant);
+  }
+}
+
 /* Every point of a curve agrees with its definition; the area below the curve is that found by counting; long curves stay
  * within their maximum number of points. */
 static void curves_are_counted_shares(void **state) {
@@ -317,13 +349,10 @@ static void figures_are_drawn_from_the_rows(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(gradients_equal_finite_differences),
-      cmocka_unit_test(a_rule_is_learnt),
-      cmocka_unit_test(training_and_evaluation_agree),
-      cmocka_unit_test(areas_equal_counted_pairs),
-      cmocka_unit_test(curves_are_counted_shares),
-      cmocka_unit_test(figures_are_drawn_from_the_rows),
-      cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
+      cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
+      cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(areas_equal_counted_pairs),
+      cmocka_unit_test(unknown_rows_change_no_area),        cmocka_unit_test(curves_are_counted_shares),
+      cmocka_unit_test(figures_are_drawn_from_the_rows),    cmocka_unit_test(a_network_has_dropout_only_in_fine_tuning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void open_tuning(tuning *t) {
   assert_ok(fd_device_open(&t->dev, c, 0, 1));
   assert_ok(fd_network_create(&t->network, c, WINDOW));
   assert_ok(fd_state_create(&t->state, c, t->network, t->dev));
-  t->run = (fd_run){c->run.folder, c, t->network, fd_comm_self(), WINDOW, "rows", 0, NULL, NULL};
+  t->run = (fd_run){c->run.folder, c, t->network, fd_comm_self(), WINDOW, "rows", 0, NULL, NULL, NULL};
 }
 
 static void close_tuning(tuning *t) {

@@ -71,6 +71,7 @@ static fd_status identify(fd_evaluation *e) {
     fd_evaluation_model *model = &e->model[i];
     status = fd_pretrained_open(opened, model->path, &(fd_use){.threads = 1}, e->comm);
     memcpy(model->state_id, opened->info.state_id, sizeof model->state_id);
+    fd_evaluation_identity(&opened->info, model->identity);
     memcpy(model->version, opened->info.version, sizeof model->version);
     memcpy(model->kernels, opened->info.kernels, sizeof model->kernels);
     if (status == FD_OK) status = fd_shape_of(&model->shape, &opened->config);

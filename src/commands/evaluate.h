@@ -2,28 +2,39 @@
 #ifndef FD_COMMANDS_EVALUATE_H
 #define FD_COMMANDS_EVALUATE_H
 
+#include <stdio.h>
+
 #include "base/args.h"
 #include "base/hash.h"
 #include "commands/evaluate_cost.h"
 #include "config/shape.h"
 #include "tasks/suite.h"
+#include "train/checkpoint.h"
 
 enum { FD_EVALUATION_SEEDS = 64, FD_EVALUATION_METHODS = 5, FD_EVALUATION_MODELS = 48 };
+
+enum { FD_EVALUATION_IDENTITY = 2 * FD_SHA256_HEX };
+
+/* Identifies a checkpoint by its state_id and the hash of its options: the same weights may be of another function (other heads,
+ * other words). */
+static inline void fd_evaluation_identity(const fd_checkpoint_info *info, char identity[FD_EVALUATION_IDENTITY]) {
+  snprintf(identity, FD_EVALUATION_IDENTITY, "%s %s", info->state_id, info->config_hash);
+}
 
 /* A checkpoint with rows of its own in the table. */
 typedef struct fd_evaluation_model {
   char name[64]; /* empty for a single checkpoint, which has no name */
   const char *path;
-  char state_id[FD_SHA256_HEX];
+  char state_id[FD_SHA256_HEX], identity[FD_EVALUATION_IDENTITY];
   char version[64], kernels[128]; /* of findna and of the products that pretrained it; empty: unknown */
   fd_shape shape;
   int untrained; /* the first model of the same shape, with which this one shares an untrained network */
   fd_cost cost;
 } fd_evaluation_model;
 
-/* A file, folder or checkpoint, and its hash or state_id. */
+/* A file, folder or checkpoint, and what identifies its content: its hash, or that of fd_evaluation_identity. */
 typedef struct fd_evaluation_content {
-  char *path, identity[FD_SHA256_HEX];
+  char *path, identity[FD_EVALUATION_IDENTITY];
 } fd_evaluation_content;
 
 typedef struct fd_evaluation {

@@ -99,8 +99,8 @@ static fd_status hash_content(fd_word kind, const char *path, char hex[FD_SHA256
   return status;
 }
 
-/* The state_id of the weights that a path would give: those of a checkpoint, or of the newest intact one of a run. */
-static fd_status state_of(const char *path, char hex[FD_SHA256_HEX]) {
+/* The identity of the checkpoint that a path would give, or of the newest intact one of a run. */
+static fd_status identify_model(const char *path, char identity[FD_EVALUATION_IDENTITY]) {
   struct opened {
     fd_config config;
     fd_checkpoint_info info;
@@ -109,7 +109,7 @@ static fd_status state_of(const char *path, char hex[FD_SHA256_HEX]) {
   FD_TRY(fd_alloc(&o, 1, sizeof *o, "a checkpoint"));
   fd_status status = fd_checkpoint_open_weights(fd_comm_self(), path, &o->config, &o->info, &o->weights);
   if (status == FD_OK) {
-    memcpy(hex, o->info.state_id, FD_SHA256_HEX);
+    fd_evaluation_identity(&o->info, identity);
     fd_weights_free(&o->weights);
   }
   free(o);
@@ -122,7 +122,7 @@ static fd_status identify(fd_evaluation *e, fd_word kind, const char *path, cons
     if (!strcmp(e->content[i].path, path)) return *identity = e->content[i].identity, FD_OK;
   FD_TRY(fd_grow(&e->content, &e->contents_room, (size_t)e->contents + 1, sizeof *e->content, "contents of files"));
   fd_evaluation_content *c = &e->content[e->contents];
-  FD_TRY(kind == FD_WORD_MODEL ? state_of(path, c->identity) : hash_content(kind, path, c->identity));
+  FD_TRY(kind == FD_WORD_MODEL ? identify_model(path, c->identity) : hash_content(kind, path, c->identity));
   if (!(c->path = strdup(path))) return fd_fail(FD_MEMORY, "no memory for a path");
   e->contents++;
   *identity = c->identity;
@@ -147,7 +147,7 @@ static fd_status say(fd_evaluation *e, const fd_evaluation_unit *u, const fd_com
   fd_word kind = l->kind[i];
   int is_free = fd_config_is_free(word) && strncmp(word, "eval.", 5);
   *said = kind == FD_WORD_PLACE || (kind == FD_WORD_TEXT && is_free) ? NULL : word;
-  if (kind == FD_WORD_MODEL && !strcmp(word, u->model->path)) *said = u->model->state_id;
+  if (kind == FD_WORD_MODEL && !strcmp(word, u->model->path)) *said = u->model->identity;
   else if (is_path(kind) && !fd_is_absent(word)) return identify(e, kind, word, said);
   return FD_OK;
 }
@@ -181,6 +181,13 @@ static void describe(const fd_command_line *l, int i, const char *then, char wha
   else snprintf(what, FD_EVALUATION_WHAT, "without '%.200s'", word);
 }
 
+/* Whether a line of an earlier signature is what a word contributes now. Earlier builds named checkpoints by their state_id only.
+ */
+static int is_same(fd_word kind, const char *then, const char *said) {
+  if (!strcmp(then, said)) return 1;
+  return kind == FD_WORD_MODEL && strlen(then) == FD_SHA256_HEX - 1 && !strncmp(then, said, FD_SHA256_HEX - 1);
+}
+
 /* Compares a signature with the words; `what` is empty if they are the same. `found` is cut into lines. */
 static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, char *found,
                          char what[FD_EVALUATION_WHAT]) {
@@ -196,7 +203,7 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
     if (!said) continue;
     const char *then = found && *found ? strsep(&found, "\n") : NULL;
     int gone = is_path(l->kind[i]) && strcmp(l->word[i], u->model->path) && fd_is_absent(l->word[i]);
-    if (then && (gone || !strcmp(then, said))) continue;
+    if (then && (gone || is_same(l->kind[i], then, said))) continue;
     describe(l, i, then, what);
     return FD_OK;
   }

@@ -74,7 +74,7 @@ void fd_frozen_forward(fd_frozen *f) {
 
 fd_mat fd_frozen_output(const fd_frozen *f, fd_out output) { return fd_network_output(f->network, f->pass, output); }
 
-fd_status fd_frozen_identity(const fd_network *network, const float *weights, char hex[FD_SHA256_HEX]) {
+fd_status fd_frozen_identity(const fd_network *network, const float *weights, const char *meaning, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
@@ -84,6 +84,7 @@ fd_status fd_frozen_identity(const fd_network *network, const float *weights, ch
     fd_sha256_add(hash, p->shape, sizeof p->shape);
     fd_sha256_add(hash, weights + p->offset, p->size * sizeof *weights);
   }
+  fd_sha256_add(hash, meaning, strlen(meaning));
   FD_TRY(fd_sha256_end(&hash, digest));
   fd_hex(hex, digest);
   return FD_OK;

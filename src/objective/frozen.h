@@ -46,7 +46,9 @@ void fd_frozen_forward(fd_frozen *frozen);
 /* An output after the forward pass; its rows are those of the output's space in `spaces`. */
 fd_mat fd_frozen_output(const fd_frozen *frozen, fd_out output);
 
-/* SHA-256 over the names, shapes and values of all tensors. */
-fd_status fd_frozen_identity(const fd_network *network, const float *weights, char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
+/* SHA-256 over the names, shapes and values of all tensors, and over `meaning`: a text of the settings on which the function of
+ * these weights depends. */
+fd_status fd_frozen_identity(const fd_network *network, const float *weights, const char *meaning,
+                             char hex[FD_SHA256_HEX]) FD_MUST_CHECK;
 
 #endif

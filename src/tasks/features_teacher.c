@@ -24,7 +24,7 @@ fd_status fd_features_teacher_open(fd_features_teacher *t, const char *path, fd_
   FD_TRY(fd_pretrained_encoder(&t->model, -1, &t->encoder));
   FD_TRY(check_words(t, path));
   FD_TRY(fd_words_open(&t->tokenizer, &t->model.config, t->model.info.folder, 1));
-  return fd_frozen_identity(t->encoder.network, t->encoder.params, t->id);
+  return fd_pretrained_identity(&t->model, t->encoder.params, t->id, t->tensors);
 }
 
 static fd_extent extent_of(const fd_features_teacher *t, int count, int window) {

@@ -11,7 +11,7 @@ typedef struct fd_features_teacher {
   fd_encoder encoder;
   fd_tokenizer *tokenizer; /* in groups of six letters, so that its words coincide with the student's groups */
   fd_frozen *frozen;
-  char id[FD_SHA256_HEX]; /* SHA-256 of its weights; "": no teacher */
+  char id[FD_SHA256_HEX], tensors[FD_SHA256_HEX]; /* of fd_pretrained_identity; "": no teacher */
 } fd_features_teacher;
 
 /* Opens a checkpoint and selects its best network (fd_pretrained_encoder, -1). FD_CONFIG unless its words have FD_GROUP letters,

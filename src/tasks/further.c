@@ -68,25 +68,26 @@ fd_status fd_further_score(fd_further *f, const fd_selection *selection, fd_comm
   return FD_OK;
 }
 
-static int most_frequent(const fd_table *table, int *count) {
+/* The most frequent of the first `classes` classes. */
+static int most_frequent(const fd_table *table, int classes, int *count) {
   int best = 0;
   for (int i = 0; i < table->rows; i++) count[table->label[i]]++;
-  for (int c = 1; c < table->classes; c++)
+  for (int c = 1; c < classes; c++)
     if (count[c] > count[best]) best = c;
   return best;
 }
 
-json_t *fd_constant_answer(const fd_table *table) {
+json_t *fd_constant_answer(const fd_table *table, int classes) {
   fd_scores s;
   int *answer, *count = NULL;
   json_t *json = NULL;
   if (!table->label || !table->rows) return NULL;
   fd_status status = fd_alloc(&answer, (size_t)table->rows, sizeof *answer, "scores");
   FD_GO(status);
-  FD_GO(fd_alloc(&count, (size_t)table->classes, sizeof *count, "scores"));
-  answer[0] = most_frequent(table, count);
+  FD_GO(fd_alloc(&count, (size_t)(table->classes > classes ? table->classes : classes), sizeof *count, "scores"));
+  answer[0] = most_frequent(table, classes, count);
   for (int i = 1; i < table->rows; i++) answer[i] = answer[0];
-  FD_GO(fd_scores_of(table->rows, table->label, answer, table->classes, &s));
+  FD_GO(fd_scores_of(table->rows, table->label, answer, table->classes > classes ? table->classes : classes, &s));
   json = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f}", "class", answer[0], "accuracy", s.accuracy, "balanced_accuracy", s.balanced,
                    "f1", s.f1, "mcc", s.mcc, "auroc", 0.5);
 done:

@@ -33,7 +33,8 @@ fd_status fd_further_check_words(const fd_further *further, const fd_tokenizer *
 /* Scores all files. Collective. */
 fd_status fd_further_score(fd_further *further, const fd_selection *selection, fd_comm *comm) FD_MUST_CHECK;
 
-/* Scores, as JSON, of always predicting the most frequent class of a table's rows: a classifier's baseline. NULL for values. */
-json_t *fd_constant_answer(const fd_table *table);
+/* Scores, as JSON, of always predicting the most frequent of the `classes` classes of a classifier in a table's rows: its
+ * baseline. Rows of other classes count as wrong. NULL for values. */
+json_t *fd_constant_answer(const fd_table *table, int classes);
 
 #endif

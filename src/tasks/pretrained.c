@@ -2,8 +2,13 @@
 #include "tasks/pretrained.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "config/options.h"
+#include "config/shape.h"
+#include "objective/frozen.h"
 #include "tasks/words.h"
 #include "train/rank_device.h"
 
@@ -64,4 +69,32 @@ fd_status fd_pretrained_encoder(const fd_pretrained *m, int which, fd_encoder *e
                           .tokenizer = m->tokenizer,
                           .cls = (int)m->config.model.cls};
   return FD_OK;
+}
+
+/* The options on which the function of a model's weights depends: its shape, and the head of its task. */
+static fd_status print_meaning(FILE *out, const fd_config *c) {
+  static const char *const of_head[] = {"outputs", "classes", "kind", "features", "hidden", "activation"};
+  fd_shape shape;
+  FD_TRY(fd_shape_of(&shape, c));
+  for (int i = 0; i < shape.count; i++) fprintf(out, "%s\n", shape.item[i].setting);
+  for (size_t i = 0; c->task.outputs && i < sizeof of_head / sizeof *of_head; i++) {
+    fprintf(out, "task.%s=", of_head[i]);
+    fd_option_print(out, c, fd_option_find("task", of_head[i]));
+    fprintf(out, "\n");
+  }
+  return FD_OK;
+}
+
+fd_status fd_pretrained_identity(const fd_pretrained *m, const float *weights, char hex[FD_SHA256_HEX],
+                                 char tensors[FD_SHA256_HEX]) {
+  char *meaning = NULL;
+  size_t bytes;
+  FILE *out;
+  FD_TRY(fd_text_open(&out, &meaning, &bytes));
+  fd_status status = print_meaning(out, &m->config), closed = fd_text_close(out, &meaning);
+  if (status == FD_OK) status = closed;
+  if (status == FD_OK) status = fd_frozen_identity(m->network, weights, meaning, hex);
+  if (status == FD_OK) status = fd_frozen_identity(m->network, weights, "", tensors);
+  free(meaning);
+  return status;
 }

@@ -53,6 +53,11 @@ typedef struct fd_pretrained {
 fd_status fd_pretrained_open(fd_pretrained *model, const char *path, const fd_use *use, fd_comm *comm) FD_MUST_CHECK;
 void fd_pretrained_close(fd_pretrained *model);
 
+/* Identifies the function of these weights of the model: SHA-256 of the tensors and of the options that say what they mean, with
+ * the words of its tokenizer and the head of its task. `tensors`: SHA-256 of the tensors only, as older versions had it. */
+fd_status fd_pretrained_identity(const fd_pretrained *model, const float *weights, char hex[FD_SHA256_HEX],
+                                 char tensors[FD_SHA256_HEX]) FD_MUST_CHECK;
+
 /* The number of nucleotides of which a window must be a multiple to be filled by words: k for k-mers, else 1. */
 int fd_pretrained_unit(const fd_pretrained *model);
 

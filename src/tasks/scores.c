@@ -74,13 +74,15 @@ static double log_odds(const double *z, int classes, int class) {
   return (z[class] - most) - log(sum);
 }
 
-/* Sorts the rows by a class's log odds, ascending. NaN, which has no order, is refused. */
-static fd_status rank_class(ranked *rows, int count, const int *label, const double *logit, int classes, int class) {
+/* Sorts the rows of the classes by a class's log odds, ascending, and counts them. NaN, which has no order, is refused. */
+static fd_status rank_class(ranked *rows, int count, const int *label, const double *logit, int classes, int class, int *kept) {
+  *kept = 0;
   for (int i = 0; i < count; i++) {
-    rows[i] = (ranked){log_odds(logit + (size_t)i * (size_t)classes, classes, class), label[i] == class};
-    if (isnan(rows[i].score)) return fd_fail(FD_NUMERIC, "row %d: a logit is not a number", i + 1);
+    ranked one = {log_odds(logit + (size_t)i * (size_t)classes, classes, class), label[i] == class};
+    if (isnan(one.score)) return fd_fail(FD_NUMERIC, "row %d: a logit is not a number", i + 1);
+    if (label[i] < classes) rows[(*kept)++] = one;
   }
-  qsort(rows, (size_t)count, sizeof *rows, by_score);
+  qsort(rows, (size_t)*kept, sizeof *rows, by_score);
   return FD_OK;
 }
 
@@ -88,11 +90,11 @@ fd_status fd_auroc(int count, const int *label, const double *logit, int classes
   ranked *rows;
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "scores"));
-  int first = classes == 2 ? 1 : 0, counted = 0;
+  int first = classes == 2 ? 1 : 0, counted = 0, kept;
   *area = 0;
   for (int c = first; c < classes; c++) {
-    FD_GO(rank_class(rows, count, label, logit, classes, c));
-    double one = area_of(rows, count);
+    FD_GO(rank_class(rows, count, label, logit, classes, c, &kept));
+    double one = area_of(rows, kept);
     if (!isnan(one)) *area += one, counted++;
   }
   *area /= counted; /* 0 / 0 is NAN */
@@ -124,7 +126,7 @@ fd_status fd_roc(int count, const int *label, const double *logit, int classes, 
   *points = 0;
   *area = NAN;
   FD_TRY(fd_alloc(&rows, (size_t)count, sizeof *rows, "a ROC curve"));
-  FD_GO(rank_class(rows, count, label, logit, classes, class));
+  FD_GO(rank_class(rows, count, label, logit, classes, class, &count));
   *area = area_of(rows, count);
   for (int i = 0; i < count; i++) positives += rows[i].positive;
   if (isnan(*area)) goto done;

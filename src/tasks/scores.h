@@ -17,8 +17,9 @@ fd_status fd_scores_of(int count, const int *label, const int *predicted, int cl
 /* Area under the ROC curve: the share of pairs of a row of the class and a row of another class in which the class is likelier
  * for the former; ties count half. For two classes that of class 1, for more the mean over the classes, each against the rest.
  * logit: [count, classes]. The rows are ranked by the class's probability, the softmax of all their logits, of which a class's
- * own logit says little. A class that has all rows or none is left out; NAN if no class remains. A logit that is NaN is
- * FD_NUMERIC. */
+ * own logit says little. Rows with a label from `classes` on, which the classifier does not know, are left out: as negatives
+ * they would count for or against it depending on the order of the classes. A class that has all rows or none is left out; NAN
+ * if no class remains. A logit that is NaN is FD_NUMERIC. */
 fd_status fd_auroc(int count, const int *label, const double *logit, int classes, double *area) FD_MUST_CHECK;
 
 /* The class with the largest score in each row; a tie goes to the smaller class. score: [count, classes], none NaN. */
@@ -35,7 +36,7 @@ typedef struct fd_roc_point {
 enum { FD_ROC_POINTS = 256 };
 
 /* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of equal probability make one step. The
- * curve is thinned to points at least 0.01 apart (false plus true positive rate). *points is 0 and *area NAN if the class has all
+ * curve is thinned to points at least 0.01 apart (false plus true positive rate); rows are left out as by fd_auroc. *points is 0 and *area NAN if the class has all
  * rows or none. A logit that is NaN is FD_NUMERIC. */
 fd_status fd_roc(int count, const int *label, const double *logit, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) FD_MUST_CHECK;

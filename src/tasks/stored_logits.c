@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,16 @@ fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_S
   return FD_OK;
 }
 
+/* Whether the columns of the classes are e0, e1, ...: their classes have no names. */
+static int are_unnamed(const fd_fields *fields, int classes) {
+  char wanted[16];
+  for (int i = 0; i < classes; i++) {
+    snprintf(wanted, sizeof wanted, "e%d", i);
+    if (strcmp(fields->item[i + 1].text, wanted)) return 0;
+  }
+  return 1;
+}
+
 /* Checks the columns after `id`, which are the classes: their names, or e0, e1, ... */
 static fd_status check_header(const char *path, const fd_fields *fields, const fd_taught_classes *classes) {
   const fd_class_names *names = classes->names;
@@ -39,7 +50,7 @@ static fd_status check_header(const char *path, const fd_fields *fields, const f
   if (fields->columns - 1 != classes->count)
     return fd_fail(FD_CONFIG, "--teacher-logits %s: has %d classes, the training rows have %d; expected the same", path,
                    fields->columns - 1, classes->count);
-  int unnamed = !strcmp(fields->item[1].text, "e0");
+  int unnamed = are_unnamed(fields, classes->count);
   for (int i = 0; i < names->count && !unnamed; i++)
     if (strcmp(fields->item[i + 1].text, names->name[i]))
       return fd_fail(FD_CONFIG,
@@ -93,8 +104,10 @@ static fd_status check_twice(const fd_stored_logits *s) {
 
 static fd_status read_rows(fd_stored_logits *s, fd_lines *lines, fd_fields *fields, const fd_taught_classes *classes) {
   size_t length, room[2] = {0, 0};
+  int is_whole = lines->end > lines->at && (lines->end[-1] == '\n' || lines->end[-1] == '\r');
   char *line = fd_lines_next(lines, &length);
   if (!line) return fd_fail(FD_DATA, "%s: is empty; expected the logits of the training rows", s->path);
+  if (!is_whole) return fd_fail(FD_DATA, "%s: its last line has no end: the file was cut off, perhaps within a number", s->path);
   FD_TRY(fd_fields_begin(fields, lines, line, length));
   FD_TRY(check_header(s->path, fields, classes));
   while ((line = fd_lines_next(lines, &length))) {

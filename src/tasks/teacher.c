@@ -34,7 +34,7 @@ fd_status fd_teacher_open(fd_teacher *t, const char *path, const fd_taught_class
   FD_TRY(fd_pretrained_open(&t->model, path, &(fd_use){.threads = 1}, comm));
   FD_TRY(fd_pretrained_encoder(&t->model, -1, &t->encoder));
   FD_TRY(check_classes(t, path, classes));
-  return fd_frozen_identity(t->encoder.network, t->encoder.params, t->id);
+  return fd_pretrained_identity(&t->model, t->encoder.params, t->id, t->tensors);
 }
 
 fd_status fd_teacher_read(fd_teacher *t, const char *path, const fd_taught_classes *classes, fd_comm *comm) {

@@ -11,11 +11,12 @@
 
 typedef struct fd_teacher {
   fd_pretrained model;
-  fd_encoder encoder;      /* its best weights (fd_pretrained_encoder, -1) */
-  fd_frozen *frozen;       /* NULL with stored logits */
-  fd_stored_logits stored; /* path NULL: none */
-  float *logits;           /* [training rows, classes] stored logits, or NULL */
-  char id[FD_SHA256_HEX];  /* SHA-256 of the weights or of the logits; "": no teacher */
+  fd_encoder encoder;          /* its best weights (fd_pretrained_encoder, -1) */
+  fd_frozen *frozen;           /* NULL with stored logits */
+  fd_stored_logits stored;     /* path NULL: none */
+  float *logits;               /* [training rows, classes] stored logits, or NULL */
+  char id[FD_SHA256_HEX];      /* SHA-256 of the classifier or of the logits; "": no teacher */
+  char tensors[FD_SHA256_HEX]; /* of the classifier's tensors only (fd_pretrained_identity) */
 } fd_teacher;
 
 /* Opens a classifier: a checkpoint of a fine-tuning run or of an imported classifier. FD_CONFIG unless it has the classes of the

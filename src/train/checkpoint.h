@@ -40,8 +40,9 @@ typedef struct fd_run {
   int window;
   const char *dataset_id;
   double started;                /* fd_seconds at the start of the process, for run.minutes */
-  const char *teacher;           /* SHA-256 of a frozen teacher: its weights or stored logits; NULL: none */
+  const char *teacher;           /* SHA-256 of a frozen teacher (fd_pretrained_identity), or of stored logits; NULL: none */
   const fd_class_names *classes; /* of the task, with the hash task.classes; NULL: none */
+  const char *teacher_tensors;   /* what checkpoints of earlier builds have in place of `teacher`; NULL or "": none */
 } fd_run;
 
 typedef struct fd_checkpointer fd_checkpointer;

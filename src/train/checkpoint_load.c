@@ -281,9 +281,11 @@ static fd_status check_experiment(const fd_run *run, const fd_checkpoint_info *i
                    "%s: was made from other data (dataset %.12s..., now %.12s...); use the same, or another run.folder",
                    info->folder, info->dataset_id, run->dataset_id);
   const char *teacher = run->teacher ? run->teacher : "";
-  if (strcmp(info->teacher, teacher))
+  if (strcmp(info->teacher, teacher) &&
+      (!run->teacher_tensors || !*run->teacher_tensors || strcmp(info->teacher, run->teacher_tensors)))
     return fd_fail(FD_CONFIG,
-                   "%s: its teacher was %.12s..., now it is %.12s... (SHA-256 of weights or stored logits); use the same, or "
+                   "%s: its teacher was %.12s..., now it is %.12s... (SHA-256 of weights and their settings, or of stored "
+                   "logits); use the same, or "
                    "another run.folder",
                    info->folder, *info->teacher ? info->teacher : "none", *teacher ? teacher : "none");
   return FD_OK;

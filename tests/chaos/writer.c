@@ -29,7 +29,7 @@ static fd_status build(world *w, const char *folder) {
   FD_TRY(fd_device_open(&w->dev, &w->config, 0, 1));
   FD_TRY(fd_network_create(&w->network, &w->config, 61));
   FD_TRY(fd_state_create(&w->state, &w->config, w->network, w->dev));
-  w->run = (fd_run){folder, &w->config, w->network, fd_comm_self(), 61, "none", 0, NULL, NULL};
+  w->run = (fd_run){folder, &w->config, w->network, fd_comm_self(), 61, "none", 0, NULL, NULL, NULL};
   return FD_OK;
 }
 
