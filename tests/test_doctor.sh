@@ -86,6 +86,7 @@ device: {kind: cuda, threads: 1}
 YAML
 "$FINDNA" pretrain teacher.yaml >teacher.log 2>&1 || tail -3 teacher.log
 export FINDNA_EMULATED_MEMORY=6000000000
+expect "windows that groups of letters do not fill" 66 "windows of a multiple of 6 nucleotides.*they have 61" "$FINDNA" doctor had.yaml --window 61
 expect "a frozen teacher without --teacher" 0 "teacher +not counted: name the teacher" "$FINDNA" doctor had.yaml
 alone=$(sed -n 's/^ *memory *\([0-9.]*\) GB a rank of its GPU.*/\1/p' out.log)
 expect "a frozen teacher with --teacher" 0 "teacher +[0-9]+ parameters, 11 words a window, 96 features each: 0.00[0-9]+ GB a rank" "$FINDNA" doctor had.yaml --teacher teacher

@@ -102,6 +102,23 @@ else echo "skipped - a cache that exceeds memory: this machine has too much"; fi
 check "the layers' alignment is measured" grep -qE '"kind":"layers","step":60,"rows":[0-9]+,"layer_1":-?[0-9.e-]+,.*"layer_4":-?[0-9.e-]+}' asked/metrics.jsonl
 check "as often as the held-out loss" test "$(grep -c '"kind":"layers"' asked/metrics.jsonl)" = "$(grep -c '"kind":"eval"' asked/metrics.jsonl)"
 
+# What cannot be a teacher, or be in its place.
+cat >mae.yaml <<'YAML'
+run: {folder: mae, seed: 3}
+data: {shards: shards}
+model: {encoder: mae, channels: 24, hidden: 20, layers: 2, heads: 3, tokenizer: kmer, kmer: 6, vocabulary: 4098, positions: 20, decoder_layers: 1}
+aug: {student: M, mask_rate: 0.5}
+objective: {mnm_weight: 0, cl_weight: 0}
+teacher: {kind: none}
+train: {batch: 32, virtual_ranks: 4, steps: 1}
+eval: {every: 0, windows: 30}
+device: {threads: 1}
+YAML
+expect "a masked autoencoder" 0 "finished" "$FINDNA" pretrain mae.yaml
+expect "never saw [MASK]" 78 "never saw .MASK.; use teacher.sees=clean" "$FINDNA" pretrain had.yaml run.folder=refused --teacher mae
+expect "but all nucleotides" 0 "finished" "$FINDNA" pretrain had.yaml run.folder=of_mae --teacher mae teacher.sees=clean train.steps=1 eval.every=0
+expect "a run in the place of its teacher" 78 "run.folder: teacher is that of the --teacher" "$FINDNA" pretrain had.yaml run.folder=teacher --teacher teacher --restart
+expect "--teacher for a model that has none" 64 "is for model.encoder: had" "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=refused --teacher teacher
 # With a weight of 0 the teacher is not opened.
 "$FINDNA" pretrain had.yaml run.folder=none teacher.kind=none objective.distil_weight=0 >none.log 2>&1
 "$FINDNA" pretrain had.yaml run.folder=zero objective.distil_weight=0 --teacher nowhere >zero.log 2>&1

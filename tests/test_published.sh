@@ -229,6 +229,10 @@ check "which the run records" grep -q '"path": "run/"' further/origin.json
 check "beside its config" grep -q "origin.json names" further/config.used.yaml
 expect "and exported in the published form" 0 wrote "$FINDNA" export further out_further
 check "with the published names" grep -aq '"esm.encoder.layer.2.attention.self.query.weight"' out_further/model.safetensors
+rm -r out_further; kept=$(find further -name config.json | head -1)
+sed -i 's/"EsmFor[A-Za-z]*"/"EsmForSequenceClassification"/; 0,/{/s//{"id2label": {"0": "no", "1": "yes"}, "problem_type": "single_label_classification", /' "$kept"
+expect "of a classifier that lost its head" 0 wrote "$FINDNA" export further out_further
+check "config.json names a language model" bash -c 'grep -q "\"EsmForMaskedLM\"" out_further/config.json && ! grep -qE "id2label|problem_type" out_further/config.json'
 sed 's/"torch_dtype": "float32"/"torch_dtype": "bfloat16", "dtype": "bfloat16"/' bert/config.json >typed.json && cp -r bert typed && cp typed.json typed/config.json
 expect "a model whose config.json has another type than its tensors" 0 wrote "$FINDNA" import typed run_typed
 expect "exported" 0 wrote "$FINDNA" export run_typed out_typed

@@ -238,6 +238,8 @@ fd_status fd_doctor_run(const fd_comm *comm, const fd_config *config, int window
   /* how the back ends store activations: cpu/ without padding, cuda/ rows padded to multiples of 16 bytes (fp32) or 32 (bf16) */
   p.form = !cuda ? FD_FORM_CPU : bf16 ? (fd_form){FD_BF16, 16, 0} : (fd_form){FD_FP32, 4, 0};
   FD_TRY(take_shards(&p));
+  if (c->model.tokenizer == FD_TOKENIZER_LETTERS && fd_config_hides(c) && p.window % FD_GROUP)
+    fd_doctor_miss(d, "windows of a multiple of %d nucleotides, which are hidden together: they have %d", FD_GROUP, p.window);
   FD_TRY(fd_trainer_check_ranks(c, comm->size));
   FD_TRY(fd_trainer_rows(c, fd_config_tokens(c, p.window), &rows));
   int64_t v = c->train.virtual_ranks;

@@ -194,11 +194,14 @@ static fd_status check_shape(const options *o, const tuning *t, const char *path
   return FD_OK;
 }
 
-/* Refuses a run folder that contains the CHECKPOINT: fine-tuning would overwrite it. */
-static fd_status check_folder(const tuning *t, const char *path) {
-  return fd_path_is_inside(t->model.info.folder, t->config.run.folder)
-             ? fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, t->config.run.folder)
-             : FD_OK;
+/* Refuses a run folder that contains the CHECKPOINT or the teacher: fine-tuning would take their place. */
+static fd_status check_folder(const options *o, const tuning *t, const char *path) {
+  const char *folder = t->config.run.folder;
+  if (fd_path_is_inside(t->model.info.folder, folder))
+    return fd_fail(FD_CONFIG, "%s: run.folder %s is that of the CHECKPOINT; give another", path, folder);
+  if (o->teacher && fd_path_is_inside(t->teacher.model.info.folder, folder))
+    return fd_fail(FD_CONFIG, "%s: run.folder %s is that of the --teacher; give another", path, folder);
+  return FD_OK;
 }
 
 static fd_status check_config(const options *o, const tuning *t, const char *path) {
@@ -215,11 +218,20 @@ static fd_status check_config(const options *o, const tuning *t, const char *pat
                    "%s: fine-tuning requires teacher.kind: none (or as --teacher sets it), objective.mnm_weight: 0 and "
                    "objective.cl_weight: 0, as in configs/finetune.yaml",
                    path);
-  if (o->first_layers && (o->first_layers > t->model.config.model.layers || !fd_config_attends(&t->model.config)))
-    return fd_fail(FD_CONFIG, "--first-layers %" PRId64 ": %s has %" PRId64 " layers; expected fewer, of a model with attention",
-                   o->first_layers, t->model.info.folder, fd_config_attends(&t->model.config) ? t->model.config.model.layers : 0);
   FD_TRY(check_shape(o, t, path));
-  return check_folder(t, path);
+  return check_folder(o, t, path);
+}
+
+static fd_status check_layers(const options *o, const tuning *t) {
+  const fd_config *c = &t->model.config;
+  if (!o->first_layers) return FD_OK;
+  if (!fd_config_attends(c))
+    return fd_fail(FD_CONFIG, "--first-layers: %s is no model of layers with attention; leave the option out",
+                   t->model.info.folder);
+  if (o->first_layers > c->model.layers)
+    return fd_fail(FD_CONFIG, "--first-layers %" PRId64 ": %s has %" PRId64 " layers; expected at most as many", o->first_layers,
+                   t->model.info.folder, c->model.layers);
+  return FD_OK;
 }
 
 /* Parses the config. A new model takes the checkpoint's vocabulary if its encoder reads ids, which is known only after parsing:
@@ -238,6 +250,7 @@ static fd_status read_config(fd_comm *comm, const options *o, tuning *t) {
   char path[FD_PATH_MAX] = "", *text = NULL;
   size_t bytes = 0;
   if (comm->rank == 0) {
+    FD_TRY(check_layers(o, t));
     FD_TRY(fd_config_read(o->config_name, path, &text, &bytes));
     fd_status status = parse_config(o, t, text, bytes, path);
     if (status == FD_OK) status = check_config(o, t, path);
@@ -392,7 +405,8 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->selection =
       (fd_selection){c,          &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, t->tokenizer},
                      t->weights, c->eval.every,  NULL};
-  t->run = (fd_run){c->run.folder, c, t->network, comm, t->longest, t->dataset_id, t->started, t->teacher.id, &t->data.names, t->teacher.tensors};
+  t->run = (fd_run){c->run.folder, c,          t->network,    comm,           t->longest,
+                    t->dataset_id, t->started, t->teacher.id, &t->data.names, t->teacher.tensors};
   FD_TRY(open_scorer(comm, t));
   announce(comm, t, rows);
   return FD_OK;
@@ -467,8 +481,12 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
 
 static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
   const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, &t->data.names};
-  if (o->teacher) return fd_teacher_open(&t->teacher, o->teacher, &classes, comm);
-  return o->teacher_logits ? fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm) : FD_OK;
+  if (o->rows.values && (o->teacher || o->teacher_logits))
+    return fd_fail(FD_CONFIG, "%s: a teacher's answers are classes; a regression (--values) cannot be distilled",
+                   o->teacher ? "--teacher" : "--teacher-logits");
+  if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
+  if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
+  return fd_teacher_check_rows(&t->teacher, &t->data.train, fd_task_input_name(&o->rows), comm);
 }
 
 static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {

@@ -8,6 +8,7 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "commands/command.h"
 #include "config/options.h"
 #include "config/shape.h"
@@ -169,6 +170,9 @@ static fd_status open_source(pretraining *p, fd_source *source) {
 static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
   fd_config *c = &p->config;
   if (!fd_config_aligns(c)) {
+    if (o->teacher && c->model.encoder != FD_ARCH_HAD)
+      return fd_fail(FD_USAGE,
+                     "findna pretrain: --teacher is for model.encoder: had, whose features are aligned with a teacher's");
     if (o->teacher && comm->rank == 0) fd_info("objective.distil_weight: 0: the teacher of --teacher is not used");
     return FD_OK;
   }
@@ -178,7 +182,9 @@ static fd_status open_teacher(fd_comm *comm, const options *o, pretraining *p) {
         "findna pretrain: objective.distil_weight is %g: give the teacher of the alignment with --teacher CHECKPOINT (or set the "
         "weight to 0)",
         c->objective.distil_weight);
-  FD_TRY(fd_features_teacher_open(&p->teacher, o->teacher, comm));
+  FD_TRY(fd_features_teacher_open(&p->teacher, o->teacher, c, comm));
+  if (fd_path_is_inside(p->teacher.model.info.folder, c->run.folder))
+    return fd_fail(FD_CONFIG, "run.folder: %s is that of the --teacher; give another", c->run.folder);
   c->teacher.width = p->teacher.encoder.network->channels;
   return fd_config_check(c, "--teacher");
 }
@@ -273,7 +279,8 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   FD_TRY(open_source(p, &source));
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
   p->trainer->frozen = p->teacher.frozen;
-  p->run = (fd_run){c->run.folder, c, p->network, comm, window, p->manifest.dataset_id, p->started, p->teacher.id, NULL, p->teacher.tensors};
+  p->run = (fd_run){c->run.folder,          c,          p->network,    comm, window,
+                    p->manifest.dataset_id, p->started, p->teacher.id, NULL, p->teacher.tensors};
   return FD_OK;
 }
 

@@ -120,8 +120,14 @@ static fd_status read_name(reader *r, fd_field *text, int row, int *label) {
   return FD_OK;
 }
 
+static fd_status no_label(const reader *r) {
+  return fd_fail(FD_DATA, "%s:%lld: the label is missing; leave such rows out (findna prepare --require COLUMN does)", r->path,
+                 line_of(r));
+}
+
 /* The first row decides whether labels are names. */
 static fd_status read_class(reader *r, fd_field *text, int row, int *label) {
+  if (!text->length) return no_label(r);
   if (!row) {
     r->first = line_of(r);
     r->named = r->names && (r->learn ? fd_class_names_is_name(text->text) : r->names->count > 0);
@@ -131,6 +137,7 @@ static fd_status read_class(reader *r, fd_field *text, int row, int *label) {
 
 static fd_status read_value(const reader *r, fd_field *text, float *value) {
   char *end;
+  if (!text->length) return no_label(r);
   *value = strtof(text->text, &end);
   if (end == text->text || *end || !isfinite(*value))
     return fd_fail(FD_DATA, "%s:%lld: the label '%.*s' is not a finite number", r->path, line_of(r), NEAR, text->text);

@@ -19,10 +19,21 @@ static fd_status check_words(const fd_features_teacher *t, const char *path) {
                  letters, FD_GROUP);
 }
 
-fd_status fd_features_teacher_open(fd_features_teacher *t, const char *path, fd_comm *comm) {
+/* The encoder of a masked autoencoder reads visible words only: its embedding of [MASK] is what it was at random. */
+static fd_status check_view(const fd_features_teacher *t, const char *path, const fd_config *student) {
+  if (t->model.config.model.encoder != FD_ARCH_MAE || student->teacher.sees == FD_SEES_CLEAN) return FD_OK;
+  return fd_fail(
+      FD_CONFIG,
+      "--teacher %s: the encoder of a masked autoencoder (mae) never saw [MASK]; use teacher.sees=clean, with which it "
+      "reads all nucleotides",
+      path);
+}
+
+fd_status fd_features_teacher_open(fd_features_teacher *t, const char *path, const fd_config *student, fd_comm *comm) {
   FD_TRY(fd_pretrained_open(&t->model, path, &(fd_use){.threads = 1}, comm));
   FD_TRY(fd_pretrained_encoder(&t->model, -1, &t->encoder));
   FD_TRY(check_words(t, path));
+  FD_TRY(check_view(t, path, student));
   FD_TRY(fd_words_open(&t->tokenizer, &t->model.config, t->model.info.folder, 1));
   return fd_pretrained_identity(&t->model, t->encoder.params, t->id, t->tensors);
 }

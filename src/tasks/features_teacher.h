@@ -15,8 +15,10 @@ typedef struct fd_features_teacher {
 } fd_features_teacher;
 
 /* Opens a checkpoint and selects its best network (fd_pretrained_encoder, -1). FD_CONFIG unless its words have FD_GROUP letters,
- * the number that is hidden together. Collective. */
-fd_status fd_features_teacher_open(fd_features_teacher *teacher, const char *path, fd_comm *comm) FD_MUST_CHECK;
+ * the number that is hidden together, and it was trained on [MASK] if it is to see it (teacher.sees of the student's config).
+ * Collective. */
+fd_status fd_features_teacher_open(fd_features_teacher *teacher, const char *path, const fd_config *student,
+                                   fd_comm *comm) FD_MUST_CHECK;
 
 /* Bytes of device memory for passes over `count` windows of `window` nucleotides, with activations stored as `form` says; bytes
  * of host memory of a cache of `keys` keys (objective/frozen.h). */

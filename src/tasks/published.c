@@ -267,10 +267,8 @@ done:
 
 /* --- config.json --------------------------------------------------------------------------------------------------------- */
 
-/* Whether the head was trained here, so that the published config.json does not describe it. A mere import has no dataset. */
-static int is_classifier_of_ours(const fd_pretrained *m) {
-  return fd_hf_is_classifier(&m->config) && m->info.dataset_id[strspn(m->info.dataset_id, "0")];
-}
+/* Whether the weights were trained here. A mere import has no dataset. */
+static int is_trained_here(const fd_pretrained *m) { return m->info.dataset_id[strspn(m->info.dataset_id, "0")]; }
 
 /* Describes a classifier in the keys of transformers. */
 static void describe_classifier(const fd_config *c, const fd_class_names *given, json_t **root) {
@@ -291,6 +289,19 @@ static void describe_classifier(const fd_config *c, const fd_class_names *given,
       json_pack("[s]", c->model.encoder == FD_ARCH_NT_V2 ? "EsmForSequenceClassification" : "BertForSequenceClassification"));
 }
 
+/* Removes the description of a classifier that a model in further pretraining has lost: transformers would make one at random. */
+static void forget_classifier(const fd_config *c, json_t **root) {
+  static const char *const of_head[] = {"id2label", "label2id", "num_labels", "problem_type"};
+  const char *said = json_string_value(json_array_get(json_object_get(*root, "architectures"), 0));
+  const char *family = c->model.encoder == FD_ARCH_NT_V2 ? "Esm" : "Bert",
+             *kind = fd_config_lm_head(c) == FD_LM_HEAD_NONE ? "Model" : "ForMaskedLM";
+  char name[32];
+  if (c->task.outputs || !said || !strstr(said, "ForSequenceClassification")) return;
+  for (size_t i = 0; i < sizeof of_head / sizeof *of_head; i++) json_object_del(*root, of_head[i]);
+  snprintf(name, sizeof name, "%s%s", family, kind);
+  fd_json_set(root, "architectures", json_pack("[s]", name));
+}
+
 /* The origin of the weights, and settings that transformers has no keys for. */
 static json_t *describe(const fd_pretrained *m, const fd_encoder *encoder) {
   json_t *ours = json_pack("{s:s, s:s, s:I, s:i, s:s}", "weights_of", encoder->name, "state_id", m->info.state_id, "step",
@@ -308,7 +319,8 @@ static fd_status write_config(const char *folder, const fd_pretrained *m, const 
   FD_TRY(fd_hf_config_read(kept, path, &root));
   for (int i = 0; i < 2 && wide; i++)
     if (json_object_get(root, types[i])) fd_json_set(&root, types[i], json_string("float32"));
-  if (is_classifier_of_ours(m)) describe_classifier(&m->config, &m->weights.classes, &root);
+  if (is_trained_here(m) && fd_hf_is_classifier(&m->config)) describe_classifier(&m->config, &m->weights.classes, &root);
+  if (is_trained_here(m)) forget_classifier(&m->config, &root);
   fd_json_set(&root, "findna", describe(m, encoder));
   fd_status status = fd_model_config_write(folder, root);
   json_decref(root);

@@ -2,6 +2,7 @@
 #include "tasks/stored_logits.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static const size_t file_max = (size_t)8 << 30;
 
 typedef struct fd_stored_row {
   char name[FD_SHA256_HEX];
-  int at; /* index of the row in the file */
+  int at;       /* index of the row in the file */
+  int64_t line; /* from 1, with the header */
 } stored_row;
 
 static int by_name(const void *a, const void *b) {
@@ -81,6 +83,7 @@ static fd_status add_row(fd_stored_logits *s, const fd_lines *lines, const fd_fi
                    s->path, (long long)lines->number, name);
   memcpy(s->row[n].name, name, FD_SHA256_HEX);
   s->row[n].at = s->rows++;
+  s->row[n].line = lines->number;
   for (size_t c = 0; c < classes; c++)
     FD_TRY(read_value(s->path, lines->number, fields->item[c + 1].text, &s->values[n * classes + c]));
   return FD_OK;
@@ -96,8 +99,9 @@ static fd_status check_twice(const fd_stored_logits *s) {
     const stored_row *a = &s->row[i - 1], *b = &s->row[i];
     if (strcmp(a->name, b->name) || !memcmp(values_of(s, a), values_of(s, b), (size_t)s->classes * sizeof(float))) continue;
     return fd_fail(FD_DATA,
-                   "%s: rows %d and %d are of one sequence and have different logits: were files of two teachers merged?",
-                   s->path, a->at + 1, b->at + 1);
+                   "%s: lines %" PRId64 " and %" PRId64
+                   " are of one sequence and have different logits: were files of two teachers merged?",
+                   s->path, a->line, b->line);
   }
   return FD_OK;
 }
@@ -138,7 +142,7 @@ void fd_stored_logits_free(fd_stored_logits *s) {
 
 static int compare_name(const void *key, const void *row) { return strcmp(key, ((const stored_row *)row)->name); }
 
-fd_status fd_stored_logits_take(const fd_stored_logits *s, const fd_table *table, float *out) {
+fd_status fd_stored_logits_take(const fd_stored_logits *s, const fd_table *table, const char *file, float *out) {
   char name[FD_SHA256_HEX];
   for (int r = 0; r < table->rows; r++) {
     FD_TRY(fd_sequence_name(table->symbols + table->start[r], table->start[r + 1] - table->start[r], name));
@@ -146,10 +150,10 @@ fd_status fd_stored_logits_take(const fd_stored_logits *s, const fd_table *table
     if (!found)
       return fd_fail(
           FD_DATA,
-          "%s: has no logits of a training row (sequence %.12s..., %lld nucleotides): the file is of other rows, or of the "
-          "rows before --cut; expected the logits of all training rows",
-          s->path, name, (long long)(table->start[r + 1] - table->start[r]));
-    memcpy(out + (size_t)r * (size_t)s->classes, values_of(s, found), (size_t)s->classes * sizeof *out);
+          "%s: has no logits of row %d of %s (sequence %.12s..., %lld nucleotides): the file is of other rows, or of the rows "
+          "before --cut; expected the logits of all training rows",
+          s->path, r + 1, file, name, (long long)(table->start[r + 1] - table->start[r]));
+    if (out) memcpy(out + (size_t)r * (size_t)s->classes, values_of(s, found), (size_t)s->classes * sizeof *out);
   }
   return FD_OK;
 }

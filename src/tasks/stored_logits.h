@@ -28,8 +28,9 @@ fd_status fd_sequence_name(const uint8_t *symbols, int64_t length, char hex[FD_S
 fd_status fd_stored_logits_read(fd_stored_logits *stored, const char *path, const fd_taught_classes *classes) FD_MUST_CHECK;
 void fd_stored_logits_free(fd_stored_logits *stored);
 
-/* Looks up the logits of a table's rows, in their order: out [table->rows, classes]. FD_DATA, with the sequence, if a row has
- * none. */
-fd_status fd_stored_logits_take(const fd_stored_logits *stored, const fd_table *table, float *out) FD_MUST_CHECK;
+/* Looks up the logits of the rows of a table that was read from `file`, in their order: out [table->rows, classes], or NULL to
+ * check only that they are there. FD_DATA, with row and sequence, if a row has none. */
+fd_status fd_stored_logits_take(const fd_stored_logits *stored, const fd_table *table, const char *file,
+                                float *out) FD_MUST_CHECK;
 
 #endif

@@ -48,13 +48,24 @@ static fd_status begin_stored(fd_teacher *t, fd_rows *rows) {
   unsigned char digest[FD_SHA256_BYTES];
   size_t count = (size_t)rows->table->rows * (size_t)t->stored.classes;
   FD_TRY(fd_alloc(&t->logits, count, sizeof *t->logits, "stored logits"));
-  FD_TRY(fd_stored_logits_take(&t->stored, rows->table, t->logits));
+  FD_TRY(fd_stored_logits_take(&t->stored, rows->table, "the training rows", t->logits));
   FD_TRY(fd_sha256_of(t->logits, count * sizeof *t->logits, digest));
   fd_hex(t->id, digest);
   rows->logits = t->logits;
   rows->beside = (fd_beside){.logits = t->stored.classes};
   fd_info("teacher: stored logits of %s (%.12s...)", t->stored.path, t->id);
   return FD_OK;
+}
+
+fd_status fd_teacher_check_rows(const fd_teacher *t, const fd_table *table, const char *file, fd_comm *comm) {
+  char name[FD_PATH_MAX + 32];
+  int most = 0;
+  fd_status status = FD_OK;
+  snprintf(name, sizeof name, "--teacher: %s", file);
+  if (comm->rank == 0 && t->stored.path) status = fd_stored_logits_take(&t->stored, table, file, NULL);
+  if (comm->rank == 0 && t->encoder.tokenizer)
+    status = fd_rows_check_words(table, t->encoder.tokenizer, t->encoder.network->positions, name, &most);
+  return fd_comm_agree(comm, status);
 }
 
 /* Finds the number of the teacher's tokens of the longest training row; augmented rows may consist of any words. */

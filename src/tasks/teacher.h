@@ -26,6 +26,10 @@ fd_status fd_teacher_open(fd_teacher *teacher, const char *path, const fd_taught
 /* Reads stored logits instead (stored_logits.h). Collective: the root reads first, so that an error is reported once. */
 fd_status fd_teacher_read(fd_teacher *teacher, const char *path, const fd_taught_classes *classes, fd_comm *comm) FD_MUST_CHECK;
 
+/* Checks, as long as the rows are in the order of their file, that the teacher can read all of them, or that there are logits of
+ * each: FD_DATA names the row. Collective. */
+fd_status fd_teacher_check_rows(const fd_teacher *teacher, const fd_table *table, const char *file, fd_comm *comm) FD_MUST_CHECK;
+
 /* Prepares the teacher for batches of `count` training rows on the trainer's device, and `rows` for the teacher's inputs.
  * FD_DATA, with the row, if the teacher cannot read a row or has no logits of it. Collective. */
 fd_status fd_teacher_begin(fd_teacher *teacher, fd_device *dev, int count, fd_rows *rows, fd_comm *comm) FD_MUST_CHECK;

@@ -124,7 +124,7 @@ void fuzz_logits(const uint8_t *data, size_t size) {
   const fd_table table = {.rows = 1, .start = start, .symbols = symbols};
   EXPECT(s.rows >= 0 && s.classes == 2);
   for (int i = 0; i < 2 * s.rows; i++) EXPECT(isfinite(s.values[i]));
-  if (fd_stored_logits_take(&s, &table, out) == FD_OK) EXPECT(isfinite(out[0]) && isfinite(out[1]));
+  if (fd_stored_logits_take(&s, &table, "rows", out) == FD_OK) EXPECT(isfinite(out[0]) && isfinite(out[1]));
   fd_stored_logits_free(&s);
 }
 
