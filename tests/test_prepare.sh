@@ -26,7 +26,7 @@ ranks 2 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files2 one
 ranks 1 prepare --window 64 --count 500 --holdout chr2 --val-count 20 files1 one.fa two.fa >/dev/null 2>&1
 check "several files, shared between ranks" diff -r files1 files2
 
-expect "verify" 0 "are whole; dataset_id" "$FINDNA" prepare --verify bits1
+expect "verify" 0 "windows of [0-9]+, and the tables, are whole; dataset_id" "$FINDNA" prepare --verify bits1
 check "verify on 2 ranks" ranks 2 prepare --verify bits1
 expect "an existing folder is not touched" 73 "exists already" "$FINDNA" prepare --window 100 --count 10 bits1 small.fa
 check "and is unchanged" diff -r bits1 bits2
@@ -158,6 +158,11 @@ shard() { # name, exit code, pattern: `broken` has been damaged
   expect "shards: $1, on 2 ranks" "$2" "$3" mpirun -n 2 --oversubscribe "$FINDNA" prepare --verify broken
 }
 fresh() { rm -rf broken && cp -a bits1 broken; }
+fresh; rm broken/contigs.tsv; shard "without contigs.tsv" 66 "broken/contigs.tsv: No such file"
+fresh; head -c -3 bits1/contigs.tsv >broken/contigs.tsv; shard "contigs.tsv cut off" 65 "broken/contigs.tsv: has [0-9]+ bytes with SHA-256 .*: cut off or changed"
+fresh; sed -i 's|"file": "contigs.tsv"|"file": "../bits1/contigs.tsv"|' broken/manifest.json; shard "a table elsewhere" 65 "files: expected file .a plain name."
+fresh; awk '/"files": \[/ { skip = 1 } !skip { print } /\],/ { skip = 0 }' bits1/manifest.json >broken/manifest.json; rm broken/contigs.tsv
+shard "of an earlier version" 0 "its manifest is of an earlier version, which did not list the tables"
 fresh; truncate -s -1 broken/train-00003.h5;      shard "cut off" 65 "train-00003.h5.*bytes"
 fresh; printf x | dd of=broken/val-00000.h5 bs=1 seek=5000 conv=notrunc status=none; shard "a byte changed" 65 "val-00000.h5.*SHA-256"
 fresh; rm broken/train-00001.h5;                  shard "missing" 66 "train-00001.h5"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "base/path.h"
 #include "base/printable.h"
 #include "commands/command.h"
@@ -19,8 +20,10 @@ static fd_status verify(fd_comm *comm, const char *folder) {
   int64_t windows = 0;
   for (int i = 0; i < m.shards; i++) windows += m.shard[i].windows;
   if (status == FD_OK && comm->rank == 0)
-    fd_print("%s: %d shards with %lld %s %d are whole; dataset_id %s\n", folder, m.shards, (long long)windows,
-             m.records ? "records of up to" : "windows of", m.window, m.dataset_id);
+    fd_print("%s: %d shards with %lld %s %d%s are whole; dataset_id %s\n", folder, m.shards, (long long)windows,
+             m.records ? "records of up to" : "windows of", m.window, m.files > 0 ? ", and the tables," : "", m.dataset_id);
+  if (status == FD_OK && comm->rank == 0 && m.files < 0)
+    fd_info("%s: its manifest is of an earlier version, which did not list the tables: they were not verified", folder);
   fd_manifest_free(&m);
   return status;
 }
@@ -111,7 +114,7 @@ fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
       {"table", FD_ARG_TEXT, &records, 0, 0, "FILE",
        "make records (sequences with their taxonomy) instead of windows; this form has its own options"},
       {"verify", FD_ARG_FLAG, &check, 0, 0, NULL,
-       "check size and SHA-256 of every shard of a folder: findna prepare --verify OUT"},
+       "check size and SHA-256 of every shard and table of a folder: findna prepare --verify OUT"},
       {.value = &of_table.args},
   };
   const fd_args args = {"prepare", "[options] OUT FILE...", about, table};

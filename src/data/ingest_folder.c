@@ -2,13 +2,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/output.h"
 #include "data/ingest_parts.h"
+#include "data/set_files.h"
 
 static const char lock_name[] = "prepare.lock";
 
@@ -47,10 +50,22 @@ fd_status fd_ingest_take(const char *output, fd_comm *comm, char temporary[FD_TE
   return fd_comm_agree(comm, status);
 }
 
-fd_status fd_ingest_commit(const char *temporary, const char *output, const char *manifest) {
+static fd_status write_manifest(const char *temporary, json_t *manifest) {
+  char path[FD_PATH_MAX], *text = NULL;
+  json_t *files = NULL;
+  fd_status status = fd_set_files_list(temporary, &files);
+  fd_json_set(&manifest, "files", files);
+  if (status == FD_OK) status = fd_json_text(&text, manifest, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
+  if (status == FD_OK) status = fd_path(path, temporary, "manifest.json", NULL);
+  if (status == FD_OK) status = fd_write_file(path, text, strlen(text));
+  json_decref(manifest);
+  free(text);
+  return status;
+}
+
+fd_status fd_ingest_commit(const char *temporary, const char *output, json_t *manifest) {
   char path[FD_PATH_MAX];
-  fd_status status = fd_path(path, temporary, "manifest.json", NULL);
-  if (status == FD_OK) status = fd_write_file(path, manifest, strlen(manifest));
+  fd_status status = write_manifest(temporary, manifest);
   if (status == FD_OK) status = fd_sync_folder(temporary);
   if (status == FD_OK) status = fd_commit_rename(temporary, output);
   /* Also if the rename succeeded and its sync failed. */

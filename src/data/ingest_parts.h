@@ -32,8 +32,9 @@ typedef struct fd_ingest {
  * others). FD_BUSY if OUTPUT exists. Collective. */
 fd_status fd_ingest_take(const char *output, fd_comm *comm, char temporary[FD_TEMPORARY_MAX], int *lock) FD_MUST_CHECK;
 
-/* Rank 0: writes the manifest, and renames the folder to OUTPUT. */
-fd_status fd_ingest_commit(const char *temporary, const char *output, const char *manifest) FD_MUST_CHECK;
+/* Rank 0: adds the other files of the folder to the manifest, which it takes, writes it, and renames the folder to OUTPUT. A NULL
+ * manifest is FD_MEMORY. */
+fd_status fd_ingest_commit(const char *temporary, const char *output, json_t *manifest) FD_MUST_CHECK;
 
 /* Releases the lock; after a failure, removes the folder. */
 void fd_ingest_leave(const char *temporary, int lock, fd_status status);
@@ -55,8 +56,8 @@ fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) FD_
 /* The list of shards of a manifest; NULL: out of memory (json_pack with it then fails, too). */
 json_t *fd_ingest_shards(const fd_manifest *manifest);
 
-/* The manifest's text (release it with free()), and the same content as a report on stdout. */
-fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest, char **text) FD_MUST_CHECK;
+/* The manifest (NULL: out of memory), and the same content as a report on stdout. */
+json_t *fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest);
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *manifest);
 
 #endif

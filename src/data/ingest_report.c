@@ -64,13 +64,10 @@ json_t *fd_ingest_shards(const fd_manifest *m) {
   return shards;
 }
 
-fd_status fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m, char **text) {
-  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[0], "window", m->window,
-                           "dataset_id", m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options),
-                           "sources", sources_json(&in->genome), "report", report_json(in), "shards", fd_ingest_shards(m));
-  fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
-  json_decref(root);
-  return status;
+json_t *fd_ingest_manifest(const fd_ingest *in, const fd_manifest *m) {
+  return json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[0], "window", m->window,
+                   "dataset_id", m->dataset_id, "assembly", in->options->assembly, "options", options_json(in->options),
+                   "sources", sources_json(&in->genome), "report", report_json(in), "shards", fd_ingest_shards(m));
 }
 
 fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) {

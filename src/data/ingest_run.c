@@ -73,13 +73,9 @@ static fd_status write_contigs(const fd_ingest *in, const char *temporary) {
 
 /* Rank 0: writes the tables, then renames the folder to its final name. */
 static fd_status commit(const fd_ingest *in, const char *temporary, fd_manifest *m) {
-  char *text = NULL;
   FD_TRY(write_contigs(in, temporary));
   FD_TRY(fd_dataset_id(m, m->dataset_id));
-  FD_TRY(fd_ingest_manifest(in, m, &text));
-  fd_status status = fd_ingest_commit(temporary, in->options->output, text);
-  free(text);
-  return status;
+  return fd_ingest_commit(temporary, in->options->output, fd_ingest_manifest(in, m));
 }
 
 static fd_status write_shards(const fd_ingest *in, const fd_sources *sources, const char *temporary, fd_comm *comm) {

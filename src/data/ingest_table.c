@@ -56,13 +56,10 @@ static json_t *report_json(const fd_record_set *set) {
                    "tables", tables, "columns", columns);
 }
 
-static fd_status manifest_text(const fd_record_set *set, const fd_manifest *m, char **text) {
-  json_t *root = json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[m->records], "window",
-                           m->window, "dataset_id", m->dataset_id, "assembly", "", "options", options_json(set->options),
-                           "sources", sources_json(set), "report", report_json(set), "shards", fd_ingest_shards(m));
-  fd_status status = fd_json_text(text, root, JSON_SORT_KEYS | JSON_INDENT(1), "the manifest");
-  json_decref(root);
-  return status;
+static json_t *manifest_of(const fd_record_set *set, const fd_manifest *m) {
+  return json_pack("{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "format", fd_manifest_formats[m->records], "window", m->window,
+                   "dataset_id", m->dataset_id, "assembly", "", "options", options_json(set->options), "sources",
+                   sources_json(set), "report", report_json(set), "shards", fd_ingest_shards(m));
 }
 
 static void print_count(const char *what, int64_t count, const char *rest) {
@@ -101,18 +98,15 @@ static void report(const fd_record_set *set, const fd_manifest *m) {
 static fd_status make(fd_record_set *set, const char *temporary, const fd_sources *sources) {
   const fd_ingest_table *o = set->options;
   fd_manifest m = {0};
-  char *text = NULL;
   fd_status status = FD_OK;
   FD_GO(fd_sha256_file(o->taxa.table, set->table_sha256, &set->table_bytes));
   FD_GO(fd_taxa_read(&set->taxa, &o->taxa));
   FD_GO(fd_record_set_split(set));
   FD_GO(fd_record_set_write(set, temporary, &m));
   FD_GO(fd_sources_unchanged(sources));
-  FD_GO(manifest_text(set, &m, &text));
-  FD_GO(fd_ingest_commit(temporary, o->output, text));
+  FD_GO(fd_ingest_commit(temporary, o->output, manifest_of(set, &m)));
   report(set, &m);
 done:
-  free(text);
   fd_manifest_free(&m);
   return status;
 }

@@ -13,12 +13,12 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/printable.h"
+#include "data/set_files.h"
 #include "device/tensors.h"
 
 static const char *const shard_formats[FD_SHARD_FORMATS] = {"findna-shard 1", "findna-shard 2", "findna-shard 3"};
 const char *const fd_manifest_formats[FD_SHARD_FORMATS] = {"findna-shards 1", "findna-shards 2", "findna-shards 3"};
 enum {
-  MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
   WINDOW_MAX = 1 << 30,
   CONTIG_ROOM = 64 /* minimum; frozen, as part of the hash */
@@ -129,6 +129,8 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
   if (strcmp(hex, id))
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
   memcpy(m->dataset_id, hex, sizeof hex);
+  const json_t *files = json_object_get(root, "files");
+  m->files = json_is_array(files) ? (int)json_array_size(files) : -1;
   return FD_OK;
 }
 
@@ -139,7 +141,7 @@ fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
   memset(m, 0, sizeof *m);
   FD_TRY(fd_path(m->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "manifest.json", NULL));
-  FD_TRY(fd_read_file(path, MANIFEST_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, FD_MANIFEST_JSON_MAX, &text, &bytes));
   fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
   if (status == FD_OK) status = read_shards(path, root, m);
@@ -189,6 +191,10 @@ fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
   for (int i = comm->local_rank; i < m->shards; i += comm->local_size) {
     fd_status one = verify_shard(m, &m->shard[i]);
     if (status == FD_OK) status = one;
+  }
+  if (comm->local_rank == 0) {
+    fd_status beside = fd_set_files_verify(m->folder);
+    if (status == FD_OK) status = beside;
   }
   return fd_comm_agree(comm, status);
 }

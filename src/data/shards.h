@@ -35,9 +35,12 @@ typedef struct fd_manifest {
   int window;                     /* nucleotides of a window, or, at most, of a record */
   int records;                    /* whether sequences are records of various lengths, and how shards store them */
   char dataset_id[FD_SHA256_HEX]; /* SHA-256 over the window length and the ordered (split, windows, sha256) of all shards */
+  int files;                      /* beside the shards: contigs.tsv, tables; -1: of an earlier version, which did not list them */
   int shards;
   fd_shard_entry *shard;
 } fd_manifest;
+
+enum { FD_MANIFEST_JSON_MAX = 1 << 26 /* bytes of manifest.json */ };
 
 /* The windows or records of one split, in memory. */
 typedef struct fd_windows {
@@ -63,8 +66,8 @@ fd_status fd_dataset_id(const fd_manifest *manifest, char hex[FD_SHA256_HEX]) FD
 /* FD_OK if all ranks have read the manifest of the same dataset, else FD_DATA on all of them. Collective. */
 fd_status fd_manifest_same(const fd_manifest *manifest, fd_comm *comm) FD_MUST_CHECK;
 
-/* Verifies size and SHA-256 of every shard on every host, whose ranks share the work. Collective; all ranks return the same
- * status. Only on the user's request: fd_windows_load verifies what it reads. */
+/* Verifies size and SHA-256 of every shard and of the files beside them on every host, whose ranks share the work. Collective;
+ * all ranks return the same status. Only on the user's request: fd_windows_load verifies what it reads. */
 fd_status fd_manifest_verify(const fd_manifest *manifest, fd_comm *comm) FD_MUST_CHECK;
 
 /* Loads all windows of a split ("train", "val", "test"), in the manifest's order. Each shard is read once; its size and SHA-256
