@@ -228,8 +228,8 @@ install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # does not change .
 	install -D -m 644 src/library/findna.h $(DESTDIR)$(PREFIX)/include/findna.h
 	install -D -m 644 launch/python/findna.py $(DESTDIR)$(PREFIX)/share/findna/python/findna.py
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	printf 'Name: findna\nDescription: embeddings of DNA sequences by a pretrained model\nVersion: %s\nCflags: -I%s/include\nLibs: -L%s/lib -lfindna\n' \
-	  '$(RELEASE)' '$(PREFIX)' '$(PREFIX)' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/findna.pc
+	printf '%s\n' 'prefix=$${pcfiledir}/../..' 'Name: findna' 'Description: embeddings of DNA sequences by a pretrained model' 'Version: $(RELEASE)' \
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lfindna' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/findna.pc
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs && install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/findna/configs
 	install -d $(DESTDIR)$(PREFIX)/share/findna/configs/suites && install -m 644 configs/suites/* $(DESTDIR)$(PREFIX)/share/findna/configs/suites
 	$(Q)launch/manual $(B)/findna $(DESTDIR)$(PREFIX)/share/man
@@ -238,6 +238,10 @@ install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # does not change .
 	install -D -m 644 launch/completion/findna.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/findna.fish
 	install -d $(DESTDIR)$(PREFIX)/share/modulefiles/findna
 	$(Q)for end in "" .lua; do sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(RELEASE)|g' launch/packages/modulefile$$end > $(DESTDIR)$(PREFIX)/share/modulefiles/findna/$(RELEASE)$$end; done
+# Removes what make install with the same PREFIX, DESTDIR and CUDA installs.
+uninstall:
+	$(Q)at=$$(mktemp -d) && $(MAKE) -s --no-print-directory install DESTDIR=$$at >/dev/null && \
+	  (cd $$at && find . ! -type d) | while read -r name; do rm -f "$(DESTDIR)/$$name"; done; rm -rf $$at
 # The release in build/dist: an archive of this commit, and package-manager recipes that download it (URL: its future address).
 dist:
 	$(Q)launch/packages/dist $(or $(DIST),build/dist) $(URL)
@@ -278,11 +282,11 @@ help:
 	@echo "  deps              installs missing packages on Debian and Ubuntu"
 	@echo "  test              all tests; ONLY='test_x.c test_y.sh' selects some"
 	@echo "  test-arm, test-cluster, test-chaos, fuzz, check-gpu, check-bundle, bench    further tests and measurements (CONTRIBUTING.md)"
-	@echo "  install           into PREFIX (/usr/local), below DESTDIR"
+	@echo "  install, uninstall  into PREFIX (/usr/local), below DESTDIR"
 	@echo "  bundle, dist, deb folder with libraries, release archive, Debian packages (docs/install.md)"
 	@echo "  docs, format, clean"
 	@echo "Variables: CUDA=0|1, SAN=1 sanitizers, ISAS=generic plain C kernels, MPI=mpich, CC=clang, V=1 full command lines"
-.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-bundle check-programs test-cluster test-chaos fuzz fuzz-program demo bench install bundle dist deb docs format clean help
+.PHONY: FORCE all deps findna plugin emulated program kernels test test-arm check-gpu check-bundle check-programs test-cluster test-chaos fuzz fuzz-program demo bench install uninstall bundle dist deb docs format clean help
 .SECONDARY:
 -include $(wildcard $(OBJECTS:.o=.d) $(GPU_OBJECTS)/*.d $(B)/emulated/*.d $(B)/src/main.d $(TESTS:=.d) $(BENCH:.o=.d) $(FUZZ:.o=.d))
 FORCE:

@@ -17,7 +17,8 @@ else
 fi
 
 say "2. Pretraining on two ranks (FinDNA, 1,000 steps), until a stop is requested"
-rm -rf $run && mkdir -p $run
+if [ -e $run ]; then kept=$run.before-$(date +%Y%m%d-%H%M%S); mv $run "$kept"; echo "the run in $run is kept as $kept"; fi
+mkdir -p $run
 launch/run -n 2 -t 1 pretrain configs/demo.yaml &
 pid=$!
 until grep -qs '"step": *400' $run/metrics.jsonl || ! kill -0 $pid 2>/dev/null; do sleep 0.5; done

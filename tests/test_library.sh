@@ -9,12 +9,19 @@ library=$(dirname "$program")/libfindna.so.1 cc=${CC:-cc} sanitize=""
 make -s -C "$root" --no-print-directory install B="$(dirname "$program")" PREFIX=/usr/local DESTDIR="$scratch/installed" CUDA=0 >make.log 2>&1 || { not_ok "make install"; tail -3 make.log; exit 1; }
 flags="-I$scratch/installed/usr/local/include -L$scratch/installed/usr/local/lib -lfindna"
 if command -v pkg-config >/dev/null; then
-  flags=$(PKG_CONFIG_PATH=$scratch/installed/usr/local/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$scratch/installed PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs findna)
+  flags=$(PKG_CONFIG_PATH=$scratch/installed/usr/local/lib/pkgconfig PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs findna)
 else echo "skipped - findna.pc: no pkg-config here"; fi
 $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -pthread $sanitize -o host "$root/tests/library/host.c" $flags >cc.log 2>&1 || { not_ok "a program links with -lfindna"; cat cc.log; exit 1; }
 ok "a program links with the flags of make install and findna.pc"
 export LD_LIBRARY_PATH=$scratch/installed/usr/local/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 if command -v "${CXX:-g++}" >/dev/null; then check "findna.h is valid C++" "${CXX:-g++}" -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$root/src/library/findna.h"; else echo "skipped - findna.h as C++: no compiler here"; fi
+
+# --- another place, and none
+cp -a installed moved
+if command -v pkg-config >/dev/null; then check "findna.pc names the folder that it is in" bash -c 'PKG_CONFIG_PATH=moved/usr/local/lib/pkgconfig pkg-config --cflags findna | grep -q "moved/usr/local/.*include"'; fi
+touch moved/usr/local/lib/other
+check "make uninstall" make -s -C "$root" --no-print-directory uninstall B="$(dirname "$program")" PREFIX=/usr/local DESTDIR="$scratch/moved" CUDA=0
+check "removes what make install installs, and nothing else" test "$(find moved ! -type d)" = moved/usr/local/lib/other
 
 # --- ABI
 abi() {

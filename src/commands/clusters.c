@@ -35,8 +35,8 @@ typedef struct assignments {
 
 static fd_status read_options(int argc, char **argv, options *o, int *helped) {
   const fd_arg table[] = {
-      {"label", FD_ARG_TEXT, &o->column[0], 0, 0, "COLUMN", "the column of the classes, such as dna_bin (default: label)"},
-      {"cluster", FD_ARG_TEXT, &o->column[1], 0, 0, "COLUMN", "the column of the clusters (default: cluster)"},
+      {"label", FD_ARG_TEXT, &o->column[0], 0, 0, "COLUMN", "the column of the classes, such as dna_bin"},
+      {"cluster", FD_ARG_TEXT, &o->column[1], 0, 0, "COLUMN", "the column of the clusters"},
       {"output", FD_ARG_TEXT, &o->output, 0, 0, "FILE", "also write the numbers as JSON"},
       {0},
   };

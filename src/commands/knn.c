@@ -73,7 +73,7 @@ static fd_status read_options(int argc, char **argv, options *o, int *helped) {
        "keys: CSV or TSV with the columns sequence and label (and id); plain, gzip or xz"},
       {"test", FD_ARG_TEXT, &o->file[QUERIES], 0, 0, "FILE", "queries, in the same format"},
       {"label", FD_ARG_TEXT, &o->column, 0, 0, "COLUMN",
-       "the column of the labels in both files, such as genus (default: label)"},
+       "the column of the labels in both files, such as genus"},
       {"neighbours", FD_ARG_INT, &o->neighbours, 1, FD_NEIGHBOURS_MAX, "K",
        "number of nearest keys that vote on a query's class"},
       {"features", FD_ARG_CHOICE, &o->features, 0, 0, "tokens|cls|both",
