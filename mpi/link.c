@@ -1,6 +1,7 @@
 /* A queue of messages and sums over MPI, which calls of progress advance. */
 #include "mpi/link.h"
 
+#include <limits.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-enum { CHUNK = 1 << 24 /* floats of one message */, REQUESTS = 64 };
+enum { CHUNK = 1 << 24 /* floats of one message, or more if there would be too many */, REQUESTS = 64 };
 
 typedef enum request_kind { FOLLOW, EXCHANGE, ADD, SUM } request_kind;
 
@@ -77,15 +78,20 @@ static fd_status sum(fd_link *link, float *data, size_t count) {
   return put(of(link), (job){SUM, 0, 0, count, NULL, NULL, data});
 }
 
-static fd_status room(const mpi_link *l) {
-  return l->requests < REQUESTS ? FD_OK : fd_fail(FD_BUG, "a bucket of gradients of more than %d messages", REQUESTS);
+/* Sets *chunk to the floats of a message: each direction has half of the requests, and both sides find the same for a count. */
+static fd_status chunk_of(size_t count, size_t *chunk) {
+  size_t least = (count + REQUESTS / 2 - 1) / (REQUESTS / 2);
+  *chunk = least > CHUNK ? least : CHUNK;
+  if (*chunk <= INT_MAX) return FD_OK;
+  return fd_fail(FD_CONFIG, "%zu gradients at a time are more than MPI sends; use a smaller comm.bucket", count);
 }
 
 /* Starts the messages of one direction, in chunks. */
 static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int receive) {
-  for (size_t at = 0; at < count; at += CHUNK) {
-    int n = count - at < CHUNK ? (int)(count - at) : CHUNK;
-    FD_TRY(room(l));
+  size_t chunk;
+  FD_TRY(chunk_of(count, &chunk));
+  for (size_t at = 0; at < count; at += chunk) {
+    int n = (int)(count - at < chunk ? count - at : chunk);
     MPI_Request *request = &l->request[l->requests++];
     FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
                          : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
@@ -112,10 +118,11 @@ static fd_status start_exchange(mpi_link *l, const job *j) {
 
 static fd_status start_sum(mpi_link *l, const job *j) {
   float *data;
+  size_t chunk;
   FD_TRY(stage(l, j->to, j->count, 0, &data));
-  for (size_t at = 0; at < j->count; at += CHUNK) {
-    int n = j->count - at < CHUNK ? (int)(j->count - at) : CHUNK;
-    FD_TRY(room(l));
+  FD_TRY(chunk_of(j->count, &chunk));
+  for (size_t at = 0; at < j->count; at += chunk) {
+    int n = (int)(j->count - at < chunk ? j->count - at : chunk);
     FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests++]),
                  "MPI_Iallreduce"));
   }

@@ -9,6 +9,21 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+/* For an error that all ranks found and the root has reported: no rank ends the job before the message. */
+static fd_status after_root(fd_comm *comm, fd_status status) {
+  fd_status call = comm->ops->barrier(comm);
+  return call == FD_OK ? status : call;
+}
+
+static fd_status refuse_sharing(const fd_device *dev, fd_comm *comm, int a, int b) {
+  if (comm->rank) return after_root(comm, FD_CONFIG);
+  return after_root(
+      comm, fd_fail(FD_CONFIG,
+                    "ranks %d and %d on %s have the same GPU (%s): give each rank its own (srun --gpus-per-task=1, or one rank a "
+                    "GPU of CUDA_VISIBLE_DEVICES), or set comm.share_gpu=true",
+                    a, b, fd_comm_host(comm, b), dev->simd));
+}
+
 /* GPUs are compared by UUID, as their numbers depend on which GPUs are visible to each process. */
 static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   uint64_t uuid[comm->size][2];
@@ -16,13 +31,7 @@ static fd_status check_sharing(const fd_device *dev, fd_comm *comm) {
   FD_TRY(fd_comm_gather_rows(comm, uuid, 2));
   for (int r = 0; r < comm->size; r++)
     for (int other = 0; other < r; other++)
-      if (!memcmp(uuid[r], uuid[other], sizeof uuid[r]))
-        return comm->rank
-                   ? FD_CONFIG
-                   : fd_fail(FD_CONFIG,
-                             "ranks %d and %d on %s have the same GPU (%s): give each rank its own (srun --gpus-per-task=1, or "
-                             "one rank a GPU of CUDA_VISIBLE_DEVICES), or set comm.share_gpu=true",
-                             other, r, fd_comm_host(comm, r), dev->simd);
+      if (!memcmp(uuid[r], uuid[other], sizeof uuid[r])) return refuse_sharing(dev, comm, other, r);
   return FD_OK;
 }
 
@@ -88,7 +97,7 @@ static fd_status open_own(fd_link **link, const fd_config *config, fd_comm *comm
     if (comm->rank == 0) fd_warn("no NCCL: %s; gradients go through MPI and host memory", why);
     return FD_OK;
   }
-  if (status == FD_MISSING) status = comm->rank ? FD_GPU : fd_fail(FD_GPU, "comm.transport: nccl: %s", why);
+  if (status == FD_MISSING) status = after_root(comm, comm->rank ? FD_GPU : fd_fail(FD_GPU, "comm.transport: nccl: %s", why));
   FD_TRY(status);
   FD_TRY(comm->ops->broadcast(comm, id, sizeof id, 0));
   status = fd_comm_agree(comm, dev->link(dev, link, comm->rank, comm->size, id, config->comm.limit));
