@@ -67,3 +67,7 @@ check "a rank that spins: 76 after comm.stall" test $code = 76
 check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run for [0-9]+ s; there is no sign of progress' spinning.log
 VICTIM=2 faulty write:1:spin:adam_v spun comm.limit=2 comm.stall=3 checkpoint.limit=1
 check "a writer of checkpoints that spins only drops them" grep -q 'step 12/12' spun.log
+
+# --- in the sources: only mpi/world.c waits for other ranks, where the watchdog sees it; the others do at the start, or for what is there
+waits='MPI_(Barrier|Bcast|Allreduce|Allgather|Sendrecv|Comm_dup|Comm_split[a-z_]*|Wait[a-z]*|Recv|Send|Ssend|Reduce|Gather[a-z]*|Scatter[a-z]*|Alltoall[a-z]*|Probe)\('
+check "no call of MPI waits unseen" test "$(cd "$root" && grep -rlE "$waits" --include=*.c src mpi | sort | tr '\n' ' ')$(cd "$root" && grep -ohE "$waits" mpi/link.c mpi/watchdog.c | sort | tr '\n' ' ')" = "mpi/link.c mpi/watchdog.c mpi/world.c MPI_Comm_dup( MPI_Comm_dup( MPI_Recv( MPI_Wait( "
