@@ -241,7 +241,9 @@ install: $(B)/findna $(LIBRARY) $(if $(HAVE_CUDA),$(PLUGIN)) # does not change .
 # Removes what make install with the same PREFIX, DESTDIR and CUDA installs.
 uninstall:
 	$(Q)at=$$(mktemp -d) && $(MAKE) -s --no-print-directory install DESTDIR=$$at >/dev/null && \
-	  (cd $$at && find . ! -type d) | while read -r name; do rm -f "$(DESTDIR)/$$name"; done; rm -rf $$at
+	  (cd $$at && find . ! -type d) | (code=0; while read -r name; do rm -f "$(DESTDIR)/$$name" || code=1; done; exit $$code); \
+	  code=$$?; for place in share/findna share/modulefiles/findna lib/findna; do \
+	  [ ! -d "$(DESTDIR)$(PREFIX)/$$place" ] || find "$(DESTDIR)$(PREFIX)/$$place" -depth -type d -empty -delete; done; rm -rf $$at; exit $$code
 # The release in build/dist: an archive of this commit, and package-manager recipes that download it (URL: its future address).
 dist:
 	$(Q)launch/packages/dist $(or $(DIST),build/dist) $(URL)

@@ -116,8 +116,9 @@ int main(int argc, char **argv) {
   fd_comm_phase(comm, -1, argc > 1 ? argv[1] : "help");
   char **words = NULL;
   status = fd_comm_same_program(comm);
+  if (status == FD_OK) status = fd_comm_same_arguments(comm, argc, argv);
   if (status == FD_OK) status = fd_comm_agree(comm, fd_path_expand_words(&words, argc, argv));
-  if (status == FD_OK) status = fd_comm_same_arguments(comm, argc, words); /* with the ranks' home folders for ~ */
+  if (status == FD_OK) status = fd_comm_same_arguments(comm, argc, words); /* HOME may differ */
   if (status == FD_OK) status = run(comm, argc, words);
   if (status == FD_OK && (fflush(stdout) || ferror(stdout))) status = fd_fail(FD_IO, "cannot write to standard output");
   /* A rank that fails by itself must not wait in MPI_Finalize for peers that wait for it. A stop request reaches all ranks. */

@@ -21,6 +21,8 @@ cp -a installed moved
 if command -v pkg-config >/dev/null; then check "findna.pc names the folder that it is in" bash -c 'PKG_CONFIG_PATH=moved/usr/local/lib/pkgconfig pkg-config --cflags findna | grep -q "moved/usr/local/.*include"'; fi
 touch moved/usr/local/lib/other
 check "make uninstall" make -s -C "$root" --no-print-directory uninstall B="$(dirname "$program")" PREFIX=/usr/local DESTDIR="$scratch/moved" CUDA=0
+check "or its folders" test ! -e moved/usr/local/share/findna
+check "and fails if it cannot tell what that is" bash -c '! make -s -C "$0" --no-print-directory uninstall B=/proc/nowhere PREFIX=/usr/local DESTDIR="$1" CUDA=0 >/dev/null 2>&1' "$root" "$scratch/moved"
 check "removes what make install installs, and nothing else" test "$(find moved ! -type d)" = moved/usr/local/lib/other
 
 # --- ABI

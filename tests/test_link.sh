@@ -60,8 +60,9 @@ train 1 gpu1_whole $gpu train.virtual_ranks=2
 check "NCCL, one bucket, one micro-batch per rank: the bits of 1" same gpu1_whole nccl_whole
 nccl 2 nccl_fast comm.reduction=fast
 check "NCCL's own all-reduce finishes, too" grep -q finished nccl_fast.log
-FINDNA_EMULATED_DELAY=500 nccl 2 nccl_slow comm.limit=2 train.steps=1; code=$?
+FINDNA_EMULATED_DELAY=800 nccl 2 nccl_slow comm.limit=4 train.steps=1; code=$?
 check "a network that takes longer than comm.limit for all sums of a step: each of them is progress" test $code = 0
+check "in a step of more than 4 s" awk -F'"seconds":' '/"kind":"step"/ { found = $2 + 0 > 4 } END { exit !found }' nccl_slow/metrics.jsonl
 FAKE_NCCL_FAULT=1:5 nccl 2 nccl_failed; code=$?
 check "an asynchronous error of NCCL ends the job with 76" test $code = 76
 check "and is said" grep -q 'rank 1.*the sum of gradients: NCCL, a .*: a remote process failed' nccl_failed.log

@@ -59,7 +59,7 @@ check "its target is not written to" grep -qx keep target
 cp -r half piped; rm piped/run.lock; mkfifo piped/run.lock
 expect "a lock that is a pipe" 77 "is a pipe" "$FINDNA" pretrain $tiny run.folder=piped
 cp -r half logged; mkdir logged/windows; for rank in 0 1; do ln -s "$PWD/target" logged/windows/start-000$((2 - rank))-rank-$rank; done
-if [ $faults = 1 ]; then expect "a log of windows that cannot be written" 74 "cannot write this rank's log of windows" bash -c 'ulimit -f 20; exec "$@"' - "$FINDNA" pretrain $tiny run.folder=limited log.windows=true train.steps=400 checkpoint.every=400 checkpoint.minutes=0 eval.windows=4; fi
+if [ $faults = 1 ]; then expect "a log of windows that cannot be written" 74 "cannot write this rank's log of windows" bash -c 'ulimit -f 40; exec "$@"' - "$FINDNA" pretrain $tiny run.folder=limited log.windows=true train.steps=800 checkpoint.every=800 checkpoint.minutes=0 eval.windows=4; fi
 expect "a log of windows that is a link" 73 "start-0001-rank-1: File exists" mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" pretrain $tiny run.folder=logged log.windows=true
 check "its target is not written to" grep -qx keep target
 cp -r half halted; mkdir halted/stop

@@ -65,8 +65,12 @@ check "and nothing else ends the training" grep -q 'step 60/60' slow.log
 code=0; VICTIM=0 faulty open:1:spin:run.lock spinning comm.limit=2 comm.stall=3 || code=$?
 check "a rank that spins: 76 after comm.stall" test $code = 76
 check "and its line names rank and phase" grep -qE 'the others have waited [0-9]+ s for: rank 0 .* in setting up the run for [0-9]+ s; there is no sign of progress' spinning.log
-VICTIM=2 faulty write:1:spin:adam_v spun comm.limit=2 comm.stall=3 checkpoint.limit=1
+# adam_v is written by rank 3
+code=0; VICTIM=3 faulty write:1:spin:adam_v spun comm.limit=2 comm.stall=3 checkpoint.limit=1 || code=$?
 check "a writer of checkpoints that spins only drops them" grep -q 'step 12/12' spun.log
+check "until the last one, which is said to be missing" bash -c "test $code = 74 && grep -q 'the checkpoint of step 12 could not be written to spun within 1 s' spun.log"
+code=0; VICTIM=3 faulty write:1:spin:adam_v unlimited comm.limit=2 comm.stall=3 checkpoint.limit=0 || code=$?
+check "without checkpoint.limit, comm.stall ends the job" test $code = 76
 
 # --- in the sources: only mpi/world.c waits for other ranks, where the watchdog sees it; the others do at the start, or for what is there
 waits='MPI_(Barrier|Bcast|Allreduce|Allgather|Sendrecv|Comm_dup|Comm_split[a-z_]*|Wait[a-z]*|Recv|Send|Ssend|Reduce|Gather[a-z]*|Scatter[a-z]*|Alltoall[a-z]*|Probe)\('

@@ -33,13 +33,14 @@ fd_status fd_check_end(FILE *in, uint64_t bytes, const char *path) FD_MUST_CHECK
 fd_status fd_begins_with(const char *path, const void *bytes, size_t count, int *same) FD_MUST_CHECK;
 
 /* Reads a regular file of at most `limit` bytes; *text is NUL-terminated and released with free(). The size is checked before
- * anything is read. */
+ * anything is read. FD_RETRY when a stop was requested while a large file was being read (fd_guard_go_on). */
 fd_status fd_read_file(const char *path, size_t limit, char **text, size_t *bytes) FD_MUST_CHECK;
 
 /* Calls write() until all bytes are written, over short writes and EINTR. */
 fd_status fd_write_all(int fd, const void *data, size_t bytes, const char *path) FD_MUST_CHECK;
 
-/* Creates a folder and its parents durably, with modes limited by the umask; existing folders are no error. */
+/* Creates a folder and its parents durably, with modes limited by the umask; existing folders are no error. In place of a link
+ * its target is created; FD_PERMISSION for the link of another user (fd_path_resolve). */
 fd_status fd_make_folder(const char *path) FD_MUST_CHECK;
 
 /* fsync of a folder: makes renames and new names in it durable. No error on file systems that do not support it. */

@@ -49,7 +49,7 @@ typedef struct fd_folder {
   char path[FD_PATH_MAX], temporary[FD_TEMPORARY_MAX];
 } fd_folder;
 
-/* Begins a folder and creates its parents; FD_BUSY when the path exists. */
+/* Begins a folder, or the target of a link to none, and creates its parents; FD_BUSY when it exists. */
 fd_status fd_folder_begin(fd_folder *folder, const char *path) FD_MUST_CHECK;
 fd_status fd_folder_commit(fd_folder *folder) FD_MUST_CHECK;
 /* Removes a folder that was not committed; no effect after a commit or on a zeroed struct. */

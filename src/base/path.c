@@ -20,8 +20,9 @@ fd_status fd_path_expand(char out[FD_PATH_MAX], const char *given) {
   if (!fd_path_is_home(given))
     return fd_fail(FD_USAGE, "%s: '~' is expanded in front of '/' only; write the whole path, or ./%s for a file of that name",
                    given, given);
-  if (!home || !*home)
-    return fd_fail(FD_CONFIG, "%s: HOME is not set; write the whole path", given); /* may concern one rank of a job only */
+  /* FD_USAGE is reported by rank 0 only, but HOME may be wrong on another one. */
+  if (!home || !*home || strlen(home) > FD_PATH_MAX / 2)
+    return fd_fail(FD_CONFIG, "%s: HOME is not set, or longer than %d bytes; write the whole path", given, FD_PATH_MAX / 2);
   return fd_path(out, home, given[1] && given[2] ? given + 2 : NULL, NULL);
 }
 

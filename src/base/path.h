@@ -8,8 +8,8 @@
 /* Whether a path is `~` or begins with `~/`. */
 int fd_path_is_home(const char *given);
 
-/* Expands `~` and `~/...` to $HOME, since shells leave them as they are after `=` and in files. `~name` is FD_USAGE; a file whose
- * name begins with `~` is ./~name. */
+/* Expands `~` and `~/...` to $HOME, since shells leave them as they are after `=` and in files. `~name` is FD_USAGE (a file whose
+ * name begins with `~` is ./~name), a missing HOME FD_CONFIG. */
 fd_status fd_path_expand(char out[FD_PATH_MAX], const char *given) FD_MUST_CHECK;
 
 /* The same for every word of a command line, and for the part after the `=` of a word (--output=~/x, data.shards=~/x): `out` is a

@@ -82,6 +82,9 @@ typedef struct tuning {
 static fd_status check_options(options *o) {
   if (o->teacher && o->teacher_logits)
     return fd_fail(FD_USAGE, "findna finetune: give either --teacher or --teacher-logits; a run has one teacher");
+  if (o->rows.values && (o->teacher || o->teacher_logits))
+    return fd_fail(FD_USAGE, "findna finetune: %s: its answers are classes; a regression (--values) cannot be distilled",
+                   o->teacher ? "--teacher" : "--teacher-logits");
   if (o->new_model && o->first_layers)
     return fd_fail(FD_USAGE,
                    "findna finetune: --first-layers takes CHECKPOINT's layers, --new-model takes none: give one of them");
@@ -480,10 +483,7 @@ static fd_status make_model(fd_comm *comm, const options *o, tuning *t) {
 }
 
 static fd_status open_teacher(fd_comm *comm, const options *o, tuning *t) {
-  const fd_taught_classes classes = {o->rows.values ? 0 : t->data.train.classes, &t->data.names};
-  if (o->rows.values && (o->teacher || o->teacher_logits))
-    return fd_fail(FD_CONFIG, "%s: a teacher's answers are classes; a regression (--values) cannot be distilled",
-                   o->teacher ? "--teacher" : "--teacher-logits");
+  const fd_taught_classes classes = {t->data.train.classes, &t->data.names};
   if (o->teacher) FD_TRY(fd_teacher_open(&t->teacher, o->teacher, &classes, comm));
   if (o->teacher_logits) FD_TRY(fd_teacher_read(&t->teacher, o->teacher_logits, &classes, comm));
   return fd_teacher_check_rows(&t->teacher, &t->data.train, fd_task_input_name(&o->rows), comm);

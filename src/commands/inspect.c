@@ -180,7 +180,7 @@ static fd_status inspect_shards(const char *folder) {
     fd_print("  %-24s %-6s %10" PRId64 " %s %14" PRIu64 " bytes  %.16s...\n", m.shard[i].file, m.shard[i].split,
              m.shard[i].windows, m.records ? "records" : "windows", m.shard[i].bytes, m.shard[i].sha256);
   fd_status status = fd_manifest_verify(&m, fd_comm_self()); /* only the root is here: no collectives with other ranks */
-  if (status == FD_OK) printf("all %d shards are as written\n", m.shards);
+  if (status == FD_OK) printf("all %d shards%s are as written\n", m.shards, m.files > 0 ? ", and the tables," : "");
   fd_manifest_free(&m);
   return status;
 }

@@ -7,7 +7,7 @@
 #include "comm/comm.h"
 #include "data/ingest.h"
 
-/* Copies the name of the new folder without trailing slashes. FD_USAGE if it names no folder. */
+/* Copies the name of the new folder without trailing slashes, or the target of a link to none. FD_USAGE if it names no folder. */
 fd_status fd_prepare_output(const char *given, char output[FD_PATH_MAX]) FD_MUST_CHECK;
 
 /* The form of the command with --table: its options with their defaults, and the table that parses them. */

@@ -33,7 +33,7 @@ typedef struct fd_ingest {
 fd_status fd_ingest_take(const char *output, fd_comm *comm, char temporary[FD_TEMPORARY_MAX], int *lock) FD_MUST_CHECK;
 
 /* Rank 0: adds the other files of the folder to the manifest, which it takes, writes it, and renames the folder to OUTPUT. A NULL
- * manifest is FD_MEMORY. */
+ * manifest fails as in fd_json_built. */
 fd_status fd_ingest_commit(const char *temporary, const char *output, json_t *manifest) FD_MUST_CHECK;
 
 /* Releases the lock; after a failure, removes the folder. */
@@ -56,7 +56,7 @@ fd_status fd_ingest_contigs(const fd_ingest *in, char **text, size_t *bytes) FD_
 /* The list of shards of a manifest; NULL: out of memory (json_pack with it then fails, too). */
 json_t *fd_ingest_shards(const fd_manifest *manifest);
 
-/* The manifest (NULL: out of memory), and the same content as a report on stdout. */
+/* The manifest (NULL: as in fd_json_built), and the same content as a report on stdout. */
 json_t *fd_ingest_manifest(const fd_ingest *in, const fd_manifest *manifest);
 void fd_ingest_report(const fd_ingest *in, const fd_manifest *manifest);
 

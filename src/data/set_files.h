@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 
-/* The manifest's list `files` of a folder: file, bytes and sha256 of each, in the order of their names. *list is the caller's, also
- * on failure. */
+/* The manifest's list `files` of a folder: file, bytes and sha256 of each, in the order of their names. *list is the caller's,
+ * also on failure. */
 fd_status fd_set_files_list(const char *folder, json_t **list) FD_MUST_CHECK;
 
 /* Compares size and SHA-256 of the files with the folder's manifest; one of an earlier version lists none. FD_DATA or FD_MISSING

@@ -130,7 +130,8 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
   memcpy(m->dataset_id, hex, sizeof hex);
   const json_t *files = json_object_get(root, "files");
-  m->files = json_is_array(files) ? (int)json_array_size(files) : -1;
+  if (files && !json_is_array(files)) return fd_fail(FD_DATA, "%s: files is no list; expected that of the tables", path);
+  m->files = files ? (int)json_array_size(files) : -1;
   return FD_OK;
 }
 

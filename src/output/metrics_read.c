@@ -58,7 +58,8 @@ static fd_status take_line(fd_metrics_log *log, const char *where, json_t *objec
   fd_column *c = NULL;
   const json_t *step = json_object_get(object, "step");
   if (!kind || !json_is_integer(step) || json_integer_value(step) < 0)
-    return fd_fail(FD_DATA, "%s: is not a line of metrics: it has no \"kind\", or no \"step\" that is a whole number from 0", where);
+    return fd_fail(FD_DATA, "%s: is not a line of metrics: it has no \"kind\", or no \"step\" that is a whole number from 0",
+                   where);
   FD_TRY(table_of(log, where, kind, &t));
   FD_TRY(add_row(t));
   FD_TRY(column_of(t, where, "step", &c));

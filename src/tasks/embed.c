@@ -86,7 +86,9 @@ static fd_status check_choice(const fd_embed_choice *c, const fd_pretrained *m, 
 
 fd_status fd_embed_choose(const fd_embed_choice *c, const fd_pretrained *m, const fd_encoder *encoder, const char *path,
                           fd_embed_options *o) {
-  int64_t window = c->window >= 0 ? c->window : c->logits ? 0 : fd_pretrained_window(m); /* logits of a teacher: of whole sequences */
+  int64_t window = c->window >= 0 ? c->window
+                   : c->logits    ? 0
+                                  : fd_pretrained_window(m); /* logits of a teacher: of whole sequences */
   int positions = c->pool == FD_POOL_POSITIONS,
       words = positions && m->network->ids; /* one row per word: no overlap of windows */
   *o = (fd_embed_options){.path = path,

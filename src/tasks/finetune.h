@@ -8,8 +8,8 @@
 
 /* Scores over the rows of a table. Classes: mean cross-entropy (nats) as loss, and those of scores.h; values: mean squared error
  * as loss, 1 - error / variance (R squared) and Pearson's correlation. Scores of the other kind of task are NAN, as are AUROC, R
- * squared and correlation where all labels, or all predictions, are the same, and AUROC of many classes. Rows with a label that no
- * training row has (fd_task_input.unknown) count as wrong, and not for the loss. */
+ * squared and correlation where all labels, or all predictions, are the same, and AUROC of many classes. Rows with a label that
+ * no training row has (fd_task_input.unknown) count as wrong, and not for loss and AUROC. */
 typedef struct fd_task_scores {
   double loss, accuracy, balanced, f1, mcc, auroc, r2, correlation;
 } fd_task_scores;

@@ -36,8 +36,8 @@ typedef struct fd_roc_point {
 enum { FD_ROC_POINTS = 256 };
 
 /* The curve of one class against the rest, from (0, 0) to (1, 1), with its area; rows of equal probability make one step. The
- * curve is thinned to points at least 0.01 apart (false plus true positive rate); rows are left out as by fd_auroc. *points is 0 and *area NAN if the class has all
- * rows or none. A logit that is NaN is FD_NUMERIC. */
+ * curve is thinned to points at least 0.01 apart (false plus true positive rate); rows are left out as by fd_auroc. *points is 0
+ * and *area NAN if the class has all rows or none. A logit that is NaN is FD_NUMERIC. */
 fd_status fd_roc(int count, const int *label, const double *logit, int classes, int class, fd_roc_point curve[FD_ROC_POINTS],
                  int *points, double *area) FD_MUST_CHECK;
 

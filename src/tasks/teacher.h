@@ -27,7 +27,8 @@ fd_status fd_teacher_open(fd_teacher *teacher, const char *path, const fd_taught
 fd_status fd_teacher_read(fd_teacher *teacher, const char *path, const fd_taught_classes *classes, fd_comm *comm) FD_MUST_CHECK;
 
 /* Checks, as long as the rows are in the order of their file, that the teacher can read all of them, or that there are logits of
- * each: FD_DATA names the row. Collective. */
+ * each, also of those that will be drawn for validation: FD_DATA names the row. Without a teacher nothing is checked.
+ * Collective. */
 fd_status fd_teacher_check_rows(const fd_teacher *teacher, const fd_table *table, const char *file, fd_comm *comm) FD_MUST_CHECK;
 
 /* Prepares the teacher for batches of `count` training rows on the trainer's device, and `rows` for the teacher's inputs.

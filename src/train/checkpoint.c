@@ -120,7 +120,7 @@ double fd_checkpoint_patience(const fd_config *config) {
 /* Waits at most `seconds`; returns whether this rank's part is done. */
 static int wait_ready(fd_checkpointer *c, double seconds) {
   for (double start = fd_seconds(); !atomic_load(&c->ready) && fd_seconds() - start < seconds;) {
-    fd_signals_stop(); /* for the watchdog: this wait has its own limit, checkpoint.limit */
+    if (isfinite(seconds)) fd_signals_stop(); /* a sign of progress for comm.stall: this wait has its own limit */
     usleep(2000);
   }
   return atomic_load(&c->ready);

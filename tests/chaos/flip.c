@@ -246,7 +246,8 @@ static fd_status build(world *w, const char *folder) {
   FD_TRY(fd_device_open(&w->dev, &w->config, 0, 1));
   FD_TRY(fd_network_create(&w->network, &w->config, info.window));
   FD_TRY(fd_state_create(&w->state, &w->config, w->network, w->dev));
-  w->run = (fd_run){strdup(below(w, "run")), &w->config, w->network, fd_comm_self(), info.window, w->dataset_id, 0, NULL, NULL, NULL};
+  w->run =
+      (fd_run){strdup(below(w, "run")), &w->config, w->network, fd_comm_self(), info.window, w->dataset_id, 0, NULL, NULL, NULL};
   return FD_OK;
 }
 
