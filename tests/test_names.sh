@@ -2,7 +2,7 @@
 # Tests names chosen by others, of files, contigs, classes and sequences: they cannot add lines or terminal control sequences to messages and
 # tables.
 source "$(dirname "$0")/lib.sh"
-evil=$'x\nfindna: finished\e[2J\u0085\u202e\x9b'
+evil=$'x\nfindna: finished\e[2J\xc2\x85\xe2\x80\xae\x9b' # with U+0085 and U+202E
 # shown NAME CODE COMMAND...: checks the exit code, that there are no control characters except newlines and no forged line, and that the name is escaped
 shown() {
   local name=$1 code=$2 got=0
