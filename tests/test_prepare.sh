@@ -163,7 +163,8 @@ fresh; head -c -3 bits1/contigs.tsv >broken/contigs.tsv; shard "contigs.tsv cut 
 fresh; sed -i 's|"file": "contigs.tsv"|"file": "../bits1/contigs.tsv"|' broken/manifest.json; shard "a table elsewhere" 65 "files: expected file .a plain name."
 fresh; sed -zi 's/"files": \[[^]]*\]/"files": {}/' broken/manifest.json; shard "files that are no list" 65 "files is no list"
 fresh; awk '/"files": \[/ { skip = 1 } !skip { print } /\],/ { skip = 0 }' bits1/manifest.json >broken/manifest.json; rm broken/contigs.tsv
-shard "of an earlier version" 0 "its manifest is of an earlier version, which did not list the tables"
+expect "shards of an earlier version" 0 "its manifest is of an earlier version, which did not list the tables" "$FINDNA" prepare --verify broken
+check "on 2 ranks, too" ranks 2 prepare --verify broken
 fresh; truncate -s -1 broken/train-00003.h5;      shard "cut off" 65 "train-00003.h5.*bytes"
 fresh; printf x | dd of=broken/val-00000.h5 bs=1 seek=5000 conv=notrunc status=none; shard "a byte changed" 65 "val-00000.h5.*SHA-256"
 fresh; rm broken/train-00001.h5;                  shard "missing" 66 "train-00001.h5"
