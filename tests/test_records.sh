@@ -32,7 +32,7 @@ check "the split of each value" bash -c 'for p in pretrain:20 other_heldout:20 t
 check "a table has the names, and the letters of the shards" bash -c 'head -1 b/train.tsv | grep -qx "id.split.sequence.phylum.class.order.family.subfamily.genus.species.dna_bin" && grep -qP "^P1\tval\t[ACGT]{41}\tArthropoda\tInsecta\tDip, tera\tF1\t\tGenus0\tGenus0 sp1\tBOLD:1$" b/train.tsv'
 check "the shards are intact" bash -c '"$0" prepare --verify b | grep -q "2 shards with 60 records of up to 60, and the tables, are whole"' "$FINDNA"
 cp -r b cut_b && head -n -1 b/test.tsv >cut_b/test.tsv && rm cut_b/train.tsv
-expect "tables that are cut off or missing are no whole set" 65 "cut_b/test.tsv: has [0-9]+ bytes with SHA-256" "$FINDNA" prepare --verify cut_b
+expect "tables that are cut off or missing are no whole set" 65 "cut_b/test.tsv: has [0-9]+ bytes .the manifest says" "$FINDNA" prepare --verify cut_b
 check "each is named" grep -q "cut_b/train.tsv: No such file" out.log
 check "inspect describes them" bash -c '"$0" inspect b | grep -q "records of up to 60 nucleotides" && "$0" inspect b/train-00000.h5 | grep -qE "records +[0-9]+ of up to 60 nucleotides"' "$FINDNA"
 ranks 2 prepare --table bioscan.csv $parts --limit 60 b2 >/dev/null 2>&1

@@ -182,8 +182,8 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
       "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
       "are printed next to the paper's numbers. SUITE is genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m,\n"
-      "kd, kd-small, bakeoff, local, or a .tsv file like those in configs/suites. The same command, run again, continues where "
-      "it stopped.",
+      "kd, kd-small, bakeoff, local, or a .tsv file like those in configs/suites. The same command, run again, continues\n"
+      "where it stopped.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;

@@ -78,10 +78,9 @@ static fd_status run(fd_comm *comm, fd_ingest_options *o, int check, const char 
 }
 
 static const char about[] =
-    "Cuts windows from FASTA (plain, gzip, bgzip, xz) or 2bit files into HDF5 shards and a manifest in the new folder OUT. A "
-    "record\n"
-    "named contig:first-last (1-based, inclusive) is read as that region of the contig. Under mpirun the ranks share the work;\n"
-    "the result is bit-identical for any number of ranks.";
+    "Cuts windows from FASTA (plain, gzip, bgzip, xz) or 2bit files into HDF5 shards and a manifest in the new folder OUT.\n"
+    "A record named contig:first-last (1-based, inclusive) is read as that region of the contig. Under mpirun the ranks\n"
+    "share the work; the result is bit-identical for any number of ranks.";
 
 fd_status fd_command_prepare(fd_comm *comm, int argc, char **argv) {
   fd_ingest_options o = {.window = 1000, .max_n = 1, .shard_windows = 16384, .sampling = "length", .assembly = ""};

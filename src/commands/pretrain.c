@@ -512,10 +512,9 @@ fd_status fd_command_pretrain(fd_comm *comm, int argc, char **argv) {
       "pretrain", "CONFIG [section.key=value ...] [options]",
       "Pretrains a model on shards. CONFIG is a YAML file or the name of one in configs/ (demo, findna, findna-code, cm-mnm,\n"
       "findna-plus, findna-t, recommended, mae, mae-small, mlm, had, had-small, had-distil, had-reconstruct, nt-small,\n"
-      "dnabert-small); 'findna config'\n"
-      "lists all options. The same command, started again, resumes. A signal (TERM, INT, HUP, USR1, USR2) stops the run after "
-      "the\n"
-      "current step with a checkpoint and exit code 75, a file named 'stop' in the run folder with exit code 85.",
+      "dnabert-small); 'findna config' lists all options. The same command, started again, resumes. A signal (TERM, INT,\n"
+      "HUP, USR1, USR2) stops the run after the current step with a checkpoint and exit code 75, a file named 'stop' in the\n"
+      "run folder with exit code 85.",
       table};
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;

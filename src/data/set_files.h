@@ -8,8 +8,4 @@
  * also on failure. */
 fd_status fd_set_files_list(const char *folder, json_t **list) FD_MUST_CHECK;
 
-/* Compares size and SHA-256 of the files with the folder's manifest; one of an earlier version lists none. FD_DATA or FD_MISSING
- * after a message for each file that differs or is missing. */
-fd_status fd_set_files_verify(const char *folder) FD_MUST_CHECK;
-
 #endif

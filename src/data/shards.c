@@ -13,12 +13,12 @@
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/printable.h"
-#include "data/set_files.h"
 #include "device/tensors.h"
 
 static const char *const shard_formats[FD_SHARD_FORMATS] = {"findna-shard 1", "findna-shard 2", "findna-shard 3"};
 const char *const fd_manifest_formats[FD_SHARD_FORMATS] = {"findna-shards 1", "findna-shards 2", "findna-shards 3"};
 enum {
+  MANIFEST_MAX = 1 << 26,
   CHUNK_BYTES = 1 << 16,
   WINDOW_MAX = 1 << 30,
   CONTIG_ROOM = 64 /* minimum; frozen, as part of the hash */
@@ -41,26 +41,49 @@ static int64_t least_bytes(const fd_manifest *m) {
   return m->records == FD_PACKED_RECORDS ? 1 + (int64_t)sizeof(int32_t) : m->window;
 }
 
-static fd_status read_entry(const char *path, const json_t *value, size_t index, const fd_manifest *m, fd_shard_entry *e) {
+/* Reads what entries of the lists of shards and of files have in common. */
+static fd_status read_file(const char *path, const char *list, const json_t *value, size_t index, fd_shard_entry *e) {
   const char *file = json_string_value(json_object_get(value, "file")),
-             *split = json_string_value(json_object_get(value, "split"));
-  const char *hash = json_string_value(json_object_get(value, "sha256"));
-  json_int_t windows = json_integer_value(json_object_get(value, "windows")),
-             bytes = json_integer_value(json_object_get(value, "bytes"));
+             *hash = json_string_value(json_object_get(value, "sha256"));
+  json_int_t bytes = json_integer_value(json_object_get(value, "bytes"));
+  if (!file || !fd_is_hex(hash) || bytes < 1)
+    return fd_fail(FD_DATA, "%s: %s %zu: expected file, bytes and sha256", path, list, index);
+  if (!is_plain_name(file, sizeof e->file))
+    return fd_fail(FD_DATA, "%s: %s %zu: '%.80s' is not a plain file name", path, list, index, file);
+  snprintf(e->file, sizeof e->file, "%s", file);
+  snprintf(e->sha256, sizeof e->sha256, "%s", hash);
+  e->bytes = (uint64_t)bytes;
+  return FD_OK;
+}
+
+static fd_status read_entry(const char *path, const json_t *value, size_t index, const fd_manifest *m, fd_shard_entry *e) {
+  const char *split = json_string_value(json_object_get(value, "split"));
+  json_int_t windows = json_integer_value(json_object_get(value, "windows"));
   int64_t symbols = windows;
-  if (!file || !split || !fd_is_hex(hash) || windows < 1 || bytes < 1)
+  if (!split || windows < 1)
     return fd_fail(FD_DATA, "%s: shard %zu: expected file, split, windows, bytes and sha256", path, index);
   if (!is_split(split)) return fd_fail(FD_DATA, "%s: shard %zu: split '%.40s' (expected train, val or test)", path, index, split);
-  if (!is_plain_name(file, sizeof e->file))
-    return fd_fail(FD_DATA, "%s: shard %zu: '%.80s' is not a plain file name", path, index, file);
-  if (!fd_multiply_size(&symbols, least_bytes(m)) || symbols > bytes)
-    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " %s %d nucleotides do not fit into its %" PRId64 " bytes", path, index,
-                   (int64_t)windows, m->records ? "records of up to" : "windows of", m->window, (int64_t)bytes);
-  snprintf(e->file, sizeof e->file, "%s", file);
+  FD_TRY(read_file(path, "shard", value, index, e));
+  if (!fd_multiply_size(&symbols, least_bytes(m)) || (uint64_t)symbols > e->bytes)
+    return fd_fail(FD_DATA, "%s: shard %zu: %" PRId64 " %s %d nucleotides do not fit into its %" PRIu64 " bytes", path, index,
+                   (int64_t)windows, m->records ? "records of up to" : "windows of", m->window, e->bytes);
   snprintf(e->split, sizeof e->split, "%s", split);
-  snprintf(e->sha256, sizeof e->sha256, "%s", hash);
   e->windows = windows;
-  e->bytes = (uint64_t)bytes;
+  return FD_OK;
+}
+
+/* Reads the list of the files beside the shards, which manifests of earlier versions lack. */
+static fd_status read_beside(const char *path, const json_t *root, fd_manifest *m) {
+  const json_t *files = json_object_get(root, "files");
+  size_t count = json_array_size(files);
+  m->files = files ? 0 : -1;
+  if (files && !json_is_array(files)) return fd_fail(FD_DATA, "%s: files is no list; expected that of the tables", path);
+  if (!count) return FD_OK;
+  FD_TRY(fd_alloc(&m->beside, count, sizeof *m->beside, "manifest"));
+  for (size_t i = 0; i < count; i++) {
+    FD_TRY(read_file(path, "file", json_array_get(files, i), i, &m->beside[i]));
+    m->files = (int)i + 1;
+  }
   return FD_OK;
 }
 
@@ -129,10 +152,7 @@ static fd_status read_shards(const char *path, const json_t *root, fd_manifest *
   if (strcmp(hex, id))
     return fd_fail(FD_DATA, "%s: dataset_id is not that of the shards it lists: the manifest was changed by hand", path);
   memcpy(m->dataset_id, hex, sizeof hex);
-  const json_t *files = json_object_get(root, "files");
-  if (files && !json_is_array(files)) return fd_fail(FD_DATA, "%s: files is no list; expected that of the tables", path);
-  m->files = files ? (int)json_array_size(files) : -1;
-  return FD_OK;
+  return read_beside(path, root, m);
 }
 
 fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
@@ -142,7 +162,7 @@ fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
   memset(m, 0, sizeof *m);
   FD_TRY(fd_path(m->folder, folder, NULL, NULL));
   FD_TRY(fd_path(path, folder, "manifest.json", NULL));
-  FD_TRY(fd_read_file(path, FD_MANIFEST_JSON_MAX, &text, &bytes));
+  FD_TRY(fd_read_file(path, MANIFEST_MAX, &text, &bytes));
   fd_status status = fd_json_parse(&root, text, bytes, path);
   free(text);
   if (status == FD_OK) status = read_shards(path, root, m);
@@ -153,8 +173,9 @@ fd_status fd_manifest_read(const char *folder, fd_manifest *m) {
 
 void fd_manifest_free(fd_manifest *m) {
   free(m->shard);
-  m->shard = NULL;
-  m->shards = 0;
+  free(m->beside);
+  m->shard = m->beside = NULL;
+  m->shards = m->files = 0;
 }
 
 fd_status fd_manifest_same(const fd_manifest *m, fd_comm *comm) {
@@ -163,12 +184,11 @@ fd_status fd_manifest_same(const fd_manifest *m, fd_comm *comm) {
       "each rank reads data.shards on its own host: copy the same shards to all hosts, or name a folder that they share");
 }
 
-/* Compare size and hash of a shard's file with the manifest. */
+/* Compare size and hash of a file with the manifest. */
 static fd_status check_size(const char *path, const fd_shard_entry *e, uint64_t bytes) {
   if (bytes == e->bytes) return FD_OK;
-  return fd_fail(FD_DATA,
-                 "%s: has %" PRIu64 " bytes (the manifest says %" PRIu64 "); prepare the shards again or copy them again", path,
-                 bytes, e->bytes);
+  return fd_fail(FD_DATA, "%s: has %" PRIu64 " bytes (the manifest says %" PRIu64 "); prepare the folder again or copy it again",
+                 path, bytes, e->bytes);
 }
 
 static fd_status check_hash(const char *path, const fd_shard_entry *e, const char *hex) {
@@ -177,7 +197,7 @@ static fd_status check_hash(const char *path, const fd_shard_entry *e, const cha
                  path, hex, e->sha256);
 }
 
-static fd_status verify_shard(const fd_manifest *m, const fd_shard_entry *e) {
+static fd_status verify_file(const fd_manifest *m, const fd_shard_entry *e) {
   char path[FD_PATH_MAX], hex[FD_SHA256_HEX];
   uint64_t bytes;
   FD_TRY(fd_path(path, m->folder, e->file, NULL));
@@ -190,12 +210,12 @@ static fd_status verify_shard(const fd_manifest *m, const fd_shard_entry *e) {
 fd_status fd_manifest_verify(const fd_manifest *m, fd_comm *comm) {
   fd_status status = FD_OK;
   for (int i = comm->local_rank; i < m->shards; i += comm->local_size) {
-    fd_status one = verify_shard(m, &m->shard[i]);
+    fd_status one = verify_file(m, &m->shard[i]);
     if (status == FD_OK) status = one;
   }
-  if (comm->local_rank == 0) {
-    fd_status beside = fd_set_files_verify(m->folder);
-    if (status == FD_OK) status = beside;
+  for (int i = comm->local_rank; i < m->files; i += comm->local_size) {
+    fd_status one = verify_file(m, &m->beside[i]);
+    if (status == FD_OK) status = one;
   }
   return fd_comm_agree(comm, status);
 }

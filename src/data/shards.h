@@ -35,12 +35,11 @@ typedef struct fd_manifest {
   int window;                     /* nucleotides of a window, or, at most, of a record */
   int records;                    /* whether sequences are records of various lengths, and how shards store them */
   char dataset_id[FD_SHA256_HEX]; /* SHA-256 over the window length and the ordered (split, windows, sha256) of all shards */
-  int files;                      /* beside the shards: contigs.tsv, tables; -1: of an earlier version, which did not list them */
-  int shards;
+  int shards, files;
   fd_shard_entry *shard;
+  fd_shard_entry
+      *beside; /* [files] contigs.tsv, tables: without split and windows; files is -1 if an earlier version listed none */
 } fd_manifest;
-
-enum { FD_MANIFEST_JSON_MAX = 1 << 26 /* bytes of manifest.json */ };
 
 /* The windows or records of one split, in memory. */
 typedef struct fd_windows {
