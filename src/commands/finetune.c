@@ -408,8 +408,16 @@ static fd_status build(fd_comm *comm, const options *o, tuning *t) {
   t->selection =
       (fd_selection){c,          &t->data.valid, {"fine-tuned", t->network, t->weights, t->dev, (int)c->model.cls, t->tokenizer},
                      t->weights, c->eval.every,  NULL};
-  t->run = (fd_run){c->run.folder, c,          t->network,    comm,           t->longest,
-                    t->dataset_id, t->started, t->teacher.id, &t->data.names, t->teacher.tensors};
+  t->run = (fd_run){.folder = c->run.folder,
+                    .config = c,
+                    .network = t->network,
+                    .comm = comm,
+                    .window = t->longest,
+                    .dataset_id = t->dataset_id,
+                    .started = t->started,
+                    .teacher = t->teacher.id,
+                    .classes = &t->data.names,
+                    .teacher_tensors = t->teacher.tensors};
   FD_TRY(open_scorer(comm, t));
   announce(comm, t, rows);
   return FD_OK;

@@ -279,8 +279,15 @@ static fd_status build(fd_comm *comm, pretraining *p) {
   FD_TRY(open_source(p, &source));
   FD_TRY(fd_trainer_create(&p->trainer, c, comm, p->dev, p->network, source, p->state, p->steps, rows));
   p->trainer->frozen = p->teacher.frozen;
-  p->run = (fd_run){c->run.folder,          c,          p->network,    comm, window,
-                    p->manifest.dataset_id, p->started, p->teacher.id, NULL, p->teacher.tensors};
+  p->run = (fd_run){.folder = c->run.folder,
+                    .config = c,
+                    .network = p->network,
+                    .comm = comm,
+                    .window = window,
+                    .dataset_id = p->manifest.dataset_id,
+                    .started = p->started,
+                    .teacher = p->teacher.id,
+                    .teacher_tensors = p->teacher.tensors};
   return FD_OK;
 }
 
