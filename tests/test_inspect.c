@@ -40,7 +40,7 @@ static void make_checkpoint(int64_t number, float last) {
   put(below(name, "config.yaml"), "run:\n  seed: 3\n");
   assert_ok(fd_sha256_file(below(name, "config.yaml"), file[1].sha256, &file[1].bytes));
   memcpy(info.config_hash, file[1].sha256, sizeof info.config_hash);
-  assert_ok(fd_manifest_text(&info, file, 1, 1, &text, &bytes));
+  assert_ok(fd_checkpoint_manifest_text(&info, file, 1, 1, &text, &bytes));
   put(below(name, "MANIFEST"), text);
   free(text);
 }

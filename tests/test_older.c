@@ -67,7 +67,7 @@ static void rewrite(const char *step, fd_checkpoint_info *info, const fd_config 
   files[arrays] = (fd_slice){.name = FD_CONFIG_TEXT};
   assert_ok(fd_config_hash(config, info->config_hash));
   assert_ok(fd_sha256_file(below(step, "config.yaml"), files[arrays].sha256, &files[arrays].bytes));
-  assert_ok(fd_manifest_text(info, files, arrays, 1, &text, &bytes));
+  assert_ok(fd_checkpoint_manifest_text(info, files, arrays, 1, &text, &bytes));
   put(below(step, "MANIFEST"), text);
   free(text);
 }
@@ -79,7 +79,7 @@ static void as_before_best(const char *step) {
   fd_checkpoint_info info;
   char *text, hash[FD_SHA256_HEX];
   int count, renamed = 0;
-  assert_ok(fd_manifest_parse(below(step, NULL), &info, files, &count));
+  assert_ok(fd_checkpoint_manifest_parse(below(step, NULL), &info, files, &count));
   for (int i = 0; i < count; i++) {
     char old[64];
     if (strncmp(files[i].name, "best-", 5)) continue;
@@ -138,7 +138,7 @@ static void imports_without_best(void **state) {
   open_tuning(&t);
   fill(t.state);
   save(&t);
-  assert_ok(fd_manifest_parse(below(step, NULL), &info, files, &count));
+  assert_ok(fd_checkpoint_manifest_parse(below(step, NULL), &info, files, &count));
   for (int i = 0; i < count - 1; i++)
     if (strncmp(files[i].name, "best-", 5)) files[kept++] = files[i];
   assert_int_equal(kept, count - 2);
@@ -164,7 +164,7 @@ static void names_in_the_config(void **state) {
   open_tuning(&t);
   fill(t.state);
   save(&t);
-  assert_ok(fd_manifest_parse(below(step, NULL), &info, files, &count));
+  assert_ok(fd_checkpoint_manifest_parse(below(step, NULL), &info, files, &count));
   snprintf(t.config.task.names, sizeof t.config.task.names, "fly,worm");
   rewrite(step, &info, &t.config, files, count - 1);
   assert_ok(fd_checkpoint_open_weights(fd_comm_self(), below("run", NULL), &read, &info, &weights));

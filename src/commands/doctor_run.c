@@ -13,7 +13,7 @@
 #include "commands/doctor.h"
 #include "commands/doctor_work.h"
 #include "data/hide.h"
-#include "data/shards.h"
+#include "data/manifest.h"
 #include "device/gpu_memory.h"
 #include "device/plugin.h"
 #include "objective/frozen.h"

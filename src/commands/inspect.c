@@ -114,7 +114,7 @@ static fd_status inspect_checkpoint(const char *folder) {
   size_t bytes;
   int count, bad = 0;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  fd_status status = fd_manifest_parse(folder, &info, slices, &count);
+  fd_status status = fd_checkpoint_manifest_parse(folder, &info, slices, &count);
   if (status == FD_OK) status = fd_path(path, folder, "MANIFEST", NULL);
   if (status == FD_OK) status = fd_read_file(path, FD_MANIFEST_MAX, &text, &bytes);
   if (status == FD_OK) {

@@ -10,7 +10,7 @@
 #include "base/printable.h"
 #include "commands/command.h"
 #include "data/ingest.h"
-#include "data/shards.h"
+#include "data/manifest.h"
 
 static fd_status verify(fd_comm *comm, const char *folder) {
   fd_manifest m;

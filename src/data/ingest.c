@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "data/alphabet.h"
 #include "data/ingest_parts.h"
+#include "data/shards.h"
 
 /* --- pass 1: the ranks share the files, and exchange the records they found ------------------------------------------- */
 

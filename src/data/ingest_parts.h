@@ -6,7 +6,7 @@
 
 #include "base/output.h"
 #include "data/ingest.h"
-#include "data/shards.h"
+#include "data/manifest.h"
 
 /* One shard to write: windows first .. first + count - 1 of a split. */
 typedef struct fd_shard_plan {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "data/ingest_table.h"
+#include "data/shards.h"
 #include "device/tensors.h"
 
 /* A shard while it is filled: `count` records so far. */

@@ -289,7 +289,7 @@ static fd_status check_written(const fd_checkpointer *c) {
   fd_slice *slices;
   int count;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  fd_status status = fd_manifest_parse(c->temporary, &info, slices, &count);
+  fd_status status = fd_checkpoint_manifest_parse(c->temporary, &info, slices, &count);
   if (status == FD_OK && (count != c->slices + c->texts || strcmp(info.state_id, c->info.state_id)))
     status = fd_fail(FD_IO, "%s: its MANIFEST reads back as a different one", c->temporary);
   for (int i = 0; i < count && status == FD_OK; i++) {
@@ -347,7 +347,7 @@ static fd_status commit(fd_checkpointer *c) {
   c->texts = 0;
   FD_GO(write_config(c));
   FD_GO(write_classes(c));
-  FD_GO(fd_manifest_text(&c->info, c->slice, c->slices, c->texts, &text, &bytes));
+  FD_GO(fd_checkpoint_manifest_text(&c->info, c->slice, c->slices, c->texts, &text, &bytes));
   FD_GO(fd_path(path, c->temporary, "MANIFEST", NULL));
   FD_GO(fd_write_file(path, text, bytes));
   FD_GO(check_written(c));

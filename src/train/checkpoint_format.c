@@ -62,7 +62,8 @@ static fd_status hash_so_far(FILE *out, char **text, const size_t *bytes, unsign
 
 static void print_file(FILE *out, const fd_slice *s) { fprintf(out, "file %s %" PRIu64 " %s\n", s->name, s->bytes, s->sha256); }
 
-fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text, size_t *bytes) {
+fd_status fd_checkpoint_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text,
+                                      size_t *bytes) {
   unsigned char digest[FD_SHA256_BYTES];
   char hex[FD_SHA256_HEX];
   FILE *out;
@@ -156,7 +157,7 @@ static fd_status check_counters(const char *path, const fd_checkpoint_info *i) {
   return FD_OK;
 }
 
-int fd_manifest_arrays(const fd_slice *files, int count) {
+int fd_checkpoint_manifest_arrays(const fd_slice *files, int count) {
   int arrays = 0;
   while (arrays < count && strcmp(files[arrays].name, FD_CONFIG_TEXT)) arrays++;
   return arrays;
@@ -169,10 +170,10 @@ static fd_status check_whole(const char *path, const char *text, size_t bytes, c
   fd_checkpoint_info again = *info;
   char *expected;
   size_t expected_bytes;
-  int arrays = fd_manifest_arrays(files, count), texts = count - arrays;
+  int arrays = fd_checkpoint_manifest_arrays(files, count), texts = count - arrays;
   if (texts < 1 || texts > 2 || (texts == 2 && strcmp(files[count - 1].name, FD_CLASSES_TEXT)))
     return fd_fail(FD_DATA, "%s: its last file is not " FD_CONFIG_TEXT ", or " FD_CLASSES_TEXT " after it", path);
-  FD_TRY(fd_manifest_text(&again, files, arrays, texts, &expected, &expected_bytes));
+  FD_TRY(fd_checkpoint_manifest_text(&again, files, arrays, texts, &expected, &expected_bytes));
   int same = expected_bytes == bytes && !memcmp(expected, text, bytes);
   free(expected);
   if (same) return FD_OK;
@@ -189,7 +190,7 @@ static fd_status check_place(const char *path, const char *folder, int64_t step)
   return fd_fail(FD_DATA, "%s: is of step %" PRId64 ", but its folder is named %s", path, step, name);
 }
 
-fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) {
+fd_status fd_checkpoint_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *slices, int *count) {
   char path[FD_PATH_MAX], *text = NULL, *lines = NULL, *rest;
   size_t bytes;
   fd_status status = FD_OK;

@@ -25,16 +25,16 @@ fd_status fd_checkpoint_plan(const fd_params *params, const size_t size[FD_ARRAY
 
 /* Makes the text of the MANIFEST, including its last line, for `arrays` files of arrays followed by `texts` texts. Sets
  * info->state_id, which does not depend on the texts. *text is released with free(). */
-fd_status fd_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text,
-                           size_t *bytes) FD_MUST_CHECK;
+fd_status fd_checkpoint_manifest_text(fd_checkpoint_info *info, const fd_slice *files, int arrays, int texts, char **text,
+                                      size_t *bytes) FD_MUST_CHECK;
 
-/* Reads and checks a MANIFEST: its hashes, that it is complete and as fd_manifest_text writes it, and that its numbers are
- * consistent with each other and with the name of its folder. The files listed are returned in files[*count] (name, bytes,
+/* Reads and checks a MANIFEST: its hashes, that it is complete and as fd_checkpoint_manifest_text writes it, and that its numbers
+ * are consistent with each other and with the name of its folder. The files listed are returned in files[*count] (name, bytes,
  * sha256), the texts last. */
-fd_status fd_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *files, int *count) FD_MUST_CHECK;
+fd_status fd_checkpoint_manifest_parse(const char *folder, fd_checkpoint_info *info, fd_slice *files, int *count) FD_MUST_CHECK;
 
 /* The number of files of arrays: those before config.yaml. */
-int fd_manifest_arrays(const fd_slice *files, int count);
+int fd_checkpoint_manifest_arrays(const fd_slice *files, int count);
 
 /* Parses the step of a folder name; returns 0 if it is not the name of a checkpoint. */
 int fd_checkpoint_step(const char *name, int64_t *step);

@@ -95,7 +95,7 @@ fd_status fd_checkpoint_verify(const char *folder, int files, fd_checkpoint_info
   fd_slice *slices;
   int count;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  fd_status status = fd_manifest_parse(folder, info, slices, &count);
+  fd_status status = fd_checkpoint_manifest_parse(folder, info, slices, &count);
   for (int i = 0; files && i < count && status == FD_OK; i++) {
     char *text;
     status = read_verified(folder, &slices[i], &text);
@@ -136,7 +136,7 @@ static int is_named(const char *name, const fd_slice *slice) {
 /* Checks that the files of a MANIFEST are those that a run of this config writes, each once and in order. Fills in their names,
  * sizes and hashes in `plan`. */
 static fd_status match_plan(const char *folder, const fd_slice *files, int count, fd_slice *plan, int planned) {
-  int arrays = fd_manifest_arrays(files, count);
+  int arrays = fd_checkpoint_manifest_arrays(files, count);
   if (arrays != planned) return fd_fail(FD_DATA, "%s: MANIFEST names %d files of arrays (expected %d)", folder, arrays, planned);
   for (int i = 0; i < planned; i++) {
     if (!is_named(files[i].name, &plan[i]))
@@ -218,7 +218,7 @@ static fd_status read_classes(const fd_checkpoint_info *info, const fd_slice *s,
 /* Loads the names of the task's classes from classes.txt, or from the config key of an older version, which is converted. */
 static fd_status load_classes(const fd_checkpoint_info *info, const fd_slice *files, int count, fd_config *config,
                               fd_class_names *names) {
-  const fd_slice *s = fd_manifest_arrays(files, count) + 2 == count ? &files[count - 1] : NULL;
+  const fd_slice *s = fd_checkpoint_manifest_arrays(files, count) + 2 == count ? &files[count - 1] : NULL;
   char hash[FD_SHA256_HEX];
   *names = (fd_class_names){0};
   if (s) return read_classes(info, s, config, names);
@@ -242,7 +242,7 @@ static fd_status load_names(const fd_checkpoint_info *info, const fd_slice *file
 /* Loads config.yaml, the first text. */
 static fd_status load_config(const fd_checkpoint_info *info, const fd_slice *slices, int count, fd_config *config) {
   char *text, hash[FD_SHA256_HEX];
-  const fd_slice *s = &slices[fd_manifest_arrays(slices, count)];
+  const fd_slice *s = &slices[fd_checkpoint_manifest_arrays(slices, count)];
   if (s->bytes > FD_CONFIG_FILE_MAX) return fd_fail(FD_DATA, "%s: config.yaml of %" PRIu64 " bytes", info->folder, s->bytes);
   FD_TRY(read_verified(info->folder, s, &text));
   fd_status status = fd_config_parse_saved(config, text, (size_t)s->bytes, "the checkpoint's config.yaml", hash);
@@ -298,7 +298,7 @@ static fd_status load_one(const fd_run *run, const char *folder, fd_checkpoint_i
   fd_class_names names = {0};
   int count, planned;
   FD_TRY(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  fd_status status = fd_manifest_parse(folder, info, slices, &count);
+  fd_status status = fd_checkpoint_manifest_parse(folder, info, slices, &count);
   if (status == FD_OK) status = load_config(info, slices, count, &saved);
   if (status == FD_OK) status = load_names(info, slices, count, &saved, &names);
   if (status == FD_OK) status = check_experiment(run, info, &saved, &names);
@@ -401,7 +401,7 @@ static fd_status read_weights(const char *folder, fd_config *config, fd_checkpoi
   int count, planned;
   fd_status status = FD_OK;
   FD_GO(fd_alloc(&slices, FD_CHECKPOINT_FILES_MAX + 1, sizeof *slices, "checkpoint"));
-  FD_GO(fd_manifest_parse(folder, info, slices, &count));
+  FD_GO(fd_checkpoint_manifest_parse(folder, info, slices, &count));
   FD_GO(load_config(info, slices, count, config));
   FD_GO(load_names(info, slices, count, config, &weights->classes));
   FD_GO(fd_network_create(&weights->network, config, info->window));

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "commands/evaluate_results.h"
-#include "data/shards.h"
+#include "data/manifest.h"
 #include "output/matrix_show.h"
 #include "output/metrics.h"
 #include "output/report.h"
@@ -48,7 +48,7 @@ void fuzz_checkpoint(const uint8_t *data, size_t size) {
   fd_hex(hex, digest);
   int line = snprintf(text + size, sizeof text - size, "sha256 %s\n", hex);
   fuzz_file("MANIFEST", text, size + (size_t)line);
-  if (fd_manifest_parse(fuzz_files_folder(), &info, slices, &count) != FD_OK) return;
+  if (fd_checkpoint_manifest_parse(fuzz_files_folder(), &info, slices, &count) != FD_OK) return;
   EXPECT(info.step >= 0 && is_hex(info.state_id) && count <= FD_CHECKPOINT_FILES_MAX);
   for (int i = 0; i < count; i++) {
     EXPECT(*slices[i].name && !strchr(slices[i].name, '/') && is_hex(slices[i].sha256));
