@@ -1,6 +1,5 @@
 /* The base library: JSON, texts, memory, arguments, statuses, durations. */
 #include "check.h"
-#include "scratch.h"
 
 #include "base/args.h"
 #include "base/clock.h"
@@ -192,5 +191,5 @@ int main(void) {
       cmocka_unit_test(arguments),     cmocka_unit_test(bad_arguments),       cmocka_unit_test(nearest_name),
       cmocka_unit_test(statuses),      cmocka_unit_test(durations),
   };
-  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+  return cmocka_run_group_tests(tests, NULL, NULL);
 }
