@@ -66,6 +66,15 @@ check "an interval has the name it is given" test "$(cut -f1 i.tsv | xargs)" = "
 check "the strands of an interval differ" bash -c '! cmp -s <(sed -n 2p i.tsv | cut -f2-) <(sed -n 3p i.tsv | cut -f2-)'
 sed -n '1,2p' both.tsv >b1 && sed -n '1p;3p' both.tsv >b2
 check "--both-strands: the same for both" close b1 b2
+# Also where sequences are cut into windows, the last of which is nearer to its predecessor than the others.
+printf '%s\t%d\t%d\tlong\t0\t+\n%s\t%d\t%d\tlong\t0\t-\n' $contig $((first + 1000)) $((first + 1205)) $contig $((first + 1000)) $((first + 1205)) >long.bed
+sed -n 1p long.bed >plus.bed && sed -n 2p long.bed >minus.bed
+for how in "--pool tokens" "--pool max" "--pool cls" "--pool positions" "--pool positions --stride 7"; do
+  for strand in plus minus; do embed $strand.bed --genome "$genome" --both-strands --window 61 $how --output $strand.tsv; done
+  # Positions of the reverse complement are in the opposite order.
+  case $how in *positions*) { head -1 minus.tsv; tail -n +2 minus.tsv | cut -f3- | tac | paste <(tail -n +2 plus.tsv | cut -f1,2) -; } >turned.tsv ;; *) cp minus.tsv turned.tsv ;; esac
+  check "--both-strands $how: windows of the reverse complement are mirrored" close plus.tsv turned.tsv
+done
 awk -v CONVFMT=%.9g 'NR == 1 { print; next } NR == 2 { split($0, a) } NR == 3 { line = "m"; for (i = 2; i <= NF; i++) line = line "\t" (a[i] + $i) / 2; print line }' i.tsv >mean.tsv
 check "--both-strands: the mean of both" close b1 mean.tsv
 cut -f1-3 i.bed | head -1 >plain.bed && embed plain.bed --genome "$genome" --output plain.tsv

@@ -292,15 +292,9 @@ static void pairs_and_folders(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(sha256_known_answers),
-      cmocka_unit_test(files_are_durable),
-      cmocka_unit_test(full_disk),
-      cmocka_unit_test(packed_output),
-      cmocka_unit_test(path_length_is_limited),
-      cmocka_unit_test(one_owner),
-      cmocka_unit_test(removes_folders),
-      cmocka_unit_test(paths_are_resolved),
-      cmocka_unit_test(pairs_and_folders),
+      cmocka_unit_test(sha256_known_answers), cmocka_unit_test(files_are_durable),      cmocka_unit_test(full_disk),
+      cmocka_unit_test(packed_output),        cmocka_unit_test(path_length_is_limited), cmocka_unit_test(one_owner),
+      cmocka_unit_test(removes_folders),      cmocka_unit_test(paths_are_resolved),     cmocka_unit_test(pairs_and_folders),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -150,6 +150,11 @@ expect "131,072 nucleotides with recompute" 0 "^test +4 " "$FINDNA" finetune run
 check "blocks for their length" grep -q "48 new besides the head" out.log
 printf 'sequence,label\nACGT,0\nACGA,0\n' >one.csv
 expect "selection by the test rows" 65 "the validation rows .* are the test rows" "$FINDNA" finetune run --train train.csv --valid test.csv --test test.csv run.folder=bad
+{ head -1 test.csv; tail -n +2 test.csv | tac; } >turned.csv
+expect "in another order" 65 "the validation rows .* are the test rows .test.csv." "$FINDNA" finetune run --train train.csv --valid turned.csv --test test.csv run.folder=bad
+{ head -4 test.csv; tail -n +2 train.csv | head -3; } >mixed.csv
+expect "single ones are counted" 0 "3 of the [0-9]+ test sequences in test.csv are also validation sequences" "$FINDNA" finetune run --train train.csv --valid mixed.csv --test test.csv $small run.folder=mixed
+check "validation rows that are training rows, too" grep -q "3 of the 6 validation sequences are also training sequences" out.log
 expect "one class only" 65 "one.csv: its training rows have one class" "$FINDNA" finetune run --train one.csv run.folder=bad
 printf 'sequence,label\nACGT,0\nACGA,1\nACGG,2\n' >three.csv
 expect "a class in test that training lacks" 65 "three.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --test three.csv run.folder=bad

@@ -111,12 +111,9 @@ static void permutation_is_random(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(philox_known_answers),
-      cmocka_unit_test(keys_differ),
-      cmocka_unit_test(uniform_numbers),
-      cmocka_unit_test(normal_moments),
-      cmocka_unit_test(permutation_is_bijective),
-      cmocka_unit_test(permutation_is_random),
+      cmocka_unit_test(philox_known_answers),     cmocka_unit_test(keys_differ),
+      cmocka_unit_test(uniform_numbers),          cmocka_unit_test(normal_moments),
+      cmocka_unit_test(permutation_is_bijective), cmocka_unit_test(permutation_is_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

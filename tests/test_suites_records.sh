@@ -37,6 +37,9 @@ expect "one method" 0 "knn" "$FINDNA" evaluate its mae --data its --seeds 1 --me
 
 # The probe of many classes.
 one="--train bioscan/train.tsv --seeds 1 --baseline none"
+expect "in further rows, too" 0 "1 rows have a label that no training row has: they count as wrong" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus --count-unknown run.folder=u4 $small
+check "and in the results" grep -q '"test_rows_of_unknown_label": 1' u4/finetune.json
+expect "which is refused otherwise" 65 "the label .* is none that a training row has" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus run.folder=u5 $small
 expect "300 species" 0 "300 classes are fitted in up to 30 epochs; 0.1 MB" "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --output p1.json
 "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --threads 2 --output p2.json >/dev/null 2>&1
 check "the same with any number of threads" cmp p1.json p2.json

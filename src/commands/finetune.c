@@ -163,19 +163,38 @@ static fd_status collect_overrides(const options *o, tuning *t, int words, int *
   return FD_OK;
 }
 
-/* Refuses test rows that equal the validation rows: weights selected on the test rows have scores that are too good. */
-static fd_status check_test(const fd_table *a, const fd_table *b) {
-  int same = a->rows && a->rows == b->rows && !memcmp(a->start, b->start, ((size_t)a->rows + 1) * sizeof *a->start) &&
-             !memcmp(a->symbols, b->symbols, (size_t)a->start[a->rows]);
-  if (!same) return FD_OK;
-  return fd_fail(FD_DATA,
-                 "the validation rows (--valid, or dev of a task) are the test rows: scores of weights that were selected on the "
-                 "test rows are biased; give other rows, or none: then a fraction of the training rows is used (task.selection)");
+/* Refuses test rows that are the validation rows, in any order: weights selected on the test rows have scores that are too good.
+ * Warns of single ones. */
+static fd_status check_test(const fd_table *valid, const fd_table *test, const char *name, int root) {
+  int shared, valid_rows, turned;
+  FD_TRY(fd_task_leakage(valid, test, &shared, &turned));
+  FD_TRY(fd_task_leakage(test, valid, &valid_rows, &turned));
+  if (shared && shared == test->rows && valid_rows == valid->rows)
+    return fd_fail(
+        FD_DATA,
+        "the validation rows (--valid, or dev of a task) are the test rows (%s): scores of weights that were selected on "
+        "the test rows are biased; give other rows, or none: then a fraction of the training rows is used "
+        "(task.selection)",
+        name);
+  if (shared && root)
+    fd_warn(
+        "%d of the %d test sequences in %s are also validation sequences, by which the weights are selected: their scores are "
+        "too good",
+        shared, test->rows, name);
+  return FD_OK;
 }
 
-static fd_status check_selection(const tuning *t) {
-  FD_TRY(check_test(&t->data.valid, &t->data.test));
-  for (int i = 0; i < t->further.count; i++) FD_TRY(check_test(&t->data.valid, &t->further.table[i]));
+/* Checks that the rows by which weights are selected are neither test nor training rows. */
+static fd_status check_selection(const options *o, const tuning *t, int root) {
+  const fd_table *valid = &t->data.valid;
+  int same, turned;
+  if (!valid->rows) return FD_OK;
+  FD_TRY(check_test(valid, &t->data.test, o->rows.test ? o->rows.test : fd_task_input_name(&o->rows), root));
+  for (int i = 0; i < t->further.count; i++) FD_TRY(check_test(valid, &t->further.table[i], t->further.file[i], root));
+  FD_TRY(fd_task_leakage(&t->data.train, valid, &same, &turned));
+  if (same && root)
+    fd_warn("%d of the %d validation sequences are also training sequences: weights that memorise them are preferred", same,
+            valid->rows);
   return FD_OK;
 }
 
@@ -455,7 +474,7 @@ static fd_status finish(fd_comm *comm, const options *o, tuning *t) {
                     .taken = t->taken,
                     .teacher = *t->teacher.id ? &t->teacher : NULL,
                     .further = &t->further,
-                    .unknown = fd_task_unknown(&t->data),
+                    .unknown = fd_task_unknown(&t->data.test, t->data.train.classes),
                     .same = t->same,
                     .turned = t->turned};
   if (s->best_step < 0)
@@ -503,7 +522,7 @@ static fd_status finetune(fd_comm *comm, const options *o, tuning *t) {
   FD_TRY(fd_task_input_read(&o->rows, comm, &t->data));
   if (t->data.test.rows && !t->data.test.value) FD_TRY(fd_whitening_ready()); /* for the figure of the test rows at the end */
   FD_TRY(fd_further_read(&t->further, &o->also, &o->rows, &t->data, comm));
-  FD_TRY(check_selection(t));
+  FD_TRY(check_selection(o, t, comm->rank == 0));
   FD_TRY(fd_class_names_hash(&t->data.names, t->classes));
   FD_TRY(fd_task_leakage(&t->data.train, &t->data.test, &t->same, &t->turned));
   if (t->same + t->turned && comm->rank == 0)

@@ -63,10 +63,14 @@ done:
 /* Scores of further test rows, an object for each file. */
 static json_t *json_of_further(const fd_further *f, int classes) {
   json_t *list = json_array();
-  for (int i = 0; i < f->count; i++)
-    fd_json_append(&list, json_pack("{s:s, s:i, s:i, s:i, s:o, s:o*}", "test", f->file[i], "test_rows", f->table[i].rows,
-                                    "test_rows_in_train", f->same[i], "test_rows_turned_in_train", f->turned[i], "test_scores",
-                                    json_of(&f->scores[i]), "constant", fd_constant_answer(&f->table[i], classes)));
+  for (int i = 0; i < f->count; i++) {
+    int unknown = fd_task_unknown(&f->table[i], classes);
+    json_t *one = json_pack("{s:s, s:i, s:i, s:i, s:o, s:o*}", "test", f->file[i], "test_rows", f->table[i].rows,
+                            "test_rows_in_train", f->same[i], "test_rows_turned_in_train", f->turned[i], "test_scores",
+                            json_of(&f->scores[i]), "constant", fd_constant_answer(&f->table[i], classes));
+    if (unknown) fd_json_set(&one, "test_rows_of_unknown_label", json_integer(unknown));
+    fd_json_append(&list, one);
+  }
   return list;
 }
 
@@ -119,7 +123,8 @@ static void print_row(const char *name, const fd_table *table, const fd_task_sco
   printf("\n");
 }
 
-/* Prints the scores of test rows, and below them the accuracy of the constant prediction of one of the model's classes. */
+/* Prints the scores of test rows, and below them the accuracy of the constant prediction of one of the model's classes, and how
+ * many rows have none of these. */
 static void print_test(const char *name, const fd_table *table, int classes, const fd_task_scores *s) {
   json_t *constant = fd_constant_answer(table, classes);
   print_row(name, table, s);
@@ -127,6 +132,8 @@ static void print_test(const char *name, const fd_table *table, int classes, con
     printf("%19s  (always predicting their most frequent class: accuracy %.2f %%)\n", "",
            100 * json_number_value(json_object_get(constant, "accuracy")));
   json_decref(constant);
+  int unknown = fd_task_unknown(table, classes);
+  if (unknown) printf("%19s  (%d rows have a label that no training row has: they count as wrong)\n", "", unknown);
 }
 
 fd_status fd_tuned_report(const fd_tuned *t) {
@@ -137,7 +144,6 @@ fd_status fd_tuned_report(const fd_tuned *t) {
          train->value ? "R2" : "accuracy %", train->value ? "correlation" : "macro F1 %", "MCC", "AUROC");
   print_row("validation", &t->data->valid, &t->valid);
   if (t->data->test.rows) print_test("test", &t->data->test, train->classes, &t->test);
-  if (t->unknown) printf("%19s  (%d rows have a label that no training row has: they count as wrong)\n", "", t->unknown);
   for (int i = 0; i < t->further->count; i++)
     print_test(t->further->file[i], &t->further->table[i], train->classes, &t->further->scores[i]);
   return FD_OK;

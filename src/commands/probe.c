@@ -168,7 +168,7 @@ static fd_status load(fd_comm *comm, const options *o, probing *p) {
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) FD_TRY(fd_check_output(o->output, inputs[i]));
   FD_TRY(fd_task_input_read(&o->rows, comm, &p->rows));
   if (!p->rows.test.rows) return fd_fail(FD_MISSING, "%s: has no test rows", fd_task_input_name(&o->rows));
-  p->unknown = fd_task_unknown(&p->rows);
+  p->unknown = fd_task_unknown(&p->rows.test, p->rows.train.classes);
   if (o->checkpoint) {
     FD_TRY(fd_pretrained_open(&p->model, o->checkpoint, &o->use, comm));
     FD_TRY(fd_task_input_check_words(&o->rows, comm, &p->rows, p->model.tokenizer, p->model.network->positions, &most));

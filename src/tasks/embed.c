@@ -131,9 +131,23 @@ static int64_t pieces_of(const fd_embed_options *o, int64_t length) {
   return o->window && length > o->window ? 1 + (length - o->window + o->stride - 1) / o->stride : 1;
 }
 
-static int64_t place_of(const fd_embed_options *o, int64_t length, int64_t piece) {
+/* The first nucleotide of a piece of the given strand. Those of the minus strand are mirrored, so that they are the pieces of the
+ * reverse complement: the last piece, which ends with the sequence, need not be a stride behind its predecessor. */
+static int64_t place_of(const fd_embed_options *o, int64_t length, int64_t piece, int minus) {
   int64_t from = piece * o->stride, last = length - piece_length(o, length);
-  return from < last ? from : last;
+  if (from > last) from = last;
+  return minus ? last - from : from;
+}
+
+/* Pieces of the plus strand that begin at nucleotide t or before it. */
+static int64_t begun_by(const fd_embed_options *o, int64_t length, int64_t t) {
+  if (t < 0) return 0;
+  return t < length - piece_length(o, length) ? t / o->stride + 1 : pieces_of(o, length);
+}
+
+/* Pieces of the plus strand that contain nucleotide t. */
+static int64_t pieces_with(const fd_embed_options *o, int64_t length, int64_t t) {
+  return begun_by(o, length, t) - begun_by(o, length, t - piece_length(o, length));
 }
 
 /* Rows before sequence i in the chunk. */
@@ -177,7 +191,7 @@ static fd_status find_words(work *w, int i, const char *id) {
   if (!i) c->row[0] = 0;
   c->row[i + 1] = c->row[i];
   for (int64_t k = 0; k < pieces_of(w->options, length); k++) {
-    int64_t from = place_of(w->options, length, k),
+    int64_t from = place_of(w->options, length, k, 0),
             n = fd_tokenizer_encode(t, c->symbols + c->start[i] + from, size, 0, &w->found);
     snprintf(where, sizeof where, "%s: sequence %.100s", w->options->path, id);
     FD_TRY(fd_tokenizer_check(t, size, n, w->encoder->network->positions, where));
@@ -318,7 +332,7 @@ static fd_status list_pieces(work *w, cursor *at) {
       for (; at->minus <= o->both_strands; at->minus++) {
         if (w->listed == room) return FD_OK;
         FD_TRY(fd_grow(&w->list, &w->list_room, (size_t)w->listed + 1, sizeof *w->list, "pieces of sequences"));
-        w->list[w->listed] = (piece){at->item, at->minus, place_of(o, length, at->piece), at->number++, w->bases};
+        w->list[w->listed] = (piece){at->item, at->minus, place_of(o, length, at->piece, at->minus), at->number++, w->bases};
         w->bases += piece_length(o, length);
         w->listed++;
       }
@@ -347,14 +361,11 @@ static fd_status embed_share(work *w) {
 /* Averages each of this rank's positions of a sequence over the pieces that contain it, whose latents were summed. */
 static void divide_positions(work *w, int item) {
   const fd_embed_options *o = w->options;
-  int64_t length = length_of(&w->c, item), size = piece_length(o, length), pieces = pieces_of(o, length), begin, end;
-  int64_t first = 0, behind = 0; /* the pieces first .. behind-1 contain position t */
+  int64_t length = length_of(&w->c, item), begin, end;
   range_of(w, item, &begin, &end);
-  for (int64_t t = 0; t < length; t++) {
-    while (behind < pieces && place_of(o, length, behind) <= t) behind++;
-    while (place_of(o, length, first) + size <= t) first++;
-    if (t < begin || t >= end) continue;
-    float share = 1.0f / (float)((behind - first) * (o->both_strands ? 2 : 1));
+  for (int64_t t = begin; t < end; t++) {
+    int64_t summed = pieces_with(o, length, t) + (o->both_strands ? pieces_with(o, length, length - 1 - t) : 0);
+    float share = 1.0f / (float)summed;
     float *row = w->c.values + (size_t)(w->c.start[item] + t) * (size_t)w->width;
     for (int c = 0; c < w->width; c++) row[c] *= share;
   }

@@ -9,8 +9,9 @@
 
 /* A sequence longer than `window` is cut into windows of that length, `stride` apart, the last one at the sequence's end; window
  * 0: never. Pooled features are averaged over the windows, positions over the windows that contain them. `both_strands` averages
- * with the reverse complement, whose positions are reversed. For an encoder over ids the positions are the words of consecutive
- * windows, each with its span; both_strands is then 0, as the words of the reverse complement differ. */
+ * with the reverse complement, which has windows of its own and whose positions are reversed: both strands of a sequence have the
+ * same result but for rounding. For an encoder over ids the positions are the words of consecutive windows, each with its span;
+ * both_strands is then 0, as the words of the reverse complement differ. */
 typedef struct fd_embed_options {
   const char *path; /* of the sequences, for messages */
   int task;         /* rows are a fine-tuned head's predictions: probabilities of classes, or the value */

@@ -26,12 +26,10 @@ static fd_status read_one(fd_further *f, const char *file, const fd_task_input *
   fd_table *table = &f->table[i];
   f->file[i] = file;
   FD_TRY(in->values ? fd_table_read_values(file, table)
-                    : fd_table_read_column(file, &(fd_label_column){in->label, 0, 0}, &rows->names, table));
+                    : fd_table_read_column(file, &(fd_label_column){in->label, 0, in->unknown}, &rows->names, table));
   if (in->cut) fd_table_cut(table, in->cut);
   if (!table->rows) return fd_fail(FD_DATA, "%s: has no rows", file);
-  if (table->classes > rows->train.classes)
-    return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", file, table->classes - 1,
-                   rows->train.classes - 1);
+  FD_TRY(fd_task_check_test(in, file, &rows->train, table));
   FD_TRY(fd_task_leakage(&rows->train, table, &f->same[i], &f->turned[i]));
   return same_table(file, table, comm);
 }

@@ -18,7 +18,8 @@ typedef struct fd_further {
 } fd_further;
 
 /* Reads the files as `in` reads its test rows: with the same columns, classes and maximum length. FD_DATA for a label that no
- * training row has, or if ranks read different rows. Collective. fd_further_free may follow a failure. */
+ * training row has, unless such labels are counted, or if ranks read different rows. Collective. fd_further_free may follow a
+ * failure. */
 fd_status fd_further_read(fd_further *further, const fd_list *files, const fd_task_input *in, fd_task_folder *rows,
                           fd_comm *comm) FD_MUST_CHECK;
 void fd_further_free(fd_further *further);

@@ -49,9 +49,9 @@ static void join_unknown(fd_table *test, int classes) {
   if (test->classes > classes) test->classes = classes + 1;
 }
 
-int fd_task_unknown(const fd_task_folder *rows) {
+int fd_task_unknown(const fd_table *test, int classes) {
   int count = 0;
-  for (int i = 0; rows->test.label && i < rows->test.rows; i++) count += rows->test.label[i] == rows->train.classes;
+  for (int i = 0; test->label && i < test->rows; i++) count += test->label[i] == classes;
   return count;
 }
 
@@ -59,6 +59,12 @@ static fd_status check_classes(const char *name, const fd_table *train, const fd
   if (table->classes <= train->classes) return FD_OK;
   return fd_fail(FD_DATA, "%s: has the label %d, which no training row has; expected 0 to %d", name, table->classes - 1,
                  train->classes - 1);
+}
+
+fd_status fd_task_check_test(const fd_task_input *in, const char *name, const fd_table *train, fd_table *test) {
+  if (!in->unknown) return check_classes(name, train, test);
+  join_unknown(test, train->classes);
+  return FD_OK;
 }
 
 static fd_status check_values(const char *name, const fd_table *train) {
@@ -107,8 +113,7 @@ fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_fol
   if (in->values) FD_TRY(check_values(name, &rows->train));
   if (!in->values) FD_TRY(fd_table_check_classes(&rows->train, name));
   FD_TRY(check_classes(in->valid ? in->valid : name, &rows->train, &rows->valid));
-  if (in->unknown) join_unknown(&rows->test, rows->train.classes);
-  else FD_TRY(check_classes(in->test ? in->test : name, &rows->train, &rows->test));
+  FD_TRY(fd_task_check_test(in, in->test ? in->test : name, &rows->train, &rows->test));
   if (rows->left_out && comm->rank == 0)
     fd_warn("%s: %" PRId64 " rows left out: they are on contigs that %s lacks", name, rows->left_out, in->genome);
   if (comm->rank == 0) FD_TRY(comm->ops->barrier(comm));

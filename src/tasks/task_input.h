@@ -57,8 +57,12 @@ const char *fd_task_input_name(const fd_task_input *in);
  * Collective: the root reads first, so that an error is reported once; FD_DATA if ranks read different rows. */
 fd_status fd_task_input_read(const fd_task_input *in, fd_comm *comm, fd_task_folder *rows) FD_MUST_CHECK;
 
-/* Number of test rows whose label no training row has (fd_task_input.unknown). */
-int fd_task_unknown(const fd_task_folder *rows);
+/* Of test rows that were read beside those of fd_task_input_read: gives labels that no training row has the class after the last
+ * one if the user asked for that (fd_task_input.unknown), else FD_DATA; `name` is for the message. */
+fd_status fd_task_check_test(const fd_task_input *in, const char *name, const fd_table *train, fd_table *test) FD_MUST_CHECK;
+
+/* Number of test rows whose label no training row has, given the number of classes that training rows have. */
+int fd_task_unknown(const fd_table *test, int classes);
 
 /* Before anything is computed: FD_DATA, with file and row, if a model over ids cannot read all rows; without a tokenizer nothing
  * is checked. *most becomes the number of tokens of the longest row (0 without a tokenizer). Collective. */
