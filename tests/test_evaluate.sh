@@ -127,6 +127,8 @@ apart() { "$FINDNA" evaluate ./contest.tsv "${@:2}" --data small --seeds 1 --out
 apart j1 --checkpoint A-0=run --tasks all; apart j2 --checkpoint A-0=run --checkpoint A-1=run-1 --tasks few; apart j3 --checkpoint A-0=run --checkpoint A-1=run-1 --checkpoint B-0=run --tasks all; apart j4 --checkpoint A-0=run --checkpoint B-0=run --tasks few
 joined="--join j1/results.json --join j2/results.json --join j3/results.json --join j4/results.json"
 expect "results of several evaluations in one table" 0 "^A +probe teacher\+kmer .*\(2 seeds\) .*, better in [0-2] of 2 tasks" "$FINDNA" evaluate ./contest.tsv $joined --output c5
+check "the page has lines for joined features" page c5/report.html '>linear probe, teacher + k-mers<'
+check "and intervals beside the bars, the deviation in the table" bash -c 'grep -qE "class=\"t v\"[^>]*>[0-9.]+ \([0-9.-]+ to [0-9.]+\)" c5/report.html && grep -q "± standard deviation" c5/report.html'
 plain() { sed -n '/"version"/!p' "$1" | grep -vE '"(checkpoint|file)"|^ *"model": "[^"]*"$|^ *[][{}]*,?$|"files"'; }
 check "with the rows, contestants and costs of a single evaluation" diff <(plain c1/results.json) <(plain c5/results.json)
 check "and its page" page c5/report.html 'Contestants</h2>'

@@ -25,6 +25,11 @@ check "a search with its baselines" bash -c 'for r in "knn student" "knn untrain
 check "published results are listed with them" grep -q "BarcodeBERT 47.03" out.log
 check "no fine-tuning unless requested" bash -c '! grep -q "fine-tuned " out.log'
 check "results.json and the report contain them" bash -c 'grep -q "knn untrained" b/results.json && grep -q "genus_open_1nn" b/report.html'
+# The task's row in the table of all tasks: searches stand in the columns of the probes.
+row() { tr -d '\n' <b/report.html | sed 's/<tr>/\n/g' | grep "^<td class=\"name\">$1<" | head -1 | sed 's/<[^>]*>/ /g'; }
+check "a column for probes and searches" grep -q '>linear probe or knn, student<' b/report.html
+check "the page has the scores of the search" bash -c 'for s in $1; do case $2 in *" $s "*) ;; *) exit 1 ;; esac; done' - "$(awk '/^genus_open_1nn/ { on = 1 } on && /^  knn/ { print $3 }' out.log | sort -u)" "$(row genus_open_1nn)"
+check "and bars of it" grep -q '>knn, student<' b/report.html
 check "genera of unseen species are found by their k-mers" awk '/^genus_open_1nn/ { on = 1 } on && /knn kmer/ { exit !($3 > 90) }' out.log
 expect "the same command again does nothing" 0 "^genus_open_1nn: accuracy" "$FINDNA" evaluate bioscan-5m mae --data bioscan --seeds 1 --methods probe,knn --output b
 check "without computing anything again" bash -c '! grep -q "nearest keys\|k-mers: seed" out.log'
@@ -37,9 +42,6 @@ expect "one method" 0 "knn" "$FINDNA" evaluate its mae --data its --seeds 1 --me
 
 # The probe of many classes.
 one="--train bioscan/train.tsv --seeds 1 --baseline none"
-expect "in further rows, too" 0 "1 rows have a label that no training row has: they count as wrong" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus --count-unknown run.folder=u4 $small
-check "and in the results" grep -q '"test_rows_of_unknown_label": 1' u4/finetune.json
-expect "which is refused otherwise" 65 "the label .* is none that a training row has" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus run.folder=u5 $small
 expect "300 species" 0 "300 classes are fitted in up to 30 epochs; 0.1 MB" "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --output p1.json
 "$FINDNA" probe mae $one --test bioscan/test.tsv --label species --threads 2 --output p2.json >/dev/null 2>&1
 check "the same with any number of threads" cmp p1.json p2.json
@@ -55,6 +57,9 @@ expect "the same with few classes" 0 "1 test rows have a label that no training 
 small="train.batch=4 train.virtual_ranks=2 train.epochs=1 task.selection=0.4 device.threads=1"
 expect "fine-tuning refuses them" 65 "some.csv:3: the label 'C' is none that a training row has" "$FINDNA" finetune mae --train few.csv --test some.csv --label genus run.folder=u1 $small
 expect "or counts them" 0 "1 rows have a label that no training row has: they count as wrong" "$FINDNA" finetune mae --train few.csv --test some.csv --label genus --count-unknown run.folder=u1 $small
+expect "in further rows, too" 0 "1 rows have a label that no training row has: they count as wrong" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus --count-unknown run.folder=u4 $small
+check "and in the results" grep -q '"test_rows_of_unknown_label": 1' u4/finetune.json
+expect "which is refused otherwise" 65 "the label .* is none that a training row has" "$FINDNA" finetune mae --train few.csv --also some.csv --label genus run.folder=u5 $small
 check "with a loss of the others, and no figure" bash -c 'grep -q "\"test_rows_of_unknown_label\": 1" u1/finetune.json && grep -A1 "\"test_scores\"" u1/finetune.json | grep -q "\"loss\": [0-9]" && ! grep -q figures u1/finetune.json'
 expect "300 species" 0 "60 rows have a label that no training row has" "$FINDNA" finetune mae --train bioscan/train.tsv --test bioscan/test_unseen.tsv --label species --count-unknown run.folder=u2 train.batch=32 train.virtual_ranks=2 train.epochs=1
 check "all of them wrong, so that there is no loss" bash -c 'grep -A1 "\"test_scores\"" u2/finetune.json | grep -q "\"accuracy\": 0.0"'

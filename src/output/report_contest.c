@@ -34,6 +34,19 @@ static int is_first(const json_t *rows, size_t i) {
   return 1;
 }
 
+/* The colour of a contestant, the same in all figures. */
+static int color_of(const json_t *rows, const char *name) {
+  int before = 0;
+  for (size_t i = 0; strcmp(fd_report_text(json_array_get(rows, i), "name", ""), name); i++) {
+    int is_new = 1;
+    for (size_t k = 0; k < i; k++)
+      is_new &=
+          !!strcmp(fd_report_text(json_array_get(rows, k), "name", ""), fd_report_text(json_array_get(rows, i), "name", ""));
+    before += is_new;
+  }
+  return fd_svg_color(before);
+}
+
 /* --- bars ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct bars {
@@ -42,13 +55,17 @@ typedef struct bars {
   double seed[FD_REPORT_MODELS][FD_REPORT_MODELS];
 } bars;
 
-static void add_bar(bars *b, const json_t *row) {
+static void add_bar(bars *b, const json_t *rows, const json_t *row) {
   const json_t *values = json_object_get(row, "values"), *gain = json_object_get(row, "above_kmers");
   if (b->count == FD_REPORT_MODELS) return;
   fd_bar *bar = &b->bar[b->count];
   double *seed = b->seed[b->count];
-  *bar = (fd_bar){fd_report_text(row, "name", ""), 100 * fd_report_value(row, "mean"), NAN, seed, 0, 1 + b->count % 3, 0};
-  bar->sd = 100 * (fd_report_value(gain, "high") - fd_report_value(gain, "low")) / 2;
+  *bar = (fd_bar){.name = fd_report_text(row, "name", ""),
+                  .mean = 100 * fd_report_value(row, "mean"),
+                  .sd = 100 * (fd_report_value(gain, "high") - fd_report_value(gain, "low")) / 2,
+                  .interval = 1,
+                  .seed = seed,
+                  .color = color_of(rows, fd_report_text(row, "name", ""))};
   for (size_t i = 0; i < json_array_size(values) && i < FD_REPORT_MODELS; i++)
     seed[bar->seeds++] = 100 * json_number_value(json_array_get(values, i));
   b->count++;
@@ -60,10 +77,10 @@ static void draw_method(FILE *out, const json_t *rows, const char *method) {
   for (size_t i = 0; b && i < json_array_size(rows); i++) {
     const json_t *row = json_array_get(rows, i);
     if (strcmp(fd_report_text(row, "method", ""), method)) continue;
-    add_bar(b, row);
+    add_bar(b, rows, row);
     kmers = 100 * (fd_report_value(row, "mean") - fd_report_value(json_object_get(row, "above_kmers"), "mean"));
   }
-  if (b) b->bar[b->count] = (fd_bar){"k-mer counts", kmers, NAN, NULL, 0, 0, 0};
+  if (b) b->bar[b->count] = (fd_bar){.name = "k-mer counts", .mean = kmers, .sd = NAN};
   if (b) fd_svg_bars(out, &(fd_bars){.title = method, .x_label = "mean over the tasks, %", .count = b->count + 1, .bar = b->bar});
   free(b);
 }
@@ -78,13 +95,13 @@ typedef struct costs {
 } costs;
 
 /* Adds a dot for each seed of a row with known cost. */
-static void add_costs(costs *c, const json_t *row, const json_t *hours) {
+static void add_costs(costs *c, const json_t *rows, const json_t *row, const json_t *hours) {
   const json_t *values = json_object_get(row, "values");
   if (c->count == CONTESTANTS) return;
   fd_series *s = &c->series[c->count];
   double *x = c->hours[c->count], *y = c->score[c->count];
-  *s =
-      (fd_series){.name = fd_report_text(row, "name", ""), .x = x, .y = y, .color = fd_svg_color(c->count), .dots = FD_DOTS_ONLY};
+  *s = (fd_series){.name = fd_report_text(row, "name", ""), .x = x, .y = y, .dots = FD_DOTS_ONLY};
+  s->color = color_of(rows, s->name);
   for (size_t i = 0; i < json_array_size(values) && i < FD_REPORT_MODELS; i++) {
     if (!json_is_number(json_array_get(hours, i))) continue;
     x[s->count] = json_number_value(json_array_get(hours, i));
@@ -100,7 +117,7 @@ static void print_costs(FILE *out, const json_t *rows, const char *method, const
   for (size_t i = 0; c && i < json_array_size(rows); i++) {
     const json_t *row = json_array_get(rows, i), *hours = json_object_get(row, key);
     if (!hours || strcmp(fd_report_text(row, "method", ""), method) != 0) continue;
-    add_costs(c, row, hours);
+    add_costs(c, rows, row, hours);
     kmers.y = 100 * (fd_report_value(row, "mean") - fd_report_value(json_object_get(row, "above_kmers"), "mean"));
   }
   if (c && c->count) {
@@ -132,11 +149,11 @@ static void print_figures(FILE *out, const json_t *rows) {
     draw_method(out, rows, fd_report_text(row, "method", ""));
     fprintf(out, "<figcaption>");
     fd_html_text(out, fd_report_text(row, "method", ""));
-    fprintf(
-        out,
-        ": mean over %.0f tasks, each with its own measure. Whiskers: 95 %% confidence interval over the seeds of pretraining; "
-        "dots: the seeds.</figcaption></figure>\n",
-        fd_report_value(row, "tasks"));
+    fprintf(out,
+            ": mean over %.0f tasks, each with its own measure. Whiskers, and in brackets: 95 %% confidence interval over the "
+            "seeds of "
+            "pretraining; dots: the seeds.</figcaption></figure>\n",
+            fd_report_value(row, "tasks"));
     print_costs(out, rows, fd_report_text(row, "method", ""), "core_hours", "core-hours of pretraining");
     print_costs(out, rows, fd_report_text(row, "method", ""), "gpu_hours", "GPU-hours of pretraining");
   }
@@ -148,7 +165,8 @@ static void print_rows(FILE *out, const json_t *rows) {
   fprintf(
       out,
       "<div class=\"scroll\"><table><tr><th>method</th><th>contestant</th><th class=\"n\">seeds</th><th class=\"n\">mean over "
-      "the tasks, %%</th><th class=\"n\">above k-mers (95 %% interval)</th><th class=\"n\">better in</th></tr>\n");
+      "the tasks ± standard deviation, %%</th><th class=\"n\">above k-mers (95 %% interval)</th><th class=\"n\">better "
+      "in</th></tr>\n");
   for (size_t i = 0; i < json_array_size(rows); i++) {
     const json_t *row = json_array_get(rows, i);
     fprintf(out, "<tr>");

@@ -15,21 +15,54 @@
 enum { SEEDS_MAX = 64, METHODS = 8, BARS_MAX = 2 * FD_REPORT_LINES * FD_REPORT_MODELS };
 
 const fd_report_line fd_report_lines[FD_REPORT_LINES] = {
-    {"probe teacher", "linear probe, teacher", 2, FD_LINE_OF_MODEL, "paper_probe"},
-    {"probe student", "linear probe, student", 1, FD_LINE_OF_MODEL, NULL},
-    {"probe untrained", "linear probe, untrained", 0, FD_LINE_OF_SHAPE, NULL},
-    {"probe kmer", "k-mer counts", 0, FD_LINE_OF_NONE, NULL},
-    {"fine-tuned", "fine-tuned", 3, FD_LINE_OF_MODEL, "paper_finetune"},
-    {"fine-tuned untrained", "fine-tuned, from random", 0, FD_LINE_OF_SHAPE, NULL},
+    {"teacher", "teacher", 1, 2, FD_LINE_OF_MODEL, 0, "paper_probe"},
+    {"student", "student", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
+    {"untrained", "untrained", 1, 0, FD_LINE_OF_SHAPE, 1, NULL},
+    {"kmer", "k-mer counts", 0, 0, FD_LINE_OF_NONE, 1, NULL},
+    {"teacher+kmer", "teacher + k-mers", 1, 2, FD_LINE_OF_MODEL, 0, NULL},
+    {"student+kmer", "student + k-mers", 1, 1, FD_LINE_OF_MODEL, 0, NULL},
+    {"untrained+kmer", "untrained + k-mers", 1, 0, FD_LINE_OF_SHAPE, 0, NULL},
+    {"fine-tuned", "fine-tuned", 0, 3, FD_LINE_OF_MODEL, 0, "paper_finetune"},
+    {"fine-tuned untrained", "fine-tuned, from random", 0, 0, FD_LINE_OF_SHAPE, 1, NULL},
 };
+
+/* The classifiers of features: the first word of a result's name, and of a line's label. */
+static const struct { const char *name, *label; } classifiers[] = {{"probe ", "linear probe"}, {"knn ", "knn"}};
+enum { CLASSIFIERS = sizeof classifiers / sizeof *classifiers };
+
+/* The classifier of a result, or CLASSIFIERS for fine-tuned networks; *rest: its name without it. */
+static int classifier_of(const json_t *result, const char **rest) {
+  int i = 0;
+  *rest = fd_report_text(result, "name", "");
+  while (i < CLASSIFIERS && strncmp(*rest, classifiers[i].name, strlen(classifiers[i].name))) i++;
+  if (i < CLASSIFIERS) *rest += strlen(classifiers[i].name);
+  return i;
+}
+
+static void look_for_classifiers(const json_t *task, int has[CLASSIFIERS + 1]) {
+  const json_t *results = json_object_get(task, "results");
+  const char *rest;
+  for (size_t i = 0; i < json_array_size(results); i++) has[classifier_of(json_array_get(results, i), &rest)] = 1;
+}
+
+const char *fd_report_label(char label[FD_LABEL], const fd_report_line *line, const fd_report_suite *s, const json_t *task) {
+  int has[CLASSIFIERS + 1] = {0}, used = 0;
+  if (task) look_for_classifiers(task, has);
+  for (size_t t = 0; !task && t < json_array_size(s->tasks); t++) look_for_classifiers(json_array_get(s->tasks, t), has);
+  for (int i = 0; i < CLASSIFIERS && line->features; i++)
+    if (has[i]) used += snprintf(label + used, (size_t)(FD_LABEL - used), "%s%s", used ? " or " : "", classifiers[i].label);
+  snprintf(label + used, (size_t)(FD_LABEL - used), "%s%s", used ? ", " : "", line->label);
+  return label;
+}
 
 const json_t *fd_report_result(const json_t *task, const fd_report_line *line, const fd_report_model *model) {
   const json_t *results = json_object_get(task, "results");
   const char *of = line->of == FD_LINE_OF_MODEL ? model->name : line->of == FD_LINE_OF_SHAPE ? model->untrained : "";
   for (size_t i = 0; i < json_array_size(results); i++) {
     const json_t *result = json_array_get(results, i);
-    if (!strcmp(fd_report_text(result, "name", ""), line->name) && !strcmp(fd_report_text(result, "model", ""), of))
-      return result;
+    const char *name;
+    classifier_of(result, &name);
+    if (!strcmp(name, line->name) && !strcmp(fd_report_text(result, "model", ""), of)) return result;
   }
   return NULL;
 }
@@ -64,9 +97,11 @@ static void add_bar(bars *b, const fd_report_suite *s, const json_t *task, const
   const json_t *r = fd_report_result(task, line, model), *values = json_object_get(r, "values");
   double sd, paper = fd_report_paper(task, line, model, &sd);
   int named = line->of == FD_LINE_OF_MODEL ? s->models > 1 : line->of == FD_LINE_OF_SHAPE && s->shapes > 1;
-  if (r || line->of != FD_LINE_OF_MODEL) {
+  char label[FD_LABEL];
+  fd_report_label(label, line, s, task);
+  if (r || line->is_baseline) {
     int i = b->count++;
-    snprintf(b->name[i], sizeof b->name[i], "%s%s%.90s", line->label, named ? " · " : "", named ? model->name : "");
+    snprintf(b->name[i], sizeof b->name[i], "%s%s%.50s", label, named ? " · " : "", named ? model->name : "");
     fd_bar *bar = &b->bar[i];
     *bar = (fd_bar){.name = b->name[i],
                     .mean = 100 * fd_report_value(r, "mean"),
@@ -79,7 +114,7 @@ static void add_bar(bars *b, const fd_report_suite *s, const json_t *task, const
   if (!isfinite(paper)) return;
   int i = b->count++;
   snprintf(b->name[i], sizeof b->name[i], "the paper’s%s%s", r ? "" : ": ",
-           r ? "" : line->label); /* without a bar of ours, name the line */
+           r ? "" : label); /* without a bar of ours, name the line */
   b->bar[i] = (fd_bar){.name = b->name[i], .mean = paper, .sd = sd, .hollow = 1};
 }
 
@@ -220,7 +255,7 @@ static void print_suite(FILE *out, const void *context) {
   fprintf(
       out,
       "<p class=\"note\">Bars: mean over the seeds; whiskers: one standard deviation; dots: the seeds. Colour: the pretrained "
-      "networks. Grey: the baselines, the same network without pretraining and logistic regression on k-mer counts. Dashed "
+      "networks. Grey: the baselines, the same network without pretraining and a classifier of k-mer counts. Dashed "
       "outline: the paper’s number, with the paper’s data and sizes.</p>\n");
 }
 

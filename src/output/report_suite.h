@@ -5,14 +5,16 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { FD_REPORT_MODELS = 48, FD_REPORT_LINES = 6 };
+enum { FD_REPORT_MODELS = 48, FD_REPORT_LINES = 9 };
 
-/* The lines of a task, in the order of the page. Lines that do not belong to a checkpoint are baselines: they are shown even when
- * absent, since a score means little without them. */
+/* The lines of a task, in the order of the page. Features that are used as they are have a classifier of the task's kind: a
+ * linear probe or the nearest neighbours. */
 typedef struct fd_report_line {
-  const char *name, *label;
+  const char *name, *label; /* `name`: of the result, for features without "probe " or "knn " */
+  int features;             /* "linear probe, " or "knn, " belongs before the label */
   int color;
   enum { FD_LINE_OF_MODEL, FD_LINE_OF_SHAPE, FD_LINE_OF_NONE } of;
+  int is_baseline;   /* shown even when absent, since a score means little without it */
   const char *paper; /* the task's key with the paper's number for this line, or NULL */
 } fd_report_line;
 extern const fd_report_line fd_report_lines[FD_REPORT_LINES];
@@ -30,6 +32,10 @@ typedef struct fd_report_suite {
   int models, shapes; /* at least 1 each */
   fd_report_model model[FD_REPORT_MODELS];
 } fd_report_suite;
+
+/* Writes the label of a line, with the classifiers of features that a task has; task NULL: that any task of the suite has. */
+enum { FD_LABEL = 64 };
+const char *fd_report_label(char label[FD_LABEL], const fd_report_line *line, const fd_report_suite *suite, const json_t *task);
 
 /* The result of a line of a task for a model (borrowed), or NULL; for a shared baseline the same result for each of its models.
  */

@@ -6,7 +6,7 @@
 #include "output/report_suite.h"
 #include "output/svg.h"
 
-enum { TEACHER, STUDENT, UNTRAINED, KMER, TUNED, TUNED_UNTRAINED };
+enum { TEACHER, STUDENT, UNTRAINED, KMER, TUNED = 7, TUNED_UNTRAINED }; /* of fd_report_lines */
 
 /* `instead` is the line of models that have no numbers of the first. */
 static const struct comparison {
@@ -157,7 +157,8 @@ static void print_table(FILE *out, const fd_report_suite *s) {
   fprintf(out, "<h2>All tasks</h2>\n<div class=\"scroll\"><table><tr><th>task</th>%s<th>measure, %%</th>",
           s->models > 1 ? "<th>model</th>" : "");
   for (int i = 0; i < FD_REPORT_LINES; i++) {
-    if (has.shown[i]) fprintf(out, "<th class=\"n\">%s</th>", fd_report_lines[i].label);
+    char label[FD_LABEL];
+    if (has.shown[i]) fprintf(out, "<th class=\"n\">%s</th>", fd_report_label(label, &fd_report_lines[i], s, NULL));
     if (has.papers[i]) fprintf(out, "<th class=\"n\">the paper’s</th>");
   }
   fprintf(out, "</tr>\n");

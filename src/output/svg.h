@@ -53,7 +53,8 @@ void fd_svg_chart(FILE *out, const fd_chart *chart);
 /* One bar: mean with an error bar of one standard deviation, and a dot per seed. */
 typedef struct fd_bar {
   const char *name;
-  double mean, sd;
+  double mean, sd;    /* NAN: no deviation */
+  int interval;       /* `sd` is half of a confidence interval, whose ends are written instead of ± */
   const double *seed; /* [seeds] */
   size_t seeds;
   int color;

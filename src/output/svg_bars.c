@@ -4,7 +4,17 @@
 
 #include "output/svg.h"
 
-enum { WIDTH = 860, LEFT = 210, RIGHT = 130, ROW = 28, TOP = 8, BOTTOM = 40, BAR = 16, NAME_MAX_BYTES = 34 };
+enum {
+  WIDTH = 860,
+  LEFT = 210,
+  RIGHT = 130,
+  RIGHT_OF_INTERVAL = 185,
+  ROW = 28,
+  TOP = 8,
+  BOTTOM = 40,
+  BAR = 16,
+  NAME_MAX_BYTES = 34
+};
 
 /* Draws a name, truncated at a character boundary if it is longer than its column. */
 static void draw_name(FILE *out, const char *name, double y) {
@@ -36,6 +46,13 @@ static void find_range(const fd_bars *bars, double *low, double *high) {
   *high += 0.03 * (*high - *low);
 }
 
+/* The width of the column of numbers. */
+static int right_of(const fd_bars *bars) {
+  for (int i = 0; i < bars->count; i++)
+    if (bars->bar[i].interval && fd_svg_drawable(bars->bar[i].sd)) return RIGHT_OF_INTERVAL;
+  return RIGHT;
+}
+
 static void draw_bar(FILE *out, const fd_bars *bars, int i, double low, double scale) {
   const fd_bar *b = &bars->bar[i];
   double middle = TOP + ROW * (i + 0.5), base = LEFT + (bars->base - low) * scale, end = LEFT + (b->mean - low) * scale;
@@ -54,8 +71,11 @@ static void draw_bar(FILE *out, const fd_bars *bars, int i, double low, double s
   for (size_t k = 0; k < b->seeds; k++)
     if (fd_svg_drawable(b->seed[k]))
       fprintf(out, "<circle class=\"seed\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.2\"/>", LEFT + (b->seed[k] - low) * scale, middle);
-  fprintf(out, "<text class=\"t v\" x=\"%d\" y=\"%.1f\">%.2f", WIDTH - RIGHT + 10, middle + 4, b->mean);
-  if (fd_svg_drawable(b->sd)) fprintf(out, " ± %.2f", b->sd);
+  fprintf(out, "<text class=\"t v\" x=\"%d\" y=\"%.1f\">%.2f", WIDTH - right_of(bars) + 10, middle + 4, b->mean);
+  if (fd_svg_drawable(b->sd)) {
+    if (b->interval) fprintf(out, " (%.2f to %.2f)", b->mean - b->sd, b->mean + b->sd);
+    else fprintf(out, " ± %.2f", b->sd);
+  }
   fprintf(out, "</text>\n");
 }
 
@@ -63,7 +83,7 @@ void fd_svg_bars(FILE *out, const fd_bars *bars) {
   double low, high, first, step;
   char text[32];
   find_range(bars, &low, &high);
-  double scale = (WIDTH - LEFT - RIGHT) / (high - low), bottom = TOP + ROW * bars->count;
+  double scale = (WIDTH - LEFT - right_of(bars)) / (high - low), bottom = TOP + ROW * bars->count;
   fprintf(out, "<svg viewBox=\"0 0 %d %.0f\" role=\"img\"><title>", WIDTH, bottom + BOTTOM);
   fd_html_text(out, bars->title);
   fprintf(out, "</title>\n");
@@ -79,7 +99,7 @@ void fd_svg_bars(FILE *out, const fd_bars *bars) {
   for (int i = 0; i < bars->count; i++) draw_bar(out, bars, i, low, scale);
   fprintf(out, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%.1f\"/>", LEFT + (bars->base - low) * scale,
           LEFT + (bars->base - low) * scale, TOP, bottom);
-  fprintf(out, "<text class=\"t m\" x=\"%d\" y=\"%.1f\">", LEFT + (WIDTH - LEFT - RIGHT) / 2, bottom + 32);
+  fprintf(out, "<text class=\"t m\" x=\"%d\" y=\"%.1f\">", LEFT + (WIDTH - LEFT - right_of(bars)) / 2, bottom + 32);
   fd_html_text(out, bars->x_label);
   fprintf(out, "</text>\n</svg>\n");
 }
