@@ -42,14 +42,15 @@
   X(cublasLtMatmulPreferenceSetAttribute) \
   X(cublasLtMatmulAlgoGetHeuristic)       \
   X(cublasLtMatmulAlgoConfigGetAttribute) \
+  X(cublasLtMatmulAlgoCapGetAttribute)    \
   X(cublasLtMatmul)
 
 /* What an algorithm is chosen for: the columns, whichever of rows and k does not vary with the number of rows in a pass, types,
- * and the alignment of rows, which doesn't vary either. */
+ * and the alignment of rows and of the bias (0: none), which doesn't vary either. */
 struct form_of_product {
-  int columns, other, a_t, b_t, has_bias;
+  int columns, other, a_t, b_t;
   fd_type type_a, type_b, type_c;
-  uint32_t aligned_a, aligned_b, aligned_c;
+  uint32_t aligned_a, aligned_b, aligned_c, aligned_bias;
 };
 
 struct chosen {
@@ -121,11 +122,13 @@ void forget(const fd_blas *blas, description *d) {
     if (layout) blas->cublasLtMatrixLayoutDestroy(layout);
 }
 
-/* Bytes to which all rows of a matrix are aligned, up to 16: parameters in fp32 may begin anywhere. */
-uint32_t alignment_of(fd_mat m) {
-  uintptr_t bits = (uintptr_t)m.at | (uintptr_t)m.stride * (m.type == FD_BF16 ? 2 : 4) | 16;
+/* Bytes to which an address and a distance are aligned, up to 16: parameters in fp32 may begin anywhere. */
+uint32_t alignment_of(const void *at, size_t distance) {
+  uintptr_t bits = (uintptr_t)at | (uintptr_t)distance | 16;
   return (uint32_t)(bits & -bits);
 }
+
+uint32_t alignment_of(fd_mat m) { return alignment_of(m.at, (size_t)m.stride * (m.type == FD_BF16 ? 2 : 4)); }
 
 /* No workspace, no sum in several pieces, operands aligned as those of the product. */
 cublasStatus_t prefer(const fd_blas *blas, const form_of_product &wanted, cublasLtMatmulPreference_t *preference) {
@@ -151,7 +154,8 @@ cublasStatus_t prefer(const fd_blas *blas, const form_of_product &wanted, cublas
   return status;
 }
 
-/* The library's first proposal that sums over k in one piece (no split-K) and needs no workspace. */
+/* The library's first proposal that sums over k in one piece (no split-K), needs no workspace and takes several products at once:
+ * it is chosen for one of them. */
 cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMatmulPreference_t preference,
                            cublasLtMatmulAlgo_t *algorithm) {
   cublasLtMatmulHeuristicResult_t found[CANDIDATES];
@@ -160,11 +164,14 @@ cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMa
       blas->cublasLtMatmulAlgoGetHeuristic(blas->handle, d.product, d.b, d.a, d.c, d.c, preference, CANDIDATES, found, &count);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   for (int i = 0; i < count; i++) {
-    int32_t pieces = 0;
+    int32_t pieces = 0, batches = 0;
     status =
         blas->cublasLtMatmulAlgoConfigGetAttribute(&found[i].algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &pieces, sizeof pieces, NULL);
+    if (status == CUBLAS_STATUS_SUCCESS)
+      status = blas->cublasLtMatmulAlgoCapGetAttribute(&found[i].algo, CUBLASLT_ALGO_CAP_STRIDED_BATCH_SUPPORT, &batches,
+                                                       sizeof batches, NULL);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
-    if (found[i].state != CUBLAS_STATUS_SUCCESS || pieces > 1 || found[i].workspaceSize) continue;
+    if (found[i].state != CUBLAS_STATUS_SUCCESS || pieces > 1 || !batches || found[i].workspaceSize) continue;
     *algorithm = found[i].algo;
     return CUBLAS_STATUS_SUCCESS;
   }
@@ -172,20 +179,20 @@ cublasStatus_t first_whole(const fd_blas *blas, const description &d, cublasLtMa
 }
 
 /* The one algorithm of a shape, chosen for REFERENCE rows of one micro-batch; if both operands are transposed, k is the number of
- * rows. */
+ * rows. The library takes the alignment of the bias from its address, so that an algorithm serves only biases aligned alike. */
 cublasStatus_t choose(fd_blas *blas, const fd_blas_product &p, cublasLtMatmulAlgo_t *algorithm) {
   int rows_are_k = p.a_t && p.b_t;
   const form_of_product wanted = {p.columns,
                                   rows_are_k ? p.rows : p.depth,
                                   p.a_t,
                                   p.b_t,
-                                  p.bias != NULL,
                                   p.a.type,
                                   p.b.type,
                                   p.c.type,
                                   alignment_of(p.a),
                                   alignment_of(p.b),
-                                  alignment_of(p.c)};
+                                  alignment_of(p.c),
+                                  p.bias ? alignment_of(p.bias, 0) : 0};
   static_assert(sizeof wanted == 11 * sizeof(int), "memcmp compares padding otherwise");
   for (const chosen &c : blas->algorithms)
     if (!memcmp(&c.form, &wanted, sizeof wanted)) return *algorithm = c.algorithm, CUBLAS_STATUS_SUCCESS;

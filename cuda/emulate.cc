@@ -3,6 +3,7 @@
 #include "cuda/emulate.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@ enum {
   COPIES_MAX = 256,
   PRODUCTS_MAX = 64,
   ALIGNMENT = 1024,
+  SHARED_MOST = 256 << 10, /* bytes of a block, more than any GPU has */
   CLUSTER_MAX = 8,
   BARRIERS = 16
 };
@@ -80,8 +82,9 @@ struct meeting {
 
 struct block_state {
   dim3 index;
-  std::vector<char> shared;
-  char *shared_at;
+  char *window;               /* SHARED_MOST bytes before an inaccessible page */
+  char *shared_at;            /* the block's shared memory, which ends at that page but for alignment */
+  size_t room;                /* its bytes, and those behind it for alignment */
   meeting barriers[BARRIERS]; /* 0 is __syncthreads */
   int done;                   /* threads that have ended */
 };
@@ -198,12 +201,14 @@ void resume(int thread) {
   swapcontext(&origin, &start);
 }
 
-/* Runs a warp as far as it can go without the others; returns whether any thread ran. */
+/* Runs a warp as far as it can go without the others, from its first lane on or from its last, as neither may rely on the other;
+ * returns whether any thread ran. */
 int run_warp(int number) {
-  int progress = 0, again = 1;
+  int progress = 0, again = 1, down = (int)random_below(2);
   while (again) {
     again = 0;
-    for (int t = number * WARP; t < (number + 1) * WARP; t++) {
+    for (int i = 0; i < WARP; i++) {
+      int t = number * WARP + (down ? WARP - 1 - i : i);
       const fiber &f = now.fibers[(size_t)t];
       if (!f.done && (!f.counter || *f.counter != f.value)) resume(t), again = progress = 1;
     }
@@ -239,7 +244,7 @@ void run_cluster() {
   for (int b = 0; b < now.size; b++) {
     block_state &block = now.blocks[b];
     memset(block.barriers, 0, sizeof block.barriers);
-    memset(block.shared.data(), POISON, block.shared.size());
+    memset(block.shared_at, POISON, block.room);
     block.done = 0;
   }
   while (now.done < now.size * now.threads) {
@@ -252,6 +257,9 @@ void run_cluster() {
     if (!any && asleep >= now.size) die("deadlock: threads wait for a barrier, an mbarrier or lanes that others never reach");
   }
   if (!now.bulks.empty()) die("the kernel ended with copies of chunks under way");
+  for (int b = 0; b < now.size; b++)
+    for (size_t i = now.shared; i < now.blocks[b].room; i++)
+      if ((unsigned char)now.blocks[b].shared_at[i] != POISON) die("the kernel wrote behind its shared memory");
 }
 
 /* Reaches the warp's next operation with `bytes` of data and waits for the other lanes, the last of which calls `together`;
@@ -378,7 +386,19 @@ void fd_multiply(float c[4], const uint32_t a[4], const uint32_t b[2]) {
 
 #include "cuda/emulate_warpgroup.h"
 
+/* Returns `bytes` of memory, whole pages, in front of an inaccessible page: an access behind them ends the program. */
+static char *before_guard(size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *at = (char *)mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED || mprotect(at + bytes, page, PROT_NONE)) die("no memory for a block");
+  return at;
+}
+
+/* A test's own handler would go on with the next test, in the middle of a kernel. */
+static void memory_fault(int) { die("the kernel read or wrote outside of its memory"); }
+
 void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<void()> &thread, int cluster) {
+  struct sigaction fault = {}, earlier;
   fd_emulate_not_recorded("a kernel launched without a stream");
   if (threads % WARP || threads > 1024 || threads < 1) die("a block needs a multiple of 32 threads, at most 1024");
   if (shared > shared_limit()) die("more shared memory than this GPU has");
@@ -398,9 +418,12 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
   now.warps.resize((size_t)(threads / WARP * cluster));
   for (int b = 0; b < cluster; b++) {
     block_state &block = now.blocks[b];
-    block.shared.assign(shared + ALIGNMENT, 0);
-    block.shared_at = (char *)(((uintptr_t)block.shared.data() + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+    if (!block.window) block.window = before_guard(SHARED_MOST);
+    block.room = (shared + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    block.shared_at = block.window + SHARED_MOST - block.room;
   }
+  fault.sa_handler = memory_fault;
+  sigaction(SIGSEGV, &fault, &earlier);
   now.thread = &thread;
   gridDim = grid;
   blockDim = dim3((unsigned)threads);
@@ -410,6 +433,7 @@ void fd_emulate_run(dim3 grid, int threads, size_t shared, const std::function<v
         for (int b = 0; b < cluster; b++) now.blocks[b].index = dim3(x + (unsigned)b, y, z);
         run_cluster();
       }
+  sigaction(SIGSEGV, &earlier, nullptr);
 }
 
 /* Device memory: every buffer ends at an inaccessible guard page. */

@@ -25,13 +25,13 @@ typedef struct dim3 {
 } dim3;
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
-struct uint2 {
+struct alignas(8) uint2 {
   uint32_t x, y;
 };
-struct float2 {
+struct alignas(8) float2 {
   float x, y;
 };
-struct float4 {
+struct alignas(16) float4 {
   float x, y, z, w;
 };
 static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }

@@ -312,6 +312,7 @@ __global__ void gather(rotation turn, int rows, int channels, fd_mat dy, fd_mat 
 
 /* The same in bf16, with 16 x 16 threads per block, each of which copies four columns of GATHER_EACH rows. */
 enum { GATHER_ACROSS = 16, GATHER_DOWN = THREADS / GATHER_ACROSS, GATHER_EACH = 8, GATHER_ROWS = GATHER_DOWN * GATHER_EACH };
+enum { GATHER_TABLE = GATHER_ROWS * FD_TABLE * sizeof(int) }; /* bytes of shared memory */
 
 __global__ void gather_pieces(rotation turn, int rows, int channels, fd_mat dy, fd_mat dm) {
   int *table = (int *)fd_shared();
@@ -339,8 +340,8 @@ __global__ void gather_pieces(rotation turn, int rows, int channels, fd_mat dy, 
 void gather_rows(fd_cuda *cuda, const gathered_rows &r) {
   if (r.dm.type == FD_BF16 && cuda->products != FD_PRODUCTS_PLAIN)
     FD_LAUNCH(cuda, gather_pieces,
-              dim3(fd_blocks((size_t)r.rows, GATHER_ROWS), fd_blocks((size_t)r.dm.stride, 4 * GATHER_ACROSS)), THREADS, 0, r.turn,
-              r.rows, r.channels, r.dy, r.dm);
+              dim3(fd_blocks((size_t)r.rows, GATHER_ROWS), fd_blocks((size_t)r.dm.stride, 4 * GATHER_ACROSS)), THREADS,
+              GATHER_TABLE, r.turn, r.rows, r.channels, r.dy, r.dm);
   else
     FD_LAUNCH(cuda, gather, dim3(fd_blocks((size_t)r.rows * (size_t)r.dm.stride / 4, THREADS)), THREADS, 0, r.turn, r.rows,
               r.channels, r.dy, r.dm);

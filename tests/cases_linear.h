@@ -7,17 +7,21 @@
 
 #include "cuda/fragment.h"
 
+/* Where a bias begins behind an aligned address, in floats: among the parameters it may be anywhere. */
+static size_t bias_offset;
+
 /* Compares a layer on one kind of device; rows are fp32 on one side (0: in, 1: out), on both (2) or on neither (3). */
 static void compare_linear(int kind, int form, int rows, int in, int out) {
   fd_device *dev = gpu[kind];
   if (!dev) return;
   size_t xs = (size_t)(rows * in), ys = (size_t)(rows * out), ws = (size_t)(in * out);
-  float *x = random_values(xs, 1), *w = random_values(ws, 1), *b = random_values((size_t)out, 1), *dy = random_values(ys, 1);
+  float *x = random_values(xs, 1), *w = random_values(ws, 1), *bias = random_values(bias_offset + (size_t)out, 1),
+        *b = bias + bias_offset, *dy = random_values(ys, 1);
   float *y = poison(ys), *dx = poison(xs), *dw = poison(ws), *db = poison((size_t)out);
   cpu->ops.linear_forward(cpu, rows, in, out, fd_dense(x, in), w, b, fd_dense(y, out));
   cpu->ops.linear_backward(cpu, rows, 1, in, out, fd_dense(x, in), w, fd_dense(dy, out), fd_dense(dx, in), dw, db);
-  float *wg = put(dev, w, ws * 4), *bg = put(dev, b, (size_t)out * 4), *dwg = put(dev, NULL, ws * 4),
-        *dbg = put(dev, NULL, (size_t)out * 4);
+  float *wg = put(dev, w, ws * 4), *biasg = put(dev, bias, (bias_offset + (size_t)out) * 4), *bg = biasg + bias_offset,
+        *dwg = put(dev, NULL, ws * 4), *dbg = put(dev, NULL, (size_t)out * 4);
   fd_mat xg = form % 2 ? put_rows(dev, x, rows, in) : fd_dense(put(dev, x, xs * 4), in),
          dxg = form % 2 ? put_rows(dev, NULL, rows, in) : fd_dense(put(dev, NULL, xs * 4), in),
          yg = form % 3 == 0 ? put_rows(dev, NULL, rows, out) : fd_dense(put(dev, NULL, ys * 4), out),
@@ -35,8 +39,8 @@ static void compare_linear(int kind, int form, int rows, int in, int out) {
   dev->ops.linear_backward(dev, rows, 1, in, out, xg, wg, dyg, (fd_mat){0}, alone, NULL);
   compare_rows("y without b", kind, plain, rows, out, y, plain.type == FD_BF16 ? 4e-3 : 2e-6 + 1e-9 * in);
   compare_flat("dw without db", kind, alone, ws, dw, 6e-6);
-  dev->release(dev, wg), dev->release(dev, bg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
-  void *all[] = {x, w, b, dy, y, dx, dw, db};
+  dev->release(dev, wg), dev->release(dev, biasg), dev->release(dev, xg.at), dev->release(dev, dyg.at);
+  void *all[] = {x, w, bias, dy, y, dx, dw, db};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -69,6 +73,8 @@ static void linear_by_library_equals_cpu(void **state) {
     if (!open_library(kind)) skip();
     assert_non_null(strstr(gpu[kind]->kernels, "cuBLASLt"));
     for (int n = 0; n < 12; n++) compare_linear(kind, n % 4, rows[n % 3], sides[n / 3 % 4], sides[(n + n / 4) % 4]);
+    for (bias_offset = 0; bias_offset < 4; bias_offset++) compare_linear(kind, 1, 30, 64, 112);
+    bias_offset = 0;
     compare_linear(kind, 3, 30, 72, 66);
     fd_device_close(&gpu[kind]);
   }

@@ -1,12 +1,22 @@
 /* Replaces libcublasLt for the emulated GPU: plain products in column order. The first algorithm proposed for a shape splits k,
  * and the element at which an algorithm begins to add depends on the sizes that it was chosen for, so that one chosen by the
- * number of rows shows. An algorithm refuses operands that are aligned to fewer bytes than it was chosen for. */
+ * number of rows shows; the second takes one product at a time only. An algorithm refuses operands and biases that are aligned to
+ * fewer bytes than it was chosen for. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cuda/emulate_blas.h"
 
-enum { MAGIC = 77 };
+enum {
+  MAGIC = 77,
+  PROPOSALS = 3,
+  PIECES = 2 /* of k */,
+  OF_BIAS = 6 /* alignment */,
+  BATCHES = 7 /* several products at once */
+};
+
+/* Bytes to which an address is aligned, up to 16; of NULL 16. */
+static uint64_t alignment_of(const void *at) { return ((uintptr_t)at | 16) & -((uintptr_t)at | 16); }
 
 struct cublasLtContext {
   int unused;
@@ -88,17 +98,20 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
                                               cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int most,
                                               cublasLtMatmulHeuristicResult_t found[], int *count) {
-  (void)handle, (void)desc, (void)c, (void)d;
+  (void)handle, (void)c, (void)d;
   int strict = preference->workspace == 0 && preference->values[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK] == 0;
   const uint32_t *aligned = preference->values + CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
   for (int i = 0; i < 4; i++) strict &= aligned[i] >= 2 && aligned[i] <= 16;
-  if (!strict || most < 2) return CUBLAS_STATUS_INVALID_VALUE;
-  memset(found, 0, 2 * sizeof *found);
+  if (!strict || most < PROPOSALS) return CUBLAS_STATUS_INVALID_VALUE;
+  memset(found, 0, PROPOSALS * sizeof *found);
   uint64_t sizes = (uint64_t)(a->rows + 3 * a->columns + 5 * b->rows + 7 * b->columns);
-  for (int i = 0; i < 2; i++)
-    found[i].algo.data[0] = MAGIC, found[i].algo.data[1] = sizes, found[i].algo.data[2] = i ? 1 : 2 /* pieces of k */,
-    found[i].algo.data[3] = aligned[0], found[i].algo.data[4] = aligned[1], found[i].algo.data[5] = aligned[3];
-  *count = 2;
+  for (int i = 0; i < PROPOSALS; i++) {
+    uint64_t *data = found[i].algo.data;
+    data[0] = MAGIC, data[1] = sizes, data[PIECES] = i ? 1 : 2;
+    data[3] = aligned[0], data[4] = aligned[1], data[5] = aligned[3];
+    data[OF_BIAS] = alignment_of(desc->bias), data[BATCHES] = i == PROPOSALS - 1;
+  }
+  *count = PROPOSALS;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -106,8 +119,15 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *
                                                     cublasLtMatmulAlgoConfigAttributes_t attribute, void *to, size_t bytes,
                                                     size_t *written) {
   (void)attribute, (void)written;
-  int32_t pieces = (int32_t)algo->data[2];
+  int32_t pieces = (int32_t)algo->data[PIECES];
   return bytes == sizeof pieces ? memcpy(to, &pieces, bytes), CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *algo, cublasLtMatmulAlgoCapAttributes_t attribute,
+                                                 void *to, size_t bytes, size_t *written) {
+  (void)attribute, (void)written;
+  int32_t batches = (int32_t)algo->data[BATCHES];
+  return bytes == sizeof batches ? memcpy(to, &batches, bytes), CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
 static float get(const void *m, const struct cublasLtLayout *l, int64_t at) {
@@ -140,9 +160,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                  desc->compute == (a_layout->type == CUDA_R_32F ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F);
   int fits = as_typed && (a_t ? a_layout->columns : a_layout->rows) == m && (b_t ? b_layout->rows : b_layout->columns) == n &&
              (b_t ? b_layout->columns : b_layout->rows) == k && a_layout->count == count && b_layout->count == count;
-  if (!fits || algo->data[0] != MAGIC || algo->data[2] != 1 || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
+  if (!fits || algo->data[0] != MAGIC || algo->data[PIECES] != 1 || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
       c != d || workspace || workspace_bytes || is_odd(a, a_layout, algo->data[3]) || is_odd(b, b_layout, algo->data[4]) ||
-      is_odd(d, d_layout, algo->data[5]))
+      is_odd(d, d_layout, algo->data[5]) || alignment_of(desc->bias) < algo->data[OF_BIAS] || (count > 1 && !algo->data[BATCHES]))
     return CUBLAS_STATUS_INVALID_VALUE;
   for (int64_t i = 0; i < m * n * count; i++) {
     int64_t part = i / (m * n), row = i % m, column = i % (m * n) / m, first = (int64_t)(algo->data[1] % (uint64_t)k);

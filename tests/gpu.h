@@ -13,8 +13,8 @@
 #include "device/link.h"
 #include "device/plugin.h"
 
-/* What a process tests: one kind of precision and products, or products by cuBLASLt. */
-enum { KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_CHAIN, KIND_WARPGROUP, KINDS, KIND_LIBRARY = KINDS };
+/* What a process tests: one kind of precision and products, products by cuBLASLt, or NCCL. */
+enum { KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_CHAIN, KIND_WARPGROUP, KINDS, KIND_LIBRARY = KINDS, KIND_NCCL };
 static const struct {
   const char *name;
   fd_gpu_options options;
@@ -24,6 +24,10 @@ static const struct {
                   {"single", {.bf16 = 1, .products = FD_PRODUCTS_SINGLE}, 3e-2},
                   {"chain", {.bf16 = 1, .products = FD_PRODUCTS_CHAIN}, 3e-2},
                   {"warpgroup", {.bf16 = 1, .products = FD_PRODUCTS_WARPGROUP}, 3e-2}};
+static inline const char *name_of_kind(int kind) {
+  return kind < KINDS ? kinds[kind].name : kind == KIND_LIBRARY ? "library" : "nccl";
+}
+
 static int kind_of_process;
 static fd_device *gpu[KINDS], *cpu; /* only the GPU of this process's kind is open */
 
@@ -39,6 +43,7 @@ static inline int open_devices(void **state) {
   fd_config_defaults(&config);
   if (fd_device_open(&cpu, &config, 0, 1) != FD_OK || fd_plugin_load(&found) != FD_OK) return 1;
   if (kind_of_process == KIND_LIBRARY) return 0;
+  if (kind_of_process == KIND_NCCL) return open_kind(found, KIND_FP32) != FD_OK;
   if (open_kind(found, kind_of_process) != FD_OK) return 1;
   if (kind_of_process == KIND_FP32 || kind_of_process == KIND_CHAIN) /* the subjects' operations do not depend on the products */
     subjects[subject_count++] = (subject){gpu[kind_of_process], kinds[kind_of_process].name, 0};
@@ -65,7 +70,7 @@ static inline int run_kind(int kind, int (*run)(void)) {
   const fd_plugin *found;
   fd_gpu this = {0};
   kind_of_process = kind;
-  printf("# %s\n", kind < KINDS ? kinds[kind].name : "library");
+  printf("# %s\n", name_of_kind(kind));
   if (fd_plugin_load(&found) != FD_OK || found->describe(0, &this)) return 1;
   if (kind != KIND_WARPGROUP || this.major == 9) return run();
   printf("skipped - warpgroup: this GPU has compute capability %d.%d\n", this.major, this.minor);
@@ -75,7 +80,7 @@ static inline int run_kind(int kind, int (*run)(void)) {
 /* The main function of a test program: `PROGRAM KIND` runs the tests of that kind. Without KIND, each kind runs in a process of
  * its own, those least likely to fail first, so that a fault in one does not hide the results of others. */
 static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
-  static const int order[] = {KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_LIBRARY, KIND_CHAIN, KIND_WARPGROUP};
+  static const int order[] = {KIND_FP32, KIND_PLAIN, KIND_SINGLE, KIND_LIBRARY, KIND_CHAIN, KIND_WARPGROUP, KIND_NCCL};
   char path[4096] = "", plugin[4200];
   int failed = 0;
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 1;
@@ -83,7 +88,7 @@ static inline int run_kinds(int argc, char **argv, int (*run)(void)) {
   setenv("FINDNA_PLUGIN", plugin, 0);
   setenv("FINDNA_EMULATED_CAPABILITY", "90", 0); /* 9.0 has the instructions of all kinds */
   for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-    const char *name = order[i] < KINDS ? kinds[order[i]].name : "library";
+    const char *name = name_of_kind(order[i]);
     if (argc > 1 && strcmp(argv[1], name)) continue;
     if (argc > 1) return run_kind(order[i], run);
     int status = 0;

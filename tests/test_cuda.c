@@ -536,8 +536,7 @@ static void the_source_of_a_copy_may_change(void **state) {
 /* Where NCCL is: a link of one rank, whose sum is what it was; else nothing but that it is said to be missing. */
 static void nccl_link_of_one_rank(void **state) {
   (void)state;
-  only_of(KIND_CHAIN);
-  fd_device *dev = gpu[KIND_CHAIN];
+  fd_device *dev = gpu[KIND_FP32];
   char id[FD_LINK_ID];
   const char *why;
   fd_link *link;
@@ -598,11 +597,12 @@ static int run(void) {
       cmocka_unit_test(delta_rule_does_not_depend_on_place),
       cmocka_unit_test(changed_weights_are_seen),
       cmocka_unit_test(the_source_of_a_copy_may_change),
-      cmocka_unit_test(nccl_link_of_one_rank),
   };
   const struct CMUnitTest of_library[] = {cmocka_unit_test(linear_by_library_equals_cpu),
                                           cmocka_unit_test(blocks_by_library_equal_cpu),
                                           cmocka_unit_test(a_row_by_library_is_the_same_alone)};
+  const struct CMUnitTest of_nccl[] = {cmocka_unit_test(nccl_link_of_one_rank)};
+  if (kind_of_process == KIND_NCCL) return cmocka_run_group_tests(of_nccl, open_devices, close_devices);
   if (kind_of_process == KIND_LIBRARY) return cmocka_run_group_tests(of_library, open_devices, close_devices);
   return run_cases(more, sizeof more / sizeof *more, open_devices, close_devices);
 }

@@ -45,6 +45,15 @@ for line in 'single: operations against the CPU +1 of 1 passed' 'library: passes
   check "kinds that fail: the table has: $line" has "$line"
 done
 check "and no steps of theirs" sh -c '! grep -qE "findna bf16, (chain|warpgroup)" check.log'
+printf '#!/bin/sh\n[ $1 != nccl ] || { echo "not ok 1 - link"; exit 1; }\necho "ok 1 - $1"\n' >fake/tests/test_cuda
+FINDNA_EMULATED_CAPABILITY=90 SLOW=1 "$check" --emulated --phases parity fake >check.log 2>&1
+check "NCCL that fails is no fault of a kind of products" bash -c 'grep -qE "NCCL: a link of one rank +0 of 1 passed, exit code 1" check.log && ! grep -q "left out from here" check.log && grep -q "FAILED: parity" check.log'
+printf '#!/bin/sh\nkill -SEGV $$\n' >fake/tests/test_cuda
+FINDNA_EMULATED_CAPABILITY=90 SLOW=1 "$check" --emulated --phases parity,steps fake >check.log 2>&1
+check "without any kind that is right, no steps pass" test "$(tail -1 check.log)" = "passed: none; FAILED: parity steps; skipped: none"
+stand_in compute-sanitizer 'echo "========= Error: Device not supported. Please refer to the documentation"; exit 1'
+"$check" --emulated --phases memcheck "$build" >check.log 2>&1
+check "a machine on which the sanitizer cannot run" test "$(tail -1 check.log)" = "passed: none; FAILED: none; skipped: memcheck"
 rm bin/compute-sanitizer bin/ncu
 stand_in python exit\ 1
 "$check" --emulated --phases torch,compile "$build" >check.log 2>&1
