@@ -263,6 +263,6 @@ static fd_status open_gpu(fd_device **dev, const fd_plugin_host *host, const fd_
 }
 
 extern "C" __attribute__((visibility("default"))) const fd_plugin *fd_plugin_entry(void) {
-  static const fd_plugin plugin = {FD_INTERFACE, driver, count, describe, open_gpu};
+  static const fd_plugin plugin = {FD_INTERFACE, CUDART_VERSION, driver, count, describe, open_gpu};
   return &plugin;
 }

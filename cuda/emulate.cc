@@ -455,11 +455,16 @@ size_t capacity() {
 
 cudaError_t cudaGetDeviceCount(int *count) {
   const char *gpus = getenv("FINDNA_EMULATED_GPUS");
+  int driver;
   *count = gpus ? atoi(gpus) : 1;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver < CUDART_VERSION) *count = 0; /* as cudaErrorInsufficientDriver */
   return *count > 0 ? cudaSuccess : 100;
 }
 
-cudaError_t cudaDriverGetVersion(int *version) { return *version = 13000, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int *version) {
+  const char *driver = getenv("FINDNA_EMULATED_DRIVER");
+  return *version = driver ? atoi(driver) : CUDART_VERSION, cudaSuccess;
+}
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {

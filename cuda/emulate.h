@@ -179,6 +179,7 @@ typedef struct cudaDeviceProp {
   size_t totalGlobalMem, sharedMemPerBlockOptin;
 } cudaDeviceProp;
 cudaError_t cudaGetDeviceCount(int *count);
+#define CUDART_VERSION 13000
 cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device);

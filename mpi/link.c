@@ -92,10 +92,11 @@ static fd_status start(mpi_link *l, const job *j, float *data, size_t count, int
   FD_TRY(chunk_of(count, &chunk));
   for (size_t at = 0; at < count; at += chunk) {
     int n = (int)(count - at < chunk ? count - at : chunk);
-    MPI_Request *request = &l->request[l->requests++];
+    MPI_Request *request = &l->request[l->requests];
     FD_TRY(check(receive ? MPI_Irecv(data + at, n, MPI_FLOAT, j->peer, 0, messages, request)
                          : MPI_Isend(data + at, n, MPI_FLOAT, j->peer, 0, messages, request),
                  receive ? "MPI_Irecv" : "MPI_Isend"));
+    l->requests++;
   }
   return FD_OK;
 }
@@ -123,8 +124,9 @@ static fd_status start_sum(mpi_link *l, const job *j) {
   FD_TRY(chunk_of(j->count, &chunk));
   for (size_t at = 0; at < j->count; at += chunk) {
     int n = (int)(j->count - at < chunk ? j->count - at : chunk);
-    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests++]),
+    FD_TRY(check(MPI_Iallreduce(MPI_IN_PLACE, data + at, n, MPI_FLOAT, MPI_SUM, messages, &l->request[l->requests]),
                  "MPI_Iallreduce"));
+    l->requests++;
   }
   return FD_OK;
 }
@@ -187,10 +189,11 @@ static fd_status lead(fd_link *link) {
 
 static void close_link(fd_link *link) {
   mpi_link *l = of(link);
-  for (int i = 0; i < l->requests && l->started; i++) /* of a run that is about to end */
+  int under_way = l->started && l->requests; /* only in a process that is about to end, after a failure */
+  for (int i = 0; i < l->requests && under_way && l->queue[l->first].kind == EXCHANGE; i++) /* MPI cancels no collective call */
     if (l->request[i] != MPI_REQUEST_NULL) MPI_Cancel(&l->request[i]), MPI_Request_free(&l->request[i]);
   free(l->queue);
-  free(l->staged);
+  if (!under_way) free(l->staged); /* else MPI may still write to it */
   free(l);
 }
 

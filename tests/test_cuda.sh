@@ -24,6 +24,7 @@ elif ! [ -e "$real" ]; then
   expect "a build without the plugin" 69 "this build has no CUDA plugin .*make CUDA=1" env -u FINDNA_PLUGIN "$FINDNA" pretrain gpu.yaml
 fi
 export FINDNA_PLUGIN=$emulated
+expect "a driver older than CUDA's major version" 69 "the NVIDIA driver supports CUDA 12.4, and the plugin was built with CUDA 13.0: update the driver" env FINDNA_EMULATED_DRIVER=12040 "$FINDNA" pretrain gpu.yaml
 expect "no GPU for this process" 69 "no GPU that this process may use" env FINDNA_EMULATED_GPUS=0 "$FINDNA" pretrain gpu.yaml
 expect "a GPU of an older kind" 78 "emulated GPU\) has compute capability 7.5; the lowest supported is 8.0" env FINDNA_EMULATED_CAPABILITY=75 "$FINDNA" pretrain gpu.yaml
 expect "products that there are not" 78 "FINDNA_PRODUCTS=fast: expected chain, single, warpgroup, plain or library" env FINDNA_PRODUCTS=fast "$FINDNA" pretrain gpu.yaml

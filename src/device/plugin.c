@@ -62,8 +62,14 @@ const fd_plugin *fd_plugin_try(char *text, size_t size) {
   const fd_plugin *plugin = load(text, size);
   if (!plugin) return NULL;
   if (plugin->count() > 0) return plugin;
-  if (plugin->driver() > 0) snprintf(text, size, "there is no GPU that this process may use (is CUDA_VISIBLE_DEVICES empty?)");
-  else snprintf(text, size, "this machine has no NVIDIA driver");
+  int driver = plugin->driver(), needed = plugin->runtime;
+  if (driver <= 0) snprintf(text, size, "this machine has no NVIDIA driver");
+  else if (driver / 1000 < needed / 1000)
+    snprintf(text, size,
+             "the NVIDIA driver supports CUDA %d.%d, and the plugin was built with CUDA %d.%d: update the driver, or build with "
+             "CUDA %d",
+             driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10, driver / 1000);
+  else snprintf(text, size, "there is no GPU that this process may use (is CUDA_VISIBLE_DEVICES empty?)");
   return NULL;
 }
 

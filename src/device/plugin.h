@@ -43,7 +43,8 @@ typedef struct fd_gpu_options {
 /* Exported by the plugin, through fd_plugin_entry(). */
 typedef struct fd_plugin {
   const char *interface;                 /* the hash of the headers that it was built with (FD_INTERFACE) */
-  int (*driver)(void);                   /* version of the driver, such as 13000; 0: none */
+  int runtime;                           /* version of CUDA that it was built with, such as 13000 */
+  int (*driver)(void);                   /* newest version of CUDA that the driver supports; 0: there is no driver */
   int (*count)(void);                    /* GPUs; 0: none that this process may use */
   int (*describe)(int gpu, fd_gpu *out); /* 0 on success */
   fd_status (*open)(fd_device **dev, const fd_plugin_host *host, const fd_gpu_options *options);
