@@ -57,6 +57,11 @@ expect "a teacher is needed" 78 "teacher.kind: none, but objective.cl_weight" ./
 expect "batch not a multiple of the virtual ranks" 78 "train.batch: 62 is not a multiple" ./pretrain train.batch=62 run.folder=x
 expect "noise before masking" 78 "noise \(N\) comes after" ./pretrain aug.student=NM run.folder=x
 expect "the authors' scrambled mask" 78 "only findna trace takes it" ./pretrain objective.mask_layout=scrambled objective.mnm=bce run.folder=x
+lengths() { # of the 360 nucleotides of the input
+  expect "$1" 78 "mask_layout: scrambled needs sequences of one length; $2" "$FINDNA" trace "$root/configs/findna-code.yaml" objective.mask_layout=scrambled --input "$root/tests/golden/exact_d27_L120.safetensors" --output x --lengths "$3"
+}
+lengths "trace: that mask of sequences of different lengths" "sequence 2 has 1 nucleotides, the first has 359" 359,1
+lengths "trace: the first two are equal" "sequence 3 has 100 nucleotides, the first has 130" 130,130,100
 expect "a missing CUDA plugin" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so ./pretrain device.kind=cuda run.folder=x
 check "a refused config creates no run folder" test ! -e x
 

@@ -188,6 +188,17 @@ static fd_status read_lengths(trace *t, const fd_list *list) {
   return fd_fail(FD_DATA, "in0.labels holds %zu nucleotides, but --lengths has another sum", labels->bytes);
 }
 
+/* The authors' mask is a reshaped [batch, length] (fd_batch_scramble), which sequences of different lengths do not have. */
+static fd_status check_layout(const trace *t) {
+  for (int i = 1; i < t->sequences && t->config.objective.mask_layout == FD_MASK_SCRAMBLED; i++)
+    if (t->lengths[i] != t->lengths[0])
+      return fd_fail(FD_CONFIG,
+                     "objective.mask_layout: scrambled needs sequences of one length; sequence %d has %d nucleotides, the first "
+                     "has %d; use ok",
+                     i + 1, t->lengths[i], t->lengths[0]);
+  return FD_OK;
+}
+
 /* Copies the input's tensors WHAT.NAME into an array of the state. */
 static fd_status take_weights(trace *t, const char *what, float *to) {
   for (int i = 0; i < t->network->params.count; i++) {
@@ -214,6 +225,7 @@ static fd_status build(trace *t, fd_comm *comm) {
     return fd_fail(FD_DATA, "the input has %" PRId64 " rows including [CLS] (expected at most %d)", rows, ROWS_MAX);
   if (fd_config_reads_ids(&t->config))
     return fd_fail(FD_CONFIG, "model.encoder: findna trace takes nucleotides; this encoder reads ids of a tokenizer");
+  FD_TRY(check_layout(t));
   t->config.train.batch = t->sequences; /* the input determines the batch, which is one micro-batch */
   t->config.train.virtual_ranks = 1;
   FD_TRY(fd_rank_device_open(&t->dev, &t->config, comm));
