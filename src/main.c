@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/guard.h"
 #include "base/help.h"
+#include "base/json_memory.h"
 #include "base/lapack.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -108,6 +109,7 @@ int main(int argc, char **argv) {
   fd_comm *comm = NULL;
   const int flags = flags_of(argc, argv);
   fd_open_standard();
+  fd_json_watch_memory();
   fd_lapack_forbid_threads();
   fd_signals_install(flags & STOPS);
   fd_status status = fd_guard_start();

@@ -35,6 +35,7 @@ if command -v readelf >/dev/null && command -v nm >/dev/null; then
   abi >abi.txt
   check "the ABI is tests/library/abi.txt (a change of it needs another FINDNA_ABI)" diff "$root/tests/library/abi.txt" abi.txt
   check "the library needs neither MPI nor Python, and does not call abort" bash -c '! readelf -d "$1" | grep -E "NEEDED.*(libmpi|python)" && { [ -n "$2" ] || ! nm -D --undefined-only "$1" | grep -E " (MPI_.*|abort|perror)(@|$)"; }' - "$library" "$sanitize"
+  check "or replace the allocator of jansson, which the program may use, too" bash -c '! nm -D --undefined-only "$1" | grep json_set_alloc_funcs' - "$library"
 else echo "skipped - ABI: no readelf and nm here"; fi
 
 # --- bits

@@ -5,26 +5,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Whether jansson ran out of memory since watch(). It does not report that itself: its string buffer drops characters that it has
- * no memory for, and formatting numbers resets errno. Its allocator takes no context, hence the global. */
+/* Whether jansson ran out of memory since this was last 0. Its allocator (base/json_memory.c) takes no context, hence the global.
+ */
 static _Thread_local int lacking;
 
-static void *allocate(size_t bytes) {
-  void *block = malloc(bytes);
-  if (!block) lacking = 1;
-  return block;
-}
-
-static void watch(void) {
-  json_set_alloc_funcs(allocate, free);
-  lacking = 0;
-}
+void fd_json_lacked_memory(void) { lacking = 1; }
 
 /* *root is NULL with FD_MEMORY, or with FD_OK and a syntax error in *error. */
 static fd_status load(json_t **root, const char *text, size_t bytes, const char *name, json_error_t *error) {
-  watch();
+  lacking = 0;
   *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
-  if (!lacking) return FD_OK;
+  if (!lacking && (*root || json_error_code(error) != json_error_out_of_memory)) return FD_OK;
   json_decref(*root);
   *root = NULL;
   return fd_fail(FD_MEMORY, "%s: out of memory", name);
@@ -56,7 +47,7 @@ void fd_json_set_defined(json_t **object, const char *key, double value) {
 }
 
 char *fd_json_dump(const json_t *value, size_t flags) {
-  watch();
+  lacking = 0;
   char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
   errno = 0;
   if (!lacking) return text;
@@ -80,7 +71,7 @@ fd_status fd_json_text(char **text, const json_t *root, size_t flags, const char
 }
 
 fd_status fd_json_is_utf8(const char *text, int *good) {
-  watch();
+  lacking = 0;
   json_t *copy = json_string(text);
   *good = copy != NULL;
   json_decref(copy);

@@ -1,5 +1,5 @@
 /* JSON by jansson, checked: lack of memory is distinguished from bad input, and values that are built are never silently
- * incomplete. */
+ * incomplete. jansson reports only some lack of memory; the rest is detected after fd_json_watch_memory (base/json_memory.h). */
 #ifndef FD_BASE_JSON_H
 #define FD_BASE_JSON_H
 
@@ -31,6 +31,9 @@ fd_status fd_json_built(const json_t *root, const char *name) FD_MUST_CHECK;
 
 /* The text of a built value, released with free(). A NULL root fails as in fd_json_built. */
 fd_status fd_json_text(char **text, const json_t *root, size_t flags, const char *name) FD_MUST_CHECK;
+
+/* Called by jansson's allocator when it has no memory: the call in progress on this thread then fails with FD_MEMORY. */
+void fd_json_lacked_memory(void);
 
 /* Whether a text is UTF-8, as JSON requires; FD_MEMORY when there is no memory for the check. */
 fd_status fd_json_is_utf8(const char *text, int *good) FD_MUST_CHECK;

@@ -8,7 +8,8 @@
  * Errors: functions that return int return 0 on success, else the exit code of `findna embed` for the same error: 64 invalid
  * argument, 65 bad data, 66 missing file, 69 GPU, 71 out of memory, 74 read error, 77 no permission, 78 bad configuration, 79
  * numbers that are not finite. findna_message() then returns what is wrong and what would be right. The library writes nothing to
- * standard output or standard error, never ends the process, installs no signal handlers, does not use MPI, and changes no files.
+ * standard output or standard error, never ends the process, installs no signal handlers, does not use MPI, changes no files, and
+ * leaves jansson's allocator to the program: lack of memory while findna_open reads JSON may therefore be reported as 65.
  *
  * Threads: all functions may be called from any thread. Calls on the same model are serialised, and each uses all threads of the
  * model; calls on different models run concurrently. A model must not be used in the child of a fork(): open it there.
