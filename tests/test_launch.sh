@@ -44,6 +44,9 @@ expect "-n, -t and -b in a job" 0 "^\+ srun -n 2 .*--cpu-bind=none --cpus-per-ta
 expect "fine-tuning's threads" 0 "^\+ srun -n 6 .*finetune runs/first device.threads=[0-9]+$" $job "$run" finetune runs/first
 expect "threads of embed" 0 "^\+ srun -n 6 .*embed runs/first x.fa --threads=[0-9]+$" $job "$run" embed runs/first x.fa
 expect "the user's own threads" 0 "^\+ srun -n 6 .*--cpu-bind=cores /.*pretrain demo device.threads=7$" $job "$run" pretrain demo device.threads=7
+expect "an evaluation's threads" 0 "^\+ srun -n 6 .*evaluate its run device.threads=[0-9]+$" $job "$run" evaluate its run
+expect "a table of results that exist has none" 0 "^\+ srun -n 6 .*evaluate its --join a.json --join b.json$" $job "$run" evaluate its --join a.json --join b.json
+expect "however it is written" 0 "^\+ srun -n 6 .*evaluate its --join=a.json,b.json$" $job "$run" evaluate its --join=a.json,b.json
 expect "an allocation without tasks: one rank per node" 0 "^\+ srun -n 2 " env SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=2 "$run" pretrain demo
 expect "in a step" 0 "^\+ srun -n 6 .*--overlap " $job SLURM_STEP_ID=0 "$run" pretrain demo
 expect "LAUNCHER=mpirun in a job, with keepalive" 0 "^\+ mpirun -n 6 .*--mca oob_tcp_keepalive_time 5 .*pretrain" $job LAUNCHER=mpirun "$run" pretrain demo
