@@ -17,17 +17,19 @@
 #include "commands/command.h"
 #include "mpi/world.h"
 
-enum { STOPS = 1, RANKS = 2 };
+enum { STOPS = 1 };
+typedef enum ranks { SHARED, ONE, FIRST } ranks;
 
 typedef struct command {
   const char *name;
   int flags;
+  ranks ranks;
   fd_status (*run)(fd_comm *comm, int argc, char **argv);
   const char *help;
 } command;
 
 static const command commands[] = {
-#define COMMAND(name, flags, help) {#name, flags, fd_command_##name, help},
+#define COMMAND(name, flags, ranks, help) {#name, flags, ranks, fd_command_##name, help},
 #include "commands/commands.def"
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -67,6 +69,40 @@ static fd_status print_help(fd_help_form form) {
   return FD_OK;
 }
 
+/* The command that argv[1] names, or NULL. */
+static const command *find(int argc, char **argv) {
+  for (const command *c = commands; argc > 1 && c < commands + COMMANDS; c++)
+    if (!strcmp(argv[1], c->name)) return c;
+  return NULL;
+}
+
+static int has_word(int argc, char **argv, const char *word) {
+  for (int i = 1; i < argc; i++)
+    if (!strcmp(argv[i], word)) return 1;
+  return 0;
+}
+
+/* Whether only help is wanted, for which one process is enough. */
+static int asks_help(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (!strncmp(argv[i], "--help", 6)) return 1;
+  return has_word(argc, argv, "-h");
+}
+
+/* What the processes of the job do; doctor --net measures the ranks. */
+static ranks ranks_of(const command *c, int argc, char **argv) { return has_word(argc, argv, "--net") ? SHARED : c->ranks; }
+
+/* Runs a command in those processes that take part in it. */
+static fd_status run_command(const command *c, fd_comm *comm, int argc, char **argv) {
+  const ranks ranks = ranks_of(c, argc, argv);
+  const int helps = asks_help(argc, argv);
+  if (ranks == ONE && comm->size > 1 && !helps)
+    return fd_fail(FD_USAGE, "findna %s: takes one process, not %d; start it without mpirun or srun, or by launch/run -n 1",
+                   c->name, comm->size);
+  if (ranks != SHARED && comm->rank) return FD_OK;
+  return c->run(comm, argc - 1, argv + 1);
+}
+
 static fd_status run(fd_comm *comm, int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : "--help", *names[COMMANDS];
   fd_help_form form;
@@ -81,10 +117,9 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
   if (helped) return comm->rank ? FD_OK : print_help(form);
   if (!strcmp(name, "--version") || !strcmp(name, "version"))
     return comm->rank ? FD_OK : (printf("findna %s\n", fd_version()), FD_OK);
-  for (int i = 0; i < COMMANDS; i++) {
-    names[i] = commands[i].name;
-    if (!strcmp(name, names[i])) return commands[i].run(comm, argc - 1, argv + 1);
-  }
+  const command *c = find(argc, argv);
+  if (c) return run_command(c, comm, argc, argv);
+  for (int i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
   const char *near = fd_nearest(name, names, COMMANDS);
   return fd_fail(FD_USAGE, "no command '%s'%s%s%s; see findna --help", name, near ? " (did you mean '" : "", near ? near : "",
                  near ? "'?)" : "");
@@ -93,27 +128,15 @@ static fd_status run(fd_comm *comm, int argc, char **argv) {
 /* Seconds for the other ranks to stop, and for the exit handlers of libraries. */
 enum { STOP_SECONDS = 5, EXIT_SECONDS = 10 };
 
-/* The flags of the command. --help needs a single process only; doctor --net needs the ranks. */
-static int flags_of(int argc, char **argv) {
-  int flags = 0;
-  for (int c = 0; argc > 1 && c < COMMANDS; c++)
-    if (!strcmp(argv[1], commands[c].name)) flags = commands[c].flags;
-  for (int i = 1; i < argc; i++) {
-    if (!strncmp(argv[i], "--help", 6) || !strcmp(argv[i], "-h")) return 0;
-    if (!strcmp(argv[i], "--net")) flags |= RANKS;
-  }
-  return flags;
-}
-
 int main(int argc, char **argv) {
   fd_comm *comm = NULL;
-  const int flags = flags_of(argc, argv);
+  const command *c = asks_help(argc, argv) ? NULL : find(argc, argv);
   fd_open_standard();
   fd_json_watch_memory();
   fd_lapack_forbid_threads();
-  fd_signals_install(flags & STOPS);
+  fd_signals_install(c && c->flags & STOPS);
   fd_status status = fd_guard_start();
-  if (status == FD_OK) status = fd_world_start(&comm, &argc, &argv, flags & RANKS);
+  if (status == FD_OK) status = fd_world_start(&comm, &argc, &argv, c && ranks_of(c, argc, argv) == SHARED);
   if (status != FD_OK) return status;
   fd_comm_phase(comm, -1, argc > 1 ? argv[1] : "help");
   char **words = NULL;

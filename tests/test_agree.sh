@@ -29,6 +29,23 @@ refused "an extra word" 64 "has 'run.seed=7', .* nothing more" $mpi -n 1 "$FINDN
 refused "another command, unknown to one rank" 64 "has 'nosuch', .*'pretrain'" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 "$FINDNA" nosuch "$tiny" run.folder=run
 expect "the one of four ranks that differs is named" 64 "rank 2 \($here\) has 'run.seed=2', rank 0 " $mpi -n 4 bash -c "s=1; [ $rank != 2 ] || s=2; \$FINDNA pretrain $tiny run.folder=run run.seed=\$s"
 
+# What ranks do (src/commands/commands.def): divide the work, or it takes one process, or only the root does it.
+for command in merges knn clusters speed import trace; do
+  expect "$command takes one process" 64 "error: findna $command: takes one process, not 2; start it without mpirun" $mpi -n 2 "$FINDNA" $command
+  check "which is said once" test "$(grep -c 'takes one process' out.log)" = 1
+  expect "$command --help does not" 0 "^usage: findna $command" $mpi -n 2 "$FINDNA" $command --help
+  check "which is shown once" test "$(grep -c '^usage' out.log)" = 1
+done
+for command in "export model weights" "inspect model" "config demo" "report model" doctor; do
+  "$FINDNA" $command >alone.log 2>/dev/null; code=$?; rm -rf weights
+  expect "the root's: $command" $code "" $mpi -n 2 "$FINDNA" $command
+  $mpi -n 2 "$FINDNA" help ${command%% *} >out.log 2>&1
+  check "its help is shown once" test "$(grep -c '^usage' out.log)" = 1
+  rm -rf weights
+done
+$mpi -n 2 "$FINDNA" inspect model >out.log 2>/dev/null; "$FINDNA" inspect model >alone.log 2>/dev/null
+check "the root's output is that of one process" cmp out.log alone.log
+
 # The program, its environment and its kernels (the mixed kernels themselves: tests/test_comm.c).
 cp "$FINDNA" other && printf x >>other
 refused "another build of this version" 78 "same program: .*build" $mpi -n 1 "$FINDNA" pretrain "$tiny" run.folder=run : -n 1 ./other pretrain "$tiny" run.folder=run

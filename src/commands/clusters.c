@@ -128,9 +128,9 @@ fd_status fd_command_clusters(fd_comm *comm, int argc, char **argv) {
   options o = {.column = {"label", "cluster"}};
   assignments a = {0};
   int helped;
+  (void)comm;
   FD_TRY(read_options(argc, argv, &o, &helped));
   if (helped) return FD_OK;
-  if (comm->size > 1) return fd_fail(FD_USAGE, "findna clusters: takes one process");
   fd_status status = compare(&o, &a);
   fd_fields_end(&a.fields);
   fd_lines_close(&a.lines);

@@ -5,7 +5,7 @@
 #include "comm/comm.h"
 
 /* argv[0] is the subcommand's name. Returns the exit code as a status. */
-#define COMMAND(name, flags, help) fd_status fd_command_##name(fd_comm *comm, int argc, char **argv);
+#define COMMAND(name, flags, ranks, help) fd_status fd_command_##name(fd_comm *comm, int argc, char **argv);
 #include "commands/commands.def"
 #undef COMMAND
 

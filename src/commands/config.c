@@ -56,7 +56,7 @@ fd_status fd_command_config(fd_comm *comm, int argc, char **argv) {
       "With CONFIG (a YAML file or the name of one in configs/) or with overrides they are the options that a run would\n"
       "use.",
       table};
-  if (comm->rank) return FD_OK;
+  (void)comm;
   FD_TRY(fd_args_parse(&args, argc, argv, words, FD_LIST_MAX, &count, &helped));
   if (helped) return FD_OK;
   if (form >= 0 && count) return fd_fail(FD_USAGE, "findna config: --as describes the options; it takes no CONFIG");

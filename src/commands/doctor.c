@@ -259,7 +259,6 @@ fd_status fd_command_doctor(fd_comm *comm, int argc, char **argv) {
     FD_TRY(read_config(count ? words[0] : "findna", (char **)(words + 1), count ? count - 1 : 0, &config));
     return fd_doctor_net(comm, &config, window ? (int)window : 1000);
   }
-  if (comm->rank) return FD_OK;
   if (count) FD_TRY(read_config(words[0], (char **)(words + 1), count - 1, &config));
   FD_TRY(look_around(comm, &d));
   if (count) FD_TRY(fd_doctor_run(comm, &config, (int)window, teacher, &d));

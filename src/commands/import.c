@@ -87,10 +87,10 @@ fd_status fd_command_import(fd_comm *comm, int argc, char **argv) {
       "DNABERT-2 or BERT. RUN is a new run folder with one checkpoint, for probe, embed, score, finetune and\n"
       "pretrain --init-from.",
       table};
+  (void)comm;
   FD_TRY(fd_args_parse(&args, argc, argv, words, 2, &count, &helped));
   if (helped) return FD_OK;
   if (count < 2) return fd_fail(FD_USAGE, "findna import: give FOLDER and RUN; see findna import --help");
-  if (comm->size > 1) return fd_fail(FD_USAGE, "findna import: takes one process");
   import_parts *p;
   FD_TRY(fd_alloc(&p, 1, sizeof *p, "an import"));
   fd_status status = import(words, p);

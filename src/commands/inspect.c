@@ -280,7 +280,7 @@ fd_status fd_command_inspect(fd_comm *comm, int argc, char **argv) {
       "checkpoints, and which one a resume takes), a shard (.h5), a folder of shards, or a file of embeddings (.h5, .npy).\n"
       "Exit code 65 if something is damaged, 79 if a resume would be refused because of numbers that are not finite.",
       table};
-  if (comm->rank) return FD_OK;
+  (void)comm;
   FD_TRY(fd_args_parse(&args, argc, argv, &path, 1, &count, &helped));
   if (helped) return FD_OK;
   if (!count) return fd_fail(FD_USAGE, "findna inspect: which PATH? For example: findna inspect runs/demo");

@@ -298,7 +298,6 @@ static fd_status check_places(const options *o) {
 
 static fd_status knn(fd_comm *comm, const options *o, searching *s) {
   fd_encoder encoder;
-  if (comm->size > 1) return fd_fail(FD_USAGE, "findna knn: takes one process; its threads share the work");
   FD_TRY(check_places(o));
   FD_TRY(read_rows(o, s));
   FD_TRY(fd_pretrained_open(&s->model, o->checkpoint, &o->use, comm));

@@ -71,7 +71,7 @@ fd_status fd_command_merges(fd_comm *comm, int argc, char **argv) {
   fd_windows windows = {0};
   fd_merges merges = {0};
   int helped;
-  (void)comm; /* one process */
+  (void)comm;
   FD_TRY(read_options(argc, argv, &o, &helped));
   if (helped) return FD_OK;
   fd_status status = learn(&o, &manifest, &windows, &merges);

@@ -77,7 +77,7 @@ fd_status fd_command_report(fd_comm *comm, int argc, char **argv) {
       "evaluate' has each task's scores with the baselines and the paper's numbers. The page of several runs has their\n"
       "results, the differences between their configs, and their curves in the same charts.",
       table};
-  if (comm->rank) return FD_OK;
+  (void)comm;
   FD_TRY(fd_args_parse(&args, argc, argv, folders, FD_REPORT_COMPARED, &count, &helped));
   if (helped) return FD_OK;
   if (!count) return fd_fail(FD_USAGE, "findna report: which FOLDER? For example: findna report runs/demo");

@@ -151,7 +151,7 @@ static fd_status speed(const options *o, comparison *c) {
 fd_status fd_command_speed(fd_comm *comm, int argc, char **argv) {
   options o = {.seconds = 5, .use.encoder = -1};
   int helped;
-  (void)comm; /* one process */
+  (void)comm;
   FD_TRY(read_options(argc, argv, &o, &helped));
   if (helped) return FD_OK;
   comparison *c;

@@ -359,7 +359,6 @@ fd_status fd_command_trace(fd_comm *comm, int argc, char **argv) {
   if (helped) return FD_OK;
   if (!count || !input || !output)
     return fd_fail(FD_USAGE, "findna trace: give CONFIG, --input and --output; see findna trace --help");
-  if (comm->size > 1) return fd_fail(FD_USAGE, "findna trace: runs in one process; start it without mpirun");
   fd_status status = run_trace(&t, comm, words[0], (char **)(words + 1), count - 1, input, output, &lengths);
   release(&t);
   return status;
