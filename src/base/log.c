@@ -11,18 +11,19 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* Mutable globals, which the program otherwise avoids, so that any file can log: this rank, the receiver of the lines, and
- * whether a progress line is open. */
-static int log_rank, log_size = 1;
+/* Mutable globals, which the program otherwise avoids, so that any file can log: this rank, the receiver of the lines, whether a
+ * progress line is open, and when the last one was written. Atomic, as any thread may log: the guard, the watchdog and the
+ * checkpoint writer do. The host is written before log_size, and read only after it is above 1. */
+static atomic_int log_rank, log_size = 1;
 static char log_host[64];
-static int progress_open;
-static double progress_time = -1e9;
+static atomic_int progress_open;
+static _Atomic double progress_time = -1e9;
 static fd_log_taker *_Atomic log_taker;
 
 void fd_log_set_rank(int rank, int size) {
+  gethostname(log_host, sizeof log_host - 1);
   log_rank = rank;
   log_size = size;
-  gethostname(log_host, sizeof log_host - 1);
 }
 
 void fd_log_to(fd_log_taker *taker) { atomic_store(&log_taker, taker); }
@@ -36,8 +37,7 @@ static void write_line(const char *line) {
 }
 
 static void close_progress(void) {
-  if (progress_open) write_line("\n");
-  progress_open = 0;
+  if (atomic_exchange(&progress_open, 0)) write_line("\n");
 }
 
 void fd_log_write(const char *level, const char *fmt, va_list args) {
