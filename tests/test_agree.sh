@@ -72,6 +72,9 @@ cp shards/train-00001.h5 node1/shards/
 expect "node-local run folders" 78 "same run.folder .*rank 1 \($here\) has ''" ./two pretrain "$tiny" run.folder=run
 check "no step was made" test ! -e node0/run/metrics.jsonl
 rm -rf node0/run; cp -r whole node0/run
+mkdir -p node1/run; rm -f node1/run/run.lock; mkfifo node1/run/run.lock
+expect "a pipe in place of the lock" 65 "run/run.lock: is not a regular file" ./two pretrain "$tiny" run.folder=run
+rm -rf node0/run node1/run; cp -r whole node0/run
 expect "also with --restart" 78 "same run.folder" ./two pretrain "$tiny" run.folder=run --restart
 check "nothing is moved aside" test -e node0/run/metrics.jsonl -a ! -e node0/run/before-restart-1
 rm -rf node0/run

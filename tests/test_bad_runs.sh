@@ -65,6 +65,9 @@ lengths "trace: the first two are equal" "sequence 3 has 100 nucleotides, the fi
 expect "a missing CUDA plugin" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so ./pretrain device.kind=cuda run.folder=x
 check "a refused config creates no run folder" test ! -e x
 
+reset; rm run/metrics.jsonl; mkfifo run/metrics.jsonl
+expect "a pipe in place of the metrics, at a resume" 65 "metrics.jsonl: is not a regular file" ./pretrain
+
 reset
 expect "--init-from is ignored at resume" 0 "its own checkpoint is newer" ./pretrain train.steps=12 --init-from whole
 expect "--init-from starts from the weights of another run" 0 "weights taken from whole" ./pretrain run.folder=from --init-from whole

@@ -1,6 +1,8 @@
 /* metrics.jsonl, and the reports made from it. */
 #include "files.h"
 
+#include <sys/stat.h>
+
 #include "commands/command.h"
 #include "output/json_file.h"
 #include "output/metrics.h"
@@ -308,13 +310,25 @@ static void report_of_layers(void **state) {
   free(page);
 }
 
+static int has(const char *path, const char *kind, int64_t at) {
+  int there;
+  assert_ok(fd_metrics_has(path, kind, at, &there));
+  return there;
+}
+
 static void metrics_know_what_they_have(void **state) {
   (void)state;
   const char *path = below("has.jsonl", NULL);
   put(path, "{\"kind\":\"step\",\"step\":3,\"loss\":1}\n{\"kind\":\"eval\",\"step\":2}\n{\"kind\":\"eval\",\"step\":5}");
-  assert_true(fd_metrics_has(path, "eval", 2) && fd_metrics_has(path, "step", 3));
-  assert_false(fd_metrics_has(path, "eval", 3) || fd_metrics_has(path, "eval", 5)); /* an incomplete line does not count */
-  assert_true(fd_metrics_has(below("has-not.jsonl", NULL), "eval", 2));
+  assert_true(has(path, "eval", 2) && has(path, "step", 3));
+  assert_false(has(path, "eval", 3) || has(path, "eval", 5)); /* an incomplete line does not count */
+  assert_true(has(below("has-not.jsonl", NULL), "eval", 2));
+  assert_int_equal(mkfifo(below("pipe.jsonl", NULL), 0600), 0);
+  fd_metrics *m;
+  int unused;
+  assert_int_equal(fd_metrics_has(below("pipe.jsonl", NULL), "eval", 2, &unused), FD_DATA);
+  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), 2, &m), FD_DATA);
+  assert_int_equal(fd_metrics_open(below("pipe.jsonl", NULL), -1, &m), FD_DATA);
 }
 
 static void report_refuses(void **state) {

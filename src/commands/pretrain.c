@@ -328,7 +328,7 @@ static fd_status take_weights(pretraining *p, const char *from) {
 
 static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o) {
   fd_checkpoint_info info;
-  int found = 0;
+  int found = 0, has;
   char path[FD_PATH_MAX];
   fd_comm_phase(comm, -1, "the search for a checkpoint");
   FD_TRY(fd_checkpointer_create(&p->checkpointer, &p->run, p->state));
@@ -337,8 +337,11 @@ static fd_status resume_or_begin(fd_comm *comm, pretraining *p, const options *o
   if (found && o->init_from) fd_info("--init-from applies only to the start of a run; its own checkpoint is newer");
   fd_comm_phase(comm, p->state->step, "setting up the run");
   FD_TRY(fd_path(path, p->config.run.folder, "metrics.jsonl", NULL));
-  p->owed = comm->rank == 0 && found && p->state->step > 0 && p->held_out.count > 0 &&
-            fd_session_evaluates(&p->config, p->state->step, p->steps) && !fd_metrics_has(path, "eval", p->state->step);
+  if (comm->rank == 0 && found && p->state->step > 0 && p->held_out.count > 0 &&
+      fd_session_evaluates(&p->config, p->state->step, p->steps)) {
+    FD_TRY(fd_metrics_has(path, "eval", p->state->step, &has));
+    p->owed = !has;
+  }
   FD_TRY(comm->ops->broadcast(comm, &p->owed, sizeof p->owed, 0));
   if (comm->rank || (p->state->step >= p->steps && !p->owed)) return FD_OK;
   if (p->tokenizer) FD_TRY(fd_words_save(p->tokenizer, p->config.run.folder));

@@ -48,22 +48,26 @@ static fd_status copy_lines(FILE *in, uint64_t bytes, FILE *out, const char *pat
   return status == FD_OK ? fd_check_end(in, bytes, path) : status;
 }
 
-int fd_metrics_has(const char *path, const char *kind, int64_t step) {
-  FILE *in = fopen(path, "re");
+fd_status fd_metrics_has(const char *path, const char *kind, int64_t step, int *has) {
+  FILE *in;
+  uint64_t bytes;
   char *line = NULL;
   size_t room = 0;
-  int found = 0;
-  if (!in) return 1;
-  for (ssize_t n; !found && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
+  fd_status status = FD_OK;
+  *has = fd_is_absent(path);
+  if (*has) return FD_OK;
+  FD_TRY(fd_open_stream(path, &in, &bytes));
+  for (ssize_t n; !*has && (n = getline(&line, &room, in)) > 0 && line[n - 1] == '\n';) {
     json_t *object;
-    if (fd_json_try(&object, line, (size_t)n, path) != FD_OK) break;
+    if ((status = fd_json_try(&object, line, (size_t)n, path)) != FD_OK) break;
     const char *its = json_string_value(json_object_get(object, "kind"));
-    found = its && !strcmp(its, kind) && json_integer_value(json_object_get(object, "step")) == step;
+    *has = its && !strcmp(its, kind) && json_integer_value(json_object_get(object, "step")) == step;
     json_decref(object);
   }
+  if (status == FD_OK && !*has) status = fd_check_end(in, bytes, path);
   free(line);
   fclose(in);
-  return found;
+  return status;
 }
 
 static fd_status cut_back(const char *path, int64_t resume_step) {
@@ -87,13 +91,13 @@ fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **me
   fd_metrics *m;
   FD_TRY(fd_alloc(&m, 1, sizeof *m, "metrics"));
   snprintf(m->path, sizeof m->path, "%s", path);
-  m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | begin, 0666);
-  if (m->fd < 0) {
-    free(m);
-    return fd_fail_errno("cannot open", path);
-  }
-  *metrics = m;
-  return FD_OK;
+  m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | begin, 0666); /* without waiting for a reader */
+  fd_status status = m->fd >= 0       ? FD_OK
+                     : errno == ENXIO ? fd_fail(FD_DATA, "%s: is a pipe; metrics need a regular file: remove it", path)
+                                      : fd_fail_errno("cannot open", path);
+  if (status == FD_OK) *metrics = m;
+  else free(m);
+  return status;
 }
 
 /* Writes a line with one write(). If a full disk cuts it off, the partial line is truncated, so that the next line starts clean.

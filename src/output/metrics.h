@@ -10,11 +10,12 @@
 typedef struct fd_metrics fd_metrics;
 
 /* Opens RUN/metrics.jsonl for appending. On a resume, step `resume_step`, all later lines and a partial last line are removed
- * first (by a durable rewrite); -1 begins an empty file. */
+ * first (by a durable rewrite); -1 begins an empty file. FD_DATA for a pipe. */
 fd_status fd_metrics_open(const char *path, int64_t resume_step, fd_metrics **metrics) FD_MUST_CHECK;
 
-/* Whether the file has a line of this kind at this step; also 1 if the file cannot be read. */
-int fd_metrics_has(const char *path, const char *kind, int64_t step);
+/* *has: whether the file has a complete line of this kind at this step; also 1 if there is no file. Damaged lines are passed
+ * over. A file that cannot be read to its end, as for lack of memory, is an error, and nothing is known of its lines. */
+fd_status fd_metrics_has(const char *path, const char *kind, int64_t step, int *has) FD_MUST_CHECK;
 
 /* Appends {"kind": kind, "step": step, names[i]: values[i], ...} with one write. Values that are not finite become null. A
  * failure to write is warned about once and counted; training goes on. With `metrics` NULL nothing is written. */

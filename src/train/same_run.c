@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
 enum { LOCK_MAX = 4096, VISIBLE_SECONDS = 5 };
@@ -27,27 +28,30 @@ fd_status fd_same_run(const fd_run *run) {
   return status;
 }
 
-/* Reads the file at `path`. With `wanted`, waits up to VISIBLE_SECONDS until this content, written on another host, becomes
- * visible here; else returns whatever is there. */
-static void read_lock(const char *path, const char *wanted, char found[LOCK_MAX]) {
+/* Reads the file at `path`; "" if there is none. With `wanted`, waits up to VISIBLE_SECONDS until this content, written on
+ * another host, becomes visible here; else returns whatever is there. */
+static fd_status read_lock(const char *path, const char *wanted, char found[LOCK_MAX]) {
   double start = fd_seconds();
   do {
-    FILE *in = fopen(path, "re");
+    FILE *in = NULL;
+    uint64_t bytes;
+    if (!fd_is_absent(path)) FD_TRY(fd_open_stream(path, &in, &bytes));
     size_t n = in ? fread(found, 1, LOCK_MAX - 1, in) : 0;
     found[n] = '\0';
     if (in) fclose(in);
-    if (!wanted || !strcmp(found, wanted)) return;
+    if (!wanted || !strcmp(found, wanted)) return FD_OK;
     usleep(50000);
   } while (fd_seconds() - start < VISIBLE_SECONDS);
+  return FD_OK;
 }
 
 fd_status fd_same_run_folder(fd_comm *comm, const char *folder) {
   char path[FD_PATH_MAX], wanted[LOCK_MAX] = "", found[LOCK_MAX] = "", what[FD_PATH_MAX + 32];
   if (comm->size == 1) return FD_OK;
   FD_TRY(fd_path(path, folder, "run.lock", NULL));
-  if (comm->rank == 0) read_lock(path, NULL, wanted);
+  if (comm->rank == 0) FD_TRY(read_lock(path, NULL, wanted));
   FD_TRY(comm->ops->broadcast(comm, wanted, sizeof wanted, 0));
-  read_lock(path, wanted, found);
+  FD_TRY(read_lock(path, wanted, found));
   found[strcspn(found, "\n")] = '\0';
   snprintf(what, sizeof what, "run.folder (the lock %s)", path);
   return fd_comm_same_text(comm, FD_CONFIG, what, found,
