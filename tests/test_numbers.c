@@ -280,9 +280,9 @@ static void bars_and_points_of_anything_are_drawn(void **state) {
     odd_values(x, ROWS, trial % 3), odd_values(y, ROWS, trial % 3), odd_values(seed, 4, trial % 3);
     for (int i = 0; i < ROWS; i++) class[i] = between(0, 12);
     for (int i = 0; i < CLASSES * CLASSES; i++) count[i] = fabs(odd_value(FINITE));
-    const fd_bar bar[3] = {{"a", odd_value(trial % 3), odd_value(trial % 3), seed, 4, 1, 0},
-                           {"b", 1, 0, NULL, 0, 2, 1},
-                           {"c", x[0], y[0], NULL, 0, 2, 1}};
+    const fd_bar bar[3] = {{"a", odd_value(trial % 3), odd_value(trial % 3), 0, seed, 4, 1, 0},
+                           {"b", 1, 0, 1, NULL, 0, 2, 1},
+                           {"c", x[0], y[0], 0, NULL, 0, 2, 1}};
     fd_svg_bars(out, &(fd_bars){.title = "t", .x_label = "x", .base = between(0, 50), .count = 3, .bar = bar});
     fd_svg_scatter(out, &(fd_scatter){"t", "x", "y", ROWS, x, y, trial % 2 ? class : NULL});
     fd_svg_matrix(out, &(fd_matrix_figure){"m", CLASSES, count});
