@@ -119,12 +119,33 @@ static void one_seed_has_no_interval(void **state) {
   free(c.row), free(o), free(e);
 }
 
+/* The hours of one kind, GPU or core, are listed: that of the first seed whose cost is known. */
+static void costs_are_of_the_first_known_kind(void **state) {
+  (void)state;
+  fd_evaluation *e = evaluation();
+  fd_evaluation_outcome *o = outcomes();
+  fd_contest c;
+  e->model[1].cost = (fd_cost){3, 1};  /* GPU hours; A-0 is unknown */
+  e->model[2].cost = (fd_cost){70, 0}; /* core hours */
+  assert_ok(fd_contest_make(e, o, &c));
+  json_t *json = fd_contest_json(&c), *row = json_array_get(json_object_get(json, "rows"), 0);
+  const json_t *hours = json_object_get(row, "gpu_hours");
+  assert_int_equal(json_array_size(hours), 3);
+  assert_true(json_is_null(json_array_get(hours, 0)) && json_is_null(json_array_get(hours, 2)));
+  assert_near(json_real_value(json_array_get(hours, 1)), 3, 1e-12);
+  assert_null(json_object_get(row, "core_hours"));
+  row = json_array_get(json_object_get(json, "rows"), 1); /* B: nothing is known */
+  assert_null(json_object_get(row, "gpu_hours"));
+  assert_null(json_object_get(row, "core_hours"));
+  json_decref(json);
+  free(c.row), free(o), free(e);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(seeds_are_repetitions_and_tasks_blocks),
-      cmocka_unit_test(pairs_have_the_same_seed),
-      cmocka_unit_test(tasks_that_some_lack_count_for_none),
-      cmocka_unit_test(one_seed_has_no_interval),
+      cmocka_unit_test(seeds_are_repetitions_and_tasks_blocks), cmocka_unit_test(pairs_have_the_same_seed),
+      cmocka_unit_test(tasks_that_some_lack_count_for_none),    cmocka_unit_test(one_seed_has_no_interval),
+      cmocka_unit_test(costs_are_of_the_first_known_kind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

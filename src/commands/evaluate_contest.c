@@ -173,17 +173,18 @@ static json_t *json_of_gain(const fd_contest_gain *g) {
   return item;
 }
 
-/* Adds the cost of each seed of a row, if any is known: null for an unknown one. */
+/* Adds the cost of each seed of a row, if any is known: null for one that is unknown or of another kind than the first known one.
+ */
 static void set_cost(json_t **item, const fd_contest_row *r) {
-  json_t *hours = json_array();
   int known = 0;
+  while (known < r->seeds && !isfinite(r->cost[known].hours)) known++;
+  if (known == r->seeds) return;
+  json_t *hours = json_array();
   for (int s = 0; s < r->seeds; s++) {
-    int same = isfinite(r->cost[s].hours) && r->cost[s].gpu == r->cost[0].gpu;
+    int same = isfinite(r->cost[s].hours) && r->cost[s].gpu == r->cost[known].gpu;
     fd_json_append(&hours, same ? json_real(r->cost[s].hours) : json_null());
-    known |= same;
   }
-  if (known) fd_json_set(item, r->cost[0].gpu ? "gpu_hours" : "core_hours", hours);
-  else json_decref(hours);
+  fd_json_set(item, r->cost[known].gpu ? "gpu_hours" : "core_hours", hours);
 }
 
 json_t *fd_contest_json(const fd_contest *c) {
