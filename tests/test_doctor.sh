@@ -60,6 +60,16 @@ expect "an unknown key" 78 "did you mean" "$FINDNA" doctor findna train.bach=2
 ranks 4 doctor gpu.yaml >four.log 2>&1
 check "four ranks and one GPU: reported before the run" grep -q "missing: 4 ranks on this machine and 1 GPU: start one rank per GPU" four.log
 
+# Every architecture is described by what it is made of.
+describes() { check "$1: $2" bash -c '"$0" doctor "${@:2}" 2>&1 | grep -qE "^  model +[0-9]+ parameters, $1, windows"' "$FINDNA" "$2" "$1" "${@:3}"; }
+describes findna "4 networks of 10 blocks"
+describes findna-t "4 blocks of 8 heads"
+describes mae "6 blocks of 6 heads, 6 in the decoder"
+describes had "4 gated delta nets of 2 heads, attention of 4 heads"
+describes kd-transformer "4 blocks of 12 heads" task.outputs=2 model.vocabulary=4107
+describes kd-hybrid "3 blocks of 12 heads, 1 convolution of 128 filters" task.outputs=2 model.vocabulary=4107
+describes kd-cnn "4 convolutions of 256 filters" task.outputs=2 model.vocabulary=4107
+
 # A student of a frozen teacher: the teacher's memory is counted, by its shape, and a run stays within it.
 "$FINDNA" prepare --window 60 --count 64 --val-count 16 --max-n 0 --seed 1 --bed "$root/datasets/human_chr20_slice.bed" groups "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }
 cat >teacher.yaml <<'YAML'

@@ -74,7 +74,7 @@ for c in mae mlm bpe; do
   check "$c: the report names hidden words" grep -q "hidden word" $c-learned/report.html
 done
 longest=$(cat records/train.tsv records/val.tsv | awk -F"\t" '$3 != "sequence" && int(length($3) / 4) > n { n = int(length($3) / 4) } END { print n }')
-check "the log reports the model and the records" grep -q "2 blocks of 3 heads, records of up to $longest + 0 tokens" mae-one.log
+check "the log reports the model and the records" grep -q "2 blocks of 3 heads, 1 in the decoder, records of up to $longest + 0 tokens" mae-one.log
 check "and the number of unknown words" grep -qE "words: [1-9][0-9]* of [0-9]+ training words contain letters other than" mae-one.log
 check "and the held-out loss and accuracy" grep -qE "held-out loss [0-9.]+ nats, accuracy [0-9.]+ % over [0-9]+ hidden words" mae-one.log
 train mae 1 once aug.refresh=once

@@ -1,4 +1,5 @@
 /* Architecture `chordmixer` (spec section 3): embedding, then networks of blocks. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "model/network.h"
@@ -35,4 +36,8 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_chordmixer = {.name = "chordmixer", .build = build, .head = fd_symbol_head};
+static void describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  snprintf(text, FD_NAME_MAX, "%" PRId64 " networks of %d blocks", config->model.networks, network->blocks);
+}
+
+const fd_arch fd_arch_chordmixer = {.name = "chordmixer", .build = build, .head = fd_symbol_head, .describe = describe};

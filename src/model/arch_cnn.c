@@ -25,4 +25,9 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_cnn = {.name = "cnn", .ids = 1, .build = build};
+static void describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  int taps[FD_KERNELS_MAX], count = fd_config_kernels(config, taps);
+  snprintf(text, FD_NAME_MAX, "%d convolution%s of %d filters", count, count > 1 ? "s" : "", network->channels);
+}
+
+const fd_arch fd_arch_cnn = {.name = "cnn", .ids = 1, .build = build, .describe = describe};

@@ -1,6 +1,7 @@
 /* Architecture `had`, the student of Hybrid Architecture Distillation: bidirectional gated delta nets, one attention layer and
  * one gated MLP over letters. In pretraining it also has a decoder, where hidden letters attend to the latents of visible
  * letters, and a projection to the width of a teacher. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "model/delta_net.h"
@@ -109,4 +110,10 @@ static fd_value head(fd_network *net, const fd_config *config, fd_value latent) 
   return FD_NONE;
 }
 
-const fd_arch fd_arch_had = {.name = "had", .ids = 1, .build = build, .head = head};
+static void describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  (void)network;
+  snprintf(text, FD_NAME_MAX, "%" PRId64 " gated delta nets of %" PRId64 " heads, attention of %" PRId64 " heads",
+           config->model.layers, config->model.delta_heads, config->model.heads);
+}
+
+const fd_arch fd_arch_had = {.name = "had", .ids = 1, .build = build, .head = head, .describe = describe};

@@ -1,5 +1,6 @@
 /* Architecture `hybrid`: BERT's layers, then convolutions over their latents with the widths of model.kernels, each followed by
  * ReLU. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "model/bert.h"
@@ -27,4 +28,10 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return x;
 }
 
-const fd_arch fd_arch_hybrid = {.name = "hybrid", .ids = 1, .build = build};
+static void describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  int taps[FD_KERNELS_MAX], count = fd_config_kernels(config, taps);
+  snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads, %d convolution%s of %d filters", config->model.layers,
+           config->model.heads, count, count > 1 ? "s" : "", network->channels);
+}
+
+const fd_arch fd_arch_hybrid = {.name = "hybrid", .ids = 1, .build = build, .describe = describe};

@@ -1,5 +1,8 @@
 /* Architecture `mae` (BarcodeMAE): an encoder BERT over the visible words only, and a decoder BERT over all words, with a learned
  * row for each hidden word, that predicts the hidden words. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "model/bert.h"
 #include "model/network.h"
 
@@ -49,4 +52,11 @@ static fd_value head(fd_network *net, const fd_config *config, fd_value latent) 
   return logits;
 }
 
-const fd_arch fd_arch_mae = {.name = "mae", .ids = 1, .build = build, .head = head};
+static void describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  int n = snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads", config->model.layers, config->model.heads);
+  (void)network;
+  if (!config->task.outputs)
+    snprintf(text + n, FD_NAME_MAX - (size_t)n, ", %" PRId64 " in the decoder", config->model.decoder_layers);
+}
+
+const fd_arch fd_arch_mae = {.name = "mae", .ids = 1, .build = build, .head = head, .describe = describe};

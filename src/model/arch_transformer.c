@@ -60,4 +60,5 @@ static fd_value build(fd_network *net, const fd_config *config, int window, fd_v
   return normalize(g, config, FD_NORM_PRE, "norm", x);
 }
 
-const fd_arch fd_arch_transformer = {.name = "transformer", .build = build, .head = fd_symbol_head};
+const fd_arch fd_arch_transformer = {
+    .name = "transformer", .build = build, .head = fd_symbol_head, .describe = fd_describe_blocks};

@@ -34,6 +34,11 @@ fd_value fd_network_layer(fd_network *net, fd_value x) {
   return x;
 }
 
+void fd_describe_blocks(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
+  (void)network;
+  snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads", config->model.layers, config->model.heads);
+}
+
 fd_value fd_symbol_head(fd_network *net, const fd_config *config, fd_value latent) {
   (void)config;
   return fd_linear(&net->graph, "head", latent, FD_SYMBOLS, 1);
@@ -86,9 +91,7 @@ void fd_network_destroy(fd_network **network) {
 }
 
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]) {
-  if (config->model.encoder != FD_ARCH_CHORDMIXER)
-    snprintf(text, FD_NAME_MAX, "%" PRId64 " blocks of %" PRId64 " heads", config->model.layers, config->model.heads);
-  else snprintf(text, FD_NAME_MAX, "%" PRId64 " networks of %d blocks", config->model.networks, network->blocks);
+  archs[config->model.encoder]->describe(network, config, text);
 }
 
 size_t fd_network_core(const fd_network *network) {

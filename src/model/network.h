@@ -35,16 +35,20 @@ typedef struct fd_network {
 } fd_network;
 
 /* An architecture: `build` adds the nodes from the input to the latents and returns the latents; `head` adds the nodes from the
- * latents to the logits. */
+ * latents to the logits; `describe` writes what fd_network_describe returns. */
 typedef struct fd_arch {
   const char *name;
   int ids; /* the input is ids of a tokenizer, [tokens] int32; else one-hot rows */
   fd_value (*build)(fd_network *network, const fd_config *config, int window, fd_value x);
   fd_value (*head)(fd_network *network, const fd_config *config, fd_value latent); /* NULL: no logits */
+  void (*describe)(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 } fd_arch;
 
 /* Records x as the output of the next layer; returns x. */
 fd_value fd_network_layer(fd_network *network, fd_value x);
+
+/* Describes encoders of blocks of attention and an MLP: "4 blocks of 8 heads". */
+void fd_describe_blocks(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 
 /* The head of encoders over nucleotides: logits of the five symbols. */
 fd_value fd_symbol_head(fd_network *network, const fd_config *config, fd_value latent);
@@ -69,7 +73,7 @@ void fd_network_destroy(fd_network **network);
 /* Blocks of each ChordMixer network for windows of this length; 0 for other encoders. */
 int fd_network_blocks(const fd_config *config, int window);
 
-/* A description of the encoder, for messages: "4 networks of 10 blocks". */
+/* A description of the encoder by its architecture, for messages: "4 networks of 10 blocks". */
 void fd_network_describe(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
 
 /* Floats of the encoder and its head: the parameters except those of projections, of a decoder and of a task's head, which follow
