@@ -62,6 +62,9 @@ check "equal sequences are in the same split" grep -q '"test_rows_in_train": 0' 
 mkdir one && { echo sequence,label; for c in 0 1; do cdna $c 0.$((3 + 3 * c)) 40 | awk -v c=$c '!/^>/ { print $1 "," c }'; done; } >one/all.csv
 expect "one table without a split" 0 "^kmer " "$FINDNA" probe --encoder none --task one --cut 500 --kmer 2
 mkdir few && head -5 one/all.csv >few/all.csv && expect "too few for a split" 65 "few: 4 sequences are too few: its split" "$FINDNA" probe --encoder none --task few
+mkdir many && for i in {1..1024}; do printf '>s\nACGTACGTACGT\n' >many/c$i.fa; done && echo notes >many/notes.txt
+expect "as many classes as there may be, and notes" 65 "many: 1024 sequences are too few: its split" "$FINDNA" probe --encoder none --task many
+cp many/c1.fa many/d.fa && expect "a class more" 65 "many: more than 1024 classes" "$FINDNA" probe --encoder none --task many
 mkdir empty && expect "a folder without rows" 66 "nor a FASTA file for each class, nor one table" "$FINDNA" probe --encoder none --task empty
 
 # Ablations: six models of the same shape, pretrained by the script, in one table; k-mers and the untrained network are evaluated once.

@@ -85,24 +85,25 @@ static int class_name(const char *folder, const char *name, char out[256]) {
 
 static fd_status read_classes(const fd_listing *all, fd_class_names *names, fd_table *table) {
   const char *folder = all->path;
-  char path[FD_PATH_MAX], name[CLASSES_MAX][256];
+  char path[FD_PATH_MAX], name[CLASSES_MAX][256], next[256];
   const char *text[CLASSES_MAX];
   int classes = 0;
   for (int i = 0; i < all->count; i++) {
-    if (classes == CLASSES_MAX) return fd_fail(FD_DATA, "%s: more than %d classes", folder, CLASSES_MAX);
-    if (!class_name(folder, all->entry[i]->d_name, name[classes])) continue;
-    text[classes] = name[classes];
+    if (!class_name(folder, all->entry[i]->d_name, next)) continue;
+    if (classes == CLASSES_MAX)
+      return fd_fail(FD_DATA, "%s: more than %d classes, the most that a task has", folder, CLASSES_MAX);
+    text[classes] = memcpy(name[classes], next, sizeof next);
     classes++;
   }
   FD_TRY(fd_class_names_of(names, folder, text, classes));
   if (names->count < classes) return fd_fail(FD_DATA, "%s: a class is there twice, as files or folders of one name", folder);
   for (int i = 0; i < all->count && classes; i++) {
-    if (!class_name(folder, all->entry[i]->d_name, name[0])) {
+    if (!class_name(folder, all->entry[i]->d_name, next)) {
       FD_TRY(
           fd_listing_leave_out(all, i, "a FASTA file (.fa, .fasta or .fna, packed or not) or a folder of them for each class"));
       continue;
     }
-    int label = fd_class_names_find(names, name[0]);
+    int label = fd_class_names_find(names, next);
     FD_TRY(fd_path(path, folder, all->entry[i]->d_name, NULL));
     FD_TRY(fd_is_folder(path) ? read_class_folder(path, label, table) : read_fasta(path, label, table));
   }
