@@ -72,6 +72,8 @@ expect "two rules" 64 "exclude each other" $prepare bioscan.csv --by genus --kno
 expect "nothing to train on" 64 "leave nothing to train on" $prepare bioscan.csv --val-share 0.6 --test-share 0.4 x
 cat a.classification <(grep -P '^P3\t' a.classification) >twice.tsv
 expect "an id twice" 65 "the id 'P3' is there twice" $prepare twice.tsv x a.fasta
+sed '4s/^[^\t]*//' a.classification >missing.tsv
+expect "a row without an id" 65 "missing.tsv:4: the row has no id; expected the name of its sequence" $prepare missing.tsv x a.fasta
 printf 'sequence,genus\n,Apis\nNNN,Apis\nACG,Apis\n' >empty.csv
 expect "empty sequences only" 65 "no sequence is left of 3 rows: 0 lack a required column, 2 have no A, C, G or T, 1 are shorter than 12" $prepare empty.csv x
 printf 'sequence,genus\n' >header.csv

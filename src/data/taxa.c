@@ -270,8 +270,12 @@ static fd_status read_names(reader *r, classification *k) {
     FD_TRY(fd_grow(&k->row, &k->room, k->rows + 1, sizeof *k->row, "the classification"));
     FD_TRY(fd_grow(&k->values, &k->values_room, (k->rows + 1) * width, sizeof *k->values, "the classification"));
     FD_TRY(fd_fields_cut(&r->fields, line, length));
+    const char *id = value_of(&r->fields, r->id);
+    if (!*id)
+      return fd_fail(FD_DATA, "%s:%" PRId64 ": the row has no id; expected the name of its sequence in the FASTA files",
+                     r->options->table, t->lines.number);
     read_values(r, k->values + k->rows * width);
-    k->row[k->rows] = (named_row){value_of(&r->fields, r->id), NULL, t->lines.number, 0};
+    k->row[k->rows] = (named_row){id, NULL, t->lines.number, 0};
     if (!lacks(r)) k->row[k->rows].values = &k->values[0]; /* set below, once the array no longer moves */
   }
   for (size_t i = 0; i < k->rows; i++)
