@@ -102,7 +102,12 @@ printf 'a\t--task {data}/EMP/H3\temp.yaml\taccuracy\t\t\t\tmany\n' >rows.tsv; ex
 printf 'a\t--task {data}/EMP/H3\temp.yaml\tmcc\t\t\t\t\tA/fine-tuned=12.5 ± 0.5\n' >nine.tsv; cp "$root/configs/suites/emp.yaml" .; expect "numbers of other models without rows" 0 "--init-untrained run.seed=0" "$FINDNA" evaluate ./nine.tsv --checkpoint A=run --data gue --seeds 1 --list
 printf 'task\trows\tconfig\tmeasure\tp\tf\tnote\n' >header.tsv; expect "a header without #" 65 "header.tsv:1: rows 'rows'" "$FINDNA" evaluate ./header.tsv run --data gue
 printf 'a\t--task {data}/EMP/H3\tnone.yaml\taccuracy\t\t\t\n' >config.tsv; expect "missing settings" 66 "none.yaml: no such settings" "$FINDNA" evaluate ./config.tsv run --data gue --output e8 --methods finetune
-expect "no such suite" 66 "no suite 'glue'" "$FINDNA" evaluate glue run
+expect "no such suite" 66 "no suite 'glue': expected a .tsv file by its path, or one of bakeoff, .*gue, .*nt-revised, nt$" "$FINDNA" evaluate glue run
+suites=$(cd "$root/configs/suites" && LC_ALL=C ls ./*.tsv | sed 's|./||; s/.tsv//' | paste -sd, | sed 's/,/, /g')
+expect "--help names all suites" 0 "^$suites\.$" "$FINDNA" evaluate --help
+mkdir -p configs/suites && cp "$root/configs/suites/gue.tsv" configs/suites/ && cp "$root/configs/suites/gue.tsv" configs/suites/own.tsv
+expect "those of ./configs, too, once" 0 "^gue, own, bakeoff, [^g]*genomic-benchmarks, its, " "$FINDNA" evaluate --help
+rm -r configs
 expect "no rows at all" 66 "none of the tasks' rows is in nowhere" "$FINDNA" evaluate gue run --data nowhere
 expect "no such task" 64 "the suite has no such task" "$FINDNA" evaluate gue run --data gue --tasks H5
 expect "no such method" 64 "expected probe, finetune, untrained, knn" "$FINDNA" evaluate gue run --data gue --methods nearest

@@ -155,6 +155,15 @@ static fd_status evaluate(fd_evaluation *e) {
 /* Parses the command line; e->word_count is 0 afterwards if only help was requested. */
 static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
   int helped;
+  char suites[FD_SUITE_NAMES], about[FD_SUITE_NAMES + 512];
+  FD_TRY(fd_suite_names(suites));
+  snprintf(
+      about, sizeof about,
+      "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
+      "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
+      "are printed next to the paper's numbers. The same command, run again, continues where it stopped. SUITE is a .tsv\n"
+      "file like those in configs/suites, or one of these by its name:\n%s.",
+      *suites ? suites : "there are none here");
   const fd_arg table[] = {
       {"checkpoint", FD_ARG_LIST, &e->checkpoints, 0, 0, "NAME=PATH",
        "a named checkpoint; repeat the option for several checkpoints in one table"},
@@ -179,12 +188,7 @@ static fd_status read_options(fd_evaluation *e, int argc, char **argv) {
       "SUITE CHECKPOINT [section.key=value ...] [options]\n       findna evaluate SUITE --checkpoint NAME=PATH "
       "--checkpoint NAME=PATH ... [section.key=value ...] [options]\n       findna evaluate SUITE --join FILE --join FILE ... "
       "[--output FOLDER]",
-      "Probes and fine-tunes checkpoints on a suite of benchmark tasks. Every task gets the linear probe (teacher, student,\n"
-      "untrained network, k-mers) and fine-tuning (pretrained, untrained) with several seeds; mean and standard deviation\n"
-      "are printed next to the paper's numbers. SUITE is genomic-benchmarks, gue, nt, nt-revised, mtcdna, its, bioscan-5m,\n"
-      "kd, kd-small, bakeoff, local, or a .tsv file like those in configs/suites. The same command, run again, continues\n"
-      "where it stopped.",
-      table};
+      about, table};
   FD_TRY(fd_args_parse(&args, argc, argv, e->words, FD_LIST_MAX, &e->word_count, &helped));
   if (helped) e->word_count = 0;
   return helped ? FD_OK : name_models(e);

@@ -8,12 +8,43 @@
 
 #include "config/config.h"
 #include "data/lines.h"
+#include "data/listing.h"
 
 enum { COLUMNS = 7, COLUMNS_MAX = 10, TEXT_MAX = 1 << 20, TASK_NAME_MAX = 128 };
 
+/* Adds the suites of a folder that are not in `text` yet. */
+static fd_status add_names(const char *folder, char text[FD_SUITE_NAMES]) {
+  fd_listing files;
+  FD_TRY(fd_listing_open(&files, folder));
+  for (int i = 0; i < files.count; i++) {
+    const char *file = files.entry[i]->d_name;
+    size_t used = strlen(text), length = strlen(file);
+    char name[300], known[FD_SUITE_NAMES + 2];
+    if (length <= 4 || strcmp(file + length - 4, ".tsv")) continue;
+    snprintf(name, sizeof name, ", %.*s,", (int)length - 4, file);
+    snprintf(known, sizeof known, ", %s,", text);
+    if (strstr(known, name) || used + length + 2 > FD_SUITE_NAMES) continue;
+    name[strlen(name) - 1] = '\0';
+    snprintf(text + used, FD_SUITE_NAMES - used, "%s", used ? name : name + 2);
+  }
+  fd_listing_close(&files);
+  return FD_OK;
+}
+
+fd_status fd_suite_names(char text[FD_SUITE_NAMES]) {
+  char folder[FD_PATH_MAX], path[FD_PATH_MAX];
+  *text = '\0';
+  for (int i = 0; fd_config_folder(i, folder); i++) {
+    if (!*folder) continue;
+    FD_TRY(fd_path(path, folder, "suites", NULL));
+    if (fd_is_folder(path)) FD_TRY(add_names(path, text));
+  }
+  return FD_OK;
+}
+
 /* Finds the suite's file: a path, or the name of a suite in suites/ of a config folder. */
 static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
-  char folder[FD_PATH_MAX], file[256];
+  char folder[FD_PATH_MAX], file[256], names[FD_SUITE_NAMES];
   if (strchr(name, '/') || strchr(name, '.')) return fd_path(path, name, NULL, NULL);
   snprintf(file, sizeof file, "suites/%.200s.tsv", name);
   for (int i = 0; fd_config_folder(i, folder); i++) {
@@ -21,8 +52,8 @@ static fd_status find_suite(const char *name, char path[FD_PATH_MAX]) {
     FD_TRY(fd_path(path, folder, file, NULL));
     if (!fd_is_absent(path)) return FD_OK;
   }
-  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file, or genomic-benchmarks, gue, mtcdna, its, bioscan-5m or local",
-                 name);
+  FD_TRY(fd_suite_names(names));
+  return fd_fail(FD_MISSING, "no suite '%s': expected a .tsv file by its path%s%s", name, *names ? ", or one of " : "", names);
 }
 
 fd_suite_way fd_suite_way_of(const fd_suite_task *t) {

@@ -34,4 +34,10 @@ typedef struct fd_suite {
 fd_status fd_suite_read(fd_suite *suite, const char *name, fd_comm *comm) FD_MUST_CHECK;
 void fd_suite_free(fd_suite *suite);
 
+enum { FD_SUITE_NAMES = 1024 };
+
+/* The names of all suites in suites/ of the config folders, as "bakeoff, gue, ..."; "" if there are none. Those that do not fit
+ * are left out. */
+fd_status fd_suite_names(char text[FD_SUITE_NAMES]) FD_MUST_CHECK;
+
 #endif
