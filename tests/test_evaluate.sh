@@ -95,6 +95,13 @@ expect "a missing second checkpoint" 66 "nowhere" "$FINDNA" evaluate gue --check
 "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=second run.seed=9 >/dev/null 2>&1
 expect "results of another checkpoint are not reported as this one's" 73 "run is another checkpoint now|second is another checkpoint now" "$FINDNA" evaluate gue second --data gue --seeds 2 --output e1 $small
 expect "nor those of other settings" 73 "optim.lr=3e-3. then, .optim.lr=1. now|without .optim.lr=1" "$FINDNA" evaluate gue run --data gue --seeds 2 --output e1 $small optim.lr=1
+# Results without a signature, as of commands by hand: finished ones and begun ones, those of fine-tuning and of probes.
+mkdir unsigned && cp -r e1/H3-finetune-0 unsigned/ && rm unsigned/H3-finetune-0/command.txt
+expect "results without command.txt are not adopted" 73 "unsigned/H3-finetune-0/finetune.json: is there, but no command.txt.* give another --output, or remove unsigned/H3-finetune-0 " "$FINDNA" evaluate gue run --data gue --seeds 1 --output unsigned --tasks H3 --methods finetune $small
+expect "nor put into the table" 0 "unsigned/H3-finetune-0/finetune.json: was made otherwise .not by findna evaluate: it has no command.txt.: left out" "$FINDNA" evaluate gue run --data gue --seeds 1 --output unsigned --tasks H4 --methods probe
+rm unsigned/H3-finetune-0/finetune.json; expect "nor checkpoints" 73 "unsigned/H3-finetune-0/ckpt: is there, but no command.txt" "$FINDNA" evaluate gue run --data gue --seeds 1 --output unsigned --tasks H3 --methods finetune $small
+check "nothing is signed" test ! -e unsigned/H3-finetune-0/command.txt
+rm unsigned/H4-probe-seeds-1/command.txt; expect "nor probes" 73 "H4-probe-seeds-1/probe.json: is there, but no command.txt" "$FINDNA" evaluate gue run --data gue --seeds 1 --output unsigned --tasks H4 --methods probe
 expect "seeds are set by evaluate" 64 "seeds are 0" "$FINDNA" evaluate gue run --data gue run.seed=3
 expect "folders, too" 64 "run folders are made in --output" "$FINDNA" evaluate gue run --data gue run.folder=x
 printf 'a\t--task {data}/EMP/H3\temp.yaml\taccurracy\t\t\t\n' >measure.tsv; expect "an unknown measure" 65 "measure.tsv:1: measure 'accurracy'" "$FINDNA" evaluate ./measure.tsv run --data gue

@@ -211,7 +211,7 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
   return FD_OK;
 }
 
-/* *there: whether the unit's folder has a signature. `what`: the difference, empty for none. */
+/* *there: whether the unit's folder has a signature. `what`: the difference, empty for none, or if there is no signature. */
 static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *path, int *there,
                       char what[FD_EVALUATION_WHAT]) {
   char *found = NULL;
@@ -231,8 +231,15 @@ fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, cons
   int there;
   FD_TRY(fd_path(path, folder, "command.txt", NULL));
   FD_TRY(fd_path(begun, folder, "ckpt", NULL));
+  const char *made = fd_exists(file) ? file : fd_exists(begun) ? begun : NULL;
   FD_TRY(look(e, u, l, path, &there, what));
-  if (*what && (fd_exists(file) || fd_exists(begun)))
+  if (made && !there)
+    return fd_fail(FD_BUSY,
+                   "%s: is there, but no command.txt, with which findna evaluate signs what it computes: of which weights, "
+                   "settings and rows it is cannot be known; give another --output, or remove %s to compute it (--job N does one "
+                   "unit of --list and signs it)",
+                   made, folder);
+  if (made && *what)
     return fd_fail(FD_BUSY, "%s: was made otherwise (%s); give another --output, or remove %s to compute it again", path, what,
                    folder);
   if (there && !*what) return FD_OK;
@@ -245,5 +252,7 @@ fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *u, c
   char path[FD_PATH_MAX];
   int there;
   FD_TRY(fd_path(path, folder, "command.txt", NULL));
-  return look(e, u, l, path, &there, what);
+  FD_TRY(look(e, u, l, path, &there, what));
+  if (!there) snprintf(what, FD_EVALUATION_WHAT, "not by findna evaluate: it has no command.txt");
+  return FD_OK;
 }

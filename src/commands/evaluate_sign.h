@@ -20,13 +20,13 @@ typedef struct fd_command_line {
 fd_status fd_command_line_add(fd_command_line *line, fd_word kind, const char *text) FD_MUST_CHECK;
 void fd_command_line_free(fd_command_line *line);
 
-/* Writes what the unit's results depend on to command.txt in its folder. FD_BUSY, with what differs, if an earlier run signed
- * there with another content and has left results in `file`, or a checkpoint. */
+/* Writes what the unit's results depend on to command.txt in its folder. FD_BUSY if results in `file`, or a checkpoint, are there
+ * already and were signed with another content, which the message describes, or not signed. */
 fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
                              const char *file) FD_MUST_CHECK;
 
-/* Compares the signature of the unit's folder: `what` describes the difference, and is empty if there is none, or no signature.
- * Files that are gone cannot be compared. */
+/* Compares the signature of the unit's folder: `what` describes the difference, of which a missing signature is one, and is empty
+ * if there is none. Files that are gone cannot be compared. */
 fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
                                 char what[FD_EVALUATION_WHAT]) FD_MUST_CHECK;
 
