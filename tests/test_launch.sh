@@ -188,4 +188,21 @@ check "bakeoff: results after all runs, of both budgets except for the reference
 mkdir -p bo/shards bo/data/intervals bo/data/{EMP/GUE/EMP,prom/GUE/prom,splice/GUE/splice,tf/GUE/tf} bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr} && touch bo/data/genomic_benchmarks/{nontata,enhancers_cohn,enhancers_ensembl,regulatory,ocr}/test.csv && printf 'FinDNA\t%s\t%s\t0.5\n' 3e-4 0.9 1e-3 0.8 3e-3 0.95 >bo/pilots.tsv
 expect "bakeoff: a run that its pilots do not precede" 66 "the pilot of MAE with 3e-4 is not finished" "$root/launch/bakeoff" -o MAE -j 4 bo nowhere
 expect "bakeoff: results that the runs do not precede" 66 "FinDNA-0 is not finished" "$root/launch/bakeoff" -o FinDNA -j 7 bo nowhere
+
+# A folder belongs to the settings, the source and, for pilots, the ranks and devices of its first use.
+cp -r bo bo2; rm -r bo2/settings; mkdir -p from/{genome,genomic_benchmarks,gue} && echo ACGT >from/genome/chr20.fa
+trained='[ "$1" = --version ] && echo "mpirun (Open MPI) 4.1.4"; for w; do case $w in run.folder=*) mkdir -p "${w#*=}"; printf "{\"kind\":\"step\",\"seconds\":0.5}\n{\"kind\":\"eval\",\"student_loss\":0.7}\n" >"${w#*=}/metrics.jsonl" ;; esac; printf "[%s]" "$w"; done; echo'
+stand_in mpirun "$trained"
+expect "bakeoff: a pilot of a trial" 0 "\[train.steps=2\]" "$root/launch/bakeoff" -n 1 -o MAE -j 1 bo2 from train.steps=2 device.threads=1
+expect "bakeoff: another learning rate of it" 0 "\[optim.lr=1e-3\]" "$root/launch/bakeoff" -n 1 -o MAE -j 2 bo2 from train.steps=2 device.threads=1
+expect "bakeoff: the units of a trial are not those of the real one" 73 "bo2/settings/MAE: .*then 'train.steps: 2', now ''; give the same, or another FOLDER" "$root/launch/bakeoff" -n 1 -o MAE -j 2 bo2 from
+expect "bakeoff: nor those of other kernels" 73 "now 'train.steps: 2, device.simd: generic'" "$root/launch/bakeoff" -n 1 -o MAE -j 2 bo2 from device.simd=generic train.steps=2
+check "bakeoff: a default and a free setting are no others" "$root/launch/bakeoff" -n 1 -o MAE -j 2 bo2 from device.threads=1 train.steps=9 train.steps=2 optim.beta1=0.9 checkpoint.minutes=5
+expect "bakeoff: pilots of other ranks take other seconds" 73 "then '-n 1, device.threads=1', now '-n 2, device.threads=1'" "$root/launch/bakeoff" -n 2 -o MAE -j 3 bo2 from train.steps=2 device.threads=1
+expect "bakeoff: a setting that is none" 78 "train.steps: .some. is not a whole number" "$root/launch/bakeoff" -n 1 -o MAE -j 3 bo2 from train.steps=some
+cp -r from other; echo ACGTA >other/genome/chr20.fa
+expect "bakeoff: another source" 73 "then 'chr20.fa of 5 bytes', now 'chr20.fa of 6 bytes'" "$root/launch/bakeoff" -n 1 -o MAE -j 3 bo2 other train.steps=2 device.threads=1
+expect "bakeoff: a source that is gone is not needed" 0 "" "$root/launch/bakeoff" -n 1 -o MAE -j 3 bo2 gone train.steps=2 device.threads=1
+check "bakeoff: and the pilots are there" test "$(cut -f 1,2 bo2/pilots.tsv | grep -c MAE)" = 3
+stand_in mpirun '[ "$1" = --version ] && echo "mpirun (Open MPI) 4.1.4"; true'
 expect "bakeoff: an unknown contestant" 64 "no contestant 'BERT'" "$root/launch/bakeoff" -o BERT x y
