@@ -203,6 +203,11 @@ expect "bakeoff: a setting that is none" 78 "train.steps: .some. is not a whole 
 cp -r from other; echo ACGTA >other/genome/chr20.fa
 expect "bakeoff: another source" 73 "then 'chr20.fa of 5 bytes', now 'chr20.fa of 6 bytes'" "$root/launch/bakeoff" -n 1 -o MAE -j 3 bo2 other train.steps=2 device.threads=1
 expect "bakeoff: a source that is gone is not needed" 0 "" "$root/launch/bakeoff" -n 1 -o MAE -j 3 bo2 gone train.steps=2 device.threads=1
+cp -r bo "b o"; mkdir -p "b o"/{NT-0,NT@seconds-0}; touch "b o"/NT{,@seconds}-0/done; printf 'HAD\t%s\t0.7\t0.5\n' 1e-3 3e-3 >>"b o/pilots.tsv"
+for unit in 1:pilot/HAD-3e-4:NT-0 4:HAD-0:NT-0 5:HAD@seconds-0:NT@seconds-0; do
+  IFS=: read -r number to of <<<"$unit"
+  expect "bakeoff: a blank in the folder, $to" 0 "\[--teacher\]\[b o/$of\]\[run.folder=b o/$to\]" "$root/launch/bakeoff" -n 1 -s 1 -o HAD -j "$number" "b o" gone
+done
 check "bakeoff: and the pilots are there" test "$(cut -f 1,2 bo2/pilots.tsv | grep -c MAE)" = 3
 stand_in mpirun '[ "$1" = --version ] && echo "mpirun (Open MPI) 4.1.4"; true'
 expect "bakeoff: an unknown contestant" 64 "no contestant 'BERT'" "$root/launch/bakeoff" -o BERT x y
