@@ -290,11 +290,46 @@ static void pairs_and_folders(void **state) {
   assert_int_equal(entries(sub), 3);
 }
 
+/* Writes both files of a pair with the same letter. */
+static int write_pair(const char *a, const char *b, char letter) {
+  fd_output first = {0}, last = {0};
+  if (fd_output_begin(&first, a) != FD_OK || fd_output_begin(&last, b) != FD_OK) return 1;
+  fputc(letter, first.stream);
+  fputc(letter, last.stream);
+  return fd_output_commit_pair(&first, &last) != FD_OK;
+}
+
+/* Several processes write one pair at the same time: both files are of the same one, and no lock is left. */
+static void pairs_do_not_mix(void **state) {
+  (void)state;
+  enum { WRITERS = 4, ROUNDS = 40 };
+  char sub[FD_PATH_MAX], a[FD_PATH_MAX], b[FD_PATH_MAX], *text[2];
+  size_t bytes;
+  assert_ok(fd_path(sub, folder, "pairs", NULL));
+  assert_ok(fd_make_folder(sub));
+  assert_ok(fd_path(a, sub, "a", NULL));
+  assert_ok(fd_path(b, sub, "b", NULL));
+  for (int round = 0; round < ROUNDS; round++) {
+    int code, failed = 0;
+    for (int i = 0; i < WRITERS; i++)
+      if (!fork()) _exit(write_pair(a, b, (char)('0' + i)));
+    while (wait(&code) > 0) failed |= code;
+    assert_int_equal(failed, 0);
+    assert_ok(fd_read_file(a, 10, &text[0], &bytes));
+    assert_ok(fd_read_file(b, 10, &text[1], &bytes));
+    assert_string_equal(text[0], text[1]);
+    free(text[0]);
+    free(text[1]);
+    assert_int_equal(entries(sub), 2);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sha256_known_answers), cmocka_unit_test(files_are_durable),      cmocka_unit_test(full_disk),
       cmocka_unit_test(packed_output),        cmocka_unit_test(path_length_is_limited), cmocka_unit_test(one_owner),
       cmocka_unit_test(removes_folders),      cmocka_unit_test(paths_are_resolved),     cmocka_unit_test(pairs_and_folders),
+      cmocka_unit_test(pairs_do_not_mix),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

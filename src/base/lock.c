@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/output.h"
 
@@ -42,19 +44,25 @@ static fd_status say_busy(const char *path, int fd) {
                  *owner ? owner : "another process");
 }
 
-fd_status fd_lock(const char *path, int *fd) {
-  char owner[256], host[128] = "";
-  fd_lock_kind kind;
+/* Opens or creates the file of a lock, which must be a regular one. */
+static fd_status open_lock(const char *path, int *fd) {
+  struct stat info;
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (*fd < 0 && errno == ELOOP)
     return fd_fail(FD_PERMISSION, "%s: is a link; a lock must be a regular file in its folder", path);
   if (*fd < 0) return fd_fail_errno("cannot create", path);
-  struct stat info;
-  int plain = !fstat(*fd, &info) && S_ISREG(info.st_mode);
-  fd_status status = plain
-                         ? lock_file(*fd, path, &kind)
-                         : fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a regular file in its folder", path);
-  if (plain && status == FD_BUSY) status = say_busy(path, *fd);
+  if (!fstat(*fd, &info) && S_ISREG(info.st_mode)) return FD_OK;
+  close(*fd);
+  *fd = -1;
+  return fd_fail(FD_PERMISSION, "%s: is a pipe or a device; a lock must be a regular file in its folder", path);
+}
+
+fd_status fd_lock(const char *path, int *fd) {
+  char owner[256], host[128] = "";
+  fd_lock_kind kind;
+  FD_TRY(open_lock(path, fd));
+  fd_status status = lock_file(*fd, path, &kind);
+  if (status == FD_BUSY) status = say_busy(path, *fd);
   if (status == FD_OK && kind == FD_LOCK_NONE)
     fd_warn("%s: this file system has no locks (neither flock nor fcntl): see to it yourself that nothing else uses the folder",
             path);
@@ -66,6 +74,35 @@ fd_status fd_lock(const char *path, int *fd) {
   close(*fd);
   *fd = -1;
   return status;
+}
+
+/* Whether an open file is still the one at `path`: its last owner may have removed it. */
+static int is_current(int fd, const char *path) {
+  struct stat own, there;
+  return !fstat(fd, &own) && !stat(path, &there) && own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+fd_status fd_lock_wait(const char *path, int *fd) {
+  enum { TURN_MICROSECONDS = 10000, SECONDS_MAX = 60 };
+  fd_lock_kind kind;
+  for (double start = fd_seconds(); fd_seconds() - start < SECONDS_MAX;) {
+    FD_TRY(open_lock(path, fd));
+    fd_status status = lock_file(*fd, path, &kind);
+    if (status == FD_OK && (kind == FD_LOCK_NONE || is_current(*fd, path))) return FD_OK;
+    close(*fd);
+    *fd = -1;
+    if (status == FD_OK) continue;
+    if (status != FD_BUSY) return status;
+    FD_TRY(fd_guard_go_on());
+    usleep(TURN_MICROSECONDS);
+  }
+  return fd_fail(FD_BUSY, "%s: another process has held this lock for %d s, to write the same output; give another --output",
+                 path, SECONDS_MAX);
+}
+
+void fd_lock_end(const char *path, int fd) {
+  unlink(path); /* before the lock is released: whoever waits sees that this file is gone */
+  close(fd);
 }
 
 fd_status fd_lock_probe(const char *folder, fd_lock_kind *kind) {

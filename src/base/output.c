@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/gzip.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/path.h"
 
@@ -139,12 +140,11 @@ fd_status fd_output_commit(fd_output *o) {
   return show(o);
 }
 
-fd_status fd_output_commit_pair(fd_output *first, fd_output *last) {
-  fd_status status = seal(first);
-  if (status == FD_OK) status = seal(last);
-  else fd_output_abandon(last);
-  int removed = status == FD_OK && unlink(last->path) == 0;
-  if (status == FD_OK && !removed && errno != ENOENT) status = fd_fail_errno("cannot replace", last->path);
+/* Puts two sealed files into place; after a failure both are removed. */
+static fd_status show_pair(const fd_output *first, const fd_output *last) {
+  fd_status status = FD_OK;
+  int removed = unlink(last->path) == 0;
+  if (!removed && errno != ENOENT) status = fd_fail_errno("cannot replace", last->path);
   if (removed) status = fd_sync_parent(last->path); /* else it may reappear after a power loss next to the new first */
   if (status == FD_OK) status = fd_commit_rename(first->temporary, first->path);
   if (status != FD_OK) {
@@ -154,6 +154,27 @@ fd_status fd_output_commit_pair(fd_output *first, fd_output *last) {
   }
   status = show(last);
   if (status != FD_OK && !fd_exists(last->path)) unlink(first->path);
+  return status;
+}
+
+fd_status fd_output_commit_pair(fd_output *first, fd_output *last) {
+  char folder[FD_PATH_MAX], name[NAME_MAX + 1], lock[FD_PATH_MAX];
+  int fd = -1;
+  fd_status status = seal(first);
+  if (status == FD_OK) status = seal(last);
+  else fd_output_abandon(last);
+  split(first->path, folder, name);
+  strcat(name, ".lock");
+  /* else two processes could put the first of one next to the last of the other */
+  if (status == FD_OK) status = fd_path(lock, folder, name, NULL);
+  if (status == FD_OK) status = fd_lock_wait(lock, &fd);
+  if (status == FD_OK) {
+    status = show_pair(first, last);
+    fd_lock_end(lock, fd);
+    return status;
+  }
+  unlink(first->temporary);
+  unlink(last->temporary);
   return status;
 }
 

@@ -37,7 +37,8 @@ fd_status fd_output_begin(fd_output *output, const char *path) FD_MUST_CHECK;
 fd_status fd_output_commit(fd_output *output) FD_MUST_CHECK;
 
 /* The same for two files that belong together: neither is visible unless both are whole, and `last` never exists next to another
- * `first` than its own, whenever the process is killed. */
+ * `first` than its own, whenever the process is killed, and whoever writes the same pair meanwhile (FIRST.lock exists while the
+ * two are put into place). */
 fd_status fd_output_commit_pair(fd_output *first, fd_output *last) FD_MUST_CHECK;
 
 /* Closes and removes an output that was not committed; no effect after a commit or on a zeroed struct. */
