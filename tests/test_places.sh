@@ -77,6 +77,24 @@ cp -r half open; chmod 777 open
 expect "a world-writable folder" 0 "every user of this machine" "$FINDNA" pretrain $tiny run.folder=open
 chmod 1777 open; "$FINDNA" pretrain $tiny run.folder=open >open.log 2>&1; check "with the sticky bit there is no warning" bash -c '! grep -q "every user" open.log'
 
+# --- a folder for checkpoints in which nothing can be written is noticed before the first step ---------------------------------
+modest=() # root without the right to ignore modes
+[ "$(id -u)" != 0 ] || modest=(setpriv "--bounding-set=-dac_override,-dac_read_search")
+sed "s/A/C/" t.csv >t2.csv; cp -r half closed; chmod a-w closed/ckpt
+expect "checkpoints that may not be written" 77 "closed/ckpt/.tmp-step_000000008: Permission denied" "${modest[@]}" "$FINDNA" pretrain $tiny run.folder=closed
+check "are reported at once, and nothing is trained" bash -c '[ "$(grep -c error: out.log)" = 2 ] && grep -q "closed/ckpt, as the error above says: nothing was trained" out.log && ! grep -q "step 7/8" out.log'
+expect "doctor reports it" 66 "missing: permission to write checkpoints at closed/ckpt: Permission denied" "${modest[@]}" "$FINDNA" doctor $tiny run.folder=closed
+cp -r run whole; chmod a-w whole/ckpt; expect "a finished run writes none" 0 "is finished" "${modest[@]}" "$FINDNA" pretrain $tiny run.folder=whole
+expect "fine-tuning, too" 77 "tuned/ckpt: Permission denied" bash -c 'mkdir -p tuned/ckpt && chmod a-w tuned/ckpt && exec "$@"' - "${modest[@]}" "$FINDNA" finetune run --train t.csv --valid t2.csv run.folder=tuned train.batch=2 train.virtual_ranks=1 train.steps=2
+part=$(printf '%0200d' 0); deep=$(for _ in {1..20}; do printf '%s/' "$part"; done); deep=$PWD/${deep:0:$((4060 - ${#PWD}))}; deep=${deep%/}
+expect "paths of checkpoints that are too long" 64 "path is longer than 4095 bytes" "$FINDNA" pretrain $tiny run.folder="$deep"
+expect "doctor reports them" 66 "missing: room for the names of checkpoints: run.folder has 40[0-9]{2} bytes, of at most 39" "$FINDNA" doctor $tiny run.folder="$deep"
+expect "and a name that no folder may have" 66 "one of its names has 300 bytes, of at most 255" "$FINDNA" doctor $tiny run.folder="x/$(printf '%0300d' 0)"
+expect "a folder that is closed during the run" 77 "3 checkpoints in a row could not be written to later; allow this user to write there and resume" \
+  bash -c '"$@" & pid=$!; until [ -d later/ckpt/step_000000002 ]; do sleep 0.02; kill -0 $pid || exit 1; done; chmod a-w later/ckpt; wait $pid' - "${modest[@]}" "$FINDNA" pretrain $tiny run.folder=later train.steps=4000 checkpoint.every=2
+check "without an error for each file" bash -c '! grep -q "cannot create" out.log && grep -q "cannot make folder later/ckpt" out.log'
+chmod u+w {closed,whole,tuned,later}/ckpt
+
 # --- the umask determines the modes of all files and folders ------------------------------------------------------------------
 for mask in 002 077; do
   (umask $mask; mkdir m$mask; cd m$mask

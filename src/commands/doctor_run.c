@@ -1,4 +1,5 @@
 /* Reports what a run of a config will need: memory per rank and disk for checkpoints, and whether they fit. */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "commands/doctor.h"
 #include "commands/doctor_work.h"
 #include "data/hide.h"
+#include "data/listing.h"
 #include "data/manifest.h"
 #include "device/gpu_memory.h"
 #include "device/plugin.h"
@@ -169,10 +171,30 @@ static double checkpoint_size(const fd_config *c, const fd_network *network) {
   return (double)(floats * sizeof(float));
 }
 
+/* Whether checkpoints can be written below RUN/ckpt, or below its nearest parent that exists, by permission and by length of
+ * their paths. */
+static fd_status judge_place(const char *run, fd_diagnosis *d) {
+  enum { LONGEST = 128 }; /* bytes of the longest path below ckpt, at least */
+  char ckpt[FD_PATH_MAX], folder[FD_PATH_MAX];
+  size_t most = FD_PATH_MAX - LONGEST, part;
+  FD_TRY(fd_path(ckpt, run, "ckpt", NULL));
+  nearest_folder(ckpt, folder);
+  if (!fd_is_absent(ckpt) && !fd_is_folder(ckpt)) fd_doctor_miss(d, "a folder for checkpoints: %s is a file", ckpt);
+  if (access(folder, W_OK | X_OK)) fd_doctor_miss(d, "permission to write checkpoints at %s: %s", folder, strerror(errno));
+  if (strlen(ckpt) > most)
+    fd_doctor_miss(d, "room for the names of checkpoints: run.folder has %zu bytes, of at most %zu", strlen(run),
+                   most - strlen("/ckpt"));
+  for (const char *at = run; *at; at += part + (at[part] == '/'))
+    if ((part = strcspn(at, "/")) > NAME_MAX)
+      fd_doctor_miss(d, "a run.folder that can be made: one of its names has %zu bytes, of at most %d", part, NAME_MAX);
+  return FD_OK;
+}
+
 static fd_status judge_disk(const plan *p, double checkpoint, fd_diagnosis *d) {
   int64_t kept = p->config->checkpoint.keep + 1; /* and one being written */
   char folder[FD_PATH_MAX];
   nearest_folder(p->config->run.folder, folder);
+  FD_TRY(judge_place(p->config->run.folder, d));
   double need = checkpoint * (double)kept, room = disk_room(folder);
   fd_doctor_show(
       "checkpoint", "%.3f GB; %" PRId64 " of them, including one being written, need %.2f GB of the %.1f GB free at %s: %s",

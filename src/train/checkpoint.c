@@ -37,7 +37,7 @@ struct fd_checkpointer {
   char temporary[FD_PATH_MAX];
   int cls, width;
   int busy, late, failed_in_a_row; /* late: still being written after checkpoint.limit */
-  fd_status failure, place;        /* place: status of creating the folder, on the root rank */
+  fd_status failure, place;        /* place: status of creating the folder, the same on all ranks */
   int64_t durable_step;            /* -1: none yet */
   pthread_t writer;
   atomic_int ready, abandoned;
@@ -111,6 +111,40 @@ fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *r
 done:
   if (status != FD_OK) fd_checkpointer_destroy(checkpointer);
   return status;
+}
+
+/* The temporary folder of a checkpoint of this step. */
+static fd_status name_temporary(fd_checkpointer *c, int64_t step) {
+  char name[64];
+  snprintf(name, sizeof name, "ckpt/.tmp-step_%09" PRId64, step);
+  return fd_path(c->temporary, c->run.folder, name, NULL);
+}
+
+/* Root rank: makes the temporary folder; what a writer that was given up has left there is removed. */
+static fd_status make_place(const fd_checkpointer *c) {
+  FD_TRY(fd_remove_folder(c->temporary));
+  return fd_make_folder(c->temporary);
+}
+
+/* Writes a file into the temporary folder whose name is as long as that of any file of a checkpoint. */
+static fd_status try_file(const fd_checkpointer *c) {
+  char path[FD_PATH_MAX], name[sizeof c->slice->name];
+  snprintf(name, sizeof name, "%0*d", (int)sizeof name - 1, c->run.comm->rank);
+  FD_TRY(fd_path(path, c->temporary, name, NULL));
+  return fd_write_file(path, name, sizeof name - 1);
+}
+
+fd_status fd_checkpointer_try(fd_checkpointer *c, int64_t last_step) {
+  fd_comm *comm = c->run.comm;
+  fd_status status = name_temporary(c, last_step);
+  if (status == FD_OK && comm->rank == 0) status = make_place(c);
+  FD_GO(fd_comm_agree(comm, status));
+  FD_GO(fd_comm_agree(comm, try_file(c)));
+done:
+  if (comm->rank) return status;
+  if (*c->temporary && fd_exists(c->temporary)) discard(c->temporary);
+  if (status == FD_OK || status == FD_LOST) return status;
+  return fd_fail(status, "no checkpoint can be written to %s/ckpt, as the error above says: nothing was trained", c->run.folder);
 }
 
 double fd_checkpoint_patience(const fd_config *config) {
@@ -191,11 +225,14 @@ static fd_status write_slice(fd_checkpointer *c, int i) {
   return FD_OK;
 }
 
+/* Ends with the first slice that cannot be written: the others would fail for the same reason. */
 static void *write_slices(void *argument) {
   fd_checkpointer *c = argument;
-  for (int i = 0; i < c->slices; i++) {
+  fd_status status = c->place;
+  for (int i = 0; i < c->slices && status == FD_OK; i++) {
     if (!c->snapshot[i] || atomic_load(&c->abandoned)) continue;
-    c->report[(size_t)i * REPORT_WORDS + REPORT_STATUS] = write_slice(c, i);
+    status = write_slice(c, i);
+    c->report[(size_t)i * REPORT_WORDS + REPORT_STATUS] = status;
   }
   atomic_store(&c->ready, 1);
   return NULL;
@@ -235,9 +272,7 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
   snprintf(info->teacher, sizeof info->teacher, "%s", c->run.teacher ? c->run.teacher : "");
   snprintf(info->kernels, sizeof info->kernels, "%s", state->dev->kernels);
   FD_TRY(fd_config_hash(c->run.config, info->config_hash));
-  char name[64];
-  snprintf(name, sizeof name, "ckpt/.tmp-step_%09" PRId64, state->step);
-  FD_TRY(fd_path(c->temporary, c->run.folder, name, NULL));
+  FD_TRY(name_temporary(c, state->step));
   memset(c->report, 0, (size_t)c->slices * REPORT_WORDS * sizeof *c->report);
   for (int i = 0; i < c->slices; i++)
     if (c->snapshot[i])
@@ -245,12 +280,8 @@ fd_status fd_checkpointer_begin(fd_checkpointer *c, const fd_state *state) {
                               c->slice[i].size * sizeof(float)));
   FD_TRY(state->dev->sync(state->dev));
   FD_TRY(fd_comm_agree(c->run.comm, check_snapshot(c)));
-  if (c->run.comm->rank == 0) {
-    /* If the folder cannot be created, writing each file fails too; fd_checkpointer_finish reports this like a full disk. */
-    c->place = fd_remove_folder(c->temporary);
-    if (c->place == FD_OK) c->place = fd_make_folder(c->temporary);
-  }
-  FD_TRY(c->run.comm->ops->barrier(c->run.comm));
+  /* If the folder cannot be made, no rank writes; fd_checkpointer_finish reports this like a full disk. */
+  c->place = fd_comm_agree(c->run.comm, c->run.comm->rank == 0 ? make_place(c) : FD_OK);
   atomic_store(&c->ready, 0);
   if (pthread_create(&c->writer, NULL, write_slices, c))
     return fd_fail(FD_MEMORY, "cannot start the thread that writes checkpoints");
@@ -408,7 +439,7 @@ fd_status fd_checkpointer_finish(fd_checkpointer *c, int *durable, char state_id
     else
       fd_warn("checkpoint of step %" PRId64 " failed; training goes on, older checkpoints stay (last durable: %s)", c->info.step,
               last);
-    discard(c->temporary);
+    if (c->place == FD_OK) discard(c->temporary);
   }
   if (good && c->run.comm->rank == 0 && prune(c) != FD_OK) fd_warn("could not remove old checkpoints of %s", c->run.folder);
   *durable = (int)good;

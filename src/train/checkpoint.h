@@ -51,6 +51,10 @@ typedef struct fd_checkpointer fd_checkpointer;
 fd_status fd_checkpointer_create(fd_checkpointer **checkpointer, const fd_run *run, const fd_state *state) FD_MUST_CHECK;
 void fd_checkpointer_destroy(fd_checkpointer **checkpointer);
 
+/* Before the first step: whether each rank can write a file among those of the checkpoint of the last step, with the longest path
+ * that a checkpoint of the run will have. Leaves nothing there. Collective. */
+fd_status fd_checkpointer_try(fd_checkpointer *checkpointer, int64_t last_step) FD_MUST_CHECK;
+
 /* Starts writing the state in the background: returns once the snapshot is taken. FD_NUMERIC, with nothing written, if the state
  * is not finite. Collective. */
 fd_status fd_checkpointer_begin(fd_checkpointer *checkpointer, const fd_state *state) FD_MUST_CHECK;

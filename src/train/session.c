@@ -44,6 +44,17 @@ static fd_status agree(const fd_session *s, const clocks *clock, uint64_t reques
   return s->run->comm->ops->sum_u64(s->run->comm, request, REQUESTS);
 }
 
+/* What to do before a run is resumed whose checkpoints could not be written. */
+static const char *remedy(fd_status failure) {
+  switch (failure) {
+    case FD_PERMISSION: return "allow this user to write there";
+    case FD_MISSING: return "see to it that the folder is there";
+    case FD_MEMORY: return "make memory free";
+    case FD_IO: return "make room, or have the disk repaired, according to the errors above,";
+    default: return "do what the errors above say";
+  }
+}
+
 /* Commits the checkpoint that is being written, if any. */
 static fd_status finish_checkpoint(fd_session *s) {
   char state_id[FD_SHA256_HEX];
@@ -52,7 +63,8 @@ static fd_status finish_checkpoint(fd_session *s) {
   FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
   fd_status failure = fd_checkpointer_failure(s->checkpointer, &in_a_row);
   if (in_a_row >= FAILED_CHECKPOINTS_MAX)
-    return fd_fail(failure, "%d checkpoints in a row could not be written to %s; make room and resume", in_a_row, s->run->folder);
+    return fd_fail(failure, "%d checkpoints in a row could not be written to %s; %s and resume", in_a_row, s->run->folder,
+                   remedy(failure));
   return FD_OK;
 }
 
@@ -115,9 +127,10 @@ static fd_status last_checkpoint(fd_session *s, clocks *clock, int stopping) {
     return stopping ? FD_OK : FD_IO;
   }
   FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
-  if (!durable)
-    return fd_fail(fd_checkpointer_failure(s->checkpointer, &in_a_row),
-                   "the last checkpoint could not be written to %s; make room and resume", s->run->folder);
+  if (!durable) {
+    fd_status failure = fd_checkpointer_failure(s->checkpointer, &in_a_row);
+    return fd_fail(failure, "the last checkpoint could not be written to %s; %s and resume", s->run->folder, remedy(failure));
+  }
   fd_info("checkpoint of step %" PRId64 " is durable; state_id %s", step, state_id);
   return FD_OK;
 }
@@ -295,6 +308,7 @@ static fd_status run_steps(fd_session *s) {
 }
 
 fd_status fd_session_run(fd_session *s) {
+  if (s->trainer->state->step < s->trainer->steps) FD_TRY(fd_checkpointer_try(s->checkpointer, s->trainer->steps));
   if (s->trainer->state->step == 0 || s->owed) FD_TRY(s->evaluate(s));
   if (s->trainer->state->step >= s->trainer->steps)
     return fd_session_judge(s->run, s->trainer->state); /* only the evaluation was left */
