@@ -11,7 +11,7 @@ typedef enum fd_arg_kind { FD_ARG_FLAG, FD_ARG_INT, FD_ARG_REAL, FD_ARG_TEXT, FD
 
 enum { FD_LIST_MAX = 1024 };
 
-/* A comma-separated or repeated option; the texts are borrowed from argv or the list's own copy. */
+/* A comma-separated or repeated option: the texts are borrowed from argv, whose words are cut at the commas in place. */
 typedef struct fd_list {
   int count;
   const char *item[FD_LIST_MAX];

@@ -26,7 +26,8 @@ void fd_json_set_defined(json_t **object, const char *key, double value);
 /* The text of any value, released with free(), or NULL. */
 char *fd_json_dump(const json_t *value, size_t flags);
 
-/* FD_OK unless `root` is NULL; else reports why. Called immediately after building: the reason is in errno. */
+/* FD_OK unless `root` is NULL: FD_MEMORY when memory was exhausted, else FD_DATA for a text that is not UTF-8 or a number that is
+ * not finite. Called immediately after building: the reason is in errno. */
 fd_status fd_json_built(const json_t *root, const char *name) FD_MUST_CHECK;
 
 /* The text of a built value, released with free(). A NULL root fails as in fd_json_built. */

@@ -25,7 +25,7 @@ uint64_t fd_permute(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t index) {
   int half = 1;
   while (half < 32 && (uint64_t)1 << (2 * half) < n) half++;
   uint64_t mask = ((uint64_t)1 << half) - 1;
-  do { /* 2^(2 half) < 4 n, so a walk takes fewer than four rounds on average */
+  do { /* 2^(2 half) <= 4 n, so a walk takes at most four rounds on average */
     uint64_t left = index >> half, right = index & mask;
     for (uint64_t round = 0; round < FEISTEL_ROUNDS; round++) {
       uint32_t out[4];

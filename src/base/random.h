@@ -59,7 +59,8 @@ FD_BOTH static inline float fd_unit(uint32_t word) { return (float)(word >> 8) *
 /* Two independent standard normal numbers from two words (Box and Muller). */
 void fd_normal_pair(float out[2], uint32_t word1, uint32_t word2);
 
-/* Position `index` of a keyed permutation of 0..n-1 (Feistel network with cycle walking): O(1), nothing stored. */
+/* Position `index` < n of a keyed permutation of 0..n-1, n >= 1 (Feistel network with cycle walking; Black and Rogaway 2002,
+ * "Ciphers with arbitrary finite domains"): O(1), nothing stored. */
 uint64_t fd_permute(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t index);
 
 #endif

@@ -74,17 +74,18 @@ fd_comm *fd_comm_self(void);
 /* Sum over ranks, in place and blocking, along the same tree as fd_link_tree_sum. `scratch` holds count / 2 + 1 elements. */
 fd_status fd_comm_tree_sum_f64(fd_comm *comm, double *data, size_t count, double *scratch) FD_MUST_CHECK;
 
-/* Broadcasts the root's text: on other ranks *text is allocated (released with free()). */
+/* Broadcasts the root's text of *bytes bytes, which is borrowed there: on other ranks *text is allocated, NUL-terminated, to be
+ * released with free(). */
 fd_status fd_comm_share_text(fd_comm *comm, char **text, size_t *bytes) FD_MUST_CHECK;
 
-/* All-gather: each rank has filled its own row of rows[size][words]; afterwards all ranks have all rows. */
+/* All-gather: each rank has filled its own row of rows[size][words], words of 64 bits; afterwards all ranks have all rows. */
 fd_status fd_comm_gather_rows(fd_comm *comm, void *rows, size_t words) FD_MUST_CHECK;
 
 /* FD_RETRY on all ranks when a signal requested one of them to stop, else FD_OK. */
 fd_status fd_comm_stop_asked(fd_comm *comm) FD_MUST_CHECK;
 
 /* The largest status over the ranks: all ranks learn whether one of them failed. */
-fd_status fd_comm_agree(fd_comm *comm, fd_status mine);
+fd_status fd_comm_agree(fd_comm *comm, fd_status mine) FD_MUST_CHECK;
 
 /* FD_OK when all ranks have the same words (each NUL-terminated, `bytes` in all), else `status` on all of them, after the root
  * has reported which rank on which host differs in which word. `what` names the compared thing, `remedy` says how to make it the

@@ -145,8 +145,8 @@ int fd_config_projects(const fd_config *config);
 void fd_config_warn_unused(const fd_config *config);
 
 /* Reads YAML text (at most FD_CONFIG_FILE_MAX bytes; `name` is for messages), then applies `count` overrides "section.key=value"
- * and checks the values against the schema and each other. All errors are logged, as name:line:column, before FD_CONFIG returns.
- */
+ * and checks the values against the schema and each other. FD_CONFIG: errors of the text are logged as name:line:column, then
+ * those of the overrides, at most 20 in all; without any, all conflicts between options. FD_MEMORY: out of memory. */
 fd_status fd_config_parse(fd_config *config, const char *text, size_t bytes, const char *name, char *const *overrides,
                           int count) FD_MUST_CHECK;
 

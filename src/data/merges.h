@@ -16,8 +16,8 @@ typedef struct fd_merges {
 /* Learns the merges of a vocabulary of `ids` tokens, FD_MERGES_FIRST .. FD_MERGES_IDS_MAX: repeatedly, the most frequent pair
  * of adjacent tokens in the first `count` windows becomes a token (of equally frequent pairs, that of the smallest ids), as in
  * the tokenizers library (BpeTrainer) with each piece between two N as a word. There are fewer merges if no pair is left that
- * may be joined: a token has at most FD_TOKEN_TEXT - 1 letters. Equal windows all count. FD_DATA for more than 2^32 - 1
- * letters. Release it with fd_merges_free, also after a failure. */
+ * may be joined: a token has at most FD_TOKEN_TEXT - 1 letters. Equal windows all count. FD_CONFIG for another number of
+ * ids, FD_DATA for more than 2^32 - 1 letters. Release it with fd_merges_free, also after a failure. */
 fd_status fd_merges_learn(const fd_windows *windows, int64_t count, int ids, fd_merges *merges) FD_MUST_CHECK;
 void fd_merges_free(fd_merges *merges);
 

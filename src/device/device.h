@@ -43,8 +43,10 @@ struct fd_device {
   void (*release)(fd_device *dev, void *buffer);                                      /* accepts NULL */
   fd_status (*alloc_host)(fd_device *dev, void *out, size_t bytes, const char *what); /* host memory, pinned for fast copies */
   void (*release_host)(fd_device *dev, void *buffer);
-  fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes); /* between host and device, in any direction */
-  fd_status (*sync)(fd_device *dev);                                           /* waits; reports failures of past operations */
+  /* From or to host memory: waits for all earlier operations, and is complete when it returns. Within device memory: takes its
+   * turn among the operations. */
+  fd_status (*copy)(fd_device *dev, void *to, const void *from, size_t bytes);
+  fd_status (*sync)(fd_device *dev); /* waits; reports failures of past operations */
   /* Begin and end of a pass of operations that may be captured as a CUDA graph and launched at once. After one that waits or
    * needs new memory the rest is launched one by one. NULL: all always are. An end without a begin does nothing. */
   void (*begin)(fd_device *dev);

@@ -101,7 +101,7 @@ typedef struct fd_norm {
   const float *w, *b; /* [width], or NULL */
 } fd_norm;
 
-/* Activations: exact (erf) GELU, max(x, 0), x sigmoid(x). */
+/* Activations: exact (erf) GELU, max(x, 0), x sigmoid(x), tanh(x). */
 typedef enum fd_act { FD_ACT_GELU, FD_ACT_RELU, FD_ACT_SILU, FD_ACT_TANH } fd_act;
 
 /* Attention of `heads` heads of `dim` columns each, consecutive in a row. The score of query i and key j is scale q_i k_j -

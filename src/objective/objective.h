@@ -36,7 +36,8 @@ typedef struct fd_term {
   fd_out (*reads)(const fd_config *config); /* the student's output that the term reads and differentiates by */
   /* The number by which the term's sum over the batch is divided. */
   double (*divisor)(const fd_config *config, const fd_totals *totals, int width);
-  /* Adds scale * the gradient by that output to `gradient`; sets *sum (device) to the term's sum over this micro-batch. */
+  /* mnm, cl, soft and distil add scale * the gradient by that output to `gradient`; task, hidden and visible set it: each output
+   * has one such term, which runs first. Sets *sum (device) to the term's sum over this micro-batch. */
   void (*run)(const fd_config *config, fd_device *dev, const fd_outputs *outputs, float scale, fd_mat gradient, double *sum);
 } fd_term;
 

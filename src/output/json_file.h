@@ -10,8 +10,8 @@
  * with file:line:column. */
 fd_status fd_json_read(const char *path, json_t **object) FD_MUST_CHECK;
 
-/* Writes an object durably: indented, with lists of plain numbers on one line. NULL, which jansson returns for text that is not
- * UTF-8 or a number that is not finite, is FD_DATA. */
+/* Writes an object durably: indented, with lists of plain numbers on one line. NULL, the value of an object
+ * that could not be built, fails as in fd_json_built (base/json.h): FD_MEMORY or FD_DATA. */
 fd_status fd_json_write(const char *path, const json_t *object) FD_MUST_CHECK;
 
 #endif

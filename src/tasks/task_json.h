@@ -28,8 +28,8 @@ fd_status fd_task_json_names(const char *path, const json_t *task, fd_config *co
  * outputs. */
 fd_status fd_task_json_take(const char *path, fd_config *config, fd_class_names *classes) FD_MUST_CHECK;
 
-/* The value of a key if it is a plain word (lower-case letters, digits, _ and ,), so that it cannot set other keys of a config;
- * else "missing". */
+/* The value of a key if it is a plain word (lower-case letters, digits, blanks, _ and ,), so that it cannot set other keys of a
+ * config; else "missing". */
 const char *fd_task_json_word(const json_t *object, const char *key);
 
 #endif

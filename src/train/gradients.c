@@ -27,13 +27,19 @@ struct fd_gradients {
   fd_status failed;                            /* status of the link */
 };
 
+int fd_gradients_needed(int leaves) {
+  int buffers = 1;
+  while (1 << (buffers - 1) < leaves) buffers++;
+  return buffers;
+}
+
 fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, fd_link *link,
                               const fd_gradients_shape *shape) {
   fd_status status = FD_OK;
   FD_TRY(fd_alloc(gradients, 1, sizeof **gradients, "gradients"));
   fd_gradients *g = *gradients;
-  *g = (fd_gradients){.dev = dev, .comm = comm, .link = link, .shape = *shape, .buffers = 1, .open = shape->size};
-  while (1 << (g->buffers - 1) < shape->leaves) g->buffers++;
+  *g = (fd_gradients){.dev = dev, .comm = comm, .link = link, .shape = *shape, .open = shape->size};
+  g->buffers = fd_gradients_needed(shape->leaves);
   for (; g->free_count < g->buffers; g->free_count++) {
     node *n = &g->free_node[g->free_count];
     n->gradient = shape->leaf;

@@ -16,13 +16,16 @@ typedef struct fd_gradients_shape {
   float *leaf;             /* memory for the gradient of a single leaf, borrowed; NULL: allocated */
 } fd_gradients_shape;
 
-/* Allocates log2(leaves) + 1 gradient buffers, or none if shape->leaf is given, and a receive buffer of half the gradient.
+/* Gradient buffers that the tree of so many leaves needs: log2(leaves) + 1. */
+int fd_gradients_needed(int leaves);
+
+/* Allocates fd_gradients_needed buffers, or none if shape->leaf is given, and a receive buffer of half the gradient.
  * `link`: NULL with one rank. All arguments are borrowed. */
 fd_status fd_gradients_create(fd_gradients **gradients, fd_device *dev, fd_comm *comm, fd_link *link,
                               const fd_gradients_shape *shape) FD_MUST_CHECK;
 void fd_gradients_destroy(fd_gradients **gradients);
 
-/* Gradient buffers in use, for the memory plan and for the test of its bound. */
+/* Buffers allocated, with the receive buffer: for the test of their bound. */
 int fd_gradients_buffers(const fd_gradients *gradients);
 
 /* The device buffers to which the next leaf is written; the statistics are zeroed. */

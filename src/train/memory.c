@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "device/gpu_memory.h"
+#include "train/gradients.h"
 #include "train/trainer.h"
 
 /* Bytes of the bf16 copies of both networks' weights. */
@@ -60,9 +61,9 @@ static size_t link_memory(const fd_config *config, size_t params, int own_memory
 
 size_t fd_trainer_memory(const fd_config *config, const fd_network *network, fd_form form, int own_memory, int ranks, int rows,
                          int micro_batches) {
-  int own = (int)(config->train.virtual_ranks / ranks) / micro_batches, buffers = own > 1; /* gradient buffers */
+  int own = (int)(config->train.virtual_ranks / ranks) / micro_batches; /* passes of a step */
+  int buffers = own > 1 ? fd_gradients_needed(own) : 0;
   size_t own_kernels = own_memory ? kernels(config, network, form, rows, micro_batches) : 0;
-  for (int n = 1; n < own; n *= 2) buffers++;
   if (!own_memory && own > 1) own_kernels += packed_weights(config, network, rows);
   int windows = (int)(config->train.batch / config->train.virtual_ranks);
   rows *= micro_batches;
