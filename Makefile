@@ -70,7 +70,7 @@ HAVE_CUDA := $(if $(filter 1,$(CUDA)),1,$(if $(filter auto,$(CUDA)),$(shell laun
 PLUGIN = $(B)/libfindna_cuda.so
 KERNEL_SOURCES = $(wildcard cuda/*.cu)
 # Hash of the headers that program and plugin share: a plugin with another hash is refused (src/device/plugin.c).
-INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base/status.def src/config/*.h src/config/schema.def | sha256sum | cut -c1-12)
+INTERFACE := $(shell cat src/device/*.h src/device/ops.def src/base/*.h src/base/status.def src/config/*.h src/config/*.def | sha256sum | cut -c1-12)
 # The plugin's objects do not depend on the program's flags, so all builds share them.
 GPU_OBJECTS := build/cuda-objects-$(shell echo '$(NVCC) $(NVCCFLAGS) $(CXX) $(GPUS) $(INTERFACE)' | sha256sum | cut -c1-12)
 SOURCES = $(filter-out src/main.c src/cpu/kernels.c,$(wildcard src/*/*.c)) $(wildcard mpi/*.c)

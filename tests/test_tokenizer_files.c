@@ -23,7 +23,7 @@ static void bad_settings(void **state) {
   static const struct {
     fd_tokenizer_settings settings;
     const char *message;
-  } bad[] = {{{.kind = "words"}, "'words' is no tokenizer; expected one of: letters, kmer, nt6, bpe"},
+  } bad[] = {{{.kind = "words"}, "'words' is no tokenizer; expected one of: nt6, kmer, bpe, letters"},
              {{.kind = "kmer", .k = 0, .stride = 1}, "k is 0; expected 1 to 12"},
              {{.kind = "kmer", .k = 13, .stride = 1}, "k is 13; expected 1 to 12"},
              {{.kind = "kmer", .k = 6, .stride = 0}, "a stride of 0; expected 1 to k (6)"},

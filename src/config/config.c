@@ -14,6 +14,18 @@
 #include "base/text.h"
 #include "config/options.h"
 
+/* The choices of model.encoder and model.tokenizer, from their tables: "|a|b|c". */
+static const char encoders[] =
+#define ARCH(NAME, name, has) "|" #name
+#include "config/archs.def"
+#undef ARCH
+    ;
+static const char tokenizers[] =
+#define TOKENIZER(NAME, name) "|" #name
+#include "config/tokenizers.def"
+#undef TOKENIZER
+    ;
+
 const fd_option fd_options[] = {
 #define SECTION(section)
 #define END(section)
@@ -61,7 +73,16 @@ int fd_config_cls(const fd_config *c) {
   return fd_config_reads_ids(c) || (c->task.outputs && of_tokens) ? 0 : (int)c->model.cls;
 }
 
-int fd_config_reads_ids(const fd_config *c) { return c->model.encoder >= FD_ARCH_NT_V2; }
+int fd_config_encoder_has(int encoder, int what) {
+  static const int all[] = {
+#define ARCH(NAME, name, has) has,
+#include "config/archs.def"
+#undef ARCH
+  };
+  return (all[encoder] & what) != 0;
+}
+
+int fd_config_reads_ids(const fd_config *c) { return fd_config_encoder_has(c->model.encoder, FD_HAS_IDS); }
 
 int fd_config_hides(const fd_config *c) {
   return !c->task.outputs &&
@@ -77,9 +98,9 @@ int fd_config_tokens(const fd_config *c, int window) {
 
 int fd_config_aligns(const fd_config *c) { return c->objective.distil_weight > 0 && !c->task.outputs; }
 
-int fd_config_attends(const fd_config *c) { return c->model.encoder != FD_ARCH_CHORDMIXER && c->model.encoder != FD_ARCH_CNN; }
+int fd_config_attends(const fd_config *c) { return fd_config_encoder_has(c->model.encoder, FD_HAS_ATTENTION); }
 
-int fd_config_convolves(const fd_config *c) { return c->model.encoder == FD_ARCH_HYBRID || c->model.encoder == FD_ARCH_CNN; }
+int fd_config_convolves(const fd_config *c) { return fd_config_encoder_has(c->model.encoder, FD_HAS_CONVOLUTIONS); }
 
 /* Reads "a,b,c", numbers from `low` to `high`: returns how many there are, -1 for another text or more than `most`. */
 static int numbers(const char *at, long low, long high, int *out, int most) {

@@ -35,19 +35,17 @@ enum { FD_EMA_AFTER, FD_EMA_BEFORE };
 enum { FD_TASK_CLASSES, FD_TASK_VALUES };
 enum { FD_TASK_GELU, FD_TASK_TANH };
 enum {
-  FD_ARCH_CHORDMIXER,
-  FD_ARCH_TRANSFORMER,
-  FD_ARCH_NT_V2,
-  FD_ARCH_DNABERT_2,
-  FD_ARCH_BERT,
-  FD_ARCH_MAE,
-  FD_ARCH_HYBRID,
-  FD_ARCH_CNN,
-  FD_ARCH_HAD
+#define ARCH(NAME, name, has) FD_ARCH_##NAME,
+#include "config/archs.def"
+#undef ARCH
 };
 enum { FD_NORM_PRE, FD_NORM_POST };
 enum { FD_NORM_LAYER, FD_NORM_RMS };
-enum { FD_TOKENIZER_NT6, FD_TOKENIZER_KMER, FD_TOKENIZER_BPE, FD_TOKENIZER_LETTERS };
+enum {
+#define TOKENIZER(NAME, name) FD_TOKENIZER_##NAME,
+#include "config/tokenizers.def"
+#undef TOKENIZER
+};
 enum { FD_LM_HEAD_AUTO, FD_LM_HEAD_NONE, FD_LM_HEAD_TIED, FD_LM_HEAD_OWN };
 /* Of task.features and of objective.projection_of. */
 typedef enum fd_features { FD_FEATURES_TOKENS, FD_FEATURES_CLS, FD_FEATURES_BOTH, FD_FEATURES_MAX } fd_features;
@@ -99,6 +97,11 @@ void fd_config_defaults(fd_config *config);
 
 /* [CLS] rows after each sequence in training: 0 for a task that uses nucleotides only and for models over token ids. */
 int fd_config_cls(const fd_config *config);
+
+/* Whether an encoder (FD_ARCH_...) has what archs.def says of it: token ids as input (else nucleotides), attention,
+ * convolutions. */
+enum { FD_HAS_IDS = 1, FD_HAS_ATTENTION = 2, FD_HAS_CONVOLUTIONS = 4 };
+int fd_config_encoder_has(int encoder, int what);
 
 /* Whether the encoder reads token ids; else it reads nucleotides. */
 int fd_config_reads_ids(const fd_config *config);

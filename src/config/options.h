@@ -48,11 +48,11 @@ static inline int fd_option_shapes(const fd_option *option, int encoder) {
   switch (option->change) {
     case FD_CHANGE_SHAPE: return 1;
     case FD_CHANGE_CHORDMIXER: return encoder == FD_ARCH_CHORDMIXER;
-    case FD_CHANGE_TRANSFORMER: return encoder >= FD_ARCH_TRANSFORMER && encoder != FD_ARCH_CNN;
+    case FD_CHANGE_TRANSFORMER: return fd_config_encoder_has(encoder, FD_HAS_ATTENTION);
     case FD_CHANGE_BLOCKS: return encoder == FD_ARCH_TRANSFORMER;
-    case FD_CHANGE_WORDS: return encoder >= FD_ARCH_NT_V2;
+    case FD_CHANGE_WORDS: return fd_config_encoder_has(encoder, FD_HAS_IDS);
     case FD_CHANGE_AUTOENCODER: return encoder == FD_ARCH_MAE;
-    case FD_CHANGE_CONVOLUTION: return encoder == FD_ARCH_HYBRID || encoder == FD_ARCH_CNN;
+    case FD_CHANGE_CONVOLUTION: return fd_config_encoder_has(encoder, FD_HAS_CONVOLUTIONS);
     case FD_CHANGE_DELTA: return encoder == FD_ARCH_HAD;
     case FD_CHANGE_FREE:
     case FD_CHANGE_FROZEN: break;

@@ -12,8 +12,8 @@
 enum { LETTERS_MAX = 1 << 29 /* positions in a tokenizer's work have 32 bits */ };
 
 static const fd_tokenizer_kind *const kinds[] = {
-#define TOKENIZER(name) &fd_tokenizer_##name,
-#include "data/tokenizers.def"
+#define TOKENIZER(NAME, name) &fd_tokenizer_##name,
+#include "config/tokenizers.def"
 #undef TOKENIZER
 };
 

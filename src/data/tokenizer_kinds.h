@@ -42,8 +42,8 @@ static inline void fd_number_text(int32_t number, int letters, const char *digit
   for (int i = letters; i-- > 0; number /= 4) text[i] = digits[number % 4];
 }
 
-#define TOKENIZER(name) extern const fd_tokenizer_kind fd_tokenizer_##name;
-#include "data/tokenizers.def"
+#define TOKENIZER(NAME, name) extern const fd_tokenizer_kind fd_tokenizer_##name;
+#include "config/tokenizers.def"
 #undef TOKENIZER
 
 #endif

@@ -30,4 +30,4 @@ static void describe(const fd_network *network, const fd_config *config, char te
   snprintf(text, FD_NAME_MAX, "%d convolution%s of %d filters", count, count > 1 ? "s" : "", network->channels);
 }
 
-const fd_arch fd_arch_cnn = {.name = "cnn", .ids = 1, .build = build, .describe = describe};
+const fd_arch fd_arch_cnn = {.name = "cnn", .build = build, .describe = describe};

@@ -116,4 +116,4 @@ static void describe(const fd_network *network, const fd_config *config, char te
            config->model.layers, config->model.delta_heads, config->model.heads);
 }
 
-const fd_arch fd_arch_had = {.name = "had", .ids = 1, .build = build, .head = head, .describe = describe};
+const fd_arch fd_arch_had = {.name = "had", .build = build, .head = head, .describe = describe};

@@ -34,4 +34,4 @@ static void describe(const fd_network *network, const fd_config *config, char te
            config->model.heads, count, count > 1 ? "s" : "", network->channels);
 }
 
-const fd_arch fd_arch_hybrid = {.name = "hybrid", .ids = 1, .build = build, .describe = describe};
+const fd_arch fd_arch_hybrid = {.name = "hybrid", .build = build, .describe = describe};

@@ -59,4 +59,4 @@ static void describe(const fd_network *network, const fd_config *config, char te
     snprintf(text + n, FD_NAME_MAX - (size_t)n, ", %" PRId64 " in the decoder", config->model.decoder_layers);
 }
 
-const fd_arch fd_arch_mae = {.name = "mae", .ids = 1, .build = build, .head = head, .describe = describe};
+const fd_arch fd_arch_mae = {.name = "mae", .build = build, .head = head, .describe = describe};

@@ -45,4 +45,4 @@ static fd_value head(fd_network *net, const fd_config *config, fd_value latent) 
   return fd_lm_head(net, config, latent, &names);
 }
 
-const fd_arch fd_arch_nt_v2 = {.name = "nt_v2", .ids = 1, .build = build, .head = head, .describe = fd_describe_blocks};
+const fd_arch fd_arch_nt_v2 = {.name = "nt_v2", .build = build, .head = head, .describe = fd_describe_blocks};

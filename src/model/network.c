@@ -9,8 +9,8 @@
 #include "base/memory.h"
 
 static const fd_arch *const archs[] = {
-#define ARCH(name) &fd_arch_##name,
-#include "model/archs.def"
+#define ARCH(NAME, name, has) &fd_arch_##name,
+#include "config/archs.def"
 #undef ARCH
 };
 
@@ -67,13 +67,13 @@ static void add_heads(fd_network *net, const fd_config *config) {
 fd_status fd_network_create(fd_network **network, const fd_config *config, int window) {
   FD_TRY(fd_alloc(network, 1, sizeof **network, "network"));
   fd_network *net = *network;
-  const fd_arch *arch = archs[config->model.encoder];
-  fd_value x = fd_graph_begin(&net->graph, &net->params, FD_TOKENS, arch->ids ? 1 : FD_SYMBOLS);
+  int ids = fd_config_reads_ids(config);
+  fd_value x = fd_graph_begin(&net->graph, &net->params, FD_TOKENS, ids ? 1 : FD_SYMBOLS);
   for (int i = 0; i < FD_OUTPUTS; i++) net->out[i] = FD_NONE;
   net->channels = (int)config->model.channels;
-  net->ids = arch->ids;
+  net->ids = ids;
   net->words = FD_NONE;
-  net->out[FD_OUT_LATENT] = arch->build(net, config, window, x);
+  net->out[FD_OUT_LATENT] = archs[config->model.encoder]->build(net, config, window, x);
   add_heads(net, config);
   fd_status status = net->graph.status;
   if (status == FD_OK) fd_task_head_find(&net->task, &net->params);

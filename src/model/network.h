@@ -34,11 +34,11 @@ typedef struct fd_network {
   size_t layer_room;
 } fd_network;
 
-/* An architecture: `build` adds the nodes from the input to the latents and returns the latents; `head` adds the nodes from the
- * latents to the logits; `describe` writes what fd_network_describe returns. */
+/* An architecture: `build` adds the nodes from the input, ids of a tokenizer [tokens] (int32) if archs.def says so, else one-hot
+ * rows, to the latents and returns these; `head` adds the nodes from the latents to the logits; `describe` writes what
+ * fd_network_describe returns. */
 typedef struct fd_arch {
   const char *name;
-  int ids; /* the input is ids of a tokenizer, [tokens] int32; else one-hot rows */
   fd_value (*build)(fd_network *network, const fd_config *config, int window, fd_value x);
   fd_value (*head)(fd_network *network, const fd_config *config, fd_value latent); /* NULL: no logits */
   void (*describe)(const fd_network *network, const fd_config *config, char text[FD_NAME_MAX]);
@@ -62,8 +62,8 @@ typedef struct fd_lm_head_names {
 fd_value fd_lm_head(fd_network *network, const fd_config *config, fd_value latent, const fd_lm_head_names *names);
 
 /* The architectures of archs.def: fd_arch_chordmixer, ... */
-#define ARCH(name) extern const fd_arch fd_arch_##name;
-#include "model/archs.def"
+#define ARCH(NAME, name, has) extern const fd_arch fd_arch_##name;
+#include "config/archs.def"
 #undef ARCH
 
 /* Builds the network for windows of `window` nucleotides (the number of blocks depends on it unless the config sets it). */

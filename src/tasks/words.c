@@ -39,7 +39,11 @@ static fd_status check_words(const fd_tokenizer *tokenizer, const fd_config *con
 
 /* `file`: of a byte-pair tokenizer. */
 static fd_status create(fd_tokenizer **tokenizer, const fd_config *config, const char *file, int groups) {
-  static const char *const kinds[] = {"nt6", "kmer", "bpe", "letters"};
+  static const char *const kinds[] = {
+#define TOKENIZER(NAME, name) #name,
+#include "config/tokenizers.def"
+#undef TOKENIZER
+  };
   int k = config->model.tokenizer == FD_TOKENIZER_KMER ? (int)config->model.kmer : 0;
   const fd_tokenizer_settings settings = {.kind = kinds[config->model.tokenizer],
                                           .k = k,
