@@ -185,7 +185,7 @@ static void other_kernels_have_the_bits_of_avx512(void **state) {
     k->norm_backward(&norm, x, z + 12 * N - 2, dy, z + 9 * N);
     for (int act = FD_ACT_GELU; act <= FD_ACT_TANH; act++)
       k->act_forward((fd_act)act, N / 4 - 3, x, NULL, z + 10 * N + act * N / 4);
-    k->turn(35, 32, x, 32, z + 11 * N, 35);
+    k->transpose(35, 32, x, 32, z + 11 * N, 35);
   }
   for (int i = 0; i < 12 * N; i++) same("a kernel that is no product", out[1][i], out[0][i]);
   for (int i = 0; i < 2 * 29; i++) same("an incomplete panel", part[1][i / 29][i % 29], part[0][i / 29][i % 29]);

@@ -233,7 +233,7 @@ static void check_student(const char *name, const char *settings, const char *de
   student t;
   fd_step step;
   if (!open_student(&t, name, settings, device)) return;
-  const fd_probe_points points = {&t, take_outputs, take_gradient};
+  const fd_trace_points points = {&t, take_outputs, take_gradient};
   compare_evaluated(&t);
   t.trainer->points = &points;
   assert_ok(fd_trainer_step(t.trainer, &step));

@@ -101,7 +101,7 @@ static void compare_gradients(fd_config config) {
   size_t n = t.network->params.size;
   float *gradient = malloc(n * sizeof *gradient), *w = t.state->array[FD_STUDENT];
   void *context[2] = {&t, gradient};
-  const fd_probe_points points = {context, no_outputs, keep_gradient};
+  const fd_trace_points points = {context, no_outputs, keep_gradient};
   t.trainer->points = &points;
   assert_ok(fd_trainer_step(t.trainer, &step));
   t.trainer->points = NULL;

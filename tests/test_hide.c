@@ -185,7 +185,7 @@ static void hidden_fraction_is_mask_rate(void **state) {
 }
 
 /* p(w) = (n(w) + 1) / (n + words), and smoothed counts given the place or the adjacent letters, computed from the definitions. */
-static double plain_probability(const set *s, fd_word_given given, const int *ids, const uint8_t *hidden, int n, int i) {
+static double plain_probability(const set *s, fd_table_given given, const int *ids, const uint8_t *hidden, int n, int i) {
   enum { K = 4, WORDS = 256 };
   double all = 0, alone = 0, context = 0, both = 0;
   int left = i > 0 && ids[i - 1] > 1 && !hidden[i - 1] ? (ids[i - 1] - 2) % 16 : -1,
@@ -197,21 +197,21 @@ static double plain_probability(const set *s, fd_word_given given, const int *id
       int id = plain_id(letters, j * K, K), before = j > 0 ? plain_id(letters, (j - 1) * K, K) : 1,
           after = j + 1 < words ? plain_id(letters, (j + 1) * K, K) : 1;
       if (id < 2) continue;
-      int fits = given == FD_WORD_PLACE ? j == i
-                                        : (left < 0 || (before > 1 && (before - 2) % 16 == left)) &&
-                                              (right < 0 || (after > 1 && (after - 2) / 16 == right));
+      int fits = given == FD_TABLE_PLACE ? j == i
+                                         : (left < 0 || (before > 1 && (before - 2) % 16 == left)) &&
+                                               (right < 0 || (after > 1 && (after - 2) / 16 == right));
       all++, alone += id == ids[i], context += fits, both += fits && id == ids[i];
     }
   }
   alone = (alone + 1) / (all + WORDS);
-  return given == FD_WORD_ALONE ? alone : (both + 64 * alone) / (context + 64);
+  return given == FD_TABLE_ALONE ? alone : (both + 64 * alone) / (context + 64);
 }
 
 static void word_tables(void **state) {
   (void)state;
   set s;
   open_set(&s, 4, "aug.mask_rate=0.4", "aug.offsets=false", 0);
-  for (fd_word_given given = FD_WORD_ALONE; given <= FD_WORD_BESIDE; given++) {
+  for (fd_table_given given = FD_TABLE_ALONE; given <= FD_TABLE_BESIDE; given++) {
     fd_word_table *table;
     fd_word_score score;
     double loss = 0;

@@ -285,7 +285,7 @@ static void bars_and_points_of_anything_are_drawn(void **state) {
                            {"c", x[0], y[0], 0, NULL, 0, 2, 1}};
     fd_svg_bars(out, &(fd_bars){.title = "t", .x_label = "x", .base = between(0, 50), .count = 3, .bar = bar});
     fd_svg_scatter(out, &(fd_scatter){"t", "x", "y", ROWS, x, y, trial % 2 ? class : NULL});
-    fd_svg_matrix(out, &(fd_matrix_figure){"m", CLASSES, count});
+    fd_svg_matrix(out, &(fd_confusion_figure){"m", CLASSES, count});
     check_picture(out, &text, &bytes, "bars and points");
   }
 }

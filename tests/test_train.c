@@ -497,7 +497,7 @@ static void gradients_equal_finite_differences(void **state) {
     size_t size = r.network->params.size;
     float *w = r.state->array[FD_STUDENT], *teacher = r.state->array[FD_TEACHER];
     looked l = {&r, malloc(size * sizeof(float)), 0};
-    const fd_probe_points points = {&l, check_projection, keep_gradient}, gradient_alone = {&l, no_outputs, keep_gradient};
+    const fd_trace_points points = {&l, check_projection, keep_gradient}, gradient_alone = {&l, no_outputs, keep_gradient};
     for (size_t i = 0; i < size; i++) teacher[i] *= 1.5f; /* else student and teacher would agree as closely as possible */
     r.trainer->points = projected ? &points : &gradient_alone;
     fd_step step;

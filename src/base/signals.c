@@ -11,8 +11,8 @@
 static volatile sig_atomic_t stop_signal, end_code; /* end_code: of a process that only has to exit; else 0 */
 
 /* How often fd_signals_stop was called, and whether it ever returned a signal. */
-static atomic_uint looks;
-static atomic_int taken;
+static atomic_uint stop_looks;
+static atomic_int stop_taken;
 
 static void ask_to_stop(int number) {
   if (end_code) _exit(end_code);
@@ -42,14 +42,14 @@ void fd_signals_install(int catch_stops) {
 
 int fd_signals_stop(void) {
   int number = stop_signal;
-  atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
-  if (number) atomic_store(&taken, 1);
+  atomic_fetch_add_explicit(&stop_looks, 1, memory_order_relaxed);
+  if (number) atomic_store(&stop_taken, 1);
   return number;
 }
 
-int fd_signals_peek(unsigned *asked, int *told) {
-  *asked = atomic_load_explicit(&looks, memory_order_relaxed);
-  *told = atomic_load(&taken);
+int fd_signals_peek(unsigned *looks, int *taken) {
+  *looks = atomic_load_explicit(&stop_looks, memory_order_relaxed);
+  *taken = atomic_load(&stop_taken);
   return stop_signal;
 }
 

@@ -10,9 +10,9 @@ void fd_signals_install(int catch_stops);
 /* The number of the signal that requested a stop, or 0. A caller that gets a signal must stop (base/guard.h). */
 int fd_signals_stop(void);
 
-/* The same for an observer: does not count as a poll; also returns how often fd_signals_stop was called (*asked), and whether it
- * ever returned a signal (*told). */
-int fd_signals_peek(unsigned *asked, int *told);
+/* The same for an observer: does not count as a poll; also returns how often fd_signals_stop was called (*looks), and whether it
+ * ever returned a signal (*taken). */
+int fd_signals_peek(unsigned *looks, int *taken);
 
 /* From now on a signal ends the process with this code at once. For the shutdown, when all work is done: mpirun, once it has seen
  * one rank end with FD_RETRY, would let the others wait until it kills them. */

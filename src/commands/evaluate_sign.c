@@ -17,14 +17,14 @@
 
 enum { TEXT_MAX = 1 << 20, DEPTH_MAX = 32 };
 
-fd_status fd_command_line_add(fd_command_line *l, fd_word kind, const char *text) {
-  if (l->count == FD_COMMAND_WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", FD_COMMAND_WORDS_MAX - 1);
+fd_status fd_unit_line_add(fd_unit_line *l, fd_unit_word kind, const char *text) {
+  if (l->count == FD_UNIT_WORDS_MAX - 1) return fd_fail(FD_USAGE, "a task has more than %d words", FD_UNIT_WORDS_MAX - 1);
   if (!(l->word[l->count] = strdup(text))) return fd_fail(FD_MEMORY, "no memory for a command line");
   l->kind[l->count++] = kind;
   return FD_OK;
 }
 
-void fd_command_line_free(fd_command_line *l) {
+void fd_unit_line_free(fd_unit_line *l) {
   for (int i = 0; i < l->count; i++) free(l->word[i]);
   l->count = 0;
 }
@@ -88,11 +88,11 @@ static fd_status add_config(fd_sha256 *hash, const char *path) {
   return FD_OK;
 }
 
-static fd_status hash_content(fd_word kind, const char *path, char hex[FD_SHA256_HEX]) {
+static fd_status hash_content(fd_unit_word kind, const char *path, char hex[FD_SHA256_HEX]) {
   unsigned char digest[FD_SHA256_BYTES];
   fd_sha256 *hash;
   FD_TRY(fd_sha256_begin(&hash));
-  fd_status status = kind == FD_WORD_CONFIG ? add_config(hash, path) : add_content(hash, path, 0);
+  fd_status status = kind == FD_UNIT_CONFIG ? add_config(hash, path) : add_content(hash, path, 0);
   if (status == FD_OK) status = fd_sha256_end(&hash, digest);
   fd_sha256_abandon(&hash);
   if (status == FD_OK) fd_hex(hex, digest);
@@ -117,12 +117,12 @@ static fd_status identify_model(const char *path, char identity[FD_EVALUATION_ID
 }
 
 /* What stands for a file, a folder or a checkpoint in a signature; computed once in a run. */
-static fd_status identify(fd_evaluation *e, fd_word kind, const char *path, const char **identity) {
+static fd_status identify(fd_evaluation *e, fd_unit_word kind, const char *path, const char **identity) {
   for (int i = 0; i < e->contents; i++)
     if (!strcmp(e->content[i].path, path)) return *identity = e->content[i].identity, FD_OK;
   FD_TRY(fd_grow(&e->content, &e->contents_room, (size_t)e->contents + 1, sizeof *e->content, "contents of files"));
   fd_evaluation_content *c = &e->content[e->contents];
-  FD_TRY(kind == FD_WORD_MODEL ? identify_model(path, c->identity) : hash_content(kind, path, c->identity));
+  FD_TRY(kind == FD_UNIT_MODEL ? identify_model(path, c->identity) : hash_content(kind, path, c->identity));
   if (!(c->path = strdup(path))) return fd_fail(FD_MEMORY, "no memory for a path");
   e->contents++;
   *identity = c->identity;
@@ -138,21 +138,21 @@ void fd_evaluation_free_contents(fd_evaluation *e) {
 
 static const char format[] = "findna-unit 2"; /* version 1 named files by their paths */
 
-static int is_path(fd_word kind) { return kind == FD_WORD_MODEL || kind == FD_WORD_FILES || kind == FD_WORD_CONFIG; }
+static int is_path(fd_unit_word kind) { return kind == FD_UNIT_MODEL || kind == FD_UNIT_FILES || kind == FD_UNIT_CONFIG; }
 
 /* What a word contributes, a line of the signature; *said is NULL for a place, and for a setting such as the number of threads,
  * on which results do not depend. */
-static fd_status say(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, int i, const char **said) {
+static fd_status say(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, int i, const char **said) {
   const char *word = l->word[i];
-  fd_word kind = l->kind[i];
+  fd_unit_word kind = l->kind[i];
   int is_free = fd_config_is_free(word) && strncmp(word, "eval.", 5);
-  *said = kind == FD_WORD_PLACE || (kind == FD_WORD_TEXT && is_free) ? NULL : word;
-  if (kind == FD_WORD_MODEL && !strcmp(word, u->model->path)) *said = u->model->identity;
+  *said = kind == FD_UNIT_PLACE || (kind == FD_UNIT_TEXT && is_free) ? NULL : word;
+  if (kind == FD_UNIT_MODEL && !strcmp(word, u->model->path)) *said = u->model->identity;
   else if (is_path(kind) && !fd_is_absent(word)) return identify(e, kind, word, said);
   return FD_OK;
 }
 
-static fd_status write_signature(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *path) {
+static fd_status write_signature(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *path) {
   FILE *out;
   char *text = NULL;
   size_t bytes;
@@ -172,24 +172,24 @@ static fd_status write_signature(fd_evaluation *e, const fd_evaluation_unit *u, 
 }
 
 /* Describes the word that differs, from the earlier line `then` (NULL: it ended there). */
-static void describe(const fd_command_line *l, int i, const char *then, char what[FD_EVALUATION_WHAT]) {
-  const char *option = i && l->kind[i] != FD_WORD_TEXT ? l->word[i - 1] : "", *word = l->word[i];
-  if (l->kind[i] == FD_WORD_FILES || l->kind[i] == FD_WORD_CONFIG)
+static void describe(const fd_unit_line *l, int i, const char *then, char what[FD_EVALUATION_WHAT]) {
+  const char *option = i && l->kind[i] != FD_UNIT_TEXT ? l->word[i - 1] : "", *word = l->word[i];
+  if (l->kind[i] == FD_UNIT_FILES || l->kind[i] == FD_UNIT_CONFIG)
     snprintf(what, FD_EVALUATION_WHAT, "%.40s %.300s has other content now", option, word);
-  else if (l->kind[i] == FD_WORD_MODEL) snprintf(what, FD_EVALUATION_WHAT, "%.300s is another checkpoint now", word);
+  else if (l->kind[i] == FD_UNIT_MODEL) snprintf(what, FD_EVALUATION_WHAT, "%.300s is another checkpoint now", word);
   else if (then) snprintf(what, FD_EVALUATION_WHAT, "'%.200s' then, '%.200s' now", then, word);
   else snprintf(what, FD_EVALUATION_WHAT, "without '%.200s'", word);
 }
 
 /* Whether a line of an earlier signature is what a word contributes now. Earlier builds named checkpoints by their state_id only.
  */
-static int is_same(fd_word kind, const char *then, const char *said) {
+static int is_same(fd_unit_word kind, const char *then, const char *said) {
   if (!strcmp(then, said)) return 1;
-  return kind == FD_WORD_MODEL && strlen(then) == FD_SHA256_HEX - 1 && !strncmp(then, said, FD_SHA256_HEX - 1);
+  return kind == FD_UNIT_MODEL && strlen(then) == FD_SHA256_HEX - 1 && !strncmp(then, said, FD_SHA256_HEX - 1);
 }
 
 /* Compares a signature with the words; `what` is empty if they are the same. `found` is cut into lines. */
-static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, char *found,
+static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, char *found,
                          char what[FD_EVALUATION_WHAT]) {
   const char *first = strsep(&found, "\n");
   *what = '\0';
@@ -212,7 +212,7 @@ static fd_status compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd
 }
 
 /* *there: whether the unit's folder has a signature. `what`: the difference, empty for none, or if there is no signature. */
-static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *path, int *there,
+static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *path, int *there,
                       char what[FD_EVALUATION_WHAT]) {
   char *found = NULL;
   size_t bytes;
@@ -225,7 +225,7 @@ static fd_status look(fd_evaluation *e, const fd_evaluation_unit *u, const fd_co
   return status;
 }
 
-fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *folder,
+fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *folder,
                              const char *file) {
   char path[FD_PATH_MAX], begun[FD_PATH_MAX], what[FD_EVALUATION_WHAT];
   int there;
@@ -247,7 +247,7 @@ fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *u, cons
   return write_signature(e, u, l, path);
 }
 
-fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_command_line *l, const char *folder,
+fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *u, const fd_unit_line *l, const char *folder,
                                 char what[FD_EVALUATION_WHAT]) {
   char path[FD_PATH_MAX];
   int there;

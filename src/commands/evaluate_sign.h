@@ -5,29 +5,29 @@
 
 #include "commands/evaluate.h"
 
-/* What the words of a command line say of its results: a setting or an option; a file, or a folder of rows, by its content; a
- * config by its content without comments; a checkpoint by its state_id; a place, on which results do not depend. */
-typedef enum fd_word { FD_WORD_TEXT, FD_WORD_FILES, FD_WORD_CONFIG, FD_WORD_MODEL, FD_WORD_PLACE } fd_word;
+/* What the words of the command line of a unit say of its results: a setting or an option; a file, or a folder of rows, by its
+ * content; a config by its content without comments; a checkpoint by its state_id; a place, on which results do not depend. */
+typedef enum fd_unit_word { FD_UNIT_TEXT, FD_UNIT_FILES, FD_UNIT_CONFIG, FD_UNIT_MODEL, FD_UNIT_PLACE } fd_unit_word;
 
-/* The words of a command line, each allocated separately. */
-enum { FD_COMMAND_WORDS_MAX = 64 };
-typedef struct fd_command_line {
+/* The command line of a unit: its words, each allocated separately. */
+enum { FD_UNIT_WORDS_MAX = 64 };
+typedef struct fd_unit_line {
   int count;
-  char *word[FD_COMMAND_WORDS_MAX];
-  fd_word kind[FD_COMMAND_WORDS_MAX];
-} fd_command_line;
+  char *word[FD_UNIT_WORDS_MAX];
+  fd_unit_word kind[FD_UNIT_WORDS_MAX];
+} fd_unit_line;
 
-fd_status fd_command_line_add(fd_command_line *line, fd_word kind, const char *text) FD_MUST_CHECK;
-void fd_command_line_free(fd_command_line *line);
+fd_status fd_unit_line_add(fd_unit_line *line, fd_unit_word kind, const char *text) FD_MUST_CHECK;
+void fd_unit_line_free(fd_unit_line *line);
 
 /* Writes what the unit's results depend on to command.txt in its folder. FD_BUSY if results in `file`, or a checkpoint, are there
  * already and were signed with another content, which the message describes, or not signed. */
-fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
+fd_status fd_evaluation_sign(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_unit_line *line, const char *folder,
                              const char *file) FD_MUST_CHECK;
 
 /* Compares the signature of the unit's folder: `what` describes the difference, of which a missing signature is one, and is empty
  * if there is none. Files that are gone cannot be compared. */
-fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_command_line *line, const char *folder,
+fd_status fd_evaluation_compare(fd_evaluation *e, const fd_evaluation_unit *unit, const fd_unit_line *line, const char *folder,
                                 char what[FD_EVALUATION_WHAT]) FD_MUST_CHECK;
 
 /* Releases the hashes of contents that the evaluation keeps. */

@@ -28,22 +28,22 @@ int fd_evaluation_has(const fd_evaluation *e, const fd_suite_task *t, const fd_e
 typedef struct rows_option {
   const char *name;
   int values, tunes;
-  fd_word kind;
+  fd_unit_word kind;
 } rows_option;
 
 static const rows_option *find_option(const char *word) {
   static const rows_option options[] = {
-      {"--task", 1, 0, FD_WORD_FILES},           {"--train", 1, 0, FD_WORD_FILES},   {"--test", 1, 0, FD_WORD_FILES},
-      {"--genome", 1, 0, FD_WORD_FILES},         {"--valid", 1, 1, FD_WORD_FILES},   {"--also", 1, 1, FD_WORD_FILES},
-      {"--teacher-logits", 1, 1, FD_WORD_FILES}, {"--teacher", 1, 1, FD_WORD_MODEL}, {"--first-layers", 1, 1, FD_WORD_TEXT},
-      {"--new-model", 0, 1, FD_WORD_TEXT},       {"--label", 1, 0, FD_WORD_TEXT},    {"--cut", 1, 0, FD_WORD_TEXT},
-      {"--limit", 1, 0, FD_WORD_TEXT},           {"--kmer", 1, 0, FD_WORD_TEXT}};
+      {"--task", 1, 0, FD_UNIT_FILES},           {"--train", 1, 0, FD_UNIT_FILES},   {"--test", 1, 0, FD_UNIT_FILES},
+      {"--genome", 1, 0, FD_UNIT_FILES},         {"--valid", 1, 1, FD_UNIT_FILES},   {"--also", 1, 1, FD_UNIT_FILES},
+      {"--teacher-logits", 1, 1, FD_UNIT_FILES}, {"--teacher", 1, 1, FD_UNIT_MODEL}, {"--first-layers", 1, 1, FD_UNIT_TEXT},
+      {"--new-model", 0, 1, FD_UNIT_TEXT},       {"--label", 1, 0, FD_UNIT_TEXT},    {"--cut", 1, 0, FD_UNIT_TEXT},
+      {"--limit", 1, 0, FD_UNIT_TEXT},           {"--kmer", 1, 0, FD_UNIT_TEXT}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (!strcmp(options[i].name, word)) return &options[i];
   return NULL;
 }
 
-static fd_status add_word(fd_command_line *l, const char *text) { return fd_command_line_add(l, FD_WORD_TEXT, text); }
+static fd_status add_word(fd_unit_line *l, const char *text) { return fd_unit_line_add(l, FD_UNIT_TEXT, text); }
 
 /* Expands {data} or ~ at the start of a word. *of_data: the word began with {data}. */
 static fd_status expand(const fd_evaluation *e, const char *word, char text[FD_PATH_MAX], int *of_data) {
@@ -59,7 +59,7 @@ typedef enum purpose { OF_TUNING, OF_PROBE, OF_BASELINE_OR_SEARCH } purpose;
 /* Adds the expanded words of a task's rows. *there: whether all files of {data} exist; a missing file of --also is left out and
  * does not count. Settings (section.key=value) and options of fine-tuning are for fine-tuning only, --joined is for probes of
  * checkpoints only. */
-static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpose of, fd_command_line *l, int *there) {
+static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpose of, fd_unit_line *l, int *there) {
   char words[FD_PATH_MAX], *rest = words;
   const rows_option *before = NULL; /* the option whose value is next */
   snprintf(words, sizeof words, "%s", t->rows);
@@ -79,16 +79,16 @@ static fd_status add_rows(const fd_evaluation *e, const fd_suite_task *t, purpos
       free(l->word[--l->count]);
       continue;
     }
-    FD_TRY(fd_command_line_add(l, is_value ? option->kind : of_data ? FD_WORD_FILES : FD_WORD_TEXT, text));
+    FD_TRY(fd_unit_line_add(l, is_value ? option->kind : of_data ? FD_UNIT_FILES : FD_UNIT_TEXT, text));
     if (of_data) *there &= !fd_is_absent(text);
   }
   if (!e->genome || !of_folder) return FD_OK;
   FD_TRY(add_word(l, "--genome"));
-  FD_TRY(fd_command_line_add(l, FD_WORD_FILES, e->genome));
+  FD_TRY(fd_unit_line_add(l, FD_UNIT_FILES, e->genome));
   return e->partial ? add_word(l, "--partial") : FD_OK;
 }
 
-static int same_line(const fd_command_line *a, const fd_command_line *b) {
+static int same_line(const fd_unit_line *a, const fd_unit_line *b) {
   int same = a->count == b->count;
   for (int i = 0; same && i < a->count; i++) same = !strcmp(a->word[i], b->word[i]);
   return same;
@@ -97,17 +97,17 @@ static int same_line(const fd_command_line *a, const fd_command_line *b) {
 /* The first task of the suite with the same rows: it has the k-mer counts of this task, too. Tasks that differ only in their
  * fine-tuning are common, and counting takes minutes. */
 static fd_status first_alike(const fd_evaluation *e, const fd_suite_task *t, const fd_suite_task **first) {
-  fd_command_line mine = {0};
+  fd_unit_line mine = {0};
   int there;
   fd_status status = add_rows(e, t, OF_BASELINE_OR_SEARCH, &mine, &there);
   for (*first = e->suite.task; status == FD_OK && *first < t; ++*first) {
-    fd_command_line other = {0};
+    fd_unit_line other = {0};
     status = add_rows(e, *first, OF_BASELINE_OR_SEARCH, &other, &there);
     int same = same_line(&mine, &other) && fd_suite_way_of(*first) != FD_SUITE_KNN;
-    fd_command_line_free(&other);
+    fd_unit_line_free(&other);
     if (same) break;
   }
-  fd_command_line_free(&mine);
+  fd_unit_line_free(&mine);
   return status;
 }
 
@@ -126,29 +126,29 @@ fd_status fd_evaluation_place(const fd_evaluation *e, const fd_evaluation_unit *
   return fd_path(file, folder, m->tunes ? "finetune.json" : m->searches ? "knn.json" : "probe.json", NULL);
 }
 
-static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, fd_command_line *l) {
+static fd_status finetune_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, fd_unit_line *l) {
   char text[2 * FD_PATH_MAX], config[FD_PATH_MAX];
   int there;
   FD_TRY(add_word(l, "finetune"));
-  FD_TRY(fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
+  FD_TRY(fd_unit_line_add(l, FD_UNIT_MODEL, u->model->path));
   FD_TRY(add_rows(e, u->task, OF_TUNING, l, &there));
   FD_TRY(fd_path(config, e->suite.folder, u->task->config, NULL));
   FD_TRY(add_word(l, "--config"));
-  FD_TRY(fd_command_line_add(l, FD_WORD_CONFIG, config));
+  FD_TRY(fd_unit_line_add(l, FD_UNIT_CONFIG, config));
   if (u->method->models == FD_OF_EACH_SHAPE) FD_TRY(add_word(l, "--init-untrained"));
   snprintf(text, sizeof text, "run.seed=%" PRId64, u->seed);
   FD_TRY(add_word(l, text));
   snprintf(text, sizeof text, "run.folder=%s", folder);
-  FD_TRY(fd_command_line_add(l, FD_WORD_PLACE, text));
+  FD_TRY(fd_unit_line_add(l, FD_UNIT_PLACE, text));
   for (int i = e->first_override; i < e->word_count; i++) FD_TRY(add_word(l, e->words[i]));
   return FD_OK;
 }
 
-static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_command_line *l) {
+static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_unit_line *l) {
   char seeds[32];
   int there, kmers = u->method->models == FD_OF_NONE;
   FD_TRY(add_word(l, "probe"));
-  FD_TRY(kmers ? add_word(l, "--encoder") : fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
+  FD_TRY(kmers ? add_word(l, "--encoder") : fd_unit_line_add(l, FD_UNIT_MODEL, u->model->path));
   if (kmers) FD_TRY(add_word(l, "none"));
   FD_TRY(add_rows(e, u->task, kmers ? OF_BASELINE_OR_SEARCH : OF_PROBE, l, &there));
   FD_TRY(add_word(l, "--baseline"));
@@ -157,25 +157,25 @@ static fd_status probe_line(const fd_evaluation *e, const fd_evaluation_unit *u,
   FD_TRY(add_word(l, "--seeds"));
   FD_TRY(add_word(l, seeds));
   FD_TRY(add_word(l, "--output"));
-  return fd_command_line_add(l, FD_WORD_PLACE, file);
+  return fd_unit_line_add(l, FD_UNIT_PLACE, file);
 }
 
 /* As for probes, k-mers are searched once, and the untrained network once for each shape. */
-static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_command_line *l) {
+static fd_status knn_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *file, fd_unit_line *l) {
   int there, kmers = u->model == e->model, untrained = fd_evaluation_first(e, u->model);
   FD_TRY(add_word(l, "knn"));
-  FD_TRY(fd_command_line_add(l, FD_WORD_MODEL, u->model->path));
+  FD_TRY(fd_unit_line_add(l, FD_UNIT_MODEL, u->model->path));
   FD_TRY(add_rows(e, u->task, OF_BASELINE_OR_SEARCH, l, &there));
   FD_TRY(add_word(l, "--baseline"));
   FD_TRY(add_word(l, kmers       ? "kmer,untrained"
                      : untrained ? "untrained"
                                  : "none")); /* the first model is always the first of its shape */
   FD_TRY(add_word(l, "--output"));
-  return fd_command_line_add(l, FD_WORD_PLACE, file);
+  return fd_unit_line_add(l, FD_UNIT_PLACE, file);
 }
 
 static fd_status make_line(const fd_evaluation *e, const fd_evaluation_unit *u, const char *folder, const char *file,
-                           fd_command_line *l) {
+                           fd_unit_line *l) {
   return u->method->tunes      ? finetune_line(e, u, folder, l)
          : u->method->searches ? knn_line(e, u, file, l)
                                : probe_line(e, u, file, l);
@@ -183,21 +183,21 @@ static fd_status make_line(const fd_evaluation *e, const fd_evaluation_unit *u, 
 
 fd_status fd_evaluation_differs(fd_evaluation *e, const fd_evaluation_unit *u, char what[FD_EVALUATION_WHAT]) {
   char folder[FD_PATH_MAX], file[FD_PATH_MAX];
-  fd_command_line l = {0};
+  fd_unit_line l = {0};
   FD_TRY(fd_evaluation_place(e, u, folder, file));
   fd_status status = make_line(e, u, folder, file, &l);
   if (status == FD_OK) status = fd_evaluation_compare(e, u, &l, folder, what);
-  fd_command_line_free(&l);
+  fd_unit_line_free(&l);
   return status;
 }
 
-static int config_word(const fd_command_line *l) {
+static int config_word(const fd_unit_line *l) {
   for (int i = 0; i + 1 < l->count; i++)
     if (!strcmp(l->word[i], "--config")) return i + 1;
   return 0;
 }
 
-static void show_line(const fd_evaluation *e, const fd_command_line *l) {
+static void show_line(const fd_evaluation *e, const fd_unit_line *l) {
   printf("%3" PRId64 "  findna", e->unit);
   for (int i = 0; i < l->count; i++) fd_print(" %s", l->word[i]);
   printf("\n");
@@ -207,7 +207,7 @@ static void show_line(const fd_evaluation *e, const fd_command_line *l) {
 static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
   const fd_evaluation_method *m = u->method;
   char folder[FD_PATH_MAX], file[FD_PATH_MAX];
-  fd_command_line l = {0};
+  fd_unit_line l = {0};
   int done = 0, named = *u->model->name && m->models != FD_OF_NONE;
   fd_status status = FD_OK;
   if (e->job && e->job != e->unit) return FD_OK;
@@ -235,15 +235,15 @@ static fd_status do_unit(fd_evaluation *e, const fd_evaluation_unit *u) {
         : m->searches ? fd_command_knn(e->comm, l.count, l.word)
                       : fd_command_probe(e->comm, l.count, l.word));
 done:
-  fd_command_line_free(&l);
+  fd_unit_line_free(&l);
   return status;
 }
 
 /* Whether the data files of a task exist; the same answer on every rank. */
 static fd_status look(fd_evaluation *e, const fd_suite_task *t, int *there) {
-  fd_command_line l = {0};
+  fd_unit_line l = {0};
   fd_status status = add_rows(e, t, OF_TUNING, &l, there);
-  fd_command_line_free(&l);
+  fd_unit_line_free(&l);
   FD_TRY(status);
   FD_TRY(e->comm->ops->broadcast(e->comm, there, sizeof *there, 0));
   e->there += *there;

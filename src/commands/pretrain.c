@@ -403,20 +403,20 @@ static fd_status score_context_tables(pretraining *p) {
  * side of a word are known. */
 static int count_tables(const fd_config *c) {
   if (c->model.tokenizer != FD_TOKENIZER_KMER) return 1;
-  if (c->model.kmer <= FD_WORD_LETTERS && c->model.kmer >= 2 * FD_WORD_REACH) return 3;
-  fd_info("no count-based baselines: word tables need model.kmer from %d to %d", 2 * FD_WORD_REACH, FD_WORD_LETTERS);
+  if (c->model.kmer <= FD_TABLE_LETTERS && c->model.kmer >= 2 * FD_TABLE_REACH) return 3;
+  fd_info("no count-based baselines: word tables need model.kmer from %d to %d", 2 * FD_TABLE_REACH, FD_TABLE_LETTERS);
   return 0;
 }
 
 /* The same for hidden words. In metrics, `reach` is the number of letters known on either side, and -1 for the table by place. */
 static fd_status score_word_tables(pretraining *p) {
   static const struct {
-    fd_word_given given;
+    fd_table_given given;
     double reach;
     const char *name;
-  } tables[] = {{FD_WORD_ALONE, 0, "words"},
-                {FD_WORD_PLACE, -1, "words at each place"},
-                {FD_WORD_BESIDE, FD_WORD_REACH, "words with ±2 letters"}};
+  } tables[] = {{FD_TABLE_ALONE, 0, "words"},
+                {FD_TABLE_PLACE, -1, "words at each place"},
+                {FD_TABLE_BESIDE, FD_TABLE_REACH, "words with ±2 letters"}};
   fd_status status = FD_OK;
   int count = p->held_out.count ? count_tables(&p->config) : 0;
   for (int i = 0; i < count && status == FD_OK; i++) {

@@ -204,13 +204,13 @@ static json_t *json_of_scores(const double *value, int seeds) {
 static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   json_t *lambda = json_array(), *k = json_array(), *dims = json_array();
   const fd_probe_score *s = item->score;
-  int neighbours = 0;
+  int has_k = 0;
   for (int i = 0; i < seeds; i++) {
     fd_json_append(&lambda, json_real(s[i].lambda));
     fd_json_append(&dims, json_integer((json_int_t)s[i].dims));
     if (s[i].k <= 0) continue;
     fd_json_append(&k, json_integer((json_int_t)s[i].k));
-    neighbours = 1;
+    has_k = 1;
   }
   json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", item->name, "features", item->features, "accuracy",
                              json_of_scores(&s->accuracy, seeds), "f1", json_of_scores(&s->f1, seeds), "mcc",
@@ -218,7 +218,7 @@ static json_t *json_of_item(const fd_probe_item *item, int seeds) {
   if (isfinite(s->selection_loss)) fd_json_set(&object, "selection_loss", json_of_scores(&s->selection_loss, seeds));
   if (!isnan(s->auroc)) fd_json_set(&object, "auroc", json_of_scores(&s->auroc, seeds));
   if (s->epochs > 0) fd_json_set(&object, "epochs", json_of_scores(&s->epochs, seeds));
-  if (neighbours) fd_json_set(&object, "k", k);
+  if (has_k) fd_json_set(&object, "k", k);
   else json_decref(k);
   return object;
 }

@@ -258,7 +258,7 @@ static void take_scalars(trace *t, int64_t step, const fd_step *r) {
 }
 
 static fd_status run_steps(trace *t) {
-  const fd_probe_points points = {t, on_outputs, on_gradient};
+  const fd_trace_points points = {t, on_outputs, on_gradient};
   size_t distributions = (size_t)t->sequences * t->state->size[FD_CENTRE];
   FD_TRY(t->dev->alloc(t->dev, &t->trainer->logp, distributions * sizeof(float), "trace"));
   FD_TRY(t->dev->alloc(t->dev, &t->trainer->prob, distributions * sizeof(float), "trace"));

@@ -89,12 +89,12 @@ typedef struct fd_cpu_kernels {
   /* sums[i] += the first n of the `panel` floats of row i, one after another. */
   void (*row_sums)(int m, int n, const float *from, float *sums);
 
-  /* For the backward pass of narrow layers. In fp32 every product is rounded before it is added: the same bits with every
-   * instruction set. NULL: the backward pass of narrow layers is in fp32, as it always was with avx512bf16. */
+  /* For the backward pass of narrow layers (linear.c): with fp32 operands every product is rounded before it is added, so
+   * the bits are the same with every instruction set. NULL: this pass uses the fp32 kernels instead. */
   void (*multiply_apart)(int m, int n, int k, const float *a, const float *b, float *c, size_t ldc, int start);
 
   /* to[columns, rows] = the transpose of from[rows, columns]; ld and to_ld are their row strides. */
-  void (*turn)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
+  void (*transpose)(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld);
 
   /* For each channel, a row of `panel` tokens: z += bias[channel]; h = GELU(z). */
   void (*bias_gelu)(int rows, const float *bias, float *z, float *h);

@@ -152,8 +152,8 @@ static void forward_item(void *context, int item, int thread) {
   for (int t = 0; t < tiles; t++)
     for (int at = 0; at < tokens_of(call, first + t); at += PART) {
       int tokens = fd_smaller(tokens_of(call, first + t) - at, PART);
-      call->kernels->turn(b->channels, tokens, s.m + (size_t)t * (size_t)b->channels * tile + at, tile, s.rows,
-                          (size_t)b->channels);
+      call->kernels->transpose(b->channels, tokens, s.m + (size_t)t * (size_t)b->channels * tile + at, tile, s.rows,
+                               (size_t)b->channels);
       fd_cpu_scatter_tracks(call->seqs, b, (first + t) * call->tile + at, tokens, s.rows, (size_t)b->channels, call->x, call->y);
     }
 }
@@ -225,7 +225,7 @@ static void add_residual(const mixer_call *call, const space *s, int tile, const
   size_t channels = (size_t)call->block->channels, at = (size_t)(tile * call->tile) * channels;
   for (int t = 0; t < tokens_of(call, tile); t += PART, at += PART * channels) {
     int tokens = fd_smaller(tokens_of(call, tile) - t, PART);
-    call->kernels->turn(call->block->channels, tokens, m + t, (size_t)call->tile, s->rows, channels);
+    call->kernels->transpose(call->block->channels, tokens, m + t, (size_t)call->tile, s->rows, channels);
     call->kernels->add((size_t)tokens * channels, call->dy + at, s->rows, call->dx + at);
   }
 }
@@ -297,7 +297,7 @@ static void weights_item(void *context, int item, int thread) {
     for (int s = 0; s < call->strips; s++, c += (size_t)k->rows * (size_t)k->panel) {
       int unit = p * k->rows, m = fd_smaller(hidden - unit, k->rows), channel = s * k->panel,
           n = fd_smaller(channels - channel, k->panel);
-      if (!first) k->turn(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
+      if (!first) k->transpose(m, n, c, (size_t)k->panel, u.dw + (size_t)channel * (size_t)hidden + unit, (size_t)hidden);
       for (int i = 0; first && i < m; i++)
         memcpy(u.dw + (size_t)(unit + i) * (size_t)channels + channel, c + (size_t)i * (size_t)k->panel, (size_t)n * sizeof *c);
     }

@@ -212,7 +212,7 @@ static void weights_item(void *context, int item, int thread) {
       int unit = p * k->panel, n = fd_smaller(hidden - unit, k->panel), channel = s * k->rows,
           m = fd_smaller(channels - channel, k->rows);
       if (first)
-        k->turn(m, n, c, (size_t)k->panel, call->grads->w1 + (size_t)unit * (size_t)channels + channel, (size_t)channels);
+        k->transpose(m, n, c, (size_t)k->panel, call->grads->w1 + (size_t)unit * (size_t)channels + channel, (size_t)channels);
       for (int i = 0; !first && i < m; i++)
         memcpy(call->grads->w2 + (size_t)(channel + i) * (size_t)hidden + unit, c + i * k->panel, (size_t)n * sizeof *c);
     }

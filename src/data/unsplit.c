@@ -11,14 +11,14 @@
 #include "data/genome.h"
 #include "data/stream.h"
 
-enum { CLASSES_MAX = 1024, PARTS = 3 };
+enum { CLASSES_MAX = 1024 };
 
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) {
   unsigned char digest[FD_SHA256_BYTES];
   uint64_t word = 0;
   FD_TRY(fd_sha256_of(symbols, (size_t)(length < FD_SPLIT_BASES ? length : FD_SPLIT_BASES), digest));
   for (int i = 7; i >= 0; i--) word = word << 8 | digest[i];
-  *part = word % 10 < PARTS - 1 ? (int)(word % 10) : PARTS - 1;
+  *part = word % 10 == 0 ? FD_TEST : word % 10 == 1 ? FD_VAL : FD_TRAIN;
   return FD_OK;
 }
 
@@ -113,25 +113,24 @@ static fd_status read_classes(const fd_listing *all, fd_class_names *names, fd_t
 /* --- the folder, and its split --------------------------------------------------------------------------------------- */
 
 static fd_status split(const char *folder, const fd_table *all, fd_task_folder *task) {
-  fd_table *const to[PARTS] = {&task->test, &task->valid, &task->train};
-  int *rows[PARTS] = {NULL, NULL, NULL}, count[PARTS] = {0, 0, 0};
+  static const char *const use[FD_SPLITS] = {[FD_TRAIN] = "train", [FD_VAL] = "select", [FD_TEST] = "test"};
+  fd_table *const to[FD_SPLITS] = {[FD_TRAIN] = &task->train, [FD_VAL] = &task->valid, [FD_TEST] = &task->test};
+  int *rows[FD_SPLITS] = {NULL}, count[FD_SPLITS] = {0, 0, 0};
   fd_status status = FD_OK;
-  for (int p = 0; p < PARTS; p++) FD_GO(fd_alloc(&rows[p], (size_t)all->rows, sizeof *rows[p], "a split"));
+  for (int p = 0; p < FD_SPLITS; p++) FD_GO(fd_alloc(&rows[p], (size_t)all->rows, sizeof *rows[p], "a split"));
   for (int i = 0; i < all->rows; i++) {
     int p;
     FD_GO(fd_split_part(all->symbols + all->start[i], all->start[i + 1] - all->start[i], &p));
     rows[p][count[p]++] = i;
   }
-  for (int p = 0; p < PARTS; p++) {
+  for (int p = FD_SPLITS; p-- > 0;) {
     if (!count[p])
       FD_GO(fd_fail(FD_DATA, "%s: %d sequences are too few: its split into ten parts leaves none to %s", folder, all->rows,
-                    p == 0   ? "test"
-                    : p == 1 ? "select"
-                             : "train"));
+                    use[p]));
     FD_GO(fd_table_pick(all, rows[p], count[p], to[p]));
   }
 done:
-  for (int p = 0; p < PARTS; p++) free(rows[p]);
+  for (int p = 0; p < FD_SPLITS; p++) free(rows[p]);
   return status;
 }
 

@@ -11,6 +11,7 @@
 #define FD_DATA_UNSPLIT_H
 
 #include "data/listing.h"
+#include "data/placement.h"
 #include "data/task_folder.h"
 
 enum { FD_SPLIT_BASES = 1024 };
@@ -18,7 +19,7 @@ enum { FD_SPLIT_BASES = 1024 };
 /* Reads such a folder; FD_MISSING when it holds neither. */
 fd_status fd_unsplit_read(const fd_listing *folder, fd_task_folder *task) FD_MUST_CHECK;
 
-/* The part of a sequence: 0 test, 1 validation, 2 train. */
+/* The part of a sequence: FD_TRAIN, FD_VAL or FD_TEST. */
 fd_status fd_split_part(const uint8_t *symbols, int64_t length, int *part) FD_MUST_CHECK;
 
 #endif

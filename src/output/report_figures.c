@@ -152,7 +152,7 @@ static void print_confusion(FILE *out, const entry *e) {
   for (size_t i = 0; i < classes * classes; i++)
     count[i] = json_number_value(json_array_get(json_array_get(matrix, i / classes), i % classes));
   open_figure(out, "Confusion", e->label);
-  fd_svg_matrix(out, &(fd_matrix_figure){.title = "confusion matrix", .classes = (int)classes, .count = count});
+  fd_svg_matrix(out, &(fd_confusion_figure){.title = "confusion matrix", .classes = (int)classes, .count = count});
   fprintf(out, "<figcaption>");
   fd_html_text(out, e->score);
   fprintf(out, "</figcaption></figure>\n");

@@ -85,12 +85,12 @@ void fd_svg_scatter(FILE *out, const fd_scatter *scatter);
 
 /* A confusion matrix: rows are the true classes, columns the predicted ones; count: [classes, classes], row-major. The opacity of
  * a cell is its fraction of the row. */
-typedef struct fd_matrix_figure {
+typedef struct fd_confusion_figure {
   const char *title;
   int classes;
   const double *count;
-} fd_matrix_figure;
-void fd_svg_matrix(FILE *out, const fd_matrix_figure *matrix);
+} fd_confusion_figure;
+void fd_svg_matrix(FILE *out, const fd_confusion_figure *matrix);
 
 /* Colour of class or line i: 1 to 8, repeating. */
 int fd_svg_color(int i);

@@ -115,7 +115,7 @@ static void draw_cell(FILE *out, double x, double y, double side, double count, 
   label(out, class, middle, line - 2, 0, text);
 }
 
-void fd_svg_matrix(FILE *out, const fd_matrix_figure *m) {
+void fd_svg_matrix(FILE *out, const fd_confusion_figure *m) {
   const double edge = SIZE - LEFT - RIGHT, side = edge / m->classes;
   char text[32];
   int every = 1 + m->classes / (CLASSES_NAMED + 1); /* so that the class numbers do not overlap */

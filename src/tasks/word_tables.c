@@ -8,10 +8,10 @@
 #include "base/guard.h"
 #include "base/memory.h"
 
-enum { SIDES = 1 << 2 * FD_WORD_REACH, UNKNOWN = SIDES /* an unknown side */, SMOOTHING = 64 };
+enum { SIDES = 1 << 2 * FD_TABLE_REACH, UNKNOWN = SIDES /* an unknown side */, SMOOTHING = 64 };
 
 struct fd_word_table {
-  fd_word_given given;
+  fd_table_given given;
   int words, first; /* number of words; id of the first one */
   int contexts;
   uint32_t *count;   /* [contexts, words] */
@@ -48,8 +48,8 @@ static void count_words(fd_word_table *t, const int32_t *ids, int n) {
     int word = ids[i] - t->first;
     if (word < 0 || word >= t->words) continue;
     t->overall[word]++, t->all++;
-    if (t->given == FD_WORD_PLACE) count_word(t, i, word);
-    if (t->given == FD_WORD_BESIDE) count_given_neighbours(t, ids, n, i, word);
+    if (t->given == FD_TABLE_PLACE) count_word(t, i, word);
+    if (t->given == FD_TABLE_BESIDE) count_given_neighbours(t, ids, n, i, word);
   }
 }
 
@@ -60,7 +60,7 @@ static fd_status make_table(fd_word_table *t) {
   return fd_alloc(&t->total, contexts, sizeof *t->total, "a table of words");
 }
 
-fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_word_given given) {
+fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_table_given given) {
   const fd_vocabulary *v = fd_tokenizer_vocabulary(hider->tokenizer);
   const fd_windows *w = hider->loader.windows;
   int most = (int)fd_tokenizer_most(hider->tokenizer, w->length);
@@ -68,7 +68,7 @@ fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_wor
   FD_TRY(fd_alloc(table, 1, sizeof **table, "a table of words"));
   fd_word_table *t = *table;
   *t = (fd_word_table){.given = given, .words = v->words, .first = v->first};
-  t->contexts = given == FD_WORD_PLACE ? most : given == FD_WORD_BESIDE ? (SIDES + 1) * (SIDES + 1) : 0;
+  t->contexts = given == FD_TABLE_PLACE ? most : given == FD_TABLE_BESIDE ? (SIDES + 1) * (SIDES + 1) : 0;
   FD_GO(make_table(t));
   for (int64_t i = 0; i < w->count; i++) {
     if (i % 1024 == 0) FD_GO(fd_guard_go_on());
@@ -92,8 +92,8 @@ void fd_word_table_free(fd_word_table **table) {
 /* Computes the probability of each word at a place of a sequence. */
 static void predict(const fd_word_table *t, const int32_t *ids, const uint8_t *hidden, int n, int i, double *p) {
   int context = -1;
-  if (t->given == FD_WORD_PLACE) context = i;
-  if (t->given == FD_WORD_BESIDE)
+  if (t->given == FD_TABLE_PLACE) context = i;
+  if (t->given == FD_TABLE_BESIDE)
     context = context_of(side_of(t, ids, hidden, n, i - 1, 1), side_of(t, ids, hidden, n, i + 1, 0));
   for (int w = 0; w < t->words; w++) {
     double overall = (t->overall[w] + 1.0) / ((double)t->all + t->words);

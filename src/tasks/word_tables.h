@@ -4,16 +4,16 @@
 
 #include "data/hide.h"
 
-/* The condition of a word's counts: nothing (composition), its place in the sequence, or the FD_WORD_REACH letters on either
+/* The condition of a word's counts: nothing (composition), its place in the sequence, or the FD_TABLE_REACH letters on either
  * side. */
-typedef enum fd_word_given { FD_WORD_ALONE, FD_WORD_PLACE, FD_WORD_BESIDE } fd_word_given;
-enum { FD_WORD_REACH = 2, FD_WORD_LETTERS = 7 /* tables of longer words would not fit in memory */ };
+typedef enum fd_table_given { FD_TABLE_ALONE, FD_TABLE_PLACE, FD_TABLE_BESIDE } fd_table_given;
+enum { FD_TABLE_REACH = 2, FD_TABLE_LETTERS = 7 /* tables of longer words would not fit in memory */ };
 
 typedef struct fd_word_table fd_word_table;
 
-/* Counts the words of the hider's training windows, from their first letter on, without special tokens. FD_WORD_BESIDE is for
+/* Counts the words of the hider's training windows, from their first letter on, without special tokens. FD_TABLE_BESIDE is for
  * words of tokenizer kmer; it also counts each neighbour as unknown, for predictions next to hidden words. */
-fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_word_given given) FD_MUST_CHECK;
+fd_status fd_word_table_fit(fd_word_table **table, const fd_hider *hider, fd_table_given given) FD_MUST_CHECK;
 void fd_word_table_free(fd_word_table **table);
 
 typedef struct fd_word_score {

@@ -20,11 +20,11 @@ typedef struct fd_step {
 } fd_step;
 
 /* Callbacks of a trace within a step: outputs before the backward pass, the reduced gradient before clipping. */
-typedef struct fd_probe_points {
+typedef struct fd_trace_points {
   void *context;
   void (*outputs)(void *context, const fd_outputs *outputs);
   void (*gradient)(void *context, const float *gradient);
-} fd_probe_points;
+} fd_trace_points;
 
 typedef struct fd_trainer {
   const fd_config *config;
@@ -49,7 +49,7 @@ typedef struct fd_trainer {
   fd_running running;            /* statistics among the parameters */
   float *centre;                 /* host copy for its update */
   FILE *window_log;              /* receives this rank's window numbers, one line per step; borrowed; or NULL */
-  const fd_probe_points *points; /* of a trace; or NULL */
+  const fd_trace_points *points; /* of a trace; or NULL */
   float *logp, *prob;            /* for a trace */
 } fd_trainer;
 

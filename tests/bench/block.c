@@ -102,7 +102,7 @@ TIMED(PACKING, pack, (int k, int columns, const float *from, size_t ld, int tran
       (k, columns, from, ld, transposed, to))
 TIMED(PACKING, pack_left, (int m, int k, const float *from, size_t ld, int transposed, float *to),
       (m, k, from, ld, transposed, to))
-TIMED(PACKING, turn, (int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld),
+TIMED(PACKING, transpose, (int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld),
       (rows, columns, from, ld, to, to_ld))
 TIMED(GELU, bias_gelu, (int rows, const float *bias, float *z, float *h), (rows, bias, z, h))
 TIMED(GELU, gelu_backward, (int rows, int n, const float *z, size_t z_ld, const float *dh, float *g, float *da),
@@ -147,7 +147,7 @@ fd_status fd_bench_stages(fd_bench *bench) {
   instrumented.multiply = timed_multiply, instrumented.multiply_tiled = timed_multiply_tiled;
   if (timed->round_units) instrumented.round_units = timed_round_units;
   instrumented.pack = timed_pack, instrumented.pack_left = timed_pack_left;
-  instrumented.turn = timed_turn, instrumented.bias_gelu = timed_bias_gelu, instrumented.gelu_backward = timed_gelu_backward;
+  instrumented.transpose = timed_transpose, instrumented.bias_gelu = timed_bias_gelu, instrumented.gelu_backward = timed_gelu_backward;
   forward(&b), backward(&b);
   while (fd_bench_next(bench)) {
     fprintf(bench->out, "%.3f", 1e3 * b.flops / fd_bench_peak(b.dev));
