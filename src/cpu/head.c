@@ -1,5 +1,4 @@
-/* Operations of a task's head on the CPU: mean and max pooling over sequences, GELU, classification and regression losses; and
- * the learned rows of [CLS] tokens. Small tensors, plain loops. */
+/* Pooling of sequences, the learned rows of [CLS] tokens, and exact GELU on the CPU: small tensors, plain loops. */
 #include <math.h>
 
 #include "cpu/backend.h"
@@ -120,62 +119,5 @@ void fd_cpu_gelu_backward(fd_device *dev, size_t n, const float *x, const float 
   for (size_t i = 0; i < n; i++) {
     double v = (double)x[i], slope = 0.5 * (1 + erf(v * M_SQRT1_2)) + v * exp(-0.5 * v * v) * (0.5 * M_2_SQRTPI * M_SQRT1_2);
     dx[i] = (float)((double)dy[i] * slope);
-  }
-}
-
-typedef struct class_call {
-  int classes;
-  const float *z, *target, *weight;
-  float scale, *dz;
-  double *loss;   /* per row */
-  double *powers; /* per thread: e^(z - largest) of a row */
-} class_call;
-
-/* The largest of n values, by LANES partial maxima, which compilers vectorize; a NaN among them may be ignored. */
-static float largest_of(int n, const float *z) {
-  enum { LANES = 16 };
-  float most[LANES];
-  int i = 0;
-  for (int l = 0; l < LANES; l++) most[l] = -INFINITY;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) most[l] = z[i + l] > most[l] ? z[i + l] : most[l];
-  for (; i < n; i++) most[0] = z[i] > most[0] ? z[i] : most[0];
-  for (int l = 1; l < LANES; l++) most[0] = most[l] > most[0] ? most[l] : most[0];
-  return most[0];
-}
-
-/* One row per item: with a vocabulary of thousands of tokens a row is enough work for a thread. */
-static void class_item(void *context, int i, int thread) {
-  const class_call *call = context;
-  int classes = call->classes, label = (int)call->target[i];
-  const float *z = call->z + (size_t)i * (size_t)classes;
-  float *dz = call->dz + (size_t)i * (size_t)classes;
-  double *power = call->powers + (size_t)thread * (size_t)classes;
-  double largest = (double)largest_of(classes, z), total = 0, scale = (double)call->scale * (double)call->weight[i];
-  for (int c = 0; c < classes; c++) total += power[c] = exp((double)z[c] - largest);
-  call->loss[i] = (double)call->weight[i] * (largest + log(total) - (double)z[label]);
-  for (int c = 0; c < classes; c++) dz[c] = (float)(scale * (power[c] / total));
-  dz[label] = (float)(scale * (power[label] / total - 1));
-}
-
-void fd_cpu_class_loss(fd_device *dev, int count, int classes, const float *z, const float *target, const float *weight,
-                       float scale, float *dz, double *sum) {
-  fd_cpu *cpu = fd_cpu_of(dev);
-  size_t doubles = (size_t)count + (size_t)fd_pool_threads(cpu->pool) * (size_t)classes;
-  double *loss = (double *)(void *)fd_cpu_scratch(cpu, FD_SLOT_SUMS, 2 * doubles);
-  class_call call = {classes, z, target, weight, scale, dz, loss, loss + count};
-  *sum = 0;
-  if (!loss) return;
-  fd_pool_run(cpu->pool, count, class_item, &call);
-  for (int i = 0; i < count; i++) *sum += loss[i];
-}
-
-void fd_cpu_value_loss(fd_device *dev, int count, const float *z, const float *target, float scale, float *dz, double *sum) {
-  (void)dev;
-  *sum = 0;
-  for (int i = 0; i < count; i++) {
-    double error = (double)z[i] - (double)target[i];
-    *sum += error * error;
-    dz[i] = (float)(2 * (double)scale * error);
   }
 }
