@@ -161,7 +161,7 @@ expect "a teacher whose weights changed since the checkpoint is refused" 78 "its
 refused "an alignment without a teacher" 78 "needs teacher.kind: frozen" teacher.kind=none --teacher teacher
 refused "words instead of letters" 78 "had reads letters" model.tokenizer=kmer --teacher teacher
 refused "nothing to learn" 78 "nothing to learn" objective.hidden_weight=0 objective.distil_weight=0
-expect "HAD's options with another model are refused" 78 "are there for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
+expect "HAD's options with another model are refused" 78 "are only for model.encoder: had" "$FINDNA" pretrain teacher.yaml run.folder=refused objective.distil_weight=1
 check "and refused runs leave no checkpoint" test ! -e refused/ckpt
 # Windows of N only teach nothing and do no harm.
 for name in n m; do echo ">$name"; for i in $(seq 200); do echo NNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNNN; done; done >n.fa

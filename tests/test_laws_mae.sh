@@ -101,7 +101,7 @@ refused "other augmentations" 78 "expected aug.student: M" aug.student=DM
 refused "nothing to hide" 78 "aug.mask_rate above 0" aug.mask_rate=0
 refused "no head of masked words" 78 "no head would predict the hidden words" model.encoder=bert model.decoder_layers=6 model.lm_head=none objective.hidden_weight=1 objective.mnm_weight=0.5
 expect "records for a model of nucleotides are refused" 78 "holds records of different lengths" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=records run.folder=refused
-expect "offsets of nucleotides are refused" 78 "aug.offsets is there for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
+expect "offsets of nucleotides are refused" 78 "aug.offsets is only for words of tokenizer kmer" "$FINDNA" pretrain "$root/tests/tiny.yaml" data.shards=windows run.folder=refused aug.offsets=true
 check "and refused runs leave no checkpoint" test ! -e refused/ckpt
 
 
@@ -132,7 +132,7 @@ check "bpe: and nothing is written" test ! -e exported
 with "another vocabulary" 65 "small.json: makes a vocabulary of 60 tokens; the model has 80" data.tokenizer=small.json
 with "not the words of the config" 65 "words.json: not the model's tokenizer" model.words=$(printf '0%.0s' {1..64})
 with "more words than positions" 78 "words; model.positions is 20" model.encoder=bert model.positions=20
-with "a k-mer's offsets" 78 "aug.offsets is there for words of tokenizer kmer" aug.offsets=true
+with "a k-mer's offsets" 78 "aug.offsets is only for words of tokenizer kmer" aug.offsets=true
 with "no head of masked words" 78 "model.lm_head: none" model.lm_head=none objective.mnm_weight=1
 sed '0,/"id": 0/s//"id": 79/; s/: 79$/: 0/; s/"\[UNK\]": 0/"[UNK]": 79/' words.json >turned.json
 with "special tokens among the others" 65 "its special tokens are not its first ids" data.tokenizer=turned.json

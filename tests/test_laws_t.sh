@@ -107,15 +107,15 @@ refused() { expect "$1 is refused" 78 "$2" "$FINDNA" pretrain t.yaml run.folder=
 refused "model.track" "model.track has no effect with model.encoder: transformer" model.track=3
 refused "model.networks" "model.networks has no effect with model.encoder: transformer" model.networks=2
 refused "model.blocks" "model.blocks has no effect with model.encoder: transformer" model.blocks=3
-refused "model.recompute" "model.recompute is there for model.encoder: chordmixer" model.recompute=true
+refused "model.recompute" "model.recompute is only for model.encoder: chordmixer" model.recompute=true
 refused "a ChordMixer's model.heads" "model.heads has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=3
 refused "a ChordMixer's model.layers" "model.layers has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.heads=8
 refused "a ChordMixer's model.norm_at" "model.norm_at has no effect with model.encoder: chordmixer" model.encoder=chordmixer model.layers=6 model.heads=8 model.norm_at=post
 refused "another activation" "model.activation" model.activation=tanh
 refused "5 heads of 24 channels" "model.heads: 5 do not divide model.channels \(24\) into even numbers" model.heads=5
 refused "8 heads of 24 channels" "model.heads: 8 do not divide model.channels \(24\) into even numbers" model.heads=8
-refused "a transformer's objective.hidden_weight" "objective.hidden_weight is there for model.encoder: mae" objective.hidden_weight=0.5
-refused "a transformer's train.dropout" "train.dropout is there for model.encoder: mae" train.dropout=0.1
+refused "a transformer's objective.hidden_weight" "objective.hidden_weight is only for model.encoder: mae" objective.hidden_weight=0.5
+refused "a transformer's train.dropout" "train.dropout is only for model.encoder: mae" train.dropout=0.1
 refused "an autoencoder over other words" "model.encoder: mae needs kmer" model.encoder=mae
 refused "an autoencoder with another vocabulary" "model.vocabulary: 4107; model.encoder: mae with model.kmer 6 has 4098" model.encoder=mae model.tokenizer=kmer
 refused "an autoencoder of too many layers" "together 327; expected at most 254" model.encoder=mae model.tokenizer=kmer model.vocabulary=4098 model.layers=200 model.decoder_layers=127

@@ -11,9 +11,9 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
-/* Mutable globals, which the program otherwise avoids, so that any file can log: this rank, the receiver of the lines, whether a
- * progress line is open, and when the last one was written. Atomic, as any thread may log: the guard, the watchdog and the
- * checkpoint writer do. The host is written before log_size, and read only after it is above 1. */
+/* Mutable globals, so that any file can log without an argument for it: this rank, the receiver of the lines, whether a progress
+ * line is open, and when the last one was written. Atomic, as any thread may log: the guard, the watchdog and the checkpoint
+ * writer do. The host is written before log_size, and read only after it is above 1. */
 static atomic_int log_rank, log_size = 1;
 static char log_host[64];
 static atomic_int progress_open;

@@ -53,11 +53,11 @@ static int check_autoencoder(const fd_config *c, const char *name) {
   int good = 1, is_one = c->model.encoder == FD_ARCH_MAE;
   int64_t words = ((int64_t)1 << 2 * c->model.kmer) + 2;
   NEED(is_one || c->model.encoder == FD_ARCH_HAD || c->objective.hidden_weight == 1,
-       "%s: objective.hidden_weight is there for model.encoder: mae and had only", name);
+       "%s: objective.hidden_weight is only for model.encoder: mae and had", name);
   NEED(is_one || c->model.encoder == FD_ARCH_BERT || c->train.dropout == 0,
-       "%s: train.dropout is there for model.encoder: mae and bert only", name);
+       "%s: train.dropout is only for model.encoder: mae and bert", name);
   NEED(!c->aug.offsets || (fd_config_reads_ids(c) && c->model.tokenizer == FD_TOKENIZER_KMER),
-       "%s: aug.offsets is there for words of tokenizer kmer only", name);
+       "%s: aug.offsets is only for words of tokenizer kmer", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_KMER, "%s: model.tokenizer: model.encoder: mae needs kmer", name);
   NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE,
        "%s: model.lm_head: model.encoder: mae has none; its decoder predicts tokens", name);
@@ -73,7 +73,7 @@ static int check_autoencoder(const fd_config *c, const char *name) {
 static int check_student(const fd_config *c, const char *name) {
   int good = 1, is_one = c->model.encoder == FD_ARCH_HAD, frozen = c->teacher.kind == FD_TEACHER_FROZEN;
   NEED(is_one || (c->objective.distil_weight == 0 && c->aug.sees == FD_SEES_FULL),
-       "%s: objective.distil_weight, aug.sees: are there for model.encoder: had only", name);
+       "%s: objective.distil_weight and aug.sees are only for model.encoder: had", name);
   NEED(!is_one || c->model.tokenizer == FD_TOKENIZER_LETTERS, "%s: model.tokenizer: model.encoder: had reads letters", name);
   NEED(!is_one || c->model.lm_head <= FD_LM_HEAD_NONE,
        "%s: model.lm_head: model.encoder: had has none; its decoder predicts nucleotides", name);
@@ -114,8 +114,8 @@ static int check_model(const fd_config *c, const char *name) {
   NEED(!fd_config_attends(c) || c->model.channels % (2 * c->model.heads) == 0,
        "%s: model.heads: %lld do not divide model.channels (%lld) into even numbers", name, (long long)c->model.heads,
        (long long)c->model.channels);
-  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute,
-       "%s: model.recompute is there for model.encoder: chordmixer only", name);
+  NEED(c->model.encoder == FD_ARCH_CHORDMIXER || !c->model.recompute, "%s: model.recompute is only for model.encoder: chordmixer",
+       name);
   int ids = fd_config_reads_ids(c);
   NEED(!ids || (c->task.features != FD_FEATURES_CLS && c->task.features != FD_FEATURES_BOTH) ||
            c->model.tokenizer != FD_TOKENIZER_KMER,

@@ -2,11 +2,9 @@
 #include "cpu/backend.h"
 #include "cpu/product.h"
 
-/* In a layer whose smaller side is at most this, the backward pass rounds each product before adding it: it began as plain loops,
- * when all layers were small, and runs begun then continue with the same bits. In every model of the paper's 308 channels (616
- * features of a head, 512 hidden units) the smaller side of a layer is at most this, whatever the outputs of its heads. Rounding
- * costs a third of the speed of fused multiply-adds with AVX-512 on Zen 4, and half where additions have no execution units of
- * their own, so wider layers, those of transformers, fuse. The forward pass has always fused. */
+/* In the backward pass, layers whose smaller side is at most this round each product before adding it: results of existing runs
+ * depend on these bits. Rounding costs a third of the speed of fused multiply-adds with AVX-512 on Zen 4, and half where
+ * additions have no execution units of their own, so wider layers, those of transformers, fuse. */
 enum { APART_UNTIL = 640 };
 
 void fd_cpu_linear_forward(fd_device *dev, int rows, int in, int out, fd_mat x, const float *w, const float *b, fd_mat y) {

@@ -1,4 +1,5 @@
-/* Augmentations of a window (spec section 2): the student's and the teacher's view from counter-based random numbers.
+/* Augmentations of a window (arXiv 2405.08538, section 3.3): the student's and the teacher's view from counter-based random
+ * numbers.
  *
  * Inside an operation a position is one byte that carries its token, its label and its mask bit together, so that labels and
  * masks follow every permutation by construction. */

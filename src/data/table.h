@@ -21,9 +21,13 @@ typedef struct fd_table {
  * T become N. Errors name file:line and what is expected. */
 fd_status fd_table_read(const char *path, fd_table *table) FD_MUST_CHECK;
 
-/* The same for labels that may also be names of classes: all of them are, or none. With `learn`, `names` is set to the names in
- * this table, in alphabetical order (released by the caller; empty if labels are numbers); without it, a label must be one of
- * `names` (or a number if `names` is empty). */
+/* The same for labels that are finite numbers (a regression), and for sequences only, whose header needs no `label`. */
+fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
+fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;
+
+/* As fd_table_read, for labels that may also be names of classes: all of them are, or none. With `learn`, `names` is set to the
+ * names in this table, in alphabetical order (released by the caller; empty if labels are numbers); without it, a label must be
+ * one of `names` (or a number if `names` is empty). */
 fd_status fd_table_read_classes(const char *path, fd_class_names *names, int learn, fd_table *table) FD_MUST_CHECK;
 
 /* The same with the labels in another column (NULL: `label`). With `unknown`, a label that is not in `names` is the class
@@ -37,10 +41,6 @@ fd_status fd_table_read_column(const char *path, const fd_label_column *column, 
 
 /* FD_DATA unless each of 0 .. classes-1 is the label of a row, as training requires. */
 fd_status fd_table_check_classes(const fd_table *table, const char *name) FD_MUST_CHECK;
-
-/* The same for labels that are finite numbers (a regression), and for sequences only, whose header needs no `label`. */
-fd_status fd_table_read_values(const char *path, fd_table *table) FD_MUST_CHECK;
-fd_status fd_table_read_sequences(const char *path, fd_table *table) FD_MUST_CHECK;
 
 /* Copies `count` rows in the given order, without ids. */
 fd_status fd_table_pick(const fd_table *table, const int *rows, int count, fd_table *picked) FD_MUST_CHECK;

@@ -1,7 +1,8 @@
 /* Labelled sequences in the layouts in which benchmarks are published:
  *
- *   GUE                            FOLDER/train.csv, dev.csv (or valid, val, validation), test.csv; or .tsv. Columns sequence,
- * label GenomicBenchmarks, sequences   FOLDER/train/CLASS/NAME.txt, FOLDER/test/CLASS/NAME.txt: one sequence per file
+ *   GUE                            FOLDER/train.csv, dev.csv (or valid, val, validation), test.csv; or .tsv. Columns
+ *                                  sequence, label
+ *   GenomicBenchmarks, sequences   FOLDER/train/CLASS/NAME.txt, FOLDER/test/CLASS/NAME.txt: one sequence per file
  *   GenomicBenchmarks, intervals   FOLDER/train/CLASS.csv.gz, FOLDER/test/CLASS.csv.gz, and a genome. Columns id, region, start,
  *                                  end, strand
  *   Nucleotide Transformer         FOLDER/train.fna, test.fna, whose record names end with the class: labelled_fasta.h

@@ -1,4 +1,4 @@
-/* Architecture `chordmixer` (spec section 3): embedding, then networks of blocks. */
+/* Architecture `chordmixer` (arXiv 2405.08538, section 3.1): embedding, then networks of blocks. */
 #include <inttypes.h>
 #include <stdio.h>
 

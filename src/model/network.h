@@ -1,5 +1,5 @@
 /* A network: the graph of an architecture from one-hot rows or token ids to latents, and the heads, which yield the network's
- * outputs (spec section 3). */
+ * outputs (arXiv 2405.08538, section 3.1). */
 #ifndef FD_MODEL_NETWORK_H
 #define FD_MODEL_NETWORK_H
 

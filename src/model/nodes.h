@@ -45,7 +45,8 @@ enum { FD_TOKEN_TYPES = 2 /* rows of the published token type tables */ };
 typedef enum fd_lookup_by { FD_BY_ID, FD_BY_POSITION, FD_BY_TYPE } fd_lookup_by;
 fd_value fd_lookup(fd_graph *graph, const char *name, fd_value ids, fd_lookup_by by, int size, int width);
 
-/* One block of a ChordMixer network (spec section 3): {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
+/* One block of a ChordMixer network (arXiv 2206.05852; arXiv 2405.08538, section 3.1):
+ * {name}.fc1.{weight,bias} [hidden, channels], {name}.fc2.{weight,bias}. */
 typedef struct fd_chordmixer_settings {
   int hidden, track;
   int recompute;  /* save nothing that can be recomputed */

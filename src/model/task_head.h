@@ -1,5 +1,5 @@
-/* Heads over pooled latents: one or two linear layers. That of a downstream task (spec section 6) is also applied on the host;
- * its parameters are task.out.{weight,bias}, and task.hidden.{weight,bias} with a hidden layer. */
+/* Heads over pooled latents: one or two linear layers. That of a downstream task (arXiv 2405.08538, section 3.4) is also applied
+ * on the host; its parameters are task.out.{weight,bias}, and task.hidden.{weight,bias} with a hidden layer. */
 #ifndef FD_MODEL_TASK_HEAD_H
 #define FD_MODEL_TASK_HEAD_H
 

@@ -1,4 +1,4 @@
-/* Schedules by step: learning rate, AdamW's beta1 and the teacher's momentum (spec sections 4 and 5). */
+/* Schedules by step: learning rate, AdamW's beta1 and the teacher's momentum. */
 #ifndef FD_TRAIN_SCHEDULE_H
 #define FD_TRAIN_SCHEDULE_H
 
@@ -13,7 +13,7 @@ double fd_schedule_lr(const fd_config *config, int64_t t, int64_t steps);
 /* Decay rate of AdamW's first moment (beta1) in step t; in one cycle it falls while the learning rate rises. */
 double fd_schedule_beta1(const fd_config *config, int64_t t, int64_t steps);
 
-/* The teacher's momentum at step t: 1 + (momentum - 1) (1 + cos(pi t / steps)) / 2 (Eq. 9). */
+/* The teacher's momentum at step t: 1 + (momentum - 1) (1 + cos(pi t / steps)) / 2, the lambda of arXiv 2405.08538, Eq. 9. */
 double fd_schedule_momentum(const fd_config *config, int64_t t, int64_t steps);
 
 #endif
