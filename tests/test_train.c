@@ -5,10 +5,9 @@
 #include <jansson.h>
 
 #include "base/finite.h"
+#include "small_run.h"
 #include "train/evaluate.h"
 #include "train/gradients.h"
-#include "train/schedule.h"
-#include "train/trainer.h"
 
 /* Counts the allocations of the program. The sanitizers have their own allocator. */
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -39,41 +38,6 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
 #define COUNTS_ALLOCATIONS 0
 static int allocations;
 #endif
-
-/* A small run in one process on given windows. */
-typedef struct small_run {
-  fd_config config;
-  fd_device *dev;
-  fd_network *network;
-  fd_state *state;
-  fd_loader loader;
-  fd_trainer *trainer;
-} small_run;
-
-static void open_run(small_run *r, const fd_windows *windows) {
-  int rows = (int)(r->config.train.batch / r->config.train.virtual_ranks) * (windows->length + (int)r->config.model.cls);
-  assert_ok(fd_device_open(&r->dev, &r->config, 0, 1));
-  assert_ok(fd_network_create(&r->network, &r->config, windows->length));
-  assert_ok(fd_state_create(&r->state, &r->config, r->network, r->dev));
-  fd_loader_init(&r->loader, &r->config, windows);
-  assert_ok(fd_trainer_create(&r->trainer, &r->config, fd_comm_self(), r->dev, r->network, fd_loader_source(&r->loader), r->state,
-                              fd_schedule_steps(&r->config, windows->count), rows));
-}
-
-static void close_run(small_run *r) {
-  fd_trainer_destroy(&r->trainer);
-  fd_state_destroy(&r->state);
-  fd_network_destroy(&r->network);
-  fd_device_close(&r->dev);
-}
-
-static fd_config small_config(int channels, int hidden, int track, int networks) {
-  fd_config c;
-  fd_config_defaults(&c);
-  c.model.channels = channels, c.model.hidden = hidden, c.model.track = track, c.model.networks = networks;
-  c.device.threads = 1;
-  return c;
-}
 
 /* Latents of one sequence of one-hot rows with `cls` zero rows at the end. */
 static float *latents(small_run *r, const float *params, int T, const float *x) {
@@ -286,6 +250,39 @@ static void steps_without_finite_gradients_are_skipped(void **state) {
   free(teacher), free(m), free(centre), free(train.symbols);
 }
 
+/* AdamW's bias correction counts updates: after a skipped step, a run updates like one that never made it, on the same windows.
+ */
+static void a_skipped_step_is_no_update(void **state) {
+  (void)state;
+  fd_windows train = chain_windows(64, 54, 1);
+  small_run skips = {.config = small_config(12, 16, 2, 1)};
+  skips.config.train.batch = skips.config.train.virtual_ranks = 4;
+  skips.config.train.steps = 10;
+  skips.config.optim.schedule = FD_SCHEDULE_CONSTANT, skips.config.optim.warmup = 0;
+  small_run plain = skips;
+  fd_step step;
+  open_run(&skips, &train);
+  open_run(&plain, &train);
+  assert_ok(fd_trainer_step(skips.trainer, &step));
+  assert_ok(fd_trainer_step(plain.trainer, &step));
+  float kept = skips.state->array[FD_STUDENT][3];
+  skips.state->array[FD_STUDENT][3] = INFINITY;
+  assert_ok(fd_trainer_step(skips.trainer, &step));
+  assert_true(step.skipped);
+  skips.state->array[FD_STUDENT][3] = kept;
+  plain.state->draws += 4;
+  assert_ok(fd_trainer_step(skips.trainer, &step));
+  assert_ok(fd_trainer_step(plain.trainer, &step));
+  assert_int_equal(skips.state->updates, 2);
+  static const fd_array arrays[] = {FD_STUDENT, FD_ADAM_M, FD_ADAM_V};
+  for (int i = 0; i < 3; i++)
+    assert_memory_equal(skips.state->array[arrays[i]], plain.state->array[arrays[i]],
+                        plain.state->size[arrays[i]] * sizeof(float));
+  close_run(&skips);
+  close_run(&plain);
+  free(train.symbols);
+}
+
 /* A value in the state that is not finite: the step is skipped if it affects the loss or the gradient, and fails if it affects
  * only the update. Infinity in the second moment changes no weight; a checkpoint refuses it (test_numbers.sh). */
 static void a_state_that_is_not_finite_is_not_trained_on(void **state) {
@@ -347,16 +344,6 @@ static void an_update_that_is_not_finite_ends_the_run(void **state) {
   assert_int_equal(fd_trainer_step(r.trainer, &step), FD_NUMERIC);
   close_run(&r);
   free(train.symbols);
-}
-
-static fd_windows many_windows(int count, int length) {
-  fd_windows w = {count, length, malloc((size_t)count * (size_t)length), NULL, NULL};
-  for (int i = 0; i < count * length; i++) {
-    uint32_t word[4];
-    fd_philox(word, fd_rng_key_of(2, FD_RNG_TEST), 1, (uint64_t)i);
-    w.symbols[i] = (uint8_t)fd_below(word[0], 4);
-  }
-  return w;
 }
 
 static fd_config busy_config(void) {
@@ -570,6 +557,7 @@ int main(void) {
       cmocka_unit_test(schedules_equal_given_values),
       cmocka_unit_test(learning_happens),
       cmocka_unit_test(steps_without_finite_gradients_are_skipped),
+      cmocka_unit_test(a_skipped_step_is_no_update),
       cmocka_unit_test(a_state_that_is_not_finite_is_not_trained_on),
       cmocka_unit_test(gradients_too_large_to_square_are_skipped),
       cmocka_unit_test(an_update_that_is_not_finite_ends_the_run),
