@@ -347,8 +347,73 @@ static void figures_are_drawn_from_the_rows(void **state) {
   json_decref(json);
 }
 
+/* Rows of three classes 0 and one class 1: a class's weight is rows / (classes * rows of the class), and a micro-batch gives each
+ * row the weight of its class. */
+static void class_weights_reach_their_rows(void **state) {
+  (void)state;
+  tuning t;
+  fd_batch *batch;
+  fd_table table = make_table(4, 20);
+  float weights[2];
+  int rare = 0;
+  fd_config_defaults(&t.config);
+  t.config.train.batch = 4, t.config.train.virtual_ranks = 1, t.config.train.steps = 10;
+  for (int i = 0; i < 4; i++) table.label[i] = i == 3;
+  fd_selection_class_weights(&table, weights);
+  assert_near((double)weights[0], 2.0 / 3, 1e-6);
+  assert_near((double)weights[1], 2, 1e-6);
+  open_tuning(&t, &table, weights);
+  const fd_source source = fd_rows_source(&t.rows);
+  assert_ok(fd_batch_create(&batch, t.dev, 4, 4 * 23, 3));
+  assert_ok(source.make(source.context, 0, 4, batch));
+  for (int i = 0; i < 4; i++) {
+    int label = table.label[batch->windows[i]];
+    rare += label;
+    assert_true(batch->host_target[i] == (float)label && batch->host_target[4 + i] == weights[label]);
+  }
+  assert_int_equal(rare, 1);
+  fd_batch_destroy(&batch);
+  close_tuning(&t, &table);
+}
+
+/* Each epoch has every row once, in another order, and augments it anew. */
+static void epochs_differ(void **state) {
+  (void)state;
+  enum { ROWS = 12, LONGEST = 40 };
+  tuning t;
+  fd_batch *batch;
+  fd_table table = make_table(ROWS, LONGEST);
+  uint8_t scratch[4 * (LONGEST + 8)], seen[2][ROWS][LONGEST] = {0};
+  uint64_t order[2][ROWS];
+  int changed = 0;
+  fd_config_defaults(&t.config);
+  t.config.train.batch = ROWS, t.config.train.virtual_ranks = 1, t.config.train.steps = 10;
+  t.config.aug.size = 4, t.config.aug.mutation = 0.3;
+  strcpy(t.config.task.augment, "S");
+  open_tuning(&t, &table, NULL);
+  t.rows.augment = fd_rng_key_of(3, FD_RNG_AUGMENT), t.rows.augmented = scratch;
+  const fd_source source = fd_rows_source(&t.rows);
+  assert_ok(fd_batch_create(&batch, t.dev, ROWS, ROWS * (LONGEST + 3), 3));
+  for (int epoch = 0; epoch < 2; epoch++) {
+    int times[ROWS] = {0};
+    assert_ok(source.make(source.context, (uint64_t)epoch * ROWS, ROWS, batch));
+    for (int i = 0; i < ROWS; i++) {
+      uint64_t row = order[epoch][i] = batch->windows[i];
+      memcpy(seen[epoch][row], batch->tokens + batch->seqs.start[i], (size_t)(table.start[row + 1] - table.start[row]));
+      times[row]++;
+    }
+    for (int i = 0; i < ROWS; i++) assert_int_equal(times[i], 1);
+  }
+  assert_memory_not_equal(order[0], order[1], sizeof order[0]);
+  for (int i = 0; i < ROWS; i++) changed += memcmp(seen[0][i], seen[1][i], LONGEST) != 0;
+  assert_true(changed > ROWS / 2);
+  fd_batch_destroy(&batch);
+  close_tuning(&t, &table);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(class_weights_reach_their_rows),     cmocka_unit_test(epochs_differ),
       cmocka_unit_test(gradients_equal_finite_differences), cmocka_unit_test(a_rule_is_learnt),
       cmocka_unit_test(training_and_evaluation_agree),      cmocka_unit_test(areas_equal_counted_pairs),
       cmocka_unit_test(unknown_rows_change_no_area),        cmocka_unit_test(curves_are_counted_shares),

@@ -11,23 +11,53 @@ small="task.dropout=0.1 train.batch=16 train.virtual_ranks=4 train.epochs=2 opti
 ft() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 
 ft 1 one || { not_ok "it finishes"; tail -3 one.log; }
-for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(state_of r$n)" = "$(state_of one)"; done
+for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" same r$n one; done
 check "and give the same scores" diff <(grep -v version one/finetune.json) <(grep -v version r4/finetune.json)
-ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
-ft 1 again model.recompute=true; check "recomputed activations, too" test "$(state_of again)" = "$(state_of one)"
-ft 2 seed run.seed=4; check "another seed ends in another state" test "$(state_of seed)" != "$(state_of one)"
+ft 1 threads device.threads=3; check "3 threads, too" same threads one
+ft 1 again model.recompute=true; check "recomputed activations, too" same again one
+ft 2 seed run.seed=4; check "another seed ends in another state" other seed one
 check "with the data for a report's figures" grep -q '"confusion"' one/finetune.json
 check "evaluations by epochs" test "$(grep -c '"kind":"select"' one/metrics.jsonl)" = 3
 code=0; ft 2 stopped run.minutes=0.000001 || code=$?
 check "stopped after a step: 75" test $code = 75
 for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
-check "and resumed, it ends in the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+check "and resumed, it ends in the state of an uninterrupted run" same stopped one
 check "it selects the same step" test "$(grep best_step stopped/finetune.json)" = "$(grep best_step one/finetune.json)"
 
 for kind in cls both; do ft 1 $kind task.features=$kind task.hidden=10 task.balance=true || tail -2 $kind.log; check "features $kind, a hidden layer, balanced classes" grep -q '"test_scores"' $kind/finetune.json; done
 ft 1 untrained --init-untrained; check "the untrained baseline" grep -q '"untrained": true' untrained/finetune.json
 ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "early stopping by task.patience ends the training" grep -q "no improvement for 1 evaluations: early stopping" patient.log
 ft 1 patient task.patience=1 optim.lr=0 train.epochs=9; check "and a restart does not continue it" grep -q "is finished" patient.log
+for patience in 1 2; do
+  expect "patience $patience: its last step" 0 "^best weights: step 0 of $((3 * patience)) " "$FINDNA" finetune run --train train.csv $small task.patience=$patience optim.lr=0 train.steps=20 eval.every=3 run.folder=patience$patience
+done
+
+# The weights that score best by task.select are those of the results, on validation rows of which few are of class 0.
+awk -F, 'NR == 1 || $2 == 1 || !(n++ % 3)' test.csv | head -61 >picked.csv
+column() { grep '"kind":"select"' "$1/metrics.jsonl" | sed "s/.*\"step\":\([0-9]*\).*\"$2\":\([-0-9.e+]*\).*/\1 \2/"; }
+of_results() { tr -d ' \n' <"$1/finetune.json" | sed "s/.*\"$2\":[{]*\([^,}]*\).*/\1/"; }
+for by in loss accuracy f1 mcc; do
+  ft 1 by_$by --valid picked.csv optim.lr=0.02 optim.schedule=constant optim.warmup=0 task.dropout=0 train.steps=16 eval.every=1 run.seed=1 task.select=$by
+  best=$(column by_$by $by | awk -v sign=$([ $by = loss ] && echo -1 || echo 1) '{ v = sign * $2 } NR == 1 || v > top { top = v; step = $1 } END { print step }')
+  check "task.select=$by: the best step" test "$(of_results by_$by best_step)" = "$best"
+  check "and its scores" awk "BEGIN { d = $(of_results by_$by valid_scores | sed 's/"loss"://') - $(column by_$by loss | awk -v step="$best" '$1 == step { print $2 }'); exit !(d * d < 1e-12) }"
+done
+check "some of them are before the last step" awk 'BEGIN { exit !('"$(of_results by_loss best_step)"' < 16) }'
+
+# Classes of 3:1.
+awk -F, 'NR == 1 || ($2 == 0 && zeros++ < 60) || ($2 == 1 && ones++ < 20)' train.csv >uneven.csv
+for balance in false true; do "$FINDNA" finetune run --train uneven.csv --valid picked.csv $small train.steps=2 task.balance=$balance run.folder=balance_$balance >/dev/null 2>&1; done
+check "balanced classes are another run" other balance_true balance_false
+
+# Further test rows, cut as the others.
+awk -F, 'NR == 1 { print; next } { print substr($1, 1, 30) "," $2 }' picked.csv >precut.csv
+for also in picked precut; do ft 1 also_$also --also $also.csv --cut 30 train.steps=2; done
+further() { tr -d ' \n' <"$1/finetune.json" | sed 's/.*"also":\[{"test":"[a-z]*.csv"//'; }
+check "--also with --cut: the scores of a file that was cut before" eval 'further also_picked | grep -q "\"loss\":[0-9]" && test "$(further also_picked)" = "$(further also_precut)"'
+sed '3s/,[01]$/,2/' picked.csv >third.csv
+expect "--also with a label that training lacks" 65 "third.csv: has the label 2, which no training row has" "$FINDNA" finetune run --train train.csv --also third.csv $small run.folder=bad
+expect "--also of the validation rows" 65 "the validation rows .* are the test rows .picked.csv." "$FINDNA" finetune run --train train.csv --valid picked.csv --also picked.csv $small run.folder=bad
+
 sed 's/,\([01]\)$/,0.\1/; 1!s/$/5/' train.csv >values.csv
 head -101 values.csv >valued.csv
 expect "a regression" 0 "R2" "$FINDNA" finetune run --train values.csv --valid values.csv --test valued.csv --values $small run.folder=values
@@ -42,7 +72,7 @@ for kind in tokens both; do
   expect "learned [CLS] tokens, features $kind" 0 "taken from the teacher of .*, 0 new besides the head" "$FINDNA" finetune plus --train train.csv --test test.csv $small run.folder=plus-$kind task.features=$kind
 done
 ranks 2 finetune plus --train train.csv --test test.csv $small run.folder=plus-2 task.features=both >plus-2.log 2>&1
-check "2 ranks end in the state of one" test "$(state_of plus-2)" = "$(state_of plus-both)"
+check "2 ranks end in the state of one" same plus-2 plus-both
 check "a projection belongs to pretraining only" bash -c 'grep -aq "\"embedding.cls\"" plus-both/ckpt/step_*/student-00.safetensors && ! grep -aq projection plus-both/ckpt/step_*/student-00.safetensors'
 
 # A fine-tuned run is a model like others, with the selected weights as its best ones.
@@ -76,7 +106,7 @@ expect "GenomicBenchmarks, intervals" 0 "72 training, 8 validation, 80 test rows
 rows_of() { for class in a b; do zcat iv/$1/$class.csv.gz | awk -F, -v label=$([ $class = b ]; echo $((1 - $?))) 'NR == FNR { if (/^>/) c = substr($0, 2); else g[c] = $0; next } FNR > 1 { q = substr(g[$2], $3 + 1, $4 - $3); if ($5 == "-") { r = ""; for (i = length(q); i; i--) r = r substr("TGCA", index("ACGT", substr(q, i, 1)), 1); q = r } print q "," label }' genome.fa -; done | sed '1i sequence,label'; }
 rows_of train >iv_train.csv; rows_of test >iv_test.csv
 "$FINDNA" finetune run --train iv_train.csv --test iv_test.csv $small run.folder=iv2 >/dev/null 2>&1
-check "the intervals' sequences in a table give the same run" test "$(state_of iv1)" = "$(state_of iv2)"
+check "the intervals' sequences in a table give the same run" same iv1 iv2
 expect "intervals without a genome" 64 "give the genome" "$FINDNA" finetune run --task iv $small run.folder=bad
 grep -A1 'chr[12]' genome.fa | grep -v '^--' >part.fa
 expect "a contig that the genome lacks" 65 "has no sequence 'chr3'" "$FINDNA" finetune run --task iv --genome part.fa $small run.folder=bad
@@ -132,7 +162,7 @@ awk -F, 'NR == 1 { print "sequence,label"; next } { printf "%s,Genus number_%03d
 many="$small train.steps=3 task.selection=0.2"
 for n in 1 2; do ranks $n finetune run --train species.csv --test species_test.csv $many run.folder=many$n >many$n.log 2>&1; done
 check "hundreds of named classes" grep -q "classes: Genus number_000 of a rather long name.*(300)" many1.log
-check "the same on 2 ranks" test "$(state_of many1)" = "$(state_of many2)" -a "$(grep -v version many1/finetune.json)" = "$(grep -v version many2/finetune.json)"
+check "the same on 2 ranks" eval 'same many1 many2 && test "$(grep -v version many1/finetune.json)" = "$(grep -v version many2/finetune.json)"'
 check "classes.txt has the names, next to the weights" test "$(wc -l <"$(ls -d many1/ckpt/step_* | tail -1)/classes.txt") $(grep -c 'file classes.txt' many1/ckpt/step_000000003/MANIFEST)" = "300 1"
 expect "inspect verifies it" 0 "classes.txt .* ok" "$FINDNA" inspect many1/ckpt/step_000000003
 expect "and a finished run is found again" 0 "is finished" "$FINDNA" finetune run --train species.csv --test species_test.csv $many run.folder=many1
