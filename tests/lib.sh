@@ -34,10 +34,11 @@ ranks() {
 tiny_shards() { "$FINDNA" prepare --window 61 --count 512 --val-count 64 --max-n 0 --seed 1 --shard-windows 200 --bed "$root/datasets/human_chr20_slice.bed" "$1" "$root/datasets/human_chr20_slice.2bit" >prepare.log 2>&1 || { cat prepare.log; exit 1; }; }
 # state_of RUN: the state_id of the run's newest checkpoint
 state_of() { grep -h '^state_id' "$(ls -d "$1"/ckpt/step_* | sort | tail -1)/MANIFEST"; }
-# same RUN RUN, other RUN RUN: whether the runs end in the same state, or not; same_lines: whether their metrics are the same, regardless of interruptions
-same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
-other() { [ "$(state_of "$1")" != "$(state_of "$2")" ]; }
-same_lines() { diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
+# same RUN RUN, other RUN RUN: whether both runs exist and end in the same state, or in different ones; same_lines: whether both have metrics,
+# which are the same, regardless of interruptions
+same() { local a b; a=$(state_of "$1") && b=$(state_of "$2") && [ -n "$a" ] && [ "$a" = "$b" ]; }
+other() { local a b; a=$(state_of "$1") && b=$(state_of "$2") && [ -n "$a" ] && [ -n "$b" ] && [ "$a" != "$b" ]; }
+same_lines() { [ -s "$1/metrics.jsonl" ] && [ -s "$2/metrics.jsonl" ] && diff <(sed 's/"seconds":.*//' "$1/metrics.jsonl") <(grep -v '"resume"' "$2/metrics.jsonl" | sed 's/"seconds":.*//'); }
 # near RUN RUN BOUND: whether the losses of all steps are equal up to the relative error BOUND
 losses() { grep -o '"loss": *[0-9.e+-]*' "$1/metrics.jsonl" | grep -o '[0-9][0-9.e+-]*$'; }
 near() { paste <(losses "$1") <(losses "$2") | awk -v bound="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > bound * $2) bad = 1; n++ } END { exit bad || n < 2 }'; }

@@ -17,7 +17,7 @@ expect "a finished run is reported as finished" 0 "is finished" ./pretrain
 for file in MANIFEST student-00.safetensors adam_v-00.safetensors centre.safetensors config.yaml; do
   reset; flip "run/ckpt/step_000000012/$file" 40
   expect "$file with a flipped bit: the previous checkpoint is used, both are named" 0 "step_000000012 is damaged; taking the older checkpoint run/ckpt/step_000000008" ./pretrain
-  check "$file: ends in the same state" test "$(state_of run)" = "$(state_of whole)"
+  check "$file: ends in the same state" same run whole
   reset; truncate -s -1 "run/ckpt/step_000000012/$file"
   expect "$file truncated: the previous one is used" 0 "resuming from run/ckpt/step_000000008" ./pretrain
 done
@@ -40,7 +40,7 @@ expect "no valid checkpoint: refused, never a silent start from scratch" 65 "non
 check "nothing was overwritten" diff -r <(ls run/ckpt) <(ls whole/ckpt)
 expect "--restart starts over and moves the old run aside" 0 "moved run/ckpt to run/before-restart-1/ckpt" ./pretrain --restart
 check "the old checkpoints are kept" test -d run/before-restart-1/ckpt/step_000000012
-check "the new run ends in the same state" test "$(state_of run)" = "$(state_of whole)"
+check "the new run ends in the same state" same run whole
 
 reset
 expect "a frozen key changed at resume: refused with the difference" 78 "optim.lr: 0.003 \(checkpoint\) -> 0.001 \(now\)" ./pretrain optim.lr=1e-3
@@ -125,7 +125,7 @@ else
 fi
 rm -rf closed
 "$FINDNA" pretrain "$tiny" run.folder=closed >&- 2>&- </dev/null
-check "closed outputs do not stop a run" test "$(state_of closed)" = "$(state_of whole)"
+check "closed outputs do not stop a run" same closed whole
 code=0; "$FINDNA" config >/dev/full 2>out.log || code=$?
 check "a full standard output is exit code 74" test $code = 74
 
@@ -133,7 +133,7 @@ check "a full standard output is exit code 74" test $code = 74
 expect "an option of fine-tuning" 0 "warning: task.dropout has no effect on this run" ./pretrain run.folder=unused train.steps=1 task.dropout=0.5
 check "changes nothing" bash -c '"$0" run.folder=used train.steps=1 >/dev/null 2>&1; cmp unused/ckpt/step_000000001/student-00.safetensors used/ckpt/step_000000001/student-00.safetensors' ./pretrain
 for config in "$root"/configs/*.yaml; do case $config in *finetune* | *kd-*) continue ;; esac; "$FINDNA" pretrain "$config" data.shards=nowhere run.folder=bad; done >out.log 2>&1
-check "the configs have no such option" bash -c '! grep "has no effect" out.log'
+check "the configs have no such option" bash -c '[ -s out.log ] && ! grep "has no effect" out.log'
 expect "nothing is masked" 78 "aug.mask_rate: 0, but objective.mnm_weight is 0.5: nothing is masked" ./pretrain run.folder=bad aug.mask_rate=0
 expect "a small temperature" 0 "finished" ./pretrain run.folder=cold train.steps=2 objective.mnm_tau=1e-3
-check "has finite losses" bash -c '! grep -qE ":-?(nan|inf|null)" cold/metrics.jsonl'
+check "has finite losses" bash -c '[ -s cold/metrics.jsonl ] && ! grep -qE ":-?(nan|inf|null)" cold/metrics.jsonl'

@@ -15,7 +15,6 @@ device: {kind: cuda}
 YAML
 gpu() { FINDNA_PLUGIN=$emulated ranks "$@"; }
 train() { local n=$1 folder=$2; shift 2; gpu "$n" pretrain gpu.yaml run.folder="$folder" "$@" >"$folder.log" 2>&1; }
-same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
 
 expect "a missing plugin" 69 "the CUDA plugin cannot be loaded: .*nowhere.so" env FINDNA_PLUGIN=nowhere.so "$FINDNA" pretrain gpu.yaml
 if [ -e "$real" ] && ! [ -e /dev/nvidiactl ]; then
@@ -93,7 +92,7 @@ train 1 fp32 device.precision=fp32
 FINDNA_TIMES=1 train 1 timed
 check "FINDNA_TIMES=1: the same bits" same one timed
 check "each kernel's launches and time are printed, under its name" grep -qE '^times: +[0-9.]+ ms +[0-9.]+ % +[1-9][0-9]* launches +[0-9.]+ us each  backward_parts$' timed.log
-check "and nothing without" sh -c '! grep -q ^times: one.log'
+check "and nothing without" sh -c '[ -s one.log ] && ! grep -q ^times: one.log'
 
 # Passes of micro-batches as CUDA graphs: all but those of a process's first step, and (with several ranks) the backward pass that sends gradients.
 graphs() { grep -q "graphs: $2 of $2 forward and backward passes were started as one CUDA graph each, $3 were built" "$1.log"; }
@@ -118,7 +117,7 @@ done
 FINDNA_GRAPH=1 train 1 graph_fp32 device.precision=fp32
 check "fp32: the same bits" same fp32 graph_fp32
 FINDNA_GRAPH=1 train 1 graph_check device.check=true
-check "device.check reads values within a pass: no graphs" sh -c '! grep "graphs:" graph_check.log'
+check "device.check reads values within a pass: no graphs" sh -c '[ -s graph_check.log ] && ! grep "graphs:" graph_check.log'
 check "and the same bits" same one graph_check
 timeout 120 "$FINDNA" pretrain gpu.yaml run.folder=cpu device.kind=cpu >cpu.log 2>&1
 # losses RUN: the loss of each step
@@ -138,7 +137,7 @@ for of in cls tokens; do
   check "a projection of $of: passes of 4 micro-batches, as graphs, end in the bits of single ones" same $of-single $of-four
 done
 check "and 2 ranks end in the bits of 1" same projected projected2
-check "bf16 and fp32 are not the same" test "$(state_of one)" != "$(state_of fp32)"
+check "bf16 and fp32 are not the same" other one fp32
 for kind in cpu cuda; do
   expect "$kind: device.check names the layer of a value that is not finite" 79 "device.check: [0-9]+ of [0-9]+ values are not finite in the forward pass of encoder.0.[01] " "$FINDNA" pretrain gpu.yaml run.folder=bad_$kind device.kind=$kind device.check=true optim.lr=100 optim.weight_decay=100 optim.schedule=constant optim.warmup=0 train.steps=30
 done

@@ -14,13 +14,13 @@ ft 1 one || { not_ok "it finishes"; tail -3 one.log; }
 check "the teacher is named" grep -q "teacher: the best of teach" one.log
 check "both terms are in the metrics" bash -c 'grep -q "\"task\":" one/metrics.jsonl && grep -q "\"soft\":" one/metrics.jsonl'
 check "the MANIFEST has the teacher's hash, and the checkpoint no file of the teacher" bash -c 'm=$(ls -d one/ckpt/step_* | tail -1); grep -qE "^teacher [0-9a-f]{64}$" $m/MANIFEST && ! ls $m | grep -q teacher'
-for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" test "$(state_of r$n)" = "$(state_of one)"; done
-ft 1 threads device.threads=3; check "3 threads, too" test "$(state_of threads)" = "$(state_of one)"
-ft 1 alone objective.kd_alpha=0; check "a run with only the teacher's loss ends in another state" test "$(state_of alone)" != "$(state_of one)"
+for n in 2 4; do ft $n r$n; check "$n ranks end in the state of one" same r$n one; done
+ft 1 threads device.threads=3; check "3 threads, too" same threads one
+ft 1 alone objective.kd_alpha=0; check "a run with only the teacher's loss ends in another state" other alone one
 code=0; ft 2 stopped run.minutes=0.000001 || code=$?
 check "stopped after a step: 75" test $code = 75
 for try in 1 2 3; do ft 1 stopped checkpoint.every=7 && break; done
-check "and resumed, it ends in the state of an uninterrupted run" test "$(state_of stopped)" = "$(state_of one)"
+check "and resumed, it ends in the state of an uninterrupted run" same stopped one
 again="finetune run --init-untrained --train train.csv --test test.csv $small"
 "$FINDNA" finetune run --train train.csv $small run.folder=other run.seed=3 task.features=both >/dev/null 2>&1
 expect "a resume with another teacher" 78 "its teacher was [0-9a-f]{12}\.\.\., now it is [0-9a-f]{12}" "$FINDNA" $again --teacher other run.folder=one
@@ -74,12 +74,12 @@ expect "logits of the training rows" 0 "wrote logits.tsv.gz" "$FINDNA" embed tea
 check "named by SHA-256, and their softmax is what the head predicts" bash -c 'paste <(tail -n +2 logits.tsv) <(tail -n +2 p.tsv) | awk -F"\t" "{ d = 1 / (1 + exp(\$2 - \$3)) - \$6; if (length(\$1) != 64 || d * d > 1e-10) bad++ } END { exit bad || NR != 160 }"'
 st() { local n=$1 folder=$2; shift 2; ranks "$n" finetune run --init-untrained --train train.csv --test test.csv $small run.folder="$folder" "$@" >"$folder.log" 2>&1; }
 st 1 stored --teacher-logits logits.tsv.gz || { not_ok "it finishes with stored logits"; tail -3 stored.log; }
-st 4 stored4 --teacher-logits logits.tsv; check "4 ranks end in the state of one, from a plain file, too" test "$(state_of stored4)" = "$(state_of stored)"
+st 4 stored4 --teacher-logits logits.tsv; check "4 ranks end in the state of one, from a plain file, too" same stored4 stored
 first() { grep -o '"soft":[0-9.e-]*' "$1/metrics.jsonl" | head -1 | cut -d: -f2; }
 check "the loss of the first step is that with the teacher itself" awk -v a="$(first stored)" -v b="$(first one)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < 1e-10 * a * a) }'
 again="$FINDNA finetune run --init-untrained --train train.csv $small"
 (head -1 logits.tsv; tail -n +2 logits.tsv | sort) >sorted.tsv
-st 1 sorted --teacher-logits sorted.tsv; check "their order does not matter" test "$(state_of sorted)" = "$(state_of stored)"
+st 1 sorted --teacher-logits sorted.tsv; check "their order does not matter" same sorted stored
 "$FINDNA" embed other train.csv --pool task --logits --output others.tsv >/dev/null 2>&1
 expect "a resume with other logits" 78 "its teacher was" $again --test test.csv --teacher-logits others.tsv run.folder=stored
 "$FINDNA" embed teach test.csv --pool task --logits --output test.tsv >/dev/null 2>&1
@@ -107,13 +107,13 @@ expect "logits as HDF5" 64 "NAME.tsv" "$FINDNA" embed teach train.csv --pool tas
 check "these leave no files" test ! -e bad
 
 # Augmented rows: the teacher reads the student's augmented rows; stored logits are of the original rows.
-ft 1 augmented task.augment=RSD aug.size=4; for n in 2 4; do ft $n augmented$n task.augment=RSD aug.size=4; check "augmented rows: $n ranks end in the state of one" test "$(state_of augmented$n)" = "$(state_of augmented)"; done
-check "which differs from that without augmentation" test "$(state_of augmented)" != "$(state_of one)"
+ft 1 augmented task.augment=RSD aug.size=4; for n in 2 4; do ft $n augmented$n task.augment=RSD aug.size=4; check "augmented rows: $n ranks end in the state of one" same augmented$n augmented; done
+check "which differs from that without augmentation" other augmented one
 ft 1 asis task.augment=R aug.revcomp=0; ft 1 turned task.augment=R aug.revcomp=1
 check "nothing reverse-complemented: the same first loss; everything: another" bash -c 'f() { grep "\"kind\":\"step\"" $1/metrics.jsonl | head -1 | grep -o "\"loss\":[0-9.e-]*"; }; test "$(f asis)" = "$(f one)" && test "$(f turned)" != "$(f one)"'
 code=0; ft 2 augstop task.augment=RSD aug.size=4 run.minutes=0.000001 || code=$?
 for try in 1 2 3; do ft 1 augstop task.augment=RSD aug.size=4 checkpoint.every=7 && break; done
-check "a run that was stopped, too" test "$code $(state_of augstop)" = "75 $(state_of augmented)"
+check "a run that was stopped, too" eval 'test $code = 75 && same augstop augmented'
 expect "augmentation with stored logits" 78 "stored logits are of the rows as they are" $again --teacher-logits logits.tsv task.augment=R run.folder=bad
 expect "masking is not an augmentation of rows" 78 "task.augment: 'M': 'M' is no operation; they are DITRS" $again task.augment=M run.folder=bad
 
@@ -134,7 +134,7 @@ awk -F, -v OFS=, 'NR > 1 { $2 = NR % 5 > 0 } 1' test.csv >data/mouse.csv
 (head -1 test.csv; sed -n '2,30p' test.csv | awk -F, -v OFS=, '{ $2 = 1 } 1') >plant.csv
 expect "further rows are scored" 0 "^data/mouse.csv +80 " "$FINDNA" finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also --also data/mouse.csv --also plant.csv
 check "with the scores of a constant answer" bash -c 'test $(grep -c "always predicting their most frequent class: accuracy" out.log) = 3 && grep -A1 "^data/mouse.csv" out.log | grep -q "accuracy 80.00"'
-check "the run is the same without them" test "$(state_of also)" = "$(state_of one)"
+check "the run is the same without them" same also one
 check "finetune.json has them" bash -c 'grep -q "\"test\": \"plant.csv\"" also/finetune.json && test $(grep -c "\"constant\"" also/finetune.json) = 3'
 ranks 4 finetune run --train train.csv --test test.csv --teacher teach --init-untrained $small run.folder=also4 --also data/mouse.csv --also plant.csv >log 2>&1
 check "4 ranks report the same scores" diff also4/finetune.json also/finetune.json
@@ -177,10 +177,10 @@ student() {
   local name=$1; shift
   kd 1 $name --new-model --config kd-$name --teacher words "$@" || { not_ok "$name: it finishes"; tail -2 $name.log; return; }
   ok "$name: it finishes"
-  kd 4 ${name}4 --new-model --config kd-$name --teacher words "$@"; check "$name: 4 ranks end in the state of one" test "$(state_of ${name}4)" = "$(state_of $name)"
+  kd 4 ${name}4 --new-model --config kd-$name --teacher words "$@"; check "$name: 4 ranks end in the state of one" same ${name}4 $name
   kd 1 ${name}s --new-model --config kd-$name --teacher words "$@" run.minutes=0.000001
   for try in 1 2 3; do kd 2 ${name}s --new-model --config kd-$name --teacher words "$@" checkpoint.every=7 && break; done
-  check "$name: a run that was stopped, too" test "$(state_of ${name}s)" = "$(state_of $name)"
+  check "$name: a run that was stopped, too" same ${name}s $name
   expect "$name: it predicts" 0 "best encoder of $name" "$FINDNA" embed $name test.csv --pool task --output $name.tsv
   rm -rf $name.out $name.in; "$FINDNA" export $name $name.out >/dev/null 2>&1 && "$FINDNA" import $name.out $name.in >/dev/null 2>&1
   "$FINDNA" embed $name.in test.csv --pool task --output $name.in.tsv >/dev/null 2>&1; check "$name: after export and import, the same predictions" cmp $name.tsv $name.in.tsv
@@ -191,10 +191,10 @@ student cnn model.channels=24 model.filters=10
 student chordmixer model.channels=24 model.hidden=32 model.track=4
 check "the CNN's running statistics are in its checkpoint" bash -c 'grep -aq "\"bn4.running_var\"" cnn/ckpt/step_*/best-00.safetensors'
 kd 1 padded --new-model --config kd-cnn --teacher words model.channels=24 model.filters=10 model.padding=60
-check "padded sequences are another run" test "$(state_of padded)" != "$(state_of cnn)"
+check "padded sequences are another run" other padded cnn
 kd 1 taught --teacher padded; check "a padded student teaches, too" grep -q "teacher: the best of padded" taught.log
 kd 1 wordy --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5; kd 4 wordy4 --teacher words task.augment=RSI aug.mutation=0.5 aug.size=5
-check "augmented words: 4 ranks end in the state of one" test "$(state_of wordy4)" = "$(state_of wordy)"
+check "augmented words: 4 ranks end in the state of one" same wordy4 wordy
 kd 1 first --first-layers 2 --teacher words
 check "the first layers are copied from the teacher" grep -q "taken from the student of words.*, 0 new besides the head" first.log
 check "and listed" bash -c 'grep -q "bert.encoder.layer.1.mlp.wo.weight" first/finetune.json && ! grep -q "layer.2" first/finetune.json'
@@ -232,5 +232,5 @@ for precision in fp32 bf16; do
     ranks $n finetune words --new-model --config kd-hybrid --teacher words --train few.csv train.steps=2 train.batch=8 train.virtual_ranks=2 $few model.heads=4 model.layers=1 model.filters=10 \
       run.folder=gpu$precision$n device.kind=cuda device.precision=$precision comm.share_gpu=true >gpu.log 2>&1 || tail -2 gpu.log
   done
-  check "GPU, $precision: 2 ranks end in the state of one" test "$(state_of gpu${precision}1)" = "$(state_of gpu${precision}2)"
+  check "GPU, $precision: 2 ranks end in the state of one" same gpu${precision}1 gpu${precision}2
 done

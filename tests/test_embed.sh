@@ -56,7 +56,7 @@ cp r1.npy bare.npy; expect "inspect: missing names" 0 "ids.txt. is missing" "$FI
 head -5 r1.npy.ids.txt >bare.npy.ids.txt; expect "inspect: names of another matrix" 65 "names of 5 rows, but the matrix has 40" "$FINDNA" inspect bare.npy
 printf '\x93NUMPY\x01\x00\x10\x00{"nothing": 1}  ' >other.npy; expect "inspect: another NumPy file" 65 "not hold rows of float32" "$FINDNA" inspect other.npy
 bytes=$(stat -c %s r1.h5); for i in $(seq 60); do cp r1.h5 hit.h5; printf '\377' | dd of=hit.h5 bs=1 seek=$((i * 7919 % (bytes < 4000 ? bytes : 4000))) conv=notrunc status=none; "$FINDNA" inspect hit.h5 >/dev/null 2>&1; echo $?; done | sort -u >codes
-check "inspect: a byte changed anywhere is 65 or unseen, never a crash" bash -c '! grep -qvE "^(0|65)$" codes'
+check "inspect: a byte changed anywhere is 65 or unseen, never a crash" bash -c '[ -s codes ] && ! grep -qvE "^(0|65)$" codes'
 expect "inspect: a shard is still one" 0 "windows +[0-9]+ of 61 nucleotides" "$FINDNA" inspect "$(ls shards/*.h5 | head -1)"
 
 # Strands: the reverse complement of an interval is its own '-' strand; --both-strands does not depend on the given strand.

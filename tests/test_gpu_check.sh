@@ -44,7 +44,7 @@ FINDNA_EMULATED_CAPABILITY=90 SLOW=1 BUDGET=60 "$check" --emulated --phases pari
 for line in 'single: operations against the CPU +1 of 1 passed' 'library: passes of several micro-batches against single ones +1 of 1 passed' 'products by chain +FAILED in parity: left out from here on' 'warpgroup: operations against the CPU +0 of 0 passed, stopped: it hangs' 'products by warpgroup +FAILED in parity'; do
   check "kinds that fail: the table has: $line" has "$line"
 done
-check "and no steps of theirs" sh -c '! grep -qE "findna bf16, (chain|warpgroup)" check.log'
+check "and no steps of theirs" sh -c '[ -s check.log ] && ! grep -qE "findna bf16, (chain|warpgroup)" check.log'
 printf '#!/bin/sh\n[ $1 != nccl ] || { echo "not ok 1 - link"; exit 1; }\necho "ok 1 - $1"\n' >fake/tests/test_cuda
 FINDNA_EMULATED_CAPABILITY=90 SLOW=1 "$check" --emulated --phases parity fake >check.log 2>&1
 check "NCCL that fails is no fault of a kind of products" bash -c 'grep -qE "NCCL: a link of one rank +0 of 1 passed, exit code 1" check.log && ! grep -q "left out from here" check.log && grep -q "FAILED: parity" check.log'

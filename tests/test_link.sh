@@ -4,7 +4,6 @@ source "$(dirname "$0")/lib.sh"
 tiny_shards shards
 tiny=$root/tests/tiny.yaml
 small="train.virtual_ranks=8 train.steps=4 checkpoint.every=4 eval.every=0 eval.monitor_windows=0 comm.bucket=0.002"
-same() { [ "$(state_of "$1")" = "$(state_of "$2")" ]; }
 train() { local n=$1 folder=$2; shift 2; ranks "$n" pretrain "$tiny" run.folder="$folder" $small "$@" >"$folder.log" 2>&1; }
 
 train 1 one || { cat one.log; not_ok "a run finishes"; exit 1; }

@@ -57,7 +57,7 @@ done
 mv run/$last aside
 expect "without it the run resumes from the previous checkpoint" 0 "resuming from run/ckpt/step_000000007" ./pretrain run.folder=run
 code=0; ./ranks 2 pretrain "$tiny" run.folder=two >/dev/null 2>&1 || code=$?
-check "and ends in the state of an undisturbed run" test "$(state_of run)" = "$(state_of two)"
+check "and ends in the state of an undisturbed run" same run two
 
 # uses NAME CODE PATTERN ENCODER: runs every command on `run`
 uses() {

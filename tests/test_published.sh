@@ -160,7 +160,7 @@ for model in run run_dnabert run_bert; do
   expect "$model learns a motif" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=tuned_$model $tune
   check "on its training rows" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=two_$model $tune
-  check "to the same bits" test "$(state_of tuned_$model)" = "$(state_of two_$model)"
+  check "to the same bits" same tuned_$model two_$model
   expect "its head predicts" 0 "wrote task.tsv" "$FINDNA" embed tuned_$model s.fa --output task.tsv --pool task
   expect "exported" 0 "wrote" "$FINDNA" export tuned_$model out_tuned_$model
   expect "imported" 0 "wrote" "$FINDNA" import out_tuned_$model back_$model
@@ -170,20 +170,20 @@ done
 dropped="${tune/train.epochs=8/train.epochs=6} task.dropout=0.1"
 for model in run run_dnabert run_bert; do
   expect "$model learns with dropout" 0 "test " "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped_$model $dropped
-  check "differently than without" test "$(state_of dropped_$model)" != "$(state_of tuned_$model)"
+  check "differently than without" other dropped_$model tuned_$model
   expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune $model --train motif.csv --test motif.csv run.folder=dropped2_$model $dropped
-  check "to the same bits" test "$(state_of dropped_$model)" = "$(state_of dropped2_$model)"
+  check "to the same bits" same dropped_$model dropped2_$model
 done
 expect "with dropout, interrupted" 75 "" "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=dropped2_run_bert --restart $dropped run.minutes=0.000001
 expect "and resumed" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=dropped2_run_bert $dropped
-check "to the same bits" test "$(state_of dropped_run_bert)" = "$(state_of dropped2_run_bert)"
+check "to the same bits" same dropped_run_bert dropped2_run_bert
 rm -r two_run_dnabert/ckpt/step_* && expect "interrupted" 75 "" "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert --restart $tune run.minutes=0.000001
 expect "and resumed" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=two_run_dnabert $tune
-check "to the same bits" test "$(state_of tuned_run_dnabert)" = "$(state_of two_run_dnabert)"
+check "to the same bits" same tuned_run_dnabert two_run_dnabert
 expect "the mean and [CLS]" 0 "test " "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both $tune task.features=both
 check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
 expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_dnabert --train motif.csv --test motif.csv run.folder=both2 $tune task.features=both
-check "to the same bits" test "$(state_of both)" = "$(state_of both2)"
+check "to the same bits" same both both2
 expect "their head predicts" 0 "wrote both.tsv" "$FINDNA" embed both s.fa --output both.tsv --pool task
 expect "exported and imported" 0 "wrote back_both" bash -c '"$0" export both out_both && "$0" import out_both back_both' "$FINDNA"
 expect "their head predicts" 0 "wrote both2.tsv" "$FINDNA" embed back_both s.fa --output both2.tsv --pool task
@@ -193,7 +193,7 @@ cls="task.features=cls task.hidden=48 task.activation=tanh"
 expect "the [CLS] token, and tanh, as published classifiers have" 0 "test " "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls $tune $cls
 check "learn a motif" bash -c "awk '/^test / { exit !(\$4 > 85) }' out.log"
 expect "on two ranks" 0 "test " env ASAN_OPTIONS=detect_leaks=0 mpirun -n 2 --oversubscribe --bind-to none "$FINDNA" finetune run_bert --train motif.csv --test motif.csv run.folder=cls2 $tune $cls
-check "to the same bits" test "$(state_of cls)" = "$(state_of cls2)"
+check "to the same bits" same cls cls2
 expect "an activation without hidden units" 78 "task.activation has no effect without task.hidden" "$FINDNA" finetune run_bert --train motif.csv run.folder=bad task.activation=tanh
 tiny_shards shards
 expect "it is pretrained only with loss terms of words" 78 "words have neither the term mnm nor cl" "$FINDNA" pretrain run/ckpt/step_000000000/config.yaml data.shards=shards run.folder=bad

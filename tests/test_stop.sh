@@ -101,7 +101,7 @@ struck() {
   check "  it is postponed, with a checkpoint of that step" test -n "$(grep "step $step: the evaluation waits for the resumed run" given.log)" -a -d given/ckpt/step_00000000$step
   check "  and nothing of it is written" test "$(grep -cE "\"(eval|monitor)\",\"step\":$step," given/metrics.jsonl)" = 0
   expect "  the resumed run finishes" 0 "finished" "$FINDNA" pretrain "$tiny" run.folder=given $long
-  check "  in the state of an undisturbed run" test "$(state_of given)" = "$(state_of whole)"
+  check "  in the state of an undisturbed run" same given whole
   check "  with its metrics" diff <(lines whole) <(lines given)
   expect "  and then nothing remains to do" 0 "is finished .step 6." "$FINDNA" pretrain "$tiny" run.folder=given $long
 }
