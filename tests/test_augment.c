@@ -246,6 +246,33 @@ static void rows_of_a_task(void **state) {
   assert_near(changed / letters, 0.2, 0.01);
 }
 
+/* With aug.trans: shift, T rolls a window by 0 to aug.size to the left or to the right, each in about half of the draws. */
+static void shifts_have_both_signs(void **state) {
+  (void)state;
+  enum { DRAWS = 2000 };
+  uint8_t window[LENGTH], tokens[LENGTH], scratch[4 * LENGTH], rolled[LENGTH];
+  fd_config config = config_of("T", "");
+  int left = 0, right = 0;
+  config.aug.trans = FD_TRANS_SHIFT, config.aug.size = SIZE;
+  for (int i = 0; i < LENGTH; i++) { /* random nucleotides: no two shifts give the same */
+    uint32_t word[4];
+    fd_philox(word, fd_rng_key_of(6, FD_RNG_TEST), 0, (uint64_t)i);
+    window[i] = (uint8_t)fd_below(word[0], 4);
+  }
+  for (int draw = 0; draw < DRAWS; draw++) {
+    int shift, found = 0;
+    fd_augment_view(&config, fd_rng_key_of(1, FD_RNG_AUGMENT), (uint64_t)draw, FD_VIEW_STUDENT, window, LENGTH, tokens, NULL,
+                    NULL, scratch);
+    for (shift = -SIZE; shift <= SIZE && !found; shift++) {
+      for (int i = 0; i < LENGTH; i++) rolled[i] = window[(i + shift + LENGTH) % LENGTH];
+      if ((found = !memcmp(rolled, tokens, LENGTH))) left += shift<0, right += shift> 0;
+    }
+    assert_true(found);
+  }
+  assert_near(left / (double)DRAWS, SIZE / (SIZE + 1.0) / 2, 0.04);
+  assert_near(right / (double)DRAWS, SIZE / (SIZE + 1.0) / 2, 0.04);
+}
+
 static void every_epoch_is_a_permutation(void **state) {
   (void)state;
   fd_windows windows = make_windows();
@@ -269,6 +296,7 @@ int main(void) {
       cmocka_unit_test(bert_masking_has_its_three_kinds),
       cmocka_unit_test(views_depend_only_on_the_draw),
       cmocka_unit_test(rows_of_a_task),
+      cmocka_unit_test(shifts_have_both_signs),
       cmocka_unit_test(every_epoch_is_a_permutation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

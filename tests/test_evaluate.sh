@@ -191,7 +191,17 @@ echo '# a comment' >>mine.yaml; echo notes >own/H/notes.txt; ln -s nowhere own/H
 check "comments, notes, a dangling link and a pipe change nothing" folder
 mv own/G away; expect "rows that are gone leave the results in the table" 0 "^g: accuracy" "$FINDNA" evaluate ./folder.tsv run --data own --output of "$@"
 check "all of them" test "$(grep -c '"values"' of/results.json)" = "$(grep -c '"values"' first.json)"
-mv away own/G; cp own/H/train.csv good.csv; printf 'ACGT!,1\n' >>own/H/train.csv
+mv away own/G
+expect "another interval of evaluations is another training" 73 "f-finetune-0/command.txt: was made otherwise .*eval.every=3" "$FINDNA" evaluate ./folder.tsv run --data own --output of "$@" eval.every=3
+constants() { tr -d ' \n' <"$1" | grep -oE '"constant":\{[^}]*\}' | head -1 | grep -oE '"(accuracy|balanced_accuracy|mcc|auroc)":-?[0-9.e+-]+' | sort; }
+check "all four scores of a constant answer" eval 'test "$(constants of/results.json | wc -l)" = 4 && test "$(constants of/results.json)" = "$(constants of/f-finetune-0/finetune.json)"'
+# One of two seeds is gone, and its rows, too: a row without all seeds is compared with no other.
+printf 'f\t--task {data}/H\tmine.yaml\taccuracy\t\t\t\ng\t--task {data}/G\tmine.yaml\taccuracy\t\t\t\t\t\tf\n' >versus.tsv
+versus() { expect "$1" 0 "^  fine-tuned .*$2 seeds?\)" "$FINDNA" evaluate ./versus.tsv run --data own --output ov --methods finetune --seeds 2 $small; }
+versus "two tasks, compared seed by seed" 2; check "with both seeds there are differences" bash -c 'grep -q "\"above\"" ov/results.json && grep -q "\"with\": \"f\"" ov/results.json'
+rm ov/g-finetune-1/finetune.json; mv own/G away; versus "one seed of the second task is gone" 1; mv away own/G
+check "and without it none" bash -c 'test $(grep -c "\"values\"" ov/results.json) -gt 4 && ! grep -qE "\"(above|with)\"" ov/results.json'
+cp own/H/train.csv good.csv; printf 'ACGT!,1\n' >>own/H/train.csv
 expect "rows with an error" 65 "train.csv:82" "$FINDNA" evaluate ./folder.tsv run --data own --output og "$@"
 cp good.csv own/H/train.csv; expect "may be corrected, and the same command repeated" 0 "^  fine-tuned" "$FINDNA" evaluate ./folder.tsv run --data own --output og "$@"
 echo '{' >og/results.json; expect "a damaged results.json is written anew" 0 "og/results.json is damaged" "$FINDNA" evaluate ./folder.tsv run --data own --output og "$@"

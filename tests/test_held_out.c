@@ -105,7 +105,8 @@ static void warns(const small_run *r, const fd_windows *w, int64_t count, const 
   fd_monitor m;
   assert_ok(fd_evaluate_monitor(r->trainer, w, count, &m));
   if (!text) assert_null(m.warning);
-  else if (!m.warning || !strstr(m.warning, text)) fail_msg("no warning with '%s', but '%s'", text, m.warning ? m.warning : "none");
+  else if (!m.warning || !strstr(m.warning, text))
+    fail_msg("no warning with '%s', but '%s'", text, m.warning ? m.warning : "none");
 }
 
 /* Each way to collapse has its warning; few windows, and a student that predicts its teacher, have none. */

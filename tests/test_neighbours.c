@@ -82,6 +82,21 @@ static void lists_are_those_of_a_plain_search(void **state) {
   }
 }
 
+/* Of keys with equal cosines, the first is listed. */
+static void the_first_of_equal_keys_is_listed(void **state) {
+  (void)state;
+  const float key[] = {0, 1, 2, 1, 2, 1, 4, 2}, query[] = {2, 1};
+  fd_config config;
+  fd_device *dev = open_device(1, &config);
+  int index[2];
+  float cosine[2];
+  assert_ok(fd_neighbours_find(dev, (fd_vectors){key, 4, 2}, (fd_vectors){query, 1, 2}, 1, index, cosine));
+  assert_int_equal(index[0], 1);
+  assert_ok(fd_neighbours_find(dev, (fd_vectors){key, 4, 2}, (fd_vectors){query, 1, 2}, 2, index, cosine));
+  assert_true(index[0] == 1 && index[1] == 2);
+  fd_device_close(&dev);
+}
+
 static void most_of_the_neighbours_win(void **state) {
   (void)state;
   const int label[] = {3, 1, 1, 2, 2, 3, 0};
@@ -188,9 +203,9 @@ static void golden_neighbours_and_scores(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists_are_those_of_a_plain_search), cmocka_unit_test(most_of_the_neighbours_win),
-      cmocka_unit_test(other_widths_are_refused),          cmocka_unit_test(agreement_beyond_chance),
-      cmocka_unit_test(golden_neighbours_and_scores),
+      cmocka_unit_test(the_first_of_equal_keys_is_listed), cmocka_unit_test(lists_are_those_of_a_plain_search),
+      cmocka_unit_test(most_of_the_neighbours_win),        cmocka_unit_test(other_widths_are_refused),
+      cmocka_unit_test(agreement_beyond_chance),           cmocka_unit_test(golden_neighbours_and_scores),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,12 @@ printf '>chr20:1-12\nACGTACGTACGT\n' > begin.fa
 expect "a region from the first base on" 0 written "$FINDNA" prepare --window 5 --count 10 --assembly GRCh38 begin begin.fa
 expect "the slice has GRCh38's coordinates" 0 written "$FINDNA" prepare --window 100 --count 10 --assembly GRCh38 yes "$slice"
 
+# Random windows of a contig of A and one of C, a tenth as long.
+{ echo '>long'; printf 'A%.0s' {1..20000}; printf '\n>short\n'; printf 'C%.0s' {1..2000}; echo; } >ten.fa
+of_short() { "$FINDNA" prepare --window 50 --count 2000 --seed 1 "${@:2}" "$1" ten.fa >/dev/null 2>&1; echo $(($(tr -dc '\001' <"$1/train-00000.h5" | wc -c) * 100 / (50 * 2000))); } # percent of symbols that are C
+check "random windows are drawn by the lengths of contigs" eval 'share=$(of_short by_length) && test "$share" -ge 7 -a "$share" -le 11'
+check "with --sampling uniform, the same number of each" eval 'share=$(of_short by_contig --sampling uniform) && test "$share" -ge 47 -a "$share" -le 54'
+
 # Bad sequence files.
 bad() { # name, exit code, pattern, file: refused, and nothing written
   expect "$1" "$2" "$3" "$FINDNA" prepare --window 10 --count 5 out "$4"

@@ -44,6 +44,14 @@ check "the strand of an interval changes no value" bash -c 'paste plus.bedgraph 
 score 1 plus.bed --genome genome.fa --output entropy.bedgraph --track entropy
 check "an entropy is between 0 and ln 4" awk '!/track/ { n++; if ($4 < 0 || $4 > 1.38630) bad++ } END { exit bad || n != 60 }' entropy.bedgraph
 
+# A temperature divides the logits: with equal weights, those of the first step, half of it doubles their differences.
+for tau in 1 0.5; do
+  "$FINDNA" pretrain "$root/tests/tiny.yaml" run.folder=tau_$tau objective.mnm_tau=$tau optim.lr=0 train.steps=1 eval.every=0 >/dev/null 2>&1
+  "$FINDNA" score tau_$tau v.vcf --genome genome.fa --output tau_$tau.tsv --scores llr >/dev/null 2>&1; "$FINDNA" score tau_$tau plus.bed --genome genome.fa --output tau_$tau.bedgraph --track entropy >/dev/null 2>&1
+done
+check "with a temperature of 0.5 a ratio is twice the difference of the logits" bash -c 'paste tau_1.tsv tau_0.5.tsv | awk -F"\t" "NR > 1 && \$6 ~ /[0-9]/ { n++; d = 2 * \$6 - \$12; if (d * d > 1e-10) bad++ } END { exit bad || n < 50 }"'
+check "and the nucleotides of a track have less entropy" bash -c 'paste tau_1.bedgraph tau_0.5.bedgraph | awk "!/track/ { n++; less += \$8 < \$4 } END { exit n != 60 || less < 50 }"'
+
 printf '##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t0\tstart\tN\t<DEL>\t.\t.\t.\nchr1\t2001\tend\tN\t.\t.\t.\t.\n' >ends.vcf
 grep -v '^#' v.vcf | head -1 | cut -f1-8 >>ends.vcf
 expect "variants at a contig's ends get no score" 0 "1 of 3 alleles scored" "$FINDNA" score run ends.vcf --genome genome.fa --output ends.out.vcf --mismatches 0

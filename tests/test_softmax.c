@@ -179,12 +179,44 @@ static void learns_and_chooses(void **state) {
   free(x), free(label), free(order), free(said);
 }
 
+/* The epochs are those with the least loss on the held-out rows, up to the first after which it has not fallen for
+ * FD_SOFTMAX_PATIENCE epochs: the same as fits of 1, 2, ... epochs of the same schedule. Large features make the loss rise and
+ * fall, so that other rules give other epochs in some of the trials. */
+static void epochs_are_those_of_least_loss(void **state) {
+  (void)state;
+  enum { MANY = 700, WIDTH = 6, FEW = 3, HELD_OUT = 60, TRIALS = 24 };
+  double x[MANY * WIDTH], loss, said;
+  int label[MANY], order[MANY], epochs;
+  fd_device *dev = open_device(1);
+  for (int trial = 0; trial < TRIALS; trial++) {
+    double least = INFINITY;
+    int best = 0;
+    for (int i = 0; i < MANY; i++) label[i] = i % FEW, order[i] = i * 7 % MANY;
+    for (int i = 0; i < MANY * WIDTH; i++) x[i] = 1000 * (1 + trial) * (2 * draw() - 1 + 0.3 * (i % FEW == label[i / WIDTH]));
+    const fd_design design = {.rows = MANY, .dims = WIDTH, .dense = x};
+    for (int n = 1; n <= FD_SOFTMAX_EPOCHS && n - best <= FD_SOFTMAX_PATIENCE; n++) {
+      fd_softmax *model;
+      assert_ok(fd_softmax_create(&model, dev, FEW, WIDTH));
+      assert_ok(fd_softmax_run(
+          model, &(fd_softmax_fit){&design, label, order + HELD_OUT, MANY - HELD_OUT, n, FD_SOFTMAX_EPOCHS, 3, NULL, NULL}));
+      assert_ok(fd_softmax_predict(model, &design, label, order, HELD_OUT, NULL, &loss));
+      if (loss < least) least = loss, best = n;
+      fd_softmax_free(&model);
+    }
+    assert_ok(fd_softmax_select(dev, &design, label, FEW, order, HELD_OUT, 3, &epochs, &said));
+    assert_int_equal(epochs, best);
+    assert_near(said, least, 1e-12);
+  }
+  fd_device_close(&dev);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_are_those_of_a_plain_version),
       cmocka_unit_test(any_number_of_threads),
       cmocka_unit_test(sparse_rows),
       cmocka_unit_test(learns_and_chooses),
+      cmocka_unit_test(epochs_are_those_of_least_loss),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

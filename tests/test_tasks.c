@@ -10,6 +10,7 @@
 #include "tasks/context.h"
 #include "tasks/joined.h"
 #include "tasks/probe.h"
+#include "tasks/task_input.h"
 #include "tasks/whiten.h"
 
 static uint64_t counter;
@@ -531,6 +532,23 @@ static void plain_context(const fd_windows *train, const fd_windows *test, const
   *accuracy = (double)hits / n;
 }
 
+/* Test sequences that are training sequences, and those whose reverse complements are; a palindrome is both, and counts once. */
+static void leakage_is_counted(void **state) {
+  (void)state;
+  fd_table train, test;
+  int same, turned;
+  write_table("sequence,label\nACGTT,0\nGGACA,1\nGAATTC,0\n", strlen("sequence,label\nACGTT,0\nGGACA,1\nGAATTC,0\n"));
+  assert_ok(fd_table_read(path, &train));
+  write_table("sequence,label\nACGTT,0\nTGTCC,1\nGAATTC,0\nCCCC,1\n",
+              strlen("sequence,label\nACGTT,0\nTGTCC,1\nGAATTC,0\nCCCC,1\n"));
+  assert_ok(fd_table_read(path, &test));
+  assert_ok(fd_task_leakage(&train, &test, &same, &turned));
+  assert_int_equal(same, 2);
+  assert_int_equal(turned, 1);
+  fd_table_free(&train);
+  fd_table_free(&test);
+}
+
 static void context_tables(void **state) {
   (void)state;
   enum { LENGTH = 30, TRAIN = 40, TEST = 6 };
@@ -568,6 +586,7 @@ int main(void) {
       cmocka_unit_test(joined_features_are_both),
       cmocka_unit_test(splits_are_permutations),
       cmocka_unit_test(features_know_no_padding),
+      cmocka_unit_test(leakage_is_counted),
       cmocka_unit_test(context_tables),
   };
   close(mkstemp(path));
