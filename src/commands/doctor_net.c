@@ -68,7 +68,7 @@ done:
   fd_spaces_destroy(&spaces);
   fd_pass_destroy(&student);
   fd_pass_destroy(&teacher);
-  if (dev) dev->release(dev, x);
+  dev->release(dev, x);
   fd_seqs_destroy(&seqs, dev);
   return status;
 }

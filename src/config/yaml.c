@@ -22,7 +22,8 @@ typedef struct reader {
 
 static void complain(reader *r, const char *message) {
   const yaml_mark_t *at = &r->event->start_mark;
-  if (r->errors++ < MAX_ERRORS) (void)fd_fail(FD_CONFIG, "%s:%zu:%zu: %s", r->name, at->line + 1, at->column + 1, message);
+  r->errors++;
+  (void)fd_fail(FD_CONFIG, "%s:%zu:%zu: %s", r->name, at->line + 1, at->column + 1, message);
 }
 
 static void unknown_name(reader *r, const char *section, const char *name) {
@@ -190,7 +191,6 @@ static fd_status parse(fd_config *config, const char *text, size_t bytes, const 
   for (int i = 0; i < count && r.errors < MAX_ERRORS; i++) apply_override(&r, overrides[i]);
   FD_TRY(status);
   if (r.lacking) return FD_MEMORY;
-  if (r.errors > MAX_ERRORS) (void)fd_fail(FD_CONFIG, "%s: %d errors in all", name, r.errors);
   if (r.errors) return FD_CONFIG;
   return fd_config_check(config, name);
 }

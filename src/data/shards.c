@@ -177,7 +177,7 @@ static fd_status read_dataset(const reader *r, const char *name, hid_t stored, h
   FD_TRY(open_dataset(r, name, &set));
   fd_status status = FD_OK;
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
-  if (status == FD_OK && H5Tequal(type, stored) <= 0)
+  if (H5Tequal(type, stored) <= 0)
     status = fd_fail(
         FD_DATA,
         "%s: dataset %s: has another type than expected (windows, letters: uint8, contig: uint16, start: int64, length: int32)",

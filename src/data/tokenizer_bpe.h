@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "data/lines.h"
 #include "data/tokenizer_kinds.h"
+#include "device/tensors.h"
 
 enum {
   FD_BPE_IDS_MAX = 65535, /* ids and ranks have 16 bits, whose last value means none */

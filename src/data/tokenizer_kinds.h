@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #include "data/tokenizer.h"
-#include "device/tensors.h"
 
 typedef struct fd_tokenizer_kind {
   const char *name;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"
+#include "device/tensors.h"
 
 enum { MASK, UNKNOWN, FIRST };
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"
+#include "device/tensors.h"
 
 static fd_status create(fd_tokenizer *t) {
   t->vocabulary = (fd_vocabulary){.size = FD_CLS + 1, .cls = -1, .sep = -1, .pad = -1, .mask = FD_ZERO, .unk = -1, .words = FD_N};

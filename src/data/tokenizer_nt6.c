@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "data/tokenizer_kinds.h"
+#include "device/tensors.h"
 
 enum { LETTERS = 6, UNKNOWN = 0, PAD, MASK, CLS, FIRST = 6, SINGLE = FIRST + (1 << 2 * LETTERS), SINGLE_N = SINGLE + 4, SIZE };
 

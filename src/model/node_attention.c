@@ -26,11 +26,8 @@ static void keeps(const fd_node *node, fd_keep *keep) {
   keep->saved[0] = (fd_room){node->out.space, s->of.heads, 1};
 }
 
-/* Columns of x that are as wide as the output: part number `which`. */
-static fd_mat part(const fd_node *node, fd_mat x, int which) {
-  size_t column = (size_t)which * (size_t)node->out.width, element = x.type == FD_BF16 ? 2 : sizeof(float);
-  return (fd_mat){x.at ? (char *)x.at + column * element : NULL, x.stride, x.type};
-}
+/* Columns of x, which may be absent, that are as wide as the output: part number `which`. */
+static fd_mat part(const fd_node *node, fd_mat x, int which) { return x.at ? fd_mat_columns(x, which * node->out.width) : x; }
 
 /* Queries, keys and values, or their gradients. */
 typedef struct operands {

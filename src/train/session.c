@@ -57,10 +57,9 @@ static const char *remedy(fd_status failure) {
 
 /* Commits the checkpoint that is being written, if any. */
 static fd_status finish_checkpoint(fd_session *s) {
-  char state_id[FD_SHA256_HEX];
   int durable, in_a_row;
   if (!fd_checkpointer_busy(s->checkpointer)) return FD_OK;
-  FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, state_id));
+  FD_TRY(fd_checkpointer_finish(s->checkpointer, &durable, NULL));
   fd_status failure = fd_checkpointer_failure(s->checkpointer, &in_a_row);
   if (in_a_row >= FAILED_CHECKPOINTS_MAX)
     return fd_fail(failure, "%d checkpoints in a row could not be written to %s; %s and resume", in_a_row, s->run->folder,
